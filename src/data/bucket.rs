@@ -1,0 +1,165 @@
+//! Rows as they arrive: raw bytes of up to *bucket size* rows in one arena.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// How the bytes of a row are to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Format {
+    /// One JSON object.
+    Json,
+    /// Comma-separated cells.
+    Csv,
+    /// WeatherLink's tab-separated cells.
+    WeatherLink(Layout),
+    /// Bytes that the source could not split into rows; never read.
+    Broken(Broken),
+}
+
+/// Why bytes are not rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, thiserror::Error)]
+pub enum Broken {
+    #[error("neither JSON objects nor CSV lines")]
+    Unreadable,
+    #[error("an empty payload")]
+    Empty,
+    #[error("longer than max_payload")]
+    TooLong,
+}
+
+/// What differs between WeatherLink exports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Layout {
+    /// The older layout doubles tabs: empty cells separate and mean nothing.
+    pub doubled_tabs: bool,
+    /// Dates are day first.
+    pub day_first: bool,
+}
+
+/// One measurement as it arrived.
+#[derive(Clone, Copy, Debug)]
+pub struct Row<'a> {
+    pub bytes: &'a [u8],
+    pub format: Format,
+    /// The header line that names the row's cells, if it has one.
+    pub header: Option<&'a [u8]>,
+}
+
+/// Where a row came from, for dead letters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The MQTT topic or the file's path.
+    pub topic: Arc<str>,
+    /// The line of the file, or the running number of the publish, from 1.
+    pub position: u64,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Span {
+    bytes: Range<usize>,
+    header: Option<Range<usize>>,
+    format: Format,
+}
+
+/// The rows of one message before they are decoded.
+///
+/// Arrival stamps and origins stay in the process that read the rows: only its clock can tell their latency.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Bucket {
+    /// The message's timely timestamp, from 0.
+    pub epoch: u64,
+    /// The place of the first row in the input, from 0.
+    pub first_row: u64,
+    arena: Vec<u8>,
+    spans: Vec<Span>,
+    #[serde(skip)]
+    arrived: Vec<u64>,
+    #[serde(skip)]
+    origins: Vec<Origin>,
+    /// When the bucket was closed, in nanoseconds of the source's monotonic clock.
+    #[serde(skip)]
+    pub closed: u64,
+}
+
+impl Bucket {
+    pub fn new(epoch: u64, first_row: u64) -> Bucket {
+        Bucket { epoch, first_row, ..Bucket::default() }
+    }
+
+    /// Appends a row that arrived at `arrived` nanoseconds of the source's clock.
+    pub fn push(&mut self, row: Row<'_>, arrived: u64, origin: Origin) {
+        let header = row.header.map(|header| self.header(header));
+        let start = self.arena.len();
+        self.arena.extend_from_slice(row.bytes);
+        self.spans.push(Span { bytes: start..self.arena.len(), header, format: row.format });
+        self.arrived.push(arrived);
+        self.origins.push(origin);
+    }
+
+    /// Stores a header once for the run of rows that share it.
+    fn header(&mut self, header: &[u8]) -> Range<usize> {
+        if let Some(Span { header: Some(last), .. }) = self.spans.last()
+            && self.arena[last.clone()] == *header
+        {
+            return last.clone();
+        }
+        let start = self.arena.len();
+        self.arena.extend_from_slice(header);
+        start..self.arena.len()
+    }
+
+    pub fn len(&self) -> usize {
+        self.spans.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.spans.is_empty()
+    }
+
+    /// Bytes held, the measure of what is in flight.
+    pub fn byte_len(&self) -> usize {
+        self.arena.len()
+    }
+
+    pub fn row(&self, index: usize) -> Row<'_> {
+        let span = &self.spans[index];
+        Row {
+            bytes: &self.arena[span.bytes.clone()],
+            format: span.format,
+            header: span.header.clone().map(|range| &self.arena[range]),
+        }
+    }
+
+    pub fn rows(&self) -> impl Iterator<Item = Row<'_>> {
+        (0..self.len()).map(|index| self.row(index))
+    }
+
+    /// Nanoseconds of the source's clock at which each row arrived (or was due).
+    pub fn arrived(&self) -> &[u64] {
+        &self.arrived
+    }
+
+    pub fn origin(&self, index: usize) -> &Origin {
+        &self.origins[index]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_share_one_header() {
+        let origin = Origin { topic: "t".into(), position: 1 };
+        let mut bucket = Bucket::new(3, 10);
+        for cells in [&b"1,2"[..], b"3,4"] {
+            let row = Row { bytes: cells, format: Format::Csv, header: Some(b"a,b") };
+            bucket.push(row, 5, origin.clone());
+        }
+        assert_eq!(bucket.byte_len(), 9);
+        assert_eq!(bucket.row(1).header, Some(&b"a,b"[..]));
+        assert_eq!(bucket.row(1).bytes, b"3,4");
+    }
+}

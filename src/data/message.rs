@@ -1,0 +1,86 @@
+//! A message inside the chain: columnar numbers, the text columns beside them, an id a row.
+
+use ndarray::Array2;
+use serde::{Deserialize, Serialize};
+
+use super::TextColumn;
+
+/// Up to *bucket size* rows of one epoch.
+///
+/// Shape of `numbers`: (number columns, rows), in standard layout, so that a column is one contiguous
+/// run. Missing is NaN. Arrival stamps stay with the [`Bucket`](super::Bucket) at the source.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Message {
+    pub epoch: u64,
+    /// The place of each row in the input, from 0.
+    pub ids: Vec<u64>,
+    numbers: Array2<f64>,
+    pub texts: Vec<TextColumn>,
+}
+
+impl Message {
+    /// A message of `columns` number columns, each of `ids.len()` values.
+    ///
+    /// # Panics
+    /// If the lengths disagree: that is an error of the caller, not of the data.
+    pub fn new(epoch: u64, ids: Vec<u64>, numbers: Array2<f64>, texts: Vec<TextColumn>) -> Message {
+        assert_eq!(numbers.ncols(), ids.len(), "one number a row in every column");
+        assert!(texts.iter().all(|text| text.len() == ids.len()), "one text a row in every column");
+        Message { epoch, ids, numbers: numbers.as_standard_layout().into_owned(), texts }
+    }
+
+    /// A message of numbers only, from columns of one length; ids count from 0.
+    pub fn from_columns(columns: &[Vec<f64>]) -> Message {
+        let rows = columns.first().map_or(0, Vec::len);
+        let flat: Vec<f64> = columns.iter().flatten().copied().collect();
+        let numbers = Array2::from_shape_vec((columns.len(), rows), flat).expect("columns of one length");
+        Message::new(0, (0..rows as u64).collect(), numbers, Vec::new())
+    }
+
+    pub fn rows(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// The values of a number column, one a row.
+    pub fn column(&self, slot: usize) -> &[f64] {
+        let rows = self.rows();
+        &self.flat()[slot * rows..(slot + 1) * rows]
+    }
+
+    pub fn column_mut(&mut self, slot: usize) -> &mut [f64] {
+        let rows = self.rows();
+        let flat = self.numbers.as_slice_mut().expect("standard layout");
+        &mut flat[slot * rows..(slot + 1) * rows]
+    }
+
+    /// All numbers, column after column.
+    pub fn flat(&self) -> &[f64] {
+        self.numbers.as_slice().expect("standard layout")
+    }
+
+    /// Keeps the rows whose flag is set; `keep` has one flag a row.
+    pub fn retain(&mut self, keep: &[bool]) {
+        if keep.iter().all(|keep| *keep) {
+            return;
+        }
+        let kept: Vec<usize> = (0..keep.len()).filter(|row| keep[*row]).collect();
+        self.numbers = self.numbers.select(ndarray::Axis(1), &kept).as_standard_layout().into_owned();
+        self.ids = kept.iter().map(|row| self.ids[*row]).collect();
+        for text in &mut self.texts {
+            text.retain(keep);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retain_keeps_columns_contiguous() {
+        let mut message = Message::from_columns(&[vec![1.0, 2.0, 3.0], vec![4.0, 5.0, 6.0]]);
+        message.retain(&[true, false, true]);
+        assert_eq!((message.column(0), message.column(1)), (&[1.0, 3.0][..], &[4.0, 6.0][..]));
+        assert_eq!(message.ids, [0, 2]);
+    }
+}

@@ -1,0 +1,20 @@
+//! Rows, messages and the schema they follow.
+
+mod bucket;
+pub mod cell;
+mod clock;
+mod decode;
+mod infer;
+mod message;
+mod schema;
+mod text;
+pub mod weatherlink;
+pub mod weewx;
+
+pub use bucket::{Broken, Bucket, Format, Layout, Origin, Row};
+pub use clock::Clock;
+pub use decode::{BadRow, Decoder};
+pub use infer::Inference;
+pub use message::Message;
+pub use schema::{Column, DAVIS, Kind, Schema};
+pub use text::TextColumn;

@@ -1,0 +1,174 @@
+//! The columns of a row: their names, in order, and which of them are numbers.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+/// What a column holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// An `f64`; missing is NaN.
+    Number,
+    /// Text that is carried through the dataflow unchanged.
+    Text,
+}
+
+/// One column of a schema.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Column {
+    pub name: String,
+    pub kind: Kind,
+    /// The column's place among the columns of its kind.
+    pub slot: usize,
+}
+
+/// Column names in their order, unique, each a number or text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Vec<(String, Kind)>", into = "Vec<(String, Kind)>")]
+pub struct Schema {
+    columns: Vec<Column>,
+    places: HashMap<String, usize>,
+    numbers: Vec<usize>,
+    texts: Vec<usize>,
+}
+
+impl Schema {
+    /// Builds a schema; of two columns with one name the first stays.
+    pub fn new<S: Into<String>>(columns: impl IntoIterator<Item = (S, Kind)>) -> Schema {
+        let mut schema = Schema { columns: Vec::new(), places: HashMap::new(), numbers: Vec::new(), texts: Vec::new() };
+        for (name, kind) in columns {
+            schema.push(name.into(), kind);
+        }
+        schema
+    }
+
+    fn push(&mut self, name: String, kind: Kind) {
+        if self.places.contains_key(&name) {
+            return;
+        }
+        let place = self.columns.len();
+        let of_kind = match kind {
+            Kind::Number => &mut self.numbers,
+            Kind::Text => &mut self.texts,
+        };
+        let slot = of_kind.len();
+        of_kind.push(place);
+        self.places.insert(name.clone(), place);
+        self.columns.push(Column { name, kind, slot });
+    }
+
+    /// The built-in schema `davis`: 33 values a row, 26 of them numbers, named as WeeWX names them.
+    pub fn davis() -> Schema {
+        Schema::new(DAVIS.iter().map(|(name, kind, _)| (*name, *kind)))
+    }
+
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// The place of a column, if the schema has it.
+    pub fn place(&self, name: &str) -> Option<usize> {
+        self.places.get(name).copied()
+    }
+
+    pub fn get(&self, name: &str) -> Option<&Column> {
+        self.place(name).map(|place| &self.columns[place])
+    }
+
+    /// How many columns are numbers.
+    pub fn number_count(&self) -> usize {
+        self.numbers.len()
+    }
+
+    /// How many columns are text.
+    pub fn text_count(&self) -> usize {
+        self.texts.len()
+    }
+
+    /// The name of the number column in slot `slot`.
+    pub fn number_name(&self, slot: usize) -> &str {
+        &self.columns[self.numbers[slot]].name
+    }
+
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.columns.iter().map(|column| column.name.as_str())
+    }
+}
+
+impl From<Vec<(String, Kind)>> for Schema {
+    fn from(columns: Vec<(String, Kind)>) -> Schema {
+        Schema::new(columns)
+    }
+}
+
+impl From<Schema> for Vec<(String, Kind)> {
+    fn from(schema: Schema) -> Self {
+        schema.columns.into_iter().map(|column| (column.name, column.kind)).collect()
+    }
+}
+
+/// The columns of a Davis station as WeeWX names them, with their units (`data/README.md` lists the same).
+pub const DAVIS: [(&str, Kind, &str); 33] = [
+    ("dateTime", Kind::Text, "s since 1970-01-01 UTC"),
+    ("station", Kind::Text, "name"),
+    ("usUnits", Kind::Text, "1 = US units"),
+    ("interval", Kind::Text, "min"),
+    ("barometer", Kind::Number, "inHg"),
+    ("pressure", Kind::Number, "inHg"),
+    ("altimeter", Kind::Number, "inHg"),
+    ("inTemp", Kind::Number, "degF"),
+    ("outTemp", Kind::Number, "degF"),
+    ("inHumidity", Kind::Number, "%"),
+    ("outHumidity", Kind::Number, "%"),
+    ("windSpeed", Kind::Number, "mph"),
+    ("windDir", Kind::Number, "deg"),
+    ("windGust", Kind::Number, "mph"),
+    ("windGustDir", Kind::Number, "deg"),
+    ("rainRate", Kind::Number, "in/h"),
+    ("rain", Kind::Number, "in"),
+    ("dewpoint", Kind::Number, "degF"),
+    ("windchill", Kind::Number, "degF"),
+    ("heatindex", Kind::Number, "degF"),
+    ("ET", Kind::Number, "in"),
+    ("radiation", Kind::Number, "W/m^2"),
+    ("UV", Kind::Number, "index"),
+    ("extraTemp1", Kind::Number, "degF"),
+    ("extraHumid1", Kind::Number, "%"),
+    ("soilTemp1", Kind::Number, "degF"),
+    ("soilMoist1", Kind::Number, "cb"),
+    ("leafWet1", Kind::Number, "0 to 15"),
+    ("rxCheckPercent", Kind::Number, "%"),
+    ("consBatteryVoltage", Kind::Number, "V"),
+    ("txBatteryStatus", Kind::Text, "bit a transmitter"),
+    ("forecastIcon", Kind::Text, "code"),
+    ("forecastRule", Kind::Text, "rule"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn davis_has_33_values_and_26_numbers() {
+        let schema = Schema::davis();
+        assert_eq!((schema.columns().len(), schema.number_count()), (33, 26));
+        assert_eq!(schema.number_name(0), "barometer");
+    }
+
+    #[test]
+    fn the_column_dictionary_lists_every_column_with_its_unit() {
+        let dictionary = include_str!("../../data/README.md");
+        for (name, _, unit) in DAVIS {
+            let line = dictionary.lines().find(|line| line.starts_with(&format!("| `{name}` |")));
+            let line = line.unwrap_or_else(|| panic!("data/README.md lacks {name}"));
+            assert!(line.contains(unit), "data/README.md gives {name} another unit: {line}");
+        }
+    }
+
+    #[test]
+    fn a_schema_survives_serde() {
+        let text = serde_json::to_string(&Schema::davis()).unwrap();
+        assert_eq!(serde_json::from_str::<Schema>(&text).unwrap(), Schema::davis());
+    }
+}

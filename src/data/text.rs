@@ -1,0 +1,66 @@
+//! A column of optional texts in one run of bytes.
+
+use serde::{Deserialize, Serialize};
+
+/// Optional texts, one a row, without an allocation a value.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TextColumn {
+    bytes: String,
+    ends: Vec<usize>,
+    present: Vec<bool>,
+}
+
+impl TextColumn {
+    pub fn push(&mut self, value: Option<&str>) {
+        self.bytes.push_str(value.unwrap_or_default());
+        self.ends.push(self.bytes.len());
+        self.present.push(value.is_some());
+    }
+
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// The text of a row; `None` where it is missing.
+    pub fn get(&self, row: usize) -> Option<&str> {
+        let start = row.checked_sub(1).map_or(0, |before| self.ends[before]);
+        self.present[row].then(|| &self.bytes[start..self.ends[row]])
+    }
+
+    /// Keeps the rows whose flag is set; `keep` has one flag a row.
+    pub fn retain(&mut self, keep: &[bool]) {
+        let mut kept = TextColumn::default();
+        for (row, _) in keep.iter().enumerate().filter(|(_, keep)| **keep) {
+            kept.push(self.get(row));
+        }
+        *self = kept;
+    }
+
+    /// Drops the rows from `rows` on.
+    pub fn truncate(&mut self, rows: usize) {
+        self.ends.truncate(rows);
+        self.present.truncate(rows);
+        self.bytes.truncate(self.ends.last().copied().unwrap_or(0));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn missing_differs_from_empty() {
+        let mut column = TextColumn::default();
+        for value in [Some("a"), None, Some(""), Some("bc")] {
+            column.push(value);
+        }
+        column.retain(&[false, true, true, true]);
+        assert_eq!((0..3).map(|row| column.get(row)).collect::<Vec<_>>(), [None, Some(""), Some("bc")]);
+        column.truncate(1);
+        assert_eq!((column.len(), column.get(0)), (1, None));
+    }
+}

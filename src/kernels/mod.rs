@@ -1,0 +1,8 @@
+//! Numeric kernels that several subtasks stand on. They know slices of f64, nothing of messages.
+
+pub mod expm1;
+pub mod minimize;
+pub mod moments;
+pub mod normal;
+pub mod order;
+pub mod power;

@@ -1,0 +1,90 @@
+//! Mean and variance of the values present, as scikit-learn computes them.
+
+use multiversion::multiversion;
+
+/// Independent partial sums: the compiler puts them into vector registers, and the order of the additions
+/// is the same on every machine.
+const LANES: usize = 8;
+
+/// Count, mean and population variance of the values that are not NaN.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Moments {
+    pub count: usize,
+    /// NaN without a value.
+    pub mean: f64,
+    /// NaN without a value.
+    pub variance: f64,
+}
+
+/// The sum of `map(x)` over the values that are not NaN.
+#[inline(always)]
+fn lane_sum(values: &[f64], map: impl Fn(f64) -> f64) -> f64 {
+    let mut sums = [0.0; LANES];
+    let chunks = values.chunks_exact(LANES);
+    let rest = chunks.remainder();
+    for chunk in chunks {
+        for (sum, x) in sums.iter_mut().zip(chunk) {
+            *sum += if x.is_nan() { 0.0 } else { map(*x) };
+        }
+    }
+    for (sum, x) in sums.iter_mut().zip(rest) {
+        *sum += if x.is_nan() { 0.0 } else { map(*x) };
+    }
+    sums.iter().sum()
+}
+
+/// The sum of the values that are not NaN.
+#[multiversion(targets("x86_64+avx2", "x86_64+sse4.2"))]
+pub fn sum(values: &[f64]) -> f64 {
+    lane_sum(values, |x| x)
+}
+
+/// The sum of the distances to `centre`, and of their squares.
+#[multiversion(targets("x86_64+avx2", "x86_64+sse4.2"))]
+fn deviations(values: &[f64], centre: f64) -> (f64, f64) {
+    (lane_sum(values, |x| x - centre), lane_sum(values, |x| (x - centre) * (x - centre)))
+}
+
+/// Two passes with a correction for the rounding of the mean: Chan, Golub and LeVeque, Algorithms for
+/// Computing the Sample Variance (1983), as in scikit-learn's `_incremental_mean_and_var`.
+pub fn moments(values: &[f64]) -> Moments {
+    let count = values.iter().filter(|x| !x.is_nan()).count();
+    let n = count as f64;
+    let mean = sum(values) / n;
+    let (linear, squares) = deviations(values, mean);
+    Moments { count, mean, variance: (squares - linear * linear / n) / n }
+}
+
+impl Moments {
+    /// Whether the variance is within the rounding error of a constant: scikit-learn's
+    /// `_is_constant_feature`. `rows` counts what scikit-learn counts there.
+    pub fn is_constant(&self, rows: usize) -> bool {
+        let n = rows as f64;
+        let error = n * self.mean * f64::EPSILON;
+        self.variance <= n * f64::EPSILON * self.variance + error * error
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn missing_values_do_not_count() {
+        let moments = moments(&[1.0, f64::NAN, 3.0]);
+        assert_eq!(moments, Moments { count: 2, mean: 2.0, variance: 1.0 });
+    }
+
+    #[test]
+    fn a_large_mean_does_not_cancel() {
+        let values: Vec<f64> = (0..1000).map(|i| 1e9 + f64::from(i % 2)).collect();
+        assert!((moments(&values).variance - 0.25).abs() < 1e-9);
+    }
+
+    #[test]
+    fn constants_are_known_by_their_rounding_error() {
+        let moments = moments(&[0.1; 100]);
+        assert!(moments.is_constant(100));
+        assert!(!super::moments(&[0.1, 0.2]).is_constant(2));
+    }
+}

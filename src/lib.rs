@@ -1,0 +1,10 @@
+//! Rowmill: stream preprocessing of sensor rows as a timely dataflow.
+//!
+//! A row's way: [`source`] → bucket → prepare → [`subtasks`] → result → [`sink`], wired up by [`engine`] from
+//! the TOML file that [`dataflow`] reads, and timed by [`measure`].
+
+pub mod data;
+pub mod kernels;
+pub mod mqtt;
+pub mod source;
+pub mod subtasks;

@@ -1,0 +1,78 @@
+//! The embedded broker: rumqttd in a thread of its own.
+//!
+//! It keeps a bounded log in memory and nothing on disk: for the demo and for tests.
+
+use std::collections::HashMap;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+
+use rumqttd::{Broker, Config, ConnectionSettings, RouterConfig, ServerSettings};
+
+/// A running embedded broker; it ends with the process.
+#[derive(Clone, Copy, Debug)]
+pub struct Embedded {
+    pub address: SocketAddr,
+}
+
+impl Embedded {
+    /// Starts a broker and waits until it takes connections.
+    ///
+    /// # Errors
+    /// If the address is taken.
+    pub fn start(address: SocketAddr) -> Result<Embedded, String> {
+        // rumqttd only logs that it can't bind: find out before.
+        drop(TcpListener::bind(address).map_err(|error| format!("the broker cannot listen on {address}: {error}"))?);
+        let mut broker = Broker::new(config(address));
+        let thread = std::thread::Builder::new().name("broker".into());
+        let started = thread.spawn(move || {
+            if let Err(error) = broker.start() {
+                tracing::error!("the embedded broker ended: {error}");
+            }
+        });
+        started.map_err(|error| format!("the broker's thread cannot start: {error}"))?;
+        wait_for(address)?;
+        Ok(Embedded { address })
+    }
+
+    /// Starts a broker on a free port of the loopback address.
+    pub fn on_free_port() -> Result<Embedded, String> {
+        Embedded::start(free_port().map_err(|error| format!("no free port: {error}"))?)
+    }
+}
+
+/// An address of the loopback interface that was free a moment ago.
+pub fn free_port() -> std::io::Result<SocketAddr> {
+    TcpListener::bind(("127.0.0.1", 0))?.local_addr()
+}
+
+fn wait_for(address: SocketAddr) -> Result<(), String> {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while Instant::now() < deadline {
+        if TcpStream::connect(address).is_ok() {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    Err(format!("the broker on {address} did not start within 10 s"))
+}
+
+fn config(listen: SocketAddr) -> Config {
+    let connections = ConnectionSettings {
+        connection_timeout_ms: 60_000,
+        // The default of 20 KB is less than one message of rows.
+        max_payload_size: 256 * 1024 * 1024,
+        max_inflight_count: 500,
+        auth: None,
+        external_auth: None,
+        dynamic_filters: true,
+    };
+    let server = ServerSettings { name: "v4".into(), listen, tls: None, next_connection_delay_ms: 1, connections };
+    let router = RouterConfig {
+        max_connections: 1_000,
+        max_outgoing_packet_count: 1_000,
+        max_segment_size: 64 * 1024 * 1024,
+        max_segment_count: 10,
+        ..RouterConfig::default()
+    };
+    Config { id: 0, router, v4: Some(HashMap::from([("v4".to_owned(), server)])), ..Config::default() }
+}

@@ -1,0 +1,160 @@
+//! Addresses and options of an MQTT client.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use rumqttc::{MqttOptions, QoS};
+use serde::Deserialize;
+
+/// MQTT's largest packet: what is too long for us is refused by us, with a reason.
+const LARGEST_PACKET: usize = 268_435_455;
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
+
+/// `mqtt://host:port/topic`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Url {
+    pub host: String,
+    pub port: u16,
+    pub topic: String,
+}
+
+impl FromStr for Url {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Url, String> {
+        let rest = text.strip_prefix("mqtt://").ok_or("an MQTT address begins with mqtt://")?;
+        let (authority, topic) = rest.split_once('/').unwrap_or((rest, ""));
+        if topic.is_empty() {
+            return Err(format!("{text:?} names no topic: write mqtt://host:port/topic"));
+        }
+        let (host, port) = host_and_port(authority, 1883)?;
+        Ok(Url { host, port, topic: topic.to_owned() })
+    }
+}
+
+impl fmt::Display for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Url { host, port, topic } = self;
+        if host.contains(':') {
+            write!(f, "mqtt://[{host}]:{port}/{topic}")
+        } else {
+            write!(f, "mqtt://{host}:{port}/{topic}")
+        }
+    }
+}
+
+/// Splits `host:port`, `[v6]:port` or `host`.
+pub fn host_and_port(authority: &str, default: u16) -> Result<(String, u16), String> {
+    let (host, port) = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((host, port)) => (host, port.strip_prefix(':')),
+        None => match authority.rsplit_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (authority, None),
+        },
+    };
+    if host.is_empty() {
+        return Err(format!("{authority:?} names no host"));
+    }
+    let port = port.map_or(Ok(default), |port| port.parse().map_err(|_| format!("{port:?} is not a port number")))?;
+    Ok((host.to_owned(), port))
+}
+
+/// MQTT's quality of service: 0, 1 or 2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "u8")]
+pub struct Qos(pub QoS);
+
+impl Default for Qos {
+    fn default() -> Qos {
+        Qos(QoS::AtLeastOnce)
+    }
+}
+
+impl TryFrom<u8> for Qos {
+    type Error = String;
+
+    fn try_from(value: u8) -> Result<Qos, String> {
+        rumqttc::qos(value).map(Qos).map_err(|_| format!("{value} is not a quality of service: 0, 1 or 2"))
+    }
+}
+
+/// A topic on a broker, and how a client signs in there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    pub url: Url,
+    pub qos: Qos,
+    pub user: Option<String>,
+    pub password: Option<String>,
+    /// Without one the session is forgotten when the client leaves.
+    pub client_id: Option<String>,
+}
+
+impl Endpoint {
+    /// An endpoint without a login.
+    pub fn anonymous(url: Url) -> Endpoint {
+        Endpoint { url, qos: Qos::default(), user: None, password: None, client_id: None }
+    }
+
+    /// The client's options; `role` is part of the id where none is given.
+    pub fn options(&self, role: &str) -> MqttOptions {
+        let own_id = || format!("rowmill-{role}-{}-{:08x}", std::process::id(), rand::random::<u32>());
+        let id = self.client_id.clone().unwrap_or_else(own_id);
+        let mut options = MqttOptions::new(id, &self.url.host, self.url.port);
+        options.set_clean_session(self.client_id.is_none());
+        options.set_keep_alive(KEEP_ALIVE);
+        options.set_max_packet_size(LARGEST_PACKET, LARGEST_PACKET);
+        if let Some(user) = &self.user {
+            options.set_credentials(user, self.password.as_deref().unwrap_or_default());
+        }
+        options
+    }
+}
+
+/// Waits between two attempts to connect: doubled each time, up to a bound.
+pub struct Backoff {
+    next: Duration,
+}
+
+impl Backoff {
+    const FIRST: Duration = Duration::from_millis(100);
+    const LONGEST: Duration = Duration::from_secs(10);
+
+    pub fn next(&mut self) -> Duration {
+        let now = self.next;
+        self.next = (now * 2).min(Self::LONGEST);
+        now
+    }
+
+    pub fn reset(&mut self) {
+        self.next = Self::FIRST;
+    }
+}
+
+impl Default for Backoff {
+    fn default() -> Backoff {
+        Backoff { next: Self::FIRST }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read_and_written() {
+        let url: Url = "mqtt://localhost/weather/#".parse().unwrap();
+        assert_eq!((url.host.as_str(), url.port, url.topic.as_str()), ("localhost", 1883, "weather/#"));
+        assert_eq!("mqtt://[::1]:99/a".parse::<Url>().unwrap().to_string(), "mqtt://[::1]:99/a");
+        for wrong in ["mqtt://host", "mqtt://:1883/a", "mqtt://host:x/a", "http://host/a"] {
+            assert!(wrong.parse::<Url>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn waits_double_up_to_a_bound() {
+        let mut backoff = Backoff::default();
+        let waits: Vec<_> = (0..9).map(|_| backoff.next().as_millis()).collect();
+        assert_eq!((waits[0], waits[1], waits[8]), (100, 200, 10_000));
+    }
+}

@@ -1,0 +1,7 @@
+//! What source, sink, replay and demo share of MQTT: addresses and options of a client.
+
+mod broker;
+mod client;
+
+pub use broker::{Embedded, free_port};
+pub use client::{Backoff, Endpoint, Qos, Url, host_and_port};

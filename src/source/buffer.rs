@@ -1,0 +1,114 @@
+//! Rows become messages: a bucket closes when it is full, or when its oldest row has waited long enough.
+
+use std::time::{Duration, Instant};
+
+use crate::data::{Bucket, Clock, Origin, Row};
+
+/// When a bucket closes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Rows a message, at least 1.
+    pub bucket_size: usize,
+    /// How long the oldest row of a partial message waits.
+    pub delay: Duration,
+}
+
+/// The bucket that is open, and the numbers of the next epoch and row.
+pub struct Buffer {
+    limits: Limits,
+    open: Bucket,
+    next_epoch: u64,
+    next_row: u64,
+    rows_left: u64,
+}
+
+impl Buffer {
+    /// An empty buffer that takes `max_rows` rows, or any number.
+    pub fn new(limits: Limits, max_rows: Option<u64>) -> Buffer {
+        Buffer { limits, open: Bucket::default(), next_epoch: 0, next_row: 0, rows_left: max_rows.unwrap_or(u64::MAX) }
+    }
+
+    /// Whether no more rows are taken.
+    pub fn is_done(&self) -> bool {
+        self.rows_left == 0
+    }
+
+    /// Takes in a row; returns the bucket that it fills.
+    pub fn push(&mut self, row: Row<'_>, arrived: u64, origin: Origin, clock: Clock) -> Option<Bucket> {
+        if self.rows_left == 0 {
+            return None;
+        }
+        if self.open.is_empty() {
+            self.open = Bucket::new(self.next_epoch, self.next_row);
+        }
+        self.open.push(row, arrived, origin);
+        self.next_row += 1;
+        self.rows_left -= 1;
+        if self.open.len() < self.limits.bucket_size { None } else { self.close(clock) }
+    }
+
+    /// When the open bucket must close, if a row waits in it.
+    pub fn deadline(&self, clock: Clock) -> Option<Instant> {
+        self.open.arrived().first().map(|oldest| clock.instant(*oldest) + self.limits.delay)
+    }
+
+    /// Closes the open bucket, if a row waits in it.
+    pub fn close(&mut self, clock: Clock) -> Option<Bucket> {
+        if self.open.is_empty() {
+            return None;
+        }
+        self.next_epoch += 1;
+        let mut bucket = std::mem::take(&mut self.open);
+        bucket.closed = clock.now();
+        Some(bucket)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Format;
+    use proptest::prelude::*;
+
+    fn push(buffer: &mut Buffer, clock: Clock) -> Option<Bucket> {
+        let row = Row { bytes: b"{}", format: Format::Json, header: None };
+        buffer.push(row, clock.now(), Origin { topic: "t".into(), position: 1 }, clock)
+    }
+
+    proptest! {
+        #[test]
+        fn every_row_stands_in_one_bucket(rows in 0u64..200, bucket_size in 1usize..20, flush in 1u64..50) {
+            let clock = Clock::start();
+            let mut buffer = Buffer::new(Limits { bucket_size, delay: Duration::ZERO }, None);
+            let mut buckets = Vec::new();
+            for row in 0..rows {
+                buckets.extend(push(&mut buffer, clock));
+                if row % flush == 0 {
+                    buckets.extend(buffer.close(clock));
+                }
+            }
+            buckets.extend(buffer.close(clock));
+            let mut next_row = 0;
+            for (epoch, bucket) in buckets.iter().enumerate() {
+                prop_assert_eq!((bucket.epoch, bucket.first_row), (epoch as u64, next_row));
+                prop_assert!((1..=bucket_size).contains(&bucket.len()));
+                next_row += bucket.len() as u64;
+            }
+            prop_assert_eq!(next_row, rows);
+        }
+    }
+
+    #[test]
+    fn the_oldest_row_sets_the_deadline() {
+        let clock = Clock::start();
+        let delay = Duration::from_secs(5);
+        let mut buffer = Buffer::new(Limits { bucket_size: 10, delay }, Some(1));
+        assert_eq!(buffer.deadline(clock), None);
+        push(&mut buffer, clock);
+        let left = buffer.deadline(clock).unwrap() - Instant::now();
+        assert!(left <= delay && left > delay - Duration::from_secs(1));
+        assert!(buffer.is_done() && push(&mut buffer, clock).is_none());
+        assert_eq!(buffer.close(clock).unwrap().len(), 1);
+        assert_eq!(buffer.deadline(clock), None);
+    }
+}

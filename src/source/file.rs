@@ -1,0 +1,156 @@
+//! Rows from a file or from standard input.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{Buffer, Error, FileKind, Outlet, Records};
+use crate::data::{Clock, Format, Inference, Layout, Origin, Row, Schema, weatherlink};
+
+const READ_BUFFER: usize = 1 << 20;
+
+fn open(path: &Path) -> Result<BufReader<File>, Error> {
+    let file = File::open(path).map_err(|error| file_error(path, error))?;
+    Ok(BufReader::with_capacity(READ_BUFFER, file))
+}
+
+fn file_error(path: &Path, error: io::Error) -> Error {
+    Error::File { path: path.display().to_string(), error }
+}
+
+/// Reads a whole file; its rows are there already, so only full buckets and the end close one.
+pub fn read(
+    path: &Path,
+    kind: FileKind,
+    max_line: usize,
+    mut buffer: Buffer,
+    clock: Clock,
+    outlet: &Outlet,
+) -> Result<(), Error> {
+    let day_first = kind == FileKind::WeatherLink && has_day_first(path, max_line)?;
+    let records = Records::new(open(path)?, kind, day_first, max_line).map_err(|error| file_error(path, error))?;
+    let topic: Arc<str> = path.display().to_string().into();
+    let mut arrivals = 0;
+    each_row(records, |row, position| {
+        let arrived = clock.now();
+        arrivals += 1;
+        match buffer.push(row, arrived, Origin { topic: topic.clone(), position }, clock) {
+            Some(bucket) => outlet.send(bucket) && !outlet.stop.is_set() && !buffer.is_done(),
+            None => !buffer.is_done(),
+        }
+    })
+    .map_err(|error| file_error(path, error))?;
+    if arrivals == 0 {
+        tracing::warn!("{topic} holds no rows");
+    }
+    buffer.close(clock).map(|bucket| outlet.send(bucket));
+    Ok(())
+}
+
+/// Calls `f` with each row and its line until it has enough.
+fn each_row<R: BufRead>(mut records: Records<R>, mut f: impl FnMut(Row<'_>, u64) -> bool) -> io::Result<()> {
+    while let Some((row, position)) = records.next()? {
+        if !f(row, position) {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Whether some date of a WeatherLink export can only be read with the day first.
+fn has_day_first(path: &Path, max_line: usize) -> Result<bool, Error> {
+    let mut reader = open(path)?;
+    let mut line = Vec::new();
+    let mut found = false;
+    loop {
+        line.clear();
+        let read = io::Read::take(&mut reader, max_line as u64).read_until(b'\n', &mut line);
+        if read.map_err(|error| file_error(path, error))? == 0 {
+            return Ok(found);
+        }
+        let date = line.split(|byte| *byte == b'\t').next().unwrap_or_default();
+        found |= weatherlink::is_day_first(String::from_utf8_lossy(date).trim());
+    }
+}
+
+/// The schema of all rows of a file.
+pub fn infer(path: &Path, kind: FileKind, max_line: usize) -> Result<Schema, Error> {
+    let mut inference = Inference::default();
+    let mut scan = || -> io::Result<()> {
+        let file = BufReader::with_capacity(READ_BUFFER, File::open(path)?);
+        let mut records = Records::new(file, kind, false, max_line)?;
+        if let Some(header) = records.header() {
+            inference.observe_header(header, records.format());
+        }
+        while let Some((row, _)) = records.next()? {
+            inference.observe(row);
+        }
+        Ok(())
+    };
+    scan().map_err(|error| file_error(path, error))?;
+    Ok(inference.schema())
+}
+
+/// Reads standard input. Its rows arrive in time, so `delay` closes buckets too.
+pub fn read_stdin(max_line: usize, mut buffer: Buffer, clock: Clock, outlet: &Outlet) -> Result<(), Error> {
+    let path = Path::new("standard input");
+    let (sender, lines) = crossbeam_channel::bounded::<Result<Line, io::Error>>(1024);
+    // It can't be interrupted while it waits for input: the process ends without it.
+    std::thread::spawn(move || {
+        if let Err(error) = read_lines(max_line, clock, &sender) {
+            let _ = sender.send(Err(error));
+        }
+    });
+    super::buffer_until_closed(&lines, &mut buffer, clock, outlet, |buffer, line, full| {
+        let line = line.map_err(|error| file_error(path, error))?;
+        let origin = Origin { topic: line.topic, position: line.position };
+        let row = Row { bytes: &line.bytes, format: line.format, header: line.header.as_deref() };
+        full.extend(buffer.push(row, line.arrived, origin, clock));
+        Ok(())
+    })
+}
+
+struct Line {
+    bytes: Vec<u8>,
+    format: Format,
+    header: Option<Arc<[u8]>>,
+    topic: Arc<str>,
+    position: u64,
+    arrived: u64,
+}
+
+fn read_lines(
+    max_line: usize,
+    clock: Clock,
+    sender: &crossbeam_channel::Sender<Result<Line, io::Error>>,
+) -> io::Result<()> {
+    let mut stdin = BufReader::with_capacity(READ_BUFFER, io::stdin());
+    let kind = FileKind::sniff(stdin.fill_buf()?);
+    let records = Records::new(stdin, kind, false, max_line)?;
+    let header: Option<Arc<[u8]>> = records.header().map(Into::into);
+    let topic: Arc<str> = "-".into();
+    each_row(records, |row, position| {
+        let line = Line {
+            bytes: row.bytes.to_vec(),
+            format: day_first(row),
+            header: header.clone(),
+            topic: topic.clone(),
+            position,
+            arrived: clock.now(),
+        };
+        sender.send(Ok(line)).is_ok()
+    })
+}
+
+/// A stream can't be looked through beforehand: its rows tell one by one whether the day comes first.
+fn day_first(row: Row<'_>) -> Format {
+    match row.format {
+        Format::WeatherLink(layout) => {
+            let date = row.bytes.split(|byte| *byte == b'\t').next().unwrap_or_default();
+            let day_first = weatherlink::is_day_first(String::from_utf8_lossy(date).trim());
+            Format::WeatherLink(Layout { day_first, ..layout })
+        }
+        format => format,
+    }
+}

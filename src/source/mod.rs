@@ -1,0 +1,172 @@
+//! Where rows come from: a thread of its own reads them, and hands on closed buckets.
+
+mod buffer;
+mod file;
+mod generate;
+mod mqtt;
+mod payload;
+mod records;
+mod url;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender};
+
+use crate::data::{Bucket, Clock, Inference, Schema};
+use crate::mqtt::Endpoint;
+pub use buffer::{Buffer, Limits};
+pub use generate::{Generator, Record};
+pub use records::{FileKind, Records};
+pub use url::Url;
+
+/// Tells a source to stop reading; shared by all who may say so.
+#[derive(Clone, Debug, Default)]
+pub struct Stop(pub Arc<AtomicBool>);
+
+impl Stop {
+    pub fn now(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    pub fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Why a source ended before its end.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("{path}: {error}")]
+    File { path: String, error: std::io::Error },
+    #[error("{0}")]
+    Broker(String),
+}
+
+/// What a source needs to know beside its address.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub endpoint: Option<Endpoint>,
+    pub limits: Limits,
+    /// The longest payload of a publish, and the longest line of a file, in bytes.
+    pub max_payload: usize,
+    /// How long the first connection may take; for ever if not given.
+    pub connect_timeout: Option<Duration>,
+    /// How long a lost connection may stay away; for ever if not given.
+    pub reconnect_timeout: Option<Duration>,
+    /// End after so many rows.
+    pub max_rows: Option<u64>,
+}
+
+/// A source that runs.
+pub struct Source {
+    pub buckets: Receiver<Bucket>,
+    /// Closed or sent to when an MQTT source has its subscription; closed at once by others.
+    pub ready: Receiver<()>,
+    thread: JoinHandle<Result<(), Error>>,
+}
+
+/// What a source thread hands its rows to.
+pub(crate) struct Outlet {
+    buckets: Sender<Bucket>,
+    waker: std::thread::Thread,
+    stop: Stop,
+}
+
+impl Outlet {
+    /// Hands on a bucket; waits while the dataflow is behind. False when nobody wants more.
+    fn send(&self, bucket: Bucket) -> bool {
+        let sent = self.buckets.send(bucket).is_ok();
+        self.waker.unpark();
+        sent
+    }
+}
+
+impl Source {
+    /// Starts to read. `waker` is unparked at every bucket.
+    pub fn start(url: &Url, settings: Settings, clock: Clock, stop: Stop, waker: std::thread::Thread) -> Source {
+        // Enough that the dataflow never waits for the reader, and few enough that memory stays small.
+        let capacity = (16_384 / settings.limits.bucket_size).clamp(2, 1024);
+        let (sender, buckets) = crossbeam_channel::bounded(capacity);
+        let (ready_sender, ready) = crossbeam_channel::bounded(1);
+        let outlet = Outlet { buckets: sender, waker, stop };
+        let buffer = Buffer::new(settings.limits, settings.max_rows);
+        let url = url.clone();
+        let read = move || {
+            let result = match &url {
+                Url::Mqtt(_) => mqtt::read(&settings, buffer, clock, &outlet, ready_sender),
+                Url::File { path, kind } => file::read(path, *kind, settings.max_payload, buffer, clock, &outlet),
+                Url::Stdin => file::read_stdin(settings.max_payload, buffer, clock, &outlet),
+                Url::Generate { rows, seed } => {
+                    generate::read(*rows, *seed, buffer, clock, &outlet);
+                    Ok(())
+                }
+            };
+            let waker = outlet.waker.clone();
+            drop(outlet);
+            waker.unpark();
+            result
+        };
+        let thread = std::thread::Builder::new().name("source".into()).spawn(read).expect("a thread can be started");
+        Source { buckets, ready, thread }
+    }
+
+    /// Ends the source and says how it went.
+    pub fn join(self) -> Result<(), Error> {
+        drop(self.buckets);
+        self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+}
+
+/// The schema of a source that can be read twice; `None` for one that can't.
+pub fn infer(url: &Url, max_line: usize) -> Result<Option<Schema>, Error> {
+    match url {
+        Url::File { path, kind } => file::infer(path, *kind, max_line).map(Some),
+        Url::Generate { .. } => Ok(Some(Schema::davis())),
+        Url::Stdin | Url::Mqtt(_) => Ok(None),
+    }
+}
+
+/// The schema of the rows of one bucket.
+pub fn infer_bucket(bucket: &Bucket) -> Schema {
+    let mut inference = Inference::default();
+    bucket.rows().for_each(|row| inference.observe(row));
+    inference.schema()
+}
+
+/// Takes in what arrives until the channel closes or the source is told to stop; closes buckets in time.
+///
+/// `take` puts the rows of one arrival into the buffer and the buckets they fill into the list.
+fn buffer_until_closed<T>(
+    arrivals: &Receiver<T>,
+    buffer: &mut Buffer,
+    clock: Clock,
+    outlet: &Outlet,
+    mut take: impl FnMut(&mut Buffer, T, &mut Vec<Bucket>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    const LOOK_UP: Duration = Duration::from_millis(50);
+    let mut full = Vec::new();
+    while !outlet.stop.is_set() && !buffer.is_done() {
+        let now = std::time::Instant::now();
+        let due = buffer.deadline(clock);
+        let wait = due.map_or(LOOK_UP, |due| due.saturating_duration_since(now).min(LOOK_UP));
+        let result = match arrivals.recv_timeout(wait) {
+            Ok(arrival) => take(buffer, arrival, &mut full),
+            Err(crossbeam_channel::RecvTimeoutError::Timeout) => Ok(()),
+            Err(crossbeam_channel::RecvTimeoutError::Disconnected) => break,
+        };
+        if buffer.deadline(clock).is_some_and(|due| due <= std::time::Instant::now()) {
+            full.extend(buffer.close(clock));
+        }
+        for bucket in full.drain(..) {
+            if !outlet.send(bucket) {
+                return result;
+            }
+        }
+        result?;
+    }
+    buffer.close(clock).map(|bucket| outlet.send(bucket));
+    Ok(())
+}

@@ -1,0 +1,79 @@
+//! Drops rows with missing values.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Fault, Refusal, Scope, Subtask};
+use crate::data::Message;
+
+/// Drops rows in which values of `subset` are missing.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Dropna {
+    /// Drop a row if any value is missing, or only if all are; `any` if neither this nor `thresh` is given.
+    how: Option<How>,
+    /// Keep rows with at least so many values present.
+    thresh: Option<usize>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum How {
+    Any,
+    All,
+}
+
+impl Subtask for Dropna {
+    fn apply(&self, message: &mut Message, scope: &Scope) -> Result<(), Fault> {
+        let columns = scope.numbers.len() + scope.texts.len();
+        let needed = match (self.thresh, self.how) {
+            (Some(thresh), _) => thresh,
+            (None, Some(How::All)) => columns.min(1),
+            (None, _) => columns,
+        };
+        let present = present(message, scope);
+        let keep: Vec<bool> = present.iter().map(|present| *present >= needed).collect();
+        message.retain(&keep);
+        Ok(())
+    }
+
+    fn check(&self) -> Result<(), Refusal> {
+        match (self.how, self.thresh) {
+            (Some(_), Some(_)) => Err(Refusal::new("thresh", "give either `how` or `thresh`, not both")),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// How many values each row has in scope.
+fn present(message: &Message, scope: &Scope) -> Vec<usize> {
+    let mut counts = vec![0; message.rows()];
+    for slot in &scope.numbers {
+        for (count, x) in counts.iter_mut().zip(message.column(*slot)) {
+            *count += usize::from(!x.is_nan());
+        }
+    }
+    for slot in &scope.texts {
+        for (row, count) in counts.iter_mut().enumerate() {
+            *count += usize::from(message.texts[*slot].get(row).is_some());
+        }
+    }
+    counts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::subtasks::testing::applied;
+
+    #[test]
+    fn any_all_and_thresh() {
+        let n = f64::NAN;
+        let columns = [vec![1.0, n, n], vec![1.0, 2.0, n]];
+        let rows = |how, thresh| applied(&Dropna { how, thresh }, &columns).unwrap()[0].len();
+        assert_eq!(rows(None, None), 1);
+        assert_eq!(rows(Some(How::All), None), 2);
+        assert_eq!(rows(None, Some(1)), 2);
+        assert_eq!(rows(None, Some(0)), 3);
+    }
+}

@@ -1,0 +1,162 @@
+//! Fills gaps on straight lines.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Fault, Refusal, Scope, Subtask};
+use crate::data::Message;
+
+/// Fills missing values on the straight line between their neighbours.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Interpolate {
+    /// How values between two neighbours are found.
+    method: Method,
+    /// How many missing values in a row are filled at the most; all if not given.
+    limit: Option<usize>,
+    /// From which side gaps are filled.
+    limit_direction: Direction,
+    /// Only gaps between values (`inside`), or only those before the first and after the last (`outside`).
+    limit_area: Option<Area>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Method {
+    #[default]
+    Linear,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Direction {
+    #[default]
+    Forward,
+    Backward,
+    Both,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Area {
+    Inside,
+    Outside,
+}
+
+impl Subtask for Interpolate {
+    fn apply(&self, message: &mut Message, scope: &Scope) -> Result<(), Fault> {
+        for slot in &scope.numbers {
+            self.fill(message.column_mut(*slot));
+        }
+        Ok(())
+    }
+
+    fn check(&self) -> Result<(), Refusal> {
+        Refusal::unless_positive(self.limit)
+    }
+}
+
+impl Interpolate {
+    /// Walks from gap to gap; each has a value before it, after it, or both.
+    fn fill(&self, column: &mut [f64]) {
+        let mut before: Option<usize> = None;
+        let mut row = 0;
+        while row < column.len() {
+            if !column[row].is_nan() {
+                before = Some(row);
+                row += 1;
+                continue;
+            }
+            let end = (row..column.len()).find(|row| !column[*row].is_nan()).unwrap_or(column.len());
+            let after = (end < column.len()).then_some(end);
+            self.fill_gap(column, row..end, before, after);
+            row = end;
+        }
+    }
+
+    fn fill_gap(&self, column: &mut [f64], gap: std::ops::Range<usize>, before: Option<usize>, after: Option<usize>) {
+        let inside = before.is_some() && after.is_some();
+        let wanted = match self.limit_area {
+            None => true,
+            Some(Area::Inside) => inside,
+            Some(Area::Outside) => !inside,
+        };
+        if !wanted || (before.is_none() && after.is_none()) {
+            return;
+        }
+        let limit = self.limit.unwrap_or(usize::MAX);
+        for row in gap {
+            let forward = before.is_some_and(|before| row - before <= limit);
+            let backward = after.is_some_and(|after| after - row <= limit);
+            let reached = match self.limit_direction {
+                Direction::Forward => forward,
+                Direction::Backward => backward,
+                Direction::Both => forward || backward,
+            };
+            if reached {
+                column[row] = value_at(column, row, before, after);
+            }
+        }
+    }
+}
+
+/// NumPy's `interp`: the line from the left neighbour, constant beyond the ends.
+fn value_at(column: &[f64], row: usize, before: Option<usize>, after: Option<usize>) -> f64 {
+    match (before, after) {
+        (Some(left), Some(right)) => {
+            let (low, high) = (column[left], column[right]);
+            let slope = (high - low) / (right - left) as f64;
+            let value = slope * (row - left) as f64 + low;
+            if !value.is_nan() {
+                return value;
+            }
+            let value = slope * (row as f64 - right as f64) + high;
+            if value.is_nan() && low == high { low } else { value }
+        }
+        (Some(end), None) | (None, Some(end)) => column[end],
+        (None, None) => f64::NAN,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::subtasks::testing::applied;
+    use proptest::prelude::*;
+
+    const N: f64 = f64::NAN;
+
+    fn filled(interpolate: Interpolate, column: &[f64]) -> String {
+        format!("{:?}", applied(&interpolate, &[column.to_vec()]).unwrap()[0])
+    }
+
+    #[test]
+    fn directions_limits_and_areas() {
+        let column = [N, 1.0, N, N, 4.0, N];
+        assert_eq!(filled(Interpolate::default(), &column), "[NaN, 1.0, 2.0, 3.0, 4.0, 4.0]");
+        let both = Interpolate { limit_direction: Direction::Both, limit: Some(1), ..Default::default() };
+        assert_eq!(filled(both, &column), "[1.0, 1.0, 2.0, 3.0, 4.0, 4.0]");
+        let inside = Interpolate { limit_area: Some(Area::Inside), limit: Some(1), ..Default::default() };
+        assert_eq!(filled(inside, &column), "[NaN, 1.0, 2.0, NaN, 4.0, NaN]");
+        let back =
+            Interpolate { limit_direction: Direction::Backward, limit_area: Some(Area::Outside), ..Default::default() };
+        assert_eq!(filled(back, &column), "[1.0, 1.0, NaN, NaN, 4.0, NaN]");
+    }
+
+    proptest! {
+        #[test]
+        fn values_present_stay_and_filled_ones_lie_between(
+            column in proptest::collection::vec(prop_oneof![Just(N), -1e6..1e6f64], 0..40)
+        ) {
+            let both = Interpolate { limit_direction: Direction::Both, ..Default::default() };
+            let out = applied(&both, std::slice::from_ref(&column)).unwrap().remove(0);
+            let present: Vec<f64> = column.iter().copied().filter(|x| !x.is_nan()).collect();
+            let low = present.iter().copied().fold(f64::INFINITY, f64::min) - 1e-6;
+            let high = present.iter().copied().fold(f64::NEG_INFINITY, f64::max) + 1e-6;
+            for (before, after) in column.iter().zip(&out) {
+                prop_assert!(before.is_nan() || before == after);
+                prop_assert!(present.is_empty() || (low..=high).contains(after));
+            }
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Makes columns more like a normal distribution by a power transform.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::standard_scaler::StandardScaler;
+use super::{Fault, Scope, Subtask};
+use crate::data::Message;
+use crate::kernels::moments::moments;
+use crate::kernels::power::{box_cox, box_cox_lambda, signed_logs, yeo_johnson, yeo_johnson_lambda};
+
+/// Applies the power transform that makes a column most like a normal distribution.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct PowerTransformer {
+    /// `box-cox` takes positive values only.
+    method: Method,
+    /// Whether the result is scaled to mean 0 and variance 1.
+    standardize: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+enum Method {
+    #[default]
+    YeoJohnson,
+    BoxCox,
+}
+
+impl Default for PowerTransformer {
+    fn default() -> PowerTransformer {
+        PowerTransformer { method: Method::default(), standardize: true }
+    }
+}
+
+impl Subtask for PowerTransformer {
+    fn apply(&self, message: &mut Message, scope: &Scope) -> Result<(), Fault> {
+        scope.refuse_infinite(message)?;
+        let least = scope.numbers.iter().flat_map(|slot| message.column(*slot)).fold(f64::NAN, |a, b| a.min(*b));
+        if self.method == Method::BoxCox && least <= 0.0 {
+            return Err(Fault("The Box-Cox transformation can only be applied to strictly positive data".into()));
+        }
+        for (slot, name) in scope.named() {
+            let column = message.column_mut(slot);
+            let transformed = match self.method {
+                Method::YeoJohnson => transform_yeo_johnson(column),
+                Method::BoxCox => transform_box_cox(column),
+            };
+            transformed.map_err(|reason| Fault(format!("{reason} Column {name}.")))?;
+            if self.standardize {
+                StandardScaler::default().scale(column);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn present(column: &[f64]) -> Vec<f64> {
+    column.iter().copied().filter(|x| !x.is_nan()).collect()
+}
+
+fn transform_yeo_johnson(column: &mut [f64]) -> Result<(), &'static str> {
+    let moments = moments(column);
+    if moments.count == 0 {
+        return Err("Column must not be all nan.");
+    }
+    // A gap hides a constant from scikit-learn, whose mean is then NaN.
+    if moments.count == column.len() && moments.is_constant(column.len()) {
+        return Ok(());
+    }
+    let logs = signed_logs(column);
+    let lambda =
+        if moments.count < logs.len() { yeo_johnson_lambda(&present(&logs)) } else { yeo_johnson_lambda(&logs) };
+    yeo_johnson(&logs, lambda, column);
+    Ok(())
+}
+
+fn transform_box_cox(column: &mut [f64]) -> Result<(), &'static str> {
+    let values = present(column);
+    if values.is_empty() {
+        return Err("Column must not be all nan.");
+    }
+    let lambda = box_cox_lambda(&values)?;
+    column.iter_mut().for_each(|x| *x = box_cox(*x, lambda));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::subtasks::testing::applied;
+
+    #[test]
+    fn order_is_kept_and_constants_are_centred() {
+        let column = vec![0.1, 0.5, 3.0, 40.0, 500.0];
+        let out = applied(&PowerTransformer::default(), &[column, vec![2.5; 5]]).unwrap();
+        assert!(out[0].is_sorted());
+        assert_eq!(out[1], [0.0; 5]);
+    }
+
+    #[test]
+    fn box_cox_refuses_zero() {
+        let subtask = PowerTransformer { method: Method::BoxCox, standardize: false };
+        assert!(applied(&subtask, &[vec![0.0, 1.0]]).unwrap_err().0.contains("strictly positive"));
+    }
+
+    #[test]
+    fn a_column_without_a_value_is_refused_by_name() {
+        let fault = applied(&PowerTransformer::default(), &[vec![f64::NAN; 3]]).unwrap_err();
+        assert!(fault.0.contains("column 0"), "{fault}");
+    }
+}

@@ -1,0 +1,31 @@
+//! The first step: from the bytes of a bucket to a message.
+
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+
+use super::Entry;
+use super::registry::fixed;
+use crate::data::{BadRow, Bucket, Decoder, Message, Schema};
+
+/// Reads rows by the schema: numbers in strings are numbers; `---`, empty, null and NaN are missing.
+#[derive(JsonSchema)]
+struct Description {}
+
+pub(super) const ENTRY: Entry = fixed::<Description>("prepare", "-");
+
+/// Decodes bucket after bucket.
+pub struct Prepare {
+    decoder: Decoder,
+}
+
+impl Prepare {
+    pub fn new(schema: Arc<Schema>) -> Prepare {
+        Prepare { decoder: Decoder::new(schema) }
+    }
+
+    /// The message of a bucket, and the rows that can't be read.
+    pub fn apply(&mut self, bucket: &Bucket) -> (Message, Vec<BadRow>) {
+        self.decoder.decode(bucket)
+    }
+}

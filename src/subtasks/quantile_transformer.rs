@@ -1,0 +1,178 @@
+//! Maps columns to a uniform or normal distribution through their quantiles.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Fault, Refusal, Scope, Subtask};
+use crate::data::Message;
+use crate::kernels::{normal, order};
+
+/// How far from an end of the data a value counts as the end itself, for the normal distribution.
+const BOUNDS_THRESHOLD: f64 = 1e-7;
+
+/// Maps each value to its place among the quantiles of its column.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct QuantileTransformer {
+    /// How many quantiles are computed; the number of rows if that is smaller.
+    n_quantiles: usize,
+    /// The distribution of the result.
+    output_distribution: Distribution,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Distribution {
+    #[default]
+    Uniform,
+    Normal,
+}
+
+impl Default for QuantileTransformer {
+    fn default() -> QuantileTransformer {
+        QuantileTransformer { n_quantiles: 1000, output_distribution: Distribution::default() }
+    }
+}
+
+impl Subtask for QuantileTransformer {
+    fn apply(&self, message: &mut Message, scope: &Scope) -> Result<(), Fault> {
+        scope.refuse_infinite(message)?;
+        let references = linspace(self.n_quantiles.min(message.rows()).max(1));
+        for slot in &scope.numbers {
+            self.transform(message.column_mut(*slot), &references);
+        }
+        Ok(())
+    }
+
+    fn check(&self) -> Result<(), Refusal> {
+        if self.n_quantiles > 0 {
+            return Ok(());
+        }
+        Err(Refusal::new("n_quantiles", "at least 1 quantile is needed"))
+    }
+}
+
+/// NumPy's `linspace(0, 1, count)`.
+fn linspace(count: usize) -> Vec<f64> {
+    let step = 1.0 / (count.max(2) - 1) as f64;
+    let mut places: Vec<f64> = (0..count).map(|place| place as f64 * step).collect();
+    if let [_, .., last] = &mut places[..] {
+        *last = 1.0;
+    }
+    places
+}
+
+impl QuantileTransformer {
+    fn transform(&self, column: &mut [f64], references: &[f64]) {
+        let sorted = order::sorted(column);
+        if sorted.is_empty() {
+            return;
+        }
+        // scikit-learn asks NumPy for percentiles: the factor rounds.
+        let quantiles: Vec<f64> =
+            references.iter().map(|place| order::quantile_sorted(&sorted, place * 100.0 / 100.0)).collect();
+        let mut table = Table { quantiles: &quantiles, references, near: 0 };
+        match self.output_distribution {
+            Distribution::Uniform => column.iter_mut().for_each(|x| *x = table.uniform(*x)),
+            Distribution::Normal => column.iter_mut().for_each(|x| *x = table.normal(*x)),
+        }
+    }
+}
+
+/// The quantiles of a column, and where the last value was found: neighbours in time are close in value.
+struct Table<'a> {
+    quantiles: &'a [f64],
+    references: &'a [f64],
+    near: usize,
+}
+
+impl Table<'_> {
+    fn ends(&self) -> (f64, f64) {
+        (self.quantiles[0], self.quantiles[self.quantiles.len() - 1])
+    }
+
+    fn uniform(&mut self, x: f64) -> f64 {
+        let (low, high) = self.ends();
+        if x.is_nan() {
+            x
+        } else if x == low {
+            0.0
+        } else if x == high {
+            1.0
+        } else {
+            self.place(x)
+        }
+    }
+
+    fn normal(&mut self, x: f64) -> f64 {
+        if x.is_nan() {
+            return x;
+        }
+        let (low, high) = self.ends();
+        let place = if x - BOUNDS_THRESHOLD < low {
+            0.0
+        } else if x + BOUNDS_THRESHOLD > high {
+            1.0
+        } else {
+            self.place(x)
+        };
+        let edge = BOUNDS_THRESHOLD - f64::EPSILON;
+        normal::quantile(place).clamp(normal::quantile(edge), normal::quantile(1.0 - edge))
+    }
+
+    /// The mean of the interpolations from below and from above: they differ where quantiles repeat.
+    fn place(&mut self, x: f64) -> f64 {
+        let (q, r) = (self.quantiles, self.references);
+        let Some(below) = self.last_at_most(x) else { return r[0] };
+        if q[below] == x {
+            let first = q.partition_point(|quantile| *quantile < x);
+            return 0.5 * (r[below] + r[first]);
+        }
+        let Some(above) = q.get(below + 1) else { return r[below] };
+        let slope = (r[below + 1] - r[below]) / (above - q[below]);
+        let upwards = slope * (x - q[below]) + r[below];
+        let downwards = slope * (above - x) - r[below + 1];
+        0.5 * (upwards - downwards)
+    }
+
+    /// The last quantile that is not above `x`.
+    fn last_at_most(&mut self, x: f64) -> Option<usize> {
+        let q = self.quantiles;
+        let fits = |place: usize| q[place] <= x && q.get(place + 1).is_none_or(|next| x < *next);
+        if !fits(self.near) {
+            self.near = q.partition_point(|quantile| *quantile <= x).checked_sub(1)?;
+        }
+        Some(self.near)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::subtasks::testing::applied;
+    use proptest::prelude::*;
+
+    #[test]
+    fn ties_take_the_middle_of_their_places() {
+        let out = applied(&QuantileTransformer::default(), &[vec![0.0, 1.0, 1.0, 1.0, 2.0]]).unwrap();
+        assert_eq!(out, [[0.0, 0.5, 0.5, 0.5, 1.0]]);
+    }
+
+    #[test]
+    fn the_ends_of_the_normal_distribution_are_finite() {
+        let subtask = QuantileTransformer { output_distribution: Distribution::Normal, ..Default::default() };
+        let out = applied(&subtask, &[vec![1.0, 2.0, 3.0]]).unwrap();
+        assert!((out[0][0] + 5.199337582605575).abs() < 1e-9 && out[0][1].abs() < 1e-12);
+    }
+
+    proptest! {
+        #[test]
+        fn order_is_kept(column in proptest::collection::vec(-1e3..1e3f64, 1..200), n in 1usize..50) {
+            let subtask = QuantileTransformer { n_quantiles: n, ..Default::default() };
+            let mut pairs: Vec<(f64, f64)> = column.clone().into_iter()
+                .zip(applied(&subtask, &[column]).unwrap().remove(0)).collect();
+            pairs.sort_by(|a, b| a.0.total_cmp(&b.0));
+            prop_assert!(pairs.windows(2).all(|pair| pair[0].1 <= pair[1].1 + 1e-12));
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! What the registry knows of a subtask: the table behind `rowmill subtasks`, the parser and the README.
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use toml::de::ValueDeserializer;
+
+use super::{REGISTRY, Subtask};
+
+/// What of a message a subtask acts on, and so which parameter names its columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// First or last in the chain, listed or not; takes no parameters.
+    Fixed,
+    /// Number columns, named by `columns`.
+    Numbers,
+    /// Whole rows, compared by the columns of `subset`.
+    Rows,
+}
+
+type Build = fn(ValueDeserializer<'_>) -> Result<Box<dyn Subtask>, toml::de::Error>;
+
+/// One line of the registry.
+#[derive(Clone, Copy)]
+pub struct Entry {
+    pub name: &'static str,
+    /// What its results equal.
+    pub equals: &'static str,
+    pub role: Role,
+    pub(super) build: Build,
+    pub(super) schema: fn() -> Schema,
+}
+
+/// A parameter of a subtask.
+#[derive(Clone, Debug, Serialize)]
+pub struct Parameter {
+    pub name: String,
+    /// The type as a person would write it, such as `number` or `"l1" | "l2" | "max"`.
+    pub r#type: String,
+    pub default: Value,
+    pub help: String,
+}
+
+pub(super) const fn entry<T>(name: &'static str, equals: &'static str, role: Role) -> Entry
+where
+    T: Subtask + DeserializeOwned + JsonSchema + 'static,
+{
+    Entry {
+        name,
+        equals,
+        role,
+        build: |parameters| Ok(Box::new(T::deserialize(parameters)?)),
+        schema: || SchemaGenerator::default().into_root_schema_for::<T>(),
+    }
+}
+
+/// A step that stands in every chain; its text is that of `T`.
+pub(super) const fn fixed<T: JsonSchema>(name: &'static str, equals: &'static str) -> Entry {
+    Entry {
+        name,
+        equals,
+        role: Role::Fixed,
+        build: |_| Err(serde::de::Error::custom("stands in every chain and takes no parameters")),
+        schema: || SchemaGenerator::default().into_root_schema_for::<T>(),
+    }
+}
+
+/// The registry's line for `name`.
+pub fn find(name: &str) -> Option<&'static Entry> {
+    REGISTRY.iter().find(|entry| entry.name == name)
+}
+
+impl Entry {
+    /// Builds the subtask from the parameters in a dataflow file.
+    ///
+    /// # Errors
+    /// An unknown parameter, or a value of the wrong type; the span is the file's.
+    pub fn build(&self, parameters: ValueDeserializer<'_>) -> Result<Box<dyn Subtask>, toml::de::Error> {
+        (self.build)(parameters)
+    }
+
+    /// One sentence on what it does.
+    pub fn summary(&self) -> String {
+        text(self.schema_value().get("description"))
+    }
+
+    /// The parameter that names its columns, if it has one.
+    pub fn columns_parameter(&self) -> Option<&'static str> {
+        match self.role {
+            Role::Fixed => None,
+            Role::Numbers => Some("columns"),
+            Role::Rows => Some("subset"),
+        }
+    }
+
+    /// All parameters, the one that names the columns first.
+    pub fn parameters(&self) -> Vec<Parameter> {
+        let columns = self.columns_parameter().map(|name| Parameter {
+            name: name.into(),
+            r#type: "list of column names".into(),
+            default: Value::Null,
+            help: match self.role {
+                Role::Rows => "Columns that are looked at; all columns of the schema if not given.".into(),
+                _ => "Columns that are changed; every number column if not given.".into(),
+            },
+        });
+        let schema = self.schema_value();
+        let own = schema.get("properties").and_then(Value::as_object);
+        let own = own.into_iter().flatten().map(|(name, property)| Parameter {
+            name: name.clone(),
+            r#type: type_name(property, &schema),
+            default: property.get("default").cloned().unwrap_or(Value::Null),
+            help: text(property.get("description")),
+        });
+        columns.into_iter().chain(own).collect()
+    }
+
+    fn schema_value(&self) -> Value {
+        (self.schema)().to_value()
+    }
+}
+
+fn text(value: Option<&Value>) -> String {
+    value.and_then(Value::as_str).unwrap_or_default().replace('\n', " ")
+}
+
+/// The type of a JSON-schema property in words.
+fn type_name(property: &Value, root: &Value) -> String {
+    if let Some(target) = property.get("$ref").and_then(Value::as_str) {
+        return root.pointer(target.trim_start_matches('#')).map_or_else(String::new, |p| type_name(p, root));
+    }
+    let constant = |value: &Value| value.get("const").map(Value::to_string);
+    if let Some(choices) = property.get("oneOf").or(property.get("anyOf")).and_then(Value::as_array) {
+        let names = choices.iter().map(|choice| constant(choice).unwrap_or_else(|| type_name(choice, root)));
+        return names.filter(|name| name != "null").collect::<Vec<_>>().join(" | ");
+    }
+    if let Some(choices) = property.get("enum").and_then(Value::as_array) {
+        let names = choices.iter().filter(|choice| !choice.is_null()).map(Value::to_string);
+        return names.collect::<Vec<_>>().join(" | ");
+    }
+    match property.get("type") {
+        Some(Value::Array(names)) => {
+            let names = names.iter().filter_map(Value::as_str).filter(|name| *name != "null");
+            names.collect::<Vec<_>>().join(" | ")
+        }
+        Some(Value::String(name)) if name == "array" => {
+            let fixed = property.get("prefixItems").and_then(Value::as_array).map(Vec::len);
+            fixed.map_or_else(|| "list of numbers".into(), |count| format!("list of {count} numbers"))
+        }
+        Some(Value::String(name)) => name.clone(),
+        _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_parameter_has_a_type_and_a_help_text() {
+        for entry in &REGISTRY {
+            assert!(!entry.summary().is_empty(), "{}", entry.name);
+            for parameter in entry.parameters() {
+                let complete = !parameter.help.is_empty() && !parameter.r#type.is_empty();
+                assert!(complete, "{}.{parameter:?}", entry.name);
+            }
+        }
+    }
+
+    #[test]
+    fn names_are_unique() {
+        for entry in &REGISTRY {
+            assert_eq!(REGISTRY.iter().filter(|other| other.name == entry.name).count(), 1);
+        }
+    }
+
+    #[test]
+    fn types_read_as_a_person_would_write_them() {
+        let parameters = find("normalizer").unwrap().parameters();
+        assert_eq!(parameters[1].r#type, r#""l1" | "l2" | "max""#);
+        assert_eq!(parameters[1].default, "l2");
+        let parameters = find("interpolate").unwrap().parameters();
+        let limit = parameters.iter().find(|parameter| parameter.name == "limit").unwrap();
+        assert_eq!((limit.r#type.as_str(), &limit.default), ("integer", &Value::Null));
+    }
+}

@@ -1,0 +1,47 @@
+//! Replaces sentinel values.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Fault, Scope, Subtask};
+use crate::data::Message;
+
+/// Replaces listed values, such as sentinels, by missing or by one value.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Replace {
+    /// The values to replace; `nan` stands for missing.
+    to_replace: Vec<f64>,
+    /// What stands in their place; missing if not given.
+    value: Option<f64>,
+}
+
+impl Subtask for Replace {
+    fn apply(&self, message: &mut Message, scope: &Scope) -> Result<(), Fault> {
+        let value = self.value.unwrap_or(f64::NAN);
+        let missing = self.to_replace.iter().any(|x| x.is_nan());
+        for slot in &scope.numbers {
+            for x in message.column_mut(*slot) {
+                if self.to_replace.contains(x) || (missing && x.is_nan()) {
+                    *x = value;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::subtasks::testing::applied;
+
+    #[test]
+    fn sentinels_become_missing_and_missing_a_value() {
+        let sentinels = Replace { to_replace: vec![-9999.0, 32767.0], value: None };
+        let out = applied(&sentinels, &[vec![-9999.0, 1.0, 32767.0]]).unwrap();
+        assert!(out[0][0].is_nan() && out[0][1] == 1.0 && out[0][2].is_nan());
+        let missing = Replace { to_replace: vec![f64::NAN], value: Some(0.0) };
+        assert_eq!(applied(&missing, &out).unwrap(), [[0.0, 1.0, 0.0]]);
+    }
+}

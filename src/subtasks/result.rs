@@ -1,0 +1,179 @@
+//! The last step: from a message to what the sink takes.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Entry;
+use super::registry::fixed;
+use crate::data::{Kind, Message, Schema};
+
+/// Writes the message's number, the row's place in the input and the schema's columns as the sink asks.
+#[derive(JsonSchema)]
+struct Description {}
+
+pub(super) const ENTRY: Entry = fixed::<Description>("result", "-");
+
+/// What a sink takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    /// One JSON object a line.
+    JsonLines,
+    /// Comma-separated cells, without a header.
+    Csv,
+    /// The columns as they are.
+    Columns,
+}
+
+/// An encoded message.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Output {
+    Lines(Vec<u8>),
+    Columns(Message),
+}
+
+/// Encodes message after message.
+pub struct Encoder {
+    schema: Arc<Schema>,
+    encoding: Encoding,
+    /// The JSON before each value: a comma, the key, a colon.
+    keys: Vec<String>,
+}
+
+impl Encoder {
+    pub fn new(schema: Arc<Schema>, encoding: Encoding) -> Encoder {
+        let key = |name: &str| format!(",{}:", serde_json::Value::from(name));
+        let keys = schema.names().map(key).collect();
+        Encoder { schema, encoding, keys }
+    }
+
+    /// Encodes a message; numbers are written so that they read back to the same f64.
+    pub fn encode(&self, message: Message) -> Output {
+        match self.encoding {
+            Encoding::Columns => Output::Columns(message),
+            Encoding::JsonLines => Output::Lines(self.json_lines(&message)),
+            Encoding::Csv => Output::Lines(self.csv_lines(&message)),
+        }
+    }
+
+    /// The header line of a CSV file.
+    pub fn csv_header(schema: &Schema) -> Vec<u8> {
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        let names = ["message", "row"].into_iter().chain(schema.names());
+        writer.write_record(names).expect("a Vec takes everything");
+        writer.into_inner().expect("a Vec takes everything")
+    }
+
+    fn json_lines(&self, message: &Message) -> Vec<u8> {
+        let mut out = Vec::with_capacity(message.rows() * (24 + 20 * self.keys.len()));
+        for (row, id) in message.ids.iter().enumerate() {
+            out.extend_from_slice(b"{\"message\":");
+            push_integer(&mut out, message.epoch);
+            out.extend_from_slice(b",\"row\":");
+            push_integer(&mut out, *id);
+            for (column, key) in self.schema.columns().iter().zip(&self.keys) {
+                out.extend_from_slice(key.as_bytes());
+                match column.kind {
+                    Kind::Number => push_json_number(&mut out, message.column(column.slot)[row]),
+                    Kind::Text => match message.texts[column.slot].get(row) {
+                        Some(text) => serde_json::to_writer(&mut out, text).expect("a Vec takes everything"),
+                        None => out.extend_from_slice(b"null"),
+                    },
+                }
+            }
+            out.extend_from_slice(b"}\n");
+        }
+        out
+    }
+
+    fn csv_lines(&self, message: &Message) -> Vec<u8> {
+        let mut out = Vec::with_capacity(message.rows() * (12 + 12 * self.keys.len()));
+        for (row, id) in message.ids.iter().enumerate() {
+            push_integer(&mut out, message.epoch);
+            out.push(b',');
+            push_integer(&mut out, *id);
+            for column in self.schema.columns() {
+                out.push(b',');
+                match column.kind {
+                    Kind::Number => push_csv_number(&mut out, message.column(column.slot)[row]),
+                    Kind::Text => push_csv_text(&mut out, message.texts[column.slot].get(row).unwrap_or_default()),
+                }
+            }
+            out.push(b'\n');
+        }
+        out
+    }
+}
+
+fn push_integer(out: &mut Vec<u8>, value: u64) {
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+}
+
+fn push_json_number(out: &mut Vec<u8>, x: f64) {
+    if x.is_finite() {
+        out.extend_from_slice(ryu::Buffer::new().format_finite(x).as_bytes());
+    } else if x.is_nan() {
+        out.extend_from_slice(b"null");
+    } else {
+        // JSON has no infinity; a number beyond the range reads back to it.
+        out.extend_from_slice(if x > 0.0 { b"1e999" } else { b"-1e999" });
+    }
+}
+
+fn push_csv_number(out: &mut Vec<u8>, x: f64) {
+    if x.is_finite() {
+        out.extend_from_slice(ryu::Buffer::new().format_finite(x).as_bytes());
+    } else if !x.is_nan() {
+        write!(out, "{x}").expect("a Vec takes everything");
+    }
+}
+
+fn push_csv_text(out: &mut Vec<u8>, text: &str) {
+    if !text.contains([',', '"', '\n', '\r']) {
+        return out.extend_from_slice(text.as_bytes());
+    }
+    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::Any(b'\n')).from_writer(Vec::new());
+    writer.write_record([text]).expect("a Vec takes everything");
+    let cell = writer.into_inner().expect("a Vec takes everything");
+    out.extend_from_slice(&cell[..cell.len() - 1]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::TextColumn;
+
+    fn message() -> (Arc<Schema>, Message) {
+        let schema = Schema::new([("name", Kind::Text), ("x", Kind::Number)]);
+        let mut text = TextColumn::default();
+        [Some("a, \"b\""), None, Some("c")].into_iter().for_each(|value| text.push(value));
+        let numbers = ndarray::array![[0.1, f64::NAN, f64::NEG_INFINITY]];
+        (Arc::new(schema), Message::new(4, vec![7, 8, 9], numbers, vec![text]))
+    }
+
+    #[test]
+    fn json_lines_read_back() {
+        let (schema, message) = message();
+        let Output::Lines(lines) = Encoder::new(schema, Encoding::JsonLines).encode(message) else { panic!() };
+        let expected = concat!(
+            r#"{"message":4,"row":7,"name":"a, \"b\"","x":0.1}"#,
+            "\n",
+            r#"{"message":4,"row":8,"name":null,"x":null}"#,
+            "\n",
+            r#"{"message":4,"row":9,"name":"c","x":-1e999}"#,
+            "\n",
+        );
+        assert_eq!(String::from_utf8(lines).unwrap(), expected);
+    }
+
+    #[test]
+    fn csv_lines_are_quoted_where_they_must_be() {
+        let (schema, message) = message();
+        assert_eq!(Encoder::csv_header(&schema), b"message,row,name,x\n");
+        let Output::Lines(lines) = Encoder::new(schema, Encoding::Csv).encode(message) else { panic!() };
+        let expected = "4,7,\"a, \"\"b\"\"\",0.1\n4,8,,\n4,9,c,-inf\n";
+        assert_eq!(String::from_utf8(lines).unwrap(), expected);
+    }
+}

@@ -1,0 +1,77 @@
+//! Centres and scales columns by quantiles.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::scope::unless_zero;
+use super::{Fault, Refusal, Scope, Subtask};
+use crate::data::Message;
+use crate::kernels::{normal, order::Selector};
+
+/// Subtracts the median of a column and divides by the distance between two quantiles.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RobustScaler {
+    /// Whether the median is subtracted.
+    with_centering: bool,
+    /// Whether values are divided by the distance of the quantiles.
+    with_scaling: bool,
+    /// The two quantiles, in percent.
+    quantile_range: (f64, f64),
+    /// Whether the result is scaled so that normal data have variance 1.
+    unit_variance: bool,
+}
+
+impl Default for RobustScaler {
+    fn default() -> RobustScaler {
+        RobustScaler { with_centering: true, with_scaling: true, quantile_range: (25.0, 75.0), unit_variance: false }
+    }
+}
+
+impl Subtask for RobustScaler {
+    fn apply(&self, message: &mut Message, scope: &Scope) -> Result<(), Fault> {
+        scope.refuse_infinite(message)?;
+        for slot in &scope.numbers {
+            let column = message.column_mut(*slot);
+            let mut selector = Selector::new(column);
+            let centre = if self.with_centering { selector.median() } else { 0.0 };
+            let scale = if self.with_scaling { self.distance(&mut selector) } else { 1.0 };
+            column.iter_mut().for_each(|x| *x = (*x - centre) / scale);
+        }
+        Ok(())
+    }
+
+    fn check(&self) -> Result<(), Refusal> {
+        let (low, high) = self.quantile_range;
+        if 0.0 <= low && low <= high && high <= 100.0 {
+            return Ok(());
+        }
+        Err(Refusal::new("quantile_range", "two percentages from 0 to 100, the smaller one first"))
+    }
+}
+
+impl RobustScaler {
+    fn distance(&self, selector: &mut Selector) -> f64 {
+        let (low, high) = (self.quantile_range.0 / 100.0, self.quantile_range.1 / 100.0);
+        let distance = unless_zero(selector.quantile(high) - selector.quantile(low));
+        if self.unit_variance { distance / (normal::quantile(high) - normal::quantile(low)) } else { distance }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::subtasks::testing::applied;
+
+    #[test]
+    fn median_and_quartiles() {
+        let out = applied(&RobustScaler::default(), &[vec![0.0, 1.0, 2.0, 3.0, 100.0]]).unwrap();
+        assert_eq!(out, [[-1.0, -0.5, 0.0, 0.5, 49.0]]);
+    }
+
+    #[test]
+    fn quantiles_in_the_wrong_order_are_refused() {
+        let scaler = RobustScaler { quantile_range: (75.0, 25.0), ..Default::default() };
+        assert!(scaler.check().is_err());
+    }
+}

@@ -1,0 +1,65 @@
+//! The columns a subtask acts on.
+
+use super::Fault;
+use crate::data::{Kind, Message, Schema};
+
+/// Slots of the columns in scope, with the numbers' names for messages to people.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scope {
+    pub numbers: Vec<usize>,
+    pub texts: Vec<usize>,
+    names: Vec<String>,
+}
+
+impl Scope {
+    /// The first `count` number columns, without names from a schema.
+    pub fn numbers(count: usize) -> Scope {
+        let names = (0..count).map(|slot| format!("column {slot}")).collect();
+        Scope { numbers: (0..count).collect(), texts: Vec::new(), names }
+    }
+
+    /// The columns of a schema that `wanted` lets through.
+    pub fn of(schema: &Schema, wanted: impl Fn(&str) -> bool) -> Scope {
+        let mut scope = Scope::default();
+        for column in schema.columns().iter().filter(|column| wanted(&column.name)) {
+            match column.kind {
+                Kind::Number => {
+                    scope.numbers.push(column.slot);
+                    scope.names.push(column.name.clone());
+                }
+                Kind::Text => scope.texts.push(column.slot),
+            }
+        }
+        scope
+    }
+
+    /// Slots and names of the number columns.
+    pub fn named(&self) -> impl Iterator<Item = (usize, &str)> {
+        self.numbers.iter().copied().zip(self.names.iter().map(String::as_str))
+    }
+
+    /// Refuses infinities, as scikit-learn does everywhere.
+    pub fn refuse_infinite(&self, message: &Message) -> Result<(), Fault> {
+        self.refuse(message, f64::is_infinite, "Input X contains infinity or a value too large for dtype('float64').")
+    }
+
+    /// Refuses missing values and infinities, as scikit-learn does where NaN is not allowed.
+    pub fn refuse_not_finite(&self, message: &Message) -> Result<(), Fault> {
+        self.refuse(message, f64::is_nan, "Input X contains NaN.")?;
+        self.refuse_infinite(message)
+    }
+
+    fn refuse(&self, message: &Message, bad: impl Fn(f64) -> bool, reason: &str) -> Result<(), Fault> {
+        for (slot, name) in self.named() {
+            if let Some(row) = message.column(slot).iter().position(|x| bad(*x)) {
+                return Err(Fault(format!("{reason} Column {name}, row {}.", message.ids[row])));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// scikit-learn's `_handle_zeros_in_scale`: a scale too small to divide by counts as 1.
+pub(super) fn unless_zero(scale: f64) -> f64 {
+    if scale < 10.0 * f64::EPSILON { 1.0 } else { scale }
+}

@@ -1,0 +1,75 @@
+//! Centres columns and scales them to unit variance.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Fault, Scope, Subtask};
+use crate::data::Message;
+use crate::kernels::moments::moments;
+
+/// Subtracts the mean of a column and divides by its standard deviation.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct StandardScaler {
+    /// Whether the mean is subtracted.
+    with_mean: bool,
+    /// Whether values are divided by the standard deviation.
+    with_std: bool,
+}
+
+impl Default for StandardScaler {
+    fn default() -> StandardScaler {
+        StandardScaler { with_mean: true, with_std: true }
+    }
+}
+
+impl Subtask for StandardScaler {
+    fn apply(&self, message: &mut Message, scope: &Scope) -> Result<(), Fault> {
+        scope.refuse_infinite(message)?;
+        for slot in &scope.numbers {
+            self.scale(message.column_mut(*slot));
+        }
+        Ok(())
+    }
+}
+
+impl StandardScaler {
+    /// Scales one column; a constant one is only centred.
+    pub(super) fn scale(&self, column: &mut [f64]) {
+        let moments = moments(column);
+        let constant = moments.is_constant(moments.count);
+        let deviation = if constant || !self.with_std { 1.0 } else { moments.variance.sqrt() };
+        let mean = if self.with_mean { moments.mean } else { 0.0 };
+        column.iter_mut().for_each(|x| *x = (*x - mean) / deviation);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::subtasks::testing::applied;
+    use proptest::prelude::*;
+
+    #[test]
+    fn constants_are_centred_and_missing_stays() {
+        let out = applied(&StandardScaler::default(), &[vec![5.0, 5.0], vec![1.0, f64::NAN]]).unwrap();
+        assert_eq!(out[0], [0.0, 0.0]);
+        assert!(out[1][0] == 0.0 && out[1][1].is_nan());
+    }
+
+    #[test]
+    fn infinity_is_refused_by_column_and_row() {
+        let fault = applied(&StandardScaler::default(), &[vec![1.0, f64::INFINITY]]).unwrap_err();
+        assert!(fault.0.contains("infinity") && fault.0.contains("row 1"), "{fault}");
+    }
+
+    proptest! {
+        #[test]
+        fn the_result_has_mean_zero_and_variance_one(column in proptest::collection::vec(-1e3..1e3f64, 2..60)) {
+            prop_assume!(moments(&column).variance > 1e-6);
+            let out = applied(&StandardScaler::default(), &[column]).unwrap().remove(0);
+            let after = moments(&out);
+            prop_assert!(after.mean.abs() < 1e-6 && (after.variance - 1.0).abs() < 1e-6);
+        }
+    }
+}
