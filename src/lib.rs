@@ -4,7 +4,9 @@
 //! the TOML file that [`dataflow`] reads, and timed by [`measure`].
 
 pub mod data;
+pub mod dataflow;
 pub mod kernels;
 pub mod mqtt;
+pub mod sink;
 pub mod source;
 pub mod subtasks;

@@ -1,0 +1,59 @@
+//! What is wrong with a dataflow file, and where.
+
+use std::fmt;
+use std::ops::Range;
+
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+
+/// An error that points into the file.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct Diagnostic {
+    title: String,
+    place: Option<Place>,
+    help: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Place {
+    path: String,
+    text: String,
+    span: Range<usize>,
+    label: String,
+}
+
+impl Diagnostic {
+    /// An error without a place.
+    pub fn new(title: impl Into<String>) -> Diagnostic {
+        Diagnostic { title: title.into(), place: None, help: None }
+    }
+
+    /// Points at bytes `span` of `text`.
+    pub fn at(mut self, path: &str, text: &str, span: Range<usize>, label: &str) -> Diagnostic {
+        let end = span.end.min(text.len());
+        let span = span.start.min(end)..end;
+        self.place = Some(Place { path: path.into(), text: text.into(), span, label: label.into() });
+        self
+    }
+
+    pub fn help(mut self, help: Option<String>) -> Diagnostic {
+        self.help = help;
+        self
+    }
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut group = Level::ERROR
+            .primary_title(self.title.as_str())
+            .elements([] as [Snippet<'_, annotate_snippets::Annotation<'_>>; 0]);
+        if let Some(place) = &self.place {
+            let annotation = AnnotationKind::Primary.span(place.span.clone()).label(place.label.as_str());
+            group =
+                group.element(Snippet::source(place.text.as_str()).path(place.path.as_str()).annotation(annotation));
+        }
+        if let Some(help) = &self.help {
+            group = group.element(Level::HELP.message(help.as_str()));
+        }
+        f.write_str(&Renderer::plain().render(&[group]))
+    }
+}

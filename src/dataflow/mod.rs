@@ -1,0 +1,122 @@
+//! The dataflow file: a chain of subtasks with source and sink, in TOML.
+
+mod diagnostic;
+mod document;
+mod overrides;
+mod parse;
+mod sections;
+
+use std::sync::Arc;
+
+pub use diagnostic::Diagnostic;
+pub use overrides::Override;
+pub use sections::{Placement, SchemaChoice, parse_duration};
+
+use crate::data::Schema;
+use crate::sink;
+use crate::source;
+use crate::subtasks::{Entry, Scope, Subtask};
+use document::Document;
+
+/// A dataflow as its file and the command line describe it, checked.
+pub struct Dataflow {
+    pub name: String,
+    pub placement: Placement,
+    pub schema: SchemaChoice,
+    pub source: source::Url,
+    pub source_settings: source::Settings,
+    pub sink: sink::Settings,
+    pub dead_letter: Option<sink::Settings>,
+    steps: Vec<StepPlan>,
+    document: Document,
+}
+
+/// A step before its columns are looked up in a schema.
+struct StepPlan {
+    label: String,
+    entry: &'static Entry,
+    subtask: Arc<dyn Subtask>,
+    /// The columns with their places in the document; all that fit if not given.
+    columns: Option<Vec<toml::Spanned<String>>>,
+}
+
+/// One operator of the chain.
+#[derive(Clone)]
+pub struct Step {
+    /// The subtask's name, numbered from the second of that name on.
+    pub label: String,
+    pub subtask: Arc<dyn Subtask>,
+    pub scope: Scope,
+}
+
+impl Dataflow {
+    /// Reads a dataflow file and puts the overrides of the command line over it.
+    ///
+    /// # Errors
+    /// Whatever is wrong in it, with file, line and column.
+    pub fn read(path: &std::path::Path, overrides: &[Override]) -> Result<Dataflow, Diagnostic> {
+        let shown = path.display().to_string();
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| Diagnostic::new(format!("the dataflow file {shown} cannot be read: {error}")))?;
+        parse::parse(Document::new(shown, text, overrides))
+    }
+
+    /// Reads a dataflow from text; `name` stands for the file in diagnostics.
+    ///
+    /// # Errors
+    /// As [`Dataflow::read`].
+    pub fn from_text(name: &str, text: &str, overrides: &[Override]) -> Result<Dataflow, Diagnostic> {
+        parse::parse(Document::new(name.into(), text.into(), overrides))
+    }
+
+    /// Labels of all operators that work on messages: prepare, the steps, result.
+    pub fn labels(&self) -> Vec<String> {
+        let steps = self.steps.iter().map(|step| step.label.clone());
+        ["prepare".to_owned()].into_iter().chain(steps).chain(["result".to_owned()]).collect()
+    }
+
+    /// The steps, their columns looked up in `schema`.
+    ///
+    /// # Errors
+    /// A column that the schema does not have, or that is not of the kind the subtask needs.
+    pub fn steps(&self, schema: &Schema) -> Result<Vec<Step>, Diagnostic> {
+        self.steps.iter().map(|plan| self.step(plan, schema)).collect()
+    }
+
+    fn step(&self, plan: &StepPlan, schema: &Schema) -> Result<Step, Diagnostic> {
+        let id = self.schema.id();
+        let scope = match &plan.columns {
+            None => Scope::of(schema, |name| Some(name) != id && plan.entry.takes(schema, name)),
+            Some(columns) => {
+                for column in columns {
+                    self.check_column(plan, column, schema)?;
+                }
+                Scope::of(schema, |name| columns.iter().any(|column| column.get_ref() == name))
+            }
+        };
+        Ok(Step { label: plan.label.clone(), subtask: plan.subtask.clone(), scope })
+    }
+
+    fn check_column(&self, plan: &StepPlan, column: &toml::Spanned<String>, schema: &Schema) -> Result<(), Diagnostic> {
+        let name = column.get_ref();
+        let refuse = |title: String, help| Err(self.document.diagnostic(column.span(), title, "", help));
+        if schema.get(name).is_none() {
+            let candidates = schema.names().filter(|name| plan.entry.takes(schema, name));
+            return refuse(format!("the schema has no column `{name}`"), document::did_you_mean(name, candidates));
+        }
+        if !plan.entry.takes(schema, name) {
+            let help = Some(format!("{} takes number columns", plan.entry.name));
+            return refuse(format!("`{name}` is a text column"), help);
+        }
+        Ok(())
+    }
+}
+
+impl Entry {
+    /// Whether a column of this name and its kind can be in the subtask's scope.
+    fn takes(&self, schema: &Schema, name: &str) -> bool {
+        use crate::data::Kind;
+        use crate::subtasks::Role;
+        self.role == Role::Rows || schema.get(name).is_some_and(|column| column.kind == Kind::Number)
+    }
+}

@@ -1,0 +1,413 @@
+//! From a document to a checked dataflow.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue, ValueDeserializer};
+
+use super::document::{Document, did_you_mean};
+use super::sections::{self, File, SchemaChoice, SchemaSection};
+use super::{Dataflow, Diagnostic, StepPlan};
+use crate::data::Schema;
+use crate::mqtt::Endpoint;
+use crate::subtasks::{self, REGISTRY, Role};
+use crate::{sink, source};
+
+type Table<'i> = DeTable<'i>;
+type Value<'i> = Spanned<DeValue<'i>>;
+
+pub fn parse(document: Document) -> Result<Dataflow, Diagnostic> {
+    let mut root = DeTable::parse(&document.text).map_err(|error| document.toml_error(&error))?;
+    let whole = root.span();
+    for placed in &document.overrides {
+        let value = DeValue::parse(&placed.padded).unwrap_or_else(|_| {
+            Spanned::new(
+                placed.padded.len() - placed.given.value.len()..placed.padded.len(),
+                DeValue::String(placed.given.value.as_str().into()),
+            )
+        });
+        put(root.get_mut(), &placed.given.key, value)
+            .map_err(|reason| Diagnostic::new(format!("{}: {reason}", placed.given.shown)))?;
+    }
+    let schema = take(root.get_mut(), "schema");
+    let subtasks = take(root.get_mut(), "subtask");
+    let table = Spanned::new(whole.clone(), DeValue::Table(root.into_inner()));
+    let file = File::deserialize(ValueDeserializer::from(table)).map_err(|error| document.toml_error(&error))?;
+
+    let schema = schema.map_or_else(
+        || Ok(SchemaChoice::Known { schema: Schema::davis(), id: None }),
+        |value| read_schema(&document, value),
+    )?;
+    let steps = subtasks.map_or_else(|| Ok(Vec::new()), |value| read_subtasks(&document, value))?;
+    let missing = |key: &str, flag: &str| {
+        Diagnostic::new(format!("{} gives no {key}.url", document.path))
+            .help(Some(format!("add it to the file, or say {flag} URL")))
+    };
+    let source =
+        file.source.as_ref().and_then(|source| source.url.clone()).ok_or_else(|| missing("source", "--source"))?;
+    let sink = file
+        .sink
+        .map(|sink| sink_settings(&document, sink, false))
+        .transpose()?
+        .flatten()
+        .ok_or_else(|| missing("sink", "--sink"))?;
+    let dead_letter = file.dead_letter.map(|sink| sink_settings(&document, sink, true)).transpose()?.flatten();
+    let limits = source::Limits { bucket_size: file.buffer.bucket_size, delay: file.buffer.delay };
+    let source_settings = source_settings(file.source.as_ref(), &source, limits);
+    let name = file.name.unwrap_or_else(|| stem(&document.path));
+    let dataflow = Dataflow {
+        name,
+        placement: file.placement,
+        schema,
+        source,
+        source_settings,
+        sink,
+        dead_letter,
+        steps,
+        document,
+    };
+    if let SchemaChoice::Known { schema, .. } = &dataflow.schema {
+        dataflow.steps(schema)?;
+    }
+    Ok(dataflow)
+}
+
+fn stem(path: &str) -> String {
+    std::path::Path::new(path).file_stem().map_or_else(|| path.to_owned(), |stem| stem.to_string_lossy().into_owned())
+}
+
+fn take<'i>(table: &mut Table<'i>, key: &str) -> Option<Value<'i>> {
+    table.remove(key).map(|value| value.to_owned())
+}
+
+/// Puts a value at a key of dotted parts.
+fn put<'i>(table: &mut Table<'i>, key: &'i str, value: Value<'i>) -> Result<(), String> {
+    let Some((first, rest)) = key.split_once('.') else {
+        table.insert(Spanned::new(value.span(), key.into()), value);
+        return Ok(());
+    };
+    if first == "subtask" {
+        return put_in_subtask(table, rest, value);
+    }
+    let inner = table
+        .entry(Spanned::new(value.span(), first.into()))
+        .or_insert_with(|| Spanned::new(value.span(), DeValue::Table(DeTable::new())));
+    match inner.get_mut() {
+        DeValue::Table(inner) => put(inner, rest, value),
+        _ => Err(format!("{first} is no section")),
+    }
+}
+
+/// `subtask.NAME.parameter` or `subtask.NUMBER.parameter`.
+fn put_in_subtask<'i>(table: &mut Table<'i>, key: &'i str, value: Value<'i>) -> Result<(), String> {
+    let (which, parameter) = key.split_once('.').ok_or("write subtask.NAME.PARAMETER=VALUE")?;
+    let Some(DeValue::Array(steps)) = table.get_mut("subtask").map(Spanned::get_mut) else {
+        return Err("the file has no [[subtask]]".into());
+    };
+    let mut found = false;
+    for (number, step) in steps.iter_mut().enumerate() {
+        let DeValue::Table(step) = step.get_mut() else { continue };
+        let name = step.get("use").and_then(|name| name.get_ref().as_str()).unwrap_or_default();
+        if name == which || number.to_string() == which {
+            found = true;
+            put(step, parameter, value.clone())?;
+        }
+    }
+    if found { Ok(()) } else { Err(format!("the chain has no subtask {which}")) }
+}
+
+fn read_schema(document: &Document, value: Value<'_>) -> Result<SchemaChoice, Diagnostic> {
+    let span = value.span();
+    match value.get_ref() {
+        DeValue::String(name) if name == "davis" => Ok(SchemaChoice::Known { schema: Schema::davis(), id: None }),
+        DeValue::String(name) if name == "infer" => Ok(SchemaChoice::Infer),
+        DeValue::String(name) => {
+            let help = did_you_mean(name, ["davis", "infer"].into_iter());
+            let help = help.or(Some("schema is \"davis\", \"infer\" or a [schema] table".into()));
+            Err(document.diagnostic(span, format!("unknown schema `{name}`"), "", help))
+        }
+        DeValue::Table(_) => {
+            let section = SchemaSection::deserialize(ValueDeserializer::from(value))
+                .map_err(|error| document.toml_error(&error))?;
+            if section.number.is_empty() && section.text.is_empty() {
+                return Err(document.diagnostic(
+                    span,
+                    "the schema names no column",
+                    "",
+                    Some("give number = [...] or text = [...]".into()),
+                ));
+            }
+            Ok(section.choice())
+        }
+        _ => Err(document.diagnostic(span, "schema is \"davis\", \"infer\" or a [schema] table", "", None)),
+    }
+}
+
+fn read_subtasks(document: &Document, value: Value<'_>) -> Result<Vec<StepPlan>, Diagnostic> {
+    let span = value.span();
+    let DeValue::Array(items) = value.into_inner() else {
+        return Err(document.diagnostic(span, "write [[subtask]] with two brackets", "", None));
+    };
+    let count = items.len();
+    let mut steps = Vec::new();
+    let mut seen: HashMap<&'static str, usize> = HashMap::new();
+    for (place, item) in items.into_iter().enumerate() {
+        let Some(mut step) = read_subtask(document, item, place, count)? else { continue };
+        let times = seen.entry(step.entry.name).or_default();
+        *times += 1;
+        if *times > 1 {
+            step.label = format!("{}_{times}", step.entry.name);
+        }
+        steps.push(step);
+    }
+    Ok(steps)
+}
+
+/// One step; `None` for prepare and result, which stand in every chain.
+fn read_subtask(
+    document: &Document,
+    item: Value<'_>,
+    place: usize,
+    count: usize,
+) -> Result<Option<StepPlan>, Diagnostic> {
+    let span = item.span();
+    let DeValue::Table(mut table) = item.into_inner() else {
+        return Err(document.diagnostic(span, "a subtask is a table", "", None));
+    };
+    let Some(name) = take(&mut table, "use") else {
+        return Err(document.diagnostic(
+            span,
+            "a subtask without `use`",
+            "",
+            Some("say which: use = \"standard_scaler\"".into()),
+        ));
+    };
+    let name_span = name.span();
+    let name = name.get_ref().as_str().unwrap_or_default().to_owned();
+    let Some(entry) = subtasks::find(&name) else {
+        let help = did_you_mean(&name, REGISTRY.iter().map(|entry| entry.name))
+            .or(Some("`rowmill subtasks` lists them".into()));
+        return Err(document.diagnostic(name_span, format!("unknown subtask `{name}`"), "", help));
+    };
+    let columns = entry
+        .columns_parameter()
+        .and_then(|key| take(&mut table, key))
+        .map(|value| read_columns(document, value))
+        .transpose()?;
+    if entry.role == Role::Fixed {
+        return check_fixed(document, entry.name, &table, name_span, place, count).map(|()| None);
+    }
+    let key_spans: HashMap<String, Range<usize>> =
+        table.iter().map(|(key, value)| (key.get_ref().to_string(), value.span())).collect();
+    let parameters = Spanned::new(span.clone(), DeValue::Table(table));
+    let subtask = entry.build(ValueDeserializer::from(parameters)).map_err(|error| document.toml_error(&error))?;
+    subtask.check().map_err(|refusal| {
+        let span = key_spans.get(refusal.parameter).cloned().unwrap_or(name_span);
+        let title = format!("{name}: `{}` is refused", refusal.parameter);
+        document.diagnostic(span, title, &refusal.reason, Some(refusal.reason.clone()))
+    })?;
+    Ok(Some(StepPlan { label: name, entry, subtask: Arc::from(subtask), columns }))
+}
+
+fn read_columns(document: &Document, value: Value<'_>) -> Result<Vec<Spanned<String>>, Diagnostic> {
+    let span = value.span();
+    let columns = Vec::<Spanned<String>>::deserialize(ValueDeserializer::from(value))
+        .map_err(|error| document.toml_error(&error))?;
+    if columns.is_empty() {
+        return Err(document.diagnostic(
+            span,
+            "no column is named",
+            "",
+            Some("leave the parameter out for all columns".into()),
+        ));
+    }
+    Ok(columns)
+}
+
+fn check_fixed(
+    document: &Document,
+    name: &str,
+    table: &Table<'_>,
+    span: Range<usize>,
+    place: usize,
+    count: usize,
+) -> Result<(), Diagnostic> {
+    if let Some((key, _)) = table.iter().next() {
+        return Err(document.diagnostic(
+            key.span(),
+            format!("{name} takes no parameter `{}`", key.get_ref()),
+            "",
+            None,
+        ));
+    }
+    let expected = if name == "prepare" { 0 } else { count - 1 };
+    if place == expected {
+        return Ok(());
+    }
+    let end = if name == "prepare" { "first" } else { "last" };
+    Err(document.diagnostic(
+        span,
+        format!("{name} stands {end} in the chain"),
+        "",
+        Some("it may be left out: it is always there".into()),
+    ))
+}
+
+fn source_settings(section: Option<&sections::Source>, url: &source::Url, limits: source::Limits) -> source::Settings {
+    let endpoint = section.and_then(|section| match url {
+        source::Url::Mqtt(url) => Some(Endpoint {
+            url: url.clone(),
+            qos: section.qos,
+            user: section.user.clone(),
+            password: section.password.clone(),
+            client_id: section.client_id.clone(),
+        }),
+        _ => None,
+    });
+    source::Settings {
+        endpoint,
+        limits,
+        max_payload: section.map_or(16 << 20, |section| section.max_payload),
+        connect_timeout: section.and_then(|section| section.connect_timeout),
+        reconnect_timeout: section.and_then(|section| section.reconnect_timeout),
+        max_rows: None,
+    }
+}
+
+fn sink_settings(
+    document: &Document,
+    section: sections::Sink,
+    dead_letter: bool,
+) -> Result<Option<sink::Settings>, Diagnostic> {
+    let Some(url) = section.url else { return Ok(None) };
+    if dead_letter && !url.takes_json() {
+        let help = "give a path that ends in .ndjson, -, mqtt:// or null".to_owned();
+        return Err(Diagnostic::new(format!(
+            "{}: dead letters are JSON lines, and {url} does not take them",
+            document.path
+        ))
+        .help(Some(help)));
+    }
+    if section.parts && (dead_letter || !url.is_file()) {
+        return Err(Diagnostic::new(format!(
+            "{}: parts = true is for sinks that are files, not for {url}",
+            document.path
+        )));
+    }
+    let endpoint = match &url {
+        sink::Url::Mqtt(url) => {
+            if url.topic.contains(['#', '+']) {
+                return Err(Diagnostic::new(format!("{}: {url}: a sink's topic has no wildcards", document.path)));
+            }
+            let sections::Sink { qos, user, password, client_id, .. } = section;
+            Some(Endpoint { url: url.clone(), qos, user, password, client_id })
+        }
+        _ => None,
+    };
+    Ok(Some(sink::Settings { url, parts: section.parts, endpoint, connect_timeout: None }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Dataflow, Override, Placement};
+
+    const GOOD: &str = r#"
+name = "w"
+placement = "subtask"
+[source]
+url = "data/x.csv"
+[buffer]
+bucket_size = 10
+delay = "5ms"
+[[subtask]]
+use = "prepare"
+[[subtask]]
+use = "standard_scaler"
+columns = ["outTemp"]
+with_mean = false
+[[subtask]]
+use = "standard_scaler"
+[sink]
+url = "null"
+"#;
+
+    fn error(text: &str) -> String {
+        match Dataflow::from_text("f.toml", text, &[]) {
+            Ok(_) => panic!("no error in {text}"),
+            Err(diagnostic) => diagnostic.to_string(),
+        }
+    }
+
+    #[test]
+    fn a_good_file_is_read_whole() {
+        let dataflow = Dataflow::from_text("f.toml", GOOD, &[]).unwrap();
+        assert_eq!(dataflow.labels(), ["prepare", "standard_scaler", "standard_scaler_2", "result"]);
+        assert_eq!((dataflow.name.as_str(), dataflow.placement), ("w", Placement::Subtask));
+        let steps = dataflow.steps(&crate::data::Schema::davis()).unwrap();
+        assert_eq!((steps[0].scope.numbers.len(), steps[1].scope.numbers.len()), (1, 26));
+    }
+
+    #[test]
+    fn errors_name_file_line_column_and_the_nearest_name() {
+        for (from, to, place, hint) in [
+            ("bucket_size", "bucketsize", "f.toml:7:1", "did you mean `bucket_size`?"),
+            ("standard_scaler\"\ncol", "standart_scaler\"\ncol", "f.toml:12:7", "did you mean `standard_scaler`?"),
+            ("with_mean", "with_maen", "f.toml:14:1", "did you mean `with_mean`?"),
+            ("outTemp", "outtemp", "f.toml:13:12", "did you mean `outTemp`?"),
+            ("\"outTemp\"", "\"station\"", "f.toml:13:12", "text column"),
+            ("false", "3", "f.toml:14:13", "expected a boolean"),
+            ("= 10", "= 0", "f.toml:7:15", "between 1 and"),
+            ("5ms", "5 parsecs", "f.toml:8:9", "duration"),
+            ("\"null\"", "\"x.xml\"", "f.toml:18:7", ".parquet"),
+            ("name = ", "nmae = ", "f.toml:2:1", "did you mean `name`?"),
+            ("[sink]", "[snik]", "f.toml:17:2", "did you mean `sink`?"),
+            ("= 10", "= ", "f.toml:7:", ""),
+        ] {
+            assert!(GOOD.contains(from), "{from}");
+            let shown = error(&GOOD.replacen(from, to, 1));
+            assert!(shown.contains(place) && shown.contains(hint), "{from} -> {to}:\n{shown}");
+        }
+    }
+
+    #[test]
+    fn refused_parameters_are_pointed_at() {
+        let shown = error(
+            &GOOD.replace("use = \"standard_scaler\"\n[sink]", "use = \"fillna\"\nlimit = 0\nvalue = 1.0\n[sink]"),
+        );
+        assert!(shown.contains("f.toml:17:9") && shown.contains("greater than 0"), "{shown}");
+    }
+
+    #[test]
+    fn overrides_stand_over_the_file() {
+        let set = |text: &str| Override::set(text).unwrap();
+        let overrides = [
+            set("buffer.bucket_size=7"),
+            set("subtask.standard_scaler.with_std=false"),
+            Override::text("--source", "source.url", "generate:rows=5"),
+            set("name=other"),
+        ];
+        let dataflow = Dataflow::from_text("f.toml", GOOD, &overrides).unwrap();
+        assert_eq!((dataflow.source_settings.limits.bucket_size, dataflow.name.as_str()), (7, "other"));
+        assert_eq!(dataflow.source.to_string(), "generate:rows=5,seed=0");
+    }
+
+    #[test]
+    fn a_wrong_override_is_named_as_it_was_written() {
+        for (wrong, part) in [
+            ("buffer.bucket_size=x", "--set buffer.bucket_size=x: "),
+            ("subtask.1.with_men=true", "did you mean `with_mean`?"),
+            ("subtask.1.columns=[\"uv\"]", "did you mean `UV`?"),
+            ("subtask.binarizer.threshold=1.0", "no subtask binarizer"),
+            ("sink.url=x.xml", "--set sink.url=x.xml: "),
+        ] {
+            let shown = match Dataflow::from_text("f.toml", GOOD, &[Override::set(wrong).unwrap()]) {
+                Ok(_) => panic!("{wrong}"),
+                Err(diagnostic) => diagnostic.to_string(),
+            };
+            assert!(shown.contains(part), "{wrong}: {shown}");
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! The sections of a dataflow file as serde reads them.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, de};
+
+use crate::data::{Kind, Schema};
+use crate::mqtt::Qos;
+use crate::{sink, source};
+
+/// Where a message's subtasks run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Placement {
+    /// All on the worker that got the message.
+    #[default]
+    Message,
+    /// Each on another worker.
+    Subtask,
+}
+
+/// How the columns of the rows are known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SchemaChoice {
+    /// Known beforehand, with the column that identifies a row, if there is one.
+    Known { schema: Schema, id: Option<String> },
+    /// Names and types from the source.
+    Infer,
+}
+
+impl SchemaChoice {
+    pub fn id(&self) -> Option<&str> {
+        match self {
+            SchemaChoice::Known { id, .. } => id.as_deref(),
+            SchemaChoice::Infer => None,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    pub name: Option<String>,
+    #[serde(default)]
+    pub placement: Placement,
+    pub source: Option<Source>,
+    #[serde(default)]
+    pub buffer: BufferSection,
+    pub sink: Option<Sink>,
+    pub dead_letter: Option<Sink>,
+    /// Read apart; here so that they are among the names that errors list.
+    #[serde(default, rename = "schema")]
+    _schema: Option<de::IgnoredAny>,
+    #[serde(default, rename = "subtask")]
+    _subtask: Option<de::IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SchemaSection {
+    #[serde(default)]
+    pub number: Vec<String>,
+    #[serde(default)]
+    pub text: Vec<String>,
+    pub id: Option<String>,
+}
+
+impl SchemaSection {
+    pub fn choice(self) -> SchemaChoice {
+        let listed = |name: &String| self.number.contains(name) || self.text.contains(name);
+        let id = self.id.iter().filter(|id| !listed(id)).map(|id| (id.clone(), Kind::Text));
+        let number = self.number.iter().map(|name| (name.clone(), Kind::Number));
+        let text = self.text.iter().map(|name| (name.clone(), Kind::Text));
+        SchemaChoice::Known { schema: Schema::new(id.chain(number).chain(text)), id: self.id }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Source {
+    pub url: Option<source::Url>,
+    #[serde(default)]
+    pub qos: Qos,
+    pub user: Option<String>,
+    pub password: Option<String>,
+    pub client_id: Option<String>,
+    #[serde(default = "max_payload")]
+    pub max_payload: usize,
+    #[serde(default, deserialize_with = "optional_duration")]
+    pub connect_timeout: Option<Duration>,
+    #[serde(default, deserialize_with = "optional_duration")]
+    pub reconnect_timeout: Option<Duration>,
+}
+
+/// 16 MiB.
+fn max_payload() -> usize {
+    16 << 20
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct BufferSection {
+    #[serde(deserialize_with = "bucket_size")]
+    pub bucket_size: usize,
+    #[serde(deserialize_with = "duration")]
+    pub delay: Duration,
+}
+
+impl Default for BufferSection {
+    fn default() -> BufferSection {
+        BufferSection { bucket_size: 1000, delay: Duration::from_secs(1) }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Sink {
+    pub url: Option<sink::Url>,
+    #[serde(default)]
+    pub parts: bool,
+    #[serde(default)]
+    pub qos: Qos,
+    pub user: Option<String>,
+    pub password: Option<String>,
+    pub client_id: Option<String>,
+}
+
+fn bucket_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    const LARGEST: i64 = 10_000_000;
+    let rows = i64::deserialize(deserializer)?;
+    match rows {
+        1..=LARGEST => Ok(rows as usize),
+        _ => Err(de::Error::custom(format!("bucket_size is {rows}: it must be between 1 and {LARGEST} rows"))),
+    }
+}
+
+fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    parse_duration(&text).map_err(de::Error::custom)
+}
+
+fn optional_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    duration(deserializer).map(Some)
+}
+
+/// Reads a duration such as `500ms`, `1s`, `2m 30s` or `0`.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    let read = humantime::parse_duration(text);
+    read.map_err(|error| format!("{text:?} is not a duration such as \"500ms\" or \"1s\": {error}"))
+}

@@ -1,0 +1,75 @@
+//! Lines to a file, to standard output, or to nowhere.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use super::{Error, Sink};
+use crate::subtasks::result::Output;
+
+/// Takes everything and keeps nothing.
+pub struct Null;
+
+impl Sink for Null {
+    fn write(&mut self, _: Output) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn close(self: Box<Self>) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+/// Writes encoded lines one after the other.
+pub struct Lines<W: Write> {
+    path: String,
+    writer: BufWriter<W>,
+}
+
+impl Lines<File> {
+    /// Creates the file, or empties it, and writes its header.
+    pub fn create(path: &Path, header: &[u8]) -> Result<Lines<File>, Error> {
+        let shown = path.display().to_string();
+        let file = File::create(path).map_err(|error| Error::File { path: shown.clone(), error })?;
+        let mut lines = Lines { path: shown, writer: BufWriter::with_capacity(1 << 18, file) };
+        let written = lines.writer.write_all(header);
+        lines.done(written)?;
+        Ok(lines)
+    }
+}
+
+impl Lines<io::Stdout> {
+    pub fn stdout() -> Lines<io::Stdout> {
+        Lines { path: "standard output".into(), writer: BufWriter::with_capacity(1 << 18, io::stdout()) }
+    }
+}
+
+impl<W: Write> Lines<W> {
+    fn done(&self, result: io::Result<()>) -> Result<(), Error> {
+        result.map_err(|error| match error.kind() {
+            io::ErrorKind::BrokenPipe => Error::BrokenPipe,
+            _ => Error::File { path: self.path.clone(), error },
+        })
+    }
+}
+
+impl<W: Write> Sink for Lines<W> {
+    fn write(&mut self, output: Output) -> Result<(), Error> {
+        let Output::Lines(lines) = output else { unreachable!("the encoder gives lines to a sink of lines") };
+        let written = self.writer.write_all(&lines);
+        self.done(written)
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        let flushed = self.writer.flush();
+        self.done(flushed)
+    }
+
+    fn close(mut self: Box<Self>) -> Result<(), Error> {
+        self.flush()
+    }
+}

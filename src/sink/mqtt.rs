@@ -1,0 +1,152 @@
+//! Lines to an MQTT topic: one publish a line.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rumqttc::{Client, Connection, Event, Incoming, Outgoing, RecvTimeoutError};
+
+use super::{Error, Sink};
+use crate::mqtt::{Backoff, Endpoint};
+use crate::subtasks::result::Output;
+
+/// Publishes that wait for the event loop; past it the dataflow waits.
+const QUEUE: usize = 1024;
+const LOOK_UP: Duration = Duration::from_millis(100);
+
+/// A client that publishes; its event loop has a thread of its own.
+pub struct Publisher {
+    client: Client,
+    endpoint: Endpoint,
+    published: u64,
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    /// Publishes that the broker has taken.
+    completed: AtomicU64,
+    connected: AtomicBool,
+    stop: AtomicBool,
+    failure: Mutex<Option<String>>,
+}
+
+impl Publisher {
+    /// Connects, and waits for the first connection for up to `connect_timeout` (for ever if not given).
+    pub fn start(endpoint: Endpoint, connect_timeout: Option<Duration>) -> Result<Publisher, Error> {
+        let mut options = endpoint.options("sink");
+        options.set_inflight(500);
+        let (client, connection) = Client::new(options, QUEUE);
+        let shared = Arc::new(Shared::default());
+        let thread = {
+            let (shared, shown) = (shared.clone(), format!("{}:{}", endpoint.url.host, endpoint.url.port));
+            std::thread::Builder::new().name("mqtt-sink".into()).spawn(move || run(connection, &shared, &shown))
+        };
+        let thread = Some(thread.expect("a thread can be started"));
+        let publisher = Publisher { client, endpoint, published: 0, shared, thread };
+        let since = Instant::now();
+        while !publisher.shared.connected.load(Ordering::Acquire) {
+            publisher.check()?;
+            if connect_timeout.is_some_and(|timeout| since.elapsed() > timeout) {
+                let url = &publisher.endpoint.url;
+                return Err(Error::Broker(format!("no broker at {}:{} for the sink {url}", url.host, url.port)));
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(publisher)
+    }
+
+    /// Publishes one payload; waits while too many are under way.
+    pub fn publish(&mut self, payload: &[u8]) -> Result<(), Error> {
+        self.check()?;
+        let Endpoint { url, qos, .. } = &self.endpoint;
+        self.client
+            .publish(&url.topic, qos.0, false, payload)
+            .map_err(|error| Error::Broker(format!("{url}: {error}")))?;
+        self.published += 1;
+        Ok(())
+    }
+
+    /// Waits until the broker has taken everything.
+    pub fn drain(&self) -> Result<(), Error> {
+        while self.shared.completed.load(Ordering::Acquire) < self.published {
+            self.check()?;
+            std::thread::sleep(Duration::from_micros(200));
+        }
+        Ok(())
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        match &*self.shared.failure.lock().expect("no holder panics") {
+            Some(reason) => Err(Error::Broker(reason.clone())),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Sink for Publisher {
+    fn write(&mut self, output: Output) -> Result<(), Error> {
+        let Output::Lines(lines) = output else { unreachable!("the encoder gives lines to a sink of lines") };
+        let rows = lines.split(|byte| *byte == b'\n').filter(|row| !row.is_empty());
+        for row in rows {
+            self.publish(row)?;
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        self.check()
+    }
+
+    fn close(self: Box<Self>) -> Result<(), Error> {
+        self.drain()
+    }
+}
+
+impl Drop for Publisher {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Ordering::Release);
+        let _ = self.client.try_disconnect();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Owns the event loop until the publisher is dropped.
+fn run(mut connection: Connection, shared: &Shared, shown: &str) {
+    let mut backoff = Backoff::default();
+    // QoS 0 completes when it is sent, QoS 1 and 2 when the broker says so.
+    let complete = || shared.completed.fetch_add(1, Ordering::Release);
+    loop {
+        match connection.recv_timeout(LOOK_UP) {
+            Ok(Ok(Event::Incoming(Incoming::ConnAck(_)))) => {
+                shared.connected.store(true, Ordering::Release);
+                backoff.reset();
+            }
+            Ok(Ok(Event::Incoming(Incoming::PubAck(_) | Incoming::PubComp(_)))) => {
+                complete();
+            }
+            Ok(Ok(Event::Outgoing(Outgoing::Publish(0)))) => {
+                complete();
+            }
+            Ok(Ok(Event::Outgoing(Outgoing::Disconnect))) | Err(RecvTimeoutError::Disconnected) => return,
+            Ok(Ok(_)) | Err(RecvTimeoutError::Timeout) => {}
+            Ok(Err(error)) => {
+                if let rumqttc::ConnectionError::ConnectionRefused(code) = &error {
+                    let reason = format!("the broker at {shown} refuses the login: {code:?}");
+                    *shared.failure.lock().expect("no holder panics") = Some(reason);
+                    return;
+                }
+                let wait = backoff.next();
+                tracing::warn!("no connection to the broker at {shown} ({error}); again in {wait:?}");
+                std::thread::sleep(wait.min(LOOK_UP * 10));
+            }
+        }
+        if shared.stop.load(Ordering::Acquire) {
+            return;
+        }
+    }
+}
