@@ -3,9 +3,12 @@
 //! A row's way: [`source`] → bucket → prepare → [`subtasks`] → result → [`sink`], wired up by [`engine`] from
 //! the TOML file that [`dataflow`] reads, and timed by [`measure`].
 
+pub mod cli;
 pub mod data;
 pub mod dataflow;
+pub mod engine;
 pub mod kernels;
+pub mod measure;
 pub mod mqtt;
 pub mod sink;
 pub mod source;

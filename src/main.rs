@@ -1,1 +1,7 @@
-fn main() {}
+//! The command `rowmill`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    rowmill::cli::main()
+}

@@ -69,6 +69,15 @@ impl Dataflow {
         parse::parse(Document::new(name.into(), text.into(), overrides))
     }
 
+    /// Bounds how long brokers may be out of reach at the start.
+    pub fn set_connect_timeout(&mut self, timeout: std::time::Duration) {
+        self.source_settings.connect_timeout = Some(timeout);
+        self.sink.connect_timeout = Some(timeout);
+        if let Some(sink) = &mut self.dead_letter {
+            sink.connect_timeout = Some(timeout);
+        }
+    }
+
     /// Labels of all operators that work on messages: prepare, the steps, result.
     pub fn labels(&self) -> Vec<String> {
         let steps = self.steps.iter().map(|step| step.label.clone());

@@ -1,0 +1,26 @@
+//! `rowmill broker`: the embedded broker alone.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use super::{Failure, run};
+use crate::mqtt::Embedded;
+
+/// Run the embedded broker until Ctrl-C. It keeps nothing on disk: for trying things out.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Where to listen.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:1883")]
+    listen: SocketAddr,
+}
+
+pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let stop = run::stop_on_signals()?;
+    let broker = Embedded::start(arguments.listen).map_err(Failure::Failed)?;
+    eprintln!("an MQTT broker listens on {}", broker.address);
+    while !stop.is_set() {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,64 @@
+//! `rowmill check`: validates a dataflow file and shows its graph.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::{Failure, print};
+use crate::dataflow::{Dataflow, Placement};
+
+/// Validate a dataflow file and print its graph.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The dataflow file.
+    file: PathBuf,
+    /// As DOT, for Graphviz.
+    #[arg(long)]
+    dot: bool,
+}
+
+pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let dataflow = Dataflow::read(&arguments.file, &[])?;
+    print(&if arguments.dot { dot(&dataflow) } else { text(&dataflow) });
+    Ok(ExitCode::SUCCESS)
+}
+
+/// All nodes, from source to sink.
+fn nodes(dataflow: &Dataflow) -> Vec<String> {
+    let source = format!("source {}", dataflow.source);
+    let limits = dataflow.source_settings.limits;
+    let buffer = format!("buffer {} rows, {}", limits.bucket_size, humantime::format_duration(limits.delay));
+    let sink = format!("sink {}", dataflow.sink.url);
+    [source, buffer].into_iter().chain(dataflow.labels()).chain([sink]).collect()
+}
+
+/// Whether the edge to node `index` may lead to another worker.
+fn is_exchange(dataflow: &Dataflow, index: usize, last: usize) -> bool {
+    index == 2 || index == last || (dataflow.placement == Placement::Subtask && index > 2 && index < last - 1)
+}
+
+fn text(dataflow: &Dataflow) -> String {
+    let nodes = nodes(dataflow);
+    let mut text = format!("{}: ok\n\n", dataflow.name);
+    for (index, node) in nodes.iter().enumerate() {
+        let arrow = match index {
+            0 => "      ",
+            _ if is_exchange(dataflow, index, nodes.len() - 1) => "  =>  ",
+            _ => "  ->  ",
+        };
+        text.push_str(&format!("{arrow}{node}\n"));
+    }
+    text + "\n  => is an exchange between workers\n"
+}
+
+fn dot(dataflow: &Dataflow) -> String {
+    let nodes = nodes(dataflow);
+    let mut text = format!("digraph {:?} {{\n  rankdir=LR; node [shape=box];\n", dataflow.name);
+    for (index, node) in nodes.iter().enumerate() {
+        text.push_str(&format!("  n{index} [label={node:?}];\n"));
+    }
+    for index in 1..nodes.len() {
+        let style = if is_exchange(dataflow, index, nodes.len() - 1) { " [label=exchange, style=bold]" } else { "" };
+        text.push_str(&format!("  n{} -> n{index}{style};\n", index - 1));
+    }
+    text + "}\n"
+}

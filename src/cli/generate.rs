@@ -1,0 +1,57 @@
+//! `rowmill generate`: writes generated rows to a file.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::Failure;
+use crate::source::{FileKind, Generator, Record};
+
+/// Write rows like those of a Davis station; the same seed gives the same bytes.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// How many.
+    #[arg(long, value_name = "N")]
+    rows: u64,
+    /// Which rows.
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    seed: u64,
+    /// Where to: a file that ends in .ndjson or .csv.
+    #[arg(short, value_name = "FILE")]
+    output: PathBuf,
+}
+
+pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let csv = match FileKind::of(&arguments.output) {
+        Ok(FileKind::Csv) => true,
+        Ok(FileKind::Ndjson) => false,
+        _ => {
+            return Err(Failure::Wrong(format!(
+                "error: -o {}: the file must end in .ndjson or .csv",
+                arguments.output.display()
+            )));
+        }
+    };
+    write(arguments, csv).map_err(|error| Failure::Failed(format!("{}: {error}", arguments.output.display())))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn write(arguments: &Arguments, csv: bool) -> std::io::Result<()> {
+    let mut file = BufWriter::new(File::create(&arguments.output)?);
+    if csv {
+        writeln!(file, "{}", Record::csv_header())?;
+    }
+    let mut line = Vec::new();
+    for (record, _) in Generator::new(arguments.seed).zip(0..arguments.rows) {
+        line.clear();
+        if csv {
+            record.write_csv(&mut line)
+        } else {
+            record.write_json(&mut line)
+        }
+        line.push(b'\n');
+        file.write_all(&line)?;
+    }
+    file.flush()
+}

@@ -1,0 +1,107 @@
+//! The command line: one file a command.
+
+mod broker;
+mod check;
+mod completions;
+mod demo;
+mod generate;
+mod replay;
+mod run;
+mod subtasks;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+
+use crate::dataflow::Diagnostic;
+use crate::engine;
+
+/// Stream preprocessing of sensor rows as a timely dataflow.
+#[derive(Parser)]
+#[command(name = "rowmill", version, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Run(run::Arguments),
+    Demo(demo::Arguments),
+    Generate(generate::Arguments),
+    Replay(replay::Arguments),
+    Broker(broker::Arguments),
+    Check(check::Arguments),
+    Subtasks(subtasks::Arguments),
+    Completions(completions::Arguments),
+    Man(completions::ManArguments),
+}
+
+/// Why a command failed, and so its exit code.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    /// The command or the dataflow file is wrong.
+    #[error("{0}")]
+    Wrong(String),
+    /// The run failed.
+    #[error("error: {0}")]
+    Failed(String),
+}
+
+impl From<Diagnostic> for Failure {
+    fn from(diagnostic: Diagnostic) -> Failure {
+        Failure::Wrong(diagnostic.to_string())
+    }
+}
+
+impl From<engine::Error> for Failure {
+    fn from(error: engine::Error) -> Failure {
+        match error {
+            engine::Error::Dataflow(diagnostic) => diagnostic.into(),
+            error => Failure::Failed(error.to_string()),
+        }
+    }
+}
+
+/// Runs the command line and returns the exit code: 0 done, 1 the run failed, 2 the command or the file is wrong.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,rumqttd=off,rumqttc=off"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .without_time()
+        .init();
+    let result = match arguments.command {
+        Command::Run(arguments) => run::run(&arguments),
+        Command::Demo(arguments) => demo::run(&arguments),
+        Command::Generate(arguments) => generate::run(&arguments),
+        Command::Replay(arguments) => replay::run(&arguments),
+        Command::Broker(arguments) => broker::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Subtasks(arguments) => subtasks::run(&arguments),
+        Command::Completions(arguments) => completions::run(&arguments),
+        Command::Man(arguments) => completions::man(&arguments),
+    };
+    match result {
+        Ok(code) => code,
+        Err(failure) => {
+            eprintln!("{failure}");
+            ExitCode::from(if matches!(failure, Failure::Wrong(_)) { 2 } else { 1 })
+        }
+    }
+}
+
+/// Writes to standard output; a reader that has gone is no error.
+fn print(text: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stdout(), "{}", text.trim_end());
+}
+
+/// Parses a duration of the command line.
+fn duration(text: &str) -> Result<Duration, String> {
+    crate::dataflow::parse_duration(text)
+}

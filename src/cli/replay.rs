@@ -1,0 +1,119 @@
+//! `rowmill replay`: publishes the rows of a file on a schedule.
+
+use std::io::BufReader;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use super::{Failure, run};
+use crate::data::{Bucket, Decoder, Format, Inference, Origin, Row};
+use crate::mqtt::{Endpoint, Url};
+use crate::sink::{self, Publisher};
+use crate::source::{FileKind, Records, Stop};
+use crate::subtasks::result::{Encoder, Encoding, Output};
+
+const MAX_LINE: usize = 16 << 20;
+
+/// Publish the rows of a file to a topic, open loop: on a schedule, whatever the broker does.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// A .csv, .ndjson or WeatherLink .txt file.
+    file: PathBuf,
+    /// Where to: mqtt://host:port/topic.
+    #[arg(long, value_name = "URL")]
+    to: Url,
+    /// Rows a second; as fast as possible if not given.
+    #[arg(long, value_name = "R")]
+    rate: Option<f64>,
+    /// Give up when the broker cannot be reached for so long.
+    #[arg(long, value_name = "D", value_parser = super::duration)]
+    connect_timeout: Option<Duration>,
+}
+
+pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    if arguments.rate.is_some_and(|rate| !(rate > 0.0)) {
+        return Err(Failure::Wrong("error: --rate: more than 0 rows a second".into()));
+    }
+    let kind = FileKind::of(&arguments.file).map_err(|reason| Failure::Wrong(format!("error: {reason}")))?;
+    let rows = rows(&arguments.file, kind)
+        .map_err(|error| Failure::Failed(format!("{}: {error}", arguments.file.display())))?;
+    let stop = run::stop_on_signals()?;
+    let failed = |error: sink::Error| Failure::Failed(error.to_string());
+    let mut publisher =
+        Publisher::start(Endpoint::anonymous(arguments.to.clone()), arguments.connect_timeout).map_err(failed)?;
+    let offered = offer(&mut publisher, rows.into_iter(), arguments.rate, &stop).map_err(failed)?;
+    eprintln!(
+        "{} rows to {} in {:.2} s; the latest was {:.1} ms after it was due",
+        offered.rows,
+        arguments.to,
+        offered.took.as_secs_f64(),
+        offered.worst_lag.as_secs_f64() * 1e3
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+/// How an open-loop load went.
+pub(super) struct Offered {
+    rows: u64,
+    took: Duration,
+    /// The longest time that a row was published after it was due.
+    worst_lag: Duration,
+}
+
+/// Publishes payloads, each when it is due, and waits until the broker has taken all.
+pub(super) fn offer(
+    publisher: &mut Publisher,
+    payloads: impl Iterator<Item = Vec<u8>>,
+    rate: Option<f64>,
+    stop: &Stop,
+) -> Result<Offered, sink::Error> {
+    let start = Instant::now();
+    let mut offered = Offered { rows: 0, took: Duration::ZERO, worst_lag: Duration::ZERO };
+    for payload in payloads {
+        if stop.is_set() {
+            break;
+        }
+        if let Some(rate) = rate {
+            let due = start + Duration::from_secs_f64(offered.rows as f64 / rate);
+            std::thread::sleep(due.saturating_duration_since(Instant::now()));
+            offered.worst_lag = offered.worst_lag.max(due.elapsed());
+        }
+        publisher.publish(&payload)?;
+        offered.rows += 1;
+    }
+    publisher.drain()?;
+    offered.took = start.elapsed();
+    Ok(offered)
+}
+
+/// The rows of a file as JSON objects. NDJSON goes as it is; cells get the names of their header.
+fn rows(path: &std::path::Path, kind: FileKind) -> std::io::Result<Vec<Vec<u8>>> {
+    let open = || Records::new(BufReader::new(std::fs::File::open(path)?), kind, false, MAX_LINE);
+    let mut records = open()?;
+    if records.format() == Format::Json {
+        let mut all = Vec::new();
+        while let Some((row, _)) = records.next()? {
+            all.push(row.bytes.to_vec());
+        }
+        return Ok(all);
+    }
+    let mut inference = Inference::default();
+    while let Some((row, _)) = records.next()? {
+        inference.observe(row);
+    }
+    let schema = std::sync::Arc::new(inference.schema());
+    let (mut decoder, encoder) = (Decoder::new(schema.clone()), Encoder::new(schema, Encoding::JsonLines));
+    let mut records = open()?;
+    let mut all = Vec::new();
+    let topic: std::sync::Arc<str> = "".into();
+    while let Some((row, position)) = records.next()? {
+        let mut bucket = Bucket::new(0, position);
+        bucket.push(Row { ..row }, 0, Origin { topic: topic.clone(), position });
+        let (message, bad) = decoder.decode(&bucket);
+        match encoder.encode(message) {
+            Output::Lines(line) if bad.is_empty() => all.push(line.trim_ascii_end().to_vec()),
+            _ => all.push(row.bytes.to_vec()),
+        }
+    }
+    Ok(all)
+}

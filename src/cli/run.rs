@@ -1,0 +1,168 @@
+//! `rowmill run`: runs a dataflow file.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+use super::Failure;
+use crate::dataflow::{Dataflow, Override};
+use crate::engine::{self, Cluster, OnProgress, Options, Snapshot};
+use crate::measure::Report;
+use crate::source::Stop;
+
+/// Run a dataflow file.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The dataflow file, such as dataflows/weather.toml.
+    file: PathBuf,
+    /// Take rows from here: mqtt://host:port/topic, a .csv, .ndjson or .txt file, -, or generate:rows=N,seed=S.
+    #[arg(long, value_name = "URL")]
+    source: Option<String>,
+    /// Put results here: a .ndjson, .csv or .parquet file, -, mqtt://host:port/topic, or null.
+    #[arg(long, value_name = "URL")]
+    sink: Option<String>,
+    /// Put rows that can't be used here: a .ndjson file, -, mqtt://host:port/topic, or null.
+    #[arg(long, value_name = "URL")]
+    dead_letter: Option<String>,
+    /// Rows a message.
+    #[arg(long, value_name = "N")]
+    bucket_size: Option<u64>,
+    /// How long the oldest row of a partial message waits, such as 500ms.
+    #[arg(long, value_name = "D")]
+    delay: Option<String>,
+    /// Where subtasks run: message (all on one worker) or subtask (each on another).
+    #[arg(long, value_name = "P")]
+    placement: Option<String>,
+    /// Put a value over the file's: buffer.delay="1s", subtask.clip.upper=50.0
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Worker threads a process.
+    #[arg(short, long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    workers: u16,
+    /// Processes. Without -p they are all started on this machine.
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    processes: u16,
+    /// Which process this is, from 0.
+    #[arg(short, long, value_name = "I")]
+    process: Option<u16>,
+    /// A file with host:port of every process, one a line.
+    #[arg(long, value_name = "F")]
+    hostfile: Option<PathBuf>,
+    /// Write report.json and .hlog files into this directory.
+    #[arg(long, value_name = "DIR")]
+    report: Option<PathBuf>,
+    /// Give up when a broker cannot be reached for so long at the start.
+    #[arg(long, value_name = "D", value_parser = super::duration)]
+    connect_timeout: Option<Duration>,
+    /// No progress and no report on standard error.
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let mut dataflow = Dataflow::read(&arguments.file, &overrides(arguments)?)?;
+    if let Some(timeout) = arguments.connect_timeout {
+        dataflow.set_connect_timeout(timeout);
+    }
+    if arguments.processes > 1 && arguments.process.is_none() {
+        let own: Vec<OsString> = std::env::args_os().skip(1).collect();
+        return Ok(ExitCode::from(engine::launch(arguments.processes.into(), &own)?));
+    }
+    let cluster = cluster(arguments)?;
+    let first = cluster.process == 0;
+    let quiet = arguments.quiet || !first;
+    let options = Options { cluster, stop: stop_on_signals()?, on_progress: (!quiet).then(progress), on_ready: None };
+    let result = engine::run(dataflow, options);
+    if !first && matches!(result, Err(engine::Error::Dataflow(_))) {
+        // Process 0 explains it.
+        return Ok(ExitCode::from(2));
+    }
+    if let Some(report) = result? {
+        finish(&report, arguments.report.as_deref(), quiet)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn overrides(arguments: &Arguments) -> Result<Vec<Override>, Failure> {
+    let mut overrides = arguments
+        .set
+        .iter()
+        .map(|text| Override::set(text))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|reason| Failure::Wrong(format!("error: --set: {reason}")))?;
+    let texts = [
+        ("--source", "source.url", &arguments.source),
+        ("--sink", "sink.url", &arguments.sink),
+        ("--dead-letter", "dead_letter.url", &arguments.dead_letter),
+        ("--delay", "buffer.delay", &arguments.delay),
+        ("--placement", "placement", &arguments.placement),
+    ];
+    for (flag, key, value) in texts {
+        overrides.extend(value.as_ref().map(|value| Override::text(flag, key, value)));
+    }
+    overrides.extend(arguments.bucket_size.map(|size| Override::number("--bucket-size", "buffer.bucket_size", size)));
+    Ok(overrides)
+}
+
+fn cluster(arguments: &Arguments) -> Result<Cluster, Failure> {
+    let wrong = |reason: String| Failure::Wrong(format!("error: {reason}"));
+    let workers = usize::from(arguments.workers);
+    let processes = usize::from(arguments.processes);
+    let process = usize::from(arguments.process.unwrap_or(0));
+    if process >= processes {
+        return Err(wrong(format!("--process {process}: with -n {processes} it is at most {}", processes - 1)));
+    }
+    if processes == 1 {
+        return Ok(Cluster::threads(workers));
+    }
+    let Some(file) = &arguments.hostfile else {
+        return Err(wrong("-p needs --hostfile, a file with host:port of every process".into()));
+    };
+    let text = std::fs::read_to_string(file).map_err(|error| wrong(format!("{}: {error}", file.display())))?;
+    let hosts: Vec<String> = text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
+    if hosts.len() < processes {
+        return Err(wrong(format!("{} names {} processes, but -n is {processes}", file.display(), hosts.len())));
+    }
+    Ok(Cluster { workers, process, hosts: hosts[..processes].to_vec() })
+}
+
+/// The first signal drains, the second one ends at once.
+pub(super) fn stop_on_signals() -> Result<Stop, Failure> {
+    let stop = Stop::default();
+    for signal in [SIGINT, SIGTERM] {
+        signal_hook::flag::register_conditional_shutdown(signal, 1, stop.0.clone())
+            .and_then(|_| signal_hook::flag::register(signal, stop.0.clone()))
+            .map_err(|error| Failure::Failed(format!("signals cannot be handled: {error}")))?;
+    }
+    Ok(stop)
+}
+
+/// A live line on a terminal; nothing elsewhere.
+pub(super) fn progress() -> OnProgress {
+    let bar = ProgressBar::new_spinner();
+    bar.set_style(ProgressStyle::with_template("{spinner} {msg}").expect("a constant template"));
+    Arc::new(move |snapshot: &Snapshot| {
+        let Snapshot { rows_done, rows_per_second, rho, p99, dead_letters, .. } = snapshot;
+        let p99 = *p99 as f64 / 1e6;
+        bar.set_message(format!(
+            "{rows_done} rows, {rows_per_second:.0} rows/s, rho {rho:.2}, p99 {p99:.1} ms, {dead_letters} dead letters"
+        ));
+        bar.tick();
+    })
+}
+
+/// Shows the report, and writes it where it is wanted.
+pub(super) fn finish(report: &Report, directory: Option<&std::path::Path>, quiet: bool) -> Result<(), Failure> {
+    if !quiet {
+        eprintln!("{}:\n{report}", report.dataflow);
+    }
+    if let Some(directory) = directory {
+        report.write(directory).map_err(|error| Failure::Failed(format!("{}: {error}", directory.display())))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,54 @@
+//! `rowmill subtasks`: the registry.
+
+use std::process::ExitCode;
+
+use super::{Failure, print};
+use crate::subtasks::{Entry, REGISTRY, find};
+
+/// List the subtasks, or the parameters of one.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The subtask to describe.
+    name: Option<String>,
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let entries: Vec<&Entry> = match &arguments.name {
+        None => REGISTRY.iter().collect(),
+        Some(name) => vec![
+            find(name)
+                .ok_or_else(|| Failure::Wrong(format!("error: no subtask {name}; `rowmill subtasks` lists them")))?,
+        ],
+    };
+    if arguments.json {
+        let json: Vec<_> = entries.iter().map(|entry| json(entry)).collect();
+        print(&serde_json::to_string_pretty(&json).expect("texts and numbers"));
+    } else if arguments.name.is_some() {
+        entries.iter().for_each(|entry| describe(entry));
+    } else {
+        entries.iter().for_each(|entry| print(&format!("{:<22}{}", entry.name, entry.summary())));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn json(entry: &Entry) -> serde_json::Value {
+    serde_json::json!({
+        "name": entry.name,
+        "equals": entry.equals,
+        "summary": entry.summary(),
+        "parameters": entry.parameters(),
+    })
+}
+
+fn describe(entry: &Entry) {
+    print(&format!("{}\n  {}\n  equals {}\n", entry.name, entry.summary(), entry.equals));
+    for parameter in entry.parameters() {
+        print(&format!(
+            "  {} ({}; default {})\n      {}",
+            parameter.name, parameter.r#type, parameter.default, parameter.help
+        ));
+    }
+}

@@ -1,0 +1,49 @@
+//! Brings what every worker measured to the first one.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use serde::{Deserialize, Serialize};
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::operators::vec::Map;
+use timely::dataflow::operators::{Exchange, Input, Probe};
+use timely::dataflow::{InputHandle, ProbeHandle};
+use timely::worker::Worker;
+
+use crate::measure::ServiceTimes;
+
+/// What one worker measured.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Measured {
+    pub times: ServiceTimes,
+    /// Of the process, from its first worker; 0 from the others.
+    pub peak_memory_bytes: u64,
+}
+
+/// A dataflow of its own that waits for the end of the run.
+pub struct Gather {
+    input: InputHandle<u64, CapacityContainerBuilder<Vec<Measured>>>,
+    probe: ProbeHandle<u64>,
+    gathered: Rc<RefCell<Vec<Measured>>>,
+}
+
+impl Gather {
+    pub fn build(worker: &mut Worker) -> Gather {
+        let gathered = Rc::new(RefCell::new(Vec::new()));
+        let taken = gathered.clone();
+        let (input, probe) = worker.dataflow::<u64, _, _>(|scope| {
+            let (input, stream) = scope.new_input::<Vec<Measured>>();
+            let (probe, _) = stream.exchange(|_| 0).map(move |measured| taken.borrow_mut().push(measured)).probe();
+            (input, probe)
+        });
+        Gather { input, probe, gathered }
+    }
+
+    /// Hands in this worker's share and waits for all; the first worker gets them.
+    pub fn finish(mut self, worker: &mut Worker, own: Measured) -> Vec<Measured> {
+        self.input.send(own);
+        self.input.close();
+        worker.step_or_park_while(None, || !self.probe.done());
+        self.gathered.take()
+    }
+}

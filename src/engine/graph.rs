@@ -1,0 +1,241 @@
+//! The graph: input, prepare, the steps, result, sink, accounts, probe.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::channels::pact::{Exchange, Pipeline};
+use timely::dataflow::operators::generic::OutputBuilderSession;
+use timely::dataflow::operators::generic::operator::Operator;
+use timely::dataflow::operators::{Input, Probe};
+use timely::dataflow::{InputHandle, ProbeHandle, StreamVec};
+use timely::worker::Worker;
+
+use super::in_order::InOrder;
+use super::parcel::{Finished, Parcel, Receipt, Rejected};
+use crate::data::{Bucket, Message, Schema};
+use crate::dataflow::{Placement, Step};
+use crate::measure::ServiceTimes;
+use crate::subtasks::prepare::Prepare;
+use crate::subtasks::result::{Encoder, Encoding, Output};
+
+/// What the graph is made of.
+pub struct Plan {
+    pub schema: Arc<Schema>,
+    pub steps: Vec<Step>,
+    pub placement: Placement,
+    pub encoding: Encoding,
+    /// The worker that writes this worker's results.
+    pub writer: u64,
+}
+
+/// Takes results in the order of epochs; the second call ends it.
+pub trait Writer {
+    fn write(&mut self, output: Output);
+    fn flush(&mut self);
+    fn close(&mut self);
+}
+
+/// Takes receipts in the order of epochs.
+pub trait Accounts {
+    fn settle(&mut self, receipt: Receipt);
+    fn close(&mut self);
+}
+
+type Session<'a, D> = OutputBuilderSession<'a, u64, CapacityContainerBuilder<Vec<D>>>;
+type Times = Rc<RefCell<ServiceTimes>>;
+
+/// The ends of the graph that a worker holds.
+pub struct Ends {
+    pub input: InputHandle<u64, CapacityContainerBuilder<Vec<Arc<Bucket>>>>,
+    pub probe: ProbeHandle<u64>,
+}
+
+/// Builds the graph on one worker.
+pub fn build(
+    worker: &mut Worker,
+    plan: &Plan,
+    times: &Times,
+    writer: impl Writer + 'static,
+    accounts: impl Accounts + 'static,
+) -> Ends {
+    worker.dataflow::<u64, _, _>(|scope| {
+        let (input, buckets) = scope.new_input::<Vec<Arc<Bucket>>>();
+        let mut parcels = prepare(buckets, plan, times.clone());
+        for (index, step) in plan.steps.iter().enumerate() {
+            parcels = apply(parcels, step.clone(), index + 1, plan.placement, times.clone());
+        }
+        let finished = result(parcels, plan, times.clone());
+        let receipts = write(finished, plan.writer, writer);
+        let (probe, _) = settle(receipts, accounts).probe();
+        Ends { input, probe }
+    })
+}
+
+/// Reads the rows of a bucket on the worker that its epoch names.
+fn prepare<'scope>(
+    buckets: StreamVec<'scope, u64, Arc<Bucket>>,
+    plan: &Plan,
+    times: Times,
+) -> StreamVec<'scope, u64, Parcel> {
+    let mut prepare = Prepare::new(plan.schema.clone());
+    buckets.unary(Exchange::new(|bucket: &Arc<Bucket>| bucket.epoch), "prepare", |_, _| {
+        move |input, output: &mut Session<'_, Parcel>| {
+            input.for_each_stamp(|capability, buckets| {
+                let mut session = output.session(&capability);
+                for bucket in buckets.flat_map(|buckets| buckets.drain(..)) {
+                    let ((message, bad), service) = times.borrow_mut().time(0, || prepare.apply(&bucket));
+                    let reject = |bad: crate::data::BadRow| Rejected {
+                        rows: vec![bucket.first_row + bad.index as u64],
+                        operator: 0,
+                        reason: bad.reason,
+                    };
+                    let rejected = bad.into_iter().map(reject).collect();
+                    let receipt = Receipt { epoch: bucket.epoch, service, rejected, ..Receipt::default() };
+                    session.give(Parcel { message, receipt });
+                }
+            });
+        }
+    })
+}
+
+/// One subtask as one operator.
+fn apply<'scope>(
+    parcels: StreamVec<'scope, u64, Parcel>,
+    step: Step,
+    index: usize,
+    placement: Placement,
+    times: Times,
+) -> StreamVec<'scope, u64, Parcel> {
+    let name = step.label.clone();
+    let logic = move |parcel: &mut Parcel| apply_step(parcel, &step, index, &mut times.borrow_mut());
+    match placement {
+        Placement::Message => parcels.unary(Pipeline, &name, |_, _| {
+            move |input, output: &mut Session<'_, Parcel>| {
+                input.for_each_stamp(|capability, parcels| {
+                    let mut session = output.session(&capability);
+                    parcels.for_each(|parcels| each(parcels, &logic, |parcel| session.give(parcel)));
+                });
+            }
+        }),
+        Placement::Subtask => {
+            let route = move |parcel: &Parcel| parcel.receipt.epoch + index as u64;
+            parcels.unary(Exchange::new(route), &name, |_, _| {
+                move |input, output: &mut Session<'_, Parcel>| {
+                    input.for_each_stamp(|capability, parcels| {
+                        let mut session = output.session(&capability);
+                        parcels.for_each(|parcels| each(parcels, &logic, |parcel| session.give(parcel)));
+                    });
+                }
+            })
+        }
+    }
+}
+
+fn each(parcels: &mut Vec<Parcel>, logic: &impl Fn(&mut Parcel), mut give: impl FnMut(Parcel)) {
+    for mut parcel in parcels.drain(..) {
+        logic(&mut parcel);
+        give(parcel);
+    }
+}
+
+/// Applies a subtask; a message without rows passes, for there is nothing to change.
+fn apply_step(parcel: &mut Parcel, step: &Step, index: usize, times: &mut ServiceTimes) {
+    let before = parcel.message.rows();
+    if before == 0 {
+        return;
+    }
+    let (applied, service) = times.time(index, || step.subtask.apply(&mut parcel.message, &step.scope));
+    parcel.receipt.service += service;
+    match applied {
+        Ok(()) => {
+            let dropped = before - parcel.message.rows();
+            if dropped > 0 {
+                parcel.receipt.dropped.push((index, dropped as u64));
+            }
+        }
+        Err(fault) => {
+            let rows = parcel.message.ids.clone();
+            parcel.receipt.rejected.push(Rejected { rows, operator: index, reason: fault.to_string() });
+            parcel.message.retain(&vec![false; before]);
+        }
+    }
+}
+
+/// Encodes messages where the chain ended.
+fn result<'scope>(
+    parcels: StreamVec<'scope, u64, Parcel>,
+    plan: &Plan,
+    times: Times,
+) -> StreamVec<'scope, u64, Finished> {
+    let encoder = Encoder::new(plan.schema.clone(), plan.encoding);
+    let index = plan.steps.len() + 1;
+    let encode = move |message: Message, receipt: Receipt, times: &mut ServiceTimes| {
+        let rows_out = message.rows() as u64;
+        let (output, service) = times.time(index, || encoder.encode(message));
+        Finished { output, receipt: Receipt { rows_out, service: receipt.service + service, ..receipt } }
+    };
+    parcels.unary(Pipeline, "result", |_, _| {
+        move |input, output: &mut Session<'_, Finished>| {
+            input.for_each_stamp(|capability, parcels| {
+                let mut session = output.session(&capability);
+                for Parcel { message, receipt } in parcels.flat_map(|parcels| parcels.drain(..)) {
+                    session.give(encode(message, receipt, &mut times.borrow_mut()));
+                }
+            });
+        }
+    })
+}
+
+/// Writes results in the order of epochs, each when its epoch is complete.
+fn write<'scope>(
+    finished: StreamVec<'scope, u64, Finished>,
+    to: u64,
+    mut writer: impl Writer + 'static,
+) -> StreamVec<'scope, u64, Receipt> {
+    let mut held = InOrder::new();
+    finished.unary_frontier(Exchange::new(move |_: &Finished| to), "sink", |_, _| {
+        move |(input, frontier), output: &mut Session<'_, Receipt>| {
+            input.for_each(|capability, data| {
+                held.insert(capability.retain_least(0).expect("a batch has an epoch"), data.drain(..));
+            });
+            let mut wrote = false;
+            while let Some((capability, finished)) = held.next_complete(frontier) {
+                let mut session = output.session(&capability);
+                for Finished { output, receipt } in finished {
+                    writer.write(output);
+                    session.give(receipt);
+                }
+                wrote = true;
+            }
+            if wrote {
+                writer.flush();
+            }
+            if frontier.is_empty() {
+                writer.close();
+            }
+        }
+    })
+}
+
+/// Brings all receipts to the first worker, where the rows came in.
+fn settle<'scope>(
+    receipts: StreamVec<'scope, u64, Receipt>,
+    mut accounts: impl Accounts + 'static,
+) -> StreamVec<'scope, u64, ()> {
+    let mut held = InOrder::new();
+    receipts.unary_frontier(Exchange::new(|_: &Receipt| 0), "accounts", |_, _| {
+        move |(input, frontier), _output: &mut Session<'_, ()>| {
+            input.for_each(|capability, data| {
+                held.insert(capability.retain_least(0).expect("a batch has an epoch"), data.drain(..));
+            });
+            while let Some((_, receipts)) = held.next_complete(frontier) {
+                receipts.into_iter().for_each(|receipt| accounts.settle(receipt));
+            }
+            if frontier.is_empty() {
+                accounts.close();
+            }
+        }
+    })
+}

@@ -1,0 +1,113 @@
+//! Starts the processes of a run on this machine, and ends them together.
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use super::Error;
+
+/// Process 0 listens first: the others then find it at once.
+const HEAD_START: Duration = Duration::from_millis(60);
+const LOOK_UP: Duration = Duration::from_millis(20);
+/// How long the others may take to end when one has failed.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// Runs `processes` copies of this program with `arguments`, and returns the exit code for all of them.
+///
+/// # Errors
+/// If a process cannot be started.
+pub fn launch(processes: usize, arguments: &[OsString]) -> Result<u8, Error> {
+    let failed = |error: std::io::Error| Error::Cluster(format!("the processes cannot be started: {error}"));
+    let hosts = host_file(processes).map_err(failed)?;
+    let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(failed)?;
+    let program = std::env::current_exe().map_err(failed)?;
+    let mut children = Vec::new();
+    for process in 0..processes {
+        let mut command = Command::new(&program);
+        command.args(arguments).arg("--process").arg(process.to_string()).arg("--hostfile").arg(hosts.path());
+        // A terminal's Ctrl-C reaches this process alone, which passes it on once.
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        if process > 0 {
+            command.stdin(Stdio::null()).stdout(Stdio::null());
+        }
+        match command.spawn() {
+            Ok(child) => children.push(child),
+            Err(error) => {
+                stop_all(&mut children);
+                return Err(failed(error));
+            }
+        }
+        std::thread::sleep(HEAD_START);
+    }
+    Ok(wait(&mut children, &mut signals))
+}
+
+/// A file with a free local address for every process.
+fn host_file(processes: usize) -> std::io::Result<tempfile::NamedTempFile> {
+    let listeners: Vec<TcpListener> =
+        (0..processes).map(|_| TcpListener::bind(("127.0.0.1", 0))).collect::<Result<_, _>>()?;
+    let mut file = tempfile::NamedTempFile::new()?;
+    for listener in &listeners {
+        writeln!(file, "{}", listener.local_addr()?)?;
+    }
+    file.flush()?;
+    Ok(file)
+}
+
+/// Passes signals on until all have ended; one that fails takes the others with it.
+fn wait(children: &mut [Child], signals: &mut Signals) -> u8 {
+    loop {
+        signals.pending().for_each(|signal| send(children, if signal == SIGINT { Signal::INT } else { Signal::TERM }));
+        let mut running = 0;
+        for process in 0..children.len() {
+            match children[process].try_wait() {
+                Ok(None) => running += 1,
+                Ok(Some(status)) if status.success() => {}
+                Ok(Some(status)) => {
+                    let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
+                    // A wrong dataflow is explained once, by process 0.
+                    if code != 2 {
+                        eprintln!("rowmill: process {process} failed ({status}); the others are stopped");
+                    }
+                    stop_all(children);
+                    return code;
+                }
+                Err(error) => {
+                    eprintln!("rowmill: process {process} cannot be watched: {error}");
+                    stop_all(children);
+                    return 1;
+                }
+            }
+        }
+        if running == 0 {
+            return 0;
+        }
+        std::thread::sleep(LOOK_UP);
+    }
+}
+
+fn send(children: &[Child], signal: Signal) {
+    let pids = children.iter().filter_map(|child| Pid::from_raw(child.id() as i32));
+    for pid in pids {
+        // It may have ended by itself.
+        let _ = kill_process(pid, signal);
+    }
+}
+
+fn stop_all(children: &mut [Child]) {
+    send(children, Signal::TERM);
+    let deadline = Instant::now() + GRACE;
+    for child in children {
+        while matches!(child.try_wait(), Ok(None)) && Instant::now() < deadline {
+            std::thread::sleep(LOOK_UP);
+        }
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+}

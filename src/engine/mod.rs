@@ -1,0 +1,67 @@
+//! Runs a dataflow on timely: the graph, the workers, the processes.
+
+mod cluster;
+mod gather;
+mod graph;
+mod in_order;
+mod launcher;
+mod parcel;
+mod schema;
+mod worker;
+
+use std::sync::Arc;
+
+pub use cluster::Cluster;
+pub use launcher::launch;
+pub use worker::Snapshot;
+
+use crate::dataflow::{Dataflow, Diagnostic};
+use crate::measure::Report;
+use crate::source::Stop;
+use crate::{sink, source};
+
+/// How to run a dataflow.
+#[derive(Clone)]
+pub struct Options {
+    pub cluster: Cluster,
+    /// Set it to drain and end.
+    pub stop: Stop,
+    /// Called a few times a second on the first worker.
+    pub on_progress: Option<OnProgress>,
+    /// Called once when the source is ready: its subscription stands, or it has begun to read.
+    pub on_ready: Option<Arc<dyn Fn() + Send + Sync>>,
+}
+
+/// What watches a run.
+pub type OnProgress = Arc<dyn Fn(&Snapshot) + Send + Sync>;
+
+/// Why a run failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The dataflow file does not fit its source.
+    #[error("{0}")]
+    Dataflow(#[from] Diagnostic),
+    #[error("{0}")]
+    Source(#[from] source::Error),
+    #[error("{0}")]
+    Sink(#[from] sink::Error),
+    #[error("{0}")]
+    Cluster(String),
+}
+
+/// Runs this process' workers until the source ends; process 0 returns the report.
+///
+/// # Errors
+/// The first error of this process' workers.
+pub fn run(dataflow: Dataflow, options: Options) -> Result<Option<Report>, Error> {
+    let config = options.cluster.config();
+    cluster::explain_lost_peers();
+    let dataflow = Arc::new(dataflow);
+    let guards = timely::execute(config, move |worker| worker::run(worker, &dataflow, &options));
+    let mut report = None;
+    for result in guards.map_err(Error::Cluster)?.join() {
+        let own = result.map_err(|panic| Error::Cluster(format!("a worker ended early: {panic}")))??;
+        report = report.or(own);
+    }
+    Ok(report)
+}

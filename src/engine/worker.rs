@@ -1,0 +1,433 @@
+//! One worker's run, from the first bucket to its part of the report.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::TryRecvError;
+use timely::worker::Worker;
+
+use super::gather::{Gather, Measured};
+use super::graph::{self, Accounts, Ends, Plan, Writer};
+use super::parcel::Receipt;
+use super::{Error, Options};
+use crate::data::{Bucket, Clock, Schema};
+use crate::dataflow::{Dataflow, SchemaChoice};
+use crate::measure::{Histogram, Latency, Report, Service, ServiceTimes, peak_memory_bytes};
+use crate::sink::{self, DeadLetter, DeadLetters, Sink};
+use crate::source::{self, Source};
+use crate::subtasks::result::Output;
+
+/// Bytes of rows in flight; past it the source waits.
+const MAX_BYTES: usize = 64 << 20;
+const PARK: Duration = Duration::from_millis(50);
+const PROGRESS: Duration = Duration::from_millis(250);
+
+/// Where a run stands, for people who watch it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Snapshot {
+    pub rows_in: u64,
+    /// Rows of complete messages.
+    pub rows_done: u64,
+    pub dead_letters: u64,
+    /// Over the last moments.
+    pub rows_per_second: f64,
+    pub rho: f64,
+    /// Of rows, over the whole run, in nanoseconds.
+    pub p99: u64,
+}
+
+/// The first error on this worker; what comes after it is only drained.
+type Failure = Rc<RefCell<Option<Error>>>;
+
+fn fail(failure: &Failure, error: impl Into<Error>) {
+    failure.borrow_mut().get_or_insert(error.into());
+}
+
+/// Runs one worker; the first one returns the report.
+pub fn run(worker: &mut Worker, dataflow: &Dataflow, options: &Options) -> Result<Option<Report>, Error> {
+    let clock = Clock::start();
+    let failure = Failure::default();
+    let mut intake = (worker.index() == 0).then(|| Intake::start(dataflow, options, clock));
+    let Some(schema) = agree_on_schema(worker, dataflow, options, intake.as_mut(), &failure) else {
+        options.stop.now();
+        let ended = intake.map_or(Ok(()), Intake::end);
+        return failure.take().map_or(ended.map(|()| None), Err);
+    };
+    let first_in_process = worker.index() / options.cluster.workers * options.cluster.workers;
+    let plan = Plan {
+        steps: dataflow.steps(&schema)?,
+        schema: Arc::new(schema),
+        placement: dataflow.placement,
+        encoding: dataflow.sink.encoding(),
+        writer: if dataflow.sink.parts { first_in_process as u64 } else { 0 },
+    };
+    let times = Rc::new(RefCell::new(ServiceTimes::new(plan.steps.len() + 2)));
+    let ledger = Rc::new(RefCell::new(Ledger::new(dataflow.labels())));
+    let writer = SinkWriter::open(worker.index(), &plan, dataflow, options, &failure);
+    let accounts = LedgerAccounts::open(worker.index(), dataflow, &ledger, &failure);
+    let gather = Gather::build(worker);
+    let ends = graph::build(worker, &plan, &times, writer, accounts);
+    match &mut intake {
+        Some(intake) => intake.feed(worker, ends, &ledger, options, &failure),
+        None => {
+            drop(ends.input);
+            worker.step_or_park_while(None, || !ends.probe.done());
+        }
+    }
+    let measured = Measured {
+        times: times.take(),
+        peak_memory_bytes: if worker.index() == first_in_process { peak_memory_bytes() } else { 0 },
+    };
+    let measured = gather.finish(worker, measured);
+    let duration = intake.as_ref().map(|intake| intake.duration());
+    if let Err(error) = intake.map_or(Ok(()), Intake::end) {
+        fail(&failure, error);
+    }
+    match failure.take() {
+        None | Some(Error::Sink(sink::Error::BrokenPipe)) => {}
+        Some(error) => return Err(error),
+    }
+    let report = |duration| ledger.take().report(dataflow, options, worker.peers(), &measured, duration);
+    Ok(duration.map(report))
+}
+
+/// The schema all workers build the graph with; `None` if the run ends before it begins.
+fn agree_on_schema(
+    worker: &mut Worker,
+    dataflow: &Dataflow,
+    options: &Options,
+    intake: Option<&mut Intake>,
+    failure: &Failure,
+) -> Option<Schema> {
+    if let SchemaChoice::Known { schema, .. } = &dataflow.schema {
+        return Some(schema.clone());
+    }
+    let found = intake.and_then(|intake| {
+        let infer = source::infer(&dataflow.source, dataflow.source_settings.max_payload);
+        let found = infer.map(|schema| schema.or_else(|| intake.peek(options).map(source::infer_bucket)));
+        found.map_err(|error| fail(failure, error)).ok().flatten()
+    });
+    super::schema::agree(worker, found.as_ref())
+}
+
+/// The source and what of it is in flight, on the first worker.
+struct Intake {
+    source: Source,
+    clock: Clock,
+    peeked: Option<Bucket>,
+    started: Instant,
+    finished: Option<Instant>,
+    max_epochs: usize,
+}
+
+impl Intake {
+    fn start(dataflow: &Dataflow, options: &Options, clock: Clock) -> Intake {
+        let settings = dataflow.source_settings.clone();
+        let workers = options.cluster.workers * options.cluster.processes();
+        // Progress is paid a batch of epochs, not an epoch: keep tens of them in flight.
+        let max_epochs = (16_384 / settings.limits.bucket_size).clamp(4 * workers, 256.max(4 * workers));
+        let waker = std::thread::current();
+        let source = Source::start(&dataflow.source, settings, clock, options.stop.clone(), waker);
+        Intake { source, clock, peeked: None, started: Instant::now(), finished: None, max_epochs }
+    }
+
+    /// Waits for the first bucket.
+    fn peek(&mut self, options: &Options) -> Option<&Bucket> {
+        self.tell_ready(options);
+        self.peeked = self.source.buckets.recv().ok();
+        self.peeked.as_ref()
+    }
+
+    fn tell_ready(&self, options: &Options) {
+        if let Some(on_ready) = &options.on_ready {
+            // Disconnected means that the source has nothing to wait for.
+            let _ = self.source.ready.recv();
+            on_ready();
+        }
+    }
+
+    fn next(&mut self) -> Result<Bucket, TryRecvError> {
+        self.peeked.take().map_or_else(|| self.source.buckets.try_recv(), Ok)
+    }
+
+    /// Feeds the graph until the source ends and all is complete.
+    fn feed(
+        &mut self,
+        worker: &mut Worker,
+        ends: Ends,
+        ledger: &Rc<RefCell<Ledger>>,
+        options: &Options,
+        failure: &Failure,
+    ) {
+        if self.peeked.is_none() {
+            self.tell_ready(options);
+        }
+        let Ends { input, probe } = ends;
+        let mut input = Some(input);
+        let mut watch = Watch::new(self.started);
+        while !probe.done() {
+            if failure.borrow().is_some() {
+                options.stop.now();
+                input = None;
+            }
+            while let Some(open) = input.as_mut().filter(|_| ledger.borrow().has_room(self.max_epochs)) {
+                match self.next() {
+                    Ok(bucket) => {
+                        let bucket = Arc::new(bucket);
+                        ledger.borrow_mut().enter(bucket.clone());
+                        let next = bucket.epoch + 1;
+                        open.send(bucket);
+                        open.advance_to(next);
+                    }
+                    Err(TryRecvError::Empty) => break,
+                    Err(TryRecvError::Disconnected) => input = None,
+                }
+            }
+            worker.step_or_park(Some(PARK));
+            let now = self.clock.now();
+            ledger.borrow_mut().complete(now, |epoch| !probe.less_equal(&epoch));
+            watch.look(&ledger.borrow(), worker.peers(), options);
+        }
+        ledger.borrow_mut().complete(self.clock.now(), |_| true);
+        self.finished = Some(Instant::now());
+    }
+
+    fn duration(&self) -> Duration {
+        self.finished.unwrap_or_else(Instant::now) - self.started
+    }
+
+    fn end(self) -> Result<(), Error> {
+        Ok(self.source.join()?)
+    }
+}
+
+/// Shows where the run stands, a few times a second.
+struct Watch {
+    last: Instant,
+    rows: u64,
+}
+
+impl Watch {
+    fn new(last: Instant) -> Watch {
+        Watch { last, rows: 0 }
+    }
+
+    fn look(&mut self, ledger: &Ledger, workers: usize, options: &Options) {
+        let Some(on_progress) = &options.on_progress else { return };
+        let passed = self.last.elapsed();
+        if passed < PROGRESS {
+            return;
+        }
+        let rows_per_second = (ledger.rows_done - self.rows) as f64 / passed.as_secs_f64();
+        let service = ledger.service_row.inner().mean() / 1e9;
+        on_progress(&Snapshot {
+            rows_in: ledger.rows_in,
+            rows_done: ledger.rows_done,
+            dead_letters: ledger.dead_letters,
+            rows_per_second,
+            rho: rows_per_second * service / workers as f64,
+            p99: ledger.latency.row.inner().value_at_quantile(0.99),
+        });
+        (self.last, self.rows) = (Instant::now(), ledger.rows_done);
+    }
+}
+
+/// What is in flight and what has been counted, on the first worker.
+#[derive(Default)]
+struct Ledger {
+    labels: Vec<String>,
+    in_flight: VecDeque<Arc<Bucket>>,
+    bytes: usize,
+    rows_in: u64,
+    rows_done: u64,
+    rows_out: u64,
+    dropped: BTreeMap<usize, u64>,
+    dead_letters: u64,
+    messages: u64,
+    latency: Latency,
+    service_message: Histogram,
+    service_row: Histogram,
+}
+
+impl Ledger {
+    fn new(labels: Vec<String>) -> Ledger {
+        Ledger { labels, ..Ledger::default() }
+    }
+
+    fn has_room(&self, max_epochs: usize) -> bool {
+        self.in_flight.len() < max_epochs && (self.bytes < MAX_BYTES || self.in_flight.is_empty())
+    }
+
+    fn enter(&mut self, bucket: Arc<Bucket>) {
+        self.rows_in += bucket.len() as u64;
+        self.messages += 1;
+        self.bytes += bucket.byte_len();
+        self.in_flight.push_back(bucket);
+    }
+
+    /// The bucket of an epoch in flight.
+    fn bucket(&self, epoch: u64) -> Option<Arc<Bucket>> {
+        let first = self.in_flight.front()?.epoch;
+        self.in_flight.get(usize::try_from(epoch.checked_sub(first)?).ok()?).cloned()
+    }
+
+    /// Records the latency of all epochs that are complete `now`.
+    fn complete(&mut self, now: u64, is_complete: impl Fn(u64) -> bool) {
+        while let Some(bucket) = self.in_flight.pop_front_if(|bucket| is_complete(bucket.epoch)) {
+            self.bytes -= bucket.byte_len();
+            self.rows_done += bucket.len() as u64;
+            self.latency.message.record(now.saturating_sub(bucket.closed), 1);
+            // Rows of one publish have one stamp.
+            for rows in bucket.arrived().chunk_by(|a, b| a == b) {
+                self.latency.row.record(now.saturating_sub(rows[0]), rows.len() as u64);
+            }
+        }
+    }
+
+    fn settle(&mut self, receipt: &Receipt, rows: u64) {
+        self.rows_out += receipt.rows_out;
+        for (operator, rows) in &receipt.dropped {
+            *self.dropped.entry(*operator).or_default() += rows;
+        }
+        self.dead_letters += receipt.rejected.iter().map(|rejected| rejected.rows.len() as u64).sum::<u64>();
+        self.service_message.record(receipt.service, 1);
+        self.service_row.record(receipt.service / rows.max(1), rows);
+    }
+
+    fn report(
+        self,
+        dataflow: &Dataflow,
+        options: &Options,
+        workers: usize,
+        measured: &[Measured],
+        duration: Duration,
+    ) -> Report {
+        let mut times = ServiceTimes::new(self.labels.len());
+        measured.iter().for_each(|measured| times.merge(&measured.times));
+        let named = |(operator, rows): (usize, u64)| (self.labels[operator].clone(), rows);
+        let mut report = Report {
+            dataflow: dataflow.name.clone(),
+            version: env!("CARGO_PKG_VERSION"),
+            workers,
+            processes: options.cluster.processes(),
+            rows_in: self.rows_in,
+            rows_out: self.rows_out,
+            rows_dropped: self.dropped.into_iter().map(named).collect(),
+            dead_letters: self.dead_letters,
+            messages: self.messages,
+            seconds: 0.0,
+            rows_per_second: 0.0,
+            peak_memory_bytes: measured.iter().map(|measured| measured.peak_memory_bytes).sum(),
+            lambda: 0.0,
+            mu: 0.0,
+            rho: 0.0,
+            latency_ns: self.latency,
+            service_ns: Service {
+                message: self.service_message,
+                row: self.service_row,
+                subtask: self.labels.iter().cloned().zip(times.subtasks).collect(),
+            },
+        };
+        report.set_rates(duration);
+        report
+    }
+}
+
+/// Writes to the sink until it fails.
+struct SinkWriter {
+    sink: Option<Box<dyn Sink>>,
+    failure: Failure,
+}
+
+impl SinkWriter {
+    fn open(index: usize, plan: &Plan, dataflow: &Dataflow, options: &Options, failure: &Failure) -> SinkWriter {
+        let writes = plan.writer == index as u64;
+        let open =
+            || dataflow.sink.open(&plan.schema, options.cluster.process).map_err(|error| fail(failure, error)).ok();
+        SinkWriter { sink: if writes { open() } else { None }, failure: failure.clone() }
+    }
+
+    fn with(&mut self, act: impl FnOnce(&mut Box<dyn Sink>) -> Result<(), sink::Error>) {
+        if let Some(sink) = &mut self.sink
+            && let Err(error) = act(sink)
+        {
+            self.sink = None;
+            fail(&self.failure, error);
+        }
+    }
+}
+
+impl Writer for SinkWriter {
+    fn write(&mut self, output: Output) {
+        self.with(|sink| sink.write(output));
+    }
+
+    fn flush(&mut self) {
+        self.with(|sink| sink.flush());
+    }
+
+    fn close(&mut self) {
+        if let Some(Err(error)) = self.sink.take().map(|sink| sink.close()) {
+            fail(&self.failure, error);
+        }
+    }
+}
+
+/// Enters receipts into the ledger and writes the dead letters.
+struct LedgerAccounts {
+    ledger: Rc<RefCell<Ledger>>,
+    letters: Option<DeadLetters>,
+    failure: Failure,
+}
+
+impl LedgerAccounts {
+    fn open(index: usize, dataflow: &Dataflow, ledger: &Rc<RefCell<Ledger>>, failure: &Failure) -> LedgerAccounts {
+        let open = || DeadLetters::open(dataflow.dead_letter.as_ref()).map_err(|error| fail(failure, error)).ok();
+        let letters = if index == 0 { open() } else { None };
+        LedgerAccounts { ledger: ledger.clone(), letters, failure: failure.clone() }
+    }
+
+    fn write(&mut self, receipt: &Receipt, bucket: &Bucket) -> Result<(), sink::Error> {
+        let Some(letters) = &mut self.letters else { return Ok(()) };
+        let ledger = self.ledger.borrow();
+        for rejected in &receipt.rejected {
+            for row in &rejected.rows {
+                let index = (row - bucket.first_row) as usize;
+                let origin = bucket.origin(index);
+                letters.write(&DeadLetter::new(
+                    &origin.topic,
+                    origin.position,
+                    receipt.epoch,
+                    *row,
+                    &ledger.labels[rejected.operator],
+                    &rejected.reason,
+                    bucket.row(index).bytes,
+                ))?;
+            }
+        }
+        letters.flush()
+    }
+}
+
+impl Accounts for LedgerAccounts {
+    fn settle(&mut self, receipt: Receipt) {
+        let bucket = self.ledger.borrow().bucket(receipt.epoch);
+        let bucket = bucket.expect("an epoch stays in flight until the probe has passed it");
+        self.ledger.borrow_mut().settle(&receipt, bucket.len() as u64);
+        if !receipt.rejected.is_empty()
+            && let Err(error) = self.write(&receipt, &bucket)
+        {
+            self.letters = None;
+            fail(&self.failure, error);
+        }
+    }
+
+    fn close(&mut self) {
+        if let Some(Err(error)) = self.letters.take().map(DeadLetters::close) {
+            fail(&self.failure, error);
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Histograms of nanoseconds with three significant digits.
+
+use std::time::Instant;
+
+use hdrhistogram::serialization::{Deserializer, Serializer, V2Serializer};
+use serde::{Deserialize, Serialize};
+
+/// An HDR histogram of nanoseconds; it grows as far as it must.
+#[derive(Clone, Debug)]
+pub struct Histogram(hdrhistogram::Histogram<u64>);
+
+impl Default for Histogram {
+    fn default() -> Histogram {
+        Histogram(hdrhistogram::Histogram::new(3).expect("three digits are allowed"))
+    }
+}
+
+impl Histogram {
+    /// Records a duration `count` times.
+    pub fn record(&mut self, nanoseconds: u64, count: u64) {
+        // It grows by itself, up to the range of u64.
+        let _ = self.0.record_n(nanoseconds.max(1), count);
+    }
+
+    pub fn merge(&mut self, other: &Histogram) {
+        let _ = self.0.add(&other.0);
+    }
+
+    pub fn inner(&self) -> &hdrhistogram::Histogram<u64> {
+        &self.0
+    }
+}
+
+/// Histograms travel between processes in HdrHistogram's own V2 format.
+impl Serialize for Histogram {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut bytes = Vec::new();
+        V2Serializer::new().serialize(&self.0, &mut bytes).map_err(serde::ser::Error::custom)?;
+        bytes.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Histogram {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Histogram, D::Error> {
+        let bytes = Vec::<u8>::deserialize(deserializer)?;
+        Deserializer::new().deserialize(&mut &bytes[..]).map(Histogram).map_err(serde::de::Error::custom)
+    }
+}
+
+/// Service time per subtask on one worker: a histogram an operator of the chain.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct ServiceTimes {
+    pub subtasks: Vec<Histogram>,
+}
+
+impl ServiceTimes {
+    pub fn new(operators: usize) -> ServiceTimes {
+        ServiceTimes { subtasks: vec![Histogram::default(); operators] }
+    }
+
+    /// Runs `work` as operator `index` and returns what it took, in nanoseconds.
+    pub fn time<T>(&mut self, index: usize, work: impl FnOnce() -> T) -> (T, u64) {
+        let start = Instant::now();
+        let result = work();
+        let nanoseconds = start.elapsed().as_nanos() as u64;
+        self.subtasks[index].record(nanoseconds, 1);
+        (result, nanoseconds)
+    }
+
+    pub fn merge(&mut self, other: &ServiceTimes) {
+        self.subtasks.iter_mut().zip(&other.subtasks).for_each(|(own, other)| own.merge(other));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_histogram_survives_the_way_between_processes() {
+        let mut histogram = Histogram::default();
+        histogram.record(1_000_000, 3);
+        let bytes = serde_json::to_vec(&histogram).unwrap();
+        let back: Histogram = serde_json::from_slice(&bytes).unwrap();
+        assert_eq!((back.0.len(), back.0.max()), (3, histogram.0.max()));
+    }
+}

@@ -1,0 +1,7 @@
+//! Latency and service time in HDR histograms, and the report made of them.
+
+mod histogram;
+mod report;
+
+pub use histogram::{Histogram, ServiceTimes};
+pub use report::{Latency, Report, Service, Summary, peak_memory_bytes};

@@ -1,0 +1,205 @@
+//! The report of a run: `report.json`, `.hlog` files and the table at the end.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs::{self, File};
+use std::io::{self, BufWriter};
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use hdrhistogram::serialization::V2Serializer;
+use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
+use serde::Serialize;
+
+use super::Histogram;
+
+/// What `report.json` says of a histogram, in nanoseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Summary {
+    pub count: u64,
+    pub mean: f64,
+    pub p50: u64,
+    pub p90: u64,
+    pub p99: u64,
+    pub p999: u64,
+    pub max: u64,
+}
+
+impl From<&Histogram> for Summary {
+    fn from(histogram: &Histogram) -> Summary {
+        let inner = histogram.inner();
+        let at = |quantile| inner.value_at_quantile(quantile);
+        Summary {
+            count: inner.len(),
+            mean: inner.mean(),
+            p50: at(0.5),
+            p90: at(0.9),
+            p99: at(0.99),
+            p999: at(0.999),
+            max: inner.max(),
+        }
+    }
+}
+
+/// From arrival (of a row) or close of the bucket (of a message) to completion.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Latency {
+    #[serde(serialize_with = "summary")]
+    pub message: Histogram,
+    #[serde(serialize_with = "summary")]
+    pub row: Histogram,
+}
+
+/// Time being worked on.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Service {
+    #[serde(serialize_with = "summary")]
+    pub message: Histogram,
+    #[serde(serialize_with = "summary")]
+    pub row: Histogram,
+    #[serde(serialize_with = "summaries")]
+    pub subtask: Vec<(String, Histogram)>,
+}
+
+fn summary<S: serde::Serializer>(histogram: &Histogram, serializer: S) -> Result<S::Ok, S::Error> {
+    Summary::from(histogram).serialize(serializer)
+}
+
+fn summaries<S: serde::Serializer>(subtasks: &[(String, Histogram)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(subtasks.iter().map(|(name, histogram)| (name, Summary::from(histogram))))
+}
+
+/// What a run did. Always `rows_in = rows_out + rows_dropped + dead_letters`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    pub dataflow: String,
+    pub version: &'static str,
+    pub workers: usize,
+    pub processes: usize,
+    pub rows_in: u64,
+    pub rows_out: u64,
+    /// By subtask.
+    pub rows_dropped: BTreeMap<String, u64>,
+    /// Rows in dead letters.
+    pub dead_letters: u64,
+    pub messages: u64,
+    pub seconds: f64,
+    pub rows_per_second: f64,
+    /// The sum over the processes.
+    pub peak_memory_bytes: u64,
+    /// Rows a second that arrived.
+    pub lambda: f64,
+    /// Rows a second that one worker can serve.
+    pub mu: f64,
+    /// lambda / (workers mu).
+    pub rho: f64,
+    pub latency_ns: Latency,
+    pub service_ns: Service,
+}
+
+impl Report {
+    /// Fills in the rates; workers are those of all processes.
+    pub fn set_rates(&mut self, duration: Duration) {
+        self.seconds = duration.as_secs_f64();
+        self.rows_per_second = if self.seconds > 0.0 { self.rows_in as f64 / self.seconds } else { 0.0 };
+        self.lambda = self.rows_per_second;
+        let service = self.service_ns.row.inner().mean();
+        self.mu = if service > 0.0 { 1e9 / service } else { 0.0 };
+        self.rho = if self.mu > 0.0 { self.lambda / (self.workers as f64 * self.mu) } else { 0.0 };
+    }
+
+    /// Writes `report.json` and a `.hlog` a histogram into a directory.
+    pub fn write(&self, directory: &Path) -> io::Result<()> {
+        fs::create_dir_all(directory)?;
+        let json = serde_json::to_vec_pretty(self)?;
+        fs::write(directory.join("report.json"), json)?;
+        let Report { latency_ns, service_ns, .. } = self;
+        self.write_log(directory, "latency-message", &[("message", &latency_ns.message)])?;
+        self.write_log(directory, "latency-row", &[("row", &latency_ns.row)])?;
+        self.write_log(directory, "service-message", &[("message", &service_ns.message)])?;
+        self.write_log(directory, "service-row", &[("row", &service_ns.row)])?;
+        let subtasks: Vec<(&str, &Histogram)> =
+            service_ns.subtask.iter().map(|(name, histogram)| (name.as_str(), histogram)).collect();
+        self.write_log(directory, "service-subtask", &subtasks)
+    }
+
+    /// An HdrHistogram V2 interval log of one interval: the whole run.
+    fn write_log(&self, directory: &Path, name: &str, histograms: &[(&str, &Histogram)]) -> io::Result<()> {
+        let mut file = BufWriter::new(File::create(directory.join(format!("{name}.hlog")))?);
+        let mut serializer = V2Serializer::new();
+        let duration = Duration::from_secs_f64(self.seconds);
+        let start = SystemTime::now() - duration;
+        let mut writer = IntervalLogWriterBuilder::new()
+            .with_start_time(start)
+            .with_max_value_divisor(1e6)
+            .begin_log_with(&mut file, &mut serializer)?;
+        for (tag, histogram) in histograms {
+            writer
+                .write_histogram(histogram.inner(), Duration::ZERO, duration, Tag::new(tag))
+                .map_err(|error| io::Error::other(format!("{error:?}")))?;
+        }
+        Ok(())
+    }
+}
+
+/// The most memory this process has held, in bytes; 0 where Linux's `/proc` is not there.
+pub fn peak_memory_bytes() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok()).map_or(0, |kib| kib * 1024)
+}
+
+/// Nanoseconds in the unit that suits them.
+fn shown(nanoseconds: f64) -> String {
+    match nanoseconds {
+        x if x < 1e3 => format!("{x:.0} ns"),
+        x if x < 1e6 => format!("{:.1} us", x / 1e3),
+        x if x < 1e9 => format!("{:.1} ms", x / 1e6),
+        x => format!("{:.2} s", x / 1e9),
+    }
+}
+
+fn row(f: &mut fmt::Formatter<'_>, name: &str, histogram: &Histogram) -> fmt::Result {
+    let Summary { count, mean, p50, p90, p99, p999, max } = Summary::from(histogram);
+    write!(f, "  {name:<22}{count:>10}{:>11}", shown(mean))?;
+    for value in [p50, p90, p99, p999, max] {
+        write!(f, "{:>11}", shown(value as f64))?;
+    }
+    writeln!(f)
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let header = ["count", "mean", "p50", "p90", "p99", "p99.9", "max"];
+        write!(f, "  {:<22}{:>10}", "", header[0])?;
+        header[1..].iter().try_for_each(|name| write!(f, "{name:>11}"))?;
+        writeln!(f)?;
+        row(f, "latency, row", &self.latency_ns.row)?;
+        row(f, "latency, message", &self.latency_ns.message)?;
+        row(f, "service, row", &self.service_ns.row)?;
+        row(f, "service, message", &self.service_ns.message)?;
+        for (name, histogram) in &self.service_ns.subtask {
+            row(f, &format!("  {name}"), histogram)?;
+        }
+        writeln!(f)?;
+        write!(f, "  rows in {}, rows out {}", self.rows_in, self.rows_out)?;
+        for (name, rows) in &self.rows_dropped {
+            write!(f, ", dropped by {name} {rows}")?;
+        }
+        writeln!(f, ", dead letters {}; {} messages", self.dead_letters, self.messages)?;
+        writeln!(
+            f,
+            "  {:.0} rows/s over {:.2} s; mean service time {} a message, {} a row; peak memory {:.0} MiB",
+            self.rows_per_second,
+            self.seconds,
+            shown(self.service_ns.message.inner().mean()),
+            shown(self.service_ns.row.inner().mean()),
+            self.peak_memory_bytes as f64 / (1 << 20) as f64,
+        )?;
+        write!(
+            f,
+            "  lambda {:.0} rows/s, mu {:.0} rows/s a worker, {} workers in {} processes: rho {:.3}",
+            self.lambda, self.mu, self.workers, self.processes, self.rho
+        )
+    }
+}
