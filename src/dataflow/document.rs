@@ -2,6 +2,9 @@
 
 use std::ops::Range;
 
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
 use super::{Diagnostic, Override};
 
 /// File and overrides. A span beyond the file's end points at an override: their values are parsed as if they
@@ -12,6 +15,9 @@ pub struct Document {
     pub overrides: Vec<Placed>,
 }
 
+/// Makes a value a TOML document.
+const PREFIX: &str = "v = ";
+
 /// An override with its value, padded to its place behind the file.
 pub struct Placed {
     pub given: Override,
@@ -21,15 +27,24 @@ pub struct Placed {
 
 impl Document {
     pub fn new(path: String, text: String, overrides: &[Override]) -> Document {
-        let mut start = text.len() + 1;
+        let mut start = text.len() + PREFIX.len() + 1;
         let place = |given: &Override| {
-            let padded = format!("{}{}", " ".repeat(start), given.value);
+            let padded = format!("{}{PREFIX}{}", " ".repeat(start - PREFIX.len()), given.value);
             let placed = Placed { given: given.clone(), start, padded };
-            start += given.value.len() + 1;
+            start += given.value.len() + PREFIX.len() + 1;
             placed
         };
         let overrides = overrides.iter().map(place).collect();
         Document { path, text, overrides }
+    }
+
+    /// The value of an override; a text that is no TOML stands for itself.
+    pub fn value(placed: &Placed) -> Spanned<DeValue<'_>> {
+        let parsed = DeTable::parse(&placed.padded).ok().and_then(|mut table| table.get_mut().remove("v"));
+        parsed.unwrap_or_else(|| {
+            let text = placed.given.value.as_str();
+            Spanned::new(placed.start..placed.padded.len(), DeValue::String(text.into()))
+        })
     }
 
     /// A diagnostic at a span of the file or of an override.

@@ -23,12 +23,7 @@ pub fn parse(document: Document) -> Result<Dataflow, Diagnostic> {
     let mut root = DeTable::parse(&document.text).map_err(|error| document.toml_error(&error))?;
     let whole = root.span();
     for placed in &document.overrides {
-        let value = DeValue::parse(&placed.padded).unwrap_or_else(|_| {
-            Spanned::new(
-                placed.padded.len() - placed.given.value.len()..placed.padded.len(),
-                DeValue::String(placed.given.value.as_str().into()),
-            )
-        });
+        let value = Document::value(placed);
         put(root.get_mut(), &placed.given.key, value)
             .map_err(|reason| Diagnostic::new(format!("{}: {reason}", placed.given.shown)))?;
     }
@@ -80,7 +75,7 @@ fn stem(path: &str) -> String {
 }
 
 fn take<'i>(table: &mut Table<'i>, key: &str) -> Option<Value<'i>> {
-    table.remove(key).map(|value| value.to_owned())
+    table.remove(key)
 }
 
 /// Puts a value at a key of dotted parts.
