@@ -1,6 +1,10 @@
 //! Workers and processes, in timely's terms.
 
-use timely::{CommunicationConfig, Config, WorkerConfig};
+use std::any::Any;
+use std::fs::File;
+
+use timely::CommunicationConfig;
+use timely::communication::AllocatorBuilder;
 
 /// Which of how many workers and processes this is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,8 +27,8 @@ impl Cluster {
         self.hosts.len().max(1)
     }
 
-    pub(super) fn config(&self) -> Config {
-        let communication = if self.hosts.len() > 1 {
+    fn config(&self) -> CommunicationConfig {
+        if self.hosts.len() > 1 {
             CommunicationConfig::Cluster {
                 threads: self.workers,
                 process: self.process,
@@ -36,10 +40,26 @@ impl Cluster {
             CommunicationConfig::Process(self.workers)
         } else {
             CommunicationConfig::Thread
-        };
-        Config { communication, worker: WorkerConfig::default() }
+        }
+    }
+
+    /// Connects the processes, and waits until all are there.
+    pub(super) fn connect(&self) -> Result<Connected, String> {
+        if self.hosts.len() < 2 {
+            return self.config().try_build();
+        }
+        // timely says on standard output what it waits for: that is where results go.
+        let own = rustix::io::dup(rustix::stdio::stdout()).map_err(|error| error.to_string())?;
+        let nowhere = File::options().write(true).open("/dev/null").map_err(|error| error.to_string())?;
+        rustix::stdio::dup2_stdout(nowhere).map_err(|error| error.to_string())?;
+        let connected = self.config().try_build();
+        rustix::stdio::dup2_stdout(own).map_err(|error| error.to_string())?;
+        connected
     }
 }
+
+/// What timely's workers are made of.
+type Connected = (Vec<AllocatorBuilder>, Box<dyn Any + Send>);
 
 /// timely panics when another process goes away: say so and end, instead of a trace and a hanging worker.
 pub(super) fn explain_lost_peers() {

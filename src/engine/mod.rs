@@ -11,6 +11,8 @@ mod worker;
 
 use std::sync::Arc;
 
+use timely::WorkerConfig;
+
 pub use cluster::Cluster;
 pub use launcher::launch;
 pub use worker::Snapshot;
@@ -54,10 +56,12 @@ pub enum Error {
 /// # Errors
 /// The first error of this process' workers.
 pub fn run(dataflow: Dataflow, options: Options) -> Result<Option<Report>, Error> {
-    let config = options.cluster.config();
     cluster::explain_lost_peers();
+    let (builders, others) = options.cluster.connect().map_err(Error::Cluster)?;
     let dataflow = Arc::new(dataflow);
-    let guards = timely::execute(config, move |worker| worker::run(worker, &dataflow, &options));
+    let guards = timely::execute::execute_from(builders, others, WorkerConfig::default(), move |worker| {
+        worker::run(worker, &dataflow, &options)
+    });
     let mut report = None;
     for result in guards.map_err(Error::Cluster)?.join() {
         let own = result.map_err(|panic| Error::Cluster(format!("a worker ended early: {panic}")))??;

@@ -1,0 +1,114 @@
+#!/usr/bin/env python3
+"""Runs a dataflow file with the real pandas and scikit-learn: what rowmill's results must equal.
+
+    oracle.py DATAFLOW.toml INPUT.csv OUTPUT.csv
+
+The input is a CSV file with a header, the schema is inferred as rowmill does. A message on which an original
+raises leaves no rows, as in rowmill, where it goes to the dead letters.
+"""
+
+import sys
+import tomllib
+import warnings
+
+import numpy as np
+import pandas as pd
+from sklearn import preprocessing as sk
+
+warnings.filterwarnings("ignore")
+
+SCALERS = {
+    "standard_scaler": sk.StandardScaler,
+    "min_max_scaler": sk.MinMaxScaler,
+    "max_abs_scaler": sk.MaxAbsScaler,
+    "robust_scaler": sk.RobustScaler,
+    "power_transformer": sk.PowerTransformer,
+    "quantile_transformer": sk.QuantileTransformer,
+    "normalizer": sk.Normalizer,
+    "binarizer": sk.Binarizer,
+}
+
+
+def read(path):
+    frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    missing = {"", "---", "NaN", "nan", "null"}
+    for name in frame.columns:
+        cells = frame[name].str.strip()
+        present = ~cells.isin(missing)
+        numbers = pd.to_numeric(cells.where(present), errors="coerce")
+        if (numbers.notna() | ~present).all():
+            frame[name] = np.array([float(c) if p else np.nan for c, p in zip(cells, present)])
+        else:
+            frame[name] = cells.where(present, None)
+    return frame
+
+
+def apply(frame, step):
+    parameters = dict(step)
+    use = parameters.pop("use")
+    numeric = [c for c in frame.columns if frame[c].dtype == np.float64 and c not in ("message", "row")]
+    columns = parameters.pop("columns", numeric)
+    if use in ("prepare", "result") or len(frame) == 0:
+        return frame
+    schema = [c for c in frame.columns if c not in ("message", "row")]
+    if use == "drop_duplicates":
+        keep = parameters.get("keep", "first")
+        return frame.drop_duplicates(subset=parameters.get("subset", schema), keep=False if keep == "none" else keep)
+    if use == "dropna":
+        parameters.setdefault("subset", schema)
+        return frame.dropna(**parameters)
+    part = frame[columns]
+    if use == "replace":
+        part = part.replace(parameters.get("to_replace", []), parameters.get("value", np.nan))
+    elif use == "interpolate":
+        part = part.reset_index(drop=True).interpolate(**parameters).set_axis(frame.index)
+    elif use == "fillna":
+        limit = parameters.get("limit")
+        method = parameters.get("method")
+        if method in ("ffill", "bfill"):
+            part = getattr(part, method)(limit=limit)
+        elif method in ("mean", "median"):
+            part = part.fillna(getattr(part, method)(), limit=limit)
+        else:
+            part = part.fillna(parameters["value"], limit=limit)
+    elif use == "clip":
+        lower, upper = parameters.get("lower"), parameters.get("upper")
+        if "lower_quantile" in parameters:
+            lower = part.quantile(parameters["lower_quantile"])
+        if "upper_quantile" in parameters:
+            upper = part.quantile(parameters["upper_quantile"])
+        part = part.clip(lower, upper, axis=1)
+    else:
+        for pair in ("feature_range", "quantile_range"):
+            if pair in parameters:
+                parameters[pair] = tuple(parameters[pair])
+        if use == "quantile_transformer":
+            parameters["subsample"] = None
+        part = pd.DataFrame(SCALERS[use](**parameters).fit_transform(part.to_numpy()), index=frame.index, columns=columns)
+    frame = frame.copy()
+    frame[columns] = part
+    return frame
+
+
+def run(dataflow, frame):
+    size = dataflow.get("buffer", {}).get("bucket_size", 1000)
+    frame.insert(0, "row", np.arange(len(frame)))
+    frame.insert(0, "message", np.arange(len(frame)) // size)
+    done = [frame.iloc[:0]]
+    for _, message in frame.groupby("message"):
+        try:
+            for step in dataflow.get("subtask", []):
+                message = apply(message, step)
+            done.append(message)
+        except (ValueError, RuntimeError) as error:
+            print(f"message {message['message'].iloc[0]}: {str(error).splitlines()[0]}", file=sys.stderr)
+    return pd.concat(done)
+
+
+def main():
+    dataflow = tomllib.load(open(sys.argv[1], "rb"))
+    run(dataflow, read(sys.argv[2])).to_csv(sys.argv[3], index=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+//! Every subtask and the chain beside pandas and scikit-learn; `scripts/make_goldens.py` writes the cases.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A table by row id: the cells of each row.
+fn table(path: &Path) -> (Vec<String>, HashMap<String, Vec<String>>) {
+    let mut reader = csv::Reader::from_path(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let names: Vec<String> = reader.headers().unwrap().iter().map(str::to_owned).collect();
+    let rows = reader.records().map(|record| {
+        let cells: Vec<String> = record.unwrap().iter().map(str::to_owned).collect();
+        (cells[1].clone(), cells)
+    });
+    let rows = rows.collect();
+    (names, rows)
+}
+
+/// Equal by the design's tolerances. Values that an optimiser or a rounding moves around zero are compared on
+/// the scale of standardised data, 1.
+fn close(ours: &str, theirs: &str, tolerance: f64) -> bool {
+    match (ours.parse::<f64>(), theirs.parse::<f64>()) {
+        (Ok(a), Ok(b)) => a == b || (a - b).abs() <= tolerance * a.abs().max(b.abs()).max(tolerance / 1e-6),
+        _ => ours == theirs,
+    }
+}
+
+/// Runs the dataflows of a directory, in it, and compares each with its golden.
+fn compare(directory: &Path) -> Vec<String> {
+    let mut cases: Vec<PathBuf> = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+    cases.retain(|path| path.extension().is_some_and(|ending| ending == "toml"));
+    assert!(cases.len() > 30, "{} holds the cases", directory.display());
+    let out = tempfile::tempdir().unwrap();
+    let mut wrong = Vec::new();
+    for case in cases {
+        let name = case.file_stem().unwrap().to_str().unwrap().to_owned();
+        let ours = out.path().join(format!("{name}.csv"));
+        let run = Command::new(env!("CARGO_BIN_EXE_rowmill"))
+            .current_dir(directory)
+            .args(["run", &format!("{name}.toml"), "--quiet", "--sink"])
+            .arg(&ours)
+            .output()
+            .unwrap();
+        assert!(run.status.success(), "{name}: {}", String::from_utf8_lossy(&run.stderr));
+        let tolerance = if name.contains("power") || name.contains("chain") { 1e-6 } else { 1e-9 };
+        wrong.extend(differences(&name, &ours, &directory.join(format!("{name}.out.csv")), tolerance));
+    }
+    wrong
+}
+
+fn differences(name: &str, ours: &Path, theirs: &Path, tolerance: f64) -> Vec<String> {
+    let ((names, ours), (expected_names, theirs)) = (table(ours), table(theirs));
+    if names != expected_names || ours.len() != theirs.len() {
+        return vec![format!("{name}: {} rows, not {}; columns {names:?}", ours.len(), theirs.len())];
+    }
+    let mut wrong = Vec::new();
+    for (row, expected) in &theirs {
+        let Some(cells) = ours.get(row) else { return vec![format!("{name}: row {row} is missing")] };
+        for ((column, cell), expected) in names.iter().zip(cells).zip(expected) {
+            if !close(cell, expected, tolerance) {
+                wrong.push(format!("{name}: row {row}, {column}: {cell}, not {expected}"));
+            }
+        }
+    }
+    wrong.truncate(3);
+    wrong
+}
+
+#[test]
+fn results_equal_pandas_and_scikit_learn() {
+    let wrong = compare(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden"));
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+#[ignore = "needs the pinned pandas and scikit-learn in $ROWMILL_PYTHON"]
+fn results_equal_pandas_and_scikit_learn_on_new_rows() {
+    let python = std::env::var("ROWMILL_PYTHON").expect("ROWMILL_PYTHON names the Python with pandas");
+    let directory = tempfile::tempdir().unwrap();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/make_goldens.py");
+    let made = Command::new(python).arg(script).arg(directory.path()).args(["2026", "6"]).status().unwrap();
+    assert!(made.success());
+    let wrong = compare(directory.path());
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
