@@ -1,0 +1,251 @@
+//! The command line as its users meet it: results, messages, exit codes.
+
+use std::path::Path;
+
+use assert_cmd::Command;
+use predicates::prelude::*;
+use predicates::str::contains;
+use tempfile::TempDir;
+
+fn rowmill() -> Command {
+    let mut command = Command::cargo_bin("rowmill").unwrap();
+    command.current_dir(env!("CARGO_MANIFEST_DIR")).timeout(std::time::Duration::from_secs(60));
+    command
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn report(directory: &Path) -> serde_json::Value {
+    serde_json::from_str(&read(&directory.join("report.json"))).unwrap()
+}
+
+/// Rows in are rows out, dropped, or in dead letters.
+fn assert_accounted(report: &serde_json::Value, rows_in: u64) {
+    let dropped: u64 = report["rows_dropped"].as_object().unwrap().values().map(|rows| rows.as_u64().unwrap()).sum();
+    let accounted = report["rows_out"].as_u64().unwrap() + dropped + report["dead_letters"].as_u64().unwrap();
+    assert_eq!((report["rows_in"].as_u64(), accounted), (Some(rows_in), rows_in), "{report}");
+}
+
+#[test]
+fn any_workers_processes_and_placement_give_the_same_bytes() {
+    let directory = TempDir::new().unwrap();
+    let run = |name: &str, flags: &[&str]| {
+        let out = directory.path().join(name);
+        rowmill()
+            .args(["run", "dataflows/weather.toml", "--source", "data/sample.csv", "--bucket-size", "70", "--quiet"])
+            .arg("--sink")
+            .arg(&out)
+            .args(flags)
+            .assert()
+            .success();
+        read(&out)
+    };
+    let expected = run("1.csv", &[]);
+    assert_eq!(expected.lines().count(), 1 + 1992);
+    let runs: [&[&str]; 4] = [
+        &["-w", "2"],
+        &["-w", "2", "--placement", "subtask"],
+        &["-n", "2", "-w", "1"],
+        &["-n", "2", "--placement", "subtask"],
+    ];
+    for flags in runs {
+        assert!(run("2.csv", flags) == expected, "{flags:?}");
+    }
+}
+
+#[test]
+fn the_report_accounts_for_every_row() {
+    let directory = TempDir::new().unwrap();
+    rowmill()
+        .args(["run", "dataflows/weather.toml", "--source", "data/sample.csv", "--sink", "null", "--report"])
+        .arg(directory.path())
+        .assert()
+        .success()
+        .stderr(contains("rho").and(contains("power_transformer")));
+    let report = report(directory.path());
+    assert_accounted(&report, 2000);
+    assert_eq!(report["rows_dropped"]["drop_duplicates"], 8);
+    assert_eq!(report["latency_ns"]["row"]["count"], 2000);
+    assert_eq!(report["service_ns"]["subtask"].as_object().unwrap().len(), 16);
+    assert!(report["mu"].as_f64().unwrap() > 0.0 && report["peak_memory_bytes"].as_u64().unwrap() > 0);
+    let log = read(&directory.path().join("latency-row.hlog"));
+    assert!(log.contains("HIST"), "{log}");
+}
+
+#[test]
+fn bad_rows_go_to_the_dead_letters_and_the_others_on() {
+    let directory = TempDir::new().unwrap();
+    let (source, dead) = (directory.path().join("in.ndjson"), directory.path().join("dead.ndjson"));
+    let long = format!("{{\"x\": \"{}\"}}", "y".repeat(1 << 20));
+    let rows: [&[u8]; 6] = [
+        b"{\"outTemp\": 1}",
+        b"{\"outTemp\"",
+        b"{\"outTemp\": \"warm\"}",
+        b"\xff\xfe",
+        long.as_bytes(),
+        b"{\"outTemp\": \"NaN\"}",
+    ];
+    std::fs::write(&source, rows.join(&b'\n')).unwrap();
+    rowmill()
+        .args([
+            "run",
+            "dataflows/normalizer.toml",
+            "--set",
+            "subtask.0.use=replace",
+            "--set",
+            "source.max_payload=100000",
+        ])
+        .arg("--source")
+        .arg(&source)
+        .arg("--dead-letter")
+        .arg(&dead)
+        .args(["--sink", "-", "--report"])
+        .arg(directory.path())
+        .assert()
+        .success()
+        .stdout(contains("\"outTemp\":1.0").and(contains("\"row\":5")));
+    assert_accounted(&report(directory.path()), 6);
+    let letters: Vec<serde_json::Value> = read(&dead).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let positions: Vec<u64> = letters.iter().map(|letter| letter["position"].as_u64().unwrap()).collect();
+    assert_eq!(positions, [2, 3, 4, 5]);
+    assert!(letters[1]["reason"].as_str().unwrap().contains("outTemp"));
+    assert_eq!(letters[1]["raw"], "{\"outTemp\": \"warm\"}");
+    assert_eq!(letters[2]["raw_base64"], "//4=");
+    assert!(letters[3]["reason"].as_str().unwrap().contains("max_payload"));
+}
+
+#[test]
+fn a_message_that_fails_goes_there_whole_with_the_subtask() {
+    let directory = TempDir::new().unwrap();
+    let (source, dead) = (directory.path().join("in.csv"), directory.path().join("dead.ndjson"));
+    std::fs::write(&source, "outTemp,barometer,outHumidity,windSpeed\n1,2,3,4\n5,,7,8\n9,10,11,12\n").unwrap();
+    rowmill()
+        .args(["run", "dataflows/normalizer.toml", "--bucket-size", "2", "--sink", "-", "--quiet"])
+        .arg("--source")
+        .arg(&source)
+        .arg("--dead-letter")
+        .arg(&dead)
+        .assert()
+        .success()
+        .stdout(contains("\"row\":2").and(contains("\"row\":0").not()));
+    let letters = read(&dead);
+    assert_eq!(letters.matches("\"subtask\":\"normalizer\"").count(), 2);
+    assert!(letters.contains("Input X contains NaN. Column barometer, row 1."), "{letters}");
+}
+
+#[test]
+fn wrong_commands_and_files_exit_with_2_and_failed_runs_with_1() {
+    let directory = TempDir::new().unwrap();
+    let wrong = directory.path().join("wrong.toml");
+    std::fs::write(&wrong, "[source]\nurl = \"-\"\n[buffer]\nbucketsize = 1\n[sink]\nurl = \"null\"\n").unwrap();
+    rowmill()
+        .arg("check")
+        .arg(&wrong)
+        .assert()
+        .code(2)
+        .stderr(contains("wrong.toml:4:1").and(contains("did you mean `bucket_size`?")));
+    let run = || {
+        let mut command = rowmill();
+        command.args(["run", "dataflows/weather.toml", "--sink", "null"]);
+        command
+    };
+    run().args(["--source", "x.xml"]).assert().code(2).stderr(contains("--source x.xml"));
+    run().args(["--source", "missing.csv"]).assert().code(1).stderr(contains("missing.csv"));
+    run()
+        .args(["--connect-timeout", "300ms", "--source", "mqtt://127.0.0.1:9/t"])
+        .assert()
+        .code(1)
+        .stderr(contains("no broker at 127.0.0.1:9"));
+    run().args(["--source", "data/sample.csv", "--sink", "/nowhere/out.csv"]).assert().code(2);
+    rowmill()
+        .args(["run", "dataflows/weather.toml", "--source", "data/sample.csv", "--sink", "/nowhere/out.csv"])
+        .assert()
+        .code(1)
+        .stderr(contains("/nowhere/out.csv"));
+    rowmill().args(["run", "missing.toml"]).assert().code(2).stderr(contains("missing.toml"));
+}
+
+#[test]
+fn empty_input_is_no_error() {
+    let directory = TempDir::new().unwrap();
+    let source = directory.path().join("empty.csv");
+    std::fs::write(&source, "").unwrap();
+    for dataflow in ["dataflows/weather.toml", "dataflows/weatherlink.toml"] {
+        rowmill()
+            .args(["run", dataflow, "--sink", "null"])
+            .arg("--source")
+            .arg(&source)
+            .assert()
+            .success()
+            .stderr(contains("holds no rows"));
+    }
+}
+
+#[test]
+fn standard_input_and_output_are_source_and_sink() {
+    rowmill()
+        .args([
+            "run",
+            "dataflows/weatherlink.toml",
+            "--source",
+            "-",
+            "--sink",
+            "-",
+            "--quiet",
+            "--set",
+            "subtask.dropna.thresh=0",
+        ])
+        .write_stdin("a,t\n1,x\n3,y\n")
+        .assert()
+        .success()
+        .stdout(contains("\"t\":\"x\"").and(contains("\"row\":1")));
+}
+
+#[test]
+fn ready_dataflows_are_valid() {
+    for file in ["weather", "weatherlink", "normalizer", "every-option"] {
+        rowmill().args(["check", &format!("dataflows/{file}.toml")]).assert().success().stdout(contains(": ok"));
+    }
+    rowmill().args(["check", "dataflows/weather.toml", "--dot"]).assert().success().stdout(contains("digraph"));
+}
+
+#[test]
+fn the_registry_is_printed() {
+    rowmill().arg("subtasks").assert().success().stdout(contains("quantile_transformer"));
+    rowmill().args(["subtasks", "fillna", "--json"]).assert().success().stdout(contains("\"method\""));
+    rowmill().args(["subtasks", "nothing"]).assert().code(2);
+}
+
+#[test]
+fn generated_rows_are_the_same_for_the_same_seed() {
+    let directory = TempDir::new().unwrap();
+    let sample = directory.path().join("sample.csv");
+    rowmill().args(["generate", "--rows", "2000", "--seed", "7", "-o"]).arg(&sample).assert().success();
+    assert!(read(&sample) == read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("data/sample.csv")));
+}
+
+#[test]
+fn real_weatherlink_exports_are_read_whole() {
+    let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
+    let directory = TempDir::new().unwrap();
+    for (file, rows) in [("weatherlink-2016.txt", 15_085), ("weatherlink-2012-old-layout.txt", 18_909)] {
+        if !shared.join(file).exists() {
+            eprintln!("{file} is not there: skipped");
+            continue;
+        }
+        rowmill()
+            .args(["run", "dataflows/weatherlink.toml", "--quiet", "--source"])
+            .arg(shared.join(file))
+            .arg("--sink")
+            .arg(directory.path().join("out.parquet"))
+            .arg("--report")
+            .arg(directory.path())
+            .assert()
+            .success();
+        let report = report(directory.path());
+        assert_accounted(&report, rows);
+        assert_eq!(report["dead_letters"], 0);
+    }
+}
