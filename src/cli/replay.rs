@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use super::{Failure, run};
-use crate::data::{Bucket, Decoder, Format, Inference, Origin, Row};
+use crate::data::{Bucket, Decoder, Format, Inference, Kind, Origin, Schema};
 use crate::mqtt::{Endpoint, Url};
 use crate::sink::{self, Publisher};
 use crate::source::{FileKind, Records, Stop};
@@ -101,14 +101,16 @@ fn rows(path: &std::path::Path, kind: FileKind) -> std::io::Result<Vec<Vec<u8>>>
     while let Some((row, _)) = records.next()? {
         inference.observe(row);
     }
-    let schema = std::sync::Arc::new(inference.schema());
+    // Cells go as the texts they are: a number that is written anew may look different.
+    let schema = Schema::new(inference.schema().names().map(|name| (name, Kind::Text)));
+    let schema = std::sync::Arc::new(schema);
     let (mut decoder, encoder) = (Decoder::new(schema.clone()), Encoder::new(schema, Encoding::JsonLines));
     let mut records = open()?;
     let mut all = Vec::new();
     let topic: std::sync::Arc<str> = "".into();
     while let Some((row, position)) = records.next()? {
         let mut bucket = Bucket::new(0, position);
-        bucket.push(Row { ..row }, 0, Origin { topic: topic.clone(), position });
+        bucket.push(row, 0, Origin { topic: topic.clone(), position });
         let (message, bad) = decoder.decode(&bucket);
         match encoder.encode(message) {
             Output::Lines(line) if bad.is_empty() => all.push(line.trim_ascii_end().to_vec()),
