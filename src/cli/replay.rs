@@ -31,7 +31,7 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    if arguments.rate.is_some_and(|rate| !(rate > 0.0)) {
+    if arguments.rate.is_some_and(|rate| rate.is_nan() || rate <= 0.0) {
         return Err(Failure::Wrong("error: --rate: more than 0 rows a second".into()));
     }
     let kind = FileKind::of(&arguments.file).map_err(|reason| Failure::Wrong(format!("error: {reason}")))?;
@@ -92,13 +92,13 @@ fn rows(path: &std::path::Path, kind: FileKind) -> std::io::Result<Vec<Vec<u8>>>
     let mut records = open()?;
     if records.format() == Format::Json {
         let mut all = Vec::new();
-        while let Some((row, _)) = records.next()? {
+        while let Some((row, _)) = records.next_row()? {
             all.push(row.bytes.to_vec());
         }
         return Ok(all);
     }
     let mut inference = Inference::default();
-    while let Some((row, _)) = records.next()? {
+    while let Some((row, _)) = records.next_row()? {
         inference.observe(row);
     }
     // Cells go as the texts they are: a number that is written anew may look different.
@@ -108,7 +108,7 @@ fn rows(path: &std::path::Path, kind: FileKind) -> std::io::Result<Vec<Vec<u8>>>
     let mut records = open()?;
     let mut all = Vec::new();
     let topic: std::sync::Arc<str> = "".into();
-    while let Some((row, position)) = records.next()? {
+    while let Some((row, position)) = records.next_row()? {
         let mut bucket = Bucket::new(0, position);
         bucket.push(row, 0, Origin { topic: topic.clone(), position });
         let (message, bad) = decoder.decode(&bucket);

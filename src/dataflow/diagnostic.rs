@@ -9,7 +9,7 @@ use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct Diagnostic {
     title: String,
-    place: Option<Place>,
+    place: Option<Box<Place>>,
     help: Option<String>,
 }
 
@@ -31,7 +31,7 @@ impl Diagnostic {
     pub fn at(mut self, path: &str, text: &str, span: Range<usize>, label: &str) -> Diagnostic {
         let end = span.end.min(text.len());
         let span = span.start.min(end)..end;
-        self.place = Some(Place { path: path.into(), text: text.into(), span, label: label.into() });
+        self.place = Some(Box::new(Place { path: path.into(), text: text.into(), span, label: label.into() }));
         self
     }
 

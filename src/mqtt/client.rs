@@ -120,7 +120,7 @@ impl Backoff {
     const FIRST: Duration = Duration::from_millis(100);
     const LONGEST: Duration = Duration::from_secs(10);
 
-    pub fn next(&mut self) -> Duration {
+    pub fn next_wait(&mut self) -> Duration {
         let now = self.next;
         self.next = (now * 2).min(Self::LONGEST);
         now
@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn waits_double_up_to_a_bound() {
         let mut backoff = Backoff::default();
-        let waits: Vec<_> = (0..9).map(|_| backoff.next().as_millis()).collect();
+        let waits: Vec<_> = (0..9).map(|_| backoff.next_wait().as_millis()).collect();
         assert_eq!((waits[0], waits[1], waits[8]), (100, 200, 10_000));
     }
 }

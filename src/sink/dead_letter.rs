@@ -34,7 +34,6 @@ enum Raw<'a> {
 }
 
 impl<'a> DeadLetter<'a> {
-    #[expect(clippy::too_many_arguments, reason = "each is a field of the record")]
     pub fn new(
         topic: &'a str,
         position: u64,

@@ -140,7 +140,7 @@ fn run(mut connection: Connection, shared: &Shared, shown: &str) {
                     *shared.failure.lock().expect("no holder panics") = Some(reason);
                     return;
                 }
-                let wait = backoff.next();
+                let wait = backoff.next_wait();
                 tracing::warn!("no connection to the broker at {shown} ({error}); again in {wait:?}");
                 std::thread::sleep(wait.min(LOOK_UP * 10));
             }

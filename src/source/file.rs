@@ -50,7 +50,7 @@ pub fn read(
 
 /// Calls `f` with each row and its line until it has enough.
 fn each_row<R: BufRead>(mut records: Records<R>, mut f: impl FnMut(Row<'_>, u64) -> bool) -> io::Result<()> {
-    while let Some((row, position)) = records.next()? {
+    while let Some((row, position)) = records.next_row()? {
         if !f(row, position) {
             break;
         }
@@ -83,7 +83,7 @@ pub fn infer(path: &Path, kind: FileKind, max_line: usize) -> Result<Schema, Err
         if let Some(header) = records.header() {
             inference.observe_header(header, records.format());
         }
-        while let Some((row, _)) = records.next()? {
+        while let Some((row, _)) = records.next_row()? {
             inference.observe(row);
         }
         Ok(())

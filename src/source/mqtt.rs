@@ -166,7 +166,7 @@ impl Listener {
             return Err(Error::Broker(format!("the broker at {}:{} refuses the login: {code:?}", url.host, url.port)));
         }
         self.lost.get_or_insert_with(Instant::now);
-        let wait = self.backoff.next();
+        let wait = self.backoff.next_wait();
         tracing::warn!("no connection to the broker at {}:{} ({error}); again in {wait:?}", url.host, url.port);
         let until = Instant::now() + wait;
         while Instant::now() < until && !self.stop.is_set() {

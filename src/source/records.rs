@@ -78,7 +78,7 @@ impl<R: BufRead> Records<R> {
     }
 
     /// The next record and the line it begins on, from 1; blank lines are none.
-    pub fn next(&mut self) -> io::Result<Option<(Row<'_>, u64)>> {
+    pub fn next_row(&mut self) -> io::Result<Option<(Row<'_>, u64)>> {
         if !std::mem::take(&mut self.held_back) && !self.read_record()? {
             return Ok(None);
         }
@@ -169,7 +169,7 @@ mod tests {
     fn records(text: &str, kind: FileKind, max_line: usize) -> Vec<(u64, String)> {
         let mut records = Records::new(text.as_bytes(), kind, false, max_line).unwrap();
         let mut all = Vec::new();
-        while let Some((row, position)) = records.next().unwrap() {
+        while let Some((row, position)) = records.next_row().unwrap() {
             let text = String::from_utf8_lossy(row.bytes).into_owned();
             let text = if matches!(row.format, Format::Broken(_)) { format!("too long: {text}") } else { text };
             all.push((position, text));
