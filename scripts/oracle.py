@@ -31,7 +31,7 @@ SCALERS = {
 
 def read(path):
     frame = pd.read_csv(path, dtype=str, keep_default_na=False)
-    missing = {"", "---", "NaN", "nan", "null"}
+    missing = {"", "---", "------", "NaN", "nan", "null"}
     for name in frame.columns:
         cells = frame[name].str.strip()
         present = ~cells.isin(missing)
