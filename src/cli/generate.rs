@@ -5,6 +5,8 @@ use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use indicatif::ProgressIterator;
+
 use super::Failure;
 use crate::source::{FileKind, Generator, Record};
 
@@ -43,7 +45,7 @@ fn write(arguments: &Arguments, csv: bool) -> std::io::Result<()> {
         writeln!(file, "{}", Record::csv_header())?;
     }
     let mut line = Vec::new();
-    for (record, _) in Generator::new(arguments.seed).zip(0..arguments.rows) {
+    for (record, _) in Generator::new(arguments.seed).zip(0..arguments.rows).progress_count(arguments.rows) {
         line.clear();
         if csv {
             record.write_csv(&mut line)

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use indicatif::ProgressIterator;
+
 use super::{Failure, run};
 use crate::data::{Bucket, Decoder, Format, Inference, Kind, Origin, Schema};
 use crate::mqtt::{Endpoint, Url};
@@ -37,11 +39,13 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let kind = FileKind::of(&arguments.file).map_err(|reason| Failure::Wrong(format!("error: {reason}")))?;
     let rows = rows(&arguments.file, kind)
         .map_err(|error| Failure::Failed(format!("{}: {error}", arguments.file.display())))?;
+    let count = rows.len() as u64;
     let stop = run::stop_on_signals()?;
     let failed = |error: sink::Error| Failure::Failed(error.to_string());
     let mut publisher =
         Publisher::start(Endpoint::anonymous(arguments.to.clone()), arguments.connect_timeout).map_err(failed)?;
-    let offered = offer(&mut publisher, rows.into_iter(), arguments.rate, &stop).map_err(failed)?;
+    let offered =
+        offer(&mut publisher, rows.into_iter().progress_count(count), arguments.rate, &stop).map_err(failed)?;
     eprintln!(
         "{} rows to {} in {:.2} s; the latest was {:.1} ms after it was due",
         offered.rows,
