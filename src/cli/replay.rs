@@ -11,10 +11,8 @@ use super::{Failure, run};
 use crate::data::{Bucket, Decoder, Format, Inference, Kind, Origin, Schema};
 use crate::mqtt::{Endpoint, Url};
 use crate::sink::{self, Publisher};
-use crate::source::{FileKind, Records, Stop};
+use crate::source::{FileKind, MAX_PAYLOAD, Records, Stop};
 use crate::subtasks::result::{Encoder, Encoding, Output};
-
-const MAX_LINE: usize = 16 << 20;
 
 /// Publish the rows of a file to a topic, open loop: on a schedule, whatever the broker does.
 #[derive(clap::Args)]
@@ -92,7 +90,7 @@ pub(super) fn offer(
 
 /// The rows of a file as JSON objects. NDJSON goes as it is; cells get the names of their header.
 fn rows(path: &std::path::Path, kind: FileKind) -> std::io::Result<Vec<Vec<u8>>> {
-    let open = || Records::new(BufReader::new(std::fs::File::open(path)?), kind, false, MAX_LINE);
+    let open = || Records::new(BufReader::new(std::fs::File::open(path)?), kind, false, MAX_PAYLOAD);
     let mut records = open()?;
     if records.format() == Format::Json {
         let mut all = Vec::new();

@@ -265,7 +265,7 @@ fn source_settings(section: Option<&sections::Source>, url: &source::Url, limits
     source::Settings {
         endpoint,
         limits,
-        max_payload: section.map_or(16 << 20, |section| section.max_payload),
+        max_payload: section.map_or(source::MAX_PAYLOAD, |section| section.max_payload),
         connect_timeout: section.and_then(|section| section.connect_timeout),
         reconnect_timeout: section.and_then(|section| section.reconnect_timeout),
         max_rows: None,

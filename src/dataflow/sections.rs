@@ -92,9 +92,8 @@ pub(super) struct Source {
     pub reconnect_timeout: Option<Duration>,
 }
 
-/// 16 MiB.
 fn max_payload() -> usize {
-    16 << 20
+    source::MAX_PAYLOAD
 }
 
 #[derive(Deserialize)]

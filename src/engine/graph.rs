@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use timely::container::CapacityContainerBuilder;
-use timely::dataflow::channels::pact::{Exchange, Pipeline};
+use timely::dataflow::channels::pact::{Exchange, ParallelizationContract, Pipeline};
 use timely::dataflow::operators::generic::OutputBuilderSession;
 use timely::dataflow::operators::generic::operator::Operator;
 use timely::dataflow::operators::{Input, Probe};
@@ -30,7 +30,7 @@ pub struct Plan {
     pub writer: u64,
 }
 
-/// Takes results in the order of epochs; the second call ends it.
+/// Takes results in the order of epochs; flushed when an epoch is written, closed at the end.
 pub trait Writer {
     fn write(&mut self, output: Output);
     fn flush(&mut self);
@@ -111,33 +111,32 @@ fn apply<'scope>(
     let name = step.label.clone();
     let logic = move |parcel: &mut Parcel| apply_step(parcel, &step, index, &mut times.borrow_mut());
     match placement {
-        Placement::Message => parcels.unary(Pipeline, &name, |_, _| {
-            move |input, output: &mut Session<'_, Parcel>| {
-                input.for_each_stamp(|capability, parcels| {
-                    let mut session = output.session(&capability);
-                    parcels.for_each(|parcels| each(parcels, &logic, |parcel| session.give(parcel)));
-                });
-            }
-        }),
+        Placement::Message => operator(parcels, Pipeline, &name, logic),
         Placement::Subtask => {
             let route = move |parcel: &Parcel| parcel.receipt.epoch + index as u64;
-            parcels.unary(Exchange::new(route), &name, |_, _| {
-                move |input, output: &mut Session<'_, Parcel>| {
-                    input.for_each_stamp(|capability, parcels| {
-                        let mut session = output.session(&capability);
-                        parcels.for_each(|parcels| each(parcels, &logic, |parcel| session.give(parcel)));
-                    });
-                }
-            })
+            operator(parcels, Exchange::new(route), &name, logic)
         }
     }
 }
 
-fn each(parcels: &mut Vec<Parcel>, logic: &impl Fn(&mut Parcel), mut give: impl FnMut(Parcel)) {
-    for mut parcel in parcels.drain(..) {
-        logic(&mut parcel);
-        give(parcel);
-    }
+/// An operator that changes each parcel.
+fn operator<'scope, P: ParallelizationContract<u64, Vec<Parcel>>>(
+    parcels: StreamVec<'scope, u64, Parcel>,
+    pact: P,
+    name: &str,
+    logic: impl Fn(&mut Parcel) + 'static,
+) -> StreamVec<'scope, u64, Parcel> {
+    parcels.unary(pact, name, |_, _| {
+        move |input, output: &mut Session<'_, Parcel>| {
+            input.for_each_stamp(|capability, parcels| {
+                let mut session = output.session(&capability);
+                for mut parcel in parcels.flat_map(|parcels| parcels.drain(..)) {
+                    logic(&mut parcel);
+                    session.give(parcel);
+                }
+            });
+        }
+    })
 }
 
 /// Applies a subtask; a message without rows passes, for there is nothing to change.

@@ -22,6 +22,9 @@ pub use generate::{Generator, Record};
 pub use records::{FileKind, Records};
 pub use url::Url;
 
+/// The longest payload and line where a dataflow file gives none: 16 MiB.
+pub const MAX_PAYLOAD: usize = 16 << 20;
+
 /// Tells a source to stop reading; shared by all who may say so.
 #[derive(Clone, Debug, Default)]
 pub struct Stop(pub Arc<AtomicBool>);
