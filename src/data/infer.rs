@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::decode::cells::record;
 use super::decode::json::{self, Cell};
 use super::{Format, Kind, Row, Schema, cell, weatherlink};
 
@@ -32,7 +33,9 @@ impl Inference {
         }
         let text = String::from_utf8_lossy(header);
         self.names = match format {
-            Format::Csv => csv_cells(text.as_bytes()).iter().map(|name| name.trim().to_owned()).collect(),
+            Format::Csv => {
+                record(text.as_bytes()).unwrap_or_default().iter().map(|name| name.trim().to_owned()).collect()
+            }
             _ => text.split('\t').map(str::to_owned).collect(),
         };
         self.header = header.to_vec();
@@ -83,12 +86,12 @@ impl Inference {
             self.observe_header(header, row.format);
         }
         let Ok(line) = std::str::from_utf8(row.bytes) else { return };
-        let record;
+        let quoted;
         let cells: Vec<&str> = match row.format {
             Format::WeatherLink(layout) => weatherlink::cells(line, layout.doubled_tabs).collect(),
             _ if line.contains('"') => {
-                record = csv_cells(line.as_bytes());
-                record.iter().collect()
+                quoted = record(line.as_bytes()).unwrap_or_default();
+                quoted.iter().collect()
             }
             _ => line.split(',').collect(),
         };
@@ -101,11 +104,6 @@ impl Inference {
             }
         }
     }
-}
-
-fn csv_cells(line: &[u8]) -> csv::StringRecord {
-    let reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(line);
-    reader.into_records().next().and_then(Result::ok).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -66,7 +66,8 @@ impl HeaderMap {
     }
 }
 
-fn record(line: &[u8]) -> Result<csv::StringRecord, String> {
+/// The cells of one CSV record.
+pub fn record(line: &[u8]) -> Result<csv::StringRecord, String> {
     let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(line);
     let mut record = csv::StringRecord::new();
     reader.read_record(&mut record).map_err(|error| error.to_string())?;

@@ -1,6 +1,6 @@
 //! From the bytes of a bucket to the columns of a message.
 
-mod cells;
+pub(super) mod cells;
 pub(super) mod json;
 mod table;
 
