@@ -227,6 +227,33 @@ fn generated_rows_are_the_same_for_the_same_seed() {
 }
 
 #[test]
+fn a_process_that_is_killed_ends_the_run_with_1() {
+    let directory = TempDir::new().unwrap();
+    let mut run = std::process::Command::new(env!("CARGO_BIN_EXE_rowmill"))
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args(["run", "dataflows/weather.toml", "--source", "generate:rows=100000000,seed=1", "-n", "2", "--sink"])
+        .arg(directory.path().join("out.csv"))
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let written = || std::fs::metadata(directory.path().join("out.csv")).is_ok_and(|file| file.len() > 0);
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while !written() {
+        assert!(std::time::Instant::now() < deadline, "no result");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let children = read(Path::new(&format!("/proc/{0}/task/{0}/children", run.id())));
+    let children: Vec<&str> = children.split_whitespace().collect();
+    assert_eq!(children.len(), 2);
+    assert!(std::process::Command::new("kill").args(["-KILL", children[1]]).status().unwrap().success());
+    assert_eq!(run.wait().unwrap().code(), Some(1));
+    let said = std::io::read_to_string(run.stderr.take().unwrap()).unwrap();
+    assert!(said.contains("process 1 failed (signal: 9"), "{said}");
+    let alive = |pid: &&str| Path::new("/proc").join(pid).exists();
+    assert!(!children.iter().any(alive), "a process outlives the run");
+}
+
+#[test]
 fn real_weatherlink_exports_are_read_whole() {
     let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
     let directory = TempDir::new().unwrap();

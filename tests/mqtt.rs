@@ -1,10 +1,13 @@
 //! The whole way over MQTT: the embedded broker, and Debian's mosquitto.
 
-use std::io::Write;
+use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+
+use rumqttc::{Client, MqttOptions, QoS};
+use tempfile::TempDir;
 
 /// A process that ends with the test.
 struct Process(Child);
@@ -13,6 +16,24 @@ impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
+    }
+}
+
+impl Process {
+    /// A dataflow that has its subscription: what is published from now on is not missed.
+    fn subscribed(command: &mut Command) -> Process {
+        let mut process = Process(command.stderr(Stdio::piped()).spawn().unwrap());
+        let mut lines = BufReader::new(process.0.stderr.take().unwrap()).lines();
+        let told = lines.by_ref().map_while(Result::ok).find(|line| line.contains("subscribed to"));
+        assert!(told.is_some(), "the dataflow ended without a subscription");
+        std::thread::spawn(move || lines.for_each(drop));
+        process
+    }
+
+    /// Ends it by SIGTERM, which drains.
+    fn drain(mut self) {
+        assert!(Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status().unwrap().success());
+        assert!(self.0.wait().unwrap().success());
     }
 }
 
@@ -42,6 +63,53 @@ fn lines(path: &Path) -> usize {
     std::fs::read_to_string(path).unwrap_or_default().lines().count()
 }
 
+fn embedded() -> (u16, Process) {
+    let port = free_port();
+    let broker = rowmill(&["broker", "--listen", &format!("127.0.0.1:{port}")]).stderr(Stdio::null()).spawn().unwrap();
+    let broker = Process(broker);
+    wait_for_port(port);
+    (port, broker)
+}
+
+/// Debian's broker with a configuration of its own.
+struct Mosquitto {
+    port: u16,
+    config: PathBuf,
+    process: Process,
+}
+
+impl Mosquitto {
+    fn start(directory: &TempDir, options: &str) -> Mosquitto {
+        let port = free_port();
+        let config = directory.path().join("mosquitto.conf");
+        let fixed = format!("listener {port} 127.0.0.1\nuser root\nmax_queued_messages 100000\n");
+        std::fs::write(&config, fixed + options).unwrap();
+        let process = Mosquitto::spawn(&config);
+        wait_for_port(port);
+        Mosquitto { port, config, process }
+    }
+
+    fn spawn(config: &Path) -> Process {
+        Process(Command::new(sbin("mosquitto")).arg("-c").arg(config).stderr(Stdio::null()).spawn().unwrap())
+    }
+
+    /// Ends it in good order, so that it saves its sessions, and starts it again.
+    fn restart(&mut self) {
+        let pid = self.process.0.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        self.process.0.wait().unwrap();
+        std::thread::sleep(Duration::from_millis(500));
+        self.process = Mosquitto::spawn(&self.config);
+        wait_for_port(self.port);
+    }
+}
+
+/// Debian keeps servers where an ordinary PATH does not look.
+fn sbin(program: &str) -> PathBuf {
+    let path = Path::new("/usr/sbin").join(program);
+    if path.exists() { path } else { program.into() }
+}
+
 /// Publishes data/sample.csv while a dataflow listens; SIGTERM then drains it. Its results equal those of the file.
 fn there_and_back(port: u16) {
     let directory = tempfile::tempdir().unwrap();
@@ -55,23 +123,18 @@ fn there_and_back(port: u16) {
 
     let topic = format!("mqtt://127.0.0.1:{port}/weather/one");
     let wildcard = format!("mqtt://127.0.0.1:{port}/weather/+");
-    let run = rowmill(&["run", "dataflows/weather.toml", "--source", &wildcard, "--delay", "1m", "-w", "2", "--sink"])
-        .arg(&out)
-        .args(chain)
-        .args(["--report"])
-        .arg(directory.path())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut run = Process(run);
-    // A dataflow that is not subscribed yet would miss rows: publish when the broker has its subscription.
-    std::thread::sleep(Duration::from_millis(1500));
+    let run = Process::subscribed(
+        rowmill(&["run", "dataflows/weather.toml", "--source", &wildcard, "--delay", "1m", "-w", "2", "--sink"])
+            .arg(&out)
+            .args(chain)
+            .args(["--report"])
+            .arg(directory.path()),
+    );
     let replay =
         rowmill(&["replay", "data/sample.csv", "--to", &topic, "--rate", "4000"]).stderr(Stdio::null()).status();
     assert!(replay.unwrap().success());
     wait_until("the dataflow", || lines(&out) == lines(&expected));
-    assert!(Command::new("kill").args(["-TERM", &run.0.id().to_string()]).status().unwrap().success());
-    assert!(run.0.wait().unwrap().success());
+    run.drain();
     assert!(std::fs::read(&out).unwrap() == std::fs::read(&expected).unwrap());
     let report: serde_json::Value =
         serde_json::from_slice(&std::fs::read(directory.path().join("report.json")).unwrap()).unwrap();
@@ -80,24 +143,137 @@ fn there_and_back(port: u16) {
 
 #[test]
 fn over_the_embedded_broker() {
-    let port = free_port();
-    let broker = rowmill(&["broker", "--listen", &format!("127.0.0.1:{port}")]).stderr(Stdio::null()).spawn().unwrap();
-    let _broker = Process(broker);
-    wait_for_port(port);
+    let (port, _broker) = embedded();
     there_and_back(port);
 }
 
 #[test]
 #[ignore = "needs mosquitto"]
 fn over_mosquitto() {
-    let port = free_port();
-    let mut config = tempfile::NamedTempFile::new().unwrap();
-    writeln!(config, "listener {port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 100000").unwrap();
-    let program = if Path::new("/usr/sbin/mosquitto").exists() { "/usr/sbin/mosquitto" } else { "mosquitto" };
-    let broker = Command::new(program).arg("-c").arg(config.path()).stderr(Stdio::null()).spawn().unwrap();
-    let _broker = Process(broker);
-    wait_for_port(port);
-    there_and_back(port);
+    let directory = tempfile::tempdir().unwrap();
+    let broker = Mosquitto::start(&directory, "allow_anonymous true\n");
+    there_and_back(broker.port);
+}
+
+/// What carries rows as they are: no subtask but prepare and result.
+fn carrier(directory: &TempDir) -> PathBuf {
+    let path = directory.path().join("carrier.toml");
+    let text = "schema = \"davis\"\n[source]\nurl = \"-\"\n[buffer]\nbucket_size = 50\ndelay = \"50ms\"\n[sink]\nurl = \"null\"\n";
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+#[test]
+#[ignore = "needs mosquitto"]
+fn every_quality_of_service_behind_a_login() {
+    let directory = tempfile::tempdir().unwrap();
+    let passwords = directory.path().join("passwords");
+    std::fs::write(&passwords, "station:rain\n").unwrap();
+    let made = Command::new("mosquitto_passwd").arg("-U").arg(&passwords).status();
+    assert!(made.unwrap().success());
+    let options = format!("allow_anonymous false\npassword_file {}\n", passwords.display());
+    let broker = Mosquitto::start(&directory, &options);
+    let carrier = carrier(&directory);
+    let login = |section: &str, password: &str, qos: u8| {
+        let set = |key: &str, value: &str| ["--set".to_owned(), format!("{section}.{key}={value}")];
+        [set("user", "\"station\""), set("password", &format!("\"{password}\"")), set("qos", &qos.to_string())].concat()
+    };
+    for qos in 0..=2 {
+        let out = directory.path().join(format!("{qos}.csv"));
+        let url = format!("mqtt://127.0.0.1:{}/weather/{qos}", broker.port);
+        let mut run = rowmill(&["run"]);
+        run.arg(&carrier).args(["--source", &url, "--sink"]).arg(&out).args(login("source", "rain", qos));
+        let run = Process::subscribed(&mut run);
+        let mut publish = rowmill(&["run"]);
+        publish.arg(&carrier).args(["--source", "data/sample.csv", "--quiet", "--sink", &url]);
+        assert!(publish.args(login("sink", "rain", qos)).status().unwrap().success());
+        wait_until(&format!("quality of service {qos}"), || lines(&out) == 2001);
+        run.drain();
+        let mut reader = csv::Reader::from_path(&out).unwrap();
+        let ids: Vec<u64> = reader.records().map(|row| row.unwrap()[1].parse().unwrap()).collect();
+        assert!(ids.into_iter().eq(0..2000), "each row once, in order");
+    }
+    let url = format!("mqtt://127.0.0.1:{}/weather", broker.port);
+    let mut refused = rowmill(&["run"]);
+    refused.arg(&carrier).args(["--source", &url]).args(login("source", "snow", 1));
+    let refused = refused.output().unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(1), "{said}");
+    assert!(said.contains("refuses the login") && !said.contains("snow"), "{said}");
+}
+
+#[test]
+#[ignore = "needs mosquitto"]
+fn a_broker_that_comes_back_finds_its_session_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = directory.path().join("store/");
+    std::fs::create_dir(&store).unwrap();
+    let options = format!("allow_anonymous true\npersistence true\npersistence_location {}/\n", store.display());
+    let mut broker = Mosquitto::start(&directory, &options);
+    let url = format!("mqtt://127.0.0.1:{}/weather", broker.port);
+    let out = directory.path().join("out.csv");
+    let mut run = rowmill(&["run"]);
+    run.arg(carrier(&directory)).args(["--source", &url, "--set", "source.client_id=\"mill\"", "--sink"]).arg(&out);
+    let run = Process::subscribed(&mut run);
+    let replay = || {
+        let replay = rowmill(&["replay", "data/sample.csv", "--to", &url]).stderr(Stdio::null()).status();
+        assert!(replay.unwrap().success());
+    };
+    replay();
+    wait_until("the first half", || lines(&out) == 2001);
+    broker.restart();
+    // The dataflow may still be waiting to connect: its session on the broker keeps the rows.
+    replay();
+    wait_until("the second half", || lines(&out) == 4001);
+    run.drain();
+}
+
+#[test]
+fn garbage_goes_to_the_dead_letters_with_its_topic() {
+    let (port, _broker) = embedded();
+    let directory = tempfile::tempdir().unwrap();
+    let (out, dead) = (directory.path().join("out.csv"), directory.path().join("dead.ndjson"));
+    let mut run = rowmill(&["run"]);
+    run.arg(carrier(&directory)).args(["--source", &format!("mqtt://127.0.0.1:{port}/station/#"), "--sink"]).arg(&out);
+    run.args(["--set", "source.max_payload=200000", "--dead-letter"]).arg(&dead);
+    let run = Process::subscribed(&mut run);
+    let mut options = MqttOptions::new("garbage", "127.0.0.1", port);
+    options.set_max_packet_size(4 << 20, 4 << 20);
+    let (client, mut connection) = Client::new(options, 64);
+    std::thread::spawn(move || connection.iter().take_while(Result::is_ok).for_each(drop));
+    let long = vec![b'x'; 1 << 20];
+    let payloads: [(&str, &[u8]); 9] = [
+        ("station/a", b"{\"outTemp\": 1}"),
+        ("station/a", b"{\"outTemp\": "),
+        ("station/b", b"\xff\x00\xfe"),
+        ("station/b", &long),
+        ("station/c", b"{\"outTemp\": [1, 2]}"),
+        ("station/c", b""),
+        ("station/d", b"[{\"outTemp\": \"NaN\"}, {\"outTemp\": true}, {\"outTemp_C\": \"2.5\"}]"),
+        ("station/d", b"outTemp,station\n3,x\nwarm,y\n"),
+        ("station/e", b"{\"outTemp\": 4}"),
+    ];
+    for (topic, payload) in payloads {
+        client.publish(topic, QoS::AtLeastOnce, false, payload).unwrap();
+    }
+    wait_until("the good rows", || lines(&out) == 1 + 5);
+    run.drain();
+    let temperatures: Vec<String> = csv::Reader::from_path(&out)
+        .unwrap()
+        .deserialize::<std::collections::HashMap<String, String>>()
+        .map(|row| row.unwrap()["outTemp"].clone())
+        .collect();
+    assert_eq!(temperatures, ["1.0", "", "2.5", "3.0", "4.0"]);
+    let letters = std::fs::read_to_string(&dead).unwrap();
+    let letters: Vec<serde_json::Value> = letters.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let topics: Vec<&str> = letters.iter().map(|letter| letter["topic"].as_str().unwrap()).collect();
+    let expected = ["a", "b", "b", "c", "c", "d", "d"].map(|station| format!("station/{station}"));
+    assert_eq!(topics, expected);
+    let reasons: Vec<&str> = letters.iter().map(|letter| letter["reason"].as_str().unwrap()).collect();
+    let words = ["EOF", "neither JSON", "max_payload", "nested", "empty payload", "true is not", "\"warm\" is not"];
+    for (reason, word) in reasons.iter().zip(words) {
+        assert!(reason.contains(word), "{reason}, not {word}");
+    }
 }
 
 #[test]

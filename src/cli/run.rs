@@ -11,9 +11,9 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::Failure;
 use crate::dataflow::{Dataflow, Override};
-use crate::engine::{self, Cluster, OnProgress, Options, Snapshot};
+use crate::engine::{self, Cluster, OnProgress, OnReady, Options, Snapshot};
 use crate::measure::Report;
-use crate::source::Stop;
+use crate::source::{Stop, Url};
 
 /// Run a dataflow file.
 #[derive(clap::Args)]
@@ -76,7 +76,12 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let cluster = cluster(arguments)?;
     let first = cluster.process == 0;
     let quiet = arguments.quiet || !first;
-    let options = Options { cluster, stop: stop_on_signals()?, on_progress: (!quiet).then(progress), on_ready: None };
+    let options = Options {
+        cluster,
+        stop: stop_on_signals()?,
+        on_progress: (!quiet).then(progress),
+        on_ready: if quiet { None } else { announce(&dataflow) },
+    };
     let result = engine::run(dataflow, options);
     if !first && matches!(result, Err(engine::Error::Dataflow(_))) {
         // Process 0 explains it.
@@ -140,6 +145,17 @@ pub(super) fn stop_on_signals() -> Result<Stop, Failure> {
             .map_err(|error| Failure::Failed(format!("signals cannot be handled: {error}")))?;
     }
     Ok(stop)
+}
+
+/// Says when an MQTT source has its subscription: from then on nothing that is published is missed.
+fn announce(dataflow: &Dataflow) -> Option<OnReady> {
+    match &dataflow.source {
+        Url::Mqtt(url) => {
+            let text = format!("subscribed to {url}");
+            Some(Arc::new(move || eprintln!("{text}")))
+        }
+        _ => None,
+    }
 }
 
 /// A live line on a terminal; nothing elsewhere.

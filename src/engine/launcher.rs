@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::io::Write;
 use std::net::TcpListener;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -64,32 +64,34 @@ fn host_file(processes: usize) -> std::io::Result<tempfile::NamedTempFile> {
 fn wait(children: &mut [Child], signals: &mut Signals) -> u8 {
     loop {
         signals.pending().for_each(|signal| send(children, if signal == SIGINT { Signal::INT } else { Signal::TERM }));
-        let mut running = 0;
-        for process in 0..children.len() {
-            match children[process].try_wait() {
-                Ok(None) => running += 1,
-                Ok(Some(status)) if status.success() => {}
-                Ok(Some(status)) => {
-                    let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
-                    // A wrong dataflow is explained once, by process 0.
-                    if code != 2 {
-                        eprintln!("rowmill: process {process} failed ({status}); the others are stopped");
-                    }
-                    stop_all(children);
-                    return code;
-                }
-                Err(error) => {
-                    eprintln!("rowmill: process {process} cannot be watched: {error}");
-                    stop_all(children);
-                    return 1;
-                }
+        let ended: Vec<Option<ExitStatus>> = match children.iter_mut().map(Child::try_wait).collect() {
+            Ok(ended) => ended,
+            Err(error) => {
+                eprintln!("rowmill: the processes cannot be watched: {error}");
+                stop_all(children);
+                return 1;
             }
+        };
+        if let Some((process, status)) = culprit(&ended) {
+            let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
+            // A wrong dataflow is explained once, by process 0.
+            if code != 2 {
+                eprintln!("rowmill: process {process} failed ({status}); the others are stopped");
+            }
+            stop_all(children);
+            return code;
         }
-        if running == 0 {
+        if ended.iter().all(Option::is_some) {
             return 0;
         }
         std::thread::sleep(LOOK_UP);
     }
+}
+
+/// The process that failed: one that a signal ended is why others lost their connection to it.
+fn culprit(ended: &[Option<ExitStatus>]) -> Option<(usize, ExitStatus)> {
+    let failed = ended.iter().enumerate().filter_map(|(process, status)| Some((process, (*status)?)));
+    failed.filter(|(_, status)| !status.success()).min_by_key(|(_, status)| status.code().is_some())
 }
 
 fn send(children: &[Child], signal: Signal) {

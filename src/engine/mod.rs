@@ -31,11 +31,14 @@ pub struct Options {
     /// Called a few times a second on the first worker.
     pub on_progress: Option<OnProgress>,
     /// Called once when the source is ready: its subscription stands, or it has begun to read.
-    pub on_ready: Option<Arc<dyn Fn() + Send + Sync>>,
+    pub on_ready: Option<OnReady>,
 }
 
 /// What watches a run.
 pub type OnProgress = Arc<dyn Fn(&Snapshot) + Send + Sync>;
+
+/// What is told that the source is ready.
+pub type OnReady = Arc<dyn Fn() + Send + Sync>;
 
 /// Why a run failed.
 #[derive(Debug, thiserror::Error)]

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rumqttc::{Client, Connection, Event, Incoming, Outgoing, RecvTimeoutError};
+use rumqttc::{Client, Connection, Event, Incoming, Outgoing, QoS, RecvTimeoutError};
 
 use super::{Error, Sink};
 use crate::mqtt::{Backoff, Endpoint};
@@ -14,6 +14,13 @@ use crate::subtasks::result::Output;
 /// Publishes that wait for the event loop; past it the dataflow waits.
 const QUEUE: usize = 1024;
 const LOOK_UP: Duration = Duration::from_millis(100);
+
+/// How many publishes may wait for the broker's answer.
+///
+/// mosquitto 2.0.11 loses QoS 2 publishes of a client that has more on their way than its own default of 20.
+fn in_flight(qos: QoS) -> u16 {
+    if qos == QoS::ExactlyOnce { 20 } else { 500 }
+}
 
 /// A client that publishes; its event loop has a thread of its own.
 pub struct Publisher {
@@ -37,7 +44,7 @@ impl Publisher {
     /// Connects, and waits for the first connection for up to `connect_timeout` (for ever if not given).
     pub fn start(endpoint: Endpoint, connect_timeout: Option<Duration>) -> Result<Publisher, Error> {
         let mut options = endpoint.options("sink");
-        options.set_inflight(500);
+        options.set_inflight(in_flight(endpoint.qos.0));
         let (client, connection) = Client::new(options, QUEUE);
         let shared = Arc::new(Shared::default());
         let thread = {

@@ -89,7 +89,8 @@ impl<R: BufRead> Records<R> {
     fn csv_header(&mut self) -> io::Result<()> {
         if self.read_record()? {
             let header = self.record.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&self.record);
-            self.header = Some(header.to_vec());
+            // A degree sign in Latin-1 must not cost the rows: a name is text, as in WeatherLink's header.
+            self.header = Some(String::from_utf8_lossy(header).into_owned().into_bytes());
         }
         Ok(())
     }
@@ -184,6 +185,12 @@ mod tests {
         assert_eq!(all, [(2, "1,\"x\ny\"".into()), (5, "2,z".into())]);
         let header = Records::new(text.as_bytes(), FileKind::Csv, false, 100).unwrap();
         assert_eq!(header.header(), Some(&b"a,b"[..]));
+    }
+
+    #[test]
+    fn a_header_that_is_not_utf_8_still_names_its_columns() {
+        let records = Records::new(&b"t (\xb0C),b\n1,2\n"[..], FileKind::Csv, false, 100).unwrap();
+        assert_eq!(records.header(), Some("t (\u{fffd}C),b".as_bytes()));
     }
 
     #[test]
