@@ -1,6 +1,6 @@
-//! Minimisers of one variable: Brent's method, free and bounded, after SciPy's `optimize`.
+//! Minimisers of one variable: Brent's method, free and bounded, after SciPy's `optimize`, and Newton's method.
 //!
-//! Source: R. P. Brent, Algorithms for Minimization without Derivatives, chapter 5 (1973). Tolerances and
+//! Source of the first two: R. P. Brent, Algorithms for Minimization without Derivatives, chapter 5 (1973). Tolerances and
 //! first steps are SciPy's, so that the same function leads to the same minimum.
 
 /// The part of an interval that a golden-section step takes: (3 - sqrt 5) / 2.
@@ -63,6 +63,42 @@ impl Search {
             self.third = (u, fu);
         }
     }
+}
+
+/// Derivatives of a function to be maximised, at a point.
+#[derive(Clone, Copy, Debug)]
+pub struct Slope {
+    /// The point, which may lie beside the one asked for.
+    pub at: f64,
+    pub first: f64,
+    pub second: f64,
+}
+
+/// Where the first derivative of a concave function, which falls, is zero: Newton's method, kept between
+/// bounds that close in.
+///
+/// Ends when a step is shorter than `precision`. `None` if a slope is not known, if it does not end, or if it
+/// ends at a bound.
+pub fn root_of_falling(
+    slope: impl Fn(f64) -> Option<Slope>,
+    start: f64,
+    bounds: (f64, f64),
+    precision: f64,
+) -> Option<f64> {
+    const MAX_STEPS: usize = 60;
+    let (mut low, mut high) = bounds;
+    let mut x = start;
+    for _ in 0..MAX_STEPS {
+        let here = slope(x)?;
+        *(if here.first > 0.0 { &mut low } else { &mut high }) = here.at;
+        let newton = here.at - here.first / here.second;
+        if here.second < 0.0 && (newton - here.at).abs() <= precision {
+            return (newton > bounds.0 && newton < bounds.1).then_some(newton);
+        }
+        let inside = here.second < 0.0 && newton > low && newton < high;
+        x = if inside { newton } else { 0.5 * (here.at + if here.first > 0.0 { high } else { low }) };
+    }
+    None
 }
 
 /// The minimum of `f` between `low` and `high`, as `scipy.optimize.fminbound` finds it.
@@ -196,6 +232,14 @@ mod tests {
         let f = |x: f64| (x - 1.25).powi(4) + (x - 1.25).powi(2);
         assert!((bounded(f, -3.0, 7.0, 1.48e-8) - 1.25).abs() < 1e-7);
         assert!((brent(f).unwrap() - 1.25).abs() < 1e-7);
+    }
+
+    #[test]
+    fn newton_ends_at_the_top_and_not_at_a_bound() {
+        // -cosh(x - 3): its second derivative hardly changes near the top and runs away far from it.
+        let slope = |x: f64| Some(Slope { at: x, first: -(x - 3.0).sinh(), second: -(x - 3.0).cosh() });
+        assert!((root_of_falling(slope, -20.0, (-50.0, 50.0), 1e-5).unwrap() - 3.0).abs() < 1e-9);
+        assert_eq!(root_of_falling(slope, 0.0, (-50.0, 2.0), 1e-5), None);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use multiversion::multiversion;
 
 /// Independent partial sums: the compiler puts them into vector registers, and the order of the additions
 /// is the same on every machine.
-const LANES: usize = 8;
+pub(super) const LANES: usize = 8;
 
 /// Count, mean and population variance of the values that are not NaN.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -34,13 +34,13 @@ fn lane_sum(values: &[f64], map: impl Fn(f64) -> f64) -> f64 {
 }
 
 /// The sum of the values that are not NaN.
-#[multiversion(targets("x86_64+avx2", "x86_64+sse4.2"))]
+#[multiversion(targets("x86_64+avx512f+avx512dq", "x86_64+avx2", "x86_64+sse4.2"))]
 pub fn sum(values: &[f64]) -> f64 {
     lane_sum(values, |x| x)
 }
 
 /// The sum of the distances to `centre`, and of their squares.
-#[multiversion(targets("x86_64+avx2", "x86_64+sse4.2"))]
+#[multiversion(targets("x86_64+avx512f+avx512dq", "x86_64+avx2", "x86_64+sse4.2"))]
 fn deviations(values: &[f64], centre: f64) -> (f64, f64) {
     (lane_sum(values, |x| x - centre), lane_sum(values, |x| (x - centre) * (x - centre)))
 }

@@ -68,7 +68,8 @@ fn transform_yeo_johnson(column: &mut [f64]) -> Result<(), &'static str> {
     if moments.count == column.len() && moments.is_constant(column.len()) {
         return Ok(());
     }
-    let logs = signed_logs(column);
+    let mut logs = Vec::new();
+    signed_logs(column, &mut logs);
     let lambda =
         if moments.count < logs.len() { yeo_johnson_lambda(&present(&logs)) } else { yeo_johnson_lambda(&logs) };
     yeo_johnson(&logs, lambda, column);
