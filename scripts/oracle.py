@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """Runs a dataflow file with the real pandas and scikit-learn: what rowmill's results must equal.
 
-    oracle.py DATAFLOW.toml INPUT.csv OUTPUT.csv
+    oracle.py DATAFLOW.toml INPUT OUTPUT.csv
 
-The input is a CSV file with a header, the schema is inferred as rowmill does. A message on which an original
-raises leaves no rows, as in rowmill, where it goes to the dead letters.
+The input is a CSV file with a header or a WeatherLink export (.txt); the schema is inferred as rowmill does. A
+message on which an original raises leaves no rows, as in rowmill, where it goes to the dead letters.
 """
 
+import datetime
+import itertools
 import sys
 import tomllib
 import warnings
@@ -29,12 +31,28 @@ SCALERS = {
 }
 
 
+def read_weatherlink(path):
+    """An export's cells as texts: header lines joined, and date and time together as `dateTime`."""
+    lines = [line.rstrip("\r\n").split("\t") for line in open(path, encoding="utf-8-sig")]
+    first = next(at for at, cells in enumerate(lines) if cells[0][:1].isdigit())
+    above = [[cell.strip() for cell in cells] for cells in lines[:first] if len(cells) > 1]
+    names = [" ".join(filter(None, cells)) for cells in itertools.zip_longest(*above, fillvalue="")]
+    rows = [[cell.strip() for cell in cells] for cells in lines[first:] if len(cells) > 1]
+    if "" in names:
+        names, rows = [name for name in names if name], [[cell for cell in cells if cell] for cells in rows]
+    frame = pd.DataFrame([cells[: len(names)] for cells in rows], columns=names, dtype=object)
+    moments = (frame["Date"].str.replace("-", "/") + " " + frame["Time"].str.lower().str.rstrip("m")).str.strip()
+    read = [datetime.datetime.strptime(moment + "m", "%m/%d/%y %I:%M %p") for moment in moments]
+    frame["dateTime"] = [moment.isoformat() for moment in read]
+    return frame
+
+
 def read(path):
-    frame = pd.read_csv(path, dtype=str, keep_default_na=False)
-    missing = {"", "---", "------", "NaN", "nan", "null"}
+    frame = read_weatherlink(path) if path.endswith(".txt") else pd.read_csv(path, dtype=str, keep_default_na=False)
+    missing = {"", "NaN", "nan", "null"}
     for name in frame.columns:
         cells = frame[name].str.strip()
-        present = ~cells.isin(missing)
+        present = ~(cells.isin(missing) | cells.str.fullmatch("--+"))
         numbers = pd.to_numeric(cells.where(present), errors="coerce")
         if (numbers.notna() | ~present).all():
             frame[name] = np.array([float(c) if p else np.nan for c, p in zip(cells, present)])

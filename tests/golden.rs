@@ -66,19 +66,62 @@ fn differences(name: &str, ours: &Path, theirs: &Path, tolerance: f64) -> Vec<St
     wrong
 }
 
+fn python() -> Command {
+    Command::new(std::env::var("ROWMILL_PYTHON").expect("ROWMILL_PYTHON names the Python with pandas"))
+}
+
+/// `dataflows/weatherlink.toml` without its last step, which would hide differences behind 0 and 1.
+fn without_binarizer(directory: &Path) -> PathBuf {
+    let chain = std::fs::read_to_string(root().join("dataflows/weatherlink.toml")).unwrap();
+    let (before, after) = chain.split_once("[[subtask]]\nuse = \"binarizer\"").unwrap();
+    let path = directory.join("chain.toml");
+    std::fs::write(&path, format!("{before}{}", &after[after.find("[sink]").unwrap()..])).unwrap();
+    path
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+#[ignore = "needs the pinned pandas and scikit-learn in $ROWMILL_PYTHON, and ../shared"]
+fn results_equal_pandas_and_scikit_learn_on_real_exports() {
+    let directory = tempfile::tempdir().unwrap();
+    let chain = without_binarizer(directory.path());
+    for file in ["weatherlink-2016.txt", "weatherlink-2012-old-layout.txt"] {
+        let export = root().join("../shared/data").join(file);
+        if !export.exists() {
+            eprintln!("{} is not there: skipped", export.display());
+            continue;
+        }
+        let (ours, theirs) = (directory.path().join("ours.csv"), directory.path().join("theirs.csv"));
+        let run = Command::new(env!("CARGO_BIN_EXE_rowmill"))
+            .args(["run", "--quiet"])
+            .arg(&chain)
+            .arg("--source")
+            .arg(&export)
+            .arg("--sink")
+            .arg(&ours)
+            .status();
+        assert!(run.unwrap().success());
+        let oracle = python().arg(root().join("scripts/oracle.py")).args([&chain, &export, &theirs]).status();
+        assert!(oracle.unwrap().success());
+        assert_eq!(differences(file, &ours, &theirs, 1e-6), [] as [String; 0]);
+    }
+}
+
 #[test]
 fn results_equal_pandas_and_scikit_learn() {
-    let wrong = compare(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden"));
+    let wrong = compare(&root().join("tests/golden"));
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
 #[ignore = "needs the pinned pandas and scikit-learn in $ROWMILL_PYTHON"]
 fn results_equal_pandas_and_scikit_learn_on_new_rows() {
-    let python = std::env::var("ROWMILL_PYTHON").expect("ROWMILL_PYTHON names the Python with pandas");
     let directory = tempfile::tempdir().unwrap();
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/make_goldens.py");
-    let made = Command::new(python).arg(script).arg(directory.path()).args(["2026", "6"]).status().unwrap();
+    let script = root().join("scripts/make_goldens.py");
+    let made = python().arg(script).arg(directory.path()).args(["2026", "6"]).status().unwrap();
     assert!(made.success());
     let wrong = compare(directory.path());
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
