@@ -1,5 +1,7 @@
 //! A message inside the chain: columnar numbers, the text columns beside them, an id a row.
 
+use std::ops::Range;
+
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
@@ -63,13 +65,34 @@ impl Message {
         if keep.iter().all(|keep| *keep) {
             return;
         }
-        let kept: Vec<usize> = (0..keep.len()).filter(|row| keep[*row]).collect();
-        self.numbers = self.numbers.select(ndarray::Axis(1), &kept).as_standard_layout().into_owned();
-        self.ids = kept.iter().map(|row| self.ids[*row]).collect();
+        let (columns, rows) = self.numbers.dim();
+        let (mut flat, _) = std::mem::take(&mut self.numbers).into_raw_vec_and_offset();
+        let runs: Vec<Range<usize>> = runs(keep).collect();
+        let mut filled = 0;
+        for column in 0..columns {
+            for run in &runs {
+                flat.copy_within(column * rows + run.start..column * rows + run.end, filled);
+                filled += run.len();
+            }
+        }
+        flat.truncate(filled);
+        let mut flags = keep.iter();
+        self.ids.retain(|_| flags.next() == Some(&true));
+        self.numbers = Array2::from_shape_vec((columns, self.ids.len()), flat).expect("columns of one length");
         for text in &mut self.texts {
             text.retain(keep);
         }
     }
+}
+
+/// The runs of set flags.
+fn runs(keep: &[bool]) -> impl Iterator<Item = Range<usize>> {
+    let mut start = 0;
+    keep.chunk_by(|a, b| a == b).filter_map(move |run| {
+        let place = start..start + run.len();
+        start = place.end;
+        run[0].then_some(place)
+    })
 }
 
 #[cfg(test)]
@@ -82,5 +105,7 @@ mod tests {
         message.retain(&[true, false, true]);
         assert_eq!((message.column(0), message.column(1)), (&[1.0, 3.0][..], &[4.0, 6.0][..]));
         assert_eq!(message.ids, [0, 2]);
+        message.retain(&[false, false]);
+        assert_eq!((message.rows(), message.column(1)), (0, &[][..]));
     }
 }

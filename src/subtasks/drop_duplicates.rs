@@ -1,9 +1,9 @@
 //! Drops rows that stand in the message already.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
+use std::hash::BuildHasher;
 
-use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
+use hashbrown::{DefaultHashBuilder, HashTable};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -76,12 +76,11 @@ fn hashes(message: &Message, scope: &Scope) -> Vec<u64> {
     for slot in &scope.numbers {
         message.column(*slot).iter().enumerate().for_each(|(row, x)| mix(row, bits(*x)));
     }
-    let state = RandomState::new();
+    let state = DefaultHashBuilder::default();
     for slot in &scope.texts {
+        let column = &message.texts[*slot];
         for row in 0..message.rows() {
-            let mut hasher = state.build_hasher();
-            hasher.write(message.texts[*slot].get(row).unwrap_or_default().as_bytes());
-            mix(row, hasher.finish());
+            mix(row, state.hash_one(column.get(row)));
         }
     }
     hashes

@@ -71,7 +71,7 @@ impl QuantileTransformer {
         // scikit-learn asks NumPy for percentiles: the factor rounds.
         let quantiles: Vec<f64> =
             references.iter().map(|place| order::quantile_sorted(&sorted, place * 100.0 / 100.0)).collect();
-        let mut table = Table { quantiles: &quantiles, references, near: 0 };
+        let table = Table::new(&quantiles, references);
         match self.output_distribution {
             Distribution::Uniform => column.iter_mut().for_each(|x| *x = table.uniform(*x)),
             Distribution::Normal => column.iter_mut().for_each(|x| *x = table.normal(*x)),
@@ -79,19 +79,49 @@ impl QuantileTransformer {
     }
 }
 
-/// The quantiles of a column, and where the last value was found: neighbours in time are close in value.
+/// The quantiles of a column, and a grid over their range that tells about where among them a value lies.
 struct Table<'a> {
     quantiles: &'a [f64],
     references: &'a [f64],
-    near: usize,
+    /// The place of a value that is a quantile itself: the middle of all that equal it.
+    own_places: Vec<f64>,
+    /// How many quantiles lie in the cells before each cell.
+    grid: Vec<u32>,
+    cells_per_unit: f64,
 }
 
-impl Table<'_> {
+impl<'a> Table<'a> {
+    fn new(quantiles: &'a [f64], references: &'a [f64]) -> Table<'a> {
+        let last = quantiles.len() - 1;
+        let mut own_places = Vec::with_capacity(quantiles.len());
+        for equal in quantiles.chunk_by(|a, b| a == b) {
+            let first = own_places.len();
+            let middle = 0.5 * (references[first + equal.len() - 1] + references[first]);
+            own_places.resize(first + equal.len(), middle);
+        }
+        let cells = quantiles.len();
+        let cells_per_unit = cells as f64 / (quantiles[last] - quantiles[0]);
+        let mut table = Table { quantiles, references, own_places, grid: vec![0; cells + 2], cells_per_unit };
+        for x in quantiles {
+            let cell = table.cell(*x);
+            table.grid[cell + 1] += 1;
+        }
+        for cell in 1..table.grid.len() {
+            table.grid[cell] += table.grid[cell - 1];
+        }
+        table
+    }
+
+    /// The cell of a value; of two values the greater one never lies in a lower cell.
+    fn cell(&self, x: f64) -> usize {
+        (((x - self.quantiles[0]) * self.cells_per_unit) as usize).min(self.quantiles.len())
+    }
+
     fn ends(&self) -> (f64, f64) {
         (self.quantiles[0], self.quantiles[self.quantiles.len() - 1])
     }
 
-    fn uniform(&mut self, x: f64) -> f64 {
+    fn uniform(&self, x: f64) -> f64 {
         let (low, high) = self.ends();
         if x.is_nan() {
             x
@@ -104,7 +134,7 @@ impl Table<'_> {
         }
     }
 
-    fn normal(&mut self, x: f64) -> f64 {
+    fn normal(&self, x: f64) -> f64 {
         if x.is_nan() {
             return x;
         }
@@ -121,12 +151,11 @@ impl Table<'_> {
     }
 
     /// The mean of the interpolations from below and from above: they differ where quantiles repeat.
-    fn place(&mut self, x: f64) -> f64 {
+    fn place(&self, x: f64) -> f64 {
         let (q, r) = (self.quantiles, self.references);
         let Some(below) = self.last_at_most(x) else { return r[0] };
         if q[below] == x {
-            let first = q.partition_point(|quantile| *quantile < x);
-            return 0.5 * (r[below] + r[first]);
+            return self.own_places[below];
         }
         let Some(above) = q.get(below + 1) else { return r[below] };
         let slope = (r[below + 1] - r[below]) / (above - q[below]);
@@ -136,13 +165,10 @@ impl Table<'_> {
     }
 
     /// The last quantile that is not above `x`.
-    fn last_at_most(&mut self, x: f64) -> Option<usize> {
-        let q = self.quantiles;
-        let fits = |place: usize| q[place] <= x && q.get(place + 1).is_none_or(|next| x < *next);
-        if !fits(self.near) {
-            self.near = q.partition_point(|quantile| *quantile <= x).checked_sub(1)?;
-        }
-        Some(self.near)
+    fn last_at_most(&self, x: f64) -> Option<usize> {
+        let cell = self.cell(x);
+        let (start, end) = (self.grid[cell] as usize, self.grid[cell + 1] as usize);
+        (start + self.quantiles[start..end].partition_point(|quantile| *quantile <= x)).checked_sub(1)
     }
 }
 

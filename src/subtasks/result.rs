@@ -77,10 +77,7 @@ impl Encoder {
                 out.extend_from_slice(key.as_bytes());
                 match column.kind {
                     Kind::Number => push_json_number(&mut out, message.column(column.slot)[row]),
-                    Kind::Text => match message.texts[column.slot].get(row) {
-                        Some(text) => serde_json::to_writer(&mut out, text).expect("a Vec takes everything"),
-                        None => out.extend_from_slice(b"null"),
-                    },
+                    Kind::Text => push_json_text(&mut out, message.texts[column.slot].get(row)),
                 }
             }
             out.extend_from_slice(b"}\n");
@@ -111,9 +108,36 @@ fn push_integer(out: &mut Vec<u8>, value: u64) {
     out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
+fn push_json_text(out: &mut Vec<u8>, text: Option<&str>) {
+    match text {
+        None => out.extend_from_slice(b"null"),
+        Some(text) if text.bytes().any(|byte| byte < b' ' || byte == b'"' || byte == b'\\') => {
+            serde_json::to_writer(out, text).expect("a Vec takes everything");
+        }
+        Some(text) => {
+            out.push(b'"');
+            out.extend_from_slice(text.as_bytes());
+            out.push(b'"');
+        }
+    }
+}
+
+/// The shortest decimal that reads back to `x`.
+fn push_finite(out: &mut Vec<u8>, x: f64) {
+    // Below it, integers are written without an exponent.
+    const PLAIN: f64 = 1e15;
+    let integer = x as i64;
+    if integer as f64 == x && x.abs() < PLAIN && (integer != 0 || x.is_sign_positive()) {
+        out.extend_from_slice(itoa::Buffer::new().format(integer).as_bytes());
+        out.extend_from_slice(b".0");
+    } else {
+        out.extend_from_slice(ryu::Buffer::new().format_finite(x).as_bytes());
+    }
+}
+
 fn push_json_number(out: &mut Vec<u8>, x: f64) {
     if x.is_finite() {
-        out.extend_from_slice(ryu::Buffer::new().format_finite(x).as_bytes());
+        push_finite(out, x);
     } else if x.is_nan() {
         out.extend_from_slice(b"null");
     } else {
@@ -124,7 +148,7 @@ fn push_json_number(out: &mut Vec<u8>, x: f64) {
 
 fn push_csv_number(out: &mut Vec<u8>, x: f64) {
     if x.is_finite() {
-        out.extend_from_slice(ryu::Buffer::new().format_finite(x).as_bytes());
+        push_finite(out, x);
     } else if !x.is_nan() {
         write!(out, "{x}").expect("a Vec takes everything");
     }
@@ -166,6 +190,18 @@ mod tests {
             "\n",
         );
         assert_eq!(String::from_utf8(lines).unwrap(), expected);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn integers_are_written_as_all_numbers_are(x in -1_000_000_i64..1_000_000, scale in 0..12) {
+            for x in [x as f64 * 10f64.powi(scale), x as f64, -0.0] {
+                let mut out = Vec::new();
+                push_finite(&mut out, x);
+                let mut buffer = ryu::Buffer::new();
+                proptest::prop_assert_eq!(&out[..], buffer.format_finite(x).as_bytes());
+            }
+        }
     }
 
     #[test]

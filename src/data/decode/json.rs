@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use super::known_keys;
 use super::table::{Table, not_a_number};
 use crate::data::{Kind, Schema, weewx};
 
@@ -23,7 +24,7 @@ pub enum Cell<'a> {
 /// Where the keys of the last row lead: stations send their keys in one order.
 #[derive(Default)]
 pub(super) struct KeyOrder {
-    keys: Vec<(String, Option<usize>)>,
+    pub(super) keys: Vec<(String, Option<usize>)>,
 }
 
 impl KeyOrder {
@@ -40,6 +41,10 @@ impl KeyOrder {
 
 /// Reads one object into the table's open row.
 pub(super) fn read_row(bytes: &[u8], schema: &Schema, keys: &mut KeyOrder, table: &mut Table) -> Result<(), String> {
+    if known_keys::read_row(bytes, schema, keys, table).is_some() {
+        return Ok(());
+    }
+    table.reject();
     let mut index = 0;
     for_each_cell(bytes, |key, cell| {
         let place = keys.place(index, key, schema);
@@ -88,9 +93,9 @@ impl fmt::Display for Cell<'_> {
 /// Bytes that are no object, or the first error of `f`.
 pub fn for_each_cell(bytes: &[u8], mut f: impl FnMut(&str, Cell<'_>) -> Result<(), String>) -> Result<(), String> {
     let first = read_object(bytes, &mut f);
-    match (first, standard(bytes)) {
-        (Err(_), Some(standard)) => read_object(&standard, &mut f),
-        (result, _) => result,
+    match first.is_err().then(|| standard(bytes)).flatten() {
+        Some(standard) => read_object(&standard, &mut f),
+        None => first,
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub(super) mod cells;
 pub(super) mod json;
+mod known_keys;
 mod table;
 
 use std::sync::Arc;

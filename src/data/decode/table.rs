@@ -1,12 +1,14 @@
 //! The columns of a message while its rows are read.
 
-use ndarray::{Array2, s};
+use ndarray::Array2;
 
 use crate::data::{Column, Kind, Schema, TextColumn, cell};
 
 /// Columns with room for every row of a bucket; a row is written cell by cell, then accepted or rejected.
 pub(super) struct Table {
-    numbers: Array2<f64>,
+    /// Column after column, `rows` values each.
+    numbers: Vec<f64>,
+    rows: usize,
     texts: Vec<TextColumn>,
     filled: usize,
 }
@@ -14,14 +16,15 @@ pub(super) struct Table {
 impl Table {
     pub fn new(schema: &Schema, rows: usize) -> Table {
         Table {
-            numbers: Array2::from_elem((schema.number_count(), rows), f64::NAN),
+            numbers: vec![f64::NAN; schema.number_count() * rows],
+            rows,
             texts: vec![TextColumn::default(); schema.text_count()],
             filled: 0,
         }
     }
 
     pub fn set_number(&mut self, slot: usize, x: f64) {
-        self.numbers[[slot, self.filled]] = x;
+        self.numbers[slot * self.rows + self.filled] = x;
     }
 
     pub fn set_text(&mut self, slot: usize, value: Option<&str>) {
@@ -51,14 +54,21 @@ impl Table {
     }
 
     pub fn reject(&mut self) {
-        self.numbers.slice_mut(s![.., self.filled]).fill(f64::NAN);
+        self.numbers.iter_mut().skip(self.filled).step_by(self.rows).for_each(|x| *x = f64::NAN);
         self.texts.iter_mut().for_each(|text| text.truncate(self.filled));
     }
 
     /// The accepted rows.
-    pub fn finish(self) -> (Array2<f64>, Vec<TextColumn>) {
-        let whole = self.filled == self.numbers.ncols();
-        let numbers = if whole { self.numbers } else { self.numbers.slice(s![.., ..self.filled]).to_owned() };
+    pub fn finish(mut self) -> (Array2<f64>, Vec<TextColumn>) {
+        let columns = self.numbers.len() / self.rows.max(1);
+        if self.filled < self.rows {
+            for slot in 1..columns {
+                let start = slot * self.rows;
+                self.numbers.copy_within(start..start + self.filled, slot * self.filled);
+            }
+            self.numbers.truncate(columns * self.filled);
+        }
+        let numbers = Array2::from_shape_vec((columns, self.filled), self.numbers).expect("columns of one length");
         (numbers, self.texts)
     }
 }
