@@ -1,5 +1,6 @@
 //! The command line: one file a command.
 
+mod batch;
 mod broker;
 mod check;
 mod completions;
@@ -28,6 +29,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Run(run::Arguments),
+    Batch(batch::Arguments),
     Demo(demo::Arguments),
     Generate(generate::Arguments),
     Replay(replay::Arguments),
@@ -47,6 +49,16 @@ enum Failure {
     /// The run failed.
     #[error("error: {0}")]
     Failed(String),
+}
+
+impl Failure {
+    /// The exit code.
+    fn code(&self) -> u8 {
+        match self {
+            Failure::Failed(_) => 1,
+            Failure::Wrong(_) => 2,
+        }
+    }
 }
 
 impl From<Diagnostic> for Failure {
@@ -77,6 +89,7 @@ pub fn main() -> ExitCode {
         .init();
     let result = match arguments.command {
         Command::Run(arguments) => run::run(&arguments),
+        Command::Batch(arguments) => batch::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Generate(arguments) => generate::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
@@ -90,7 +103,7 @@ pub fn main() -> ExitCode {
         Ok(code) => code,
         Err(failure) => {
             eprintln!("{failure}");
-            ExitCode::from(if matches!(failure, Failure::Wrong(_)) { 2 } else { 1 })
+            ExitCode::from(failure.code())
         }
     }
 }

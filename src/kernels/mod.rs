@@ -1,6 +1,7 @@
 //! Numeric kernels that several subtasks stand on. They know slices of f64, nothing of messages.
 
 pub mod expm1;
+pub mod likelihood;
 pub mod log1p;
 pub mod minimize;
 pub mod moments;

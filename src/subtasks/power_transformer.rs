@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 use super::standard_scaler::StandardScaler;
 use super::{Fault, Scope, Subtask};
 use crate::data::Message;
+use crate::kernels::likelihood::Likelihood;
 use crate::kernels::moments::moments;
-use crate::kernels::power::{box_cox, box_cox_lambda, signed_logs, yeo_johnson, yeo_johnson_lambda};
+use crate::kernels::power::{box_cox, box_cox_lambda, signed_logs, yeo_johnson};
 
 /// Applies the power transform that makes a column most like a normal distribution.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -43,8 +44,8 @@ impl Subtask for PowerTransformer {
         for (slot, name) in scope.named() {
             let column = message.column_mut(slot);
             let transformed = match self.method {
-                Method::YeoJohnson => transform_yeo_johnson(column),
-                Method::BoxCox => transform_box_cox(column),
+                Method::YeoJohnson => self.yeo_johnson(column),
+                Method::BoxCox => box_cox_column(column),
             };
             transformed.map_err(|reason| Fault(format!("{reason} Column {name}.")))?;
             if self.standardize {
@@ -55,28 +56,38 @@ impl Subtask for PowerTransformer {
     }
 }
 
+impl PowerTransformer {
+    fn yeo_johnson(&self, column: &mut [f64]) -> Result<(), &'static str> {
+        let before = moments(column);
+        if before.count == 0 {
+            return Err("Column must not be all nan.");
+        }
+        // A gap hides a constant from scikit-learn, whose mean is then NaN; a variance that overflows hides nothing.
+        let constant = before.is_constant(column.len()) || !before.variance.is_finite();
+        if before.count == column.len() && constant {
+            return Ok(());
+        }
+        let mut logs = Vec::new();
+        signed_logs(column, &mut logs);
+        let likelihood = Likelihood::new(present(&logs))?;
+        let lambda = likelihood.lambda();
+        yeo_johnson(&logs, lambda, column);
+        let after = moments(column);
+        if self.standardize && after.variance < ROUNDED * after.mean * after.mean {
+            likelihood.transform_from_centre(&logs, lambda, column);
+        }
+        Ok(())
+    }
+}
+
+/// A variance so small beside the squared mean is rounding for the better part.
+const ROUNDED: f64 = 1e-18;
+
 fn present(column: &[f64]) -> Vec<f64> {
     column.iter().copied().filter(|x| !x.is_nan()).collect()
 }
 
-fn transform_yeo_johnson(column: &mut [f64]) -> Result<(), &'static str> {
-    let moments = moments(column);
-    if moments.count == 0 {
-        return Err("Column must not be all nan.");
-    }
-    // A gap hides a constant from scikit-learn, whose mean is then NaN.
-    if moments.count == column.len() && moments.is_constant(column.len()) {
-        return Ok(());
-    }
-    let mut logs = Vec::new();
-    signed_logs(column, &mut logs);
-    let lambda =
-        if moments.count < logs.len() { yeo_johnson_lambda(&present(&logs)) } else { yeo_johnson_lambda(&logs) };
-    yeo_johnson(&logs, lambda, column);
-    Ok(())
-}
-
-fn transform_box_cox(column: &mut [f64]) -> Result<(), &'static str> {
+fn box_cox_column(column: &mut [f64]) -> Result<(), &'static str> {
     let values = present(column);
     if values.is_empty() {
         return Err("Column must not be all nan.");

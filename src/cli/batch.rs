@@ -1,0 +1,32 @@
+//! `rowmill batch`: runs many dataflow files in one process.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use indicatif::ProgressIterator;
+
+use super::{Failure, run};
+use crate::dataflow::Dataflow;
+use crate::engine::{self, Cluster, Options};
+
+/// Run dataflow files one after the other, on one worker; one that fails does not stop the others.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The dataflow files.
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+}
+
+pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let stop = run::stop_on_signals()?;
+    let options = Options { cluster: Cluster::threads(1), stop: stop.clone(), on_progress: None, on_ready: None };
+    let mut worst = 0;
+    for file in arguments.files.iter().progress().take_while(|_| !stop.is_set()) {
+        let ran = Dataflow::read(file, &[]).map_err(Failure::from);
+        if let Err(failure) = ran.and_then(|dataflow| Ok(engine::run(dataflow, options.clone())?)) {
+            eprintln!("{}: {failure}", file.display());
+            worst = worst.max(failure.code());
+        }
+    }
+    Ok(ExitCode::from(worst))
+}
