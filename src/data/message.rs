@@ -60,6 +60,26 @@ impl Message {
         self.numbers.as_slice().expect("standard layout")
     }
 
+    /// Appends a number column, one value a row.
+    ///
+    /// # Panics
+    /// If it has another length: that is an error of the caller.
+    pub fn push_column(&mut self, values: Vec<f64>) {
+        let columns = self.numbers.nrows();
+        let (mut flat, _) = std::mem::take(&mut self.numbers).into_raw_vec_and_offset();
+        flat.extend(values);
+        self.numbers = Array2::from_shape_vec((columns + 1, self.ids.len()), flat).expect("columns of one length");
+    }
+
+    /// Drops text columns by their slots.
+    pub fn drop_texts(&mut self, slots: &[usize]) {
+        let mut slot = 0;
+        self.texts.retain(|_| {
+            slot += 1;
+            !slots.contains(&(slot - 1))
+        });
+    }
+
     /// Keeps the rows whose flag is set; `keep` has one flag a row.
     pub fn retain(&mut self, keep: &[bool]) {
         if keep.iter().all(|keep| *keep) {

@@ -58,6 +58,18 @@ impl Schema {
         self.columns.push(Column { name, kind, slot });
     }
 
+    /// This schema with more columns at its end.
+    pub fn with(mut self, columns: impl IntoIterator<Item = (String, Kind)>) -> Schema {
+        columns.into_iter().for_each(|(name, kind)| self.push(name, kind));
+        self
+    }
+
+    /// This schema without the text columns in `slots`.
+    pub fn without_texts(&self, slots: &[usize]) -> Schema {
+        let stays = |column: &&Column| column.kind == Kind::Number || !slots.contains(&column.slot);
+        Schema::new(self.columns.iter().filter(stays).map(|column| (column.name.clone(), column.kind)))
+    }
+
     /// The built-in schema `davis`: 33 values a row, 26 of them numbers, named as WeeWX names them.
     pub fn davis() -> Schema {
         Schema::new(DAVIS.iter().map(|(name, kind, _)| (*name, *kind)))

@@ -1,5 +1,7 @@
 //! A column of optional texts in one run of bytes.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 /// Optional texts, one a row, without an allocation a value.
@@ -29,6 +31,12 @@ impl TextColumn {
     pub fn get(&self, row: usize) -> Option<&str> {
         let start = row.checked_sub(1).map_or(0, |before| self.ends[before]);
         self.present[row].then(|| &self.bytes[start..self.ends[row]])
+    }
+
+    /// The texts present, each once, sorted.
+    pub fn distinct(&self) -> Vec<String> {
+        let texts: BTreeSet<&str> = (0..self.len()).filter_map(|row| self.get(row)).collect();
+        texts.into_iter().map(str::to_owned).collect()
     }
 
     /// Keeps the rows whose flag is set; `keep` has one flag a row.

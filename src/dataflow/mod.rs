@@ -12,10 +12,12 @@ pub use diagnostic::Diagnostic;
 pub use overrides::Override;
 pub use sections::{Placement, SchemaChoice, parse_duration};
 
-use crate::data::Schema;
+use toml::Spanned;
+
+use crate::data::{Kind, Schema};
 use crate::sink;
 use crate::source;
-use crate::subtasks::{Entry, Scope, Subtask};
+use crate::subtasks::{Entry, Role, Scope, Subtask};
 use document::Document;
 
 /// A dataflow as its file and the command line describe it, checked.
@@ -37,7 +39,9 @@ struct StepPlan {
     entry: &'static Entry,
     subtask: Arc<dyn Subtask>,
     /// The columns with their places in the document; all that fit if not given.
-    columns: Option<Vec<toml::Spanned<String>>>,
+    columns: Option<Vec<Spanned<String>>>,
+    /// Where it stands in the document.
+    span: std::ops::Range<usize>,
 }
 
 /// One operator of the chain.
@@ -84,12 +88,19 @@ impl Dataflow {
         ["prepare".to_owned()].into_iter().chain(steps).chain(["result".to_owned()]).collect()
     }
 
-    /// The steps, their columns looked up in `schema`.
+    /// The steps, their columns looked up in `schema`, and the schema after the last one.
     ///
     /// # Errors
-    /// A column that the schema does not have, or that is not of the kind the subtask needs.
-    pub fn steps(&self, schema: &Schema) -> Result<Vec<Step>, Diagnostic> {
-        self.steps.iter().map(|plan| self.step(plan, schema)).collect()
+    /// A column that the schema does not have at that step, or that is not of the kind the subtask needs.
+    pub fn steps(&self, schema: &Schema) -> Result<(Vec<Step>, Schema), Diagnostic> {
+        let mut schema = schema.clone();
+        let mut steps = Vec::new();
+        for plan in &self.steps {
+            let step = self.step(plan, &schema)?;
+            schema = step.subtask.columns_after(&schema, &step.scope);
+            steps.push(step);
+        }
+        Ok((steps, schema))
     }
 
     fn step(&self, plan: &StepPlan, schema: &Schema) -> Result<Step, Diagnostic> {
@@ -103,10 +114,14 @@ impl Dataflow {
                 Scope::of(schema, |name| columns.iter().any(|column| column.get_ref() == name))
             }
         };
+        plan.subtask.check_scope(&scope).map_err(|refusal| {
+            let at = plan.columns.as_ref().and_then(|columns| columns.first()).map_or(plan.span.clone(), Spanned::span);
+            self.document.diagnostic(at, format!("{}: {}: {refusal}", plan.label, refusal.parameter), "", None)
+        })?;
         Ok(Step { label: plan.label.clone(), subtask: plan.subtask.clone(), scope })
     }
 
-    fn check_column(&self, plan: &StepPlan, column: &toml::Spanned<String>, schema: &Schema) -> Result<(), Diagnostic> {
+    fn check_column(&self, plan: &StepPlan, column: &Spanned<String>, schema: &Schema) -> Result<(), Diagnostic> {
         let name = column.get_ref();
         let refuse = |title: String, help| Err(self.document.diagnostic(column.span(), title, "", help));
         if schema.get(name).is_none() {
@@ -114,8 +129,9 @@ impl Dataflow {
             return refuse(format!("the schema has no column `{name}`"), document::did_you_mean(name, candidates));
         }
         if !plan.entry.takes(schema, name) {
-            let help = Some(format!("{} takes number columns", plan.entry.name));
-            return refuse(format!("`{name}` is a text column"), help);
+            let (is, takes) = if plan.entry.role == Role::Texts { ("number", "text") } else { ("text", "number") };
+            let help = Some(format!("{} takes {takes} columns", plan.entry.name));
+            return refuse(format!("`{name}` is a {is} column"), help);
         }
         Ok(())
     }
@@ -124,8 +140,11 @@ impl Dataflow {
 impl Entry {
     /// Whether a column of this name and its kind can be in the subtask's scope.
     fn takes(&self, schema: &Schema, name: &str) -> bool {
-        use crate::data::Kind;
-        use crate::subtasks::Role;
-        self.role == Role::Rows || schema.get(name).is_some_and(|column| column.kind == Kind::Number)
+        let wanted = match self.role {
+            Role::Rows => return true,
+            Role::Texts => Kind::Text,
+            Role::Numbers | Role::Fixed => Kind::Number,
+        };
+        schema.get(name).is_some_and(|column| column.kind == wanted)
     }
 }

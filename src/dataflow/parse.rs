@@ -204,7 +204,7 @@ fn read_subtask(
         let title = format!("{name}: `{}` is refused", refusal.parameter);
         document.diagnostic(span, title, &refusal.reason, Some(refusal.reason.clone()))
     })?;
-    Ok(Some(StepPlan { label: name, entry, subtask: Arc::from(subtask), columns }))
+    Ok(Some(StepPlan { label: name, entry, subtask: Arc::from(subtask), columns, span }))
 }
 
 fn read_columns(document: &Document, value: Value<'_>) -> Result<Vec<Spanned<String>>, Diagnostic> {
@@ -341,7 +341,7 @@ url = "null"
         let dataflow = Dataflow::from_text("f.toml", GOOD, &[]).unwrap();
         assert_eq!(dataflow.labels(), ["prepare", "standard_scaler", "standard_scaler_2", "result"]);
         assert_eq!((dataflow.name.as_str(), dataflow.placement), ("w", Placement::Subtask));
-        let steps = dataflow.steps(&crate::data::Schema::davis()).unwrap();
+        let (steps, _) = dataflow.steps(&crate::data::Schema::davis()).unwrap();
         assert_eq!((steps[0].scope.numbers.len(), steps[1].scope.numbers.len()), (1, 26));
     }
 

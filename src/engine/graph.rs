@@ -22,7 +22,10 @@ use crate::subtasks::result::{Encoder, Encoding, Output};
 
 /// What the graph is made of.
 pub struct Plan {
+    /// Of the rows as they come in.
     pub schema: Arc<Schema>,
+    /// Of the results.
+    pub schema_out: Arc<Schema>,
     pub steps: Vec<Step>,
     pub placement: Placement,
     pub encoding: Encoding,
@@ -168,7 +171,7 @@ fn result<'scope>(
     plan: &Plan,
     times: Times,
 ) -> StreamVec<'scope, u64, Finished> {
-    let encoder = Encoder::new(plan.schema.clone(), plan.encoding);
+    let encoder = Encoder::new(plan.schema_out.clone(), plan.encoding);
     let index = plan.steps.len() + 1;
     let encode = move |message: Message, receipt: Receipt, times: &mut ServiceTimes| {
         let rows_out = message.rows() as u64;

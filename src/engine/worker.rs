@@ -57,9 +57,11 @@ pub fn run(worker: &mut Worker, dataflow: &Dataflow, options: &Options) -> Resul
         return failure.take().map_or(ended.map(|()| None), Err);
     };
     let first_in_process = worker.index() / options.cluster.workers * options.cluster.workers;
+    let (steps, schema_out) = dataflow.steps(&schema)?;
     let plan = Plan {
-        steps: dataflow.steps(&schema)?,
+        steps,
         schema: Arc::new(schema),
+        schema_out: Arc::new(schema_out),
         placement: dataflow.placement,
         encoding: dataflow.sink.encoding(),
         writer: if dataflow.sink.parts { first_in_process as u64 } else { 0 },
@@ -346,7 +348,7 @@ impl SinkWriter {
     fn open(index: usize, plan: &Plan, dataflow: &Dataflow, options: &Options, failure: &Failure) -> SinkWriter {
         let writes = plan.writer == index as u64;
         let open =
-            || dataflow.sink.open(&plan.schema, options.cluster.process).map_err(|error| fail(failure, error)).ok();
+            || dataflow.sink.open(&plan.schema_out, options.cluster.process).map_err(|error| fail(failure, error)).ok();
         SinkWriter { sink: if writes { open() } else { None }, failure: failure.clone() }
     }
 

@@ -42,6 +42,20 @@ pub fn quantile_sorted(sorted: &[f64], q: f64) -> f64 {
     lerp(sorted[below], sorted[above], t)
 }
 
+/// The `q`-quantile of sorted values by NumPy's method `averaged_inverted_cdf`: a value of the data, or the mean of
+/// two where the distribution function is flat at `q`; NaN if there are none.
+pub fn averaged_quantile_sorted(sorted: &[f64], q: f64) -> f64 {
+    let Some(last) = sorted.len().checked_sub(1) else { return f64::NAN };
+    let place = sorted.len() as f64 * q - 1.0;
+    if place < 0.0 {
+        return sorted[0];
+    }
+    let below = (place.floor() as usize).min(last);
+    let above = (below + 1).min(last);
+    let t = if place == place.floor() { 0.5 } else { 1.0 };
+    lerp(sorted[below], sorted[above], t)
+}
+
 /// Answers a few quantiles of one column by selection, without a full sort.
 pub struct Selector {
     keys: Vec<i64>,

@@ -4,13 +4,18 @@
 
 mod binarizer;
 mod clip;
+mod diff;
 mod drop_duplicates;
 mod dropna;
 mod fillna;
 mod interpolate;
+mod k_bins_discretizer;
 mod max_abs_scaler;
 mod min_max_scaler;
 mod normalizer;
+mod one_hot_encoder;
+mod ordinal_encoder;
+mod polynomial_features;
 mod power_transformer;
 pub mod prepare;
 mod quantile_transformer;
@@ -18,13 +23,15 @@ mod registry;
 mod replace;
 pub mod result;
 mod robust_scaler;
+mod rolling;
 mod scope;
+mod simple_imputer;
 mod standard_scaler;
 
 pub use registry::{Entry, Parameter, Role, find};
 pub use scope::Scope;
 
-use crate::data::Message;
+use crate::data::{Message, Schema};
 use registry::entry;
 
 /// One step of the chain, applied to one message at a time.
@@ -34,6 +41,16 @@ pub trait Subtask: Send + Sync {
     /// # Errors
     /// Where the original raises; the message is then unspecified.
     fn apply(&self, message: &mut Message, scope: &Scope) -> Result<(), Fault>;
+
+    /// The columns after the step, where it changes them.
+    fn columns_after(&self, schema: &Schema, _scope: &Scope) -> Schema {
+        schema.clone()
+    }
+
+    /// Refuses columns that do not fit the parameters.
+    fn check_scope(&self, _scope: &Scope) -> Result<(), Refusal> {
+        Ok(())
+    }
 
     /// Refuses parameters that the original refuses.
     fn check(&self) -> Result<(), Refusal> {
@@ -68,8 +85,8 @@ impl Refusal {
     }
 }
 
-/// All subtasks, in the order of the published chain.
-pub const REGISTRY: [Entry; 16] = [
+/// All subtasks: those of the published chain in its order, then the others.
+pub const REGISTRY: [Entry; 23] = [
     prepare::ENTRY,
     entry::<drop_duplicates::DropDuplicates>("drop_duplicates", "pandas.DataFrame.drop_duplicates", Role::Rows),
     entry::<replace::Replace>("replace", "pandas.DataFrame.replace", Role::Numbers),
@@ -94,6 +111,25 @@ pub const REGISTRY: [Entry; 16] = [
     entry::<normalizer::Normalizer>("normalizer", "sklearn.preprocessing.Normalizer", Role::Numbers),
     entry::<binarizer::Binarizer>("binarizer", "sklearn.preprocessing.Binarizer", Role::Numbers),
     result::ENTRY,
+    entry::<rolling::Rolling>("rolling", "pandas.DataFrame.rolling", Role::Numbers),
+    entry::<diff::Diff>("diff", "pandas.DataFrame.diff", Role::Numbers),
+    entry::<simple_imputer::SimpleImputer>(
+        "simple_imputer",
+        "sklearn.impute.SimpleImputer(keep_empty_features=True)",
+        Role::Numbers,
+    ),
+    entry::<k_bins_discretizer::KBinsDiscretizer>(
+        "k_bins_discretizer",
+        "sklearn.preprocessing.KBinsDiscretizer(encode='ordinal')",
+        Role::Numbers,
+    ),
+    entry::<polynomial_features::PolynomialFeatures>(
+        "polynomial_features",
+        "sklearn.preprocessing.PolynomialFeatures",
+        Role::Numbers,
+    ),
+    entry::<ordinal_encoder::OrdinalEncoder>("ordinal_encoder", "sklearn.preprocessing.OrdinalEncoder", Role::Texts),
+    entry::<one_hot_encoder::OneHotEncoder>("one_hot_encoder", "sklearn.preprocessing.OneHotEncoder", Role::Texts),
 ];
 
 #[cfg(test)]

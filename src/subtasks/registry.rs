@@ -16,6 +16,8 @@ pub enum Role {
     Fixed,
     /// Number columns, named by `columns`.
     Numbers,
+    /// Text columns, named by `columns`.
+    Texts,
     /// Whole rows, compared by the columns of `subset`.
     Rows,
 }
@@ -90,7 +92,7 @@ impl Entry {
     pub fn columns_parameter(&self) -> Option<&'static str> {
         match self.role {
             Role::Fixed => None,
-            Role::Numbers => Some("columns"),
+            Role::Numbers | Role::Texts => Some("columns"),
             Role::Rows => Some("subset"),
         }
     }
@@ -103,6 +105,7 @@ impl Entry {
             default: Value::Null,
             help: match self.role {
                 Role::Rows => "Columns that are looked at; all columns of the schema if not given.".into(),
+                Role::Texts => "Columns that are replaced; every text column if not given.".into(),
                 _ => "Columns that are changed; every number column if not given.".into(),
             },
         });

@@ -3,19 +3,20 @@
 use super::Fault;
 use crate::data::{Kind, Message, Schema};
 
-/// Slots of the columns in scope, with the numbers' names for messages to people.
+/// Slots of the columns in scope, with their names for messages to people and for new columns.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scope {
     pub numbers: Vec<usize>,
     pub texts: Vec<usize>,
     names: Vec<String>,
+    text_names: Vec<String>,
 }
 
 impl Scope {
     /// The first `count` number columns, without names from a schema.
     pub fn numbers(count: usize) -> Scope {
         let names = (0..count).map(|slot| format!("column {slot}")).collect();
-        Scope { numbers: (0..count).collect(), texts: Vec::new(), names }
+        Scope { numbers: (0..count).collect(), names, ..Scope::default() }
     }
 
     /// The columns of a schema that `wanted` lets through.
@@ -27,7 +28,10 @@ impl Scope {
                     scope.numbers.push(column.slot);
                     scope.names.push(column.name.clone());
                 }
-                Kind::Text => scope.texts.push(column.slot),
+                Kind::Text => {
+                    scope.texts.push(column.slot);
+                    scope.text_names.push(column.name.clone());
+                }
             }
         }
         scope
@@ -36,6 +40,11 @@ impl Scope {
     /// Slots and names of the number columns.
     pub fn named(&self) -> impl Iterator<Item = (usize, &str)> {
         self.numbers.iter().copied().zip(self.names.iter().map(String::as_str))
+    }
+
+    /// Slots and names of the text columns.
+    pub fn named_texts(&self) -> impl Iterator<Item = (usize, &str)> {
+        self.texts.iter().copied().zip(self.text_names.iter().map(String::as_str))
     }
 
     /// Refuses infinities, as scikit-learn does everywhere.

@@ -1,0 +1,115 @@
+//! Sorts values into bins.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Fault, Refusal, Scope, Subtask};
+use crate::data::Message;
+use crate::kernels::order::{self, sorted};
+
+/// Replaces each value by the number of its bin, from 0; a constant column becomes 0.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct KBinsDiscretizer {
+    /// Bins a column; those narrower than 1e-8 are left out.
+    n_bins: usize,
+    /// Bins of equal width (`uniform`) or of equally many values (`quantile`).
+    strategy: Strategy,
+    /// How a quantile is taken that lies between two values.
+    quantile_method: QuantileMethod,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Strategy {
+    #[default]
+    Quantile,
+    Uniform,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum QuantileMethod {
+    #[default]
+    AveragedInvertedCdf,
+    Linear,
+}
+
+impl Default for KBinsDiscretizer {
+    fn default() -> KBinsDiscretizer {
+        let (strategy, quantile_method) = Default::default();
+        KBinsDiscretizer { n_bins: 5, strategy, quantile_method }
+    }
+}
+
+impl Subtask for KBinsDiscretizer {
+    fn apply(&self, message: &mut Message, scope: &Scope) -> Result<(), Fault> {
+        scope.refuse_not_finite(message)?;
+        for slot in &scope.numbers {
+            let column = message.column_mut(*slot);
+            let edges = self.inner_edges(&sorted(column));
+            column.iter_mut().for_each(|x| *x = edges.partition_point(|edge| edge <= x) as f64);
+        }
+        Ok(())
+    }
+
+    fn check(&self) -> Result<(), Refusal> {
+        if self.n_bins >= 2 {
+            return Ok(());
+        }
+        Err(Refusal::new("n_bins", "at least 2 bins are needed"))
+    }
+}
+
+impl KBinsDiscretizer {
+    /// The edges between two bins.
+    fn inner_edges(&self, sorted: &[f64]) -> Vec<f64> {
+        let [low, .., high] = sorted else { return Vec::new() };
+        if low == high {
+            return Vec::new();
+        }
+        let edges: Vec<f64> = match self.strategy {
+            Strategy::Uniform => {
+                let step = (high - low) / self.n_bins as f64;
+                let edges = (0..self.n_bins).map(|edge| edge as f64 * step + low);
+                return edges.skip(1).collect();
+            }
+            Strategy::Quantile => (0..=self.n_bins).map(|edge| self.quantile(sorted, edge)).collect(),
+        };
+        let mut wide = vec![edges[0]];
+        wide.extend(edges.windows(2).filter(|pair| pair[1] - pair[0] > 1e-8).map(|pair| pair[1]));
+        let last = wide.len().saturating_sub(1).max(1);
+        wide.drain(1..).take(last - 1).collect()
+    }
+
+    fn quantile(&self, sorted: &[f64], edge: usize) -> f64 {
+        // scikit-learn asks NumPy for percentiles: the factors round.
+        let step = 100.0 / self.n_bins as f64;
+        let percentile = if edge == self.n_bins { 100.0 } else { edge as f64 * step };
+        let q = percentile / 100.0;
+        match self.quantile_method {
+            QuantileMethod::Linear => order::quantile_sorted(sorted, q),
+            QuantileMethod::AveragedInvertedCdf => order::averaged_quantile_sorted(sorted, q),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::subtasks::testing::applied;
+
+    #[test]
+    fn equally_many_or_equally_wide() {
+        let column = vec![0.0, 1.0, 2.0, 3.0, 100.0];
+        let bins = |strategy| KBinsDiscretizer { n_bins: 2, strategy, ..Default::default() };
+        assert_eq!(applied(&bins(Strategy::Quantile), &[column.clone()]).unwrap(), [[0.0, 0.0, 1.0, 1.0, 1.0]]);
+        assert_eq!(applied(&bins(Strategy::Uniform), &[column]).unwrap(), [[0.0, 0.0, 0.0, 0.0, 1.0]]);
+    }
+
+    #[test]
+    fn constants_and_narrow_bins() {
+        let out = applied(&KBinsDiscretizer::default(), &[vec![3.0; 4], vec![0.0, 0.0, 0.0, 1.0]]).unwrap();
+        assert_eq!(out, [[0.0; 4], [0.0, 0.0, 0.0, 0.0]]);
+    }
+}

@@ -1,0 +1,93 @@
+//! Texts as columns of 0 and 1.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::ordinal_encoder::category;
+use super::{Fault, Refusal, Scope, Subtask};
+use crate::data::{Kind, Message, Schema};
+
+/// Replaces text columns by a column of 0 and 1 for each category, named `column_category`, at the end.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct OneHotEncoder {
+    /// The categories of each column, in order: a list of texts a column. They name the columns of the result.
+    categories: Vec<Vec<String>>,
+    /// What a text does that is no category: `error` fails the message, `ignore` leaves zeros.
+    handle_unknown: HandleUnknown,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum HandleUnknown {
+    #[default]
+    Error,
+    Ignore,
+}
+
+impl Subtask for OneHotEncoder {
+    fn apply(&self, message: &mut Message, scope: &Scope) -> Result<(), Fault> {
+        let rows = message.rows();
+        for ((slot, name), categories) in scope.named_texts().zip(&self.categories) {
+            let mut columns = vec![vec![0.0; rows]; categories.len()];
+            for row in 0..rows {
+                let text = message.texts[slot].get(row);
+                match text.and_then(|text| category(categories, text)) {
+                    Some(place) => columns[place][row] = 1.0,
+                    None if self.handle_unknown == HandleUnknown::Ignore => {}
+                    None => return Err(super::ordinal_encoder::unknown(text, name, message.ids[row])),
+                }
+            }
+            columns.into_iter().for_each(|column| message.push_column(column));
+        }
+        message.drop_texts(&scope.texts);
+        Ok(())
+    }
+
+    fn columns_after(&self, schema: &Schema, scope: &Scope) -> Schema {
+        let columns = scope.named_texts().zip(&self.categories).flat_map(|((_, name), categories)| {
+            categories.iter().map(move |category| (format!("{name}_{category}"), Kind::Number))
+        });
+        schema.without_texts(&scope.texts).with(columns)
+    }
+
+    fn check_scope(&self, scope: &Scope) -> Result<(), Refusal> {
+        if self.categories.len() == scope.texts.len() {
+            return Ok(());
+        }
+        let (columns, lists) = (scope.texts.len(), self.categories.len());
+        Err(Refusal::new("categories", format!("one list a text column: {columns} columns, {lists} lists")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::TextColumn;
+
+    fn encoded(handle_unknown: HandleUnknown) -> Result<Message, Fault> {
+        let schema = Schema::new([("rule", Kind::Text), ("x", Kind::Number)]);
+        let scope = Scope::of(&schema, |name| name == "rule");
+        let encoder = OneHotEncoder { categories: vec![vec!["a".into(), "b".into()]], handle_unknown };
+        assert_eq!(encoder.columns_after(&schema, &scope).names().collect::<Vec<_>>(), ["x", "rule_a", "rule_b"]);
+        let mut message = Message::from_columns(&[vec![7.0, 8.0]]);
+        let mut text = TextColumn::default();
+        text.push(Some("b"));
+        text.push(Some("c"));
+        message.texts.push(text);
+        encoder.apply(&mut message, &scope).map(|()| message)
+    }
+
+    #[test]
+    fn categories_become_columns() {
+        let message = encoded(HandleUnknown::Ignore).unwrap();
+        assert_eq!(message.flat(), [7.0, 8.0, 0.0, 0.0, 1.0, 0.0]);
+        assert!(message.texts.is_empty());
+    }
+
+    #[test]
+    fn an_unknown_text_fails_the_message() {
+        let fault = encoded(HandleUnknown::Error).unwrap_err();
+        assert!(fault.0.contains("\"c\"") && fault.0.contains("Column rule, row 1"), "{fault}");
+    }
+}

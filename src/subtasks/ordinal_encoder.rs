@@ -1,0 +1,110 @@
+//! Texts as the numbers of their categories.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Fault, Refusal, Scope, Subtask};
+use crate::data::{Kind, Message, Schema};
+
+/// Replaces text columns by number columns of the same name, at the end: the place of each text among its
+/// column's categories. Missing stays missing.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct OrdinalEncoder {
+    /// The categories of each column, in order: a list of texts a column; those of the message, sorted, if not
+    /// given.
+    categories: Vec<Vec<String>>,
+    /// What a text does that is no category: `error` fails the message, `use_encoded_value` takes
+    /// `unknown_value`.
+    handle_unknown: HandleUnknown,
+    /// The number of a text that is no category; missing if not given.
+    unknown_value: Option<f64>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum HandleUnknown {
+    #[default]
+    Error,
+    UseEncodedValue,
+}
+
+impl Subtask for OrdinalEncoder {
+    fn apply(&self, message: &mut Message, scope: &Scope) -> Result<(), Fault> {
+        for (index, (slot, name)) in scope.named_texts().enumerate() {
+            let own;
+            let categories = match self.categories.get(index) {
+                Some(categories) => categories,
+                None => {
+                    own = message.texts[slot].distinct();
+                    &own
+                }
+            };
+            let mut column = Vec::with_capacity(message.rows());
+            for (row, id) in message.ids.iter().enumerate() {
+                let text = message.texts[slot].get(row);
+                column.push(match text.map(|text| category(categories, text)) {
+                    None => f64::NAN,
+                    Some(Some(place)) => place as f64,
+                    Some(None) if self.handle_unknown == HandleUnknown::UseEncodedValue => {
+                        self.unknown_value.unwrap_or(f64::NAN)
+                    }
+                    Some(None) => return Err(unknown(text, name, *id)),
+                });
+            }
+            message.push_column(column);
+        }
+        message.drop_texts(&scope.texts);
+        Ok(())
+    }
+
+    fn columns_after(&self, schema: &Schema, scope: &Scope) -> Schema {
+        let columns = scope.named_texts().map(|(_, name)| (name.to_owned(), Kind::Number));
+        schema.without_texts(&scope.texts).with(columns)
+    }
+
+    fn check_scope(&self, scope: &Scope) -> Result<(), Refusal> {
+        if self.categories.is_empty() || self.categories.len() == scope.texts.len() {
+            return Ok(());
+        }
+        let (columns, lists) = (scope.texts.len(), self.categories.len());
+        Err(Refusal::new("categories", format!("one list a text column: {columns} columns, {lists} lists")))
+    }
+}
+
+/// The place of a text among categories.
+pub(super) fn category(categories: &[String], text: &str) -> Option<usize> {
+    categories.iter().position(|category| category == text)
+}
+
+pub(super) fn unknown(text: Option<&str>, column: &str, row: u64) -> Fault {
+    let shown = text.map_or_else(|| "missing".to_owned(), |text| format!("{text:?}"));
+    Fault(format!("Found unknown categories [{shown}]. Column {column}, row {row}."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::TextColumn;
+
+    #[test]
+    fn texts_become_their_places() {
+        let schema = Schema::new([("rule", Kind::Text), ("x", Kind::Number)]);
+        let scope = Scope::of(&schema, |name| name == "rule");
+        let mut message = Message::from_columns(&[vec![0.5; 4]]);
+        let mut text = TextColumn::default();
+        [Some("b"), None, Some("a"), Some("b")].into_iter().for_each(|value| text.push(value));
+        message.texts.push(text);
+        let mut given = message.clone();
+        OrdinalEncoder::default().apply(&mut message, &scope).unwrap();
+        assert_eq!(format!("{:?}", message.column(1)), "[1.0, NaN, 0.0, 1.0]");
+        let encoder = OrdinalEncoder {
+            categories: vec![vec!["b".into()]],
+            handle_unknown: HandleUnknown::UseEncodedValue,
+            unknown_value: Some(-1.0),
+        };
+        encoder.apply(&mut given, &scope).unwrap();
+        assert_eq!(format!("{:?}", given.column(1)), "[0.0, NaN, -1.0, 0.0]");
+        assert_eq!(encoder.columns_after(&schema, &scope).names().collect::<Vec<_>>(), ["x", "rule"]);
+    }
+}

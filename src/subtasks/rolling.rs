@@ -1,0 +1,112 @@
+//! Statistics over a window of rows.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Fault, Refusal, Scope, Subtask};
+use crate::data::Message;
+
+/// Replaces each value by a statistic over the rows up to it; infinity counts as missing.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Rolling {
+    /// Rows in the window, the value's own among them.
+    window: usize,
+    /// The statistic.
+    method: Statistic,
+    /// How many values must be present for a result; `window` if not given.
+    min_periods: Option<usize>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Statistic {
+    #[default]
+    Mean,
+    Sum,
+    Min,
+    Max,
+    Std,
+}
+
+impl Default for Rolling {
+    fn default() -> Rolling {
+        Rolling { window: 3, method: Statistic::Mean, min_periods: None }
+    }
+}
+
+impl Subtask for Rolling {
+    fn apply(&self, message: &mut Message, scope: &Scope) -> Result<(), Fault> {
+        let needed = self.min_periods.unwrap_or(self.window);
+        let mut present = Vec::with_capacity(self.window);
+        for slot in &scope.numbers {
+            let column = message.column_mut(*slot);
+            let before = column.to_vec();
+            for (row, x) in column.iter_mut().enumerate() {
+                let window = &before[(row + 1).saturating_sub(self.window)..=row];
+                present.clear();
+                present.extend(window.iter().copied().filter(|x| x.is_finite()));
+                *x = if present.len() < needed { f64::NAN } else { self.method.of(&present) };
+            }
+        }
+        Ok(())
+    }
+
+    fn check(&self) -> Result<(), Refusal> {
+        if self.window == 0 {
+            return Err(Refusal::new("window", "window must be an integer 1 or greater"));
+        }
+        match self.min_periods {
+            Some(needed) if needed > self.window => {
+                Err(Refusal::new("min_periods", format!("min_periods {needed} must be <= window {}", self.window)))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Statistic {
+    /// Each window anew: a value that has left it leaves no rounding behind.
+    fn of(self, values: &[f64]) -> f64 {
+        let n = values.len() as f64;
+        let sum: f64 = values.iter().sum();
+        match self {
+            Statistic::Mean => sum / n,
+            Statistic::Sum => sum + 0.0,
+            Statistic::Min => values.iter().copied().fold(f64::NAN, f64::min),
+            Statistic::Max => values.iter().copied().fold(f64::NAN, f64::max),
+            Statistic::Std if values.len() < 2 => f64::NAN,
+            Statistic::Std if values.iter().all(|x| *x == values[0]) => 0.0,
+            Statistic::Std => {
+                let mean = sum / n;
+                (values.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / (n - 1.0)).sqrt()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::subtasks::testing::applied;
+
+    fn rolled(method: Statistic, min_periods: usize) -> String {
+        let rolling = Rolling { window: 2, method, min_periods: Some(min_periods) };
+        format!("{:?}", applied(&rolling, &[vec![1.0, 3.0, f64::NAN, 5.0]]).unwrap()[0])
+    }
+
+    #[test]
+    fn every_statistic() {
+        assert_eq!(rolled(Statistic::Mean, 1), "[1.0, 2.0, 3.0, 5.0]");
+        assert_eq!(rolled(Statistic::Sum, 2), "[NaN, 4.0, NaN, NaN]");
+        assert_eq!(rolled(Statistic::Min, 1), "[1.0, 1.0, 3.0, 5.0]");
+        assert_eq!(rolled(Statistic::Max, 1), "[1.0, 3.0, 3.0, 5.0]");
+        assert_eq!(rolled(Statistic::Std, 1), "[NaN, 1.4142135623730951, NaN, NaN]");
+    }
+
+    #[test]
+    fn more_values_than_the_window_holds_are_refused() {
+        let rolling = Rolling { min_periods: Some(4), ..Rolling::default() };
+        assert_eq!(rolling.check().unwrap_err().parameter, "min_periods");
+    }
+}

@@ -1,0 +1,84 @@
+//! Fills missing values with a statistic of their column.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Fault, Scope, Subtask};
+use crate::data::Message;
+use crate::kernels::moments::moments;
+use crate::kernels::order::{Selector, sorted};
+
+/// Fills missing values with the column's mean, median or commonest value, or a constant.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct SimpleImputer {
+    /// What is filled in; a column without any value gets `fill_value`.
+    strategy: Strategy,
+    /// The constant.
+    fill_value: f64,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Strategy {
+    #[default]
+    Mean,
+    Median,
+    MostFrequent,
+    Constant,
+}
+
+impl Subtask for SimpleImputer {
+    fn apply(&self, message: &mut Message, scope: &Scope) -> Result<(), Fault> {
+        scope.refuse_infinite(message)?;
+        for slot in &scope.numbers {
+            let column = message.column_mut(*slot);
+            if !column.iter().any(|x| x.is_nan()) {
+                continue;
+            }
+            let statistic = match self.strategy {
+                Strategy::Mean => moments(column).mean,
+                Strategy::Median => Selector::new(column).median(),
+                Strategy::MostFrequent => commonest(column),
+                Strategy::Constant => self.fill_value,
+            };
+            let fill = if statistic.is_nan() { self.fill_value } else { statistic };
+            column.iter_mut().filter(|x| x.is_nan()).for_each(|x| *x = fill);
+        }
+        Ok(())
+    }
+}
+
+/// The commonest value, of several the smallest; NaN without a value.
+fn commonest(column: &[f64]) -> f64 {
+    let sorted = sorted(column);
+    let mut best: &[f64] = &[];
+    for run in sorted.chunk_by(|a, b| a == b) {
+        if run.len() > best.len() {
+            best = run;
+        }
+    }
+    best.first().copied().unwrap_or(f64::NAN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::subtasks::testing::applied;
+
+    #[test]
+    fn every_strategy() {
+        let column = vec![4.0, 1.0, f64::NAN, 4.0, 1.0, 0.0];
+        for (strategy, filled) in
+            [(Strategy::Mean, 2.0), (Strategy::Median, 1.0), (Strategy::MostFrequent, 1.0), (Strategy::Constant, 7.0)]
+        {
+            let imputer = SimpleImputer { strategy, fill_value: 7.0 };
+            assert_eq!(applied(&imputer, &[column.clone()]).unwrap()[0][2], filled, "{strategy:?}");
+        }
+    }
+
+    #[test]
+    fn a_column_without_a_value_gets_the_constant() {
+        assert_eq!(applied(&SimpleImputer::default(), &[vec![f64::NAN; 2]]).unwrap(), [[0.0, 0.0]]);
+    }
+}
