@@ -8,6 +8,7 @@ message on which an original raises leaves no rows, as in rowmill, where it goes
 """
 
 import datetime
+import functools
 import itertools
 import sys
 import tomllib
@@ -16,6 +17,7 @@ import warnings
 import numpy as np
 import pandas as pd
 from sklearn import preprocessing as sk
+from sklearn.impute import SimpleImputer
 
 warnings.filterwarnings("ignore")
 
@@ -28,6 +30,8 @@ SCALERS = {
     "quantile_transformer": sk.QuantileTransformer,
     "normalizer": sk.Normalizer,
     "binarizer": sk.Binarizer,
+    "simple_imputer": functools.partial(SimpleImputer, keep_empty_features=True),
+    "k_bins_discretizer": functools.partial(sk.KBinsDiscretizer, encode="ordinal", subsample=None),
 }
 
 
@@ -75,8 +79,21 @@ def apply(frame, step):
     if use == "dropna":
         parameters.setdefault("subset", schema)
         return frame.dropna(**parameters)
+    if use in ("ordinal_encoder", "one_hot_encoder"):
+        return encode(frame, use, parameters, step.get("columns"))
     part = frame[columns]
-    if use == "replace":
+    if use == "polynomial_features":
+        features = sk.PolynomialFeatures(**parameters)
+        products = features.fit_transform(part.to_numpy())
+        names = features.get_feature_names_out(columns)
+        new = [place for place, name in enumerate(names) if name not in columns]
+        return frame.assign(**{names[place]: products[:, place] for place in new})
+    if use == "rolling":
+        method = parameters.pop("method", "mean")
+        part = getattr(part.rolling(parameters.pop("window", 3), **parameters), method)()
+    elif use == "diff":
+        part = part.diff(**parameters)
+    elif use == "replace":
         part = part.replace(parameters.get("to_replace", []), parameters.get("value", np.nan))
     elif use == "interpolate":
         part = part.reset_index(drop=True).interpolate(**parameters).set_axis(frame.index)
@@ -108,11 +125,26 @@ def apply(frame, step):
     return frame
 
 
+def encode(frame, use, parameters, columns):
+    """Text columns as numbers, at the end."""
+    columns = columns or [c for c in frame.columns if frame[c].dtype != np.float64 and c not in ("message", "row")]
+    texts = frame[columns].astype(object).where(frame[columns].notna(), np.nan)
+    if use == "one_hot_encoder":
+        encoder = sk.OneHotEncoder(sparse_output=False, **parameters)
+    else:
+        if parameters.get("handle_unknown") == "use_encoded_value":
+            parameters.setdefault("unknown_value", np.nan)
+        encoder = sk.OrdinalEncoder(**parameters)
+    encoded = encoder.fit_transform(texts.to_numpy())
+    names = encoder.get_feature_names_out(columns)
+    return frame.drop(columns=columns).assign(**{name: encoded[:, place] for place, name in enumerate(names)})
+
+
 def run(dataflow, frame):
     size = dataflow.get("buffer", {}).get("bucket_size", 1000)
     frame.insert(0, "row", np.arange(len(frame)))
     frame.insert(0, "message", np.arange(len(frame)) // size)
-    done = [frame.iloc[:0]]
+    done = []
     for _, message in frame.groupby("message"):
         try:
             for step in dataflow.get("subtask", []):
@@ -120,7 +152,7 @@ def run(dataflow, frame):
             done.append(message)
         except (ValueError, RuntimeError) as error:
             print(f"message {message['message'].iloc[0]}: {str(error).splitlines()[0]}", file=sys.stderr)
-    return pd.concat(done)
+    return pd.concat(done) if done else frame.iloc[:0]
 
 
 def main():

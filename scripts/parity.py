@@ -28,7 +28,7 @@ BATCH = 500
 SHAPES = [0, 1, 2, 3, 5, 10, 30, 100, 300, 1000, 5000]
 SHAPE_WEIGHTS = [1, 4, 4, 4, 6, 10, 12, 12, 6, 3, 1]
 # These only move or compare values.
-EXACT = {"drop_duplicates", "replace", "dropna", "binarizer", "ordinal_encoder"}
+EXACT = {"drop_duplicates", "replace", "dropna", "binarizer", "ordinal_encoder", "one_hot_encoder", "k_bins_discretizer"}
 
 
 def column(rng, n):
@@ -104,9 +104,29 @@ def parameters(rng, use, names):
         return maybe(norm=str(rng.choice(["l1", "l2", "max"])))
     if use == "binarizer":
         return maybe(threshold=round(float(rng.normal()), 1))
+    if use == "rolling":
+        method = str(rng.choice(["mean", "sum", "min", "max", "std"]))
+        window = int(rng.integers(1, 12))
+        return {"window": window, "method": method} | maybe(min_periods=int(rng.integers(1, window + 1)))
+    if use == "diff":
+        return maybe(periods=int(rng.integers(-3, 5)))
+    if use == "simple_imputer":
+        strategy = str(rng.choice(["mean", "median", "most_frequent", "constant"]))
+        return maybe(strategy=strategy) if strategy != "constant" else {"strategy": strategy, "fill_value": 1.5}
+    if use == "k_bins_discretizer":
+        strategy = str(rng.choice(["uniform", "quantile"]))
+        method = maybe(quantile_method="linear") if strategy == "quantile" else {}
+        return {"strategy": strategy} | maybe(n_bins=int(rng.integers(2, 12))) | method
+    if use == "polynomial_features":
+        return maybe(degree=int(rng.integers(1, 4)), interaction_only=True, include_bias=False)
+    if use == "ordinal_encoder":
+        return {} if rng.random() < 0.5 else {"categories": [WORDS, WORDS[:2]], "handle_unknown": "use_encoded_value"}
+    if use == "one_hot_encoder":
+        return {"categories": [WORDS, WORDS[:2]]} | maybe(handle_unknown="ignore")
     return {}
 
 
+WORDS = ["clear", "rain", "snow"]
 SUBTASKS = [
     "drop_duplicates",
     "replace",
@@ -122,6 +142,13 @@ SUBTASKS = [
     "quantile_transformer",
     "normalizer",
     "binarizer",
+    "rolling",
+    "diff",
+    "simple_imputer",
+    "k_bins_discretizer",
+    "polynomial_features",
+    "ordinal_encoder",
+    "one_hot_encoder",
 ]
 
 
@@ -135,12 +162,17 @@ def case(seed, only):
     frame = pd.DataFrame({name: column(rng, n) for name in names})
     if use in ("power_transformer",) and rng.random() < 0.5:
         frame = frame.abs() + 1e-3
-    if use == "normalizer" and rng.random() < 0.7:
+    if use == "polynomial_features":
+        frame, names = frame.iloc[:, :6], names[:6]
+    if use in ("ordinal_encoder", "one_hot_encoder"):
+        for name in ("t0", "t1"):
+            frame[name] = rng.choice(np.array([*WORDS, None][: rng.integers(1, 5)], dtype=object), n)
+    if use in ("normalizer", "polynomial_features", "k_bins_discretizer") and rng.random() < 0.7:
         frame = frame.fillna(0.5)
     if n > 1 and rng.random() < 0.5:
         frame = frame.iloc[rng.integers(0, max(1, n // 2), n)].reset_index(drop=True)
     step = {"use": use} | parameters(rng, use, names)
-    if use not in ("drop_duplicates", "dropna") and rng.random() < 0.3:
+    if use not in ("drop_duplicates", "dropna", "ordinal_encoder", "one_hot_encoder") and rng.random() < 0.3:
         step["columns"] = names[: int(rng.integers(1, width + 1))]
     size = max(1, n) if rng.random() < 0.7 else int(rng.choice([1, 3, 17, 100]))
     return frame, step, size
@@ -157,10 +189,11 @@ def toml_value(value):
 def write(directory, name, frame, step, size):
     base = os.path.join(directory, name)
     frame.to_csv(base + ".in.csv", index=False)
-    numbers = ", ".join(f'"{c}"' for c in frame.columns)
+    numbers = ", ".join(f'"{c}"' for c in frame.columns if c[0] == "c")
+    texts = ", ".join(f'"{c}"' for c in frame.columns if c[0] == "t")
     step = "\n".join(f"{key} = {toml_value(value)}" for key, value in step.items())
     open(base + ".toml", "w").write(
-        f'[schema]\nnumber = [{numbers}]\n\n[source]\nurl = "{base}.in.csv"\n\n[buffer]\nbucket_size = {size}\n\n'
+        f'[schema]\nnumber = [{numbers}]\ntext = [{texts}]\n\n[source]\nurl = "{base}.in.csv"\n\n[buffer]\nbucket_size = {size}\n\n'
         f'[[subtask]]\n{step}\n\n[sink]\nurl = "{base}.ours.csv"\n\n[dead_letter]\nurl = "null"\n'
     )
     return base
@@ -173,6 +206,8 @@ def expected(frame, step, size):
 
 def difference(frame, step, size, ours, theirs):
     """What differs first, or None."""
+    if len(ours) == 0 and len(theirs) == 0:
+        return None
     if list(ours.columns) != list(theirs.columns):
         return f"columns {list(ours.columns)}, not {list(theirs.columns)}"
     if len(ours) != len(theirs) or not np.array_equal(ours["row"], theirs["row"]):
@@ -190,7 +225,7 @@ def difference(frame, step, size, ours, theirs):
 def column_difference(frame, step, name, a, b):
     """Place and text of the first difference in a column of one message."""
     use = step["use"]
-    if use in ("standard_scaler", "power_transformer") and name in frame and frame[name].abs().max() > 1e150:
+    if use in ("standard_scaler", "power_transformer", "rolling") and name in frame and frame[name].abs().max() > 1e150:
         return None  # the variance overflows: whether to infinity or NaN is rounding
     if use == "power_transformer" and not step.get("standardize", True) and name in frame:
         a, b = standardised(a), standardised(b)
@@ -208,8 +243,10 @@ def standardised(x):
 
 def tolerance(frame, step, name, a, b):
     use = step["use"]
-    if use in EXACT or name not in frame:
+    if use in EXACT or name in ("message", "row"):
         return np.zeros(len(a))
+    if name not in frame:
+        return 1e-9 * np.maximum(np.abs(a), np.abs(b))
     with np.errstate(all="ignore"):
         x = frame[name].to_numpy()
         x = x[np.isfinite(x)]
@@ -219,6 +256,8 @@ def tolerance(frame, step, name, a, b):
         result = np.ptp(finite) if len(finite) else 0.0
         largest = np.abs(x).max(initial=0.0)
         cancelled = 64 * EPS * largest * (result / spread if spread > 0 else 1.0)
+        if step.get("method") == "std":
+            cancelled = 1e-7 * largest  # pandas adds to and takes from one running sum of squares
         if use == "power_transformer":
             bound, floor = power_bounds(x, step)
             floor *= np.std(finite) if len(finite) and np.isfinite(floor) else 1.0

@@ -70,9 +70,10 @@ impl KBinsDiscretizer {
         }
         let edges: Vec<f64> = match self.strategy {
             Strategy::Uniform => {
-                let step = (high - low) / self.n_bins as f64;
-                let edges = (0..self.n_bins).map(|edge| edge as f64 * step + low);
-                return edges.skip(1).collect();
+                let (range, n) = (high - low, self.n_bins as f64);
+                // NumPy's linspace: where the step is too small for an f64, the range comes last.
+                let part = |edge: f64| if range / n == 0.0 { edge / n * range } else { edge * (range / n) };
+                return (1..self.n_bins).map(|edge| part(edge as f64) + low).collect();
             }
             Strategy::Quantile => (0..=self.n_bins).map(|edge| self.quantile(sorted, edge)).collect(),
         };

@@ -32,7 +32,8 @@ impl Subtask for PolynomialFeatures {
         }
         for product in self.products(scope.numbers.len()) {
             let mut values = vec![1.0; message.rows()];
-            for place in product {
+            // From the last factor on, as scikit-learn multiplies: it matters where a product underflows.
+            for place in product.into_iter().rev() {
                 let column = message.column(scope.numbers[place]);
                 values.iter_mut().zip(column).for_each(|(product, x)| *product *= x);
             }
