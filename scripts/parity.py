@@ -257,7 +257,8 @@ def tolerance(frame, step, name, a, b):
         largest = np.abs(x).max(initial=0.0)
         cancelled = 64 * EPS * largest * (result / spread if spread > 0 else 1.0)
         if step.get("method") == "std":
-            cancelled = 1e-7 * largest  # pandas adds to and takes from one running sum of squares
+            rounding = EPS * largest * spread  # of the running sum of squares that pandas keeps
+            cancelled = 16 * rounding / np.maximum(np.abs(b), np.sqrt(rounding))
         if use == "power_transformer":
             bound, floor = power_bounds(x, step)
             floor *= np.std(finite) if len(finite) and np.isfinite(floor) else 1.0

@@ -227,6 +227,69 @@ fn generated_rows_are_the_same_for_the_same_seed() {
 }
 
 #[test]
+fn a_chain_fitted_on_history_is_used_on_other_rows() {
+    let directory = TempDir::new().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let history = file("history.csv", "a,b\n1,10\n3,30\n");
+    let fresh = file("fresh.csv", "a,b\n5,20\n");
+    let fitted = directory.path().join("fit.json");
+    let head = "schema = \"infer\"\n[source]\nurl = \"-\"\n[sink]\nurl = \"-\"\n";
+    let step = "[[subtask]]\nuse = \"standard_scaler\"\n";
+    let frozen = format!("fit = \"frozen\"\nparams = {:?}\n", fitted.display().to_string());
+    let dataflow = file("flow.toml", &format!("{head}{step}{frozen}"));
+    let run = || {
+        let mut command = rowmill();
+        command.args(["run", "--quiet", "--source"]).arg(&fresh).arg(&dataflow);
+        command
+    };
+    run().assert().code(2).stderr(contains("flow.toml:9:10").and(contains("rowmill fit")));
+    rowmill()
+        .args(["fit", "-o"])
+        .arg(&fitted)
+        .arg("--source")
+        .arg(&history)
+        .arg(&dataflow)
+        .assert()
+        .success()
+        .stderr(contains("1 steps fitted on 2 rows"));
+    run().assert().success().stdout("{\"message\":0,\"row\":0,\"a\":3.0,\"b\":0.0}\n");
+    std::fs::write(&fresh, "b,c\n1,2\n").unwrap();
+    run().assert().code(2).stderr(contains("was fitted on a, b, not on b, c"));
+    let loose = file("loose.toml", &format!("{head}{step}params = \"x\"\n"));
+    rowmill().arg("check").arg(&loose).assert().code(2).stderr(contains("params without fit"));
+    rowmill().args(["fit", "-o", "x", "--source", "mqtt://h/t"]).arg(&dataflow).assert().code(2);
+}
+
+#[test]
+fn steps_may_change_the_columns() {
+    let directory = TempDir::new().unwrap();
+    let (source, dataflow) = (directory.path().join("in.csv"), directory.path().join("flow.toml"));
+    std::fs::write(&source, "x,sky\n2,clear\n3,rain\n").unwrap();
+    let text = "schema = \"infer\"\n[source]\nurl = \"-\"\n[sink]\nurl = \"out.csv\"\n\
+        [[subtask]]\nuse = \"one_hot_encoder\"\ncategories = [[\"clear\", \"rain\"]]\n\
+        [[subtask]]\nuse = \"polynomial_features\"\ncolumns = [\"x\"]\n\
+        [[subtask]]\nuse = \"diff\"\ncolumns = [\"x^2\"]\n";
+    std::fs::write(&dataflow, text).unwrap();
+    let out = directory.path().join("out.csv");
+    let run = |flags: &[&str]| {
+        let mut command = rowmill();
+        command.args(["run", "--quiet", "--source"]).arg(&source).arg("--sink").arg(&out).arg(&dataflow).args(flags);
+        command.assert()
+    };
+    run(&[]).success();
+    let expected = "message,row,x,sky_clear,sky_rain,1,x^2\n0,0,2.0,1.0,0.0,1.0,\n0,1,3.0,0.0,1.0,1.0,5.0\n";
+    assert_eq!(read(&out), expected);
+    run(&["-n", "2", "--placement", "subtask"]).success();
+    assert_eq!(read(&out), expected);
+    run(&["--set", "subtask.one_hot_encoder.categories=[]"]).code(2).stderr(contains("one list a text column"));
+    run(&["--set", "subtask.diff.columns=[\"sky\"]"]).code(2).stderr(contains("no column `sky`"));
+}
+
+#[test]
 fn a_process_that_is_killed_ends_the_run_with_1() {
     let directory = TempDir::new().unwrap();
     let mut run = std::process::Command::new(env!("CARGO_BIN_EXE_rowmill"))

@@ -5,6 +5,7 @@ mod broker;
 mod check;
 mod completions;
 mod demo;
+mod fit;
 mod generate;
 mod replay;
 mod run;
@@ -30,6 +31,7 @@ struct Arguments {
 enum Command {
     Run(run::Arguments),
     Batch(batch::Arguments),
+    Fit(fit::Arguments),
     Demo(demo::Arguments),
     Generate(generate::Arguments),
     Replay(replay::Arguments),
@@ -90,6 +92,7 @@ pub fn main() -> ExitCode {
     let result = match arguments.command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Batch(arguments) => batch::run(&arguments),
+        Command::Fit(arguments) => fit::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Generate(arguments) => generate::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),

@@ -93,13 +93,14 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The overrides of `--set`.
+pub(super) fn set_overrides(set: &[String]) -> Result<Vec<Override>, Failure> {
+    let overrides = set.iter().map(|text| Override::set(text)).collect::<Result<Vec<_>, _>>();
+    overrides.map_err(|reason| Failure::Wrong(format!("error: --set: {reason}")))
+}
+
 fn overrides(arguments: &Arguments) -> Result<Vec<Override>, Failure> {
-    let mut overrides = arguments
-        .set
-        .iter()
-        .map(|text| Override::set(text))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|reason| Failure::Wrong(format!("error: --set: {reason}")))?;
+    let mut overrides = set_overrides(&arguments.set)?;
     let texts = [
         ("--source", "source.url", &arguments.source),
         ("--sink", "sink.url", &arguments.sink),

@@ -2,6 +2,7 @@
 
 mod diagnostic;
 mod document;
+mod fitted;
 mod overrides;
 mod parse;
 mod sections;
@@ -9,6 +10,7 @@ mod sections;
 use std::sync::Arc;
 
 pub use diagnostic::Diagnostic;
+pub use fitted::{Fitted, FittedStep};
 pub use overrides::Override;
 pub use sections::{Placement, SchemaChoice, parse_duration};
 
@@ -40,6 +42,8 @@ struct StepPlan {
     subtask: Arc<dyn Subtask>,
     /// The columns with their places in the document; all that fit if not given.
     columns: Option<Vec<Spanned<String>>>,
+    /// The file with what it learned, for `fit = "frozen"`.
+    params: Option<Spanned<String>>,
     /// Where it stands in the document.
     span: std::ops::Range<usize>,
 }
@@ -93,6 +97,33 @@ impl Dataflow {
     /// # Errors
     /// A column that the schema does not have at that step, or that is not of the kind the subtask needs.
     pub fn steps(&self, schema: &Schema) -> Result<(Vec<Step>, Schema), Diagnostic> {
+        let (mut steps, schema) = self.steps_to_fit(schema)?;
+        for (step, plan) in steps.iter_mut().zip(&self.steps) {
+            if let Some(path) = &plan.params {
+                step.subtask = self.frozen(step, path)?;
+            }
+        }
+        Ok((steps, schema))
+    }
+
+    /// The step's subtask with what it learned before.
+    fn frozen(&self, step: &Step, path: &Spanned<String>) -> Result<Arc<dyn Subtask>, Diagnostic> {
+        let columns: Vec<&str> = step.scope.all_names().collect();
+        let frozen = Fitted::read(std::path::Path::new(path.get_ref())).and_then(|fitted| {
+            let learned = fitted.step(&step.label, &columns)?;
+            step.subtask.freeze(learned, columns.len())
+        });
+        frozen.map_err(|reason| {
+            let title = format!("params of {}: {}: {reason}", step.label, path.get_ref());
+            self.document.diagnostic(path.span(), title, "", Some("`rowmill fit` writes it".into()))
+        })
+    }
+
+    /// As [`Dataflow::steps`], but steps with `fit = "frozen"` have learned nothing yet.
+    ///
+    /// # Errors
+    /// As [`Dataflow::steps`].
+    pub fn steps_to_fit(&self, schema: &Schema) -> Result<(Vec<Step>, Schema), Diagnostic> {
         let mut schema = schema.clone();
         let mut steps = Vec::new();
         for plan in &self.steps {

@@ -13,7 +13,7 @@ use super::sections::{self, File, SchemaChoice, SchemaSection};
 use super::{Dataflow, Diagnostic, StepPlan};
 use crate::data::Schema;
 use crate::mqtt::Endpoint;
-use crate::subtasks::{self, REGISTRY, Role};
+use crate::subtasks::{self, Entry, REGISTRY, Role};
 use crate::{sink, source};
 
 type Table<'i> = DeTable<'i>;
@@ -65,7 +65,7 @@ pub fn parse(document: Document) -> Result<Dataflow, Diagnostic> {
         document,
     };
     if let SchemaChoice::Known { schema, .. } = &dataflow.schema {
-        dataflow.steps(schema)?;
+        dataflow.steps_to_fit(schema)?;
     }
     Ok(dataflow)
 }
@@ -192,6 +192,7 @@ fn read_subtask(
         .and_then(|key| take(&mut table, key))
         .map(|value| read_columns(document, value))
         .transpose()?;
+    let params = read_fitting(document, entry, &mut table, &name_span)?;
     if entry.role == Role::Fixed {
         return check_fixed(document, entry.name, &table, name_span, place, count).map(|()| None);
     }
@@ -204,7 +205,44 @@ fn read_subtask(
         let title = format!("{name}: `{}` is refused", refusal.parameter);
         document.diagnostic(span, title, &refusal.reason, Some(refusal.reason.clone()))
     })?;
-    Ok(Some(StepPlan { label: name, entry, subtask: Arc::from(subtask), columns, span }))
+    Ok(Some(StepPlan { label: name, entry, subtask: Arc::from(subtask), columns, params, span }))
+}
+
+/// The file of a step with `fit = "frozen"`.
+fn read_fitting(
+    document: &Document,
+    entry: &Entry,
+    table: &mut Table<'_>,
+    name_span: &Range<usize>,
+) -> Result<Option<Spanned<String>>, Diagnostic> {
+    if !entry.fits {
+        return Ok(None);
+    }
+    let fit = take(table, "fit");
+    let params = take(table, "params");
+    let frozen = match fit.as_ref().map(|fit| (fit.get_ref().as_str().unwrap_or_default(), fit.span())) {
+        None | Some(("message", _)) => false,
+        Some(("frozen", _)) => true,
+        Some((_, span)) => {
+            return Err(document.diagnostic(span, "fit is \"message\" or \"frozen\"", "", None));
+        }
+    };
+    match params {
+        Some(value) if frozen => {
+            let params = Spanned::<String>::deserialize(ValueDeserializer::from(value));
+            params.map(Some).map_err(|error| document.toml_error(&error))
+        }
+        Some(value) => {
+            let help = Some("add fit = \"frozen\", or leave params out".into());
+            Err(document.diagnostic(value.span(), "params without fit = \"frozen\"", "", help))
+        }
+        None if frozen => {
+            let help = Some("params = \"weather.fit.json\": the file that `rowmill fit` wrote".into());
+            let title = format!("{}: fit = \"frozen\" without params", entry.name);
+            Err(document.diagnostic(name_span.clone(), title, "", help))
+        }
+        None => Ok(None),
+    }
 }
 
 fn read_columns(document: &Document, value: Value<'_>) -> Result<Vec<Spanned<String>>, Diagnostic> {

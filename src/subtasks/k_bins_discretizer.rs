@@ -1,9 +1,12 @@
 //! Sorts values into bins.
 
+use std::sync::Arc;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Fault, Refusal, Scope, Subtask};
+use super::learned::frozen_unless;
+use super::{Fault, Learned, Refusal, Scope, Subtask};
 use crate::data::Message;
 use crate::kernels::order::{self, sorted};
 
@@ -48,9 +51,20 @@ impl Subtask for KBinsDiscretizer {
         for slot in &scope.numbers {
             let column = message.column_mut(*slot);
             let edges = self.inner_edges(&sorted(column));
-            column.iter_mut().for_each(|x| *x = edges.partition_point(|edge| edge <= x) as f64);
+            column.iter_mut().for_each(|x| *x = bin(&edges, *x));
         }
         Ok(())
+    }
+
+    fn fit(&self, message: &Message, scope: &Scope) -> Result<Option<Learned>, Fault> {
+        scope.refuse_not_finite(message)?;
+        let columns = scope.numbers.iter().map(|slot| self.inner_edges(&sorted(message.column(*slot))));
+        Ok(Some(Learned::default().with("inner_edges_", columns.collect::<Vec<_>>())))
+    }
+
+    fn freeze(&self, learned: &Learned, columns: usize) -> Result<Arc<dyn Subtask>, String> {
+        let columns: Vec<Vec<f64>> = learned.each("inner_edges_", columns)?;
+        Ok(frozen_unless(Scope::refuse_not_finite, columns.into_iter().map(|edges| move |x| bin(&edges, x))))
     }
 
     fn check(&self) -> Result<(), Refusal> {
@@ -59,6 +73,11 @@ impl Subtask for KBinsDiscretizer {
         }
         Err(Refusal::new("n_bins", "at least 2 bins are needed"))
     }
+}
+
+/// The number of edges that a value has reached.
+fn bin(edges: &[f64], x: f64) -> f64 {
+    edges.partition_point(|edge| *edge <= x) as f64
 }
 
 impl KBinsDiscretizer {

@@ -1,10 +1,13 @@
 //! Scales columns by their largest magnitude.
 
+use std::sync::Arc;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::learned::frozen;
 use super::scope::unless_zero;
-use super::{Fault, Scope, Subtask};
+use super::{Fault, Learned, Scope, Subtask};
 use crate::data::Message;
 
 /// Divides a column by its largest absolute value.
@@ -20,17 +23,37 @@ impl Subtask for MaxAbsScaler {
         scope.refuse_infinite(message)?;
         for slot in &scope.numbers {
             let column = message.column_mut(*slot);
-            let largest = column.iter().fold(f64::NAN, |most, x| most.max(x.abs()));
-            let scale = unless_zero(largest);
-            for x in column {
-                *x /= scale;
-                if self.clip {
-                    *x = x.clamp(-1.0, 1.0);
-                }
-            }
+            let scale = learn(column);
+            column.iter_mut().for_each(|x| *x = self.scaled(*x, scale));
         }
         Ok(())
     }
+
+    fn fit(&self, message: &Message, scope: &Scope) -> Result<Option<Learned>, Fault> {
+        scope.refuse_infinite(message)?;
+        let scales: Vec<f64> = scope.numbers.iter().map(|slot| learn(message.column(*slot))).collect();
+        Ok(Some(Learned::default().with("scale_", scales)))
+    }
+
+    fn freeze(&self, learned: &Learned, columns: usize) -> Result<Arc<dyn Subtask>, String> {
+        let maps = learned.numbers("scale_", columns)?.into_iter().map(|scale| {
+            let own = self.clone();
+            move |x| own.scaled(x, scale)
+        });
+        Ok(frozen(maps))
+    }
+}
+
+impl MaxAbsScaler {
+    fn scaled(&self, x: f64, scale: f64) -> f64 {
+        let scaled = x / scale;
+        if self.clip { scaled.clamp(-1.0, 1.0) } else { scaled }
+    }
+}
+
+/// The largest magnitude, which values are divided by.
+fn learn(column: &[f64]) -> f64 {
+    unless_zero(column.iter().fold(f64::NAN, |most, x| most.max(x.abs())))
 }
 
 #[cfg(test)]

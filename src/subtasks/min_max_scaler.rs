@@ -1,9 +1,12 @@
 //! Scales columns to a range.
 
+use std::sync::Arc;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Fault, Refusal, Scope, Subtask};
+use super::learned::frozen;
+use super::{Fault, Learned, Refusal, Scope, Subtask};
 use crate::data::Message;
 
 /// Maps the smallest value of a column to one end of a range and the largest to the other.
@@ -25,20 +28,28 @@ impl Default for MinMaxScaler {
 impl Subtask for MinMaxScaler {
     fn apply(&self, message: &mut Message, scope: &Scope) -> Result<(), Fault> {
         scope.refuse_infinite(message)?;
-        let (low, high) = self.feature_range;
         for slot in &scope.numbers {
             let column = message.column_mut(*slot);
-            let (min, max) = extremes(column);
-            let scale = (high - low) / super::scope::unless_zero(max - min);
-            let shift = low - min * scale;
-            for x in column {
-                *x = *x * scale + shift;
-                if self.clip {
-                    *x = x.clamp(low, high);
-                }
-            }
+            let (scale, shift) = self.learn(column);
+            column.iter_mut().for_each(|x| *x = self.scaled(*x, scale, shift));
         }
         Ok(())
+    }
+
+    fn fit(&self, message: &Message, scope: &Scope) -> Result<Option<Learned>, Fault> {
+        scope.refuse_infinite(message)?;
+        let learned = scope.numbers.iter().map(|slot| self.learn(message.column(*slot)));
+        let (scales, shifts): (Vec<f64>, Vec<f64>) = learned.unzip();
+        Ok(Some(Learned::default().with("scale_", scales).with("min_", shifts)))
+    }
+
+    fn freeze(&self, learned: &Learned, columns: usize) -> Result<Arc<dyn Subtask>, String> {
+        let (scales, shifts) = (learned.numbers("scale_", columns)?, learned.numbers("min_", columns)?);
+        let maps = scales.into_iter().zip(shifts).map(|(scale, shift)| {
+            let own = self.clone();
+            move |x| own.scaled(x, scale, shift)
+        });
+        Ok(frozen(maps))
     }
 
     fn check(&self) -> Result<(), Refusal> {
@@ -47,6 +58,21 @@ impl Subtask for MinMaxScaler {
             return Ok(());
         }
         Err(Refusal::new("feature_range", "the minimum of the range must be smaller than its maximum"))
+    }
+}
+
+impl MinMaxScaler {
+    /// What a value is multiplied by, and what is then added.
+    fn learn(&self, column: &[f64]) -> (f64, f64) {
+        let (low, high) = self.feature_range;
+        let (min, max) = extremes(column);
+        let scale = (high - low) / super::scope::unless_zero(max - min);
+        (scale, low - min * scale)
+    }
+
+    fn scaled(&self, x: f64, scale: f64, shift: f64) -> f64 {
+        let scaled = x * scale + shift;
+        if self.clip { scaled.clamp(self.feature_range.0, self.feature_range.1) } else { scaled }
     }
 }
 

@@ -10,6 +10,7 @@ mod dropna;
 mod fillna;
 mod interpolate;
 mod k_bins_discretizer;
+mod learned;
 mod max_abs_scaler;
 mod min_max_scaler;
 mod normalizer;
@@ -28,8 +29,11 @@ mod scope;
 mod simple_imputer;
 mod standard_scaler;
 
+pub use learned::Learned;
 pub use registry::{Entry, Parameter, Role, find};
 pub use scope::Scope;
+
+use std::sync::Arc;
 
 use crate::data::{Message, Schema};
 use registry::entry;
@@ -41,6 +45,22 @@ pub trait Subtask: Send + Sync {
     /// # Errors
     /// Where the original raises; the message is then unspecified.
     fn apply(&self, message: &mut Message, scope: &Scope) -> Result<(), Fault>;
+
+    /// What can be learned from a message, for [`Subtask::freeze`]; nothing if not given.
+    ///
+    /// # Errors
+    /// Where the original's `fit` raises.
+    fn fit(&self, _message: &Message, _scope: &Scope) -> Result<Option<Learned>, Fault> {
+        Ok(None)
+    }
+
+    /// This subtask with what was learned before, in place of what each message teaches.
+    ///
+    /// # Errors
+    /// If it does not fit this subtask or so many columns.
+    fn freeze(&self, _learned: &Learned, _columns: usize) -> Result<Arc<dyn Subtask>, String> {
+        Err("there is nothing to learn".into())
+    }
 
     /// The columns after the step, where it changes them.
     fn columns_after(&self, schema: &Schema, _scope: &Scope) -> Schema {
@@ -94,20 +114,23 @@ pub const REGISTRY: [Entry; 23] = [
     entry::<fillna::Fillna>("fillna", "pandas.DataFrame.fillna, ffill, bfill", Role::Numbers),
     entry::<clip::Clip>("clip", "pandas.DataFrame.clip", Role::Numbers),
     entry::<dropna::Dropna>("dropna", "pandas.DataFrame.dropna", Role::Rows),
-    entry::<standard_scaler::StandardScaler>("standard_scaler", "sklearn.preprocessing.StandardScaler", Role::Numbers),
-    entry::<min_max_scaler::MinMaxScaler>("min_max_scaler", "sklearn.preprocessing.MinMaxScaler", Role::Numbers),
-    entry::<max_abs_scaler::MaxAbsScaler>("max_abs_scaler", "sklearn.preprocessing.MaxAbsScaler", Role::Numbers),
-    entry::<robust_scaler::RobustScaler>("robust_scaler", "sklearn.preprocessing.RobustScaler", Role::Numbers),
+    entry::<standard_scaler::StandardScaler>("standard_scaler", "sklearn.preprocessing.StandardScaler", Role::Numbers)
+        .fits(),
+    entry::<min_max_scaler::MinMaxScaler>("min_max_scaler", "sklearn.preprocessing.MinMaxScaler", Role::Numbers).fits(),
+    entry::<max_abs_scaler::MaxAbsScaler>("max_abs_scaler", "sklearn.preprocessing.MaxAbsScaler", Role::Numbers).fits(),
+    entry::<robust_scaler::RobustScaler>("robust_scaler", "sklearn.preprocessing.RobustScaler", Role::Numbers).fits(),
     entry::<power_transformer::PowerTransformer>(
         "power_transformer",
         "sklearn.preprocessing.PowerTransformer",
         Role::Numbers,
-    ),
+    )
+    .fits(),
     entry::<quantile_transformer::QuantileTransformer>(
         "quantile_transformer",
         "sklearn.preprocessing.QuantileTransformer(subsample=None)",
         Role::Numbers,
-    ),
+    )
+    .fits(),
     entry::<normalizer::Normalizer>("normalizer", "sklearn.preprocessing.Normalizer", Role::Numbers),
     entry::<binarizer::Binarizer>("binarizer", "sklearn.preprocessing.Binarizer", Role::Numbers),
     result::ENTRY,
@@ -117,18 +140,21 @@ pub const REGISTRY: [Entry; 23] = [
         "simple_imputer",
         "sklearn.impute.SimpleImputer(keep_empty_features=True)",
         Role::Numbers,
-    ),
+    )
+    .fits(),
     entry::<k_bins_discretizer::KBinsDiscretizer>(
         "k_bins_discretizer",
         "sklearn.preprocessing.KBinsDiscretizer(encode='ordinal')",
         Role::Numbers,
-    ),
+    )
+    .fits(),
     entry::<polynomial_features::PolynomialFeatures>(
         "polynomial_features",
         "sklearn.preprocessing.PolynomialFeatures",
         Role::Numbers,
     ),
-    entry::<ordinal_encoder::OrdinalEncoder>("ordinal_encoder", "sklearn.preprocessing.OrdinalEncoder", Role::Texts),
+    entry::<ordinal_encoder::OrdinalEncoder>("ordinal_encoder", "sklearn.preprocessing.OrdinalEncoder", Role::Texts)
+        .fits(),
     entry::<one_hot_encoder::OneHotEncoder>("one_hot_encoder", "sklearn.preprocessing.OneHotEncoder", Role::Texts),
 ];
 

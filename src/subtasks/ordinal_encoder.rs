@@ -1,9 +1,11 @@
 //! Texts as the numbers of their categories.
 
+use std::sync::Arc;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Fault, Refusal, Scope, Subtask};
+use super::{Fault, Learned, Refusal, Scope, Subtask};
 use crate::data::{Kind, Message, Schema};
 
 /// Replaces text columns by number columns of the same name, at the end: the place of each text among its
@@ -56,6 +58,17 @@ impl Subtask for OrdinalEncoder {
         }
         message.drop_texts(&scope.texts);
         Ok(())
+    }
+
+    fn fit(&self, message: &Message, scope: &Scope) -> Result<Option<Learned>, Fault> {
+        let own = |slot: &usize| message.texts[*slot].distinct();
+        let own = if self.categories.is_empty() { scope.texts.iter().map(own).collect() } else { Vec::new() };
+        let categories = if self.categories.is_empty() { &own } else { &self.categories };
+        Ok(Some(Learned::default().with("categories_", categories)))
+    }
+
+    fn freeze(&self, learned: &Learned, columns: usize) -> Result<Arc<dyn Subtask>, String> {
+        Ok(Arc::new(OrdinalEncoder { categories: learned.each("categories_", columns)?, ..self.clone() }))
     }
 
     fn columns_after(&self, schema: &Schema, scope: &Scope) -> Schema {

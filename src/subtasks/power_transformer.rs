@@ -1,10 +1,13 @@
 //! Makes columns more like a normal distribution by a power transform.
 
+use std::sync::Arc;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::learned::frozen_unless;
 use super::standard_scaler::StandardScaler;
-use super::{Fault, Scope, Subtask};
+use super::{Fault, Learned, Scope, Subtask};
 use crate::data::Message;
 use crate::kernels::likelihood::Likelihood;
 use crate::kernels::moments::moments;
@@ -36,28 +39,87 @@ impl Default for PowerTransformer {
 
 impl Subtask for PowerTransformer {
     fn apply(&self, message: &mut Message, scope: &Scope) -> Result<(), Fault> {
-        scope.refuse_infinite(message)?;
-        let least = scope.numbers.iter().flat_map(|slot| message.column(*slot)).fold(f64::NAN, |a, b| a.min(*b));
-        if self.method == Method::BoxCox && least <= 0.0 {
-            return Err(Fault("The Box-Cox transformation can only be applied to strictly positive data".into()));
-        }
+        self.refusal()(scope, message)?;
         for (slot, name) in scope.named() {
             let column = message.column_mut(slot);
-            let transformed = match self.method {
-                Method::YeoJohnson => self.yeo_johnson(column),
-                Method::BoxCox => box_cox_column(column),
-            };
-            transformed.map_err(|reason| Fault(format!("{reason} Column {name}.")))?;
+            self.transform(column).map_err(|reason| Fault(format!("{reason} Column {name}.")))?;
             if self.standardize {
                 StandardScaler::default().scale(column);
             }
         }
         Ok(())
     }
+
+    fn fit(&self, message: &Message, scope: &Scope) -> Result<Option<Learned>, Fault> {
+        self.refusal()(scope, message)?;
+        let (mut lambdas, mut means, mut scales) = (Vec::new(), Vec::new(), Vec::new());
+        for (slot, name) in scope.named() {
+            let mut column = message.column(slot).to_vec();
+            let lambda = self.transform(&mut column).map_err(|reason| Fault(format!("{reason} Column {name}.")))?;
+            column.iter_mut().zip(message.column(slot)).for_each(|(y, x)| *y = self.transformed(*x, lambda));
+            let (mean, scale) = StandardScaler::default().learn(&column);
+            lambdas.push(lambda);
+            means.push(mean);
+            scales.push(scale);
+        }
+        let learned = Learned::default().with("lambdas_", lambdas);
+        Ok(Some(if self.standardize { learned.with("mean_", means).with("scale_", scales) } else { learned }))
+    }
+
+    fn freeze(&self, learned: &Learned, columns: usize) -> Result<Arc<dyn Subtask>, String> {
+        let lambdas = learned.numbers("lambdas_", columns)?;
+        let scaled = |name, neutral| {
+            if self.standardize { learned.numbers(name, columns) } else { Ok(vec![neutral; columns]) }
+        };
+        let (means, scales) = (scaled("mean_", 0.0)?, scaled("scale_", 1.0)?);
+        let maps = lambdas.into_iter().zip(means).zip(scales).map(|((lambda, mean), scale)| {
+            let own = self.clone();
+            move |x| (own.transformed(x, lambda) - mean) / scale
+        });
+        Ok(frozen_unless(self.refusal(), maps))
+    }
+}
+
+/// Refuses what Box-Cox has no value for.
+fn refuse_not_positive(scope: &Scope, message: &Message) -> Result<(), Fault> {
+    scope.refuse_infinite(message)?;
+    let least = scope.numbers.iter().flat_map(|slot| message.column(*slot)).fold(f64::NAN, |a, b| a.min(*b));
+    if least <= 0.0 {
+        return Err(Fault("The Box-Cox transformation can only be applied to strictly positive data".into()));
+    }
+    Ok(())
 }
 
 impl PowerTransformer {
-    fn yeo_johnson(&self, column: &mut [f64]) -> Result<(), &'static str> {
+    /// What refuses the values that the method does not take.
+    fn refusal(&self) -> fn(&Scope, &Message) -> Result<(), Fault> {
+        match self.method {
+            Method::YeoJohnson => Scope::refuse_infinite,
+            Method::BoxCox => refuse_not_positive,
+        }
+    }
+
+    /// Transforms a column and returns its lambda.
+    fn transform(&self, column: &mut [f64]) -> Result<f64, &'static str> {
+        match self.method {
+            Method::YeoJohnson => self.yeo_johnson(column),
+            Method::BoxCox => box_cox_column(column),
+        }
+    }
+
+    /// One value with a given lambda.
+    fn transformed(&self, x: f64, lambda: f64) -> f64 {
+        match self.method {
+            Method::YeoJohnson => {
+                let mut y = [0.0];
+                yeo_johnson(&[x.abs().ln_1p().copysign(x)], lambda, &mut y);
+                y[0]
+            }
+            Method::BoxCox => box_cox(x, lambda),
+        }
+    }
+
+    fn yeo_johnson(&self, column: &mut [f64]) -> Result<f64, &'static str> {
         let before = moments(column);
         if before.count == 0 {
             return Err("Column must not be all nan.");
@@ -65,7 +127,7 @@ impl PowerTransformer {
         // A gap hides a constant from scikit-learn, whose mean is then NaN; a variance that overflows hides nothing.
         let constant = before.is_constant(column.len()) || !before.variance.is_finite();
         if before.count == column.len() && constant {
-            return Ok(());
+            return Ok(1.0);
         }
         let mut logs = Vec::new();
         signed_logs(column, &mut logs);
@@ -76,7 +138,7 @@ impl PowerTransformer {
         if self.standardize && after.variance < ROUNDED * after.mean * after.mean {
             likelihood.transform_from_centre(&logs, lambda, column);
         }
-        Ok(())
+        Ok(lambda)
     }
 }
 
@@ -87,14 +149,14 @@ fn present(column: &[f64]) -> Vec<f64> {
     column.iter().copied().filter(|x| !x.is_nan()).collect()
 }
 
-fn box_cox_column(column: &mut [f64]) -> Result<(), &'static str> {
+fn box_cox_column(column: &mut [f64]) -> Result<f64, &'static str> {
     let values = present(column);
     if values.is_empty() {
         return Err("Column must not be all nan.");
     }
     let lambda = box_cox_lambda(&values)?;
     column.iter_mut().for_each(|x| *x = box_cox(*x, lambda));
-    Ok(())
+    Ok(lambda)
 }
 
 #[cfg(test)]

@@ -1,9 +1,12 @@
 //! Maps columns to a uniform or normal distribution through their quantiles.
 
+use std::sync::Arc;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Fault, Refusal, Scope, Subtask};
+use super::learned::frozen;
+use super::{Fault, Learned, Refusal, Scope, Subtask};
 use crate::data::Message;
 use crate::kernels::{normal, order};
 
@@ -37,11 +40,31 @@ impl Default for QuantileTransformer {
 impl Subtask for QuantileTransformer {
     fn apply(&self, message: &mut Message, scope: &Scope) -> Result<(), Fault> {
         scope.refuse_infinite(message)?;
-        let references = linspace(self.n_quantiles.min(message.rows()).max(1));
+        let references = self.references(message);
         for slot in &scope.numbers {
             self.transform(message.column_mut(*slot), &references);
         }
         Ok(())
+    }
+
+    fn fit(&self, message: &Message, scope: &Scope) -> Result<Option<Learned>, Fault> {
+        scope.refuse_infinite(message)?;
+        let references = self.references(message);
+        let quantiles: Vec<Vec<f64>> =
+            scope.numbers.iter().map(|slot| quantiles(message.column(*slot), &references)).collect();
+        Ok(Some(Learned::default().with("references_", &references[..]).with("quantiles_", quantiles)))
+    }
+
+    fn freeze(&self, learned: &Learned, columns: usize) -> Result<Arc<dyn Subtask>, String> {
+        let quantiles: Vec<Vec<f64>> = learned.each("quantiles_", columns)?;
+        let longest = quantiles.iter().map(Vec::len).max().unwrap_or(0);
+        let references: Arc<[f64]> = learned.numbers("references_", longest)?.into();
+        if quantiles.iter().any(|column| ![0, longest].contains(&column.len())) {
+            return Err("quantiles_ has columns of different lengths".into());
+        }
+        let distribution = self.output_distribution;
+        let tables = quantiles.into_iter().map(|column| Table::new(column, references.clone()));
+        Ok(frozen(tables.map(|table| move |x| table.as_ref().map_or(x, |table| table.map(x, distribution)))))
     }
 
     fn check(&self) -> Result<(), Refusal> {
@@ -63,26 +86,31 @@ fn linspace(count: usize) -> Vec<f64> {
 }
 
 impl QuantileTransformer {
-    fn transform(&self, column: &mut [f64], references: &[f64]) {
-        let sorted = order::sorted(column);
-        if sorted.is_empty() {
-            return;
-        }
-        // scikit-learn asks NumPy for percentiles: the factor rounds.
-        let quantiles: Vec<f64> =
-            references.iter().map(|place| order::quantile_sorted(&sorted, place * 100.0 / 100.0)).collect();
-        let table = Table::new(&quantiles, references);
-        match self.output_distribution {
-            Distribution::Uniform => column.iter_mut().for_each(|x| *x = table.uniform(*x)),
-            Distribution::Normal => column.iter_mut().for_each(|x| *x = table.normal(*x)),
-        }
+    /// The places of the quantiles, 0 to 1.
+    fn references(&self, message: &Message) -> Arc<[f64]> {
+        linspace(self.n_quantiles.min(message.rows()).max(1)).into()
+    }
+
+    fn transform(&self, column: &mut [f64], references: &Arc<[f64]>) {
+        let Some(table) = Table::new(quantiles(column, references), references.clone()) else { return };
+        column.iter_mut().for_each(|x| *x = table.map(*x, self.output_distribution));
     }
 }
 
+/// The quantiles of a column; none without a value.
+fn quantiles(column: &[f64], references: &[f64]) -> Vec<f64> {
+    let sorted = order::sorted(column);
+    if sorted.is_empty() {
+        return Vec::new();
+    }
+    // scikit-learn asks NumPy for percentiles: the factor rounds.
+    references.iter().map(|place| order::quantile_sorted(&sorted, place * 100.0 / 100.0)).collect()
+}
+
 /// The quantiles of a column, and a grid over their range that tells about where among them a value lies.
-struct Table<'a> {
-    quantiles: &'a [f64],
-    references: &'a [f64],
+struct Table {
+    quantiles: Vec<f64>,
+    references: Arc<[f64]>,
     /// The place of a value that is a quantile itself: the middle of all that equal it.
     own_places: Vec<f64>,
     /// How many quantiles lie in the cells before each cell.
@@ -90,9 +118,10 @@ struct Table<'a> {
     cells_per_unit: f64,
 }
 
-impl<'a> Table<'a> {
-    fn new(quantiles: &'a [f64], references: &'a [f64]) -> Table<'a> {
-        let last = quantiles.len() - 1;
+impl Table {
+    /// `None` without a quantile.
+    fn new(quantiles: Vec<f64>, references: Arc<[f64]>) -> Option<Table> {
+        let last = quantiles.len().checked_sub(1)?;
         let mut own_places = Vec::with_capacity(quantiles.len());
         for equal in quantiles.chunk_by(|a, b| a == b) {
             let first = own_places.len();
@@ -102,14 +131,21 @@ impl<'a> Table<'a> {
         let cells = quantiles.len();
         let cells_per_unit = cells as f64 / (quantiles[last] - quantiles[0]);
         let mut table = Table { quantiles, references, own_places, grid: vec![0; cells + 2], cells_per_unit };
-        for x in quantiles {
-            let cell = table.cell(*x);
+        for place in 0..cells {
+            let cell = table.cell(table.quantiles[place]);
             table.grid[cell + 1] += 1;
         }
         for cell in 1..table.grid.len() {
             table.grid[cell] += table.grid[cell - 1];
         }
-        table
+        Some(table)
+    }
+
+    fn map(&self, x: f64, distribution: Distribution) -> f64 {
+        match distribution {
+            Distribution::Uniform => self.uniform(x),
+            Distribution::Normal => self.normal(x),
+        }
     }
 
     /// The cell of a value; of two values the greater one never lies in a lower cell.
@@ -125,9 +161,9 @@ impl<'a> Table<'a> {
         let (low, high) = self.ends();
         if x.is_nan() {
             x
-        } else if x == low {
+        } else if x <= low {
             0.0
-        } else if x == high {
+        } else if x >= high {
             1.0
         } else {
             self.place(x)
@@ -152,7 +188,7 @@ impl<'a> Table<'a> {
 
     /// The mean of the interpolations from below and from above: they differ where quantiles repeat.
     fn place(&self, x: f64) -> f64 {
-        let (q, r) = (self.quantiles, self.references);
+        let (q, r) = (&self.quantiles, &self.references);
         let Some(below) = self.last_at_most(x) else { return r[0] };
         if q[below] == x {
             return self.own_places[below];

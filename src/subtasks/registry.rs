@@ -31,6 +31,8 @@ pub struct Entry {
     /// What its results equal.
     pub equals: &'static str,
     pub role: Role,
+    /// Whether it learns from rows, so that `fit` can be given.
+    pub fits: bool,
     pub(super) build: Build,
     pub(super) schema: fn() -> Schema,
 }
@@ -53,6 +55,7 @@ where
         name,
         equals,
         role,
+        fits: false,
         build: |parameters| Ok(Box::new(T::deserialize(parameters)?)),
         schema: || SchemaGenerator::default().into_root_schema_for::<T>(),
     }
@@ -64,6 +67,7 @@ pub(super) const fn fixed<T: JsonSchema>(name: &'static str, equals: &'static st
         name,
         equals,
         role: Role::Fixed,
+        fits: false,
         build: |_| Err(serde::de::Error::custom("stands in every chain and takes no parameters")),
         schema: || SchemaGenerator::default().into_root_schema_for::<T>(),
     }
@@ -75,6 +79,12 @@ pub fn find(name: &str) -> Option<&'static Entry> {
 }
 
 impl Entry {
+    /// This line for a subtask that learns from rows.
+    pub(super) const fn fits(mut self) -> Entry {
+        self.fits = true;
+        self
+    }
+
     /// Builds the subtask from the parameters in a dataflow file.
     ///
     /// # Errors
@@ -117,12 +127,28 @@ impl Entry {
             default: property.get("default").cloned().unwrap_or(Value::Null),
             help: text(property.get("description")),
         });
-        columns.into_iter().chain(own).collect()
+        let fitting = self.fits.then(fitting_parameters).into_iter().flatten();
+        columns.into_iter().chain(own).chain(fitting).collect()
     }
 
     fn schema_value(&self) -> Value {
         (self.schema)().to_value()
     }
+}
+
+/// What every subtask that learns takes beside its own parameters.
+fn fitting_parameters() -> [Parameter; 2] {
+    let parameter = |name: &str, r#type: &str, default: Value, help: &str| Parameter {
+        name: name.into(),
+        r#type: r#type.into(),
+        default,
+        help: help.into(),
+    };
+    let from = "What it learns from: each `message` alone, or the rows of `rowmill fit` (`frozen`).";
+    [
+        parameter("fit", "\"message\" | \"frozen\"", "message".into(), from),
+        parameter("params", "string", Value::Null, "The file that `rowmill fit` wrote, for `frozen`."),
+    ]
 }
 
 fn text(value: Option<&Value>) -> String {

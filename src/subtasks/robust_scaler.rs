@@ -1,10 +1,13 @@
 //! Centres and scales columns by quantiles.
 
+use std::sync::Arc;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::learned::frozen;
 use super::scope::unless_zero;
-use super::{Fault, Refusal, Scope, Subtask};
+use super::{Fault, Learned, Refusal, Scope, Subtask};
 use crate::data::Message;
 use crate::kernels::{normal, order::Selector};
 
@@ -33,12 +36,23 @@ impl Subtask for RobustScaler {
         scope.refuse_infinite(message)?;
         for slot in &scope.numbers {
             let column = message.column_mut(*slot);
-            let mut selector = Selector::new(column);
-            let centre = if self.with_centering { selector.median() } else { 0.0 };
-            let scale = if self.with_scaling { self.distance(&mut selector) } else { 1.0 };
+            let (centre, scale) = self.learn(column);
             column.iter_mut().for_each(|x| *x = (*x - centre) / scale);
         }
         Ok(())
+    }
+
+    fn fit(&self, message: &Message, scope: &Scope) -> Result<Option<Learned>, Fault> {
+        scope.refuse_infinite(message)?;
+        let learned = scope.numbers.iter().map(|slot| self.learn(message.column(*slot)));
+        let (centres, scales): (Vec<f64>, Vec<f64>) = learned.unzip();
+        Ok(Some(Learned::default().with("center_", centres).with("scale_", scales)))
+    }
+
+    fn freeze(&self, learned: &Learned, columns: usize) -> Result<Arc<dyn Subtask>, String> {
+        let centres = if self.with_centering { learned.numbers("center_", columns)? } else { vec![0.0; columns] };
+        let scales = if self.with_scaling { learned.numbers("scale_", columns)? } else { vec![1.0; columns] };
+        Ok(frozen(centres.into_iter().zip(scales).map(|(centre, scale)| move |x| (x - centre) / scale)))
     }
 
     fn check(&self) -> Result<(), Refusal> {
@@ -51,6 +65,13 @@ impl Subtask for RobustScaler {
 }
 
 impl RobustScaler {
+    /// What is subtracted, and what the rest is divided by.
+    fn learn(&self, column: &[f64]) -> (f64, f64) {
+        let mut selector = Selector::new(column);
+        let centre = if self.with_centering { selector.median() } else { 0.0 };
+        (centre, if self.with_scaling { self.distance(&mut selector) } else { 1.0 })
+    }
+
     fn distance(&self, selector: &mut Selector) -> f64 {
         let (low, high) = (self.quantile_range.0 / 100.0, self.quantile_range.1 / 100.0);
         let distance = unless_zero(selector.quantile(high) - selector.quantile(low));

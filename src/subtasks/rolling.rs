@@ -42,11 +42,22 @@ impl Subtask for Rolling {
         for slot in &scope.numbers {
             let column = message.column_mut(*slot);
             let before = column.to_vec();
+            // Each window anew: a value that has left it leaves no rounding behind.
+            let statistic: fn(&[f64]) -> f64 = match self.method {
+                Statistic::Mean => |values| values.iter().sum::<f64>() / values.len() as f64,
+                Statistic::Sum => |values| values.iter().sum::<f64>() + 0.0,
+                Statistic::Min => |values| values.iter().copied().fold(f64::NAN, f64::min),
+                Statistic::Max => |values| values.iter().copied().fold(f64::NAN, f64::max),
+                Statistic::Std => {
+                    deviations(&before, self.window, needed, column);
+                    continue;
+                }
+            };
             for (row, x) in column.iter_mut().enumerate() {
                 let window = &before[(row + 1).saturating_sub(self.window)..=row];
                 present.clear();
                 present.extend(window.iter().copied().filter(|x| x.is_finite()));
-                *x = if present.len() < needed { f64::NAN } else { self.method.of(&present) };
+                *x = if present.len() < needed { f64::NAN } else { statistic(&present) };
             }
         }
         Ok(())
@@ -65,22 +76,72 @@ impl Subtask for Rolling {
     }
 }
 
-impl Statistic {
-    /// Each window anew: a value that has left it leaves no rounding behind.
-    fn of(self, values: &[f64]) -> f64 {
-        let n = values.len() as f64;
-        let sum: f64 = values.iter().sum();
-        match self {
-            Statistic::Mean => sum / n,
-            Statistic::Sum => sum + 0.0,
-            Statistic::Min => values.iter().copied().fold(f64::NAN, f64::min),
-            Statistic::Max => values.iter().copied().fold(f64::NAN, f64::max),
-            Statistic::Std if values.len() < 2 => f64::NAN,
-            Statistic::Std if values.iter().all(|x| *x == values[0]) => 0.0,
-            Statistic::Std => {
-                let mean = sum / n;
-                (values.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / (n - 1.0)).sqrt()
-            }
+/// Standard deviations as pandas finds them: each value joins the running sum of squares and leaves it, and so
+/// leaves its rounding behind.
+fn deviations(values: &[f64], window: usize, needed: usize, to: &mut [f64]) {
+    let mut running = Running::default();
+    for (row, to) in to.iter_mut().enumerate() {
+        if let Some(gone) = row.checked_sub(window) {
+            running.remove(values[gone]);
+        }
+        if window == 1 {
+            running = Running::default();
+        }
+        running.add(values[row]);
+        *to = if running.count < needed { f64::NAN } else { running.deviation() };
+    }
+}
+
+/// Welford's running variance with Kahan's compensation, as `roll_var` in pandas keeps it.
+#[derive(Default)]
+struct Running {
+    count: usize,
+    mean: f64,
+    squares: f64,
+    added: f64,
+    removed: f64,
+    last: f64,
+    equal: usize,
+}
+
+impl Running {
+    fn add(&mut self, x: f64) {
+        if !x.is_finite() {
+            return;
+        }
+        self.count += 1;
+        self.equal = if x == self.last && self.equal > 0 { self.equal + 1 } else { 1 };
+        self.last = x;
+        let mean_before = self.mean - self.added;
+        let y = x - self.added;
+        let step = y - self.mean;
+        self.added = step + self.mean - y;
+        self.mean += step / self.count as f64;
+        self.squares += (x - mean_before) * (x - self.mean);
+    }
+
+    fn remove(&mut self, x: f64) {
+        if !x.is_finite() {
+            return;
+        }
+        self.count -= 1;
+        if self.count == 0 {
+            (self.mean, self.squares) = (0.0, 0.0);
+            return;
+        }
+        let mean_before = self.mean - self.removed;
+        let y = x - self.removed;
+        let step = y - self.mean;
+        self.removed = step + self.mean - y;
+        self.mean -= step / self.count as f64;
+        self.squares -= (x - mean_before) * (x - self.mean);
+    }
+
+    fn deviation(&self) -> f64 {
+        match self.count {
+            0 | 1 => f64::NAN,
+            count if self.equal >= count => 0.0,
+            count => (self.squares / (count - 1) as f64).max(0.0).sqrt(),
         }
     }
 }

@@ -47,6 +47,11 @@ impl Scope {
         self.texts.iter().copied().zip(self.text_names.iter().map(String::as_str))
     }
 
+    /// The names of all columns: numbers, then texts.
+    pub fn all_names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().chain(&self.text_names).map(String::as_str)
+    }
+
     /// Refuses infinities, as scikit-learn does everywhere.
     pub fn refuse_infinite(&self, message: &Message) -> Result<(), Fault> {
         self.refuse(message, f64::is_infinite, "Input X contains infinity or a value too large for dtype('float64').")

@@ -1,9 +1,12 @@
 //! Fills missing values with a statistic of their column.
 
+use std::sync::Arc;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Fault, Scope, Subtask};
+use super::learned::frozen;
+use super::{Fault, Learned, Scope, Subtask};
 use crate::data::Message;
 use crate::kernels::moments::moments;
 use crate::kernels::order::{Selector, sorted};
@@ -36,16 +39,34 @@ impl Subtask for SimpleImputer {
             if !column.iter().any(|x| x.is_nan()) {
                 continue;
             }
-            let statistic = match self.strategy {
-                Strategy::Mean => moments(column).mean,
-                Strategy::Median => Selector::new(column).median(),
-                Strategy::MostFrequent => commonest(column),
-                Strategy::Constant => self.fill_value,
-            };
-            let fill = if statistic.is_nan() { self.fill_value } else { statistic };
+            let fill = self.learn(column);
             column.iter_mut().filter(|x| x.is_nan()).for_each(|x| *x = fill);
         }
         Ok(())
+    }
+
+    fn fit(&self, message: &Message, scope: &Scope) -> Result<Option<Learned>, Fault> {
+        scope.refuse_infinite(message)?;
+        let fills: Vec<f64> = scope.numbers.iter().map(|slot| self.learn(message.column(*slot))).collect();
+        Ok(Some(Learned::default().with("statistics_", fills)))
+    }
+
+    fn freeze(&self, learned: &Learned, columns: usize) -> Result<Arc<dyn Subtask>, String> {
+        let fills = learned.numbers("statistics_", columns)?;
+        Ok(frozen(fills.into_iter().map(|fill| move |x: f64| if x.is_nan() { fill } else { x })))
+    }
+}
+
+impl SimpleImputer {
+    /// What is filled in.
+    fn learn(&self, column: &[f64]) -> f64 {
+        let statistic = match self.strategy {
+            Strategy::Mean => moments(column).mean,
+            Strategy::Median => Selector::new(column).median(),
+            Strategy::MostFrequent => commonest(column),
+            Strategy::Constant => self.fill_value,
+        };
+        if statistic.is_nan() { self.fill_value } else { statistic }
     }
 }
 

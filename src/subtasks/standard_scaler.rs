@@ -1,9 +1,12 @@
 //! Centres columns and scales them to unit variance.
 
+use std::sync::Arc;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Fault, Scope, Subtask};
+use super::learned::frozen;
+use super::{Fault, Learned, Scope, Subtask};
 use crate::data::Message;
 use crate::kernels::moments::moments;
 
@@ -31,16 +34,34 @@ impl Subtask for StandardScaler {
         }
         Ok(())
     }
+
+    fn fit(&self, message: &Message, scope: &Scope) -> Result<Option<Learned>, Fault> {
+        scope.refuse_infinite(message)?;
+        let learned = scope.numbers.iter().map(|slot| self.learn(message.column(*slot)));
+        let (means, scales): (Vec<f64>, Vec<f64>) = learned.unzip();
+        Ok(Some(Learned::default().with("mean_", means).with("scale_", scales)))
+    }
+
+    fn freeze(&self, learned: &Learned, columns: usize) -> Result<Arc<dyn Subtask>, String> {
+        let means = if self.with_mean { learned.numbers("mean_", columns)? } else { vec![0.0; columns] };
+        let scales = if self.with_std { learned.numbers("scale_", columns)? } else { vec![1.0; columns] };
+        Ok(frozen(means.into_iter().zip(scales).map(|(mean, scale)| move |x| (x - mean) / scale)))
+    }
 }
 
 impl StandardScaler {
     /// Scales one column; a constant one is only centred.
     pub(super) fn scale(&self, column: &mut [f64]) {
+        let (mean, deviation) = self.learn(column);
+        column.iter_mut().for_each(|x| *x = (*x - mean) / deviation);
+    }
+
+    /// What is subtracted, and what the rest is divided by.
+    pub(super) fn learn(&self, column: &[f64]) -> (f64, f64) {
         let moments = moments(column);
         let constant = moments.is_constant(moments.count);
         let deviation = if constant || !self.with_std { 1.0 } else { moments.variance.sqrt() };
-        let mean = if self.with_mean { moments.mean } else { 0.0 };
-        column.iter_mut().for_each(|x| *x = (*x - mean) / deviation);
+        (if self.with_mean { moments.mean } else { 0.0 }, deviation)
     }
 }
 

@@ -1,0 +1,95 @@
+//! `rowmill fit`: learns the parameters of a chain from the rows of a file.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Failure, run};
+use crate::data::{Bucket, Clock, Message, Schema};
+use crate::dataflow::{Dataflow, Fitted, FittedStep, Override, SchemaChoice, Step};
+use crate::source::{self, Limits, Source, Url};
+use crate::subtasks::prepare::Prepare;
+
+/// Learn from the rows of a file what steps with fit = "frozen" use: as if all rows were one message.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The dataflow file.
+    file: PathBuf,
+    /// The rows to learn from: a .csv, .ndjson or .txt file, -, or generate:rows=N,seed=S.
+    #[arg(long, value_name = "URL")]
+    source: String,
+    /// Where to write what was learned, such as weather.fit.json.
+    #[arg(short, value_name = "FILE")]
+    output: PathBuf,
+    /// Put a value over the file's, as in `rowmill run`.
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+}
+
+pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let mut overrides = run::set_overrides(&arguments.set)?;
+    overrides.push(Override::text("--source", "source.url", &arguments.source));
+    let dataflow = Dataflow::read(&arguments.file, &overrides)?;
+    if matches!(dataflow.source, Url::Mqtt(_)) {
+        return Err(Failure::Wrong("error: --source: rows are learned from a file; a topic has no end".into()));
+    }
+    let bucket = read_all(&dataflow)?;
+    let schema = match &dataflow.schema {
+        SchemaChoice::Known { schema, .. } => schema.clone(),
+        SchemaChoice::Infer => infer(&dataflow, &bucket)?,
+    };
+    let (steps, _) = dataflow.steps_to_fit(&schema)?;
+    let (message, bad) = Prepare::new(Arc::new(schema)).apply(&bucket);
+    if let Some(first) = bad.first() {
+        tracing::warn!("{} rows cannot be read and are left out; the first: {}", bad.len(), first.reason);
+    }
+    let fitted = fit(message, &steps).map_err(Failure::Failed)?;
+    let count = fitted.steps.len();
+    fitted
+        .write(&arguments.output)
+        .map_err(|error| Failure::Failed(format!("{}: {error}", arguments.output.display())))?;
+    eprintln!("{count} steps fitted on {} rows: {}", bucket.len() - bad.len(), arguments.output.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Longer than any standard input waits for its next row.
+const LONG: Duration = Duration::from_secs(1 << 32);
+
+/// All rows of the source as one bucket.
+fn read_all(dataflow: &Dataflow) -> Result<Bucket, Failure> {
+    let failed = |error: source::Error| Failure::Failed(error.to_string());
+    let limits = Limits { bucket_size: usize::MAX, delay: LONG };
+    let settings = source::Settings { limits, ..dataflow.source_settings.clone() };
+    let stop = run::stop_on_signals()?;
+    let source = Source::start(&dataflow.source, settings, Clock::start(), stop, std::thread::current());
+    let bucket = source.buckets.recv();
+    source.join().map_err(failed)?;
+    bucket.map_err(|_| Failure::Failed(format!("{} holds no rows to learn from", dataflow.source)))
+}
+
+fn infer(dataflow: &Dataflow, bucket: &Bucket) -> Result<Schema, Failure> {
+    let found = source::infer(&dataflow.source, dataflow.source_settings.max_payload);
+    let found = found.map_err(|error| Failure::Failed(error.to_string()))?;
+    Ok(found.unwrap_or_else(|| source::infer_bucket(bucket)))
+}
+
+/// Fits step after step, each on what the steps before made of the rows.
+fn fit(mut message: Message, steps: &[Step]) -> Result<Fitted, String> {
+    let mut fitted = Vec::new();
+    for step in steps {
+        let of_step = |reason: String| format!("{}: {reason}", step.label);
+        let learned = step.subtask.fit(&message, &step.scope).map_err(|fault| of_step(fault.to_string()))?;
+        let applied = match learned {
+            None => step.subtask.apply(&mut message, &step.scope),
+            Some(learned) => {
+                let columns: Vec<String> = step.scope.all_names().map(str::to_owned).collect();
+                let frozen = step.subtask.freeze(&learned, columns.len()).map_err(of_step)?;
+                fitted.push(FittedStep { step: step.label.clone(), columns, learned });
+                frozen.apply(&mut message, &step.scope)
+            }
+        };
+        applied.map_err(|fault| of_step(fault.to_string()))?;
+    }
+    Ok(Fitted::new(fitted))
+}

@@ -1,0 +1,89 @@
+//! The file that `rowmill fit` writes: what each step of a chain learned.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::subtasks::Learned;
+
+const VERSION: u32 = 1;
+
+/// What the steps of a dataflow learned. `scripts/sklearn_params.py` reads and writes the same file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fitted {
+    /// The version of the format.
+    rowmill_fit: u32,
+    pub steps: Vec<FittedStep>,
+}
+
+/// What one step learned.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FittedStep {
+    /// The subtask's name, numbered from the second of that name on.
+    pub step: String,
+    pub columns: Vec<String>,
+    pub learned: Learned,
+}
+
+impl Fitted {
+    pub fn new(steps: Vec<FittedStep>) -> Fitted {
+        Fitted { rowmill_fit: VERSION, steps }
+    }
+
+    /// # Errors
+    /// A file that can't be read, or is of another format.
+    pub fn read(path: &Path) -> Result<Fitted, String> {
+        let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+        let fitted: Fitted = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+        if fitted.rowmill_fit != VERSION {
+            return Err(format!("written as version {}; this program reads {VERSION}", fitted.rowmill_fit));
+        }
+        Ok(fitted)
+    }
+
+    /// # Errors
+    /// A file that can't be written.
+    pub fn write(&self, path: &Path) -> std::io::Result<()> {
+        std::fs::write(path, serde_json::to_string_pretty(self).expect("numbers and texts are values") + "\n")
+    }
+
+    /// What a step learned from its columns.
+    ///
+    /// # Errors
+    /// If it is not there, or was learned from other columns.
+    pub fn step(&self, label: &str, columns: &[&str]) -> Result<&Learned, String> {
+        let step = self.steps.iter().find(|step| step.step == label);
+        let step = step.ok_or_else(|| format!("it holds nothing for {label}"))?;
+        if step.columns != columns {
+            return Err(format!("{label} was fitted on {}, not on {}", step.columns.join(", "), columns.join(", ")));
+        }
+        Ok(&step.learned)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_are_found_by_name_and_columns() {
+        let learned = Learned::default().with("mean_", [1.0]);
+        let step = FittedStep { step: "standard_scaler".into(), columns: vec!["a".into()], learned: learned.clone() };
+        let fitted = Fitted::new(vec![step]);
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fitted.write(file.path()).unwrap();
+        let fitted = Fitted::read(file.path()).unwrap();
+        assert_eq!(fitted.step("standard_scaler", &["a"]), Ok(&learned));
+        assert_eq!(fitted.step("standard_scaler", &["b"]).unwrap_err(), "standard_scaler was fitted on a, not on b");
+        assert_eq!(fitted.step("normalizer", &["a"]).unwrap_err(), "it holds nothing for normalizer");
+    }
+
+    #[test]
+    fn another_version_is_refused() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "{\"rowmill_fit\": 9, \"steps\": []}").unwrap();
+        assert!(Fitted::read(file.path()).unwrap_err().contains("version 9"));
+    }
+}
