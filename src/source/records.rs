@@ -42,7 +42,12 @@ pub struct Records<R> {
 
 impl<R: BufRead> Records<R> {
     /// Reads the header, if the kind has one.
-    pub fn new(reader: R, kind: FileKind, day_first: bool, max_line: usize) -> io::Result<Records<R>> {
+    pub fn new(mut reader: R, kind: FileKind, day_first: bool, max_line: usize) -> io::Result<Records<R>> {
+        // Without a header to read, such bytes are one bad row.
+        let has_header = kind != FileKind::Ndjson;
+        if has_header && matches!(reader.fill_buf()?, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "this is UTF-16 text: save it as UTF-8"));
+        }
         let format = match kind {
             FileKind::Ndjson => Format::Json,
             FileKind::Csv => Format::Csv,
@@ -191,6 +196,12 @@ mod tests {
     fn a_header_that_is_not_utf_8_still_names_its_columns() {
         let records = Records::new(&b"t (\xb0C),b\n1,2\n"[..], FileKind::Csv, false, 100).unwrap();
         assert_eq!(records.header(), Some("t (\u{fffd}C),b".as_bytes()));
+    }
+
+    #[test]
+    fn utf_16_is_refused_with_what_to_do() {
+        let error = Records::new(&b"\xff\xfeD\0"[..], FileKind::WeatherLink, false, 100).err().unwrap();
+        assert!(error.to_string().contains("save it as UTF-8"));
     }
 
     #[test]

@@ -123,7 +123,10 @@ mod tests {
     fn equally_many_or_equally_wide() {
         let column = vec![0.0, 1.0, 2.0, 3.0, 100.0];
         let bins = |strategy| KBinsDiscretizer { n_bins: 2, strategy, ..Default::default() };
-        assert_eq!(applied(&bins(Strategy::Quantile), &[column.clone()]).unwrap(), [[0.0, 0.0, 1.0, 1.0, 1.0]]);
+        assert_eq!(
+            applied(&bins(Strategy::Quantile), std::slice::from_ref(&column)).unwrap(),
+            [[0.0, 0.0, 1.0, 1.0, 1.0]]
+        );
         assert_eq!(applied(&bins(Strategy::Uniform), &[column]).unwrap(), [[0.0, 0.0, 0.0, 0.0, 1.0]]);
     }
 

@@ -30,12 +30,12 @@ impl Subtask for OneHotEncoder {
         let rows = message.rows();
         for ((slot, name), categories) in scope.named_texts().zip(&self.categories) {
             let mut columns = vec![vec![0.0; rows]; categories.len()];
-            for row in 0..rows {
+            for (row, id) in message.ids.iter().enumerate() {
                 let text = message.texts[slot].get(row);
                 match text.and_then(|text| category(categories, text)) {
                     Some(place) => columns[place][row] = 1.0,
                     None if self.handle_unknown == HandleUnknown::Ignore => {}
-                    None => return Err(super::ordinal_encoder::unknown(text, name, message.ids[row])),
+                    None => return Err(super::ordinal_encoder::unknown(text, name, *id)),
                 }
             }
             columns.into_iter().for_each(|column| message.push_column(column));

@@ -94,7 +94,7 @@ mod tests {
             [(Strategy::Mean, 2.0), (Strategy::Median, 1.0), (Strategy::MostFrequent, 1.0), (Strategy::Constant, 7.0)]
         {
             let imputer = SimpleImputer { strategy, fill_value: 7.0 };
-            assert_eq!(applied(&imputer, &[column.clone()]).unwrap()[0][2], filled, "{strategy:?}");
+            assert_eq!(applied(&imputer, std::slice::from_ref(&column)).unwrap()[0][2], filled, "{strategy:?}");
         }
     }
 

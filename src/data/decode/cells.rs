@@ -52,14 +52,16 @@ impl HeaderMap {
 
     fn fill<'a>(&self, cells: impl Iterator<Item = &'a str>, schema: &Schema, table: &mut Table) -> Result<(), String> {
         let mut count = 0;
+        let mut wrong = Ok(());
         for cell in cells {
-            if let Some(Some(place)) = self.places.get(count) {
-                table.set_cell(&schema.columns()[*place], cell)?;
+            if let (Ok(()), Some(Some(place))) = (&wrong, self.places.get(count)) {
+                wrong = table.set_cell(&schema.columns()[*place], cell);
             }
             count += 1;
         }
+        // Of a row that is too short, the length is the reason, not what stands in the wrong place.
         if count == self.places.len() {
-            return Ok(());
+            return wrong;
         }
         let source = if matches!(self.header, Some(Some(_))) { "header" } else { "schema" };
         Err(format!("{count} cells, but the {source} names {} columns", self.places.len()))
