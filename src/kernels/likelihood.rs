@@ -7,7 +7,7 @@ use multiversion::multiversion;
 
 use super::expm1::expm1;
 use super::minimize;
-use super::moments::{LANES, moments, sum};
+use super::moments::{LANES, extent, moments, sum};
 use super::power::transform;
 
 /// On which sides of zero the values stand.
@@ -47,8 +47,7 @@ impl Likelihood {
     /// # Errors
     /// Where SciPy raises: values so large or so small that lambda has no bounds.
     pub fn new(mut logs: Vec<f64>) -> Result<Likelihood, &'static str> {
-        let least = logs.iter().fold(f64::INFINITY, |least, log| least.min(*log));
-        let most = logs.iter().fold(f64::NEG_INFINITY, |most, log| most.max(*log));
+        let (least, most) = extent(&logs);
         let sides = match (least < 0.0, most < 0.0) {
             (false, _) => Sides::Up,
             (true, true) => Sides::Down,
@@ -70,7 +69,8 @@ impl Likelihood {
     }
 
     fn centred(logs: Vec<f64>, centre: f64, sides: Sides, bounds: (f64, f64)) -> Likelihood {
-        let reach = logs.iter().fold(0.0_f64, |most, log| most.max(log.abs()));
+        let (least, most) = extent(&logs);
+        let reach = most.max(-least).abs();
         let mean_log = sum(&logs) / logs.len() as f64;
         Likelihood { logs, mean_log, centre, sides, bounds, reach }
     }
@@ -82,6 +82,11 @@ impl Likelihood {
             return 1.0;
         }
         self.by_newton().unwrap_or_else(|| self.by_search())
+    }
+
+    /// Whether the values stand so far from zero that a strong lambda rounds them away.
+    pub fn is_far(&self) -> bool {
+        self.centre != 0.0
     }
 
     /// What standardises to the same as Yeo-Johnson's transform, without the rounding of a strong lambda far from

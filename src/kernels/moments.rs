@@ -39,6 +39,23 @@ pub fn sum(values: &[f64]) -> f64 {
     lane_sum(values, |x| x)
 }
 
+/// Least and greatest value present; infinity and its negative without one.
+#[multiversion(targets("x86_64+avx512f+avx512dq", "x86_64+avx2", "x86_64+sse4.2"))]
+pub fn extent(values: &[f64]) -> (f64, f64) {
+    let (mut least, mut most) = ([f64::INFINITY; LANES], [f64::NEG_INFINITY; LANES]);
+    let chunks = values.chunks_exact(LANES);
+    let rest = chunks.remainder();
+    for chunk in chunks.chain([rest]) {
+        for ((least, most), x) in least.iter_mut().zip(&mut most).zip(chunk) {
+            // Comparisons with NaN are false: it changes nothing.
+            *least = if *x < *least { *x } else { *least };
+            *most = if *x > *most { *x } else { *most };
+        }
+    }
+    let least = least.into_iter().fold(f64::INFINITY, f64::min);
+    (least, most.into_iter().fold(f64::NEG_INFINITY, f64::max))
+}
+
 /// The sum of the distances to `centre`, and of their squares.
 #[multiversion(targets("x86_64+avx512f+avx512dq", "x86_64+avx2", "x86_64+sse4.2"))]
 fn deviations(values: &[f64], centre: f64) -> (f64, f64) {
@@ -73,6 +90,14 @@ mod tests {
     fn missing_values_do_not_count() {
         let moments = moments(&[1.0, f64::NAN, 3.0]);
         assert_eq!(moments, Moments { count: 2, mean: 2.0, variance: 1.0 });
+    }
+
+    #[test]
+    fn the_extent_leaves_out_what_is_missing() {
+        let mut values = vec![f64::NAN; 19];
+        assert_eq!(extent(&values), (f64::INFINITY, f64::NEG_INFINITY));
+        (values[3], values[18]) = (-2.0, 5.0);
+        assert_eq!(extent(&values), (-2.0, 5.0));
     }
 
     #[test]

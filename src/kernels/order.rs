@@ -12,9 +12,16 @@ fn value(key: i64) -> f64 {
 
 /// The values present, in ascending order. Integers sort faster than floats.
 pub fn sorted(values: &[f64]) -> Vec<f64> {
-    let mut keys: Vec<i64> = values.iter().filter(|x| !x.is_nan()).map(|x| key(*x)).collect();
+    let mut keys = keys(values);
     keys.sort_unstable();
     keys.into_iter().map(value).collect()
+}
+
+/// The keys of the values present.
+fn keys(values: &[f64]) -> Vec<i64> {
+    let mut keys = Vec::with_capacity(values.len());
+    keys.extend(values.iter().filter(|x| !x.is_nan()).map(|x| key(*x)));
+    keys
 }
 
 /// The places in the order that the `q`-quantile lies between, and how far: NumPy's method `linear`.
@@ -59,19 +66,35 @@ pub fn averaged_quantile_sorted(sorted: &[f64], q: f64) -> f64 {
 /// Answers a few quantiles of one column by selection, without a full sort.
 pub struct Selector {
     keys: Vec<i64>,
+    /// Places whose keys are in order already: what is below stands left of them, what is above right.
+    settled: Vec<usize>,
 }
 
 impl Selector {
     /// Takes in the values present.
     pub fn new(values: &[f64]) -> Selector {
-        Selector { keys: values.iter().filter(|x| !x.is_nan()).map(|x| key(*x)).collect() }
+        Selector { keys: keys(values), settled: Vec::new() }
     }
 
     /// The values at `place` and at the place after it (or at `place` again, at the end).
     fn pair(&mut self, place: usize) -> (f64, f64) {
-        let (_, at, above) = self.keys.select_nth_unstable(place);
+        let at = self.settle(place);
+        let above = if place + 1 < self.keys.len() { self.settle(place + 1) } else { at };
+        (value(at), value(above))
+    }
+
+    /// The key at a place, looked for between the nearest settled ones.
+    fn settle(&mut self, place: usize) -> i64 {
+        let after = self.settled.partition_point(|settled| *settled < place);
+        if self.settled.get(after) == Some(&place) {
+            return self.keys[place];
+        }
+        let start = after.checked_sub(1).map_or(0, |before| self.settled[before] + 1);
+        let end = self.settled.get(after).copied().unwrap_or(self.keys.len());
+        let (_, at, _) = self.keys[start..end].select_nth_unstable(place - start);
         let at = *at;
-        (value(at), value(above.iter().min().copied().unwrap_or(at)))
+        self.settled.insert(after, place);
+        at
     }
 
     /// The `q`-quantile, q from 0 to 1; NaN without a value.
@@ -108,7 +131,10 @@ mod tests {
         fn selection_equals_sorting(values in proptest::collection::vec(-1e3..1e3f64, 1..50), q in 0.0..=1.0f64) {
             let sorted = sorted(&values);
             prop_assert!(sorted.is_sorted());
-            prop_assert_eq!(Selector::new(&values).quantile(q), quantile_sorted(&sorted, q));
+            let mut selector = Selector::new(&values);
+            for q in [q, 0.5, q / 2.0, 1.0, 0.0, q] {
+                prop_assert_eq!(selector.quantile(q), quantile_sorted(&sorted, q));
+            }
             let median = Selector::new(&values).median();
             prop_assert!((median - quantile_sorted(&sorted, 0.5)).abs() < 1e-9);
         }

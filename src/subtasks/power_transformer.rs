@@ -134,19 +134,23 @@ impl PowerTransformer {
         let likelihood = Likelihood::new(present(&logs))?;
         let lambda = likelihood.lambda();
         yeo_johnson(&logs, lambda, column);
-        let after = moments(column);
-        if self.standardize && after.variance < ROUNDED * after.mean * after.mean {
+        if self.standardize && likelihood.is_far() && is_rounded(column) {
             likelihood.transform_from_centre(&logs, lambda, column);
         }
         Ok(lambda)
     }
 }
 
-/// A variance so small beside the squared mean is rounding for the better part.
-const ROUNDED: f64 = 1e-18;
+/// Whether the variance is so small beside the squared mean that it is rounding for the better part.
+fn is_rounded(column: &[f64]) -> bool {
+    let moments = moments(column);
+    moments.variance < 1e-18 * moments.mean * moments.mean
+}
 
 fn present(column: &[f64]) -> Vec<f64> {
-    column.iter().copied().filter(|x| !x.is_nan()).collect()
+    let mut values = column.to_vec();
+    values.retain(|x| !x.is_nan());
+    values
 }
 
 fn box_cox_column(column: &mut [f64]) -> Result<f64, &'static str> {

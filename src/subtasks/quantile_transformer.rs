@@ -52,18 +52,18 @@ impl Subtask for QuantileTransformer {
         let references = self.references(message);
         let quantiles: Vec<Vec<f64>> =
             scope.numbers.iter().map(|slot| quantiles(message.column(*slot), &references)).collect();
-        Ok(Some(Learned::default().with("references_", &references[..]).with("quantiles_", quantiles)))
+        Ok(Some(Learned::default().with("references_", &references).with("quantiles_", quantiles)))
     }
 
     fn freeze(&self, learned: &Learned, columns: usize) -> Result<Arc<dyn Subtask>, String> {
         let quantiles: Vec<Vec<f64>> = learned.each("quantiles_", columns)?;
         let longest = quantiles.iter().map(Vec::len).max().unwrap_or(0);
-        let references: Arc<[f64]> = learned.numbers("references_", longest)?.into();
+        let references = learned.numbers("references_", longest)?;
         if quantiles.iter().any(|column| ![0, longest].contains(&column.len())) {
             return Err("quantiles_ has columns of different lengths".into());
         }
         let distribution = self.output_distribution;
-        let tables = quantiles.into_iter().map(|column| Table::new(column, references.clone()));
+        let tables = quantiles.into_iter().map(|column| Table::new(&column, &references));
         Ok(frozen(tables.map(|table| move |x| table.as_ref().map_or(x, |table| table.map(x, distribution)))))
     }
 
@@ -87,12 +87,12 @@ fn linspace(count: usize) -> Vec<f64> {
 
 impl QuantileTransformer {
     /// The places of the quantiles, 0 to 1.
-    fn references(&self, message: &Message) -> Arc<[f64]> {
-        linspace(self.n_quantiles.min(message.rows()).max(1)).into()
+    fn references(&self, message: &Message) -> Vec<f64> {
+        linspace(self.n_quantiles.min(message.rows()).max(1))
     }
 
-    fn transform(&self, column: &mut [f64], references: &Arc<[f64]>) {
-        let Some(table) = Table::new(quantiles(column, references), references.clone()) else { return };
+    fn transform(&self, column: &mut [f64], references: &[f64]) {
+        let Some(table) = Table::new(&quantiles(column, references), references) else { return };
         column.iter_mut().for_each(|x| *x = table.map(*x, self.output_distribution));
     }
 }
@@ -103,35 +103,44 @@ fn quantiles(column: &[f64], references: &[f64]) -> Vec<f64> {
     if sorted.is_empty() {
         return Vec::new();
     }
-    // scikit-learn asks NumPy for percentiles: the factor rounds.
-    references.iter().map(|place| order::quantile_sorted(&sorted, place * 100.0 / 100.0)).collect()
+    // scikit-learn asks NumPy for percentiles: the factor rounds. Rounding must not turn the order around.
+    let mut most = f64::NEG_INFINITY;
+    let mut quantile = |place: &f64| {
+        most = order::quantile_sorted(&sorted, place * 100.0 / 100.0).max(most);
+        most
+    };
+    references.iter().map(&mut quantile).collect()
 }
 
-/// The quantiles of a column, and a grid over their range that tells about where among them a value lies.
+/// The distinct quantiles of a column, and a grid over their range that tells about where among them a value lies.
 struct Table {
     quantiles: Vec<f64>,
-    references: Arc<[f64]>,
-    /// The place of a value that is a quantile itself: the middle of all that equal it.
-    own_places: Vec<f64>,
+    /// The places, 0 to 1, of the first and the last that equal each.
+    first: Vec<f64>,
+    last: Vec<f64>,
     /// How many quantiles lie in the cells before each cell.
     grid: Vec<u32>,
     cells_per_unit: f64,
 }
 
 impl Table {
-    /// `None` without a quantile.
-    fn new(quantiles: Vec<f64>, references: Arc<[f64]>) -> Option<Table> {
-        let last = quantiles.len().checked_sub(1)?;
-        let mut own_places = Vec::with_capacity(quantiles.len());
-        for equal in quantiles.chunk_by(|a, b| a == b) {
-            let first = own_places.len();
-            let middle = 0.5 * (references[first + equal.len() - 1] + references[first]);
-            own_places.resize(first + equal.len(), middle);
+    /// Cells a quantile: so that most hold one or none.
+    const CELLS: usize = 2;
+
+    /// A table of ascending quantiles and their places; `None` without a quantile.
+    fn new(all: &[f64], references: &[f64]) -> Option<Table> {
+        let (mut quantiles, mut first, mut last) = (Vec::new(), Vec::new(), Vec::new());
+        let mut place = 0;
+        for equal in all.chunk_by(|a, b| a == b) {
+            quantiles.push(equal[0]);
+            first.push(references[place]);
+            place += equal.len();
+            last.push(references[place - 1]);
         }
-        let cells = quantiles.len();
-        let cells_per_unit = cells as f64 / (quantiles[last] - quantiles[0]);
-        let mut table = Table { quantiles, references, own_places, grid: vec![0; cells + 2], cells_per_unit };
-        for place in 0..cells {
+        let cells = Self::CELLS * quantiles.len();
+        let cells_per_unit = cells as f64 / (quantiles.last()? - quantiles[0]);
+        let mut table = Table { quantiles, first, last, grid: vec![0; cells + 2], cells_per_unit };
+        for place in 0..table.quantiles.len() {
             let cell = table.cell(table.quantiles[place]);
             table.grid[cell + 1] += 1;
         }
@@ -150,7 +159,7 @@ impl Table {
 
     /// The cell of a value; of two values the greater one never lies in a lower cell.
     fn cell(&self, x: f64) -> usize {
-        (((x - self.quantiles[0]) * self.cells_per_unit) as usize).min(self.quantiles.len())
+        (((x - self.quantiles[0]) * self.cells_per_unit) as usize).min(self.grid.len() - 2)
     }
 
     fn ends(&self) -> (f64, f64) {
@@ -188,15 +197,16 @@ impl Table {
 
     /// The mean of the interpolations from below and from above: they differ where quantiles repeat.
     fn place(&self, x: f64) -> f64 {
-        let (q, r) = (&self.quantiles, &self.references);
-        let Some(below) = self.last_at_most(x) else { return r[0] };
+        let q = &self.quantiles;
+        let Some(below) = self.last_at_most(x) else { return self.first[0] };
         if q[below] == x {
-            return self.own_places[below];
+            return 0.5 * (self.last[below] + self.first[below]);
         }
-        let Some(above) = q.get(below + 1) else { return r[below] };
-        let slope = (r[below + 1] - r[below]) / (above - q[below]);
-        let upwards = slope * (x - q[below]) + r[below];
-        let downwards = slope * (above - x) - r[below + 1];
+        let Some(above) = q.get(below + 1) else { return self.last[below] };
+        let (low, high) = (self.last[below], self.first[below + 1]);
+        let slope = (high - low) / (above - q[below]);
+        let upwards = slope * (x - q[below]) + low;
+        let downwards = slope * (above - x) - high;
         0.5 * (upwards - downwards)
     }
 

@@ -124,6 +124,10 @@ fn push_json_text(out: &mut Vec<u8>, text: Option<&str>) {
 
 /// The shortest decimal that reads back to `x`.
 fn push_finite(out: &mut Vec<u8>, x: f64) {
+    // What a binarizer leaves.
+    if x == 1.0 || x.to_bits() == 0 {
+        return out.extend_from_slice(if x == 1.0 { b"1.0" } else { b"0.0" });
+    }
     // Below it, integers are written without an exponent.
     const PLAIN: f64 = 1e15;
     let integer = x as i64;
