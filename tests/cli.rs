@@ -265,6 +265,35 @@ fn a_chain_fitted_on_history_is_used_on_other_rows() {
 }
 
 #[test]
+fn a_step_that_learns_over_the_stream_gives_the_same_bytes_on_any_workers() {
+    let directory = TempDir::new().unwrap();
+    let dataflow = directory.path().join("flow.toml");
+    let text = "[source]\nurl = \"-\"\n[buffer]\nbucket_size = 30\n[sink]\nurl = \"-\"\n[[subtask]]\nuse = \"fillna\"\nvalue = 0.0\n\
+        [[subtask]]\nuse = \"standard_scaler\"\nfit = \"stream\"\nkey = \"station\"\n\
+        [[subtask]]\nuse = \"binarizer\"\ncolumns = [\"rain\"]\n";
+    std::fs::write(&dataflow, text).unwrap();
+    let run = |flags: &[&str]| {
+        let out = directory.path().join("out.csv");
+        let mut command = rowmill();
+        command.args(["run", "--quiet", "--source", "data/sample.csv", "--sink"]).arg(&out).arg(&dataflow).args(flags);
+        command.assert().success();
+        read(&out)
+    };
+    let expected = run(&[]);
+    assert_eq!(expected.lines().count(), 2001);
+    for flags in [&["-w", "3"][..], &["-n", "2", "-w", "2"], &["-w", "2", "--placement", "subtask"]] {
+        assert!(run(flags) == expected, "{flags:?}");
+    }
+    let wrong = |set: &str| {
+        let mut command = rowmill();
+        command.args(["run", "--sink", "null", "--source", "data/sample.csv", "--set", set]).arg(&dataflow);
+        command.assert().code(2)
+    };
+    wrong("subtask.standard_scaler.key=\"sation\"").stderr(contains("did you mean `station`?"));
+    wrong("subtask.standard_scaler.use=\"robust_scaler\"").stderr(contains("cannot learn over the stream"));
+}
+
+#[test]
 fn steps_may_change_the_columns() {
     let directory = TempDir::new().unwrap();
     let (source, dataflow) = (directory.path().join("in.csv"), directory.path().join("flow.toml"));

@@ -42,10 +42,20 @@ struct StepPlan {
     subtask: Arc<dyn Subtask>,
     /// The columns with their places in the document; all that fit if not given.
     columns: Option<Vec<Spanned<String>>>,
-    /// The file with what it learned, for `fit = "frozen"`.
-    params: Option<Spanned<String>>,
+    fitting: Fitting,
     /// Where it stands in the document.
     span: std::ops::Range<usize>,
+}
+
+/// What a step learns from.
+enum Fitting {
+    Message,
+    /// All messages so far, apart by the values of a text column.
+    Stream {
+        key: Option<Spanned<String>>,
+    },
+    /// The file with what it learned.
+    Frozen(Spanned<String>),
 }
 
 /// One operator of the chain.
@@ -55,7 +65,13 @@ pub struct Step {
     pub label: String,
     pub subtask: Arc<dyn Subtask>,
     pub scope: Scope,
+    /// For a step that learns over the stream: what tells its rows apart.
+    pub stream: Option<StreamKey>,
 }
+
+/// The slot of a text column whose values learn apart; `None` if all rows learn together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StreamKey(pub Option<usize>);
 
 impl Dataflow {
     /// Reads a dataflow file and puts the overrides of the command line over it.
@@ -99,7 +115,7 @@ impl Dataflow {
     pub fn steps(&self, schema: &Schema) -> Result<(Vec<Step>, Schema), Diagnostic> {
         let (mut steps, schema) = self.steps_to_fit(schema)?;
         for (step, plan) in steps.iter_mut().zip(&self.steps) {
-            if let Some(path) = &plan.params {
+            if let Fitting::Frozen(path) = &plan.fitting {
                 step.subtask = self.frozen(step, path)?;
             }
         }
@@ -149,7 +165,20 @@ impl Dataflow {
             let at = plan.columns.as_ref().and_then(|columns| columns.first()).map_or(plan.span.clone(), Spanned::span);
             self.document.diagnostic(at, format!("{}: {}: {refusal}", plan.label, refusal.parameter), "", None)
         })?;
-        Ok(Step { label: plan.label.clone(), subtask: plan.subtask.clone(), scope })
+        let stream = match &plan.fitting {
+            Fitting::Stream { key: None } => Some(StreamKey(None)),
+            Fitting::Stream { key: Some(key) } => Some(StreamKey(Some(self.key_slot(key, schema)?))),
+            Fitting::Message | Fitting::Frozen(_) => None,
+        };
+        Ok(Step { label: plan.label.clone(), subtask: plan.subtask.clone(), scope, stream })
+    }
+
+    fn key_slot(&self, key: &Spanned<String>, schema: &Schema) -> Result<usize, Diagnostic> {
+        let texts = || schema.columns().iter().filter(|column| column.kind == Kind::Text);
+        texts().find(|column| column.name == *key.get_ref()).map(|column| column.slot).ok_or_else(|| {
+            let help = document::did_you_mean(key.get_ref(), texts().map(|column| column.name.as_str()));
+            self.document.diagnostic(key.span(), format!("the schema has no text column `{}`", key.get_ref()), "", help)
+        })
     }
 
     fn check_column(&self, plan: &StepPlan, column: &Spanned<String>, schema: &Schema) -> Result<(), Diagnostic> {

@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use super::document::{Document, did_you_mean};
 use super::sections::{self, File, SchemaChoice, SchemaSection};
-use super::{Dataflow, Diagnostic, StepPlan};
+use super::{Dataflow, Diagnostic, Fitting, StepPlan};
 use crate::data::Schema;
 use crate::mqtt::Endpoint;
 use crate::subtasks::{self, Entry, REGISTRY, Role};
@@ -192,7 +192,7 @@ fn read_subtask(
         .and_then(|key| take(&mut table, key))
         .map(|value| read_columns(document, value))
         .transpose()?;
-    let params = read_fitting(document, entry, &mut table, &name_span)?;
+    let fitting = read_fitting(document, entry, &mut table, &name_span)?;
     if entry.role == Role::Fixed {
         return check_fixed(document, entry.name, &table, name_span, place, count).map(|()| None);
     }
@@ -205,43 +205,52 @@ fn read_subtask(
         let title = format!("{name}: `{}` is refused", refusal.parameter);
         document.diagnostic(span, title, &refusal.reason, Some(refusal.reason.clone()))
     })?;
-    Ok(Some(StepPlan { label: name, entry, subtask: Arc::from(subtask), columns, params, span }))
+    if matches!(fitting, Fitting::Stream { .. }) && subtask.learner().is_none() {
+        let help = Some("the standard, min-max and max-abs scalers can".into());
+        return Err(document.diagnostic(span, format!("{name} cannot learn over the stream"), "", help));
+    }
+    Ok(Some(StepPlan { label: name, entry, subtask: Arc::from(subtask), columns, fitting, span }))
 }
 
-/// The file of a step with `fit = "frozen"`.
+/// What a step learns from: `fit`, and what belongs to it.
 fn read_fitting(
     document: &Document,
     entry: &Entry,
     table: &mut Table<'_>,
     name_span: &Range<usize>,
-) -> Result<Option<Spanned<String>>, Diagnostic> {
+) -> Result<Fitting, Diagnostic> {
     if !entry.fits {
-        return Ok(None);
+        return Ok(Fitting::Message);
     }
     let fit = take(table, "fit");
-    let params = take(table, "params");
-    let frozen = match fit.as_ref().map(|fit| (fit.get_ref().as_str().unwrap_or_default(), fit.span())) {
-        None | Some(("message", _)) => false,
-        Some(("frozen", _)) => true,
-        Some((_, span)) => {
-            return Err(document.diagnostic(span, "fit is \"message\" or \"frozen\"", "", None));
-        }
+    let mut text = |key: &str| {
+        let text = take(table, key).map(|value| Spanned::<String>::deserialize(ValueDeserializer::from(value)));
+        text.transpose().map_err(|error| document.toml_error(&error))
     };
-    match params {
-        Some(value) if frozen => {
-            let params = Spanned::<String>::deserialize(ValueDeserializer::from(value));
-            params.map(Some).map_err(|error| document.toml_error(&error))
-        }
-        Some(value) => {
-            let help = Some("add fit = \"frozen\", or leave params out".into());
-            Err(document.diagnostic(value.span(), "params without fit = \"frozen\"", "", help))
-        }
-        None if frozen => {
+    let (params, key) = (text("params")?, text("key")?);
+    let kind = fit.as_ref().map_or("message", |fit| fit.get_ref().as_str().unwrap_or_default());
+    let surplus = match kind {
+        "frozen" => key.as_ref().map(|key| (key, "key", "stream")),
+        "stream" => params.as_ref().map(|params| (params, "params", "frozen")),
+        _ => params.as_ref().map(|params| (params, "params", "frozen")).or(key.as_ref().map(|k| (k, "key", "stream"))),
+    };
+    if let Some((value, name, fit)) = surplus {
+        let help = Some(format!("add fit = \"{fit}\", or leave {name} out"));
+        return Err(document.diagnostic(value.span(), format!("{name} without fit = \"{fit}\""), "", help));
+    }
+    match (kind, params) {
+        ("message", _) => Ok(Fitting::Message),
+        ("stream", _) => Ok(Fitting::Stream { key }),
+        ("frozen", Some(params)) => Ok(Fitting::Frozen(params)),
+        ("frozen", None) => {
             let help = Some("params = \"weather.fit.json\": the file that `rowmill fit` wrote".into());
             let title = format!("{}: fit = \"frozen\" without params", entry.name);
             Err(document.diagnostic(name_span.clone(), title, "", help))
         }
-        None => Ok(None),
+        _ => {
+            let span = fit.map_or(name_span.clone(), |fit| fit.span());
+            Err(document.diagnostic(span, "fit is \"message\", \"stream\" or \"frozen\"", "", None))
+        }
     }
 }
 

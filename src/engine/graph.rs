@@ -15,10 +15,11 @@ use timely::worker::Worker;
 use super::in_order::InOrder;
 use super::parcel::{Finished, Parcel, Receipt, Rejected};
 use crate::data::{Bucket, Message, Schema};
-use crate::dataflow::{Placement, Step};
+use crate::dataflow::{Placement, Step, StreamKey};
 use crate::measure::ServiceTimes;
 use crate::subtasks::prepare::Prepare;
 use crate::subtasks::result::{Encoder, Encoding, Output};
+use crate::subtasks::{Fault, Streaming};
 
 /// What the graph is made of.
 pub struct Plan {
@@ -66,8 +67,15 @@ pub fn build(
     worker.dataflow::<u64, _, _>(|scope| {
         let (input, buckets) = scope.new_input::<Vec<Arc<Bucket>>>();
         let mut parcels = prepare(buckets, plan, times.clone());
+        // After a step that learns, messages go back to the workers that their epochs name.
+        let mut gathered = false;
         for (index, step) in plan.steps.iter().enumerate() {
-            parcels = apply(parcels, step.clone(), index + 1, plan.placement, times.clone());
+            let learns = step.stream.is_some();
+            parcels = match step.stream {
+                Some(key) => learn(parcels, step.clone(), key, index + 1, times.clone()),
+                None => apply(parcels, step.clone(), index + 1, plan.placement, gathered, times.clone()),
+            };
+            gathered = learns;
         }
         let finished = result(parcels, plan, times.clone());
         let receipts = write(finished, plan.writer, writer);
@@ -109,11 +117,18 @@ fn apply<'scope>(
     step: Step,
     index: usize,
     placement: Placement,
+    gathered: bool,
     times: Times,
 ) -> StreamVec<'scope, u64, Parcel> {
     let name = step.label.clone();
-    let logic = move |parcel: &mut Parcel| apply_step(parcel, &step, index, &mut times.borrow_mut());
+    let logic = move |parcel: &mut Parcel| {
+        let act = |message: &mut Message| step.subtask.apply(message, &step.scope);
+        apply_step(parcel, act, index, &mut times.borrow_mut());
+    };
     match placement {
+        Placement::Message if gathered => {
+            operator(parcels, Exchange::new(|parcel: &Parcel| parcel.receipt.epoch), &name, logic)
+        }
         Placement::Message => operator(parcels, Pipeline, &name, logic),
         Placement::Subtask => {
             let route = move |parcel: &Parcel| parcel.receipt.epoch + index as u64;
@@ -142,13 +157,49 @@ fn operator<'scope, P: ParallelizationContract<u64, Vec<Parcel>>>(
     })
 }
 
+/// A subtask that learns over the stream: one worker keeps what it has learned, and sees messages in the order of
+/// epochs, so that results do not depend on the number of workers.
+fn learn<'scope>(
+    parcels: StreamVec<'scope, u64, Parcel>,
+    step: Step,
+    key: StreamKey,
+    index: usize,
+    times: Times,
+) -> StreamVec<'scope, u64, Parcel> {
+    let name = step.label.clone();
+    let Step { subtask, scope, .. } = step;
+    let new = move || subtask.learner().expect("the dataflow's reader lets only subtasks through that learn");
+    let mut streaming = Streaming::new(Box::new(new), key.0);
+    let mut held = InOrder::new();
+    parcels.unary_frontier(Exchange::new(move |_: &Parcel| index as u64), &name, |_, _| {
+        move |(input, frontier), output: &mut Session<'_, Parcel>| {
+            input.for_each(|capability, data| {
+                held.insert(capability.retain_least(0).expect("a batch has an epoch"), data.drain(..));
+            });
+            while let Some((capability, parcels)) = held.next_complete(frontier) {
+                let mut session = output.session(&capability);
+                for mut parcel in parcels {
+                    let act = |message: &mut Message| streaming.apply(message, &scope);
+                    apply_step(&mut parcel, act, index, &mut times.borrow_mut());
+                    session.give(parcel);
+                }
+            }
+        }
+    })
+}
+
 /// Applies a subtask; a message without rows passes, for there is nothing to change.
-fn apply_step(parcel: &mut Parcel, step: &Step, index: usize, times: &mut ServiceTimes) {
+fn apply_step(
+    parcel: &mut Parcel,
+    act: impl FnOnce(&mut Message) -> Result<(), Fault>,
+    index: usize,
+    times: &mut ServiceTimes,
+) {
     let before = parcel.message.rows();
     if before == 0 {
         return;
     }
-    let (applied, service) = times.time(index, || step.subtask.apply(&mut parcel.message, &step.scope));
+    let (applied, service) = times.time(index, || act(&mut parcel.message));
     parcel.receipt.service += service;
     match applied {
         Ok(()) => {

@@ -73,6 +73,20 @@ pub fn moments(values: &[f64]) -> Moments {
 }
 
 impl Moments {
+    /// The moments of these values and others together, without cancellation: Chan, Golub and LeVeque (1979), as
+    /// in scikit-learn's `_incremental_mean_and_var`.
+    pub fn merge(self, other: Moments) -> Moments {
+        if self.count == 0 || other.count == 0 {
+            return if self.count == 0 { other } else { self };
+        }
+        let (n, m) = (self.count as f64, other.count as f64);
+        let (sum, other_sum) = (self.mean * n, other.mean * m);
+        let ratio = n / m;
+        let between = ratio / (n + m) * (sum / ratio - other_sum) * (sum / ratio - other_sum);
+        let squares = self.variance * n + other.variance * m + between;
+        Moments { count: self.count + other.count, mean: (sum + other_sum) / (n + m), variance: squares / (n + m) }
+    }
+
     /// Whether the variance is within the rounding error of a constant: scikit-learn's
     /// `_is_constant_feature`. `rows` counts what scikit-learn counts there.
     pub fn is_constant(&self, rows: usize) -> bool {
@@ -90,6 +104,15 @@ mod tests {
     fn missing_values_do_not_count() {
         let moments = moments(&[1.0, f64::NAN, 3.0]);
         assert_eq!(moments, Moments { count: 2, mean: 2.0, variance: 1.0 });
+    }
+
+    #[test]
+    fn merged_moments_are_those_of_all_values() {
+        let values: Vec<f64> = (0..100).map(|i| 1e6 + f64::from(i * i % 37)).collect();
+        let (whole, merged) = (moments(&values), moments(&values[..30]).merge(moments(&values[30..])));
+        assert_eq!(merged.count, 100);
+        assert!((merged.mean - whole.mean).abs() < 1e-9 && (merged.variance - whole.variance).abs() < 1e-9);
+        assert_eq!(moments(&[f64::NAN]).merge(moments(&[2.0])).mean, 2.0);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::learned::frozen;
 use super::scope::unless_zero;
-use super::{Fault, Learned, Scope, Subtask};
+use super::{Fault, Learned, Learner, Scope, Subtask};
 use crate::data::Message;
 
 /// Divides a column by its largest absolute value.
@@ -35,12 +35,33 @@ impl Subtask for MaxAbsScaler {
         Ok(Some(Learned::default().with("scale_", scales)))
     }
 
+    fn learner(&self) -> Option<Box<dyn Learner>> {
+        Some(Box::new(RunningLargest { scaler: self.clone(), largest: f64::NAN }))
+    }
+
     fn freeze(&self, learned: &Learned, columns: usize) -> Result<Arc<dyn Subtask>, String> {
         let maps = learned.numbers("scale_", columns)?.into_iter().map(|scale| {
             let own = self.clone();
             move |x| own.scaled(x, scale)
         });
         Ok(frozen(maps))
+    }
+}
+
+/// The largest magnitude so far.
+struct RunningLargest {
+    scaler: MaxAbsScaler,
+    largest: f64,
+}
+
+impl Learner for RunningLargest {
+    fn partial_fit(&mut self, values: &[f64]) {
+        self.largest = self.largest.max(largest(values));
+    }
+
+    fn transform(&self, values: &mut [f64]) {
+        let scale = unless_zero(self.largest);
+        values.iter_mut().for_each(|x| *x = self.scaler.scaled(*x, scale));
     }
 }
 
@@ -53,7 +74,11 @@ impl MaxAbsScaler {
 
 /// The largest magnitude, which values are divided by.
 fn learn(column: &[f64]) -> f64 {
-    unless_zero(column.iter().fold(f64::NAN, |most, x| most.max(x.abs())))
+    unless_zero(largest(column))
+}
+
+fn largest(column: &[f64]) -> f64 {
+    column.iter().fold(f64::NAN, |most, x| most.max(x.abs()))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::learned::frozen;
-use super::{Fault, Learned, Refusal, Scope, Subtask};
+use super::{Fault, Learned, Learner, Refusal, Scope, Subtask};
 use crate::data::Message;
 
 /// Maps the smallest value of a column to one end of a range and the largest to the other.
@@ -43,6 +43,10 @@ impl Subtask for MinMaxScaler {
         Ok(Some(Learned::default().with("scale_", scales).with("min_", shifts)))
     }
 
+    fn learner(&self) -> Option<Box<dyn Learner>> {
+        Some(Box::new(RunningExtremes { scaler: self.clone(), extremes: (f64::NAN, f64::NAN) }))
+    }
+
     fn freeze(&self, learned: &Learned, columns: usize) -> Result<Arc<dyn Subtask>, String> {
         let (scales, shifts) = (learned.numbers("scale_", columns)?, learned.numbers("min_", columns)?);
         let maps = scales.into_iter().zip(shifts).map(|(scale, shift)| {
@@ -61,11 +65,32 @@ impl Subtask for MinMaxScaler {
     }
 }
 
+/// Least and greatest value so far.
+struct RunningExtremes {
+    scaler: MinMaxScaler,
+    extremes: (f64, f64),
+}
+
+impl Learner for RunningExtremes {
+    fn partial_fit(&mut self, values: &[f64]) {
+        let (min, max) = extremes(values);
+        self.extremes = (self.extremes.0.min(min), self.extremes.1.max(max));
+    }
+
+    fn transform(&self, values: &mut [f64]) {
+        let (scale, shift) = self.scaler.of(self.extremes);
+        values.iter_mut().for_each(|x| *x = self.scaler.scaled(*x, scale, shift));
+    }
+}
+
 impl MinMaxScaler {
     /// What a value is multiplied by, and what is then added.
     fn learn(&self, column: &[f64]) -> (f64, f64) {
+        self.of(extremes(column))
+    }
+
+    fn of(&self, (min, max): (f64, f64)) -> (f64, f64) {
         let (low, high) = self.feature_range;
-        let (min, max) = extremes(column);
         let scale = (high - low) / super::scope::unless_zero(max - min);
         (scale, low - min * scale)
     }

@@ -28,10 +28,12 @@ mod rolling;
 mod scope;
 mod simple_imputer;
 mod standard_scaler;
+mod streaming;
 
 pub use learned::Learned;
 pub use registry::{Entry, Parameter, Role, find};
 pub use scope::Scope;
+pub use streaming::{Learner, Streaming};
 
 use std::sync::Arc;
 
@@ -60,6 +62,11 @@ pub trait Subtask: Send + Sync {
     /// If it does not fit this subtask or so many columns.
     fn freeze(&self, _learned: &Learned, _columns: usize) -> Result<Arc<dyn Subtask>, String> {
         Err("there is nothing to learn".into())
+    }
+
+    /// What learns a column over the stream; `None` if this subtask can't.
+    fn learner(&self) -> Option<Box<dyn Learner>> {
+        None
     }
 
     /// The columns after the step, where it changes them.

@@ -137,16 +137,19 @@ impl Entry {
 }
 
 /// What every subtask that learns takes beside its own parameters.
-fn fitting_parameters() -> [Parameter; 2] {
+fn fitting_parameters() -> [Parameter; 3] {
     let parameter = |name: &str, r#type: &str, default: Value, help: &str| Parameter {
         name: name.into(),
         r#type: r#type.into(),
         default,
         help: help.into(),
     };
-    let from = "What it learns from: each `message` alone, or the rows of `rowmill fit` (`frozen`).";
+    let from = "What it learns from: each `message` alone, all messages so far (`stream`: the standard, min-max and \
+                max-abs scalers), or the rows of `rowmill fit` (`frozen`).";
+    let key = "A text column, such as the station, whose values learn apart from each other, for `stream`.";
     [
-        parameter("fit", "\"message\" | \"frozen\"", "message".into(), from),
+        parameter("fit", "\"message\" | \"stream\" | \"frozen\"", "message".into(), from),
+        parameter("key", "string", Value::Null, key),
         parameter("params", "string", Value::Null, "The file that `rowmill fit` wrote, for `frozen`."),
     ]
 }

@@ -6,9 +6,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::learned::frozen;
-use super::{Fault, Learned, Scope, Subtask};
+use super::{Fault, Learned, Learner, Scope, Subtask};
 use crate::data::Message;
-use crate::kernels::moments::moments;
+use crate::kernels::moments::{Moments, moments};
 
 /// Subtracts the mean of a column and divides by its standard deviation.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -42,10 +42,33 @@ impl Subtask for StandardScaler {
         Ok(Some(Learned::default().with("mean_", means).with("scale_", scales)))
     }
 
+    fn learner(&self) -> Option<Box<dyn Learner>> {
+        Some(Box::new(RunningMoments { scaler: self.clone(), so_far: None }))
+    }
+
     fn freeze(&self, learned: &Learned, columns: usize) -> Result<Arc<dyn Subtask>, String> {
         let means = if self.with_mean { learned.numbers("mean_", columns)? } else { vec![0.0; columns] };
         let scales = if self.with_std { learned.numbers("scale_", columns)? } else { vec![1.0; columns] };
         Ok(frozen(means.into_iter().zip(scales).map(|(mean, scale)| move |x| (x - mean) / scale)))
+    }
+}
+
+/// Moments of all values so far.
+struct RunningMoments {
+    scaler: StandardScaler,
+    so_far: Option<Moments>,
+}
+
+impl Learner for RunningMoments {
+    fn partial_fit(&mut self, values: &[f64]) {
+        let own = moments(values);
+        self.so_far = Some(self.so_far.map_or(own, |so_far| so_far.merge(own)));
+    }
+
+    fn transform(&self, values: &mut [f64]) {
+        let Some(moments) = self.so_far else { return };
+        let (mean, scale) = self.scaler.of(moments);
+        values.iter_mut().for_each(|x| *x = (*x - mean) / scale);
     }
 }
 
@@ -58,7 +81,10 @@ impl StandardScaler {
 
     /// What is subtracted, and what the rest is divided by.
     pub(super) fn learn(&self, column: &[f64]) -> (f64, f64) {
-        let moments = moments(column);
+        self.of(moments(column))
+    }
+
+    fn of(&self, moments: Moments) -> (f64, f64) {
         let constant = moments.is_constant(moments.count);
         let deviation = if constant || !self.with_std { 1.0 } else { moments.variance.sqrt() };
         (if self.with_mean { moments.mean } else { 0.0 }, deviation)

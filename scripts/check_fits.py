@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
-"""A chain fitted on some rows and used on others: rowmill beside a scikit-learn Pipeline, in both directions.
+"""Chains that learn from other rows than their own: rowmill beside scikit-learn.
 
-    check_frozen.py ROWMILL
+Frozen: fitted on history, used on fresh rows, carried over to and from a Pipeline. Stream: `partial_fit` message
+after message, a scaler a station, on any number of workers.
+
+    check_fits.py ROWMILL
 """
 
 import json
@@ -72,7 +75,48 @@ def check(rowmill, count):
         np.testing.assert_allclose(values, target, rtol=1e-6, atol=1e-6, err_msg=f"{what}, {count} steps")
 
 
+STREAMED = [
+    ("standard_scaler", {}),
+    ("standard_scaler", {"with_mean": False}),
+    ("min_max_scaler", {"feature_range": [-1.0, 1.0]}),
+    ("max_abs_scaler", {}),
+]
+
+
+def check_stream(rowmill, use, parameters, keyed, flags):
+    rng = np.random.default_rng(5)
+    columns = ["c0", "c1"]
+    frame = pd.DataFrame({c: 1e6 + rng.normal(0, 3, 500).cumsum() for c in columns})
+    frame = frame.mask(rng.random((500, 2)) < 0.1)
+    frame.insert(0, "station", rng.choice(["north", "south", "west"], 500))
+    size = 17
+    with tempfile.TemporaryDirectory() as directory:
+        at = lambda name: os.path.join(directory, name)
+        frame.to_csv(at("rows.csv"), index=False)
+        text = toml(columns, [(use, parameters)], None, at("rows.csv"), at("out.csv"))
+        text = text.replace("[source]", 'text = ["station"]\n[source]').replace("bucket_size = 7", f"bucket_size = {size}")
+        open(at("run.toml"), "w").write(text + 'fit = "stream"\n' + ('key = "station"\n' if keyed else ""))
+        subprocess.run([rowmill, "run", at("run.toml"), "--quiet", *flags], check=True)
+        ours = pd.read_csv(at("out.csv"), float_precision="round_trip")[columns].to_numpy()
+    tuples = {k: tuple(v) if k == "feature_range" else v for k, v in parameters.items()}
+    scalers, theirs = {}, np.empty((500, 2))
+    for start in range(0, 500, size):
+        rows = np.arange(start, min(start + size, 500))
+        stations = frame["station"].to_numpy()[rows] if keyed else np.full(len(rows), "")
+        for station in np.unique(stations):
+            own = rows[stations == station]
+            values = frame[columns].to_numpy()[own]
+            scaler = scalers.setdefault(station, oracle.SCALERS[use](**tuples)).partial_fit(values)
+            theirs[own] = scaler.transform(values)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-7, err_msg=f"{use} {flags}")
+
+
 def main():
+    for use, parameters in STREAMED:
+        for keyed in (False, True):
+            for flags in ([], ["-w", "2"], ["-n", "2", "--placement", "subtask"]):
+                check_stream(sys.argv[1], use, parameters, keyed, flags)
+    print(f"{len(STREAMED)} scalers agree over the stream")
     for count in range(1, len(STEPS) + 1):
         check(sys.argv[1], count)
     print(f"{len(STEPS)} chains agree, fitted and carried over in both directions")

@@ -1,0 +1,94 @@
+//! Subtasks that learn over the stream: each message adds to what the ones before it taught.
+
+use std::collections::HashMap;
+
+use super::{Fault, Scope};
+use crate::data::Message;
+
+/// What one column has taught so far: scikit-learn's `partial_fit`, and the transform that follows it.
+pub trait Learner: Send {
+    /// Takes in values; missing ones teach nothing.
+    fn partial_fit(&mut self, values: &[f64]);
+
+    fn transform(&self, values: &mut [f64]);
+}
+
+type NewLearner = Box<dyn Fn() -> Box<dyn Learner> + Send>;
+
+/// The learners of a step: one a column and key, where rows are told apart by a text column.
+pub struct Streaming {
+    new: NewLearner,
+    /// The slot of the text column.
+    key: Option<usize>,
+    learners: HashMap<Option<String>, Vec<Box<dyn Learner>>>,
+}
+
+impl Streaming {
+    pub fn new(new: NewLearner, key: Option<usize>) -> Streaming {
+        Streaming { new, key, learners: HashMap::new() }
+    }
+
+    /// Learns from a message and transforms it.
+    ///
+    /// # Errors
+    /// Infinity; nothing is then learned.
+    pub fn apply(&mut self, message: &mut Message, scope: &Scope) -> Result<(), Fault> {
+        scope.refuse_infinite(message)?;
+        for (key, rows) in self.groups(message) {
+            let new = || scope.numbers.iter().map(|_| (self.new)()).collect();
+            let learners = self.learners.entry(key).or_insert_with(new);
+            for (slot, learner) in scope.numbers.iter().zip(learners) {
+                let column = message.column_mut(*slot);
+                let mut values: Vec<f64> = rows.iter().map(|row| column[*row]).collect();
+                learner.partial_fit(&values);
+                learner.transform(&mut values);
+                rows.iter().zip(values).for_each(|(row, x)| column[*row] = x);
+            }
+        }
+        Ok(())
+    }
+
+    /// The rows of each key.
+    fn groups(&self, message: &Message) -> HashMap<Option<String>, Vec<usize>> {
+        let mut groups: HashMap<Option<String>, Vec<usize>> = HashMap::new();
+        for row in 0..message.rows() {
+            let key = self.key.and_then(|slot| message.texts[slot].get(row));
+            groups.entry(key.map(str::to_owned)).or_default().push(row);
+        }
+        groups
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::TextColumn;
+
+    /// Subtracts the least value so far.
+    struct Least(f64);
+
+    impl Learner for Least {
+        fn partial_fit(&mut self, values: &[f64]) {
+            self.0 = values.iter().copied().fold(self.0, f64::min);
+        }
+
+        fn transform(&self, values: &mut [f64]) {
+            values.iter_mut().for_each(|x| *x -= self.0);
+        }
+    }
+
+    #[test]
+    fn each_key_learns_for_itself_and_remembers() {
+        let mut streaming = Streaming::new(Box::new(|| Box::new(Least(f64::INFINITY))), Some(0));
+        let mut apply = |values: Vec<f64>, keys: [&str; 2]| {
+            let mut message = Message::from_columns(&[values]);
+            let mut text = TextColumn::default();
+            keys.into_iter().for_each(|key| text.push(Some(key)));
+            message.texts.push(text);
+            streaming.apply(&mut message, &Scope::numbers(1)).map(|()| message.column(0).to_vec())
+        };
+        assert_eq!(apply(vec![1.0, 10.0], ["a", "b"]).unwrap(), [0.0, 0.0]);
+        assert!(apply(vec![-9.0, f64::INFINITY], ["a", "a"]).is_err());
+        assert_eq!(apply(vec![4.0, 7.0], ["a", "b"]).unwrap(), [3.0, 0.0]);
+    }
+}
