@@ -13,7 +13,7 @@ use super::sections::{self, File, SchemaChoice, SchemaSection};
 use super::{Dataflow, Diagnostic, Fitting, StepPlan};
 use crate::data::Schema;
 use crate::mqtt::Endpoint;
-use crate::subtasks::{self, Entry, REGISTRY, Role};
+use crate::subtasks::{self, Entry, REGISTRY, Refusal, Role};
 use crate::{sink, source};
 
 type Table<'i> = DeTable<'i>;
@@ -200,14 +200,18 @@ fn read_subtask(
         table.iter().map(|(key, value)| (key.get_ref().to_string(), value.span())).collect();
     let parameters = Spanned::new(span.clone(), DeValue::Table(table));
     let subtask = entry.build(ValueDeserializer::from(parameters)).map_err(|error| document.toml_error(&error))?;
-    subtask.check().map_err(|refusal| {
-        let span = key_spans.get(refusal.parameter).cloned().unwrap_or(name_span);
+    let refused = |refusal: &Refusal| {
+        let span = key_spans.get(refusal.parameter).cloned().unwrap_or(name_span.clone());
         let title = format!("{name}: `{}` is refused", refusal.parameter);
         document.diagnostic(span, title, &refusal.reason, Some(refusal.reason.clone()))
-    })?;
-    if matches!(fitting, Fitting::Stream { .. }) && subtask.learner().is_none() {
-        let help = Some("the standard, min-max and max-abs scalers can".into());
-        return Err(document.diagnostic(span, format!("{name} cannot learn over the stream"), "", help));
+    };
+    subtask.check().map_err(|refusal| refused(&refusal))?;
+    if matches!(fitting, Fitting::Stream { .. }) {
+        if subtask.learner().is_none() {
+            let help = Some("the standard, min-max and max-abs scalers, rolling and diff can".into());
+            return Err(document.diagnostic(span, format!("{name} cannot learn over the stream"), "", help));
+        }
+        subtask.check_stream().map_err(|refusal| refused(&refusal))?;
     }
     Ok(Some(StepPlan { label: name, entry, subtask: Arc::from(subtask), columns, fitting, span }))
 }

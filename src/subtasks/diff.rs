@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Fault, Scope, Subtask};
+use super::{Fault, Learner, Refusal, Scope, Subtask};
 use crate::data::Message;
 
 /// Replaces each value by its difference to the value some rows before; the first rows are then missing.
@@ -23,14 +23,48 @@ impl Default for Diff {
 impl Subtask for Diff {
     fn apply(&self, message: &mut Message, scope: &Scope) -> Result<(), Fault> {
         for slot in &scope.numbers {
-            let column = message.column_mut(*slot);
-            let before = column.to_vec();
-            for (row, x) in column.iter_mut().enumerate() {
-                let other = usize::try_from(row as i64 - self.periods).ok().and_then(|other| before.get(other));
-                *x -= other.unwrap_or(&f64::NAN);
-            }
+            self.differences(message.column_mut(*slot));
         }
         Ok(())
+    }
+
+    fn learner(&self) -> Option<Box<dyn Learner>> {
+        Some(Box::new(Before { diff: self.clone(), last: Vec::new() }))
+    }
+
+    fn check_stream(&self) -> Result<(), Refusal> {
+        if self.periods >= 0 {
+            return Ok(());
+        }
+        Err(Refusal::new("periods", "the rows of the next message are not known yet: 0 or more over the stream"))
+    }
+}
+
+impl Diff {
+    fn differences(&self, column: &mut [f64]) {
+        let before = column.to_vec();
+        for (row, x) in column.iter_mut().enumerate() {
+            let other = usize::try_from(row as i64 - self.periods).ok().and_then(|other| before.get(other));
+            *x -= other.unwrap_or(&f64::NAN);
+        }
+    }
+}
+
+/// The last rows of the messages before.
+struct Before {
+    diff: Diff,
+    last: Vec<f64>,
+}
+
+impl Learner for Before {
+    fn learn_and_transform(&mut self, values: &mut [f64]) {
+        let carried = self.last.len();
+        self.last.extend_from_slice(values);
+        let mut all = self.last.clone();
+        self.diff.differences(&mut all);
+        values.copy_from_slice(&all[carried..]);
+        let keep = self.last.len().min(self.diff.periods.unsigned_abs() as usize);
+        self.last.drain(..self.last.len() - keep);
     }
 }
 
@@ -38,6 +72,19 @@ impl Subtask for Diff {
 mod tests {
     use super::*;
     use crate::subtasks::testing::applied;
+
+    #[test]
+    fn over_the_stream_the_last_rows_are_carried_over() {
+        let mut learner = Diff { periods: 2 }.learner().unwrap();
+        let mut apply = |mut values: Vec<f64>| {
+            learner.learn_and_transform(&mut values);
+            format!("{values:?}")
+        };
+        assert_eq!(apply(vec![1.0]), "[NaN]");
+        assert_eq!(apply(vec![2.0, 5.0]), "[NaN, 4.0]");
+        assert_eq!(apply(vec![3.0]), "[1.0]");
+        assert!(Diff { periods: -1 }.check_stream().is_err());
+    }
 
     #[test]
     fn forwards_and_backwards() {

@@ -55,11 +55,8 @@ struct RunningLargest {
 }
 
 impl Learner for RunningLargest {
-    fn partial_fit(&mut self, values: &[f64]) {
+    fn learn_and_transform(&mut self, values: &mut [f64]) {
         self.largest = self.largest.max(largest(values));
-    }
-
-    fn transform(&self, values: &mut [f64]) {
         let scale = unless_zero(self.largest);
         values.iter_mut().for_each(|x| *x = self.scaler.scaled(*x, scale));
     }

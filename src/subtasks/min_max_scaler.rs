@@ -72,12 +72,9 @@ struct RunningExtremes {
 }
 
 impl Learner for RunningExtremes {
-    fn partial_fit(&mut self, values: &[f64]) {
+    fn learn_and_transform(&mut self, values: &mut [f64]) {
         let (min, max) = extremes(values);
         self.extremes = (self.extremes.0.min(min), self.extremes.1.max(max));
-    }
-
-    fn transform(&self, values: &mut [f64]) {
         let (scale, shift) = self.scaler.of(self.extremes);
         values.iter_mut().for_each(|x| *x = self.scaler.scaled(*x, scale, shift));
     }

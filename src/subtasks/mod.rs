@@ -69,6 +69,11 @@ pub trait Subtask: Send + Sync {
         None
     }
 
+    /// Refuses parameters that do not go with learning over the stream.
+    fn check_stream(&self) -> Result<(), Refusal> {
+        Ok(())
+    }
+
     /// The columns after the step, where it changes them.
     fn columns_after(&self, schema: &Schema, _scope: &Scope) -> Schema {
         schema.clone()
@@ -141,8 +146,8 @@ pub const REGISTRY: [Entry; 23] = [
     entry::<normalizer::Normalizer>("normalizer", "sklearn.preprocessing.Normalizer", Role::Numbers),
     entry::<binarizer::Binarizer>("binarizer", "sklearn.preprocessing.Binarizer", Role::Numbers),
     result::ENTRY,
-    entry::<rolling::Rolling>("rolling", "pandas.DataFrame.rolling", Role::Numbers),
-    entry::<diff::Diff>("diff", "pandas.DataFrame.diff", Role::Numbers),
+    entry::<rolling::Rolling>("rolling", "pandas.DataFrame.rolling", Role::Numbers).fits(),
+    entry::<diff::Diff>("diff", "pandas.DataFrame.diff", Role::Numbers).fits(),
     entry::<simple_imputer::SimpleImputer>(
         "simple_imputer",
         "sklearn.impute.SimpleImputer(keep_empty_features=True)",

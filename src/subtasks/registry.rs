@@ -145,7 +145,7 @@ fn fitting_parameters() -> [Parameter; 3] {
         help: help.into(),
     };
     let from = "What it learns from: each `message` alone, all messages so far (`stream`: the standard, min-max and \
-                max-abs scalers), or the rows of `rowmill fit` (`frozen`).";
+                max-abs scalers, rolling, diff), or the rows of `rowmill fit` (`frozen`).";
     let key = "A text column, such as the station, whose values learn apart from each other, for `stream`.";
     [
         parameter("fit", "\"message\" | \"stream\" | \"frozen\"", "message".into(), from),

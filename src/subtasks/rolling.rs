@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Fault, Refusal, Scope, Subtask};
+use super::{Fault, Learner, Refusal, Scope, Subtask};
 use crate::data::Message;
 
 /// Replaces each value by a statistic over the rows up to it; infinity counts as missing.
@@ -37,30 +37,14 @@ impl Default for Rolling {
 
 impl Subtask for Rolling {
     fn apply(&self, message: &mut Message, scope: &Scope) -> Result<(), Fault> {
-        let needed = self.min_periods.unwrap_or(self.window);
-        let mut present = Vec::with_capacity(self.window);
         for slot in &scope.numbers {
-            let column = message.column_mut(*slot);
-            let before = column.to_vec();
-            // Each window anew: a value that has left it leaves no rounding behind.
-            let statistic: fn(&[f64]) -> f64 = match self.method {
-                Statistic::Mean => |values| values.iter().sum::<f64>() / values.len() as f64,
-                Statistic::Sum => |values| values.iter().sum::<f64>() + 0.0,
-                Statistic::Min => |values| values.iter().copied().fold(f64::NAN, f64::min),
-                Statistic::Max => |values| values.iter().copied().fold(f64::NAN, f64::max),
-                Statistic::Std => {
-                    deviations(&before, self.window, needed, column);
-                    continue;
-                }
-            };
-            for (row, x) in column.iter_mut().enumerate() {
-                let window = &before[(row + 1).saturating_sub(self.window)..=row];
-                present.clear();
-                present.extend(window.iter().copied().filter(|x| x.is_finite()));
-                *x = if present.len() < needed { f64::NAN } else { statistic(&present) };
-            }
+            self.roll(message.column_mut(*slot));
         }
         Ok(())
+    }
+
+    fn learner(&self) -> Option<Box<dyn Learner>> {
+        Some(Box::new(Before { rolling: self.clone(), last: Vec::new() }))
     }
 
     fn check(&self) -> Result<(), Refusal> {
@@ -73,6 +57,46 @@ impl Subtask for Rolling {
             }
             _ => Ok(()),
         }
+    }
+}
+
+impl Rolling {
+    fn roll(&self, column: &mut [f64]) {
+        let needed = self.min_periods.unwrap_or(self.window);
+        let before = column.to_vec();
+        // Each window anew: a value that has left it leaves no rounding behind.
+        let statistic: fn(&[f64]) -> f64 = match self.method {
+            Statistic::Mean => |values| values.iter().sum::<f64>() / values.len() as f64,
+            Statistic::Sum => |values| values.iter().sum::<f64>() + 0.0,
+            Statistic::Min => |values| values.iter().copied().fold(f64::NAN, f64::min),
+            Statistic::Max => |values| values.iter().copied().fold(f64::NAN, f64::max),
+            Statistic::Std => return deviations(&before, self.window, needed, column),
+        };
+        let mut present = Vec::with_capacity(self.window);
+        for (row, x) in column.iter_mut().enumerate() {
+            let window = &before[(row + 1).saturating_sub(self.window)..=row];
+            present.clear();
+            present.extend(window.iter().copied().filter(|x| x.is_finite()));
+            *x = if present.len() < needed { f64::NAN } else { statistic(&present) };
+        }
+    }
+}
+
+/// The last rows of the messages before: the window goes on over them.
+struct Before {
+    rolling: Rolling,
+    last: Vec<f64>,
+}
+
+impl Learner for Before {
+    fn learn_and_transform(&mut self, values: &mut [f64]) {
+        let carried = self.last.len();
+        self.last.extend_from_slice(values);
+        let mut all = self.last.clone();
+        self.rolling.roll(&mut all);
+        values.copy_from_slice(&all[carried..]);
+        let keep = self.last.len().min(self.rolling.window - 1);
+        self.last.drain(..self.last.len() - keep);
     }
 }
 
@@ -163,6 +187,18 @@ mod tests {
         assert_eq!(rolled(Statistic::Min, 1), "[1.0, 1.0, 3.0, 5.0]");
         assert_eq!(rolled(Statistic::Max, 1), "[1.0, 3.0, 3.0, 5.0]");
         assert_eq!(rolled(Statistic::Std, 1), "[NaN, 1.4142135623730951, NaN, NaN]");
+    }
+
+    #[test]
+    fn over_the_stream_the_window_goes_on() {
+        let mut learner = Rolling { window: 3, method: Statistic::Sum, min_periods: Some(1) }.learner().unwrap();
+        let mut apply = |mut values: Vec<f64>| {
+            learner.learn_and_transform(&mut values);
+            values
+        };
+        assert_eq!(apply(vec![1.0, 2.0]), [1.0, 3.0]);
+        assert_eq!(apply(vec![4.0]), [7.0]);
+        assert_eq!(apply(vec![8.0, 16.0]), [14.0, 28.0]);
     }
 
     #[test]

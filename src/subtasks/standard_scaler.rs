@@ -60,13 +60,10 @@ struct RunningMoments {
 }
 
 impl Learner for RunningMoments {
-    fn partial_fit(&mut self, values: &[f64]) {
+    fn learn_and_transform(&mut self, values: &mut [f64]) {
         let own = moments(values);
-        self.so_far = Some(self.so_far.map_or(own, |so_far| so_far.merge(own)));
-    }
-
-    fn transform(&self, values: &mut [f64]) {
-        let Some(moments) = self.so_far else { return };
+        let moments = self.so_far.map_or(own, |so_far| so_far.merge(own));
+        self.so_far = Some(moments);
         let (mean, scale) = self.scaler.of(moments);
         values.iter_mut().for_each(|x| *x = (*x - mean) / scale);
     }

@@ -5,12 +5,10 @@ use std::collections::HashMap;
 use super::{Fault, Scope};
 use crate::data::Message;
 
-/// What one column has taught so far: scikit-learn's `partial_fit`, and the transform that follows it.
+/// What one column has taught so far.
 pub trait Learner: Send {
-    /// Takes in values; missing ones teach nothing.
-    fn partial_fit(&mut self, values: &[f64]);
-
-    fn transform(&self, values: &mut [f64]);
+    /// Takes in the values of a message, then transforms them: scikit-learn's `partial_fit` and `transform`.
+    fn learn_and_transform(&mut self, values: &mut [f64]);
 }
 
 type NewLearner = Box<dyn Fn() -> Box<dyn Learner> + Send>;
@@ -40,8 +38,7 @@ impl Streaming {
             for (slot, learner) in scope.numbers.iter().zip(learners) {
                 let column = message.column_mut(*slot);
                 let mut values: Vec<f64> = rows.iter().map(|row| column[*row]).collect();
-                learner.partial_fit(&values);
-                learner.transform(&mut values);
+                learner.learn_and_transform(&mut values);
                 rows.iter().zip(values).for_each(|(row, x)| column[*row] = x);
             }
         }
@@ -68,11 +65,8 @@ mod tests {
     struct Least(f64);
 
     impl Learner for Least {
-        fn partial_fit(&mut self, values: &[f64]) {
+        fn learn_and_transform(&mut self, values: &mut [f64]) {
             self.0 = values.iter().copied().fold(self.0, f64::min);
-        }
-
-        fn transform(&self, values: &mut [f64]) {
             values.iter_mut().for_each(|x| *x -= self.0);
         }
     }
