@@ -1,5 +1,6 @@
 //! Numeric kernels that several subtasks stand on. They know slices of f64, nothing of messages.
 
+pub mod affine;
 pub mod expm1;
 pub mod likelihood;
 pub mod log1p;

@@ -16,60 +16,82 @@ pub struct Moments {
     pub variance: f64,
 }
 
-/// The sum of `map(x)` over the values that are not NaN.
+/// Sums of `map(x)` over the values that are not NaN.
 #[inline(always)]
-fn lane_sum(values: &[f64], map: impl Fn(f64) -> f64) -> f64 {
-    let mut sums = [0.0; LANES];
-    let chunks = values.chunks_exact(LANES);
-    let rest = chunks.remainder();
-    for chunk in chunks {
-        for (sum, x) in sums.iter_mut().zip(chunk) {
-            *sum += if x.is_nan() { 0.0 } else { map(*x) };
+fn lane_sums<const N: usize>(values: &[f64], map: impl Fn(f64) -> [f64; N]) -> [f64; N] {
+    let mut lanes = [[0.0; LANES]; N];
+    let mut add = |lane: usize, x: f64| {
+        for (sums, term) in lanes.iter_mut().zip(map(x)) {
+            sums[lane] += if x.is_nan() { 0.0 } else { term };
         }
+    };
+    // Chunks of a known length: the compiler sees vectors in them.
+    let (chunks, rest) = values.as_chunks::<LANES>();
+    for chunk in chunks {
+        (0..LANES).for_each(|lane| add(lane, chunk[lane]));
     }
-    for (sum, x) in sums.iter_mut().zip(rest) {
-        *sum += if x.is_nan() { 0.0 } else { map(*x) };
-    }
-    sums.iter().sum()
+    rest.iter().enumerate().for_each(|(lane, x)| add(lane, *x));
+    lanes.map(|sums| sums.iter().sum())
 }
 
 /// The sum of the values that are not NaN.
 #[multiversion(targets("x86_64+avx512f+avx512dq", "x86_64+avx2", "x86_64+sse4.2"))]
 pub fn sum(values: &[f64]) -> f64 {
-    lane_sum(values, |x| x)
+    let [sum] = lane_sums(values, |x| [x]);
+    sum
+}
+
+/// How many values are not NaN, and their sum.
+#[multiversion(targets("x86_64+avx512f+avx512dq", "x86_64+avx2", "x86_64+sse4.2"))]
+fn count_and_sum(values: &[f64]) -> [f64; 2] {
+    lane_sums(values, |x| [1.0, x])
 }
 
 /// Least and greatest value present; infinity and its negative without one.
 #[multiversion(targets("x86_64+avx512f+avx512dq", "x86_64+avx2", "x86_64+sse4.2"))]
 pub fn extent(values: &[f64]) -> (f64, f64) {
     let (mut least, mut most) = ([f64::INFINITY; LANES], [f64::NEG_INFINITY; LANES]);
-    let chunks = values.chunks_exact(LANES);
-    let rest = chunks.remainder();
-    for chunk in chunks.chain([rest]) {
-        for ((least, most), x) in least.iter_mut().zip(&mut most).zip(chunk) {
-            // Comparisons with NaN are false: it changes nothing.
-            *least = if *x < *least { *x } else { *least };
-            *most = if *x > *most { *x } else { *most };
-        }
+    let mut take = |lane: usize, x: f64| {
+        // Comparisons with NaN are false: it changes nothing.
+        least[lane] = if x < least[lane] { x } else { least[lane] };
+        most[lane] = if x > most[lane] { x } else { most[lane] };
+    };
+    let (chunks, rest) = values.as_chunks::<LANES>();
+    for chunk in chunks {
+        (0..LANES).for_each(|lane| take(lane, chunk[lane]));
     }
+    rest.iter().enumerate().for_each(|(lane, x)| take(lane, *x));
     let least = least.into_iter().fold(f64::INFINITY, f64::min);
     (least, most.into_iter().fold(f64::NEG_INFINITY, f64::max))
 }
 
 /// The sum of the distances to `centre`, and of their squares.
 #[multiversion(targets("x86_64+avx512f+avx512dq", "x86_64+avx2", "x86_64+sse4.2"))]
-fn deviations(values: &[f64], centre: f64) -> (f64, f64) {
-    (lane_sum(values, |x| x - centre), lane_sum(values, |x| (x - centre) * (x - centre)))
+fn deviations(values: &[f64], centre: f64) -> [f64; 2] {
+    lane_sums(values, |x| [x - centre, (x - centre) * (x - centre)])
+}
+
+/// Whether any value is infinite.
+#[multiversion(targets("x86_64+avx512f+avx512dq", "x86_64+avx2", "x86_64+sse4.2"))]
+pub fn any_infinite(values: &[f64]) -> bool {
+    let (chunks, rest) = values.as_chunks::<LANES>();
+    let mut largest = [0.0; LANES];
+    for chunk in chunks {
+        for lane in 0..LANES {
+            let size = chunk[lane].abs();
+            largest[lane] = if size > largest[lane] { size } else { largest[lane] };
+        }
+    }
+    largest.iter().chain(rest).any(|x| x.is_infinite())
 }
 
 /// Two passes with a correction for the rounding of the mean: Chan, Golub and LeVeque, Algorithms for
 /// Computing the Sample Variance (1983), as in scikit-learn's `_incremental_mean_and_var`.
 pub fn moments(values: &[f64]) -> Moments {
-    let count = values.iter().filter(|x| !x.is_nan()).count();
-    let n = count as f64;
-    let mean = sum(values) / n;
-    let (linear, squares) = deviations(values, mean);
-    Moments { count, mean, variance: (squares - linear * linear / n) / n }
+    let [n, sum] = count_and_sum(values);
+    let mean = sum / n;
+    let [linear, squares] = deviations(values, mean);
+    Moments { count: n as usize, mean, variance: (squares - linear * linear / n) / n }
 }
 
 impl Moments {

@@ -9,6 +9,7 @@ use super::learned::frozen;
 use super::scope::unless_zero;
 use super::{Fault, Learned, Learner, Scope, Subtask};
 use crate::data::Message;
+use crate::kernels::moments::extent;
 
 /// Divides a column by its largest absolute value.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -75,7 +76,8 @@ fn learn(column: &[f64]) -> f64 {
 }
 
 fn largest(column: &[f64]) -> f64 {
-    column.iter().fold(f64::NAN, |most, x| most.max(x.abs()))
+    let (least, most) = extent(column);
+    if least <= most { most.abs().max(least.abs()) } else { f64::NAN }
 }
 
 #[cfg(test)]

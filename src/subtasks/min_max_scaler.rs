@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::learned::frozen;
 use super::{Fault, Learned, Learner, Refusal, Scope, Subtask};
 use crate::data::Message;
+use crate::kernels::moments::extent;
 
 /// Maps the smallest value of a column to one end of a range and the largest to the other.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -100,7 +101,8 @@ impl MinMaxScaler {
 
 /// Least and greatest value present; NaN if there is none.
 fn extremes(column: &[f64]) -> (f64, f64) {
-    column.iter().fold((f64::NAN, f64::NAN), |(min, max), x| (min.min(*x), max.max(*x)))
+    let (min, max) = extent(column);
+    if min <= max { (min, max) } else { (f64::NAN, f64::NAN) }
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use super::learned::frozen;
 use super::scope::unless_zero;
 use super::{Fault, Learned, Refusal, Scope, Subtask};
 use crate::data::Message;
+use crate::kernels::affine::shift_and_divide;
 use crate::kernels::{normal, order::Selector};
 
 /// Subtracts the median of a column and divides by the distance between two quantiles.
@@ -37,7 +38,7 @@ impl Subtask for RobustScaler {
         for slot in &scope.numbers {
             let column = message.column_mut(*slot);
             let (centre, scale) = self.learn(column);
-            column.iter_mut().for_each(|x| *x = (*x - centre) / scale);
+            shift_and_divide(column, centre, scale);
         }
         Ok(())
     }

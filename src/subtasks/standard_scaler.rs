@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::learned::frozen;
 use super::{Fault, Learned, Learner, Scope, Subtask};
 use crate::data::Message;
+use crate::kernels::affine::shift_and_divide;
 use crate::kernels::moments::{Moments, moments};
 
 /// Subtracts the mean of a column and divides by its standard deviation.
@@ -65,7 +66,7 @@ impl Learner for RunningMoments {
         let moments = self.so_far.map_or(own, |so_far| so_far.merge(own));
         self.so_far = Some(moments);
         let (mean, scale) = self.scaler.of(moments);
-        values.iter_mut().for_each(|x| *x = (*x - mean) / scale);
+        shift_and_divide(values, mean, scale);
     }
 }
 
@@ -73,7 +74,7 @@ impl StandardScaler {
     /// Scales one column; a constant one is only centred.
     pub(super) fn scale(&self, column: &mut [f64]) {
         let (mean, deviation) = self.learn(column);
-        column.iter_mut().for_each(|x| *x = (*x - mean) / deviation);
+        shift_and_divide(column, mean, deviation);
     }
 
     /// What is subtracted, and what the rest is divided by.

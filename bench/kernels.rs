@@ -1,0 +1,113 @@
+//! Each subtask of dataflows/weather.toml beside the least it could cost, on what the steps before made of the rows.
+//!
+//! `cargo bench --bench kernels` prints the table of bench/README.md. The floor is measured in the same run: one pass
+//! that reads and writes every number; for the power transformer one log1p and one expm1 a number; for the quantile
+//! transformer one sort a column; for steps that need a quantile one selection a column.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::hint::black_box;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use rowmill::data::{Bucket, Format, Message, Origin, Row, Schema};
+use rowmill::dataflow::{Dataflow, Step};
+use rowmill::kernels::{expm1::expm1, log1p::log1p, order};
+use rowmill::source::Generator;
+use rowmill::subtasks::prepare::Prepare;
+
+/// Counts what the chain allocates.
+struct Counting;
+
+static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+
+// SAFETY: every call goes to the system's allocator as it is.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Numbers that one measurement goes through, so that the clock's own cost vanishes.
+const WORK: usize = 2_000_000;
+const ROUNDS: usize = 7;
+
+fn main() {
+    let dataflow = std::fs::read_to_string("dataflows/weather.toml").expect("run it from the project's root");
+    let dataflow = Dataflow::from_text("weather.toml", &dataflow, &[]).expect("a valid dataflow");
+    let (steps, _) = dataflow.steps(&Schema::davis()).expect("it fits the schema");
+    println!("| subtask | rows a message | ns a number | floor, ns a number | ratio | allocations |");
+    println!("|---|---|---|---|---|---|");
+    for rows in [1, 100, 1000, 10_000] {
+        let mut message = generated(rows);
+        for step in &steps {
+            let (time, allocations) = measure(&message, |message| {
+                step.subtask.apply(message, &step.scope).expect("generated rows pass the chain");
+            });
+            let (floor, _) = measure(&message, |message| floor(step, message));
+            println!("| {} | {rows} | {time:.2} | {floor:.2} | {:.1} | {allocations} |", step.label, time / floor);
+            step.subtask.apply(&mut message, &step.scope).expect("generated rows pass the chain");
+        }
+    }
+}
+
+/// A message of generated rows, as prepare makes it.
+fn generated(rows: usize) -> Message {
+    let mut bucket = Bucket::new(0, 0);
+    for record in Generator::new(1).take(rows) {
+        let mut line = Vec::new();
+        record.write_json(&mut line);
+        let row = Row { bytes: &line, format: Format::Json, header: None };
+        bucket.push(row, 0, Origin { topic: "bench".into(), position: 1 });
+    }
+    Prepare::new(Arc::new(Schema::davis())).apply(&bucket).0
+}
+
+/// Median nanoseconds a number, and allocations a message.
+fn measure(message: &Message, act: impl Fn(&mut Message)) -> (f64, u64) {
+    let numbers = message.flat().len().max(1);
+    let copies = (WORK / numbers).clamp(1, 20_000);
+    let mut times = Vec::new();
+    let mut allocations = 0;
+    for _ in 0..ROUNDS {
+        let mut messages = vec![message.clone(); copies];
+        let before = ALLOCATIONS.load(Ordering::Relaxed);
+        let start = Instant::now();
+        messages.iter_mut().for_each(&act);
+        times.push(start.elapsed().as_nanos() as f64 / (copies * numbers) as f64);
+        allocations = (ALLOCATIONS.load(Ordering::Relaxed) - before) / copies as u64;
+        black_box(&messages);
+    }
+    times.sort_by(f64::total_cmp);
+    (times[ROUNDS / 2], allocations)
+}
+
+/// One log1p and one expm1 a number, with the same vector instructions as the kernel.
+#[multiversion::multiversion(targets("x86_64+avx512f+avx512dq", "x86_64+avx2", "x86_64+sse4.2"))]
+fn logarithms_and_powers(column: &mut [f64]) {
+    column.iter_mut().for_each(|x| *x = expm1(0.7 * log1p(x.abs())));
+}
+
+/// The least that a step could do.
+fn floor(step: &Step, message: &mut Message) {
+    for slot in &step.scope.numbers {
+        let column = message.column_mut(*slot);
+        match step.label.as_str() {
+            "power_transformer" => logarithms_and_powers(column),
+            "quantile_transformer" => drop(black_box(order::sorted(column))),
+            "robust_scaler" | "clip" => {
+                black_box(order::Selector::new(column).median());
+                column.iter_mut().for_each(|x| *x = *x * 0.5 + 1.0);
+            }
+            _ => column.iter_mut().for_each(|x| *x = *x * 0.5 + 1.0),
+        }
+    }
+}
