@@ -44,7 +44,8 @@ impl Diff {
     fn differences(&self, column: &mut [f64]) {
         let before = column.to_vec();
         for (row, x) in column.iter_mut().enumerate() {
-            let other = usize::try_from(row as i64 - self.periods).ok().and_then(|other| before.get(other));
+            let other = (row as i64).checked_sub(self.periods).and_then(|other| usize::try_from(other).ok());
+            let other = other.and_then(|other| before.get(other));
             *x -= other.unwrap_or(&f64::NAN);
         }
     }
@@ -90,6 +91,8 @@ mod tests {
     fn forwards_and_backwards() {
         let out = applied(&Diff::default(), &[vec![1.0, 4.0, 9.0]]).unwrap();
         assert_eq!(format!("{out:?}"), "[[NaN, 3.0, 5.0]]");
+        let out = applied(&Diff { periods: i64::MIN }, &[vec![1.0]]).unwrap();
+        assert!(out[0][0].is_nan());
         let out = applied(&Diff { periods: -2 }, &[vec![1.0, 4.0, 9.0]]).unwrap();
         assert_eq!(format!("{out:?}"), "[[-8.0, NaN, NaN]]");
     }

@@ -45,6 +45,9 @@ impl Default for KBinsDiscretizer {
     }
 }
 
+/// More bins than anyone tells apart: a slip of the keyboard must not take all memory.
+const MAX_BINS: usize = 65_536;
+
 impl Subtask for KBinsDiscretizer {
     fn apply(&self, message: &mut Message, scope: &Scope) -> Result<(), Fault> {
         scope.refuse_not_finite(message)?;
@@ -68,10 +71,10 @@ impl Subtask for KBinsDiscretizer {
     }
 
     fn check(&self) -> Result<(), Refusal> {
-        if self.n_bins >= 2 {
+        if (2..=MAX_BINS).contains(&self.n_bins) {
             return Ok(());
         }
-        Err(Refusal::new("n_bins", "at least 2 bins are needed"))
+        Err(Refusal::new("n_bins", format!("from 2 to {MAX_BINS} bins")))
     }
 }
 

@@ -24,6 +24,9 @@ impl Default for PolynomialFeatures {
     }
 }
 
+/// More columns than a message is meant to have.
+const MAX_PRODUCTS: usize = 10_000;
+
 impl Subtask for PolynomialFeatures {
     fn apply(&self, message: &mut Message, scope: &Scope) -> Result<(), Fault> {
         scope.refuse_not_finite(message)?;
@@ -49,6 +52,14 @@ impl Subtask for PolynomialFeatures {
         schema.clone().with(bias.into_iter().chain(products).map(|name| (name, Kind::Number)))
     }
 
+    fn check_scope(&self, scope: &Scope) -> Result<(), Refusal> {
+        let columns = self.product_count(scope.numbers.len());
+        if columns <= MAX_PRODUCTS {
+            return Ok(());
+        }
+        Err(Refusal::new("degree", format!("more than {MAX_PRODUCTS} new columns: lower it, or name fewer `columns`")))
+    }
+
     fn check(&self) -> Result<(), Refusal> {
         if self.degree > 0 {
             return Ok(());
@@ -58,6 +69,21 @@ impl Subtask for PolynomialFeatures {
 }
 
 impl PolynomialFeatures {
+    /// How many products there are, or a number above the most.
+    fn product_count(&self, columns: usize) -> usize {
+        let (mut of_degree, mut count) = (columns, 0_usize);
+        for degree in 2..=self.degree {
+            let choices =
+                if self.interaction_only { (columns + 1).saturating_sub(degree) } else { columns + degree - 1 };
+            of_degree = of_degree.saturating_mul(choices) / degree;
+            count = count.saturating_add(of_degree);
+            if count > MAX_PRODUCTS || of_degree == 0 {
+                break;
+            }
+        }
+        count
+    }
+
     /// The products of degree 2 and more of `count` columns, in scikit-learn's order: places, ascending.
     fn products(&self, count: usize) -> Vec<Vec<usize>> {
         let mut all = Vec::new();
@@ -68,6 +94,9 @@ impl PolynomialFeatures {
                 (first..count).map(move |place| product.iter().copied().chain([place]).collect::<Vec<usize>>())
             });
             last = longer.collect();
+            if last.is_empty() {
+                break;
+            }
             all.extend(last.iter().cloned());
         }
         all
@@ -97,6 +126,21 @@ mod tests {
         let mut message = Message::from_columns(&[vec![2.0], vec![3.0]]);
         features.apply(&mut message, &scope).unwrap();
         assert_eq!(message.flat(), [2.0, 3.0, 1.0, 4.0, 6.0, 9.0]);
+    }
+
+    #[test]
+    fn products_are_counted_before_they_are_made() {
+        for interaction_only in [false, true] {
+            for (degree, columns) in [(1, 5), (2, 26), (3, 7), (5, 4)] {
+                let features = PolynomialFeatures { degree, interaction_only, include_bias: false };
+                assert_eq!(features.product_count(columns), features.products(columns).len());
+            }
+        }
+        let features = PolynomialFeatures { degree: usize::MAX, ..Default::default() };
+        assert!(features.check_scope(&Scope::numbers(26)).is_err());
+        assert!(features.check_scope(&Scope::numbers(1)).is_err());
+        let features = PolynomialFeatures { interaction_only: true, ..features };
+        assert_eq!(features.products(3).len(), 4);
     }
 
     #[test]

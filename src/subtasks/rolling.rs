@@ -72,7 +72,7 @@ impl Rolling {
             Statistic::Max => |values| values.iter().copied().fold(f64::NAN, f64::max),
             Statistic::Std => return deviations(&before, self.window, needed, column),
         };
-        let mut present = Vec::with_capacity(self.window);
+        let mut present = Vec::with_capacity(self.window.min(before.len()));
         for (row, x) in column.iter_mut().enumerate() {
             let window = &before[(row + 1).saturating_sub(self.window)..=row];
             present.clear();
