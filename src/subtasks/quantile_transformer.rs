@@ -170,9 +170,9 @@ impl Table {
         let (low, high) = self.ends();
         if x.is_nan() {
             x
-        } else if x <= low {
+        } else if x == low {
             0.0
-        } else if x >= high {
+        } else if x == high {
             1.0
         } else {
             self.place(x)
@@ -228,6 +228,12 @@ mod tests {
     fn ties_take_the_middle_of_their_places() {
         let out = applied(&QuantileTransformer::default(), &[vec![0.0, 1.0, 1.0, 1.0, 2.0]]).unwrap();
         assert_eq!(out, [[0.0, 0.5, 0.5, 0.5, 1.0]]);
+    }
+
+    #[test]
+    fn a_single_quantile_has_nothing_above_it() {
+        let subtask = QuantileTransformer { n_quantiles: 1, ..Default::default() };
+        assert_eq!(applied(&subtask, &[vec![3.0, 1.0, 2.0]]).unwrap(), [[0.0; 3]]);
     }
 
     #[test]
