@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::streaming::Carried;
 use super::{Fault, Learner, Refusal, Scope, Subtask};
 use crate::data::Message;
 
@@ -29,7 +30,10 @@ impl Subtask for Diff {
     }
 
     fn learner(&self) -> Option<Box<dyn Learner>> {
-        Some(Box::new(Before { diff: self.clone(), last: Vec::new() }))
+        let own = self.clone();
+        Some(Box::new(Carried::new(self.periods.unsigned_abs() as usize, move |column: &mut [f64]| {
+            own.differences(column)
+        })))
     }
 
     fn check_stream(&self) -> Result<(), Refusal> {
@@ -48,24 +52,6 @@ impl Diff {
             let other = other.and_then(|other| before.get(other));
             *x -= other.unwrap_or(&f64::NAN);
         }
-    }
-}
-
-/// The last rows of the messages before.
-struct Before {
-    diff: Diff,
-    last: Vec<f64>,
-}
-
-impl Learner for Before {
-    fn learn_and_transform(&mut self, values: &mut [f64]) {
-        let carried = self.last.len();
-        self.last.extend_from_slice(values);
-        let mut all = self.last.clone();
-        self.diff.differences(&mut all);
-        values.copy_from_slice(&all[carried..]);
-        let keep = self.last.len().min(self.diff.periods.unsigned_abs() as usize);
-        self.last.drain(..self.last.len() - keep);
     }
 }
 

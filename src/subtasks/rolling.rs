@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::streaming::Carried;
 use super::{Fault, Learner, Refusal, Scope, Subtask};
 use crate::data::Message;
 
@@ -44,7 +45,8 @@ impl Subtask for Rolling {
     }
 
     fn learner(&self) -> Option<Box<dyn Learner>> {
-        Some(Box::new(Before { rolling: self.clone(), last: Vec::new() }))
+        let own = self.clone();
+        Some(Box::new(Carried::new(self.window - 1, move |column: &mut [f64]| own.roll(column))))
     }
 
     fn check(&self) -> Result<(), Refusal> {
@@ -79,24 +81,6 @@ impl Rolling {
             present.extend(window.iter().copied().filter(|x| x.is_finite()));
             *x = if present.len() < needed { f64::NAN } else { statistic(&present) };
         }
-    }
-}
-
-/// The last rows of the messages before: the window goes on over them.
-struct Before {
-    rolling: Rolling,
-    last: Vec<f64>,
-}
-
-impl Learner for Before {
-    fn learn_and_transform(&mut self, values: &mut [f64]) {
-        let carried = self.last.len();
-        self.last.extend_from_slice(values);
-        let mut all = self.last.clone();
-        self.rolling.roll(&mut all);
-        values.copy_from_slice(&all[carried..]);
-        let keep = self.last.len().min(self.rolling.window - 1);
-        self.last.drain(..self.last.len() - keep);
     }
 }
 

@@ -11,6 +11,32 @@ pub trait Learner: Send {
     fn learn_and_transform(&mut self, values: &mut [f64]);
 }
 
+/// A transform of neighbouring rows that goes on over the messages: the last rows of those before are kept.
+pub(super) struct Carried<F> {
+    keep: usize,
+    last: Vec<f64>,
+    transform: F,
+}
+
+impl<F: Fn(&mut [f64]) + Send> Carried<F> {
+    /// `transform` looks back over up to `keep` rows.
+    pub fn new(keep: usize, transform: F) -> Carried<F> {
+        Carried { keep, last: Vec::new(), transform }
+    }
+}
+
+impl<F: Fn(&mut [f64]) + Send> Learner for Carried<F> {
+    fn learn_and_transform(&mut self, values: &mut [f64]) {
+        let carried = self.last.len();
+        self.last.extend_from_slice(values);
+        let mut all = self.last.clone();
+        (self.transform)(&mut all);
+        values.copy_from_slice(&all[carried..]);
+        let surplus = self.last.len().saturating_sub(self.keep);
+        self.last.drain(..surplus);
+    }
+}
+
 type NewLearner = Box<dyn Fn() -> Box<dyn Learner> + Send>;
 
 /// The learners of a step: one a column and key, where rows are told apart by a text column.
