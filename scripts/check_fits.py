@@ -83,25 +83,44 @@ STREAMED = [
 ]
 
 
-def check_stream(rowmill, use, parameters, keyed, flags):
+CARRIED = [
+    ("rolling", {"window": 5, "method": "mean", "min_periods": 2}, lambda s: s.rolling(5, min_periods=2).mean()),
+    ("rolling", {"window": 3, "method": "std"}, lambda s: s.rolling(3).std()),
+    ("diff", {"periods": 2}, lambda s: s.diff(2)),
+]
+SKETCHED = [
+    ("robust_scaler", {}),
+    ("quantile_transformer", {"n_quantiles": 20, "output_distribution": "normal"}),
+]
+FLAGS = [[], ["-w", "2"], ["-n", "2", "--placement", "subtask"]]
+SIZE = 17
+
+
+def streamed(rowmill, use, parameters, keyed, flags):
+    """Rows of three stations, and what rowmill makes of them over the stream."""
     rng = np.random.default_rng(5)
     columns = ["c0", "c1"]
     frame = pd.DataFrame({c: 1e6 + rng.normal(0, 3, 500).cumsum() for c in columns})
     frame = frame.mask(rng.random((500, 2)) < 0.1)
     frame.insert(0, "station", rng.choice(["north", "south", "west"], 500))
-    size = 17
     with tempfile.TemporaryDirectory() as directory:
         at = lambda name: os.path.join(directory, name)
         frame.to_csv(at("rows.csv"), index=False)
         text = toml(columns, [(use, parameters)], None, at("rows.csv"), at("out.csv"))
-        text = text.replace("[source]", 'text = ["station"]\n[source]').replace("bucket_size = 7", f"bucket_size = {size}")
+        text = text.replace("[source]", 'text = ["station"]\n[source]').replace("bucket_size = 7", f"bucket_size = {SIZE}")
         open(at("run.toml"), "w").write(text + 'fit = "stream"\n' + ('key = "station"\n' if keyed else ""))
         subprocess.run([rowmill, "run", at("run.toml"), "--quiet", *flags], check=True)
         ours = pd.read_csv(at("out.csv"), float_precision="round_trip")[columns].to_numpy()
+    return frame, ours
+
+
+def check_stream(rowmill, use, parameters, keyed, flags):
+    frame, ours = streamed(rowmill, use, parameters, keyed, flags)
+    columns = ["c0", "c1"]
     tuples = {k: tuple(v) if k == "feature_range" else v for k, v in parameters.items()}
     scalers, theirs = {}, np.empty((500, 2))
-    for start in range(0, 500, size):
-        rows = np.arange(start, min(start + size, 500))
+    for start in range(0, 500, SIZE):
+        rows = np.arange(start, min(start + SIZE, 500))
         stations = frame["station"].to_numpy()[rows] if keyed else np.full(len(rows), "")
         for station in np.unique(stations):
             own = rows[stations == station]
@@ -111,12 +130,33 @@ def check_stream(rowmill, use, parameters, keyed, flags):
     np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-7, err_msg=f"{use} {flags}")
 
 
+def check_carried(rowmill, use, parameters, original, keyed, flags):
+    """A window goes on over the messages: pandas sees each station's rows in one piece."""
+    frame, ours = streamed(rowmill, use, parameters, keyed, flags)
+    stations = frame["station"] if keyed else pd.Series("", index=frame.index)
+    theirs = frame[["c0", "c1"]].groupby(stations, group_keys=False).apply(original).sort_index().to_numpy()
+    np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-7, err_msg=f"{use} {flags}")
+
+
+def check_sketched(rowmill, use, parameters, keyed):
+    """The sketch's error bound has a unit test; here, that the number of workers does not matter."""
+    first, *others = [streamed(rowmill, use, parameters, keyed, flags)[1] for flags in FLAGS]
+    assert np.isfinite(first).any(), use
+    for other in others:
+        np.testing.assert_array_equal(first, other, err_msg=use)
+
+
 def main():
-    for use, parameters in STREAMED:
-        for keyed in (False, True):
-            for flags in ([], ["-w", "2"], ["-n", "2", "--placement", "subtask"]):
-                check_stream(sys.argv[1], use, parameters, keyed, flags)
-    print(f"{len(STREAMED)} scalers agree over the stream")
+    rowmill = sys.argv[1]
+    for keyed in (False, True):
+        for flags in FLAGS:
+            for use, parameters in STREAMED:
+                check_stream(rowmill, use, parameters, keyed, flags)
+            for use, parameters, original in CARRIED:
+                check_carried(rowmill, use, parameters, original, keyed, flags)
+        for use, parameters in SKETCHED:
+            check_sketched(rowmill, use, parameters, keyed)
+    print(f"{len(STREAMED) + len(CARRIED) + len(SKETCHED)} steps agree over the stream")
     for count in range(1, len(STEPS) + 1):
         check(sys.argv[1], count)
     print(f"{len(STEPS)} chains agree, fitted and carried over in both directions")

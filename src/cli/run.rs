@@ -53,6 +53,10 @@ pub struct Arguments {
     /// A file with host:port of every process, one a line.
     #[arg(long, value_name = "F")]
     hostfile: Option<PathBuf>,
+    /// Keep one operator a subtask, to see the time of each. Without it, and without --report, neighbours that act
+    /// column by column run as one.
+    #[arg(long)]
+    no_fuse: bool,
     /// Write report.json and .hlog files into this directory.
     #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
@@ -78,6 +82,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let quiet = arguments.quiet || !first;
     let options = Options {
         cluster,
+        fuse: !arguments.no_fuse && arguments.report.is_none(),
         stop: stop_on_signals()?,
         on_progress: (!quiet).then(progress),
         on_ready: if quiet { None } else { announce(&dataflow) },

@@ -80,6 +80,34 @@ impl Message {
         });
     }
 
+    /// A message of some of the rows, in the order given.
+    pub fn take_rows(&self, rows: &[usize]) -> Message {
+        let columns = self.numbers.nrows();
+        let mut flat = Vec::with_capacity(columns * rows.len());
+        for slot in 0..columns {
+            let column = self.column(slot);
+            flat.extend(rows.iter().map(|row| column[*row]));
+        }
+        let numbers = Array2::from_shape_vec((columns, rows.len()), flat).expect("columns of one length");
+        let texts = self.texts.iter().map(|text| text.take_rows(rows)).collect();
+        Message { epoch: self.epoch, ids: rows.iter().map(|row| self.ids[*row]).collect(), numbers, texts }
+    }
+
+    /// Adds the rows of another message of the same columns, and brings all into the order of their ids.
+    pub fn merge(&mut self, other: &Message) {
+        let flat = (0..self.numbers.nrows()).flat_map(|slot| self.column(slot).iter().chain(other.column(slot)));
+        let flat: Vec<f64> = flat.copied().collect();
+        self.ids.extend_from_slice(&other.ids);
+        for (text, more) in self.texts.iter_mut().zip(&other.texts) {
+            (0..more.len()).for_each(|row| text.push(more.get(row)));
+        }
+        let shape = (self.numbers.nrows(), self.ids.len());
+        self.numbers = Array2::from_shape_vec(shape, flat).expect("columns of one length");
+        let mut order: Vec<usize> = (0..self.ids.len()).collect();
+        order.sort_by_key(|row| self.ids[*row]);
+        *self = self.take_rows(&order);
+    }
+
     /// Keeps the rows whose flag is set; `keep` has one flag a row.
     pub fn retain(&mut self, keep: &[bool]) {
         if keep.iter().all(|keep| *keep) {

@@ -41,11 +41,15 @@ impl TextColumn {
 
     /// Keeps the rows whose flag is set; `keep` has one flag a row.
     pub fn retain(&mut self, keep: &[bool]) {
-        let mut kept = TextColumn::default();
-        for (row, _) in keep.iter().enumerate().filter(|(_, keep)| **keep) {
-            kept.push(self.get(row));
-        }
-        *self = kept;
+        let rows: Vec<usize> = (0..keep.len()).filter(|row| keep[*row]).collect();
+        *self = self.take_rows(&rows);
+    }
+
+    /// A column of some of the rows, in the order given.
+    pub fn take_rows(&self, rows: &[usize]) -> TextColumn {
+        let mut taken = TextColumn::default();
+        rows.iter().for_each(|row| taken.push(self.get(*row)));
+        taken
     }
 
     /// Drops the rows from `rows` on.

@@ -1,7 +1,5 @@
 //! The graph: input, prepare, the steps, result, sink, accounts, probe.
 
-use std::cell::RefCell;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use timely::container::CapacityContainerBuilder;
@@ -12,14 +10,16 @@ use timely::dataflow::operators::{Input, Probe};
 use timely::dataflow::{InputHandle, ProbeHandle, StreamVec};
 use timely::worker::Worker;
 
+use super::Times;
 use super::in_order::InOrder;
+use super::learning::learn;
 use super::parcel::{Finished, Parcel, Receipt, Rejected};
+use super::stages::{Stage, Work};
 use crate::data::{Bucket, Message, Schema};
-use crate::dataflow::{Placement, Step, StreamKey};
+use crate::dataflow::Placement;
 use crate::measure::ServiceTimes;
 use crate::subtasks::prepare::Prepare;
 use crate::subtasks::result::{Encoder, Encoding, Output};
-use crate::subtasks::{Fault, Streaming};
 
 /// What the graph is made of.
 pub struct Plan {
@@ -27,7 +27,7 @@ pub struct Plan {
     pub schema: Arc<Schema>,
     /// Of the results.
     pub schema_out: Arc<Schema>,
-    pub steps: Vec<Step>,
+    pub stages: Vec<Stage>,
     pub placement: Placement,
     pub encoding: Encoding,
     /// The worker that writes this worker's results.
@@ -47,8 +47,7 @@ pub trait Accounts {
     fn close(&mut self);
 }
 
-type Session<'a, D> = OutputBuilderSession<'a, u64, CapacityContainerBuilder<Vec<D>>>;
-type Times = Rc<RefCell<ServiceTimes>>;
+pub(super) type Session<'a, D> = OutputBuilderSession<'a, u64, CapacityContainerBuilder<Vec<D>>>;
 
 /// The ends of the graph that a worker holds.
 pub struct Ends {
@@ -67,15 +66,11 @@ pub fn build(
     worker.dataflow::<u64, _, _>(|scope| {
         let (input, buckets) = scope.new_input::<Vec<Arc<Bucket>>>();
         let mut parcels = prepare(buckets, plan, times.clone());
-        // After a step that learns, messages go back to the workers that their epochs name.
-        let mut gathered = false;
-        for (index, step) in plan.steps.iter().enumerate() {
-            let learns = step.stream.is_some();
-            parcels = match step.stream {
-                Some(key) => learn(parcels, step.clone(), key, index + 1, times.clone()),
-                None => apply(parcels, step.clone(), index + 1, plan.placement, gathered, times.clone()),
+        for stage in &plan.stages {
+            parcels = match &stage.work {
+                Work::Step(step) if step.stream.is_some() => learn(parcels, step, stage.operators.start, times),
+                _ => apply(parcels, stage.clone(), plan.placement, times.clone()),
             };
-            gathered = learns;
         }
         let finished = result(parcels, plan, times.clone());
         let receipts = write(finished, plan.writer, writer);
@@ -111,28 +106,25 @@ fn prepare<'scope>(
     })
 }
 
-/// One subtask as one operator.
+/// One stage as one operator.
 fn apply<'scope>(
     parcels: StreamVec<'scope, u64, Parcel>,
-    step: Step,
-    index: usize,
+    Stage { operators, label, work }: Stage,
     placement: Placement,
-    gathered: bool,
     times: Times,
 ) -> StreamVec<'scope, u64, Parcel> {
-    let name = step.label.clone();
+    let first = operators.start;
     let logic = move |parcel: &mut Parcel| {
-        let act = |message: &mut Message| step.subtask.apply(message, &step.scope);
-        apply_step(parcel, act, index, &mut times.borrow_mut());
+        parcel.apply(first, &mut times.borrow_mut(), |message| match &work {
+            Work::Step(step) => step.subtask.apply(message, &step.scope).map_err(|fault| (first, fault)),
+            Work::Fused(fused) => fused.apply(message).map_err(|(step, fault)| (first + step, fault)),
+        });
     };
     match placement {
-        Placement::Message if gathered => {
-            operator(parcels, Exchange::new(|parcel: &Parcel| parcel.receipt.epoch), &name, logic)
-        }
-        Placement::Message => operator(parcels, Pipeline, &name, logic),
+        Placement::Message => operator(parcels, Pipeline, &label, logic),
         Placement::Subtask => {
-            let route = move |parcel: &Parcel| parcel.receipt.epoch + index as u64;
-            operator(parcels, Exchange::new(route), &name, logic)
+            let route = move |parcel: &Parcel| parcel.receipt.epoch + first as u64;
+            operator(parcels, Exchange::new(route), &label, logic)
         }
     }
 }
@@ -157,65 +149,6 @@ fn operator<'scope, P: ParallelizationContract<u64, Vec<Parcel>>>(
     })
 }
 
-/// A subtask that learns over the stream: one worker keeps what it has learned, and sees messages in the order of
-/// epochs, so that results do not depend on the number of workers.
-fn learn<'scope>(
-    parcels: StreamVec<'scope, u64, Parcel>,
-    step: Step,
-    key: StreamKey,
-    index: usize,
-    times: Times,
-) -> StreamVec<'scope, u64, Parcel> {
-    let name = step.label.clone();
-    let Step { subtask, scope, .. } = step;
-    let new = move || subtask.learner().expect("the dataflow's reader lets only subtasks through that learn");
-    let mut streaming = Streaming::new(Box::new(new), key.0);
-    let mut held = InOrder::new();
-    parcels.unary_frontier(Exchange::new(move |_: &Parcel| index as u64), &name, |_, _| {
-        move |(input, frontier), output: &mut Session<'_, Parcel>| {
-            input.for_each(|capability, data| {
-                held.insert(capability.retain_least(0).expect("a batch has an epoch"), data.drain(..));
-            });
-            while let Some((capability, parcels)) = held.next_complete(frontier) {
-                let mut session = output.session(&capability);
-                for mut parcel in parcels {
-                    let act = |message: &mut Message| streaming.apply(message, &scope);
-                    apply_step(&mut parcel, act, index, &mut times.borrow_mut());
-                    session.give(parcel);
-                }
-            }
-        }
-    })
-}
-
-/// Applies a subtask; a message without rows passes, for there is nothing to change.
-fn apply_step(
-    parcel: &mut Parcel,
-    act: impl FnOnce(&mut Message) -> Result<(), Fault>,
-    index: usize,
-    times: &mut ServiceTimes,
-) {
-    let before = parcel.message.rows();
-    if before == 0 {
-        return;
-    }
-    let (applied, service) = times.time(index, || act(&mut parcel.message));
-    parcel.receipt.service += service;
-    match applied {
-        Ok(()) => {
-            let dropped = before - parcel.message.rows();
-            if dropped > 0 {
-                parcel.receipt.dropped.push((index, dropped as u64));
-            }
-        }
-        Err(fault) => {
-            let rows = parcel.message.ids.clone();
-            parcel.receipt.rejected.push(Rejected { rows, operator: index, reason: fault.to_string() });
-            parcel.message.retain(&vec![false; before]);
-        }
-    }
-}
-
 /// Encodes messages where the chain ended.
 fn result<'scope>(
     parcels: StreamVec<'scope, u64, Parcel>,
@@ -223,7 +156,7 @@ fn result<'scope>(
     times: Times,
 ) -> StreamVec<'scope, u64, Finished> {
     let encoder = Encoder::new(plan.schema_out.clone(), plan.encoding);
-    let index = plan.steps.len() + 1;
+    let index = plan.stages.last().map_or(1, |stage| stage.operators.end);
     let encode = move |message: Message, receipt: Receipt, times: &mut ServiceTimes| {
         let rows_out = message.rows() as u64;
         let (output, service) = times.time(index, || encoder.encode(message));
@@ -250,9 +183,7 @@ fn write<'scope>(
     let mut held = InOrder::new();
     finished.unary_frontier(Exchange::new(move |_: &Finished| to), "sink", |_, _| {
         move |(input, frontier), output: &mut Session<'_, Receipt>| {
-            input.for_each(|capability, data| {
-                held.insert(capability.retain_least(0).expect("a batch has an epoch"), data.drain(..));
-            });
+            held.take_in(input);
             let mut wrote = false;
             while let Some((capability, finished)) = held.next_complete(frontier) {
                 let mut session = output.session(&capability);
@@ -280,9 +211,7 @@ fn settle<'scope>(
     let mut held = InOrder::new();
     receipts.unary_frontier(Exchange::new(|_: &Receipt| 0), "accounts", |_, _| {
         move |(input, frontier), _output: &mut Session<'_, ()>| {
-            input.for_each(|capability, data| {
-                held.insert(capability.retain_least(0).expect("a batch has an epoch"), data.drain(..));
-            });
+            held.take_in(input);
             while let Some((_, receipts)) = held.next_complete(frontier) {
                 receipts.into_iter().for_each(|receipt| accounts.settle(receipt));
             }

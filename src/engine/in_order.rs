@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use timely::communication::Pull;
+use timely::dataflow::channels::Message;
 use timely::dataflow::operators::Capability;
+use timely::dataflow::operators::generic::InputHandleCore;
 use timely::progress::frontier::MutableAntichain;
 
 /// Data of epochs that are not complete yet, with the capability to go on at each.
@@ -15,9 +18,13 @@ impl<D> InOrder<D> {
         InOrder { waiting: BTreeMap::new() }
     }
 
-    pub fn insert(&mut self, capability: Capability<u64>, data: impl Iterator<Item = D>) {
-        let epoch = *capability.time();
-        self.waiting.entry(epoch).or_insert_with(|| (capability, Vec::new())).1.extend(data);
+    /// Takes in what has arrived.
+    pub fn take_in(&mut self, input: &mut InputHandleCore<u64, Vec<D>, impl Pull<Message<u64, Vec<D>>>>) {
+        input.for_each(|capability, data| {
+            let capability = capability.retain_least(0).expect("a batch has an epoch");
+            let waiting = self.waiting.entry(*capability.time()).or_insert_with(|| (capability, Vec::new()));
+            waiting.1.append(data);
+        });
     }
 
     /// The first epoch that the frontier has passed, if one is held.

@@ -5,10 +5,14 @@ mod gather;
 mod graph;
 mod in_order;
 mod launcher;
+mod learning;
 mod parcel;
 mod schema;
+mod stages;
 mod worker;
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use timely::WorkerConfig;
@@ -18,14 +22,19 @@ pub use launcher::launch;
 pub use worker::Snapshot;
 
 use crate::dataflow::{Dataflow, Diagnostic};
-use crate::measure::Report;
+use crate::measure::{Report, ServiceTimes};
 use crate::source::Stop;
 use crate::{sink, source};
+
+/// What one worker's operators measure.
+type Times = Rc<RefCell<ServiceTimes>>;
 
 /// How to run a dataflow.
 #[derive(Clone)]
 pub struct Options {
     pub cluster: Cluster,
+    /// Run steps that follow each other and act by column as one operator.
+    pub fuse: bool,
     /// Set it to drain and end.
     pub stop: Stop,
     /// Called a few times a second on the first worker.

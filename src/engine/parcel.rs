@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::data::Message;
+use crate::measure::ServiceTimes;
+use crate::subtasks::Fault;
 use crate::subtasks::result::Output;
 
 /// What has happened to a message so far.
@@ -32,6 +34,50 @@ pub struct Rejected {
 pub struct Parcel {
     pub message: Message,
     pub receipt: Receipt,
+}
+
+impl Receipt {
+    /// Takes in the receipt of another part of the message.
+    pub fn merge(&mut self, other: Receipt) {
+        self.rows_out += other.rows_out;
+        self.service += other.service;
+        self.dropped.extend(other.dropped);
+        self.rejected.extend(other.rejected);
+    }
+}
+
+impl Parcel {
+    /// Lets `act` work on the message, on the time of operator `index`. A fault, with the operator that found it,
+    /// rejects all rows. A message without rows passes, for there is nothing to change.
+    pub fn apply(
+        &mut self,
+        index: usize,
+        times: &mut ServiceTimes,
+        act: impl FnOnce(&mut Message) -> Result<(), (usize, Fault)>,
+    ) {
+        let before = self.message.rows();
+        if before == 0 {
+            return;
+        }
+        let (applied, service) = times.time(index, || act(&mut self.message));
+        self.receipt.service += service;
+        match applied {
+            Ok(()) => {
+                let dropped = before - self.message.rows();
+                if dropped > 0 {
+                    self.receipt.dropped.push((index, dropped as u64));
+                }
+            }
+            Err((operator, fault)) => self.reject(operator, &fault),
+        }
+    }
+
+    /// Rejects all rows.
+    pub fn reject(&mut self, operator: usize, fault: &Fault) {
+        let rows = self.message.ids.clone();
+        self.message.retain(&vec![false; rows.len()]);
+        self.receipt.rejected.push(Rejected { rows, operator, reason: fault.to_string() });
+    }
 }
 
 /// A message at the end of the chain.

@@ -12,6 +12,7 @@ use timely::worker::Worker;
 use super::gather::{Gather, Measured};
 use super::graph::{self, Accounts, Ends, Plan, Writer};
 use super::parcel::Receipt;
+use super::stages::{Stage, stages};
 use super::{Error, Options};
 use crate::data::{Bucket, Clock, Schema};
 use crate::dataflow::{Dataflow, SchemaChoice};
@@ -58,15 +59,16 @@ pub fn run(worker: &mut Worker, dataflow: &Dataflow, options: &Options) -> Resul
     };
     let first_in_process = worker.index() / options.cluster.workers * options.cluster.workers;
     let (steps, schema_out) = dataflow.steps(&schema)?;
+    let stages = stages(&steps, dataflow.placement, options.fuse);
     let plan = Plan {
-        steps,
+        stages,
         schema: Arc::new(schema),
         schema_out: Arc::new(schema_out),
         placement: dataflow.placement,
         encoding: dataflow.sink.encoding(),
         writer: if dataflow.sink.parts { first_in_process as u64 } else { 0 },
     };
-    let times = Rc::new(RefCell::new(ServiceTimes::new(plan.steps.len() + 2)));
+    let times = Rc::new(RefCell::new(ServiceTimes::new(steps.len() + 2)));
     let ledger = Rc::new(RefCell::new(Ledger::new(dataflow.labels())));
     let writer = SinkWriter::open(worker.index(), &plan, dataflow, options, &failure);
     let accounts = LedgerAccounts::open(worker.index(), dataflow, &ledger, &failure);
@@ -92,7 +94,7 @@ pub fn run(worker: &mut Worker, dataflow: &Dataflow, options: &Options) -> Resul
         None | Some(Error::Sink(sink::Error::BrokenPipe)) => {}
         Some(error) => return Err(error),
     }
-    let report = |duration| ledger.take().report(dataflow, options, worker.peers(), &measured, duration);
+    let report = |duration| ledger.take().report(dataflow, options, worker.peers(), &plan.stages, &measured, duration);
     Ok(duration.map(report))
 }
 
@@ -304,6 +306,7 @@ impl Ledger {
         dataflow: &Dataflow,
         options: &Options,
         workers: usize,
+        stages: &[Stage],
         measured: &[Measured],
         duration: Duration,
     ) -> Report {
@@ -330,12 +333,22 @@ impl Ledger {
             service_ns: Service {
                 message: self.service_message,
                 row: self.service_row,
-                subtask: self.labels.iter().cloned().zip(times.subtasks).collect(),
+                subtask: by_operator(stages, times),
             },
         };
         report.set_rates(duration);
         report
     }
+}
+
+/// The times of prepare, each stage and result, by name.
+fn by_operator(stages: &[Stage], mut times: ServiceTimes) -> Vec<(String, Histogram)> {
+    let mut of = |label: &str, operator: usize| (label.to_owned(), std::mem::take(&mut times.subtasks[operator]));
+    let last = stages.last().map_or(1, |stage| stage.operators.end);
+    let mut named = vec![of("prepare", 0)];
+    named.extend(stages.iter().map(|stage| of(&stage.label, stage.operators.start)));
+    named.push(of("result", last));
+    named
 }
 
 /// Writes to the sink until it fails.

@@ -9,3 +9,4 @@ pub mod moments;
 pub mod normal;
 pub mod order;
 pub mod power;
+pub mod sketch;

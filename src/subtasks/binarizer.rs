@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Fault, Scope, Subtask};
-use crate::data::Message;
+use super::Subtask;
+use super::by_column::{ByColumn, Flaw, refuse_not_finite};
 
 /// Maps values above a threshold to 1 and all others to 0.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -15,11 +15,15 @@ pub struct Binarizer {
 }
 
 impl Subtask for Binarizer {
-    fn apply(&self, message: &mut Message, scope: &Scope) -> Result<(), Fault> {
-        scope.refuse_not_finite(message)?;
-        for slot in &scope.numbers {
-            message.column_mut(*slot).iter_mut().for_each(|x| *x = f64::from(*x > self.threshold));
-        }
+    fn by_column(&self) -> Option<&dyn ByColumn> {
+        Some(self)
+    }
+}
+
+impl ByColumn for Binarizer {
+    fn apply_column(&self, _place: usize, values: &mut [f64]) -> Result<(), Flaw> {
+        refuse_not_finite(values)?;
+        values.iter_mut().for_each(|x| *x = f64::from(*x > self.threshold));
         Ok(())
     }
 }

@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Fault, Refusal, Scope, Subtask};
-use crate::data::Message;
+use super::by_column::{ByColumn, Flaw};
+use super::{Refusal, Subtask};
 use crate::kernels::order::Selector;
 
 /// Moves values outside of two bounds to the nearer bound; missing stays missing.
@@ -22,20 +22,8 @@ pub struct Clip {
 }
 
 impl Subtask for Clip {
-    fn apply(&self, message: &mut Message, scope: &Scope) -> Result<(), Fault> {
-        for slot in &scope.numbers {
-            let column = message.column_mut(*slot);
-            let (lower, upper) = self.bounds(column);
-            for x in column {
-                if *x < lower {
-                    *x = lower;
-                }
-                if *x > upper {
-                    *x = upper;
-                }
-            }
-        }
-        Ok(())
+    fn by_column(&self) -> Option<&dyn ByColumn> {
+        Some(self)
     }
 
     fn check(&self) -> Result<(), Refusal> {
@@ -50,6 +38,21 @@ impl Subtask for Clip {
         }
         if self.upper.is_some() && self.upper_quantile.is_some() {
             return Err(Refusal::new("upper_quantile", "give either `upper` or `upper_quantile`, not both"));
+        }
+        Ok(())
+    }
+}
+
+impl ByColumn for Clip {
+    fn apply_column(&self, _place: usize, values: &mut [f64]) -> Result<(), Flaw> {
+        let (lower, upper) = self.bounds(values);
+        for x in values {
+            if *x < lower {
+                *x = lower;
+            }
+            if *x > upper {
+                *x = upper;
+            }
         }
         Ok(())
     }

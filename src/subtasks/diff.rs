@@ -3,9 +3,9 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::by_column::{ByColumn, Flaw};
 use super::streaming::Carried;
-use super::{Fault, Learner, Refusal, Scope, Subtask};
-use crate::data::Message;
+use super::{Learner, Refusal, Subtask};
 
 /// Replaces each value by its difference to the value some rows before; the first rows are then missing.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -22,11 +22,8 @@ impl Default for Diff {
 }
 
 impl Subtask for Diff {
-    fn apply(&self, message: &mut Message, scope: &Scope) -> Result<(), Fault> {
-        for slot in &scope.numbers {
-            self.differences(message.column_mut(*slot));
-        }
-        Ok(())
+    fn by_column(&self) -> Option<&dyn ByColumn> {
+        Some(self)
     }
 
     fn learner(&self) -> Option<Box<dyn Learner>> {
@@ -41,6 +38,13 @@ impl Subtask for Diff {
             return Ok(());
         }
         Err(Refusal::new("periods", "the rows of the next message are not known yet: 0 or more over the stream"))
+    }
+}
+
+impl ByColumn for Diff {
+    fn apply_column(&self, _place: usize, values: &mut [f64]) -> Result<(), Flaw> {
+        self.differences(values);
+        Ok(())
     }
 }
 

@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Fault, Refusal, Scope, Subtask};
-use crate::data::Message;
+use super::by_column::{ByColumn, Flaw};
+use super::{Refusal, Subtask};
 use crate::kernels::{moments, order::Selector};
 
 /// Fills missing values with a constant, a neighbour, or the column's mean or median.
@@ -29,25 +29,8 @@ enum Method {
 }
 
 impl Subtask for Fillna {
-    fn apply(&self, message: &mut Message, scope: &Scope) -> Result<(), Fault> {
-        let limit = self.limit.unwrap_or(usize::MAX);
-        for slot in &scope.numbers {
-            let column = message.column_mut(*slot);
-            match self.method {
-                None => fill(column, self.value.unwrap_or(f64::NAN), limit),
-                Some(Method::Mean) => {
-                    let moments = moments::moments(column);
-                    fill(column, moments.mean, limit);
-                }
-                Some(Method::Median) => {
-                    let median = Selector::new(column).median();
-                    fill(column, median, limit);
-                }
-                Some(Method::Ffill) => carry(column.iter_mut(), limit),
-                Some(Method::Bfill) => carry(column.iter_mut().rev(), limit),
-            }
-        }
-        Ok(())
+    fn by_column(&self) -> Option<&dyn ByColumn> {
+        Some(self)
     }
 
     fn check(&self) -> Result<(), Refusal> {
@@ -57,6 +40,26 @@ impl Subtask for Fillna {
             (Some(_), Some(_)) => Err(Refusal::new("method", "give either `value` or `method`, not both")),
             _ => Ok(()),
         }
+    }
+}
+
+impl ByColumn for Fillna {
+    fn apply_column(&self, _place: usize, values: &mut [f64]) -> Result<(), Flaw> {
+        let limit = self.limit.unwrap_or(usize::MAX);
+        match self.method {
+            None => fill(values, self.value.unwrap_or(f64::NAN), limit),
+            Some(Method::Mean) => {
+                let moments = moments::moments(values);
+                fill(values, moments.mean, limit);
+            }
+            Some(Method::Median) => {
+                let median = Selector::new(values).median();
+                fill(values, median, limit);
+            }
+            Some(Method::Ffill) => carry(values.iter_mut(), limit),
+            Some(Method::Bfill) => carry(values.iter_mut().rev(), limit),
+        }
+        Ok(())
     }
 }
 

@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Fault, Refusal, Scope, Subtask};
-use crate::data::Message;
+use super::by_column::{ByColumn, Flaw};
+use super::{Refusal, Subtask};
 
 /// Fills missing values on the straight line between their neighbours.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -44,15 +44,19 @@ enum Area {
 }
 
 impl Subtask for Interpolate {
-    fn apply(&self, message: &mut Message, scope: &Scope) -> Result<(), Fault> {
-        for slot in &scope.numbers {
-            self.fill(message.column_mut(*slot));
-        }
-        Ok(())
+    fn by_column(&self) -> Option<&dyn ByColumn> {
+        Some(self)
     }
 
     fn check(&self) -> Result<(), Refusal> {
         Refusal::unless_positive(self.limit)
+    }
+}
+
+impl ByColumn for Interpolate {
+    fn apply_column(&self, _place: usize, values: &mut [f64]) -> Result<(), Flaw> {
+        self.fill(values);
+        Ok(())
     }
 }
 

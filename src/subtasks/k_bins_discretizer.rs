@@ -5,6 +5,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::by_column::{ByColumn, Flaw, refuse_not_finite};
 use super::learned::frozen_unless;
 use super::{Fault, Learned, Refusal, Scope, Subtask};
 use crate::data::Message;
@@ -49,25 +50,19 @@ impl Default for KBinsDiscretizer {
 const MAX_BINS: usize = 65_536;
 
 impl Subtask for KBinsDiscretizer {
-    fn apply(&self, message: &mut Message, scope: &Scope) -> Result<(), Fault> {
-        scope.refuse_not_finite(message)?;
-        for slot in &scope.numbers {
-            let column = message.column_mut(*slot);
-            let edges = self.inner_edges(&sorted(column));
-            column.iter_mut().for_each(|x| *x = bin(&edges, *x));
-        }
-        Ok(())
+    fn by_column(&self) -> Option<&dyn ByColumn> {
+        Some(self)
     }
 
     fn fit(&self, message: &Message, scope: &Scope) -> Result<Option<Learned>, Fault> {
-        scope.refuse_not_finite(message)?;
+        scope.refuse(message, refuse_not_finite)?;
         let columns = scope.numbers.iter().map(|slot| self.inner_edges(&sorted(message.column(*slot))));
         Ok(Some(Learned::default().with("inner_edges_", columns.collect::<Vec<_>>())))
     }
 
     fn freeze(&self, learned: &Learned, columns: usize) -> Result<Arc<dyn Subtask>, String> {
         let columns: Vec<Vec<f64>> = learned.each("inner_edges_", columns)?;
-        Ok(frozen_unless(Scope::refuse_not_finite, columns.into_iter().map(|edges| move |x| bin(&edges, x))))
+        Ok(frozen_unless(refuse_not_finite, columns.into_iter().map(|edges| move |x| bin(&edges, x))))
     }
 
     fn check(&self) -> Result<(), Refusal> {
@@ -75,6 +70,15 @@ impl Subtask for KBinsDiscretizer {
             return Ok(());
         }
         Err(Refusal::new("n_bins", format!("from 2 to {MAX_BINS} bins")))
+    }
+}
+
+impl ByColumn for KBinsDiscretizer {
+    fn apply_column(&self, _place: usize, values: &mut [f64]) -> Result<(), Flaw> {
+        refuse_not_finite(values)?;
+        let edges = self.inner_edges(&sorted(values));
+        values.iter_mut().for_each(|x| *x = bin(&edges, *x));
+        Ok(())
     }
 }
 

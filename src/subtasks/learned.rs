@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Fault, Scope, Subtask};
-use crate::data::Message;
+use super::Subtask;
+use super::by_column::{ByColumn, Flaw, refuse_infinite};
 
 /// Values a column under the names of scikit-learn's attributes, such as `mean_`; NaN is null.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -46,22 +46,21 @@ impl Learned {
 /// A subtask that changes columns value by value, each by a function of its own.
 struct Frozen<F> {
     columns: Vec<F>,
-    refuse: fn(&Scope, &Message) -> Result<(), Fault>,
+    refuse: Refuse,
 }
+
+type Refuse = fn(&[f64]) -> Result<(), Flaw>;
 
 /// A subtask of one function a column; infinities are refused, as scikit-learn does.
 pub(super) fn frozen<F>(columns: impl IntoIterator<Item = F>) -> Arc<dyn Subtask>
 where
     F: Fn(f64) -> f64 + Send + Sync + 'static,
 {
-    frozen_unless(Scope::refuse_infinite, columns)
+    frozen_unless(refuse_infinite, columns)
 }
 
 /// As [`frozen`], with a refusal of its own.
-pub(super) fn frozen_unless<F>(
-    refuse: fn(&Scope, &Message) -> Result<(), Fault>,
-    columns: impl IntoIterator<Item = F>,
-) -> Arc<dyn Subtask>
+pub(super) fn frozen_unless<F>(refuse: Refuse, columns: impl IntoIterator<Item = F>) -> Arc<dyn Subtask>
 where
     F: Fn(f64) -> f64 + Send + Sync + 'static,
 {
@@ -69,11 +68,16 @@ where
 }
 
 impl<F: Fn(f64) -> f64 + Send + Sync> Subtask for Frozen<F> {
-    fn apply(&self, message: &mut Message, scope: &Scope) -> Result<(), Fault> {
-        (self.refuse)(scope, message)?;
-        for (slot, map) in scope.numbers.iter().zip(&self.columns) {
-            message.column_mut(*slot).iter_mut().for_each(|x| *x = map(*x));
-        }
+    fn by_column(&self) -> Option<&dyn ByColumn> {
+        Some(self)
+    }
+}
+
+impl<F: Fn(f64) -> f64 + Send + Sync> ByColumn for Frozen<F> {
+    fn apply_column(&self, place: usize, values: &mut [f64]) -> Result<(), Flaw> {
+        (self.refuse)(values)?;
+        let map = &self.columns[place];
+        values.iter_mut().for_each(|x| *x = map(*x));
         Ok(())
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::by_column::{ByColumn, Flaw, refuse_infinite};
 use super::learned::frozen;
 use super::scope::unless_zero;
 use super::{Fault, Learned, Learner, Scope, Subtask};
@@ -20,18 +21,12 @@ pub struct MaxAbsScaler {
 }
 
 impl Subtask for MaxAbsScaler {
-    fn apply(&self, message: &mut Message, scope: &Scope) -> Result<(), Fault> {
-        scope.refuse_infinite(message)?;
-        for slot in &scope.numbers {
-            let column = message.column_mut(*slot);
-            let scale = learn(column);
-            column.iter_mut().for_each(|x| *x = self.scaled(*x, scale));
-        }
-        Ok(())
+    fn by_column(&self) -> Option<&dyn ByColumn> {
+        Some(self)
     }
 
     fn fit(&self, message: &Message, scope: &Scope) -> Result<Option<Learned>, Fault> {
-        scope.refuse_infinite(message)?;
+        scope.refuse(message, refuse_infinite)?;
         let scales: Vec<f64> = scope.numbers.iter().map(|slot| learn(message.column(*slot))).collect();
         Ok(Some(Learned::default().with("scale_", scales)))
     }
@@ -46,6 +41,15 @@ impl Subtask for MaxAbsScaler {
             move |x| own.scaled(x, scale)
         });
         Ok(frozen(maps))
+    }
+}
+
+impl ByColumn for MaxAbsScaler {
+    fn apply_column(&self, _place: usize, values: &mut [f64]) -> Result<(), Flaw> {
+        refuse_infinite(values)?;
+        let scale = learn(values);
+        values.iter_mut().for_each(|x| *x = self.scaled(*x, scale));
+        Ok(())
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::by_column::{ByColumn, Flaw, refuse_infinite};
 use super::learned::frozen;
 use super::{Fault, Learned, Learner, Refusal, Scope, Subtask};
 use crate::data::Message;
@@ -27,18 +28,12 @@ impl Default for MinMaxScaler {
 }
 
 impl Subtask for MinMaxScaler {
-    fn apply(&self, message: &mut Message, scope: &Scope) -> Result<(), Fault> {
-        scope.refuse_infinite(message)?;
-        for slot in &scope.numbers {
-            let column = message.column_mut(*slot);
-            let (scale, shift) = self.learn(column);
-            column.iter_mut().for_each(|x| *x = self.scaled(*x, scale, shift));
-        }
-        Ok(())
+    fn by_column(&self) -> Option<&dyn ByColumn> {
+        Some(self)
     }
 
     fn fit(&self, message: &Message, scope: &Scope) -> Result<Option<Learned>, Fault> {
-        scope.refuse_infinite(message)?;
+        scope.refuse(message, refuse_infinite)?;
         let learned = scope.numbers.iter().map(|slot| self.learn(message.column(*slot)));
         let (scales, shifts): (Vec<f64>, Vec<f64>) = learned.unzip();
         Ok(Some(Learned::default().with("scale_", scales).with("min_", shifts)))
@@ -63,6 +58,15 @@ impl Subtask for MinMaxScaler {
             return Ok(());
         }
         Err(Refusal::new("feature_range", "the minimum of the range must be smaller than its maximum"))
+    }
+}
+
+impl ByColumn for MinMaxScaler {
+    fn apply_column(&self, _place: usize, values: &mut [f64]) -> Result<(), Flaw> {
+        refuse_infinite(values)?;
+        let (scale, shift) = self.learn(values);
+        values.iter_mut().for_each(|x| *x = self.scaled(*x, scale, shift));
+        Ok(())
     }
 }
 

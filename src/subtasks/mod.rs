@@ -3,6 +3,7 @@
 //! A new subtask is one new file here and one line in [`REGISTRY`].
 
 mod binarizer;
+mod by_column;
 mod clip;
 mod diff;
 mod drop_duplicates;
@@ -30,6 +31,7 @@ mod simple_imputer;
 mod standard_scaler;
 mod streaming;
 
+pub use by_column::{ByColumn, Fused};
 pub use learned::Learned;
 pub use registry::{Entry, Parameter, Role, find};
 pub use scope::Scope;
@@ -42,11 +44,18 @@ use registry::entry;
 
 /// One step of the chain, applied to one message at a time.
 pub trait Subtask: Send + Sync {
-    /// Changes the columns in scope.
+    /// Changes the columns in scope: one after the other, if the subtask acts by column.
     ///
     /// # Errors
     /// Where the original raises; the message is then unspecified.
-    fn apply(&self, message: &mut Message, scope: &Scope) -> Result<(), Fault>;
+    fn apply(&self, message: &mut Message, scope: &Scope) -> Result<(), Fault> {
+        by_column::apply_to_all(self.by_column().expect("a subtask acts on messages or by column"), message, scope)
+    }
+
+    /// This subtask as one that acts on each number column by itself; `None` if it needs the message.
+    fn by_column(&self) -> Option<&dyn ByColumn> {
+        None
+    }
 
     /// What can be learned from a message, for [`Subtask::freeze`]; nothing if not given.
     ///

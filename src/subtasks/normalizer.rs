@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::by_column::refuse_not_finite;
 use super::scope::unless_zero;
 use super::{Fault, Scope, Subtask};
 use crate::data::Message;
@@ -26,7 +27,7 @@ enum Norm {
 
 impl Subtask for Normalizer {
     fn apply(&self, message: &mut Message, scope: &Scope) -> Result<(), Fault> {
-        scope.refuse_not_finite(message)?;
+        scope.refuse(message, refuse_not_finite)?;
         let mut norms = vec![0.0_f64; message.rows()];
         for slot in &scope.numbers {
             let pairs = norms.iter_mut().zip(message.column(*slot));

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::by_column::refuse_not_finite;
 use super::{Fault, Refusal, Scope, Subtask};
 use crate::data::{Kind, Message, Schema};
 
@@ -29,7 +30,7 @@ const MAX_PRODUCTS: usize = 10_000;
 
 impl Subtask for PolynomialFeatures {
     fn apply(&self, message: &mut Message, scope: &Scope) -> Result<(), Fault> {
-        scope.refuse_not_finite(message)?;
+        scope.refuse(message, refuse_not_finite)?;
         if self.include_bias {
             message.push_column(vec![1.0; message.rows()]);
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::by_column::{ByColumn, Flaw, refuse_infinite};
 use super::learned::frozen_unless;
 use super::standard_scaler::StandardScaler;
 use super::{Fault, Learned, Scope, Subtask};
@@ -38,20 +39,12 @@ impl Default for PowerTransformer {
 }
 
 impl Subtask for PowerTransformer {
-    fn apply(&self, message: &mut Message, scope: &Scope) -> Result<(), Fault> {
-        self.refusal()(scope, message)?;
-        for (slot, name) in scope.named() {
-            let column = message.column_mut(slot);
-            self.transform(column).map_err(|reason| Fault(format!("{reason} Column {name}.")))?;
-            if self.standardize {
-                StandardScaler::default().scale(column);
-            }
-        }
-        Ok(())
+    fn by_column(&self) -> Option<&dyn ByColumn> {
+        Some(self)
     }
 
     fn fit(&self, message: &Message, scope: &Scope) -> Result<Option<Learned>, Fault> {
-        self.refusal()(scope, message)?;
+        scope.refuse(message, self.refusal())?;
         let (mut lambdas, mut means, mut scales) = (Vec::new(), Vec::new(), Vec::new());
         for (slot, name) in scope.named() {
             let mut column = message.column(slot).to_vec();
@@ -80,21 +73,31 @@ impl Subtask for PowerTransformer {
     }
 }
 
+impl ByColumn for PowerTransformer {
+    fn apply_column(&self, _place: usize, values: &mut [f64]) -> Result<(), Flaw> {
+        self.refusal()(values)?;
+        self.transform(values).map_err(Flaw::of_column)?;
+        if self.standardize {
+            StandardScaler::default().scale(values);
+        }
+        Ok(())
+    }
+}
+
 /// Refuses what Box-Cox has no value for.
-fn refuse_not_positive(scope: &Scope, message: &Message) -> Result<(), Fault> {
-    scope.refuse_infinite(message)?;
-    let least = scope.numbers.iter().flat_map(|slot| message.column(*slot)).fold(f64::NAN, |a, b| a.min(*b));
-    if least <= 0.0 {
-        return Err(Fault("The Box-Cox transformation can only be applied to strictly positive data".into()));
+fn refuse_not_positive(values: &[f64]) -> Result<(), Flaw> {
+    refuse_infinite(values)?;
+    if values.iter().any(|x| *x <= 0.0) {
+        return Err(Flaw::of_column("The Box-Cox transformation can only be applied to strictly positive data."));
     }
     Ok(())
 }
 
 impl PowerTransformer {
     /// What refuses the values that the method does not take.
-    fn refusal(&self) -> fn(&Scope, &Message) -> Result<(), Fault> {
+    fn refusal(&self) -> fn(&[f64]) -> Result<(), Flaw> {
         match self.method {
-            Method::YeoJohnson => Scope::refuse_infinite,
+            Method::YeoJohnson => refuse_infinite,
             Method::BoxCox => refuse_not_positive,
         }
     }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::by_column::{ByColumn, Flaw, refuse_infinite};
 use super::learned::frozen;
-use super::{Fault, Learned, Refusal, Scope, Subtask};
+use super::{Fault, Learned, Learner, Refusal, Scope, Subtask};
 use crate::data::Message;
-use crate::kernels::{normal, order};
+use crate::kernels::{normal, order, sketch::Sketch};
 
 /// How far from an end of the data a value counts as the end itself, for the normal distribution.
 const BOUNDS_THRESHOLD: f64 = 1e-7;
@@ -38,18 +39,13 @@ impl Default for QuantileTransformer {
 }
 
 impl Subtask for QuantileTransformer {
-    fn apply(&self, message: &mut Message, scope: &Scope) -> Result<(), Fault> {
-        scope.refuse_infinite(message)?;
-        let references = self.references(message);
-        for slot in &scope.numbers {
-            self.transform(message.column_mut(*slot), &references);
-        }
-        Ok(())
+    fn by_column(&self) -> Option<&dyn ByColumn> {
+        Some(self)
     }
 
     fn fit(&self, message: &Message, scope: &Scope) -> Result<Option<Learned>, Fault> {
-        scope.refuse_infinite(message)?;
-        let references = self.references(message);
+        scope.refuse(message, refuse_infinite)?;
+        let references = self.references(message.rows());
         let quantiles: Vec<Vec<f64>> =
             scope.numbers.iter().map(|slot| quantiles(message.column(*slot), &references)).collect();
         Ok(Some(Learned::default().with("references_", &references).with("quantiles_", quantiles)))
@@ -67,11 +63,41 @@ impl Subtask for QuantileTransformer {
         Ok(frozen(tables.map(|table| move |x| table.as_ref().map_or(x, |table| table.map(x, distribution)))))
     }
 
+    fn learner(&self) -> Option<Box<dyn Learner>> {
+        Some(Box::new(RunningQuantiles { transformer: self.clone(), sketch: Sketch::default(), count: 0 }))
+    }
+
     fn check(&self) -> Result<(), Refusal> {
         if self.n_quantiles > 0 {
             return Ok(());
         }
         Err(Refusal::new("n_quantiles", "at least 1 quantile is needed"))
+    }
+}
+
+impl ByColumn for QuantileTransformer {
+    fn apply_column(&self, _place: usize, values: &mut [f64]) -> Result<(), Flaw> {
+        refuse_infinite(values)?;
+        self.transform(values);
+        Ok(())
+    }
+}
+
+/// A sketch of all values so far.
+struct RunningQuantiles {
+    transformer: QuantileTransformer,
+    sketch: Sketch,
+    count: usize,
+}
+
+impl Learner for RunningQuantiles {
+    fn learn_and_transform(&mut self, values: &mut [f64]) {
+        self.sketch.extend(values);
+        self.count = self.count.saturating_add(values.len());
+        let Some(quantiles) = self.sketch.quantiles() else { return };
+        let references = self.transformer.references(self.count);
+        let all: Vec<f64> = references.iter().map(|place| quantiles.at(*place)).collect();
+        self.transformer.map_by(&all, &references, values);
     }
 }
 
@@ -87,12 +113,18 @@ fn linspace(count: usize) -> Vec<f64> {
 
 impl QuantileTransformer {
     /// The places of the quantiles, 0 to 1.
-    fn references(&self, message: &Message) -> Vec<f64> {
-        linspace(self.n_quantiles.min(message.rows()).max(1))
+    fn references(&self, rows: usize) -> Vec<f64> {
+        linspace(self.n_quantiles.min(rows).max(1))
     }
 
-    fn transform(&self, column: &mut [f64], references: &[f64]) {
-        let Some(table) = Table::new(&quantiles(column, references), references) else { return };
+    fn transform(&self, column: &mut [f64]) {
+        let references = self.references(column.len());
+        self.map_by(&quantiles(column, &references), &references, column);
+    }
+
+    /// Maps values to their places among quantiles; without any they stay.
+    fn map_by(&self, quantiles: &[f64], references: &[f64], column: &mut [f64]) {
+        let Some(table) = Table::new(quantiles, references) else { return };
         column.iter_mut().for_each(|x| *x = table.map(*x, self.output_distribution));
     }
 }
@@ -234,6 +266,18 @@ mod tests {
     fn a_single_quantile_has_nothing_above_it() {
         let subtask = QuantileTransformer { n_quantiles: 1, ..Default::default() };
         assert_eq!(applied(&subtask, &[vec![3.0, 1.0, 2.0]]).unwrap(), [[0.0; 3]]);
+    }
+
+    #[test]
+    fn over_the_stream_places_are_those_among_all_values() {
+        let mut learner = QuantileTransformer::default().learner().unwrap();
+        learner.learn_and_transform(&mut (0..50_000).map(f64::from).collect::<Vec<_>>());
+        let mut values: Vec<f64> = (50_000..100_000).map(f64::from).collect();
+        learner.learn_and_transform(&mut values);
+        for (row, place) in values.iter().enumerate() {
+            // Beside the sketch's error, the distance of two of the 1000 quantiles.
+            assert!((place - (50_000 + row) as f64 / 99_999.0).abs() < Sketch::RANK_ERROR + 1e-3, "{row}: {place}");
+        }
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Fault, Scope, Subtask};
-use crate::data::Message;
+use super::Subtask;
+use super::by_column::{ByColumn, Flaw};
 
 /// Replaces listed values, such as sentinels, by missing or by one value.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -17,14 +17,18 @@ pub struct Replace {
 }
 
 impl Subtask for Replace {
-    fn apply(&self, message: &mut Message, scope: &Scope) -> Result<(), Fault> {
+    fn by_column(&self) -> Option<&dyn ByColumn> {
+        Some(self)
+    }
+}
+
+impl ByColumn for Replace {
+    fn apply_column(&self, _place: usize, values: &mut [f64]) -> Result<(), Flaw> {
         let value = self.value.unwrap_or(f64::NAN);
         let missing = self.to_replace.iter().any(|x| x.is_nan());
-        for slot in &scope.numbers {
-            for x in message.column_mut(*slot) {
-                if self.to_replace.contains(x) || (missing && x.is_nan()) {
-                    *x = value;
-                }
+        for x in values {
+            if self.to_replace.contains(x) || (missing && x.is_nan()) {
+                *x = value;
             }
         }
         Ok(())

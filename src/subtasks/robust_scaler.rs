@@ -5,12 +5,13 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::by_column::{ByColumn, Flaw, refuse_infinite};
 use super::learned::frozen;
 use super::scope::unless_zero;
-use super::{Fault, Learned, Refusal, Scope, Subtask};
+use super::{Fault, Learned, Learner, Refusal, Scope, Subtask};
 use crate::data::Message;
 use crate::kernels::affine::shift_and_divide;
-use crate::kernels::{normal, order::Selector};
+use crate::kernels::{normal, order::Selector, sketch::Sketch};
 
 /// Subtracts the median of a column and divides by the distance between two quantiles.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -33,18 +34,12 @@ impl Default for RobustScaler {
 }
 
 impl Subtask for RobustScaler {
-    fn apply(&self, message: &mut Message, scope: &Scope) -> Result<(), Fault> {
-        scope.refuse_infinite(message)?;
-        for slot in &scope.numbers {
-            let column = message.column_mut(*slot);
-            let (centre, scale) = self.learn(column);
-            shift_and_divide(column, centre, scale);
-        }
-        Ok(())
+    fn by_column(&self) -> Option<&dyn ByColumn> {
+        Some(self)
     }
 
     fn fit(&self, message: &Message, scope: &Scope) -> Result<Option<Learned>, Fault> {
-        scope.refuse_infinite(message)?;
+        scope.refuse(message, refuse_infinite)?;
         let learned = scope.numbers.iter().map(|slot| self.learn(message.column(*slot)));
         let (centres, scales): (Vec<f64>, Vec<f64>) = learned.unzip();
         Ok(Some(Learned::default().with("center_", centres).with("scale_", scales)))
@@ -56,6 +51,10 @@ impl Subtask for RobustScaler {
         Ok(frozen(centres.into_iter().zip(scales).map(|(centre, scale)| move |x| (x - centre) / scale)))
     }
 
+    fn learner(&self) -> Option<Box<dyn Learner>> {
+        Some(Box::new(RunningQuantiles { scaler: self.clone(), sketch: Sketch::default() }))
+    }
+
     fn check(&self) -> Result<(), Refusal> {
         let (low, high) = self.quantile_range;
         if 0.0 <= low && low <= high && high <= 100.0 {
@@ -65,17 +64,42 @@ impl Subtask for RobustScaler {
     }
 }
 
+impl ByColumn for RobustScaler {
+    fn apply_column(&self, _place: usize, values: &mut [f64]) -> Result<(), Flaw> {
+        refuse_infinite(values)?;
+        let (centre, scale) = self.learn(values);
+        shift_and_divide(values, centre, scale);
+        Ok(())
+    }
+}
+
+/// A sketch of all values so far.
+struct RunningQuantiles {
+    scaler: RobustScaler,
+    sketch: Sketch,
+}
+
+impl Learner for RunningQuantiles {
+    fn learn_and_transform(&mut self, values: &mut [f64]) {
+        self.sketch.extend(values);
+        let Some(quantiles) = self.sketch.quantiles() else { return };
+        let centre = if self.scaler.with_centering { quantiles.at(0.5) } else { 0.0 };
+        let scale = if self.scaler.with_scaling { self.scaler.distance(|q| quantiles.at(q)) } else { 1.0 };
+        shift_and_divide(values, centre, scale);
+    }
+}
+
 impl RobustScaler {
     /// What is subtracted, and what the rest is divided by.
     fn learn(&self, column: &[f64]) -> (f64, f64) {
         let mut selector = Selector::new(column);
         let centre = if self.with_centering { selector.median() } else { 0.0 };
-        (centre, if self.with_scaling { self.distance(&mut selector) } else { 1.0 })
+        (centre, if self.with_scaling { self.distance(|q| selector.quantile(q)) } else { 1.0 })
     }
 
-    fn distance(&self, selector: &mut Selector) -> f64 {
+    fn distance(&self, mut quantile: impl FnMut(f64) -> f64) -> f64 {
         let (low, high) = (self.quantile_range.0 / 100.0, self.quantile_range.1 / 100.0);
-        let distance = unless_zero(selector.quantile(high) - selector.quantile(low));
+        let distance = unless_zero(quantile(high) - quantile(low));
         if self.unit_variance { distance / (normal::quantile(high) - normal::quantile(low)) } else { distance }
     }
 }
@@ -89,6 +113,17 @@ mod tests {
     fn median_and_quartiles() {
         let out = applied(&RobustScaler::default(), &[vec![0.0, 1.0, 2.0, 3.0, 100.0]]).unwrap();
         assert_eq!(out, [[-1.0, -0.5, 0.0, 0.5, 49.0]]);
+    }
+
+    #[test]
+    fn over_the_stream_quantiles_are_those_of_all_values() {
+        let mut learner = RobustScaler::default().learner().unwrap();
+        let mut values: Vec<f64> = (0..=500).map(f64::from).collect();
+        learner.learn_and_transform(&mut values);
+        let mut values: Vec<f64> = (501..=1000).map(f64::from).chain([f64::NAN]).collect();
+        learner.learn_and_transform(&mut values);
+        let expected = |x: f64| (x - 500.0) / 500.0;
+        assert!((values[499] - expected(1000.0)).abs() < 4.0 * Sketch::RANK_ERROR && values[500].is_nan());
     }
 
     #[test]

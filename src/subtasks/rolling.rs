@@ -3,9 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::by_column::{ByColumn, Flaw};
 use super::streaming::Carried;
-use super::{Fault, Learner, Refusal, Scope, Subtask};
-use crate::data::Message;
+use super::{Learner, Refusal, Subtask};
 
 /// Replaces each value by a statistic over the rows up to it; infinity counts as missing.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -37,11 +37,8 @@ impl Default for Rolling {
 }
 
 impl Subtask for Rolling {
-    fn apply(&self, message: &mut Message, scope: &Scope) -> Result<(), Fault> {
-        for slot in &scope.numbers {
-            self.roll(message.column_mut(*slot));
-        }
-        Ok(())
+    fn by_column(&self) -> Option<&dyn ByColumn> {
+        Some(self)
     }
 
     fn learner(&self) -> Option<Box<dyn Learner>> {
@@ -59,6 +56,13 @@ impl Subtask for Rolling {
             }
             _ => Ok(()),
         }
+    }
+}
+
+impl ByColumn for Rolling {
+    fn apply_column(&self, _place: usize, values: &mut [f64]) -> Result<(), Flaw> {
+        self.roll(values);
+        Ok(())
     }
 }
 

@@ -1,8 +1,6 @@
 //! The columns a subtask acts on.
 
-use super::Fault;
-use crate::data::{Kind, Message, Schema};
-use crate::kernels::moments::any_infinite;
+use crate::data::{Kind, Schema};
 
 /// Slots of the columns in scope, with their names for messages to people and for new columns.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,35 +49,6 @@ impl Scope {
     /// The names of all columns: numbers, then texts.
     pub fn all_names(&self) -> impl Iterator<Item = &str> {
         self.names.iter().chain(&self.text_names).map(String::as_str)
-    }
-
-    /// Refuses infinities, as scikit-learn does everywhere.
-    pub fn refuse_infinite(&self, message: &Message) -> Result<(), Fault> {
-        let reason = "Input X contains infinity or a value too large for dtype('float64').";
-        self.refuse(message, any_infinite, f64::is_infinite, reason)
-    }
-
-    /// Refuses missing values and infinities, as scikit-learn does where NaN is not allowed.
-    pub fn refuse_not_finite(&self, message: &Message) -> Result<(), Fault> {
-        let any_missing = |values: &[f64]| values.iter().fold(false, |any, x| any | x.is_nan());
-        self.refuse(message, any_missing, f64::is_nan, "Input X contains NaN.")?;
-        self.refuse_infinite(message)
-    }
-
-    /// Refuses a column that has `any` bad value, and names the first of them.
-    fn refuse(
-        &self,
-        message: &Message,
-        any: impl Fn(&[f64]) -> bool,
-        bad: impl Fn(f64) -> bool,
-        reason: &str,
-    ) -> Result<(), Fault> {
-        for (slot, name) in self.named().filter(|(slot, _)| any(message.column(*slot))) {
-            if let Some(row) = message.column(slot).iter().position(|x| bad(*x)) {
-                return Err(Fault(format!("{reason} Column {name}, row {}.", message.ids[row])));
-            }
-        }
-        Ok(())
     }
 }
 

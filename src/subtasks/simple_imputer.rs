@@ -5,6 +5,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::by_column::{ByColumn, Flaw, refuse_infinite};
 use super::learned::frozen;
 use super::{Fault, Learned, Scope, Subtask};
 use crate::data::Message;
@@ -32,21 +33,12 @@ enum Strategy {
 }
 
 impl Subtask for SimpleImputer {
-    fn apply(&self, message: &mut Message, scope: &Scope) -> Result<(), Fault> {
-        scope.refuse_infinite(message)?;
-        for slot in &scope.numbers {
-            let column = message.column_mut(*slot);
-            if !column.iter().any(|x| x.is_nan()) {
-                continue;
-            }
-            let fill = self.learn(column);
-            column.iter_mut().filter(|x| x.is_nan()).for_each(|x| *x = fill);
-        }
-        Ok(())
+    fn by_column(&self) -> Option<&dyn ByColumn> {
+        Some(self)
     }
 
     fn fit(&self, message: &Message, scope: &Scope) -> Result<Option<Learned>, Fault> {
-        scope.refuse_infinite(message)?;
+        scope.refuse(message, refuse_infinite)?;
         let fills: Vec<f64> = scope.numbers.iter().map(|slot| self.learn(message.column(*slot))).collect();
         Ok(Some(Learned::default().with("statistics_", fills)))
     }
@@ -54,6 +46,17 @@ impl Subtask for SimpleImputer {
     fn freeze(&self, learned: &Learned, columns: usize) -> Result<Arc<dyn Subtask>, String> {
         let fills = learned.numbers("statistics_", columns)?;
         Ok(frozen(fills.into_iter().map(|fill| move |x: f64| if x.is_nan() { fill } else { x })))
+    }
+}
+
+impl ByColumn for SimpleImputer {
+    fn apply_column(&self, _place: usize, values: &mut [f64]) -> Result<(), Flaw> {
+        refuse_infinite(values)?;
+        if values.iter().any(|x| x.is_nan()) {
+            let fill = self.learn(values);
+            values.iter_mut().filter(|x| x.is_nan()).for_each(|x| *x = fill);
+        }
+        Ok(())
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::by_column::{ByColumn, Flaw, refuse_infinite};
 use super::learned::frozen;
 use super::{Fault, Learned, Learner, Scope, Subtask};
 use crate::data::Message;
@@ -28,16 +29,12 @@ impl Default for StandardScaler {
 }
 
 impl Subtask for StandardScaler {
-    fn apply(&self, message: &mut Message, scope: &Scope) -> Result<(), Fault> {
-        scope.refuse_infinite(message)?;
-        for slot in &scope.numbers {
-            self.scale(message.column_mut(*slot));
-        }
-        Ok(())
+    fn by_column(&self) -> Option<&dyn ByColumn> {
+        Some(self)
     }
 
     fn fit(&self, message: &Message, scope: &Scope) -> Result<Option<Learned>, Fault> {
-        scope.refuse_infinite(message)?;
+        scope.refuse(message, refuse_infinite)?;
         let learned = scope.numbers.iter().map(|slot| self.learn(message.column(*slot)));
         let (means, scales): (Vec<f64>, Vec<f64>) = learned.unzip();
         Ok(Some(Learned::default().with("mean_", means).with("scale_", scales)))
@@ -51,6 +48,14 @@ impl Subtask for StandardScaler {
         let means = if self.with_mean { learned.numbers("mean_", columns)? } else { vec![0.0; columns] };
         let scales = if self.with_std { learned.numbers("scale_", columns)? } else { vec![1.0; columns] };
         Ok(frozen(means.into_iter().zip(scales).map(|(mean, scale)| move |x| (x - mean) / scale)))
+    }
+}
+
+impl ByColumn for StandardScaler {
+    fn apply_column(&self, _place: usize, values: &mut [f64]) -> Result<(), Flaw> {
+        refuse_infinite(values)?;
+        self.scale(values);
+        Ok(())
     }
 }
 

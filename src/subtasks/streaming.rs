@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::by_column::refuse_infinite;
 use super::{Fault, Scope};
 use crate::data::Message;
 
@@ -52,12 +53,16 @@ impl Streaming {
         Streaming { new, key, learners: HashMap::new() }
     }
 
-    /// Learns from a message and transforms it.
+    /// Refuses a message that nothing can be learned from.
     ///
     /// # Errors
-    /// Infinity; nothing is then learned.
-    pub fn apply(&mut self, message: &mut Message, scope: &Scope) -> Result<(), Fault> {
-        scope.refuse_infinite(message)?;
+    /// Infinity.
+    pub fn check(message: &Message, scope: &Scope) -> Result<(), Fault> {
+        scope.refuse(message, refuse_infinite)
+    }
+
+    /// Learns from a message that was not refused, and transforms it.
+    pub fn apply(&mut self, message: &mut Message, scope: &Scope) {
         for (key, rows) in self.groups(message) {
             let new = || scope.numbers.iter().map(|_| (self.new)()).collect();
             let learners = self.learners.entry(key).or_insert_with(new);
@@ -68,7 +73,6 @@ impl Streaming {
                 rows.iter().zip(values).for_each(|(row, x)| column[*row] = x);
             }
         }
-        Ok(())
     }
 
     /// The rows of each key.
@@ -105,10 +109,17 @@ mod tests {
             let mut text = TextColumn::default();
             keys.into_iter().for_each(|key| text.push(Some(key)));
             message.texts.push(text);
-            streaming.apply(&mut message, &Scope::numbers(1)).map(|()| message.column(0).to_vec())
+            streaming.apply(&mut message, &Scope::numbers(1));
+            message.column(0).to_vec()
         };
-        assert_eq!(apply(vec![1.0, 10.0], ["a", "b"]).unwrap(), [0.0, 0.0]);
-        assert!(apply(vec![-9.0, f64::INFINITY], ["a", "a"]).is_err());
-        assert_eq!(apply(vec![4.0, 7.0], ["a", "b"]).unwrap(), [3.0, 0.0]);
+        assert_eq!(apply(vec![1.0, 10.0], ["a", "b"]), [0.0, 0.0]);
+        assert_eq!(apply(vec![4.0, 7.0], ["a", "b"]), [3.0, 0.0]);
+    }
+
+    #[test]
+    fn infinity_teaches_nothing() {
+        let message = Message::from_columns(&[vec![-9.0, f64::INFINITY]]);
+        let fault = Streaming::check(&message, &Scope::numbers(1)).unwrap_err();
+        assert!(fault.0.contains("infinity"), "{fault}");
     }
 }
