@@ -5,7 +5,7 @@ use std::ops::Range;
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
-use super::TextColumn;
+use super::{Scratch, TextColumn};
 
 /// Up to *bucket size* rows of one epoch.
 ///
@@ -115,10 +115,10 @@ impl Message {
         }
         let (columns, rows) = self.numbers.dim();
         let (mut flat, _) = std::mem::take(&mut self.numbers).into_raw_vec_and_offset();
-        let runs: Vec<Range<usize>> = runs(keep).collect();
+        let runs: Scratch<Range<usize>> = runs(keep).collect();
         let mut filled = 0;
         for column in 0..columns {
-            for run in &runs {
+            for run in runs.iter() {
                 flat.copy_within(column * rows + run.start..column * rows + run.end, filled);
                 filled += run.len();
             }

@@ -9,6 +9,7 @@ use super::expm1::expm1;
 use super::minimize;
 use super::moments::{LANES, extent, moments, sum};
 use super::power::transform;
+use crate::data::Scratch;
 
 /// On which sides of zero the values stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +24,7 @@ enum Sides {
 /// Far from zero, values scaled by a constant have the same lambda: there the logs are taken from their mean, so
 /// that a column such as a barometer's keeps its digits.
 pub struct Likelihood {
-    logs: Vec<f64>,
+    logs: Scratch<f64>,
     /// Of the logs as they stand in `logs`.
     mean_log: f64,
     centre: f64,
@@ -46,7 +47,7 @@ impl Likelihood {
     ///
     /// # Errors
     /// Where SciPy raises: values so large or so small that lambda has no bounds.
-    pub fn new(mut logs: Vec<f64>) -> Result<Likelihood, &'static str> {
+    pub fn new(mut logs: Scratch<f64>) -> Result<Likelihood, &'static str> {
         let (least, most) = extent(&logs);
         let sides = match (least < 0.0, most < 0.0) {
             (false, _) => Sides::Up,
@@ -68,7 +69,7 @@ impl Likelihood {
         Ok(Likelihood::centred(logs, centre, sides, bounds))
     }
 
-    fn centred(logs: Vec<f64>, centre: f64, sides: Sides, bounds: (f64, f64)) -> Likelihood {
+    fn centred(logs: Scratch<f64>, centre: f64, sides: Sides, bounds: (f64, f64)) -> Likelihood {
         let (least, most) = extent(&logs);
         let reach = most.max(-least).abs();
         let mean_log = sum(&logs) / logs.len() as f64;
@@ -92,7 +93,7 @@ impl Likelihood {
     /// What standardises to the same as Yeo-Johnson's transform, without the rounding of a strong lambda far from
     /// zero. NaN stays NaN.
     pub fn transform_from_centre(&self, logs: &[f64], lambda: f64, to: &mut [f64]) {
-        let centred: Vec<f64> = logs.iter().map(|log| log - self.centre).collect();
+        let centred: Scratch<f64> = logs.iter().map(|log| log - self.centre).collect();
         transform(&centred, self.factors(lambda), to);
     }
 
@@ -148,7 +149,7 @@ impl Likelihood {
     /// As SciPy's `yeojohnson_normmax` searches.
     fn by_search(&self) -> f64 {
         let n = self.logs.len() as f64;
-        let mut transformed = vec![0.0; self.logs.len()];
+        let mut transformed: Scratch<f64> = self.logs.iter().copied().collect();
         let cost = |lambda: f64| {
             transform(&self.logs, self.factors(lambda), &mut transformed);
             let variance = moments(&transformed).variance;
@@ -227,7 +228,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn likelihood(values: &[f64]) -> Result<Likelihood, &'static str> {
-        let mut logs = Vec::new();
+        let mut logs = Scratch::default();
         signed_logs(values, &mut logs);
         Likelihood::new(logs)
     }

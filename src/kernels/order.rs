@@ -1,5 +1,7 @@
 //! Order statistics: sorting, medians and quantiles with NumPy's arithmetic.
 
+use crate::data::Scratch;
+
 /// Maps an f64 to an integer of the same order; NaN is not allowed.
 fn key(x: f64) -> i64 {
     let bits = x.to_bits() as i64;
@@ -11,15 +13,16 @@ fn value(key: i64) -> f64 {
 }
 
 /// The values present, in ascending order. Integers sort faster than floats.
-pub fn sorted(values: &[f64]) -> Vec<f64> {
+pub fn sorted(values: &[f64]) -> Scratch<f64> {
     let mut keys = keys(values);
     keys.sort_unstable();
-    keys.into_iter().map(value).collect()
+    keys.iter().map(|key| value(*key)).collect()
 }
 
 /// The keys of the values present.
-fn keys(values: &[f64]) -> Vec<i64> {
-    let mut keys = Vec::with_capacity(values.len());
+fn keys(values: &[f64]) -> Scratch<i64> {
+    let mut keys = Scratch::default();
+    keys.reserve(values.len());
     keys.extend(values.iter().filter(|x| !x.is_nan()).map(|x| key(*x)));
     keys
 }
@@ -65,15 +68,15 @@ pub fn averaged_quantile_sorted(sorted: &[f64], q: f64) -> f64 {
 
 /// Answers a few quantiles of one column by selection, without a full sort.
 pub struct Selector {
-    keys: Vec<i64>,
+    keys: Scratch<i64>,
     /// Places whose keys are in order already: what is below stands left of them, what is above right.
-    settled: Vec<usize>,
+    settled: Scratch<usize>,
 }
 
 impl Selector {
     /// Takes in the values present.
     pub fn new(values: &[f64]) -> Selector {
-        Selector { keys: keys(values), settled: Vec::new() }
+        Selector { keys: keys(values), settled: Scratch::default() }
     }
 
     /// The values at `place` and at the place after it (or at `place` again, at the end).
@@ -143,7 +146,7 @@ mod tests {
     #[test]
     fn order_holds_for_signs_and_infinities() {
         let values = [0.0, f64::INFINITY, -1.5, f64::NAN, f64::NEG_INFINITY, 2.0];
-        assert_eq!(sorted(&values), [f64::NEG_INFINITY, -1.5, 0.0, 2.0, f64::INFINITY]);
+        assert_eq!(**sorted(&values), [f64::NEG_INFINITY, -1.5, 0.0, 2.0, f64::INFINITY]);
     }
 
     #[test]

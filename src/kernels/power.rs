@@ -9,6 +9,7 @@ use super::expm1::expm1;
 use super::log1p::log1p;
 use super::minimize;
 use super::moments::{moments, sum};
+use crate::data::Scratch;
 
 /// `sign(x) log1p|x|` of every value: all that Yeo-Johnson needs of it.
 #[multiversion(targets("x86_64+avx512f+avx512dq", "x86_64+avx2", "x86_64+sse4.2"))]
@@ -70,11 +71,11 @@ pub fn box_cox_lambda(values: &[f64]) -> Result<f64, &'static str> {
     if values.iter().all(|x| *x == values[0]) {
         return Err("Data must not be constant.");
     }
-    let logs: Vec<f64> = values.iter().map(|x| x.ln()).collect();
+    let logs: Scratch<f64> = values.iter().map(|x| x.ln()).collect();
     let (least, most) = logs.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), x| (a.min(*x), b.max(*x)));
     let n = logs.len() as f64;
     let logs_sum = sum(&logs);
-    let mut powers = vec![0.0; logs.len()];
+    let mut powers: Scratch<f64> = logs.iter().copied().collect();
     let cost = |lambda: f64| {
         let log_variance = if lambda == 0.0 {
             moments(&logs).variance.ln()

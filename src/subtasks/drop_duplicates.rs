@@ -2,13 +2,12 @@
 
 use std::hash::BuildHasher;
 
-use hashbrown::hash_table::Entry;
-use hashbrown::{DefaultHashBuilder, HashTable};
+use hashbrown::DefaultHashBuilder;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Fault, Scope, Subtask};
-use crate::data::Message;
+use crate::data::{Message, Scratch};
 
 /// Drops rows that equal another one in all columns of `subset`; missing equals missing.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -36,20 +35,16 @@ impl Subtask for DropDuplicates {
 }
 
 impl DropDuplicates {
-    fn flags(&self, message: &Message, scope: &Scope) -> Vec<bool> {
+    fn flags(&self, message: &Message, scope: &Scope) -> Scratch<bool> {
         let hashes = hashes(message, scope);
-        let mut keep = vec![true; message.rows()];
-        let mut seen: HashTable<usize> = HashTable::with_capacity(message.rows());
+        let mut keep: Scratch<bool> = Scratch::default();
+        keep.resize(message.rows(), true);
+        let mut seen = Seen::of(message.rows());
         let mut visit = |row: usize| {
-            let same = |other: &usize| equal(message, scope, row, *other);
-            match seen.entry(hashes[row], same, |other| hashes[*other]) {
-                Entry::Occupied(first) => {
-                    keep[row] = false;
-                    keep[*first.get()] &= self.keep != Keep::None;
-                }
-                Entry::Vacant(place) => {
-                    place.insert(row);
-                }
+            let same = |other: usize| hashes[row] == hashes[other] && equal(message, scope, row, other);
+            if let Some(first) = seen.find_or_insert(hashes[row], row, same) {
+                keep[row] = false;
+                keep[first] &= self.keep != Keep::None;
             }
         };
         match self.keep {
@@ -60,15 +55,45 @@ impl DropDuplicates {
     }
 }
 
+/// The rows seen so far: a hash table with linear probing, at most half full.
+struct Seen {
+    slots: Scratch<usize>,
+}
+
+impl Seen {
+    const EMPTY: usize = usize::MAX;
+
+    fn of(rows: usize) -> Seen {
+        let mut slots: Scratch<usize> = Scratch::default();
+        slots.resize((2 * rows).next_power_of_two(), Self::EMPTY);
+        Seen { slots }
+    }
+
+    /// The row that is the same as this one; if there is none, this one is remembered.
+    fn find_or_insert(&mut self, hash: u64, row: usize, same: impl Fn(usize) -> bool) -> Option<usize> {
+        let mask = self.slots.len() - 1;
+        let mut slot = hash as usize & mask;
+        while self.slots[slot] != Self::EMPTY {
+            if same(self.slots[slot]) {
+                return Some(self.slots[slot]);
+            }
+            slot = (slot + 1) & mask;
+        }
+        self.slots[slot] = row;
+        None
+    }
+}
+
 /// Equal values have equal bits: one zero, one NaN.
 fn bits(x: f64) -> u64 {
     if x.is_nan() { f64::NAN.to_bits() } else { (x + 0.0).to_bits() }
 }
 
 /// A hash a row, column by column so that memory is read in order.
-fn hashes(message: &Message, scope: &Scope) -> Vec<u64> {
+fn hashes(message: &Message, scope: &Scope) -> Scratch<u64> {
     const ODD: u64 = 0x9E37_79B9_7F4A_7C15;
-    let mut hashes = vec![0_u64; message.rows()];
+    let mut hashes: Scratch<u64> = Scratch::default();
+    hashes.resize(message.rows(), 0);
     let mut mix = |row: usize, bits: u64| {
         let product = u128::from(hashes[row] ^ bits) * u128::from(ODD);
         hashes[row] = (product as u64 ^ (product >> 64) as u64).wrapping_add(ODD);

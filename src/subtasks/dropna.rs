@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Fault, Refusal, Scope, Subtask};
-use crate::data::Message;
+use crate::data::{Message, Scratch};
 
 /// Drops rows in which values of `subset` are missing.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -32,7 +32,7 @@ impl Subtask for Dropna {
             (None, _) => columns,
         };
         let present = present(message, scope);
-        let keep: Vec<bool> = present.iter().map(|present| *present >= needed).collect();
+        let keep: Scratch<bool> = present.iter().map(|present| *present >= needed).collect();
         message.retain(&keep);
         Ok(())
     }
@@ -46,8 +46,9 @@ impl Subtask for Dropna {
 }
 
 /// How many values each row has in scope.
-fn present(message: &Message, scope: &Scope) -> Vec<usize> {
-    let mut counts = vec![0; message.rows()];
+fn present(message: &Message, scope: &Scope) -> Scratch<usize> {
+    let mut counts: Scratch<usize> = Scratch::default();
+    counts.resize(message.rows(), 0);
     for slot in &scope.numbers {
         for (count, x) in counts.iter_mut().zip(message.column(*slot)) {
             *count += usize::from(!x.is_nan());

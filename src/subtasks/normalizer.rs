@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::by_column::refuse_not_finite;
 use super::scope::unless_zero;
 use super::{Fault, Scope, Subtask};
-use crate::data::Message;
+use crate::data::{Message, Scratch};
 
 /// Divides each row by its norm over the columns in scope.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -28,7 +28,8 @@ enum Norm {
 impl Subtask for Normalizer {
     fn apply(&self, message: &mut Message, scope: &Scope) -> Result<(), Fault> {
         scope.refuse(message, refuse_not_finite)?;
-        let mut norms = vec![0.0_f64; message.rows()];
+        let mut norms: Scratch<f64> = Scratch::default();
+        norms.resize(message.rows(), 0.0);
         for slot in &scope.numbers {
             let pairs = norms.iter_mut().zip(message.column(*slot));
             match self.norm {
@@ -37,11 +38,11 @@ impl Subtask for Normalizer {
                 Norm::Max => pairs.for_each(|(norm, x)| *norm = norm.max(x.abs())),
             }
         }
-        for norm in &mut norms {
+        for norm in norms.iter_mut() {
             *norm = unless_zero(if self.norm == Norm::L2 { norm.sqrt() } else { *norm });
         }
         for slot in &scope.numbers {
-            message.column_mut(*slot).iter_mut().zip(&norms).for_each(|(x, norm)| *x /= norm);
+            message.column_mut(*slot).iter_mut().zip(norms.iter()).for_each(|(x, norm)| *x /= norm);
         }
         Ok(())
     }

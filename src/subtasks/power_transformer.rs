@@ -9,7 +9,7 @@ use super::by_column::{ByColumn, Flaw, refuse_infinite};
 use super::learned::frozen_unless;
 use super::standard_scaler::StandardScaler;
 use super::{Fault, Learned, Scope, Subtask};
-use crate::data::Message;
+use crate::data::{Message, Scratch};
 use crate::kernels::likelihood::Likelihood;
 use crate::kernels::moments::moments;
 use crate::kernels::power::{box_cox, box_cox_lambda, signed_logs, yeo_johnson};
@@ -132,7 +132,7 @@ impl PowerTransformer {
         if before.count == column.len() && constant {
             return Ok(1.0);
         }
-        let mut logs = Vec::new();
+        let mut logs = Scratch::default();
         signed_logs(column, &mut logs);
         let likelihood = Likelihood::new(present(&logs))?;
         let lambda = likelihood.lambda();
@@ -150,10 +150,8 @@ fn is_rounded(column: &[f64]) -> bool {
     moments.variance < 1e-18 * moments.mean * moments.mean
 }
 
-fn present(column: &[f64]) -> Vec<f64> {
-    let mut values = column.to_vec();
-    values.retain(|x| !x.is_nan());
-    values
+fn present(column: &[f64]) -> Scratch<f64> {
+    column.iter().copied().filter(|x| !x.is_nan()).collect()
 }
 
 fn box_cox_column(column: &mut [f64]) -> Result<f64, &'static str> {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::by_column::{ByColumn, Flaw, refuse_infinite};
 use super::learned::frozen;
 use super::{Fault, Learned, Learner, Refusal, Scope, Subtask};
-use crate::data::Message;
+use crate::data::{Message, Scratch};
 use crate::kernels::{normal, order, sketch::Sketch};
 
 /// How far from an end of the data a value counts as the end itself, for the normal distribution.
@@ -47,8 +47,8 @@ impl Subtask for QuantileTransformer {
         scope.refuse(message, refuse_infinite)?;
         let references = self.references(message.rows());
         let quantiles: Vec<Vec<f64>> =
-            scope.numbers.iter().map(|slot| quantiles(message.column(*slot), &references)).collect();
-        Ok(Some(Learned::default().with("references_", &references).with("quantiles_", quantiles)))
+            scope.numbers.iter().map(|slot| quantiles(message.column(*slot), &references).to_vec()).collect();
+        Ok(Some(Learned::default().with("references_", &references[..]).with("quantiles_", quantiles)))
     }
 
     fn freeze(&self, learned: &Learned, columns: usize) -> Result<Arc<dyn Subtask>, String> {
@@ -96,15 +96,15 @@ impl Learner for RunningQuantiles {
         self.count = self.count.saturating_add(values.len());
         let Some(quantiles) = self.sketch.quantiles() else { return };
         let references = self.transformer.references(self.count);
-        let all: Vec<f64> = references.iter().map(|place| quantiles.at(*place)).collect();
+        let all: Scratch<f64> = references.iter().map(|place| quantiles.at(*place)).collect();
         self.transformer.map_by(&all, &references, values);
     }
 }
 
 /// NumPy's `linspace(0, 1, count)`.
-fn linspace(count: usize) -> Vec<f64> {
+fn linspace(count: usize) -> Scratch<f64> {
     let step = 1.0 / (count.max(2) - 1) as f64;
-    let mut places: Vec<f64> = (0..count).map(|place| place as f64 * step).collect();
+    let mut places: Scratch<f64> = (0..count).map(|place| place as f64 * step).collect();
     if let [_, .., last] = &mut places[..] {
         *last = 1.0;
     }
@@ -113,7 +113,7 @@ fn linspace(count: usize) -> Vec<f64> {
 
 impl QuantileTransformer {
     /// The places of the quantiles, 0 to 1.
-    fn references(&self, rows: usize) -> Vec<f64> {
+    fn references(&self, rows: usize) -> Scratch<f64> {
         linspace(self.n_quantiles.min(rows).max(1))
     }
 
@@ -130,10 +130,10 @@ impl QuantileTransformer {
 }
 
 /// The quantiles of a column; none without a value.
-fn quantiles(column: &[f64], references: &[f64]) -> Vec<f64> {
+fn quantiles(column: &[f64], references: &[f64]) -> Scratch<f64> {
     let sorted = order::sorted(column);
     if sorted.is_empty() {
-        return Vec::new();
+        return sorted;
     }
     // scikit-learn asks NumPy for percentiles: the factor rounds. Rounding must not turn the order around.
     let mut most = f64::NEG_INFINITY;
@@ -146,12 +146,12 @@ fn quantiles(column: &[f64], references: &[f64]) -> Vec<f64> {
 
 /// The distinct quantiles of a column, and a grid over their range that tells about where among them a value lies.
 struct Table {
-    quantiles: Vec<f64>,
+    quantiles: Scratch<f64>,
     /// The places, 0 to 1, of the first and the last that equal each.
-    first: Vec<f64>,
-    last: Vec<f64>,
+    first: Scratch<f64>,
+    last: Scratch<f64>,
     /// How many quantiles lie in the cells before each cell.
-    grid: Vec<u32>,
+    grid: Scratch<u32>,
     cells_per_unit: f64,
 }
 
@@ -161,7 +161,7 @@ impl Table {
 
     /// A table of ascending quantiles and their places; `None` without a quantile.
     fn new(all: &[f64], references: &[f64]) -> Option<Table> {
-        let (mut quantiles, mut first, mut last) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut quantiles, mut first, mut last) = (Scratch::default(), Scratch::default(), Scratch::default());
         let mut place = 0;
         for equal in all.chunk_by(|a, b| a == b) {
             quantiles.push(equal[0]);
@@ -171,7 +171,8 @@ impl Table {
         }
         let cells = Self::CELLS * quantiles.len();
         let cells_per_unit = cells as f64 / (quantiles.last()? - quantiles[0]);
-        let mut table = Table { quantiles, first, last, grid: vec![0; cells + 2], cells_per_unit };
+        let mut table = Table { quantiles, first, last, grid: Scratch::default(), cells_per_unit };
+        table.grid.resize(cells + 2, 0);
         for place in 0..table.quantiles.len() {
             let cell = table.cell(table.quantiles[place]);
             table.grid[cell + 1] += 1;

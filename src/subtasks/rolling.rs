@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::by_column::{ByColumn, Flaw};
 use super::streaming::Carried;
 use super::{Learner, Refusal, Subtask};
+use crate::data::Scratch;
 
 /// Replaces each value by a statistic over the rows up to it; infinity counts as missing.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -69,7 +70,7 @@ impl ByColumn for Rolling {
 impl Rolling {
     fn roll(&self, column: &mut [f64]) {
         let needed = self.min_periods.unwrap_or(self.window);
-        let before = column.to_vec();
+        let before: Scratch<f64> = column.iter().copied().collect();
         // Each window anew: a value that has left it leaves no rounding behind.
         let statistic: fn(&[f64]) -> f64 = match self.method {
             Statistic::Mean => |values| values.iter().sum::<f64>() / values.len() as f64,
@@ -78,7 +79,7 @@ impl Rolling {
             Statistic::Max => |values| values.iter().copied().fold(f64::NAN, f64::max),
             Statistic::Std => return deviations(&before, self.window, needed, column),
         };
-        let mut present = Vec::with_capacity(self.window.min(before.len()));
+        let mut present = Scratch::default();
         for (row, x) in column.iter_mut().enumerate() {
             let window = &before[(row + 1).saturating_sub(self.window)..=row];
             present.clear();
