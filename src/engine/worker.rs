@@ -132,7 +132,7 @@ impl Intake {
         let settings = dataflow.source_settings.clone();
         let workers = options.cluster.workers * options.cluster.processes();
         // Progress is paid a batch of epochs, not an epoch: keep tens of them in flight.
-        let max_epochs = (16_384 / settings.limits.bucket_size).clamp(4 * workers, 256.max(4 * workers));
+        let max_epochs = (2048 / settings.limits.bucket_size).clamp(4 * workers, 256.max(4 * workers));
         let waker = std::thread::current();
         let source = Source::start(&dataflow.source, settings, clock, options.stop.clone(), waker);
         Intake { source, clock, peeked: None, started: Instant::now(), finished: None, max_epochs }
