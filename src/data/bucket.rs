@@ -78,6 +78,9 @@ pub struct Bucket {
     arrived: Vec<u64>,
     #[serde(skip)]
     origins: Vec<Origin>,
+    /// The number of the last delivery whose rows all stand in this bucket or in one before it; 0 if there is none.
+    #[serde(skip)]
+    pub delivered: u64,
     /// When the bucket was closed, in nanoseconds of the source's monotonic clock.
     #[serde(skip)]
     pub closed: u64,

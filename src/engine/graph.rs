@@ -36,8 +36,10 @@ pub struct Plan {
 
 /// Takes results in the order of epochs; flushed when an epoch is written, closed at the end.
 pub trait Writer {
-    fn write(&mut self, output: Output);
-    fn flush(&mut self);
+    /// Whether the results were taken.
+    fn write(&mut self, output: Output) -> bool;
+    /// Whether all that was taken so far has gone on.
+    fn flush(&mut self) -> bool;
     fn close(&mut self);
 }
 
@@ -184,17 +186,17 @@ fn write<'scope>(
     finished.unary_frontier(Exchange::new(move |_: &Finished| to), "sink", |_, _| {
         move |(input, frontier), output: &mut Session<'_, Receipt>| {
             held.take_in(input);
-            let mut wrote = false;
+            let mut written = Vec::new();
             while let Some((capability, finished)) = held.next_complete(frontier) {
-                let mut session = output.session(&capability);
                 for Finished { output, receipt } in finished {
-                    writer.write(output);
-                    session.give(receipt);
+                    let taken = writer.write(output);
+                    written.push((capability.clone(), Receipt { written: taken, ..receipt }));
                 }
-                wrote = true;
             }
-            if wrote {
-                writer.flush();
+            // Receipts follow what they stand for.
+            let flushed = written.is_empty() || writer.flush();
+            for (capability, receipt) in written {
+                output.session(&capability).give(Receipt { written: receipt.written && flushed, ..receipt });
             }
             if frontier.is_empty() {
                 writer.close();

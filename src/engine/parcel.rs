@@ -17,6 +17,8 @@ pub struct Receipt {
     /// Rows that an operator of the chain dropped.
     pub dropped: Vec<(usize, u64)>,
     pub rejected: Vec<Rejected>,
+    /// Whether a sink has taken the results.
+    pub written: bool,
 }
 
 /// Rows that go to the dead letters. Their bytes are still where they came in.

@@ -70,12 +70,12 @@ pub fn run(worker: &mut Worker, dataflow: &Dataflow, options: &Options) -> Resul
     };
     let times = Rc::new(RefCell::new(ServiceTimes::new(steps.len() + 2)));
     let ledger = Rc::new(RefCell::new(Ledger::new(dataflow.labels())));
-    let writer = SinkWriter::open(worker.index(), &plan, dataflow, options, &failure);
+    let writer = SharedWriter::open(worker.index(), &plan, dataflow, options, &failure);
     let accounts = LedgerAccounts::open(worker.index(), dataflow, &ledger, &failure);
     let gather = Gather::build(worker);
-    let ends = graph::build(worker, &plan, &times, writer, accounts);
+    let ends = graph::build(worker, &plan, &times, writer.clone(), accounts);
     match &mut intake {
-        Some(intake) => intake.feed(worker, ends, &ledger, options, &failure),
+        Some(intake) => intake.feed(worker, ends, &ledger, &writer, options, &failure),
         None => {
             drop(ends.input);
             worker.step_or_park_while(None, || !ends.probe.done());
@@ -163,6 +163,7 @@ impl Intake {
         worker: &mut Worker,
         ends: Ends,
         ledger: &Rc<RefCell<Ledger>>,
+        writer: &SharedWriter,
         options: &Options,
         failure: &Failure,
     ) {
@@ -172,6 +173,7 @@ impl Intake {
         let Ends { input, probe } = ends;
         let mut input = Some(input);
         let mut watch = Watch::new(self.started);
+        let mut acknowledgement = Acknowledgement::default();
         while !probe.done() {
             if failure.borrow().is_some() {
                 options.stop.now();
@@ -193,10 +195,15 @@ impl Intake {
             worker.step_or_park(Some(PARK));
             let now = self.clock.now();
             ledger.borrow_mut().complete(now, |epoch| !probe.less_equal(&epoch));
+            if acknowledgement.is_due() {
+                acknowledgement.give(&self.source, &ledger.borrow(), || writer.sync(), failure);
+            }
             watch.look(&ledger.borrow(), worker.peers(), options);
         }
         ledger.borrow_mut().complete(self.clock.now(), |_| true);
         self.finished = Some(Instant::now());
+        // The sinks are closed: nothing is left to wait for.
+        acknowledgement.give(&self.source, &ledger.borrow(), || true, failure);
     }
 
     fn duration(&self) -> Duration {
@@ -205,6 +212,33 @@ impl Intake {
 
     fn end(self) -> Result<(), Error> {
         Ok(self.source.join()?)
+    }
+}
+
+/// Acknowledges deliveries once their results have left the sink.
+#[derive(Default)]
+struct Acknowledgement {
+    last: Option<Instant>,
+    given: u64,
+}
+
+impl Acknowledgement {
+    /// A sink is asked to bring its results to safety no more often than this.
+    const EVERY: Duration = Duration::from_millis(100);
+
+    fn is_due(&self) -> bool {
+        self.last.is_none_or(|last| last.elapsed() >= Self::EVERY)
+    }
+
+    /// After a failure nothing is acknowledged any more: it will be delivered again.
+    fn give(&mut self, source: &Source, ledger: &Ledger, sync: impl FnOnce() -> bool, failure: &Failure) {
+        let due = ledger.delivered;
+        let Some(acknowledger) = source.acknowledger().filter(|_| due > self.given) else { return };
+        if failure.borrow().is_none() && sync() {
+            acknowledger.complete(due);
+            self.given = due;
+        }
+        self.last = Some(Instant::now());
     }
 }
 
@@ -245,6 +279,10 @@ struct Ledger {
     labels: Vec<String>,
     in_flight: VecDeque<Arc<Bucket>>,
     bytes: usize,
+    /// The last delivery whose results have all been written.
+    delivered: u64,
+    /// Epochs whose results no sink has taken: the deliveries from the first of them on are not acknowledged.
+    first_unwritten: Option<u64>,
     rows_in: u64,
     rows_done: u64,
     rows_out: u64,
@@ -282,6 +320,9 @@ impl Ledger {
     fn complete(&mut self, now: u64, is_complete: impl Fn(u64) -> bool) {
         while let Some(bucket) = self.in_flight.pop_front_if(|bucket| is_complete(bucket.epoch)) {
             self.bytes -= bucket.byte_len();
+            if self.first_unwritten.is_none_or(|first| bucket.epoch < first) {
+                self.delivered = bucket.delivered;
+            }
             self.rows_done += bucket.len() as u64;
             self.latency.message.record(now.saturating_sub(bucket.closed), 1);
             // Rows of one publish have one stamp.
@@ -292,6 +333,9 @@ impl Ledger {
     }
 
     fn settle(&mut self, receipt: &Receipt, rows: u64) {
+        if !receipt.written {
+            self.first_unwritten.get_or_insert(receipt.epoch);
+        }
         self.rows_out += receipt.rows_out;
         for (operator, rows) in &receipt.dropped {
             *self.dropped.entry(*operator).or_default() += rows;
@@ -351,42 +395,68 @@ fn by_operator(stages: &[Stage], mut times: ServiceTimes) -> Vec<(String, Histog
     named
 }
 
-/// Writes to the sink until it fails.
+/// Writes to the sink until it fails. The graph writes; on the first worker the intake syncs.
+#[derive(Clone)]
+struct SharedWriter(Rc<RefCell<SinkWriter>>);
+
 struct SinkWriter {
     sink: Option<Box<dyn Sink>>,
+    /// Whether deliveries are acknowledged for what was written.
+    persistent: bool,
+    /// Whether the intake asks for a sync; on the other workers every flush must be one.
+    asked: bool,
     failure: Failure,
 }
 
-impl SinkWriter {
-    fn open(index: usize, plan: &Plan, dataflow: &Dataflow, options: &Options, failure: &Failure) -> SinkWriter {
+impl SharedWriter {
+    fn open(index: usize, plan: &Plan, dataflow: &Dataflow, options: &Options, failure: &Failure) -> SharedWriter {
         let writes = plan.writer == index as u64;
         let open =
             || dataflow.sink.open(&plan.schema_out, options.cluster.process).map_err(|error| fail(failure, error)).ok();
-        SinkWriter { sink: if writes { open() } else { None }, failure: failure.clone() }
+        let sink = if writes { open() } else { None };
+        let persistent = dataflow.source_settings.is_persistent();
+        SharedWriter(Rc::new(RefCell::new(SinkWriter {
+            sink,
+            persistent,
+            asked: index == 0,
+            failure: failure.clone(),
+        })))
     }
 
-    fn with(&mut self, act: impl FnOnce(&mut Box<dyn Sink>) -> Result<(), sink::Error>) {
-        if let Some(sink) = &mut self.sink
-            && let Err(error) = act(sink)
-        {
-            self.sink = None;
-            fail(&self.failure, error);
-        }
+    /// Brings to safety what was written. A worker that writes nothing has nothing to bring.
+    fn sync(&self) -> bool {
+        self.0.borrow_mut().with(|sink| sink.sync())
     }
 }
 
-impl Writer for SinkWriter {
-    fn write(&mut self, output: Output) {
-        self.with(|sink| sink.write(output));
+impl SinkWriter {
+    /// Whether there was a sink and it did not fail.
+    fn with(&mut self, act: impl FnOnce(&mut Box<dyn Sink>) -> Result<(), sink::Error>) -> bool {
+        let Some(sink) = &mut self.sink else { return false };
+        let Err(error) = act(sink) else { return true };
+        self.sink = None;
+        fail(&self.failure, error);
+        false
+    }
+}
+
+impl Writer for SharedWriter {
+    fn write(&mut self, output: Output) -> bool {
+        self.0.borrow_mut().with(|sink| sink.write(output))
     }
 
-    fn flush(&mut self) {
-        self.with(|sink| sink.flush());
+    fn flush(&mut self) -> bool {
+        let mut writer = self.0.borrow_mut();
+        let sync = writer.persistent && !writer.asked;
+        writer.with(|sink| if sync { sink.sync() } else { sink.flush() })
     }
 
     fn close(&mut self) {
-        if let Some(Err(error)) = self.sink.take().map(|sink| sink.close()) {
-            fail(&self.failure, error);
+        let mut writer = self.0.borrow_mut();
+        if let Some(mut sink) = writer.sink.take()
+            && let Err(error) = if writer.persistent { sink.sync() } else { Ok(()) }.and_then(|()| sink.close())
+        {
+            fail(&writer.failure, error);
         }
     }
 }

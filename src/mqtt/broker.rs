@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
+use super::front_door;
 use rumqttd::{Broker, Config, ConnectionSettings, RouterConfig, ServerSettings};
 
 /// A running embedded broker; it ends with the process.
@@ -20,9 +21,9 @@ impl Embedded {
     /// # Errors
     /// If the address is taken.
     pub fn start(address: SocketAddr) -> Result<Embedded, String> {
-        // rumqttd only logs that it can't bind: find out before.
-        drop(TcpListener::bind(address).map_err(|error| format!("the broker cannot listen on {address}: {error}"))?);
-        let mut broker = Broker::new(config(address));
+        let free = || free_port().map_err(|error| format!("no free port: {error}"));
+        let (v4, v5) = (free()?, free()?);
+        let mut broker = Broker::new(config(v4, v5));
         let thread = std::thread::Builder::new().name("broker".into());
         let started = thread.spawn(move || {
             if let Err(error) = broker.start() {
@@ -30,6 +31,9 @@ impl Embedded {
             }
         });
         started.map_err(|error| format!("the broker's thread cannot start: {error}"))?;
+        wait_for(v4)?;
+        wait_for(v5)?;
+        front_door::open(address, v4, v5).map_err(|error| format!("the broker cannot listen on {address}: {error}"))?;
         wait_for(address)?;
         Ok(Embedded { address })
     }
@@ -56,7 +60,7 @@ fn wait_for(address: SocketAddr) -> Result<(), String> {
     Err(format!("the broker on {address} did not start within 10 s"))
 }
 
-fn config(listen: SocketAddr) -> Config {
+fn config(v4: SocketAddr, v5: SocketAddr) -> Config {
     let connections = ConnectionSettings {
         connection_timeout_ms: 60_000,
         // The default of 20 KB is less than one message of rows.
@@ -66,7 +70,12 @@ fn config(listen: SocketAddr) -> Config {
         external_auth: None,
         dynamic_filters: true,
     };
-    let server = ServerSettings { name: "v4".into(), listen, tls: None, next_connection_delay_ms: 1, connections };
+    let server = |name: &str, listen| {
+        let connections = connections.clone();
+        let settings =
+            ServerSettings { name: name.into(), listen, tls: None, next_connection_delay_ms: 1, connections };
+        Some(HashMap::from([(name.to_owned(), settings)]))
+    };
     let router = RouterConfig {
         max_connections: 1_000,
         max_outgoing_packet_count: 1_000,
@@ -74,5 +83,5 @@ fn config(listen: SocketAddr) -> Config {
         max_segment_count: 10,
         ..RouterConfig::default()
     };
-    Config { id: 0, router, v4: Some(HashMap::from([("v4".to_owned(), server)])), ..Config::default() }
+    Config { id: 0, router, v4: server("v4", v4), v5: server("v5", v5), ..Config::default() }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use rumqttc::{MqttOptions, QoS};
+use rumqttc::{MqttOptions, QoS, v5};
 use serde::Deserialize;
 
 /// MQTT's largest packet: what is too long for us is refused by us, with a reason.
@@ -79,6 +79,17 @@ impl TryFrom<u8> for Qos {
     }
 }
 
+impl Qos {
+    /// The same for MQTT 5.
+    pub fn v5(self) -> v5::mqttbytes::QoS {
+        match self.0 {
+            QoS::AtMostOnce => v5::mqttbytes::QoS::AtMostOnce,
+            QoS::AtLeastOnce => v5::mqttbytes::QoS::AtLeastOnce,
+            QoS::ExactlyOnce => v5::mqttbytes::QoS::ExactlyOnce,
+        }
+    }
+}
+
 /// A topic on a broker, and how a client signs in there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
@@ -96,11 +107,30 @@ impl Endpoint {
         Endpoint { url, qos: Qos::default(), user: None, password: None, client_id: None }
     }
 
-    /// The client's options; `role` is part of the id where none is given.
-    pub fn options(&self, role: &str) -> MqttOptions {
+    /// The client's id; `role` is part of it where none is given.
+    fn id(&self, role: &str) -> String {
         let own_id = || format!("rowmill-{role}-{}-{:08x}", std::process::id(), rand::random::<u32>());
-        let id = self.client_id.clone().unwrap_or_else(own_id);
-        let mut options = MqttOptions::new(id, &self.url.host, self.url.port);
+        self.client_id.clone().unwrap_or_else(own_id)
+    }
+
+    /// The options of an MQTT 5 client that lets the broker send `window` publishes before it acknowledges the first.
+    /// With a client id of its own its session never expires.
+    pub fn options_v5(&self, role: &str, window: u16) -> v5::MqttOptions {
+        let mut options = v5::MqttOptions::new(self.id(role), &self.url.host, self.url.port);
+        options.set_clean_start(self.client_id.is_none());
+        options.set_session_expiry_interval(self.client_id.is_some().then_some(u32::MAX));
+        options.set_receive_maximum(Some(window));
+        options.set_keep_alive(KEEP_ALIVE);
+        options.set_max_packet_size(Some(LARGEST_PACKET as u32));
+        if let Some(user) = &self.user {
+            options.set_credentials(user, self.password.as_deref().unwrap_or_default());
+        }
+        options
+    }
+
+    /// The options of an MQTT 3.1.1 client; `role` is part of the id where none is given.
+    pub fn options(&self, role: &str) -> MqttOptions {
+        let mut options = MqttOptions::new(self.id(role), &self.url.host, self.url.port);
         options.set_clean_session(self.client_id.is_none());
         options.set_keep_alive(KEEP_ALIVE);
         options.set_max_packet_size(LARGEST_PACKET, LARGEST_PACKET);

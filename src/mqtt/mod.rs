@@ -2,6 +2,7 @@
 
 mod broker;
 mod client;
+mod front_door;
 
 pub use broker::{Embedded, free_port};
 pub use client::{Backoff, Endpoint, Qos, Url, host_and_port};

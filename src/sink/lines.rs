@@ -28,6 +28,8 @@ impl Sink for Null {
 pub struct Lines<W: Write> {
     path: String,
     writer: BufWriter<W>,
+    /// Brings to the disk what was flushed.
+    sync: fn(&W) -> io::Result<()>,
 }
 
 impl Lines<File> {
@@ -35,7 +37,7 @@ impl Lines<File> {
     pub fn create(path: &Path, header: &[u8]) -> Result<Lines<File>, Error> {
         let shown = path.display().to_string();
         let file = File::create(path).map_err(|error| Error::File { path: shown.clone(), error })?;
-        let mut lines = Lines { path: shown, writer: BufWriter::with_capacity(1 << 18, file) };
+        let mut lines = Lines { path: shown, writer: BufWriter::with_capacity(1 << 18, file), sync: File::sync_data };
         let written = lines.writer.write_all(header);
         lines.done(written)?;
         Ok(lines)
@@ -44,7 +46,11 @@ impl Lines<File> {
 
 impl Lines<io::Stdout> {
     pub fn stdout() -> Lines<io::Stdout> {
-        Lines { path: "standard output".into(), writer: BufWriter::with_capacity(1 << 18, io::stdout()) }
+        Lines {
+            path: "standard output".into(),
+            writer: BufWriter::with_capacity(1 << 18, io::stdout()),
+            sync: |_| Ok(()),
+        }
     }
 }
 
@@ -67,6 +73,12 @@ impl<W: Write> Sink for Lines<W> {
     fn flush(&mut self) -> Result<(), Error> {
         let flushed = self.writer.flush();
         self.done(flushed)
+    }
+
+    fn sync(&mut self) -> Result<(), Error> {
+        self.flush()?;
+        let synced = (self.sync)(self.writer.get_ref());
+        self.done(synced)
     }
 
     fn close(mut self: Box<Self>) -> Result<(), Error> {

@@ -46,6 +46,11 @@ pub trait Sink {
     /// Makes what was written visible.
     fn flush(&mut self) -> Result<(), Error>;
 
+    /// Flushes, and waits until what was written would outlive this machine, as far as the sink can promise it.
+    fn sync(&mut self) -> Result<(), Error> {
+        self.flush()
+    }
+
     /// Ends the sink. Without it a file may lack its end.
     fn close(self: Box<Self>) -> Result<(), Error>;
 }

@@ -107,6 +107,10 @@ impl Sink for Publisher {
         self.check()
     }
 
+    fn sync(&mut self) -> Result<(), Error> {
+        self.drain()
+    }
+
     fn close(self: Box<Self>) -> Result<(), Error> {
         self.drain()
     }

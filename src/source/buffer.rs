@@ -20,12 +20,20 @@ pub struct Buffer {
     next_epoch: u64,
     next_row: u64,
     rows_left: u64,
+    delivered: u64,
 }
 
 impl Buffer {
     /// An empty buffer that takes `max_rows` rows, or any number.
     pub fn new(limits: Limits, max_rows: Option<u64>) -> Buffer {
-        Buffer { limits, open: Bucket::default(), next_epoch: 0, next_row: 0, rows_left: max_rows.unwrap_or(u64::MAX) }
+        Buffer {
+            limits,
+            open: Bucket::default(),
+            next_epoch: 0,
+            next_row: 0,
+            rows_left: max_rows.unwrap_or(u64::MAX),
+            delivered: 0,
+        }
     }
 
     /// Whether no more rows are taken.
@@ -47,6 +55,17 @@ impl Buffer {
         if self.open.len() < self.limits.bucket_size { None } else { self.close(clock) }
     }
 
+    /// All rows of delivery `number` have been taken in; `full` are the buckets they filled. The bucket with the last
+    /// of them, or the next one if they were none, says so.
+    pub fn delivered(&mut self, number: u64, full: &mut [Bucket]) {
+        self.delivered = number;
+        if self.open.is_empty()
+            && let Some(last) = full.last_mut()
+        {
+            last.delivered = number;
+        }
+    }
+
     /// When the open bucket must close, if a row waits in it.
     pub fn deadline(&self, clock: Clock) -> Option<Instant> {
         self.open.arrived().first().map(|oldest| clock.instant(*oldest) + self.limits.delay)
@@ -59,6 +78,7 @@ impl Buffer {
         }
         self.next_epoch += 1;
         let mut bucket = std::mem::take(&mut self.open);
+        bucket.delivered = self.delivered;
         bucket.closed = clock.now();
         Some(bucket)
     }
@@ -96,6 +116,22 @@ mod tests {
             }
             prop_assert_eq!(next_row, rows);
         }
+    }
+
+    #[test]
+    fn a_bucket_says_which_deliveries_are_complete_with_it() {
+        let clock = Clock::start();
+        let mut buffer = Buffer::new(Limits { bucket_size: 2, delay: Duration::from_secs(5) }, None);
+        let mut buckets = Vec::new();
+        for (number, rows) in [(1, 1), (2, 2), (3, 1), (4, 0), (5, 1)] {
+            let mut full = Vec::new();
+            (0..rows).for_each(|_| full.extend(push(&mut buffer, clock)));
+            buffer.delivered(number, &mut full);
+            buckets.extend(full);
+        }
+        buckets.extend(buffer.close(clock));
+        // The first one ends in the middle of delivery 2.
+        assert_eq!(buckets.iter().map(|bucket| bucket.delivered).collect::<Vec<_>>(), [1, 3, 5]);
     }
 
     #[test]

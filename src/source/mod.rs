@@ -1,6 +1,7 @@
 //! Where rows come from: a thread of its own reads them, and hands on closed buckets.
 
 mod buffer;
+mod deliveries;
 mod file;
 mod generate;
 mod mqtt;
@@ -19,6 +20,7 @@ use crate::data::{Bucket, Clock, Inference, Schema};
 use crate::mqtt::Endpoint;
 pub use buffer::{Buffer, Limits};
 pub use generate::{Generator, Record};
+pub use mqtt::Acknowledger;
 pub use records::{FileKind, Records};
 pub use url::Url;
 
@@ -63,17 +65,34 @@ pub struct Settings {
     pub max_rows: Option<u64>,
 }
 
+impl Settings {
+    /// Whether the source delivers again what was not acknowledged, even to a later run.
+    pub fn is_persistent(&self) -> bool {
+        self.endpoint.as_ref().is_some_and(|endpoint| endpoint.client_id.is_some())
+    }
+
+    /// How many publishes a broker may send before the first is acknowledged: enough for a few buckets of publishes of
+    /// one row.
+    fn window(&self) -> u16 {
+        const BUCKETS: usize = 4;
+        const LEAST: usize = 4096;
+        u16::try_from((BUCKETS * self.limits.bucket_size).max(LEAST)).unwrap_or(u16::MAX)
+    }
+}
+
 /// A source that runs.
 pub struct Source {
     pub buckets: Receiver<Bucket>,
     /// Closed or sent to when an MQTT source has its subscription; closed at once by others.
     pub ready: Receiver<()>,
+    acknowledger: Option<mqtt::Acknowledger>,
     thread: JoinHandle<Result<(), Error>>,
 }
 
 /// What a source thread hands its rows to.
 pub(crate) struct Outlet {
-    buckets: Sender<Bucket>,
+    /// Until it is dropped.
+    buckets: Option<Sender<Bucket>>,
     waker: std::thread::Thread,
     stop: Stop,
 }
@@ -81,9 +100,17 @@ pub(crate) struct Outlet {
 impl Outlet {
     /// Hands on a bucket; waits while the dataflow is behind. False when nobody wants more.
     fn send(&self, bucket: Bucket) -> bool {
-        let sent = self.buckets.send(bucket).is_ok();
+        let sent = self.buckets.as_ref().is_some_and(|buckets| buckets.send(bucket).is_ok());
         self.waker.unpark();
         sent
+    }
+}
+
+impl Drop for Outlet {
+    /// The dataflow hears at once that no more comes.
+    fn drop(&mut self) {
+        self.buckets = None;
+        self.waker.unpark();
     }
 }
 
@@ -94,31 +121,39 @@ impl Source {
         let capacity = (16_384 / settings.limits.bucket_size).clamp(2, 1024);
         let (sender, buckets) = crossbeam_channel::bounded(capacity);
         let (ready_sender, ready) = crossbeam_channel::bounded(1);
-        let outlet = Outlet { buckets: sender, waker, stop };
+        let outlet = Outlet { buckets: Some(sender), waker, stop: stop.clone() };
         let buffer = Buffer::new(settings.limits, settings.max_rows);
-        let url = url.clone();
-        let read = move || {
-            let result = match &url {
-                Url::Mqtt(_) => mqtt::read(&settings, buffer, clock, &outlet, ready_sender),
-                Url::File { path, kind } => file::read(path, *kind, settings.max_payload, buffer, clock, &outlet),
-                Url::Stdin => file::read_stdin(settings.max_payload, buffer, clock, &outlet),
-                Url::Generate { rows, seed } => {
-                    generate::read(*rows, *seed, buffer, clock, &outlet);
-                    Ok(())
-                }
-            };
-            let waker = outlet.waker.clone();
-            drop(outlet);
-            waker.unpark();
-            result
+        let mut acknowledger = None;
+        let read: Box<dyn FnOnce() -> Result<(), Error> + Send> = match url.clone() {
+            Url::Mqtt(_) => {
+                let reader = mqtt::Reader::new(&settings, clock, stop, ready_sender);
+                acknowledger = Some(reader.acknowledger());
+                Box::new(move || reader.read(buffer, clock, outlet))
+            }
+            Url::File { path, kind } => {
+                Box::new(move || file::read(&path, kind, settings.max_payload, buffer, clock, &outlet))
+            }
+            Url::Stdin => Box::new(move || file::read_stdin(settings.max_payload, buffer, clock, &outlet)),
+            Url::Generate { rows, seed } => Box::new(move || {
+                generate::read(rows, seed, buffer, clock, &outlet);
+                Ok(())
+            }),
         };
         let thread = std::thread::Builder::new().name("source".into()).spawn(read).expect("a thread can be started");
-        Source { buckets, ready, thread }
+        Source { buckets, ready, acknowledger, thread }
+    }
+
+    /// What acknowledges deliveries, if the source waits for it.
+    pub fn acknowledger(&self) -> Option<&mqtt::Acknowledger> {
+        self.acknowledger.as_ref().filter(|acknowledger| acknowledger.waits())
     }
 
     /// Ends the source and says how it went.
     pub fn join(self) -> Result<(), Error> {
         drop(self.buckets);
+        if let Some(acknowledger) = self.acknowledger {
+            acknowledger.finish();
+        }
         self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 }

@@ -1,17 +1,21 @@
-//! Rows from an MQTT topic.
+//! Rows from an MQTT topic, by MQTT 5: there the client says how many publishes may wait for their acknowledgement.
 //!
 //! One thread owns the client's event loop and only moves publishes into a bounded queue; the source's thread
 //! splits them into rows. When the queue is full the event loop waits, TCP holds the broker back, and the
 //! broker keeps the backlog.
 
-use std::sync::Arc;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, SendTimeoutError, Sender};
-use rumqttc::{
-    Client, Connection, ConnectionError, Event, Incoming, Outgoing, Publish, QoS, RecvTimeoutError, SubscribeReasonCode,
-};
+use rumqttc::Outgoing;
+use rumqttc::v5::mqttbytes::QoS;
+use rumqttc::v5::mqttbytes::v5::{ConnectReturnCode, Publish, SubscribeReasonCode};
+use rumqttc::v5::{Client, Connection, ConnectionError, Event, Incoming, RecvTimeoutError};
 
+use super::deliveries::{Deliveries, Delivery};
 use super::{Buffer, Error, Outlet, Settings, Stop, payload};
 use crate::data::{Clock, Origin};
 use crate::mqtt::{Backoff, Endpoint};
@@ -19,83 +23,163 @@ use crate::mqtt::{Backoff, Endpoint};
 /// Publishes that wait for the source's thread.
 const QUEUE: usize = 1024;
 /// Requests, acknowledgements among them, that wait for the event loop: more than can be on their way.
-const REQUESTS: usize = 4 * QUEUE;
+const REQUESTS: usize = 1 << 17;
 const LOOK_UP: Duration = Duration::from_millis(100);
 
 struct Arrival {
     publish: Publish,
+    connection: u64,
     arrived: u64,
 }
 
-/// Reads until told to stop, or until the broker stays away for too long.
-pub fn read(
-    settings: &Settings,
-    mut buffer: Buffer,
-    clock: Clock,
-    outlet: &Outlet,
-    ready: Sender<()>,
-) -> Result<(), Error> {
-    let endpoint = settings.endpoint.clone().expect("an MQTT source has an endpoint");
-    let (client, arrivals, thread) = listen(endpoint, settings, clock, outlet.stop.clone(), ready);
-    let mut topic: Arc<str> = "".into();
-    let mut publishes = 0;
-    let taken = super::buffer_until_closed(&arrivals, &mut buffer, clock, outlet, |buffer, arrival, full| {
-        let publish = arrival.publish;
-        publishes += 1;
-        if *topic != *publish.topic {
-            topic = publish.topic.as_str().into();
-        }
-        payload::each_row(&publish.payload, settings.max_payload, |row| {
-            let origin = Origin { topic: topic.clone(), position: publishes };
-            full.extend(buffer.push(row, arrival.arrived, origin, clock));
-        });
-        if publish.qos != QoS::AtMostOnce && client.try_ack(&publish).is_err() {
-            tracing::warn!("publish {publishes} on {topic} could not be acknowledged: the broker will send it again");
-        }
-        Ok(())
-    });
-    outlet.stop.now();
-    drop(arrivals);
-    let listened = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-    taken.and(listened)
+/// What acknowledges publishes, from any thread.
+#[derive(Clone)]
+pub struct Acknowledger {
+    client: Client,
+    deliveries: Arc<Mutex<Deliveries<Publish>>>,
+    /// Whether acknowledgements wait until rows are where they belong: only a session that outlives its connection
+    /// delivers again what was not acknowledged.
+    after_completion: bool,
+    finished: Arc<AtomicBool>,
 }
 
-type Listening = (Client, Receiver<Arrival>, std::thread::JoinHandle<Result<(), Error>>);
+impl Acknowledger {
+    /// Whether anyone waits to hear what is complete.
+    pub fn waits(&self) -> bool {
+        self.after_completion
+    }
 
-fn listen(endpoint: Endpoint, settings: &Settings, clock: Clock, stop: Stop, ready: Sender<()>) -> Listening {
-    let mut options = endpoint.options("source");
-    options.set_manual_acks(true);
-    let (client, connection) = Client::new(options, REQUESTS);
-    let (sender, arrivals) = crossbeam_channel::bounded(QUEUE);
-    let listener = Listener {
-        client: client.clone(),
-        endpoint,
-        arrivals: sender,
-        clock,
-        stop,
-        ready,
-        connect_timeout: settings.connect_timeout,
-        reconnect_timeout: settings.reconnect_timeout,
-        connected_once: false,
-        lost: Some(Instant::now()),
-        backoff: Backoff::default(),
-    };
-    let thread = std::thread::Builder::new().name("mqtt-source".into());
-    let thread = thread.spawn(move || listener.run(connection)).expect("a thread can be started");
-    (client, arrivals, thread)
+    /// The rows of all deliveries up to `number` are where they belong.
+    pub fn complete(&self, number: u64) {
+        let mut deliveries = self.deliveries.lock().expect("no holder panics");
+        deliveries.complete(number);
+        deliveries.acknowledge(|publish| self.client.try_ack(publish).is_ok());
+    }
+
+    /// Nothing will be acknowledged any more: the client may leave.
+    pub fn finish(&self) {
+        self.finished.store(true, Ordering::Release);
+    }
+
+    /// Takes in a publish; its number if its rows are new.
+    fn arrive(&self, connection: u64, publish: &Publish) -> Option<u64> {
+        let mut hasher = DefaultHasher::new();
+        (&publish.topic, &publish.payload).hash(&mut hasher);
+        let mut deliveries = self.deliveries.lock().expect("no holder panics");
+        let number = deliveries.arrive(Delivery {
+            connection,
+            packet_id: publish.pkid,
+            again: publish.dup,
+            hash: hasher.finish(),
+            // The acknowledgement needs no payload.
+            packet: Publish { payload: Default::default(), topic: Default::default(), ..publish.clone() },
+        });
+        if let Some(number) = number.filter(|_| !self.after_completion) {
+            deliveries.complete(number);
+        }
+        deliveries.acknowledge(|publish| self.client.try_ack(publish).is_ok());
+        number
+    }
+}
+
+/// A source that is about to read.
+pub struct Reader {
+    acknowledger: Acknowledger,
+    listener: Listener,
+    connection: Connection,
+    arrivals: Receiver<Arrival>,
+    max_payload: usize,
+}
+
+impl Reader {
+    /// # Panics
+    /// If the settings lack the endpoint of an MQTT source: that is an error of the caller.
+    pub fn new(settings: &Settings, clock: Clock, stop: Stop, ready: Sender<()>) -> Reader {
+        let endpoint = settings.endpoint.clone().expect("an MQTT source has an endpoint");
+        let mut options = endpoint.options_v5("source", settings.window());
+        options.set_manual_acks(true);
+        options.set_connection_timeout(settings.connect_timeout.map_or(5, |timeout| timeout.as_secs().clamp(1, 5)));
+        let after_completion = settings.is_persistent();
+        let (client, connection) = Client::new(options, REQUESTS);
+        let (sender, arrivals) = crossbeam_channel::bounded(QUEUE);
+        let acknowledger = Acknowledger {
+            client: client.clone(),
+            deliveries: Arc::default(),
+            after_completion,
+            finished: Arc::default(),
+        };
+        let listener = Listener {
+            client,
+            acknowledger: acknowledger.clone(),
+            endpoint,
+            arrivals: Some(sender),
+            clock,
+            stop,
+            ready,
+            connect_timeout: settings.connect_timeout,
+            reconnect_timeout: settings.reconnect_timeout,
+            connection: 0,
+            lost: Some(Instant::now()),
+            backoff: Backoff::default(),
+        };
+        Reader { acknowledger, listener, connection, arrivals, max_payload: settings.max_payload }
+    }
+
+    pub fn acknowledger(&self) -> Acknowledger {
+        self.acknowledger.clone()
+    }
+
+    /// Reads until told to stop, or until the broker stays away for too long; then waits until all that is to be
+    /// acknowledged is.
+    pub fn read(self, mut buffer: Buffer, clock: Clock, outlet: Outlet) -> Result<(), Error> {
+        let Reader { acknowledger, listener, connection, arrivals, max_payload } = self;
+        let thread = std::thread::Builder::new().name("mqtt-source".into());
+        let thread = thread.spawn(move || listener.run(connection)).expect("a thread can be started");
+        let mut topic: Arc<str> = "".into();
+        let mut publishes = 0;
+        let taken = super::buffer_until_closed(&arrivals, &mut buffer, clock, &outlet, |buffer, arrival, full| {
+            let Arrival { publish, connection, arrived } = arrival;
+            let number = match publish.qos {
+                QoS::AtMostOnce => None,
+                _ => match acknowledger.arrive(connection, &publish) {
+                    None => return Ok(()),
+                    number => number,
+                },
+            };
+            publishes += 1;
+            if topic.as_bytes() != publish.topic {
+                topic = String::from_utf8_lossy(&publish.topic).into();
+            }
+            payload::each_row(&publish.payload, max_payload, |row| {
+                let origin = Origin { topic: topic.clone(), position: publishes };
+                full.extend(buffer.push(row, arrived, origin, clock));
+            });
+            if let Some(number) = number {
+                buffer.delivered(number, full);
+            }
+            Ok(())
+        });
+        outlet.stop.now();
+        drop((arrivals, outlet));
+        let listened = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        taken.and(listened)
+    }
 }
 
 /// The owner of the event loop.
 struct Listener {
     client: Client,
+    acknowledger: Acknowledger,
     endpoint: Endpoint,
-    arrivals: Sender<Arrival>,
+    /// Closed when the source is told to stop.
+    arrivals: Option<Sender<Arrival>>,
     clock: Clock,
     stop: Stop,
     ready: Sender<()>,
     connect_timeout: Option<Duration>,
     reconnect_timeout: Option<Duration>,
-    connected_once: bool,
+    /// The number of the connection, from 1; 0 before the first.
+    connection: u64,
     /// Since when there has been no connection.
     lost: Option<Instant>,
     backoff: Backoff,
@@ -103,11 +187,10 @@ struct Listener {
 
 impl Listener {
     fn run(mut self, mut connection: Connection) -> Result<(), Error> {
-        connection
-            .eventloop
-            .network_options
-            .set_connection_timeout(self.connect_timeout.map_or(5, |timeout| timeout.as_secs().clamp(1, 5)));
-        while !self.stop.is_set() {
+        while !self.acknowledger.finished.load(Ordering::Acquire) {
+            if self.stop.is_set() {
+                self.arrivals = None;
+            }
             match connection.recv_timeout(LOOK_UP) {
                 Ok(Ok(Event::Incoming(packet))) => self.receive(packet)?,
                 Ok(Ok(Event::Outgoing(_))) | Err(RecvTimeoutError::Timeout) => {}
@@ -122,36 +205,48 @@ impl Listener {
 
     fn receive(&mut self, packet: Incoming) -> Result<(), Error> {
         match packet {
-            Incoming::ConnAck(_) => {
-                // The session may be new: subscribe every time.
-                let Endpoint { url, qos, .. } = &self.endpoint;
-                if self.client.try_subscribe(&url.topic, qos.0).is_err() {
-                    return Err(Error::Broker(format!("{url}: the topic cannot be subscribed to")));
-                }
-                if self.connected_once {
-                    tracing::warn!("connected again to {}:{}", url.host, url.port);
-                }
-                self.connected_once = true;
-                self.lost = None;
-                self.backoff.reset();
-            }
+            Incoming::ConnAck(answer) => self.connected(answer.session_present)?,
             Incoming::SubAck(ack) => {
-                if ack.return_codes.contains(&SubscribeReasonCode::Failure) {
-                    return Err(Error::Broker(format!("the broker refuses the subscription to {}", self.endpoint.url)));
+                let refusal = ack.return_codes.iter().find(|code| !matches!(code, SubscribeReasonCode::Success(_)));
+                if let Some(code) = refusal {
+                    let url = &self.endpoint.url;
+                    return Err(Error::Broker(format!("the broker refuses the subscription to {url}: {code:?}")));
                 }
                 let _ = self.ready.try_send(());
             }
-            Incoming::Publish(publish) => self.queue(Arrival { publish, arrived: self.clock.now() }),
+            Incoming::Publish(publish) => {
+                self.queue(Arrival { publish, connection: self.connection, arrived: self.clock.now() });
+            }
             _ => {}
         }
         Ok(())
     }
 
-    /// Waits while the queue is full: the broker then keeps what follows.
+    /// Subscribes every time: the session may be new.
+    fn connected(&mut self, same_session: bool) -> Result<(), Error> {
+        let Endpoint { url, qos, client_id, .. } = &self.endpoint;
+        if self.client.try_subscribe(&url.topic, qos.v5()).is_err() {
+            return Err(Error::Broker(format!("{url}: the topic cannot be subscribed to")));
+        }
+        if self.connection > 0 {
+            tracing::warn!("connected again to {}:{}", url.host, url.port);
+            if client_id.is_some() && !same_session {
+                tracing::warn!("the broker has lost the session: what it held for this client is gone");
+            }
+        }
+        let deliveries = &self.acknowledger.deliveries;
+        self.connection = deliveries.lock().expect("no holder panics").connected(same_session);
+        self.lost = None;
+        self.backoff.reset();
+        Ok(())
+    }
+
+    /// Waits while the queue is full: the broker then keeps what follows. What comes after the stop is left to it.
     fn queue(&self, arrival: Arrival) {
+        let Some(arrivals) = &self.arrivals else { return };
         let mut arrival = arrival;
         while !self.stop.is_set() {
-            match self.arrivals.send_timeout(arrival, LOOK_UP) {
+            match arrivals.send_timeout(arrival, LOOK_UP) {
                 Ok(()) | Err(SendTimeoutError::Disconnected(_)) => return,
                 Err(SendTimeoutError::Timeout(back)) => arrival = back,
             }
@@ -160,14 +255,21 @@ impl Listener {
 
     fn wait_after(&mut self, error: &ConnectionError) -> Result<(), Error> {
         let Endpoint { url, .. } = &self.endpoint;
+        let address = format!("{}:{}", url.host, url.port);
         if let ConnectionError::ConnectionRefused(code) = error
-            && !self.connected_once
+            && self.connection == 0
         {
-            return Err(Error::Broker(format!("the broker at {}:{} refuses the login: {code:?}", url.host, url.port)));
+            use ConnectReturnCode::{RefusedProtocolVersion, UnsupportedProtocolVersion};
+            return Err(Error::Broker(match code {
+                RefusedProtocolVersion | UnsupportedProtocolVersion => {
+                    format!("the broker at {address} does not speak MQTT 5, which a source needs")
+                }
+                code => format!("the broker at {address} refuses the login: {code:?}"),
+            }));
         }
         self.lost.get_or_insert_with(Instant::now);
         let wait = self.backoff.next_wait();
-        tracing::warn!("no connection to the broker at {}:{} ({error}); again in {wait:?}", url.host, url.port);
+        tracing::warn!("no connection to the broker at {address} ({error}); again in {wait:?}");
         let until = Instant::now() + wait;
         while Instant::now() < until && !self.stop.is_set() {
             self.give_up()?;
@@ -178,7 +280,7 @@ impl Listener {
 
     /// Ends the source when the broker has been away for longer than allowed.
     fn give_up(&self) -> Result<(), Error> {
-        let timeout = if self.connected_once { self.reconnect_timeout } else { self.connect_timeout };
+        let timeout = if self.connection > 0 { self.reconnect_timeout } else { self.connect_timeout };
         let (Some(timeout), Some(lost)) = (timeout, self.lost) else { return Ok(()) };
         if lost.elapsed() < timeout {
             return Ok(());
