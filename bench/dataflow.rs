@@ -85,8 +85,14 @@ fn in_a_loop(dataflow: &Dataflow, buckets: &[Bucket]) -> f64 {
 
 /// Seconds for the whole run, the source's thread beside it.
 fn through_timely(dataflow: Dataflow, fuse: bool) -> f64 {
-    let options =
-        Options { cluster: Cluster::threads(1), fuse, stop: Stop::default(), on_progress: None, on_ready: None };
+    let options = Options {
+        cluster: Cluster::threads(1),
+        fuse,
+        fresh: false,
+        stop: Stop::default(),
+        on_progress: None,
+        on_ready: None,
+    };
     engine::run(dataflow, options).expect("generated rows pass the chain").expect("process 0 has the report").seconds
 }
 

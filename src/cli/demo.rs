@@ -53,6 +53,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let station = station(url, arguments.rows, arguments.rate, ready.clone(), stop.clone());
     let options = Options {
         fuse: false,
+        fresh: false,
         cluster: Cluster::threads(arguments.workers.into()),
         stop: stop.clone(),
         on_progress: Some(run::progress()),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::{Failure, run};
 use crate::data::{Bucket, Clock, Message, Schema};
 use crate::dataflow::{Dataflow, Fitted, FittedStep, Override, SchemaChoice, Step};
-use crate::source::{self, Limits, Source, Url};
+use crate::source::{self, Limits, Position, Source, Url};
 use crate::subtasks::prepare::Prepare;
 
 /// Learn from the rows of a file what steps with fit = "frozen" use: as if all rows were one message.
@@ -62,7 +62,8 @@ fn read_all(dataflow: &Dataflow) -> Result<Bucket, Failure> {
     let limits = Limits { bucket_size: usize::MAX, delay: LONG };
     let settings = source::Settings { limits, ..dataflow.source_settings.clone() };
     let stop = run::stop_on_signals()?;
-    let source = Source::start(&dataflow.source, settings, Clock::start(), stop, std::thread::current());
+    let (beginning, own) = (Position::default(), std::thread::current());
+    let source = Source::start(&dataflow.source, settings, &beginning, Clock::start(), stop, own);
     let bucket = source.buckets.recv();
     source.join().map_err(failed)?;
     bucket.map_err(|_| Failure::Failed(format!("{} holds no rows to learn from", dataflow.source)))

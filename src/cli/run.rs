@@ -57,6 +57,9 @@ pub struct Arguments {
     /// column by column run as one.
     #[arg(long)]
     no_fuse: bool,
+    /// Begin anew: replace results, and forget what an earlier run has finished.
+    #[arg(long)]
+    fresh: bool,
     /// Write report.json and .hlog files into this directory.
     #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
@@ -83,6 +86,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let options = Options {
         cluster,
         fuse: !arguments.no_fuse && arguments.report.is_none(),
+        fresh: arguments.fresh,
         stop: stop_on_signals()?,
         on_progress: (!quiet).then(progress),
         on_ready: if quiet { None } else { announce(&dataflow) },

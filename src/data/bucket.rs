@@ -81,6 +81,9 @@ pub struct Bucket {
     /// The number of the last delivery whose rows all stand in this bucket or in one before it; 0 if there is none.
     #[serde(skip)]
     pub delivered: u64,
+    /// How many rows of the delivery after it stand in this bucket or in one before it.
+    #[serde(skip)]
+    pub begun: u64,
     /// When the bucket was closed, in nanoseconds of the source's monotonic clock.
     #[serde(skip)]
     pub closed: u64,

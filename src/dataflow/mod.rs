@@ -7,6 +7,7 @@ mod overrides;
 mod parse;
 mod sections;
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 pub use diagnostic::Diagnostic;
@@ -33,6 +34,21 @@ pub struct Dataflow {
     pub dead_letter: Option<sink::Settings>,
     steps: Vec<StepPlan>,
     document: Document,
+}
+
+/// One line of a dataflow, and how it is shown to people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    pub shown: String,
+    pub hash: u64,
+}
+
+impl Line {
+    fn new(shown: String, text: &str) -> Line {
+        let mut hasher = DefaultHasher::new();
+        text.hash(&mut hasher);
+        Line { shown, hash: hasher.finish() }
+    }
 }
 
 /// A step before its columns are looked up in a schema.
@@ -100,6 +116,18 @@ impl Dataflow {
         if let Some(sink) = &mut self.dead_letter {
             sink.connect_timeout = Some(timeout);
         }
+    }
+
+    /// A hash of each line of the file that says anything, and of each override, to know the dataflow again.
+    pub fn lines(&self) -> Vec<Line> {
+        let path = &self.document.path;
+        let lines = self.document.text.lines().map(str::trim).zip(1..);
+        let lines = lines.filter(|(line, _)| !line.is_empty() && !line.starts_with('#'));
+        let lines = lines.map(|(line, number)| Line::new(format!("{path}, line {number}"), line));
+        let overrides = self.document.overrides.iter().map(|placed| &placed.given);
+        let overrides =
+            overrides.map(|given| Line::new(given.shown.clone(), &format!("{} = {}", given.key, given.value)));
+        lines.chain(overrides).collect()
     }
 
     /// Labels of all operators that work on messages: prepare, the steps, result.

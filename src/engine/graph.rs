@@ -37,7 +37,7 @@ pub struct Plan {
 /// Takes results in the order of epochs; flushed when an epoch is written, closed at the end.
 pub trait Writer {
     /// Whether the results were taken.
-    fn write(&mut self, output: Output) -> bool;
+    fn write(&mut self, epoch: u64, output: Output) -> bool;
     /// Whether all that was taken so far has gone on.
     fn flush(&mut self) -> bool;
     fn close(&mut self);
@@ -189,7 +189,7 @@ fn write<'scope>(
             let mut written = Vec::new();
             while let Some((capability, finished)) = held.next_complete(frontier) {
                 for Finished { output, receipt } in finished {
-                    let taken = writer.write(output);
+                    let taken = writer.write(receipt.epoch, output);
                     written.push((capability.clone(), Receipt { written: taken, ..receipt }));
                 }
             }

@@ -1,5 +1,6 @@
 //! Runs a dataflow on timely: the graph, the workers, the processes.
 
+mod checkpoint;
 mod cluster;
 mod gather;
 mod graph;
@@ -9,16 +10,18 @@ mod learning;
 mod parcel;
 mod schema;
 mod stages;
+mod start;
 mod worker;
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use timely::WorkerConfig;
 
 pub use cluster::Cluster;
 pub use launcher::launch;
+use start::Start;
 pub use worker::Snapshot;
 
 use crate::dataflow::{Dataflow, Diagnostic};
@@ -35,6 +38,8 @@ pub struct Options {
     pub cluster: Cluster,
     /// Run steps that follow each other and act by column as one operator.
     pub fuse: bool,
+    /// Begin anew: forget what an earlier run has finished.
+    pub fresh: bool,
     /// Set it to drain and end.
     pub stop: Stop,
     /// Called a few times a second on the first worker.
@@ -59,6 +64,9 @@ pub enum Error {
     Source(#[from] source::Error),
     #[error("{0}")]
     Sink(#[from] sink::Error),
+    /// An earlier run's progress can't be used.
+    #[error("{0}")]
+    Checkpoint(String),
     #[error("{0}")]
     Cluster(String),
 }
@@ -69,10 +77,14 @@ pub enum Error {
 /// The first error of this process' workers.
 pub fn run(dataflow: Dataflow, options: Options) -> Result<Option<Report>, Error> {
     cluster::explain_lost_peers();
+    let start = if options.cluster.process == 0 { Some(Start::find(&dataflow, &options)?) } else { None };
+    let start = Mutex::new(start);
     let (builders, others) = options.cluster.connect().map_err(Error::Cluster)?;
     let dataflow = Arc::new(dataflow);
     let guards = timely::execute::execute_from(builders, others, WorkerConfig::default(), move |worker| {
-        worker::run(worker, &dataflow, &options)
+        let first = worker.index() == 0;
+        let start = if first { start.lock().expect("no holder panics").take() } else { None };
+        worker::run(worker, &dataflow, &options, start)
     });
     let mut report = None;
     for result in guards.map_err(Error::Cluster)?.join() {

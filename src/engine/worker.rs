@@ -9,16 +9,18 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::TryRecvError;
 use timely::worker::Worker;
 
+use super::checkpoint::{Checkpoint, Progress};
 use super::gather::{Gather, Measured};
 use super::graph::{self, Accounts, Ends, Plan, Writer};
 use super::parcel::Receipt;
 use super::stages::{Stage, stages};
+use super::start::{Start, existing};
 use super::{Error, Options};
 use crate::data::{Bucket, Clock, Schema};
 use crate::dataflow::{Dataflow, SchemaChoice};
 use crate::measure::{Histogram, Latency, Report, Service, ServiceTimes, peak_memory_bytes};
-use crate::sink::{self, DeadLetter, DeadLetters, Sink};
-use crate::source::{self, Source};
+use crate::sink::{self, DeadLetter, DeadLetters, Existing, Sink};
+use crate::source::{self, Position, Source};
 use crate::subtasks::result::Output;
 
 /// Bytes of rows in flight; past it the source waits.
@@ -48,10 +50,16 @@ fn fail(failure: &Failure, error: impl Into<Error>) {
 }
 
 /// Runs one worker; the first one returns the report.
-pub fn run(worker: &mut Worker, dataflow: &Dataflow, options: &Options) -> Result<Option<Report>, Error> {
+pub fn run(
+    worker: &mut Worker,
+    dataflow: &Dataflow,
+    options: &Options,
+    start: Option<Start>,
+) -> Result<Option<Report>, Error> {
     let clock = Clock::start();
     let failure = Failure::default();
-    let mut intake = (worker.index() == 0).then(|| Intake::start(dataflow, options, clock));
+    let existing = start.as_ref().map_or_else(|| existing(dataflow, options), |start| start.existing);
+    let mut intake = start.map(|start| Intake::start(dataflow, options, clock, start));
     let Some(schema) = agree_on_schema(worker, dataflow, options, intake.as_mut(), &failure) else {
         options.stop.now();
         let ended = intake.map_or(Ok(()), Intake::end);
@@ -70,7 +78,7 @@ pub fn run(worker: &mut Worker, dataflow: &Dataflow, options: &Options) -> Resul
     };
     let times = Rc::new(RefCell::new(ServiceTimes::new(steps.len() + 2)));
     let ledger = Rc::new(RefCell::new(Ledger::new(dataflow.labels())));
-    let writer = SharedWriter::open(worker.index(), &plan, dataflow, options, &failure);
+    let writer = SharedWriter::open(worker.index(), &plan, dataflow, options, existing, &failure);
     let accounts = LedgerAccounts::open(worker.index(), dataflow, &ledger, &failure);
     let gather = Gather::build(worker);
     let ends = graph::build(worker, &plan, &times, writer.clone(), accounts);
@@ -120,6 +128,7 @@ fn agree_on_schema(
 /// The source and what of it is in flight, on the first worker.
 struct Intake {
     source: Source,
+    acknowledgement: Acknowledgement,
     clock: Clock,
     peeked: Option<Bucket>,
     started: Instant,
@@ -128,14 +137,22 @@ struct Intake {
 }
 
 impl Intake {
-    fn start(dataflow: &Dataflow, options: &Options, clock: Clock) -> Intake {
+    fn start(dataflow: &Dataflow, options: &Options, clock: Clock, start: Start) -> Intake {
         let settings = dataflow.source_settings.clone();
         let workers = options.cluster.workers * options.cluster.processes();
         // Progress is paid a batch of epochs, not an epoch: keep tens of them in flight.
         let max_epochs = (2048 / settings.limits.bucket_size).clamp(4 * workers, 256.max(4 * workers));
         let waker = std::thread::current();
-        let source = Source::start(&dataflow.source, settings, clock, options.stop.clone(), waker);
-        Intake { source, clock, peeked: None, started: Instant::now(), finished: None, max_epochs }
+        let source = Source::start(&dataflow.source, settings, &start.position, clock, options.stop.clone(), waker);
+        Intake {
+            source,
+            acknowledgement: Acknowledgement::new(start.checkpoint),
+            clock,
+            peeked: None,
+            started: Instant::now(),
+            finished: None,
+            max_epochs,
+        }
     }
 
     /// Waits for the first bucket.
@@ -173,7 +190,6 @@ impl Intake {
         let Ends { input, probe } = ends;
         let mut input = Some(input);
         let mut watch = Watch::new(self.started);
-        let mut acknowledgement = Acknowledgement::default();
         while !probe.done() {
             if failure.borrow().is_some() {
                 options.stop.now();
@@ -185,6 +201,7 @@ impl Intake {
                         let bucket = Arc::new(bucket);
                         ledger.borrow_mut().enter(bucket.clone());
                         let next = bucket.epoch + 1;
+                        open.advance_to(bucket.epoch);
                         open.send(bucket);
                         open.advance_to(next);
                     }
@@ -194,16 +211,15 @@ impl Intake {
             }
             worker.step_or_park(Some(PARK));
             let now = self.clock.now();
-            ledger.borrow_mut().complete(now, |epoch| !probe.less_equal(&epoch));
-            if acknowledgement.is_due() {
-                acknowledgement.give(&self.source, &ledger.borrow(), || writer.sync(), failure);
+            ledger.borrow_mut().record_complete(now, |epoch| !probe.less_equal(&epoch));
+            if self.acknowledgement.is_due() {
+                self.acknowledgement.give(&self.source, &ledger.borrow(), writer, failure);
             }
             watch.look(&ledger.borrow(), worker.peers(), options);
         }
-        ledger.borrow_mut().complete(self.clock.now(), |_| true);
+        ledger.borrow_mut().record_complete(self.clock.now(), |_| true);
         self.finished = Some(Instant::now());
-        // The sinks are closed: nothing is left to wait for.
-        acknowledgement.give(&self.source, &ledger.borrow(), || true, failure);
+        self.acknowledgement.give(&self.source, &ledger.borrow(), writer, failure);
     }
 
     fn duration(&self) -> Duration {
@@ -215,9 +231,9 @@ impl Intake {
     }
 }
 
-/// Acknowledges deliveries once their results have left the sink.
-#[derive(Default)]
+/// Acknowledges deliveries once their results have left the sink, and the checkpoint knows it.
 struct Acknowledgement {
+    checkpoint: Option<Checkpoint>,
     last: Option<Instant>,
     given: u64,
 }
@@ -226,19 +242,33 @@ impl Acknowledgement {
     /// A sink is asked to bring its results to safety no more often than this.
     const EVERY: Duration = Duration::from_millis(100);
 
+    fn new(checkpoint: Option<Checkpoint>) -> Acknowledgement {
+        Acknowledgement { checkpoint, last: None, given: 0 }
+    }
+
     fn is_due(&self) -> bool {
         self.last.is_none_or(|last| last.elapsed() >= Self::EVERY)
     }
 
     /// After a failure nothing is acknowledged any more: it will be delivered again.
-    fn give(&mut self, source: &Source, ledger: &Ledger, sync: impl FnOnce() -> bool, failure: &Failure) {
-        let due = ledger.delivered;
-        let Some(acknowledger) = source.acknowledger().filter(|_| due > self.given) else { return };
-        if failure.borrow().is_none() && sync() {
-            acknowledger.complete(due);
-            self.given = due;
+    fn give(&mut self, source: &Source, ledger: &Ledger, writer: &SharedWriter, failure: &Failure) {
+        let (Some(acknowledger), Some(complete)) = (source.acknowledger(), ledger.complete) else { return };
+        if complete.delivered == self.given || failure.borrow().is_some() || !writer.sync() {
+            return;
         }
         self.last = Some(Instant::now());
+        if let Some(checkpoint) = &self.checkpoint {
+            let taken = acknowledger.taken(self.given + 1..=complete.delivered);
+            let next = complete.delivered + 1;
+            let begun = acknowledger.taken(next..=next).first().map(|taken| (*taken, complete.begun));
+            let position = Position { next_epoch: complete.epoch + 1, next_row: complete.next_row, taken, begun };
+            let progress = Progress { length: writer.length_after(complete.epoch), position };
+            if let Err(reason) = checkpoint.commit(&progress) {
+                return fail(failure, Error::Checkpoint(reason));
+            }
+        }
+        acknowledger.complete(complete.delivered);
+        self.given = complete.delivered;
     }
 }
 
@@ -279,8 +309,8 @@ struct Ledger {
     labels: Vec<String>,
     in_flight: VecDeque<Arc<Bucket>>,
     bytes: usize,
-    /// The last delivery whose results have all been written.
-    delivered: u64,
+    /// What is complete, and written.
+    complete: Option<Complete>,
     /// Epochs whose results no sink has taken: the deliveries from the first of them on are not acknowledged.
     first_unwritten: Option<u64>,
     rows_in: u64,
@@ -292,6 +322,17 @@ struct Ledger {
     latency: Latency,
     service_message: Histogram,
     service_row: Histogram,
+}
+
+/// The last epoch of those that are complete in turn.
+#[derive(Clone, Copy, Debug)]
+struct Complete {
+    epoch: u64,
+    next_row: u64,
+    /// The last delivery with all its rows in there.
+    delivered: u64,
+    /// Rows of the one after it that are.
+    begun: u64,
 }
 
 impl Ledger {
@@ -317,11 +358,16 @@ impl Ledger {
     }
 
     /// Records the latency of all epochs that are complete `now`.
-    fn complete(&mut self, now: u64, is_complete: impl Fn(u64) -> bool) {
+    fn record_complete(&mut self, now: u64, is_complete: impl Fn(u64) -> bool) {
         while let Some(bucket) = self.in_flight.pop_front_if(|bucket| is_complete(bucket.epoch)) {
             self.bytes -= bucket.byte_len();
             if self.first_unwritten.is_none_or(|first| bucket.epoch < first) {
-                self.delivered = bucket.delivered;
+                self.complete = Some(Complete {
+                    epoch: bucket.epoch,
+                    next_row: bucket.first_row + bucket.len() as u64,
+                    delivered: bucket.delivered,
+                    begun: bucket.begun,
+                });
             }
             self.rows_done += bucket.len() as u64;
             self.latency.message.record(now.saturating_sub(bucket.closed), 1);
@@ -405,27 +451,41 @@ struct SinkWriter {
     persistent: bool,
     /// Whether the intake asks for a sync; on the other workers every flush must be one.
     asked: bool,
+    /// The length of the sink's file after each epoch, from the one last asked for on.
+    lengths: VecDeque<(u64, u64)>,
     failure: Failure,
 }
 
 impl SharedWriter {
-    fn open(index: usize, plan: &Plan, dataflow: &Dataflow, options: &Options, failure: &Failure) -> SharedWriter {
+    fn open(
+        index: usize,
+        plan: &Plan,
+        dataflow: &Dataflow,
+        options: &Options,
+        existing: Existing,
+        failure: &Failure,
+    ) -> SharedWriter {
         let writes = plan.writer == index as u64;
-        let open =
-            || dataflow.sink.open(&plan.schema_out, options.cluster.process).map_err(|error| fail(failure, error)).ok();
-        let sink = if writes { open() } else { None };
+        let open = || dataflow.sink.open(&plan.schema_out, options.cluster.process, existing);
+        let sink = if writes { open().map_err(|error| fail(failure, error)).ok() } else { None };
         let persistent = dataflow.source_settings.is_persistent();
-        SharedWriter(Rc::new(RefCell::new(SinkWriter {
-            sink,
-            persistent,
-            asked: index == 0,
-            failure: failure.clone(),
-        })))
+        let (asked, lengths, failure) = (index == 0, VecDeque::new(), failure.clone());
+        SharedWriter(Rc::new(RefCell::new(SinkWriter { sink, persistent, asked, lengths, failure })))
     }
 
-    /// Brings to safety what was written. A worker that writes nothing has nothing to bring.
+    /// Brings to safety what was written; a sink that is closed has done so.
     fn sync(&self) -> bool {
-        self.0.borrow_mut().with(|sink| sink.sync())
+        let mut writer = self.0.borrow_mut();
+        writer.sink.is_none() || writer.with(|sink| sink.sync())
+    }
+
+    /// The length of the sink's file when all up to `epoch` was written.
+    fn length_after(&self, epoch: u64) -> u64 {
+        let lengths = &mut self.0.borrow_mut().lengths;
+        while lengths.get(1).is_some_and(|(next, _)| *next <= epoch) {
+            lengths.pop_front();
+        }
+        lengths.front().map_or(0, |(_, length)| *length)
     }
 }
 
@@ -441,8 +501,15 @@ impl SinkWriter {
 }
 
 impl Writer for SharedWriter {
-    fn write(&mut self, output: Output) -> bool {
-        self.0.borrow_mut().with(|sink| sink.write(output))
+    fn write(&mut self, epoch: u64, output: Output) -> bool {
+        let mut writer = self.0.borrow_mut();
+        let written = writer.with(|sink| sink.write(output));
+        if writer.persistent
+            && let Some(length) = writer.sink.as_ref().map(|sink| sink.length())
+        {
+            writer.lengths.push_back((epoch, length));
+        }
+        written
     }
 
     fn flush(&mut self) -> bool {
@@ -453,8 +520,9 @@ impl Writer for SharedWriter {
 
     fn close(&mut self) {
         let mut writer = self.0.borrow_mut();
+        let persistent = writer.persistent;
         if let Some(mut sink) = writer.sink.take()
-            && let Err(error) = if writer.persistent { sink.sync() } else { Ok(()) }.and_then(|()| sink.close())
+            && let Err(error) = if persistent { sink.sync() } else { Ok(()) }.and_then(|()| sink.close())
         {
             fail(&writer.failure, error);
         }
@@ -470,7 +538,9 @@ struct LedgerAccounts {
 
 impl LedgerAccounts {
     fn open(index: usize, dataflow: &Dataflow, ledger: &Rc<RefCell<Ledger>>, failure: &Failure) -> LedgerAccounts {
-        let open = || DeadLetters::open(dataflow.dead_letter.as_ref()).map_err(|error| fail(failure, error)).ok();
+        let existing = if dataflow.source_settings.is_persistent() { Existing::Append } else { Existing::Replace };
+        let open =
+            || DeadLetters::open(dataflow.dead_letter.as_ref(), existing).map_err(|error| fail(failure, error)).ok();
         let letters = if index == 0 { open() } else { None };
         LedgerAccounts { ledger: ledger.clone(), letters, failure: failure.clone() }
     }

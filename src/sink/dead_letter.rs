@@ -3,7 +3,7 @@
 use base64::Engine;
 use serde::Serialize;
 
-use super::{Error, Settings, Sink};
+use super::{Error, Existing, Settings, Sink};
 use crate::data::Schema;
 use crate::subtasks::result::Output;
 
@@ -61,9 +61,10 @@ impl DeadLetters {
     /// How many are shown when there is no sink for them.
     const SHOWN: u64 = 10;
 
-    pub fn open(settings: Option<&Settings>) -> Result<DeadLetters, Error> {
+    /// Opens the sink for dead letters, if there is one.
+    pub fn open(settings: Option<&Settings>, existing: Existing) -> Result<DeadLetters, Error> {
         let no_columns = Schema::new([] as [(String, crate::data::Kind); 0]);
-        let sink = settings.map(|settings| settings.open(&no_columns, 0)).transpose()?;
+        let sink = settings.map(|settings| settings.open(&no_columns, 0, existing)).transpose()?;
         Ok(DeadLetters { sink, written: 0 })
     }
 

@@ -1,7 +1,7 @@
 //! Lines to a file, to standard output, or to nowhere.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Seek, Write};
 use std::path::Path;
 
 use super::{Error, Sink};
@@ -28,6 +28,8 @@ impl Sink for Null {
 pub struct Lines<W: Write> {
     path: String,
     writer: BufWriter<W>,
+    /// Bytes of the file.
+    length: u64,
     /// Brings to the disk what was flushed.
     sync: fn(&W) -> io::Result<()>,
 }
@@ -37,10 +39,35 @@ impl Lines<File> {
     pub fn create(path: &Path, header: &[u8]) -> Result<Lines<File>, Error> {
         let shown = path.display().to_string();
         let file = File::create(path).map_err(|error| Error::File { path: shown.clone(), error })?;
-        let mut lines = Lines { path: shown, writer: BufWriter::with_capacity(1 << 18, file), sync: File::sync_data };
+        let mut lines = Lines {
+            path: shown,
+            writer: BufWriter::with_capacity(1 << 18, file),
+            length: header.len() as u64,
+            sync: File::sync_data,
+        };
         let written = lines.writer.write_all(header);
         lines.done(written)?;
         Ok(lines)
+    }
+}
+
+impl Lines<File> {
+    /// Goes on behind the first `length` bytes of a file; what stands after them was not finished, and goes.
+    pub fn resume(path: &Path, length: u64) -> Result<Lines<File>, Error> {
+        let shown = path.display().to_string();
+        let open = || {
+            let mut file = File::options().write(true).open(path)?;
+            let found = file.metadata()?.len();
+            if found < length {
+                let reason = format!("has {found} bytes; its checkpoint says that {length} were written: pass --fresh");
+                return Err(io::Error::other(reason));
+            }
+            file.set_len(length)?;
+            file.seek(io::SeekFrom::End(0))?;
+            Ok(file)
+        };
+        let file = open().map_err(|error| Error::File { path: shown.clone(), error })?;
+        Ok(Lines { path: shown, writer: BufWriter::with_capacity(1 << 18, file), length, sync: File::sync_data })
     }
 }
 
@@ -49,6 +76,7 @@ impl Lines<io::Stdout> {
         Lines {
             path: "standard output".into(),
             writer: BufWriter::with_capacity(1 << 18, io::stdout()),
+            length: 0,
             sync: |_| Ok(()),
         }
     }
@@ -67,6 +95,7 @@ impl<W: Write> Sink for Lines<W> {
     fn write(&mut self, output: Output) -> Result<(), Error> {
         let Output::Lines(lines) = output else { unreachable!("the encoder gives lines to a sink of lines") };
         let written = self.writer.write_all(&lines);
+        self.length += lines.len() as u64;
         self.done(written)
     }
 
@@ -79,6 +108,10 @@ impl<W: Write> Sink for Lines<W> {
         self.flush()?;
         let synced = (self.sync)(self.writer.get_ref());
         self.done(synced)
+    }
+
+    fn length(&self) -> u64 {
+        self.length
     }
 
     fn close(mut self: Box<Self>) -> Result<(), Error> {

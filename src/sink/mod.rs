@@ -6,6 +6,7 @@ mod mqtt;
 mod parquet;
 mod url;
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use dead_letter::{DeadLetter, DeadLetters};
@@ -23,6 +24,18 @@ pub struct Settings {
     pub parts: bool,
     pub endpoint: Option<Endpoint>,
     pub connect_timeout: Option<Duration>,
+}
+
+/// What becomes of a file that is there already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    Replace,
+    /// Refuse it if it holds anything.
+    Refuse,
+    /// Write behind all that it holds.
+    Append,
+    /// Write behind its first bytes; the rest goes.
+    Resume(u64),
 }
 
 /// Why a sink could not write.
@@ -51,6 +64,11 @@ pub trait Sink {
         self.flush()
     }
 
+    /// Bytes of the file so far; 0 where there is no file of lines.
+    fn length(&self) -> u64 {
+        0
+    }
+
     /// Ends the sink. Without it a file may lack its end.
     fn close(self: Box<Self>) -> Result<(), Error>;
 }
@@ -65,23 +83,63 @@ impl Settings {
         }
     }
 
+    /// The file that tells how much of the sink's file is finished; `None` where that can't be told.
+    pub fn checkpoint(&self) -> Option<PathBuf> {
+        match &self.url {
+            Url::Ndjson(path) | Url::Csv(path) if !self.parts => Some(path.with_added_extension("checkpoint")),
+            _ => None,
+        }
+    }
+
+    /// Refuses a file that must not be replaced.
+    ///
+    /// # Errors
+    /// If it is there and holds anything.
+    pub fn check(&self, existing: Existing) -> Result<(), Error> {
+        match &self.url {
+            Url::Ndjson(path) | Url::Csv(path) | Url::Parquet(path) => refuse_results(path, existing),
+            _ => Ok(()),
+        }
+    }
+
     /// Opens the sink; with `parts`, the file of process `process`.
-    pub fn open(&self, schema: &Schema, process: usize) -> Result<Box<dyn Sink>, Error> {
-        let path = |path: &std::path::Path| if self.parts { url::part(path, process) } else { path.to_owned() };
+    pub fn open(&self, schema: &Schema, process: usize, existing: Existing) -> Result<Box<dyn Sink>, Error> {
+        let path = |path: &Path| if self.parts { url::part(path, process) } else { path.to_owned() };
+        let lines = |file: &Path, header: &[u8]| lines(&path(file), header, existing);
         Ok(match &self.url {
             Url::Null => Box::new(lines::Null),
             Url::Stdout => Box::new(lines::Lines::stdout()),
-            Url::Ndjson(file) => Box::new(lines::Lines::create(&path(file), b"")?),
-            Url::Csv(file) => {
-                Box::new(lines::Lines::create(&path(file), &crate::subtasks::result::Encoder::csv_header(schema))?)
+            Url::Ndjson(file) => lines(file, b"")?,
+            Url::Csv(file) => lines(file, &crate::subtasks::result::Encoder::csv_header(schema))?,
+            Url::Parquet(file) => {
+                refuse_results(&path(file), existing)?;
+                Box::new(parquet::Parquet::create(&path(file), schema)?)
             }
-            Url::Parquet(file) => Box::new(parquet::Parquet::create(&path(file), schema)?),
             Url::Mqtt(_) => {
                 let endpoint = self.endpoint.clone().expect("an MQTT sink has an endpoint");
                 Box::new(mqtt::Publisher::start(endpoint, self.connect_timeout)?)
             }
         })
     }
+}
+
+fn lines(path: &Path, header: &[u8], existing: Existing) -> Result<Box<dyn Sink>, Error> {
+    refuse_results(path, existing)?;
+    let found = std::fs::metadata(path).map_or(0, |found| found.len());
+    Ok(Box::new(match existing {
+        Existing::Resume(length) => lines::Lines::resume(path, length)?,
+        Existing::Append if found > 0 => lines::Lines::resume(path, found)?,
+        _ => lines::Lines::create(path, header)?,
+    }))
+}
+
+fn refuse_results(path: &Path, existing: Existing) -> Result<(), Error> {
+    let found = std::fs::metadata(path).map_or(0, |found| found.len());
+    if existing != Existing::Refuse || found == 0 {
+        return Ok(());
+    }
+    let reason = "holds results whose rows will not come again: move it away, or pass --fresh to replace it";
+    Err(Error::File { path: path.display().to_string(), error: std::io::Error::other(reason) })
 }
 
 pub use mqtt::Publisher;

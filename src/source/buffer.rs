@@ -21,6 +21,8 @@ pub struct Buffer {
     next_row: u64,
     rows_left: u64,
     delivered: u64,
+    /// Rows of the delivery that is being taken in.
+    begun: u64,
 }
 
 impl Buffer {
@@ -33,7 +35,19 @@ impl Buffer {
             next_row: 0,
             rows_left: max_rows.unwrap_or(u64::MAX),
             delivered: 0,
+            begun: 0,
         }
+    }
+
+    /// Goes on where an earlier run ended.
+    pub fn starting_at(mut self, next_epoch: u64, next_row: u64) -> Buffer {
+        (self.next_epoch, self.next_row) = (next_epoch, next_row);
+        self
+    }
+
+    /// A row of the delivery that an earlier run has taken.
+    pub fn skip(&mut self) {
+        self.begun += 1;
     }
 
     /// Whether no more rows are taken.
@@ -51,6 +65,7 @@ impl Buffer {
         }
         self.open.push(row, arrived, origin);
         self.next_row += 1;
+        self.begun += 1;
         self.rows_left -= 1;
         if self.open.len() < self.limits.bucket_size { None } else { self.close(clock) }
     }
@@ -59,10 +74,11 @@ impl Buffer {
     /// of them, or the next one if they were none, says so.
     pub fn delivered(&mut self, number: u64, full: &mut [Bucket]) {
         self.delivered = number;
+        self.begun = 0;
         if self.open.is_empty()
             && let Some(last) = full.last_mut()
         {
-            last.delivered = number;
+            (last.delivered, last.begun) = (number, 0);
         }
     }
 
@@ -78,7 +94,7 @@ impl Buffer {
         }
         self.next_epoch += 1;
         let mut bucket = std::mem::take(&mut self.open);
-        bucket.delivered = self.delivered;
+        (bucket.delivered, bucket.begun) = (self.delivered, self.begun);
         bucket.closed = clock.now();
         Some(bucket)
     }
@@ -131,7 +147,8 @@ mod tests {
         }
         buckets.extend(buffer.close(clock));
         // The first one ends in the middle of delivery 2.
-        assert_eq!(buckets.iter().map(|bucket| bucket.delivered).collect::<Vec<_>>(), [1, 3, 5]);
+        let delivered = |bucket: &Bucket| (bucket.delivered, bucket.begun);
+        assert_eq!(buckets.iter().map(delivered).collect::<Vec<_>>(), [(1, 1), (3, 0), (5, 0)]);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! Nothing here knows of threads or of MQTT's client, so that the tests can play the broker.
 
 use std::collections::{HashMap, VecDeque};
+use std::ops::RangeInclusive;
 
 /// Publishes with an acknowledgement to come. `P` is what the acknowledgement needs.
 pub struct Deliveries<P> {
@@ -43,7 +44,28 @@ impl<P> Default for Deliveries<P> {
     }
 }
 
+/// A publish whose rows have been taken, as it can be known again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Taken {
+    pub packet_id: u16,
+    /// Of topic and payload.
+    pub hash: u64,
+}
+
 impl<P> Deliveries<P> {
+    /// After a run that has taken these in.
+    pub fn after(taken: &[Taken]) -> Deliveries<P> {
+        let known = taken.iter().map(|taken| (taken.packet_id, Known { number: 0, hash: taken.hash }));
+        Deliveries { known: known.collect(), ..Deliveries::default() }
+    }
+
+    /// The publishes with these numbers, as far as their packet ids are still theirs: at least until they are
+    /// acknowledged.
+    pub fn taken(&self, numbers: RangeInclusive<u64>) -> Vec<Taken> {
+        let known = self.known.iter().filter(|(_, known)| numbers.contains(&known.number));
+        known.map(|(packet_id, known)| Taken { packet_id: *packet_id, hash: known.hash }).collect()
+    }
+
     /// A new connection, which the broker may have joined to the session of the last one. It delivers again what was
     /// not acknowledged: only then may that be acknowledged.
     pub fn connected(&mut self, same_session: bool) -> u64 {
@@ -200,6 +222,21 @@ mod tests {
         assert_eq!(deliveries.arrive(delivery(connection, 1, false, 5)), Some(1));
         assert_eq!(deliveries.arrive(delivery(connection, 1, false, 5)), Some(2));
         assert_eq!(deliveries.arrive(delivery(connection, 1, true, 6)), Some(3));
+    }
+
+    #[test]
+    fn what_an_earlier_run_has_taken_is_acknowledged_and_not_taken() {
+        let mut deliveries: Deliveries<u16> = Deliveries::after(&[Taken { packet_id: 4, hash: 5 }]);
+        let connection = deliveries.connected(true);
+        assert_eq!(deliveries.arrive(delivery(connection, 4, true, 5)), None);
+        assert_eq!(deliveries.arrive(delivery(connection, 5, true, 6)), Some(1));
+        let mut sent = Vec::new();
+        deliveries.acknowledge(|id| {
+            sent.push(*id);
+            true
+        });
+        assert_eq!(sent, [4]);
+        assert_eq!(deliveries.taken(1..=1), [Taken { packet_id: 5, hash: 6 }]);
     }
 
     #[test]

@@ -19,6 +19,7 @@ use crossbeam_channel::{Receiver, Sender};
 use crate::data::{Bucket, Clock, Inference, Schema};
 use crate::mqtt::Endpoint;
 pub use buffer::{Buffer, Limits};
+pub use deliveries::Taken;
 pub use generate::{Generator, Record};
 pub use mqtt::Acknowledger;
 pub use records::{FileKind, Records};
@@ -80,6 +81,17 @@ impl Settings {
     }
 }
 
+/// Where a source goes on after an earlier run.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Position {
+    pub next_epoch: u64,
+    pub next_row: u64,
+    /// Deliveries that may come again.
+    pub taken: Vec<Taken>,
+    /// The delivery of which only the first rows were taken, and how many.
+    pub begun: Option<(Taken, u64)>,
+}
+
 /// A source that runs.
 pub struct Source {
     pub buckets: Receiver<Bucket>,
@@ -115,18 +127,26 @@ impl Drop for Outlet {
 }
 
 impl Source {
-    /// Starts to read. `waker` is unparked at every bucket.
-    pub fn start(url: &Url, settings: Settings, clock: Clock, stop: Stop, waker: std::thread::Thread) -> Source {
+    /// Starts to read at `position`. `waker` is unparked at every bucket.
+    pub fn start(
+        url: &Url,
+        settings: Settings,
+        position: &Position,
+        clock: Clock,
+        stop: Stop,
+        waker: std::thread::Thread,
+    ) -> Source {
         // Enough that the dataflow never waits for the reader, and few enough that memory stays small.
         let capacity = (16_384 / settings.limits.bucket_size).clamp(2, 1024);
         let (sender, buckets) = crossbeam_channel::bounded(capacity);
         let (ready_sender, ready) = crossbeam_channel::bounded(1);
         let outlet = Outlet { buckets: Some(sender), waker, stop: stop.clone() };
-        let buffer = Buffer::new(settings.limits, settings.max_rows);
+        let buffer =
+            Buffer::new(settings.limits, settings.max_rows).starting_at(position.next_epoch, position.next_row);
         let mut acknowledger = None;
         let read: Box<dyn FnOnce() -> Result<(), Error> + Send> = match url.clone() {
             Url::Mqtt(_) => {
-                let reader = mqtt::Reader::new(&settings, clock, stop, ready_sender);
+                let reader = mqtt::Reader::new(&settings, position, clock, stop, ready_sender);
                 acknowledger = Some(reader.acknowledger());
                 Box::new(move || reader.read(buffer, clock, outlet))
             }

@@ -5,6 +5,7 @@
 //! broker keeps the backlog.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -15,8 +16,8 @@ use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{ConnectReturnCode, Publish, SubscribeReasonCode};
 use rumqttc::v5::{Client, Connection, ConnectionError, Event, Incoming, RecvTimeoutError};
 
-use super::deliveries::{Deliveries, Delivery};
-use super::{Buffer, Error, Outlet, Settings, Stop, payload};
+use super::deliveries::{Deliveries, Delivery, Taken};
+use super::{Buffer, Error, Outlet, Position, Settings, Stop, payload};
 use crate::data::{Clock, Origin};
 use crate::mqtt::{Backoff, Endpoint};
 
@@ -56,6 +57,11 @@ impl Acknowledger {
         deliveries.acknowledge(|publish| self.client.try_ack(publish).is_ok());
     }
 
+    /// The deliveries with these numbers, to know them again; none of them is acknowledged yet.
+    pub fn taken(&self, numbers: RangeInclusive<u64>) -> Vec<Taken> {
+        self.deliveries.lock().expect("no holder panics").taken(numbers)
+    }
+
     /// Nothing will be acknowledged any more: the client may leave.
     pub fn finish(&self) {
         self.finished.store(true, Ordering::Release);
@@ -63,14 +69,13 @@ impl Acknowledger {
 
     /// Takes in a publish; its number if its rows are new.
     fn arrive(&self, connection: u64, publish: &Publish) -> Option<u64> {
-        let mut hasher = DefaultHasher::new();
-        (&publish.topic, &publish.payload).hash(&mut hasher);
+        let Taken { packet_id, hash } = identity(publish);
         let mut deliveries = self.deliveries.lock().expect("no holder panics");
         let number = deliveries.arrive(Delivery {
             connection,
-            packet_id: publish.pkid,
+            packet_id,
             again: publish.dup,
-            hash: hasher.finish(),
+            hash,
             // The acknowledgement needs no payload.
             packet: Publish { payload: Default::default(), topic: Default::default(), ..publish.clone() },
         });
@@ -82,6 +87,13 @@ impl Acknowledger {
     }
 }
 
+/// What a publish is known by when it comes again.
+fn identity(publish: &Publish) -> Taken {
+    let mut hasher = DefaultHasher::new();
+    (&publish.topic, &publish.payload).hash(&mut hasher);
+    Taken { packet_id: publish.pkid, hash: hasher.finish() }
+}
+
 /// A source that is about to read.
 pub struct Reader {
     acknowledger: Acknowledger,
@@ -89,12 +101,14 @@ pub struct Reader {
     connection: Connection,
     arrivals: Receiver<Arrival>,
     max_payload: usize,
+    /// What an earlier run has taken of a delivery, until it comes.
+    begun: Option<(Taken, u64)>,
 }
 
 impl Reader {
     /// # Panics
     /// If the settings lack the endpoint of an MQTT source: that is an error of the caller.
-    pub fn new(settings: &Settings, clock: Clock, stop: Stop, ready: Sender<()>) -> Reader {
+    pub fn new(settings: &Settings, position: &Position, clock: Clock, stop: Stop, ready: Sender<()>) -> Reader {
         let endpoint = settings.endpoint.clone().expect("an MQTT source has an endpoint");
         let mut options = endpoint.options_v5("source", settings.window());
         options.set_manual_acks(true);
@@ -104,7 +118,7 @@ impl Reader {
         let (sender, arrivals) = crossbeam_channel::bounded(QUEUE);
         let acknowledger = Acknowledger {
             client: client.clone(),
-            deliveries: Arc::default(),
+            deliveries: Arc::new(Mutex::new(Deliveries::after(&position.taken))),
             after_completion,
             finished: Arc::default(),
         };
@@ -122,7 +136,14 @@ impl Reader {
             lost: Some(Instant::now()),
             backoff: Backoff::default(),
         };
-        Reader { acknowledger, listener, connection, arrivals, max_payload: settings.max_payload }
+        Reader {
+            acknowledger,
+            listener,
+            connection,
+            arrivals,
+            max_payload: settings.max_payload,
+            begun: position.begun,
+        }
     }
 
     pub fn acknowledger(&self) -> Acknowledger {
@@ -132,7 +153,7 @@ impl Reader {
     /// Reads until told to stop, or until the broker stays away for too long; then waits until all that is to be
     /// acknowledged is.
     pub fn read(self, mut buffer: Buffer, clock: Clock, outlet: Outlet) -> Result<(), Error> {
-        let Reader { acknowledger, listener, connection, arrivals, max_payload } = self;
+        let Reader { acknowledger, listener, connection, arrivals, max_payload, mut begun } = self;
         let thread = std::thread::Builder::new().name("mqtt-source".into());
         let thread = thread.spawn(move || listener.run(connection)).expect("a thread can be started");
         let mut topic: Arc<str> = "".into();
@@ -150,7 +171,17 @@ impl Reader {
             if topic.as_bytes() != publish.topic {
                 topic = String::from_utf8_lossy(&publish.topic).into();
             }
+            let mut skip = 0;
+            if publish.dup
+                && let Some((_, rows)) = begun.take_if(|(taken, _)| *taken == identity(&publish))
+            {
+                skip = rows;
+            }
             payload::each_row(&publish.payload, max_payload, |row| {
+                if skip > 0 {
+                    skip -= 1;
+                    return buffer.skip();
+                }
                 let origin = Origin { topic: topic.clone(), position: publishes };
                 full.extend(buffer.push(row, arrived, origin, clock));
             });

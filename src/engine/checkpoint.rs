@@ -1,0 +1,187 @@
+//! What a run has finished for good, so that the next one goes on there: how much of the sink's file counts, which
+//! deliveries it holds, and the numbers of the next epoch and row.
+
+use std::path::{Path, PathBuf};
+
+use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition};
+
+use crate::dataflow::Line;
+use crate::source::{Position, Taken};
+
+/// Single numbers, by name.
+const NUMBERS: TableDefinition<'_, &str, u64> = TableDefinition::new("numbers");
+/// By packet id, the hash of the publish that had it last.
+const DELIVERIES: TableDefinition<'_, u16, u64> = TableDefinition::new("deliveries");
+/// A hash a line of the dataflow.
+const DATAFLOW: TableDefinition<'_, u64, u64> = TableDefinition::new("dataflow");
+
+const VERSION: u64 = 1;
+
+/// An open checkpoint; no other run can open it meanwhile.
+pub struct Checkpoint {
+    path: PathBuf,
+    database: Database,
+}
+
+/// Where a run stands: all that is complete is in the sink's file, within its first `length` bytes.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Progress {
+    pub length: u64,
+    pub position: Position,
+}
+
+impl Checkpoint {
+    /// Opens or creates a checkpoint; the progress, if it holds any.
+    ///
+    /// # Errors
+    /// A file that is in use or broken, or the checkpoint of another dataflow.
+    pub fn open(path: &Path, dataflow: &[Line]) -> Result<(Checkpoint, Option<Progress>), String> {
+        let fresh = !path.exists();
+        let database = Database::create(path).map_err(|error| match error {
+            DatabaseError::DatabaseAlreadyOpen => format!("{}: another run uses this checkpoint", path.display()),
+            error => broken(path, &error),
+        })?;
+        let checkpoint = Checkpoint { path: path.to_owned(), database };
+        let read = if fresh { checkpoint.start(dataflow).map(|()| Ok(None)) } else { checkpoint.read(dataflow) };
+        let progress = read.map_err(|error| broken(path, &error))??;
+        Ok((checkpoint, progress))
+    }
+
+    fn start(&self, dataflow: &[Line]) -> Result<(), redb::Error> {
+        let transaction = self.database.begin_write()?;
+        {
+            transaction.open_table(DELIVERIES)?;
+            transaction.open_table(NUMBERS)?.insert("version", VERSION)?;
+            let mut lines = transaction.open_table(DATAFLOW)?;
+            for (place, line) in (0..).zip(dataflow) {
+                lines.insert(place, line.hash)?;
+            }
+        }
+        Ok(transaction.commit()?)
+    }
+
+    /// The outer error is the file's, the inner one the user's.
+    fn read(&self, dataflow: &[Line]) -> Result<Result<Option<Progress>, String>, redb::Error> {
+        let transaction = self.database.begin_read()?;
+        let numbers = transaction.open_table(NUMBERS)?;
+        let number = |name: &str| Ok::<_, redb::Error>(numbers.get(name)?.map(|number| number.value()));
+        let version = number("version")?.unwrap_or(0);
+        if version != VERSION {
+            let path = self.path.display();
+            return Ok(Err(format!("{path}: written as version {version}; this program reads {VERSION}")));
+        }
+        let lines = transaction.open_table(DATAFLOW)?;
+        let before = lines.iter()?.map(|line| Ok(line?.1.value())).collect::<Result<Vec<u64>, redb::Error>>()?;
+        if let Some(what) = difference(&before, dataflow) {
+            let path = self.path.display();
+            return Ok(Err(format!("{path}: the dataflow has changed since ({what}): take it back, or pass --fresh")));
+        }
+        let Some(length) = number("length")? else { return Ok(Ok(None)) };
+        let deliveries = transaction.open_table(DELIVERIES)?;
+        let taken = |entry: Result<(redb::AccessGuard<'_, u16>, redb::AccessGuard<'_, u64>), redb::StorageError>| {
+            let (packet_id, hash) = entry?;
+            Ok(Taken { packet_id: packet_id.value(), hash: hash.value() })
+        };
+        let taken = deliveries.iter()?.map(taken).collect::<Result<Vec<Taken>, redb::Error>>()?;
+        let begun = match (number("begun rows")?, number("begun packet id")?, number("begun hash")?) {
+            (Some(rows), Some(packet_id), Some(hash)) if rows > 0 => {
+                Some((Taken { packet_id: packet_id as u16, hash }, rows))
+            }
+            _ => None,
+        };
+        let next = (number("next epoch")?.unwrap_or(0), number("next row")?.unwrap_or(0));
+        let position = Position { next_epoch: next.0, next_row: next.1, taken, begun };
+        Ok(Ok(Some(Progress { length, position })))
+    }
+
+    /// Adds what has been finished since; `progress.position.taken` names the new deliveries only.
+    ///
+    /// # Errors
+    /// A file that can't be written.
+    pub fn commit(&self, progress: &Progress) -> Result<(), String> {
+        self.write(progress).map_err(|error| format!("{}: {error}", self.path.display()))
+    }
+
+    fn write(&self, Progress { length, position }: &Progress) -> Result<(), redb::Error> {
+        let transaction = self.database.begin_write()?;
+        {
+            let mut numbers = transaction.open_table(NUMBERS)?;
+            let (begun, rows) = position.begun.unwrap_or_default();
+            for (name, number) in [
+                ("length", *length),
+                ("next epoch", position.next_epoch),
+                ("next row", position.next_row),
+                ("begun rows", rows),
+                ("begun packet id", begun.packet_id.into()),
+                ("begun hash", begun.hash),
+            ] {
+                numbers.insert(name, number)?;
+            }
+            let mut deliveries = transaction.open_table(DELIVERIES)?;
+            for Taken { packet_id, hash } in &position.taken {
+                deliveries.insert(packet_id, hash)?;
+            }
+        }
+        Ok(transaction.commit()?)
+    }
+}
+
+fn broken(path: &Path, error: &dyn std::fmt::Display) -> String {
+    let path = path.display();
+    format!("{path}: the checkpoint cannot be read ({error}): pass --fresh to begin anew without it")
+}
+
+/// The first line that differs.
+fn difference(before: &[u64], now: &[Line]) -> Option<String> {
+    let equal = before.iter().zip(now).take_while(|(before, now)| **before == now.hash).count();
+    match now.get(equal) {
+        Some(line) => Some(line.shown.clone()),
+        None => (equal < before.len()).then(|| "it has become shorter".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(hash: u64) -> Line {
+        Line { shown: format!("line {hash}"), hash }
+    }
+
+    #[test]
+    fn progress_is_found_again_and_only_by_the_same_dataflow() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("c");
+        let dataflow = [line(1), line(2)];
+        let (checkpoint, progress) = Checkpoint::open(&path, &dataflow).unwrap();
+        assert_eq!(progress, None);
+        assert!(Checkpoint::open(&path, &dataflow).err().unwrap().contains("another run"));
+        let at = |length, packet_id| Progress {
+            length,
+            position: Position {
+                next_epoch: 3,
+                next_row: 7,
+                taken: vec![Taken { packet_id, hash: 9 }],
+                begun: Some((Taken { packet_id: 5, hash: 8 }, 2)),
+            },
+        };
+        checkpoint.commit(&at(10, 1)).unwrap();
+        checkpoint.commit(&at(20, 2)).unwrap();
+        drop(checkpoint);
+        let (_, progress) = Checkpoint::open(&path, &dataflow).unwrap();
+        let mut expected = at(20, 1);
+        expected.position.taken.push(Taken { packet_id: 2, hash: 9 });
+        assert_eq!(progress, Some(expected));
+        let refused = |dataflow: &[Line]| Checkpoint::open(&path, dataflow).err().unwrap();
+        assert!(refused(&[line(1), line(4)]).contains("line 4"));
+        assert!(refused(&[line(1)]).contains("shorter"));
+    }
+
+    #[test]
+    fn a_broken_file_is_named() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), vec![7; 5000]).unwrap();
+        let error = Checkpoint::open(file.path(), &[]).err().unwrap();
+        assert!(error.contains("--fresh") && error.contains(file.path().to_str().unwrap()), "{error}");
+    }
+}
