@@ -1,68 +1,15 @@
 //! The whole way over MQTT: the embedded broker, and Debian's mosquitto.
 
+mod broker;
+
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
 
 use rumqttc::{Client, MqttOptions, QoS};
 use tempfile::TempDir;
 
-/// A process that ends with the test.
-struct Process(Child);
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-impl Process {
-    /// A dataflow that has its subscription: what is published from now on is not missed.
-    fn subscribed(command: &mut Command) -> Process {
-        let mut process = Process(command.stderr(Stdio::piped()).spawn().unwrap());
-        let mut lines = BufReader::new(process.0.stderr.take().unwrap()).lines();
-        let told = lines.by_ref().map_while(Result::ok).find(|line| line.contains("subscribed to"));
-        assert!(told.is_some(), "the dataflow ended without a subscription");
-        std::thread::spawn(move || lines.for_each(drop));
-        process
-    }
-
-    /// Ends it by SIGTERM, which drains.
-    fn drain(mut self) {
-        assert!(Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status().unwrap().success());
-        assert!(self.0.wait().unwrap().success());
-    }
-}
-
-fn rowmill(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_rowmill"));
-    command.current_dir(env!("CARGO_MANIFEST_DIR")).args(arguments);
-    command
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
-}
-
-fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !done() {
-        assert!(Instant::now() < deadline, "{what} took too long");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
-fn wait_for_port(port: u16) {
-    wait_until("the broker", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
-}
-
-fn lines(path: &Path) -> usize {
-    std::fs::read_to_string(path).unwrap_or_default().lines().count()
-}
+use broker::{Mosquitto, Process, embedded, lines, rowmill, wait_until};
 
 /// How often each row stands in a CSV file, whatever its message and number.
 fn contents(path: &Path) -> HashMap<String, usize> {
@@ -72,53 +19,6 @@ fn contents(path: &Path) -> HashMap<String, usize> {
         *rows.entry(row.to_owned()).or_default() += 1;
     }
     rows
-}
-
-fn embedded() -> (u16, Process) {
-    let port = free_port();
-    let broker = rowmill(&["broker", "--listen", &format!("127.0.0.1:{port}")]).stderr(Stdio::null()).spawn().unwrap();
-    let broker = Process(broker);
-    wait_for_port(port);
-    (port, broker)
-}
-
-/// Debian's broker with a configuration of its own.
-struct Mosquitto {
-    port: u16,
-    config: PathBuf,
-    process: Process,
-}
-
-impl Mosquitto {
-    fn start(directory: &TempDir, options: &str) -> Mosquitto {
-        let port = free_port();
-        let config = directory.path().join("mosquitto.conf");
-        let fixed = format!("listener {port} 127.0.0.1\nuser root\nmax_queued_messages 100000\n");
-        std::fs::write(&config, fixed + options).unwrap();
-        let process = Mosquitto::spawn(&config);
-        wait_for_port(port);
-        Mosquitto { port, config, process }
-    }
-
-    fn spawn(config: &Path) -> Process {
-        Process(Command::new(sbin("mosquitto")).arg("-c").arg(config).stderr(Stdio::null()).spawn().unwrap())
-    }
-
-    /// Ends it in good order, so that it saves its sessions, and starts it again.
-    fn restart(&mut self) {
-        let pid = self.process.0.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-        self.process.0.wait().unwrap();
-        std::thread::sleep(Duration::from_millis(500));
-        self.process = Mosquitto::spawn(&self.config);
-        wait_for_port(self.port);
-    }
-}
-
-/// Debian keeps servers where an ordinary PATH does not look.
-fn sbin(program: &str) -> PathBuf {
-    let path = Path::new("/usr/sbin").join(program);
-    if path.exists() { path } else { program.into() }
 }
 
 /// Publishes data/sample.csv while a dataflow listens; SIGTERM then drains it. Its results equal those of the file.

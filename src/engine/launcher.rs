@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, getppid, kill_process, set_parent_process_death_signal};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -17,6 +17,22 @@ const HEAD_START: Duration = Duration::from_millis(60);
 const LOOK_UP: Duration = Duration::from_millis(20);
 /// How long the others may take to end when one has failed.
 const GRACE: Duration = Duration::from_secs(3);
+
+/// Names the launcher to the processes it starts.
+const LAUNCHER: &str = "ROWMILL_LAUNCHER";
+
+/// Ends this process when the launcher that started it does, however that ends.
+///
+/// # Errors
+/// If it has ended already.
+pub fn end_with_launcher() -> Result<(), Error> {
+    let Some(launcher) = std::env::var(LAUNCHER).ok().and_then(|pid| Pid::from_raw(pid.parse().ok()?)) else {
+        return Ok(());
+    };
+    let failed = |error| Error::Cluster(format!("the launcher cannot be watched: {error}"));
+    set_parent_process_death_signal(Some(Signal::KILL)).map_err(failed)?;
+    if getppid() == Some(launcher) { Ok(()) } else { Err(Error::Cluster("the launcher has ended".into())) }
+}
 
 /// Runs `processes` copies of this program with `arguments`, and returns the exit code for all of them.
 ///
@@ -31,6 +47,7 @@ pub fn launch(processes: usize, arguments: &[OsString]) -> Result<u8, Error> {
     for process in 0..processes {
         let mut command = Command::new(&program);
         command.args(arguments).arg("--process").arg(process.to_string()).arg("--hostfile").arg(hosts.path());
+        command.env(LAUNCHER, std::process::id().to_string());
         // A terminal's Ctrl-C reaches this process alone, which passes it on once.
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         if process > 0 {

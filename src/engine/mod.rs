@@ -77,6 +77,7 @@ pub enum Error {
 /// The first error of this process' workers.
 pub fn run(dataflow: Dataflow, options: Options) -> Result<Option<Report>, Error> {
     cluster::explain_lost_peers();
+    launcher::end_with_launcher()?;
     let start = if options.cluster.process == 0 { Some(Start::find(&dataflow, &options)?) } else { None };
     let start = Mutex::new(start);
     let (builders, others) = options.cluster.connect().map_err(Error::Cluster)?;

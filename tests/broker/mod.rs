@@ -1,0 +1,115 @@
+//! Brokers and processes for tests of the whole way.
+#![allow(dead_code, reason = "each test uses what it needs")]
+
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// A process that ends with the test.
+pub struct Process(pub Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Process {
+    /// A dataflow that has its subscription: what is published from now on is not missed.
+    pub fn subscribed(command: &mut Command) -> Process {
+        let mut process = Process(command.stderr(Stdio::piped()).spawn().unwrap());
+        let mut lines = BufReader::new(process.0.stderr.take().unwrap()).lines();
+        let mut said = Vec::new();
+        let told = lines.by_ref().map_while(Result::ok).any(|line| {
+            said.push(line);
+            said[said.len() - 1].contains("subscribed to")
+        });
+        assert!(told, "the dataflow ended without a subscription: {said:?}");
+        std::thread::spawn(move || lines.for_each(drop));
+        process
+    }
+
+    /// Ends it by SIGTERM, which drains.
+    pub fn drain(mut self) {
+        assert!(Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status().unwrap().success());
+        assert!(self.0.wait().unwrap().success());
+    }
+}
+
+pub fn rowmill(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rowmill"));
+    command.current_dir(env!("CARGO_MANIFEST_DIR")).args(arguments);
+    command
+}
+
+pub fn free_port() -> u16 {
+    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+}
+
+pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !done() {
+        assert!(Instant::now() < deadline, "{what} took too long");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+pub fn wait_for_port(port: u16) {
+    wait_until("the broker", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+}
+
+pub fn lines(path: &Path) -> usize {
+    std::fs::read_to_string(path).unwrap_or_default().lines().count()
+}
+
+pub fn embedded() -> (u16, Process) {
+    let port = free_port();
+    let broker = rowmill(&["broker", "--listen", &format!("127.0.0.1:{port}")]).stderr(Stdio::null()).spawn().unwrap();
+    let broker = Process(broker);
+    wait_for_port(port);
+    (port, broker)
+}
+
+/// Debian's broker with a configuration of its own.
+pub struct Mosquitto {
+    pub port: u16,
+    config: PathBuf,
+    process: Process,
+}
+
+impl Mosquitto {
+    pub fn start(directory: &TempDir, options: &str) -> Mosquitto {
+        let port = free_port();
+        let config = directory.path().join("mosquitto.conf");
+        let fixed = format!("listener {port} 127.0.0.1\nuser root\nmax_queued_messages 100000\n");
+        std::fs::write(&config, fixed + options).unwrap();
+        let process = Mosquitto::spawn(&config);
+        wait_for_port(port);
+        Mosquitto { port, config, process }
+    }
+
+    fn spawn(config: &Path) -> Process {
+        Process(Command::new(sbin("mosquitto")).arg("-c").arg(config).stderr(Stdio::null()).spawn().unwrap())
+    }
+
+    /// Ends it in good order, so that it saves its sessions, and starts it again.
+    pub fn restart(&mut self) {
+        let pid = self.process.0.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        self.process.0.wait().unwrap();
+        std::thread::sleep(Duration::from_millis(500));
+        self.process = Mosquitto::spawn(&self.config);
+        wait_for_port(self.port);
+    }
+}
+
+/// Debian keeps servers where an ordinary PATH does not look.
+fn sbin(program: &str) -> PathBuf {
+    let path = Path::new("/usr/sbin").join(program);
+    if path.exists() { path } else { program.into() }
+}

@@ -1,0 +1,164 @@
+//! Nothing lost, nothing twice: numbered rows go through a broker that persists, while processes are killed.
+
+mod broker;
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use broker::{Mosquitto, Process, rowmill, wait_until};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rumqttc::{Client, Event, Incoming, MqttOptions, QoS};
+use tempfile::TempDir;
+
+/// How many kills; more for a longer run.
+fn kills() -> usize {
+    std::env::var("ROWMILL_KILLS").map_or(6, |kills| kills.parse().expect("ROWMILL_KILLS is a number"))
+}
+
+/// A dataflow that only carries the column `n`.
+fn carrier(directory: &TempDir) -> PathBuf {
+    let path = directory.path().join("carrier.toml");
+    let text = "schema = { number = [\"n\"] }\n[source]\nurl = \"-\"\nclient_id = \"mill\"\n\
+        [buffer]\nbucket_size = 64\ndelay = \"100ms\"\n[sink]\nurl = \"null\"\n";
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+fn run(carrier: &Path, port: u16, qos: u8, sink: &Path, flags: &[&str]) -> Command {
+    let mut command = rowmill(&["run"]);
+    command.arg(carrier).args(["--source", &format!("mqtt://127.0.0.1:{port}/rows"), "--sink"]).arg(sink);
+    command.args(["--set", &format!("source.qos={qos}")]).args(flags);
+    command
+}
+
+/// Publishes `numbers`, one to forty rows a payload, and waits until the broker has them all.
+fn publish(port: u16, qos: QoS, numbers: std::ops::Range<u64>, random: &mut ChaCha8Rng) {
+    let mut options = MqttOptions::new("station", "127.0.0.1", port);
+    options.set_inflight(20);
+    let (client, mut connection) = Client::new(options, 64);
+    let (mut payloads, mut next) = (Vec::new(), numbers.start);
+    while next < numbers.end {
+        let end = (next + random.random_range(1..=40)).min(numbers.end);
+        let rows: Vec<String> = (next..end).map(|n| format!("{{\"n\": {n}}}")).collect();
+        payloads.push(format!("[{}]", rows.join(",")));
+        next = end;
+    }
+    let count = payloads.len();
+    let sender = std::thread::spawn(move || {
+        for payload in payloads {
+            client.publish("rows", qos, false, payload).unwrap();
+            std::thread::sleep(Duration::from_micros(300));
+        }
+        client
+    });
+    let taken = connection.iter().filter(|event| {
+        let event = event.as_ref().expect("the broker stays");
+        matches!(event, Event::Incoming(Incoming::PubAck(_) | Incoming::PubComp(_)))
+    });
+    assert_eq!(taken.take(count).count(), count);
+    drop(sender.join().unwrap());
+}
+
+/// The column `n` of complete lines, in the order of the file.
+fn numbers(path: &Path) -> Vec<u64> {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let lines = text.split_inclusive('\n').skip(1).filter(|line| line.ends_with('\n'));
+    let last = |line: &str| line.trim_end().rsplit(',').next().and_then(|n| n.parse::<f64>().ok());
+    lines.map(|line| last(line).expect("a number") as u64).collect()
+}
+
+/// Kills a process of the run, whichever: itself, or one that it started.
+fn kill_one(run: &mut Child, random: &mut ChaCha8Rng) {
+    let children = Command::new("pgrep").args(["-P", &run.id().to_string()]).output().unwrap().stdout;
+    let mut pids: Vec<String> = String::from_utf8(children).unwrap().lines().map(str::to_owned).collect();
+    pids.push(run.id().to_string());
+    let pid = &pids[random.random_range(0..pids.len())];
+    assert!(Command::new("kill").args(["-9", pid]).status().unwrap().success());
+    let died = Instant::now();
+    assert!(!run.wait().unwrap().success());
+    assert!(died.elapsed() < Duration::from_secs(10), "the others stay");
+}
+
+/// A broker that keeps what it has taken.
+fn persistent(directory: &TempDir) -> Mosquitto {
+    let store = directory.path().join("store");
+    std::fs::create_dir(&store).unwrap();
+    let options = format!("allow_anonymous true\npersistence true\npersistence_location {}/\n", store.display());
+    Mosquitto::start(directory, &options)
+}
+
+/// Rows go through while the run is killed and started again with another number of workers and processes.
+fn survives_kills(qos: u8, seed: u64) {
+    const ROWS: u64 = 5_000;
+    let directory = tempfile::tempdir().unwrap();
+    let broker = persistent(&directory);
+    let (carrier, out) = (carrier(&directory), directory.path().join("out.csv"));
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let flags: [&[&str]; 4] = [&["-w", "1"], &["-w", "2"], &["-n", "2", "-w", "1"], &["-n", "2", "-w", "2"]];
+    let mut process = Process::subscribed(&mut run(&carrier, broker.port, qos, &out, flags[0]));
+    let mut sent = 0;
+    for kill in 0..kills() {
+        let publisher = {
+            let mut random = ChaCha8Rng::seed_from_u64(seed + kill as u64);
+            let qos = rumqttc::qos(qos).unwrap();
+            std::thread::spawn(move || publish(broker.port, qos, sent..sent + ROWS, &mut random))
+        };
+        sent += ROWS;
+        std::thread::sleep(Duration::from_millis(random.random_range(0..400)));
+        kill_one(&mut process.0, &mut random);
+        let flags = flags[random.random_range(0..flags.len())];
+        process = Process::subscribed(&mut run(&carrier, broker.port, qos, &out, flags));
+        publisher.join().unwrap();
+    }
+    wait_until("all rows", || numbers(&out).len() as u64 >= sent);
+    process.drain();
+    let mut numbers = numbers(&out);
+    numbers.sort_unstable();
+    let twice: Vec<u64> = numbers.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect();
+    assert!(numbers.into_iter().eq(0..sent), "seed {seed}: twice {twice:?}");
+}
+
+#[test]
+#[ignore = "needs mosquitto"]
+fn killed_processes_lose_nothing_and_repeat_nothing() {
+    survives_kills(1, 1);
+    survives_kills(2, 2);
+}
+
+#[test]
+#[ignore = "needs mosquitto"]
+fn results_without_their_checkpoint_are_not_replaced() {
+    let directory = tempfile::tempdir().unwrap();
+    let broker = persistent(&directory);
+    let (carrier, out) = (carrier(&directory), directory.path().join("out.csv"));
+    let refused = |flags: &[&str]| {
+        let output = run(&carrier, broker.port, 1, &out, flags).stdin(Stdio::null()).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    std::fs::write(&out, "message,row,n\n0,0,1.0\n").unwrap();
+    assert!(refused(&[]).contains("--fresh"));
+    Process::subscribed(&mut run(&carrier, broker.port, 1, &out, &["--fresh"])).drain();
+    assert_eq!(numbers(&out), [] as [u64; 0]);
+    let changed = refused(&["--bucket-size", "7"]);
+    assert!(changed.contains("--bucket-size 7") && changed.contains("has changed"), "{changed}");
+    let checkpoint = directory.path().join("out.csv.checkpoint");
+    std::fs::write(&checkpoint, "nonsense").unwrap();
+    let broken = refused(&[]);
+    assert!(broken.contains("out.csv.checkpoint") && broken.contains("--fresh"), "{broken}");
+}
+
+#[test]
+#[ignore = "needs mosquitto"]
+fn a_broker_with_its_usual_limits_fills_buckets_larger_than_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let broker = persistent(&directory);
+    let (carrier, out) = (carrier(&directory), directory.path().join("out.csv"));
+    let flags = ["--bucket-size", "1500", "--delay", "10m"];
+    let process = Process::subscribed(&mut run(&carrier, broker.port, 1, &out, &flags));
+    publish(broker.port, QoS::AtLeastOnce, 0..3000, &mut ChaCha8Rng::seed_from_u64(3));
+    wait_until("two full messages", || numbers(&out).len() == 3000);
+    process.drain();
+}
