@@ -89,6 +89,7 @@ fn through_timely(dataflow: Dataflow, fuse: bool) -> f64 {
         cluster: Cluster::threads(1),
         fuse,
         fresh: false,
+        connect_timeout: engine::CONNECT_TIMEOUT,
         stop: Stop::default(),
         on_progress: None,
         on_ready: None,

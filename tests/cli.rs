@@ -1,6 +1,6 @@
 //! The command line as its users meet it: results, messages, exit codes.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
 use predicates::prelude::*;
@@ -367,5 +367,46 @@ fn real_weatherlink_exports_are_read_whole() {
         let report = report(directory.path());
         assert_accounted(&report, rows);
         assert_eq!(report["dead_letters"], 0);
+    }
+}
+
+/// A file with two free addresses.
+fn host_file(directory: &TempDir) -> PathBuf {
+    let free = || std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let (one, other) = (free(), free());
+    let path = directory.path().join("hosts");
+    std::fs::write(&path, format!("{}\n{}\n", one.local_addr().unwrap(), other.local_addr().unwrap())).unwrap();
+    path
+}
+
+#[test]
+fn a_process_that_never_comes_is_named() {
+    let directory = TempDir::new().unwrap();
+    let mut run = rowmill();
+    run.args(["run", "dataflows/weather.toml", "--source", "data/sample.csv", "--sink", "null", "-n", "2", "-p", "0"]);
+    run.args(["--connect-timeout", "300ms", "--hostfile"]).arg(host_file(&directory));
+    run.assert().code(1).stderr(contains("process").and(contains("1 at 127.0.0.1")).and(contains("within 300ms")));
+}
+
+#[test]
+fn processes_with_different_dataflows_do_not_run_together() {
+    let directory = TempDir::new().unwrap();
+    let hosts = host_file(&directory);
+    let start = |process: &str, bucket_size: &str| {
+        std::process::Command::new(env!("CARGO_BIN_EXE_rowmill"))
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .args(["run", "dataflows/weather.toml", "--source", "data/sample.csv", "--sink", "null", "--quiet"])
+            .args(["-n", "2", "-p", process, "--bucket-size", bucket_size, "--hostfile"])
+            .arg(&hosts)
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap()
+    };
+    let (one, other) = (start("0", "10"), start("1", "11"));
+    for run in [one, other] {
+        let output = run.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("runs another dataflow (--bucket-size 1"), "{said}");
     }
 }

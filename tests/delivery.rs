@@ -129,6 +129,24 @@ fn killed_processes_lose_nothing_and_repeat_nothing() {
 
 #[test]
 #[ignore = "needs mosquitto"]
+fn a_cluster_is_started_again_when_a_process_fails() {
+    let directory = tempfile::tempdir().unwrap();
+    let broker = persistent(&directory);
+    let (carrier, out) = (carrier(&directory), directory.path().join("out.csv"));
+    let flags = ["-n", "2", "--restart", "on-failure"];
+    let process = Process::subscribed(&mut run(&carrier, broker.port, 1, &out, &flags));
+    publish(broker.port, QoS::AtLeastOnce, 0..1000, &mut ChaCha8Rng::seed_from_u64(4));
+    wait_until("the first rows", || numbers(&out).len() == 1000);
+    let killed = Command::new("pkill").args(["-9", "-P", &process.0.id().to_string()]).status();
+    assert!(killed.unwrap().success());
+    publish(broker.port, QoS::AtLeastOnce, 1000..2000, &mut ChaCha8Rng::seed_from_u64(5));
+    wait_until("the other rows", || numbers(&out).len() == 2000);
+    process.drain();
+    assert!(numbers(&out).into_iter().eq(0..2000));
+}
+
+#[test]
+#[ignore = "needs mosquitto"]
 fn results_without_their_checkpoint_are_not_replaced() {
     let directory = tempfile::tempdir().unwrap();
     let broker = persistent(&directory);

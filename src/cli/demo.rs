@@ -54,6 +54,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let options = Options {
         fuse: false,
         fresh: false,
+        connect_timeout: engine::CONNECT_TIMEOUT,
         cluster: Cluster::threads(arguments.workers.into()),
         stop: stop.clone(),
         on_progress: Some(run::progress()),

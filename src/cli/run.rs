@@ -57,13 +57,17 @@ pub struct Arguments {
     /// column by column run as one.
     #[arg(long)]
     no_fuse: bool,
+    /// Start the processes of this machine again when one of them fails.
+    #[arg(long, value_enum, default_value_t = Restart::Never)]
+    restart: Restart,
     /// Begin anew: replace results, and forget what an earlier run has finished.
     #[arg(long)]
     fresh: bool,
     /// Write report.json and .hlog files into this directory.
     #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
-    /// Give up when a broker cannot be reached for so long at the start.
+    /// Give up when a broker cannot be reached for so long at the start, or other processes (they: after 1m at the
+    /// latest, if nothing is said).
     #[arg(long, value_name = "D", value_parser = super::duration)]
     connect_timeout: Option<Duration>,
     /// No progress and no report on standard error.
@@ -71,14 +75,22 @@ pub struct Arguments {
     quiet: bool,
 }
 
+/// When processes are started again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Restart {
+    Never,
+    OnFailure,
+}
+
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let mut dataflow = Dataflow::read(&arguments.file, &overrides(arguments)?)?;
     if let Some(timeout) = arguments.connect_timeout {
         dataflow.set_connect_timeout(timeout);
     }
-    if arguments.processes > 1 && arguments.process.is_none() {
+    let restart = arguments.restart == Restart::OnFailure;
+    if (arguments.processes > 1 || restart) && arguments.process.is_none() {
         let own: Vec<OsString> = std::env::args_os().skip(1).collect();
-        return Ok(ExitCode::from(engine::launch(arguments.processes.into(), &own)?));
+        return Ok(ExitCode::from(engine::launch(arguments.processes.into(), own, restart)?));
     }
     let cluster = cluster(arguments)?;
     let first = cluster.process == 0;
@@ -87,6 +99,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         cluster,
         fuse: !arguments.no_fuse && arguments.report.is_none(),
         fresh: arguments.fresh,
+        connect_timeout: arguments.connect_timeout.unwrap_or(engine::CONNECT_TIMEOUT),
         stop: stop_on_signals()?,
         on_progress: (!quiet).then(progress),
         on_ready: if quiet { None } else { announce(&dataflow) },

@@ -118,6 +118,11 @@ impl Dataflow {
         }
     }
 
+    /// Whether a step learns from all messages so far.
+    pub fn learns_over_the_stream(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step.fitting, Fitting::Stream { .. }))
+    }
+
     /// A hash of each line of the file that says anything, and of each override, to know the dataflow again.
     pub fn lines(&self) -> Vec<Line> {
         let path = &self.document.path;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, de};
 
 use crate::data::{Kind, Schema};
-use crate::mqtt::Qos;
+use crate::mqtt::{Password, Qos};
 use crate::{sink, source};
 
 /// Where a message's subtasks run.
@@ -82,7 +82,7 @@ pub(super) struct Source {
     #[serde(default)]
     pub qos: Qos,
     pub user: Option<String>,
-    pub password: Option<String>,
+    pub password: Option<Password>,
     pub client_id: Option<String>,
     #[serde(default = "max_payload")]
     pub max_payload: usize,
@@ -120,7 +120,7 @@ pub(super) struct Sink {
     #[serde(default)]
     pub qos: Qos,
     pub user: Option<String>,
-    pub password: Option<String>,
+    pub password: Option<Password>,
     pub client_id: Option<String>,
 }
 

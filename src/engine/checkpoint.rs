@@ -2,6 +2,7 @@
 //! deliveries it holds, and the numbers of the next epoch and row.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition};
 
@@ -37,7 +38,7 @@ impl Checkpoint {
     /// A file that is in use or broken, or the checkpoint of another dataflow.
     pub fn open(path: &Path, dataflow: &[Line]) -> Result<(Checkpoint, Option<Progress>), String> {
         let fresh = !path.exists();
-        let database = Database::create(path).map_err(|error| match error {
+        let database = create(path).map_err(|error| match error {
             DatabaseError::DatabaseAlreadyOpen => format!("{}: another run uses this checkpoint", path.display()),
             error => broken(path, &error),
         })?;
@@ -123,6 +124,20 @@ impl Checkpoint {
             }
         }
         Ok(transaction.commit()?)
+    }
+}
+
+/// Opens the file; a run that is just being killed may take a moment to let go of it.
+fn create(path: &Path) -> Result<Database, DatabaseError> {
+    const PATIENCE: Duration = Duration::from_secs(2);
+    let since = Instant::now();
+    loop {
+        match Database::create(path) {
+            Err(DatabaseError::DatabaseAlreadyOpen) if since.elapsed() < PATIENCE => {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            result => return result,
+        }
     }
 }
 

@@ -2,6 +2,9 @@
 
 use std::any::Any;
 use std::fs::File;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use timely::CommunicationConfig;
 use timely::communication::AllocatorBuilder;
@@ -43,11 +46,35 @@ impl Cluster {
         }
     }
 
-    /// Connects the processes, and waits until all are there.
-    pub(super) fn connect(&self) -> Result<Connected, String> {
+    /// Connects the processes, and waits until all are there; ends this one when they take too long.
+    pub(super) fn connect(&self, timeout: Duration) -> Result<Connected, String> {
         if self.hosts.len() < 2 {
             return self.config().try_build();
         }
+        let connected = Arc::new(AtomicBool::new(false));
+        self.end_after(timeout, connected.clone());
+        let result = self.connect_quietly();
+        connected.store(true, Ordering::Release);
+        result
+    }
+
+    /// timely waits for other processes for ever, and can't be told to stop.
+    fn end_after(&self, timeout: Duration, connected: Arc<AtomicBool>) {
+        let others = self.hosts.iter().enumerate().filter(|(process, _)| *process != self.process);
+        let others: Vec<String> = others.map(|(process, host)| format!("{process} at {host}")).collect();
+        std::thread::spawn(move || {
+            std::thread::sleep(timeout);
+            if !connected.load(Ordering::Acquire) {
+                let (others, waited) = (others.join(", "), humantime::format_duration(timeout));
+                eprintln!(
+                    "rowmill: not all other processes ({others}) came within {waited}; --connect-timeout sets this"
+                );
+                std::process::exit(1);
+            }
+        });
+    }
+
+    fn connect_quietly(&self) -> Result<Connected, String> {
         // timely says on standard output what it waits for: that is where results go.
         let own = rustix::io::dup(rustix::stdio::stdout()).map_err(|error| error.to_string())?;
         let nowhere = File::options().write(true).open("/dev/null").map_err(|error| error.to_string())?;

@@ -15,6 +15,9 @@ use super::Error;
 /// Process 0 listens first: the others then find it at once.
 const HEAD_START: Duration = Duration::from_millis(60);
 const LOOK_UP: Duration = Duration::from_millis(20);
+/// Waits before processes are started again: doubled each time, up to a bound.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// How long the others may take to end when one has failed.
 const GRACE: Duration = Duration::from_secs(3);
 
@@ -34,11 +37,32 @@ pub fn end_with_launcher() -> Result<(), Error> {
     if getppid() == Some(launcher) { Ok(()) } else { Err(Error::Cluster("the launcher has ended".into())) }
 }
 
-/// Runs `processes` copies of this program with `arguments`, and returns the exit code for all of them.
+/// Runs `processes` copies of this program with `arguments`, and returns the exit code for all of them. With `restart`
+/// they are started again when one fails: from the checkpoint, if there is one.
 ///
 /// # Errors
 /// If a process cannot be started.
-pub fn launch(processes: usize, arguments: &[OsString]) -> Result<u8, Error> {
+pub fn launch(processes: usize, mut arguments: Vec<OsString>, restart: bool) -> Result<u8, Error> {
+    let mut wait = FIRST_WAIT;
+    loop {
+        let started = Instant::now();
+        let code = launch_once(processes, &arguments)?;
+        // A wrong dataflow stays wrong.
+        if !restart || code != 1 {
+            return Ok(code);
+        }
+        if started.elapsed() > LONGEST_WAIT {
+            wait = FIRST_WAIT;
+        }
+        eprintln!("rowmill: starting again in {}", humantime::format_duration(wait));
+        std::thread::sleep(wait);
+        wait = (2 * wait).min(LONGEST_WAIT);
+        // What has been finished since is not to be forgotten.
+        arguments.retain(|argument| argument != "--fresh");
+    }
+}
+
+fn launch_once(processes: usize, arguments: &[OsString]) -> Result<u8, Error> {
     let failed = |error: std::io::Error| Error::Cluster(format!("the processes cannot be started: {error}"));
     let hosts = host_file(processes).map_err(failed)?;
     let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(failed)?;

@@ -4,6 +4,7 @@ mod checkpoint;
 mod cluster;
 mod gather;
 mod graph;
+mod identity;
 mod in_order;
 mod launcher;
 mod learning;
@@ -16,6 +17,7 @@ mod worker;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use timely::WorkerConfig;
 
@@ -40,6 +42,8 @@ pub struct Options {
     pub fuse: bool,
     /// Begin anew: forget what an earlier run has finished.
     pub fresh: bool,
+    /// How long the other processes may take to come.
+    pub connect_timeout: Duration,
     /// Set it to drain and end.
     pub stop: Stop,
     /// Called a few times a second on the first worker.
@@ -47,6 +51,9 @@ pub struct Options {
     /// Called once when the source is ready: its subscription stands, or it has begun to read.
     pub on_ready: Option<OnReady>,
 }
+
+/// How long other processes may take to come, where nothing else is said.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What watches a run.
 pub type OnProgress = Arc<dyn Fn(&Snapshot) + Send + Sync>;
@@ -80,7 +87,7 @@ pub fn run(dataflow: Dataflow, options: Options) -> Result<Option<Report>, Error
     launcher::end_with_launcher()?;
     let start = if options.cluster.process == 0 { Some(Start::find(&dataflow, &options)?) } else { None };
     let start = Mutex::new(start);
-    let (builders, others) = options.cluster.connect().map_err(Error::Cluster)?;
+    let (builders, others) = options.cluster.connect(options.connect_timeout).map_err(Error::Cluster)?;
     let dataflow = Arc::new(dataflow);
     let guards = timely::execute::execute_from(builders, others, WorkerConfig::default(), move |worker| {
         let first = worker.index() == 0;

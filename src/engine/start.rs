@@ -19,13 +19,14 @@ pub struct Start {
 
 impl Start {
     /// Looks for the checkpoint of an earlier run. There is one if the source delivers again what was not
-    /// acknowledged, and the sink is one file of lines.
+    /// acknowledged, and the sink is one file of lines or a broker.
     ///
     /// # Errors
     /// A checkpoint that can't be used, or results without one.
     pub fn find(dataflow: &Dataflow, options: &Options) -> Result<Start, Error> {
         let existing = existing(dataflow, options);
-        let Some(path) = dataflow.sink.checkpoint().filter(|_| dataflow.source_settings.is_persistent()) else {
+        let Some(path) = dataflow.sink.checkpoint(&dataflow.name).filter(|_| dataflow.source_settings.is_persistent())
+        else {
             return Ok(Start { checkpoint: None, existing, position: Position::default() });
         };
         if options.fresh && path.exists() {
@@ -43,7 +44,14 @@ impl Start {
         }
         let (checkpoint, progress) = Checkpoint::open(path, &dataflow.lines()).map_err(Error::Checkpoint)?;
         let (existing, position) = match progress {
-            Some(Progress { length, position }) => (Existing::Resume(length), position),
+            Some(Progress { length, position }) => {
+                if dataflow.learns_over_the_stream() {
+                    tracing::warn!(
+                        "steps with fit = \"stream\" learn anew: a checkpoint does not keep what they had learned"
+                    );
+                }
+                (Existing::Resume(length), position)
+            }
             // Nothing was acknowledged: what the file may hold comes again.
             None => (if first { existing } else { Existing::Replace }, Position::default()),
         };

@@ -12,6 +12,7 @@ use timely::worker::Worker;
 use super::checkpoint::{Checkpoint, Progress};
 use super::gather::{Gather, Measured};
 use super::graph::{self, Accounts, Ends, Plan, Writer};
+use super::identity;
 use super::parcel::Receipt;
 use super::stages::{Stage, stages};
 use super::start::{Start, existing};
@@ -56,6 +57,9 @@ pub fn run(
     options: &Options,
     start: Option<Start>,
 ) -> Result<Option<Report>, Error> {
+    if options.cluster.processes() > 1 {
+        identity::agree(worker, dataflow, options.cluster.workers)?;
+    }
     let clock = Clock::start();
     let failure = Failure::default();
     let existing = start.as_ref().map_or_else(|| existing(dataflow, options), |start| start.existing);

@@ -7,6 +7,8 @@ use std::time::Duration;
 use rumqttc::{MqttOptions, QoS, v5};
 use serde::Deserialize;
 
+use super::Password;
+
 /// MQTT's largest packet: what is too long for us is refused by us, with a reason.
 const LARGEST_PACKET: usize = 268_435_455;
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
@@ -96,7 +98,7 @@ pub struct Endpoint {
     pub url: Url,
     pub qos: Qos,
     pub user: Option<String>,
-    pub password: Option<String>,
+    pub password: Option<Password>,
     /// Without one the session is forgotten when the client leaves.
     pub client_id: Option<String>,
 }
@@ -123,7 +125,7 @@ impl Endpoint {
         options.set_keep_alive(KEEP_ALIVE);
         options.set_max_packet_size(Some(LARGEST_PACKET as u32));
         if let Some(user) = &self.user {
-            options.set_credentials(user, self.password.as_deref().unwrap_or_default());
+            options.set_credentials(user, self.password.as_ref().map_or("", Password::reveal));
         }
         options
     }
@@ -135,7 +137,7 @@ impl Endpoint {
         options.set_keep_alive(KEEP_ALIVE);
         options.set_max_packet_size(LARGEST_PACKET, LARGEST_PACKET);
         if let Some(user) = &self.user {
-            options.set_credentials(user, self.password.as_deref().unwrap_or_default());
+            options.set_credentials(user, self.password.as_ref().map_or("", Password::reveal));
         }
         options
     }

@@ -3,6 +3,8 @@
 mod broker;
 mod client;
 mod front_door;
+mod password;
 
 pub use broker::{Embedded, free_port};
 pub use client::{Backoff, Endpoint, Qos, Url, host_and_port};
+pub use password::Password;

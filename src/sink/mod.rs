@@ -83,10 +83,12 @@ impl Settings {
         }
     }
 
-    /// The file that tells how much of the sink's file is finished; `None` where that can't be told.
-    pub fn checkpoint(&self) -> Option<PathBuf> {
+    /// The file that tells how much of the results is finished, for the dataflow of this name; `None` where that can't
+    /// be told.
+    pub fn checkpoint(&self, name: &str) -> Option<PathBuf> {
         match &self.url {
             Url::Ndjson(path) | Url::Csv(path) if !self.parts => Some(path.with_added_extension("checkpoint")),
+            Url::Mqtt(_) => Some(format!("{name}.checkpoint").into()),
             _ => None,
         }
     }

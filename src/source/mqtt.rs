@@ -14,7 +14,7 @@ use crossbeam_channel::{Receiver, SendTimeoutError, Sender};
 use rumqttc::Outgoing;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{ConnectReturnCode, Publish, SubscribeReasonCode};
-use rumqttc::v5::{Client, Connection, ConnectionError, Event, Incoming, RecvTimeoutError};
+use rumqttc::v5::{Client, Connection, ConnectionError, Event, Incoming, RecvTimeoutError, StateError};
 
 use super::deliveries::{Deliveries, Delivery, Taken};
 use super::{Buffer, Error, Outlet, Position, Settings, Stop, payload};
@@ -256,7 +256,13 @@ impl Listener {
     /// Subscribes every time: the session may be new.
     fn connected(&mut self, same_session: bool) -> Result<(), Error> {
         let Endpoint { url, qos, client_id, .. } = &self.endpoint;
-        if self.client.try_subscribe(&url.topic, qos.v5()).is_err() {
+        // rumqttc can't take up an exchange at QoS 2 again (its issue 664); what comes again at QoS 1, we know.
+        let qos = if self.acknowledger.after_completion && qos.0 != rumqttc::QoS::AtMostOnce {
+            QoS::AtLeastOnce
+        } else {
+            qos.v5()
+        };
+        if self.client.try_subscribe(&url.topic, qos).is_err() {
             return Err(Error::Broker(format!("{url}: the topic cannot be subscribed to")));
         }
         if self.connection > 0 {
@@ -297,6 +303,11 @@ impl Listener {
                 }
                 code => format!("the broker at {address} refuses the login: {code:?}"),
             }));
+        }
+        if let ConnectionError::MqttState(StateError::Unsolicited(_)) = error {
+            return Err(Error::Broker(format!(
+                "the session at {address} holds an exchange at QoS 2 that cannot be taken up again: give another client_id"
+            )));
         }
         self.lost.get_or_insert_with(Instant::now);
         let wait = self.backoff.next_wait();

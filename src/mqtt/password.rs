@@ -1,0 +1,85 @@
+//! A password that stands in the dataflow file, in a file of its own or in the environment, and is never shown.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+/// A broker's password.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Given")]
+pub struct Password(String);
+
+/// How it is given: `"secret"`, `{ file = "password.txt" }` or `{ env = "MQTT_PASSWORD" }`.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "a text, { file = \"PATH\" } or { env = \"NAME\" } was expected")]
+enum Given {
+    Plain(String),
+    File { file: PathBuf },
+    Environment { env: String },
+}
+
+impl TryFrom<Given> for Password {
+    type Error = String;
+
+    fn try_from(given: Given) -> Result<Password, String> {
+        match given {
+            Given::Plain(password) => Ok(Password(password)),
+            Given::File { file } => {
+                let read = std::fs::read_to_string(&file);
+                let text = read.map_err(|error| format!("the password file {}: {error}", file.display()))?;
+                // An editor ends the line.
+                Ok(Password(text.trim_end_matches(['\r', '\n']).into()))
+            }
+            Given::Environment { env } => {
+                let read = std::env::var(&env);
+                read.map(Password).map_err(|error| format!("the password in the environment's {env}: {error}"))
+            }
+        }
+    }
+}
+
+impl Password {
+    /// The password itself, for the broker alone.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Password, String> {
+        #[derive(Deserialize)]
+        struct Section {
+            password: Password,
+        }
+        toml::from_str::<Section>(text).map(|section| section.password).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn from_text_file_and_environment() {
+        assert_eq!(read("password = \"rain\"").unwrap().reveal(), "rain");
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "sn ow \n").unwrap();
+        let given = format!("password = {{ file = {:?} }}", file.path());
+        assert_eq!(read(&given).unwrap().reveal(), "sn ow ");
+        let path = std::env::var("PATH").unwrap();
+        assert_eq!(read("password = { env = \"PATH\" }").unwrap().reveal(), path);
+    }
+
+    #[test]
+    fn what_is_not_there_is_named_and_nothing_is_shown() {
+        assert!(read("password = { env = \"ROWMILL_NO_SUCH\" }").unwrap_err().contains("ROWMILL_NO_SUCH"));
+        assert!(read("password = { file = \"/no/such\" }").unwrap_err().contains("/no/such"));
+        assert!(read("password = 7").unwrap_err().contains("{ file = \"PATH\" }"));
+        assert_eq!(format!("{:?}", read("password = \"rain\"").unwrap()), "Password");
+    }
+}
