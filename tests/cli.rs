@@ -410,3 +410,13 @@ fn processes_with_different_dataflows_do_not_run_together() {
         assert!(said.contains("runs another dataflow (--bucket-size 1"), "{said}");
     }
 }
+
+#[test]
+fn a_full_disk_ends_the_run_with_the_file_that_could_not_be_written() {
+    let directory = TempDir::new().unwrap();
+    let full = directory.path().join("out.csv");
+    std::os::unix::fs::symlink("/dev/full", &full).unwrap();
+    let mut run = rowmill();
+    run.args(["run", "dataflows/weather.toml", "--source", "data/sample.csv", "--quiet", "--sink"]).arg(&full);
+    run.assert().code(1).stderr(contains("out.csv").and(contains("No space left")));
+}

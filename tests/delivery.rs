@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use broker::proxy::Proxy;
 use broker::{Mosquitto, Process, rowmill, wait_until};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -143,6 +144,35 @@ fn a_cluster_is_started_again_when_a_process_fails() {
     wait_until("the other rows", || numbers(&out).len() == 2000);
     process.drain();
     assert!(numbers(&out).into_iter().eq(0..2000));
+}
+
+#[test]
+#[ignore = "needs mosquitto"]
+fn connections_that_are_cut_and_held_up_lose_nothing_and_repeat_nothing() {
+    const ROWS: u64 = 20_000;
+    let directory = tempfile::tempdir().unwrap();
+    let broker = persistent(&directory);
+    let proxy = Proxy::start(broker.port);
+    let (carrier, out) = (carrier(&directory), directory.path().join("out.csv"));
+    let process = Process::subscribed(&mut run(&carrier, proxy.port, 1, &out, &["-w", "2"]));
+    let port = broker.port;
+    let publisher = std::thread::spawn(move || {
+        publish(port, QoS::AtLeastOnce, 0..ROWS, &mut ChaCha8Rng::seed_from_u64(6));
+    });
+    let mut random = ChaCha8Rng::seed_from_u64(7);
+    for _ in 0..8 {
+        std::thread::sleep(Duration::from_millis(random.random_range(0..150)));
+        proxy.stall(true);
+        std::thread::sleep(Duration::from_millis(random.random_range(0..50)));
+        if random.random_bool(0.7) {
+            proxy.cut();
+        }
+        proxy.stall(false);
+    }
+    publisher.join().unwrap();
+    wait_until("all rows", || numbers(&out).len() as u64 >= ROWS);
+    process.drain();
+    assert!(numbers(&out).into_iter().eq(0..ROWS), "each once, in order");
 }
 
 #[test]

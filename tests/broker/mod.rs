@@ -1,6 +1,8 @@
 //! Brokers and processes for tests of the whole way.
 #![allow(dead_code, reason = "each test uses what it needs")]
 
+pub mod proxy;
+
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};

@@ -1,0 +1,61 @@
+//! A proxy between client and broker that cuts connections and holds them up.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// A proxy on a free port.
+pub struct Proxy {
+    pub port: u16,
+    streams: Arc<Mutex<Vec<TcpStream>>>,
+    stalled: Arc<AtomicBool>,
+}
+
+impl Proxy {
+    /// Passes everything on to the broker at `to`.
+    pub fn start(to: u16) -> Proxy {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (streams, stalled) = (Arc::<Mutex<Vec<TcpStream>>>::default(), Arc::<AtomicBool>::default());
+        let proxy = Proxy { port, streams: streams.clone(), stalled: stalled.clone() };
+        std::thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                let Ok(broker) = TcpStream::connect(("127.0.0.1", to)) else { continue };
+                for (from, to) in [(&client, &broker), (&broker, &client)] {
+                    let (from, to, stalled) = (from.try_clone().unwrap(), to.try_clone().unwrap(), stalled.clone());
+                    std::thread::spawn(move || pass(from, to, &stalled));
+                }
+                streams.lock().unwrap().extend([client, broker]);
+            }
+        });
+        proxy
+    }
+
+    /// Ends all connections without a word.
+    pub fn cut(&self) {
+        for stream in self.streams.lock().unwrap().drain(..) {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// Lets nothing through, or lets it through again.
+    pub fn stall(&self, stalled: bool) {
+        self.stalled.store(stalled, Ordering::Release);
+    }
+}
+
+fn pass(mut from: TcpStream, mut to: TcpStream, stalled: &AtomicBool) {
+    let mut bytes = [0; 4096];
+    while let Ok(count @ 1..) = from.read(&mut bytes) {
+        while stalled.load(Ordering::Acquire) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        if to.write_all(&bytes[..count]).is_err() {
+            break;
+        }
+    }
+    let _ = from.shutdown(Shutdown::Both);
+    let _ = to.shutdown(Shutdown::Both);
+}
