@@ -39,7 +39,12 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let broker = Embedded::on_free_port().map_err(Failure::Failed)?;
-    let url = Url { host: broker.address.ip().to_string(), port: broker.address.port(), topic: "weather/davis".into() };
+    let url = Url {
+        host: broker.address.ip().to_string(),
+        port: broker.address.port(),
+        topic: "weather/davis".into(),
+        tls: false,
+    };
     let overrides = [
         Override::text("--source", "source.url", &url.to_string()),
         Override::text("--sink", "sink.url", &arguments.sink),

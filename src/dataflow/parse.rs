@@ -12,7 +12,6 @@ use super::document::{Document, did_you_mean};
 use super::sections::{self, File, SchemaChoice, SchemaSection};
 use super::{Dataflow, Diagnostic, Fitting, StepPlan};
 use crate::data::Schema;
-use crate::mqtt::Endpoint;
 use crate::subtasks::{self, Entry, REGISTRY, Refusal, Role};
 use crate::{sink, source};
 
@@ -51,7 +50,7 @@ pub fn parse(document: Document) -> Result<Dataflow, Diagnostic> {
         .ok_or_else(|| missing("sink", "--sink"))?;
     let dead_letter = file.dead_letter.map(|sink| sink_settings(&document, sink, true)).transpose()?.flatten();
     let limits = source::Limits { bucket_size: file.buffer.bucket_size, delay: file.buffer.delay };
-    let source_settings = source_settings(file.source.as_ref(), &source, limits);
+    let source_settings = source_settings(&document, file.source.as_ref(), &source, limits)?;
     let name = file.name.unwrap_or_else(|| stem(&document.path));
     let dataflow = Dataflow {
         name,
@@ -302,25 +301,26 @@ fn check_fixed(
     ))
 }
 
-fn source_settings(section: Option<&sections::Source>, url: &source::Url, limits: source::Limits) -> source::Settings {
-    let endpoint = section.and_then(|section| match url {
-        source::Url::Mqtt(url) => Some(Endpoint {
-            url: url.clone(),
-            qos: section.qos,
-            user: section.user.clone(),
-            password: section.password.clone(),
-            client_id: section.client_id.clone(),
-        }),
+fn source_settings(
+    document: &Document,
+    section: Option<&sections::Source>,
+    url: &source::Url,
+    limits: source::Limits,
+) -> Result<source::Settings, Diagnostic> {
+    let endpoint = match (section, url) {
+        (Some(section), source::Url::Mqtt(url)) => Some(section.endpoint(url)),
         _ => None,
-    });
-    source::Settings {
+    };
+    let wrong = |reason| Diagnostic::new(format!("{}: source: {reason}", document.path));
+    let endpoint = endpoint.transpose().map_err(wrong)?;
+    Ok(source::Settings {
         endpoint,
         limits,
         max_payload: section.map_or(source::MAX_PAYLOAD, |section| section.max_payload),
         connect_timeout: section.and_then(|section| section.connect_timeout),
         reconnect_timeout: section.and_then(|section| section.reconnect_timeout),
         max_rows: None,
-    }
+    })
 }
 
 fn sink_settings(
@@ -328,7 +328,7 @@ fn sink_settings(
     section: sections::Sink,
     dead_letter: bool,
 ) -> Result<Option<sink::Settings>, Diagnostic> {
-    let Some(url) = section.url else { return Ok(None) };
+    let Some(url) = section.url.clone() else { return Ok(None) };
     if dead_letter && !url.takes_json() {
         let help = "give a path that ends in .ndjson, -, mqtt:// or null".to_owned();
         return Err(Diagnostic::new(format!(
@@ -348,8 +348,8 @@ fn sink_settings(
             if url.topic.contains(['#', '+']) {
                 return Err(Diagnostic::new(format!("{}: {url}: a sink's topic has no wildcards", document.path)));
             }
-            let sections::Sink { qos, user, password, client_id, .. } = section;
-            Some(Endpoint { url: url.clone(), qos, user, password, client_id })
+            let wrong = |reason| Diagnostic::new(format!("{}: sink: {reason}", document.path));
+            Some(section.endpoint(url).map_err(wrong)?)
         }
         _ => None,
     };

@@ -1,11 +1,12 @@
 //! The sections of a dataflow file as serde reads them.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de};
 
 use crate::data::{Kind, Schema};
-use crate::mqtt::{Password, Qos};
+use crate::mqtt::{Endpoint, Password, Qos, Url, tls};
 use crate::{sink, source};
 
 /// Where a message's subtasks run.
@@ -75,7 +76,7 @@ impl SchemaSection {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Source {
     pub url: Option<source::Url>,
@@ -84,6 +85,9 @@ pub(super) struct Source {
     pub user: Option<String>,
     pub password: Option<Password>,
     pub client_id: Option<String>,
+    pub ca: Option<PathBuf>,
+    pub certificate: Option<PathBuf>,
+    pub key: Option<PathBuf>,
     #[serde(default = "max_payload")]
     pub max_payload: usize,
     #[serde(default, deserialize_with = "optional_duration")]
@@ -91,6 +95,30 @@ pub(super) struct Source {
     #[serde(default, deserialize_with = "optional_duration")]
     pub reconnect_timeout: Option<Duration>,
 }
+
+macro_rules! endpoint {
+    ($section:ty) => {
+        impl $section {
+            /// The endpoint of an MQTT address.
+            ///
+            /// # Errors
+            /// Files for TLS that can't be used.
+            pub fn endpoint(&self, url: &Url) -> Result<Endpoint, String> {
+                let Self { qos, user, password, client_id, ca, certificate, key, .. } = self.clone();
+                let tls = tls::Files { ca, certificate, key };
+                if tls.any() && !url.tls {
+                    return Err(format!(
+                        "{url} has no TLS: write mqtts://, or leave out `ca`, `certificate` and `key`"
+                    ));
+                }
+                Ok(Endpoint { url: url.clone(), qos, user, password, client_id, tls: tls.read()? })
+            }
+        }
+    };
+}
+
+endpoint!(Source);
+endpoint!(Sink);
 
 fn max_payload() -> usize {
     source::MAX_PAYLOAD
@@ -111,7 +139,7 @@ impl Default for BufferSection {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Sink {
     pub url: Option<sink::Url>,
@@ -122,6 +150,9 @@ pub(super) struct Sink {
     pub user: Option<String>,
     pub password: Option<Password>,
     pub client_id: Option<String>,
+    pub ca: Option<PathBuf>,
+    pub certificate: Option<PathBuf>,
+    pub key: Option<PathBuf>,
 }
 
 fn bucket_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {

@@ -7,41 +7,47 @@ use std::time::Duration;
 use rumqttc::{MqttOptions, QoS, v5};
 use serde::Deserialize;
 
-use super::Password;
+use super::{Password, Tls};
 
 /// MQTT's largest packet: what is too long for us is refused by us, with a reason.
 const LARGEST_PACKET: usize = 268_435_455;
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
-/// `mqtt://host:port/topic`.
+/// `mqtt://host:port/topic`, or `mqtts://` with TLS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Url {
     pub host: String,
     pub port: u16,
     pub topic: String,
+    pub tls: bool,
 }
 
 impl FromStr for Url {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Url, String> {
-        let rest = text.strip_prefix("mqtt://").ok_or("an MQTT address begins with mqtt://")?;
+        let (rest, tls) = match (text.strip_prefix("mqtt://"), text.strip_prefix("mqtts://")) {
+            (Some(rest), _) => (rest, false),
+            (None, Some(rest)) => (rest, true),
+            (None, None) => return Err("an MQTT address begins with mqtt:// or mqtts://".into()),
+        };
         let (authority, topic) = rest.split_once('/').unwrap_or((rest, ""));
         if topic.is_empty() {
             return Err(format!("{text:?} names no topic: write mqtt://host:port/topic"));
         }
-        let (host, port) = host_and_port(authority, 1883)?;
-        Ok(Url { host, port, topic: topic.to_owned() })
+        let (host, port) = host_and_port(authority, if tls { 8883 } else { 1883 })?;
+        Ok(Url { host, port, topic: topic.to_owned(), tls })
     }
 }
 
 impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Url { host, port, topic } = self;
+        let Url { host, port, topic, tls } = self;
+        let scheme = if *tls { "mqtts" } else { "mqtt" };
         if host.contains(':') {
-            write!(f, "mqtt://[{host}]:{port}/{topic}")
+            write!(f, "{scheme}://[{host}]:{port}/{topic}")
         } else {
-            write!(f, "mqtt://{host}:{port}/{topic}")
+            write!(f, "{scheme}://{host}:{port}/{topic}")
         }
     }
 }
@@ -101,12 +107,13 @@ pub struct Endpoint {
     pub password: Option<Password>,
     /// Without one the session is forgotten when the client leaves.
     pub client_id: Option<String>,
+    pub tls: Tls,
 }
 
 impl Endpoint {
     /// An endpoint without a login.
     pub fn anonymous(url: Url) -> Endpoint {
-        Endpoint { url, qos: Qos::default(), user: None, password: None, client_id: None }
+        Endpoint { url, qos: Qos::default(), user: None, password: None, client_id: None, tls: Tls::default() }
     }
 
     /// The client's id; `role` is part of it where none is given.
@@ -124,6 +131,9 @@ impl Endpoint {
         options.set_receive_maximum(Some(window));
         options.set_keep_alive(KEEP_ALIVE);
         options.set_max_packet_size(Some(LARGEST_PACKET as u32));
+        if self.url.tls {
+            options.set_transport(self.tls.transport());
+        }
         if let Some(user) = &self.user {
             options.set_credentials(user, self.password.as_ref().map_or("", Password::reveal));
         }
@@ -136,6 +146,9 @@ impl Endpoint {
         options.set_clean_session(self.client_id.is_none());
         options.set_keep_alive(KEEP_ALIVE);
         options.set_max_packet_size(LARGEST_PACKET, LARGEST_PACKET);
+        if self.url.tls {
+            options.set_transport(self.tls.transport());
+        }
         if let Some(user) = &self.user {
             options.set_credentials(user, self.password.as_ref().map_or("", Password::reveal));
         }
@@ -177,6 +190,8 @@ mod tests {
     fn addresses_are_read_and_written() {
         let url: Url = "mqtt://localhost/weather/#".parse().unwrap();
         assert_eq!((url.host.as_str(), url.port, url.topic.as_str()), ("localhost", 1883, "weather/#"));
+        let url: Url = "mqtts://broker/a".parse().unwrap();
+        assert_eq!((url.port, url.to_string().as_str()), (8883, "mqtts://broker:8883/a"));
         assert_eq!("mqtt://[::1]:99/a".parse::<Url>().unwrap().to_string(), "mqtt://[::1]:99/a");
         for wrong in ["mqtt://host", "mqtt://:1883/a", "mqtt://host:x/a", "http://host/a"] {
             assert!(wrong.parse::<Url>().is_err(), "{wrong}");

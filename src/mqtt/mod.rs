@@ -4,7 +4,9 @@ mod broker;
 mod client;
 mod front_door;
 mod password;
+pub mod tls;
 
 pub use broker::{Embedded, free_port};
 pub use client::{Backoff, Endpoint, Qos, Url, host_and_port};
 pub use password::Password;
+pub use tls::Tls;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rumqttc::{Client, Connection, Event, Incoming, Outgoing, QoS, RecvTimeoutError};
 
 use super::{Error, Sink};
-use crate::mqtt::{Backoff, Endpoint};
+use crate::mqtt::{Backoff, Endpoint, tls};
 use crate::subtasks::result::Output;
 
 /// Publishes that wait for the event loop; past it the dataflow waits.
@@ -49,7 +49,8 @@ impl Publisher {
         let shared = Arc::new(Shared::default());
         let thread = {
             let (shared, shown) = (shared.clone(), format!("{}:{}", endpoint.url.host, endpoint.url.port));
-            std::thread::Builder::new().name("mqtt-sink".into()).spawn(move || run(connection, &shared, &shown))
+            let tls = endpoint.url.tls;
+            std::thread::Builder::new().name("mqtt-sink".into()).spawn(move || run(connection, &shared, &shown, tls))
         };
         let thread = Some(thread.expect("a thread can be started"));
         let publisher = Publisher { client, endpoint, published: 0, shared, thread };
@@ -127,7 +128,7 @@ impl Drop for Publisher {
 }
 
 /// Owns the event loop until the publisher is dropped.
-fn run(mut connection: Connection, shared: &Shared, shown: &str) {
+fn run(mut connection: Connection, shared: &Shared, shown: &str, tls: bool) {
     let mut backoff = Backoff::default();
     // QoS 0 completes when it is sent, QoS 1 and 2 when the broker says so.
     let complete = || shared.completed.fetch_add(1, Ordering::Release);
@@ -149,6 +150,11 @@ fn run(mut connection: Connection, shared: &Shared, shown: &str) {
                 if let rumqttc::ConnectionError::ConnectionRefused(code) = &error {
                     let reason = format!("the broker at {shown} refuses the login: {code:?}");
                     *shared.failure.lock().expect("no holder panics") = Some(reason);
+                    return;
+                }
+                let connected = shared.connected.load(Ordering::Acquire);
+                if let Some(refusal) = tls::refusal(shown, &error).filter(|_| tls && !connected) {
+                    *shared.failure.lock().expect("no holder panics") = Some(refusal);
                     return;
                 }
                 let wait = backoff.next_wait();

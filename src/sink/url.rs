@@ -36,9 +36,6 @@ impl TryFrom<String> for Url {
         match text.as_str() {
             "-" => return Ok(Url::Stdout),
             "null" => return Ok(Url::Null),
-            _ if text.starts_with("mqtts://") => {
-                return Err("mqtts:// is not there yet: use mqtt://, or a TLS tunnel".into());
-            }
             _ if text.contains("://") => return text.parse().map(Url::Mqtt),
             _ => {}
         }
@@ -84,7 +81,7 @@ mod tests {
         assert_eq!(url("null"), Ok(Url::Null));
         assert_eq!(url("a/b.parquet"), Ok(Url::Parquet("a/b.parquet".into())));
         assert!(matches!(url("mqtt://h/t"), Ok(Url::Mqtt(_))));
-        assert!(url("x.xml").is_err() && url("mqtts://h/t").is_err());
+        assert!(url("x.xml").is_err());
         assert_eq!(part(Path::new("d/out.csv"), 2), Path::new("d/out.part-2.csv"));
     }
 }

@@ -19,7 +19,7 @@ use rumqttc::v5::{Client, Connection, ConnectionError, Event, Incoming, RecvTime
 use super::deliveries::{Deliveries, Delivery, Taken};
 use super::{Buffer, Error, Outlet, Position, Settings, Stop, payload};
 use crate::data::{Clock, Origin};
-use crate::mqtt::{Backoff, Endpoint};
+use crate::mqtt::{Backoff, Endpoint, tls};
 
 /// Publishes that wait for the source's thread.
 const QUEUE: usize = 1024;
@@ -303,6 +303,12 @@ impl Listener {
                 }
                 code => format!("the broker at {address} refuses the login: {code:?}"),
             }));
+        }
+        if self.connection == 0
+            && url.tls
+            && let Some(refusal) = tls::refusal(&address, error)
+        {
+            return Err(Error::Broker(refusal));
         }
         if let ConnectionError::MqttState(StateError::Unsolicited(_)) = error {
             return Err(Error::Broker(format!(

@@ -25,8 +25,6 @@ impl TryFrom<String> for Url {
             Ok(Url::Stdin)
         } else if let Some(parameters) = text.strip_prefix("generate:") {
             generate(parameters)
-        } else if text.starts_with("mqtts://") {
-            Err("mqtts:// is not there yet: use mqtt://, or a TLS tunnel".into())
         } else if text.contains("://") {
             text.parse().map(Url::Mqtt)
         } else {
@@ -88,9 +86,7 @@ mod tests {
         assert_eq!(url("generate:rows=5,seed=7"), Ok(Url::Generate { rows: 5, seed: 7 }));
         assert_eq!(url("a/b.csv"), Ok(Url::File { path: "a/b.csv".into(), kind: FileKind::Csv }));
         assert!(matches!(url("mqtt://h/t"), Ok(Url::Mqtt(_))));
-        for wrong in
-            ["generate:", "generate:rows=x", "generate:rows=1,speed=2", "a.parquet", "http://h/t", "mqtts://h/t"]
-        {
+        for wrong in ["generate:", "generate:rows=x", "generate:rows=1,speed=2", "a.parquet", "http://h/t"] {
             assert!(url(wrong).is_err(), "{wrong}");
         }
     }

@@ -1,0 +1,106 @@
+//! TLS to a broker: whom to trust, and what to show.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use rumqttc::{TlsConfiguration, Transport};
+
+/// The paths of PEM files as a dataflow file gives them.
+#[derive(Clone, Debug, Default)]
+pub struct Files {
+    /// The authority that signed the broker's certificate; those of the system if not given.
+    pub ca: Option<PathBuf>,
+    /// The client's certificate and its key.
+    pub certificate: Option<PathBuf>,
+    pub key: Option<PathBuf>,
+}
+
+/// Contents of PEM files.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Tls {
+    ca: Option<Vec<u8>>,
+    /// Certificate and key.
+    client: Option<(Vec<u8>, Vec<u8>)>,
+}
+
+impl Files {
+    /// Whether any file is given.
+    pub fn any(&self) -> bool {
+        self.ca.is_some() || self.certificate.is_some() || self.key.is_some()
+    }
+
+    /// Reads the files.
+    ///
+    /// # Errors
+    /// A file that can't be read or holds something else, or a certificate without key or authority.
+    pub fn read(&self) -> Result<Tls, String> {
+        let ca = self.ca.as_deref().map(|path| pem(path, "CERTIFICATE")).transpose()?;
+        let client = match (&self.certificate, &self.key) {
+            (Some(certificate), Some(key)) => Some((pem(certificate, "CERTIFICATE")?, pem(key, "PRIVATE KEY")?)),
+            (None, None) => None,
+            _ => return Err("`certificate` and `key` go together".into()),
+        };
+        if client.is_some() && ca.is_none() {
+            return Err("a client's `certificate` needs the broker's `ca` too".into());
+        }
+        Ok(Tls { ca, client })
+    }
+}
+
+fn pem(path: &Path, what: &str) -> Result<Vec<u8>, String> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path).map_err(|error| format!("{shown}: {error}"))?;
+    let begins = |line: &str| line.starts_with("-----BEGIN ") && line.ends_with(&format!("{what}-----"));
+    if text.lines().any(|line| begins(line.trim_end())) {
+        return Ok(text.into_bytes());
+    }
+    Err(format!("{shown} holds no {what} in PEM form"))
+}
+
+impl Tls {
+    /// The client's transport.
+    pub fn transport(&self) -> Transport {
+        static PROVIDER: std::sync::Once = std::sync::Once::new();
+        PROVIDER.call_once(|| {
+            // Only fails if there is one already.
+            let _ = rustls::crypto::ring::default_provider().install_default();
+        });
+        Transport::tls_with_config(match &self.ca {
+            Some(ca) => TlsConfiguration::Simple { ca: ca.clone(), alpn: None, client_auth: self.client.clone() },
+            None => TlsConfiguration::default(),
+        })
+    }
+}
+
+/// Keys are never shown.
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tls")
+    }
+}
+
+/// What to say of an error if TLS is why: it will not go away by itself.
+pub fn refusal(address: &str, error: &dyn fmt::Display) -> Option<String> {
+    let error = error.to_string();
+    let tls = ["TLS", "certificate", "fatal alert", "CA cert", "valid key"].iter().any(|word| error.contains(word));
+    tls.then(|| format!("no TLS with the broker at {address} ({error}): check `ca`, `certificate` and `key`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_checked_before_anything_connects() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n").unwrap();
+        let path = Some(file.path().to_owned());
+        let read = |ca: &Option<PathBuf>, certificate: &Option<PathBuf>, key: &Option<PathBuf>| {
+            Files { ca: ca.clone(), certificate: certificate.clone(), key: key.clone() }.read()
+        };
+        assert!(read(&path, &None, &None).is_ok());
+        assert!(read(&path, &path, &None).unwrap_err().contains("go together"));
+        assert!(read(&path, &path, &path).unwrap_err().contains("holds no PRIVATE KEY"));
+        assert!(read(&Some("/no/such".into()), &None, &None).unwrap_err().contains("/no/such"));
+    }
+}
