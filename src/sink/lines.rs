@@ -1,7 +1,7 @@
 //! Lines to a file, to standard output, or to nowhere.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Seek, Write};
+use std::io::{self, BufWriter, Read, Seek, Write};
 use std::path::Path;
 
 use super::{Error, Sink};
@@ -52,15 +52,21 @@ impl Lines<File> {
 }
 
 impl Lines<File> {
-    /// Goes on behind the first `length` bytes of a file; what stands after them was not finished, and goes.
-    pub fn resume(path: &Path, length: u64) -> Result<Lines<File>, Error> {
+    /// Goes on behind the first `length` bytes of a file with this header; what stands after them was not finished,
+    /// and goes.
+    pub fn resume(path: &Path, header: &[u8], length: u64) -> Result<Lines<File>, Error> {
         let shown = path.display().to_string();
         let open = || {
-            let mut file = File::options().write(true).open(path)?;
+            let mut file = File::options().read(true).write(true).open(path)?;
             let found = file.metadata()?.len();
             if found < length {
                 let reason = format!("has {found} bytes; its checkpoint says that {length} were written: pass --fresh");
                 return Err(io::Error::other(reason));
+            }
+            let mut first = Vec::new();
+            (&file).take(header.len() as u64).read_to_end(&mut first)?;
+            if first != header {
+                return Err(io::Error::other("has other columns: move it away, or pass --fresh"));
             }
             file.set_len(length)?;
             file.seek(io::SeekFrom::End(0))?;
@@ -116,5 +122,25 @@ impl<W: Write> Sink for Lines<W> {
 
     fn close(mut self: Box<Self>) -> Result<(), Error> {
         self.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_goes_on_behind_what_was_finished() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("out.csv");
+        std::fs::write(&path, "a,b\n1,2\n3,").unwrap();
+        let mut lines = Box::new(Lines::resume(&path, b"a,b\n", 8).unwrap());
+        lines.write(Output::Lines(b"5,6\n".to_vec())).unwrap();
+        assert_eq!(lines.length(), 12);
+        lines.close().unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "a,b\n1,2\n5,6\n");
+        let refused = |header, length| Lines::resume(&path, header, length).err().unwrap().to_string();
+        assert!(refused(b"a,c\n", 8).contains("other columns"));
+        assert!(refused(b"a,b\n", 99).contains("has 12 bytes"));
     }
 }

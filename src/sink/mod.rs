@@ -129,8 +129,8 @@ fn lines(path: &Path, header: &[u8], existing: Existing) -> Result<Box<dyn Sink>
     refuse_results(path, existing)?;
     let found = std::fs::metadata(path).map_or(0, |found| found.len());
     Ok(Box::new(match existing {
-        Existing::Resume(length) => lines::Lines::resume(path, length)?,
-        Existing::Append if found > 0 => lines::Lines::resume(path, found)?,
+        Existing::Resume(length) => lines::Lines::resume(path, header, length)?,
+        Existing::Append if found > 0 => lines::Lines::resume(path, header, found)?,
         _ => lines::Lines::create(path, header)?,
     }))
 }

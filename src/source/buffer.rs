@@ -21,8 +21,8 @@ pub struct Buffer {
     next_row: u64,
     rows_left: u64,
     delivered: u64,
-    /// Rows of the delivery that is being taken in.
-    begun: u64,
+    /// Rows so far of the delivery that is being taken in, if one is.
+    begun: Option<u64>,
 }
 
 impl Buffer {
@@ -35,7 +35,7 @@ impl Buffer {
             next_row: 0,
             rows_left: max_rows.unwrap_or(u64::MAX),
             delivered: 0,
-            begun: 0,
+            begun: None,
         }
     }
 
@@ -45,9 +45,10 @@ impl Buffer {
         self
     }
 
-    /// A row of the delivery that an earlier run has taken.
-    pub fn skip(&mut self) {
-        self.begun += 1;
+    /// The rows that follow are those of a delivery, until it is [`delivered`](Buffer::delivered); an earlier run has
+    /// taken the first `taken` of them.
+    pub fn begin_delivery(&mut self, taken: u64) {
+        self.begun = Some(taken);
     }
 
     /// Whether no more rows are taken.
@@ -65,7 +66,7 @@ impl Buffer {
         }
         self.open.push(row, arrived, origin);
         self.next_row += 1;
-        self.begun += 1;
+        self.begun = self.begun.map(|rows| rows + 1);
         self.rows_left -= 1;
         if self.open.len() < self.limits.bucket_size { None } else { self.close(clock) }
     }
@@ -74,7 +75,7 @@ impl Buffer {
     /// of them, or the next one if they were none, says so.
     pub fn delivered(&mut self, number: u64, full: &mut [Bucket]) {
         self.delivered = number;
-        self.begun = 0;
+        self.begun = None;
         if self.open.is_empty()
             && let Some(last) = full.last_mut()
         {
@@ -94,7 +95,7 @@ impl Buffer {
         }
         self.next_epoch += 1;
         let mut bucket = std::mem::take(&mut self.open);
-        (bucket.delivered, bucket.begun) = (self.delivered, self.begun);
+        (bucket.delivered, bucket.begun) = (self.delivered, self.begun.unwrap_or(0));
         bucket.closed = clock.now();
         Some(bucket)
     }
@@ -141,14 +142,18 @@ mod tests {
         let mut buckets = Vec::new();
         for (number, rows) in [(1, 1), (2, 2), (3, 1), (4, 0), (5, 1)] {
             let mut full = Vec::new();
+            buffer.begin_delivery(0);
             (0..rows).for_each(|_| full.extend(push(&mut buffer, clock)));
             buffer.delivered(number, &mut full);
             buckets.extend(full);
         }
         buckets.extend(buffer.close(clock));
+        // Rows that nobody acknowledges belong to no delivery.
+        push(&mut buffer, clock);
+        buckets.extend(buffer.close(clock));
         // The first one ends in the middle of delivery 2.
         let delivered = |bucket: &Bucket| (bucket.delivered, bucket.begun);
-        assert_eq!(buckets.iter().map(delivered).collect::<Vec<_>>(), [(1, 1), (3, 0), (5, 0)]);
+        assert_eq!(buckets.iter().map(delivered).collect::<Vec<_>>(), [(1, 1), (3, 0), (5, 0), (5, 0)]);
     }
 
     #[test]

@@ -172,15 +172,15 @@ impl Reader {
                 topic = String::from_utf8_lossy(&publish.topic).into();
             }
             let mut skip = 0;
-            if publish.dup
-                && let Some((_, rows)) = begun.take_if(|(taken, _)| *taken == identity(&publish))
-            {
-                skip = rows;
+            if number.is_some() {
+                let again = begun.take_if(|(taken, _)| publish.dup && *taken == identity(&publish));
+                skip = again.map_or(0, |(_, rows)| rows);
+                buffer.begin_delivery(skip);
             }
             payload::each_row(&publish.payload, max_payload, |row| {
                 if skip > 0 {
                     skip -= 1;
-                    return buffer.skip();
+                    return;
                 }
                 let origin = Origin { topic: topic.clone(), position: publishes };
                 full.extend(buffer.push(row, arrived, origin, clock));
