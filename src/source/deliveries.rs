@@ -100,6 +100,11 @@ impl<P> Deliveries<P> {
         self.completed = self.completed.max(number);
     }
 
+    /// Whether an acknowledgement is due.
+    pub fn owes(&self) -> bool {
+        self.waiting.front().is_some_and(|(number, _)| *number <= self.completed)
+    }
+
     /// Sends the acknowledgements that are due, until `send` has no room for another.
     pub fn acknowledge(&mut self, mut send: impl FnMut(&P) -> bool) {
         while let Some((_, packet)) = self.waiting.front().filter(|(number, _)| *number <= self.completed) {

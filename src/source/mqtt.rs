@@ -23,8 +23,8 @@ use crate::mqtt::{Backoff, Endpoint, tls};
 
 /// Publishes that wait for the source's thread.
 const QUEUE: usize = 1024;
-/// Requests, acknowledgements among them, that wait for the event loop: more than can be on their way.
-const REQUESTS: usize = 1 << 17;
+/// Requests, acknowledgements among them, that wait for the event loop.
+const REQUESTS: usize = 16 * QUEUE;
 const LOOK_UP: Duration = Duration::from_millis(100);
 
 struct Arrival {
@@ -33,11 +33,14 @@ struct Arrival {
     arrived: u64,
 }
 
+/// What an acknowledgement needs: packet id and quality of service.
+type Owed = (u16, QoS);
+
 /// What acknowledges publishes, from any thread.
 #[derive(Clone)]
 pub struct Acknowledger {
     client: Client,
-    deliveries: Arc<Mutex<Deliveries<Publish>>>,
+    deliveries: Arc<Mutex<Deliveries<Owed>>>,
     /// Whether acknowledgements wait until rows are where they belong: only a session that outlives its connection
     /// delivers again what was not acknowledged.
     after_completion: bool,
@@ -54,7 +57,14 @@ impl Acknowledger {
     pub fn complete(&self, number: u64) {
         let mut deliveries = self.deliveries.lock().expect("no holder panics");
         deliveries.complete(number);
-        deliveries.acknowledge(|publish| self.client.try_ack(publish).is_ok());
+        self.acknowledge(&mut deliveries);
+    }
+
+    fn acknowledge(&self, deliveries: &mut Deliveries<Owed>) {
+        deliveries.acknowledge(|(packet_id, qos)| {
+            let publish = Publish { pkid: *packet_id, qos: *qos, ..Publish::default() };
+            self.client.try_ack(&publish).is_ok()
+        });
     }
 
     /// The deliveries with these numbers, to know them again; none of them is acknowledged yet.
@@ -62,8 +72,19 @@ impl Acknowledger {
         self.deliveries.lock().expect("no holder panics").taken(numbers)
     }
 
-    /// Nothing will be acknowledged any more: the client may leave.
+    /// Nothing more will be complete: the client may leave when it has sent what is due.
     pub fn finish(&self) {
+        const PATIENCE: Duration = Duration::from_secs(2);
+        let since = Instant::now();
+        loop {
+            let mut deliveries = self.deliveries.lock().expect("no holder panics");
+            self.acknowledge(&mut deliveries);
+            if !deliveries.owes() || since.elapsed() > PATIENCE {
+                break;
+            }
+            drop(deliveries);
+            std::thread::sleep(Duration::from_millis(5));
+        }
         self.finished.store(true, Ordering::Release);
     }
 
@@ -76,13 +97,12 @@ impl Acknowledger {
             packet_id,
             again: publish.dup,
             hash,
-            // The acknowledgement needs no payload.
-            packet: Publish { payload: Default::default(), topic: Default::default(), ..publish.clone() },
+            packet: (packet_id, publish.qos),
         });
         if let Some(number) = number.filter(|_| !self.after_completion) {
             deliveries.complete(number);
         }
-        deliveries.acknowledge(|publish| self.client.try_ack(publish).is_ok());
+        self.acknowledge(&mut deliveries);
         number
     }
 }
