@@ -285,6 +285,8 @@ fn a_step_that_learns_over_the_stream_gives_the_same_bytes_on_any_workers() {
     for flags in [&["-w", "3"][..], &["-n", "2", "-w", "2"], &["-w", "2", "--placement", "subtask"]] {
         assert!(run(flags) == expected, "{flags:?}");
     }
+    let graph = contains("->  fillna\n  =>  standard_scaler\n  =>  binarizer\n  ->  result");
+    rowmill().arg("check").arg(&dataflow).assert().success().stdout(graph);
     let wrong = |set: &str| {
         let mut command = rowmill();
         command.args(["run", "--sink", "null", "--source", "data/sample.csv", "--set", set]).arg(&dataflow);

@@ -118,9 +118,9 @@ impl Dataflow {
         }
     }
 
-    /// Whether a step learns from all messages so far.
-    pub fn learns_over_the_stream(&self) -> bool {
-        self.steps.iter().any(|step| matches!(step.fitting, Fitting::Stream { .. }))
+    /// For each step, whether it learns from all messages so far.
+    pub fn learn_over_the_stream(&self) -> Vec<bool> {
+        self.steps.iter().map(|step| matches!(step.fitting, Fitting::Stream { .. })).collect()
     }
 
     /// A hash of each line of the file that says anything, and of each override, to know the dataflow again.

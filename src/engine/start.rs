@@ -45,7 +45,7 @@ impl Start {
         let (checkpoint, progress) = Checkpoint::open(path, &dataflow.lines()).map_err(Error::Checkpoint)?;
         let (existing, position) = match progress {
             Some(Progress { length, position }) => {
-                if dataflow.learns_over_the_stream() {
+                if dataflow.learn_over_the_stream().contains(&true) {
                     tracing::warn!(
                         "steps with fit = \"stream\" learn anew: a checkpoint does not keep what they had learned"
                     );
