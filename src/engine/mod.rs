@@ -1,18 +1,24 @@
 //! Runs a dataflow on timely: the graph, the workers, the processes.
 
+mod accounts;
+mod acknowledgement;
 mod checkpoint;
 mod cluster;
+mod failure;
 mod gather;
 mod graph;
 mod identity;
 mod in_order;
 mod launcher;
 mod learning;
+mod ledger;
 mod parcel;
 mod schema;
 mod stages;
 mod start;
+mod watch;
 mod worker;
+mod writer;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -24,7 +30,7 @@ use timely::WorkerConfig;
 pub use cluster::Cluster;
 pub use launcher::launch;
 use start::Start;
-pub use worker::Snapshot;
+pub use watch::Snapshot;
 
 use crate::dataflow::{Dataflow, Diagnostic};
 use crate::measure::{Report, ServiceTimes};

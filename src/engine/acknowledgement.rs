@@ -1,0 +1,51 @@
+//! When a source's deliveries are acknowledged.
+
+use std::time::{Duration, Instant};
+
+use super::Error;
+use super::checkpoint::{Checkpoint, Progress};
+use super::failure::{Failure, fail};
+use super::ledger::Ledger;
+use super::writer::SharedWriter;
+use crate::source::{Position, Source};
+
+/// Acknowledges deliveries once their results have left the sink, and the checkpoint knows it.
+pub struct Acknowledgement {
+    checkpoint: Option<Checkpoint>,
+    last: Option<Instant>,
+    given: u64,
+}
+
+impl Acknowledgement {
+    /// A sink is asked to bring its results to safety no more often than this.
+    const EVERY: Duration = Duration::from_millis(100);
+
+    pub fn new(checkpoint: Option<Checkpoint>) -> Acknowledgement {
+        Acknowledgement { checkpoint, last: None, given: 0 }
+    }
+
+    pub fn is_due(&self) -> bool {
+        self.last.is_none_or(|last| last.elapsed() >= Self::EVERY)
+    }
+
+    /// After a failure nothing is acknowledged any more: it will be delivered again.
+    pub fn give(&mut self, source: &Source, ledger: &Ledger, writer: &SharedWriter, failure: &Failure) {
+        let (Some(acknowledger), Some(complete)) = (source.acknowledger(), ledger.complete) else { return };
+        if complete.delivered == self.given || failure.borrow().is_some() || !writer.sync() {
+            return;
+        }
+        self.last = Some(Instant::now());
+        if let Some(checkpoint) = &self.checkpoint {
+            let taken = acknowledger.taken(self.given + 1..=complete.delivered);
+            let next = complete.delivered + 1;
+            let begun = acknowledger.taken(next..=next).first().map(|taken| (*taken, complete.begun));
+            let position = Position { next_epoch: complete.epoch + 1, next_row: complete.next_row, taken, begun };
+            let progress = Progress { length: writer.length_after(complete.epoch), position };
+            if let Err(reason) = checkpoint.commit(&progress) {
+                return fail(failure, Error::Checkpoint(reason));
+            }
+        }
+        acknowledger.complete(complete.delivered);
+        self.given = complete.delivered;
+    }
+}

@@ -1,0 +1,154 @@
+//! What is in flight and what has been counted.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Options;
+use super::gather::Measured;
+use super::parcel::Receipt;
+use super::stages::Stage;
+use crate::data::Bucket;
+use crate::dataflow::Dataflow;
+use crate::measure::{Histogram, Latency, Report, Service, ServiceTimes};
+
+/// Bytes of rows in flight; past it the source waits.
+const MAX_BYTES: usize = 64 << 20;
+
+/// What is in flight and what has been counted, on the first worker.
+#[derive(Default)]
+pub struct Ledger {
+    pub labels: Vec<String>,
+    in_flight: VecDeque<Arc<Bucket>>,
+    bytes: usize,
+    /// What is complete, and written.
+    pub complete: Option<Complete>,
+    /// Epochs whose results no sink has taken: the deliveries from the first of them on are not acknowledged.
+    first_unwritten: Option<u64>,
+    pub rows_in: u64,
+    pub rows_done: u64,
+    rows_out: u64,
+    dropped: BTreeMap<usize, u64>,
+    pub dead_letters: u64,
+    messages: u64,
+    pub latency: Latency,
+    service_message: Histogram,
+    pub service_row: Histogram,
+}
+
+/// The last epoch of those that are complete in turn.
+#[derive(Clone, Copy, Debug)]
+pub struct Complete {
+    pub epoch: u64,
+    pub next_row: u64,
+    /// The last delivery with all its rows in there.
+    pub delivered: u64,
+    /// Rows of the one after it that are.
+    pub begun: u64,
+}
+
+impl Ledger {
+    pub fn new(labels: Vec<String>) -> Ledger {
+        Ledger { labels, ..Ledger::default() }
+    }
+
+    pub fn has_room(&self, max_epochs: usize) -> bool {
+        self.in_flight.len() < max_epochs && (self.bytes < MAX_BYTES || self.in_flight.is_empty())
+    }
+
+    pub fn enter(&mut self, bucket: Arc<Bucket>) {
+        self.rows_in += bucket.len() as u64;
+        self.messages += 1;
+        self.bytes += bucket.byte_len();
+        self.in_flight.push_back(bucket);
+    }
+
+    /// The bucket of an epoch in flight.
+    pub fn bucket(&self, epoch: u64) -> Option<Arc<Bucket>> {
+        let first = self.in_flight.front()?.epoch;
+        self.in_flight.get(usize::try_from(epoch.checked_sub(first)?).ok()?).cloned()
+    }
+
+    /// Records the latency of all epochs that are complete `now`.
+    pub fn record_complete(&mut self, now: u64, is_complete: impl Fn(u64) -> bool) {
+        while let Some(bucket) = self.in_flight.pop_front_if(|bucket| is_complete(bucket.epoch)) {
+            self.bytes -= bucket.byte_len();
+            if self.first_unwritten.is_none_or(|first| bucket.epoch < first) {
+                self.complete = Some(Complete {
+                    epoch: bucket.epoch,
+                    next_row: bucket.first_row + bucket.len() as u64,
+                    delivered: bucket.delivered,
+                    begun: bucket.begun,
+                });
+            }
+            self.rows_done += bucket.len() as u64;
+            self.latency.message.record(now.saturating_sub(bucket.closed), 1);
+            // Rows of one publish have one stamp.
+            for rows in bucket.arrived().chunk_by(|a, b| a == b) {
+                self.latency.row.record(now.saturating_sub(rows[0]), rows.len() as u64);
+            }
+        }
+    }
+
+    pub fn settle(&mut self, receipt: &Receipt, rows: u64) {
+        if !receipt.written {
+            self.first_unwritten.get_or_insert(receipt.epoch);
+        }
+        self.rows_out += receipt.rows_out;
+        for (operator, rows) in &receipt.dropped {
+            *self.dropped.entry(*operator).or_default() += rows;
+        }
+        self.dead_letters += receipt.rejected.iter().map(|rejected| rejected.rows.len() as u64).sum::<u64>();
+        self.service_message.record(receipt.service, 1);
+        self.service_row.record(receipt.service / rows.max(1), rows);
+    }
+
+    pub fn report(
+        self,
+        dataflow: &Dataflow,
+        options: &Options,
+        workers: usize,
+        stages: &[Stage],
+        measured: &[Measured],
+        duration: Duration,
+    ) -> Report {
+        let mut times = ServiceTimes::new(self.labels.len());
+        measured.iter().for_each(|measured| times.merge(&measured.times));
+        let named = |(operator, rows): (usize, u64)| (self.labels[operator].clone(), rows);
+        let mut report = Report {
+            dataflow: dataflow.name.clone(),
+            version: env!("CARGO_PKG_VERSION"),
+            workers,
+            processes: options.cluster.processes(),
+            rows_in: self.rows_in,
+            rows_out: self.rows_out,
+            rows_dropped: self.dropped.into_iter().map(named).collect(),
+            dead_letters: self.dead_letters,
+            messages: self.messages,
+            seconds: 0.0,
+            rows_per_second: 0.0,
+            peak_memory_bytes: measured.iter().map(|measured| measured.peak_memory_bytes).sum(),
+            lambda: 0.0,
+            mu: 0.0,
+            rho: 0.0,
+            latency_ns: self.latency,
+            service_ns: Service {
+                message: self.service_message,
+                row: self.service_row,
+                subtask: by_operator(stages, times),
+            },
+        };
+        report.set_rates(duration);
+        report
+    }
+}
+
+/// The times of prepare, each stage and result, by name.
+fn by_operator(stages: &[Stage], mut times: ServiceTimes) -> Vec<(String, Histogram)> {
+    let mut of = |label: &str, operator: usize| (label.to_owned(), std::mem::take(&mut times.subtasks[operator]));
+    let last = stages.last().map_or(1, |stage| stage.operators.end);
+    let mut named = vec![of("prepare", 0)];
+    named.extend(stages.iter().map(|stage| of(&stage.label, stage.operators.start)));
+    named.push(of("result", last));
+    named
+}
