@@ -2,8 +2,10 @@
 
 mod broker;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use broker::proxy::Proxy;
@@ -126,6 +128,58 @@ fn survives_kills(qos: u8, seed: u64) {
 fn killed_processes_lose_nothing_and_repeat_nothing() {
     survives_kills(1, 1);
     survives_kills(2, 2);
+}
+
+/// What is published on `results`: the columns `row` and `n`, as they come.
+fn collect(port: u16) -> Arc<Mutex<Vec<(u64, u64)>>> {
+    let mut options = MqttOptions::new("collector", "127.0.0.1", port);
+    options.set_inflight(20);
+    let (client, mut connection) = Client::new(options, 64);
+    client.subscribe("results", QoS::AtLeastOnce).unwrap();
+    let collected = Arc::<Mutex<Vec<(u64, u64)>>>::default();
+    let into = collected.clone();
+    std::thread::spawn(move || {
+        let _subscribed = client;
+        for event in connection.iter().map_while(Result::ok) {
+            if let Event::Incoming(Incoming::Publish(publish)) = event {
+                let row: serde_json::Value = serde_json::from_slice(&publish.payload).unwrap();
+                let n = row["n"].as_f64().unwrap() as u64;
+                into.lock().unwrap().push((row["row"].as_u64().unwrap(), n));
+            }
+        }
+    });
+    collected
+}
+
+#[test]
+#[ignore = "needs mosquitto"]
+fn what_comes_twice_out_of_a_broker_has_the_same_row() {
+    const ROWS: u64 = 3_000;
+    let directory = tempfile::tempdir().unwrap();
+    let broker = persistent(&directory);
+    let carrier = carrier(&directory);
+    let sink = PathBuf::from(format!("mqtt://127.0.0.1:{}/results", broker.port));
+    let collected = collect(broker.port);
+    let start = || Process::subscribed(run(&carrier, broker.port, 1, &sink, &[]).current_dir(directory.path()));
+    let mut random = ChaCha8Rng::seed_from_u64(8);
+    let mut process = start();
+    for round in 0..kills() as u64 {
+        let mut own = ChaCha8Rng::seed_from_u64(round);
+        let port = broker.port;
+        let numbers = round * ROWS..(round + 1) * ROWS;
+        let publisher = std::thread::spawn(move || publish(port, QoS::AtLeastOnce, numbers, &mut own));
+        std::thread::sleep(Duration::from_millis(random.random_range(0..150)));
+        kill_one(&mut process.0, &mut random);
+        process = start();
+        publisher.join().unwrap();
+    }
+    let sent = kills() as u64 * ROWS;
+    let distinct = || collected.lock().unwrap().iter().copied().collect::<BTreeMap<u64, u64>>();
+    wait_until("all results", || distinct().len() as u64 >= sent);
+    process.drain();
+    // Each row has one number, however often it came.
+    assert!(distinct().into_iter().eq((0..sent).map(|n| (n, n))));
+    assert!(collected.lock().unwrap().iter().all(|(row, n)| row == n));
 }
 
 #[test]
