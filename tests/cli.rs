@@ -422,3 +422,20 @@ fn a_full_disk_ends_the_run_with_the_file_that_could_not_be_written() {
     run.args(["run", "dataflows/weather.toml", "--source", "data/sample.csv", "--quiet", "--sink"]).arg(&full);
     run.assert().code(1).stderr(contains("out.csv").and(contains("No space left")));
 }
+
+#[test]
+fn a_signal_ends_the_wait_for_the_next_start() {
+    use std::io::{BufRead, BufReader};
+    let free = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap();
+    let mut run = std::process::Command::new(env!("CARGO_BIN_EXE_rowmill"))
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args(["run", "dataflows/weather.toml", "--sink", "null", "--restart", "on-failure"])
+        .args(["--connect-timeout", "100ms", "--source", &format!("mqtt://{free}/t")])
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(run.stderr.take().unwrap()).lines();
+    assert!(lines.map_while(Result::ok).any(|line| line.contains("starting again in 1s")));
+    assert!(std::process::Command::new("kill").args(["-TERM", &run.id().to_string()]).status().unwrap().success());
+    assert_eq!(run.wait().unwrap().code(), Some(1));
+}

@@ -49,6 +49,15 @@ impl Line {
         text.hash(&mut hasher);
         Line { shown, hash: hasher.finish() }
     }
+
+    /// What differs first from a dataflow with lines of these hashes; `None` if nothing does.
+    pub fn difference(now: &[Line], other: &[u64]) -> Option<String> {
+        let equal = other.iter().zip(now).take_while(|(other, now)| **other == now.hash).count();
+        match now.get(equal) {
+            Some(line) => Some(line.shown.clone()),
+            None => (equal < other.len()).then(|| "it has become shorter".into()),
+        }
+    }
 }
 
 /// A step before its columns are looked up in a schema.

@@ -207,7 +207,9 @@ fn read_subtask(
     subtask.check().map_err(|refusal| refused(&refusal))?;
     if matches!(fitting, Fitting::Stream { .. }) {
         if subtask.learner().is_none() {
-            let help = Some("the standard, min-max and max-abs scalers, rolling and diff can".into());
+            let help = Some(
+                "the standard, min-max, max-abs and robust scalers, quantile_transformer, rolling and diff can".into(),
+            );
             return Err(document.diagnostic(span, format!("{name} cannot learn over the stream"), "", help));
         }
         subtask.check_stream().map_err(|refusal| refused(&refusal))?;

@@ -40,7 +40,7 @@ impl Acknowledgement {
             let next = complete.delivered + 1;
             let begun = acknowledger.taken(next..=next).first().map(|taken| (*taken, complete.begun));
             let position = Position { next_epoch: complete.epoch + 1, next_row: complete.next_row, taken, begun };
-            let progress = Progress { length: writer.length_after(complete.epoch), position };
+            let progress = Progress { length: complete.length, position };
             if let Err(reason) = checkpoint.commit(&progress) {
                 return fail(failure, Error::Checkpoint(reason));
             }

@@ -73,7 +73,7 @@ impl Checkpoint {
         }
         let lines = transaction.open_table(DATAFLOW)?;
         let before = lines.iter()?.map(|line| Ok(line?.1.value())).collect::<Result<Vec<u64>, redb::Error>>()?;
-        if let Some(what) = difference(&before, dataflow) {
+        if let Some(what) = Line::difference(dataflow, &before) {
             let path = self.path.display();
             return Ok(Err(format!("{path}: the dataflow has changed since ({what}): take it back, or pass --fresh")));
         }
@@ -144,15 +144,6 @@ fn create(path: &Path) -> Result<Database, DatabaseError> {
 fn broken(path: &Path, error: &dyn std::fmt::Display) -> String {
     let path = path.display();
     format!("{path}: the checkpoint cannot be read ({error}): pass --fresh to begin anew without it")
-}
-
-/// The first line that differs.
-fn difference(before: &[u64], now: &[Line]) -> Option<String> {
-    let equal = before.iter().zip(now).take_while(|(before, now)| **before == now.hash).count();
-    match now.get(equal) {
-        Some(line) => Some(line.shown.clone()),
-        None => (equal < before.len()).then(|| "it has become shorter".into()),
-    }
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use super::Times;
 use super::in_order::InOrder;
 use super::learning::learn;
 use super::parcel::{Finished, Parcel, Receipt, Rejected};
-use super::stages::{Stage, Work};
+use super::stages::{Stage, Work, operator_of_result};
 use crate::data::{Bucket, Message, Schema};
 use crate::dataflow::Placement;
 use crate::measure::ServiceTimes;
@@ -36,8 +36,8 @@ pub struct Plan {
 
 /// Takes results in the order of epochs; flushed when an epoch is written, closed at the end.
 pub trait Writer {
-    /// Whether the results were taken.
-    fn write(&mut self, epoch: u64, output: Output) -> bool;
+    /// The length of the sink's file if the results were taken.
+    fn write(&mut self, output: Output) -> Option<u64>;
     /// Whether all that was taken so far has gone on.
     fn flush(&mut self) -> bool;
     fn close(&mut self);
@@ -158,7 +158,7 @@ fn result<'scope>(
     times: Times,
 ) -> StreamVec<'scope, u64, Finished> {
     let encoder = Encoder::new(plan.schema_out.clone(), plan.encoding);
-    let index = plan.stages.last().map_or(1, |stage| stage.operators.end);
+    let index = operator_of_result(&plan.stages);
     let encode = move |message: Message, receipt: Receipt, times: &mut ServiceTimes| {
         let rows_out = message.rows() as u64;
         let (output, service) = times.time(index, || encoder.encode(message));
@@ -189,14 +189,14 @@ fn write<'scope>(
             let mut written = Vec::new();
             while let Some((capability, finished)) = held.next_complete(frontier) {
                 for Finished { output, receipt } in finished {
-                    let taken = writer.write(receipt.epoch, output);
-                    written.push((capability.clone(), Receipt { written: taken, ..receipt }));
+                    let length = writer.write(output);
+                    written.push((capability.clone(), Receipt { written: length, ..receipt }));
                 }
             }
             // Receipts follow what they stand for.
             let flushed = written.is_empty() || writer.flush();
             for (capability, receipt) in written {
-                output.session(&capability).give(Receipt { written: receipt.written && flushed, ..receipt });
+                output.session(&capability).give(Receipt { written: receipt.written.filter(|_| flushed), ..receipt });
             }
             if frontier.is_empty() {
                 writer.close();

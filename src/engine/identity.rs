@@ -9,7 +9,7 @@ use timely::dataflow::operators::{Input, Inspect, Probe};
 use timely::worker::Worker;
 
 use super::Error;
-use crate::dataflow::Dataflow;
+use crate::dataflow::{Dataflow, Line};
 
 /// What all workers must have alike.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,8 +41,7 @@ pub fn agree(worker: &mut Worker, dataflow: &Dataflow, workers_a_process: usize)
     let Some((other, theirs)) = heard.iter().find(|(_, theirs)| *theirs != own) else { return Ok(()) };
     let process = other / workers_a_process;
     Err(Error::Cluster(if theirs.version == own.version {
-        let equal = theirs.dataflow.iter().zip(&own.dataflow).take_while(|(theirs, own)| theirs == own).count();
-        let place = lines.get(equal).map_or("it goes on there", |line| line.shown.as_str());
+        let place = Line::difference(&lines, &theirs.dataflow).unwrap_or_default();
         format!("process {process} runs another dataflow ({place}): start all processes with the same file and flags")
     } else {
         format!("process {process} runs rowmill {}, this one {}: start the same version", theirs.version, own.version)

@@ -43,30 +43,40 @@ pub fn end_with_launcher() -> Result<(), Error> {
 /// # Errors
 /// If a process cannot be started.
 pub fn launch(processes: usize, mut arguments: Vec<OsString>, restart: bool) -> Result<u8, Error> {
+    let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(cannot_start)?;
     let mut wait = FIRST_WAIT;
     loop {
         let started = Instant::now();
-        let code = launch_once(processes, &arguments)?;
+        let (code, stopped) = launch_once(processes, &arguments, &mut signals)?;
         // A wrong dataflow stays wrong.
-        if !restart || code != 1 {
+        if !restart || stopped || code != 1 {
             return Ok(code);
         }
         if started.elapsed() > LONGEST_WAIT {
             wait = FIRST_WAIT;
         }
         eprintln!("rowmill: starting again in {}", humantime::format_duration(wait));
-        std::thread::sleep(wait);
+        let until = Instant::now() + wait;
+        while Instant::now() < until {
+            if signals.pending().next().is_some() {
+                return Ok(code);
+            }
+            std::thread::sleep(LOOK_UP);
+        }
         wait = (2 * wait).min(LONGEST_WAIT);
         // What has been finished since is not to be forgotten.
         arguments.retain(|argument| argument != "--fresh");
     }
 }
 
-fn launch_once(processes: usize, arguments: &[OsString]) -> Result<u8, Error> {
-    let failed = |error: std::io::Error| Error::Cluster(format!("the processes cannot be started: {error}"));
-    let hosts = host_file(processes).map_err(failed)?;
-    let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(failed)?;
-    let program = std::env::current_exe().map_err(failed)?;
+fn cannot_start(error: std::io::Error) -> Error {
+    Error::Cluster(format!("the processes cannot be started: {error}"))
+}
+
+/// Returns the exit code, and whether a signal asked for the end.
+fn launch_once(processes: usize, arguments: &[OsString], signals: &mut Signals) -> Result<(u8, bool), Error> {
+    let hosts = host_file(processes).map_err(cannot_start)?;
+    let program = std::env::current_exe().map_err(cannot_start)?;
     let mut children = Vec::new();
     for process in 0..processes {
         let mut command = Command::new(&program);
@@ -81,12 +91,14 @@ fn launch_once(processes: usize, arguments: &[OsString]) -> Result<u8, Error> {
             Ok(child) => children.push(child),
             Err(error) => {
                 stop_all(&mut children);
-                return Err(failed(error));
+                return Err(cannot_start(error));
             }
         }
         std::thread::sleep(HEAD_START);
     }
-    Ok(wait(&mut children, &mut signals))
+    let mut stopped = false;
+    let code = wait(&mut children, signals, &mut stopped);
+    Ok((code, stopped))
 }
 
 /// A file with a free local address for every process.
@@ -102,9 +114,12 @@ fn host_file(processes: usize) -> std::io::Result<tempfile::NamedTempFile> {
 }
 
 /// Passes signals on until all have ended; one that fails takes the others with it.
-fn wait(children: &mut [Child], signals: &mut Signals) -> u8 {
+fn wait(children: &mut [Child], signals: &mut Signals, stopped: &mut bool) -> u8 {
     loop {
-        signals.pending().for_each(|signal| send(children, if signal == SIGINT { Signal::INT } else { Signal::TERM }));
+        for signal in signals.pending() {
+            *stopped = true;
+            send(children, if signal == SIGINT { Signal::INT } else { Signal::TERM });
+        }
         let ended: Vec<Option<ExitStatus>> = match children.iter_mut().map(Child::try_wait).collect() {
             Ok(ended) => ended,
             Err(error) => {

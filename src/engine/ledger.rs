@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::Options;
 use super::gather::Measured;
 use super::parcel::Receipt;
-use super::stages::Stage;
+use super::stages::{Stage, operator_of_result};
 use crate::data::Bucket;
 use crate::dataflow::Dataflow;
 use crate::measure::{Histogram, Latency, Report, Service, ServiceTimes};
@@ -23,8 +23,10 @@ pub struct Ledger {
     bytes: usize,
     /// What is complete, and written.
     pub complete: Option<Complete>,
-    /// Epochs whose results no sink has taken: the deliveries from the first of them on are not acknowledged.
-    first_unwritten: Option<u64>,
+    /// What was written of the first epochs in flight: those that are settled already.
+    written: VecDeque<Option<u64>>,
+    /// Whether no sink has taken the results of an epoch: what comes after it does not count as complete.
+    gap: bool,
     pub rows_in: u64,
     pub rows_done: u64,
     rows_out: u64,
@@ -39,6 +41,8 @@ pub struct Ledger {
 /// The last epoch of those that are complete in turn.
 #[derive(Clone, Copy, Debug)]
 pub struct Complete {
+    /// Of the sink's file.
+    pub length: u64,
     pub epoch: u64,
     pub next_row: u64,
     /// The last delivery with all its rows in there.
@@ -73,8 +77,11 @@ impl Ledger {
     pub fn record_complete(&mut self, now: u64, is_complete: impl Fn(u64) -> bool) {
         while let Some(bucket) = self.in_flight.pop_front_if(|bucket| is_complete(bucket.epoch)) {
             self.bytes -= bucket.byte_len();
-            if self.first_unwritten.is_none_or(|first| bucket.epoch < first) {
+            let length = self.written.pop_front().flatten();
+            self.gap |= length.is_none();
+            if let Some(length) = length.filter(|_| !self.gap) {
                 self.complete = Some(Complete {
+                    length,
                     epoch: bucket.epoch,
                     next_row: bucket.first_row + bucket.len() as u64,
                     delivered: bucket.delivered,
@@ -91,9 +98,7 @@ impl Ledger {
     }
 
     pub fn settle(&mut self, receipt: &Receipt, rows: u64) {
-        if !receipt.written {
-            self.first_unwritten.get_or_insert(receipt.epoch);
-        }
+        self.written.push_back(receipt.written);
         self.rows_out += receipt.rows_out;
         for (operator, rows) in &receipt.dropped {
             *self.dropped.entry(*operator).or_default() += rows;
@@ -146,9 +151,8 @@ impl Ledger {
 /// The times of prepare, each stage and result, by name.
 fn by_operator(stages: &[Stage], mut times: ServiceTimes) -> Vec<(String, Histogram)> {
     let mut of = |label: &str, operator: usize| (label.to_owned(), std::mem::take(&mut times.subtasks[operator]));
-    let last = stages.last().map_or(1, |stage| stage.operators.end);
     let mut named = vec![of("prepare", 0)];
     named.extend(stages.iter().map(|stage| of(&stage.label, stage.operators.start)));
-    named.push(of("result", last));
+    named.push(of("result", operator_of_result(stages)));
     named
 }

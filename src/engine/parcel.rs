@@ -17,8 +17,8 @@ pub struct Receipt {
     /// Rows that an operator of the chain dropped.
     pub dropped: Vec<(usize, u64)>,
     pub rejected: Vec<Rejected>,
-    /// Whether a sink has taken the results.
-    pub written: bool,
+    /// The length of the sink's file with the results, 0 if it has none; `None` if no sink has taken them.
+    pub written: Option<u64>,
 }
 
 /// Rows that go to the dead letters. Their bytes are still where they came in.

@@ -37,6 +37,11 @@ pub fn stages(steps: &[Step], placement: Placement, fuse: bool) -> Vec<Stage> {
     .collect()
 }
 
+/// The number of the operator after the last stage.
+pub fn operator_of_result(stages: &[Stage]) -> usize {
+    stages.last().map_or(1, |stage| stage.operators.end)
+}
+
 fn stage(run: &[Step], operators: Range<usize>) -> Stage {
     if let [step] = run {
         return Stage { operators, label: step.label.clone(), work: Work::Step(step.clone()) };

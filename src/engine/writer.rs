@@ -1,7 +1,6 @@
 //! The sink as the graph writes to it and the intake syncs it.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::rc::Rc;
 
 use super::Options;
@@ -21,8 +20,6 @@ struct SinkWriter {
     persistent: bool,
     /// Whether the intake asks for a sync; on the other workers every flush must be one.
     asked: bool,
-    /// The length of the sink's file after each epoch, from the one last asked for on.
-    lengths: VecDeque<(u64, u64)>,
     failure: Failure,
 }
 
@@ -39,23 +36,18 @@ impl SharedWriter {
         let open = || dataflow.sink.open(&plan.schema_out, options.cluster.process, existing);
         let sink = if writes { open().map_err(|error| fail(failure, error)).ok() } else { None };
         let persistent = dataflow.source_settings.is_persistent();
-        let (asked, lengths, failure) = (index == 0, VecDeque::new(), failure.clone());
-        SharedWriter(Rc::new(RefCell::new(SinkWriter { sink, persistent, asked, lengths, failure })))
+        SharedWriter(Rc::new(RefCell::new(SinkWriter {
+            sink,
+            persistent,
+            asked: index == 0,
+            failure: failure.clone(),
+        })))
     }
 
     /// Brings to safety what was written; a sink that is closed has done so.
     pub fn sync(&self) -> bool {
         let mut writer = self.0.borrow_mut();
         writer.sink.is_none() || writer.with(|sink| sink.sync())
-    }
-
-    /// The length of the sink's file when all up to `epoch` was written.
-    pub fn length_after(&self, epoch: u64) -> u64 {
-        let lengths = &mut self.0.borrow_mut().lengths;
-        while lengths.get(1).is_some_and(|(next, _)| *next <= epoch) {
-            lengths.pop_front();
-        }
-        lengths.front().map_or(0, |(_, length)| *length)
     }
 }
 
@@ -71,15 +63,10 @@ impl SinkWriter {
 }
 
 impl Writer for SharedWriter {
-    fn write(&mut self, epoch: u64, output: Output) -> bool {
+    fn write(&mut self, output: Output) -> Option<u64> {
         let mut writer = self.0.borrow_mut();
-        let written = writer.with(|sink| sink.write(output));
-        if writer.persistent
-            && let Some(length) = writer.sink.as_ref().map(|sink| sink.length())
-        {
-            writer.lengths.push_back((epoch, length));
-        }
-        written
+        let taken = writer.with(|sink| sink.write(output));
+        writer.sink.as_ref().filter(|_| taken).map(|sink| sink.length())
     }
 
     fn flush(&mut self) -> bool {

@@ -34,7 +34,6 @@ impl Embedded {
         wait_for(v4)?;
         wait_for(v5)?;
         front_door::open(address, v4, v5).map_err(|error| format!("the broker cannot listen on {address}: {error}"))?;
-        wait_for(address)?;
         Ok(Embedded { address })
     }
 
