@@ -10,6 +10,7 @@ pub mod engine;
 pub mod kernels;
 pub mod measure;
 pub mod mqtt;
+pub mod queueing;
 pub mod sink;
 pub mod source;
 pub mod subtasks;

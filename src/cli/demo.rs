@@ -10,7 +10,7 @@ use crate::dataflow::{Dataflow, Override};
 use crate::engine::{self, Cluster, Options};
 use crate::mqtt::{Embedded, Endpoint, Url};
 use crate::sink::Publisher;
-use crate::source::{Generator, Stop};
+use crate::source::{Arrivals, Generator, Load, Stop, parse_rate};
 
 const WEATHER: &str = include_str!("../../dataflows/weather.toml");
 
@@ -21,7 +21,7 @@ pub struct Arguments {
     #[arg(long, value_name = "N")]
     rows: Option<u64>,
     /// Rows a second that the station publishes.
-    #[arg(long, value_name = "R", default_value_t = 5000.0)]
+    #[arg(long, value_name = "R", default_value_t = 5000.0, value_parser = parse_rate)]
     rate: f64,
     /// Rows a message.
     #[arg(long, value_name = "N", default_value_t = 100)]
@@ -95,7 +95,8 @@ fn station(
             record.write_json(&mut json);
             json
         });
-        super::replay::offer(&mut publisher, records, Some(rate), &stop).map_err(|error| error.to_string())?;
+        let load = Load { rate, arrivals: Arrivals::Uniform, burst: 1 };
+        super::replay::offer(&mut publisher, records, Some(load), &stop).map_err(|error| error.to_string())?;
         Ok(())
     })
 }

@@ -11,7 +11,7 @@ use super::{Failure, run};
 use crate::data::{Bucket, Decoder, Format, Inference, Kind, Origin, Schema};
 use crate::mqtt::{Endpoint, Url};
 use crate::sink::{self, Publisher};
-use crate::source::{FileKind, MAX_PAYLOAD, Records, Stop};
+use crate::source::{Arrivals, FileKind, Load, MAX_PAYLOAD, Records, Schedule, Stop, parse_rate};
 use crate::subtasks::result::{Encoder, Encoding, Output};
 
 /// Publish the rows of a file to a topic, open loop: on a schedule, whatever the broker does.
@@ -23,17 +23,20 @@ pub struct Arguments {
     #[arg(long, value_name = "URL")]
     to: Url,
     /// Rows a second; as fast as possible if not given.
-    #[arg(long, value_name = "R")]
+    #[arg(long, value_name = "R", value_parser = parse_rate)]
     rate: Option<f64>,
+    /// How the times between arrivals vary.
+    #[arg(long, value_enum, default_value_t, requires = "rate")]
+    arrivals: Arrivals,
+    /// Rows that are due at the same time.
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "rate", value_parser = clap::value_parser!(u64).range(1..))]
+    burst: u64,
     /// Give up when the broker cannot be reached for so long.
     #[arg(long, value_name = "D", value_parser = super::duration)]
     connect_timeout: Option<Duration>,
 }
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    if arguments.rate.is_some_and(|rate| rate.is_nan() || rate <= 0.0) {
-        return Err(Failure::Wrong("error: --rate: more than 0 rows a second".into()));
-    }
     let kind = FileKind::of(&arguments.file).map_err(|reason| Failure::Wrong(format!("error: {reason}")))?;
     let rows = rows(&arguments.file, kind)
         .map_err(|error| Failure::Failed(format!("{}: {error}", arguments.file.display())))?;
@@ -42,8 +45,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let failed = |error: sink::Error| Failure::Failed(error.to_string());
     let mut publisher =
         Publisher::start(Endpoint::anonymous(arguments.to.clone()), arguments.connect_timeout).map_err(failed)?;
-    let offered =
-        offer(&mut publisher, rows.into_iter().progress_count(count), arguments.rate, &stop).map_err(failed)?;
+    let load = arguments.rate.map(|rate| Load { rate, arrivals: arguments.arrivals, burst: arguments.burst });
+    let offered = offer(&mut publisher, rows.into_iter().progress_count(count), load, &stop).map_err(failed)?;
     eprintln!(
         "{} rows to {} in {:.2} s; the latest was {:.1} ms after it was due",
         offered.rows,
@@ -66,17 +69,18 @@ pub(super) struct Offered {
 pub(super) fn offer(
     publisher: &mut Publisher,
     payloads: impl Iterator<Item = Vec<u8>>,
-    rate: Option<f64>,
+    load: Option<Load>,
     stop: &Stop,
 ) -> Result<Offered, sink::Error> {
+    let mut schedule = load.map(|load| Schedule::new(load, 0));
     let start = Instant::now();
     let mut offered = Offered { rows: 0, took: Duration::ZERO, worst_lag: Duration::ZERO };
     for payload in payloads {
         if stop.is_set() {
             break;
         }
-        if let Some(rate) = rate {
-            let due = start + Duration::from_secs_f64(offered.rows as f64 / rate);
+        if let Some(due) = schedule.as_mut().and_then(Schedule::next) {
+            let due = start + due;
             std::thread::sleep(due.saturating_duration_since(Instant::now()));
             offered.worst_lag = offered.worst_lag.max(due.elapsed());
         }

@@ -20,7 +20,8 @@ use crate::source::{Stop, Url};
 pub struct Arguments {
     /// The dataflow file, such as dataflows/weather.toml.
     file: PathBuf,
-    /// Take rows from here: mqtt://host:port/topic, a .csv, .ndjson or .txt file, -, or generate:rows=N,seed=S.
+    /// Take rows from here: mqtt://host:port/topic, a .csv, .ndjson or .txt file, -, or generate:rows=N,seed=S;
+    /// with rate=R,arrivals=poisson,burst=B the rows are generated when they are due.
     #[arg(long, value_name = "URL")]
     source: Option<String>,
     /// Put results here: a .ndjson, .csv or .parquet file, -, mqtt://host:port/topic, or null.

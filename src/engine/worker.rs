@@ -19,7 +19,7 @@ use super::stages::stages;
 use super::start::{Start, existing};
 use super::watch::Watch;
 use super::writer::SharedWriter;
-use super::{Error, Options};
+use super::{Cluster, Error, Options};
 use crate::data::{Bucket, Clock, Schema};
 use crate::dataflow::{Dataflow, SchemaChoice};
 use crate::measure::{Report, ServiceTimes, peak_memory_bytes};
@@ -107,6 +107,15 @@ fn agree_on_schema(
     super::schema::agree(worker, found.as_ref())
 }
 
+/// How many epochs may be in flight.
+///
+/// Few rows: a message whose rows are still in cache is served faster, and messages that are served side by side all
+/// wait for each other. Not fewer: progress is paid a batch of epochs, and another process is a message away.
+fn max_epochs(cluster: &Cluster, bucket_size: usize) -> usize {
+    let (rows, least) = if cluster.processes() > 1 { (512, 2) } else { (256, 1) };
+    cluster.workers * cluster.processes() * (rows / bucket_size).clamp(least, 256)
+}
+
 /// The source and what of it is in flight, on the first worker.
 struct Intake {
     source: Source,
@@ -121,9 +130,7 @@ struct Intake {
 impl Intake {
     fn start(dataflow: &Dataflow, options: &Options, clock: Clock, start: Start) -> Intake {
         let settings = dataflow.source_settings.clone();
-        let workers = options.cluster.workers * options.cluster.processes();
-        // Progress is paid a batch of epochs, not an epoch: keep tens of them in flight.
-        let max_epochs = (2048 / settings.limits.bucket_size).clamp(4 * workers, 256.max(4 * workers));
+        let max_epochs = max_epochs(&options.cluster, settings.limits.bucket_size);
         let waker = std::thread::current();
         let source = Source::start(&dataflow.source, settings, &start.position, clock, options.stop.clone(), waker);
         Intake {

@@ -51,6 +51,10 @@ impl Buffer {
         self.begun = Some(taken);
     }
 
+    pub fn bucket_size(&self) -> usize {
+        self.limits.bucket_size
+    }
+
     /// Whether no more rows are taken.
     pub fn is_done(&self) -> bool {
         self.rows_left == 0

@@ -7,11 +7,12 @@
 use std::f64::consts::TAU;
 use std::io::Write;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::{Buffer, Outlet};
+use super::{Buffer, Load, Outlet, Schedule};
 use crate::data::{Clock, DAVIS, Format, Origin, Row};
 
 /// 2016-08-31T00:00:00Z.
@@ -258,20 +259,94 @@ fn positive_zero(value: f64, decimals: usize) -> f64 {
     if value.abs() < 0.5 * 0.1_f64.powi(decimals as i32) { 0.0 } else { value }
 }
 
-/// Generates `rows` rows into buckets.
-pub fn read(rows: u64, seed: u64, mut buffer: Buffer, clock: Clock, outlet: &Outlet) {
-    let topic: Arc<str> = format!("generate:seed={seed}").into();
+/// Generates `rows` rows into buckets as fast as they are wanted.
+pub fn read(rows: u64, seed: u64, buffer: Buffer, clock: Clock, outlet: &Outlet) {
+    let mut station = Station::new(seed, buffer, clock, outlet);
     let mut json = Vec::new();
     for (record, position) in Generator::new(seed).zip(1..=rows) {
         json.clear();
         record.write_json(&mut json);
-        let row = Row { bytes: &json, format: Format::Json, header: None };
-        let full = buffer.push(row, clock.now(), Origin { topic: topic.clone(), position }, clock);
-        if full.is_some_and(|bucket| !outlet.send(bucket) || outlet.stop.is_set()) || buffer.is_done() {
+        if !station.give(&json, position, clock.now()) {
             break;
         }
     }
-    buffer.close(clock).map(|bucket| outlet.send(bucket));
+    station.end();
+}
+
+/// Offers `rows` rows on a schedule, from a store that is filled before: to generate a row takes longer than to serve
+/// it. When the store has been offered it comes again.
+pub fn offer(rows: u64, seed: u64, load: Load, buffer: Buffer, clock: Clock, outlet: &Outlet) {
+    // Small enough to stay in cache, large enough that no message holds a row twice.
+    let store_rows = buffer.bucket_size().max(1 << 12);
+    let json = |(record, _): (Record, u64)| {
+        let mut json = Vec::new();
+        record.write_json(&mut json);
+        json
+    };
+    let store: Vec<Vec<u8>> = Generator::new(seed).zip(0..rows).take(store_rows).map(json).collect();
+    let mut station = Station::new(seed, buffer, clock, outlet);
+    let start = Instant::now();
+    for ((json, due), position) in store.iter().cycle().zip(Schedule::new(load, seed)).zip(1..=rows) {
+        let due = start + due;
+        if !station.wait(due) || !station.give(json, position, clock.at(due)) {
+            break;
+        }
+    }
+    station.end();
+}
+
+/// Puts generated rows into buckets.
+struct Station<'a> {
+    topic: Arc<str>,
+    buffer: Buffer,
+    clock: Clock,
+    outlet: &'a Outlet,
+    /// The latest look at the clock.
+    now: Instant,
+}
+
+impl Station<'_> {
+    fn new(seed: u64, buffer: Buffer, clock: Clock, outlet: &Outlet) -> Station<'_> {
+        Station { topic: format!("generate:seed={seed}").into(), buffer, clock, outlet, now: Instant::now() }
+    }
+
+    /// Hands on a row; false when no more are wanted.
+    fn give(&mut self, json: &[u8], position: u64, arrived: u64) -> bool {
+        let row = Row { bytes: json, format: Format::Json, header: None };
+        let origin = Origin { topic: self.topic.clone(), position };
+        let full = self.buffer.push(row, arrived, origin, self.clock);
+        // A bucket is full when its last row arrives, or was due.
+        let wanted = full.is_none_or(|mut bucket| {
+            bucket.closed = arrived;
+            self.outlet.send(bucket) && !self.outlet.stop.is_set()
+        });
+        wanted && !self.buffer.is_done()
+    }
+
+    fn end(mut self) {
+        self.buffer.close(self.clock).map(|bucket| self.outlet.send(bucket));
+    }
+
+    /// Waits until a row is due, and closes a bucket that may not wait so long; false when no more are wanted.
+    fn wait(&mut self, due: Instant) -> bool {
+        const LOOK_UP: Duration = Duration::from_millis(50);
+        while self.now < due {
+            self.now = Instant::now();
+            let deadline = self.buffer.deadline(self.clock);
+            if deadline.is_some_and(|deadline| deadline <= self.now.min(due))
+                && let Some(bucket) = self.buffer.close(self.clock)
+                && !self.outlet.send(bucket)
+            {
+                return false;
+            }
+            if self.outlet.stop.is_set() {
+                return false;
+            }
+            let until = self.buffer.deadline(self.clock).map_or(due, |deadline| deadline.min(due));
+            std::thread::sleep(until.saturating_duration_since(self.now).min(LOOK_UP));
+        }
+        true
+    }
 }
 
 #[cfg(test)]

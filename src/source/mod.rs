@@ -7,6 +7,7 @@ mod generate;
 mod mqtt;
 mod payload;
 mod records;
+mod schedule;
 mod url;
 
 use std::sync::Arc;
@@ -23,7 +24,8 @@ pub use deliveries::Taken;
 pub use generate::{Generator, Record};
 pub use mqtt::Acknowledger;
 pub use records::{FileKind, Records};
-pub use url::Url;
+pub use schedule::{Arrivals, Load, Schedule};
+pub use url::{Url, parse_rate};
 
 /// The longest payload and line where a dataflow file gives none: 16 MiB.
 pub const MAX_PAYLOAD: usize = 16 << 20;
@@ -154,8 +156,11 @@ impl Source {
                 Box::new(move || file::read(&path, kind, settings.max_payload, buffer, clock, &outlet))
             }
             Url::Stdin => Box::new(move || file::read_stdin(settings.max_payload, buffer, clock, &outlet)),
-            Url::Generate { rows, seed } => Box::new(move || {
-                generate::read(rows, seed, buffer, clock, &outlet);
+            Url::Generate { rows, seed, load } => Box::new(move || {
+                match load {
+                    None => generate::read(rows, seed, buffer, clock, &outlet),
+                    Some(load) => generate::offer(rows, seed, load, buffer, clock, &outlet),
+                }
                 Ok(())
             }),
         };

@@ -2,19 +2,28 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::ValueEnum;
 use serde::Deserialize;
 
-use super::FileKind;
+use super::{Arrivals, FileKind, Load};
 use crate::mqtt;
 
 /// Where rows come from.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(try_from = "String")]
 pub enum Url {
     Mqtt(mqtt::Url),
-    File { path: PathBuf, kind: FileKind },
+    File {
+        path: PathBuf,
+        kind: FileKind,
+    },
     Stdin,
-    Generate { rows: u64, seed: u64 },
+    /// As fast as the dataflow takes them, if no load is given.
+    Generate {
+        rows: u64,
+        seed: u64,
+        load: Option<Load>,
+    },
 }
 
 impl TryFrom<String> for Url {
@@ -40,24 +49,54 @@ impl std::fmt::Display for Url {
             Url::Mqtt(url) => url.fmt(f),
             Url::File { path, .. } => path.display().fmt(f),
             Url::Stdin => f.write_str("-"),
-            Url::Generate { rows, seed } => write!(f, "generate:rows={rows},seed={seed}"),
+            Url::Generate { rows, seed, load } => {
+                write!(f, "generate:rows={rows},seed={seed}")?;
+                let Some(Load { rate, arrivals, burst }) = load else { return Ok(()) };
+                write!(f, ",rate={rate}")?;
+                if *arrivals == Arrivals::Poisson {
+                    write!(f, ",arrivals=poisson")?;
+                }
+                if *burst > 1 { write!(f, ",burst={burst}") } else { Ok(()) }
+            }
         }
     }
 }
 
 fn generate(parameters: &str) -> Result<Url, String> {
     let (mut rows, mut seed) = (None, 0);
+    let (mut rate, mut arrivals, mut burst) = (None, None, None);
     for parameter in parameters.split(',') {
         let (key, value) = parameter.split_once('=').unwrap_or((parameter, ""));
         let number = || value.parse().map_err(|_| format!("generate: {key} takes a whole number, not {value:?}"));
         match key {
             "rows" => rows = Some(number()?),
             "seed" => seed = number()?,
-            _ => return Err(format!("generate: knows rows=N and seed=S, not {key:?}")),
+            "rate" => rate = Some(parse_rate(value).map_err(|reason| format!("generate: rate: {reason}"))?),
+            "arrivals" => {
+                arrivals = Some(
+                    Arrivals::from_str(value, false)
+                        .map_err(|_| format!("generate: arrivals is uniform or poisson, not {value:?}"))?,
+                )
+            }
+            "burst" => burst = Some(number()?).filter(|burst| *burst > 0),
+            _ => return Err(format!("generate: knows rows, seed, rate, arrivals and burst, not {key:?}")),
         }
     }
     let rows = rows.ok_or("generate: needs rows=N, such as generate:rows=1000,seed=7")?;
-    Ok(Url::Generate { rows, seed })
+    if rate.is_none() && (arrivals.is_some() || burst.is_some()) {
+        return Err("generate: arrivals and burst need rate=ROWS_A_SECOND".into());
+    }
+    let load = rate.map(|rate| Load { rate, arrivals: arrivals.unwrap_or_default(), burst: burst.unwrap_or(1) });
+    Ok(Url::Generate { rows, seed, load })
+}
+
+/// Reads rows a second: a number above 0.
+///
+/// # Errors
+/// Anything else.
+pub fn parse_rate(text: &str) -> Result<f64, String> {
+    let rate: f64 = text.parse().map_err(|_| format!("{text:?} is no number of rows a second"))?;
+    if rate > 0.0 && rate.is_finite() { Ok(rate) } else { Err("more than 0 rows a second".into()) }
 }
 
 impl FileKind {
@@ -83,10 +122,21 @@ mod tests {
     fn every_kind_of_source() {
         let url = |text: &str| Url::try_from(text.to_owned());
         assert_eq!(url("-"), Ok(Url::Stdin));
-        assert_eq!(url("generate:rows=5,seed=7"), Ok(Url::Generate { rows: 5, seed: 7 }));
+        assert_eq!(url("generate:rows=5,seed=7"), Ok(Url::Generate { rows: 5, seed: 7, load: None }));
+        let text = "generate:rows=5,seed=7,rate=1000,arrivals=poisson,burst=10";
+        assert_eq!(url(text).unwrap().to_string(), text);
         assert_eq!(url("a/b.csv"), Ok(Url::File { path: "a/b.csv".into(), kind: FileKind::Csv }));
         assert!(matches!(url("mqtt://h/t"), Ok(Url::Mqtt(_))));
-        for wrong in ["generate:", "generate:rows=x", "generate:rows=1,speed=2", "a.parquet", "http://h/t"] {
+        for wrong in [
+            "generate:",
+            "generate:rows=x",
+            "generate:rows=1,speed=2",
+            "generate:rows=1,rate=0",
+            "generate:rows=1,burst=2",
+            "generate:rows=1,rate=1,arrivals=often",
+            "a.parquet",
+            "http://h/t",
+        ] {
             assert!(url(wrong).is_err(), "{wrong}");
         }
     }

@@ -1,0 +1,105 @@
+//! Open-loop load: rows are due on a schedule, whatever becomes of the ones before.
+
+use std::time::Duration;
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// How the times between arrivals vary.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Arrivals {
+    /// All are equal.
+    #[default]
+    Uniform,
+    /// They are exponential: arrivals do not know of each other.
+    Poisson,
+}
+
+/// How many rows arrive, and when.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Load {
+    /// Rows a second.
+    pub rate: f64,
+    pub arrivals: Arrivals,
+    /// Rows that arrive at the same time, at least 1.
+    pub burst: u64,
+}
+
+impl Load {
+    /// Squared coefficient of variation of the times between full buckets of `bucket_size` rows: a bucket takes
+    /// `bucket_size / burst` arrivals, whose times add up to an Erlang distribution.
+    pub fn bucket_variation(&self, bucket_size: usize) -> f64 {
+        match self.arrivals {
+            Arrivals::Uniform => 0.0,
+            Arrivals::Poisson => (self.burst as f64 / bucket_size as f64).min(1.0),
+        }
+    }
+}
+
+/// When the rows of a load are due, counted from its start.
+pub struct Schedule {
+    load: Load,
+    rng: ChaCha8Rng,
+    row: u64,
+    due: f64,
+}
+
+impl Schedule {
+    pub fn new(load: Load, seed: u64) -> Schedule {
+        Schedule { load, rng: ChaCha8Rng::seed_from_u64(seed), row: 0, due: 0.0 }
+    }
+}
+
+impl Iterator for Schedule {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        let Load { rate, arrivals, burst } = self.load;
+        let mean = burst as f64 / rate;
+        let arrival = self.row / burst;
+        if self.row % burst == 0 {
+            self.due = match arrivals {
+                // Not summed up: hours later it would be off by the errors of all sums.
+                Arrivals::Uniform => arrival as f64 * mean,
+                Arrivals::Poisson => self.due - mean * (1.0 - self.rng.random::<f64>()).ln(),
+            };
+        }
+        self.row += 1;
+        Some(Duration::from_secs_f64(self.due))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn due(arrivals: Arrivals, burst: u64, rows: usize) -> Vec<f64> {
+        let load = Load { rate: 1000.0, arrivals, burst };
+        Schedule::new(load, 1).take(rows).map(|due| due.as_secs_f64()).collect()
+    }
+
+    #[test]
+    fn uniform_rows_are_equally_far_apart() {
+        let due = due(Arrivals::Uniform, 2, 5);
+        assert_eq!(due, [0.0, 0.0, 0.002, 0.002, 0.004]);
+    }
+
+    #[test]
+    fn poisson_arrivals_keep_the_rate_and_vary_as_exponential_times_do() {
+        let due = due(Arrivals::Poisson, 10, 400_000);
+        let apart: Vec<f64> = due.chunks(10).map(|burst| burst[0]).collect();
+        assert!(due.chunks(10).all(|burst| burst.iter().all(|due| *due == burst[0])));
+        let apart: Vec<f64> = apart.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        let mean = apart.iter().sum::<f64>() / apart.len() as f64;
+        let variance = apart.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / apart.len() as f64;
+        assert!((mean / 0.01 - 1.0).abs() < 0.02, "{mean}");
+        assert!((variance / mean.powi(2) - 1.0).abs() < 0.05);
+    }
+
+    #[test]
+    fn a_bucket_of_many_arrivals_varies_less() {
+        let load = Load { rate: 1.0, arrivals: Arrivals::Poisson, burst: 10 };
+        assert_eq!([10, 100].map(|size| load.bucket_variation(size)), [1.0, 0.1]);
+        assert_eq!(load.bucket_variation(5), 1.0);
+    }
+}
