@@ -11,7 +11,7 @@ use std::time::Instant;
 use rowmill::data::{Bucket, Format, Origin, Row, Schema};
 use rowmill::dataflow::{Dataflow, Override};
 use rowmill::engine::{self, Cluster, Options};
-use rowmill::source::{Generator, Stop};
+use rowmill::source::Generator;
 use rowmill::subtasks::prepare::Prepare;
 use rowmill::subtasks::result::{Encoder, Encoding};
 
@@ -85,15 +85,7 @@ fn in_a_loop(dataflow: &Dataflow, buckets: &[Bucket]) -> f64 {
 
 /// Seconds for the whole run, the source's thread beside it.
 fn through_timely(dataflow: Dataflow, fuse: bool) -> f64 {
-    let options = Options {
-        cluster: Cluster::threads(1),
-        fuse,
-        fresh: false,
-        connect_timeout: engine::CONNECT_TIMEOUT,
-        stop: Stop::default(),
-        on_progress: None,
-        on_ready: None,
-    };
+    let options = Options { fuse, ..Options::new(Cluster::threads(1)) };
     engine::run(dataflow, options).expect("generated rows pass the chain").expect("process 0 has the report").seconds
 }
 

@@ -3,6 +3,7 @@
 //! A row's way: [`source`] → bucket → prepare → [`subtasks`] → result → [`sink`], wired up by [`engine`] from
 //! the TOML file that [`dataflow`] reads, and timed by [`measure`].
 
+pub mod bench;
 pub mod cli;
 pub mod data;
 pub mod dataflow;

@@ -19,16 +19,7 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let stop = run::stop_on_signals()?;
-    let cluster = Cluster::threads(1);
-    let options = Options {
-        cluster,
-        fuse: true,
-        fresh: false,
-        connect_timeout: engine::CONNECT_TIMEOUT,
-        stop: stop.clone(),
-        on_progress: None,
-        on_ready: None,
-    };
+    let options = Options { stop: stop.clone(), ..Options::new(Cluster::threads(1)) };
     let mut worst = 0;
     for file in arguments.files.iter().progress().take_while(|_| !stop.is_set()) {
         let ran = Dataflow::read(file, &[]).map_err(Failure::from);

@@ -12,8 +12,6 @@ use crate::mqtt::{Embedded, Endpoint, Url};
 use crate::sink::Publisher;
 use crate::source::{Arrivals, Generator, Load, Stop, parse_rate};
 
-const WEATHER: &str = include_str!("../../dataflows/weather.toml");
-
 /// Show it: an embedded broker, a generated station that publishes to it, and the sixteen subtasks.
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -50,7 +48,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         Override::text("--sink", "sink.url", &arguments.sink),
         Override::number("--bucket-size", "buffer.bucket_size", arguments.bucket_size),
     ];
-    let mut dataflow = Dataflow::from_text("dataflows/weather.toml", WEATHER, &overrides)?;
+    let mut dataflow = Dataflow::weather(&overrides)?;
     dataflow.source_settings.max_rows = arguments.rows;
     eprintln!("a station publishes {} rows/s to {url}; {} reads them", arguments.rate, dataflow.name);
     let stop = run::stop_on_signals()?;
@@ -58,12 +56,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let station = station(url, arguments.rows, arguments.rate, ready.clone(), stop.clone());
     let options = Options {
         fuse: false,
-        fresh: false,
-        connect_timeout: engine::CONNECT_TIMEOUT,
-        cluster: Cluster::threads(arguments.workers.into()),
         stop: stop.clone(),
         on_progress: Some(run::progress()),
         on_ready: Some(Arc::new(move || ready.store(true, Ordering::Release))),
+        ..Options::new(Cluster::threads(arguments.workers.into()))
     };
     let report = engine::run(dataflow, options)?;
     stop.now();

@@ -7,6 +7,7 @@ mod completions;
 mod demo;
 mod fit;
 mod generate;
+mod plan;
 mod replay;
 mod run;
 mod subtasks;
@@ -33,6 +34,7 @@ enum Command {
     Batch(batch::Arguments),
     Fit(fit::Arguments),
     Demo(demo::Arguments),
+    Plan(plan::Arguments),
     Generate(generate::Arguments),
     Replay(replay::Arguments),
     Broker(broker::Arguments),
@@ -94,6 +96,7 @@ pub fn main() -> ExitCode {
         Command::Batch(arguments) => batch::run(&arguments),
         Command::Fit(arguments) => fit::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
+        Command::Plan(arguments) => plan::run(&arguments),
         Command::Generate(arguments) => generate::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Broker(arguments) => broker::run(&arguments),

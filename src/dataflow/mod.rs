@@ -118,6 +118,15 @@ impl Dataflow {
         parse::parse(Document::new(name.into(), text.into(), overrides))
     }
 
+    /// `dataflows/weather.toml`, which the program carries with it.
+    ///
+    /// # Errors
+    /// An override that does not fit it.
+    pub fn weather(overrides: &[Override]) -> Result<Dataflow, Diagnostic> {
+        const WEATHER: &str = include_str!("../../dataflows/weather.toml");
+        Dataflow::from_text("dataflows/weather.toml", WEATHER, overrides)
+    }
+
     /// Bounds how long brokers may be out of reach at the start.
     pub fn set_connect_timeout(&mut self, timeout: std::time::Duration) {
         self.source_settings.connect_timeout = Some(timeout);

@@ -58,6 +58,21 @@ pub struct Options {
     pub on_ready: Option<OnReady>,
 }
 
+impl Options {
+    /// Runs to the end, fused, and tells nobody.
+    pub fn new(cluster: Cluster) -> Options {
+        Options {
+            cluster,
+            fuse: true,
+            fresh: false,
+            connect_timeout: CONNECT_TIMEOUT,
+            stop: Stop::default(),
+            on_progress: None,
+            on_ready: None,
+        }
+    }
+}
+
 /// How long other processes may take to come, where nothing else is said.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
 

@@ -112,7 +112,7 @@ fn agree_on_schema(
 /// Few rows: a message whose rows are still in cache is served faster, and messages that are served side by side all
 /// wait for each other. Not fewer: progress is paid a batch of epochs, and another process is a message away.
 fn max_epochs(cluster: &Cluster, bucket_size: usize) -> usize {
-    let (rows, least) = if cluster.processes() > 1 { (512, 2) } else { (256, 1) };
+    let (rows, least) = if cluster.processes() > 1 { (512, 2) } else { (128, 1) };
     cluster.workers * cluster.processes() * (rows / bucket_size).clamp(least, 256)
 }
 

@@ -4,4 +4,4 @@ mod histogram;
 mod report;
 
 pub use histogram::{Histogram, ServiceTimes};
-pub use report::{Latency, Report, Service, Summary, peak_memory_bytes};
+pub use report::{Latency, Report, Service, Summary, peak_memory_bytes, shown};

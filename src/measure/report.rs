@@ -18,6 +18,7 @@ use super::Histogram;
 pub struct Summary {
     pub count: u64,
     pub mean: f64,
+    pub stdev: f64,
     pub p50: u64,
     pub p90: u64,
     pub p99: u64,
@@ -32,6 +33,7 @@ impl From<&Histogram> for Summary {
         Summary {
             count: inner.len(),
             mean: inner.mean(),
+            stdev: inner.stdev(),
             p50: at(0.5),
             p90: at(0.9),
             p99: at(0.99),
@@ -150,7 +152,7 @@ pub fn peak_memory_bytes() -> u64 {
 }
 
 /// Nanoseconds in the unit that suits them.
-fn shown(nanoseconds: f64) -> String {
+pub fn shown(nanoseconds: f64) -> String {
     match nanoseconds {
         x if x < 1e3 => format!("{x:.0} ns"),
         x if x < 1e6 => format!("{:.1} us", x / 1e3),
@@ -160,7 +162,7 @@ fn shown(nanoseconds: f64) -> String {
 }
 
 fn row(f: &mut fmt::Formatter<'_>, name: &str, histogram: &Histogram) -> fmt::Result {
-    let Summary { count, mean, p50, p90, p99, p999, max } = Summary::from(histogram);
+    let Summary { count, mean, p50, p90, p99, p999, max, .. } = Summary::from(histogram);
     write!(f, "  {name:<22}{count:>10}{:>11}", shown(mean))?;
     for value in [p50, p90, p99, p999, max] {
         write!(f, "{:>11}", shown(value as f64))?;

@@ -57,7 +57,7 @@ impl Iterator for Schedule {
         let Load { rate, arrivals, burst } = self.load;
         let mean = burst as f64 / rate;
         let arrival = self.row / burst;
-        if self.row % burst == 0 {
+        if self.row.is_multiple_of(burst) {
             self.due = match arrivals {
                 // Not summed up: hours later it would be off by the errors of all sums.
                 Arrivals::Uniform => arrival as f64 * mean,

@@ -1,0 +1,96 @@
+//! A run under a load, in this process.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::dataflow::{Dataflow, Override};
+use crate::engine::{self, Cluster, Options};
+use crate::measure::Report;
+use crate::queueing::Behaviour;
+use crate::source::{Arrivals, Load, Stop, Url};
+
+/// The dataflow that is measured: a file and what stands over it, or `dataflows/weather.toml`.
+#[derive(Clone, Debug, Default)]
+pub struct Flow {
+    pub file: Option<PathBuf>,
+    pub overrides: Vec<Override>,
+}
+
+impl Flow {
+    /// Reads it with more overrides over it.
+    ///
+    /// # Errors
+    /// Whatever is wrong in it.
+    pub fn read(&self, more: impl IntoIterator<Item = Override>) -> Result<Dataflow, engine::Error> {
+        let overrides: Vec<Override> = self.overrides.iter().cloned().chain(more).collect();
+        Ok(match &self.file {
+            Some(file) => Dataflow::read(file, &overrides)?,
+            None => Dataflow::weather(&overrides)?,
+        })
+    }
+}
+
+/// A run of generated rows to nowhere.
+#[derive(Clone, Copy, Debug)]
+pub struct Trial {
+    pub workers: usize,
+    pub bucket_size: usize,
+    pub load: Load,
+    pub duration: Duration,
+}
+
+impl Trial {
+    /// Rows come until the duration is over; those in flight are finished.
+    ///
+    /// # Errors
+    /// As [`engine::run`].
+    pub fn run(&self, flow: &Flow) -> Result<Report, engine::Error> {
+        let source = Url::Generate { rows: u64::MAX, seed: 1, load: Some(self.load) };
+        let dataflow = flow.read([
+            Override::text("the trial", "source.url", &source.to_string()),
+            Override::text("the trial", "sink.url", "null"),
+            Override::text("the trial", "dead_letter.url", "null"),
+            Override::number("the trial", "buffer.bucket_size", self.bucket_size as u64),
+        ])?;
+        let stop = Stop::default();
+        let options = Options { stop: stop.clone(), ..Options::new(Cluster::threads(self.workers)) };
+        let duration = self.duration;
+        std::thread::spawn(move || {
+            std::thread::sleep(duration);
+            stop.now();
+        });
+        let report = engine::run(dataflow, options)?;
+        Ok(report.expect("process 0 has the report"))
+    }
+}
+
+/// Measures how a dataflow behaves on some workers: three times while they never rest, and once while rows hardly come.
+/// Also says how far the three lie apart, as a share of the one in the middle.
+///
+/// # Errors
+/// As [`engine::run`].
+pub fn measure(flow: &Flow, workers: usize, bucket_size: usize) -> Result<(Behaviour, f64), engine::Error> {
+    /// More than any machine serves.
+    const FLOOD: f64 = 1e9;
+    let trial = |rate: f64, seconds: f64| {
+        let load = Load { rate, arrivals: Arrivals::Uniform, burst: bucket_size as u64 };
+        Trial { workers, bucket_size, load, duration: Duration::from_secs_f64(seconds) }.run(flow)
+    };
+    let mut busy = (0..3).map(|_| trial(FLOOD, 0.7)).collect::<Result<Vec<Report>, _>>()?;
+    busy.sort_by(|a, b| a.rows_per_second.total_cmp(&b.rows_per_second));
+    let [slow, busy, fast] = &busy[..] else { unreachable!("there are three") };
+    let idle = trial(0.1 * busy.rows_per_second / workers as f64, 2.0)?;
+    let seconds = |nanoseconds: f64| nanoseconds / 1e9;
+    let service = |report: &Report| seconds(report.service_ns.message.inner().mean());
+    let deviation = seconds(idle.service_ns.message.inner().stdev());
+    let behaviour = Behaviour {
+        workers,
+        bucket_size,
+        service_idle: service(&idle),
+        service_busy: service(busy),
+        service_variation: (deviation / service(&idle)).powi(2),
+        overhead: (seconds(idle.latency_ns.message.inner().mean()) - service(&idle)).max(0.0),
+        capacity: busy.messages as f64 / busy.seconds,
+    };
+    Ok((behaviour, (fast.rows_per_second - slow.rows_per_second) / busy.rows_per_second))
+}
