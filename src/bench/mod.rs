@@ -1,5 +1,11 @@
-//! Measuring a dataflow under load: what it can do, and what a load meets.
+//! Measuring a dataflow: what it can do, what a load meets, and how it scales.
 
+mod case;
+mod page;
+mod plot;
+mod sweep;
 mod trial;
 
+pub use case::Case;
+pub use sweep::{Rows, Sweep};
 pub use trial::{Flow, Trial, measure};

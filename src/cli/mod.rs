@@ -1,6 +1,7 @@
 //! The command line: one file a command.
 
 mod batch;
+mod bench;
 mod broker;
 mod check;
 mod completions;
@@ -35,6 +36,7 @@ enum Command {
     Fit(fit::Arguments),
     Demo(demo::Arguments),
     Plan(plan::Arguments),
+    Bench(bench::Arguments),
     Generate(generate::Arguments),
     Replay(replay::Arguments),
     Broker(broker::Arguments),
@@ -97,6 +99,7 @@ pub fn main() -> ExitCode {
         Command::Fit(arguments) => fit::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Plan(arguments) => plan::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
         Command::Generate(arguments) => generate::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Broker(arguments) => broker::run(&arguments),

@@ -10,7 +10,7 @@ use crate::mqtt::{Endpoint, Password, Qos, Url, tls};
 use crate::{sink, source};
 
 /// Where a message's subtasks run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Placement {
     /// All on the worker that got the message.
@@ -18,6 +18,15 @@ pub enum Placement {
     Message,
     /// Each on another worker.
     Subtask,
+}
+
+impl std::fmt::Display for Placement {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Placement::Message => "message",
+            Placement::Subtask => "subtask",
+        })
+    }
 }
 
 /// How the columns of the rows are known.
