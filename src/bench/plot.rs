@@ -44,7 +44,8 @@ impl Plot {
         let (low, high) = (bound(|p| p.1, f64::INFINITY, f64::min), bound(|p| p.1, 0.0, f64::max));
         let mut svg = String::new();
         let drawn = if self.log {
-            let (x, y) = ((left / 1.3..right * 1.3).log_scale(), (low / 1.5..high * 1.8).log_scale());
+            let (x, y) =
+                ((left / 1.3..right * 1.3).log_scale(), (decade(low, f64::floor)..decade(high, f64::ceil)).log_scale());
             self.draw(&mut svg, x, y)
         } else {
             self.draw(&mut svg, 0.0..right * 1.1, 0.0..high * 1.15)
@@ -97,6 +98,11 @@ impl Plot {
         area.present().map_err(|error| error.to_string())?;
         Ok(())
     }
+}
+
+/// The power of ten next to a number: a shorter axis would have a single label.
+fn decade(x: f64, round: fn(f64) -> f64) -> f64 {
+    10f64.powf(round(x.log10()))
 }
 
 /// A number for an axis: 10k for 10,000.

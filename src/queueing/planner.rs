@@ -73,7 +73,7 @@ impl Behaviour {
             return None;
         }
         let mean_wait = self.overhead + station.mean_wait();
-        let fill = (rows - demand.burst).max(0.0) / demand.rate;
+        let fill = ((full - demand.burst).max(0.0) / demand.rate).min(demand.delay);
         Some(Forecast { rho, service, mean_wait, overhead: self.overhead, fill, station })
     }
 }

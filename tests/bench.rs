@@ -1,0 +1,114 @@
+//! Sweeps and plans, as a user starts them.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use assert_cmd::cargo::CommandCargoExt;
+use assert_cmd::prelude::OutputAssertExt;
+use predicates::prelude::*;
+use predicates::str::contains;
+
+fn rowmill() -> Command {
+    Command::cargo_bin("rowmill").unwrap()
+}
+
+fn report(directory: &Path) -> serde_json::Value {
+    serde_json::from_str(&fs::read_to_string(directory.join("report.json")).unwrap()).unwrap()
+}
+
+fn sweep(directory: &Path) -> Command {
+    let mut command = rowmill();
+    command.args(["bench", "sweep", "dataflows/weather.toml", "--rows", "2000", "--bucket-sizes", "50,500"]);
+    command.args(["-w", "1,2", "--repeats", "1", "-o"]).arg(directory);
+    command
+}
+
+#[test]
+fn a_sweep_measures_every_case_once_and_goes_on_where_it_was() {
+    let directory = tempfile::tempdir().unwrap();
+    let raw = directory.path().join("raw.csv");
+    sweep(directory.path()).assert().success();
+    let first = fs::read_to_string(&raw).unwrap();
+    assert_eq!(first.lines().count(), 1 + 4);
+    let mut reader = csv::Reader::from_reader(first.as_bytes());
+    for line in reader.deserialize() {
+        let line: std::collections::HashMap<String, String> = line.unwrap();
+        assert_eq!(line["rows"], "2000");
+        assert!(line["rows_per_second"].parse::<f64>().unwrap() > 0.0);
+        assert_eq!(line["messages"].parse::<u64>().unwrap() * line["bucket_size"].parse::<u64>().unwrap(), 2000);
+    }
+    let html = fs::read_to_string(directory.path().join("report.html")).unwrap();
+    assert_eq!(html.matches("<svg").count(), 6);
+    assert!(!html.contains("src=") && !html.contains("href="), "the page needs nothing else");
+    let logs = directory.path().join("reports/n1-w1-message-b50-0/latency-row.hlog");
+    assert!(logs.exists());
+
+    let cut = first.lines().take(4).map(|line| format!("{line}\n")).collect::<String>();
+    fs::write(&raw, &cut).unwrap();
+    sweep(directory.path()).assert().success();
+    let second = fs::read_to_string(&raw).unwrap();
+    assert!(second.starts_with(&cut) && second.lines().count() == 1 + 4);
+}
+
+#[test]
+fn a_sweep_that_cannot_run_says_why() {
+    let directory = tempfile::tempdir().unwrap();
+    rowmill().args(["bench", "sweep", "nowhere.toml"]).assert().code(2).stderr(contains("nowhere.toml"));
+    sweep(directory.path()).args(["--bucket-sizes", "0"]).assert().code(2).stderr(contains("whole number from 1"));
+    fs::write(directory.path().join("raw.csv"), "a,b\n1,2\n").unwrap();
+    sweep(directory.path()).assert().code(1).stderr(contains("raw.csv"));
+}
+
+#[test]
+fn a_plan_from_a_report_names_the_fewest_workers() {
+    let directory = tempfile::tempdir().unwrap();
+    let run = ["run", "dataflows/weather.toml", "--source", "generate:rows=2000,seed=1", "--sink", "null", "-q"];
+    rowmill().args(run).args(["--bucket-size", "100", "--report"]).arg(directory.path()).assert().success();
+    let mean = report(directory.path())["service_ns"]["message"]["mean"].as_f64().unwrap();
+    let mu = 100.0 * 1e9 / mean;
+    let plan = |rate: f64| {
+        let mut command = rowmill();
+        command.args(["plan", "--rate", &rate.to_string(), "--report"]).arg(directory.path());
+        command
+    };
+    plan(0.5 * mu).assert().success().stdout(contains("-w 1 does."));
+    plan(2.5 * mu).assert().success().stdout(contains("-w 3 does.").or(contains("3 workers do,")));
+    plan(2.5 * mu).args(["-w", "2"]).assert().code(1).stdout(contains("2 workers do not serve this"));
+    plan(1.0).args(["--delay", "2s", "--p99", "1s"]).assert().code(1).stdout(contains("take fewer rows a message"));
+    plan(-1.0).assert().code(2);
+    rowmill().args(["plan", "--rate", "1", "--report", "nowhere"]).assert().code(2).stderr(contains("nowhere"));
+}
+
+#[test]
+#[ignore = "needs seconds"]
+fn a_plan_is_measured_and_verified() {
+    let plan =
+        ["plan", "--rate", "500", "--bucket-size", "10", "--burst", "10", "-w", "1", "--verify", "--duration", "3s"];
+    rowmill().args(plan).assert().success().stdout(contains("-w 1 does.").and(contains("mean wait, message")));
+}
+
+#[test]
+#[ignore = "needs seconds"]
+fn a_stall_of_a_second_shows_up_as_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let run = ["run", "dataflows/weather.toml", "--source", "generate:rows=5000,seed=1,rate=1000", "--sink", "null"];
+    let mut command = rowmill();
+    command.args(run).args(["-q", "--bucket-size", "1", "--report"]).arg(directory.path());
+    let mut child = command.spawn().unwrap();
+    let signal = |name: &str| {
+        assert!(Command::new("kill").args([name, &child.id().to_string()]).status().unwrap().success());
+    };
+    std::thread::sleep(Duration::from_secs(2));
+    signal("-STOP");
+    std::thread::sleep(Duration::from_secs(1));
+    signal("-CONT");
+    assert!(child.wait().unwrap().success());
+    let latency = report(directory.path())["latency_ns"]["row"].clone();
+    let seconds = |name: &str| latency[name].as_f64().unwrap() / 1e9;
+    assert_eq!(latency["count"], 5000);
+    // A fifth of the rows were due in that second.
+    assert!((0.98..2.0).contains(&seconds("max")), "{latency}");
+    assert!(seconds("p999") > 0.9 && seconds("p90") > 0.2 && seconds("p50") < 0.2, "{latency}");
+}
