@@ -91,6 +91,32 @@ fn a_plan_is_measured_and_verified() {
 
 #[test]
 #[ignore = "needs seconds"]
+fn latency_climbs_up_to_saturation() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = rowmill();
+    command.args([
+        "bench",
+        "latency",
+        "--bucket-size",
+        "10",
+        "--burst",
+        "10",
+        "--duration",
+        "300ms",
+        "--p99",
+        "10s",
+        "-o",
+    ]);
+    command.arg(directory.path()).assert().success().stdout(contains("rows/s hold a p99 of 10s"));
+    let csv = fs::read_to_string(directory.path().join("latency.csv")).unwrap();
+    assert_eq!(csv.lines().count(), 1 + 10);
+    assert!(fs::read_to_string(directory.path().join("latency.svg")).unwrap().contains("p99 of the model"));
+    let never = ["bench", "latency", "--bucket-size", "10", "--duration", "100ms", "--p99", "1ns"];
+    rowmill().args(never).assert().code(1).stdout(contains("no rate holds"));
+}
+
+#[test]
+#[ignore = "needs seconds"]
 fn a_stall_of_a_second_shows_up_as_one() {
     let directory = tempfile::tempdir().unwrap();
     let run = ["run", "dataflows/weather.toml", "--source", "generate:rows=5000,seed=1,rate=1000", "--sink", "null"];

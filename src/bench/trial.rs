@@ -1,6 +1,7 @@
 //! A run under a load, in this process.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::dataflow::{Dataflow, Override};
@@ -53,12 +54,16 @@ impl Trial {
             Override::number("the trial", "buffer.bucket_size", self.bucket_size as u64),
         ])?;
         let stop = Stop::default();
-        let options = Options { stop: stop.clone(), ..Options::new(Cluster::threads(self.workers)) };
-        let duration = self.duration;
-        std::thread::spawn(move || {
-            std::thread::sleep(duration);
-            stop.now();
-        });
+        let (end, duration) = (stop.clone(), self.duration);
+        let end_in_time = move || {
+            let end = end.clone();
+            std::thread::spawn(move || {
+                std::thread::sleep(duration);
+                end.now();
+            });
+        };
+        let cluster = Cluster::threads(self.workers);
+        let options = Options { stop, on_ready: Some(Arc::new(end_in_time)), ..Options::new(cluster) };
         let report = engine::run(dataflow, options)?;
         Ok(report.expect("process 0 has the report"))
     }

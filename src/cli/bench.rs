@@ -5,8 +5,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use super::Failure;
-use crate::bench::{Case, Rows, Sweep};
-use crate::dataflow::{Dataflow, Placement};
+use crate::bench::{Case, Flow, Ladder, Rows, Rung, Sweep, write_latency};
+use crate::dataflow::{Dataflow, Override, Placement};
+use crate::measure::shown;
+use crate::source::Arrivals;
 
 /// Measure how a dataflow scales.
 #[derive(clap::Args)]
@@ -18,6 +20,7 @@ pub struct Arguments {
 #[derive(clap::Subcommand)]
 enum Command {
     Sweep(SweepArguments),
+    Latency(LatencyArguments),
 }
 
 /// Run a dataflow over a file with every combination of bucket size, workers, processes and placement.
@@ -57,6 +60,36 @@ struct SweepArguments {
     output: Option<PathBuf>,
 }
 
+/// Offer rows at growing rates, and find the highest that holds a bound on latency.
+///
+/// Rows are offered on a schedule, whatever becomes of the ones before: latency counts from when a row was due.
+#[derive(clap::Args)]
+struct LatencyArguments {
+    /// The dataflow file; dataflows/weather.toml if not given.
+    file: Option<PathBuf>,
+    /// The latency that 99 of 100 rows must stay under.
+    #[arg(long, value_name = "D", value_parser = super::duration, default_value = "50ms")]
+    p99: Duration,
+    /// Rows a message; that of the dataflow if not given.
+    #[arg(long, value_name = "N")]
+    bucket_size: Option<u64>,
+    /// Worker threads.
+    #[arg(short, long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    workers: u16,
+    /// How the times between arrivals vary.
+    #[arg(long, value_enum, default_value_t = Arrivals::Poisson)]
+    arrivals: Arrivals,
+    /// Rows that arrive at the same time, such as those of one publish.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    burst: u64,
+    /// How long each rate is held.
+    #[arg(long, value_name = "D", value_parser = super::duration, default_value = "4s")]
+    duration: Duration,
+    /// Put latency.csv and latency.svg here.
+    #[arg(short, long, value_name = "DIR")]
+    output: Option<PathBuf>,
+}
+
 fn positive(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|number| *number > 0).ok_or_else(|| format!("{text:?} is no whole number from 1"))
 }
@@ -64,6 +97,7 @@ fn positive(text: &str) -> Result<usize, String> {
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     match &arguments.command {
         Command::Sweep(arguments) => sweep(arguments),
+        Command::Latency(arguments) => latency(arguments),
     }
 }
 
@@ -83,6 +117,38 @@ fn sweep(arguments: &SweepArguments) -> Result<ExitCode, Failure> {
     sweep.run().map_err(|reason| Failure::Failed(format!("bench sweep: {reason}")))?;
     super::print(&format!("{0}/report.html, {0}/summary.md, {0}/raw.csv", directory.display()));
     Ok(ExitCode::SUCCESS)
+}
+
+fn latency(arguments: &LatencyArguments) -> Result<ExitCode, Failure> {
+    let size = arguments.bucket_size.map(|size| Override::number("--bucket-size", "buffer.bucket_size", size));
+    let flow = Flow { file: arguments.file.clone(), overrides: size.into_iter().collect() };
+    let limits = flow.read([])?.source_settings.limits;
+    let ladder = Ladder {
+        flow,
+        workers: arguments.workers.into(),
+        bucket_size: limits.bucket_size,
+        delay: limits.delay,
+        arrivals: arguments.arrivals,
+        burst: arguments.burst,
+        duration: arguments.duration,
+    };
+    super::print(&format!("{:>12}{:>12}{:>8}{:>12}{:>12}{:>12}", "offered", "served", "rho", "p50", "p99", "p99.9"));
+    let show = |rung: &Rung| {
+        let [p50, p99, p999] =
+            [rung.latency_row_p50, rung.latency_row_p99, rung.latency_row_p999].map(|latency| shown(latency as f64));
+        super::print(&format!("{:>12.0}{:>12.0}{:>8.3}{p50:>12}{p99:>12}{p999:>12}", rung.rate, rung.served, rung.rho));
+    };
+    let rungs = ladder.climb(arguments.p99, show)?;
+    let broken = rungs.iter().position(|rung| !rung.holds(arguments.p99)).unwrap_or(rungs.len());
+    let bound = humantime::format_duration(arguments.p99);
+    super::print(&match broken.checked_sub(1).map(|highest| rungs[highest].rate) {
+        Some(rate) => format!("{rate:.0} rows/s hold a p99 of {bound}"),
+        None => format!("no rate holds a p99 of {bound}"),
+    });
+    if let Some(directory) = &arguments.output {
+        write_latency(directory, &rungs).map_err(Failure::Failed)?;
+    }
+    Ok(if broken > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn directory() -> PathBuf {

@@ -151,10 +151,11 @@ impl Intake {
         self.peeked.as_ref()
     }
 
-    fn tell_ready(&self, options: &Options) {
+    fn tell_ready(&mut self, options: &Options) {
         if let Some(on_ready) = &options.on_ready {
             // Disconnected means that the source has nothing to wait for.
             let _ = self.source.ready.recv();
+            self.started = Instant::now();
             on_ready();
         }
     }

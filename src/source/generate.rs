@@ -274,8 +274,16 @@ pub fn read(rows: u64, seed: u64, buffer: Buffer, clock: Clock, outlet: &Outlet)
 }
 
 /// Offers `rows` rows on a schedule, from a store that is filled before: to generate a row takes longer than to serve
-/// it. When the store has been offered it comes again.
-pub fn offer(rows: u64, seed: u64, load: Load, buffer: Buffer, clock: Clock, outlet: &Outlet) {
+/// it. `ready` is closed when it is full. When the store has been offered it comes again.
+pub fn offer(
+    rows: u64,
+    seed: u64,
+    load: Load,
+    buffer: Buffer,
+    clock: Clock,
+    outlet: &Outlet,
+    ready: crossbeam_channel::Sender<()>,
+) {
     // Small enough to stay in cache, large enough that no message holds a row twice.
     let store_rows = buffer.bucket_size().max(1 << 12);
     let json = |(record, _): (Record, u64)| {
@@ -284,6 +292,7 @@ pub fn offer(rows: u64, seed: u64, load: Load, buffer: Buffer, clock: Clock, out
         json
     };
     let store: Vec<Vec<u8>> = Generator::new(seed).zip(0..rows).take(store_rows).map(json).collect();
+    drop(ready);
     let mut station = Station::new(seed, buffer, clock, outlet);
     let start = Instant::now();
     for ((json, due), position) in store.iter().cycle().zip(Schedule::new(load, seed)).zip(1..=rows) {

@@ -97,7 +97,8 @@ pub struct Position {
 /// A source that runs.
 pub struct Source {
     pub buckets: Receiver<Bucket>,
-    /// Closed or sent to when an MQTT source has its subscription; closed at once by others.
+    /// Closed or sent to when an MQTT source has its subscription, or rows on a schedule are made; closed at once by
+    /// others.
     pub ready: Receiver<()>,
     acknowledger: Option<mqtt::Acknowledger>,
     thread: JoinHandle<Result<(), Error>>,
@@ -159,7 +160,7 @@ impl Source {
             Url::Generate { rows, seed, load } => Box::new(move || {
                 match load {
                     None => generate::read(rows, seed, buffer, clock, &outlet),
-                    Some(load) => generate::offer(rows, seed, load, buffer, clock, &outlet),
+                    Some(load) => generate::offer(rows, seed, load, buffer, clock, &outlet, ready_sender),
                 }
                 Ok(())
             }),

@@ -1,0 +1,137 @@
+//! Latency against offered load, up to saturation.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::plot::Plot;
+use super::{Flow, Trial, measure};
+use crate::engine;
+use crate::queueing::{Behaviour, Demand};
+use crate::source::{Arrivals, Load};
+
+/// Offered loads as shares of the capacity.
+const SHARES: [f64; 10] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0];
+/// Halvings of the rates between which the bound is broken.
+const HALVINGS: usize = 4;
+
+/// Which dataflow meets which load.
+#[derive(Clone, Debug)]
+pub struct Ladder {
+    pub flow: Flow,
+    pub workers: usize,
+    pub bucket_size: usize,
+    pub delay: Duration,
+    pub arrivals: Arrivals,
+    pub burst: u64,
+    /// How long each rate is held.
+    pub duration: Duration,
+}
+
+/// What rows met at a rate. Latencies in nanoseconds, counted from when a row was due.
+#[derive(Clone, Copy, Debug, serde::Serialize)]
+pub struct Rung {
+    /// Rows a second that were offered.
+    pub rate: f64,
+    /// Rows a second that were served.
+    pub served: f64,
+    pub rho: f64,
+    pub latency_row_p50: u64,
+    pub latency_row_p99: u64,
+    pub latency_row_p999: u64,
+    pub latency_row_max: u64,
+    /// What the queueing model says of p99; none where its queue grows for ever.
+    pub predicted_row_p99: Option<f64>,
+}
+
+impl Ladder {
+    /// Climbs from a tenth of the capacity to all of it; `on_rung` sees each rate. Then, if some rates hold `p99` and
+    /// some do not, finds the highest that does by halving.
+    ///
+    /// # Errors
+    /// As [`engine::run`].
+    pub fn climb(&self, p99: Duration, mut on_rung: impl FnMut(&Rung)) -> Result<Vec<Rung>, engine::Error> {
+        let (behaviour, _) = measure(&self.flow, self.workers, self.bucket_size)?;
+        let capacity = behaviour.capacity * self.bucket_size as f64;
+        let mut rungs = Vec::new();
+        let mut step = |rate: f64| -> Result<bool, engine::Error> {
+            let rung = self.rung(rate, &behaviour)?;
+            on_rung(&rung);
+            rungs.push(rung);
+            Ok(rung.holds(p99))
+        };
+        let (mut low, mut high) = (0.0, None);
+        for share in SHARES {
+            match step(share * capacity)? {
+                true if high.is_none() => low = share * capacity,
+                true => {}
+                false => high = high.or(Some(share * capacity)),
+            }
+        }
+        for _ in 0..HALVINGS {
+            let Some(above) = high.filter(|_| low > 0.0) else { break };
+            let middle = (low + above) / 2.0;
+            if step(middle)? { low = middle } else { high = Some(middle) }
+        }
+        rungs.sort_by(|a, b| a.rate.total_cmp(&b.rate));
+        Ok(rungs)
+    }
+
+    fn rung(&self, rate: f64, behaviour: &Behaviour) -> Result<Rung, engine::Error> {
+        let Ladder { workers, bucket_size, arrivals, burst, duration, .. } = *self;
+        let load = Load { rate, arrivals, burst };
+        let report = Trial { workers, bucket_size, load, duration }.run(&self.flow)?;
+        let row = report.latency_ns.row.inner();
+        let demand = Demand {
+            rate,
+            burst: burst as f64,
+            bucket_variation: load.bucket_variation(bucket_size),
+            delay: self.delay.as_secs_f64(),
+        };
+        Ok(Rung {
+            rate,
+            served: report.rows_per_second,
+            rho: report.rho,
+            latency_row_p50: row.value_at_quantile(0.5),
+            latency_row_p99: row.value_at_quantile(0.99),
+            latency_row_p999: row.value_at_quantile(0.999),
+            latency_row_max: row.max(),
+            predicted_row_p99: behaviour.forecast(&demand).map(|forecast| forecast.row_latency(0.99) * 1e9),
+        })
+    }
+}
+
+impl Rung {
+    pub fn holds(&self, p99: Duration) -> bool {
+        self.served > 0.0 && u128::from(self.latency_row_p99) <= p99.as_nanos()
+    }
+}
+
+/// Writes `latency.csv` and `latency.svg` into a directory.
+///
+/// # Errors
+/// Files that can't be written.
+pub fn write(directory: &Path, rungs: &[Rung]) -> Result<(), String> {
+    let named = |error: &dyn std::fmt::Display| format!("{}: {error}", directory.display());
+    std::fs::create_dir_all(directory).map_err(|error| named(&error))?;
+    let mut csv = csv::Writer::from_path(directory.join("latency.csv")).map_err(|error| named(&error))?;
+    rungs.iter().try_for_each(|rung| csv.serialize(rung)).map_err(|error| named(&error))?;
+    csv.flush().map_err(|error| named(&error))?;
+    let curve = |name: &str, of: fn(&Rung) -> f64| {
+        (name.to_owned(), rungs.iter().map(|rung| (rung.rate, of(rung) / 1e6)).collect())
+    };
+    let predicted = rungs.iter().filter_map(|rung| Some((rung.rate, rung.predicted_row_p99? / 1e6)));
+    let plot = Plot {
+        title: "Latency of rows against offered load".into(),
+        x: "rows/s offered".into(),
+        y: "ms from when a row was due".into(),
+        log: true,
+        curves: vec![
+            curve("p50", |rung| rung.latency_row_p50 as f64),
+            curve("p99", |rung| rung.latency_row_p99 as f64),
+            curve("p99.9", |rung| rung.latency_row_p999 as f64),
+            ("p99 of the model".into(), predicted.collect()),
+        ],
+    };
+    let svg = plot.svg()?.unwrap_or_default();
+    std::fs::write(directory.join("latency.svg"), svg).map_err(|error| named(&error))
+}
