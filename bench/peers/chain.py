@@ -1,0 +1,72 @@
+#!/usr/bin/env python3
+"""The same chain in Python: NDJSON in, JSON out to nowhere; prints rows a second.
+
+    chain.py loop|threads|processes DATAFLOW.toml INPUT.ndjson BUCKET_SIZE ROWS [WORKERS]
+
+loop: one message after the other. threads, processes: concurrent.futures' executors, as their documentation shows
+them, with a bounded number of messages in flight.
+"""
+
+import collections
+import concurrent.futures
+import itertools
+import json
+import os
+import sys
+import time
+import tomllib
+
+import numpy as np
+import pandas as pd
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "..", "scripts"))
+import oracle
+
+TEXT = {"dateTime", "station", "usUnits", "interval", "txBatteryStatus", "forecastIcon", "forecastRule"}
+
+
+def serve(steps, batch):
+    """Takes the lines of a message through the chain; the rows it had."""
+    frame = pd.DataFrame([json.loads(line) for line in batch])
+    numbers = [name for name in frame.columns if name not in TEXT]
+    frame[numbers] = frame[numbers].apply(pd.to_numeric, errors="coerce").astype(np.float64)
+    for step in steps:
+        frame = oracle.apply(frame, step)
+    frame.to_json(orient="records", lines=True)
+    return len(batch)
+
+
+def serve_with(executor, workers, steps, batches):
+    """Keeps up to four messages a worker in flight."""
+    done, waiting = 0, collections.deque()
+    for batch in batches:
+        waiting.append(executor.submit(serve, steps, batch))
+        if len(waiting) >= 4 * workers:
+            done += waiting.popleft().result()
+    return done + sum(future.result() for future in waiting)
+
+
+def main():
+    kind, dataflow, path, size, rows = *sys.argv[1:4], int(sys.argv[4]), int(sys.argv[5])
+    workers = int(sys.argv[6]) if len(sys.argv) > 6 else os.cpu_count()
+    steps = tomllib.load(open(dataflow, "rb"))["subtask"]
+    lines = itertools.islice(open(path), rows)
+    batches = iter(lambda: list(itertools.islice(lines, size)), [])
+    executors = {
+        "threads": concurrent.futures.ThreadPoolExecutor,
+        "processes": concurrent.futures.ProcessPoolExecutor,
+    }
+    if kind == "loop":
+        start = time.perf_counter()
+        done = sum(serve(steps, batch) for batch in batches)
+    else:
+        with executors[kind](workers) as executor:
+            # Processes are started, and have their imports, before the clock runs.
+            list(executor.map(time.sleep, [0.2] * workers))
+            start = time.perf_counter()
+            done = serve_with(executor, workers, steps, batches)
+    print(f"{done / (time.perf_counter() - start):.0f}")
+
+
+if __name__ == "__main__":
+    main()
