@@ -8,6 +8,7 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Instant;
 
+use rowmill::bench::median;
 use rowmill::data::{Bucket, Format, Origin, Row, Schema};
 use rowmill::dataflow::{Dataflow, Override};
 use rowmill::engine::{self, Cluster, Options};
@@ -87,9 +88,4 @@ fn in_a_loop(dataflow: &Dataflow, buckets: &[Bucket]) -> f64 {
 fn through_timely(dataflow: Dataflow, fuse: bool) -> f64 {
     let options = Options { fuse, ..Options::new(Cluster::threads(1)) };
     engine::run(dataflow, options).expect("generated rows pass the chain").expect("process 0 has the report").seconds
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }

@@ -4,9 +4,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::plot::Plot;
-use super::{Flow, Trial, measure};
+use super::{Flow, Trial, demand, measure};
 use crate::engine;
-use crate::queueing::{Behaviour, Demand};
+use crate::queueing::Behaviour;
 use crate::source::{Arrivals, Load};
 
 /// Offered loads as shares of the capacity.
@@ -81,12 +81,7 @@ impl Ladder {
         let load = Load { rate, arrivals, burst };
         let report = Trial { workers, bucket_size, load, duration }.run(&self.flow)?;
         let row = report.latency_ns.row.inner();
-        let demand = Demand {
-            rate,
-            burst: burst as f64,
-            bucket_variation: load.bucket_variation(bucket_size),
-            delay: self.delay.as_secs_f64(),
-        };
+        let demand = demand(&load, bucket_size, self.delay);
         Ok(Rung {
             rate,
             served: report.rows_per_second,

@@ -7,7 +7,16 @@ mod plot;
 mod sweep;
 mod trial;
 
-pub use case::Case;
+pub use case::{Case, cores};
 pub use latency::{Ladder, Rung, write as write_latency};
 pub use sweep::{Rows, Sweep};
-pub use trial::{Flow, Trial, measure};
+pub use trial::{Flow, Trial, demand, measure};
+
+/// The value in the middle; of an even number, the upper of two.
+///
+/// # Panics
+/// Without values.
+pub fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}

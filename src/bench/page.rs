@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use super::case::Measurement;
+use super::median;
 use super::plot::Plot;
 
 /// Medians over the repeats of each case.
@@ -35,17 +36,15 @@ pub fn write(directory: &Path, measurements: &[Measurement]) -> Result<(), Strin
     put("report.html", &html(first, &cases, &pictures))
 }
 
-fn median(lines: &[&Measurement], of: fn(&Measurement) -> f64) -> f64 {
-    let mut values: Vec<f64> = lines.iter().map(|line| of(line)).collect();
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
+fn median_of(lines: &[&Measurement], of: fn(&Measurement) -> f64) -> f64 {
+    median(lines.iter().map(|line| of(line)).collect())
 }
 
 /// A curve over bucket sizes for every setting.
 fn over_bucket_sizes(cases: &Medians<'_>, of: fn(&Measurement) -> f64) -> Vec<(String, Vec<(f64, f64)>)> {
     let mut curves: BTreeMap<&str, Vec<(f64, f64)>> = BTreeMap::new();
     for ((setting, bucket_size), lines) in cases {
-        curves.entry(setting).or_default().push((*bucket_size as f64, median(lines, of)));
+        curves.entry(setting).or_default().push((*bucket_size as f64, median_of(lines, of)));
     }
     curves.into_iter().map(|(setting, points)| (setting.to_owned(), points)).collect()
 }
@@ -55,7 +54,7 @@ fn speed_up(cases: &Medians<'_>) -> Vec<(String, Vec<(f64, f64)>)> {
     let one = |bucket_size: usize| {
         let alone =
             cases.iter().find(|((_, size), lines)| *size == bucket_size && lines[0].processes * lines[0].workers == 1);
-        alone.map(|(_, lines)| median(lines, |line| line.rows_per_second))
+        alone.map(|(_, lines)| median_of(lines, |line| line.rows_per_second))
     };
     let mut curves: BTreeMap<(String, usize), Vec<(f64, f64)>> = BTreeMap::new();
     for ((_, bucket_size), lines) in cases {
@@ -68,7 +67,7 @@ fn speed_up(cases: &Medians<'_>) -> Vec<(String, Vec<(f64, f64)>)> {
             _ => continue,
         };
         for way in ways {
-            let point = ((processes * workers) as f64, median(lines, |line| line.rows_per_second) / alone);
+            let point = ((processes * workers) as f64, median_of(lines, |line| line.rows_per_second) / alone);
             curves.entry((format!("{way}, {placement}"), *bucket_size)).or_default().push(point);
         }
     }
@@ -122,7 +121,7 @@ fn table(cases: &Medians<'_>) -> (Vec<&'static str>, Vec<Vec<String>>) {
         "CPU, us a row",
     ];
     let row = |((setting, bucket_size), lines): (&(String, usize), &Vec<&Measurement>)| {
-        let of = |of| median(lines, of);
+        let of = |of| median_of(lines, of);
         vec![
             setting.clone(),
             bucket_size.to_string(),

@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -15,7 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::case::{self, Case, Machine, Measurement};
 use super::page;
-use crate::source::Generator;
+use crate::measure::WrittenReport;
 
 /// What to sweep, and how long.
 #[derive(Clone, Debug)]
@@ -81,26 +80,16 @@ impl Sweep {
             Rows::Generated(count) => *count,
         };
         let path = scratch.join("rows.ndjson");
-        let write = || -> std::io::Result<()> {
-            let mut file = BufWriter::new(fs::File::create(&path)?);
-            let mut line = Vec::new();
-            for (record, _) in Generator::new(1).zip(0..count) {
-                line.clear();
-                record.write_json(&mut line);
-                line.push(b'\n');
-                file.write_all(&line)?;
-            }
-            file.flush()
-        };
-        write().map_err(|error| format!("{}: {error}", path.display()))?;
-        Ok(path)
+        let mut generate = program()?;
+        generate.args(["generate", "--rows", &count.to_string(), "--seed", "1", "-o"]).arg(&path);
+        let output = generate.output().map_err(|error| format!("rows cannot be generated: {error}"))?;
+        if output.status.success() { Ok(path) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
     }
 
     /// One run; the CPU seconds of its processes.
     fn repeat(&self, case: &Case, source: &Path, report: &Path) -> Result<f64, String> {
         let before = children_cpu_seconds();
-        let program = std::env::current_exe().map_err(|error| error.to_string())?;
-        let mut command = Command::new(program);
+        let mut command = program()?;
         command.arg("run").arg(&self.dataflow).arg("--source").arg(source).arg("--report").arg(report);
         command.args(["--sink", "null", "--dead-letter", "null", "--quiet"]);
         command.args(["--bucket-size", &case.bucket_size.to_string(), "--placement", &case.placement.to_string()]);
@@ -130,6 +119,11 @@ impl Sweep {
     }
 }
 
+/// This program, for a run of its own.
+fn program() -> Result<Command, String> {
+    std::env::current_exe().map(Command::new).map_err(|error| error.to_string())
+}
+
 /// CPU seconds of all children that have ended, and theirs; 0 where Linux's `/proc` is not there.
 fn children_cpu_seconds() -> f64 {
     /// Linux's USER_HZ is 100 on every machine that Rust runs on.
@@ -149,16 +143,8 @@ fn read_report(
     rows: &Rows,
     cpu_seconds: f64,
 ) -> Result<Measurement, String> {
-    let path = directory.join("report.json");
-    let named = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
-    let text = fs::read_to_string(&path).map_err(|error| named(&error))?;
-    let report: serde_json::Value = serde_json::from_str(&text).map_err(|error| named(&error))?;
-    let number = |pointer: &str| {
-        report
-            .pointer(pointer)
-            .and_then(serde_json::Value::as_f64)
-            .ok_or_else(|| named(&format!("no number {pointer}")))
-    };
+    let report = WrittenReport::read(directory)?;
+    let number = |pointer: &str| report.number(pointer);
     Ok(Measurement {
         commit: machine.commit.clone(),
         version: env!("CARGO_PKG_VERSION").into(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::dataflow::{Dataflow, Override};
 use crate::engine::{self, Cluster, Options};
 use crate::measure::Report;
-use crate::queueing::Behaviour;
+use crate::queueing::{Behaviour, Demand};
 use crate::source::{Arrivals, Load, Stop, Url};
 
 /// The dataflow that is measured: a file and what stands over it, or `dataflows/weather.toml`.
@@ -28,6 +28,16 @@ impl Flow {
             Some(file) => Dataflow::read(file, &overrides)?,
             None => Dataflow::weather(&overrides)?,
         })
+    }
+}
+
+/// A load as the queueing model sees it.
+pub fn demand(load: &Load, bucket_size: usize, delay: Duration) -> Demand {
+    Demand {
+        rate: load.rate,
+        burst: load.burst as f64,
+        bucket_variation: load.bucket_variation(bucket_size),
+        delay: delay.as_secs_f64(),
     }
 }
 

@@ -5,10 +5,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use super::{Failure, run};
-use crate::bench::{Flow, Trial, measure};
+use crate::bench::{Flow, Trial, cores, demand, measure, median};
 use crate::dataflow::Override;
 use crate::engine;
-use crate::measure::{Report, shown};
+use crate::measure::{Report, WrittenReport, shown};
 use crate::queueing::{Behaviour, Demand, Forecast};
 use crate::source::{Arrivals, Load, parse_rate};
 
@@ -70,7 +70,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         Some(directory) => from_report(arguments, directory)?,
         None => measured(arguments)?,
     };
-    let demand = |bucket_size: usize| demand(arguments, bucket_size, known.delay);
+    let demand = |bucket_size: usize| demand(&load(arguments), bucket_size, known.delay);
     let wanted = demand(known.bucket_size);
     let choice = choose(&known.behaviours, &wanted, arguments);
     super::print(&describe(&known, arguments, &wanted));
@@ -91,20 +91,6 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 
 fn load(arguments: &Arguments) -> Load {
     Load { rate: arguments.rate, arrivals: arguments.arrivals, burst: arguments.burst }
-}
-
-fn demand(arguments: &Arguments, bucket_size: usize, delay: Duration) -> Demand {
-    let load = load(arguments);
-    Demand {
-        rate: load.rate,
-        burst: load.burst as f64,
-        bucket_variation: load.bucket_variation(bucket_size),
-        delay: delay.as_secs_f64(),
-    }
-}
-
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Measures one worker, and as many as this machine has cores for.
@@ -132,17 +118,12 @@ fn measured(arguments: &Arguments) -> Result<Known, Failure> {
 
 /// What a report tells: mean and deviation of service time.
 fn from_report(arguments: &Arguments, directory: &std::path::Path) -> Result<Known, Failure> {
-    let path = directory.join("report.json");
-    let wrong = |reason: String| Failure::Wrong(format!("error: {}: {reason}", path.display()));
-    let text = std::fs::read_to_string(&path).map_err(|error| wrong(error.to_string()))?;
-    let report: serde_json::Value = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
-    let number = |pointer: &str| {
-        let found = report.pointer(pointer).and_then(serde_json::Value::as_f64);
-        found.ok_or_else(|| wrong(format!("has no number {pointer}; it is no report of this version")))
-    };
+    let wrong = |reason: String| Failure::Wrong(format!("error: {reason}"));
+    let report = WrittenReport::read(directory).map_err(wrong)?;
+    let number = |pointer: &str| report.number(pointer).map_err(wrong);
     let (rows, messages) = (number("/rows_in")?, number("/messages")?);
     if rows == 0.0 {
-        return Err(wrong("the report of a run without rows tells nothing".into()));
+        return Err(wrong(format!("{}: the report of a run without rows tells nothing", report.path().display())));
     }
     let service = number("/service_ns/message/mean")? / 1e9;
     let rows_a_message = (rows / messages).round().max(1.0);
@@ -161,7 +142,7 @@ fn from_report(arguments: &Arguments, directory: &std::path::Path) -> Result<Kno
     let delay = delay.map_err(|reason| Failure::Wrong(format!("error: --delay: {reason}")))?;
     let sure = format!(
         "How sure: mu is that of {}, with its rows and on its machine; the dataflow's own cost a message is not in it.",
-        path.display()
+        report.path().display()
     );
     Ok(Known { flow: Flow::default(), bucket_size: bucket_size as usize, delay, behaviours: vec![behaviour], sure })
 }
@@ -230,7 +211,8 @@ fn refusal(known: &Known, arguments: &Arguments) -> String {
         .p99
         .map_or_else(String::new, |p99| format!(" with 99 of 100 rows under {}", humantime::format_duration(p99)));
     let fill = known.bucket_size as f64 / arguments.rate;
-    let bucket = if arguments.p99.is_some_and(|bound| bound.as_secs_f64() < fill) {
+    let longest = fill.min(known.delay.as_secs_f64());
+    let bucket = if arguments.p99.is_some_and(|bound| bound.as_secs_f64() < longest) {
         format!(
             ": {} rows take {} to arrive, so take fewer rows a message or a shorter delay",
             known.bucket_size,
@@ -292,11 +274,7 @@ fn verify(
     let (workers, bucket_size) = (behaviour.workers, known.bucket_size);
     let trial = Trial { workers, bucket_size, load: load(arguments), duration: arguments.duration / 3 };
     let reports = (0..3).map(|_| trial.run(&known.flow)).collect::<Result<Vec<Report>, _>>()?;
-    let median = |of: &dyn Fn(&Report) -> f64| {
-        let mut values: Vec<f64> = reports.iter().map(of).collect();
-        values.sort_by(f64::total_cmp);
-        values[1]
-    };
+    let median = |of: &dyn Fn(&Report) -> f64| median(reports.iter().map(of).collect());
     let seconds = |nanoseconds: f64| nanoseconds / 1e9;
     let service = |report: &Report| seconds(report.service_ns.message.inner().mean());
     let latency = |report: &Report| seconds(report.latency_ns.message.inner().mean());

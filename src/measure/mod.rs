@@ -2,6 +2,8 @@
 
 mod histogram;
 mod report;
+mod written;
 
 pub use histogram::{Histogram, ServiceTimes};
 pub use report::{Latency, Report, Service, Summary, peak_memory_bytes, shown};
+pub use written::WrittenReport;
