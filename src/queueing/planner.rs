@@ -97,9 +97,10 @@ impl Forecast {
     /// The quantile of a time in the bucket, equally likely up to `fill`, plus the time in the queue, plus service.
     fn latency(&self, quantile: f64, fill: f64) -> f64 {
         const STEPS: usize = 64;
+        let wait = self.station.wait();
         let longer = |time: f64| {
             let at = |step: usize| time - fill * (step as f64 + 0.5) / STEPS as f64;
-            let longer = |time: f64| if time < 0.0 { 1.0 } else { self.station.probability_of_waiting_longer(time) };
+            let longer = |time: f64| if time < 0.0 { 1.0 } else { wait.longer_than(time) };
             (0..STEPS).map(|step| longer(at(step))).sum::<f64>() / STEPS as f64
         };
         let (mut low, mut high) = (0.0, fill + 1e-9);

@@ -67,12 +67,31 @@ impl Station {
     }
 
     /// How often the wait is longer than `time` seconds, 0 to 1. Exact for M/M/c.
-    ///
-    /// Who waits, waits an exponential time: so it is in M/M/c, and in heavy traffic for any times (J. F. C. Kingman,
-    /// 1962).
     pub fn probability_of_waiting_longer(&self, time: f64) -> f64 {
-        let (waiting, mean) = (self.probability_of_waiting(), self.mean_wait());
-        if mean == 0.0 { 0.0 } else { waiting * (-time * waiting / mean).exp() }
+        self.wait().longer_than(time)
+    }
+
+    /// The wait as a whole.
+    pub fn wait(&self) -> Wait {
+        Wait { probability: self.probability_of_waiting(), mean: self.mean_wait() }
+    }
+}
+
+/// A time in a queue.
+///
+/// Who waits, waits an exponential time: so it is in M/M/c, and in heavy traffic for any times (J. F. C. Kingman, 1962).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Wait {
+    /// How often there is one, 0 to 1.
+    probability: f64,
+    /// In seconds, over all arrivals.
+    mean: f64,
+}
+
+impl Wait {
+    /// How often it is longer than `time` seconds, 0 to 1.
+    pub fn longer_than(&self, time: f64) -> f64 {
+        if self.mean == 0.0 { 0.0 } else { self.probability * (-time * self.probability / self.mean).exp() }
     }
 }
 
