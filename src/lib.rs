@@ -15,3 +15,4 @@ pub mod queueing;
 pub mod sink;
 pub mod source;
 pub mod subtasks;
+pub mod web;

@@ -1,21 +1,23 @@
-//! `rowmill demo`: broker, station and dataflow in one process.
+//! `rowmill demo`: broker and station in one process, with a page to watch, or a count of rows to run to.
 
-use std::path::PathBuf;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Failure, run};
-use crate::dataflow::{Dataflow, Override};
-use crate::engine::{self, Cluster, Options};
+use crate::dataflow::{Dataflow, Override, WEATHER};
+use crate::engine::{self, Cluster};
 use crate::mqtt::{Embedded, Endpoint, Url};
 use crate::sink::Publisher;
 use crate::source::{Arrivals, Generator, Load, Stop, parse_rate};
+use crate::web::{self, Edit, Name, Options};
 
-/// Show it: an embedded broker, a generated station that publishes to it, and the sixteen subtasks.
+/// Show it: an embedded broker, a generated station that publishes to it, and the sixteen subtasks, on a page.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// End after so many rows; else on Ctrl-C.
+    /// Run here, without a page, and end after so many rows; else on Ctrl-C.
     #[arg(long, value_name = "N")]
     rows: Option<u64>,
     /// Rows a second that the station publishes.
@@ -27,6 +29,9 @@ pub struct Arguments {
     /// Worker threads.
     #[arg(short, long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
     workers: u16,
+    /// Where the page listens; another port if this one is taken.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7878", conflicts_with = "rows")]
+    listen: SocketAddr,
     /// Put results here; see `rowmill run --help`.
     #[arg(long, value_name = "URL", default_value = "null")]
     sink: String,
@@ -43,23 +48,79 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         topic: "weather/davis".into(),
         tls: false,
     };
+    match arguments.rows {
+        Some(rows) => to_the_end(arguments, &url, rows),
+        None => on_a_page(arguments, url),
+    }
+}
+
+/// The dataflow runs as a project of a page, in a folder that goes with the demo.
+fn on_a_page(arguments: &Arguments, url: Url) -> Result<ExitCode, Failure> {
+    let failed = |error: std::io::Error| Failure::Failed(format!("the demo's folder: {error}"));
+    let report = arguments.report.as_ref().map(std::path::absolute).transpose().map_err(failed)?;
+    let directory = tempfile::tempdir().map_err(failed)?;
+    let name: Name = "weather".parse().expect("a name");
+    let set = |key: &str, value: serde_json::Value| Edit::Set { key: key.into(), value };
+    let edits = [
+        set("description", "A generated station: all sixteen subtasks.".into()),
+        set("source.url", url.to_string().into()),
+        set("sink.url", arguments.sink.as_str().into()),
+        set("buffer.bucket_size", arguments.bucket_size.into()),
+        set("workers", arguments.workers.into()),
+    ];
+    let toml = web::edited(WEATHER, &edits).map_err(Failure::Failed)?;
+    std::fs::write(directory.path().join("weather.toml"), toml).map_err(failed)?;
+    let stop = run::stop_on_signals()?;
+    let options = |listen| Options { listen, directory: directory.path().into(), users: None, stop: stop.clone() };
+    let free = SocketAddr::new(arguments.listen.ip(), 0);
+    let server = web::listen(options(arguments.listen)).or_else(|_| web::listen(options(free)));
+    let server = server.map_err(|reason| Failure::Wrong(format!("error: {reason}")))?;
+    server.start(&name).map_err(Failure::Failed)?;
+    eprintln!("a station publishes {} rows/s to {url}", arguments.rate);
+    eprintln!("open http://{}/projects/{name}", server.address);
+    let listening = Arc::new(AtomicBool::new(true));
+    let station = station(url, None, arguments.rate, listening, stop.clone());
+    server.serve().map_err(Failure::Failed)?;
+    stop.now();
+    station.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)).map_err(Failure::Failed)?;
+    // It may have been stopped on the page.
+    let _ = server.stop(&name);
+    eprint!("{}", server.log(&name));
+    if let Some(report) = report {
+        copy(&server.report(&name), &report).map_err(|error| Failure::Failed(format!("{}: {error}", report.display())))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Copies the files of a folder.
+fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        std::fs::copy(entry.path(), to.join(entry.file_name()))?;
+    }
+    Ok(())
+}
+
+/// The dataflow runs in this process until it has had its rows.
+fn to_the_end(arguments: &Arguments, url: &Url, rows: u64) -> Result<ExitCode, Failure> {
     let overrides = [
         Override::text("--source", "source.url", &url.to_string()),
         Override::text("--sink", "sink.url", &arguments.sink),
         Override::number("--bucket-size", "buffer.bucket_size", arguments.bucket_size),
     ];
     let mut dataflow = Dataflow::weather(&overrides)?;
-    dataflow.source_settings.max_rows = arguments.rows;
+    dataflow.source_settings.max_rows = Some(rows);
     eprintln!("a station publishes {} rows/s to {url}; {} reads them", arguments.rate, dataflow.name);
     let stop = run::stop_on_signals()?;
     let ready = Arc::new(AtomicBool::new(false));
-    let station = station(url, arguments.rows, arguments.rate, ready.clone(), stop.clone());
-    let options = Options {
+    let station = station(url.clone(), Some(rows), arguments.rate, ready.clone(), stop.clone());
+    let options = engine::Options {
         fuse: false,
         stop: stop.clone(),
         on_progress: Some(run::progress()),
         on_ready: Some(Arc::new(move || ready.store(true, Ordering::Release))),
-        ..Options::new(Cluster::threads(arguments.workers.into()))
+        ..engine::Options::new(Cluster::threads(arguments.workers.into()))
     };
     let report = engine::run(dataflow, options)?;
     stop.now();

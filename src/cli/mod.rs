@@ -11,7 +11,9 @@ mod generate;
 mod plan;
 mod replay;
 mod run;
+mod serve;
 mod subtasks;
+mod user;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -35,6 +37,8 @@ enum Command {
     Batch(batch::Arguments),
     Fit(fit::Arguments),
     Demo(demo::Arguments),
+    Serve(serve::Arguments),
+    User(user::Arguments),
     Plan(plan::Arguments),
     Bench(bench::Arguments),
     Generate(generate::Arguments),
@@ -98,6 +102,8 @@ pub fn main() -> ExitCode {
         Command::Batch(arguments) => batch::run(&arguments),
         Command::Fit(arguments) => fit::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
+        Command::Serve(arguments) => serve::run(&arguments),
+        Command::User(arguments) => user::run(&arguments),
         Command::Plan(arguments) => plan::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Generate(arguments) => generate::run(&arguments),

@@ -11,8 +11,8 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::Failure;
 use crate::dataflow::{Dataflow, Override};
-use crate::engine::{self, Cluster, OnProgress, OnReady, Options, Snapshot};
-use crate::measure::Report;
+use crate::engine::{self, Cluster, OnLive, OnProgress, OnReady, Options, Snapshot};
+use crate::measure::{Outcome, Report};
 use crate::source::{Stop, Url};
 
 /// Run a dataflow file.
@@ -42,12 +42,12 @@ pub struct Arguments {
     /// Put a value over the file's: buffer.delay="1s", subtask.clip.upper=50.0
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Worker threads a process.
-    #[arg(short, long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
-    workers: u16,
-    /// Processes. Without -p they are all started on this machine.
-    #[arg(short = 'n', long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
-    processes: u16,
+    /// Worker threads a process; those of the file, else 1, if not given.
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    workers: Option<u16>,
+    /// Processes; those of the file, else 1, if not given. Without -p they are all started on this machine.
+    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    processes: Option<u16>,
     /// Which process this is, from 0.
     #[arg(short, long, value_name = "I")]
     process: Option<u16>,
@@ -67,6 +67,10 @@ pub struct Arguments {
     /// Write report.json and .hlog files into this directory.
     #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
+    /// Write live.json about once a second into this directory, and at the end outcome.json and the report: what
+    /// `rowmill serve` shows.
+    #[arg(long, value_name = "DIR")]
+    live: Option<PathBuf>,
     /// Give up when a broker cannot be reached for so long at the start, or other processes (they: after 1m at the
     /// latest, if nothing is said).
     #[arg(long, value_name = "D", value_parser = super::duration)]
@@ -84,36 +88,54 @@ enum Restart {
 }
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let Some(live) = &arguments.live else { return run_dataflow(arguments).map(ExitCode::from) };
+    std::fs::create_dir_all(live).map_err(|error| Failure::Wrong(format!("error: --live {}: {error}", live.display())))?;
+    let result = run_dataflow(arguments);
+    if arguments.process.is_none() {
+        let outcome = match &result {
+            Ok(code) => Outcome::now(*code, String::new()),
+            Err(failure) => Outcome::now(failure.code(), failure.to_string()),
+        };
+        outcome.write(live).map_err(|error| Failure::Failed(format!("--live {}: {error}", live.display())))?;
+    }
+    result.map(ExitCode::from)
+}
+
+fn run_dataflow(arguments: &Arguments) -> Result<u8, Failure> {
     let mut dataflow = Dataflow::read(&arguments.file, &overrides(arguments)?)?;
     if let Some(timeout) = arguments.connect_timeout {
         dataflow.set_connect_timeout(timeout);
     }
     let restart = arguments.restart == Restart::OnFailure;
-    if (arguments.processes > 1 || restart) && arguments.process.is_none() {
+    let processes = arguments.processes.or(dataflow.processes).unwrap_or(1);
+    if (processes > 1 || restart) && arguments.process.is_none() {
         let own: Vec<OsString> = std::env::args_os().skip(1).collect();
-        return Ok(ExitCode::from(engine::launch(arguments.processes.into(), own, restart)?));
+        return Ok(engine::launch(processes.into(), own, restart)?);
     }
-    let cluster = cluster(arguments)?;
+    let workers = arguments.workers.or(dataflow.workers).unwrap_or(1);
+    let cluster = cluster(arguments, workers.into(), processes.into())?;
     let first = cluster.process == 0;
     let quiet = arguments.quiet || !first;
     let options = Options {
         cluster,
-        fuse: !arguments.no_fuse && arguments.report.is_none(),
+        fuse: !arguments.no_fuse && arguments.report.is_none() && arguments.live.is_none(),
         fresh: arguments.fresh,
         connect_timeout: arguments.connect_timeout.unwrap_or(engine::CONNECT_TIMEOUT),
         stop: stop_on_signals()?,
         on_progress: (!quiet).then(progress),
+        on_live: arguments.live.clone().map(show),
         on_ready: if quiet { None } else { announce(&dataflow) },
     };
     let result = engine::run(dataflow, options);
     if !first && matches!(result, Err(engine::Error::Dataflow(_))) {
         // Process 0 explains it.
-        return Ok(ExitCode::from(2));
+        return Ok(2);
     }
     if let Some(report) = result? {
-        finish(&report, arguments.report.as_deref(), quiet)?;
+        let in_live = arguments.live.as_ref().map(|live| live.join("report"));
+        finish(&report, arguments.report.as_deref().or(in_live.as_deref()), quiet)?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(0)
 }
 
 /// The overrides of `--set`.
@@ -138,10 +160,8 @@ fn overrides(arguments: &Arguments) -> Result<Vec<Override>, Failure> {
     Ok(overrides)
 }
 
-fn cluster(arguments: &Arguments) -> Result<Cluster, Failure> {
+fn cluster(arguments: &Arguments, workers: usize, processes: usize) -> Result<Cluster, Failure> {
     let wrong = |reason: String| Failure::Wrong(format!("error: {reason}"));
-    let workers = usize::from(arguments.workers);
-    let processes = usize::from(arguments.processes);
     let process = usize::from(arguments.process.unwrap_or(0));
     if process >= processes {
         return Err(wrong(format!("--process {process}: with -n {processes} it is at most {}", processes - 1)));
@@ -180,6 +200,16 @@ fn announce(dataflow: &Dataflow) -> Option<OnReady> {
         }
         _ => None,
     }
+}
+
+/// Writes `live.json`; that it can't be written is said once.
+fn show(directory: PathBuf) -> OnLive {
+    let said = std::sync::Once::new();
+    Arc::new(move |live| {
+        if let Err(error) = live.write(&directory) {
+            said.call_once(|| tracing::warn!("{}: {error}", directory.display()));
+        }
+    })
 }
 
 /// A live line on a terminal; nothing elsewhere.

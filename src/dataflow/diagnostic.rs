@@ -35,6 +35,21 @@ impl Diagnostic {
         self
     }
 
+    /// What is wrong, in one sentence.
+    pub fn title(&self) -> &str {
+        &self.title
+    }
+
+    /// What to do about it.
+    pub fn advice(&self) -> Option<&str> {
+        self.help.as_deref()
+    }
+
+    /// The bytes of the file it points at.
+    pub fn span(&self) -> Option<Range<usize>> {
+        self.place.as_ref().map(|place| place.span.clone())
+    }
+
     pub fn help(mut self, help: Option<String>) -> Diagnostic {
         self.help = help;
         self

@@ -13,7 +13,7 @@ use std::sync::Arc;
 pub use diagnostic::Diagnostic;
 pub use fitted::{Fitted, FittedStep};
 pub use overrides::Override;
-pub use sections::{Placement, SchemaChoice, parse_duration};
+pub use sections::{MOST_WORKERS, Placement, SchemaChoice, parse_duration};
 
 use toml::Spanned;
 
@@ -23,9 +23,17 @@ use crate::source;
 use crate::subtasks::{Entry, Role, Scope, Subtask};
 use document::Document;
 
+/// `dataflows/weather.toml`, which the program carries with it.
+pub const WEATHER: &str = include_str!("../../dataflows/weather.toml");
+
 /// A dataflow as its file and the command line describe it, checked.
 pub struct Dataflow {
     pub name: String,
+    /// What it is for, in words.
+    pub description: String,
+    /// Worker threads a process, where the command line says nothing else.
+    pub workers: Option<u16>,
+    pub processes: Option<u16>,
     pub placement: Placement,
     pub schema: SchemaChoice,
     pub source: source::Url,
@@ -118,12 +126,11 @@ impl Dataflow {
         parse::parse(Document::new(name.into(), text.into(), overrides))
     }
 
-    /// `dataflows/weather.toml`, which the program carries with it.
+    /// The dataflow [`WEATHER`].
     ///
     /// # Errors
     /// An override that does not fit it.
     pub fn weather(overrides: &[Override]) -> Result<Dataflow, Diagnostic> {
-        const WEATHER: &str = include_str!("../../dataflows/weather.toml");
         Dataflow::from_text("dataflows/weather.toml", WEATHER, overrides)
     }
 
@@ -141,11 +148,12 @@ impl Dataflow {
         self.steps.iter().map(|step| matches!(step.fitting, Fitting::Stream { .. })).collect()
     }
 
-    /// A hash of each line of the file that says anything, and of each override, to know the dataflow again.
+    /// A hash of each line of the file that says what is to be done, and of each override, to know the dataflow again.
     pub fn lines(&self) -> Vec<Line> {
         let path = &self.document.path;
         let lines = self.document.text.lines().map(str::trim).zip(1..);
-        let lines = lines.filter(|(line, _)| !line.is_empty() && !line.starts_with('#'));
+        let says_what = |line: &str| !line.is_empty() && !line.starts_with('#') && !says_how(line);
+        let lines = lines.filter(|(line, _)| says_what(line));
         let lines = lines.map(|(line, number)| Line::new(format!("{path}, line {number}"), line));
         let overrides = self.document.overrides.iter().map(|placed| &placed.given);
         let overrides =
@@ -246,6 +254,13 @@ impl Dataflow {
         }
         Ok(())
     }
+}
+
+/// Whether a line of the file only says by how many workers rows are served, or what the dataflow is for: results stay
+/// the same.
+fn says_how(line: &str) -> bool {
+    let key = line.split('=').next().unwrap_or_default().trim();
+    ["workers", "processes", "description"].contains(&key)
 }
 
 impl Entry {

@@ -54,6 +54,9 @@ pub fn parse(document: Document) -> Result<Dataflow, Diagnostic> {
     let name = file.name.unwrap_or_else(|| stem(&document.path));
     let dataflow = Dataflow {
         name,
+        description: file.description.unwrap_or_default(),
+        workers: file.workers,
+        processes: file.processes,
         placement: file.placement,
         schema,
         source,

@@ -51,6 +51,11 @@ impl SchemaChoice {
 #[serde(deny_unknown_fields)]
 pub(super) struct File {
     pub name: Option<String>,
+    pub description: Option<String>,
+    #[serde(default, deserialize_with = "count")]
+    pub workers: Option<u16>,
+    #[serde(default, deserialize_with = "count")]
+    pub processes: Option<u16>,
     #[serde(default)]
     pub placement: Placement,
     pub source: Option<Source>,
@@ -170,6 +175,17 @@ fn bucket_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::E
     match rows {
         1..=LARGEST => Ok(rows as usize),
         _ => Err(de::Error::custom(format!("bucket_size is {rows}: it must be between 1 and {LARGEST} rows"))),
+    }
+}
+
+/// The most worker threads of a process, and the most processes.
+pub const MOST_WORKERS: u16 = 1024;
+
+fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u16>, D::Error> {
+    let count = i64::deserialize(deserializer)?;
+    match u16::try_from(count) {
+        Ok(count @ 1..=MOST_WORKERS) => Ok(Some(count)),
+        _ => Err(de::Error::custom(format!("{count}: it must be between 1 and {MOST_WORKERS}"))),
     }
 }
 

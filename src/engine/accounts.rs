@@ -29,20 +29,23 @@ impl LedgerAccounts {
 
     fn write(&mut self, receipt: &Receipt, bucket: &Bucket) -> Result<(), sink::Error> {
         let Some(letters) = &mut self.letters else { return Ok(()) };
-        let ledger = self.ledger.borrow();
+        let mut ledger = self.ledger.borrow_mut();
         for rejected in &receipt.rejected {
             for row in &rejected.rows {
                 let index = (row - bucket.first_row) as usize;
                 let origin = bucket.origin(index);
-                letters.write(&DeadLetter::new(
+                let label = ledger.labels[rejected.operator].clone();
+                let letter = DeadLetter::new(
                     &origin.topic,
                     origin.position,
                     receipt.epoch,
                     *row,
-                    &ledger.labels[rejected.operator],
+                    &label,
                     &rejected.reason,
                     bucket.row(index).bytes,
-                ))?;
+                );
+                ledger.keep_letter(&letter);
+                letters.write(&letter)?;
             }
         }
         letters.flush()

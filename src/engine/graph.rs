@@ -14,6 +14,7 @@ use super::Times;
 use super::in_order::InOrder;
 use super::learning::learn;
 use super::parcel::{Finished, Parcel, Receipt, Rejected};
+use super::tap::Tap;
 use super::stages::{Stage, Work, operator_of_result};
 use crate::data::{Bucket, Message, Schema};
 use crate::dataflow::Placement;
@@ -32,6 +33,8 @@ pub struct Plan {
     pub encoding: Encoding,
     /// The worker that writes this worker's results.
     pub writer: u64,
+    /// Takes samples, if somebody looks.
+    pub tap: Option<Tap>,
 }
 
 /// Takes results in the order of epochs; flushed when an epoch is written, closed at the end.
@@ -88,12 +91,16 @@ fn prepare<'scope>(
     times: Times,
 ) -> StreamVec<'scope, u64, Parcel> {
     let mut prepare = Prepare::new(plan.schema.clone());
+    let (tap, schema) = (plan.tap.clone(), plan.schema.clone());
     buckets.unary(Exchange::new(|bucket: &Arc<Bucket>| bucket.epoch), "prepare", |_, _| {
         move |input, output: &mut Session<'_, Parcel>| {
             input.for_each_stamp(|capability, buckets| {
                 let mut session = output.session(&capability);
                 for bucket in buckets.flat_map(|buckets| buckets.drain(..)) {
                     let ((message, bad), service) = times.borrow_mut().time(0, || prepare.apply(&bucket));
+                    if let Some(tap) = &tap {
+                        tap.before(&message, &schema);
+                    }
                     let reject = |bad: crate::data::BadRow| Rejected {
                         rows: vec![bucket.first_row + bad.index as u64],
                         operator: 0,
@@ -159,7 +166,11 @@ fn result<'scope>(
 ) -> StreamVec<'scope, u64, Finished> {
     let encoder = Encoder::new(plan.schema_out.clone(), plan.encoding);
     let index = operator_of_result(&plan.stages);
+    let (tap, schema) = (plan.tap.clone(), plan.schema_out.clone());
     let encode = move |message: Message, receipt: Receipt, times: &mut ServiceTimes| {
+        if let Some(tap) = &tap {
+            tap.after(&message, &schema);
+        }
         let rows_out = message.rows() as u64;
         let (output, service) = times.time(index, || encoder.encode(message));
         Finished { output, receipt: Receipt { rows_out, service: receipt.service + service, ..receipt } }

@@ -7,10 +7,11 @@ use std::time::Duration;
 use super::Options;
 use super::gather::Measured;
 use super::parcel::Receipt;
-use super::stages::{Stage, operator_of_result};
+use super::stages::{Stage, named_operators};
 use crate::data::Bucket;
 use crate::dataflow::Dataflow;
 use crate::measure::{Histogram, Latency, Report, Service, ServiceTimes};
+use crate::sink::DeadLetter;
 
 /// Bytes of rows in flight; past it the source waits.
 const MAX_BYTES: usize = 64 << 20;
@@ -29,12 +30,15 @@ pub struct Ledger {
     gap: bool,
     pub rows_in: u64,
     pub rows_done: u64,
-    rows_out: u64,
+    pub rows_out: u64,
     dropped: BTreeMap<usize, u64>,
     pub dead_letters: u64,
-    messages: u64,
+    pub messages: u64,
+    /// The last ones.
+    pub letters: VecDeque<serde_json::Value>,
+    kept_letters: usize,
     pub latency: Latency,
-    service_message: Histogram,
+    pub service_message: Histogram,
     pub service_row: Histogram,
 }
 
@@ -52,8 +56,9 @@ pub struct Complete {
 }
 
 impl Ledger {
-    pub fn new(labels: Vec<String>) -> Ledger {
-        Ledger { labels, ..Ledger::default() }
+    /// Counts what operators of these names do, and keeps the last `kept_letters` dead letters.
+    pub fn new(labels: Vec<String>, kept_letters: usize) -> Ledger {
+        Ledger { labels, kept_letters, ..Ledger::default() }
     }
 
     pub fn has_room(&self, max_epochs: usize) -> bool {
@@ -65,6 +70,27 @@ impl Ledger {
         self.messages += 1;
         self.bytes += bucket.byte_len();
         self.in_flight.push_back(bucket);
+    }
+
+    /// Messages in the dataflow.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.len()
+    }
+
+    /// Rows that subtasks dropped, by label.
+    pub fn rows_dropped(&self) -> BTreeMap<String, u64> {
+        self.dropped.iter().map(|(operator, rows)| (self.labels[*operator].clone(), *rows)).collect()
+    }
+
+    /// Keeps a dead letter to be shown, its raw bytes cut to what a person looks at.
+    pub fn keep_letter(&mut self, letter: &DeadLetter<'_>) {
+        if self.kept_letters == 0 {
+            return;
+        }
+        if self.letters.len() == self.kept_letters {
+            self.letters.pop_front();
+        }
+        self.letters.push_back(letter.shown());
     }
 
     /// The bucket of an epoch in flight.
@@ -119,7 +145,7 @@ impl Ledger {
     ) -> Report {
         let mut times = ServiceTimes::new(self.labels.len());
         measured.iter().for_each(|measured| times.merge(&measured.times));
-        let named = |(operator, rows): (usize, u64)| (self.labels[operator].clone(), rows);
+        let rows_dropped = self.rows_dropped();
         let mut report = Report {
             dataflow: dataflow.name.clone(),
             version: env!("CARGO_PKG_VERSION"),
@@ -127,7 +153,7 @@ impl Ledger {
             processes: options.cluster.processes(),
             rows_in: self.rows_in,
             rows_out: self.rows_out,
-            rows_dropped: self.dropped.into_iter().map(named).collect(),
+            rows_dropped,
             dead_letters: self.dead_letters,
             messages: self.messages,
             seconds: 0.0,
@@ -150,9 +176,6 @@ impl Ledger {
 
 /// The times of prepare, each stage and result, by name.
 fn by_operator(stages: &[Stage], mut times: ServiceTimes) -> Vec<(String, Histogram)> {
-    let mut of = |label: &str, operator: usize| (label.to_owned(), std::mem::take(&mut times.subtasks[operator]));
-    let mut named = vec![of("prepare", 0)];
-    named.extend(stages.iter().map(|stage| of(&stage.label, stage.operators.start)));
-    named.push(of("result", operator_of_result(stages)));
-    named
+    let mut of = |(name, operator): (&str, usize)| (name.to_owned(), std::mem::take(&mut times.subtasks[operator]));
+    named_operators(stages).map(&mut of).collect()
 }

@@ -13,9 +13,11 @@ mod launcher;
 mod learning;
 mod ledger;
 mod parcel;
+mod preview;
 mod schema;
 mod stages;
 mod start;
+mod tap;
 mod watch;
 mod worker;
 mod writer;
@@ -29,11 +31,13 @@ use timely::WorkerConfig;
 
 pub use cluster::Cluster;
 pub use launcher::launch;
+pub use preview::{Preview, PreviewStep, preview};
 use start::Start;
+use tap::Tap;
 pub use watch::Snapshot;
 
 use crate::dataflow::{Dataflow, Diagnostic};
-use crate::measure::{Report, ServiceTimes};
+use crate::measure::{Live, Report, ServiceTimes};
 use crate::source::Stop;
 use crate::{sink, source};
 
@@ -54,6 +58,8 @@ pub struct Options {
     pub stop: Stop,
     /// Called a few times a second on the first worker.
     pub on_progress: Option<OnProgress>,
+    /// Called about once a second on the first worker, and at the end.
+    pub on_live: Option<OnLive>,
     /// Called once when the source is ready: its subscription stands, or it has begun to read.
     pub on_ready: Option<OnReady>,
 }
@@ -68,6 +74,7 @@ impl Options {
             connect_timeout: CONNECT_TIMEOUT,
             stop: Stop::default(),
             on_progress: None,
+            on_live: None,
             on_ready: None,
         }
     }
@@ -78,6 +85,9 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What watches a run.
 pub type OnProgress = Arc<dyn Fn(&Snapshot) + Send + Sync>;
+
+/// What shows a run to others.
+pub type OnLive = Arc<dyn Fn(&Live) + Send + Sync>;
 
 /// What is told that the source is ready.
 pub type OnReady = Arc<dyn Fn() + Send + Sync>;
@@ -110,10 +120,11 @@ pub fn run(dataflow: Dataflow, options: Options) -> Result<Option<Report>, Error
     let start = Mutex::new(start);
     let (builders, others) = options.cluster.connect(options.connect_timeout).map_err(Error::Cluster)?;
     let dataflow = Arc::new(dataflow);
+    let tap = options.on_live.as_ref().map(|_| Tap::default());
     let guards = timely::execute::execute_from(builders, others, WorkerConfig::default(), move |worker| {
         let first = worker.index() == 0;
         let start = if first { start.lock().expect("no holder panics").take() } else { None };
-        worker::run(worker, &dataflow, &options, start)
+        worker::run(worker, &dataflow, &options, start, tap.clone())
     });
     let mut report = None;
     for result in guards.map_err(Error::Cluster)?.join() {

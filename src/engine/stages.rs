@@ -42,6 +42,12 @@ pub fn operator_of_result(stages: &[Stage]) -> usize {
     stages.last().map_or(1, |stage| stage.operators.end)
 }
 
+/// The names of prepare, each stage and result, with the operators that their times are kept for.
+pub fn named_operators(stages: &[Stage]) -> impl Iterator<Item = (&str, usize)> {
+    let between = stages.iter().map(|stage| (stage.label.as_str(), stage.operators.start));
+    [("prepare", 0)].into_iter().chain(between).chain([("result", operator_of_result(stages))])
+}
+
 fn stage(run: &[Step], operators: Range<usize>) -> Stage {
     if let [step] = run {
         return Stage { operators, label: step.label.clone(), work: Work::Step(step.clone()) };

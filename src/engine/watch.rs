@@ -1,13 +1,22 @@
 //! Where a run stands, for people who watch it.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::Options;
+use crossbeam_channel::Receiver;
+
 use super::ledger::Ledger;
+use super::stages::{Stage, named_operators};
+use super::tap::Tap;
+use super::{Options, Times};
+use crate::data::Bucket;
+use crate::dataflow::Dataflow;
+use crate::measure::{Latency, Live, Moment, Sample, SubtaskTime, now_ms};
 
 const PROGRESS: Duration = Duration::from_millis(250);
+const LIVE: Duration = Duration::from_secs(1);
 
-/// Where a run stands, for people who watch it.
+/// Where a run stands, in one line.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Snapshot {
     pub rows_in: u64,
@@ -21,33 +30,136 @@ pub struct Snapshot {
     pub p99: u64,
 }
 
-/// Shows where the run stands, a few times a second.
+/// What is shown of a run, and to whom.
+pub struct Showing<'a> {
+    pub dataflow: &'a Dataflow,
+    pub options: &'a Options,
+    pub stages: &'a [Stage],
+    pub times: &'a Times,
+    pub tap: Option<&'a Tap>,
+}
+
+/// Shows where the run stands: a few times a second in a line, and about once a second in full.
 pub struct Watch {
+    started: Instant,
     last: Instant,
     rows: u64,
+    last_live: Instant,
+    live_rows: u64,
+    live_latency: Latency,
+    history: VecDeque<Moment>,
+    sample: Option<Sample>,
 }
 
 impl Watch {
-    pub fn new(last: Instant) -> Watch {
-        Watch { last, rows: 0 }
+    pub fn new(started: Instant) -> Watch {
+        Watch {
+            started,
+            last: started,
+            rows: 0,
+            last_live: started,
+            live_rows: 0,
+            live_latency: Latency::default(),
+            history: VecDeque::new(),
+            sample: None,
+        }
     }
 
-    pub fn look(&mut self, ledger: &Ledger, workers: usize, options: &Options) {
-        let Some(on_progress) = &options.on_progress else { return };
-        let passed = self.last.elapsed();
-        if passed < PROGRESS {
-            return;
+    pub fn look(&mut self, ledger: &Ledger, workers: usize, queue: &Receiver<Bucket>, showing: &Showing<'_>) {
+        if let Some(on_progress) = &showing.options.on_progress
+            && self.last.elapsed() >= PROGRESS
+        {
+            let (rows_per_second, rho) = rates(ledger, self.rows, self.last, workers);
+            on_progress(&Snapshot {
+                rows_in: ledger.rows_in,
+                rows_done: ledger.rows_done,
+                dead_letters: ledger.dead_letters,
+                rows_per_second,
+                rho,
+                p99: ledger.latency.row.inner().value_at_quantile(0.99),
+            });
+            (self.last, self.rows) = (Instant::now(), ledger.rows_done);
         }
-        let rows_per_second = (ledger.rows_done - self.rows) as f64 / passed.as_secs_f64();
-        let service = ledger.service_row.inner().mean() / 1e9;
-        on_progress(&Snapshot {
+        if self.last_live.elapsed() >= LIVE {
+            self.show(ledger, workers, queue, showing);
+        }
+    }
+
+    /// Shows it in full, if somebody looks.
+    pub fn show(&mut self, ledger: &Ledger, workers: usize, queue: &Receiver<Bucket>, showing: &Showing<'_>) {
+        let Some(on_live) = &showing.options.on_live else { return };
+        let now = self.moment(ledger, workers, queue);
+        if self.history.len() == Live::HISTORY {
+            self.history.pop_front();
+        }
+        self.history.push_back(now);
+        if let Some(sample) = showing.tap.and_then(Tap::take) {
+            self.sample = Some(sample);
+        }
+        let mut live = Live {
+            version: env!("CARGO_PKG_VERSION").into(),
+            dataflow: showing.dataflow.name.clone(),
+            pid: std::process::id(),
+            written_ms: now_ms(),
+            seconds: now.seconds,
+            workers,
+            processes: showing.options.cluster.processes(),
+            bucket_size: showing.dataflow.source_settings.limits.bucket_size,
             rows_in: ledger.rows_in,
             rows_done: ledger.rows_done,
+            rows_out: ledger.rows_out,
+            rows_dropped: ledger.rows_dropped(),
             dead_letters: ledger.dead_letters,
-            rows_per_second,
-            rho: rows_per_second * service / workers as f64,
-            p99: ledger.latency.row.inner().value_at_quantile(0.99),
-        });
-        (self.last, self.rows) = (Instant::now(), ledger.rows_done);
+            messages: ledger.messages,
+            in_flight: ledger.in_flight(),
+            queued: queue.len(),
+            queue_capacity: queue.capacity().unwrap_or_default(),
+            now,
+            service_row: (&ledger.service_row).into(),
+            service_message: (&ledger.service_message).into(),
+            subtasks: subtasks(showing),
+            history: self.history.clone(),
+            sample: self.sample.clone(),
+            letters: ledger.letters.clone(),
+            ..Live::default()
+        };
+        live.set_latency(&ledger.latency.row, &ledger.latency.message);
+        on_live(&live);
     }
+
+    /// What happened since the last one.
+    fn moment(&mut self, ledger: &Ledger, workers: usize, queue: &Receiver<Bucket>) -> Moment {
+        let (rows_per_second, rho) = rates(ledger, self.live_rows, self.last_live, workers);
+        let row = ledger.latency.row.since(&self.live_latency.row);
+        let message = ledger.latency.message.since(&self.live_latency.message);
+        (self.last_live, self.live_rows) = (Instant::now(), ledger.rows_done);
+        self.live_latency = ledger.latency.clone();
+        Moment {
+            seconds: self.started.elapsed().as_secs_f64(),
+            rows_per_second,
+            rho,
+            waiting: ledger.in_flight() + queue.len(),
+            row_p50: row.inner().value_at_quantile(0.5),
+            row_p99: row.inner().value_at_quantile(0.99),
+            message_p50: message.inner().value_at_quantile(0.5),
+            message_p99: message.inner().value_at_quantile(0.99),
+        }
+    }
+}
+
+/// Rows a second since `rows` were done, and the rho of that.
+fn rates(ledger: &Ledger, rows: u64, since: Instant, workers: usize) -> (f64, f64) {
+    let seconds = since.elapsed().as_secs_f64().max(1e-9);
+    let rows_per_second = (ledger.rows_done - rows) as f64 / seconds;
+    let service = ledger.service_row.inner().mean() / 1e9;
+    (rows_per_second, rows_per_second * service / workers as f64)
+}
+
+fn subtasks(showing: &Showing<'_>) -> Vec<SubtaskTime> {
+    let times = showing.times.borrow();
+    let time = |(name, operator): (&str, usize)| {
+        let histogram = times.subtasks[operator].inner();
+        SubtaskTime { name: name.into(), messages: histogram.len(), mean: histogram.mean() }
+    };
+    named_operators(showing.stages).map(time).collect()
 }

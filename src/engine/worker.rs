@@ -17,7 +17,8 @@ use super::identity;
 use super::ledger::Ledger;
 use super::stages::stages;
 use super::start::{Start, existing};
-use super::watch::Watch;
+use super::tap::Tap;
+use super::watch::{Showing, Watch};
 use super::writer::SharedWriter;
 use super::{Cluster, Error, Options};
 use crate::data::{Bucket, Clock, Schema};
@@ -26,6 +27,8 @@ use crate::measure::{Report, ServiceTimes, peak_memory_bytes};
 use crate::sink;
 use crate::source::{self, Source};
 
+/// Dead letters that a run shows.
+const KEPT_LETTERS: usize = 20;
 const PARK: Duration = Duration::from_millis(50);
 
 /// Runs one worker; the first one returns the report.
@@ -34,6 +37,7 @@ pub fn run(
     dataflow: &Dataflow,
     options: &Options,
     start: Option<Start>,
+    tap: Option<Tap>,
 ) -> Result<Option<Report>, Error> {
     if options.cluster.processes() > 1 {
         identity::agree(worker, dataflow, options.cluster.workers)?;
@@ -57,15 +61,20 @@ pub fn run(
         placement: dataflow.placement,
         encoding: dataflow.sink.encoding(),
         writer: if dataflow.sink.parts { first_in_process as u64 } else { 0 },
+        tap: tap.clone(),
     };
     let times = Rc::new(RefCell::new(ServiceTimes::new(steps.len() + 2)));
-    let ledger = Rc::new(RefCell::new(Ledger::new(dataflow.labels())));
+    let kept_letters = if options.on_live.is_some() { KEPT_LETTERS } else { 0 };
+    let ledger = Rc::new(RefCell::new(Ledger::new(dataflow.labels(), kept_letters)));
     let writer = SharedWriter::open(worker.index(), &plan, dataflow, options, existing, &failure);
     let accounts = LedgerAccounts::open(worker.index(), dataflow, &ledger, &failure);
     let gather = Gather::build(worker);
     let ends = graph::build(worker, &plan, &times, writer.clone(), accounts);
     match &mut intake {
-        Some(intake) => intake.feed(worker, ends, &ledger, &writer, options, &failure),
+        Some(intake) => {
+            let showing = Showing { dataflow, options, stages: &plan.stages, times: &times, tap: tap.as_ref() };
+            intake.feed(worker, ends, &ledger, &writer, &showing, &failure);
+        }
         None => {
             drop(ends.input);
             worker.step_or_park_while(None, || !ends.probe.done());
@@ -171,9 +180,10 @@ impl Intake {
         ends: Ends,
         ledger: &Rc<RefCell<Ledger>>,
         writer: &SharedWriter,
-        options: &Options,
+        showing: &Showing<'_>,
         failure: &Failure,
     ) {
+        let options = showing.options;
         if self.peeked.is_none() {
             self.tell_ready(options);
         }
@@ -205,10 +215,11 @@ impl Intake {
             if self.acknowledgement.is_due() {
                 self.acknowledgement.give(&self.source, &ledger.borrow(), writer, failure);
             }
-            watch.look(&ledger.borrow(), worker.peers(), options);
+            watch.look(&ledger.borrow(), worker.peers(), &self.source.buckets, showing);
         }
         ledger.borrow_mut().record_complete(self.clock.now(), |_| true);
         self.finished = Some(Instant::now());
+        watch.show(&ledger.borrow(), worker.peers(), &self.source.buckets, showing);
         self.acknowledgement.give(&self.source, &ledger.borrow(), writer, failure);
     }
 

@@ -26,6 +26,13 @@ impl Histogram {
         let _ = self.0.add(&other.0);
     }
 
+    /// What was recorded since `before`, an earlier state of this histogram.
+    pub fn since(&self, before: &Histogram) -> Histogram {
+        let mut own = self.clone();
+        let _ = own.0.subtract(&before.0);
+        own
+    }
+
     pub fn inner(&self) -> &hdrhistogram::Histogram<u64> {
         &self.0
     }

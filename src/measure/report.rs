@@ -9,12 +9,12 @@ use std::time::{Duration, SystemTime};
 
 use hdrhistogram::serialization::V2Serializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Histogram;
 
 /// What `report.json` says of a histogram, in nanoseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     pub count: u64,
     pub mean: f64,
@@ -110,11 +110,12 @@ impl Report {
         self.rho = if self.mu > 0.0 { self.lambda / (self.workers as f64 * self.mu) } else { 0.0 };
     }
 
-    /// Writes `report.json` and a `.hlog` a histogram into a directory.
+    /// Writes `report.json`, `summary.csv` and a `.hlog` a histogram into a directory.
     pub fn write(&self, directory: &Path) -> io::Result<()> {
         fs::create_dir_all(directory)?;
         let json = serde_json::to_vec_pretty(self)?;
         fs::write(directory.join("report.json"), json)?;
+        self.write_summary(&directory.join("summary.csv"))?;
         let Report { latency_ns, service_ns, .. } = self;
         self.write_log(directory, "latency-message", &[("message", &latency_ns.message)])?;
         self.write_log(directory, "latency-row", &[("row", &latency_ns.row)])?;
@@ -123,6 +124,26 @@ impl Report {
         let subtasks: Vec<(&str, &Histogram)> =
             service_ns.subtask.iter().map(|(name, histogram)| (name.as_str(), histogram)).collect();
         self.write_log(directory, "service-subtask", &subtasks)
+    }
+
+    /// A line a histogram, in nanoseconds.
+    fn write_summary(&self, path: &Path) -> io::Result<()> {
+        let mut writer = csv::Writer::from_path(path).map_err(io::Error::other)?;
+        let Report { latency_ns, service_ns, .. } = self;
+        let whole = [
+            ("latency-message", &latency_ns.message),
+            ("latency-row", &latency_ns.row),
+            ("service-message", &service_ns.message),
+            ("service-row", &service_ns.row),
+        ];
+        let subtasks = service_ns.subtask.iter().map(|(name, histogram)| (format!("service-{name}"), histogram));
+        let whole = whole.into_iter().map(|(name, histogram)| (name.to_owned(), histogram));
+        writer.write_record(["histogram", "count", "mean", "stdev", "p50", "p90", "p99", "p999", "max"])?;
+        for (name, histogram) in whole.chain(subtasks) {
+            let Summary { count, mean, stdev, p50, p90, p99, p999, max } = histogram.into();
+            writer.serialize((name, count, mean, stdev, p50, p90, p99, p999, max))?;
+        }
+        writer.flush()
     }
 
     /// An HdrHistogram V2 interval log of one interval: the whole run.

@@ -49,6 +49,18 @@ impl<'a> DeadLetter<'a> {
         };
         DeadLetter { topic, position, message, row, subtask, reason, raw }
     }
+
+    /// As JSON, its raw bytes cut to what a person looks at.
+    pub fn shown(&self) -> serde_json::Value {
+        const MOST: usize = 2000;
+        let mut json = serde_json::to_value(self).expect("a record of texts and numbers");
+        for key in ["raw", "raw_base64"] {
+            if let Some(serde_json::Value::String(text)) = json.get_mut(key) {
+                text.truncate(text.floor_char_boundary(MOST));
+            }
+        }
+        json
+    }
 }
 
 /// Where dead letters go; without a sink they are shown as warnings.

@@ -1,0 +1,34 @@
+//! `rowmill serve`: the web application.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::{Failure, run};
+use crate::web::{self, Options};
+
+/// Serve a page where dataflow files are projects: edit, start, stop, watch.
+///
+/// Runs are processes of their own: they go on when the page ends, and it finds them again.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Where to listen. Other machines can reach it only with a login: see `rowmill user`.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7878")]
+    listen: SocketAddr,
+    /// The folder with the dataflow files. Paths in them count from it, and stay in it.
+    #[arg(long, value_name = "DIR", default_value = "dataflows")]
+    dir: PathBuf,
+    /// Who may sign in; DIR/.rowmill/users.json if not given. With no users in it, everybody on this machine.
+    #[arg(long, value_name = "FILE")]
+    users: Option<PathBuf>,
+}
+
+pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let Arguments { listen, dir, users } = arguments;
+    let stop = run::stop_on_signals()?;
+    let options = Options { listen: *listen, directory: dir.clone(), users: users.clone(), stop };
+    let server = web::listen(options).map_err(|reason| Failure::Wrong(format!("error: {reason}")))?;
+    eprintln!("{} on http://{}", dir.display(), server.address);
+    server.serve().map_err(Failure::Failed)?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,59 @@
+//! `rowmill user`: who may sign in.
+
+use std::io::{BufRead, IsTerminal};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use super::{Failure, print};
+use crate::web::{Role, Users, users_file};
+
+/// Manage the users of `rowmill serve`.
+#[derive(clap::Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Add a user, or give one another role and password. The password is asked for, or read from standard input.
+    Add {
+        name: String,
+        /// What the user may do: look, or all.
+        #[arg(long, value_enum, default_value_t = Role::Viewer)]
+        role: Role,
+        /// The folder with the dataflow files.
+        #[arg(long, value_name = "DIR", default_value = "dataflows")]
+        dir: PathBuf,
+        /// The file of users; DIR/.rowmill/users.json if not given.
+        #[arg(long, value_name = "FILE")]
+        users: Option<PathBuf>,
+    },
+}
+
+pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let Command::Add { name, role, dir, users } = &arguments.command;
+    let users = Users::new(users.clone().unwrap_or_else(|| users_file(dir)));
+    if users.path().starts_with(dir) && !dir.is_dir() {
+        return Err(Failure::Wrong(format!("error: --dir {}: there is no such folder", dir.display())));
+    }
+    let password = password(name).map_err(|error| Failure::Failed(format!("the password cannot be read: {error}")))?;
+    if password.is_empty() {
+        return Err(Failure::Wrong("error: the password is empty".into()));
+    }
+    let added = users.add(name, *role, &password);
+    added.map_err(|error| Failure::Failed(format!("{}: {error}", users.path().display())))?;
+    print(&format!("{name} may sign in: {}", users.path().display()));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn password(name: &str) -> std::io::Result<String> {
+    if std::io::stdin().is_terminal() {
+        return rpassword::prompt_password(format!("Password of {name}: "));
+    }
+    let mut line = String::new();
+    std::io::stdin().lock().read_line(&mut line)?;
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+}

@@ -1,0 +1,80 @@
+//! Samples of messages before and after the chain, for people who watch a run.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use crate::data::{Excerpt, Message, Schema};
+use crate::measure::Sample;
+
+/// Rows of a sample.
+const ROWS: usize = 20;
+/// No message is waited for.
+const NONE: u64 = u64::MAX;
+
+/// Shared by the workers of a process. Workers pay for it with a look at an atomic a message.
+#[derive(Clone, Default)]
+pub struct Tap(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    wanted: AtomicBool,
+    /// One more than the epoch whose end is waited for; 0 if there is none.
+    waiting: AtomicU64,
+    half: Mutex<Excerpt>,
+    sample: Mutex<Option<Sample>>,
+}
+
+impl Tap {
+    /// The last sample if it is new; asks for another one.
+    pub fn take(&self) -> Option<Sample> {
+        self.0.wanted.store(true, Ordering::Relaxed);
+        lock(&self.0.sample).take()
+    }
+
+    /// Looks at a message that prepare has read.
+    pub fn before(&self, message: &Message, schema: &Schema) {
+        if self.0.wanted.load(Ordering::Relaxed) && self.0.wanted.swap(false, Ordering::Relaxed) {
+            *lock(&self.0.half) = Excerpt::of(message, schema, ROWS);
+            self.0.waiting.store(message.epoch.wrapping_add(1), Ordering::Release);
+        }
+    }
+
+    /// Looks at a message at the end of the chain.
+    pub fn after(&self, message: &Message, schema: &Schema) {
+        let epoch = message.epoch;
+        if epoch != NONE && self.0.waiting.load(Ordering::Acquire) == epoch + 1 {
+            self.0.waiting.store(0, Ordering::Relaxed);
+            let before = std::mem::take(&mut *lock(&self.0.half));
+            *lock(&self.0.sample) = Some(Sample { epoch, before, after: Excerpt::of(message, schema, ROWS) });
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().expect("no holder panics")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Kind;
+
+    #[test]
+    fn a_sample_holds_both_ends_of_one_message() {
+        let schema = Schema::new([("x", Kind::Number)]);
+        let message = |epoch, value| {
+            let mut message = Message::from_columns(&[vec![value]]);
+            message.epoch = epoch;
+            message
+        };
+        let tap = Tap::default();
+        tap.before(&message(0, 1.0), &schema);
+        assert!(tap.take().is_none(), "nobody had asked");
+        tap.before(&message(1, 2.0), &schema);
+        tap.after(&message(0, 9.0), &schema);
+        tap.after(&message(1, 3.0), &schema);
+        let sample = tap.take().unwrap();
+        assert_eq!((sample.epoch, sample.before.rows.len()), (1, 1));
+        assert_ne!(sample.before, sample.after);
+    }
+}

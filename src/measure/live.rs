@@ -1,0 +1,165 @@
+//! What a run tells while it runs: `live.json`, which `rowmill serve` reads.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Histogram, Summary};
+use crate::data::Excerpt;
+
+/// Where a run stands. Times in nanoseconds unless their names say otherwise.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Live {
+    pub version: String,
+    pub dataflow: String,
+    pub pid: u32,
+    /// Milliseconds since 1970.
+    pub written_ms: u64,
+    pub seconds: f64,
+    /// Of all processes.
+    pub workers: usize,
+    pub processes: usize,
+    pub bucket_size: usize,
+    pub rows_in: u64,
+    pub rows_done: u64,
+    pub rows_out: u64,
+    pub rows_dropped: BTreeMap<String, u64>,
+    pub dead_letters: u64,
+    pub messages: u64,
+    /// Messages in the dataflow.
+    pub in_flight: usize,
+    /// Messages that wait for the dataflow, and how many may.
+    pub queued: usize,
+    pub queue_capacity: usize,
+    /// Over the last interval.
+    pub now: Moment,
+    /// Over the whole run.
+    pub latency_row: Summary,
+    pub latency_message: Summary,
+    pub service_row: Summary,
+    pub service_message: Summary,
+    pub curve: Vec<CurvePoint>,
+    pub buckets: Vec<LatencyBucket>,
+    /// Service times of the first worker, in the order of the chain.
+    pub subtasks: Vec<SubtaskTime>,
+    pub history: VecDeque<Moment>,
+    pub sample: Option<Sample>,
+    /// The last rows that could not be used.
+    pub letters: VecDeque<serde_json::Value>,
+}
+
+/// One interval of a run.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub struct Moment {
+    /// Since the start, at its end.
+    pub seconds: f64,
+    pub rows_per_second: f64,
+    pub rho: f64,
+    /// Messages in the dataflow and before it.
+    pub waiting: usize,
+    pub row_p50: u64,
+    pub row_p99: u64,
+    pub message_p50: u64,
+    pub message_p99: u64,
+}
+
+/// A point of the curve of latencies.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct CurvePoint {
+    pub quantile: f64,
+    pub row: u64,
+    pub message: u64,
+}
+
+/// How many rows and messages took no longer than a bound.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct LatencyBucket {
+    pub seconds: f64,
+    pub rows: u64,
+    pub messages: u64,
+}
+
+/// What a subtask takes.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SubtaskTime {
+    pub name: String,
+    pub messages: u64,
+    pub mean: f64,
+}
+
+/// Rows of one message before the first subtask after prepare, and at the end of the chain.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Sample {
+    pub epoch: u64,
+    pub before: Excerpt,
+    pub after: Excerpt,
+}
+
+impl Live {
+    /// The file's name in its directory.
+    pub const FILE: &'static str = "live.json";
+    /// Intervals of `history`.
+    pub const HISTORY: usize = 300;
+    /// Upper bounds of `buckets`, in seconds.
+    const BOUNDS: [f64; 14] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 10.0];
+    const QUANTILES: [f64; 16] =
+        [0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975, 0.99, 0.995, 0.9975, 0.999, 0.9995, 0.9999, 0.99999, 1.0];
+
+    /// Fills in all that the histograms of latency tell.
+    pub fn set_latency(&mut self, row: &Histogram, message: &Histogram) {
+        (self.latency_row, self.latency_message) = (row.into(), message.into());
+        let point = |quantile| CurvePoint {
+            quantile,
+            row: row.inner().value_at_quantile(quantile),
+            message: message.inner().value_at_quantile(quantile),
+        };
+        self.curve = Live::QUANTILES.into_iter().map(point).collect();
+        let up_to = |histogram: &Histogram, seconds: f64| histogram.inner().count_between(0, (seconds * 1e9) as u64);
+        let bucket = |seconds| LatencyBucket {
+            seconds,
+            rows: up_to(row, seconds),
+            messages: up_to(message, seconds),
+        };
+        self.buckets = Live::BOUNDS.into_iter().map(bucket).collect();
+    }
+
+    /// Replaces the file in a directory; readers see the old one or the new one.
+    pub fn write(&self, directory: &Path) -> io::Result<()> {
+        let new = directory.join("live.json.new");
+        fs::write(&new, serde_json::to_vec(self)?)?;
+        fs::rename(new, directory.join(Live::FILE))
+    }
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// The exit code.
+    pub code: u8,
+    /// Why it failed; empty if it did not.
+    pub reason: String,
+    /// Milliseconds since 1970.
+    pub ended_ms: u64,
+}
+
+impl Outcome {
+    /// The file's name in its directory.
+    pub const FILE: &'static str = "outcome.json";
+
+    pub fn now(code: u8, reason: String) -> Outcome {
+        Outcome { code, reason, ended_ms: now_ms() }
+    }
+
+    pub fn write(&self, directory: &Path) -> io::Result<()> {
+        fs::write(directory.join(Outcome::FILE), serde_json::to_vec(self)?)
+    }
+}
+
+/// Milliseconds since 1970.
+pub fn now_ms() -> u64 {
+    SystemTime::UNIX_EPOCH.elapsed().map_or(0, |passed| passed.as_millis() as u64)
+}

@@ -1,0 +1,159 @@
+//! What a form needs: the subtasks, edits of a text, a preview, a try of the connection.
+
+use axum::Json;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::answer::{Body, Refusal, Refused};
+use super::document::{self, Edit, Problem};
+use super::rows::{self, RowsFrom};
+use super::server::Shared;
+use crate::dataflow::Dataflow;
+use crate::engine;
+use crate::subtasks::{REGISTRY, Role};
+
+/// Routes of the editor.
+pub fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(subtasks))
+        .routes(routes!(edit))
+        .routes(routes!(preview))
+        .routes(routes!(connect))
+}
+
+/// A subtask of the registry.
+#[derive(Serialize, ToSchema)]
+struct Described {
+    name: &'static str,
+    /// What its results equal.
+    equals: &'static str,
+    summary: String,
+    /// Whether it stands in every chain by itself.
+    fixed: bool,
+    parameters: Vec<Parameter>,
+}
+
+/// A parameter: its type as a person would write it, such as `number` or `"l1" | "l2" | "max"`.
+#[derive(Serialize, ToSchema)]
+struct Parameter {
+    name: String,
+    r#type: String,
+    #[schema(value_type = Object)]
+    default: serde_json::Value,
+    help: String,
+}
+
+/// The subtasks, each with its parameters.
+#[utoipa::path(get, path = "/api/v1/subtasks", tag = "editor", responses((status = 200, body = [Described])))]
+async fn subtasks() -> Json<Vec<Described>> {
+    let described = REGISTRY.iter().map(|entry| Described {
+        name: entry.name,
+        equals: entry.equals,
+        summary: entry.summary(),
+        fixed: entry.role == Role::Fixed,
+        parameters: entry
+            .parameters()
+            .into_iter()
+            .map(|parameter| Parameter {
+                name: parameter.name,
+                r#type: parameter.r#type,
+                default: parameter.default,
+                help: parameter.help,
+            })
+            .collect(),
+    });
+    Json(described.collect())
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Edits {
+    toml: String,
+    #[serde(default)]
+    edits: Vec<Edit>,
+}
+
+/// A text, what a form shows of it, and what is wrong with it.
+#[derive(Serialize, ToSchema)]
+struct Edited {
+    toml: String,
+    #[schema(value_type = Object)]
+    values: serde_json::Value,
+    problem: Option<Problem>,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Tried {
+    toml: String,
+}
+
+/// Change the text of a dataflow file as a form asks, and check it. Comments stay. Nothing is saved.
+#[utoipa::path(post, path = "/api/v1/edit", tag = "editor", request_body = Edits, responses(
+    (status = 200, body = Edited), (status = 422, body = Refused), (status = 400, body = Refused),
+    (status = 415, body = Refused)))]
+async fn edit(Body(Edits { toml, edits }): Body<Edits>) -> Result<Json<Edited>, Refusal> {
+    let toml = if edits.is_empty() {
+        toml
+    } else {
+        document::edited(&toml, &edits).map_err(|reason| Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, reason))?
+    };
+    let problem = document::checked("dataflow", &toml).err();
+    Ok(Json(Edited { values: document::values(&toml), toml, problem }))
+}
+
+/// What a chain makes of a few rows.
+#[derive(Serialize, ToSchema)]
+struct Shown {
+    rows_from: RowsFrom,
+    /// After prepare, and after each subtask.
+    #[schema(value_type = Vec<Object>)]
+    steps: Vec<engine::PreviewStep>,
+    /// Rows that can't be read: their places, and why.
+    #[schema(value_type = Vec<Vec<Object>>)]
+    rejected: Vec<(usize, String)>,
+}
+
+/// Run the chain over up to 20 rows of the source, or over generated ones if it has none within some seconds.
+#[utoipa::path(post, path = "/api/v1/preview", tag = "editor", request_body = Tried, responses(
+    (status = 200, body = Shown), (status = 422, body = Refused), (status = 400, body = Refused),
+    (status = 415, body = Refused)))]
+async fn preview(Body(Tried { toml }): Body<Tried>) -> Result<Json<Shown>, Refusal> {
+    try_out(toml, |dataflow| {
+        let unusable = |reason: String| Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, reason);
+        let (bucket, rows_from) = rows::rows(dataflow).map_err(unusable)?;
+        let preview = engine::preview(dataflow, &bucket).map_err(|diagnostic| unusable(diagnostic.title().into()))?;
+        Ok(Shown { rows_from, steps: preview.steps, rejected: preview.rejected })
+    })
+    .await
+}
+
+/// How a broker answered.
+#[derive(Serialize, ToSchema)]
+struct Connected {
+    milliseconds: f64,
+}
+
+/// Connect to the source once, as a guest.
+#[utoipa::path(post, path = "/api/v1/connect", tag = "editor", request_body = Tried, responses(
+    (status = 200, body = Connected), (status = 422, body = Refused), (status = 400, body = Refused),
+    (status = 415, body = Refused)))]
+async fn connect(Body(Tried { toml }): Body<Tried>) -> Result<Json<Connected>, Refusal> {
+    try_out(toml, |dataflow| {
+        let took = rows::connect(dataflow).map_err(|reason| Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, reason))?;
+        Ok(Connected { milliseconds: took.as_secs_f64() * 1e3 })
+    })
+    .await
+}
+
+/// Works on a dataflow on a thread that may wait.
+async fn try_out<T: Send + 'static>(
+    toml: String,
+    work: impl FnOnce(&Dataflow) -> Result<T, Refusal> + Send + 'static,
+) -> Result<Json<T>, Refusal> {
+    let work = move || work(&document::checked("dataflow", &toml)?);
+    tokio::task::spawn_blocking(work).await.map_err(Refusal::internal)?.map(Json)
+}

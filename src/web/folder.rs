@@ -1,0 +1,150 @@
+//! The folder with the dataflow files: one project a file.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use serde::Serialize;
+
+/// A project's name: that of its file without `.toml`. It never leads out of the folder.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct Name(String);
+
+impl FromStr for Name {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Name, String> {
+        const LONGEST: usize = 64;
+        let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        if (1..=LONGEST).contains(&text.len()) && text.chars().all(fits) {
+            Ok(Name(text.to_owned()))
+        } else {
+            Err(format!("{text:?} is no project name: up to {LONGEST} letters, digits, - and _"))
+        }
+    }
+}
+
+impl std::fmt::Display for Name {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Where the files are, and what is kept of their runs.
+#[derive(Clone, Debug)]
+pub struct Folder(PathBuf);
+
+impl Folder {
+    /// What is kept of runs stands in this folder of the folder.
+    pub const STATE: &'static str = ".rowmill";
+
+    /// # Errors
+    /// If there is no such folder, or nothing can be kept in it.
+    pub fn open(path: &Path) -> io::Result<Folder> {
+        let path = path.canonicalize()?;
+        fs::create_dir_all(path.join(Folder::STATE))?;
+        Ok(Folder(path))
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The dataflow file of a project.
+    pub fn file(&self, name: &Name) -> PathBuf {
+        self.0.join(format!("{name}.toml"))
+    }
+
+    /// What is kept of a project's last run.
+    pub fn state(&self, name: &Name) -> PathBuf {
+        self.0.join(Folder::STATE).join(name.to_string())
+    }
+
+    /// All projects, sorted; files whose names do not fit are none.
+    pub fn names(&self) -> io::Result<Vec<Name>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&self.0)? {
+            let file = entry?.file_name();
+            let name = file.to_str().and_then(|file| file.strip_suffix(".toml")).map(Name::from_str);
+            names.extend(name.and_then(Result::ok));
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    pub fn read(&self, name: &Name) -> io::Result<String> {
+        fs::read_to_string(self.file(name))
+    }
+
+    /// Writes a file that is not there yet.
+    pub fn create(&self, name: &Name, text: &str) -> io::Result<()> {
+        File::create_new(self.file(name))?.write_all(text.as_bytes())
+    }
+
+    /// Replaces a file that is there; readers see the old one or the new one.
+    pub fn save(&self, name: &Name, text: &str) -> io::Result<()> {
+        fs::metadata(self.file(name))?;
+        let mut new = tempfile::NamedTempFile::new_in(&self.0)?;
+        new.write_all(text.as_bytes())?;
+        new.persist(self.file(name)).map(drop).map_err(|error| error.error)
+    }
+
+    /// Removes the file and what is kept of its runs.
+    pub fn remove(&self, name: &Name) -> io::Result<()> {
+        fs::remove_file(self.file(name))?;
+        match fs::remove_dir_all(self.state(name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Whether a path of a dataflow file stays in the folder.
+pub fn is_inside(path: &str) -> bool {
+    use std::path::Component;
+    let state = std::ffi::OsStr::new(Folder::STATE);
+    let stays = |part: Component<'_>| match part {
+        Component::Normal(name) => name != state,
+        Component::CurDir => true,
+        _ => false,
+    };
+    Path::new(path).components().all(stays)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_name_leads_out_of_the_folder() {
+        for wrong in ["", ".", "..", "../x", "a/b", "a.b", "/etc", "a\\b", "a b", "\u{e4}", &"x".repeat(65)] {
+            assert!(Name::from_str(wrong).is_err(), "{wrong}");
+        }
+        assert!(Name::from_str("weather-2_B").is_ok());
+    }
+
+    #[test]
+    fn paths_of_dataflow_files_stay_inside() {
+        assert!(is_inside("out.ndjson") && is_inside("./a/b.csv"));
+        for wrong in ["/etc/passwd", "../x.csv", "a/../../x.csv", ".rowmill/users.json"] {
+            assert!(!is_inside(wrong), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn projects_come_and_go() {
+        let directory = tempfile::tempdir().unwrap();
+        let folder = Folder::open(directory.path()).unwrap();
+        let name: Name = "b".parse().unwrap();
+        folder.create(&name, "one").unwrap();
+        assert_eq!(folder.create(&name, "two").unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        folder.save(&name, "three").unwrap();
+        assert_eq!(folder.read(&name).unwrap(), "three");
+        fs::write(directory.path().join("a.toml"), "").unwrap();
+        fs::write(directory.path().join("not a name.toml"), "").unwrap();
+        assert_eq!(folder.names().unwrap(), ["a".parse().unwrap(), name.clone()]);
+        folder.remove(&name).unwrap();
+        assert!(folder.save(&name, "four").is_err() && folder.read(&name).is_err());
+    }
+}

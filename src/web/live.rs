@@ -1,0 +1,188 @@
+//! What runs tell: streams of events, the log, the report.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use tokio_stream::{Stream, StreamExt};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::answer::{Project, Refusal, Refused};
+use super::folder::Name;
+use super::runs::{self, Run};
+use super::server::Shared;
+use crate::measure::Live;
+use crate::queueing::Station;
+
+/// How often runs are looked at.
+const LOOK_UP: Duration = Duration::from_millis(500);
+/// Bytes of the log that are shown.
+const LOG: u64 = 64 << 10;
+
+/// Routes of what runs tell.
+pub fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(overview))
+        .routes(routes!(details))
+        .routes(routes!(live))
+        .routes(routes!(log))
+        .routes(routes!(files))
+        .routes(routes!(report))
+}
+
+/// A project's run and what it last told.
+#[derive(Serialize, ToSchema)]
+struct Told {
+    run: Run,
+    /// As the run wrote it; see `live.json`.
+    #[schema(value_type = Option<Object>)]
+    live: Option<Live>,
+    advice: Option<Advice>,
+}
+
+/// What the planner says of a run, from its own service times and the arrivals of the last second.
+#[derive(Serialize, ToSchema)]
+struct Advice {
+    workers: usize,
+    rho: f64,
+    /// Rows wait before the dataflow: the broker or the source gives more than the workers serve.
+    behind: bool,
+    /// By number of workers: G/G/c, arrivals as of Poisson.
+    outlook: Vec<Outlook>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Outlook {
+    workers: usize,
+    rho: f64,
+    /// Milliseconds in the queue; none where it grows for ever.
+    mean_wait_ms: Option<f64>,
+}
+
+impl Advice {
+    fn of(live: &Live) -> Option<Advice> {
+        let rows_a_message = live.rows_done as f64 / live.latency_message.count as f64;
+        let service = live.service_message.mean / 1e9;
+        let arrival_rate = live.now.rows_per_second / rows_a_message;
+        if !(service > 0.0 && arrival_rate > 0.0) {
+            return None;
+        }
+        let variation = (live.service_message.stdev / live.service_message.mean).powi(2);
+        let station = |servers| Station {
+            servers,
+            arrival_rate,
+            arrival_variation: 1.0,
+            service,
+            service_variation: variation,
+        };
+        let outlook = |servers| {
+            let station = station(servers);
+            let wait = station.mean_wait();
+            Outlook { workers: servers, rho: station.rho(), mean_wait_ms: wait.is_finite().then_some(wait * 1e3) }
+        };
+        let fewest = (arrival_rate * service).floor() as usize + 1;
+        Some(Advice {
+            workers: live.workers,
+            rho: live.now.rho,
+            behind: live.queue_capacity > 0 && live.queued >= live.queue_capacity,
+            outlook: (fewest..fewest + 4).map(outlook).collect(),
+        })
+    }
+}
+
+fn told(shared: &Shared, name: &Name) -> Result<Told, Refusal> {
+    let summary = shared.summary(name);
+    let run = summary.ok_or_else(|| Refusal::file(name, &std::io::ErrorKind::NotFound.into()))?.run;
+    let live = runs::live(&shared.folder, name);
+    let advice = live.as_ref().filter(|_| run.state.is_alive()).and_then(Advice::of);
+    Ok(Told { run, live, advice })
+}
+
+/// Events of a text that is looked up again and again: one each time it has changed, until the server ends.
+fn events(
+    shared: Shared,
+    look: impl Fn(&Shared) -> Option<String> + Send + 'static,
+) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    let ticks = tokio_stream::wrappers::IntervalStream::new(tokio::time::interval(LOOK_UP));
+    let mut last = String::new();
+    let stop = shared.stop.clone();
+    let changes = ticks.take_while(move |_| !stop.is_set()).filter_map(move |_| {
+        let text = look(&shared)?;
+        (text != last).then(|| {
+            last.clone_from(&text);
+            Ok(Event::default().data(text))
+        })
+    });
+    Sse::new(changes).keep_alive(KeepAlive::default())
+}
+
+/// All projects, each time one has changed: server-sent events, each as `/api/v1/projects`.
+#[utoipa::path(get, path = "/api/v1/events", tag = "projects",
+    responses((status = 200, content_type = "text/event-stream", body = String)))]
+async fn overview(State(shared): State<Shared>) -> impl IntoResponse {
+    events(shared, |shared| serde_json::to_string(&shared.summaries().ok()?).ok())
+}
+
+/// A project's run, each time it has told something: server-sent events, each as `/api/v1/projects/{name}/live`.
+#[utoipa::path(get, path = "/api/v1/projects/{name}/events", tag = "projects", params(("name" = String, Path)),
+    responses((status = 200, content_type = "text/event-stream", body = String), (status = 404, body = Refused)))]
+async fn details(State(shared): State<Shared>, Project(name): Project) -> Result<impl IntoResponse, Refusal> {
+    told(&shared, &name)?;
+    Ok(events(shared, move |shared| serde_json::to_string(&told(shared, &name).ok()?).ok()))
+}
+
+/// A project's run and what it last told.
+#[utoipa::path(get, path = "/api/v1/projects/{name}/live", tag = "projects", params(("name" = String, Path)),
+    responses((status = 200, body = Told), (status = 404, body = Refused)))]
+async fn live(State(shared): State<Shared>, Project(name): Project) -> Result<Json<Told>, Refusal> {
+    told(&shared, &name).map(Json)
+}
+
+/// The end of what the last run wrote on standard error.
+#[utoipa::path(get, path = "/api/v1/projects/{name}/log", tag = "projects", params(("name" = String, Path)),
+    responses((status = 200, content_type = "text/plain", body = String), (status = 404, body = Refused)))]
+async fn log(State(shared): State<Shared>, Project(name): Project) -> Result<String, Refusal> {
+    told(&shared, &name)?;
+    runs::log(&shared.folder, &name, LOG).map_err(Refusal::internal)
+}
+
+/// The files of the last run's report: `report.json`, `.hlog`, `summary.csv`. None before its end.
+#[utoipa::path(get, path = "/api/v1/projects/{name}/report", tag = "projects", params(("name" = String, Path)),
+    responses((status = 200, body = [String]), (status = 404, body = Refused)))]
+async fn files(State(shared): State<Shared>, Project(name): Project) -> Result<Json<Vec<String>>, Refusal> {
+    told(&shared, &name)?;
+    let entries = std::fs::read_dir(runs::report(&shared.folder, &name)).into_iter().flatten();
+    let mut names: Vec<String> =
+        entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).filter(|name| is_report(name)).collect();
+    names.sort();
+    Ok(Json(names))
+}
+
+fn is_report(file: &str) -> bool {
+    file == "report.json" || file == "summary.csv" || (file.ends_with(".hlog") && !file.contains('/'))
+}
+
+/// One of them.
+#[utoipa::path(get, path = "/api/v1/projects/{name}/report/{file}", tag = "projects",
+    params(("name" = String, Path), ("file" = String, Path)), responses(
+    (status = 200, content_type = "application/octet-stream", body = String), (status = 404, body = Refused)))]
+async fn report(
+    State(shared): State<Shared>,
+    Project(name): Project,
+    path: axum::extract::Path<(String, String)>,
+) -> Result<Response, Refusal> {
+    let file = &path.1;
+    let missing = || Refusal::new(StatusCode::NOT_FOUND, format!("the report of {name} has no {file}"));
+    let path = Some(runs::report(&shared.folder, &name).join(file)).filter(|_| is_report(file)).ok_or_else(missing)?;
+    let bytes = std::fs::read(path).map_err(|_| missing())?;
+    let disposition = format!("attachment; filename=\"{name}-{file}\"");
+    let kind = "application/octet-stream".to_owned();
+    Ok(([(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, disposition)], bytes).into_response())
+}

@@ -1,0 +1,206 @@
+// A dataflow file as a form and as text. The text is what counts: the form shows its values, and asks the server to
+// change it, so that comments stay.
+
+import { html, useEffect, useRef, useState } from "./vendor/preact.js";
+import { call } from "./api.js";
+import { Rows } from "./details.js";
+import { isAlive } from "./overview.js";
+import { t } from "./words.js";
+
+const choices = (type) => (/^"[^"]*"( \| "[^"]*")*$/.test(type) ? type.split(" | ").map((choice) => JSON.parse(choice)) : null);
+
+const TEXT = { type: "string" };
+const WHOLE = { type: "integer" };
+
+// The sections beside the subtasks: key, label, type and help of each field.
+const MQTT = (section) => [
+  [`${section}.qos`, "qos", { type: "integer", options: [0, 1, 2] }], [`${section}.user`, "login", TEXT], [`${section}.password`, "password", { type: "string", help: "passwordHelp" }],
+  [`${section}.client_id`, "client", TEXT], [`${section}.ca`, "ca", TEXT], [`${section}.certificate`, "certificate", TEXT], [`${section}.key`, "key", TEXT],
+];
+const SECTIONS = [
+  ["project", [["name", "title", TEXT], ["description", "description", TEXT], ["workers", "workers", { ...WHOLE, help: "workersHelp" }], ["processes", "processes", WHOLE],
+    ["placement", "placement", { type: "string", options: ["message", "subtask"] }], ["schema", "schema", { type: "string", options: ["davis", "infer"] }]]],
+  ["source", [["source.url", "url", { type: "string", help: "urlHelp" }]], [...MQTT("source"), ["source.max_payload", "maxPayload", WHOLE],
+    ["source.connect_timeout", "connectTimeout", TEXT], ["source.reconnect_timeout", "reconnectTimeout", TEXT]]],
+  ["buffer", [["buffer.bucket_size", "bucketSize", WHOLE], ["buffer.delay", "delay", TEXT]]],
+];
+const AFTER = [
+  ["sink", [["sink.url", "url", { type: "string", help: "sinkHelp" }], ["sink.parts", "parts", { type: "boolean" }]], MQTT("sink")],
+  ["deadLetter", [["dead_letter.url", "url", { type: "string", help: "sinkHelp" }]], MQTT("dead_letter")],
+];
+
+export function Editor({ name, admin, go }) {
+  const [saved, setSaved] = useState(null);
+  const [text, setText] = useState({ toml: "", values: {}, problem: null });
+  const [run, setRun] = useState(null);
+  const [subtasks, setSubtasks] = useState([]);
+  const [note, setNote] = useState("");
+  const [error, setError] = useState("");
+  const [shown, setShown] = useState(null);
+  const [busy, setBusy] = useState(false);
+  // Edits go to the server one after the other, each on what the one before it gave.
+  const latest = useRef({ toml: "", turn: Promise.resolve() });
+  const timer = useRef(null);
+
+  const ask = (edits, toml) => {
+    latest.current.turn = latest.current.turn.then(async () => {
+      if (toml !== undefined) latest.current.toml = toml;
+      try {
+        const edited = await call("POST", "edit", { toml: latest.current.toml, edits });
+        latest.current.toml = edited.toml;
+        setText(edited);
+        setError("");
+      } catch (refusal) {
+        setError(refusal.message);
+      }
+    });
+    setNote("");
+    return latest.current.turn;
+  };
+  useEffect(() => {
+    document.title = `${name} - ${t("edit")} - Rowmill`;
+    call("GET", "subtasks").then(setSubtasks);
+    call("GET", `projects/${name}`).then((file) => { setSaved(file.toml); setRun(file.summary.run); ask([], file.toml); }, (refusal) => setError(refusal.message));
+  }, [name]);
+
+  const typed = (toml) => {
+    setText({ ...text, toml });
+    clearTimeout(timer.current);
+    timer.current = setTimeout(() => ask([], toml), 300);
+  };
+  const change = (key, value) => ask([value === undefined ? { op: "unset", key } : { op: "set", key, value }]);
+  const save = async () => {
+    try {
+      await latest.current.turn;
+      await call("PUT", `projects/${name}`, { toml: text.toml });
+      setSaved(text.toml);
+      setError("");
+      setNote(t(run && isAlive(run) ? "savedRunning" : "saved"));
+    } catch (refusal) {
+      setError(refusal.message);
+    }
+  };
+  const attempt = async (path, tell) => {
+    setBusy(true);
+    setError("");
+    try {
+      tell(await call("POST", path, { toml: text.toml }));
+    } catch (refusal) {
+      setError(refusal.message);
+    }
+    setBusy(false);
+  };
+  const { values, problem } = text;
+  const field = ([key, label, kind]) => html`<${Field} key=${key} path=${key} label=${t(label)} kind=${kind} values=${values} problem=${problem} change=${change} />`;
+  const section = ([title, fields, more]) => html`<fieldset class="card"><legend>${t(title)}</legend><div class="fields">${fields.map(field)}</div>
+    ${more && html`<details><summary>${t("details")}</summary><div class="fields">${more.map(field)}</div></details>`}
+    ${title === "source" && html`<button type="button" disabled=${busy} onClick=${() => attempt("connect", (told) => setNote(t("connected", told.milliseconds.toFixed(0))))}>${t("testConnection")}</button>`}</fieldset>`;
+  return html`
+    <div class="head"><h1><a data-go href="/projects/${name}">${name}</a></h1>
+      ${admin && html`<button type="button" class="first" disabled=${problem !== null || text.toml === saved} onClick=${save}>${t("save")}</button>`}
+      <span role="status" id="note">${note || (saved !== null && text.toml !== saved ? t("unsaved") : "")}</span></div>
+    <p class="error" role="alert" id="problem">${error || (problem && `${problem.line ? `${t("line")} ${problem.line}: ` : ""}${problem.message}${problem.help ? ` - ${problem.help}` : ""}`)}</p>
+    <div class="columns">
+      <form aria-label=${t("form")} onSubmit=${(event) => event.preventDefault()}>
+        ${SECTIONS.map(section)}
+        <${Chain} steps=${Array.isArray(values.subtask) ? values.subtask : []} subtasks=${subtasks} values=${values} problem=${problem} change=${change} ask=${ask} />
+        ${AFTER.map(section)}
+      </form>
+      <div class="card"><label for="toml">${t("toml")}</label>
+        <textarea id="toml" spellcheck="false" value=${text.toml} readonly=${!admin} onInput=${(event) => typed(event.target.value)}></textarea></div>
+    </div>
+    <section class="card"><h2>${t("preview")}</h2><p>${t("previewHelp")}</p>
+      <button type="button" id="preview" disabled=${busy || problem !== null} onClick=${() => attempt("preview", setShown)}>${t("runPreview")}</button>
+      ${shown && html`<${Preview} shown=${shown} />`}</section>`;
+}
+
+function Preview({ shown }) {
+  const { steps, rejected, rows_from } = shown;
+  return html`<p>${t(rows_from === "source" ? "fromSource" : "fromGenerator")}</p>
+    ${rejected.length > 0 && html`<p class="error">${t("rejectedRows")}: ${rejected.map(([row, reason]) => `${row}: ${reason}`).join("; ")}</p>`}
+    ${steps.map((step, index) => html`<details open=${index === steps.length - 1}><summary>${step.label}</summary>
+      ${step.fault ? html`<p class="error">${step.fault}</p>` : html`
+        ${index > 0 && html`<${Rows} title=${t("before")} excerpt=${steps[index - 1].after} />`}
+        <${Rows} title=${t(index > 0 ? "after" : "results")} excerpt=${step.after} />`}</details>`)}`;
+}
+
+// The subtasks in their order: moved by drag or by buttons.
+function Chain({ steps, subtasks, values, problem, change, ask }) {
+  const [dragged, setDragged] = useState(null);
+  const [target, setTarget] = useState(null);
+  const move = (from, to) => from !== to && to >= 0 && to < steps.length && ask([{ op: "move", from, to }]);
+  const drop = (event, to) => {
+    event.preventDefault();
+    if (dragged !== null) move(dragged, to);
+    setDragged(null);
+    setTarget(null);
+  };
+  const add = (event) => {
+    const subtask = event.target.value;
+    event.target.value = "";
+    if (subtask) ask([{ op: "insert", index: steps.length, subtask }]);
+  };
+  const step = ({ use }, index) => {
+    const known = subtasks.find(({ name }) => name === use);
+    return html`<li key=${`${index}-${use}`} class="card step ${target === index ? "target" : ""}" onDragOver=${(event) => { event.preventDefault(); setTarget(index); }} onDrop=${(event) => drop(event, index)}>
+      <div class="step-head" draggable onDragStart=${(event) => { setDragged(index); event.dataTransfer.setData("text/plain", use); }} onDragEnd=${() => { setDragged(null); setTarget(null); }}>
+        <span class="grip" aria-hidden="true" title=${t("dragHelp")}>⠿</span><strong>${index + 1}. ${use}</strong>
+        <span class="buttons"><button type="button" disabled=${index === 0} aria-label="${t("up")}: ${use}" onClick=${() => move(index, index - 1)}>↑</button>
+        <button type="button" disabled=${index === steps.length - 1} aria-label="${t("down")}: ${use}" onClick=${() => move(index, index + 1)}>↓</button>
+        <button type="button" aria-label="${t("removeSubtask")}: ${use}" onClick=${() => ask([{ op: "remove", index }])}>✕</button></span></div>
+      ${problem?.field?.startsWith(`subtask.${index}`) && html`<p class="error">${problem.message}</p>`}
+      ${known && html`<p class="help">${known.summary}</p>
+        <details open=${problem?.field?.startsWith(`subtask.${index}.`)}><summary>${t("parameters")}</summary><div class="fields">
+        ${known.parameters.map((parameter) => html`<${Field} key=${parameter.name} path=${`subtask.${index}.${parameter.name}`} label=${parameter.name}
+          kind=${{ type: parameter.type, text: parameter.help, default: parameter.default }} values=${values} problem=${problem} change=${change} />`)}</div></details>`}
+    </li>`;
+  };
+  return html`<fieldset class="card"><legend>${t("methods")}</legend>
+    <ol class="steps">${steps.map(step)}</ol>
+    <label>${t("addSubtask")}<select id="add" onChange=${add}><option value=""></option>
+      ${subtasks.filter(({ fixed }) => !fixed).map(({ name, summary }) => html`<option value=${name} title=${summary}>${name}</option>`)}</select></label></fieldset>`;
+}
+
+const at = (values, path) => path.split(".").reduce((value, key) => value?.[key], values);
+
+// One value: what is typed is read by its type; what is cleared is left to its default.
+function Field({ path, label, kind, values, problem, change }) {
+  const [wrong, setWrong] = useState("");
+  const value = at(values, path);
+  const id = `field-${path.replaceAll(".", "-")}`;
+  const error = wrong || (problem?.field === path || problem?.field?.startsWith(`${path}.`) ? problem.message : "");
+  const take = (text) => {
+    const given = read(kind.type, text);
+    setWrong(given instanceof Error ? given.message : "");
+    if (!(given instanceof Error)) change(path, given);
+  };
+  const help = kind.text ?? (kind.help && t(kind.help));
+  const fallback = kind.default === undefined || kind.default === null ? "" : `${t("default")}: ${show(kind.default)}`;
+  const table = value !== null && typeof value === "object" && !Array.isArray(value);
+  const described = { id, "aria-invalid": error !== "", "aria-describedby": `${id}-help` };
+  const options = kind.options ?? choices(kind.type) ?? (kind.type === "boolean" ? [true, false] : null);
+  return html`<div class="field"><label for=${id}>${label}</label>
+    ${table ? html`<input ...${described} disabled value=${t("other")} />`
+    : options ? html`<select ...${described} value=${value === undefined ? "" : String(value)} onChange=${(event) => take(event.target.value)}>
+        <option value="">${fallback || `(${t("default")})`}</option>${options.map((option) => html`<option value=${String(option)}>${String(option)}</option>`)}</select>`
+    : html`<input ...${described} type=${path.endsWith(".password") ? "password" : "text"} autocomplete="off" value=${value === undefined ? "" : show(value)} placeholder=${fallback} onChange=${(event) => take(event.target.value)} />`}
+    <small id="${id}-help">${help}${error && html` <span class="error">${error}</span>`}</small></div>`;
+}
+
+const show = (value) => (Array.isArray(value) ? value.join(", ") : String(value));
+
+function read(type, text) {
+  const trimmed = text.trim();
+  if (trimmed === "") return undefined;
+  const asNumber = (word) => (/^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(word.trim()) ? Number(word) : new Error(t("notNumber")));
+  const all = (items) => items.find((item) => item instanceof Error) ?? items;
+  const items = trimmed.split(",").map((item) => item.trim()).filter((item) => item !== "");
+  if (type === "boolean") return trimmed === "true";
+  if (type === "list of column names") return items;
+  if (/^list of (\d+ )?numbers$/.test(type)) return all(items.map(asNumber));
+  if (type === "number" || type === "integer") return asNumber(trimmed);
+  if (type === "string" || choices(type)) return trimmed;
+  // Of several types: a number if it is one.
+  const given = items.length > 1 ? all(items.map(asNumber)) : asNumber(trimmed);
+  return given instanceof Error ? trimmed : given;
+}

@@ -1,0 +1,90 @@
+// All words of the page, in English and German. The browser's language chooses.
+
+const en = {
+  projects: "Projects", project: "Project", newProject: "New project", name: "Name", broker: "Broker", client: "Client",
+  topic: "Topic", state: "State", methods: "Methods", bucketSize: "Bucket size", delay: "Delay", workers: "Workers",
+  details: "Details", actions: "Actions", start: "Start", stop: "Stop", restart: "Restart", duplicate: "Duplicate",
+  remove: "Delete", edit: "Edit", save: "Save", filter: "Filter", rowsPerSecond: "rows/s", rho: "rho", p99: "p99",
+  idle: "idle", starting: "starting", running: "running", stopping: "stopping", done: "done", failed: "failed",
+  create: "Create", cancel: "Cancel", nameOfNew: "Name of the project (letters, digits, - and _)", nameOfCopy: "Name of the copy",
+  reallyRemove: "Delete the project {0} and what is kept of its runs? Its results stay.", none: "There are no projects yet.",
+  noMatch: "No project matches the filter.", lost: "The connection to the server is lost. Trying again.",
+  signIn: "Sign in", signOut: "Sign out", user: "User", password: "Password", viewer: "You may look, and change nothing.",
+  source: "Source", sink: "Sink", throughput: "Throughput", latencyOverTime: "Latency over time",
+  latencyCurve: "Latency by percentile", utilization: "Utilization rho", waiting: "Messages waiting",
+  dataflow: "Dataflow", dataflowHelp: "Mean service time a message, on the first worker.", deadLetters: "Dead letters",
+  noLetters: "No row was refused.", reason: "Reason", subtask: "Subtask", position: "Position", raw: "Raw", results: "Last results",
+  resultsHelp: "The first rows of message {0}: what came in, and what the chain made of it.", before: "Before", after: "After",
+  column: "Column", log: "Log", report: "Report", noReport: "A run writes its report when it ends.", noRun: "This project has not run yet.",
+  rowsIn: "Rows in", rowsDone: "Rows done", dropped: "Dropped", inFlight: "In flight", queued: "Queued", seconds: "seconds",
+  messages: "messages", rows: "rows", percentile: "percentile", planner: "Planner", behind: "Rows wait before the dataflow: more arrives than the workers serve, or a file is read as fast as they can.",
+  plannerHelp: "At the arrivals of the last second and this run's service times (G/G/c, Poisson arrivals):",
+  meanWait: "mean wait", toml: "TOML", form: "Form", preview: "Preview", previewHelp: "Runs the chain over up to 20 rows of the source, or generated ones.",
+  runPreview: "Run the preview", testConnection: "Test the connection", connected: "The source answered after {0} ms.", fromSource: "Rows of the source.",
+  fromGenerator: "The source had no rows in time: these are generated.", rejectedRows: "Rows that can't be read", addSubtask: "Add a subtask",
+  up: "Move up", down: "Move down", removeSubtask: "Remove", dragHelp: "Drag to another place", default: "default", all: "all", line: "Line",
+  saved: "Saved.", savedRunning: "Saved. The run goes on with what it began with; restart it.", unsaved: "Not saved yet.", ok: "No problem found.",
+  title: "Name in reports", description: "Details", processes: "Processes", placement: "Placement", qos: "Quality of service", login: "Login",
+  maxPayload: "Longest payload (bytes)", connectTimeout: "Connect timeout", reconnectTimeout: "Reconnect timeout", ca: "CA file",
+  certificate: "Client certificate", key: "Its key", parts: "One file a process", buffer: "Buffer", deadLetter: "Dead letters to", url: "Address",
+  urlHelp: "mqtt://host:port/topic, a file of this folder, or generate:rows=N", sinkHelp: "a .ndjson, .csv or .parquet file, mqtt://host:port/topic, or null",
+  schema: "Schema", notNumber: "This is not a number.", other: "given as a table: see the TOML", since: "since", loading: "Loading",
+  parameters: "Parameters", sortBy: "Sort by {0}", pause: "Pause the charts", resume: "Go on", fit: "Fit", passwordHelp: "a text, or in the TOML { env = \"NAME\" }",
+  workersHelp: "threads a process", stall: "rho is 1: the workers never rest.", skip: "Skip to the content", missing: "missing", startingUp: "The run has not told anything yet.",
+};
+
+const de = {
+  projects: "Projekte", project: "Projekt", newProject: "Neues Projekt", name: "Name", broker: "Broker", client: "Client",
+  topic: "Topic", state: "Zustand", methods: "Methoden", bucketSize: "Bucket-Größe", delay: "Verzögerung", workers: "Worker",
+  details: "Details", actions: "Aktionen", start: "Starten", stop: "Anhalten", restart: "Neu starten", duplicate: "Kopieren",
+  remove: "Löschen", edit: "Bearbeiten", save: "Speichern", filter: "Filtern", rowsPerSecond: "Zeilen/s", rho: "rho", p99: "p99",
+  idle: "bereit", starting: "startet", running: "läuft", stopping: "hält an", done: "fertig", failed: "fehlgeschlagen",
+  create: "Anlegen", cancel: "Abbrechen", nameOfNew: "Name des Projekts (Buchstaben, Ziffern, - und _)", nameOfCopy: "Name der Kopie",
+  reallyRemove: "Das Projekt {0} löschen, und was von seinen Läufen aufbewahrt ist? Seine Ergebnisse bleiben.", none: "Noch gibt es keine Projekte.",
+  noMatch: "Kein Projekt passt zum Filter.", lost: "Die Verbindung zum Server ist verloren. Es wird erneut versucht.",
+  signIn: "Anmelden", signOut: "Abmelden", user: "Benutzer", password: "Passwort", viewer: "Sie dürfen ansehen, aber nichts ändern.",
+  source: "Quelle", sink: "Ziel", throughput: "Durchsatz", latencyOverTime: "Latenz über die Zeit",
+  latencyCurve: "Latenz nach Perzentil", utilization: "Auslastung rho", waiting: "Wartende Nachrichten",
+  dataflow: "Datenfluss", dataflowHelp: "Mittlere Bedienzeit je Nachricht, auf dem ersten Worker.", deadLetters: "Unbrauchbare Zeilen",
+  noLetters: "Keine Zeile wurde abgewiesen.", reason: "Grund", subtask: "Teilaufgabe", position: "Stelle", raw: "Rohdaten", results: "Letzte Ergebnisse",
+  resultsHelp: "Die ersten Zeilen der Nachricht {0}: was ankam, und was die Kette daraus machte.", before: "Vorher", after: "Nachher",
+  column: "Spalte", log: "Protokoll", report: "Bericht", noReport: "Ein Lauf schreibt seinen Bericht, wenn er endet.", noRun: "Dieses Projekt ist noch nicht gelaufen.",
+  rowsIn: "Zeilen ein", rowsDone: "Zeilen fertig", dropped: "Entfernt", inFlight: "In Arbeit", queued: "In der Schlange", seconds: "Sekunden",
+  messages: "Nachrichten", rows: "Zeilen", percentile: "Perzentil", planner: "Planer", behind: "Zeilen warten vor dem Datenfluss: es kommt mehr an, als die Worker bedienen, oder eine Datei wird so schnell gelesen, wie sie können.",
+  plannerHelp: "Bei den Ankünften der letzten Sekunde und den Bedienzeiten dieses Laufs (G/G/c, Poisson-Ankünfte):",
+  meanWait: "mittlere Wartezeit", toml: "TOML", form: "Formular", preview: "Vorschau", previewHelp: "Führt die Kette über bis zu 20 Zeilen der Quelle aus, oder über erzeugte.",
+  runPreview: "Vorschau ausführen", testConnection: "Verbindung prüfen", connected: "Die Quelle hat nach {0} ms geantwortet.", fromSource: "Zeilen der Quelle.",
+  fromGenerator: "Die Quelle hatte rechtzeitig keine Zeilen: diese sind erzeugt.", rejectedRows: "Nicht lesbare Zeilen", addSubtask: "Teilaufgabe hinzufügen",
+  up: "Nach oben", down: "Nach unten", removeSubtask: "Entfernen", dragHelp: "An eine andere Stelle ziehen", default: "Vorgabe", all: "alle", line: "Zeile",
+  saved: "Gespeichert.", savedRunning: "Gespeichert. Der Lauf macht weiter wie begonnen; starten Sie ihn neu.", unsaved: "Noch nicht gespeichert.", ok: "Kein Problem gefunden.",
+  title: "Name in Berichten", description: "Details", processes: "Prozesse", placement: "Verteilung", qos: "Dienstgüte (QoS)", login: "Anmeldung",
+  maxPayload: "Längste Nutzlast (Bytes)", connectTimeout: "Frist für die Verbindung", reconnectTimeout: "Frist für die Wiederverbindung", ca: "CA-Datei",
+  certificate: "Client-Zertifikat", key: "Sein Schlüssel", parts: "Eine Datei je Prozess", buffer: "Puffer", deadLetter: "Unbrauchbare Zeilen nach", url: "Adresse",
+  urlHelp: "mqtt://host:port/topic, eine Datei dieses Ordners, oder generate:rows=N", sinkHelp: "eine Datei .ndjson, .csv oder .parquet, mqtt://host:port/topic, oder null",
+  schema: "Schema", notNumber: "Das ist keine Zahl.", other: "als Tabelle angegeben: siehe TOML", since: "seit", loading: "Lädt",
+  parameters: "Parameter", sortBy: "Nach {0} sortieren", pause: "Diagramme anhalten", resume: "Weiter", fit: "Lernen", passwordHelp: "ein Text, oder im TOML { env = \"NAME\" }",
+  workersHelp: "Threads je Prozess", stall: "rho ist 1: die Worker ruhen nie.", skip: "Zum Inhalt", missing: "fehlt", startingUp: "Der Lauf hat noch nichts gemeldet.",
+};
+
+const german = navigator.language.toLowerCase().startsWith("de");
+export const language = german ? "de" : "en";
+const words = german ? de : en;
+
+export function t(key, ...values) {
+  return values.reduce((text, value, index) => text.replace(`{${index}}`, value), words[key] ?? key);
+}
+
+const plain = new Intl.NumberFormat(language, { maximumSignificantDigits: 4 });
+const whole = new Intl.NumberFormat(language, { maximumFractionDigits: 0 });
+
+export const number = (value) => (value >= 1000 ? whole : plain).format(value);
+
+// Nanoseconds in the unit that suits them.
+export function time(ns) {
+  if (ns < 1e3) return `${plain.format(ns)} ns`;
+  if (ns < 1e6) return `${plain.format(ns / 1e3)} µs`;
+  if (ns < 1e9) return `${plain.format(ns / 1e6)} ms`;
+  return `${plain.format(ns / 1e9)} s`;
+}
+
+export const clock = (ms) => new Date(ms).toLocaleString(language);

@@ -1,0 +1,369 @@
+//! Projects: what the table shows of them, and what can be done with them.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::answer::{Body, Project, Refusal, Refused};
+use super::document::{self, Problem};
+use super::folder::{Folder, Name};
+use super::runs::{self, Run};
+use super::server::{Server, Shared};
+use crate::dataflow::Dataflow;
+use crate::source;
+
+/// A line of the table.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct Summary {
+    /// The file's name without `.toml`.
+    pub name: String,
+    pub about: About,
+    pub run: Run,
+    /// Of the run, if it has told any.
+    pub figures: Option<Figures>,
+}
+
+/// What a dataflow file says; mostly empty where it has a problem.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
+pub struct About {
+    /// The dataflow's own name.
+    pub title: String,
+    pub description: String,
+    /// Host and port, if rows come from a broker.
+    pub broker: Option<String>,
+    pub topic: Option<String>,
+    pub client_id: Option<String>,
+    pub source: String,
+    pub sink: String,
+    /// Operators in their order.
+    pub methods: Vec<String>,
+    /// Rows a message.
+    pub bucket_size: usize,
+    pub delay_ms: u64,
+    /// Worker threads a process.
+    pub workers: u16,
+    pub processes: u16,
+    pub problem: Option<Problem>,
+}
+
+/// How a run does.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, ToSchema)]
+pub struct Figures {
+    pub rows_in: u64,
+    pub rows_done: u64,
+    pub dead_letters: u64,
+    /// Over the last second.
+    pub rows_per_second: f64,
+    /// Over the last second.
+    pub rho: f64,
+    /// Of rows, over the last second, in milliseconds.
+    pub p99_ms: f64,
+}
+
+/// What dataflow files said when they were last looked at.
+#[derive(Debug, Default)]
+pub struct Known(Mutex<HashMap<Name, (SystemTime, u64, Arc<About>)>>);
+
+impl Known {
+    /// What a file says: it is read when it has changed.
+    fn about(&self, folder: &Folder, name: &Name) -> Option<Arc<About>> {
+        let metadata = std::fs::metadata(folder.file(name)).ok()?;
+        let (changed, length) = (metadata.modified().ok()?, metadata.len());
+        let mut known = self.0.lock().expect("no holder panics");
+        if let Some((when, long, about)) = known.get(name)
+            && (*when, *long) == (changed, length)
+        {
+            return Some(about.clone());
+        }
+        let about = Arc::new(About::of(name, &folder.read(name).ok()?));
+        known.insert(name.clone(), (changed, length, about.clone()));
+        Some(about)
+    }
+}
+
+impl About {
+    fn of(name: &Name, text: &str) -> About {
+        match document::checked(&name.to_string(), text) {
+            Ok(dataflow) => About::from(&dataflow),
+            Err(problem) => About { title: name.to_string(), problem: Some(problem), ..About::default() },
+        }
+    }
+}
+
+impl From<&Dataflow> for About {
+    fn from(dataflow: &Dataflow) -> About {
+        let mqtt = match &dataflow.source {
+            source::Url::Mqtt(url) => Some(url),
+            _ => None,
+        };
+        let settings = &dataflow.source_settings;
+        About {
+            title: dataflow.name.clone(),
+            description: dataflow.description.clone(),
+            broker: mqtt.map(|url| format!("{}:{}", url.host, url.port)),
+            topic: mqtt.map(|url| url.topic.clone()),
+            client_id: settings.endpoint.as_ref().and_then(|endpoint| endpoint.client_id.clone()),
+            source: dataflow.source.to_string(),
+            sink: dataflow.sink.url.to_string(),
+            methods: dataflow.labels(),
+            bucket_size: settings.limits.bucket_size,
+            delay_ms: settings.limits.delay.as_millis() as u64,
+            workers: dataflow.workers.unwrap_or(1),
+            processes: dataflow.processes.unwrap_or(1),
+            problem: None,
+        }
+    }
+}
+
+impl Server {
+    /// The line of a project; `None` if there is no such file.
+    pub fn summary(&self, name: &Name) -> Option<Summary> {
+        let about = self.known.about(&self.folder, name)?;
+        let run = self.runs.run(&self.folder, name);
+        let live = if run.state.is_alive() { runs::live(&self.folder, name) } else { None };
+        let figures = live.map(|live| Figures {
+            rows_in: live.rows_in,
+            rows_done: live.rows_done,
+            dead_letters: live.dead_letters,
+            rows_per_second: live.now.rows_per_second,
+            rho: live.now.rho,
+            p99_ms: live.now.row_p99 as f64 / 1e6,
+        });
+        Some(Summary { name: name.to_string(), about: (*about).clone(), run, figures })
+    }
+
+    /// All lines.
+    pub fn summaries(&self) -> std::io::Result<Vec<Summary>> {
+        Ok(self.folder.names()?.iter().filter_map(|name| self.summary(name)).collect())
+    }
+
+    fn found(&self, name: &Name) -> Result<Summary, Refusal> {
+        self.summary(name).ok_or_else(|| Refusal::file(name, &std::io::ErrorKind::NotFound.into()))
+    }
+}
+
+/// Routes of projects.
+pub fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(read, save, delete))
+        .routes(routes!(duplicate))
+        .routes(routes!(start))
+        .routes(routes!(stop))
+        .routes(routes!(restart))
+}
+
+/// A dataflow file.
+#[derive(Serialize, ToSchema)]
+struct File {
+    summary: Summary,
+    toml: String,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct New {
+    /// Letters, digits, - and _.
+    #[schema(pattern = "^[A-Za-z0-9_-]{1,64}$")]
+    name: String,
+    /// What `rowmill run` takes; a small example if not given.
+    toml: Option<String>,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Text {
+    toml: String,
+    /// Keep it even if it has a problem; it can't be started then.
+    #[serde(default)]
+    draft: bool,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Copy {
+    /// The name of the copy.
+    #[schema(pattern = "^[A-Za-z0-9_-]{1,64}$")]
+    name: String,
+}
+
+/// What a new project begins with.
+const EXAMPLE: &str = r#"description = ""
+
+[source]
+url = "mqtt://127.0.0.1:1883/weather/davis"
+
+[buffer]
+bucket_size = 100
+delay = "1s"
+
+[[subtask]]
+use = "interpolate"
+
+[[subtask]]
+use = "standard_scaler"
+
+[sink]
+url = "null"
+"#;
+
+fn named(name: &str) -> Result<Name, Refusal> {
+    name.parse().map_err(|reason: String| Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, reason))
+}
+
+/// All projects, sorted by name.
+#[utoipa::path(get, path = "/api/v1/projects", tag = "projects", responses((status = 200, body = [Summary])))]
+async fn list(State(shared): State<Shared>) -> Result<Json<Vec<Summary>>, Refusal> {
+    shared.summaries().map(Json).map_err(Refusal::internal)
+}
+
+/// Add a project.
+#[utoipa::path(post, path = "/api/v1/projects", tag = "projects", request_body = New, responses(
+    (status = 201, body = Summary), (status = 409, body = Refused), (status = 422, body = Refused),
+    (status = 400, body = Refused), (status = 415, body = Refused)))]
+async fn create(
+    State(shared): State<Shared>,
+    Body(New { name, toml }): Body<New>,
+) -> Result<(StatusCode, Json<Summary>), Refusal> {
+    let name = named(&name)?;
+    let text = toml.as_deref().unwrap_or(EXAMPLE);
+    document::checked(&name.to_string(), text)?;
+    shared.folder.create(&name, text).map_err(|error| Refusal::file(&name, &error))?;
+    Ok((StatusCode::CREATED, Json(shared.found(&name)?)))
+}
+
+/// A project's file.
+#[utoipa::path(get, path = "/api/v1/projects/{name}", tag = "projects", params(("name" = String, Path)), responses(
+    (status = 200, body = File), (status = 404, body = Refused)))]
+async fn read(State(shared): State<Shared>, Project(name): Project) -> Result<Json<File>, Refusal> {
+    let toml = shared.folder.read(&name).map_err(|error| Refusal::file(&name, &error))?;
+    Ok(Json(File { summary: shared.found(&name)?, toml }))
+}
+
+/// Replace a project's file. A run goes on with what it began with.
+#[utoipa::path(put, path = "/api/v1/projects/{name}", tag = "projects", params(("name" = String, Path)),
+    request_body = Text, responses(
+    (status = 200, body = Summary), (status = 404, body = Refused), (status = 422, body = Refused),
+    (status = 400, body = Refused), (status = 415, body = Refused)))]
+async fn save(
+    State(shared): State<Shared>,
+    Project(name): Project,
+    Body(Text { toml, draft }): Body<Text>,
+) -> Result<Json<Summary>, Refusal> {
+    if let Err(problem) = document::checked(&name.to_string(), &toml)
+        && !draft
+    {
+        return Err(problem.into());
+    }
+    shared.folder.save(&name, &toml).map_err(|error| Refusal::file(&name, &error))?;
+    Ok(Json(shared.found(&name)?))
+}
+
+/// Remove a project that does not run, with what is kept of its runs. Its results stay.
+#[utoipa::path(delete, path = "/api/v1/projects/{name}", tag = "projects", params(("name" = String, Path)), responses(
+    (status = 204), (status = 404, body = Refused), (status = 409, body = Refused)))]
+async fn delete(State(shared): State<Shared>, Project(name): Project) -> Result<StatusCode, Refusal> {
+    if shared.found(&name)?.run.state.is_alive() {
+        return Err(Refusal::new(StatusCode::CONFLICT, format!("{name} runs: stop it first")));
+    }
+    shared.folder.remove(&name).map_err(|error| Refusal::file(&name, &error))?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Copy a project's file.
+#[utoipa::path(post, path = "/api/v1/projects/{name}/duplicate", tag = "projects", params(("name" = String, Path)),
+    request_body = Copy, responses(
+    (status = 201, body = Summary), (status = 404, body = Refused), (status = 409, body = Refused),
+    (status = 422, body = Refused), (status = 400, body = Refused), (status = 415, body = Refused)))]
+async fn duplicate(
+    State(shared): State<Shared>,
+    Project(name): Project,
+    Body(Copy { name: copy }): Body<Copy>,
+) -> Result<(StatusCode, Json<Summary>), Refusal> {
+    let copy = named(&copy)?;
+    let text = shared.folder.read(&name).map_err(|error| Refusal::file(&name, &error))?;
+    shared.folder.create(&copy, &text).map_err(|error| Refusal::file(&copy, &error))?;
+    Ok((StatusCode::CREATED, Json(shared.found(&copy)?)))
+}
+
+/// Start a project.
+#[utoipa::path(post, path = "/api/v1/projects/{name}/start", tag = "projects", params(("name" = String, Path)),
+    responses((status = 200, body = Run), (status = 404, body = Refused), (status = 409, body = Refused),
+    (status = 422, body = Refused)))]
+async fn start(State(shared): State<Shared>, Project(name): Project) -> Result<Json<Run>, Refusal> {
+    begin(&shared, &name).map(Json)
+}
+
+fn begin(shared: &Shared, name: &Name) -> Result<Run, Refusal> {
+    if let Some(problem) = shared.found(name)?.about.problem {
+        return Err(problem.into());
+    }
+    shared.runs.start(&shared.folder, name).map_err(|reason| Refusal::new(StatusCode::CONFLICT, reason))
+}
+
+/// Ask a run to end: it stops reading, finishes what is in flight, and reports. Asked again, it ends at once.
+#[utoipa::path(post, path = "/api/v1/projects/{name}/stop", tag = "projects", params(("name" = String, Path)),
+    responses((status = 200, body = Run), (status = 404, body = Refused), (status = 409, body = Refused)))]
+async fn stop(State(shared): State<Shared>, Project(name): Project) -> Result<Json<Run>, Refusal> {
+    shared.found(&name)?;
+    let stopped = shared.runs.stop(&shared.folder, &name);
+    stopped.map(Json).map_err(|reason| Refusal::new(StatusCode::CONFLICT, reason))
+}
+
+/// Stop a run, wait for its end, and start the project again.
+#[utoipa::path(post, path = "/api/v1/projects/{name}/restart", tag = "projects", params(("name" = String, Path)),
+    responses((status = 200, body = Run), (status = 404, body = Refused), (status = 409, body = Refused),
+    (status = 422, body = Refused)))]
+async fn restart(State(shared): State<Shared>, Project(name): Project) -> Result<Json<Run>, Refusal> {
+    const PATIENCE: u32 = 300;
+    const LOOK_UP: std::time::Duration = std::time::Duration::from_millis(100);
+    if let Some(problem) = shared.found(&name)?.about.problem {
+        return Err(problem.into());
+    }
+    if shared.runs.run(&shared.folder, &name).state.is_alive() {
+        let stopped = shared.runs.stop(&shared.folder, &name);
+        stopped.map_err(|reason| Refusal::new(StatusCode::CONFLICT, reason))?;
+    }
+    for _ in 0..PATIENCE {
+        if !shared.runs.run(&shared.folder, &name).state.is_alive() {
+            return begin(&shared, &name).map(Json);
+        }
+        tokio::time::sleep(LOOK_UP).await;
+    }
+    Err(Refusal::new(StatusCode::CONFLICT, format!("{name} has not ended in time: stop it again to end it at once")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_project_begins_with_a_dataflow_that_can_run() {
+        let dataflow = document::checked("new", EXAMPLE).map_err(|problem| problem.message).unwrap();
+        let about = About::from(&dataflow);
+        assert_eq!((about.broker.as_deref(), about.topic.as_deref()), (Some("127.0.0.1:1883"), Some("weather/davis")));
+        assert_eq!(about.methods, ["prepare", "interpolate", "standard_scaler", "result"]);
+    }
+
+    #[test]
+    fn a_file_that_was_changed_by_hand_is_read_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let folder = Folder::open(directory.path()).unwrap();
+        let (known, name): (Known, Name) = (Known::default(), "w".parse().unwrap());
+        assert!(known.about(&folder, &name).is_none());
+        folder.create(&name, EXAMPLE).unwrap();
+        assert_eq!(known.about(&folder, &name).unwrap().bucket_size, 100);
+        std::fs::write(folder.file(&name), EXAMPLE.replace("= 100", "= 1000")).unwrap();
+        assert_eq!(known.about(&folder, &name).unwrap().bucket_size, 1000);
+        std::fs::write(folder.file(&name), "nonsense").unwrap();
+        assert!(known.about(&folder, &name).unwrap().problem.is_some());
+    }
+}

@@ -1,0 +1,118 @@
+//! A few rows to try a dataflow on: from its source, or made up.
+
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::data::{Bucket, Clock, Format, Origin, Row};
+use crate::dataflow::Dataflow;
+use crate::source::{Generator, Limits, Position, Source, Stop, Url};
+
+/// How many rows a preview shows.
+pub const ROWS: usize = 20;
+/// How long a broker may take to answer, and how long rows are waited for.
+const PATIENCE: Duration = Duration::from_secs(4);
+const DELAY: Duration = Duration::from_secs(2);
+
+/// Where the rows of a preview are from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum RowsFrom {
+    /// The dataflow's own source.
+    Source,
+    /// Generated, for the source had none in time.
+    Generator,
+}
+
+/// A source that is looked at for a moment, as a guest: nothing is acknowledged for the project.
+fn look(dataflow: &Dataflow) -> (Source, Stop) {
+    let mut settings = dataflow.source_settings.clone();
+    settings.limits = Limits { bucket_size: ROWS, delay: DELAY };
+    settings.max_rows = Some(ROWS as u64);
+    settings.connect_timeout = Some(PATIENCE);
+    settings.reconnect_timeout = Some(PATIENCE);
+    if let Some(endpoint) = &mut settings.endpoint {
+        endpoint.client_id = None;
+    }
+    let url = match &dataflow.source {
+        Url::Generate { rows, seed, .. } => Url::Generate { rows: *rows, seed: *seed, load: None },
+        url => url.clone(),
+    };
+    let stop = Stop::default();
+    let source = Source::start(&url, settings, &Position::default(), Clock::start(), stop.clone(), std::thread::current());
+    (source, stop)
+}
+
+/// The first rows that the source gives, else generated ones, and why.
+///
+/// # Errors
+/// In words: a source that can't be read.
+pub fn rows(dataflow: &Dataflow) -> Result<(Bucket, RowsFrom), String> {
+    if dataflow.source == Url::Stdin {
+        return Ok((generated(), RowsFrom::Generator));
+    }
+    let (source, stop) = look(dataflow);
+    let bucket = source.buckets.recv_timeout(PATIENCE).ok();
+    stop.now();
+    match (bucket, source.join()) {
+        (Some(bucket), _) => Ok((bucket, RowsFrom::Source)),
+        (None, Ok(())) => Ok((generated(), RowsFrom::Generator)),
+        (None, Err(_)) if matches!(dataflow.source, Url::Mqtt(_)) => Ok((generated(), RowsFrom::Generator)),
+        (None, Err(error)) => Err(error.to_string()),
+    }
+}
+
+fn generated() -> Bucket {
+    let mut bucket = Bucket::new(0, 0);
+    for (position, record) in (1..).zip(Generator::new(1).take(ROWS)) {
+        let mut json = Vec::new();
+        record.write_json(&mut json);
+        let row = Row { bytes: &json, format: Format::Json, header: None };
+        bucket.push(row, 0, Origin { topic: "generated".into(), position });
+    }
+    bucket
+}
+
+/// Whether a broker answers and lets the dataflow subscribe, and after how long.
+///
+/// # Errors
+/// In words: why not.
+pub fn connect(dataflow: &Dataflow) -> Result<Duration, String> {
+    let began = Instant::now();
+    let (source, stop) = look(dataflow);
+    let answered = source.ready.recv_timeout(PATIENCE + Duration::from_secs(1));
+    let took = began.elapsed();
+    stop.now();
+    let ready = answered.is_ok();
+    match source.join() {
+        Err(error) => Err(error.to_string()),
+        Ok(()) if ready || !matches!(dataflow.source, Url::Mqtt(_)) => Ok(took),
+        Ok(()) => Err(format!("{}: no answer", dataflow.source)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dataflow(url: &str) -> Dataflow {
+        Dataflow::from_text("t", &format!("source.url = \"{url}\"\nsink.url = \"null\""), &[]).unwrap()
+    }
+
+    #[test]
+    fn rows_come_from_the_source_where_it_has_some() {
+        let (bucket, from) = rows(&dataflow("data/sample.csv")).unwrap();
+        assert_eq!((bucket.len(), from), (ROWS, RowsFrom::Source));
+        let (bucket, from) = rows(&dataflow("-")).unwrap();
+        assert_eq!((bucket.len(), from), (ROWS, RowsFrom::Generator));
+        assert!(rows(&dataflow("no-such.csv")).unwrap_err().contains("no-such.csv"));
+    }
+
+    #[test]
+    fn a_broker_that_is_not_there_is_named() {
+        let port = crate::mqtt::free_port().unwrap();
+        let reason = connect(&dataflow(&format!("mqtt://127.0.0.1:{port}/t"))).unwrap_err();
+        assert!(reason.contains(&port.to_string()), "{reason}");
+    }
+}

@@ -1,0 +1,270 @@
+//! Runs of projects: child processes that outlive the page, found again by what they write.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::folder::{Folder, Name};
+use crate::measure::{Live, Outcome, now_ms};
+
+/// What a project does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// It has not been started.
+    #[default]
+    Idle,
+    /// Its process is there, and has told nothing yet.
+    Starting,
+    Running,
+    /// It was asked to end.
+    Stopping,
+    /// It ended by itself, or because it was asked to.
+    Done,
+    Failed,
+}
+
+/// A project's last run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Run {
+    pub state: State,
+    /// Why it failed.
+    pub reason: String,
+    pub pid: Option<u32>,
+    /// Milliseconds since 1970.
+    pub started_ms: Option<u64>,
+    pub ended_ms: Option<u64>,
+}
+
+impl State {
+    /// Whether its process is there.
+    pub fn is_alive(self) -> bool {
+        matches!(self, State::Starting | State::Running | State::Stopping)
+    }
+}
+
+/// What is written when a run is started, to find its process again.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Started {
+    pid: u32,
+    /// When the process began, in the kernel's ticks: a pid alone may come again.
+    ticks: u64,
+    started_ms: u64,
+    stopping: bool,
+}
+
+impl Started {
+    const FILE: &'static str = "run.json";
+
+    fn read(state: &Path) -> Option<Started> {
+        read_json(&state.join(Started::FILE))
+    }
+
+    fn write(&self, state: &Path) -> io::Result<()> {
+        fs::write(state.join(Started::FILE), serde_json::to_vec(self)?)
+    }
+
+    fn is_alive(&self) -> bool {
+        process(self.pid).is_some_and(|(ticks, zombie)| ticks == self.ticks && !zombie)
+    }
+}
+
+/// The child processes of this server, and those of one before it.
+#[derive(Debug, Default)]
+pub struct Runs {
+    children: Mutex<HashMap<Name, Child>>,
+}
+
+const LOG: &str = "log";
+
+impl Runs {
+    /// Starts a project.
+    ///
+    /// # Errors
+    /// In words: it runs already, or its process can't be started.
+    pub fn start(&self, folder: &Folder, name: &Name) -> Result<Run, String> {
+        let mut children = self.children.lock().expect("no holder panics");
+        reap(&mut children, folder, name);
+        if current(folder, name).state.is_alive() {
+            return Err(format!("{name} runs already"));
+        }
+        let state = folder.state(name);
+        let failed = |error: io::Error| format!("{name} cannot be started: {error}");
+        for old in [Started::FILE, Live::FILE, Outcome::FILE] {
+            let _ = fs::remove_file(state.join(old));
+        }
+        let _ = fs::remove_dir_all(report(folder, name));
+        fs::create_dir_all(&state).map_err(failed)?;
+        let log = File::create(state.join(LOG)).map_err(failed)?;
+        let program = std::env::current_exe().map_err(failed)?;
+        let child = Command::new(program)
+            .arg("run")
+            .arg(folder.file(name).file_name().expect("a file has a name"))
+            .arg("--live")
+            .arg(&state)
+            .current_dir(folder.path())
+            // A terminal's Ctrl-C ends the page, not its runs.
+            .process_group(0)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().map_err(failed)?)
+            .stderr(log)
+            .spawn()
+            .map_err(failed)?;
+        let ticks = process(child.id()).map_or(0, |(ticks, _)| ticks);
+        let started = Started { pid: child.id(), ticks, started_ms: now_ms(), stopping: false };
+        children.insert(name.clone(), child);
+        started.write(&state).map_err(failed)?;
+        Ok(current(folder, name))
+    }
+
+    /// Asks a run to end; asked again, it ends at once.
+    ///
+    /// # Errors
+    /// In words: it does not run.
+    pub fn stop(&self, folder: &Folder, name: &Name) -> Result<Run, String> {
+        let state = folder.state(name);
+        let started = Started::read(&state).filter(|_| self.run(folder, name).state.is_alive());
+        let started = started.ok_or_else(|| format!("{name} does not run"))?;
+        let pid = Pid::from_raw(started.pid as i32).ok_or("no process")?;
+        kill_process(pid, Signal::TERM).map_err(|error| format!("{name} cannot be stopped: {error}"))?;
+        Started { stopping: true, ..started }
+            .write(&state)
+            .map_err(|error| format!("{}: {error}", state.display()))?;
+        Ok(self.run(folder, name))
+    }
+
+    /// What a project does now.
+    pub fn run(&self, folder: &Folder, name: &Name) -> Run {
+        reap(&mut self.children.lock().expect("no holder panics"), folder, name);
+        current(folder, name)
+    }
+}
+
+/// Writes down how a child of this server ended, where it could not do so itself.
+fn reap(children: &mut HashMap<Name, Child>, folder: &Folder, name: &Name) {
+    let Some(Ok(Some(status))) = children.get_mut(name).map(Child::try_wait) else { return };
+    children.remove(name);
+    let state = folder.state(name);
+    if state.join(Outcome::FILE).exists() {
+        return;
+    }
+    let reason = match status.signal() {
+        Some(signal) => format!("its process was ended by signal {signal}"),
+        None => last_line(&state).unwrap_or_else(|| format!("its process ended: {status}")),
+    };
+    let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
+    if let Err(error) = Outcome::now(code, reason).write(&state) {
+        tracing::warn!("{}: {error}", state.display());
+    }
+}
+
+fn current(folder: &Folder, name: &Name) -> Run {
+    let state = folder.state(name);
+    let Some(started) = Started::read(&state) else { return Run::default() };
+    let run = Run { pid: Some(started.pid), started_ms: Some(started.started_ms), ..Run::default() };
+    if started.is_alive() {
+        let state = match (started.stopping, state.join(Live::FILE).exists()) {
+            (true, _) => State::Stopping,
+            (false, true) => State::Running,
+            (false, false) => State::Starting,
+        };
+        return Run { state, ..run };
+    }
+    match read_json::<Outcome>(&state.join(Outcome::FILE)) {
+        Some(Outcome { code: 0, ended_ms, .. }) => Run { state: State::Done, ended_ms: Some(ended_ms), ..run },
+        Some(Outcome { reason, ended_ms, .. }) => {
+            let reason = if reason.is_empty() { last_line(&state).unwrap_or_default() } else { reason };
+            Run { state: State::Failed, reason, ended_ms: Some(ended_ms), ..run }
+        }
+        None => {
+            let reason = "its process is gone and told nothing: it was killed, or this machine was".into();
+            Run { state: State::Failed, reason, ..run }
+        }
+    }
+}
+
+/// What a run last told.
+pub fn live(folder: &Folder, name: &Name) -> Option<Live> {
+    read_json(&folder.state(name).join(Live::FILE))
+}
+
+/// The end of what a run wrote on standard error, up to `most` bytes.
+pub fn log(folder: &Folder, name: &Name, most: u64) -> io::Result<String> {
+    tail(&folder.state(name), most)
+}
+
+/// The folder with the last run's report; it is there once the run has ended.
+pub fn report(folder: &Folder, name: &Name) -> PathBuf {
+    folder.state(name).join("report")
+}
+
+fn tail(state: &Path, most: u64) -> io::Result<String> {
+    let mut file = match File::open(state.join(LOG)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(String::new()),
+        file => file?,
+    };
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(most)))?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn last_line(state: &Path) -> Option<String> {
+    let text = tail(state, 4096).ok()?;
+    text.lines().rev().find(|line| !line.trim().is_empty()).map(str::to_owned)
+}
+
+fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Option<T> {
+    serde_json::from_slice(&fs::read(path).ok()?).ok()
+}
+
+/// When a process began, in the kernel's ticks, and whether it has ended; `None` if there is no such process.
+fn process(pid: u32) -> Option<(u64, bool)> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name may hold anything, but no field behind it holds a bracket. See proc(5): state is field 3, start 22.
+    let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split(' ').collect();
+    Some((fields.get(19)?.parse().ok()?, fields[0] == "Z"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_known_by_its_pid_and_its_beginning() {
+        let pid = std::process::id();
+        let (ticks, zombie) = process(pid).unwrap();
+        assert!(!zombie);
+        let started = |ticks| Started { pid, ticks, started_ms: 0, stopping: false };
+        assert!(started(ticks).is_alive());
+        assert!(!started(ticks + 1).is_alive(), "another process with the same pid");
+        assert!(process(0).is_none());
+    }
+
+    #[test]
+    fn a_run_that_is_gone_says_so() {
+        let directory = tempfile::tempdir().unwrap();
+        let folder = Folder::open(directory.path()).unwrap();
+        let name: Name = "w".parse().unwrap();
+        assert_eq!(current(&folder, &name).state, State::Idle);
+        let state = folder.state(&name);
+        fs::create_dir_all(&state).unwrap();
+        Started { pid: 0, ticks: 1, started_ms: 5, stopping: false }.write(&state).unwrap();
+        let run = current(&folder, &name);
+        assert_eq!(run.state, State::Failed);
+        assert!(run.reason.contains("killed"), "{run:?}");
+        Outcome::now(1, "no broker".into()).write(&state).unwrap();
+        assert_eq!(current(&folder, &name).reason, "no broker");
+        Outcome::now(0, String::new()).write(&state).unwrap();
+        assert_eq!(current(&folder, &name).state, State::Done);
+    }
+}

@@ -1,0 +1,115 @@
+//! The file of users: names, roles and argon2 hashes.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use argon2::Argon2;
+use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// What a user may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Look.
+    Viewer,
+    /// Change, start and stop as well.
+    Admin,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct User {
+    role: Role,
+    /// In PHC format.
+    password: String,
+}
+
+/// Who may sign in.
+#[derive(Clone, Debug)]
+pub struct Users {
+    path: PathBuf,
+}
+
+impl Users {
+    pub fn new(path: PathBuf) -> Users {
+        Users { path }
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether there is nobody.
+    ///
+    /// # Errors
+    /// A file that can't be read.
+    pub fn is_empty(&self) -> io::Result<bool> {
+        Ok(self.read()?.is_empty())
+    }
+
+    fn read(&self) -> io::Result<BTreeMap<String, User>> {
+        match fs::read(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BTreeMap::new()),
+            bytes => Ok(serde_json::from_slice(&bytes?)?),
+        }
+    }
+
+    /// Adds a user, or gives one another role and password. Only its owner can read the file.
+    ///
+    /// # Errors
+    /// A file that can't be read or written.
+    pub fn add(&self, name: &str, role: Role, password: &str) -> io::Result<()> {
+        let mut users = self.read()?;
+        let hash = Argon2::default().hash_password(password.as_bytes()).map_err(io::Error::other)?;
+        users.insert(name.to_owned(), User { role, password: hash.to_string() });
+        let directory = self.path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        fs::create_dir_all(directory)?;
+        let mut new = tempfile::NamedTempFile::new_in(directory)?;
+        new.as_file().set_permissions(fs::Permissions::from_mode(0o600))?;
+        new.write_all(&serde_json::to_vec_pretty(&users)?)?;
+        new.persist(&self.path).map(drop).map_err(|error| error.error)
+    }
+
+    /// The role of a user who knows the password. It takes as long for a name that is not there.
+    ///
+    /// # Errors
+    /// A file that can't be read.
+    pub fn verify(&self, name: &str, password: &str) -> io::Result<Option<Role>> {
+        static NOBODY: LazyLock<String> = LazyLock::new(|| {
+            Argon2::default().hash_password(b"nobody").map_or_else(|_| String::new(), |hash| hash.to_string())
+        });
+        let users = self.read()?;
+        let user = users.get(name);
+        let hash = user.map_or(NOBODY.as_str(), |user| user.password.as_str());
+        let hash = PasswordHash::new(hash).map_err(|error| io::Error::other(format!("the hash of {name}: {error}")))?;
+        let right = Argon2::default().verify_password(password.as_bytes(), &hash).is_ok();
+        Ok(user.filter(|_| right).map(|user| user.role))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn users_are_known_by_their_passwords() {
+        let directory = tempfile::tempdir().unwrap();
+        let users = Users::new(directory.path().join("users.json"));
+        assert!(users.is_empty().unwrap());
+        users.add("anna", Role::Admin, "rain").unwrap();
+        users.add("vera", Role::Viewer, "snow").unwrap();
+        assert_eq!(users.verify("anna", "rain").unwrap(), Some(Role::Admin));
+        assert_eq!(users.verify("vera", "snow").unwrap(), Some(Role::Viewer));
+        for (name, password) in [("anna", "snow"), ("nora", "rain"), ("anna", "")] {
+            assert_eq!(users.verify(name, password).unwrap(), None, "{name}");
+        }
+        let text = fs::read_to_string(users.path()).unwrap();
+        assert!(text.contains("$argon2id$") && !text.contains("rain"), "{text}");
+        assert_eq!(fs::metadata(users.path()).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+}
