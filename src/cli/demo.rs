@@ -87,7 +87,11 @@ fn on_a_page(arguments: &Arguments, url: Url) -> Result<ExitCode, Failure> {
     let _ = server.stop(&name);
     eprint!("{}", server.log(&name));
     if let Some(report) = report {
-        copy(&server.report(&name), &report).map_err(|error| Failure::Failed(format!("{}: {error}", report.display())))?;
+        let written = server.report(&name);
+        if !written.is_dir() {
+            return Err(Failure::Failed("the run was ended before it wrote a report".into()));
+        }
+        copy(&written, &report).map_err(|error| Failure::Failed(format!("{}: {error}", report.display())))?;
     }
     Ok(ExitCode::SUCCESS)
 }

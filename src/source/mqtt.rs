@@ -238,10 +238,7 @@ struct Listener {
 
 impl Listener {
     fn run(mut self, mut connection: Connection) -> Result<(), Error> {
-        while !self.acknowledger.finished.load(Ordering::Acquire) {
-            if self.stop.is_set() {
-                self.arrivals = None;
-            }
+        while !self.is_over() {
             match connection.recv_timeout(LOOK_UP) {
                 Ok(Ok(Event::Incoming(packet))) => self.receive(packet)?,
                 Ok(Ok(Event::Outgoing(_))) | Err(RecvTimeoutError::Timeout) => {}
@@ -252,6 +249,15 @@ impl Listener {
         }
         self.leave(connection);
         Ok(())
+    }
+
+    /// After the stop nothing more is handed on; a broker that was ever there still gets the acknowledgements.
+    fn is_over(&mut self) -> bool {
+        let stopped = self.stop.is_set();
+        if stopped {
+            self.arrivals = None;
+        }
+        self.acknowledger.finished.load(Ordering::Acquire) || (stopped && self.connection == 0)
     }
 
     fn receive(&mut self, packet: Incoming) -> Result<(), Error> {
@@ -339,7 +345,7 @@ impl Listener {
         let wait = self.backoff.next_wait();
         tracing::warn!("no connection to the broker at {address} ({error}); again in {wait:?}");
         let until = Instant::now() + wait;
-        while Instant::now() < until && !self.stop.is_set() {
+        while Instant::now() < until && !self.is_over() {
             self.give_up()?;
             std::thread::sleep(until.saturating_duration_since(Instant::now()).min(LOOK_UP));
         }

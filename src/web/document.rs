@@ -108,13 +108,15 @@ fn rearrange(
 
 fn set(table: &mut dyn TableLike, key: &str, value: Value) -> Result<(), String> {
     let Some((first, rest)) = key.split_once('.') else {
-        // The comment behind a value stays with its key.
-        let decor = table.get(key).and_then(Item::as_value).map(|old| old.decor().clone());
-        let mut value = value;
-        if let Some(decor) = decor {
-            *value.decor_mut() = decor;
+        match table.get_mut(key) {
+            // The comments around a value stay.
+            Some(Item::Value(old)) => {
+                let decor = old.decor().clone();
+                *old = value;
+                *old.decor_mut() = decor;
+            }
+            _ => drop(table.insert(key, Item::Value(value))),
         }
-        table.insert(key, Item::Value(value));
         return Ok(());
     };
     if let Some((index, rest)) = rest.split_once('.').and_then(|(index, rest)| Some((index.parse().ok()?, rest))) {
@@ -324,6 +326,8 @@ url = "null"
         ]));
         assert!(text.starts_with("# Ours.\nname = \"x\" # shown\n"), "{text}");
         assert!(text.contains("# The first step.\n[[subtask]]\nuse = \"clip\"\nupper = 2.5 # at most\n"), "{text}");
+        let dotted = edited("# Ours.\nsource.url = \"a\" # there\n", &[Edit::Set { key: "source.url".into(), value: "b".into() }]);
+        assert_eq!(dotted.unwrap(), "# Ours.\nsource.url = \"b\" # there\n");
         assert_eq!(values(&text)["buffer"]["bucket_size"], 10);
         assert_eq!(values(&text)["source"]["password"]["env"], "SECRET");
     }

@@ -41,7 +41,6 @@ struct Described {
 struct Parameter {
     name: String,
     r#type: String,
-    #[schema(value_type = Object)]
     default: serde_json::Value,
     help: String,
 }
@@ -80,7 +79,6 @@ struct Edits {
 #[derive(Serialize, ToSchema)]
 struct Edited {
     toml: String,
-    #[schema(value_type = Object)]
     values: serde_json::Value,
     problem: Option<Problem>,
 }
@@ -112,9 +110,15 @@ struct Shown {
     /// After prepare, and after each subtask.
     #[schema(value_type = Vec<Object>)]
     steps: Vec<engine::PreviewStep>,
-    /// Rows that can't be read: their places, and why.
-    #[schema(value_type = Vec<Vec<Object>>)]
-    rejected: Vec<(usize, String)>,
+    rejected: Vec<Unread>,
+}
+
+/// A row that can't be read.
+#[derive(Serialize, ToSchema)]
+struct Unread {
+    /// Its place, from 0.
+    row: usize,
+    reason: String,
 }
 
 /// Run the chain over up to 20 rows of the source, or over generated ones if it has none within some seconds.
@@ -126,7 +130,8 @@ async fn preview(Body(Tried { toml }): Body<Tried>) -> Result<Json<Shown>, Refus
         let unusable = |reason: String| Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, reason);
         let (bucket, rows_from) = rows::rows(dataflow).map_err(unusable)?;
         let preview = engine::preview(dataflow, &bucket).map_err(|diagnostic| unusable(diagnostic.title().into()))?;
-        Ok(Shown { rows_from, steps: preview.steps, rejected: preview.rejected })
+        let rejected = preview.rejected.into_iter().map(|(row, reason)| Unread { row, reason }).collect();
+        Ok(Shown { rows_from, steps: preview.steps, rejected })
     })
     .await
 }

@@ -36,6 +36,9 @@ export function Details({ name, admin }) {
     <${Report} name=${name} run=${run} />`;
 }
 
+// p99.9 and the like, without the digits that binary fractions add.
+const percentile = (quantile) => `p${Number((100 * quantile).toPrecision(7))}`;
+
 const Figure = ({ label, children }) => html`<div class="figure"><dt>${label}</dt><dd>${children}</dd></div>`;
 
 function Live({ live, advice }) {
@@ -57,7 +60,6 @@ function Live({ live, advice }) {
     return [points.map(({ quantile }) => 1 / (1 - quantile)), points.map(({ row }) => row / 1e6), points.map(({ message }) => message / 1e6)];
   }, [live.curve]);
   const ms = (value) => time(value * 1e6);
-  const p = t("p99").replace("99", "");
   return html`
     <dl class="figures">
       <${Figure} label=${t("rowsPerSecond")}><span id="rows-per-second">${number(Math.round(now.rows_per_second))}</span></${Figure}>
@@ -77,8 +79,8 @@ function Live({ live, advice }) {
       <${Chart} title=${t("latencyOverTime")} data=${series.latency} axis=${{ x: t("seconds"), y: "ms" }} show=${ms} logY
         series=${[`p50 ${t("rows")}`, `p99 ${t("rows")}`, `p50 ${t("messages")}`, `p99 ${t("messages")}`]} />
       <${Chart} title=${t("latencyCurve")} data=${curve} series=${[t("rows"), t("messages")]} axis=${{ x: t("percentile"), y: "ms" }} show=${ms} logX
-        xs=${(x) => (x ? `${p}${number(100 * (1 - 1 / x))}` : "")} />
-      <${Chart} title=${t("utilization")} data=${series.rho} series=${["rho", "1"]} axis=${{ x: t("seconds"), y: "rho" }} show=${(value) => value.toFixed(2)} />
+        xs=${(x) => (x ? percentile(1 - 1 / x) : "")} />
+      <${Chart} title=${t("utilization")} data=${series.rho} series=${["rho", t("full")]} axis=${{ x: t("seconds"), y: "rho" }} show=${(value) => value.toFixed(2)} />
       <${Chart} title=${t("waiting")} data=${series.waiting} series=${[t("messages")]} axis=${{ x: t("seconds"), y: t("messages") }} show=${number} />
       ${advice && html`<${Planner} advice=${advice} />`}
     </div>
@@ -120,7 +122,7 @@ function Sample({ sample }) {
   return html`<section class="card"><h2>${t("results")}</h2><p>${t("resultsHelp", number(sample.epoch))}</p>
     <${Rows} title=${t("after")} excerpt=${after} />
     <details><summary>${t("before")}</summary><${Rows} title=${t("before")} excerpt=${before} /></details>
-    <details><summary>${t("column")}: ${t("before")} / ${t("after")}</summary>
+    <details><summary>${t("columns")}</summary>
       <table><thead><tr><th scope="col">${t("column")}</th><th scope="col">${t("before")}</th><th scope="col">${t("after")}</th></tr></thead>
       <tbody>${plots.map((name) => html`<tr><th scope="row">${name}</th>
         <td><${Spark} values=${column(before, name)} label="${name}, ${t("before")}" /></td>

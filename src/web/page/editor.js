@@ -117,7 +117,7 @@ export function Editor({ name, admin, go }) {
 function Preview({ shown }) {
   const { steps, rejected, rows_from } = shown;
   return html`<p>${t(rows_from === "source" ? "fromSource" : "fromGenerator")}</p>
-    ${rejected.length > 0 && html`<p class="error">${t("rejectedRows")}: ${rejected.map(([row, reason]) => `${row}: ${reason}`).join("; ")}</p>`}
+    ${rejected.length > 0 && html`<p class="error">${t("rejectedRows")}: ${rejected.map(({ row, reason }) => `${row}: ${reason}`).join("; ")}</p>`}
     ${steps.map((step, index) => html`<details open=${index === steps.length - 1}><summary>${step.label}</summary>
       ${step.fault ? html`<p class="error">${step.fault}</p>` : html`
         ${index > 0 && html`<${Rows} title=${t("before")} excerpt=${steps[index - 1].after} />`}
@@ -179,7 +179,7 @@ function Field({ path, label, kind, values, problem, change }) {
   const table = value !== null && typeof value === "object" && !Array.isArray(value);
   const described = { id, "aria-invalid": error !== "", "aria-describedby": `${id}-help` };
   const options = kind.options ?? choices(kind.type) ?? (kind.type === "boolean" ? [true, false] : null);
-  return html`<div class="field"><label for=${id}>${label}</label>
+  return html`<div class="field ${path.endsWith(".url") ? "long" : ""}"><label for=${id}>${label}</label>
     ${table ? html`<input ...${described} disabled value=${t("other")} />`
     : options ? html`<select ...${described} value=${value === undefined ? "" : String(value)} onChange=${(event) => take(event.target.value)}>
         <option value="">${fallback || `(${t("default")})`}</option>${options.map((option) => html`<option value=${String(option)}>${String(option)}</option>`)}</select>`

@@ -1,0 +1,266 @@
+//! The web application without a browser: its API, its runs, its logins.
+
+mod broker;
+mod page;
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use broker::{rowmill, wait_until};
+use page::{Page, Projects, STEADY, add_user};
+
+#[test]
+fn a_project_is_made_run_watched_and_removed() {
+    let projects = Projects::new();
+    let page = Page::start(&projects);
+    let (status, made) = page.post("/api/v1/projects", json!({ "name": "short", "toml": STEADY.replace("100000000", "8000") }));
+    assert_eq!((status, made["run"]["state"].as_str()), (201, Some("idle")), "{made}");
+    assert_eq!(page.post("/api/v1/projects", json!({ "name": "short" })).0, 409);
+    assert_eq!(page.post("/api/v1/projects/short/start", Value::Null).0, 200);
+    assert_eq!(page.post("/api/v1/projects/short/start", Value::Null).0, 409, "it runs already");
+    assert_eq!(page.call("DELETE", "/api/v1/projects/short", &[], None).0, 409, "it runs");
+    page.wait_for("short", "running");
+    wait_until("the planner's advice", || {
+        let told = page.get("/api/v1/projects/short/live");
+        told["live"]["rows_in"].as_u64() > Some(0) && told["advice"]["outlook"][0]["rho"].as_f64().is_some_and(|rho| rho < 1.0)
+    });
+    page.wait_for("short", "done");
+    let told = page.get("/api/v1/projects/short/live");
+    assert_eq!(told["live"]["rows_done"], 8000);
+    let files = page.get("/api/v1/projects/short/report");
+    assert!(files.as_array().unwrap().contains(&json!("service-subtask.hlog")), "{files}");
+    assert_eq!(page.get("/api/v1/projects/short/report/report.json")["rows_in"], 8000);
+    assert!(page.get("/api/v1/projects/short/report/summary.csv").as_str().unwrap().contains("latency-row,8000,"));
+    assert!(page.get("/api/v1/projects/short/log").as_str().unwrap().contains("rows in 8000"));
+
+    assert_eq!(page.post("/api/v1/projects/short/duplicate", json!({ "name": "copy" })).0, 201);
+    assert_eq!(page.call("DELETE", "/api/v1/projects/short", &[], None).0, 204);
+    let names: Vec<Value> =
+        page.get("/api/v1/projects").as_array().unwrap().iter().map(|project| project["name"].clone()).collect();
+    assert_eq!(names, ["copy", "steady"]);
+}
+
+#[test]
+fn a_file_that_was_changed_by_hand_shows_up() {
+    let projects = Projects::new();
+    let page = Page::start(&projects);
+    let mut events = BufReader::new(TcpStream::connect(&page.address).unwrap());
+    write!(events.get_mut(), "GET /api/v1/events HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
+    let mut event = || {
+        let lines = events.by_ref().lines().map_while(Result::ok);
+        let data = lines.filter_map(|line| line.strip_prefix("data: ").map(str::to_owned)).next().unwrap();
+        serde_json::from_str::<Value>(&data).unwrap()
+    };
+    assert_eq!(event()[0]["about"]["bucket_size"], 100);
+    std::fs::write(projects.path().join("steady.toml"), STEADY.replace("= 100\n", "= 250\n")).unwrap();
+    assert_eq!(event()[0]["about"]["bucket_size"], 250);
+    std::fs::write(projects.path().join("steady.toml"), STEADY.replace("bucket_size", "bucket_sise")).unwrap();
+    let problem = &event()[0]["about"]["problem"];
+    assert_eq!((problem["line"].as_u64(), problem["help"].as_str()), (Some(2), Some("did you mean `bucket_size`?")));
+}
+
+#[test]
+fn killing_the_page_loses_no_run_and_killing_a_run_shows_why() {
+    let projects = Projects::new();
+    let mut page = Page::start(&projects);
+    assert_eq!(page.post("/api/v1/projects/steady/start", Value::Null).0, 200);
+    page.wait_for("steady", "running");
+    let pid = page.get("/api/v1/projects/steady/live")["run"]["pid"].as_u64().unwrap();
+    page.process.0.kill().unwrap();
+    page.process.0.wait().unwrap();
+
+    let page = Page::start(&projects);
+    let told = page.get("/api/v1/projects/steady/live");
+    assert_eq!((told["run"]["state"].as_str(), told["run"]["pid"].as_u64()), (Some("running"), Some(pid)));
+    let before = told["live"]["rows_done"].as_u64();
+    wait_until("more rows", || page.get("/api/v1/projects/steady/live")["live"]["rows_done"].as_u64() > before);
+
+    // It is no child of this page.
+    assert!(Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success());
+    page.wait_for("steady", "failed");
+    let reason = page.get("/api/v1/projects/steady/live")["run"]["reason"].clone();
+    assert!(reason.as_str().unwrap().contains("killed"), "{reason}");
+
+    assert_eq!(page.post("/api/v1/projects/steady/restart", Value::Null).0, 200);
+    page.wait_for("steady", "running");
+    let pid = page.get("/api/v1/projects/steady/live")["run"]["pid"].as_u64().unwrap();
+    assert!(Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success());
+    page.wait_for("steady", "failed");
+    assert_eq!(page.get("/api/v1/projects/steady/live")["run"]["reason"], "its process was ended by signal 9");
+}
+
+#[test]
+fn a_run_that_fails_and_a_run_that_is_stopped_say_so() {
+    let projects = Projects::new();
+    let port = broker::free_port();
+    let lost = format!("source.url = \"mqtt://127.0.0.1:{port}/t\"\nsource.connect_timeout = \"1s\"\nsink.url = \"null\"");
+    std::fs::write(projects.path().join("lost.toml"), lost).unwrap();
+    let page = Page::start(&projects);
+    assert_eq!(page.post("/api/v1/projects/lost/start", Value::Null).0, 200);
+    page.wait_for("lost", "failed");
+    let reason = page.get("/api/v1/projects/lost/live")["run"]["reason"].clone();
+    assert!(reason.as_str().unwrap().contains(&port.to_string()), "{reason}");
+
+    assert_eq!(page.post("/api/v1/projects/steady/stop", Value::Null).0, 409, "it does not run");
+    assert_eq!(page.post("/api/v1/projects/steady/start", Value::Null).0, 200);
+    page.wait_for("steady", "running");
+    assert_eq!(page.post("/api/v1/projects/steady/stop", Value::Null).0, 200);
+    page.wait_for("steady", "done");
+}
+
+#[test]
+fn workers_and_processes_are_those_of_the_file() {
+    let projects = Projects::new();
+    let toml = format!("workers = 2\nprocesses = 2\n{STEADY}");
+    std::fs::write(projects.path().join("steady.toml"), toml).unwrap();
+    let page = Page::start(&projects);
+    assert_eq!(page.post("/api/v1/projects/steady/start", Value::Null).0, 200);
+    page.wait_for("steady", "running");
+    let live = page.get("/api/v1/projects/steady/live")["live"].clone();
+    assert_eq!((live["workers"].as_u64(), live["processes"].as_u64()), (Some(4), Some(2)));
+    assert_eq!(page.post("/api/v1/projects/steady/stop", Value::Null).0, 200);
+    page.wait_for("steady", "done");
+    assert_eq!(page.get("/api/v1/projects/steady/report/report.json")["workers"], 4);
+}
+
+#[test]
+fn rows_before_and_after_and_dead_letters_are_shown() {
+    let projects = Projects::new();
+    let rows = "{\"outTemp\": 1}\n{\"outTemp\": 3}\nnonsense\n";
+    std::fs::write(projects.path().join("rows.ndjson"), rows.repeat(2000)).unwrap();
+    let toml = "source.url = \"rows.ndjson\"\nsink.url = \"null\"\n[[subtask]]\nuse = \"max_abs_scaler\"\n";
+    std::fs::write(projects.path().join("file.toml"), toml).unwrap();
+    let page = Page::start(&projects);
+    assert_eq!(page.post("/api/v1/projects/file/start", Value::Null).0, 200);
+    page.wait_for("file", "done");
+    let live = page.get("/api/v1/projects/file/live")["live"].clone();
+    assert_eq!((live["dead_letters"].as_u64(), live["letters"].as_array().unwrap().len()), (Some(2000), 20));
+    assert_eq!(live["letters"][19]["raw"], "nonsense");
+
+    let (status, preview) = page.post("/api/v1/preview", json!({ "toml": toml }));
+    assert_eq!((status, preview["rows_from"].as_str()), (200, Some("source")), "{preview}");
+    let steps = preview["steps"].as_array().unwrap();
+    let place = steps[0]["after"]["columns"].as_array().unwrap().iter().position(|name| name == "outTemp").unwrap();
+    let value = |step: usize| steps[step]["after"]["rows"][1][place].as_f64();
+    assert_eq!((value(0), value(1)), (Some(3.0), Some(1.0)));
+    assert_eq!(preview["rejected"][0]["row"], 2);
+}
+
+#[test]
+fn edits_keep_comments_and_problems_stand_at_their_fields() {
+    let projects = Projects::new();
+    let page = Page::start(&projects);
+    let toml = "# Ours.\nsource.url = \"mqtt://h/t\" # there\nsink.url = \"null\"\n";
+    let edits = json!([{ "op": "set", "key": "source.url", "value": "mqtt://g/t" }, { "op": "insert", "index": 0, "subtask": "clip" },
+        { "op": "set", "key": "subtask.0.upper", "value": "x" }]);
+    let (status, edited) = page.post("/api/v1/edit", json!({ "toml": toml, "edits": edits }));
+    assert_eq!(status, 200, "{edited}");
+    let text = edited["toml"].as_str().unwrap();
+    assert!(text.starts_with("# Ours.\nsource.url = \"mqtt://g/t\" # there\n"), "{text}");
+    assert_eq!(edited["problem"]["field"], "subtask.0.upper");
+    let saved = page.call("PUT", "/api/v1/projects/steady", &[], Some(&json!({ "toml": text })));
+    assert_eq!((saved.0, saved.1["problem"]["field"].as_str()), (422, Some("subtask.0.upper")));
+    let draft = page.call("PUT", "/api/v1/projects/steady", &[], Some(&json!({ "toml": text, "draft": true })));
+    assert_eq!(draft.0, 200);
+    assert_eq!(page.post("/api/v1/projects/steady/start", Value::Null).0, 422, "it has a problem");
+}
+
+#[test]
+fn nothing_outside_of_the_folder_can_be_reached() {
+    let projects = Projects::new();
+    let page = Page::start(&projects);
+    for path in ["..%2F..%2Fetc%2Fpasswd", "%2Fetc%2Fpasswd", ".rowmill", "a.b"] {
+        assert_eq!(page.call("GET", &format!("/api/v1/projects/{path}"), &[], None).0, 404, "{path}");
+    }
+    assert_eq!(page.call("GET", "/api/v1/projects/steady/report/..%2Frun.json", &[], None).0, 404);
+    for toml in ["source.url = \"/etc/hosts.csv\"\nsink.url = \"null\"", "source.url = \"-\"\nsink.url = \"../x.csv\""] {
+        let (status, refused) = page.post("/api/v1/preview", json!({ "toml": toml }));
+        assert_eq!(status, 422);
+        assert!(refused["error"].as_str().unwrap().contains("leads out of the folder"), "{refused}");
+    }
+}
+
+#[test]
+fn other_sites_are_kept_out() {
+    let projects = Projects::new();
+    let page = Page::start(&projects);
+    let start = |headers: &[(&str, &str)]| page.call("POST", "/api/v1/projects/steady/start", headers, None).0;
+    assert_eq!(start(&[("origin", "http://evil.example")]), 403);
+    assert_eq!(page.call("GET", "/api/v1/projects", &[("host", "evil.example")], None).0, 403);
+    let answer = ureq::get(page.url("/")).call().unwrap();
+    let policy = answer.headers()["content-security-policy"].to_str().unwrap();
+    assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+}
+
+#[test]
+fn a_viewer_looks_and_an_admin_acts() {
+    let projects = Projects::new();
+    add_user(&projects, "anna", "admin", "rain");
+    add_user(&projects, "vera", "viewer", "snow");
+    let page = Page::start(&projects);
+    let list = |headers: &[(&str, &str)]| page.call("GET", "/api/v1/projects", headers, None).0;
+    let start = |headers: &[(&str, &str)]| page.call("POST", "/api/v1/projects/steady/start", headers, None).0;
+    assert_eq!((list(&[]), start(&[])), (401, 401));
+    assert_eq!(page.call("GET", "/metrics", &[], None).0, 401);
+    let (status, vera) = page.sign_in("vera", "snow");
+    assert_eq!(status, 200);
+    for flag in ["HttpOnly", "SameSite=Strict"] {
+        assert!(vera.cookie.contains(flag), "{}", vera.cookie);
+    }
+    assert_eq!((list(&vera.headers()), start(&vera.headers())), (200, 403));
+    let (_, anna) = page.sign_in("anna", "rain");
+    assert_eq!(start(&anna.headers()[..1]), 403, "without the page's token");
+    assert_eq!(start(&anna.headers()), 200);
+    assert_eq!(page.call("POST", "/api/v1/logout", &anna.headers(), None).0, 204);
+    assert_eq!(list(&anna.headers()), 401, "signed out");
+    // Scripts sign in with every request. vera:snow
+    assert_eq!(list(&[("authorization", "Basic dmVyYTpzbm93")]), 200);
+    let wrong: Vec<u16> = (0..6).map(|_| page.sign_in("anna", "snow").0).collect();
+    assert!(wrong.contains(&401) && wrong.last() == Some(&429), "{wrong:?}");
+}
+
+#[test]
+fn other_machines_need_a_login() {
+    let projects = Projects::new();
+    let output = rowmill(&["serve", "--listen", "0.0.0.0:0", "--dir"]).arg(projects.path()).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("rowmill user add"));
+    let output = rowmill(&["serve", "--dir", "no-such-folder"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("no-such-folder"));
+}
+
+#[test]
+fn prometheus_reads_the_figures() {
+    let projects = Projects::new();
+    let page = Page::start(&projects);
+    page.post("/api/v1/projects/steady/start", Value::Null);
+    page.wait_for("steady", "running");
+    let text = page.get("/metrics");
+    let text = text.as_str().unwrap();
+    for line in [
+        "# TYPE rowmill_rows_completed_total counter",
+        "# TYPE rowmill_row_latency_seconds histogram",
+        "rowmill_project_up{project=\"steady\"} 1",
+        "rowmill_row_latency_seconds_bucket{project=\"steady\",le=\"+Inf\"}",
+    ] {
+        assert!(text.contains(line), "{line} in {text}");
+    }
+    assert_eq!((page.get("/healthz"), page.get("/readyz")), (json!("ok\n"), json!("1 projects\n")));
+    assert_eq!(page.get("/api/v1/openapi.json")["info"]["title"], "Rowmill");
+}
+
+#[test]
+fn a_signal_ends_the_page_though_somebody_watches() {
+    let projects = Projects::new();
+    let page = Page::start(&projects);
+    let mut watcher = TcpStream::connect(&page.address).unwrap();
+    write!(watcher, "GET /api/v1/events HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
+    let began = Instant::now();
+    page.process.drain();
+    assert!(began.elapsed() < Duration::from_secs(20));
+}
