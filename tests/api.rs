@@ -17,7 +17,8 @@ use page::{Page, Projects, STEADY, add_user};
 fn a_project_is_made_run_watched_and_removed() {
     let projects = Projects::new();
     let page = Page::start(&projects);
-    let (status, made) = page.post("/api/v1/projects", json!({ "name": "short", "toml": STEADY.replace("100000000", "8000") }));
+    let (status, made) =
+        page.post("/api/v1/projects", json!({ "name": "short", "toml": STEADY.replace("100000000", "8000") }));
     assert_eq!((status, made["run"]["state"].as_str()), (201, Some("idle")), "{made}");
     assert_eq!(page.post("/api/v1/projects", json!({ "name": "short" })).0, 409);
     assert_eq!(page.post("/api/v1/projects/short/start", Value::Null).0, 200);
@@ -26,7 +27,8 @@ fn a_project_is_made_run_watched_and_removed() {
     page.wait_for("short", "running");
     wait_until("the planner's advice", || {
         let told = page.get("/api/v1/projects/short/live");
-        told["live"]["rows_in"].as_u64() > Some(0) && told["advice"]["outlook"][0]["rho"].as_f64().is_some_and(|rho| rho < 1.0)
+        told["live"]["rows_in"].as_u64() > Some(0)
+            && told["advice"]["outlook"][0]["rho"].as_f64().is_some_and(|rho| rho < 1.0)
     });
     page.wait_for("short", "done");
     let told = page.get("/api/v1/projects/short/live");
@@ -97,7 +99,8 @@ fn killing_the_page_loses_no_run_and_killing_a_run_shows_why() {
 fn a_run_that_fails_and_a_run_that_is_stopped_say_so() {
     let projects = Projects::new();
     let port = broker::free_port();
-    let lost = format!("source.url = \"mqtt://127.0.0.1:{port}/t\"\nsource.connect_timeout = \"1s\"\nsink.url = \"null\"");
+    let lost =
+        format!("source.url = \"mqtt://127.0.0.1:{port}/t\"\nsource.connect_timeout = \"1s\"\nsink.url = \"null\"");
     std::fs::write(projects.path().join("lost.toml"), lost).unwrap();
     let page = Page::start(&projects);
     assert_eq!(page.post("/api/v1/projects/lost/start", Value::Null).0, 200);
@@ -177,7 +180,8 @@ fn nothing_outside_of_the_folder_can_be_reached() {
         assert_eq!(page.call("GET", &format!("/api/v1/projects/{path}"), &[], None).0, 404, "{path}");
     }
     assert_eq!(page.call("GET", "/api/v1/projects/steady/report/..%2Frun.json", &[], None).0, 404);
-    for toml in ["source.url = \"/etc/hosts.csv\"\nsink.url = \"null\"", "source.url = \"-\"\nsink.url = \"../x.csv\""] {
+    for toml in ["source.url = \"/etc/hosts.csv\"\nsink.url = \"null\"", "source.url = \"-\"\nsink.url = \"../x.csv\""]
+    {
         let (status, refused) = page.post("/api/v1/preview", json!({ "toml": toml }));
         assert_eq!(status, 422);
         assert!(refused["error"].as_str().unwrap().contains("leads out of the folder"), "{refused}");

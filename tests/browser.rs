@@ -118,8 +118,9 @@ async fn a_project_is_made_started_watched_and_stopped() {
     let up = browser.client.find(Locator::Css("[aria-label='Move up: standard_scaler']")).await.unwrap();
     up.send_keys("\u{e007}").await.unwrap();
     browser.wait_for(".step:first-child strong", |text| text == "1. standard_scaler").await;
-    browser.click("#add option[value=binarizer]").await;
-    browser.wait_for(".step:nth-child(3) strong", |text| text == "3. binarizer").await;
+    let add = browser.client.find(Locator::Css("#add")).await.unwrap();
+    add.select_by_label("max_abs_scaler").await.unwrap();
+    browser.wait_for(".step:nth-child(3) strong", |text| text == "3. max_abs_scaler").await;
 
     browser.fill("#field-buffer-bucket_size", "-1").await;
     browser.click("#field-buffer-delay").await;
@@ -141,7 +142,9 @@ async fn a_project_is_made_started_watched_and_stopped() {
     browser.press("Start station").await;
     browser.wait_for(".head .state", |text| text.contains("running")).await;
     let topic = format!("mqtt://127.0.0.1:{port}/weather/one");
-    let _station = Process(rowmill(&["replay", "data/sample.csv", "--to", &topic, "--rate", "100"]).stderr(Stdio::null()).spawn().unwrap());
+    let _station = Process(
+        rowmill(&["replay", "data/sample.csv", "--to", &topic, "--rate", "100"]).stderr(Stdio::null()).spawn().unwrap(),
+    );
     browser.wait_for("#rows-in", |text| text.replace(',', "").parse::<u64>().is_ok_and(|rows| rows >= 100)).await;
     let before = browser.chart().await;
     browser.wait_for("#rows-in", |text| text.replace(',', "").parse::<u64>().is_ok_and(|rows| rows >= 300)).await;

@@ -89,7 +89,8 @@ enum Restart {
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let Some(live) = &arguments.live else { return run_dataflow(arguments).map(ExitCode::from) };
-    std::fs::create_dir_all(live).map_err(|error| Failure::Wrong(format!("error: --live {}: {error}", live.display())))?;
+    std::fs::create_dir_all(live)
+        .map_err(|error| Failure::Wrong(format!("error: --live {}: {error}", live.display())))?;
     let result = run_dataflow(arguments);
     if arguments.process.is_none() {
         let outcome = match &result {

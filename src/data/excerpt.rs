@@ -30,7 +30,9 @@ impl Excerpt {
         let cell = |row: usize| {
             move |column: &super::Column| match column.kind {
                 Kind::Number => Value::number(message.column(column.slot)[row]),
-                Kind::Text => message.texts[column.slot].get(row).map_or(Value::Missing, |text| Value::Text(text.into())),
+                Kind::Text => {
+                    message.texts[column.slot].get(row).map_or(Value::Missing, |text| Value::Text(text.into()))
+                }
             }
         };
         Excerpt {

@@ -39,8 +39,7 @@ pub fn preview(dataflow: &Dataflow, bucket: &Bucket) -> Result<Preview, Diagnost
     let (steps, _) = dataflow.steps(&schema)?;
     let (mut message, bad) = Prepare::new(Arc::new(schema.clone())).apply(bucket);
     let shown = |message: &_, schema: &_| Excerpt::of(message, schema, bucket.len());
-    let mut shown_steps =
-        vec![PreviewStep { label: "prepare".into(), after: shown(&message, &schema), fault: None }];
+    let mut shown_steps = vec![PreviewStep { label: "prepare".into(), after: shown(&message, &schema), fault: None }];
     for step in steps {
         let fault = if message.rows() == 0 { None } else { step.subtask.apply(&mut message, &step.scope).err() };
         if let Some(fault) = fault {

@@ -105,7 +105,8 @@ impl Live {
     /// Intervals of `history`.
     pub const HISTORY: usize = 300;
     /// Upper bounds of `buckets`, in seconds.
-    const BOUNDS: [f64; 14] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 10.0];
+    const BOUNDS: [f64; 14] =
+        [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 10.0];
     const QUANTILES: [f64; 16] =
         [0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975, 0.99, 0.995, 0.9975, 0.999, 0.9995, 0.9999, 0.99999, 1.0];
 
@@ -119,11 +120,7 @@ impl Live {
         };
         self.curve = Live::QUANTILES.into_iter().map(point).collect();
         let up_to = |histogram: &Histogram, seconds: f64| histogram.inner().count_between(0, (seconds * 1e9) as u64);
-        let bucket = |seconds| LatencyBucket {
-            seconds,
-            rows: up_to(row, seconds),
-            messages: up_to(message, seconds),
-        };
+        let bucket = |seconds| LatencyBucket { seconds, rows: up_to(row, seconds), messages: up_to(message, seconds) };
         self.buckets = Live::BOUNDS.into_iter().map(bucket).collect();
     }
 

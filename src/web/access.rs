@@ -19,7 +19,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::answer::{Refused, Refusal};
+use super::answer::{Refusal, Refused};
 use super::server::Shared;
 use super::users::{Role, Users};
 
@@ -119,9 +119,8 @@ fn is_same_origin(headers: &HeaderMap) -> bool {
 
 fn names_this_machine(headers: &HeaderMap) -> bool {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    crate::mqtt::host_and_port(host, 80).is_ok_and(|(host, _)| {
-        host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-    })
+    crate::mqtt::host_and_port(host, 80)
+        .is_ok_and(|(host, _)| host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback()))
 }
 
 fn basic(headers: &HeaderMap) -> Option<(String, String)> {

@@ -207,7 +207,8 @@ fn paths(table: &dyn TableLike, prefix: &str) -> Vec<(String, String)> {
                 }
             }
             Item::Value(Value::Array(items)) => {
-                let tables = items.iter().enumerate().filter_map(|(index, item)| Some((index, item.as_inline_table()?)));
+                let tables =
+                    items.iter().enumerate().filter_map(|(index, item)| Some((index, item.as_inline_table()?)));
                 tables.for_each(|(index, inner)| found.extend(paths(inner, &format!("{field}.{index}."))));
             }
             item => {
@@ -326,7 +327,10 @@ url = "null"
         ]));
         assert!(text.starts_with("# Ours.\nname = \"x\" # shown\n"), "{text}");
         assert!(text.contains("# The first step.\n[[subtask]]\nuse = \"clip\"\nupper = 2.5 # at most\n"), "{text}");
-        let dotted = edited("# Ours.\nsource.url = \"a\" # there\n", &[Edit::Set { key: "source.url".into(), value: "b".into() }]);
+        let dotted = edited(
+            "# Ours.\nsource.url = \"a\" # there\n",
+            &[Edit::Set { key: "source.url".into(), value: "b".into() }],
+        );
         assert_eq!(dotted.unwrap(), "# Ours.\nsource.url = \"b\" # there\n");
         assert_eq!(values(&text)["buffer"]["bucket_size"], 10);
         assert_eq!(values(&text)["source"]["password"]["env"], "SECRET");
@@ -344,7 +348,8 @@ url = "null"
         let text = apply_all(serde_json::json!([insert, {"op": "move", "from": 0, "to": 2}]));
         assert_eq!(names(&text), ["\"fillna\"", "\"binarizer\"", "\"clip\""], "{text}");
         assert!(text.contains("# The first step.\n[[subtask]]\nuse = \"clip\""), "{text}");
-        let text = apply_all(serde_json::json!([{"op": "remove", "index": 1}, {"op": "unset", "key": "subtask.0.upper"}]));
+        let text =
+            apply_all(serde_json::json!([{"op": "remove", "index": 1}, {"op": "unset", "key": "subtask.0.upper"}]));
         assert_eq!(names(&text), ["\"clip\""]);
         assert!(!text.contains("upper"), "{text}");
         assert!(edited(TEXT, &[Edit::Remove { index: 2 }]).is_err());
@@ -380,14 +385,19 @@ url = "null"
             ("mqtt://h/t", "/etc/passwd.csv", "source.url"),
             ("\"null\"", "\"../x.ndjson\"", "sink.url"),
             ("upper = 1.0", "params = \"/etc/shadow\"", "subtask.0.params"),
-            ("url = \"mqtt://h/t\"", "url = \"mqtt://h/t\"\npassword = { file = \"/etc/shadow\" }", "source.password.file"),
+            (
+                "url = \"mqtt://h/t\"",
+                "url = \"mqtt://h/t\"\npassword = { file = \"/etc/shadow\" }",
+                "source.password.file",
+            ),
             ("url = \"mqtt://h/t\"", "url = \"mqtts://h/t\"\nca = \"/etc/ssl/x\"", "source.ca"),
         ] {
             let problem = problem_of(from, to);
             assert_eq!(problem.field.as_deref(), Some(field), "{problem:?}");
             assert!(problem.message.contains("leads out of the folder"), "{problem:?}");
         }
-        let inline = TEXT.replace("[[subtask]]\nuse = \"clip\"\nupper = 1.0 # at most\n\n[[subtask]]\nuse = \"binarizer\"\n", "");
+        let inline = TEXT
+            .replace("[[subtask]]\nuse = \"clip\"\nupper = 1.0 # at most\n\n[[subtask]]\nuse = \"binarizer\"\n", "");
         let inline = format!("subtask = [{{ use = \"clip\", params = \"/x\" }}]\n{inline}");
         assert!(checked("w", &inline).err().unwrap().message.contains("leads out"));
     }

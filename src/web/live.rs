@@ -75,13 +75,8 @@ impl Advice {
             return None;
         }
         let variation = (live.service_message.stdev / live.service_message.mean).powi(2);
-        let station = |servers| Station {
-            servers,
-            arrival_rate,
-            arrival_variation: 1.0,
-            service,
-            service_variation: variation,
-        };
+        let station =
+            |servers| Station { servers, arrival_rate, arrival_variation: 1.0, service, service_variation: variation };
         let outlook = |servers| {
             let station = station(servers);
             let wait = station.mean_wait();

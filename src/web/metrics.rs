@@ -45,8 +45,7 @@ fn families(shared: &Server) -> std::io::Result<Vec<MetricFamily>> {
     let lives: Vec<(&Name, Live)> =
         running.filter_map(|(name, _)| Some((*name, runs::live(&shared.folder, name)?))).collect();
     let up = alive.iter().map(|(name, alive)| gauge(name, f64::from(u8::from(*alive))));
-    let mut families =
-        vec![family("rowmill_project_up", "Whether the project runs.", MetricType::GAUGE, up.collect())];
+    let mut families = vec![family("rowmill_project_up", "Whether the project runs.", MetricType::GAUGE, up.collect())];
     for (name, help, of) in COUNTERS {
         let metrics = lives.iter().map(|(project, live)| counter(project, of(live)));
         families.push(family(name, help, MetricType::COUNTER, metrics.collect()));

@@ -126,10 +126,11 @@ impl Listening {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build();
         let runtime = runtime.map_err(failed)?;
         let listener = self.listener.try_clone().map_err(failed)?;
-        runtime.block_on(async {
-            let listener = tokio::net::TcpListener::from_std(listener)?;
-            server::serve(self.shared.clone(), listener).await
-        })
-        .map_err(failed)
+        runtime
+            .block_on(async {
+                let listener = tokio::net::TcpListener::from_std(listener)?;
+                server::serve(self.shared.clone(), listener).await
+            })
+            .map_err(failed)
     }
 }

@@ -70,7 +70,15 @@ pub struct Figures {
 
 /// What dataflow files said when they were last looked at.
 #[derive(Debug, Default)]
-pub struct Known(Mutex<HashMap<Name, (SystemTime, u64, Arc<About>)>>);
+pub struct Known(Mutex<HashMap<Name, Seen>>);
+
+/// What a file said, and when it had been changed and how long it was then.
+#[derive(Debug)]
+struct Seen {
+    changed: SystemTime,
+    length: u64,
+    about: Arc<About>,
+}
 
 impl Known {
     /// What a file says: it is read when it has changed.
@@ -78,13 +86,13 @@ impl Known {
         let metadata = std::fs::metadata(folder.file(name)).ok()?;
         let (changed, length) = (metadata.modified().ok()?, metadata.len());
         let mut known = self.0.lock().expect("no holder panics");
-        if let Some((when, long, about)) = known.get(name)
-            && (*when, *long) == (changed, length)
+        if let Some(seen) = known.get(name)
+            && (seen.changed, seen.length) == (changed, length)
         {
-            return Some(about.clone());
+            return Some(seen.about.clone());
         }
         let about = Arc::new(About::of(name, &folder.read(name).ok()?));
-        known.insert(name.clone(), (changed, length, about.clone()));
+        known.insert(name.clone(), Seen { changed, length, about: about.clone() });
         Some(about)
     }
 }

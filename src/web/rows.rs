@@ -40,7 +40,8 @@ fn look(dataflow: &Dataflow) -> (Source, Stop) {
         url => url.clone(),
     };
     let stop = Stop::default();
-    let source = Source::start(&url, settings, &Position::default(), Clock::start(), stop.clone(), std::thread::current());
+    let source =
+        Source::start(&url, settings, &Position::default(), Clock::start(), stop.clone(), std::thread::current());
     (source, stop)
 }
 

@@ -135,9 +135,7 @@ impl Runs {
         let started = started.ok_or_else(|| format!("{name} does not run"))?;
         let pid = Pid::from_raw(started.pid as i32).ok_or("no process")?;
         kill_process(pid, Signal::TERM).map_err(|error| format!("{name} cannot be stopped: {error}"))?;
-        Started { stopping: true, ..started }
-            .write(&state)
-            .map_err(|error| format!("{}: {error}", state.display()))?;
+        Started { stopping: true, ..started }.write(&state).map_err(|error| format!("{}: {error}", state.display()))?;
         Ok(self.run(folder, name))
     }
 

@@ -71,9 +71,7 @@ impl Page {
             request = request.header(*name, *value);
         }
         let mut answer = match body {
-            Some(body) => {
-                agent.run(request.header("content-type", "application/json").body(body.to_string()).unwrap())
-            }
+            Some(body) => agent.run(request.header("content-type", "application/json").body(body.to_string()).unwrap()),
             None => agent.run(request.body(()).unwrap()),
         }
         .unwrap();

@@ -24,7 +24,7 @@ export function Chart({ title, data, series, axis, show, logX = false, logY = fa
       const options = {
         width: Math.max(place.current.clientWidth, 200),
         height: HEIGHT,
-        scales: { x: { time: false, distr: logX ? 3 : 1 }, y: { distr: logY ? 3 : 1, range: logY ? undefined : (_, low, high) => [0, high > 0 ? high * 1.05 : 1] } },
+        scales: { x: { time: false, distr: logX ? 3 : 1, range: (_, low, high) => [low, high] }, y: { distr: logY ? 3 : 1, range: logY ? undefined : (_, low, high) => [0, high > 0 ? high * 1.05 : 1] } },
         axes: [
           { ...line, label: axis.x, labelSize: 20, values: xs && ((_, ticks) => ticks.map(xs)) },
           { ...line, label: axis.y, labelSize: 20, size: 70, values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : show(tick))) },

@@ -96,7 +96,7 @@ function Planner({ advice }) {
     <table><thead><tr><th scope="col">${t("workers")}</th><th scope="col">rho</th><th scope="col">${t("meanWait")}</th></tr></thead>
       <tbody>${advice.outlook.map((line) => html`<tr class=${line.workers === advice.workers ? "current" : ""}>
         <th scope="row">${line.workers}</th><td class="number">${line.rho.toFixed(2)}</td>
-        <td class="number">${line.mean_wait_ms === null ? "∞" : time(line.mean_wait_ms * 1e6)}</td></tr>`)}</tbody></table>
+        <td class="number">${line.mean_wait_ms === null ? "∞" : line.mean_wait_ms < 0.001 ? "< 1 µs" : time(line.mean_wait_ms * 1e6)}</td></tr>`)}</tbody></table>
   </section>`;
 }
 

@@ -98,7 +98,7 @@ export function Editor({ name, admin, go }) {
   return html`
     <div class="head"><h1><a data-go href="/projects/${name}">${name}</a></h1>
       ${admin && html`<button type="button" class="first" disabled=${problem !== null || text.toml === saved} onClick=${save}>${t("save")}</button>`}
-      <span role="status" id="note">${note || (saved !== null && text.toml !== saved ? t("unsaved") : "")}</span></div>
+      <span role="status" id="note">${busy ? t("loading") : note || (saved !== null && text.toml !== saved ? t("unsaved") : "")}</span></div>
     <p class="error" role="alert" id="problem">${error || (problem && `${problem.line ? `${t("line")} ${problem.line}: ` : ""}${problem.message}${problem.help ? ` - ${problem.help}` : ""}`)}</p>
     <div class="columns">
       <form aria-label=${t("form")} onSubmit=${(event) => event.preventDefault()}>
