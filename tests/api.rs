@@ -216,6 +216,11 @@ fn a_viewer_looks_and_an_admin_acts() {
         assert!(vera.cookie.contains(flag), "{}", vera.cookie);
     }
     assert_eq!((list(&vera.headers()), start(&vera.headers())), (200, 403));
+    let secret = format!("source.password = \"rain\"\n{STEADY}");
+    std::fs::write(projects.path().join("steady.toml"), secret).unwrap();
+    let seen = page.call("GET", "/api/v1/projects/steady", &vera.headers(), None).1;
+    assert!(!seen.to_string().contains("rain"), "{seen}");
+    std::fs::write(projects.path().join("steady.toml"), STEADY).unwrap();
     let (_, anna) = page.sign_in("anna", "rain");
     assert_eq!(start(&anna.headers()[..1]), 403, "without the page's token");
     assert_eq!(start(&anna.headers()), 200);
@@ -223,6 +228,9 @@ fn a_viewer_looks_and_an_admin_acts() {
     assert_eq!(list(&anna.headers()), 401, "signed out");
     // Scripts sign in with every request. vera:snow
     assert_eq!(list(&[("authorization", "Basic dmVyYTpzbm93")]), 200);
+    let remove = rowmill(&["user", "remove", "vera", "--dir"]).arg(projects.path()).output().unwrap();
+    assert!(remove.status.success());
+    assert_eq!(list(&vera.headers()), 401, "a session ends with its user");
     let wrong: Vec<u16> = (0..6).map(|_| page.sign_in("anna", "snow").0).collect();
     assert!(wrong.contains(&401) && wrong.last() == Some(&429), "{wrong:?}");
 }

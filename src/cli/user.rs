@@ -24,26 +24,58 @@ enum Command {
         /// What the user may do: look, or all.
         #[arg(long, value_enum, default_value_t = Role::Viewer)]
         role: Role,
-        /// The folder with the dataflow files.
-        #[arg(long, value_name = "DIR", default_value = "dataflows")]
-        dir: PathBuf,
-        /// The file of users; DIR/.rowmill/users.json if not given.
-        #[arg(long, value_name = "FILE")]
-        users: Option<PathBuf>,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Take a user out; open sessions end.
+    Remove {
+        name: String,
+        #[command(flatten)]
+        place: Place,
     },
 }
 
-pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let Command::Add { name, role, dir, users } = &arguments.command;
-    let users = Users::new(users.clone().unwrap_or_else(|| users_file(dir)));
-    if users.path().starts_with(dir) && !dir.is_dir() {
-        return Err(Failure::Wrong(format!("error: --dir {}: there is no such folder", dir.display())));
+/// Where users are kept.
+#[derive(clap::Args)]
+struct Place {
+    /// The folder with the dataflow files.
+    #[arg(long, value_name = "DIR", default_value = "dataflows")]
+    dir: PathBuf,
+    /// The file of users; DIR/.rowmill/users.json if not given.
+    #[arg(long, value_name = "FILE")]
+    users: Option<PathBuf>,
+}
+
+impl Place {
+    fn users(&self) -> Result<Users, Failure> {
+        if self.users.is_none() && !self.dir.is_dir() {
+            return Err(Failure::Wrong(format!("error: --dir {}: there is no such folder", self.dir.display())));
+        }
+        Ok(Users::new(self.users.clone().unwrap_or_else(|| users_file(&self.dir))))
     }
+}
+
+pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    match &arguments.command {
+        Command::Add { name, role, place } => add(name, *role, &place.users()?),
+        Command::Remove { name, place } => remove(name, &place.users()?),
+    }
+}
+
+fn remove(name: &str, users: &Users) -> Result<ExitCode, Failure> {
+    let failed = |error: std::io::Error| Failure::Failed(format!("{}: {error}", users.path().display()));
+    if !users.remove(name).map_err(failed)? {
+        return Err(Failure::Wrong(format!("error: {} knows no {name}", users.path().display())));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn add(name: &str, role: Role, users: &Users) -> Result<ExitCode, Failure> {
     let password = password(name).map_err(|error| Failure::Failed(format!("the password cannot be read: {error}")))?;
     if password.is_empty() {
         return Err(Failure::Wrong("error: the password is empty".into()));
     }
-    let added = users.add(name, *role, &password);
+    let added = users.add(name, role, &password);
     added.map_err(|error| Failure::Failed(format!("{}: {error}", users.path().display())))?;
     print(&format!("{name} may sign in: {}", users.path().display()));
     Ok(ExitCode::SUCCESS)

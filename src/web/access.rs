@@ -27,7 +27,6 @@ use super::users::{Role, Users};
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct SignedIn {
     name: String,
-    role: Role,
     /// What a page must send along with whatever changes anything.
     csrf: String,
 }
@@ -69,7 +68,7 @@ pub async fn guard(
     State(shared): State<Shared>,
     ConnectInfo(from): ConnectInfo<SocketAddr>,
     session: Session,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Result<Response, Refusal> {
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
@@ -77,13 +76,14 @@ pub async fn guard(
     if changes && !is_same_origin(headers) {
         return Err(Refusal::new(StatusCode::FORBIDDEN, "the request comes from another site's page"));
     }
-    if shared.access.users.is_none() {
+    let Some(users) = &shared.access.users else {
         // Another site's name may lead here too.
         if !names_this_machine(headers) {
             return Err(Refusal::new(StatusCode::FORBIDDEN, "without a login, ask for localhost or 127.0.0.1"));
         }
+        request.extensions_mut().insert(Role::Admin);
         return Ok(next.run(request).await);
-    }
+    };
     if is_open(request.uri().path()) {
         return Ok(next.run(request).await);
     }
@@ -96,11 +96,14 @@ pub async fn guard(
         if changes && token != Some(signed_in.csrf.as_str()) {
             return Err(Refusal::new(StatusCode::FORBIDDEN, "the page's token is missing or old: load it again"));
         }
-        signed_in.role
+        // Whoever was taken out of the file, or has another role now, is known by the file.
+        let role = users.role(&signed_in.name).map_err(Refusal::internal)?;
+        role.ok_or_else(|| Refusal::new(StatusCode::UNAUTHORIZED, "sign in first"))?
     };
     if changes && role < Role::Admin && request.uri().path() != "/api/v1/logout" {
         return Err(Refusal::new(StatusCode::FORBIDDEN, "a viewer may look, and change nothing"));
     }
+    request.extensions_mut().insert(role);
     Ok(next.run(request).await)
 }
 
@@ -155,19 +158,21 @@ struct Login {
 /// Who is signed in.
 #[utoipa::path(get, path = "/api/v1/session", tag = "session", responses((status = 200, body = Visitor)))]
 async fn session(State(shared): State<Shared>, session: Session) -> Result<Json<Visitor>, Refusal> {
-    if shared.access.users.is_none() {
+    let Some(users) = &shared.access.users else {
         return Ok(Json(Visitor { login: false, name: None, role: Some(Role::Admin), csrf: None }));
-    }
+    };
     let signed_in = session.get::<SignedIn>(SIGNED_IN).await.map_err(Refusal::internal)?;
-    Ok(Json(visitor(signed_in)))
+    if let Some(SignedIn { name, csrf }) = signed_in
+        && let Some(role) = users.role(&name).map_err(Refusal::internal)?
+    {
+        return Ok(Json(Visitor::signed_in(name, role, csrf)));
+    }
+    Ok(Json(Visitor { login: true, name: None, role: None, csrf: None }))
 }
 
-fn visitor(signed_in: Option<SignedIn>) -> Visitor {
-    match signed_in {
-        Some(SignedIn { name, role, csrf }) => {
-            Visitor { login: true, name: Some(name), role: Some(role), csrf: Some(csrf) }
-        }
-        None => Visitor { login: true, name: None, role: None, csrf: None },
+impl Visitor {
+    fn signed_in(name: String, role: Role, csrf: String) -> Visitor {
+        Visitor { login: true, name: Some(name), role: Some(role), csrf: Some(csrf) }
     }
 }
 
@@ -185,9 +190,9 @@ async fn login(
     // A session from before the login is worth nothing after it.
     session.cycle_id().await.map_err(Refusal::internal)?;
     let csrf = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
-    let signed_in = SignedIn { name, role, csrf };
-    session.insert(SIGNED_IN, &signed_in).await.map_err(Refusal::internal)?;
-    Ok(Json(visitor(Some(signed_in))))
+    let signed_in = SignedIn { name: name.clone(), csrf: csrf.clone() };
+    session.insert(SIGNED_IN, signed_in).await.map_err(Refusal::internal)?;
+    Ok(Json(Visitor::signed_in(name, role, csrf)))
 }
 
 /// Sign out.

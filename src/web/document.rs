@@ -169,6 +169,18 @@ fn toml_value(json: &Json) -> Option<Value> {
     })
 }
 
+/// The text with its passwords covered; nothing of it if it is no TOML, for nobody knows where one stands then.
+pub fn without_secrets(text: &str) -> String {
+    let Ok(mut document) = text.parse::<DocumentMut>() else { return String::new() };
+    for section in ["source", "sink", "dead_letter"] {
+        let password = document.get_mut(section).and_then(|section| section.get_mut("password"));
+        if let Some(password) = password.filter(|password| password.is_str()) {
+            *password = toml_edit::value("***");
+        }
+    }
+    document.to_string()
+}
+
 /// All values as JSON; empty if the text is no TOML.
 pub fn values(text: &str) -> Json {
     toml::from_str::<toml::Table>(text).ok().and_then(|table| serde_json::to_value(table).ok()).unwrap_or_default()
@@ -359,6 +371,19 @@ url = "null"
     fn a_first_subtask_stands_in_its_own_table() {
         let text = edited("sink.url = \"null\"\n", &[Edit::Insert { index: 0, subtask: "clip".into() }]).unwrap();
         assert_eq!(values(&text)["subtask"][0]["use"], "clip", "{text}");
+    }
+
+    #[test]
+    fn passwords_are_covered() {
+        let text = TEXT
+            .replace("[source]", "[source]\npassword = \"rain\"")
+            .replace("[sink]", "[sink]\npassword = { env = \"X\" }");
+        let covered = without_secrets(&text);
+        assert!(
+            !covered.contains("rain") && covered.contains("env = \"X\"") && covered.contains("# at most"),
+            "{covered}"
+        );
+        assert_eq!(without_secrets("password = \"rain"), "");
     }
 
     fn problem_of(from: &str, to: &str) -> Problem {

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -17,6 +17,7 @@ use super::document::{self, Problem};
 use super::folder::{Folder, Name};
 use super::runs::{self, Run};
 use super::server::{Server, Shared};
+use super::users::Role;
 use crate::dataflow::Dataflow;
 use crate::source;
 
@@ -248,11 +249,16 @@ async fn create(
     Ok((StatusCode::CREATED, Json(shared.found(&name)?)))
 }
 
-/// A project's file.
+/// A project's file; viewers see it without passwords.
 #[utoipa::path(get, path = "/api/v1/projects/{name}", tag = "projects", params(("name" = String, Path)), responses(
     (status = 200, body = File), (status = 404, body = Refused)))]
-async fn read(State(shared): State<Shared>, Project(name): Project) -> Result<Json<File>, Refusal> {
+async fn read(
+    State(shared): State<Shared>,
+    Extension(role): Extension<Role>,
+    Project(name): Project,
+) -> Result<Json<File>, Refusal> {
     let toml = shared.folder.read(&name).map_err(|error| Refusal::file(&name, &error))?;
+    let toml = if role < Role::Admin { document::without_secrets(&toml) } else { toml };
     Ok(Json(File { summary: shared.found(&name)?, toml }))
 }
 

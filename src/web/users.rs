@@ -67,12 +67,35 @@ impl Users {
         let mut users = self.read()?;
         let hash = Argon2::default().hash_password(password.as_bytes()).map_err(io::Error::other)?;
         users.insert(name.to_owned(), User { role, password: hash.to_string() });
+        self.write(&users)
+    }
+
+    fn write(&self, users: &BTreeMap<String, User>) -> io::Result<()> {
         let directory = self.path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         fs::create_dir_all(directory)?;
         let mut new = tempfile::NamedTempFile::new_in(directory)?;
         new.as_file().set_permissions(fs::Permissions::from_mode(0o600))?;
-        new.write_all(&serde_json::to_vec_pretty(&users)?)?;
+        new.write_all(&serde_json::to_vec_pretty(users)?)?;
         new.persist(&self.path).map(drop).map_err(|error| error.error)
+    }
+
+    /// Takes a user out; false if there is no such one.
+    ///
+    /// # Errors
+    /// A file that can't be read or written.
+    pub fn remove(&self, name: &str) -> io::Result<bool> {
+        let mut users = self.read()?;
+        let found = users.remove(name).is_some();
+        self.write(&users)?;
+        Ok(found)
+    }
+
+    /// The role of a user.
+    ///
+    /// # Errors
+    /// A file that can't be read.
+    pub fn role(&self, name: &str) -> io::Result<Option<Role>> {
+        Ok(self.read()?.get(name).map(|user| user.role))
     }
 
     /// The role of a user who knows the password. It takes as long for a name that is not there.
@@ -108,6 +131,8 @@ mod tests {
         for (name, password) in [("anna", "snow"), ("nora", "rain"), ("anna", "")] {
             assert_eq!(users.verify(name, password).unwrap(), None, "{name}");
         }
+        assert!(users.remove("vera").unwrap() && !users.remove("vera").unwrap());
+        assert_eq!((users.role("vera").unwrap(), users.role("anna").unwrap()), (None, Some(Role::Admin)));
         let text = fs::read_to_string(users.path()).unwrap();
         assert!(text.contains("$argon2id$") && !text.contains("rain"), "{text}");
         assert_eq!(fs::metadata(users.path()).unwrap().permissions().mode() & 0o777, 0o600);
