@@ -5,12 +5,12 @@ mod page;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use broker::{rowmill, wait_until};
+use broker::{Process, rowmill, wait_until};
 use page::{Page, Projects, STEADY, add_user};
 
 #[test]
@@ -244,6 +244,20 @@ fn other_machines_need_a_login() {
     let output = rowmill(&["serve", "--dir", "no-such-folder"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("no-such-folder"));
+}
+
+#[test]
+fn the_demo_shows_its_run_on_a_page_and_reports_at_the_end() {
+    let mut demo = rowmill(&["demo", "--listen", "127.0.0.1:0", "--rate", "500"]);
+    let mut demo = Process(demo.stderr(Stdio::piped()).spawn().unwrap());
+    let mut lines = BufReader::new(demo.0.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let line = lines.find(|line| line.starts_with("open http://")).unwrap();
+    let address = line.trim_start_matches("open http://").trim_end_matches("/projects/weather").to_owned();
+    let pid = demo.0.id();
+    let page = Page { address, process: demo };
+    wait_until("rows", || page.get("/api/v1/projects/weather/live")["live"]["rows_done"].as_u64() > Some(500));
+    assert!(Command::new("kill").args(["-TERM", &pid.to_string()]).status().unwrap().success());
+    assert!(lines.any(|line| line.contains("rows in") && line.contains("dead letters 0")));
 }
 
 #[test]
