@@ -31,10 +31,10 @@ impl LedgerAccounts {
         let Some(letters) = &mut self.letters else { return Ok(()) };
         let mut ledger = self.ledger.borrow_mut();
         for rejected in &receipt.rejected {
+            let label = ledger.labels[rejected.operator].clone();
             for row in &rejected.rows {
                 let index = (row - bucket.first_row) as usize;
                 let origin = bucket.origin(index);
-                let label = ledger.labels[rejected.operator].clone();
                 let letter = DeadLetter::new(
                     &origin.topic,
                     origin.position,

@@ -4,18 +4,18 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::data::{Bucket, Excerpt};
+use crate::data::{BadRow, Bucket, Excerpt};
 use crate::dataflow::{Dataflow, Diagnostic, SchemaChoice};
 use crate::source;
 use crate::subtasks::prepare::Prepare;
 
 /// What becomes of a few rows.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Preview {
     /// Prepare first.
     pub steps: Vec<PreviewStep>,
-    /// Why rows could not be read, by their places.
-    pub rejected: Vec<(usize, String)>,
+    /// Rows that could not be read.
+    pub rejected: Vec<BadRow>,
 }
 
 /// The rows after a step.
@@ -50,8 +50,7 @@ pub fn preview(dataflow: &Dataflow, bucket: &Bucket) -> Result<Preview, Diagnost
         schema = step.subtask.columns_after(&schema, &step.scope);
         shown_steps.push(PreviewStep { label: step.label, after: shown(&message, &schema), fault: None });
     }
-    let rejected = bad.into_iter().map(|bad| (bad.index, bad.reason)).collect();
-    Ok(Preview { steps: shown_steps, rejected })
+    Ok(Preview { steps: shown_steps, rejected: bad })
 }
 
 #[cfg(test)]
@@ -74,6 +73,6 @@ mod tests {
         assert_eq!(values(0), [Value::Number(1.0), Value::Number(-1.0)]);
         assert_eq!(values(1), [Value::Number(1.0), Value::Missing]);
         assert_eq!(values(2), [Value::Number(1.0), Value::Number(7.0)]);
-        assert_eq!(preview.rejected[0].0, 2);
+        assert_eq!(preview.rejected[0].index, 2);
     }
 }

@@ -8,8 +8,6 @@ use crate::measure::Sample;
 
 /// Rows of a sample.
 const ROWS: usize = 20;
-/// No message is waited for.
-const NONE: u64 = u64::MAX;
 
 /// Shared by the workers of a process. Workers pay for it with a look at an atomic a message.
 #[derive(Clone, Default)]
@@ -35,14 +33,14 @@ impl Tap {
     pub fn before(&self, message: &Message, schema: &Schema) {
         if self.0.wanted.load(Ordering::Relaxed) && self.0.wanted.swap(false, Ordering::Relaxed) {
             *lock(&self.0.half) = Excerpt::of(message, schema, ROWS);
-            self.0.waiting.store(message.epoch.wrapping_add(1), Ordering::Release);
+            self.0.waiting.store(message.epoch + 1, Ordering::Release);
         }
     }
 
     /// Looks at a message at the end of the chain.
     pub fn after(&self, message: &Message, schema: &Schema) {
         let epoch = message.epoch;
-        if epoch != NONE && self.0.waiting.load(Ordering::Acquire) == epoch + 1 {
+        if self.0.waiting.load(Ordering::Acquire) == epoch + 1 {
             self.0.waiting.store(0, Ordering::Relaxed);
             let before = std::mem::take(&mut *lock(&self.0.half));
             *lock(&self.0.sample) = Some(Sample { epoch, before, after: Excerpt::of(message, schema, ROWS) });

@@ -124,11 +124,9 @@ impl Live {
         self.buckets = Live::BOUNDS.into_iter().map(bucket).collect();
     }
 
-    /// Replaces the file in a directory; readers see the old one or the new one.
+    /// Replaces the file in a directory.
     pub fn write(&self, directory: &Path) -> io::Result<()> {
-        let new = directory.join("live.json.new");
-        fs::write(&new, serde_json::to_vec(self)?)?;
-        fs::rename(new, directory.join(Live::FILE))
+        replace_json(&directory.join(Live::FILE), self)
     }
 }
 
@@ -152,8 +150,15 @@ impl Outcome {
     }
 
     pub fn write(&self, directory: &Path) -> io::Result<()> {
-        fs::write(directory.join(Outcome::FILE), serde_json::to_vec(self)?)
+        replace_json(&directory.join(Outcome::FILE), self)
     }
+}
+
+/// Replaces a file by JSON; readers see the old one or the new one.
+pub fn replace_json(path: &Path, value: &impl Serialize) -> io::Result<()> {
+    let new = path.with_added_extension("new");
+    fs::write(&new, serde_json::to_vec(value)?)?;
+    fs::rename(new, path)
 }
 
 /// Milliseconds since 1970.

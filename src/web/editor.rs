@@ -130,7 +130,7 @@ async fn preview(Body(Tried { toml }): Body<Tried>) -> Result<Json<Shown>, Refus
         let unusable = |reason: String| Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, reason);
         let (bucket, rows_from) = rows::rows(dataflow).map_err(unusable)?;
         let preview = engine::preview(dataflow, &bucket).map_err(|diagnostic| unusable(diagnostic.title().into()))?;
-        let rejected = preview.rejected.into_iter().map(|(row, reason)| Unread { row, reason }).collect();
+        let rejected = preview.rejected.into_iter().map(|bad| Unread { row: bad.index, reason: bad.reason }).collect();
         Ok(Shown { rows_from, steps: preview.steps, rejected })
     })
     .await

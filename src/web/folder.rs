@@ -82,11 +82,12 @@ impl Folder {
         File::create_new(self.file(name))?.write_all(text.as_bytes())
     }
 
-    /// Replaces a file that is there; readers see the old one or the new one.
+    /// Replaces a file that is there, who may read it stays; readers see the old one or the new one.
     pub fn save(&self, name: &Name, text: &str) -> io::Result<()> {
-        fs::metadata(self.file(name))?;
+        let permissions = fs::metadata(self.file(name))?.permissions();
         let mut new = tempfile::NamedTempFile::new_in(&self.0)?;
         new.write_all(text.as_bytes())?;
+        new.as_file().set_permissions(permissions)?;
         new.persist(self.file(name)).map(drop).map_err(|error| error.error)
     }
 
@@ -114,6 +115,8 @@ pub fn is_inside(path: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]
@@ -139,7 +142,9 @@ mod tests {
         let name: Name = "b".parse().unwrap();
         folder.create(&name, "one").unwrap();
         assert_eq!(folder.create(&name, "two").unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        fs::set_permissions(folder.file(&name), fs::Permissions::from_mode(0o640)).unwrap();
         folder.save(&name, "three").unwrap();
+        assert_eq!(fs::metadata(folder.file(&name)).unwrap().permissions().mode() & 0o777, 0o640);
         assert_eq!(folder.read(&name).unwrap(), "three");
         fs::write(directory.path().join("a.toml"), "").unwrap();
         fs::write(directory.path().join("not a name.toml"), "").unwrap();

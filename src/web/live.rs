@@ -93,8 +93,7 @@ impl Advice {
 }
 
 fn told(shared: &Shared, name: &Name) -> Result<Told, Refusal> {
-    let summary = shared.summary(name);
-    let run = summary.ok_or_else(|| Refusal::file(name, &std::io::ErrorKind::NotFound.into()))?.run;
+    let run = shared.run_of(name)?;
     let live = runs::live(&shared.folder, name);
     let advice = live.as_ref().filter(|_| run.state.is_alive()).and_then(Advice::of);
     Ok(Told { run, live, advice })
@@ -129,7 +128,7 @@ async fn overview(State(shared): State<Shared>) -> impl IntoResponse {
 #[utoipa::path(get, path = "/api/v1/projects/{name}/events", tag = "projects", params(("name" = String, Path)),
     responses((status = 200, content_type = "text/event-stream", body = String), (status = 404, body = Refused)))]
 async fn details(State(shared): State<Shared>, Project(name): Project) -> Result<impl IntoResponse, Refusal> {
-    told(&shared, &name)?;
+    shared.run_of(&name)?;
     Ok(events(shared, move |shared| serde_json::to_string(&told(shared, &name).ok()?).ok()))
 }
 
@@ -144,7 +143,7 @@ async fn live(State(shared): State<Shared>, Project(name): Project) -> Result<Js
 #[utoipa::path(get, path = "/api/v1/projects/{name}/log", tag = "projects", params(("name" = String, Path)),
     responses((status = 200, content_type = "text/plain", body = String), (status = 404, body = Refused)))]
 async fn log(State(shared): State<Shared>, Project(name): Project) -> Result<String, Refusal> {
-    told(&shared, &name)?;
+    shared.run_of(&name)?;
     runs::log(&shared.folder, &name, LOG).map_err(Refusal::internal)
 }
 
@@ -152,7 +151,7 @@ async fn log(State(shared): State<Shared>, Project(name): Project) -> Result<Str
 #[utoipa::path(get, path = "/api/v1/projects/{name}/report", tag = "projects", params(("name" = String, Path)),
     responses((status = 200, body = [String]), (status = 404, body = Refused)))]
 async fn files(State(shared): State<Shared>, Project(name): Project) -> Result<Json<Vec<String>>, Refusal> {
-    told(&shared, &name)?;
+    shared.run_of(&name)?;
     let entries = std::fs::read_dir(runs::report(&shared.folder, &name)).into_iter().flatten();
     let mut names: Vec<String> =
         entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).filter(|name| is_report(name)).collect();

@@ -93,6 +93,11 @@ impl Known {
             return Some(seen.about.clone());
         }
         let about = Arc::new(About::of(name, &folder.read(name).ok()?));
+        // What is wrong may be mended elsewhere: a file that it names.
+        if about.problem.is_some() {
+            known.remove(name);
+            return Some(about);
+        }
         known.insert(name.clone(), Seen { changed, length, about: about.clone() });
         Some(about)
     }
@@ -152,6 +157,14 @@ impl Server {
     /// All lines.
     pub fn summaries(&self) -> std::io::Result<Vec<Summary>> {
         Ok(self.folder.names()?.iter().filter_map(|name| self.summary(name)).collect())
+    }
+
+    /// What a project does; its file alone is asked whether there is one.
+    pub fn run_of(&self, name: &Name) -> Result<Run, Refusal> {
+        match self.folder.file(name).metadata() {
+            Ok(_) => Ok(self.runs.run(&self.folder, name)),
+            Err(error) => Err(Refusal::file(name, &error)),
+        }
     }
 
     fn found(&self, name: &Name) -> Result<Summary, Refusal> {
@@ -285,7 +298,7 @@ async fn save(
 #[utoipa::path(delete, path = "/api/v1/projects/{name}", tag = "projects", params(("name" = String, Path)), responses(
     (status = 204), (status = 404, body = Refused), (status = 409, body = Refused)))]
 async fn delete(State(shared): State<Shared>, Project(name): Project) -> Result<StatusCode, Refusal> {
-    if shared.found(&name)?.run.state.is_alive() {
+    if shared.run_of(&name)?.state.is_alive() {
         return Err(Refusal::new(StatusCode::CONFLICT, format!("{name} runs: stop it first")));
     }
     shared.folder.remove(&name).map_err(|error| Refusal::file(&name, &error))?;
@@ -327,7 +340,7 @@ fn begin(shared: &Shared, name: &Name) -> Result<Run, Refusal> {
 #[utoipa::path(post, path = "/api/v1/projects/{name}/stop", tag = "projects", params(("name" = String, Path)),
     responses((status = 200, body = Run), (status = 404, body = Refused), (status = 409, body = Refused)))]
 async fn stop(State(shared): State<Shared>, Project(name): Project) -> Result<Json<Run>, Refusal> {
-    shared.found(&name)?;
+    shared.run_of(&name)?;
     let stopped = shared.runs.stop(&shared.folder, &name);
     stopped.map(Json).map_err(|reason| Refusal::new(StatusCode::CONFLICT, reason))
 }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::folder::{Folder, Name};
-use crate::measure::{Live, Outcome, now_ms};
+use crate::measure::{Live, Outcome, now_ms, replace_json};
 
 /// What a project does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
@@ -69,7 +69,7 @@ impl Started {
     }
 
     fn write(&self, state: &Path) -> io::Result<()> {
-        fs::write(state.join(Started::FILE), serde_json::to_vec(self)?)
+        replace_json(&state.join(Started::FILE), self)
     }
 
     fn is_alive(&self) -> bool {

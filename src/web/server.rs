@@ -12,7 +12,7 @@ use axum::routing::get;
 use tokio::net::TcpListener;
 use tower_http::compression::CompressionLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
-use tower_sessions::cookie::SameSite;
+use tower_sessions::cookie::{self, SameSite};
 use tower_sessions::{Expiry, MemoryStore, SessionManagerLayer};
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -50,7 +50,7 @@ struct Document;
 /// Only what is embedded is loaded: no other site, no inline script.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
                       form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
-const SESSION: time::Duration = time::Duration::hours(12);
+const SESSION: cookie::time::Duration = cookie::time::Duration::hours(12);
 
 /// All routes.
 fn router(shared: &Shared) -> Router {

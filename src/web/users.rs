@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
@@ -73,8 +72,8 @@ impl Users {
     fn write(&self, users: &BTreeMap<String, User>) -> io::Result<()> {
         let directory = self.path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         fs::create_dir_all(directory)?;
+        // A temporary file is its owner's alone.
         let mut new = tempfile::NamedTempFile::new_in(directory)?;
-        new.as_file().set_permissions(fs::Permissions::from_mode(0o600))?;
         new.write_all(&serde_json::to_vec_pretty(users)?)?;
         new.persist(&self.path).map(drop).map_err(|error| error.error)
     }
@@ -117,6 +116,8 @@ impl Users {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]

@@ -65,7 +65,7 @@ impl Page {
     }
 
     pub fn call(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&Value>) -> Answer {
-        let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        let agent = agent();
         let mut request = ureq::http::Request::builder().method(method).uri(self.url(path));
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -97,16 +97,20 @@ impl Page {
         wait_until(&format!("{project} {state}"), || self.state(project) == state);
     }
 
-    /// The value of a response's header, and of every `Set-Cookie`.
+    /// Signs in as the page does: the status, and what a browser keeps.
     pub fn sign_in(&self, name: &str, password: &str) -> (u16, Session) {
-        let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
         let given = serde_json::json!({ "name": name, "password": password });
-        let mut answer = agent.post(self.url("/api/v1/login")).send_json(given).unwrap();
+        let mut answer = agent().post(self.url("/api/v1/login")).send_json(given).unwrap();
         let cookie = answer.headers().get("set-cookie").map_or("", |cookie| cookie.to_str().unwrap()).to_owned();
         let body: Value = answer.body_mut().read_json().unwrap();
         let csrf = body["csrf"].as_str().unwrap_or_default().to_owned();
         (answer.status().as_u16(), Session { cookie, csrf })
     }
+}
+
+/// A client for which a refusal is an answer.
+fn agent() -> ureq::Agent {
+    ureq::Agent::config_builder().http_status_as_error(false).build().into()
 }
 
 /// What a browser keeps of a login.

@@ -108,8 +108,8 @@ function Flow({ subtasks, dropped }) {
       <small>${time(mean)}${dropped[name] ? html`, ${t("dropped").toLowerCase()} ${number(dropped[name])}` : ""}</small></li>`)}</ol></section>`;
 }
 
-const cell = (value) => (value === null ? html`<span class="missing" title=${t("missing")}>·</span>` : typeof value === "number" ? number2(value) : value);
-const number2 = (value) => (Number.isInteger(value) ? value : value.toPrecision(5).replace(/\.?0+$/, ""));
+const cell = (value) => (value === null ? html`<span class="missing" title=${t("missing")}>·</span>` : typeof value === "number" ? digits(value) : value);
+const digits = (value) => (Number.isInteger(value) ? value : value.toPrecision(5).replace(/\.?0+$/, ""));
 
 function Sample({ sample }) {
   const { before, after } = sample;

@@ -44,10 +44,10 @@ export function Overview({ admin, go }) {
   const [asking, setAsking] = useState(null);
   useEffect(() => { document.title = "Rowmill"; return listen("events", setProjects, setLost); }, []);
   const lines = useMemo(() => arrange(projects ?? [], filter, sort), [projects, filter, sort]);
-  const make = (path, go_to) => async (name) => {
+  const make = (path, thenEdit) => async (name) => {
     await call("POST", path, { name });
     setAsking(null);
-    if (go_to) go(`/projects/${name}/edit`);
+    if (thenEdit) go(`/projects/${name}/edit`);
   };
   const remove = (name) => confirm(t("reallyRemove", name)) && call("DELETE", `projects/${name}`).then(() => setError(""), (refusal) => setError(refusal.message));
   const heading = ([key], column) => html`<th scope="col" aria-sort=${sort.column !== column ? "none" : sort.down ? "descending" : "ascending"}>
