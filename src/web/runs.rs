@@ -92,8 +92,7 @@ impl Runs {
     /// In words: it runs already, or its process can't be started.
     pub fn start(&self, folder: &Folder, name: &Name) -> Result<Run, String> {
         let mut children = self.children.lock().expect("no holder panics");
-        reap(&mut children, folder, name);
-        if current(folder, name).state.is_alive() {
+        if settled(&mut children, folder, name).state.is_alive() {
             return Err(format!("{name} runs already"));
         }
         let state = folder.state(name);
@@ -141,9 +140,18 @@ impl Runs {
 
     /// What a project does now.
     pub fn run(&self, folder: &Folder, name: &Name) -> Run {
-        reap(&mut self.children.lock().expect("no holder panics"), folder, name);
-        current(folder, name)
+        settled(&mut self.children.lock().expect("no holder panics"), folder, name)
     }
+}
+
+/// What a project does now. A child that has ended is asked how before anything is told of it.
+fn settled(children: &mut HashMap<Name, Child>, folder: &Folder, name: &Name) -> Run {
+    let run = current(folder, name);
+    if run.state.is_alive() {
+        return run;
+    }
+    reap(children, folder, name);
+    current(folder, name)
 }
 
 /// Writes down how a child of this server ended, where it could not do so itself.
