@@ -121,7 +121,7 @@ impl Runs {
         let started = Started { pid: child.id(), ticks, started_ms: now_ms(), stopping: false };
         children.insert(name.clone(), child);
         started.write(&state).map_err(failed)?;
-        Ok(current(folder, name))
+        Ok(current(folder, name, true))
     }
 
     /// Asks a run to end; asked again, it ends at once.
@@ -144,23 +144,23 @@ impl Runs {
     }
 }
 
-/// What a project does now. A child that has ended is asked how before anything is told of it.
+/// What a project does now.
 fn settled(children: &mut HashMap<Name, Child>, folder: &Folder, name: &Name) -> Run {
-    let run = current(folder, name);
-    if run.state.is_alive() {
-        return run;
-    }
-    reap(children, folder, name);
-    current(folder, name)
+    let is_child = has_child(children, folder, name);
+    current(folder, name, is_child)
 }
 
-/// Writes down how a child of this server ended, where it could not do so itself.
-fn reap(children: &mut HashMap<Name, Child>, folder: &Folder, name: &Name) {
-    let Some(Ok(Some(status))) = children.get_mut(name).map(Child::try_wait) else { return };
+/// Whether a project runs as a child of this server. How one ended is written down, where it could not do so itself.
+fn has_child(children: &mut HashMap<Name, Child>, folder: &Folder, name: &Name) -> bool {
+    let status = match children.get_mut(name).map(Child::try_wait) {
+        Some(Ok(Some(status))) => status,
+        Some(Ok(None)) => return true,
+        Some(Err(_)) | None => return false,
+    };
     children.remove(name);
     let state = folder.state(name);
     if state.join(Outcome::FILE).exists() {
-        return;
+        return false;
     }
     let reason = match status.signal() {
         Some(signal) => format!("its process was ended by signal {signal}"),
@@ -170,13 +170,15 @@ fn reap(children: &mut HashMap<Name, Child>, folder: &Folder, name: &Name) {
     if let Err(error) = Outcome::now(code, reason).write(&state) {
         tracing::warn!("{}: {error}", state.display());
     }
+    false
 }
 
-fn current(folder: &Folder, name: &Name) -> Run {
+/// What a project does. A child runs until it was waited for: its first thread may have ended before the others.
+fn current(folder: &Folder, name: &Name, is_child: bool) -> Run {
     let state = folder.state(name);
     let Some(started) = Started::read(&state) else { return Run::default() };
     let run = Run { pid: Some(started.pid), started_ms: Some(started.started_ms), ..Run::default() };
-    if started.is_alive() {
+    if is_child || started.is_alive() {
         let state = match (started.stopping, state.join(Live::FILE).exists()) {
             (true, _) => State::Stopping,
             (false, true) => State::Running,
@@ -261,16 +263,16 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let folder = Folder::open(directory.path()).unwrap();
         let name: Name = "w".parse().unwrap();
-        assert_eq!(current(&folder, &name).state, State::Idle);
+        assert_eq!(current(&folder, &name, false).state, State::Idle);
         let state = folder.state(&name);
         fs::create_dir_all(&state).unwrap();
         Started { pid: 0, ticks: 1, started_ms: 5, stopping: false }.write(&state).unwrap();
-        let run = current(&folder, &name);
+        let run = current(&folder, &name, false);
         assert_eq!(run.state, State::Failed);
         assert!(run.reason.contains("killed"), "{run:?}");
         Outcome::now(1, "no broker".into()).write(&state).unwrap();
-        assert_eq!(current(&folder, &name).reason, "no broker");
+        assert_eq!(current(&folder, &name, false).reason, "no broker");
         Outcome::now(0, String::new()).write(&state).unwrap();
-        assert_eq!(current(&folder, &name).state, State::Done);
+        assert_eq!(current(&folder, &name, false).state, State::Done);
     }
 }
