@@ -15,4 +15,5 @@ pub mod queueing;
 pub mod sink;
 pub mod source;
 pub mod subtasks;
+pub mod tables;
 pub mod web;

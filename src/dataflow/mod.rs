@@ -6,6 +6,7 @@ mod fitted;
 mod overrides;
 mod parse;
 mod sections;
+mod table;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -14,6 +15,7 @@ pub use diagnostic::Diagnostic;
 pub use fitted::{Fitted, FittedStep};
 pub use overrides::Override;
 pub use sections::{MOST_WORKERS, Placement, SchemaChoice, parse_duration};
+pub use table::TableOf;
 
 use toml::Spanned;
 
@@ -22,6 +24,7 @@ use crate::sink;
 use crate::source;
 use crate::subtasks::{Entry, Role, Scope, Subtask};
 use document::Document;
+use table::TablePlan;
 
 /// `dataflows/weather.toml`, which the program carries with it.
 pub const WEATHER: &str = include_str!("../../dataflows/weather.toml");
@@ -41,6 +44,7 @@ pub struct Dataflow {
     pub sink: sink::Settings,
     pub dead_letter: Option<sink::Settings>,
     steps: Vec<StepPlan>,
+    tables: Vec<TablePlan>,
     document: Document,
 }
 
@@ -141,6 +145,12 @@ impl Dataflow {
         if let Some(sink) = &mut self.dead_letter {
             sink.connect_timeout = Some(timeout);
         }
+        self.tables.iter_mut().for_each(|table| table.set_connect_timeout(timeout));
+    }
+
+    /// The names of the tables.
+    pub fn table_names(&self) -> impl Iterator<Item = &str> {
+        self.tables.iter().map(TablePlan::name)
     }
 
     /// For each step, whether it learns from all messages so far.

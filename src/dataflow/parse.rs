@@ -10,6 +10,7 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use super::document::{Document, did_you_mean};
 use super::sections::{self, File, SchemaChoice, SchemaSection};
+use super::table::read_tables;
 use super::{Dataflow, Diagnostic, Fitting, StepPlan};
 use crate::data::Schema;
 use crate::subtasks::{self, Entry, REGISTRY, Refusal, Role};
@@ -28,6 +29,7 @@ pub fn parse(document: Document) -> Result<Dataflow, Diagnostic> {
     }
     let schema = take(root.get_mut(), "schema");
     let subtasks = take(root.get_mut(), "subtask");
+    let tables = take(root.get_mut(), "table");
     let table = Spanned::new(whole.clone(), DeValue::Table(root.into_inner()));
     let file = File::deserialize(ValueDeserializer::from(table)).map_err(|error| document.toml_error(&error))?;
 
@@ -36,6 +38,7 @@ pub fn parse(document: Document) -> Result<Dataflow, Diagnostic> {
         |value| read_schema(&document, value),
     )?;
     let steps = subtasks.map_or_else(|| Ok(Vec::new()), |value| read_subtasks(&document, value))?;
+    let tables = tables.map_or_else(|| Ok(Vec::new()), |value| read_tables(&document, value))?;
     let missing = |key: &str, flag: &str| {
         Diagnostic::new(format!("{} gives no {key}.url", document.path))
             .help(Some(format!("add it to the file, or say {flag} URL")))
@@ -64,10 +67,12 @@ pub fn parse(document: Document) -> Result<Dataflow, Diagnostic> {
         sink,
         dead_letter,
         steps,
+        tables,
         document,
     };
     if let SchemaChoice::Known { schema, .. } = &dataflow.schema {
         dataflow.steps_to_fit(schema)?;
+        dataflow.tables(schema)?;
     }
     Ok(dataflow)
 }
@@ -86,8 +91,10 @@ fn put<'i>(table: &mut Table<'i>, key: &'i str, value: Value<'i>) -> Result<(), 
         table.insert(Spanned::new(value.span(), key.into()), value);
         return Ok(());
     };
-    if first == "subtask" {
-        return put_in_subtask(table, rest, value);
+    match first {
+        "subtask" => return put_in_list(table, "subtask", "use", rest, value),
+        "table" => return put_in_list(table, "table", "name", rest, value),
+        _ => {}
     }
     let inner = table
         .entry(Spanned::new(value.span(), first.into()))
@@ -98,22 +105,28 @@ fn put<'i>(table: &mut Table<'i>, key: &'i str, value: Value<'i>) -> Result<(), 
     }
 }
 
-/// `subtask.NAME.parameter` or `subtask.NUMBER.parameter`.
-fn put_in_subtask<'i>(table: &mut Table<'i>, key: &'i str, value: Value<'i>) -> Result<(), String> {
-    let (which, parameter) = key.split_once('.').ok_or("write subtask.NAME.PARAMETER=VALUE")?;
-    let Some(DeValue::Array(steps)) = table.get_mut("subtask").map(Spanned::get_mut) else {
-        return Err("the file has no [[subtask]]".into());
+/// `LIST.NAME.parameter` or `LIST.NUMBER.parameter`, for tables whose `name` tells them apart.
+fn put_in_list<'i>(
+    table: &mut Table<'i>,
+    list: &str,
+    name: &str,
+    key: &'i str,
+    value: Value<'i>,
+) -> Result<(), String> {
+    let (which, parameter) = key.split_once('.').ok_or(format!("write {list}.NAME.PARAMETER=VALUE"))?;
+    let Some(DeValue::Array(items)) = table.get_mut(list).map(Spanned::get_mut) else {
+        return Err(format!("the file has no [[{list}]]"));
     };
     let mut found = false;
-    for (number, step) in steps.iter_mut().enumerate() {
-        let DeValue::Table(step) = step.get_mut() else { continue };
-        let name = step.get("use").and_then(|name| name.get_ref().as_str()).unwrap_or_default();
-        if name == which || number.to_string() == which {
+    for (number, item) in items.iter_mut().enumerate() {
+        let DeValue::Table(item) = item.get_mut() else { continue };
+        let own = item.get(name).and_then(|name| name.get_ref().as_str()).unwrap_or_default();
+        if own == which || number.to_string() == which {
             found = true;
-            put(step, parameter, value.clone())?;
+            put(item, parameter, value.clone())?;
         }
     }
-    if found { Ok(()) } else { Err(format!("the chain has no subtask {which}")) }
+    if found { Ok(()) } else { Err(format!("the file has no {list} {which}")) }
 }
 
 fn read_schema(document: &Document, value: Value<'_>) -> Result<SchemaChoice, Diagnostic> {
@@ -328,7 +341,7 @@ fn source_settings(
     })
 }
 
-fn sink_settings(
+pub(super) fn sink_settings(
     document: &Document,
     section: sections::Sink,
     dead_letter: bool,

@@ -68,6 +68,8 @@ pub(super) struct File {
     _schema: Option<de::IgnoredAny>,
     #[serde(default, rename = "subtask")]
     _subtask: Option<de::IgnoredAny>,
+    #[serde(default, rename = "table")]
+    _table: Option<de::IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -196,6 +198,20 @@ fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::E
 
 fn optional_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
     duration(deserializer).map(Some)
+}
+
+/// A duration of more than nothing, in milliseconds.
+pub(super) struct Milliseconds(pub i64);
+
+impl<'de> Deserialize<'de> for Milliseconds {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Milliseconds, D::Error> {
+        // A thousand years.
+        const LONGEST: i64 = 31_556_952_000_000;
+        match i64::try_from(duration(deserializer)?.as_millis()) {
+            Ok(length @ 1..=LONGEST) => Ok(Milliseconds(length)),
+            _ => Err(de::Error::custom("it must be between 1ms and 1000years")),
+        }
+    }
 }
 
 /// Reads a duration such as `500ms`, `1s`, `2m 30s` or `0`.

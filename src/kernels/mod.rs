@@ -1,9 +1,11 @@
 //! Numeric kernels that several subtasks stand on. They know slices of f64, nothing of messages.
 
 pub mod affine;
+pub mod exact_sum;
 pub mod expm1;
 pub mod likelihood;
 pub mod log1p;
+pub mod log_sketch;
 pub mod minimize;
 pub mod moments;
 pub mod normal;

@@ -1,0 +1,150 @@
+//! The lines of a table as of an epoch.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ndarray::Array2;
+use serde::{Deserialize, Serialize};
+
+use super::{Cell, Group, window};
+use crate::data::{Kind, Message, Schema, TextColumn};
+
+/// How changes are told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Changes {
+    /// `-` with the line that was, `+` with the line that is.
+    Differences,
+    /// `upsert` with the line that is, `delete` with one that is no more.
+    #[default]
+    Upserts,
+}
+
+/// All lines of a table, and the epoch they are of.
+pub struct Contents {
+    /// The columns of a line.
+    pub schema: Arc<Schema>,
+    /// The columns of a change: `change` first.
+    pub change_schema: Arc<Schema>,
+    changes: Changes,
+    lines: BTreeMap<Group, Vec<Cell>>,
+    /// The last complete one.
+    pub epoch: Option<u64>,
+}
+
+impl Contents {
+    pub fn new(schema: Schema, changes: Changes) -> Contents {
+        let change = [("change".to_owned(), Kind::Text)].into_iter();
+        let columns = schema.columns().iter().map(|column| (column.name.clone(), column.kind));
+        let change_schema = Arc::new(Schema::new(change.chain(columns)));
+        Contents { schema: Arc::new(schema), change_schema, changes, lines: BTreeMap::new(), epoch: None }
+    }
+
+    pub fn len(&self) -> usize {
+        self.lines.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    /// Takes in all that an epoch changes; the changes as rows, in the order of the lines.
+    pub fn apply(&mut self, epoch: u64, mut updates: Vec<(Group, Vec<Cell>, isize)>) -> Message {
+        updates.sort();
+        let mut told = Vec::new();
+        for of_group in updates.chunk_by(|a, b| a.0 == b.0) {
+            let group = &of_group[0].0;
+            let before = self.lines.remove(group);
+            let now = of_group.iter().find(|(_, _, difference)| *difference > 0).map(|(_, line, _)| line.clone());
+            if before != now {
+                let (was, is) = match self.changes {
+                    Changes::Differences => ("-", "+"),
+                    Changes::Upserts => ("delete", "upsert"),
+                };
+                let gone = before.filter(|_| self.changes == Changes::Differences || now.is_none());
+                told.extend(gone.map(|line| (was, group, line)));
+                told.extend(now.clone().map(|line| (is, group, line)));
+            }
+            if let Some(line) = now {
+                self.lines.insert(group.clone(), line);
+            }
+        }
+        self.epoch = Some(epoch);
+        let lines = told.iter().map(|(change, group, line)| (Some(*change), *group, &line[..]));
+        message(&self.change_schema, epoch, lines)
+    }
+
+    /// All lines as rows, in the order of keys and windows; the message's number is the epoch.
+    pub fn snapshot(&self) -> Message {
+        let lines = self.lines.iter().map(|(group, line)| (None, group, &line[..]));
+        message(&self.schema, self.epoch.unwrap_or(0), lines)
+    }
+}
+
+fn message<'a>(
+    schema: &Schema,
+    epoch: u64,
+    lines: impl Iterator<Item = (Option<&'a str>, &'a Group, &'a [Cell])>,
+) -> Message {
+    let mut numbers = vec![Vec::new(); schema.number_count()];
+    let mut texts = vec![TextColumn::default(); schema.text_count()];
+    let mut rows = 0;
+    for (change, group, line) in lines {
+        let change = change.map(Cell::from);
+        let window = group.window.map(|start| Cell::from(window::shown(start).as_str()));
+        let cells = change.iter().chain(&group.keys).chain(&window).chain(line);
+        for (column, cell) in schema.columns().iter().zip(cells) {
+            match column.kind {
+                Kind::Number => numbers[column.slot].push(cell.number()),
+                Kind::Text => texts[column.slot].push(cell.text()),
+            }
+        }
+        rows += 1;
+    }
+    let numbers = Array2::from_shape_vec((schema.number_count(), rows), numbers.concat());
+    let numbers = numbers.expect("a line has a cell for every column");
+    Message::new(epoch, (0..rows as u64).collect(), numbers, texts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Excerpt;
+
+    fn group(key: &str) -> Group {
+        Group { keys: vec![key.into()], window: Some(0) }
+    }
+
+    fn update(key: &str, rows: f64, difference: isize) -> (Group, Vec<Cell>, isize) {
+        (group(key), vec![rows.into()], difference)
+    }
+
+    fn changes(kind: Changes) -> Vec<String> {
+        let schema = Schema::new([("k", Kind::Text), ("window", Kind::Text), ("rows", Kind::Number)]);
+        let mut contents = Contents::new(schema, kind);
+        let mut told = Vec::new();
+        for (epoch, updates) in [
+            vec![update("b", 1.0, 1), update("a", 1.0, 1)],
+            vec![update("a", 1.0, -1), update("a", 2.0, 1)],
+            vec![update("b", 1.0, -1)],
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let message = contents.apply(epoch as u64, updates);
+            let rows = Excerpt::of(&message, &contents.change_schema, 9).rows;
+            told.extend(rows.iter().map(|row| serde_json::to_string(row).unwrap()));
+        }
+        assert_eq!((contents.len(), contents.snapshot().epoch), (1, 2));
+        told
+    }
+
+    #[test]
+    fn changes_are_told_as_differences_or_as_upserts() {
+        let line = |change, key, rows| format!(r#"["{change}","{key}","1970-01-01T00:00:00Z",{rows}.0]"#);
+        let both = [line("+", "a", 1), line("+", "b", 1), line("-", "a", 1), line("+", "a", 2), line("-", "b", 1)];
+        assert_eq!(changes(Changes::Differences), both);
+        let upserts = [line("upsert", "a", 1), line("upsert", "b", 1), line("upsert", "a", 2), line("delete", "b", 1)];
+        assert_eq!(changes(Changes::Upserts), upserts);
+    }
+}

@@ -1,0 +1,87 @@
+//! How rows become lines of a table.
+
+use ordered_float::OrderedFloat;
+use serde::{Deserialize, Serialize};
+
+use super::{Cell, Window};
+use crate::data::{Column, Message};
+
+/// Which rows a table is made of, and what they are grouped by. Tables with equal groupings share what is kept of rows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Grouping {
+    /// The operator after which rows are taken; 0 is prepare.
+    pub input: usize,
+    pub keys: Vec<Column>,
+    pub window: Option<Window>,
+    /// A row replaces the one before it that has the same values here; if there are none, all rows count.
+    pub upsert: Vec<Column>,
+    /// A row with a value other than 0 here takes the row away that it would replace.
+    pub delete: Option<Column>,
+    /// How long after the end of a window it is kept, in milliseconds of the times of rows.
+    pub retention: Option<i64>,
+}
+
+/// What a line stands for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Group {
+    pub keys: Vec<Cell>,
+    /// The start of the window, in milliseconds since 1970.
+    pub window: Option<i64>,
+}
+
+/// The numbers of a row.
+pub type Values = Vec<OrderedFloat<f64>>;
+
+/// A row of a table that rows can be replaced in.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TableRow {
+    /// What it replaces.
+    pub upsert: Vec<Cell>,
+    /// The place in the input.
+    pub place: u64,
+    pub keys: Vec<Cell>,
+    /// When it was measured, in milliseconds since 1970; 0 if there are no windows.
+    pub time: i64,
+    pub values: Values,
+    pub deleted: bool,
+}
+
+impl Grouping {
+    /// The keys of a row.
+    pub fn keys(&self, message: &Message, row: usize) -> Vec<Cell> {
+        cells(&self.keys, message, row)
+    }
+
+    /// When a row was measured, 0 if there are no windows; `None` if it can't be told.
+    pub fn time(&self, message: &Message, row: usize) -> Option<i64> {
+        self.window.as_ref().map_or(Some(0), |window| window.time(message, row))
+    }
+
+    /// The windows that hold a time: one without a start if there are no windows.
+    pub fn windows(&self, time: i64) -> impl Iterator<Item = Option<i64>> + use<> {
+        let starts = self.window.as_ref().map(|window| window.starts(time));
+        let none = starts.is_none().then_some(None);
+        starts.into_iter().flatten().map(Some).chain(none)
+    }
+
+    /// A row as it replaces another one, with its values in `slots`; `None` if its time can't be told.
+    pub fn row(&self, message: &Message, row: usize, slots: &[usize]) -> Option<TableRow> {
+        let deleted = self.delete.as_ref().is_some_and(|column| match Cell::of(message, column, row) {
+            Cell::Missing => false,
+            Cell::Number(value) => value.0 != 0.0,
+            Cell::Text(text) => !["0", "false", "False"].contains(&&*text),
+        });
+        Some(TableRow {
+            upsert: cells(&self.upsert, message, row),
+            place: message.ids[row],
+            keys: self.keys(message, row),
+            time: self.time(message, row)?,
+            values: slots.iter().map(|slot| message.column(*slot)[row].into()).collect(),
+            deleted,
+        })
+    }
+}
+
+fn cells(columns: &[Column], message: &Message, row: usize) -> Vec<Cell> {
+    columns.iter().map(|column| Cell::of(message, column, row)).collect()
+}
