@@ -9,6 +9,7 @@ mod demo;
 mod fit;
 mod generate;
 mod plan;
+mod query;
 mod replay;
 mod run;
 mod serve;
@@ -41,6 +42,7 @@ enum Command {
     Serve(serve::Arguments),
     User(user::Arguments),
     Plan(plan::Arguments),
+    Query(query::Arguments),
     Bench(bench::Arguments),
     Generate(generate::Arguments),
     Replay(replay::Arguments),
@@ -107,6 +109,7 @@ pub fn main() -> ExitCode {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::User(arguments) => user::run(&arguments),
         Command::Plan(arguments) => plan::run(&arguments),
+        Command::Query(arguments) => query::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Generate(arguments) => generate::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),

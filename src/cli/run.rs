@@ -125,6 +125,7 @@ fn run_dataflow(arguments: &Arguments) -> Result<u8, Failure> {
         stop: stop_on_signals()?,
         on_progress: (!quiet).then(progress),
         on_live: arguments.live.clone().map(show),
+        tables_at: arguments.live.clone(),
         on_ready: if quiet { None } else { announce(&dataflow) },
     };
     let result = engine::run(dataflow, options);

@@ -121,10 +121,6 @@ impl TablePlan {
         self.section.name.get_ref()
     }
 
-    pub fn sink(&self) -> Option<&sink::Settings> {
-        self.sink.as_ref()
-    }
-
     pub fn set_connect_timeout(&mut self, timeout: std::time::Duration) {
         if let Some(sink) = &mut self.sink {
             sink.connect_timeout = Some(timeout);

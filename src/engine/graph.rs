@@ -15,6 +15,7 @@ use super::in_order::InOrder;
 use super::learning::learn;
 use super::parcel::{Finished, Parcel, Receipt, Rejected};
 use super::stages::{Stage, Work, operator_of_result};
+use super::tables::{ReferenceInput, Tables};
 use super::tap::Tap;
 use crate::data::{Bucket, Message, Schema};
 use crate::dataflow::Placement;
@@ -56,8 +57,25 @@ pub(super) type Session<'a, D> = OutputBuilderSession<'a, u64, CapacityContainer
 
 /// The ends of the graph that a worker holds.
 pub struct Ends {
-    pub input: InputHandle<u64, CapacityContainerBuilder<Vec<Arc<Bucket>>>>,
+    pub inputs: Inputs,
     pub probe: ProbeHandle<u64>,
+}
+
+/// Where rows come in, and the references of tables.
+pub struct Inputs {
+    buckets: InputHandle<u64, CapacityContainerBuilder<Vec<Arc<Bucket>>>>,
+    references: Vec<ReferenceInput>,
+}
+
+impl Inputs {
+    /// Sends a bucket as its epoch.
+    pub fn send(&mut self, bucket: Arc<Bucket>) {
+        let epoch = bucket.epoch;
+        self.buckets.advance_to(epoch);
+        self.buckets.send(bucket);
+        self.buckets.advance_to(epoch + 1);
+        self.references.iter_mut().for_each(|reference| reference.advance_to(epoch + 1));
+    }
 }
 
 /// Builds the graph on one worker.
@@ -65,22 +83,26 @@ pub fn build(
     worker: &mut Worker,
     plan: &Plan,
     times: &Times,
+    mut tables: Tables,
     writer: impl Writer + 'static,
     accounts: impl Accounts + 'static,
 ) -> Ends {
     worker.dataflow::<u64, _, _>(|scope| {
         let (input, buckets) = scope.new_input::<Vec<Arc<Bucket>>>();
+        let (probe, mut references) = (ProbeHandle::new(), Vec::new());
         let mut parcels = prepare(buckets, plan, times.clone());
+        parcels = tables.take(parcels, 0, &mut references, &probe);
         for stage in &plan.stages {
             parcels = match &stage.work {
                 Work::Step(step) if step.stream.is_some() => learn(parcels, step, stage.operators.start, times),
                 _ => apply(parcels, stage.clone(), plan.placement, times.clone()),
             };
+            parcels = tables.take(parcels, stage.operators.end - 1, &mut references, &probe);
         }
         let finished = result(parcels, plan, times.clone());
         let receipts = write(finished, plan.writer, writer);
-        let (probe, _) = settle(receipts, accounts).probe();
-        Ends { input, probe }
+        settle(receipts, accounts).probe_with(&probe);
+        Ends { inputs: Inputs { buckets: input, references }, probe }
     })
 }
 

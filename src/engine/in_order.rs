@@ -22,9 +22,13 @@ impl<D> InOrder<D> {
     pub fn take_in(&mut self, input: &mut InputHandleCore<u64, Vec<D>, impl Pull<Message<u64, Vec<D>>>>) {
         input.for_each(|capability, data| {
             let capability = capability.retain_least(0).expect("a batch has an epoch");
-            let waiting = self.waiting.entry(*capability.time()).or_insert_with(|| (capability, Vec::new()));
-            waiting.1.append(data);
+            self.hold(capability).append(data);
         });
+    }
+
+    /// What is held of the capability's epoch.
+    pub fn hold(&mut self, capability: Capability<u64>) -> &mut Vec<D> {
+        &mut self.waiting.entry(*capability.time()).or_insert_with(|| (capability, Vec::new())).1
     }
 
     /// The first epoch that the frontier has passed, if one is held.

@@ -12,17 +12,21 @@ mod in_order;
 mod launcher;
 mod learning;
 mod ledger;
+mod outlet;
 mod parcel;
 mod preview;
+pub mod query;
 mod schema;
 mod stages;
 mod start;
+mod tables;
 mod tap;
 mod watch;
 mod worker;
 mod writer;
 
 use std::cell::RefCell;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -60,6 +64,8 @@ pub struct Options {
     pub on_progress: Option<OnProgress>,
     /// Called about once a second on the first worker, and at the end.
     pub on_live: Option<OnLive>,
+    /// Where questions about tables are answered, a directory; nowhere if not given.
+    pub tables_at: Option<PathBuf>,
     /// Called once when the source is ready: its subscription stands, or it has begun to read.
     pub on_ready: Option<OnReady>,
 }
@@ -75,6 +81,7 @@ impl Options {
             stop: Stop::default(),
             on_progress: None,
             on_live: None,
+            tables_at: None,
             on_ready: None,
         }
     }

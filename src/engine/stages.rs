@@ -22,13 +22,16 @@ pub enum Work {
     Fused(Fused),
 }
 
-/// Splits a chain into stages. Steps are fused if that is wanted, no step learns over the stream, and the placement
-/// keeps a message on its worker.
-pub fn stages(steps: &[Step], placement: Placement, fuse: bool) -> Vec<Stage> {
+/// Splits a chain into stages. Steps are fused if that is wanted, no step learns over the stream, no table takes the
+/// rows between them, and the placement keeps a message on its worker.
+pub fn stages(steps: &[Step], placement: Placement, fuse: bool, taken_after: &[usize]) -> Vec<Stage> {
     let fuse = fuse && placement == Placement::Message;
     let by_column = |step: &Step| step.stream.is_none() && step.subtask.by_column().is_some();
-    let mut start = 1;
-    let runs = steps.chunk_by(|one, next| fuse && by_column(one) && by_column(next));
+    let (mut start, mut operator) = (1, 0);
+    let runs = steps.chunk_by(|one, next| {
+        operator += 1;
+        fuse && !taken_after.contains(&operator) && by_column(one) && by_column(next)
+    });
     runs.map(|run| {
         let operators = start..start + run.len();
         start = operators.end;
@@ -68,14 +71,15 @@ mod tests {
         let weather = include_str!("../../dataflows/weather.toml");
         let dataflow = Dataflow::from_text("weather.toml", weather, &[]).unwrap();
         let (steps, _) = dataflow.steps(&Schema::davis()).unwrap();
-        let labels = |placement, fuse| {
-            let stages = stages(&steps, placement, fuse);
+        let labels = |placement, fuse, taken_after: &[usize]| {
+            let stages = stages(&steps, placement, fuse, taken_after);
             assert!(stages.windows(2).all(|pair| pair[0].operators.end == pair[1].operators.start));
             stages.into_iter().map(|stage| stage.label).collect::<Vec<_>>()
         };
-        let fused = labels(Placement::Message, true);
+        let fused = labels(Placement::Message, true, &[]);
         assert_eq!(fused[1..4], ["replace..clip", "dropna", "standard_scaler..quantile_transformer"]);
-        assert_eq!(labels(Placement::Message, false).len(), steps.len());
-        assert_eq!(labels(Placement::Subtask, true).len(), steps.len());
+        assert_eq!(labels(Placement::Message, false, &[]).len(), steps.len());
+        assert_eq!(labels(Placement::Subtask, true, &[]).len(), steps.len());
+        assert_eq!(labels(Placement::Message, true, &[3])[1..3], ["replace..interpolate", "fillna..clip"]);
     }
 }

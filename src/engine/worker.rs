@@ -17,6 +17,7 @@ use super::identity;
 use super::ledger::Ledger;
 use super::stages::stages;
 use super::start::{Start, existing};
+use super::tables::Tables;
 use super::tap::Tap;
 use super::watch::{Showing, Watch};
 use super::writer::SharedWriter;
@@ -53,7 +54,8 @@ pub fn run(
     };
     let first_in_process = worker.index() / options.cluster.workers * options.cluster.workers;
     let (steps, schema_out) = dataflow.steps(&schema)?;
-    let stages = stages(&steps, dataflow.placement, options.fuse);
+    let (tables, _server) = Tables::open(worker.index(), dataflow, &schema, options, &failure)?;
+    let stages = stages(&steps, dataflow.placement, options.fuse, &tables.inputs());
     let plan = Plan {
         stages,
         schema: Arc::new(schema),
@@ -69,14 +71,14 @@ pub fn run(
     let writer = SharedWriter::open(worker.index(), &plan, dataflow, options, existing, &failure);
     let accounts = LedgerAccounts::open(worker.index(), dataflow, &ledger, &failure);
     let gather = Gather::build(worker);
-    let ends = graph::build(worker, &plan, &times, writer.clone(), accounts);
+    let ends = graph::build(worker, &plan, &times, tables, writer.clone(), accounts);
     match &mut intake {
         Some(intake) => {
             let showing = Showing { dataflow, options, stages: &plan.stages, times: &times, tap: tap.as_ref() };
             intake.feed(worker, ends, &ledger, &writer, &showing, &failure);
         }
         None => {
-            drop(ends.input);
+            drop(ends.inputs);
             worker.step_or_park_while(None, || !ends.probe.done());
         }
     }
@@ -187,26 +189,23 @@ impl Intake {
         if self.peeked.is_none() {
             self.tell_ready(options);
         }
-        let Ends { input, probe } = ends;
-        let mut input = Some(input);
+        let Ends { inputs, probe } = ends;
+        let mut inputs = Some(inputs);
         let mut watch = Watch::new(self.started);
         while !probe.done() {
             if failure.borrow().is_some() {
                 options.stop.now();
-                input = None;
+                inputs = None;
             }
-            while let Some(open) = input.as_mut().filter(|_| ledger.borrow().has_room(self.max_epochs)) {
+            while let Some(open) = inputs.as_mut().filter(|_| ledger.borrow().has_room(self.max_epochs)) {
                 match self.next() {
                     Ok(bucket) => {
                         let bucket = Arc::new(bucket);
                         ledger.borrow_mut().enter(bucket.clone());
-                        let next = bucket.epoch + 1;
-                        open.advance_to(bucket.epoch);
                         open.send(bucket);
-                        open.advance_to(next);
                     }
                     Err(TryRecvError::Empty) => break,
-                    Err(TryRecvError::Disconnected) => input = None,
+                    Err(TryRecvError::Disconnected) => inputs = None,
                 }
             }
             worker.step_or_park(Some(PARK));

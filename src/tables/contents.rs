@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use differential_dataflow::consolidation::consolidate;
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
@@ -49,22 +50,20 @@ impl Contents {
     }
 
     /// Takes in all that an epoch changes; the changes as rows, in the order of the lines.
-    pub fn apply(&mut self, epoch: u64, mut updates: Vec<(Group, Vec<Cell>, isize)>) -> Message {
-        updates.sort();
+    pub fn apply(&mut self, epoch: u64, mut updates: Vec<((Group, Vec<Cell>), isize)>) -> Message {
+        consolidate(&mut updates);
+        let (was, is) = match self.changes {
+            Changes::Differences => ("-", "+"),
+            Changes::Upserts => ("delete", "upsert"),
+        };
         let mut told = Vec::new();
-        for of_group in updates.chunk_by(|a, b| a.0 == b.0) {
-            let group = &of_group[0].0;
+        for of_group in updates.chunk_by(|a, b| a.0.0 == b.0.0) {
+            let group = &of_group[0].0.0;
             let before = self.lines.remove(group);
-            let now = of_group.iter().find(|(_, _, difference)| *difference > 0).map(|(_, line, _)| line.clone());
-            if before != now {
-                let (was, is) = match self.changes {
-                    Changes::Differences => ("-", "+"),
-                    Changes::Upserts => ("delete", "upsert"),
-                };
-                let gone = before.filter(|_| self.changes == Changes::Differences || now.is_none());
-                told.extend(gone.map(|line| (was, group, line)));
-                told.extend(now.clone().map(|line| (is, group, line)));
-            }
+            let now = of_group.iter().find(|(_, difference)| *difference > 0).map(|((_, line), _)| line.clone());
+            let gone = before.filter(|_| self.changes == Changes::Differences || now.is_none());
+            told.extend(gone.map(|line| (was, group, line)));
+            told.extend(now.clone().map(|line| (is, group, line)));
             if let Some(line) = now {
                 self.lines.insert(group.clone(), line);
             }
@@ -115,8 +114,8 @@ mod tests {
         Group { keys: vec![key.into()], window: Some(0) }
     }
 
-    fn update(key: &str, rows: f64, difference: isize) -> (Group, Vec<Cell>, isize) {
-        (group(key), vec![rows.into()], difference)
+    fn update(key: &str, rows: f64, difference: isize) -> ((Group, Vec<Cell>), isize) {
+        ((group(key), vec![rows.into()]), difference)
     }
 
     fn changes(kind: Changes) -> Vec<String> {

@@ -37,8 +37,6 @@ pub type Values = Vec<OrderedFloat<f64>>;
 pub struct TableRow {
     /// What it replaces.
     pub upsert: Vec<Cell>,
-    /// The place in the input.
-    pub place: u64,
     pub keys: Vec<Cell>,
     /// When it was measured, in milliseconds since 1970; 0 if there are no windows.
     pub time: i64,
@@ -64,21 +62,20 @@ impl Grouping {
         starts.into_iter().flatten().map(Some).chain(none)
     }
 
-    /// A row as it replaces another one, with its values in `slots`; `None` if its time can't be told.
-    pub fn row(&self, message: &Message, row: usize, slots: &[usize]) -> Option<TableRow> {
+    /// A row, measured at `time`, as it replaces another one, with its values in `slots`.
+    pub fn row(&self, message: &Message, row: usize, time: i64, slots: &[usize]) -> TableRow {
         let deleted = self.delete.as_ref().is_some_and(|column| match Cell::of(message, column, row) {
             Cell::Missing => false,
             Cell::Number(value) => value.0 != 0.0,
             Cell::Text(text) => !["0", "false", "False"].contains(&&*text),
         });
-        Some(TableRow {
+        TableRow {
             upsert: cells(&self.upsert, message, row),
-            place: message.ids[row],
             keys: self.keys(message, row),
-            time: self.time(message, row)?,
+            time,
             values: slots.iter().map(|slot| message.column(*slot)[row].into()).collect(),
             deleted,
-        })
+        }
     }
 }
 

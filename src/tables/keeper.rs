@@ -160,7 +160,6 @@ mod tests {
     fn row(upsert: f64, time: i64, value: f64) -> TableRow {
         TableRow {
             upsert: vec![upsert.into()],
-            place: 0,
             keys: vec![1.0.into()],
             time,
             values: vec![value.into()],

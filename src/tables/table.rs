@@ -1,9 +1,9 @@
 //! A table, and the tables that share what is kept of rows.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-use super::{Aggregate, Cell, Changes, Grouping, Summary, Wanted};
-use crate::data::{Column, Kind, Schema};
+use super::{Aggregate, Cell, Changes, Group, Grouping, Summary, TableRow, Values, Wanted};
+use crate::data::{Column, Kind, Message, Schema};
 
 /// A table whose columns have been looked up.
 #[derive(Clone, Debug)]
@@ -80,10 +80,48 @@ pub struct Shared {
 }
 
 impl Shared {
+    /// The name of the first of the tables.
+    pub fn name(&self) -> &str {
+        &self.tables[0].1.name
+    }
+
     /// The places of a table's columns among `slots`.
     pub fn places(&self, table: &Table) -> Vec<usize> {
         let place = |column: &Column| self.slots.iter().position(|slot| *slot == column.slot);
         table.columns.iter().map(|column| place(column).expect("the slots of all tables are there")).collect()
+    }
+
+    /// When each row of a message was measured, in milliseconds since 1970; 0 if there are no windows, `None` for a row
+    /// that does not tell.
+    pub fn times(&self, message: &Message) -> Vec<Option<i64>> {
+        (0..message.rows()).map(|row| self.grouping.time(message, row)).collect()
+    }
+
+    /// What a message adds to each group. Rows without a time are left out.
+    pub fn summaries(&self, message: &Message, times: &[Option<i64>]) -> Vec<(Group, Summary)> {
+        let mut summaries: HashMap<Group, Summary> = HashMap::new();
+        for (row, time) in timed(times) {
+            let keys = self.grouping.keys(message, row);
+            for window in self.grouping.windows(time) {
+                let summary = summaries.entry(Group { keys: keys.clone(), window }).or_default();
+                summary.add(self.slots.iter().map(|slot| message.column(*slot)[row]), &self.wanted);
+            }
+        }
+        summaries.into_iter().collect()
+    }
+
+    /// The rows of a message as they replace others. Rows without a time are left out.
+    pub fn rows(&self, message: &Message, times: &[Option<i64>]) -> Vec<TableRow> {
+        timed(times).map(|(row, time)| self.grouping.row(message, row, time, &self.slots)).collect()
+    }
+
+    /// The summary of rows, each so many times.
+    pub fn summary<'a>(&self, rows: impl Iterator<Item = (&'a Values, isize)>) -> Summary {
+        let mut summary = Summary::default();
+        for (values, times) in rows {
+            (0..times).for_each(|_| summary.add(values.iter().map(|x| x.0), &self.wanted));
+        }
+        summary
     }
 
     fn add(&mut self, number: usize, table: Table) {
@@ -97,6 +135,10 @@ impl Shared {
         }
         self.tables.push((number, table));
     }
+}
+
+fn timed(times: &[Option<i64>]) -> impl Iterator<Item = (usize, i64)> {
+    times.iter().enumerate().filter_map(|(row, time)| Some((row, (*time)?)))
 }
 
 /// Puts tables with equal groupings together.

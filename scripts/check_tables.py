@@ -1,0 +1,221 @@
+#!/usr/bin/env python3
+"""Tables beside pandas: random histories of rows that come late, twice, corrected or deleted.
+
+Every history is shuffled, run through rowmill with other workers and bucket sizes, and its table compared with a
+`groupby` over the rows that are left at the end.
+"""
+
+import argparse
+import io
+import json
+import random
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+AGGREGATES = ["count", "sum", "mean", "min", "max", "std", "median", "p90", "distinct", "outliers", "completeness"]
+COLUMNS = ["a", "b", "c"]
+SKETCH_ERROR = 0.01
+
+
+def history(rng):
+    """Rows in the order of their arrival, each with what becomes of it."""
+    stations = [None, "s1", "s2", "s3"][: rng.randint(1, 4)]
+    rows = []
+    for _ in range(rng.randint(0, 400)):
+        kind = rng.random()
+        if rows and kind < 0.15:
+            rows.append(dict(rng.choice(rows)))
+        elif rows and kind < 0.35:
+            old = rng.choice(rows)
+            rows.append({**values(rng), "station": old["station"], "time": old["time"], "deleted": 0})
+        elif rows and kind < 0.45:
+            old = rng.choice(rows)
+            rows.append({**values(rng), "station": old["station"], "time": old["time"], "deleted": 1})
+        else:
+            time = 1_700_000_000 + rng.randrange(0, 6 * 3600, 60)
+            rows.append({**values(rng), "station": rng.choice(stations), "time": time, "deleted": 0})
+    if rng.random() < 0.5:
+        rng.shuffle(rows)
+    return rows
+
+
+def values(rng):
+    def value(offset):
+        return None if rng.random() < 0.1 else rng.choice([rng.gauss(offset, 1), float(rng.randint(-3, 3))])
+
+    return {"a": value(0), "b": value(1e6), "c": value(0) if rng.random() < 0.1 else None}
+
+
+def case(rng):
+    length = rng.choice([60, 600, 3600, 7200])
+    table = {
+        "key": rng.choice([["station"], ["station"], []]),
+        "window": None if rng.random() < 0.15 else length,
+        "upsert": ["station", "time"] if rng.random() < 0.6 else [],
+        "columns": COLUMNS,
+        "aggregates": rng.sample(AGGREGATES, rng.randint(1, len(AGGREGATES))) + ["~p50"],
+    }
+    if table["window"]:
+        table["hop"] = rng.choice([length, length // 2, length // 3])
+        table["retention"] = None if rng.random() < 0.5 else rng.choice([60, 3600, 3 * 3600])
+    elif "completeness" in table["aggregates"]:
+        table["aggregates"].remove("completeness")
+    return table
+
+
+def toml(table):
+    quoted = lambda names: "[" + ", ".join(f'"{name}"' for name in names) + "]"
+    lines = ["[[table]]", 'name = "t"', 'time = "time"', f"key = {quoted(table['key'])}"]
+    lines += [f"columns = {quoted(table['columns'])}", f"aggregates = {quoted(table['aggregates'])}"]
+    if table["upsert"]:
+        lines += [f"upsert = {quoted(table['upsert'])}", 'delete = "deleted"']
+    for name in ["window", "hop", "retention"]:
+        if table.get(name):
+            lines.append(f'{name} = "{table[name]}s"')
+    if table["window"]:
+        lines.append('interval = "1m"')
+    return "\n".join(lines + ['sink = { url = "t.csv" }'])
+
+
+DATAFLOW = """name = "t"
+[schema]
+number = ["a", "b", "c", "time", "deleted"]
+text = ["station"]
+[source]
+url = "rows.ndjson"
+[buffer]
+bucket_size = {bucket}
+[sink]
+url = "null"
+{table}
+"""
+
+
+def rows_left(rows, table):
+    """The rows that count, one for each window that holds them and is kept."""
+    frame = pd.DataFrame(rows, columns=[*COLUMNS, "station", "time", "deleted"])
+    latest = frame["time"].max()
+    if table["upsert"]:
+        frame = frame.drop_duplicates(table["upsert"], keep="last")
+        frame = frame[frame["deleted"] == 0]
+    if not table["window"]:
+        return frame
+    hop, length = table["hop"], table["window"]
+    parts = []
+    for back in range(length // hop + 1):
+        start = frame["time"] // hop * hop - back * hop
+        part = frame.assign(window=start)[start + length > frame["time"]]
+        parts.append(part)
+    frame = pd.concat(parts)
+    if table.get("retention"):
+        frame = frame[frame["window"] + length > latest - table["retention"]]
+    return frame
+
+
+def figure(series, aggregate, table):
+    values = series.dropna()
+    match aggregate:
+        case "p90":
+            return values.quantile(0.9)
+        case "distinct":
+            return values.nunique()
+        case "outliers":
+            first, third = values.quantile(0.25), values.quantile(0.75)
+            reach = 1.5 * (third - first)
+            return ((values < first - reach) | (values > third + reach)).sum()
+        case "completeness":
+            return len(values) / (table["window"] / 60)
+        case "~p50":
+            return np.nan if values.empty else np.sort(values)[int(0.5 * (len(values) - 1))]
+        case name:
+            return getattr(values, name)()
+
+
+def expected(rows, table):
+    frame = rows_left(rows, table)
+    keys = table["key"] + (["window"] if table["window"] else [])
+    groups = frame.groupby(keys, dropna=False) if keys else [((), frame)] if len(frame) else []
+    lines = {}
+    for key, group in groups:
+        figures = {"rows": len(group)}
+        for column in table["columns"]:
+            for aggregate in table["aggregates"]:
+                figures[f"{column}_{aggregate.lstrip('~')}"] = figure(group[column].astype(float), aggregate, table)
+        lines[tuple(None if pd.isna(cell) else cell for cell in key)] = figures
+    return lines
+
+
+def found(text, table):
+    frame = pd.read_csv(io.StringIO(text), keep_default_na=False, na_values=[""])
+    keys = list(table["key"])
+    if table["window"]:
+        keys.append("window")
+        frame["window"] = pd.to_datetime(frame["window"], utc=True).map(lambda time: int(time.timestamp()))
+    lines = {}
+    for line in frame.to_dict("records"):
+        key = tuple(None if pd.isna(line[name]) else line[name] for name in keys)
+        assert key not in lines, f"two lines for {key}"
+        lines[key] = {name: x for name, x in line.items() if name not in [*keys, "message", "row"]}
+    return lines
+
+
+def differences(rows, table, text):
+    ours, theirs = found(text, table), expected(rows, table)
+    if ours.keys() != theirs.keys():
+        return [f"lines {sorted(map(str, ours.keys() ^ theirs.keys()))[:3]}"]
+    wrong = []
+    for key, line in theirs.items():
+        for name, value in line.items():
+            other = ours[key][name]
+            tolerance = SKETCH_ERROR * 1.001 if name.endswith("_p50") else 1e-9
+            # Where values cancel, pandas rounds at the size of the values.
+            floor = 1e-9 if name.endswith(("_sum", "_mean", "_std")) else 1e-12
+            if not np.isclose(other, value, rtol=tolerance, atol=floor, equal_nan=True):
+                wrong.append(f"{key} {name}: {other}, pandas {value}")
+    return wrong
+
+
+def run(rowmill, seed):
+    rng = random.Random(seed)
+    rows, table = history(rng), case(rng)
+    flags = rng.choice([["-w", "1"], ["-w", "2"], ["-w", "3"]]) if rng.random() < 0.97 else ["-n", "2"]
+    with tempfile.TemporaryDirectory() as directory:
+        directory = Path(directory)
+        (directory / "rows.ndjson").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        text = DATAFLOW.format(bucket=rng.choice([1, 3, 20, 1000]), table=toml(table))
+        (directory / "t.toml").write_text(text)
+        command = [rowmill, "run", "-q", "t.toml", *flags]
+        done = subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=60)
+        if done.returncode != 0:
+            return seed, [done.stderr], text, 0
+        ours = (directory / "t.csv").read_text()
+        return seed, differences(rows, table, ours), text, ours.count("\n") - 1
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("rowmill", type=Path)
+    parser.add_argument("--cases", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    rowmill = arguments.rowmill.resolve()
+    failed = lines = 0
+    with ThreadPoolExecutor(2) as pool:
+        seeds = range(arguments.seed, arguments.seed + arguments.cases)
+        for seed, wrong, text, compared in pool.map(lambda seed: run(rowmill, seed), seeds):
+            lines += compared
+            if wrong:
+                failed += 1
+                print(f"seed {seed}:\n{text}\n" + "\n".join(wrong[:5]))
+    print(f"{arguments.cases} histories with {lines} lines, {failed} differ")
+    sys.exit(failed > 0)
+
+
+if __name__ == "__main__":
+    main()

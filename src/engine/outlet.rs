@@ -1,0 +1,76 @@
+//! Where a table is seen: its contents, for those that ask, and its sink.
+
+use std::sync::{Arc, Mutex};
+
+use super::failure::{Failure, fail};
+use crate::sink::{self, Existing, Sink};
+use crate::subtasks::result::Encoder;
+use crate::tables::{Cell, Contents, Group};
+
+/// A table's contents, which other threads look at.
+pub type SharedContents = Arc<Mutex<Contents>>;
+
+/// Keeps a table's contents, and writes to its sink until that fails.
+pub struct Outlet {
+    contents: SharedContents,
+    sink: Option<Opened>,
+    failure: Failure,
+}
+
+struct Opened {
+    sink: Box<dyn Sink>,
+    encoder: Encoder,
+    /// Whether it takes the whole table at the end, in place of all changes.
+    whole: bool,
+}
+
+impl Outlet {
+    /// Opens the sink, if there is one. A file of lines is taken as `existing` says.
+    pub fn open(contents: &SharedContents, settings: Option<&sink::Settings>, failure: &Failure) -> Outlet {
+        let open = |settings: &sink::Settings| {
+            let contents = contents.lock().expect("no holder panics");
+            let whole = !settings.url.takes_json();
+            let schema = if whole { &contents.schema } else { &contents.change_schema };
+            let sink = settings.open(schema, 0, Existing::Replace)?;
+            Ok(Opened { sink, encoder: Encoder::new(schema.clone(), settings.encoding()), whole })
+        };
+        let sink = settings.map(open).transpose().map_err(|error: sink::Error| fail(failure, error)).ok().flatten();
+        Outlet { contents: contents.clone(), sink, failure: failure.clone() }
+    }
+
+    /// Takes in what an epoch changes.
+    pub fn apply(&mut self, epoch: u64, updates: Vec<((Group, Vec<Cell>), isize)>) {
+        let changes = self.contents.lock().expect("no holder panics").apply(epoch, updates);
+        if changes.rows() > 0 {
+            self.with(|opened| match opened.whole {
+                true => Ok(()),
+                false => opened.sink.write(opened.encoder.encode(changes)).and_then(|()| opened.sink.flush()),
+            });
+        }
+    }
+
+    /// All epochs before this one are complete.
+    pub fn complete_before(&mut self, epoch: u64) {
+        let mut contents = self.contents.lock().expect("no holder panics");
+        contents.epoch = contents.epoch.max(epoch.checked_sub(1));
+    }
+
+    /// Ends the sink.
+    pub fn close(&mut self) {
+        let contents = self.contents.clone();
+        self.with(|opened| {
+            let whole = opened.whole.then(|| contents.lock().expect("no holder panics").snapshot());
+            whole.map_or(Ok(()), |whole| opened.sink.write(opened.encoder.encode(whole)))
+        });
+        if let Some(Err(error)) = self.sink.take().map(|opened| opened.sink.close()) {
+            fail(&self.failure, error);
+        }
+    }
+
+    fn with(&mut self, act: impl FnOnce(&mut Opened) -> Result<(), sink::Error>) {
+        if let Some(Err(error)) = self.sink.as_mut().map(act) {
+            self.sink = None;
+            fail(&self.failure, error);
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! Tables beside the chain: rows leave it after a step, and differential dataflow keeps the lines right.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use differential_dataflow::hashable::Hashable;
+use differential_dataflow::input::{Input, InputSession};
+use differential_dataflow::operators::arrange::{Arranged, TraceAgent};
+use differential_dataflow::trace::implementations::{ValBuilder, ValSpine};
+use differential_dataflow::{AsCollection, ExchangeData, VecCollection, difference::Semigroup};
+use serde::{Deserialize, Serialize};
+use timely::dataflow::channels::pact::{Exchange, Pipeline};
+use timely::dataflow::operators::Probe;
+use timely::dataflow::operators::generic::operator::Operator;
+use timely::dataflow::operators::generic::{OutputBuilder, builder_rc::OperatorBuilder};
+use timely::dataflow::{ProbeHandle, Scope, StreamVec};
+
+use super::failure::Failure;
+use super::graph::Session;
+use super::in_order::InOrder;
+use super::outlet::Outlet;
+use super::parcel::Parcel;
+use super::query::Server;
+use super::{Error, Options};
+use crate::data::{Message, Schema};
+use crate::dataflow::{Dataflow, TableOf};
+use crate::tables::{
+    Cell, Contents, Group, Join, Keeper, Reference, Rows, Shared, Summaries, Summary, Table, Values, share,
+};
+
+/// The tables of a dataflow, on one worker.
+pub struct Tables {
+    pub shared: Vec<Arc<Shared>>,
+    /// For each table.
+    pub outlets: Vec<Option<Outlet>>,
+    pub references: Vec<Option<Reference>>,
+}
+
+/// A reference that is read again when its file changes; what it holds on the first worker only.
+pub struct ReferenceInput {
+    reference: Reference,
+    input: InputSession<u64, (Cell, Vec<Cell>), isize>,
+    looked: Instant,
+}
+
+/// How often a reference's file is looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// The lines of a table behind their groups.
+type Lines<'scope> = VecCollection<'scope, u64, (Group, Vec<Cell>), isize>;
+
+/// What leaves the chain for a table.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Taken<I> {
+    to: u64,
+    what: What<I>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+enum What<I> {
+    Item(I),
+    /// The latest time of a message's rows, for all workers.
+    Latest(i64),
+}
+
+impl Tables {
+    /// Opens the tables of a dataflow over rows of this schema. They are seen on the first worker, and asked for while
+    /// the server is held.
+    ///
+    /// # Errors
+    /// Columns or references that are not there.
+    pub fn open(
+        index: usize,
+        dataflow: &Dataflow,
+        schema: &Schema,
+        options: &Options,
+        failure: &Failure,
+    ) -> Result<(Tables, Option<Server>), Error> {
+        let (mut tables, mut outlets, mut references, mut seen) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for TableOf { table, sink, reference } in dataflow.tables(schema)? {
+            let outlet = (index == 0).then(|| {
+                let contents = Arc::new(Mutex::new(Contents::new(table.schema(), table.changes)));
+                seen.push((table.name.clone(), contents.clone()));
+                Outlet::open(&contents, sink.as_ref(), failure)
+            });
+            outlets.push(outlet);
+            references.push(reference);
+            tables.push(table);
+        }
+        let listens = options.tables_at.as_ref().filter(|_| !seen.is_empty());
+        let server = listens.map(|directory| Server::start(directory, seen)).transpose();
+        let server = server.unwrap_or_else(|reason| {
+            tracing::warn!("{reason}: tables can't be asked for");
+            None
+        });
+        let shared = share(&tables).into_iter().map(Arc::new).collect();
+        Ok((Tables { shared, outlets, references }, server))
+    }
+
+    /// The operators after which rows are taken.
+    pub fn inputs(&self) -> Vec<usize> {
+        self.shared.iter().map(|shared| shared.grouping.input).collect()
+    }
+
+    /// Takes the rows after an operator for the tables that want them there; the parcels go on.
+    pub fn take<'scope>(
+        &mut self,
+        mut parcels: StreamVec<'scope, u64, Parcel>,
+        operator: usize,
+        references: &mut Vec<ReferenceInput>,
+        probe: &ProbeHandle<u64>,
+    ) -> StreamVec<'scope, u64, Parcel> {
+        for shared in self.shared.iter().filter(|shared| shared.grouping.input == operator) {
+            let (on, tables) = lines(parcels, shared);
+            parcels = on;
+            for ((number, table), mut lines) in shared.tables.iter().zip(tables) {
+                if let (Some(at), Some(reference)) = (&table.join, self.references[*number].take()) {
+                    lines = join(lines, at, reference, parcels.scope(), references);
+                }
+                publish(lines, self.outlets[*number].take(), &table.name).probe_with(probe);
+            }
+        }
+        parcels
+    }
+}
+
+/// The lines of each of the tables that share what is kept of rows.
+fn lines<'scope>(
+    parcels: StreamVec<'scope, u64, Parcel>,
+    shared: &Arc<Shared>,
+) -> (StreamVec<'scope, u64, Parcel>, Vec<Lines<'scope>>) {
+    let grouping = shared.grouping.clone();
+    if grouping.upsert.is_empty() {
+        let (parcels, taken) = take(parcels, shared, Shared::summaries, |(group, _)| group.hashed());
+        let summaries = arrange(keep(taken, Summaries::new(grouping), shared), shared);
+        return (parcels, reduce(&summaries, shared, |_, summaries: &[(&(), Summary)]| summaries[0].1.clone()));
+    }
+    let (parcels, taken) = take(parcels, shared, Shared::rows, |row| row.upsert.hashed());
+    let rows = arrange(keep(taken, Rows::new(grouping), shared), shared);
+    let summary = |shared: &Shared, rows: &[(&Values, isize)]| shared.summary(rows.iter().copied());
+    (parcels, reduce(&rows, shared, summary))
+}
+
+/// Hands on parcels, and what of their messages tables need, to the workers that `route` names.
+fn take<'scope, I: timely::ExchangeData>(
+    parcels: StreamVec<'scope, u64, Parcel>,
+    shared: &Arc<Shared>,
+    of_message: impl Fn(&Shared, &Message, &[Option<i64>]) -> Vec<I> + 'static,
+    route: impl Fn(&I) -> u64 + 'static,
+) -> (StreamVec<'scope, u64, Parcel>, StreamVec<'scope, u64, Taken<I>>) {
+    let (scope, shared) = (parcels.scope(), shared.clone());
+    let peers = scope.peers() as u64;
+    let mut builder = OperatorBuilder::new(format!("{} take", shared.name()), scope);
+    let mut input = builder.new_input(parcels, Pipeline);
+    let (on, parcels) = builder.new_output();
+    let (out, taken) = builder.new_output();
+    let (mut on, mut out) = (OutputBuilder::from(on), OutputBuilder::from(out));
+    let mut warned = false;
+    builder.build(move |_| {
+        move |_frontiers| {
+            let (mut on, mut out) = (on.activate(), out.activate());
+            input.for_each_stamp(|capability, batches| {
+                let (mut on, mut out) = (on.session(&capability), out.session(&capability));
+                for parcel in batches.flat_map(|batch: &mut Vec<Parcel>| batch.drain(..)) {
+                    let times = shared.times(&parcel.message);
+                    if !warned && times.contains(&None) {
+                        warned = true;
+                        tracing::warn!("table {}: rows that do not tell their time are left out", shared.name());
+                    }
+                    let latest = times.iter().flatten().max().filter(|_| shared.grouping.retention.is_some());
+                    if let Some(latest) = latest {
+                        (0..peers).for_each(|to| out.give(Taken { to, what: What::Latest(*latest) }));
+                    }
+                    for item in of_message(&shared, &parcel.message, &times) {
+                        out.give(Taken { to: route(&item), what: What::Item(item) });
+                    }
+                    on.give(parcel);
+                }
+            });
+        }
+    });
+    (parcels, taken)
+}
+
+/// What a keeper makes of what comes, in the order of epochs.
+fn keep<'scope, K: Keeper<Item: timely::ExchangeData, Value: ExchangeData, Difference: ExchangeData> + 'static>(
+    taken: StreamVec<'scope, u64, Taken<K::Item>>,
+    mut keeper: K,
+    shared: &Shared,
+) -> VecCollection<'scope, u64, (Group, K::Value), K::Difference> {
+    let mut held = InOrder::new();
+    let retention = shared.grouping.retention.unwrap_or(0);
+    let route = Exchange::new(|taken: &Taken<K::Item>| taken.to);
+    let kept = taken.unary_frontier(route, &format!("{} keep", shared.name()), |_, _| {
+        move |(input, frontier), output: &mut Session<'_, ((Group, K::Value), u64, K::Difference)>| {
+            held.take_in(input);
+            let mut differences = Vec::new();
+            while let Some((capability, taken)) = held.next_complete(frontier) {
+                let latest = taken.iter().filter_map(|taken| match taken.what {
+                    What::Latest(latest) => Some(latest),
+                    What::Item(_) => None,
+                });
+                if let Some(latest) = latest.max() {
+                    keeper.expire(latest - retention, &mut differences);
+                }
+                for taken in taken {
+                    if let What::Item(item) = taken.what {
+                        keeper.take(item, &mut differences);
+                    }
+                }
+                let epoch = *capability.time();
+                let updates = differences.drain(..).map(|(datum, difference)| (datum, epoch, difference));
+                output.session(&capability).give_iterator(updates);
+            }
+        }
+    });
+    kept.as_collection()
+}
+
+/// Groups with what is kept of their rows.
+type Kept<'scope, V, R> = Arranged<'scope, TraceAgent<ValSpine<Group, V, u64, R>>>;
+
+fn arrange<'scope, V: ExchangeData, R: ExchangeData + Semigroup>(
+    kept: VecCollection<'scope, u64, (Group, V), R>,
+    shared: &Shared,
+) -> Kept<'scope, V, R> {
+    kept.arrange_by_key_named(&format!("{} groups", shared.name()))
+}
+
+/// The lines of each table over what is kept.
+fn reduce<'scope, V: ExchangeData, R: ExchangeData + Semigroup>(
+    kept: &Kept<'scope, V, R>,
+    shared: &Arc<Shared>,
+    summary: impl Fn(&Shared, &[(&V, R)]) -> Summary + Clone + 'static,
+) -> Vec<Lines<'scope>> {
+    let of_table = |(_, table): &(usize, Table)| {
+        let (shared, table, summary) = (shared.clone(), table.clone(), summary.clone());
+        let (places, name) = (shared.places(&table), table.name.clone());
+        let lines = kept.clone().reduce_abelian::<_, ValBuilder<_, _, _, _>, ValSpine<_, Vec<Cell>, _, isize>, _, _>(
+            &name,
+            move |_, rows, lines| lines.push((table.line(&summary(&shared, rows), &places), 1)),
+            |batch, group, lines| {
+                batch.clear();
+                batch.extend(lines.drain(..).map(|(line, time, difference)| ((group.clone(), line), time, difference)));
+            },
+        );
+        lines.as_collection(|group, line| (group.clone(), line.clone()))
+    };
+    shared.tables.iter().map(of_table).collect()
+}
+
+/// Lines with the columns of the reference's line of the same key; missing where there is none.
+fn join<'scope>(
+    lines: Lines<'scope>,
+    at: &Join,
+    reference: Reference,
+    scope: Scope<'scope, u64>,
+    references: &mut Vec<ReferenceInput>,
+) -> Lines<'scope> {
+    let (mut input, known) = scope.new_collection();
+    if scope.index() == 0 {
+        reference.all().into_iter().for_each(|(line, difference)| input.update(line, difference));
+        references.push(ReferenceInput { reference, input, looked: Instant::now() });
+    }
+    let (key, missing) = (at.key, vec![Cell::Missing; at.columns.len()]);
+    let by_key = lines.map(move |(group, line)| (group.keys[key].clone(), (group, line)));
+    let with = by_key.clone().join_map(known.clone(), |_, (group, line), more| {
+        (group.clone(), line.iter().chain(more).cloned().collect::<Vec<Cell>>())
+    });
+    let without = by_key.antijoin(known.map(|(key, _)| key));
+    with.concat(without.map(move |(_, (group, line))| (group, [line, missing.clone()].concat())))
+}
+
+impl ReferenceInput {
+    /// Goes on to an epoch; what has changed in the file comes with it.
+    pub fn advance_to(&mut self, epoch: u64) {
+        self.input.advance_to(epoch);
+        if self.looked.elapsed() >= LOOK {
+            self.looked = Instant::now();
+            match self.reference.changes() {
+                Ok(changes) => changes.into_iter().for_each(|(line, difference)| self.input.update(line, difference)),
+                Err(reason) => tracing::warn!("{reason}; what was read before stays"),
+            }
+        }
+        self.input.flush();
+    }
+}
+
+/// Brings lines to the first worker, where an outlet makes them seen, epoch by epoch.
+fn publish<'scope>(lines: Lines<'scope>, mut outlet: Option<Outlet>, name: &str) -> StreamVec<'scope, u64, ()> {
+    let mut held = InOrder::new();
+    let pact = Exchange::new(|_: &((Group, Vec<Cell>), u64, isize)| 0);
+    lines.inner.unary_frontier(pact, &format!("{name} publish"), |_, _| {
+        move |(input, frontier), _output: &mut Session<'_, ()>| {
+            input.for_each(|capability, updates| {
+                for (line, epoch, difference) in updates.drain(..) {
+                    held.hold(capability.delayed(&epoch, 0)).push((line, difference));
+                }
+            });
+            while let Some((capability, updates)) = held.next_complete(frontier) {
+                if let Some(outlet) = &mut outlet {
+                    outlet.apply(*capability.time(), updates);
+                }
+            }
+            if let Some(outlet) = &mut outlet {
+                match frontier.frontier().first() {
+                    Some(open) => outlet.complete_before(*open),
+                    None => outlet.close(),
+                }
+            }
+        }
+    })
+}
