@@ -198,12 +198,34 @@ def run(rowmill, seed):
         return seed, differences(rows, table, ours), text, ours.count("\n") - 1
 
 
+def write_golden(directory, seed):
+    """A history, its table, and what pandas says of it."""
+    rng = random.Random(seed)
+    rows, table = history(rng), case(rng)
+    (directory / f"{seed}.rows.ndjson").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    text = DATAFLOW.format(bucket=20, table=toml(table)).replace("rows.ndjson", f"{seed}.rows.ndjson")
+    (directory / f"{seed}.toml").write_text(text)
+    lines = []
+    for key, figures in expected(rows, table).items():
+        line = dict(zip([*table["key"], "window"], key))
+        if table["window"]:
+            line["window"] = pd.Timestamp(line["window"], unit="s").strftime("%Y-%m-%dT%H:%M:%SZ")
+        lines.append({**line, **figures})
+    pd.DataFrame(lines).to_csv(directory / f"{seed}.pandas.csv", index=False)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("rowmill", type=Path)
     parser.add_argument("--cases", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--golden", type=Path, help="write the cases into this directory instead")
     arguments = parser.parse_args()
+    if arguments.golden:
+        arguments.golden.mkdir(exist_ok=True)
+        for seed in range(arguments.seed, arguments.seed + arguments.cases):
+            write_golden(arguments.golden, seed)
+        return
     rowmill = arguments.rowmill.resolve()
     failed = lines = 0
     with ThreadPoolExecutor(2) as pool:

@@ -1,0 +1,180 @@
+//! Tables beside pandas, on any workers, and asked for while they change; `scripts/check_tables.py` writes the cases.
+
+mod broker;
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use broker::{Process, rowmill, wait_until};
+use tempfile::TempDir;
+
+/// The lines of a table by the cells of its keys and window, without those that only we write.
+fn lines(path: &Path) -> BTreeMap<Vec<String>, BTreeMap<String, String>> {
+    let mut reader = csv::Reader::from_path(path).unwrap();
+    let names: Vec<String> = reader.headers().unwrap().iter().map(str::to_owned).collect();
+    let line = |record: csv::StringRecord| {
+        let cells = names.iter().cloned().zip(record.iter().map(str::to_owned));
+        let (mut key, mut figures) = (Vec::new(), BTreeMap::new());
+        for (name, cell) in cells.filter(|(name, _)| name != "message" && name != "row") {
+            if ["station", "window"].contains(&name.as_str()) {
+                key.push(cell);
+            } else {
+                figures.insert(name, cell);
+            }
+        }
+        (key, figures)
+    };
+    reader.records().map(|record| line(record.unwrap())).collect()
+}
+
+fn close(name: &str, ours: &str, theirs: &str) -> bool {
+    // A sketch answers within its error, sums of pandas are rounded.
+    let tolerance = if name.ends_with("_p50") { 0.0101 } else { 1e-9 };
+    match (ours.parse::<f64>(), theirs.parse::<f64>()) {
+        (Ok(a), Ok(b)) => (a - b).abs() <= tolerance * b.abs() + 1e-9,
+        _ => ours == theirs,
+    }
+}
+
+#[test]
+fn tables_equal_pandas_and_do_not_depend_on_workers() {
+    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tables");
+    let mut dataflows: Vec<PathBuf> = std::fs::read_dir(&cases).unwrap().map(|entry| entry.unwrap().path()).collect();
+    dataflows.retain(|path| path.extension().is_some_and(|ending| ending == "toml"));
+    assert_eq!(dataflows.len(), 5);
+    for dataflow in dataflows {
+        let run = |flags: &[&str]| {
+            let out = tempfile::tempdir().unwrap();
+            let path = out.path().join("t.csv");
+            let sink = format!("table.t.sink.url={:?}", path.display().to_string());
+            let mut command = rowmill(&["run"]);
+            command.current_dir(&cases).arg(&dataflow).args(["--quiet", "--set", &sink]).args(flags);
+            let done = command.output().unwrap();
+            assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+            (std::fs::read(&path).unwrap(), lines(&path))
+        };
+        let (bytes, ours) = run(&["-w", "1"]);
+        for flags in [&["-w", "2"][..], &["-n", "2"], &["-w", "3", "--placement", "subtask", "--bucket-size", "20"]] {
+            assert_eq!(run(flags).0, bytes, "{} {flags:?}", dataflow.display());
+        }
+        let theirs = lines(&dataflow.with_extension("pandas.csv"));
+        assert_eq!(ours.keys().collect::<Vec<_>>(), theirs.keys().collect::<Vec<_>>(), "{}", dataflow.display());
+        for (key, figures) in &theirs {
+            for (name, theirs) in figures {
+                let ours = &ours[key][name];
+                assert!(close(name, ours, theirs), "{} {key:?} {name}: {ours}, not {theirs}", dataflow.display());
+            }
+        }
+    }
+}
+
+/// A run that takes rows from its standard input.
+struct Run {
+    directory: TempDir,
+    process: Process,
+}
+
+impl Run {
+    fn start(flags: &[&str]) -> Run {
+        let directory = tempfile::tempdir().unwrap();
+        let text = r#"
+            name = "t"
+            schema = { number = ["t", "x"], text = ["station"] }
+            [source]
+            url = "-"
+            [buffer]
+            bucket_size = 1
+            delay = "10ms"
+            [[table]]
+            name = "minutes"
+            key = ["station"]
+            time = "t"
+            window = "1m"
+            upsert = ["station", "t"]
+            aggregates = ["max"]
+            columns = ["x"]
+            reference = { path = "stations.csv", key = "station" }
+            changes = "differences"
+            sink = { url = "changes.ndjson" }
+            [sink]
+            url = "null"
+        "#;
+        std::fs::write(directory.path().join("t.toml"), text).unwrap();
+        std::fs::write(directory.path().join("stations.csv"), "station,height\na,12\n").unwrap();
+        let mut command = rowmill(&["run", "t.toml", "--quiet", "--live", "live"]);
+        command.args(flags).current_dir(directory.path()).stdin(Stdio::piped());
+        Run { process: Process(command.spawn().unwrap()), directory }
+    }
+
+    fn send(&mut self, row: &str) {
+        writeln!(self.process.0.stdin.as_mut().unwrap(), "{row}").unwrap();
+    }
+
+    fn query(&self, arguments: &[&str]) -> std::process::Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rowmill"));
+        command.current_dir(self.directory.path()).args(["query", "--live", "live"]).args(arguments).output().unwrap()
+    }
+
+    /// Waits until the table is this, as of an epoch.
+    fn wait_for(&self, epoch: u64, lines: &[&str]) {
+        let expected: Vec<String> =
+            (0..).zip(lines).map(|(row, line)| format!("{{\"message\":{epoch},\"row\":{row},{line}}}")).collect();
+        let mut last = String::new();
+        wait_until(&format!("{expected:?}"), || {
+            last = String::from_utf8(self.query(&["minutes"]).stdout).unwrap();
+            last.lines().eq(expected.iter().map(String::as_str))
+        });
+    }
+}
+
+#[test]
+fn a_running_dataflow_is_asked_for_a_table_as_of_an_epoch() {
+    let mut run = Run::start(&["-w", "2"]);
+    let line = |station: &str, rows: f64, most: f64, height: &str| {
+        format!(
+            "\"station\":\"{station}\",\"window\":\"1970-01-01T00:00:00Z\",\"rows\":{rows:?},\"x_max\":{most:?},\
+             \"height\":{height}"
+        )
+    };
+    run.send(r#"{"station": "a", "t": 5, "x": 1.5}"#);
+    run.send(r#"{"station": "b", "t": 6, "x": 2.5}"#);
+    run.wait_for(1, &[&line("a", 1.0, 1.5, "12.0"), &line("b", 1.0, 2.5, "null")]);
+    // A correction, and a station that becomes known.
+    run.send(r#"{"station": "a", "t": 5, "x": 0.5}"#);
+    run.wait_for(2, &[&line("a", 1.0, 0.5, "12.0"), &line("b", 1.0, 2.5, "null")]);
+    std::fs::write(run.directory.path().join("stations.csv"), "station,height\na,12\nb,800\n").unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    run.send(r#"{"station": "a", "t": 7, "x": 3.5}"#);
+    run.send(r#"{"station": "a", "t": 8, "x": 0.0}"#);
+    run.wait_for(4, &[&line("a", 3.0, 3.5, "12.0"), &line("b", 1.0, 2.5, "800.0")]);
+    // Other forms, and what is not there.
+    let csv = run.query(&["minutes", "--format", "csv"]).stdout;
+    assert!(String::from_utf8(csv).unwrap().starts_with("message,row,station,window,rows,x_max,height\n4,0,a,"));
+    assert!(run.query(&["minutes", "--format", "parquet", "-o", "m.parquet"]).status.success());
+    assert!(std::fs::read(run.directory.path().join("m.parquet")).unwrap().starts_with(b"PAR1"));
+    assert_eq!(run.query(&[]).stdout, b"minutes\n");
+    let unknown = run.query(&["hours"]);
+    assert_eq!(unknown.status.code(), Some(1));
+    assert!(String::from_utf8(unknown.stderr).unwrap().contains("no table `hours`: there is minutes"));
+    drop(run.process.0.stdin.take());
+    assert!(run.process.0.wait().unwrap().success());
+    let over = run.query(&["minutes"]);
+    assert!(!over.status.success() && String::from_utf8(over.stderr).unwrap().contains("no run with tables answers"));
+    // The changes add up to the table.
+    let changes = std::fs::read_to_string(run.directory.path().join("changes.ndjson")).unwrap();
+    let mut lines: Vec<serde_json::Value> = Vec::new();
+    for change in changes.lines() {
+        let mut change: serde_json::Value = serde_json::from_str(change).unwrap();
+        let object = change.as_object_mut().unwrap();
+        let kind = ["message", "row", "change"].map(|name| object.remove(name).unwrap())[2].clone();
+        match kind.as_str().unwrap() {
+            "+" => lines.push(change),
+            _ => drop(lines.remove(lines.iter().position(|line| *line == change).expect("a line that was there"))),
+        }
+    }
+    let heights: Vec<f64> = lines.iter().map(|line| line["height"].as_f64().unwrap()).collect();
+    assert_eq!(heights.len(), 2);
+    assert!(heights.contains(&12.0) && heights.contains(&800.0), "{lines:?}");
+}
