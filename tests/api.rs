@@ -173,6 +173,40 @@ fn edits_keep_comments_and_problems_stand_at_their_fields() {
 }
 
 #[test]
+fn tables_of_running_projects_can_be_asked_for() {
+    let projects = Projects::new();
+    let page = Page::start(&projects);
+    let table = "[[table]]\nname = \"hourly\"\nkey = [\"station\"]\nwindow = \"1h\"\ncolumns = [\"outTemp\"]\n";
+    let toml = format!("{STEADY}{table}");
+    let create = |name: &str| {
+        assert_eq!(page.post("/api/v1/projects", json!({ "name": name, "toml": toml })).0, 201);
+        assert_eq!(page.post(&format!("/api/v1/projects/{name}/start"), Value::Null).0, 200);
+    };
+    assert_eq!(page.get("/api/v1/tables"), json!([]));
+    assert_eq!(page.call("GET", "/api/v1/tables/hourly", &[], None).0, 404);
+    create("one");
+    wait_until("the table", || page.get("/api/v1/tables") == json!([{ "project": "one", "table": "hourly" }]));
+    wait_until("lines", || {
+        let csv = page.get("/api/v1/tables/hourly?format=csv&newest=2");
+        let lines: Vec<&str> = csv.as_str().unwrap().lines().collect();
+        lines.len() == 3
+            && lines[0] == "message,row,station,window,rows,outTemp_count,outTemp_mean,outTemp_min,outTemp_max"
+            && lines[1].contains(",0,davis,20")
+    });
+    create("two");
+    wait_until("both tables", || page.get("/api/v1/tables").as_array().unwrap().len() == 2);
+    let (status, refused) = page.call("GET", "/api/v1/tables/hourly", &[], None);
+    assert_eq!((status, refused["error"].as_str().unwrap().contains("one, two")), (409, true), "{refused}");
+    wait_until("a line", || page.get("/api/v1/tables/hourly?project=two&newest=1")["station"] == "davis");
+    assert_eq!(page.call("GET", "/api/v1/tables/hourly?format=xml", &[], None).0, 400);
+    let out = toml.replace("key =", "reference = { path = \"../s.csv\", key = \"station\" }\nkey =");
+    let (status, refused) = page.post("/api/v1/edit", json!({ "toml": out, "edits": [] }));
+    let problem = &refused["problem"];
+    assert!(problem["message"].as_str().unwrap().contains("leads out of the folder"), "{status} {refused}");
+    assert_eq!(problem["field"], "table.0.reference.path");
+}
+
+#[test]
 fn nothing_outside_of_the_folder_can_be_reached() {
     let projects = Projects::new();
     let page = Page::start(&projects);

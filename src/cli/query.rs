@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::{Failure, print};
-use crate::engine::query::{self, Format};
+use crate::engine::query::{self, Format, Question};
 
 /// Show a table of a running dataflow.
 ///
@@ -17,6 +17,9 @@ pub struct Arguments {
     live: PathBuf,
     /// The table's name; all names if not given.
     table: Option<String>,
+    /// Only so many lines: those of the newest windows.
+    #[arg(long, value_name = "N")]
+    newest: Option<usize>,
     #[arg(long, value_enum, default_value_t = Format::Json)]
     format: Format,
     /// Write it into this file instead of standard output.
@@ -29,7 +32,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         print(&query::names(&arguments.live).map_err(Failure::Failed)?.join("\n"));
         return Ok(ExitCode::SUCCESS);
     };
-    let snapshot = query::snapshot(&arguments.live, table, arguments.format).map_err(Failure::Failed)?;
+    let question = Question { table: table.clone(), format: arguments.format, newest: arguments.newest };
+    let snapshot = query::snapshot(&arguments.live, &question).map_err(Failure::Failed)?;
     match &arguments.output {
         // A reader that has gone is no error.
         None => drop(std::io::stdout().write_all(&snapshot.bytes)),

@@ -59,7 +59,7 @@ impl Outlet {
     pub fn close(&mut self) {
         let contents = self.contents.clone();
         self.with(|opened| {
-            let whole = opened.whole.then(|| contents.lock().expect("no holder panics").snapshot());
+            let whole = opened.whole.then(|| contents.lock().expect("no holder panics").snapshot(None));
             whole.map_or(Ok(()), |whole| opened.sink.write(opened.encoder.encode(whole)))
         });
         if let Some(Err(error)) = self.sink.take().map(|opened| opened.sink.close()) {

@@ -1,6 +1,8 @@
 //! Answers of a running dataflow about its tables, over a socket in the run's directory.
 
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -31,6 +33,15 @@ pub enum Format {
     Parquet,
 }
 
+/// What is asked of a table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Question {
+    pub table: String,
+    pub format: Format,
+    /// Not more lines than this: those of the newest windows.
+    pub newest: Option<usize>,
+}
+
 /// A table at one epoch.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Snapshot {
@@ -40,11 +51,11 @@ pub struct Snapshot {
     pub lines: usize,
 }
 
+/// What goes over the socket, in a line.
 #[derive(Serialize, Deserialize)]
-struct Question {
-    /// All names if not given.
-    table: Option<String>,
-    format: Format,
+enum Request {
+    Names,
+    Snapshot(Question),
 }
 
 /// Precedes the bytes.
@@ -59,8 +70,8 @@ enum Answer {
 ///
 /// # Errors
 /// If no run answers there, or it has no such table.
-pub fn snapshot(directory: &Path, table: &str, format: Format) -> Result<Snapshot, String> {
-    match ask(directory, &Question { table: Some(table.into()), format })? {
+pub fn snapshot(directory: &Path, question: &Question) -> Result<Snapshot, String> {
+    match ask(directory, &Request::Snapshot(question.clone()))? {
         (Answer::Snapshot { epoch, lines }, bytes) => Ok(Snapshot { bytes, epoch, lines }),
         (Answer::Refusal(reason), _) => Err(reason),
         (Answer::Names(_), _) => Err("the run answers another question".into()),
@@ -72,22 +83,37 @@ pub fn snapshot(directory: &Path, table: &str, format: Format) -> Result<Snapsho
 /// # Errors
 /// If no run answers there.
 pub fn names(directory: &Path) -> Result<Vec<String>, String> {
-    match ask(directory, &Question { table: None, format: Format::Json })? {
+    match ask(directory, &Request::Names)? {
         (Answer::Names(names), _) => Ok(names),
         _ => Err("the run answers another question".into()),
     }
 }
 
-fn ask(directory: &Path, question: &Question) -> Result<(Answer, Vec<u8>), String> {
-    let path = directory.join(SOCKET);
-    let nobody = |error| format!("no run with tables answers at {}: {error}", path.display());
-    let stream = UnixStream::connect(&path).map_err(nobody)?;
-    converse(&stream, question).map_err(|error| format!("{}: {error}", path.display()))
+fn ask(directory: &Path, request: &Request) -> Result<(Answer, Vec<u8>), String> {
+    let shown = directory.display();
+    let nobody = |error| format!("no run with tables answers in {shown}: {error}");
+    let place = Place::of(directory).map_err(nobody)?;
+    let stream = UnixStream::connect(&place.path).map_err(nobody)?;
+    converse(&stream, request).map_err(|error| format!("{shown}: {error}"))
 }
 
-fn converse(mut stream: &UnixStream, question: &Question) -> io::Result<(Answer, Vec<u8>)> {
+/// A socket's path, however long that of its directory is: an address holds about a hundred bytes.
+struct Place {
+    path: PathBuf,
+    _directory: File,
+}
+
+impl Place {
+    fn of(directory: &Path) -> io::Result<Place> {
+        let open = File::open(directory)?;
+        let path = format!("/proc/self/fd/{}/{SOCKET}", open.as_raw_fd()).into();
+        Ok(Place { path, _directory: open })
+    }
+}
+
+fn converse(mut stream: &UnixStream, request: &Request) -> io::Result<(Answer, Vec<u8>)> {
     stream.set_read_timeout(Some(PATIENCE))?;
-    stream.write_all(&line(question)?)?;
+    stream.write_all(&line(request)?)?;
     let mut reader = BufReader::new(stream);
     let mut first = String::new();
     reader.read_line(&mut first)?;
@@ -104,7 +130,7 @@ fn line(value: &impl Serialize) -> io::Result<Vec<u8>> {
 
 /// Answers until it is dropped.
 pub struct Server {
-    path: PathBuf,
+    place: Place,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -115,10 +141,11 @@ impl Server {
     /// # Errors
     /// If the socket can't be made.
     pub fn start(directory: &Path, tables: Vec<(String, SharedContents)>) -> Result<Server, String> {
-        let path = directory.join(SOCKET);
+        let failed = |error| format!("{}: {error}", directory.join(SOCKET).display());
+        let place = Place::of(directory).map_err(failed)?;
         // One that a killed run has left.
-        let _ = std::fs::remove_file(&path);
-        let listener = UnixListener::bind(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+        let _ = std::fs::remove_file(&place.path);
+        let listener = UnixListener::bind(&place.path).map_err(failed)?;
         let stop = Arc::new(AtomicBool::new(false));
         let thread = {
             let stop = stop.clone();
@@ -132,18 +159,18 @@ impl Server {
                 }
             })
         };
-        Ok(Server { path, stop, thread: Some(thread.expect("a thread can be started")) })
+        Ok(Server { place, stop, thread: Some(thread.expect("a thread can be started")) })
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Release);
-        let woken = UnixStream::connect(&self.path).is_ok();
+        let woken = UnixStream::connect(&self.place.path).is_ok();
         if let Some(thread) = self.thread.take().filter(|_| woken) {
             let _ = thread.join();
         }
-        let _ = std::fs::remove_file(&self.path);
+        let _ = std::fs::remove_file(&self.place.path);
     }
 }
 
@@ -155,23 +182,26 @@ fn answer(mut stream: &UnixStream, tables: &[(String, SharedContents)]) -> io::R
     let names = || tables.iter().map(|(name, _)| name.clone()).collect::<Vec<String>>();
     let (answer, bytes) = match serde_json::from_str(&asked) {
         Err(error) => (Answer::Refusal(error.to_string()), Vec::new()),
-        Ok(Question { table: None, .. }) => (Answer::Names(names()), Vec::new()),
-        Ok(Question { table: Some(table), format }) => match tables.iter().find(|(name, _)| *name == table) {
-            None => (Answer::Refusal(format!("no table `{table}`: there is {}", names().join(", "))), Vec::new()),
-            Some((_, contents)) => read(contents, format)?,
+        Ok(Request::Names) => (Answer::Names(names()), Vec::new()),
+        Ok(Request::Snapshot(question)) => match tables.iter().find(|(name, _)| *name == question.table) {
+            Some((_, contents)) => read(contents, &question)?,
+            None => {
+                let refusal = format!("no table `{}`: there is {}", question.table, names().join(", "));
+                (Answer::Refusal(refusal), Vec::new())
+            }
         },
     };
     stream.write_all(&line(&answer)?)?;
     stream.write_all(&bytes)
 }
 
-fn read(contents: &SharedContents, format: Format) -> io::Result<(Answer, Vec<u8>)> {
+fn read(contents: &SharedContents, question: &Question) -> io::Result<(Answer, Vec<u8>)> {
     let (schema, epoch, snapshot) = {
         let contents = contents.lock().expect("no holder panics");
-        (contents.schema.clone(), contents.epoch, contents.snapshot())
+        (contents.schema.clone(), contents.epoch, contents.snapshot(question.newest))
     };
     let lines = snapshot.rows();
-    Ok((Answer::Snapshot { epoch, lines }, encode(&schema, snapshot, format)?))
+    Ok((Answer::Snapshot { epoch, lines }, encode(&schema, snapshot, question.format)?))
 }
 
 fn encode(schema: &Arc<Schema>, snapshot: Message, format: Format) -> io::Result<Vec<u8>> {
@@ -210,18 +240,21 @@ mod tests {
         let mut contents = Contents::new(schema, Changes::default());
         let group = Group { keys: vec!["a".into()], window: None };
         contents.apply(7, vec![((group, vec![2.0.into()]), 1)]);
-        let directory = tempfile::tempdir().unwrap();
+        let above = tempfile::tempdir().unwrap();
+        let directory = above.path().join("a".repeat(200));
+        std::fs::create_dir(&directory).unwrap();
+        let ask = |table: &str, format| snapshot(&directory, &Question { table: table.into(), format, newest: None });
         let tables = vec![("t".to_owned(), Arc::new(Mutex::new(contents)))];
-        let server = Server::start(directory.path(), tables).unwrap();
-        let found = snapshot(directory.path(), "t", Format::Json).unwrap();
+        let server = Server::start(&directory, tables).unwrap();
+        let found = ask("t", Format::Json).unwrap();
         assert_eq!(found.bytes, b"{\"message\":7,\"row\":0,\"station\":\"a\",\"rows\":2.0}\n");
         assert_eq!((found.epoch, found.lines), (Some(7), 1));
-        let csv = snapshot(directory.path(), "t", Format::Csv).unwrap().bytes;
+        let csv = ask("t", Format::Csv).unwrap().bytes;
         assert_eq!(csv, b"message,row,station,rows\n7,0,a,2.0\n");
-        assert!(snapshot(directory.path(), "t", Format::Parquet).unwrap().bytes.starts_with(b"PAR1"));
-        assert!(snapshot(directory.path(), "u", Format::Json).unwrap_err().contains("no table `u`: there is t"));
-        assert_eq!(names(directory.path()), Ok(vec!["t".to_owned()]));
+        assert!(ask("t", Format::Parquet).unwrap().bytes.starts_with(b"PAR1"));
+        assert!(ask("u", Format::Json).unwrap_err().contains("no table `u`: there is t"));
+        assert_eq!(names(&directory), Ok(vec!["t".to_owned()]));
         drop(server);
-        assert!(snapshot(directory.path(), "t", Format::Json).unwrap_err().contains("no run"));
+        assert!(ask("t", Format::Json).unwrap_err().contains("no run"));
     }
 }

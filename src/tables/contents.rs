@@ -1,5 +1,6 @@
 //! The lines of a table as of an epoch.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -73,9 +74,16 @@ impl Contents {
         message(&self.change_schema, epoch, lines)
     }
 
-    /// All lines as rows, in the order of keys and windows; the message's number is the epoch.
-    pub fn snapshot(&self) -> Message {
-        let lines = self.lines.iter().map(|(group, line)| (None, group, &line[..]));
+    /// Lines as rows, in the order of keys and windows: all, or those of the newest windows. The message's number is the
+    /// epoch.
+    pub fn snapshot(&self, newest: Option<usize>) -> Message {
+        let mut lines: Vec<(&Group, &Vec<Cell>)> = self.lines.iter().collect();
+        if let Some(most) = newest.filter(|most| *most < lines.len()) {
+            lines.sort_by_key(|(group, _)| Reverse(group.window));
+            lines.truncate(most);
+            lines.sort();
+        }
+        let lines = lines.into_iter().map(|(group, line)| (None, group, &line[..]));
         message(&self.schema, self.epoch.unwrap_or(0), lines)
     }
 }
@@ -134,8 +142,20 @@ mod tests {
             let rows = Excerpt::of(&message, &contents.change_schema, 9).rows;
             told.extend(rows.iter().map(|row| serde_json::to_string(row).unwrap()));
         }
-        assert_eq!((contents.len(), contents.snapshot().epoch), (1, 2));
+        assert_eq!((contents.len(), contents.snapshot(None).epoch), (1, 2));
         told
+    }
+
+    #[test]
+    fn the_newest_windows_are_those_that_began_last() {
+        let mut contents = Contents::new(Schema::new([("k", Kind::Text), ("window", Kind::Text)]), Changes::default());
+        let line = |key: &str, start| ((Group { keys: vec![key.into()], window: Some(start) }, Vec::new()), 1);
+        contents.apply(0, vec![line("a", 1000), line("a", 3000), line("b", 2000), line("c", 0)]);
+        let windows = |newest| {
+            let snapshot = contents.snapshot(newest);
+            (0..snapshot.rows()).map(|row| snapshot.texts[0].get(row).unwrap().to_owned()).collect::<String>()
+        };
+        assert_eq!((windows(Some(2)).as_str(), windows(None).as_str()), ("ab", "aabc"));
     }
 
     #[test]

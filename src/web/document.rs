@@ -239,8 +239,8 @@ fn paths(table: &dyn TableLike, prefix: &str) -> Vec<(String, String)> {
 fn is_path(key: &str, text: &str) -> bool {
     match key {
         "url" => text != "-" && text != "null" && !text.contains("://") && !text.starts_with("generate:"),
-        "ca" | "certificate" | "params" | "file" => true,
-        // `key` names a text column where it belongs to a subtask: a column's name leads nowhere.
+        "ca" | "certificate" | "params" | "file" | "path" => true,
+        // `key` names a text column where it belongs to a subtask or a table: a column's name leads nowhere.
         "key" => true,
         _ => false,
     }

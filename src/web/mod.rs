@@ -12,6 +12,7 @@ mod projects;
 mod rows;
 mod runs;
 mod server;
+mod tables;
 mod users;
 
 use std::net::SocketAddr;

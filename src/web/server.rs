@@ -21,7 +21,7 @@ use super::access::{self, Access};
 use super::folder::Folder;
 use super::projects::Known;
 use super::runs::Runs;
-use super::{editor, live, metrics, page, projects};
+use super::{editor, live, metrics, page, projects, tables};
 use crate::source::Stop;
 
 /// What all requests share.
@@ -42,6 +42,7 @@ pub struct Server {
     tags(
         (name = "projects", description = "Dataflow files, and their runs."),
         (name = "editor", description = "What a form needs to change a dataflow file."),
+        (name = "tables", description = "Tables of projects that run."),
         (name = "session", description = "Who is signed in.")
     )
 )]
@@ -58,6 +59,7 @@ fn router(shared: &Shared) -> Router {
         .merge(projects::routes())
         .merge(editor::routes())
         .merge(live::routes())
+        .merge(tables::routes())
         .merge(access::routes())
         .split_for_parts();
     let sessions = SessionManagerLayer::new(MemoryStore::default())

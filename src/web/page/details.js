@@ -32,6 +32,7 @@ export function Details({ name, admin }) {
     ${run.state === "failed" && html`<p class="error card" id="reason">${run.reason}</p>`}
     ${about && html`<p>${about.description} <code>${about.source}</code> → <code>${about.sink}</code></p>`}
     ${live ? html`<${Live} live=${live} advice=${advice} />` : html`<p>${t(isAlive(run) ? "startingUp" : "noRun")}</p>`}
+    <${Tables} name=${name} run=${run} />
     <${Log} name=${name} run=${run} />
     <${Report} name=${name} run=${run} />`;
 }
@@ -144,6 +145,36 @@ function Letters({ letters }) {
       <thead><tr>${head.map((key) => html`<th scope="col">${t(key)}</th>`)}</tr></thead>
       <tbody>${letters.toReversed().map((letter) => html`<tr><td>${letter.topic}</td><td class="number">${letter.position}</td><td>${letter.subtask}</td>
         <td>${letter.reason}</td><td><code>${letter.raw ?? `base64 ${letter.raw_base64}`}</code></td></tr>`)}</tbody></table></div>`}
+  </section>`;
+}
+
+// The newest windows of the tables of a run.
+function Tables({ name, run }) {
+  const [tables, setTables] = useState([]);
+  const [chosen, choose] = useState(null);
+  const [lines, setLines] = useState([]);
+  const table = tables.includes(chosen) ? chosen : tables[0];
+  const path = `tables/${table}?project=${name}`;
+  useEffect(() => {
+    if (!isAlive(run)) return setTables([]);
+    const of = (all) => setTables(all.filter(({ project }) => project === name).map((found) => found.table));
+    call("GET", "tables").then(of, () => {});
+  }, [name, run.state]);
+  useEffect(() => {
+    if (!table) return;
+    const read = () => call("GET", `${path}&newest=24`).then((text) => setLines(text.split("\n").filter(Boolean).map(JSON.parse)), () => {});
+    read();
+    const timer = setInterval(read, 2000);
+    return () => clearInterval(timer);
+  }, [path, table]);
+  if (!table) return null;
+  const columns = Object.keys(lines[0] ?? {}).filter((column) => column !== "message" && column !== "row");
+  const rows = lines.map((line) => columns.map((column) => line[column]));
+  return html`<section class="card" id="tables"><h2>${t("tables")}</h2>
+    <p><label>${t("table")} <select value=${table} onChange=${(event) => choose(event.target.value)}>
+      ${tables.map((other) => html`<option value=${other}>${other}</option>`)}</select></label>
+      <span> <a href="/api/v1/${path}&format=csv" download="${table}.csv">CSV</a> <a href="/api/v1/${path}&format=parquet" download="${table}.parquet">Parquet</a></span></p>
+    ${rows.length > 0 && html`<${Rows} title=${t("tableHelp", number(lines[0].message))} excerpt=${{ columns, ids: lines.map(({ row }) => row), rows }} />`}
   </section>`;
 }
 

@@ -30,7 +30,8 @@ const en = {
   urlHelp: "mqtt://host:port/topic, a file of this folder, or generate:rows=N", sinkHelp: "a .ndjson, .csv or .parquet file, mqtt://host:port/topic, or null",
   schema: "Schema", notNumber: "This is not a number.", other: "given as a table: see the TOML", since: "since", loading: "Loading",
   parameters: "Parameters", sortBy: "Sort by {0}", pause: "Pause the charts", resume: "Go on", passwordHelp: "a text, or in the TOML { env = \"NAME\" }",
-  workersHelp: "threads a process", full: "1: workers never rest", columns: "Columns before and after", skip: "Skip to the content", missing: "missing", startingUp: "The run has not told anything yet.",
+  workersHelp: "threads a process", full: "1: workers never rest", columns: "Columns before and after", skip: "Skip to the content", missing: "missing", tables: "Tables", table: "Table", tableHelp: "The newest windows, as of message {0}",
+  startingUp: "The run has not told anything yet.",
 };
 
 const de = {
@@ -63,7 +64,8 @@ const de = {
   urlHelp: "mqtt://host:port/topic, eine Datei dieses Ordners, oder generate:rows=N", sinkHelp: "eine Datei .ndjson, .csv oder .parquet, mqtt://host:port/topic, oder null",
   schema: "Schema", notNumber: "Das ist keine Zahl.", other: "als Tabelle angegeben: siehe TOML", since: "seit", loading: "Lädt",
   parameters: "Parameter", sortBy: "Nach {0} sortieren", pause: "Diagramme anhalten", resume: "Weiter", passwordHelp: "ein Text, oder im TOML { env = \"NAME\" }",
-  workersHelp: "Threads je Prozess", full: "1: Worker ruhen nie", columns: "Spalten vorher und nachher", skip: "Zum Inhalt", missing: "fehlt", startingUp: "Der Lauf hat noch nichts gemeldet.",
+  workersHelp: "Threads je Prozess", full: "1: Worker ruhen nie", columns: "Spalten vorher und nachher", skip: "Zum Inhalt", missing: "fehlt", tables: "Tabellen", table: "Tabelle", tableHelp: "Die neuesten Zeitfenster, Stand Nachricht {0}",
+  startingUp: "Der Lauf hat noch nichts gemeldet.",
 };
 
 const german = navigator.language.toLowerCase().startsWith("de");
