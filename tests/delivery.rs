@@ -130,6 +130,50 @@ fn killed_processes_lose_nothing_and_repeat_nothing() {
     survives_kills(2, 2);
 }
 
+/// A dataflow that tells how far each number is from the one before it, and drops what came already.
+fn rememberer(directory: &TempDir) -> PathBuf {
+    let path = directory.path().join("rememberer.toml");
+    let text = std::fs::read_to_string(carrier(directory)).unwrap();
+    let steps = "[[subtask]]\nuse = \"drop_duplicates\"\nhorizon = 100000\n\
+        [[subtask]]\nuse = \"diff\"\nfit = \"stream\"\n";
+    std::fs::write(&path, text.replace("[sink]", &format!("{steps}[sink]"))).unwrap();
+    path
+}
+
+#[test]
+#[ignore = "needs mosquitto"]
+fn what_steps_remember_survives_kills() {
+    const ROWS: u64 = 4_000;
+    let directory = tempfile::tempdir().unwrap();
+    let broker = persistent(&directory);
+    let (dataflow, out) = (rememberer(&directory), directory.path().join("out.csv"));
+    let mut random = ChaCha8Rng::seed_from_u64(10);
+    let flags: [&[&str]; 3] = [&["-w", "1"], &["-w", "2"], &["-n", "2", "-w", "1"]];
+    let mut process = Process::subscribed(&mut run(&dataflow, broker.port, 1, &out, flags[0]));
+    let mut sent = 0;
+    for kill in 0..kills() {
+        let publisher = std::thread::spawn(move || {
+            let mut random = ChaCha8Rng::seed_from_u64(kill as u64);
+            publish(broker.port, QoS::AtLeastOnce, sent..sent + ROWS, &mut random);
+            // Rows of a message long ago come again.
+            publish(broker.port, QoS::AtLeastOnce, sent..sent + ROWS / 4, &mut random);
+        });
+        sent += ROWS;
+        std::thread::sleep(Duration::from_millis(random.random_range(0..400)));
+        kill_one(&mut process.0, &mut random);
+        process = Process::subscribed(&mut run(&dataflow, broker.port, 1, &out, flags[kill % 3]));
+        publisher.join().unwrap();
+    }
+    let lines = || std::fs::read_to_string(&out).unwrap_or_default().lines().count() as u64;
+    wait_until("all rows", || lines() > sent);
+    process.drain();
+    let text = std::fs::read_to_string(&out).unwrap();
+    let steps: Vec<&str> = text.lines().skip(1).map(|line| line.rsplit(',').next().unwrap()).collect();
+    let wrong: Vec<_> = (0..).zip(&steps).filter(|(place, step)| *place > 0 && **step != "1.0").take(5).collect();
+    assert_eq!((steps[0], steps.len() as u64), ("", sent));
+    assert!(wrong.is_empty(), "{wrong:?}");
+}
+
 /// What is published on `results`: the columns `row` and `n`, as they come.
 fn collect(port: u16) -> Arc<Mutex<Vec<(u64, u64)>>> {
     let mut options = MqttOptions::new("collector", "127.0.0.1", port);

@@ -33,11 +33,11 @@ fn nodes(dataflow: &Dataflow) -> Vec<String> {
 
 /// Whether the edge to node `index` may lead to another worker.
 fn is_exchange(dataflow: &Dataflow, index: usize, last: usize) -> bool {
-    let learn = dataflow.learn_over_the_stream();
+    let remember = dataflow.remember();
     // The first step is node 3. Rows go to the owners of their keys, and back.
-    let learns = |node: usize| node.checked_sub(3).and_then(|step| learn.get(step)) == Some(&true);
+    let remembers = |node: usize| node.checked_sub(3).and_then(|step| remember.get(step)) == Some(&true);
     let each = dataflow.placement == Placement::Subtask && index > 2 && index < last - 1;
-    index == 2 || index == last || each || learns(index) || learns(index - 1)
+    index == 2 || index == last || each || remembers(index) || remembers(index - 1)
 }
 
 fn text(dataflow: &Dataflow) -> String {

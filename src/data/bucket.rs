@@ -72,6 +72,8 @@ pub struct Bucket {
     pub epoch: u64,
     /// The place of the first row in the input, from 0.
     pub first_row: u64,
+    /// Whether what steps remember after it is to be written down.
+    pub snapshot: bool,
     arena: Vec<u8>,
     spans: Vec<Span>,
     #[serde(skip)]

@@ -8,7 +8,6 @@ mod parse;
 mod sections;
 mod table;
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 pub use diagnostic::Diagnostic;
@@ -19,7 +18,7 @@ pub use table::TableOf;
 
 use toml::Spanned;
 
-use crate::data::{Kind, Schema};
+use crate::data::{Kind, Schema, fingerprint};
 use crate::sink;
 use crate::source;
 use crate::subtasks::{Entry, Role, Scope, Subtask};
@@ -57,9 +56,7 @@ pub struct Line {
 
 impl Line {
     fn new(shown: String, text: &str) -> Line {
-        let mut hasher = DefaultHasher::new();
-        text.hash(&mut hasher);
-        Line { shown, hash: hasher.finish() }
+        Line { shown, hash: fingerprint(text.as_bytes()) as u64 }
     }
 
     /// What differs first from a dataflow with lines of these hashes; `None` if nothing does.
@@ -91,6 +88,10 @@ enum Fitting {
     Stream {
         key: Option<Spanned<String>>,
     },
+    /// Nothing: it compares each row with those before it.
+    Row {
+        horizon: u64,
+    },
     /// The file with what it learned.
     Frozen(Spanned<String>),
 }
@@ -102,13 +103,20 @@ pub struct Step {
     pub label: String,
     pub subtask: Arc<dyn Subtask>,
     pub scope: Scope,
-    /// For a step that learns over the stream: what tells its rows apart.
+    /// For a step that remembers earlier messages: what tells its rows apart.
     pub stream: Option<StreamKey>,
 }
 
-/// The slot of a text column whose values learn apart; `None` if all rows learn together.
+/// What tells the rows of a step apart that remembers earlier messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StreamKey(pub Option<usize>);
+pub enum StreamKey {
+    /// Nothing: all rows belong together.
+    All,
+    /// The values of the text column in this slot.
+    Text(usize),
+    /// All that the step compares of a row, with one of so many rows before it.
+    Row { horizon: u64 },
+}
 
 impl Dataflow {
     /// Reads a dataflow file and puts the overrides of the command line over it.
@@ -153,9 +161,10 @@ impl Dataflow {
         self.tables.iter().map(TablePlan::name)
     }
 
-    /// For each step, whether it learns from all messages so far.
-    pub fn learn_over_the_stream(&self) -> Vec<bool> {
-        self.steps.iter().map(|step| matches!(step.fitting, Fitting::Stream { .. })).collect()
+    /// For each step, whether it remembers earlier messages.
+    pub fn remember(&self) -> Vec<bool> {
+        let remembers = |fitting: &Fitting| matches!(fitting, Fitting::Stream { .. } | Fitting::Row { .. });
+        self.steps.iter().map(|step| remembers(&step.fitting)).collect()
     }
 
     /// A hash of each line of the file that says what is to be done, and of each override, to know the dataflow again.
@@ -235,8 +244,9 @@ impl Dataflow {
             self.document.diagnostic(at, format!("{}: {}: {refusal}", plan.label, refusal.parameter), "", None)
         })?;
         let stream = match &plan.fitting {
-            Fitting::Stream { key: None } => Some(StreamKey(None)),
-            Fitting::Stream { key: Some(key) } => Some(StreamKey(Some(self.key_slot(key, schema)?))),
+            Fitting::Stream { key: None } => Some(StreamKey::All),
+            Fitting::Stream { key: Some(key) } => Some(StreamKey::Text(self.key_slot(key, schema)?)),
+            Fitting::Row { horizon } => Some(StreamKey::Row { horizon: *horizon }),
             Fitting::Message | Fitting::Frozen(_) => None,
         };
         Ok(Step { label: plan.label.clone(), subtask: plan.subtask.clone(), scope, stream })

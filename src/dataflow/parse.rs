@@ -221,6 +221,7 @@ fn read_subtask(
         document.diagnostic(span, title, &refusal.reason, Some(refusal.reason.clone()))
     };
     subtask.check().map_err(|refusal| refused(&refusal))?;
+    let fitting = subtask.horizon().map_or(fitting, |horizon| Fitting::Row { horizon });
     if matches!(fitting, Fitting::Stream { .. }) {
         if subtask.learner().is_none() {
             let help = Some(

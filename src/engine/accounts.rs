@@ -53,10 +53,10 @@ impl LedgerAccounts {
 }
 
 impl Accounts for LedgerAccounts {
-    fn settle(&mut self, receipt: Receipt) {
+    fn settle(&mut self, mut receipt: Receipt) {
         let bucket = self.ledger.borrow().bucket(receipt.epoch);
         let bucket = bucket.expect("an epoch stays in flight until the probe has passed it");
-        self.ledger.borrow_mut().settle(&receipt, bucket.len() as u64);
+        self.ledger.borrow_mut().settle(&mut receipt, bucket.len() as u64);
         if !receipt.rejected.is_empty()
             && let Err(error) = self.write(&receipt, &bucket)
         {

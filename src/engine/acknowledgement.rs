@@ -18,7 +18,7 @@ pub struct Acknowledgement {
 
 impl Acknowledgement {
     /// A sink is asked to bring its results to safety no more often than this.
-    const EVERY: Duration = Duration::from_millis(100);
+    pub const EVERY: Duration = Duration::from_millis(100);
 
     pub fn new(checkpoint: Option<Checkpoint>) -> Acknowledgement {
         Acknowledgement { checkpoint, last: None, given: 0 }
@@ -29,7 +29,7 @@ impl Acknowledgement {
     }
 
     /// After a failure nothing is acknowledged any more: it will be delivered again.
-    pub fn give(&mut self, source: &Source, ledger: &Ledger, writer: &SharedWriter, failure: &Failure) {
+    pub fn give(&mut self, source: &Source, ledger: &mut Ledger, writer: &SharedWriter, failure: &Failure) {
         let (Some(acknowledger), Some(complete)) = (source.acknowledger(), ledger.complete) else { return };
         if complete.delivered == self.given || failure.borrow().is_some() || !writer.sync() {
             return;
@@ -41,9 +41,10 @@ impl Acknowledgement {
             let begun = acknowledger.taken(next..=next).first().map(|taken| (*taken, complete.begun));
             let position = Position { next_epoch: complete.epoch + 1, next_row: complete.next_row, taken, begun };
             let progress = Progress { length: complete.length, position };
-            if let Err(reason) = checkpoint.commit(&progress) {
+            if let Err(reason) = checkpoint.commit(&progress, &ledger.memories) {
                 return fail(failure, Error::Checkpoint(reason));
             }
+            ledger.memories.clear();
         }
         acknowledger.complete(complete.delivered);
         self.given = complete.delivered;

@@ -6,17 +6,22 @@ use std::time::{Duration, Instant};
 
 use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition};
 
+use super::ledger::Memories;
+use super::remember::StepMemory;
 use crate::dataflow::Line;
 use crate::source::{Position, Taken};
+use crate::subtasks::Memory;
 
 /// Single numbers, by name.
 const NUMBERS: TableDefinition<'_, &str, u64> = TableDefinition::new("numbers");
 /// By packet id, the hash of the publish that had it last.
 const DELIVERIES: TableDefinition<'_, u16, u64> = TableDefinition::new("deliveries");
+/// What steps remember, by the number of the operator and the key.
+const MEMORIES: TableDefinition<'_, (u64, &[u8]), &[u8]> = TableDefinition::new("memories");
 /// A hash a line of the dataflow.
 const DATAFLOW: TableDefinition<'_, u64, u64> = TableDefinition::new("dataflow");
 
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
 
 /// An open checkpoint; no other run can open it meanwhile.
 pub struct Checkpoint {
@@ -31,27 +36,37 @@ pub struct Progress {
     pub position: Position,
 }
 
+/// What a checkpoint holds.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Found {
+    /// `None` if nothing was finished.
+    pub progress: Option<Progress>,
+    pub memories: Vec<StepMemory>,
+}
+
 impl Checkpoint {
-    /// Opens or creates a checkpoint; the progress, if it holds any.
+    /// Opens or creates a checkpoint; what it holds.
     ///
     /// # Errors
     /// A file that is in use or broken, or the checkpoint of another dataflow.
-    pub fn open(path: &Path, dataflow: &[Line]) -> Result<(Checkpoint, Option<Progress>), String> {
+    pub fn open(path: &Path, dataflow: &[Line]) -> Result<(Checkpoint, Found), String> {
         let fresh = !path.exists();
         let database = create(path).map_err(|error| match error {
             DatabaseError::DatabaseAlreadyOpen => format!("{}: another run uses this checkpoint", path.display()),
             error => broken(path, &error),
         })?;
         let checkpoint = Checkpoint { path: path.to_owned(), database };
-        let read = if fresh { checkpoint.start(dataflow).map(|()| Ok(None)) } else { checkpoint.read(dataflow) };
-        let progress = read.map_err(|error| broken(path, &error))??;
-        Ok((checkpoint, progress))
+        let read =
+            if fresh { checkpoint.start(dataflow).map(|()| Ok(Found::default())) } else { checkpoint.read(dataflow) };
+        let found = read.map_err(|error| broken(path, &error))??;
+        Ok((checkpoint, found))
     }
 
     fn start(&self, dataflow: &[Line]) -> Result<(), redb::Error> {
         let transaction = self.database.begin_write()?;
         {
             transaction.open_table(DELIVERIES)?;
+            transaction.open_table(MEMORIES)?;
             transaction.open_table(NUMBERS)?.insert("version", VERSION)?;
             let mut lines = transaction.open_table(DATAFLOW)?;
             for (place, line) in (0..).zip(dataflow) {
@@ -62,7 +77,7 @@ impl Checkpoint {
     }
 
     /// The outer error is the file's, the inner one the user's.
-    fn read(&self, dataflow: &[Line]) -> Result<Result<Option<Progress>, String>, redb::Error> {
+    fn read(&self, dataflow: &[Line]) -> Result<Result<Found, String>, redb::Error> {
         let transaction = self.database.begin_read()?;
         let numbers = transaction.open_table(NUMBERS)?;
         let number = |name: &str| Ok::<_, redb::Error>(numbers.get(name)?.map(|number| number.value()));
@@ -77,7 +92,7 @@ impl Checkpoint {
             let path = self.path.display();
             return Ok(Err(format!("{path}: the dataflow has changed since ({what}): take it back, or pass --fresh")));
         }
-        let Some(length) = number("length")? else { return Ok(Ok(None)) };
+        let Some(length) = number("length")? else { return Ok(Ok(Found::default())) };
         let deliveries = transaction.open_table(DELIVERIES)?;
         let taken = |entry: Result<(redb::AccessGuard<'_, u16>, redb::AccessGuard<'_, u64>), redb::StorageError>| {
             let (packet_id, hash) = entry?;
@@ -92,18 +107,26 @@ impl Checkpoint {
         };
         let next = (number("next epoch")?.unwrap_or(0), number("next row")?.unwrap_or(0));
         let position = Position { next_epoch: next.0, next_row: next.1, taken, begun };
-        Ok(Ok(Some(Progress { length, position })))
+        let memories = transaction.open_table(MEMORIES)?;
+        let memories = memories.iter()?.map(|entry| {
+            let (key, state) = entry?;
+            let ((operator, key), state) = (key.value(), state.value().to_vec());
+            Ok(StepMemory { operator: operator as usize, memory: Memory { key: key.to_vec(), state } })
+        });
+        let memories = memories.collect::<Result<Vec<StepMemory>, redb::Error>>()?;
+        Ok(Ok(Found { progress: Some(Progress { length, position }), memories }))
     }
 
-    /// Adds what has been finished since; `progress.position.taken` names the new deliveries only.
+    /// Adds what has been finished since; `progress.position.taken` names the new deliveries only, and `memories` what
+    /// has changed.
     ///
     /// # Errors
     /// A file that can't be written.
-    pub fn commit(&self, progress: &Progress) -> Result<(), String> {
-        self.write(progress).map_err(|error| format!("{}: {error}", self.path.display()))
+    pub fn commit(&self, progress: &Progress, memories: &Memories) -> Result<(), String> {
+        self.write(progress, memories).map_err(|error| format!("{}: {error}", self.path.display()))
     }
 
-    fn write(&self, Progress { length, position }: &Progress) -> Result<(), redb::Error> {
+    fn write(&self, Progress { length, position }: &Progress, memories: &Memories) -> Result<(), redb::Error> {
         let transaction = self.database.begin_write()?;
         {
             let mut numbers = transaction.open_table(NUMBERS)?;
@@ -121,6 +144,15 @@ impl Checkpoint {
             let mut deliveries = transaction.open_table(DELIVERIES)?;
             for Taken { packet_id, hash } in &position.taken {
                 deliveries.insert(packet_id, hash)?;
+            }
+            let mut kept = transaction.open_table(MEMORIES)?;
+            for ((operator, key), state) in memories {
+                let key = (*operator as u64, &key[..]);
+                if state.is_empty() {
+                    kept.remove(key)?;
+                } else {
+                    kept.insert(key, &state[..])?;
+                }
             }
         }
         Ok(transaction.commit()?)
@@ -159,8 +191,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("c");
         let dataflow = [line(1), line(2)];
-        let (checkpoint, progress) = Checkpoint::open(&path, &dataflow).unwrap();
-        assert_eq!(progress, None);
+        let (checkpoint, found) = Checkpoint::open(&path, &dataflow).unwrap();
+        assert_eq!(found, Found::default());
         assert!(Checkpoint::open(&path, &dataflow).err().unwrap().contains("another run"));
         let at = |length, packet_id| Progress {
             length,
@@ -171,13 +203,18 @@ mod tests {
                 begun: Some((Taken { packet_id: 5, hash: 8 }, 2)),
             },
         };
-        checkpoint.commit(&at(10, 1)).unwrap();
-        checkpoint.commit(&at(20, 2)).unwrap();
+        let memories = |states: [&[u8]; 2]| {
+            (0..).zip(states).map(|(key, state)| ((3, vec![key]), state.to_vec())).collect::<Memories>()
+        };
+        checkpoint.commit(&at(10, 1), &memories([b"a", b"b"])).unwrap();
+        checkpoint.commit(&at(20, 2), &memories([b"", b"c"])).unwrap();
         drop(checkpoint);
-        let (_, progress) = Checkpoint::open(&path, &dataflow).unwrap();
+        let (_, found) = Checkpoint::open(&path, &dataflow).unwrap();
+        let memory = Memory { key: vec![1], state: b"c".to_vec() };
+        assert_eq!(found.memories, [StepMemory { operator: 3, memory }]);
         let mut expected = at(20, 1);
         expected.position.taken.push(Taken { packet_id: 2, hash: 9 });
-        assert_eq!(progress, Some(expected));
+        assert_eq!(found.progress, Some(expected));
         let refused = |dataflow: &[Line]| Checkpoint::open(&path, dataflow).err().unwrap();
         assert!(refused(&[line(1), line(4)]).contains("line 4"));
         assert!(refused(&[line(1)]).contains("shorter"));

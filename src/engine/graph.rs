@@ -12,8 +12,8 @@ use timely::worker::Worker;
 
 use super::Times;
 use super::in_order::InOrder;
-use super::learning::learn;
 use super::parcel::{Finished, Parcel, Receipt, Rejected};
+use super::remember::{RememberingStep, StepMemory};
 use super::stages::{Stage, Work, operator_of_result};
 use super::tables::{ReferenceInput, Tables};
 use super::tap::Tap;
@@ -30,6 +30,8 @@ pub struct Plan {
     /// Of the results.
     pub schema_out: Arc<Schema>,
     pub stages: Vec<Stage>,
+    /// What steps remember of an earlier run.
+    pub memories: Vec<StepMemory>,
     pub placement: Placement,
     pub encoding: Encoding,
     /// The worker that writes this worker's results.
@@ -94,7 +96,10 @@ pub fn build(
         parcels = tables.take(parcels, 0, &mut references, &probe);
         for stage in &plan.stages {
             parcels = match &stage.work {
-                Work::Step(step) if step.stream.is_some() => learn(parcels, step, stage.operators.start, times),
+                Work::Step(step) if step.stream.is_some() => {
+                    let operator = stage.operators.start;
+                    RememberingStep { step, operator, memories: &plan.memories }.apply(parcels, times)
+                }
                 _ => apply(parcels, stage.clone(), plan.placement, times.clone()),
             };
             parcels = tables.take(parcels, stage.operators.end - 1, &mut references, &probe);
@@ -129,7 +134,8 @@ fn prepare<'scope>(
                         reason: bad.reason,
                     };
                     let rejected = bad.into_iter().map(reject).collect();
-                    let receipt = Receipt { epoch: bucket.epoch, service, rejected, ..Receipt::default() };
+                    let Bucket { epoch, snapshot, .. } = *bucket;
+                    let receipt = Receipt { epoch, snapshot, service, rejected, ..Receipt::default() };
                     session.give(Parcel { message, receipt });
                 }
             });

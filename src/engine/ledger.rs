@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::Options;
 use super::gather::Measured;
 use super::parcel::Receipt;
+use super::remember::StepMemory;
 use super::stages::{Stage, named_operators};
 use crate::data::Bucket;
 use crate::dataflow::Dataflow;
@@ -24,8 +25,14 @@ pub struct Ledger {
     bytes: usize,
     /// What is complete, and written.
     pub complete: Option<Complete>,
-    /// What was written of the first epochs in flight: those that are settled already.
-    written: VecDeque<Option<u64>>,
+    /// The first epochs in flight, those that are settled already: what was written, and what steps told.
+    settled: VecDeque<Settled>,
+    /// Whether steps remember: only an epoch after which they have told all is complete.
+    snapshots: bool,
+    /// What steps remember as of what is complete, by operator and key, as far as it is not in the checkpoint yet.
+    pub memories: Memories,
+    /// What they told after it.
+    told: Vec<StepMemory>,
     /// Whether no sink has taken the results of an epoch: what comes after it does not count as complete.
     gap: bool,
     pub rows_in: u64,
@@ -42,6 +49,16 @@ pub struct Ledger {
     pub service_row: Histogram,
 }
 
+/// What steps remember, by operator and key; empty where there is nothing any more.
+pub type Memories = BTreeMap<(usize, Vec<u8>), Vec<u8>>;
+
+/// An epoch that all of its receipts have come for.
+#[derive(Default)]
+struct Settled {
+    written: Option<u64>,
+    memories: Vec<StepMemory>,
+}
+
 /// The last epoch of those that are complete in turn.
 #[derive(Clone, Copy, Debug)]
 pub struct Complete {
@@ -56,9 +73,10 @@ pub struct Complete {
 }
 
 impl Ledger {
-    /// Counts what operators of these names do, and keeps the last `kept_letters` dead letters.
-    pub fn new(labels: Vec<String>, kept_letters: usize) -> Ledger {
-        Ledger { labels, kept_letters, ..Ledger::default() }
+    /// Counts what operators of these names do, and keeps the last `kept_letters` dead letters. With `snapshots`, what
+    /// steps remember is kept, too.
+    pub fn new(labels: Vec<String>, kept_letters: usize, snapshots: bool) -> Ledger {
+        Ledger { labels, kept_letters, snapshots, ..Ledger::default() }
     }
 
     pub fn has_room(&self, max_epochs: usize) -> bool {
@@ -103,9 +121,12 @@ impl Ledger {
     pub fn record_complete(&mut self, now: u64, is_complete: impl Fn(u64) -> bool) {
         while let Some(bucket) = self.in_flight.pop_front_if(|bucket| is_complete(bucket.epoch)) {
             self.bytes -= bucket.byte_len();
-            let length = self.written.pop_front().flatten();
-            self.gap |= length.is_none();
-            if let Some(length) = length.filter(|_| !self.gap) {
+            let Settled { written, memories } = self.settled.pop_front().unwrap_or_default();
+            self.gap |= written.is_none();
+            self.told.extend(memories);
+            if let Some(length) = written.filter(|_| !self.gap && (!self.snapshots || bucket.snapshot)) {
+                let told = self.told.drain(..).map(|of| ((of.operator, of.memory.key), of.memory.state));
+                self.memories.extend(told);
                 self.complete = Some(Complete {
                     length,
                     epoch: bucket.epoch,
@@ -123,8 +144,9 @@ impl Ledger {
         }
     }
 
-    pub fn settle(&mut self, receipt: &Receipt, rows: u64) {
-        self.written.push_back(receipt.written);
+    pub fn settle(&mut self, receipt: &mut Receipt, rows: u64) {
+        let memories = std::mem::take(&mut receipt.memories);
+        self.settled.push_back(Settled { written: receipt.written, memories });
         self.rows_out += receipt.rows_out;
         for (operator, rows) in &receipt.dropped {
             *self.dropped.entry(*operator).or_default() += rows;

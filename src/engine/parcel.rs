@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::remember::StepMemory;
 use crate::data::Message;
 use crate::measure::ServiceTimes;
 use crate::subtasks::Fault;
@@ -17,6 +18,9 @@ pub struct Receipt {
     /// Rows that an operator of the chain dropped.
     pub dropped: Vec<(usize, u64)>,
     pub rejected: Vec<Rejected>,
+    /// Whether steps that remember are to tell what has changed.
+    pub snapshot: bool,
+    pub memories: Vec<StepMemory>,
     /// The length of the sink's file with the results, 0 if it has none; `None` if no sink has taken them.
     pub written: Option<u64>,
 }
@@ -45,6 +49,7 @@ impl Receipt {
         self.service += other.service;
         self.dropped.extend(other.dropped);
         self.rejected.extend(other.rejected);
+        self.memories.extend(other.memories);
     }
 }
 

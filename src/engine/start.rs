@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::checkpoint::{Checkpoint, Progress};
+use super::remember::StepMemory;
 use super::{Error, Options};
 use crate::dataflow::Dataflow;
 use crate::sink::{self, Existing};
@@ -15,6 +16,8 @@ pub struct Start {
     /// What becomes of the sink's file.
     pub existing: Existing,
     pub position: Position,
+    /// What steps remembered then.
+    pub memories: Vec<StepMemory>,
 }
 
 impl Start {
@@ -27,7 +30,7 @@ impl Start {
         let existing = existing(dataflow, options);
         let Some(path) = dataflow.sink.checkpoint(&dataflow.name).filter(|_| dataflow.source_settings.is_persistent())
         else {
-            return Ok(Start { checkpoint: None, existing, position: Position::default() });
+            return Ok(Start { checkpoint: None, existing, position: Position::default(), memories: Vec::new() });
         };
         if options.fresh && path.exists() {
             std::fs::remove_file(&path)
@@ -42,20 +45,13 @@ impl Start {
         if first {
             dataflow.sink.check(existing)?;
         }
-        let (checkpoint, progress) = Checkpoint::open(path, &dataflow.lines()).map_err(Error::Checkpoint)?;
-        let (existing, position) = match progress {
-            Some(Progress { length, position }) => {
-                if dataflow.learn_over_the_stream().contains(&true) {
-                    tracing::warn!(
-                        "steps with fit = \"stream\" learn anew: a checkpoint does not keep what they had learned"
-                    );
-                }
-                (Existing::Resume(length), position)
-            }
+        let (checkpoint, found) = Checkpoint::open(path, &dataflow.lines()).map_err(Error::Checkpoint)?;
+        let (existing, position) = match found.progress {
+            Some(Progress { length, position }) => (Existing::Resume(length), position),
             // Nothing was acknowledged: what the file may hold comes again.
             None => (if first { existing } else { Existing::Replace }, Position::default()),
         };
-        Ok(Start { checkpoint: Some(checkpoint), existing, position })
+        Ok(Start { checkpoint: Some(checkpoint), existing, position, memories: found.memories })
     }
 }
 

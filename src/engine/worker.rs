@@ -15,10 +15,12 @@ use super::gather::{Gather, Measured};
 use super::graph::{self, Ends, Plan};
 use super::identity;
 use super::ledger::Ledger;
+use super::remember;
 use super::stages::stages;
 use super::start::{Start, existing};
 use super::tables::Tables;
 use super::tap::Tap;
+use super::tell::tell;
 use super::watch::{Showing, Watch};
 use super::writer::SharedWriter;
 use super::{Cluster, Error, Options};
@@ -46,6 +48,7 @@ pub fn run(
     let clock = Clock::start();
     let failure = Failure::default();
     let existing = start.as_ref().map_or_else(|| existing(dataflow, options), |start| start.existing);
+    let memories = start.as_ref().map_or(Vec::new(), |start| start.memories.clone());
     let mut intake = start.map(|start| Intake::start(dataflow, options, clock, start));
     let Some(schema) = agree_on_schema(worker, dataflow, options, intake.as_mut(), &failure) else {
         options.stop.now();
@@ -54,10 +57,13 @@ pub fn run(
     };
     let first_in_process = worker.index() / options.cluster.workers * options.cluster.workers;
     let (steps, schema_out) = dataflow.steps(&schema)?;
+    let memories = if dataflow.remember().contains(&true) { tell(worker, memories) } else { Vec::new() };
+    remember::check(&steps, &memories).map_err(Error::Checkpoint)?;
     let (tables, _server) = Tables::open(worker.index(), dataflow, &schema, options, &failure)?;
     let stages = stages(&steps, dataflow.placement, options.fuse, &tables.inputs());
     let plan = Plan {
         stages,
+        memories,
         schema: Arc::new(schema),
         schema_out: Arc::new(schema_out),
         placement: dataflow.placement,
@@ -67,7 +73,8 @@ pub fn run(
     };
     let times = Rc::new(RefCell::new(ServiceTimes::new(steps.len() + 2)));
     let kept_letters = if options.on_live.is_some() { KEPT_LETTERS } else { 0 };
-    let ledger = Rc::new(RefCell::new(Ledger::new(dataflow.labels(), kept_letters)));
+    let snapshots = intake.as_ref().is_some_and(|intake| intake.snapshots.is_some());
+    let ledger = Rc::new(RefCell::new(Ledger::new(dataflow.labels(), kept_letters, snapshots)));
     let writer = SharedWriter::open(worker.index(), &plan, dataflow, options, existing, &failure);
     let accounts = LedgerAccounts::open(worker.index(), dataflow, &ledger, &failure);
     let gather = Gather::build(worker);
@@ -115,7 +122,7 @@ fn agree_on_schema(
         let found = infer.map(|schema| schema.or_else(|| intake.peek(options).map(source::infer_bucket)));
         found.map_err(|error| fail(failure, error)).ok().flatten()
     });
-    super::schema::agree(worker, found.as_ref())
+    tell(worker, found)
 }
 
 /// How many epochs may be in flight.
@@ -127,10 +134,29 @@ fn max_epochs(cluster: &Cluster, bucket_size: usize) -> usize {
     cluster.workers * cluster.processes() * (rows / bucket_size).clamp(least, 256)
 }
 
+/// After which messages steps tell what they remember.
+#[derive(Default)]
+struct Snapshots {
+    last: Option<Instant>,
+}
+
+impl Snapshots {
+    /// Whether after this one: when no other message waits, and else as often as deliveries are acknowledged.
+    fn take(&mut self, last: bool) -> bool {
+        let take = last || self.last.is_none_or(|last| last.elapsed() >= Acknowledgement::EVERY);
+        if take {
+            self.last = Some(Instant::now());
+        }
+        take
+    }
+}
+
 /// The source and what of it is in flight, on the first worker.
 struct Intake {
     source: Source,
     acknowledgement: Acknowledgement,
+    /// When steps tell what they remember, if it is kept.
+    snapshots: Option<Snapshots>,
     clock: Clock,
     peeked: Option<Bucket>,
     started: Instant,
@@ -146,6 +172,11 @@ impl Intake {
         let source = Source::start(&dataflow.source, settings, &start.position, clock, options.stop.clone(), waker);
         Intake {
             source,
+            snapshots: start
+                .checkpoint
+                .as_ref()
+                .filter(|_| dataflow.remember().contains(&true))
+                .map(|_| Snapshots::default()),
             acknowledgement: Acknowledgement::new(start.checkpoint),
             clock,
             peeked: None,
@@ -199,7 +230,9 @@ impl Intake {
             }
             while let Some(open) = inputs.as_mut().filter(|_| ledger.borrow().has_room(self.max_epochs)) {
                 match self.next() {
-                    Ok(bucket) => {
+                    Ok(mut bucket) => {
+                        let last = self.source.buckets.is_empty();
+                        bucket.snapshot = self.snapshots.as_mut().is_some_and(|snapshots| snapshots.take(last));
                         let bucket = Arc::new(bucket);
                         ledger.borrow_mut().enter(bucket.clone());
                         open.send(bucket);
@@ -212,14 +245,14 @@ impl Intake {
             let now = self.clock.now();
             ledger.borrow_mut().record_complete(now, |epoch| !probe.less_equal(&epoch));
             if self.acknowledgement.is_due() {
-                self.acknowledgement.give(&self.source, &ledger.borrow(), writer, failure);
+                self.acknowledgement.give(&self.source, &mut ledger.borrow_mut(), writer, failure);
             }
             watch.look(&ledger.borrow(), worker.peers(), &self.source.buckets, showing);
         }
         ledger.borrow_mut().record_complete(self.clock.now(), |_| true);
         self.finished = Some(Instant::now());
         watch.show(&ledger.borrow(), worker.peers(), &self.source.buckets, showing);
-        self.acknowledgement.give(&self.source, &ledger.borrow(), writer, failure);
+        self.acknowledgement.give(&self.source, &mut ledger.borrow_mut(), writer, failure);
     }
 
     fn duration(&self) -> Duration {

@@ -1,13 +1,14 @@
 //! Mean and variance of the values present, as scikit-learn computes them.
 
 use multiversion::multiversion;
+use serde::{Deserialize, Serialize};
 
 /// Independent partial sums: the compiler puts them into vector registers, and the order of the additions
 /// is the same on every machine.
 pub(super) const LANES: usize = 8;
 
 /// Count, mean and population variance of the values that are not NaN.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Moments {
     pub count: usize,
     /// NaN without a value.

@@ -43,6 +43,23 @@ impl Sketch {
         }
     }
 
+    /// All that the sketch knows.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let kll = self.kll.to_asapv1().expect("a Vec takes everything");
+        [&self.least.to_le_bytes()[..], &self.most.to_le_bytes(), &kll].concat()
+    }
+
+    /// The sketch with that knowledge.
+    ///
+    /// # Errors
+    /// Bytes of something else.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Sketch, String> {
+        let (least, rest) = bytes.split_first_chunk().ok_or("too short")?;
+        let (most, kll) = rest.split_first_chunk().ok_or("too short")?;
+        let kll = Kll::from_asapv1(kll).map_err(|error| error.to_string())?;
+        Ok(Sketch { kll, least: f64::from_le_bytes(*least), most: f64::from_le_bytes(*most) })
+    }
+
     /// The quantiles of what was taken in; `None` without a value.
     pub fn quantiles(&self) -> Option<Quantiles> {
         (!self.least.is_nan()).then(|| Quantiles { cdf: self.kll.cdf(), least: self.least, most: self.most })
@@ -104,6 +121,24 @@ mod tests {
             sketch.quantiles().unwrap().at(0.3)
         };
         assert_eq!(of(1), of(1000));
+    }
+
+    #[test]
+    fn a_sketch_goes_on_from_its_bytes() {
+        for stream in streams() {
+            let (first, rest) = stream.split_at(31_000);
+            let mut whole = Sketch::default();
+            whole.extend(first);
+            let mut half = Sketch::from_bytes(&whole.to_bytes()).unwrap();
+            whole.extend(rest);
+            half.extend(rest);
+            let quantiles = |sketch: &Sketch| {
+                let quantiles = sketch.quantiles().unwrap();
+                [0.0, 0.1, 0.5, 0.77, 1.0].map(|q| quantiles.at(q))
+            };
+            assert_eq!(quantiles(&whole), quantiles(&half));
+        }
+        assert!(Sketch::from_bytes(b"nonsense").is_err());
     }
 
     #[test]

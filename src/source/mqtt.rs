@@ -4,7 +4,6 @@
 //! splits them into rows. When the queue is full the event loop waits, TCP holds the broker back, and the
 //! broker keeps the backlog.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -109,9 +108,9 @@ impl Acknowledger {
 
 /// What a publish is known by when it comes again.
 fn identity(publish: &Publish) -> Taken {
-    let mut hasher = DefaultHasher::new();
-    (&publish.topic, &publish.payload).hash(&mut hasher);
-    Taken { packet_id: publish.pkid, hash: hasher.finish() }
+    let length = publish.topic.len().to_le_bytes();
+    let text = [&length, &*publish.topic, &*publish.payload].concat();
+    Taken { packet_id: publish.pkid, hash: crate::data::fingerprint(&text) as u64 }
 }
 
 /// A source that is about to read.

@@ -6,8 +6,8 @@ use hashbrown::DefaultHashBuilder;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Fault, Scope, Subtask};
-use crate::data::{Message, Scratch};
+use super::{Fault, Refusal, Scope, Subtask};
+use crate::data::{Message, Scratch, fingerprint};
 
 /// Drops rows that equal another one in all columns of `subset`; missing equals missing.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -15,6 +15,8 @@ use crate::data::{Message, Scratch};
 pub struct DropDuplicates {
     /// Which of the equal rows stays: the first, the last or none.
     keep: Keep,
+    /// Compares each row with so many rows of the stream before it, too; with those of its message only if not given.
+    horizon: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
@@ -32,6 +34,39 @@ impl Subtask for DropDuplicates {
         message.retain(&keep);
         Ok(())
     }
+
+    fn horizon(&self) -> Option<u64> {
+        self.horizon
+    }
+
+    fn check(&self) -> Result<(), Refusal> {
+        match (self.horizon, self.keep) {
+            (Some(0), _) => Err(Refusal::new("horizon", "at least 1 row is compared with")),
+            (Some(_), Keep::Last | Keep::None) => Err(Refusal::new(
+                "keep",
+                "the rows of the next message are not known yet: with a horizon the first stays",
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What is compared of each row, in 128 bits.
+pub fn identities(message: &Message, scope: &Scope) -> Vec<u128> {
+    let identity = |row: usize| {
+        let mut text = Vec::with_capacity(8 * scope.numbers.len() + 16 * scope.texts.len());
+        for slot in &scope.numbers {
+            text.extend_from_slice(&bits(message.column(*slot)[row]).to_le_bytes());
+        }
+        for slot in &scope.texts {
+            let cell = message.texts[*slot].get(row);
+            // One more than the length: a missing text is none of length 0.
+            text.extend_from_slice(&cell.map_or(0, |cell| cell.len() as u64 + 1).to_le_bytes());
+            text.extend_from_slice(cell.unwrap_or_default().as_bytes());
+        }
+        fingerprint(&text)
+    };
+    (0..message.rows()).map(identity).collect()
 }
 
 impl DropDuplicates {
@@ -126,7 +161,8 @@ mod tests {
     fn keeps_first_last_or_none() {
         let columns = [vec![1.0, 2.0, 1.0, f64::NAN, f64::NAN, -0.0, 0.0]];
         let kept = |keep| {
-            let rows = DropDuplicates { keep }.flags(&Message::from_columns(&columns), &Scope::numbers(1));
+            let rows =
+                DropDuplicates { keep, horizon: None }.flags(&Message::from_columns(&columns), &Scope::numbers(1));
             rows.iter().map(|keep| u8::from(*keep)).collect::<Vec<_>>()
         };
         assert_eq!(kept(Keep::First), [1, 1, 0, 1, 0, 1, 0]);
@@ -136,7 +172,7 @@ mod tests {
 
     #[test]
     fn three_equal_rows_and_keep_none() {
-        let out = applied(&DropDuplicates { keep: Keep::None }, &[vec![5.0, 5.0, 5.0, 1.0]]).unwrap();
+        let out = applied(&DropDuplicates { keep: Keep::None, horizon: None }, &[vec![5.0, 5.0, 5.0, 1.0]]).unwrap();
         assert_eq!(out, [[1.0]]);
     }
 }

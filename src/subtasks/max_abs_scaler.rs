@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::by_column::{ByColumn, Flaw, refuse_infinite};
 use super::learned::frozen;
 use super::scope::unless_zero;
+use super::streaming::{from_bytes, to_bytes};
 use super::{Fault, Learned, Learner, Scope, Subtask};
 use crate::data::Message;
 use crate::kernels::moments::extent;
@@ -64,6 +65,14 @@ impl Learner for RunningLargest {
         self.largest = self.largest.max(largest(values));
         let scale = unless_zero(self.largest);
         values.iter_mut().for_each(|x| *x = self.scaler.scaled(*x, scale));
+    }
+
+    fn save(&self) -> Vec<u8> {
+        to_bytes(&self.largest)
+    }
+
+    fn load(&mut self, saved: &[u8]) -> Result<(), String> {
+        from_bytes(saved).map(|largest| self.largest = largest)
     }
 }
 

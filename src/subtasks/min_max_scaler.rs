@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::by_column::{ByColumn, Flaw, refuse_infinite};
 use super::learned::frozen;
+use super::streaming::{from_bytes, to_bytes};
 use super::{Fault, Learned, Learner, Refusal, Scope, Subtask};
 use crate::data::Message;
 use crate::kernels::moments::extent;
@@ -82,6 +83,14 @@ impl Learner for RunningExtremes {
         self.extremes = (self.extremes.0.min(min), self.extremes.1.max(max));
         let (scale, shift) = self.scaler.of(self.extremes);
         values.iter_mut().for_each(|x| *x = self.scaler.scaled(*x, scale, shift));
+    }
+
+    fn save(&self) -> Vec<u8> {
+        to_bytes(&self.extremes)
+    }
+
+    fn load(&mut self, saved: &[u8]) -> Result<(), String> {
+        from_bytes(saved).map(|extremes| self.extremes = extremes)
     }
 }
 

@@ -21,6 +21,7 @@ mod polynomial_features;
 mod power_transformer;
 pub mod prepare;
 mod quantile_transformer;
+mod recent;
 mod registry;
 mod replace;
 pub mod result;
@@ -33,9 +34,10 @@ mod streaming;
 
 pub use by_column::{ByColumn, Fused};
 pub use learned::Learned;
+pub use recent::Recent;
 pub use registry::{Entry, Parameter, Role, find};
 pub use scope::Scope;
-pub use streaming::{Learner, Streaming};
+pub use streaming::{Learner, Memory, Remembering, Streaming};
 
 use std::sync::Arc;
 
@@ -81,6 +83,11 @@ pub trait Subtask: Send + Sync {
     /// Refuses parameters that do not go with learning over the stream.
     fn check_stream(&self) -> Result<(), Refusal> {
         Ok(())
+    }
+
+    /// How many rows back in the stream rows are compared with; `None` if only within a message.
+    fn horizon(&self) -> Option<u64> {
+        None
     }
 
     /// The columns after the step, where it changes them.

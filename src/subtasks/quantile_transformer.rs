@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::by_column::{ByColumn, Flaw, refuse_infinite};
 use super::learned::frozen;
+use super::streaming::{from_bytes, to_bytes};
 use super::{Fault, Learned, Learner, Refusal, Scope, Subtask};
 use crate::data::{Message, Scratch};
 use crate::kernels::{normal, order, sketch::Sketch};
@@ -98,6 +99,16 @@ impl Learner for RunningQuantiles {
         let references = self.transformer.references(self.count);
         let all: Scratch<f64> = references.iter().map(|place| quantiles.at(*place)).collect();
         self.transformer.map_by(&all, &references, values);
+    }
+
+    fn save(&self) -> Vec<u8> {
+        to_bytes(&(self.count, self.sketch.to_bytes()))
+    }
+
+    fn load(&mut self, saved: &[u8]) -> Result<(), String> {
+        let (count, sketch): (usize, Vec<u8>) = from_bytes(saved)?;
+        (self.count, self.sketch) = (count, Sketch::from_bytes(&sketch)?);
+        Ok(())
     }
 }
 

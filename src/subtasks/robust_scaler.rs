@@ -87,6 +87,14 @@ impl Learner for RunningQuantiles {
         let scale = if self.scaler.with_scaling { self.scaler.distance(|q| quantiles.at(q)) } else { 1.0 };
         shift_and_divide(values, centre, scale);
     }
+
+    fn save(&self) -> Vec<u8> {
+        self.sketch.to_bytes()
+    }
+
+    fn load(&mut self, saved: &[u8]) -> Result<(), String> {
+        Sketch::from_bytes(saved).map(|sketch| self.sketch = sketch)
+    }
 }
 
 impl RobustScaler {

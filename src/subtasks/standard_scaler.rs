@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::by_column::{ByColumn, Flaw, refuse_infinite};
 use super::learned::frozen;
+use super::streaming::{from_bytes, to_bytes};
 use super::{Fault, Learned, Learner, Scope, Subtask};
 use crate::data::Message;
 use crate::kernels::affine::shift_and_divide;
@@ -72,6 +73,14 @@ impl Learner for RunningMoments {
         self.so_far = Some(moments);
         let (mean, scale) = self.scaler.of(moments);
         shift_and_divide(values, mean, scale);
+    }
+
+    fn save(&self) -> Vec<u8> {
+        to_bytes(&self.so_far)
+    }
+
+    fn load(&mut self, saved: &[u8]) -> Result<(), String> {
+        from_bytes(saved).map(|so_far| self.so_far = so_far)
     }
 }
 

@@ -1,6 +1,8 @@
 //! Subtasks that learn over the stream: each message adds to what the ones before it taught.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+
+use serde::{Deserialize, Serialize};
 
 use super::by_column::refuse_infinite;
 use super::{Fault, Scope};
@@ -10,6 +12,48 @@ use crate::data::Message;
 pub trait Learner: Send {
     /// Takes in the values of a message, then transforms them: scikit-learn's `partial_fit` and `transform`.
     fn learn_and_transform(&mut self, values: &mut [f64]);
+
+    /// All it has learned.
+    fn save(&self) -> Vec<u8>;
+
+    /// Goes on from what was learned before.
+    ///
+    /// # Errors
+    /// Bytes of something else.
+    fn load(&mut self, saved: &[u8]) -> Result<(), String>;
+}
+
+/// What a step remembers of one key, to be kept over the end of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Memory {
+    pub key: Vec<u8>,
+    /// Empty if there is nothing to remember any more.
+    pub state: Vec<u8>,
+}
+
+/// A step that remembers earlier messages.
+pub trait Remembering {
+    /// Changes a message by what was in those before it.
+    fn apply(&mut self, message: &mut Message, scope: &Scope);
+
+    /// What has changed since this was asked for the last time.
+    fn changes(&mut self) -> Vec<Memory>;
+
+    /// Remembers what was remembered before.
+    ///
+    /// # Errors
+    /// Bytes of something else.
+    fn restore(&mut self, memories: &[Memory]) -> Result<(), String>;
+}
+
+/// The bytes of a value.
+pub(super) fn to_bytes(value: &impl Serialize) -> Vec<u8> {
+    postcard::to_stdvec(value).expect("a Vec takes everything")
+}
+
+/// The value of bytes.
+pub(super) fn from_bytes<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, String> {
+    postcard::from_bytes(bytes).map_err(|error| error.to_string())
 }
 
 /// A transform of neighbouring rows that goes on over the messages: the last rows of those before are kept.
@@ -36,6 +80,14 @@ impl<F: Fn(&mut [f64]) + Send> Learner for Carried<F> {
         let surplus = self.last.len().saturating_sub(self.keep);
         self.last.drain(..surplus);
     }
+
+    fn save(&self) -> Vec<u8> {
+        to_bytes(&self.last)
+    }
+
+    fn load(&mut self, saved: &[u8]) -> Result<(), String> {
+        from_bytes(saved).map(|last| self.last = last)
+    }
 }
 
 type NewLearner = Box<dyn Fn() -> Box<dyn Learner> + Send>;
@@ -45,12 +97,20 @@ pub struct Streaming {
     new: NewLearner,
     /// The slot of the text column.
     key: Option<usize>,
+    /// How many columns are learned.
+    columns: usize,
     learners: HashMap<Option<String>, Vec<Box<dyn Learner>>>,
+    changed: HashSet<Option<String>>,
 }
 
 impl Streaming {
-    pub fn new(new: NewLearner, key: Option<usize>) -> Streaming {
-        Streaming { new, key, learners: HashMap::new() }
+    pub fn new(new: NewLearner, key: Option<usize>, columns: usize) -> Streaming {
+        Streaming { new, key, columns, learners: HashMap::new(), changed: HashSet::new() }
+    }
+
+    /// The bytes of a key.
+    pub fn key(text: Option<&str>) -> Vec<u8> {
+        to_bytes(&text)
     }
 
     /// Refuses a message that nothing can be learned from.
@@ -61,18 +121,9 @@ impl Streaming {
         scope.refuse(message, refuse_infinite)
     }
 
-    /// Learns from a message that was not refused, and transforms it.
-    pub fn apply(&mut self, message: &mut Message, scope: &Scope) {
-        for (key, rows) in self.groups(message) {
-            let new = || scope.numbers.iter().map(|_| (self.new)()).collect();
-            let learners = self.learners.entry(key).or_insert_with(new);
-            for (slot, learner) in scope.numbers.iter().zip(learners) {
-                let column = message.column_mut(*slot);
-                let mut values: Vec<f64> = rows.iter().map(|row| column[*row]).collect();
-                learner.learn_and_transform(&mut values);
-                rows.iter().zip(values).for_each(|(row, x)| column[*row] = x);
-            }
-        }
+    fn learners(&mut self, key: Option<String>) -> &mut Vec<Box<dyn Learner>> {
+        let new = || (0..self.columns).map(|_| (self.new)()).collect();
+        self.learners.entry(key).or_insert_with(new)
     }
 
     /// The rows of each key.
@@ -83,6 +134,36 @@ impl Streaming {
             groups.entry(key.map(str::to_owned)).or_default().push(row);
         }
         groups
+    }
+}
+
+impl Remembering for Streaming {
+    /// Learns from a message that was not refused, and transforms it.
+    fn apply(&mut self, message: &mut Message, scope: &Scope) {
+        for (key, rows) in self.groups(message) {
+            for (slot, learner) in scope.numbers.iter().zip(self.learners(key.clone())) {
+                let column = message.column_mut(*slot);
+                let mut values: Vec<f64> = rows.iter().map(|row| column[*row]).collect();
+                learner.learn_and_transform(&mut values);
+                rows.iter().zip(values).for_each(|(row, x)| column[*row] = x);
+            }
+            self.changed.insert(key);
+        }
+    }
+
+    fn changes(&mut self) -> Vec<Memory> {
+        let saved = |key: Option<String>| {
+            let learners: Vec<Vec<u8>> = self.learners[&key].iter().map(|learner| learner.save()).collect();
+            Memory { key: Streaming::key(key.as_deref()), state: to_bytes(&learners) }
+        };
+        self.changed.drain().map(saved).collect()
+    }
+
+    fn restore(&mut self, memories: &[Memory]) -> Result<(), String> {
+        memories.iter().try_for_each(|Memory { key, state }| {
+            let (key, saved): (Option<String>, Vec<Vec<u8>>) = (from_bytes(key)?, from_bytes(state)?);
+            self.learners(key).iter_mut().zip(&saved).try_for_each(|(learner, saved)| learner.load(saved))
+        })
     }
 }
 
@@ -99,12 +180,20 @@ mod tests {
             self.0 = values.iter().copied().fold(self.0, f64::min);
             values.iter_mut().for_each(|x| *x -= self.0);
         }
+
+        fn save(&self) -> Vec<u8> {
+            to_bytes(&self.0)
+        }
+
+        fn load(&mut self, saved: &[u8]) -> Result<(), String> {
+            from_bytes(saved).map(|least| self.0 = least)
+        }
     }
 
     #[test]
     fn each_key_learns_for_itself_and_remembers() {
-        let mut streaming = Streaming::new(Box::new(|| Box::new(Least(f64::INFINITY))), Some(0));
-        let mut apply = |values: Vec<f64>, keys: [&str; 2]| {
+        let new = || Streaming::new(Box::new(|| Box::new(Least(f64::INFINITY))), Some(0), 1);
+        let apply = |streaming: &mut Streaming, values: Vec<f64>, keys: [&str; 2]| {
             let mut message = Message::from_columns(&[values]);
             let mut text = TextColumn::default();
             keys.into_iter().for_each(|key| text.push(Some(key)));
@@ -112,8 +201,14 @@ mod tests {
             streaming.apply(&mut message, &Scope::numbers(1));
             message.column(0).to_vec()
         };
-        assert_eq!(apply(vec![1.0, 10.0], ["a", "b"]), [0.0, 0.0]);
-        assert_eq!(apply(vec![4.0, 7.0], ["a", "b"]), [3.0, 0.0]);
+        let mut streaming = new();
+        assert_eq!(apply(&mut streaming, vec![1.0, 10.0], ["a", "b"]), [0.0, 0.0]);
+        assert_eq!(apply(&mut streaming, vec![4.0, 7.0], ["a", "b"]), [3.0, 0.0]);
+        let memories = streaming.changes();
+        assert_eq!((memories.len(), streaming.changes().len()), (2, 0));
+        let mut next = new();
+        next.restore(&memories).unwrap();
+        assert_eq!(apply(&mut next, vec![4.0, 9.0], ["a", "b"]), [3.0, 2.0]);
     }
 
     #[test]

@@ -1,0 +1,125 @@
+//! Rows of the stream that others are compared with.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+
+use super::streaming::{Memory, Remembering, from_bytes, to_bytes};
+use super::{Scope, drop_duplicates};
+use crate::data::Message;
+
+/// The last rows of the stream, by what is compared of them.
+///
+/// A row that equals one of the `horizon` rows before it is dropped; it counts as the one that later rows are compared
+/// with. Rows are told apart by 128 bits of a hash.
+pub struct Recent {
+    horizon: u64,
+    /// The place in the input where each identity was seen last.
+    places: HashMap<u128, u64>,
+    /// In the order of places, with identities that have been seen again since.
+    order: VecDeque<(u64, u128)>,
+    changed: HashSet<u128>,
+}
+
+impl Recent {
+    /// Compares with so many rows.
+    pub fn new(horizon: u64) -> Recent {
+        Recent { horizon, places: HashMap::new(), order: VecDeque::new(), changed: HashSet::new() }
+    }
+
+    /// What is compared of each row.
+    pub fn identities(message: &Message, scope: &Scope) -> Vec<u128> {
+        drop_duplicates::identities(message, scope)
+    }
+
+    /// The bytes that an identity is kept by.
+    pub fn key(identity: u128) -> Vec<u8> {
+        identity.to_le_bytes().to_vec()
+    }
+
+    /// Sees a row: whether none of those before it is the same.
+    fn is_new(&mut self, identity: u128, place: u64) -> bool {
+        while let Some((seen, old)) = self.order.pop_front_if(|(seen, _)| *seen + self.horizon < place) {
+            if self.places.get(&old) == Some(&seen) {
+                self.places.remove(&old);
+                self.changed.insert(old);
+            }
+        }
+        self.order.push_back((place, identity));
+        self.changed.insert(identity);
+        self.places.insert(identity, place).is_none()
+    }
+}
+
+impl Remembering for Recent {
+    fn apply(&mut self, message: &mut Message, scope: &Scope) {
+        let rows = Recent::identities(message, scope).into_iter().zip(message.ids.clone());
+        let keep: Vec<bool> = rows.map(|(identity, place)| self.is_new(identity, place)).collect();
+        message.retain(&keep);
+    }
+
+    fn changes(&mut self) -> Vec<Memory> {
+        let memory = |identity: u128| {
+            let state = self.places.get(&identity).map_or(Vec::new(), |place| to_bytes(place));
+            Memory { key: Recent::key(identity), state }
+        };
+        self.changed.drain().map(memory).collect()
+    }
+
+    fn restore(&mut self, memories: &[Memory]) -> Result<(), String> {
+        for Memory { key, state } in memories {
+            let identity = u128::from_le_bytes(key.as_slice().try_into().map_err(|_| "no identity of a row")?);
+            let place = from_bytes(state)?;
+            self.places.insert(identity, place);
+            self.order.push_back((place, identity));
+        }
+        self.order.make_contiguous().sort_unstable();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(first: u64, values: &[f64]) -> Message {
+        let mut message = Message::from_columns(&[values.to_vec()]);
+        message.ids.iter_mut().for_each(|id| *id += first);
+        message
+    }
+
+    #[test]
+    fn rows_within_the_horizon_are_dropped_over_messages() {
+        let scope = Scope::numbers(1);
+        let mut recent = Recent::new(3);
+        let mut kept = |first, values: &[f64]| {
+            let mut message = message(first, values);
+            recent.apply(&mut message, &scope);
+            message.column(0).to_vec()
+        };
+        assert_eq!(kept(0, &[1.0, 1.0, 2.0]), [1.0, 2.0]);
+        assert_eq!(kept(3, &[1.0, 3.0, 4.0]), [3.0, 4.0]);
+        // 2.0 was seen last at place 2, 1.0 at place 3.
+        assert_eq!(kept(6, &[1.0, 2.0]), [2.0]);
+    }
+
+    #[test]
+    fn what_was_seen_is_restored_and_what_is_too_old_forgotten() {
+        let scope = Scope::numbers(1);
+        let mut recent = Recent::new(2);
+        let mut kept = HashMap::new();
+        for first in [0, 2] {
+            recent.apply(&mut message(first, &[first as f64, first as f64 + 1.0]), &scope);
+            for Memory { key, state } in recent.changes() {
+                kept.insert(key, state);
+            }
+        }
+        kept.retain(|_, state| !state.is_empty());
+        assert_eq!(kept.len(), 3);
+        let mut next = Recent::new(2);
+        let kept: Vec<Memory> = kept.into_iter().map(|(key, state)| Memory { key, state }).collect();
+        next.restore(&kept).unwrap();
+        let mut message = message(4, &[3.0, 2.0, 0.0]);
+        next.apply(&mut message, &scope);
+        assert_eq!(message.column(0), [2.0, 0.0]);
+        assert_eq!((next.places.len(), next.order.len()), (3, 3));
+    }
+}
