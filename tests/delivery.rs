@@ -275,6 +275,22 @@ fn connections_that_are_cut_and_held_up_lose_nothing_and_repeat_nothing() {
 
 #[test]
 #[ignore = "needs mosquitto"]
+fn what_a_broker_has_kept_is_taken_however_much_it_is() {
+    const ROWS: u64 = 60_000;
+    let directory = tempfile::tempdir().unwrap();
+    let broker = persistent(&directory);
+    let (carrier, out) = (carrier(&directory), directory.path().join("out.csv"));
+    let start = || Process::subscribed(&mut run(&carrier, broker.port, 1, &out, &[]));
+    start().drain();
+    publish(broker.port, QoS::AtLeastOnce, 0..ROWS, &mut ChaCha8Rng::seed_from_u64(12));
+    let process = start();
+    wait_until("all rows", || numbers(&out).len() as u64 >= ROWS);
+    process.drain();
+    assert!(numbers(&out).into_iter().eq(0..ROWS));
+}
+
+#[test]
+#[ignore = "needs mosquitto"]
 fn results_without_their_checkpoint_are_not_replaced() {
     let directory = tempfile::tempdir().unwrap();
     let broker = persistent(&directory);

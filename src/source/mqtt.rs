@@ -310,7 +310,11 @@ impl Listener {
         while !self.stop.is_set() {
             match arrivals.send_timeout(arrival, LOOK_UP) {
                 Ok(()) | Err(SendTimeoutError::Disconnected(_)) => return,
-                Err(SendTimeoutError::Timeout(back)) => arrival = back,
+                Err(SendTimeoutError::Timeout(back)) => {
+                    // The answer to the subscription may be behind what a broker has kept, and be waited for.
+                    let _ = self.ready.try_send(());
+                    arrival = back;
+                }
             }
         }
     }
