@@ -174,6 +174,76 @@ fn what_steps_remember_survives_kills() {
     assert!(wrong.is_empty(), "{wrong:?}");
 }
 
+/// A dataflow with a table of all rows, and one of the last hour in which rows replace each other; results go nowhere.
+fn tabler(directory: &TempDir) -> PathBuf {
+    let path = directory.path().join("tabler.toml");
+    let tables = r#"
+        [[table]]
+        name = "all"
+        aggregates = ["count", "sum", "median"]
+        sink = { url = "all.ndjson" }
+        [[table]]
+        name = "recent"
+        time = "n"
+        window = "10m"
+        columns = ["n"]
+        aggregates = ["count", "sum"]
+        upsert = ["n"]
+        retention = "1h"
+        sink = { url = "recent.csv" }
+    "#;
+    let text = std::fs::read_to_string(carrier(directory)).unwrap();
+    std::fs::write(&path, text + tables).unwrap();
+    path
+}
+
+#[test]
+#[ignore = "needs mosquitto"]
+fn what_tables_hold_survives_kills() {
+    const ROWS: u64 = 4_000;
+    let directory = tempfile::tempdir().unwrap();
+    let broker = persistent(&directory);
+    let dataflow = tabler(&directory);
+    let mut random = ChaCha8Rng::seed_from_u64(11);
+    let flags: [&[&str]; 3] = [&["-w", "1"], &["-w", "2"], &["-n", "2", "-w", "1"]];
+    let start = |flags| {
+        let sink = Path::new("null");
+        Process::subscribed(run(&dataflow, broker.port, 1, sink, flags).current_dir(directory.path()))
+    };
+    let mut process = start(flags[0]);
+    let mut sent = 0;
+    for kill in 0..kills() {
+        let publisher = std::thread::spawn(move || {
+            let mut random = ChaCha8Rng::seed_from_u64(kill as u64);
+            publish(broker.port, QoS::AtLeastOnce, sent..sent + ROWS, &mut random);
+            publish(broker.port, QoS::AtLeastOnce, sent..sent + ROWS / 4, &mut random);
+        });
+        sent += ROWS;
+        std::thread::sleep(Duration::from_millis(random.random_range(0..400)));
+        kill_one(&mut process.0, &mut random);
+        process = start(flags[kill % 3]);
+        publisher.join().unwrap();
+    }
+    let all = || std::fs::read_to_string(directory.path().join("all.ndjson")).unwrap_or_default();
+    let rows = format!("\"rows\":{}.0,", sent + sent / 4);
+    wait_until("all rows", || all().contains(&rows));
+    process.drain();
+    let mut came: Vec<u64> = (0..sent).chain((0..sent).filter(|n| n % ROWS < ROWS / 4)).collect();
+    came.sort_unstable();
+    let (count, sum) = (came.len(), came.iter().sum::<u64>());
+    let median = (came[(count - 1) / 2] + came[count / 2]) as f64 / 2.0;
+    let line = format!("{rows}\"n_count\":{count}.0,\"n_sum\":{sum}.0,\"n_median\":{median:.1}}}\n");
+    assert!(all().ends_with(&line), "{} does not end with {line}", all());
+    let recent = std::fs::read_to_string(directory.path().join("recent.csv")).unwrap();
+    let figures = recent.lines().skip(1).map(|line| line.split(',').skip(3).collect::<Vec<_>>().join(","));
+    let windows = (0..sent).step_by(600).filter(|start| start + 600 + 3600 > sent - 1);
+    let expected = windows.map(|start| {
+        let rows = start..(start + 600).min(sent);
+        format!("{0}.0,{0}.0,{1}.0", rows.end - rows.start, rows.sum::<u64>())
+    });
+    assert_eq!(figures.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
+}
+
 /// What is published on `results`: the columns `row` and `n`, as they come.
 fn collect(port: u16) -> Arc<Mutex<Vec<(u64, u64)>>> {
     let mut options = MqttOptions::new("collector", "127.0.0.1", port);

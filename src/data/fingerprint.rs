@@ -18,9 +18,7 @@ mod tests {
 
     #[test]
     fn fingerprints_stay_what_they_are() {
-        // Checkpoints hold them.
-        assert_eq!(fingerprint(b"rowmill"), fingerprint(b"rowmill"));
-        assert_ne!(fingerprint(b"rowmill"), fingerprint(b"rowmill "));
-        println!("{:#x}", fingerprint(b"rowmill"));
+        // Checkpoints hold them; the number is that of the paper's algorithm, written down apart in Python.
+        assert_eq!(fingerprint(b"rowmill"), 0x6428_ddb1_78a8_6fc8_0835_38d1_8bbc_8e35);
     }
 }

@@ -8,6 +8,7 @@ mod parse;
 mod sections;
 mod table;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use diagnostic::Diagnostic;
@@ -165,6 +166,18 @@ impl Dataflow {
     pub fn remember(&self) -> Vec<bool> {
         let remembers = |fitting: &Fitting| matches!(fitting, Fitting::Stream { .. } | Fitting::Row { .. });
         self.steps.iter().map(|step| remembers(&step.fitting)).collect()
+    }
+
+    /// Whether a step or a table remembers earlier messages.
+    pub fn remembers(&self) -> bool {
+        self.remember().contains(&true) || !self.tables.is_empty()
+    }
+
+    /// Where progress is kept from run to run; `None` if the source does not deliver again, or the sink can't tell what
+    /// of the results is finished.
+    pub fn checkpoint(&self) -> Option<PathBuf> {
+        let persistent = self.source_settings.is_persistent();
+        self.sink.checkpoint(&self.name, self.remembers()).filter(|_| persistent)
     }
 
     /// A hash of each line of the file that says what is to be done, and of each override, to know the dataflow again.

@@ -8,9 +8,9 @@ use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefini
 
 use super::ledger::Memories;
 use super::remember::StepMemory;
+use crate::data::Memory;
 use crate::dataflow::Line;
 use crate::source::{Position, Taken};
-use crate::subtasks::Memory;
 
 /// Single numbers, by name.
 const NUMBERS: TableDefinition<'_, &str, u64> = TableDefinition::new("numbers");

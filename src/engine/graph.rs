@@ -30,7 +30,7 @@ pub struct Plan {
     /// Of the results.
     pub schema_out: Arc<Schema>,
     pub stages: Vec<Stage>,
-    /// What steps remember of an earlier run.
+    /// What steps remembered in an earlier run.
     pub memories: Vec<StepMemory>,
     pub placement: Placement,
     pub encoding: Encoding,
@@ -70,6 +70,12 @@ pub struct Inputs {
 }
 
 impl Inputs {
+    /// Nothing comes before this epoch.
+    pub fn start_at(&mut self, epoch: u64) {
+        self.buckets.advance_to(epoch);
+        self.references.iter_mut().for_each(|reference| reference.advance_to(epoch));
+    }
+
     /// Sends a bucket as its epoch.
     pub fn send(&mut self, bucket: Arc<Bucket>) {
         let epoch = bucket.epoch;

@@ -27,12 +27,14 @@ pub struct Ledger {
     pub complete: Option<Complete>,
     /// The first epochs in flight, those that are settled already: what was written, and what steps told.
     settled: VecDeque<Settled>,
-    /// Whether steps remember: only an epoch after which they have told all is complete.
+    /// Whether steps or tables remember: only an epoch after which they have told all is complete.
     snapshots: bool,
-    /// What steps remember as of what is complete, by operator and key, as far as it is not in the checkpoint yet.
+    /// What is remembered as of what is complete, by operator and key, as far as it is not in the checkpoint yet.
     pub memories: Memories,
     /// What they told after it.
     told: Vec<StepMemory>,
+    /// What tables hold after epochs in flight, as far as they have told.
+    of_tables: BTreeMap<u64, Vec<StepMemory>>,
     /// Whether no sink has taken the results of an epoch: what comes after it does not count as complete.
     gap: bool,
     pub rows_in: u64,
@@ -49,7 +51,7 @@ pub struct Ledger {
     pub service_row: Histogram,
 }
 
-/// What steps remember, by operator and key; empty where there is nothing any more.
+/// What is remembered, by operator and key; empty where there is nothing any more.
 pub type Memories = BTreeMap<(usize, Vec<u8>), Vec<u8>>;
 
 /// An epoch that all of its receipts have come for.
@@ -124,6 +126,7 @@ impl Ledger {
             let Settled { written, memories } = self.settled.pop_front().unwrap_or_default();
             self.gap |= written.is_none();
             self.told.extend(memories);
+            self.told.extend(self.of_tables.remove(&bucket.epoch).into_iter().flatten());
             if let Some(length) = written.filter(|_| !self.gap && (!self.snapshots || bucket.snapshot)) {
                 let told = self.told.drain(..).map(|of| ((of.operator, of.memory.key), of.memory.state));
                 self.memories.extend(told);
@@ -142,6 +145,11 @@ impl Ledger {
                 self.latency.row.record(now.saturating_sub(rows[0]), rows.len() as u64);
             }
         }
+    }
+
+    /// Takes in what a table holds of a key after an epoch.
+    pub fn remember(&mut self, epoch: u64, memory: StepMemory) {
+        self.of_tables.entry(epoch).or_default().push(memory);
     }
 
     pub fn settle(&mut self, receipt: &mut Receipt, rows: u64) {

@@ -11,9 +11,9 @@ use super::Times;
 use super::graph::Session;
 use super::in_order::InOrder;
 use super::parcel::{Parcel, Receipt};
-use crate::data::{Message, fingerprint};
+use crate::data::{Memory, Message, fingerprint};
 use crate::dataflow::{Step, StreamKey};
-use crate::subtasks::{Memory, Recent, Remembering, Streaming};
+use crate::subtasks::{Recent, Remembering, Streaming};
 
 /// The rows of a message whose keys one worker owns.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -22,10 +22,10 @@ struct Part {
     parcel: Parcel,
 }
 
-/// What a step of the chain remembers of a key.
+/// What a step of the chain or a table remembers of a key.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepMemory {
-    /// The number of its operator.
+    /// The number of its operator; tables have numbers of their own.
     pub operator: usize,
     pub memory: Memory,
 }

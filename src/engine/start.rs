@@ -16,7 +16,7 @@ pub struct Start {
     /// What becomes of the sink's file.
     pub existing: Existing,
     pub position: Position,
-    /// What steps remembered then.
+    /// What steps and tables remembered then.
     pub memories: Vec<StepMemory>,
 }
 
@@ -28,8 +28,7 @@ impl Start {
     /// A checkpoint that can't be used, or results without one.
     pub fn find(dataflow: &Dataflow, options: &Options) -> Result<Start, Error> {
         let existing = existing(dataflow, options);
-        let Some(path) = dataflow.sink.checkpoint(&dataflow.name).filter(|_| dataflow.source_settings.is_persistent())
-        else {
+        let Some(path) = dataflow.checkpoint() else {
             return Ok(Start { checkpoint: None, existing, position: Position::default(), memories: Vec::new() });
         };
         if options.fresh && path.exists() {

@@ -1,39 +1,52 @@
 //! Tables beside the chain: rows leave it after a step, and differential dataflow keeps the lines right.
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use differential_dataflow::hashable::Hashable;
 use differential_dataflow::input::{Input, InputSession};
 use differential_dataflow::operators::arrange::{Arranged, TraceAgent};
 use differential_dataflow::trace::implementations::{ValBuilder, ValSpine};
 use differential_dataflow::{AsCollection, ExchangeData, VecCollection, difference::Semigroup};
 use serde::{Deserialize, Serialize};
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
-use timely::dataflow::operators::Probe;
 use timely::dataflow::operators::generic::operator::Operator;
 use timely::dataflow::operators::generic::{OutputBuilder, builder_rc::OperatorBuilder};
+use timely::dataflow::operators::{Capability, OkErr, Probe};
 use timely::dataflow::{ProbeHandle, Scope, StreamVec};
 
 use super::failure::Failure;
 use super::graph::Session;
 use super::in_order::InOrder;
+use super::ledger::Ledger;
 use super::outlet::Outlet;
 use super::parcel::Parcel;
 use super::query::Server;
+use super::remember::StepMemory;
 use super::{Error, Options};
-use crate::data::{Message, Schema};
+use crate::data::{Memory, Message, Schema};
 use crate::dataflow::{Dataflow, TableOf};
 use crate::tables::{
-    Cell, Contents, Group, Join, Keeper, Reference, Rows, Shared, Summaries, Summary, Table, Values, share,
+    Cell, Contents, Differences, Group, Join, Keeper, Reference, Rows, Shared, Summaries, Summary, Table, Values, share,
 };
 
 /// The tables of a dataflow, on one worker.
 pub struct Tables {
-    pub shared: Vec<Arc<Shared>>,
+    shared: Vec<Arc<Shared>>,
     /// For each table.
-    pub outlets: Vec<Option<Outlet>>,
-    pub references: Vec<Option<Reference>>,
+    outlets: Vec<Option<Outlet>>,
+    references: Vec<Option<Reference>>,
+    kept: Option<Kept>,
+}
+
+/// How what tables hold outlives a run.
+#[derive(Clone)]
+pub struct Kept {
+    /// What they held before.
+    pub memories: Vec<StepMemory>,
+    /// The first worker's takes what they hold now.
+    pub ledger: Rc<RefCell<Ledger>>,
 }
 
 /// A reference that is read again when its file changes; what it holds on the first worker only.
@@ -45,6 +58,9 @@ pub struct ReferenceInput {
 
 /// How often a reference's file is looked at.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// What tables hold is remembered behind what operators of the chain remember: under numbers from here on.
+const TABLES: usize = 1 << 16;
 
 /// The lines of a table behind their groups.
 type Lines<'scope> = VecCollection<'scope, u64, (Group, Vec<Cell>), isize>;
@@ -61,6 +77,8 @@ enum What<I> {
     Item(I),
     /// The latest time of a message's rows, for all workers.
     Latest(i64),
+    /// That all is to be written down, for all workers.
+    Snapshot,
 }
 
 impl Tables {
@@ -68,12 +86,13 @@ impl Tables {
     /// the server is held.
     ///
     /// # Errors
-    /// Columns or references that are not there.
+    /// Columns or references that are not there, or memories that can't be read.
     pub fn open(
         index: usize,
         dataflow: &Dataflow,
         schema: &Schema,
         options: &Options,
+        kept: Option<Kept>,
         failure: &Failure,
     ) -> Result<(Tables, Option<Server>), Error> {
         let (mut tables, mut outlets, mut references, mut seen) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -93,13 +112,34 @@ impl Tables {
             tracing::warn!("{reason}: tables can't be asked for");
             None
         });
-        let shared = share(&tables).into_iter().map(Arc::new).collect();
-        Ok((Tables { shared, outlets, references }, server))
+        let shared: Vec<Arc<Shared>> = share(&tables).into_iter().map(Arc::new).collect();
+        let tables = Tables { shared, outlets, references, kept };
+        tables.check().map_err(Error::Checkpoint)?;
+        Ok((tables, server))
     }
 
     /// The operators after which rows are taken.
     pub fn inputs(&self) -> Vec<usize> {
         self.shared.iter().map(|shared| shared.grouping.input).collect()
+    }
+
+    /// Whether all tables can go on from their memories.
+    fn check(&self) -> Result<(), String> {
+        self.shared.iter().enumerate().try_for_each(|(place, shared)| {
+            let memories = self.memories(place);
+            let grouping = shared.grouping.clone();
+            let checked = match grouping.upsert.is_empty() {
+                true => Summaries::new(grouping, false).restore(&memories, |_| true, &mut Vec::new()),
+                false => Rows::new(grouping, false).restore(&memories, |_| true, &mut Vec::new()),
+            };
+            checked.map_err(|reason| format!("table {}: {reason}", shared.name()))
+        })
+    }
+
+    /// What tables with one grouping held before.
+    fn memories(&self, place: usize) -> Vec<Memory> {
+        let memories = self.kept.iter().flat_map(|kept| &kept.memories);
+        memories.filter(|of| of.operator == TABLES + place).map(|of| of.memory.clone()).collect()
     }
 
     /// Takes the rows after an operator for the tables that want them there; the parcels go on.
@@ -110,8 +150,11 @@ impl Tables {
         references: &mut Vec<ReferenceInput>,
         probe: &ProbeHandle<u64>,
     ) -> StreamVec<'scope, u64, Parcel> {
-        for shared in self.shared.iter().filter(|shared| shared.grouping.input == operator) {
-            let (on, tables) = lines(parcels, shared);
+        for (place, shared) in self.shared.clone().iter().enumerate() {
+            if shared.grouping.input != operator {
+                continue;
+            }
+            let (on, tables) = self.lines(parcels, place, probe);
             parcels = on;
             for ((number, table), mut lines) in shared.tables.iter().zip(tables) {
                 if let (Some(at), Some(reference)) = (&table.join, self.references[*number].take()) {
@@ -122,32 +165,53 @@ impl Tables {
         }
         parcels
     }
-}
 
-/// The lines of each of the tables that share what is kept of rows.
-fn lines<'scope>(
-    parcels: StreamVec<'scope, u64, Parcel>,
-    shared: &Arc<Shared>,
-) -> (StreamVec<'scope, u64, Parcel>, Vec<Lines<'scope>>) {
-    let grouping = shared.grouping.clone();
-    if grouping.upsert.is_empty() {
-        let (parcels, taken) = take(parcels, shared, Shared::summaries, |(group, _)| group.hashed());
-        let summaries = arrange(keep(taken, Summaries::new(grouping), shared), shared);
-        return (parcels, reduce(&summaries, shared, |_, summaries: &[(&(), Summary)]| summaries[0].1.clone()));
+    /// The lines of each of the tables that share what is kept of rows.
+    fn lines<'scope>(
+        &self,
+        parcels: StreamVec<'scope, u64, Parcel>,
+        place: usize,
+        probe: &ProbeHandle<u64>,
+    ) -> (StreamVec<'scope, u64, Parcel>, Vec<Lines<'scope>>) {
+        let shared = &self.shared[place];
+        let (grouping, remembers) = (shared.grouping.clone(), self.kept.is_some());
+        if grouping.upsert.is_empty() {
+            let (parcels, taken) = take::<Summaries>(parcels, shared, Shared::summaries);
+            let summaries = arrange(self.keep(taken, Summaries::new(grouping, remembers), place, probe), shared);
+            return (parcels, reduce(&summaries, shared, |_, summaries: &[(&(), Summary)]| summaries[0].1.clone()));
+        }
+        let (parcels, taken) = take::<Rows>(parcels, shared, Shared::rows);
+        let rows = arrange(self.keep(taken, Rows::new(grouping, remembers), place, probe), shared);
+        let summary = |shared: &Shared, rows: &[(&Values, isize)]| shared.summary(rows.iter().copied());
+        (parcels, reduce(&rows, shared, summary))
     }
-    let (parcels, taken) = take(parcels, shared, Shared::rows, |row| row.upsert.hashed());
-    let rows = arrange(keep(taken, Rows::new(grouping), shared), shared);
-    let summary = |shared: &Shared, rows: &[(&Values, isize)]| shared.summary(rows.iter().copied());
-    (parcels, reduce(&rows, shared, summary))
+
+    /// What a keeper makes of what was held before, and of what comes. What it holds goes to the ledger.
+    fn keep<'scope, K: Keeper<Item: timely::ExchangeData, Value: ExchangeData, Difference: ExchangeData> + 'static>(
+        &self,
+        taken: StreamVec<'scope, u64, Taken<K::Item>>,
+        mut keeper: K,
+        place: usize,
+        probe: &ProbeHandle<u64>,
+    ) -> VecCollection<'scope, u64, (Group, K::Value), K::Difference> {
+        let (index, peers) = (taken.scope().index() as u64, taken.scope().peers() as u64);
+        let mut held_before = Vec::new();
+        let restored = keeper.restore(&self.memories(place), |route| route % peers == index, &mut held_before);
+        restored.expect("all memories were checked before the graph is built");
+        let (kept, held) = keep(taken, keeper, held_before, &self.shared[place]);
+        if let Some(Kept { ledger, .. }) = self.kept.clone() {
+            tell_ledger(held, place, ledger).probe_with(probe);
+        }
+        kept.as_collection()
+    }
 }
 
-/// Hands on parcels, and what of their messages tables need, to the workers that `route` names.
-fn take<'scope, I: timely::ExchangeData>(
+/// Hands on parcels, and what of their messages tables need, to the workers that keep it.
+fn take<'scope, K: Keeper<Item: timely::ExchangeData> + 'static>(
     parcels: StreamVec<'scope, u64, Parcel>,
     shared: &Arc<Shared>,
-    of_message: impl Fn(&Shared, &Message, &[Option<i64>]) -> Vec<I> + 'static,
-    route: impl Fn(&I) -> u64 + 'static,
-) -> (StreamVec<'scope, u64, Parcel>, StreamVec<'scope, u64, Taken<I>>) {
+    of_message: impl Fn(&Shared, &Message, &[Option<i64>]) -> Vec<K::Item> + 'static,
+) -> (StreamVec<'scope, u64, Parcel>, StreamVec<'scope, u64, Taken<K::Item>>) {
     let (scope, shared) = (parcels.scope(), shared.clone());
     let peers = scope.peers() as u64;
     let mut builder = OperatorBuilder::new(format!("{} take", shared.name()), scope);
@@ -168,11 +232,12 @@ fn take<'scope, I: timely::ExchangeData>(
                         tracing::warn!("table {}: rows that do not tell their time are left out", shared.name());
                     }
                     let latest = times.iter().flatten().max().filter(|_| shared.grouping.retention.is_some());
-                    if let Some(latest) = latest {
-                        (0..peers).for_each(|to| out.give(Taken { to, what: What::Latest(*latest) }));
+                    for to in 0..peers {
+                        latest.iter().for_each(|latest| out.give(Taken { to, what: What::Latest(**latest) }));
+                        parcel.receipt.snapshot.then(|| out.give(Taken { to, what: What::Snapshot }));
                     }
                     for item in of_message(&shared, &parcel.message, &times) {
-                        out.give(Taken { to: route(&item), what: What::Item(item) });
+                        out.give(Taken { to: K::route(&item), what: What::Item(item) });
                     }
                     on.give(parcel);
                 }
@@ -182,54 +247,90 @@ fn take<'scope, I: timely::ExchangeData>(
     (parcels, taken)
 }
 
-/// What a keeper makes of what comes, in the order of epochs.
+/// An update of differential dataflow.
+type Update<K> = ((Group, <K as Keeper>::Value), u64, <K as Keeper>::Difference);
+/// What a table holds of a key after an epoch.
+type Held = (u64, Memory);
+
+/// What a keeper makes of what comes, in the order of epochs, behind what it held before; and what it holds, where that
+/// is to be written down.
 fn keep<'scope, K: Keeper<Item: timely::ExchangeData, Value: ExchangeData, Difference: ExchangeData> + 'static>(
     taken: StreamVec<'scope, u64, Taken<K::Item>>,
     mut keeper: K,
+    mut differences: Differences<K>,
     shared: &Shared,
-) -> VecCollection<'scope, u64, (Group, K::Value), K::Difference> {
-    let mut held = InOrder::new();
+) -> (StreamVec<'scope, u64, Update<K>>, StreamVec<'scope, u64, Held>) {
+    let mut waiting = InOrder::new();
     let retention = shared.grouping.retention.unwrap_or(0);
     let route = Exchange::new(|taken: &Taken<K::Item>| taken.to);
-    let kept = taken.unary_frontier(route, &format!("{} keep", shared.name()), |_, _| {
-        move |(input, frontier), output: &mut Session<'_, ((Group, K::Value), u64, K::Difference)>| {
-            held.take_in(input);
-            let mut differences = Vec::new();
-            while let Some((capability, taken)) = held.next_complete(frontier) {
+    let kept = taken.unary_frontier(route, &format!("{} keep", shared.name()), |first, _| {
+        let mut first = Some(first);
+        move |(input, frontier), output: &mut Session<'_, Result<Update<K>, Held>>| {
+            let mut give = |capability: &Capability<u64>, differences: &mut Differences<K>, held: Vec<Memory>| {
+                let epoch = *capability.time();
+                let updates = differences.drain(..).map(|(datum, difference)| Ok((datum, epoch, difference)));
+                let held = held.into_iter().map(|memory| Err((epoch, memory)));
+                output.session(capability).give_iterator(updates.chain(held));
+            };
+            if let Some(first) = first.take() {
+                give(&first, &mut differences, Vec::new());
+            }
+            waiting.take_in(input);
+            while let Some((capability, taken)) = waiting.next_complete(frontier) {
                 let latest = taken.iter().filter_map(|taken| match taken.what {
                     What::Latest(latest) => Some(latest),
-                    What::Item(_) => None,
+                    What::Item(_) | What::Snapshot => None,
                 });
                 if let Some(latest) = latest.max() {
                     keeper.expire(latest - retention, &mut differences);
                 }
+                let mut snapshot = false;
                 for taken in taken {
-                    if let What::Item(item) = taken.what {
-                        keeper.take(item, &mut differences);
+                    match taken.what {
+                        What::Item(item) => keeper.take(item, &mut differences),
+                        What::Snapshot => snapshot = true,
+                        What::Latest(_) => {}
                     }
                 }
-                let epoch = *capability.time();
-                let updates = differences.drain(..).map(|(datum, difference)| (datum, epoch, difference));
-                output.session(&capability).give_iterator(updates);
+                let held = if snapshot { keeper.changes() } else { Vec::new() };
+                give(&capability, &mut differences, held);
             }
         }
     });
-    kept.as_collection()
+    kept.ok_err(|kept| kept)
+}
+
+/// Brings what tables hold to the ledger of the first worker.
+fn tell_ledger<'scope>(
+    held: StreamVec<'scope, u64, Held>,
+    place: usize,
+    ledger: Rc<RefCell<Ledger>>,
+) -> StreamVec<'scope, u64, ()> {
+    held.unary(Exchange::new(|_: &Held| 0), "held", |_, _| {
+        move |input, _output: &mut Session<'_, ()>| {
+            input.for_each(|_, held| {
+                let mut ledger = ledger.borrow_mut();
+                for (epoch, memory) in held.drain(..) {
+                    ledger.remember(epoch, StepMemory { operator: TABLES + place, memory });
+                }
+            });
+        }
+    })
 }
 
 /// Groups with what is kept of their rows.
-type Kept<'scope, V, R> = Arranged<'scope, TraceAgent<ValSpine<Group, V, u64, R>>>;
+type Grouped<'scope, V, R> = Arranged<'scope, TraceAgent<ValSpine<Group, V, u64, R>>>;
 
 fn arrange<'scope, V: ExchangeData, R: ExchangeData + Semigroup>(
     kept: VecCollection<'scope, u64, (Group, V), R>,
     shared: &Shared,
-) -> Kept<'scope, V, R> {
+) -> Grouped<'scope, V, R> {
     kept.arrange_by_key_named(&format!("{} groups", shared.name()))
 }
 
 /// The lines of each table over what is kept.
 fn reduce<'scope, V: ExchangeData, R: ExchangeData + Semigroup>(
-    kept: &Kept<'scope, V, R>,
+    kept: &Grouped<'scope, V, R>,
     shared: &Arc<Shared>,
     summary: impl Fn(&Shared, &[(&V, R)]) -> Summary + Clone + 'static,
 ) -> Vec<Lines<'scope>> {

@@ -18,7 +18,7 @@ use super::ledger::Ledger;
 use super::remember;
 use super::stages::stages;
 use super::start::{Start, existing};
-use super::tables::Tables;
+use super::tables::{Kept, Tables};
 use super::tap::Tap;
 use super::tell::tell;
 use super::watch::{Showing, Watch};
@@ -57,9 +57,13 @@ pub fn run(
     };
     let first_in_process = worker.index() / options.cluster.workers * options.cluster.workers;
     let (steps, schema_out) = dataflow.steps(&schema)?;
-    let memories = if dataflow.remember().contains(&true) { tell(worker, memories) } else { Vec::new() };
+    let memories = if dataflow.remembers() { tell(worker, memories) } else { Vec::new() };
     remember::check(&steps, &memories).map_err(Error::Checkpoint)?;
-    let (tables, _server) = Tables::open(worker.index(), dataflow, &schema, options, &failure)?;
+    let kept_letters = if options.on_live.is_some() { KEPT_LETTERS } else { 0 };
+    let snapshots = intake.as_ref().is_some_and(|intake| intake.snapshots.is_some());
+    let ledger = Rc::new(RefCell::new(Ledger::new(dataflow.labels(), kept_letters, snapshots)));
+    let kept = dataflow.checkpoint().map(|_| Kept { memories: memories.clone(), ledger: ledger.clone() });
+    let (tables, _server) = Tables::open(worker.index(), dataflow, &schema, options, kept, &failure)?;
     let stages = stages(&steps, dataflow.placement, options.fuse, &tables.inputs());
     let plan = Plan {
         stages,
@@ -72,9 +76,6 @@ pub fn run(
         tap: tap.clone(),
     };
     let times = Rc::new(RefCell::new(ServiceTimes::new(steps.len() + 2)));
-    let kept_letters = if options.on_live.is_some() { KEPT_LETTERS } else { 0 };
-    let snapshots = intake.as_ref().is_some_and(|intake| intake.snapshots.is_some());
-    let ledger = Rc::new(RefCell::new(Ledger::new(dataflow.labels(), kept_letters, snapshots)));
     let writer = SharedWriter::open(worker.index(), &plan, dataflow, options, existing, &failure);
     let accounts = LedgerAccounts::open(worker.index(), dataflow, &ledger, &failure);
     let gather = Gather::build(worker);
@@ -134,7 +135,7 @@ fn max_epochs(cluster: &Cluster, bucket_size: usize) -> usize {
     cluster.workers * cluster.processes() * (rows / bucket_size).clamp(least, 256)
 }
 
-/// After which messages steps tell what they remember.
+/// After which messages steps and tables tell what they remember.
 #[derive(Default)]
 struct Snapshots {
     last: Option<Instant>,
@@ -155,8 +156,10 @@ impl Snapshots {
 struct Intake {
     source: Source,
     acknowledgement: Acknowledgement,
-    /// When steps tell what they remember, if it is kept.
+    /// When steps and tables tell what they remember, if it is kept.
     snapshots: Option<Snapshots>,
+    /// The first one of this run.
+    next_epoch: u64,
     clock: Clock,
     peeked: Option<Bucket>,
     started: Instant,
@@ -172,11 +175,8 @@ impl Intake {
         let source = Source::start(&dataflow.source, settings, &start.position, clock, options.stop.clone(), waker);
         Intake {
             source,
-            snapshots: start
-                .checkpoint
-                .as_ref()
-                .filter(|_| dataflow.remember().contains(&true))
-                .map(|_| Snapshots::default()),
+            snapshots: start.checkpoint.as_ref().filter(|_| dataflow.remembers()).map(|_| Snapshots::default()),
+            next_epoch: start.position.next_epoch,
             acknowledgement: Acknowledgement::new(start.checkpoint),
             clock,
             peeked: None,
@@ -222,6 +222,7 @@ impl Intake {
         }
         let Ends { inputs, probe } = ends;
         let mut inputs = Some(inputs);
+        inputs.iter_mut().for_each(|inputs| inputs.start_at(self.next_epoch));
         let mut watch = Watch::new(self.started);
         while !probe.done() {
             if failure.borrow().is_some() {

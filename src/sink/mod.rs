@@ -84,11 +84,12 @@ impl Settings {
     }
 
     /// The file that tells how much of the results is finished, for the dataflow of this name; `None` where that can't
-    /// be told.
-    pub fn checkpoint(&self, name: &str) -> Option<PathBuf> {
+    /// be told. With `remembers`, there is more to tell than that.
+    pub fn checkpoint(&self, name: &str, remembers: bool) -> Option<PathBuf> {
         match &self.url {
             Url::Ndjson(path) | Url::Csv(path) if !self.parts => Some(path.with_added_extension("checkpoint")),
             Url::Mqtt(_) => Some(format!("{name}.checkpoint").into()),
+            Url::Null if remembers => Some(format!("{name}.checkpoint").into()),
             _ => None,
         }
     }

@@ -8,9 +8,8 @@ use serde::Deserialize;
 use super::by_column::{ByColumn, Flaw, refuse_infinite};
 use super::learned::frozen;
 use super::scope::unless_zero;
-use super::streaming::{from_bytes, to_bytes};
 use super::{Fault, Learned, Learner, Scope, Subtask};
-use crate::data::Message;
+use crate::data::{Message, from_bytes, to_bytes};
 use crate::kernels::moments::extent;
 
 /// Divides a column by its largest absolute value.

@@ -7,9 +7,8 @@ use serde::Deserialize;
 
 use super::by_column::{ByColumn, Flaw, refuse_infinite};
 use super::learned::frozen;
-use super::streaming::{from_bytes, to_bytes};
 use super::{Fault, Learned, Learner, Refusal, Scope, Subtask};
-use crate::data::Message;
+use crate::data::{Message, from_bytes, to_bytes};
 use crate::kernels::moments::extent;
 
 /// Maps the smallest value of a column to one end of a range and the largest to the other.

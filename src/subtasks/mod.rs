@@ -37,7 +37,7 @@ pub use learned::Learned;
 pub use recent::Recent;
 pub use registry::{Entry, Parameter, Role, find};
 pub use scope::Scope;
-pub use streaming::{Learner, Memory, Remembering, Streaming};
+pub use streaming::{Learner, Remembering, Streaming};
 
 use std::sync::Arc;
 

@@ -7,9 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::by_column::{ByColumn, Flaw, refuse_infinite};
 use super::learned::frozen;
-use super::streaming::{from_bytes, to_bytes};
 use super::{Fault, Learned, Learner, Refusal, Scope, Subtask};
-use crate::data::{Message, Scratch};
+use crate::data::{Message, Scratch, from_bytes, to_bytes};
 use crate::kernels::{normal, order, sketch::Sketch};
 
 /// How far from an end of the data a value counts as the end itself, for the normal distribution.

@@ -2,9 +2,9 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use super::streaming::{Memory, Remembering, from_bytes, to_bytes};
+use super::streaming::Remembering;
 use super::{Scope, drop_duplicates};
-use crate::data::Message;
+use crate::data::{Memory, Message, from_bytes, to_bytes};
 
 /// The last rows of the stream, by what is compared of them.
 ///

@@ -2,11 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use serde::{Deserialize, Serialize};
-
 use super::by_column::refuse_infinite;
 use super::{Fault, Scope};
-use crate::data::Message;
+use crate::data::{Memory, Message, from_bytes, to_bytes};
 
 /// What one column has taught so far.
 pub trait Learner: Send {
@@ -23,14 +21,6 @@ pub trait Learner: Send {
     fn load(&mut self, saved: &[u8]) -> Result<(), String>;
 }
 
-/// What a step remembers of one key, to be kept over the end of a run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Memory {
-    pub key: Vec<u8>,
-    /// Empty if there is nothing to remember any more.
-    pub state: Vec<u8>,
-}
-
 /// A step that remembers earlier messages.
 pub trait Remembering {
     /// Changes a message by what was in those before it.
@@ -44,16 +34,6 @@ pub trait Remembering {
     /// # Errors
     /// Bytes of something else.
     fn restore(&mut self, memories: &[Memory]) -> Result<(), String>;
-}
-
-/// The bytes of a value.
-pub(super) fn to_bytes(value: &impl Serialize) -> Vec<u8> {
-    postcard::to_stdvec(value).expect("a Vec takes everything")
-}
-
-/// The value of bytes.
-pub(super) fn from_bytes<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, String> {
-    postcard::from_bytes(bytes).map_err(|error| error.to_string())
 }
 
 /// A transform of neighbouring rows that goes on over the messages: the last rows of those before are kept.

@@ -2,7 +2,15 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use differential_dataflow::difference::Semigroup;
+use differential_dataflow::hashable::Hashable;
+use serde::{Deserialize, Serialize};
+
 use super::{Cell, Group, Grouping, Summary, TableRow, Values};
+use crate::data::{Memory, from_bytes, to_bytes};
+
+/// What changes in the groups of a keeper.
+pub type Differences<K> = Vec<((Group, <K as Keeper>::Value), <K as Keeper>::Difference)>;
 
 /// Knows what a table holds on one worker, and turns what comes into differences.
 pub trait Keeper {
@@ -12,12 +20,32 @@ pub trait Keeper {
     type Value;
     type Difference;
 
+    /// Names the worker that keeps an item: the same one for those that belong together.
+    fn route(item: &Self::Item) -> u64;
+
     /// Takes in what comes, in the order of the input. What is too old is left out.
-    fn take(&mut self, item: Self::Item, out: &mut Vec<((Group, Self::Value), Self::Difference)>);
+    fn take(&mut self, item: Self::Item, out: &mut Differences<Self>);
 
     /// Lets go of the windows that end at `horizon` or before it, in milliseconds since 1970.
-    fn expire(&mut self, horizon: i64, out: &mut Vec<((Group, Self::Value), Self::Difference)>);
+    fn expire(&mut self, horizon: i64, out: &mut Differences<Self>);
+
+    /// What has changed since this was asked for the last time.
+    fn changes(&mut self) -> Vec<Memory>;
+
+    /// Holds what was held before, as far as its route is one of its `own`.
+    ///
+    /// # Errors
+    /// Bytes of something else.
+    fn restore(
+        &mut self,
+        memories: &[Memory],
+        own: impl Fn(u64) -> bool,
+        out: &mut Differences<Self>,
+    ) -> Result<(), String>;
 }
+
+/// Up to when windows were let go of, as it is remembered: under a key that nothing else has.
+const HORIZON: Vec<u8> = Vec::new();
 
 /// Rows by what they replace.
 pub struct Rows {
@@ -26,8 +54,11 @@ pub struct Rows {
     /// The rows of each window by its start, if windows are let go of.
     windows: BTreeMap<i64, HashSet<Vec<Cell>>>,
     horizon: i64,
+    /// What the rows that have changed replace; `None` if nobody will ask.
+    changed: Option<HashSet<Vec<Cell>>>,
 }
 
+#[derive(Serialize, Deserialize)]
 struct Held {
     keys: Vec<Cell>,
     time: i64,
@@ -35,13 +66,44 @@ struct Held {
 }
 
 impl Rows {
-    pub fn new(grouping: Grouping) -> Rows {
-        Rows { grouping, rows: HashMap::new(), windows: BTreeMap::new(), horizon: i64::MIN }
+    /// With `remembers`, changes will be asked for.
+    pub fn new(grouping: Grouping, remembers: bool) -> Rows {
+        let (rows, windows) = Default::default();
+        Rows { grouping, rows, windows, horizon: i64::MIN, changed: remembers.then(HashSet::new) }
     }
 
     /// The windows of a time that are kept.
     fn windows(&self, time: i64) -> Vec<Option<i64>> {
         self.grouping.windows(time).filter(|start| is_kept(&self.grouping, *start, self.horizon)).collect()
+    }
+
+    fn note(&mut self, upsert: &[Cell]) {
+        if let Some(changed) = &mut self.changed {
+            changed.insert(upsert.to_vec());
+        }
+    }
+
+    fn hold(&mut self, upsert: Vec<Cell>, held: Held, out: &mut Differences<Rows>) {
+        let windows = self.windows(held.time);
+        for window in &windows {
+            if let Some(start) = window.filter(|_| self.grouping.retention.is_some()) {
+                self.windows.entry(start).or_default().insert(upsert.clone());
+            }
+            out.push(((Group { keys: held.keys.clone(), window: *window }, held.values.clone()), 1));
+        }
+        if !windows.is_empty() {
+            self.rows.insert(upsert, held);
+        }
+    }
+
+    fn let_go(&mut self, upsert: &Vec<Cell>, out: &mut Differences<Rows>) {
+        let Some(Held { keys, time, values }) = self.rows.remove(upsert) else { return };
+        for window in self.windows(time) {
+            if let Some(rows) = window.and_then(|start| self.windows.get_mut(&start)) {
+                rows.remove(upsert);
+            }
+            out.push(((Group { keys: keys.clone(), window }, values.clone()), -1));
+        }
     }
 }
 
@@ -50,30 +112,20 @@ impl Keeper for Rows {
     type Value = Values;
     type Difference = isize;
 
-    fn take(&mut self, row: TableRow, out: &mut Vec<((Group, Values), isize)>) {
-        if let Some(Held { keys, time, values }) = self.rows.remove(&row.upsert) {
-            for window in self.windows(time) {
-                if let Some(rows) = window.and_then(|start| self.windows.get_mut(&start)) {
-                    rows.remove(&row.upsert);
-                }
-                out.push(((Group { keys: keys.clone(), window }, values.clone()), -1));
-            }
-        }
-        let windows = self.windows(row.time);
-        if row.deleted || windows.is_empty() {
-            return;
-        }
-        let TableRow { upsert, keys, time, values, .. } = row;
-        for window in windows {
-            if let Some(start) = window.filter(|_| self.grouping.retention.is_some()) {
-                self.windows.entry(start).or_default().insert(upsert.clone());
-            }
-            out.push(((Group { keys: keys.clone(), window }, values.clone()), 1));
-        }
-        self.rows.insert(upsert, Held { keys, time, values });
+    fn route(row: &TableRow) -> u64 {
+        row.upsert.hashed()
     }
 
-    fn expire(&mut self, horizon: i64, out: &mut Vec<((Group, Values), isize)>) {
+    fn take(&mut self, row: TableRow, out: &mut Differences<Rows>) {
+        let TableRow { upsert, keys, time, values, deleted } = row;
+        self.note(&upsert);
+        self.let_go(&upsert, out);
+        if !deleted {
+            self.hold(upsert, Held { keys, time, values }, out);
+        }
+    }
+
+    fn expire(&mut self, horizon: i64, out: &mut Differences<Rows>) {
         self.horizon = self.horizon.max(horizon);
         let Some(hop) = self.grouping.window.as_ref().map(|window| window.hop) else { return };
         while let Some(entry) = self.windows.first_entry()
@@ -87,23 +139,53 @@ impl Keeper for Rows {
                 if held.time < start + hop {
                     // It was the last window that holds the row.
                     self.rows.remove(&upsert);
+                    self.note(&upsert);
                 }
             }
         }
+    }
+
+    fn changes(&mut self) -> Vec<Memory> {
+        let rows = &self.rows;
+        let memory = |upsert: Vec<Cell>| {
+            let state = rows.get(&upsert).map_or(Vec::new(), to_bytes);
+            Memory { key: to_bytes(&upsert), state }
+        };
+        let changed = self.changed.iter_mut().flat_map(HashSet::drain).map(memory);
+        changed.chain([Memory { key: HORIZON, state: to_bytes(&self.horizon) }]).collect()
+    }
+
+    fn restore(
+        &mut self,
+        memories: &[Memory],
+        own: impl Fn(u64) -> bool,
+        out: &mut Differences<Rows>,
+    ) -> Result<(), String> {
+        self.horizon = horizon(memories)?;
+        for Memory { key, state } in rest(memories) {
+            let upsert: Vec<Cell> = from_bytes(key)?;
+            if own(upsert.hashed()) {
+                self.hold(upsert, from_bytes(state)?, out);
+            }
+        }
+        Ok(())
     }
 }
 
 /// Summaries that only grow, of windows that are let go of.
 pub struct Summaries {
     grouping: Grouping,
-    /// The rows of each group, by the start of its window.
-    rows: BTreeMap<Option<i64>, HashMap<Vec<Cell>, i64>>,
+    /// What is held of each group, by the start of its window: how many rows, and all else if it will be asked for.
+    groups: BTreeMap<Option<i64>, HashMap<Vec<Cell>, Summary>>,
     horizon: i64,
+    /// The groups that have changed; `None` if nobody will ask.
+    changed: Option<HashSet<Group>>,
 }
 
 impl Summaries {
-    pub fn new(grouping: Grouping) -> Summaries {
-        Summaries { grouping, rows: BTreeMap::new(), horizon: i64::MIN }
+    /// With `remembers`, changes will be asked for.
+    pub fn new(grouping: Grouping, remembers: bool) -> Summaries {
+        Summaries { grouping, groups: BTreeMap::new(), horizon: i64::MIN, changed: remembers.then(HashSet::new) }
     }
 }
 
@@ -112,24 +194,77 @@ impl Keeper for Summaries {
     type Value = ();
     type Difference = Summary;
 
-    fn take(&mut self, (group, summary): (Group, Summary), out: &mut Vec<((Group, ()), Summary)>) {
-        if is_kept(&self.grouping, group.window, self.horizon) {
-            let rows = self.rows.entry(group.window).or_default();
-            *rows.entry(group.keys.clone()).or_default() += summary.rows;
-            out.push(((group, ()), summary));
-        }
+    fn route((group, _): &(Group, Summary)) -> u64 {
+        group.hashed()
     }
 
-    fn expire(&mut self, horizon: i64, out: &mut Vec<((Group, ()), Summary)>) {
+    fn take(&mut self, (group, summary): (Group, Summary), out: &mut Differences<Summaries>) {
+        if !is_kept(&self.grouping, group.window, self.horizon) {
+            return;
+        }
+        let held = self.groups.entry(group.window).or_default().entry(group.keys.clone()).or_default();
+        match &mut self.changed {
+            Some(changed) => {
+                held.plus_equals(&summary);
+                changed.insert(group.clone());
+            }
+            None => held.plus_equals(&Summary::of_rows(summary.rows)),
+        }
+        out.push(((group, ()), summary));
+    }
+
+    fn expire(&mut self, horizon: i64, out: &mut Differences<Summaries>) {
         self.horizon = self.horizon.max(horizon);
-        while let Some(entry) = self.rows.first_entry()
+        while let Some(entry) = self.groups.first_entry()
             && !is_kept(&self.grouping, *entry.key(), self.horizon)
         {
             let (window, groups) = entry.remove_entry();
-            let gone = |(keys, rows)| ((Group { keys, window }, ()), Summary::forget(rows));
-            out.extend(groups.into_iter().map(gone));
+            for (keys, held) in groups {
+                let group = Group { keys, window };
+                if let Some(changed) = &mut self.changed {
+                    changed.insert(group.clone());
+                }
+                // A group that is taken away all at once gets no more rows.
+                out.push(((group, ()), Summary::of_rows(-held.rows)));
+            }
         }
     }
+
+    fn changes(&mut self) -> Vec<Memory> {
+        let groups = &self.groups;
+        let memory = |group: Group| {
+            let held = groups.get(&group.window).and_then(|groups| groups.get(&group.keys));
+            Memory { key: to_bytes(&group), state: held.map_or(Vec::new(), to_bytes) }
+        };
+        let changed = self.changed.iter_mut().flat_map(HashSet::drain).map(memory);
+        changed.chain([Memory { key: HORIZON, state: to_bytes(&self.horizon) }]).collect()
+    }
+
+    fn restore(
+        &mut self,
+        memories: &[Memory],
+        own: impl Fn(u64) -> bool,
+        out: &mut Differences<Summaries>,
+    ) -> Result<(), String> {
+        self.horizon = horizon(memories)?;
+        for Memory { key, state } in rest(memories) {
+            let item: (Group, Summary) = (from_bytes(key)?, from_bytes(state)?);
+            if own(Summaries::route(&item)) {
+                self.take(item, out);
+            }
+        }
+        self.changed.iter_mut().for_each(HashSet::clear);
+        Ok(())
+    }
+}
+
+fn horizon(memories: &[Memory]) -> Result<i64, String> {
+    let found = memories.iter().find(|memory| memory.key == HORIZON);
+    found.map_or(Ok(i64::MIN), |memory| from_bytes(&memory.state))
+}
+
+fn rest(memories: &[Memory]) -> impl Iterator<Item = &Memory> {
+    memories.iter().filter(|memory| memory.key != HORIZON)
 }
 
 fn is_kept(grouping: &Grouping, start: Option<i64>, horizon: i64) -> bool {
@@ -143,7 +278,7 @@ fn is_kept(grouping: &Grouping, start: Option<i64>, horizon: i64) -> bool {
 mod tests {
     use super::*;
     use crate::data::{Column, Kind};
-    use crate::tables::Window;
+    use crate::tables::{Wanted, Window};
 
     fn grouping() -> Grouping {
         let column = |name: &str| Column { name: name.into(), kind: Kind::Number, slot: 0 };
@@ -174,7 +309,7 @@ mod tests {
 
     #[test]
     fn a_row_replaces_the_one_before_it_in_all_windows() {
-        let mut rows = Rows::new(grouping());
+        let mut rows = Rows::new(grouping(), false);
         let mut out = Vec::new();
         rows.take(row(1.0, 12, 7.0), &mut out);
         assert_eq!(shown(std::mem::take(&mut out)), [(10, 7.0, 1), (5, 7.0, 1)]);
@@ -187,7 +322,7 @@ mod tests {
 
     #[test]
     fn windows_that_are_too_old_go_and_take_their_rows_with_them() {
-        let mut rows = Rows::new(grouping());
+        let mut rows = Rows::new(grouping(), false);
         let mut out = Vec::new();
         rows.take(row(1.0, 12, 7.0), &mut out);
         rows.take(row(2.0, 16, 8.0), &mut out);
@@ -203,7 +338,7 @@ mod tests {
 
     #[test]
     fn summaries_that_are_too_old_are_forgotten() {
-        let mut summaries = Summaries::new(grouping());
+        let mut summaries = Summaries::new(grouping(), false);
         let mut out = Vec::new();
         let part = |start, rows| {
             (Group { keys: vec![1.0.into()], window: Some(start) }, Summary { rows, columns: Vec::new() })
@@ -218,5 +353,59 @@ mod tests {
         out.clear();
         summaries.take(part(5, 1), &mut out);
         assert!(out.is_empty());
+    }
+    /// What is remembered of all that was told, as a checkpoint keeps it.
+    fn kept(told: [Vec<Memory>; 2]) -> Vec<Memory> {
+        let kept: BTreeMap<Vec<u8>, Vec<u8>> =
+            told.into_iter().flatten().map(|memory| (memory.key, memory.state)).collect();
+        let kept = kept.into_iter().filter(|(_, state)| !state.is_empty());
+        kept.map(|(key, state)| Memory { key, state }).collect()
+    }
+
+    #[test]
+    fn rows_are_held_again_after_a_restart() {
+        let mut rows = Rows::new(grouping(), true);
+        let mut out = Vec::new();
+        rows.take(row(1.0, 3, 6.0), &mut out);
+        rows.take(row(2.0, 12, 7.0), &mut out);
+        rows.take(row(3.0, 13, 8.0), &mut out);
+        let first = rows.changes();
+        rows.take(TableRow { deleted: true, ..row(3.0, 0, 0.0) }, &mut out);
+        rows.expire(10, &mut out);
+        let memories = kept([first, rows.changes()]);
+        assert_eq!(memories.len(), 2, "a row and the horizon");
+        let mut next = Rows::new(grouping(), true);
+        out.clear();
+        next.restore(&memories, |_| true, &mut out).unwrap();
+        assert_eq!(shown(std::mem::take(&mut out)), [(10, 7.0, 1), (5, 7.0, 1)]);
+        next.take(row(2.0, 9, 1.0), &mut out);
+        assert_eq!(shown(std::mem::take(&mut out)), [(10, 7.0, -1), (5, 7.0, -1), (5, 1.0, 1)], "0 is too old");
+        let mut other = Rows::new(grouping(), true);
+        other.restore(&memories, |_| false, &mut out).unwrap();
+        assert!(out.is_empty() && other.rows.is_empty() && other.horizon == 10);
+        assert!(other.restore(&[Memory { key: vec![9], state: vec![9] }], |_| true, &mut out).is_err());
+    }
+
+    #[test]
+    fn summaries_go_on_after_a_restart() {
+        let mut summaries = Summaries::new(grouping(), true);
+        let mut out = Vec::new();
+        let part = |start, value| {
+            let mut summary = Summary::default();
+            summary.add([value].into_iter(), &[Wanted { sum: true, ..Wanted::default() }]);
+            (Group { keys: vec![1.0.into()], window: Some(start) }, summary)
+        };
+        summaries.take(part(0, 1.0), &mut out);
+        summaries.take(part(5, 2.0), &mut out);
+        let first = summaries.changes();
+        summaries.take(part(5, 3.0), &mut out);
+        summaries.expire(12, &mut out);
+        let memories = kept([first, summaries.changes()]);
+        out.clear();
+        let mut next = Summaries::new(grouping(), true);
+        next.restore(&memories, |_| true, &mut out).unwrap();
+        let [((group, ()), summary)] = &out[..] else { panic!("{out:?}") };
+        assert_eq!((group.window, summary.rows, summary.columns[0].sum.value()), (Some(5), 2, 5.0));
+        assert_eq!(next.changes().len(), 1, "only the horizon");
     }
 }

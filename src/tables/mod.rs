@@ -18,7 +18,7 @@ pub use aggregate::Aggregate;
 pub use cell::Cell;
 pub use contents::{Changes, Contents};
 pub use grouping::{Group, Grouping, TableRow, Values};
-pub use keeper::{Keeper, Rows, Summaries};
+pub use keeper::{Differences, Keeper, Rows, Summaries};
 pub use reference::Reference;
 pub use summary::{Summary, Wanted};
 pub use table::{Join, Shared, Table, share};

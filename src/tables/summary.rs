@@ -133,9 +133,9 @@ impl Summary {
         }
     }
 
-    /// The difference that takes all of a group away, which had so many rows and gets no more.
-    pub fn forget(rows: i64) -> Summary {
-        Summary { rows: -rows, columns: Vec::new() }
+    /// Tells how many rows there are, and nothing of them; less than none take a group away.
+    pub fn of_rows(rows: i64) -> Summary {
+        Summary { rows, columns: Vec::new() }
     }
 }
 
@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn a_group_that_is_forgotten_is_zero() {
         let mut all = summary(&[(1.0, 2.0), (3.0, f64::NAN)]);
-        all.plus_equals(&Summary::forget(3));
+        all.plus_equals(&Summary::of_rows(-3));
         assert!(!all.is_zero());
         all.plus_equals(&summary(&[(5.0, 6.0)]));
         assert!(all.is_zero());
