@@ -206,10 +206,13 @@ fn standard_input_and_output_are_source_and_sink() {
 
 #[test]
 fn ready_dataflows_are_valid() {
-    for file in ["weather", "weatherlink", "normalizer", "every-option"] {
+    for file in ["weather", "weatherlink", "normalizer", "hourly", "every-option"] {
         rowmill().args(["check", &format!("dataflows/{file}.toml")]).assert().success().stdout(contains(": ok"));
     }
     rowmill().args(["check", "dataflows/weather.toml", "--dot"]).assert().success().stdout(contains("digraph"));
+    let hourly = |flags: &[&str]| rowmill().args(["check", "dataflows/hourly.toml"]).args(flags).assert().success();
+    hourly(&[]).stdout(contains("after replace  =>  table hourly  =>  sink hourly.ndjson"));
+    hourly(&["--dot"]).stdout(contains("n3 -> t0_0 [label=exchange").and(contains("t0_0 -> t0_1")));
 }
 
 #[test]

@@ -15,7 +15,7 @@ pub use diagnostic::Diagnostic;
 pub use fitted::{Fitted, FittedStep};
 pub use overrides::Override;
 pub use sections::{MOST_WORKERS, Placement, SchemaChoice, parse_duration};
-pub use table::TableOf;
+pub use table::{TableOf, TablePlan};
 
 use toml::Spanned;
 
@@ -24,7 +24,6 @@ use crate::sink;
 use crate::source;
 use crate::subtasks::{Entry, Role, Scope, Subtask};
 use document::Document;
-use table::TablePlan;
 
 /// `dataflows/weather.toml`, which the program carries with it.
 pub const WEATHER: &str = include_str!("../../dataflows/weather.toml");
@@ -44,7 +43,7 @@ pub struct Dataflow {
     pub sink: sink::Settings,
     pub dead_letter: Option<sink::Settings>,
     steps: Vec<StepPlan>,
-    tables: Vec<TablePlan>,
+    pub tables: Vec<TablePlan>,
     document: Document,
 }
 
@@ -155,11 +154,6 @@ impl Dataflow {
             sink.connect_timeout = Some(timeout);
         }
         self.tables.iter_mut().for_each(|table| table.set_connect_timeout(timeout));
-    }
-
-    /// The names of the tables.
-    pub fn table_names(&self) -> impl Iterator<Item = &str> {
-        self.tables.iter().map(TablePlan::name)
     }
 
     /// For each step, whether it remembers earlier messages.

@@ -121,6 +121,11 @@ impl TablePlan {
         self.section.name.get_ref()
     }
 
+    /// Where its changes go.
+    pub fn sink(&self) -> Option<&sink::Settings> {
+        self.sink.as_ref()
+    }
+
     pub fn set_connect_timeout(&mut self, timeout: std::time::Duration) {
         if let Some(sink) = &mut self.sink {
             sink.connect_timeout = Some(timeout);
@@ -137,9 +142,17 @@ impl Dataflow {
         self.tables.iter().map(|plan| self.table(plan, schema)).collect()
     }
 
+    /// The number of the operator after which a table takes its rows; 0 is prepare.
+    ///
+    /// # Errors
+    /// If the chain has no such step.
+    pub fn table_input(&self, plan: &TablePlan) -> Result<usize, Diagnostic> {
+        self.operator(plan.section.input.as_ref())
+    }
+
     fn table(&self, plan: &TablePlan, schema: &Schema) -> Result<TableOf, Diagnostic> {
         let section = &plan.section;
-        let input = self.operator(section.input.as_ref())?;
+        let input = self.table_input(plan)?;
         let schema = self.schema_after(input, schema)?;
         let find = |name: &Spanned<String>| self.column(name, &schema);
         let all = |names: &[Spanned<String>]| names.iter().map(find).collect::<Result<Vec<Column>, Diagnostic>>();
