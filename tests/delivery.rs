@@ -5,11 +5,10 @@ mod broker;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use broker::proxy::Proxy;
-use broker::{Mosquitto, Process, rowmill, wait_until};
+use broker::{Mosquitto, Process, collect, rowmill, wait_until};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rumqttc::{Client, Event, Incoming, MqttOptions, QoS};
@@ -242,27 +241,6 @@ fn what_tables_hold_survives_kills() {
     assert_eq!(figures.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
 }
 
-/// What is published on `results`: the columns `row` and `n`, as they come.
-fn collect(port: u16) -> Arc<Mutex<Vec<(u64, u64)>>> {
-    let mut options = MqttOptions::new("collector", "127.0.0.1", port);
-    options.set_inflight(20);
-    let (client, mut connection) = Client::new(options, 64);
-    client.subscribe("results", QoS::AtLeastOnce).unwrap();
-    let collected = Arc::<Mutex<Vec<(u64, u64)>>>::default();
-    let into = collected.clone();
-    std::thread::spawn(move || {
-        let _subscribed = client;
-        for event in connection.iter().map_while(Result::ok) {
-            if let Event::Incoming(Incoming::Publish(publish)) = event {
-                let row: serde_json::Value = serde_json::from_slice(&publish.payload).unwrap();
-                let n = row["n"].as_f64().unwrap() as u64;
-                into.lock().unwrap().push((row["row"].as_u64().unwrap(), n));
-            }
-        }
-    });
-    collected
-}
-
 #[test]
 #[ignore = "needs mosquitto"]
 fn what_comes_twice_out_of_a_broker_has_the_same_row() {
@@ -271,7 +249,11 @@ fn what_comes_twice_out_of_a_broker_has_the_same_row() {
     let broker = persistent(&directory);
     let carrier = carrier(&directory);
     let sink = PathBuf::from(format!("mqtt://127.0.0.1:{}/results", broker.port));
-    let collected = collect(broker.port);
+    let collected = collect(broker.port, "results");
+    let pairs = || {
+        let pair = |row: &serde_json::Value| (row["row"].as_u64().unwrap(), row["n"].as_f64().unwrap() as u64);
+        collected.lock().unwrap().iter().map(pair).collect::<Vec<(u64, u64)>>()
+    };
     let start = || Process::subscribed(run(&carrier, broker.port, 1, &sink, &[]).current_dir(directory.path()));
     let mut random = ChaCha8Rng::seed_from_u64(8);
     let mut process = start();
@@ -286,12 +268,12 @@ fn what_comes_twice_out_of_a_broker_has_the_same_row() {
         publisher.join().unwrap();
     }
     let sent = kills() as u64 * ROWS;
-    let distinct = || collected.lock().unwrap().iter().copied().collect::<BTreeMap<u64, u64>>();
+    let distinct = || pairs().into_iter().collect::<BTreeMap<u64, u64>>();
     wait_until("all results", || distinct().len() as u64 >= sent);
     process.drain();
     // Each row has one number, however often it came.
     assert!(distinct().into_iter().eq((0..sent).map(|n| (n, n))));
-    assert!(collected.lock().unwrap().iter().all(|(row, n)| row == n));
+    assert!(pairs().into_iter().all(|(row, n)| row == n));
 }
 
 #[test]

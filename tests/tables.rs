@@ -7,7 +7,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use broker::{Process, rowmill, wait_until};
+use broker::{Process, collect, embedded, rowmill, wait_until};
 use tempfile::TempDir;
 
 /// The lines of a table by the cells of its keys and window, without those that only we write.
@@ -177,4 +177,45 @@ fn a_running_dataflow_is_asked_for_a_table_as_of_an_epoch() {
     let heights: Vec<f64> = lines.iter().map(|line| line["height"].as_f64().unwrap()).collect();
     assert_eq!(heights.len(), 2);
     assert!(heights.contains(&12.0) && heights.contains(&800.0), "{lines:?}");
+}
+
+#[test]
+fn changes_that_are_published_add_up_to_the_table() {
+    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tables");
+    let table = |sink: &str| {
+        let sink = format!("table.t.sink.url={sink:?}");
+        let mut command = rowmill(&["run", "28.toml", "--quiet", "-w", "2", "--set", &sink]);
+        assert!(command.current_dir(&cases).status().unwrap().success());
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let whole = directory.path().join("t.csv");
+    table(whole.to_str().unwrap());
+    let (port, _broker) = embedded();
+    let collected = collect(port, "tables/t");
+    table(&format!("mqtt://127.0.0.1:{port}/tables/t"));
+    let shown = |value: &serde_json::Value| match value {
+        serde_json::Value::Null => String::new(),
+        serde_json::Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let told = || {
+        let mut lines: BTreeMap<Vec<String>, BTreeMap<String, String>> = BTreeMap::new();
+        for change in collected.lock().unwrap().iter() {
+            let mut figures = change.as_object().unwrap().clone();
+            ["message", "row"].into_iter().for_each(|name| drop(figures.remove(name)));
+            let deleted = figures.remove("change").unwrap() == "delete";
+            let key = ["station", "window"].into_iter().filter_map(|name| figures.remove(name));
+            let key: Vec<String> = key.map(|value| shown(&value)).collect();
+            let figures = figures.into_iter().map(|(name, value)| (name, shown(&value))).collect();
+            if deleted {
+                lines.remove(&key)
+            } else {
+                lines.insert(key, figures)
+            };
+        }
+        lines
+    };
+    wait_until("the table", || told() == lines(&whole));
+    let changes = collected.lock().unwrap().iter().filter(|change| change["change"] == "delete").count();
+    assert!(changes > 0, "no line was ever taken away");
 }

@@ -64,6 +64,7 @@ const TABLES: usize = 1 << 16;
 
 /// The lines of a table behind their groups.
 type Lines<'scope> = VecCollection<'scope, u64, (Group, Vec<Cell>), isize>;
+type Parcels<'scope> = StreamVec<'scope, u64, Parcel>;
 
 /// What leaves the chain for a table.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -145,11 +146,11 @@ impl Tables {
     /// Takes the rows after an operator for the tables that want them there; the parcels go on.
     pub fn take<'scope>(
         &mut self,
-        mut parcels: StreamVec<'scope, u64, Parcel>,
+        mut parcels: Parcels<'scope>,
         operator: usize,
         references: &mut Vec<ReferenceInput>,
         probe: &ProbeHandle<u64>,
-    ) -> StreamVec<'scope, u64, Parcel> {
+    ) -> Parcels<'scope> {
         for (place, shared) in self.shared.clone().iter().enumerate() {
             if shared.grouping.input != operator {
                 continue;
@@ -169,10 +170,10 @@ impl Tables {
     /// The lines of each of the tables that share what is kept of rows.
     fn lines<'scope>(
         &self,
-        parcels: StreamVec<'scope, u64, Parcel>,
+        parcels: Parcels<'scope>,
         place: usize,
         probe: &ProbeHandle<u64>,
-    ) -> (StreamVec<'scope, u64, Parcel>, Vec<Lines<'scope>>) {
+    ) -> (Parcels<'scope>, Vec<Lines<'scope>>) {
         let shared = &self.shared[place];
         let (grouping, remembers) = (shared.grouping.clone(), self.kept.is_some());
         if grouping.upsert.is_empty() {
@@ -208,10 +209,10 @@ impl Tables {
 
 /// Hands on parcels, and what of their messages tables need, to the workers that keep it.
 fn take<'scope, K: Keeper<Item: timely::ExchangeData> + 'static>(
-    parcels: StreamVec<'scope, u64, Parcel>,
+    parcels: Parcels<'scope>,
     shared: &Arc<Shared>,
     of_message: impl Fn(&Shared, &Message, &[Option<i64>]) -> Vec<K::Item> + 'static,
-) -> (StreamVec<'scope, u64, Parcel>, StreamVec<'scope, u64, Taken<K::Item>>) {
+) -> (Parcels<'scope>, StreamVec<'scope, u64, Taken<K::Item>>) {
     let (scope, shared) = (parcels.scope(), shared.clone());
     let peers = scope.peers() as u64;
     let mut builder = OperatorBuilder::new(format!("{} take", shared.name()), scope);

@@ -58,7 +58,7 @@ impl Remembering for Recent {
 
     fn changes(&mut self) -> Vec<Memory> {
         let memory = |identity: u128| {
-            let state = self.places.get(&identity).map_or(Vec::new(), |place| to_bytes(place));
+            let state = self.places.get(&identity).map_or(Vec::new(), to_bytes);
             Memory { key: Recent::key(identity), state }
         };
         self.changed.drain().map(memory).collect()

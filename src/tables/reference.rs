@@ -9,6 +9,8 @@ use crate::data::{Kind, cell};
 
 /// A line of the file without its key, by its key.
 type Lines = BTreeMap<Cell, Vec<Cell>>;
+/// A line behind its key, and whether it comes (1) or goes (-1).
+type Change = ((Cell, Vec<Cell>), isize);
 
 /// A file of references.
 pub struct Reference {
@@ -34,7 +36,7 @@ impl Reference {
     }
 
     /// All lines, each with the difference it makes.
-    pub fn all(&self) -> Vec<((Cell, Vec<Cell>), isize)> {
+    pub fn all(&self) -> Vec<Change> {
         self.lines.iter().map(|(key, line)| ((key.clone(), line.clone()), 1)).collect()
     }
 
@@ -42,7 +44,7 @@ impl Reference {
     ///
     /// # Errors
     /// As [`Reference::read`], or if it has other columns; what was read before stays.
-    pub fn changes(&mut self) -> Result<Vec<((Cell, Vec<Cell>), isize)>, String> {
+    pub fn changes(&mut self) -> Result<Vec<Change>, String> {
         let now = seen(&self.path);
         if now == self.seen {
             return Ok(Vec::new());

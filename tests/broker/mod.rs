@@ -7,8 +7,10 @@ use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use rumqttc::{Client, Event, Incoming, MqttOptions, QoS};
 use tempfile::TempDir;
 
 /// A process that ends with the test.
@@ -75,6 +77,27 @@ pub fn embedded() -> (u16, Process) {
     let broker = Process(broker);
     wait_for_port(port);
     (port, broker)
+}
+
+/// What is published on a topic from now on, as it comes: JSON.
+pub fn collect(port: u16, topic: &str) -> Arc<Mutex<Vec<serde_json::Value>>> {
+    let mut options = MqttOptions::new("collector", "127.0.0.1", port);
+    options.set_inflight(20);
+    let (client, mut connection) = Client::new(options, 64);
+    client.subscribe(topic, QoS::AtLeastOnce).unwrap();
+    let subscribed = |event| matches!(event, Ok(Event::Incoming(Incoming::SubAck(_))));
+    assert!(connection.iter().any(subscribed), "no answer to the subscription");
+    let collected = Arc::<Mutex<Vec<serde_json::Value>>>::default();
+    let into = collected.clone();
+    std::thread::spawn(move || {
+        let _subscribed = client;
+        for event in connection.iter().map_while(Result::ok) {
+            if let Event::Incoming(Incoming::Publish(publish)) = event {
+                into.lock().unwrap().push(serde_json::from_slice(&publish.payload).unwrap());
+            }
+        }
+    });
+    collected
 }
 
 /// Debian's broker with a configuration of its own.
