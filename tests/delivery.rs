@@ -199,7 +199,7 @@ fn tabler(directory: &TempDir) -> PathBuf {
 #[test]
 #[ignore = "needs mosquitto"]
 fn what_tables_hold_survives_kills() {
-    const ROWS: u64 = 4_000;
+    const ROWS: u64 = 2_000;
     let directory = tempfile::tempdir().unwrap();
     let broker = persistent(&directory);
     let dataflow = tabler(&directory);

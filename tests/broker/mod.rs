@@ -56,7 +56,7 @@ pub fn free_port() -> u16 {
 }
 
 pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + Duration::from_secs(60);
     while !done() {
         assert!(Instant::now() < deadline, "{what} took too long");
         std::thread::sleep(Duration::from_millis(20));
