@@ -121,6 +121,32 @@ async fn a_project_is_made_started_watched_and_stopped() {
     let add = browser.client.find(Locator::Css("#add")).await.unwrap();
     add.select_by_label("max_abs_scaler").await.unwrap();
     browser.wait_for(".step:nth-child(3) strong", |text| text == "3. max_abs_scaler").await;
+    // By drag: the third goes to the front.
+    let script = "const [from, to] = ['.step:nth-child(3) .step-head', '.step:first-child'].map((css) => document.querySelector(css));
+        const dataTransfer = new DataTransfer();
+        const send = (element, type) => element.dispatchEvent(new DragEvent(type, { dataTransfer, bubbles: true, cancelable: true }));
+        send(from, 'dragstart');
+        requestAnimationFrame(() => requestAnimationFrame(() => { send(to, 'dragover'); send(to, 'drop'); }))";
+    browser.client.execute(script, Vec::new()).await.unwrap();
+    browser.wait_for(".step:first-child strong", |text| text == "1. max_abs_scaler").await;
+
+    browser.press("Add a table").await;
+    browser.fill("#field-table-0-name", "hourly").await;
+    browser.fill("#field-table-0-window", "1 hourr").await;
+    browser.click("#field-table-0-key").await;
+    browser.wait_for("#edit-tables .error", |text| text.contains("duration")).await;
+    browser.fill("#field-table-0-window", "1h").await;
+    browser.fill("#field-table-0-key", "station").await;
+    browser.fill("#field-table-0-columns", "outTemp").await;
+    browser.click("#field-table-0-key").await;
+    browser.wait_for("#problem", str::is_empty).await;
+
+    let schema = browser.client.find(Locator::Css("#field-schema")).await.unwrap();
+    schema.select_by_label("columns of its own").await.unwrap();
+    browser.fill("#field-schema-number", "outTemp, barometer").await;
+    browser.fill("#field-schema-text", "station, dateTime").await;
+    browser.click("#field-schema-number").await;
+    browser.wait_for("#problem", str::is_empty).await;
 
     browser.fill("#field-buffer-bucket_size", "-1").await;
     browser.click("#field-buffer-delay").await;
@@ -133,7 +159,9 @@ async fn a_project_is_made_started_watched_and_stopped() {
     browser.wait_for("#note", |text| text == "Saved.").await;
     let saved = std::fs::read_to_string(projects.path().join("station.toml")).unwrap();
     assert!(saved.contains(&port.to_string()) && saved.contains("bucket_size = 50"), "{saved}");
+    assert!(saved.find("max_abs_scaler") < saved.find("standard_scaler"), "{saved}");
     assert!(saved.find("standard_scaler") < saved.find("interpolate"), "{saved}");
+    assert!(saved.contains("[\"outTemp\", \"barometer\"]") && saved.contains("window = \"1h\""), "{saved}");
 
     browser.click("#preview").await;
     browser.wait_for("details[open] table.rows", |text| text.contains("outTemp")).await;
@@ -149,6 +177,8 @@ async fn a_project_is_made_started_watched_and_stopped() {
     let before = browser.chart().await;
     browser.wait_for("#rows-in", |text| text.replace(',', "").parse::<u64>().is_ok_and(|rows| rows >= 300)).await;
     assert!(!before.is_empty() && before != browser.chart().await, "the chart stands still");
+    browser.wait_for("#tables", |text| text.contains("outTemp_mean") && text.contains("davis")).await;
+    browser.wait_for("#dataflow .branch", |text| text.contains("hourly")).await;
 
     browser.press("Stop station").await;
     browser.wait_for(".head .state", |text| text.contains("done")).await;

@@ -62,6 +62,8 @@ fn the_report_accounts_for_every_row() {
     rowmill()
         .args(["run", "dataflows/weather.toml", "--source", "data/sample.csv", "--sink", "null", "--report"])
         .arg(directory.path())
+        .arg("--live")
+        .arg(directory.path().join("live"))
         .assert()
         .success()
         .stderr(contains("rho").and(contains("power_transformer")));
@@ -73,6 +75,7 @@ fn the_report_accounts_for_every_row() {
     assert!(report["mu"].as_f64().unwrap() > 0.0 && report["peak_memory_bytes"].as_u64().unwrap() > 0);
     let log = read(&directory.path().join("latency-row.hlog"));
     assert!(log.contains("HIST"), "{log}");
+    assert_eq!(self::report(&directory.path().join("live/report")), report);
 }
 
 #[test]

@@ -130,7 +130,7 @@ fn to_the_end(arguments: &Arguments, url: &Url, rows: u64) -> Result<ExitCode, F
     stop.now();
     station.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)).map_err(Failure::Failed)?;
     if let Some(report) = report {
-        run::finish(&report, arguments.report.as_deref(), false)?;
+        run::finish(&report, &arguments.report, false)?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -135,7 +135,7 @@ fn run_dataflow(arguments: &Arguments) -> Result<u8, Failure> {
     }
     if let Some(report) = result? {
         let in_live = arguments.live.as_ref().map(|live| live.join("report"));
-        finish(&report, arguments.report.as_deref().or(in_live.as_deref()), quiet)?;
+        finish(&report, arguments.report.iter().chain(&in_live), quiet)?;
     }
     Ok(0)
 }
@@ -229,11 +229,15 @@ pub(super) fn progress() -> OnProgress {
 }
 
 /// Shows the report, and writes it where it is wanted.
-pub(super) fn finish(report: &Report, directory: Option<&std::path::Path>, quiet: bool) -> Result<(), Failure> {
+pub(super) fn finish<'a>(
+    report: &Report,
+    directories: impl IntoIterator<Item = &'a PathBuf>,
+    quiet: bool,
+) -> Result<(), Failure> {
     if !quiet {
         eprintln!("{}:\n{report}", report.dataflow);
     }
-    if let Some(directory) = directory {
+    for directory in directories {
         report.write(directory).map_err(|error| Failure::Failed(format!("{}: {error}", directory.display())))?;
     }
     Ok(())

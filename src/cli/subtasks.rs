@@ -24,23 +24,14 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         ],
     };
     if arguments.json {
-        let json: Vec<_> = entries.iter().map(|entry| json(entry)).collect();
-        print(&serde_json::to_string_pretty(&json).expect("texts and numbers"));
+        let all: Vec<_> = entries.iter().map(|entry| entry.describe()).collect();
+        print(&serde_json::to_string_pretty(&all).expect("texts and numbers"));
     } else if arguments.name.is_some() {
         entries.iter().for_each(|entry| describe(entry));
     } else {
         entries.iter().for_each(|entry| print(&format!("{:<22}{}", entry.name, entry.summary())));
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn json(entry: &Entry) -> serde_json::Value {
-    serde_json::json!({
-        "name": entry.name,
-        "equals": entry.equals,
-        "summary": entry.summary(),
-        "parameters": entry.parameters(),
-    })
 }
 
 fn describe(entry: &Entry) {

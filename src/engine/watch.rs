@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::Receiver;
 
 use super::ledger::Ledger;
-use super::stages::{Stage, named_operators};
+use super::stages::{Stage, exchanges, named_operators};
 use super::tap::Tap;
 use super::{Options, Times};
 use crate::data::Bucket;
-use crate::dataflow::Dataflow;
-use crate::measure::{Latency, Live, Moment, Sample, SubtaskTime, now_ms};
+use crate::dataflow::{Dataflow, TablePlan};
+use crate::measure::{Latency, Live, Moment, Sample, SubtaskTime, TableAt, now_ms};
 
 const PROGRESS: Duration = Duration::from_millis(250);
 const LIVE: Duration = Duration::from_secs(1);
@@ -118,6 +118,7 @@ impl Watch {
             service_row: (&ledger.service_row).into(),
             service_message: (&ledger.service_message).into(),
             subtasks: subtasks(showing),
+            tables: tables(showing.dataflow),
             history: self.history.clone(),
             sample: self.sample.clone(),
             letters: ledger.letters.clone(),
@@ -157,9 +158,19 @@ fn rates(ledger: &Ledger, rows: u64, since: Instant, workers: usize) -> (f64, f6
 
 fn subtasks(showing: &Showing<'_>) -> Vec<SubtaskTime> {
     let times = showing.times.borrow();
-    let time = |(name, operator): (&str, usize)| {
+    let exchanges = exchanges(showing.stages, showing.dataflow.placement);
+    let time = |((name, operator), exchange): ((&str, usize), bool)| {
         let histogram = times.subtasks[operator].inner();
-        SubtaskTime { name: name.into(), messages: histogram.len(), mean: histogram.mean() }
+        SubtaskTime { name: name.into(), messages: histogram.len(), mean: histogram.mean(), exchange }
     };
-    named_operators(showing.stages).map(time).collect()
+    named_operators(showing.stages).zip(exchanges).map(time).collect()
+}
+
+fn tables(dataflow: &Dataflow) -> Vec<TableAt> {
+    let labels = dataflow.labels();
+    let at = |table: &TablePlan| {
+        let input = dataflow.table_input(table).ok()?;
+        Some(TableAt { name: table.name().into(), after: labels[input].clone() })
+    };
+    dataflow.tables.iter().filter_map(at).collect()
 }

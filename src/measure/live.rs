@@ -46,6 +46,8 @@ pub struct Live {
     pub buckets: Vec<LatencyBucket>,
     /// Service times of the first worker, in the order of the chain.
     pub subtasks: Vec<SubtaskTime>,
+    #[serde(default)]
+    pub tables: Vec<TableAt>,
     pub history: VecDeque<Moment>,
     pub sample: Option<Sample>,
     /// The last rows that could not be used.
@@ -89,6 +91,17 @@ pub struct SubtaskTime {
     pub name: String,
     pub messages: u64,
     pub mean: f64,
+    /// Whether messages may come to it from another worker.
+    #[serde(default)]
+    pub exchange: bool,
+}
+
+/// A table beside the chain.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TableAt {
+    pub name: String,
+    /// The subtask it takes its rows after.
+    pub after: String,
 }
 
 /// Rows of one message before the first subtask after prepare, and at the end of the chain.

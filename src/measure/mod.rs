@@ -6,6 +6,6 @@ mod report;
 mod written;
 
 pub use histogram::{Histogram, ServiceTimes};
-pub use live::{LatencyBucket, Live, Moment, Outcome, Sample, SubtaskTime, now_ms, replace_json};
+pub use live::{LatencyBucket, Live, Moment, Outcome, Sample, SubtaskTime, TableAt, now_ms, replace_json};
 pub use report::{Latency, Report, Service, Summary, peak_memory_bytes, shown};
 pub use written::WrittenReport;

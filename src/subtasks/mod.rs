@@ -35,7 +35,7 @@ mod streaming;
 pub use by_column::{ByColumn, Fused};
 pub use learned::Learned;
 pub use recent::Recent;
-pub use registry::{Entry, Parameter, Role, find};
+pub use registry::{Description, Entry, Parameter, Role, find};
 pub use scope::Scope;
 pub use streaming::{Learner, Remembering, Streaming};
 

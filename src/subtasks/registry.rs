@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use toml::de::ValueDeserializer;
+use utoipa::ToSchema;
 
 use super::{REGISTRY, Subtask};
 
@@ -37,8 +38,20 @@ pub struct Entry {
     pub(super) schema: fn() -> Schema,
 }
 
+/// A subtask as people and programs are told of it.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Description {
+    pub name: &'static str,
+    /// What its results equal.
+    pub equals: &'static str,
+    pub summary: String,
+    /// Whether it stands in every chain by itself.
+    pub fixed: bool,
+    pub parameters: Vec<Parameter>,
+}
+
 /// A parameter of a subtask.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Parameter {
     pub name: String,
     /// The type as a person would write it, such as `number` or `"l1" | "l2" | "max"`.
@@ -93,6 +106,17 @@ impl Entry {
         (self.build)(parameters)
     }
 
+    /// All that is known of it.
+    pub fn describe(&self) -> Description {
+        Description {
+            name: self.name,
+            equals: self.equals,
+            summary: self.summary(),
+            fixed: self.role == Role::Fixed,
+            parameters: self.parameters(),
+        }
+    }
+
     /// One sentence on what it does.
     pub fn summary(&self) -> String {
         text(self.schema_value().get("description"))
@@ -144,8 +168,8 @@ fn fitting_parameters() -> [Parameter; 3] {
         default,
         help: help.into(),
     };
-    let from = "What it learns from: each `message` alone, all messages so far (`stream`: the standard, min-max and \
-                max-abs scalers, rolling, diff), or the rows of `rowmill fit` (`frozen`).";
+    let from = "What it learns from: each `message` alone, all messages so far (`stream`: the scalers, \
+                quantile_transformer, rolling, diff), or the rows of `rowmill fit` (`frozen`).";
     let key = "A text column, such as the station, whose values learn apart from each other, for `stream`.";
     [
         parameter("fit", "\"message\" | \"stream\" | \"frozen\"", "message".into(), from),
@@ -179,10 +203,19 @@ fn type_name(property: &Value, root: &Value) -> String {
         }
         Some(Value::String(name)) if name == "array" => {
             let fixed = property.get("prefixItems").and_then(Value::as_array).map(Vec::len);
-            fixed.map_or_else(|| "list of numbers".into(), |count| format!("list of {count} numbers"))
+            let items = property.get("items").map_or("number".into(), |items| type_name(items, root));
+            fixed.map_or_else(|| format!("list of {}", plural(&items)), |count| format!("list of {count} numbers"))
         }
         Some(Value::String(name)) => name.clone(),
         _ => String::new(),
+    }
+}
+
+/// The name of a type, for several of it.
+fn plural(name: &str) -> String {
+    match name.strip_prefix("list ") {
+        Some(rest) => format!("lists {rest}"),
+        None => format!("{name}s"),
     }
 }
 
@@ -216,5 +249,12 @@ mod tests {
         let parameters = find("interpolate").unwrap().parameters();
         let limit = parameters.iter().find(|parameter| parameter.name == "limit").unwrap();
         assert_eq!((limit.r#type.as_str(), &limit.default), ("integer", &Value::Null));
+        let type_of = |subtask: &str, name: &str| {
+            let parameters = find(subtask).unwrap().parameters();
+            parameters.into_iter().find(|parameter| parameter.name == name).unwrap().r#type
+        };
+        assert_eq!(type_of("replace", "to_replace"), "list of numbers");
+        assert_eq!(type_of("min_max_scaler", "feature_range"), "list of 2 numbers");
+        assert_eq!(type_of("ordinal_encoder", "categories"), "list of lists of strings");
     }
 }

@@ -22,6 +22,10 @@ pub enum Edit {
     Remove { index: usize },
     /// Moves a subtask to another place.
     Move { from: usize, to: usize },
+    /// Adds a table of this name, behind the others.
+    AddTable { name: String },
+    /// Takes a table away.
+    RemoveTable { index: usize },
 }
 
 /// What is wrong with a dataflow file.
@@ -59,20 +63,14 @@ fn apply(document: &mut DocumentMut, edit: &Edit) -> Result<(), String> {
         Edit::Insert { index, subtask } => {
             let mut table = Table::new();
             table.insert("use", toml_edit::value(subtask.as_str()));
-            rearrange(document, |tables| {
+            rearrange(document, "subtask", |tables| {
                 let index = (*index).min(tables.len());
                 tables.insert(index, table);
                 Ok(())
             })
         }
-        Edit::Remove { index } => rearrange(document, |tables| {
-            if *index >= tables.len() {
-                return Err(format!("there is no subtask {index}"));
-            }
-            tables.remove(*index);
-            Ok(())
-        }),
-        Edit::Move { from, to } => rearrange(document, |tables| {
+        Edit::Remove { index } => rearrange(document, "subtask", |tables| take_away(tables, "subtask", *index)),
+        Edit::Move { from, to } => rearrange(document, "subtask", |tables| {
             if *from >= tables.len() || *to >= tables.len() {
                 return Err(format!("no subtask can move from {from} to {to}"));
             }
@@ -80,17 +78,36 @@ fn apply(document: &mut DocumentMut, edit: &Edit) -> Result<(), String> {
             tables.insert(*to, table);
             Ok(())
         }),
+        Edit::AddTable { name } => {
+            let mut table = Table::new();
+            table.insert("name", toml_edit::value(name.as_str()));
+            rearrange(document, "table", |tables| {
+                tables.push(table);
+                Ok(())
+            })
+        }
+        Edit::RemoveTable { index } => rearrange(document, "table", |tables| take_away(tables, "table", *index)),
     }
 }
 
-/// Changes the order of the subtasks: tables are written where they stood, so all of them take their places anew.
+fn take_away(tables: &mut Vec<Table>, list: &str, index: usize) -> Result<(), String> {
+    if index >= tables.len() {
+        return Err(format!("there is no {list} {index}"));
+    }
+    tables.remove(index);
+    Ok(())
+}
+
+/// Changes the order of the subtasks or tables: they are written where they stood, so all of them take their places
+/// anew.
 fn rearrange(
     document: &mut DocumentMut,
+    list: &str,
     change: impl FnOnce(&mut Vec<Table>) -> Result<(), String>,
 ) -> Result<(), String> {
-    let item = document.entry("subtask").or_insert(Item::ArrayOfTables(ArrayOfTables::new()));
+    let item = document.entry(list).or_insert(Item::ArrayOfTables(ArrayOfTables::new()));
     let Some(array) = item.as_array_of_tables_mut() else {
-        return Err("the subtasks are no [[subtask]] tables".into());
+        return Err(format!("the {list}s are no [[{list}]] tables"));
     };
     let mut tables: Vec<Table> = std::mem::take(array).into_iter().collect();
     let places: Vec<_> = tables.iter().filter_map(Table::position).collect();
@@ -172,13 +189,21 @@ fn toml_value(json: &Json) -> Option<Value> {
 /// The text with its passwords covered; nothing of it if it is no TOML, for nobody knows where one stands then.
 pub fn without_secrets(text: &str) -> String {
     let Ok(mut document) = text.parse::<DocumentMut>() else { return String::new() };
-    for section in ["source", "sink", "dead_letter"] {
-        let password = document.get_mut(section).and_then(|section| section.get_mut("password"));
-        if let Some(password) = password.filter(|password| password.is_str()) {
-            *password = toml_edit::value("***");
+    cover(document.as_table_mut());
+    document.to_string()
+}
+
+/// Covers the passwords of a table and of those in it.
+fn cover(table: &mut dyn TableLike) {
+    for (key, item) in table.iter_mut() {
+        if key == "password" && item.is_str() {
+            *item = toml_edit::value("***");
+        } else if let Some(tables) = item.as_array_of_tables_mut() {
+            tables.iter_mut().for_each(|table| cover(table));
+        } else if let Some(table) = item.as_table_like_mut() {
+            cover(table);
         }
     }
-    document.to_string()
 }
 
 /// All values as JSON; empty if the text is no TOML.
@@ -368,6 +393,37 @@ url = "null"
     }
 
     #[test]
+    fn tables_are_added_and_removed() {
+        let add = serde_json::json!({"op": "add_table", "name": "hourly"});
+        let fields = serde_json::json!([
+            add, add,
+            {"op": "set", "key": "table.1.window", "value": "1h"},
+            {"op": "set", "key": "table.1.sink.url", "value": "t.csv"},
+            {"op": "remove_table", "index": 0}
+        ]);
+        let text = apply_all(fields);
+        let values = values(&text);
+        assert_eq!(values["table"].as_array().map(Vec::len), Some(1), "{text}");
+        assert_eq!(
+            (&values["table"][0]["window"], &values["table"][0]["sink"]["url"]),
+            (&"1h".into(), &"t.csv".into())
+        );
+        assert!(checked("w", &text).is_ok(), "{text}");
+        assert!(edited(TEXT, &[Edit::RemoveTable { index: 0 }]).is_err());
+    }
+
+    #[test]
+    fn a_schema_of_columns_takes_the_place_of_a_named_one() {
+        let set = |key: &str, value: Json| Edit::Set { key: key.into(), value };
+        let text = format!("schema = \"davis\"\n{TEXT}");
+        let columns = edited(&text, &[set("schema.number", serde_json::json!(["a", "b"]))]).unwrap();
+        assert_eq!(values(&columns)["schema"], serde_json::json!({"number": ["a", "b"]}), "{columns}");
+        let back = edited(&columns, &[set("schema", "infer".into())]).unwrap();
+        assert_eq!(values(&back)["schema"], "infer", "{back}");
+        assert!(checked("w", &back).is_ok(), "{back}");
+    }
+
+    #[test]
     fn a_first_subtask_stands_in_its_own_table() {
         let text = edited("sink.url = \"null\"\n", &[Edit::Insert { index: 0, subtask: "clip".into() }]).unwrap();
         assert_eq!(values(&text)["subtask"][0]["use"], "clip", "{text}");
@@ -384,6 +440,8 @@ url = "null"
             "{covered}"
         );
         assert_eq!(without_secrets("password = \"rain"), "");
+        let table = "[[table]]\nname = \"t\"\nsink = { url = \"mqtt://h/t\", password = \"rain\" }\n";
+        assert_eq!(without_secrets(table), table.replace("\"rain\"", "\"***\""));
     }
 
     fn problem_of(from: &str, to: &str) -> Problem {

@@ -13,7 +13,7 @@ use super::rows::{self, RowsFrom};
 use super::server::Shared;
 use crate::dataflow::Dataflow;
 use crate::engine;
-use crate::subtasks::{REGISTRY, Role};
+use crate::subtasks::{Description, Entry, REGISTRY};
 
 /// Routes of the editor.
 pub fn routes() -> OpenApiRouter<Shared> {
@@ -24,47 +24,10 @@ pub fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(connect))
 }
 
-/// A subtask of the registry.
-#[derive(Serialize, ToSchema)]
-struct Described {
-    name: &'static str,
-    /// What its results equal.
-    equals: &'static str,
-    summary: String,
-    /// Whether it stands in every chain by itself.
-    fixed: bool,
-    parameters: Vec<Parameter>,
-}
-
-/// A parameter: its type as a person would write it, such as `number` or `"l1" | "l2" | "max"`.
-#[derive(Serialize, ToSchema)]
-struct Parameter {
-    name: String,
-    r#type: String,
-    default: serde_json::Value,
-    help: String,
-}
-
 /// The subtasks, each with its parameters.
-#[utoipa::path(get, path = "/api/v1/subtasks", tag = "editor", responses((status = 200, body = [Described])))]
-async fn subtasks() -> Json<Vec<Described>> {
-    let described = REGISTRY.iter().map(|entry| Described {
-        name: entry.name,
-        equals: entry.equals,
-        summary: entry.summary(),
-        fixed: entry.role == Role::Fixed,
-        parameters: entry
-            .parameters()
-            .into_iter()
-            .map(|parameter| Parameter {
-                name: parameter.name,
-                r#type: parameter.r#type,
-                default: parameter.default,
-                help: parameter.help,
-            })
-            .collect(),
-    });
-    Json(described.collect())
+#[utoipa::path(get, path = "/api/v1/subtasks", tag = "editor", responses((status = 200, body = [Description])))]
+async fn subtasks() -> Json<Vec<Description>> {
+    Json(REGISTRY.iter().map(Entry::describe).collect())
 }
 
 #[derive(Deserialize, ToSchema)]

@@ -85,7 +85,7 @@ function Live({ live, advice }) {
       <${Chart} title=${t("waiting")} data=${series.waiting} series=${[t("messages")]} axis=${{ x: t("seconds"), y: t("messages") }} show=${number} />
       ${advice && html`<${Planner} advice=${advice} />`}
     </div>
-    <${Flow} subtasks=${live.subtasks} dropped=${live.rows_dropped} />
+    <${Flow} live=${live} />
     ${live.sample && html`<${Sample} sample=${live.sample} />`}
     <${Letters} letters=${live.letters} />`;
 }
@@ -101,12 +101,15 @@ function Planner({ advice }) {
   </section>`;
 }
 
-function Flow({ subtasks, dropped }) {
+// The chain from source to sink, and the tables beside it.
+function Flow({ live }) {
+  const { subtasks, tables, rows_dropped: dropped } = live;
   const most = Math.max(...subtasks.map(({ mean }) => mean), 1);
-  return html`<section class="card"><h2>${t("dataflow")}</h2><p>${t("dataflowHelp")}</p>
-    <ol class="flow">${subtasks.map(({ name, mean }) => html`<li><span>${name}</span>
+  return html`<section class="card" id="dataflow"><h2>${t("dataflow")}</h2><p>${t("dataflowHelp")}</p>
+    <ol class="flow"><li class="end">${t("source")}</li>${subtasks.map(({ name, mean, exchange }) => html`<li class=${exchange ? "exchange" : ""}><span>${name}</span>
       <meter min="0" max=${most} value=${mean} aria-label="${name}: ${time(mean)}">${time(mean)}</meter>
-      <small>${time(mean)}${dropped[name] ? html`, ${t("dropped").toLowerCase()} ${number(dropped[name])}` : ""}</small></li>`)}</ol></section>`;
+      <small>${time(mean)}${dropped[name] ? html`, ${t("dropped").toLowerCase()} ${number(dropped[name])}` : ""}</small></li>`)}<li class="end exchange">${t("sink")}</li></ol>
+    ${tables.map(({ name, after }) => html`<ol class="flow branch"><li class="end">${after}</li><li class="exchange">${t("table")} ${name}</li></ol>`)}</section>`;
 }
 
 const cell = (value) => (value === null ? html`<span class="missing" title=${t("missing")}>·</span>` : typeof value === "number" ? digits(value) : value);

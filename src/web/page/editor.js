@@ -19,11 +19,21 @@ const MQTT = (section) => [
 ];
 const SECTIONS = [
   ["project", [["name", "title", TEXT], ["description", "description", TEXT], ["workers", "workers", { ...WHOLE, help: "workersHelp" }], ["processes", "processes", WHOLE],
-    ["placement", "placement", { type: "string", options: ["message", "subtask"] }], ["schema", "schema", { type: "string", options: ["davis", "infer"] }]]],
+    ["placement", "placement", { type: "string", options: ["message", "subtask"] }]]],
   ["source", [["source.url", "url", { type: "string", help: "urlHelp" }]], [...MQTT("source"), ["source.max_payload", "maxPayload", WHOLE],
     ["source.connect_timeout", "connectTimeout", TEXT], ["source.reconnect_timeout", "reconnectTimeout", TEXT]]],
   ["buffer", [["buffer.bucket_size", "bucketSize", WHOLE], ["buffer.delay", "delay", TEXT]]],
 ];
+const COLUMNS = { type: "list of column names" };
+// The columns of rows that a project describes by itself.
+const SCHEMA = [["schema.number", "numberColumns", COLUMNS], ["schema.text", "textColumns", COLUMNS], ["schema.id", "idColumn", TEXT]];
+// What a [[table]] takes; words.js has the help, under table_ and the key's name.
+const TABLE = {
+  name: "string", input: "string", key: COLUMNS.type, window: "string", columns: COLUMNS.type, aggregates: "list of strings", upsert: COLUMNS.type, "sink.url": "string",
+};
+const TABLE_MORE = {
+  time: "string", hop: "string", interval: "string", delete: "string", retention: "string", "reference.path": "string", "reference.key": "string", changes: '"upserts" | "differences"',
+};
 const AFTER = [
   ["sink", [["sink.url", "url", { type: "string", help: "sinkHelp" }], ["sink.parts", "parts", { type: "boolean" }]], MQTT("sink")],
   ["deadLetter", [["dead_letter.url", "url", { type: "string", help: "sinkHelp" }]], MQTT("dead_letter")],
@@ -103,7 +113,9 @@ export function Editor({ name, admin, go }) {
     <div class="columns">
       <form aria-label=${t("form")} onSubmit=${(event) => event.preventDefault()}>
         ${SECTIONS.map(section)}
+        <${Schema} values=${values} problem=${problem} change=${change} />
         <${Chain} steps=${Array.isArray(values.subtask) ? values.subtask : []} subtasks=${subtasks} values=${values} problem=${problem} change=${change} ask=${ask} />
+        <${Tables} tables=${Array.isArray(values.table) ? values.table : []} values=${values} problem=${problem} change=${change} ask=${ask} />
         ${AFTER.map(section)}
       </form>
       <div class="card"><label for="toml">${t("toml")}</label>
@@ -112,6 +124,35 @@ export function Editor({ name, admin, go }) {
     <section class="card"><h2>${t("preview")}</h2><p>${t("previewHelp")}</p>
       <button type="button" id="preview" disabled=${busy || problem !== null} onClick=${() => attempt("preview", setShown)}>${t("runPreview")}</button>
       ${shown && html`<${Preview} shown=${shown} />`}</section>`;
+}
+
+// The schema: one that has a name, or columns of the project's own.
+function Schema({ values, problem, change }) {
+  const own = values.schema !== null && typeof values.schema === "object";
+  const choose = (name) => (name === "columns" ? change("schema.number", []) : change("schema", name || undefined));
+  const field = ([path, label, kind]) => html`<${Field} key=${path} path=${path} label=${t(label)} kind=${kind} values=${values} problem=${problem} change=${change} />`;
+  return html`<fieldset class="card"><legend>${t("schema")}</legend><div class="fields">
+    <div class="field"><label for="field-schema">${t("schema")}</label>
+      <select id="field-schema" aria-describedby="field-schema-help" value=${own ? "columns" : values.schema ?? ""} onChange=${(event) => choose(event.target.value)}>
+        <option value="">(${t("default")})</option><option value="davis">davis</option><option value="infer">infer</option><option value="columns">${t("ownColumns")}</option></select>
+      <small id="field-schema-help">${t("schemaHelp")}${problem?.field === "schema" && html` <span class="error">${problem.message}</span>`}</small></div>
+    ${own && SCHEMA.map(field)}</div></fieldset>`;
+}
+
+// The tables beside the chain.
+function Tables({ tables, values, problem, change, ask }) {
+  const fields = (kinds, index) => html`<div class="fields">${Object.entries(kinds).map(([key, type]) => html`<${Field} key=${key} path=${`table.${index}.${key}`} label=${key}
+    kind=${{ type, help: `table_${key}` }} values=${values} problem=${problem} change=${change} />`)}</div>`;
+  const name = () => {
+    const taken = tables.map((table) => table.name);
+    return ["table", ...tables.map((_, index) => `table_${index + 2}`)].find((free) => !taken.includes(free));
+  };
+  return html`<fieldset class="card" id="edit-tables"><legend>${t("tables")}</legend><p class="help">${t("tablesHelp")}</p>
+    ${tables.map((table, index) => html`<div class="card step"><div class="step-head plain"><strong>${table.name}</strong>
+      <span class="buttons"><button type="button" aria-label="${t("removeTable")}: ${table.name}" onClick=${() => ask([{ op: "remove_table", index }])}>✕</button></span></div>
+      ${problem?.field?.startsWith(`table.${index}`) && html`<p class="error">${problem.message}</p>`}
+      ${fields(TABLE, index)}<details open=${Object.keys(TABLE_MORE).some((key) => problem?.field === `table.${index}.${key}`)}><summary>${t("details")}</summary>${fields(TABLE_MORE, index)}</details></div>`)}
+    <button type="button" onClick=${() => ask([{ op: "add_table", name: name() }])}>${t("addTable")}</button></fieldset>`;
 }
 
 function Preview({ shown }) {
@@ -187,16 +228,19 @@ function Field({ path, label, kind, values, problem, change }) {
     <small id="${id}-help">${help}${error && html` <span class="error">${error}</span>`}</small></div>`;
 }
 
-const show = (value) => (Array.isArray(value) ? value.join(", ") : String(value));
+// Lists of lists with semicolons between them.
+const show = (value) => (!Array.isArray(value) ? String(value) : value.map(show).join(value.some(Array.isArray) ? "; " : ", "));
 
 function read(type, text) {
   const trimmed = text.trim();
   if (trimmed === "") return undefined;
   const asNumber = (word) => (/^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(word.trim()) ? Number(word) : new Error(t("notNumber")));
   const all = (items) => items.find((item) => item instanceof Error) ?? items;
-  const items = trimmed.split(",").map((item) => item.trim()).filter((item) => item !== "");
+  const list = (words) => words.split(",").map((item) => item.trim()).filter((item) => item !== "");
+  const items = list(trimmed);
   if (type === "boolean") return trimmed === "true";
-  if (type === "list of column names") return items;
+  if (type === "list of column names" || type === "list of strings") return items;
+  if (type === "list of lists of strings") return trimmed.split(";").map(list);
   if (/^list of (\d+ )?numbers$/.test(type)) return all(items.map(asNumber));
   if (type === "number" || type === "integer") return asNumber(trimmed);
   if (type === "string" || choices(type)) return trimmed;
