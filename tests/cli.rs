@@ -1,5 +1,6 @@
 //! The command line as its users meet it: results, messages, exit codes.
 
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
@@ -444,4 +445,19 @@ fn a_signal_ends_the_wait_for_the_next_start() {
     assert!(lines.map_while(Result::ok).any(|line| line.contains("starting again in 1s")));
     assert!(std::process::Command::new("kill").args(["-TERM", &run.id().to_string()]).status().unwrap().success());
     assert_eq!(run.wait().unwrap().code(), Some(1));
+}
+
+#[test]
+fn more_rows_than_the_workers_serve_are_warned_of() {
+    let mut run = std::process::Command::new(env!("CARGO_BIN_EXE_rowmill"));
+    let source = "generate:rows=100000000,seed=1,rate=3000000";
+    run.args(["run", "dataflows/weather.toml", "--sink", "null", "--quiet", "-w", "1", "--source", source]);
+    let mut run = run.stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(run.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let warning = lines.find(|line| line.contains("rho is"));
+    run.kill().unwrap();
+    run.wait().unwrap();
+    let warning = warning.expect("a warning");
+    assert!(warning.contains("3000000 rows/s arrive, 1 workers serve"), "{warning}");
+    assert!(warning.contains("workers would do"), "{warning}");
 }

@@ -12,6 +12,7 @@ mod in_order;
 mod launcher;
 mod ledger;
 mod outlet;
+mod overload;
 mod parcel;
 mod preview;
 pub mod query;

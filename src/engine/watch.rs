@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::Receiver;
 
 use super::ledger::Ledger;
+use super::overload::{Overload, Seen};
 use super::stages::{Stage, exchanges, named_operators};
 use super::tap::Tap;
 use super::{Options, Times};
@@ -49,11 +50,14 @@ pub struct Watch {
     live_latency: Latency,
     history: VecDeque<Moment>,
     sample: Option<Sample>,
+    /// For a source that rows arrive from, whatever the dataflow does.
+    overload: Option<Overload>,
 }
 
 impl Watch {
-    pub fn new(started: Instant) -> Watch {
+    pub fn new(started: Instant, overload: Option<Overload>) -> Watch {
         Watch {
+            overload,
             started,
             last: started,
             rows: 0,
@@ -79,6 +83,11 @@ impl Watch {
                 p99: ledger.latency.row.inner().value_at_quantile(0.99),
             });
             (self.last, self.rows) = (Instant::now(), ledger.rows_done);
+        }
+        if let Some(overload) = self.overload.as_mut().filter(|overload| overload.is_due())
+            && let Some(warning) = overload.look(seen(ledger, queue))
+        {
+            tracing::warn!("{warning}");
         }
         if self.last_live.elapsed() >= LIVE {
             self.show(ledger, workers, queue, showing);
@@ -154,6 +163,17 @@ fn rates(ledger: &Ledger, rows: u64, since: Instant, workers: usize) -> (f64, f6
     let rows_per_second = (ledger.rows_done - rows) as f64 / seconds;
     let service = ledger.service_row.inner().mean() / 1e9;
     (rows_per_second, rows_per_second * service / workers as f64)
+}
+
+fn seen(ledger: &Ledger, queue: &Receiver<Bucket>) -> Seen {
+    let rows_a_message = ledger.rows_in as f64 / ledger.messages.max(1) as f64;
+    Seen {
+        at: Instant::now(),
+        held_back: queue.is_full(),
+        arrived: ledger.rows_in as f64 + queue.len() as f64 * rows_a_message,
+        done: ledger.rows_done,
+        service: ledger.service_row.inner().mean() / 1e9,
+    }
 }
 
 fn subtasks(showing: &Showing<'_>) -> Vec<SubtaskTime> {

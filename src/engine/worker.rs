@@ -15,6 +15,7 @@ use super::gather::{Gather, Measured};
 use super::graph::{self, Ends, Plan};
 use super::identity;
 use super::ledger::Ledger;
+use super::overload::Overload;
 use super::remember;
 use super::stages::stages;
 use super::start::{Start, existing};
@@ -28,7 +29,7 @@ use crate::data::{Bucket, Clock, Schema};
 use crate::dataflow::{Dataflow, SchemaChoice};
 use crate::measure::{Report, ServiceTimes, peak_memory_bytes};
 use crate::sink;
-use crate::source::{self, Source};
+use crate::source::{self, Pace, Source};
 
 /// Dead letters that a run shows.
 const KEPT_LETTERS: usize = 20;
@@ -223,7 +224,9 @@ impl Intake {
         let Ends { inputs, probe } = ends;
         let mut inputs = Some(inputs);
         inputs.iter_mut().for_each(|inputs| inputs.start_at(self.next_epoch));
-        let mut watch = Watch::new(self.started);
+        let paced = showing.dataflow.source.pace();
+        let overload = paced.map(|Pace { rows_per_second }| Overload::new(worker.peers(), rows_per_second));
+        let mut watch = Watch::new(self.started, overload);
         while !probe.done() {
             if failure.borrow().is_some() {
                 options.stop.now();

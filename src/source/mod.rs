@@ -25,7 +25,7 @@ pub use generate::{Generator, Record};
 pub use mqtt::Acknowledger;
 pub use records::{FileKind, Records};
 pub use schedule::{Arrivals, Load, Schedule};
-pub use url::{Url, parse_rate};
+pub use url::{Pace, Url, parse_rate};
 
 /// The longest payload and line where a dataflow file gives none: 16 MiB.
 pub const MAX_PAYLOAD: usize = 16 << 20;

@@ -26,6 +26,24 @@ pub enum Url {
     },
 }
 
+/// How rows come that do not wait for the dataflow.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Pace {
+    /// `None` if it is not known beforehand.
+    pub rows_per_second: Option<f64>,
+}
+
+impl Url {
+    /// `None` for a source that is read as fast as the dataflow takes it.
+    pub fn pace(&self) -> Option<Pace> {
+        match self {
+            Url::Mqtt(_) => Some(Pace { rows_per_second: None }),
+            Url::Generate { load: Some(load), .. } => Some(Pace { rows_per_second: Some(load.rate) }),
+            _ => None,
+        }
+    }
+}
+
 impl TryFrom<String> for Url {
     type Error = String;
 
