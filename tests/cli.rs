@@ -461,3 +461,30 @@ fn more_rows_than_the_workers_serve_are_warned_of() {
     assert!(warning.contains("3000000 rows/s arrive, 1 workers serve"), "{warning}");
     assert!(warning.contains("workers would do"), "{warning}");
 }
+
+#[test]
+fn a_trace_tells_of_every_operator_on_every_worker() {
+    let directory = TempDir::new().unwrap();
+    let trace = |flags: &[&str], file: &str| -> Vec<serde_json::Value> {
+        rowmill()
+            .args(["run", "dataflows/weather.toml", "--source", "data/sample.csv", "--sink", "null", "--quiet"])
+            .args(["--bucket-size", "100", "--trace"])
+            .arg(directory.path().join("t.json"))
+            .args(flags)
+            .assert()
+            .success();
+        serde_json::from_str(&read(&directory.path().join(file))).unwrap()
+    };
+    let of_threads = trace(&["-w", "2"], "t.json");
+    for worker in [0, 1] {
+        for name in ["prepare", "power_transformer", "result"] {
+            let spans = of_threads.iter().filter(|event| event["name"] == name && event["tid"] == worker + 1);
+            assert!(spans.count() > 1, "{name} on worker {worker}");
+        }
+    }
+    let sent = |event: &&serde_json::Value| event["name"] == "prepare to drop_duplicates";
+    let records = of_threads.iter().filter(sent).map(|event| event["args"]["records"].as_u64().unwrap());
+    assert_eq!(records.sum::<u64>(), 20, "one parcel a message");
+    let of_process = trace(&["-n", "2"], "t.part-1.json");
+    assert!(of_process.iter().any(|event| event["name"] == "robust_scaler" && event["pid"] == 2));
+}

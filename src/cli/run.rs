@@ -54,7 +54,7 @@ pub struct Arguments {
     /// A file with host:port of every process, one a line.
     #[arg(long, value_name = "F")]
     hostfile: Option<PathBuf>,
-    /// Keep one operator a subtask, to see the time of each. Without it, and without --report, neighbours that act
+    /// Keep one operator a subtask, to see the time of each. Without it, and without --report and --trace, neighbours that act
     /// column by column run as one.
     #[arg(long)]
     no_fuse: bool,
@@ -67,6 +67,10 @@ pub struct Arguments {
     /// Write report.json and .hlog files into this directory.
     #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
+    /// Write what timely's operators do, and the messages between them, into this file: JSON that Perfetto opens. It
+    /// grows by some megabytes a second. With -n, each process writes a part.
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
     /// Write live.json about once a second into this directory, and at the end outcome.json and the report: what
     /// `rowmill serve` shows.
     #[arg(long, value_name = "DIR")]
@@ -119,13 +123,14 @@ fn run_dataflow(arguments: &Arguments) -> Result<u8, Failure> {
     let quiet = arguments.quiet || !first;
     let options = Options {
         cluster,
-        fuse: !arguments.no_fuse && arguments.report.is_none() && arguments.live.is_none(),
+        fuse: !arguments.no_fuse && arguments.report.is_none() && arguments.live.is_none() && arguments.trace.is_none(),
         fresh: arguments.fresh,
         connect_timeout: arguments.connect_timeout.unwrap_or(engine::CONNECT_TIMEOUT),
         stop: stop_on_signals()?,
         on_progress: (!quiet).then(progress),
         on_live: arguments.live.clone().map(show),
         tables_at: arguments.live.clone(),
+        trace: arguments.trace.clone(),
         on_ready: if quiet { None } else { announce(&dataflow) },
     };
     let result = engine::run(dataflow, options);

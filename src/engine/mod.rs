@@ -22,12 +22,13 @@ mod start;
 mod tables;
 mod tap;
 mod tell;
+mod trace;
 mod watch;
 mod worker;
 mod writer;
 
 use std::cell::RefCell;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -39,6 +40,7 @@ pub use launcher::launch;
 pub use preview::{Preview, PreviewStep, preview};
 use start::Start;
 use tap::Tap;
+use trace::Trace;
 pub use watch::Snapshot;
 
 use crate::dataflow::{Dataflow, Diagnostic};
@@ -67,6 +69,9 @@ pub struct Options {
     pub on_live: Option<OnLive>,
     /// Where questions about tables are answered, a directory; nowhere if not given.
     pub tables_at: Option<PathBuf>,
+    /// Where timely's log of operators and messages is written; nowhere if not given. Each of several processes writes a
+    /// part.
+    pub trace: Option<PathBuf>,
     /// Called once when the source is ready: its subscription stands, or it has begun to read.
     pub on_ready: Option<OnReady>,
 }
@@ -83,6 +88,7 @@ impl Options {
             on_progress: None,
             on_live: None,
             tables_at: None,
+            trace: None,
             on_ready: None,
         }
     }
@@ -115,6 +121,8 @@ pub enum Error {
     Checkpoint(String),
     #[error("{0}")]
     Cluster(String),
+    #[error("the trace {}: {}", .0.display(), .1)]
+    Trace(PathBuf, std::io::Error),
 }
 
 /// Runs this process' workers until the source ends; process 0 returns the report.
@@ -127,9 +135,12 @@ pub fn run(dataflow: Dataflow, options: Options) -> Result<Option<Report>, Error
     let start = if options.cluster.process == 0 { Some(Start::find(&dataflow, &options)?) } else { None };
     let start = Mutex::new(start);
     let (builders, others) = options.cluster.connect(options.connect_timeout).map_err(Error::Cluster)?;
+    let trace = options.trace.as_deref().map(|path| trace(path, &options.cluster)).transpose()?;
+    let (following, path) = (trace.clone(), options.trace.clone());
     let dataflow = Arc::new(dataflow);
     let tap = options.on_live.as_ref().map(|_| Tap::default());
     let guards = timely::execute::execute_from(builders, others, WorkerConfig::default(), move |worker| {
+        following.iter().for_each(|trace| trace.follow(worker));
         let first = worker.index() == 0;
         let start = if first { start.lock().expect("no holder panics").take() } else { None };
         worker::run(worker, &dataflow, &options, start, tap.clone())
@@ -139,5 +150,14 @@ pub fn run(dataflow: Dataflow, options: Options) -> Result<Option<Report>, Error
         let own = result.map_err(|panic| Error::Cluster(format!("a worker ended early: {panic}")))??;
         report = report.or(own);
     }
+    if let (Some(trace), Some(path)) = (trace, path) {
+        trace.close().map_err(|error| Error::Trace(path, error))?;
+    }
     Ok(report)
+}
+
+/// Opens the trace of this process.
+fn trace(path: &Path, cluster: &Cluster) -> Result<Trace, Error> {
+    let path = if cluster.processes() > 1 { sink::part(path, cluster.process) } else { path.to_owned() };
+    Trace::create(&path, cluster.process).map_err(|error| Error::Trace(path, error))
 }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use dead_letter::{DeadLetter, DeadLetters};
-pub use url::Url;
+pub use url::{Url, part};
 
 use crate::data::Schema;
 use crate::mqtt::Endpoint;
