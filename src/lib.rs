@@ -8,6 +8,8 @@ pub mod cli;
 pub mod data;
 pub mod dataflow;
 pub mod engine;
+#[cfg(any(fuzzing, test))]
+pub mod fuzzing;
 pub mod kernels;
 pub mod measure;
 pub mod mqtt;

@@ -1,6 +1,7 @@
 //! What a run has finished for good, so that the next one goes on there: how much of the sink's file counts, which
 //! deliveries it holds, and the numbers of the next epoch and row.
 
+use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -50,6 +51,11 @@ impl Checkpoint {
     /// # Errors
     /// A file that is in use or broken, or the checkpoint of another dataflow.
     pub fn open(path: &Path, dataflow: &[Line]) -> Result<(Checkpoint, Found), String> {
+        let opened = quietly(|| Checkpoint::open_or_create(path, dataflow));
+        opened.unwrap_or_else(|| Err(broken(path, &"it is damaged")))
+    }
+
+    fn open_or_create(path: &Path, dataflow: &[Line]) -> Result<(Checkpoint, Found), String> {
         let fresh = !path.exists();
         let database = create(path).map_err(|error| match error {
             DatabaseError::DatabaseAlreadyOpen => format!("{}: another run uses this checkpoint", path.display()),
@@ -157,6 +163,15 @@ impl Checkpoint {
         }
         Ok(transaction.commit()?)
     }
+}
+
+/// What `open` gives; `None` where it panics, as redb does on some damaged files.
+fn quietly<T>(open: impl FnOnce() -> T) -> Option<T> {
+    let hook = panic::take_hook();
+    panic::set_hook(Box::new(|_| {}));
+    let opened = panic::catch_unwind(AssertUnwindSafe(open));
+    panic::set_hook(hook);
+    opened.ok()
 }
 
 /// Opens the file; a run that is just being killed may take a moment to let go of it.

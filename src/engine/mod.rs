@@ -2,7 +2,7 @@
 
 mod accounts;
 mod acknowledgement;
-mod checkpoint;
+pub(crate) mod checkpoint;
 mod cluster;
 mod failure;
 mod gather;

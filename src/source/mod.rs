@@ -5,8 +5,8 @@ mod deliveries;
 mod file;
 mod generate;
 mod mqtt;
-mod payload;
-mod records;
+pub(crate) mod payload;
+pub(crate) mod records;
 mod schedule;
 mod url;
 

@@ -6,7 +6,7 @@ use differential_dataflow::difference::Semigroup;
 use differential_dataflow::hashable::Hashable;
 use serde::{Deserialize, Serialize};
 
-use super::{Cell, Group, Grouping, Summary, TableRow, Values};
+use super::{Cell, Group, Grouping, Summary, TableRow, Values, window};
 use crate::data::{Memory, from_bytes, to_bytes};
 
 /// What changes in the groups of a keeper.
@@ -163,9 +163,10 @@ impl Keeper for Rows {
     ) -> Result<(), String> {
         self.horizon = horizon(memories)?;
         for Memory { key, state } in rest(memories) {
-            let upsert: Vec<Cell> = from_bytes(key)?;
+            let (upsert, held): (Vec<Cell>, Held) = (from_bytes(key)?, from_bytes(state)?);
+            check_time(held.time)?;
             if own(upsert.hashed()) {
-                self.hold(upsert, from_bytes(state)?, out);
+                self.hold(upsert, held, out);
             }
         }
         Ok(())
@@ -249,6 +250,7 @@ impl Keeper for Summaries {
         self.horizon = horizon(memories)?;
         for Memory { key, state } in rest(memories) {
             let item: (Group, Summary) = (from_bytes(key)?, from_bytes(state)?);
+            item.0.window.map_or(Ok(()), check_time)?;
             if own(Summaries::route(&item)) {
                 self.take(item, out);
             }
@@ -265,6 +267,10 @@ fn horizon(memories: &[Memory]) -> Result<i64, String> {
 
 fn rest(memories: &[Memory]) -> impl Iterator<Item = &Memory> {
     memories.iter().filter(|memory| memory.key != HORIZON)
+}
+
+fn check_time(time: i64) -> Result<(), String> {
+    if window::is_time(time) { Ok(()) } else { Err(format!("{time} is no time")) }
 }
 
 fn is_kept(grouping: &Grouping, start: Option<i64>, horizon: i64) -> bool {

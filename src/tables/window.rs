@@ -44,9 +44,12 @@ fn parse(text: &str) -> Option<i64> {
 
 fn milliseconds(seconds: f64) -> Option<i64> {
     let milliseconds = (seconds * 1000.0).round();
-    // A Timestamp ends with the year 9999.
-    jiff::Timestamp::from_millisecond(milliseconds as i64).ok().filter(|_| milliseconds.is_finite())?;
-    Some(milliseconds as i64)
+    Some(milliseconds as i64).filter(|time| milliseconds.is_finite() && is_time(*time))
+}
+
+/// Whether milliseconds since 1970 are a time: the last one is in the year 9999.
+pub fn is_time(milliseconds: i64) -> bool {
+    jiff::Timestamp::from_millisecond(milliseconds).is_ok()
 }
 
 /// A start as it is shown: ISO 8601, UTC.
