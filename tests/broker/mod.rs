@@ -131,6 +131,14 @@ impl Mosquitto {
         self.process = Mosquitto::spawn(&self.config);
         wait_for_port(self.port);
     }
+
+    /// Kills it at once, and starts it again with what it has on the disk.
+    pub fn kill(&mut self) {
+        self.process.0.kill().unwrap();
+        self.process.0.wait().unwrap();
+        self.process = Mosquitto::spawn(&self.config);
+        wait_for_port(self.port);
+    }
 }
 
 /// Debian keeps servers where an ordinary PATH does not look.
