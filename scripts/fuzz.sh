@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Fuzzes what reads bytes of others: scripts/fuzz.sh [SECONDS a target] [TARGET...]. What breaks is kept in
-# tests/fuzz/artifacts; move it into tests/fuzz/corpus/TARGET when it is mended, and `cargo test` takes it for ever.
+# Fuzzes what reads bytes of others: scripts/fuzz.sh [FLAGS of libFuzzer, in one word] [TARGET...], such as
+# scripts/fuzz.sh "-max_total_time=600" payload. What breaks is kept in tests/fuzz/artifacts; move it into
+# tests/fuzz/corpus/TARGET when it is mended, and `cargo test` takes it for ever.
 set -euo pipefail
 cd "$(dirname "$0")/../tests/fuzz"
 
-seconds=${1:-60}
+flags=${1:--max_total_time=60}
 targets=("${@:2}")
 [ ${#targets[@]} -gt 0 ] || targets=(payload file dataflow memories message checkpoint)
 # The passes that cargo fuzz asks a nightly compiler for; this program has no sanitizer's worth of unsafe code.
@@ -17,10 +18,11 @@ mkdir -p artifacts
 run() {
   # What is found on the way is kept out of the corpus that is committed.
   grown=$(mktemp -d)
-  "target/$host/release/$1" "$grown" "corpus/$1" -max_total_time="$seconds" -max_len=4096 -timeout=10 \
-    -rss_limit_mb=1024 -artifact_prefix="artifacts/$1-" 2>"$grown.log" || { tail -40 "$grown.log"; return 1; }
+  # shellcheck disable=SC2086 # the flags are words
+  "target/$host/release/$1" "$grown" "corpus/$1" $flags -max_len=4096 -timeout=10 -rss_limit_mb=1024 \
+    -artifact_prefix="artifacts/$1-" 2>"$grown.log" || { tail -40 "$grown.log"; return 1; }
   echo "$1: $(grep -o '^Done.*' "$grown.log")"
   rm -r "$grown" "$grown.log"
 }
-export -f run; export seconds host
+export -f run; export flags host
 printf '%s\n' "${targets[@]}" | xargs -P "$(nproc)" -I{} bash -c 'run {}'

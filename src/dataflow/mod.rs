@@ -10,6 +10,7 @@ mod table;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use diagnostic::Diagnostic;
 pub use fitted::{Fitted, FittedStep};
@@ -37,6 +38,8 @@ pub struct Dataflow {
     pub workers: Option<u16>,
     pub processes: Option<u16>,
     pub placement: Placement,
+    /// How often at most results are brought to safety and the checkpoint is written.
+    pub checkpoint_every: Duration,
     pub schema: SchemaChoice,
     pub source: source::Url,
     pub source_settings: source::Settings,
@@ -147,7 +150,7 @@ impl Dataflow {
     }
 
     /// Bounds how long brokers may be out of reach at the start.
-    pub fn set_connect_timeout(&mut self, timeout: std::time::Duration) {
+    pub fn set_connect_timeout(&mut self, timeout: Duration) {
         self.source_settings.connect_timeout = Some(timeout);
         self.sink.connect_timeout = Some(timeout);
         if let Some(sink) = &mut self.dead_letter {
@@ -181,7 +184,8 @@ impl Dataflow {
         let says_what = |line: &str| !line.is_empty() && !line.starts_with('#') && !says_how(line);
         let lines = lines.filter(|(line, _)| says_what(line));
         let lines = lines.map(|(line, number)| Line::new(format!("{path}, line {number}"), line));
-        let overrides = self.document.overrides.iter().map(|placed| &placed.given);
+        let overrides =
+            self.document.overrides.iter().map(|placed| &placed.given).filter(|given| !says_how(&given.key));
         let overrides =
             overrides.map(|given| Line::new(given.shown.clone(), &format!("{} = {}", given.key, given.value)));
         lines.chain(overrides).collect()
@@ -283,11 +287,11 @@ impl Dataflow {
     }
 }
 
-/// Whether a line of the file only says by how many workers rows are served, or what the dataflow is for: results stay
-/// the same.
+/// Whether a line of the file only says by how many workers rows are served, how often progress is written down, or
+/// what the dataflow is for: results stay the same.
 fn says_how(line: &str) -> bool {
     let key = line.split('=').next().unwrap_or_default().trim();
-    ["workers", "processes", "description"].contains(&key)
+    ["workers", "processes", "description", "[checkpoint]", "every", "checkpoint.every"].contains(&key)
 }
 
 impl Entry {

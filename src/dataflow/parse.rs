@@ -61,6 +61,7 @@ pub fn parse(document: Document) -> Result<Dataflow, Diagnostic> {
         workers: file.workers,
         processes: file.processes,
         placement: file.placement,
+        checkpoint_every: file.checkpoint.every,
         schema,
         source,
         source_settings,
@@ -377,6 +378,8 @@ pub(super) fn sink_settings(
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::super::{Dataflow, Override, Placement};
 
     const GOOD: &str = r#"
@@ -413,6 +416,21 @@ url = "null"
         assert_eq!((dataflow.name.as_str(), dataflow.placement), ("w", Placement::Subtask));
         let (steps, _) = dataflow.steps(&crate::data::Schema::davis()).unwrap();
         assert_eq!((steps[0].scope.numbers.len(), steps[1].scope.numbers.len()), (1, 26));
+    }
+
+    #[test]
+    fn how_rows_are_served_is_no_other_dataflow() {
+        const TEXT: &str = "source.url = \"-\"\nsink.url = \"null\"\n";
+        let lines = |text: &str, set: &[&str]| {
+            let overrides: Vec<Override> = set.iter().map(|text| Override::set(text).unwrap()).collect();
+            let dataflow = Dataflow::from_text("f.toml", text, &overrides).unwrap();
+            dataflow.lines().into_iter().map(|line| line.hash).collect::<Vec<u64>>()
+        };
+        let more = format!("workers = 2 # threads\ndescription = \"x\"\n{TEXT}[checkpoint]\nevery = \"1s\"\n");
+        assert_eq!(lines(&more, &["checkpoint.every=\"2s\""]), lines(TEXT, &[]));
+        assert_ne!(lines(TEXT, &["buffer.bucket_size=7"]), lines(TEXT, &[]));
+        let dataflow = Dataflow::from_text("f.toml", &more, &[]).unwrap();
+        assert_eq!(dataflow.checkpoint_every, Duration::from_secs(1));
     }
 
     #[test]

@@ -63,6 +63,8 @@ pub(super) struct File {
     pub buffer: BufferSection,
     pub sink: Option<Sink>,
     pub dead_letter: Option<Sink>,
+    #[serde(default)]
+    pub checkpoint: CheckpointSection,
     /// Read apart; here so that they are among the names that errors list.
     #[serde(default, rename = "schema")]
     _schema: Option<de::IgnoredAny>,
@@ -152,6 +154,19 @@ pub(super) struct BufferSection {
 impl Default for BufferSection {
     fn default() -> BufferSection {
         BufferSection { bucket_size: 1000, delay: Duration::from_secs(1) }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct CheckpointSection {
+    #[serde(deserialize_with = "duration")]
+    pub every: Duration,
+}
+
+impl Default for CheckpointSection {
+    fn default() -> CheckpointSection {
+        CheckpointSection { every: Duration::from_millis(100) }
     }
 }
 

@@ -12,20 +12,19 @@ use crate::source::{Position, Source};
 /// Acknowledges deliveries once their results have left the sink, and the checkpoint knows it.
 pub struct Acknowledgement {
     checkpoint: Option<Checkpoint>,
+    /// A sink is asked to bring its results to safety no more often than this.
+    every: Duration,
     last: Option<Instant>,
     given: u64,
 }
 
 impl Acknowledgement {
-    /// A sink is asked to bring its results to safety no more often than this.
-    pub const EVERY: Duration = Duration::from_millis(100);
-
-    pub fn new(checkpoint: Option<Checkpoint>) -> Acknowledgement {
-        Acknowledgement { checkpoint, last: None, given: 0 }
+    pub fn new(checkpoint: Option<Checkpoint>, every: Duration) -> Acknowledgement {
+        Acknowledgement { checkpoint, every, last: None, given: 0 }
     }
 
     pub fn is_due(&self) -> bool {
-        self.last.is_none_or(|last| last.elapsed() >= Self::EVERY)
+        self.last.is_none_or(|last| last.elapsed() >= self.every)
     }
 
     /// After a failure nothing is acknowledged any more: it will be delivered again.

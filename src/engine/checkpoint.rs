@@ -57,10 +57,13 @@ impl Checkpoint {
 
     fn open_or_create(path: &Path, dataflow: &[Line]) -> Result<(Checkpoint, Found), String> {
         let fresh = !path.exists();
-        let database = create(path).map_err(|error| match error {
+        let mut database = create(path).map_err(|error| match error {
             DatabaseError::DatabaseAlreadyOpen => format!("{}: another run uses this checkpoint", path.display()),
             error => broken(path, &error),
         })?;
+        if !fresh && !database.check_integrity().map_err(|error| broken(path, &error))? {
+            return Err(broken(path, &"it is damaged"));
+        }
         let checkpoint = Checkpoint { path: path.to_owned(), database };
         let read =
             if fresh { checkpoint.start(dataflow).map(|()| Ok(Found::default())) } else { checkpoint.read(dataflow) };

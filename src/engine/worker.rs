@@ -137,15 +137,15 @@ fn max_epochs(cluster: &Cluster, bucket_size: usize) -> usize {
 }
 
 /// After which messages steps and tables tell what they remember.
-#[derive(Default)]
 struct Snapshots {
+    every: Duration,
     last: Option<Instant>,
 }
 
 impl Snapshots {
     /// Whether after this one: when no other message waits, and else as often as deliveries are acknowledged.
     fn take(&mut self, last: bool) -> bool {
-        let take = last || self.last.is_none_or(|last| last.elapsed() >= Acknowledgement::EVERY);
+        let take = last || self.last.is_none_or(|last| last.elapsed() >= self.every);
         if take {
             self.last = Some(Instant::now());
         }
@@ -170,15 +170,15 @@ struct Intake {
 
 impl Intake {
     fn start(dataflow: &Dataflow, options: &Options, clock: Clock, start: Start) -> Intake {
-        let settings = dataflow.source_settings.clone();
+        let (settings, every) = (dataflow.source_settings.clone(), dataflow.checkpoint_every);
         let max_epochs = max_epochs(&options.cluster, settings.limits.bucket_size);
         let waker = std::thread::current();
         let source = Source::start(&dataflow.source, settings, &start.position, clock, options.stop.clone(), waker);
         Intake {
             source,
-            snapshots: start.checkpoint.as_ref().filter(|_| dataflow.remembers()).map(|_| Snapshots::default()),
+            snapshots: (start.checkpoint.is_some() && dataflow.remembers()).then_some(Snapshots { every, last: None }),
             next_epoch: start.position.next_epoch,
-            acknowledgement: Acknowledgement::new(start.checkpoint),
+            acknowledgement: Acknowledgement::new(start.checkpoint, every),
             clock,
             peeked: None,
             started: Instant::now(),

@@ -37,7 +37,7 @@ impl Recent {
 
     /// Sees a row: whether none of those before it is the same.
     fn is_new(&mut self, identity: u128, place: u64) -> bool {
-        while let Some((seen, old)) = self.order.pop_front_if(|(seen, _)| *seen + self.horizon < place) {
+        while let Some((seen, old)) = self.order.pop_front_if(|(seen, _)| seen.saturating_add(self.horizon) < place) {
             if self.places.get(&old) == Some(&seen) {
                 self.places.remove(&old);
                 self.changed.insert(old);

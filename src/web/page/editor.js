@@ -21,7 +21,7 @@ const SECTIONS = [
   ["project", [["name", "title", TEXT], ["description", "description", TEXT], ["workers", "workers", { ...WHOLE, help: "workersHelp" }], ["processes", "processes", WHOLE],
     ["placement", "placement", { type: "string", options: ["message", "subtask"] }]]],
   ["source", [["source.url", "url", { type: "string", help: "urlHelp" }]], [...MQTT("source"), ["source.max_payload", "maxPayload", WHOLE],
-    ["source.connect_timeout", "connectTimeout", TEXT], ["source.reconnect_timeout", "reconnectTimeout", TEXT]]],
+    ["source.connect_timeout", "connectTimeout", TEXT], ["source.reconnect_timeout", "reconnectTimeout", TEXT], ["checkpoint.every", "checkpointEvery", TEXT]]],
   ["buffer", [["buffer.bucket_size", "bucketSize", WHOLE], ["buffer.delay", "delay", TEXT]]],
 ];
 const COLUMNS = { type: "list of column names" };
