@@ -144,6 +144,28 @@ fn rememberer(directory: &TempDir) -> PathBuf {
     path
 }
 
+/// Kills runs and starts others with other workers, while `rows` numbers a kill are published, and the first quarter of
+/// them again: the last run, and how many numbers there were.
+fn kill_while_rows_come_twice(port: u16, rows: u64, seed: u64, start: impl Fn(&[&str]) -> Process) -> (Process, u64) {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let flags: [&[&str]; 3] = [&["-w", "1"], &["-w", "2"], &["-n", "2", "-w", "1"]];
+    let mut process = start(flags[0]);
+    let mut sent = 0;
+    for kill in 0..kills() {
+        let publisher = std::thread::spawn(move || {
+            let mut random = ChaCha8Rng::seed_from_u64(kill as u64);
+            publish(port, QoS::AtLeastOnce, sent..sent + rows, &mut random);
+            publish(port, QoS::AtLeastOnce, sent..sent + rows / 4, &mut random);
+        });
+        sent += rows;
+        std::thread::sleep(Duration::from_millis(random.random_range(0..400)));
+        kill_one(&mut process.0, &mut random);
+        process = start(flags[kill % 3]);
+        publisher.join().unwrap();
+    }
+    (process, sent)
+}
+
 #[test]
 #[ignore = "needs mosquitto"]
 fn what_steps_remember_survives_kills() {
@@ -151,23 +173,8 @@ fn what_steps_remember_survives_kills() {
     let directory = tempfile::tempdir().unwrap();
     let broker = persistent(&directory);
     let (dataflow, out) = (rememberer(&directory), directory.path().join("out.csv"));
-    let mut random = ChaCha8Rng::seed_from_u64(10);
-    let flags: [&[&str]; 3] = [&["-w", "1"], &["-w", "2"], &["-n", "2", "-w", "1"]];
-    let mut process = Process::subscribed(&mut run(&dataflow, broker.port, 1, &out, flags[0]));
-    let mut sent = 0;
-    for kill in 0..kills() {
-        let publisher = std::thread::spawn(move || {
-            let mut random = ChaCha8Rng::seed_from_u64(kill as u64);
-            publish(broker.port, QoS::AtLeastOnce, sent..sent + ROWS, &mut random);
-            // Rows of a message long ago come again.
-            publish(broker.port, QoS::AtLeastOnce, sent..sent + ROWS / 4, &mut random);
-        });
-        sent += ROWS;
-        std::thread::sleep(Duration::from_millis(random.random_range(0..400)));
-        kill_one(&mut process.0, &mut random);
-        process = Process::subscribed(&mut run(&dataflow, broker.port, 1, &out, flags[kill % 3]));
-        publisher.join().unwrap();
-    }
+    let start = |flags: &[&str]| Process::subscribed(&mut run(&dataflow, broker.port, 1, &out, flags));
+    let (process, sent) = kill_while_rows_come_twice(broker.port, ROWS, 10, start);
     let lines = || std::fs::read_to_string(&out).unwrap_or_default().lines().count() as u64;
     wait_until("all rows", || lines() > sent);
     process.drain();
@@ -208,26 +215,11 @@ fn what_tables_hold_survives_kills() {
     let directory = tempfile::tempdir().unwrap();
     let broker = persistent(&directory);
     let dataflow = tabler(&directory);
-    let mut random = ChaCha8Rng::seed_from_u64(11);
-    let flags: [&[&str]; 3] = [&["-w", "1"], &["-w", "2"], &["-n", "2", "-w", "1"]];
-    let start = |flags| {
+    let start = |flags: &[&str]| {
         let sink = Path::new("null");
         Process::subscribed(run(&dataflow, broker.port, 1, sink, flags).current_dir(directory.path()))
     };
-    let mut process = start(flags[0]);
-    let mut sent = 0;
-    for kill in 0..kills() {
-        let publisher = std::thread::spawn(move || {
-            let mut random = ChaCha8Rng::seed_from_u64(kill as u64);
-            publish(broker.port, QoS::AtLeastOnce, sent..sent + ROWS, &mut random);
-            publish(broker.port, QoS::AtLeastOnce, sent..sent + ROWS / 4, &mut random);
-        });
-        sent += ROWS;
-        std::thread::sleep(Duration::from_millis(random.random_range(0..400)));
-        kill_one(&mut process.0, &mut random);
-        process = start(flags[kill % 3]);
-        publisher.join().unwrap();
-    }
+    let (process, sent) = kill_while_rows_come_twice(broker.port, ROWS, 11, start);
     let all = || std::fs::read_to_string(directory.path().join("all.ndjson")).unwrap_or_default();
     let rows = format!("\"rows\":{}.0,", sent + sent / 4);
     wait_until("all rows", || all().contains(&rows));

@@ -146,13 +146,7 @@ impl Keeper for Rows {
     }
 
     fn changes(&mut self) -> Vec<Memory> {
-        let rows = &self.rows;
-        let memory = |upsert: Vec<Cell>| {
-            let state = rows.get(&upsert).map_or(Vec::new(), to_bytes);
-            Memory { key: to_bytes(&upsert), state }
-        };
-        let changed = self.changed.iter_mut().flat_map(HashSet::drain).map(memory);
-        changed.chain([Memory { key: HORIZON, state: to_bytes(&self.horizon) }]).collect()
+        tell(&mut self.changed, self.horizon, |upsert| self.rows.get(upsert))
     }
 
     fn restore(
@@ -232,13 +226,7 @@ impl Keeper for Summaries {
     }
 
     fn changes(&mut self) -> Vec<Memory> {
-        let groups = &self.groups;
-        let memory = |group: Group| {
-            let held = groups.get(&group.window).and_then(|groups| groups.get(&group.keys));
-            Memory { key: to_bytes(&group), state: held.map_or(Vec::new(), to_bytes) }
-        };
-        let changed = self.changed.iter_mut().flat_map(HashSet::drain).map(memory);
-        changed.chain([Memory { key: HORIZON, state: to_bytes(&self.horizon) }]).collect()
+        tell(&mut self.changed, self.horizon, |group| self.groups.get(&group.window)?.get(&group.keys))
     }
 
     fn restore(
@@ -258,6 +246,17 @@ impl Keeper for Summaries {
         self.changed.iter_mut().for_each(HashSet::clear);
         Ok(())
     }
+}
+
+/// What is held now of the keys that have changed, and the horizon.
+fn tell<'a, K: Serialize, H: Serialize + 'a>(
+    changed: &mut Option<HashSet<K>>,
+    horizon: i64,
+    held: impl Fn(&K) -> Option<&'a H>,
+) -> Vec<Memory> {
+    let memory = |key: K| Memory { key: to_bytes(&key), state: held(&key).map_or(Vec::new(), to_bytes) };
+    let changed = changed.iter_mut().flat_map(HashSet::drain).map(memory);
+    changed.chain([Memory { key: HORIZON, state: to_bytes(&horizon) }]).collect()
 }
 
 fn horizon(memories: &[Memory]) -> Result<i64, String> {
