@@ -281,6 +281,8 @@ fn is_kept(grouping: &Grouping, start: Option<i64>, horizon: i64) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::data::{Column, Kind};
     use crate::tables::{Wanted, Window};
@@ -412,5 +414,49 @@ mod tests {
         let [((group, ()), summary)] = &out[..] else { panic!("{out:?}") };
         assert_eq!((group.window, summary.rows, summary.columns[0].sum.value()), (Some(5), 2, 5.0));
         assert_eq!(next.changes().len(), 1, "only the horizon");
+    }
+    /// Rows of each group, by what differences say.
+    fn add_up(of: &mut BTreeMap<(Group, Values), isize>, out: &mut Vec<((Group, Values), isize)>) {
+        for (row, difference) in out.drain(..) {
+            *of.entry(row).or_default() += difference;
+        }
+        of.retain(|_, rows| *rows != 0);
+    }
+
+    /// What is in the table after rows of (what they replace, when, deleted), each with its place as its value.
+    fn grouped(rows: &[(u8, i64, bool)]) -> BTreeMap<(Group, Values), isize> {
+        let last: BTreeMap<u8, usize> = rows.iter().zip(0..).map(|(row, place)| (row.0, place)).collect();
+        let mut of = BTreeMap::new();
+        for place in last.into_values().filter(|place| !rows[*place].2) {
+            for window in grouping().windows(rows[place].1) {
+                let group = Group { keys: vec![1.0.into()], window };
+                of.insert((group, vec![(place as f64).into()]), 1);
+            }
+        }
+        of
+    }
+
+    proptest! {
+        #[test]
+        fn any_history_leaves_the_rows_that_were_not_replaced(
+            rows in prop::collection::vec((0..6u8, 0..40i64, prop::bool::weighted(0.2)), 0..60),
+            restart in 0..60usize,
+        ) {
+            let (mut keeper, mut out, mut of) = (Rows::new(grouping(), true), Vec::new(), BTreeMap::new());
+            for (place, (upsert, time, deleted)) in rows.iter().enumerate() {
+                if place == restart {
+                    let memories = kept([keeper.changes(), Vec::new()]);
+                    keeper = Rows::new(grouping(), true);
+                    let mut before = Vec::new();
+                    keeper.restore(&memories, |_| true, &mut before).unwrap();
+                    let mut restored = BTreeMap::new();
+                    add_up(&mut restored, &mut before);
+                    prop_assert_eq!(&restored, &of);
+                }
+                keeper.take(TableRow { deleted: *deleted, ..row((*upsert).into(), *time, place as f64) }, &mut out);
+                add_up(&mut of, &mut out);
+            }
+            prop_assert_eq!(of, grouped(&rows));
+        }
     }
 }
