@@ -25,14 +25,23 @@ import oracle
 TEXT = {"dateTime", "station", "usUnits", "interval", "txBatteryStatus", "forecastIcon", "forecastRule"}
 
 
-def serve(steps, batch):
-    """Takes the lines of a message through the chain; the rows it had."""
+def prepare(batch):
     frame = pd.DataFrame([json.loads(line) for line in batch])
     numbers = [name for name in frame.columns if name not in TEXT]
     frame[numbers] = frame[numbers].apply(pd.to_numeric, errors="coerce").astype(np.float64)
+    return frame
+
+
+def result(frame):
+    return frame.to_json(orient="records", lines=True)
+
+
+def serve(steps, batch):
+    """Takes the lines of a message through the chain; the rows it had."""
+    frame = prepare(batch)
     for step in steps:
         frame = oracle.apply(frame, step)
-    frame.to_json(orient="records", lines=True)
+    result(frame)
     return len(batch)
 
 

@@ -1,0 +1,102 @@
+#!/usr/bin/env python3
+"""The same chain over Celery and Redis: a chain of sixteen tasks a message; prints rows a second.
+
+    celery_chain.py DATAFLOW.toml INPUT.ndjson BUCKET_SIZE ROWS [WORKERS]
+
+Starts a redis-server without persistence and a Celery worker with a pool of WORKERS processes. Frames go from task to
+task pickled, Celery's serializer for Python objects; only the last task of a chain keeps its result. Four messages a
+worker are in flight.
+"""
+
+import collections
+import itertools
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import tomllib
+
+from celery import Celery, chain
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import chain as plain
+
+URL = f"redis://127.0.0.1:{os.environ.get('ROWMILL_REDIS', '6379')}/0"
+app = Celery("celery_chain", broker=URL, backend=URL)
+app.conf.update(
+    task_serializer="pickle",
+    result_serializer="pickle",
+    accept_content=["pickle", "json"],
+    worker_prefetch_multiplier=4,
+    broker_connection_retry_on_startup=True,
+)
+
+
+@app.task(ignore_result=True)
+def prepare(batch):
+    return plain.prepare(batch)
+
+
+@app.task(ignore_result=True)
+def method(frame, step):
+    return plain.oracle.apply(frame, step)
+
+
+@app.task
+def result(frame, rows):
+    plain.result(frame)
+    return rows
+
+
+def submit(steps, batch):
+    tasks = [prepare.s(batch), *(method.s(step) for step in steps), result.s(len(batch))]
+    return chain(*tasks).apply_async()
+
+
+def serve(workers, steps, batches):
+    done, waiting = 0, collections.deque()
+    for batch in batches:
+        waiting.append(submit(steps, batch))
+        if len(waiting) >= 4 * workers:
+            done += waiting.popleft().get()
+    return done + sum(result.get() for result in waiting)
+
+
+def main():
+    dataflow, path, size, rows = *sys.argv[1:3], int(sys.argv[3]), int(sys.argv[4])
+    workers = int(sys.argv[5]) if len(sys.argv) > 5 else os.cpu_count()
+    if "ROWMILL_REDIS" not in os.environ:
+        # The worker reads this file anew: both must know the port before it is read.
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            os.environ["ROWMILL_REDIS"] = str(free.getsockname()[1])
+        os.execv(sys.executable, [sys.executable, *sys.argv])
+    steps = tomllib.load(open(dataflow, "rb"))["subtask"]
+    lines = itertools.islice(open(path), rows)
+    batches = iter(lambda: list(itertools.islice(lines, size)), [])
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with tempfile.TemporaryDirectory() as directory:
+        port = os.environ["ROWMILL_REDIS"]
+        redis = subprocess.Popen(["redis-server", "--port", port, "--save", "", "--dir", directory], **quiet)
+        celery = [sys.executable, "-m", "celery", "-A", "celery_chain", "worker", "-c", str(workers)]
+        # Celery asks for a word before it unpickles as root.
+        environment = {**os.environ, "C_FORCE_ROOT": "1"}
+        here = os.path.dirname(os.path.abspath(__file__))
+        worker = subprocess.Popen(celery, cwd=here, env=environment, **quiet)
+        try:
+            # The pool is started, and has its imports, before the clock runs.
+            warm = [submit(steps, open(path).readlines(100_000)[:20]) for _ in range(2 * workers)]
+            [one.get() for one in warm]
+            start = time.perf_counter()
+            done = serve(workers, steps, batches)
+            print(f"{done / (time.perf_counter() - start):.0f}")
+        finally:
+            for process in (worker, redis):
+                process.terminate()
+                process.wait()
+
+
+if __name__ == "__main__":
+    main()
