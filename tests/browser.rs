@@ -135,8 +135,12 @@ async fn a_project_is_made_started_watched_and_stopped() {
     browser.fill("#field-table-0-window", "1 hourr").await;
     browser.click("#field-table-0-key").await;
     browser.wait_for("#edit-tables .error", |text| text.contains("duration")).await;
+    // The answer to one field comes while the next one is being typed.
+    let slow = "const real = window.fetch; window.fetch = (...asked) => new Promise((go) => setTimeout(go, 300)).then(() => real(...asked))";
+    browser.client.execute(slow, Vec::new()).await.unwrap();
     browser.fill("#field-table-0-window", "1h").await;
     browser.fill("#field-table-0-key", "station").await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
     browser.fill("#field-table-0-columns", "outTemp").await;
     browser.click("#field-table-0-key").await;
     browser.wait_for("#problem", str::is_empty).await;
@@ -161,6 +165,7 @@ async fn a_project_is_made_started_watched_and_stopped() {
     assert!(saved.contains(&port.to_string()) && saved.contains("bucket_size = 50"), "{saved}");
     assert!(saved.find("max_abs_scaler") < saved.find("standard_scaler"), "{saved}");
     assert!(saved.find("standard_scaler") < saved.find("interpolate"), "{saved}");
+    assert!(saved.contains("key = [\"station\"]") && saved.contains("columns = [\"outTemp\"]"), "{saved}");
     assert!(saved.contains("[\"outTemp\", \"barometer\"]") && saved.contains("window = \"1h\""), "{saved}");
 
     browser.click("#preview").await;

@@ -74,6 +74,7 @@ export function Editor({ name, admin, go }) {
   }, [name]);
 
   const typed = (toml) => {
+    latest.current.toml = toml;
     setText({ ...text, toml });
     clearTimeout(timer.current);
     timer.current = setTimeout(() => ask([], toml), 300);
@@ -82,8 +83,9 @@ export function Editor({ name, admin, go }) {
   const save = async () => {
     try {
       await latest.current.turn;
-      await call("PUT", `projects/${name}`, { toml: text.toml });
-      setSaved(text.toml);
+      const { toml } = latest.current;
+      await call("PUT", `projects/${name}`, { toml });
+      setSaved(toml);
       setError("");
       setNote(t(run && isAlive(run) ? "savedRunning" : "saved"));
     } catch (refusal) {
@@ -94,7 +96,8 @@ export function Editor({ name, admin, go }) {
     setBusy(true);
     setError("");
     try {
-      tell(await call("POST", path, { toml: text.toml }));
+      await latest.current.turn;
+      tell(await call("POST", path, { toml: latest.current.toml }));
     } catch (refusal) {
       setError(refusal.message);
     }
@@ -208,7 +211,11 @@ const at = (values, path) => path.split(".").reduce((value, key) => value?.[key]
 function Field({ path, label, kind, values, problem, change }) {
   const [wrong, setWrong] = useState("");
   const value = at(values, path);
+  const shown = value === undefined ? "" : show(value);
   const id = `field-${path.replaceAll(".", "-")}`;
+  // What is being typed is not replaced by an answer to what was typed before.
+  const [draft, setDraft] = useState(null);
+  useEffect(() => { if (document.activeElement?.id !== id) setDraft(null); }, [shown]);
   const error = wrong || (problem?.field === path || problem?.field?.startsWith(`${path}.`) ? problem.message : "");
   const take = (text) => {
     const given = read(kind.type, text);
@@ -224,7 +231,8 @@ function Field({ path, label, kind, values, problem, change }) {
     ${table ? html`<input ...${described} disabled value=${t("other")} />`
     : options ? html`<select ...${described} value=${value === undefined ? "" : String(value)} onChange=${(event) => take(event.target.value)}>
         <option value="">${fallback || `(${t("default")})`}</option>${options.map((option) => html`<option value=${String(option)}>${String(option)}</option>`)}</select>`
-    : html`<input ...${described} type=${path.endsWith(".password") ? "password" : "text"} autocomplete="off" value=${value === undefined ? "" : show(value)} placeholder=${fallback} onChange=${(event) => take(event.target.value)} />`}
+    : html`<input ...${described} type=${path.endsWith(".password") ? "password" : "text"} autocomplete="off" value=${draft ?? shown} placeholder=${fallback}
+        onInput=${(event) => setDraft(event.target.value)} onChange=${(event) => take(event.target.value)} />`}
     <small id="${id}-help">${help}${error && html` <span class="error">${error}</span>`}</small></div>`;
 }
 
