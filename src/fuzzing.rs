@@ -53,14 +53,13 @@ pub fn memories(bytes: &[u8]) {
     let [who, key, rest @ ..] = bytes else { return };
     let (key, state) = rest.split_at(rest.len().min(usize::from(*key)));
     let memories = [Memory { key: key.to_vec(), state: state.to_vec() }];
-    let who = usize::from(*who) % (REGISTRY.len() + 3);
-    let restored = match who.checked_sub(3) {
-        None if who == 0 => Rows::new(grouping(), true).restore(&memories, |_| true, &mut Vec::new()),
-        None if who == 1 => Summaries::new(grouping(), true).restore(&memories, |_| true, &mut Vec::new()),
-        None => Recent::new(3).restore(&memories),
-        Some(place) => {
+    let restored = match usize::from(*who) % (REGISTRY.len() + 3) {
+        0 => Rows::new(grouping(), true).restore(&memories, |_| true, &mut Vec::new()),
+        1 => Summaries::new(grouping(), true).restore(&memories, |_| true, &mut Vec::new()),
+        2 => Recent::new(3).restore(&memories),
+        who => {
             let none = toml::de::ValueDeserializer::parse("{}").expect("an empty table");
-            let Ok(subtask) = REGISTRY[place].build(none) else { return };
+            let Ok(subtask) = REGISTRY[who - 3].build(none) else { return };
             if subtask.learner().is_none() {
                 return;
             }

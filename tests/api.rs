@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use broker::{Process, rowmill, wait_until};
-use page::{Page, Projects, STEADY, add_user};
+use page::{HOURLY, Page, Projects, STEADY, add_user};
 
 #[test]
 fn a_project_is_made_run_watched_and_removed() {
@@ -176,8 +176,7 @@ fn edits_keep_comments_and_problems_stand_at_their_fields() {
 fn tables_of_running_projects_can_be_asked_for() {
     let projects = Projects::new();
     let page = Page::start(&projects);
-    let table = "[[table]]\nname = \"hourly\"\nkey = [\"station\"]\nwindow = \"1h\"\ncolumns = [\"outTemp\"]\n";
-    let toml = format!("{STEADY}{table}");
+    let toml = format!("{STEADY}{HOURLY}");
     let create = |name: &str| {
         assert_eq!(page.post("/api/v1/projects", json!({ "name": name, "toml": toml })).0, 201);
         assert_eq!(page.post(&format!("/api/v1/projects/{name}/start"), Value::Null).0, 200);

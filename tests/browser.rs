@@ -10,7 +10,7 @@ use fantoccini::{Client, ClientBuilder, Locator};
 use serde_json::json;
 
 use broker::{Process, embedded, free_port, rowmill, wait_until};
-use page::{Page, Projects, STEADY, add_user};
+use page::{HOURLY, Page, Projects, STEADY, add_user};
 
 /// A browser, and the driver that ends it.
 struct Browser {
@@ -222,8 +222,7 @@ async fn no_page_keeps_anybody_out() {
     let axe = std::env::var("ROWMILL_AXE").unwrap_or_else(|_| "src/web/page/node_modules/axe-core/axe.min.js".into());
     let axe = std::fs::read_to_string(&axe).unwrap_or_else(|error| panic!("{axe}: {error}; see .ci/run"));
     let projects = Projects::new();
-    let table = "[[table]]\nname = \"hourly\"\nkey = [\"station\"]\nwindow = \"1h\"\ncolumns = [\"outTemp\"]\n";
-    std::fs::write(projects.path().join("steady.toml"), format!("{STEADY}{table}")).unwrap();
+    std::fs::write(projects.path().join("steady.toml"), format!("{STEADY}{HOURLY}")).unwrap();
     let page = Page::start(&projects);
     page.post("/api/v1/projects/steady/start", serde_json::Value::Null);
     page.wait_for("steady", "running");

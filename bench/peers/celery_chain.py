@@ -8,8 +8,6 @@ task pickled, Celery's serializer for Python objects; only the last task of a ch
 worker are in flight.
 """
 
-import collections
-import itertools
 import os
 import socket
 import subprocess
@@ -55,15 +53,6 @@ def submit(steps, batch):
     return chain(*tasks).apply_async()
 
 
-def serve(workers, steps, batches):
-    done, waiting = 0, collections.deque()
-    for batch in batches:
-        waiting.append(submit(steps, batch))
-        if len(waiting) >= 4 * workers:
-            done += waiting.popleft().get()
-    return done + sum(result.get() for result in waiting)
-
-
 def main():
     dataflow, path, size, rows = *sys.argv[1:3], int(sys.argv[3]), int(sys.argv[4])
     workers = int(sys.argv[5]) if len(sys.argv) > 5 else os.cpu_count()
@@ -74,8 +63,6 @@ def main():
             os.environ["ROWMILL_REDIS"] = str(free.getsockname()[1])
         os.execv(sys.executable, [sys.executable, *sys.argv])
     steps = tomllib.load(open(dataflow, "rb"))["subtask"]
-    lines = itertools.islice(open(path), rows)
-    batches = iter(lambda: list(itertools.islice(lines, size)), [])
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     with tempfile.TemporaryDirectory() as directory:
         port = os.environ["ROWMILL_REDIS"]
@@ -87,10 +74,11 @@ def main():
         worker = subprocess.Popen(celery, cwd=here, env=environment, **quiet)
         try:
             # The pool is started, and has its imports, before the clock runs.
-            warm = [submit(steps, open(path).readlines(100_000)[:20]) for _ in range(2 * workers)]
+            warm = [submit(steps, batch) for batch in plain.batches(path, 20, 40 * workers)]
             [one.get() for one in warm]
             start = time.perf_counter()
-            done = serve(workers, steps, batches)
+            messages = plain.batches(path, size, rows)
+            done = plain.serve_with(workers, messages, lambda batch: submit(steps, batch), lambda one: one.get())
             print(f"{done / (time.perf_counter() - start):.0f}")
         finally:
             for process in (worker, redis):

@@ -9,6 +9,7 @@ them, with a bounded number of messages in flight.
 
 import collections
 import concurrent.futures
+import functools
 import itertools
 import json
 import os
@@ -45,35 +46,41 @@ def serve(steps, batch):
     return len(batch)
 
 
-def serve_with(executor, workers, steps, batches):
-    """Keeps up to four messages a worker in flight."""
+def batches(path, size, rows):
+    """The first `rows` lines of a file, by messages of `size`."""
+    lines = itertools.islice(open(path), rows)
+    return iter(lambda: list(itertools.islice(lines, size)), [])
+
+
+def serve_with(workers, messages, submit, result):
+    """Keeps up to four messages a worker in flight; the rows they had."""
     done, waiting = 0, collections.deque()
-    for batch in batches:
-        waiting.append(executor.submit(serve, steps, batch))
+    for message in messages:
+        waiting.append(submit(message))
         if len(waiting) >= 4 * workers:
-            done += waiting.popleft().result()
-    return done + sum(future.result() for future in waiting)
+            done += result(waiting.popleft())
+    return done + sum(result(one) for one in waiting)
 
 
 def main():
     kind, dataflow, path, size, rows = *sys.argv[1:4], int(sys.argv[4]), int(sys.argv[5])
     workers = int(sys.argv[6]) if len(sys.argv) > 6 else os.cpu_count()
     steps = tomllib.load(open(dataflow, "rb"))["subtask"]
-    lines = itertools.islice(open(path), rows)
-    batches = iter(lambda: list(itertools.islice(lines, size)), [])
+    messages = batches(path, size, rows)
     executors = {
         "threads": concurrent.futures.ThreadPoolExecutor,
         "processes": concurrent.futures.ProcessPoolExecutor,
     }
     if kind == "loop":
         start = time.perf_counter()
-        done = sum(serve(steps, batch) for batch in batches)
+        done = sum(serve(steps, batch) for batch in messages)
     else:
         with executors[kind](workers) as executor:
             # Processes are started, and have their imports, before the clock runs.
             list(executor.map(time.sleep, [0.2] * workers))
             start = time.perf_counter()
-            done = serve_with(executor, workers, steps, batches)
+            submit = functools.partial(executor.submit, serve, steps)
+            done = serve_with(workers, messages, submit, lambda future: future.result())
     print(f"{done / (time.perf_counter() - start):.0f}")
 
 

@@ -8,7 +8,6 @@ What expressions can say is one lazy query a message, which Polars spreads over 
 transformers, the normalizer and the binarizer are scikit-learn's on NumPy arrays.
 """
 
-import itertools
 import json
 import sys
 import time
@@ -78,8 +77,7 @@ def main():
     schema = {name: pl.String if name in plain.TEXT else pl.Float64 for name in first}
     numbers = [name for name in first if name not in plain.TEXT]
     before, after = expressions(numbers)
-    lines = itertools.islice(open(path), rows)
-    batches = iter(lambda: list(itertools.islice(lines, size)), [])
+    batches = plain.batches(path, size, rows)
     if checks:
         steps = plain.tomllib.load(open("dataflows/weather.toml", "rb"))["subtask"]
         off = [check(steps, batch, serve(schema, batch, before, after, numbers, False)) for batch in batches]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::{Failure, print};
-use crate::dataflow::{Dataflow, Placement, TablePlan};
+use crate::dataflow::{Dataflow, TablePlan};
 
 /// Validate a dataflow file and print its graph.
 #[derive(clap::Args)]
@@ -50,22 +50,18 @@ fn branches(dataflow: &Dataflow) -> Result<Vec<Branch>, Failure> {
     dataflow.tables.iter().map(branch).collect()
 }
 
-/// Whether the edge to node `index` may lead to another worker.
-fn is_exchange(dataflow: &Dataflow, index: usize, last: usize) -> bool {
-    let remember = dataflow.remember();
-    // The first step is node 3. Rows go to the owners of their keys, and back.
-    let remembers = |node: usize| node.checked_sub(3).and_then(|step| remember.get(step)) == Some(&true);
-    let each = dataflow.placement == Placement::Subtask && index > 2 && index < last - 1;
-    index == 2 || index == last || each || remembers(index) || remembers(index - 1)
+/// For each node, whether rows may come to it from another worker.
+fn exchanges(dataflow: &Dataflow) -> Vec<bool> {
+    [false, false].into_iter().chain(dataflow.exchanges()).chain([true]).collect()
 }
 
 fn text(dataflow: &Dataflow, branches: &[Branch]) -> String {
     let nodes = nodes(dataflow);
     let mut text = format!("{}: ok\n\n", dataflow.name);
-    for (index, node) in nodes.iter().enumerate() {
+    for (index, (node, exchange)) in nodes.iter().zip(exchanges(dataflow)).enumerate() {
         let arrow = match index {
             0 => "      ",
-            _ if is_exchange(dataflow, index, nodes.len() - 1) => "  =>  ",
+            _ if exchange => "  =>  ",
             _ => "  ->  ",
         };
         text.push_str(&format!("{arrow}{node}\n"));
@@ -83,8 +79,8 @@ fn dot(dataflow: &Dataflow, branches: &[Branch]) -> String {
     for (index, node) in nodes.iter().enumerate() {
         text.push_str(&format!("  n{index} [label={node:?}];\n"));
     }
-    for index in 1..nodes.len() {
-        let style = if is_exchange(dataflow, index, nodes.len() - 1) { EXCHANGE } else { "" };
+    for (index, exchange) in exchanges(dataflow).into_iter().enumerate().skip(1) {
+        let style = if exchange { EXCHANGE } else { "" };
         text.push_str(&format!("  n{} -> n{index}{style};\n", index - 1));
     }
     for (number, branch) in branches.iter().enumerate() {

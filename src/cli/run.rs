@@ -54,8 +54,8 @@ pub struct Arguments {
     /// A file with host:port of every process, one a line.
     #[arg(long, value_name = "F")]
     hostfile: Option<PathBuf>,
-    /// Keep one operator a subtask, to see the time of each. Without it, and without --report and --trace, neighbours that act
-    /// column by column run as one.
+    /// Keep one operator a subtask, to see the time of each. Without it, and without --report, --live and --trace,
+    /// neighbours that act column by column run as one.
     #[arg(long)]
     no_fuse: bool,
     /// Start the processes of this machine again when one of them fails.

@@ -165,6 +165,16 @@ impl Dataflow {
         self.steps.iter().map(|step| remembers(&step.fitting)).collect()
     }
 
+    /// For each of the operators that [`Dataflow::labels`] names, whether messages may come to it from another worker.
+    pub fn exchanges(&self) -> Vec<bool> {
+        let remember = self.remember();
+        let own = remember.iter().map(|remembers| *remembers || self.placement == Placement::Subtask);
+        let own = [true].into_iter().chain(own).chain([false]);
+        // Rows go to the owners of their keys, and back.
+        let back = [false, false].into_iter().chain(remember.iter().copied());
+        own.zip(back).map(|(own, back)| own || back).collect()
+    }
+
     /// Whether a step or a table remembers earlier messages.
     pub fn remembers(&self) -> bool {
         self.remember().contains(&true) || !self.tables.is_empty()

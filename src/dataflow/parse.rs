@@ -419,6 +419,17 @@ url = "null"
     }
 
     #[test]
+    fn rows_are_exchanged_around_steps_that_remember() {
+        let text = "source.url = \"-\"\nsink.url = \"null\"\n[[subtask]]\nuse = \"diff\"\nfit = \"stream\"\n\
+            [[subtask]]\nuse = \"fillna\"\nvalue = 0\n[[subtask]]\nuse = \"dropna\"\n";
+        let of = |placement: &str| {
+            Dataflow::from_text("f.toml", &format!("placement = \"{placement}\"\n{text}"), &[]).unwrap().exchanges()
+        };
+        assert_eq!(of("message"), [true, true, true, false, false]);
+        assert_eq!(of("subtask"), [true, true, true, true, false]);
+    }
+
+    #[test]
     fn how_rows_are_served_is_no_other_dataflow() {
         const TEXT: &str = "source.url = \"-\"\nsink.url = \"null\"\n";
         let lines = |text: &str, set: &[&str]| {

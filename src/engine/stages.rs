@@ -51,16 +51,6 @@ pub fn named_operators(stages: &[Stage]) -> impl Iterator<Item = (&str, usize)> 
     [("prepare", 0)].into_iter().chain(between).chain([("result", operator_of_result(stages))])
 }
 
-/// For prepare, each stage and result: whether messages may come to it from another worker.
-pub fn exchanges(stages: &[Stage], placement: Placement) -> Vec<bool> {
-    let remembers = |stage: &Stage| matches!(&stage.work, Work::Step(step) if step.stream.is_some());
-    let own = stages.iter().map(|stage| remembers(stage) || placement == Placement::Subtask);
-    let own = [true].into_iter().chain(own).chain([false]);
-    // Rows go to the owners of their keys, and back.
-    let back = [false, false].into_iter().chain(stages.iter().map(remembers));
-    own.zip(back).map(|(own, back)| own || back).collect()
-}
-
 fn stage(run: &[Step], operators: Range<usize>) -> Stage {
     if let [step] = run {
         return Stage { operators, label: step.label.clone(), work: Work::Step(step.clone()) };
@@ -91,15 +81,5 @@ mod tests {
         assert_eq!(labels(Placement::Message, false, &[]).len(), steps.len());
         assert_eq!(labels(Placement::Subtask, true, &[]).len(), steps.len());
         assert_eq!(labels(Placement::Message, true, &[3])[1..3], ["replace..interpolate", "fillna..clip"]);
-    }
-    #[test]
-    fn rows_are_exchanged_around_steps_that_remember() {
-        let text = "source.url = \"-\"\nsink.url = \"null\"\n[[subtask]]\nuse = \"diff\"\nfit = \"stream\"\n\
-            [[subtask]]\nuse = \"fillna\"\nvalue = 0\n[[subtask]]\nuse = \"dropna\"\n";
-        let dataflow = Dataflow::from_text("f.toml", text, &[]).unwrap();
-        let (steps, _) = dataflow.steps(&Schema::davis()).unwrap();
-        let of = |placement| exchanges(&stages(&steps, placement, false, &[]), placement);
-        assert_eq!(of(Placement::Message), [true, true, true, false, false]);
-        assert_eq!(of(Placement::Subtask), [true, true, true, true, false]);
     }
 }

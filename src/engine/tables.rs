@@ -234,8 +234,12 @@ fn take<'scope, K: Keeper<Item: timely::ExchangeData> + 'static>(
                     }
                     let latest = times.iter().flatten().max().filter(|_| shared.grouping.retention.is_some());
                     for to in 0..peers {
-                        latest.iter().for_each(|latest| out.give(Taken { to, what: What::Latest(**latest) }));
-                        parcel.receipt.snapshot.then(|| out.give(Taken { to, what: What::Snapshot }));
+                        if let Some(latest) = latest {
+                            out.give(Taken { to, what: What::Latest(*latest) });
+                        }
+                        if parcel.receipt.snapshot {
+                            out.give(Taken { to, what: What::Snapshot });
+                        }
                     }
                     for item in of_message(&shared, &parcel.message, &times) {
                         out.give(Taken { to: K::route(&item), what: What::Item(item) });

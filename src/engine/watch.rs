@@ -7,7 +7,7 @@ use crossbeam_channel::Receiver;
 
 use super::ledger::Ledger;
 use super::overload::{Overload, Seen};
-use super::stages::{Stage, exchanges, named_operators};
+use super::stages::{Stage, named_operators};
 use super::tap::Tap;
 use super::{Options, Times};
 use crate::data::Bucket;
@@ -178,12 +178,12 @@ fn seen(ledger: &Ledger, queue: &Receiver<Bucket>) -> Seen {
 
 fn subtasks(showing: &Showing<'_>) -> Vec<SubtaskTime> {
     let times = showing.times.borrow();
-    let exchanges = exchanges(showing.stages, showing.dataflow.placement);
-    let time = |((name, operator), exchange): ((&str, usize), bool)| {
-        let histogram = times.subtasks[operator].inner();
+    let exchanges = showing.dataflow.exchanges();
+    let time = |(name, operator): (&str, usize)| {
+        let (histogram, exchange) = (times.subtasks[operator].inner(), exchanges[operator]);
         SubtaskTime { name: name.into(), messages: histogram.len(), mean: histogram.mean(), exchange }
     };
-    named_operators(showing.stages).zip(exchanges).map(time).collect()
+    named_operators(showing.stages).map(time).collect()
 }
 
 fn tables(dataflow: &Dataflow) -> Vec<TableAt> {

@@ -23,6 +23,10 @@ pub type Answer = (u16, Value);
 pub const STEADY: &str = "source.url = \"generate:rows=100000000,seed=1,rate=2000\"\nbuffer.bucket_size = 100\n\
                           sink.url = \"null\"\n[[subtask]]\nuse = \"standard_scaler\"\n";
 
+/// A table beside it.
+pub const HOURLY: &str =
+    "[[table]]\nname = \"hourly\"\nkey = [\"station\"]\nwindow = \"1h\"\ncolumns = [\"outTemp\"]\n";
+
 /// A folder with one project, `steady`. Runs that a test leaves behind end with it.
 pub struct Projects(pub TempDir);
 
