@@ -15,7 +15,7 @@ use super::in_order::InOrder;
 use super::parcel::{Finished, Parcel, Receipt, Rejected};
 use super::remember::{RememberingStep, StepMemory};
 use super::stages::{Stage, Work, operator_of_result};
-use super::tables::{ReferenceInput, Tables};
+use super::tables::{LastEpoch, ReferenceInput, Tables};
 use super::tap::Tap;
 use crate::data::{Bucket, Message, Schema};
 use crate::dataflow::Placement;
@@ -67,6 +67,8 @@ pub struct Ends {
 pub struct Inputs {
     buckets: InputHandle<u64, CapacityContainerBuilder<Vec<Arc<Bucket>>>>,
     references: Vec<ReferenceInput>,
+    /// The epoch of the last bucket, where tables end.
+    last: LastEpoch,
 }
 
 impl Inputs {
@@ -79,6 +81,7 @@ impl Inputs {
     /// Sends a bucket as its epoch.
     pub fn send(&mut self, bucket: Arc<Bucket>) {
         let epoch = bucket.epoch;
+        self.last.set(Some(epoch));
         self.buckets.advance_to(epoch);
         self.buckets.send(bucket);
         self.buckets.advance_to(epoch + 1);
@@ -97,7 +100,7 @@ pub fn build(
 ) -> Ends {
     worker.dataflow::<u64, _, _>(|scope| {
         let (input, buckets) = scope.new_input::<Vec<Arc<Bucket>>>();
-        let (probe, mut references) = (ProbeHandle::new(), Vec::new());
+        let (probe, mut references, last) = (ProbeHandle::new(), Vec::new(), tables.last());
         let mut parcels = prepare(buckets, plan, times.clone());
         parcels = tables.take(parcels, 0, &mut references, &probe);
         for stage in &plan.stages {
@@ -113,7 +116,7 @@ pub fn build(
         let finished = result(parcels, plan, times.clone());
         let receipts = write(finished, plan.writer, writer);
         settle(receipts, accounts).probe_with(&probe);
-        Ends { inputs: Inputs { buckets: input, references }, probe }
+        Ends { inputs: Inputs { buckets: input, references, last }, probe }
     })
 }
 

@@ -51,12 +51,17 @@ impl Outlet {
 
     /// All epochs before this one are complete.
     pub fn complete_before(&mut self, epoch: u64) {
-        let mut contents = self.contents.lock().expect("no holder panics");
-        contents.epoch = contents.epoch.max(epoch.checked_sub(1));
+        self.complete(epoch.checked_sub(1));
     }
 
-    /// Ends the sink.
-    pub fn close(&mut self) {
+    fn complete(&self, epoch: Option<u64>) {
+        let mut contents = self.contents.lock().expect("no holder panics");
+        contents.epoch = contents.epoch.max(epoch);
+    }
+
+    /// Ends the sink after the last epoch.
+    pub fn close(&mut self, last: Option<u64>) {
+        self.complete(last);
         let contents = self.contents.clone();
         self.with(|opened| {
             let whole = opened.whole.then(|| contents.lock().expect("no holder panics").snapshot(None));

@@ -38,7 +38,11 @@ pub struct Tables {
     outlets: Vec<Option<Outlet>>,
     references: Vec<Option<Reference>>,
     kept: Option<Kept>,
+    last: LastEpoch,
 }
+
+/// The last epoch that came in on this worker. An operator may see the end before it has seen this epoch complete.
+pub type LastEpoch = Rc<std::cell::Cell<Option<u64>>>;
 
 /// How what tables hold outlives a run.
 #[derive(Clone)]
@@ -114,7 +118,7 @@ impl Tables {
             None
         });
         let shared: Vec<Arc<Shared>> = share(&tables).into_iter().map(Arc::new).collect();
-        let tables = Tables { shared, outlets, references, kept };
+        let tables = Tables { shared, outlets, references, kept, last: LastEpoch::default() };
         tables.check().map_err(Error::Checkpoint)?;
         Ok((tables, server))
     }
@@ -122,6 +126,11 @@ impl Tables {
     /// The operators after which rows are taken.
     pub fn inputs(&self) -> Vec<usize> {
         self.shared.iter().map(|shared| shared.grouping.input).collect()
+    }
+
+    /// Where the last epoch that came in is to be told.
+    pub fn last(&self) -> LastEpoch {
+        self.last.clone()
     }
 
     /// Whether all tables can go on from their memories.
@@ -161,7 +170,8 @@ impl Tables {
                 if let (Some(at), Some(reference)) = (&table.join, self.references[*number].take()) {
                     lines = join(lines, at, reference, parcels.scope(), references);
                 }
-                publish(lines, self.outlets[*number].take(), &table.name).probe_with(probe);
+                let (outlet, last) = (self.outlets[*number].take(), self.last());
+                publish(lines, outlet, last, &table.name).probe_with(probe);
             }
         }
         parcels
@@ -393,7 +403,12 @@ impl ReferenceInput {
 }
 
 /// Brings lines to the first worker, where an outlet makes them seen, epoch by epoch.
-fn publish<'scope>(lines: Lines<'scope>, mut outlet: Option<Outlet>, name: &str) -> StreamVec<'scope, u64, ()> {
+fn publish<'scope>(
+    lines: Lines<'scope>,
+    mut outlet: Option<Outlet>,
+    last: LastEpoch,
+    name: &str,
+) -> StreamVec<'scope, u64, ()> {
     let mut held = InOrder::new();
     let pact = Exchange::new(|_: &((Group, Vec<Cell>), u64, isize)| 0);
     lines.inner.unary_frontier(pact, &format!("{name} publish"), |_, _| {
@@ -411,7 +426,7 @@ fn publish<'scope>(lines: Lines<'scope>, mut outlet: Option<Outlet>, name: &str)
             if let Some(outlet) = &mut outlet {
                 match frontier.frontier().first() {
                     Some(open) => outlet.complete_before(*open),
-                    None => outlet.close(),
+                    None => outlet.close(last.get()),
                 }
             }
         }
