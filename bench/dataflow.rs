@@ -3,18 +3,14 @@
 //! `cargo bench --bench dataflow` prints the table of bench/README.md. Both go over the same rows of one file, in
 //! turn; medians of seven.
 
-use std::hint::black_box;
 use std::io::Write;
-use std::sync::Arc;
 use std::time::Instant;
 
-use rowmill::bench::median;
+use rowmill::bench::{Chain, median};
 use rowmill::data::{Bucket, Format, Origin, Row, Schema};
 use rowmill::dataflow::{Dataflow, Override};
 use rowmill::engine::{self, Cluster, Options};
 use rowmill::source::Generator;
-use rowmill::subtasks::prepare::Prepare;
-use rowmill::subtasks::result::{Encoder, Encoding};
 
 const ROUNDS: usize = 7;
 
@@ -70,17 +66,9 @@ fn dataflow(source: &str, rows: usize) -> Dataflow {
 
 /// Seconds for prepare, the steps and result, called one after the other.
 fn in_a_loop(dataflow: &Dataflow, buckets: &[Bucket]) -> f64 {
-    let (steps, schema_out) = dataflow.steps(&Schema::davis()).expect("it fits the schema");
-    let mut prepare = Prepare::new(Arc::new(Schema::davis()));
-    let encoder = Encoder::new(Arc::new(schema_out), Encoding::JsonLines);
+    let mut chain = Chain::new(dataflow, &Schema::davis()).expect("it fits the schema");
     let start = Instant::now();
-    for bucket in buckets {
-        let (mut message, _) = prepare.apply(bucket);
-        for step in &steps {
-            step.subtask.apply(&mut message, &step.scope).expect("generated rows pass the chain");
-        }
-        black_box(encoder.encode(message));
-    }
+    buckets.iter().for_each(|bucket| chain.serve(bucket));
     start.elapsed().as_secs_f64()
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""The same chain over Celery and Redis: a chain of sixteen tasks a message; prints rows a second.
+"""The same chain over Celery and Redis: a chain of sixteen tasks a message.
 
-    celery_chain.py DATAFLOW.toml INPUT.ndjson BUCKET_SIZE ROWS [WORKERS]
+    celery_chain.py DATAFLOW.toml WORKERS INPUT.ndjson BUCKET_SIZE ROWS SECONDS
 
 Starts a redis-server without persistence and a Celery worker with a pool of WORKERS processes. Frames go from task to
 task pickled, Celery's serializer for Python objects; only the last task of a chain keeps its result. Four messages a
@@ -34,18 +34,26 @@ app.conf.update(
 
 @app.task(ignore_result=True)
 def prepare(batch):
-    return plain.prepare(batch)
+    return timed(0.0, plain.prepare, batch)
 
 
 @app.task(ignore_result=True)
-def method(frame, step):
-    return plain.oracle.apply(frame, step)
+def method(state, step):
+    frame, took = state
+    return timed(took, plain.oracle.apply, frame, step)
 
 
 @app.task
-def result(frame, rows):
-    plain.result(frame)
-    return rows
+def result(state, rows):
+    frame, took = state
+    return rows, timed(took, plain.result, frame)[1]
+
+
+def timed(before, work, *arguments):
+    """What work gives, and the seconds spent on the message so far."""
+    start = time.perf_counter()
+    frame = work(*arguments)
+    return frame, before + time.perf_counter() - start
 
 
 def submit(steps, batch):
@@ -54,8 +62,8 @@ def submit(steps, batch):
 
 
 def main():
-    dataflow, path, size, rows = *sys.argv[1:3], int(sys.argv[3]), int(sys.argv[4])
-    workers = int(sys.argv[5]) if len(sys.argv) > 5 else os.cpu_count()
+    dataflow, workers, *load = sys.argv[1:]
+    workers, load = int(workers), plain.Load(*load)
     if "ROWMILL_REDIS" not in os.environ:
         # The worker reads this file anew: both must know the port before it is read.
         with socket.socket() as free:
@@ -74,12 +82,10 @@ def main():
         worker = subprocess.Popen(celery, cwd=here, env=environment, **quiet)
         try:
             # The pool is started, and has its imports, before the clock runs.
-            warm = [submit(steps, batch) for batch in plain.batches(path, 20, 40 * workers)]
-            [one.get() for one in warm]
-            start = time.perf_counter()
-            messages = plain.batches(path, size, rows)
-            done = plain.serve_with(workers, messages, lambda batch: submit(steps, batch), lambda one: one.get())
-            print(f"{done / (time.perf_counter() - start):.0f}")
+            few = plain.Load(load.path, 20, 40 * workers, 60)
+            [one.get() for one in [submit(steps, batch) for batch in few.messages()]]
+            messages = load.messages()
+            load.tell(list(plain.serve_with(workers, messages, lambda batch: submit(steps, batch), lambda one: one.get())))
         finally:
             for process in (worker, redis):
                 process.terminate()

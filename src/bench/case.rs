@@ -1,14 +1,33 @@
 //! What a sweep varies, and what one repeat of a case measured.
 
-use std::path::Path;
-
+use itertools::iproduct;
 use serde::{Deserialize, Serialize};
 
 use crate::dataflow::Placement;
 
+/// What rows come over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Over {
+    /// A file, as fast as it is read.
+    File,
+    /// A broker that gets them as fast as it takes them.
+    Mqtt,
+}
+
+impl Over {
+    pub fn name(self) -> &'static str {
+        match self {
+            Over::File => "file",
+            Over::Mqtt => "mqtt",
+        }
+    }
+}
+
 /// One point of a sweep.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Case {
+    pub over: Over,
     pub placement: Placement,
     pub processes: usize,
     /// Threads a process.
@@ -18,36 +37,38 @@ pub struct Case {
 
 impl Case {
     /// All combinations.
-    pub fn all(placements: &[Placement], processes: &[usize], workers: &[usize], bucket_sizes: &[usize]) -> Vec<Case> {
-        let mut cases = Vec::new();
-        for placement in placements {
-            for processes in processes {
-                for workers in workers {
-                    // One worker has nowhere else to run a subtask.
-                    if *placement == Placement::Subtask && processes * workers == 1 {
-                        continue;
-                    }
-                    cases.extend(bucket_sizes.iter().map(|size| Case {
-                        placement: *placement,
-                        processes: *processes,
-                        workers: *workers,
-                        bucket_size: *size,
-                    }));
-                }
-            }
-        }
-        cases
+    pub fn all(
+        overs: &[Over],
+        placements: &[Placement],
+        processes: &[usize],
+        workers: &[usize],
+        bucket_sizes: &[usize],
+    ) -> Vec<Case> {
+        let cases = iproduct!(overs, placements, processes, workers, bucket_sizes);
+        // One worker has nowhere else to run a subtask.
+        let cases = cases.filter(|(_, placement, processes, workers, _)| {
+            **placement == Placement::Message || *processes * *workers > 1
+        });
+        let case = |(&over, &placement, &processes, &workers, &bucket_size)| Case {
+            over,
+            placement,
+            processes,
+            workers,
+            bucket_size,
+        };
+        cases.map(case).collect()
     }
 
     /// What of it stays the same along a curve over bucket sizes.
     pub fn setting(&self) -> String {
-        format!("-n {} -w {}, {}", self.processes, self.workers, self.placement)
+        let over = if self.over == Over::Mqtt { ", MQTT" } else { "" };
+        format!("-n {} -w {}, {}{over}", self.processes, self.workers, self.placement)
     }
 
     /// The directory of one repeat's report.
     pub fn directory(&self, repeat: usize) -> String {
-        let Case { placement, processes, workers, bucket_size } = self;
-        format!("n{processes}-w{workers}-{placement}-b{bucket_size}-{repeat}")
+        let Case { over, placement, processes, workers, bucket_size } = self;
+        format!("{}-n{processes}-w{workers}-{placement}-b{bucket_size}-{repeat}", over.name())
     }
 }
 
@@ -60,6 +81,7 @@ pub struct Measurement {
     pub cpu: String,
     pub cores: usize,
     pub source: String,
+    pub over: Over,
     pub placement: Placement,
     pub processes: usize,
     pub workers: usize,
@@ -92,6 +114,7 @@ pub struct Measurement {
 impl Measurement {
     pub fn case(&self) -> Case {
         Case {
+            over: self.over,
             placement: self.placement,
             processes: self.processes,
             workers: self.workers,
@@ -133,30 +156,4 @@ fn commit() -> Option<String> {
     let commit = git(&["rev-parse", "--short", "HEAD"])?;
     let changed = git(&["status", "--porcelain", "--untracked-files=no"])?;
     Some(if changed.is_empty() { commit } else { format!("dirty-{commit}") })
-}
-
-/// Reads the lines of a `raw.csv`; none if there is no such file.
-///
-/// # Errors
-/// A file that is no `raw.csv` of this version.
-pub fn read(path: &Path) -> Result<Vec<Measurement>, String> {
-    if !path.exists() {
-        return Ok(Vec::new());
-    }
-    let named = |error: csv::Error| format!("{}: {error}", path.display());
-    let mut reader = csv::Reader::from_path(path).map_err(named)?;
-    reader.deserialize().collect::<Result<Vec<Measurement>, _>>().map_err(named)
-}
-
-/// Appends a line to a `raw.csv`, after a header if it is the first.
-///
-/// # Errors
-/// A file that can't be written.
-pub fn append(path: &Path, measurement: &Measurement) -> Result<(), String> {
-    let named = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
-    let first = !path.exists();
-    let file = std::fs::File::options().create(true).append(true).open(path).map_err(|error| named(&error))?;
-    let mut writer = csv::WriterBuilder::new().has_headers(first).from_writer(file);
-    writer.serialize(measurement).map_err(|error| named(&error))?;
-    writer.flush().map_err(|error| named(&error))
 }

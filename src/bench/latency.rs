@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::plot::Plot;
-use super::{Flow, Trial, demand, measure};
+use serde::{Deserialize, Serialize};
+
+use super::{Flow, Trial, demand, lines, measure};
 use crate::engine;
 use crate::queueing::Behaviour;
 use crate::source::{Arrivals, Load};
@@ -27,19 +28,24 @@ pub struct Ladder {
     pub duration: Duration,
 }
 
-/// What rows met at a rate. Latencies in nanoseconds, counted from when a row was due.
-#[derive(Clone, Copy, Debug, serde::Serialize)]
+/// What rows met at a rate: a line of `latency-wW-bB.csv`. Latencies in nanoseconds, counted from when a row was due.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Rung {
+    pub workers: usize,
+    pub bucket_size: usize,
     /// Rows a second that were offered.
     pub rate: f64,
     /// Rows a second that were served.
     pub served: f64,
     pub rho: f64,
     pub latency_row_p50: u64,
+    pub latency_row_p90: u64,
     pub latency_row_p99: u64,
     pub latency_row_p999: u64,
+    pub latency_row_p9999: u64,
     pub latency_row_max: u64,
-    /// What the queueing model says of p99; none where its queue grows for ever.
+    /// What the queueing model says; none where its queue grows for ever.
+    pub predicted_row_p50: Option<f64>,
     pub predicted_row_p99: Option<f64>,
 }
 
@@ -81,16 +87,23 @@ impl Ladder {
         let load = Load { rate, arrivals, burst };
         let report = Trial { workers, bucket_size, load, duration }.run(&self.flow)?;
         let row = report.latency_ns.row.inner();
-        let demand = demand(&load, bucket_size, self.delay);
+        let at = |quantile| row.value_at_quantile(quantile);
+        let forecast = behaviour.forecast(&demand(&load, bucket_size, self.delay));
+        let predicted = |quantile| forecast.map(|forecast| forecast.row_latency(quantile) * 1e9);
         Ok(Rung {
+            workers,
+            bucket_size,
             rate,
             served: report.rows_per_second,
             rho: report.rho,
-            latency_row_p50: row.value_at_quantile(0.5),
-            latency_row_p99: row.value_at_quantile(0.99),
-            latency_row_p999: row.value_at_quantile(0.999),
+            latency_row_p50: at(0.5),
+            latency_row_p90: at(0.9),
+            latency_row_p99: at(0.99),
+            latency_row_p999: at(0.999),
+            latency_row_p9999: at(0.9999),
             latency_row_max: row.max(),
-            predicted_row_p99: behaviour.forecast(&demand).map(|forecast| forecast.row_latency(0.99) * 1e9),
+            predicted_row_p50: predicted(0.5),
+            predicted_row_p99: predicted(0.99),
         })
     }
 }
@@ -101,32 +114,17 @@ impl Rung {
     }
 }
 
-/// Writes `latency.csv` and `latency.svg` into a directory.
+/// Writes the rates of a climb into a directory, over those of an earlier one.
 ///
 /// # Errors
 /// Files that can't be written.
 pub fn write(directory: &Path, rungs: &[Rung]) -> Result<(), String> {
-    let named = |error: &dyn std::fmt::Display| format!("{}: {error}", directory.display());
-    std::fs::create_dir_all(directory).map_err(|error| named(&error))?;
-    let mut csv = csv::Writer::from_path(directory.join("latency.csv")).map_err(|error| named(&error))?;
-    rungs.iter().try_for_each(|rung| csv.serialize(rung)).map_err(|error| named(&error))?;
-    csv.flush().map_err(|error| named(&error))?;
-    let curve = |name: &str, of: fn(&Rung) -> f64| {
-        (name.to_owned(), rungs.iter().map(|rung| (rung.rate, of(rung) / 1e6)).collect())
-    };
-    let predicted = rungs.iter().filter_map(|rung| Some((rung.rate, rung.predicted_row_p99? / 1e6)));
-    let plot = Plot {
-        title: "Latency of rows against offered load".into(),
-        x: "rows/s offered".into(),
-        y: "ms from when a row was due".into(),
-        log: true,
-        curves: vec![
-            curve("p50", |rung| rung.latency_row_p50 as f64),
-            curve("p99", |rung| rung.latency_row_p99 as f64),
-            curve("p99.9", |rung| rung.latency_row_p999 as f64),
-            ("p99 of the model".into(), predicted.collect()),
-        ],
-    };
-    let svg = plot.svg()?.unwrap_or_default();
-    std::fs::write(directory.join("latency.svg"), svg).map_err(|error| named(&error))
+    let Some(Rung { workers, bucket_size, .. }) = rungs.first() else { return Ok(()) };
+    let named = |error: std::io::Error| format!("{}: {error}", directory.display());
+    std::fs::create_dir_all(directory).map_err(named)?;
+    let path = directory.join(format!("latency-w{workers}-b{bucket_size}.csv"));
+    if path.exists() {
+        std::fs::remove_file(&path).map_err(named)?;
+    }
+    rungs.iter().try_for_each(|rung| lines::append(&path, rung))
 }

@@ -1,14 +1,25 @@
 //! Measuring a dataflow: what it can do, what a load meets, and how it scales.
 
+mod alone;
+mod bars;
 mod case;
+mod dots;
+mod feed;
+mod findings;
 mod latency;
+mod lines;
 mod page;
+mod peer;
+mod picture;
 mod plot;
 mod sweep;
 mod trial;
 
-pub use case::{Case, cores};
+pub use alone::{Chain, Part};
+pub use case::{Case, Over, cores};
 pub use latency::{Ladder, Rung, write as write_latency};
+pub use page::write as write_page;
+pub use peer::{Peer, Told};
 pub use sweep::{Rows, Sweep};
 pub use trial::{Flow, Trial, demand, measure};
 

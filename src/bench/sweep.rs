@@ -1,31 +1,41 @@
 //! A sweep: every case several times, in shuffled order, each repeat a run of its own.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use itertools::iproduct;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::case::{self, Case, Machine, Measurement};
-use super::page;
+use super::case::{Case, Machine, Measurement, Over};
+use super::feed::Feed;
+use super::peer::{Comparison, Peer};
+use super::{lines, page};
 use crate::measure::WrittenReport;
+use crate::mqtt;
 
 /// What to sweep, and how long.
 #[derive(Clone, Debug)]
 pub struct Sweep {
     pub dataflow: PathBuf,
     pub cases: Vec<Case>,
+    /// Run on the same rows, at the same bucket sizes.
+    pub peers: Vec<Peer>,
+    /// How long a repeat of a peer may take.
+    pub peer_time: Duration,
     pub repeats: usize,
     /// The rows of a file, or so many generated ones.
     pub rows: Rows,
-    /// A repeat that takes longer is ended; what it has done counts.
+    /// A repeat that takes longer is ended; what it has done counts. Over MQTT, where rows do not end, each is.
     pub time: Duration,
+    /// Where rows are published; an embedded broker a repeat if not given.
+    pub broker: Option<mqtt::Url>,
     /// Where `raw.csv` and all else goes; what is there already is not measured again.
     pub directory: PathBuf,
 }
@@ -37,6 +47,13 @@ pub enum Rows {
     Generated(u64),
 }
 
+/// One repeat of something.
+#[derive(Clone, Copy)]
+enum Job<'a> {
+    Case(&'a Case),
+    Peer(&'a Peer, usize),
+}
+
 impl Sweep {
     /// Runs what is not there yet, then writes the summary and the report.
     ///
@@ -44,33 +61,64 @@ impl Sweep {
     /// A run that fails, or files that can't be written.
     pub fn run(&self) -> Result<(), String> {
         fs::create_dir_all(&self.directory).map_err(|error| format!("{}: {error}", self.directory.display()))?;
-        let raw = self.directory.join("raw.csv");
-        let done: HashSet<(Case, usize)> = case::read(&raw)?.iter().map(|line| (line.case(), line.repeat)).collect();
-        let mut left: Vec<(&Case, usize)> = (0..self.repeats)
-            .flat_map(|repeat| self.cases.iter().map(move |case| (case, repeat)))
-            .filter(|(case, repeat)| !done.contains(&((*case).clone(), *repeat)))
-            .collect();
+        let mut left = self.left()?;
         // What a machine does over time must not look like what a case does.
         left.shuffle(&mut ChaCha8Rng::seed_from_u64(0));
         let scratch = tempfile::tempdir().map_err(|error| error.to_string())?;
         let source = self.source(scratch.path())?;
         let machine = Machine::look();
-        if let Some((case, _)) = left.first() {
+        if let Some(case) = self.cases.first().filter(|_| !left.is_empty()) {
             self.repeat(case, &source, &scratch.path().join("warm-up"))?;
         }
         let bar = ProgressBar::new(left.len() as u64);
         let style = ProgressStyle::with_template("{bar:30} {pos} of {len}, {eta} left: {msg}");
         bar.set_style(style.expect("a constant template"));
-        for (case, repeat) in left {
-            bar.set_message(format!("{}, {} rows a message", case.setting(), case.bucket_size));
-            let directory = self.directory.join("reports").join(case.directory(repeat));
-            let cpu_seconds = self.repeat(case, &source, &directory)?;
-            let measurement = read_report(&directory, case, repeat, &machine, &self.rows, cpu_seconds)?;
-            case::append(&raw, &measurement)?;
+        for (job, repeat) in left {
+            bar.set_message(job.shown());
+            match job {
+                Job::Case(case) => {
+                    let directory = self.directory.join("reports").join(case.directory(repeat));
+                    let cpu_seconds = self.repeat(case, &source, &directory)?;
+                    let measurement = read_report(&directory, case, repeat, &machine, &self.rows, cpu_seconds)?;
+                    lines::append(&self.raw(), &measurement)?;
+                }
+                Job::Peer(peer, bucket_size) => {
+                    let rows = self.rows.count().unwrap_or(u64::MAX);
+                    let line = peer.run(&source, bucket_size, rows, self.peer_time, repeat)?;
+                    lines::append(&self.compared(), &line)?;
+                }
+            }
             bar.inc(1);
         }
         bar.finish_and_clear();
-        page::write(&self.directory, &case::read(&raw)?)
+        page::write(&self.directory)
+    }
+
+    fn raw(&self) -> PathBuf {
+        self.directory.join(page::RAW)
+    }
+
+    fn compared(&self) -> PathBuf {
+        self.directory.join(page::PEERS)
+    }
+
+    /// What is not measured yet.
+    fn left(&self) -> Result<Vec<(Job<'_>, usize)>, String> {
+        let measured: Vec<Measurement> = lines::read(&self.raw())?;
+        let compared: Vec<Comparison> = lines::read(&self.compared())?;
+        let measured: HashSet<(Case, usize)> = measured.iter().map(|line| (line.case(), line.repeat)).collect();
+        let compared: HashSet<(&str, usize, usize)> =
+            compared.iter().map(|line| (line.peer.as_str(), line.bucket_size, line.repeat)).collect();
+        let sizes: BTreeSet<usize> = self.cases.iter().map(|case| case.bucket_size).collect();
+        let cases = self.cases.iter().map(Job::Case);
+        let peers = iproduct!(&self.peers, &sizes).map(|(peer, size)| Job::Peer(peer, *size));
+        let jobs: Vec<Job<'_>> = cases.chain(peers).collect();
+        let is_left = |job: &Job<'_>, repeat: usize| match job {
+            Job::Case(case) => !measured.contains(&((*case).clone(), repeat)),
+            Job::Peer(peer, size) => !compared.contains(&(&peer.name, *size, repeat)),
+        };
+        let all = iproduct!(jobs, 0..self.repeats);
+        Ok(all.filter(|(job, repeat)| is_left(job, *repeat)).collect())
     }
 
     /// The file that rows are read from: generating them takes longer than serving them.
@@ -88,9 +136,14 @@ impl Sweep {
 
     /// One run; the CPU seconds of its processes.
     fn repeat(&self, case: &Case, source: &Path, report: &Path) -> Result<f64, String> {
+        let feed = match case.over {
+            Over::File => None,
+            Over::Mqtt => Some(Feed::start(source, self.broker.as_ref())?),
+        };
+        let source = feed.as_ref().map_or_else(|| source.display().to_string(), |feed| feed.url.to_string());
         let before = children_cpu_seconds();
         let mut command = program()?;
-        command.arg("run").arg(&self.dataflow).arg("--source").arg(source).arg("--report").arg(report);
+        command.arg("run").arg(&self.dataflow).args(["--source", &source]).arg("--report").arg(report);
         command.args(["--sink", "null", "--dead-letter", "null", "--quiet"]);
         command.args(["--bucket-size", &case.bucket_size.to_string(), "--placement", &case.placement.to_string()]);
         command.args(["-n", &case.processes.to_string(), "-w", &case.workers.to_string()]);
@@ -113,9 +166,30 @@ impl Sweep {
         let output = child.wait_with_output().map_err(|error| error.to_string())?;
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-            return Err(format!("{}, {} rows a message: {said}", case.setting(), case.bucket_size));
+            return Err(format!("{}: {said}", Job::Case(case).shown()));
         }
-        Ok(children_cpu_seconds() - before)
+        let cpu_seconds = children_cpu_seconds() - before;
+        feed.map_or(Ok(()), Feed::end)?;
+        Ok(cpu_seconds)
+    }
+}
+
+impl Job<'_> {
+    fn shown(&self) -> String {
+        match self {
+            Job::Case(case) => format!("{}, {} rows a message", case.setting(), case.bucket_size),
+            Job::Peer(peer, bucket_size) => format!("{}, {bucket_size} rows a message", peer.name),
+        }
+    }
+}
+
+impl Rows {
+    /// How many there are, where that is known.
+    fn count(&self) -> Option<u64> {
+        match self {
+            Rows::File(_) => None,
+            Rows::Generated(count) => Some(*count),
+        }
     }
 }
 
@@ -154,6 +228,7 @@ fn read_report(
             Rows::File(path) => path.display().to_string(),
             Rows::Generated(count) => format!("generated:rows={count},seed=1"),
         },
+        over: case.over,
         placement: case.placement,
         processes: case.processes,
         workers: case.workers,

@@ -4,8 +4,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::ValueEnum;
+
 use super::Failure;
-use crate::bench::{Case, Flow, Ladder, Rows, Rung, Sweep, write_latency};
+use crate::bench::{Case, Flow, Ladder, Over, Part, Peer, Rows, Rung, Sweep, write_latency, write_page};
 use crate::dataflow::{Dataflow, Override, Placement};
 use crate::measure::shown;
 use crate::source::Arrivals;
@@ -21,12 +23,14 @@ pub struct Arguments {
 enum Command {
     Sweep(SweepArguments),
     Latency(LatencyArguments),
+    Alone(AloneArguments),
 }
 
-/// Run a dataflow over a file with every combination of bucket size, workers, processes and placement.
+/// Run a dataflow with every combination of bucket size, workers, processes, placement, and file or MQTT.
 ///
-/// Writes raw.csv (a line a repeat), reports/ (report.json and .hlog files a repeat), summary.md, report.html and its
-/// pictures. A sweep that was interrupted goes on where it was, if it is started again with the same -o.
+/// Writes raw.csv (a line a repeat), peers.csv, reports/ (report.json and .hlog files a repeat), summary.md, report.html
+/// and its pictures. A sweep that was interrupted goes on where it was, if it is started again with the same -o. What
+/// `bench latency -o` has put there stands in the report, too.
 #[derive(clap::Args)]
 struct SweepArguments {
     /// The dataflow file, such as dataflows/weather.toml.
@@ -43,6 +47,21 @@ struct SweepArguments {
     /// Where subtasks run.
     #[arg(long, value_enum, value_name = "P,...", value_delimiter = ',', default_value = "message")]
     placement: Vec<Placement>,
+    /// What rows come over: the file itself, or a broker to which its first rows are published again and again.
+    #[arg(long, value_enum, value_name = "O,...", value_delimiter = ',', default_value = "file")]
+    over: Vec<Over>,
+    /// The broker and topic for --over mqtt; an embedded broker if not given.
+    #[arg(long, value_name = "URL")]
+    broker: Option<crate::mqtt::Url>,
+    /// Also run parts alone: the chain as a plain loop in one thread, parsing, and broker and client.
+    #[arg(long)]
+    baselines: bool,
+    /// Also run this program, given INPUT BUCKET_SIZE ROWS SECONDS; bench/peers has some. May be repeated.
+    #[arg(long, value_name = "NAME=COMMAND")]
+    peer: Vec<Peer>,
+    /// How long a repeat of a peer or baseline may take.
+    #[arg(long, value_name = "D", value_parser = super::duration, default_value = "10s")]
+    peer_time: Duration,
     /// How often each case runs; medians count.
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
     repeats: u16,
@@ -85,9 +104,33 @@ struct LatencyArguments {
     /// How long each rate is held.
     #[arg(long, value_name = "D", value_parser = super::duration, default_value = "4s")]
     duration: Duration,
-    /// Put latency.csv and latency.svg here.
+    /// Put the figures here, and make the report of this directory anew.
     #[arg(short, long, value_name = "DIR")]
     output: Option<PathBuf>,
+}
+
+/// Run one part of a dataflow alone, and print rows, messages, seconds and mean service time as JSON.
+#[derive(clap::Args)]
+struct AloneArguments {
+    /// Which part.
+    part: Part,
+    /// The dataflow file.
+    file: PathBuf,
+    /// A file with rows.
+    input: PathBuf,
+    /// Rows a message.
+    #[arg(value_parser = positive)]
+    bucket_size: usize,
+    /// How many rows, at most.
+    rows: u64,
+    /// How many seconds, at most.
+    #[arg(value_parser = seconds)]
+    seconds: Duration,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let number = text.parse().map_err(|_| format!("{text:?} is no number of seconds"))?;
+    Duration::try_from_secs_f64(number).map_err(|error| error.to_string())
 }
 
 fn positive(text: &str) -> Result<usize, String> {
@@ -98,6 +141,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     match &arguments.command {
         Command::Sweep(arguments) => sweep(arguments),
         Command::Latency(arguments) => latency(arguments),
+        Command::Alone(arguments) => alone(arguments),
     }
 }
 
@@ -105,10 +149,14 @@ fn sweep(arguments: &SweepArguments) -> Result<ExitCode, Failure> {
     // What is wrong with the file is said before anything runs.
     Dataflow::read(&arguments.file, &[])?;
     let directory = arguments.output.clone().unwrap_or_else(directory);
-    let SweepArguments { placement, processes, workers, bucket_sizes, .. } = arguments;
+    let SweepArguments { over, placement, processes, workers, bucket_sizes, .. } = arguments;
+    let baselines = if arguments.baselines { baselines(&arguments.file)? } else { Vec::new() };
     let sweep = Sweep {
         dataflow: arguments.file.clone(),
-        cases: Case::all(placement, processes, workers, bucket_sizes),
+        cases: Case::all(over, placement, processes, workers, bucket_sizes),
+        peers: baselines.into_iter().chain(arguments.peer.iter().cloned()).collect(),
+        peer_time: arguments.peer_time,
+        broker: arguments.broker.clone(),
         repeats: arguments.repeats.into(),
         rows: arguments.source.clone().map_or(Rows::Generated(arguments.rows), Rows::File),
         time: arguments.time,
@@ -116,6 +164,26 @@ fn sweep(arguments: &SweepArguments) -> Result<ExitCode, Failure> {
     };
     sweep.run().map_err(|reason| Failure::Failed(format!("bench sweep: {reason}")))?;
     super::print(&format!("{0}/report.html, {0}/summary.md, {0}/raw.csv", directory.display()));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The parts of a dataflow as peers: this program, once more.
+fn baselines(file: &std::path::Path) -> Result<Vec<Peer>, Failure> {
+    let program = std::env::current_exe().map_err(|error| Failure::Failed(error.to_string()))?;
+    let command = |part: Part| {
+        let value = part.to_possible_value().expect("no part is hidden");
+        let arguments = ["bench", "alone", value.get_name()].map(str::to_owned);
+        let program = [program.display().to_string()].into_iter();
+        program.chain(arguments).chain([file.display().to_string()]).collect()
+    };
+    Ok(Part::ALL.map(|part| Peer { name: part.name().into(), command: command(part) }).to_vec())
+}
+
+fn alone(arguments: &AloneArguments) -> Result<ExitCode, Failure> {
+    let AloneArguments { part, file, input, bucket_size, rows, seconds } = arguments;
+    let flow = Flow { file: Some(file.clone()), overrides: Vec::new() };
+    let told = part.run(&flow, input, *bucket_size, *rows, *seconds)?;
+    super::print(&serde_json::to_string(&told).map_err(|error| Failure::Failed(error.to_string()))?);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -146,7 +214,7 @@ fn latency(arguments: &LatencyArguments) -> Result<ExitCode, Failure> {
         None => format!("no rate holds a p99 of {bound}"),
     });
     if let Some(directory) = &arguments.output {
-        write_latency(directory, &rungs).map_err(Failure::Failed)?;
+        write_latency(directory, &rungs).and_then(|()| write_page(directory)).map_err(Failure::Failed)?;
     }
     Ok(if broken > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

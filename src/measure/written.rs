@@ -31,6 +31,12 @@ impl WrittenReport {
         number.ok_or_else(|| format!("{path}: has no number {pointer}; it is no report of this version"))
     }
 
+    /// The names at a JSON pointer, such as `/service_ns/subtask`.
+    pub fn names(&self, pointer: &str) -> Vec<&str> {
+        let names = self.json.pointer(pointer).and_then(Value::as_object).map(serde_json::Map::keys);
+        names.into_iter().flatten().map(String::as_str).collect()
+    }
+
     pub fn path(&self) -> &Path {
         &self.path
     }

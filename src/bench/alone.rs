@@ -1,0 +1,181 @@
+//! Parts of a run, each alone: what a row costs without a dataflow, and without a chain.
+
+use std::fs::File;
+use std::io::{self, BufReader};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::feed::Feed;
+use super::{Flow, Told};
+use crate::data::{Bucket, Clock, Origin, Schema};
+use crate::dataflow::{Dataflow, Override, SchemaChoice};
+use crate::engine;
+use crate::source::{self, Buffer, FileKind, Position, Records, Source, Stop, Url};
+use crate::subtasks::prepare::Prepare;
+use crate::subtasks::result::Encoder;
+
+/// What is left of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Part {
+    /// One thread that reads a file and calls prepare, the steps and result, one after the other: the COST of F.
+    /// McSherry, M. Isard and D. Murray, Scalability! But at what COST? (2015).
+    Loop,
+    /// One thread that reads a file, and prepare.
+    Parsing,
+    /// A publisher, the embedded broker, and a client that makes buckets of what comes.
+    Broker,
+}
+
+impl Part {
+    pub const ALL: [Part; 3] = [Part::Loop, Part::Parsing, Part::Broker];
+
+    /// As it stands in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Part::Loop => "Rust loop, 1 thread",
+            Part::Parsing => "parsing alone, 1 thread",
+            Part::Broker => "broker and client alone",
+        }
+    }
+
+    /// Runs it over the first rows of a file.
+    ///
+    /// # Errors
+    /// A dataflow that does not fit the file, or a file or broker that fails.
+    pub fn run(
+        self,
+        flow: &Flow,
+        input: &Path,
+        bucket_size: usize,
+        rows: u64,
+        time: Duration,
+    ) -> Result<Told, engine::Error> {
+        let size = Override::number("the bench", "buffer.bucket_size", bucket_size as u64);
+        let over = |url: String| flow.read([size.clone(), Override::text("the bench", "source.url", &url)]);
+        if self == Part::Broker {
+            let broken = |reason| engine::Error::Source(source::Error::Broker(reason));
+            let feed = Feed::start(input, None).map_err(broken)?;
+            let told = receive(&over(feed.url.to_string())?, rows, time);
+            feed.end().map_err(broken)?;
+            return Ok(told?);
+        }
+        let dataflow = over(input.display().to_string())?;
+        let schema = match &dataflow.schema {
+            SchemaChoice::Known { schema, .. } => schema.clone(),
+            SchemaChoice::Infer => {
+                let found = source::infer(&dataflow.source, dataflow.source_settings.max_payload)?;
+                found.expect("a file can be read twice")
+            }
+        };
+        let mut chain = Chain::new(&dataflow, &schema)?;
+        Ok(read(&dataflow, rows, time, |bucket| match self {
+            Part::Parsing => drop(std::hint::black_box(chain.prepare.apply(bucket))),
+            _ => chain.serve(bucket),
+        })?)
+    }
+}
+
+/// The chain of a dataflow without the dataflow.
+pub struct Chain {
+    prepare: Prepare,
+    steps: Vec<crate::dataflow::Step>,
+    encoder: Encoder,
+}
+
+impl Chain {
+    /// # Errors
+    /// Steps that do not fit the schema.
+    pub fn new(dataflow: &Dataflow, schema: &Schema) -> Result<Chain, engine::Error> {
+        let (steps, schema_out) = dataflow.steps(schema)?;
+        let encoder = Encoder::new(Arc::new(schema_out), dataflow.sink.encoding());
+        Ok(Chain { prepare: Prepare::new(Arc::new(schema.clone())), steps, encoder })
+    }
+
+    /// Takes a message to its end; one that a step refuses ends there.
+    pub fn serve(&mut self, bucket: &Bucket) {
+        let (mut message, _) = self.prepare.apply(bucket);
+        for step in &self.steps {
+            if step.subtask.apply(&mut message, &step.scope).is_err() {
+                return;
+            }
+        }
+        std::hint::black_box(self.encoder.encode(message));
+    }
+}
+
+/// Reads a file into buckets, and has each served.
+fn read(dataflow: &Dataflow, rows: u64, time: Duration, mut serve: impl FnMut(&Bucket)) -> Result<Told, source::Error> {
+    let Url::File { path, kind } = &dataflow.source else { unreachable!("a path is the address of a file") };
+    let failed = |error: io::Error| source::Error::File { path: path.display().to_string(), error };
+    let settings = &dataflow.source_settings;
+    let mut records = open(path, *kind, settings.max_payload).map_err(failed)?;
+    let (clock, topic) = (Clock::start(), Arc::from("bench"));
+    let mut buffer = Buffer::new(settings.limits, Some(rows));
+    let mut tally = Tally::start();
+    while !buffer.is_done() && tally.start.elapsed() < time {
+        let Some((row, position)) = records.next_row().map_err(failed)? else { break };
+        let arrived = clock.now();
+        let full = buffer.push(row, arrived, Origin { topic: Arc::clone(&topic), position }, clock);
+        full.iter().for_each(|bucket| tally.serve(bucket, &mut serve));
+    }
+    buffer.close(clock).iter().for_each(|bucket| tally.serve(bucket, &mut serve));
+    Ok(tally.told())
+}
+
+fn open(path: &Path, kind: FileKind, max_line: usize) -> io::Result<Records<BufReader<File>>> {
+    Records::new(BufReader::with_capacity(1 << 20, File::open(path)?), kind, false, max_line)
+}
+
+/// Takes in what a broker sends, and does nothing with it.
+fn receive(dataflow: &Dataflow, rows: u64, time: Duration) -> Result<Told, source::Error> {
+    let stop = Stop::default();
+    let settings = source::Settings { max_rows: Some(rows), ..dataflow.source_settings.clone() };
+    let (position, here) = (Position::default(), std::thread::current());
+    let source = Source::start(&dataflow.source, settings, &position, Clock::start(), stop.clone(), here);
+    let _ = source.ready.recv();
+    let mut tally = Tally::start();
+    while let Ok(bucket) = source.buckets.recv() {
+        tally.serve(&bucket, &mut |_| ());
+        if tally.start.elapsed() > time {
+            break;
+        }
+    }
+    let told = tally.told();
+    stop.now();
+    // The thread may wait with a bucket.
+    while source.buckets.recv().is_ok() {}
+    source.join()?;
+    Ok(Told { service_message_mean: 0.0, ..told })
+}
+
+/// What was served since the start.
+struct Tally {
+    start: Instant,
+    rows: u64,
+    messages: u64,
+    service: Duration,
+}
+
+impl Tally {
+    fn start() -> Tally {
+        Tally { start: Instant::now(), rows: 0, messages: 0, service: Duration::ZERO }
+    }
+
+    fn serve(&mut self, bucket: &Bucket, serve: &mut impl FnMut(&Bucket)) {
+        let since = Instant::now();
+        serve(bucket);
+        self.service += since.elapsed();
+        self.rows += bucket.len() as u64;
+        self.messages += 1;
+    }
+
+    fn told(&self) -> Told {
+        Told {
+            rows: self.rows,
+            messages: self.messages,
+            seconds: self.start.elapsed().as_secs_f64(),
+            service_message_mean: self.service.as_nanos() as f64 / self.messages.max(1) as f64,
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Rows that are published again and again, as fast as a broker takes them.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crate::data::Format;
+use crate::mqtt::{self, Endpoint};
+use crate::sink::Publisher;
+use crate::source::{FileKind, MAX_PAYLOAD, Records, Stop};
+
+/// Rows of the file that are published: few enough to be held, more than a message has.
+const MOST_ROWS: usize = 1 << 15;
+
+/// A publisher, and the broker it publishes to.
+pub struct Feed {
+    /// Where the rows are.
+    pub url: mqtt::Url,
+    stop: Stop,
+    publisher: Option<JoinHandle<Result<(), String>>>,
+    /// A broker of its own: what was not read of a feed is gone with it.
+    broker: Option<Child>,
+}
+
+impl Feed {
+    /// Publishes the first rows of a file to a topic, or to an embedded broker in a process of its own.
+    ///
+    /// # Errors
+    /// A file that has no JSON rows, or a broker that does not start.
+    pub fn start(file: &Path, to: Option<&mqtt::Url>) -> Result<Feed, String> {
+        let rows = rows(file)?;
+        let (url, broker) = match to {
+            Some(url) => (url.clone(), None),
+            None => {
+                let address = mqtt::free_port().map_err(|error| format!("no free port: {error}"))?;
+                let (host, port) = (address.ip().to_string(), address.port());
+                let url = mqtt::Url { host, port, topic: "bench/rows".into(), tls: false };
+                (url, Some(broker(address)?))
+            }
+        };
+        let stop = Stop::default();
+        let mut feed = Feed { url: url.clone(), stop: stop.clone(), publisher: None, broker };
+        let publish = move || {
+            let failed = |error: crate::sink::Error| error.to_string();
+            let mut publisher = Publisher::start(Endpoint::anonymous(url), Some(PATIENCE)).map_err(failed)?;
+            for row in rows.iter().cycle() {
+                if stop.is_set() {
+                    break;
+                }
+                publisher.publish(row).map_err(failed)?;
+            }
+            Ok(())
+        };
+        let thread = std::thread::Builder::new().name("feed".into()).spawn(publish);
+        feed.publisher = Some(thread.map_err(|error| format!("the feed's thread cannot start: {error}"))?);
+        Ok(feed)
+    }
+
+    /// Publishes no more.
+    ///
+    /// # Errors
+    /// What ended the publisher before.
+    pub fn end(mut self) -> Result<(), String> {
+        self.stop.now();
+        let publisher = self.publisher.take().expect("a feed has one until its end");
+        publisher.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+}
+
+impl Drop for Feed {
+    fn drop(&mut self) {
+        self.stop.now();
+        if let Some(broker) = &mut self.broker {
+            let _ = broker.kill();
+            let _ = broker.wait();
+        }
+    }
+}
+
+/// How long a broker may take to come.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+fn broker(address: SocketAddr) -> Result<Child, String> {
+    let program = std::env::current_exe().map_err(|error| error.to_string())?;
+    let mut command = Command::new(program);
+    command.args(["broker", "--listen", &address.to_string()]).stdin(Stdio::null()).stderr(Stdio::null());
+    let broker = command.spawn().map_err(|error| format!("the broker cannot be started: {error}"))?;
+    let since = Instant::now();
+    while TcpStream::connect(address).is_err() {
+        if since.elapsed() > PATIENCE {
+            return Err(format!("the broker on {address} did not start within {} s", PATIENCE.as_secs()));
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    Ok(broker)
+}
+
+fn rows(file: &Path) -> Result<Vec<Vec<u8>>, String> {
+    let named = |error: &dyn std::fmt::Display| format!("{}: {error}", file.display());
+    let kind = FileKind::of(file).map_err(|error| named(&error))?;
+    let reader = BufReader::new(File::open(file).map_err(|error| named(&error))?);
+    let mut records = Records::new(reader, kind, false, MAX_PAYLOAD).map_err(|error| named(&error))?;
+    if records.format() != Format::Json {
+        return Err(named(&"rows over MQTT come from an .ndjson file"));
+    }
+    let mut rows = Vec::new();
+    while let Some((row, _)) = records.next_row().map_err(|error| named(&error))?
+        && rows.len() < MOST_ROWS
+    {
+        rows.push(row.bytes.to_vec());
+    }
+    if rows.is_empty() { Err(named(&"there are no rows in it")) } else { Ok(rows) }
+}

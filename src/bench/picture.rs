@@ -1,0 +1,71 @@
+//! What all pictures have in common: colours, labels, a white ground.
+
+use plotters::coord::Shift;
+use plotters::prelude::*;
+
+/// The palette of M. Okabe and K. Ito, which colour-blind people can tell apart.
+pub const COLOURS: [RGBColor; 7] = [
+    RGBColor(0, 114, 178),
+    RGBColor(213, 94, 0),
+    RGBColor(0, 158, 115),
+    RGBColor(204, 121, 167),
+    RGBColor(230, 159, 0),
+    RGBColor(86, 180, 233),
+    RGBColor(128, 128, 128),
+];
+pub const WIDTH: u32 = 760;
+
+/// The font of labels.
+pub const LABEL: (&str, u32) = ("sans-serif", 13);
+/// The font of titles.
+pub const TITLE: (&str, u32) = ("sans-serif", 18);
+
+pub type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+
+/// A picture as SVG, on white: a page around it may be dark.
+///
+/// # Errors
+/// What plotters cannot draw, under the picture's title.
+pub fn picture(
+    title: &str,
+    height: u32,
+    draw: impl FnOnce(&Area<'_>) -> Result<(), Box<dyn std::error::Error>>,
+) -> Result<String, String> {
+    let mut svg = String::new();
+    let area = SVGBackend::with_string(&mut svg, (WIDTH, height)).into_drawing_area();
+    area.fill(&WHITE).map_err(|error| format!("{title}: {error}"))?;
+    draw(&area).map_err(|error| format!("{title}: {error}"))?;
+    drop(area);
+    Ok(svg)
+}
+
+/// The power of ten next to a number: a shorter axis would have a single label.
+pub fn decade(x: f64, round: fn(f64) -> f64) -> f64 {
+    10f64.powf(round(x.log10()))
+}
+
+/// A number for an axis: 10k for 10,000.
+pub fn short(x: f64) -> String {
+    match x.abs() {
+        size if size >= 1e6 => format!("{}M", x / 1e6),
+        size if size >= 1e3 => format!("{}k", x / 1e3),
+        size if size >= 1.0 || size == 0.0 => format!("{}", (x * 100.0).round() / 100.0),
+        _ => format!("{}", (x * 1e6).round() / 1e6),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn axes_have_short_numbers() {
+        assert_eq!([0.0, 0.05, 12.5, 1500.0, 2e6].map(short), ["0", "0.05", "12.5", "1.5k", "2M"]);
+    }
+
+    #[test]
+    fn a_picture_has_a_ground_and_an_error_its_title() {
+        assert!(picture("a", 100, |_| Ok(())).unwrap().contains("fill=\"#FFFFFF\""));
+        assert_eq!(picture("a", 100, |_| Err("no".into())).unwrap_err(), "a: no");
+    }
+}
