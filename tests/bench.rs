@@ -3,12 +3,16 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use assert_cmd::cargo::CommandCargoExt;
 use assert_cmd::prelude::OutputAssertExt;
 use predicates::prelude::*;
 use predicates::str::contains;
+
+/// Held by those that load the machine, and alone by the one that takes times.
+static MACHINE: RwLock<()> = RwLock::new(());
 
 fn rowmill() -> Command {
     Command::cargo_bin("rowmill").unwrap()
@@ -27,6 +31,7 @@ fn sweep(directory: &Path) -> Command {
 
 #[test]
 fn a_sweep_measures_every_case_once_and_goes_on_where_it_was() {
+    let _shared = MACHINE.read().unwrap_or_else(PoisonError::into_inner);
     let directory = tempfile::tempdir().unwrap();
     let raw = directory.path().join("raw.csv");
     sweep(directory.path()).assert().success();
@@ -40,9 +45,9 @@ fn a_sweep_measures_every_case_once_and_goes_on_where_it_was() {
         assert_eq!(line["messages"].parse::<u64>().unwrap() * line["bucket_size"].parse::<u64>().unwrap(), 2000);
     }
     let html = fs::read_to_string(directory.path().join("report.html")).unwrap();
-    assert_eq!(html.matches("<svg").count(), 6);
+    assert_eq!(html.matches("<svg").count(), 8);
     assert!(!html.contains("src=") && !html.contains("href="), "the page needs nothing else");
-    let logs = directory.path().join("reports/n1-w1-message-b50-0/latency-row.hlog");
+    let logs = directory.path().join("reports/file-n1-w1-message-b50-0/latency-row.hlog");
     assert!(logs.exists());
 
     let cut = first.lines().take(4).map(|line| format!("{line}\n")).collect::<String>();
@@ -53,16 +58,62 @@ fn a_sweep_measures_every_case_once_and_goes_on_where_it_was() {
 }
 
 #[test]
+#[ignore = "needs seconds"]
+fn a_sweep_runs_over_mqtt_and_beside_peers_and_parts_alone() {
+    let _shared = MACHINE.read().unwrap_or_else(PoisonError::into_inner);
+    let directory = tempfile::tempdir().unwrap();
+    let peer = directory.path().join("peer.sh");
+    let told = r#"echo "{\"rows\": $2, \"messages\": 40, \"seconds\": $4, \"service_message_mean\": 5e6}""#;
+    fs::write(&peer, format!("{told}\n")).unwrap();
+    let out = directory.path().join("out");
+    let mut command = sweep(&out);
+    command.args(["--over", "file,mqtt", "--time", "1s", "--baselines", "--peer-time", "500ms", "--peer"]);
+    command.arg(format!("another=sh {}", peer.display())).assert().success();
+    let lines = |name: &str| {
+        let mut reader = csv::Reader::from_path(out.join(name)).unwrap();
+        let lines = reader.deserialize().map(|line| line.unwrap());
+        lines.collect::<Vec<std::collections::HashMap<String, String>>>()
+    };
+    let cases = lines("raw.csv");
+    assert_eq!(cases.len(), 8);
+    // Over MQTT the rows of the file come again and again.
+    assert!(cases.iter().all(|line| (line["over"] == "mqtt") == (line["rows"] != "2000")), "{cases:?}");
+    let peers = lines("peers.csv");
+    let names = ["another", "Rust loop, 1 thread", "parsing alone, 1 thread", "broker and client alone"];
+    for (name, bucket_size) in names.iter().flat_map(|name| [(name, "50"), (name, "500")]) {
+        let line = peers.iter().find(|line| line["peer"] == **name && line["bucket_size"] == bucket_size);
+        let line = line.unwrap_or_else(|| panic!("{name} {bucket_size}: {peers:?}"));
+        assert!(line["rows_per_second"].parse::<f64>().unwrap() > 0.0, "{line:?}");
+        let rows: f64 = line["rows"].parse().unwrap();
+        assert!(*name != "Rust loop, 1 thread" || rows == 2000.0, "{line:?}");
+    }
+    assert_eq!(peers.len(), 8);
+    let summary = fs::read_to_string(out.join("summary.md")).unwrap();
+    for title in ["## Medians", "## Side by side", "## Peers", "## COST", "| another | 50 | 1 |"] {
+        assert!(summary.contains(title), "{title}: {summary}");
+    }
+    let html = fs::read_to_string(out.join("report.html")).unwrap();
+    for title in ["Throughput over MQTT", "time goes", "Throughput, side by side", "Efficiency"] {
+        assert!(html.contains(title), "{title}");
+    }
+}
+
+#[test]
 fn a_sweep_that_cannot_run_says_why() {
+    let _shared = MACHINE.read().unwrap_or_else(PoisonError::into_inner);
     let directory = tempfile::tempdir().unwrap();
     rowmill().args(["bench", "sweep", "nowhere.toml"]).assert().code(2).stderr(contains("nowhere.toml"));
     sweep(directory.path()).args(["--bucket-sizes", "0"]).assert().code(2).stderr(contains("whole number from 1"));
+    sweep(directory.path()).args(["--peer", "alone"]).assert().code(2).stderr(contains("NAME=COMMAND"));
+    let failing = "broken=sh -c exit";
+    sweep(directory.path()).args(["--peer", failing]).assert().code(1).stderr(contains("broken, "));
     fs::write(directory.path().join("raw.csv"), "a,b\n1,2\n").unwrap();
     sweep(directory.path()).assert().code(1).stderr(contains("raw.csv"));
 }
 
 #[test]
 fn a_plan_from_a_report_names_the_fewest_workers() {
+    let _shared = MACHINE.read().unwrap_or_else(PoisonError::into_inner);
     let directory = tempfile::tempdir().unwrap();
     let run = ["run", "dataflows/weather.toml", "--source", "generate:rows=2000,seed=1", "--sink", "null", "-q"];
     rowmill().args(run).args(["--bucket-size", "100", "--report"]).arg(directory.path()).assert().success();
@@ -84,6 +135,7 @@ fn a_plan_from_a_report_names_the_fewest_workers() {
 #[test]
 #[ignore = "needs seconds"]
 fn a_plan_is_measured_and_verified() {
+    let _shared = MACHINE.read().unwrap_or_else(PoisonError::into_inner);
     let plan =
         ["plan", "--rate", "500", "--bucket-size", "10", "--burst", "10", "-w", "1", "--verify", "--duration", "3s"];
     rowmill().args(plan).assert().success().stdout(contains("-w 1 does.").and(contains("mean wait, message")));
@@ -92,6 +144,7 @@ fn a_plan_is_measured_and_verified() {
 #[test]
 #[ignore = "needs seconds"]
 fn latency_climbs_up_to_saturation() {
+    let _shared = MACHINE.read().unwrap_or_else(PoisonError::into_inner);
     let directory = tempfile::tempdir().unwrap();
     let mut command = rowmill();
     command.args([
@@ -108,9 +161,12 @@ fn latency_climbs_up_to_saturation() {
         "-o",
     ]);
     command.arg(directory.path()).assert().success().stdout(contains("rows/s hold a p99 of 10s"));
-    let csv = fs::read_to_string(directory.path().join("latency.csv")).unwrap();
+    let csv = fs::read_to_string(directory.path().join("latency-w1-b10.csv")).unwrap();
     assert_eq!(csv.lines().count(), 1 + 10);
-    assert!(fs::read_to_string(directory.path().join("latency.svg")).unwrap().contains("p99 of the model"));
+    let html = fs::read_to_string(directory.path().join("report.html")).unwrap();
+    for title in ["p99 of the model", "Latency of rows by quantile", "99.99 %"] {
+        assert!(html.contains(title), "{title}");
+    }
     let never = ["bench", "latency", "--bucket-size", "10", "--duration", "100ms", "--p99", "1ns"];
     rowmill().args(never).assert().code(1).stdout(contains("no rate holds"));
 }
@@ -118,6 +174,7 @@ fn latency_climbs_up_to_saturation() {
 #[test]
 #[ignore = "needs seconds"]
 fn a_stall_of_a_second_shows_up_as_one() {
+    let _alone = MACHINE.write().unwrap_or_else(PoisonError::into_inner);
     let directory = tempfile::tempdir().unwrap();
     let run = ["run", "dataflows/weather.toml", "--source", "generate:rows=5000,seed=1,rate=1000", "--sink", "null"];
     let mut command = rowmill();

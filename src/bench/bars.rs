@@ -28,13 +28,13 @@ impl Bars {
         if top == 0.0 {
             return Ok(None);
         }
-        let svg = picture(&self.title, HEIGHT, |area| {
+        let svg = picture(&self.title, HEIGHT, self.parts.iter().map(|(name, _)| name), |area| {
             let mut chart = ChartBuilder::on(area)
                 .caption(&self.title, TITLE)
                 .margin(12)
                 .x_label_area_size(46)
                 .y_label_area_size(74)
-                .build_cartesian_2d((0..self.names.len()).into_segmented(), 0.0..top * 1.05)?;
+                .build_cartesian_2d((0..self.names.len() - 1).into_segmented(), 0.0..top * 1.05)?;
             let name = |bar: &SegmentValue<usize>| match bar {
                 SegmentValue::CenterOf(bar) => self.names.get(*bar).cloned().unwrap_or_default(),
                 _ => String::new(),
@@ -52,7 +52,7 @@ impl Bars {
                 .label_style(LABEL)
                 .draw()?;
             let mut bottoms = vec![0.0; self.names.len()];
-            for ((name, heights), colour) in self.parts.iter().zip(COLOURS.into_iter().cycle()) {
+            for ((_, heights), colour) in self.parts.iter().zip(COLOURS.into_iter().cycle()) {
                 let bars = heights.iter().zip(&mut bottoms).enumerate().map(|(bar, (height, bottom))| {
                     let corners =
                         [(SegmentValue::Exact(bar), *bottom), (SegmentValue::Exact(bar + 1), *bottom + height)];
@@ -62,15 +62,8 @@ impl Bars {
                     bar
                 });
                 let bars: Vec<_> = bars.collect();
-                let legend = move |(x, y)| Rectangle::new([(x, y - 5), (x + 14, y + 5)], colour.filled());
-                chart.draw_series(bars)?.label(name).legend(legend);
+                chart.draw_series(bars)?;
             }
-            chart
-                .configure_series_labels()
-                .position(SeriesLabelPosition::UpperRight)
-                .label_font(LABEL)
-                .background_style(WHITE.mix(0.8))
-                .draw()?;
             Ok(())
         });
         svg.map(Some)

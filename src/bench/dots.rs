@@ -26,7 +26,7 @@ impl Dots {
         }
         let (low, high) = (values().fold(f64::INFINITY, f64::min), values().fold(0.0, f64::max));
         let height = 130 + 26 * self.names.len() as u32;
-        let svg = picture(&self.title, height, |area| {
+        let svg = picture(&self.title, height, self.dots.iter().map(|(name, _)| name), |area| {
             let mut chart = ChartBuilder::on(area)
                 .caption(&self.title, TITLE)
                 .margin(12)
@@ -34,7 +34,7 @@ impl Dots {
                 .y_label_area_size(190)
                 .build_cartesian_2d(
                     (decade(low, f64::floor)..decade(high, f64::ceil)).log_scale(),
-                    (0..self.names.len()).into_segmented(),
+                    (0..self.names.len() - 1).into_segmented(),
                 )?;
             let name = |line: &SegmentValue<usize>| match line {
                 SegmentValue::CenterOf(line) => self.names.get(*line).cloned().unwrap_or_default(),
@@ -50,19 +50,12 @@ impl Dots {
                 .x_desc(&self.x)
                 .label_style(LABEL)
                 .draw()?;
-            for ((name, dots), colour) in self.dots.iter().zip(COLOURS.into_iter().cycle()) {
+            for ((_, dots), colour) in self.dots.iter().zip(COLOURS.into_iter().cycle()) {
                 let circles = dots
                     .iter()
                     .map(|(line, value)| Circle::new((*value, SegmentValue::CenterOf(*line)), 5, colour.filled()));
-                let legend = move |(x, y)| Circle::new((x + 7, y), 5, colour.filled());
-                chart.draw_series(circles)?.label(name).legend(legend);
+                chart.draw_series(circles)?;
             }
-            chart
-                .configure_series_labels()
-                .position(SeriesLabelPosition::LowerRight)
-                .label_font(LABEL)
-                .background_style(WHITE.mix(0.8))
-                .draw()?;
             Ok(())
         });
         svg.map(Some)
@@ -81,8 +74,7 @@ mod tests {
         for text in ["Peers", "rows/s", "slow", "fast", "1 row", "100 rows"] {
             assert!(svg.contains(text), "{text}");
         }
-        // Three dots, and one a colour in the legend.
-        assert_eq!(svg.matches("<circle").count(), 5);
+        assert_eq!(svg.matches("<circle").count(), 3);
         assert_eq!(Dots { dots: Vec::new(), ..dots }.svg().unwrap(), None);
     }
 }

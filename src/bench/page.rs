@@ -46,6 +46,7 @@ fn medians(findings: &Findings) -> Option<Table> {
         "setting",
         "rows a message",
         "repeats",
+        "rows",
         "rows/s",
         "service a message, us",
         "service a row, us",
@@ -60,6 +61,7 @@ fn medians(findings: &Findings) -> Option<Table> {
             setting.clone(),
             bucket_size.to_string(),
             lines.len().to_string(),
+            format!("{:.0}", of(|line| line.rows as f64)),
             format!("{:.0}", of(|line| line.rows_per_second)),
             format!("{:.1}", of(|line| line.service_message_mean / 1e3)),
             format!("{:.2}", of(|line| line.service_row_mean / 1e3)),
@@ -146,7 +148,7 @@ const STYLE: &str = "
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 62rem; padding: 0 1rem; }
 figure { margin: 1.5rem 0; } figcaption { color: #888; } figure svg { max-width: 100%; height: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { padding: .25rem .6rem; border-bottom: 1px solid #8884; text-align: right; } th:first-child, td:first-child { text-align: left; }
+th, td { padding: .25rem .6rem; border-bottom: 1px solid #8884; text-align: right; } th:first-child, td:first-child { text-align: left; white-space: nowrap; }
 .wide { overflow-x: auto; }
 @media (prefers-color-scheme: dark) {
   svg text { fill: #ddd; } svg [stroke='#000000'] { stroke: #ddd; } svg rect[fill='#FFFFFF'] { fill: none; }

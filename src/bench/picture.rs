@@ -13,29 +13,41 @@ pub const COLOURS: [RGBColor; 7] = [
     RGBColor(86, 180, 233),
     RGBColor(128, 128, 128),
 ];
-pub const WIDTH: u32 = 760;
+const WIDTH: u32 = 900;
+/// What of the width names take.
+const LEGEND: u32 = 240;
 
 /// The font of labels.
 pub const LABEL: (&str, u32) = ("sans-serif", 13);
 /// The font of titles.
 pub const TITLE: (&str, u32) = ("sans-serif", 18);
 
+pub type Failed = Box<dyn std::error::Error>;
 pub type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
-/// A picture as SVG, on white: a page around it may be dark.
+/// A picture as SVG, on white: a page around it may be dark. What has a colour is named beside it.
 ///
 /// # Errors
 /// What plotters cannot draw, under the picture's title.
-pub fn picture(
+pub fn picture<'a>(
     title: &str,
     height: u32,
-    draw: impl FnOnce(&Area<'_>) -> Result<(), Box<dyn std::error::Error>>,
+    names: impl Iterator<Item = &'a String>,
+    draw: impl FnOnce(&Area<'_>) -> Result<(), Failed>,
 ) -> Result<String, String> {
     let mut svg = String::new();
-    let area = SVGBackend::with_string(&mut svg, (WIDTH, height)).into_drawing_area();
-    area.fill(&WHITE).map_err(|error| format!("{title}: {error}"))?;
-    draw(&area).map_err(|error| format!("{title}: {error}"))?;
-    drop(area);
+    let drawn = (|| {
+        let area = SVGBackend::with_string(&mut svg, (WIDTH, height)).into_drawing_area();
+        area.fill(&WHITE)?;
+        let (chart, legend) = area.split_horizontally(WIDTH - LEGEND);
+        for (place, (name, colour)) in names.zip(COLOURS.into_iter().cycle()).enumerate() {
+            let y = 44 + 20 * place as i32;
+            legend.draw(&Rectangle::new([(4, y), (18, y + 10)], colour.filled()))?;
+            legend.draw(&Text::new(name.clone(), (26, y - 1), LABEL))?;
+        }
+        draw(&chart)
+    })();
+    drawn.map_err(|error: Failed| format!("{title}: {error}"))?;
     Ok(svg)
 }
 
@@ -65,7 +77,9 @@ mod tests {
 
     #[test]
     fn a_picture_has_a_ground_and_an_error_its_title() {
-        assert!(picture("a", 100, |_| Ok(())).unwrap().contains("fill=\"#FFFFFF\""));
-        assert_eq!(picture("a", 100, |_| Err("no".into())).unwrap_err(), "a: no");
+        let names = ["one".to_owned(), "two".to_owned()];
+        let svg = picture("a", 100, names.iter(), |_| Ok(())).unwrap();
+        assert!(svg.contains("fill=\"#FFFFFF\"") && svg.contains("#D55E00") && svg.contains("two"), "{svg}");
+        assert_eq!(picture("a", 100, names.iter(), |_| Err("no".into())).unwrap_err(), "a: no");
     }
 }

@@ -1,11 +1,9 @@
 //! Curves as SVG pictures.
 
-use std::error::Error;
-
 use plotters::coord::ranged1d::{AsRangedCoord, Ranged, ValueFormatter};
 use plotters::prelude::*;
 
-use super::picture::{Area, COLOURS, LABEL, TITLE, decade, picture, short};
+use super::picture::{Area, COLOURS, Failed, LABEL, TITLE, decade, picture, short};
 
 const HEIGHT: u32 = 440;
 
@@ -34,9 +32,9 @@ impl Plot {
         }
         let bound =
             |of: fn(&(f64, f64)) -> f64, start: f64, join: fn(f64, f64) -> f64| points().map(of).fold(start, join);
-        let (left, right) = (bound(|p| p.0, f64::INFINITY, f64::min), bound(|p| p.0, 0.0, f64::max));
+        let (left, right) = (bound(|p| p.0, f64::INFINITY, f64::min), self.last());
         let (low, high) = (bound(|p| p.1, f64::INFINITY, f64::min), bound(|p| p.1, 0.0, f64::max));
-        let svg = picture(&self.title, HEIGHT, |area| {
+        let svg = picture(&self.title, HEIGHT, self.curves.iter().map(|(name, _)| name), |area| {
             if self.log {
                 let y = (decade(low, f64::floor)..decade(high, f64::ceil)).log_scale();
                 self.draw(area, (left / 1.3..right * 1.3).log_scale(), y)
@@ -47,7 +45,12 @@ impl Plot {
         svg.map(Some)
     }
 
-    fn draw<X, Y>(&self, area: &Area<'_>, x: X, y: Y) -> Result<(), Box<dyn Error>>
+    /// The greatest x.
+    fn last(&self) -> f64 {
+        self.curves.iter().flat_map(|(_, points)| points).map(|point| point.0).fold(0.0, f64::max)
+    }
+
+    fn draw<X, Y>(&self, area: &Area<'_>, x: X, y: Y) -> Result<(), Failed>
     where
         X: AsRangedCoord<Value = f64>,
         Y: AsRangedCoord<Value = f64>,
@@ -63,31 +66,26 @@ impl Plot {
             .map_err(|error| error.to_string())?;
         let light = BLACK.mix(0.1);
         let x_label = self.x_labels.unwrap_or(short);
+        // On an axis of numbers of workers, every whole one.
+        let ticks = if self.log { 11 } else { self.last() as usize + 1 };
         chart
             .configure_mesh()
             .bold_line_style(light)
             .light_line_style(TRANSPARENT)
             .x_desc(&self.x)
             .y_desc(&self.y)
+            .x_labels(ticks)
             .x_label_formatter(&|x| x_label(*x))
             .y_label_formatter(&|y| short(*y))
             .label_style(LABEL)
             .draw()
             .map_err(|error| error.to_string())?;
-        for ((name, points), colour) in self.curves.iter().zip(COLOURS.into_iter().cycle()) {
+        for ((_, points), colour) in self.curves.iter().zip(COLOURS.into_iter().cycle()) {
             let line = LineSeries::new(points.iter().copied(), colour.stroke_width(2));
-            let legend = move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(3));
-            chart.draw_series(line).map_err(|error| error.to_string())?.label(name).legend(legend);
+            chart.draw_series(line).map_err(|error| error.to_string())?;
             let dots = points.iter().map(|point| Circle::new(*point, 3, colour.filled()));
             chart.draw_series(dots).map_err(|error| error.to_string())?;
         }
-        chart
-            .configure_series_labels()
-            .position(SeriesLabelPosition::UpperLeft)
-            .label_font(LABEL)
-            .background_style(WHITE.mix(0.8))
-            .draw()
-            .map_err(|error| error.to_string())?;
         Ok(())
     }
 }
