@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use broker::numbered::{carrier, numbers, persistent, persistent_with, publish, run};
 use broker::proxy::Proxy;
-use broker::{Mosquitto, Process, collect, rowmill, wait_until};
+use broker::{Process, collect, rowmill, wait_until};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rumqttc::{Client, Event, Incoming, MqttOptions, QoS};
@@ -17,58 +18,6 @@ use tempfile::TempDir;
 /// How many kills; more for a longer run.
 fn kills() -> usize {
     std::env::var("ROWMILL_KILLS").map_or(6, |kills| kills.parse().expect("ROWMILL_KILLS is a number"))
-}
-
-/// A dataflow that only carries the column `n`.
-fn carrier(directory: &TempDir) -> PathBuf {
-    let path = directory.path().join("carrier.toml");
-    let text = "schema = { number = [\"n\"] }\n[source]\nurl = \"-\"\nclient_id = \"mill\"\n\
-        [buffer]\nbucket_size = 64\ndelay = \"100ms\"\n[sink]\nurl = \"null\"\n";
-    std::fs::write(&path, text).unwrap();
-    path
-}
-
-fn run(carrier: &Path, port: u16, qos: u8, sink: &Path, flags: &[&str]) -> Command {
-    let mut command = rowmill(&["run"]);
-    command.arg(carrier).args(["--source", &format!("mqtt://127.0.0.1:{port}/rows"), "--sink"]).arg(sink);
-    command.args(["--set", &format!("source.qos={qos}")]).args(flags);
-    command
-}
-
-/// Publishes `numbers`, one to forty rows a payload, and waits until the broker has them all.
-fn publish(port: u16, qos: QoS, numbers: std::ops::Range<u64>, random: &mut ChaCha8Rng) {
-    let mut options = MqttOptions::new("station", "127.0.0.1", port);
-    options.set_inflight(20);
-    let (client, mut connection) = Client::new(options, 64);
-    let (mut payloads, mut next) = (Vec::new(), numbers.start);
-    while next < numbers.end {
-        let end = (next + random.random_range(1..=40)).min(numbers.end);
-        let rows: Vec<String> = (next..end).map(|n| format!("{{\"n\": {n}}}")).collect();
-        payloads.push(format!("[{}]", rows.join(",")));
-        next = end;
-    }
-    let count = payloads.len();
-    let sender = std::thread::spawn(move || {
-        for payload in payloads {
-            client.publish("rows", qos, false, payload).unwrap();
-            std::thread::sleep(Duration::from_micros(300));
-        }
-        client
-    });
-    let taken = connection.iter().filter(|event| {
-        let event = event.as_ref().expect("the broker stays");
-        matches!(event, Event::Incoming(Incoming::PubAck(_) | Incoming::PubComp(_)))
-    });
-    assert_eq!(taken.take(count).count(), count);
-    drop(sender.join().unwrap());
-}
-
-/// The column `n` of complete lines, in the order of the file.
-fn numbers(path: &Path) -> Vec<u64> {
-    let text = std::fs::read_to_string(path).unwrap_or_default();
-    let lines = text.split_inclusive('\n').skip(1).filter(|line| line.ends_with('\n'));
-    let last = |line: &str| line.trim_end().rsplit(',').next().and_then(|n| n.parse::<f64>().ok());
-    lines.map(|line| last(line).expect("a number") as u64).collect()
 }
 
 /// Kills a process of the run, whichever: itself, or one that it started.
@@ -81,19 +30,6 @@ fn kill_one(run: &mut Child, random: &mut ChaCha8Rng) {
     let died = Instant::now();
     assert!(!run.wait().unwrap().success());
     assert!(died.elapsed() < Duration::from_secs(10), "the others stay");
-}
-
-/// A broker that keeps what it has taken.
-fn persistent(directory: &TempDir) -> Mosquitto {
-    persistent_with(directory, "")
-}
-
-fn persistent_with(directory: &TempDir, more: &str) -> Mosquitto {
-    let store = directory.path().join("store");
-    std::fs::create_dir(&store).unwrap();
-    let location = store.display();
-    let options = format!("allow_anonymous true\npersistence true\npersistence_location {location}/\n{more}");
-    Mosquitto::start(directory, &options)
 }
 
 /// Rows go through while the run is killed and started again with another number of workers and processes.
@@ -423,4 +359,37 @@ fn a_broker_with_its_usual_limits_fills_buckets_larger_than_them() {
     publish(broker.port, QoS::AtLeastOnce, 0..3000, &mut ChaCha8Rng::seed_from_u64(3));
     wait_until("two full messages", || numbers(&out).len() == 3000);
     process.drain();
+}
+
+#[test]
+#[ignore = "needs mosquitto"]
+fn runs_of_one_group_share_a_topic_and_each_row_is_taken_by_one() {
+    const ROWS: u64 = 10_000;
+    let directory = tempfile::tempdir().unwrap();
+    let broker = persistent(&directory);
+    let carrier = carrier(&directory);
+    let source = format!("mqtt://127.0.0.1:{}/$share/mill/rows", broker.port);
+    let out = |run: usize| directory.path().join(format!("out-{run}.csv"));
+    let start = |run: usize| {
+        let mut command = rowmill(&["run"]);
+        command.arg(&carrier).args(["--source", &source, "--sink"]).arg(out(run));
+        command.args(["--set", &format!("source.client_id=\"mill-{run}\"")]);
+        Process::subscribed(&mut command)
+    };
+    let (mut first, second) = (start(0), start(1));
+    let port = broker.port;
+    let publisher = std::thread::spawn(move || {
+        publish(port, QoS::AtLeastOnce, 0..ROWS, &mut ChaCha8Rng::seed_from_u64(14));
+    });
+    wait_until("rows at both", || (0..2).all(|run| numbers(&out(run)).len() > 500));
+    kill_one(&mut first.0, &mut ChaCha8Rng::seed_from_u64(15));
+    let first = start(0);
+    publisher.join().unwrap();
+    let all = || [numbers(&out(0)), numbers(&out(1))].concat();
+    wait_until("all rows", || all().len() as u64 >= ROWS);
+    first.drain();
+    second.drain();
+    let mut all = all();
+    all.sort_unstable();
+    assert!(all.into_iter().eq(0..ROWS));
 }

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use rumqttc::{Client, MqttOptions, QoS};
 use tempfile::TempDir;
 
-use broker::{Mosquitto, Process, embedded, lines, rowmill, wait_until};
+use broker::{Mosquitto, Process, embedded, lines, numbered, rowmill, wait_until};
 
 /// How often each row stands in a CSV file, whatever its message and number.
 fn contents(path: &Path) -> HashMap<String, usize> {
@@ -203,4 +203,44 @@ fn the_demo_accounts_for_its_rows() {
     let count = |key: &str| report[key].as_u64().unwrap();
     let dropped = report["rows_dropped"]["drop_duplicates"].as_u64().unwrap();
     assert_eq!((count("rows_in"), count("rows_out") + dropped + count("dead_letters")), (3000, 3000));
+}
+
+/// What a receiver by MQTT 5 sees beside the payloads of three rows.
+fn properties_over(port: u16) -> Vec<Vec<(String, String)>> {
+    use rumqttc::v5::mqttbytes::QoS;
+    use rumqttc::v5::{Client, Event, Incoming, MqttOptions};
+    let (client, mut connection) = Client::new(MqttOptions::new("receiver", "127.0.0.1", port), 8);
+    client.subscribe("results", QoS::AtLeastOnce).unwrap();
+    assert!(connection.iter().any(|event| matches!(event, Ok(Event::Incoming(Incoming::SubAck(_))))));
+    let directory = tempfile::tempdir().unwrap();
+    let rows = directory.path().join("rows.csv");
+    std::fs::write(&rows, "n\n1\n2\n3\n").unwrap();
+    let mut run = rowmill(&["run", "--quiet", "--bucket-size", "2", "--source"]);
+    run.arg(&rows).args(["--sink", &format!("mqtt://127.0.0.1:{port}/results")]).arg(numbered::carrier(&directory));
+    run.args(["--set", "sink.properties=true"]);
+    assert!(run.status().unwrap().success());
+    let properties = connection.iter().filter_map(|event| match event.expect("the broker stays") {
+        Event::Incoming(Incoming::Publish(publish)) => Some(publish.properties.unwrap_or_default().user_properties),
+        _ => None,
+    });
+    properties.take(3).collect()
+}
+
+fn places() -> Vec<Vec<(String, String)>> {
+    let place = |message: &str, row: &str| vec![("message".into(), message.into()), ("row".into(), row.into())];
+    vec![place("0", "0"), place("0", "1"), place("1", "2")]
+}
+
+#[test]
+fn a_result_carries_its_message_and_row_as_properties() {
+    let (port, _broker) = embedded();
+    assert_eq!(properties_over(port), places());
+}
+
+#[test]
+#[ignore = "needs mosquitto"]
+fn a_result_carries_its_message_and_row_as_properties_over_mosquitto() {
+    let directory = tempfile::tempdir().unwrap();
+    let broker = Mosquitto::start(&directory, "allow_anonymous true\n");
+    assert_eq!(properties_over(broker.port), places());
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::median;
 use crate::dataflow::{Dataflow, Override};
 use crate::engine::{self, Cluster, Options};
 use crate::measure::Report;
@@ -79,18 +80,21 @@ impl Trial {
     }
 }
 
-/// Measures how a dataflow behaves on some workers: three times while they never rest, and once while rows hardly come.
-/// Also says how far the three lie apart, as a share of the one in the middle.
+/// Measures how a dataflow behaves on some workers: three times while they never rest, once while rows hardly come, and
+/// three times at a load between. Also says how far the first three lie apart, as a share of the one in the middle.
 ///
 /// # Errors
 /// As [`engine::run`].
 pub fn measure(flow: &Flow, workers: usize, bucket_size: usize) -> Result<(Behaviour, f64), engine::Error> {
     /// More than any machine serves.
     const FLOOD: f64 = 1e9;
-    let trial = |rate: f64, seconds: f64| {
-        let load = Load { rate, arrivals: Arrivals::Uniform, burst: bucket_size as u64 };
+    /// Of the capacity: much waits, and the queue is stable on a machine that is a little slower for a while.
+    const BETWEEN: f64 = 0.6;
+    let burst = bucket_size as u64;
+    let run = |load: Load, seconds: f64| {
         Trial { workers, bucket_size, load, duration: Duration::from_secs_f64(seconds) }.run(flow)
     };
+    let trial = |rate: f64, seconds: f64| run(Load { rate, arrivals: Arrivals::Uniform, burst }, seconds);
     let mut busy = (0..3).map(|_| trial(FLOOD, 0.7)).collect::<Result<Vec<Report>, _>>()?;
     busy.sort_by(|a, b| a.rows_per_second.total_cmp(&b.rows_per_second));
     let [slow, busy, fast] = &busy[..] else { unreachable!("there are three") };
@@ -106,6 +110,11 @@ pub fn measure(flow: &Flow, workers: usize, bucket_size: usize) -> Result<(Behav
         service_variation: (deviation / service(&idle)).powi(2),
         overhead: (seconds(idle.latency_ns.message.inner().mean()) - service(&idle)).max(0.0),
         capacity: busy.messages as f64 / busy.seconds,
+        congestion: 1.0,
     };
+    let load = Load { rate: BETWEEN * busy.rows_per_second, arrivals: Arrivals::Poisson, burst };
+    let wait = |report: Report| seconds(report.latency_ns.message.inner().mean()) - service(&report);
+    let waits = (0..3).map(|_| Ok(wait(run(load, 1.2)?))).collect::<Result<Vec<f64>, engine::Error>>()?;
+    let behaviour = behaviour.calibrated(&demand(&load, bucket_size, Duration::MAX), median(waits));
     Ok((behaviour, (fast.rows_per_second - slow.rows_per_second) / busy.rows_per_second))
 }

@@ -137,6 +137,7 @@ fn from_report(arguments: &Arguments, directory: &std::path::Path) -> Result<Kno
         service_variation: (number("/service_ns/message/stdev")? / 1e9 / service).powi(2),
         overhead: 0.0,
         capacity: 1.0 / service_now,
+        congestion: 1.0,
     };
     let delay = arguments.delay.as_deref().map_or(Ok(Duration::from_secs(1)), super::duration);
     let delay = delay.map_err(|reason| Failure::Wrong(format!("error: --delay: {reason}")))?;

@@ -13,6 +13,7 @@ use super::sections::{self, File, SchemaChoice, SchemaSection};
 use super::table::read_tables;
 use super::{Dataflow, Diagnostic, Fitting, StepPlan};
 use crate::data::Schema;
+use crate::mqtt::Endpoint;
 use crate::subtasks::{self, Entry, REGISTRY, Refusal, Role};
 use crate::{sink, source};
 
@@ -53,8 +54,8 @@ pub fn parse(document: Document) -> Result<Dataflow, Diagnostic> {
         .ok_or_else(|| missing("sink", "--sink"))?;
     let dead_letter = file.dead_letter.map(|sink| sink_settings(&document, sink, true)).transpose()?.flatten();
     let limits = source::Limits { bucket_size: file.buffer.bucket_size, delay: file.buffer.delay };
-    let source_settings = source_settings(&document, file.source.as_ref(), &source, limits)?;
     let name = file.name.unwrap_or_else(|| stem(&document.path));
+    let source_settings = source_settings(&document, &name, file.source.as_ref(), &source, limits)?;
     let dataflow = Dataflow {
         name,
         description: file.description.unwrap_or_default(),
@@ -323,12 +324,16 @@ fn check_fixed(
 
 fn source_settings(
     document: &Document,
+    name: &str,
     section: Option<&sections::Source>,
     url: &source::Url,
     limits: source::Limits,
 ) -> Result<source::Settings, Diagnostic> {
     let endpoint = match (section, url) {
-        (Some(section), source::Url::Mqtt(url)) => Some(section.endpoint(url)),
+        (Some(section), source::Url::Mqtt(url)) => Some(section.endpoint(url).map(|endpoint| {
+            let own = section.session.then(|| format!("rowmill-{name}"));
+            Endpoint { client_id: endpoint.client_id.or(own), ..endpoint }
+        })),
         _ => None,
     };
     let wrong = |reason| Diagnostic::new(format!("{}: source: {reason}", document.path));
@@ -363,6 +368,12 @@ pub(super) fn sink_settings(
             document.path
         )));
     }
+    if section.properties && !matches!(url, sink::Url::Mqtt(_)) {
+        return Err(Diagnostic::new(format!(
+            "{}: properties = true is for sinks that are topics, not for {url}",
+            document.path
+        )));
+    }
     let endpoint = match &url {
         sink::Url::Mqtt(url) => {
             if url.topic.contains(['#', '+']) {
@@ -373,7 +384,8 @@ pub(super) fn sink_settings(
         }
         _ => None,
     };
-    Ok(Some(sink::Settings { url, parts: section.parts, endpoint, connect_timeout: None }))
+    let sections::Sink { parts, properties, .. } = section;
+    Ok(Some(sink::Settings { url, parts, properties, endpoint, connect_timeout: None }))
 }
 
 #[cfg(test)]
@@ -486,6 +498,17 @@ url = "null"
         let dataflow = Dataflow::from_text("f.toml", GOOD, &overrides).unwrap();
         assert_eq!((dataflow.source_settings.limits.bucket_size, dataflow.name.as_str()), (7, "other"));
         assert_eq!(dataflow.source.to_string(), "generate:rows=5,seed=0");
+    }
+
+    #[test]
+    fn a_session_has_the_name_of_its_dataflow_unless_it_has_one_of_its_own() {
+        let client_id = |more: &str| {
+            let text = format!("name = \"roof\"\nsink.url = \"null\"\n[source]\nurl = \"mqtt://h/t\"\n{more}");
+            Dataflow::from_text("f.toml", &text, &[]).unwrap().source_settings.endpoint.unwrap().client_id
+        };
+        assert_eq!(client_id(""), None);
+        assert_eq!(client_id("session = true").as_deref(), Some("rowmill-roof"));
+        assert_eq!(client_id("session = true\nclient_id = \"mill\"").as_deref(), Some("mill"));
     }
 
     #[test]

@@ -103,6 +103,9 @@ pub(super) struct Source {
     pub user: Option<String>,
     pub password: Option<Password>,
     pub client_id: Option<String>,
+    /// Whether the broker keeps a session, under the dataflow's name if no `client_id` is given.
+    #[serde(default)]
+    pub session: bool,
     pub ca: Option<PathBuf>,
     pub certificate: Option<PathBuf>,
     pub key: Option<PathBuf>,
@@ -176,6 +179,9 @@ pub(super) struct Sink {
     pub url: Option<sink::Url>,
     #[serde(default)]
     pub parts: bool,
+    /// Whether publishes carry message and row as MQTT 5 user properties.
+    #[serde(default)]
+    pub properties: bool,
     #[serde(default)]
     pub qos: Qos,
     pub user: Option<String>,

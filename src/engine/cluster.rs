@@ -1,13 +1,15 @@
 //! Workers and processes, in timely's terms.
 
 use std::any::Any;
-use std::fs::File;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::net::TcpStream;
 use std::time::Duration;
 
 use timely::CommunicationConfig;
-use timely::communication::AllocatorBuilder;
+use timely::communication::allocator::ProcessBuilder;
+use timely::communication::allocator::zero_copy::initialize::initialize_networking_from_sockets;
+use timely::communication::{AllocatorBuilder, Hooks};
+
+use super::connections;
 
 /// Which of how many workers and processes this is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,58 +32,22 @@ impl Cluster {
         self.hosts.len().max(1)
     }
 
-    fn config(&self) -> CommunicationConfig {
-        if self.hosts.len() > 1 {
-            CommunicationConfig::Cluster {
-                threads: self.workers,
-                process: self.process,
-                addresses: self.hosts.clone(),
-                report: false,
-                zerocopy: false,
-            }
-        } else if self.workers > 1 {
-            CommunicationConfig::Process(self.workers)
-        } else {
-            CommunicationConfig::Thread
-        }
-    }
-
-    /// Connects the processes, and waits until all are there; ends this one when they take too long.
+    /// Connects the processes, and waits until all are there, but not for longer than `timeout`.
     pub(super) fn connect(&self, timeout: Duration) -> Result<Connected, String> {
-        if self.hosts.len() < 2 {
-            return self.config().try_build();
+        match (self.hosts.len(), self.workers) {
+            (0 | 1, 1) => CommunicationConfig::Thread.try_build(),
+            (0 | 1, workers) => CommunicationConfig::Process(workers).try_build(),
+            _ => self.over(connections::connect(&self.hosts, self.process, timeout)?),
         }
-        let connected = Arc::new(AtomicBool::new(false));
-        self.end_after(timeout, connected.clone());
-        let result = self.connect_quietly();
-        connected.store(true, Ordering::Release);
-        result
     }
 
-    /// timely waits for other processes for ever, and can't be told to stop.
-    fn end_after(&self, timeout: Duration, connected: Arc<AtomicBool>) {
-        let others = self.hosts.iter().enumerate().filter(|(process, _)| *process != self.process);
-        let others: Vec<String> = others.map(|(process, host)| format!("{process} at {host}")).collect();
-        std::thread::spawn(move || {
-            std::thread::sleep(timeout);
-            if !connected.load(Ordering::Acquire) {
-                let (others, waited) = (others.join(", "), humantime::format_duration(timeout));
-                eprintln!(
-                    "rowmill: not all other processes ({others}) came within {waited}; --connect-timeout sets this"
-                );
-                std::process::exit(1);
-            }
-        });
-    }
-
-    fn connect_quietly(&self) -> Result<Connected, String> {
-        // timely says on standard output what it waits for: that is where results go.
-        let own = rustix::io::dup(rustix::stdio::stdout()).map_err(|error| error.to_string())?;
-        let nowhere = File::options().write(true).open("/dev/null").map_err(|error| error.to_string())?;
-        rustix::stdio::dup2_stdout(nowhere).map_err(|error| error.to_string())?;
-        let connected = self.config().try_build();
-        rustix::stdio::dup2_stdout(own).map_err(|error| error.to_string())?;
-        connected
+    /// As timely does it where it connects the processes itself, which it tries for ever.
+    fn over(&self, sockets: Vec<Option<TcpStream>>) -> Result<Connected, String> {
+        let hooks = Hooks::default();
+        let workers = ProcessBuilder::new_typed_vector(self.workers, hooks.refill.clone(), hooks.spill.clone());
+        let built = initialize_networking_from_sockets(workers, sockets, self.process, self.workers, hooks);
+        let (builders, guard) = built.map_err(|error| format!("the processes cannot talk: {error}"))?;
+        Ok((builders.into_iter().map(AllocatorBuilder::Tcp).collect(), Box::new(guard)))
     }
 }
 

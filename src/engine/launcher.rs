@@ -12,8 +12,6 @@ use signal_hook::iterator::Signals;
 
 use super::Error;
 
-/// Process 0 listens first: the others then find it at once.
-const HEAD_START: Duration = Duration::from_millis(60);
 const LOOK_UP: Duration = Duration::from_millis(20);
 /// Waits before processes are started again: doubled each time, up to a bound.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
@@ -94,7 +92,6 @@ fn launch_once(processes: usize, arguments: &[OsString], signals: &mut Signals) 
                 return Err(cannot_start(error));
             }
         }
-        std::thread::sleep(HEAD_START);
     }
     let mut stopped = false;
     let code = wait(&mut children, signals, &mut stopped);

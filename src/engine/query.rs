@@ -215,7 +215,8 @@ fn encode(schema: &Arc<Schema>, snapshot: Message, format: Format) -> io::Result
         Format::Parquet => {
             let file = tempfile::NamedTempFile::new()?;
             let url = sink::Url::Parquet(file.path().to_owned());
-            let settings = sink::Settings { url, parts: false, endpoint: None, connect_timeout: None };
+            let settings =
+                sink::Settings { url, parts: false, properties: false, endpoint: None, connect_timeout: None };
             let written = settings.open(schema, 0, Existing::Replace).and_then(|mut sink| {
                 sink.write(Output::Columns(snapshot))?;
                 sink.close()

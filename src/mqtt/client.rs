@@ -4,7 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use rumqttc::{MqttOptions, QoS, v5};
+use rumqttc::v5::mqttbytes::v5::ConnectReturnCode;
+use rumqttc::{QoS, v5};
 use serde::Deserialize;
 
 use super::{Password, Tls};
@@ -122,13 +123,14 @@ impl Endpoint {
         self.client_id.clone().unwrap_or_else(own_id)
     }
 
-    /// The options of an MQTT 5 client that lets the broker send `window` publishes before it acknowledges the first.
-    /// With a client id of its own its session never expires.
-    pub fn options_v5(&self, role: &str, window: u16) -> v5::MqttOptions {
+    /// The options of an MQTT 5 client; `role` is part of its id where none is given. `window` publishes may wait for
+    /// their acknowledgement, each way. With a client id of its own its session never expires.
+    pub fn options(&self, role: &str, window: u16) -> v5::MqttOptions {
         let mut options = v5::MqttOptions::new(self.id(role), &self.url.host, self.url.port);
         options.set_clean_start(self.client_id.is_none());
         options.set_session_expiry_interval(self.client_id.is_some().then_some(u32::MAX));
         options.set_receive_maximum(Some(window));
+        options.set_outgoing_inflight_upper_limit(window);
         options.set_keep_alive(KEEP_ALIVE);
         options.set_max_packet_size(Some(LARGEST_PACKET as u32));
         if self.url.tls {
@@ -139,21 +141,17 @@ impl Endpoint {
         }
         options
     }
+}
 
-    /// The options of an MQTT 3.1.1 client; `role` is part of the id where none is given.
-    pub fn options(&self, role: &str) -> MqttOptions {
-        let mut options = MqttOptions::new(self.id(role), &self.url.host, self.url.port);
-        options.set_clean_session(self.client_id.is_none());
-        options.set_keep_alive(KEEP_ALIVE);
-        options.set_max_packet_size(LARGEST_PACKET, LARGEST_PACKET);
-        if self.url.tls {
-            options.set_transport(self.tls.transport());
+/// Why a broker refuses a client, in words; `None` for an error that may pass.
+pub fn refusal(address: &str, error: &v5::ConnectionError) -> Option<String> {
+    let v5::ConnectionError::ConnectionRefused(code) = error else { return None };
+    Some(match code {
+        ConnectReturnCode::RefusedProtocolVersion | ConnectReturnCode::UnsupportedProtocolVersion => {
+            format!("the broker at {address} does not speak MQTT 5")
         }
-        if let Some(user) = &self.user {
-            options.set_credentials(user, self.password.as_ref().map_or("", Password::reveal));
-        }
-        options
-    }
+        code => format!("the broker at {address} refuses the login: {code:?}"),
+    })
 }
 
 /// Waits between two attempts to connect: doubled each time, up to a bound.

@@ -7,6 +7,6 @@ mod password;
 pub mod tls;
 
 pub use broker::{Embedded, free_port};
-pub use client::{Backoff, Endpoint, Qos, Url, host_and_port};
+pub use client::{Backoff, Endpoint, Qos, Url, host_and_port, refusal};
 pub use password::Password;
 pub use tls::Tls;

@@ -1,6 +1,6 @@
 //! What an arrival rate asks of a dataflow, and what it will get.
 
-use super::Station;
+use super::station::{Station, Wait};
 
 /// How a dataflow behaves on some workers, as it was measured. Times in seconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -18,6 +18,8 @@ pub struct Behaviour {
     pub overhead: f64,
     /// Messages a second when workers never rest.
     pub capacity: f64,
+    /// How many times as long as the model says messages wait in the queue; 1 where that was not measured.
+    pub congestion: f64,
 }
 
 /// Rows that arrive.
@@ -45,10 +47,18 @@ pub struct Forecast {
     overhead: f64,
     /// How long the first row of a bucket waits for the last.
     fill: f64,
-    station: Station,
+    wait: Wait,
 }
 
 impl Behaviour {
+    /// With the congestion that a mean wait shows which was measured under a demand: workers share cores with the source
+    /// and with each other, and hand messages to each other between two of their own.
+    pub fn calibrated(self, demand: &Demand, mean_wait: f64) -> Behaviour {
+        let modelled = Behaviour { congestion: 1.0, ..self }.forecast(demand).map(|forecast| forecast.mean_wait);
+        let Some(modelled) = modelled.filter(|modelled| *modelled > self.overhead) else { return self };
+        Behaviour { congestion: ((mean_wait - self.overhead) / (modelled - self.overhead)).max(0.0), ..self }
+    }
+
     /// What a demand meets; `None` where the queue would grow for ever.
     pub fn forecast(&self, demand: &Demand) -> Option<Forecast> {
         let full = self.bucket_size as f64;
@@ -72,9 +82,10 @@ impl Behaviour {
         if station.rho() >= 1.0 {
             return None;
         }
-        let mean_wait = self.overhead + station.mean_wait();
+        let wait = station.wait().stretched(self.congestion);
+        let mean_wait = self.overhead + wait.mean;
         let fill = ((full - demand.burst).max(0.0) / demand.rate).min(demand.delay);
-        Some(Forecast { rho, service, mean_wait, overhead: self.overhead, fill, station })
+        Some(Forecast { rho, service, mean_wait, overhead: self.overhead, fill, wait })
     }
 }
 
@@ -97,10 +108,9 @@ impl Forecast {
     /// The quantile of a time in the bucket, equally likely up to `fill`, plus the time in the queue, plus service.
     fn latency(&self, quantile: f64, fill: f64) -> f64 {
         const STEPS: usize = 64;
-        let wait = self.station.wait();
         let longer = |time: f64| {
             let at = |step: usize| time - fill * (step as f64 + 0.5) / STEPS as f64;
-            let longer = |time: f64| if time < 0.0 { 1.0 } else { wait.longer_than(time) };
+            let longer = |time: f64| if time < 0.0 { 1.0 } else { self.wait.longer_than(time) };
             (0..STEPS).map(|step| longer(at(step))).sum::<f64>() / STEPS as f64
         };
         let (mut low, mut high) = (0.0, fill + 1e-9);
@@ -128,6 +138,7 @@ mod tests {
             service_variation: 0.0,
             overhead: 0.001,
             capacity: 100.0,
+            congestion: 1.0,
         }
     }
 
@@ -144,6 +155,18 @@ mod tests {
         assert!((forecast.mean_latency() - 0.014).abs() < 1e-12);
         assert!((forecast.message_latency(0.4) - 0.009).abs() < 1e-6, "half of all messages do not wait");
         assert!(forecast.message_latency(0.99) > 0.02);
+    }
+
+    #[test]
+    fn a_measured_wait_is_forecast_again_and_others_follow_it() {
+        let plain = behaviour();
+        let calibrated = plain.calibrated(&demand(5000.0), 0.001 + 2.5 * 0.005);
+        assert!((calibrated.congestion - 2.5).abs() < 1e-12);
+        let at = |behaviour: &Behaviour, rate| behaviour.forecast(&demand(rate)).unwrap();
+        let [before, after] = [plain, calibrated].map(|behaviour| at(&behaviour, 8000.0));
+        assert!((after.mean_wait - 0.001 - 2.5 * (before.mean_wait - 0.001)).abs() < 1e-12);
+        assert!(after.message_latency(0.99) > 2.0 * before.message_latency(0.99) && after.rho == before.rho);
+        assert_eq!(plain.calibrated(&demand(10_000.0), 1.0), plain, "a queue that grows tells nothing");
     }
 
     #[test]

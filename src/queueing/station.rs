@@ -85,10 +85,15 @@ pub struct Wait {
     /// How often there is one, 0 to 1.
     probability: f64,
     /// In seconds, over all arrivals.
-    mean: f64,
+    pub(super) mean: f64,
 }
 
 impl Wait {
+    /// As often, and so many times as long.
+    pub fn stretched(self, times: f64) -> Wait {
+        Wait { mean: times * self.mean, ..self }
+    }
+
     /// How often it is longer than `time` seconds, 0 to 1.
     pub fn longer_than(&self, time: f64) -> f64 {
         if self.mean == 0.0 { 0.0 } else { self.probability * (-time * self.probability / self.mean).exp() }

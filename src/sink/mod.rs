@@ -22,6 +22,8 @@ pub struct Settings {
     pub url: Url,
     /// One file a process instead of one file in the order of epochs.
     pub parts: bool,
+    /// Whether publishes carry message and row as MQTT 5 user properties, too.
+    pub properties: bool,
     pub endpoint: Option<Endpoint>,
     pub connect_timeout: Option<Duration>,
 }
@@ -120,7 +122,8 @@ impl Settings {
             }
             Url::Mqtt(_) => {
                 let endpoint = self.endpoint.clone().expect("an MQTT sink has an endpoint");
-                Box::new(mqtt::Publisher::start(endpoint, self.connect_timeout)?)
+                let publisher = mqtt::Publisher::start(endpoint, self.connect_timeout)?;
+                Box::new(if self.properties { publisher.with_properties() } else { publisher })
             }
         })
     }

@@ -1,14 +1,16 @@
-//! Lines to an MQTT topic: one publish a line.
+//! Lines to an MQTT topic, by MQTT 5: one publish a line.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rumqttc::{Client, Connection, Event, Incoming, Outgoing, QoS, RecvTimeoutError};
+use rumqttc::v5::mqttbytes::v5::PublishProperties;
+use rumqttc::v5::{Client, Connection, Event, Incoming, RecvTimeoutError};
+use rumqttc::{Outgoing, QoS};
 
 use super::{Error, Sink};
-use crate::mqtt::{Backoff, Endpoint, tls};
+use crate::mqtt::{Backoff, Endpoint, refusal, tls};
 use crate::subtasks::result::Output;
 
 /// Publishes that wait for the event loop; past it the dataflow waits.
@@ -27,6 +29,7 @@ pub struct Publisher {
     client: Client,
     endpoint: Endpoint,
     published: u64,
+    properties: bool,
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
@@ -43,8 +46,7 @@ struct Shared {
 impl Publisher {
     /// Connects, and waits for the first connection for up to `connect_timeout` (for ever if not given).
     pub fn start(endpoint: Endpoint, connect_timeout: Option<Duration>) -> Result<Publisher, Error> {
-        let mut options = endpoint.options("sink");
-        options.set_inflight(in_flight(endpoint.qos.0));
+        let options = endpoint.options("sink", in_flight(endpoint.qos.0));
         let (client, connection) = Client::new(options, QUEUE);
         let shared = Arc::new(Shared::default());
         let thread = {
@@ -53,7 +55,7 @@ impl Publisher {
             std::thread::Builder::new().name("mqtt-sink".into()).spawn(move || run(connection, &shared, &shown, tls))
         };
         let thread = Some(thread.expect("a thread can be started"));
-        let publisher = Publisher { client, endpoint, published: 0, shared, thread };
+        let publisher = Publisher { client, endpoint, published: 0, properties: false, shared, thread };
         let since = Instant::now();
         while !publisher.shared.connected.load(Ordering::Acquire) {
             publisher.check()?;
@@ -66,12 +68,23 @@ impl Publisher {
         Ok(publisher)
     }
 
+    /// Lets lines carry their message and row as user properties.
+    pub fn with_properties(mut self) -> Publisher {
+        self.properties = true;
+        self
+    }
+
     /// Publishes one payload; waits while too many are under way.
     pub fn publish(&mut self, payload: &[u8]) -> Result<(), Error> {
+        self.publish_with(payload, PublishProperties::default())
+    }
+
+    fn publish_with(&mut self, payload: &[u8], properties: PublishProperties) -> Result<(), Error> {
         self.check()?;
         let Endpoint { url, qos, .. } = &self.endpoint;
+        let payload = payload.to_vec();
         self.client
-            .publish(&url.topic, qos.0, false, payload)
+            .publish_with_properties(&url.topic, qos.v5(), false, payload, properties)
             .map_err(|error| Error::Broker(format!("{url}: {error}")))?;
         self.published += 1;
         Ok(())
@@ -99,7 +112,8 @@ impl Sink for Publisher {
         let Output::Lines(lines) = output else { unreachable!("the encoder gives lines to a sink of lines") };
         let rows = lines.split(|byte| *byte == b'\n').filter(|row| !row.is_empty());
         for row in rows {
-            self.publish(row)?;
+            let user_properties = if self.properties { place(row) } else { Vec::new() };
+            self.publish_with(row, PublishProperties { user_properties, ..PublishProperties::default() })?;
         }
         Ok(())
     }
@@ -115,6 +129,19 @@ impl Sink for Publisher {
     fn close(self: Box<Self>) -> Result<(), Error> {
         self.drain()
     }
+}
+
+/// The message and the row of a line, by which a receiver knows one that comes again.
+fn place(line: &[u8]) -> Vec<(String, String)> {
+    #[derive(serde::Deserialize)]
+    struct Place {
+        message: u64,
+        row: u64,
+    }
+    let place = serde_json::from_slice::<Place>(line);
+    let properties =
+        |Place { message, row }| vec![("message".into(), message.to_string()), ("row".into(), row.to_string())];
+    place.map_or_else(|_| Vec::new(), properties)
 }
 
 impl Drop for Publisher {
@@ -147,8 +174,7 @@ fn run(mut connection: Connection, shared: &Shared, shown: &str, tls: bool) {
             Ok(Ok(Event::Outgoing(Outgoing::Disconnect))) | Err(RecvTimeoutError::Disconnected) => return,
             Ok(Ok(_)) | Err(RecvTimeoutError::Timeout) => {}
             Ok(Err(error)) => {
-                if let rumqttc::ConnectionError::ConnectionRefused(code) = &error {
-                    let reason = format!("the broker at {shown} refuses the login: {code:?}");
+                if let Some(reason) = refusal(shown, &error) {
                     *shared.failure.lock().expect("no holder panics") = Some(reason);
                     return;
                 }

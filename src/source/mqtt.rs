@@ -12,13 +12,13 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, SendTimeoutError, Sender};
 use rumqttc::Outgoing;
 use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::{ConnectReturnCode, Publish, SubscribeReasonCode};
+use rumqttc::v5::mqttbytes::v5::{Publish, SubscribeReasonCode};
 use rumqttc::v5::{Client, Connection, ConnectionError, Event, Incoming, RecvTimeoutError, StateError};
 
 use super::deliveries::{Deliveries, Delivery, Taken};
 use super::{Buffer, Error, Outlet, Position, Settings, Stop, payload};
 use crate::data::{Clock, Origin};
-use crate::mqtt::{Backoff, Endpoint, tls};
+use crate::mqtt::{Backoff, Endpoint, refusal, tls};
 
 /// Publishes that wait for the source's thread.
 const QUEUE: usize = 1024;
@@ -129,7 +129,7 @@ impl Reader {
     /// If the settings lack the endpoint of an MQTT source: that is an error of the caller.
     pub fn new(settings: &Settings, position: &Position, clock: Clock, stop: Stop, ready: Sender<()>) -> Reader {
         let endpoint = settings.endpoint.clone().expect("an MQTT source has an endpoint");
-        let mut options = endpoint.options_v5("source", settings.window());
+        let mut options = endpoint.options("source", settings.window());
         options.set_manual_acks(true);
         options.set_connection_timeout(settings.connect_timeout.map_or(5, |timeout| timeout.as_secs().clamp(1, 5)));
         let after_completion = settings.is_persistent();
@@ -322,16 +322,10 @@ impl Listener {
     fn wait_after(&mut self, error: &ConnectionError) -> Result<(), Error> {
         let Endpoint { url, .. } = &self.endpoint;
         let address = format!("{}:{}", url.host, url.port);
-        if let ConnectionError::ConnectionRefused(code) = error
-            && self.connection == 0
+        if self.connection == 0
+            && let Some(refusal) = refusal(&address, error)
         {
-            use ConnectReturnCode::{RefusedProtocolVersion, UnsupportedProtocolVersion};
-            return Err(Error::Broker(match code {
-                RefusedProtocolVersion | UnsupportedProtocolVersion => {
-                    format!("the broker at {address} does not speak MQTT 5, which a source needs")
-                }
-                code => format!("the broker at {address} refuses the login: {code:?}"),
-            }));
+            return Err(Error::Broker(refusal));
         }
         if self.connection == 0
             && url.tls

@@ -1,6 +1,7 @@
 //! Brokers and processes for tests of the whole way.
 #![allow(dead_code, reason = "each test uses what it needs")]
 
+pub mod numbered;
 pub mod proxy;
 
 use std::io::{BufRead, BufReader};
@@ -42,6 +43,16 @@ impl Process {
     pub fn drain(mut self) {
         assert!(Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status().unwrap().success());
         assert!(self.0.wait().unwrap().success());
+    }
+
+    /// Its exit code, once it has ended by itself.
+    pub fn code(&mut self) -> Option<i32> {
+        let mut status = None;
+        wait_until("the end of a process", || {
+            status = self.0.try_wait().unwrap();
+            status.is_some()
+        });
+        status.and_then(|status| status.code())
     }
 }
 

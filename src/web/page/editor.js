@@ -20,7 +20,7 @@ const MQTT = (section) => [
 const SECTIONS = [
   ["project", [["name", "title", TEXT], ["description", "description", TEXT], ["workers", "workers", { ...WHOLE, help: "workersHelp" }], ["processes", "processes", WHOLE],
     ["placement", "placement", { type: "string", options: ["message", "subtask"] }]]],
-  ["source", [["source.url", "url", { type: "string", help: "urlHelp" }]], [...MQTT("source"), ["source.max_payload", "maxPayload", WHOLE],
+  ["source", [["source.url", "url", { type: "string", help: "urlHelp" }]], [...MQTT("source"), ["source.session", "session", { type: "boolean" }], ["source.max_payload", "maxPayload", WHOLE],
     ["source.connect_timeout", "connectTimeout", TEXT], ["source.reconnect_timeout", "reconnectTimeout", TEXT], ["checkpoint.every", "checkpointEvery", TEXT]]],
   ["buffer", [["buffer.bucket_size", "bucketSize", WHOLE], ["buffer.delay", "delay", TEXT]]],
 ];
@@ -35,7 +35,7 @@ const TABLE_MORE = {
   time: "string", hop: "string", interval: "string", delete: "string", retention: "string", "reference.path": "string", "reference.key": "string", changes: '"upserts" | "differences"',
 };
 const AFTER = [
-  ["sink", [["sink.url", "url", { type: "string", help: "sinkHelp" }], ["sink.parts", "parts", { type: "boolean" }]], MQTT("sink")],
+  ["sink", [["sink.url", "url", { type: "string", help: "sinkHelp" }], ["sink.parts", "parts", { type: "boolean" }]], [...MQTT("sink"), ["sink.properties", "properties", { type: "boolean" }]]],
   ["deadLetter", [["dead_letter.url", "url", { type: "string", help: "sinkHelp" }]], MQTT("dead_letter")],
 ];
 

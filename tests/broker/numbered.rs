@@ -1,0 +1,77 @@
+//! Numbered rows, a dataflow that carries them, and a broker that keeps them: what is missing or stands twice is seen.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+use rumqttc::{Client, Event, Incoming, MqttOptions, QoS};
+use tempfile::TempDir;
+
+use super::{Mosquitto, rowmill};
+
+/// A dataflow that only carries the column `n`.
+pub fn carrier(directory: &TempDir) -> PathBuf {
+    let path = directory.path().join("carrier.toml");
+    let text = "schema = { number = [\"n\"] }\n[source]\nurl = \"-\"\nclient_id = \"mill\"\n\
+        [buffer]\nbucket_size = 64\ndelay = \"100ms\"\n[sink]\nurl = \"null\"\n";
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+pub fn run(carrier: &Path, port: u16, qos: u8, sink: &Path, flags: &[&str]) -> Command {
+    let mut command = rowmill(&["run"]);
+    command.arg(carrier).args(["--source", &format!("mqtt://127.0.0.1:{port}/rows"), "--sink"]).arg(sink);
+    command.args(["--set", &format!("source.qos={qos}")]).args(flags);
+    command
+}
+
+/// Publishes `numbers`, one to forty rows a payload, and waits until the broker has them all.
+pub fn publish(port: u16, qos: QoS, numbers: std::ops::Range<u64>, random: &mut ChaCha8Rng) {
+    let mut options = MqttOptions::new("station", "127.0.0.1", port);
+    options.set_inflight(20);
+    let (client, mut connection) = Client::new(options, 64);
+    let (mut payloads, mut next) = (Vec::new(), numbers.start);
+    while next < numbers.end {
+        let end = (next + random.random_range(1..=40)).min(numbers.end);
+        let rows: Vec<String> = (next..end).map(|n| format!("{{\"n\": {n}}}")).collect();
+        payloads.push(format!("[{}]", rows.join(",")));
+        next = end;
+    }
+    let count = payloads.len();
+    let sender = std::thread::spawn(move || {
+        for payload in payloads {
+            client.publish("rows", qos, false, payload).unwrap();
+            std::thread::sleep(Duration::from_micros(300));
+        }
+        client
+    });
+    let taken = connection.iter().filter(|event| {
+        let event = event.as_ref().expect("the broker stays");
+        matches!(event, Event::Incoming(Incoming::PubAck(_) | Incoming::PubComp(_)))
+    });
+    assert_eq!(taken.take(count).count(), count);
+    drop(sender.join().unwrap());
+}
+
+/// The column `n` of complete lines, in the order of the file.
+pub fn numbers(path: &Path) -> Vec<u64> {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let lines = text.split_inclusive('\n').skip(1).filter(|line| line.ends_with('\n'));
+    let last = |line: &str| line.trim_end().rsplit(',').next().and_then(|n| n.parse::<f64>().ok());
+    lines.map(|line| last(line).expect("a number") as u64).collect()
+}
+
+/// A broker that keeps what it has taken.
+pub fn persistent(directory: &TempDir) -> Mosquitto {
+    persistent_with(directory, "")
+}
+
+pub fn persistent_with(directory: &TempDir, more: &str) -> Mosquitto {
+    let store = directory.path().join("store");
+    std::fs::create_dir(&store).unwrap();
+    let location = store.display();
+    let options = format!("allow_anonymous true\npersistence true\npersistence_location {location}/\n{more}");
+    Mosquitto::start(directory, &options)
+}
