@@ -139,7 +139,7 @@ fn a_disk_that_is_full_ends_the_run_and_loses_nothing() {
     const ROWS: u64 = 200_000;
     let directory = tempfile::tempdir().unwrap();
     let broker = persistent(&directory);
-    let disk = Disk::mount(&directory.path().join("disk"), "4m");
+    let disk = Disk::mount(&directory.path().join("disk"), "3m");
     let (carrier, out) = (carrier(&directory), disk.0.join("out.csv"));
     let mut start = run(&carrier, broker.port, 1, &out, &["-w", "2"]);
     let mut process = Process(start.stderr(Stdio::piped()).spawn().unwrap());
