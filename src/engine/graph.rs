@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use timely::dataflow::channels::pact::{ParallelizationContract, Pipeline};
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::channels::pact::{Exchange, ParallelizationContract, Pipeline};
+use timely::dataflow::operators::generic::OutputBuilderSession;
 use timely::dataflow::operators::generic::operator::Operator;
 use timely::dataflow::operators::{Input, Probe};
 use timely::dataflow::{InputHandle, ProbeHandle, StreamVec};
@@ -12,7 +14,6 @@ use super::Times;
 use super::in_order::InOrder;
 use super::parcel::{Finished, Parcel, Receipt, Rejected};
 use super::remember::{RememberingStep, StepMemory};
-use super::single::{self, Single, exchange};
 use super::stages::{Stage, Work, operator_of_result};
 use super::tables::{LastEpoch, ReferenceInput, Tables};
 use super::tap::Tap;
@@ -54,6 +55,8 @@ pub trait Accounts {
     fn close(&mut self);
 }
 
+pub(super) type Session<'a, D> = OutputBuilderSession<'a, u64, CapacityContainerBuilder<Vec<D>>>;
+
 /// The ends of the graph that a worker holds.
 pub struct Ends {
     pub inputs: Inputs,
@@ -62,7 +65,7 @@ pub struct Ends {
 
 /// Where rows come in, and the references of tables.
 pub struct Inputs {
-    buckets: InputHandle<u64, Single<Arc<Bucket>>>,
+    buckets: InputHandle<u64, CapacityContainerBuilder<Vec<Arc<Bucket>>>>,
     references: Vec<ReferenceInput>,
     /// The epoch of the last bucket, where tables end.
     last: LastEpoch,
@@ -96,7 +99,7 @@ pub fn build(
     accounts: impl Accounts + 'static,
 ) -> Ends {
     worker.dataflow::<u64, _, _>(|scope| {
-        let (input, buckets) = scope.new_input_with_builder::<Single<Arc<Bucket>>>();
+        let (input, buckets) = scope.new_input::<Vec<Arc<Bucket>>>();
         let (probe, mut references, last) = (ProbeHandle::new(), Vec::new(), tables.last());
         let mut parcels = prepare(buckets, plan, times.clone());
         parcels = tables.take(parcels, 0, &mut references, &probe);
@@ -125,10 +128,10 @@ fn prepare<'scope>(
 ) -> StreamVec<'scope, u64, Parcel> {
     let mut prepare = Prepare::new(plan.schema.clone());
     let (tap, schema) = (plan.tap.clone(), plan.schema.clone());
-    buckets.unary(exchange(|bucket: &Arc<Bucket>| bucket.epoch), "prepare", |_, _| {
-        move |input, output: &mut single::Output<'_, Parcel>| {
+    buckets.unary(Exchange::new(|bucket: &Arc<Bucket>| bucket.epoch), "prepare", |_, _| {
+        move |input, output: &mut Session<'_, Parcel>| {
             input.for_each_stamp(|capability, buckets| {
-                let mut session = output.session_with_builder(&capability);
+                let mut session = output.session(&capability);
                 for bucket in buckets.flat_map(|buckets| buckets.drain(..)) {
                     let ((message, bad), service) = times.borrow_mut().time(0, || prepare.apply(&bucket));
                     if let Some(tap) = &tap {
@@ -167,7 +170,7 @@ fn apply<'scope>(
         Placement::Message => operator(parcels, Pipeline, &label, logic),
         Placement::Subtask => {
             let route = move |parcel: &Parcel| parcel.receipt.epoch + first as u64;
-            operator(parcels, exchange(route), &label, logic)
+            operator(parcels, Exchange::new(route), &label, logic)
         }
     }
 }
@@ -180,9 +183,9 @@ fn operator<'scope, P: ParallelizationContract<u64, Vec<Parcel>>>(
     logic: impl Fn(&mut Parcel) + 'static,
 ) -> StreamVec<'scope, u64, Parcel> {
     parcels.unary(pact, name, |_, _| {
-        move |input, output: &mut single::Output<'_, Parcel>| {
+        move |input, output: &mut Session<'_, Parcel>| {
             input.for_each_stamp(|capability, parcels| {
-                let mut session = output.session_with_builder(&capability);
+                let mut session = output.session(&capability);
                 for mut parcel in parcels.flat_map(|parcels| parcels.drain(..)) {
                     logic(&mut parcel);
                     session.give(parcel);
@@ -210,9 +213,9 @@ fn result<'scope>(
         Finished { output, receipt: Receipt { rows_out, service: receipt.service + service, ..receipt } }
     };
     parcels.unary(Pipeline, "result", |_, _| {
-        move |input, output: &mut single::Output<'_, Finished>| {
+        move |input, output: &mut Session<'_, Finished>| {
             input.for_each_stamp(|capability, parcels| {
-                let mut session = output.session_with_builder(&capability);
+                let mut session = output.session(&capability);
                 for Parcel { message, receipt } in parcels.flat_map(|parcels| parcels.drain(..)) {
                     session.give(encode(message, receipt, &mut times.borrow_mut()));
                 }
@@ -228,8 +231,8 @@ fn write<'scope>(
     mut writer: impl Writer + 'static,
 ) -> StreamVec<'scope, u64, Receipt> {
     let mut held = InOrder::new();
-    finished.unary_frontier(exchange(move |_: &Finished| to), "sink", |_, _| {
-        move |(input, frontier), output: &mut single::Output<'_, Receipt>| {
+    finished.unary_frontier(Exchange::new(move |_: &Finished| to), "sink", |_, _| {
+        move |(input, frontier), output: &mut Session<'_, Receipt>| {
             held.take_in(input);
             let mut written = Vec::new();
             while let Some((capability, finished)) = held.next_complete(frontier) {
@@ -241,9 +244,7 @@ fn write<'scope>(
             // Receipts follow what they stand for.
             let flushed = written.is_empty() || writer.flush();
             for (capability, receipt) in written {
-                output
-                    .session_with_builder(&capability)
-                    .give(Receipt { written: receipt.written.filter(|_| flushed), ..receipt });
+                output.session(&capability).give(Receipt { written: receipt.written.filter(|_| flushed), ..receipt });
             }
             if frontier.is_empty() {
                 writer.close();
@@ -258,8 +259,8 @@ fn settle<'scope>(
     mut accounts: impl Accounts + 'static,
 ) -> StreamVec<'scope, u64, ()> {
     let mut held = InOrder::new();
-    receipts.unary_frontier(exchange(|_: &Receipt| 0), "accounts", |_, _| {
-        move |(input, frontier), _output: &mut single::Output<'_, ()>| {
+    receipts.unary_frontier(Exchange::new(|_: &Receipt| 0), "accounts", |_, _| {
+        move |(input, frontier), _output: &mut Session<'_, ()>| {
             held.take_in(input);
             while let Some((_, receipts)) = held.next_complete(frontier) {
                 receipts.into_iter().for_each(|receipt| accounts.settle(receipt));

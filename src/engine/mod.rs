@@ -18,7 +18,6 @@ mod parcel;
 mod preview;
 pub mod query;
 mod remember;
-mod single;
 mod stages;
 mod start;
 mod tables;

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use timely::dataflow::StreamVec;
-use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::generic::operator::Operator;
 
 use super::Times;
+use super::graph::Session;
 use super::in_order::InOrder;
 use super::parcel::{Parcel, Receipt};
-use super::single::{self, exchange};
 use crate::data::{Memory, Message, fingerprint};
 use crate::dataflow::{Step, StreamKey};
 use crate::subtasks::{Recent, Remembering, Streaming};
@@ -111,9 +111,9 @@ fn split<'scope>(
 ) -> StreamVec<'scope, u64, Part> {
     let step = step.clone();
     parcels.unary(Pipeline, &format!("{} split", step.label), |_, _| {
-        move |input, output: &mut single::Output<'_, Part>| {
+        move |input, output: &mut Session<'_, Part>| {
             input.for_each_stamp(|capability, parcels| {
-                let mut session = output.session_with_builder(&capability);
+                let mut session = output.session(&capability);
                 for mut parcel in parcels.flat_map(|parcels| parcels.drain(..)) {
                     // A message that is refused teaches no owner anything.
                     let learns = !matches!(step.stream, Some(StreamKey::Row { .. }));
@@ -159,11 +159,11 @@ fn work<'scope>(
 ) -> StreamVec<'scope, u64, Part> {
     let scope = step.scope.clone();
     let mut held = InOrder::new();
-    parts.unary_frontier(exchange(|part: &Part| part.owner), &step.label, |_, _| {
-        move |(input, frontier), output: &mut single::Output<'_, Part>| {
+    parts.unary_frontier(Exchange::new(|part: &Part| part.owner), &step.label, |_, _| {
+        move |(input, frontier), output: &mut Session<'_, Part>| {
             held.take_in(input);
             while let Some((capability, parts)) = held.next_complete(frontier) {
-                let mut session = output.session_with_builder(&capability);
+                let mut session = output.session(&capability);
                 for Part { owner, mut parcel } in parts {
                     parcel.apply(operator, &mut times.borrow_mut(), |message| {
                         remembering.apply(message, &scope);
@@ -182,13 +182,13 @@ fn work<'scope>(
 
 fn join<'scope>(parts: StreamVec<'scope, u64, Part>, label: &str) -> StreamVec<'scope, u64, Parcel> {
     let mut held = InOrder::new();
-    let home = exchange(|part: &Part| part.parcel.receipt.epoch);
+    let home = Exchange::new(|part: &Part| part.parcel.receipt.epoch);
     parts.unary_frontier(home, &format!("{label} join"), |_, _| {
-        move |(input, frontier), output: &mut single::Output<'_, Parcel>| {
+        move |(input, frontier), output: &mut Session<'_, Parcel>| {
             held.take_in(input);
             while let Some((capability, parts)) = held.next_complete(frontier) {
                 let whole = parts.into_iter().map(|part| part.parcel).reduce(joined);
-                output.session_with_builder(&capability).give(whole.expect("an epoch that is held has a part"));
+                output.session(&capability).give(whole.expect("an epoch that is held has a part"));
             }
         }
     })

@@ -10,21 +10,20 @@ use differential_dataflow::operators::arrange::{Arranged, TraceAgent};
 use differential_dataflow::trace::implementations::{ValBuilder, ValSpine};
 use differential_dataflow::{AsCollection, ExchangeData, VecCollection, difference::Semigroup};
 use serde::{Deserialize, Serialize};
-use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::generic::operator::Operator;
-use timely::dataflow::operators::generic::{OutputBuilder, OutputBuilderSession, builder_rc::OperatorBuilder};
+use timely::dataflow::operators::generic::{OutputBuilder, builder_rc::OperatorBuilder};
 use timely::dataflow::operators::{Capability, OkErr, Probe};
 use timely::dataflow::{ProbeHandle, Scope, StreamVec};
 
 use super::failure::Failure;
+use super::graph::Session;
 use super::in_order::InOrder;
 use super::ledger::Ledger;
 use super::outlet::Outlet;
 use super::parcel::Parcel;
 use super::query::Server;
 use super::remember::StepMemory;
-use super::single::Single;
 use super::{Error, Options};
 use crate::data::{Memory, Message, Schema};
 use crate::dataflow::{Dataflow, TableOf};
@@ -66,9 +65,6 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// What tables hold is remembered behind what operators of the chain remember: under numbers from here on.
 const TABLES: usize = 1 << 16;
-
-/// What an operator gives many records of an epoch to.
-type Session<'a, D> = OutputBuilderSession<'a, u64, CapacityContainerBuilder<Vec<D>>>;
 
 /// The lines of a table behind their groups.
 type Lines<'scope> = VecCollection<'scope, u64, (Group, Vec<Cell>), isize>;
@@ -233,13 +229,13 @@ fn take<'scope, K: Keeper<Item: timely::ExchangeData> + 'static>(
     let mut input = builder.new_input(parcels, Pipeline);
     let (on, parcels) = builder.new_output();
     let (out, taken) = builder.new_output();
-    let (mut on, mut out) = (OutputBuilder::<_, Single<Parcel>>::from(on), OutputBuilder::from(out));
+    let (mut on, mut out) = (OutputBuilder::from(on), OutputBuilder::from(out));
     let mut warned = false;
     builder.build(move |_| {
         move |_frontiers| {
             let (mut on, mut out) = (on.activate(), out.activate());
             input.for_each_stamp(|capability, batches| {
-                let (mut on, mut out) = (on.session_with_builder(&capability), out.session(&capability));
+                let (mut on, mut out) = (on.session(&capability), out.session(&capability));
                 for parcel in batches.flat_map(|batch: &mut Vec<Parcel>| batch.drain(..)) {
                     let times = shared.times(&parcel.message);
                     if !warned && times.contains(&None) {
