@@ -81,7 +81,7 @@ impl Trial {
 }
 
 /// Measures how a dataflow behaves on some workers: three times while they never rest, once while rows hardly come, and
-/// three times at a load between. Also says how far the first three lie apart, as a share of the one in the middle.
+/// five times at a load between. Also says how far the first three lie apart, as a share of the one in the middle.
 ///
 /// # Errors
 /// As [`engine::run`].
@@ -114,7 +114,7 @@ pub fn measure(flow: &Flow, workers: usize, bucket_size: usize) -> Result<(Behav
     };
     let load = Load { rate: BETWEEN * busy.rows_per_second, arrivals: Arrivals::Poisson, burst };
     let wait = |report: Report| seconds(report.latency_ns.message.inner().mean()) - service(&report);
-    let waits = (0..3).map(|_| Ok(wait(run(load, 1.2)?))).collect::<Result<Vec<f64>, engine::Error>>()?;
+    let waits = (0..5).map(|_| Ok(wait(run(load, 1.0)?))).collect::<Result<Vec<f64>, engine::Error>>()?;
     let behaviour = behaviour.calibrated(&demand(&load, bucket_size, Duration::MAX), median(waits));
     Ok((behaviour, (fast.rows_per_second - slow.rows_per_second) / busy.rows_per_second))
 }
