@@ -244,3 +244,20 @@ fn a_result_carries_its_message_and_row_as_properties_over_mosquitto() {
     let broker = Mosquitto::start(&directory, "allow_anonymous true\n");
     assert_eq!(properties_over(broker.port), places());
 }
+
+#[test]
+#[ignore = "needs mosquitto"]
+fn a_topic_that_may_not_be_written_ends_the_run() {
+    let directory = tempfile::tempdir().unwrap();
+    let access = directory.path().join("access");
+    std::fs::write(&access, "topic read results\n").unwrap();
+    let broker = Mosquitto::start(&directory, &format!("allow_anonymous true\nacl_file {}\n", access.display()));
+    for qos in ["1", "2"] {
+        let mut run = rowmill(&["run", "dataflows/weather.toml", "--quiet", "--source", "data/sample.csv", "--sink"]);
+        run.arg(format!("mqtt://127.0.0.1:{}/results", broker.port)).args(["--set", &format!("sink.qos={qos}")]);
+        let output = run.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("refuses what is published: NotAuthorized"), "{said}");
+    }
+}

@@ -16,6 +16,8 @@ use crate::measure::WrittenReport;
 /// The repeats of each case, by setting and bucket size.
 type Cases = BTreeMap<(String, usize), Vec<Measurement>>;
 type Curve = (String, Vec<(f64, f64)>);
+/// What a row spends where, in nanoseconds.
+type Parts = BTreeMap<String, f64>;
 
 /// All that was measured.
 pub struct Findings {
@@ -24,8 +26,8 @@ pub struct Findings {
     pub peers: BTreeMap<(String, usize), Vec<Comparison>>,
     /// The rates of each climb.
     pub ladders: Vec<Vec<Rung>>,
-    /// Of the first setting, by bucket size: what a row spends where, in nanoseconds.
-    parts: Vec<(usize, BTreeMap<String, f64>)>,
+    /// Of the first setting, by bucket size.
+    parts: Vec<(usize, Parts)>,
 }
 
 /// A picture, and what it shows in words.
@@ -162,7 +164,7 @@ impl Findings {
         names.sort_by(|a, b| sums[b].total_cmp(&sums[a]));
         let rest = names.split_off(names.len().min(SHOWN));
         let heights = |names: &[&String]| -> Vec<f64> {
-            let of = |parts: &BTreeMap<String, f64>| names.iter().filter_map(|name| parts.get(*name)).sum::<f64>();
+            let of = |parts: &Parts| names.iter().filter_map(|name| parts.get(*name)).sum::<f64>();
             self.parts.iter().map(|(_, parts)| of(parts) / 1e3).collect()
         };
         let mut parts: Vec<(String, Vec<f64>)> =
@@ -257,7 +259,7 @@ fn whole(x: f64) -> String {
 }
 
 /// What a row spends where, by the reports of the first setting.
-fn parts(directory: &Path, cases: &Cases) -> Result<Vec<(usize, BTreeMap<String, f64>)>, String> {
+fn parts(directory: &Path, cases: &Cases) -> Result<Vec<(usize, Parts)>, String> {
     let first =
         cases.iter().filter(|(_, lines)| lines[0].over == Over::File).min_by_key(|(_, lines)| workers(&lines[0]));
     let Some(((first, _), _)) = first else { return Ok(Vec::new()) };

@@ -21,7 +21,7 @@ pub struct Arguments {
 
 #[derive(clap::Subcommand)]
 enum Command {
-    Sweep(SweepArguments),
+    Sweep(Box<SweepArguments>),
     Latency(LatencyArguments),
     Alone(AloneArguments),
 }

@@ -15,7 +15,7 @@ use crate::source::{Arrivals, Load, parse_rate};
 /// Say how many workers an arrival rate needs, and what latency it will meet.
 ///
 /// The dataflow is measured for some seconds on this machine with generated rows: what it can do when workers never
-/// rest, and what a message takes when others hardly come.
+/// rest, what a message takes when others hardly come, and how long messages wait at a load between.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The dataflow file; dataflows/weather.toml if not given.

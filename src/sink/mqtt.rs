@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rumqttc::v5::mqttbytes::v5::PublishProperties;
+use rumqttc::v5::mqttbytes::v5::{PubAck, PubAckReason, PubRec, PubRecReason, PublishProperties};
 use rumqttc::v5::{Client, Connection, Event, Incoming, RecvTimeoutError};
 use rumqttc::{Outgoing, QoS};
 
@@ -41,6 +41,12 @@ struct Shared {
     connected: AtomicBool,
     stop: AtomicBool,
     failure: Mutex<Option<String>>,
+}
+
+impl Shared {
+    fn fail(&self, reason: String) {
+        *self.failure.lock().expect("no holder panics") = Some(reason);
+    }
 }
 
 impl Publisher {
@@ -165,6 +171,16 @@ fn run(mut connection: Connection, shared: &Shared, shown: &str, tls: bool) {
                 shared.connected.store(true, Ordering::Release);
                 backoff.reset();
             }
+            Ok(Ok(Event::Incoming(Incoming::PubAck(PubAck { reason, .. }))))
+                if !matches!(reason, PubAckReason::Success | PubAckReason::NoMatchingSubscribers) =>
+            {
+                return shared.fail(format!("the broker at {shown} refuses what is published: {reason:?}"));
+            }
+            Ok(Ok(Event::Incoming(Incoming::PubRec(PubRec { reason, .. }))))
+                if !matches!(reason, PubRecReason::Success | PubRecReason::NoMatchingSubscribers) =>
+            {
+                return shared.fail(format!("the broker at {shown} refuses what is published: {reason:?}"));
+            }
             Ok(Ok(Event::Incoming(Incoming::PubAck(_) | Incoming::PubComp(_)))) => {
                 complete();
             }
@@ -175,13 +191,11 @@ fn run(mut connection: Connection, shared: &Shared, shown: &str, tls: bool) {
             Ok(Ok(_)) | Err(RecvTimeoutError::Timeout) => {}
             Ok(Err(error)) => {
                 if let Some(reason) = refusal(shown, &error) {
-                    *shared.failure.lock().expect("no holder panics") = Some(reason);
-                    return;
+                    return shared.fail(reason);
                 }
                 let connected = shared.connected.load(Ordering::Acquire);
                 if let Some(refusal) = tls::refusal(shown, &error).filter(|_| tls && !connected) {
-                    *shared.failure.lock().expect("no holder panics") = Some(refusal);
-                    return;
+                    return shared.fail(refusal);
                 }
                 let wait = backoff.next_wait();
                 tracing::warn!("no connection to the broker at {shown} ({error}); again in {wait:?}");
