@@ -101,7 +101,8 @@ impl Findings {
         }
     }
 
-    /// Rows a second of each kind of cluster and bucket size over its workers in all, as a multiple of one worker's.
+    /// Rows a second of each kind of cluster over its workers in all, as a multiple of one worker's: at the smallest
+    /// bucket size, the one in the middle and the largest, so that each curve has a colour of its own.
     fn multiples(&self) -> Vec<Curve> {
         let file = || self.cases.iter().filter(|(_, lines)| lines[0].over == Over::File);
         let rate = |lines: &[Measurement]| median_of(lines, |line| line.rows_per_second);
@@ -109,8 +110,11 @@ impl Findings {
             let alone = file().find(|((_, size), lines)| *size == bucket_size && workers(&lines[0]) == 1);
             alone.map(|(_, lines)| rate(lines))
         };
+        let sizes: BTreeSet<usize> = file().map(|((_, size), _)| *size).collect();
+        let sizes: Vec<usize> = sizes.into_iter().collect();
+        let shown = [0, sizes.len() / 2, sizes.len().saturating_sub(1)].map(|place| sizes.get(place).copied());
         let mut curves: BTreeMap<(usize, String), Vec<(f64, f64)>> = BTreeMap::new();
-        for ((_, bucket_size), lines) in file() {
+        for ((_, bucket_size), lines) in file().filter(|((_, size), _)| shown.contains(&Some(*size))) {
             let Some(alone) = one(*bucket_size) else { continue };
             let Measurement { processes, workers: threads, placement, .. } = lines[0];
             let ways: &[&str] = match (processes, threads) {
@@ -126,7 +130,7 @@ impl Findings {
         }
         let named = |((size, way), mut points): ((usize, String), Vec<(f64, f64)>)| {
             points.sort_by(|a, b| a.0.total_cmp(&b.0));
-            (format!("{way}, {size} rows a message"), points)
+            (format!("{way}, {}", rows_a_message(size)), points)
         };
         curves.into_iter().map(named).filter(|(_, points)| points.len() > 1).collect()
     }
@@ -209,7 +213,7 @@ impl Findings {
         let dots = |size: &usize| {
             let of_size = names.iter().enumerate();
             let dots = of_size.filter_map(|(place, name)| Some((place, *rates.get(&((*name).clone(), *size))?)));
-            (if *size == 1 { "1 row a message".into() } else { format!("{size} rows") }, dots.collect())
+            (rows_a_message(*size), dots.collect())
         };
         Dots {
             title: "Throughput, side by side".into(),
@@ -252,6 +256,10 @@ pub fn mebibytes(bytes: u64) -> f64 {
 /// In all processes.
 fn workers(line: &Measurement) -> usize {
     line.processes * line.workers
+}
+
+fn rows_a_message(size: usize) -> String {
+    if size == 1 { "1 row a message".into() } else { format!("{size} rows a message") }
 }
 
 fn whole(x: f64) -> String {
