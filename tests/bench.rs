@@ -105,6 +105,11 @@ fn a_sweep_that_cannot_run_says_why() {
     rowmill().args(["bench", "sweep", "nowhere.toml"]).assert().code(2).stderr(contains("nowhere.toml"));
     sweep(directory.path()).args(["--bucket-sizes", "0"]).assert().code(2).stderr(contains("whole number from 1"));
     sweep(directory.path()).args(["--peer", "alone"]).assert().code(2).stderr(contains("NAME=COMMAND"));
+    let alone = |input: &str| {
+        rowmill().args(["bench", "alone", "loop", "dataflows/weather.toml", input, "9", "9", "1"]).assert()
+    };
+    alone("-").code(1).stderr(contains("-: is no file of rows"));
+    alone("nowhere.ndjson").code(1).stderr(contains("nowhere.ndjson"));
     let failing = "broken=sh -c exit";
     sweep(directory.path()).args(["--peer", failing]).assert().code(1).stderr(contains("broken, "));
     fs::write(directory.path().join("raw.csv"), "a,b\n1,2\n").unwrap();

@@ -61,6 +61,10 @@ impl Part {
             return Ok(told?);
         }
         let dataflow = over(input.display().to_string())?;
+        let Url::File { path, kind } = &dataflow.source else {
+            let error = io::Error::other("is no file of rows");
+            return Err(source::Error::File { path: dataflow.source.to_string(), error }.into());
+        };
         let schema = match &dataflow.schema {
             SchemaChoice::Known { schema, .. } => schema.clone(),
             SchemaChoice::Infer => {
@@ -69,7 +73,7 @@ impl Part {
             }
         };
         let mut chain = Chain::new(&dataflow, &schema)?;
-        Ok(read(&dataflow, rows, time, |bucket| match self {
+        Ok(read(path, *kind, &dataflow.source_settings, rows, time, |bucket| match self {
             Part::Parsing => drop(std::hint::black_box(chain.prepare.apply(bucket))),
             _ => chain.serve(bucket),
         })?)
@@ -105,11 +109,16 @@ impl Chain {
 }
 
 /// Reads a file into buckets, and has each served.
-fn read(dataflow: &Dataflow, rows: u64, time: Duration, mut serve: impl FnMut(&Bucket)) -> Result<Told, source::Error> {
-    let Url::File { path, kind } = &dataflow.source else { unreachable!("a path is the address of a file") };
+fn read(
+    path: &Path,
+    kind: FileKind,
+    settings: &source::Settings,
+    rows: u64,
+    time: Duration,
+    mut serve: impl FnMut(&Bucket),
+) -> Result<Told, source::Error> {
     let failed = |error: io::Error| source::Error::File { path: path.display().to_string(), error };
-    let settings = &dataflow.source_settings;
-    let mut records = open(path, *kind, settings.max_payload).map_err(failed)?;
+    let mut records = open(path, kind, settings.max_payload).map_err(failed)?;
     let (clock, topic) = (Clock::start(), Arc::from("bench"));
     let mut buffer = Buffer::new(settings.limits, Some(rows));
     let mut tally = Tally::start();

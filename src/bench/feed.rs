@@ -4,16 +4,17 @@ use std::fs::File;
 use std::io::BufReader;
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::sweep::program;
 use crate::data::Format;
 use crate::mqtt::{self, Endpoint};
 use crate::sink::Publisher;
 use crate::source::{FileKind, MAX_PAYLOAD, Records, Stop};
 
-/// Rows of the file that are published: few enough to be held, more than a message has.
+/// Rows of the file that are published: few enough to be held, more than a message of a usual sweep has.
 const MOST_ROWS: usize = 1 << 15;
 
 /// A publisher, and the broker it publishes to.
@@ -85,13 +86,13 @@ impl Drop for Feed {
 const PATIENCE: Duration = Duration::from_secs(10);
 
 fn broker(address: SocketAddr) -> Result<Child, String> {
-    let program = std::env::current_exe().map_err(|error| error.to_string())?;
-    let mut command = Command::new(program);
+    let mut command = program()?;
     command.args(["broker", "--listen", &address.to_string()]).stdin(Stdio::null()).stderr(Stdio::null());
-    let broker = command.spawn().map_err(|error| format!("the broker cannot be started: {error}"))?;
+    let mut broker = command.spawn().map_err(|error| format!("the broker cannot be started: {error}"))?;
     let since = Instant::now();
     while TcpStream::connect(address).is_err() {
         if since.elapsed() > PATIENCE {
+            let _ = broker.kill();
             return Err(format!("the broker on {address} did not start within {} s", PATIENCE.as_secs()));
         }
         std::thread::sleep(Duration::from_millis(10));

@@ -194,7 +194,7 @@ impl Rows {
 }
 
 /// This program, for a run of its own.
-fn program() -> Result<Command, String> {
+pub fn program() -> Result<Command, String> {
     std::env::current_exe().map(Command::new).map_err(|error| error.to_string())
 }
 
