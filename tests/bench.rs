@@ -67,7 +67,7 @@ fn a_sweep_runs_over_mqtt_and_beside_peers_and_parts_alone() {
     fs::write(&peer, format!("{told}\n")).unwrap();
     let out = directory.path().join("out");
     let mut command = sweep(&out);
-    command.args(["--over", "file,mqtt", "--time", "1s", "--baselines", "--peer-time", "500ms", "--peer"]);
+    command.args(["--over", "file,mqtt", "--time", "3s", "--baselines", "--peer-time", "30s", "--peer"]);
     command.arg(format!("another=sh {}", peer.display())).assert().success();
     let lines = |name: &str| {
         let mut reader = csv::Reader::from_path(out.join(name)).unwrap();
