@@ -32,15 +32,20 @@ fn kill_one(run: &mut Child, random: &mut ChaCha8Rng) {
     assert!(died.elapsed() < Duration::from_secs(10), "the others stay");
 }
 
-/// Rows go through while the run is killed and started again with another number of workers and processes.
-fn survives_kills(qos: u8, seed: u64) {
+/// Rows go through while the run is killed and started again with another number of workers and processes, over so many
+/// connections.
+fn survives_kills(qos: u8, connections: usize, seed: u64) {
     const ROWS: u64 = 5_000;
     let directory = tempfile::tempdir().unwrap();
     let broker = persistent(&directory);
     let (carrier, out) = (carrier(&directory), directory.path().join("out.csv"));
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let flags: [&[&str]; 4] = [&["-w", "1"], &["-w", "2"], &["-n", "2", "-w", "1"], &["-n", "2", "-w", "2"]];
-    let mut process = Process::subscribed(&mut run(&carrier, broker.port, qos, &out, flags[0]));
+    let connections = format!("source.connections={connections}");
+    let start = |flags: &[&str]| {
+        Process::subscribed(run(&carrier, broker.port, qos, &out, flags).args(["--set", &connections]))
+    };
+    let mut process = start(flags[0]);
     let mut sent = 0;
     for kill in 0..kills() {
         let publisher = {
@@ -52,7 +57,7 @@ fn survives_kills(qos: u8, seed: u64) {
         std::thread::sleep(Duration::from_millis(random.random_range(0..400)));
         kill_one(&mut process.0, &mut random);
         let flags = flags[random.random_range(0..flags.len())];
-        process = Process::subscribed(&mut run(&carrier, broker.port, qos, &out, flags));
+        process = start(flags);
         publisher.join().unwrap();
     }
     wait_until("all rows", || numbers(&out).len() as u64 >= sent);
@@ -66,8 +71,15 @@ fn survives_kills(qos: u8, seed: u64) {
 #[test]
 #[ignore = "needs mosquitto"]
 fn killed_processes_lose_nothing_and_repeat_nothing() {
-    survives_kills(1, 1);
-    survives_kills(2, 2);
+    survives_kills(1, 1, 1);
+    survives_kills(2, 1, 2);
+}
+
+#[test]
+#[ignore = "needs mosquitto"]
+fn several_connections_lose_nothing_and_repeat_nothing() {
+    survives_kills(1, 2, 3);
+    survives_kills(1, 5, 4);
 }
 
 /// A dataflow that tells how far each number is from the one before it, and drops what came already.

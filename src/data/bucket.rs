@@ -65,7 +65,8 @@ struct Span {
 
 /// The rows of one message before they are decoded.
 ///
-/// Arrival stamps and origins stay in the process that read the rows: only its clock can tell their latency.
+/// Arrival stamps and origins do not travel to the workers that serve the rows: latency and dead letters are the first
+/// worker's affair, which a process that reads rows for it sends them as [`Stamps`].
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Bucket {
     /// The message's timely timestamp, from 0.
@@ -89,6 +90,18 @@ pub struct Bucket {
     /// When the bucket was closed, in nanoseconds of the source's monotonic clock.
     #[serde(skip)]
     pub closed: u64,
+}
+
+/// What of a bucket does not travel with it: when and where its rows came in, and which deliveries it ends.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Stamps {
+    arrived: Vec<u64>,
+    positions: Vec<u64>,
+    /// Topics of so many rows each.
+    topics: Vec<(Arc<str>, usize)>,
+    delivered: u64,
+    begun: u64,
+    closed: u64,
 }
 
 impl Bucket {
@@ -152,6 +165,31 @@ impl Bucket {
     pub fn origin(&self, index: usize) -> &Origin {
         &self.origins[index]
     }
+
+    /// What another process needs to know of the rows beside their bytes.
+    pub fn stamps(&self) -> Stamps {
+        let runs = self.origins.chunk_by(|a, b| a.topic == b.topic);
+        Stamps {
+            arrived: self.arrived.clone(),
+            positions: self.origins.iter().map(|origin| origin.position).collect(),
+            topics: runs.map(|run| (run[0].topic.clone(), run.len())).collect(),
+            delivered: self.delivered,
+            begun: self.begun,
+            closed: self.closed,
+        }
+    }
+
+    /// Puts stamps on the rows of a bucket that came without them. `ahead` is how far this process' clock is ahead of
+    /// the one that made them, in nanoseconds.
+    pub fn stamp(&mut self, stamps: Stamps, ahead: i64) {
+        let Stamps { mut arrived, positions, topics, delivered, begun, closed } = stamps;
+        arrived.iter_mut().for_each(|stamp| *stamp = stamp.saturating_add_signed(ahead));
+        let topics = topics.iter().flat_map(|(topic, rows)| std::iter::repeat_n(topic, *rows));
+        let origins = topics.zip(positions).map(|(topic, position)| Origin { topic: topic.clone(), position });
+        (self.arrived, self.origins) = (arrived, origins.collect());
+        (self.delivered, self.begun) = (delivered, begun);
+        self.closed = closed.saturating_add_signed(ahead);
+    }
 }
 
 #[cfg(test)]
@@ -169,5 +207,21 @@ mod tests {
         assert_eq!(bucket.byte_len(), 9);
         assert_eq!(bucket.row(1).header, Some(&b"a,b"[..]));
         assert_eq!(bucket.row(1).bytes, b"3,4");
+    }
+
+    #[test]
+    fn stamps_follow_a_bucket_to_another_clock() {
+        let mut bucket = Bucket::default();
+        for (place, topic) in [(1, "a"), (2, "a"), (3, "b")] {
+            let row = Row { bytes: b"{}", format: Format::Json, header: None };
+            bucket.push(row, 10 * place, Origin { topic: topic.into(), position: place });
+        }
+        (bucket.delivered, bucket.begun, bucket.closed) = (7, 2, 40);
+        let sent = crate::data::to_bytes(&(&bucket, bucket.stamps()));
+        let (mut received, stamps): (Bucket, Stamps) = crate::data::from_bytes(&sent).unwrap();
+        received.stamp(stamps, -15);
+        assert_eq!(received.arrived(), [0, 5, 15]);
+        assert!((0..3).all(|row| received.origin(row) == bucket.origin(row)));
+        assert_eq!((received.delivered, received.begun, received.closed), (7, 2, 25));
     }
 }

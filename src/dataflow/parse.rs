@@ -14,6 +14,7 @@ use super::table::read_tables;
 use super::{Dataflow, Diagnostic, Fitting, StepPlan};
 use crate::data::Schema;
 use crate::mqtt::Endpoint;
+use crate::source::Connections;
 use crate::subtasks::{self, Entry, REGISTRY, Refusal, Role};
 use crate::{sink, source};
 
@@ -56,6 +57,7 @@ pub fn parse(document: Document) -> Result<Dataflow, Diagnostic> {
     let limits = source::Limits { bucket_size: file.buffer.bucket_size, delay: file.buffer.delay };
     let name = file.name.unwrap_or_else(|| stem(&document.path));
     let source_settings = source_settings(&document, &name, file.source.as_ref(), &source, limits)?;
+    let connections = file.source.and_then(|source| source.connections);
     let dataflow = Dataflow {
         name,
         description: file.description.unwrap_or_default(),
@@ -76,6 +78,7 @@ pub fn parse(document: Document) -> Result<Dataflow, Diagnostic> {
         dataflow.steps_to_fit(schema)?;
         dataflow.tables(schema)?;
     }
+    connections.map_or(Ok(()), |connections| check_connections(&dataflow, &connections))?;
     Ok(dataflow)
 }
 
@@ -340,12 +343,45 @@ fn source_settings(
     let endpoint = endpoint.transpose().map_err(wrong)?;
     Ok(source::Settings {
         endpoint,
+        connections: section
+            .and_then(|section| section.connections.as_ref())
+            .map(|connections| connections.get_ref().clone())
+            .unwrap_or_default(),
         limits,
         max_payload: section.map_or(source::MAX_PAYLOAD, |section| section.max_payload),
         connect_timeout: section.and_then(|section| section.connect_timeout),
         reconnect_timeout: section.and_then(|section| section.reconnect_timeout),
         max_rows: None,
     })
+}
+
+/// Whether the connections of a source go together with the rest.
+fn check_connections(dataflow: &Dataflow, connections: &Spanned<Connections>) -> Result<(), Diagnostic> {
+    let refuse = |title: String, help: &str| {
+        Err(dataflow.document.diagnostic(connections.span(), title, "", Some(help.into())))
+    };
+    if let Err(reason) = connections.get_ref().check() {
+        return refuse(reason, "connections = 4, or a list of topics");
+    }
+    if dataflow.source_settings.connections() == 1 {
+        return Ok(());
+    }
+    if !dataflow.source_settings.is_persistent() {
+        return refuse("connections without a session".into(), "add session = true");
+    }
+    if matches!(dataflow.schema, SchemaChoice::Infer) {
+        return refuse("the schema of several connections cannot be inferred".into(), "give it in [schema]");
+    }
+    let streams = dataflow.steps.iter().find(|step| matches!(step.fitting, Fitting::Stream { .. }));
+    let upserts = dataflow.tables.iter().find(|table| table.replaces());
+    let ordered = streams.map(|step| step.label.as_str()).or(upserts.map(|table| table.name()));
+    match ordered.filter(|_| connections.get_ref().mix()) {
+        None => Ok(()),
+        Some(label) => refuse(
+            format!("rows of a station may overtake each other on several connections, and {label} needs their order"),
+            "name the topics of each connection: connections = [\"weather/north/#\", \"weather/south/#\"]",
+        ),
+    }
 }
 
 pub(super) fn sink_settings(
@@ -509,6 +545,30 @@ url = "null"
         assert_eq!(client_id(""), None);
         assert_eq!(client_id("session = true").as_deref(), Some("rowmill-roof"));
         assert_eq!(client_id("session = true\nclient_id = \"mill\"").as_deref(), Some("mill"));
+    }
+
+    #[test]
+    fn connections_go_with_what_needs_no_order_among_them() {
+        let with = |connections: &str, more: &str| {
+            format!("sink.url = \"null\"\n[source]\nurl = \"mqtt://h/t\"\nconnections = {connections}\n{more}")
+        };
+        let stream = "session = true\n[[subtask]]\nuse = \"diff\"\nfit = \"stream\"\n";
+        let upsert = "session = true\n[[table]]\nname = \"t\"\nkey = [\"station\"]\nupsert = [\"station\"]\n";
+        for (connections, more, part) in [
+            ("2", "", "session = true"),
+            ("0", "session = true", "between 1 and 256"),
+            ("\"2\"", "session = true", "a number of connections"),
+            ("2", stream, "diff needs their order"),
+            ("2", upsert, "t needs their order"),
+            ("[\"a\", \"a\"]", "session = true", "a stands twice"),
+        ] {
+            let shown = error(&with(connections, more));
+            assert!(shown.contains(part) && shown.contains("f.toml:4:15"), "{connections} {more}: {shown}");
+        }
+        let good = with("[\"a\", \"b\"]", stream);
+        assert_eq!(Dataflow::from_text("f.toml", &good, &[]).unwrap().source_settings.connections(), 2);
+        let file = [Override::text("--source", "source.url", "x.csv")];
+        assert_eq!(Dataflow::from_text("f.toml", &good, &file).unwrap().source_settings.connections(), 1);
     }
 
     #[test]

@@ -4,9 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de};
+use toml::Spanned;
 
 use crate::data::{Kind, Schema};
 use crate::mqtt::{Endpoint, Password, Qos, Url, tls};
+use crate::source::Connections;
 use crate::{sink, source};
 
 /// Where a message's subtasks run.
@@ -106,6 +108,7 @@ pub(super) struct Source {
     /// Whether the broker keeps a session, under the dataflow's name if no `client_id` is given.
     #[serde(default)]
     pub session: bool,
+    pub connections: Option<Spanned<Connections>>,
     pub ca: Option<PathBuf>,
     pub certificate: Option<PathBuf>,
     pub key: Option<PathBuf>,

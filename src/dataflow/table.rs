@@ -121,6 +121,11 @@ impl TablePlan {
         self.section.name.get_ref()
     }
 
+    /// Whether a row may replace one before it.
+    pub fn replaces(&self) -> bool {
+        !self.section.upsert.is_empty()
+    }
+
     /// Where its changes go.
     pub fn sink(&self) -> Option<&sink::Settings> {
         self.sink.as_ref()

@@ -1,13 +1,15 @@
 //! When a source's deliveries are acknowledged.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::Error;
 use super::checkpoint::{Checkpoint, Progress};
 use super::failure::{Failure, fail};
 use super::ledger::Ledger;
+use super::sources::Sources;
 use super::writer::SharedWriter;
-use crate::source::{Position, Source};
+use crate::source::Coverage;
 
 /// Acknowledges deliveries once their results have left the sink, and the checkpoint knows it.
 pub struct Acknowledgement {
@@ -15,12 +17,13 @@ pub struct Acknowledgement {
     /// A sink is asked to bring its results to safety no more often than this.
     every: Duration,
     last: Option<Instant>,
-    given: u64,
+    /// By connection, the last delivery that was.
+    given: BTreeMap<usize, u64>,
 }
 
 impl Acknowledgement {
     pub fn new(checkpoint: Option<Checkpoint>, every: Duration) -> Acknowledgement {
-        Acknowledgement { checkpoint, every, last: None, given: 0 }
+        Acknowledgement { checkpoint, every, last: None, given: BTreeMap::new() }
     }
 
     pub fn is_due(&self) -> bool {
@@ -28,24 +31,26 @@ impl Acknowledgement {
     }
 
     /// After a failure nothing is acknowledged any more: it will be delivered again.
-    pub fn give(&mut self, source: &Source, ledger: &mut Ledger, writer: &SharedWriter, failure: &Failure) {
-        let (Some(acknowledger), Some(complete)) = (source.acknowledger(), ledger.complete) else { return };
-        if complete.delivered == self.given || failure.borrow().is_some() || !writer.sync() {
+    pub fn give(&mut self, sources: &mut Sources, ledger: &mut Ledger, writer: &SharedWriter, failure: &Failure) {
+        let Some(complete) = ledger.complete else { return };
+        let is_new = |(connection, coverage): (&usize, &Coverage)| {
+            coverage.delivered > self.given.get(connection).copied().unwrap_or_default()
+        };
+        if !ledger.covered.iter().any(is_new) || failure.borrow().is_some() || !writer.sync() {
             return;
         }
         self.last = Some(Instant::now());
         if let Some(checkpoint) = &self.checkpoint {
-            let taken = acknowledger.taken(self.given + 1..=complete.delivered);
-            let next = complete.delivered + 1;
-            let begun = acknowledger.taken(next..=next).first().map(|taken| (*taken, complete.begun));
-            let position = Position { next_epoch: complete.epoch + 1, next_row: complete.next_row, taken, begun };
-            let progress = Progress { length: complete.length, position };
-            if let Err(reason) = checkpoint.commit(&progress, &ledger.memories) {
+            let progress =
+                Progress { length: complete.length, next_epoch: complete.epoch + 1, next_row: complete.next_row };
+            if let Err(reason) = checkpoint.commit(&progress, &ledger.covered, &ledger.memories) {
                 return fail(failure, Error::Checkpoint(reason));
             }
             ledger.memories.clear();
         }
-        acknowledger.complete(complete.delivered);
-        self.given = complete.delivered;
+        for (connection, coverage) in std::mem::take(&mut ledger.covered) {
+            sources.complete(connection, coverage.delivered);
+            self.given.insert(connection, coverage.delivered);
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! What a run has finished for good, so that the next one goes on there: how much of the sink's file counts, which
 //! deliveries it holds, and the numbers of the next epoch and row.
 
+use std::collections::BTreeMap;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -11,18 +12,20 @@ use super::ledger::Memories;
 use super::remember::StepMemory;
 use crate::data::Memory;
 use crate::dataflow::Line;
-use crate::source::{Position, Taken};
+use crate::source::{Connections, Coverage, Position, Taken};
 
 /// Single numbers, by name.
 const NUMBERS: TableDefinition<'_, &str, u64> = TableDefinition::new("numbers");
-/// By packet id, the hash of the publish that had it last.
-const DELIVERIES: TableDefinition<'_, u16, u64> = TableDefinition::new("deliveries");
+/// By connection and packet id, the hash of the publish that had it last.
+const DELIVERIES: TableDefinition<'_, (u64, u16), u64> = TableDefinition::new("deliveries");
+/// By connection, the packet id and hash of the publish of which only the first rows are finished, and how many.
+const BEGUN: TableDefinition<'_, u64, (u16, u64, u64)> = TableDefinition::new("begun");
 /// What steps remember, by the number of the operator and the key.
 const MEMORIES: TableDefinition<'_, (u64, &[u8]), &[u8]> = TableDefinition::new("memories");
 /// A hash a line of the dataflow.
 const DATAFLOW: TableDefinition<'_, u64, u64> = TableDefinition::new("dataflow");
 
-const VERSION: u64 = 2;
+const VERSION: u64 = 3;
 
 /// An open checkpoint; no other run can open it meanwhile.
 pub struct Checkpoint {
@@ -34,7 +37,8 @@ pub struct Checkpoint {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Progress {
     pub length: u64,
-    pub position: Position,
+    pub next_epoch: u64,
+    pub next_row: u64,
 }
 
 /// What a checkpoint holds.
@@ -42,6 +46,8 @@ pub struct Progress {
 pub struct Found {
     /// `None` if nothing was finished.
     pub progress: Option<Progress>,
+    /// By the number of the connection.
+    pub positions: Vec<Position>,
     pub memories: Vec<StepMemory>,
 }
 
@@ -75,6 +81,7 @@ impl Checkpoint {
         let transaction = self.database.begin_write()?;
         {
             transaction.open_table(DELIVERIES)?;
+            transaction.open_table(BEGUN)?;
             transaction.open_table(MEMORIES)?;
             transaction.open_table(NUMBERS)?.insert("version", VERSION)?;
             let mut lines = transaction.open_table(DATAFLOW)?;
@@ -102,20 +109,18 @@ impl Checkpoint {
             return Ok(Err(format!("{path}: the dataflow has changed since ({what}): take it back, or pass --fresh")));
         }
         let Some(length) = number("length")? else { return Ok(Ok(Found::default())) };
-        let deliveries = transaction.open_table(DELIVERIES)?;
-        let taken = |entry: Result<(redb::AccessGuard<'_, u16>, redb::AccessGuard<'_, u64>), redb::StorageError>| {
-            let (packet_id, hash) = entry?;
-            Ok(Taken { packet_id: packet_id.value(), hash: hash.value() })
-        };
-        let taken = deliveries.iter()?.map(taken).collect::<Result<Vec<Taken>, redb::Error>>()?;
-        let begun = match (number("begun rows")?, number("begun packet id")?, number("begun hash")?) {
-            (Some(rows), Some(packet_id), Some(hash)) if rows > 0 => {
-                Some((Taken { packet_id: packet_id as u16, hash }, rows))
-            }
-            _ => None,
-        };
-        let next = (number("next epoch")?.unwrap_or(0), number("next row")?.unwrap_or(0));
-        let position = Position { next_epoch: next.0, next_row: next.1, taken, begun };
+        let (next_epoch, next_row) = (number("next epoch")?.unwrap_or(0), number("next row")?.unwrap_or(0));
+        let mut positions: Vec<Position> = Vec::new();
+        for entry in transaction.open_table(DELIVERIES)?.iter()? {
+            let (key, hash) = entry?;
+            let (connection, packet_id) = key.value();
+            of(&mut positions, connection).taken.push(Taken { packet_id, hash: hash.value() });
+        }
+        for entry in transaction.open_table(BEGUN)?.iter()? {
+            let (connection, begun) = entry?;
+            let (packet_id, hash, rows) = begun.value();
+            of(&mut positions, connection.value()).begun = Some((Taken { packet_id, hash }, rows));
+        }
         let memories = transaction.open_table(MEMORIES)?;
         let memories = memories.iter()?.map(|entry| {
             let (key, state) = entry?;
@@ -123,36 +128,47 @@ impl Checkpoint {
             Ok(StepMemory { operator: operator as usize, memory: Memory { key: key.to_vec(), state } })
         });
         let memories = memories.collect::<Result<Vec<StepMemory>, redb::Error>>()?;
-        Ok(Ok(Found { progress: Some(Progress { length, position }), memories }))
+        let progress = Some(Progress { length, next_epoch, next_row });
+        Ok(Ok(Found { progress, positions, memories }))
     }
 
-    /// Adds what has been finished since; `progress.position.taken` names the new deliveries only, and `memories` what
-    /// has changed.
+    /// Adds what has been finished since: by connection the deliveries that have been taken, and the `memories` that
+    /// have changed.
     ///
     /// # Errors
     /// A file that can't be written.
-    pub fn commit(&self, progress: &Progress, memories: &Memories) -> Result<(), String> {
-        self.write(progress, memories).map_err(|error| format!("{}: {error}", self.path.display()))
+    pub fn commit(
+        &self,
+        progress: &Progress,
+        covered: &BTreeMap<usize, Coverage>,
+        memories: &Memories,
+    ) -> Result<(), String> {
+        self.write(progress, covered, memories).map_err(|error| format!("{}: {error}", self.path.display()))
     }
 
-    fn write(&self, Progress { length, position }: &Progress, memories: &Memories) -> Result<(), redb::Error> {
+    fn write(
+        &self,
+        Progress { length, next_epoch, next_row }: &Progress,
+        covered: &BTreeMap<usize, Coverage>,
+        memories: &Memories,
+    ) -> Result<(), redb::Error> {
         let transaction = self.database.begin_write()?;
         {
             let mut numbers = transaction.open_table(NUMBERS)?;
-            let (begun, rows) = position.begun.unwrap_or_default();
-            for (name, number) in [
-                ("length", *length),
-                ("next epoch", position.next_epoch),
-                ("next row", position.next_row),
-                ("begun rows", rows),
-                ("begun packet id", begun.packet_id.into()),
-                ("begun hash", begun.hash),
-            ] {
+            for (name, number) in [("length", length), ("next epoch", next_epoch), ("next row", next_row)] {
                 numbers.insert(name, number)?;
             }
             let mut deliveries = transaction.open_table(DELIVERIES)?;
-            for Taken { packet_id, hash } in &position.taken {
-                deliveries.insert(packet_id, hash)?;
+            let mut begins = transaction.open_table(BEGUN)?;
+            for (connection, Coverage { taken, begun, .. }) in covered {
+                let connection = *connection as u64;
+                for Taken { packet_id, hash } in taken {
+                    deliveries.insert((connection, *packet_id), hash)?;
+                }
+                match begun {
+                    Some((of, rows)) => begins.insert(connection, (of.packet_id, of.hash, *rows))?,
+                    None => begins.remove(connection)?,
+                };
             }
             let mut kept = transaction.open_table(MEMORIES)?;
             for ((operator, key), state) in memories {
@@ -166,6 +182,15 @@ impl Checkpoint {
         }
         Ok(transaction.commit()?)
     }
+}
+
+/// The position of a connection among those that have been found.
+fn of(positions: &mut Vec<Position>, connection: u64) -> &mut Position {
+    let number = connection.min(Connections::MOST as u64) as usize;
+    if positions.len() <= number {
+        positions.resize_with(number + 1, Position::default);
+    }
+    &mut positions[number]
 }
 
 /// What `open` gives; `None` where it panics, as redb does on some damaged files.
@@ -212,27 +237,27 @@ mod tests {
         let (checkpoint, found) = Checkpoint::open(&path, &dataflow).unwrap();
         assert_eq!(found, Found::default());
         assert!(Checkpoint::open(&path, &dataflow).err().unwrap().contains("another run"));
-        let at = |length, packet_id| Progress {
-            length,
-            position: Position {
-                next_epoch: 3,
-                next_row: 7,
-                taken: vec![Taken { packet_id, hash: 9 }],
-                begun: Some((Taken { packet_id: 5, hash: 8 }, 2)),
-            },
+        let at = |length| Progress { length, next_epoch: 3, next_row: 7 };
+        let taken = |packet_id| Taken { packet_id, hash: 9 };
+        let covered = |packet_id, begun| {
+            let coverage = Coverage { delivered: 1, taken: vec![taken(packet_id)], begun };
+            BTreeMap::from([(0, coverage.clone()), (2, coverage)])
         };
+        let begun = Some((Taken { packet_id: 5, hash: 8 }, 2));
         let memories = |states: [&[u8]; 2]| {
             (0..).zip(states).map(|(key, state)| ((3, vec![key]), state.to_vec())).collect::<Memories>()
         };
-        checkpoint.commit(&at(10, 1), &memories([b"a", b"b"])).unwrap();
-        checkpoint.commit(&at(20, 2), &memories([b"", b"c"])).unwrap();
+        checkpoint.commit(&at(10), &covered(1, begun), &memories([b"a", b"b"])).unwrap();
+        let mut later = covered(2, None);
+        later.get_mut(&2).unwrap().begun = begun;
+        checkpoint.commit(&at(20), &later, &memories([b"", b"c"])).unwrap();
         drop(checkpoint);
         let (_, found) = Checkpoint::open(&path, &dataflow).unwrap();
         let memory = Memory { key: vec![1], state: b"c".to_vec() };
         assert_eq!(found.memories, [StepMemory { operator: 3, memory }]);
-        let mut expected = at(20, 1);
-        expected.position.taken.push(Taken { packet_id: 2, hash: 9 });
-        assert_eq!(found.progress, Some(expected));
+        assert_eq!(found.progress, Some(at(20)));
+        let position = |begun| Position { taken: vec![taken(1), taken(2)], begun };
+        assert_eq!(found.positions, [position(None), Position::default(), position(begun)]);
         let refused = |dataflow: &[Line]| Checkpoint::open(&path, dataflow).err().unwrap();
         assert!(refused(&[line(1), line(4)]).contains("line 4"));
         assert!(refused(&[line(1)]).contains("shorter"));

@@ -54,7 +54,8 @@ impl Cluster {
 /// What timely's workers are made of.
 type Connected = (Vec<AllocatorBuilder>, Box<dyn Any + Send>);
 
-/// timely panics when another process goes away: say so and end, instead of a trace and a hanging worker.
+/// timely panics when another process goes away: say so and end, instead of a trace and a hanging worker. A worker that
+/// panics itself ends its process, too: the others would wait for it.
 pub(super) fn explain_lost_peers() {
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(|| {
@@ -66,6 +67,9 @@ pub(super) fn explain_lost_peers() {
                 std::process::exit(1);
             }
             usual(info);
+            if std::thread::current().name().is_some_and(|name| name.starts_with("timely:work")) {
+                std::process::exit(1);
+            }
         }));
     });
 }

@@ -8,11 +8,13 @@ use super::Options;
 use super::gather::Measured;
 use super::parcel::Receipt;
 use super::remember::StepMemory;
+use super::sources::Arrival;
 use super::stages::{Stage, named_operators};
 use crate::data::Bucket;
 use crate::dataflow::Dataflow;
 use crate::measure::{Histogram, Latency, Report, Service, ServiceTimes};
 use crate::sink::DeadLetter;
+use crate::source::Coverage;
 
 /// Bytes of rows in flight; past it the source waits.
 const MAX_BYTES: usize = 64 << 20;
@@ -21,10 +23,14 @@ const MAX_BYTES: usize = 64 << 20;
 #[derive(Default)]
 pub struct Ledger {
     pub labels: Vec<String>,
-    in_flight: VecDeque<Arc<Bucket>>,
+    in_flight: VecDeque<InFlight>,
     bytes: usize,
     /// What is complete, and written.
     pub complete: Option<Complete>,
+    /// By connection, the deliveries of what is complete, as far as they are not in the checkpoint yet.
+    pub covered: BTreeMap<usize, Coverage>,
+    /// Those of later epochs.
+    covering: Vec<(usize, Coverage)>,
     /// The first epochs in flight, those that are settled already: what was written, and what steps told.
     settled: VecDeque<Settled>,
     /// Whether steps or tables remember: only an epoch after which they have told all is complete.
@@ -61,6 +67,13 @@ struct Settled {
     memories: Vec<StepMemory>,
 }
 
+/// A bucket in the dataflow, and the deliveries of its connection that end in it.
+struct InFlight {
+    bucket: Arc<Bucket>,
+    connection: usize,
+    coverage: Coverage,
+}
+
 /// The last epoch of those that are complete in turn.
 #[derive(Clone, Copy, Debug)]
 pub struct Complete {
@@ -68,10 +81,6 @@ pub struct Complete {
     pub length: u64,
     pub epoch: u64,
     pub next_row: u64,
-    /// The last delivery with all its rows in there.
-    pub delivered: u64,
-    /// Rows of the one after it that are.
-    pub begun: u64,
 }
 
 impl Ledger {
@@ -85,11 +94,14 @@ impl Ledger {
         self.in_flight.len() < max_epochs && (self.bytes < MAX_BYTES || self.in_flight.is_empty())
     }
 
-    pub fn enter(&mut self, bucket: Arc<Bucket>) {
+    /// Takes in a bucket; what is sent on its way.
+    pub fn enter(&mut self, Arrival { bucket, connection, coverage }: Arrival) -> Arc<Bucket> {
         self.rows_in += bucket.len() as u64;
         self.messages += 1;
         self.bytes += bucket.byte_len();
-        self.in_flight.push_back(bucket);
+        let bucket = Arc::new(bucket);
+        self.in_flight.push_back(InFlight { bucket: bucket.clone(), connection, coverage });
+        bucket
     }
 
     /// Messages in the dataflow.
@@ -115,14 +127,19 @@ impl Ledger {
 
     /// The bucket of an epoch in flight.
     pub fn bucket(&self, epoch: u64) -> Option<Arc<Bucket>> {
-        let first = self.in_flight.front()?.epoch;
-        self.in_flight.get(usize::try_from(epoch.checked_sub(first)?).ok()?).cloned()
+        let first = self.in_flight.front()?.bucket.epoch;
+        let entry = self.in_flight.get(usize::try_from(epoch.checked_sub(first)?).ok()?)?;
+        Some(entry.bucket.clone())
     }
 
     /// Records the latency of all epochs that are complete `now`.
     pub fn record_complete(&mut self, now: u64, is_complete: impl Fn(u64) -> bool) {
-        while let Some(bucket) = self.in_flight.pop_front_if(|bucket| is_complete(bucket.epoch)) {
+        while let Some(entry) = self.in_flight.pop_front_if(|entry| is_complete(entry.bucket.epoch)) {
+            let InFlight { bucket, connection, coverage } = entry;
             self.bytes -= bucket.byte_len();
+            if coverage != Coverage::default() {
+                self.covering.push((connection, coverage));
+            }
             let Settled { written, memories } = self.settled.pop_front().unwrap_or_default();
             self.gap |= written.is_none();
             self.told.extend(memories);
@@ -134,9 +151,10 @@ impl Ledger {
                     length,
                     epoch: bucket.epoch,
                     next_row: bucket.first_row + bucket.len() as u64,
-                    delivered: bucket.delivered,
-                    begun: bucket.begun,
                 });
+                for (connection, coverage) in self.covering.drain(..) {
+                    self.covered.entry(connection).or_default().extend(coverage);
+                }
             }
             self.rows_done += bucket.len() as u64;
             self.latency.message.record(now.saturating_sub(bucket.closed), 1);

@@ -12,12 +12,16 @@ mod identity;
 mod in_order;
 mod launcher;
 mod ledger;
+mod letter;
 mod outlet;
 mod overload;
 mod parcel;
+mod post;
 mod preview;
 pub mod query;
+mod reader;
 mod remember;
+mod sources;
 mod stages;
 mod start;
 mod tables;
@@ -131,7 +135,9 @@ pub enum Error {
 /// # Errors
 /// The first error of this process' workers.
 pub fn run(dataflow: Dataflow, options: Options) -> Result<Option<Report>, Error> {
-    cluster::explain_lost_peers();
+    if options.cluster.processes() > 1 {
+        cluster::explain_lost_peers();
+    }
     launcher::end_with_launcher()?;
     let start = if options.cluster.process == 0 { Some(Start::find(&dataflow, &options)?) } else { None };
     let start = Mutex::new(start);

@@ -15,7 +15,10 @@ pub struct Start {
     pub checkpoint: Option<Checkpoint>,
     /// What becomes of the sink's file.
     pub existing: Existing,
-    pub position: Position,
+    pub next_epoch: u64,
+    pub next_row: u64,
+    /// Of each connection, as far as it has one.
+    pub positions: Vec<Position>,
     /// What steps and tables remembered then.
     pub memories: Vec<StepMemory>,
 }
@@ -29,7 +32,7 @@ impl Start {
     pub fn find(dataflow: &Dataflow, options: &Options) -> Result<Start, Error> {
         let existing = existing(dataflow, options);
         let Some(path) = dataflow.checkpoint() else {
-            return Ok(Start { checkpoint: None, existing, position: Position::default(), memories: Vec::new() });
+            return Ok(Start::at_the_beginning(existing));
         };
         if options.fresh && path.exists() {
             std::fs::remove_file(&path)
@@ -45,12 +48,18 @@ impl Start {
             dataflow.sink.check(existing)?;
         }
         let (checkpoint, found) = Checkpoint::open(path, &dataflow.lines()).map_err(Error::Checkpoint)?;
-        let (existing, position) = match found.progress {
-            Some(Progress { length, position }) => (Existing::Resume(length), position),
-            // Nothing was acknowledged: what the file may hold comes again.
-            None => (if first { existing } else { Existing::Replace }, Position::default()),
-        };
-        Ok(Start { checkpoint: Some(checkpoint), existing, position, memories: found.memories })
+        let beginning = Start::at_the_beginning(if first { existing } else { Existing::Replace });
+        let beginning = Start { checkpoint: Some(checkpoint), ..beginning };
+        // Without progress nothing was acknowledged: what the file may hold comes again.
+        let Some(Progress { length, next_epoch, next_row }) = found.progress else { return Ok(beginning) };
+        let existing = Existing::Resume(length);
+        let (positions, memories) = (found.positions, found.memories);
+        Ok(Start { existing, next_epoch, next_row, positions, memories, ..beginning })
+    }
+
+    fn at_the_beginning(existing: Existing) -> Start {
+        let (positions, memories) = (Vec::new(), Vec::new());
+        Start { checkpoint: None, existing, next_epoch: 0, next_row: 0, positions, memories }
     }
 }
 

@@ -3,14 +3,12 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::Receiver;
-
 use super::ledger::Ledger;
+use super::sources::Backlog;
 use super::overload::{Overload, Seen};
 use super::stages::{Stage, named_operators};
 use super::tap::Tap;
 use super::{Options, Times};
-use crate::data::Bucket;
 use crate::dataflow::{Dataflow, TablePlan};
 use crate::measure::{Latency, Live, Moment, Sample, SubtaskTime, TableAt, now_ms};
 
@@ -69,7 +67,7 @@ impl Watch {
         }
     }
 
-    pub fn look(&mut self, ledger: &Ledger, workers: usize, queue: &Receiver<Bucket>, showing: &Showing<'_>) {
+    pub fn look(&mut self, ledger: &Ledger, workers: usize, backlog: Backlog, showing: &Showing<'_>) {
         if let Some(on_progress) = &showing.options.on_progress
             && self.last.elapsed() >= PROGRESS
         {
@@ -85,19 +83,19 @@ impl Watch {
             (self.last, self.rows) = (Instant::now(), ledger.rows_done);
         }
         if let Some(overload) = self.overload.as_mut().filter(|overload| overload.is_due())
-            && let Some(warning) = overload.look(seen(ledger, queue))
+            && let Some(warning) = overload.look(seen(ledger, backlog))
         {
             tracing::warn!("{warning}");
         }
         if self.last_live.elapsed() >= LIVE {
-            self.show(ledger, workers, queue, showing);
+            self.show(ledger, workers, backlog, showing);
         }
     }
 
     /// Shows it in full, if somebody looks.
-    pub fn show(&mut self, ledger: &Ledger, workers: usize, queue: &Receiver<Bucket>, showing: &Showing<'_>) {
+    pub fn show(&mut self, ledger: &Ledger, workers: usize, backlog: Backlog, showing: &Showing<'_>) {
         let Some(on_live) = &showing.options.on_live else { return };
-        let now = self.moment(ledger, workers, queue);
+        let now = self.moment(ledger, workers, backlog);
         if self.history.len() == Live::HISTORY {
             self.history.pop_front();
         }
@@ -121,8 +119,8 @@ impl Watch {
             dead_letters: ledger.dead_letters,
             messages: ledger.messages,
             in_flight: ledger.in_flight(),
-            queued: queue.len(),
-            queue_capacity: queue.capacity().unwrap_or_default(),
+            queued: backlog.buckets,
+            queue_capacity: backlog.capacity,
             now,
             service_row: (&ledger.service_row).into(),
             service_message: (&ledger.service_message).into(),
@@ -138,7 +136,7 @@ impl Watch {
     }
 
     /// What happened since the last one.
-    fn moment(&mut self, ledger: &Ledger, workers: usize, queue: &Receiver<Bucket>) -> Moment {
+    fn moment(&mut self, ledger: &Ledger, workers: usize, backlog: Backlog) -> Moment {
         let (rows_per_second, rho) = rates(ledger, self.live_rows, self.last_live, workers);
         let row = ledger.latency.row.since(&self.live_latency.row);
         let message = ledger.latency.message.since(&self.live_latency.message);
@@ -148,7 +146,7 @@ impl Watch {
             seconds: self.started.elapsed().as_secs_f64(),
             rows_per_second,
             rho,
-            waiting: ledger.in_flight() + queue.len(),
+            waiting: ledger.in_flight() + backlog.buckets,
             row_p50: row.inner().value_at_quantile(0.5),
             row_p99: row.inner().value_at_quantile(0.99),
             message_p50: message.inner().value_at_quantile(0.5),
@@ -165,12 +163,12 @@ fn rates(ledger: &Ledger, rows: u64, since: Instant, workers: usize) -> (f64, f6
     (rows_per_second, rows_per_second * service / workers as f64)
 }
 
-fn seen(ledger: &Ledger, queue: &Receiver<Bucket>) -> Seen {
+fn seen(ledger: &Ledger, backlog: Backlog) -> Seen {
     let rows_a_message = ledger.rows_in as f64 / ledger.messages.max(1) as f64;
     Seen {
         at: Instant::now(),
-        held_back: queue.is_full(),
-        arrived: ledger.rows_in as f64 + queue.len() as f64 * rows_a_message,
+        held_back: backlog.full,
+        arrived: ledger.rows_in as f64 + backlog.buckets as f64 * rows_a_message,
         done: ledger.rows_done,
         service: ledger.service_row.inner().mean() / 1e9,
     }

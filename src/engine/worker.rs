@@ -15,8 +15,12 @@ use super::gather::{Gather, Measured};
 use super::graph::{self, Ends, Plan};
 use super::identity;
 use super::ledger::Ledger;
+use super::letter::Letter;
 use super::overload::Overload;
+use super::post::Post;
+use super::reader::Reader;
 use super::remember;
+use super::sources::{Arrival, Sources};
 use super::stages::stages;
 use super::start::{Start, existing};
 use super::tables::{Kept, Tables};
@@ -25,15 +29,17 @@ use super::tell::tell;
 use super::watch::{Showing, Watch};
 use super::writer::SharedWriter;
 use super::{Cluster, Error, Options};
-use crate::data::{Bucket, Clock, Schema};
+use crate::data::{Clock, Schema};
 use crate::dataflow::{Dataflow, SchemaChoice};
 use crate::measure::{Report, ServiceTimes, peak_memory_bytes};
 use crate::sink;
-use crate::source::{self, Pace, Source};
+use crate::source::{self, Pace};
 
 /// Dead letters that a run shows.
 const KEPT_LETTERS: usize = 20;
 const PARK: Duration = Duration::from_millis(50);
+/// How often a source is asked whether it is ready.
+const READY: Duration = Duration::from_millis(1);
 
 /// Runs one worker; the first one returns the report.
 pub fn run(
@@ -50,10 +56,10 @@ pub fn run(
     let failure = Failure::default();
     let existing = start.as_ref().map_or_else(|| existing(dataflow, options), |start| start.existing);
     let memories = start.as_ref().map_or(Vec::new(), |start| start.memories.clone());
-    let mut intake = start.map(|start| Intake::start(dataflow, options, clock, start));
+    let (mut intake, reader) = read(worker, dataflow, options, clock, start);
     let Some(schema) = agree_on_schema(worker, dataflow, options, intake.as_mut(), &failure) else {
         options.stop.now();
-        let ended = intake.map_or(Ok(()), Intake::end);
+        let ended = intake.map_or(Ok(()), |intake| intake.end(worker));
         return failure.take().map_or(ended.map(|()| None), Err);
     };
     let first_in_process = worker.index() / options.cluster.workers * options.cluster.workers;
@@ -88,24 +94,49 @@ pub fn run(
         }
         None => {
             drop(ends.inputs);
+            if let Some(Err(error)) = reader.map(|reader| reader.run(worker)) {
+                fail(&failure, error);
+            }
             worker.step_or_park_while(None, || !ends.probe.done());
         }
+    }
+    let duration = intake.as_ref().map(|intake| intake.duration());
+    if let Err(error) = intake.map_or(Ok(()), |intake| intake.end(worker)) {
+        fail(&failure, error);
     }
     let measured = Measured {
         times: times.take(),
         peak_memory_bytes: if worker.index() == first_in_process { peak_memory_bytes() } else { 0 },
     };
     let measured = gather.finish(worker, measured);
-    let duration = intake.as_ref().map(|intake| intake.duration());
-    if let Err(error) = intake.map_or(Ok(()), Intake::end) {
-        fail(&failure, error);
-    }
     match failure.take() {
         None | Some(Error::Sink(sink::Error::BrokenPipe)) => {}
         Some(error) => return Err(error),
     }
     let report = |duration| ledger.take().report(dataflow, options, worker.peers(), &plan.stages, &measured, duration);
     Ok(duration.map(report))
+}
+
+/// Starts to read: the first worker gets the rows, which the first workers of other processes read for it if the source
+/// has several connections.
+fn read(
+    worker: &mut Worker,
+    dataflow: &Dataflow,
+    options: &Options,
+    clock: Clock,
+    start: Option<Start>,
+) -> (Option<Intake>, Option<Reader>) {
+    let cluster = &options.cluster;
+    let shared = cluster.processes() > 1 && dataflow.source_settings.connections() > 1;
+    let positions = start.as_ref().map_or(Vec::new(), |start| start.positions.clone());
+    let positions = if shared { tell(worker, positions) } else { positions };
+    let post = shared.then(|| Post::build(worker));
+    if let Some(start) = start {
+        return (Some(Intake::start(post, dataflow, options, clock, start)), None);
+    }
+    let reads = worker.index().is_multiple_of(cluster.workers) && cluster.process < dataflow.source_settings.connections();
+    let reader = post.filter(|_| reads).map(|post| Reader::start(post, dataflow, options, clock, &positions));
+    (None, reader)
 }
 
 /// The schema all workers build the graph with; `None` if the run ends before it begins.
@@ -121,7 +152,8 @@ fn agree_on_schema(
     }
     let found = intake.and_then(|intake| {
         let infer = source::infer(&dataflow.source, dataflow.source_settings.max_payload);
-        let found = infer.map(|schema| schema.or_else(|| intake.peek(options).map(source::infer_bucket)));
+        let peek = || intake.peek(worker, options).map(|arrival| source::infer_bucket(&arrival.bucket));
+        let found = infer.map(|schema| schema.or_else(peek));
         found.map_err(|error| fail(failure, error)).ok().flatten()
     });
     tell(worker, found)
@@ -155,29 +187,31 @@ impl Snapshots {
 
 /// The source and what of it is in flight, on the first worker.
 struct Intake {
-    source: Source,
+    sources: Sources,
     acknowledgement: Acknowledgement,
     /// When steps and tables tell what they remember, if it is kept.
     snapshots: Option<Snapshots>,
-    /// The first one of this run.
-    next_epoch: u64,
     clock: Clock,
-    peeked: Option<Bucket>,
+    peeked: Option<Arrival>,
     started: Instant,
     finished: Option<Instant>,
     max_epochs: usize,
 }
 
 impl Intake {
-    fn start(dataflow: &Dataflow, options: &Options, clock: Clock, start: Start) -> Intake {
-        let (settings, every) = (dataflow.source_settings.clone(), dataflow.checkpoint_every);
-        let max_epochs = max_epochs(&options.cluster, settings.limits.bucket_size);
-        let waker = std::thread::current();
-        let source = Source::start(&dataflow.source, settings, &start.position, clock, options.stop.clone(), waker);
+    fn start(
+        post: Option<Post<Letter>>,
+        dataflow: &Dataflow,
+        options: &Options,
+        clock: Clock,
+        start: Start,
+    ) -> Intake {
+        let every = dataflow.checkpoint_every;
+        let max_epochs = max_epochs(&options.cluster, dataflow.source_settings.limits.bucket_size);
+        let sources = Sources::start(post, dataflow, options, clock, &start.positions);
         Intake {
-            source,
+            sources: sources.starting_at(start.next_epoch, start.next_row),
             snapshots: (start.checkpoint.is_some() && dataflow.remembers()).then_some(Snapshots { every, last: None }),
-            next_epoch: start.position.next_epoch,
             acknowledgement: Acknowledgement::new(start.checkpoint, every),
             clock,
             peeked: None,
@@ -188,23 +222,24 @@ impl Intake {
     }
 
     /// Waits for the first bucket.
-    fn peek(&mut self, options: &Options) -> Option<&Bucket> {
-        self.tell_ready(options);
-        self.peeked = self.source.buckets.recv().ok();
+    fn peek(&mut self, worker: &mut Worker, options: &Options) -> Option<&Arrival> {
+        self.tell_ready(worker, options);
+        self.peeked = self.sources.first();
         self.peeked.as_ref()
     }
 
-    fn tell_ready(&mut self, options: &Options) {
+    fn tell_ready(&mut self, worker: &mut Worker, options: &Options) {
         if let Some(on_ready) = &options.on_ready {
-            // Disconnected means that the source has nothing to wait for.
-            let _ = self.source.ready.recv();
+            while !self.sources.are_ready() {
+                worker.step_or_park(Some(READY));
+            }
             self.started = Instant::now();
             on_ready();
         }
     }
 
-    fn next(&mut self) -> Result<Bucket, TryRecvError> {
-        self.peeked.take().map_or_else(|| self.source.buckets.try_recv(), Ok)
+    fn next(&mut self) -> Result<Arrival, TryRecvError> {
+        self.peeked.take().map_or_else(|| self.sources.try_next(), Ok)
     }
 
     /// Feeds the graph until the source ends and all is complete.
@@ -218,12 +253,13 @@ impl Intake {
         failure: &Failure,
     ) {
         let options = showing.options;
+        let first_epoch = self.peeked.as_ref().map_or(self.sources.next_epoch(), |peeked| peeked.bucket.epoch);
         if self.peeked.is_none() {
-            self.tell_ready(options);
+            self.tell_ready(worker, options);
         }
         let Ends { inputs, probe } = ends;
         let mut inputs = Some(inputs);
-        inputs.iter_mut().for_each(|inputs| inputs.start_at(self.next_epoch));
+        inputs.iter_mut().for_each(|inputs| inputs.start_at(first_epoch));
         let paced = showing.dataflow.source.pace();
         let overload = paced.map(|Pace { rows_per_second }| Overload::new(worker.peers(), rows_per_second));
         let mut watch = Watch::new(self.started, overload);
@@ -234,12 +270,10 @@ impl Intake {
             }
             while let Some(open) = inputs.as_mut().filter(|_| ledger.borrow().has_room(self.max_epochs)) {
                 match self.next() {
-                    Ok(mut bucket) => {
-                        let last = self.source.buckets.is_empty();
-                        bucket.snapshot = self.snapshots.as_mut().is_some_and(|snapshots| snapshots.take(last));
-                        let bucket = Arc::new(bucket);
-                        ledger.borrow_mut().enter(bucket.clone());
-                        open.send(bucket);
+                    Ok(mut arrival) => {
+                        let last = self.sources.backlog().buckets == 0;
+                        arrival.bucket.snapshot = self.snapshots.as_mut().is_some_and(|snapshots| snapshots.take(last));
+                        open.send(ledger.borrow_mut().enter(arrival));
                     }
                     Err(TryRecvError::Empty) => break,
                     Err(TryRecvError::Disconnected) => inputs = None,
@@ -249,21 +283,21 @@ impl Intake {
             let now = self.clock.now();
             ledger.borrow_mut().record_complete(now, |epoch| !probe.less_equal(&epoch));
             if self.acknowledgement.is_due() {
-                self.acknowledgement.give(&self.source, &mut ledger.borrow_mut(), writer, failure);
+                self.acknowledgement.give(&mut self.sources, &mut ledger.borrow_mut(), writer, failure);
             }
-            watch.look(&ledger.borrow(), worker.peers(), &self.source.buckets, showing);
+            watch.look(&ledger.borrow(), worker.peers(), self.sources.backlog(), showing);
         }
         ledger.borrow_mut().record_complete(self.clock.now(), |_| true);
         self.finished = Some(Instant::now());
-        watch.show(&ledger.borrow(), worker.peers(), &self.source.buckets, showing);
-        self.acknowledgement.give(&self.source, &mut ledger.borrow_mut(), writer, failure);
+        watch.show(&ledger.borrow(), worker.peers(), self.sources.backlog(), showing);
+        self.acknowledgement.give(&mut self.sources, &mut ledger.borrow_mut(), writer, failure);
     }
 
     fn duration(&self) -> Duration {
         self.finished.unwrap_or_else(Instant::now) - self.started
     }
 
-    fn end(self) -> Result<(), Error> {
-        Ok(self.source.join()?)
+    fn end(self, worker: &mut Worker) -> Result<(), Error> {
+        self.sources.end(worker)
     }
 }

@@ -13,12 +13,11 @@ pub struct Limits {
     pub delay: Duration,
 }
 
-/// The bucket that is open, and the numbers of the next epoch and row.
+/// The bucket that is open. Its epoch and the number of its first row are given where the buckets of all connections
+/// come together.
 pub struct Buffer {
     limits: Limits,
     open: Bucket,
-    next_epoch: u64,
-    next_row: u64,
     rows_left: u64,
     delivered: u64,
     /// Rows so far of the delivery that is being taken in, if one is.
@@ -31,18 +30,10 @@ impl Buffer {
         Buffer {
             limits,
             open: Bucket::default(),
-            next_epoch: 0,
-            next_row: 0,
             rows_left: max_rows.unwrap_or(u64::MAX),
             delivered: 0,
             begun: None,
         }
-    }
-
-    /// Goes on where an earlier run ended.
-    pub fn starting_at(mut self, next_epoch: u64, next_row: u64) -> Buffer {
-        (self.next_epoch, self.next_row) = (next_epoch, next_row);
-        self
     }
 
     /// The rows that follow are those of a delivery, until it is [`delivered`](Buffer::delivered); an earlier run has
@@ -65,11 +56,7 @@ impl Buffer {
         if self.rows_left == 0 {
             return None;
         }
-        if self.open.is_empty() {
-            self.open = Bucket::new(self.next_epoch, self.next_row);
-        }
         self.open.push(row, arrived, origin);
-        self.next_row += 1;
         self.begun = self.begun.map(|rows| rows + 1);
         self.rows_left -= 1;
         if self.open.len() < self.limits.bucket_size { None } else { self.close(clock) }
@@ -97,7 +84,6 @@ impl Buffer {
         if self.open.is_empty() {
             return None;
         }
-        self.next_epoch += 1;
         let mut bucket = std::mem::take(&mut self.open);
         (bucket.delivered, bucket.begun) = (self.delivered, self.begun.unwrap_or(0));
         bucket.closed = clock.now();
@@ -112,8 +98,12 @@ mod tests {
     use proptest::prelude::*;
 
     fn push(buffer: &mut Buffer, clock: Clock) -> Option<Bucket> {
+        push_at(buffer, clock, 1)
+    }
+
+    fn push_at(buffer: &mut Buffer, clock: Clock, position: u64) -> Option<Bucket> {
         let row = Row { bytes: b"{}", format: Format::Json, header: None };
-        buffer.push(row, clock.now(), Origin { topic: "t".into(), position: 1 }, clock)
+        buffer.push(row, clock.now(), Origin { topic: "t".into(), position }, clock)
     }
 
     proptest! {
@@ -123,19 +113,15 @@ mod tests {
             let mut buffer = Buffer::new(Limits { bucket_size, delay: Duration::ZERO }, None);
             let mut buckets = Vec::new();
             for row in 0..rows {
-                buckets.extend(push(&mut buffer, clock));
+                buckets.extend(push_at(&mut buffer, clock, row + 1));
                 if row % flush == 0 {
                     buckets.extend(buffer.close(clock));
                 }
             }
             buckets.extend(buffer.close(clock));
-            let mut next_row = 0;
-            for (epoch, bucket) in buckets.iter().enumerate() {
-                prop_assert_eq!((bucket.epoch, bucket.first_row), (epoch as u64, next_row));
-                prop_assert!((1..=bucket_size).contains(&bucket.len()));
-                next_row += bucket.len() as u64;
-            }
-            prop_assert_eq!(next_row, rows);
+            prop_assert!(buckets.iter().all(|bucket| (1..=bucket_size).contains(&bucket.len())));
+            let positions = buckets.iter().flat_map(|bucket| (0..bucket.len()).map(|row| bucket.origin(row).position));
+            prop_assert!(positions.eq(1..=rows));
         }
     }
 

@@ -4,7 +4,8 @@
 //! Nothing here knows of threads or of MQTT's client, so that the tests can play the broker.
 
 use std::collections::{HashMap, VecDeque};
-use std::ops::RangeInclusive;
+
+use serde::{Deserialize, Serialize};
 
 /// Publishes with an acknowledgement to come. `P` is what the acknowledgement needs.
 pub struct Deliveries<P> {
@@ -18,6 +19,8 @@ pub struct Deliveries<P> {
     waiting: VecDeque<(u64, P)>,
     /// By packet id, the publish that had it last in this session.
     known: HashMap<u16, Known>,
+    /// New ones, in the order of their numbers, until somebody asks for them.
+    unasked: VecDeque<(u64, Taken)>,
 }
 
 struct Known {
@@ -40,12 +43,19 @@ pub struct Delivery<P> {
 
 impl<P> Default for Deliveries<P> {
     fn default() -> Deliveries<P> {
-        Deliveries { connection: 0, newest: 0, completed: 0, waiting: VecDeque::new(), known: HashMap::new() }
+        Deliveries {
+            connection: 0,
+            newest: 0,
+            completed: 0,
+            waiting: VecDeque::new(),
+            known: HashMap::new(),
+            unasked: VecDeque::new(),
+        }
     }
 }
 
 /// A publish whose rows have been taken, as it can be known again.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Taken {
     pub packet_id: u16,
     /// Of topic and payload.
@@ -59,11 +69,11 @@ impl<P> Deliveries<P> {
         Deliveries { known: known.collect(), ..Deliveries::default() }
     }
 
-    /// The publishes with these numbers, as far as their packet ids are still theirs: at least until they are
-    /// acknowledged.
-    pub fn taken(&self, numbers: RangeInclusive<u64>) -> Vec<Taken> {
-        let known = self.known.iter().filter(|(_, known)| numbers.contains(&known.number));
-        known.map(|(packet_id, known)| Taken { packet_id: *packet_id, hash: known.hash }).collect()
+    /// The publishes up to `number` that nobody has asked for yet, and the one after it, if it has come.
+    pub fn take_up_to(&mut self, number: u64) -> (Vec<Taken>, Option<Taken>) {
+        let taken = std::iter::from_fn(|| self.unasked.pop_front_if(|(newest, _)| *newest <= number));
+        let taken = taken.map(|(_, taken)| taken).collect();
+        (taken, self.unasked.front().filter(|(next, _)| *next == number + 1).map(|(_, next)| *next))
     }
 
     /// A new connection, which the broker may have joined to the session of the last one. It delivers again what was
@@ -72,6 +82,7 @@ impl<P> Deliveries<P> {
         self.waiting.clear();
         if !same_session {
             self.known.clear();
+            self.unasked.clear();
         }
         self.connection += 1;
         self.connection
@@ -85,6 +96,7 @@ impl<P> Deliveries<P> {
             Some(known) => (known.number, false),
             None => {
                 self.newest += 1;
+                self.unasked.push_back((self.newest, Taken { packet_id, hash }));
                 (self.newest, true)
             }
         };
@@ -241,7 +253,11 @@ mod tests {
             true
         });
         assert_eq!(sent, [4]);
-        assert_eq!(deliveries.taken(1..=1), [Taken { packet_id: 5, hash: 6 }]);
+        let (new, next) = (Taken { packet_id: 5, hash: 6 }, Taken { packet_id: 4, hash: 7 });
+        assert_eq!(deliveries.arrive(delivery(connection, 4, false, 7)), Some(2));
+        assert_eq!(deliveries.take_up_to(0), (vec![], Some(new)));
+        assert_eq!(deliveries.take_up_to(1), (vec![new], Some(next)));
+        assert_eq!(deliveries.take_up_to(1), (vec![], Some(next)));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Where rows come from: a thread of its own reads them, and hands on closed buckets.
 
 mod buffer;
+mod connections;
 mod deliveries;
 mod file;
 mod generate;
@@ -10,16 +11,19 @@ pub(crate) mod records;
 mod schedule;
 mod url;
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::{Receiver, Sender, TryRecvError};
+use serde::{Deserialize, Serialize};
 
 use crate::data::{Bucket, Clock, Inference, Schema};
 use crate::mqtt::Endpoint;
 pub use buffer::{Buffer, Limits};
+pub use connections::Connections;
 pub use deliveries::Taken;
 pub use generate::{Generator, Record};
 pub use mqtt::Acknowledger;
@@ -57,6 +61,8 @@ pub enum Error {
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub endpoint: Option<Endpoint>,
+    /// The connections that share the endpoint's topic.
+    pub connections: Connections,
     pub limits: Limits,
     /// The longest payload of a publish, and the longest line of a file, in bytes.
     pub max_payload: usize,
@@ -83,23 +89,43 @@ impl Settings {
     }
 }
 
-/// Where a source goes on after an earlier run.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// Where a connection goes on after an earlier run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Position {
-    pub next_epoch: u64,
-    pub next_row: u64,
     /// Deliveries that may come again.
     pub taken: Vec<Taken>,
     /// The delivery of which only the first rows were taken, and how many.
     pub begun: Option<(Taken, u64)>,
 }
 
-/// A source that runs.
+/// The deliveries that end in a bucket: what a later run needs to know when the bucket is complete, if they may come
+/// again.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Coverage {
+    /// The number of the last delivery with all its rows in this bucket or in one before it.
+    pub delivered: u64,
+    /// Those that end in this bucket.
+    pub taken: Vec<Taken>,
+    /// The delivery after them, if its first rows are in here, and how many.
+    pub begun: Option<(Taken, u64)>,
+}
+
+impl Coverage {
+    /// Takes in what a later bucket of the same connection covers.
+    pub fn extend(&mut self, later: Coverage) {
+        self.delivered = later.delivered;
+        self.taken.extend(later.taken);
+        self.begun = later.begun;
+    }
+}
+
+/// A connection that reads rows.
 pub struct Source {
     pub buckets: Receiver<Bucket>,
     /// Closed or sent to when an MQTT source has its subscription, or rows on a schedule are made; closed at once by
     /// others.
     pub ready: Receiver<()>,
+    was_ready: Cell<bool>,
     acknowledger: Option<mqtt::Acknowledger>,
     thread: JoinHandle<Result<(), Error>>,
 }
@@ -139,13 +165,10 @@ impl Source {
         stop: Stop,
         waker: std::thread::Thread,
     ) -> Source {
-        // Enough that the dataflow never waits for the reader, and few enough that memory stays small.
-        let capacity = (16_384 / settings.limits.bucket_size).clamp(2, 1024);
-        let (sender, buckets) = crossbeam_channel::bounded(capacity);
+        let (sender, buckets) = crossbeam_channel::bounded(queue_capacity(settings.limits.bucket_size));
         let (ready_sender, ready) = crossbeam_channel::bounded(1);
         let outlet = Outlet { buckets: Some(sender), waker, stop: stop.clone() };
-        let buffer =
-            Buffer::new(settings.limits, settings.max_rows).starting_at(position.next_epoch, position.next_row);
+        let buffer = Buffer::new(settings.limits, settings.max_rows);
         let mut acknowledger = None;
         let read: Box<dyn FnOnce() -> Result<(), Error> + Send> = match url.clone() {
             Url::Mqtt(_) => {
@@ -166,11 +189,39 @@ impl Source {
             }),
         };
         let thread = std::thread::Builder::new().name("source".into()).spawn(read).expect("a thread can be started");
-        Source { buckets, ready, acknowledger, thread }
+        Source { buckets, ready, was_ready: Cell::new(false), acknowledger, thread }
+    }
+
+    /// Whether it has its subscription, or nothing to wait for.
+    pub fn is_ready(&self) -> bool {
+        let ready = self.was_ready.get() || self.ready.try_recv() != Err(TryRecvError::Empty);
+        self.was_ready.set(ready);
+        ready
+    }
+
+    /// The next bucket, and the deliveries it covers.
+    pub fn try_next(&self) -> Result<(Bucket, Coverage), TryRecvError> {
+        self.buckets.try_recv().map(|bucket| self.cover(bucket))
+    }
+
+    /// A bucket that came, with the deliveries it covers.
+    pub fn cover(&self, bucket: Bucket) -> (Bucket, Coverage) {
+        let Some(acknowledger) = self.acknowledger() else { return (bucket, Coverage::default()) };
+        let (taken, next) = acknowledger.take_up_to(bucket.delivered);
+        let begun = next.map(|next| (next, bucket.begun)).filter(|(_, rows)| *rows > 0);
+        let coverage = Coverage { delivered: bucket.delivered, taken, begun };
+        (bucket, coverage)
+    }
+
+    /// The rows of all deliveries up to `number` are where they belong.
+    pub fn complete(&self, number: u64) {
+        if let Some(acknowledger) = self.acknowledger() {
+            acknowledger.complete(number);
+        }
     }
 
     /// What acknowledges deliveries, if the source waits for it.
-    pub fn acknowledger(&self) -> Option<&mqtt::Acknowledger> {
+    fn acknowledger(&self) -> Option<&mqtt::Acknowledger> {
         self.acknowledger.as_ref().filter(|acknowledger| acknowledger.waits())
     }
 
@@ -182,6 +233,12 @@ impl Source {
         }
         self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
+}
+
+/// How many buckets may wait: enough that the dataflow never waits for the reader, and few enough that memory stays
+/// small.
+pub fn queue_capacity(bucket_size: usize) -> usize {
+    (16_384 / bucket_size).clamp(2, 1024)
 }
 
 /// The schema of a source that can be read twice; `None` for one that can't.

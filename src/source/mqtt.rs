@@ -4,7 +4,6 @@
 //! splits them into rows. When the queue is full the event loop waits, TCP holds the broker back, and the
 //! broker keeps the backlog.
 
-use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -66,9 +65,10 @@ impl Acknowledger {
         });
     }
 
-    /// The deliveries with these numbers, to know them again; none of them is acknowledged yet.
-    pub fn taken(&self, numbers: RangeInclusive<u64>) -> Vec<Taken> {
-        self.deliveries.lock().expect("no holder panics").taken(numbers)
+    /// The deliveries up to `number` that nobody has asked for yet, to know them again, and the one after it; none of
+    /// them is acknowledged yet.
+    pub fn take_up_to(&self, number: u64) -> (Vec<Taken>, Option<Taken>) {
+        self.deliveries.lock().expect("no holder panics").take_up_to(number)
     }
 
     /// Nothing more will be complete: the client may leave when it has sent what is due.
@@ -100,6 +100,7 @@ impl Acknowledger {
         });
         if let Some(number) = number.filter(|_| !self.after_completion) {
             deliveries.complete(number);
+            deliveries.take_up_to(number);
         }
         self.acknowledge(&mut deliveries);
         number

@@ -29,7 +29,12 @@ pub fn run(carrier: &Path, port: u16, qos: u8, sink: &Path, flags: &[&str]) -> C
 
 /// Publishes `numbers`, one to forty rows a payload, and waits until the broker has them all.
 pub fn publish(port: u16, qos: QoS, numbers: std::ops::Range<u64>, random: &mut ChaCha8Rng) {
-    let mut options = MqttOptions::new("station", "127.0.0.1", port);
+    publish_to(port, "rows", qos, numbers, random);
+}
+
+/// The same on a topic, by a station of its name.
+pub fn publish_to(port: u16, topic: &'static str, qos: QoS, numbers: std::ops::Range<u64>, random: &mut ChaCha8Rng) {
+    let mut options = MqttOptions::new(format!("station-{topic}"), "127.0.0.1", port);
     options.set_inflight(20);
     let (client, mut connection) = Client::new(options, 64);
     let (mut payloads, mut next) = (Vec::new(), numbers.start);
@@ -42,7 +47,7 @@ pub fn publish(port: u16, qos: QoS, numbers: std::ops::Range<u64>, random: &mut 
     let count = payloads.len();
     let sender = std::thread::spawn(move || {
         for payload in payloads {
-            client.publish("rows", qos, false, payload).unwrap();
+            client.publish(topic, qos, false, payload).unwrap();
             std::thread::sleep(Duration::from_micros(300));
         }
         client

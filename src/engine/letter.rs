@@ -1,0 +1,51 @@
+//! What the first worker and processes that read rows for it tell each other.
+
+use serde::{Deserialize, Serialize};
+
+use crate::data::{Bucket, Stamps};
+use crate::source::Coverage;
+
+/// To a process that reads, or from one.
+#[derive(Clone, Serialize, Deserialize)]
+pub enum Letter {
+    ToReader(ToReader),
+    FromReader(FromReader),
+}
+
+/// From the first worker.
+#[derive(Clone, Serialize, Deserialize)]
+pub enum ToReader {
+    /// What does your clock say? It is so many nanoseconds here.
+    Ask { now: u64 },
+    /// A connection may send so many more buckets.
+    Room { connection: usize, buckets: usize },
+    /// The rows of all deliveries up to this one are where they belong.
+    Complete { connection: usize, delivered: u64 },
+    /// Read no more.
+    Stop,
+    /// All is complete, and has been acknowledged: leave.
+    Over,
+}
+
+/// To the first worker.
+#[derive(Clone, Serialize, Deserialize)]
+pub enum FromReader {
+    /// The answer to a question about the clock, which it repeats.
+    Time { process: usize, asked: u64, here: u64 },
+    /// A connection has its subscription.
+    Ready { connection: usize },
+    Read(Box<Read>),
+    /// A connection reads no more.
+    Ended { connection: usize },
+    /// A connection is closed; why, if that was a failure.
+    Left { failure: Option<String> },
+}
+
+/// A bucket that a connection has read.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Read {
+    pub connection: usize,
+    pub bucket: Bucket,
+    pub stamps: Stamps,
+    pub coverage: Coverage,
+}

@@ -1,0 +1,45 @@
+//! Letters between workers, beside the rows: without epochs, in the order they were sent.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use timely::ExchangeData;
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::InputHandle;
+use timely::dataflow::operators::vec::Map;
+use timely::dataflow::operators::{Exchange, Input};
+use timely::worker::Worker;
+
+/// One worker's end: what it sends, and what was sent to it.
+pub struct Post<L: Clone + 'static> {
+    input: InputHandle<u64, CapacityContainerBuilder<Vec<(u64, L)>>>,
+    inbox: Rc<RefCell<VecDeque<L>>>,
+}
+
+impl<L: ExchangeData + Clone> Post<L> {
+    /// Builds a dataflow of its own, on all workers alike. It ends when all of them have dropped their ends.
+    pub fn build(worker: &mut Worker) -> Post<L> {
+        let inbox = Rc::new(RefCell::new(VecDeque::new()));
+        let delivered = inbox.clone();
+        let input = worker.dataflow::<u64, _, _>(|scope| {
+            let (input, letters) = scope.new_input::<Vec<(u64, L)>>();
+            let letters = letters.exchange(|(to, _)| *to);
+            letters.map(move |(_, letter)| delivered.borrow_mut().push_back(letter));
+            input
+        });
+        Post { input, inbox }
+    }
+
+    /// Sends a letter to a worker, at once.
+    pub fn send(&mut self, to: u64, letter: L) {
+        self.input.send((to, letter));
+        // Nothing leaves a worker before its time has passed.
+        self.input.advance_to(self.input.time() + 1);
+    }
+
+    /// The next letter that has come.
+    pub fn take(&self) -> Option<L> {
+        self.inbox.borrow_mut().pop_front()
+    }
+}
