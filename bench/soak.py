@@ -141,7 +141,7 @@ def dataflow(directory, name, subtasks):
 
 def start_broker(options, directory, port):
     config = pathlib.Path(directory, "mosquitto.conf")
-    config.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence true\n"
+    config.write_text(f"listener {port} 127.0.0.1\nuser root\nallow_anonymous true\npersistence true\n"
                       f"persistence_location {directory}/\nmax_queued_messages 0\nlog_type error\n")
     broker = subprocess.Popen(["taskset", "-c", options.cpus, "/usr/sbin/mosquitto", "-c", config])
     while True:

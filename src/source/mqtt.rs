@@ -1,14 +1,16 @@
 //! Rows from an MQTT topic, by MQTT 5: there the client says how many publishes may wait for their acknowledgement.
 //!
-//! One thread owns the client's event loop and only moves publishes into a bounded queue; the source's thread
-//! splits them into rows. When the queue is full the event loop waits, TCP holds the broker back, and the
-//! broker keeps the backlog.
+//! One thread owns the client's event loop and only moves publishes into a queue; the source's thread splits them into
+//! rows. A broker sends only so many publishes before it waits for the first acknowledgement, so that the event loop
+//! need not wait for the dataflow, and answers the broker while that stands still. Where much is sent at quality of
+//! service 0, or in large publishes, the queue's bytes are bounded: then the event loop does wait, and TCP holds the
+//! broker back.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, SendTimeoutError, Sender};
+use crossbeam_channel::{Receiver, Sender};
 use rumqttc::Outgoing;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{Publish, SubscribeReasonCode};
@@ -19,16 +21,25 @@ use super::{Buffer, Error, Outlet, Position, Settings, Stop, payload};
 use crate::data::{Clock, Origin};
 use crate::mqtt::{Backoff, Endpoint, refusal, tls};
 
-/// Publishes that wait for the source's thread.
-const QUEUE: usize = 1024;
+/// Bytes of publishes that may wait for the source's thread.
+const MAX_QUEUED: usize = 64 << 20;
+/// What a publish without a payload holds, in bytes.
+const PUBLISH: usize = 256;
 /// Requests, acknowledgements among them, that wait for the event loop.
-const REQUESTS: usize = 16 * QUEUE;
+const REQUESTS: usize = 16_384;
 const LOOK_UP: Duration = Duration::from_millis(100);
 
 struct Arrival {
     publish: Publish,
     connection: u64,
     arrived: u64,
+}
+
+impl Arrival {
+    /// What it holds, in bytes.
+    fn size(&self) -> usize {
+        PUBLISH + self.publish.topic.len() + self.publish.payload.len()
+    }
 }
 
 /// What an acknowledgement needs: packet id and quality of service.
@@ -120,6 +131,8 @@ pub struct Reader {
     listener: Listener,
     connection: Connection,
     arrivals: Receiver<Arrival>,
+    /// Bytes of arrivals.
+    queued: Arc<AtomicUsize>,
     max_payload: usize,
     /// What an earlier run has taken of a delivery, until it comes.
     begun: Option<(Taken, u64)>,
@@ -135,7 +148,8 @@ impl Reader {
         options.set_connection_timeout(settings.connect_timeout.map_or(5, |timeout| timeout.as_secs().clamp(1, 5)));
         let after_completion = settings.is_persistent();
         let (client, connection) = Client::new(options, REQUESTS);
-        let (sender, arrivals) = crossbeam_channel::bounded(QUEUE);
+        let (sender, arrivals) = crossbeam_channel::unbounded();
+        let queued = Arc::<AtomicUsize>::default();
         let acknowledger = Acknowledger {
             client: client.clone(),
             deliveries: Arc::new(Mutex::new(Deliveries::after(&position.taken))),
@@ -147,6 +161,7 @@ impl Reader {
             acknowledger: acknowledger.clone(),
             endpoint,
             arrivals: Some(sender),
+            queued: queued.clone(),
             clock,
             stop,
             ready,
@@ -161,6 +176,7 @@ impl Reader {
             listener,
             connection,
             arrivals,
+            queued,
             max_payload: settings.max_payload,
             begun: position.begun,
         }
@@ -173,12 +189,13 @@ impl Reader {
     /// Reads until told to stop, or until the broker stays away for too long; then waits until all that is to be
     /// acknowledged is.
     pub fn read(self, mut buffer: Buffer, clock: Clock, outlet: Outlet) -> Result<(), Error> {
-        let Reader { acknowledger, listener, connection, arrivals, max_payload, mut begun } = self;
+        let Reader { acknowledger, listener, connection, arrivals, queued, max_payload, mut begun } = self;
         let thread = std::thread::Builder::new().name("mqtt-source".into());
         let thread = thread.spawn(move || listener.run(connection)).expect("a thread can be started");
         let mut topic: Arc<str> = "".into();
         let mut publishes = 0;
         let taken = super::buffer_until_closed(&arrivals, &mut buffer, clock, &outlet, |buffer, arrival, full| {
+            queued.fetch_sub(arrival.size(), Ordering::Relaxed);
             let Arrival { publish, connection, arrived } = arrival;
             let number = match publish.qos {
                 QoS::AtMostOnce => None,
@@ -224,6 +241,7 @@ struct Listener {
     endpoint: Endpoint,
     /// Closed when the source is told to stop.
     arrivals: Option<Sender<Arrival>>,
+    queued: Arc<AtomicUsize>,
     clock: Clock,
     stop: Stop,
     ready: Sender<()>,
@@ -304,20 +322,19 @@ impl Listener {
         Ok(())
     }
 
-    /// Waits while the queue is full: the broker then keeps what follows. What comes after the stop is left to it.
+    /// Waits while the queue holds too much: the broker then keeps what follows. What comes after the stop is left to it.
     fn queue(&self, arrival: Arrival) {
         let Some(arrivals) = &self.arrivals else { return };
-        let mut arrival = arrival;
-        while !self.stop.is_set() {
-            match arrivals.send_timeout(arrival, LOOK_UP) {
-                Ok(()) | Err(SendTimeoutError::Disconnected(_)) => return,
-                Err(SendTimeoutError::Timeout(back)) => {
-                    // The answer to the subscription may be behind what a broker has kept, and be waited for.
-                    let _ = self.ready.try_send(());
-                    arrival = back;
-                }
+        while self.queued.load(Ordering::Relaxed) > MAX_QUEUED {
+            if self.stop.is_set() {
+                return;
             }
+            // The answer to the subscription may be behind what a broker has kept, and be waited for.
+            let _ = self.ready.try_send(());
+            std::thread::sleep(Duration::from_millis(1));
         }
+        self.queued.fetch_add(arrival.size(), Ordering::Relaxed);
+        let _ = arrivals.send(arrival);
     }
 
     fn wait_after(&mut self, error: &ConnectionError) -> Result<(), Error> {
