@@ -148,6 +148,21 @@ fn a_plan_is_measured_and_verified() {
 
 #[test]
 #[ignore = "needs seconds"]
+fn a_plan_is_set_beside_many_rounds() {
+    let _shared = MACHINE.read().unwrap_or_else(PoisonError::into_inner);
+    let flags = ["--workers", "1", "--loads", "0.2,0.4", "--rounds", "1", "--duration", "300ms", "--bucket-size", "10"];
+    let output = rowmill().args(["bench", "planner"]).args(flags).assert().success().get_output().stdout.clone();
+    let table = String::from_utf8(output).unwrap();
+    let lines: Vec<Vec<&str>> = table.lines().map(|line| line.split('|').map(str::trim).collect()).collect();
+    let met = lines.iter().skip(2).map(|cells| (cells[1], cells[2], cells[3])).collect::<Vec<_>>();
+    assert_eq!(met, [("1", "0.2", "1"), ("1", "0.4", "1")], "{table}");
+    let rho = |line: usize| lines[line][6].parse::<f64>().unwrap();
+    assert!(0.0 < rho(2) && rho(2) < rho(3) && rho(3) < 1.0, "{table}");
+    rowmill().args(["bench", "planner", "--loads", "1.5"]).assert().code(2).stderr(contains("no share"));
+}
+
+#[test]
+#[ignore = "needs seconds"]
 fn latency_climbs_up_to_saturation() {
     let _shared = MACHINE.read().unwrap_or_else(PoisonError::into_inner);
     let directory = tempfile::tempdir().unwrap();

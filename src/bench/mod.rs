@@ -6,6 +6,7 @@ mod case;
 mod dots;
 mod feed;
 mod findings;
+mod foresight;
 mod latency;
 mod lines;
 mod page;
@@ -17,6 +18,7 @@ mod trial;
 
 pub use alone::{Chain, Part};
 pub use case::{Case, Over, cores};
+pub use foresight::{Compared, Foresight};
 pub use latency::{Ladder, Rung, write as write_latency};
 pub use page::write as write_page;
 pub use peer::{Peer, Told};

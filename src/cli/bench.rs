@@ -7,7 +7,9 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use super::Failure;
-use crate::bench::{Case, Flow, Ladder, Over, Part, Peer, Rows, Rung, Sweep, write_latency, write_page};
+use crate::bench::{
+    Case, Compared, Flow, Foresight, Ladder, Over, Part, Peer, Rows, Rung, Sweep, write_latency, write_page,
+};
 use crate::dataflow::{Dataflow, Override, Placement};
 use crate::measure::shown;
 use crate::source::Arrivals;
@@ -23,6 +25,7 @@ pub struct Arguments {
 enum Command {
     Sweep(Box<SweepArguments>),
     Latency(LatencyArguments),
+    Planner(PlannerArguments),
     Alone(AloneArguments),
 }
 
@@ -109,6 +112,31 @@ struct LatencyArguments {
     output: Option<PathBuf>,
 }
 
+/// Set what `plan` predicts beside what is measured, in many rounds.
+///
+/// A round holds each load once, in shuffled order, between two measurements of the dataflow. Medians of all rounds
+/// count: a machine that becomes faster or slower meanwhile does not decide.
+#[derive(clap::Args)]
+struct PlannerArguments {
+    /// The dataflow file; dataflows/weather.toml if not given.
+    file: Option<PathBuf>,
+    /// Worker threads.
+    #[arg(short, long, value_name = "N,...", value_delimiter = ',', default_value = "1,2", value_parser = positive)]
+    workers: Vec<usize>,
+    /// Loads, as shares of the capacity.
+    #[arg(long, value_name = "S,...", value_delimiter = ',', default_value = "0.3,0.6,0.8", value_parser = share)]
+    loads: Vec<f64>,
+    /// Rows a message, and rows that arrive at the same time.
+    #[arg(long, value_name = "N", default_value = "100", value_parser = positive)]
+    bucket_size: usize,
+    /// How often each load is held.
+    #[arg(long, value_name = "N", default_value = "7", value_parser = positive)]
+    rounds: usize,
+    /// How long each time.
+    #[arg(long, value_name = "D", value_parser = super::duration, default_value = "3s")]
+    duration: Duration,
+}
+
 /// Run one part of a dataflow alone, and print rows, messages, seconds and mean service time as JSON.
 #[derive(clap::Args)]
 struct AloneArguments {
@@ -133,6 +161,11 @@ fn seconds(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(number).map_err(|error| error.to_string())
 }
 
+fn share(text: &str) -> Result<f64, String> {
+    let share = text.parse().ok().filter(|share| (0.0..1.0).contains(share) && *share > 0.0);
+    share.ok_or_else(|| format!("{text:?} is no share between 0 and 1"))
+}
+
 fn positive(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|number| *number > 0).ok_or_else(|| format!("{text:?} is no whole number from 1"))
 }
@@ -141,6 +174,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     match &arguments.command {
         Command::Sweep(arguments) => sweep(arguments),
         Command::Latency(arguments) => latency(arguments),
+        Command::Planner(arguments) => planner(arguments),
         Command::Alone(arguments) => alone(arguments),
     }
 }
@@ -217,6 +251,47 @@ fn latency(arguments: &LatencyArguments) -> Result<ExitCode, Failure> {
         write_latency(directory, &rungs).and_then(|()| write_page(directory)).map_err(Failure::Failed)?;
     }
     Ok(if broken > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn planner(arguments: &PlannerArguments) -> Result<ExitCode, Failure> {
+    let flow = Flow { file: arguments.file.clone(), overrides: Vec::new() };
+    let delay = flow.read([])?.source_settings.limits.delay;
+    super::print(
+        "| -w | load | rounds | rows/s | rho, predicted | measured | off by | mean wait, predicted | measured | off by |",
+    );
+    super::print("|---|---|---|---|---|---|---|---|---|---|");
+    for workers in &arguments.workers {
+        let foresight = Foresight {
+            flow: flow.clone(),
+            workers: *workers,
+            bucket_size: arguments.bucket_size,
+            delay,
+            burst: arguments.bucket_size as u64,
+            shares: arguments.loads.clone(),
+            rounds: arguments.rounds,
+            duration: arguments.duration,
+        };
+        let rounds = arguments.rounds;
+        let compared = foresight.compare(|round| eprint!("\r-w {workers}: round {} of {rounds} ", round + 1))?;
+        eprintln!();
+        compared.iter().for_each(|compared| super::print(&beside(*workers, compared)));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A line of the table.
+fn beside(workers: usize, Compared { share, rounds, rate, rho, mean_wait }: &Compared) -> String {
+    let off = |ratio: f64| format!("{:+.0} %", 100.0 * (ratio - 1.0));
+    let time = |seconds: f64| shown(seconds * 1e9);
+    format!(
+        "| {workers} | {share} | {rounds} | {rate:.0} | {:.3} | {:.3} | {} | {} | {} | {} |",
+        rho.predicted,
+        rho.measured,
+        off(rho.ratio),
+        time(mean_wait.predicted),
+        time(mean_wait.measured),
+        off(mean_wait.ratio)
+    )
 }
 
 fn directory() -> PathBuf {

@@ -357,9 +357,8 @@ fn source_settings(
 
 /// Whether the connections of a source go together with the rest.
 fn check_connections(dataflow: &Dataflow, connections: &Spanned<Connections>) -> Result<(), Diagnostic> {
-    let refuse = |title: String, help: &str| {
-        Err(dataflow.document.diagnostic(connections.span(), title, "", Some(help.into())))
-    };
+    let refuse =
+        |title: String, help: &str| Err(dataflow.document.diagnostic(connections.span(), title, "", Some(help.into())));
     if let Err(reason) = connections.get_ref().check() {
         return refuse(reason, "connections = 4, or a list of topics");
     }

@@ -147,11 +147,8 @@ impl Ledger {
             if let Some(length) = written.filter(|_| !self.gap && (!self.snapshots || bucket.snapshot)) {
                 let told = self.told.drain(..).map(|of| ((of.operator, of.memory.key), of.memory.state));
                 self.memories.extend(told);
-                self.complete = Some(Complete {
-                    length,
-                    epoch: bucket.epoch,
-                    next_row: bucket.first_row + bucket.len() as u64,
-                });
+                self.complete =
+                    Some(Complete { length, epoch: bucket.epoch, next_row: bucket.first_row + bucket.len() as u64 });
                 for (connection, coverage) in self.covering.drain(..) {
                     self.covered.entry(connection).or_default().extend(coverage);
                 }

@@ -31,14 +31,24 @@ pub enum ToReader {
 #[derive(Clone, Serialize, Deserialize)]
 pub enum FromReader {
     /// The answer to a question about the clock, which it repeats.
-    Time { process: usize, asked: u64, here: u64 },
+    Time {
+        process: usize,
+        asked: u64,
+        here: u64,
+    },
     /// A connection has its subscription.
-    Ready { connection: usize },
+    Ready {
+        connection: usize,
+    },
     Read(Box<Read>),
     /// A connection reads no more.
-    Ended { connection: usize },
+    Ended {
+        connection: usize,
+    },
     /// A connection is closed; why, if that was a failure.
-    Left { failure: Option<String> },
+    Left {
+        failure: Option<String>,
+    },
 }
 
 /// A bucket that a connection has read.

@@ -99,6 +99,9 @@ impl Options {
     }
 }
 
+/// How long a worker rests at most while nothing comes.
+const PARK: Duration = Duration::from_millis(50);
+
 /// How long other processes may take to come, where nothing else is said.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
 

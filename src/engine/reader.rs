@@ -1,18 +1,14 @@
 //! The connections that a process reads for the first worker: buckets go there, acknowledgements come back.
 
-use std::time::Duration;
-
 use crossbeam_channel::TryRecvError;
 use timely::worker::Worker;
 
 use super::letter::{FromReader, Letter, Read, ToReader};
 use super::post::Post;
-use super::{Error, Options};
+use super::{Error, Options, PARK};
 use crate::data::Clock;
 use crate::dataflow::Dataflow;
 use crate::source::{self, Position, Source};
-
-const PARK: Duration = Duration::from_millis(50);
 
 /// The connections of this process, on its first worker.
 pub struct Reader {
@@ -134,13 +130,7 @@ pub fn own(dataflow: &Dataflow, options: &Options) -> impl Iterator<Item = usize
 }
 
 /// Starts a connection; this thread is woken at every bucket.
-pub fn start(
-    dataflow: &Dataflow,
-    options: &Options,
-    clock: Clock,
-    positions: &[Position],
-    number: usize,
-) -> Source {
+pub fn start(dataflow: &Dataflow, options: &Options, clock: Clock, positions: &[Position], number: usize) -> Source {
     let settings = dataflow.source_settings.of_connection(number);
     let beginning = Position::default();
     let position = positions.get(number).unwrap_or(&beginning);

@@ -10,12 +10,11 @@ use timely::worker::Worker;
 use super::letter::{FromReader, Letter, Read, ToReader};
 use super::post::Post;
 use super::reader;
-use super::{Error, Options};
+use super::{Error, Options, PARK};
 use crate::data::{Bucket, Clock};
 use crate::dataflow::Dataflow;
 use crate::source::{self, Coverage, Position, Source, Stop};
 
-const PARK: Duration = Duration::from_millis(50);
 /// How often other processes are asked what their clocks say.
 const ASK: Duration = Duration::from_secs(1);
 

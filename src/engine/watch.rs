@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::ledger::Ledger;
-use super::sources::Backlog;
 use super::overload::{Overload, Seen};
+use super::sources::Backlog;
 use super::stages::{Stage, named_operators};
 use super::tap::Tap;
 use super::{Options, Times};

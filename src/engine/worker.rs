@@ -28,7 +28,7 @@ use super::tap::Tap;
 use super::tell::tell;
 use super::watch::{Showing, Watch};
 use super::writer::SharedWriter;
-use super::{Cluster, Error, Options};
+use super::{Cluster, Error, Options, PARK};
 use crate::data::{Clock, Schema};
 use crate::dataflow::{Dataflow, SchemaChoice};
 use crate::measure::{Report, ServiceTimes, peak_memory_bytes};
@@ -37,7 +37,6 @@ use crate::source::{self, Pace};
 
 /// Dead letters that a run shows.
 const KEPT_LETTERS: usize = 20;
-const PARK: Duration = Duration::from_millis(50);
 /// How often a source is asked whether it is ready.
 const READY: Duration = Duration::from_millis(1);
 
@@ -134,7 +133,8 @@ fn read(
     if let Some(start) = start {
         return (Some(Intake::start(post, dataflow, options, clock, start)), None);
     }
-    let reads = worker.index().is_multiple_of(cluster.workers) && cluster.process < dataflow.source_settings.connections();
+    let reads =
+        worker.index().is_multiple_of(cluster.workers) && cluster.process < dataflow.source_settings.connections();
     let reader = post.filter(|_| reads).map(|post| Reader::start(post, dataflow, options, clock, &positions));
     (None, reader)
 }
@@ -199,13 +199,7 @@ struct Intake {
 }
 
 impl Intake {
-    fn start(
-        post: Option<Post<Letter>>,
-        dataflow: &Dataflow,
-        options: &Options,
-        clock: Clock,
-        start: Start,
-    ) -> Intake {
+    fn start(post: Option<Post<Letter>>, dataflow: &Dataflow, options: &Options, clock: Clock, start: Start) -> Intake {
         let every = dataflow.checkpoint_every;
         let max_epochs = max_epochs(&options.cluster, dataflow.source_settings.limits.bucket_size);
         let sources = Sources::start(post, dataflow, options, clock, &start.positions);

@@ -9,6 +9,8 @@ pub mod log_sketch;
 pub mod minimize;
 pub mod moments;
 pub mod normal;
+pub mod norms;
 pub mod order;
 pub mod power;
+pub mod select;
 pub mod sketch;

@@ -17,6 +17,18 @@ pub struct Moments {
     pub variance: f64,
 }
 
+/// Sums of `map(x)` over the values that are not NaN, of no more values than lanes: the same, without the lanes.
+#[inline(always)]
+fn short_sums<const N: usize>(values: &[f64], map: impl Fn(f64) -> [f64; N]) -> [f64; N] {
+    let mut sums = [0.0; N];
+    for x in values {
+        for (sum, term) in sums.iter_mut().zip(map(*x)) {
+            *sum += if x.is_nan() { 0.0 } else { term };
+        }
+    }
+    sums
+}
+
 /// Sums of `map(x)` over the values that are not NaN.
 #[inline(always)]
 fn lane_sums<const N: usize>(values: &[f64], map: impl Fn(f64) -> [f64; N]) -> [f64; N] {
@@ -49,8 +61,26 @@ fn count_and_sum(values: &[f64]) -> [f64; 2] {
 }
 
 /// Least and greatest value present; infinity and its negative without one.
-#[multiversion(targets("x86_64+avx512f+avx512dq", "x86_64+avx2", "x86_64+sse4.2"))]
 pub fn extent(values: &[f64]) -> (f64, f64) {
+    if values.len() > LANES {
+        return wide_extent(values);
+    }
+    let (mut least, mut most) = (f64::INFINITY, f64::NEG_INFINITY);
+    for x in values {
+        least = if *x < least { *x } else { least };
+        most = if *x > most { *x } else { most };
+    }
+    (least, most)
+}
+
+/// Least and greatest value present; NaN if there is none.
+pub fn extremes(values: &[f64]) -> (f64, f64) {
+    let (least, most) = extent(values);
+    if least <= most { (least, most) } else { (f64::NAN, f64::NAN) }
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512dq", "x86_64+avx2", "x86_64+sse4.2"))]
+fn wide_extent(values: &[f64]) -> (f64, f64) {
     let (mut least, mut most) = ([f64::INFINITY; LANES], [f64::NEG_INFINITY; LANES]);
     let mut take = |lane: usize, x: f64| {
         // Comparisons with NaN are false: it changes nothing.
@@ -69,12 +99,22 @@ pub fn extent(values: &[f64]) -> (f64, f64) {
 /// The sum of the distances to `centre`, and of their squares.
 #[multiversion(targets("x86_64+avx512f+avx512dq", "x86_64+avx2", "x86_64+sse4.2"))]
 fn deviations(values: &[f64], centre: f64) -> [f64; 2] {
-    lane_sums(values, |x| [x - centre, (x - centre) * (x - centre)])
+    lane_sums(values, from(centre))
+}
+
+/// The distance of a value to `centre`, and its square.
+#[inline(always)]
+fn from(centre: f64) -> impl Fn(f64) -> [f64; 2] {
+    move |x| [x - centre, (x - centre) * (x - centre)]
 }
 
 /// Whether any value is infinite.
-#[multiversion(targets("x86_64+avx512f+avx512dq", "x86_64+avx2", "x86_64+sse4.2"))]
 pub fn any_infinite(values: &[f64]) -> bool {
+    if values.len() > LANES { wide_any_infinite(values) } else { values.iter().any(|x| x.is_infinite()) }
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512dq", "x86_64+avx2", "x86_64+sse4.2"))]
+fn wide_any_infinite(values: &[f64]) -> bool {
     let (chunks, rest) = values.as_chunks::<LANES>();
     let mut largest = [0.0; LANES];
     for chunk in chunks {
@@ -89,9 +129,10 @@ pub fn any_infinite(values: &[f64]) -> bool {
 /// Two passes with a correction for the rounding of the mean: Chan, Golub and LeVeque, Algorithms for
 /// Computing the Sample Variance (1983), as in scikit-learn's `_incremental_mean_and_var`.
 pub fn moments(values: &[f64]) -> Moments {
-    let [n, sum] = count_and_sum(values);
+    let short = values.len() <= LANES;
+    let [n, sum] = if short { short_sums(values, |x| [1.0, x]) } else { count_and_sum(values) };
     let mean = sum / n;
-    let [linear, squares] = deviations(values, mean);
+    let [linear, squares] = if short { short_sums(values, from(mean)) } else { deviations(values, mean) };
     Moments { count: n as usize, mean, variance: (squares - linear * linear / n) / n }
 }
 
@@ -136,6 +177,19 @@ mod tests {
         assert_eq!(merged.count, 100);
         assert!((merged.mean - whole.mean).abs() < 1e-9 && (merged.variance - whole.variance).abs() < 1e-9);
         assert_eq!(moments(&[f64::NAN]).merge(moments(&[2.0])).mean, 2.0);
+    }
+
+    #[test]
+    fn few_values_have_the_same_moments_as_in_lanes() {
+        let values: Vec<f64> = (0..8).map(|i| if i == 5 { f64::NAN } else { 0.1 * f64::from(i * i) - 1.0 }).collect();
+        for length in 1..=LANES {
+            let values = &values[..length];
+            let [n, sum] = count_and_sum(values);
+            let [linear, squares] = deviations(values, sum / n);
+            let variance = (squares - linear * linear / n) / n;
+            assert_eq!(moments(values), Moments { count: n as usize, mean: sum / n, variance });
+            assert_eq!((extent(values), any_infinite(values)), (wide_extent(values), wide_any_infinite(values)));
+        }
     }
 
     #[test]

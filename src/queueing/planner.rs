@@ -59,6 +59,20 @@ impl Behaviour {
         Behaviour { congestion: ((mean_wait - self.overhead) / (modelled - self.overhead)).max(0.0), ..self }
     }
 
+    /// How it behaves between two measurements.
+    pub fn between(&self, other: &Behaviour) -> Behaviour {
+        let middle = |of: fn(&Behaviour) -> f64| (of(self) + of(other)) / 2.0;
+        Behaviour {
+            service_idle: middle(|of| of.service_idle),
+            service_busy: middle(|of| of.service_busy),
+            service_variation: middle(|of| of.service_variation),
+            overhead: middle(|of| of.overhead),
+            capacity: middle(|of| of.capacity),
+            congestion: middle(|of| of.congestion),
+            ..*self
+        }
+    }
+
     /// What a demand meets; `None` where the queue would grow for ever.
     pub fn forecast(&self, demand: &Demand) -> Option<Forecast> {
         let full = self.bucket_size as f64;

@@ -27,13 +27,7 @@ pub struct Buffer {
 impl Buffer {
     /// An empty buffer that takes `max_rows` rows, or any number.
     pub fn new(limits: Limits, max_rows: Option<u64>) -> Buffer {
-        Buffer {
-            limits,
-            open: Bucket::default(),
-            rows_left: max_rows.unwrap_or(u64::MAX),
-            delivered: 0,
-            begun: None,
-        }
+        Buffer { limits, open: Bucket::default(), rows_left: max_rows.unwrap_or(u64::MAX), delivered: 0, begun: None }
     }
 
     /// The rows that follow are those of a delivery, until it is [`delivered`](Buffer::delivered); an earlier run has

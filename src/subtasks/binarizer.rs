@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::Subtask;
 use super::by_column::{ByColumn, Flaw, refuse_not_finite};
+use crate::kernels::select::binarize;
 
 /// Maps values above a threshold to 1 and all others to 0.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -22,9 +23,7 @@ impl Subtask for Binarizer {
 
 impl ByColumn for Binarizer {
     fn apply_column(&self, _place: usize, values: &mut [f64]) -> Result<(), Flaw> {
-        refuse_not_finite(values)?;
-        values.iter_mut().for_each(|x| *x = f64::from(*x > self.threshold));
-        Ok(())
+        if binarize(values, self.threshold) { Ok(()) } else { refuse_not_finite(values) }
     }
 }
 

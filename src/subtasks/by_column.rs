@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::{Fault, Scope, Subtask};
 use crate::data::Message;
-use crate::kernels::moments::any_infinite;
+use crate::kernels::moments::{any_infinite, extremes};
+use crate::kernels::select::any_not_finite;
 
 /// A subtask that acts on each number column by itself.
 pub trait ByColumn {
@@ -48,9 +49,21 @@ pub(super) fn refuse_infinite(values: &[f64]) -> Result<(), Flaw> {
     if any_infinite(values) { Err(Flaw::of_first(values, f64::is_infinite, reason)) } else { Ok(()) }
 }
 
+/// Least and greatest value present, NaN if there is none; refuses infinities, which are one of them.
+pub(super) fn finite_extremes(values: &[f64]) -> Result<(f64, f64), Flaw> {
+    let (least, most) = extremes(values);
+    if least.is_infinite() || most.is_infinite() {
+        refuse_infinite(values)?;
+    }
+    Ok((least, most))
+}
+
 /// Refuses missing values and infinities, as scikit-learn does where NaN is not allowed.
 pub(super) fn refuse_not_finite(values: &[f64]) -> Result<(), Flaw> {
-    if values.iter().fold(false, |any, x| any | x.is_nan()) {
+    if !any_not_finite(values) {
+        return Ok(());
+    }
+    if values.iter().any(|x| x.is_nan()) {
         return Err(Flaw::of_first(values, f64::is_nan, "Input X contains NaN."));
     }
     refuse_infinite(values)

@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::by_column::{ByColumn, Flaw};
 use super::{Refusal, Subtask};
+use crate::kernels::affine::clamp;
 use crate::kernels::order::Selector;
 
 /// Moves values outside of two bounds to the nearer bound; missing stays missing.
@@ -46,14 +47,7 @@ impl Subtask for Clip {
 impl ByColumn for Clip {
     fn apply_column(&self, _place: usize, values: &mut [f64]) -> Result<(), Flaw> {
         let (lower, upper) = self.bounds(values);
-        for x in values {
-            if *x < lower {
-                *x = lower;
-            }
-            if *x > upper {
-                *x = upper;
-            }
-        }
+        clamp(values, lower, upper);
         Ok(())
     }
 }

@@ -3,11 +3,13 @@
 use std::hash::BuildHasher;
 
 use hashbrown::DefaultHashBuilder;
+use multiversion::multiversion;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Fault, Refusal, Scope, Subtask};
 use crate::data::{Message, Scratch, fingerprint};
+use crate::kernels::select::BLOCK;
 
 /// Drops rows that equal another one in all columns of `subset`; missing equals missing.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -92,14 +94,14 @@ impl DropDuplicates {
 
 /// The rows seen so far: a hash table with linear probing, at most half full.
 struct Seen {
-    slots: Scratch<usize>,
+    slots: Scratch<u32>,
 }
 
 impl Seen {
-    const EMPTY: usize = usize::MAX;
+    const EMPTY: u32 = u32::MAX;
 
     fn of(rows: usize) -> Seen {
-        let mut slots: Scratch<usize> = Scratch::default();
+        let mut slots: Scratch<u32> = Scratch::default();
         slots.resize((2 * rows).next_power_of_two(), Self::EMPTY);
         Seen { slots }
     }
@@ -109,41 +111,54 @@ impl Seen {
         let mask = self.slots.len() - 1;
         let mut slot = hash as usize & mask;
         while self.slots[slot] != Self::EMPTY {
-            if same(self.slots[slot]) {
-                return Some(self.slots[slot]);
+            let other = self.slots[slot] as usize;
+            if same(other) {
+                return Some(other);
             }
             slot = (slot + 1) & mask;
         }
-        self.slots[slot] = row;
+        // A bucket has no more than ten million rows.
+        self.slots[slot] = row as u32;
         None
     }
 }
 
 /// Equal values have equal bits: one zero, one NaN.
+#[inline(always)]
 fn bits(x: f64) -> u64 {
     if x.is_nan() { f64::NAN.to_bits() } else { (x + 0.0).to_bits() }
 }
 
-/// A hash a row, column by column so that memory is read in order.
+/// A hash a row, block by block of rows and in each column by column: hashes stay in cache, and memory is read in order.
 fn hashes(message: &Message, scope: &Scope) -> Scratch<u64> {
-    const ODD: u64 = 0x9E37_79B9_7F4A_7C15;
     let mut hashes: Scratch<u64> = Scratch::default();
     hashes.resize(message.rows(), 0);
-    let mut mix = |row: usize, bits: u64| {
-        let product = u128::from(hashes[row] ^ bits) * u128::from(ODD);
-        hashes[row] = (product as u64 ^ (product >> 64) as u64).wrapping_add(ODD);
-    };
-    for slot in &scope.numbers {
-        message.column(*slot).iter().enumerate().for_each(|(row, x)| mix(row, bits(*x)));
-    }
     let state = DefaultHashBuilder::default();
-    for slot in &scope.texts {
-        let column = &message.texts[*slot];
-        for row in 0..message.rows() {
-            mix(row, state.hash_one(column.get(row)));
+    for (block, start) in hashes.chunks_mut(BLOCK).zip((0..).step_by(BLOCK)) {
+        for slot in &scope.numbers {
+            mix_all(block, &message.column(*slot)[start..start + block.len()]);
+        }
+        for slot in &scope.texts {
+            let column = &message.texts[*slot];
+            for (hash, row) in block.iter_mut().zip(start..) {
+                *hash = mixed(*hash, state.hash_one(column.get(row)));
+            }
         }
     }
     hashes
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512dq", "x86_64+avx2", "x86_64+sse4.2"))]
+fn mix_all(hashes: &mut [u64], values: &[f64]) {
+    hashes.iter_mut().zip(values).for_each(|(hash, x)| *hash = mixed(*hash, bits(*x)));
+}
+
+/// A product carries low bits upwards, a shift brings them back down; vectors have both.
+#[inline(always)]
+fn mixed(hash: u64, bits: u64) -> u64 {
+    const ODD: u64 = 0x9E37_79B9_7F4A_7C15;
+    let product = (hash ^ bits).wrapping_add(ODD).wrapping_mul(ODD);
+    product ^ (product >> 32)
 }
 
 fn equal(message: &Message, scope: &Scope, a: usize, b: usize) -> bool {

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Fault, Refusal, Scope, Subtask};
 use crate::data::{Message, Scratch};
+use crate::kernels::select::{count_missing, next_missing};
 
 /// Drops rows in which values of `subset` are missing.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -31,8 +32,8 @@ impl Subtask for Dropna {
             (None, Some(How::All)) => columns.min(1),
             (None, _) => columns,
         };
-        let present = present(message, scope);
-        let keep: Scratch<bool> = present.iter().map(|present| *present >= needed).collect();
+        let missing = missing(message, scope);
+        let keep: Scratch<bool> = missing.iter().map(|missing| columns - *missing as usize >= needed).collect();
         message.retain(&keep);
         Ok(())
     }
@@ -45,18 +46,20 @@ impl Subtask for Dropna {
     }
 }
 
-/// How many values each row has in scope.
-fn present(message: &Message, scope: &Scope) -> Scratch<usize> {
-    let mut counts: Scratch<usize> = Scratch::default();
+/// How many values of each row in scope are missing.
+fn missing(message: &Message, scope: &Scope) -> Scratch<u32> {
+    let mut counts: Scratch<u32> = Scratch::default();
     counts.resize(message.rows(), 0);
     for slot in &scope.numbers {
-        for (count, x) in counts.iter_mut().zip(message.column(*slot)) {
-            *count += usize::from(!x.is_nan());
+        let column = message.column(*slot);
+        // Most columns have all their values.
+        if let Some(first) = next_missing(column, 0) {
+            count_missing(&column[first..], &mut counts[first..]);
         }
     }
     for slot in &scope.texts {
         for (row, count) in counts.iter_mut().enumerate() {
-            *count += usize::from(message.texts[*slot].get(row).is_some());
+            *count += u32::from(message.texts[*slot].get(row).is_none());
         }
     }
     counts

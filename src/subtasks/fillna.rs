@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::by_column::{ByColumn, Flaw};
 use super::{Refusal, Subtask};
+use crate::kernels::select::{fill_missing, next_missing};
 use crate::kernels::{moments, order::Selector};
 
 /// Fills missing values with a constant, a neighbour, or the column's mean or median.
@@ -45,6 +46,7 @@ impl Subtask for Fillna {
 
 impl ByColumn for Fillna {
     fn apply_column(&self, _place: usize, values: &mut [f64]) -> Result<(), Flaw> {
+        let Some(first) = next_missing(values, 0) else { return Ok(()) };
         let limit = self.limit.unwrap_or(usize::MAX);
         match self.method {
             None => fill(values, self.value.unwrap_or(f64::NAN), limit),
@@ -56,7 +58,7 @@ impl ByColumn for Fillna {
                 let median = Selector::new(values).median();
                 fill(values, median, limit);
             }
-            Some(Method::Ffill) => carry(values.iter_mut(), limit),
+            Some(Method::Ffill) => carry(values[first.saturating_sub(1)..].iter_mut(), limit),
             Some(Method::Bfill) => carry(values.iter_mut().rev(), limit),
         }
         Ok(())
@@ -64,6 +66,9 @@ impl ByColumn for Fillna {
 }
 
 fn fill(column: &mut [f64], value: f64, limit: usize) {
+    if limit >= column.len() {
+        return fill_missing(column, value);
+    }
     column.iter_mut().filter(|x| x.is_nan()).take(limit).for_each(|x| *x = value);
 }
 

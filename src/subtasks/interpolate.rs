@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::by_column::{ByColumn, Flaw};
 use super::{Refusal, Subtask};
+use crate::kernels::select::next_missing;
 
 /// Fills missing values on the straight line between their neighbours.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -63,17 +64,11 @@ impl ByColumn for Interpolate {
 impl Interpolate {
     /// Walks from gap to gap; each has a value before it, after it, or both.
     fn fill(&self, column: &mut [f64]) {
-        let mut before: Option<usize> = None;
         let mut row = 0;
-        while row < column.len() {
-            if !column[row].is_nan() {
-                before = Some(row);
-                row += 1;
-                continue;
-            }
-            let end = (row..column.len()).find(|row| !column[*row].is_nan()).unwrap_or(column.len());
+        while let Some(start) = next_missing(column, row) {
+            let end = (start..column.len()).find(|row| !column[*row].is_nan()).unwrap_or(column.len());
             let after = (end < column.len()).then_some(end);
-            self.fill_gap(column, row..end, before, after);
+            self.fill_gap(column, start..end, start.checked_sub(1), after);
             row = end;
         }
     }

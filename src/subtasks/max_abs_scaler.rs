@@ -5,12 +5,13 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::by_column::{ByColumn, Flaw, refuse_infinite};
+use super::by_column::{ByColumn, Flaw, finite_extremes, refuse_infinite};
 use super::learned::frozen;
 use super::scope::unless_zero;
 use super::{Fault, Learned, Learner, Scope, Subtask};
 use crate::data::{Message, from_bytes, to_bytes};
-use crate::kernels::moments::extent;
+use crate::kernels::affine::{clamp, shift_and_divide};
+use crate::kernels::moments::extremes;
 
 /// Divides a column by its largest absolute value.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -46,9 +47,8 @@ impl Subtask for MaxAbsScaler {
 
 impl ByColumn for MaxAbsScaler {
     fn apply_column(&self, _place: usize, values: &mut [f64]) -> Result<(), Flaw> {
-        refuse_infinite(values)?;
-        let scale = learn(values);
-        values.iter_mut().for_each(|x| *x = self.scaled(*x, scale));
+        let extremes = finite_extremes(values)?;
+        self.scale(values, unless_zero(larger(extremes)));
         Ok(())
     }
 }
@@ -63,7 +63,7 @@ impl Learner for RunningLargest {
     fn learn_and_transform(&mut self, values: &mut [f64]) {
         self.largest = self.largest.max(largest(values));
         let scale = unless_zero(self.largest);
-        values.iter_mut().for_each(|x| *x = self.scaler.scaled(*x, scale));
+        self.scaler.scale(values, scale);
     }
 
     fn save(&self) -> Vec<u8> {
@@ -76,6 +76,13 @@ impl Learner for RunningLargest {
 }
 
 impl MaxAbsScaler {
+    fn scale(&self, values: &mut [f64], scale: f64) {
+        shift_and_divide(values, 0.0, scale);
+        if self.clip {
+            clamp(values, -1.0, 1.0);
+        }
+    }
+
     fn scaled(&self, x: f64, scale: f64) -> f64 {
         let scaled = x / scale;
         if self.clip { scaled.clamp(-1.0, 1.0) } else { scaled }
@@ -88,8 +95,12 @@ fn learn(column: &[f64]) -> f64 {
 }
 
 fn largest(column: &[f64]) -> f64 {
-    let (least, most) = extent(column);
-    if least <= most { most.abs().max(least.abs()) } else { f64::NAN }
+    larger(extremes(column))
+}
+
+/// The larger magnitude of two; NaN of none.
+fn larger((least, most): (f64, f64)) -> f64 {
+    most.abs().max(least.abs())
 }
 
 #[cfg(test)]

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::by_column::{ByColumn, Flaw, refuse_infinite};
+use super::by_column::{ByColumn, Flaw, finite_extremes, refuse_infinite};
 use super::learned::frozen;
 use super::{Fault, Learned, Learner, Refusal, Scope, Subtask};
 use crate::data::{Message, from_bytes, to_bytes};
-use crate::kernels::moments::extent;
+use crate::kernels::affine::{clamp, scale_and_shift};
+use crate::kernels::moments::extremes;
 
 /// Maps the smallest value of a column to one end of a range and the largest to the other.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -63,9 +64,9 @@ impl Subtask for MinMaxScaler {
 
 impl ByColumn for MinMaxScaler {
     fn apply_column(&self, _place: usize, values: &mut [f64]) -> Result<(), Flaw> {
-        refuse_infinite(values)?;
-        let (scale, shift) = self.learn(values);
-        values.iter_mut().for_each(|x| *x = self.scaled(*x, scale, shift));
+        let extremes = finite_extremes(values)?;
+        let (scale, shift) = self.of(extremes);
+        self.scale(values, scale, shift);
         Ok(())
     }
 }
@@ -81,7 +82,7 @@ impl Learner for RunningExtremes {
         let (min, max) = extremes(values);
         self.extremes = (self.extremes.0.min(min), self.extremes.1.max(max));
         let (scale, shift) = self.scaler.of(self.extremes);
-        values.iter_mut().for_each(|x| *x = self.scaler.scaled(*x, scale, shift));
+        self.scaler.scale(values, scale, shift);
     }
 
     fn save(&self) -> Vec<u8> {
@@ -105,16 +106,17 @@ impl MinMaxScaler {
         (scale, low - min * scale)
     }
 
+    fn scale(&self, values: &mut [f64], scale: f64, shift: f64) {
+        scale_and_shift(values, scale, shift);
+        if self.clip {
+            clamp(values, self.feature_range.0, self.feature_range.1);
+        }
+    }
+
     fn scaled(&self, x: f64, scale: f64, shift: f64) -> f64 {
         let scaled = x * scale + shift;
         if self.clip { scaled.clamp(self.feature_range.0, self.feature_range.1) } else { scaled }
     }
-}
-
-/// Least and greatest value present; NaN if there is none.
-fn extremes(column: &[f64]) -> (f64, f64) {
-    let (min, max) = extent(column);
-    if min <= max { (min, max) } else { (f64::NAN, f64::NAN) }
 }
 
 #[cfg(test)]

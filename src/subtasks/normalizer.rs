@@ -7,6 +7,9 @@ use super::by_column::refuse_not_finite;
 use super::scope::unless_zero;
 use super::{Fault, Scope, Subtask};
 use crate::data::{Message, Scratch};
+use crate::kernels::affine::divide_each;
+use crate::kernels::norms;
+use crate::kernels::select::any_not_finite;
 
 /// Divides each row by its norm over the columns in scope.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -27,22 +30,25 @@ enum Norm {
 
 impl Subtask for Normalizer {
     fn apply(&self, message: &mut Message, scope: &Scope) -> Result<(), Fault> {
-        scope.refuse(message, refuse_not_finite)?;
         let mut norms: Scratch<f64> = Scratch::default();
         norms.resize(message.rows(), 0.0);
         for slot in &scope.numbers {
-            let pairs = norms.iter_mut().zip(message.column(*slot));
+            let column = message.column(*slot);
             match self.norm {
-                Norm::L1 => pairs.for_each(|(norm, x)| *norm += x.abs()),
-                Norm::L2 => pairs.for_each(|(norm, x)| *norm += x * x),
-                Norm::Max => pairs.for_each(|(norm, x)| *norm = norm.max(x.abs())),
+                Norm::L1 => norms::add_magnitudes(column, &mut norms),
+                Norm::L2 => norms::add_squares(column, &mut norms),
+                Norm::Max => norms::take_largest(column, &mut norms),
             }
+        }
+        // What is missing or infinite makes its row's norm so.
+        if any_not_finite(&norms) {
+            scope.refuse(message, refuse_not_finite)?;
         }
         for norm in norms.iter_mut() {
             *norm = unless_zero(if self.norm == Norm::L2 { norm.sqrt() } else { *norm });
         }
         for slot in &scope.numbers {
-            message.column_mut(*slot).iter_mut().zip(norms.iter()).for_each(|(x, norm)| *x /= norm);
+            divide_each(message.column_mut(*slot), &norms);
         }
         Ok(())
     }
@@ -64,6 +70,13 @@ mod tests {
 
     #[test]
     fn missing_is_refused() {
-        assert!(applied(&Normalizer::default(), &[vec![f64::NAN]]).unwrap_err().0.contains("NaN"));
+        for norm in [Norm::L1, Norm::L2, Norm::Max] {
+            let refused = applied(&Normalizer { norm }, &[vec![f64::NAN, 1.0], vec![1.0, 1.0]]).unwrap_err();
+            assert!(refused.0.contains("NaN"));
+            let refused = applied(&Normalizer { norm }, &[vec![1.0, f64::NEG_INFINITY], vec![1.0, 1.0]]).unwrap_err();
+            assert!(refused.0.contains("infinity") && refused.0.contains("row 1"), "{refused}");
+        }
+        // Large values have no finite norm, and are divided by it all the same, as in the original.
+        assert_eq!(applied(&Normalizer::default(), &[vec![1e200]]).unwrap(), [[0.0]]);
     }
 }

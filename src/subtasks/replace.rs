@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::Subtask;
 use super::by_column::{ByColumn, Flaw};
+use crate::kernels::select::{fill_missing, replace};
 
 /// Replaces listed values, such as sentinels, by missing or by one value.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -25,11 +26,9 @@ impl Subtask for Replace {
 impl ByColumn for Replace {
     fn apply_column(&self, _place: usize, values: &mut [f64]) -> Result<(), Flaw> {
         let value = self.value.unwrap_or(f64::NAN);
-        let missing = self.to_replace.iter().any(|x| x.is_nan());
-        for x in values {
-            if self.to_replace.contains(x) || (missing && x.is_nan()) {
-                *x = value;
-            }
+        replace(values, &self.to_replace, value);
+        if !value.is_nan() && self.to_replace.iter().any(|x| x.is_nan()) {
+            fill_missing(values, value);
         }
         Ok(())
     }

@@ -53,8 +53,13 @@ impl Subtask for StandardScaler {
 
 impl ByColumn for StandardScaler {
     fn apply_column(&self, _place: usize, values: &mut [f64]) -> Result<(), Flaw> {
-        refuse_infinite(values)?;
-        self.scale(values);
+        let moments = moments(values);
+        // An infinity makes the mean one, or none.
+        if !moments.mean.is_finite() {
+            refuse_infinite(values)?;
+        }
+        let (mean, deviation) = self.of(moments);
+        shift_and_divide(values, mean, deviation);
         Ok(())
     }
 }

@@ -1,0 +1,113 @@
+//! The planner beside measurement, in rounds: what holds in the middle of many rounds does not hang on what else the
+//! machine did in one of them.
+
+use std::time::Duration;
+
+use rand::seq::SliceRandom;
+
+use super::{Flow, Trial, demand, measure, median};
+use crate::engine;
+use crate::queueing::{Behaviour, Demand};
+use crate::source::{Arrivals, Load};
+
+/// Which dataflow is forecast under which loads.
+#[derive(Clone, Debug)]
+pub struct Foresight {
+    pub flow: Flow,
+    pub workers: usize,
+    pub bucket_size: usize,
+    pub delay: Duration,
+    /// Rows that arrive at the same time.
+    pub burst: u64,
+    /// Loads as shares of the capacity.
+    pub shares: Vec<f64>,
+    pub rounds: usize,
+    /// How long each load is held.
+    pub duration: Duration,
+}
+
+/// A load as it was forecast and as it was met, in the middle of all rounds. Times in seconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Compared {
+    /// Of the capacity.
+    pub share: f64,
+    /// Rounds that count: those whose load the forecast says can be served.
+    pub rounds: usize,
+    /// Rows a second.
+    pub rate: f64,
+    pub rho: Beside,
+    pub mean_wait: Beside,
+}
+
+/// A forecast and a measurement.
+#[derive(Clone, Copy, Debug)]
+pub struct Beside {
+    pub predicted: f64,
+    pub measured: f64,
+    /// The ratio of the two in the middle of all rounds.
+    pub ratio: f64,
+}
+
+/// One load of one round.
+struct Met {
+    rate: f64,
+    rho: (f64, f64),
+    mean_wait: (f64, f64),
+}
+
+impl Foresight {
+    /// Measures the dataflow between all rounds, and holds each load once a round, in shuffled order. A forecast is that
+    /// of what was measured just before a round and just after it.
+    ///
+    /// # Errors
+    /// As [`engine::run`].
+    pub fn compare(&self, mut on_round: impl FnMut(usize)) -> Result<Vec<Compared>, engine::Error> {
+        let (mut before, _) = measure(&self.flow, self.workers, self.bucket_size)?;
+        let mut met: Vec<Vec<Met>> = self.shares.iter().map(|_| Vec::new()).collect();
+        for round in 0..self.rounds {
+            on_round(round);
+            let reports = self.round(&before)?;
+            let (after, _) = measure(&self.flow, self.workers, self.bucket_size)?;
+            let between = before.between(&after);
+            for (share, load, rho, wait) in reports {
+                let demand = self.demand(&load);
+                if let Some(forecast) = between.forecast(&demand) {
+                    let (rho, mean_wait) = ((forecast.rho, rho), (forecast.mean_wait, wait));
+                    met[share].push(Met { rate: load.rate, rho, mean_wait });
+                }
+            }
+            before = after;
+        }
+        let compared = self.shares.iter().zip(&met).filter(|(_, met)| !met.is_empty());
+        Ok(compared.map(|(share, met)| compared_at(*share, met)).collect())
+    }
+
+    /// Holds each load; for each which share it was, rho, and the mean wait in seconds.
+    fn round(&self, behaviour: &Behaviour) -> Result<Vec<(usize, Load, f64, f64)>, engine::Error> {
+        let Foresight { workers, bucket_size, duration, burst, .. } = *self;
+        let mut shares: Vec<(usize, f64)> = self.shares.iter().copied().enumerate().collect();
+        shares.shuffle(&mut rand::rng());
+        let hold = |(share, of_capacity): (usize, f64)| {
+            let rate = of_capacity * behaviour.capacity * bucket_size as f64;
+            let load = Load { rate, arrivals: Arrivals::Poisson, burst };
+            let report = Trial { workers, bucket_size, load, duration }.run(&self.flow)?;
+            let latency = report.latency_ns.message.inner().mean();
+            let wait = (latency - report.service_ns.message.inner().mean()) / 1e9;
+            Ok((share, load, report.rho, wait))
+        };
+        shares.into_iter().map(hold).collect()
+    }
+
+    fn demand(&self, load: &Load) -> Demand {
+        demand(load, self.bucket_size, self.delay)
+    }
+}
+
+fn compared_at(share: f64, met: &[Met]) -> Compared {
+    let beside = |value: fn(&Met) -> (f64, f64)| {
+        let middle = |of: fn((f64, f64)) -> f64| median(met.iter().map(|met| of(value(met))).collect());
+        Beside { predicted: middle(|of| of.0), measured: middle(|of| of.1), ratio: middle(|of| of.0 / of.1) }
+    };
+    let (rho, mean_wait) = (beside(|met| met.rho), beside(|met| met.mean_wait));
+    Compared { share, rounds: met.len(), rate: median(met.iter().map(|met| met.rate).collect()), rho, mean_wait }
+}
