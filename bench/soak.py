@@ -18,7 +18,7 @@ import subprocess
 import tempfile
 import time
 
-WINDOW, WARM_UP = 600, 300
+WINDOW, WARM_UP = 600, 900
 
 
 def main():
