@@ -128,7 +128,7 @@ impl Message {
         self.ids.retain(|_| flags.next() == Some(&true));
         self.numbers = Array2::from_shape_vec((columns, self.ids.len()), flat).expect("columns of one length");
         for text in &mut self.texts {
-            text.retain(keep);
+            text.keep_runs(&runs);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A column of optional texts in one run of bytes.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
@@ -39,10 +40,29 @@ impl TextColumn {
         texts.into_iter().map(str::to_owned).collect()
     }
 
-    /// Keeps the rows whose flag is set; `keep` has one flag a row.
-    pub fn retain(&mut self, keep: &[bool]) {
-        let rows: Vec<usize> = (0..keep.len()).filter(|row| keep[*row]).collect();
-        *self = self.take_rows(&rows);
+    /// Whether each row has a text.
+    pub fn present(&self) -> &[bool] {
+        &self.present
+    }
+
+    /// Keeps these runs of rows, which follow each other.
+    pub fn keep_runs(&mut self, runs: &[Range<usize>]) {
+        let mut bytes = std::mem::take(&mut self.bytes).into_bytes();
+        let (mut rows, mut filled) = (0, 0);
+        for run in runs.iter().filter(|run| !run.is_empty()) {
+            let start = run.start.checked_sub(1).map_or(0, |before| self.ends[before]);
+            let end = self.ends[run.end - 1];
+            bytes.copy_within(start..end, filled);
+            self.present.copy_within(run.clone(), rows);
+            self.ends.copy_within(run.clone(), rows);
+            self.ends[rows..rows + run.len()].iter_mut().for_each(|end| *end -= start - filled);
+            rows += run.len();
+            filled += end - start;
+        }
+        bytes.truncate(filled);
+        self.bytes = String::from_utf8(bytes).expect("whole texts of a string");
+        self.ends.truncate(rows);
+        self.present.truncate(rows);
     }
 
     /// A column of some of the rows, in the order given.
@@ -63,6 +83,7 @@ impl TextColumn {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn missing_differs_from_empty() {
@@ -70,9 +91,25 @@ mod tests {
         for value in [Some("a"), None, Some(""), Some("bc")] {
             column.push(value);
         }
-        column.retain(&[false, true, true, true]);
+        column.keep_runs(&[1..4]);
         assert_eq!((0..3).map(|row| column.get(row)).collect::<Vec<_>>(), [None, Some(""), Some("bc")]);
         column.truncate(1);
         assert_eq!((column.len(), column.get(0)), (1, None));
+    }
+
+    proptest! {
+        #[test]
+        fn runs_are_kept_as_rows_are_taken(
+            texts in proptest::collection::vec(proptest::option::of("[a-zä]{0,3}"), 0..20),
+            keep in proptest::collection::vec(any::<bool>(), 20),
+        ) {
+            let mut column = TextColumn::default();
+            texts.iter().for_each(|text| column.push(text.as_deref()));
+            let rows: Vec<usize> = (0..texts.len()).filter(|row| keep[*row]).collect();
+            let runs = rows.chunk_by(|a, b| a + 1 == *b).map(|run| run[0]..run[0] + run.len());
+            let expected = column.take_rows(&rows);
+            column.keep_runs(&runs.collect::<Vec<_>>());
+            prop_assert_eq!(column, expected);
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Order statistics: sorting, medians and quantiles with NumPy's arithmetic.
 
+use super::select::next_missing;
 use crate::data::Scratch;
 
 /// Maps an f64 to an integer of the same order; NaN is not allowed.
@@ -23,7 +24,10 @@ pub fn sorted(values: &[f64]) -> Scratch<f64> {
 fn keys(values: &[f64]) -> Scratch<i64> {
     let mut keys = Scratch::default();
     keys.reserve(values.len());
-    keys.extend(values.iter().filter(|x| !x.is_nan()).map(|x| key(*x)));
+    // Up to the first missing value, nothing has to be asked of each.
+    let (whole, rest) = values.split_at(next_missing(values, 0).unwrap_or(values.len()));
+    keys.extend(whole.iter().map(|x| key(*x)));
+    keys.extend(rest.iter().filter(|x| !x.is_nan()).map(|x| key(*x)));
     keys
 }
 

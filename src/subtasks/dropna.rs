@@ -58,9 +58,8 @@ fn missing(message: &Message, scope: &Scope) -> Scratch<u32> {
         }
     }
     for slot in &scope.texts {
-        for (row, count) in counts.iter_mut().enumerate() {
-            *count += u32::from(message.texts[*slot].get(row).is_none());
-        }
+        let present = message.texts[*slot].present();
+        counts.iter_mut().zip(present).for_each(|(count, present)| *count += u32::from(!present));
     }
     counts
 }

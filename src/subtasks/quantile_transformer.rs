@@ -160,6 +160,8 @@ struct Table {
     /// The places, 0 to 1, of the first and the last that equal each.
     first: Scratch<f64>,
     last: Scratch<f64>,
+    /// From each quantile to the next, the rise of the place.
+    slopes: Scratch<f64>,
     /// How many quantiles lie in the cells before each cell.
     grid: Scratch<u32>,
     cells_per_unit: f64,
@@ -179,9 +181,11 @@ impl Table {
             place += equal.len();
             last.push(references[place - 1]);
         }
+        let rise = |(q, (first, last)): (&[f64], (&f64, &f64))| (first - last) / (q[1] - q[0]);
+        let slopes = quantiles.windows(2).zip(first.iter().skip(1).zip(last.iter())).map(rise).collect();
         let cells = Self::CELLS * quantiles.len();
         let cells_per_unit = cells as f64 / (quantiles.last()? - quantiles[0]);
-        let mut table = Table { quantiles, first, last, grid: Scratch::default(), cells_per_unit };
+        let mut table = Table { quantiles, first, last, slopes, grid: Scratch::default(), cells_per_unit };
         table.grid.resize(cells + 2, 0);
         for place in 0..table.quantiles.len() {
             let cell = table.cell(table.quantiles[place]);
@@ -246,8 +250,7 @@ impl Table {
             return 0.5 * (self.last[below] + self.first[below]);
         }
         let Some(above) = q.get(below + 1) else { return self.last[below] };
-        let (low, high) = (self.last[below], self.first[below + 1]);
-        let slope = (high - low) / (above - q[below]);
+        let (low, high, slope) = (self.last[below], self.first[below + 1], self.slopes[below]);
         let upwards = slope * (x - q[below]) + low;
         let downwards = slope * (above - x) - high;
         0.5 * (upwards - downwards)
