@@ -5,6 +5,7 @@ use std::ops::Range;
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
+use super::spare::Buffers;
 use super::{Scratch, TextColumn};
 
 /// Up to *bucket size* rows of one epoch.
@@ -28,7 +29,15 @@ impl Message {
     pub fn new(epoch: u64, ids: Vec<u64>, numbers: Array2<f64>, texts: Vec<TextColumn>) -> Message {
         assert_eq!(numbers.ncols(), ids.len(), "one number a row in every column");
         assert!(texts.iter().all(|text| text.len() == ids.len()), "one text a row in every column");
-        Message { epoch, ids, numbers: numbers.as_standard_layout().into_owned(), texts }
+        let standard = numbers.is_standard_layout();
+        let numbers = if standard { numbers } else { numbers.as_standard_layout().into_owned() };
+        Message { epoch, ids, numbers, texts }
+    }
+
+    /// What it was made of.
+    pub(super) fn into_buffers(self) -> Buffers {
+        let (numbers, _) = self.numbers.into_raw_vec_and_offset();
+        Buffers { ids: self.ids, numbers, texts: self.texts }
     }
 
     /// A message of numbers only, from columns of one length; ids count from 0.

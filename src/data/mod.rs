@@ -11,6 +11,7 @@ mod memory;
 mod message;
 mod schema;
 mod scratch;
+mod spare;
 mod text;
 pub mod weatherlink;
 pub mod weewx;

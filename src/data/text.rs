@@ -91,7 +91,7 @@ mod tests {
         for value in [Some("a"), None, Some(""), Some("bc")] {
             column.push(value);
         }
-        column.keep_runs(&[1..4]);
+        column.keep_runs(&[1..2, 2..4]);
         assert_eq!((0..3).map(|row| column.get(row)).collect::<Vec<_>>(), [None, Some(""), Some("bc")]);
         column.truncate(1);
         assert_eq!((column.len(), column.get(0)), (1, None));

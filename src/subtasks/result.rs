@@ -51,11 +51,13 @@ impl Encoder {
 
     /// Encodes a message; numbers are written so that they read back to the same f64.
     pub fn encode(&self, message: Message) -> Output {
-        match self.encoding {
-            Encoding::Columns => Output::Columns(message),
-            Encoding::JsonLines => Output::Lines(self.json_lines(&message)),
-            Encoding::Csv => Output::Lines(self.csv_lines(&message)),
-        }
+        let lines = match self.encoding {
+            Encoding::Columns => return Output::Columns(message),
+            Encoding::JsonLines => self.json_lines(&message),
+            Encoding::Csv => self.csv_lines(&message),
+        };
+        message.recycle();
+        Output::Lines(lines)
     }
 
     /// The header line of a CSV file.

@@ -181,19 +181,23 @@ mod tests {
     fn both(keys: &str, row: &str) -> [Option<String>; 2] {
         let schema = schema();
         let shown = |table: Table| {
-            let (numbers, texts) = table.finish();
-            format!("{:?} {:?}", numbers.iter().map(|x| x.to_bits()).collect::<Vec<_>>(), texts[0].get(0))
+            let message = table.finish(0);
+            format!(
+                "{:?} {:?}",
+                message.flat().iter().map(|x| x.to_bits()).collect::<Vec<_>>(),
+                message.texts[0].get(0)
+            )
         };
         let mut order = KeyOrder::default();
         json::read_row(keys.as_bytes(), &schema, &mut order, &mut Table::new(&schema, 1)).unwrap();
         let mut known = Table::new(&schema, 1);
         let read = read_row(row.as_bytes(), &schema, &order, &mut known).map(|()| {
-            known.accept();
+            known.accept(0);
             shown(known)
         });
         let mut general = Table::new(&schema, 1);
         let general = json::read_row(row.as_bytes(), &schema, &mut KeyOrder::default(), &mut general).ok().map(|()| {
-            general.accept();
+            general.accept(0);
             shown(general)
         });
         [read, general]

@@ -36,21 +36,16 @@ impl Decoder {
     pub fn decode(&mut self, bucket: &Bucket) -> (Message, Vec<BadRow>) {
         let mut table = Table::new(&self.schema, bucket.len());
         let mut bad = Vec::new();
-        let mut ids = Vec::with_capacity(bucket.len());
         for (index, row) in bucket.rows().enumerate() {
             match self.row(row, &mut table) {
-                Ok(()) => {
-                    table.accept();
-                    ids.push(bucket.first_row + index as u64);
-                }
+                Ok(()) => table.accept(bucket.first_row + index as u64),
                 Err(reason) => {
                     table.reject();
                     bad.push(BadRow { index, reason });
                 }
             }
         }
-        let (numbers, texts) = table.finish();
-        (Message::new(bucket.epoch, ids, numbers, texts), bad)
+        (table.finish(bucket.epoch), bad)
     }
 
     fn row(&mut self, row: Row<'_>, table: &mut Table) -> Result<(), String> {

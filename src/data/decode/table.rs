@@ -2,7 +2,8 @@
 
 use ndarray::Array2;
 
-use crate::data::{Column, Kind, Schema, TextColumn, cell};
+use crate::data::spare::Buffers;
+use crate::data::{Column, Kind, Message, Schema, TextColumn, cell};
 
 /// Columns with room for every row of a bucket; a row is written cell by cell, then accepted or rejected.
 pub(super) struct Table {
@@ -10,27 +11,33 @@ pub(super) struct Table {
     numbers: Vec<f64>,
     rows: usize,
     texts: Vec<TextColumn>,
-    filled: usize,
+    /// Of the rows so far.
+    ids: Vec<u64>,
 }
 
 impl Table {
     pub fn new(schema: &Schema, rows: usize) -> Table {
-        Table {
-            numbers: vec![f64::NAN; schema.number_count() * rows],
-            rows,
-            texts: vec![TextColumn::default(); schema.text_count()],
-            filled: 0,
-        }
+        let Buffers { mut ids, mut numbers, texts } = Buffers::spare(schema.text_count());
+        numbers.resize(schema.number_count() * rows, f64::NAN);
+        ids.reserve(rows);
+        Table { numbers, rows, texts, ids }
+    }
+
+    /// Rows accepted so far.
+    fn filled(&self) -> usize {
+        self.ids.len()
     }
 
     pub fn set_number(&mut self, slot: usize, x: f64) {
-        self.numbers[slot * self.rows + self.filled] = x;
+        let filled = self.filled();
+        self.numbers[slot * self.rows + filled] = x;
     }
 
     pub fn set_text(&mut self, slot: usize, value: Option<&str>) {
+        let filled = self.filled();
         let column = &mut self.texts[slot];
         // A key that stands twice in a row: the last one counts, as everywhere in JSON.
-        column.truncate(self.filled);
+        column.truncate(filled);
         column.push(value);
     }
 
@@ -46,30 +53,34 @@ impl Table {
         Ok(())
     }
 
-    pub fn accept(&mut self) {
-        self.filled += 1;
-        for text in self.texts.iter_mut().filter(|text| text.len() < self.filled) {
+    /// Keeps the open row, by this id.
+    pub fn accept(&mut self, id: u64) {
+        self.ids.push(id);
+        let filled = self.filled();
+        for text in self.texts.iter_mut().filter(|text| text.len() < filled) {
             text.push(None);
         }
     }
 
     pub fn reject(&mut self) {
-        self.numbers.iter_mut().skip(self.filled).step_by(self.rows).for_each(|x| *x = f64::NAN);
-        self.texts.iter_mut().for_each(|text| text.truncate(self.filled));
+        let filled = self.filled();
+        self.numbers.iter_mut().skip(filled).step_by(self.rows).for_each(|x| *x = f64::NAN);
+        self.texts.iter_mut().for_each(|text| text.truncate(filled));
     }
 
-    /// The accepted rows.
-    pub fn finish(mut self) -> (Array2<f64>, Vec<TextColumn>) {
+    /// The accepted rows as the message of an epoch.
+    pub fn finish(mut self, epoch: u64) -> Message {
+        let filled = self.filled();
         let columns = self.numbers.len() / self.rows.max(1);
-        if self.filled < self.rows {
+        if filled < self.rows {
             for slot in 1..columns {
                 let start = slot * self.rows;
-                self.numbers.copy_within(start..start + self.filled, slot * self.filled);
+                self.numbers.copy_within(start..start + filled, slot * filled);
             }
-            self.numbers.truncate(columns * self.filled);
+            self.numbers.truncate(columns * filled);
         }
-        let numbers = Array2::from_shape_vec((columns, self.filled), self.numbers).expect("columns of one length");
-        (numbers, self.texts)
+        let numbers = Array2::from_shape_vec((columns, filled), self.numbers).expect("columns of one length");
+        Message::new(epoch, self.ids, numbers, self.texts)
     }
 }
 
