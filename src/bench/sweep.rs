@@ -83,7 +83,8 @@ impl Sweep {
                     lines::append(&self.raw(), &measurement)?;
                 }
                 Job::Peer(peer, bucket_size) => {
-                    let rows = self.rows.count().unwrap_or(u64::MAX);
+                    // Programs in other languages have signed numbers.
+                    let rows = self.rows.count().unwrap_or(i64::MAX as u64);
                     let line = peer.run(&source, bucket_size, rows, self.peer_time, repeat)?;
                     lines::append(&self.compared(), &line)?;
                 }
