@@ -21,6 +21,8 @@ mod preview;
 pub mod query;
 mod reader;
 mod remember;
+#[cfg(test)]
+mod simulation;
 mod sources;
 mod stages;
 mod start;

@@ -62,6 +62,13 @@ pub struct Taken {
     pub hash: u64,
 }
 
+impl Taken {
+    /// How many rows of it an earlier run has taken: none, unless it comes again, and is the one that was begun.
+    pub fn rows_of(self, begun: &mut Option<(Taken, u64)>, again: bool) -> u64 {
+        begun.take_if(|(taken, _)| again && *taken == self).map_or(0, |(_, rows)| rows)
+    }
+}
+
 impl<P> Deliveries<P> {
     /// After a run that has taken these in.
     pub fn after(taken: &[Taken]) -> Deliveries<P> {

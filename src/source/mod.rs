@@ -2,7 +2,7 @@
 
 mod buffer;
 mod connections;
-mod deliveries;
+pub(crate) mod deliveries;
 mod file;
 mod generate;
 mod mqtt;

@@ -210,8 +210,9 @@ impl Reader {
             }
             let mut skip = 0;
             if number.is_some() {
-                let again = begun.take_if(|(taken, _)| publish.dup && *taken == identity(&publish));
-                skip = again.map_or(0, |(_, rows)| rows);
+                if begun.is_some() {
+                    skip = identity(&publish).rows_of(&mut begun, publish.dup);
+                }
                 buffer.begin_delivery(skip);
             }
             payload::each_row(&publish.payload, max_payload, |row| {
