@@ -172,9 +172,7 @@ impl Process {
     fn enter(&mut self, connection: usize) {
         let Reading { deliveries, read, .. } = &mut self.readings[connection];
         let Some(mut bucket) = read.pop_front() else { return };
-        let (taken, next) = deliveries.take_up_to(bucket.delivered);
-        let begun = next.map(|next| (next, bucket.begun)).filter(|(_, rows)| *rows > 0);
-        let coverage = Coverage { delivered: bucket.delivered, taken, begun };
+        let coverage = deliveries.cover(bucket.delivered, bucket.begun);
         (bucket.epoch, bucket.first_row) = (self.next_epoch, self.next_row);
         self.next_epoch += 1;
         self.next_row += bucket.len() as u64;

@@ -127,8 +127,8 @@ fn read(
 ) -> (Option<Intake>, Option<Reader>) {
     let cluster = &options.cluster;
     let shared = cluster.processes() > 1 && dataflow.source_settings.connections() > 1;
-    let positions = start.as_ref().map_or(Vec::new(), |start| start.positions.clone());
-    let positions = if shared { tell(worker, positions) } else { positions };
+    let found = || start.as_ref().map_or(Vec::new(), |start| start.positions.clone());
+    let positions = if shared { tell(worker, found()) } else { Vec::new() };
     let post = shared.then(|| Post::build(worker));
     if let Some(start) = start {
         return (Some(Intake::start(post, dataflow, options, clock, start)), None);

@@ -7,6 +7,8 @@ use std::collections::{HashMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
+use super::Coverage;
+
 /// Publishes with an acknowledgement to come. `P` is what the acknowledgement needs.
 pub struct Deliveries<P> {
     /// The number of the connection, from 1.
@@ -76,11 +78,13 @@ impl<P> Deliveries<P> {
         Deliveries { known: known.collect(), ..Deliveries::default() }
     }
 
-    /// The publishes up to `number` that nobody has asked for yet, and the one after it, if it has come.
-    pub fn take_up_to(&mut self, number: u64) -> (Vec<Taken>, Option<Taken>) {
-        let taken = std::iter::from_fn(|| self.unasked.pop_front_if(|(newest, _)| *newest <= number));
+    /// The publishes up to `delivered` that nobody has asked for yet, and the one after it if its first `begun` rows have
+    /// been taken in; none of them is acknowledged yet.
+    pub fn cover(&mut self, delivered: u64, begun: u64) -> Coverage {
+        let taken = std::iter::from_fn(|| self.unasked.pop_front_if(|(newest, _)| *newest <= delivered));
         let taken = taken.map(|(_, taken)| taken).collect();
-        (taken, self.unasked.front().filter(|(next, _)| *next == number + 1).map(|(_, next)| *next))
+        let next = self.unasked.front().filter(|(next, _)| *next == delivered + 1 && begun > 0);
+        Coverage { delivered, taken, begun: next.map(|(_, next)| (*next, begun)) }
     }
 
     /// A new connection, which the broker may have joined to the session of the last one. It delivers again what was
@@ -262,9 +266,11 @@ mod tests {
         assert_eq!(sent, [4]);
         let (new, next) = (Taken { packet_id: 5, hash: 6 }, Taken { packet_id: 4, hash: 7 });
         assert_eq!(deliveries.arrive(delivery(connection, 4, false, 7)), Some(2));
-        assert_eq!(deliveries.take_up_to(0), (vec![], Some(new)));
-        assert_eq!(deliveries.take_up_to(1), (vec![new], Some(next)));
-        assert_eq!(deliveries.take_up_to(1), (vec![], Some(next)));
+        let coverage = |delivered, taken, begun| Coverage { delivered, taken, begun };
+        assert_eq!(deliveries.cover(0, 3), coverage(0, vec![], Some((new, 3))));
+        assert_eq!(deliveries.cover(0, 0), coverage(0, vec![], None));
+        assert_eq!(deliveries.cover(1, 2), coverage(1, vec![new], Some((next, 2))));
+        assert_eq!(deliveries.cover(1, 2), coverage(1, vec![], Some((next, 2))));
     }
 
     #[test]

@@ -206,10 +206,8 @@ impl Source {
 
     /// A bucket that came, with the deliveries it covers.
     pub fn cover(&self, bucket: Bucket) -> (Bucket, Coverage) {
-        let Some(acknowledger) = self.acknowledger() else { return (bucket, Coverage::default()) };
-        let (taken, next) = acknowledger.take_up_to(bucket.delivered);
-        let begun = next.map(|next| (next, bucket.begun)).filter(|(_, rows)| *rows > 0);
-        let coverage = Coverage { delivered: bucket.delivered, taken, begun };
+        let cover = |acknowledger: &mqtt::Acknowledger| acknowledger.cover(bucket.delivered, bucket.begun);
+        let coverage = self.acknowledger().map(cover).unwrap_or_default();
         (bucket, coverage)
     }
 

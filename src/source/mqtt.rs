@@ -17,7 +17,7 @@ use rumqttc::v5::mqttbytes::v5::{Publish, SubscribeReasonCode};
 use rumqttc::v5::{Client, Connection, ConnectionError, Event, Incoming, RecvTimeoutError, StateError};
 
 use super::deliveries::{Deliveries, Delivery, Taken};
-use super::{Buffer, Error, Outlet, Position, Settings, Stop, payload};
+use super::{Buffer, Coverage, Error, Outlet, Position, Settings, Stop, payload};
 use crate::data::{Clock, Origin};
 use crate::mqtt::{Backoff, Endpoint, refusal, tls};
 
@@ -76,10 +76,9 @@ impl Acknowledger {
         });
     }
 
-    /// The deliveries up to `number` that nobody has asked for yet, to know them again, and the one after it; none of
-    /// them is acknowledged yet.
-    pub fn take_up_to(&self, number: u64) -> (Vec<Taken>, Option<Taken>) {
-        self.deliveries.lock().expect("no holder panics").take_up_to(number)
+    /// As [`Deliveries::cover`].
+    pub fn cover(&self, delivered: u64, begun: u64) -> Coverage {
+        self.deliveries.lock().expect("no holder panics").cover(delivered, begun)
     }
 
     /// Nothing more will be complete: the client may leave when it has sent what is due.
@@ -111,7 +110,7 @@ impl Acknowledger {
         });
         if let Some(number) = number.filter(|_| !self.after_completion) {
             deliveries.complete(number);
-            deliveries.take_up_to(number);
+            deliveries.cover(number, 0);
         }
         self.acknowledge(&mut deliveries);
         number
