@@ -4,9 +4,11 @@
 //! same vector instructions: one pass that reads and writes every number; before it one that reads, where a step learns
 //! from the column or the row that it changes; a division a number where a step divides; for the power transformer one
 //! log1p and one expm1 a number; for the quantile transformer one sort a column; for steps that need a quantile one
-//! selection a column.
+//! selection a column; for duplicates a look at each text, and one lookup a row in the standard library's hash table.
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::collections::HashSet;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -46,6 +48,7 @@ fn main() {
     let dataflow = std::fs::read_to_string("dataflows/weather.toml").expect("run it from the project's root");
     let dataflow = Dataflow::from_text("weather.toml", &dataflow, &[]).expect("a valid dataflow");
     let (steps, _) = dataflow.steps(&Schema::davis()).expect("it fits the schema");
+    let mut seen = Seen::default();
     println!("| subtask | rows a message | ns a number | floor, ns a number | ratio | allocations |");
     println!("|---|---|---|---|---|---|");
     for rows in [1, 100, 1000, 10_000] {
@@ -54,7 +57,7 @@ fn main() {
             let (time, allocations) = measure(&message, |message| {
                 step.subtask.apply(message, &step.scope).expect("generated rows pass the chain");
             });
-            let (floor, _) = measure(&message, |message| floor(step, message));
+            let (floor, _) = measure(&message, |message| floor(step, message, &mut seen));
             println!("| {} | {rows} | {time:.2} | {floor:.2} | {:.1} | {allocations} |", step.label, time / floor);
             step.subtask.apply(&mut message, &step.scope).expect("generated rows pass the chain");
         }
@@ -74,7 +77,7 @@ fn generated(rows: usize) -> Message {
 }
 
 /// Median nanoseconds a number, and allocations a message.
-fn measure(message: &Message, act: impl Fn(&mut Message)) -> (f64, u64) {
+fn measure(message: &Message, mut act: impl FnMut(&mut Message)) -> (f64, u64) {
     let numbers = message.flat().len().max(1);
     let copies = (WORK / numbers).clamp(1, 20_000);
     let mut times = Vec::new();
@@ -83,7 +86,7 @@ fn measure(message: &Message, act: impl Fn(&mut Message)) -> (f64, u64) {
         let mut messages = vec![message.clone(); copies];
         let before = ALLOCATIONS.load(Ordering::Relaxed);
         let start = Instant::now();
-        messages.iter_mut().for_each(&act);
+        messages.iter_mut().for_each(&mut act);
         times.push(start.elapsed().as_nanos() as f64 / (copies * numbers) as f64);
         allocations = (ALLOCATIONS.load(Ordering::Relaxed) - before) / copies as u64;
         black_box(&messages);
@@ -108,8 +111,43 @@ fn pass(column: &mut [f64], divide: bool) {
     }
 }
 
+/// The standard library's hash table.
+type Seen = HashSet<u64, BuildHasherDefault<AsItIs>>;
+
+/// Looks at each text, and looks each row up by a word.
+fn texts_and_lookups(message: &Message, seen: &mut Seen) {
+    for text in &message.texts {
+        let ends_in_zero = |row: &usize| text.get(*row).is_some_and(|text| text.ends_with('0'));
+        black_box((0..message.rows()).filter(ends_in_zero).count());
+    }
+    seen.clear();
+    seen.extend((0..message.rows() as u64).map(|row| row.wrapping_mul(0x9E37_79B9_7F4A_7C15)));
+    black_box(seen.len());
+}
+
+/// Takes a word for its own hash.
+#[derive(Default)]
+struct AsItIs(u64);
+
+impl Hasher for AsItIs {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("only words are hashed")
+    }
+
+    fn write_u64(&mut self, word: u64) {
+        self.0 = word;
+    }
+}
+
 /// The least that a step could do.
-fn floor(step: &Step, message: &mut Message) {
+fn floor(step: &Step, message: &mut Message, seen: &mut Seen) {
+    if step.label == "drop_duplicates" {
+        texts_and_lookups(message, seen);
+    }
     for slot in &step.scope.numbers {
         let column = message.column_mut(*slot);
         match step.label.as_str() {

@@ -34,6 +34,17 @@ impl TextColumn {
         self.present[row].then(|| &self.bytes[start..self.ends[row]])
     }
 
+    /// A word a row, from row `start` on: equal for equal texts, and different but by chance for others.
+    pub fn digests(&self, start: usize, words: &mut [u64]) {
+        let bytes = self.bytes.as_bytes();
+        let mut from = start.checked_sub(1).map_or(0, |before| self.ends[before]);
+        let rows = self.ends[start..].iter().zip(&self.present[start..]);
+        for (word, (end, present)) in words.iter_mut().zip(rows) {
+            *word = if *present { digest(bytes, from, *end) } else { MISSING };
+            from = *end;
+        }
+    }
+
     /// The texts present, each once, sorted.
     pub fn distinct(&self) -> Vec<String> {
         let texts: BTreeSet<&str> = (0..self.len()).filter_map(|row| self.get(row)).collect();
@@ -80,6 +91,34 @@ impl TextColumn {
     }
 }
 
+/// No length that a text has.
+const MISSING: u64 = u64::MAX;
+
+/// A digest of some of the bytes: of their number, and of eight after eight of them.
+#[inline(always)]
+fn digest(bytes: &[u8], mut from: usize, end: usize) -> u64 {
+    const ODD: u64 = 0x9E37_79B9_7F4A_7C15;
+    let mut digest = (end - from) as u64;
+    while end - from > 8 {
+        digest = (digest.rotate_left(29) ^ word(bytes, from)).wrapping_mul(ODD);
+        from += 8;
+    }
+    let others = u64::MAX.unbounded_shl(8 * (end - from) as u32);
+    (digest.rotate_left(29) ^ (word(bytes, from) & !others)).wrapping_mul(ODD)
+}
+
+/// Eight bytes from a place on, which may be more than a text has; at the end of all, zeros.
+#[inline(always)]
+fn word(bytes: &[u8], from: usize) -> u64 {
+    let rest = &bytes[from..];
+    if let Some(word) = rest.first_chunk() {
+        return u64::from_le_bytes(*word);
+    }
+    let mut word = [0; 8];
+    word[..rest.len()].copy_from_slice(rest);
+    u64::from_le_bytes(word)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,6 +134,23 @@ mod tests {
         assert_eq!((0..3).map(|row| column.get(row)).collect::<Vec<_>>(), [None, Some(""), Some("bc")]);
         column.truncate(1);
         assert_eq!((column.len(), column.get(0)), (1, None));
+    }
+
+    #[test]
+    fn digests_tell_texts_of_any_length_apart() {
+        let texts = ["", "a", "b", "aa", "12345678", "12345679", "123456789", "x23456789", "1234567890123456", "\0"];
+        let texts = texts.map(Some).into_iter().chain([None]);
+        let (mut column, mut backwards) = (TextColumn::default(), TextColumn::default());
+        texts.clone().for_each(|text| column.push(text));
+        texts.clone().rev().for_each(|text| backwards.push(text));
+        let rows = column.len();
+        let (mut words, mut others) = (vec![0; rows - 1], vec![0; rows]);
+        column.digests(1, &mut words);
+        backwards.digests(0, &mut others);
+        assert!(words.iter().eq(others.iter().rev().skip(1)));
+        others.sort_unstable();
+        others.dedup();
+        assert_eq!(others.len(), rows);
     }
 
     proptest! {

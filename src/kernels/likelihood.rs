@@ -3,12 +3,10 @@
 //! The log-likelihood is strictly concave (T. Marchand et al., SecureFedYJ, NeurIPS 2022), so Newton's method
 //! finds what SciPy's search finds, in a fraction of the evaluations. Bounds and refusals are SciPy's.
 
-use multiversion::multiversion;
-
-use super::expm1::expm1;
 use super::minimize;
-use super::moments::{LANES, extent, moments, sum};
+use super::moments::{extent, moments, sum};
 use super::power::transform;
+use super::power_sums::{Jet, PowerSums};
 use crate::data::Scratch;
 
 /// On which sides of zero the values stand.
@@ -24,7 +22,9 @@ enum Sides {
 /// Far from zero, values scaled by a constant have the same lambda: there the logs are taken from their mean, so
 /// that a column such as a barometer's keeps its digits.
 pub struct Likelihood {
+    /// Those that have the first factor, then those that have the second.
     logs: Scratch<f64>,
+    with_first: usize,
     /// Of the logs as they stand in `logs`.
     mean_log: f64,
     centre: f64,
@@ -37,18 +37,15 @@ pub struct Likelihood {
 impl Likelihood {
     /// Above so many values, the search starts from the lambda of a sample.
     const SAMPLE: usize = 512;
-    /// The last step, in lambda's natural unit: what is left after it is its square.
-    const PRECISION: f64 = 1e-5;
-    const SAMPLE_PRECISION: f64 = 1e-2;
-    /// Nearer to 0 or 2, in the natural unit, the derivatives cancel.
-    const CLEARANCE: f64 = 1e-6;
+    /// How far from where they were taken sums lead to lambda, in its natural unit.
+    const NEAR: f64 = 0.05;
 
-    /// Takes in logs, all present, at least one.
+    /// Takes in logs, at least one; those of missing values are left out.
     ///
     /// # Errors
     /// Where SciPy raises: values so large or so small that lambda has no bounds.
-    pub fn new(mut logs: Scratch<f64>) -> Result<Likelihood, &'static str> {
-        let (least, most) = extent(&logs);
+    pub fn new(logs: &[f64]) -> Result<Likelihood, &'static str> {
+        let (least, most) = extent(logs);
         let sides = match (least < 0.0, most < 0.0) {
             (false, _) => Sides::Up,
             (true, true) => Sides::Down,
@@ -62,18 +59,26 @@ impl Likelihood {
         if bounds.0 > bounds.1 {
             return Err("The lower bound exceeds the upper bound.");
         }
-        let centre = if far { sum(&logs) / logs.len() as f64 } else { 0.0 };
+        let (mut logs, mut with_first) = by_sign(logs);
+        let mut centre = 0.0;
         if far {
+            centre = sum(&logs) / logs.len() as f64;
             logs.iter_mut().for_each(|log| *log -= centre);
+            with_first = logs.len();
         }
-        Ok(Likelihood::centred(logs, centre, sides, bounds))
+        let reach = (most - centre).max(centre - least).abs();
+        let mean_log = sum(&logs) / logs.len() as f64;
+        Ok(Likelihood { logs, with_first, mean_log, centre, sides, bounds, reach })
     }
 
-    fn centred(logs: Scratch<f64>, centre: f64, sides: Sides, bounds: (f64, f64)) -> Likelihood {
-        let (least, most) = extent(&logs);
-        let reach = most.max(-least).abs();
+    /// The likelihood for some of the values, in equal distances.
+    fn sample(&self) -> Likelihood {
+        let step = self.logs.len() / Self::SAMPLE;
+        let (first, second) = self.logs.split_at(self.with_first);
+        let some = first.iter().step_by(step).chain(second.iter().step_by(step));
+        let logs: Scratch<f64> = some.copied().collect();
         let mean_log = sum(&logs) / logs.len() as f64;
-        Likelihood { logs, mean_log, centre, sides, bounds, reach }
+        Likelihood { logs, with_first: first.len().div_ceil(step), mean_log, ..*self }
     }
 
     /// The lambda of maximum likelihood: 1 where all values are zero, the upper bound where they are otherwise
@@ -107,43 +112,39 @@ impl Likelihood {
     }
 
     fn by_newton(&self) -> Option<f64> {
-        if self.reach == 0.0 {
+        let start = if self.logs.len() > 2 * Self::SAMPLE { self.sample().climb(1.0) } else { None };
+        self.climb(start.unwrap_or(1.0))
+    }
+
+    fn climb(&self, start: f64) -> Option<f64> {
+        if self.reach < f64::MIN_POSITIVE {
             return None;
         }
-        let mut start = 1.0;
-        if self.logs.len() > 2 * Self::SAMPLE {
-            let step = self.logs.len() / Self::SAMPLE;
-            let sample = self.logs.iter().copied().step_by(step).collect();
-            let sample = Likelihood::centred(sample, self.centre, self.sides, self.bounds);
-            start = sample.climb(start, Self::SAMPLE_PRECISION).unwrap_or(start);
-        }
-        self.climb(start, Self::PRECISION)
-    }
-
-    fn climb(&self, start: f64, precision: f64) -> Option<f64> {
-        let clearance = Self::CLEARANCE / self.reach;
-        let slope = |lambda: f64| self.slope(clear_of(0.0, clear_of(2.0, lambda, clearance), clearance));
         let start = start.clamp(self.bounds.0, self.bounds.1);
-        minimize::root_of_falling(slope, start, self.bounds, precision / self.reach)
+        let bounds = (self.bounds.0 * self.reach, self.bounds.1 * self.reach);
+        let root = minimize::root_of_falling(|at| Some(self.around(at)), start * self.reach, bounds, Self::NEAR)?;
+        Some(root / self.reach)
     }
 
-    /// Where it was taken, and there first and second derivative of the log-likelihood a row; `None` where the
-    /// values are equal to within rounding, or beyond the range.
-    fn slope(&self, lambda: f64) -> Option<minimize::Slope> {
+    /// First and second derivative of the log-likelihood a row near `lambda`, all in lambda's natural unit; `None`
+    /// where the values are equal to within rounding, or beyond the range.
+    fn around(&self, lambda: f64) -> impl Fn(f64) -> Option<minimize::Slope> {
         let n = self.logs.len() as f64;
-        let factors = self.factors(lambda);
-        let pivot = derivatives(self.mean_log, factors, factors.map(f64::recip));
-        let [y, yy, d, yd, dd, h, yh] = derivative_sums(&self.logs, factors, pivot).map(|sum| sum / n);
-        let variance = yy - y * y;
-        let (cov_d, var_d, cov_h) = (yd - y * d, dd - d * d, yh - y * h);
-        let first = self.mean_log - cov_d / variance;
-        let second = 2.0 * (cov_d / variance).powi(2) - (var_d + cov_h) / variance;
-        let above_rounding = variance > 1e-18 * (pivot[0] + y).powi(2);
-        (above_rounding && first.is_finite() && second.is_finite()).then_some(minimize::Slope {
-            at: lambda,
-            first,
-            second,
-        })
+        let mean_log = self.mean_log / self.reach;
+        let (first, second) = self.logs.split_at(self.with_first);
+        let [factor, other] = self.factors(lambda / self.reach).map(|factor| factor * self.reach);
+        let scale = self.reach.recip();
+        let sums = [PowerSums::new(first, scale, factor), PowerSums::new(second, scale, other)];
+        move |step| {
+            let [mean, square] = add(sums[0].at(step), sums[1].at(step)).map(|sums| sums.map(|sum| sum / n));
+            let variance = square[0] - mean[0] * mean[0];
+            let slope = square[1] - 2.0 * mean[0] * mean[1];
+            let bend = square[2] - 2.0 * (mean[1] * mean[1] + mean[0] * mean[2]);
+            let relative = 0.5 * slope / variance;
+            let (first, second) = (mean_log - relative, 2.0 * relative * relative - 0.5 * bend / variance);
+            let above_rounding = variance > 1e-9 * square[0];
+            (above_rounding && first.is_finite() && second.is_finite()).then_some(minimize::Slope { first, second })
+        }
     }
 
     /// As SciPy's `yeojohnson_normmax` searches.
@@ -164,49 +165,25 @@ impl Likelihood {
     }
 }
 
-/// `lambda`, or the nearest value that is not too near to `point`.
-fn clear_of(point: f64, lambda: f64, clearance: f64) -> f64 {
-    if (lambda - point).abs() < clearance { point + clearance } else { lambda }
+/// The values from 0 upwards, then those below, and how many the first are; without what is missing.
+fn by_sign(values: &[f64]) -> (Scratch<f64>, usize) {
+    let mut apart = Scratch::default();
+    apart.resize(values.len(), 0.0);
+    let (mut up, mut down) = (0, values.len());
+    for x in values {
+        // Written to both ends, and kept at one: no branch to be foreseen.
+        (apart[up], apart[down - 1]) = (*x, *x);
+        up += usize::from(*x >= 0.0);
+        down -= usize::from(*x < 0.0);
+    }
+    apart.drain(up..down);
+    (apart, up)
 }
 
-/// The transform of one value given by its log, and its first and second derivative by lambda.
-///
-/// With e = expm1(f log): y = e / f, y' = ((e + 1) log - y) / f, y'' = ((e + 1) log^2 - 2 y') / f.
-#[inline(always)]
-fn derivatives(log: f64, factors: [f64; 2], scales: [f64; 2]) -> [f64; 3] {
-    let factor = if log >= 0.0 { factors[0] } else { factors[1] };
-    let scale = if log >= 0.0 { scales[0] } else { scales[1] };
-    let e = expm1(factor * log);
-    let slope = (e + 1.0) * log;
-    let y = scale * e;
-    let first = scale * (slope - y);
-    [y, first, scale * (slope * log - 2.0 * first)]
-}
-
-/// Sums over all values of y, y^2, y', y y', y'^2, y'', y y'', each y, y' and y'' less its pivot: so squares
-/// do not cancel.
-#[multiversion(targets("x86_64+avx512f+avx512dq", "x86_64+avx2", "x86_64+sse4.2"))]
-fn derivative_sums(logs: &[f64], factors: [f64; 2], pivot: [f64; 3]) -> [f64; 7] {
-    let scales = factors.map(f64::recip);
-    let mut lanes = [[0.0; LANES]; 7];
-    let mut add = |lane: usize, log: f64| {
-        let at = derivatives(log, factors, scales);
-        let [y, d, h] = [at[0] - pivot[0], at[1] - pivot[1], at[2] - pivot[2]];
-        for (sum, term) in lanes.iter_mut().zip([y, y * y, d, y * d, d * d, h, y * h]) {
-            sum[lane] += term;
-        }
-    };
-    let chunks = logs.chunks_exact(LANES);
-    let rest = chunks.remainder();
-    for chunk in chunks {
-        for (lane, log) in chunk.iter().enumerate() {
-            add(lane, *log);
-        }
-    }
-    for (lane, log) in rest.iter().enumerate() {
-        add(lane, *log);
-    }
-    lanes.map(|sums| sums.iter().sum())
+/// The sums of both sides.
+fn add(mut sums: [Jet; 2], more: [Jet; 2]) -> [Jet; 2] {
+    sums.as_flattened_mut().iter_mut().zip(more.as_flattened()).for_each(|(sum, more)| *sum += more);
+    sums
 }
 
 /// The lambdas for which 20 times the largest value is transformed within half the exponent range.
@@ -230,7 +207,7 @@ mod tests {
     fn likelihood(values: &[f64]) -> Result<Likelihood, &'static str> {
         let mut logs = Scratch::default();
         signed_logs(values, &mut logs);
-        Likelihood::new(logs)
+        Likelihood::new(&logs)
     }
 
     proptest! {

@@ -65,38 +65,59 @@ impl Search {
     }
 }
 
-/// Derivatives of a function to be maximised, at a point.
+/// First and second derivative of a function to be maximised, at a point.
 #[derive(Clone, Copy, Debug)]
 pub struct Slope {
-    /// The point, which may lie beside the one asked for.
-    pub at: f64,
     pub first: f64,
     pub second: f64,
+}
+
+impl Slope {
+    fn newton_step(self) -> f64 {
+        -self.first / self.second
+    }
 }
 
 /// Where the first derivative of a concave function, which falls, is zero: Newton's method, kept between
 /// bounds that close in.
 ///
-/// Ends when a step is shorter than `precision`. `None` if a slope is not known, if it does not end, or if it
-/// ends at a bound.
-pub fn root_of_falling(
-    slope: impl Fn(f64) -> Option<Slope>,
+/// `around` gives the slopes near a point by the step from there, right for steps up to `near`: a root as near is
+/// looked for without asking again. `None` if a slope is not known, if there is no end, or if it is a bound.
+pub fn root_of_falling<F: Fn(f64) -> Option<Slope>>(
+    around: impl Fn(f64) -> Option<F>,
     start: f64,
     bounds: (f64, f64),
-    precision: f64,
+    near: f64,
 ) -> Option<f64> {
     const MAX_STEPS: usize = 60;
     let (mut low, mut high) = bounds;
     let mut x = start;
     for _ in 0..MAX_STEPS {
-        let here = slope(x)?;
-        *(if here.first > 0.0 { &mut low } else { &mut high }) = here.at;
-        let newton = here.at - here.first / here.second;
-        if here.second < 0.0 && (newton - here.at).abs() <= precision {
-            return (newton > bounds.0 && newton < bounds.1).then_some(newton);
+        let slope = around(x)?;
+        let here = slope(0.0)?;
+        let step = here.newton_step();
+        if here.second < 0.0
+            && step.abs() <= near
+            && let Some(step) = root_nearby(&slope, step, near)
+        {
+            return (x + step > bounds.0 && x + step < bounds.1).then_some(x + step);
         }
-        let inside = here.second < 0.0 && newton > low && newton < high;
-        x = if inside { newton } else { 0.5 * (here.at + if here.first > 0.0 { high } else { low }) };
+        *(if here.first > 0.0 { &mut low } else { &mut high }) = x;
+        let inside = here.second < 0.0 && x + step > low && x + step < high;
+        x = if inside { x + step } else { 0.5 * (x + if here.first > 0.0 { high } else { low }) };
+    }
+    None
+}
+
+/// The step to the root, from a first guess; `None` if it is not as near as twice `near`.
+fn root_nearby(slope: impl Fn(f64) -> Option<Slope>, mut step: f64, near: f64) -> Option<f64> {
+    const MAX_STEPS: usize = 8;
+    for _ in 0..MAX_STEPS {
+        let further = slope(step)?.newton_step();
+        step += further;
+        if further.abs() <= 1e-9 * near {
+            return (step.abs() <= 2.0 * near).then_some(step);
+        }
     }
     None
 }
@@ -237,9 +258,13 @@ mod tests {
     #[test]
     fn newton_ends_at_the_top_and_not_at_a_bound() {
         // -cosh(x - 3): its second derivative hardly changes near the top and runs away far from it.
-        let slope = |x: f64| Some(Slope { at: x, first: -(x - 3.0).sinh(), second: -(x - 3.0).cosh() });
-        assert!((root_of_falling(slope, -20.0, (-50.0, 50.0), 1e-5).unwrap() - 3.0).abs() < 1e-9);
-        assert_eq!(root_of_falling(slope, 0.0, (-50.0, 2.0), 1e-5), None);
+        let around = |x: f64| {
+            Some(move |step: f64| Some(Slope { first: -(x + step - 3.0).sinh(), second: -(x + step - 3.0).cosh() }))
+        };
+        for near in [1e-5, 0.1] {
+            assert!((root_of_falling(around, -20.0, (-50.0, 50.0), near).unwrap() - 3.0).abs() < 1e-9);
+            assert_eq!(root_of_falling(around, 0.0, (-50.0, 2.0), near), None);
+        }
     }
 
     #[test]

@@ -11,6 +11,8 @@ pub mod moments;
 pub mod normal;
 pub mod norms;
 pub mod order;
+pub mod places;
 pub mod power;
+mod power_sums;
 pub mod select;
 pub mod sketch;

@@ -1,5 +1,7 @@
 //! Order statistics: sorting, medians and quantiles with NumPy's arithmetic.
 
+use std::hint::select_unpredictable;
+
 use super::select::next_missing;
 use crate::data::Scratch;
 
@@ -35,16 +37,14 @@ fn keys(values: &[f64]) -> Scratch<i64> {
 fn position(count: usize, q: f64) -> (usize, usize, f64) {
     let last = count - 1;
     let place = last as f64 * q;
-    if place >= last as f64 {
-        return (last, last, place - place.floor());
-    }
-    let below = place.floor().max(0.0);
-    (below as usize, below as usize + 1, place - below)
+    // A cast rounds down, and asks no library for it.
+    let below = (place as usize).min(last);
+    (below, (below + 1).min(last), place - (place as usize) as f64)
 }
 
 /// NumPy's `_lerp`: from `a` to `b`, and from the nearer end.
 fn lerp(a: f64, b: f64, t: f64) -> f64 {
-    if t >= 0.5 { b - (b - a) * (1.0 - t) } else { a + (b - a) * t }
+    select_unpredictable(t >= 0.5, b - (b - a) * (1.0 - t), a + (b - a) * t)
 }
 
 /// The `q`-quantile (0 to 1) of sorted values without NaN; NaN if there are none.

@@ -3,6 +3,7 @@
 use multiversion::multiversion;
 
 use super::moments::LANES;
+use crate::data::Scratch;
 
 /// Values that stay in the first level of cache while they are looked at several times.
 pub const BLOCK: usize = 1024;
@@ -23,6 +24,36 @@ fn chunks_without_missing(values: &[f64]) -> usize {
     let (fours, _) = chunks.as_chunks::<4>();
     let clear = 4 * fours.iter().take_while(|four| !four.iter().fold(false, |any, chunk| any | missing(chunk))).count();
     clear + chunks[clear..].iter().take_while(|chunk| !missing(chunk)).count()
+}
+
+/// Where runs of missing values start and end, in turn.
+pub fn missing_runs(values: &[f64]) -> Scratch<usize> {
+    let mut edges = Scratch::default();
+    let (words, rest) = values.as_chunks::<64>();
+    let mut before = false;
+    for (word, start) in words.iter().zip((0..).step_by(64)) {
+        before = push_edges(&mut edges, missing_bits(word), before, start);
+    }
+    // Behind the last value no bit is set: there a run ends.
+    let bits = rest.iter().rev().fold(0, |bits, x| bits << 1 | u64::from(x.is_nan()));
+    push_edges(&mut edges, bits, before, 64 * words.len());
+    edges
+}
+
+/// Adds the places where bits differ from the bit before them; whether the last one is set.
+fn push_edges(edges: &mut Vec<usize>, bits: u64, before: bool, start: usize) -> bool {
+    let mut changes = bits ^ (bits << 1 | u64::from(before));
+    while changes != 0 {
+        edges.push(start + changes.trailing_zeros() as usize);
+        changes &= changes - 1;
+    }
+    bits >> 63 == 1
+}
+
+/// A bit a value, set where it is missing.
+#[multiversion(targets("x86_64+avx512f+avx512dq", "x86_64+avx2", "x86_64+sse4.2"))]
+fn missing_bits(values: &[f64; 64]) -> u64 {
+    (0..64).fold(0, |bits, place| bits | u64::from(values[place].is_nan()) << place)
 }
 
 /// Whether a value is missing or infinite.
@@ -109,6 +140,11 @@ mod tests {
             count_missing(&values, &mut counts);
             prop_assert!(counts.iter().zip(&values).all(|(count, x)| *count == 1 + u32::from(x.is_nan())));
             prop_assert_eq!(any_not_finite(&values), values.iter().any(|x| x.is_nan()));
+            let changes = (0..=values.len()).filter(|place| {
+                let missing = |place: usize| values.get(place).is_some_and(|x| x.is_nan());
+                missing(*place) != place.checked_sub(1).is_some_and(missing)
+            });
+            prop_assert!(changes.eq(missing_runs(&values).iter().copied()));
         }
 
         #[test]

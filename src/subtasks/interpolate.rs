@@ -1,11 +1,13 @@
 //! Fills gaps on straight lines.
 
+use std::ops::Range;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::by_column::{ByColumn, Flaw};
 use super::{Refusal, Subtask};
-use crate::kernels::select::next_missing;
+use crate::kernels::select::missing_runs;
 
 /// Fills missing values on the straight line between their neighbours.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -62,58 +64,49 @@ impl ByColumn for Interpolate {
 }
 
 impl Interpolate {
-    /// Walks from gap to gap; each has a value before it, after it, or both.
+    /// Goes from gap to gap; each has a value before it, after it, or both.
     fn fill(&self, column: &mut [f64]) {
-        let mut row = 0;
-        while let Some(start) = next_missing(column, row) {
-            let end = (start..column.len()).find(|row| !column[*row].is_nan()).unwrap_or(column.len());
-            let after = (end < column.len()).then_some(end);
-            self.fill_gap(column, start..end, start.checked_sub(1), after);
-            row = end;
+        let edges = missing_runs(column);
+        for [start, end] in edges.as_chunks().0 {
+            let after = (*end < column.len()).then_some(*end);
+            self.fill_gap(column, *start..*end, start.checked_sub(1), after);
         }
     }
 
-    fn fill_gap(&self, column: &mut [f64], gap: std::ops::Range<usize>, before: Option<usize>, after: Option<usize>) {
+    fn fill_gap(&self, column: &mut [f64], gap: Range<usize>, before: Option<usize>, after: Option<usize>) {
         let inside = before.is_some() && after.is_some();
         let wanted = match self.limit_area {
             None => true,
             Some(Area::Inside) => inside,
             Some(Area::Outside) => !inside,
         };
-        if !wanted || (before.is_none() && after.is_none()) {
+        if !wanted {
             return;
         }
-        let limit = self.limit.unwrap_or(usize::MAX);
-        for row in gap {
-            let forward = before.is_some_and(|before| row - before <= limit);
-            let backward = after.is_some_and(|after| after - row <= limit);
-            let reached = match self.limit_direction {
-                Direction::Forward => forward,
-                Direction::Backward => backward,
-                Direction::Both => forward || backward,
-            };
-            if reached {
-                column[row] = value_at(column, row, before, after);
-            }
-        }
+        let limit = self.limit.unwrap_or(usize::MAX).min(gap.len());
+        let forward = if before.is_some() && self.limit_direction != Direction::Backward { limit } else { 0 };
+        let backward = if after.is_some() && self.limit_direction != Direction::Forward { limit } else { 0 };
+        let middle = (gap.start + forward).max(gap.end - backward);
+        fill_line(column, gap.start..gap.start + forward, before, after);
+        fill_line(column, middle..gap.end, before, after);
     }
 }
 
 /// NumPy's `interp`: the line from the left neighbour, constant beyond the ends.
-fn value_at(column: &[f64], row: usize, before: Option<usize>, after: Option<usize>) -> f64 {
-    match (before, after) {
-        (Some(left), Some(right)) => {
-            let (low, high) = (column[left], column[right]);
-            let slope = (high - low) / (right - left) as f64;
-            let value = slope * (row - left) as f64 + low;
-            if !value.is_nan() {
-                return value;
-            }
-            let value = slope * (row as f64 - right as f64) + high;
-            if value.is_nan() && low == high { low } else { value }
+fn fill_line(column: &mut [f64], rows: Range<usize>, before: Option<usize>, after: Option<usize>) {
+    let (Some(left), Some(right)) = (before, after) else {
+        let Some(end) = before.or(after) else { return };
+        let value = column[end];
+        return column[rows].fill(value);
+    };
+    let (low, high) = (column[left], column[right]);
+    let slope = (high - low) / (right - left) as f64;
+    for row in rows {
+        let mut value = slope * (row - left) as f64 + low;
+        if value.is_nan() {
+            value = slope * (row as f64 - right as f64) + high;
         }
-        (Some(end), None) | (None, Some(end)) => column[end],
-        (None, None) => f64::NAN,
+        column[row] = if value.is_nan() && low == high { low } else { value };
     }
 }
 

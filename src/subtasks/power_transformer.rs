@@ -134,7 +134,7 @@ impl PowerTransformer {
         }
         let mut logs = Scratch::default();
         signed_logs(column, &mut logs);
-        let likelihood = Likelihood::new(present(&logs))?;
+        let likelihood = Likelihood::new(&logs)?;
         let lambda = likelihood.lambda();
         yeo_johnson(&logs, lambda, column);
         if self.standardize && likelihood.is_far() && is_rounded(column) {

@@ -9,10 +9,8 @@ use super::by_column::{ByColumn, Flaw, refuse_infinite};
 use super::learned::frozen;
 use super::{Fault, Learned, Learner, Refusal, Scope, Subtask};
 use crate::data::{Message, Scratch, from_bytes, to_bytes};
-use crate::kernels::{normal, order, sketch::Sketch};
-
-/// How far from an end of the data a value counts as the end itself, for the normal distribution.
-const BOUNDS_THRESHOLD: f64 = 1e-7;
+use crate::kernels::places::Places;
+use crate::kernels::{order, sketch::Sketch};
 
 /// Maps each value to its place among the quantiles of its column.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -30,6 +28,16 @@ enum Distribution {
     #[default]
     Uniform,
     Normal,
+}
+
+impl Distribution {
+    /// The value of this distribution that has the place of `x`.
+    fn value(self, map: &Places, x: f64) -> f64 {
+        match self {
+            Distribution::Uniform => map.uniform(x),
+            Distribution::Normal => map.normal(x),
+        }
+    }
 }
 
 impl Default for QuantileTransformer {
@@ -59,8 +67,8 @@ impl Subtask for QuantileTransformer {
             return Err("quantiles_ has columns of different lengths".into());
         }
         let distribution = self.output_distribution;
-        let tables = quantiles.into_iter().map(|column| Table::new(&column, &references));
-        Ok(frozen(tables.map(|table| move |x| table.as_ref().map_or(x, |table| table.map(x, distribution)))))
+        let maps = quantiles.into_iter().map(|column| Places::new(&column, &references));
+        Ok(frozen(maps.map(|map| move |x| map.as_ref().map_or(x, |map| distribution.value(map, x)))))
     }
 
     fn learner(&self) -> Option<Box<dyn Learner>> {
@@ -134,8 +142,11 @@ impl QuantileTransformer {
 
     /// Maps values to their places among quantiles; without any they stay.
     fn map_by(&self, quantiles: &[f64], references: &[f64], column: &mut [f64]) {
-        let Some(table) = Table::new(quantiles, references) else { return };
-        column.iter_mut().for_each(|x| *x = table.map(*x, self.output_distribution));
+        let Some(mut map) = Places::new(quantiles, references) else { return };
+        match self.output_distribution {
+            Distribution::Uniform => map.uniform_all(column),
+            Distribution::Normal => column.iter_mut().for_each(|x| *x = map.normal(*x)),
+        }
     }
 }
 
@@ -152,116 +163,6 @@ fn quantiles(column: &[f64], references: &[f64]) -> Scratch<f64> {
         most
     };
     references.iter().map(&mut quantile).collect()
-}
-
-/// The distinct quantiles of a column, and a grid over their range that tells about where among them a value lies.
-struct Table {
-    quantiles: Scratch<f64>,
-    /// The places, 0 to 1, of the first and the last that equal each.
-    first: Scratch<f64>,
-    last: Scratch<f64>,
-    /// From each quantile to the next, the rise of the place.
-    slopes: Scratch<f64>,
-    /// How many quantiles lie in the cells before each cell.
-    grid: Scratch<u32>,
-    cells_per_unit: f64,
-}
-
-impl Table {
-    /// Cells a quantile: so that most hold one or none.
-    const CELLS: usize = 2;
-
-    /// A table of ascending quantiles and their places; `None` without a quantile.
-    fn new(all: &[f64], references: &[f64]) -> Option<Table> {
-        let (mut quantiles, mut first, mut last) = (Scratch::default(), Scratch::default(), Scratch::default());
-        let mut place = 0;
-        for equal in all.chunk_by(|a, b| a == b) {
-            quantiles.push(equal[0]);
-            first.push(references[place]);
-            place += equal.len();
-            last.push(references[place - 1]);
-        }
-        let rise = |(q, (first, last)): (&[f64], (&f64, &f64))| (first - last) / (q[1] - q[0]);
-        let slopes = quantiles.windows(2).zip(first.iter().skip(1).zip(last.iter())).map(rise).collect();
-        let cells = Self::CELLS * quantiles.len();
-        let cells_per_unit = cells as f64 / (quantiles.last()? - quantiles[0]);
-        let mut table = Table { quantiles, first, last, slopes, grid: Scratch::default(), cells_per_unit };
-        table.grid.resize(cells + 2, 0);
-        for place in 0..table.quantiles.len() {
-            let cell = table.cell(table.quantiles[place]);
-            table.grid[cell + 1] += 1;
-        }
-        for cell in 1..table.grid.len() {
-            table.grid[cell] += table.grid[cell - 1];
-        }
-        Some(table)
-    }
-
-    fn map(&self, x: f64, distribution: Distribution) -> f64 {
-        match distribution {
-            Distribution::Uniform => self.uniform(x),
-            Distribution::Normal => self.normal(x),
-        }
-    }
-
-    /// The cell of a value; of two values the greater one never lies in a lower cell.
-    fn cell(&self, x: f64) -> usize {
-        (((x - self.quantiles[0]) * self.cells_per_unit) as usize).min(self.grid.len() - 2)
-    }
-
-    fn ends(&self) -> (f64, f64) {
-        (self.quantiles[0], self.quantiles[self.quantiles.len() - 1])
-    }
-
-    fn uniform(&self, x: f64) -> f64 {
-        let (low, high) = self.ends();
-        if x.is_nan() {
-            x
-        } else if x == low {
-            0.0
-        } else if x == high {
-            1.0
-        } else {
-            self.place(x)
-        }
-    }
-
-    fn normal(&self, x: f64) -> f64 {
-        if x.is_nan() {
-            return x;
-        }
-        let (low, high) = self.ends();
-        let place = if x - BOUNDS_THRESHOLD < low {
-            0.0
-        } else if x + BOUNDS_THRESHOLD > high {
-            1.0
-        } else {
-            self.place(x)
-        };
-        let edge = BOUNDS_THRESHOLD - f64::EPSILON;
-        normal::quantile(place).clamp(normal::quantile(edge), normal::quantile(1.0 - edge))
-    }
-
-    /// The mean of the interpolations from below and from above: they differ where quantiles repeat.
-    fn place(&self, x: f64) -> f64 {
-        let q = &self.quantiles;
-        let Some(below) = self.last_at_most(x) else { return self.first[0] };
-        if q[below] == x {
-            return 0.5 * (self.last[below] + self.first[below]);
-        }
-        let Some(above) = q.get(below + 1) else { return self.last[below] };
-        let (low, high, slope) = (self.last[below], self.first[below + 1], self.slopes[below]);
-        let upwards = slope * (x - q[below]) + low;
-        let downwards = slope * (above - x) - high;
-        0.5 * (upwards - downwards)
-    }
-
-    /// The last quantile that is not above `x`.
-    fn last_at_most(&self, x: f64) -> Option<usize> {
-        let cell = self.cell(x);
-        let (start, end) = (self.grid[cell] as usize, self.grid[cell + 1] as usize);
-        (start + self.quantiles[start..end].partition_point(|quantile| *quantile <= x)).checked_sub(1)
-    }
 }
 
 #[cfg(test)]
