@@ -1,38 +1,42 @@
 //! What the dataflow itself costs: the chain through timely on one worker, less the same kernels called in a loop.
 //!
-//! `cargo bench --bench dataflow` prints the table of bench/README.md. Both go over the same rows of one file, in
-//! turn; medians of seven.
+//! `cargo bench --bench dataflow` prints the table of bench/README.md. All go over the same buckets in memory, in turn:
+//! medians of each round's differences. In lock step the next message is sent when the one before is complete.
 
-use std::io::Write;
+use std::sync::Arc;
 use std::time::Instant;
 
 use rowmill::bench::{Chain, median};
 use rowmill::data::{Bucket, Format, Origin, Row, Schema};
 use rowmill::dataflow::{Dataflow, Override};
-use rowmill::engine::{self, Cluster, Options};
+use rowmill::engine::through_graph;
 use rowmill::source::Generator;
 
-const ROUNDS: usize = 7;
+const ROUNDS: usize = 31;
+/// Epochs in flight, and whether neighbours are fused.
+const WAYS: [(u64, bool); 4] = [(1, false), (1, true), (32, false), (32, true)];
 
 fn main() {
-    println!("| rows a message | kernels, us a message | sixteen operators | difference | fused | difference |");
+    println!(
+        "| rows a message | kernels | lock step, sixteen operators | fused | 32 in flight, sixteen operators | fused |"
+    );
     println!("|---|---|---|---|---|---|");
-    for (rows, messages) in [(1, 50_000), (100, 2_000), (1000, 200)] {
+    for (rows, messages) in [(1, 4_000), (100, 200), (1000, 20)] {
         let lines = lines(rows * messages);
-        let mut file = tempfile::Builder::new().suffix(".ndjson").tempfile().expect("a file to write to");
-        lines.iter().for_each(|line| file.write_all(&[line, &b"\n"[..]].concat()).expect("space for the rows"));
-        let source = file.path().to_str().expect("a path in UTF-8");
-        let buckets: Vec<Bucket> =
-            lines.chunks(rows).enumerate().map(|(epoch, lines)| bucket(epoch * rows, epoch, lines)).collect();
-        let mut times = [const { Vec::new() }; 3];
+        let buckets = lines.chunks(rows).enumerate();
+        let buckets: Vec<Arc<Bucket>> =
+            buckets.map(|(epoch, lines)| Arc::new(bucket(epoch * rows, epoch, lines))).collect();
+        let (mut bare, mut beyond) = (Vec::new(), [const { Vec::new() }; WAYS.len()]);
         for _ in 0..ROUNDS {
-            let run = |fuse| through_timely(dataflow(source, rows), fuse);
-            let round = [in_a_loop(&dataflow(source, rows), &buckets), run(false), run(true)];
-            times.iter_mut().zip(round).for_each(|(times, seconds)| times.push(seconds * 1e6 / messages as f64));
+            let kernels = in_a_loop(&buckets);
+            bare.push(kernels);
+            for (beyond, (in_flight, fuse)) in beyond.iter_mut().zip(WAYS) {
+                beyond.push(through_timely(&buckets, in_flight, fuse) - kernels);
+            }
         }
-        let [bare, apart, fused] = times.map(median);
-        let beside = |time: f64| format!("{time:.2} | {:.2} ({:.1} %)", time - bare, 100.0 * (time - bare) / bare);
-        println!("| {rows} | {bare:.2} | {} | {} |", beside(apart), beside(fused));
+        let bare = median(bare);
+        let shown = beyond.map(median).map(|beyond| format!("{beyond:+.2} ({:+.1} %)", 100.0 * beyond / bare));
+        println!("| {rows} | {bare:.2} | {} |", shown.join(" | "));
     }
 }
 
@@ -54,26 +58,21 @@ fn bucket(first_row: usize, epoch: usize, lines: &[Vec<u8>]) -> Bucket {
     bucket
 }
 
-fn dataflow(source: &str, rows: usize) -> Dataflow {
-    let overrides = [
-        Override::text("bench", "source.url", source),
-        Override::text("bench", "sink.url", "null"),
-        Override::number("bench", "buffer.bucket_size", rows as u64),
-    ];
+fn dataflow() -> Dataflow {
     let path = std::path::Path::new("dataflows/weather.toml");
-    Dataflow::read(path, &overrides).expect("run it from the project's root")
+    Dataflow::read(path, &[Override::text("bench", "sink.url", "null")]).expect("run it from the project's root")
 }
 
-/// Seconds for prepare, the steps and result, called one after the other.
-fn in_a_loop(dataflow: &Dataflow, buckets: &[Bucket]) -> f64 {
-    let mut chain = Chain::new(dataflow, &Schema::davis()).expect("it fits the schema");
+/// Microseconds a message for prepare, the steps and result, called one after the other.
+fn in_a_loop(buckets: &[Arc<Bucket>]) -> f64 {
+    let mut chain = Chain::new(&dataflow(), &Schema::davis()).expect("it fits the schema");
     let start = Instant::now();
     buckets.iter().for_each(|bucket| chain.serve(bucket));
-    start.elapsed().as_secs_f64()
+    start.elapsed().as_secs_f64() * 1e6 / buckets.len() as f64
 }
 
-/// Seconds for the whole run, the source's thread beside it.
-fn through_timely(dataflow: Dataflow, fuse: bool) -> f64 {
-    let options = Options { fuse, ..Options::new(Cluster::threads(1)) };
-    engine::run(dataflow, options).expect("generated rows pass the chain").expect("process 0 has the report").seconds
+/// Microseconds a message through the graph.
+fn through_timely(buckets: &[Arc<Bucket>], in_flight: u64, fuse: bool) -> f64 {
+    let time = through_graph(dataflow(), Schema::davis(), buckets.to_vec(), in_flight, fuse);
+    time.expect("it fits the schema").as_secs_f64() * 1e6 / buckets.len() as f64
 }

@@ -186,9 +186,9 @@ fn operator<'scope, P: ParallelizationContract<u64, Vec<Parcel>>>(
         move |input, output: &mut Session<'_, Parcel>| {
             input.for_each_stamp(|capability, parcels| {
                 let mut session = output.session(&capability);
-                for mut parcel in parcels.flat_map(|parcels| parcels.drain(..)) {
-                    logic(&mut parcel);
-                    session.give(parcel);
+                for parcels in parcels {
+                    parcels.iter_mut().for_each(&logic);
+                    session.give_container(parcels);
                 }
             });
         }

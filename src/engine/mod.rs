@@ -2,6 +2,7 @@
 
 mod accounts;
 mod acknowledgement;
+mod alone;
 pub(crate) mod checkpoint;
 mod cluster;
 mod connections;
@@ -42,6 +43,7 @@ use std::time::Duration;
 
 use timely::WorkerConfig;
 
+pub use alone::through_graph;
 pub use cluster::Cluster;
 pub use launcher::launch;
 pub use preview::{Preview, PreviewStep, preview};

@@ -73,14 +73,16 @@ pub fn averaged_quantile_sorted(sorted: &[f64], q: f64) -> f64 {
 /// Answers a few quantiles of one column by selection, without a full sort.
 pub struct Selector {
     keys: Scratch<i64>,
-    /// Places whose keys are in order already: what is below stands left of them, what is above right.
-    settled: Scratch<usize>,
+    /// Places whose keys are in order already: what is below stands left of them, what is above right. Ascending; no more
+    /// than some are kept.
+    settled: [usize; 8],
+    count: usize,
 }
 
 impl Selector {
     /// Takes in the values present.
     pub fn new(values: &[f64]) -> Selector {
-        Selector { keys: keys(values), settled: Scratch::default() }
+        Selector { keys: keys(values), settled: [0; 8], count: 0 }
     }
 
     /// The values at `place` and at the place after it (or at `place` again, at the end).
@@ -92,33 +94,42 @@ impl Selector {
 
     /// The key at a place, looked for between the nearest settled ones.
     fn settle(&mut self, place: usize) -> i64 {
-        let after = self.settled.partition_point(|settled| *settled < place);
-        if self.settled.get(after) == Some(&place) {
+        let settled = &self.settled[..self.count];
+        let after = settled.partition_point(|settled| *settled < place);
+        if settled.get(after) == Some(&place) {
             return self.keys[place];
         }
-        let start = after.checked_sub(1).map_or(0, |before| self.settled[before] + 1);
-        let end = self.settled.get(after).copied().unwrap_or(self.keys.len());
+        let start = after.checked_sub(1).map_or(0, |before| settled[before] + 1);
+        let end = settled.get(after).copied().unwrap_or(self.keys.len());
         let (_, at, _) = self.keys[start..end].select_nth_unstable(place - start);
         let at = *at;
-        self.settled.insert(after, place);
+        if self.count < self.settled.len() {
+            self.settled.copy_within(after..self.count, after + 1);
+            self.settled[after] = place;
+            self.count += 1;
+        }
         at
     }
 
     /// The `q`-quantile, q from 0 to 1; NaN without a value.
     pub fn quantile(&mut self, q: f64) -> f64 {
-        if self.keys.is_empty() {
-            return f64::NAN;
+        match self.keys[..] {
+            [] => f64::NAN,
+            [only] => value(only),
+            _ => {
+                let (below, above, t) = position(self.keys.len(), q);
+                let (low, high) = self.pair(below);
+                lerp(low, if above == below { low } else { high }, t)
+            }
         }
-        let (below, above, t) = position(self.keys.len(), q);
-        let (low, high) = self.pair(below);
-        lerp(low, if above == below { low } else { high }, t)
     }
 
     /// The middle value, or the mean of the two middle ones; NaN without a value.
     pub fn median(&mut self) -> f64 {
         let count = self.keys.len();
-        match count {
-            0 => f64::NAN,
+        match self.keys[..] {
+            [] => f64::NAN,
+            [only] => value(only),
             _ if count % 2 == 1 => self.pair(count / 2).0,
             _ => {
                 let (low, high) = self.pair(count / 2 - 1);
@@ -139,7 +150,7 @@ mod tests {
             let sorted = sorted(&values);
             prop_assert!(sorted.is_sorted());
             let mut selector = Selector::new(&values);
-            for q in [q, 0.5, q / 2.0, 1.0, 0.0, q] {
+            for q in [q, 0.5, q / 2.0, 1.0, 0.0, q, 0.25, 0.75, 0.1, q] {
                 prop_assert_eq!(selector.quantile(q), quantile_sorted(&sorted, q));
             }
             let median = Selector::new(&values).median();

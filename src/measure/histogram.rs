@@ -1,8 +1,7 @@
 //! Histograms of nanoseconds with three significant digits.
 
-use std::time::Instant;
-
 use hdrhistogram::serialization::{Deserializer, Serializer, V2Serializer};
+use quanta::Instant;
 use serde::{Deserialize, Serialize};
 
 /// An HDR histogram of nanoseconds; it grows as far as it must.
@@ -65,7 +64,8 @@ impl ServiceTimes {
         ServiceTimes { subtasks: vec![Histogram::default(); operators] }
     }
 
-    /// Runs `work` as operator `index` and returns what it took, in nanoseconds.
+    /// Runs `work` as operator `index` and returns what it took, in nanoseconds by the processor's own counter: asking
+    /// the system takes longer than some of the work.
     pub fn time<T>(&mut self, index: usize, work: impl FnOnce() -> T) -> (T, u64) {
         let start = Instant::now();
         let result = work();

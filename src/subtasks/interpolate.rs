@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::by_column::{ByColumn, Flaw};
 use super::{Refusal, Subtask};
-use crate::kernels::select::missing_runs;
+use crate::kernels::select::{missing_runs, next_missing};
 
 /// Fills missing values on the straight line between their neighbours.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -66,6 +66,9 @@ impl ByColumn for Interpolate {
 impl Interpolate {
     /// Goes from gap to gap; each has a value before it, after it, or both.
     fn fill(&self, column: &mut [f64]) {
+        if next_missing(column, 0).is_none() {
+            return;
+        }
         let edges = missing_runs(column);
         for [start, end] in edges.as_chunks().0 {
             let after = (*end < column.len()).then_some(*end);

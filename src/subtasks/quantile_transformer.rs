@@ -136,6 +136,11 @@ impl QuantileTransformer {
     }
 
     fn transform(&self, column: &mut [f64]) {
+        if let ([x], Distribution::Uniform) = (&mut *column, self.output_distribution) {
+            // A single value is the least one.
+            *x = if x.is_nan() { *x } else { 0.0 };
+            return;
+        }
         let references = self.references(column.len());
         self.map_by(&quantiles(column, &references), &references, column);
     }

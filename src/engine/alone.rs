@@ -1,0 +1,92 @@
+//! The graph of a dataflow alone, without source, sink and accounts: what a message costs on its way through it.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use timely::worker::Worker;
+
+use super::failure::Failure;
+use super::graph::{self, Accounts, Ends, Plan, Writer};
+use super::parcel::Receipt;
+use super::stages::stages;
+use super::tables::Tables;
+use super::{Cluster, Error, Options};
+use crate::data::{Bucket, Schema};
+use crate::dataflow::Dataflow;
+use crate::measure::ServiceTimes;
+use crate::subtasks::result::Output;
+
+/// Takes results and receipts, and does nothing with them.
+struct Nothing;
+
+impl Writer for Nothing {
+    fn write(&mut self, output: Output) -> Option<u64> {
+        std::hint::black_box(output);
+        Some(0)
+    }
+
+    fn flush(&mut self) -> bool {
+        true
+    }
+
+    fn close(&mut self) {}
+}
+
+impl Accounts for Nothing {
+    fn settle(&mut self, receipt: Receipt) {
+        std::hint::black_box(receipt);
+    }
+
+    fn close(&mut self) {}
+}
+
+/// Sends buckets, whose epochs count from 0, through the graph on one worker, so many epochs in flight at the most; 1 is
+/// lock step. The time from the first to the completion of the last, without that for building the graph.
+///
+/// # Errors
+/// Steps or tables that do not fit the schema.
+pub fn through_graph(
+    dataflow: Dataflow,
+    schema: Schema,
+    buckets: Vec<Arc<Bucket>>,
+    in_flight: u64,
+    fuse: bool,
+) -> Result<Duration, Error> {
+    timely::execute_directly(move |worker| {
+        let Ends { mut inputs, probe } = build(worker, &dataflow, schema, fuse)?;
+        inputs.start_at(0);
+        let (start, mut complete) = (Instant::now(), 0);
+        for bucket in buckets {
+            while bucket.epoch >= complete + in_flight {
+                worker.step();
+                while complete < bucket.epoch && !probe.less_equal(&complete) {
+                    complete += 1;
+                }
+            }
+            inputs.send(bucket);
+        }
+        drop(inputs);
+        worker.step_while(|| !probe.done());
+        Ok(start.elapsed())
+    })
+}
+
+fn build(worker: &mut Worker, dataflow: &Dataflow, schema: Schema, fuse: bool) -> Result<Ends, Error> {
+    let (steps, schema_out) = dataflow.steps(&schema)?;
+    let options = Options::new(Cluster::threads(1));
+    let (tables, _) = Tables::open(0, dataflow, &schema, &options, None, &Failure::default())?;
+    let plan = Plan {
+        stages: stages(&steps, dataflow.placement, fuse, &tables.inputs()),
+        memories: Vec::new(),
+        schema: Arc::new(schema),
+        schema_out: Arc::new(schema_out),
+        placement: dataflow.placement,
+        encoding: dataflow.sink.encoding(),
+        writer: 0,
+        tap: None,
+    };
+    let times = Rc::new(RefCell::new(ServiceTimes::new(steps.len() + 2)));
+    Ok(graph::build(worker, &plan, &times, tables, Nothing, Nothing))
+}
