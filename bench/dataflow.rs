@@ -11,6 +11,9 @@ use rowmill::data::{Bucket, Format, Origin, Row, Schema};
 use rowmill::dataflow::{Dataflow, Override};
 use rowmill::engine::through_graph;
 use rowmill::source::Generator;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::generic::operator::Operator;
+use timely::dataflow::operators::{Input, Probe};
 
 const ROUNDS: usize = 31;
 /// Epochs in flight, and whether neighbours are fused.
@@ -38,6 +41,8 @@ fn main() {
         let shown = beyond.map(median).map(|beyond| format!("{beyond:+.2} ({:+.1} %)", 100.0 * beyond / bare));
         println!("| {rows} | {bare:.2} | {} |", shown.join(" | "));
     }
+    let floor = |in_flight| median((0..ROUNDS).map(|_| bare_operators(in_flight, 4_000)).collect());
+    println!("\nSixteen bare operators: {:.2} in lock step, {:.2} with 32 in flight.", floor(1), floor(32));
 }
 
 fn lines(rows: usize) -> Vec<Vec<u8>> {
@@ -75,4 +80,39 @@ fn in_a_loop(buckets: &[Arc<Bucket>]) -> f64 {
 fn through_timely(buckets: &[Arc<Bucket>], in_flight: u64, fuse: bool) -> f64 {
     let time = through_graph(dataflow(), Schema::davis(), buckets.to_vec(), in_flight, fuse);
     time.expect("it fits the schema").as_secs_f64() * 1e6 / buckets.len() as f64
+}
+
+/// Microseconds a message through sixteen operators that hand a number on: what timely itself takes.
+fn bare_operators(in_flight: u64, messages: u64) -> f64 {
+    timely::execute_directly(move |worker| {
+        let (mut input, probe) = worker.dataflow::<u64, _, _>(|scope| {
+            let (input, mut numbers) = scope.new_input::<Vec<u64>>();
+            for _ in 0..16 {
+                numbers = numbers.unary(Pipeline, "bare", |_, _| {
+                    |input, output| {
+                        input.for_each_stamp(|capability, numbers| {
+                            let mut session = output.session(&capability);
+                            numbers.for_each(|numbers| session.give_container(numbers));
+                        });
+                    }
+                });
+            }
+            (input, numbers.probe().0)
+        });
+        let (start, mut complete) = (Instant::now(), 0);
+        for epoch in 0..messages {
+            while epoch >= complete + in_flight {
+                worker.step();
+                while complete < epoch && !probe.less_equal(&complete) {
+                    complete += 1;
+                }
+            }
+            input.advance_to(epoch);
+            input.send(epoch);
+            input.advance_to(epoch + 1);
+        }
+        drop(input);
+        worker.step_while(|| !probe.done());
+        start.elapsed().as_secs_f64() * 1e6 / messages as f64
+    })
 }

@@ -55,7 +55,7 @@ pub struct Arguments {
     #[arg(long, value_name = "F")]
     hostfile: Option<PathBuf>,
     /// Keep one operator a subtask, to see the time of each. Without it, and without --report, --live and --trace,
-    /// neighbours that act column by column run as one.
+    /// subtasks that follow each other run as one operator, and those that act column by column in one pass over each.
     #[arg(long)]
     no_fuse: bool,
     /// Start the processes of this machine again when one of them fails.

@@ -14,7 +14,7 @@ use super::Times;
 use super::in_order::InOrder;
 use super::parcel::{Finished, Parcel, Receipt, Rejected};
 use super::remember::{RememberingStep, StepMemory};
-use super::stages::{Stage, Work, operator_of_result};
+use super::stages::{Pass, Stage, Work, operator_of_result};
 use super::tables::{LastEpoch, ReferenceInput, Tables};
 use super::tap::Tap;
 use crate::data::{Bucket, Message, Schema};
@@ -105,11 +105,11 @@ pub fn build(
         parcels = tables.take(parcels, 0, &mut references, &probe);
         for stage in &plan.stages {
             parcels = match &stage.work {
-                Work::Step(step) if step.stream.is_some() => {
+                Work::Remembering(step) => {
                     let operator = stage.operators.start;
                     RememberingStep { step, operator, memories: &plan.memories }.apply(parcels, times)
                 }
-                _ => apply(parcels, stage.clone(), plan.placement, times.clone()),
+                Work::Passes(passes) => apply(parcels, stage, passes.clone(), plan.placement, times.clone()),
             };
             parcels = tables.take(parcels, stage.operators.end - 1, &mut references, &probe);
         }
@@ -155,22 +155,18 @@ fn prepare<'scope>(
 /// One stage as one operator.
 fn apply<'scope>(
     parcels: StreamVec<'scope, u64, Parcel>,
-    Stage { operators, label, work }: Stage,
+    Stage { operators, label, .. }: &Stage,
+    passes: Vec<Pass>,
     placement: Placement,
     times: Times,
 ) -> StreamVec<'scope, u64, Parcel> {
     let first = operators.start;
-    let logic = move |parcel: &mut Parcel| {
-        parcel.apply(first, &mut times.borrow_mut(), |message| match &work {
-            Work::Step(step) => step.subtask.apply(message, &step.scope).map_err(|fault| (first, fault)),
-            Work::Fused(fused) => fused.apply(message).map_err(|(step, fault)| (first + step, fault)),
-        });
-    };
+    let logic = move |parcel: &mut Parcel| parcel.pass(first, &passes, &mut times.borrow_mut());
     match placement {
-        Placement::Message => operator(parcels, Pipeline, &label, logic),
+        Placement::Message => operator(parcels, Pipeline, label, logic),
         Placement::Subtask => {
             let route = move |parcel: &Parcel| parcel.receipt.epoch + first as u64;
-            operator(parcels, Exchange::new(route), &label, logic)
+            operator(parcels, Exchange::new(route), label, logic)
         }
     }
 }

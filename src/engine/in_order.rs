@@ -1,6 +1,6 @@
 //! Holds what arrives until its epoch is complete, and hands it out epoch by epoch.
 
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 
 use timely::communication::Pull;
 use timely::dataflow::channels::Message;
@@ -10,12 +10,13 @@ use timely::progress::frontier::MutableAntichain;
 
 /// Data of epochs that are not complete yet, with the capability to go on at each.
 pub struct InOrder<D> {
-    waiting: BTreeMap<u64, (Capability<u64>, Vec<D>)>,
+    /// In the order of epochs.
+    waiting: VecDeque<(Capability<u64>, Vec<D>)>,
 }
 
 impl<D> InOrder<D> {
     pub fn new() -> InOrder<D> {
-        InOrder { waiting: BTreeMap::new() }
+        InOrder { waiting: VecDeque::new() }
     }
 
     /// Takes in what has arrived.
@@ -28,12 +29,16 @@ impl<D> InOrder<D> {
 
     /// What is held of the capability's epoch.
     pub fn hold(&mut self, capability: Capability<u64>) -> &mut Vec<D> {
-        &mut self.waiting.entry(*capability.time()).or_insert_with(|| (capability, Vec::new())).1
+        let epoch = *capability.time();
+        let place = self.waiting.partition_point(|(held, _)| *held.time() < epoch);
+        if self.waiting.get(place).is_none_or(|(held, _)| *held.time() != epoch) {
+            self.waiting.insert(place, (capability, Vec::new()));
+        }
+        &mut self.waiting[place].1
     }
 
     /// The first epoch that the frontier has passed, if one is held.
     pub fn next_complete(&mut self, frontier: &MutableAntichain<u64>) -> Option<(Capability<u64>, Vec<D>)> {
-        let first = *self.waiting.first_key_value()?.0;
-        if frontier.less_equal(&first) { None } else { self.waiting.remove(&first) }
+        self.waiting.pop_front_if(|(held, _)| !frontier.less_equal(held.time()))
     }
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::remember::StepMemory;
+use super::stages::Pass;
 use crate::data::Message;
 use crate::measure::ServiceTimes;
 use crate::subtasks::Fault;
@@ -54,25 +55,42 @@ impl Receipt {
 }
 
 impl Parcel {
-    /// Lets `act` work on the message, on the time of operator `index`. A fault, with the operator that found it,
-    /// rejects all rows. A message without rows passes, for there is nothing to change.
-    pub fn apply(
-        &mut self,
-        index: usize,
-        times: &mut ServiceTimes,
-        act: impl FnOnce(&mut Message) -> Result<(), (usize, Fault)>,
-    ) {
+    /// Lets passes work on the message in turn, on the time of operator `index`.
+    pub fn pass(&mut self, index: usize, passes: &[Pass], times: &mut ServiceTimes) {
+        self.timed(index, times, |parcel| {
+            passes.iter().for_each(|pass| parcel.act(pass.operator, |message| pass.apply(message)));
+        });
+    }
+
+    /// Lets `act` work on the message, on the time of operator `index`.
+    pub fn apply(&mut self, index: usize, times: &mut ServiceTimes, act: impl FnOnce(&mut Message)) {
+        self.timed(index, times, |parcel| {
+            parcel.act(index, |message| {
+                act(message);
+                Ok(())
+            });
+        });
+    }
+
+    fn timed(&mut self, index: usize, times: &mut ServiceTimes, work: impl FnOnce(&mut Parcel)) {
+        if self.message.rows() > 0 {
+            let ((), service) = times.time(index, || work(self));
+            self.receipt.service += service;
+        }
+    }
+
+    /// Counts what an operator drops. A fault, with the operator that found it, rejects all rows. A message without rows
+    /// passes, for there is nothing to change.
+    fn act(&mut self, operator: usize, act: impl FnOnce(&mut Message) -> Result<(), (usize, Fault)>) {
         let before = self.message.rows();
         if before == 0 {
             return;
         }
-        let (applied, service) = times.time(index, || act(&mut self.message));
-        self.receipt.service += service;
-        match applied {
+        match act(&mut self.message) {
             Ok(()) => {
                 let dropped = before - self.message.rows();
                 if dropped > 0 {
-                    self.receipt.dropped.push((index, dropped as u64));
+                    self.receipt.dropped.push((operator, dropped as u64));
                 }
             }
             Err((operator, fault)) => self.reject(operator, &fault),

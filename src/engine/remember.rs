@@ -165,10 +165,7 @@ fn work<'scope>(
             while let Some((capability, parts)) = held.next_complete(frontier) {
                 let mut session = output.session(&capability);
                 for Part { owner, mut parcel } in parts {
-                    parcel.apply(operator, &mut times.borrow_mut(), |message| {
-                        remembering.apply(message, &scope);
-                        Ok(())
-                    });
+                    parcel.apply(operator, &mut times.borrow_mut(), |message| remembering.apply(message, &scope));
                     if parcel.receipt.snapshot {
                         let of_step = |memory| StepMemory { operator, memory };
                         parcel.receipt.memories.extend(remembering.changes().into_iter().map(of_step));

@@ -1,11 +1,12 @@
-//! Which steps of a chain run as one operator.
+//! Which steps of a chain run as one operator, and which of those in one pass over each column.
 
 use std::ops::Range;
 
+use crate::data::Message;
 use crate::dataflow::{Placement, Step};
-use crate::subtasks::Fused;
+use crate::subtasks::{Fault, Fused};
 
-/// One operator of the chain: a step, or several that follow each other and act by column.
+/// One operator of the chain: a step, or several that follow each other.
 #[derive(Clone)]
 pub struct Stage {
     /// The operators of the unfused graph that it stands for; prepare is 0, the first step 1.
@@ -18,24 +19,80 @@ pub struct Stage {
 /// What a stage does.
 #[derive(Clone)]
 pub enum Work {
+    /// A step that learns over the stream.
+    Remembering(Step),
+    Passes(Vec<Pass>),
+}
+
+/// A step, or several that follow each other and act by column.
+#[derive(Clone)]
+pub struct Pass {
+    /// The first operator of the unfused graph that it stands for.
+    pub operator: usize,
+    act: Act,
+}
+
+#[derive(Clone)]
+enum Act {
     Step(Step),
     Fused(Fused),
 }
 
-/// Splits a chain into stages. Steps are fused if that is wanted, no step learns over the stream, no table takes the
+impl Pass {
+    fn new(steps: &[Step], operator: usize) -> Pass {
+        let act = match steps {
+            [step] => Act::Step(step.clone()),
+            _ => Act::Fused(Fused::new(steps.iter().map(|step| (step.subtask.clone(), step.scope.clone())).collect())),
+        };
+        Pass { operator, act }
+    }
+
+    /// # Errors
+    /// What a step refuses, and its operator in the unfused graph.
+    pub fn apply(&self, message: &mut Message) -> Result<(), (usize, Fault)> {
+        let applied = match &self.act {
+            Act::Step(step) => step.subtask.apply(message, &step.scope).map_err(|fault| (0, fault)),
+            Act::Fused(fused) => fused.apply(message),
+        };
+        applied.map_err(|(step, fault)| (self.operator + step, fault))
+    }
+}
+
+/// Splits a chain into stages. Steps are fused if that is wanted, none of them learns over the stream, no table takes the
 /// rows between them, and the placement keeps a message on its worker.
 pub fn stages(steps: &[Step], placement: Placement, fuse: bool, taken_after: &[usize]) -> Vec<Stage> {
     let fuse = fuse && placement == Placement::Message;
-    let by_column = |step: &Step| step.stream.is_none() && step.subtask.by_column().is_some();
     let (mut start, mut operator) = (1, 0);
     let runs = steps.chunk_by(|one, next| {
         operator += 1;
-        fuse && !taken_after.contains(&operator) && by_column(one) && by_column(next)
+        fuse && !taken_after.contains(&operator) && one.stream.is_none() && next.stream.is_none()
     });
     runs.map(|run| {
         let operators = start..start + run.len();
         start = operators.end;
         stage(run, operators)
+    })
+    .collect()
+}
+
+fn stage(run: &[Step], operators: Range<usize>) -> Stage {
+    let label = match run {
+        [step] => step.label.clone(),
+        _ => format!("{}..{}", run[0].label, run[run.len() - 1].label),
+    };
+    let work = match run {
+        [step] if step.stream.is_some() => Work::Remembering(step.clone()),
+        _ => Work::Passes(passes(run, operators.start)),
+    };
+    Stage { operators, label, work }
+}
+
+fn passes(steps: &[Step], mut operator: usize) -> Vec<Pass> {
+    let by_column = |step: &Step| step.subtask.by_column().is_some();
+    let runs = steps.chunk_by(|one, next| by_column(one) && by_column(next));
+    runs.map(|run| {
+        operator += run.len();
+        Pass::new(run, operator - run.len())
     })
     .collect()
 }
@@ -51,15 +108,6 @@ pub fn named_operators(stages: &[Stage]) -> impl Iterator<Item = (&str, usize)> 
     [("prepare", 0)].into_iter().chain(between).chain([("result", operator_of_result(stages))])
 }
 
-fn stage(run: &[Step], operators: Range<usize>) -> Stage {
-    if let [step] = run {
-        return Stage { operators, label: step.label.clone(), work: Work::Step(step.clone()) };
-    }
-    let label = format!("{}..{}", run[0].label, run[run.len() - 1].label);
-    let steps = run.iter().map(|step| (step.subtask.clone(), step.scope.clone())).collect();
-    Stage { operators, label, work: Work::Fused(Fused::new(steps)) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -67,7 +115,7 @@ mod tests {
     use crate::dataflow::Dataflow;
 
     #[test]
-    fn steps_by_column_are_fused_where_a_message_stays_on_its_worker() {
+    fn steps_are_fused_where_a_message_stays_on_its_worker() {
         let weather = include_str!("../../dataflows/weather.toml");
         let dataflow = Dataflow::from_text("weather.toml", weather, &[]).unwrap();
         let (steps, _) = dataflow.steps(&Schema::davis()).unwrap();
@@ -76,10 +124,12 @@ mod tests {
             assert!(stages.windows(2).all(|pair| pair[0].operators.end == pair[1].operators.start));
             stages.into_iter().map(|stage| stage.label).collect::<Vec<_>>()
         };
-        let fused = labels(Placement::Message, true, &[]);
-        assert_eq!(fused[1..4], ["replace..clip", "dropna", "standard_scaler..quantile_transformer"]);
+        assert_eq!(labels(Placement::Message, true, &[]), ["drop_duplicates..binarizer"]);
         assert_eq!(labels(Placement::Message, false, &[]).len(), steps.len());
         assert_eq!(labels(Placement::Subtask, true, &[]).len(), steps.len());
-        assert_eq!(labels(Placement::Message, true, &[3])[1..3], ["replace..interpolate", "fillna..clip"]);
+        let around_a_table = labels(Placement::Message, true, &[3]);
+        assert_eq!(around_a_table, ["drop_duplicates..interpolate", "fillna..binarizer"]);
+        let operators: Vec<usize> = passes(&steps, 1).iter().map(|pass| pass.operator).collect();
+        assert_eq!(operators, [1, 2, 6, 7, 13, 14]);
     }
 }
