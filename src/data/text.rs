@@ -51,6 +51,11 @@ impl TextColumn {
         texts.into_iter().map(str::to_owned).collect()
     }
 
+    /// Bytes that it has room for.
+    pub fn capacity(&self) -> usize {
+        self.bytes.capacity() + size_of::<usize>() * self.ends.capacity() + self.present.capacity()
+    }
+
     /// Whether each row has a text.
     pub fn present(&self) -> &[bool] {
         &self.present

@@ -84,7 +84,7 @@ fn build(worker: &mut Worker, dataflow: &Dataflow, schema: Schema, fuse: bool) -
         schema_out: Arc::new(schema_out),
         placement: dataflow.placement,
         encoding: dataflow.sink.encoding(),
-        writer: 0,
+        writer: None,
         tap: None,
     };
     let times = Rc::new(RefCell::new(ServiceTimes::new(steps.len() + 2)));

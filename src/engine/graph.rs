@@ -34,8 +34,8 @@ pub struct Plan {
     pub memories: Vec<StepMemory>,
     pub placement: Placement,
     pub encoding: Encoding,
-    /// The worker that writes this worker's results.
-    pub writer: u64,
+    /// The worker that writes this worker's results; the first one, where rows are accounted for, if not given.
+    pub writer: Option<u64>,
     /// Takes samples, if somebody looks.
     pub tap: Option<Tap>,
 }
@@ -114,8 +114,12 @@ pub fn build(
             parcels = tables.take(parcels, stage.operators.end - 1, &mut references, &probe);
         }
         let finished = result(parcels, plan, times.clone());
-        let receipts = write(finished, plan.writer, writer);
-        settle(receipts, accounts).probe_with(&probe);
+        let (here, elsewhere) = if plan.writer.is_none() { (Some(accounts), None) } else { (None, Some(accounts)) };
+        let receipts = write(finished, plan.writer.unwrap_or(0), writer, here);
+        match elsewhere {
+            Some(accounts) => drop(settle(receipts, accounts).probe_with(&probe)),
+            None => drop(receipts.probe_with(&probe)),
+        }
         Ends { inputs: Inputs { buckets: input, references, last }, probe }
     })
 }
@@ -220,11 +224,12 @@ fn result<'scope>(
     })
 }
 
-/// Writes results in the order of epochs, each when its epoch is complete.
+/// Writes results in the order of epochs, each when its epoch is complete. Receipts are settled here, or sent on.
 fn write<'scope>(
     finished: StreamVec<'scope, u64, Finished>,
     to: u64,
     mut writer: impl Writer + 'static,
+    mut accounts: Option<impl Accounts + 'static>,
 ) -> StreamVec<'scope, u64, Receipt> {
     let mut held = InOrder::new();
     finished.unary_frontier(Exchange::new(move |_: &Finished| to), "sink", |_, _| {
@@ -240,10 +245,15 @@ fn write<'scope>(
             // Receipts follow what they stand for.
             let flushed = written.is_empty() || writer.flush();
             for (capability, receipt) in written {
-                output.session(&capability).give(Receipt { written: receipt.written.filter(|_| flushed), ..receipt });
+                let receipt = Receipt { written: receipt.written.filter(|_| flushed), ..receipt };
+                match &mut accounts {
+                    Some(accounts) => accounts.settle(receipt),
+                    None => output.session(&capability).give(receipt),
+                }
             }
             if frontier.is_empty() {
                 writer.close();
+                accounts.iter_mut().for_each(Accounts::close);
             }
         }
     })

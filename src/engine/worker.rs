@@ -78,7 +78,7 @@ pub fn run(
         schema_out: Arc::new(schema_out),
         placement: dataflow.placement,
         encoding: dataflow.sink.encoding(),
-        writer: if dataflow.sink.parts { first_in_process as u64 } else { 0 },
+        writer: dataflow.sink.parts.then_some(first_in_process as u64),
         tap: tap.clone(),
     };
     let times = Rc::new(RefCell::new(ServiceTimes::new(steps.len() + 2)));

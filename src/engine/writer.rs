@@ -32,7 +32,7 @@ impl SharedWriter {
         existing: Existing,
         failure: &Failure,
     ) -> SharedWriter {
-        let writes = plan.writer == index as u64;
+        let writes = plan.writer.unwrap_or(0) == index as u64;
         let open = || dataflow.sink.open(&plan.schema_out, options.cluster.process, existing);
         let sink = if writes { open().map_err(|error| fail(failure, error)).ok() } else { None };
         let persistent = dataflow.source_settings.is_persistent();

@@ -171,8 +171,11 @@ mod tests {
         ) {
             let (near, there) = (PowerSums::new(&logs, 1.0, factor).at(step), PowerSums::new(&logs, 1.0, factor + step).at(0.0));
             let size: f64 = logs.iter().map(|log| 1.0 + (2.0 * factor * log).exp()).sum();
-            for (near, there) in near.as_flattened().iter().zip(there.as_flattened()) {
-                prop_assert!((near - there).abs() < 1e-7 * size, "{near} {there}");
+            for (near, there) in near.iter().zip(there) {
+                // The bend only tells where to look next.
+                for ((near, there), error) in near.iter().zip(there).zip([1e-8, 1e-7, 1e-5]) {
+                    prop_assert!((near - there).abs() < error * size, "{near} {there}");
+                }
             }
         }
 
