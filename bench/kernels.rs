@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use rowmill::bench::Chain;
 use rowmill::data::{Bucket, Format, Message, Origin, Row, Schema};
 use rowmill::dataflow::{Dataflow, Step};
 use rowmill::kernels::{expm1::expm1, log1p::log1p, moments, order};
@@ -62,10 +63,28 @@ fn main() {
             step.subtask.apply(&mut message, &step.scope).expect("generated rows pass the chain");
         }
     }
+    let allocations = [1, 100, 1000, 10_000].map(|rows| format!("{} at {rows}", of_the_chain(&dataflow, rows)));
+    println!("\nAllocations a message from prepare to result: {} rows.", allocations.join(", "));
+}
+
+/// Allocations a message in the whole chain, when it has run for a while.
+fn of_the_chain(dataflow: &Dataflow, rows: usize) -> u64 {
+    const MESSAGES: u64 = 20;
+    let mut chain = Chain::new(dataflow, &Schema::davis()).expect("it fits the schema");
+    let bucket = bucket(rows);
+    let mut serve = || (0..MESSAGES).for_each(|_| chain.serve(&bucket));
+    serve();
+    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    serve();
+    (ALLOCATIONS.load(Ordering::Relaxed) - before) / MESSAGES
 }
 
 /// A message of generated rows, as prepare makes it.
 fn generated(rows: usize) -> Message {
+    Prepare::new(Arc::new(Schema::davis())).apply(&bucket(rows)).0
+}
+
+fn bucket(rows: usize) -> Bucket {
     let mut bucket = Bucket::new(0, 0);
     for record in Generator::new(1).take(rows) {
         let mut line = Vec::new();
@@ -73,7 +92,7 @@ fn generated(rows: usize) -> Message {
         let row = Row { bytes: &line, format: Format::Json, header: None };
         bucket.push(row, 0, Origin { topic: "bench".into(), position: 1 });
     }
-    Prepare::new(Arc::new(Schema::davis())).apply(&bucket).0
+    bucket
 }
 
 /// Median nanoseconds a number, and allocations a message.

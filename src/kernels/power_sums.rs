@@ -99,7 +99,7 @@ fn power_sums(logs: &[f64], scale: f64) -> [f64; STRAIGHT] {
         let logs = scaled(&filled_up(rest), scale);
         add_powers(&mut sums, logs, &logs);
     }
-    sums.map(|lanes| lanes.iter().sum())
+    sums.map(total)
 }
 
 /// Sums of exp(f L) L^k and of exp(2 f L) L^k, k from 0.
@@ -115,7 +115,7 @@ fn exponential_sums(logs: &[f64], scale: f64, factor: f64) -> [[f64; CURVED]; 2]
         // Zeros have no powers but the first, which is 1.
         sums.iter_mut().for_each(|side| side[0][rest.len()..].iter_mut().for_each(|sum| *sum -= 1.0));
     }
-    sums.map(|side| side.map(|lanes| lanes.iter().sum()))
+    sums.map(|side| side.map(total))
 }
 
 /// What is left behind the last whole chunk, and zeros.
@@ -143,6 +143,14 @@ fn add_exponentials(sums: &mut [[[f64; LANES]; CURVED]; 2], logs: &[f64; LANES],
     }
     add_powers(&mut sums[0], singles, logs);
     add_powers(&mut sums[1], squares, logs);
+}
+
+/// The sum of lanes, halves upon halves: vectors add those at once.
+#[inline(always)]
+fn total(lanes: [f64; LANES]) -> f64 {
+    let [a, b, c, d, e, f, g, h] = lanes;
+    let [a, b, c, d] = [a + e, b + f, c + g, d + h];
+    (a + c) + (b + d)
 }
 
 /// Adds `first`, `first` x, `first` x^2 ... to the sums, lane by lane.
