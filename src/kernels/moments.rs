@@ -96,6 +96,19 @@ fn wide_extent(values: &[f64]) -> (f64, f64) {
     (least, most.into_iter().fold(f64::NEG_INFINITY, f64::max))
 }
 
+/// Whether values lie so far apart that rounding cannot hide it: no such column [is constant](Moments::is_constant).
+///
+/// The two ends alone give n values a variance of range^2 / 2n.
+pub fn surely_vary(values: &[f64]) -> bool {
+    let (least, most) = extent(values);
+    let (n, range) = (values.len() as f64, most - least);
+    let error = n * most.abs().max(least.abs()) * f64::EPSILON;
+    n * f64::EPSILON < 0.5
+        && range > 0.0
+        && (range * range).is_finite()
+        && range * range / (2.0 * n) > 4.0 * error * error
+}
+
 /// The sum of the distances to `centre`, and of their squares.
 #[multiversion(targets("x86_64+avx512f+avx512dq", "x86_64+avx2", "x86_64+sse4.2"))]
 fn deviations(values: &[f64], centre: f64) -> [f64; 2] {
@@ -163,6 +176,7 @@ impl Moments {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn missing_values_do_not_count() {
@@ -204,6 +218,27 @@ mod tests {
     fn a_large_mean_does_not_cancel() {
         let values: Vec<f64> = (0..1000).map(|i| 1e9 + f64::from(i % 2)).collect();
         assert!((moments(&values).variance - 0.25).abs() < 1e-9);
+    }
+
+    proptest! {
+        #[test]
+        fn what_surely_varies_is_no_constant(
+            values in proptest::collection::vec(-3..3i32, 1..40),
+            shift in -1e9..1e9f64,
+            exponent in -170.0..170.0f64,
+        ) {
+            let values: Vec<f64> = values.iter().map(|x| (f64::from(*x) + shift) * 10f64.powf(exponent)).collect();
+            let moments = moments(&values);
+            prop_assert!(!surely_vary(&values) || moments.variance.is_finite() && !moments.is_constant(values.len()));
+        }
+    }
+
+    #[test]
+    fn neither_a_single_value_nor_none_varies() {
+        assert!(surely_vary(&[1.0, f64::NAN, 2.0]));
+        for values in [&[][..], &[f64::NAN], &[0.3; 7], &[1e200, -1e200], &[1e15, 1e15 + 0.125]] {
+            assert!(!surely_vary(values), "{values:?}");
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::standard_scaler::StandardScaler;
 use super::{Fault, Learned, Scope, Subtask};
 use crate::data::{Message, Scratch};
 use crate::kernels::likelihood::Likelihood;
-use crate::kernels::moments::moments;
+use crate::kernels::moments::{moments, surely_vary};
 use crate::kernels::power::{box_cox, box_cox_lambda, signed_logs, yeo_johnson};
 
 /// Applies the power transform that makes a column most like a normal distribution.
@@ -123,13 +123,7 @@ impl PowerTransformer {
     }
 
     fn yeo_johnson(&self, column: &mut [f64]) -> Result<f64, &'static str> {
-        let before = moments(column);
-        if before.count == 0 {
-            return Err("Column must not be all nan.");
-        }
-        // A gap hides a constant from scikit-learn, whose mean is then NaN; a variance that overflows hides nothing.
-        let constant = before.is_constant(column.len()) || !before.variance.is_finite();
-        if before.count == column.len() && constant {
+        if !surely_vary(column) && is_constant(column)? {
             return Ok(1.0);
         }
         let mut logs = Scratch::default();
@@ -142,6 +136,17 @@ impl PowerTransformer {
         }
         Ok(lambda)
     }
+}
+
+/// Whether scikit-learn takes the column for a constant; refuses one without a value.
+fn is_constant(column: &[f64]) -> Result<bool, &'static str> {
+    let moments = moments(column);
+    if moments.count == 0 {
+        return Err("Column must not be all nan.");
+    }
+    // A gap hides a constant from scikit-learn, whose mean is then NaN; a variance that overflows hides nothing.
+    let constant = moments.is_constant(column.len()) || !moments.variance.is_finite();
+    Ok(moments.count == column.len() && constant)
 }
 
 /// Whether the variance is so small beside the squared mean that it is rounding for the better part.
