@@ -53,7 +53,7 @@ impl Likelihood {
         };
         let far = least > 0.5 * most || most < 0.5 * least;
         let bounds = bounds(most.abs().max(least.abs()), sides);
-        if !(bounds.0.is_finite() && bounds.1.is_finite()) && least < most {
+        if !(bounds.0.is_finite() && bounds.1.is_finite()) && (least, most) != (0.0, 0.0) {
             return Err("Optimization bounds must be finite scalars.");
         }
         if bounds.0 > bounds.1 {
@@ -239,6 +239,7 @@ mod tests {
         let refused = |values: &[f64]| likelihood(values).err();
         assert_eq!(refused(&[-1e300, 1e300]), Some("The lower bound exceeds the upper bound."));
         assert_eq!(refused(&[5e-324, 0.0]), Some("Optimization bounds must be finite scalars."));
+        assert_eq!(refused(&[-1e-310]), Some("Optimization bounds must be finite scalars."));
         assert_eq!(refused(&[1e300, 1e308]), None);
         assert_eq!(likelihood(&[0.0, -0.0]).unwrap().lambda(), 1.0);
         let constant = likelihood(&[1.0, 1.0]).unwrap();
