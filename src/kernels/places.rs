@@ -53,8 +53,7 @@ struct Tables<'a, T: ?Sized, G: ?Sized> {
 impl Places {
     /// Cells a quantile: so that most hold one or none.
     const CELLS: usize = 4;
-    /// Up to so many quantiles, and for so many values, the tables are filled up to arrays of a known length.
-    const MOST_IN_ARRAYS: usize = 1000;
+    /// For so many values, tables that fit are filled up to arrays of a known length.
     const VALUES_FOR_ARRAYS: usize = 500;
 
     /// The map by ascending quantiles and their places, as many; `None` without a quantile.
@@ -102,13 +101,13 @@ impl Places {
 
     /// The places of values, 0 to 1; NaN stays NaN.
     pub fn uniform_all(&mut self, values: &mut [f64]) {
-        if self.last.len() > Self::MOST_IN_ARRAYS || values.len() < Self::VALUES_FOR_ARRAYS {
+        if self.grid.len() > ARRAY_CELLS || values.len() < Self::VALUES_FOR_ARRAYS {
             return values.iter_mut().for_each(|x| *x = self.uniform(*x));
         }
         for table in [&mut self.quantiles, &mut self.first, &mut self.last, &mut self.slopes] {
-            table.resize(ENTRIES, f64::INFINITY);
+            table.resize(ARRAY_ENTRIES, f64::INFINITY);
         }
-        self.grid.resize(CELLS, 0);
+        self.grid.resize(ARRAY_CELLS, 0);
         match self.range.steps {
             0 | 1 => uniform_all::<1>(self, values),
             2 => uniform_all::<2>(self, values),
@@ -139,20 +138,20 @@ impl Places {
     }
 }
 
-/// More than quantiles in arrays and the length of a search, and than their cells; powers of two.
-const ENTRIES: usize = 2048;
-const CELLS: usize = 4096;
+/// The cells of up to 1023 quantiles, and room for those and the longest search behind them; powers of two.
+const ARRAY_CELLS: usize = 4096;
+const ARRAY_ENTRIES: usize = 2048;
 
 #[multiversion(targets("x86_64+avx512f+avx512dq+avx512vl", "x86_64+avx2", "x86_64+sse4.2"))]
 fn uniform_all<const STEPS: u32>(places: &Places, values: &mut [f64]) {
-    let tables: Tables<[f64; ENTRIES], [u32; CELLS]> = Tables {
+    let tables: Tables<[f64; ARRAY_ENTRIES], [u32; ARRAY_CELLS]> = Tables {
         quantiles: table(&places.quantiles),
         first: table(&places.first),
         last: table(&places.last),
         slopes: table(&places.slopes),
         grid: table(&places.grid),
-        mask: ENTRIES - 1,
-        grid_mask: CELLS - 1,
+        mask: ARRAY_ENTRIES - 1,
+        grid_mask: ARRAY_CELLS - 1,
         range: places.range,
     };
     values.iter_mut().for_each(|x| *x = tables.uniform(*x, STEPS));
@@ -260,6 +259,20 @@ mod tests {
                 prop_assert!(x.is_nan() && place.is_nan() || (place - slow(&all, &places, *x)).abs() < 1e-12, "{x} {place}");
             }
         }
+    }
+
+    #[test]
+    fn a_thousand_quantiles_in_one_cell() {
+        let all: Vec<f64> = (0..1000).map(|i| f64::from(i) / 1e6).chain([1e9]).collect();
+        let places: Vec<f64> = (0..all.len()).map(|place| place as f64 / 1000.0).collect();
+        let mut map = Places::new(&all, &places).unwrap();
+        let mut values = all.clone();
+        for _ in 0..2 {
+            values.copy_from_slice(&all);
+            map.uniform_all(&mut values);
+            assert_eq!(values, places);
+        }
+        assert!((map.uniform(499.5e-6) - 0.4995).abs() < 1e-12);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::moments::LANES;
 /// A value and its first and second derivative by lambda.
 pub type Jet = [f64; 3];
 
-/// Terms of exp's series: for |d| up to a tenth they leave 1e-9 of the derivatives.
+/// Terms of the series: up to a tenth from where the sums were taken, some 1e-9 of the slopes is left.
 const CURVED: usize = 8;
 /// Nearer to 0 than this, the sums are power sums of the logs: there exp(f L) - 1 cancels, and the division by f fails.
 const STRAIGHT_BELOW: f64 = 0.5;
