@@ -26,4 +26,5 @@ pub use memory::{Memory, from_bytes, to_bytes};
 pub use message::Message;
 pub use schema::{Column, DAVIS, Kind, Schema};
 pub use scratch::{Pooled, Scratch};
+pub use spare::{recycle_lines, spare_lines};
 pub use text::TextColumn;

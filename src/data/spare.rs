@@ -1,10 +1,10 @@
-//! Messages that are done: each thread keeps some, whose buffers serve the next.
+//! Buffers of messages that are done: each thread keeps some, which serve the next.
 
 use std::cell::RefCell;
 
 use super::{Message, TextColumn};
 
-/// Messages that a thread keeps: as many as are in flight at a row each.
+/// Buffers of a kind that a thread keeps: as many as messages are in flight at a row each.
 const MOST: usize = 256;
 /// What they hold at the most.
 const MOST_BYTES: usize = 8 << 20;
@@ -17,42 +17,57 @@ pub struct Buffers {
     pub texts: Vec<TextColumn>,
 }
 
-/// The buffers that a thread keeps.
-struct Spare {
-    kept: Vec<Buffers>,
+/// Something that has room for bytes.
+trait Room {
+    fn bytes(&self) -> usize;
+}
+
+/// The buffers of a kind that a thread keeps.
+struct Spare<T> {
+    kept: Vec<T>,
     bytes: usize,
 }
 
-thread_local!(static SPARE: RefCell<Spare> = const { RefCell::new(Spare { kept: Vec::new(), bytes: 0 }) });
+thread_local! {
+    static OF_MESSAGES: RefCell<Spare<Buffers>> = const { RefCell::new(Spare { kept: Vec::new(), bytes: 0 }) };
+    static OF_LINES: RefCell<Spare<Vec<u8>>> = const { RefCell::new(Spare { kept: Vec::new(), bytes: 0 }) };
+}
 
-impl Buffers {
-    /// Those of a message that is done, if there is one, with so many text columns.
-    pub fn spare(texts: usize) -> Buffers {
-        let mut buffers = SPARE.with_borrow_mut(Spare::pop).unwrap_or_default();
-        buffers.texts.resize_with(texts, TextColumn::default);
-        buffers
-    }
-
-    /// What they have room for.
+impl Room for Buffers {
     fn bytes(&self) -> usize {
         let texts: usize = self.texts.iter().map(TextColumn::capacity).sum();
         texts + size_of::<u64>() * (self.ids.capacity() + self.numbers.capacity())
     }
 }
 
-impl Spare {
-    fn pop(&mut self) -> Option<Buffers> {
-        let buffers = self.kept.pop()?;
-        self.bytes -= buffers.bytes();
-        Some(buffers)
+impl Room for Vec<u8> {
+    fn bytes(&self) -> usize {
+        self.capacity()
+    }
+}
+
+impl<T: Room + Default> Spare<T> {
+    fn pop(&mut self) -> T {
+        let Some(buffer) = self.kept.pop() else { return T::default() };
+        self.bytes -= buffer.bytes();
+        buffer
     }
 
-    fn push(&mut self, buffers: Buffers) {
-        let bytes = self.bytes + buffers.bytes();
+    fn push(&mut self, buffer: T) {
+        let bytes = self.bytes + buffer.bytes();
         if bytes <= MOST_BYTES && self.kept.len() < MOST {
             self.bytes = bytes;
-            self.kept.push(buffers);
+            self.kept.push(buffer);
         }
+    }
+}
+
+impl Buffers {
+    /// Those of a message that is done, if there is one, with so many text columns.
+    pub fn spare(texts: usize) -> Buffers {
+        let mut buffers = OF_MESSAGES.with_borrow_mut(Spare::pop);
+        buffers.texts.resize_with(texts, TextColumn::default);
+        buffers
     }
 }
 
@@ -63,8 +78,19 @@ impl Message {
         buffers.ids.clear();
         buffers.numbers.clear();
         buffers.texts.iter_mut().for_each(|text| text.truncate(0));
-        SPARE.with_borrow_mut(|spare| spare.push(buffers));
+        OF_MESSAGES.with_borrow_mut(|spare| spare.push(buffers));
     }
+}
+
+/// An empty buffer for the lines of a message.
+pub fn spare_lines() -> Vec<u8> {
+    OF_LINES.with_borrow_mut(Spare::pop)
+}
+
+/// Leaves the buffer of lines that are written to the next ones on this thread.
+pub fn recycle_lines(mut lines: Vec<u8>) {
+    lines.clear();
+    OF_LINES.with_borrow_mut(|spare| spare.push(lines));
 }
 
 #[cfg(test)]
@@ -90,9 +116,9 @@ mod tests {
         let message = || Message::from_columns(&[vec![0.0; MOST_BYTES / 3 / 8]]);
         let messages = [message(), message(), message()];
         messages.into_iter().for_each(Message::recycle);
-        let kept = SPARE.with_borrow(|spare| (spare.kept.len(), spare.bytes));
+        let kept = OF_MESSAGES.with_borrow(|spare| (spare.kept.len(), spare.bytes));
         assert!(kept.0 == 1 && kept.1 <= MOST_BYTES, "{kept:?}");
         drop(Buffers::spare(0));
-        assert_eq!(SPARE.with_borrow(|spare| spare.bytes), 0);
+        assert_eq!(OF_MESSAGES.with_borrow(|spare| spare.bytes), 0);
     }
 }

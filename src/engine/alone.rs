@@ -23,7 +23,7 @@ struct Nothing;
 
 impl Writer for Nothing {
     fn write(&mut self, output: Output) -> Option<u64> {
-        std::hint::black_box(output);
+        output.recycle();
         Some(0)
     }
 

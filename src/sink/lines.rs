@@ -5,13 +5,15 @@ use std::io::{self, BufWriter, Read, Seek, Write};
 use std::path::Path;
 
 use super::{Error, Sink};
+use crate::data::recycle_lines;
 use crate::subtasks::result::Output;
 
 /// Takes everything and keeps nothing.
 pub struct Null;
 
 impl Sink for Null {
-    fn write(&mut self, _: Output) -> Result<(), Error> {
+    fn write(&mut self, output: Output) -> Result<(), Error> {
+        output.recycle();
         Ok(())
     }
 
@@ -102,6 +104,7 @@ impl<W: Write> Sink for Lines<W> {
         let Output::Lines(lines) = output else { unreachable!("the encoder gives lines to a sink of lines") };
         let written = self.writer.write_all(&lines);
         self.length += lines.len() as u64;
+        recycle_lines(lines);
         self.done(written)
     }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Entry;
 use super::registry::fixed;
-use crate::data::{Kind, Message, Schema};
+use crate::data::{Kind, Message, Schema, recycle_lines, spare_lines};
 
 /// Writes the message's number, the row's place in the input and the schema's columns as the sink asks.
 #[derive(JsonSchema)]
@@ -32,6 +32,16 @@ pub enum Encoding {
 pub enum Output {
     Lines(Vec<u8>),
     Columns(Message),
+}
+
+impl Output {
+    /// Leaves its buffers, when it has been written, to the next messages on this thread.
+    pub fn recycle(self) {
+        match self {
+            Output::Lines(lines) => recycle_lines(lines),
+            Output::Columns(message) => message.recycle(),
+        }
+    }
 }
 
 /// Encodes message after message.
@@ -69,7 +79,8 @@ impl Encoder {
     }
 
     fn json_lines(&self, message: &Message) -> Vec<u8> {
-        let mut out = Vec::with_capacity(message.rows() * (24 + 20 * self.keys.len()));
+        let mut out = spare_lines();
+        out.reserve(message.rows() * (24 + 20 * self.keys.len()));
         for (row, id) in message.ids.iter().enumerate() {
             out.extend_from_slice(b"{\"message\":");
             push_integer(&mut out, message.epoch);
@@ -88,7 +99,8 @@ impl Encoder {
     }
 
     fn csv_lines(&self, message: &Message) -> Vec<u8> {
-        let mut out = Vec::with_capacity(message.rows() * (12 + 12 * self.keys.len()));
+        let mut out = spare_lines();
+        out.reserve(message.rows() * (12 + 12 * self.keys.len()));
         for (row, id) in message.ids.iter().enumerate() {
             push_integer(&mut out, message.epoch);
             out.push(b',');
