@@ -90,3 +90,43 @@ fn build(worker: &mut Worker, dataflow: &Dataflow, schema: Schema, fuse: bool) -
     let times = Rc::new(RefCell::new(ServiceTimes::new(steps.len() + 2)));
     Ok(graph::build(worker, &plan, &times, tables, Nothing, Nothing))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{Format, Origin, Row};
+
+    fn dataflow(columns: &str) -> Dataflow {
+        let text = format!(
+            "source.url = \"-\"\nsink.url = \"null\"\n[schema]\nnumber = [\"x\"]\n[[subtask]]\nuse = \"fillna\"\n\
+             value = 1.0\n[[subtask]]\nuse = \"binarizer\"\ncolumns = [{columns}]"
+        );
+        Dataflow::from_text("t", &text, &[]).unwrap()
+    }
+
+    fn buckets() -> Vec<Arc<Bucket>> {
+        let bucket = |epoch| {
+            let mut bucket = Bucket::new(epoch, epoch);
+            let row = Row { bytes: b"{\"x\":1}", format: Format::Json, header: None };
+            bucket.push(row, 0, Origin { topic: "t".into(), position: epoch });
+            Arc::new(bucket)
+        };
+        (0..10).map(bucket).collect()
+    }
+
+    #[test]
+    fn all_epochs_come_to_their_end_however_many_are_in_flight() {
+        let schema = Schema::new([("x", crate::data::Kind::Number)]);
+        for (in_flight, fuse) in [(1, false), (1, true), (3, true), (100, false)] {
+            let start = Instant::now();
+            let time = through_graph(dataflow("\"x\""), schema.clone(), buckets(), in_flight, fuse).unwrap();
+            assert!(Duration::ZERO < time && time <= start.elapsed());
+        }
+    }
+
+    #[test]
+    fn a_column_that_rows_do_not_have_is_refused() {
+        let schema = Schema::new([("y", crate::data::Kind::Number)]);
+        assert!(through_graph(dataflow("\"x\""), schema, buckets(), 1, true).is_err());
+    }
+}
