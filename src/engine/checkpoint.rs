@@ -205,11 +205,9 @@ fn quietly<T>(open: impl FnOnce() -> T) -> Option<T> {
 /// Opens the file; a run that is just being killed may take a moment to let go of it.
 fn create(path: &Path) -> Result<Database, DatabaseError> {
     const PATIENCE: Duration = Duration::from_secs(2);
-    // Its usual cache is a gigabyte, which a damaged file that claims to be large fills.
-    const CACHE: usize = 32 << 20;
     let since = Instant::now();
     loop {
-        match Database::builder().set_cache_size(CACHE).create(path) {
+        match Database::create(path) {
             Err(DatabaseError::DatabaseAlreadyOpen) if since.elapsed() < PATIENCE => {
                 std::thread::sleep(Duration::from_millis(20));
             }
