@@ -15,12 +15,13 @@ export RUSTFLAGS="--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-co
 host=$(rustc -vV | sed -n 's/^host: //p')
 cargo build --quiet --release --target "$host" "${targets[@]/#/--bin=}"
 mkdir -p artifacts
-# The limit of memory: redb takes a gigabyte over some damaged checkpoints before it refuses them.
 run() {
+  # redb takes a little more than a gigabyte over some damaged checkpoints before it refuses them.
+  memory=$([ "$1" = checkpoint ] && echo 2048 || echo 1024)
   # What is found on the way is kept out of the corpus that is committed.
   grown=$(mktemp -d)
   # shellcheck disable=SC2086 # the flags are words
-  "target/$host/release/$1" "$grown" "corpus/$1" $flags -max_len=4096 -timeout=10 -rss_limit_mb=4096 \
+  "target/$host/release/$1" "$grown" "corpus/$1" $flags -max_len=4096 -timeout=10 -rss_limit_mb="$memory" \
     -artifact_prefix="artifacts/$1-" 2>"$grown.log" || { tail -40 "$grown.log"; return 1; }
   echo "$1: $(grep -o '^Done.*' "$grown.log")"
   rm -r "$grown" "$grown.log"
