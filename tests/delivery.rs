@@ -5,9 +5,12 @@ mod broker;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use broker::numbered::{carrier, numbers, persistent, persistent_with, publish, run};
+use broker::played::Played;
 use broker::proxy::Proxy;
 use broker::{Process, collect, rowmill, wait_until};
 use rand::{Rng, SeedableRng};
@@ -278,23 +281,48 @@ fn connections_that_are_cut_and_held_up_lose_nothing_and_repeat_nothing() {
     assert!(numbers(&out).into_iter().eq(0..ROWS), "each once, in order");
 }
 
-/// A station that publishes row after row, each when the one before it is acknowledged. After a lost connection it
-/// publishes the last one that was once more: the broker may have died with it.
-fn insist(port: u16, numbers: std::ops::Range<u64>) {
-    let mut next = numbers.start;
-    while next < numbers.end {
+#[test]
+fn what_a_lost_connection_delivered_is_acknowledged_when_it_comes_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let (carrier, out) = (carrier(&directory), directory.path().join("out.csv"));
+    let (listener, port) = Played::listen();
+    let mut command = run(&carrier, port, 1, &out, &["--delay", "1s"]);
+    let process = Process(command.stderr(Stdio::null()).spawn().unwrap());
+    let mut broker = Played::accept(&listener, false);
+    (1..=8).for_each(|id| broker.publish(id, id.into(), false));
+    // Time to read them, and then to write and to acknowledge them.
+    std::thread::sleep(Duration::from_millis(300));
+    drop(broker);
+    std::thread::sleep(Duration::from_millis(1500));
+    // It has lost half of them when it died, and gives an id of those to another row.
+    let mut broker = Played::accept(&listener, true);
+    (1..=4).for_each(|id| broker.publish(id, id.into(), true));
+    broker.publish(5, 9, false);
+    let acknowledged: Vec<u16> = (1..=5).map(|_| broker.acknowledged()).collect();
+    assert_eq!(acknowledged, [1, 2, 3, 4, 5]);
+    assert!(numbers(&out).into_iter().eq(1..=9), "the other row is written before it is acknowledged");
+    process.drain();
+}
+
+/// A station that publishes numbers from 0 on, each when the one before it is acknowledged, `least` of them and until it
+/// is told to stop; how many. mosquitto saves a row that it has handed on with the next acknowledgement only, but one
+/// that it retains at once. After a lost connection the station publishes its last acknowledged row once more: the
+/// broker may have died with it.
+fn insist(port: u16, least: u64, stop: &AtomicBool) -> u64 {
+    let mut next = 0_u64;
+    loop {
         let (client, mut connection) = Client::new(MqttOptions::new("station", "127.0.0.1", port), 8);
-        let publish = |n: u64| client.publish("rows", QoS::AtLeastOnce, false, format!("{{\"n\": {n}}}")).unwrap();
+        let publish = |n: u64| client.publish("rows", QoS::AtLeastOnce, true, format!("{{\"n\": {n}}}")).unwrap();
         for event in connection.iter() {
             match event {
                 Ok(Event::Incoming(Incoming::ConnAck(_))) => {
-                    next = next.saturating_sub(1).max(numbers.start);
+                    next = next.saturating_sub(1);
                     publish(next);
                 }
                 Ok(Event::Incoming(Incoming::PubAck(_))) => {
                     next += 1;
-                    if next == numbers.end {
-                        break;
+                    if next >= least && stop.load(Ordering::Acquire) {
+                        return next;
                     }
                     publish(next);
                 }
@@ -316,19 +344,23 @@ fn a_broker_that_is_killed_takes_no_row_with_it() {
     let mut broker = persistent_with(&directory, "autosave_on_changes true\nautosave_interval 1\n");
     let out = directory.path().join("out.csv");
     let process = Process::subscribed(&mut run(&single(&directory), broker.port, 1, &out, &["-w", "2"]));
-    let port = broker.port;
-    let publisher = std::thread::spawn(move || insist(port, 0..ROWS));
+    let (port, over) = (broker.port, Arc::<AtomicBool>::default());
+    let publisher = {
+        let over = over.clone();
+        std::thread::spawn(move || insist(port, ROWS, &over))
+    };
     let mut random = ChaCha8Rng::seed_from_u64(13);
     for _ in 0..KILLS {
         std::thread::sleep(Duration::from_millis(random.random_range(100..500)));
         broker.kill();
     }
-    assert!(!publisher.is_finished(), "the broker was killed under load");
-    publisher.join().unwrap();
-    wait_until("the last row", || numbers(&out).last() == Some(&(ROWS - 1)));
+    over.store(true, Ordering::Release);
+    let sent = publisher.join().unwrap();
+    wait_until("the last row", || numbers(&out).last() == Some(&(sent - 1)));
     process.drain();
     let numbers = numbers(&out);
-    assert!(numbers.iter().copied().eq(0..ROWS), "{} rows", numbers.len());
+    let steps: Vec<_> = numbers.windows(2).filter(|pair| pair[1] != pair[0] + 1).collect();
+    assert!(numbers.iter().copied().eq(0..sent), "{} rows of {sent}; out of order: {steps:?}", numbers.len());
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::post::Post;
 use super::{Error, Options, PARK};
 use crate::data::Clock;
 use crate::dataflow::Dataflow;
-use crate::source::{self, Position, Source};
+use crate::source::{self, Position, Readiness, Source};
 
 /// The connections of this process, on its first worker.
 pub struct Reader {
@@ -102,7 +102,7 @@ impl Connection {
     fn forward(&mut self, post: &mut Post<Letter>) {
         let connection = self.number;
         let mut tell = |letter| post.send(0, Letter::FromReader(letter));
-        if !self.ready && self.source.is_ready() {
+        if !self.ready && self.source.readiness() == Readiness::Ready {
             self.ready = true;
             tell(FromReader::Ready { connection });
         }

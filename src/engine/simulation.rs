@@ -27,6 +27,7 @@ struct Session {
     unsent: VecDeque<Range<u64>>,
     in_flight: VecDeque<(u16, Range<u64>)>,
     next_id: u16,
+    connected: bool,
     /// Acknowledgements that have not arrived.
     on_the_way: VecDeque<u16>,
 }
@@ -43,11 +44,11 @@ impl Session {
             unsent.push_back(next..next + rows);
             next += rows;
         }
-        Session { unsent, in_flight: VecDeque::new(), next_id: 1, on_the_way: VecDeque::new() }
+        Session { unsent, in_flight: VecDeque::new(), next_id: 1, connected: false, on_the_way: VecDeque::new() }
     }
 
     fn send(&mut self) -> Option<(u16, Range<u64>)> {
-        if self.in_flight.len() == Session::WINDOW {
+        if !self.connected || self.in_flight.len() == Session::WINDOW {
             return None;
         }
         let publish = self.unsent.pop_front()?;
@@ -61,6 +62,7 @@ impl Session {
     /// Acknowledgements that are due go on their way.
     fn take(&mut self, deliveries: &mut Deliveries<u16>) {
         deliveries.acknowledge(|id| {
+            assert!(self.connected, "an acknowledgement would come before its publish comes again");
             self.on_the_way.push_back(*id);
             true
         });
@@ -131,11 +133,19 @@ impl Process {
         }
     }
 
+    /// A connection is lost, and what was on its way on it.
+    fn lose(&mut self, number: usize, session: &mut Session) {
+        session.connected = false;
+        session.on_the_way.clear();
+        self.readings[number].deliveries.lost();
+    }
+
     /// A connection begins, and the broker sends again what was not acknowledged, or its first part.
     fn connect(&mut self, number: usize, session: &mut Session, random: &mut ChaCha8Rng) {
         let heard = random.random_range(0..=session.in_flight.len());
         for heard in [heard, session.in_flight.len()] {
-            session.on_the_way.clear();
+            self.lose(number, session);
+            session.connected = true;
             self.readings[number].connection = self.readings[number].deliveries.connected(true);
             let again: Vec<_> = session.in_flight.range(..heard).cloned().collect();
             again.into_iter().for_each(|(id, rows)| self.receive(number, session, id, rows, true));
@@ -255,6 +265,7 @@ fn play(seed: u64) {
                 process.give(&mut disk, &mut sessions, dies.then_some(at));
             }
             31..37 => sessions[number].acknowledged(&disk),
+            37..39 if sessions[number].connected => process.lose(number, &mut sessions[number]),
             37..39 => process.connect(number, &mut sessions[number], &mut random),
             _ => dies = true,
         }

@@ -13,7 +13,7 @@ use super::reader;
 use super::{Error, Options, PARK};
 use crate::data::{Bucket, Clock};
 use crate::dataflow::Dataflow;
-use crate::source::{self, Coverage, Position, Source, Stop};
+use crate::source::{self, Coverage, Position, Readiness, Source, Stop};
 
 /// How often other processes are asked what their clocks say.
 const ASK: Duration = Duration::from_secs(1);
@@ -137,13 +137,16 @@ impl Sources {
         self.next_epoch
     }
 
-    /// Whether all connections have their subscriptions, or have ended.
-    pub fn are_ready(&mut self) -> bool {
+    /// Of all connections together.
+    pub fn readiness(&mut self) -> Readiness {
         self.hear();
-        self.connections.iter().all(|connection| match connection {
-            Connection::Own(source) => source.is_ready(),
-            Connection::Other(other) => other.ready || other.ended,
-        })
+        let each = self.connections.iter().map(|connection| match connection {
+            Connection::Own(source) => source.readiness(),
+            Connection::Other(Other { ready: true, .. }) => Readiness::Ready,
+            Connection::Other(Other { ended: true, .. }) => Readiness::Over,
+            Connection::Other(_) => Readiness::Waits,
+        });
+        each.max().unwrap_or(Readiness::Ready)
     }
 
     /// Waits for the first bucket of a single connection.

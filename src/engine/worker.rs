@@ -33,7 +33,7 @@ use crate::data::{Clock, Schema};
 use crate::dataflow::{Dataflow, SchemaChoice};
 use crate::measure::{Report, ServiceTimes, peak_memory_bytes};
 use crate::sink;
-use crate::source::{self, Pace};
+use crate::source::{self, Pace, Readiness};
 
 /// Dead letters that a run shows.
 const KEPT_LETTERS: usize = 20;
@@ -223,10 +223,13 @@ impl Intake {
     }
 
     fn tell_ready(&mut self, worker: &mut Worker, options: &Options) {
-        if let Some(on_ready) = &options.on_ready {
-            while !self.sources.are_ready() {
-                worker.step_or_park(Some(READY));
-            }
+        let Some(on_ready) = &options.on_ready else { return };
+        let mut readiness = self.sources.readiness();
+        while readiness == Readiness::Waits {
+            worker.step_or_park(Some(READY));
+            readiness = self.sources.readiness();
+        }
+        if readiness == Readiness::Ready {
             self.started = Instant::now();
             on_ready();
         }

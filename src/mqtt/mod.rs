@@ -1,12 +1,14 @@
-//! What source, sink, replay and demo share of MQTT: addresses and options of a client.
+//! What source, sink, replay and demo share of MQTT: addresses, options and events of a client.
 
 mod broker;
 mod client;
+mod events;
 mod front_door;
 mod password;
 pub mod tls;
 
 pub use broker::{Embedded, free_port};
 pub use client::{Backoff, Endpoint, Qos, Url, host_and_port, refusal};
+pub use events::{Events, LOOK_UP};
 pub use password::Password;
 pub use tls::Tls;

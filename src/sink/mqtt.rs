@@ -6,16 +6,15 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rumqttc::v5::mqttbytes::v5::{PubAck, PubAckReason, PubRec, PubRecReason, PublishProperties};
-use rumqttc::v5::{Client, Connection, Event, Incoming, RecvTimeoutError};
+use rumqttc::v5::{Client, Event, Incoming};
 use rumqttc::{Outgoing, QoS};
 
 use super::{Error, Sink};
-use crate::mqtt::{Backoff, Endpoint, refusal, tls};
+use crate::mqtt::{Backoff, Endpoint, Events, LOOK_UP, refusal, tls};
 use crate::subtasks::result::Output;
 
 /// Publishes that wait for the event loop; past it the dataflow waits.
 const QUEUE: usize = 1024;
-const LOOK_UP: Duration = Duration::from_millis(100);
 
 /// How many publishes may wait for the broker's answer.
 ///
@@ -53,12 +52,12 @@ impl Publisher {
     /// Connects, and waits for the first connection for up to `connect_timeout` (for ever if not given).
     pub fn start(endpoint: Endpoint, connect_timeout: Option<Duration>) -> Result<Publisher, Error> {
         let options = endpoint.options("sink", in_flight(endpoint.qos.0));
-        let (client, connection) = Client::new(options, QUEUE);
+        let (client, events) = Events::of(options, QUEUE);
         let shared = Arc::new(Shared::default());
         let thread = {
             let (shared, shown) = (shared.clone(), format!("{}:{}", endpoint.url.host, endpoint.url.port));
             let tls = endpoint.url.tls;
-            std::thread::Builder::new().name("mqtt-sink".into()).spawn(move || run(connection, &shared, &shown, tls))
+            std::thread::Builder::new().name("mqtt-sink".into()).spawn(move || run(events, &shared, &shown, tls))
         };
         let thread = Some(thread.expect("a thread can be started"));
         let publisher = Publisher { client, endpoint, published: 0, properties: false, shared, thread };
@@ -161,35 +160,36 @@ impl Drop for Publisher {
 }
 
 /// Owns the event loop until the publisher is dropped.
-fn run(mut connection: Connection, shared: &Shared, shown: &str, tls: bool) {
+fn run(mut events: Events, shared: &Shared, shown: &str, tls: bool) {
     let mut backoff = Backoff::default();
     // QoS 0 completes when it is sent, QoS 1 and 2 when the broker says so.
     let complete = || shared.completed.fetch_add(1, Ordering::Release);
+    let is_over = || shared.stop.load(Ordering::Acquire);
     loop {
-        match connection.recv_timeout(LOOK_UP) {
-            Ok(Ok(Event::Incoming(Incoming::ConnAck(_)))) => {
+        match events.next(is_over) {
+            Some(Ok(Event::Incoming(Incoming::ConnAck(_)))) => {
                 shared.connected.store(true, Ordering::Release);
                 backoff.reset();
             }
-            Ok(Ok(Event::Incoming(Incoming::PubAck(PubAck { reason, .. }))))
+            Some(Ok(Event::Incoming(Incoming::PubAck(PubAck { reason, .. }))))
                 if !matches!(reason, PubAckReason::Success | PubAckReason::NoMatchingSubscribers) =>
             {
                 return shared.fail(format!("the broker at {shown} refuses what is published: {reason:?}"));
             }
-            Ok(Ok(Event::Incoming(Incoming::PubRec(PubRec { reason, .. }))))
+            Some(Ok(Event::Incoming(Incoming::PubRec(PubRec { reason, .. }))))
                 if !matches!(reason, PubRecReason::Success | PubRecReason::NoMatchingSubscribers) =>
             {
                 return shared.fail(format!("the broker at {shown} refuses what is published: {reason:?}"));
             }
-            Ok(Ok(Event::Incoming(Incoming::PubAck(_) | Incoming::PubComp(_)))) => {
+            Some(Ok(Event::Incoming(Incoming::PubAck(_) | Incoming::PubComp(_)))) => {
                 complete();
             }
-            Ok(Ok(Event::Outgoing(Outgoing::Publish(0)))) => {
+            Some(Ok(Event::Outgoing(Outgoing::Publish(0)))) => {
                 complete();
             }
-            Ok(Ok(Event::Outgoing(Outgoing::Disconnect))) | Err(RecvTimeoutError::Disconnected) => return,
-            Ok(Ok(_)) | Err(RecvTimeoutError::Timeout) => {}
-            Ok(Err(error)) => {
+            Some(Ok(Event::Outgoing(Outgoing::Disconnect))) | None => return,
+            Some(Ok(_)) => {}
+            Some(Err(error)) => {
                 if let Some(reason) = refusal(shown, &error) {
                     return shared.fail(reason);
                 }
@@ -202,7 +202,7 @@ fn run(mut connection: Connection, shared: &Shared, shown: &str, tls: bool) {
                 std::thread::sleep(wait.min(LOOK_UP * 10));
             }
         }
-        if shared.stop.load(Ordering::Acquire) {
+        if is_over() {
             return;
         }
     }

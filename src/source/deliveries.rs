@@ -11,7 +11,7 @@ use super::Coverage;
 
 /// Publishes with an acknowledgement to come. `P` is what the acknowledgement needs.
 pub struct Deliveries<P> {
-    /// The number of the connection, from 1.
+    /// Another number for each connection, and for each time without one.
     connection: u64,
     /// The number of the newest publish, from 1.
     newest: u64,
@@ -87,15 +87,20 @@ impl<P> Deliveries<P> {
         Coverage { delivered, taken, begun: next.map(|(_, next)| (*next, begun)) }
     }
 
-    /// A new connection, which the broker may have joined to the session of the last one. It delivers again what was
-    /// not acknowledged: only then may that be acknowledged.
-    pub fn connected(&mut self, same_session: bool) -> u64 {
+    /// The connection is lost. The broker delivers again what was not acknowledged: only then may that be acknowledged,
+    /// for a broker that has died and lost its last changes gives the packet ids of those to other publishes.
+    pub fn lost(&mut self) {
         self.waiting.clear();
+        self.connection += 1;
+    }
+
+    /// A new connection, which the broker may have joined to the session of the last one; its number.
+    pub fn connected(&mut self, same_session: bool) -> u64 {
+        self.lost();
         if !same_session {
             self.known.clear();
             self.unasked.clear();
         }
-        self.connection += 1;
         self.connection
     }
 
@@ -215,10 +220,17 @@ mod tests {
                     }
                 }
                 _ => {
-                    // What is on its way is lost, in both directions. The broker sends again what it has not got back,
-                    // and the connection may break once more before all of it has come.
+                    // What is on its way is lost, in both directions, or is read late; what is completed meanwhile is
+                    // not told. The broker sends again what it has not got back, and the connection may break once
+                    // more before all of it has come.
                     on_the_way.clear();
-                    let _lost = random.random_bool(0.5).then(|| broker.send());
+                    deliveries.lost();
+                    let late = random.random_bool(0.5).then(|| broker.send()).flatten();
+                    let read = late.filter(|_| random.random_bool(0.5));
+                    taken.extend(read.and_then(|sent| arrive(&mut deliveries, connection, sent, false)));
+                    completed = random.random_range(completed..=taken.len() as u64);
+                    deliveries.complete(completed);
+                    deliveries.acknowledge(|_| panic!("nobody hears it"));
                     for heard in [random.random_range(0..=broker.in_flight.len()), broker.in_flight.len()] {
                         connection = deliveries.connected(true);
                         for sent in broker.in_flight.range(..heard) {

@@ -119,11 +119,21 @@ impl Coverage {
     }
 }
 
+/// Whether a connection has its subscription; in an order in which the last of several stands for them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Readiness {
+    /// It has, or needs none.
+    Ready,
+    /// It has ended without.
+    Over,
+    Waits,
+}
+
 /// A connection that reads rows.
 pub struct Source {
     pub buckets: Receiver<Bucket>,
-    /// Closed or sent to when an MQTT source has its subscription, or rows on a schedule are made; closed at once by
-    /// others.
+    /// Sent to when an MQTT source has its subscription, and closed when it ends; closed when rows on a schedule are made,
+    /// and at once by others.
     pub ready: Receiver<()>,
     was_ready: Cell<bool>,
     acknowledger: Option<mqtt::Acknowledger>,
@@ -192,11 +202,15 @@ impl Source {
         Source { buckets, ready, was_ready: Cell::new(false), acknowledger, thread }
     }
 
-    /// Whether it has its subscription, or nothing to wait for.
-    pub fn is_ready(&self) -> bool {
-        let ready = self.was_ready.get() || self.ready.try_recv() != Err(TryRecvError::Empty);
+    pub fn readiness(&self) -> Readiness {
+        let told = if self.was_ready.get() { Ok(()) } else { self.ready.try_recv() };
+        let ready = told.is_ok() || (told == Err(TryRecvError::Disconnected) && self.acknowledger.is_none());
         self.was_ready.set(ready);
-        ready
+        match told {
+            _ if ready => Readiness::Ready,
+            Err(TryRecvError::Empty) => Readiness::Waits,
+            _ => Readiness::Over,
+        }
     }
 
     /// The next bucket, and the deliveries it covers.

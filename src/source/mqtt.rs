@@ -14,12 +14,12 @@ use crossbeam_channel::{Receiver, Sender};
 use rumqttc::Outgoing;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{Publish, SubscribeReasonCode};
-use rumqttc::v5::{Client, Connection, ConnectionError, Event, Incoming, RecvTimeoutError, StateError};
+use rumqttc::v5::{Client, ConnectionError, Event, Incoming, StateError};
 
 use super::deliveries::{Deliveries, Delivery, Taken};
 use super::{Buffer, Coverage, Error, Outlet, Position, Settings, Stop, payload};
 use crate::data::{Clock, Origin};
-use crate::mqtt::{Backoff, Endpoint, refusal, tls};
+use crate::mqtt::{Backoff, Endpoint, Events, LOOK_UP, refusal, tls};
 
 /// Bytes of publishes that may wait for the source's thread.
 const MAX_QUEUED: usize = 64 << 20;
@@ -27,7 +27,6 @@ const MAX_QUEUED: usize = 64 << 20;
 const PUBLISH: usize = 256;
 /// Requests, acknowledgements among them, that wait for the event loop.
 const REQUESTS: usize = 16_384;
-const LOOK_UP: Duration = Duration::from_millis(100);
 
 struct Arrival {
     publish: Publish,
@@ -128,7 +127,7 @@ fn identity(publish: &Publish) -> Taken {
 pub struct Reader {
     acknowledger: Acknowledger,
     listener: Listener,
-    connection: Connection,
+    events: Events,
     arrivals: Receiver<Arrival>,
     /// Bytes of arrivals.
     queued: Arc<AtomicUsize>,
@@ -146,7 +145,7 @@ impl Reader {
         options.set_manual_acks(true);
         options.set_connection_timeout(settings.connect_timeout.map_or(5, |timeout| timeout.as_secs().clamp(1, 5)));
         let after_completion = settings.is_persistent();
-        let (client, connection) = Client::new(options, REQUESTS);
+        let (client, events) = Events::of(options, REQUESTS);
         let (sender, arrivals) = crossbeam_channel::unbounded();
         let queued = Arc::<AtomicUsize>::default();
         let acknowledger = Acknowledger {
@@ -173,7 +172,7 @@ impl Reader {
         Reader {
             acknowledger,
             listener,
-            connection,
+            events,
             arrivals,
             queued,
             max_payload: settings.max_payload,
@@ -188,9 +187,9 @@ impl Reader {
     /// Reads until told to stop, or until the broker stays away for too long; then waits until all that is to be
     /// acknowledged is.
     pub fn read(self, mut buffer: Buffer, clock: Clock, outlet: Outlet) -> Result<(), Error> {
-        let Reader { acknowledger, listener, connection, arrivals, queued, max_payload, mut begun } = self;
+        let Reader { acknowledger, listener, events, arrivals, queued, max_payload, mut begun } = self;
         let thread = std::thread::Builder::new().name("mqtt-source".into());
-        let thread = thread.spawn(move || listener.run(connection)).expect("a thread can be started");
+        let thread = thread.spawn(move || listener.run(events)).expect("a thread can be started");
         let mut topic: Arc<str> = "".into();
         let mut publishes = 0;
         let taken = super::buffer_until_closed(&arrivals, &mut buffer, clock, &outlet, |buffer, arrival, full| {
@@ -247,7 +246,7 @@ struct Listener {
     ready: Sender<()>,
     connect_timeout: Option<Duration>,
     reconnect_timeout: Option<Duration>,
-    /// The number of the connection, from 1; 0 before the first.
+    /// The number of the connection; 0 before the first.
     connection: u64,
     /// Since when there has been no connection.
     lost: Option<Instant>,
@@ -255,17 +254,19 @@ struct Listener {
 }
 
 impl Listener {
-    fn run(mut self, mut connection: Connection) -> Result<(), Error> {
+    fn run(mut self, mut events: Events) -> Result<(), Error> {
         while !self.is_over() {
-            match connection.recv_timeout(LOOK_UP) {
-                Ok(Ok(Event::Incoming(packet))) => self.receive(packet)?,
-                Ok(Ok(Event::Outgoing(_))) | Err(RecvTimeoutError::Timeout) => {}
-                Ok(Err(error)) => self.wait_after(&error)?,
-                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            match events.next(|| self.is_over() || self.is_late()) {
+                Some(Ok(Event::Incoming(packet))) => self.receive(packet)?,
+                Some(Ok(Event::Outgoing(_))) | None => {}
+                Some(Err(error)) => {
+                    self.lose(&mut events);
+                    self.wait_after(&error)?;
+                }
             }
             self.give_up()?;
         }
-        self.leave(connection);
+        self.leave(events);
         Ok(())
     }
 
@@ -337,6 +338,14 @@ impl Listener {
         let _ = arrivals.send(arrival);
     }
 
+    /// From now on nothing is acknowledged, and acknowledgements that nobody has sent are dropped: rumqttc has done so
+    /// when it noticed the loss, but others may have come since.
+    fn lose(&mut self, events: &mut Events) {
+        self.acknowledger.deliveries.lock().expect("no holder panics").lost();
+        events.forget_acknowledgements();
+        self.lost.get_or_insert_with(Instant::now);
+    }
+
     fn wait_after(&mut self, error: &ConnectionError) -> Result<(), Error> {
         let Endpoint { url, .. } = &self.endpoint;
         let address = format!("{}:{}", url.host, url.port);
@@ -356,7 +365,6 @@ impl Listener {
                 "the session at {address} holds an exchange at QoS 2 that cannot be taken up again: give another client_id"
             )));
         }
-        self.lost.get_or_insert_with(Instant::now);
         let wait = self.backoff.next_wait();
         tracing::warn!("no connection to the broker at {address} ({error}); again in {wait:?}");
         let until = Instant::now() + wait;
@@ -367,31 +375,37 @@ impl Listener {
         Ok(())
     }
 
+    /// How long a broker may be away.
+    fn patience(&self) -> Option<Duration> {
+        if self.connection > 0 { self.reconnect_timeout } else { self.connect_timeout }
+    }
+
+    /// Whether it has been away for longer.
+    fn is_late(&self) -> bool {
+        self.lost.zip(self.patience()).is_some_and(|(lost, patience)| lost.elapsed() >= patience)
+    }
+
     /// Ends the source when the broker has been away for longer than allowed.
     fn give_up(&self) -> Result<(), Error> {
-        let timeout = if self.connection > 0 { self.reconnect_timeout } else { self.connect_timeout };
-        let (Some(timeout), Some(lost)) = (timeout, self.lost) else { return Ok(()) };
-        if lost.elapsed() < timeout {
-            return Ok(());
-        }
+        let Some(patience) = self.patience().filter(|_| self.is_late()) else { return Ok(()) };
         let Endpoint { url, .. } = &self.endpoint;
         Err(Error::Broker(format!(
             "no broker at {}:{} within {}: check the address, or start one with `rowmill broker`",
             url.host,
             url.port,
-            humantime::format_duration(timeout)
+            humantime::format_duration(patience)
         )))
     }
 
     /// Sends the acknowledgements that wait, and says good-bye.
-    fn leave(&self, mut connection: Connection) {
+    fn leave(&self, mut events: Events) {
         if self.lost.is_some() || self.client.try_disconnect().is_err() {
             return;
         }
         let deadline = Instant::now() + Duration::from_secs(1);
         while Instant::now() < deadline {
-            match connection.recv_timeout(LOOK_UP) {
-                Ok(Ok(Event::Outgoing(Outgoing::Disconnect))) | Ok(Err(_)) => return,
+            match events.next(|| Instant::now() >= deadline) {
+                Some(Ok(Event::Outgoing(Outgoing::Disconnect)) | Err(_)) => return,
                 _ => {}
             }
         }

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test uses what it needs")]
 
 pub mod numbered;
+pub mod played;
 pub mod proxy;
 
 use std::io::{BufRead, BufReader};

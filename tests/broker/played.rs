@@ -1,0 +1,55 @@
+//! A broker with one client, played by hand: MQTT 5, as far as a source needs it.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
+
+/// A connection on which the client has subscribed.
+pub struct Played(TcpStream);
+
+impl Played {
+    pub fn listen() -> (TcpListener, u16) {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        (listener, port)
+    }
+
+    /// Answers half a second late, as brokers far away do.
+    pub fn accept(listener: &TcpListener, same_session: bool) -> Played {
+        const CONNECT: u8 = 0x10;
+        const SUBSCRIBE: u8 = 0x82;
+        let mut played = Played(listener.accept().unwrap().0);
+        played.0.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        assert_eq!(played.receive().0, CONNECT);
+        std::thread::sleep(Duration::from_millis(500));
+        played.0.write_all(&[0x20, 3, u8::from(same_session), 0, 0]).unwrap();
+        let (kind, body) = played.receive();
+        assert_eq!(kind, SUBSCRIBE, "nothing is to be said before it");
+        played.0.write_all(&[0x90, 4, body[0], body[1], 0, 1]).unwrap();
+        played
+    }
+
+    /// A packet: its first byte, and what follows the length.
+    fn receive(&mut self) -> (u8, Vec<u8>) {
+        let mut head = [0; 2];
+        self.0.read_exact(&mut head).unwrap();
+        assert!(head[1] < 128, "a length of one byte");
+        let mut body = vec![0; head[1].into()];
+        self.0.read_exact(&mut body).unwrap();
+        (head[0], body)
+    }
+
+    pub fn publish(&mut self, id: u16, n: u64, again: bool) {
+        let body = [b"\0\x04rows", &id.to_be_bytes()[..], b"\0", format!("{{\"n\": {n}}}").as_bytes()].concat();
+        let head = [0x32 | u8::from(again) << 3, body.len() as u8];
+        self.0.write_all(&[&head[..], &body].concat()).unwrap();
+    }
+
+    /// The packet id of the next acknowledgement.
+    pub fn acknowledged(&mut self) -> u16 {
+        const PUBACK: u8 = 0x40;
+        let (kind, body) = self.receive();
+        assert_eq!(kind, PUBACK);
+        u16::from_be_bytes([body[0], body[1]])
+    }
+}
