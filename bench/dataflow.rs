@@ -9,7 +9,7 @@ use std::time::Instant;
 use rowmill::bench::{Chain, median};
 use rowmill::data::{Bucket, Format, Origin, Row, Schema};
 use rowmill::dataflow::{Dataflow, Override};
-use rowmill::engine::through_graph;
+use rowmill::engine::{through_graph, time_to_completion};
 use rowmill::source::Generator;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::operator::Operator;
@@ -99,20 +99,11 @@ fn bare_operators(in_flight: u64, messages: u64) -> f64 {
             }
             (input, numbers.probe().0)
         });
-        let (start, mut complete) = (Instant::now(), 0);
-        for epoch in 0..messages {
-            while epoch >= complete + in_flight {
-                worker.step();
-                while complete < epoch && !probe.less_equal(&complete) {
-                    complete += 1;
-                }
-            }
+        let time = time_to_completion(worker, &probe, in_flight, 0..messages, move |epoch, number| {
             input.advance_to(epoch);
-            input.send(epoch);
+            input.send(number);
             input.advance_to(epoch + 1);
-        }
-        drop(input);
-        worker.step_while(|| !probe.done());
-        start.elapsed().as_secs_f64() * 1e6 / messages as f64
+        });
+        time.as_secs_f64() * 1e6 / messages as f64
     })
 }

@@ -1,7 +1,8 @@
 //! Each subtask of dataflows/weather.toml beside the least it could cost, on what the steps before made of the rows.
 //!
-//! `cargo bench --bench kernels` prints the table of bench/README.md. The floor is measured in the same run, with the
-//! same vector instructions: one pass that reads and writes every number; before it one that reads, where a step learns
+//! `cargo bench --bench kernels` measures with criterion and prints the table of bench/README.md; a name measures what
+//! it is part of (`-- 'power_transformer at 10000'`). The floor is measured in the same run, with the same vector
+//! instructions: one pass that reads and writes every number; before it one that reads, where a step learns
 //! from the column or the row that it changes; a division a number where a step divides; for the power transformer one
 //! log1p and one expm1 a number; for the quantile transformer one sort a column; for steps that need a quantile one
 //! selection a column; for duplicates a look at each text, and one lookup a row in the standard library's hash table.
@@ -10,10 +11,13 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::collections::HashSet;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::hint::black_box;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::Duration;
 
+use criterion::measurement::WallTime;
+use criterion::{BatchSize, BenchmarkGroup, Criterion};
 use rowmill::bench::Chain;
 use rowmill::data::{Bucket, Format, Message, Origin, Row, Schema};
 use rowmill::dataflow::{Dataflow, Step};
@@ -41,30 +45,58 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// Numbers that one measurement goes through, so that the clock's own cost vanishes.
-const WORK: usize = 2_000_000;
-const ROUNDS: usize = 7;
+const ROWS: [usize; 4] = [1, 100, 1000, 10_000];
 
 fn main() {
     let dataflow = std::fs::read_to_string("dataflows/weather.toml").expect("run it from the project's root");
     let dataflow = Dataflow::from_text("weather.toml", &dataflow, &[]).expect("a valid dataflow");
     let (steps, _) = dataflow.steps(&Schema::davis()).expect("it fits the schema");
-    let mut seen = Seen::default();
-    println!("| subtask | rows a message | ns a number | floor, ns a number | ratio | allocations |");
-    println!("|---|---|---|---|---|---|");
-    for rows in [1, 100, 1000, 10_000] {
+    let measured = Path::new(env!("CARGO_TARGET_TMPDIR")).join("criterion");
+    let _ = std::fs::remove_dir_all(&measured);
+    let mut criterion = Criterion::default()
+        .output_directory(&measured)
+        .sample_size(20)
+        .warm_up_time(Duration::from_millis(100))
+        .measurement_time(Duration::from_millis(400))
+        .nresamples(1000)
+        .configure_from_args();
+    let (mut table, mut seen) = (Vec::new(), Seen::default());
+    for rows in ROWS {
         let mut message = generated(rows);
         for step in &steps {
-            let (time, allocations) = measure(&message, |message| {
-                step.subtask.apply(message, &step.scope).expect("generated rows pass the chain");
-            });
-            let (floor, _) = measure(&message, |message| floor(step, message, &mut seen));
-            println!("| {} | {rows} | {time:.2} | {floor:.2} | {:.1} | {allocations} |", step.label, time / floor);
+            table.extend(beside_its_floor(&mut criterion, &measured, step, rows, &message, &mut seen));
             step.subtask.apply(&mut message, &step.scope).expect("generated rows pass the chain");
         }
     }
-    let allocations = [1, 100, 1000, 10_000].map(|rows| format!("{} at {rows}", of_the_chain(&dataflow, rows)));
+    println!("| subtask | rows a message | ns a number | floor, ns a number | ratio | allocations |");
+    println!("|---|---|---|---|---|---|\n{}", table.join("\n"));
+    let allocations = ROWS.map(|rows| format!("{} at {rows}", of_the_chain(&dataflow, rows)));
     println!("\nAllocations a message from prepare to result: {} rows.", allocations.join(", "));
+}
+
+/// Measures a step and its floor: a line of the table, unless they were not asked for.
+fn beside_its_floor(
+    criterion: &mut Criterion,
+    measured: &Path,
+    step: &Step,
+    rows: usize,
+    message: &Message,
+    seen: &mut Seen,
+) -> Option<String> {
+    let label = &step.label;
+    let name = format!("{label} at {rows}");
+    let apply = |message: &mut Message| {
+        step.subtask.apply(message, &step.scope).expect("generated rows pass the chain");
+    };
+    let mut group = criterion.benchmark_group(&name);
+    measure(&mut group, "kernel", message, apply);
+    measure(&mut group, "floor", message, |message| floor(step, message, seen));
+    group.finish();
+    let numbers = message.flat().len().max(1) as f64;
+    let of = |what| median(&measured.join(&name).join(what)).map(|time| time / numbers);
+    let (kernel, floor) = of("kernel").zip(of("floor"))?;
+    let (ratio, allocations) = (kernel / floor, allocations(message, apply));
+    Some(format!("| {label} | {rows} | {kernel:.2} | {floor:.2} | {ratio:.1} | {allocations} |"))
 }
 
 /// Allocations a message in the whole chain, when it has run for a while.
@@ -95,23 +127,35 @@ fn bucket(rows: usize) -> Bucket {
     bucket
 }
 
-/// Median nanoseconds a number, and allocations a message.
-fn measure(message: &Message, mut act: impl FnMut(&mut Message)) -> (f64, u64) {
-    let numbers = message.flat().len().max(1);
-    let copies = (WORK / numbers).clamp(1, 20_000);
-    let mut times = Vec::new();
-    let mut allocations = 0;
-    for _ in 0..ROUNDS {
-        let mut messages = vec![message.clone(); copies];
-        let before = ALLOCATIONS.load(Ordering::Relaxed);
-        let start = Instant::now();
-        messages.iter_mut().for_each(&mut act);
-        times.push(start.elapsed().as_nanos() as f64 / (copies * numbers) as f64);
-        allocations = (ALLOCATIONS.load(Ordering::Relaxed) - before) / copies as u64;
-        black_box(&messages);
-    }
-    times.sort_by(f64::total_cmp);
-    (times[ROUNDS / 2], allocations)
+/// Numbers of the messages that are made ready together, so that the clock's own cost vanishes.
+const WORK: usize = 2_000_000;
+
+/// How many of these messages are made ready together.
+fn copies(message: &Message) -> usize {
+    (WORK / message.flat().len().max(1)).clamp(1, 20_000)
+}
+
+fn measure(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, message: &Message, mut act: impl FnMut(&mut Message)) {
+    let batch = BatchSize::NumIterations(copies(message) as u64);
+    group.bench_function(name, |bencher| bencher.iter_batched_ref(|| message.clone(), &mut act, batch));
+}
+
+/// The median that criterion has left in a directory, in nanoseconds a message; none of what was not asked for.
+fn median(directory: &Path) -> Option<f64> {
+    let estimates = std::fs::read_to_string(directory.join("new/estimates.json")).ok()?;
+    let estimates: serde_json::Value = serde_json::from_str(&estimates).expect("criterion writes JSON");
+    estimates["median"]["point_estimate"].as_f64()
+}
+
+/// Allocations a message, when a few have gone before.
+fn allocations(message: &Message, mut act: impl FnMut(&mut Message)) -> u64 {
+    let copies = copies(message);
+    let mut messages = vec![message.clone(); 2 * copies];
+    let (first, others) = messages.split_at_mut(copies);
+    first.iter_mut().for_each(&mut act);
+    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    others.iter_mut().for_each(&mut act);
+    (ALLOCATIONS.load(Ordering::Relaxed) - before) / copies as u64
 }
 
 /// One log1p and one expm1 a number, with the same vector instructions as the kernel.

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use timely::dataflow::ProbeHandle;
 use timely::worker::Worker;
 
 use super::failure::Failure;
@@ -57,20 +58,32 @@ pub fn through_graph(
     timely::execute_directly(move |worker| {
         let Ends { mut inputs, probe } = build(worker, &dataflow, schema, fuse)?;
         inputs.start_at(0);
-        let (start, mut complete) = (Instant::now(), 0);
-        for bucket in buckets {
-            while bucket.epoch >= complete + in_flight {
-                worker.step();
-                while complete < bucket.epoch && !probe.less_equal(&complete) {
-                    complete += 1;
-                }
-            }
-            inputs.send(bucket);
-        }
-        drop(inputs);
-        worker.step_while(|| !probe.done());
-        Ok(start.elapsed())
+        Ok(time_to_completion(worker, &probe, in_flight, buckets, move |_, bucket| inputs.send(bucket)))
     })
+}
+
+/// Sends messages as epochs from 0 on, so many in flight at the most, into a graph that ends in `probe`; the time until
+/// the last is complete. `send` has the graph's input, which closes with it.
+pub fn time_to_completion<M>(
+    worker: &mut Worker,
+    probe: &ProbeHandle<u64>,
+    in_flight: u64,
+    messages: impl IntoIterator<Item = M>,
+    mut send: impl FnMut(u64, M),
+) -> Duration {
+    let (start, mut complete) = (Instant::now(), 0);
+    for (epoch, message) in (0..).zip(messages) {
+        while epoch >= complete + in_flight {
+            worker.step();
+            while complete < epoch && !probe.less_equal(&complete) {
+                complete += 1;
+            }
+        }
+        send(epoch, message);
+    }
+    drop(send);
+    worker.step_while(|| !probe.done());
+    start.elapsed()
 }
 
 fn build(worker: &mut Worker, dataflow: &Dataflow, schema: Schema, fuse: bool) -> Result<Ends, Error> {

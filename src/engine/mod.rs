@@ -43,7 +43,7 @@ use std::time::Duration;
 
 use timely::WorkerConfig;
 
-pub use alone::through_graph;
+pub use alone::{through_graph, time_to_completion};
 pub use cluster::Cluster;
 pub use launcher::launch;
 pub use preview::{Preview, PreviewStep, preview};
