@@ -403,11 +403,8 @@ impl Listener {
             return;
         }
         let deadline = Instant::now() + Duration::from_secs(1);
-        while Instant::now() < deadline {
-            match events.next(|| Instant::now() >= deadline) {
-                Some(Ok(Event::Outgoing(Outgoing::Disconnect)) | Err(_)) => return,
-                _ => {}
-            }
-        }
+        let is_over = || Instant::now() >= deadline;
+        let is_last = |event| matches!(event, Some(Ok(Event::Outgoing(Outgoing::Disconnect)) | Err(_)));
+        while !is_over() && !is_last(events.next(is_over)) {}
     }
 }
