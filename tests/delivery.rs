@@ -282,6 +282,19 @@ fn connections_that_are_cut_and_held_up_lose_nothing_and_repeat_nothing() {
 }
 
 #[test]
+fn a_broker_that_answers_late_is_waited_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let (carrier, out) = (carrier(&directory), directory.path().join("out.csv"));
+    let (listener, port) = Played::listen();
+    let process = Process(run(&carrier, port, 1, &out, &[]).stderr(Stdio::null()).spawn().unwrap());
+    let mut broker = Played::accept(&listener, false);
+    broker.publish(1, 7, false);
+    assert_eq!(broker.acknowledged(), 1);
+    assert_eq!(numbers(&out), [7]);
+    process.drain();
+}
+
+#[test]
 fn what_a_lost_connection_delivered_is_acknowledged_when_it_comes_again() {
     let directory = tempfile::tempdir().unwrap();
     let (carrier, out) = (carrier(&directory), directory.path().join("out.csv"));

@@ -202,6 +202,7 @@ impl Source {
         Source { buckets, ready, was_ready: Cell::new(false), acknowledger, thread }
     }
 
+    /// Whether it has its subscription.
     pub fn readiness(&self) -> Readiness {
         let told = if self.was_ready.get() { Ok(()) } else { self.ready.try_recv() };
         let ready = told.is_ok() || (told == Err(TryRecvError::Disconnected) && self.acknowledger.is_none());
