@@ -108,7 +108,7 @@ fn of_the_chain(dataflow: &Dataflow, rows: usize) -> u64 {
     serve();
     let before = ALLOCATIONS.load(Ordering::Relaxed);
     serve();
-    (ALLOCATIONS.load(Ordering::Relaxed) - before) / MESSAGES
+    (ALLOCATIONS.load(Ordering::Relaxed) - before).div_ceil(MESSAGES)
 }
 
 /// A message of generated rows, as prepare makes it.
@@ -155,7 +155,7 @@ fn allocations(message: &Message, mut act: impl FnMut(&mut Message)) -> u64 {
     first.iter_mut().for_each(&mut act);
     let before = ALLOCATIONS.load(Ordering::Relaxed);
     others.iter_mut().for_each(&mut act);
-    (ALLOCATIONS.load(Ordering::Relaxed) - before) / copies as u64
+    (ALLOCATIONS.load(Ordering::Relaxed) - before).div_ceil(copies as u64)
 }
 
 /// One log1p and one expm1 a number, with the same vector instructions as the kernel.
