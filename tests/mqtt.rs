@@ -127,7 +127,7 @@ fn a_broker_that_comes_back_finds_its_session_again() {
     run.arg(carrier(&directory)).args(["--source", &url, "--set", "source.client_id=\"mill\"", "--sink"]).arg(&out);
     let run = Process::subscribed(&mut run);
     let replay = || {
-        let replay = rowmill(&["replay", "data/sample.csv", "--to", &url]).stderr(Stdio::null()).status();
+        let replay = rowmill(&["replay", "data/sample.csv", "--to", &url]).status();
         assert!(replay.unwrap().success());
     };
     replay();

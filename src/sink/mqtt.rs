@@ -88,9 +88,11 @@ impl Publisher {
         self.check()?;
         let Endpoint { url, qos, .. } = &self.endpoint;
         let payload = payload.to_vec();
-        self.client
-            .publish_with_properties(&url.topic, qos.v5(), false, payload, properties)
-            .map_err(|error| Error::Broker(format!("{url}: {error}")))?;
+        if let Err(error) = self.client.publish_with_properties(&url.topic, qos.v5(), false, payload, properties) {
+            // The event loop may have ended since, and has said why.
+            self.check()?;
+            return Err(Error::Broker(format!("{url}: {error}")));
+        }
         self.published += 1;
         Ok(())
     }
