@@ -23,18 +23,18 @@ STEP = re.compile(r"^ *([\d,]+) \([^)]*\) +\S+:<rowmill::subtasks::(\w+)::\w+ as
 def counted(program, rows, bucket_size, directory):
     """Instructions of each subtask, those of what it calls included."""
     source, counts = directory / "rows.ndjson", directory / "counts"
-    made = subprocess.run([program, "generate", "--rows", str(rows), "--seed", "1", "-o", source], capture_output=True)
-    made.check_returncode()
+    generate = [program, "generate", "--rows", str(rows), "--seed", "1", "-o", source]
+    subprocess.run(generate, capture_output=True, check=True)
     alone = [program, "bench", "alone", "loop", ROOT / "dataflows/weather.toml", source, bucket_size, rows, 3600]
     callgrind = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={counts}"]
     subprocess.run([*callgrind, *map(str, alone)], capture_output=True, check=True)
     annotate = ["callgrind_annotate", "--inclusive=yes", "--threshold=100", counts]
     listed = subprocess.run(annotate, capture_output=True, check=True, text=True).stdout
     # The largest comes first; the others are parts of it, by the file that their lines are from.
-    counts = {}
+    taken = {}
     for count, step in STEP.findall(listed):
-        counts.setdefault(step, int(count.replace(",", "")))
-    return counts
+        taken.setdefault(step, int(count.replace(",", "")))
+    return taken
 
 
 def main():

@@ -224,12 +224,10 @@ impl Intake {
 
     fn tell_ready(&mut self, worker: &mut Worker, options: &Options) {
         let Some(on_ready) = &options.on_ready else { return };
-        let mut readiness = self.sources.readiness();
-        while readiness == Readiness::Waits {
+        while self.sources.readiness() == Readiness::Waits {
             worker.step_or_park(Some(READY));
-            readiness = self.sources.readiness();
         }
-        if readiness == Readiness::Ready {
+        if self.sources.readiness() == Readiness::Ready {
             self.started = Instant::now();
             on_ready();
         }
