@@ -1,13 +1,15 @@
 //! `rowmill run`: runs a dataflow file.
 
-use std::ffi::OsString;
+use std::ffi::{OsString, c_int};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
 
 use super::Failure;
 use crate::dataflow::{Dataflow, Override};
@@ -189,11 +191,16 @@ fn cluster(arguments: &Arguments, workers: usize, processes: usize) -> Result<Cl
 
 /// The first signal drains, the second one ends at once.
 pub(super) fn stop_on_signals() -> Result<Stop, Failure> {
-    let stop = Stop::default();
-    for signal in [SIGINT, SIGTERM] {
-        signal_hook::flag::register_conditional_shutdown(signal, 1, stop.0.clone())
-            .and_then(|_| signal_hook::flag::register(signal, stop.0.clone()))
-            .map_err(|error| Failure::Failed(format!("signals cannot be handled: {error}")))?;
+    stop_on(&[SIGINT, SIGTERM]).map_err(|error| Failure::Failed(format!("signals cannot be handled: {error}")))
+}
+
+fn stop_on(signals: &[c_int]) -> std::io::Result<Stop> {
+    // Not the stop itself: another process may have set that before the first signal comes here.
+    let (stop, signalled) = (Stop::default(), Arc::<AtomicBool>::default());
+    for signal in signals {
+        flag::register_conditional_shutdown(*signal, 1, signalled.clone())?;
+        flag::register(*signal, signalled.clone())?;
+        flag::register(*signal, stop.0.clone())?;
     }
     Ok(stop)
 }
@@ -246,4 +253,29 @@ pub(super) fn finish<'a>(
         report.write(directory).map_err(|error| Failure::Failed(format!("{}: {error}", directory.display())))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use signal_hook::consts::{SIGUSR1, SIGUSR2};
+    use signal_hook::low_level::raise;
+
+    use super::*;
+
+    /// If it did, this process would end here.
+    #[test]
+    fn a_first_signal_behind_another_process_stop_does_not_end_at_once() {
+        let stop = stop_on(&[SIGUSR1]).unwrap();
+        stop.now();
+        raise(SIGUSR1).unwrap();
+        assert!(stop.is_set());
+    }
+
+    #[test]
+    fn a_signal_drains() {
+        let stop = stop_on(&[SIGUSR2]).unwrap();
+        assert!(!stop.is_set());
+        raise(SIGUSR2).unwrap();
+        assert!(stop.is_set());
+    }
 }

@@ -36,7 +36,8 @@ impl Process {
             said[said.len() - 1].contains("subscribed to")
         });
         assert!(told, "the dataflow ended without a subscription: {said:?}");
-        std::thread::spawn(move || lines.for_each(drop));
+        // Shown if the test fails.
+        std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| eprintln!("{line}")));
         process
     }
 
