@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use assert_cmd::Command;
 use predicates::prelude::*;
 use predicates::str::contains;
+use rowmill::mqtt::free_port;
 use tempfile::TempDir;
 
 fn rowmill() -> Command {
@@ -381,10 +382,8 @@ fn real_weatherlink_exports_are_read_whole() {
 
 /// A file with two free addresses.
 fn host_file(directory: &TempDir) -> PathBuf {
-    let free = || std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    let (one, other) = (free(), free());
     let path = directory.path().join("hosts");
-    std::fs::write(&path, format!("{}\n{}\n", one.local_addr().unwrap(), other.local_addr().unwrap())).unwrap();
+    std::fs::write(&path, format!("{}\n{}\n", free_port().unwrap(), free_port().unwrap())).unwrap();
     path
 }
 
@@ -433,7 +432,7 @@ fn a_full_disk_ends_the_run_with_the_file_that_could_not_be_written() {
 #[test]
 fn a_signal_ends_the_wait_for_the_next_start() {
     use std::io::{BufRead, BufReader};
-    let free = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap();
+    let free = free_port().unwrap();
     let mut run = std::process::Command::new(env!("CARGO_BIN_EXE_rowmill"))
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .args(["run", "dataflows/weather.toml", "--sink", "null", "--restart", "on-failure"])

@@ -1,7 +1,7 @@
 //! Workers and processes, in timely's terms.
 
 use std::any::Any;
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
 use timely::CommunicationConfig;
@@ -32,12 +32,13 @@ impl Cluster {
         self.hosts.len().max(1)
     }
 
-    /// Connects the processes, and waits until all are there, but not for longer than `timeout`.
-    pub(super) fn connect(&self, timeout: Duration) -> Result<Connected, String> {
+    /// Connects the processes, and waits until all are there, but not for longer than `timeout`. This one may have a
+    /// `listener` already.
+    pub(super) fn connect(&self, listener: Option<TcpListener>, timeout: Duration) -> Result<Connected, String> {
         match (self.hosts.len(), self.workers) {
             (0 | 1, 1) => CommunicationConfig::Thread.try_build(),
             (0 | 1, workers) => CommunicationConfig::Process(workers).try_build(),
-            _ => self.over(connections::connect(&self.hosts, self.process, timeout)?),
+            _ => self.over(connections::connect(&self.hosts, self.process, listener, timeout)?),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Connections between the processes: each calls those before it, and is called by those behind it.
+//! Connections between the processes: each calls those behind it, and is called by those before it.
 
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream, ToSocketAddrs};
@@ -15,27 +15,32 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How long data may stay without an answer: a link that is cut, or a machine that is switched off, says nothing.
 const SILENCE: Duration = Duration::from_secs(10);
 
-/// Connects process `own` with the processes at all other addresses: a connection each, in their order.
+/// Connects process `own` with the processes at all other addresses: a connection each, in their order. It is called
+/// over `listener`, or over one at its address if there is none yet.
 ///
 /// # Errors
 /// An address that cannot be listened on, or processes that do not come in time.
-pub fn connect(hosts: &[String], own: usize, timeout: Duration) -> Result<Vec<Option<TcpStream>>, String> {
-    let listener = TcpListener::bind(&hosts[own])
-        .and_then(|listener| listener.set_nonblocking(true).map(|()| listener))
-        .map_err(|error| format!("process {own} cannot listen on {}: {error}", hosts[own]))?;
+pub fn connect(
+    hosts: &[String],
+    own: usize,
+    listener: Option<TcpListener>,
+    timeout: Duration,
+) -> Result<Vec<Option<TcpStream>>, String> {
+    let listener = (own > 0).then(|| listen(&hosts[own], listener)).transpose();
+    let listener = listener.map_err(|error| format!("process {own} cannot listen on {}: {error}", hosts[own]))?;
     let deadline = Instant::now() + timeout;
     let mut connections: Vec<Option<TcpStream>> = hosts.iter().map(|_| None).collect();
     loop {
-        for (process, host) in hosts.iter().enumerate().take(own) {
+        for (process, host) in hosts.iter().enumerate().skip(own + 1) {
             if connections[process].is_none() {
                 // Not there yet, perhaps.
                 connections[process] = call(host, own).ok();
             }
         }
-        while let Ok((stream, from)) = listener.accept() {
+        while let Some(Ok((stream, from))) = listener.as_ref().map(TcpListener::accept) {
             match answer(stream) {
                 // One that was started again calls again.
-                Ok((process, stream)) if process > own && process < hosts.len() => connections[process] = Some(stream),
+                Ok((process, stream)) if process < own => connections[process] = Some(stream),
                 _ => tracing::warn!("{} was called from {from} by none of the other processes", hosts[own]),
             }
         }
@@ -51,6 +56,12 @@ pub fn connect(hosts: &[String], own: usize, timeout: Duration) -> Result<Vec<Op
         }
         std::thread::sleep(LOOK_UP);
     }
+}
+
+fn listen(address: &str, listener: Option<TcpListener>) -> io::Result<TcpListener> {
+    let listener = listener.map_or_else(|| TcpListener::bind(address), Ok)?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
 }
 
 fn call(host: &str, own: usize) -> io::Result<TcpStream> {
@@ -100,24 +111,25 @@ fn prepare(stream: &TcpStream) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    fn hosts(count: usize) -> Vec<String> {
-        let listeners: Vec<TcpListener> = (0..count).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
-        listeners.iter().map(|listener| listener.local_addr().unwrap().to_string()).collect()
+    fn listeners<const COUNT: usize>() -> ([TcpListener; COUNT], Vec<String>) {
+        let listeners = std::array::from_fn(|_| TcpListener::bind("127.0.0.1:0").unwrap());
+        let addresses = listeners.iter().map(|listener| listener.local_addr().unwrap().to_string()).collect();
+        (listeners, addresses)
     }
 
     #[test]
     fn processes_find_each_other_whoever_comes_first_and_strangers_are_sent_away() {
-        let hosts = hosts(3);
-        let start = |own: usize| {
+        let ([none, one, two], hosts) = listeners();
+        let start = |own: usize, listener: TcpListener| {
             let hosts = hosts.clone();
-            std::thread::spawn(move || connect(&hosts, own, Duration::from_secs(20)).unwrap())
+            std::thread::spawn(move || connect(&hosts, own, Some(listener), Duration::from_secs(20)).unwrap())
         };
-        let mut processes: Vec<_> = [2, 0].map(|own| (own, start(own))).into();
+        let mut processes = vec![(2, start(2, two)), (0, start(0, none))];
         std::thread::sleep(Duration::from_millis(100));
-        let mut stranger = TcpStream::connect(&hosts[0]).unwrap();
+        let mut stranger = TcpStream::connect(&hosts[2]).unwrap();
         stranger.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
         assert_eq!(stranger.read(&mut [0; 1]).unwrap_or(0), 0, "the connection is closed");
-        processes.push((1, start(1)));
+        processes.push((1, start(1, one)));
         processes.sort_by_key(|(own, _)| *own);
         let mut connections: Vec<_> = processes.into_iter().map(|(_, process)| process.join().unwrap()).collect();
         for (own, other) in [(0, 1), (0, 2), (1, 2)] {
@@ -131,11 +143,11 @@ mod tests {
 
     #[test]
     fn a_process_that_does_not_come_and_an_address_that_is_taken_are_named() {
-        let hosts = hosts(2);
-        let error = connect(&hosts, 1, Duration::from_millis(50)).unwrap_err();
+        let ([_none, _taken], hosts) = listeners();
+        let error = connect(&hosts, 1, None, Duration::from_millis(50)).unwrap_err();
+        assert!(error.starts_with(&format!("process 1 cannot listen on {}: ", hosts[1])), "{error}");
+        let ([_none, one], hosts) = listeners();
+        let error = connect(&hosts, 1, Some(one), Duration::from_millis(50)).unwrap_err();
         assert_eq!(error, format!("no process 0 at {} within 50ms; --connect-timeout sets this", hosts[0]));
-        let _taken = TcpListener::bind(&hosts[0]).unwrap();
-        let error = connect(&hosts, 0, Duration::from_millis(50)).unwrap_err();
-        assert!(error.starts_with(&format!("process 0 cannot listen on {}: ", hosts[0])), "{error}");
     }
 }

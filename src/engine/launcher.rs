@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::io::Write;
 use std::net::TcpListener;
+use std::os::fd::{AsFd, OwnedFd};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -22,17 +23,25 @@ const GRACE: Duration = Duration::from_secs(3);
 /// Names the launcher to the processes it starts.
 const LAUNCHER: &str = "ROWMILL_LAUNCHER";
 
-/// Ends this process when the launcher that started it does, however that ends.
+/// Ends this process when the launcher that started it does, however that ends. Returns what it listens on: where a
+/// launcher started it, and others call it.
 ///
 /// # Errors
-/// If it has ended already.
-pub fn end_with_launcher() -> Result<(), Error> {
+/// If the launcher has ended already.
+pub fn attend(process: usize) -> Result<Option<TcpListener>, Error> {
     let Some(launcher) = std::env::var(LAUNCHER).ok().and_then(|pid| Pid::from_raw(pid.parse().ok()?)) else {
-        return Ok(());
+        return Ok(None);
     };
     let failed = |error| Error::Cluster(format!("the launcher cannot be watched: {error}"));
     set_parent_process_death_signal(Some(Signal::KILL)).map_err(failed)?;
-    if getppid() == Some(launcher) { Ok(()) } else { Err(Error::Cluster("the launcher has ended".into())) }
+    if getppid() != Some(launcher) {
+        return Err(Error::Cluster("the launcher has ended".into()));
+    }
+    if process == 0 {
+        return Ok(None);
+    }
+    let socket = std::io::stdin().as_fd().try_clone_to_owned().map_err(cannot_start)?;
+    Ok(Some(socket.into()))
 }
 
 /// Runs `processes` copies of this program with `arguments`, and returns the exit code for all of them. With `restart`
@@ -73,17 +82,18 @@ fn cannot_start(error: std::io::Error) -> Error {
 
 /// Returns the exit code, and whether a signal asked for the end.
 fn launch_once(processes: usize, arguments: &[OsString], signals: &mut Signals) -> Result<(u8, bool), Error> {
-    let hosts = host_file(processes).map_err(cannot_start)?;
+    let (hosts, listeners) = host_file(processes).map_err(cannot_start)?;
     let program = std::env::current_exe().map_err(cannot_start)?;
     let mut children = Vec::new();
-    for process in 0..processes {
+    for (process, listener) in listeners.into_iter().enumerate() {
         let mut command = Command::new(&program);
         command.args(arguments).arg("--process").arg(process.to_string()).arg("--hostfile").arg(hosts.path());
         command.env(LAUNCHER, std::process::id().to_string());
         // A terminal's Ctrl-C reaches this process alone, which passes it on once.
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         if process > 0 {
-            command.stdin(Stdio::null()).stdout(Stdio::null());
+            // A port that was free when it was chosen may be another's when the process binds it.
+            command.stdin(OwnedFd::from(listener)).stdout(Stdio::null());
         }
         match command.spawn() {
             Ok(child) => children.push(child),
@@ -98,8 +108,8 @@ fn launch_once(processes: usize, arguments: &[OsString], signals: &mut Signals) 
     Ok((code, stopped))
 }
 
-/// A file with a free local address for every process.
-fn host_file(processes: usize) -> std::io::Result<tempfile::NamedTempFile> {
+/// A local address for every process, in a file, and what listens there.
+fn host_file(processes: usize) -> std::io::Result<(tempfile::NamedTempFile, Vec<TcpListener>)> {
     let listeners: Vec<TcpListener> =
         (0..processes).map(|_| TcpListener::bind(("127.0.0.1", 0))).collect::<Result<_, _>>()?;
     let mut file = tempfile::NamedTempFile::new()?;
@@ -107,7 +117,7 @@ fn host_file(processes: usize) -> std::io::Result<tempfile::NamedTempFile> {
         writeln!(file, "{}", listener.local_addr()?)?;
     }
     file.flush()?;
-    Ok(file)
+    Ok((file, listeners))
 }
 
 /// Passes signals on until all have ended; one that fails takes the others with it.

@@ -145,10 +145,10 @@ pub fn run(dataflow: Dataflow, options: Options) -> Result<Option<Report>, Error
     if options.cluster.processes() > 1 {
         cluster::explain_lost_peers();
     }
-    launcher::end_with_launcher()?;
+    let listener = launcher::attend(options.cluster.process)?;
     let start = if options.cluster.process == 0 { Some(Start::find(&dataflow, &options)?) } else { None };
     let start = Mutex::new(start);
-    let (builders, others) = options.cluster.connect(options.connect_timeout).map_err(Error::Cluster)?;
+    let (builders, others) = options.cluster.connect(listener, options.connect_timeout).map_err(Error::Cluster)?;
     let trace = options.trace.as_deref().map(|path| trace(path, &options.cluster)).transpose()?;
     let (following, path) = (trace.clone(), options.trace.clone());
     let dataflow = Arc::new(dataflow);

@@ -150,6 +150,10 @@ pub fn refusal(address: &str, error: &v5::ConnectionError) -> Option<String> {
         ConnectReturnCode::RefusedProtocolVersion | ConnectReturnCode::UnsupportedProtocolVersion => {
             format!("the broker at {address} does not speak MQTT 5")
         }
+        ConnectReturnCode::ServiceUnavailable
+        | ConnectReturnCode::ServerUnavailable
+        | ConnectReturnCode::ServerBusy
+        | ConnectReturnCode::ConnectionRateExceeded => return None,
         code => format!("the broker at {address} refuses the login: {code:?}"),
     })
 }
@@ -194,6 +198,15 @@ mod tests {
         for wrong in ["mqtt://host", "mqtt://:1883/a", "mqtt://host:x/a", "http://host/a"] {
             assert!(wrong.parse::<Url>().is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_broker_that_is_busy_refuses_nobody() {
+        let said = |code| refusal("host:1883", &v5::ConnectionError::ConnectionRefused(code));
+        assert_eq!(said(ConnectReturnCode::ServerBusy), None);
+        assert_eq!(said(ConnectReturnCode::ServerUnavailable), None);
+        let refused = said(ConnectReturnCode::NotAuthorized).unwrap();
+        assert_eq!(refused, "the broker at host:1883 refuses the login: NotAuthorized");
     }
 
     #[test]

@@ -6,7 +6,6 @@ pub mod played;
 pub mod proxy;
 
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -65,7 +64,7 @@ pub fn rowmill(arguments: &[&str]) -> Command {
 }
 
 pub fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+    rowmill::mqtt::free_port().unwrap().port()
 }
 
 pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
