@@ -127,7 +127,7 @@ fn wait(children: &mut [Child], signals: &mut Signals, stopped: &mut bool) -> u8
             *stopped = true;
             send(children, if signal == SIGINT { Signal::INT } else { Signal::TERM });
         }
-        let ended: Vec<Option<ExitStatus>> = match children.iter_mut().map(Child::try_wait).collect() {
+        let ended = match ended(children) {
             Ok(ended) => ended,
             Err(error) => {
                 eprintln!("rowmill: the processes cannot be watched: {error}");
@@ -149,6 +149,18 @@ fn wait(children: &mut [Child], signals: &mut Signals, stopped: &mut bool) -> u8
         }
         std::thread::sleep(LOOK_UP);
     }
+}
+
+/// Which have ended, and how.
+fn ended(children: &mut [Child]) -> std::io::Result<Vec<Option<ExitStatus>>> {
+    let mut look = || children.iter_mut().map(Child::try_wait).collect::<Result<Vec<_>, _>>();
+    let ended = look()?;
+    if culprit(&ended).is_none() {
+        return Ok(ended);
+    }
+    // One that is killed loses its connections, which ends the others, before it has ended itself.
+    std::thread::sleep(LOOK_UP);
+    look()
 }
 
 /// The process that failed: one that a signal ended is why others lost their connection to it.
