@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use rowmill::bench::{Chain, median};
-use rowmill::data::{Bucket, Format, Origin, Row, Schema};
+use rowmill::data::{Bucket, Schema};
 use rowmill::dataflow::{Dataflow, Override};
 use rowmill::engine::{through_graph, time_to_completion};
 use rowmill::source::Generator;
@@ -25,10 +25,8 @@ fn main() {
     );
     println!("|---|---|---|---|---|---|");
     for (rows, messages) in [(1, 4_000), (100, 200), (1000, 20)] {
-        let lines = lines(rows * messages);
-        let buckets = lines.chunks(rows).enumerate();
-        let buckets: Vec<Arc<Bucket>> =
-            buckets.map(|(epoch, lines)| Arc::new(bucket(epoch * rows, epoch, lines))).collect();
+        let mut generator = Generator::new(1);
+        let buckets: Vec<Arc<Bucket>> = (0..messages).map(|epoch| Arc::new(generator.bucket(epoch, rows))).collect();
         let (mut bare, mut beyond) = (Vec::new(), [const { Vec::new() }; WAYS.len()]);
         for _ in 0..ROUNDS {
             let kernels = in_a_loop(&buckets);
@@ -43,24 +41,6 @@ fn main() {
     }
     let floor = |in_flight| median((0..ROUNDS).map(|_| bare_operators(in_flight, 4_000)).collect());
     println!("\nSixteen bare operators: {:.2} in lock step, {:.2} with 32 in flight.", floor(1), floor(32));
-}
-
-fn lines(rows: usize) -> Vec<Vec<u8>> {
-    let line = |record: rowmill::source::Record| {
-        let mut line = Vec::new();
-        record.write_json(&mut line);
-        line
-    };
-    Generator::new(1).take(rows).map(line).collect()
-}
-
-fn bucket(first_row: usize, epoch: usize, lines: &[Vec<u8>]) -> Bucket {
-    let mut bucket = Bucket::new(epoch as u64, first_row as u64);
-    for line in lines {
-        let row = Row { bytes: line, format: Format::Json, header: None };
-        bucket.push(row, 0, Origin { topic: "bench".into(), position: 1 });
-    }
-    bucket
 }
 
 fn dataflow() -> Dataflow {

@@ -19,7 +19,7 @@ use std::time::Duration;
 use criterion::measurement::WallTime;
 use criterion::{BatchSize, BenchmarkGroup, Criterion};
 use rowmill::bench::Chain;
-use rowmill::data::{Bucket, Format, Message, Origin, Row, Schema};
+use rowmill::data::{Message, Schema};
 use rowmill::dataflow::{Dataflow, Step};
 use rowmill::kernels::{expm1::expm1, log1p::log1p, moments, order};
 use rowmill::source::Generator;
@@ -103,7 +103,7 @@ fn beside_its_floor(
 fn of_the_chain(dataflow: &Dataflow, rows: usize) -> u64 {
     const MESSAGES: u64 = 20;
     let mut chain = Chain::new(dataflow, &Schema::davis()).expect("it fits the schema");
-    let bucket = bucket(rows);
+    let bucket = Generator::new(1).bucket(0, rows);
     let mut serve = || (0..MESSAGES).for_each(|_| chain.serve(&bucket));
     serve();
     let before = ALLOCATIONS.load(Ordering::Relaxed);
@@ -113,18 +113,7 @@ fn of_the_chain(dataflow: &Dataflow, rows: usize) -> u64 {
 
 /// A message of generated rows, as prepare makes it.
 fn generated(rows: usize) -> Message {
-    Prepare::new(Arc::new(Schema::davis())).apply(&bucket(rows)).0
-}
-
-fn bucket(rows: usize) -> Bucket {
-    let mut bucket = Bucket::new(0, 0);
-    for record in Generator::new(1).take(rows) {
-        let mut line = Vec::new();
-        record.write_json(&mut line);
-        let row = Row { bytes: &line, format: Format::Json, header: None };
-        bucket.push(row, 0, Origin { topic: "bench".into(), position: 1 });
-    }
-    bucket
+    Prepare::new(Arc::new(Schema::davis())).apply(&Generator::new(1).bucket(0, rows)).0
 }
 
 /// Numbers of the messages that are made ready together, so that the clock's own cost vanishes.

@@ -13,7 +13,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::{Buffer, Load, Outlet, Schedule};
-use crate::data::{Clock, DAVIS, Format, Origin, Row};
+use crate::data::{Bucket, Clock, DAVIS, Format, Origin, Row};
 
 /// 2016-08-31T00:00:00Z.
 const START: u64 = 1_472_601_600;
@@ -195,6 +195,20 @@ impl Iterator for Generator {
             self.last = Some(self.measure());
         }
         self.last.clone()
+    }
+}
+
+impl Generator {
+    /// The next rows as a message.
+    pub fn bucket(&mut self, epoch: u64, rows: usize) -> Bucket {
+        let mut bucket = Bucket::new(epoch, epoch * rows as u64);
+        for (position, record) in (1..=rows as u64).zip(self) {
+            let mut json = Vec::new();
+            record.write_json(&mut json);
+            let row = Row { bytes: &json, format: Format::Json, header: None };
+            bucket.push(row, 0, Origin { topic: "generated".into(), position });
+        }
+        bucket
     }
 }
 

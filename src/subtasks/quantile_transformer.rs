@@ -38,6 +38,14 @@ impl Distribution {
             Distribution::Normal => map.normal(x),
         }
     }
+
+    /// The same for each value of a column.
+    fn map_all(self, map: &mut Places, column: &mut [f64]) {
+        match self {
+            Distribution::Uniform => map.uniform_all(column),
+            Distribution::Normal => column.iter_mut().for_each(|x| *x = map.normal(*x)),
+        }
+    }
 }
 
 impl Default for QuantileTransformer {
@@ -148,10 +156,7 @@ impl QuantileTransformer {
     /// Maps values to their places among quantiles; without any they stay.
     fn map_by(&self, quantiles: &[f64], references: &[f64], column: &mut [f64]) {
         let Some(mut map) = Places::new(quantiles, references) else { return };
-        match self.output_distribution {
-            Distribution::Uniform => map.uniform_all(column),
-            Distribution::Normal => column.iter_mut().for_each(|x| *x = map.normal(*x)),
-        }
+        self.output_distribution.map_all(&mut map, column);
     }
 }
 

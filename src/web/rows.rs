@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::data::{Bucket, Clock, Format, Origin, Row};
+use crate::data::{Bucket, Clock};
 use crate::dataflow::Dataflow;
 use crate::source::{Generator, Limits, Position, Source, Stop, Url};
 
@@ -65,14 +65,7 @@ pub fn rows(dataflow: &Dataflow) -> Result<(Bucket, RowsFrom), String> {
 }
 
 fn generated() -> Bucket {
-    let mut bucket = Bucket::new(0, 0);
-    for (position, record) in (1..).zip(Generator::new(1).take(ROWS)) {
-        let mut json = Vec::new();
-        record.write_json(&mut json);
-        let row = Row { bytes: &json, format: Format::Json, header: None };
-        bucket.push(row, 0, Origin { topic: "generated".into(), position });
-    }
-    bucket
+    Generator::new(1).bucket(0, ROWS)
 }
 
 /// Whether a broker answers and lets the dataflow subscribe, and after how long.
