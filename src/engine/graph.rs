@@ -17,9 +17,8 @@ use super::remember::{RememberingStep, StepMemory};
 use super::stages::{Pass, Stage, Work, operator_of_result};
 use super::tables::{LastEpoch, ReferenceInput, Tables};
 use super::tap::Tap;
-use crate::data::{Bucket, Message, Schema};
+use crate::data::{Bucket, Schema};
 use crate::dataflow::Placement;
-use crate::measure::ServiceTimes;
 use crate::subtasks::prepare::Prepare;
 use crate::subtasks::result::{Encoder, Encoding, Output};
 
@@ -30,6 +29,8 @@ pub struct Plan {
     /// Of the results.
     pub schema_out: Arc<Schema>,
     pub stages: Vec<Stage>,
+    /// Whether prepare and result run in the operator of the steps between them.
+    pub whole: bool,
     /// What steps remembered in an earlier run.
     pub memories: Vec<StepMemory>,
     pub placement: Placement,
@@ -101,19 +102,23 @@ pub fn build(
     worker.dataflow::<u64, _, _>(|scope| {
         let (input, buckets) = scope.new_input::<Vec<Arc<Bucket>>>();
         let (probe, mut references, last) = (ProbeHandle::new(), Vec::new(), tables.last());
-        let mut parcels = prepare(buckets, plan, times.clone());
-        parcels = tables.take(parcels, 0, &mut references, &probe);
-        for stage in &plan.stages {
-            parcels = match &stage.work {
-                Work::Remembering(step) => {
-                    let operator = stage.operators.start;
-                    RememberingStep { step, operator, memories: &plan.memories }.apply(parcels, times)
-                }
-                Work::Passes(passes) => apply(parcels, stage, passes.clone(), plan.placement, times.clone()),
-            };
-            parcels = tables.take(parcels, stage.operators.end - 1, &mut references, &probe);
-        }
-        let finished = result(parcels, plan, times.clone());
+        let finished = if plan.whole {
+            whole(buckets, plan, times)
+        } else {
+            let mut parcels = each(buckets, by_epoch(), "prepare", prepare(plan, times.clone()));
+            parcels = tables.take(parcels, 0, &mut references, &probe);
+            for stage in &plan.stages {
+                parcels = match &stage.work {
+                    Work::Remembering(step) => {
+                        let operator = stage.operators.start;
+                        RememberingStep { step, operator, memories: &plan.memories }.apply(parcels, times)
+                    }
+                    Work::Passes(passes) => apply(parcels, stage, passes.clone(), plan.placement, times.clone()),
+                };
+                parcels = tables.take(parcels, stage.operators.end - 1, &mut references, &probe);
+            }
+            each(parcels, Pipeline, "result", result(plan, times.clone()))
+        };
         let (here, elsewhere) = if plan.writer.is_none() { (Some(accounts), None) } else { (None, Some(accounts)) };
         let receipts = write(finished, plan.writer.unwrap_or(0), writer, here);
         match elsewhere {
@@ -124,36 +129,30 @@ pub fn build(
     })
 }
 
-/// Reads the rows of a bucket on the worker that its epoch names.
-fn prepare<'scope>(
-    buckets: StreamVec<'scope, u64, Arc<Bucket>>,
-    plan: &Plan,
-    times: Times,
-) -> StreamVec<'scope, u64, Parcel> {
+/// The worker that reads the rows of a bucket is the one that its epoch names.
+fn by_epoch() -> impl ParallelizationContract<u64, Vec<Arc<Bucket>>> {
+    Exchange::new(|bucket: &Arc<Bucket>| bucket.epoch)
+}
+
+/// Reads the rows of buckets.
+fn prepare(plan: &Plan, times: Times) -> impl FnMut(Arc<Bucket>) -> Parcel + use<> {
     let mut prepare = Prepare::new(plan.schema.clone());
     let (tap, schema) = (plan.tap.clone(), plan.schema.clone());
-    buckets.unary(Exchange::new(|bucket: &Arc<Bucket>| bucket.epoch), "prepare", |_, _| {
-        move |input, output: &mut Session<'_, Parcel>| {
-            input.for_each_stamp(|capability, buckets| {
-                let mut session = output.session(&capability);
-                for bucket in buckets.flat_map(|buckets| buckets.drain(..)) {
-                    let ((message, bad), service) = times.borrow_mut().time(0, || prepare.apply(&bucket));
-                    if let Some(tap) = &tap {
-                        tap.before(&message, &schema);
-                    }
-                    let reject = |bad: crate::data::BadRow| Rejected {
-                        rows: vec![bucket.first_row + bad.index as u64],
-                        operator: 0,
-                        reason: bad.reason,
-                    };
-                    let rejected = bad.into_iter().map(reject).collect();
-                    let Bucket { epoch, snapshot, .. } = *bucket;
-                    let receipt = Receipt { epoch, snapshot, service, rejected, ..Receipt::default() };
-                    session.give(Parcel { message, receipt });
-                }
-            });
+    move |bucket| {
+        let ((message, bad), service) = times.borrow_mut().time(0, || prepare.apply(&bucket));
+        if let Some(tap) = &tap {
+            tap.before(&message, &schema);
         }
-    })
+        let reject = |bad: crate::data::BadRow| Rejected {
+            rows: vec![bucket.first_row + bad.index as u64],
+            operator: 0,
+            reason: bad.reason,
+        };
+        let rejected = bad.into_iter().map(reject).collect();
+        let Bucket { epoch, snapshot, .. } = *bucket;
+        let receipt = Receipt { epoch, snapshot, service, rejected, ..Receipt::default() };
+        Parcel { message, receipt }
+    }
 }
 
 /// One stage as one operator.
@@ -196,29 +195,48 @@ fn operator<'scope, P: ParallelizationContract<u64, Vec<Parcel>>>(
 }
 
 /// Encodes messages where the chain ended.
-fn result<'scope>(
-    parcels: StreamVec<'scope, u64, Parcel>,
-    plan: &Plan,
-    times: Times,
-) -> StreamVec<'scope, u64, Finished> {
+fn result(plan: &Plan, times: Times) -> impl FnMut(Parcel) -> Finished + use<> {
     let encoder = Encoder::new(plan.schema_out.clone(), plan.encoding);
     let index = operator_of_result(&plan.stages);
     let (tap, schema) = (plan.tap.clone(), plan.schema_out.clone());
-    let encode = move |message: Message, receipt: Receipt, times: &mut ServiceTimes| {
+    move |Parcel { message, receipt }| {
         if let Some(tap) = &tap {
             tap.after(&message, &schema);
         }
         let rows_out = message.rows() as u64;
-        let (output, service) = times.time(index, || encoder.encode(message));
+        let (output, service) = times.borrow_mut().time(index, || encoder.encode(message));
         Finished { output, receipt: Receipt { rows_out, service: receipt.service + service, ..receipt } }
-    };
-    parcels.unary(Pipeline, "result", |_, _| {
-        move |input, output: &mut Session<'_, Finished>| {
-            input.for_each_stamp(|capability, parcels| {
+    }
+}
+
+/// The chain from prepare to result as one operator: a message costs less the fewer operators hand it on.
+fn whole<'scope>(
+    buckets: StreamVec<'scope, u64, Arc<Bucket>>,
+    plan: &Plan,
+    times: &Times,
+) -> StreamVec<'scope, u64, Finished> {
+    let (mut prepare, mut result) = (prepare(plan, times.clone()), result(plan, times.clone()));
+    let stages: Vec<(usize, Vec<Pass>)> = plan.stages.iter().filter_map(Stage::passes).collect();
+    let times = times.clone();
+    each(buckets, by_epoch(), "prepare..result", move |bucket| {
+        let mut parcel = prepare(bucket);
+        stages.iter().for_each(|(first, passes)| parcel.pass(*first, passes, &mut times.borrow_mut()));
+        result(parcel)
+    })
+}
+
+/// An operator that makes one of each.
+fn each<'scope, A: 'static, B: 'static>(
+    stream: StreamVec<'scope, u64, A>,
+    pact: impl ParallelizationContract<u64, Vec<A>>,
+    name: &str,
+    mut make: impl FnMut(A) -> B + 'static,
+) -> StreamVec<'scope, u64, B> {
+    stream.unary(pact, name, |_, _| {
+        move |input, output: &mut Session<'_, B>| {
+            input.for_each_stamp(|capability, batches| {
                 let mut session = output.session(&capability);
-                for Parcel { message, receipt } in parcels.flat_map(|parcels| parcels.drain(..)) {
-                    session.give(encode(message, receipt, &mut times.borrow_mut()));
-                }
+                batches.flat_map(|batch| batch.drain(..)).for_each(|one| session.give(make(one)));
             });
         }
     })

@@ -38,6 +38,16 @@ enum Act {
     Fused(Fused),
 }
 
+impl Stage {
+    /// The first operator that it stands for, and its passes, if it learns nothing over the stream.
+    pub fn passes(&self) -> Option<(usize, Vec<Pass>)> {
+        match &self.work {
+            Work::Remembering(_) => None,
+            Work::Passes(passes) => Some((self.operators.start, passes.clone())),
+        }
+    }
+}
+
 impl Pass {
     fn new(steps: &[Step], operator: usize) -> Pass {
         let act = match steps {
@@ -73,6 +83,13 @@ pub fn stages(steps: &[Step], placement: Placement, fuse: bool, taken_after: &[u
         stage(run, operators)
     })
     .collect()
+}
+
+/// Whether prepare and result can run in the operator of the steps between them: where those are one, and no table takes
+/// the rows.
+pub fn is_whole(stages: &[Stage], placement: Placement, fuse: bool, taken_after: &[usize]) -> bool {
+    let fuse = fuse && placement == Placement::Message;
+    fuse && taken_after.is_empty() && stages.iter().all(|stage| stage.passes().is_some())
 }
 
 fn stage(run: &[Step], operators: Range<usize>) -> Stage {
@@ -129,6 +146,12 @@ mod tests {
         assert_eq!(labels(Placement::Subtask, true, &[]).len(), steps.len());
         let around_a_table = labels(Placement::Message, true, &[3]);
         assert_eq!(around_a_table, ["drop_duplicates..interpolate", "fillna..binarizer"]);
+        let whole = |placement, fuse, taken_after: &[usize]| {
+            is_whole(&stages(&steps, placement, fuse, taken_after), placement, fuse, taken_after)
+        };
+        assert!(whole(Placement::Message, true, &[]));
+        assert!(!whole(Placement::Message, false, &[]) && !whole(Placement::Message, true, &[0]));
+        assert!(!whole(Placement::Subtask, true, &[]));
         let operators: Vec<usize> = passes(&steps, 1).iter().map(|pass| pass.operator).collect();
         assert_eq!(operators, [1, 2, 6, 7, 13, 14]);
     }

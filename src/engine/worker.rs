@@ -21,7 +21,7 @@ use super::post::Post;
 use super::reader::Reader;
 use super::remember;
 use super::sources::{Arrival, Sources};
-use super::stages::stages;
+use super::stages::{is_whole, stages};
 use super::start::{Start, existing};
 use super::tables::{Kept, Tables};
 use super::tap::Tap;
@@ -72,6 +72,7 @@ pub fn run(
     let (tables, _server) = Tables::open(worker.index(), dataflow, &schema, options, kept, &failure)?;
     let stages = stages(&steps, dataflow.placement, options.fuse, &tables.inputs());
     let plan = Plan {
+        whole: is_whole(&stages, dataflow.placement, options.fuse, &tables.inputs()),
         stages,
         memories,
         schema: Arc::new(schema),

@@ -29,18 +29,24 @@ fn chunks_without_missing(values: &[f64]) -> usize {
 /// Where runs of missing values start and end, in turn.
 pub fn missing_runs(values: &[f64]) -> Scratch<usize> {
     let mut edges = Scratch::default();
-    let (words, rest) = values.as_chunks::<64>();
-    let mut before = false;
-    for (word, start) in words.iter().zip((0..).step_by(64)) {
-        before = push_edges(&mut edges, missing_bits(word), before, start);
-    }
-    // Behind the last value no bit is set: there a run ends.
-    let bits = rest.iter().rev().fold(0, |bits, x| bits << 1 | u64::from(x.is_nan()));
-    push_edges(&mut edges, bits, before, 64 * words.len());
+    push_runs(&mut edges, values);
     edges
 }
 
+#[multiversion(targets("x86_64+avx512f+avx512dq", "x86_64+avx2", "x86_64+sse4.2"))]
+fn push_runs(edges: &mut Vec<usize>, values: &[f64]) {
+    let (words, rest) = values.as_chunks::<64>();
+    let mut before = false;
+    for (word, start) in words.iter().zip((0..).step_by(64)) {
+        before = push_edges(edges, missing_bits(word), before, start);
+    }
+    // Behind the last value no bit is set: there a run ends.
+    let bits = rest.iter().rev().fold(0, |bits, x| bits << 1 | u64::from(x.is_nan()));
+    push_edges(edges, bits, before, 64 * words.len());
+}
+
 /// Adds the places where bits differ from the bit before them; whether the last one is set.
+#[inline(always)]
 fn push_edges(edges: &mut Vec<usize>, bits: u64, before: bool, start: usize) -> bool {
     let mut changes = bits ^ (bits << 1 | u64::from(before));
     while changes != 0 {
@@ -51,7 +57,7 @@ fn push_edges(edges: &mut Vec<usize>, bits: u64, before: bool, start: usize) -> 
 }
 
 /// A bit a value, set where it is missing.
-#[multiversion(targets("x86_64+avx512f+avx512dq", "x86_64+avx2", "x86_64+sse4.2"))]
+#[inline(always)]
 fn missing_bits(values: &[f64; 64]) -> u64 {
     (0..64).fold(0, |bits, place| bits | u64::from(values[place].is_nan()) << place)
 }
