@@ -239,21 +239,23 @@ def column_difference(frame, step, name, ours, theirs):
 def as_likely(x, step, ours, theirs):
     """Whether our lambda of Yeo-Johnson, read off a result that is not standardised, is as likely as the original's.
 
-    Far from zero SciPy's likelihood is rounding for the better part, and its search ends on a hill of it. From the mean
-    of the logs, c, the variance of y keeps its digits, and the terms with c cancel: what is left is
-    -n/2 log var(expm1(lambda (L - c)) / lambda), less the sum of the logs.
+    Far from zero, and where values are so small that their sums of squares have no digits, SciPy's likelihood is
+    rounding for the better part, and its search ends on a hill of it. From the mean of the logs, c, the variance of y
+    keeps its digits, and the terms with c cancel: what is left is -n/2 log var(expm1(lambda (L - c)) / lambda), less the
+    sum of the logs. Lambda's unit is the inverse of the largest log.
     """
     present = np.isfinite(x)
     x, ours, theirs = x[present], ours[present], theirs[present]
     if step.get("method") == "box-cox" or step.get("standardize", True) or len(x) < 2 or (x <= 0).any():
         return False
     logs = np.log1p(x)
-    away = logs - logs.mean()
+    reach = logs.max()
+    away, furthest = (logs - logs.mean()) / reach, 1000 * max(1.0, reach)
 
     def likelihood(y):
         with np.errstate(all="ignore"):
-            beyond = lambda factor: stats.yeojohnson(x[:1], factor)[0] - y[0]
-            factor = optimize.brentq(beyond, -1000, 1000, xtol=1e-14)
+            beyond = lambda factor: stats.yeojohnson(x[:1], factor / reach)[0] / y[0] - 1.0
+            factor = optimize.brentq(beyond, -furthest, furthest, xtol=1e-14)
             return -len(x) / 2 * np.log(np.var(np.expm1(factor * away) / factor))
 
     try:
