@@ -151,11 +151,7 @@ fn station(
             std::thread::sleep(std::time::Duration::from_millis(1));
         }
         let mut publisher = Publisher::start(Endpoint::anonymous(url), None).map_err(|error| error.to_string())?;
-        let records = Generator::new(7).zip(0..rows.unwrap_or(u64::MAX)).map(|(record, _)| {
-            let mut json = Vec::new();
-            record.write_json(&mut json);
-            json
-        });
+        let records = Generator::new(7).zip(0..rows.unwrap_or(u64::MAX)).map(|(record, _)| record.json());
         let load = Load { rate, arrivals: Arrivals::Uniform, burst: 1 };
         super::replay::offer(&mut publisher, records, Some(load), &stop).map_err(|error| error.to_string())?;
         Ok(())

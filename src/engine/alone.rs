@@ -11,7 +11,7 @@ use timely::worker::Worker;
 use super::failure::Failure;
 use super::graph::{self, Accounts, Ends, Plan, Writer};
 use super::parcel::Receipt;
-use super::stages::{is_whole, stages};
+use super::stages::stages;
 use super::tables::Tables;
 use super::{Cluster, Error, Options};
 use crate::data::{Bucket, Schema};
@@ -90,10 +90,10 @@ fn build(worker: &mut Worker, dataflow: &Dataflow, schema: Schema, fuse: bool) -
     let (steps, schema_out) = dataflow.steps(&schema)?;
     let options = Options::new(Cluster::threads(1));
     let (tables, _) = Tables::open(0, dataflow, &schema, &options, None, &Failure::default())?;
-    let stages = stages(&steps, dataflow.placement, fuse, &tables.inputs());
+    let (stages, whole) = stages(&steps, dataflow.placement, fuse, &tables.inputs());
     let plan = Plan {
-        whole: is_whole(&stages, dataflow.placement, fuse, &tables.inputs()),
         stages,
+        whole,
         memories: Vec::new(),
         schema: Arc::new(schema),
         schema_out: Arc::new(schema_out),

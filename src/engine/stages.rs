@@ -69,27 +69,22 @@ impl Pass {
 }
 
 /// Splits a chain into stages. Steps are fused if that is wanted, none of them learns over the stream, no table takes the
-/// rows between them, and the placement keeps a message on its worker.
-pub fn stages(steps: &[Step], placement: Placement, fuse: bool, taken_after: &[usize]) -> Vec<Stage> {
+/// rows between them, and the placement keeps a message on its worker. Returns, too, whether this holds from prepare to
+/// result, so that all can run as one operator.
+pub fn stages(steps: &[Step], placement: Placement, fuse: bool, taken_after: &[usize]) -> (Vec<Stage>, bool) {
     let fuse = fuse && placement == Placement::Message;
+    let whole = fuse && taken_after.is_empty() && steps.iter().all(|step| step.stream.is_none());
     let (mut start, mut operator) = (1, 0);
     let runs = steps.chunk_by(|one, next| {
         operator += 1;
         fuse && !taken_after.contains(&operator) && one.stream.is_none() && next.stream.is_none()
     });
-    runs.map(|run| {
+    let stages = runs.map(|run| {
         let operators = start..start + run.len();
         start = operators.end;
         stage(run, operators)
-    })
-    .collect()
-}
-
-/// Whether prepare and result can run in the operator of the steps between them: where those are one, and no table takes
-/// the rows.
-pub fn is_whole(stages: &[Stage], placement: Placement, fuse: bool, taken_after: &[usize]) -> bool {
-    let fuse = fuse && placement == Placement::Message;
-    fuse && taken_after.is_empty() && stages.iter().all(|stage| stage.passes().is_some())
+    });
+    (stages.collect(), whole)
 }
 
 fn stage(run: &[Step], operators: Range<usize>) -> Stage {
@@ -137,7 +132,7 @@ mod tests {
         let dataflow = Dataflow::from_text("weather.toml", weather, &[]).unwrap();
         let (steps, _) = dataflow.steps(&Schema::davis()).unwrap();
         let labels = |placement, fuse, taken_after: &[usize]| {
-            let stages = stages(&steps, placement, fuse, taken_after);
+            let (stages, _) = stages(&steps, placement, fuse, taken_after);
             assert!(stages.windows(2).all(|pair| pair[0].operators.end == pair[1].operators.start));
             stages.into_iter().map(|stage| stage.label).collect::<Vec<_>>()
         };
@@ -146,9 +141,7 @@ mod tests {
         assert_eq!(labels(Placement::Subtask, true, &[]).len(), steps.len());
         let around_a_table = labels(Placement::Message, true, &[3]);
         assert_eq!(around_a_table, ["drop_duplicates..interpolate", "fillna..binarizer"]);
-        let whole = |placement, fuse, taken_after: &[usize]| {
-            is_whole(&stages(&steps, placement, fuse, taken_after), placement, fuse, taken_after)
-        };
+        let whole = |placement, fuse, taken_after: &[usize]| stages(&steps, placement, fuse, taken_after).1;
         assert!(whole(Placement::Message, true, &[]));
         assert!(!whole(Placement::Message, false, &[]) && !whole(Placement::Message, true, &[0]));
         assert!(!whole(Placement::Subtask, true, &[]));

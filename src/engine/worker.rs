@@ -21,7 +21,7 @@ use super::post::Post;
 use super::reader::Reader;
 use super::remember;
 use super::sources::{Arrival, Sources};
-use super::stages::{is_whole, stages};
+use super::stages::stages;
 use super::start::{Start, existing};
 use super::tables::{Kept, Tables};
 use super::tap::Tap;
@@ -70,10 +70,10 @@ pub fn run(
     let ledger = Rc::new(RefCell::new(Ledger::new(dataflow.labels(), kept_letters, snapshots)));
     let kept = dataflow.checkpoint().map(|_| Kept { memories: memories.clone(), ledger: ledger.clone() });
     let (tables, _server) = Tables::open(worker.index(), dataflow, &schema, options, kept, &failure)?;
-    let stages = stages(&steps, dataflow.placement, options.fuse, &tables.inputs());
+    let (stages, whole) = stages(&steps, dataflow.placement, options.fuse, &tables.inputs());
     let plan = Plan {
-        whole: is_whole(&stages, dataflow.placement, options.fuse, &tables.inputs()),
         stages,
+        whole,
         memories,
         schema: Arc::new(schema),
         schema_out: Arc::new(schema_out),

@@ -203,9 +203,7 @@ impl Generator {
     pub fn bucket(&mut self, epoch: u64, rows: usize) -> Bucket {
         let mut bucket = Bucket::new(epoch, epoch * rows as u64);
         for (position, record) in (1..=rows as u64).zip(self) {
-            let mut json = Vec::new();
-            record.write_json(&mut json);
-            let row = Row { bytes: &json, format: Format::Json, header: None };
+            let row = Row { bytes: &record.json(), format: Format::Json, header: None };
             bucket.push(row, 0, Origin { topic: "generated".into(), position });
         }
         bucket
@@ -229,6 +227,13 @@ fn windchill(fahrenheit: f64, wind: f64) -> f64 {
 }
 
 impl Record {
+    /// The row as a JSON object.
+    pub fn json(&self) -> Vec<u8> {
+        let mut json = Vec::new();
+        self.write_json(&mut json);
+        json
+    }
+
     /// Appends the row as a JSON object, without a line end.
     pub fn write_json(&self, out: &mut Vec<u8>) {
         out.push(b'{');
@@ -300,12 +305,8 @@ pub fn offer(
 ) {
     // Small enough to stay in cache, large enough that no message holds a row twice.
     let store_rows = buffer.bucket_size().max(1 << 12);
-    let json = |(record, _): (Record, u64)| {
-        let mut json = Vec::new();
-        record.write_json(&mut json);
-        json
-    };
-    let store: Vec<Vec<u8>> = Generator::new(seed).zip(0..rows).take(store_rows).map(json).collect();
+    let records = Generator::new(seed).zip(0..rows).take(store_rows);
+    let store: Vec<Vec<u8>> = records.map(|(record, _)| record.json()).collect();
     drop(ready);
     let mut station = Station::new(seed, buffer, clock, outlet);
     let start = Instant::now();
@@ -409,9 +410,7 @@ mod tests {
         use crate::data::{Bucket, Decoder, Schema};
         let mut bucket = Bucket::new(0, 0);
         for record in Generator::new(3).take(50) {
-            let mut json = Vec::new();
-            record.write_json(&mut json);
-            let row = Row { bytes: &json, format: Format::Json, header: None };
+            let row = Row { bytes: &record.json(), format: Format::Json, header: None };
             bucket.push(row, 0, Origin { topic: "t".into(), position: 1 });
         }
         let (message, bad) = Decoder::new(Arc::new(Schema::davis())).decode(&bucket);
