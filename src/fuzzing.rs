@@ -16,7 +16,7 @@ const LONGEST: usize = 1 << 16;
 /// One MQTT payload.
 pub fn payload(bytes: &[u8]) {
     let mut bucket = Bucket::new(0, 0);
-    each_row(bytes, LONGEST, |row| bucket.push(row, 0, origin()));
+    each_row(bytes, LONGEST, None, |row| bucket.push(row, 0, origin()));
     decode(&bucket);
 }
 
@@ -24,7 +24,7 @@ pub fn payload(bytes: &[u8]) {
 pub fn file(bytes: &[u8]) {
     let Some((kind, bytes)) = bytes.split_first() else { return };
     let kind = [FileKind::Ndjson, FileKind::Csv, FileKind::WeatherLink][usize::from(kind % 3)];
-    let Ok(mut records) = Records::new(Cursor::new(bytes), kind, kind == FileKind::Csv, LONGEST) else { return };
+    let Ok(mut records) = Records::new(Cursor::new(bytes), kind, kind == FileKind::Csv, LONGEST, None) else { return };
     let mut bucket = Bucket::new(0, 0);
     while let Ok(Some((row, _))) = records.next_row() {
         bucket.push(row, 0, origin());

@@ -118,7 +118,7 @@ fn read(
     mut serve: impl FnMut(&Bucket),
 ) -> Result<Told, source::Error> {
     let failed = |error: io::Error| source::Error::File { path: path.display().to_string(), error };
-    let mut records = open(path, kind, settings.max_payload).map_err(failed)?;
+    let mut records = open(path, kind, &settings).map_err(failed)?;
     let (clock, topic) = (Clock::start(), Arc::from("bench"));
     let mut buffer = Buffer::new(settings.limits, Some(rows));
     let mut tally = Tally::start();
@@ -132,8 +132,9 @@ fn read(
     Ok(tally.told())
 }
 
-fn open(path: &Path, kind: FileKind, max_line: usize) -> io::Result<Records<BufReader<File>>> {
-    Records::new(BufReader::with_capacity(1 << 20, File::open(path)?), kind, false, max_line)
+fn open(path: &Path, kind: FileKind, settings: &source::Settings) -> io::Result<Records<BufReader<File>>> {
+    let reader = BufReader::with_capacity(1 << 20, File::open(path)?);
+    Records::new(reader, kind, false, settings.max_payload, settings.columns.as_deref())
 }
 
 /// Takes in what a broker sends, and does nothing with it.

@@ -94,7 +94,7 @@ pub(super) fn offer(
 
 /// The rows of a file as JSON objects. NDJSON goes as it is; cells get the names of their header.
 fn rows(path: &std::path::Path, kind: FileKind) -> std::io::Result<Vec<Vec<u8>>> {
-    let open = || Records::new(BufReader::new(std::fs::File::open(path)?), kind, false, MAX_PAYLOAD);
+    let open = || Records::new(BufReader::new(std::fs::File::open(path)?), kind, false, MAX_PAYLOAD, None);
     let mut records = open()?;
     if records.format() == Format::Json {
         let mut all = Vec::new();

@@ -27,6 +27,8 @@ pub enum Broken {
     Empty,
     #[error("longer than max_payload")]
     TooLong,
+    #[error("a quote opens a cell and no quote closes it: write it twice, or leave it out")]
+    OpenQuote,
 }
 
 /// What differs between WeatherLink exports.

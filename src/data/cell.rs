@@ -26,9 +26,16 @@ pub fn number(cell: &str) -> Option<f64> {
     }
 }
 
-/// Reads a text, `None` where it is missing.
+/// Reads a text, `None` where it is missing: empty, dashes, `null` or `nan`. Other words that pandas reads as NaN may be
+/// names and are texts.
 pub fn text(cell: &str) -> Option<&str> {
-    (!is_missing(cell)).then(|| cell.trim())
+    let cell = cell.trim();
+    let missing = match cell.as_bytes() {
+        [] => true,
+        [b'-', rest @ ..] => !rest.is_empty() && rest.iter().all(|byte| *byte == b'-'),
+        _ => matches!(cell, "null" | "nan" | "NaN"),
+    };
+    (!missing).then_some(cell)
 }
 
 #[cfg(test)]
@@ -43,6 +50,16 @@ mod tests {
         }
         for cell in ["-", "0", "-1", "x", "1-"] {
             assert!(!is_missing(cell), "{cell:?}");
+        }
+    }
+
+    #[test]
+    fn words_in_a_text_column_are_texts() {
+        for cell in ["NA", "None", "NULL", "N/A", "n/a", "<NA>", "-", "-nan", "1.#IND"] {
+            assert_eq!(text(cell), Some(cell));
+        }
+        for cell in ["", " ", "---", "null", "nan", "NaN"] {
+            assert_eq!(text(cell), None, "{cell:?}");
         }
     }
 

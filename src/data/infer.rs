@@ -1,10 +1,10 @@
 //! A schema from the rows themselves.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
-use super::decode::cells::record;
 use super::decode::json::{self, Cell};
-use super::{Format, Kind, Row, Schema, cell, weatherlink};
+use super::{Format, Kind, Row, Schema, cell, csv, weatherlink};
 
 /// Names in their order of appearance; a column is a number if every value present reads as one.
 #[derive(Default)]
@@ -33,9 +33,7 @@ impl Inference {
         }
         let text = String::from_utf8_lossy(header);
         self.names = match format {
-            Format::Csv => {
-                record(text.as_bytes()).unwrap_or_default().iter().map(|name| name.trim().to_owned()).collect()
-            }
+            Format::Csv => csv::names(&text),
             _ => text.split('\t').map(str::to_owned).collect(),
         };
         self.header = header.to_vec();
@@ -86,20 +84,17 @@ impl Inference {
             self.observe_header(header, row.format);
         }
         let Ok(line) = std::str::from_utf8(row.bytes) else { return };
-        let quoted;
-        let cells: Vec<&str> = match row.format {
-            Format::WeatherLink(layout) => weatherlink::cells(line, layout.doubled_tabs).collect(),
-            _ if line.contains('"') => {
-                quoted = record(line.as_bytes()).unwrap_or_default();
-                quoted.iter().collect()
+        let cells: Vec<Cow<'_, str>> = match row.format {
+            Format::WeatherLink(layout) => {
+                weatherlink::cells(line, layout.doubled_tabs).map(Cow::Borrowed).collect()
             }
-            _ => line.split(',').collect(),
+            _ => csv::cells(line).collect(),
         };
         if cells.len() < self.names.len() {
             return;
         }
         for (name, cell) in self.names.iter().zip(cells) {
-            if cell::number(cell).is_none() {
+            if cell::number(&cell).is_none() {
                 self.columns[self.places[name]].1 = Kind::Text;
             }
         }

@@ -3,6 +3,7 @@
 mod bucket;
 pub mod cell;
 mod clock;
+pub mod csv;
 mod decode;
 mod excerpt;
 mod fingerprint;

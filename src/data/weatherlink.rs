@@ -2,7 +2,7 @@
 
 use jiff::civil::{Date, Time};
 
-use super::Layout;
+use super::{Layout, csv};
 
 /// The column names and the layout that the header lines of an export tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,21 +35,7 @@ pub fn header(lines: &[&str]) -> Header {
     let used = names.iter().rposition(|name| !name.is_empty()).map_or(0, |last| last + 1);
     let doubled_tabs = names[..used].iter().any(String::is_empty);
     let names: Vec<String> = names.into_iter().take(used).filter(|name| !name.is_empty()).collect();
-    Header { names: numbered(names).join("\t"), doubled_tabs }
-}
-
-fn numbered(names: Vec<String>) -> Vec<String> {
-    let mut unique: Vec<String> = Vec::with_capacity(names.len());
-    for name in names {
-        let mut candidate = name.clone();
-        let mut count = 0;
-        while unique.contains(&candidate) {
-            count += 1;
-            candidate = format!("{name}.{count}");
-        }
-        unique.push(candidate);
-    }
-    unique
+    Header { names: csv::numbered(names).join("\t"), doubled_tabs }
 }
 
 /// The cells of a row.

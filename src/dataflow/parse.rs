@@ -56,7 +56,7 @@ pub fn parse(document: Document) -> Result<Dataflow, Diagnostic> {
     let dead_letter = file.dead_letter.map(|sink| sink_settings(&document, sink, true)).transpose()?.flatten();
     let limits = source::Limits { bucket_size: file.buffer.bucket_size, delay: file.buffer.delay };
     let name = file.name.unwrap_or_else(|| stem(&document.path));
-    let source_settings = source_settings(&document, &name, file.source.as_ref(), &source, limits)?;
+    let source_settings = source_settings(&document, &name, file.source.as_ref(), &source, limits, &schema)?;
     let connections = file.source.and_then(|source| source.connections);
     let dataflow = Dataflow {
         name,
@@ -331,6 +331,7 @@ fn source_settings(
     section: Option<&sections::Source>,
     url: &source::Url,
     limits: source::Limits,
+    schema: &SchemaChoice,
 ) -> Result<source::Settings, Diagnostic> {
     let endpoint = match (section, url) {
         (Some(section), source::Url::Mqtt(url)) => Some(section.endpoint(url).map(|endpoint| {
@@ -348,6 +349,10 @@ fn source_settings(
             .map(|connections| connections.get_ref().clone())
             .unwrap_or_default(),
         limits,
+        columns: match schema {
+            SchemaChoice::Known { schema, .. } => Some(Arc::new(schema.clone())),
+            SchemaChoice::Infer => None,
+        },
         max_payload: section.map_or(source::MAX_PAYLOAD, |section| section.max_payload),
         connect_timeout: section.and_then(|section| section.connect_timeout),
         reconnect_timeout: section.and_then(|section| section.reconnect_timeout),

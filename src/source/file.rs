@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Buffer, Error, FileKind, Outlet, Records};
+use super::{Buffer, Error, FileKind, Outlet, Records, Settings};
 use crate::data::{Clock, Format, Inference, Layout, Origin, Row, Schema, weatherlink};
 
 const READ_BUFFER: usize = 1 << 20;
@@ -23,13 +23,15 @@ fn file_error(path: &Path, error: io::Error) -> Error {
 pub fn read(
     path: &Path,
     kind: FileKind,
-    max_line: usize,
+    settings: &Settings,
     mut buffer: Buffer,
     clock: Clock,
     outlet: &Outlet,
 ) -> Result<(), Error> {
+    let max_line = settings.max_payload;
     let day_first = kind == FileKind::WeatherLink && has_day_first(path, max_line)?;
-    let records = Records::new(open(path)?, kind, day_first, max_line).map_err(|error| file_error(path, error))?;
+    let records = Records::new(open(path)?, kind, day_first, max_line, settings.columns.as_deref());
+    let records = records.map_err(|error| file_error(path, error))?;
     let topic: Arc<str> = path.display().to_string().into();
     let mut arrivals = 0;
     each_row(records, |row, position| {
@@ -79,7 +81,7 @@ pub fn infer(path: &Path, kind: FileKind, max_line: usize) -> Result<Schema, Err
     let mut inference = Inference::default();
     let mut scan = || -> io::Result<()> {
         let file = BufReader::with_capacity(READ_BUFFER, File::open(path)?);
-        let mut records = Records::new(file, kind, false, max_line)?;
+        let mut records = Records::new(file, kind, false, max_line, None)?;
         if let Some(header) = records.header() {
             inference.observe_header(header, records.format());
         }
@@ -93,12 +95,12 @@ pub fn infer(path: &Path, kind: FileKind, max_line: usize) -> Result<Schema, Err
 }
 
 /// Reads standard input. Its rows arrive in time, so `delay` closes buckets too.
-pub fn read_stdin(max_line: usize, mut buffer: Buffer, clock: Clock, outlet: &Outlet) -> Result<(), Error> {
+pub fn read_stdin(settings: Settings, mut buffer: Buffer, clock: Clock, outlet: &Outlet) -> Result<(), Error> {
     let path = Path::new("standard input");
     let (sender, lines) = crossbeam_channel::bounded::<Result<Line, io::Error>>(1024);
     // It can't be interrupted while it waits for input: the process ends without it.
     std::thread::spawn(move || {
-        if let Err(error) = read_lines(max_line, clock, &sender) {
+        if let Err(error) = read_lines(&settings, clock, &sender) {
             let _ = sender.send(Err(error));
         }
     });
@@ -121,13 +123,13 @@ struct Line {
 }
 
 fn read_lines(
-    max_line: usize,
+    settings: &Settings,
     clock: Clock,
     sender: &crossbeam_channel::Sender<Result<Line, io::Error>>,
 ) -> io::Result<()> {
     let mut stdin = BufReader::with_capacity(READ_BUFFER, io::stdin());
     let kind = FileKind::sniff(stdin.fill_buf()?);
-    let records = Records::new(stdin, kind, false, max_line)?;
+    let records = Records::new(stdin, kind, false, settings.max_payload, settings.columns.as_deref())?;
     let header: Option<Arc<[u8]>> = records.header().map(Into::into);
     let topic: Arc<str> = "-".into();
     each_row(records, |row, position| {

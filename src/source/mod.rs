@@ -66,6 +66,8 @@ pub struct Settings {
     pub limits: Limits,
     /// The longest payload of a publish, and the longest line of a file, in bytes.
     pub max_payload: usize,
+    /// The columns of the rows, where the dataflow file gives them: what names none of them is no header.
+    pub columns: Option<Arc<Schema>>,
     /// How long the first connection may take; for ever if not given.
     pub connect_timeout: Option<Duration>,
     /// How long a lost connection may stay away; for ever if not given.
@@ -187,9 +189,9 @@ impl Source {
                 Box::new(move || reader.read(buffer, clock, outlet))
             }
             Url::File { path, kind } => {
-                Box::new(move || file::read(&path, kind, settings.max_payload, buffer, clock, &outlet))
+                Box::new(move || file::read(&path, kind, &settings, buffer, clock, &outlet))
             }
-            Url::Stdin => Box::new(move || file::read_stdin(settings.max_payload, buffer, clock, &outlet)),
+            Url::Stdin => Box::new(move || file::read_stdin(settings, buffer, clock, &outlet)),
             Url::Generate { rows, seed, load } => Box::new(move || {
                 match load {
                     None => generate::read(rows, seed, buffer, clock, &outlet),

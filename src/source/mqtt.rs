@@ -18,7 +18,7 @@ use rumqttc::v5::{Client, ConnectionError, Event, Incoming, StateError};
 
 use super::deliveries::{Deliveries, Delivery, Taken};
 use super::{Buffer, Coverage, Error, Outlet, Position, Settings, Stop, payload};
-use crate::data::{Clock, Origin};
+use crate::data::{Clock, Origin, Schema};
 use crate::mqtt::{Backoff, Endpoint, Events, LOOK_UP, refusal, tls};
 
 /// Bytes of publishes that may wait for the source's thread.
@@ -132,6 +132,7 @@ pub struct Reader {
     /// Bytes of arrivals.
     queued: Arc<AtomicUsize>,
     max_payload: usize,
+    columns: Option<Arc<Schema>>,
     /// What an earlier run has taken of a delivery, until it comes.
     begun: Option<(Taken, u64)>,
 }
@@ -176,6 +177,7 @@ impl Reader {
             arrivals,
             queued,
             max_payload: settings.max_payload,
+            columns: settings.columns.clone(),
             begun: position.begun,
         }
     }
@@ -187,7 +189,7 @@ impl Reader {
     /// Reads until told to stop, or until the broker stays away for too long; then waits until all that is to be
     /// acknowledged is.
     pub fn read(self, mut buffer: Buffer, clock: Clock, outlet: Outlet) -> Result<(), Error> {
-        let Reader { acknowledger, listener, events, arrivals, queued, max_payload, mut begun } = self;
+        let Reader { acknowledger, listener, events, arrivals, queued, max_payload, columns, mut begun } = self;
         let thread = std::thread::Builder::new().name("mqtt-source".into());
         let thread = thread.spawn(move || listener.run(events)).expect("a thread can be started");
         let mut topic: Arc<str> = "".into();
@@ -213,7 +215,7 @@ impl Reader {
                 }
                 buffer.begin_delivery(skip);
             }
-            payload::each_row(&publish.payload, max_payload, |row| {
+            payload::each_row(&publish.payload, max_payload, columns.as_deref(), |row| {
                 if skip > 0 {
                     skip -= 1;
                     return;

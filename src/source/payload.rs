@@ -1,9 +1,11 @@
 //! The rows of one MQTT payload: a JSON object, a JSON array of objects, or CSV lines.
 
-use crate::data::{Broken, Format, Row, cell};
+use crate::data::csv::{self, ClosingLine};
+use crate::data::{Broken, Format, Row, Schema};
 
-/// Calls `f` with every row of a payload. What is no row is handed on whole, marked as broken.
-pub fn each_row<'a>(payload: &'a [u8], max_payload: usize, mut f: impl FnMut(Row<'a>)) {
+/// Calls `f` with every row of a payload. What is no row is handed on whole, marked as broken. The first of several CSV
+/// records is a header if it names `columns`, or, where these are not known, is made of words.
+pub fn each_row<'a>(payload: &'a [u8], max_payload: usize, columns: Option<&Schema>, mut f: impl FnMut(Row<'a>)) {
     let broken = |reason| Row { bytes: payload, format: Format::Broken(reason), header: None };
     if payload.len() > max_payload {
         return f(broken(Broken::TooLong));
@@ -19,7 +21,7 @@ pub fn each_row<'a>(payload: &'a [u8], max_payload: usize, mut f: impl FnMut(Row
             None => f(broken(Broken::Unreadable)),
         },
         Some(_) => match std::str::from_utf8(text) {
-            Ok(text) => csv_lines(text, f),
+            Ok(text) => csv_records(text, columns, f),
             Err(_) => f(broken(Broken::Unreadable)),
         },
     }
@@ -58,25 +60,59 @@ fn elements(array: &[u8]) -> Option<Vec<&[u8]>> {
     None
 }
 
-/// CSV lines; the first one is a header if all its cells are words.
-fn csv_lines<'a>(text: &'a str, mut f: impl FnMut(Row<'a>)) {
-    let mut lines = text.lines().filter(|line| !line.trim().is_empty()).peekable();
-    let is_header = |line: &str| line.contains(',') && line.split(',').all(|cell| cell::number(cell).is_none());
-    let header = lines.next_if(|line| is_header(line)).map(str::as_bytes);
-    if let Some(header) = header.filter(|_| lines.peek().is_none()) {
+/// CSV records; the first one may be a header, if others follow.
+fn csv_records<'a>(text: &'a str, columns: Option<&Schema>, mut f: impl FnMut(Row<'a>)) {
+    let mut records = Records { text, closing: ClosingLine::default(), next: 0 }.peekable();
+    let header = records.next_if(|(record, broken)| broken.is_none() && csv::is_header(record, columns));
+    let header = header.map(|(header, _)| header.as_bytes());
+    if let Some(header) = header.filter(|_| records.peek().is_none()) {
         // Words alone: a row without a number.
         return f(Row { bytes: header, format: Format::Csv, header: None });
     }
-    lines.for_each(|line| f(Row { bytes: line.as_bytes(), format: Format::Csv, header }));
+    records.for_each(|(record, broken)| {
+        f(Row { bytes: record.as_bytes(), format: broken.map_or(Format::Csv, Format::Broken), header });
+    });
+}
+
+/// The records of a text that are not blank.
+struct Records<'a> {
+    text: &'a str,
+    closing: ClosingLine,
+    next: usize,
+}
+
+impl<'a> Iterator for Records<'a> {
+    type Item = (&'a str, Option<Broken>);
+
+    fn next(&mut self) -> Option<(&'a str, Option<Broken>)> {
+        while self.next < self.text.len() {
+            let (start, bytes) = (self.next, self.text.as_bytes());
+            let line = memchr::memchr(b'\n', &bytes[start..]).map_or(bytes.len(), |at| start + at + 1);
+            let open = csv::is_open_after(&bytes[start..line], false);
+            let closed = if open { self.closing.find(bytes, line) } else { Some(line) };
+            self.next = closed.unwrap_or(line);
+            let record = self.text[start..self.next].trim_end_matches(['\r', '\n']);
+            if !record.trim().is_empty() {
+                // What follows a quote that does not close is read as if that were not there.
+                return Some((record, closed.is_none().then_some(Broken::OpenQuote)));
+            }
+        }
+        None
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::Kind;
 
     fn rows(payload: &[u8]) -> Vec<String> {
+        rows_of(payload, None)
+    }
+
+    fn rows_of(payload: &[u8], columns: Option<&Schema>) -> Vec<String> {
         let mut rows = Vec::new();
-        each_row(payload, 1000, |row| {
+        each_row(payload, 1000, columns, |row| {
             let text = String::from_utf8_lossy(row.bytes);
             let header = row.header.map(String::from_utf8_lossy);
             rows.push(format!("{:?} {text} {header:?}", row.format));
@@ -97,6 +133,23 @@ mod tests {
     fn csv_lines_with_and_without_a_header() {
         assert_eq!(rows(b"a,b\n1,2\r\n\n3,4\n"), ["Csv 1,2 Some(\"a,b\")", "Csv 3,4 Some(\"a,b\")"]);
         assert_eq!(rows(b"x,2\n"), ["Csv x,2 None"]);
+    }
+
+    #[test]
+    fn rows_of_words_are_rows() {
+        let schema = Schema::new([("station", Kind::Text), ("event", Kind::Text)]);
+        let events = rows_of(b"davis,boot\ndavis,reboot\n", Some(&schema));
+        assert_eq!(events, ["Csv davis,boot None", "Csv davis,reboot None"]);
+        let named = rows_of(b"event,station\nboot,davis\n", Some(&schema));
+        assert_eq!(named, ["Csv boot,davis Some(\"event,station\")"]);
+    }
+
+    #[test]
+    fn quotes_open_cells_at_their_start_only() {
+        let all = rows(b"a,n\n5\" pipe,1\nx,2\n\"y\nz\",3\n\"w,4\nv,5\n");
+        let of = |row: &str| format!("{row} Some(\"a,n\")");
+        let expected = ["Csv 5\" pipe,1", "Csv x,2", "Csv \"y\nz\",3", "Broken(OpenQuote) \"w,4", "Csv v,5"];
+        assert_eq!(all, expected.map(of));
     }
 
     #[test]

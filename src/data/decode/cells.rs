@@ -1,7 +1,9 @@
 //! Rows of cells under a header: CSV and WeatherLink.
 
+use std::borrow::Cow;
+
 use super::table::Table;
-use crate::data::{Layout, Row, Schema, weatherlink, weewx};
+use crate::data::{Layout, Row, Schema, csv, weatherlink, weewx};
 
 /// Which column each cell of a row belongs to.
 #[derive(Default)]
@@ -31,17 +33,16 @@ impl HeaderMap {
 
     pub fn csv(&self, line: &str, schema: &Schema, table: &mut Table) -> Result<(), String> {
         if !line.contains('"') {
-            return self.fill(line.split(','), schema, table);
+            return self.fill(line.split(',').map(Cow::Borrowed), schema, table);
         }
-        let record = record(line.as_bytes())?;
-        self.fill(record.iter(), schema, table)
+        self.fill(csv::cells(line), schema, table)
     }
 
     pub fn weatherlink(&self, line: &str, layout: Layout, schema: &Schema, table: &mut Table) -> Result<(), String> {
         let cells = || weatherlink::cells(line, layout.doubled_tabs);
         let surplus = cells().count().saturating_sub(self.places.len());
         let count = self.places.len() + if cells().skip(self.places.len()).all(str::is_empty) { 0 } else { surplus };
-        self.fill(cells().take(count), schema, table)?;
+        self.fill(cells().take(count).map(Cow::Borrowed), schema, table)?;
         if let Some((date, time, place)) = self.date_time {
             let cell = |index| cells().nth(index).unwrap_or_default();
             let value = weatherlink::date_time(cell(date), cell(time), layout);
@@ -50,12 +51,17 @@ impl HeaderMap {
         Ok(())
     }
 
-    fn fill<'a>(&self, cells: impl Iterator<Item = &'a str>, schema: &Schema, table: &mut Table) -> Result<(), String> {
+    fn fill<'a>(
+        &self,
+        cells: impl Iterator<Item = Cow<'a, str>>,
+        schema: &Schema,
+        table: &mut Table,
+    ) -> Result<(), String> {
         let mut count = 0;
         let mut wrong = Ok(());
         for cell in cells {
             if let (Ok(()), Some(Some(place))) = (&wrong, self.places.get(count)) {
-                wrong = table.set_cell(&schema.columns()[*place], cell);
+                wrong = table.set_cell(&schema.columns()[*place], &cell);
             }
             count += 1;
         }
@@ -68,21 +74,13 @@ impl HeaderMap {
     }
 }
 
-/// The cells of one CSV record.
-pub fn record(line: &[u8]) -> Result<csv::StringRecord, String> {
-    let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(line);
-    let mut record = csv::StringRecord::new();
-    reader.read_record(&mut record).map_err(|error| error.to_string())?;
-    Ok(record)
-}
-
 /// The names in a header.
 fn names(row: Row<'_>, header: &[u8]) -> Result<Vec<String>, String> {
     let text = super::utf8(header)?;
-    match row.format {
-        crate::data::Format::Csv => Ok(record(text.as_bytes())?.iter().map(|name| name.trim().to_owned()).collect()),
-        _ => Ok(text.split('\t').map(str::to_owned).collect()),
-    }
+    Ok(match row.format {
+        crate::data::Format::Csv => csv::names(text),
+        _ => text.split('\t').map(str::to_owned).collect(),
+    })
 }
 
 /// Where `Date` and `Time` stand, if the schema has a `dateTime` that the header does not name.

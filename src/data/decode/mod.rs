@@ -1,6 +1,6 @@
 //! From the bytes of a bucket to the columns of a message.
 
-pub(super) mod cells;
+mod cells;
 pub(super) mod json;
 mod known_keys;
 mod table;
