@@ -316,18 +316,20 @@ mod tests {
     #[test]
     fn no_line_is_looked_at_again_and_again() {
         // Each line opens a cell, whether one is open before it or not.
-        let file = "x\",\"y\n".repeat(8 << 20);
+        let line = format!("x\",\"{}\n", "y".repeat(45));
+        let lines: u64 = 1 << 20;
+        let file = line.repeat(lines as usize);
         let reader = io::BufReader::with_capacity(1 << 16, file.as_bytes());
         let mut records = Records::new(reader, FileKind::Csv, false, 1 << 20, None).unwrap();
         let mut rows = 0;
         while let Some((row, position)) = records.next_row().unwrap() {
             rows += 1;
             assert_eq!((row.format, position), (Format::Broken(Broken::OpenQuote), rows + 1));
-            assert!(records.bytes.len() <= (2 << 20) + 6, "{}", records.bytes.len());
+            assert!(records.bytes.len() <= 3 << 20, "{}", records.bytes.len());
         }
-        assert_eq!(rows, (8 << 20) - 1);
+        assert_eq!(rows, lines - 1);
         let looked_at = records.closing.looked_at;
-        assert!(looked_at <= file.len() as u64, "{looked_at} bytes for {}", file.len());
+        assert!(file.len() > 50_000_000 && looked_at <= file.len() as u64, "{looked_at} bytes of {}", file.len());
     }
 
     #[test]

@@ -28,6 +28,7 @@ enum Statistic {
     Sum,
     Min,
     Max,
+    Var,
     Std,
 }
 
@@ -77,7 +78,14 @@ impl Rolling {
             Statistic::Sum => |values| values.iter().sum::<f64>() + 0.0,
             Statistic::Min => |values| values.iter().copied().fold(f64::NAN, f64::min),
             Statistic::Max => |values| values.iter().copied().fold(f64::NAN, f64::max),
-            Statistic::Std => return deviations(&before, self.window, needed, column),
+            Statistic::Var | Statistic::Std => {
+                variances(&before, self.window, needed, column);
+                if self.method == Statistic::Std {
+                    // What rounding has left below zero is none.
+                    column.iter_mut().for_each(|x| *x = if *x < 0.0 { 0.0 } else { x.sqrt() });
+                }
+                return;
+            }
         };
         let mut present = Scratch::default();
         for (row, x) in column.iter_mut().enumerate() {
@@ -89,23 +97,28 @@ impl Rolling {
     }
 }
 
-/// Standard deviations as pandas finds them: each value joins the running sum of squares and leaves it, and so
-/// leaves its rounding behind.
-fn deviations(values: &[f64], window: usize, needed: usize, to: &mut [f64]) {
+/// Variances as pandas finds them: each value joins the running sum of squares and leaves it, and leaves its rounding
+/// behind, until little else is left: then the window is summed anew.
+fn variances(values: &[f64], window: usize, needed: usize, to: &mut [f64]) {
     let mut running = Running::default();
     for (row, to) in to.iter_mut().enumerate() {
-        if let Some(gone) = row.checked_sub(window) {
-            running.remove(values[gone]);
+        let start = (row + 1).saturating_sub(window);
+        if window > 1 {
+            if start > 0 {
+                running.remove(values[start - 1]);
+            }
+            running.add(values[row]);
         }
-        if window == 1 {
+        if window == 1 || running.is_unstable {
             running = Running::default();
+            values[start..=row].iter().for_each(|x| running.add(*x));
+            running.is_unstable = false;
         }
-        running.add(values[row]);
-        *to = if running.count < needed { f64::NAN } else { running.deviation() };
+        *to = if running.count < needed { f64::NAN } else { running.variance() };
     }
 }
 
-/// Welford's running variance with Kahan's compensation, as `roll_var` in pandas keeps it.
+/// Welford's running variance with Kahan's compensation, as `roll_var` in pandas 3 keeps it.
 #[derive(Default)]
 struct Running {
     count: usize,
@@ -113,33 +126,37 @@ struct Running {
     squares: f64,
     added: f64,
     removed: f64,
-    last: f64,
-    equal: usize,
+    /// Whether what is left of the squares may be rounding alone.
+    is_unstable: bool,
 }
 
 impl Running {
+    /// Of the squares, no more than three digits are left below it.
+    const CANCELLED: f64 = f64::EPSILON * 1e3;
+
     fn add(&mut self, x: f64) {
         if !x.is_finite() {
             return;
         }
+        let squares_before = self.squares;
         self.count += 1;
-        self.equal = if x == self.last && self.equal > 0 { self.equal + 1 } else { 1 };
-        self.last = x;
         let mean_before = self.mean - self.added;
         let y = x - self.added;
         let step = y - self.mean;
         self.added = step + self.mean - y;
         self.mean += step / self.count as f64;
         self.squares += (x - mean_before) * (x - self.mean);
+        self.is_unstable |= squares_before * Self::CANCELLED > self.squares;
     }
 
     fn remove(&mut self, x: f64) {
         if !x.is_finite() {
             return;
         }
+        let squares_before = self.squares;
         self.count -= 1;
         if self.count == 0 {
-            (self.mean, self.squares) = (0.0, 0.0);
+            (self.mean, self.squares, self.is_unstable) = (0.0, 0.0, false);
             return;
         }
         let mean_before = self.mean - self.removed;
@@ -148,13 +165,13 @@ impl Running {
         self.removed = step + self.mean - y;
         self.mean -= step / self.count as f64;
         self.squares -= (x - mean_before) * (x - self.mean);
+        self.is_unstable |= squares_before * Self::CANCELLED > self.squares;
     }
 
-    fn deviation(&self) -> f64 {
+    fn variance(&self) -> f64 {
         match self.count {
             0 | 1 => f64::NAN,
-            count if self.equal >= count => 0.0,
-            count => (self.squares / (count - 1) as f64).max(0.0).sqrt(),
+            count => self.squares / (count - 1) as f64,
         }
     }
 }
@@ -175,7 +192,29 @@ mod tests {
         assert_eq!(rolled(Statistic::Sum, 2), "[NaN, 4.0, NaN, NaN]");
         assert_eq!(rolled(Statistic::Min, 1), "[1.0, 1.0, 3.0, 5.0]");
         assert_eq!(rolled(Statistic::Max, 1), "[1.0, 3.0, 3.0, 5.0]");
+        assert_eq!(rolled(Statistic::Var, 1), "[NaN, 2.0, NaN, NaN]");
         assert_eq!(rolled(Statistic::Std, 1), "[NaN, 1.4142135623730951, NaN, NaN]");
+    }
+
+    /// `pandas.Series(values).rolling(window, min_periods=needed).std()`, pandas 3.1.1.
+    #[test]
+    fn deviations_are_those_of_pandas_behind_a_large_value() {
+        let (nan, inf) = (f64::NAN, f64::INFINITY);
+        for (values, window, needed, expected) in [
+            (&[4294967295.0, 0.0, 0.5, 1.0, 0.25, 0.5, 1.5][..], 3, 1, &[nan, 3037000499.268943, 2479700523.784551, 0.5, 0.3818813079129867, 0.3818813079129867, 0.6614378277661477][..]),
+            (&[1e300, 1.0, 2.0, 4.0, 3.0][..], 2, 2, &[nan, inf, nan, nan, nan][..]),
+            (&[10000000.0, 5e-08, 6e-08, 7e-08, 5e-08][..], 3, 3, &[nan, nan, 5773502.691896226, 1.0000000000000005e-08, 1.0000000000000005e-08][..]),
+            (&[1000.0, 0.0, 0.0, 0.0][..], 3, 3, &[nan, nan, 577.3502691896258, 0.0][..]),
+            (&[-3.0, -3.0, -4.0, nan, 1e18, -4.0, -3.0, -3.0, -3.0][..], 3, 2, &[nan, 0.0, 0.5773502691896257, 0.7071067811865474, 7.071067811865476e17, 7.071067811865476e17, 5.773502691896259e17, 0.5773502691896258, 0.0][..]),
+        ] {
+            let rolling = Rolling { window, method: Statistic::Std, min_periods: Some(needed) };
+            let found = applied(&rolling, &[values.to_vec()]).unwrap();
+            for (row, (found, expected)) in found[0].iter().zip(expected).enumerate() {
+                let close = (found - expected).abs() <= 1e-12 * expected.abs();
+                let equal = close || found == expected || (found.is_nan() && expected.is_nan());
+                assert!(equal, "{values:?}, row {row}: {found}, not {expected}");
+            }
+        }
     }
 
     #[test]
