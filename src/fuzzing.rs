@@ -83,7 +83,7 @@ pub fn checkpoint(changes: &[u8]) {
     static WHOLE: LazyLock<Vec<u8>> = LazyLock::new(|| {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("whole");
-        drop(Checkpoint::open(&path, &[]).expect("a new one"));
+        drop(Checkpoint::open(&crate::disk::Machine, &path, &[]).expect("a new one"));
         std::fs::read(&path).expect("it was written")
     });
     let mut bytes = WHOLE.clone();
@@ -94,7 +94,7 @@ pub fn checkpoint(changes: &[u8]) {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("changed");
     std::fs::write(&path, bytes).expect("it can be written");
-    if let Err(reason) = Checkpoint::open(&path, &[]) {
+    if let Err(reason) = Checkpoint::open(&crate::disk::Machine, &path, &[]) {
         assert!(reason.contains("changed"), "{reason}");
     }
 }

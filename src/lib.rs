@@ -7,6 +7,7 @@ pub mod bench;
 pub mod cli;
 pub mod data;
 pub mod dataflow;
+pub mod disk;
 pub mod engine;
 #[cfg(any(fuzzing, test))]
 pub mod fuzzing;

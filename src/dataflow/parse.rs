@@ -16,7 +16,7 @@ use crate::data::Schema;
 use crate::mqtt::Endpoint;
 use crate::source::Connections;
 use crate::subtasks::{self, Entry, REGISTRY, Refusal, Role};
-use crate::{sink, source};
+use crate::{disk, sink, source};
 
 type Table<'i> = DeTable<'i>;
 type Value<'i> = Spanned<DeValue<'i>>;
@@ -425,7 +425,7 @@ pub(super) fn sink_settings(
         _ => None,
     };
     let sections::Sink { parts, properties, .. } = section;
-    Ok(Some(sink::Settings { url, parts, properties, endpoint, connect_timeout: None }))
+    Ok(Some(sink::Settings { url, parts, properties, endpoint, connect_timeout: None, disk: disk::machine() }))
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use super::ledger::Memories;
 use super::remember::StepMemory;
 use crate::data::Memory;
 use crate::dataflow::Line;
+use crate::disk::Disk;
 use crate::source::{Connections, Coverage, Position, Taken};
 
 /// Single numbers, by name.
@@ -56,14 +57,14 @@ impl Checkpoint {
     ///
     /// # Errors
     /// A file that is in use or broken, or the checkpoint of another dataflow.
-    pub fn open(path: &Path, dataflow: &[Line]) -> Result<(Checkpoint, Found), String> {
-        let opened = quietly(|| Checkpoint::open_or_create(path, dataflow));
+    pub fn open(disk: &dyn Disk, path: &Path, dataflow: &[Line]) -> Result<(Checkpoint, Found), String> {
+        let opened = quietly(|| Checkpoint::open_or_create(disk, path, dataflow));
         opened.unwrap_or_else(|| Err(broken(path, &"it is damaged")))
     }
 
-    fn open_or_create(path: &Path, dataflow: &[Line]) -> Result<(Checkpoint, Found), String> {
-        let fresh = !path.exists();
-        let mut database = create(path).map_err(|error| match error {
+    fn open_or_create(disk: &dyn Disk, path: &Path, dataflow: &[Line]) -> Result<(Checkpoint, Found), String> {
+        let fresh = disk.length(path).map_err(|error| broken(path, &error))?.is_none();
+        let mut database = create(disk, path).map_err(|error| match error {
             DatabaseError::DatabaseAlreadyOpen => format!("{}: another run uses this checkpoint", path.display()),
             error => broken(path, &error),
         })?;
@@ -203,11 +204,11 @@ fn quietly<T>(open: impl FnOnce() -> T) -> Option<T> {
 }
 
 /// Opens the file; a run that is just being killed may take a moment to let go of it.
-fn create(path: &Path) -> Result<Database, DatabaseError> {
+fn create(disk: &dyn Disk, path: &Path) -> Result<Database, DatabaseError> {
     const PATIENCE: Duration = Duration::from_secs(2);
     let since = Instant::now();
     loop {
-        match Database::create(path) {
+        match disk.database(path) {
             Err(DatabaseError::DatabaseAlreadyOpen) if since.elapsed() < PATIENCE => {
                 std::thread::sleep(Duration::from_millis(20));
             }
@@ -224,6 +225,7 @@ fn broken(path: &Path, error: &dyn std::fmt::Display) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::disk::Machine;
 
     fn line(hash: u64) -> Line {
         Line { shown: format!("line {hash}"), hash }
@@ -234,9 +236,9 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("c");
         let dataflow = [line(1), line(2)];
-        let (checkpoint, found) = Checkpoint::open(&path, &dataflow).unwrap();
+        let (checkpoint, found) = Checkpoint::open(&Machine, &path, &dataflow).unwrap();
         assert_eq!(found, Found::default());
-        assert!(Checkpoint::open(&path, &dataflow).err().unwrap().contains("another run"));
+        assert!(Checkpoint::open(&Machine, &path, &dataflow).err().unwrap().contains("another run"));
         let at = |length| Progress { length, next_epoch: 3, next_row: 7 };
         let taken = |packet_id| Taken { packet_id, hash: 9 };
         let covered = |packet_id, begun| {
@@ -252,13 +254,13 @@ mod tests {
         later.get_mut(&2).unwrap().begun = begun;
         checkpoint.commit(&at(20), &later, &memories([b"", b"c"])).unwrap();
         drop(checkpoint);
-        let (_, found) = Checkpoint::open(&path, &dataflow).unwrap();
+        let (_, found) = Checkpoint::open(&Machine, &path, &dataflow).unwrap();
         let memory = Memory { key: vec![1], state: b"c".to_vec() };
         assert_eq!(found.memories, [StepMemory { operator: 3, memory }]);
         assert_eq!(found.progress, Some(at(20)));
         let position = |begun| Position { taken: vec![taken(1), taken(2)], begun };
         assert_eq!(found.positions, [position(None), Position::default(), position(begun)]);
-        let refused = |dataflow: &[Line]| Checkpoint::open(&path, dataflow).err().unwrap();
+        let refused = |dataflow: &[Line]| Checkpoint::open(&Machine, &path, dataflow).err().unwrap();
         assert!(refused(&[line(1), line(4)]).contains("line 4"));
         assert!(refused(&[line(1)]).contains("shorter"));
     }
@@ -267,7 +269,7 @@ mod tests {
     fn a_broken_file_is_named() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), vec![7; 5000]).unwrap();
-        let error = Checkpoint::open(file.path(), &[]).err().unwrap();
+        let error = Checkpoint::open(&Machine, file.path(), &[]).err().unwrap();
         assert!(error.contains("--fresh") && error.contains(file.path().to_str().unwrap()), "{error}");
     }
 }

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::outlet::SharedContents;
 use crate::data::{Message, Schema};
+use crate::disk;
 use crate::sink::{self, Existing};
 use crate::subtasks::result::{Encoder, Encoding, Output};
 
@@ -215,8 +216,14 @@ fn encode(schema: &Arc<Schema>, snapshot: Message, format: Format) -> io::Result
         Format::Parquet => {
             let file = tempfile::NamedTempFile::new()?;
             let url = sink::Url::Parquet(file.path().to_owned());
-            let settings =
-                sink::Settings { url, parts: false, properties: false, endpoint: None, connect_timeout: None };
+            let settings = sink::Settings {
+                url,
+                parts: false,
+                properties: false,
+                endpoint: None,
+                connect_timeout: None,
+                disk: disk::machine(),
+            };
             let written = settings.open(schema, 0, Existing::Replace).and_then(|mut sink| {
                 sink.write(Output::Columns(snapshot))?;
                 sink.close()

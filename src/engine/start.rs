@@ -6,6 +6,7 @@ use super::checkpoint::{Checkpoint, Progress};
 use super::remember::StepMemory;
 use super::{Error, Options};
 use crate::dataflow::Dataflow;
+use crate::disk::Disk;
 use crate::sink::{self, Existing};
 use crate::source::Position;
 
@@ -34,20 +35,21 @@ impl Start {
         let Some(path) = dataflow.checkpoint() else {
             return Ok(Start::at_the_beginning(existing));
         };
-        if options.fresh && path.exists() {
-            std::fs::remove_file(&path)
-                .map_err(|error| sink::Error::File { path: path.display().to_string(), error })?;
+        let disk = &*dataflow.sink.disk;
+        if options.fresh && is_there(disk, &path)? {
+            disk.remove(&path).map_err(|error| refused(&path, error))?;
         }
         Start::from(&path, dataflow, existing)
     }
 
     fn from(path: &Path, dataflow: &Dataflow, existing: Existing) -> Result<Start, Error> {
         // Results without their checkpoint must be refused before there is one.
-        let first = !path.exists();
+        let disk = &*dataflow.sink.disk;
+        let first = !is_there(disk, path)?;
         if first {
             dataflow.sink.check(existing)?;
         }
-        let (checkpoint, found) = Checkpoint::open(path, &dataflow.lines()).map_err(Error::Checkpoint)?;
+        let (checkpoint, found) = Checkpoint::open(disk, path, &dataflow.lines()).map_err(Error::Checkpoint)?;
         let beginning = Start::at_the_beginning(if first { existing } else { Existing::Replace });
         let beginning = Start { checkpoint: Some(checkpoint), ..beginning };
         // Without progress nothing was acknowledged: what the file may hold comes again.
@@ -66,4 +68,12 @@ impl Start {
 /// What becomes of files that no checkpoint tells about: what was acknowledged will not come again.
 pub fn existing(dataflow: &Dataflow, options: &Options) -> Existing {
     if dataflow.source_settings.is_persistent() && !options.fresh { Existing::Refuse } else { Existing::Replace }
+}
+
+fn is_there(disk: &dyn Disk, path: &Path) -> Result<bool, Error> {
+    Ok(disk.length(path).map_err(|error| refused(path, error))?.is_some())
+}
+
+fn refused(path: &Path, error: std::io::Error) -> sink::Error {
+    sink::Error::File { path: path.display().to_string(), error }
 }

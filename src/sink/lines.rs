@@ -1,11 +1,11 @@
 //! Lines to a file, to standard output, or to nowhere.
 
-use std::fs::File;
-use std::io::{self, BufWriter, Read, Seek, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::path::Path;
 
 use super::{Error, Sink};
 use crate::data::recycle_lines;
+use crate::disk::{Disk, File};
 use crate::subtasks::result::Output;
 
 /// Takes everything and keeps nothing.
@@ -36,46 +36,44 @@ pub struct Lines<W: Write> {
     sync: fn(&W) -> io::Result<()>,
 }
 
-impl Lines<File> {
+impl Lines<Box<dyn File>> {
     /// Creates the file, or empties it, and writes its header.
-    pub fn create(path: &Path, header: &[u8]) -> Result<Lines<File>, Error> {
+    pub fn create(disk: &dyn Disk, path: &Path, header: &[u8]) -> Result<Self, Error> {
         let shown = path.display().to_string();
-        let file = File::create(path).map_err(|error| Error::File { path: shown.clone(), error })?;
+        let file = disk.create(path).map_err(|error| Error::File { path: shown.clone(), error })?;
         let mut lines = Lines {
             path: shown,
             writer: BufWriter::with_capacity(1 << 18, file),
             length: header.len() as u64,
-            sync: File::sync_data,
+            sync: |file| file.sync(),
         };
         let written = lines.writer.write_all(header);
         lines.done(written)?;
         Ok(lines)
     }
-}
 
-impl Lines<File> {
     /// Goes on behind the first `length` bytes of a file with this header; what stands after them was not finished,
     /// and goes.
-    pub fn resume(path: &Path, header: &[u8], length: u64) -> Result<Lines<File>, Error> {
+    pub fn resume(disk: &dyn Disk, path: &Path, header: &[u8], length: u64) -> Result<Self, Error> {
         let shown = path.display().to_string();
         let open = || {
-            let mut file = File::options().read(true).write(true).open(path)?;
-            let found = file.metadata()?.len();
+            let mut file = disk.open(path)?;
+            let found = file.length()?;
             if found < length {
                 let reason = format!("has {found} bytes; its checkpoint says that {length} were written: pass --fresh");
                 return Err(io::Error::other(reason));
             }
             let mut first = Vec::new();
-            (&file).take(header.len() as u64).read_to_end(&mut first)?;
+            (&mut file).take(header.len() as u64).read_to_end(&mut first)?;
             if first != header {
                 return Err(io::Error::other("has other columns: move it away, or pass --fresh"));
             }
-            file.set_len(length)?;
+            file.set_length(length)?;
             file.seek(io::SeekFrom::End(0))?;
             Ok(file)
         };
         let file = open().map_err(|error| Error::File { path: shown.clone(), error })?;
-        Ok(Lines { path: shown, writer: BufWriter::with_capacity(1 << 18, file), length, sync: File::sync_data })
+        Ok(Lines { path: shown, writer: BufWriter::with_capacity(1 << 18, file), length, sync: |file| file.sync() })
     }
 }
 
@@ -131,18 +129,19 @@ impl<W: Write> Sink for Lines<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::disk::Machine;
 
     #[test]
     fn a_file_goes_on_behind_what_was_finished() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("out.csv");
         std::fs::write(&path, "a,b\n1,2\n3,").unwrap();
-        let mut lines = Box::new(Lines::resume(&path, b"a,b\n", 8).unwrap());
+        let mut lines = Box::new(Lines::resume(&Machine, &path, b"a,b\n", 8).unwrap());
         lines.write(Output::Lines(b"5,6\n".to_vec())).unwrap();
         assert_eq!(lines.length(), 12);
         lines.close().unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "a,b\n1,2\n5,6\n");
-        let refused = |header, length| Lines::resume(&path, header, length).err().unwrap().to_string();
+        let refused = |header, length| Lines::resume(&Machine, &path, header, length).err().unwrap().to_string();
         assert!(refused(b"a,c\n", 8).contains("other columns"));
         assert!(refused(b"a,b\n", 99).contains("has 12 bytes"));
     }

@@ -13,6 +13,7 @@ pub use dead_letter::{DeadLetter, DeadLetters};
 pub use url::{Url, part};
 
 use crate::data::Schema;
+use crate::disk::SharedDisk;
 use crate::mqtt::Endpoint;
 use crate::subtasks::result::{Encoding, Output};
 
@@ -26,6 +27,8 @@ pub struct Settings {
     pub properties: bool,
     pub endpoint: Option<Endpoint>,
     pub connect_timeout: Option<Duration>,
+    /// Where its files are.
+    pub disk: SharedDisk,
 }
 
 /// What becomes of a file that is there already.
@@ -102,7 +105,7 @@ impl Settings {
     /// If it is there and holds anything.
     pub fn check(&self, existing: Existing) -> Result<(), Error> {
         match &self.url {
-            Url::Ndjson(path) | Url::Csv(path) | Url::Parquet(path) => refuse_results(path, existing),
+            Url::Ndjson(path) | Url::Csv(path) | Url::Parquet(path) => self.refuse_results(path, existing),
             _ => Ok(()),
         }
     }
@@ -110,14 +113,14 @@ impl Settings {
     /// Opens the sink; with `parts`, the file of process `process`.
     pub fn open(&self, schema: &Schema, process: usize, existing: Existing) -> Result<Box<dyn Sink>, Error> {
         let path = |path: &Path| if self.parts { url::part(path, process) } else { path.to_owned() };
-        let lines = |file: &Path, header: &[u8]| lines(&path(file), header, existing);
+        let lines = |file: &Path, header: &[u8]| self.lines(&path(file), header, existing);
         Ok(match &self.url {
             Url::Null => Box::new(lines::Null),
             Url::Stdout => Box::new(lines::Lines::stdout()),
             Url::Ndjson(file) => lines(file, b"")?,
             Url::Csv(file) => lines(file, &crate::subtasks::result::Encoder::csv_header(schema))?,
             Url::Parquet(file) => {
-                refuse_results(&path(file), existing)?;
+                self.refuse_results(&path(file), existing)?;
                 Box::new(parquet::Parquet::create(&path(file), schema)?)
             }
             Url::Mqtt(_) => {
@@ -127,25 +130,29 @@ impl Settings {
             }
         })
     }
-}
 
-fn lines(path: &Path, header: &[u8], existing: Existing) -> Result<Box<dyn Sink>, Error> {
-    refuse_results(path, existing)?;
-    let found = std::fs::metadata(path).map_or(0, |found| found.len());
-    Ok(Box::new(match existing {
-        Existing::Resume(length) => lines::Lines::resume(path, header, length)?,
-        Existing::Append if found > 0 => lines::Lines::resume(path, header, found)?,
-        _ => lines::Lines::create(path, header)?,
-    }))
-}
-
-fn refuse_results(path: &Path, existing: Existing) -> Result<(), Error> {
-    let found = std::fs::metadata(path).map_or(0, |found| found.len());
-    if existing != Existing::Refuse || found == 0 {
-        return Ok(());
+    fn lines(&self, path: &Path, header: &[u8], existing: Existing) -> Result<Box<dyn Sink>, Error> {
+        self.refuse_results(path, existing)?;
+        let (disk, found) = (&*self.disk, self.found(path));
+        Ok(Box::new(match existing {
+            Existing::Resume(length) => lines::Lines::resume(disk, path, header, length)?,
+            Existing::Append if found > 0 => lines::Lines::resume(disk, path, header, found)?,
+            _ => lines::Lines::create(disk, path, header)?,
+        }))
     }
-    let reason = "holds results whose rows will not come again: move it away, or pass --fresh to replace it";
-    Err(Error::File { path: path.display().to_string(), error: std::io::Error::other(reason) })
+
+    fn refuse_results(&self, path: &Path, existing: Existing) -> Result<(), Error> {
+        if existing != Existing::Refuse || self.found(path) == 0 {
+            return Ok(());
+        }
+        let reason = "holds results whose rows will not come again: move it away, or pass --fresh to replace it";
+        Err(Error::File { path: path.display().to_string(), error: std::io::Error::other(reason) })
+    }
+
+    /// Bytes of a file that may not be there.
+    fn found(&self, path: &Path) -> u64 {
+        self.disk.length(path).ok().flatten().unwrap_or(0)
+    }
 }
 
 pub use mqtt::Publisher;
