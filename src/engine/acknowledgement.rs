@@ -1,6 +1,5 @@
 //! When a source's deliveries are acknowledged.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::Error;
@@ -9,7 +8,6 @@ use super::failure::{Failure, fail};
 use super::ledger::Ledger;
 use super::sources::Sources;
 use super::writer::SharedWriter;
-use crate::source::Coverage;
 
 /// Acknowledges deliveries once their results have left the sink, and the checkpoint knows it.
 pub struct Acknowledgement {
@@ -17,13 +15,11 @@ pub struct Acknowledgement {
     /// A sink is asked to bring its results to safety no more often than this.
     every: Duration,
     last: Option<Instant>,
-    /// By connection, the last delivery that was.
-    given: BTreeMap<usize, u64>,
 }
 
 impl Acknowledgement {
     pub fn new(checkpoint: Option<Checkpoint>, every: Duration) -> Acknowledgement {
-        Acknowledgement { checkpoint, every, last: None, given: BTreeMap::new() }
+        Acknowledgement { checkpoint, every, last: None }
     }
 
     pub fn is_due(&self) -> bool {
@@ -33,10 +29,7 @@ impl Acknowledgement {
     /// After a failure nothing is acknowledged any more: it will be delivered again.
     pub fn give(&mut self, sources: &mut Sources, ledger: &mut Ledger, writer: &SharedWriter, failure: &Failure) {
         let Some(complete) = ledger.complete else { return };
-        let is_new = |(connection, coverage): (&usize, &Coverage)| {
-            coverage.delivered > self.given.get(connection).copied().unwrap_or_default()
-        };
-        if !ledger.covered.iter().any(is_new) || failure.borrow().is_some() || !writer.sync() {
+        if ledger.covered.is_empty() || failure.borrow().is_some() || !writer.sync() {
             return;
         }
         self.last = Some(Instant::now());
@@ -50,7 +43,6 @@ impl Acknowledgement {
         }
         for (connection, coverage) in std::mem::take(&mut ledger.covered) {
             sources.complete(connection, coverage.delivered);
-            self.given.insert(connection, coverage.delivered);
         }
     }
 }

@@ -17,8 +17,8 @@ use crate::source::{Connections, Coverage, Position, Taken};
 
 /// Single numbers, by name.
 const NUMBERS: TableDefinition<'_, &str, u64> = TableDefinition::new("numbers");
-/// By connection and packet id, the hash of the publish that had it last.
-const DELIVERIES: TableDefinition<'_, (u64, u16), u64> = TableDefinition::new("deliveries");
+/// By connection and place, packet id and hash of the publishes that may come again, in the order they came.
+const DELIVERIES: TableDefinition<'_, (u64, u64), (u16, u64)> = TableDefinition::new("deliveries in order");
 /// By connection, the packet id and hash of the publish of which only the first rows are finished, and how many.
 const BEGUN: TableDefinition<'_, u64, (u16, u64, u64)> = TableDefinition::new("begun");
 /// What steps remember, by the number of the operator and the key.
@@ -26,7 +26,7 @@ const MEMORIES: TableDefinition<'_, (u64, &[u8]), &[u8]> = TableDefinition::new(
 /// A hash a line of the dataflow.
 const DATAFLOW: TableDefinition<'_, u64, u64> = TableDefinition::new("dataflow");
 
-const VERSION: u64 = 3;
+const VERSION: u64 = 4;
 
 /// An open checkpoint; no other run can open it meanwhile.
 pub struct Checkpoint {
@@ -101,7 +101,10 @@ impl Checkpoint {
         let version = number("version")?.unwrap_or(0);
         if version != VERSION {
             let path = self.path.display();
-            return Ok(Err(format!("{path}: written as version {version}; this program reads {VERSION}")));
+            return Ok(Err(format!(
+                "{path}: written as version {version}, and this program reads {VERSION}: end its run with the program \
+                 that wrote it, or pass --fresh"
+            )));
         }
         let lines = transaction.open_table(DATAFLOW)?;
         let before = lines.iter()?.map(|line| Ok(line?.1.value())).collect::<Result<Vec<u64>, redb::Error>>()?;
@@ -113,9 +116,9 @@ impl Checkpoint {
         let (next_epoch, next_row) = (number("next epoch")?.unwrap_or(0), number("next row")?.unwrap_or(0));
         let mut positions: Vec<Position> = Vec::new();
         for entry in transaction.open_table(DELIVERIES)?.iter()? {
-            let (key, hash) = entry?;
-            let (connection, packet_id) = key.value();
-            of(&mut positions, connection).taken.push(Taken { packet_id, hash: hash.value() });
+            let (key, taken) = entry?;
+            let ((connection, place), (packet_id, hash)) = (key.value(), taken.value());
+            of(&mut positions, connection).taken.push((place, Taken { packet_id, hash }));
         }
         for entry in transaction.open_table(BEGUN)?.iter()? {
             let (connection, begun) = entry?;
@@ -161,11 +164,12 @@ impl Checkpoint {
             }
             let mut deliveries = transaction.open_table(DELIVERIES)?;
             let mut begins = transaction.open_table(BEGUN)?;
-            for (connection, Coverage { taken, begun, .. }) in covered {
+            for (connection, Coverage { taken, begun, first, .. }) in covered {
                 let connection = *connection as u64;
-                for Taken { packet_id, hash } in taken {
-                    deliveries.insert((connection, *packet_id), hash)?;
+                for (place, Taken { packet_id, hash }) in taken.iter().filter(|(place, _)| place >= first) {
+                    deliveries.insert((connection, *place), (*packet_id, *hash))?;
                 }
+                deliveries.retain_in((connection, 0)..(connection, *first), |_, _| false)?;
                 match begun {
                     Some((of, rows)) => begins.insert(connection, (of.packet_id, of.hash, *rows))?,
                     None => begins.remove(connection)?,
@@ -241,8 +245,9 @@ mod tests {
         assert!(Checkpoint::open(&Machine, &path, &dataflow).err().unwrap().contains("another run"));
         let at = |length| Progress { length, next_epoch: 3, next_row: 7 };
         let taken = |packet_id| Taken { packet_id, hash: 9 };
-        let covered = |packet_id, begun| {
-            let coverage = Coverage { delivered: 1, taken: vec![taken(packet_id)], begun };
+        let covered = |packet_id: u16, begun| {
+            let coverage =
+                Coverage { delivered: 1, taken: vec![(packet_id.into(), taken(packet_id))], begun, first: 0 };
             BTreeMap::from([(0, coverage.clone()), (2, coverage)])
         };
         let begun = Some((Taken { packet_id: 5, hash: 8 }, 2));
@@ -252,14 +257,16 @@ mod tests {
         checkpoint.commit(&at(10), &covered(1, begun), &memories([b"a", b"b"])).unwrap();
         let mut later = covered(2, None);
         later.get_mut(&2).unwrap().begun = begun;
+        later.get_mut(&0).unwrap().first = 2;
         checkpoint.commit(&at(20), &later, &memories([b"", b"c"])).unwrap();
         drop(checkpoint);
         let (_, found) = Checkpoint::open(&Machine, &path, &dataflow).unwrap();
         let memory = Memory { key: vec![1], state: b"c".to_vec() };
         assert_eq!(found.memories, [StepMemory { operator: 3, memory }]);
         assert_eq!(found.progress, Some(at(20)));
-        let position = |begun| Position { taken: vec![taken(1), taken(2)], begun };
-        assert_eq!(found.positions, [position(None), Position::default(), position(begun)]);
+        let first = Position { taken: vec![(2, taken(2))], begun: None };
+        let third = Position { taken: vec![(1, taken(1)), (2, taken(2))], begun };
+        assert_eq!(found.positions, [first, Position::default(), third]);
         let refused = |dataflow: &[Line]| Checkpoint::open(&Machine, &path, dataflow).err().unwrap();
         assert!(refused(&[line(1), line(4)]).contains("line 4"));
         assert!(refused(&[line(1)]).contains("shorter"));

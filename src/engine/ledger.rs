@@ -97,7 +97,8 @@ impl Ledger {
     /// Takes in a bucket; what is sent on its way.
     pub fn enter(&mut self, Arrival { bucket, connection, coverage }: Arrival) -> Arc<Bucket> {
         self.rows_in += bucket.len() as u64;
-        self.messages += 1;
+        // One without rows only tells of deliveries.
+        self.messages += u64::from(!bucket.is_empty());
         self.bytes += bucket.byte_len();
         let bucket = Arc::new(bucket);
         self.in_flight.push_back(InFlight { bucket: bucket.clone(), connection, coverage });
@@ -154,7 +155,7 @@ impl Ledger {
                 }
             }
             self.rows_done += bucket.len() as u64;
-            self.latency.message.record(now.saturating_sub(bucket.closed), 1);
+            self.latency.message.record(now.saturating_sub(bucket.closed), u64::from(!bucket.is_empty()));
             // Rows of one publish have one stamp.
             for rows in bucket.arrived().chunk_by(|a, b| a == b) {
                 self.latency.row.record(now.saturating_sub(rows[0]), rows.len() as u64);
@@ -175,7 +176,7 @@ impl Ledger {
             *self.dropped.entry(*operator).or_default() += rows;
         }
         self.dead_letters += receipt.rejected.iter().map(|rejected| rejected.rows.len() as u64).sum::<u64>();
-        self.service_message.record(receipt.service, 1);
+        self.service_message.record(receipt.service, u64::from(rows > 0));
         self.service_row.record(receipt.service / rows.max(1), rows);
     }
 

@@ -14,8 +14,8 @@ use super::ledger::Ledger;
 use super::parcel::Receipt;
 use super::sources::Arrival;
 use crate::data::{Bucket, Clock, Format, Origin, Row};
-use crate::source::deliveries::{Deliveries, Delivery};
-use crate::source::{Buffer, Coverage, Limits, Position, Taken};
+use crate::source::deliveries::{Deliveries, Delivery, New};
+use crate::source::{Buffer, Coverage, Limits, Position};
 
 const CONNECTIONS: usize = 2;
 /// Rows of each connection; those of the second begin at a thousand.
@@ -94,7 +94,6 @@ struct Reading {
     deliveries: Deliveries<u16>,
     connection: u64,
     buffer: Buffer,
-    begun: Option<(Taken, u64)>,
     read: VecDeque<Bucket>,
 }
 
@@ -117,10 +116,9 @@ impl Process {
         disk.synced = disk.length;
         let limits = Limits { bucket_size: BUCKET_SIZE, delay: Duration::ZERO };
         let reading = |position: &Position| Reading {
-            deliveries: Deliveries::after(&position.taken),
+            deliveries: Deliveries::after(position, Session::WINDOW as u16),
             connection: 0,
             buffer: Buffer::new(limits, None),
-            begun: position.begun,
             read: VecDeque::new(),
         };
         Process {
@@ -154,13 +152,11 @@ impl Process {
 
     /// Takes in a publish as the source's thread does.
     fn receive(&mut self, number: usize, session: &mut Session, packet_id: u16, rows: Range<u64>, again: bool) {
-        let Reading { deliveries, connection, buffer, begun, read } = &mut self.readings[number];
-        let taken = Taken { packet_id, hash: rows.start };
-        let delivery = Delivery { connection: *connection, packet_id, again, hash: taken.hash, packet: packet_id };
+        let Reading { deliveries, connection, buffer, read } = &mut self.readings[number];
+        let delivery = Delivery { connection: *connection, packet_id, again, hash: rows.start, packet: packet_id };
         let new = deliveries.arrive(delivery);
         session.take(deliveries);
-        let Some(delivery) = new else { return };
-        let skip = taken.rows_of(begun, again);
+        let Some(New { number: delivery, begun: skip }) = new else { return };
         buffer.begin_delivery(skip);
         let mut full = Vec::new();
         for row in rows.skip(skip as usize) {
@@ -168,7 +164,7 @@ impl Process {
             let row = Row { bytes: text.as_bytes(), format: Format::Json, header: None };
             full.extend(buffer.push(row, 0, Origin { topic: "t".into(), position: 1 }, self.clock));
         }
-        buffer.delivered(delivery, &mut full);
+        buffer.delivered(delivery, 0, &mut full);
         read.extend(full);
     }
 
@@ -215,10 +211,10 @@ impl Process {
         (disk.length, disk.next_epoch, disk.next_row) =
             (complete.length as usize, complete.epoch + 1, complete.next_row);
         let covered = std::mem::take(&mut self.ledger.covered);
-        for (connection, Coverage { taken, begun, .. }) in &covered {
+        for (connection, Coverage { taken, begun, first, .. }) in &covered {
             let position = &mut disk.positions[*connection];
-            position.taken.retain(|old| taken.iter().all(|new| new.packet_id != old.packet_id));
             position.taken.extend(taken);
+            position.taken.retain(|(place, _)| place >= first);
             position.begun = *begun;
         }
         if dies == Some(1) {

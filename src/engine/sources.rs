@@ -152,8 +152,16 @@ impl Sources {
     /// Waits for the first bucket of a single connection.
     pub fn first(&mut self) -> Option<Arrival> {
         let [Connection::Own(source)] = &self.connections[..] else { return None };
-        let (bucket, coverage) = source.buckets.recv().map(|bucket| source.cover(bucket)).ok()?;
-        Some(self.number(bucket, 0, coverage))
+        let mut covered = Coverage::default();
+        let bucket = loop {
+            let (bucket, coverage) = source.buckets.recv().map(|bucket| source.cover(bucket)).ok()?;
+            covered.extend(coverage);
+            // One without rows only tells of deliveries: the next one may tell it, too.
+            if !bucket.is_empty() {
+                break bucket;
+            }
+        };
+        Some(self.number(bucket, 0, covered))
     }
 
     /// The next bucket, of one connection after the other.

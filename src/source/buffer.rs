@@ -22,12 +22,18 @@ pub struct Buffer {
     delivered: u64,
     /// Rows so far of the delivery that is being taken in, if one is.
     begun: Option<u64>,
+    /// Since when something of deliveries is to be told that no row tells.
+    untold: Option<u64>,
 }
+
+/// How long what no row tells waits at the most.
+const TELL_INTERVAL: Duration = Duration::from_millis(100);
 
 impl Buffer {
     /// An empty buffer that takes `max_rows` rows, or any number.
     pub fn new(limits: Limits, max_rows: Option<u64>) -> Buffer {
-        Buffer { limits, open: Bucket::default(), rows_left: max_rows.unwrap_or(u64::MAX), delivered: 0, begun: None }
+        let rows_left = max_rows.unwrap_or(u64::MAX);
+        Buffer { limits, open: Bucket::default(), rows_left, delivered: 0, begun: None, untold: None }
     }
 
     /// The rows that follow are those of a delivery, until it is [`delivered`](Buffer::delivered); an earlier run has
@@ -56,26 +62,36 @@ impl Buffer {
         if self.open.len() < self.limits.bucket_size { None } else { self.close(clock) }
     }
 
-    /// All rows of delivery `number` have been taken in; `full` are the buckets they filled. The bucket with the last
-    /// of them, or the next one if they were none, says so.
-    pub fn delivered(&mut self, number: u64, full: &mut [Bucket]) {
+    /// All rows of delivery `number`, which `arrived` at this time, have been taken in; `full` are the buckets they
+    /// filled. The bucket with the last of them says so; if they were none the next one, which is empty if no row comes.
+    pub fn delivered(&mut self, number: u64, arrived: u64, full: &mut [Bucket]) {
         self.delivered = number;
         self.begun = None;
-        if self.open.is_empty()
-            && let Some(last) = full.last_mut()
-        {
-            (last.delivered, last.begun) = (number, 0);
+        if self.open.is_empty() {
+            match full.last_mut() {
+                Some(last) => (last.delivered, last.begun) = (number, 0),
+                None => self.tell(arrived),
+            }
         }
     }
 
-    /// When the open bucket must close, if a row waits in it.
-    pub fn deadline(&self, clock: Clock) -> Option<Instant> {
-        self.open.arrived().first().map(|oldest| clock.instant(*oldest) + self.limits.delay)
+    /// Something is to be told of deliveries since `arrived`, if need be by a bucket without rows.
+    pub fn tell(&mut self, arrived: u64) {
+        self.untold.get_or_insert(arrived);
     }
 
-    /// Closes the open bucket, if a row waits in it.
+    /// When the open bucket must close, if a row waits in it or something is to be told.
+    pub fn deadline(&self, clock: Clock) -> Option<Instant> {
+        match self.open.arrived().first() {
+            Some(oldest) => Some(clock.instant(*oldest) + self.limits.delay),
+            None => self.untold.map(|since| clock.instant(since) + self.limits.delay.min(TELL_INTERVAL)),
+        }
+    }
+
+    /// Closes the open bucket, if a row waits in it or something is to be told.
     pub fn close(&mut self, clock: Clock) -> Option<Bucket> {
-        if self.open.is_empty() {
+        let untold = self.untold.take();
+        if self.open.is_empty() && untold.is_none() {
             return None;
         }
         let mut bucket = std::mem::take(&mut self.open);
@@ -128,7 +144,7 @@ mod tests {
             let mut full = Vec::new();
             buffer.begin_delivery(0);
             (0..rows).for_each(|_| full.extend(push(&mut buffer, clock)));
-            buffer.delivered(number, &mut full);
+            buffer.delivered(number, clock.now(), &mut full);
             buckets.extend(full);
         }
         buckets.extend(buffer.close(clock));
@@ -138,6 +154,28 @@ mod tests {
         // The first one ends in the middle of delivery 2.
         let delivered = |bucket: &Bucket| (bucket.delivered, bucket.begun);
         assert_eq!(buckets.iter().map(delivered).collect::<Vec<_>>(), [(1, 1), (3, 0), (5, 0), (5, 0)]);
+    }
+
+    #[test]
+    fn deliveries_without_rows_are_told_without_waiting_for_a_row() {
+        let clock = Clock::start();
+        let mut buffer = Buffer::new(Limits { bucket_size: 2, delay: Duration::from_secs(600) }, None);
+        let deliver = |buffer: &mut Buffer, number| {
+            buffer.begin_delivery(0);
+            buffer.delivered(number, clock.now(), &mut []);
+        };
+        assert!(buffer.deadline(clock).is_none() && buffer.close(clock).is_none());
+        deliver(&mut buffer, 1);
+        deliver(&mut buffer, 2);
+        assert!(buffer.deadline(clock).unwrap() <= Instant::now() + TELL_INTERVAL);
+        let bucket = buffer.close(clock).unwrap();
+        assert_eq!((bucket.len(), bucket.delivered, bucket.begun), (0, 2, 0));
+        assert!(buffer.deadline(clock).is_none() && buffer.close(clock).is_none(), "it is told once");
+        deliver(&mut buffer, 3);
+        push(&mut buffer, clock);
+        let bucket = push(&mut buffer, clock).unwrap();
+        assert_eq!((bucket.len(), bucket.delivered), (2, 3));
+        assert!(buffer.close(clock).is_none(), "a row has told it");
     }
 
     #[test]

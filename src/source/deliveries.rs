@@ -3,31 +3,38 @@
 //!
 //! Nothing here knows of threads or of MQTT's client, so that the tests can play the broker.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use super::Coverage;
+use super::unacknowledged::Unacknowledged;
+use super::{Coverage, Position};
 
 /// Publishes with an acknowledgement to come. `P` is what the acknowledgement needs.
 pub struct Deliveries<P> {
     /// Another number for each connection, and for each time without one.
     connection: u64,
+    /// The first connections of sessions that nothing has come of yet.
+    sessions: VecDeque<u64>,
     /// The number of the newest publish, from 1.
     newest: u64,
     /// The rows of publishes up to this one are where they belong.
     completed: u64,
     /// What this connection has delivered and not got back, in the order of arrival.
-    waiting: VecDeque<(u64, P)>,
-    /// By packet id, the publish that had it last in this session.
-    known: HashMap<u16, Known>,
-    /// New ones, in the order of their numbers, until somebody asks for them.
-    unasked: VecDeque<(u64, Taken)>,
+    waiting: VecDeque<Waiting<P>>,
+    /// Acknowledgements sent on this connection.
+    sent: u64,
+    open: Unacknowledged,
+    /// What an earlier run has taken of a publish, until it comes.
+    begun: Option<(Taken, u64)>,
+    /// New ones by number and place, until somebody asks for them.
+    unasked: VecDeque<(u64, u64, Taken)>,
 }
 
-struct Known {
+struct Waiting<P> {
     number: u64,
-    hash: u64,
+    place: u64,
+    packet: P,
 }
 
 /// A publish as it came in.
@@ -43,17 +50,12 @@ pub struct Delivery<P> {
     pub packet: P,
 }
 
-impl<P> Default for Deliveries<P> {
-    fn default() -> Deliveries<P> {
-        Deliveries {
-            connection: 0,
-            newest: 0,
-            completed: 0,
-            waiting: VecDeque::new(),
-            known: HashMap::new(),
-            unasked: VecDeque::new(),
-        }
-    }
+/// A publish whose rows are new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct New {
+    pub number: u64,
+    /// How many of its first rows an earlier run has taken.
+    pub begun: u64,
 }
 
 /// A publish whose rows have been taken, as it can be known again.
@@ -64,33 +66,37 @@ pub struct Taken {
     pub hash: u64,
 }
 
-impl Taken {
-    /// How many rows of it an earlier run has taken: none, unless it comes again, and is the one that was begun.
-    pub fn rows_of(self, begun: &mut Option<(Taken, u64)>, again: bool) -> u64 {
-        begun.take_if(|(taken, _)| again && *taken == self).map_or(0, |(_, rows)| rows)
-    }
-}
-
 impl<P> Deliveries<P> {
-    /// After a run that has taken these in.
-    pub fn after(taken: &[Taken]) -> Deliveries<P> {
-        let known = taken.iter().map(|taken| (taken.packet_id, Known { number: 0, hash: taken.hash }));
-        Deliveries { known: known.collect(), ..Deliveries::default() }
+    /// After a run that ended at `position`. The broker sends `window` publishes before it waits for an acknowledgement.
+    pub fn after(position: &Position, window: u16) -> Deliveries<P> {
+        Deliveries {
+            connection: 0,
+            sessions: VecDeque::new(),
+            newest: 0,
+            completed: 0,
+            waiting: VecDeque::new(),
+            sent: 0,
+            open: Unacknowledged::after(window.into(), &position.taken),
+            begun: position.begun,
+            unasked: VecDeque::new(),
+        }
     }
 
     /// The publishes up to `delivered` that nobody has asked for yet, and the one after it if its first `begun` rows have
     /// been taken in; none of them is acknowledged yet.
     pub fn cover(&mut self, delivered: u64, begun: u64) -> Coverage {
-        let taken = std::iter::from_fn(|| self.unasked.pop_front_if(|(newest, _)| *newest <= delivered));
-        let taken = taken.map(|(_, taken)| taken).collect();
-        let next = self.unasked.front().filter(|(next, _)| *next == delivered + 1 && begun > 0);
-        Coverage { delivered, taken, begun: next.map(|(_, next)| (*next, begun)) }
+        let taken = std::iter::from_fn(|| self.unasked.pop_front_if(|(newest, ..)| *newest <= delivered));
+        let taken = taken.map(|(_, place, taken)| (place, taken)).collect();
+        let next = self.unasked.front().filter(|(next, ..)| *next == delivered + 1 && begun > 0);
+        let begun = next.map(|(.., next)| (*next, begun));
+        Coverage { delivered, taken, begun, first: self.open.first() }
     }
 
     /// The connection is lost. The broker delivers again what was not acknowledged: only then may that be acknowledged,
     /// for a broker that has died and lost its last changes gives the packet ids of those to other publishes.
     pub fn lost(&mut self) {
         self.waiting.clear();
+        self.sent = 0;
         self.connection += 1;
     }
 
@@ -98,29 +104,43 @@ impl<P> Deliveries<P> {
     pub fn connected(&mut self, same_session: bool) -> u64 {
         self.lost();
         if !same_session {
-            self.known.clear();
-            self.unasked.clear();
+            self.sessions.push_back(self.connection);
         }
         self.connection
     }
 
-    /// Takes in a publish; its number if its rows are new.
-    pub fn arrive(&mut self, delivery: Delivery<P>) -> Option<u64> {
-        let Delivery { connection, packet_id, again, hash, packet } = delivery;
-        let known = self.known.get(&packet_id).filter(|known| again && known.hash == hash);
-        let (number, new) = match known {
-            Some(known) => (known.number, false),
-            None => {
-                self.newest += 1;
-                self.unasked.push_back((self.newest, Taken { packet_id, hash }));
-                (self.newest, true)
-            }
-        };
-        self.known.insert(packet_id, Known { number, hash });
-        if connection == self.connection {
-            self.waiting.push_back((number, packet));
+    /// Whether the broker may deliver something again.
+    pub fn may_come_again(&self) -> bool {
+        self.newest > 0 || self.begun.is_some() || !self.open.is_empty()
+    }
+
+    /// What came before `connection` has been taken in: if the session was lost, it is forgotten.
+    pub fn enter(&mut self, connection: u64) {
+        while self.sessions.pop_front_if(|first| *first <= connection).is_some() {
+            self.open.clear();
+            self.unasked.clear();
+            self.begun = None;
         }
-        new.then_some(number)
+    }
+
+    /// Takes in a publish; what is new of it, if its rows are.
+    pub fn arrive(&mut self, delivery: Delivery<P>) -> Option<New> {
+        let Delivery { connection, packet_id, again, hash, packet } = delivery;
+        self.enter(connection);
+        let taken = Taken { packet_id, hash };
+        let (place, before) = self.open.arrive(connection, taken, again, self.newest + 1);
+        if connection == self.connection {
+            self.waiting.push_back(Waiting { number: before.unwrap_or(self.newest + 1), place, packet });
+        }
+        if before.is_some() {
+            return None;
+        }
+        self.newest += 1;
+        self.unasked.push_back((self.newest, place, taken));
+        // Until it comes again its packet id is no other's.
+        let begun = self.begun.take_if(|(begun, _)| begun.packet_id == packet_id);
+        let begun = begun.filter(|(begun, _)| again && *begun == taken).map_or(0, |(_, rows)| rows);
+        Some(New { number: self.newest, begun })
     }
 
     /// The rows of all publishes up to `number` are where they belong.
@@ -130,17 +150,24 @@ impl<P> Deliveries<P> {
 
     /// Whether an acknowledgement is due.
     pub fn owes(&self) -> bool {
-        self.waiting.front().is_some_and(|(number, _)| *number <= self.completed)
+        self.waiting.front().is_some_and(|waiting| waiting.number <= self.completed)
     }
 
     /// Sends the acknowledgements that are due, until `send` has no room for another.
     pub fn acknowledge(&mut self, mut send: impl FnMut(&P) -> bool) {
-        while let Some((_, packet)) = self.waiting.front().filter(|(number, _)| *number <= self.completed) {
-            if !send(packet) {
+        while let Some(waiting) = self.waiting.front().filter(|waiting| waiting.number <= self.completed) {
+            if !send(&waiting.packet) {
                 return;
             }
+            self.sent += 1;
+            self.open.acknowledge(waiting.place, self.sent);
             self.waiting.pop_front();
         }
+    }
+
+    /// The broker has the first `count` acknowledgements of this connection. Whether fewer publishes can come again now.
+    pub fn confirm(&mut self, count: u64) -> bool {
+        self.open.confirm(self.connection, count)
     }
 }
 
@@ -155,17 +182,22 @@ mod tests {
         unsent: VecDeque<u64>,
         in_flight: VecDeque<(u16, u64)>,
         next_id: u16,
+        /// Whether it gives the lowest id that is free, instead of the next one.
+        lowest: bool,
     }
 
     impl Broker {
-        const WINDOW: usize = 7;
+        const WINDOW: u16 = 7;
         const IDS: u16 = 12;
 
         fn send(&mut self) -> Option<(u16, u64)> {
-            if self.in_flight.len() == Self::WINDOW {
+            if self.in_flight.len() == usize::from(Self::WINDOW) {
                 return None;
             }
             let message = self.unsent.pop_front()?;
+            if self.lowest {
+                self.next_id = 1;
+            }
             while self.in_flight.iter().any(|(id, _)| *id == self.next_id) {
                 self.next_id = self.next_id % Self::IDS + 1;
             }
@@ -183,18 +215,23 @@ mod tests {
         }
     }
 
-    /// What arrives is taken if it is new; its hash stands for the message.
-    fn arrive(deliveries: &mut Deliveries<u16>, connection: u64, (id, hash): (u16, u64), again: bool) -> Option<u64> {
-        deliveries.arrive(Delivery { connection, packet_id: id, again, hash, packet: id }).map(|_| hash)
+    fn new() -> Deliveries<u16> {
+        Deliveries::after(&Position::default(), Broker::WINDOW)
     }
 
-    /// Connections break, on the way there and back; the dataflow completes publishes whenever it likes.
-    fn play(seed: u64) {
+    /// Connections break, on the way there and back; the dataflow completes publishes whenever it likes. Payloads are
+    /// all equal if `equal`.
+    fn play(seed: u64, lowest: bool, equal: bool) {
         const MESSAGES: u64 = 300;
         let mut random = ChaCha8Rng::seed_from_u64(seed);
-        let mut broker = Broker { unsent: (0..MESSAGES).collect(), in_flight: VecDeque::new(), next_id: 1 };
-        let mut deliveries: Deliveries<u16> = Deliveries::default();
+        let mut broker = Broker { unsent: (0..MESSAGES).collect(), in_flight: VecDeque::new(), next_id: 1, lowest };
+        let mut deliveries = new();
         let mut connection = deliveries.connected(false);
+        // What arrives is taken if it is new.
+        let arrive = |deliveries: &mut Deliveries<u16>, connection, (packet_id, message), again| {
+            let hash = if equal { 0 } else { message };
+            deliveries.arrive(Delivery { connection, packet_id, again, hash, packet: packet_id }).map(|_| message)
+        };
         let mut taken: Vec<u64> = Vec::new();
         let (mut completed, mut on_the_way) = (0, VecDeque::new());
         let mut acknowledged = 0;
@@ -246,8 +283,10 @@ mod tests {
     #[test]
     fn each_publish_is_taken_once_and_acknowledged_when_complete() {
         for seed in 0..2000 {
-            let played = std::panic::catch_unwind(|| play(seed));
-            assert!(played.is_ok(), "seed {seed}");
+            for (lowest, equal) in [(false, false), (false, true), (true, false)] {
+                let played = std::panic::catch_unwind(|| play(seed, lowest, equal));
+                assert!(played.is_ok(), "seed {seed}, lowest free id: {lowest}, equal payloads: {equal}");
+            }
         }
     }
 
@@ -255,21 +294,96 @@ mod tests {
         Delivery { connection, packet_id, again, hash, packet: packet_id }
     }
 
+    fn number(number: u64) -> Option<New> {
+        Some(New { number, begun: 0 })
+    }
+
+    /// Completes and acknowledges everything up to this number; the acknowledgements.
+    fn complete(deliveries: &mut Deliveries<u16>, number: u64) -> Vec<u16> {
+        deliveries.complete(number);
+        let mut sent = Vec::new();
+        deliveries.acknowledge(|id| {
+            sent.push(*id);
+            true
+        });
+        sent
+    }
+
     #[test]
     fn an_id_that_is_used_again_is_a_new_publish() {
-        let mut deliveries: Deliveries<u16> = Deliveries::default();
+        let mut deliveries = new();
         let connection = deliveries.connected(false);
-        assert_eq!(deliveries.arrive(delivery(connection, 1, false, 5)), Some(1));
-        assert_eq!(deliveries.arrive(delivery(connection, 1, false, 5)), Some(2));
-        assert_eq!(deliveries.arrive(delivery(connection, 1, true, 6)), Some(3));
+        assert_eq!(deliveries.arrive(delivery(connection, 1, false, 5)), number(1));
+        assert_eq!(complete(&mut deliveries, 1), [1]);
+        assert_eq!(deliveries.arrive(delivery(connection, 1, false, 5)), number(2));
+        assert_eq!(complete(&mut deliveries, 2), [1]);
+        assert_eq!(deliveries.arrive(delivery(connection, 1, true, 6)), number(3));
+    }
+
+    #[test]
+    fn equal_readings_are_rows_of_their_own_once_what_came_before_cannot_come_again() {
+        let window = Broker::WINDOW;
+        let take = |deliveries: &mut Deliveries<u16>, connection, ids: std::ops::RangeInclusive<u16>| {
+            for id in ids {
+                let new = deliveries.arrive(delivery(connection, id, false, 5)).unwrap();
+                assert_eq!(complete(deliveries, new.number), [id]);
+            }
+        };
+        // Further back than the window.
+        let mut deliveries = new();
+        let connection = deliveries.connected(true);
+        take(&mut deliveries, connection, 1..=window + 1);
+        let connection = deliveries.connected(true);
+        assert!(deliveries.arrive(delivery(connection, 1, true, 5)).is_some());
+        // The broker has sent what came after it again, so it has its acknowledgement.
+        let mut deliveries = new();
+        let connection = deliveries.connected(true);
+        take(&mut deliveries, connection, 1..=4);
+        let connection = deliveries.connected(true);
+        assert_eq!(deliveries.arrive(delivery(connection, 3, true, 5)), None);
+        assert!(deliveries.arrive(delivery(connection, 2, true, 5)).is_some());
+        // Something new has come first.
+        let mut deliveries = new();
+        let connection = deliveries.connected(true);
+        take(&mut deliveries, connection, 1..=3);
+        let connection = deliveries.connected(true);
+        assert_eq!(deliveries.arrive(delivery(connection, 4, true, 5)), number(4));
+        assert_eq!(deliveries.arrive(delivery(connection, 3, true, 5)), number(5));
+        // The broker has said that it has the acknowledgements.
+        let mut deliveries = new();
+        let connection = deliveries.connected(true);
+        take(&mut deliveries, connection, 1..=3);
+        assert!(deliveries.confirm(2) && !deliveries.confirm(2));
+        let connection = deliveries.connected(true);
+        assert_eq!(deliveries.arrive(delivery(connection, 3, true, 5)), None);
+        assert_eq!(deliveries.arrive(delivery(connection, 1, true, 5)), number(4));
+    }
+
+    #[test]
+    fn what_is_not_acknowledged_is_known_however_the_ids_go() {
+        let mut deliveries = new();
+        let connection = deliveries.connected(true);
+        for id in 1..=3 {
+            assert_eq!(deliveries.arrive(delivery(connection, id, false, 5)), number(id.into()));
+        }
+        assert_eq!(complete(&mut deliveries, 2), [1, 2]);
+        assert_eq!(deliveries.arrive(delivery(connection, 1, false, 5)), number(4));
+        let connection = deliveries.connected(true);
+        // The second acknowledgement was lost.
+        for id in [2, 3, 1] {
+            assert_eq!(deliveries.arrive(delivery(connection, id, true, 5)), None);
+        }
+        assert_eq!(complete(&mut deliveries, 4), [2, 3, 1]);
     }
 
     #[test]
     fn what_an_earlier_run_has_taken_is_acknowledged_and_not_taken() {
-        let mut deliveries: Deliveries<u16> = Deliveries::after(&[Taken { packet_id: 4, hash: 5 }]);
+        let taken = vec![(8, Taken { packet_id: 4, hash: 5 })];
+        let position = Position { taken, begun: Some((Taken { packet_id: 5, hash: 6 }, 2)) };
+        let mut deliveries: Deliveries<u16> = Deliveries::after(&position, Broker::WINDOW);
         let connection = deliveries.connected(true);
         assert_eq!(deliveries.arrive(delivery(connection, 4, true, 5)), None);
-        assert_eq!(deliveries.arrive(delivery(connection, 5, true, 6)), Some(1));
+        assert_eq!(deliveries.arrive(delivery(connection, 5, true, 6)), Some(New { number: 1, begun: 2 }));
         let mut sent = Vec::new();
         deliveries.acknowledge(|id| {
             sent.push(*id);
@@ -277,29 +391,31 @@ mod tests {
         });
         assert_eq!(sent, [4]);
         let (new, next) = (Taken { packet_id: 5, hash: 6 }, Taken { packet_id: 4, hash: 7 });
-        assert_eq!(deliveries.arrive(delivery(connection, 4, false, 7)), Some(2));
-        let coverage = |delivered, taken, begun| Coverage { delivered, taken, begun };
+        assert_eq!(deliveries.cover(0, 0).first, 8);
+        assert_eq!(deliveries.arrive(delivery(connection, 4, false, 7)), number(2));
+        let coverage = |delivered, taken, begun| Coverage { delivered, taken, begun, first: 9 };
         assert_eq!(deliveries.cover(0, 3), coverage(0, vec![], Some((new, 3))));
         assert_eq!(deliveries.cover(0, 0), coverage(0, vec![], None));
-        assert_eq!(deliveries.cover(1, 2), coverage(1, vec![new], Some((next, 2))));
+        assert_eq!(deliveries.cover(1, 2), coverage(1, vec![(9, new)], Some((next, 2))));
         assert_eq!(deliveries.cover(1, 2), coverage(1, vec![], Some((next, 2))));
     }
 
     #[test]
     fn a_lost_session_knows_nothing() {
-        let mut deliveries: Deliveries<u16> = Deliveries::default();
+        let begun = Taken { packet_id: 9, hash: 5 };
+        let position = Position { taken: vec![(0, Taken { packet_id: 1, hash: 5 })], begun: Some((begun, 2)) };
+        let mut deliveries: Deliveries<u16> = Deliveries::after(&position, Broker::WINDOW);
+        assert!(deliveries.may_come_again());
         let first = deliveries.connected(false);
-        assert_eq!(deliveries.arrive(delivery(first, 1, false, 5)), Some(1));
+        assert_eq!(deliveries.arrive(delivery(first, 1, true, 5)), number(1));
+        assert_eq!(deliveries.arrive(delivery(first, 9, true, 5)), number(2));
+        assert_eq!(deliveries.cover(1, 0).first, 1);
         let second = deliveries.connected(false);
-        assert_eq!(deliveries.arrive(delivery(second, 1, true, 5)), Some(2));
         // What was read of the old connection late has no acknowledgement.
-        assert_eq!(deliveries.arrive(delivery(first, 2, false, 7)), Some(3));
-        deliveries.complete(3);
-        let mut sent = Vec::new();
-        deliveries.acknowledge(|id| {
-            sent.push(*id);
-            true
-        });
-        assert_eq!(sent, [1]);
+        assert_eq!(deliveries.arrive(delivery(first, 2, false, 7)), number(3));
+        assert_eq!(deliveries.arrive(delivery(second, 1, true, 5)), number(4));
+        assert_eq!(complete(&mut deliveries, 4), [1]);
+        let coverage = deliveries.cover(4, 0);
+        assert_eq!((coverage.taken, coverage.first), (vec![(4, Taken { packet_id: 1, hash: 5 })], 4));
     }
 }

@@ -9,6 +9,7 @@ mod mqtt;
 pub(crate) mod payload;
 pub(crate) mod records;
 mod schedule;
+mod unacknowledged;
 mod url;
 
 use std::cell::Cell;
@@ -94,8 +95,8 @@ impl Settings {
 /// Where a connection goes on after an earlier run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Position {
-    /// Deliveries that may come again.
-    pub taken: Vec<Taken>,
+    /// Deliveries that may come again, by their places, in order.
+    pub taken: Vec<(u64, Taken)>,
     /// The delivery of which only the first rows were taken, and how many.
     pub begun: Option<(Taken, u64)>,
 }
@@ -106,10 +107,12 @@ pub struct Position {
 pub struct Coverage {
     /// The number of the last delivery with all its rows in this bucket or in one before it.
     pub delivered: u64,
-    /// Those that end in this bucket.
-    pub taken: Vec<Taken>,
+    /// Those that end in this bucket, by their places among all of the connection, in order.
+    pub taken: Vec<(u64, Taken)>,
     /// The delivery after them, if its first rows are in here, and how many.
     pub begun: Option<(Taken, u64)>,
+    /// Deliveries before this place cannot come again.
+    pub first: u64,
 }
 
 impl Coverage {
@@ -118,6 +121,7 @@ impl Coverage {
         self.delivered = later.delivered;
         self.taken.extend(later.taken);
         self.begun = later.begun;
+        self.first = later.first;
     }
 }
 

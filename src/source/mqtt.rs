@@ -16,7 +16,7 @@ use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{Publish, SubscribeReasonCode};
 use rumqttc::v5::{Client, ConnectionError, Event, Incoming, StateError};
 
-use super::deliveries::{Deliveries, Delivery, Taken};
+use super::deliveries::{Deliveries, Delivery, New, Taken};
 use super::{Buffer, Coverage, Error, Outlet, Position, Settings, Stop, payload};
 use crate::data::{Clock, Origin, Schema};
 use crate::mqtt::{Backoff, Endpoint, Events, LOOK_UP, refusal, tls};
@@ -29,15 +29,24 @@ const PUBLISH: usize = 256;
 const REQUESTS: usize = 16_384;
 
 struct Arrival {
-    publish: Publish,
+    what: What,
     connection: u64,
     arrived: u64,
+}
+
+enum What {
+    Publish(Publish),
+    /// What came before is no longer to be expected again: the session is new, or the broker has acknowledgements.
+    Settled,
 }
 
 impl Arrival {
     /// What it holds, in bytes.
     fn size(&self) -> usize {
-        PUBLISH + self.publish.topic.len() + self.publish.payload.len()
+        match &self.what {
+            What::Publish(publish) => PUBLISH + publish.topic.len() + publish.payload.len(),
+            What::Settled => PUBLISH,
+        }
     }
 }
 
@@ -96,23 +105,28 @@ impl Acknowledger {
         self.finished.store(true, Ordering::Release);
     }
 
-    /// Takes in a publish; its number if its rows are new.
-    fn arrive(&self, connection: u64, publish: &Publish) -> Option<u64> {
+    /// Takes in a publish; what is new of it, if its rows are.
+    fn arrive(&self, connection: u64, publish: &Publish) -> Option<New> {
         let Taken { packet_id, hash } = identity(publish);
         let mut deliveries = self.deliveries.lock().expect("no holder panics");
-        let number = deliveries.arrive(Delivery {
+        let new = deliveries.arrive(Delivery {
             connection,
             packet_id,
             again: publish.dup,
             hash,
             packet: (packet_id, publish.qos),
         });
-        if let Some(number) = number.filter(|_| !self.after_completion) {
+        if let Some(New { number, .. }) = new.filter(|_| !self.after_completion) {
             deliveries.complete(number);
             deliveries.cover(number, 0);
         }
         self.acknowledge(&mut deliveries);
-        number
+        new
+    }
+
+    /// As [`Deliveries::enter`].
+    fn enter(&self, connection: u64) {
+        self.deliveries.lock().expect("no holder panics").enter(connection);
     }
 }
 
@@ -133,8 +147,6 @@ pub struct Reader {
     queued: Arc<AtomicUsize>,
     max_payload: usize,
     columns: Option<Arc<Schema>>,
-    /// What an earlier run has taken of a delivery, until it comes.
-    begun: Option<(Taken, u64)>,
 }
 
 impl Reader {
@@ -142,7 +154,8 @@ impl Reader {
     /// If the settings lack the endpoint of an MQTT source: that is an error of the caller.
     pub fn new(settings: &Settings, position: &Position, clock: Clock, stop: Stop, ready: Sender<()>) -> Reader {
         let endpoint = settings.endpoint.clone().expect("an MQTT source has an endpoint");
-        let mut options = endpoint.options("source", settings.window());
+        let window = settings.window();
+        let mut options = endpoint.options("source", window);
         options.set_manual_acks(true);
         options.set_connection_timeout(settings.connect_timeout.map_or(5, |timeout| timeout.as_secs().clamp(1, 5)));
         let after_completion = settings.is_persistent();
@@ -151,7 +164,7 @@ impl Reader {
         let queued = Arc::<AtomicUsize>::default();
         let acknowledger = Acknowledger {
             client: client.clone(),
-            deliveries: Arc::new(Mutex::new(Deliveries::after(&position.taken))),
+            deliveries: Arc::new(Mutex::new(Deliveries::after(position, window))),
             after_completion,
             finished: Arc::default(),
         };
@@ -169,17 +182,11 @@ impl Reader {
             connection: 0,
             lost: Some(Instant::now()),
             backoff: Backoff::default(),
+            sent: 0,
+            asked: 0,
         };
-        Reader {
-            acknowledger,
-            listener,
-            events,
-            arrivals,
-            queued,
-            max_payload: settings.max_payload,
-            columns: settings.columns.clone(),
-            begun: position.begun,
-        }
+        let (max_payload, columns) = (settings.max_payload, settings.columns.clone());
+        Reader { acknowledger, listener, events, arrivals, queued, max_payload, columns }
     }
 
     pub fn acknowledger(&self) -> Acknowledger {
@@ -189,30 +196,35 @@ impl Reader {
     /// Reads until told to stop, or until the broker stays away for too long; then waits until all that is to be
     /// acknowledged is.
     pub fn read(self, mut buffer: Buffer, clock: Clock, outlet: Outlet) -> Result<(), Error> {
-        let Reader { acknowledger, listener, events, arrivals, queued, max_payload, columns, mut begun } = self;
+        let Reader { acknowledger, listener, events, arrivals, queued, max_payload, columns } = self;
         let thread = std::thread::Builder::new().name("mqtt-source".into());
         let thread = thread.spawn(move || listener.run(events)).expect("a thread can be started");
         let mut topic: Arc<str> = "".into();
         let mut publishes = 0;
         let taken = super::buffer_until_closed(&arrivals, &mut buffer, clock, &outlet, |buffer, arrival, full| {
             queued.fetch_sub(arrival.size(), Ordering::Relaxed);
-            let Arrival { publish, connection, arrived } = arrival;
-            let number = match publish.qos {
+            let Arrival { what, connection, arrived } = arrival;
+            let What::Publish(publish) = what else {
+                acknowledger.enter(connection);
+                match buffer.close(clock) {
+                    Some(bucket) => full.push(bucket),
+                    None => buffer.tell(arrived),
+                }
+                return Ok(());
+            };
+            let new = match publish.qos {
                 QoS::AtMostOnce => None,
                 _ => match acknowledger.arrive(connection, &publish) {
                     None => return Ok(()),
-                    number => number,
+                    new => new,
                 },
             };
             publishes += 1;
             if topic.as_bytes() != publish.topic {
                 topic = String::from_utf8_lossy(&publish.topic).into();
             }
-            let mut skip = 0;
-            if number.is_some() {
-                if begun.is_some() {
-                    skip = identity(&publish).rows_of(&mut begun, publish.dup);
-                }
+            let mut skip = new.map_or(0, |new| new.begun);
+            if new.is_some() {
                 buffer.begin_delivery(skip);
             }
             payload::each_row(&publish.payload, max_payload, columns.as_deref(), |row| {
@@ -223,8 +235,8 @@ impl Reader {
                 let origin = Origin { topic: topic.clone(), position: publishes };
                 full.extend(buffer.push(row, arrived, origin, clock));
             });
-            if let Some(number) = number {
-                buffer.delivered(number, full);
+            if let Some(New { number, .. }) = new.filter(|_| acknowledger.waits()) {
+                buffer.delivered(number, arrived, full);
             }
             Ok(())
         });
@@ -253,6 +265,10 @@ struct Listener {
     /// Since when there has been no connection.
     lost: Option<Instant>,
     backoff: Backoff,
+    /// Acknowledgements that have been sent on this connection, and how many of them before the broker was asked for a
+    /// sign of life: when it gives one, it has them.
+    sent: u64,
+    asked: u64,
 }
 
 impl Listener {
@@ -260,6 +276,8 @@ impl Listener {
         while !self.is_over() {
             match events.next(|| self.is_over() || self.is_late()) {
                 Some(Ok(Event::Incoming(packet))) => self.receive(packet)?,
+                Some(Ok(Event::Outgoing(Outgoing::PubAck(_)))) => self.sent += 1,
+                Some(Ok(Event::Outgoing(Outgoing::PingReq))) => self.asked = self.sent,
                 Some(Ok(Event::Outgoing(_))) | None => {}
                 Some(Err(error)) => {
                     self.lose(&mut events);
@@ -292,8 +310,14 @@ impl Listener {
                 }
                 let _ = self.ready.try_send(());
             }
-            Incoming::Publish(publish) => {
-                self.queue(Arrival { publish, connection: self.connection, arrived: self.clock.now() });
+            Incoming::Publish(publish) => self.queue(What::Publish(publish)),
+            Incoming::PingResp(_) => {
+                let mut deliveries = self.acknowledger.deliveries.lock().expect("no holder panics");
+                let settled = self.acknowledger.after_completion && deliveries.confirm(self.asked);
+                drop(deliveries);
+                if settled {
+                    self.queue(What::Settled);
+                }
             }
             _ => {}
         }
@@ -318,15 +342,23 @@ impl Listener {
                 tracing::warn!("the broker has lost the session: what it held for this client is gone");
             }
         }
-        let deliveries = &self.acknowledger.deliveries;
-        self.connection = deliveries.lock().expect("no holder panics").connected(same_session);
+        let mut deliveries = self.acknowledger.deliveries.lock().expect("no holder panics");
+        // What is still to be taken in belongs to the session that is lost.
+        let settled = self.acknowledger.after_completion && !same_session && deliveries.may_come_again();
+        self.connection = deliveries.connected(same_session);
+        drop(deliveries);
+        if settled {
+            self.queue(What::Settled);
+        }
+        (self.sent, self.asked) = (0, 0);
         self.lost = None;
         self.backoff.reset();
         Ok(())
     }
 
     /// Waits while the queue holds too much: the broker then keeps what follows. What comes after the stop is left to it.
-    fn queue(&self, arrival: Arrival) {
+    fn queue(&self, what: What) {
+        let arrival = Arrival { what, connection: self.connection, arrived: self.clock.now() };
         let Some(arrivals) = &self.arrivals else { return };
         while self.queued.load(Ordering::Relaxed) > MAX_QUEUED {
             if self.stop.is_set() {

@@ -1,0 +1,133 @@
+//! Which publishes of a session a broker may deliver again.
+//!
+//! What a broker sends again it sends first on a new connection, in the order in which it sent it before, and under the
+//! same packet ids (MQTT-4.4.0-1); acknowledgements go out in the order of arrival (MQTT-4.6.0-2), so it is always the
+//! last part of what has come that comes again. From this follows what cannot: what came before a publish that comes
+//! again, if it was acknowledged; what was acknowledged on an earlier connection, once something new has come on this
+//! one; what had a packet id before another publish; and what lies further back than the broker's window. All of that
+//! is forgotten, for packet ids come again, and readings are often equal.
+
+use std::collections::{HashMap, VecDeque};
+
+use super::Taken;
+
+/// The publishes that may come again, oldest first.
+#[derive(Debug)]
+pub struct Unacknowledged {
+    /// How many publishes the broker sends before it waits for an acknowledgement.
+    window: usize,
+    entries: VecDeque<Entry>,
+    /// The place of the first entry. Places count all publishes, over all runs.
+    first: u64,
+    /// By packet id, the place of the last publish that had it.
+    places: HashMap<u16, u64>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    taken: Taken,
+    number: u64,
+    /// The connection on which it came last; 0 before the first of this run.
+    connection: u64,
+    /// Whether its acknowledgement has been sent since then, and as which of its connection, from 1.
+    acknowledged: Option<u64>,
+}
+
+impl Unacknowledged {
+    /// Those that an earlier run left, by their places, in order: each may have been acknowledged.
+    pub fn after(window: usize, taken: &[(u64, Taken)]) -> Unacknowledged {
+        let first = taken.first().map_or(0, |(place, _)| *place);
+        let mut unacknowledged =
+            Unacknowledged { window: window.max(1), entries: VecDeque::new(), first, places: HashMap::new() };
+        for (place, taken) in taken {
+            // Places that were forgotten are at the beginning: one that is missing elsewhere is of a damaged checkpoint.
+            if *place != unacknowledged.next_place() {
+                unacknowledged.clear();
+                unacknowledged.first = *place;
+            }
+            unacknowledged.push(Entry { taken: *taken, number: 0, connection: 0, acknowledged: Some(0) });
+        }
+        unacknowledged
+    }
+
+    /// All before this place cannot come again.
+    pub fn first(&self) -> u64 {
+        self.first
+    }
+
+    /// The place of the next publish.
+    fn next_place(&self) -> u64 {
+        self.first + self.entries.len() as u64
+    }
+
+    /// Takes in a publish that came on `connection`: its place, and the number that it had when it came before, if this
+    /// is not the first time.
+    pub fn arrive(&mut self, connection: u64, taken: Taken, again: bool, number: u64) -> (u64, Option<u64>) {
+        if let Some(place) = self.places.get(&taken.packet_id).copied() {
+            let entry = &mut self.entries[(place - self.first) as usize];
+            // On one connection nothing comes twice.
+            let open = entry.acknowledged.is_none() || entry.connection < connection;
+            if again && open && entry.taken.hash == taken.hash {
+                (entry.connection, entry.acknowledged) = (connection, None);
+                let number = entry.number;
+                self.forget_while(|at, entry| at < place && entry.is_acknowledged_before(connection));
+                return (place, Some(number));
+            }
+            // Its packet id was free.
+            self.forget_while(|at, entry| at <= place && entry.acknowledged.is_some());
+        }
+        self.forget_while(|_, entry| entry.is_acknowledged_before(connection));
+        let place = self.next_place();
+        self.push(Entry { taken, number, connection, acknowledged: None });
+        let beyond = place.saturating_sub(self.window as u64 - 1);
+        // A broker that has died may have lost what was not acknowledged: then that comes no more, either.
+        self.forget_while(|at, entry| at < beyond && (entry.acknowledged.is_some() || entry.connection < connection));
+        (place, None)
+    }
+
+    /// The acknowledgement of the publish at this place is sent, as number `count` of its connection.
+    pub fn acknowledge(&mut self, place: u64, count: u64) {
+        let entry = place.checked_sub(self.first).and_then(|at| self.entries.get_mut(at as usize));
+        entry.into_iter().for_each(|entry| entry.acknowledged = Some(count));
+    }
+
+    /// The broker has the first `count` acknowledgements of a connection. Whether something is forgotten.
+    pub fn confirm(&mut self, connection: u64, count: u64) -> bool {
+        self.forget_while(|_, entry| {
+            entry.acknowledged.is_some_and(|sent| entry.connection < connection || sent <= count)
+        })
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The session is lost: nothing comes again.
+    pub fn clear(&mut self) {
+        self.forget_while(|_, _| true);
+    }
+
+    fn push(&mut self, entry: Entry) {
+        self.places.insert(entry.taken.packet_id, self.next_place());
+        self.entries.push_back(entry);
+    }
+
+    /// Forgets the first ones, as long as this holds for place and publish. Whether there was one.
+    fn forget_while(&mut self, holds: impl Fn(u64, &Entry) -> bool) -> bool {
+        let first = self.first;
+        while let Some(entry) = self.entries.pop_front_if(|entry| holds(self.first, entry)) {
+            if self.places.get(&entry.taken.packet_id) == Some(&self.first) {
+                self.places.remove(&entry.taken.packet_id);
+            }
+            self.first += 1;
+        }
+        self.first > first
+    }
+}
+
+impl Entry {
+    /// Whether it was acknowledged, and on an earlier connection than this one.
+    fn is_acknowledged_before(&self, connection: u64) -> bool {
+        self.acknowledged.is_some() && self.connection < connection
+    }
+}
