@@ -1,0 +1,209 @@
+#!/usr/bin/env python3
+"""Kills over every combination of processes, workers, connections and quality of service, with rows that are all alike.
+
+    kills.py target/debug/rowmill [--kills N] [--seed S] [--only CELL] [--jobs J] [--keep DIR]
+
+Packet ids come again within a few publishes: the broker that is played here gives the lowest free id, or counts to a
+small number and begins anew. A part of the topics is retained. At QoS 1 and 2 the file has each row once in the end;
+at QoS 0 what was written stays.
+"""
+
+import argparse
+import itertools
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from mill import Mill
+from mosquitto import wait_until
+from output import FileOutput, csv_result
+from play import COUNTED_AFTER, STALL_TIMEOUT
+from played_broker import PlayedBroker
+
+CELLS = list(itertools.product((1, 2), (1, 2), (1, 3), (0, 1, 2), ("lowest", "wrapping")))
+TOPICS = ["rows/a", "rows/b", "rows/c"]
+SEVEN = b'{"n": 7}'
+DATAFLOW = """name = "kills"
+schema = {{ number = ["n"] }}
+[source]
+url = "mqtt://127.0.0.1:{port}/rows/#"
+session = true
+qos = {qos}
+connections = {connections}
+[buffer]
+bucket_size = {bucket_size}
+delay = "20ms"
+[checkpoint]
+every = "{every}"
+[sink]
+url = "out.csv"
+"""
+CELL_TIMEOUT = 1200
+
+
+class Cell:
+    def __init__(self, program, seed, number, kills, directory):
+        self.processes, self.workers, self.connections, self.qos, self.choice = CELLS[number]
+        self.random = random.Random(f"{seed}/{number}")
+        self.kills = kills
+        window = self.random.choice([10, 100, 1000])
+        self.broker = PlayedBroker(window, self.choice, ids=window + self.random.choice([1, 7, 100]))
+        self.bucket_size = self.random.choice([1, 16, 500])
+        self.every = self.random.choice(["10ms", "100ms", "300ms"])
+        text = DATAFLOW.format(port=self.broker.port, **vars(self))
+        (directory / "kills.toml").write_text(text)
+        self.mill = Mill(program, directory, "kills.toml")
+        self.output = FileOutput(directory / "out.csv", csv_result, b"message,row,n")
+        self.sent = Counter()
+        self.problems = []
+        self.cut = 0
+
+    def publish(self, count):
+        """Rows that are all alike, but for some that are numbered, and some that are retained."""
+        for _ in range(count):
+            number = 7
+            if self.random.random() < 0.1:
+                number = 1000 + sum(self.sent.values())
+            payload = SEVEN if number == 7 else b'{"n": %d}' % number
+            self.broker.publish(self.random.choice(TOPICS), payload, self.qos, self.random.random() < 0.02)
+            self.sent[number] += 1
+            if self.random.random() < 0.05:
+                time.sleep(0.002)
+
+    def run(self):
+        self.mill.start(self.processes, self.workers)
+        wait_until("the run subscribes", lambda: self.broker.subscribed() >= self.connections, 60)
+        for _ in range(self.kills):
+            station = threading.Thread(target=self.publish, args=(self.random.randint(50, 600),))
+            station.start()
+            samples = self.sample(self.random.uniform(0, 1.2))
+            if not self.mill.kill(self.random):
+                self.problems.append("after kill -9 of one process the others stay for 20 s")
+            died, written = time.monotonic(), self.output.lines()
+            station.join()
+            self.mill.start(self.processes, self.workers)
+            self.wait_until_there()
+            now = self.output.lines()
+            if self.qos == 0:
+                counted = max((count for at, count in samples if at < died - COUNTED_AFTER), default=0)
+                stays = next((at for at, line in enumerate(written) if now[at : at + 1] != [line]), len(written))
+                if stays < counted:
+                    self.problems.append(f"of {counted} rows that were written and counted {stays} are left")
+                self.cut += len(written) - stays
+        if self.qos:
+            self.wait_for_all()
+        wait_until("the run is ready", lambda: "subscribed to" in self.mill.said() or self.mill.ended(), 60)
+        if (code := self.mill.terminate()) != 0:
+            self.problems.append(f"SIGTERM: exit code {code}: {self.mill.last_words()}")
+        self.judge()
+
+    def sample(self, seconds):
+        """Looks at the file for so long, and at QoS 0 now and then for longer, so that rows have time to be counted."""
+        samples, until = [], time.monotonic() + seconds
+        if self.qos == 0 and self.random.random() < 0.5:
+            until += COUNTED_AFTER
+        while time.monotonic() < until:
+            samples.append((time.monotonic(), len(self.output.lines())))
+            time.sleep(0.05)
+        return samples
+
+    def wait_until_there(self):
+        """At QoS 0 what is published while nobody is there is lost: the run is waited for. Else only now and then."""
+        if self.qos == 0 or self.random.random() < 0.5:
+            wait_until("the run is there again", lambda: "subscribed to" in self.mill.said() or self.mill.ended(), 60)
+        else:
+            time.sleep(self.random.uniform(0, 0.3))
+
+    def wait_for_all(self):
+        moved, seen = time.monotonic(), None
+        while len(self.output.lines()) < sum(self.sent.values()) or self.broker.owed():
+            if self.mill.ended():
+                self.problems.append(f"the run ended by itself: {self.mill.last_words()}")
+                return
+            now = (len(self.output.lines()), self.broker.acknowledged)
+            if now != seen:
+                moved, seen = time.monotonic(), now
+            if time.monotonic() - moved > STALL_TIMEOUT / 3:
+                self.problems.append(f"nothing moves for 10 s; {self.broker.owed()} publishes are not acknowledged")
+                return
+            time.sleep(0.05)
+
+    def judge(self):
+        records = self.output.records()
+        counts = Counter(record.n for record in records)
+        missing = sum((self.sent - counts).values()) if self.qos else 0
+        twice = sum((counts - self.sent).values())
+        if missing or twice:
+            self.problems.append(f"of {sum(self.sent.values())} rows {missing} missing, {twice} twice")
+        if len({record.row for record in records}) < len(records):
+            self.problems.append("row numbers stand twice in the file")
+
+    def __str__(self):
+        return (
+            f"n {self.processes} w {self.workers} connections {self.connections} qos {self.qos} ids {self.choice} "
+            f"window {self.broker.window} of {self.broker.ids} bucket {self.bucket_size} commit {self.every}: "
+            f"{self.kills} kills, {sum(self.sent.values())} rows in, {len(self.output.lines())} out"
+            + f", {self.cut} cut that were written" * bool(self.cut)
+        )
+
+
+def play(program, seed, number, kills, keep):
+    directory = Path(keep) / f"kills-{seed}-{number}" if keep else Path(tempfile.mkdtemp(prefix=f"kills-{number}-"))
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+    cell = Cell(program, seed, number, kills, directory)
+    try:
+        cell.run()
+    except TimeoutError as error:
+        cell.problems.append(f"{error}: {cell.mill.last_words()}")
+    finally:
+        cell.mill.end()
+        cell.broker.end()
+    print(f"{number:4} {'FAILED' if cell.problems else 'ok':6} {cell}")
+    for problem, times in Counter(cell.problems).items():
+        print(f"       - {problem}" + f" ({times} times)" * (times > 1))
+    sys.stdout.flush()
+    if not keep:
+        shutil.rmtree(directory, ignore_errors=True)
+    return not cell.problems
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("program", help="the rowmill to kill")
+    parser.add_argument("--kills", type=int, default=432, help="over all combinations")
+    parser.add_argument("--seed", type=int, help="random, and printed, if not given")
+    parser.add_argument("--only", type=int, help="this combination alone")
+    parser.add_argument("--jobs", type=int, default=3, help="combinations at once")
+    parser.add_argument("--keep", help="keep dataflow, output and what the runs said in this directory")
+    arguments = parser.parse_args()
+    program = str(Path(arguments.program).resolve())
+    seed = random.randrange(1_000_000) if arguments.seed is None else arguments.seed
+    kills = max(1, -(-arguments.kills // len(CELLS)))
+    if arguments.only is not None:
+        return 0 if play(program, seed, arguments.only, kills, arguments.keep) else 1
+    print(f"seed {seed}, {kills} kills of each of {len(CELLS)} combinations", flush=True)
+
+    def apart(number):
+        command = [sys.executable, __file__, program, "--seed", str(seed), "--only", str(number)]
+        command += ["--kills", str(arguments.kills)] + (["--keep", arguments.keep] if arguments.keep else [])
+        done = subprocess.run(command, capture_output=True, text=True, timeout=CELL_TIMEOUT)
+        print(done.stdout + done.stderr, end="", flush=True)
+        return done.returncode == 0
+
+    with ThreadPoolExecutor(arguments.jobs) as pool:
+        held = list(pool.map(apart, range(len(CELLS))))
+    failed = [number for number, good in enumerate(held) if not good]
+    print(f"seed {seed}: {len(held) - len(failed)} of {len(held)} combinations held" + f"; not {failed}" * bool(failed))
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
