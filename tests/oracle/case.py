@@ -59,6 +59,8 @@ class Case:
     seconds: float
     # Whether the run is told to end as soon as it has received all, and not when all is written.
     hasty: bool
+    # Whether the sink's broker then is away until the run has ended.
+    deserted: bool = False
     publishes: list = field(default_factory=list)
     faults: list = field(default_factory=list)
 
@@ -91,6 +93,7 @@ class Case:
             seconds=r.uniform(1.5, 5),
             hasty=r.random() < 0.25,
         )
+        case.deserted = case.hasty and case.sink == "mqtt" and r.random() < 0.4
         if 2 in qos:
             # mosquitto 2.0.11 loses QoS 2 publishes of a client that has more under way than it allows.
             case.station_window = min(case.station_window, case.window, 20)
@@ -203,6 +206,6 @@ class Case:
             f"qos {'/'.join(map(str, self.publish_qos))}>{self.subscribe_qos} connections {connections} "
             f"n {self.processes} w {self.workers} window {self.window} bucket {self.bucket_size} {self.delay} "
             f"commit {self.commit}ms {self.payloads} arrays {self.arrays}{' retained' * bool(self.retain)} sink {sink} dead {dead}"
-            f"{' hasty' * self.hasty}; {len(self.publishes)} publishes in {self.seconds:.1f}s; "
+            f"{' hasty' * self.hasty}{' deserted' * self.deserted}; {len(self.publishes)} publishes in {self.seconds:.1f}s; "
             f"faults: {', '.join(map(str, self.faults)) or 'none'}"
         )
