@@ -100,7 +100,10 @@ url = "null"
 def rows_left(rows, table):
     """The rows that count, one for each window that holds them and is kept."""
     frame = pd.DataFrame(rows, columns=[*COLUMNS, "station", "time", "deleted"])
-    latest = frame["time"].max()
+    # Each key has its own time, also by rows that were replaced.
+    key = table["key"]
+    latest = frame.groupby(key, dropna=False)["time"].transform("max") if key else frame["time"].max()
+    frame = frame.assign(latest=latest)
     if table["upsert"]:
         frame = frame.drop_duplicates(table["upsert"], keep="last")
         frame = frame[frame["deleted"] == 0]
@@ -114,7 +117,7 @@ def rows_left(rows, table):
         parts.append(part)
     frame = pd.concat(parts)
     if table.get("retention"):
-        frame = frame[frame["window"] + length > latest - table["retention"]]
+        frame = frame[frame["window"] + length > frame["latest"] - table["retention"]]
     return frame
 
 

@@ -9,7 +9,7 @@ use crate::engine::checkpoint::Checkpoint;
 use crate::source::payload::each_row;
 use crate::source::records::{FileKind, Records};
 use crate::subtasks::{REGISTRY, Recent, Remembering, Streaming, Subtask};
-use crate::tables::{Grouping, Keeper, Rows, Summaries, Window};
+use crate::tables::{Grouping, Keeper, Late, Rows, Summaries, Window};
 
 const LONGEST: usize = 1 << 16;
 
@@ -122,6 +122,8 @@ fn grouping() -> Grouping {
         upsert: vec![column("t")],
         delete: None,
         retention: Some(0),
+        max_future: 0,
+        late: Late::default(),
     }
 }
 

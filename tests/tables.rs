@@ -75,6 +75,95 @@ fn tables_equal_pandas_and_do_not_depend_on_workers() {
     }
 }
 
+/// A station whose clock is ahead, one whose rows go on, and one that sends a row of long ago.
+const CLOCKS: &str = r#"{"station": "a", "time": "2024-03-01T12:00:00Z", "t": 1}
+{"station": "a", "time": "2024-03-01T12:05:00Z", "t": 3}
+{"station": "b", "time": "2025-03-01T12:00:00Z", "t": 9}
+{"station": "a", "time": "2024-03-01T12:10:00Z", "t": 5}
+{"station": "c", "time": "2224-03-01T12:00:00Z", "t": 6}
+{"station": "c", "time": "2024-03-01T12:00:00Z", "t": 6}
+{"station": "a", "time": "2024-03-01T13:00:00Z", "t": 7}
+{"station": "b", "time": "2025-03-01T12:00:01Z", "t": 9}
+{"station": "b", "time": "2025-02-27T12:00:00Z", "t": 8}
+{"station": "a", "time": null, "t": 4}
+"#;
+
+/// The table, the results, the reasons of the dead letters and the report of a run over these rows.
+fn clocks(table: &str, flags: &[&str]) -> (String, String, Vec<String>, serde_json::Value) {
+    let directory = tempfile::tempdir().unwrap();
+    let text = format!(
+        r#"
+        schema = {{ number = ["t"], text = ["station", "time"] }}
+        source.url = "rows.ndjson"
+        sink.url = "out.ndjson"
+        dead_letter.url = "dead.ndjson"
+        [[table]]
+        name = "hours"
+        key = ["station"]
+        time = "time"
+        window = "1h"
+        aggregates = ["mean"]
+        columns = ["t"]
+        retention = "1d"
+        sink = {{ url = "hours.csv" }}
+        {table}
+        "#
+    );
+    std::fs::write(directory.path().join("t.toml"), text).unwrap();
+    std::fs::write(directory.path().join("rows.ndjson"), CLOCKS).unwrap();
+    let mut command = rowmill(&["run", "t.toml", "--quiet", "--report", "report"]);
+    let done = command.args(flags).current_dir(directory.path()).output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let read = |name: &str| std::fs::read_to_string(directory.path().join(name)).unwrap();
+    let reason = |line: &str| {
+        let letter: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert!(letter["raw"].as_str().unwrap().contains("time"), "{letter}");
+        letter["reason"].as_str().unwrap().to_owned()
+    };
+    let without_message = |line: &str| line.split_once(',').unwrap().1.to_owned();
+    let (table, results) = (read("hours.csv"), read("out.ndjson"));
+    let table: Vec<String> = table.lines().skip(1).map(|line| line.splitn(3, ',').nth(2).unwrap().to_owned()).collect();
+    let results: Vec<String> = results.lines().map(without_message).collect();
+    let report = serde_json::from_str(&read("report/report.json")).unwrap();
+    (table.join("\n"), results.join("\n"), read("dead.ndjson").lines().map(reason).collect(), report)
+}
+
+/// A row from the future once emptied the table for all stations.
+#[test]
+fn no_clock_decides_about_the_rows_of_another_station() {
+    let expected = "a,2024-03-01T12:00:00Z,3.0,3.0\na,2024-03-01T13:00:00Z,1.0,7.0\n\
+                    b,2025-03-01T12:00:00Z,2.0,9.0\nc,2024-03-01T12:00:00Z,1.0,6.0";
+    let future = "table hours: time is 2224-03-01T12:00:00Z: more than 10m ahead of this machine's clock (max_future)";
+    let late = "table hours: time is 2025-02-27T12:00:00Z: its window went 1day after its end (retention)";
+    let mut first = None;
+    for upsert in ["", "upsert = [\"station\", \"time\"]"] {
+        for flags in [
+            &["-w", "1", "--bucket-size", "1"][..],
+            &["-w", "2", "--bucket-size", "1"],
+            &["-n", "2", "-w", "1", "--bucket-size", "4"],
+            &["-w", "1", "--bucket-size", "10"],
+        ] {
+            let (table, results, dead, report) = clocks(upsert, flags);
+            assert_eq!(table, expected, "{upsert} {flags:?}");
+            assert_eq!(dead, [future, late], "{upsert} {flags:?}");
+            let of = |name: &str| report[name].as_u64().unwrap();
+            assert_eq!((of("rows_in"), of("rows_out"), of("dead_letters"), of("rows_too_late")), (10, 8, 2, 0));
+            assert_eq!(*first.get_or_insert(results.clone()), results, "{upsert} {flags:?}");
+        }
+    }
+}
+
+#[test]
+fn rows_that_are_too_late_are_counted_where_they_are_dropped() {
+    for flags in [&["-w", "2", "--bucket-size", "1"][..], &["-w", "1"]] {
+        let (_, results, dead, report) = clocks("late = \"drop\"\nmax_future = \"900years\"", flags);
+        let of = |name: &str| report[name].as_u64().unwrap();
+        // The clock of station c was ahead: only it suffers from that.
+        assert_eq!((of("rows_in"), of("rows_out"), of("dead_letters"), of("rows_too_late")), (10, 8, 0, 2));
+        assert_eq!((results.lines().count(), dead.len()), (8, 0));
+    }
+}
+
 /// A run that takes rows from its standard input.
 struct Run {
     directory: TempDir,

@@ -11,7 +11,7 @@ use super::sections::{self, Milliseconds};
 use super::{Dataflow, Diagnostic};
 use crate::data::{Column, Kind, Schema};
 use crate::sink;
-use crate::tables::{Aggregate, Changes, Grouping, Join, Reference, Table, Window};
+use crate::tables::{Aggregate, Changes, Grouping, Join, Late, Reference, Table, Window};
 
 /// A table before its columns are looked up in a schema.
 pub struct TablePlan {
@@ -45,6 +45,8 @@ struct Section {
     upsert: Vec<Spanned<String>>,
     delete: Option<Spanned<String>>,
     retention: Option<Spanned<Milliseconds>>,
+    max_future: Option<Spanned<Milliseconds>>,
+    late: Option<Spanned<Late>>,
     reference: Option<Spanned<ReferenceSection>>,
     #[serde(default)]
     changes: Changes,
@@ -57,6 +59,9 @@ struct ReferenceSection {
     path: PathBuf,
     key: Spanned<String>,
 }
+
+/// How far ahead of this machine's clock a row may be dated where nothing is said, in milliseconds: ten minutes.
+const MAX_FUTURE: i64 = 600_000;
 
 fn aggregates() -> Spanned<Vec<Aggregate>> {
     Spanned::new(0..0, vec![Aggregate::Count, Aggregate::Mean, Aggregate::Min, Aggregate::Max])
@@ -95,10 +100,18 @@ fn check(document: &Document, section: &Section) -> Result<(), Diagnostic> {
     if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte)) {
         return refuse(section.name.span(), "a table's name is made of letters, digits, _, - and .", "such as hourly");
     }
-    for (given, what) in [(&section.hop, "hop"), (&section.retention, "retention"), (&section.interval, "interval")] {
+    for (given, what) in [
+        (&section.hop, "hop"),
+        (&section.retention, "retention"),
+        (&section.interval, "interval"),
+        (&section.max_future, "max_future"),
+    ] {
         if let Some(given) = given.as_ref().filter(|_| section.window.is_none()) {
             return refuse(given.span(), &format!("{what} without a window"), "add window = \"1h\", or leave it out");
         }
+    }
+    if let Some(late) = section.late.as_ref().filter(|_| section.retention.is_none()) {
+        return refuse(late.span(), "late without retention", "rows are late where windows go: add retention = \"30d\"");
     }
     if let (Some(window), Some(hop)) = (&section.window, &section.hop)
         && hop.get_ref().0 > window.get_ref().0
@@ -168,6 +181,8 @@ impl Dataflow {
             upsert: all(&section.upsert)?,
             delete: section.delete.as_ref().map(find).transpose()?,
             retention: milliseconds(&section.retention),
+            max_future: milliseconds(&section.max_future).unwrap_or(MAX_FUTURE),
+            late: section.late.as_ref().map_or(Late::default(), |late| *late.get_ref()),
             keys,
         };
         let columns = match &section.columns {
@@ -324,6 +339,9 @@ url = "null"
             ("~p90", "p900", "f.toml:13:", "unknown aggregate `p900`"),
             ("interval = \"5m\"\n", "", "f.toml:13:14", "completeness without an interval"),
             ("upsert = [\"station\", \"dateTime\"]", "delete = \"UV\"", "f.toml:15:10", "delete without upsert"),
+            ("retention = \"2d\"", "late = \"drop\"", "f.toml:16:8", "late without retention"),
+            ("retention = \"2d\"", "retention = \"2d\"\nlate = \"dropp\"", "f.toml:17:8", "`drop`"),
+            ("retention = \"2d\"", "max_future = \"-1s\"", "f.toml:16:14", "duration"),
             ("name = \"hourly\"", "name = \"a b\"", "f.toml:7:8", "letters"),
             ("retention", "retenton", "f.toml:16:1", "did you mean `retention`?"),
             ("[\"outTemp\"]", "[\"outTemp\", \"outTemp\"]", "f.toml:7:8", "two columns `outTemp_mean`"),

@@ -48,6 +48,8 @@ pub struct Ledger {
     pub rows_out: u64,
     dropped: BTreeMap<usize, u64>,
     pub dead_letters: u64,
+    /// Rows that were too late for a table that drops those.
+    pub too_late: u64,
     pub messages: u64,
     /// The last ones.
     pub letters: VecDeque<serde_json::Value>,
@@ -175,6 +177,7 @@ impl Ledger {
         for (operator, rows) in &receipt.dropped {
             *self.dropped.entry(*operator).or_default() += rows;
         }
+        self.too_late += receipt.too_late;
         self.dead_letters += receipt.rejected.iter().map(|rejected| rejected.rows.len() as u64).sum::<u64>();
         self.service_message.record(receipt.service, u64::from(rows > 0));
         self.service_row.record(receipt.service / rows.max(1), rows);
@@ -201,6 +204,7 @@ impl Ledger {
             rows_out: self.rows_out,
             rows_dropped,
             dead_letters: self.dead_letters,
+            rows_too_late: self.too_late,
             messages: self.messages,
             seconds: 0.0,
             rows_per_second: 0.0,

@@ -19,6 +19,8 @@ pub struct Receipt {
     /// Rows that an operator of the chain dropped.
     pub dropped: Vec<(usize, u64)>,
     pub rejected: Vec<Rejected>,
+    /// Rows that were too late for a table that drops those.
+    pub too_late: u64,
     /// Whether steps that remember are to tell what has changed.
     pub snapshot: bool,
     pub memories: Vec<StepMemory>,
@@ -50,6 +52,7 @@ impl Receipt {
         self.service += other.service;
         self.dropped.extend(other.dropped);
         self.rejected.extend(other.rejected);
+        self.too_late += other.too_late;
         self.memories.extend(other.memories);
     }
 }
@@ -95,6 +98,22 @@ impl Parcel {
             }
             Err((operator, fault)) => self.reject(operator, &fault),
         }
+    }
+
+    /// Takes rows out of the message, behind an operator: each is rejected for a reason, or is too late if there is none.
+    pub fn take_out(&mut self, rows: &[usize], operator: usize, why: impl Fn(&Message, usize) -> Option<String>) {
+        let mut keep = vec![true; self.message.rows()];
+        for row in rows {
+            keep[*row] = false;
+            match why(&self.message, *row) {
+                Some(reason) => {
+                    let rows = vec![self.message.ids[*row]];
+                    self.receipt.rejected.push(Rejected { rows, operator, reason });
+                }
+                None => self.receipt.too_late += 1,
+            }
+        }
+        self.message.retain(&keep);
     }
 
     /// Rejects all rows.

@@ -1,6 +1,7 @@
 //! Tables beside the chain: rows leave it after a step, and differential dataflow keeps the lines right.
 
 use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -28,7 +29,7 @@ use super::{Error, Options};
 use crate::data::{Memory, Message, Schema};
 use crate::dataflow::{Dataflow, TableOf};
 use crate::tables::{
-    Cell, Contents, Differences, Group, Join, Keeper, Reference, Rows, Shared, Summaries, Summary, Table, Values, share,
+    Cell, Contents, Differences, Group, Join, Judged, Keeper, Reference, Rows, Shared, Summaries, Summary, Table, Values, share,
 };
 
 /// The tables of a dataflow, on one worker.
@@ -80,8 +81,10 @@ struct Taken<I> {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 enum What<I> {
     Item(I),
-    /// The latest time of a message's rows, for all workers.
-    Latest(i64),
+    /// The latest time of a key's rows in a message, for all workers.
+    Latest(Vec<Cell>, i64),
+    /// The rows of a key in a message, for the worker that has the message.
+    Judge(Judged),
     /// That all is to be written down, for all workers.
     Snapshot,
 }
@@ -188,43 +191,47 @@ impl Tables {
         let (grouping, remembers) = (shared.grouping.clone(), self.kept.is_some());
         if grouping.upsert.is_empty() {
             let (parcels, taken) = take::<Summaries>(parcels, shared, Shared::summaries);
-            let summaries = arrange(self.keep(taken, Summaries::new(grouping, remembers), place, probe), shared);
+            let (kept, late) = self.keep(taken, Summaries::new(grouping, remembers), place, probe);
+            let (parcels, summaries) = (sort_out(parcels, late, shared), arrange(kept, shared));
             return (parcels, reduce(&summaries, shared, |_, summaries: &[(&(), Summary)]| summaries[0].1.clone()));
         }
         let (parcels, taken) = take::<Rows>(parcels, shared, Shared::rows);
-        let rows = arrange(self.keep(taken, Rows::new(grouping, remembers), place, probe), shared);
+        let (kept, late) = self.keep(taken, Rows::new(grouping, remembers), place, probe);
+        let (parcels, rows) = (sort_out(parcels, late, shared), arrange(kept, shared));
         let summary = |shared: &Shared, rows: &[(&Values, isize)]| shared.summary(rows.iter().copied());
         (parcels, reduce(&rows, shared, summary))
     }
 
-    /// What a keeper makes of what was held before, and of what comes. What it holds goes to the ledger.
+    /// What a keeper makes of what was held before, and of what comes, and the rows that are too late for it. What it
+    /// holds goes to the ledger.
     fn keep<'scope, K: Keeper<Item: timely::ExchangeData, Value: ExchangeData, Difference: ExchangeData> + 'static>(
         &self,
         taken: StreamVec<'scope, u64, Taken<K::Item>>,
         mut keeper: K,
         place: usize,
         probe: &ProbeHandle<u64>,
-    ) -> VecCollection<'scope, u64, (Group, K::Value), K::Difference> {
+    ) -> (VecCollection<'scope, u64, (Group, K::Value), K::Difference>, StreamVec<'scope, u64, TooLate>) {
         let (index, peers) = (taken.scope().index() as u64, taken.scope().peers() as u64);
         let mut held_before = Vec::new();
         let restored = keeper.restore(&self.memories(place), |route| route % peers == index, &mut held_before);
         restored.expect("all memories were checked before the graph is built");
-        let (kept, held) = keep(taken, keeper, held_before, &self.shared[place]);
+        let (kept, held, late) = keep(taken, keeper, held_before, &self.shared[place]);
         if let Some(Kept { ledger, .. }) = self.kept.clone() {
             tell_ledger(held, place, ledger).probe_with(probe);
         }
-        kept.as_collection()
+        (kept.as_collection(), late)
     }
 }
 
-/// Hands on parcels, and what of their messages tables need, to the workers that keep it.
+/// Hands on parcels, and what of their messages tables need, to the workers that keep it. What no table may take leaves
+/// the chain.
 fn take<'scope, K: Keeper<Item: timely::ExchangeData> + 'static>(
     parcels: Parcels<'scope>,
     shared: &Arc<Shared>,
     of_message: impl Fn(&Shared, &Message, &[Option<i64>]) -> Vec<K::Item> + 'static,
 ) -> (Parcels<'scope>, StreamVec<'scope, u64, Taken<K::Item>>) {
     let (scope, shared) = (parcels.scope(), shared.clone());
-    let peers = scope.peers() as u64;
+    let (index, peers) = (scope.index() as u64, scope.peers() as u64);
     let mut builder = OperatorBuilder::new(format!("{} take", shared.name()), scope);
     let mut input = builder.new_input(parcels, Pipeline);
     let (on, parcels) = builder.new_output();
@@ -236,20 +243,23 @@ fn take<'scope, K: Keeper<Item: timely::ExchangeData> + 'static>(
             let (mut on, mut out) = (on.activate(), out.activate());
             input.for_each_stamp(|capability, batches| {
                 let (mut on, mut out) = (on.session(&capability), out.session(&capability));
-                for parcel in batches.flat_map(|batch: &mut Vec<Parcel>| batch.drain(..)) {
-                    let times = shared.times(&parcel.message);
+                for mut parcel in batches.flat_map(|batch: &mut Vec<Parcel>| batch.drain(..)) {
+                    let times = refuse(&mut parcel, &shared);
                     if !warned && times.contains(&None) {
                         warned = true;
                         tracing::warn!("table {}: rows that do not tell their time are left out", shared.name());
                     }
-                    let latest = times.iter().flatten().max().filter(|_| shared.grouping.retention.is_some());
+                    let judged = shared.judged(&parcel.message, &times);
                     for to in 0..peers {
-                        if let Some(latest) = latest {
-                            out.give(Taken { to, what: What::Latest(*latest) });
+                        for Judged { keys, latest, .. } in &judged {
+                            out.give(Taken { to, what: What::Latest(keys.clone(), *latest) });
                         }
                         if parcel.receipt.snapshot {
                             out.give(Taken { to, what: What::Snapshot });
                         }
+                    }
+                    for judged in judged {
+                        out.give(Taken { to: index, what: What::Judge(judged) });
                     }
                     for item in of_message(&shared, &parcel.message, &times) {
                         out.give(Taken { to: K::route(&item), what: What::Item(item) });
@@ -262,57 +272,125 @@ fn take<'scope, K: Keeper<Item: timely::ExchangeData> + 'static>(
     (parcels, taken)
 }
 
+/// Takes those rows out of a message that are dated too far ahead, or are too late behind others of the same message;
+/// the times of the others.
+fn refuse(parcel: &mut Parcel, shared: &Shared) -> Vec<Option<i64>> {
+    let times = shared.times(&parcel.message);
+    let early = shared.early(&times, jiff::Timestamp::now().as_millisecond());
+    if !early.is_empty() {
+        let why = |message: &Message, row| Some(shared.too_early(message, row));
+        parcel.take_out(&early, shared.grouping.input, why);
+    }
+    let times = if early.is_empty() { times } else { shared.times(&parcel.message) };
+    let late = shared.late_within(&parcel.message, &times);
+    if late.is_empty() {
+        return times;
+    }
+    parcel.take_out(&late, shared.grouping.input, |message, row| shared.too_late(message, row));
+    shared.times(&parcel.message)
+}
+
+/// Takes the rows out of messages that are too late behind those of other messages. Messages wait for that.
+fn sort_out<'scope>(
+    parcels: Parcels<'scope>,
+    late: StreamVec<'scope, u64, TooLate>,
+    shared: &Arc<Shared>,
+) -> Parcels<'scope> {
+    if shared.grouping.retention.is_none() {
+        return parcels;
+    }
+    let shared = shared.clone();
+    let (mut held, mut ids) = (InOrder::new(), HashMap::<u64, HashSet<u64>>::new());
+    parcels.binary_frontier(late, Pipeline, Pipeline, &format!("{} sort out", shared.name()), |_, _| {
+        move |(input, _), (late, frontier), output: &mut Session<'_, Parcel>| {
+            held.take_in(input);
+            late.for_each(|_, late| {
+                for (epoch, id) in late.drain(..) {
+                    ids.entry(epoch).or_default().insert(id);
+                }
+            });
+            while let Some((capability, mut parcels)) = held.next_complete(frontier) {
+                if let Some(ids) = ids.remove(capability.time()) {
+                    for parcel in &mut parcels {
+                        let rows = parcel.message.ids.iter().enumerate().filter(|(_, id)| ids.contains(id));
+                        let rows: Vec<usize> = rows.map(|(row, _)| row).collect();
+                        parcel.take_out(&rows, shared.grouping.input, |message, row| shared.too_late(message, row));
+                    }
+                }
+                output.session(&capability).give_container(&mut parcels);
+            }
+        }
+    })
+}
+
 /// An update of differential dataflow.
 type Update<K> = ((Group, <K as Keeper>::Value), u64, <K as Keeper>::Difference);
 /// What a table holds of a key after an epoch.
 type Held = (u64, Memory);
+/// The epoch and the id of a row that is too late.
+type TooLate = (u64, u64);
 
-/// What a keeper makes of what comes, in the order of epochs, behind what it held before; and what it holds, where that
-/// is to be written down.
+/// What a keeper tells.
+enum Told<K: Keeper> {
+    Update(Update<K>),
+    Held(Held),
+    TooLate(TooLate),
+}
+
+/// What a keeper makes of what comes, in the order of epochs, behind what it held before; what it holds, where that is to
+/// be written down; and the rows that are too late.
 fn keep<'scope, K: Keeper<Item: timely::ExchangeData, Value: ExchangeData, Difference: ExchangeData> + 'static>(
     taken: StreamVec<'scope, u64, Taken<K::Item>>,
     mut keeper: K,
     mut differences: Differences<K>,
     shared: &Shared,
-) -> (StreamVec<'scope, u64, Update<K>>, StreamVec<'scope, u64, Held>) {
+) -> (StreamVec<'scope, u64, Update<K>>, StreamVec<'scope, u64, Held>, StreamVec<'scope, u64, TooLate>) {
     let mut waiting = InOrder::new();
-    let retention = shared.grouping.retention.unwrap_or(0);
     let route = Exchange::new(|taken: &Taken<K::Item>| taken.to);
-    let kept = taken.unary_frontier(route, &format!("{} keep", shared.name()), |first, _| {
+    let told = taken.unary_frontier(route, &format!("{} keep", shared.name()), |first, _| {
         let mut first = Some(first);
-        move |(input, frontier), output: &mut Session<'_, Result<Update<K>, Held>>| {
-            let mut give = |capability: &Capability<u64>, differences: &mut Differences<K>, held: Vec<Memory>| {
+        move |(input, frontier), output: &mut Session<'_, Told<K>>| {
+            let mut give = |capability: &Capability<u64>, differences: &mut Differences<K>, others: Vec<Told<K>>| {
                 let epoch = *capability.time();
-                let updates = differences.drain(..).map(|(datum, difference)| Ok((datum, epoch, difference)));
-                let held = held.into_iter().map(|memory| Err((epoch, memory)));
-                output.session(capability).give_iterator(updates.chain(held));
+                let updates = differences.drain(..).map(|(datum, difference)| Told::Update((datum, epoch, difference)));
+                output.session(capability).give_iterator(updates.chain(others));
             };
             if let Some(first) = first.take() {
                 give(&first, &mut differences, Vec::new());
             }
             waiting.take_in(input);
             while let Some((capability, taken)) = waiting.next_complete(frontier) {
-                let latest = taken.iter().filter_map(|taken| match taken.what {
-                    What::Latest(latest) => Some(latest),
-                    What::Item(_) | What::Snapshot => None,
-                });
-                if let Some(latest) = latest.max() {
-                    keeper.expire(latest - retention, &mut differences);
-                }
-                let mut snapshot = false;
+                let epoch = *capability.time();
+                let (mut latest, mut others, mut snapshot) = (Vec::new(), Vec::new(), false);
                 for taken in taken {
                     match taken.what {
                         What::Item(item) => keeper.take(item, &mut differences),
+                        What::Judge(judged) => {
+                            let horizon = keeper.horizon(&judged.keys);
+                            others.extend(judged.late(horizon).map(|id| Told::TooLate((epoch, id))));
+                        }
+                        What::Latest(keys, time) => latest.push((keys, time)),
                         What::Snapshot => snapshot = true,
-                        What::Latest(_) => {}
                     }
                 }
-                let held = if snapshot { keeper.changes() } else { Vec::new() };
-                give(&capability, &mut differences, held);
+                // Windows go behind the whole message: whether a row is late does not depend on those after it.
+                latest.into_iter().for_each(|(keys, time)| keeper.advance(&keys, time, &mut differences));
+                keeper.forget_silent(&mut differences);
+                if snapshot {
+                    others.extend(keeper.changes().into_iter().map(|memory| Told::Held((epoch, memory))));
+                }
+                give(&capability, &mut differences, others);
             }
         }
     });
-    kept.ok_err(|kept| kept)
+    type Others<'scope> = StreamVec<'scope, u64, Result<Held, TooLate>>;
+    let (updates, others): (_, Others<'scope>) = told.ok_err(|told| match told {
+        Told::Update(update) => Ok(update),
+        Told::Held(held) => Err(Ok(held)),
+        Told::TooLate(late) => Err(Err(late)),
+    });
+    let (held, late) = others.ok_err(|other| other);
+    (updates, held, late)
 }
 
 /// Brings what tables hold to the ledger of the first worker.

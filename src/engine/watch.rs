@@ -117,6 +117,7 @@ impl Watch {
             rows_out: ledger.rows_out,
             rows_dropped: ledger.rows_dropped(),
             dead_letters: ledger.dead_letters,
+            rows_too_late: ledger.too_late,
             messages: ledger.messages,
             in_flight: ledger.in_flight(),
             queued: backlog.buckets,

@@ -29,6 +29,9 @@ pub struct Live {
     pub rows_out: u64,
     pub rows_dropped: BTreeMap<String, u64>,
     pub dead_letters: u64,
+    /// Rows that were too late for a table that drops those.
+    #[serde(default)]
+    pub rows_too_late: u64,
     pub messages: u64,
     /// Messages in the dataflow.
     pub in_flight: usize,

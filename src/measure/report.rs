@@ -71,7 +71,7 @@ fn summaries<S: serde::Serializer>(subtasks: &[(String, Histogram)], serializer:
     serializer.collect_map(subtasks.iter().map(|(name, histogram)| (name, Summary::from(histogram))))
 }
 
-/// What a run did. Always `rows_in = rows_out + rows_dropped + dead_letters`.
+/// What a run did. Always `rows_in = rows_out + rows_dropped + dead_letters + rows_too_late`.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
     pub dataflow: String,
@@ -84,6 +84,8 @@ pub struct Report {
     pub rows_dropped: BTreeMap<String, u64>,
     /// Rows in dead letters.
     pub dead_letters: u64,
+    /// Rows that were too late for a table that drops those.
+    pub rows_too_late: u64,
     pub messages: u64,
     pub seconds: f64,
     pub rows_per_second: f64,
@@ -208,6 +210,9 @@ impl fmt::Display for Report {
         write!(f, "  rows in {}, rows out {}", self.rows_in, self.rows_out)?;
         for (name, rows) in &self.rows_dropped {
             write!(f, ", dropped by {name} {rows}")?;
+        }
+        if self.rows_too_late > 0 {
+            write!(f, ", too late {}", self.rows_too_late)?;
         }
         writeln!(f, ", dead letters {}; {} messages", self.dead_letters, self.messages)?;
         writeln!(

@@ -17,8 +17,21 @@ pub struct Grouping {
     pub upsert: Vec<Column>,
     /// A row with a value other than 0 here takes the row away that it would replace.
     pub delete: Option<Column>,
-    /// How long after the end of a window it is kept, in milliseconds of the times of rows.
+    /// How long after the end of a window it is kept, in milliseconds of the times of the rows of its key.
     pub retention: Option<i64>,
+    /// How far ahead of this machine's clock a row may be dated, in milliseconds.
+    pub max_future: i64,
+    pub late: Late,
+}
+
+/// What becomes of a row whose windows have all gone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Late {
+    #[default]
+    DeadLetter,
+    /// It is counted as too late.
+    Drop,
 }
 
 /// What a line stands for.

@@ -6,6 +6,7 @@ use differential_dataflow::difference::Semigroup;
 use differential_dataflow::hashable::Hashable;
 use serde::{Deserialize, Serialize};
 
+use super::horizon::Horizons;
 use super::{Cell, Group, Grouping, Summary, TableRow, Values, window};
 use crate::data::{Memory, from_bytes, to_bytes};
 
@@ -23,11 +24,17 @@ pub trait Keeper {
     /// Names the worker that keeps an item: the same one for those that belong together.
     fn route(item: &Self::Item) -> u64;
 
-    /// Takes in what comes, in the order of the input. What is too old is left out.
+    /// Takes in what comes, in the order of the input. What is too late is left out.
     fn take(&mut self, item: Self::Item, out: &mut Differences<Self>);
 
-    /// Lets go of the windows that end at `horizon` or before it, in milliseconds since 1970.
-    fn expire(&mut self, horizon: i64, out: &mut Differences<Self>);
+    /// The windows of a key that end then or before it have gone; in milliseconds since 1970.
+    fn horizon(&self, keys: &[Cell]) -> i64;
+
+    /// Rows of a key have come up to a time, in milliseconds since 1970: lets go of its windows that are too old.
+    fn advance(&mut self, keys: &[Cell], time: i64, out: &mut Differences<Self>);
+
+    /// Lets go of the windows of keys that have been silent for long.
+    fn forget_silent(&mut self, out: &mut Differences<Self>);
 
     /// What has changed since this was asked for the last time.
     fn changes(&mut self) -> Vec<Memory>;
@@ -44,16 +51,13 @@ pub trait Keeper {
     ) -> Result<(), String>;
 }
 
-/// Up to when windows were let go of, as it is remembered: under a key that nothing else has.
-const HORIZON: Vec<u8> = Vec::new();
-
 /// Rows by what they replace.
 pub struct Rows {
     grouping: Grouping,
     rows: HashMap<Vec<Cell>, Held>,
-    /// The rows of each window by its start, if windows are let go of.
-    windows: BTreeMap<i64, HashSet<Vec<Cell>>>,
-    horizon: i64,
+    /// For each key, the rows of each window by its start, if windows are let go of.
+    windows: HashMap<Vec<Cell>, BTreeMap<i64, HashSet<Vec<Cell>>>>,
+    horizons: Horizons,
     /// What the rows that have changed replace; `None` if nobody will ask.
     changed: Option<HashSet<Vec<Cell>>>,
 }
@@ -69,12 +73,38 @@ impl Rows {
     /// With `remembers`, changes will be asked for.
     pub fn new(grouping: Grouping, remembers: bool) -> Rows {
         let (rows, windows) = Default::default();
-        Rows { grouping, rows, windows, horizon: i64::MIN, changed: remembers.then(HashSet::new) }
+        let horizons = Horizons::new(grouping.retention, remembers);
+        Rows { grouping, rows, windows, horizons, changed: remembers.then(HashSet::new) }
     }
 
-    /// The windows of a time that are kept.
-    fn windows(&self, time: i64) -> Vec<Option<i64>> {
-        self.grouping.windows(time).filter(|start| is_kept(&self.grouping, *start, self.horizon)).collect()
+    /// The windows of a key and a time that are kept.
+    fn windows(&self, keys: &[Cell], time: i64) -> Vec<Option<i64>> {
+        let horizon = self.horizons.of(keys);
+        self.grouping.windows(time).filter(|start| is_kept(&self.grouping, *start, horizon)).collect()
+    }
+
+    /// Lets go of the windows of a key that end at `horizon` or before it.
+    fn expire(&mut self, keys: &[Cell], horizon: i64, out: &mut Differences<Rows>) {
+        let Some(hop) = self.grouping.window.as_ref().map(|window| window.hop) else { return };
+        let Some(mut windows) = self.windows.remove(keys) else { return };
+        while let Some(entry) = windows.first_entry()
+            && !is_kept(&self.grouping, Some(*entry.key()), horizon)
+        {
+            let (start, rows) = entry.remove_entry();
+            for upsert in rows {
+                let held = &self.rows[&upsert];
+                let group = Group { keys: held.keys.clone(), window: Some(start) };
+                out.push(((group, held.values.clone()), -1));
+                if held.time < start + hop {
+                    // It was the last window that holds the row.
+                    self.rows.remove(&upsert);
+                    self.note(&upsert);
+                }
+            }
+        }
+        if !windows.is_empty() {
+            self.windows.insert(keys.to_vec(), windows);
+        }
     }
 
     fn note(&mut self, upsert: &[Cell]) {
@@ -84,10 +114,11 @@ impl Rows {
     }
 
     fn hold(&mut self, upsert: Vec<Cell>, held: Held, out: &mut Differences<Rows>) {
-        let windows = self.windows(held.time);
+        let windows = self.windows(&held.keys, held.time);
         for window in &windows {
             if let Some(start) = window.filter(|_| self.grouping.retention.is_some()) {
-                self.windows.entry(start).or_default().insert(upsert.clone());
+                let of_key = self.windows.entry(held.keys.clone()).or_default();
+                of_key.entry(start).or_default().insert(upsert.clone());
             }
             out.push(((Group { keys: held.keys.clone(), window: *window }, held.values.clone()), 1));
         }
@@ -98,8 +129,11 @@ impl Rows {
 
     fn let_go(&mut self, upsert: &Vec<Cell>, out: &mut Differences<Rows>) {
         let Some(Held { keys, time, values }) = self.rows.remove(upsert) else { return };
-        for window in self.windows(time) {
-            if let Some(rows) = window.and_then(|start| self.windows.get_mut(&start)) {
+        for window in self.windows(&keys, time) {
+            if let Some(start) = window
+                && let Some(of_key) = self.windows.get_mut(&keys)
+                && let Some(rows) = of_key.get_mut(&start)
+            {
                 rows.remove(upsert);
             }
             out.push(((Group { keys: keys.clone(), window }, values.clone()), -1));
@@ -118,6 +152,9 @@ impl Keeper for Rows {
 
     fn take(&mut self, row: TableRow, out: &mut Differences<Rows>) {
         let TableRow { upsert, keys, time, values, deleted } = row;
+        if self.windows(&keys, time).is_empty() {
+            return;
+        }
         self.note(&upsert);
         self.let_go(&upsert, out);
         if !deleted {
@@ -125,28 +162,23 @@ impl Keeper for Rows {
         }
     }
 
-    fn expire(&mut self, horizon: i64, out: &mut Differences<Rows>) {
-        self.horizon = self.horizon.max(horizon);
-        let Some(hop) = self.grouping.window.as_ref().map(|window| window.hop) else { return };
-        while let Some(entry) = self.windows.first_entry()
-            && !is_kept(&self.grouping, Some(*entry.key()), self.horizon)
-        {
-            let (start, rows) = entry.remove_entry();
-            for upsert in rows {
-                let held = &self.rows[&upsert];
-                let group = Group { keys: held.keys.clone(), window: Some(start) };
-                out.push(((group, held.values.clone()), -1));
-                if held.time < start + hop {
-                    // It was the last window that holds the row.
-                    self.rows.remove(&upsert);
-                    self.note(&upsert);
-                }
-            }
-        }
+    fn horizon(&self, keys: &[Cell]) -> i64 {
+        self.horizons.of(keys)
+    }
+
+    fn advance(&mut self, keys: &[Cell], time: i64, out: &mut Differences<Rows>) {
+        let horizon = self.horizons.advance(keys, time);
+        self.expire(keys, horizon, out);
+    }
+
+    fn forget_silent(&mut self, out: &mut Differences<Rows>) {
+        self.horizons.forget_silent().iter().for_each(|keys| self.expire(keys, i64::MAX, out));
     }
 
     fn changes(&mut self) -> Vec<Memory> {
-        tell(&mut self.changed, self.horizon, |upsert| self.rows.get(upsert))
+        let mut told = tell(&mut self.changed, |upsert| self.rows.get(upsert));
+        told.extend(self.horizons.changes());
+        told
     }
 
     fn restore(
@@ -155,8 +187,7 @@ impl Keeper for Rows {
         own: impl Fn(u64) -> bool,
         out: &mut Differences<Rows>,
     ) -> Result<(), String> {
-        self.horizon = horizon(memories)?;
-        for Memory { key, state } in rest(memories) {
+        for Memory { key, state } in self.horizons.restore(memories)? {
             let (upsert, held): (Vec<Cell>, Held) = (from_bytes(key)?, from_bytes(state)?);
             check_time(held.time)?;
             if own(upsert.hashed()) {
@@ -170,9 +201,10 @@ impl Keeper for Rows {
 /// Summaries that only grow, of windows that are let go of.
 pub struct Summaries {
     grouping: Grouping,
-    /// What is held of each group, by the start of its window: how many rows, and all else if it will be asked for.
-    groups: BTreeMap<Option<i64>, HashMap<Vec<Cell>, Summary>>,
-    horizon: i64,
+    /// What is held of each group, by key and the start of its window: how many rows, and all else if it will be asked
+    /// for.
+    groups: HashMap<Vec<Cell>, BTreeMap<Option<i64>, Summary>>,
+    horizons: Horizons,
     /// The groups that have changed; `None` if nobody will ask.
     changed: Option<HashSet<Group>>,
 }
@@ -180,7 +212,27 @@ pub struct Summaries {
 impl Summaries {
     /// With `remembers`, changes will be asked for.
     pub fn new(grouping: Grouping, remembers: bool) -> Summaries {
-        Summaries { grouping, groups: BTreeMap::new(), horizon: i64::MIN, changed: remembers.then(HashSet::new) }
+        let horizons = Horizons::new(grouping.retention, remembers);
+        Summaries { grouping, groups: HashMap::new(), horizons, changed: remembers.then(HashSet::new) }
+    }
+
+    /// Lets go of the windows of a key that end at `horizon` or before it.
+    fn expire(&mut self, keys: &[Cell], horizon: i64, out: &mut Differences<Summaries>) {
+        let Some(mut windows) = self.groups.remove(keys) else { return };
+        while let Some(entry) = windows.first_entry()
+            && !is_kept(&self.grouping, *entry.key(), horizon)
+        {
+            let (window, held) = entry.remove_entry();
+            let group = Group { keys: keys.to_vec(), window };
+            if let Some(changed) = &mut self.changed {
+                changed.insert(group.clone());
+            }
+            // A group that is taken away all at once gets no more rows.
+            out.push(((group, ()), Summary::of_rows(-held.rows)));
+        }
+        if !windows.is_empty() {
+            self.groups.insert(keys.to_vec(), windows);
+        }
     }
 }
 
@@ -194,10 +246,10 @@ impl Keeper for Summaries {
     }
 
     fn take(&mut self, (group, summary): (Group, Summary), out: &mut Differences<Summaries>) {
-        if !is_kept(&self.grouping, group.window, self.horizon) {
+        if !is_kept(&self.grouping, group.window, self.horizons.of(&group.keys)) {
             return;
         }
-        let held = self.groups.entry(group.window).or_default().entry(group.keys.clone()).or_default();
+        let held = self.groups.entry(group.keys.clone()).or_default().entry(group.window).or_default();
         match &mut self.changed {
             Some(changed) => {
                 held.plus_equals(&summary);
@@ -208,25 +260,23 @@ impl Keeper for Summaries {
         out.push(((group, ()), summary));
     }
 
-    fn expire(&mut self, horizon: i64, out: &mut Differences<Summaries>) {
-        self.horizon = self.horizon.max(horizon);
-        while let Some(entry) = self.groups.first_entry()
-            && !is_kept(&self.grouping, *entry.key(), self.horizon)
-        {
-            let (window, groups) = entry.remove_entry();
-            for (keys, held) in groups {
-                let group = Group { keys, window };
-                if let Some(changed) = &mut self.changed {
-                    changed.insert(group.clone());
-                }
-                // A group that is taken away all at once gets no more rows.
-                out.push(((group, ()), Summary::of_rows(-held.rows)));
-            }
-        }
+    fn horizon(&self, keys: &[Cell]) -> i64 {
+        self.horizons.of(keys)
+    }
+
+    fn advance(&mut self, keys: &[Cell], time: i64, out: &mut Differences<Summaries>) {
+        let horizon = self.horizons.advance(keys, time);
+        self.expire(keys, horizon, out);
+    }
+
+    fn forget_silent(&mut self, out: &mut Differences<Summaries>) {
+        self.horizons.forget_silent().iter().for_each(|keys| self.expire(keys, i64::MAX, out));
     }
 
     fn changes(&mut self) -> Vec<Memory> {
-        tell(&mut self.changed, self.horizon, |group| self.groups.get(&group.window)?.get(&group.keys))
+        let mut told = tell(&mut self.changed, |group| self.groups.get(&group.keys)?.get(&group.window));
+        told.extend(self.horizons.changes());
+        told
     }
 
     fn restore(
@@ -235,8 +285,7 @@ impl Keeper for Summaries {
         own: impl Fn(u64) -> bool,
         out: &mut Differences<Summaries>,
     ) -> Result<(), String> {
-        self.horizon = horizon(memories)?;
-        for Memory { key, state } in rest(memories) {
+        for Memory { key, state } in self.horizons.restore(memories)? {
             let item: (Group, Summary) = (from_bytes(key)?, from_bytes(state)?);
             item.0.window.map_or(Ok(()), check_time)?;
             if own(Summaries::route(&item)) {
@@ -248,24 +297,13 @@ impl Keeper for Summaries {
     }
 }
 
-/// What is held now of the keys that have changed, and the horizon.
+/// What is held now of the keys that have changed.
 fn tell<'a, K: Serialize, H: Serialize + 'a>(
     changed: &mut Option<HashSet<K>>,
-    horizon: i64,
     held: impl Fn(&K) -> Option<&'a H>,
 ) -> Vec<Memory> {
     let memory = |key: K| Memory { key: to_bytes(&key), state: held(&key).map_or(Vec::new(), to_bytes) };
-    let changed = changed.iter_mut().flat_map(HashSet::drain).map(memory);
-    changed.chain([Memory { key: HORIZON, state: to_bytes(&horizon) }]).collect()
-}
-
-fn horizon(memories: &[Memory]) -> Result<i64, String> {
-    let found = memories.iter().find(|memory| memory.key == HORIZON);
-    found.map_or(Ok(i64::MIN), |memory| from_bytes(&memory.state))
-}
-
-fn rest(memories: &[Memory]) -> impl Iterator<Item = &Memory> {
-    memories.iter().filter(|memory| memory.key != HORIZON)
+    changed.iter_mut().flat_map(HashSet::drain).map(memory).collect()
 }
 
 fn check_time(time: i64) -> Result<(), String> {
@@ -285,7 +323,7 @@ mod tests {
 
     use super::*;
     use crate::data::{Column, Kind};
-    use crate::tables::{Wanted, Window};
+    use crate::tables::{Late, Wanted, Window};
 
     fn grouping() -> Grouping {
         let column = |name: &str| Column { name: name.into(), kind: Kind::Number, slot: 0 };
@@ -296,13 +334,19 @@ mod tests {
             upsert: vec![column("u")],
             delete: None,
             retention: Some(0),
+            max_future: 0,
+            late: Late::default(),
         }
+    }
+
+    fn key() -> Vec<Cell> {
+        vec![1.0.into()]
     }
 
     fn row(upsert: f64, time: i64, value: f64) -> TableRow {
         TableRow {
             upsert: vec![upsert.into()],
-            keys: vec![1.0.into()],
+            keys: key(),
             time,
             values: vec![value.into()],
             deleted: false,
@@ -334,7 +378,7 @@ mod tests {
         rows.take(row(1.0, 12, 7.0), &mut out);
         rows.take(row(2.0, 16, 8.0), &mut out);
         out.clear();
-        rows.expire(20, &mut out);
+        rows.advance(&key(), 20, &mut out);
         let mut gone = shown(std::mem::take(&mut out));
         gone.sort_by(|a, b| a.partial_cmp(b).unwrap());
         assert_eq!(gone, [(5, 7.0, -1), (10, 7.0, -1), (10, 8.0, -1)]);
@@ -344,17 +388,49 @@ mod tests {
     }
 
     #[test]
+    fn one_key_says_nothing_about_the_windows_of_another() {
+        let other = || vec![2.0.into()];
+        let mut rows = Rows::new(grouping(), false);
+        let mut summaries = Summaries::new(grouping(), false);
+        let (mut out, mut sums) = (Vec::new(), Vec::new());
+        rows.take(row(1.0, 12, 7.0), &mut out);
+        rows.take(TableRow { keys: other(), ..row(2.0, 1000, 8.0) }, &mut out);
+        let group = |keys, start| Group { keys, window: Some(start) };
+        summaries.take((group(key(), 10), Summary::of_rows(1)), &mut sums);
+        summaries.take((group(other(), 1000), Summary::of_rows(1)), &mut sums);
+        (out.clear(), sums.clear());
+        rows.advance(&other(), 1005, &mut out);
+        summaries.advance(&other(), 1005, &mut sums);
+        assert_eq!(shown(std::mem::take(&mut out)), [(995, 8.0, -1)]);
+        rows.take(row(3.0, 13, 9.0), &mut out);
+        summaries.take((group(key(), 10), Summary::of_rows(1)), &mut sums);
+        assert_eq!((shown(out), sums.len()), (vec![(10, 9.0, 1), (5, 9.0, 1)], 1));
+    }
+
+    #[test]
+    fn a_row_that_is_too_late_replaces_nothing() {
+        let mut rows = Rows::new(grouping(), false);
+        let mut out = Vec::new();
+        rows.take(row(1.0, 42, 7.0), &mut out);
+        rows.advance(&key(), 42, &mut out);
+        out.clear();
+        rows.take(row(1.0, 3, 8.0), &mut out);
+        rows.take(TableRow { deleted: true, ..row(1.0, 3, 8.0) }, &mut out);
+        assert!(out.is_empty() && rows.rows.len() == 1);
+    }
+
+    #[test]
     fn summaries_that_are_too_old_are_forgotten() {
         let mut summaries = Summaries::new(grouping(), false);
         let mut out = Vec::new();
         let part = |start, rows| {
-            (Group { keys: vec![1.0.into()], window: Some(start) }, Summary { rows, columns: Vec::new() })
+            (Group { keys: key(), window: Some(start) }, Summary { rows, columns: Vec::new() })
         };
         summaries.take(part(5, 3), &mut out);
         summaries.take(part(5, 4), &mut out);
         summaries.take(part(10, 1), &mut out);
         out.clear();
-        summaries.expire(15, &mut out);
+        summaries.advance(&key(), 15, &mut out);
         let [((group, ()), summary)] = &out[..] else { panic!("{out:?}") };
         assert_eq!((group.window, summary.rows), (Some(5), -7));
         out.clear();
@@ -378,7 +454,7 @@ mod tests {
         rows.take(row(3.0, 13, 8.0), &mut out);
         let first = rows.changes();
         rows.take(TableRow { deleted: true, ..row(3.0, 0, 0.0) }, &mut out);
-        rows.expire(10, &mut out);
+        rows.advance(&key(), 10, &mut out);
         let memories = kept([first, rows.changes()]);
         assert_eq!(memories.len(), 2, "a row and the horizon");
         let mut next = Rows::new(grouping(), true);
@@ -389,7 +465,7 @@ mod tests {
         assert_eq!(shown(std::mem::take(&mut out)), [(10, 7.0, -1), (5, 7.0, -1), (5, 1.0, 1)], "0 is too old");
         let mut other = Rows::new(grouping(), true);
         other.restore(&memories, |_| false, &mut out).unwrap();
-        assert!(out.is_empty() && other.rows.is_empty() && other.horizon == 10);
+        assert!(out.is_empty() && other.rows.is_empty() && other.horizon(&key()) == 10);
         assert!(other.restore(&[Memory { key: vec![9], state: vec![9] }], |_| true, &mut out).is_err());
     }
 
@@ -400,20 +476,20 @@ mod tests {
         let part = |start, value| {
             let mut summary = Summary::default();
             summary.add([value].into_iter(), &[Wanted { sum: true, ..Wanted::default() }]);
-            (Group { keys: vec![1.0.into()], window: Some(start) }, summary)
+            (Group { keys: key(), window: Some(start) }, summary)
         };
         summaries.take(part(0, 1.0), &mut out);
         summaries.take(part(5, 2.0), &mut out);
         let first = summaries.changes();
         summaries.take(part(5, 3.0), &mut out);
-        summaries.expire(12, &mut out);
+        summaries.advance(&key(), 12, &mut out);
         let memories = kept([first, summaries.changes()]);
         out.clear();
         let mut next = Summaries::new(grouping(), true);
         next.restore(&memories, |_| true, &mut out).unwrap();
         let [((group, ()), summary)] = &out[..] else { panic!("{out:?}") };
         assert_eq!((group.window, summary.rows, summary.columns[0].sum.value()), (Some(5), 2, 5.0));
-        assert_eq!(next.changes().len(), 1, "only the horizon");
+        assert_eq!(next.changes().len(), 0, "nothing has changed since");
     }
     /// Rows of each group, by what differences say.
     fn add_up(of: &mut BTreeMap<(Group, Values), isize>, out: &mut Vec<((Group, Values), isize)>) {
@@ -429,7 +505,7 @@ mod tests {
         let mut of = BTreeMap::new();
         for place in last.into_values().filter(|place| !rows[*place].2) {
             for window in grouping().windows(rows[place].1) {
-                let group = Group { keys: vec![1.0.into()], window };
+                let group = Group { keys: key(), window };
                 of.insert((group, vec![(place as f64).into()]), 1);
             }
         }

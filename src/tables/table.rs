@@ -2,7 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Aggregate, Cell, Changes, Group, Grouping, Summary, TableRow, Values, Wanted};
+use serde::{Deserialize, Serialize};
+
+use super::{Aggregate, Cell, Changes, Group, Grouping, Late, Summary, TableRow, Values, Wanted, window};
 use crate::data::{Column, Kind, Message, Schema};
 
 /// A table whose columns have been looked up.
@@ -67,6 +69,27 @@ impl Table {
     }
 }
 
+/// The rows of a key in a message, as far as it takes to know which of them are too late.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Judged {
+    pub keys: Vec<Cell>,
+    /// The latest of their times, in milliseconds since 1970.
+    pub latest: i64,
+    /// Ends of last windows, with the ids of the rows that are in none behind it.
+    pub ends: Vec<(i64, Vec<u64>)>,
+}
+
+impl Judged {
+    fn new(keys: Vec<Cell>, latest: i64) -> Judged {
+        Judged { keys, latest, ends: Vec::new() }
+    }
+
+    /// The ids of the rows that are too late where windows have gone up to `horizon`.
+    pub fn late(self, horizon: i64) -> impl Iterator<Item = u64> {
+        self.ends.into_iter().filter(move |(end, _)| *end <= horizon).flat_map(|(_, ids)| ids)
+    }
+}
+
 /// Tables with one grouping: rows are kept once for all of them.
 #[derive(Clone, Debug)]
 pub struct Shared {
@@ -95,6 +118,77 @@ impl Shared {
     /// that does not tell.
     pub fn times(&self, message: &Message) -> Vec<Option<i64>> {
         (0..message.rows()).map(|row| self.grouping.time(message, row)).collect()
+    }
+
+    /// The rows that are dated further ahead of `now` than any clock may be; in milliseconds since 1970.
+    pub fn early(&self, times: &[Option<i64>], now: i64) -> Vec<usize> {
+        if self.grouping.window.is_none() {
+            return Vec::new();
+        }
+        let latest = now.saturating_add(self.grouping.max_future);
+        timed(times).filter(|(_, time)| *time > latest).map(|(row, _)| row).collect()
+    }
+
+    /// The rows that are too late behind others of their key in the same message.
+    pub fn late_within(&self, message: &Message, times: &[Option<i64>]) -> Vec<usize> {
+        let Some((window, retention)) = self.grouping.window.as_ref().zip(self.grouping.retention) else {
+            return Vec::new();
+        };
+        // Most messages do not reach back that far.
+        let range = timed(times).map(|(_, time)| time).min().zip(timed(times).map(|(_, time)| time).max());
+        if range.is_none_or(|(oldest, newest)| newest - retention <= oldest) {
+            return Vec::new();
+        }
+        let (mut latest, mut late) = (HashMap::new(), Vec::new());
+        for (row, time) in timed(times) {
+            let latest = latest.entry(self.grouping.keys(message, row)).or_insert(time);
+            if window.end(time) <= *latest - retention {
+                late.push(row);
+            }
+            *latest = time.max(*latest);
+        }
+        late
+    }
+
+    /// Why a row that is dated too far ahead is refused.
+    pub fn too_early(&self, message: &Message, row: usize) -> String {
+        let most = shown(self.grouping.max_future);
+        format!("{}: more than {most} ahead of this machine's clock (max_future)", self.dated(message, row))
+    }
+
+    /// Why a row whose windows have gone is refused; `None` if it is only counted.
+    pub fn too_late(&self, message: &Message, row: usize) -> Option<String> {
+        let after = shown(self.grouping.retention.unwrap_or_default());
+        let reason = || format!("{}: its window went {after} after its end (retention)", self.dated(message, row));
+        (self.grouping.late == Late::DeadLetter).then(reason)
+    }
+
+    /// The table, and the time of a row.
+    fn dated(&self, message: &Message, row: usize) -> String {
+        let (name, window) = (self.name(), &self.grouping.window);
+        let time = window.as_ref().map(|window| (&window.time, window.time(message, row).unwrap_or_default()));
+        time.map_or_else(|| name.to_owned(), |(column, time)| {
+            format!("table {name}: {} is {}", column.name, window::shown(time))
+        })
+    }
+
+    /// What of a message tells which windows have gone: empty if none ever go.
+    pub fn judged(&self, message: &Message, times: &[Option<i64>]) -> Vec<Judged> {
+        let Some(window) = self.grouping.window.as_ref().filter(|_| self.grouping.retention.is_some()) else {
+            return Vec::new();
+        };
+        let mut judged: HashMap<Vec<Cell>, Judged> = HashMap::new();
+        for (row, time) in timed(times) {
+            let keys = self.grouping.keys(message, row);
+            let of_key = judged.entry(keys).or_insert_with_key(|keys| Judged::new(keys.clone(), time));
+            of_key.latest = of_key.latest.max(time);
+            let (end, id) = (window.end(time), message.ids[row]);
+            match of_key.ends.last_mut() {
+                Some((last, ids)) if *last == end => ids.push(id),
+                _ => of_key.ends.push((end, vec![id])),
+            }
+        }
+        judged.into_values().collect()
     }
 
     /// What a message adds to each group. Rows without a time are left out.
@@ -137,6 +231,11 @@ impl Shared {
     }
 }
 
+/// Milliseconds as a person writes them.
+fn shown(milliseconds: i64) -> humantime::FormattedDuration {
+    humantime::format_duration(std::time::Duration::from_millis(milliseconds.unsigned_abs()))
+}
+
 fn timed(times: &[Option<i64>]) -> impl Iterator<Item = (usize, i64)> {
     times.iter().enumerate().filter_map(|(row, time)| Some((row, (*time)?)))
 }
@@ -159,6 +258,7 @@ pub fn share(tables: &[Table]) -> Vec<Shared> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tables::Window;
 
     fn table(name: &str, slots: &[usize], aggregates: Vec<Aggregate>) -> Table {
         let column = |slot: &usize| Column { name: format!("x{slot}"), kind: Kind::Number, slot: *slot };
@@ -172,6 +272,8 @@ mod tests {
                 upsert: Vec::new(),
                 delete: None,
                 retention: None,
+                max_future: 0,
+                late: Late::default(),
             },
             columns: slots.iter().map(column).collect(),
             aggregates,
@@ -179,6 +281,31 @@ mod tests {
             join: None,
             changes: Changes::default(),
         }
+    }
+
+    #[test]
+    fn rows_are_late_behind_those_of_their_own_key() {
+        let mut windowed = table("t", &[0], vec![Aggregate::Count]);
+        let time = Column { name: "time".into(), kind: Kind::Number, slot: 0 };
+        windowed.grouping.window = Some(Window { time, length: 1000, hop: 1000 });
+        windowed.grouping.retention = Some(5000);
+        windowed.grouping.max_future = 600;
+        let shared = &share(&[windowed])[0];
+        let mut message = Message::from_columns(&[vec![1.0, 20.0, 2.0, f64::NAN, 3.0, 14.0, 15.0]]);
+        let mut keys = crate::data::TextColumn::default();
+        ["a", "b", "a", "b", "b", "b", "b"].into_iter().for_each(|key| keys.push(Some(key)));
+        message.texts.push(keys);
+        let times = shared.times(&message);
+        assert_eq!(shared.early(&times, 14_000), [1, 6]);
+        assert_eq!(shared.early(&times, 20_000), [] as [usize; 0]);
+        // The window of 14 ends at 15, 5 before 20.
+        assert_eq!(shared.late_within(&message, &times), [4, 5]);
+        assert_eq!(shared.late_within(&message, &times[..3]), [] as [usize; 0]);
+        let mut judged = shared.judged(&message, &times);
+        judged.sort_by(|one, other| one.keys.cmp(&other.keys));
+        assert_eq!((judged[0].latest, judged[1].latest), (2000, 20_000));
+        assert_eq!(judged[0].ends, [(2000, vec![0]), (3000, vec![2])]);
+        assert_eq!(judged[1].clone().late(15_000).collect::<Vec<_>>(), [4, 5]);
     }
 
     #[test]

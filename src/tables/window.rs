@@ -21,6 +21,11 @@ impl Window {
         (0..).map(move |back| last - back * hop).take_while(move |start| start + length > time)
     }
 
+    /// The end of the last window that holds a time, in milliseconds since 1970.
+    pub fn end(&self, time: i64) -> i64 {
+        time.div_euclid(self.hop) * self.hop + self.length
+    }
+
     /// When a row of a message was measured, in milliseconds since 1970; `None` if its column does not tell.
     pub fn time(&self, message: &Message, row: usize) -> Option<i64> {
         match self.time.kind {

@@ -22,11 +22,12 @@ pub async fn metrics(State(shared): State<Shared>) -> Result<impl IntoResponse, 
 
 type OfLive = fn(&Live) -> f64;
 
-const COUNTERS: [(&str, &str, OfLive); 4] = [
+const COUNTERS: [(&str, &str, OfLive); 5] = [
     ("rowmill_rows_received_total", "Rows that came in.", |live| live.rows_in as f64),
     ("rowmill_rows_completed_total", "Rows of complete messages.", |live| live.rows_done as f64),
     ("rowmill_messages_received_total", "Messages (buckets) that came in.", |live| live.messages as f64),
     ("rowmill_dead_letters_total", "Rows that could not be used.", |live| live.dead_letters as f64),
+    ("rowmill_rows_too_late_total", "Rows whose window of a table had gone.", |live| live.rows_too_late as f64),
 ];
 
 const GAUGES: [(&str, &str, OfLive); 5] = [

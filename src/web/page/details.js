@@ -71,6 +71,7 @@ function Live({ live, advice }) {
       <${Figure} label=${t("rowsDone")}>${number(live.rows_done)}</${Figure}>
       <${Figure} label=${t("dropped")}>${number(dropped)}</${Figure}>
       <${Figure} label=${t("deadLetters")}>${number(live.dead_letters)}</${Figure}>
+      ${live.rows_too_late > 0 && html`<${Figure} label=${t("tooLate")}>${number(live.rows_too_late)}</${Figure}>`}
       <${Figure} label=${t("inFlight")}>${number(live.in_flight)}</${Figure}>
       <${Figure} label=${t("queued")}>${number(live.queued)} / ${number(live.queue_capacity)}</${Figure}>
       <${Figure} label=${t("workers")}>${live.processes > 1 ? `${live.processes} × ${live.workers / live.processes}` : live.workers}</${Figure}>

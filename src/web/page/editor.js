@@ -32,7 +32,7 @@ const TABLE = {
   name: "string", input: "string", key: COLUMNS.type, window: "string", columns: COLUMNS.type, aggregates: "list of strings", upsert: COLUMNS.type, "sink.url": "string",
 };
 const TABLE_MORE = {
-  time: "string", hop: "string", interval: "string", delete: "string", retention: "string", "reference.path": "string", "reference.key": "string", changes: '"upserts" | "differences"',
+  time: "string", hop: "string", interval: "string", delete: "string", retention: "string", max_future: "string", late: '"dead_letter" | "drop"', "reference.path": "string", "reference.key": "string", changes: '"upserts" | "differences"',
 };
 const AFTER = [
   ["sink", [["sink.url", "url", { type: "string", help: "sinkHelp" }], ["sink.parts", "parts", { type: "boolean" }]], [...MQTT("sink"), ["sink.properties", "properties", { type: "boolean" }]]],

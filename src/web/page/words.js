@@ -12,7 +12,7 @@ const en = {
   signIn: "Sign in", signOut: "Sign out", user: "User", password: "Password", viewer: "You may look, and change nothing.",
   source: "Source", sink: "Sink", throughput: "Throughput", latencyOverTime: "Latency over time",
   latencyCurve: "Latency by percentile", utilization: "Utilization rho", waiting: "Messages waiting",
-  dataflow: "Dataflow", dataflowHelp: "Mean service time a message, on the first worker. ⇒: messages may come from another worker.", deadLetters: "Dead letters",
+  dataflow: "Dataflow", dataflowHelp: "Mean service time a message, on the first worker. ⇒: messages may come from another worker.", deadLetters: "Dead letters", tooLate: "Too late",
   noLetters: "No row was refused.", reason: "Reason", subtask: "Subtask", position: "Position", raw: "Raw", results: "Last results",
   resultsHelp: "The first rows of message {0}: what came in, and what the chain made of it.", before: "Before", after: "After",
   column: "Column", log: "Log", report: "Report", noReport: "A run writes its report when it ends.", noRun: "This project has not run yet.",
@@ -37,7 +37,7 @@ const en = {
   table_name: "letters, digits, _, - and .", table_input: "takes its rows after this step; raw if not given", table_key: "a line for each of their values", table_window: "such as 1h; one line a key for ever if not given",
   table_columns: "what is summarised; all other number columns if not given", table_aggregates: "count, sum, mean, min, max, std, median, p90, ~p99, distinct, outliers, completeness", table_upsert: "a row replaces the one before it with the same values here",
   "table_sink.url": "where changes go; a .csv or .parquet file gets the whole table at the end", table_time: "when a row was measured; dateTime if not given", table_hop: "a window begins every so often", table_interval: "how far apart the rows of a key should be, for completeness",
-  table_delete: "a row that is not 0 here takes the one away that it would replace", table_retention: "windows go so long after their end", "table_reference.path": "a CSV file whose columns stand behind each line", "table_reference.key": "its column that equals a key", table_changes: "how changes are told",
+  table_delete: "a row that is not 0 here takes the one away that it would replace", table_retention: "windows go so long after their end, by the rows of their key", table_max_future: "rows dated further ahead of this machine's clock are dead letters; 10m if not given", table_late: "what becomes of a row whose window has gone", "table_reference.path": "a CSV file whose columns stand behind each line", "table_reference.key": "its column that equals a key", table_changes: "how changes are told",
 };
 
 const de = {
@@ -52,7 +52,7 @@ const de = {
   signIn: "Anmelden", signOut: "Abmelden", user: "Benutzer", password: "Passwort", viewer: "Sie dürfen ansehen, aber nichts ändern.",
   source: "Quelle", sink: "Ziel", throughput: "Durchsatz", latencyOverTime: "Latenz über die Zeit",
   latencyCurve: "Latenz nach Perzentil", utilization: "Auslastung rho", waiting: "Wartende Nachrichten",
-  dataflow: "Datenfluss", dataflowHelp: "Mittlere Bedienzeit je Nachricht, auf dem ersten Worker. ⇒: Nachrichten können von einem anderen Worker kommen.", deadLetters: "Unbrauchbare Zeilen",
+  dataflow: "Datenfluss", dataflowHelp: "Mittlere Bedienzeit je Nachricht, auf dem ersten Worker. ⇒: Nachrichten können von einem anderen Worker kommen.", deadLetters: "Unbrauchbare Zeilen", tooLate: "Zu spät",
   noLetters: "Keine Zeile wurde abgewiesen.", reason: "Grund", subtask: "Teilaufgabe", position: "Stelle", raw: "Rohdaten", results: "Letzte Ergebnisse",
   resultsHelp: "Die ersten Zeilen der Nachricht {0}: was ankam, und was die Kette daraus machte.", before: "Vorher", after: "Nachher",
   column: "Spalte", log: "Protokoll", report: "Bericht", noReport: "Ein Lauf schreibt seinen Bericht, wenn er endet.", noRun: "Dieses Projekt ist noch nicht gelaufen.",
@@ -77,7 +77,7 @@ const de = {
   table_name: "Buchstaben, Ziffern, _, - und .", table_input: "nimmt die Zeilen nach diesem Schritt; ohne Angabe raw", table_key: "eine Zeile für jeden ihrer Werte", table_window: "etwa 1h; ohne Angabe eine Zeile je Schlüssel für immer",
   table_columns: "was zusammengefasst wird; ohne Angabe alle anderen Zahlenspalten", table_aggregates: "count, sum, mean, min, max, std, median, p90, ~p99, distinct, outliers, completeness", table_upsert: "eine Zeile ersetzt die vorige mit gleichen Werten hier",
   "table_sink.url": "wohin Änderungen gehen; eine .csv- oder .parquet-Datei erhält am Ende die ganze Tabelle", table_time: "wann eine Zeile gemessen wurde; ohne Angabe dateTime", table_hop: "so oft beginnt ein Fenster", table_interval: "Abstand der Zeilen eines Schlüssels, für completeness",
-  table_delete: "eine Zeile, die hier nicht 0 ist, nimmt die weg, die sie ersetzen würde", table_retention: "Fenster gehen so lange nach ihrem Ende", "table_reference.path": "eine CSV-Datei, deren Spalten hinter jeder Zeile stehen", "table_reference.key": "ihre Spalte, die einem Schlüssel gleicht", table_changes: "wie Änderungen erzählt werden",
+  table_delete: "eine Zeile, die hier nicht 0 ist, nimmt die weg, die sie ersetzen würde", table_retention: "Fenster gehen so lange nach ihrem Ende, nach den Zeilen ihres Schlüssels", table_max_future: "Zeilen, die weiter vor der Uhr dieser Maschine liegen, sind unbrauchbar; ohne Angabe 10m", table_late: "was aus einer Zeile wird, deren Fenster gegangen ist", "table_reference.path": "eine CSV-Datei, deren Spalten hinter jeder Zeile stehen", "table_reference.key": "ihre Spalte, die einem Schlüssel gleicht", table_changes: "wie Änderungen erzählt werden",
 };
 
 const german = navigator.language.toLowerCase().startsWith("de");

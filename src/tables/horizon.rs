@@ -1,0 +1,147 @@
+//! Up to when windows have gone, key by key: one station's clock says nothing about another station's rows.
+
+use std::collections::{HashMap, HashSet};
+use std::time::{Duration, Instant};
+
+use super::Cell;
+use crate::data::{Memory, from_bytes, to_bytes};
+
+/// The latest times of the rows of each key, less the retention.
+#[derive(Debug)]
+pub struct Horizons {
+    /// In milliseconds; windows stay for ever if not given.
+    retention: Option<i64>,
+    of: HashMap<Vec<Cell>, Horizon>,
+    /// The keys whose horizon has changed; `None` if nobody will ask.
+    changed: Option<HashSet<Vec<Cell>>>,
+    swept: Instant,
+}
+
+#[derive(Debug)]
+struct Horizon {
+    /// In milliseconds since 1970.
+    time: i64,
+    heard: Instant,
+}
+
+/// A key that sends no rows for so long, or for the retention if that is longer, is forgotten with its windows: by this
+/// machine's clock, for it has no other.
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
+/// How often silent keys are looked for.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Before the key of a horizon where it is remembered: no key of a row begins so.
+const MARK: [u8; 8] = [0xff; 8];
+
+impl Horizons {
+    /// With `remembers`, changes will be asked for.
+    pub fn new(retention: Option<i64>, remembers: bool) -> Horizons {
+        Horizons { retention, of: HashMap::new(), changed: remembers.then(HashSet::new), swept: Instant::now() }
+    }
+
+    /// The windows of a key that end then or before it have gone; in milliseconds since 1970.
+    pub fn of(&self, keys: &[Cell]) -> i64 {
+        self.of.get(keys).map_or(i64::MIN, |horizon| horizon.time)
+    }
+
+    /// Rows of a key have come up to a time; its horizon now.
+    pub fn advance(&mut self, keys: &[Cell], time: i64) -> i64 {
+        let time = time.saturating_sub(self.retention.unwrap_or(i64::MAX));
+        let heard = Instant::now();
+        if let Some(horizon) = self.of.get_mut(keys) {
+            horizon.heard = heard;
+            if time <= horizon.time {
+                return horizon.time;
+            }
+            horizon.time = time;
+        } else {
+            self.of.insert(keys.to_vec(), Horizon { time, heard });
+        }
+        if let Some(changed) = &mut self.changed {
+            changed.insert(keys.to_vec());
+        }
+        time
+    }
+
+    /// Forgets the keys that have been silent for too long, and names them.
+    pub fn forget_silent(&mut self) -> Vec<Vec<Cell>> {
+        let now = Instant::now();
+        if now.duration_since(self.swept) < SWEEP_INTERVAL {
+            return Vec::new();
+        }
+        self.swept = now;
+        self.forget_since(now)
+    }
+
+    fn forget_since(&mut self, now: Instant) -> Vec<Vec<Cell>> {
+        let retention = Duration::from_millis(self.retention.unwrap_or(0).unsigned_abs());
+        let timeout = SILENCE_TIMEOUT.max(retention);
+        let silent = |horizon: &Horizon| now.saturating_duration_since(horizon.heard) >= timeout;
+        let gone: Vec<Vec<Cell>> = self.of.extract_if(|_, horizon| silent(horizon)).map(|(keys, _)| keys).collect();
+        if let Some(changed) = &mut self.changed {
+            changed.extend(gone.iter().cloned());
+        }
+        gone
+    }
+
+    /// What has changed since this was asked for the last time.
+    pub fn changes(&mut self) -> Vec<Memory> {
+        let Horizons { of, changed, .. } = self;
+        let memory = |keys: Vec<Cell>| Memory {
+            state: of.get(&keys).map_or(Vec::new(), |horizon| to_bytes(&horizon.time)),
+            key: [&MARK[..], &to_bytes(&keys)].concat(),
+        };
+        changed.iter_mut().flat_map(HashSet::drain).map(memory).collect()
+    }
+
+    /// Takes what was remembered of horizons; the rest is handed back.
+    ///
+    /// # Errors
+    /// Bytes of something else.
+    pub fn restore<'a>(&mut self, memories: &'a [Memory]) -> Result<Vec<&'a Memory>, String> {
+        let (of_horizons, rest): (Vec<_>, Vec<_>) = memories.iter().partition(|memory| memory.key.starts_with(&MARK));
+        // Once there was one for all keys, under no key.
+        let rest = rest.into_iter().filter(|memory| !memory.key.is_empty()).collect();
+        let heard = Instant::now();
+        for Memory { key, state } in of_horizons {
+            self.of.insert(from_bytes(&key[MARK.len()..])?, Horizon { time: from_bytes(state)?, heard });
+        }
+        Ok(rest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(name: &str) -> Vec<Cell> {
+        vec![name.into()]
+    }
+
+    #[test]
+    fn each_key_has_its_own_horizon() {
+        let mut horizons = Horizons::new(Some(10), true);
+        assert_eq!((horizons.advance(&key("a"), 100), horizons.advance(&key("a"), 50)), (90, 90));
+        assert_eq!((horizons.of(&key("a")), horizons.of(&key("b"))), (90, i64::MIN));
+        let told = horizons.changes();
+        assert_eq!((told.len(), horizons.changes().len()), (1, 0));
+        let mut next = Horizons::new(Some(10), true);
+        let row = Memory { key: to_bytes(&key("a")), state: Vec::new() };
+        let memories = [told[0].clone(), row.clone()];
+        assert_eq!(next.restore(&memories), Ok(vec![&row]));
+        assert_eq!(next.of(&key("a")), 90);
+        assert!(next.restore(&[Memory { key: MARK.to_vec(), state: vec![9] }]).is_err());
+    }
+
+    #[test]
+    fn keys_that_are_silent_for_long_are_forgotten() {
+        let mut horizons = Horizons::new(Some(10), true);
+        horizons.advance(&key("a"), 100);
+        horizons.changes();
+        assert_eq!(horizons.forget_silent(), [] as [Vec<Cell>; 0]);
+        assert_eq!(horizons.forget_since(Instant::now() + SILENCE_TIMEOUT / 2), [] as [Vec<Cell>; 0]);
+        assert_eq!(horizons.forget_since(Instant::now() + SILENCE_TIMEOUT), [key("a")]);
+        assert_eq!(horizons.of(&key("a")), i64::MIN);
+        assert!(horizons.changes()[0].state.is_empty(), "nothing is remembered of it");
+    }
+}
