@@ -28,6 +28,8 @@ pub use connections::Connections;
 pub use deliveries::Taken;
 pub use generate::{Generator, Record};
 pub use mqtt::Acknowledger;
+#[cfg(test)]
+pub use mqtt::simulated::SimulatedConnection;
 pub use records::{FileKind, Records};
 pub use schedule::{Arrivals, Load, Schedule};
 pub use url::{Pace, Url, parse_rate};
@@ -192,9 +194,7 @@ impl Source {
                 acknowledger = Some(reader.acknowledger());
                 Box::new(move || reader.read(buffer, clock, outlet))
             }
-            Url::File { path, kind } => {
-                Box::new(move || file::read(&path, kind, &settings, buffer, clock, &outlet))
-            }
+            Url::File { path, kind } => Box::new(move || file::read(&path, kind, &settings, buffer, clock, &outlet)),
             Url::Stdin => Box::new(move || file::read_stdin(settings, buffer, clock, &outlet)),
             Url::Generate { rows, seed, load } => Box::new(move || {
                 match load {
@@ -206,6 +206,14 @@ impl Source {
         };
         let thread = std::thread::Builder::new().name("source".into()).spawn(read).expect("a thread can be started");
         Source { buckets, ready, was_ready: Cell::new(false), acknowledger, thread }
+    }
+
+    /// One whose buckets a test makes.
+    #[cfg(test)]
+    pub fn simulated(buckets: Receiver<Bucket>, acknowledger: Acknowledger) -> Source {
+        let (_, ready) = crossbeam_channel::bounded(1);
+        let thread = std::thread::spawn(|| Ok(()));
+        Source { buckets, ready, was_ready: Cell::new(true), acknowledger: Some(acknowledger), thread }
     }
 
     /// Whether it has its subscription.

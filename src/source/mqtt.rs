@@ -6,6 +6,9 @@
 //! service 0, or in large publishes, the queue's bytes are bounded: then the event loop does wait, and TCP holds the
 //! broker back.
 
+#[cfg(test)]
+pub mod simulated;
+
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -18,7 +21,7 @@ use rumqttc::v5::{Client, ConnectionError, Event, Incoming, StateError};
 
 use super::deliveries::{Deliveries, Delivery, New, Taken};
 use super::{Buffer, Coverage, Error, Outlet, Position, Settings, Stop, payload};
-use crate::data::{Clock, Origin, Schema};
+use crate::data::{Bucket, Clock, Origin, Schema};
 use crate::mqtt::{Backoff, Endpoint, Events, LOOK_UP, refusal, tls};
 
 /// Bytes of publishes that may wait for the source's thread.
@@ -139,39 +142,53 @@ fn identity(publish: &Publish) -> Taken {
 
 /// A source that is about to read.
 pub struct Reader {
-    acknowledger: Acknowledger,
-    listener: Listener,
+    parts: Parts,
     events: Events,
+}
+
+/// A source without its threads and its network.
+struct Parts {
+    listener: Listener,
+    intake: Intake,
     arrivals: Receiver<Arrival>,
-    /// Bytes of arrivals.
+}
+
+/// Takes in what arrives, on the source's thread.
+struct Intake {
+    acknowledger: Acknowledger,
+    /// Bytes of arrivals that wait.
     queued: Arc<AtomicUsize>,
     max_payload: usize,
     columns: Option<Arc<Schema>>,
+    topic: Arc<str>,
+    /// Publishes so far.
+    publishes: u64,
 }
 
-impl Reader {
+impl Parts {
     /// # Panics
     /// If the settings lack the endpoint of an MQTT source: that is an error of the caller.
-    pub fn new(settings: &Settings, position: &Position, clock: Clock, stop: Stop, ready: Sender<()>) -> Reader {
-        let endpoint = settings.endpoint.clone().expect("an MQTT source has an endpoint");
-        let window = settings.window();
-        let mut options = endpoint.options("source", window);
-        options.set_manual_acks(true);
-        options.set_connection_timeout(settings.connect_timeout.map_or(5, |timeout| timeout.as_secs().clamp(1, 5)));
-        let after_completion = settings.is_persistent();
-        let (client, events) = Events::of(options, REQUESTS);
+    fn new(
+        client: Client,
+        settings: &Settings,
+        position: &Position,
+        window: u16,
+        clock: Clock,
+        stop: Stop,
+        ready: Sender<()>,
+    ) -> Parts {
         let (sender, arrivals) = crossbeam_channel::unbounded();
         let queued = Arc::<AtomicUsize>::default();
         let acknowledger = Acknowledger {
             client: client.clone(),
             deliveries: Arc::new(Mutex::new(Deliveries::after(position, window))),
-            after_completion,
+            after_completion: settings.is_persistent(),
             finished: Arc::default(),
         };
         let listener = Listener {
             client,
             acknowledger: acknowledger.clone(),
-            endpoint,
+            endpoint: settings.endpoint.clone().expect("an MQTT source has an endpoint"),
             arrivals: Some(sender),
             queued: queued.clone(),
             clock,
@@ -186,64 +203,84 @@ impl Reader {
             asked: 0,
         };
         let (max_payload, columns) = (settings.max_payload, settings.columns.clone());
-        Reader { acknowledger, listener, events, arrivals, queued, max_payload, columns }
+        let intake = Intake { acknowledger, queued, max_payload, columns, topic: "".into(), publishes: 0 };
+        Parts { listener, intake, arrivals }
+    }
+}
+
+impl Reader {
+    /// # Panics
+    /// If the settings lack the endpoint of an MQTT source: that is an error of the caller.
+    pub fn new(settings: &Settings, position: &Position, clock: Clock, stop: Stop, ready: Sender<()>) -> Reader {
+        let endpoint = settings.endpoint.as_ref().expect("an MQTT source has an endpoint");
+        let window = settings.window();
+        let mut options = endpoint.options("source", window);
+        options.set_manual_acks(true);
+        options.set_connection_timeout(settings.connect_timeout.map_or(5, |timeout| timeout.as_secs().clamp(1, 5)));
+        let (client, events) = Events::of(options, REQUESTS);
+        Reader { parts: Parts::new(client, settings, position, window, clock, stop, ready), events }
     }
 
     pub fn acknowledger(&self) -> Acknowledger {
-        self.acknowledger.clone()
+        self.parts.intake.acknowledger.clone()
     }
 
     /// Reads until told to stop, or until the broker stays away for too long; then waits until all that is to be
     /// acknowledged is.
     pub fn read(self, mut buffer: Buffer, clock: Clock, outlet: Outlet) -> Result<(), Error> {
-        let Reader { acknowledger, listener, events, arrivals, queued, max_payload, columns } = self;
+        let Reader { parts: Parts { listener, mut intake, arrivals }, events } = self;
         let thread = std::thread::Builder::new().name("mqtt-source".into());
         let thread = thread.spawn(move || listener.run(events)).expect("a thread can be started");
-        let mut topic: Arc<str> = "".into();
-        let mut publishes = 0;
         let taken = super::buffer_until_closed(&arrivals, &mut buffer, clock, &outlet, |buffer, arrival, full| {
-            queued.fetch_sub(arrival.size(), Ordering::Relaxed);
-            let Arrival { what, connection, arrived } = arrival;
-            let What::Publish(publish) = what else {
-                acknowledger.enter(connection);
-                match buffer.close(clock) {
-                    Some(bucket) => full.push(bucket),
-                    None => buffer.tell(arrived),
-                }
-                return Ok(());
-            };
-            let new = match publish.qos {
-                QoS::AtMostOnce => None,
-                _ => match acknowledger.arrive(connection, &publish) {
-                    None => return Ok(()),
-                    new => new,
-                },
-            };
-            publishes += 1;
-            if topic.as_bytes() != publish.topic {
-                topic = String::from_utf8_lossy(&publish.topic).into();
-            }
-            let mut skip = new.map_or(0, |new| new.begun);
-            if new.is_some() {
-                buffer.begin_delivery(skip);
-            }
-            payload::each_row(&publish.payload, max_payload, columns.as_deref(), |row| {
-                if skip > 0 {
-                    skip -= 1;
-                    return;
-                }
-                let origin = Origin { topic: topic.clone(), position: publishes };
-                full.extend(buffer.push(row, arrived, origin, clock));
-            });
-            if let Some(New { number, .. }) = new.filter(|_| acknowledger.waits()) {
-                buffer.delivered(number, arrived, full);
-            }
+            intake.take(buffer, arrival, clock, full);
             Ok(())
         });
         outlet.stop.now();
         drop((arrivals, outlet));
         let listened = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         taken.and(listened)
+    }
+}
+
+impl Intake {
+    /// Puts the rows of an arrival into the buffer, and the buckets they fill into the list.
+    fn take(&mut self, buffer: &mut Buffer, arrival: Arrival, clock: Clock, full: &mut Vec<Bucket>) {
+        self.queued.fetch_sub(arrival.size(), Ordering::Relaxed);
+        let Arrival { what, connection, arrived } = arrival;
+        let What::Publish(publish) = what else {
+            self.acknowledger.enter(connection);
+            match buffer.close(clock) {
+                Some(bucket) => full.push(bucket),
+                None => buffer.tell(arrived),
+            }
+            return;
+        };
+        let new = match publish.qos {
+            QoS::AtMostOnce => None,
+            _ => match self.acknowledger.arrive(connection, &publish) {
+                None => return,
+                new => new,
+            },
+        };
+        self.publishes += 1;
+        if self.topic.as_bytes() != publish.topic {
+            self.topic = String::from_utf8_lossy(&publish.topic).into();
+        }
+        let mut skip = new.map_or(0, |new| new.begun);
+        if new.is_some() {
+            buffer.begin_delivery(skip);
+        }
+        payload::each_row(&publish.payload, self.max_payload, self.columns.as_deref(), |row| {
+            if skip > 0 {
+                skip -= 1;
+                return;
+            }
+            let origin = Origin { topic: self.topic.clone(), position: self.publishes };
+            full.extend(buffer.push(row, arrived, origin, clock));
+        });
+        if let Some(New { number, .. }) = new.filter(|_| self.acknowledger.waits()) {
+            buffer.delivered(number, arrived, full);
+        }
     }
 }
 
@@ -275,18 +312,27 @@ impl Listener {
     fn run(mut self, mut events: Events) -> Result<(), Error> {
         while !self.is_over() {
             match events.next(|| self.is_over() || self.is_late()) {
-                Some(Ok(Event::Incoming(packet))) => self.receive(packet)?,
-                Some(Ok(Event::Outgoing(Outgoing::PubAck(_)))) => self.sent += 1,
-                Some(Ok(Event::Outgoing(Outgoing::PingReq))) => self.asked = self.sent,
-                Some(Ok(Event::Outgoing(_))) | None => {}
+                Some(Ok(event)) => self.hear(event)?,
+                None => {}
                 Some(Err(error)) => {
-                    self.lose(&mut events);
+                    self.lose();
+                    events.forget_acknowledgements();
                     self.wait_after(&error)?;
                 }
             }
             self.give_up()?;
         }
         self.leave(events);
+        Ok(())
+    }
+
+    fn hear(&mut self, event: Event) -> Result<(), Error> {
+        match event {
+            Event::Incoming(packet) => self.receive(packet)?,
+            Event::Outgoing(Outgoing::PubAck(_)) => self.sent += 1,
+            Event::Outgoing(Outgoing::PingReq) => self.asked = self.sent,
+            Event::Outgoing(_) => {}
+        }
         Ok(())
     }
 
@@ -372,11 +418,10 @@ impl Listener {
         let _ = arrivals.send(arrival);
     }
 
-    /// From now on nothing is acknowledged, and acknowledgements that nobody has sent are dropped: rumqttc has done so
-    /// when it noticed the loss, but others may have come since.
-    fn lose(&mut self, events: &mut Events) {
+    /// From now on nothing is acknowledged, and acknowledgements that nobody has sent are to be dropped: rumqttc has done
+    /// so when it noticed the loss, but others may have come since.
+    fn lose(&mut self) {
         self.acknowledger.deliveries.lock().expect("no holder panics").lost();
-        events.forget_acknowledgements();
         self.lost.get_or_insert_with(Instant::now);
     }
 

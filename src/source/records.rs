@@ -154,7 +154,9 @@ impl<R: BufRead> Records<R> {
             if !self.read_line(start)? {
                 return Ok(false);
             }
-            if self.kind == FileKind::Csv && self.broken.is_none() && csv::is_open_after(&self.bytes[self.record.clone()], false)
+            if self.kind == FileKind::Csv
+                && self.broken.is_none()
+                && csv::is_open_after(&self.bytes[self.record.clone()], false)
             {
                 self.read_to_closing(start)?;
             }

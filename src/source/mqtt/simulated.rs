@@ -1,0 +1,107 @@
+//! A connection of the source whose broker, threads and network a test plays: it says which packet comes, when the
+//! source's thread takes it in and when a request of the client goes out.
+
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender};
+use flume::Receiver as Requests;
+use rumqttc::Outgoing;
+use rumqttc::v5::mqttbytes::v5::{ConnAck, ConnectReturnCode, Publish};
+use rumqttc::v5::{Client, Event, Incoming, Request};
+
+use super::{Arrival, Intake, Listener, Parts};
+use crate::data::{Bucket, Clock};
+use crate::source::{Buffer, Limits, Position, Settings, Source, Stop};
+
+/// A connection with all of its code but for threads and client.
+pub struct SimulatedConnection {
+    listener: Listener,
+    intake: Intake,
+    arrivals: Receiver<Arrival>,
+    requests: Requests<Request>,
+    buffer: Buffer,
+    clock: Clock,
+    buckets: Sender<Bucket>,
+}
+
+impl SimulatedConnection {
+    /// One that goes on at `position`, and the source that the dataflow has of it. The broker sends `window` publishes
+    /// before it waits for an acknowledgement.
+    pub fn start(
+        settings: &Settings,
+        position: &Position,
+        window: u16,
+        clock: Clock,
+        stop: Stop,
+    ) -> (SimulatedConnection, Source) {
+        let (client, requests) = flume::unbounded();
+        let client = Client::from_sender(client);
+        let (ready, _) = crossbeam_channel::bounded(1);
+        let Parts { listener, intake, arrivals } = Parts::new(client, settings, position, window, clock, stop, ready);
+        let (sender, buckets) = crossbeam_channel::unbounded();
+        let source = Source::simulated(buckets, intake.acknowledger.clone());
+        let limits = Limits { delay: Duration::from_secs(3600), ..settings.limits };
+        let buffer = Buffer::new(limits, settings.max_rows);
+        let connection = SimulatedConnection { listener, intake, arrivals, requests, buffer, clock, buckets: sender };
+        (connection, source)
+    }
+
+    /// The broker accepts the connection.
+    pub fn connected(&mut self, session_present: bool) {
+        let answer = ConnAck { session_present, code: ConnectReturnCode::Success, properties: None };
+        self.hear(Event::Incoming(Incoming::ConnAck(answer)));
+    }
+
+    /// A publish comes in.
+    pub fn publish(&mut self, publish: Publish) {
+        self.hear(Event::Incoming(Incoming::Publish(publish)));
+    }
+
+    /// The client asks for a sign of life.
+    pub fn ping(&mut self) {
+        self.hear(Event::Outgoing(Outgoing::PingReq));
+    }
+
+    /// The broker gives it.
+    pub fn pong(&mut self) {
+        self.hear(Event::Incoming(Incoming::PingResp(rumqttc::v5::mqttbytes::v5::PingResp)));
+    }
+
+    /// The connection is lost; the client drops what it has not sent.
+    pub fn lost(&mut self) {
+        self.listener.lose();
+        self.requests.drain();
+    }
+
+    /// The next request leaves the client.
+    pub fn send(&mut self) -> Option<Request> {
+        let request = self.requests.try_recv().ok()?;
+        if let Request::PubAck(ack) = &request {
+            self.hear(Event::Outgoing(Outgoing::PubAck(ack.pkid)));
+        }
+        Some(request)
+    }
+
+    /// The source's thread takes in what came next. Whether there was something.
+    pub fn read(&mut self) -> bool {
+        let Ok(arrival) = self.arrivals.try_recv() else { return false };
+        let mut full = Vec::new();
+        self.intake.take(&mut self.buffer, arrival, self.clock, &mut full);
+        full.into_iter().for_each(|bucket| self.hand_on(bucket));
+        true
+    }
+
+    /// The delay of the open bucket is over.
+    pub fn close(&mut self) {
+        let bucket = self.buffer.close(self.clock);
+        bucket.into_iter().for_each(|bucket| self.hand_on(bucket));
+    }
+
+    fn hand_on(&self, bucket: Bucket) {
+        self.buckets.send(bucket).expect("the process has the source");
+    }
+
+    fn hear(&mut self, event: Event) {
+        self.listener.hear(event).expect("the broker refuses nothing");
+    }
+}
