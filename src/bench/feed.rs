@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use super::sweep::program;
 use crate::data::Format;
 use crate::mqtt::{self, Endpoint};
-use crate::sink::Publisher;
+use crate::sink::{Deadline, Publisher};
 use crate::source::{FileKind, MAX_PAYLOAD, Records, Stop};
 
 /// Rows of the file that are published: few enough to be held, more than a message of a usual sweep has.
@@ -47,7 +47,8 @@ impl Feed {
         let mut feed = Feed { url: url.clone(), stop: stop.clone(), publisher: None, broker };
         let publish = move || {
             let failed = |error: crate::sink::Error| error.to_string();
-            let mut publisher = Publisher::start(Endpoint::anonymous(url), Some(PATIENCE)).map_err(failed)?;
+            let mut publisher =
+                Publisher::start(Endpoint::anonymous(url), Some(PATIENCE), Deadline::default()).map_err(failed)?;
             for row in rows.iter().cycle() {
                 if stop.is_set() {
                     break;

@@ -10,7 +10,7 @@ use super::{Failure, run};
 use crate::dataflow::{Dataflow, Override, WEATHER};
 use crate::engine::{self, Cluster};
 use crate::mqtt::{Embedded, Endpoint, Url};
-use crate::sink::Publisher;
+use crate::sink::{Deadline, Publisher};
 use crate::source::{Arrivals, Generator, Load, Stop, parse_rate};
 use crate::web::{self, Edit, Name, Options};
 
@@ -150,7 +150,8 @@ fn station(
             }
             std::thread::sleep(std::time::Duration::from_millis(1));
         }
-        let mut publisher = Publisher::start(Endpoint::anonymous(url), None).map_err(|error| error.to_string())?;
+        let mut publisher =
+            Publisher::start(Endpoint::anonymous(url), None, Deadline::default()).map_err(|error| error.to_string())?;
         let records = Generator::new(7).zip(0..rows.unwrap_or(u64::MAX)).map(|(record, _)| record.json());
         let load = Load { rate, arrivals: Arrivals::Uniform, burst: 1 };
         super::replay::offer(&mut publisher, records, Some(load), &stop).map_err(|error| error.to_string())?;

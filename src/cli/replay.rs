@@ -10,7 +10,7 @@ use indicatif::ProgressIterator;
 use super::{Failure, run};
 use crate::data::{Bucket, Decoder, Format, Inference, Kind, Origin, Schema};
 use crate::mqtt::{Endpoint, Url};
-use crate::sink::{self, Publisher};
+use crate::sink::{self, Deadline, Publisher};
 use crate::source::{Arrivals, FileKind, Load, MAX_PAYLOAD, Records, Schedule, Stop, parse_rate};
 use crate::subtasks::result::{Encoder, Encoding, Output};
 
@@ -44,7 +44,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let stop = run::stop_on_signals()?;
     let failed = |error: sink::Error| Failure::Failed(error.to_string());
     let mut publisher =
-        Publisher::start(Endpoint::anonymous(arguments.to.clone()), arguments.connect_timeout).map_err(failed)?;
+        Publisher::start(Endpoint::anonymous(arguments.to.clone()), arguments.connect_timeout, Deadline::default())
+            .map_err(failed)?;
     let load = arguments.rate.map(|rate| Load { rate, arrivals: arguments.arrivals, burst: arguments.burst });
     let offered = offer(&mut publisher, rows.into_iter().progress_count(count), load, &stop).map_err(failed)?;
     eprintln!(
@@ -88,6 +89,10 @@ pub(super) fn offer(
         offered.rows += 1;
     }
     publisher.drain()?;
+    if let [first, more @ ..] = &publisher.take_refused()[..] {
+        let more = if more.is_empty() { String::new() } else { format!(", and {} more", more.len()) };
+        return Err(sink::Error::Broker(format!("not taken: {}{more}", first.reason)));
+    }
     offered.took = start.elapsed();
     Ok(offered)
 }

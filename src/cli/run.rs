@@ -15,6 +15,7 @@ use super::Failure;
 use crate::dataflow::{Dataflow, Override};
 use crate::engine::{self, Cluster, OnLive, OnProgress, OnReady, Options, Snapshot};
 use crate::measure::{Outcome, Report};
+use crate::sink::Deadline;
 use crate::source::{Stop, Url};
 
 /// Run a dataflow file.
@@ -129,6 +130,7 @@ fn run_dataflow(arguments: &Arguments) -> Result<u8, Failure> {
         fresh: arguments.fresh,
         connect_timeout: arguments.connect_timeout.unwrap_or(engine::CONNECT_TIMEOUT),
         stop: stop_on_signals()?,
+        sink_deadline: Deadline::default(),
         on_progress: (!quiet).then(progress),
         on_live: arguments.live.clone().map(show),
         tables_at: arguments.live.clone(),

@@ -164,6 +164,11 @@ impl Bucket {
         &self.arrived
     }
 
+    /// Which of its rows has this number; `None` if none has.
+    pub fn place_of(&self, row: u64) -> Option<usize> {
+        usize::try_from(row.checked_sub(self.first_row)?).ok().filter(|index| *index < self.len())
+    }
+
     pub fn origin(&self, index: usize) -> &Origin {
         &self.origins[index]
     }

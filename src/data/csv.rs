@@ -217,11 +217,9 @@ mod tests {
     #[test]
     fn doubled_names_are_numbered_as_pandas_does() {
         // list(pandas.read_csv(io.StringIO(header)).columns)
-        for (header, expected) in [
-            ("time,temp,temp", "time,temp,temp.1"),
-            ("a,a,a.1,a", "a,a.2,a.1,a.3"),
-            ("a.1,a,a,a.1", "a.1,a,a.2,a.1.1"),
-        ] {
+        for (header, expected) in
+            [("time,temp,temp", "time,temp,temp.1"), ("a,a,a.1,a", "a,a.2,a.1,a.3"), ("a.1,a,a,a.1", "a.1,a,a.2,a.1.1")]
+        {
             assert_eq!(names(header).join(","), expected, "{header}");
         }
         assert_eq!(names("a, b ,b"), ["a", "b", "b.1"]);

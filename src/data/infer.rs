@@ -85,9 +85,7 @@ impl Inference {
         }
         let Ok(line) = std::str::from_utf8(row.bytes) else { return };
         let cells: Vec<Cow<'_, str>> = match row.format {
-            Format::WeatherLink(layout) => {
-                weatherlink::cells(line, layout.doubled_tabs).map(Cow::Borrowed).collect()
-            }
+            Format::WeatherLink(layout) => weatherlink::cells(line, layout.doubled_tabs).map(Cow::Borrowed).collect(),
             _ => csv::cells(line).collect(),
         };
         if cells.len() < self.names.len() {

@@ -3,32 +3,86 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use super::Options;
 use super::failure::{Failure, fail};
 use super::graph::Accounts;
 use super::ledger::Ledger;
 use super::parcel::Receipt;
+use super::writer::SharedWriter;
 use crate::data::Bucket;
 use crate::dataflow::Dataflow;
-use crate::sink::{self, DeadLetter, DeadLetters, Existing};
+use crate::sink::{self, DeadLetter, DeadLetters, Existing, Place, Refused};
 
-/// Enters receipts into the ledger and writes the dead letters.
+/// Enters receipts into the ledger and writes the dead letters: those of rows that can't be used, and those of results
+/// that the sink does not take. The graph settles receipts, the intake syncs.
+#[derive(Clone)]
 pub struct LedgerAccounts {
     ledger: Rc<RefCell<Ledger>>,
-    letters: Option<DeadLetters>,
+    letters: Rc<RefCell<Option<DeadLetters>>>,
+    writer: SharedWriter,
     failure: Failure,
 }
 
 impl LedgerAccounts {
-    pub fn open(index: usize, dataflow: &Dataflow, ledger: &Rc<RefCell<Ledger>>, failure: &Failure) -> LedgerAccounts {
+    pub fn open(
+        index: usize,
+        dataflow: &Dataflow,
+        options: &Options,
+        ledger: &Rc<RefCell<Ledger>>,
+        writer: &SharedWriter,
+        failure: &Failure,
+    ) -> LedgerAccounts {
         let existing = if dataflow.source_settings.is_persistent() { Existing::Append } else { Existing::Replace };
-        let open =
-            || DeadLetters::open(dataflow.dead_letter.as_ref(), existing).map_err(|error| fail(failure, error)).ok();
-        let letters = if index == 0 { open() } else { None };
-        LedgerAccounts { ledger: ledger.clone(), letters, failure: failure.clone() }
+        let open = || DeadLetters::open(dataflow.dead_letter.as_ref(), existing, &options.sink_deadline);
+        let open = || open().map_err(|error| fail(failure, error)).ok();
+        let letters = Rc::new(RefCell::new(if index == 0 { open() } else { None }));
+        LedgerAccounts { ledger: ledger.clone(), letters, writer: writer.clone(), failure: failure.clone() }
     }
 
-    fn write(&mut self, receipt: &Receipt, bucket: &Bucket) -> Result<(), sink::Error> {
-        let Some(letters) = &mut self.letters else { return Ok(()) };
+    /// Makes dead letters of the results that the sink has refused since it was last looked at.
+    pub fn take_refused(&self) {
+        let waits_from = self.writer.waits_from();
+        for refused in self.writer.refused() {
+            self.with(|letters| self.refuse(&refused, letters));
+        }
+        self.ledger.borrow_mut().forget_before(waits_from);
+    }
+
+    /// Brings the dead letters to safety; those of refused results are there once the sink has been synced. False after
+    /// a failure.
+    pub fn sync(&self) -> bool {
+        self.take_refused();
+        self.with(DeadLetters::sync);
+        self.failure.borrow().is_none()
+    }
+
+    fn with(&self, act: impl FnOnce(&mut DeadLetters) -> Result<(), sink::Error>) {
+        let mut letters = self.letters.borrow_mut();
+        if let Some(Err(error)) = letters.as_mut().map(act) {
+            *letters = None;
+            fail(&self.failure, error);
+        }
+    }
+
+    fn refuse(&self, Refused { line, reason, .. }: &Refused, letters: &mut DeadLetters) -> Result<(), sink::Error> {
+        const SINK: &str = "sink";
+        let mut ledger = self.ledger.borrow_mut();
+        ledger.refuse();
+        let Place { message, row } = Place::of(line).unwrap_or_default();
+        let bucket = ledger.bucket(message).or_else(|| ledger.kept(message));
+        let place = bucket.as_ref().and_then(|bucket| Some((bucket, bucket.place_of(row)?)));
+        let letter = match place {
+            Some((bucket, index)) => {
+                let (origin, raw) = (bucket.origin(index), bucket.row(index).bytes);
+                DeadLetter::new(&origin.topic, origin.position, message, row, SINK, reason, raw)
+            }
+            None => DeadLetter::new("", 0, message, row, SINK, reason, line),
+        };
+        ledger.keep_letter(&letter);
+        letters.write(&letter)
+    }
+
+    fn write(&self, receipt: &Receipt, bucket: &Bucket, letters: &mut DeadLetters) -> Result<(), sink::Error> {
         let mut ledger = self.ledger.borrow_mut();
         for rejected in &receipt.rejected {
             let label = ledger.labels[rejected.operator].clone();
@@ -57,16 +111,15 @@ impl Accounts for LedgerAccounts {
         let bucket = self.ledger.borrow().bucket(receipt.epoch);
         let bucket = bucket.expect("an epoch stays in flight until the probe has passed it");
         self.ledger.borrow_mut().settle(&mut receipt, bucket.len() as u64);
-        if !receipt.rejected.is_empty()
-            && let Err(error) = self.write(&receipt, &bucket)
-        {
-            self.letters = None;
-            fail(&self.failure, error);
+        if !receipt.rejected.is_empty() {
+            self.with(|letters| self.write(&receipt, &bucket, letters));
         }
     }
 
     fn close(&mut self) {
-        if let Some(Err(error)) = self.letters.take().map(DeadLetters::close) {
+        self.take_refused();
+        let letters = self.letters.borrow_mut().take();
+        if let Some(Err(error)) = letters.map(DeadLetters::close) {
             fail(&self.failure, error);
         }
     }

@@ -1,8 +1,10 @@
 //! When a source's deliveries are acknowledged.
 
+use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
 use super::Error;
+use super::accounts::LedgerAccounts;
 use super::checkpoint::{Checkpoint, Progress};
 use super::failure::{Failure, fail};
 use super::ledger::Ledger;
@@ -27,11 +29,21 @@ impl Acknowledgement {
     }
 
     /// After a failure nothing is acknowledged any more: it will be delivered again.
-    pub fn give(&mut self, sources: &mut Sources, ledger: &mut Ledger, writer: &SharedWriter, failure: &Failure) {
-        let Some(complete) = ledger.complete else { return };
-        if ledger.covered.is_empty() || failure.borrow().is_some() || !writer.sync() {
+    pub fn give(
+        &mut self,
+        sources: &mut Sources,
+        ledger: &RefCell<Ledger>,
+        writer: &SharedWriter,
+        accounts: &LedgerAccounts,
+        failure: &Failure,
+    ) {
+        let is_due = !ledger.borrow().covered.is_empty() && failure.borrow().is_none();
+        // What the sink refuses is a dead letter; both are safe before anything says so.
+        if !is_due || !writer.sync() || !accounts.sync() {
             return;
         }
+        let ledger = &mut *ledger.borrow_mut();
+        let Some(complete) = ledger.complete else { return };
         self.last = Some(Instant::now());
         if let Some(checkpoint) = &self.checkpoint {
             let progress =

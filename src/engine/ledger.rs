@@ -54,6 +54,10 @@ pub struct Ledger {
     /// The last ones.
     pub letters: VecDeque<serde_json::Value>,
     kept_letters: usize,
+    /// Whether the sink may refuse a result when its epoch is complete.
+    keeps: bool,
+    /// Complete epochs whose results the sink has not got rid of.
+    kept: VecDeque<Arc<Bucket>>,
     pub latency: Latency,
     pub service_message: Histogram,
     pub service_row: Histogram,
@@ -90,6 +94,28 @@ impl Ledger {
     /// steps remember is kept, too.
     pub fn new(labels: Vec<String>, kept_letters: usize, snapshots: bool) -> Ledger {
         Ledger { labels, kept_letters, snapshots, ..Ledger::default() }
+    }
+
+    /// Keeps the rows of complete epochs until the sink has got rid of their results.
+    pub fn keep_rows(mut self, keeps: bool) -> Ledger {
+        self.keeps = keeps;
+        self
+    }
+
+    /// The rows of a complete epoch that is kept.
+    pub fn kept(&self, epoch: u64) -> Option<Arc<Bucket>> {
+        self.kept.iter().find(|bucket| bucket.epoch == epoch).cloned()
+    }
+
+    /// The sink has got rid of the results of all epochs before this one; of all complete ones if not given.
+    pub fn forget_before(&mut self, epoch: Option<u64>) {
+        while self.kept.pop_front_if(|bucket| epoch.is_none_or(|epoch| bucket.epoch < epoch)).is_some() {}
+    }
+
+    /// A result that was counted is a dead letter after all.
+    pub fn refuse(&mut self) {
+        self.rows_out -= 1;
+        self.dead_letters += 1;
     }
 
     pub fn has_room(&self, max_epochs: usize) -> bool {
@@ -157,6 +183,9 @@ impl Ledger {
                 }
             }
             self.rows_done += bucket.len() as u64;
+            if self.keeps {
+                self.kept.push_back(bucket.clone());
+            }
             self.latency.message.record(now.saturating_sub(bucket.closed), u64::from(!bucket.is_empty()));
             // Rows of one publish have one stamp.
             for rows in bucket.arrived().chunk_by(|a, b| a == b) {

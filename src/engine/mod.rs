@@ -72,6 +72,8 @@ pub struct Options {
     pub connect_timeout: Duration,
     /// Set it to drain and end.
     pub stop: Stop,
+    /// Set it to end all waits for the brokers of sinks, dead letters and tables: the run then fails with what was left.
+    pub sink_deadline: sink::Deadline,
     /// Called a few times a second on the first worker.
     pub on_progress: Option<OnProgress>,
     /// Called about once a second on the first worker, and at the end.
@@ -94,6 +96,7 @@ impl Options {
             fresh: false,
             connect_timeout: CONNECT_TIMEOUT,
             stop: Stop::default(),
+            sink_deadline: sink::Deadline::default(),
             on_progress: None,
             on_live: None,
             tables_at: None,

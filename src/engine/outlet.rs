@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use super::failure::{Failure, fail};
-use crate::sink::{self, Existing, Sink};
+use crate::sink::{self, Deadline, Existing, Refused, Sink};
 use crate::subtasks::result::Encoder;
 use crate::tables::{Cell, Contents, Group};
 
@@ -24,14 +24,29 @@ struct Opened {
     whole: bool,
 }
 
+impl Opened {
+    /// A line of a table is no row that could be a dead letter.
+    fn tell_refused(&mut self) {
+        for Refused { line, reason, .. } in self.sink.refused() {
+            let shown = String::from_utf8_lossy(&line[..line.len().min(200)]);
+            tracing::warn!("a line of a table is left out ({reason}): {shown}");
+        }
+    }
+}
+
 impl Outlet {
     /// Opens the sink, if there is one. A file of lines is taken as `existing` says.
-    pub fn open(contents: &SharedContents, settings: Option<&sink::Settings>, failure: &Failure) -> Outlet {
+    pub fn open(
+        contents: &SharedContents,
+        settings: Option<&sink::Settings>,
+        deadline: &Deadline,
+        failure: &Failure,
+    ) -> Outlet {
         let open = |settings: &sink::Settings| {
             let contents = contents.lock().expect("no holder panics");
             let whole = !settings.url.takes_json();
             let schema = if whole { &contents.schema } else { &contents.change_schema };
-            let sink = settings.open(schema, 0, Existing::Replace)?;
+            let sink = settings.open(schema, 0, Existing::Replace, deadline)?;
             Ok(Opened { sink, encoder: Encoder::new(schema.clone(), settings.encoding()), whole })
         };
         let sink = settings.map(open).transpose().map_err(|error: sink::Error| fail(failure, error)).ok().flatten();
@@ -45,6 +60,10 @@ impl Outlet {
             self.with(|opened| match opened.whole {
                 true => Ok(()),
                 false => opened.sink.write(opened.encoder.encode(changes)).and_then(|()| opened.sink.flush()),
+            });
+            self.with(|opened| {
+                opened.tell_refused();
+                Ok(())
             });
         }
     }
@@ -65,7 +84,10 @@ impl Outlet {
         let contents = self.contents.clone();
         self.with(|opened| {
             let whole = opened.whole.then(|| contents.lock().expect("no holder panics").snapshot(None));
-            whole.map_or(Ok(()), |whole| opened.sink.write(opened.encoder.encode(whole)))
+            whole.map_or(Ok(()), |whole| opened.sink.write(opened.encoder.encode(whole)))?;
+            opened.sink.settle()?;
+            opened.tell_refused();
+            Ok(())
         });
         if let Some(Err(error)) = self.sink.take().map(|opened| opened.sink.close()) {
             fail(&self.failure, error);

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::outlet::SharedContents;
 use crate::data::{Message, Schema};
 use crate::disk;
-use crate::sink::{self, Existing};
+use crate::sink::{self, Deadline, Existing};
 use crate::subtasks::result::{Encoder, Encoding, Output};
 
 /// The socket's name in its directory.
@@ -224,7 +224,7 @@ fn encode(schema: &Arc<Schema>, snapshot: Message, format: Format) -> io::Result
                 connect_timeout: None,
                 disk: disk::machine(),
             };
-            let written = settings.open(schema, 0, Existing::Replace).and_then(|mut sink| {
+            let written = settings.open(schema, 0, Existing::Replace, &Deadline::default()).and_then(|mut sink| {
                 sink.write(Output::Columns(snapshot))?;
                 sink.close()
             });

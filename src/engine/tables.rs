@@ -108,7 +108,7 @@ impl Tables {
             let outlet = (index == 0).then(|| {
                 let contents = Arc::new(Mutex::new(Contents::new(table.schema(), table.changes)));
                 seen.push((table.name.clone(), contents.clone()));
-                Outlet::open(&contents, sink.as_ref(), failure)
+                Outlet::open(&contents, sink.as_ref(), &options.sink_deadline, failure)
             });
             outlets.push(outlet);
             references.push(reference);

@@ -67,7 +67,9 @@ pub fn run(
     remember::check(&steps, &memories).map_err(Error::Checkpoint)?;
     let kept_letters = if options.on_live.is_some() { KEPT_LETTERS } else { 0 };
     let snapshots = intake.as_ref().is_some_and(|intake| intake.snapshots.is_some());
-    let ledger = Rc::new(RefCell::new(Ledger::new(dataflow.labels(), kept_letters, snapshots)));
+    let ledger = Rc::new(RefCell::new(
+        Ledger::new(dataflow.labels(), kept_letters, snapshots).keep_rows(dataflow.sink.may_refuse()),
+    ));
     let kept = dataflow.checkpoint().map(|_| Kept { memories: memories.clone(), ledger: ledger.clone() });
     let (tables, _server) = Tables::open(worker.index(), dataflow, &schema, options, kept, &failure)?;
     let (stages, whole) = stages(&steps, dataflow.placement, options.fuse, &tables.inputs());
@@ -84,13 +86,13 @@ pub fn run(
     };
     let times = Rc::new(RefCell::new(ServiceTimes::new(steps.len() + 2)));
     let writer = SharedWriter::open(worker.index(), &plan, dataflow, options, existing, &failure);
-    let accounts = LedgerAccounts::open(worker.index(), dataflow, &ledger, &failure);
+    let accounts = LedgerAccounts::open(worker.index(), dataflow, options, &ledger, &writer, &failure);
     let gather = Gather::build(worker);
-    let ends = graph::build(worker, &plan, &times, tables, writer.clone(), accounts);
+    let ends = graph::build(worker, &plan, &times, tables, writer.clone(), accounts.clone());
     match &mut intake {
         Some(intake) => {
             let showing = Showing { dataflow, options, stages: &plan.stages, times: &times, tap: tap.as_ref() };
-            intake.feed(worker, ends, &ledger, &writer, &showing, &failure);
+            intake.feed(worker, ends, &ledger, &writer, &accounts, &showing, &failure);
         }
         None => {
             drop(ends.inputs);
@@ -245,6 +247,7 @@ impl Intake {
         ends: Ends,
         ledger: &Rc<RefCell<Ledger>>,
         writer: &SharedWriter,
+        accounts: &LedgerAccounts,
         showing: &Showing<'_>,
         failure: &Failure,
     ) {
@@ -278,15 +281,16 @@ impl Intake {
             worker.step_or_park(Some(PARK));
             let now = self.clock.now();
             ledger.borrow_mut().record_complete(now, |epoch| !probe.less_equal(&epoch));
+            accounts.take_refused();
             if self.acknowledgement.is_due() {
-                self.acknowledgement.give(&mut self.sources, &mut ledger.borrow_mut(), writer, failure);
+                self.acknowledgement.give(&mut self.sources, ledger, writer, accounts, failure);
             }
             watch.look(&ledger.borrow(), worker.peers(), self.sources.backlog(), showing);
         }
         ledger.borrow_mut().record_complete(self.clock.now(), |_| true);
         self.finished = Some(Instant::now());
         watch.show(&ledger.borrow(), worker.peers(), self.sources.backlog(), showing);
-        self.acknowledgement.give(&mut self.sources, &mut ledger.borrow_mut(), writer, failure);
+        self.acknowledgement.give(&mut self.sources, ledger, writer, accounts, failure);
     }
 
     fn duration(&self) -> Duration {

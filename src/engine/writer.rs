@@ -7,7 +7,7 @@ use super::Options;
 use super::failure::{Failure, fail};
 use super::graph::{Plan, Writer};
 use crate::dataflow::Dataflow;
-use crate::sink::{self, Existing, Sink};
+use crate::sink::{self, Existing, Refused, Sink};
 use crate::subtasks::result::Output;
 
 /// Writes to the sink until it fails. The graph writes; on the first worker the intake syncs.
@@ -20,6 +20,8 @@ struct SinkWriter {
     persistent: bool,
     /// Whether the intake asks for a sync; on the other workers every flush must be one.
     asked: bool,
+    /// What the sink did not take until it was closed.
+    refused: Vec<Refused>,
     failure: Failure,
 }
 
@@ -33,13 +35,14 @@ impl SharedWriter {
         failure: &Failure,
     ) -> SharedWriter {
         let writes = plan.writer.unwrap_or(0) == index as u64;
-        let open = || dataflow.sink.open(&plan.schema_out, options.cluster.process, existing);
+        let open = || dataflow.sink.open(&plan.schema_out, options.cluster.process, existing, &options.sink_deadline);
         let sink = if writes { open().map_err(|error| fail(failure, error)).ok() } else { None };
         let persistent = dataflow.source_settings.is_persistent();
         SharedWriter(Rc::new(RefCell::new(SinkWriter {
             sink,
             persistent,
             asked: index == 0,
+            refused: Vec::new(),
             failure: failure.clone(),
         })))
     }
@@ -48,6 +51,19 @@ impl SharedWriter {
     pub fn sync(&self) -> bool {
         let mut writer = self.0.borrow_mut();
         writer.sink.is_none() || writer.with(|sink| sink.sync())
+    }
+
+    /// Results that the sink does not take, since it was last asked for them.
+    pub fn refused(&self) -> Vec<Refused> {
+        let mut writer = self.0.borrow_mut();
+        let mut refused = std::mem::take(&mut writer.refused);
+        refused.extend(writer.sink.iter_mut().flat_map(|sink| sink.refused()));
+        refused
+    }
+
+    /// The first epoch of which the sink has not got rid of all results; `None` if there is none.
+    pub fn waits_from(&self) -> Option<u64> {
+        self.0.borrow().sink.as_ref().and_then(|sink| sink.waits_from())
     }
 }
 
@@ -78,9 +94,10 @@ impl Writer for SharedWriter {
     fn close(&mut self) {
         let mut writer = self.0.borrow_mut();
         let persistent = writer.persistent;
-        if let Some(mut sink) = writer.sink.take()
-            && let Err(error) = if persistent { sink.sync() } else { Ok(()) }.and_then(|()| sink.close())
-        {
+        let Some(mut sink) = writer.sink.take() else { return };
+        let settled = if persistent { sink.sync() } else { sink.settle() };
+        writer.refused.extend(sink.refused());
+        if let Err(error) = settled.and_then(|()| sink.close()) {
             fail(&writer.failure, error);
         }
     }

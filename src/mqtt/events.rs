@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rumqttc::v5::{Client, Connection, ConnectionError, Event, EventLoop, MqttOptions};
 use tokio::runtime::{Builder, Runtime};
+use tokio::sync::Notify;
 
 /// How often the thread looks up.
 pub const LOOK_UP: Duration = Duration::from_millis(100);
@@ -26,15 +27,28 @@ impl Events {
 
     /// The next event; `None` once it is `over`, which is asked each time the thread looks up. An attempt to connect goes
     /// on meanwhile (rumqttc's own `recv_timeout` begins another): to a broker far away it takes longer.
-    pub fn next(&mut self, mut over: impl FnMut() -> bool) -> Option<Result<Event, ConnectionError>> {
+    pub fn next(&mut self, over: impl FnMut() -> bool) -> Option<Result<Event, ConnectionError>> {
+        self.next_or_woken(&Notify::new(), over)
+    }
+
+    /// As [`Events::next`]; the thread also looks up when it is woken.
+    pub fn next_or_woken(
+        &mut self,
+        wake: &Notify,
+        mut over: impl FnMut() -> bool,
+    ) -> Option<Result<Event, ConnectionError>> {
         let Events { event_loop, runtime } = self;
         runtime.block_on(async {
             let mut event = pin!(event_loop.poll());
             loop {
-                match tokio::time::timeout(LOOK_UP, &mut event).await {
-                    Ok(event) => return Some(event),
-                    Err(_) if over() => return None,
-                    Err(_) => {}
+                let woken = wake.notified();
+                tokio::select! {
+                    event = &mut event => return Some(event),
+                    () = woken => {}
+                    () = tokio::time::sleep(LOOK_UP) => {}
+                }
+                if over() {
+                    return None;
                 }
             }
         })

@@ -3,7 +3,7 @@
 use base64::Engine;
 use serde::Serialize;
 
-use super::{Error, Existing, Settings, Sink};
+use super::{Deadline, Error, Existing, Refused, Settings, Sink};
 use crate::data::Schema;
 use crate::subtasks::result::Output;
 
@@ -74,9 +74,9 @@ impl DeadLetters {
     const SHOWN: u64 = 10;
 
     /// Opens the sink for dead letters, if there is one.
-    pub fn open(settings: Option<&Settings>, existing: Existing) -> Result<DeadLetters, Error> {
+    pub fn open(settings: Option<&Settings>, existing: Existing, deadline: &Deadline) -> Result<DeadLetters, Error> {
         let no_columns = Schema::new([] as [(String, crate::data::Kind); 0]);
-        let sink = settings.map(|settings| settings.open(&no_columns, 0, existing)).transpose()?;
+        let sink = settings.map(|settings| settings.open(&no_columns, 0, existing, deadline)).transpose()?;
         Ok(DeadLetters { sink, written: 0 })
     }
 
@@ -93,21 +93,135 @@ impl DeadLetters {
         };
         let mut line = serde_json::to_vec(letter).expect("a record of texts and numbers");
         line.push(b'\n');
-        sink.write(Output::Lines(line))
+        sink.write(Output::Lines(line))?;
+        shorten(sink.as_mut()).map(drop)
+    }
+
+    /// Waits until all that was written would outlive this machine, as far as the sink can promise it.
+    pub fn sync(&mut self) -> Result<(), Error> {
+        let Some(sink) = &mut self.sink else { return Ok(()) };
+        sink.sync()?;
+        while shorten(sink.as_mut())? {
+            sink.sync()?;
+        }
+        Ok(())
     }
 
     pub fn flush(&mut self) -> Result<(), Error> {
         self.sink.as_mut().map_or(Ok(()), |sink| sink.flush())
     }
 
-    pub fn close(self) -> Result<(), Error> {
+    /// Brings all to safety, and ends the sink.
+    pub fn close(mut self) -> Result<(), Error> {
+        self.sync()?;
         self.sink.map_or(Ok(()), |sink| sink.close())
     }
+}
+
+/// Writes again, with fewer of their raw bytes, the letters that the sink does not take; whether there were any.
+fn shorten(sink: &mut dyn Sink) -> Result<bool, Error> {
+    let refused = sink.refused();
+    let any = !refused.is_empty();
+    for Refused { line, excess, reason } in refused {
+        match shorter(&line, excess) {
+            Some(line) => sink.write(Output::Lines(line))?,
+            None => {
+                let shown = String::from_utf8_lossy(&line[..line.len().min(200)]);
+                tracing::error!("a dead letter is left out ({reason}): {shown}");
+            }
+        }
+    }
+    Ok(any)
+}
+
+/// A letter, shorter by `excess` bytes, or with a quarter of its raw bytes if that is not known; how many those were stands
+/// beside them as `raw_bytes`. A long reason, which may repeat them, is cut first. `None` if there is nothing more to
+/// leave out.
+fn shorter(line: &[u8], excess: Option<usize>) -> Option<Vec<u8>> {
+    const REASON: usize = 200;
+    let mut letter: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(line).ok()?;
+    let key = ["raw", "raw_base64"].into_iter().find(|key| letter.contains_key(*key))?;
+    let raw = letter.get(key)?.as_str()?.to_owned();
+    let base64 = key == "raw_base64";
+    let bytes = if base64 { raw.trim_end_matches('=').len() * 3 / 4 } else { raw.len() };
+    letter.entry("raw_bytes").or_insert(bytes.into());
+    let line = line.trim_ascii_end().len();
+    if let Some(serde_json::Value::String(reason)) = letter.get_mut("reason") {
+        reason.truncate(reason.floor_char_boundary(REASON));
+    }
+    let Some(excess) = excess else {
+        let reason = letter.get("reason")?.as_str()?.to_owned();
+        let (cut, from) = if raw.is_empty() { ("reason", reason) } else { (key, raw) };
+        let unit = if base64 && cut == key { 4 } else { 1 };
+        let keep = from.len() / 4 / unit * unit;
+        letter.insert(cut.into(), from[..from.floor_char_boundary(keep)].into());
+        return (!from.is_empty()).then(|| encoded(&letter));
+    };
+    let most = line.saturating_sub(excess);
+    for (cut, unit) in [(key, if base64 { 4 } else { 1 }), ("reason", 1)] {
+        let from = letter.get(cut)?.as_str()?.to_owned();
+        let mut keep = from.len();
+        loop {
+            let shorter = encoded(&letter);
+            let over = shorter.trim_ascii_end().len().saturating_sub(most);
+            if over == 0 {
+                return Some(shorter);
+            }
+            if keep == 0 {
+                break;
+            }
+            // What is escaped is up to six times as long.
+            keep = from.floor_char_boundary(keep.saturating_sub(over.div_ceil(6).max(unit))) / unit * unit;
+            letter.insert(cut.into(), from[..from.floor_char_boundary(keep)].into());
+        }
+    }
+    None
+}
+
+fn encoded(letter: &serde_json::Map<String, serde_json::Value>) -> Vec<u8> {
+    let mut line = serde_json::to_vec(letter).expect("a record of texts and numbers");
+    line.push(b'\n');
+    line
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_letter_is_cut_to_what_a_broker_takes() {
+        let lines = "ä\n".repeat(500);
+        let raws: [&[u8]; 4] = [&[b'x'; 1000], &[b'"'; 1000], lines.as_bytes(), &[0xff; 1000]];
+        for raw in raws {
+            let letter = DeadLetter::new("t", 4, 1, 2, "prepare", "bad", raw);
+            let line = serde_json::to_vec(&letter).unwrap();
+            for most in [150, 400, 900] {
+                let shorter = shorter(&line, Some(line.len() - most)).unwrap();
+                let size = shorter.trim_ascii_end().len();
+                assert!(size <= most && size + 20 > most, "{size} of {most}");
+                let json: serde_json::Value = serde_json::from_slice(&shorter).unwrap();
+                assert_eq!(
+                    (json["raw_bytes"].as_u64(), json["reason"].as_str()),
+                    (Some(raw.len() as u64), Some("bad"))
+                );
+            }
+            assert_eq!(shorter(&line, Some(line.len() - 50)), None);
+            let reason = "y".repeat(1000);
+            let letter = serde_json::to_vec(&DeadLetter::new("t", 4, 1, 2, "prepare", &reason, raw)).unwrap();
+            let shorter_reason = shorter(&letter, Some(letter.len() - 400)).unwrap();
+            assert!((350..=401).contains(&shorter_reason.len()), "{}", shorter_reason.len());
+            let json: serde_json::Value = serde_json::from_slice(&shorter_reason).unwrap();
+            assert_eq!(json["reason"].as_str().map(str::len), Some(200));
+            // Where the broker says nothing, it is quartered until there is nothing left to leave out.
+            let mut quartered = vec![line];
+            while let Some(line) = shorter(&quartered[quartered.len() - 1], None) {
+                quartered.push(line);
+            }
+            assert!((5..9).contains(&quartered.len()), "{}", quartered.len());
+            let last: serde_json::Value = serde_json::from_slice(&quartered[quartered.len() - 1]).unwrap();
+            assert_eq!(last["raw_bytes"].as_u64(), Some(raw.len() as u64));
+        }
+    }
 
     #[test]
     fn raw_bytes_are_kept_whatever_they_are() {

@@ -1,6 +1,6 @@
 //! Lines to a file, to standard output, or to nowhere.
 
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, BufWriter, Read, Seek, Write};
 use std::path::Path;
 
 use super::{Error, Sink};
@@ -77,6 +77,51 @@ impl Lines<Box<dyn File>> {
     }
 }
 
+impl Lines<Box<dyn File>> {
+    /// Goes on behind all lines of a file with this header. A last line without an end is what a run that was killed was
+    /// about to write: it is cut off, unless it is whole JSON.
+    pub fn append(disk: &dyn Disk, path: &Path, header: &[u8]) -> Result<Self, Error> {
+        let shown = path.display().to_string();
+        let whole = || {
+            let mut file = disk.open(path)?;
+            let end = file.length()?;
+            let length = whole_lines(&mut *file, end)?;
+            if length == end {
+                return Ok(end);
+            }
+            let mut last = Vec::new();
+            file.seek(io::SeekFrom::Start(length))?;
+            file.read_to_end(&mut last)?;
+            if serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(&last).is_ok() {
+                file.write_all(b"\n")?;
+                return Ok(end + 1);
+            }
+            let bytes = end - length;
+            tracing::warn!("{shown}: its last {bytes} bytes are a line that was not finished: they are cut off");
+            Ok(length)
+        };
+        let length = whole().map_err(|error| Error::File { path: shown.clone(), error })?;
+        Lines::resume(disk, path, header, length)
+    }
+}
+
+/// Bytes of a file's lines that have an end; `end` is the length of the file.
+fn whole_lines(file: &mut dyn File, end: u64) -> io::Result<u64> {
+    const CHUNK: u64 = 1 << 16;
+    let (mut to, mut chunk) = (end, Vec::new());
+    while to > 0 {
+        let from = to.saturating_sub(CHUNK);
+        file.seek(io::SeekFrom::Start(from))?;
+        chunk.resize((to - from) as usize, 0);
+        file.read_exact(&mut chunk)?;
+        if let Some(place) = memchr::memrchr(b'\n', &chunk) {
+            return Ok(from + place as u64 + 1);
+        }
+        to = from;
+    }
+    Ok(0)
+}
+
 impl Lines<io::Stdout> {
     pub fn stdout() -> Lines<io::Stdout> {
         Lines {
@@ -130,6 +175,26 @@ impl<W: Write> Sink for Lines<W> {
 mod tests {
     use super::*;
     use crate::disk::Machine;
+
+    #[test]
+    fn a_line_that_was_not_finished_is_cut_off() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("dead.ndjson");
+        let long = format!("{{\"raw\": \"{}", "x".repeat(200_000));
+        for (found, whole) in [
+            ("{\"a\": 1}\n", "{\"a\": 1}\n"),
+            ("{\"a\": 1}\n{\"b\": ", "{\"a\": 1}\n"),
+            ("{\"a\": 1}\n{\"b\": 2}", "{\"a\": 1}\n{\"b\": 2}\n"),
+            (&format!("{{\"a\": 1}}\n{long}"), "{\"a\": 1}\n"),
+            ("{\"b", ""),
+        ] {
+            std::fs::write(&path, found).unwrap();
+            let mut lines = Box::new(Lines::append(&Machine, &path, b"").unwrap());
+            lines.write(Output::Lines(b"{}\n".to_vec())).unwrap();
+            lines.close().unwrap();
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), format!("{whole}{{}}\n"));
+        }
+    }
 
     #[test]
     fn a_file_goes_on_behind_what_was_finished() {

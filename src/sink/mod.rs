@@ -1,6 +1,7 @@
 //! Where results and dead letters go.
 
 mod dead_letter;
+mod deadline;
 mod lines;
 mod mqtt;
 mod parquet;
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use dead_letter::{DeadLetter, DeadLetters};
+pub use deadline::Deadline;
 pub use url::{Url, part};
 
 use crate::data::Schema;
@@ -50,9 +52,21 @@ pub enum Error {
     File { path: String, error: std::io::Error },
     #[error("{0}")]
     Broker(String),
+    /// The deadline was over.
+    #[error("{url}: the broker has not taken {left} publishes in time")]
+    Undelivered { url: String, left: u64 },
     /// Whoever read our output has gone: not an error of the run.
     #[error("the reader of standard output has gone")]
     BrokenPipe,
+}
+
+/// A line that a sink does not take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    pub line: Vec<u8>,
+    /// By how many bytes it is too long; `None` where that is not known.
+    pub excess: Option<usize>,
+    pub reason: String,
 }
 
 /// Takes encoded messages in the order of epochs.
@@ -69,6 +83,21 @@ pub trait Sink {
         self.flush()
     }
 
+    /// Waits until each line that was written has been taken or refused.
+    fn settle(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// Lines that will never be taken, since they were last asked for.
+    fn refused(&mut self) -> Vec<Refused> {
+        Vec::new()
+    }
+
+    /// The message of the first line that is neither taken nor refused; `None` if there is none.
+    fn waits_from(&self) -> Option<u64> {
+        None
+    }
+
     /// Bytes of the file so far; 0 where there is no file of lines.
     fn length(&self) -> u64 {
         0
@@ -79,6 +108,11 @@ pub trait Sink {
 }
 
 impl Settings {
+    /// Whether it may refuse a line after it was written.
+    pub fn may_refuse(&self) -> bool {
+        self.endpoint.is_some()
+    }
+
     /// What the sink takes.
     pub fn encoding(&self) -> Encoding {
         match &self.url {
@@ -110,8 +144,14 @@ impl Settings {
         }
     }
 
-    /// Opens the sink; with `parts`, the file of process `process`.
-    pub fn open(&self, schema: &Schema, process: usize, existing: Existing) -> Result<Box<dyn Sink>, Error> {
+    /// Opens the sink; with `parts`, the file of process `process`. Waits for a broker end with the deadline.
+    pub fn open(
+        &self,
+        schema: &Schema,
+        process: usize,
+        existing: Existing,
+        deadline: &Deadline,
+    ) -> Result<Box<dyn Sink>, Error> {
         let path = |path: &Path| if self.parts { url::part(path, process) } else { path.to_owned() };
         let lines = |file: &Path, header: &[u8]| self.lines(&path(file), header, existing);
         Ok(match &self.url {
@@ -125,7 +165,7 @@ impl Settings {
             }
             Url::Mqtt(_) => {
                 let endpoint = self.endpoint.clone().expect("an MQTT sink has an endpoint");
-                let publisher = mqtt::Publisher::start(endpoint, self.connect_timeout)?;
+                let publisher = mqtt::Publisher::start(endpoint, self.connect_timeout, deadline.clone())?;
                 Box::new(if self.properties { publisher.with_properties() } else { publisher })
             }
         })
@@ -136,7 +176,7 @@ impl Settings {
         let (disk, found) = (&*self.disk, self.found(path));
         Ok(Box::new(match existing {
             Existing::Resume(length) => lines::Lines::resume(disk, path, header, length)?,
-            Existing::Append if found > 0 => lines::Lines::resume(disk, path, header, found)?,
+            Existing::Append if found > 0 => lines::Lines::append(disk, path, header)?,
             _ => lines::Lines::create(disk, path, header)?,
         }))
     }
@@ -155,4 +195,4 @@ impl Settings {
     }
 }
 
-pub use mqtt::Publisher;
+pub use mqtt::{Place, Publisher};

@@ -1,6 +1,7 @@
 //! Brokers and processes for tests of the whole way.
 #![allow(dead_code, reason = "each test uses what it needs")]
 
+pub mod narrow;
 pub mod numbered;
 pub mod played;
 pub mod proxy;

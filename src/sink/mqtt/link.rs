@@ -1,0 +1,312 @@
+//! The connections of a publisher, one after the other, in a thread of their own.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use rumqttc::v5::mqttbytes::v5::{
+    ConnAck, DisconnectReasonCode, PubAck, PubAckReason, PubComp, PubCompReason, PubRec, PubRecReason, Publish,
+};
+use rumqttc::v5::{Client, ConnectionError, Event, Incoming, StateError};
+use rumqttc::{Outgoing, QoS};
+use tokio::sync::Notify;
+
+use super::outbox::{Loss, Outbox};
+use crate::mqtt::{Backoff, Endpoint, Events, refusal, tls};
+
+/// Requests that wait for the event loop: all that may be on its way, and the last word.
+const REQUESTS: usize = 1024;
+/// A broker that says nothing for so long while it owes an answer is not there any more. Doubled each time in turn, so
+/// that one that is only slow gets on.
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(10);
+const LONGEST_SILENCE_TIMEOUT: Duration = Duration::from_secs(80);
+/// A broker closes the connection so soon after a publish that it does not take.
+const CLOSES_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the last word may take.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long to wait where another client has taken over the connection: it would do so again.
+const TAKEN_OVER_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How many publishes may wait for the broker's answer.
+///
+/// mosquitto 2.0.11 loses QoS 2 publishes of a client that has more on their way than its own default of 20.
+fn in_flight(qos: QoS) -> u16 {
+    if qos == QoS::ExactlyOnce { 20 } else { 500 }
+}
+
+/// What a publisher and its connections share.
+#[derive(Default)]
+pub struct Shared {
+    state: Mutex<State>,
+    /// Told when the broker has taken something, and when a connection stands or has failed.
+    pub changed: Condvar,
+    /// Told when something waits for the broker.
+    pub wake: Notify,
+}
+
+#[derive(Default)]
+pub struct State {
+    pub outbox: Outbox<Publish>,
+    /// Whether there was ever a connection.
+    pub connected: bool,
+    pub stop: bool,
+    pub failure: Option<String>,
+}
+
+impl Shared {
+    pub fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no holder panics")
+    }
+
+    fn is_over(&self) -> bool {
+        self.lock().stop
+    }
+
+    fn fail(&self, reason: String) {
+        self.lock().failure = Some(reason);
+        self.changed.notify_all();
+    }
+
+    /// Sleeps, unless it is over before.
+    fn sleep(&self, wait: Duration) {
+        let until = Instant::now() + wait;
+        let mut state = self.lock();
+        while !state.stop {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            state = self.changed.wait_timeout(state, left).expect("no holder panics").0;
+        }
+    }
+}
+
+/// What connects, again and again.
+pub struct Link {
+    endpoint: Endpoint,
+    /// The broker's address, for people.
+    address: String,
+    shared: Arc<Shared>,
+    backoff: Backoff,
+    silence: Duration,
+}
+
+/// Why a connection is over.
+enum End {
+    /// The publisher wants no more.
+    Over,
+    /// What the broker says will not change.
+    Failed(String),
+    Lost {
+        loss: Loss,
+        reason: String,
+        taken_over: bool,
+    },
+}
+
+impl End {
+    fn lost(loss: Loss, reason: impl std::fmt::Display) -> End {
+        End::Lost { loss, reason: reason.to_string(), taken_over: false }
+    }
+}
+
+impl Link {
+    pub fn new(endpoint: &Endpoint, shared: Arc<Shared>) -> Link {
+        let address = format!("{}:{}", endpoint.url.host, endpoint.url.port);
+        Link { endpoint: endpoint.clone(), address, shared, backoff: Backoff::default(), silence: SILENCE_TIMEOUT }
+    }
+
+    /// Connects until the publisher is dropped.
+    pub fn run(mut self) {
+        let mut events = None;
+        while !self.shared.is_over() {
+            let mut options = self.endpoint.options("sink", in_flight(self.endpoint.qos.0));
+            // What a broker remembers of an earlier connection is in the way: half exchanges at QoS 2 fill its window.
+            options.set_clean_start(true);
+            options.set_session_expiry_interval(None);
+            let (client, new) = Events::of(options, REQUESTS);
+            let events = events.insert(new);
+            match self.connection(&client, events) {
+                End::Over => return,
+                End::Failed(reason) => return self.shared.fail(reason),
+                End::Lost { loss, reason, taken_over } => {
+                    if self.shared.lock().outbox.lost(loss) {
+                        // It is there, and is asked again soon.
+                        self.backoff.reset();
+                    }
+                    self.shared.changed.notify_all();
+                    let wait = self.backoff.next_wait();
+                    let wait = if taken_over { wait.max(TAKEN_OVER_INTERVAL) } else { wait };
+                    tracing::warn!("no connection to the broker at {} ({reason}); again in {wait:?}", self.address);
+                    self.shared.sleep(wait);
+                }
+            }
+        }
+    }
+
+    /// One connection, from its first word to its last.
+    fn connection(&mut self, client: &Client, events: &mut Events) -> End {
+        let shared = self.shared.clone();
+        let qos = self.endpoint.qos;
+        let mut heard = Instant::now();
+        let mut sent = heard;
+        let mut stands = false;
+        loop {
+            let mut silent = false;
+            let event = events.next_or_woken(&shared.wake, || {
+                let mut state = shared.lock();
+                if state.stop {
+                    return true;
+                }
+                let owed = state.outbox.is_owed();
+                if stands {
+                    send(client, &mut state.outbox, qos.0);
+                }
+                if state.outbox.is_owed() && !owed {
+                    // The broker need not have said anything while nothing was on its way.
+                    (heard, sent) = (Instant::now(), Instant::now());
+                }
+                silent = owed && heard.elapsed() >= self.silence;
+                silent
+            });
+            match event {
+                None if silent => {
+                    let silence = self.silence;
+                    self.silence = (silence * 2).min(LONGEST_SILENCE_TIMEOUT);
+                    return End::lost(Loss::Other, format!("it has not answered for {silence:?}"));
+                }
+                None => {
+                    leave(client, events);
+                    return End::Over;
+                }
+                Some(Err(error)) => return self.lost(&error, stands && sent.elapsed() < CLOSES_TIMEOUT),
+                Some(Ok(event)) => {
+                    if matches!(event, Event::Incoming(_) | Event::Outgoing(Outgoing::Publish(0))) {
+                        heard = Instant::now();
+                    }
+                    if let Event::Incoming(Incoming::ConnAck(answer)) = &event {
+                        let mut state = shared.lock();
+                        if let Err(reason) = self.connected(answer, &mut state) {
+                            return End::Failed(reason);
+                        }
+                        send(client, &mut state.outbox, qos.0);
+                        (stands, sent) = (true, heard);
+                    } else if let Err(end) = self.take(event, client) {
+                        return end;
+                    }
+                    shared.changed.notify_all();
+                }
+            }
+        }
+    }
+
+    /// Takes up what the broker says of itself.
+    fn connected(&self, answer: &ConnAck, state: &mut State) -> Result<(), String> {
+        let properties = answer.properties.as_ref();
+        let most = properties.and_then(|properties| properties.max_qos).unwrap_or(2);
+        let asked = self.endpoint.qos.0 as u8;
+        if asked > most {
+            return Err(format!("the broker at {} takes quality of service {most}, not {asked}", self.address));
+        }
+        let window = properties.and_then(|properties| properties.receive_max).unwrap_or(u16::MAX);
+        let limit = properties.and_then(|properties| properties.max_packet_size);
+        let window = window.min(in_flight(self.endpoint.qos.0)).max(1);
+        state.outbox.connected(window, limit.map(|limit| limit as usize));
+        state.connected = true;
+        Ok(())
+    }
+
+    /// Takes in an event: QoS 0 completes when it is sent, QoS 1 and 2 when the broker says so.
+    fn take(&mut self, event: Event, client: &Client) -> Result<(), End> {
+        let qos = self.endpoint.qos.0;
+        let mut state = self.shared.lock();
+        let known = match event {
+            Event::Outgoing(Outgoing::Publish(0)) => state.outbox.first_is_sent(),
+            Event::Incoming(Incoming::PubAck(PubAck { pkid, reason, .. })) => match reason {
+                PubAckReason::Success | PubAckReason::NoMatchingSubscribers => state.outbox.taken(pkid),
+                PubAckReason::PayloadFormatInvalid | PubAckReason::ImplementationSpecificError => {
+                    state.outbox.not_taken(pkid, format!("{reason:?}"))
+                }
+                PubAckReason::QuotaExceeded => return Err(End::lost(Loss::Other, "QuotaExceeded")),
+                reason => return Err(self.refuses(reason)),
+            },
+            Event::Incoming(Incoming::PubRec(PubRec { pkid, reason, .. })) => match reason {
+                PubRecReason::Success | PubRecReason::NoMatchingSubscribers => return Ok(()),
+                PubRecReason::PayloadFormatInvalid | PubRecReason::ImplementationSpecificError => {
+                    state.outbox.not_taken(pkid, format!("{reason:?}"));
+                    // rumqttc does not give its place in the window to another.
+                    return Err(End::lost(Loss::Other, format!("{reason:?}")));
+                }
+                PubRecReason::QuotaExceeded => return Err(End::lost(Loss::Other, "QuotaExceeded")),
+                reason => return Err(self.refuses(reason)),
+            },
+            Event::Incoming(Incoming::PubComp(PubComp { pkid, reason, .. })) => match reason {
+                PubCompReason::Success => state.outbox.taken(pkid),
+                reason @ PubCompReason::PacketIdentifierNotFound => {
+                    return Err(End::lost(Loss::Other, format!("{reason:?}")));
+                }
+            },
+            _ => return Ok(()),
+        };
+        if !known {
+            return Err(End::lost(Loss::Other, "it answers what was not sent"));
+        }
+        self.backoff.reset();
+        self.silence = SILENCE_TIMEOUT;
+        send(client, &mut state.outbox, qos);
+        Ok(())
+    }
+
+    fn refuses(&self, reason: impl std::fmt::Debug) -> End {
+        End::Failed(format!("the broker at {} refuses what is published: {reason:?}", self.address))
+    }
+
+    /// Why there is no connection any more. `soon` after something was sent, the broker may have closed it for that.
+    fn lost(&self, error: &ConnectionError, soon: bool) -> End {
+        if let Some(reason) = refusal(&self.address, error) {
+            return End::Failed(reason);
+        }
+        if self.endpoint.url.tls
+            && !self.shared.lock().connected
+            && let Some(reason) = tls::refusal(&self.address, error)
+        {
+            return End::Failed(reason);
+        }
+        let closed = if soon { Loss::Closed } else { Loss::Other };
+        match error {
+            ConnectionError::MqttState(StateError::ServerDisconnect { reason_code, .. }) => match reason_code {
+                DisconnectReasonCode::PacketTooLarge => End::lost(Loss::TooLarge, error),
+                DisconnectReasonCode::SessionTakenOver => End::Lost {
+                    loss: Loss::Other,
+                    reason: "another client has connected with this client_id".into(),
+                    taken_over: true,
+                },
+                _ => End::lost(Loss::Other, error),
+            },
+            ConnectionError::MqttState(StateError::AwaitPingResp) => End::lost(Loss::Other, error),
+            ConnectionError::MqttState(_) | ConnectionError::Io(_) => End::lost(closed, error),
+            _ => End::lost(Loss::Other, error),
+        }
+    }
+}
+
+/// Hands on what may be sent now.
+fn send(client: &Client, outbox: &mut Outbox<Publish>, qos: QoS) {
+    while let Some(publish) = outbox.next() {
+        let topic = String::from_utf8_lossy(&publish.topic);
+        let properties = publish.properties.unwrap_or_default();
+        let qos = crate::mqtt::Qos(qos).v5();
+        let handed = client.try_publish_with_properties(topic, qos, false, publish.payload, properties);
+        handed.expect("there is room for all that may be on its way, and the topic was checked");
+    }
+}
+
+/// Says the last word, if the broker hears it.
+fn leave(client: &Client, events: &mut Events) {
+    if client.try_disconnect().is_err() {
+        return;
+    }
+    let deadline = Instant::now() + LEAVE_TIMEOUT;
+    let is_over = || Instant::now() >= deadline;
+    let is_last = |event| matches!(event, None | Some(Ok(Event::Outgoing(Outgoing::Disconnect)) | Err(_)));
+    while !is_over() && !is_last(events.next(is_over)) {}
+}

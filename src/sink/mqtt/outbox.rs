@@ -1,0 +1,376 @@
+//! Publishes that a broker has not taken yet, in order: they are sent again on each new connection, until it has.
+//!
+//! Nothing here knows of threads, clocks or MQTT's client, so that the tests can play the broker.
+
+use std::collections::VecDeque;
+use std::mem;
+
+/// Publishes that may wait for the broker.
+const MOST: usize = 1536;
+/// Bytes of publishes that may.
+const MOST_BYTES: usize = 16 << 20;
+/// So many connections in turn that a broker closes at the same publish, sent alone: it does not take that one.
+const STRIKES: u32 = 5;
+
+/// What waits for a broker. `P` is a publish.
+#[derive(Debug)]
+pub struct Outbox<P> {
+    waiting: VecDeque<Waiting<P>>,
+    bytes: usize,
+    /// How many of the first are on their way on this connection.
+    sent: usize,
+    /// How many may be.
+    window: usize,
+    /// How many may be by now: a connection begins with one, and each that is taken lets one more on its way.
+    allowed: usize,
+    /// The packet id of the first one that waits, if it is on its way.
+    first_id: u16,
+    /// Whether the broker has taken one on this connection.
+    moved: bool,
+    /// The largest packet the broker takes, as far as it says so.
+    limit: Option<usize>,
+    /// The largest packet the broker has taken.
+    largest: usize,
+    /// How many connections in turn have ended at the first publish.
+    strikes: u32,
+    refused: Vec<Refused<P>>,
+}
+
+#[derive(Debug)]
+struct Waiting<P> {
+    publish: P,
+    /// Bytes of the packet.
+    size: usize,
+    /// Whether the broker has taken it before one that was sent earlier.
+    taken: bool,
+}
+
+/// A publish that a broker does not take.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Refused<P> {
+    pub publish: P,
+    /// Bytes of the packet.
+    pub size: usize,
+    pub why: Why,
+}
+
+/// Why a broker does not take a publish.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// It says how many bytes a packet may have.
+    Limit(usize),
+    /// It closes the connection each time.
+    Closes,
+    /// It says so.
+    Answer(String),
+}
+
+/// How a connection was lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// The broker closed it soon after something was sent.
+    Closed,
+    /// The broker closed it, and said that a packet was too large.
+    TooLarge,
+    /// There was none, or it was given up.
+    Other,
+}
+
+impl<P> Default for Outbox<P> {
+    fn default() -> Outbox<P> {
+        Outbox {
+            waiting: VecDeque::new(),
+            bytes: 0,
+            sent: 0,
+            window: 0,
+            allowed: 0,
+            first_id: 1,
+            moved: false,
+            limit: None,
+            largest: 0,
+            strikes: 0,
+            refused: Vec::new(),
+        }
+    }
+}
+
+impl<P: Clone> Outbox<P> {
+    /// Publishes that the broker has not taken.
+    pub fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    pub fn has_room(&self) -> bool {
+        self.is_empty() || (self.len() < MOST && self.bytes < MOST_BYTES)
+    }
+
+    /// The first one that waits.
+    pub fn first(&self) -> Option<&P> {
+        self.waiting.front().map(|waiting| &waiting.publish)
+    }
+
+    /// Whether the broker owes an answer.
+    pub fn is_owed(&self) -> bool {
+        self.sent > 0
+    }
+
+    /// Puts a publish whose packet has `size` bytes behind the others.
+    pub fn push(&mut self, publish: P, size: usize) {
+        self.bytes += size;
+        self.waiting.push_back(Waiting { publish, size, taken: false });
+    }
+
+    /// A connection without a session: all is to be sent, `window` at a time. Packet ids begin at 1, and come again after
+    /// so many.
+    pub fn connected(&mut self, window: u16, limit: Option<usize>) {
+        (self.window, self.limit) = (window.into(), limit);
+        (self.sent, self.first_id, self.allowed, self.moved) = (0, 1, 1, false);
+    }
+
+    /// The connection is lost: what was on its way may have been taken or not. True if that may be for the size of the
+    /// first publish.
+    pub fn lost(&mut self, loss: Loss) -> bool {
+        let alone = self.sent == 1 && !self.moved;
+        let suspect = alone && self.waiting.front().is_some_and(|first| first.size > self.largest);
+        match loss {
+            Loss::TooLarge if alone => self.strikes = STRIKES,
+            Loss::Closed if suspect => self.strikes += 1,
+            _ => self.strikes = 0,
+        }
+        (self.sent, self.window, self.allowed) = (0, 0, 0);
+        self.waiting.retain(|waiting| !waiting.taken);
+        self.bytes = self.waiting.iter().map(|waiting| waiting.size).sum();
+        let suspected = self.strikes > 0;
+        if self.strikes >= STRIKES {
+            self.strikes = 0;
+            self.refuse(0, Why::Closes);
+        }
+        suspected
+    }
+
+    /// The next publish to be sent on this connection, if one may be now.
+    pub fn next(&mut self) -> Option<P> {
+        while self.sent < self.allowed.min(self.window) {
+            let next = self.waiting.get(self.sent)?;
+            match self.limit.filter(|limit| next.size > *limit) {
+                Some(limit) => self.refuse(self.sent, Why::Limit(limit)),
+                None => {
+                    self.sent += 1;
+                    return Some(next.publish.clone());
+                }
+            }
+        }
+        None
+    }
+
+    /// The broker has taken the publish of this packet id. False if none of it is on its way.
+    pub fn taken(&mut self, id: u16) -> bool {
+        let Some(place) = self.place(id) else { return false };
+        let taken = &mut self.waiting[place];
+        taken.taken = true;
+        self.largest = self.largest.max(taken.size);
+        (self.moved, self.strikes) = (true, 0);
+        self.allowed = (self.allowed + 1).min(self.window);
+        self.settle();
+        true
+    }
+
+    /// The first publish on its way has been sent at quality of service 0, where nothing more is known.
+    pub fn first_is_sent(&mut self) -> bool {
+        let id = self.first_id;
+        self.taken(id)
+    }
+
+    /// The broker says that it does not take the publish of this packet id. False if none of it is on its way.
+    pub fn not_taken(&mut self, id: u16, answer: String) -> bool {
+        let Some(place) = self.place(id) else { return false };
+        let waiting = &mut self.waiting[place];
+        waiting.taken = true;
+        let Waiting { publish, size, .. } = waiting;
+        self.refused.push(Refused { publish: publish.clone(), size: *size, why: Why::Answer(answer) });
+        self.moved = true;
+        self.settle();
+        true
+    }
+
+    /// What the broker does not take, and has not been asked for yet; it does not wait any more.
+    pub fn refused(&mut self) -> Vec<Refused<P>> {
+        mem::take(&mut self.refused)
+    }
+
+    fn refuse(&mut self, place: usize, why: Why) {
+        let Waiting { publish, size, .. } = self.waiting.remove(place).expect("a place of one that waits");
+        self.bytes -= size;
+        self.refused.push(Refused { publish, size, why });
+    }
+
+    /// Where the publish of a packet id is.
+    fn place(&self, id: u16) -> Option<usize> {
+        if id == 0 || usize::from(id) > self.window {
+            return None;
+        }
+        let place = (usize::from(id) + self.window - usize::from(self.first_id)) % self.window;
+        (place < self.sent && !self.waiting[place].taken).then_some(place)
+    }
+
+    /// Drops the first ones that the broker has taken.
+    fn settle(&mut self) {
+        while let Some(first) = self.waiting.pop_front_if(|first| first.taken) {
+            self.bytes -= first.size;
+            self.sent -= 1;
+            self.first_id = if usize::from(self.first_id) == self.window { 1 } else { self.first_id + 1 };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+
+    /// A broker that takes publishes of up to so many bytes, and answers them in any order.
+    struct Broker {
+        window: u16,
+        largest: usize,
+        says: bool,
+        next_id: u16,
+        /// Packet ids and publishes that it has, and has not answered.
+        unanswered: Vec<(u16, u64)>,
+        taken: Vec<u64>,
+    }
+
+    impl Broker {
+        /// Takes a publish; false if it closes the connection.
+        fn receive(&mut self, (number, size): (u64, usize)) -> bool {
+            if size > self.largest {
+                assert!(!self.says, "more than it has said");
+                return false;
+            }
+            let id = self.next_id;
+            self.next_id = id % self.window + 1;
+            assert!(self.unanswered.iter().all(|(other, _)| *other != id), "a packet id that is in use");
+            self.unanswered.push((id, number));
+            assert!(self.unanswered.len() <= self.window.into(), "more than the broker's window");
+            self.taken.push(number);
+            true
+        }
+    }
+
+    fn play(seed: u64) {
+        const PUBLISHES: u64 = 300;
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let (window, says) = (random.random_range(1..9), random.random_bool(0.5));
+        let largest = if random.random_bool(0.5) { 90 } else { 100 };
+        let mut broker = Broker { window, largest, says, next_id: 1, unanswered: Vec::new(), taken: Vec::new() };
+        let cuts = if random.random_bool(0.5) { 0.0 } else { 0.05 };
+        let mut outbox: Outbox<(u64, usize)> = Outbox::default();
+        let (mut connected, mut pushed, mut refused) = (false, 0, Vec::new());
+        while pushed < PUBLISHES || !outbox.is_empty() {
+            if !connected {
+                broker.unanswered.clear();
+                broker.next_id = 1;
+                outbox.connected(window, says.then_some(largest));
+                connected = true;
+            }
+            let mut loss = random.random_bool(cuts).then_some(Loss::Other);
+            match random.random_range(0..3) {
+                0 if pushed < PUBLISHES => {
+                    let publish = (pushed, random.random_range(1..=100));
+                    outbox.push(publish, publish.1);
+                    pushed += 1;
+                }
+                1 => {
+                    if let Some(publish) = outbox.next()
+                        && !broker.receive(publish)
+                    {
+                        loss = Some(if random.random_bool(0.5) { Loss::Closed } else { Loss::TooLarge });
+                    }
+                }
+                _ if !broker.unanswered.is_empty() => {
+                    let which = random.random_range(0..broker.unanswered.len());
+                    let (id, _) = broker.unanswered.swap_remove(which);
+                    assert!(outbox.taken(id) && !outbox.taken(id));
+                }
+                _ => {}
+            }
+            if let Some(loss) = loss {
+                let _suspected = outbox.lost(loss);
+                connected = false;
+            }
+            refused.extend(outbox.refused().into_iter().map(|refused| refused.publish));
+        }
+        assert!(refused.iter().all(|(_, size)| *size > largest), "refused although the broker takes it");
+        let all: std::collections::BTreeSet<u64> =
+            broker.taken.iter().copied().chain(refused.iter().map(|(number, _)| *number)).collect();
+        assert!(all.into_iter().eq(0..PUBLISHES), "all are taken or refused");
+        // What comes again is followed by all that was behind it: the last time each was taken is in order.
+        let mut last: Vec<u64> = Vec::new();
+        for number in broker.taken.iter().rev().filter(|number| !last.contains(number)).collect::<Vec<_>>() {
+            if !last.contains(number) {
+                last.push(*number);
+            }
+        }
+        assert!(cuts > 0.0 || !says || last.is_sorted_by(|a, b| a > b), "in order where nothing was lost");
+        assert_eq!((outbox.bytes, outbox.sent), (0, 0));
+    }
+
+    #[test]
+    fn every_publish_is_taken_or_refused() {
+        for seed in 0..300 {
+            let played = std::panic::catch_unwind(|| play(seed));
+            assert!(played.is_ok(), "seed {seed}");
+        }
+    }
+
+    #[test]
+    fn what_was_on_its_way_comes_first_on_the_next_connection() {
+        let mut outbox = Outbox::default();
+        (0..5).for_each(|number| outbox.push(number, 1));
+        outbox.connected(3, None);
+        assert_eq!((outbox.next(), outbox.next()), (Some(0), None));
+        assert!(outbox.taken(1));
+        assert_eq!((outbox.next(), outbox.next(), outbox.next()), (Some(1), Some(2), None));
+        assert!(outbox.taken(3) && !outbox.taken(1) && !outbox.taken(4) && !outbox.taken(0));
+        // Three may be on their way by now, and the first of them is.
+        assert_eq!((outbox.next(), outbox.next()), (Some(3), None));
+        outbox.lost(Loss::Other);
+        assert_eq!((outbox.next(), outbox.len()), (None, 3));
+        outbox.connected(3, None);
+        assert_eq!(outbox.next(), Some(1));
+        assert!(outbox.taken(1));
+        assert_eq!((outbox.next(), outbox.next(), outbox.next()), (Some(3), Some(4), None));
+    }
+
+    #[test]
+    fn a_connection_that_is_cut_at_a_small_publish_refuses_nothing() {
+        let mut outbox = Outbox::default();
+        outbox.push("large", 100);
+        outbox.push("small", 10);
+        outbox.connected(9, None);
+        outbox.next();
+        assert!(outbox.taken(1));
+        for _ in 0..100 {
+            assert!(!outbox.lost(Loss::Closed));
+            outbox.connected(9, None);
+            assert_eq!(outbox.next(), Some("small"));
+        }
+        assert_eq!(outbox.refused(), []);
+        // A larger one is refused after some connections that end at it in turn, and one that ends otherwise begins anew.
+        outbox.taken(1);
+        outbox.push("larger", 101);
+        for loss in [[Loss::Closed; 4].as_slice(), &[Loss::Other], &[Loss::Closed; 4]].concat() {
+            assert_eq!(outbox.lost(loss), loss == Loss::Closed);
+            outbox.connected(9, None);
+            assert_eq!(outbox.next(), Some("larger"));
+        }
+        outbox.lost(Loss::Closed);
+        assert_eq!(outbox.refused(), [Refused { publish: "larger", size: 101, why: Why::Closes }]);
+        assert!(outbox.is_empty());
+    }
+}
