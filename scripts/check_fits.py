@@ -4,7 +4,7 @@
 Frozen: fitted on history, used on fresh rows, carried over to and from a Pipeline. Stream: `partial_fit` message
 after message, a scaler a station, on any number of workers.
 
-    check_fits.py ROWMILL
+    check_fits.py ROWMILL | --self-test
 """
 
 import json
@@ -20,6 +20,7 @@ from sklearn.pipeline import Pipeline
 
 import oracle
 import sklearn_params
+from comparison import EPS, EXACT, WITHIN, judge, relative_bound
 
 STEPS = [
     ("simple_imputer", {"strategy": "median"}),
@@ -59,10 +60,7 @@ def check(rowmill, count):
         run("fit", at("fit.toml"), "--source", at("history.csv"), "-o", at("fit.json"))
         run("run", at("run.toml"), "--quiet")
         ours = results()
-        tuples = lambda p: {k: tuple(v) if k in ("feature_range", "quantile_range") else v for k, v in p.items()}
-        usual = lambda use: {"subsample": None} if use == "quantile_transformer" else {}
-        make = lambda use, p: oracle.SCALERS[use](**tuples(p), **usual(use))
-        pipeline = Pipeline([(f"{i}", make(use, p)) for i, (use, p) in enumerate(steps)])
+        pipeline = Pipeline([(f"{i}", oracle.scaler(use, p)) for i, (use, p) in enumerate(steps)])
         pipeline.fit(history.to_numpy())
         theirs = pipeline.transform(fresh.to_numpy())
         read = sklearn_params.to_sklearn(tomllib.load(open(at("run.toml"), "rb")), json.load(open(at("fit.json"))))
@@ -71,8 +69,17 @@ def check(rowmill, count):
             json.dump(sklearn_params.to_rowmill(pipeline, list(history.columns)), file)
         run("run", at("run.toml"), "--quiet")
         served = results()
+    relative = 1e-6 if any(use == "power_transformer" for use, _ in steps) else 1e-9
     for what, values, target in [("fit", ours, theirs), ("to-sklearn", back, ours), ("to-rowmill", served, theirs)]:
-        np.testing.assert_allclose(values, target, rtol=1e-6, atol=1e-6, err_msg=f"{what}, {count} steps")
+        same(values, target, relative, 0.0, f"{what}, {count} steps")
+
+
+def same(ours, theirs, relative, largest, what):
+    """Asserts that columns are the same, within `relative` and the rounding of inputs as large as `largest`."""
+    assert ours.shape == theirs.shape, f"{what}: {ours.shape}, not {theirs.shape}"
+    for column, (a, b) in enumerate(zip(ours.T, theirs.T)):
+        verdict = judge(a, b, lambda: relative_bound(a, b, relative) + 64 * EPS * largest)
+        assert verdict in (EXACT, WITHIN), f"{what}: column {column}, row {verdict}: {a[verdict]!r}, not {b[verdict]!r}"
 
 
 STREAMED = [
@@ -117,7 +124,6 @@ def streamed(rowmill, use, parameters, keyed, flags):
 def check_stream(rowmill, use, parameters, keyed, flags):
     frame, ours = streamed(rowmill, use, parameters, keyed, flags)
     columns = ["c0", "c1"]
-    tuples = {k: tuple(v) if k == "feature_range" else v for k, v in parameters.items()}
     scalers, theirs = {}, np.empty((500, 2))
     for start in range(0, 500, SIZE):
         rows = np.arange(start, min(start + SIZE, 500))
@@ -125,9 +131,11 @@ def check_stream(rowmill, use, parameters, keyed, flags):
         for station in np.unique(stations):
             own = rows[stations == station]
             values = frame[columns].to_numpy()[own]
-            scaler = scalers.setdefault(station, oracle.SCALERS[use](**tuples)).partial_fit(values)
+            scaler = scalers.setdefault(station, oracle.scaler(use, parameters)).partial_fit(values)
             theirs[own] = scaler.transform(values)
-    np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-7, err_msg=f"{use} {flags}")
+    # The values stand at a million, the deviation at some tens.
+    largest = 0.0 if use == "max_abs_scaler" else np.nanmax(np.abs(frame[columns])) / np.nanstd(frame[columns])
+    same(ours, theirs, 1e-9, largest, f"{use} {flags}")
 
 
 def check_carried(rowmill, use, parameters, original, keyed, flags):
@@ -135,7 +143,7 @@ def check_carried(rowmill, use, parameters, original, keyed, flags):
     frame, ours = streamed(rowmill, use, parameters, keyed, flags)
     stations = frame["station"] if keyed else pd.Series("", index=frame.index)
     theirs = frame[["c0", "c1"]].groupby(stations, group_keys=False).apply(original).sort_index().to_numpy()
-    np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-7, err_msg=f"{use} {flags}")
+    same(ours, theirs, 1e-9, np.nanmax(np.abs(frame[["c0", "c1"]])), f"{use} {flags}")
 
 
 def check_sketched(rowmill, use, parameters, keyed):
@@ -146,7 +154,40 @@ def check_sketched(rowmill, use, parameters, keyed):
         np.testing.assert_array_equal(first, other, err_msg=use)
 
 
+def self_test():
+    """Plants errors in results: each must be found."""
+    rng = np.random.default_rng(3)
+    theirs = np.column_stack([rng.normal(0, 1, 30), 1e-150 * rng.normal(0, 1, 30), np.full(30, 7.5), np.zeros(30)])
+    same(theirs.copy(), theirs, 1e-6, 0.0, "what is the same")
+
+    def found(ours, theirs=theirs):
+        try:
+            same(ours, theirs, 1e-6, 0.0, "planted")
+        except AssertionError:
+            return True
+        return False
+
+    planted = 0
+    for row, column in np.ndindex(theirs.shape):
+        for error in (1.001 * theirs[row, column] + 1e-5 * theirs[:, column].std(), 0.0, np.inf, np.nan):
+            if error == theirs[row, column]:
+                continue
+            ours = theirs.copy()
+            ours[row, column] = error
+            assert found(ours), (row, column, error)
+            endless = theirs.copy()
+            endless[row, column] = np.inf
+            assert error == np.inf or found(ours, endless), (row, column, error)
+            planted += 1
+        assert found(np.insert(theirs, row, theirs[row], axis=0)), row
+        if 0 < row:
+            assert found(np.concatenate([theirs[:row], theirs[row - 1 : row], theirs[row + 1 :]])), row
+    print(f"{planted} planted errors in {theirs.size} results, each found")
+
+
 def main():
+    if sys.argv[1:] == ["--self-test"]:
+        return self_test()
     rowmill = sys.argv[1]
     for keyed in (False, True):
         for flags in FLAGS:

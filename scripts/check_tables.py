@@ -18,6 +18,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from comparison import EXACT, WITHIN, judge
+
 AGGREGATES = ["count", "sum", "mean", "min", "max", "std", "median", "p90", "distinct", "outliers", "completeness"]
 COLUMNS = ["a", "b", "c"]
 SKETCH_ERROR = 0.01
@@ -168,18 +170,33 @@ def found(text, table):
     return lines
 
 
-def differences(rows, table, text):
-    ours, theirs = found(text, table), expected(rows, table)
+def bounds(name, rows):
+    """What a figure may be off by: of itself, and of the rounding of what it is made of."""
+    column, _, aggregate = name.partition("_")
+    largest = max((abs(row[column]) for row in rows if row.get(column) is not None), default=0.0)
+    match aggregate:
+        case "p50":
+            return SKETCH_ERROR * 1.001, 0.0
+        case "sum" | "mean" | "std":
+            return 1e-9, min(1e-13 * largest, 1e-9)
+        case "median" | "p90":
+            return 1e-9, min(1e-13 * largest, 1e-12)
+        case "completeness":
+            return 1e-9, 0.0
+        case _:
+            return 0.0, 0.0
+
+
+def differences(rows, table, theirs, text):
+    ours = found(text, table)
     if ours.keys() != theirs.keys():
         return [f"lines {sorted(map(str, ours.keys() ^ theirs.keys()))[:3]}"]
     wrong = []
     for key, line in theirs.items():
         for name, value in line.items():
             other = ours[key][name]
-            tolerance = SKETCH_ERROR * 1.001 if name.endswith("_p50") else 1e-9
-            # Where values cancel, pandas rounds at the size of the values.
-            floor = 1e-9 if name.endswith(("_sum", "_mean", "_std")) else 1e-12
-            if not np.isclose(other, value, rtol=tolerance, atol=floor, equal_nan=True):
+            relative, floor = bounds(name, rows)
+            if judge(other, value, lambda: relative * np.nan_to_num(np.abs(value)) + floor) not in (EXACT, WITHIN):
                 wrong.append(f"{key} {name}: {other}, pandas {value}")
     return wrong
 
@@ -198,7 +215,7 @@ def run(rowmill, seed):
         if done.returncode != 0:
             return seed, [done.stderr], text, 0
         ours = (directory / "t.csv").read_text()
-        return seed, differences(rows, table, ours), text, ours.count("\n") - 1
+        return seed, differences(rows, table, expected(rows, table), ours), text, ours.count("\n") - 1
 
 
 def write_golden(directory, seed):
@@ -208,22 +225,61 @@ def write_golden(directory, seed):
     (directory / f"{seed}.rows.ndjson").write_text("".join(json.dumps(row) + "\n" for row in rows))
     text = DATAFLOW.format(bucket=20, table=toml(table)).replace("rows.ndjson", f"{seed}.rows.ndjson")
     (directory / f"{seed}.toml").write_text(text)
+    as_table(expected(rows, table), table).to_csv(directory / f"{seed}.pandas.csv", index=False)
+
+
+def as_table(theirs, table):
+    """The lines of pandas, as a table's CSV has them."""
     lines = []
-    for key, figures in expected(rows, table).items():
+    for key, figures in theirs.items():
         line = dict(zip([*table["key"], "window"], key))
         if table["window"]:
             line["window"] = pd.Timestamp(line["window"], unit="s").strftime("%Y-%m-%dT%H:%M:%SZ")
         lines.append({**line, **figures})
-    pd.DataFrame(lines).to_csv(directory / f"{seed}.pandas.csv", index=False)
+    return pd.DataFrame(lines)
+
+
+def self_test(count):
+    """Plants errors in right tables: each must be found."""
+    planted = 0
+    for seed in range(count):
+        rng = random.Random(seed)
+        rows, table = history(rng), case(rng)
+        theirs = expected(rows, table)
+        right = as_table(theirs, table)
+        if right.empty:
+            continue
+        found = lambda wrong: bool(differences(rows, table, theirs, wrong.to_csv(index=False)))
+        assert not found(right), seed
+        for name in [name for name in right.columns if name not in ("station", "window")]:
+            at = rng.randrange(len(right))
+            value = float(right[name].iloc[at])
+            plants = [np.inf, -np.inf] if np.isnan(value) else [np.inf, np.nan, value * 1.02 + 1e-6]
+            plants += [0.0] if abs(value) > 1e-9 else []
+            for plant in plants:
+                cells = right[name].astype(float).tolist()
+                cells[at] = plant
+                assert found(right.assign(**{name: cells})), f"seed {seed}, {name}: {value} as {plant}"
+                planted += 1
+        assert found(right.iloc[1:]), f"seed {seed}: a line missing"
+        try:
+            assert found(pd.concat([right, right.iloc[:1]])), f"seed {seed}: a line twice"
+        except AssertionError as doubled:
+            assert "two lines" in str(doubled), doubled
+        planted += 2
+    print(f"{planted} planted errors in {count} tables, each found")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("rowmill", type=Path)
+    parser.add_argument("rowmill", type=Path, nargs="?", default="target/debug/rowmill")
     parser.add_argument("--cases", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--golden", type=Path, help="write the cases into this directory instead")
+    parser.add_argument("--self-test", action="store_true", help="plant errors in tables, and find each")
     arguments = parser.parse_args()
+    if arguments.self_test:
+        return self_test(10)
     if arguments.golden:
         arguments.golden.mkdir(exist_ok=True)
         for seed in range(arguments.seed, arguments.seed + arguments.cases):

@@ -88,6 +88,21 @@ def apply(frame, step):
         names = features.get_feature_names_out(columns)
         new = [place for place, name in enumerate(names) if name not in columns]
         return frame.assign(**{names[place]: products[:, place] for place in new})
+    frame = frame.copy()
+    frame[columns] = transform(part, use, parameters)
+    return frame
+
+
+def scaler(use, parameters):
+    """The scikit-learn object of a step."""
+    tuples = {k: tuple(v) if k in ("feature_range", "quantile_range") else v for k, v in parameters.items()}
+    usual = {"subsample": None} if use == "quantile_transformer" else {}
+    return SCALERS[use](**tuples, **usual)
+
+
+def transform(part, use, parameters):
+    """Number columns after a step that changes values and neither rows nor columns."""
+    parameters = dict(parameters)
     if use == "rolling":
         method = parameters.pop("method", "mean")
         part = getattr(part.rolling(parameters.pop("window", 3), **parameters), method)()
@@ -96,7 +111,7 @@ def apply(frame, step):
     elif use == "replace":
         part = part.replace(parameters.get("to_replace", []), parameters.get("value", np.nan))
     elif use == "interpolate":
-        part = part.reset_index(drop=True).interpolate(**parameters).set_axis(frame.index)
+        part = part.reset_index(drop=True).interpolate(**parameters).set_axis(part.index)
     elif use == "fillna":
         limit = parameters.get("limit")
         method = parameters.get("method")
@@ -114,15 +129,8 @@ def apply(frame, step):
             upper = part.quantile(parameters["upper_quantile"])
         part = part.clip(lower, upper, axis=1)
     else:
-        for pair in ("feature_range", "quantile_range"):
-            if pair in parameters:
-                parameters[pair] = tuple(parameters[pair])
-        if use == "quantile_transformer":
-            parameters["subsample"] = None
-        part = pd.DataFrame(SCALERS[use](**parameters).fit_transform(part.to_numpy()), index=frame.index, columns=columns)
-    frame = frame.copy()
-    frame[columns] = part
-    return frame
+        part = pd.DataFrame(scaler(use, parameters).fit_transform(part.to_numpy()), index=part.index, columns=part.columns)
+    return part
 
 
 def encode(frame, use, parameters, columns):

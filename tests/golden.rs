@@ -1,27 +1,58 @@
 //! Every subtask and the chain beside pandas and scikit-learn; `scripts/make_goldens.py` writes the cases.
 
-use std::collections::HashMap;
+mod comparison;
+
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A table by row id: the cells of each row.
-fn table(path: &Path) -> (Vec<String>, HashMap<String, Vec<String>>) {
-    let mut reader = csv::Reader::from_path(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let names: Vec<String> = reader.headers().unwrap().iter().map(str::to_owned).collect();
-    let rows = reader.records().map(|record| {
-        let cells: Vec<String> = record.unwrap().iter().map(str::to_owned).collect();
-        (cells[1].clone(), cells)
-    });
-    let rows = rows.collect();
-    (names, rows)
+use comparison::{Table, differences, rounding};
+
+/// Cases of subtasks that only move, choose or compare values.
+const EXACT: [&str; 14] = [
+    "binarizer",
+    "clip-",
+    "drop_duplicates",
+    "dropna",
+    "fillna_bfill",
+    "fillna_ffill",
+    "fillna_value",
+    "k_bins",
+    "one_hot",
+    "ordinal",
+    "replace",
+    "rolling_max",
+    "simple_imputer",
+    "diff",
+];
+
+/// How near a case must come, by the design.
+fn tolerance(name: &str) -> f64 {
+    if EXACT.iter().any(|exact| format!("{name}-").starts_with(exact)) {
+        0.0
+    } else if name.contains("power") || name.contains("chain") {
+        1e-6
+    } else {
+        1e-9
+    }
 }
 
-/// Equal by the design's tolerances. Values that an optimiser or a rounding moves around zero are compared on
-/// the scale of standardised data, 1.
-fn close(ours: &str, theirs: &str, tolerance: f64) -> bool {
-    match (ours.parse::<f64>(), theirs.parse::<f64>()) {
-        (Ok(a), Ok(b)) => a == b || (a - b).abs() <= tolerance * a.abs().max(b.abs()).max(tolerance / 1e-6),
-        _ => ours == theirs,
+/// What pandas and scikit-learn make of a case.
+struct Golden {
+    name: String,
+    theirs: Table,
+    /// The largest values of the columns that go in.
+    inputs: BTreeMap<String, f64>,
+}
+
+impl Golden {
+    fn read(directory: &Path, name: &str) -> Golden {
+        let inputs = Table::read(&directory.join(format!("{name}.in.csv"))).largest();
+        Golden { name: name.into(), theirs: Table::read(&directory.join(format!("{name}.out.csv"))), inputs }
+    }
+
+    fn differences(&self, ours: &Table) -> Vec<String> {
+        differences(&self.name, ours, &self.theirs, tolerance(&self.name), &self.inputs)
     }
 }
 
@@ -42,27 +73,9 @@ fn compare(directory: &Path) -> Vec<String> {
             .output()
             .unwrap();
         assert!(run.status.success(), "{name}: {}", String::from_utf8_lossy(&run.stderr));
-        let tolerance = if name.contains("power") || name.contains("chain") { 1e-6 } else { 1e-9 };
-        wrong.extend(differences(&name, &ours, &directory.join(format!("{name}.out.csv")), tolerance));
+        let golden = Golden::read(directory, &name);
+        wrong.extend(golden.differences(&Table::read(&ours)));
     }
-    wrong
-}
-
-fn differences(name: &str, ours: &Path, theirs: &Path, tolerance: f64) -> Vec<String> {
-    let ((names, ours), (expected_names, theirs)) = (table(ours), table(theirs));
-    if names != expected_names || ours.len() != theirs.len() {
-        return vec![format!("{name}: {} rows, not {}; columns {names:?}", ours.len(), theirs.len())];
-    }
-    let mut wrong = Vec::new();
-    for (row, expected) in &theirs {
-        let Some(cells) = ours.get(row) else { return vec![format!("{name}: row {row} is missing")] };
-        for ((column, cell), expected) in names.iter().zip(cells).zip(expected) {
-            if !close(cell, expected, tolerance) {
-                wrong.push(format!("{name}: row {row}, {column}: {cell}, not {expected}"));
-            }
-        }
-    }
-    wrong.truncate(3);
     wrong
 }
 
@@ -88,8 +101,8 @@ fn parts_of_the_chain(directory: &Path) -> [PathBuf; 2] {
     })
 }
 
-/// Runs a dataflow file over an input, and so the originals: our results, and theirs.
-fn run_both(dataflow: &Path, input: &Path, directory: &Path) -> (PathBuf, PathBuf) {
+/// Runs a dataflow file over an input, and so the originals; the file of their results, and what differs.
+fn run_both(dataflow: &Path, input: &Path, directory: &Path, relative: f64) -> (PathBuf, Vec<String>) {
     let (ours, theirs) = (directory.join("ours.csv"), directory.join("theirs.csv"));
     let run = Command::new(env!("CARGO_BIN_EXE_rowmill"))
         .args(["run", "--quiet", "--fresh"])
@@ -102,7 +115,14 @@ fn run_both(dataflow: &Path, input: &Path, directory: &Path) -> (PathBuf, PathBu
     assert!(run.unwrap().success());
     let oracle = python().arg(root().join("scripts/oracle.py")).args([dataflow, input, &theirs]).status();
     assert!(oracle.unwrap().success());
-    (ours, theirs)
+    let wrong = differences(
+        &input.display().to_string(),
+        &Table::read(&ours),
+        &Table::read(&theirs),
+        relative,
+        &BTreeMap::new(),
+    );
+    (theirs, wrong)
 }
 
 /// Results without the message and the place of each row: rows to begin with.
@@ -124,16 +144,13 @@ fn results_equal_pandas_and_scikit_learn_on_real_exports() {
     let [first, second] = parts_of_the_chain(directory);
     for file in ["weatherlink-2016.txt", "weatherlink-2012-old-layout.txt"] {
         let export = root().join("../shared/data").join(file);
-        if !export.exists() {
-            eprintln!("{} is not there: skipped", export.display());
-            continue;
-        }
-        let (ours, theirs) = run_both(&first, &export, directory);
-        assert_eq!(differences(file, &ours, &theirs, 1e-6), [] as [String; 0]);
+        assert!(export.exists(), "{} is not there: leave this test out, as .ci/run does", export.display());
+        let (theirs, wrong) = run_both(&first, &export, directory, 1e-6);
+        assert_eq!(wrong, [] as [String; 0]);
         let input = directory.join("input.csv");
         as_input(&theirs, &input);
-        let (ours, theirs) = run_both(&second, &input, directory);
-        assert_eq!(differences(file, &ours, &theirs, 1e-9), [] as [String; 0]);
+        let (_, wrong) = run_both(&second, &input, directory, 1e-9);
+        assert_eq!(wrong, [] as [String; 0]);
     }
 }
 
@@ -152,4 +169,77 @@ fn results_equal_pandas_and_scikit_learn_on_new_rows() {
     assert!(made.success());
     let wrong = compare(directory.path());
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn goldens() -> Vec<Golden> {
+    let directory = root().join("tests/golden");
+    let entries = std::fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().file_name());
+    let names = entries.filter_map(|file| Some(file.to_str()?.strip_suffix(".out.csv")?.to_owned()));
+    names.map(|name| Golden::read(&directory, &name)).collect()
+}
+
+/// Changes cells one after the other, and asserts that each change is found; returns how many there were.
+fn plant(change: impl Fn(f64, &Table, usize) -> Option<f64>) -> usize {
+    let mut planted = 0;
+    for golden in goldens() {
+        // A message alone: the whole case for each of its cells takes long.
+        for rows in golden.theirs.rows.chunk_by(|row, next| row[0] == next[0]) {
+            let theirs = Table { names: golden.theirs.names.clone(), rows: rows.to_vec() };
+            let message = Golden { theirs, name: golden.name.clone(), inputs: golden.inputs.clone() };
+            for (row, column) in
+                (0..rows.len()).flat_map(|row| (2..message.theirs.names.len()).map(move |at| (row, at)))
+            {
+                let Ok(number) = rows[row][column].parse::<f64>() else { continue };
+                let name = &message.theirs.names[column];
+                let is_noise = number.abs() <= rounding(message.inputs.get(name).copied().unwrap_or(0.0));
+                let Some(planted_number) = change(number, &message.theirs, column).filter(|_| !is_noise) else {
+                    continue;
+                };
+                let mut ours = message.theirs.clone();
+                ours.rows[row][column] = format!("{planted_number:?}");
+                let what = format!("{}: row {}, {name}: {number:?} as {planted_number:?}", golden.name, rows[row][1]);
+                assert!(!message.differences(&ours).is_empty(), "{what}");
+                planted += 1;
+            }
+        }
+    }
+    planted
+}
+
+#[test]
+fn a_cell_that_becomes_zero_is_found() {
+    assert!(plant(|x, _, _| (x != 0.0).then_some(0.0)) > 10_000);
+}
+
+#[test]
+fn an_infinity_is_found() {
+    assert!(plant(|_, _, column| (column == 3).then_some(f64::INFINITY)) > 500);
+    let cells = |ours: &str, theirs: &str| comparison::close(ours, theirs, 1e-6, 1e-6);
+    assert!(cells("inf", "inf") && !cells("1.5", "inf") && !cells("inf", "-inf") && !cells("", "inf"));
+}
+
+#[test]
+fn a_value_of_a_column_without_spread_is_found() {
+    let constant = |table: &Table, column: usize| table.rows.iter().all(|row| row[column] == table.rows[0][column]);
+    assert!(plant(|x, table, column| constant(table, column).then_some(x + 1e-5 * x.abs())) > 200);
+}
+
+#[test]
+fn a_row_that_is_doubled_missing_or_elsewhere_is_found() {
+    for golden in goldens() {
+        let rows = &golden.theirs.rows;
+        let found = |change: &dyn Fn(&mut Vec<Vec<String>>)| {
+            let mut ours = golden.theirs.clone();
+            change(&mut ours.rows);
+            !golden.differences(&ours).is_empty()
+        };
+        assert!(!found(&|_| ()), "{}", golden.name);
+        for row in 1..rows.len() {
+            let what = format!("{}: row {row}", golden.name);
+            assert!(found(&|ours| ours.insert(row, rows[row].clone())), "{what} doubled");
+            assert!(found(&|ours| ours[row] = rows[row - 1].clone()), "{what} as the one before it");
+            assert!(found(&|ours| ours.swap(row - 1, row)), "{what} before its time");
+            assert!(found(&|ours| drop(ours.remove(row))), "{what} missing");
+        }
+    }
 }

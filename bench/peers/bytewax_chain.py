@@ -50,6 +50,7 @@ def main():
     dataflow, workers, *load = sys.argv[1:]
     workers, load = int(workers), plain.Load(*load)
     steps = tomllib.load(open(dataflow, "rb"))["subtask"]
+    plain.warm_up(lambda batch: plain.serve(steps, batch), load)
     done = []
     flow = Dataflow("weather")
     stream = op.input("lines", flow, File(load, workers, done))

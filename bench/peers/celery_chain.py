@@ -3,7 +3,7 @@
 
     celery_chain.py DATAFLOW.toml WORKERS INPUT.ndjson BUCKET_SIZE ROWS SECONDS
 
-Starts a redis-server without persistence and a Celery worker with a pool of WORKERS processes. Frames go from task to
+Starts a redis-server without persistence and a Celery worker with a pool of WORKERS processes. Blocks go from task to
 task pickled, Celery's serializer for Python objects; only the last task of a chain keeps its result. Four messages a
 worker are in flight.
 """
@@ -39,21 +39,21 @@ def prepare(batch):
 
 @app.task(ignore_result=True)
 def method(state, step):
-    frame, took = state
-    return timed(took, plain.oracle.apply, frame, step)
+    block, took = state
+    return timed(took, plain.apply, block, step)
 
 
 @app.task
 def result(state, rows):
-    frame, took = state
-    return rows, timed(took, plain.result, frame)[1]
+    block, took = state
+    return rows, timed(took, plain.result, block)[1]
 
 
 def timed(before, work, *arguments):
     """What work gives, and the seconds spent on the message so far."""
     start = time.perf_counter()
-    frame = work(*arguments)
-    return frame, before + time.perf_counter() - start
+    block = work(*arguments)
+    return block, before + time.perf_counter() - start
 
 
 def submit(steps, batch):

@@ -45,6 +45,7 @@ def main():
     dataflow, workers, *load = sys.argv[1:]
     workers, load = int(workers), plain.Load(*load)
     steps = tomllib.load(open(dataflow, "rb"))["subtask"]
+    plain.warm_up(lambda batch: plain.serve(steps, batch), load)
     done = []
 
     @pw.udf(deterministic=True)

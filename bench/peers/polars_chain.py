@@ -61,7 +61,7 @@ def serve(schema, batch, before, after, numbers, binarize=True):
 
 
 def check(steps, batch, ours):
-    frame = plain.prepare(batch)
+    frame = plain.prepare_frame(batch)
     for step in steps[:-1]:
         frame = plain.oracle.apply(frame, step)
     numbers = [name for name in frame.columns if name not in plain.TEXT]
@@ -90,6 +90,7 @@ def main():
         serve(schema, batch, before, after, numbers).write_ndjson()
         return len(batch), time.perf_counter() - start
 
+    plain.warm_up(timed, load)
     load.tell([timed(batch) for batch in load.messages()])
 
 

@@ -146,7 +146,36 @@ pub fn moments(values: &[f64]) -> Moments {
     let [n, sum] = if short { short_sums(values, |x| [1.0, x]) } else { count_and_sum(values) };
     let mean = sum / n;
     let [linear, squares] = if short { short_sums(values, from(mean)) } else { deviations(values, mean) };
+    let moments = Moments { count: n as usize, mean, variance: (squares - linear * linear / n) / n };
+    if moments.variance.is_finite() || n == 0.0 { moments } else { in_numpys_order(values, n) }
+}
+
+/// The moments of values whose squares are beyond the range: whether a sum ends at infinity or at no number there depends
+/// on the order of the additions, so it is NumPy's.
+#[cold]
+fn in_numpys_order(values: &[f64], n: f64) -> Moments {
+    let mean = pairwise(values, &|x| x) / n;
+    let linear = pairwise(values, &|x| x - mean);
+    let squares = pairwise(values, &|x| (x - mean) * (x - mean));
     Moments { count: n as usize, mean, variance: (squares - linear * linear / n) / n }
+}
+
+/// The sum of `map(x)` over the values that are not NaN, in the order of NumPy's pairwise summation.
+fn pairwise(values: &[f64], map: &impl Fn(f64) -> f64) -> f64 {
+    const BLOCK: usize = 128;
+    let term = |x: &f64| if x.is_nan() { 0.0 } else { map(*x) };
+    if values.len() > BLOCK {
+        let half = values.len() / 2;
+        let (first, second) = values.split_at(half - half % LANES);
+        return pairwise(first, map) + pairwise(second, map);
+    }
+    let (chunks, rest) = values.as_chunks::<LANES>();
+    let mut lanes = [0.0; LANES];
+    for chunk in chunks {
+        lanes.iter_mut().zip(chunk).for_each(|(sum, x)| *sum += term(x));
+    }
+    let [a, b, c, d, e, f, g, h] = lanes;
+    rest.iter().fold(((a + b) + (c + d)) + ((e + f) + (g + h)), |sum, x| sum + term(x))
 }
 
 impl Moments {
@@ -239,6 +268,17 @@ mod tests {
         for values in [&[][..], &[f64::NAN], &[0.3; 7], &[1e200, -1e200], &[1e15, 1e15 + 0.125]] {
             assert!(!surely_vary(values), "{values:?}");
         }
+    }
+
+    #[test]
+    fn squares_beyond_the_range_end_where_numpys_do() {
+        // np.var: the deviations of the first add up to nothing, those of the second do not.
+        let balanced = moments(&[1e200, -1e200, 1e200, -1e200]);
+        assert_eq!((balanced.mean, balanced.variance), (0.0, f64::INFINITY));
+        assert!(moments(&[-1.7e308, 1e-300, 1e-300]).variance.is_nan());
+        assert_eq!(moments(&[1e308, 1e308, f64::NAN]).mean, f64::INFINITY);
+        let harmonic: Vec<f64> = (1..=300).map(|i| 1.0 / f64::from(i)).collect();
+        assert_eq!(pairwise(&harmonic, &|x| x), 6.282663880299504);
     }
 
     #[test]

@@ -137,6 +137,13 @@ impl Selector {
             }
         }
     }
+
+    /// As `np.ma.median` finds it, half of the sum of two values: of an odd number the middle one twice, so that the sum
+    /// overflows beyond half of the range. NaN without a value.
+    pub fn masked_median(&mut self) -> f64 {
+        let median = self.median();
+        if self.keys.len() % 2 == 1 { (median + median) / 2.0 } else { median }
+    }
 }
 
 #[cfg(test)]
@@ -162,6 +169,14 @@ mod tests {
     fn order_holds_for_signs_and_infinities() {
         let values = [0.0, f64::INFINITY, -1.5, f64::NAN, f64::NEG_INFINITY, 2.0];
         assert_eq!(**sorted(&values), [f64::NEG_INFINITY, -1.5, 0.0, 2.0, f64::INFINITY]);
+    }
+
+    #[test]
+    fn a_masked_median_overflows_as_numpys() {
+        let median = |values: &[f64]| (Selector::new(values).median(), Selector::new(values).masked_median());
+        assert_eq!(median(&[1e308, 1.5, 1.7e308]), (1e308, f64::INFINITY));
+        assert_eq!(median(&[-8e307, f64::NAN]), (-8e307, -8e307));
+        assert_eq!(median(&[1e308, 1.7e308]), (f64::INFINITY, f64::INFINITY));
     }
 
     #[test]

@@ -100,8 +100,13 @@ impl Learner for RunningQuantiles {
 impl RobustScaler {
     /// What is subtracted, and what the rest is divided by.
     fn learn(&self, column: &[f64]) -> (f64, f64) {
+        // `np.nanmedian` takes another way for fewer rows.
+        const FEW: usize = 600;
         let mut selector = Selector::new(column);
-        let centre = if self.with_centering { selector.median() } else { 0.0 };
+        let median = |selector: &mut Selector| {
+            if column.len() < FEW { selector.masked_median() } else { selector.median() }
+        };
+        let centre = if self.with_centering { median(&mut selector) } else { 0.0 };
         (centre, if self.with_scaling { self.distance(|q| selector.quantile(q)) } else { 1.0 })
     }
 
@@ -121,6 +126,14 @@ mod tests {
     fn median_and_quartiles() {
         let out = applied(&RobustScaler::default(), &[vec![0.0, 1.0, 2.0, 3.0, 100.0]]).unwrap();
         assert_eq!(out, [[-1.0, -0.5, 0.0, 0.5, 49.0]]);
+    }
+
+    #[test]
+    fn a_median_beyond_half_the_range_overflows_as_in_scikit_learn() {
+        let out =
+            |rows| applied(&RobustScaler::default(), &[[vec![0.0; rows], vec![1e308; rows + 1]].concat()]).unwrap();
+        assert_eq!(out(1)[0][0], f64::NEG_INFINITY);
+        assert_eq!(out(300)[0][0], -1.0);
     }
 
     #[test]

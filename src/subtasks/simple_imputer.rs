@@ -9,7 +9,7 @@ use super::by_column::{ByColumn, Flaw, refuse_infinite};
 use super::learned::frozen;
 use super::{Fault, Learned, Scope, Subtask};
 use crate::data::Message;
-use crate::kernels::moments::moments;
+use crate::kernels::moments::{Moments, moments};
 use crate::kernels::order::{Selector, sorted};
 
 /// Fills missing values with the column's mean, median or commonest value, or a constant.
@@ -64,13 +64,21 @@ impl SimpleImputer {
     /// What is filled in.
     fn learn(&self, column: &[f64]) -> f64 {
         let statistic = match self.strategy {
-            Strategy::Mean => moments(column).mean,
-            Strategy::Median => Selector::new(column).median(),
+            Strategy::Mean => masked_mean(column),
+            Strategy::Median => Selector::new(column).masked_median(),
             Strategy::MostFrequent => commonest(column),
             Strategy::Constant => self.fill_value,
         };
         if statistic.is_nan() { self.fill_value } else { statistic }
     }
+}
+
+/// As `np.ma.mean` finds it and scikit-learn takes it: a sum too large to be divided is masked, and so 0. NaN without a
+/// value.
+fn masked_mean(column: &[f64]) -> f64 {
+    let Moments { count, mean, .. } = moments(column);
+    let divides = mean.is_finite() && mean.abs() * f64::MIN_POSITIVE < 1.0;
+    if divides || count == 0 { mean } else { 0.0 }
 }
 
 /// The commonest value, of several the smallest; NaN without a value.
@@ -99,6 +107,18 @@ mod tests {
             let imputer = SimpleImputer { strategy, fill_value: 7.0 };
             assert_eq!(applied(&imputer, std::slice::from_ref(&column)).unwrap()[0][2], filled, "{strategy:?}");
         }
+    }
+
+    #[test]
+    fn beyond_the_range_it_fills_in_what_scikit_learn_does() {
+        let filled = |strategy, column: &[f64]| {
+            let imputer = SimpleImputer { strategy, fill_value: 7.0 };
+            *applied(&imputer, &[[column, &[f64::NAN]].concat()]).unwrap()[0].last().unwrap()
+        };
+        assert_eq!(filled(Strategy::Mean, &[1e308, 1e308, 0.5]), 0.0);
+        assert_eq!(filled(Strategy::Mean, &[-1.7e308]), 0.0);
+        assert_eq!(filled(Strategy::Mean, &[4e307, 4e307]), 4e307);
+        assert_eq!(filled(Strategy::Median, &[1e308, 1.0, 1.7e308]), f64::INFINITY);
     }
 
     #[test]
