@@ -354,6 +354,8 @@ fn source_settings(
             SchemaChoice::Infer => None,
         },
         max_payload: section.map_or(source::MAX_PAYLOAD, |section| section.max_payload),
+        retained: section.is_none_or(|section| section.retained),
+        clean_start: false,
         connect_timeout: section.and_then(|section| section.connect_timeout),
         reconnect_timeout: section.and_then(|section| section.reconnect_timeout),
         max_rows: None,

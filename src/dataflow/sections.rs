@@ -109,6 +109,9 @@ pub(super) struct Source {
     #[serde(default)]
     pub session: bool,
     pub connections: Option<Spanned<Connections>>,
+    /// Whether publishes of an earlier time are taken that the broker has retained.
+    #[serde(default = "yes")]
+    pub retained: bool,
     pub ca: Option<PathBuf>,
     pub certificate: Option<PathBuf>,
     pub key: Option<PathBuf>,
@@ -143,6 +146,10 @@ macro_rules! endpoint {
 
 endpoint!(Source);
 endpoint!(Sink);
+
+fn yes() -> bool {
+    true
+}
 
 fn max_payload() -> usize {
     source::MAX_PAYLOAD

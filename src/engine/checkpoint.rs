@@ -1,12 +1,13 @@
 //! What a run has finished for good, so that the next one goes on there: how much of the sink's file counts, which
 //! deliveries it holds, and the numbers of the next epoch and row.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{AccessGuard, Database, DatabaseError, ReadableDatabase, ReadableTable, Table, TableDefinition, TableError};
 
 use super::ledger::Memories;
 use super::remember::StepMemory;
@@ -23,6 +24,8 @@ const DELIVERIES: TableDefinition<'_, (u64, u64), (u16, u64)> = TableDefinition:
 const BEGUN: TableDefinition<'_, u64, (u16, u64, u64)> = TableDefinition::new("begun");
 /// What steps remember, by the number of the operator and the key.
 const MEMORIES: TableDefinition<'_, (u64, &[u8]), &[u8]> = TableDefinition::new("memories");
+/// The source's sessions at a broker, by client id, with what they are subscribed to.
+const SESSIONS: TableDefinition<'_, &str, &str> = TableDefinition::new("sessions");
 /// A hash a line of the dataflow.
 const DATAFLOW: TableDefinition<'_, u64, u64> = TableDefinition::new("dataflow");
 
@@ -32,7 +35,12 @@ const VERSION: u64 = 4;
 pub struct Checkpoint {
     path: PathBuf,
     database: Database,
+    /// Those of this run, once there is progress.
+    sessions: Cell<Option<Sessions>>,
 }
+
+/// Sessions at a broker, by client id, with what they are subscribed to.
+pub type Sessions = BTreeMap<String, String>;
 
 /// Where a run stands: all that is complete is in the sink's file, within its first `length` bytes.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -71,11 +79,39 @@ impl Checkpoint {
         if !fresh && !database.check_integrity().map_err(|error| broken(path, &error))? {
             return Err(broken(path, &"it is damaged"));
         }
-        let checkpoint = Checkpoint { path: path.to_owned(), database };
+        let checkpoint = Checkpoint { path: path.to_owned(), database, sessions: Cell::new(None) };
         let read =
             if fresh { checkpoint.start(dataflow).map(|()| Ok(Found::default())) } else { checkpoint.read(dataflow) };
         let found = read.map_err(|error| broken(path, &error))??;
         Ok((checkpoint, found))
+    }
+
+    /// The sessions that the checkpoint at a path knows, which is about to be removed: none if it cannot be read.
+    pub fn former_sessions(disk: &dyn Disk, path: &Path) -> Sessions {
+        let read = || read_sessions(&create(disk, path)?);
+        quietly(read).and_then(Result::ok).unwrap_or_default()
+    }
+
+    /// Sessions of this run and of earlier ones, as far as they have not been ended.
+    ///
+    /// # Errors
+    /// A file that can't be read.
+    pub fn sessions(&self) -> Result<Sessions, String> {
+        read_sessions(&self.database).map_err(|error| broken(&self.path, &error))
+    }
+
+    /// Keeps the sessions that are `known`; with the first commit, when the others are ended, only those of this run.
+    ///
+    /// # Errors
+    /// A file that can't be written.
+    pub fn keep_sessions(&self, known: &Sessions, own: Sessions) -> Result<(), String> {
+        let write = || -> Result<(), redb::Error> {
+            let transaction = self.database.begin_write()?;
+            write_sessions(&mut transaction.open_table(SESSIONS)?, known)?;
+            Ok(transaction.commit()?)
+        };
+        self.sessions.set(Some(own));
+        write().map_err(|error| format!("{}: {error}", self.path.display()))
     }
 
     fn start(&self, dataflow: &[Line]) -> Result<(), redb::Error> {
@@ -175,6 +211,9 @@ impl Checkpoint {
                     None => begins.remove(connection)?,
                 };
             }
+            if let Some(sessions) = self.sessions.take() {
+                write_sessions(&mut transaction.open_table(SESSIONS)?, &sessions)?;
+            }
             let mut kept = transaction.open_table(MEMORIES)?;
             for ((operator, key), state) in memories {
                 let key = (*operator as u64, &key[..]);
@@ -187,6 +226,28 @@ impl Checkpoint {
         }
         Ok(transaction.commit()?)
     }
+}
+
+fn read_sessions(database: &Database) -> Result<Sessions, redb::Error> {
+    match database.begin_read()?.open_table(SESSIONS) {
+        Ok(sessions) => {
+            let session = |entry: Result<_, redb::StorageError>| {
+                let (id, filter): (AccessGuard<'_, &str>, AccessGuard<'_, &str>) = entry?;
+                Ok((id.value().to_owned(), filter.value().to_owned()))
+            };
+            sessions.iter()?.map(session).collect()
+        }
+        Err(TableError::TableDoesNotExist(_)) => Ok(Sessions::new()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn write_sessions(table: &mut Table<'_, &str, &str>, sessions: &Sessions) -> Result<(), redb::Error> {
+    table.retain(|id, _| sessions.contains_key(id))?;
+    for (id, filter) in sessions {
+        table.insert(&**id, &**filter)?;
+    }
+    Ok(())
 }
 
 /// The position of a connection among those that have been found.
@@ -264,12 +325,30 @@ mod tests {
         let memory = Memory { key: vec![1], state: b"c".to_vec() };
         assert_eq!(found.memories, [StepMemory { operator: 3, memory }]);
         assert_eq!(found.progress, Some(at(20)));
-        let first = Position { taken: vec![(2, taken(2))], begun: None };
-        let third = Position { taken: vec![(1, taken(1)), (2, taken(2))], begun };
+        let first = Position { taken: vec![(2, taken(2))], ..Position::default() };
+        let third = Position { taken: vec![(1, taken(1)), (2, taken(2))], begun, ..Position::default() };
         assert_eq!(found.positions, [first, Position::default(), third]);
         let refused = |dataflow: &[Line]| Checkpoint::open(&Machine, &path, dataflow).err().unwrap();
         assert!(refused(&[line(1), line(4)]).contains("line 4"));
         assert!(refused(&[line(1)]).contains("shorter"));
+    }
+
+    #[test]
+    fn sessions_of_earlier_runs_are_known_until_there_is_progress() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("c");
+        let sessions = |ids: &[&str]| ids.iter().map(|id| ((*id).to_owned(), format!("{id}/#"))).collect::<Sessions>();
+        let (checkpoint, _) = Checkpoint::open(&Machine, &path, &[]).unwrap();
+        assert_eq!(checkpoint.sessions().unwrap(), Sessions::new());
+        checkpoint.keep_sessions(&sessions(&["a", "b"]), sessions(&["a"])).unwrap();
+        drop(checkpoint);
+        assert_eq!(Checkpoint::former_sessions(&Machine, &path), sessions(&["a", "b"]));
+        let (checkpoint, _) = Checkpoint::open(&Machine, &path, &[]).unwrap();
+        checkpoint.keep_sessions(&sessions(&["a", "b"]), sessions(&["a"])).unwrap();
+        checkpoint.commit(&Progress::default(), &BTreeMap::new(), &Memories::new()).unwrap();
+        assert_eq!(checkpoint.sessions().unwrap(), sessions(&["a"]));
+        std::fs::write(directory.path().join("d"), [7; 5000]).unwrap();
+        assert_eq!(Checkpoint::former_sessions(&Machine, &directory.path().join("d")), Sessions::new());
     }
 
     #[test]

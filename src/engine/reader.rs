@@ -131,7 +131,8 @@ pub fn own(dataflow: &Dataflow, options: &Options) -> impl Iterator<Item = usize
 
 /// Starts a connection; this thread is woken at every bucket.
 pub fn start(dataflow: &Dataflow, options: &Options, clock: Clock, positions: &[Position], number: usize) -> Source {
-    let settings = dataflow.source_settings.of_connection(number);
+    let mut settings = dataflow.source_settings.of_connection(number);
+    settings.clean_start = options.fresh;
     let beginning = Position::default();
     let position = positions.get(number).unwrap_or(&beginning);
     Source::start(&dataflow.source, settings, position, clock, options.stop.clone(), std::thread::current())

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::checkpoint::{Checkpoint, Progress};
+use super::checkpoint::{Checkpoint, Progress, Sessions};
 use super::remember::StepMemory;
 use super::{Error, Options};
 use crate::dataflow::Dataflow;
@@ -36,10 +36,12 @@ impl Start {
             return Ok(Start::at_the_beginning(existing));
         };
         let disk = &*dataflow.sink.disk;
+        let mut former = Sessions::new();
         if options.fresh && is_there(disk, &path)? {
+            former = Checkpoint::former_sessions(disk, &path);
             disk.remove(&path).map_err(|error| refused(&path, error))?;
         }
-        Start::from(&path, dataflow, existing)
+        Start::from(&path, dataflow, existing)?.with_sessions(dataflow, former).map_err(Error::Checkpoint)
     }
 
     fn from(path: &Path, dataflow: &Dataflow, existing: Existing) -> Result<Start, Error> {
@@ -57,6 +59,26 @@ impl Start {
         let existing = Existing::Resume(length);
         let (positions, memories) = (found.positions, found.memories);
         Ok(Start { existing, next_epoch, next_row, positions, memories, ..beginning })
+    }
+
+    /// Tells each connection what its session was subscribed to, and the first one which sessions of earlier runs, or of
+    /// one whose checkpoint is removed, nobody reads any more.
+    fn with_sessions(mut self, dataflow: &Dataflow, former: Sessions) -> Result<Start, String> {
+        let Some(checkpoint) = &self.checkpoint else { return Ok(self) };
+        let settings = &dataflow.source_settings;
+        let endpoints = (0..settings.connections()).filter_map(|number| settings.of_connection(number).endpoint);
+        let own: Vec<_> = endpoints.filter_map(|endpoint| Some((endpoint.client_id?, endpoint.url.topic))).collect();
+        let mut known = checkpoint.sessions()?;
+        known.extend(former);
+        self.positions.resize_with(own.len().max(self.positions.len()), Position::default);
+        for ((id, _), position) in own.iter().zip(&mut self.positions) {
+            position.subscribed = known.get(id).cloned().filter(|_| self.next_epoch > 0);
+        }
+        let left = known.keys().filter(|id| own.iter().all(|(own, _)| own != *id)).cloned().collect();
+        self.positions.first_mut().into_iter().for_each(|position| position.left = Vec::clone(&left));
+        own.iter().for_each(|(id, filter)| _ = known.entry(id.clone()).or_insert_with(|| filter.clone()));
+        checkpoint.keep_sessions(&known, own.into_iter().collect())?;
+        Ok(self)
     }
 
     fn at_the_beginning(existing: Existing) -> Start {

@@ -160,7 +160,7 @@ pub fn refusal(address: &str, error: &v5::ConnectionError) -> Option<String> {
 
 /// Waits between two attempts to connect: doubled each time, up to a bound.
 pub struct Backoff {
-    next: Duration,
+    pub next: Duration,
 }
 
 impl Backoff {

@@ -1,11 +1,40 @@
 //! The events of an MQTT client, for a thread that also looks up now and then.
 
 use std::pin::pin;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rumqttc::v5::{Client, Connection, ConnectionError, Event, EventLoop, MqttOptions};
+use rumqttc::Outgoing;
+use rumqttc::v5::{Client, Connection, ConnectionError, Event, EventLoop, Incoming, MqttOptions};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Notify;
+
+use super::Endpoint;
+
+/// How long a session may take to be ended.
+const END_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Ends the session of this client id at the endpoint's broker, with all that the broker keeps for it.
+///
+/// # Errors
+/// In words: a broker that cannot be reached.
+pub fn end_session(endpoint: &Endpoint, client_id: &str) -> Result<(), String> {
+    let endpoint = Endpoint { client_id: Some(client_id.to_owned()), ..endpoint.clone() };
+    let mut options = endpoint.options("source", 1);
+    options.set_clean_start(true).set_session_expiry_interval(Some(0));
+    let (client, mut events) = Events::of(options, 1);
+    let deadline = Instant::now() + END_TIMEOUT;
+    let mut wait_for = |wanted: fn(&Event) -> bool| loop {
+        match events.next(|| Instant::now() >= deadline) {
+            Some(Ok(event)) if wanted(&event) => return Ok(()),
+            Some(Ok(_)) => {}
+            Some(Err(error)) => return Err(error.to_string()),
+            None => return Err("no answer".into()),
+        }
+    };
+    wait_for(|event| matches!(event, Event::Incoming(Incoming::ConnAck(_))))?;
+    client.try_disconnect().map_err(|error| error.to_string())?;
+    wait_for(|event| matches!(event, Event::Outgoing(Outgoing::Disconnect)))
+}
 
 /// How often the thread looks up.
 pub const LOOK_UP: Duration = Duration::from_millis(100);
@@ -52,6 +81,16 @@ impl Events {
                 }
             }
         })
+    }
+
+    /// What has been received, and not been given as an event yet.
+    pub fn received(&mut self) -> Option<Event> {
+        self.event_loop.state.events.pop_front()
+    }
+
+    /// From now on a connection goes on with the session of the one before it.
+    pub fn keep_session(&mut self) {
+        self.event_loop.options.set_clean_start(false);
     }
 
     /// Drops acknowledgements that nobody has sent.

@@ -9,6 +9,6 @@ pub mod tls;
 
 pub use broker::{Embedded, free_port};
 pub use client::{Backoff, Endpoint, Qos, Url, host_and_port, refusal};
-pub use events::{Events, LOOK_UP};
+pub use events::{Events, LOOK_UP, end_session};
 pub use password::Password;
 pub use tls::Tls;

@@ -24,6 +24,8 @@ pub struct Buffer {
     begun: Option<u64>,
     /// Since when something of deliveries is to be told that no row tells.
     untold: Option<u64>,
+    /// Deliveries that the open bucket ends.
+    deliveries: usize,
 }
 
 /// How long what no row tells waits at the most.
@@ -33,7 +35,8 @@ impl Buffer {
     /// An empty buffer that takes `max_rows` rows, or any number.
     pub fn new(limits: Limits, max_rows: Option<u64>) -> Buffer {
         let rows_left = max_rows.unwrap_or(u64::MAX);
-        Buffer { limits, open: Bucket::default(), rows_left, delivered: 0, begun: None, untold: None }
+        let open = Bucket::default();
+        Buffer { limits, open, rows_left, delivered: 0, begun: None, untold: None, deliveries: 0 }
     }
 
     /// The rows that follow are those of a delivery, until it is [`delivered`](Buffer::delivered); an earlier run has
@@ -66,6 +69,7 @@ impl Buffer {
     /// filled. The bucket with the last of them says so; if they were none the next one, which is empty if no row comes.
     pub fn delivered(&mut self, number: u64, arrived: u64, full: &mut [Bucket]) {
         self.delivered = number;
+        self.deliveries += 1;
         self.begun = None;
         if self.open.is_empty() {
             match full.last_mut() {
@@ -73,6 +77,11 @@ impl Buffer {
                 None => self.tell(arrived),
             }
         }
+    }
+
+    /// Deliveries that the open bucket ends.
+    pub fn deliveries(&self) -> usize {
+        self.deliveries
     }
 
     /// Something is to be told of deliveries since `arrived`, if need be by a bucket without rows.
@@ -91,6 +100,7 @@ impl Buffer {
     /// Closes the open bucket, if a row waits in it or something is to be told.
     pub fn close(&mut self, clock: Clock) -> Option<Bucket> {
         let untold = self.untold.take();
+        self.deliveries = 0;
         if self.open.is_empty() && untold.is_none() {
             return None;
         }

@@ -379,7 +379,8 @@ mod tests {
     #[test]
     fn what_an_earlier_run_has_taken_is_acknowledged_and_not_taken() {
         let taken = vec![(8, Taken { packet_id: 4, hash: 5 })];
-        let position = Position { taken, begun: Some((Taken { packet_id: 5, hash: 6 }, 2)) };
+        let begun = Some((Taken { packet_id: 5, hash: 6 }, 2));
+        let position = Position { taken, begun, ..Position::default() };
         let mut deliveries: Deliveries<u16> = Deliveries::after(&position, Broker::WINDOW);
         let connection = deliveries.connected(true);
         assert_eq!(deliveries.arrive(delivery(connection, 4, true, 5)), None);
@@ -402,8 +403,8 @@ mod tests {
 
     #[test]
     fn a_lost_session_knows_nothing() {
-        let begun = Taken { packet_id: 9, hash: 5 };
-        let position = Position { taken: vec![(0, Taken { packet_id: 1, hash: 5 })], begun: Some((begun, 2)) };
+        let (taken, begun) = (Taken { packet_id: 1, hash: 5 }, Taken { packet_id: 9, hash: 5 });
+        let position = Position { taken: vec![(0, taken)], begun: Some((begun, 2)), ..Position::default() };
         let mut deliveries: Deliveries<u16> = Deliveries::after(&position, Broker::WINDOW);
         assert!(deliveries.may_come_again());
         let first = deliveries.connected(false);

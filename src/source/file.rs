@@ -104,7 +104,7 @@ pub fn read_stdin(settings: Settings, mut buffer: Buffer, clock: Clock, outlet: 
             let _ = sender.send(Err(error));
         }
     });
-    super::buffer_until_closed(&lines, &mut buffer, clock, outlet, |buffer, line, full| {
+    super::buffer_until_closed(&lines, false, &mut buffer, clock, outlet, |buffer, line, full| {
         let line = line.map_err(|error| file_error(path, error))?;
         let origin = Origin { topic: line.topic, position: line.position };
         let row = Row { bytes: &line.bytes, format: line.format, header: line.header.as_deref() };

@@ -8,6 +8,7 @@ mod generate;
 mod mqtt;
 pub(crate) mod payload;
 pub(crate) mod records;
+mod retained;
 mod schedule;
 mod unacknowledged;
 mod url;
@@ -71,6 +72,10 @@ pub struct Settings {
     pub max_payload: usize,
     /// The columns of the rows, where the dataflow file gives them: what names none of them is no header.
     pub columns: Option<Arc<Schema>>,
+    /// Whether publishes are taken that a broker has kept of a topic from an earlier time.
+    pub retained: bool,
+    /// Whether to forget what the broker holds for the session.
+    pub clean_start: bool,
     /// How long the first connection may take; for ever if not given.
     pub connect_timeout: Option<Duration>,
     /// How long a lost connection may stay away; for ever if not given.
@@ -101,6 +106,10 @@ pub struct Position {
     pub taken: Vec<(u64, Taken)>,
     /// The delivery of which only the first rows were taken, and how many.
     pub begun: Option<(Taken, u64)>,
+    /// What its session was subscribed to, if there was one.
+    pub subscribed: Option<String>,
+    /// Sessions that no connection reads any more, by their client ids: this connection ends them.
+    pub left: Vec<String>,
 }
 
 /// The deliveries that end in a bucket: what a later run needs to know when the bucket is complete, if they may come
@@ -284,11 +293,13 @@ pub fn infer_bucket(bucket: &Bucket) -> Schema {
     inference.schema()
 }
 
-/// Takes in what arrives until the channel closes or the source is told to stop; closes buckets in time.
+/// Takes in what arrives until the channel closes or the source is told to stop, and has been given all that arrived
+/// until then; closes buckets in time. The channel closes by itself after the stop if it `closes`.
 ///
 /// `take` puts the rows of one arrival into the buffer and the buckets they fill into the list.
 fn buffer_until_closed<T>(
     arrivals: &Receiver<T>,
+    closes: bool,
     buffer: &mut Buffer,
     clock: Clock,
     outlet: &Outlet,
@@ -296,7 +307,15 @@ fn buffer_until_closed<T>(
 ) -> Result<(), Error> {
     const LOOK_UP: Duration = Duration::from_millis(50);
     let mut full = Vec::new();
-    while !outlet.stop.is_set() && !buffer.is_done() {
+    let mut left = None;
+    while !buffer.is_done() {
+        if outlet.stop.is_set() && !closes {
+            let left = left.get_or_insert(arrivals.len());
+            if *left == 0 {
+                break;
+            }
+            *left -= 1;
+        }
         let now = std::time::Instant::now();
         let due = buffer.deadline(clock);
         let wait = due.map_or(LOOK_UP, |due| due.saturating_duration_since(now).min(LOOK_UP));
@@ -305,7 +324,9 @@ fn buffer_until_closed<T>(
             Err(crossbeam_channel::RecvTimeoutError::Timeout) => Ok(()),
             Err(crossbeam_channel::RecvTimeoutError::Disconnected) => break,
         };
-        if buffer.deadline(clock).is_some_and(|due| due <= std::time::Instant::now()) {
+        // What waits already came too late for its time; the bucket goes on filling.
+        let is_due = || buffer.deadline(clock).is_some_and(|due| due <= std::time::Instant::now());
+        if arrivals.is_empty() && is_due() {
             full.extend(buffer.close(clock));
         }
         for bucket in full.drain(..) {
@@ -317,4 +338,47 @@ fn buffer_until_closed<T>(
     }
     buffer.close(clock).map(|bucket| outlet.send(bucket));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{Format, Origin, Row};
+
+    /// So many rows that came long ago go through a buffer; the sizes of the messages.
+    fn messages(rows: u64, limits: Limits, stopped: bool, closes: bool) -> Vec<usize> {
+        let (arrivals_sender, arrivals) = crossbeam_channel::unbounded();
+        (1..=rows).for_each(|position| arrivals_sender.send(position).unwrap());
+        let kept_open = (!closes).then_some(arrivals_sender);
+        let (sender, buckets) = crossbeam_channel::unbounded();
+        let stop = Stop::default();
+        if stopped {
+            stop.now();
+        }
+        let outlet = Outlet { buckets: Some(sender), waker: std::thread::current(), stop };
+        let (clock, mut buffer) = (Clock::start(), Buffer::new(limits, None));
+        std::thread::sleep(Duration::from_millis(5));
+        buffer_until_closed(&arrivals, closes, &mut buffer, clock, &outlet, |buffer, position, full| {
+            let row = Row { bytes: b"{}", format: Format::Json, header: None };
+            full.extend(buffer.push(row, 0, Origin { topic: "t".into(), position }, clock));
+            Ok(())
+        })
+        .unwrap();
+        drop((outlet, kept_open));
+        buckets.iter().map(|bucket: Bucket| bucket.len()).collect()
+    }
+
+    #[test]
+    fn what_has_arrived_is_served_after_the_stop() {
+        let limits = Limits { bucket_size: 100, delay: Duration::from_secs(1) };
+        for closes in [true, false] {
+            assert_eq!(messages(250, limits, true, closes), [100, 100, 50], "{closes}");
+        }
+    }
+
+    #[test]
+    fn a_delay_that_is_over_makes_no_message_of_each_row_that_waits() {
+        let limits = Limits { bucket_size: 100, delay: Duration::from_millis(1) };
+        assert_eq!(messages(250, limits, false, true), [100, 100, 50]);
+    }
 }

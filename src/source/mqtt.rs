@@ -16,13 +16,14 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender};
 use rumqttc::Outgoing;
 use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::{Publish, SubscribeReasonCode};
+use rumqttc::v5::mqttbytes::v5::{DisconnectReasonCode, Filter, Publish, RetainForwardRule, SubscribeReasonCode};
 use rumqttc::v5::{Client, ConnectionError, Event, Incoming, StateError};
 
 use super::deliveries::{Deliveries, Delivery, New, Taken};
+use super::retained::Retained;
 use super::{Buffer, Coverage, Error, Outlet, Position, Settings, Stop, payload};
-use crate::data::{Bucket, Clock, Origin, Schema};
-use crate::mqtt::{Backoff, Endpoint, Events, LOOK_UP, refusal, tls};
+use crate::data::{Bucket, Clock, Origin, Row, Schema, fingerprint};
+use crate::mqtt::{Backoff, Endpoint, Events, LOOK_UP, end_session, refusal, tls};
 
 /// Bytes of publishes that may wait for the source's thread.
 const MAX_QUEUED: usize = 64 << 20;
@@ -34,6 +35,8 @@ const REQUESTS: usize = 16_384;
 struct Arrival {
     what: What,
     connection: u64,
+    /// The first connection of its session.
+    session: u64,
     arrived: u64,
 }
 
@@ -137,7 +140,7 @@ impl Acknowledger {
 fn identity(publish: &Publish) -> Taken {
     let length = publish.topic.len().to_le_bytes();
     let text = [&length, &*publish.topic, &*publish.payload].concat();
-    Taken { packet_id: publish.pkid, hash: crate::data::fingerprint(&text) as u64 }
+    Taken { packet_id: publish.pkid, hash: fingerprint(&text) as u64 }
 }
 
 /// A source that is about to read.
@@ -163,6 +166,10 @@ struct Intake {
     topic: Arc<str>,
     /// Publishes so far.
     publishes: u64,
+    /// The last retained ones, if they are taken.
+    retained: Option<Retained>,
+    /// Publishes that come before the broker waits for an acknowledgement.
+    window: u16,
 }
 
 impl Parts {
@@ -196,14 +203,22 @@ impl Parts {
             ready,
             connect_timeout: settings.connect_timeout,
             reconnect_timeout: settings.reconnect_timeout,
+            retained: settings.retained,
+            subscribed: position.subscribed.clone().filter(|_| !settings.clean_start),
+            left: position.left.clone(),
             connection: 0,
+            session: 0,
             lost: Some(Instant::now()),
+            connected: None,
             backoff: Backoff::default(),
+            contested: 0,
             sent: 0,
             asked: 0,
         };
         let (max_payload, columns) = (settings.max_payload, settings.columns.clone());
-        let intake = Intake { acknowledger, queued, max_payload, columns, topic: "".into(), publishes: 0 };
+        let (topic, retained) = ("".into(), settings.retained.then(Retained::default));
+        let intake =
+            Intake { acknowledger, queued, max_payload, columns, topic, publishes: 0, retained, window };
         Parts { listener, intake, arrivals }
     }
 }
@@ -214,8 +229,18 @@ impl Reader {
     pub fn new(settings: &Settings, position: &Position, clock: Clock, stop: Stop, ready: Sender<()>) -> Reader {
         let endpoint = settings.endpoint.as_ref().expect("an MQTT source has an endpoint");
         let window = settings.window();
+        if settings.is_persistent() && settings.limits.bucket_size > window.into() {
+            tracing::warn!(
+                "a broker sends {window} publishes before it waits for an acknowledgement: messages close there, where \
+                 publishes have too few rows for a bucket_size of {}",
+                settings.limits.bucket_size
+            );
+        }
         let mut options = endpoint.options("source", window);
         options.set_manual_acks(true);
+        if settings.clean_start {
+            options.set_clean_start(true);
+        }
         options.set_connection_timeout(settings.connect_timeout.map_or(5, |timeout| timeout.as_secs().clamp(1, 5)));
         let (client, events) = Events::of(options, REQUESTS);
         Reader { parts: Parts::new(client, settings, position, window, clock, stop, ready), events }
@@ -231,7 +256,7 @@ impl Reader {
         let Reader { parts: Parts { listener, mut intake, arrivals }, events } = self;
         let thread = std::thread::Builder::new().name("mqtt-source".into());
         let thread = thread.spawn(move || listener.run(events)).expect("a thread can be started");
-        let taken = super::buffer_until_closed(&arrivals, &mut buffer, clock, &outlet, |buffer, arrival, full| {
+        let taken = super::buffer_until_closed(&arrivals, true, &mut buffer, clock, &outlet, |buffer, arrival, full| {
             intake.take(buffer, arrival, clock, full);
             Ok(())
         });
@@ -246,7 +271,7 @@ impl Intake {
     /// Puts the rows of an arrival into the buffer, and the buckets they fill into the list.
     fn take(&mut self, buffer: &mut Buffer, arrival: Arrival, clock: Clock, full: &mut Vec<Bucket>) {
         self.queued.fetch_sub(arrival.size(), Ordering::Relaxed);
-        let Arrival { what, connection, arrived } = arrival;
+        let Arrival { what, connection, session, arrived } = arrival;
         let What::Publish(publish) = what else {
             self.acknowledger.enter(connection);
             match buffer.close(clock) {
@@ -270,18 +295,34 @@ impl Intake {
         if new.is_some() {
             buffer.begin_delivery(skip);
         }
-        payload::each_row(&publish.payload, self.max_payload, self.columns.as_deref(), |row| {
+        let mut each_row = |row: Row<'_>| {
             if skip > 0 {
                 skip -= 1;
                 return;
             }
             let origin = Origin { topic: self.topic.clone(), position: self.publishes };
             full.extend(buffer.push(row, arrived, origin, clock));
-        });
+        };
+        let of_earlier_time = publish.retain && {
+            let (topic, all) = (fingerprint(&publish.topic) as u64, identity(&publish).hash);
+            self.retained.as_mut().is_none_or(|retained| retained.is_known(topic, all, connection, session))
+        };
+        if !of_earlier_time {
+            payload::each_row(&publish.payload, self.max_payload, self.columns.as_deref(), &mut each_row);
+        }
         if let Some(New { number, .. }) = new.filter(|_| self.acknowledger.waits()) {
             buffer.delivered(number, arrived, full);
+            if buffer.deliveries() >= self.window.into() {
+                // The broker waits for an acknowledgement: no more comes.
+                full.extend(buffer.close(clock));
+            }
         }
     }
+}
+
+fn lost_session(client_id: Option<&str>) {
+    let id = client_id.unwrap_or_default();
+    tracing::warn!("the broker has lost the session {id}: what it held for this client is gone");
 }
 
 /// The owner of the event loop.
@@ -297,11 +338,22 @@ struct Listener {
     ready: Sender<()>,
     connect_timeout: Option<Duration>,
     reconnect_timeout: Option<Duration>,
+    retained: bool,
+    /// What the session was subscribed to in an earlier run.
+    subscribed: Option<String>,
+    /// Sessions of an earlier run that nobody reads any more, by their client ids.
+    left: Vec<String>,
     /// The number of the connection; 0 before the first.
     connection: u64,
+    /// The first connection of the session.
+    session: u64,
     /// Since when there has been no connection.
     lost: Option<Instant>,
+    /// Since when there has been one.
+    connected: Option<Instant>,
     backoff: Backoff,
+    /// How many connections in turn the broker has ended soon.
+    contested: u32,
     /// Acknowledgements that have been sent on this connection, and how many of them before the broker was asked for a
     /// sign of life: when it gives one, it has them.
     sent: u64,
@@ -311,14 +363,22 @@ struct Listener {
 impl Listener {
     fn run(mut self, mut events: Events) -> Result<(), Error> {
         while !self.is_over() {
-            match events.next(|| self.is_over() || self.is_late()) {
+            match events.next(|| self.is_over() || self.is_late() || self.must_close()) {
                 Some(Ok(event)) => self.hear(event)?,
                 None => {}
                 Some(Err(error)) => {
+                    self.take(&mut events)?;
                     self.lose();
                     events.forget_acknowledgements();
                     self.wait_after(&error)?;
                 }
+            }
+            if self.must_close() {
+                self.take(&mut events)?;
+                self.arrivals = None;
+            }
+            if self.connection > 0 && self.endpoint.client_id.is_some() {
+                events.keep_session();
             }
             self.give_up()?;
         }
@@ -336,18 +396,27 @@ impl Listener {
         Ok(())
     }
 
-    /// After the stop nothing more is handed on; a broker that was ever there still gets the acknowledgements.
-    fn is_over(&mut self) -> bool {
-        let stopped = self.stop.is_set();
-        if stopped {
-            self.arrivals = None;
+    /// After the stop a broker that was ever there still gets the acknowledgements.
+    fn is_over(&self) -> bool {
+        self.acknowledger.finished.load(Ordering::Acquire) || (self.stop.is_set() && self.connection == 0)
+    }
+
+    /// Whether nothing more is to be handed on.
+    fn must_close(&self) -> bool {
+        self.stop.is_set() && self.arrivals.is_some()
+    }
+
+    /// Takes what the client has received already.
+    fn take(&mut self, events: &mut Events) -> Result<(), Error> {
+        while let Some(event) = events.received() {
+            self.hear(event)?;
         }
-        self.acknowledger.finished.load(Ordering::Acquire) || (stopped && self.connection == 0)
+        Ok(())
     }
 
     fn receive(&mut self, packet: Incoming) -> Result<(), Error> {
         match packet {
-            Incoming::ConnAck(answer) => self.connected(answer.session_present)?,
+            Incoming::ConnAck(answer) => self.begin(answer.session_present)?,
             Incoming::SubAck(ack) => {
                 let refusal = ack.return_codes.iter().find(|code| !matches!(code, SubscribeReasonCode::Success(_)));
                 if let Some(code) = refusal {
@@ -370,22 +439,39 @@ impl Listener {
         Ok(())
     }
 
-    /// Subscribes every time: the session may be new.
-    fn connected(&mut self, same_session: bool) -> Result<(), Error> {
+    /// Subscribes every time: the session may be new. What is retained comes with a new subscription only.
+    fn begin(&mut self, same_session: bool) -> Result<(), Error> {
         let Endpoint { url, qos, client_id, .. } = &self.endpoint;
+        for left in self.left.drain(..) {
+            match end_session(&self.endpoint, &left) {
+                Ok(()) => tracing::warn!("the session {left} of an earlier run is ended: nobody reads it any more"),
+                Err(reason) => tracing::warn!("the session {left} of an earlier run cannot be ended: {reason}"),
+            }
+        }
+        if let Some(before) = self.subscribed.take().filter(|_| self.connection == 0) {
+            if !same_session {
+                lost_session(client_id.as_deref());
+            } else if before != url.topic && self.client.try_unsubscribe(&before).is_err() {
+                tracing::warn!("{before}: the subscription of an earlier run cannot be ended");
+            }
+        }
         // rumqttc can't take up an exchange at QoS 2 again (its issue 664); what comes again at QoS 1, we know.
         let qos = if self.acknowledger.after_completion && qos.0 != rumqttc::QoS::AtMostOnce {
             QoS::AtLeastOnce
         } else {
             qos.v5()
         };
-        if self.client.try_subscribe(&url.topic, qos).is_err() {
+        let rule = if self.retained { RetainForwardRule::OnNewSubscribe } else { RetainForwardRule::Never };
+        let mut filter = Filter::new(&url.topic, qos);
+        // Whether a publish is retained is told where all are taken: what is known does not come twice.
+        (filter.retain_forward_rule, filter.preserve_retain) = (rule, self.retained);
+        if self.client.try_subscribe_many([filter]).is_err() {
             return Err(Error::Broker(format!("{url}: the topic cannot be subscribed to")));
         }
         if self.connection > 0 {
             tracing::warn!("connected again to {}:{}", url.host, url.port);
             if client_id.is_some() && !same_session {
-                tracing::warn!("the broker has lost the session: what it held for this client is gone");
+                lost_session(client_id.as_deref());
             }
         }
         let mut deliveries = self.acknowledger.deliveries.lock().expect("no holder panics");
@@ -393,23 +479,23 @@ impl Listener {
         let settled = self.acknowledger.after_completion && !same_session && deliveries.may_come_again();
         self.connection = deliveries.connected(same_session);
         drop(deliveries);
+        if !same_session {
+            self.session = self.connection;
+        }
         if settled {
             self.queue(What::Settled);
         }
         (self.sent, self.asked) = (0, 0);
-        self.lost = None;
-        self.backoff.reset();
+        (self.lost, self.connected) = (None, Some(Instant::now()));
         Ok(())
     }
 
     /// Waits while the queue holds too much: the broker then keeps what follows. What comes after the stop is left to it.
     fn queue(&self, what: What) {
-        let arrival = Arrival { what, connection: self.connection, arrived: self.clock.now() };
+        let arrival =
+            Arrival { what, connection: self.connection, session: self.session, arrived: self.clock.now() };
         let Some(arrivals) = &self.arrivals else { return };
-        while self.queued.load(Ordering::Relaxed) > MAX_QUEUED {
-            if self.stop.is_set() {
-                return;
-            }
+        while self.queued.load(Ordering::Relaxed) > MAX_QUEUED && !self.stop.is_set() {
             // The answer to the subscription may be behind what a broker has kept, and be waited for.
             let _ = self.ready.try_send(());
             std::thread::sleep(Duration::from_millis(1));
@@ -444,14 +530,45 @@ impl Listener {
                 "the session at {address} holds an exchange at QoS 2 that cannot be taken up again: give another client_id"
             )));
         }
+        self.judge(error);
         let wait = self.backoff.next_wait();
         tracing::warn!("no connection to the broker at {address} ({error}); again in {wait:?}");
         let until = Instant::now() + wait;
         while Instant::now() < until && !self.is_over() {
+            if self.stop.is_set() {
+                self.arrivals = None;
+            }
             self.give_up()?;
             std::thread::sleep(until.saturating_duration_since(Instant::now()).min(LOOK_UP));
         }
         Ok(())
+    }
+
+    /// Waits between connections grow where another client uses the same id: each takes the session from the other.
+    fn judge(&mut self, error: &ConnectionError) {
+        const LEAST: Duration = Duration::from_secs(5);
+        let Some(lasted) = self.connected.take().map(|connected| connected.elapsed()) else { return };
+        let taken_over = matches!(
+            error,
+            ConnectionError::MqttState(StateError::ServerDisconnect {
+                reason_code: DisconnectReasonCode::SessionTakenOver,
+                ..
+            })
+        );
+        let ended = taken_over || matches!(error, ConnectionError::MqttState(StateError::ConnectionAborted));
+        let id = self.endpoint.client_id.as_ref().filter(|_| ended && lasted < LEAST + 2 * self.backoff.next);
+        let Some(id) = id else {
+            self.contested = 0;
+            return self.backoff.reset();
+        };
+        self.contested += 1;
+        if taken_over || self.contested > 1 {
+            tracing::warn!(
+                "the broker ends connections of the client_id {id:?}{}: if another run or client uses it, give each a \
+                 client_id of its own",
+                if taken_over { ", whose session another client has taken over" } else { " soon after they begin" }
+            );
+        }
     }
 
     /// How long a broker may be away.

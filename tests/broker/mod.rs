@@ -137,10 +137,19 @@ impl Mosquitto {
 
     /// Ends it in good order, so that it saves its sessions, and starts it again.
     pub fn restart(&mut self) {
+        self.stop();
+        std::thread::sleep(Duration::from_millis(500));
+        self.start_again();
+    }
+
+    /// Ends it in good order, so that it saves its sessions.
+    pub fn stop(&mut self) {
         let pid = self.process.0.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
         self.process.0.wait().unwrap();
-        std::thread::sleep(Duration::from_millis(500));
+    }
+
+    pub fn start_again(&mut self) {
         self.process = Mosquitto::spawn(&self.config);
         wait_for_port(self.port);
     }

@@ -40,9 +40,20 @@ impl Played {
     }
 
     pub fn publish(&mut self, id: u16, n: u64, again: bool) {
-        let body = [b"\0\x04rows", &id.to_be_bytes()[..], b"\0", format!("{{\"n\": {n}}}").as_bytes()].concat();
-        let head = [0x32 | u8::from(again) << 3, body.len() as u8];
+        self.publish_payload(id, &format!("{{\"n\": {n}}}"), again);
+    }
+
+    pub fn publish_payload(&mut self, id: u16, payload: &str, again: bool) {
+        let body = [b"\0\x04rows", &id.to_be_bytes()[..], b"\0", payload.as_bytes()].concat();
+        let head = [0x32 | u8::from(again) << 3, u8::try_from(body.len()).unwrap()];
+        assert!(head[1] < 128, "a length of one byte");
         self.0.write_all(&[&head[..], &body].concat()).unwrap();
+    }
+
+    /// Ends the connection, as a broker does when another client of the same id comes.
+    pub fn take_over(mut self) {
+        const SESSION_TAKEN_OVER: u8 = 0x8e;
+        self.0.write_all(&[0xe0, 2, SESSION_TAKEN_OVER, 0]).unwrap();
     }
 
     /// The packet id of the next acknowledgement.

@@ -1,0 +1,49 @@
+//! What brokers keep of topics, and send to every new subscription.
+
+use std::collections::HashMap;
+
+/// Topics that are remembered at the most.
+const MOST: usize = 1 << 16;
+
+/// The last retained publish of each topic: a new session begins with it once more.
+#[derive(Debug, Default)]
+pub struct Retained {
+    /// By a hash of the topic, a hash of the publish and the connection it came on last.
+    last: HashMap<u64, (u64, u64)>,
+}
+
+impl Retained {
+    /// Takes in a retained publish that came on `connection`, whose session began with connection `session`. Whether it
+    /// is the one that came in an earlier session, and that the broker only sends because the subscription is new.
+    pub fn is_known(&mut self, topic: u64, publish: u64, connection: u64, session: u64) -> bool {
+        if let Some((last, came)) = self.last.get_mut(&topic) {
+            let known = *last == publish && *came < session;
+            (*last, *came) = (publish, connection);
+            return known;
+        }
+        if self.last.len() < MOST {
+            self.last.insert(topic, (publish, connection));
+        }
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_a_new_session_begins_with_is_known() {
+        let mut retained = Retained::default();
+        assert!(!retained.is_known(1, 5, 1, 1));
+        // A station says the same again.
+        assert!(!retained.is_known(1, 5, 1, 1));
+        // The session stayed: the broker sends nothing of its own accord.
+        assert!(!retained.is_known(1, 5, 2, 1));
+        assert!(retained.is_known(1, 5, 3, 3));
+        assert!(!retained.is_known(1, 5, 3, 3));
+        // Published while nobody was there.
+        assert!(!retained.is_known(1, 6, 4, 4));
+        assert!(!retained.is_known(2, 6, 4, 4));
+    }
+}
