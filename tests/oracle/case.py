@@ -205,7 +205,7 @@ class Case:
         return (
             f"qos {'/'.join(map(str, self.publish_qos))}>{self.subscribe_qos} connections {connections} "
             f"n {self.processes} w {self.workers} window {self.window} bucket {self.bucket_size} {self.delay} "
-            f"commit {self.commit}ms {self.payloads} arrays {self.arrays}{' retained' * bool(self.retain)} sink {sink} dead {dead}"
-            f"{' hasty' * self.hasty}{' deserted' * self.deserted}; {len(self.publishes)} publishes in {self.seconds:.1f}s; "
-            f"faults: {', '.join(map(str, self.faults)) or 'none'}"
+            f"commit {self.commit}ms {self.payloads} arrays {self.arrays}{' retained' * bool(self.retain)} sink {sink} "
+            f"dead {dead}{' hasty' * self.hasty}{' deserted' * self.deserted}; "
+            f"{len(self.publishes)} publishes in {self.seconds:.1f}s; faults: {', '.join(map(str, self.faults)) or 'none'}"
         )

@@ -26,6 +26,10 @@ from station import Station
 STALL_TIMEOUT = 30
 # What may come late of what need not come at all.
 SETTLE_INTERVAL = 2.0
+# How long a start may take while its brokers come and go.
+READY_TIMEOUT = 60
+# How long a plain subscriber may take for what the run has.
+WITNESS_TIMEOUT = 15
 # What has stood so much longer in a file than progress is committed has been counted, on a busy machine too.
 COUNTED_AFTER = 1.5
 
@@ -34,7 +38,7 @@ class Play:
     def __init__(self, case, program, directory):
         self.case, self.directory = case, directory
         self.problems = []
-        self.notes = []
+        self.void = ""
         self.samples = []
         self.kept = []
         self.receivers = []
@@ -91,7 +95,11 @@ class Play:
 
     def ready(self):
         """Whether it takes signals: it has said that it has its subscription."""
-        return "subscribed to" in self.mill.said() or self.mill.ended()
+        self.look_after()
+        return "subscribed to" in self.mill.said()
+
+    def await_readiness(self):
+        wait_until("the run is ready", self.ready, READY_TIMEOUT)
 
     def restart(self):
         time.sleep(self.case.random.uniform(0, 0.3))
@@ -171,12 +179,21 @@ class Play:
         if target == "source":
             self.station.pause()
         link.stalls += 1
-        time.sleep(0.2)
+        self.wait_for_silence()
         self.brokers[target].save_and_kill()
+        if target == "source":
+            self.station.doubt()
         link.cut()
         link.stalls -= 1
         if target == "source":
             self.station.resume()
+
+    def wait_for_silence(self):
+        """Until nobody is being delivered anything: mosquitto 2.0.11 may lose that when it is killed."""
+        seen = None
+        while seen != (now := [len(receiver.lines()) for receiver in self.receivers]):
+            seen = now
+            time.sleep(0.3)
 
     def _pause(self, fault):
         self._beside(self.brokers[self._broker(fault)].pause, fault.seconds)
@@ -194,8 +211,7 @@ class Play:
             self._kill_process()
 
     def _terminate(self, fault):
-        wait_until("the run is ready", self.ready, 60)
-        self.look_after()
+        self.await_readiness()
         self.end_in_good_order(self.case.random)
         self.restart()
 
@@ -263,8 +279,8 @@ class Play:
         case = self.case
         self.over = threading.Event()
         self.start((case.processes, case.workers))
-        wait_until("the run subscribes", self.subscribed, 60)
-        wait_until("the run is ready", self.ready, 60)
+        wait_until("the run subscribes", self.subscribed, READY_TIMEOUT)
+        self.await_readiness()
         if isinstance(self.results, FileOutput):
             threading.Thread(target=self.sample, daemon=True).start()
         self.station.start()
@@ -294,8 +310,7 @@ class Play:
             self.learn_more(expected)
         if any(case.reached(publish) == 0 for publish in case.publishes):
             time.sleep(SETTLE_INTERVAL)
-        wait_until("the run is ready", self.ready, 60)
-        self.look_after()
+        self.await_readiness()
         self.end_in_good_order()
         time.sleep(0.3 if self.receivers else 0)
         self.over.set()
@@ -311,13 +326,17 @@ class Play:
         if calm:
             self.judge_calm()
         self.judge_words()
-        self.problems += judge_witness(case, self.witness)
+        deadline = time.monotonic() + WITNESS_TIMEOUT
+        while (lost := judge_witness(case, self.witness)) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        if lost:
+            self.void = f"void: the broker itself has lost {lost} publishes"
 
     def hold_results(self):
         """The last rows come while the sink's link stands still, so that they wait in the run."""
         while not self.station.held.wait(0.1):
             self.look_after()
-        wait_until("the run is ready", self.ready, 60)
+        self.await_readiness()
         if "sink" in self.links:
             self.links["sink"].stalls += 1
         self.station.publish_rest()
@@ -373,4 +392,6 @@ class Play:
 
     def summary(self):
         rows, dead = len(self.results.lines()), len(self.dead.lines())
-        return f"{sum(p.rows for p in self.case.publishes)} rows in, {rows} out, {dead} dead, {self.mill.starts} starts"
+        starts = self.mill.starts
+        void = f" | {self.void}" * bool(self.void)
+        return f"{sum(p.rows for p in self.case.publishes)} rows in, {rows} out, {dead} dead, {starts} starts{void}"
