@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use indicatif::ProgressIterator;
 
-use super::{Failure, run};
+use super::{Failure, run, stuck};
 use crate::dataflow::Dataflow;
 use crate::engine::{self, Cluster, Options};
 
@@ -19,7 +19,12 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let stop = run::stop_on_signals()?;
-    let options = Options { stop: stop.clone(), ..Options::new(Cluster::threads(1)) };
+    let options = Options {
+        stop: stop.clone(),
+        drain_timeout: Some(engine::DRAIN_TIMEOUT),
+        on_stuck: Some(stuck::exits()),
+        ..Options::new(Cluster::threads(1))
+    };
     let mut worst = 0;
     for file in arguments.files.iter().progress().take_while(|_| !stop.is_set()) {
         let ran = Dataflow::read(file, &[]).map_err(Failure::from);

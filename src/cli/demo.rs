@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::{Failure, run};
+use super::{Failure, run, stuck};
 use crate::dataflow::{Dataflow, Override, WEATHER};
 use crate::engine::{self, Cluster};
 use crate::mqtt::{Embedded, Endpoint, Url};
@@ -71,6 +71,7 @@ fn on_a_page(arguments: &Arguments, url: Url) -> Result<ExitCode, Failure> {
     let toml = web::edited(WEATHER, &edits).map_err(Failure::Failed)?;
     std::fs::write(directory.path().join("weather.toml"), toml).map_err(failed)?;
     let stop = run::stop_on_signals()?;
+    stuck::bound(&stop, 2 * engine::DRAIN_TIMEOUT, || "the run on the page has not ended".into());
     let options = |listen| Options { listen, directory: directory.path().into(), users: None, stop: stop.clone() };
     let free = SocketAddr::new(arguments.listen.ip(), 0);
     let server = web::listen(options(arguments.listen)).or_else(|_| web::listen(options(free)));
@@ -122,6 +123,7 @@ fn to_the_end(arguments: &Arguments, url: &Url, rows: u64) -> Result<ExitCode, F
     let options = engine::Options {
         fuse: false,
         stop: stop.clone(),
+        on_stuck: Some(stuck::exits()),
         on_progress: Some(run::progress()),
         on_ready: Some(Arc::new(move || ready.store(true, Ordering::Release))),
         ..engine::Options::new(Cluster::threads(arguments.workers.into()))

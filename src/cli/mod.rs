@@ -13,6 +13,7 @@ mod query;
 mod replay;
 mod run;
 mod serve;
+mod stuck;
 mod subtasks;
 mod user;
 

@@ -3,6 +3,8 @@
 use std::io::BufReader;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::ProgressIterator;
@@ -34,6 +36,9 @@ pub struct Arguments {
     /// Give up when the broker cannot be reached for so long.
     #[arg(long, value_name = "D", value_parser = super::duration)]
     connect_timeout: Option<Duration>,
+    /// How long the broker may take what is on its way once SIGINT or SIGTERM has come.
+    #[arg(long, value_name = "D", value_parser = super::duration, default_value = "30s")]
+    drain_timeout: Duration,
 }
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
@@ -43,9 +48,12 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let count = rows.len() as u64;
     let stop = run::stop_on_signals()?;
     let failed = |error: sink::Error| Failure::Failed(error.to_string());
+    let (deadline, connected) = (Deadline::default(), Arc::<AtomicBool>::default());
+    end_in_time(&stop, arguments.drain_timeout, &deadline, &connected);
     let mut publisher =
-        Publisher::start(Endpoint::anonymous(arguments.to.clone()), arguments.connect_timeout, Deadline::default())
+        Publisher::start(Endpoint::anonymous(arguments.to.clone()), arguments.connect_timeout, deadline)
             .map_err(failed)?;
+    connected.store(true, Ordering::Relaxed);
     let load = arguments.rate.map(|rate| Load { rate, arrivals: arguments.arrivals, burst: arguments.burst });
     let offered = offer(&mut publisher, rows.into_iter().progress_count(count), load, &stop).map_err(failed)?;
     eprintln!(
@@ -56,6 +64,19 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         offered.worst_lag.as_secs_f64() * 1e3
     );
     Ok(ExitCode::SUCCESS)
+}
+
+/// Lets waits for the broker end so long after the stop, or with it if nothing is on its way yet.
+fn end_in_time(stop: &Stop, timeout: Duration, deadline: &Deadline, connected: &Arc<AtomicBool>) {
+    const LOOK_UP_INTERVAL: Duration = Duration::from_millis(50);
+    let (stop, deadline, connected) = (stop.clone(), deadline.clone(), connected.clone());
+    std::thread::spawn(move || {
+        while !stop.is_set() {
+            std::thread::sleep(LOOK_UP_INTERVAL);
+        }
+        let timeout = if connected.load(Ordering::Relaxed) { timeout } else { Duration::ZERO };
+        deadline.set(Instant::now() + timeout);
+    });
 }
 
 /// How an open-loop load went.
@@ -82,7 +103,9 @@ pub(super) fn offer(
         }
         if let Some(due) = schedule.as_mut().and_then(Schedule::next) {
             let due = start + due;
-            std::thread::sleep(due.saturating_duration_since(Instant::now()));
+            if !wait(due, stop) {
+                break;
+            }
             offered.worst_lag = offered.worst_lag.max(due.elapsed());
         }
         publisher.publish(&payload)?;
@@ -95,6 +118,18 @@ pub(super) fn offer(
     }
     offered.took = start.elapsed();
     Ok(offered)
+}
+
+/// Waits until a row is due; false if no more are wanted.
+fn wait(due: Instant, stop: &Stop) -> bool {
+    const LOOK_UP_INTERVAL: Duration = Duration::from_millis(50);
+    loop {
+        let left = due.saturating_duration_since(Instant::now());
+        if left.is_zero() || stop.is_set() {
+            return !stop.is_set();
+        }
+        std::thread::sleep(left.min(LOOK_UP_INTERVAL));
+    }
 }
 
 /// The rows of a file as JSON objects. NDJSON goes as it is; cells get the names of their header.

@@ -11,9 +11,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
-use super::Failure;
+use super::{Failure, stuck};
 use crate::dataflow::{Dataflow, Override};
-use crate::engine::{self, Cluster, OnLive, OnProgress, OnReady, Options, Snapshot};
+use crate::engine::{self, Cluster, OnLive, OnProgress, OnReady, OnStuck, Options, Secret, Snapshot};
 use crate::measure::{Outcome, Report};
 use crate::sink::Deadline;
 use crate::source::{Stop, Url};
@@ -82,6 +82,17 @@ pub struct Arguments {
     /// latest, if nothing is said).
     #[arg(long, value_name = "D", value_parser = super::duration)]
     connect_timeout: Option<Duration>,
+    /// Keep others off the ports of the processes: all must have the same secret, the contents of this file.
+    #[arg(long, value_name = "FILE")]
+    secret_file: Option<PathBuf>,
+    /// How long what was received may take to be served once SIGINT or SIGTERM has come; after it the run fails, and
+    /// says what was left. A second signal ends it at once.
+    #[arg(long, value_name = "D", value_parser = super::duration, default_value = "30s")]
+    drain_timeout: Duration,
+    /// How long rows may wait without one coming further. After it the run says what it waits for; it fails where a new
+    /// start can help: a broker that takes nothing, or another process that says nothing.
+    #[arg(long, value_name = "D", value_parser = super::duration, default_value = "1m")]
+    stall_timeout: Duration,
     /// No progress and no report on standard error.
     #[arg(short, long)]
     quiet: bool,
@@ -118,7 +129,7 @@ fn run_dataflow(arguments: &Arguments) -> Result<u8, Failure> {
     let processes = arguments.processes.or(dataflow.processes).unwrap_or(1);
     if (processes > 1 || restart) && arguments.process.is_none() {
         let own: Vec<OsString> = std::env::args_os().skip(1).collect();
-        return Ok(engine::launch(processes.into(), own, restart)?);
+        return Ok(engine::launch(processes.into(), own, restart, arguments.drain_timeout)?);
     }
     let workers = arguments.workers.or(dataflow.workers).unwrap_or(1);
     let cluster = cluster(arguments, workers.into(), processes.into())?;
@@ -129,6 +140,10 @@ fn run_dataflow(arguments: &Arguments) -> Result<u8, Failure> {
         fuse: !arguments.no_fuse && arguments.report.is_none() && arguments.live.is_none() && arguments.trace.is_none(),
         fresh: arguments.fresh,
         connect_timeout: arguments.connect_timeout.unwrap_or(engine::CONNECT_TIMEOUT),
+        secret: secret(arguments)?,
+        drain_timeout: Some(arguments.drain_timeout),
+        stall_timeout: Some(arguments.stall_timeout),
+        on_stuck: Some(on_stuck(arguments)),
         stop: stop_on_signals()?,
         sink_deadline: Deadline::default(),
         on_progress: (!quiet).then(progress),
@@ -147,6 +162,22 @@ fn run_dataflow(arguments: &Arguments) -> Result<u8, Failure> {
         finish(&report, arguments.report.iter().chain(&in_live), quiet)?;
     }
     Ok(0)
+}
+
+fn secret(arguments: &Arguments) -> Result<Secret, Failure> {
+    let Some(file) = &arguments.secret_file else { return Ok(Secret::default()) };
+    Secret::read(file).map_err(|reason| Failure::Wrong(format!("error: --secret-file {}: {reason}", file.display())))
+}
+
+/// Ends the process, and tells who looks at the run why.
+fn on_stuck(arguments: &Arguments) -> OnStuck {
+    let live = arguments.live.clone().filter(|_| arguments.process.is_none());
+    Arc::new(move |reason| {
+        if let Some(live) = &live {
+            let _ = Outcome::now(1, format!("error: {reason}")).write(live);
+        }
+        stuck::exit(reason)
+    })
 }
 
 /// The overrides of `--set`.

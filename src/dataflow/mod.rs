@@ -72,6 +72,14 @@ impl Line {
     }
 }
 
+/// A file that a dataflow names, beside source and sinks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedFile {
+    /// What it is to the dataflow, in words.
+    pub what: String,
+    pub path: PathBuf,
+}
+
 /// A step before its columns are looked up in a schema.
 struct StepPlan {
     label: String,
@@ -199,6 +207,21 @@ impl Dataflow {
         let overrides =
             overrides.map(|given| Line::new(given.shown.clone(), &format!("{} = {}", given.key, given.value)));
         lines.chain(overrides).collect()
+    }
+
+    /// The files that say what becomes of rows: params of steps and references of tables.
+    pub fn files(&self) -> Vec<NamedFile> {
+        let params = self.steps.iter().filter_map(|step| match &step.fitting {
+            Fitting::Frozen(path) => {
+                Some(NamedFile { what: format!("params of {}", step.label), path: path.get_ref().into() })
+            }
+            _ => None,
+        });
+        let references = self.tables.iter().filter_map(|table| {
+            let path = table.reference()?.to_owned();
+            Some(NamedFile { what: format!("reference of the table {}", table.name()), path })
+        });
+        params.chain(references).collect()
     }
 
     /// Labels of all operators that work on messages: prepare, the steps, result.

@@ -111,7 +111,11 @@ fn check(document: &Document, section: &Section) -> Result<(), Diagnostic> {
         }
     }
     if let Some(late) = section.late.as_ref().filter(|_| section.retention.is_none()) {
-        return refuse(late.span(), "late without retention", "rows are late where windows go: add retention = \"30d\"");
+        return refuse(
+            late.span(),
+            "late without retention",
+            "rows are late where windows go: add retention = \"30d\"",
+        );
     }
     if let (Some(window), Some(hop)) = (&section.window, &section.hop)
         && hop.get_ref().0 > window.get_ref().0
@@ -130,6 +134,11 @@ fn check(document: &Document, section: &Section) -> Result<(), Diagnostic> {
 }
 
 impl TablePlan {
+    /// The file whose columns are joined to its lines.
+    pub fn reference(&self) -> Option<&std::path::Path> {
+        self.section.reference.as_ref().map(|reference| reference.get_ref().path.as_path())
+    }
+
     pub fn name(&self) -> &str {
         self.section.name.get_ref()
     }

@@ -2,8 +2,10 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::Options;
+use super::activity::{Activity, Destination};
 use super::failure::{Failure, fail};
 use super::graph::Accounts;
 use super::ledger::Ledger;
@@ -20,6 +22,8 @@ pub struct LedgerAccounts {
     ledger: Rc<RefCell<Ledger>>,
     letters: Rc<RefCell<Option<DeadLetters>>>,
     writer: SharedWriter,
+    destination: Option<Arc<Destination>>,
+    activity: Arc<Activity>,
     failure: Failure,
 }
 
@@ -31,12 +35,20 @@ impl LedgerAccounts {
         ledger: &Rc<RefCell<Ledger>>,
         writer: &SharedWriter,
         failure: &Failure,
+        activity: &Arc<Activity>,
     ) -> LedgerAccounts {
         let existing = if dataflow.source_settings.is_persistent() { Existing::Append } else { Existing::Replace };
         let open = || DeadLetters::open(dataflow.dead_letter.as_ref(), existing, &options.sink_deadline);
         let open = || open().map_err(|error| fail(failure, error)).ok();
-        let letters = Rc::new(RefCell::new(if index == 0 { open() } else { None }));
-        LedgerAccounts { ledger: ledger.clone(), letters, writer: writer.clone(), failure: failure.clone() }
+        let destination = dataflow.dead_letter.as_ref();
+        let destination = destination.map(|settings| Destination::of("the dead letters", settings));
+        let letters = if index == 0 { during(activity, destination.as_ref(), open) } else { None };
+        if let (Some(destination), Some(letters)) = (&destination, &letters) {
+            activity.follow(destination, letters.pulse());
+        }
+        let (ledger, writer) = (ledger.clone(), writer.clone());
+        let (letters, failure) = (Rc::new(RefCell::new(letters)), failure.clone());
+        LedgerAccounts { ledger, letters, writer, destination, activity: activity.clone(), failure }
     }
 
     /// Makes dead letters of the results that the sink has refused since it was last looked at.
@@ -58,6 +70,7 @@ impl LedgerAccounts {
 
     fn with(&self, act: impl FnOnce(&mut DeadLetters) -> Result<(), sink::Error>) {
         let mut letters = self.letters.borrow_mut();
+        let act = |letters: &mut DeadLetters| during(&self.activity, self.destination.as_ref(), || act(letters));
         if let Some(Err(error)) = letters.as_mut().map(act) {
             *letters = None;
             fail(&self.failure, error);
@@ -106,6 +119,14 @@ impl LedgerAccounts {
     }
 }
 
+/// Lets the sink of dead letters act; without one nothing is waited for.
+fn during<T>(activity: &Activity, destination: Option<&Arc<Destination>>, act: impl FnOnce() -> T) -> T {
+    match destination {
+        Some(destination) => activity.during(destination, act),
+        None => act(),
+    }
+}
+
 impl Accounts for LedgerAccounts {
     fn settle(&mut self, mut receipt: Receipt) {
         let bucket = self.ledger.borrow().bucket(receipt.epoch);
@@ -119,7 +140,8 @@ impl Accounts for LedgerAccounts {
     fn close(&mut self) {
         self.take_refused();
         let letters = self.letters.borrow_mut().take();
-        if let Some(Err(error)) = letters.map(DeadLetters::close) {
+        let close = |letters: DeadLetters| during(&self.activity, self.destination.as_ref(), || letters.close());
+        if let Some(Err(error)) = letters.map(close) {
             fail(&self.failure, error);
         }
     }

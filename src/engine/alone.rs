@@ -89,7 +89,7 @@ pub fn time_to_completion<M>(
 fn build(worker: &mut Worker, dataflow: &Dataflow, schema: Schema, fuse: bool) -> Result<Ends, Error> {
     let (steps, schema_out) = dataflow.steps(&schema)?;
     let options = Options::new(Cluster::threads(1));
-    let (tables, _) = Tables::open(0, dataflow, &schema, &options, None, &Failure::default())?;
+    let (tables, _) = Tables::open(0, dataflow, &schema, &options, None, &Failure::default(), &Arc::default())?;
     let (stages, whole) = stages(&steps, dataflow.placement, fuse, &tables.inputs());
     let plan = Plan {
         stages,

@@ -1,15 +1,12 @@
 //! Workers and processes, in timely's terms.
 
 use std::any::Any;
-use std::net::{TcpListener, TcpStream};
-use std::time::Duration;
+use std::net::TcpStream;
 
 use timely::CommunicationConfig;
 use timely::communication::allocator::ProcessBuilder;
 use timely::communication::allocator::zero_copy::initialize::initialize_networking_from_sockets;
 use timely::communication::{AllocatorBuilder, Hooks};
-
-use super::connections;
 
 /// Which of how many workers and processes this is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,13 +29,12 @@ impl Cluster {
         self.hosts.len().max(1)
     }
 
-    /// Connects the processes, and waits until all are there, but not for longer than `timeout`. This one may have a
-    /// `listener` already.
-    pub(super) fn connect(&self, listener: Option<TcpListener>, timeout: Duration) -> Result<Connected, String> {
+    /// What timely's workers are made of; `sockets` are the connections with the other processes, in their order.
+    pub(super) fn build(&self, sockets: Vec<Option<TcpStream>>) -> Result<Connected, String> {
         match (self.hosts.len(), self.workers) {
             (0 | 1, 1) => CommunicationConfig::Thread.try_build(),
             (0 | 1, workers) => CommunicationConfig::Process(workers).try_build(),
-            _ => self.over(connections::connect(&self.hosts, self.process, listener, timeout)?),
+            _ => self.over(sockets),
         }
     }
 

@@ -1,49 +1,136 @@
-//! Processes that run different programs or dataflows must not build a graph together: it would hang.
+//! What all processes of a run must have alike: two that differ would hang, or give two results.
 
-use std::cell::RefCell;
-use std::rc::Rc;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
 
+use ring::digest::{Context, SHA256};
 use serde::{Deserialize, Serialize};
-use timely::dataflow::operators::vec::Broadcast;
-use timely::dataflow::operators::{Input, Inspect, Probe};
-use timely::worker::Worker;
 
-use super::Error;
-use crate::dataflow::{Dataflow, Line};
+use super::{Error, Options};
+use crate::data::fingerprint;
+use crate::dataflow::{Dataflow, Line, NamedFile};
 
-/// What all workers must have alike.
+/// What a process tells the others of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Identity {
+pub struct Identity {
     version: String,
-    /// A hash of each line that says anything.
+    /// SHA-256 of the program's file: a version has many builds.
+    build: Vec<u8>,
+    processes: usize,
+    workers: usize,
+    /// Whether it would run steps that follow each other as one operator.
+    pub fuse: bool,
+    /// A hash of each line of the dataflow that says anything.
     dataflow: Vec<u64>,
+    /// Of each file that the dataflow names, a hash; none of one that this process has not.
+    files: Vec<Option<u64>>,
 }
 
-/// Tells all workers what this one runs, and hears it of them.
-///
-/// # Errors
-/// If another process runs another version or another dataflow.
-pub fn agree(worker: &mut Worker, dataflow: &Dataflow, workers_a_process: usize) -> Result<(), Error> {
-    let lines = dataflow.lines();
-    let hashes = lines.iter().map(|line| line.hash).collect();
-    let own = Identity { version: env!("CARGO_PKG_VERSION").into(), dataflow: hashes };
-    let heard = Rc::new(RefCell::new(Vec::new()));
-    let hear = heard.clone();
-    let (mut input, probe) = worker.dataflow::<u64, _, _>(|scope| {
-        let (input, stream) = scope.new_input::<Vec<(usize, Identity)>>();
-        let (probe, _) = stream.broadcast().inspect(move |told| hear.borrow_mut().push(told.clone())).probe();
-        (input, probe)
-    });
-    input.send((worker.index(), own.clone()));
-    input.close();
-    worker.step_or_park_while(None, || !probe.done());
-    let heard = heard.take();
-    let Some((other, theirs)) = heard.iter().find(|(_, theirs)| *theirs != own) else { return Ok(()) };
-    let process = other / workers_a_process;
-    Err(Error::Cluster(if theirs.version == own.version {
-        let place = Line::difference(&lines, &theirs.dataflow).unwrap_or_default();
-        format!("process {process} runs another dataflow ({place}): start all processes with the same file and flags")
-    } else {
-        format!("process {process} runs rowmill {}, this one {}: start the same version", theirs.version, own.version)
-    }))
+/// This process' identity, and the words for what is in it.
+pub struct Own {
+    pub identity: Identity,
+    lines: Vec<Line>,
+    files: Vec<NamedFile>,
+}
+
+impl Own {
+    /// # Errors
+    /// If the program's own file can't be read.
+    pub fn of(dataflow: &Dataflow, options: &Options) -> Result<Own, Error> {
+        let build = build().map_err(|error| Error::Cluster(format!("this program's file cannot be read: {error}")))?;
+        let (lines, files) = (dataflow.lines(), dataflow.files());
+        let hash = |file: &NamedFile| std::fs::read(&file.path).ok().map(|bytes| fingerprint(&bytes) as u64);
+        let identity = Identity {
+            version: env!("CARGO_PKG_VERSION").into(),
+            build,
+            processes: options.cluster.processes(),
+            workers: options.cluster.workers,
+            fuse: options.fuse,
+            dataflow: lines.iter().map(|line| line.hash).collect(),
+            files: files.iter().map(hash).collect(),
+        };
+        Ok(Own { identity, lines, files })
+    }
+
+    /// What of another process keeps it from running with this one, in words.
+    pub fn difference(&self, process: usize, theirs: &Identity) -> Option<String> {
+        let own = &self.identity;
+        if theirs.version != own.version {
+            let (theirs, own) = (&theirs.version, &own.version);
+            return Some(format!("process {process} runs rowmill {theirs}, this one {own}: start the same version"));
+        }
+        if theirs.build != own.build {
+            let version = &own.version;
+            return Some(format!(
+                "process {process} runs another build of rowmill {version}: start the same program file everywhere"
+            ));
+        }
+        if theirs.dataflow != own.dataflow {
+            let place = Line::difference(&self.lines, &theirs.dataflow).unwrap_or_default();
+            return Some(format!(
+                "process {process} runs another dataflow ({place}): start all processes with the same file and flags"
+            ));
+        }
+        for (flag, theirs, own) in [("-n", theirs.processes, own.processes), ("-w", theirs.workers, own.workers)] {
+            if theirs != own {
+                return Some(format!(
+                    "process {process} was started with {flag} {theirs}, this one with {flag} {own}: give all the same"
+                ));
+            }
+        }
+        let differs = |(theirs, own): (&Option<u64>, &Option<u64>)| theirs.zip(*own).is_some_and(|(a, b)| a != b);
+        let file = theirs.files.iter().zip(&own.files).position(differs).map(|place| &self.files[place])?;
+        let (path, what) = (file.path.display(), &file.what);
+        Some(format!("process {process} has another {path} ({what}): give all processes the same file"))
+    }
+}
+
+/// SHA-256 of the program that runs.
+fn build() -> io::Result<Vec<u8>> {
+    // The file that was started, though another may stand at its path by now.
+    let started = Path::new("/proc/self/exe");
+    let mut file = if started.exists() { File::open(started)? } else { File::open(std::env::current_exe()?)? };
+    let (mut hash, mut buffer) = (Context::new(&SHA256), vec![0; 1 << 18]);
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(hash.finish().as_ref().to_vec()),
+            read => hash.update(&buffer[..read]),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Cluster;
+
+    fn own(text: &str, workers: usize) -> Own {
+        let dataflow = Dataflow::from_text("t", text, &[]).unwrap();
+        Own::of(&dataflow, &Options::new(Cluster::threads(workers))).unwrap()
+    }
+
+    #[test]
+    fn what_differs_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let params = directory.path().join("fit.json");
+        std::fs::write(&params, "one").unwrap();
+        let text = format!(
+            "schema = \"davis\"\nsource.url = \"-\"\nsink.url = \"null\"\n[[subtask]]\nuse = \"standard_scaler\"\n\
+             fit = \"frozen\"\nparams = \"{}\"\n",
+            params.display()
+        );
+        let this = own(&text, 2);
+        assert_eq!(this.difference(1, &own(&text, 2).identity), None);
+        let said = |theirs: &Identity| this.difference(1, theirs).unwrap();
+        assert!(said(&own(&text, 3).identity).contains("-w 3, this one with -w 2"));
+        assert!(said(&own(&text.replace("null", "out.csv"), 2).identity).contains("another dataflow (t, line 3"));
+        assert!(said(&Identity { build: vec![1], ..this.identity.clone() }).contains("another build"));
+        assert!(said(&Identity { version: "9".into(), ..this.identity.clone() }).contains("rowmill 9"));
+        std::fs::write(&params, "two").unwrap();
+        let other = said(&own(&text, 2).identity);
+        assert!(other.contains("fit.json (params of standard_scaler)"), "{other}");
+        std::fs::remove_file(&params).unwrap();
+        assert_eq!(this.difference(1, &own(&text, 2).identity), None, "it says so itself");
+    }
 }

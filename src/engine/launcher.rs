@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use ring::rand::{SecureRandom, SystemRandom};
 use rustix::process::{Pid, Signal, getppid, kill_process, set_parent_process_death_signal};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -19,6 +20,9 @@ const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// How long the others may take to end when one has failed.
 const GRACE: Duration = Duration::from_secs(3);
+
+/// How much longer than a drain may take its processes may take to end.
+const LATER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Names the launcher to the processes it starts.
 const LAUNCHER: &str = "ROWMILL_LAUNCHER";
@@ -45,18 +49,26 @@ pub fn attend(process: usize) -> Result<Option<TcpListener>, Error> {
 }
 
 /// Runs `processes` copies of this program with `arguments`, and returns the exit code for all of them. With `restart`
-/// they are started again when one fails: from the checkpoint, if there is one.
+/// they are started again when one fails: from the checkpoint, if there is one. Those that have not ended so long after
+/// a signal are killed, and all at a second one.
 ///
 /// # Errors
 /// If a process cannot be started.
-pub fn launch(processes: usize, mut arguments: Vec<OsString>, restart: bool) -> Result<u8, Error> {
+pub fn launch(
+    processes: usize,
+    mut arguments: Vec<OsString>,
+    restart: bool,
+    drain_timeout: Duration,
+) -> Result<u8, Error> {
+    let secret = secret(&mut arguments).map_err(cannot_start)?;
     let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(cannot_start)?;
     let mut wait = FIRST_WAIT;
     loop {
         let started = Instant::now();
-        let (code, stopped) = launch_once(processes, &arguments, &mut signals)?;
+        let (code, stopped) = launch_once(processes, &arguments, drain_timeout, &mut signals)?;
         // A wrong dataflow stays wrong.
         if !restart || stopped || code != 1 {
+            drop(secret);
             return Ok(code);
         }
         if started.elapsed() > LONGEST_WAIT {
@@ -76,12 +88,32 @@ pub fn launch(processes: usize, mut arguments: Vec<OsString>, restart: bool) -> 
     }
 }
 
+/// A secret of this run alone, in a file that goes with it, if none is given: other users of this machine reach its ports.
+fn secret(arguments: &mut Vec<OsString>) -> std::io::Result<Option<tempfile::NamedTempFile>> {
+    const FLAG: &str = "--secret-file";
+    if arguments.iter().any(|argument| argument.as_encoded_bytes().starts_with(FLAG.as_bytes())) {
+        return Ok(None);
+    }
+    let mut bytes = [0; 32];
+    SystemRandom::new().fill(&mut bytes).map_err(|_| std::io::Error::other("no random numbers"))?;
+    let mut file = tempfile::NamedTempFile::new()?;
+    bytes.iter().try_for_each(|byte| write!(file, "{byte:02x}"))?;
+    file.flush()?;
+    arguments.extend([FLAG.into(), file.path().into()]);
+    Ok(Some(file))
+}
+
 fn cannot_start(error: std::io::Error) -> Error {
     Error::Cluster(format!("the processes cannot be started: {error}"))
 }
 
 /// Returns the exit code, and whether a signal asked for the end.
-fn launch_once(processes: usize, arguments: &[OsString], signals: &mut Signals) -> Result<(u8, bool), Error> {
+fn launch_once(
+    processes: usize,
+    arguments: &[OsString],
+    drain_timeout: Duration,
+    signals: &mut Signals,
+) -> Result<(u8, bool), Error> {
     let (hosts, listeners) = host_file(processes).map_err(cannot_start)?;
     let program = std::env::current_exe().map_err(cannot_start)?;
     let mut children = Vec::new();
@@ -103,9 +135,9 @@ fn launch_once(processes: usize, arguments: &[OsString], signals: &mut Signals) 
             }
         }
     }
-    let mut stopped = false;
-    let code = wait(&mut children, signals, &mut stopped);
-    Ok((code, stopped))
+    let mut stopped = None;
+    let code = wait(&mut children, drain_timeout, signals, &mut stopped);
+    Ok((code, stopped.is_some()))
 }
 
 /// A local address for every process, in a file, and what listens there.
@@ -120,11 +152,16 @@ fn host_file(processes: usize) -> std::io::Result<(tempfile::NamedTempFile, Vec<
     Ok((file, listeners))
 }
 
-/// Passes signals on until all have ended; one that fails takes the others with it.
-fn wait(children: &mut [Child], signals: &mut Signals, stopped: &mut bool) -> u8 {
+/// Passes the first signal on until all have ended; one that fails takes the others with it. `stopped` is set to when
+/// the signal came.
+fn wait(children: &mut [Child], drain_timeout: Duration, signals: &mut Signals, stopped: &mut Option<Instant>) -> u8 {
     loop {
         for signal in signals.pending() {
-            *stopped = true;
+            if stopped.is_some() {
+                kill_all(children);
+                return 1;
+            }
+            *stopped = Some(Instant::now());
             send(children, if signal == SIGINT { Signal::INT } else { Signal::TERM });
         }
         let ended = match ended(children) {
@@ -137,15 +174,24 @@ fn wait(children: &mut [Child], signals: &mut Signals, stopped: &mut bool) -> u8
         };
         if let Some((process, status)) = culprit(&ended) {
             let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
+            stop_all(children);
             // A wrong dataflow is explained once, by process 0.
             if code != 2 {
                 eprintln!("rowmill: process {process} failed ({status}); the others are stopped");
             }
-            stop_all(children);
             return code;
         }
         if ended.iter().all(Option::is_some) {
             return 0;
+        }
+        // One that is stopped does not look at its own clock.
+        if stopped.is_some_and(|stopped| stopped.elapsed() >= drain_timeout + LATER_TIMEOUT) {
+            let there = ended.iter().enumerate().filter(|(_, ended)| ended.is_none());
+            let there: Vec<String> = there.map(|(process, _)| process.to_string()).collect();
+            kill_all(children);
+            let (there, timeout) = (there.join(", "), humantime::format_duration(drain_timeout));
+            eprintln!("error: not drained within {timeout} (--drain-timeout): killed process {there}");
+            return 1;
         }
         std::thread::sleep(LOOK_UP);
     }
@@ -180,10 +226,16 @@ fn send(children: &[Child], signal: Signal) {
 fn stop_all(children: &mut [Child]) {
     send(children, Signal::TERM);
     let deadline = Instant::now() + GRACE;
-    for child in children {
+    for child in &mut *children {
         while matches!(child.try_wait(), Ok(None)) && Instant::now() < deadline {
             std::thread::sleep(LOOK_UP);
         }
+    }
+    kill_all(children);
+}
+
+fn kill_all(children: &mut [Child]) {
+    for child in children {
         let _ = child.kill();
         let _ = child.wait();
     }

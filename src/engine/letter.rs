@@ -21,8 +21,6 @@ pub enum ToReader {
     Room { connection: usize, buckets: usize },
     /// The rows of all deliveries up to this one are where they belong.
     Complete { connection: usize, delivered: u64 },
-    /// Read no more.
-    Stop,
     /// All is complete, and has been acknowledged: leave.
     Over,
 }

@@ -2,13 +2,16 @@
 
 mod accounts;
 mod acknowledgement;
+mod activity;
 mod alone;
 pub(crate) mod checkpoint;
 mod cluster;
 mod connections;
+mod control;
 mod failure;
 mod gather;
 mod graph;
+mod handshake;
 mod identity;
 mod in_order;
 mod launcher;
@@ -32,10 +35,12 @@ mod tap;
 mod tell;
 mod trace;
 mod watch;
+mod watchdog;
 mod worker;
 mod writer;
 
 use std::cell::RefCell;
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
@@ -43,14 +48,20 @@ use std::time::Duration;
 
 use timely::WorkerConfig;
 
+use activity::Activity;
 pub use alone::{through_graph, time_to_completion};
 pub use cluster::Cluster;
+use connections::{Meeting, Peer};
+use control::Control;
+pub use handshake::Secret;
+use identity::Own;
 pub use launcher::launch;
 pub use preview::{Preview, PreviewStep, preview};
 use start::Start;
 use tap::Tap;
 use trace::Trace;
 pub use watch::Snapshot;
+use watchdog::Watchdog;
 
 use crate::dataflow::{Dataflow, Diagnostic};
 use crate::measure::{Live, Report, ServiceTimes};
@@ -68,8 +79,17 @@ pub struct Options {
     pub fuse: bool,
     /// Begin anew: forget what an earlier run has finished.
     pub fresh: bool,
-    /// How long the other processes may take to come.
+    /// How long the other processes may take to come, and to say nothing until rows come through.
     pub connect_timeout: Duration,
+    /// What the other processes must know; nothing if not given.
+    pub secret: Secret,
+    /// How long a drain may take once it is asked for; for ever if not given.
+    pub drain_timeout: Option<Duration>,
+    /// How long another process may say nothing, and rows may wait without coming further; for ever if not given.
+    pub stall_timeout: Option<Duration>,
+    /// Called once, from a thread of its own, when the run can't come to its end by itself: it should end the process.
+    /// It is only told if not given.
+    pub on_stuck: Option<OnStuck>,
     /// Set it to drain and end.
     pub stop: Stop,
     /// Set it to end all waits for the brokers of sinks, dead letters and tables: the run then fails with what was left.
@@ -95,6 +115,10 @@ impl Options {
             fuse: true,
             fresh: false,
             connect_timeout: CONNECT_TIMEOUT,
+            secret: Secret::default(),
+            drain_timeout: None,
+            stall_timeout: None,
+            on_stuck: None,
             stop: Stop::default(),
             sink_deadline: sink::Deadline::default(),
             on_progress: None,
@@ -112,6 +136,12 @@ const PARK: Duration = Duration::from_millis(50);
 /// How long other processes may take to come, where nothing else is said.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// How long a drain may take, where nothing else is said.
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long rows may wait without coming further, where nothing else is said.
+pub const STALL_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// What watches a run.
 pub type OnProgress = Arc<dyn Fn(&Snapshot) + Send + Sync>;
 
@@ -120,6 +150,9 @@ pub type OnLive = Arc<dyn Fn(&Live) + Send + Sync>;
 
 /// What is told that the source is ready.
 pub type OnReady = Arc<dyn Fn() + Send + Sync>;
+
+/// What is told, in words, why a run can't come to its end.
+pub type OnStuck = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// Why a run failed.
 #[derive(Debug, thiserror::Error)]
@@ -144,14 +177,24 @@ pub enum Error {
 ///
 /// # Errors
 /// The first error of this process' workers.
-pub fn run(dataflow: Dataflow, options: Options) -> Result<Option<Report>, Error> {
+pub fn run(dataflow: Dataflow, mut options: Options) -> Result<Option<Report>, Error> {
     if options.cluster.processes() > 1 {
         cluster::explain_lost_peers();
     }
     let listener = launcher::attend(options.cluster.process)?;
+    let activity = Arc::<Activity>::default();
+    let _watchdog = Watchdog::start(&activity, &options);
     let start = if options.cluster.process == 0 { Some(Start::find(&dataflow, &options)?) } else { None };
     let start = Mutex::new(start);
-    let (builders, others) = options.cluster.connect(listener, options.connect_timeout).map_err(Error::Cluster)?;
+    let (sockets, _control) = match options.cluster.hosts.len() {
+        0 | 1 => (Vec::new(), None),
+        _ => {
+            let Some((sockets, control)) = meet(&dataflow, &mut options, listener)? else { return Ok(None) };
+            let _ = activity.peers.set(control.peers.clone());
+            (sockets, Some(control))
+        }
+    };
+    let (builders, others) = options.cluster.build(sockets).map_err(Error::Cluster)?;
     let trace = options.trace.as_deref().map(|path| trace(path, &options.cluster)).transpose()?;
     let (following, path) = (trace.clone(), options.trace.clone());
     let dataflow = Arc::new(dataflow);
@@ -160,7 +203,7 @@ pub fn run(dataflow: Dataflow, options: Options) -> Result<Option<Report>, Error
         following.iter().for_each(|trace| trace.follow(worker));
         let first = worker.index() == 0;
         let start = if first { start.lock().expect("no holder panics").take() } else { None };
-        worker::run(worker, &dataflow, &options, start, tap.clone())
+        worker::run(worker, &dataflow, &options, start, tap.clone(), &activity)
     });
     let mut report = None;
     for result in guards.map_err(Error::Cluster)?.join() {
@@ -171,6 +214,40 @@ pub fn run(dataflow: Dataflow, options: Options) -> Result<Option<Report>, Error
         trace.close().map_err(|error| Error::Trace(path, error))?;
     }
     Ok(report)
+}
+
+/// The connections with the other processes, in their order, and what is heard over them beside the dataflow; `None` if
+/// the run is stopped meanwhile. What the processes choose alike is put into the options.
+fn meet(
+    dataflow: &Dataflow,
+    options: &mut Options,
+    listener: Option<TcpListener>,
+) -> Result<Option<(Vec<Option<TcpStream>>, Control)>, Error> {
+    let Cluster { hosts, process, .. } = &options.cluster;
+    let meeting = Meeting {
+        hosts,
+        process: *process,
+        own: Own::of(dataflow, options)?,
+        secret: options.secret.clone(),
+        timeout: options.connect_timeout,
+        stop: options.stop.clone(),
+    };
+    let Some(peers) = meeting.connect(listener).map_err(Error::Cluster)? else { return Ok(None) };
+    let (mut data, mut controls, mut fuse) = (Vec::new(), Vec::new(), options.fuse);
+    for (other, peer) in peers.into_iter().enumerate() {
+        let Some(Peer { data: stream, control, identity }) = peer else {
+            data.push(None);
+            continue;
+        };
+        // All must build the same operators, though only one may be asked for the time of each.
+        fuse &= identity.fuse;
+        data.push(Some(stream));
+        controls.extend(control.map(|control| (other, hosts[other].as_str(), control)));
+    }
+    let control = Control::start(controls, &options.stop);
+    let control = control.map_err(|error| Error::Cluster(format!("the processes cannot talk: {error}")))?;
+    options.fuse = fuse;
+    Ok(Some((data, control)))
 }
 
 /// Opens the trace of this process.

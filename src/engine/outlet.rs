@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use super::activity::{Activity, Destination};
 use super::failure::{Failure, fail};
 use crate::sink::{self, Deadline, Existing, Refused, Sink};
 use crate::subtasks::result::Encoder;
@@ -14,11 +15,13 @@ pub type SharedContents = Arc<Mutex<Contents>>;
 pub struct Outlet {
     contents: SharedContents,
     sink: Option<Opened>,
+    activity: Arc<Activity>,
     failure: Failure,
 }
 
 struct Opened {
     sink: Box<dyn Sink>,
+    destination: Arc<Destination>,
     encoder: Encoder,
     /// Whether it takes the whole table at the end, in place of all changes.
     whole: bool,
@@ -41,16 +44,19 @@ impl Outlet {
         settings: Option<&sink::Settings>,
         deadline: &Deadline,
         failure: &Failure,
+        activity: &Arc<Activity>,
     ) -> Outlet {
         let open = |settings: &sink::Settings| {
             let contents = contents.lock().expect("no holder panics");
             let whole = !settings.url.takes_json();
             let schema = if whole { &contents.schema } else { &contents.change_schema };
-            let sink = settings.open(schema, 0, Existing::Replace, deadline)?;
-            Ok(Opened { sink, encoder: Encoder::new(schema.clone(), settings.encoding()), whole })
+            let destination = Destination::of("the sink of a table,", settings);
+            let sink = activity.during(&destination, || settings.open(schema, 0, Existing::Replace, deadline))?;
+            activity.follow(&destination, sink.pulse());
+            Ok(Opened { sink, destination, encoder: Encoder::new(schema.clone(), settings.encoding()), whole })
         };
         let sink = settings.map(open).transpose().map_err(|error: sink::Error| fail(failure, error)).ok().flatten();
-        Outlet { contents: contents.clone(), sink, failure: failure.clone() }
+        Outlet { contents: contents.clone(), sink, activity: activity.clone(), failure: failure.clone() }
     }
 
     /// Takes in what an epoch changes.
@@ -89,12 +95,15 @@ impl Outlet {
             opened.tell_refused();
             Ok(())
         });
-        if let Some(Err(error)) = self.sink.take().map(|opened| opened.sink.close()) {
+        let close = |Opened { sink, destination, .. }| self.activity.during(&destination, || sink.close());
+        if let Some(Err(error)) = self.sink.take().map(close) {
             fail(&self.failure, error);
         }
     }
 
     fn with(&mut self, act: impl FnOnce(&mut Opened) -> Result<(), sink::Error>) {
+        let activity = self.activity.clone();
+        let act = |opened: &mut Opened| activity.during(&opened.destination.clone(), || act(opened));
         if let Some(Err(error)) = self.sink.as_mut().map(act) {
             self.sink = None;
             fail(&self.failure, error);

@@ -8,14 +8,13 @@ use super::post::Post;
 use super::{Error, Options, PARK};
 use crate::data::Clock;
 use crate::dataflow::Dataflow;
-use crate::source::{self, Position, Readiness, Source};
+use crate::source::{Position, Readiness, Source};
 
 /// The connections of this process, on its first worker.
 pub struct Reader {
     post: Post<Letter>,
     process: usize,
     clock: Clock,
-    stop: source::Stop,
     connections: Vec<Connection>,
     over: bool,
 }
@@ -46,8 +45,7 @@ impl Reader {
             ended: false,
         });
         let connections = connections.collect();
-        let stop = options.stop.clone();
-        Reader { post, process: options.cluster.process, clock, stop, connections, over: false }
+        Reader { post, process: options.cluster.process, clock, connections, over: false }
     }
 
     /// Reads until the first worker says that all is over; then closes the connections.
@@ -86,7 +84,6 @@ impl Reader {
                 ToReader::Complete { connection, delivered } => {
                     self.with(connection, |connection| connection.source.complete(delivered));
                 }
-                ToReader::Stop => self.stop.now(),
                 ToReader::Over => self.over = true,
             }
         }

@@ -73,7 +73,6 @@ struct Peers {
     /// Of the processes that have connections, the first ones.
     clocks: Vec<PeerClock>,
     asked: Option<Instant>,
-    stopped: bool,
 }
 
 /// How far this process' clock is ahead of another's: by the question that was answered fastest, of the last ones.
@@ -122,7 +121,6 @@ impl Sources {
             window: source::queue_capacity(dataflow.source_settings.limits.bucket_size),
             clocks: vec![PeerClock::default(); processes.min(connections.len())],
             asked: None,
-            stopped: false,
         });
         Sources { connections, peers, stop: options.stop.clone(), turn: 0, next_epoch: 0, next_row: 0 }
     }
@@ -271,10 +269,6 @@ impl Sources {
         if peers.asked.is_none_or(|asked| asked.elapsed() >= ASK) {
             peers.asked = Some(Instant::now());
             peers.tell_all(&ToReader::Ask { now: peers.clock.now() });
-        }
-        if self.stop.is_set() && !peers.stopped {
-            peers.stopped = true;
-            peers.tell_all(&ToReader::Stop);
         }
     }
 }

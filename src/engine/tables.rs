@@ -17,6 +17,7 @@ use timely::dataflow::operators::generic::{OutputBuilder, builder_rc::OperatorBu
 use timely::dataflow::operators::{Capability, OkErr, Probe};
 use timely::dataflow::{ProbeHandle, Scope, StreamVec};
 
+use super::activity::Activity;
 use super::failure::Failure;
 use super::graph::Session;
 use super::in_order::InOrder;
@@ -29,7 +30,8 @@ use super::{Error, Options};
 use crate::data::{Memory, Message, Schema};
 use crate::dataflow::{Dataflow, TableOf};
 use crate::tables::{
-    Cell, Contents, Differences, Group, Join, Judged, Keeper, Reference, Rows, Shared, Summaries, Summary, Table, Values, share,
+    Cell, Contents, Differences, Group, Join, Judged, Keeper, Reference, Rows, Shared, Summaries, Summary, Table,
+    Values, share,
 };
 
 /// The tables of a dataflow, on one worker.
@@ -102,13 +104,14 @@ impl Tables {
         options: &Options,
         kept: Option<Kept>,
         failure: &Failure,
+        activity: &Arc<Activity>,
     ) -> Result<(Tables, Option<Server>), Error> {
         let (mut tables, mut outlets, mut references, mut seen) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for TableOf { table, sink, reference } in dataflow.tables(schema)? {
             let outlet = (index == 0).then(|| {
                 let contents = Arc::new(Mutex::new(Contents::new(table.schema(), table.changes)));
                 seen.push((table.name.clone(), contents.clone()));
-                Outlet::open(&contents, sink.as_ref(), &options.sink_deadline, failure)
+                Outlet::open(&contents, sink.as_ref(), &options.sink_deadline, failure, activity)
             });
             outlets.push(outlet);
             references.push(reference);

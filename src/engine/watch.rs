@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use super::activity::Activity;
 use super::ledger::Ledger;
 use super::overload::{Overload, Seen};
 use super::sources::Backlog;
@@ -36,6 +37,7 @@ pub struct Showing<'a> {
     pub stages: &'a [Stage],
     pub times: &'a Times,
     pub tap: Option<&'a Tap>,
+    pub activity: &'a Activity,
 }
 
 /// Shows where the run stands: a few times a second in a line, and about once a second in full.

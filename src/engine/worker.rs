@@ -10,10 +10,10 @@ use timely::worker::Worker;
 
 use super::accounts::LedgerAccounts;
 use super::acknowledgement::Acknowledgement;
+use super::activity::Activity;
 use super::failure::{Failure, fail};
 use super::gather::{Gather, Measured};
 use super::graph::{self, Ends, Plan};
-use super::identity;
 use super::ledger::Ledger;
 use super::letter::Letter;
 use super::overload::Overload;
@@ -47,10 +47,8 @@ pub fn run(
     options: &Options,
     start: Option<Start>,
     tap: Option<Tap>,
+    activity: &Arc<Activity>,
 ) -> Result<Option<Report>, Error> {
-    if options.cluster.processes() > 1 {
-        identity::agree(worker, dataflow, options.cluster.workers)?;
-    }
     let clock = Clock::start();
     let failure = Failure::default();
     let existing = start.as_ref().map_or_else(|| existing(dataflow, options), |start| start.existing);
@@ -71,7 +69,7 @@ pub fn run(
         Ledger::new(dataflow.labels(), kept_letters, snapshots).keep_rows(dataflow.sink.may_refuse()),
     ));
     let kept = dataflow.checkpoint().map(|_| Kept { memories: memories.clone(), ledger: ledger.clone() });
-    let (tables, _server) = Tables::open(worker.index(), dataflow, &schema, options, kept, &failure)?;
+    let (tables, _server) = Tables::open(worker.index(), dataflow, &schema, options, kept, &failure, activity)?;
     let (stages, whole) = stages(&steps, dataflow.placement, options.fuse, &tables.inputs());
     let plan = Plan {
         stages,
@@ -85,13 +83,15 @@ pub fn run(
         tap: tap.clone(),
     };
     let times = Rc::new(RefCell::new(ServiceTimes::new(steps.len() + 2)));
-    let writer = SharedWriter::open(worker.index(), &plan, dataflow, options, existing, &failure);
-    let accounts = LedgerAccounts::open(worker.index(), dataflow, options, &ledger, &writer, &failure);
+    let writer = SharedWriter::open(worker.index(), &plan, dataflow, options, existing, &failure, activity);
+    let accounts = LedgerAccounts::open(worker.index(), dataflow, options, &ledger, &writer, &failure, activity);
     let gather = Gather::build(worker);
     let ends = graph::build(worker, &plan, &times, tables, writer.clone(), accounts.clone());
+    activity.set_built();
     match &mut intake {
         Some(intake) => {
-            let showing = Showing { dataflow, options, stages: &plan.stages, times: &times, tap: tap.as_ref() };
+            let showing =
+                Showing { dataflow, options, stages: &plan.stages, times: &times, tap: tap.as_ref(), activity };
             intake.feed(worker, ends, &ledger, &writer, &accounts, &showing, &failure);
         }
         None => {
@@ -263,7 +263,8 @@ impl Intake {
         let overload = paced.map(|Pace { rows_per_second }| Overload::new(worker.peers(), rows_per_second));
         let mut watch = Watch::new(self.started, overload);
         while !probe.done() {
-            if failure.borrow().is_some() {
+            if let Some(failure) = &*failure.borrow() {
+                showing.activity.note_failure(&failure.to_string());
                 options.stop.now();
                 inputs = None;
             }
@@ -278,6 +279,7 @@ impl Intake {
                     Err(TryRecvError::Disconnected) => inputs = None,
                 }
             }
+            showing.activity.note(&ledger.borrow(), self.sources.backlog());
             worker.step_or_park(Some(PARK));
             let now = self.clock.now();
             ledger.borrow_mut().record_complete(now, |epoch| !probe.less_equal(&epoch));
@@ -285,6 +287,7 @@ impl Intake {
             if self.acknowledgement.is_due() {
                 self.acknowledgement.give(&mut self.sources, ledger, writer, accounts, failure);
             }
+            showing.activity.note(&ledger.borrow(), self.sources.backlog());
             watch.look(&ledger.borrow(), worker.peers(), self.sources.backlog(), showing);
         }
         ledger.borrow_mut().record_complete(self.clock.now(), |_| true);

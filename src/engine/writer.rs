@@ -2,8 +2,10 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::Options;
+use super::activity::{Activity, Destination};
 use super::failure::{Failure, fail};
 use super::graph::{Plan, Writer};
 use crate::dataflow::Dataflow;
@@ -22,6 +24,8 @@ struct SinkWriter {
     asked: bool,
     /// What the sink did not take until it was closed.
     refused: Vec<Refused>,
+    destination: Arc<Destination>,
+    activity: Arc<Activity>,
     failure: Failure,
 }
 
@@ -33,16 +37,22 @@ impl SharedWriter {
         options: &Options,
         existing: Existing,
         failure: &Failure,
+        activity: &Arc<Activity>,
     ) -> SharedWriter {
         let writes = plan.writer.unwrap_or(0) == index as u64;
         let open = || dataflow.sink.open(&plan.schema_out, options.cluster.process, existing, &options.sink_deadline);
-        let sink = if writes { open().map_err(|error| fail(failure, error)).ok() } else { None };
+        let destination = Destination::of("the sink", &dataflow.sink);
+        let opened = writes.then(|| activity.during(&destination, open));
+        let sink = opened.and_then(|opened| opened.map_err(|error| fail(failure, error)).ok());
+        activity.follow(&destination, sink.as_ref().and_then(|sink| sink.pulse()));
         let persistent = dataflow.source_settings.is_persistent();
         SharedWriter(Rc::new(RefCell::new(SinkWriter {
             sink,
             persistent,
             asked: index == 0,
             refused: Vec::new(),
+            destination,
+            activity: activity.clone(),
             failure: failure.clone(),
         })))
     }
@@ -71,7 +81,7 @@ impl SinkWriter {
     /// Whether there was a sink and it did not fail.
     fn with(&mut self, act: impl FnOnce(&mut Box<dyn Sink>) -> Result<(), sink::Error>) -> bool {
         let Some(sink) = &mut self.sink else { return false };
-        let Err(error) = act(sink) else { return true };
+        let Err(error) = self.activity.during(&self.destination, || act(sink)) else { return true };
         self.sink = None;
         fail(&self.failure, error);
         false
@@ -95,9 +105,15 @@ impl Writer for SharedWriter {
         let mut writer = self.0.borrow_mut();
         let persistent = writer.persistent;
         let Some(mut sink) = writer.sink.take() else { return };
-        let settled = if persistent { sink.sync() } else { sink.settle() };
-        writer.refused.extend(sink.refused());
-        if let Err(error) = settled.and_then(|()| sink.close()) {
+        let mut refused = Vec::new();
+        let close = || {
+            let settled = if persistent { sink.sync() } else { sink.settle() };
+            refused = sink.refused();
+            settled.and_then(|()| sink.close())
+        };
+        let closed = writer.activity.during(&writer.destination, close);
+        writer.refused.extend(refused);
+        if let Err(error) = closed {
             fail(&writer.failure, error);
         }
     }

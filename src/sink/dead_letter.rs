@@ -111,6 +111,11 @@ impl DeadLetters {
         self.sink.as_mut().map_or(Ok(()), |sink| sink.flush())
     }
 
+    /// As [`Sink::pulse`].
+    pub fn pulse(&self) -> Option<std::sync::Arc<super::Pulse>> {
+        self.sink.as_ref().and_then(|sink| sink.pulse())
+    }
+
     /// Brings all to safety, and ends the sink.
     pub fn close(mut self) -> Result<(), Error> {
         self.sync()?;

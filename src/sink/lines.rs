@@ -2,8 +2,9 @@
 
 use std::io::{self, BufWriter, Read, Seek, Write};
 use std::path::Path;
+use std::sync::Arc;
 
-use super::{Error, Sink};
+use super::{Error, Pulse, Sink};
 use crate::data::recycle_lines;
 use crate::disk::{Disk, File};
 use crate::subtasks::result::Output;
@@ -29,6 +30,7 @@ impl Sink for Null {
 /// Writes encoded lines one after the other.
 pub struct Lines<W: Write> {
     path: String,
+    pulse: Option<Arc<Pulse>>,
     writer: BufWriter<W>,
     /// Bytes of the file.
     length: u64,
@@ -43,6 +45,7 @@ impl Lines<Box<dyn File>> {
         let file = disk.create(path).map_err(|error| Error::File { path: shown.clone(), error })?;
         let mut lines = Lines {
             path: shown,
+            pulse: None,
             writer: BufWriter::with_capacity(1 << 18, file),
             length: header.len() as u64,
             sync: |file| file.sync(),
@@ -73,7 +76,8 @@ impl Lines<Box<dyn File>> {
             Ok(file)
         };
         let file = open().map_err(|error| Error::File { path: shown.clone(), error })?;
-        Ok(Lines { path: shown, writer: BufWriter::with_capacity(1 << 18, file), length, sync: |file| file.sync() })
+        let writer = BufWriter::with_capacity(1 << 18, file);
+        Ok(Lines { path: shown, pulse: None, writer, length, sync: |file| file.sync() })
     }
 }
 
@@ -122,11 +126,33 @@ fn whole_lines(file: &mut dyn File, end: u64) -> io::Result<u64> {
     Ok(0)
 }
 
-impl Lines<io::Stdout> {
-    pub fn stdout() -> Lines<io::Stdout> {
+/// Tells of each piece that is taken.
+pub struct Beating<W> {
+    inner: W,
+    pulse: Arc<Pulse>,
+}
+
+impl<W: Write> Write for Beating<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // What a pipe holds: a slow reader is seen to read.
+        const PIECE: usize = 1 << 16;
+        let written = self.inner.write(&bytes[..bytes.len().min(PIECE)])?;
+        self.pulse.beat();
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+impl Lines<Beating<io::Stdout>> {
+    pub fn stdout() -> Lines<Beating<io::Stdout>> {
+        let pulse = Arc::<Pulse>::default();
         Lines {
             path: "standard output".into(),
-            writer: BufWriter::with_capacity(1 << 18, io::stdout()),
+            pulse: Some(pulse.clone()),
+            writer: BufWriter::with_capacity(1 << 18, Beating { inner: io::stdout(), pulse }),
             length: 0,
             sync: |_| Ok(()),
         }
@@ -160,6 +186,10 @@ impl<W: Write> Sink for Lines<W> {
         self.flush()?;
         let synced = (self.sync)(self.writer.get_ref());
         self.done(synced)
+    }
+
+    fn pulse(&self) -> Option<Arc<Pulse>> {
+        self.pulse.clone()
     }
 
     fn length(&self) -> u64 {

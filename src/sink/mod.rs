@@ -8,6 +8,8 @@ mod parquet;
 mod url;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 pub use dead_letter::{DeadLetter, DeadLetters};
@@ -69,6 +71,35 @@ pub struct Refused {
     pub reason: String,
 }
 
+/// How far the other side of a sink has come, for whoever looks from another thread.
+#[derive(Debug, Default)]
+pub struct Pulse {
+    missing: AtomicU64,
+    moves: AtomicU64,
+}
+
+impl Pulse {
+    /// So many lines are on their way.
+    pub fn owe(&self, lines: u64) {
+        self.missing.store(lines, Ordering::Relaxed);
+    }
+
+    /// The other side has taken something.
+    pub fn beat(&self) {
+        self.moves.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Lines that the other side has not taken.
+    pub fn missing(&self) -> u64 {
+        self.missing.load(Ordering::Relaxed)
+    }
+
+    /// Changes whenever the other side takes something.
+    pub fn moves(&self) -> u64 {
+        self.moves.load(Ordering::Relaxed)
+    }
+}
+
 /// Takes encoded messages in the order of epochs.
 pub trait Sink {
     /// # Errors
@@ -101,6 +132,11 @@ pub trait Sink {
     /// Bytes of the file so far; 0 where there is no file of lines.
     fn length(&self) -> u64 {
         0
+    }
+
+    /// What its other side has taken, where that may take time.
+    fn pulse(&self) -> Option<Arc<Pulse>> {
+        None
     }
 
     /// Ends the sink. Without it a file may lack its end.

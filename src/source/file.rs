@@ -1,7 +1,7 @@
 //! Rows from a file or from standard input.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -94,18 +94,52 @@ pub fn infer(path: &Path, kind: FileKind, max_line: usize) -> Result<Schema, Err
     Ok(inference.schema())
 }
 
-/// Reads standard input. Its rows arrive in time, so `delay` closes buckets too.
-pub fn read_stdin(settings: Settings, mut buffer: Buffer, clock: Clock, outlet: &Outlet) -> Result<(), Error> {
-    let path = Path::new("standard input");
+/// Whether a file can be read once only, such as a FIFO: its rows arrive in time, as those of standard input.
+pub fn is_stream(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir())
+}
+
+/// What is read once, from the beginning to the end.
+pub struct Stream {
+    /// As it is shown, and as rows name it.
+    shown: String,
+    topic: Arc<str>,
+    /// Known by its first bytes if not given.
+    kind: Option<FileKind>,
+    open: Box<dyn FnOnce() -> io::Result<Box<dyn Read>> + Send>,
+}
+
+impl Stream {
+    pub fn stdin() -> Stream {
+        let open = || -> io::Result<Box<dyn Read>> { Ok(Box::new(io::stdin())) };
+        Stream { shown: "standard input".into(), topic: "-".into(), kind: None, open: Box::new(open) }
+    }
+
+    pub fn file(path: &Path, kind: FileKind) -> Stream {
+        let (shown, path) = (path.display().to_string(), path.to_owned());
+        let open = move || -> io::Result<Box<dyn Read>> { Ok(Box::new(File::open(path)?)) };
+        Stream { topic: shown.as_str().into(), shown, kind: Some(kind), open: Box::new(open) }
+    }
+}
+
+/// Reads a stream. Its rows arrive in time, so `delay` closes buckets too.
+pub fn read_stream(
+    stream: Stream,
+    settings: Settings,
+    mut buffer: Buffer,
+    clock: Clock,
+    outlet: &Outlet,
+) -> Result<(), Error> {
+    let path = &stream.shown.clone();
     let (sender, lines) = crossbeam_channel::bounded::<Result<Line, io::Error>>(1024);
-    // It can't be interrupted while it waits for input: the process ends without it.
+    // It can't be interrupted while it waits for input, or for who writes to a FIFO: the process ends without it.
     std::thread::spawn(move || {
-        if let Err(error) = read_lines(&settings, clock, &sender) {
+        if let Err(error) = read_lines(stream, &settings, clock, &sender) {
             let _ = sender.send(Err(error));
         }
     });
     super::buffer_until_closed(&lines, false, &mut buffer, clock, outlet, |buffer, line, full| {
-        let line = line.map_err(|error| file_error(path, error))?;
+        let line = line.map_err(|error| Error::File { path: path.clone(), error })?;
         let origin = Origin { topic: line.topic, position: line.position };
         let row = Row { bytes: &line.bytes, format: line.format, header: line.header.as_deref() };
         full.extend(buffer.push(row, line.arrived, origin, clock));
@@ -123,15 +157,19 @@ struct Line {
 }
 
 fn read_lines(
+    stream: Stream,
     settings: &Settings,
     clock: Clock,
     sender: &crossbeam_channel::Sender<Result<Line, io::Error>>,
 ) -> io::Result<()> {
-    let mut stdin = BufReader::with_capacity(READ_BUFFER, io::stdin());
-    let kind = FileKind::sniff(stdin.fill_buf()?);
-    let records = Records::new(stdin, kind, false, settings.max_payload, settings.columns.as_deref())?;
+    let mut reader = BufReader::with_capacity(READ_BUFFER, (stream.open)()?);
+    let kind = match stream.kind {
+        Some(kind) => kind,
+        None => FileKind::sniff(reader.fill_buf()?),
+    };
+    let records = Records::new(reader, kind, false, settings.max_payload, settings.columns.as_deref())?;
     let header: Option<Arc<[u8]>> = records.header().map(Into::into);
-    let topic: Arc<str> = "-".into();
+    let topic = stream.topic;
     each_row(records, |row, position| {
         let line = Line {
             bytes: row.bytes.to_vec(),

@@ -203,8 +203,15 @@ impl Source {
                 acknowledger = Some(reader.acknowledger());
                 Box::new(move || reader.read(buffer, clock, outlet))
             }
+            Url::File { path, kind } if file::is_stream(&path) => {
+                let stream = file::Stream::file(&path, kind);
+                Box::new(move || file::read_stream(stream, settings, buffer, clock, &outlet))
+            }
             Url::File { path, kind } => Box::new(move || file::read(&path, kind, &settings, buffer, clock, &outlet)),
-            Url::Stdin => Box::new(move || file::read_stdin(settings, buffer, clock, &outlet)),
+            Url::Stdin => {
+                let stream = file::Stream::stdin();
+                Box::new(move || file::read_stream(stream, settings, buffer, clock, &outlet))
+            }
             Url::Generate { rows, seed, load } => Box::new(move || {
                 match load {
                     None => generate::read(rows, seed, buffer, clock, &outlet),
@@ -280,6 +287,7 @@ pub fn queue_capacity(bucket_size: usize) -> usize {
 /// The schema of a source that can be read twice; `None` for one that can't.
 pub fn infer(url: &Url, max_line: usize) -> Result<Option<Schema>, Error> {
     match url {
+        Url::File { path, .. } if file::is_stream(path) => Ok(None),
         Url::File { path, kind } => file::infer(path, *kind, max_line).map(Some),
         Url::Generate { .. } => Ok(Some(Schema::davis())),
         Url::Stdin | Url::Mqtt(_) => Ok(None),

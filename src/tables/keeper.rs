@@ -344,13 +344,7 @@ mod tests {
     }
 
     fn row(upsert: f64, time: i64, value: f64) -> TableRow {
-        TableRow {
-            upsert: vec![upsert.into()],
-            keys: key(),
-            time,
-            values: vec![value.into()],
-            deleted: false,
-        }
+        TableRow { upsert: vec![upsert.into()], keys: key(), time, values: vec![value.into()], deleted: false }
     }
 
     /// Starts, values and differences.
@@ -423,9 +417,7 @@ mod tests {
     fn summaries_that_are_too_old_are_forgotten() {
         let mut summaries = Summaries::new(grouping(), false);
         let mut out = Vec::new();
-        let part = |start, rows| {
-            (Group { keys: key(), window: Some(start) }, Summary { rows, columns: Vec::new() })
-        };
+        let part = |start, rows| (Group { keys: key(), window: Some(start) }, Summary { rows, columns: Vec::new() });
         summaries.take(part(5, 3), &mut out);
         summaries.take(part(5, 4), &mut out);
         summaries.take(part(10, 1), &mut out);

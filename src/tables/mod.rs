@@ -22,5 +22,5 @@ pub use grouping::{Group, Grouping, Late, TableRow, Values};
 pub use keeper::{Differences, Keeper, Rows, Summaries};
 pub use reference::Reference;
 pub use summary::{Summary, Wanted};
-pub use table::{Judged, Join, Shared, Table, share};
+pub use table::{Join, Judged, Shared, Table, share};
 pub use window::Window;

@@ -167,9 +167,10 @@ impl Shared {
     fn dated(&self, message: &Message, row: usize) -> String {
         let (name, window) = (self.name(), &self.grouping.window);
         let time = window.as_ref().map(|window| (&window.time, window.time(message, row).unwrap_or_default()));
-        time.map_or_else(|| name.to_owned(), |(column, time)| {
-            format!("table {name}: {} is {}", column.name, window::shown(time))
-        })
+        time.map_or_else(
+            || name.to_owned(),
+            |(column, time)| format!("table {name}: {} is {}", column.name, window::shown(time)),
+        )
     }
 
     /// What of a message tells which windows have gone: empty if none ever go.

@@ -10,6 +10,7 @@ use rumqttc::v5::{Client, ConnectionError, Event, Incoming, StateError};
 use rumqttc::{Outgoing, QoS};
 use tokio::sync::Notify;
 
+use super::super::Pulse;
 use super::outbox::{Loss, Outbox};
 use crate::mqtt::{Backoff, Endpoint, Events, refusal, tls};
 
@@ -39,6 +40,8 @@ pub struct Shared {
     state: Mutex<State>,
     /// Told when the broker has taken something, and when a connection stands or has failed.
     pub changed: Condvar,
+    /// What the broker has taken, for whoever looks from another thread.
+    pub pulse: Arc<Pulse>,
     /// Told when something waits for the broker.
     pub wake: Notify,
 }
@@ -250,6 +253,8 @@ impl Link {
         if !known {
             return Err(End::lost(Loss::Other, "it answers what was not sent"));
         }
+        self.shared.pulse.owe(state.outbox.len() as u64);
+        self.shared.pulse.beat();
         self.backoff.reset();
         self.silence = SILENCE_TIMEOUT;
         send(client, &mut state.outbox, qos);

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use rumqttc::v5::mqttbytes::v5::{Publish, PublishProperties};
 
-use super::{Deadline, Error, Refused, Sink};
+use super::{Deadline, Error, Pulse, Refused, Sink};
 use crate::data::recycle_lines;
 use crate::mqtt::{Endpoint, Url};
 use crate::subtasks::result::Output;
@@ -86,6 +86,7 @@ impl Publisher {
             return Err(Error::Undelivered { url: url.to_string(), left: state.outbox.len() as u64 + 1 });
         }
         state.outbox.push(publish, size);
+        self.shared.pulse.owe(state.outbox.len() as u64);
         drop(state);
         self.shared.wake.notify_one();
         Ok(())
@@ -170,6 +171,10 @@ impl Sink for Publisher {
     fn waits_from(&self) -> Option<u64> {
         let first = self.shared.lock().outbox.first().map(|publish| publish.payload.clone());
         first.map(|line| Place::of(&line).map_or(0, |place| place.message))
+    }
+
+    fn pulse(&self) -> Option<Arc<Pulse>> {
+        Some(self.shared.pulse.clone())
     }
 
     fn close(self: Box<Self>) -> Result<(), Error> {

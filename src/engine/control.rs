@@ -1,0 +1,195 @@
+//! The control channel of process 0 with each other one: signs of life, and the word to stop.
+//!
+//! It has threads and connections of its own, so that it works while the workers are held up. Each word is one byte.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crate::source::Stop;
+
+/// I am here.
+const BEAT: u8 = b'.';
+/// Drain and end.
+const STOP: u8 = b's';
+/// How often a process says that it is there.
+const BEAT_INTERVAL: Duration = Duration::from_millis(200);
+/// How often it is looked whether there is something else to say.
+const LOOK_UP_INTERVAL: Duration = Duration::from_millis(20);
+
+/// What is heard of another process.
+pub struct Heard {
+    pub process: usize,
+    pub host: String,
+    started: Instant,
+    /// Milliseconds from the start to the last word.
+    last: AtomicU64,
+    /// It has closed the connection: the dataflow's own connection tells what that means.
+    gone: AtomicBool,
+}
+
+impl Heard {
+    fn now(process: usize, host: &str) -> Heard {
+        let (last, gone) = (AtomicU64::new(0), AtomicBool::new(false));
+        Heard { process, host: host.into(), started: Instant::now(), last, gone }
+    }
+
+    fn hear(&self) {
+        self.last.store(self.started.elapsed().as_millis() as u64, Ordering::Relaxed);
+    }
+
+    /// How long it has said nothing; `None` if it has left.
+    pub fn silent(&self) -> Option<Duration> {
+        let last = Duration::from_millis(self.last.load(Ordering::Relaxed));
+        (!self.gone.load(Ordering::Relaxed)).then(|| self.started.elapsed().saturating_sub(last))
+    }
+}
+
+impl std::fmt::Display for Heard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "process {} at {}", self.process, self.host)
+    }
+}
+
+/// The threads that speak and listen; they end with it.
+pub struct Control {
+    pub peers: Vec<Arc<Heard>>,
+    streams: Vec<TcpStream>,
+    over: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Control {
+    /// Speaks with processes at these connections. A stop here is one there, and the other way round.
+    ///
+    /// # Errors
+    /// If a connection can't be used.
+    pub fn start(connections: Vec<(usize, &str, TcpStream)>, stop: &Stop) -> std::io::Result<Control> {
+        let over = Arc::<AtomicBool>::default();
+        let (mut peers, mut streams, mut threads) = (Vec::new(), Vec::new(), Vec::new());
+        for (process, host, stream) in connections {
+            stream.set_read_timeout(Some(BEAT_INTERVAL))?;
+            stream.set_write_timeout(Some(LOOK_UP_INTERVAL))?;
+            let heard = Arc::new(Heard::now(process, host));
+            let listener = Listener { stream: stream.try_clone()?, heard: heard.clone(), stop: stop.clone() };
+            let until = over.clone();
+            threads.push(std::thread::Builder::new().name("control".into()).spawn(move || listener.run(&until))?);
+            peers.push(heard);
+            streams.push(stream);
+        }
+        let speaking = streams.iter().map(TcpStream::try_clone).collect::<Result<Vec<_>, _>>()?;
+        let (stop, until) = (stop.clone(), over.clone());
+        let speak = move || speak(&speaking, &stop, &until);
+        threads.push(std::thread::Builder::new().name("control".into()).spawn(speak)?);
+        Ok(Control { peers, streams, over, threads })
+    }
+}
+
+impl Drop for Control {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+        for stream in &self.streams {
+            let _ = stream.shutdown(std::net::Shutdown::Both);
+        }
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Listener {
+    stream: TcpStream,
+    heard: Arc<Heard>,
+    stop: Stop,
+}
+
+impl Listener {
+    fn run(mut self, over: &AtomicBool) {
+        let mut words = [0; 64];
+        while !over.load(Ordering::Relaxed) {
+            match self.stream.read(&mut words) {
+                Ok(0) => break,
+                Ok(read) => {
+                    self.heard.hear();
+                    if words[..read].contains(&STOP) {
+                        self.stop.now();
+                    }
+                }
+                Err(error) => match error.kind() {
+                    ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted => {}
+                    _ => break,
+                },
+            }
+        }
+        self.heard.gone.store(true, Ordering::Relaxed);
+    }
+}
+
+fn speak(streams: &[TcpStream], stop: &Stop, over: &AtomicBool) {
+    let mut told = vec![false; streams.len()];
+    let mut beat: Option<Instant> = None;
+    while !over.load(Ordering::Relaxed) {
+        if beat.is_none_or(|beat| beat.elapsed() >= BEAT_INTERVAL) {
+            beat = Some(Instant::now());
+            // One that does not listen, or has left, is somebody else's affair.
+            streams.iter().for_each(|mut stream| drop(stream.write(&[BEAT])));
+        }
+        if stop.is_set() {
+            for (mut stream, told) in streams.iter().zip(&mut told).filter(|(_, told)| !**told) {
+                *told = stream.write(&[STOP]).is_ok();
+            }
+        }
+        std::thread::sleep(LOOK_UP_INTERVAL);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    fn pair() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let caller = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        (caller, listener.accept().unwrap().0)
+    }
+
+    fn wait_until(what: &str, done: impl Fn() -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while !done() {
+            assert!(Instant::now() < deadline, "{what} took too long");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    #[test]
+    fn a_stop_at_one_process_is_one_at_all() {
+        let stops: [Stop; 3] = Default::default();
+        let ((a, one), (b, two)) = (pair(), pair());
+        let zero = Control::start(vec![(1, "one", a), (2, "two", b)], &stops[0]).unwrap();
+        let _one = Control::start(vec![(0, "zero", one)], &stops[1]).unwrap();
+        let two = Control::start(vec![(0, "zero", two)], &stops[2]).unwrap();
+        assert!(stops.iter().all(|stop| !stop.is_set()));
+        stops[1].now();
+        wait_until("the word", || stops.iter().all(Stop::is_set));
+        drop(two);
+        wait_until("the end", || zero.peers[1].silent().is_none());
+        assert!(zero.peers[0].silent().is_some(), "the other one is still there");
+    }
+
+    #[test]
+    fn one_that_says_nothing_is_silent_and_does_not_hold_others_up() {
+        let stop = Stop::default();
+        let ((a, silent), (b, one)) = (pair(), pair());
+        let zero = Control::start(vec![(1, "silent", a), (2, "one", b)], &stop).unwrap();
+        let _one = Control::start(vec![(0, "zero", one)], &stop).unwrap();
+        let silence = |peer: usize| zero.peers[peer].silent().unwrap();
+        wait_until("its silence", || silence(0) > Duration::from_secs(2));
+        wait_until("a beat", || silence(1) < Duration::from_millis(500));
+        drop(silent);
+    }
+}

@@ -1,0 +1,288 @@
+//! What a signal ends, and when: every process of a run, whatever it waits for.
+
+mod broker;
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use broker::{Process, free_port, rowmill, wait_until};
+use tempfile::TempDir;
+
+/// More rows than any of these tests waits for.
+const ENDLESS: &str = "generate:rows=1000000000,seed=1,rate=2000";
+
+fn signal(pid: u32, name: &str) {
+    assert!(Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status().unwrap().success());
+}
+
+/// A run of a file without steps.
+fn run(directory: &TempDir, source: &str, flags: &[&str]) -> Command {
+    let file = directory.path().join("plain.toml");
+    std::fs::write(&file, "schema = \"davis\"\nsource.url = \"-\"\nsink.url = \"null\"\nbuffer.bucket_size = 100\n")
+        .unwrap();
+    let mut command = rowmill(&["run", file.to_str().unwrap(), "--source", source]);
+    command.args(flags).stdin(Stdio::null()).stderr(Stdio::piped());
+    command
+}
+
+fn fifo(directory: &TempDir, name: &str) -> PathBuf {
+    let path = directory.path().join(name);
+    assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+    path
+}
+
+fn children(pid: u32) -> Vec<u32> {
+    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+    children.split_whitespace().map(|pid| pid.parse().unwrap()).collect()
+}
+
+fn has_bytes(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|file| file.len() > 0)
+}
+
+/// Its exit code and what it said, once it has ended.
+fn end(mut process: Process) -> (Option<i32>, String) {
+    let mut stderr = process.0.stderr.take().unwrap();
+    let said = std::thread::spawn(move || {
+        let mut said = String::new();
+        let _ = stderr.read_to_string(&mut said);
+        said
+    });
+    let code = process.code();
+    (code, said.join().unwrap())
+}
+
+/// Waits until a process, or one that it started, has a thread of this name.
+fn wait_for_thread(pid: u32, name: &str) {
+    let is_named = |task: std::fs::DirEntry| {
+        std::fs::read_to_string(task.path().join("comm")).is_ok_and(|comm| comm.trim() == name)
+    };
+    let has_thread =
+        |pid: u32| std::fs::read_dir(format!("/proc/{pid}/task")).is_ok_and(|tasks| tasks.flatten().any(is_named));
+    wait_until(name, || has_thread(pid) || children(pid).into_iter().any(has_thread));
+}
+
+#[test]
+fn a_signal_to_any_process_drains_all_of_a_source_with_one_connection() {
+    for signalled in 0..3 {
+        let directory = TempDir::new().unwrap();
+        let out = directory.path().join("out.csv");
+        let flags = ["-n", "3", "--sink", out.to_str().unwrap(), "--quiet"];
+        let launcher = Process(run(&directory, ENDLESS, &flags).spawn().unwrap());
+        wait_until("rows", || has_bytes(&out));
+        let children = children(launcher.0.id());
+        assert_eq!(children.len(), 3);
+        signal(children[signalled], "TERM");
+        let (code, said) = end(launcher);
+        assert_eq!(code, Some(0), "process {signalled}: {said}");
+        let text = std::fs::read_to_string(&out).unwrap();
+        assert!(text.ends_with('\n') && text.lines().count() > 100);
+    }
+}
+
+#[test]
+fn a_drain_ends_though_standard_output_takes_nothing() {
+    for flags in [&["-n", "1"][..], &["-n", "2"], &["-n", "2", "-w", "2"]] {
+        let directory = TempDir::new().unwrap();
+        let all = [flags, &["--sink", "-", "--drain-timeout", "1s"]].concat();
+        let mut process = Process(run(&directory, ENDLESS, &all).stdout(Stdio::piped()).spawn().unwrap());
+        let mut out = process.0.stdout.take().unwrap();
+        out.read_exact(&mut [0; 100]).unwrap();
+        // More than a pipe holds.
+        std::thread::sleep(Duration::from_secs(1));
+        signal(process.0.id(), "TERM");
+        let (code, said) = end(process);
+        assert_eq!(code, Some(1), "{said}");
+        assert!(said.contains("not drained within 1s (--drain-timeout): ") && said.contains("rows of"), "{said}");
+        assert!(said.contains("the sink, standard output has taken nothing for"), "{said}");
+    }
+}
+
+#[test]
+fn a_drain_ends_though_standard_error_takes_nothing_either() {
+    let directory = TempDir::new().unwrap();
+    let (path, flags) = (fifo(&directory, "both"), ["--sink", "-", "--drain-timeout", "300ms"]);
+    let both = File::options().read(true).write(true).open(&path).unwrap();
+    let mut command = run(&directory, ENDLESS, &flags);
+    command.stdout(both.try_clone().unwrap()).stderr(both.try_clone().unwrap());
+    let mut process = Process(command.spawn().unwrap());
+    std::thread::sleep(Duration::from_secs(2));
+    signal(process.0.id(), "TERM");
+    assert_eq!(process.code(), Some(1));
+}
+
+#[test]
+fn a_second_signal_ends_at_once() {
+    for flags in [&["-n", "1"][..], &["-n", "2"]] {
+        let directory = TempDir::new().unwrap();
+        let all = [flags, &["--sink", "-", "--drain-timeout", "10m"]].concat();
+        let mut process = Process(run(&directory, ENDLESS, &all).stdout(Stdio::piped()).spawn().unwrap());
+        let mut out = process.0.stdout.take().unwrap();
+        out.read_exact(&mut [0; 100]).unwrap();
+        std::thread::sleep(Duration::from_secs(1));
+        let children = children(process.0.id());
+        signal(process.0.id(), "TERM");
+        std::thread::sleep(Duration::from_millis(300));
+        assert_eq!(process.0.try_wait().unwrap(), None, "the first one drains");
+        // A process that is stopped takes no signal.
+        children.first().into_iter().for_each(|child| signal(*child, "STOP"));
+        let asked = Instant::now();
+        signal(process.0.id(), "TERM");
+        assert_eq!(process.code(), Some(1));
+        assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
+        assert!(children.iter().all(|child| !Path::new(&format!("/proc/{child}")).exists()));
+    }
+}
+
+#[test]
+fn a_fifo_without_a_writer_ends_with_the_signal() {
+    for flags in [&["-n", "1"][..], &["-n", "2"], &["--set", "schema=infer"]] {
+        let directory = TempDir::new().unwrap();
+        let source = fifo(&directory, "rows.csv");
+        let process = Process(run(&directory, source.to_str().unwrap(), flags).spawn().unwrap());
+        wait_for_thread(process.0.id(), "source");
+        std::thread::sleep(Duration::from_millis(300));
+        signal(process.0.id(), "TERM");
+        let (code, said) = end(process);
+        assert_eq!(code, Some(0), "{flags:?} {said}");
+    }
+}
+
+#[test]
+fn rows_of_a_fifo_come_as_they_are_written_and_all_of_them() {
+    for schema in ["davis", "infer"] {
+        let directory = TempDir::new().unwrap();
+        let (source, out) = (fifo(&directory, "rows.ndjson"), directory.path().join("out.ndjson"));
+        let schema = format!("schema={schema}");
+        let flags = ["--sink", out.to_str().unwrap(), "--delay", "50ms", "--set", &schema];
+        let process = Process(run(&directory, source.to_str().unwrap(), &flags).spawn().unwrap());
+        let mut writer = File::options().write(true).open(&source).unwrap();
+        writer.write_all(b"{\"outTemp\": 1.5}\n{\"outTemp\": 2.5}\n").unwrap();
+        wait_until("the first rows", || broker::lines(&out) == 2);
+        writer.write_all(b"{\"outTemp\": 3.5}\n").unwrap();
+        drop(writer);
+        let (code, said) = end(process);
+        assert_eq!(code, Some(0), "{said}");
+        assert_eq!(broker::lines(&out), 3);
+    }
+}
+
+#[test]
+fn a_sink_that_is_a_fifo_without_a_reader_is_named() {
+    let directory = TempDir::new().unwrap();
+    let sink = fifo(&directory, "out.csv");
+    let flags = ["--sink", sink.to_str().unwrap(), "--drain-timeout", "500ms"];
+    let process = Process(run(&directory, ENDLESS, &flags).spawn().unwrap());
+    wait_for_thread(process.0.id(), "watchdog");
+    std::thread::sleep(Duration::from_millis(500));
+    signal(process.0.id(), "TERM");
+    let (code, said) = end(process);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("not drained within 500ms") && said.contains("out.csv has taken nothing"), "{said}");
+}
+
+/// The address of a broker that is not there.
+fn no_broker() -> String {
+    format!("mqtt://127.0.0.1:{}/t", free_port())
+}
+
+#[test]
+fn a_drain_ends_though_a_broker_is_away() {
+    for flag in ["--sink", "--dead-letter"] {
+        let directory = TempDir::new().unwrap();
+        let flags = [flag, &no_broker(), "--drain-timeout", "1s"];
+        let mut process = Process(run(&directory, ENDLESS, &flags).spawn().unwrap());
+        let mut said = BufReader::new(process.0.stderr.take().unwrap()).lines().map_while(Result::ok);
+        assert!(said.any(|line| line.contains("no connection to the broker")));
+        signal(process.0.id(), "INT");
+        assert!(said.any(|line| line.contains("not drained within 1s")) || process.code() == Some(0));
+        assert!(matches!(process.code(), Some(0 | 1)));
+    }
+}
+
+#[test]
+fn a_signal_ends_the_wait_for_other_processes() {
+    let directory = TempDir::new().unwrap();
+    let hosts = directory.path().join("hosts");
+    std::fs::write(&hosts, format!("127.0.0.1:{}\n127.0.0.1:{}\n", free_port(), free_port())).unwrap();
+    for process in ["0", "1"] {
+        let flags = ["-n", "2", "-p", process, "--hostfile", hosts.to_str().unwrap(), "--connect-timeout", "10m"];
+        let process = Process(run(&directory, ENDLESS, &flags).spawn().unwrap());
+        wait_for_thread(process.0.id(), "watchdog");
+        std::thread::sleep(Duration::from_millis(300));
+        signal(process.0.id(), "TERM");
+        let (code, said) = end(process);
+        assert_eq!(code, Some(0), "{said}");
+    }
+}
+
+#[test]
+fn a_stopped_process_does_not_keep_a_drain_from_ending() {
+    for stopped in 0..2 {
+        let directory = TempDir::new().unwrap();
+        let out = directory.path().join("out.csv");
+        let flags = ["-n", "2", "--sink", out.to_str().unwrap(), "--drain-timeout", "1s"];
+        let launcher = Process(run(&directory, ENDLESS, &flags).spawn().unwrap());
+        wait_until("rows", || has_bytes(&out));
+        let children = children(launcher.0.id());
+        signal(children[stopped], "STOP");
+        signal(launcher.0.id(), "TERM");
+        let (code, said) = end(launcher);
+        assert_eq!(code, Some(1), "{said}");
+        assert!(said.contains("not drained within 1s (--drain-timeout)"), "{said}");
+        assert!(children.iter().all(|child| !Path::new(&format!("/proc/{child}")).exists()));
+    }
+}
+
+#[test]
+fn a_launcher_that_is_killed_takes_its_processes_with_it() {
+    let directory = TempDir::new().unwrap();
+    let out = directory.path().join("out.csv");
+    let flags = ["-n", "2", "--sink", out.to_str().unwrap()];
+    let mut launcher = Process(run(&directory, ENDLESS, &flags).spawn().unwrap());
+    wait_until("rows", || has_bytes(&out));
+    let children = children(launcher.0.id());
+    signal(launcher.0.id(), "KILL");
+    assert_eq!(launcher.code(), None);
+    wait_until("the end of all", || children.iter().all(|child| !Path::new(&format!("/proc/{child}")).exists()));
+}
+
+#[test]
+fn replay_generate_and_broker_end_with_a_signal() {
+    let directory = TempDir::new().unwrap();
+    let (broker, _broker) = broker::embedded();
+    let to = format!("mqtt://127.0.0.1:{broker}/t");
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = format!("mqtt://{}/t", silent.local_addr().unwrap());
+    let endless = fifo(&directory, "rows.ndjson");
+    let port = free_port();
+    let listen = format!("127.0.0.1:{port}");
+    let cases: [(&[&str], Option<i32>); 5] = [
+        // The next row is due in half an hour.
+        (&["replay", "data/sample.csv", "--to", &to, "--rate", "0.0005"], Some(0)),
+        (&["replay", "data/sample.csv", "--to", &silent, "--drain-timeout", "1s"], Some(1)),
+        (&["replay", "data/sample.csv", "--to", &no_broker(), "--drain-timeout", "1s"], Some(1)),
+        (&["generate", "--rows", "1000000000", "-o", endless.to_str().unwrap()], None),
+        (&["broker", "--listen", &listen], Some(0)),
+    ];
+    for (arguments, code) in cases {
+        let mut process = Process(rowmill(arguments).stderr(Stdio::null()).spawn().unwrap());
+        std::thread::sleep(Duration::from_secs(1));
+        assert_eq!(process.0.try_wait().unwrap(), None, "{arguments:?}");
+        signal(process.0.id(), "TERM");
+        assert_eq!(process.code(), code, "{arguments:?}");
+    }
+}
+
+#[test]
+fn the_demo_ends_with_a_signal() {
+    let mut process = Process(rowmill(&["demo", "--rows", "100000000"]).stderr(Stdio::null()).spawn().unwrap());
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(process.0.try_wait().unwrap(), None);
+    signal(process.0.id(), "TERM");
+    assert_eq!(process.code(), Some(0));
+}
