@@ -2,6 +2,7 @@
 
 mod diagnostic;
 mod document;
+mod feedback;
 mod fitted;
 mod overrides;
 mod parse;

@@ -57,6 +57,7 @@ pub fn parse(document: Document) -> Result<Dataflow, Diagnostic> {
     let limits = source::Limits { bucket_size: file.buffer.bucket_size, delay: file.buffer.delay };
     let name = file.name.unwrap_or_else(|| stem(&document.path));
     let source_settings = source_settings(&document, &name, file.source.as_ref(), &source, limits, &schema)?;
+    let allow_loop = file.source.as_ref().is_some_and(|source| source.allow_loop);
     let connections = file.source.and_then(|source| source.connections);
     let dataflow = Dataflow {
         name,
@@ -79,6 +80,9 @@ pub fn parse(document: Document) -> Result<Dataflow, Diagnostic> {
         dataflow.tables(schema)?;
     }
     connections.map_or(Ok(()), |connections| check_connections(&dataflow, &connections))?;
+    if !allow_loop {
+        dataflow.check_feedback()?;
+    }
     Ok(dataflow)
 }
 

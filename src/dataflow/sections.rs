@@ -112,6 +112,9 @@ pub(super) struct Source {
     /// Whether publishes of an earlier time are taken that the broker has retained.
     #[serde(default = "yes")]
     pub retained: bool,
+    /// Whether what the dataflow publishes may come back as rows.
+    #[serde(default)]
+    pub allow_loop: bool,
     pub ca: Option<PathBuf>,
     pub certificate: Option<PathBuf>,
     pub key: Option<PathBuf>,

@@ -3,6 +3,7 @@
 mod broker;
 mod client;
 mod events;
+mod filter;
 mod front_door;
 mod password;
 pub mod tls;
@@ -10,5 +11,6 @@ pub mod tls;
 pub use broker::{Embedded, free_port};
 pub use client::{Backoff, Endpoint, Qos, Url, host_and_port, refusal};
 pub use events::{Events, LOOK_UP, end_session};
+pub use filter::{same_broker, takes};
 pub use password::Password;
 pub use tls::Tls;

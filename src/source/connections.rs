@@ -65,6 +65,15 @@ impl Connections {
 }
 
 impl Settings {
+    /// The topics that its connections subscribe to.
+    pub fn topics(&self) -> Vec<&str> {
+        match (&self.connections, &self.endpoint) {
+            (Connections::Topics(topics), Some(_)) => topics.iter().map(String::as_str).collect(),
+            (Connections::Shared(_), Some(endpoint)) => vec![&endpoint.url.topic],
+            (_, None) => Vec::new(),
+        }
+    }
+
     /// How many connections the source has; one for a source that is no topic.
     pub fn connections(&self) -> usize {
         if self.endpoint.is_some() { self.connections.count() } else { 1 }

@@ -364,6 +364,9 @@ mod tests {
         // A larger one is refused after some connections that end at it in turn, and one that ends otherwise begins anew.
         outbox.taken(1);
         outbox.push("larger", 101);
+        assert!(!outbox.lost(Loss::Other));
+        outbox.connected(9, None);
+        assert_eq!(outbox.next(), Some("larger"));
         for loss in [[Loss::Closed; 4].as_slice(), &[Loss::Other], &[Loss::Closed; 4]].concat() {
             assert_eq!(outbox.lost(loss), loss == Loss::Closed);
             outbox.connected(9, None);
