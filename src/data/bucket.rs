@@ -58,6 +58,41 @@ pub struct Origin {
     pub position: u64,
 }
 
+/// The numbers that rows go out with, where they are not their places in the input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Numbers {
+    /// The place of the first row in the input.
+    pub place: u64,
+    /// Its number.
+    pub first: u64,
+    /// How far the number of each is from the one before.
+    pub step: u64,
+}
+
+impl Default for Numbers {
+    fn default() -> Numbers {
+        Numbers { place: 0, first: 0, step: 1 }
+    }
+}
+
+impl Numbers {
+    /// Whether each row has its place for a number.
+    pub fn is_plain(self) -> bool {
+        self.step == 1 && self.first == self.place
+    }
+
+    /// The number of the row at a place.
+    pub fn of(self, place: u64) -> u64 {
+        self.first + (place - self.place) * self.step
+    }
+
+    /// How many rows come before the one of a number, from `place` on; `None` if none has it.
+    pub fn index_of(self, number: u64) -> Option<u64> {
+        let behind = number.checked_sub(self.first)?;
+        behind.is_multiple_of(self.step).then_some(behind / self.step)
+    }
+}
+
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Span {
     bytes: Range<usize>,
@@ -75,6 +110,8 @@ pub struct Bucket {
     pub epoch: u64,
     /// The place of the first row in the input, from 0.
     pub first_row: u64,
+    /// The numbers of its rows.
+    pub numbers: Numbers,
     /// Whether what steps remember after it is to be written down.
     pub snapshot: bool,
     arena: Vec<u8>,
@@ -108,7 +145,8 @@ pub struct Stamps {
 
 impl Bucket {
     pub fn new(epoch: u64, first_row: u64) -> Bucket {
-        Bucket { epoch, first_row, ..Bucket::default() }
+        let numbers = Numbers { place: first_row, first: first_row, step: 1 };
+        Bucket { epoch, first_row, numbers, ..Bucket::default() }
     }
 
     /// Appends a row that arrived at `arrived` nanoseconds of the source's clock.
@@ -166,7 +204,7 @@ impl Bucket {
 
     /// Which of its rows has this number; `None` if none has.
     pub fn place_of(&self, row: u64) -> Option<usize> {
-        usize::try_from(row.checked_sub(self.first_row)?).ok().filter(|index| *index < self.len())
+        usize::try_from(self.numbers.index_of(row)?).ok().filter(|index| *index < self.len())
     }
 
     pub fn origin(&self, index: usize) -> &Origin {

@@ -106,7 +106,7 @@ impl LedgerAccounts {
                     &origin.topic,
                     origin.position,
                     receipt.epoch,
-                    *row,
+                    bucket.numbers.of(*row),
                     &label,
                     &rejected.reason,
                     bucket.row(index).bytes,

@@ -46,8 +46,12 @@ impl Acknowledgement {
         let Some(complete) = ledger.complete else { return };
         self.last = Some(Instant::now());
         if let Some(checkpoint) = &self.checkpoint {
-            let progress =
-                Progress { length: complete.length, next_epoch: complete.epoch + 1, next_row: complete.next_row };
+            let progress = Progress {
+                length: complete.length,
+                next_epoch: complete.epoch + 1,
+                next_row: complete.next_row,
+                numbers: ledger.numbering.next().to_vec(),
+            };
             if let Err(reason) = checkpoint.commit(&progress, &ledger.covered, &ledger.memories) {
                 return fail(failure, Error::Checkpoint(reason));
             }

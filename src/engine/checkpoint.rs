@@ -48,6 +48,8 @@ pub struct Progress {
     pub length: u64,
     pub next_epoch: u64,
     pub next_row: u64,
+    /// By connection, the number that its next row goes out with.
+    pub numbers: Vec<u64>,
 }
 
 /// What a checkpoint holds.
@@ -168,7 +170,9 @@ impl Checkpoint {
             Ok(StepMemory { operator: operator as usize, memory: Memory { key: key.to_vec(), state } })
         });
         let memories = memories.collect::<Result<Vec<StepMemory>, redb::Error>>()?;
-        let progress = Some(Progress { length, next_epoch, next_row });
+        let found = (0..Connections::MOST).map_while(|connection| number(&next_number(connection)).transpose());
+        let numbers = found.collect::<Result<Vec<u64>, redb::Error>>()?;
+        let progress = Some(Progress { length, next_epoch, next_row, numbers });
         Ok(Ok(Found { progress, positions, memories }))
     }
 
@@ -188,7 +192,7 @@ impl Checkpoint {
 
     fn write(
         &self,
-        Progress { length, next_epoch, next_row }: &Progress,
+        Progress { length, next_epoch, next_row, numbers: next }: &Progress,
         covered: &BTreeMap<usize, Coverage>,
         memories: &Memories,
     ) -> Result<(), redb::Error> {
@@ -197,6 +201,15 @@ impl Checkpoint {
             let mut numbers = transaction.open_table(NUMBERS)?;
             for (name, number) in [("length", length), ("next epoch", next_epoch), ("next row", next_row)] {
                 numbers.insert(name, number)?;
+            }
+            for (connection, number) in next.iter().enumerate() {
+                numbers.insert(&*next_number(connection), number)?;
+            }
+            // Where there were more connections before.
+            for connection in next.len()..Connections::MOST {
+                if numbers.remove(&*next_number(connection))?.is_none() {
+                    break;
+                }
             }
             let mut deliveries = transaction.open_table(DELIVERIES)?;
             let mut begins = transaction.open_table(BEGUN)?;
@@ -248,6 +261,11 @@ fn write_sessions(table: &mut Table<'_, &str, &str>, sessions: &Sessions) -> Res
         table.insert(&**id, &**filter)?;
     }
     Ok(())
+}
+
+/// The name of a connection's next number.
+fn next_number(connection: usize) -> String {
+    format!("next number of connection {connection}")
 }
 
 /// The position of a connection among those that have been found.
@@ -304,7 +322,7 @@ mod tests {
         let (checkpoint, found) = Checkpoint::open(&Machine, &path, &dataflow).unwrap();
         assert_eq!(found, Found::default());
         assert!(Checkpoint::open(&Machine, &path, &dataflow).err().unwrap().contains("another run"));
-        let at = |length| Progress { length, next_epoch: 3, next_row: 7 };
+        let at = |length| Progress { length, next_epoch: 3, next_row: 7, numbers: vec![3, 0, length] };
         let taken = |packet_id| Taken { packet_id, hash: 9 };
         let covered = |packet_id: u16, begun| {
             let coverage =

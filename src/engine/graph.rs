@@ -149,8 +149,8 @@ fn prepare(plan: &Plan, times: Times) -> impl FnMut(Arc<Bucket>) -> Parcel + use
             reason: bad.reason,
         };
         let rejected = bad.into_iter().map(reject).collect();
-        let Bucket { epoch, snapshot, .. } = *bucket;
-        let receipt = Receipt { epoch, snapshot, service, rejected, ..Receipt::default() };
+        let Bucket { epoch, numbers, snapshot, .. } = *bucket;
+        let receipt = Receipt { epoch, numbers, snapshot, service, rejected, ..Receipt::default() };
         Parcel { message, receipt }
     }
 }
@@ -199,9 +199,12 @@ fn result(plan: &Plan, times: Times) -> impl FnMut(Parcel) -> Finished + use<> {
     let encoder = Encoder::new(plan.schema_out.clone(), plan.encoding);
     let index = operator_of_result(&plan.stages);
     let (tap, schema) = (plan.tap.clone(), plan.schema_out.clone());
-    move |Parcel { message, receipt }| {
+    move |Parcel { mut message, receipt }| {
         if let Some(tap) = &tap {
             tap.after(&message, &schema);
+        }
+        if !receipt.numbers.is_plain() {
+            message.ids.iter_mut().for_each(|id| *id = receipt.numbers.of(*id));
         }
         let rows_out = message.rows() as u64;
         let (output, service) = times.borrow_mut().time(index, || encoder.encode(message));

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::Options;
 use super::gather::Measured;
+use super::numbering::Numbering;
 use super::parcel::Receipt;
 use super::remember::StepMemory;
 use super::sources::Arrival;
@@ -29,6 +30,10 @@ pub struct Ledger {
     pub complete: Option<Complete>,
     /// By connection, the deliveries of what is complete, as far as they are not in the checkpoint yet.
     pub covered: BTreeMap<usize, Coverage>,
+    /// The numbers behind the rows of what is complete.
+    pub numbering: Numbering,
+    /// Those of later epochs, by connection.
+    numbered: Vec<(usize, u64)>,
     /// Those of later epochs.
     covering: Vec<(usize, Coverage)>,
     /// The first epochs in flight, those that are settled already: what was written, and what steps told.
@@ -94,6 +99,12 @@ impl Ledger {
     /// steps remember is kept, too.
     pub fn new(labels: Vec<String>, kept_letters: usize, snapshots: bool) -> Ledger {
         Ledger { labels, kept_letters, snapshots, ..Ledger::default() }
+    }
+
+    /// Goes on behind these numbers of rows.
+    pub fn numbered(mut self, numbering: Numbering) -> Ledger {
+        self.numbering = numbering;
+        self
     }
 
     /// Keeps the rows of complete epochs until the sink has got rid of their results.
@@ -166,6 +177,7 @@ impl Ledger {
         while let Some(entry) = self.in_flight.pop_front_if(|entry| is_complete(entry.bucket.epoch)) {
             let InFlight { bucket, connection, coverage } = entry;
             self.bytes -= bucket.byte_len();
+            self.numbered.push((connection, bucket.numbers.of(bucket.first_row + bucket.len() as u64)));
             if coverage != Coverage::default() {
                 self.covering.push((connection, coverage));
             }
@@ -178,6 +190,7 @@ impl Ledger {
                 self.memories.extend(told);
                 self.complete =
                     Some(Complete { length, epoch: bucket.epoch, next_row: bucket.first_row + bucket.len() as u64 });
+                self.numbered.drain(..).for_each(|(connection, next)| self.numbering.complete(connection, next));
                 for (connection, coverage) in self.covering.drain(..) {
                     self.covered.entry(connection).or_default().extend(coverage);
                 }

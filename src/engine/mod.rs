@@ -17,6 +17,7 @@ mod in_order;
 mod launcher;
 mod ledger;
 mod letter;
+mod numbering;
 mod outlet;
 mod overload;
 mod parcel;

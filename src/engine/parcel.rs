@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::remember::StepMemory;
 use super::stages::Pass;
-use crate::data::Message;
+use crate::data::{Message, Numbers};
 use crate::measure::ServiceTimes;
 use crate::subtasks::Fault;
 use crate::subtasks::result::Output;
@@ -13,6 +13,7 @@ use crate::subtasks::result::Output;
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Receipt {
     pub epoch: u64,
+    pub numbers: Numbers,
     pub rows_out: u64,
     /// Nanoseconds that its subtasks have worked on it.
     pub service: u64,

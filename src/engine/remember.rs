@@ -141,7 +141,8 @@ fn parts(Parcel { message, receipt }: Parcel, owners: &[u64], peers: u64) -> Vec
         let owner = rows.into_keys().next().unwrap_or(0);
         return vec![Part { owner, parcel: Parcel { message, receipt } }];
     }
-    let blank = Receipt { epoch: receipt.epoch, snapshot: receipt.snapshot, ..Receipt::default() };
+    let Receipt { epoch, numbers, snapshot, .. } = receipt;
+    let blank = Receipt { epoch, numbers, snapshot, ..Receipt::default() };
     let receipts = std::iter::once(receipt).chain(std::iter::repeat(blank));
     let part = |((owner, rows), receipt): ((u64, Vec<usize>), Receipt)| Part {
         owner,

@@ -8,6 +8,7 @@ use crossbeam_channel::TryRecvError;
 use timely::worker::Worker;
 
 use super::letter::{FromReader, Letter, Read, ToReader};
+use super::numbering::Numbering;
 use super::post::Post;
 use super::reader;
 use super::{Error, Options, PARK};
@@ -45,6 +46,7 @@ pub struct Sources {
     turn: usize,
     next_epoch: u64,
     next_row: u64,
+    numbering: Numbering,
 }
 
 enum Connection {
@@ -122,13 +124,26 @@ impl Sources {
             clocks: vec![PeerClock::default(); processes.min(connections.len())],
             asked: None,
         });
-        Sources { connections, peers, stop: options.stop.clone(), turn: 0, next_epoch: 0, next_row: 0 }
+        Sources {
+            connections,
+            peers,
+            stop: options.stop.clone(),
+            turn: 0,
+            next_epoch: 0,
+            next_row: 0,
+            numbering: Numbering::default(),
+        }
     }
 
     /// Goes on with these numbers.
     pub fn starting_at(mut self, next_epoch: u64, next_row: u64) -> Sources {
         (self.next_epoch, self.next_row) = (next_epoch, next_row);
         self
+    }
+
+    /// Rows go out with these numbers.
+    pub fn number_from(&mut self, numbering: Numbering) {
+        self.numbering = numbering;
     }
 
     pub fn next_epoch(&self) -> u64 {
@@ -207,6 +222,7 @@ impl Sources {
     /// Gives a bucket its epoch, and its rows their numbers.
     fn number(&mut self, mut bucket: Bucket, connection: usize, coverage: Coverage) -> Arrival {
         (bucket.epoch, bucket.first_row) = (self.next_epoch, self.next_row);
+        bucket.numbers = self.numbering.take(connection, bucket.first_row, bucket.len() as u64);
         self.next_epoch += 1;
         self.next_row += bucket.len() as u64;
         Arrival { bucket, connection, coverage }

@@ -18,6 +18,8 @@ pub struct Start {
     pub existing: Existing,
     pub next_epoch: u64,
     pub next_row: u64,
+    /// Of each connection, the number that its next row goes out with, if a run before has told.
+    pub numbers: Vec<u64>,
     /// Of each connection, as far as it has one.
     pub positions: Vec<Position>,
     /// What steps and tables remembered then.
@@ -55,10 +57,10 @@ impl Start {
         let beginning = Start::at_the_beginning(if first { existing } else { Existing::Replace });
         let beginning = Start { checkpoint: Some(checkpoint), ..beginning };
         // Without progress nothing was acknowledged: what the file may hold comes again.
-        let Some(Progress { length, next_epoch, next_row }) = found.progress else { return Ok(beginning) };
+        let Some(Progress { length, next_epoch, next_row, numbers }) = found.progress else { return Ok(beginning) };
         let existing = Existing::Resume(length);
         let (positions, memories) = (found.positions, found.memories);
-        Ok(Start { existing, next_epoch, next_row, positions, memories, ..beginning })
+        Ok(Start { existing, next_epoch, next_row, numbers, positions, memories, ..beginning })
     }
 
     /// Tells each connection what its session was subscribed to, and the first one which sessions of earlier runs, or of
@@ -83,7 +85,7 @@ impl Start {
 
     fn at_the_beginning(existing: Existing) -> Start {
         let (positions, memories) = (Vec::new(), Vec::new());
-        Start { checkpoint: None, existing, next_epoch: 0, next_row: 0, positions, memories }
+        Start { checkpoint: None, existing, next_epoch: 0, next_row: 0, numbers: Vec::new(), positions, memories }
     }
 }
 

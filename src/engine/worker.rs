@@ -16,6 +16,7 @@ use super::gather::{Gather, Measured};
 use super::graph::{self, Ends, Plan};
 use super::ledger::Ledger;
 use super::letter::Letter;
+use super::numbering::Numbering;
 use super::overload::Overload;
 use super::post::Post;
 use super::reader::Reader;
@@ -53,7 +54,13 @@ pub fn run(
     let failure = Failure::default();
     let existing = start.as_ref().map_or_else(|| existing(dataflow, options), |start| start.existing);
     let memories = start.as_ref().map_or(Vec::new(), |start| start.memories.clone());
+    let connections = dataflow.source_settings.connections();
+    let numbering = |start: &Start| Numbering::after(&start.numbers, start.next_row, connections);
+    let numbering = start.as_ref().map_or_else(Numbering::default, numbering);
     let (mut intake, reader) = read(worker, dataflow, options, clock, start);
+    if let Some(intake) = &mut intake {
+        intake.sources.number_from(numbering.clone());
+    }
     let Some(schema) = agree_on_schema(worker, dataflow, options, intake.as_mut(), &failure) else {
         options.stop.now();
         let ended = intake.map_or(Ok(()), |intake| intake.end(worker));
@@ -66,7 +73,9 @@ pub fn run(
     let kept_letters = if options.on_live.is_some() { KEPT_LETTERS } else { 0 };
     let snapshots = intake.as_ref().is_some_and(|intake| intake.snapshots.is_some());
     let ledger = Rc::new(RefCell::new(
-        Ledger::new(dataflow.labels(), kept_letters, snapshots).keep_rows(dataflow.sink.may_refuse()),
+        Ledger::new(dataflow.labels(), kept_letters, snapshots)
+            .keep_rows(dataflow.sink.may_refuse())
+            .numbered(numbering),
     ));
     let kept = dataflow.checkpoint().map(|_| Kept { memories: memories.clone(), ledger: ledger.clone() });
     let (tables, _server) = Tables::open(worker.index(), dataflow, &schema, options, kept, &failure, activity)?;
