@@ -15,8 +15,7 @@ class Expected:
         self.numbers, self.unusable = defaultdict(lambda: [0, 0]), defaultdict(lambda: [0, 0])
         self.topics = defaultdict(set)
         for publish in case.publishes:
-            certain = publish.acknowledged and not publish.doubtful
-            certain = certain and not (case.reached(publish) == 0 and may_lose)
+            certain = publish.acknowledged and not (case.reached(publish) == 0 and may_lose)
             for rows, of in ((publish.numbers, self.numbers), (publish.unusable, self.unusable)):
                 for row in rows:
                     of[row][0] += certain and not (of is self.numbers and results_may_be_lost)
@@ -116,8 +115,7 @@ def judge_dead_letters(case, expected, output, results, simple):
 def judge_witness(case, witness):
     """How many publishes a plain subscriber beside the run lacks: the broker itself has lost them."""
     counts = Counter(witness.lines())
-    kept = (publish for publish in case.publishes if publish.acknowledged and publish.qos and not publish.doubtful)
-    sure = Counter(publish.payload for publish in kept)
+    sure = Counter(publish.payload for publish in case.publishes if publish.acknowledged and publish.qos)
     return sum((sure - counts).values())
 
 
