@@ -59,7 +59,7 @@ const LONG: Duration = Duration::from_secs(1 << 32);
 /// All rows of the source as one bucket.
 fn read_all(dataflow: &Dataflow) -> Result<Bucket, Failure> {
     let failed = |error: source::Error| Failure::Failed(error.to_string());
-    let limits = Limits { bucket_size: usize::MAX, delay: LONG };
+    let limits = Limits { bucket_size: Limits::ALL_ROWS, delay: LONG };
     let settings = source::Settings { limits, ..dataflow.source_settings.clone() };
     let stop = run::stop_on_signals()?;
     let (beginning, own) = (Position::default(), std::thread::current());

@@ -179,9 +179,10 @@ impl Bucket {
         self.spans.is_empty()
     }
 
-    /// Bytes held, the measure of what is in flight.
+    /// What it holds, in bytes: rows, and what is kept of each beside them.
     pub fn byte_len(&self) -> usize {
-        self.arena.len()
+        const ROW: usize = size_of::<Span>() + size_of::<u64>() + size_of::<Origin>();
+        self.arena.len() + ROW * self.len()
     }
 
     pub fn row(&self, index: usize) -> Row<'_> {
@@ -249,7 +250,8 @@ mod tests {
             let row = Row { bytes: cells, format: Format::Csv, header: Some(b"a,b") };
             bucket.push(row, 5, origin.clone());
         }
-        assert_eq!(bucket.byte_len(), 9);
+        assert_eq!(bucket.arena.len(), 9);
+        assert!(bucket.byte_len() > 2 * 64);
         assert_eq!(bucket.row(1).header, Some(&b"a,b"[..]));
         assert_eq!(bucket.row(1).bytes, b"3,4");
     }

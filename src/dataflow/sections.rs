@@ -250,6 +250,24 @@ impl<'de> Deserialize<'de> for Milliseconds {
 
 /// Reads a duration such as `500ms`, `1s`, `2m 30s` or `0`.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    // A clock can tell no time that lies much further away.
+    const LONGEST: Duration = Duration::from_secs(1000 * 31_557_600);
     let read = humantime::parse_duration(text);
-    read.map_err(|error| format!("{text:?} is not a duration such as \"500ms\" or \"1s\": {error}"))
+    let read = read.map_err(|error| format!("{text:?} is not a duration such as \"500ms\" or \"1s\": {error}"))?;
+    if read <= LONGEST { Ok(read) } else { Err(format!("{text:?} is too long: at most 1000years")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_that_no_clock_can_tell_is_refused() {
+        assert_eq!(parse_duration("1m 30s"), Ok(Duration::from_secs(90)));
+        let longest = parse_duration("1000years").unwrap();
+        assert!(std::time::Instant::now().checked_add(longest).is_some());
+        for wrong in ["1001years", "584000000000years", "18446744073709551615s", "soon"] {
+            assert!(parse_duration(wrong).unwrap_err().contains(wrong), "{wrong}");
+        }
+    }
 }

@@ -17,8 +17,8 @@ pub enum Letter {
 pub enum ToReader {
     /// What does your clock say? It is so many nanoseconds here.
     Ask { now: u64 },
-    /// A connection may send so many more buckets.
-    Room { connection: usize, buckets: usize },
+    /// A connection may send so many more buckets, and as long as it has sent fewer bytes than it may so many more bytes.
+    Room { connection: usize, buckets: usize, bytes: usize },
     /// The rows of all deliveries up to this one are where they belong.
     Complete { connection: usize, delivered: u64 },
     /// All is complete, and has been acknowledged: leave.

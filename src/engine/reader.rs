@@ -24,6 +24,8 @@ struct Connection {
     source: Source,
     /// Buckets that it may send.
     room: usize,
+    /// Bytes of buckets that it may send; the last one may have been too large.
+    bytes_left: i64,
     ready: bool,
     ended: bool,
 }
@@ -41,6 +43,7 @@ impl Reader {
             number,
             source: start(dataflow, options, clock, positions, number),
             room: 0,
+            bytes_left: 0,
             ready: false,
             ended: false,
         });
@@ -78,9 +81,10 @@ impl Reader {
                     let here = self.clock.now();
                     self.post.send(0, Letter::FromReader(FromReader::Time { process: self.process, asked, here }));
                 }
-                ToReader::Room { connection, buckets } => {
-                    self.with(connection, |connection| connection.room += buckets);
-                }
+                ToReader::Room { connection, buckets, bytes } => self.with(connection, |connection| {
+                    connection.room += buckets;
+                    connection.bytes_left += bytes as i64;
+                }),
                 ToReader::Complete { connection, delivered } => {
                     self.with(connection, |connection| connection.source.complete(delivered));
                 }
@@ -103,10 +107,11 @@ impl Connection {
             self.ready = true;
             tell(FromReader::Ready { connection });
         }
-        while self.room > 0 && !self.ended {
+        while self.room > 0 && self.bytes_left > 0 && !self.ended {
             match self.source.try_next() {
                 Ok((bucket, coverage)) => {
                     self.room -= 1;
+                    self.bytes_left -= bucket.byte_len() as i64;
                     let stamps = bucket.stamps();
                     tell(FromReader::Read(Box::new(Read { connection, bucket, stamps, coverage })));
                 }

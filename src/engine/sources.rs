@@ -14,7 +14,7 @@ use super::reader;
 use super::{Error, Options, PARK};
 use crate::data::{Bucket, Clock};
 use crate::dataflow::Dataflow;
-use crate::source::{self, Coverage, Position, Readiness, Source, Stop};
+use crate::source::{self, Coverage, MAX_WAITING, Position, Readiness, Source, Stop};
 
 /// How often other processes are asked what their clocks say.
 const ASK: Duration = Duration::from_secs(1);
@@ -61,8 +61,9 @@ struct Other {
     ready: bool,
     ended: bool,
     buckets: VecDeque<(Bucket, Coverage)>,
-    /// Buckets taken since it was last told of room.
+    /// Buckets taken since it was last told of room, and their bytes.
     taken: usize,
+    taken_bytes: usize,
 }
 
 /// The processes that read.
@@ -209,11 +210,12 @@ impl Sources {
             Connection::Other(other) => other,
         };
         let next = other.buckets.pop_front();
-        if let Some(peers) = self.peers.as_mut().filter(|_| next.is_some()) {
+        if let (Some(peers), Some((bucket, _))) = (&mut self.peers, &next) {
             other.taken += 1;
-            if other.taken > peers.window / 2 {
-                let buckets = std::mem::take(&mut other.taken);
-                peers.tell(other.process, ToReader::Room { connection: number, buckets });
+            other.taken_bytes += bucket.byte_len();
+            if other.taken > peers.window / 2 || other.taken_bytes > MAX_WAITING / 2 {
+                let (buckets, bytes) = (std::mem::take(&mut other.taken), std::mem::take(&mut other.taken_bytes));
+                peers.tell(other.process, ToReader::Room { connection: number, buckets, bytes });
             }
         }
         next.ok_or(if other.ended { TryRecvError::Disconnected } else { TryRecvError::Empty })
@@ -231,14 +233,17 @@ impl Sources {
     pub fn backlog(&self) -> Backlog {
         let window = self.peers.as_ref().map_or(0, |peers| peers.window);
         let waiting = self.connections.iter().map(|connection| match connection {
-            Connection::Own(source) => (source.buckets.len(), source.buckets.capacity().unwrap_or_default()),
-            Connection::Other(other) => (other.buckets.len(), window),
+            Connection::Own(source) => {
+                let buckets = &source.buckets;
+                (buckets.len(), buckets.capacity(), buckets.is_full())
+            }
+            Connection::Other(other) => (other.buckets.len(), window, other.buckets.len() >= window),
         });
         let none = Backlog { buckets: 0, capacity: 0, full: false };
-        waiting.fold(none, |all, (buckets, capacity)| Backlog {
+        waiting.fold(none, |all, (buckets, capacity, full)| Backlog {
             buckets: all.buckets + buckets,
             capacity: all.capacity + capacity,
-            full: all.full || buckets >= capacity,
+            full: all.full || full,
         })
     }
 
@@ -332,7 +337,7 @@ impl Peers {
         let buckets = self.window;
         for (connection, other) in connections.iter().enumerate() {
             if matches!(other, Connection::Other(other) if other.process == process) {
-                self.tell(process, ToReader::Room { connection, buckets });
+                self.tell(process, ToReader::Room { connection, buckets, bytes: MAX_WAITING });
             }
         }
     }

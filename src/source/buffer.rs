@@ -7,11 +7,20 @@ use crate::data::{Bucket, Clock, Origin, Row};
 /// When a bucket closes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Rows a message, at least 1.
+    /// Rows a message, at least 1. A message closes earlier where it holds [`MAX_BUCKET`] bytes, but for one of
+    /// [`Limits::ALL_ROWS`].
     pub bucket_size: usize,
     /// How long the oldest row of a partial message waits.
     pub delay: Duration,
 }
+
+impl Limits {
+    /// All rows are one message, however many there are.
+    pub const ALL_ROWS: usize = usize::MAX;
+}
+
+/// Bytes of a message at the most: it takes the row that passes them.
+pub const MAX_BUCKET: usize = 32 << 20;
 
 /// The bucket that is open. Its epoch and the number of its first row are given where the buckets of all connections
 /// come together.
@@ -26,6 +35,8 @@ pub struct Buffer {
     untold: Option<u64>,
     /// Deliveries that the open bucket ends.
     deliveries: usize,
+    /// Whether a message has closed for its bytes.
+    told: bool,
 }
 
 /// How long what no row tells waits at the most.
@@ -36,7 +47,7 @@ impl Buffer {
     pub fn new(limits: Limits, max_rows: Option<u64>) -> Buffer {
         let rows_left = max_rows.unwrap_or(u64::MAX);
         let open = Bucket::default();
-        Buffer { limits, open, rows_left, delivered: 0, begun: None, untold: None, deliveries: 0 }
+        Buffer { limits, open, rows_left, delivered: 0, begun: None, untold: None, deliveries: 0, told: false }
     }
 
     /// The rows that follow are those of a delivery, until it is [`delivered`](Buffer::delivered); an earlier run has
@@ -62,7 +73,20 @@ impl Buffer {
         self.open.push(row, arrived, origin);
         self.begun = self.begun.map(|rows| rows + 1);
         self.rows_left -= 1;
-        if self.open.len() < self.limits.bucket_size { None } else { self.close(clock) }
+        let bucket_size = self.limits.bucket_size;
+        if self.open.len() >= bucket_size {
+            return self.close(clock);
+        }
+        if self.open.byte_len() < MAX_BUCKET || bucket_size == Limits::ALL_ROWS {
+            return None;
+        }
+        if !std::mem::replace(&mut self.told, true) {
+            let (rows, bytes) = (self.open.len(), MAX_BUCKET >> 20);
+            tracing::warn!(
+                "a message of {rows} rows closes before its bucket_size of {bucket_size}: it holds {bytes} MiB"
+            );
+        }
+        self.close(clock)
     }
 
     /// All rows of delivery `number`, which `arrived` at this time, have been taken in; `full` are the buckets they
@@ -143,6 +167,25 @@ mod tests {
             let positions = buckets.iter().flat_map(|bucket| (0..bucket.len()).map(|row| bucket.origin(row).position));
             prop_assert!(positions.eq(1..=rows));
         }
+    }
+
+    #[test]
+    fn a_bucket_of_large_rows_closes_early() {
+        let clock = Clock::start();
+        let limits = |bucket_size| Limits { bucket_size, delay: Duration::from_secs(5) };
+        let large = vec![b' '; 1 << 20];
+        let sizes = |bucket_size, bytes: &[u8], rows| {
+            let mut buffer = Buffer::new(limits(bucket_size), None);
+            let row = Row { bytes, format: Format::Json, header: None };
+            let origin = Origin { topic: "t".into(), position: 1 };
+            let push = |_| buffer.push(row, 0, origin.clone(), clock).map(|bucket| bucket.len());
+            (0..rows).filter_map(push).collect::<Vec<usize>>()
+        };
+        assert_eq!(sizes(1000, &large, 70), [32, 32]);
+        assert_eq!(sizes(10, &large, 25), [10, 10]);
+        // Rows cost more than their bytes.
+        assert!(sizes(10_000_000, b"{}", 500_000)[0] < 500_000);
+        assert_eq!(sizes(Limits::ALL_ROWS, &large, 70), [0; 0]);
     }
 
     #[test]

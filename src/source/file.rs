@@ -5,7 +5,8 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Buffer, Error, FileKind, Outlet, Records, Settings};
+use super::room::Room;
+use super::{Buffer, Error, FileKind, MAX_WAITING, Outlet, Records, Settings};
 use crate::data::{Clock, Format, Inference, Layout, Origin, Row, Schema, weatherlink};
 
 const READ_BUFFER: usize = 1 << 20;
@@ -132,19 +133,31 @@ pub fn read_stream(
 ) -> Result<(), Error> {
     let path = &stream.shown.clone();
     let (sender, lines) = crossbeam_channel::bounded::<Result<Line, io::Error>>(1024);
+    let room = Arc::new(Room::new(MAX_WAITING));
+    let taken = Closing(room.clone());
     // It can't be interrupted while it waits for input, or for who writes to a FIFO: the process ends without it.
     std::thread::spawn(move || {
-        if let Err(error) = read_lines(stream, &settings, clock, &sender) {
+        if let Err(error) = read_lines(stream, &settings, clock, &room, &sender) {
             let _ = sender.send(Err(error));
         }
     });
     super::buffer_until_closed(&lines, false, &mut buffer, clock, outlet, |buffer, line, full| {
         let line = line.map_err(|error| Error::File { path: path.clone(), error })?;
+        taken.0.leave(line.bytes.len());
         let origin = Origin { topic: line.topic, position: line.position };
         let row = Row { bytes: &line.bytes, format: line.format, header: line.header.as_deref() };
         full.extend(buffer.push(row, line.arrived, origin, clock));
         Ok(())
     })
+}
+
+/// Room for lines that wait, until nobody takes them any more.
+struct Closing(Arc<Room>);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.0.close();
+    }
 }
 
 struct Line {
@@ -160,6 +173,7 @@ fn read_lines(
     stream: Stream,
     settings: &Settings,
     clock: Clock,
+    room: &Room,
     sender: &crossbeam_channel::Sender<Result<Line, io::Error>>,
 ) -> io::Result<()> {
     let mut reader = BufReader::with_capacity(READ_BUFFER, (stream.open)()?);
@@ -179,7 +193,7 @@ fn read_lines(
             position,
             arrived: clock.now(),
         };
-        sender.send(Ok(line)).is_ok()
+        room.enter(line.bytes.len()) && sender.send(Ok(line)).is_ok()
     })
 }
 

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::buffer::MAX_BUCKET;
 use super::{Buffer, Load, Outlet, Schedule};
 use crate::data::{Bucket, Clock, DAVIS, Format, Origin, Row};
 
@@ -303,8 +304,8 @@ pub fn offer(
     outlet: &Outlet,
     ready: crossbeam_channel::Sender<()>,
 ) {
-    // Small enough to stay in cache, large enough that no message holds a row twice.
-    let store_rows = buffer.bucket_size().max(1 << 12);
+    // Small enough to stay in cache, large enough that no message holds a row twice, which its bytes bound, too.
+    let store_rows = buffer.bucket_size().clamp(1 << 12, MAX_BUCKET / 256);
     let records = Generator::new(seed).zip(0..rows).take(store_rows);
     let store: Vec<Vec<u8>> = records.map(|(record, _)| record.json()).collect();
     drop(ready);

@@ -7,8 +7,10 @@ mod file;
 mod generate;
 mod mqtt;
 pub(crate) mod payload;
+mod queue;
 pub(crate) mod records;
 mod retained;
+mod room;
 mod schedule;
 mod unacknowledged;
 mod url;
@@ -19,7 +21,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, TryRecvError};
+use crossbeam_channel::{Receiver, TryRecvError};
 use serde::{Deserialize, Serialize};
 
 use crate::data::{Bucket, Clock, Inference, Schema};
@@ -31,6 +33,7 @@ pub use generate::{Generator, Record};
 pub use mqtt::Acknowledger;
 #[cfg(test)]
 pub use mqtt::simulated::SimulatedConnection;
+pub use queue::{MAX_WAITING, Queue};
 pub use records::{FileKind, Records};
 pub use schedule::{Arrivals, Load, Schedule};
 pub use url::{Pace, Url, parse_rate};
@@ -148,7 +151,7 @@ pub enum Readiness {
 
 /// A connection that reads rows.
 pub struct Source {
-    pub buckets: Receiver<Bucket>,
+    pub buckets: Queue,
     /// Sent to when an MQTT source has its subscription, and closed when it ends; closed when rows on a schedule are made,
     /// and at once by others.
     pub ready: Receiver<()>,
@@ -160,7 +163,7 @@ pub struct Source {
 /// What a source thread hands its rows to.
 pub(crate) struct Outlet {
     /// Until it is dropped.
-    buckets: Option<Sender<Bucket>>,
+    buckets: Option<queue::Feeder>,
     waker: std::thread::Thread,
     stop: Stop,
 }
@@ -168,7 +171,7 @@ pub(crate) struct Outlet {
 impl Outlet {
     /// Hands on a bucket; waits while the dataflow is behind. False when nobody wants more.
     fn send(&self, bucket: Bucket) -> bool {
-        let sent = self.buckets.as_ref().is_some_and(|buckets| buckets.send(bucket).is_ok());
+        let sent = self.buckets.as_ref().is_some_and(|buckets| buckets.send(bucket));
         self.waker.unpark();
         sent
     }
@@ -192,9 +195,9 @@ impl Source {
         stop: Stop,
         waker: std::thread::Thread,
     ) -> Source {
-        let (sender, buckets) = crossbeam_channel::bounded(queue_capacity(settings.limits.bucket_size));
+        let (feeder, buckets) = queue::queue(Some(queue_capacity(settings.limits.bucket_size)));
         let (ready_sender, ready) = crossbeam_channel::bounded(1);
-        let outlet = Outlet { buckets: Some(sender), waker, stop: stop.clone() };
+        let outlet = Outlet { buckets: Some(feeder), waker, stop: stop.clone() };
         let buffer = Buffer::new(settings.limits, settings.max_rows);
         let mut acknowledger = None;
         let read: Box<dyn FnOnce() -> Result<(), Error> + Send> = match url.clone() {
@@ -226,7 +229,7 @@ impl Source {
 
     /// One whose buckets a test makes.
     #[cfg(test)]
-    pub fn simulated(buckets: Receiver<Bucket>, acknowledger: Acknowledger) -> Source {
+    pub fn simulated(buckets: Queue, acknowledger: Acknowledger) -> Source {
         let (_, ready) = crossbeam_channel::bounded(1);
         let thread = std::thread::spawn(|| Ok(()));
         Source { buckets, ready, was_ready: Cell::new(true), acknowledger: Some(acknowledger), thread }
@@ -358,12 +361,12 @@ mod tests {
         let (arrivals_sender, arrivals) = crossbeam_channel::unbounded();
         (1..=rows).for_each(|position| arrivals_sender.send(position).unwrap());
         let kept_open = (!closes).then_some(arrivals_sender);
-        let (sender, buckets) = crossbeam_channel::unbounded();
+        let (feeder, buckets) = queue::queue(None);
         let stop = Stop::default();
         if stopped {
             stop.now();
         }
-        let outlet = Outlet { buckets: Some(sender), waker: std::thread::current(), stop };
+        let outlet = Outlet { buckets: Some(feeder), waker: std::thread::current(), stop };
         let (clock, mut buffer) = (Clock::start(), Buffer::new(limits, None));
         std::thread::sleep(Duration::from_millis(5));
         buffer_until_closed(&arrivals, closes, &mut buffer, clock, &outlet, |buffer, position, full| {
@@ -373,7 +376,7 @@ mod tests {
         })
         .unwrap();
         drop((outlet, kept_open));
-        buckets.iter().map(|bucket: Bucket| bucket.len()).collect()
+        std::iter::from_fn(|| buckets.recv().ok()).map(|bucket| bucket.len()).collect()
     }
 
     #[test]

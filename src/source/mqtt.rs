@@ -217,8 +217,7 @@ impl Parts {
         };
         let (max_payload, columns) = (settings.max_payload, settings.columns.clone());
         let (topic, retained) = ("".into(), settings.retained.then(Retained::default));
-        let intake =
-            Intake { acknowledger, queued, max_payload, columns, topic, publishes: 0, retained, window };
+        let intake = Intake { acknowledger, queued, max_payload, columns, topic, publishes: 0, retained, window };
         Parts { listener, intake, arrivals }
     }
 }
@@ -256,10 +255,11 @@ impl Reader {
         let Reader { parts: Parts { listener, mut intake, arrivals }, events } = self;
         let thread = std::thread::Builder::new().name("mqtt-source".into());
         let thread = thread.spawn(move || listener.run(events)).expect("a thread can be started");
-        let taken = super::buffer_until_closed(&arrivals, true, &mut buffer, clock, &outlet, |buffer, arrival, full| {
-            intake.take(buffer, arrival, clock, full);
-            Ok(())
-        });
+        let taken =
+            super::buffer_until_closed(&arrivals, true, &mut buffer, clock, &outlet, |buffer, arrival, full| {
+                intake.take(buffer, arrival, clock, full);
+                Ok(())
+            });
         outlet.stop.now();
         drop((arrivals, outlet));
         let listened = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
@@ -492,8 +492,7 @@ impl Listener {
 
     /// Waits while the queue holds too much: the broker then keeps what follows. What comes after the stop is left to it.
     fn queue(&self, what: What) {
-        let arrival =
-            Arrival { what, connection: self.connection, session: self.session, arrived: self.clock.now() };
+        let arrival = Arrival { what, connection: self.connection, session: self.session, arrived: self.clock.now() };
         let Some(arrivals) = &self.arrivals else { return };
         while self.queued.load(Ordering::Relaxed) > MAX_QUEUED && !self.stop.is_set() {
             // The answer to the subscription may be behind what a broker has kept, and be waited for.

@@ -36,6 +36,9 @@ impl Load {
     }
 }
 
+/// What lies further away never comes: clocks cannot tell such times.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
+
 /// When the rows of a load are due, counted from its start.
 pub struct Schedule {
     load: Load,
@@ -55,7 +58,7 @@ impl Iterator for Schedule {
 
     fn next(&mut self) -> Option<Duration> {
         let Load { rate, arrivals, burst } = self.load;
-        let mean = burst as f64 / rate;
+        let mean = (burst as f64 / rate).min(LONGEST.as_secs_f64());
         let arrival = self.row / burst;
         if self.row.is_multiple_of(burst) {
             self.due = match arrivals {
@@ -65,7 +68,7 @@ impl Iterator for Schedule {
             };
         }
         self.row += 1;
-        Some(Duration::from_secs_f64(self.due))
+        Some(Duration::try_from_secs_f64(self.due).map_or(LONGEST, |due| due.min(LONGEST)))
     }
 }
 
@@ -94,6 +97,17 @@ mod tests {
         let variance = apart.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / apart.len() as f64;
         assert!((mean / 0.01 - 1.0).abs() < 0.02, "{mean}");
         assert!((variance / mean.powi(2) - 1.0).abs() < 0.05);
+    }
+
+    #[test]
+    fn rows_that_are_due_in_ages_are_due_at_a_time_that_a_clock_can_tell() {
+        for arrivals in [Arrivals::Uniform, Arrivals::Poisson] {
+            for (rate, burst) in [(f64::MIN_POSITIVE, 1), (1e-300, u64::MAX), (1e-9, 1), (f64::MAX, 1)] {
+                let due: Vec<Duration> = Schedule::new(Load { rate, arrivals, burst }, 1).take(5).collect();
+                assert!(due.iter().all(|due| *due <= LONGEST) && due.is_sorted(), "{rate}, {burst}: {due:?}");
+                assert!(due.iter().all(|due| std::time::Instant::now().checked_add(*due).is_some()));
+            }
+        }
     }
 
     #[test]

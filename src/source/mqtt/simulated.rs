@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::Receiver;
 use flume::Receiver as Requests;
 use rumqttc::Outgoing;
 use rumqttc::v5::mqttbytes::v5::{ConnAck, ConnectReturnCode, Publish};
@@ -11,6 +11,7 @@ use rumqttc::v5::{Client, Event, Incoming, Request};
 
 use super::{Arrival, Intake, Listener, Parts};
 use crate::data::{Bucket, Clock};
+use crate::source::queue::{Feeder, queue};
 use crate::source::{Buffer, Limits, Position, Settings, Source, Stop};
 
 /// A connection with all of its code but for threads and client.
@@ -21,7 +22,7 @@ pub struct SimulatedConnection {
     requests: Requests<Request>,
     buffer: Buffer,
     clock: Clock,
-    buckets: Sender<Bucket>,
+    buckets: Feeder,
 }
 
 impl SimulatedConnection {
@@ -38,11 +39,11 @@ impl SimulatedConnection {
         let client = Client::from_sender(client);
         let (ready, _) = crossbeam_channel::bounded(1);
         let Parts { listener, intake, arrivals } = Parts::new(client, settings, position, window, clock, stop, ready);
-        let (sender, buckets) = crossbeam_channel::unbounded();
+        let (feeder, buckets) = queue(None);
         let source = Source::simulated(buckets, intake.acknowledger.clone());
         let limits = Limits { delay: Duration::from_secs(3600), ..settings.limits };
         let buffer = Buffer::new(limits, settings.max_rows);
-        let connection = SimulatedConnection { listener, intake, arrivals, requests, buffer, clock, buckets: sender };
+        let connection = SimulatedConnection { listener, intake, arrivals, requests, buffer, clock, buckets: feeder };
         (connection, source)
     }
 
@@ -98,7 +99,7 @@ impl SimulatedConnection {
     }
 
     fn hand_on(&self, bucket: Bucket) {
-        self.buckets.send(bucket).expect("the process has the source");
+        assert!(self.buckets.send(bucket), "the process has the source");
     }
 
     fn hear(&mut self, event: Event) {

@@ -1,0 +1,112 @@
+//! Buckets on their way from a source's thread to the dataflow, bounded in number and in bytes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvError, RecvTimeoutError, Sender, TryRecvError};
+
+use super::room::Room;
+use crate::data::Bucket;
+
+/// Bytes of buckets that wait at the most.
+pub const MAX_WAITING: usize = 32 << 20;
+
+/// Where a source's thread puts its buckets.
+pub(crate) struct Feeder {
+    buckets: Sender<Bucket>,
+    room: Arc<Room>,
+}
+
+/// Where the dataflow takes them from.
+pub struct Queue {
+    buckets: Receiver<Bucket>,
+    room: Arc<Room>,
+}
+
+/// A queue of so many buckets at the most; of any number if not given.
+pub(crate) fn queue(capacity: Option<usize>) -> (Feeder, Queue) {
+    let (sender, buckets) = capacity.map_or_else(crossbeam_channel::unbounded, crossbeam_channel::bounded);
+    let room = Arc::new(Room::new(if capacity.is_some() { MAX_WAITING } else { usize::MAX }));
+    (Feeder { buckets: sender, room: room.clone() }, Queue { buckets, room })
+}
+
+impl Feeder {
+    /// Waits for room; false when nobody wants more.
+    pub fn send(&self, bucket: Bucket) -> bool {
+        self.room.enter(bucket.byte_len()) && self.buckets.send(bucket).is_ok()
+    }
+}
+
+impl Queue {
+    /// # Errors
+    /// If no bucket comes any more.
+    pub fn recv(&self) -> Result<Bucket, RecvError> {
+        self.buckets.recv().inspect(|bucket| self.room.leave(bucket.byte_len()))
+    }
+
+    /// # Errors
+    /// If none is there, or none comes any more.
+    pub fn try_recv(&self) -> Result<Bucket, TryRecvError> {
+        self.buckets.try_recv().inspect(|bucket| self.room.leave(bucket.byte_len()))
+    }
+
+    /// # Errors
+    /// If none comes in time, or any more.
+    pub fn recv_timeout(&self, timeout: Duration) -> Result<Bucket, RecvTimeoutError> {
+        self.buckets.recv_timeout(timeout).inspect(|bucket| self.room.leave(bucket.byte_len()))
+    }
+
+    pub fn len(&self) -> usize {
+        self.buckets.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.buckets.is_empty()
+    }
+
+    /// How many may wait.
+    pub fn capacity(&self) -> usize {
+        self.buckets.capacity().unwrap_or_default()
+    }
+
+    /// Whether it holds as many as it may, or as many bytes.
+    pub fn is_full(&self) -> bool {
+        self.buckets.is_full() || self.room.is_full()
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        self.room.close();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{Format, Origin, Row};
+
+    #[test]
+    fn large_buckets_wait_where_small_ones_do_not() {
+        let bucket = |bytes: usize| {
+            let mut bucket = Bucket::default();
+            let row = Row { bytes: &vec![b' '; bytes], format: Format::Json, header: None };
+            bucket.push(row, 0, Origin { topic: "t".into(), position: 1 });
+            bucket
+        };
+        let (feeder, queue) = queue(Some(100));
+        std::thread::scope(|scope| {
+            let thread = scope.spawn(|| (0..9).all(|_| feeder.send(bucket(MAX_WAITING / 3))));
+            while queue.len() < 2 {
+                std::thread::yield_now();
+            }
+            std::thread::sleep(Duration::from_millis(50));
+            assert_eq!(queue.len(), 2, "a third one is too much, with what it costs beside its bytes");
+            (0..9).for_each(|_| assert_eq!(queue.recv().unwrap().len(), 1));
+            assert!(thread.join().unwrap());
+            let thread = scope.spawn(|| (0..9).all(|_| feeder.send(bucket(MAX_WAITING / 3))));
+            drop(queue);
+            assert!(!thread.join().unwrap(), "nobody wants more");
+        });
+    }
+}

@@ -1,0 +1,80 @@
+//! A bound on the bytes that wait between two threads.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+/// How often one that waits for room looks for it.
+const ROOM_INTERVAL: Duration = Duration::from_millis(1);
+
+/// Room for so many bytes; the first of anything finds room, however large it is.
+#[derive(Debug)]
+pub struct Room {
+    most: usize,
+    held: AtomicUsize,
+    closed: AtomicBool,
+}
+
+impl Room {
+    pub fn new(most: usize) -> Room {
+        Room { most, held: AtomicUsize::new(0), closed: AtomicBool::new(false) }
+    }
+
+    /// Waits for room and takes it; false if nobody makes any more.
+    pub fn enter(&self, bytes: usize) -> bool {
+        while !self.is_free_for(bytes) {
+            if self.closed.load(Ordering::Acquire) {
+                return false;
+            }
+            std::thread::sleep(ROOM_INTERVAL);
+        }
+        self.held.fetch_add(bytes, Ordering::AcqRel);
+        true
+    }
+
+    /// Gives back what was taken.
+    pub fn leave(&self, bytes: usize) {
+        self.held.fetch_sub(bytes, Ordering::AcqRel);
+    }
+
+    /// Whether somebody who comes now is likely to wait.
+    pub fn is_full(&self) -> bool {
+        self.held.load(Ordering::Acquire) >= self.most
+    }
+
+    /// Nobody gives back room any more.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+    }
+
+    fn is_free_for(&self, bytes: usize) -> bool {
+        let held = self.held.load(Ordering::Acquire);
+        held == 0 || held.saturating_add(bytes) <= self.most
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_finds_no_room_waits_until_there_is_some_or_never_will_be() {
+        let room = Room::new(10);
+        assert!(room.enter(50) && room.is_full(), "the first of all");
+        let entered = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                assert!(room.enter(8));
+                entered.store(true, Ordering::Release);
+                assert!(!room.enter(3));
+            });
+            std::thread::sleep(Duration::from_millis(20));
+            assert!(!entered.load(Ordering::Acquire));
+            room.leave(50);
+            while !entered.load(Ordering::Acquire) {
+                std::thread::yield_now();
+            }
+            assert!(!room.is_full());
+            room.close();
+        });
+    }
+}

@@ -1,0 +1,54 @@
+//! What waits is bounded in bytes and in time, whatever rows and times come.
+
+mod broker;
+
+use std::io::Write;
+use std::process::Stdio;
+
+use broker::rowmill;
+
+/// Sends rows of a megabyte each into a run with these flags; its report.
+fn large_rows(rows: usize, flags: &[&str]) -> serde_json::Value {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("t.toml");
+    std::fs::write(&path, "schema = { number = [\"n\"] }\nsource.url = \"-\"\nsink.url = \"null\"\n").unwrap();
+    let report = directory.path().join("report");
+    let mut run = rowmill(&["run", "--quiet", "--bucket-size", "1000", "--delay", "1h"]);
+    run.arg(&path).arg("--report").arg(&report).args(flags).stdin(Stdio::piped()).stderr(Stdio::null());
+    let mut run = run.spawn().unwrap();
+    let mut stdin = run.stdin.take().unwrap();
+    let row = format!("{{\"n\": 1, \"rest\": \"{}\"}}\n", "x".repeat(1 << 20));
+    (0..rows).for_each(|_| stdin.write_all(row.as_bytes()).unwrap());
+    drop(stdin);
+    assert!(run.wait().unwrap().success());
+    serde_json::from_slice(&std::fs::read(report.join("report.json")).unwrap()).unwrap()
+}
+
+#[test]
+fn large_rows_do_not_fill_the_memory() {
+    for flags in [&["-w", "1"][..], &["-n", "2"]] {
+        let report = large_rows(400, flags);
+        assert_eq!((report["rows_in"].as_u64(), report["rows_out"].as_u64()), (Some(400), Some(400)));
+        let peak = report["peak_memory_bytes"].as_u64().unwrap() >> 20;
+        assert!(peak < 300, "{peak} MiB for 400 MiB of rows, {flags:?}");
+    }
+}
+
+#[test]
+fn times_that_no_clock_can_tell_end_in_a_sentence() {
+    let long = "18446744073709551615s";
+    for set in ["buffer.delay", "checkpoint.every", "source.connect_timeout", "source.reconnect_timeout"] {
+        let set = format!("{set}=\"{long}\"");
+        let arguments = ["run", "dataflows/every-option.toml", "--set", &set];
+        let output = rowmill(&arguments).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(2), "{set}: {said}");
+        assert!(said.contains("at most 1000years"), "{set}: {said}");
+    }
+    for flag in ["--delay", "--connect-timeout"] {
+        let output = rowmill(&["run", "dataflows/weather.toml", "--sink", "null", flag, long]).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{flag}: {said}");
+        assert!(said.contains("at most 1000years") && !said.contains("panicked"), "{flag}: {said}");
+    }
+}
