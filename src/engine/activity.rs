@@ -127,7 +127,7 @@ impl Activity {
         let in_flight = ledger.in_flight() as u64;
         let set = |figure: &AtomicU64, value| figure.store(value, Ordering::Relaxed);
         set(&self.rows_done, ledger.rows_done);
-        set(&self.messages_done, ledger.messages - in_flight);
+        set(&self.messages_done, ledger.entered - in_flight);
         set(&self.rows_in_flight, ledger.rows_in - ledger.rows_done);
         set(&self.messages_in_flight, in_flight);
         set(&self.buckets_queued, backlog.buckets as u64);

@@ -56,6 +56,8 @@ pub struct Ledger {
     /// Rows that were too late for a table that drops those.
     pub too_late: u64,
     pub messages: u64,
+    /// Messages and what only tells of deliveries.
+    pub entered: u64,
     /// The last ones.
     pub letters: VecDeque<serde_json::Value>,
     kept_letters: usize,
@@ -138,6 +140,7 @@ impl Ledger {
         self.rows_in += bucket.len() as u64;
         // One without rows only tells of deliveries.
         self.messages += u64::from(!bucket.is_empty());
+        self.entered += 1;
         self.bytes += bucket.byte_len();
         let bucket = Arc::new(bucket);
         self.in_flight.push_back(InFlight { bucket: bucket.clone(), connection, coverage });
