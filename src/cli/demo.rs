@@ -47,6 +47,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         port: broker.address.port(),
         topic: "weather/davis".into(),
         tls: false,
+        login: None,
     };
     match arguments.rows {
         Some(rows) => to_the_end(arguments, &url, rows),

@@ -25,6 +25,7 @@ use clap::{Parser, Subcommand};
 
 use crate::dataflow::Diagnostic;
 use crate::engine;
+use crate::mqtt::masked;
 
 /// Stream preprocessing of sensor rows as a timely dataflow.
 #[derive(Parser)]
@@ -92,7 +93,7 @@ impl From<engine::Error> for Failure {
 
 /// Runs the command line and returns the exit code: 0 done, 1 the run failed, 2 the command or the file is wrong.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = Arguments::try_parse_from(engine::arguments()).unwrap_or_else(|error| refuse(&error));
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,rumqttd=off,rumqttc=off"));
     tracing_subscriber::fmt()
@@ -127,6 +128,17 @@ pub fn main() -> ExitCode {
             ExitCode::from(failure.code())
         }
     }
+}
+
+/// Says what is wrong with the command line, or helps, and ends.
+fn refuse(error: &clap::Error) -> ! {
+    let said = error.to_string();
+    let shown = masked(&said);
+    if shown == said {
+        error.exit();
+    }
+    eprintln!("{}", shown.trim_end());
+    std::process::exit(error.exit_code())
 }
 
 /// Writes to standard output; a reader that has gone is no error.

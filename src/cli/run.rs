@@ -1,6 +1,6 @@
 //! `rowmill run`: runs a dataflow file.
 
-use std::ffi::{OsString, c_int};
+use std::ffi::{OsStr, OsString, c_int};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -15,6 +15,7 @@ use super::{Failure, stuck};
 use crate::dataflow::{Dataflow, Override};
 use crate::engine::{self, Cluster, OnLive, OnProgress, OnReady, OnStuck, Options, Secret, Snapshot};
 use crate::measure::{Outcome, Report};
+use crate::mqtt::masked;
 use crate::sink::Deadline;
 use crate::source::{Stop, Url};
 
@@ -122,13 +123,19 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 
 fn run_dataflow(arguments: &Arguments) -> Result<u8, Failure> {
     let mut dataflow = Dataflow::read(&arguments.file, &overrides(arguments)?)?;
+    if arguments.process.is_none() && engine::arguments().iter().any(|text| has_password(text)) {
+        tracing::warn!(
+            "the list of this machine's processes shows the password on the command line: write password = {{ env = \
+             \"NAME\" }} or {{ file = \"PATH\" }} into the file instead"
+        );
+    }
     if let Some(timeout) = arguments.connect_timeout {
         dataflow.set_connect_timeout(timeout);
     }
     let restart = arguments.restart == Restart::OnFailure;
     let processes = arguments.processes.or(dataflow.processes).unwrap_or(1);
     if (processes > 1 || restart) && arguments.process.is_none() {
-        let own: Vec<OsString> = std::env::args_os().skip(1).collect();
+        let own: Vec<OsString> = engine::arguments().into_iter().skip(1).collect();
         return Ok(engine::launch(processes.into(), own, restart, arguments.drain_timeout)?);
     }
     let workers = arguments.workers.or(dataflow.workers).unwrap_or(1);
@@ -178,6 +185,10 @@ fn on_stuck(arguments: &Arguments) -> OnStuck {
         }
         stuck::exit(reason)
     })
+}
+
+fn has_password(argument: &OsStr) -> bool {
+    argument.to_str().is_some_and(|text| masked(text) != text)
 }
 
 /// The overrides of `--set`.
@@ -242,7 +253,8 @@ fn stop_on(signals: &[c_int]) -> std::io::Result<Stop> {
 fn announce(dataflow: &Dataflow) -> Option<OnReady> {
     match &dataflow.source {
         Url::Mqtt(url) => {
-            let text = format!("subscribed to {url}");
+            let user = dataflow.source_settings.endpoint.as_ref().and_then(|endpoint| endpoint.user.as_ref());
+            let text = format!("subscribed to {url}{}", user.map_or(String::new(), |user| format!(" as user {user}")));
             Some(Arc::new(move || eprintln!("{text}")))
         }
         _ => None,

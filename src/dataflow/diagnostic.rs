@@ -5,7 +5,9 @@ use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
-/// An error that points into the file.
+use crate::mqtt::masked;
+
+/// An error that points into the file. Nothing of it shows a password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct Diagnostic {
     title: String,
@@ -24,14 +26,14 @@ struct Place {
 impl Diagnostic {
     /// An error without a place.
     pub fn new(title: impl Into<String>) -> Diagnostic {
-        Diagnostic { title: title.into(), place: None, help: None }
+        Diagnostic { title: masked(&title.into()), place: None, help: None }
     }
 
     /// Points at bytes `span` of `text`.
     pub fn at(mut self, path: &str, text: &str, span: Range<usize>, label: &str) -> Diagnostic {
         let end = span.end.min(text.len());
         let span = span.start.min(end)..end;
-        self.place = Some(Box::new(Place { path: path.into(), text: text.into(), span, label: label.into() }));
+        self.place = Some(Box::new(Place { path: path.into(), text: masked(text), span, label: masked(label) }));
         self
     }
 
@@ -51,7 +53,7 @@ impl Diagnostic {
     }
 
     pub fn help(mut self, help: Option<String>) -> Diagnostic {
-        self.help = help;
+        self.help = help.as_deref().map(masked);
         self
     }
 }

@@ -1,9 +1,11 @@
 //! Values from the command line that stand over those of the file.
 
+use crate::mqtt::{is_secret, masked};
+
 /// One value: `--set buffer.bucket_size=10`, or a flag that means the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Override {
-    /// As the user wrote it, for diagnostics.
+    /// As the user wrote it but for passwords, for diagnostics.
     pub shown: String,
     /// The key, its parts joined by dots; a subtask is named by its name or its number from 0.
     pub key: String,
@@ -18,13 +20,16 @@ impl Override {
     /// Without an equals sign.
     pub fn set(text: &str) -> Result<Override, String> {
         let (key, value) = text.split_once('=').ok_or("write KEY=VALUE, such as buffer.bucket_size=100")?;
-        Ok(Override { shown: format!("--set {text}"), key: key.trim().into(), value: value.trim().into() })
+        let (key, value) = (key.trim(), value.trim());
+        let secret = key.rsplit('.').next().is_some_and(is_secret) && !value.starts_with('{');
+        let shown = if secret { "***" } else { value };
+        Ok(Override { shown: masked(&format!("--set {key}={shown}")), key: key.into(), value: value.into() })
     }
 
     /// From a flag whose value is a text.
     pub fn text(flag: &str, key: &str, value: &str) -> Override {
         let quoted = toml::Value::from(value).to_string();
-        Override { shown: format!("{flag} {value}"), key: key.into(), value: quoted }
+        Override { shown: masked(&format!("{flag} {value}")), key: key.into(), value: quoted }
     }
 
     /// From a flag whose value is a number.

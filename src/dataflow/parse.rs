@@ -55,7 +55,8 @@ pub fn parse(document: Document) -> Result<Dataflow, Diagnostic> {
         .ok_or_else(|| missing("sink", "--sink"))?;
     let dead_letter = file.dead_letter.map(|sink| sink_settings(&document, sink, true)).transpose()?.flatten();
     let limits = source::Limits { bucket_size: file.buffer.bucket_size, delay: file.buffer.delay };
-    let name = file.name.unwrap_or_else(|| stem(&document.path));
+    let name = file.name.map(|name| checked_name(&document, name)).transpose()?;
+    let name = name.unwrap_or_else(|| stem(&document.path));
     let source_settings = source_settings(&document, &name, file.source.as_ref(), &source, limits, &schema)?;
     let allow_loop = file.source.as_ref().is_some_and(|source| source.allow_loop);
     let connections = file.source.and_then(|source| source.connections);
@@ -88,6 +89,19 @@ pub fn parse(document: Document) -> Result<Dataflow, Diagnostic> {
 
 fn stem(path: &str) -> String {
     std::path::Path::new(path).file_stem().map_or_else(|| path.to_owned(), |stem| stem.to_string_lossy().into_owned())
+}
+
+/// A dataflow's name becomes a part of the names of files and of a broker's sessions.
+fn checked_name(document: &Document, name: Spanned<String>) -> Result<String, Diagnostic> {
+    const LONGEST: usize = 100;
+    let fits = |c: char| c.is_alphanumeric() || " _-.".contains(c);
+    let (span, name) = (name.span(), name.into_inner());
+    if !name.trim().is_empty() && name.len() <= LONGEST && !name.starts_with('.') && name.chars().all(fits) {
+        return Ok(name);
+    }
+    let title = format!("the name {name:?} cannot be a part of a file's name");
+    let help = format!("up to {LONGEST} bytes of letters, digits, spaces, _, - and ., without a . at the beginning");
+    Err(document.diagnostic(span, title, "", Some(help)))
 }
 
 fn take<'i>(table: &mut Table<'i>, key: &str) -> Option<Value<'i>> {
@@ -530,6 +544,76 @@ url = "null"
             &GOOD.replace("use = \"standard_scaler\"\n[sink]", "use = \"fillna\"\nlimit = 0\nvalue = 1.0\n[sink]"),
         );
         assert!(shown.contains("f.toml:17:9") && shown.contains("greater than 0"), "{shown}");
+    }
+
+    #[test]
+    fn a_name_leads_nowhere() {
+        for wrong in ["../x", "/tmp/x", "a/b", "", " ", ".x", "a\\b", "a\u{0}b", "a\nb", &"x".repeat(101)] {
+            let shown = error(&GOOD.replace("name = \"w\"", &format!("name = {}", toml::Value::from(wrong))));
+            assert!(shown.contains("f.toml:2:8") && shown.contains("letters"), "{wrong:?}: {shown}");
+        }
+        for good in ["Wetter S\u{fc}d 2.1", "a_b-c"] {
+            let text = GOOD.replace("\"w\"", &format!("{good:?}"));
+            assert_eq!(Dataflow::from_text("f.toml", &text, &[]).unwrap().name, good);
+        }
+        let shown = match Dataflow::from_text("f.toml", GOOD, &[Override::set("name=../x").unwrap()]) {
+            Ok(dataflow) => panic!("{}", dataflow.name),
+            Err(diagnostic) => diagnostic.to_string(),
+        };
+        assert!(shown.contains("--set name=../x: the name"), "{shown}");
+    }
+
+    #[test]
+    fn errors_show_no_password() {
+        let source = |lines: &str| GOOD.replace("url = \"data/x.csv\"", lines);
+        for text in [
+            source("url = \"mqtt://h/t\"\npassword = 7 # hunter2"),
+            source("url = \"mqtt://h/t\"\npasword = \"hunter2\""),
+            source("url = \"mqtt://anna:hunter2@h\""),
+            source("url = \"mqtt://anna:hun/hunter2@h/t\""),
+            source("url = \"mqtt://anna:hunter2@h/t\"\nuser = \"anna\""),
+            source("url = \"mqtt://anna:hunter2@h/t\"\nca = \"none.pem\""),
+            source("url = \"http://anna:hunter2@h/t\""),
+            source("url = \"mqtt://h/t\", password = \"hunter2\""),
+            GOOD.replace("[sink]\nurl = \"null\"", "sink = { url = \"null\", password = \"hunter2\", qoss = 1 }"),
+            GOOD.replace("[source]", "source = \"mqtt://anna:hunter2@h/t\"\n[source]"),
+            GOOD.replace("url = \"null\"", "url = \"mqtt://anna:hunter2@h/t/#\""),
+            GOOD.replace("bucket_size = 10", "bucket_size = 0 # password = \"hunter2\""),
+            format!("{GOOD}[dead_letter]\nurl = \"mqtt://anna:hunter2@h\""),
+            format!("{GOOD}[[table]]\nname = \"t\"\nsink = {{ url = \"mqtt://h/t\", password = \"hunter2\", x = 1 }}"),
+        ] {
+            let shown = error(&text);
+            assert!(!shown.contains("hunter2"), "{shown}");
+        }
+        for set in [
+            "source.password=hunter2",
+            "sink.passwort=\"hunter2\"",
+            "source.url=mqtt://anna:hunter2@h",
+            "source={ url = \"mqtt://h/t\", password = \"hunter2\", x = 1 }",
+        ] {
+            let set = Override::set(set).unwrap();
+            assert!(!set.shown.contains("hunter2"), "{}", set.shown);
+            if let Err(diagnostic) = Dataflow::from_text("f.toml", GOOD, &[set]) {
+                assert!(!diagnostic.to_string().contains("hunter2"), "{diagnostic}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_login_stands_in_the_address_or_beside_it() {
+        let login = |url: &str, more: &str| {
+            let text = format!("source.url = \"mqtt://{url}\"\nsink.url = \"mqtt://{url}\"\n{more}");
+            let dataflow = Dataflow::from_text("f.toml", &text, &[]).map_err(|error| error.to_string())?;
+            let endpoints = [dataflow.source_settings.endpoint.unwrap(), dataflow.sink.endpoint.unwrap()];
+            assert!(!dataflow.source.to_string().contains('@') && !dataflow.sink.url.to_string().contains('@'));
+            let shown = endpoints.map(|e| (e.user.unwrap(), e.password.map(|p| p.reveal().to_owned())));
+            assert_eq!(shown[0], shown[1]);
+            Ok::<_, String>(shown[0].clone())
+        };
+        assert_eq!(login("anna:s%2Fx@h/t", ""), Ok(("anna".into(), Some("s/x".into()))));
+        assert_eq!(login("anna@h/t", ""), Ok(("anna".into(), None)));
+        let twice = login("anna@h/t", "source.user = \"x\"").unwrap_err();
+        assert!(twice.contains("leave out `user` and `password`"), "{twice}");
     }
 
     #[test]

@@ -52,7 +52,7 @@ impl SchemaChoice {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct File {
-    pub name: Option<String>,
+    pub name: Option<Spanned<String>>,
     pub description: Option<String>,
     #[serde(default, deserialize_with = "count")]
     pub workers: Option<u16>,
@@ -141,7 +141,12 @@ macro_rules! endpoint {
                         "{url} has no TLS: write mqtts://, or leave out `ca`, `certificate` and `key`"
                     ));
                 }
-                Ok(Endpoint { url: url.clone(), qos, user, password, client_id, tls: tls.read()? })
+                if url.login.is_some() && (user.is_some() || password.is_some()) {
+                    return Err(format!("{url} has a login in its address: leave out `user` and `password`"));
+                }
+                let given = Endpoint { qos, client_id, tls: tls.read()?, ..Endpoint::anonymous(url.clone()) };
+                let (user, password) = (user.or(given.user), password.or(given.password));
+                Ok(Endpoint { user, password, ..given })
             }
         }
     };

@@ -13,6 +13,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::Error;
+use crate::mqtt::masked;
 
 const LOOK_UP: Duration = Duration::from_millis(20);
 /// Waits before processes are started again: doubled each time, up to a bound.
@@ -26,6 +27,30 @@ const LATER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Names the launcher to the processes it starts.
 const LAUNCHER: &str = "ROWMILL_LAUNCHER";
+/// Before the numbers of arguments that stand in the environment: process lists show it to nobody else.
+const ARGUMENT: &str = "ROWMILL_ARGUMENT_";
+
+/// The arguments of this process, with the program's name. Those with a password come from the environment if a launcher
+/// has put them there.
+pub fn arguments() -> Vec<OsString> {
+    let hidden = |argument: &OsString| {
+        let name = argument.to_str()?.strip_prefix('@').filter(|name| name.starts_with(ARGUMENT))?;
+        std::env::var_os(name)
+    };
+    std::env::args_os().map(|argument| hidden(&argument).unwrap_or(argument)).collect()
+}
+
+/// Hands arguments to a process, those with a password in its environment.
+fn hand_over(command: &mut Command, arguments: &[OsString]) {
+    for (place, argument) in arguments.iter().enumerate() {
+        if argument.to_str().is_some_and(|text| masked(text) != text) {
+            let name = format!("{ARGUMENT}{place}");
+            command.arg(format!("@{name}")).env(name, argument);
+        } else {
+            command.arg(argument);
+        }
+    }
+}
 
 /// Ends this process when the launcher that started it does, however that ends. Returns what it listens on: where a
 /// launcher started it, and others call it.
@@ -119,7 +144,8 @@ fn launch_once(
     let mut children = Vec::new();
     for (process, listener) in listeners.into_iter().enumerate() {
         let mut command = Command::new(&program);
-        command.args(arguments).arg("--process").arg(process.to_string()).arg("--hostfile").arg(hosts.path());
+        hand_over(&mut command, arguments);
+        command.arg("--process").arg(process.to_string()).arg("--hostfile").arg(hosts.path());
         command.env(LAUNCHER, std::process::id().to_string());
         // A terminal's Ctrl-C reaches this process alone, which passes it on once.
         std::os::unix::process::CommandExt::process_group(&mut command, 0);

@@ -56,7 +56,7 @@ use connections::{Meeting, Peer};
 use control::Control;
 pub use handshake::Secret;
 use identity::Own;
-pub use launcher::launch;
+pub use launcher::{arguments, launch};
 pub use preview::{Preview, PreviewStep, preview};
 use start::Start;
 use tap::Tap;

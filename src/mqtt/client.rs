@@ -8,19 +8,48 @@ use rumqttc::v5::mqttbytes::v5::ConnectReturnCode;
 use rumqttc::{QoS, v5};
 use serde::Deserialize;
 
-use super::{Password, Tls};
+use super::{Password, Tls, masked};
 
 /// MQTT's largest packet: what is too long for us is refused by us, with a reason.
 const LARGEST_PACKET: usize = 268_435_455;
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
-/// `mqtt://host:port/topic`, or `mqtts://` with TLS.
+/// `mqtt://user:password@host:port/topic`, or `mqtts://` with TLS. It is shown without the login.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Url {
     pub host: String,
     pub port: u16,
     pub topic: String,
     pub tls: bool,
+    pub login: Option<Login>,
+}
+
+/// How an address says who signs in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Login {
+    pub user: String,
+    pub password: Option<Password>,
+}
+
+impl Login {
+    /// From `user:password`, in which other characters than letters and digits may stand as `%40`.
+    fn read(text: &str) -> Result<Login, String> {
+        let (user, password) = text.split_once(':').map_or((text, None), |(user, password)| (user, Some(password)));
+        Ok(Login { user: unescaped(user)?, password: password.map(unescaped).transpose()?.map(Password::plain) })
+    }
+}
+
+/// `%40` is `@`, and so on.
+fn unescaped(text: &str) -> Result<String, String> {
+    let mut bytes = Vec::new();
+    let mut parts = text.split('%');
+    bytes.extend(parts.next().unwrap_or_default().bytes());
+    for part in parts {
+        let code = part.get(..2).and_then(|code| u8::from_str_radix(code, 16).ok());
+        bytes.push(code.ok_or("in a login, write a percent sign as %25")?);
+        bytes.extend(part.bytes().skip(2));
+    }
+    String::from_utf8(bytes).map_err(|_| "a login is UTF-8 text".into())
 }
 
 impl FromStr for Url {
@@ -34,16 +63,24 @@ impl FromStr for Url {
         };
         let (authority, topic) = rest.split_once('/').unwrap_or((rest, ""));
         if topic.is_empty() {
-            return Err(format!("{text:?} names no topic: write mqtt://host:port/topic"));
+            return Err(format!("{:?} names no topic: write mqtt://host:port/topic", masked(text)));
         }
-        let (host, port) = host_and_port(authority, if tls { 8883 } else { 1883 })?;
-        Ok(Url { host, port, topic: topic.to_owned(), tls })
+        let (login, authority) = match authority.rsplit_once('@') {
+            Some((login, authority)) => (Some(Login::read(login)?), authority),
+            None => (None, authority),
+        };
+        let escape = |reason| {
+            let help = "in a password, write / as %2F and @ as %40";
+            if topic.contains('@') { format!("{:?}: {help}", masked(text)) } else { reason }
+        };
+        let (host, port) = host_and_port(authority, if tls { 8883 } else { 1883 }).map_err(escape)?;
+        Ok(Url { host, port, topic: topic.to_owned(), tls, login })
     }
 }
 
 impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Url { host, port, topic, tls } = self;
+        let Url { host, port, topic, tls, .. } = self;
         let scheme = if *tls { "mqtts" } else { "mqtt" };
         if host.contains(':') {
             write!(f, "{scheme}://[{host}]:{port}/{topic}")
@@ -112,9 +149,17 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// An endpoint without a login.
+    /// An endpoint with no login but that of its address.
     pub fn anonymous(url: Url) -> Endpoint {
-        Endpoint { url, qos: Qos::default(), user: None, password: None, client_id: None, tls: Tls::default() }
+        let (user, password) = url.login.clone().map(|login| (login.user, login.password)).unzip();
+        Endpoint {
+            url,
+            qos: Qos::default(),
+            user,
+            password: password.flatten(),
+            client_id: None,
+            tls: Tls::default(),
+        }
     }
 
     /// The client's id; `role` is part of it where none is given.
@@ -195,6 +240,18 @@ mod tests {
         let url: Url = "mqtts://broker/a".parse().unwrap();
         assert_eq!((url.port, url.to_string().as_str()), (8883, "mqtts://broker:8883/a"));
         assert_eq!("mqtt://[::1]:99/a".parse::<Url>().unwrap().to_string(), "mqtt://[::1]:99/a");
+        let url: Url = "mqtt://anna:s%40crt%25@host/a@b".parse().unwrap();
+        assert_eq!(url.to_string(), "mqtt://host:1883/a@b");
+        assert!(!format!("{url:?}").contains("crt"));
+        let Endpoint { user, password, .. } = Endpoint::anonymous(url);
+        assert_eq!((user.as_deref(), password.as_ref().map(Password::reveal)), (Some("anna"), Some("s@crt%")));
+        let url: Url = "mqtts://a@b@host:7/t".parse().unwrap();
+        let login = Login { user: "a@b".into(), password: None };
+        assert_eq!((url.login, url.host.as_str()), (Some(login), "host"));
+        for wrong in ["mqtt://anna:crt/x@host/t", "mqtt://anna:%zz@host/t", "mqtt://anna:crt@host"] {
+            let reason = wrong.parse::<Url>().unwrap_err();
+            assert!(!reason.contains("crt") && !reason.is_empty(), "{reason}");
+        }
         for wrong in ["mqtt://host", "mqtt://:1883/a", "mqtt://host:x/a", "http://host/a"] {
             assert!(wrong.parse::<Url>().is_err(), "{wrong}");
         }

@@ -40,6 +40,10 @@ impl TryFrom<Given> for Password {
 }
 
 impl Password {
+    pub fn plain(password: String) -> Password {
+        Password(password)
+    }
+
     /// The password itself, for the broker alone.
     pub fn reveal(&self) -> &str {
         &self.0

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use super::folder::is_inside;
 use crate::dataflow::{Dataflow, Diagnostic};
+use crate::mqtt::masked;
 
 /// One change of a form.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -190,14 +191,17 @@ fn toml_value(json: &Json) -> Option<Value> {
 pub fn without_secrets(text: &str) -> String {
     let Ok(mut document) = text.parse::<DocumentMut>() else { return String::new() };
     cover(document.as_table_mut());
-    document.to_string()
+    // What is left stands in comments and addresses.
+    masked(&document.to_string())
 }
 
 /// Covers the passwords of a table and of those in it.
 fn cover(table: &mut dyn TableLike) {
     for (key, item) in table.iter_mut() {
-        if key == "password" && item.is_str() {
+        if key == "password" && !item.is_table_like() {
             *item = toml_edit::value("***");
+        } else if let Some(values) = item.as_array_mut() {
+            values.iter_mut().filter_map(|value| value.as_inline_table_mut()).for_each(|table| cover(table));
         } else if let Some(tables) = item.as_array_of_tables_mut() {
             tables.iter_mut().for_each(|table| cover(table));
         } else if let Some(table) = item.as_table_like_mut() {
@@ -442,6 +446,14 @@ url = "null"
         assert_eq!(without_secrets("password = \"rain"), "");
         let table = "[[table]]\nname = \"t\"\nsink = { url = \"mqtt://h/t\", password = \"rain\" }\n";
         assert_eq!(without_secrets(table), table.replace("\"rain\"", "\"***\""));
+        for text in [
+            "table = [{ name = \"t\", sink = { url = \"mqtt://h/t\", password = \"rain\" } }]\n",
+            "source.url = \"mqtt://anna:rain@h/t\" # password = \"rain\"\n",
+            "source.password = [\"rain\"]\n",
+        ] {
+            let covered = without_secrets(text);
+            assert!(!covered.contains("rain") && covered.contains("***") && !values(&covered).is_null(), "{covered}");
+        }
     }
 
     fn problem_of(from: &str, to: &str) -> Problem {
