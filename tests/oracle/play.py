@@ -13,7 +13,6 @@ from judge import (
     judge_report,
     judge_results,
     judge_witness,
-    result_key,
 )
 from mill import Mill
 from mosquitto import Mosquitto, wait_until
@@ -248,7 +247,7 @@ class Play:
 
     # What has come.
     def short(self, expected):
-        results, _ = counted(self.results, result_key, self.case.sink != "mqtt")
+        results = counted(self.case, self.results.records())
         dead = Counter(map(dead_key, self.dead.records()))
         return sum(expected.missing(results).values()) + sum(expected.missing_dead(dead).values())
 
