@@ -24,6 +24,7 @@ use toml::Spanned;
 use crate::data::{Kind, Schema, fingerprint};
 use crate::sink;
 use crate::source;
+use crate::subtasks::result::PLACE;
 use crate::subtasks::{Entry, Role, Scope, Subtask};
 use document::Document;
 
@@ -269,6 +270,10 @@ impl Dataflow {
             let step = self.step(plan, &schema)?;
             schema = step.subtask.columns_after(&schema, &step.scope);
             steps.push(step);
+        }
+        if let Some(name) = schema.names().find(|name| PLACE.contains(name)) {
+            let help = "the output has a column of that name itself: name the columns to take in [schema], without it";
+            return Err(Diagnostic::new(format!("a column is named `{name}`")).help(Some(help.into())));
         }
         Ok((steps, schema))
     }

@@ -173,6 +173,11 @@ fn read_schema(document: &Document, value: Value<'_>) -> Result<SchemaChoice, Di
                     Some("give number = [...] or text = [...]".into()),
                 ));
             }
+            if let Some(name) = section.reserved() {
+                let title = format!("a column is named `{}`", name.get_ref());
+                let help = "the output has a column of that name itself: leave it out, or let the source name it otherwise";
+                return Err(document.diagnostic(name.span(), title, "", Some(help.into())));
+            }
             Ok(section.choice())
         }
         _ => Err(document.diagnostic(span, "schema is \"davis\", \"infer\" or a [schema] table", "", None)),
@@ -444,8 +449,13 @@ pub(super) fn sink_settings(
         }
         _ => None,
     };
-    let sections::Sink { parts, properties, .. } = section;
-    Ok(Some(sink::Settings { url, parts, properties, endpoint, connect_timeout: None, disk: disk::machine() }))
+    if section.infinity.is_some() && (dead_letter || matches!(url, sink::Url::Parquet(_))) {
+        let title = format!("{}: infinity is for sinks of results as text, not for {url}", document.path);
+        return Err(Diagnostic::new(title));
+    }
+    let sections::Sink { parts, properties, infinity, .. } = section;
+    let infinity = infinity.unwrap_or_default();
+    Ok(Some(sink::Settings { url, parts, properties, infinity, endpoint, connect_timeout: None, disk: disk::machine() }))
 }
 
 #[cfg(test)]
@@ -453,6 +463,7 @@ mod tests {
     use std::time::Duration;
 
     use super::super::{Dataflow, Override, Placement};
+    use crate::subtasks::result::Infinity;
 
     const GOOD: &str = r#"
 name = "w"
@@ -544,6 +555,71 @@ url = "null"
             &GOOD.replace("use = \"standard_scaler\"\n[sink]", "use = \"fillna\"\nlimit = 0\nvalue = 1.0\n[sink]"),
         );
         assert!(shown.contains("f.toml:17:9") && shown.contains("greater than 0"), "{shown}");
+    }
+
+    #[test]
+    fn no_column_has_a_name_of_the_output() {
+        for schema in ["number = [\"a\", \"row\"]", "text = [\"message\"]", "number = [\"a\"]\nid = \"row\""] {
+            let text = format!("{}[schema]\n{schema}", GOOD.replace("columns = [\"outTemp\"]", ""));
+            let shown = error(&text);
+            assert!(shown.contains("a column is named `") && shown.contains("f.toml:2"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn infinity_is_for_text() {
+        let with = |sink: &str| GOOD.replace("url = \"null\"", sink);
+        let dataflow = |sink| Dataflow::from_text("f.toml", &with(sink), &[]).unwrap();
+        let infinity = |sink| dataflow(sink).sink.infinity;
+        assert_eq!(infinity("url = \"x.csv\""), Infinity::Null);
+        assert_eq!(infinity("url = \"x.csv\"\ninfinity = \"text\""), Infinity::Text);
+        assert!(error(&with("url = \"x.parquet\"\ninfinity = \"text\"")).contains("not for x.parquet"));
+        assert!(error(&with("url = \"x.csv\"\ninfinity = \"inf\"")).contains("`text`"));
+    }
+
+    /// Whatever number stands there, it is taken or refused in words.
+    #[test]
+    fn numbers_are_bounded() {
+        let table = "[[table]]\nname = \"t\"\nwindow = \"1h\"\nhop = \"1h\"\nretention = \"1h\"\ninterval = \"1h\"\n\
+                     max_future = \"1h\"\nlate = \"drop\"\n";
+        let source = "[source]\nmax_payload = 9\nconnect_timeout = \"1s\"\nreconnect_timeout = \"1s\"";
+        let good = format!("{GOOD}{table}[checkpoint]\nevery = \"1s\"\n").replace("[source]", source);
+        Dataflow::from_text("f.toml", &good, &[]).unwrap();
+        let lengths = ["\"-1s\"", "\"99999999999years\"", "\"1001years\"", "\"nan\"", "-1", "nan", "1e300", "\"\""];
+        let numbers = ["0", "-1", "9223372036854775807", "nan", "inf", "1.5", "1e300", "\"1\""];
+        for (key, wrong) in [
+            ("buffer.bucket_size", &numbers[..]),
+            ("source.max_payload", &numbers),
+            ("workers", &numbers),
+            ("processes", &numbers),
+            ("buffer.delay", &lengths),
+            ("checkpoint.every", &lengths),
+            ("source.connect_timeout", &lengths),
+            ("source.reconnect_timeout", &lengths),
+            ("table.t.window", &lengths),
+            ("table.t.hop", &lengths),
+            ("table.t.retention", &lengths),
+            ("table.t.interval", &lengths),
+            ("table.t.max_future", &lengths),
+        ] {
+            for value in wrong {
+                let set = Override::set(&format!("{key}={value}")).unwrap();
+                let shown = match Dataflow::from_text("f.toml", &good, &[set]) {
+                    Ok(_) => panic!("{key} = {value} is taken"),
+                    Err(diagnostic) => diagnostic.to_string(),
+                };
+                assert!(shown.contains(key), "{key} = {value}: {shown}");
+            }
+        }
+        let shown = error(&good.replace("hop = \"1h\"", "hop = \"1ms\""));
+        assert!(shown.contains("3600000 windows") && shown.contains("10000"), "{shown}");
+        for wrong in [
+            "rate=0", "rate=-1", "rate=nan", "rate=inf", "rate=1e300", "rate=1e-300", "rate=", "burst=0,rate=1", "burst=-1,rate=1",
+            "burst=1e3,rate=1", "seed=-1", "seed=x", "rows=-1", "rows=1e3", "rows=nan", "rows=18446744073709551616",
+        ] {
+            let shown = error(&GOOD.replace("data/x.csv", &format!("generate:rows=5,{wrong}")));
+            assert!(shown.contains("f.toml:5:7"), "{wrong}: {shown}");
+        }
     }
 
     #[test]

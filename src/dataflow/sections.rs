@@ -9,6 +9,7 @@ use toml::Spanned;
 use crate::data::{Kind, Schema};
 use crate::mqtt::{Endpoint, Password, Qos, Url, tls};
 use crate::source::Connections;
+use crate::subtasks::result::{Infinity, PLACE};
 use crate::{sink, source};
 
 /// Where a message's subtasks run.
@@ -80,19 +81,27 @@ pub(super) struct File {
 #[serde(deny_unknown_fields)]
 pub(super) struct SchemaSection {
     #[serde(default)]
-    pub number: Vec<String>,
+    pub number: Vec<Spanned<String>>,
     #[serde(default)]
-    pub text: Vec<String>,
-    pub id: Option<String>,
+    pub text: Vec<Spanned<String>>,
+    pub id: Option<Spanned<String>>,
 }
 
 impl SchemaSection {
+    /// A column with a name that the output has for itself.
+    pub fn reserved(&self) -> Option<&Spanned<String>> {
+        let mut names = self.number.iter().chain(&self.text).chain(&self.id);
+        names.find(|name| PLACE.contains(&name.get_ref().as_str()))
+    }
+
     pub fn choice(self) -> SchemaChoice {
-        let listed = |name: &String| self.number.contains(name) || self.text.contains(name);
-        let id = self.id.iter().filter(|id| !listed(id)).map(|id| (id.clone(), Kind::Text));
-        let number = self.number.iter().map(|name| (name.clone(), Kind::Number));
-        let text = self.text.iter().map(|name| (name.clone(), Kind::Text));
-        SchemaChoice::Known { schema: Schema::new(id.chain(number).chain(text)), id: self.id }
+        let names = |listed: &[Spanned<String>]| listed.iter().map(|name| name.get_ref().clone()).collect::<Vec<_>>();
+        let (number, text, id) = (names(&self.number), names(&self.text), self.id.map(Spanned::into_inner));
+        let other_id = id.iter().filter(|id| !number.contains(id) && !text.contains(id)).cloned();
+        let other_id = other_id.map(|id| (id, Kind::Text)).collect::<Vec<_>>();
+        let number = number.into_iter().map(|name| (name, Kind::Number));
+        let text = text.into_iter().map(|name| (name, Kind::Text));
+        SchemaChoice::Known { schema: Schema::new(other_id.into_iter().chain(number).chain(text)), id }
     }
 }
 
@@ -118,7 +127,7 @@ pub(super) struct Source {
     pub ca: Option<PathBuf>,
     pub certificate: Option<PathBuf>,
     pub key: Option<PathBuf>,
-    #[serde(default = "max_payload")]
+    #[serde(default = "max_payload", deserialize_with = "payload_size")]
     pub max_payload: usize,
     #[serde(default, deserialize_with = "optional_duration")]
     pub connect_timeout: Option<Duration>,
@@ -200,6 +209,7 @@ pub(super) struct Sink {
     /// Whether publishes carry message and row as MQTT 5 user properties.
     #[serde(default)]
     pub properties: bool,
+    pub infinity: Option<Infinity>,
     #[serde(default)]
     pub qos: Qos,
     pub user: Option<String>,
@@ -216,6 +226,15 @@ fn bucket_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::E
     match rows {
         1..=LARGEST => Ok(rows as usize),
         _ => Err(de::Error::custom(format!("bucket_size is {rows}: it must be between 1 and {LARGEST} rows"))),
+    }
+}
+
+fn payload_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    const LARGEST: i64 = 1 << 30;
+    let bytes = i64::deserialize(deserializer)?;
+    match bytes {
+        1..=LARGEST => Ok(bytes as usize),
+        _ => Err(de::Error::custom(format!("max_payload is {bytes}: it must be between 1 and {LARGEST} bytes"))),
     }
 }
 
@@ -244,16 +263,17 @@ pub(super) struct Milliseconds(pub i64);
 
 impl<'de> Deserialize<'de> for Milliseconds {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Milliseconds, D::Error> {
-        // A thousand years.
-        const LONGEST: i64 = 31_556_952_000_000;
         match i64::try_from(duration(deserializer)?.as_millis()) {
-            Ok(length @ 1..=LONGEST) => Ok(Milliseconds(length)),
+            Ok(length @ 1..) => Ok(Milliseconds(length)),
             _ => Err(de::Error::custom("it must be between 1ms and 1000years")),
         }
     }
 }
 
 /// Reads a duration such as `500ms`, `1s`, `2m 30s` or `0`.
+///
+/// # Errors
+/// Another text, or more than a thousand years: no clock counts so far.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     // A clock can tell no time that lies much further away.
     const LONGEST: Duration = Duration::from_secs(1000 * 31_557_600);

@@ -60,6 +60,8 @@ struct ReferenceSection {
     key: Spanned<String>,
 }
 
+/// In how many windows a row may be: each takes a place of its own.
+const MOST_WINDOWS: i64 = 10_000;
 /// How far ahead of this machine's clock a row may be dated where nothing is said, in milliseconds: ten minutes.
 const MAX_FUTURE: i64 = 600_000;
 
@@ -121,6 +123,13 @@ fn check(document: &Document, section: &Section) -> Result<(), Diagnostic> {
         && hop.get_ref().0 > window.get_ref().0
     {
         return refuse(hop.span(), "hop is longer than the window", "rows between two windows would be in none");
+    }
+    if let (Some(window), Some(hop)) = (&section.window, &section.hop)
+        && let windows = (window.get_ref().0 - 1) / hop.get_ref().0 + 1
+        && windows > MOST_WINDOWS
+    {
+        let help = format!("a row is in {MOST_WINDOWS} windows at most: make hop longer");
+        return refuse(hop.span(), &format!("each row would be in {windows} windows"), &help);
     }
     if let Some(delete) = section.delete.as_ref().filter(|_| section.upsert.is_empty()) {
         return refuse(delete.span(), "delete without upsert", "upsert names the columns that tell rows apart");

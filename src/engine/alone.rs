@@ -99,6 +99,7 @@ fn build(worker: &mut Worker, dataflow: &Dataflow, schema: Schema, fuse: bool) -
         schema_out: Arc::new(schema_out),
         placement: dataflow.placement,
         encoding: dataflow.sink.encoding(),
+        infinity: dataflow.sink.infinity,
         writer: None,
         tap: None,
     };

@@ -20,7 +20,7 @@ use super::tap::Tap;
 use crate::data::{Bucket, Schema};
 use crate::dataflow::Placement;
 use crate::subtasks::prepare::Prepare;
-use crate::subtasks::result::{Encoder, Encoding, Output};
+use crate::subtasks::result::{Encoder, Encoding, Infinity, Output};
 
 /// What the graph is made of.
 pub struct Plan {
@@ -35,6 +35,7 @@ pub struct Plan {
     pub memories: Vec<StepMemory>,
     pub placement: Placement,
     pub encoding: Encoding,
+    pub infinity: Infinity,
     /// The worker that writes this worker's results; the first one, where rows are accounted for, if not given.
     pub writer: Option<u64>,
     /// Takes samples, if somebody looks.
@@ -196,7 +197,7 @@ fn operator<'scope, P: ParallelizationContract<u64, Vec<Parcel>>>(
 
 /// Encodes messages where the chain ended.
 fn result(plan: &Plan, times: Times) -> impl FnMut(Parcel) -> Finished + use<> {
-    let encoder = Encoder::new(plan.schema_out.clone(), plan.encoding);
+    let encoder = Encoder::new(plan.schema_out.clone(), plan.encoding).with_infinity(plan.infinity);
     let index = operator_of_result(&plan.stages);
     let (tap, schema) = (plan.tap.clone(), plan.schema_out.clone());
     move |Parcel { mut message, receipt }| {

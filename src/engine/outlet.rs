@@ -53,7 +53,8 @@ impl Outlet {
             let destination = Destination::of("the sink of a table,", settings);
             let sink = activity.during(&destination, || settings.open(schema, 0, Existing::Replace, deadline))?;
             activity.follow(&destination, sink.pulse());
-            Ok(Opened { sink, destination, encoder: Encoder::new(schema.clone(), settings.encoding()), whole })
+            let encoder = Encoder::new(schema.clone(), settings.encoding()).with_infinity(settings.infinity);
+            Ok(Opened { sink, destination, encoder, whole })
         };
         let sink = settings.map(open).transpose().map_err(|error: sink::Error| fail(failure, error)).ok().flatten();
         Outlet { contents: contents.clone(), sink, activity: activity.clone(), failure: failure.clone() }

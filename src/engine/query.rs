@@ -16,7 +16,7 @@ use super::outlet::SharedContents;
 use crate::data::{Message, Schema};
 use crate::disk;
 use crate::sink::{self, Deadline, Existing};
-use crate::subtasks::result::{Encoder, Encoding, Output};
+use crate::subtasks::result::{Encoder, Encoding, Infinity, Output};
 
 /// The socket's name in its directory.
 const SOCKET: &str = "query.sock";
@@ -220,6 +220,7 @@ fn encode(schema: &Arc<Schema>, snapshot: Message, format: Format) -> io::Result
                 url,
                 parts: false,
                 properties: false,
+                infinity: Infinity::default(),
                 endpoint: None,
                 connect_timeout: None,
                 disk: disk::machine(),

@@ -88,6 +88,7 @@ pub fn run(
         schema_out: Arc::new(schema_out),
         placement: dataflow.placement,
         encoding: dataflow.sink.encoding(),
+        infinity: dataflow.sink.infinity,
         writer: dataflow.sink.parts.then_some(first_in_process as u64),
         tap: tap.clone(),
     };

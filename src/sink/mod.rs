@@ -19,7 +19,7 @@ pub use url::{Url, part};
 use crate::data::Schema;
 use crate::disk::SharedDisk;
 use crate::mqtt::Endpoint;
-use crate::subtasks::result::{Encoding, Output};
+use crate::subtasks::result::{Encoding, Infinity, Output};
 
 /// A sink as a dataflow file describes it.
 #[derive(Clone, Debug)]
@@ -29,6 +29,8 @@ pub struct Settings {
     pub parts: bool,
     /// Whether publishes carry message and row as MQTT 5 user properties, too.
     pub properties: bool,
+    /// How lines say what is infinite.
+    pub infinity: Infinity,
     pub endpoint: Option<Endpoint>,
     pub connect_timeout: Option<Duration>,
     /// Where its files are.

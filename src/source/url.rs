@@ -96,7 +96,10 @@ fn generate(parameters: &str) -> Result<Url, String> {
                         .map_err(|_| format!("generate: arrivals is uniform or poisson, not {value:?}"))?,
                 )
             }
-            "burst" => burst = Some(number()?).filter(|burst| *burst > 0),
+            "burst" => {
+                let rows = Some(number()?).filter(|rows| (1..=MOST_AT_ONCE).contains(rows));
+                burst = Some(rows.ok_or_else(|| format!("generate: burst is between 1 and {MOST_AT_ONCE} rows"))?);
+            }
             _ => return Err(format!("generate: knows rows, seed, rate, arrivals and burst, not {key:?}")),
         }
     }
@@ -108,13 +111,16 @@ fn generate(parameters: &str) -> Result<Url, String> {
     Ok(Url::Generate { rows, seed, load })
 }
 
-/// Reads rows a second: a number above 0.
+/// Rows that may be due at the same time.
+const MOST_AT_ONCE: u64 = 10_000_000;
+
+/// Reads rows a second: one a year at least, and a thousand million at most.
 ///
 /// # Errors
 /// Anything else.
 pub fn parse_rate(text: &str) -> Result<f64, String> {
     let rate: f64 = text.parse().map_err(|_| format!("{text:?} is no number of rows a second"))?;
-    if rate > 0.0 && rate.is_finite() { Ok(rate) } else { Err("more than 0 rows a second".into()) }
+    if (1e-8..=1e9).contains(&rate) { Ok(rate) } else { Err(format!("{text} is not between 1e-8 and 1e9 rows a second")) }
 }
 
 impl FileKind {

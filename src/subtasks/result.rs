@@ -1,7 +1,6 @@
 //! The last step: from a message to what the sink takes.
 
-use std::io::Write;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -27,6 +26,20 @@ pub enum Encoding {
     Columns,
 }
 
+/// The columns of an output that tell a row's place; no other may have their names.
+pub const PLACE: [&str; 2] = ["message", "row"];
+
+/// How lines say what is infinite.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Infinity {
+    /// As a missing value, for JSON has no word for it; that this happens is told once.
+    #[default]
+    Null,
+    /// `Infinity` and `-Infinity`: in JSON a text.
+    Text,
+}
+
 /// An encoded message.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Output {
@@ -50,13 +63,39 @@ pub struct Encoder {
     encoding: Encoding,
     /// The JSON before each value: a comma, the key, a colon.
     keys: Vec<String>,
+    infinity: Infinity,
 }
 
 impl Encoder {
     pub fn new(schema: Arc<Schema>, encoding: Encoding) -> Encoder {
         let key = |name: &str| format!(",{}:", serde_json::Value::from(name));
         let keys = schema.names().map(key).collect();
-        Encoder { schema, encoding, keys }
+        Encoder { schema, encoding, keys, infinity: Infinity::default() }
+    }
+
+    pub fn with_infinity(self, infinity: Infinity) -> Encoder {
+        Encoder { infinity, ..self }
+    }
+
+    /// Writes a number that is not finite.
+    #[cold]
+    fn push_special(&self, out: &mut Vec<u8>, x: f64, name: &str) {
+        static TOLD: Once = Once::new();
+        let json = self.encoding == Encoding::JsonLines;
+        if x.is_nan() || self.infinity == Infinity::Null {
+            out.extend_from_slice(if json { b"null" } else { b"" });
+            if !x.is_nan() {
+                TOLD.call_once(|| {
+                    tracing::warn!(
+                        "column {name} holds an infinite number, which is written as a missing value; infinity = \"text\" \
+                         in the sink's section writes \"Infinity\""
+                    );
+                });
+            }
+            return;
+        }
+        let word = if x > 0.0 { "Infinity" } else { "-Infinity" };
+        out.extend_from_slice(if json { format!("\"{word}\"") } else { word.into() }.as_bytes());
     }
 
     /// Encodes a message; numbers are written so that they read back to the same f64.
@@ -73,7 +112,7 @@ impl Encoder {
     /// The header line of a CSV file.
     pub fn csv_header(schema: &Schema) -> Vec<u8> {
         let mut writer = csv::Writer::from_writer(Vec::new());
-        let names = ["message", "row"].into_iter().chain(schema.names());
+        let names = PLACE.into_iter().chain(schema.names());
         writer.write_record(names).expect("a Vec takes everything");
         writer.into_inner().expect("a Vec takes everything")
     }
@@ -89,7 +128,10 @@ impl Encoder {
             for (column, key) in self.schema.columns().iter().zip(&self.keys) {
                 out.extend_from_slice(key.as_bytes());
                 match column.kind {
-                    Kind::Number => push_json_number(&mut out, message.column(column.slot)[row]),
+                    Kind::Number => match message.column(column.slot)[row] {
+                        x if x.is_finite() => push_finite(&mut out, x),
+                        x => self.push_special(&mut out, x, &column.name),
+                    },
                     Kind::Text => push_json_text(&mut out, message.texts[column.slot].get(row)),
                 }
             }
@@ -108,7 +150,10 @@ impl Encoder {
             for column in self.schema.columns() {
                 out.push(b',');
                 match column.kind {
-                    Kind::Number => push_csv_number(&mut out, message.column(column.slot)[row]),
+                    Kind::Number => match message.column(column.slot)[row] {
+                        x if x.is_finite() => push_finite(&mut out, x),
+                        x => self.push_special(&mut out, x, &column.name),
+                    },
                     Kind::Text => push_csv_text(&mut out, message.texts[column.slot].get(row).unwrap_or_default()),
                 }
             }
@@ -153,25 +198,6 @@ fn push_finite(out: &mut Vec<u8>, x: f64) {
     }
 }
 
-fn push_json_number(out: &mut Vec<u8>, x: f64) {
-    if x.is_finite() {
-        push_finite(out, x);
-    } else if x.is_nan() {
-        out.extend_from_slice(b"null");
-    } else {
-        // JSON has no infinity; a number beyond the range reads back to it.
-        out.extend_from_slice(if x > 0.0 { b"1e999" } else { b"-1e999" });
-    }
-}
-
-fn push_csv_number(out: &mut Vec<u8>, x: f64) {
-    if x.is_finite() {
-        push_finite(out, x);
-    } else if !x.is_nan() {
-        write!(out, "{x}").expect("a Vec takes everything");
-    }
-}
-
 fn push_csv_text(out: &mut Vec<u8>, text: &str) {
     if !text.contains([',', '"', '\n', '\r']) {
         return out.extend_from_slice(text.as_bytes());
@@ -204,10 +230,22 @@ mod tests {
             "\n",
             r#"{"message":4,"row":8,"name":null,"x":null}"#,
             "\n",
-            r#"{"message":4,"row":9,"name":"c","x":-1e999}"#,
+            r#"{"message":4,"row":9,"name":"c","x":null}"#,
             "\n",
         );
         assert_eq!(String::from_utf8(lines).unwrap(), expected);
+    }
+
+    #[test]
+    fn infinity_is_a_text_on_wish() {
+        let lines = |encoding| {
+            let (schema, message) = message();
+            let encoder = Encoder::new(schema, encoding).with_infinity(Infinity::Text);
+            let Output::Lines(lines) = encoder.encode(message) else { panic!() };
+            String::from_utf8(lines).unwrap()
+        };
+        assert!(lines(Encoding::JsonLines).ends_with("\"x\":\"-Infinity\"}\n"));
+        assert!(lines(Encoding::Csv).ends_with("4,9,c,-Infinity\n"));
     }
 
     proptest::proptest! {
@@ -227,7 +265,7 @@ mod tests {
         let (schema, message) = message();
         assert_eq!(Encoder::csv_header(&schema), b"message,row,name,x\n");
         let Output::Lines(lines) = Encoder::new(schema, Encoding::Csv).encode(message) else { panic!() };
-        let expected = "4,7,\"a, \"\"b\"\"\",0.1\n4,8,,\n4,9,c,-inf\n";
+        let expected = "4,7,\"a, \"\"b\"\"\",0.1\n4,8,,\n4,9,c,\n";
         assert_eq!(String::from_utf8(lines).unwrap(), expected);
     }
 }
