@@ -487,3 +487,88 @@ fn a_trace_tells_of_every_operator_on_every_worker() {
     let of_process = trace(&["-n", "2"], "t.part-1.json");
     assert!(of_process.iter().any(|event| event["name"] == "robust_scaler" && event["pid"] == 2));
 }
+
+#[test]
+fn a_quote_inside_of_a_cell_costs_no_row() {
+    let directory = TempDir::new().unwrap();
+    let dataflow = directory.path().join("pipes.toml");
+    let text = "schema = { number = [\"n\"], text = [\"name\"] }\nsource.url = \"pipes.csv\"\nsink.url = \"out.ndjson\"\n\
+                dead_letter.url = \"dead.ndjson\"\n";
+    std::fs::write(dataflow, text).unwrap();
+    let rows = "name,n\n5\" pipe,1\n\"a \"\"b\"\"\n c\",2\nNA,3\n\"never closed,4\nNone,5\nx,1e999\n";
+    std::fs::write(directory.path().join("pipes.csv"), rows).unwrap();
+    let mut run = rowmill();
+    run.current_dir(directory.path()).args(["run", "pipes.toml", "--quiet", "--report", "report"]);
+    run.assert().success().stderr(contains("column n holds an infinite number"));
+    assert_accounted(&report(&directory.path().join("report")), 6);
+    let out = read(&directory.path().join("out.ndjson"));
+    let rows: Vec<serde_json::Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let names: Vec<&str> = rows.iter().map(|row| row["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["5\" pipe", "a \"b\"\n c", "NA", "None", "x"]);
+    let numbers: Vec<Option<f64>> = rows.iter().map(|row| row["n"].as_f64()).collect();
+    assert_eq!(numbers, [Some(1.0), Some(2.0), Some(3.0), Some(5.0), None]);
+    let dead: serde_json::Value = serde_json::from_str(&read(&directory.path().join("dead.ndjson"))).unwrap();
+    assert_eq!((&dead["raw"], &dead["position"]), (&"\"never closed,4".into(), &6.into()));
+}
+
+#[test]
+fn no_process_of_ours_shows_a_password() {
+    let mut run = std::process::Command::new(env!("CARGO_BIN_EXE_rowmill"))
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args(["run", "dataflows/weather.toml", "--source", "-", "--sink", "null", "-n", "2", "--quiet"])
+        .args(["--set", "source.password=hunter2", "--set=dead_letter.password=\"hunter2\""])
+        .stdin(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let of = |pid: &str, what: &str| std::fs::read(format!("/proc/{pid}/{what}")).unwrap_or_default();
+    let launcher = run.id().to_string();
+    let children = || {
+        let children = read(Path::new(&format!("/proc/{launcher}/task/{launcher}/children")));
+        children.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+    };
+    // A process that has not begun yet has the command line of the launcher.
+    let begun = |pid: &String| memchr::memmem::find(&of(pid, "cmdline"), b"--process").is_some();
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while children().len() < 2 || !children().iter().all(begun) {
+        assert!(std::time::Instant::now() < deadline, "the processes do not begin");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    for child in children() {
+        let arguments = String::from_utf8(of(&child, "cmdline")).unwrap();
+        assert!(!arguments.contains("hunter2") && arguments.contains("@ROWMILL_ARGUMENT_"), "{arguments:?}");
+    }
+    drop(run.stdin.take());
+    assert_eq!(run.wait().unwrap().code(), Some(0), "the processes read what is hidden");
+    let said = std::io::read_to_string(run.stderr.take().unwrap()).unwrap();
+    assert!(said.contains("shows the password on the command line") && !said.contains("hunter2"), "{said}");
+}
+
+#[test]
+fn nothing_that_is_said_shows_a_password() {
+    let directory = TempDir::new().unwrap();
+    let file = directory.path().join("login.toml");
+    let text = "source.url = \"mqtt://anna:hunter2@127.0.0.1:9/t\"\n\
+                sink = { url = \"mqtt://anna:hunter2@127.0.0.1:9/out\" }\n\
+                dead_letter.url = \"mqtt://127.0.0.1:9/dead\" # password = \"hunter2\"\n\
+                [[table]]\nname = \"t\"\nsink = { url = \"mqtt://127.0.0.1:9/t\", user = \"anna\", password = \"hunter2\" }\n";
+    std::fs::write(&file, text).unwrap();
+    let file = file.display().to_string();
+    for (arguments, part) in [
+        (&["check", &file][..], "mqtt://127.0.0.1:9/t"),
+        (&["check", &file, "--dot"], "mqtt://127.0.0.1:9/out"),
+        (&["run", &file, "--connect-timeout", "1s", "--live", "live", "--report", "report"], "127.0.0.1:9"),
+        (&["run", &file, "--set", "sink.pasword=hunter2"], "did you mean `password`?"),
+        (&["run", &file, "--source", "mqtt://anna:hunter2@host"], "names no topic"),
+        (&["replay", "data/sample.csv", "--to", "mqtt://anna:hunter2@host"], "names no topic"),
+    ] {
+        let arguments: Vec<&str> = arguments.to_vec();
+        let at = |name: &str| directory.path().join(name).display().to_string();
+        let arguments = arguments.into_iter().map(|a| if ["live", "report"].contains(&a) { at(a) } else { a.into() });
+        let done = rowmill().args(arguments.clone()).output().unwrap();
+        let said = [done.stdout, done.stderr].map(|said| String::from_utf8(said).unwrap()).concat();
+        assert!(said.contains(part) && !said.contains("hunter2"), "{:?}: {said}", arguments.collect::<Vec<_>>());
+    }
+    let outcome = read(&directory.path().join("live/outcome.json"));
+    assert!(outcome.contains("127.0.0.1:9") && !outcome.contains("hunter2"), "{outcome}");
+}
