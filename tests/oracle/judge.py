@@ -64,7 +64,8 @@ def dead_key(record):
 
 def names_hold(case):
     """Whether a `row` number names one row: not where rows at QoS 0, which never come again, are lost with a process."""
-    return not (case.struck("process") and any(case.reached(publish) == 0 for publish in case.publishes))
+    lost = case.deserted or case.struck("process")
+    return not (lost and any(case.reached(publish) == 0 for publish in case.publishes))
 
 
 def judge_results(case, expected, output):

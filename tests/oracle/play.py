@@ -95,6 +95,9 @@ class Play:
     def ready(self):
         """Whether it takes signals: it has said that it has its subscription."""
         self.look_after()
+        return self.said_ready()
+
+    def said_ready(self):
         return "subscribed to" in self.mill.said()
 
     def await_readiness(self):
@@ -114,13 +117,16 @@ class Play:
             self.kept = lines
             return
         counted = self.died - COUNTED_AFTER - self.case.commit / 1000
-        sure = [count for at, count in self.samples if at < counted]
+        sure = [lines for at, start, lines in self.samples if start == self.mill.starts and at < counted]
         if sure:
             self.kept = max(self.kept, lines[: sure[-1]], key=len)
 
     def sample(self):
+        """How many lines the file has, while a run is there to count them."""
         while not self.over.is_set():
-            self.samples.append((time.monotonic(), len(self.results.lines())))
+            start = self.mill.starts
+            if not self.mill.ended() and self.said_ready():
+                self.samples.append((time.monotonic(), start, len(self.results.lines())))
             self.over.wait(0.2)
 
     def look_after(self):
