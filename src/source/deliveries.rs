@@ -165,9 +165,10 @@ impl<P> Deliveries<P> {
         }
     }
 
-    /// The broker has the first `count` acknowledgements of this connection. Whether fewer publishes can come again now.
-    pub fn confirm(&mut self, count: u64) -> bool {
-        self.open.confirm(self.connection, count)
+    /// The broker has the first `count` acknowledgements of `connection`, and all that it sent before it said so has been
+    /// taken in. Whether fewer publishes can come again now.
+    pub fn confirm(&mut self, connection: u64, count: u64) -> bool {
+        connection == self.connection && self.open.confirm(connection, count)
     }
 }
 
@@ -353,7 +354,7 @@ mod tests {
         let mut deliveries = new();
         let connection = deliveries.connected(true);
         take(&mut deliveries, connection, 1..=3);
-        assert!(deliveries.confirm(2) && !deliveries.confirm(2));
+        assert!(deliveries.confirm(connection, 2) && !deliveries.confirm(connection, 2));
         let connection = deliveries.connected(true);
         assert_eq!(deliveries.arrive(delivery(connection, 3, true, 5)), None);
         assert_eq!(deliveries.arrive(delivery(connection, 1, true, 5)), number(4));

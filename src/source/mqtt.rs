@@ -42,8 +42,11 @@ struct Arrival {
 
 enum What {
     Publish(Publish),
-    /// What came before is no longer to be expected again: the session is new, or the broker has acknowledgements.
+    /// What came before is no longer to be expected again: the session is new.
     Settled,
+    /// The broker has so many acknowledgements of this connection. What it sent again before it said so is to be taken in
+    /// first: it would be no more known as such.
+    Confirmed(u64),
 }
 
 impl Arrival {
@@ -51,7 +54,7 @@ impl Arrival {
     fn size(&self) -> usize {
         match &self.what {
             What::Publish(publish) => PUBLISH + publish.topic.len() + publish.payload.len(),
-            What::Settled => PUBLISH,
+            What::Settled | What::Confirmed(_) => PUBLISH,
         }
     }
 }
@@ -128,6 +131,11 @@ impl Acknowledger {
         }
         self.acknowledge(&mut deliveries);
         new
+    }
+
+    /// As [`Deliveries::confirm`].
+    fn confirm(&self, connection: u64, count: u64) -> bool {
+        self.deliveries.lock().expect("no holder panics").confirm(connection, count)
     }
 
     /// As [`Deliveries::enter`].
@@ -272,13 +280,17 @@ impl Intake {
     fn take(&mut self, buffer: &mut Buffer, arrival: Arrival, clock: Clock, full: &mut Vec<Bucket>) {
         self.queued.fetch_sub(arrival.size(), Ordering::Relaxed);
         let Arrival { what, connection, session, arrived } = arrival;
-        let What::Publish(publish) = what else {
-            self.acknowledger.enter(connection);
-            match buffer.close(clock) {
-                Some(bucket) => full.push(bucket),
-                None => buffer.tell(arrived),
+        let publish = match what {
+            What::Publish(publish) => publish,
+            What::Confirmed(count) if !self.acknowledger.confirm(connection, count) => return,
+            What::Confirmed(_) | What::Settled => {
+                self.acknowledger.enter(connection);
+                match buffer.close(clock) {
+                    Some(bucket) => full.push(bucket),
+                    None => buffer.tell(arrived),
+                }
+                return;
             }
-            return;
         };
         let new = match publish.qos {
             QoS::AtMostOnce => None,
@@ -426,14 +438,7 @@ impl Listener {
                 let _ = self.ready.try_send(());
             }
             Incoming::Publish(publish) => self.queue(What::Publish(publish)),
-            Incoming::PingResp(_) => {
-                let mut deliveries = self.acknowledger.deliveries.lock().expect("no holder panics");
-                let settled = self.acknowledger.after_completion && deliveries.confirm(self.asked);
-                drop(deliveries);
-                if settled {
-                    self.queue(What::Settled);
-                }
-            }
+            Incoming::PingResp(_) if self.acknowledger.after_completion => self.queue(What::Confirmed(self.asked)),
             _ => {}
         }
         Ok(())
