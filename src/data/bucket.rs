@@ -58,38 +58,45 @@ pub struct Origin {
     pub position: u64,
 }
 
-/// The numbers that rows go out with, where they are not their places in the input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The numbers that the rows of a bucket go out with.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Numbers {
+    /// In the order of places; rows in none have their place for a number.
+    pub runs: Vec<Run>,
+    /// The number of the row after them on their connection, of those that may come again.
+    pub next: u64,
+}
+
+/// Rows with numbers at equal distances.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
     /// The place of the first row in the input.
     pub place: u64,
-    /// Its number.
+    pub rows: u64,
+    /// The number of the first row.
     pub first: u64,
     /// How far the number of each is from the one before.
     pub step: u64,
 }
 
-impl Default for Numbers {
-    fn default() -> Numbers {
-        Numbers { place: 0, first: 0, step: 1 }
-    }
-}
-
 impl Numbers {
     /// Whether each row has its place for a number.
-    pub fn is_plain(self) -> bool {
-        self.step == 1 && self.first == self.place
+    pub fn is_plain(&self) -> bool {
+        self.runs.iter().all(|run| run.step == 1 && run.first == run.place)
     }
 
     /// The number of the row at a place.
-    pub fn of(self, place: u64) -> u64 {
-        self.first + (place - self.place) * self.step
+    pub fn of(&self, place: u64) -> u64 {
+        let run = self.runs.partition_point(|run| run.place <= place).checked_sub(1).map(|run| self.runs[run]);
+        run.map_or(place, |Run { place: start, first, step, .. }| first + (place - start) * step)
     }
 
-    /// How many rows come before the one of a number, from `place` on; `None` if none has it.
-    pub fn index_of(self, number: u64) -> Option<u64> {
-        let behind = number.checked_sub(self.first)?;
-        behind.is_multiple_of(self.step).then_some(behind / self.step)
+    /// The place of the row that has a number; `None` if none in a run has.
+    pub fn place_of(&self, number: u64) -> Option<u64> {
+        self.runs.iter().find_map(|run| {
+            let behind = number.checked_sub(run.first)?;
+            (behind.is_multiple_of(run.step) && behind / run.step < run.rows).then(|| run.place + behind / run.step)
+        })
     }
 }
 
@@ -116,6 +123,8 @@ pub struct Bucket {
     pub snapshot: bool,
     arena: Vec<u8>,
     spans: Vec<Span>,
+    /// Rows that came at quality of service 0, and never come again.
+    once: Vec<Range<usize>>,
     #[serde(skip)]
     arrived: Vec<u64>,
     #[serde(skip)]
@@ -145,8 +154,7 @@ pub struct Stamps {
 
 impl Bucket {
     pub fn new(epoch: u64, first_row: u64) -> Bucket {
-        let numbers = Numbers { place: first_row, first: first_row, step: 1 };
-        Bucket { epoch, first_row, numbers, ..Bucket::default() }
+        Bucket { epoch, first_row, ..Bucket::default() }
     }
 
     /// Appends a row that arrived at `arrived` nanoseconds of the source's clock.
@@ -157,6 +165,27 @@ impl Bucket {
         self.spans.push(Span { bytes: start..self.arena.len(), header, format: row.format });
         self.arrived.push(arrived);
         self.origins.push(origin);
+    }
+
+    /// The last row came at quality of service 0.
+    pub fn last_comes_once(&mut self) {
+        let last = self.len() - 1;
+        match self.once.last_mut().filter(|rows| rows.end == last) {
+            Some(rows) => rows.end += 1,
+            None => self.once.push(last..last + 1),
+        }
+    }
+
+    /// Its rows in turn, so many each, and whether they never come again.
+    pub fn deliveries(&self) -> Vec<(bool, u64)> {
+        let (mut runs, mut from) = (Vec::new(), 0);
+        for once in &self.once {
+            runs.extend([(false, (once.start - from) as u64), (true, once.len() as u64)]);
+            from = once.end;
+        }
+        runs.push((false, (self.len() - from) as u64));
+        runs.retain(|(_, rows)| *rows > 0);
+        runs
     }
 
     /// Stores a header once for the run of rows that share it.
@@ -205,7 +234,8 @@ impl Bucket {
 
     /// Which of its rows has this number; `None` if none has.
     pub fn place_of(&self, row: u64) -> Option<usize> {
-        usize::try_from(self.numbers.index_of(row)?).ok().filter(|index| *index < self.len())
+        let place = if self.numbers.runs.is_empty() { Some(row) } else { self.numbers.place_of(row) };
+        usize::try_from(place?.checked_sub(self.first_row)?).ok().filter(|index| *index < self.len())
     }
 
     pub fn origin(&self, index: usize) -> &Origin {
@@ -254,6 +284,19 @@ mod tests {
         assert!(bucket.byte_len() > 2 * 64);
         assert_eq!(bucket.row(1).header, Some(&b"a,b"[..]));
         assert_eq!(bucket.row(1).bytes, b"3,4");
+    }
+
+    #[test]
+    fn rows_that_come_once_are_told_apart() {
+        let mut bucket = Bucket::default();
+        for once in [false, true, true, false, true] {
+            let row = Row { bytes: b"{}", format: Format::Json, header: None };
+            bucket.push(row, 0, Origin { topic: "t".into(), position: 1 });
+            if once {
+                bucket.last_comes_once();
+            }
+        }
+        assert_eq!(bucket.deliveries(), [(false, 1), (true, 2), (false, 1), (true, 1)]);
     }
 
     #[test]

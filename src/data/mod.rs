@@ -17,7 +17,7 @@ mod text;
 pub mod weatherlink;
 pub mod weewx;
 
-pub use bucket::{Broken, Bucket, Format, Layout, Numbers, Origin, Row, Stamps};
+pub use bucket::{Broken, Bucket, Format, Layout, Numbers, Origin, Row, Run, Stamps};
 pub use clock::Clock;
 pub use decode::{BadRow, Decoder};
 pub use excerpt::{Excerpt, Value};

@@ -1,7 +1,8 @@
-//! Whether a dataflow would feed itself: what it publishes comes back as rows, for ever.
+//! Whether a dataflow would get in its own way at a broker: what it publishes comes back as rows, for ever, or two of its
+//! clients have one id, and take the connection from each other, for ever.
 
 use super::{Dataflow, Diagnostic};
-use crate::mqtt::{same_broker, takes};
+use crate::mqtt::{Endpoint, same_broker, takes};
 use crate::sink;
 
 impl Dataflow {
@@ -11,13 +12,7 @@ impl Dataflow {
     /// The first of them.
     pub(super) fn check_feedback(&self) -> Result<(), Diagnostic> {
         let Some(source) = &self.source_settings.endpoint else { return Ok(()) };
-        let of_tables = self.tables.iter().filter_map(|table| {
-            let what = format!("the sink of table {}", table.name());
-            Some((what, "each line", table.sink()?))
-        });
-        let sinks = [("the sink".to_owned(), "each result", &self.sink)].into_iter();
-        let letters = self.dead_letter.iter().map(|sink| ("dead_letter".to_owned(), "each dead letter", sink));
-        for (what, each, sink) in sinks.chain(letters).chain(of_tables) {
+        for (what, each, sink) in self.sinks() {
             let sink::Url::Mqtt(url) = &sink.url else { continue };
             let filters = self.source_settings.topics();
             let fed = |filter: &&str| same_broker(&source.url, url) && takes(filter, &url.topic);
@@ -32,6 +27,46 @@ impl Dataflow {
         }
         Ok(())
     }
+
+    /// Refuses a `client_id` that stands twice for one broker.
+    ///
+    /// # Errors
+    /// The first that does.
+    pub(super) fn check_client_ids(&self) -> Result<(), Diagnostic> {
+        let connections =
+            (0..self.source_settings.connections()).map(|number| self.source_settings.of_connection(number));
+        let source = connections.filter_map(|settings| Some(("the source".to_owned(), settings.endpoint?)));
+        let sinks = self.sinks().into_iter().filter_map(|(what, _, sink)| Some((what, sink.endpoint.clone()?)));
+        let mut known: Vec<(String, Endpoint)> = Vec::new();
+        for (what, endpoint) in source.chain(sinks).filter(|(_, endpoint)| endpoint.client_id.is_some()) {
+            let same = |(_, other): &&(String, Endpoint)| {
+                other.client_id == endpoint.client_id && same_broker(&other.url, &endpoint.url)
+            };
+            if let Some((other, _)) = known.iter().find(same) {
+                let id = endpoint.client_id.unwrap_or_default();
+                let title = format!(
+                    "{}: {other} and {what} have the client_id {id:?} at one broker: each would take the connection from \
+                     the other, for ever",
+                    self.document.path
+                );
+                let help = "give each a client_id of its own; a sink needs none";
+                return Err(Diagnostic::new(title).help(Some(help.into())));
+            }
+            known.push((what, endpoint));
+        }
+        Ok(())
+    }
+
+    /// All that it publishes to or writes: what it is, what it gets, and where that goes.
+    fn sinks(&self) -> Vec<(String, &'static str, &sink::Settings)> {
+        let of_tables = self.tables.iter().filter_map(|table| {
+            let what = format!("the sink of table {}", table.name());
+            Some((what, "each line", table.sink()?))
+        });
+        let sinks = [("the sink".to_owned(), "each result", &self.sink)].into_iter();
+        let letters = self.dead_letter.iter().map(|sink| ("dead_letter".to_owned(), "each dead letter", sink));
+        sinks.chain(letters).chain(of_tables).collect()
+    }
 }
 
 #[cfg(test)]
@@ -41,6 +76,25 @@ mod tests {
     fn refused(source: &str, rest: &str) -> Option<String> {
         let text = format!("[source]\n{source}\n{rest}");
         Dataflow::from_text("f.toml", &text, &[]).err().map(|diagnostic| diagnostic.to_string())
+    }
+
+    #[test]
+    fn each_client_has_an_id_of_its_own() {
+        let sink = |host: &str, id: &str| format!("[sink]\nurl = \"mqtt://{host}/out\"\nclient_id = \"{id}\"\n");
+        let source = "url = \"mqtt://localhost/in\"\nsession = true\nconnections = 2";
+        let letters = "[dead_letter]\nurl = \"mqtt://localhost/dead\"\nclient_id = \"a\"\n";
+        for (rest, part) in [
+            (sink("127.0.0.1", "rowmill-f"), "the source and the sink have the client_id \"rowmill-f\""),
+            (sink("127.0.0.1", "rowmill-f-1"), "\"rowmill-f-1\""),
+            (format!("{}{letters}", sink("localhost", "a")), "the sink and dead_letter"),
+        ] {
+            let said = refused(source, &rest).unwrap_or_else(|| panic!("{rest}"));
+            assert!(said.contains(part), "{said}");
+        }
+        for rest in [sink("localhost", "b"), sink("other", "rowmill-f"), format!("{}{letters}", sink("localhost", "b"))]
+        {
+            assert_eq!(refused(source, &rest), None, "{rest}");
+        }
     }
 
     #[test]

@@ -81,6 +81,7 @@ pub fn parse(document: Document) -> Result<Dataflow, Diagnostic> {
         dataflow.tables(schema)?;
     }
     connections.map_or(Ok(()), |connections| check_connections(&dataflow, &connections))?;
+    dataflow.check_client_ids()?;
     if !allow_loop {
         dataflow.check_feedback()?;
     }

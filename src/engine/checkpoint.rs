@@ -116,6 +116,25 @@ impl Checkpoint {
         write().map_err(|error| format!("{}: {error}", self.path.display()))
     }
 
+    /// Counts a run that begins; how many there have been, with it.
+    ///
+    /// # Errors
+    /// A file that can't be written.
+    pub fn count_run(&self) -> Result<u64, String> {
+        let count = || -> Result<u64, redb::Error> {
+            let transaction = self.database.begin_write()?;
+            let runs = {
+                let mut numbers = transaction.open_table(NUMBERS)?;
+                let runs = numbers.get("runs")?.map_or(0, |runs| runs.value()) + 1;
+                numbers.insert("runs", runs)?;
+                runs
+            };
+            transaction.commit()?;
+            Ok(runs)
+        };
+        count().map_err(|error| format!("{}: {error}", self.path.display()))
+    }
+
     fn start(&self, dataflow: &[Line]) -> Result<(), redb::Error> {
         let transaction = self.database.begin_write()?;
         {

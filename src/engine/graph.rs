@@ -150,7 +150,7 @@ fn prepare(plan: &Plan, times: Times) -> impl FnMut(Arc<Bucket>) -> Parcel + use
             reason: bad.reason,
         };
         let rejected = bad.into_iter().map(reject).collect();
-        let Bucket { epoch, numbers, snapshot, .. } = *bucket;
+        let (epoch, numbers, snapshot) = (bucket.epoch, bucket.numbers.clone(), bucket.snapshot);
         let receipt = Receipt { epoch, numbers, snapshot, service, rejected, ..Receipt::default() };
         Parcel { message, receipt }
     }

@@ -180,7 +180,7 @@ impl Ledger {
         while let Some(entry) = self.in_flight.pop_front_if(|entry| is_complete(entry.bucket.epoch)) {
             let InFlight { bucket, connection, coverage } = entry;
             self.bytes -= bucket.byte_len();
-            self.numbered.push((connection, bucket.numbers.of(bucket.first_row + bucket.len() as u64)));
+            self.numbered.push((connection, bucket.numbers.next));
             if coverage != Coverage::default() {
                 self.covering.push((connection, coverage));
             }

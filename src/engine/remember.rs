@@ -141,7 +141,7 @@ fn parts(Parcel { message, receipt }: Parcel, owners: &[u64], peers: u64) -> Vec
         let owner = rows.into_keys().next().unwrap_or(0);
         return vec![Part { owner, parcel: Parcel { message, receipt } }];
     }
-    let Receipt { epoch, numbers, snapshot, .. } = receipt;
+    let (epoch, numbers, snapshot) = (receipt.epoch, receipt.numbers.clone(), receipt.snapshot);
     let blank = Receipt { epoch, numbers, snapshot, ..Receipt::default() };
     let receipts = std::iter::once(receipt).chain(std::iter::repeat(blank));
     let part = |((owner, rows), receipt): ((u64, Vec<usize>), Receipt)| Part {

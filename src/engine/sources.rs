@@ -224,7 +224,7 @@ impl Sources {
     /// Gives a bucket its epoch, and its rows their numbers.
     fn number(&mut self, mut bucket: Bucket, connection: usize, coverage: Coverage) -> Arrival {
         (bucket.epoch, bucket.first_row) = (self.next_epoch, self.next_row);
-        bucket.numbers = self.numbering.take(connection, bucket.first_row, bucket.len() as u64);
+        bucket.numbers = self.numbering.take(connection, bucket.first_row, &bucket.deliveries());
         self.next_epoch += 1;
         self.next_row += bucket.len() as u64;
         Arrival { bucket, connection, coverage }

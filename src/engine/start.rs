@@ -20,6 +20,8 @@ pub struct Start {
     pub next_row: u64,
     /// Of each connection, the number that its next row goes out with, if a run before has told.
     pub numbers: Vec<u64>,
+    /// The number of this run with the checkpoint, from 1.
+    pub run: u64,
     /// Of each connection, as far as it has one.
     pub positions: Vec<Position>,
     /// What steps and tables remembered then.
@@ -80,12 +82,22 @@ impl Start {
         self.positions.first_mut().into_iter().for_each(|position| position.left = Vec::clone(&left));
         own.iter().for_each(|(id, filter)| _ = known.entry(id.clone()).or_insert_with(|| filter.clone()));
         checkpoint.keep_sessions(&known, own.into_iter().collect())?;
+        self.run = checkpoint.count_run()?;
         Ok(self)
     }
 
     fn at_the_beginning(existing: Existing) -> Start {
         let (positions, memories) = (Vec::new(), Vec::new());
-        Start { checkpoint: None, existing, next_epoch: 0, next_row: 0, numbers: Vec::new(), positions, memories }
+        Start {
+            checkpoint: None,
+            existing,
+            next_epoch: 0,
+            next_row: 0,
+            numbers: Vec::new(),
+            run: 0,
+            positions,
+            memories,
+        }
     }
 }
 

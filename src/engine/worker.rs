@@ -55,7 +55,12 @@ pub fn run(
     let existing = start.as_ref().map_or_else(|| existing(dataflow, options), |start| start.existing);
     let memories = start.as_ref().map_or(Vec::new(), |start| start.memories.clone());
     let connections = dataflow.source_settings.connections();
-    let numbering = |start: &Start| Numbering::after(&start.numbers, start.next_row, connections);
+    let numbering = |start: &Start| {
+        let numbering = Numbering::after(&start.numbers, start.next_row, connections);
+        // A file is cut to what is complete; a broker has what it was sent.
+        let apart = start.checkpoint.is_some() && dataflow.sink.may_refuse();
+        if apart { numbering.telling_apart(start.run) } else { numbering }
+    };
     let numbering = start.as_ref().map_or_else(Numbering::default, numbering);
     let (mut intake, reader) = read(worker, dataflow, options, clock, start);
     if let Some(intake) = &mut intake {

@@ -28,6 +28,8 @@ pub struct Buffer {
     limits: Limits,
     open: Bucket,
     rows_left: u64,
+    /// Whether rows came at quality of service 0.
+    once: bool,
     delivered: u64,
     /// Rows so far of the delivery that is being taken in, if one is.
     begun: Option<u64>,
@@ -47,13 +49,18 @@ impl Buffer {
     pub fn new(limits: Limits, max_rows: Option<u64>) -> Buffer {
         let rows_left = max_rows.unwrap_or(u64::MAX);
         let open = Bucket::default();
-        Buffer { limits, open, rows_left, delivered: 0, begun: None, untold: None, deliveries: 0, told: false }
+        Buffer { limits, open, rows_left, once: false, delivered: 0, begun: None, untold: None, deliveries: 0, told: false }
     }
 
     /// The rows that follow are those of a delivery, until it is [`delivered`](Buffer::delivered); an earlier run has
     /// taken the first `taken` of them.
     pub fn begin_delivery(&mut self, taken: u64) {
         self.begun = Some(taken);
+    }
+
+    /// Whether the rows that follow came at quality of service 0.
+    pub fn comes_once(&mut self, once: bool) {
+        self.once = once;
     }
 
     pub fn bucket_size(&self) -> usize {
@@ -71,6 +78,9 @@ impl Buffer {
             return None;
         }
         self.open.push(row, arrived, origin);
+        if self.once {
+            self.open.last_comes_once();
+        }
         self.begun = self.begun.map(|rows| rows + 1);
         self.rows_left -= 1;
         let bucket_size = self.limits.bucket_size;

@@ -307,6 +307,7 @@ impl Intake {
         if new.is_some() {
             buffer.begin_delivery(skip);
         }
+        buffer.comes_once(publish.qos == QoS::AtMostOnce);
         let mut each_row = |row: Row<'_>| {
             if skip > 0 {
                 skip -= 1;
