@@ -49,7 +49,17 @@ impl Buffer {
     pub fn new(limits: Limits, max_rows: Option<u64>) -> Buffer {
         let rows_left = max_rows.unwrap_or(u64::MAX);
         let open = Bucket::default();
-        Buffer { limits, open, rows_left, once: false, delivered: 0, begun: None, untold: None, deliveries: 0, told: false }
+        Buffer {
+            limits,
+            open,
+            rows_left,
+            once: false,
+            delivered: 0,
+            begun: None,
+            untold: None,
+            deliveries: 0,
+            told: false,
+        }
     }
 
     /// The rows that follow are those of a delivery, until it is [`delivered`](Buffer::delivered); an earlier run has
