@@ -74,8 +74,8 @@ impl Rolling {
         let before: Scratch<f64> = column.iter().copied().collect();
         // Each window anew: a value that has left it leaves no rounding behind.
         let statistic: fn(&[f64]) -> f64 = match self.method {
-            Statistic::Mean => |values| values.iter().sum::<f64>() / values.len() as f64,
-            Statistic::Sum => |values| values.iter().sum::<f64>() + 0.0,
+            Statistic::Mean => mean,
+            Statistic::Sum => sum,
             Statistic::Min => |values| values.iter().copied().fold(f64::NAN, f64::min),
             Statistic::Max => |values| values.iter().copied().fold(f64::NAN, f64::max),
             Statistic::Var | Statistic::Std => {
@@ -95,6 +95,39 @@ impl Rolling {
             *x = if present.len() < needed { f64::NAN } else { statistic(&present) };
         }
     }
+}
+
+fn sum(values: &[f64]) -> f64 {
+    let sum = values.iter().sum::<f64>() + 0.0;
+    match values {
+        _ if sum.is_finite() => sum,
+        [first, ..] if are_equal(values) => first * values.len() as f64,
+        _ => compensated(values),
+    }
+}
+
+fn mean(values: &[f64]) -> f64 {
+    let sum = values.iter().sum::<f64>();
+    match values {
+        [first, ..] if !sum.is_finite() && are_equal(values) => *first,
+        _ => (if sum.is_finite() { sum } else { compensated(values) }) / values.len() as f64,
+    }
+}
+
+fn are_equal(values: &[f64]) -> bool {
+    values.windows(2).all(|pair| pair[0] == pair[1])
+}
+
+/// A sum beyond the range, as pandas adds it up: Kahan's compensation makes no number of an infinity and what follows it.
+fn compensated(values: &[f64]) -> f64 {
+    let (mut sum, mut compensation) = (0.0, 0.0);
+    for x in values {
+        let y = x - compensation;
+        let next = sum + y;
+        compensation = next - sum - y;
+        sum = next;
+    }
+    sum
 }
 
 /// Variances as pandas finds them: each value joins the running sum of squares and leaves it, and leaves its rounding
@@ -194,6 +227,19 @@ mod tests {
         assert_eq!(rolled(Statistic::Max, 1), "[1.0, 3.0, 3.0, 5.0]");
         assert_eq!(rolled(Statistic::Var, 1), "[NaN, 2.0, NaN, NaN]");
         assert_eq!(rolled(Statistic::Std, 1), "[NaN, 1.4142135623730951, NaN, NaN]");
+    }
+
+    /// Each window as pandas 3.1.1 has it alone: in a longer column, an infinity stays in its sums.
+    #[test]
+    fn sums_beyond_the_range_end_where_pandas_does() {
+        let rolled = |method, column: &[f64]| {
+            let rolling = Rolling { window: 3, method, min_periods: None };
+            applied(&rolling, &[column.to_vec()]).unwrap()[0][2..].to_vec()
+        };
+        let column = [1.0, 1e308, 1e308, 1.0, 1e308, 1e308, 1e308, 1.0];
+        let (sums, means) = (rolled(Statistic::Sum, &column), rolled(Statistic::Mean, &column));
+        assert_eq!(format!("{sums:?}"), "[inf, NaN, inf, inf, inf, NaN]");
+        assert_eq!(format!("{means:?}"), "[inf, NaN, inf, inf, 1e308, NaN]");
     }
 
     /// `pandas.Series(values).rolling(window, min_periods=needed).std()`, pandas 3.1.1.
