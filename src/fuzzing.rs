@@ -1,13 +1,19 @@
 //! Entrances for the fuzz targets of `tests/fuzz`: whatever bytes come, nothing panics, and every row is accounted for.
 
+mod others;
+
 use std::io::Cursor;
+use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use crate::data::{Bucket, Decoder, Kind, Memory, Message, Origin, Schema, from_bytes};
 use crate::dataflow::Dataflow;
-use crate::engine::checkpoint::Checkpoint;
+use crate::disk::Machine;
+use crate::engine::checkpoint::{Checkpoint, Found, Progress};
+use crate::engine::remember::StepMemory;
 use crate::source::payload::each_row;
 use crate::source::records::{FileKind, Records};
+use crate::source::{Coverage, Position, Taken};
 use crate::subtasks::{REGISTRY, Recent, Remembering, Streaming, Subtask};
 use crate::tables::{Grouping, Keeper, Late, Rows, Summaries, Window};
 
@@ -17,7 +23,8 @@ const LONGEST: usize = 1 << 16;
 pub fn payload(bytes: &[u8]) {
     let mut bucket = Bucket::new(0, 0);
     each_row(bytes, LONGEST, None, |row| bucket.push(row, 0, origin()));
-    decode(&bucket);
+    let (message, bad) = decode(&bucket);
+    others::same_json(bytes, &message, bad);
 }
 
 /// A file; the first byte says of which kind.
@@ -28,6 +35,9 @@ pub fn file(bytes: &[u8]) {
     let mut bucket = Bucket::new(0, 0);
     while let Ok(Some((row, _))) = records.next_row() {
         bucket.push(row, 0, origin());
+    }
+    if kind == FileKind::Csv {
+        others::same_csv(bytes, records.header(), &bucket);
     }
     decode(&bucket);
 }
@@ -80,13 +90,14 @@ pub fn message(bytes: &[u8]) {
 
 /// A checkpoint with some bytes changed: three for the place, one to put there.
 pub fn checkpoint(changes: &[u8]) {
-    static WHOLE: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    static WHOLE: LazyLock<(Vec<u8>, Vec<Found>)> = LazyLock::new(|| {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("whole");
-        drop(Checkpoint::open(&crate::disk::Machine, &path, &[]).expect("a new one"));
-        std::fs::read(&path).expect("it was written")
+        let committed = [None, Some(1), Some(2)].map(|number| commit(&path, number)).to_vec();
+        (std::fs::read(&path).expect("it was written"), committed)
     });
-    let mut bytes = WHOLE.clone();
+    let (whole, committed) = &*WHOLE;
+    let mut bytes = whole.clone();
     for change in changes.chunks_exact(4) {
         let place = u32::from_le_bytes([change[0], change[1], change[2], 0]) as usize % bytes.len();
         bytes[place] = change[3];
@@ -94,22 +105,45 @@ pub fn checkpoint(changes: &[u8]) {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("changed");
     std::fs::write(&path, bytes).expect("it can be written");
-    if let Err(reason) = Checkpoint::open(&crate::disk::Machine, &path, &[]) {
-        assert!(reason.contains("changed"), "{reason}");
+    match Checkpoint::open(&Machine, &path, &[]) {
+        Ok((_, found)) => assert!(committed.contains(&found), "{found:?}"),
+        Err(reason) => assert!(reason.contains("changed"), "{reason}"),
     }
+}
+
+/// Commits a state of this number; what is found afterwards, which is what was committed.
+fn commit(path: &Path, number: Option<u16>) -> Found {
+    let (checkpoint, _) = Checkpoint::open(&Machine, path, &[]).expect("it opens");
+    let Some(number) = number else { return Found::default() };
+    let progress = Progress { length: 100 * u64::from(number), next_epoch: u64::from(number), next_row: 7 };
+    let taken: Vec<(u64, Taken)> = (0..40 * number)
+        .map(|packet_id| (packet_id.into(), Taken { packet_id, hash: u64::from(packet_id) * 77 }))
+        .collect();
+    let covered = Coverage { delivered: taken.len() as u64, taken: taken.clone(), begun: None, first: 0 };
+    let memory = |key: u8| Memory { key: vec![key], state: vec![key; 300] };
+    let memories: Vec<StepMemory> =
+        (0..number as u8).map(|key| StepMemory { operator: 3, memory: memory(key) }).collect();
+    let told = memories.iter().map(|of| ((of.operator, of.memory.key.clone()), of.memory.state.clone())).collect();
+    checkpoint.commit(&progress, &[(0, covered)].into(), &told).expect("it is written");
+    drop(checkpoint);
+    let found = Found { progress: Some(progress), positions: vec![Position { taken, begun: None }], memories };
+    let (_, read) = Checkpoint::open(&Machine, path, &[]).expect("it opens");
+    assert_eq!(read, found);
+    found
 }
 
 fn origin() -> Origin {
     Origin { topic: "fuzz".into(), position: 1 }
 }
 
-/// Rows are in the message or bad, and all columns are as long.
-fn decode(bucket: &Bucket) {
+/// Rows are in the message or bad, and all columns are as long; the message, and how many are bad.
+fn decode(bucket: &Bucket) -> (Message, usize) {
     let schema = Arc::new(Schema::new([("a", Kind::Number), ("b", Kind::Number), ("dateTime", Kind::Text)]));
     let (message, bad) = Decoder::new(schema).decode(bucket);
     assert_eq!(message.rows() + bad.len(), bucket.len());
     assert_eq!((message.column(1).len(), message.texts[0].len()), (message.rows(), message.rows()));
     assert!(bad.iter().all(|bad| !bad.reason.is_empty()));
+    (message, bad.len())
 }
 
 fn grouping() -> Grouping {
@@ -129,6 +163,61 @@ fn grouping() -> Grouping {
 
 #[cfg(test)]
 mod tests {
+    use super::{FileKind, LONGEST, Records};
+    use crate::data::{Bucket, Format, Row};
+
+    /// Rows as Python's csv module writes and reads them; `scripts/make_csv_corpus.py` wrote both.
+    #[test]
+    fn csv_rows_are_pythons() {
+        let fuzz = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz");
+        let rows = std::fs::read_to_string(fuzz.join("python_rows.json")).unwrap();
+        let files: std::collections::BTreeMap<String, Vec<Vec<String>>> = serde_json::from_str(&rows).unwrap();
+        assert!(files.len() >= 20);
+        for (name, theirs) in files {
+            let bytes = std::fs::read(fuzz.join("corpus/file").join(&name)).unwrap();
+            let mut records = Records::new(&bytes[1..], FileKind::Csv, false, LONGEST, None).unwrap();
+            let mut ours = vec![String::from_utf8(records.header().unwrap().to_vec()).unwrap()];
+            while let Some((row, _)) = records.next_row().unwrap() {
+                ours.push(String::from_utf8(row.bytes.to_vec()).unwrap());
+            }
+            let cells = |record: &String| {
+                let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(record.as_bytes());
+                let cells = reader.records().next().unwrap().unwrap();
+                cells.iter().map(str::to_owned).collect::<Vec<String>>()
+            };
+            assert_eq!(ours.iter().map(cells).collect::<Vec<_>>(), theirs, "{name}");
+        }
+    }
+
+    /// Others must be heard, or the checks against them check nothing.
+    #[test]
+    fn what_others_see_otherwise_is_found() {
+        let bucket = |rows: &[&str]| {
+            let mut bucket = Bucket::new(0, 0);
+            let row = |bytes: &'static str| Row { bytes: bytes.as_bytes(), format: Format::Csv, header: None };
+            rows.iter().for_each(|bytes| {
+                bucket.push(row(Box::leak((*bytes).to_owned().into_boxed_str())), 0, super::origin())
+            });
+            bucket
+        };
+        let fails = |check: &dyn Fn()| std::panic::catch_unwind(std::panic::AssertUnwindSafe(check)).is_err();
+        let file = b"a,b\n1,\"x\ny\"\n2,z\n";
+        let csv = |rows: &[&str]| fails(&|| super::others::same_csv(file, Some(b"a,b"), &bucket(rows)));
+        assert!(!csv(&["1,\"x\ny\"", "2,z"]));
+        assert!(csv(&["1,\"x", "y\"", "2,z"]) && csv(&["1,\"x\ny\""]) && csv(&["1,\"x\ny\"", "2,y"]));
+        let json = |told: &str, payload: &str| {
+            let mut bucket = Bucket::new(0, 0);
+            let row = Row { bytes: told.as_bytes(), format: Format::Json, header: None };
+            bucket.push(row, 0, super::origin());
+            let (message, bad) = super::decode(&bucket);
+            fails(&|| super::others::same_json(payload.as_bytes(), &message, bad))
+        };
+        let right = r#"{"a": 1.5, "b": null, "dateTime": "2016"}"#;
+        assert!(!json(right, right));
+        assert!(json(&right.replace("1.5", "1.25"), right) && json(&right.replace("2016", "2017"), right));
+        assert!(json(&right.replace("1.5", "true"), right) && json(right, "[]"));
+    }
+
     /// What the fuzzer starts from, and what it once found.
     #[test]
     fn the_corpus_is_taken() {

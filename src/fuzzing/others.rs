@@ -1,0 +1,82 @@
+//! What others make of the same bytes: the csv crate of a file, serde_json of a payload.
+
+use serde_json::Value;
+
+use crate::data::{Bucket, Format, Message};
+
+/// A row of the columns `a`, `b` and `dateTime`.
+type Cells = (f64, f64, Option<String>);
+
+/// Asserts that the CSV records of a file, its header first, are those of the csv crate. A lone carriage return, which
+/// ends a record there and none here, is left out; behind a quote that does not close, that crate sees no records.
+pub(super) fn same_csv(bytes: &[u8], header: Option<&[u8]>, rows: &Bucket) {
+    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+    let lone = |at: usize| bytes[at] == b'\r' && bytes.get(at + 1) != Some(&b'\n');
+    if (0..bytes.len()).any(lone) || std::str::from_utf8(bytes).is_err() {
+        return;
+    }
+    let theirs = cells(bytes).into_iter().filter(|record| record.len() > 1 || !record[0].trim_ascii().is_empty());
+    let is_open = |format| matches!(format, Format::Broken(_));
+    let whole = rows.rows().take_while(|row| !is_open(row.format)).map(|row| row.bytes);
+    let ours: Vec<&[u8]> = header.into_iter().chain(whole).collect();
+    let theirs: Vec<Vec<Vec<u8>>> = theirs.collect();
+    let broken = rows.rows().any(|row| is_open(row.format));
+    assert!(ours.len() == theirs.len() || broken && ours.len() < theirs.len(), "{ours:?}, not {theirs:?}");
+    for (ours, theirs) in ours.iter().zip(&theirs) {
+        assert_eq!(cells(ours), [theirs.clone()], "{ours:?}");
+    }
+}
+
+fn cells(bytes: &[u8]) -> Vec<Vec<Vec<u8>>> {
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes);
+    let records = reader.byte_records().map(|record| record.expect("bytes are always read"));
+    records.map(|record| record.iter().map(<[u8]>::to_vec).collect()).collect()
+}
+
+/// Asserts that the rows of a JSON payload are those that serde_json sees, where these have no other keys than the
+/// columns' and no words for numbers.
+pub(super) fn same_json(bytes: &[u8], message: &Message, bad: usize) {
+    let objects = match serde_json::from_slice(bytes) {
+        Ok(Value::Object(object)) => vec![Value::Object(object)],
+        Ok(Value::Array(objects)) => objects,
+        _ => return,
+    };
+    assert_eq!(message.rows() + bad, objects.len());
+    let Some(rows) = objects.iter().map(row).collect::<Option<Vec<Option<Cells>>>>() else { return };
+    let whole: Vec<Cells> = rows.into_iter().flatten().collect();
+    assert_eq!(message.rows(), whole.len(), "{}", String::from_utf8_lossy(bytes));
+    for (at, (a, b, text)) in whole.into_iter().enumerate() {
+        for (ours, theirs) in [(message.column(0)[at], a), (message.column(1)[at], b)] {
+            assert!(ours == theirs || ours.is_nan() && theirs.is_nan(), "{ours}, not {theirs}");
+        }
+        assert_eq!(message.texts[0].get(at), text.as_deref());
+    }
+}
+
+/// The cells of an object; the outer `None` where they are a matter of our own rules, the inner one for a bad row.
+fn row(value: &Value) -> Option<Option<Cells>> {
+    let Value::Object(object) = value else { return Some(None) };
+    if object.keys().any(|key| !["a", "b", "dateTime"].contains(&key.as_str())) {
+        return None;
+    }
+    let cell = |name| object.get(name).unwrap_or(&Value::Null);
+    let number = |name| match cell(name) {
+        Value::Null => Some(Some(f64::NAN)),
+        Value::Number(number) => number.as_f64().map(Some),
+        Value::String(_) => None,
+        _ => Some(None),
+    };
+    let text = match cell("dateTime") {
+        Value::Null => Some(None),
+        Value::String(text) if text.chars().any(|letter| letter.is_ascii_digit()) && text.trim() == text => {
+            Some(Some(text.clone()))
+        }
+        Value::Array(_) | Value::Object(_) => return Some(None),
+        _ => None,
+    };
+    let (a, b) = (number("a")?, number("b")?);
+    match (a, b) {
+        (Some(a), Some(b)) => text.map(|text| Some((a, b, text))),
+        _ => Some(None),
+    }
+}
