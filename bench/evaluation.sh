@@ -1,18 +1,25 @@
 #!/usr/bin/env bash
 # The published evaluation, redone: 750,000 rows, 1 to 10,000 rows a message, threads, processes and both placements,
-# beside the Python originals and other peers on the same rows; leaves runs/evaluation/report.html. Three quarters of an
-# hour on 2 cores; started again, it goes on where it was.
+# beside the Python originals and other peers on the same rows. Leaves runs/evaluation/report.html, puts figures and
+# summary into bench/evaluation and README.md. Three quarters of an hour on 2 cores; started again, it goes on where it was.
 #   bench/peers/environment.sh .venv; ROWMILL_PYTHON=.venv/bin/python bench/evaluation.sh [ROWS [SECONDS]]
+# What is published is of a clean commit: with changes it stops, or, with DIRTY=1, measures and publishes nothing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=${ROWMILL_PYTHON:?names the Python of bench/peers/environment.sh}
 rows=${1:-750000} seconds=${2:-20}
+commit=$(git rev-parse --short HEAD)
+if [ -n "$(git status --porcelain --untracked-files=no)" ]; then
+  [ "${DIRTY:-}" = 1 ] || { echo "the tree has changes: commit them, or set DIRTY=1 to measure without publishing" >&2; exit 1; }
+  commit=dirty-$commit
+fi
 cargo build --release --quiet
-weather=dataflows/weather.toml out=runs/evaluation
-sweep() { target/release/rowmill bench sweep $weather --rows "$rows" -w 1,2 -o $out "$@"; }
+weather=dataflows/weather.toml out=runs/evaluation-$commit
+sweep() { target/release/rowmill bench sweep $weather --rows "$rows" -w 1,2 -o "$out" "$@"; }
 # Peers would take hours for all rows: the report says how many each has had.
 sweep -n 1,2 --placement message,subtask --time "${seconds}s" --baselines --peer-time "$((seconds / 4))s" \
   --peer "Python loop=$python bench/peers/chain.py loop $weather 1" \
+  --peer "Python loop, as usually written=$python bench/peers/chain.py frames $weather 1" \
   --peer "Python, 2 threads=$python bench/peers/chain.py threads $weather 2" \
   --peer "process pool, 2=$python bench/peers/chain.py processes $weather 2" \
   --peer "Celery and Redis, 2=$python bench/peers/celery_chain.py $weather 2" \
@@ -21,5 +28,12 @@ sweep -n 1,2 --placement message,subtask --time "${seconds}s" --baselines --peer
   --peer "Polars=$python bench/peers/polars_chain.py"
 sweep --over mqtt --time "$((seconds / 4))s"
 for workers in 1 2; do
-  target/release/rowmill bench latency $weather --bucket-size 100 --burst 100 -w $workers --p99 5ms -o $out
+  target/release/rowmill bench latency $weather --bucket-size 100 --burst 100 -w $workers --p99 5ms -o "$out"
 done
+if [[ $commit = dirty-* ]]; then
+  echo "$out/report.html: of a tree with changes, not published"
+  exit
+fi
+cp "$out"/*.csv "$out"/*.svg "$out"/summary.md bench/evaluation/
+"$python" scripts/readme_figures.py
+echo "$out/report.html; bench/evaluation and README.md are changed: look, and commit"

@@ -357,14 +357,12 @@ fn a_process_that_is_killed_ends_the_run_with_1() {
 }
 
 #[test]
+#[ignore = "needs ../shared"]
 fn real_weatherlink_exports_are_read_whole() {
     let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
     let directory = TempDir::new().unwrap();
     for (file, rows) in [("weatherlink-2016.txt", 15_085), ("weatherlink-2012-old-layout.txt", 18_909)] {
-        if !shared.join(file).exists() {
-            eprintln!("{file} is not there: skipped");
-            continue;
-        }
+        assert!(shared.join(file).exists(), "{file} is not there: leave this test out, as .ci/run does");
         rowmill()
             .args(["run", "dataflows/weatherlink.toml", "--quiet", "--source"])
             .arg(shared.join(file))

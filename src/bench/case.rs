@@ -77,6 +77,9 @@ impl Case {
 pub struct Measurement {
     /// Of the source, with `dirty-` before it where it has changed since; empty if unknown.
     pub commit: String,
+    /// The day it was measured, in UTC; empty if unknown.
+    #[serde(default)]
+    pub date: String,
     pub version: String,
     pub cpu: String,
     pub cores: usize,

@@ -56,24 +56,36 @@ fn medians(findings: &Findings) -> Option<Table> {
         "CPU, us a row",
     ];
     let row = |((setting, bucket_size), lines): (&(String, usize), &Vec<Measurement>)| {
-        let of = |of| median_of(lines, of);
+        let of = |digits: usize, of: fn(&Measurement) -> f64| spread(lines.iter().map(of).collect(), digits);
         vec![
             setting.clone(),
             bucket_size.to_string(),
             lines.len().to_string(),
-            format!("{:.0}", of(|line| line.rows as f64)),
-            format!("{:.0}", of(|line| line.rows_per_second)),
-            format!("{:.1}", of(|line| line.service_message_mean / 1e3)),
-            format!("{:.2}", of(|line| line.service_row_mean / 1e3)),
-            format!("{:.2}", of(|line| line.latency_message_p99 / 1e6)),
-            format!("{:.3}", of(|line| line.rho)),
-            format!("{:.0}", of(|line| mebibytes(line.peak_memory_bytes))),
-            format!("{:.2}", of(|line| line.cpu_seconds * 1e6 / line.rows.max(1) as f64)),
+            format!("{:.0}", median_of(lines, |line| line.rows as f64)),
+            of(0, |line| line.rows_per_second),
+            of(1, |line| line.service_message_mean / 1e3),
+            of(2, |line| line.service_row_mean / 1e3),
+            of(2, |line| line.latency_message_p99 / 1e6),
+            of(3, |line| line.rho),
+            of(0, |line| mebibytes(line.peak_memory_bytes)),
+            of(2, |line| line.cpu_seconds * 1e6 / line.rows.max(1) as f64),
         ]
     };
     let rows: Vec<Vec<String>> = findings.cases.iter().map(row).collect();
     let header = header.map(str::to_owned).to_vec();
     (!rows.is_empty()).then_some(Table { title: "Medians", header, rows })
+}
+
+/// The median of the repeats, and the least and the greatest.
+fn spread(values: Vec<f64>, digits: usize) -> String {
+    let least = values.iter().copied().fold(f64::INFINITY, f64::min);
+    let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let median = median(values);
+    if least == most {
+        format!("{median:.digits$}")
+    } else {
+        format!("{median:.digits$} ({least:.digits$} to {most:.digits$})")
+    }
 }
 
 /// Rows a second of all that were measured side by side: a column a bucket size.
@@ -91,7 +103,8 @@ fn side_by_side(findings: &Findings) -> Option<Table> {
 
 /// What peers were given, and how long they worked on it.
 fn service(findings: &Findings) -> Option<Table> {
-    let header = ["peer", "rows a message", "repeats", "rows", "mean service a message, ms", "mean service a row, us"];
+    let header =
+        ["peer", "rows a message", "repeats", "rows", "rows/s", "mean service a message, ms", "mean service a row, us"];
     let rows = findings.peers.iter().map(|((name, size), lines)| {
         let of = |of: &dyn Fn(&super::peer::Comparison) -> f64| median(lines.iter().map(of).collect());
         // A part that is not served tells no time.
@@ -101,6 +114,7 @@ fn service(findings: &Findings) -> Option<Table> {
             size.to_string(),
             lines.len().to_string(),
             format!("{:.0}", of(&|line| line.rows as f64)),
+            spread(lines.iter().map(|line| line.rows_per_second).collect(), 1),
             shown(of(&|line| line.service_message_mean / 1e6)),
             shown(of(&|line| line.service_message_mean * line.messages as f64 / line.rows as f64 / 1e3)),
         ]
@@ -126,11 +140,21 @@ fn about(findings: &Findings) -> String {
     let Some(first) = findings.cases.values().flatten().next() else {
         return format!("rowmill {}.", env!("CARGO_PKG_VERSION"));
     };
-    let commit = if first.commit.is_empty() { "unknown" } else { &first.commit };
+    let said = |of: fn(&Measurement) -> &String| {
+        let all: BTreeSet<&str> = findings.cases.values().flatten().map(|line| of(line).as_str()).collect();
+        let all: Vec<&str> = all.into_iter().map(|said| if said.is_empty() { "unknown" } else { said }).collect();
+        all.join(", ")
+    };
     format!(
-        "rowmill {}, commit {commit}; {} with {} cores; rows from {}; medians of the repeats. Workers never rest: latency \
-         is that of a full queue, not of a rate.",
-        first.version, first.cpu, first.cores, first.source
+        "rowmill {}, commit {}, {}; {} with {} cores; rows from {}; medians of the repeats, in brackets the least and the \
+         greatest. Every run writes a report, for which prepare, each subtask and result are operators of their own, not \
+         fused. Workers never rest: latency is that of a full queue, not of a rate.",
+        first.version,
+        said(|line| &line.commit),
+        said(|line| &line.date),
+        first.cpu,
+        first.cores,
+        first.source
     )
 }
 

@@ -65,6 +65,10 @@ impl Peer {
         repeat: usize,
     ) -> Result<Comparison, String> {
         let mut command = Command::new(&self.command[0]);
+        // A peer has the threads that it takes of its own accord.
+        for name in ["OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"] {
+            command.env_remove(name);
+        }
         command.args(&self.command[1..]).arg(source);
         command.args([bucket_size.to_string(), rows.to_string(), time.as_secs_f64().to_string()]);
         let named = |reason: &dyn std::fmt::Display| format!("{}, {bucket_size} rows a message: {reason}", self.name);

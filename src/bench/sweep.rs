@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use itertools::iproduct;
@@ -222,6 +222,7 @@ fn read_report(
     let number = |pointer: &str| report.number(pointer);
     Ok(Measurement {
         commit: machine.commit.clone(),
+        date: humantime::format_rfc3339_seconds(SystemTime::now()).to_string()[..10].to_owned(),
         version: env!("CARGO_PKG_VERSION").into(),
         cpu: machine.cpu.clone(),
         cores: machine.cores,
