@@ -129,6 +129,9 @@ fn from_report(arguments: &Arguments, directory: &std::path::Path) -> Result<Kno
     let rows_a_message = (rows / messages).round().max(1.0);
     let bucket_size = arguments.bucket_size.map_or(rows_a_message, |size| size as f64);
     let service_now = service * bucket_size / rows_a_message;
+    // What workers are busy with beside service is a message's, however many rows it has.
+    let busy = number("/busy_seconds").unwrap_or(service * messages);
+    let between = (busy / messages - service).max(0.0);
     let behaviour = Behaviour {
         workers: 1,
         bucket_size: bucket_size as usize,
@@ -136,15 +139,12 @@ fn from_report(arguments: &Arguments, directory: &std::path::Path) -> Result<Kno
         service_busy: service_now,
         service_variation: (number("/service_ns/message/stdev")? / 1e9 / service).powi(2),
         overhead: 0.0,
-        capacity: 1.0 / service_now,
+        capacity: 1.0 / (service_now + between),
         congestion: 1.0,
     };
     let delay = arguments.delay.as_deref().map_or(Ok(Duration::from_secs(1)), super::duration);
     let delay = delay.map_err(|reason| Failure::Wrong(format!("error: --delay: {reason}")))?;
-    let sure = format!(
-        "How sure: mu is that of {}, with its rows and on its machine; the dataflow's own cost a message is not in it.",
-        report.path().display()
-    );
+    let sure = format!("How sure: mu is that of {}, with its rows and on its machine.", report.path().display());
     Ok(Known { flow: Flow::default(), bucket_size: bucket_size as usize, delay, behaviours: vec![behaviour], sure })
 }
 
@@ -195,7 +195,7 @@ fn describe(known: &Known, arguments: &Arguments, demand: &Demand) -> String {
         text += &match behaviour.forecast(demand) {
             Some(forecast) => format!(
                 "{:>12.0}{:>8.3}{:>12}{:>13}{:>12}\n",
-                bucket_size as f64 / forecast.service,
+                bucket_size as f64 / forecast.busy,
                 forecast.rho,
                 time(forecast.mean_wait),
                 time(forecast.message_latency(0.99)),

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use timely::container::CapacityContainerBuilder;
@@ -18,6 +19,8 @@ pub struct Measured {
     pub times: ServiceTimes,
     /// Of the process, from its first worker; 0 from the others.
     pub peak_memory_bytes: u64,
+    /// How long the workers of the process were busy, from its first worker; none from the others.
+    pub busy: Duration,
 }
 
 /// A dataflow of its own that waits for the end of the run.

@@ -255,6 +255,7 @@ impl Ledger {
             rows_per_second: 0.0,
             peak_memory_bytes: measured.iter().map(|measured| measured.peak_memory_bytes).sum(),
             lambda: 0.0,
+            busy_seconds: 0.0,
             mu: 0.0,
             rho: 0.0,
             latency_ns: self.latency,
@@ -264,7 +265,7 @@ impl Ledger {
                 subtask: by_operator(stages, times),
             },
         };
-        report.set_rates(duration);
+        report.set_rates(duration, measured.iter().map(|measured| measured.busy).sum());
         report
     }
 }

@@ -25,7 +25,7 @@ mod post;
 mod preview;
 pub mod query;
 mod reader;
-mod remember;
+pub(crate) mod remember;
 #[cfg(test)]
 mod simulation;
 mod sources;
@@ -65,7 +65,7 @@ pub use watch::Snapshot;
 use watchdog::Watchdog;
 
 use crate::dataflow::{Dataflow, Diagnostic};
-use crate::measure::{Live, Report, ServiceTimes};
+use crate::measure::{Busy, Live, Report, ServiceTimes};
 use crate::source::Stop;
 use crate::{sink, source};
 
@@ -200,11 +200,12 @@ pub fn run(dataflow: Dataflow, mut options: Options) -> Result<Option<Report>, E
     let (following, path) = (trace.clone(), options.trace.clone());
     let dataflow = Arc::new(dataflow);
     let tap = options.on_live.as_ref().map(|_| Tap::default());
+    let busy = Busy::default();
     let guards = timely::execute::execute_from(builders, others, WorkerConfig::default(), move |worker| {
         following.iter().for_each(|trace| trace.follow(worker));
         let first = worker.index() == 0;
         let start = if first { start.lock().expect("no holder panics").take() } else { None };
-        worker::run(worker, &dataflow, &options, start, tap.clone(), &activity)
+        worker::run(worker, &dataflow, &options, start, tap.clone(), &activity, &busy)
     });
     let mut report = None;
     for result in guards.map_err(Error::Cluster)?.join() {

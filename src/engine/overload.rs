@@ -21,7 +21,7 @@ pub struct Seen {
     pub arrived: f64,
     /// Rows that are done so far.
     pub done: u64,
-    /// Mean service time of a row, in seconds.
+    /// Mean service time of a row in seconds, with what is between messages.
     pub service: f64,
 }
 

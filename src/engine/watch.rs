@@ -11,7 +11,7 @@ use super::stages::{Stage, named_operators};
 use super::tap::Tap;
 use super::{Options, Times};
 use crate::dataflow::{Dataflow, TablePlan};
-use crate::measure::{Latency, Live, Moment, Sample, SubtaskTime, TableAt, now_ms};
+use crate::measure::{Busy, Latency, Live, Moment, Sample, SubtaskTime, TableAt, now_ms};
 
 const PROGRESS: Duration = Duration::from_millis(250);
 const LIVE: Duration = Duration::from_secs(1);
@@ -38,15 +38,17 @@ pub struct Showing<'a> {
     pub times: &'a Times,
     pub tap: Option<&'a Tap>,
     pub activity: &'a Activity,
+    /// The workers of this process.
+    pub busy: &'a Busy,
 }
 
 /// Shows where the run stands: a few times a second in a line, and about once a second in full.
 pub struct Watch {
     started: Instant,
     last: Instant,
-    rows: u64,
+    done: Done,
     last_live: Instant,
-    live_rows: u64,
+    live_done: Done,
     live_latency: Latency,
     history: VecDeque<Moment>,
     sample: Option<Sample>,
@@ -60,9 +62,9 @@ impl Watch {
             overload,
             started,
             last: started,
-            rows: 0,
+            done: Done::default(),
             last_live: started,
-            live_rows: 0,
+            live_done: Done::default(),
             live_latency: Latency::default(),
             history: VecDeque::new(),
             sample: None,
@@ -73,7 +75,8 @@ impl Watch {
         if let Some(on_progress) = &showing.options.on_progress
             && self.last.elapsed() >= PROGRESS
         {
-            let (rows_per_second, rho) = rates(ledger, self.rows, self.last, workers);
+            let done = Done::of(ledger, workers, showing.busy);
+            let (rows_per_second, rho) = done.rates(&self.done, self.last, workers);
             on_progress(&Snapshot {
                 rows_in: ledger.rows_in,
                 rows_done: ledger.rows_done,
@@ -82,10 +85,10 @@ impl Watch {
                 rho,
                 p99: ledger.latency.row.inner().value_at_quantile(0.99),
             });
-            (self.last, self.rows) = (Instant::now(), ledger.rows_done);
+            (self.last, self.done) = (Instant::now(), done);
         }
         if let Some(overload) = self.overload.as_mut().filter(|overload| overload.is_due())
-            && let Some(warning) = overload.look(seen(ledger, backlog))
+            && let Some(warning) = overload.look(seen(ledger, workers, backlog, showing.busy))
         {
             tracing::warn!("{warning}");
         }
@@ -97,7 +100,8 @@ impl Watch {
     /// Shows it in full, if somebody looks.
     pub fn show(&mut self, ledger: &Ledger, workers: usize, backlog: Backlog, showing: &Showing<'_>) {
         let Some(on_live) = &showing.options.on_live else { return };
-        let now = self.moment(ledger, workers, backlog);
+        let done = Done::of(ledger, workers, showing.busy);
+        let now = self.moment(ledger, done, workers, backlog);
         if self.history.len() == Live::HISTORY {
             self.history.pop_front();
         }
@@ -127,6 +131,7 @@ impl Watch {
             now,
             service_row: (&ledger.service_row).into(),
             service_message: (&ledger.service_message).into(),
+            between_messages: done.between(ledger),
             subtasks: subtasks(showing),
             tables: tables(showing.dataflow),
             history: self.history.clone(),
@@ -139,11 +144,11 @@ impl Watch {
     }
 
     /// What happened since the last one.
-    fn moment(&mut self, ledger: &Ledger, workers: usize, backlog: Backlog) -> Moment {
-        let (rows_per_second, rho) = rates(ledger, self.live_rows, self.last_live, workers);
+    fn moment(&mut self, ledger: &Ledger, done: Done, workers: usize, backlog: Backlog) -> Moment {
+        let (rows_per_second, rho) = done.rates(&self.live_done, self.last_live, workers);
         let row = ledger.latency.row.since(&self.live_latency.row);
         let message = ledger.latency.message.since(&self.live_latency.message);
-        (self.last_live, self.live_rows) = (Instant::now(), ledger.rows_done);
+        (self.last_live, self.live_done) = (Instant::now(), done);
         self.live_latency = ledger.latency.clone();
         Moment {
             seconds: self.started.elapsed().as_secs_f64(),
@@ -158,22 +163,48 @@ impl Watch {
     }
 }
 
-/// Rows a second since `rows` were done, and the rho of that.
-fn rates(ledger: &Ledger, rows: u64, since: Instant, workers: usize) -> (f64, f64) {
-    let seconds = since.elapsed().as_secs_f64().max(1e-9);
-    let rows_per_second = (ledger.rows_done - rows) as f64 / seconds;
-    let service = ledger.service_row.inner().mean() / 1e9;
-    (rows_per_second, rows_per_second * service / workers as f64)
+/// What has been done so far, and the time it took the workers.
+#[derive(Clone, Copy, Default)]
+struct Done {
+    rows: u64,
+    /// Of all workers together, in seconds: those of other processes are taken to be as busy as those of this one.
+    busy: f64,
 }
 
-fn seen(ledger: &Ledger, backlog: Backlog) -> Seen {
+impl Done {
+    fn of(ledger: &Ledger, workers: usize, busy: &Busy) -> Done {
+        let (threads, busy) = busy.so_far();
+        let busy = busy.as_secs_f64() * workers as f64 / threads.max(1) as f64;
+        Done { rows: ledger.rows_done, busy: busy.max(service(ledger)) }
+    }
+
+    /// Rows a second since another one, and the rho of that.
+    fn rates(&self, before: &Done, since: Instant, workers: usize) -> (f64, f64) {
+        let seconds = since.elapsed().as_secs_f64().max(1e-9);
+        let rows = (self.rows - before.rows) as f64;
+        (rows / seconds, (self.busy - before.busy) / (seconds * workers as f64))
+    }
+
+    /// What a message takes beside its service, in nanoseconds.
+    fn between(&self, ledger: &Ledger) -> f64 {
+        (self.busy - service(ledger)) / ledger.service_message.inner().len().max(1) as f64 * 1e9
+    }
+}
+
+/// The service time of all messages so far, in seconds.
+fn service(ledger: &Ledger) -> f64 {
+    let message = ledger.service_message.inner();
+    message.mean() * message.len() as f64 / 1e9
+}
+
+fn seen(ledger: &Ledger, workers: usize, backlog: Backlog, busy: &Busy) -> Seen {
     let rows_a_message = ledger.rows_in as f64 / ledger.messages.max(1) as f64;
     Seen {
         at: Instant::now(),
         held_back: backlog.full,
         arrived: ledger.rows_in as f64 + backlog.buckets as f64 * rows_a_message,
         done: ledger.rows_done,
-        service: ledger.service_row.inner().mean() / 1e9,
+        service: Done::of(ledger, workers, busy).busy / ledger.rows_done.max(1) as f64,
     }
 }
 

@@ -32,7 +32,7 @@ use super::writer::SharedWriter;
 use super::{Cluster, Error, Options, PARK};
 use crate::data::{Clock, Schema};
 use crate::dataflow::{Dataflow, SchemaChoice};
-use crate::measure::{Report, ServiceTimes, peak_memory_bytes};
+use crate::measure::{Busy, Report, ServiceTimes, peak_memory_bytes};
 use crate::sink;
 use crate::source::{self, Pace, Readiness};
 
@@ -49,6 +49,7 @@ pub fn run(
     start: Option<Start>,
     tap: Option<Tap>,
     activity: &Arc<Activity>,
+    busy: &Busy,
 ) -> Result<Option<Report>, Error> {
     let clock = Clock::start();
     let failure = Failure::default();
@@ -103,10 +104,11 @@ pub fn run(
     let gather = Gather::build(worker);
     let ends = graph::build(worker, &plan, &times, tables, writer.clone(), accounts.clone());
     activity.set_built();
+    busy.join();
     match &mut intake {
         Some(intake) => {
-            let showing =
-                Showing { dataflow, options, stages: &plan.stages, times: &times, tap: tap.as_ref(), activity };
+            let (stages, tap) = (&plan.stages, tap.as_ref());
+            let showing = Showing { dataflow, options, stages, times: &times, tap, activity, busy };
             intake.feed(worker, ends, &ledger, &writer, &accounts, &showing, &failure);
         }
         None => {
@@ -121,9 +123,11 @@ pub fn run(
     if let Err(error) = intake.map_or(Ok(()), |intake| intake.end(worker)) {
         fail(&failure, error);
     }
+    let for_process = worker.index() == first_in_process;
     let measured = Measured {
         times: times.take(),
-        peak_memory_bytes: if worker.index() == first_in_process { peak_memory_bytes() } else { 0 },
+        peak_memory_bytes: if for_process { peak_memory_bytes() } else { 0 },
+        busy: if for_process { busy.so_far().1 } else { Duration::ZERO },
     };
     let measured = gather.finish(worker, measured);
     match failure.take() {

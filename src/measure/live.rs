@@ -45,6 +45,9 @@ pub struct Live {
     pub latency_message: Summary,
     pub service_row: Summary,
     pub service_message: Summary,
+    /// What workers are busy with between two messages, in nanoseconds a message, over the whole run.
+    #[serde(default)]
+    pub between_messages: f64,
     pub curve: Vec<CurvePoint>,
     pub buckets: Vec<LatencyBucket>,
     /// Service times of the first worker, in the order of the chain.

@@ -1,10 +1,12 @@
 //! Latency and service time in HDR histograms, and the report made of them.
 
+mod busy;
 mod histogram;
 mod live;
 mod report;
 mod written;
 
+pub use busy::Busy;
 pub use histogram::{Histogram, ServiceTimes};
 pub use live::{LatencyBucket, Live, Moment, Outcome, Sample, SubtaskTime, TableAt, now_ms, replace_json};
 pub use report::{Latency, Report, Service, Summary, peak_memory_bytes, shown};

@@ -93,22 +93,26 @@ pub struct Report {
     pub peak_memory_bytes: u64,
     /// Rows a second that arrived.
     pub lambda: f64,
-    /// Rows a second that one worker can serve.
+    /// How long the workers were busy, in seconds, all of them together: service, and what is between messages.
+    pub busy_seconds: f64,
+    /// Rows a second that one worker can serve, with what is between messages.
     pub mu: f64,
-    /// lambda / (workers mu).
+    /// lambda / (workers mu): the share of their time that workers were busy.
     pub rho: f64,
     pub latency_ns: Latency,
     pub service_ns: Service,
 }
 
 impl Report {
-    /// Fills in the rates; workers are those of all processes.
-    pub fn set_rates(&mut self, duration: Duration) {
+    /// Fills in the rates; workers are those of all processes, and so is the time that they were busy. Where that was not
+    /// measured, it is the time of service.
+    pub fn set_rates(&mut self, duration: Duration, busy: Duration) {
         self.seconds = duration.as_secs_f64();
         self.rows_per_second = if self.seconds > 0.0 { self.rows_in as f64 / self.seconds } else { 0.0 };
         self.lambda = self.rows_per_second;
-        let service = self.service_ns.row.inner().mean();
-        self.mu = if service > 0.0 { 1e9 / service } else { 0.0 };
+        let service = self.service_ns.row.inner();
+        self.busy_seconds = busy.as_secs_f64().max(service.mean() * service.len() as f64 / 1e9);
+        self.mu = if self.busy_seconds > 0.0 { self.rows_in as f64 / self.busy_seconds } else { 0.0 };
         self.rho = if self.mu > 0.0 { self.lambda / (self.workers as f64 * self.mu) } else { 0.0 };
     }
 

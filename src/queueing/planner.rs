@@ -38,8 +38,10 @@ pub struct Demand {
 /// What rows will meet. Times in seconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Forecast {
-    /// lambda / (c mu), where mu is what a worker serves of service time alone.
+    /// lambda / (c mu), where mu is what a worker serves when it never rests, with what is between messages.
     pub rho: f64,
+    /// What a message keeps a worker busy for: service, and what is between messages.
+    pub busy: f64,
     /// Mean service time of a message.
     pub service: f64,
     /// Mean of what a message's latency has beside its service.
@@ -83,9 +85,10 @@ impl Behaviour {
         // What a busy worker spends on a message beside its service.
         let own_cost = (self.workers as f64 / self.capacity - self.service_busy).max(0.0);
         let offered = arrival_rate * scale / self.workers as f64;
-        // Busy workers find code and rows in cache: service = idle + rho (busy - idle), solved for rho.
-        let rho = offered * self.service_idle / (1.0 + offered * (self.service_idle - self.service_busy));
-        let service = scale * (self.service_idle + rho.min(1.0) * (self.service_busy - self.service_idle));
+        // Busy workers find code and rows in cache: service = idle + s (busy - idle), solved for s, the
+        // share of their time that they serve.
+        let served = offered * self.service_idle / (1.0 + offered * (self.service_idle - self.service_busy));
+        let service = scale * (self.service_idle + served.min(1.0) * (self.service_busy - self.service_idle));
         let station = Station {
             servers: self.workers,
             arrival_rate,
@@ -99,7 +102,15 @@ impl Behaviour {
         let wait = station.wait().stretched(self.congestion);
         let mean_wait = self.overhead + wait.mean;
         let fill = ((full - demand.burst).max(0.0) / demand.rate).min(demand.delay);
-        Some(Forecast { rho, service, mean_wait, overhead: self.overhead, fill, wait })
+        Some(Forecast {
+            rho: station.rho(),
+            busy: station.service,
+            service,
+            mean_wait,
+            overhead: self.overhead,
+            fill,
+            wait,
+        })
     }
 }
 
@@ -164,7 +175,7 @@ mod tests {
     fn a_forecast_is_that_of_mdone_with_the_dataflows_own_cost() {
         // 50 messages a second, each 8 ms of service and 2 ms of own cost: M/D/1 at 0.5 waits half of 10 ms.
         let forecast = behaviour().forecast(&demand(5000.0)).unwrap();
-        assert!((forecast.rho - 0.4).abs() < 1e-12);
+        assert!((forecast.rho - 0.5).abs() < 1e-12 && (forecast.busy - 0.01).abs() < 1e-12);
         assert!((forecast.mean_wait - (0.001 + 0.005)).abs() < 1e-12);
         assert!((forecast.mean_latency() - 0.014).abs() < 1e-12);
         assert!((forecast.message_latency(0.4) - 0.009).abs() < 1e-6, "half of all messages do not wait");
@@ -202,8 +213,8 @@ mod tests {
     fn service_that_gets_faster_under_load_is_forecast_so() {
         let behaviour = Behaviour { service_busy: 0.006, ..behaviour() };
         let forecast = behaviour.forecast(&demand(5000.0)).unwrap();
-        // service = 8 - 2 rho ms and rho = 50 service.
-        assert!((forecast.rho - 50.0 * forecast.service).abs() < 1e-12);
-        assert!((forecast.service - (0.008 - 0.002 * forecast.rho)).abs() < 1e-12);
+        // service = 8 - 2 s ms and s = 50 service; what is between takes 4 ms of the 10 that a busy worker has.
+        assert!((forecast.service - (0.008 - 0.1 * forecast.service)).abs() < 1e-12);
+        assert!((forecast.rho - 50.0 * (forecast.service + 0.004)).abs() < 1e-12);
     }
 }

@@ -69,12 +69,13 @@ struct Outlook {
 impl Advice {
     fn of(live: &Live) -> Option<Advice> {
         let rows_a_message = live.rows_done as f64 / live.latency_message.count as f64;
-        let service = live.service_message.mean / 1e9;
+        // What is between messages keeps a worker from the next one as well.
+        let service = (live.service_message.mean + live.between_messages) / 1e9;
         let arrival_rate = live.now.rows_per_second / rows_a_message;
         if !(service > 0.0 && arrival_rate > 0.0) {
             return None;
         }
-        let variation = (live.service_message.stdev / live.service_message.mean).powi(2);
+        let variation = (live.service_message.stdev / 1e9 / service).powi(2);
         let station =
             |servers| Station { servers, arrival_rate, arrival_variation: 1.0, service, service_variation: variation };
         let outlook = |servers| {
