@@ -10,6 +10,8 @@ DIGITS = 50
 AGREES = 1e-6
 # Below this, likelihoods are equal: what lambda is found by stands in doubles.
 SAME = 1e-9
+# How near the search comes to its bound, by its tolerance.
+AT_BOUND = 1e-7
 # Below, doubles lose digits.
 TINY = np.finfo(float).tiny
 
@@ -126,5 +128,14 @@ def as_likely(values, results, method, standardize):
         if ours is None or not column.shows(ours, results[present], standardize):
             return False
         bar = column.likelihood(theirs) - SAME
-        # Of equal values every lambda is as likely, which excuses none.
-        return mpmath.isfinite(bar) and column.likelihood(ours) >= bar
+        if mpmath.isinf(bar):
+            # Of equal values every lambda is as likely: SciPy's search ends where rounding leads it, ours at its bound.
+            return method != "box-cox" and abs(ours / search_bound(values[present]) - 1) < AT_BOUND
+        return column.likelihood(ours) >= bar
+
+
+def search_bound(values):
+    """Where SciPy's search for Yeo-Johnson's lambda ends at most."""
+    limits, largest = np.finfo(float), np.log1p(20 * np.abs(values).max())
+    low, high = np.log(limits.tiny / limits.eps) / 2 / largest, np.log(limits.max * limits.eps) / 2 / largest
+    return 2 - low if (values < 0).all() else high

@@ -13,7 +13,7 @@ use crate::engine::checkpoint::{Checkpoint, Found, Progress};
 use crate::engine::remember::StepMemory;
 use crate::source::payload::each_row;
 use crate::source::records::{FileKind, Records};
-use crate::source::{Coverage, Position, Taken};
+use crate::source::{Coverage, Taken};
 use crate::subtasks::{REGISTRY, Recent, Remembering, Streaming, Subtask};
 use crate::tables::{Grouping, Keeper, Late, Rows, Summaries, Window};
 
@@ -115,7 +115,7 @@ pub fn checkpoint(changes: &[u8]) {
 fn commit(path: &Path, number: Option<u16>) -> Found {
     let (checkpoint, _) = Checkpoint::open(&Machine, path, &[]).expect("it opens");
     let Some(number) = number else { return Found::default() };
-    let progress = Progress { length: 100 * u64::from(number), next_epoch: u64::from(number), next_row: 7 };
+    let progress = Progress { length: 100 * u64::from(number), next_epoch: u64::from(number), next_row: 7, ..Progress::default() };
     let taken: Vec<(u64, Taken)> = (0..40 * number)
         .map(|packet_id| (packet_id.into(), Taken { packet_id, hash: u64::from(packet_id) * 77 }))
         .collect();
@@ -126,9 +126,9 @@ fn commit(path: &Path, number: Option<u16>) -> Found {
     let told = memories.iter().map(|of| ((of.operator, of.memory.key.clone()), of.memory.state.clone())).collect();
     checkpoint.commit(&progress, &[(0, covered)].into(), &told).expect("it is written");
     drop(checkpoint);
-    let found = Found { progress: Some(progress), positions: vec![Position { taken, begun: None }], memories };
-    let (_, read) = Checkpoint::open(&Machine, path, &[]).expect("it opens");
-    assert_eq!(read, found);
+    let (_, found) = Checkpoint::open(&Machine, path, &[]).expect("it opens");
+    assert_eq!((&found.progress, &found.positions[0].taken), (&Some(progress), &taken));
+    assert_eq!(found.memories, memories);
     found
 }
 
