@@ -81,6 +81,20 @@ fn the_report_accounts_for_every_row() {
 }
 
 #[test]
+fn what_is_between_messages_counts_for_rho() {
+    let directory = TempDir::new().unwrap();
+    let flags =
+        ["--bucket-size", "1", "--source", "generate:rows=3000,seed=1", "--sink", "null", "--quiet", "--report"];
+    rowmill().args(["run", "dataflows/weather.toml"]).args(flags).arg(directory.path()).assert().success();
+    let report = report(directory.path());
+    let number = |pointer: &str| report.pointer(pointer).and_then(serde_json::Value::as_f64).unwrap();
+    let of_service = number("/lambda") * number("/service_ns/row/mean") / 1e9;
+    assert!(number("/rho") > 1.05 * of_service, "{} {of_service}", number("/rho"));
+    let [busy, seconds, mu] = ["/busy_seconds", "/seconds", "/mu"].map(number);
+    assert!((number("/rho") - busy / seconds).abs() < 1e-9 && (mu - 3000.0 / busy).abs() < 1e-6 * mu);
+}
+
+#[test]
 fn bad_rows_go_to_the_dead_letters_and_the_others_on() {
     let directory = TempDir::new().unwrap();
     let (source, dead) = (directory.path().join("in.ndjson"), directory.path().join("dead.ndjson"));

@@ -1,4 +1,4 @@
-//! How long worker threads have been busy: on a core, whatever they did there.
+//! How long worker threads have been busy: on a core or waiting for one, whatever they did there.
 
 use std::fs;
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// The worker threads of this process. What is between messages (hand-over, progress, the sink) is work like what is
-/// done on them, and a thread that waits for messages is parked: so time on a core is service in full.
+/// done on them, and a thread that waits for messages is parked: so the time that it runs, or would if a core were free, is service in full.
 #[derive(Clone, Debug, Default)]
 pub struct Busy(Arc<Mutex<Vec<Thread>>>);
 
@@ -23,7 +23,7 @@ impl Busy {
     pub fn join(&self) {
         let Ok(thread) = fs::read_link("/proc/thread-self") else { return };
         let schedstat = PathBuf::from("/proc").join(thread).join("schedstat");
-        let Some(before) = on_core(&schedstat) else { return };
+        let Some(before) = runnable(&schedstat) else { return };
         self.threads().push(Thread { schedstat, before, seen: before });
     }
 
@@ -31,7 +31,7 @@ impl Busy {
     pub fn so_far(&self) -> (usize, Duration) {
         let mut threads = self.threads();
         for thread in threads.iter_mut() {
-            thread.seen = on_core(&thread.schedstat).unwrap_or(thread.seen);
+            thread.seen = runnable(&thread.schedstat).unwrap_or(thread.seen);
         }
         (threads.len(), threads.iter().map(|thread| thread.seen - thread.before).sum())
     }
@@ -41,9 +41,11 @@ impl Busy {
     }
 }
 
-fn on_core(schedstat: &PathBuf) -> Option<Duration> {
+fn runnable(schedstat: &PathBuf) -> Option<Duration> {
     let text = fs::read_to_string(schedstat).ok()?;
-    text.split_whitespace().next()?.parse().ok().map(Duration::from_nanos)
+    // On a core, and in line for one.
+    let mut nanoseconds = text.split_whitespace().take(2).map(|time| time.parse::<u64>().ok());
+    Some(Duration::from_nanos(nanoseconds.next()?? + nanoseconds.next()??))
 }
 
 #[cfg(test)]
@@ -57,7 +59,7 @@ mod tests {
         let joined = busy.clone();
         let (asleep, awake) = std::thread::spawn(move || {
             joined.join();
-            std::thread::sleep(Duration::from_millis(100));
+            std::thread::sleep(Duration::from_secs(1));
             let (_, asleep) = joined.so_far();
             while joined.so_far().1 < asleep + Duration::from_millis(50) {
                 std::hint::black_box((0..100_000).sum::<u64>());
@@ -67,7 +69,7 @@ mod tests {
         })
         .join()
         .unwrap();
-        assert!(asleep < Duration::from_millis(50) && awake < Duration::from_secs(60), "{asleep:?} {awake:?}");
+        assert!(asleep < Duration::from_millis(700) && awake < Duration::from_secs(60), "{asleep:?} {awake:?}");
         let (threads, time) = busy.so_far();
         assert!(threads == 1 && time >= Duration::from_millis(50), "{threads} {time:?}");
     }
