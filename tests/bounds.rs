@@ -25,6 +25,7 @@ fn large_rows(rows: usize, flags: &[&str]) -> serde_json::Value {
 }
 
 #[test]
+#[ignore = "needs a minute"]
 fn large_rows_do_not_fill_the_memory() {
     for (processes, flags) in [(1, ["-w", "1"]), (2, ["-n", "2"])] {
         let report = large_rows(400, &flags);
