@@ -40,6 +40,7 @@ struct Arrival {
     arrived: u64,
 }
 
+#[expect(clippy::large_enum_variant, reason = "nearly all are publishes")]
 enum What {
     Publish(Publish),
     /// What came before is no longer to be expected again: the session is new.
