@@ -200,7 +200,7 @@ def write(directory, name, frame, step, size):
     step = "\n".join(f"{key} = {toml_value(value)}" for key, value in step.items())
     open(base + ".toml", "w").write(
         f'[schema]\nnumber = [{numbers}]\ntext = [{texts}]\n\n[source]\nurl = "{base}.in.csv"\n\n[buffer]\nbucket_size = {size}\n\n'
-        f'[[subtask]]\n{step}\n\n[sink]\nurl = "{base}.ours.csv"\n\n[dead_letter]\nurl = "null"\n'
+        f'[[subtask]]\n{step}\n\n[sink]\nurl = "{base}.ours.csv"\ninfinity = "text"\n\n[dead_letter]\nurl = "null"\n'
     )
     return base
 

@@ -563,7 +563,7 @@ fn nothing_that_is_said_shows_a_password() {
     let text = "source.url = \"mqtt://anna:hunter2@127.0.0.1:9/t\"\n\
                 sink = { url = \"mqtt://anna:hunter2@127.0.0.1:9/out\" }\n\
                 dead_letter.url = \"mqtt://127.0.0.1:9/dead\" # password = \"hunter2\"\n\
-                [[table]]\nname = \"t\"\nsink = { url = \"mqtt://127.0.0.1:9/t\", user = \"anna\", password = \"hunter2\" }\n";
+                [[table]]\nname = \"t\"\nsink = { url = \"mqtt://127.0.0.1:9/table\", user = \"anna\", password = \"hunter2\" }\n";
     std::fs::write(&file, text).unwrap();
     let file = file.display().to_string();
     for (arguments, part) in [

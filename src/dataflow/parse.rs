@@ -176,7 +176,8 @@ fn read_schema(document: &Document, value: Value<'_>) -> Result<SchemaChoice, Di
             }
             if let Some(name) = section.reserved() {
                 let title = format!("a column is named `{}`", name.get_ref());
-                let help = "the output has a column of that name itself: leave it out, or let the source name it otherwise";
+                let help =
+                    "the output has a column of that name itself: leave it out, or let the source name it otherwise";
                 return Err(document.diagnostic(name.span(), title, "", Some(help.into())));
             }
             Ok(section.choice())
@@ -456,7 +457,15 @@ pub(super) fn sink_settings(
     }
     let sections::Sink { parts, properties, infinity, .. } = section;
     let infinity = infinity.unwrap_or_default();
-    Ok(Some(sink::Settings { url, parts, properties, infinity, endpoint, connect_timeout: None, disk: disk::machine() }))
+    Ok(Some(sink::Settings {
+        url,
+        parts,
+        properties,
+        infinity,
+        endpoint,
+        connect_timeout: None,
+        disk: disk::machine(),
+    }))
 }
 
 #[cfg(test)]
@@ -615,8 +624,22 @@ url = "null"
         let shown = error(&good.replace("hop = \"1h\"", "hop = \"1ms\""));
         assert!(shown.contains("3600000 windows") && shown.contains("10000"), "{shown}");
         for wrong in [
-            "rate=0", "rate=-1", "rate=nan", "rate=inf", "rate=1e300", "rate=1e-300", "rate=", "burst=0,rate=1", "burst=-1,rate=1",
-            "burst=1e3,rate=1", "seed=-1", "seed=x", "rows=-1", "rows=1e3", "rows=nan", "rows=18446744073709551616",
+            "rate=0",
+            "rate=-1",
+            "rate=nan",
+            "rate=inf",
+            "rate=1e300",
+            "rate=1e-300",
+            "rate=",
+            "burst=0,rate=1",
+            "burst=-1,rate=1",
+            "burst=1e3,rate=1",
+            "seed=-1",
+            "seed=x",
+            "rows=-1",
+            "rows=1e3",
+            "rows=nan",
+            "rows=18446744073709551616",
         ] {
             let shown = error(&GOOD.replace("data/x.csv", &format!("generate:rows=5,{wrong}")));
             assert!(shown.contains("f.toml:5:7"), "{wrong}: {shown}");
@@ -679,7 +702,7 @@ url = "null"
     #[test]
     fn a_login_stands_in_the_address_or_beside_it() {
         let login = |url: &str, more: &str| {
-            let text = format!("source.url = \"mqtt://{url}\"\nsink.url = \"mqtt://{url}\"\n{more}");
+            let text = format!("source.url = \"mqtt://{url}\"\nsink.url = \"mqtt://{url}/out\"\n{more}");
             let dataflow = Dataflow::from_text("f.toml", &text, &[]).map_err(|error| error.to_string())?;
             let endpoints = [dataflow.source_settings.endpoint.unwrap(), dataflow.sink.endpoint.unwrap()];
             assert!(!dataflow.source.to_string().contains('@') && !dataflow.sink.url.to_string().contains('@'));

@@ -152,14 +152,7 @@ impl Endpoint {
     /// An endpoint with no login but that of its address.
     pub fn anonymous(url: Url) -> Endpoint {
         let (user, password) = url.login.clone().map(|login| (login.user, login.password)).unzip();
-        Endpoint {
-            url,
-            qos: Qos::default(),
-            user,
-            password: password.flatten(),
-            client_id: None,
-            tls: Tls::default(),
-        }
+        Endpoint { url, qos: Qos::default(), user, password: password.flatten(), client_id: None, tls: Tls::default() }
     }
 
     /// The client's id; `role` is part of it where none is given.

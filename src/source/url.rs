@@ -120,7 +120,11 @@ const MOST_AT_ONCE: u64 = 10_000_000;
 /// Anything else.
 pub fn parse_rate(text: &str) -> Result<f64, String> {
     let rate: f64 = text.parse().map_err(|_| format!("{text:?} is no number of rows a second"))?;
-    if (1e-8..=1e9).contains(&rate) { Ok(rate) } else { Err(format!("{text} is not between 1e-8 and 1e9 rows a second")) }
+    if (1e-8..=1e9).contains(&rate) {
+        Ok(rate)
+    } else {
+        Err(format!("{text} is not between 1e-8 and 1e9 rows a second"))
+    }
 }
 
 impl FileKind {
