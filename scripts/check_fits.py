@@ -116,7 +116,7 @@ def streamed(rowmill, use, parameters, keyed, flags):
         text = toml(columns, [(use, parameters)], None, at("rows.csv"), at("out.csv"))
         text = text.replace("[source]", 'text = ["station"]\n[source]').replace("bucket_size = 7", f"bucket_size = {SIZE}")
         open(at("run.toml"), "w").write(text + 'fit = "stream"\n' + ('key = "station"\n' if keyed else ""))
-        subprocess.run([rowmill, "run", at("run.toml"), "--quiet", *flags], check=True)
+        subprocess.run([rowmill, "run", at("run.toml"), "--quiet", "--fresh", *flags], check=True)
         ours = pd.read_csv(at("out.csv"), float_precision="round_trip")[columns].to_numpy()
     return frame, ours
 

@@ -326,7 +326,7 @@ def run_one(rowmill, frame, step, size):
     """The difference of one case, run on its own."""
     with tempfile.TemporaryDirectory() as directory:
         base = write(directory, "case", frame, step, size)
-        subprocess.run([rowmill, "batch", base + ".toml"], stderr=subprocess.DEVNULL)
+        subprocess.run([rowmill, "batch", "--fresh", base + ".toml"], stderr=subprocess.DEVNULL)
         return difference(frame, step, size, read(base + ".ours.csv"), expected(frame, step, size), [])
 
 
@@ -379,7 +379,7 @@ def main():
             tasks = [(directory, seed, options.only) for seed in seeds]
             pool.map(make, tasks, chunksize=10)
             files = [os.path.join(directory, f"{seed}.toml") for seed in seeds]
-            subprocess.run([options.rowmill, "batch", *files])
+            subprocess.run([options.rowmill, "batch", "--fresh", *files])
             for seed, (reason, verdicts) in zip(seeds, pool.map(check, tasks, chunksize=10)):
                 tally.add(verdicts)
                 if reason:

@@ -36,7 +36,16 @@ fn any_workers_processes_and_placement_give_the_same_bytes() {
     let run = |name: &str, flags: &[&str]| {
         let out = directory.path().join(name);
         rowmill()
-            .args(["run", "dataflows/weather.toml", "--source", "data/sample.csv", "--bucket-size", "70", "--quiet"])
+            .args([
+                "run",
+                "dataflows/weather.toml",
+                "--source",
+                "data/sample.csv",
+                "--bucket-size",
+                "70",
+                "--quiet",
+                "--fresh",
+            ])
             .arg("--sink")
             .arg(&out)
             .args(flags)
@@ -298,7 +307,11 @@ fn a_step_that_learns_over_the_stream_gives_the_same_bytes_on_any_workers() {
     let run = |flags: &[&str]| {
         let out = directory.path().join("out.csv");
         let mut command = rowmill();
-        command.args(["run", "--quiet", "--source", "data/sample.csv", "--sink"]).arg(&out).arg(&dataflow).args(flags);
+        command
+            .args(["run", "--quiet", "--fresh", "--source", "data/sample.csv", "--sink"])
+            .arg(&out)
+            .arg(&dataflow)
+            .args(flags);
         command.assert().success();
         read(&out)
     };
@@ -331,7 +344,13 @@ fn steps_may_change_the_columns() {
     let out = directory.path().join("out.csv");
     let run = |flags: &[&str]| {
         let mut command = rowmill();
-        command.args(["run", "--quiet", "--source"]).arg(&source).arg("--sink").arg(&out).arg(&dataflow).args(flags);
+        command
+            .args(["run", "--quiet", "--fresh", "--source"])
+            .arg(&source)
+            .arg("--sink")
+            .arg(&out)
+            .arg(&dataflow)
+            .args(flags);
         command.assert()
     };
     run(&[]).success();
@@ -378,7 +397,7 @@ fn real_weatherlink_exports_are_read_whole() {
     for (file, rows) in [("weatherlink-2016.txt", 15_085), ("weatherlink-2012-old-layout.txt", 18_909)] {
         assert!(shared.join(file).exists(), "{file} is not there: leave this test out, as .ci/run does");
         rowmill()
-            .args(["run", "dataflows/weatherlink.toml", "--quiet", "--source"])
+            .args(["run", "dataflows/weatherlink.toml", "--quiet", "--fresh", "--source"])
             .arg(shared.join(file))
             .arg("--sink")
             .arg(directory.path().join("out.parquet"))

@@ -417,20 +417,20 @@ fn results_without_their_checkpoint_are_not_replaced() {
     let directory = tempfile::tempdir().unwrap();
     let broker = persistent(&directory);
     let (carrier, out) = (carrier(&directory), directory.path().join("out.csv"));
-    let refused = |flags: &[&str]| {
+    let refused = |flags: &[&str], code| {
         let output = run(&carrier, broker.port, 1, &out, flags).stdin(Stdio::null()).output().unwrap();
-        assert_eq!(output.status.code(), Some(1));
+        assert_eq!(output.status.code(), Some(code));
         String::from_utf8(output.stderr).unwrap()
     };
     std::fs::write(&out, "message,row,n\n0,0,1.0\n").unwrap();
-    assert!(refused(&[]).contains("--fresh"));
+    assert!(refused(&[], 2).contains("--fresh"));
     Process::subscribed(&mut run(&carrier, broker.port, 1, &out, &["--fresh"])).drain();
     assert_eq!(numbers(&out), [] as [u64; 0]);
-    let changed = refused(&["--bucket-size", "7"]);
+    let changed = refused(&["--bucket-size", "7"], 1);
     assert!(changed.contains("--bucket-size 7") && changed.contains("has changed"), "{changed}");
     let checkpoint = directory.path().join("out.csv.checkpoint");
     std::fs::write(&checkpoint, "nonsense").unwrap();
-    let broken = refused(&[]);
+    let broken = refused(&[], 1);
     assert!(broken.contains("out.csv.checkpoint") && broken.contains("--fresh"), "{broken}");
 }
 

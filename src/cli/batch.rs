@@ -15,12 +15,16 @@ pub struct Arguments {
     /// The dataflow files.
     #[arg(required = true)]
     files: Vec<PathBuf>,
+    /// Replace results of earlier runs.
+    #[arg(long)]
+    fresh: bool,
 }
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let stop = run::stop_on_signals()?;
     let options = Options {
         stop: stop.clone(),
+        fresh: arguments.fresh,
         drain_timeout: Some(engine::DRAIN_TIMEOUT),
         on_stuck: Some(stuck::exits()),
         ..Options::new(Cluster::threads(1))

@@ -18,6 +18,7 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let dataflow = Dataflow::read(&arguments.file, &[])?;
+    dataflow.check_files(dataflow.processes.unwrap_or(1).into(), &[])?;
     let branches = branches(&dataflow)?;
     print(&if arguments.dot { dot(&dataflow, &branches) } else { text(&dataflow, &branches) });
     Ok(ExitCode::SUCCESS)

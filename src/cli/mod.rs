@@ -26,6 +26,7 @@ use clap::{Parser, Subcommand};
 use crate::dataflow::Diagnostic;
 use crate::engine;
 use crate::mqtt::masked;
+use crate::sink;
 
 /// Stream preprocessing of sensor rows as a timely dataflow.
 #[derive(Parser)]
@@ -86,6 +87,8 @@ impl From<engine::Error> for Failure {
     fn from(error: engine::Error) -> Failure {
         match error {
             engine::Error::Dataflow(diagnostic) => diagnostic.into(),
+            // The command lacks a --fresh: another start would end the same way.
+            engine::Error::Sink(sink::Error::Results(reason)) => Failure::Wrong(format!("error: {reason}")),
             error => Failure::Failed(error.to_string()),
         }
     }

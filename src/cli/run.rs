@@ -1,6 +1,8 @@
 //! `rowmill run`: runs a dataflow file.
 
 use std::ffi::{OsStr, OsString, c_int};
+use std::fs::File;
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -8,11 +10,12 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 
 use super::{Failure, stuck};
 use crate::dataflow::{Dataflow, Override};
+use crate::disk;
 use crate::engine::{self, Cluster, OnLive, OnProgress, OnReady, OnStuck, Options, Secret, Snapshot};
 use crate::measure::{Outcome, Report};
 use crate::mqtt::masked;
@@ -106,10 +109,30 @@ enum Restart {
     OnFailure,
 }
 
+/// Takes the directories that this run writes to, as long as it lives; processes that a launcher started have its word.
+fn claim(arguments: &Arguments) -> Result<Vec<File>, Failure> {
+    if arguments.process.is_some_and(|process| process > 0) || engine::is_launched() {
+        return Ok(Vec::new());
+    }
+    let mut claimed: Vec<(PathBuf, File)> = Vec::new();
+    for (flag, directory) in [("--live", &arguments.live), ("--report", &arguments.report)] {
+        let Some(directory) = directory else { continue };
+        let failed = |error| Failure::Failed(format!("{flag} {}: {error}", directory.display()));
+        std::fs::create_dir_all(directory)
+            .map_err(|error| Failure::Wrong(format!("error: {flag} {}: {error}", directory.display())))?;
+        let path = directory.canonicalize().map_err(failed)?;
+        if claimed.iter().all(|(other, _)| *other != path) {
+            let file = File::open(&path).map_err(failed)?;
+            disk::lock(&file).map_err(failed)?;
+            claimed.push((path, file));
+        }
+    }
+    Ok(claimed.into_iter().map(|(_, file)| file).collect())
+}
+
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let _claimed = claim(arguments)?;
     let Some(live) = &arguments.live else { return run_dataflow(arguments).map(ExitCode::from) };
-    std::fs::create_dir_all(live)
-        .map_err(|error| Failure::Wrong(format!("error: --live {}: {error}", live.display())))?;
     let result = run_dataflow(arguments);
     if arguments.process.is_none() {
         let outcome = match &result {
@@ -153,6 +176,7 @@ fn run_dataflow(arguments: &Arguments) -> Result<u8, Failure> {
         on_stuck: Some(on_stuck(arguments)),
         stop: stop_on_signals()?,
         sink_deadline: Deadline::default(),
+        reopen: reopen_on_hangup()?,
         on_progress: (!quiet).then(progress),
         on_live: arguments.live.clone().map(show),
         tables_at: arguments.live.clone(),
@@ -236,6 +260,16 @@ fn cluster(arguments: &Arguments, workers: usize, processes: usize) -> Result<Cl
 /// The first signal drains, the second one ends at once.
 pub(super) fn stop_on_signals() -> Result<Stop, Failure> {
     stop_on(&[SIGINT, SIGTERM]).map_err(|error| Failure::Failed(format!("signals cannot be handled: {error}")))
+}
+
+/// SIGHUP says that files were moved away: results go on in new ones. That a terminal is gone still ends a run.
+fn reopen_on_hangup() -> Result<Arc<AtomicBool>, Failure> {
+    let reopen = Arc::<AtomicBool>::default();
+    if !std::io::stderr().is_terminal() {
+        flag::register(SIGHUP, reopen.clone())
+            .map_err(|error| Failure::Failed(format!("signals cannot be handled: {error}")))?;
+    }
+    Ok(reopen)
 }
 
 fn stop_on(signals: &[c_int]) -> std::io::Result<Stop> {

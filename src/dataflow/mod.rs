@@ -3,6 +3,7 @@
 mod diagnostic;
 mod document;
 mod feedback;
+mod files;
 mod fitted;
 mod overrides;
 mod parse;
@@ -190,11 +191,12 @@ impl Dataflow {
         self.remember().contains(&true) || !self.tables.is_empty()
     }
 
-    /// Where progress is kept from run to run; `None` if the source does not deliver again, or the sink can't tell what
-    /// of the results is finished.
+    /// Where progress is kept from run to run; `None` if the source ends by itself, or the sink can't tell what of the
+    /// results is finished. Where nothing is delivered again, it is kept for a file alone.
     pub fn checkpoint(&self) -> Option<PathBuf> {
-        let persistent = self.source_settings.is_persistent();
-        self.sink.checkpoint(&self.name, self.remembers()).filter(|_| persistent)
+        let settings = &self.source_settings;
+        let kept = settings.is_persistent() || (settings.endpoint.is_some() && self.sink.url.is_lines());
+        self.sink.checkpoint(&self.name, self.remembers()).filter(|_| kept)
     }
 
     /// A hash of each line of the file that says what is to be done, and of each override, to know the dataflow again.

@@ -158,6 +158,19 @@ impl TablePlan {
     }
 
     /// Where its changes go.
+    /// The run has ended in good order: what the table's sink holds stays.
+    ///
+    /// # Errors
+    /// As [`sink::Settings::finished`].
+    pub fn finished(&self) -> Result<(), sink::Error> {
+        self.sink.as_ref().map_or(Ok(()), |sink| sink.finished(0))
+    }
+
+    /// The file of its reference.
+    pub fn reference_path(&self) -> Option<&std::path::Path> {
+        self.section.reference.as_ref().map(|reference| std::path::Path::new(&reference.get_ref().path))
+    }
+
     pub fn sink(&self) -> Option<&sink::Settings> {
         self.sink.as_ref()
     }

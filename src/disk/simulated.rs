@@ -10,9 +10,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use redb::{Database, DatabaseError, StorageBackend};
+use redb::StorageBackend;
 
-use super::{Disk, File};
+use super::{Disk, File, Identity};
 
 /// A disk as one process sees it.
 #[derive(Clone, Debug)]
@@ -325,7 +325,15 @@ impl SimulatedDisk {
     }
 
     fn handle(&self, file: usize) -> Handle {
-        Handle { disk: self.clone(), file, at: 0 }
+        Handle { disk: self.clone(), file, at: 0, appends: false }
+    }
+
+    /// A file that is there, or is created.
+    fn handle_at(&self, path: &Path) -> io::Result<Handle> {
+        let mut shared = self.alive()?;
+        let file = shared.find(path).or_else(|_| shared.create(path))?;
+        drop(shared);
+        Ok(self.handle(file))
     }
 }
 
@@ -374,10 +382,20 @@ impl Disk for SimulatedDisk {
         ending.map_or(Ok(()), |ending| Err(ending.into()))
     }
 
-    fn database(&self, path: &Path) -> Result<Database, DatabaseError> {
-        let opened = self.alive().and_then(|mut shared| shared.find(path).or_else(|_| shared.create(path)));
-        let file = opened.map_err(|error| DatabaseError::Storage(error.into()))?;
-        Database::builder().create_with_backend(self.handle(file))
+    fn open_or_create(&self, path: &Path) -> io::Result<Box<dyn File>> {
+        Ok(Box::new(self.handle_at(path)?))
+    }
+
+    fn append(&self, path: &Path) -> io::Result<Box<dyn File>> {
+        Ok(Box::new(Handle { appends: true, ..self.handle_at(path)? }))
+    }
+
+    fn special(&self, _path: &Path) -> io::Result<Option<Box<dyn File>>> {
+        Ok(None)
+    }
+
+    fn identity(&self, path: &Path) -> io::Result<Option<Identity>> {
+        Ok(self.alive()?.names.get(path).map(|file| identity(*file)))
     }
 }
 
@@ -387,6 +405,12 @@ struct Handle {
     disk: SimulatedDisk,
     file: usize,
     at: usize,
+    /// Whether it writes behind the end of the file, wherever that is.
+    appends: bool,
+}
+
+fn identity(file: usize) -> Identity {
+    Identity { device: 0, inode: file as u64 }
 }
 
 impl Read for Handle {
@@ -402,8 +426,11 @@ impl Read for Handle {
 
 impl Write for Handle {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.disk.alive()?.write(self.file, self.at, bytes)?;
-        self.at += bytes.len();
+        let mut shared = self.disk.alive()?;
+        let at = if self.appends { shared.files[self.file].now.len() } else { self.at };
+        shared.write(self.file, at, bytes)?;
+        drop(shared);
+        self.at = at + bytes.len();
         Ok(bytes.len())
     }
 
@@ -427,6 +454,27 @@ impl Seek for Handle {
 }
 
 impl File for Handle {
+    fn read_exact_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+        StorageBackend::read(self, offset, bytes)
+    }
+
+    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        StorageBackend::write(self, offset, bytes)
+    }
+
+    fn identity(&self) -> io::Result<Identity> {
+        Ok(identity(self.file))
+    }
+
+    fn is_deleted(&self) -> io::Result<bool> {
+        Ok(!self.disk.alive()?.names.values().any(|file| *file == self.file))
+    }
+
+    /// There is one process at a time.
+    fn lock(&self) -> io::Result<()> {
+        Ok(())
+    }
+
     fn length(&self) -> io::Result<u64> {
         Ok(self.disk.alive()?.files[self.file].now.len() as u64)
     }
@@ -517,7 +565,8 @@ mod tests {
             let disk = SimulatedDisk::new(seed);
             let (mut committed, mut process) = (0, disk.start(Faults::default()));
             for life in 0..5 {
-                let database = process.database(Path::new("d"));
+                let database =
+                    redb::Database::builder().create_with_backend(process.handle_at(Path::new("d")).unwrap());
                 let database = database.unwrap_or_else(|error| panic!("seed {seed}, life {life}: {error}"));
                 let read = || -> Result<u64, redb::Error> {
                     let transaction = redb::ReadableDatabase::begin_read(&database)?;

@@ -37,7 +37,7 @@ impl LedgerAccounts {
         failure: &Failure,
         activity: &Arc<Activity>,
     ) -> LedgerAccounts {
-        let existing = if dataflow.source_settings.is_persistent() { Existing::Append } else { Existing::Replace };
+        let existing = if options.fresh { Existing::Replace } else { Existing::Append };
         let open = || DeadLetters::open(dataflow.dead_letter.as_ref(), existing, &options.sink_deadline);
         let open = || open().map_err(|error| fail(failure, error)).ok();
         let destination = dataflow.dead_letter.as_ref();

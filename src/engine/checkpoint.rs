@@ -1,19 +1,24 @@
 //! What a run has finished for good, so that the next one goes on there: how much of the sink's file counts, which
 //! deliveries it holds, and the numbers of the next epoch and row.
 
+use std::borrow::Borrow;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
-use redb::{AccessGuard, Database, DatabaseError, ReadableDatabase, ReadableTable, Table, TableDefinition, TableError};
+use redb::{
+    AccessGuard, Builder, Database, Key, ReadTransaction, ReadableDatabase, ReadableTable, Table, TableDefinition,
+    TableHandle, Value, WriteTransaction,
+};
 
+use super::checkpoint_file::{self, Pages};
 use super::ledger::Memories;
 use super::remember::StepMemory;
-use crate::data::Memory;
+use crate::data::{Memory, Schema, fingerprint};
 use crate::dataflow::Line;
-use crate::disk::Disk;
+use crate::disk::{Disk, File};
 use crate::source::{Connections, Coverage, Position, Taken};
 
 /// Single numbers, by name.
@@ -29,12 +34,20 @@ const SESSIONS: TableDefinition<'_, &str, &str> = TableDefinition::new("sessions
 /// A hash a line of the dataflow.
 const DATAFLOW: TableDefinition<'_, u64, u64> = TableDefinition::new("dataflow");
 
-const VERSION: u64 = 4;
+/// Texts, by name.
+const TEXTS: TableDefinition<'_, &str, &str> = TableDefinition::new("texts");
+
+/// The number that stands for all others and all that the other tables hold: the sum of a hash an entry.
+const SUM: &str = "sum";
+/// The number of the last commit.
+const COMMIT: &str = "commit";
 
 /// An open checkpoint; no other run can open it meanwhile.
 pub struct Checkpoint {
     path: PathBuf,
     database: Database,
+    /// The same file, for the page before the database; it has the lock.
+    file: Arc<dyn File>,
     /// Those of this run, once there is progress.
     sessions: Cell<Option<Sessions>>,
 }
@@ -46,6 +59,10 @@ pub type Sessions = BTreeMap<String, String>;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Progress {
     pub length: u64,
+    /// Of the bytes before `length`.
+    pub fingerprint: u64,
+    /// Whether nobody delivers again what the lines behind `length` stand for: they stay.
+    pub keeps_tail: bool,
     pub next_epoch: u64,
     pub next_row: u64,
     /// By connection, the number that its next row goes out with.
@@ -55,99 +72,103 @@ pub struct Progress {
 /// What a checkpoint holds.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Found {
-    /// `None` if nothing was finished.
+    /// `None` if its run has not opened the sink.
     pub progress: Option<Progress>,
+    /// The rows' columns, where they were inferred.
+    pub schema: Option<Schema>,
     /// By the number of the connection.
     pub positions: Vec<Position>,
     pub memories: Vec<StepMemory>,
 }
 
 impl Checkpoint {
-    /// Opens or creates a checkpoint; what it holds.
+    /// Whether one is there.
+    pub fn is_there(disk: &dyn Disk, path: &Path) -> bool {
+        checkpoint_file::is_there(disk, path)
+    }
+
+    /// Opens or creates a checkpoint; what it holds. One that is to be `fresh` replaces what is there.
     ///
     /// # Errors
     /// A file that is in use or broken, or the checkpoint of another dataflow.
-    pub fn open(disk: &dyn Disk, path: &Path, dataflow: &[Line]) -> Result<(Checkpoint, Found), String> {
-        let opened = quietly(|| Checkpoint::open_or_create(disk, path, dataflow));
-        opened.unwrap_or_else(|| Err(broken(path, &"it is damaged")))
-    }
-
-    fn open_or_create(disk: &dyn Disk, path: &Path, dataflow: &[Line]) -> Result<(Checkpoint, Found), String> {
-        let fresh = disk.length(path).map_err(|error| broken(path, &error))?.is_none();
-        let mut database = create(disk, path).map_err(|error| match error {
-            DatabaseError::DatabaseAlreadyOpen => format!("{}: another run uses this checkpoint", path.display()),
-            error => broken(path, &error),
-        })?;
-        if !fresh && !database.check_integrity().map_err(|error| broken(path, &error))? {
-            return Err(broken(path, &"it is damaged"));
+    pub fn open(disk: &dyn Disk, path: &Path, dataflow: &[Line], fresh: bool) -> Result<(Checkpoint, Found), String> {
+        let shown = |error: std::io::Error| format!("{}: {error}", path.display());
+        match checkpoint_file::open(disk, path).map_err(shown)? {
+            Some(file) if !fresh => {
+                let opened = quietly(|| Checkpoint::read_file(path, file.into(), dataflow));
+                opened.unwrap_or_else(|| Err(broken(path, &"it is damaged")))
+            }
+            // What was there stays locked until another stands in its place.
+            _replaced => {
+                let file = checkpoint_file::begin(disk, path).map_err(shown)?;
+                if !fresh && Checkpoint::is_there(disk, path) {
+                    return Err(format!("{}: another run has just begun with this checkpoint", path.display()));
+                }
+                let created = Checkpoint::create(disk, path, file.into(), dataflow);
+                Ok((created.map_err(|error| format!("{}: {error}", path.display()))?, Found::default()))
+            }
         }
-        let checkpoint = Checkpoint { path: path.to_owned(), database, sessions: Cell::new(None) };
-        let read =
-            if fresh { checkpoint.start(dataflow).map(|()| Ok(Found::default())) } else { checkpoint.read(dataflow) };
-        let found = read.map_err(|error| broken(path, &error))??;
-        Ok((checkpoint, found))
     }
 
-    /// The sessions that the checkpoint at a path knows, which is about to be removed: none if it cannot be read.
-    pub fn former_sessions(disk: &dyn Disk, path: &Path) -> Sessions {
-        let read = || read_sessions(&create(disk, path)?);
-        quietly(read).and_then(Result::ok).unwrap_or_default()
-    }
-
-    /// Sessions of this run and of earlier ones, as far as they have not been ended.
-    ///
-    /// # Errors
-    /// A file that can't be read.
-    pub fn sessions(&self) -> Result<Sessions, String> {
-        read_sessions(&self.database).map_err(|error| broken(&self.path, &error))
-    }
-
-    /// Keeps the sessions that are `known`; with the first commit, when the others are ended, only those of this run.
-    ///
-    /// # Errors
-    /// A file that can't be written.
-    pub fn keep_sessions(&self, known: &Sessions, own: Sessions) -> Result<(), String> {
-        let write = || -> Result<(), redb::Error> {
-            let transaction = self.database.begin_write()?;
-            write_sessions(&mut transaction.open_table(SESSIONS)?, known)?;
-            Ok(transaction.commit()?)
-        };
-        self.sessions.set(Some(own));
-        write().map_err(|error| format!("{}: {error}", self.path.display()))
-    }
-
-    /// Counts a run that begins; how many there have been, with it.
-    ///
-    /// # Errors
-    /// A file that can't be written.
-    pub fn count_run(&self) -> Result<u64, String> {
-        let count = || -> Result<u64, redb::Error> {
-            let transaction = self.database.begin_write()?;
-            let runs = {
-                let mut numbers = transaction.open_table(NUMBERS)?;
-                let runs = numbers.get("runs")?.map_or(0, |runs| runs.value()) + 1;
-                numbers.insert("runs", runs)?;
-                runs
-            };
-            transaction.commit()?;
-            Ok(runs)
-        };
-        count().map_err(|error| format!("{}: {error}", self.path.display()))
-    }
-
-    fn start(&self, dataflow: &[Line]) -> Result<(), redb::Error> {
-        let transaction = self.database.begin_write()?;
-        {
+    fn create(disk: &dyn Disk, path: &Path, file: Arc<dyn File>, dataflow: &[Line]) -> Result<Checkpoint, redb::Error> {
+        let database = Builder::new().create_with_backend(Pages(file.clone()))?;
+        let checkpoint = Checkpoint { path: path.to_owned(), database, file, sessions: Cell::new(None) };
+        checkpoint.change(|transaction, sum| {
             transaction.open_table(DELIVERIES)?;
             transaction.open_table(BEGUN)?;
             transaction.open_table(MEMORIES)?;
-            transaction.open_table(NUMBERS)?.insert("version", VERSION)?;
+            transaction.open_table(SESSIONS)?;
+            transaction.open_table(TEXTS)?;
+            transaction.open_table(NUMBERS)?;
             let mut lines = transaction.open_table(DATAFLOW)?;
-            for (place, line) in (0..).zip(dataflow) {
-                lines.insert(place, line.hash)?;
+            (0..).zip(dataflow).try_for_each(|(place, line)| put(&mut lines, place, line.hash, sum))
+        })?;
+        checkpoint_file::put_in_place(disk, path, &*checkpoint.file)?;
+        Ok(checkpoint)
+    }
+
+    fn read_file(path: &Path, file: Arc<dyn File>, dataflow: &[Line]) -> Result<(Checkpoint, Found), String> {
+        let broken = |error: &dyn std::fmt::Display| broken(path, error);
+        if !checkpoint_file::is_of_this_version(&*file) {
+            return Err(broken(&"it is damaged, or an earlier version of this program wrote it"));
+        }
+        let last = checkpoint_file::last_commit(&*file).ok_or_else(|| broken(&"it is damaged"))?;
+        let opened = Builder::new().create_with_backend(Pages(file.clone()));
+        let mut database = opened.map_err(|error| broken(&error))?;
+        if !database.check_integrity().map_err(|error| broken(&error))? {
+            return Err(broken(&"it is damaged"));
+        }
+        let checkpoint = Checkpoint { path: path.to_owned(), database, file, sessions: Cell::new(None) };
+        if !checkpoint.is_whole(last).map_err(|error| broken(&error))? {
+            return Err(broken(&"it is damaged: it is not what its last commit has left"));
+        }
+        let found = checkpoint.read(dataflow).map_err(|error| broken(&error))??;
+        Ok((checkpoint, found))
+    }
+
+    /// Whether it holds what its last commit has left, and that commit is not older than `last`.
+    fn is_whole(&self, last: u64) -> Result<bool, redb::Error> {
+        let transaction = self.database.begin_read()?;
+        let numbers = transaction.open_table(NUMBERS)?;
+        let number = |name: &str| Ok::<_, redb::Error>(numbers.get(name)?.map(|number| number.value()));
+        let mut sum = 0_u64;
+        for entry in numbers.iter()? {
+            let (name, number) = entry?;
+            if name.value() != SUM {
+                sum = sum.wrapping_add(digest::<&str, u64>(NUMBERS.name(), &name.value(), &number.value()));
             }
         }
-        Ok(transaction.commit()?)
+        for of_table in [
+            sum_of(&transaction, DELIVERIES)?,
+            sum_of(&transaction, BEGUN)?,
+            sum_of(&transaction, MEMORIES)?,
+            sum_of(&transaction, SESSIONS)?,
+            sum_of(&transaction, DATAFLOW)?,
+            sum_of(&transaction, TEXTS)?,
+        ] {
+            sum = sum.wrapping_add(of_table);
+        }
+        Ok(number(SUM)? == Some(sum) && number(COMMIT)?.is_some_and(|commit| commit >= last))
     }
 
     /// The outer error is the file's, the inner one the user's.
@@ -155,14 +176,6 @@ impl Checkpoint {
         let transaction = self.database.begin_read()?;
         let numbers = transaction.open_table(NUMBERS)?;
         let number = |name: &str| Ok::<_, redb::Error>(numbers.get(name)?.map(|number| number.value()));
-        let version = number("version")?.unwrap_or(0);
-        if version != VERSION {
-            let path = self.path.display();
-            return Ok(Err(format!(
-                "{path}: written as version {version}, and this program reads {VERSION}: end its run with the program \
-                 that wrote it, or pass --fresh"
-            )));
-        }
         let lines = transaction.open_table(DATAFLOW)?;
         let before = lines.iter()?.map(|line| Ok(line?.1.value())).collect::<Result<Vec<u64>, redb::Error>>()?;
         if let Some(what) = Line::difference(dataflow, &before) {
@@ -171,6 +184,7 @@ impl Checkpoint {
         }
         let Some(length) = number("length")? else { return Ok(Ok(Found::default())) };
         let (next_epoch, next_row) = (number("next epoch")?.unwrap_or(0), number("next row")?.unwrap_or(0));
+        let (fingerprint, keeps_tail) = (number("fingerprint")?.unwrap_or(0), number("keeps tail")? == Some(1));
         let mut positions: Vec<Position> = Vec::new();
         for entry in transaction.open_table(DELIVERIES)?.iter()? {
             let (key, taken) = entry?;
@@ -189,10 +203,15 @@ impl Checkpoint {
             Ok(StepMemory { operator: operator as usize, memory: Memory { key: key.to_vec(), state } })
         });
         let memories = memories.collect::<Result<Vec<StepMemory>, redb::Error>>()?;
-        let found = (0..Connections::MOST).map_while(|connection| number(&next_number(connection)).transpose());
-        let numbers = found.collect::<Result<Vec<u64>, redb::Error>>()?;
-        let progress = Some(Progress { length, next_epoch, next_row, numbers });
-        Ok(Ok(Found { progress, positions, memories }))
+        let schema = transaction.open_table(TEXTS)?.get("schema")?.map(|text| text.value().to_owned());
+        let schema = match schema.map(|text| serde_json::from_str(&text)).transpose() {
+            Ok(schema) => schema,
+            Err(error) => return Ok(Err(broken(&self.path, &error))),
+        };
+        let next = (0..Connections::MOST).map_while(|connection| number(&next_number(connection)).transpose());
+        let numbers = next.collect::<Result<Vec<u64>, redb::Error>>()?;
+        let progress = Some(Progress { length, fingerprint, keeps_tail, next_epoch, next_row, numbers });
+        Ok(Ok(Found { progress, schema, positions, memories }))
     }
 
     /// Adds what has been finished since: by connection the deliveries that have been taken, and the `memories` that
@@ -206,78 +225,175 @@ impl Checkpoint {
         covered: &BTreeMap<usize, Coverage>,
         memories: &Memories,
     ) -> Result<(), String> {
-        self.write(progress, covered, memories).map_err(|error| format!("{}: {error}", self.path.display()))
+        let changed = self.change(|transaction, sum| {
+            put_progress(transaction, progress, sum)?;
+            put_deliveries(transaction, covered, sum)?;
+            if let Some(sessions) = self.sessions.take() {
+                put_sessions(transaction, &sessions, sum)?;
+            }
+            put_memories(transaction, memories, sum)
+        });
+        changed.map_err(|error| format!("{}: {error}", self.path.display()))
     }
 
-    fn write(
+    /// Writes down where a run begins, before it has finished anything, and the columns that were inferred.
+    ///
+    /// # Errors
+    /// A file that can't be written.
+    pub fn begin(&self, progress: &Progress, inferred: Option<&Schema>) -> Result<(), String> {
+        let text = inferred.map(|schema| serde_json::to_string(schema).expect("names and kinds are values"));
+        let changed = self.change(|transaction, sum| {
+            put_progress(transaction, progress, sum)?;
+            let mut texts = transaction.open_table(TEXTS)?;
+            text.map_or(Ok(()), |text| put(&mut texts, "schema", text.as_str(), sum))
+        });
+        changed.map_err(|error| format!("{}: {error}", self.path.display()))
+    }
+
+    /// Counts a run that begins; how many there have been, with it.
+    ///
+    /// # Errors
+    /// A file that can't be written.
+    pub fn count_run(&self) -> Result<u64, String> {
+        let mut runs = 1;
+        let counted = self.change(|transaction, sum| {
+            let mut numbers = transaction.open_table(NUMBERS)?;
+            runs += numbers.get("runs")?.map_or(0, |runs| runs.value());
+            put(&mut numbers, "runs", runs, sum)
+        });
+        counted.map(|()| runs).map_err(|error| format!("{}: {error}", self.path.display()))
+    }
+
+    /// The sessions that the checkpoint at a path knows, which is about to be replaced: none if it cannot be read.
+    pub fn former_sessions(disk: &dyn Disk, path: &Path) -> Sessions {
+        let read = || {
+            let file = checkpoint_file::open(disk, path).ok().flatten()?;
+            let file = Some(file).filter(|file| checkpoint_file::is_of_this_version(&**file))?;
+            read_sessions(&Builder::new().create_with_backend(Pages(file.into())).ok()?).ok()
+        };
+        quietly(read).flatten().unwrap_or_default()
+    }
+
+    /// Sessions of this run and of earlier ones, as far as they have not been ended.
+    ///
+    /// # Errors
+    /// A file that can't be read.
+    pub fn sessions(&self) -> Result<Sessions, String> {
+        read_sessions(&self.database).map_err(|error| broken(&self.path, &error))
+    }
+
+    /// Keeps the sessions that are `known`; with the first commit, when the others are ended, only those of this run.
+    ///
+    /// # Errors
+    /// A file that can't be written.
+    pub fn keep_sessions(&self, known: &Sessions, own: Sessions) -> Result<(), String> {
+        self.sessions.set(Some(own));
+        let changed = self.change(|transaction, sum| put_sessions(transaction, known, sum));
+        changed.map_err(|error| format!("{}: {error}", self.path.display()))
+    }
+
+    /// Commits a change, with the sum over all that is held then.
+    fn change(
         &self,
-        Progress { length, next_epoch, next_row, numbers: next }: &Progress,
-        covered: &BTreeMap<usize, Coverage>,
-        memories: &Memories,
+        change: impl FnOnce(&WriteTransaction, &mut u64) -> Result<(), redb::Error>,
     ) -> Result<(), redb::Error> {
         let transaction = self.database.begin_write()?;
+        let read = |name: &str| {
+            let numbers = transaction.open_table(NUMBERS)?;
+            let number = numbers.get(name)?.map_or(0, |number| number.value());
+            Ok::<u64, redb::Error>(number)
+        };
+        let (mut sum, commit) = (read(SUM)?, read(COMMIT)? + 1);
+        change(&transaction, &mut sum)?;
         {
             let mut numbers = transaction.open_table(NUMBERS)?;
-            for (name, number) in [("length", length), ("next epoch", next_epoch), ("next row", next_row)] {
-                numbers.insert(name, number)?;
-            }
-            for (connection, number) in next.iter().enumerate() {
-                numbers.insert(&*next_number(connection), number)?;
-            }
-            // Where there were more connections before.
-            for connection in next.len()..Connections::MOST {
-                if numbers.remove(&*next_number(connection))?.is_none() {
-                    break;
-                }
-            }
-            let mut deliveries = transaction.open_table(DELIVERIES)?;
-            let mut begins = transaction.open_table(BEGUN)?;
-            for (connection, Coverage { taken, begun, first, .. }) in covered {
-                let connection = *connection as u64;
-                for (place, Taken { packet_id, hash }) in taken.iter().filter(|(place, _)| place >= first) {
-                    deliveries.insert((connection, *place), (*packet_id, *hash))?;
-                }
-                deliveries.retain_in((connection, 0)..(connection, *first), |_, _| false)?;
-                match begun {
-                    Some((of, rows)) => begins.insert(connection, (of.packet_id, of.hash, *rows))?,
-                    None => begins.remove(connection)?,
-                };
-            }
-            if let Some(sessions) = self.sessions.take() {
-                write_sessions(&mut transaction.open_table(SESSIONS)?, &sessions)?;
-            }
-            let mut kept = transaction.open_table(MEMORIES)?;
-            for ((operator, key), state) in memories {
-                let key = (*operator as u64, &key[..]);
-                if state.is_empty() {
-                    kept.remove(key)?;
-                } else {
-                    kept.insert(key, &state[..])?;
-                }
-            }
+            put(&mut numbers, COMMIT, commit, &mut sum)?;
+            numbers.insert(SUM, sum)?;
         }
-        Ok(transaction.commit()?)
+        transaction.commit()?;
+        Ok(checkpoint_file::tell_commit(&*self.file, commit)?)
     }
+}
+
+fn put_progress(transaction: &WriteTransaction, progress: &Progress, sum: &mut u64) -> Result<(), redb::Error> {
+    let Progress { length, fingerprint, keeps_tail, next_epoch, next_row, numbers: next } = progress;
+    let mut numbers = transaction.open_table(NUMBERS)?;
+    for (connection, number) in next.iter().enumerate() {
+        put(&mut numbers, next_number(connection).as_str(), *number, sum)?;
+    }
+    // Where there were more connections before.
+    for connection in next.len()..Connections::MOST {
+        if numbers.get(next_number(connection).as_str())?.is_none() {
+            break;
+        }
+        take_out(&mut numbers, next_number(connection).as_str(), sum)?;
+    }
+    for (name, number) in [
+        ("length", *length),
+        ("fingerprint", *fingerprint),
+        ("keeps tail", u64::from(*keeps_tail)),
+        ("next epoch", *next_epoch),
+        ("next row", *next_row),
+    ] {
+        put(&mut numbers, name, number, sum)?;
+    }
+    Ok(())
+}
+
+fn put_deliveries(
+    transaction: &WriteTransaction,
+    covered: &BTreeMap<usize, Coverage>,
+    sum: &mut u64,
+) -> Result<(), redb::Error> {
+    let mut deliveries = transaction.open_table(DELIVERIES)?;
+    let mut begins = transaction.open_table(BEGUN)?;
+    for (connection, Coverage { taken, begun, first, .. }) in covered {
+        let connection = *connection as u64;
+        for (place, Taken { packet_id, hash }) in taken.iter().filter(|(place, _)| place >= first) {
+            put(&mut deliveries, (connection, *place), (*packet_id, *hash), sum)?;
+        }
+        deliveries.retain_in((connection, 0)..(connection, *first), |key, value| {
+            *sum = sum.wrapping_sub(digest::<(u64, u64), (u16, u64)>(DELIVERIES.name(), &key, &value));
+            false
+        })?;
+        match begun {
+            Some((of, rows)) => put(&mut begins, connection, (of.packet_id, of.hash, *rows), sum)?,
+            None => take_out(&mut begins, connection, sum)?,
+        }
+    }
+    Ok(())
 }
 
 fn read_sessions(database: &Database) -> Result<Sessions, redb::Error> {
-    match database.begin_read()?.open_table(SESSIONS) {
-        Ok(sessions) => {
-            let session = |entry: Result<_, redb::StorageError>| {
-                let (id, filter): (AccessGuard<'_, &str>, AccessGuard<'_, &str>) = entry?;
-                Ok((id.value().to_owned(), filter.value().to_owned()))
-            };
-            sessions.iter()?.map(session).collect()
-        }
-        Err(TableError::TableDoesNotExist(_)) => Ok(Sessions::new()),
-        Err(error) => Err(error.into()),
-    }
+    let sessions = database.begin_read()?.open_table(SESSIONS)?;
+    let session = |entry: Result<_, redb::StorageError>| {
+        let (id, filter): (AccessGuard<'_, &str>, AccessGuard<'_, &str>) = entry?;
+        Ok((id.value().to_owned(), filter.value().to_owned()))
+    };
+    sessions.iter()?.map(session).collect()
 }
 
-fn write_sessions(table: &mut Table<'_, &str, &str>, sessions: &Sessions) -> Result<(), redb::Error> {
-    table.retain(|id, _| sessions.contains_key(id))?;
-    for (id, filter) in sessions {
-        table.insert(&**id, &**filter)?;
+fn put_sessions(transaction: &WriteTransaction, sessions: &Sessions, sum: &mut u64) -> Result<(), redb::Error> {
+    let mut table = transaction.open_table(SESSIONS)?;
+    table.retain(|id, filter| {
+        let stays = sessions.contains_key(id);
+        if !stays {
+            *sum = sum.wrapping_sub(digest::<&str, &str>(SESSIONS.name(), &id, &filter));
+        }
+        stays
+    })?;
+    sessions.iter().try_for_each(|(id, filter)| put(&mut table, id.as_str(), filter.as_str(), sum))
+}
+
+fn put_memories(transaction: &WriteTransaction, memories: &Memories, sum: &mut u64) -> Result<(), redb::Error> {
+    let mut kept = transaction.open_table(MEMORIES)?;
+    for ((operator, key), state) in memories {
+        let key = (*operator as u64, &key[..]);
+        if state.is_empty() {
+            take_out(&mut kept, key, sum)?;
+        } else {
+            put(&mut kept, key, &state[..], sum)?;
+        }
     }
     Ok(())
 }
@@ -285,6 +401,54 @@ fn write_sessions(table: &mut Table<'_, &str, &str>, sessions: &Sessions) -> Res
 /// The name of a connection's next number.
 fn next_number(connection: usize) -> String {
     format!("next number of connection {connection}")
+}
+
+/// Puts an entry into a table, and its hash into the sum, in place of the one before it.
+fn put<'k, 'v, K: Key + 'static, V: Value + 'static>(
+    table: &mut Table<'_, K, V>,
+    key: impl Borrow<K::SelfType<'k>>,
+    value: impl Borrow<V::SelfType<'v>>,
+    sum: &mut u64,
+) -> Result<(), redb::Error> {
+    let name = table.name().to_owned();
+    *sum = sum.wrapping_add(digest::<K, V>(&name, key.borrow(), value.borrow()));
+    if let Some(before) = table.insert(key.borrow(), value.borrow())? {
+        *sum = sum.wrapping_sub(digest::<K, V>(&name, key.borrow(), &before.value()));
+    }
+    Ok(())
+}
+
+/// Takes an entry out of a table, and its hash out of the sum.
+fn take_out<'k, K: Key + 'static, V: Value + 'static>(
+    table: &mut Table<'_, K, V>,
+    key: impl Borrow<K::SelfType<'k>>,
+    sum: &mut u64,
+) -> Result<(), redb::Error> {
+    let name = table.name().to_owned();
+    if let Some(before) = table.remove(key.borrow())? {
+        *sum = sum.wrapping_sub(digest::<K, V>(&name, key.borrow(), &before.value()));
+    }
+    Ok(())
+}
+
+fn sum_of<K: Key + 'static, V: Value + 'static>(
+    transaction: &ReadTransaction,
+    definition: TableDefinition<'_, K, V>,
+) -> Result<u64, redb::Error> {
+    let mut sum = 0_u64;
+    for entry in transaction.open_table(definition)?.iter()? {
+        let (key, value) = entry?;
+        sum = sum.wrapping_add(digest::<K, V>(definition.name(), &key.value(), &value.value()));
+    }
+    Ok(sum)
+}
+
+/// A hash of an entry.
+fn digest<K: Key, V: Value>(table: &str, key: &K::SelfType<'_>, value: &V::SelfType<'_>) -> u64 {
+    let (key, value) = (K::as_bytes(key), V::as_bytes(value));
+    let (key, value) = (key.as_ref(), value.as_ref());
+    let lengths = [table.len(), key.len()].map(|length| (length as u64).to_le_bytes()).concat();
+    fingerprint(&[&lengths, table.as_bytes(), key, value].concat()) as u64
 }
 
 /// The position of a connection among those that have been found.
@@ -305,20 +469,6 @@ fn quietly<T>(open: impl FnOnce() -> T) -> Option<T> {
     opened.ok()
 }
 
-/// Opens the file; a run that is just being killed may take a moment to let go of it.
-fn create(disk: &dyn Disk, path: &Path) -> Result<Database, DatabaseError> {
-    const PATIENCE: Duration = Duration::from_secs(2);
-    let since = Instant::now();
-    loop {
-        match disk.database(path) {
-            Err(DatabaseError::DatabaseAlreadyOpen) if since.elapsed() < PATIENCE => {
-                std::thread::sleep(Duration::from_millis(20));
-            }
-            result => return result,
-        }
-    }
-}
-
 fn broken(path: &Path, error: &dyn std::fmt::Display) -> String {
     let path = path.display();
     format!("{path}: the checkpoint cannot be read ({error}): pass --fresh to begin anew without it")
@@ -326,8 +476,12 @@ fn broken(path: &Path, error: &dyn std::fmt::Display) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
     use crate::disk::Machine;
+
+    use super::*;
 
     fn line(hash: u64) -> Line {
         Line { shown: format!("line {hash}"), hash }
@@ -338,10 +492,20 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("c");
         let dataflow = [line(1), line(2)];
-        let (checkpoint, found) = Checkpoint::open(&Machine, &path, &dataflow).unwrap();
+        let (checkpoint, found) = Checkpoint::open(&Machine, &path, &dataflow, false).unwrap();
         assert_eq!(found, Found::default());
-        assert!(Checkpoint::open(&Machine, &path, &dataflow).err().unwrap().contains("another run"));
-        let at = |length| Progress { length, next_epoch: 3, next_row: 7, numbers: vec![3, 0, length] };
+        let other = format!("process {}", std::process::id());
+        for fresh in [false, true] {
+            assert!(Checkpoint::open(&Machine, &path, &dataflow, fresh).err().unwrap().contains(&other));
+        }
+        let at = |length| Progress {
+            length,
+            fingerprint: 4,
+            keeps_tail: length == 20,
+            next_epoch: 3,
+            next_row: 7,
+            numbers: vec![3, 0, length],
+        };
         let taken = |packet_id| Taken { packet_id, hash: 9 };
         let covered = |packet_id: u16, begun| {
             let coverage =
@@ -352,22 +516,27 @@ mod tests {
         let memories = |states: [&[u8]; 2]| {
             (0..).zip(states).map(|(key, state)| ((3, vec![key]), state.to_vec())).collect::<Memories>()
         };
+        let schema = Schema::new([("x", crate::data::Kind::Number), ("t", crate::data::Kind::Text)]);
+        checkpoint.begin(&at(5), Some(&schema)).unwrap();
         checkpoint.commit(&at(10), &covered(1, begun), &memories([b"a", b"b"])).unwrap();
         let mut later = covered(2, None);
         later.get_mut(&2).unwrap().begun = begun;
         later.get_mut(&0).unwrap().first = 2;
         checkpoint.commit(&at(20), &later, &memories([b"", b"c"])).unwrap();
         drop(checkpoint);
-        let (_, found) = Checkpoint::open(&Machine, &path, &dataflow).unwrap();
+        let (checkpoint, found) = Checkpoint::open(&Machine, &path, &dataflow, false).unwrap();
         let memory = Memory { key: vec![1], state: b"c".to_vec() };
         assert_eq!(found.memories, [StepMemory { operator: 3, memory }]);
-        assert_eq!(found.progress, Some(at(20)));
+        assert_eq!((found.progress, found.schema), (Some(at(20)), Some(schema)));
         let first = Position { taken: vec![(2, taken(2))], ..Position::default() };
         let third = Position { taken: vec![(1, taken(1)), (2, taken(2))], begun, ..Position::default() };
         assert_eq!(found.positions, [first, Position::default(), third]);
-        let refused = |dataflow: &[Line]| Checkpoint::open(&Machine, &path, dataflow).err().unwrap();
+        drop(checkpoint);
+        let refused = |dataflow: &[Line]| Checkpoint::open(&Machine, &path, dataflow, false).err().unwrap();
         assert!(refused(&[line(1), line(4)]).contains("line 4"));
         assert!(refused(&[line(1)]).contains("shorter"));
+        let (_, found) = Checkpoint::open(&Machine, &path, &[line(1)], true).unwrap();
+        assert_eq!(found, Found::default());
     }
 
     #[test]
@@ -375,13 +544,15 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("c");
         let sessions = |ids: &[&str]| ids.iter().map(|id| ((*id).to_owned(), format!("{id}/#"))).collect::<Sessions>();
-        let (checkpoint, _) = Checkpoint::open(&Machine, &path, &[]).unwrap();
+        let (checkpoint, _) = Checkpoint::open(&Machine, &path, &[], false).unwrap();
         assert_eq!(checkpoint.sessions().unwrap(), Sessions::new());
         checkpoint.keep_sessions(&sessions(&["a", "b"]), sessions(&["a"])).unwrap();
         drop(checkpoint);
         assert_eq!(Checkpoint::former_sessions(&Machine, &path), sessions(&["a", "b"]));
-        let (checkpoint, _) = Checkpoint::open(&Machine, &path, &[]).unwrap();
+        let (checkpoint, _) = Checkpoint::open(&Machine, &path, &[], false).unwrap();
         checkpoint.keep_sessions(&sessions(&["a", "b"]), sessions(&["a"])).unwrap();
+        checkpoint.begin(&Progress::default(), None).unwrap();
+        assert_eq!(checkpoint.sessions().unwrap(), sessions(&["a", "b"]));
         checkpoint.commit(&Progress::default(), &BTreeMap::new(), &Memories::new()).unwrap();
         assert_eq!(checkpoint.sessions().unwrap(), sessions(&["a"]));
         std::fs::write(directory.path().join("d"), [7; 5000]).unwrap();
@@ -392,7 +563,86 @@ mod tests {
     fn a_broken_file_is_named() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), vec![7; 5000]).unwrap();
-        let error = Checkpoint::open(&Machine, file.path(), &[]).err().unwrap();
+        let error = Checkpoint::open(&Machine, file.path(), &[], false).err().unwrap();
         assert!(error.contains("--fresh") && error.contains(file.path().to_str().unwrap()), "{error}");
+    }
+
+    #[test]
+    fn what_a_run_leaves_that_is_killed_while_it_makes_one_is_none() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("c");
+        let commit = |checkpoint: &Checkpoint| {
+            checkpoint
+                .commit(&Progress { length: 5, ..Progress::default() }, &BTreeMap::new(), &Memories::new())
+                .unwrap();
+        };
+        // However far it came: the file itself appears as a whole.
+        drop(Checkpoint::open(&Machine, &path, &[line(1)], false).unwrap());
+        let whole = std::fs::read(&path).unwrap();
+        for length in [0, 1, 100, 4096, 5000, whole.len()] {
+            std::fs::remove_file(&path).unwrap();
+            std::fs::write(checkpoint_file::aside(&path), &whole[..length]).unwrap();
+            let (checkpoint, found) = Checkpoint::open(&Machine, &path, &[line(2)], false).unwrap();
+            assert_eq!(found, Found::default());
+            commit(&checkpoint);
+            assert!(!checkpoint_file::aside(&path).exists());
+        }
+        std::fs::write(&path, "").unwrap();
+        assert!(!Checkpoint::is_there(&Machine, &path));
+        assert_eq!(Checkpoint::open(&Machine, &path, &[line(3)], false).unwrap().1, Found::default());
+    }
+
+    /// What was acknowledged must never be cut off the results: less is not found without a word.
+    #[test]
+    fn a_damaged_one_is_refused_or_says_what_it_said() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("c");
+        let dataflow = [line(1)];
+        let (checkpoint, _) = Checkpoint::open(&Machine, &path, &dataflow, false).unwrap();
+        for length in 1..=40 {
+            let progress = Progress { length, next_epoch: length, ..Progress::default() };
+            let memories = Memories::from([((1, vec![length as u8 % 7]), vec![length as u8; 30])]);
+            checkpoint.commit(&progress, &BTreeMap::new(), &memories).unwrap();
+        }
+        drop(checkpoint);
+        let (checkpoint, whole) = Checkpoint::open(&Machine, &path, &dataflow, false).unwrap();
+        drop(checkpoint);
+        let bytes = std::fs::read(&path).unwrap();
+        let mut random = ChaCha8Rng::seed_from_u64(28);
+        let (mut refused, mut all) = (0, 0);
+        // The first pages of the file and of the database hold what tells which commit is the last.
+        let places = (0..20).chain(510..530).chain(1022..1042).chain((4096..4096 + 330).step_by(3));
+        let scattered: Vec<usize> = (0..100).map(|_| random.random_range(0..bytes.len())).collect();
+        for place in places.chain(scattered) {
+            let mut damaged = bytes.clone();
+            damaged[place] ^= 1 << random.random_range(0..8);
+            std::fs::write(&path, damaged).unwrap();
+            all += 1;
+            match Checkpoint::open(&Machine, &path, &dataflow, false) {
+                Err(error) => {
+                    assert!(error.contains("--fresh"), "{error}");
+                    refused += 1;
+                }
+                Ok((_, found)) => assert_eq!(found, whole, "byte {place}"),
+            }
+        }
+        assert!(refused > 20 && refused < all, "{refused} of {all}");
+    }
+
+    /// An earlier state of the database is whole in itself.
+    #[test]
+    fn one_that_was_set_back_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("c");
+        let commit = |length| {
+            let (checkpoint, _) = Checkpoint::open(&Machine, &path, &[], false).unwrap();
+            let progress = Progress { length, ..Progress::default() };
+            checkpoint.commit(&progress, &BTreeMap::new(), &Memories::new()).unwrap();
+            drop(checkpoint);
+            std::fs::read(&path).unwrap()
+        };
+        let (earlier, later) = (commit(10), commit(20));
+        std::fs::write(&path, [&later[..4096], &earlier[4096..]].concat()).unwrap();
+        assert!(Checkpoint::open(&Machine, &path, &[], false).err().unwrap().contains("damaged"));
     }
 }

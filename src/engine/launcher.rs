@@ -52,6 +52,11 @@ fn hand_over(command: &mut Command, arguments: &[OsString]) {
     }
 }
 
+/// Whether a launcher started this process.
+pub fn is_launched() -> bool {
+    std::env::var_os(LAUNCHER).is_some()
+}
+
 /// Ends this process when the launcher that started it does, however that ends. Returns what it listens on: where a
 /// launcher started it, and others call it.
 ///

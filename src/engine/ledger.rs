@@ -87,12 +87,12 @@ struct InFlight {
     coverage: Coverage,
 }
 
-/// The last epoch of those that are complete in turn.
-#[derive(Clone, Copy, Debug)]
+/// What is complete in turn.
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Complete {
-    /// Of the sink's file.
+    /// Of the sink's results.
     pub length: u64,
-    pub epoch: u64,
+    pub next_epoch: u64,
     pub next_row: u64,
 }
 
@@ -191,8 +191,8 @@ impl Ledger {
             if let Some(length) = written.filter(|_| !self.gap && (!self.snapshots || bucket.snapshot)) {
                 let told = self.told.drain(..).map(|of| ((of.operator, of.memory.key), of.memory.state));
                 self.memories.extend(told);
-                self.complete =
-                    Some(Complete { length, epoch: bucket.epoch, next_row: bucket.first_row + bucket.len() as u64 });
+                let (next_epoch, next_row) = (bucket.epoch + 1, bucket.first_row + bucket.len() as u64);
+                self.complete = Some(Complete { length, next_epoch, next_row });
                 self.numbered.drain(..).for_each(|(connection, next)| self.numbering.complete(connection, next));
                 for (connection, coverage) in self.covering.drain(..) {
                     self.covered.entry(connection).or_default().extend(coverage);

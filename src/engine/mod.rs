@@ -5,6 +5,7 @@ mod acknowledgement;
 mod activity;
 mod alone;
 pub(crate) mod checkpoint;
+mod checkpoint_file;
 mod cluster;
 mod connections;
 mod control;
@@ -44,6 +45,7 @@ use std::cell::RefCell;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -56,7 +58,7 @@ use connections::{Meeting, Peer};
 use control::Control;
 pub use handshake::Secret;
 use identity::Own;
-pub use launcher::{arguments, launch};
+pub use launcher::{arguments, is_launched, launch};
 pub use preview::{Preview, PreviewStep, preview};
 use start::Start;
 use tap::Tap;
@@ -95,6 +97,8 @@ pub struct Options {
     pub stop: Stop,
     /// Set it to end all waits for the brokers of sinks, dead letters and tables: the run then fails with what was left.
     pub sink_deadline: sink::Deadline,
+    /// Set it when the sink's file was moved away: results go on in a new one at its path.
+    pub reopen: Arc<AtomicBool>,
     /// Called a few times a second on the first worker.
     pub on_progress: Option<OnProgress>,
     /// Called about once a second on the first worker, and at the end.
@@ -122,6 +126,7 @@ impl Options {
             on_stuck: None,
             stop: Stop::default(),
             sink_deadline: sink::Deadline::default(),
+            reopen: Arc::default(),
             on_progress: None,
             on_live: None,
             tables_at: None,
@@ -185,6 +190,10 @@ pub fn run(dataflow: Dataflow, mut options: Options) -> Result<Option<Report>, E
     let listener = launcher::attend(options.cluster.process)?;
     let activity = Arc::<Activity>::default();
     let _watchdog = Watchdog::start(&activity, &options);
+    if options.cluster.process == 0 {
+        let trace = options.trace.iter().map(|path| ("the trace", part_of_trace(path, &options.cluster)));
+        dataflow.check_files(options.cluster.processes(), &trace.collect::<Vec<_>>())?;
+    }
     let start = if options.cluster.process == 0 { Some(Start::find(&dataflow, &options)?) } else { None };
     let start = Mutex::new(start);
     let (sockets, _control) = match options.cluster.hosts.len() {
@@ -252,8 +261,12 @@ fn meet(
     Ok(Some((data, control)))
 }
 
+fn part_of_trace(path: &Path, cluster: &Cluster) -> PathBuf {
+    if cluster.processes() > 1 { sink::part(path, cluster.process) } else { path.to_owned() }
+}
+
 /// Opens the trace of this process.
 fn trace(path: &Path, cluster: &Cluster) -> Result<Trace, Error> {
-    let path = if cluster.processes() > 1 { sink::part(path, cluster.process) } else { path.to_owned() };
+    let path = part_of_trace(path, cluster);
     Trace::create(&path, cluster.process).map_err(|error| Error::Trace(path, error))
 }

@@ -1,9 +1,11 @@
 //! Where a table is seen: its contents, for those that ask, and its sink.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use super::activity::{Activity, Destination};
 use super::failure::{Failure, fail};
+use crate::disk;
 use crate::sink::{self, Deadline, Existing, Refused, Sink};
 use crate::subtasks::result::Encoder;
 use crate::tables::{Cell, Contents, Group};
@@ -11,7 +13,8 @@ use crate::tables::{Cell, Contents, Group};
 /// A table's contents, which other threads look at.
 pub type SharedContents = Arc<Mutex<Contents>>;
 
-/// Keeps a table's contents, and writes to its sink until that fails.
+/// Keeps a table's contents, and writes to its sink until that fails: changes as they come, or the whole table at the
+/// end. That replaces one of an earlier run only when it is whole itself.
 pub struct Outlet {
     contents: SharedContents,
     sink: Option<Opened>,
@@ -25,6 +28,8 @@ struct Opened {
     encoder: Encoder,
     /// Whether it takes the whole table at the end, in place of all changes.
     whole: bool,
+    /// Where the whole table is made, and where it goes then; `None` for a sink that is no regular file.
+    replaces: Option<(PathBuf, PathBuf)>,
 }
 
 impl Opened {
@@ -38,23 +43,36 @@ impl Opened {
 }
 
 impl Outlet {
-    /// Opens the sink, if there is one. A file of lines is taken as `existing` says.
+    /// Opens the sink, if there is one. What is there is taken as `existing` says; with `kept`, an earlier run's table
+    /// goes on, so that the whole one may replace it.
     pub fn open(
         contents: &SharedContents,
         settings: Option<&sink::Settings>,
+        existing: Existing,
+        kept: bool,
         deadline: &Deadline,
         failure: &Failure,
         activity: &Arc<Activity>,
     ) -> Outlet {
         let open = |settings: &sink::Settings| {
             let contents = contents.lock().expect("no holder panics");
-            let whole = !settings.url.takes_json();
-            let schema = if whole { &contents.schema } else { &contents.change_schema };
             let destination = Destination::of("the sink of a table,", settings);
-            let sink = activity.during(&destination, || settings.open(schema, 0, Existing::Replace, deadline))?;
+            let whole = !settings.url.takes_json();
+            if whole && !kept && !matches!(existing, Existing::Replace | Existing::Rerun { fresh: true, .. }) {
+                settings.check_empty()?;
+            }
+            let schema = if whole { &contents.schema } else { &contents.change_schema };
+            let open = || {
+                if !whole {
+                    return Ok((settings.open(schema, 0, existing, deadline)?, None));
+                }
+                let (aside, replaces) = settings.aside();
+                Ok::<_, sink::Error>((aside.open(schema, 0, Existing::Replace, deadline)?, replaces))
+            };
+            let (sink, replaces) = activity.during(&destination, open)?;
             activity.follow(&destination, sink.pulse());
             let encoder = Encoder::new(schema.clone(), settings.encoding()).with_infinity(settings.infinity);
-            Ok(Opened { sink, destination, encoder, whole })
+            Ok(Opened { sink, destination, encoder, whole, replaces })
         };
         let sink = settings.map(open).transpose().map_err(|error: sink::Error| fail(failure, error)).ok().flatten();
         Outlet { contents: contents.clone(), sink, activity: activity.clone(), failure: failure.clone() }
@@ -64,9 +82,13 @@ impl Outlet {
     pub fn apply(&mut self, epoch: u64, updates: Vec<((Group, Vec<Cell>), isize)>) {
         let changes = self.contents.lock().expect("no holder panics").apply(epoch, updates);
         if changes.rows() > 0 {
-            self.with(|opened| match opened.whole {
-                true => Ok(()),
-                false => opened.sink.write(opened.encoder.encode(changes)).and_then(|()| opened.sink.flush()),
+            self.with(|opened| {
+                if opened.whole {
+                    return Ok(());
+                }
+                opened.sink.write(opened.encoder.encode(changes))?;
+                opened.sink.flush()?;
+                if opened.sink.is_moved() { opened.sink.follow(opened.sink.length()) } else { Ok(()) }
             });
             self.with(|opened| {
                 opened.tell_refused();
@@ -90,13 +112,20 @@ impl Outlet {
         self.complete(last);
         let contents = self.contents.clone();
         self.with(|opened| {
-            let whole = opened.whole.then(|| contents.lock().expect("no holder panics").snapshot(None));
-            whole.map_or(Ok(()), |whole| opened.sink.write(opened.encoder.encode(whole)))?;
+            if opened.whole {
+                let whole = contents.lock().expect("no holder panics").snapshot(None);
+                opened.sink.write(opened.encoder.encode(whole))?;
+            }
             opened.sink.settle()?;
             opened.tell_refused();
             Ok(())
         });
-        let close = |Opened { sink, destination, .. }| self.activity.during(&destination, || sink.close());
+        let close = |Opened { sink, destination, replaces, .. }: Opened| {
+            self.activity.during(&destination, || {
+                sink.close()?;
+                replaces.map_or(Ok(()), |(aside, path)| sink::replace(&*disk::machine(), &aside, &path))
+            })
+        };
         if let Some(Err(error)) = self.sink.take().map(close) {
             fail(&self.failure, error);
         }

@@ -209,7 +209,7 @@ impl Process {
             return;
         }
         (disk.length, disk.next_epoch, disk.next_row) =
-            (complete.length as usize, complete.epoch + 1, complete.next_row);
+            (complete.length as usize, complete.next_epoch, complete.next_row);
         let covered = std::mem::take(&mut self.ledger.covered);
         for (connection, Coverage { taken, begun, first, .. }) in &covered {
             let position = &mut disk.positions[*connection];

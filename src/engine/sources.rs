@@ -151,6 +151,10 @@ impl Sources {
         self.next_epoch
     }
 
+    pub fn next_row(&self) -> u64 {
+        self.next_row
+    }
+
     /// Of all connections together.
     pub fn readiness(&mut self) -> Readiness {
         self.hear();

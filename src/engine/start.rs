@@ -5,10 +5,10 @@ use std::path::Path;
 use super::checkpoint::{Checkpoint, Progress, Sessions};
 use super::remember::StepMemory;
 use super::{Error, Options};
+use crate::data::Schema;
 use crate::dataflow::Dataflow;
-use crate::disk::Disk;
-use crate::sink::{self, Existing};
-use crate::source::Position;
+use crate::sink::Existing;
+use crate::source::{Position, Url};
 
 /// What the first worker starts with.
 pub struct Start {
@@ -22,6 +22,8 @@ pub struct Start {
     pub numbers: Vec<u64>,
     /// The number of this run with the checkpoint, from 1.
     pub run: u64,
+    /// The columns, where an earlier run inferred them.
+    pub schema: Option<Schema>,
     /// Of each connection, as far as it has one.
     pub positions: Vec<Position>,
     /// What steps and tables remembered then.
@@ -29,40 +31,49 @@ pub struct Start {
 }
 
 impl Start {
-    /// Looks for the checkpoint of an earlier run. There is one if the source delivers again what was not
-    /// acknowledged, and the sink is one file of lines or a broker.
+    /// Looks for the checkpoint of an earlier run. There is one if the source goes on by itself, and the sink is one
+    /// file of lines; or if the source delivers again what was not acknowledged, and the sink is a broker.
     ///
     /// # Errors
     /// A checkpoint that can't be used, or results without one.
     pub fn find(dataflow: &Dataflow, options: &Options) -> Result<Start, Error> {
-        let existing = existing(dataflow, options);
-        let Some(path) = dataflow.checkpoint() else {
-            return Ok(Start::at_the_beginning(existing));
-        };
-        let disk = &*dataflow.sink.disk;
-        let mut former = Sessions::new();
-        if options.fresh && is_there(disk, &path)? {
-            former = Checkpoint::former_sessions(disk, &path);
-            disk.remove(&path).map_err(|error| refused(&path, error))?;
+        match dataflow.checkpoint() {
+            Some(path) => {
+                let disk = &*dataflow.sink.disk;
+                let former = if options.fresh { Checkpoint::former_sessions(disk, &path) } else { Sessions::new() };
+                Start::from(&path, dataflow, options)?.with_sessions(dataflow, former).map_err(Error::Checkpoint)
+            }
+            None => Ok(Start::at_the_beginning(existing(dataflow, options))),
         }
-        Start::from(&path, dataflow, existing)?.with_sessions(dataflow, former).map_err(Error::Checkpoint)
     }
 
-    fn from(path: &Path, dataflow: &Dataflow, existing: Existing) -> Result<Start, Error> {
+    fn from(path: &Path, dataflow: &Dataflow, options: &Options) -> Result<Start, Error> {
         // Results without their checkpoint must be refused before there is one.
         let disk = &*dataflow.sink.disk;
-        let first = !is_there(disk, path)?;
-        if first {
-            dataflow.sink.check(existing)?;
+        if !options.fresh && !Checkpoint::is_there(disk, path) {
+            dataflow.sink.check_empty()?;
         }
-        let (checkpoint, found) = Checkpoint::open(disk, path, &dataflow.lines()).map_err(Error::Checkpoint)?;
-        let beginning = Start::at_the_beginning(if first { existing } else { Existing::Replace });
-        let beginning = Start { checkpoint: Some(checkpoint), ..beginning };
-        // Without progress nothing was acknowledged: what the file may hold comes again.
-        let Some(Progress { length, next_epoch, next_row, numbers }) = found.progress else { return Ok(beginning) };
-        let existing = Existing::Resume(length);
-        let (positions, memories) = (found.positions, found.memories);
-        Ok(Start { existing, next_epoch, next_row, numbers, positions, memories, ..beginning })
+        let lines = dataflow.lines();
+        let (checkpoint, found) = Checkpoint::open(disk, path, &lines, options.fresh).map_err(Error::Checkpoint)?;
+        // Without progress no result was written.
+        let existing = if options.fresh { Existing::Replace } else { Existing::Refuse };
+        let beginning = Start { checkpoint: Some(checkpoint), ..Start::at_the_beginning(existing) };
+        let Some(progress) = found.progress else { return Ok(beginning) };
+        let Progress { mut length, mut fingerprint, keeps_tail, mut next_epoch, mut next_row, mut numbers } = progress;
+        if keeps_tail {
+            let tail = dataflow.sink.tail(length)?;
+            (next_epoch, next_row) = (next_epoch.max(tail.next_epoch), next_row.max(tail.next_row));
+            let step = numbers.len() as u64;
+            for (connection, number) in (0..).zip(&mut numbers) {
+                *number = (*number).max(tail.next_row.saturating_sub(connection).div_ceil(step) * step + connection);
+            }
+            if tail.end > length {
+                (length, fingerprint) = (tail.end, dataflow.sink.fingerprint(tail.end)?);
+            }
+        }
+        let existing = Existing::Resume { length, fingerprint };
+        let (schema, positions, memories) = (found.schema, found.positions, found.memories);
+        Ok(Start { existing, next_epoch, next_row, numbers, schema, positions, memories, ..beginning })
     }
 
     /// Tells each connection what its session was subscribed to, and the first one which sessions of earlier runs, or of
@@ -88,28 +99,20 @@ impl Start {
 
     fn at_the_beginning(existing: Existing) -> Start {
         let (positions, memories) = (Vec::new(), Vec::new());
-        Start {
-            checkpoint: None,
-            existing,
-            next_epoch: 0,
-            next_row: 0,
-            numbers: Vec::new(),
-            run: 0,
-            positions,
-            memories,
-        }
+        let (numbers, schema) = (Vec::new(), None);
+        Start { checkpoint: None, existing, next_epoch: 0, next_row: 0, numbers, run: 0, schema, positions, memories }
     }
 }
 
-/// What becomes of files that no checkpoint tells about: what was acknowledged will not come again.
+/// What becomes of files that no checkpoint tells about: what was written is replaced on wish only.
 pub fn existing(dataflow: &Dataflow, options: &Options) -> Existing {
-    if dataflow.source_settings.is_persistent() && !options.fresh { Existing::Refuse } else { Existing::Replace }
-}
-
-fn is_there(disk: &dyn Disk, path: &Path) -> Result<bool, Error> {
-    Ok(disk.length(path).map_err(|error| refused(path, error))?.is_some())
-}
-
-fn refused(path: &Path, error: std::io::Error) -> sink::Error {
-    sink::Error::File { path: path.display().to_string(), error }
+    let fresh = options.fresh;
+    if dataflow.source_settings.endpoint.is_none() {
+        return Existing::Rerun { fresh, repeats: dataflow.source != Url::Stdin };
+    }
+    match (fresh, dataflow.sink.url.is_lines()) {
+        (true, _) => Existing::Replace,
+        (false, true) => Existing::Append,
+        (false, false) => Existing::Refuse,
+    }
 }

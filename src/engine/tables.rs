@@ -26,9 +26,11 @@ use super::outlet::Outlet;
 use super::parcel::Parcel;
 use super::query::Server;
 use super::remember::StepMemory;
+use super::start::existing;
 use super::{Error, Options};
 use crate::data::{Memory, Message, Schema};
 use crate::dataflow::{Dataflow, TableOf};
+use crate::sink::Existing;
 use crate::tables::{
     Cell, Contents, Differences, Group, Join, Judged, Keeper, Reference, Rows, Shared, Summaries, Summary, Table,
     Values, share,
@@ -107,11 +109,15 @@ impl Tables {
         activity: &Arc<Activity>,
     ) -> Result<(Tables, Option<Server>), Error> {
         let (mut tables, mut outlets, mut references, mut seen) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let existing = existing(dataflow, options);
+        // Without a file of lines of its own, what becomes of changes is as with results that no checkpoint tells about.
+        let existing = if existing == Existing::Refuse { Existing::Append } else { existing };
         for TableOf { table, sink, reference } in dataflow.tables(schema)? {
             let outlet = (index == 0).then(|| {
                 let contents = Arc::new(Mutex::new(Contents::new(table.schema(), table.changes)));
                 seen.push((table.name.clone(), contents.clone()));
-                Outlet::open(&contents, sink.as_ref(), &options.sink_deadline, failure, activity)
+                let (sink, deadline) = (sink.as_ref(), &options.sink_deadline);
+                Outlet::open(&contents, sink, existing, kept.is_some(), deadline, failure, activity)
             });
             outlets.push(outlet);
             references.push(reference);

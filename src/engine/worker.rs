@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::TryRecvError;
@@ -31,7 +32,7 @@ use super::watch::{Showing, Watch};
 use super::writer::SharedWriter;
 use super::{Cluster, Error, Options, PARK};
 use crate::data::{Clock, Schema};
-use crate::dataflow::{Dataflow, SchemaChoice};
+use crate::dataflow::{Dataflow, SchemaChoice, TablePlan};
 use crate::measure::{Busy, Report, ServiceTimes, peak_memory_bytes};
 use crate::sink;
 use crate::source::{self, Pace, Readiness};
@@ -101,6 +102,11 @@ pub fn run(
     let times = Rc::new(RefCell::new(ServiceTimes::new(steps.len() + 2)));
     let writer = SharedWriter::open(worker.index(), &plan, dataflow, options, existing, &failure, activity);
     let accounts = LedgerAccounts::open(worker.index(), dataflow, options, &ledger, &writer, &failure, activity);
+    if let Some(intake) = intake.as_mut().filter(|_| failure.borrow().is_none())
+        && let Err(error) = intake.begin(dataflow, &plan.schema, &ledger.borrow(), &writer)
+    {
+        fail(&failure, error);
+    }
     let gather = Gather::build(worker);
     let ends = graph::build(worker, &plan, &times, tables, writer.clone(), accounts.clone());
     activity.set_built();
@@ -133,6 +139,13 @@ pub fn run(
     match failure.take() {
         None | Some(Error::Sink(sink::Error::BrokenPipe)) => {}
         Some(error) => return Err(error),
+    }
+    // All have ended in good order: what was written is not what a later run may replace.
+    if plan.writer.unwrap_or(0) == worker.index() as u64 {
+        dataflow.sink.finished(options.cluster.process)?;
+    }
+    if worker.index() == 0 {
+        dataflow.tables.iter().try_for_each(TablePlan::finished)?;
     }
     let report = |duration| ledger.take().report(dataflow, options, worker.peers(), &plan.stages, &measured, duration);
     Ok(duration.map(report))
@@ -173,6 +186,9 @@ fn agree_on_schema(
         return Some(schema.clone());
     }
     let found = intake.and_then(|intake| {
+        if let Some(schema) = &intake.schema {
+            return Some(schema.clone());
+        }
         let infer = source::infer(&dataflow.source, dataflow.source_settings.max_payload);
         let peek = || intake.peek(worker, options).map(|arrival| source::infer_bucket(&arrival.bucket));
         let found = infer.map(|schema| schema.or_else(peek));
@@ -214,6 +230,8 @@ struct Intake {
     /// When steps and tables tell what they remember, if it is kept.
     snapshots: Option<Snapshots>,
     clock: Clock,
+    /// The columns, where an earlier run inferred them.
+    schema: Option<Schema>,
     peeked: Option<Arrival>,
     started: Instant,
     finished: Option<Instant>,
@@ -223,18 +241,34 @@ struct Intake {
 impl Intake {
     fn start(post: Option<Post<Letter>>, dataflow: &Dataflow, options: &Options, clock: Clock, start: Start) -> Intake {
         let every = dataflow.checkpoint_every;
+        let (schema, has_tail) = (start.schema.clone(), dataflow.sink.url.is_lines());
         let max_epochs = max_epochs(&options.cluster, dataflow.source_settings.limits.bucket_size);
         let sources = Sources::start(post, dataflow, options, clock, &start.positions);
         Intake {
             sources: sources.starting_at(start.next_epoch, start.next_row),
             snapshots: (start.checkpoint.is_some() && dataflow.remembers()).then_some(Snapshots { every, last: None }),
-            acknowledgement: Acknowledgement::new(start.checkpoint, every),
+            acknowledgement: Acknowledgement::new(start.checkpoint, every, has_tail),
             clock,
+            schema,
             peeked: None,
             started: Instant::now(),
             finished: None,
             max_epochs,
         }
+    }
+
+    /// Writes down where the sink begins, and the columns if they were inferred.
+    fn begin(
+        &mut self,
+        dataflow: &Dataflow,
+        schema: &Schema,
+        ledger: &Ledger,
+        writer: &SharedWriter,
+    ) -> Result<(), Error> {
+        let inferred = matches!(dataflow.schema, SchemaChoice::Infer).then_some(schema);
+        let numbers = self.peeked.as_ref().map(|peeked| (peeked.bucket.epoch, peeked.bucket.first_row));
+        let (next_epoch, next_row) = numbers.unwrap_or((self.sources.next_epoch(), self.sources.next_row()));
+        self.acknowledgement.begin(next_epoch, next_row, ledger.numbering.next(), inferred, writer)
     }
 
     /// Waits for the first bucket.
@@ -272,7 +306,8 @@ impl Intake {
     ) {
         let options = showing.options;
         let first_epoch = self.peeked.as_ref().map_or(self.sources.next_epoch(), |peeked| peeked.bucket.epoch);
-        if self.peeked.is_none() {
+        // A sink that cannot be opened ends the run, whether its source is there or not.
+        if self.peeked.is_none() && failure.borrow().is_none() {
             self.tell_ready(worker, options);
         }
         let Ends { inputs, probe } = ends;
@@ -290,6 +325,11 @@ impl Intake {
             while let Some(open) = inputs.as_mut().filter(|_| ledger.borrow().has_room(self.max_epochs)) {
                 match self.next() {
                     Ok(mut arrival) => {
+                        let (coverage, sources) = (&arrival.coverage, &mut self.sources);
+                        if !self.acknowledgement.admits(coverage, sources, ledger, writer, accounts, failure) {
+                            self.peeked = Some(arrival);
+                            break;
+                        }
                         let last = self.sources.backlog().buckets == 0;
                         arrival.bucket.snapshot = self.snapshots.as_mut().is_some_and(|snapshots| snapshots.take(last));
                         open.send(ledger.borrow_mut().enter(arrival));
@@ -307,6 +347,9 @@ impl Intake {
                 self.acknowledgement.give(&mut self.sources, ledger, writer, accounts, failure);
             }
             showing.activity.note(&ledger.borrow(), self.sources.backlog());
+            if options.reopen.swap(false, Ordering::Relaxed) {
+                self.acknowledgement.follow(&mut self.sources, ledger, writer, accounts, failure);
+            }
             watch.look(&ledger.borrow(), worker.peers(), self.sources.backlog(), showing);
         }
         ledger.borrow_mut().record_complete(self.clock.now(), |_| true);

@@ -4,12 +4,12 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::Options;
 use super::activity::{Activity, Destination};
 use super::failure::{Failure, fail};
 use super::graph::{Plan, Writer};
+use super::{Error, Options};
 use crate::dataflow::Dataflow;
-use crate::sink::{self, Existing, Refused, Sink};
+use crate::sink::{self, Existing, FileEnd, Refused, Sink};
 use crate::subtasks::result::Output;
 
 /// Writes to the sink until it fails. The graph writes; on the first worker the intake syncs.
@@ -18,8 +18,12 @@ pub struct SharedWriter(Rc<RefCell<SinkWriter>>);
 
 struct SinkWriter {
     sink: Option<Box<dyn Sink>>,
-    /// Whether deliveries are acknowledged for what was written.
+    /// Whether deliveries are acknowledged for what was written, or a checkpoint tells about it.
     persistent: bool,
+    /// Whether a checkpoint tells about it.
+    checkpointed: bool,
+    /// When it was closed: how much was written, and where in the file that ends.
+    closed: Option<(u64, FileEnd)>,
     /// Whether the intake asks for a sync; on the other workers every flush must be one.
     asked: bool,
     /// What the sink did not take until it was closed.
@@ -45,10 +49,13 @@ impl SharedWriter {
         let opened = writes.then(|| activity.during(&destination, open));
         let sink = opened.and_then(|opened| opened.map_err(|error| fail(failure, error)).ok());
         activity.follow(&destination, sink.as_ref().and_then(|sink| sink.pulse()));
-        let persistent = dataflow.source_settings.is_persistent();
+        let checkpointed = dataflow.checkpoint().is_some();
+        let persistent = checkpointed || dataflow.source_settings.is_persistent();
         SharedWriter(Rc::new(RefCell::new(SinkWriter {
             sink,
             persistent,
+            checkpointed,
+            closed: None,
             asked: index == 0,
             refused: Vec::new(),
             destination,
@@ -75,6 +82,41 @@ impl SharedWriter {
     pub fn waits_from(&self) -> Option<u64> {
         self.0.borrow().sink.as_ref().and_then(|sink| sink.waits_from())
     }
+
+    /// Bytes of results so far.
+    pub fn length(&self) -> u64 {
+        self.0.borrow().sink.as_ref().map_or(0, |sink| sink.length())
+    }
+
+    /// Where in the sink's file the first `length` bytes of results end.
+    ///
+    /// # Errors
+    /// A file that can't be read.
+    pub fn file_end(&self, length: u64) -> Result<FileEnd, Error> {
+        let writer = self.0.borrow();
+        match (&writer.sink, writer.closed) {
+            (Some(sink), _) => Ok(sink.file_end(length)?),
+            (None, Some((written, end))) if written == length => Ok(end),
+            (None, Some((written, _))) => {
+                let reason = format!("{written} bytes of results were written, but {length} are complete");
+                Err(Error::Checkpoint(reason))
+            }
+            (None, None) => Ok(FileEnd::default()),
+        }
+    }
+
+    /// Whether the sink's file was moved away.
+    pub fn is_moved(&self) -> bool {
+        self.0.borrow().sink.as_ref().is_some_and(|sink| sink.is_moved())
+    }
+
+    /// Goes on in a new file, with the results behind the first `length` bytes.
+    ///
+    /// # Errors
+    /// If another file stands there.
+    pub fn follow(&self, length: u64) -> Result<(), Error> {
+        Ok(self.0.borrow_mut().sink.as_mut().map_or(Ok(()), |sink| sink.follow(length))?)
+    }
 }
 
 impl SinkWriter {
@@ -97,22 +139,30 @@ impl Writer for SharedWriter {
 
     fn flush(&mut self) -> bool {
         let mut writer = self.0.borrow_mut();
-        let sync = writer.persistent && !writer.asked;
-        writer.with(|sink| if sync { sink.sync() } else { sink.flush() })
+        let (sync, follows) = (writer.persistent && !writer.asked, !writer.checkpointed);
+        writer.with(|sink| {
+            if sync { sink.sync() } else { sink.flush() }?;
+            if follows && sink.is_moved() { sink.follow(sink.length()) } else { Ok(()) }
+        })
     }
 
     fn close(&mut self) {
         let mut writer = self.0.borrow_mut();
         let persistent = writer.persistent;
         let Some(mut sink) = writer.sink.take() else { return };
-        let mut refused = Vec::new();
+        let (mut refused, mut end, checkpointed) = (Vec::new(), None, writer.checkpointed);
         let close = || {
             let settled = if persistent { sink.sync() } else { sink.settle() };
             refused = sink.refused();
-            settled.and_then(|()| sink.close())
+            settled?;
+            if checkpointed {
+                end = Some((sink.length(), sink.file_end(sink.length())?));
+            }
+            sink.close()
         };
         let closed = writer.activity.during(&writer.destination, close);
         writer.refused.extend(refused);
+        writer.closed = end;
         if let Err(error) = closed {
             fail(&writer.failure, error);
         }

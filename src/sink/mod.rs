@@ -1,10 +1,14 @@
 //! Where results and dead letters go.
 
+mod claim;
 mod dead_letter;
 mod deadline;
+mod line_file;
 mod lines;
 mod mqtt;
 mod parquet;
+mod tail;
+mod unfinished;
 mod url;
 
 use std::path::{Path, PathBuf};
@@ -14,10 +18,11 @@ use std::time::Duration;
 
 pub use dead_letter::{DeadLetter, DeadLetters};
 pub use deadline::Deadline;
+pub use tail::Tail;
 pub use url::{Url, part};
 
 use crate::data::Schema;
-use crate::disk::SharedDisk;
+use crate::disk::{Disk, SharedDisk};
 use crate::mqtt::Endpoint;
 use crate::subtasks::result::{Encoding, Infinity, Output};
 
@@ -43,10 +48,28 @@ pub enum Existing {
     Replace,
     /// Refuse it if it holds anything.
     Refuse,
+    /// The run ends with its source, and is started again as a whole: refuse what one has finished, unless it is to be
+    /// `fresh`. What one has left unfinished is replaced, if the source `repeats` its rows, and else goes on.
+    Rerun {
+        fresh: bool,
+        repeats: bool,
+    },
     /// Write behind all that it holds.
     Append,
-    /// Write behind its first bytes; the rest goes.
-    Resume(u64),
+    /// Write behind its first bytes, which are known by a fingerprint; the rest goes.
+    Resume {
+        length: u64,
+        fingerprint: u64,
+    },
+}
+
+/// Where in a file results end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FileEnd {
+    /// Bytes from the beginning of the file.
+    pub length: u64,
+    /// A hash of the last kilobyte before it.
+    pub fingerprint: u64,
 }
 
 /// Why a sink could not write.
@@ -59,6 +82,9 @@ pub enum Error {
     /// The deadline was over.
     #[error("{url}: the broker has not taken {left} publishes in time")]
     Undelivered { url: String, left: u64 },
+    /// Results that must not be replaced: the command lacks its `--fresh`.
+    #[error("{0}")]
+    Results(String),
     /// Whoever read our output has gone: not an error of the run.
     #[error("the reader of standard output has gone")]
     BrokenPipe,
@@ -102,6 +128,13 @@ impl Pulse {
     }
 }
 
+impl Error {
+    fn holds_results(path: &Path) -> Error {
+        let path = path.display();
+        Error::Results(format!("{path}: holds results of an earlier run: move it away, or pass --fresh to replace it"))
+    }
+}
+
 /// Takes encoded messages in the order of epochs.
 pub trait Sink {
     /// # Errors
@@ -131,7 +164,7 @@ pub trait Sink {
         None
     }
 
-    /// Bytes of the file so far; 0 where there is no file of lines.
+    /// Bytes of results so far; 0 where there is no file of lines.
     fn length(&self) -> u64 {
         0
     }
@@ -139,6 +172,27 @@ pub trait Sink {
     /// What its other side has taken, where that may take time.
     fn pulse(&self) -> Option<Arc<Pulse>> {
         None
+    }
+
+    /// Where in the file of now the first `length` bytes of results end.
+    ///
+    /// # Errors
+    /// A file that can't be read.
+    fn file_end(&self, _length: u64) -> Result<FileEnd, Error> {
+        Ok(FileEnd::default())
+    }
+
+    /// Whether the file does not stand at its path any more.
+    fn is_moved(&self) -> bool {
+        false
+    }
+
+    /// Goes on in a new file at the path; results behind the first `length` bytes go with it.
+    ///
+    /// # Errors
+    /// If another file stands there.
+    fn follow(&mut self, _length: u64) -> Result<(), Error> {
+        Ok(())
     }
 
     /// Ends the sink. Without it a file may lack its end.
@@ -171,15 +225,79 @@ impl Settings {
         }
     }
 
-    /// Refuses a file that must not be replaced.
+    /// Refuses a file that holds anything.
     ///
     /// # Errors
-    /// If it is there and holds anything.
-    pub fn check(&self, existing: Existing) -> Result<(), Error> {
+    /// If it does.
+    pub fn check_empty(&self) -> Result<(), Error> {
         match &self.url {
-            Url::Ndjson(path) | Url::Csv(path) | Url::Parquet(path) => self.refuse_results(path, existing),
+            Url::Ndjson(path) | Url::Csv(path) | Url::Parquet(path)
+                if self.disk.length(path).is_ok_and(|found| found.is_some_and(|length| length > 0)) =>
+            {
+                Err(Error::holds_results(path))
+            }
             _ => Ok(()),
         }
+    }
+
+    /// The whole lines of a sink of one file behind its first `start` bytes.
+    ///
+    /// # Errors
+    /// Lines that no run has written.
+    pub fn tail(&self, start: u64) -> Result<Tail, Error> {
+        let (path, csv) = match &self.url {
+            Url::Ndjson(path) => (path, false),
+            Url::Csv(path) => (path, true),
+            _ => return Ok(Tail { end: start, ..Tail::default() }),
+        };
+        tail::read(&*self.disk, path, start, csv)
+            .map_err(|error| Error::File { path: path.display().to_string(), error })
+    }
+
+    /// A hash of the last kilobyte before `length` of a sink of one file.
+    ///
+    /// # Errors
+    /// A file that can't be read.
+    pub fn fingerprint(&self, length: u64) -> Result<u64, Error> {
+        let Some(path) = self.file(0) else { return Ok(0) };
+        let fingerprint = self.disk.open(&path).and_then(|file| claim::fingerprint(&*file, length));
+        fingerprint.map_err(|error| Error::File { path: path.display().to_string(), error })
+    }
+
+    /// The file that process `process` writes, if it is one.
+    pub fn file(&self, process: usize) -> Option<PathBuf> {
+        match &self.url {
+            Url::Ndjson(path) | Url::Csv(path) | Url::Parquet(path) if self.parts => Some(url::part(path, process)),
+            Url::Ndjson(path) | Url::Csv(path) | Url::Parquet(path) => Some(path.clone()),
+            Url::Mqtt(_) | Url::Stdout | Url::Null => None,
+        }
+    }
+
+    /// The same sink with a file beside its own, which replaces that when it is whole; `None` for what is no regular
+    /// file.
+    pub fn aside(&self) -> (Settings, Option<(PathBuf, PathBuf)>) {
+        let mut aside = self.clone();
+        let file = match &mut aside.url {
+            Url::Ndjson(path) | Url::Csv(path) | Url::Parquet(path) => path,
+            Url::Mqtt(_) | Url::Stdout | Url::Null => return (aside, None),
+        };
+        // Where a link leads to.
+        let path = std::fs::canonicalize(&*file).unwrap_or_else(|_| file.clone());
+        if std::fs::metadata(&path).is_ok_and(|found| !found.is_file()) {
+            return (aside, None);
+        }
+        *file = path.with_added_extension("new");
+        let made = file.clone();
+        (aside, Some((made, path)))
+    }
+
+    /// The run has ended in good order: what process `process` has written stays.
+    ///
+    /// # Errors
+    /// A mark that can't be taken off.
+    pub fn finished(&self, process: usize) -> Result<(), Error> {
+        let Some(path) = self.file(process) else { return Ok(()) };
+        unfinished::finished(&path).map_err(|error| Error::File { path: path.display().to_string(), error })
     }
 
     /// Opens the sink; with `parts`, the file of process `process`. Waits for a broker end with the deadline.
@@ -190,17 +308,14 @@ impl Settings {
         existing: Existing,
         deadline: &Deadline,
     ) -> Result<Box<dyn Sink>, Error> {
-        let path = |path: &Path| if self.parts { url::part(path, process) } else { path.to_owned() };
-        let lines = |file: &Path, header: &[u8]| self.lines(&path(file), header, existing);
+        let file = || self.file(process).expect("the sink is a file");
+        let lines = |header: &[u8]| line_file::LineFile::open(&self.disk, &file(), header, existing);
         Ok(match &self.url {
             Url::Null => Box::new(lines::Null),
             Url::Stdout => Box::new(lines::Lines::stdout()),
-            Url::Ndjson(file) => lines(file, b"")?,
-            Url::Csv(file) => lines(file, &crate::subtasks::result::Encoder::csv_header(schema))?,
-            Url::Parquet(file) => {
-                self.refuse_results(&path(file), existing)?;
-                Box::new(parquet::Parquet::create(&path(file), schema)?)
-            }
+            Url::Ndjson(_) => Box::new(lines(b"")?),
+            Url::Csv(_) => Box::new(lines(&crate::subtasks::result::Encoder::csv_header(schema))?),
+            Url::Parquet(_) => Box::new(parquet::Parquet::create(&*self.disk, &file(), schema, existing)?),
             Url::Mqtt(_) => {
                 let endpoint = self.endpoint.clone().expect("an MQTT sink has an endpoint");
                 let publisher = mqtt::Publisher::start(endpoint, self.connect_timeout, deadline.clone())?;
@@ -208,29 +323,15 @@ impl Settings {
             }
         })
     }
+}
 
-    fn lines(&self, path: &Path, header: &[u8], existing: Existing) -> Result<Box<dyn Sink>, Error> {
-        self.refuse_results(path, existing)?;
-        let (disk, found) = (&*self.disk, self.found(path));
-        Ok(Box::new(match existing {
-            Existing::Resume(length) => lines::Lines::resume(disk, path, header, length)?,
-            Existing::Append if found > 0 => lines::Lines::append(disk, path, header)?,
-            _ => lines::Lines::create(disk, path, header)?,
-        }))
-    }
-
-    fn refuse_results(&self, path: &Path, existing: Existing) -> Result<(), Error> {
-        if existing != Existing::Refuse || self.found(path) == 0 {
-            return Ok(());
-        }
-        let reason = "holds results whose rows will not come again: move it away, or pass --fresh to replace it";
-        Err(Error::File { path: path.display().to_string(), error: std::io::Error::other(reason) })
-    }
-
-    /// Bytes of a file that may not be there.
-    fn found(&self, path: &Path) -> u64 {
-        self.disk.length(path).ok().flatten().unwrap_or(0)
-    }
+/// Puts a file that is whole now into the place of another.
+///
+/// # Errors
+/// A file that can't be moved.
+pub fn replace(disk: &dyn Disk, aside: &Path, path: &Path) -> Result<(), Error> {
+    let replaced = disk.rename(aside, path).and_then(|()| disk.sync_directory_of(path));
+    replaced.map_err(|error| Error::File { path: path.display().to_string(), error })
 }
 
 pub use mqtt::{Place, Publisher};

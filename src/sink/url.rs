@@ -23,6 +23,11 @@ impl Url {
         matches!(self, Url::Ndjson(_) | Url::Csv(_) | Url::Parquet(_))
     }
 
+    /// Whether it is a file that lines can be added to.
+    pub fn is_lines(&self) -> bool {
+        matches!(self, Url::Ndjson(_) | Url::Csv(_))
+    }
+
     /// Whether JSON lines can go there.
     pub fn takes_json(&self) -> bool {
         !matches!(self, Url::Csv(_) | Url::Parquet(_))

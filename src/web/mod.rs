@@ -91,7 +91,7 @@ impl Listening {
     /// # Errors
     /// In words: it can't be started.
     pub fn start(&self, name: &Name) -> Result<(), String> {
-        self.shared.runs.start(&self.shared.folder, name).map(drop)
+        self.shared.runs.start(&self.shared.folder, name, false).map(drop)
     }
 
     /// Asks a project to end, and waits for it.

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
-use axum::extract::State;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -321,19 +322,34 @@ async fn duplicate(
     Ok((StatusCode::CREATED, Json(shared.found(&copy)?)))
 }
 
-/// Start a project.
-#[utoipa::path(post, path = "/api/v1/projects/{name}/start", tag = "projects", params(("name" = String, Path)),
-    responses((status = 200, body = Run), (status = 404, body = Refused), (status = 409, body = Refused),
-    (status = 422, body = Refused)))]
-async fn start(State(shared): State<Shared>, Project(name): Project) -> Result<Json<Run>, Refusal> {
-    begin(&shared, &name).map(Json)
+/// How a project is started.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct Manner {
+    /// Replace its results, and forget what an earlier run has finished.
+    #[serde(default)]
+    fresh: bool,
 }
 
-fn begin(shared: &Shared, name: &Name) -> Result<Run, Refusal> {
+/// Start a project. Results of a run that has ended are not replaced, unless it is to be fresh.
+#[utoipa::path(post, path = "/api/v1/projects/{name}/start", tag = "projects", params(("name" = String, Path), Manner),
+    responses((status = 200, body = Run), (status = 404, body = Refused), (status = 409, body = Refused),
+    (status = 422, body = Refused)))]
+async fn start(
+    State(shared): State<Shared>,
+    Project(name): Project,
+    manner: Result<Query<Manner>, QueryRejection>,
+) -> Result<Json<Run>, Refusal> {
+    let Query(manner) = manner.map_err(|rejection| Refusal::new(rejection.status(), rejection.body_text()))?;
+    begin(&shared, &name, manner.fresh).map(Json)
+}
+
+fn begin(shared: &Shared, name: &Name, fresh: bool) -> Result<Run, Refusal> {
     if let Some(problem) = shared.found(name)?.about.problem {
         return Err(problem.into());
     }
-    shared.runs.start(&shared.folder, name).map_err(|reason| Refusal::new(StatusCode::CONFLICT, reason))
+    shared.runs.start(&shared.folder, name, fresh).map_err(|reason| Refusal::new(StatusCode::CONFLICT, reason))
 }
 
 /// Ask a run to end: it stops reading, finishes what is in flight, and reports. Asked again, it ends at once.
@@ -361,7 +377,7 @@ async fn restart(State(shared): State<Shared>, Project(name): Project) -> Result
     }
     for _ in 0..PATIENCE {
         if !shared.runs.run(&shared.folder, &name).state.is_alive() {
-            return begin(&shared, &name).map(Json);
+            return begin(&shared, &name, false).map(Json);
         }
         tokio::time::sleep(LOOK_UP).await;
     }

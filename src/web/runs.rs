@@ -86,11 +86,11 @@ pub struct Runs {
 const LOG: &str = "log";
 
 impl Runs {
-    /// Starts a project.
+    /// Starts a project; `fresh`, its results are replaced, and what an earlier run has finished is forgotten.
     ///
     /// # Errors
     /// In words: it runs already, or its process can't be started.
-    pub fn start(&self, folder: &Folder, name: &Name) -> Result<Run, String> {
+    pub fn start(&self, folder: &Folder, name: &Name, fresh: bool) -> Result<Run, String> {
         let mut children = self.children.lock().expect("no holder panics");
         if settled(&mut children, folder, name).state.is_alive() {
             return Err(format!("{name} runs already"));
@@ -109,6 +109,7 @@ impl Runs {
             .arg(folder.file(name).file_name().expect("a file has a name"))
             .arg("--live")
             .arg(&state)
+            .args(fresh.then_some("--fresh"))
             .current_dir(folder.path())
             // A terminal's Ctrl-C ends the page, not its runs.
             .process_group(0)

@@ -50,6 +50,12 @@ impl Played {
         self.0.write_all(&[&head[..], &body].concat()).unwrap();
     }
 
+    /// At quality of service 0: nothing comes back, and it does not come again.
+    pub fn publish_at_most_once(&mut self, n: u64) {
+        let body = [b"\0\x04rows\0", format!("{{\"n\": {n}}}").as_bytes()].concat();
+        self.0.write_all(&[&[0x30, body.len() as u8], &body[..]].concat()).unwrap();
+    }
+
     /// Ends the connection, as a broker does when another client of the same id comes.
     pub fn take_over(mut self) {
         const SESSION_TAKEN_OVER: u8 = 0x8e;

@@ -16,7 +16,9 @@ export function RunButtons({ name, run, told }) {
   return isAlive(run)
     ? html`<button type="button" onClick=${() => act("stop")} aria-label="${t("stop")} ${name}">${t("stop")}</button>
         <button type="button" onClick=${() => act("restart")} aria-label="${t("restart")} ${name}">${t("restart")}</button>`
-    : html`<button type="button" onClick=${() => act("start")} aria-label="${t("start")} ${name}">${t("start")}</button>`;
+    : html`<button type="button" onClick=${() => act("start")} aria-label="${t("start")} ${name}">${t("start")}</button>
+        ${run.state === "failed" && run.reason.includes("--fresh") && html`<button type="button"
+          onClick=${() => confirm(t("reallyAnew", name)) && act("start?fresh=true")} aria-label="${t("anew")} ${name}">${t("anew")}</button>`}`;
 }
 
 // Heading, and what a line is sorted by.

@@ -1,0 +1,128 @@
+//! The file of a checkpoint: one run has it, it is there only as a whole, and one that was set back to an earlier state
+//! is known by a page of its own before the database.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use redb::StorageBackend;
+
+use crate::data::fingerprint;
+use crate::disk::{Disk, File};
+
+/// The page before the database.
+const PAGE: u64 = 4096;
+const MAGIC: &[u8; 16] = b"rowmill ckpt  4\n";
+/// Two places for the number of the last commit, written in turn: a torn one leaves the other.
+const SLOTS: [u64; 2] = [512, 1024];
+
+/// Whether a checkpoint is there; an empty file is none.
+pub fn is_there(disk: &dyn Disk, path: &Path) -> bool {
+    disk.length(path).is_ok_and(|length| length.is_some_and(|length| length > 0))
+}
+
+/// Where a checkpoint is made before it is whole.
+pub fn aside(path: &Path) -> PathBuf {
+    path.with_added_extension("new")
+}
+
+/// Opens the checkpoint that is there, and locks it; `None` if there is none.
+///
+/// # Errors
+/// If another run has it.
+pub fn open(disk: &dyn Disk, path: &Path) -> io::Result<Option<Box<dyn File>>> {
+    while disk.length(path)?.is_some() {
+        let file = disk.open(path)?;
+        file.lock()?;
+        if is_at(disk, &*file, path)? {
+            return Ok(Some(file).filter(|_| is_there(disk, path)));
+        }
+    }
+    Ok(None)
+}
+
+/// Begins a checkpoint aside, locked and empty: what an interrupted run has left there is nothing.
+///
+/// # Errors
+/// If another run has it.
+pub fn begin(disk: &dyn Disk, path: &Path) -> io::Result<Box<dyn File>> {
+    let aside = aside(path);
+    loop {
+        let file = disk.open_or_create(&aside)?;
+        file.lock()?;
+        if is_at(disk, &*file, &aside)? {
+            file.set_length(0)?;
+            file.write_all_at(MAGIC, 0)?;
+            file.set_length(PAGE)?;
+            return Ok(file);
+        }
+    }
+}
+
+/// Puts the checkpoint that was begun aside, and is whole now, into its place.
+///
+/// # Errors
+/// A file that can't be written.
+pub fn put_in_place(disk: &dyn Disk, path: &Path, file: &dyn File) -> io::Result<()> {
+    file.sync()?;
+    disk.rename(&aside(path), path)?;
+    disk.sync_directory_of(path)
+}
+
+fn is_at(disk: &dyn Disk, file: &dyn File, path: &Path) -> io::Result<bool> {
+    Ok(disk.identity(path)? == Some(file.identity()?))
+}
+
+/// Whether a file begins as a checkpoint of this version does.
+pub fn is_of_this_version(file: &dyn File) -> bool {
+    let mut magic = [0; MAGIC.len()];
+    file.read_exact_at(&mut magic, 0).is_ok() && magic == *MAGIC
+}
+
+/// Writes down the number of a commit that is durable. It need not be durable itself: it says that the database must not
+/// be older.
+///
+/// # Errors
+/// A file that can't be written.
+pub fn tell_commit(file: &dyn File, number: u64) -> io::Result<()> {
+    let number = number.to_le_bytes();
+    let check = (fingerprint(&number) as u64).to_le_bytes();
+    file.write_all_at(&[number, check].concat(), SLOTS[usize::from(number[0] & 1)])
+}
+
+/// The number of the last commit that is written down; `None` if there is none that can be read.
+pub fn last_commit(file: &dyn File) -> Option<u64> {
+    let slot = |at: &u64| {
+        let (mut number, mut check) = ([0; 8], [0; 8]);
+        file.read_exact_at(&mut number, *at).ok()?;
+        file.read_exact_at(&mut check, *at + 8).ok()?;
+        (fingerprint(&number) as u64 == u64::from_le_bytes(check)).then_some(u64::from_le_bytes(number))
+    };
+    SLOTS.iter().filter_map(slot).max()
+}
+
+/// The database behind the first page.
+#[derive(Debug)]
+pub struct Pages(pub Arc<dyn File>);
+
+impl StorageBackend for Pages {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.0.length()?.saturating_sub(PAGE))
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.0.read_exact_at(out, offset + PAGE)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.0.set_length(len + PAGE)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.0.sync()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.0.write_all_at(data, offset + PAGE)
+    }
+}

@@ -1,0 +1,388 @@
+//! What a run has written stays, whatever the next start finds: results, checkpoints, locks.
+
+mod broker;
+
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use broker::numbered::{carrier, numbers};
+use broker::played::Played;
+use broker::{Process, rowmill, wait_until};
+use tempfile::TempDir;
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// The carrier on a broker that is played, with a session or without.
+fn on(port: u16, directory: &TempDir, flags: &[&str]) -> Command {
+    let mut command = rowmill(&["run"]);
+    let source = format!("mqtt://127.0.0.1:{port}/rows");
+    command.arg(carrier(directory)).args(["--source", &source]).args(flags).current_dir(directory.path());
+    command.stderr(Stdio::null());
+    command
+}
+
+fn batch(directory: &TempDir, sink: &str, flags: &[&str]) -> Output {
+    let source = directory.path().join("in.ndjson");
+    let rows: String = (0..5).map(|n| format!("{{\"n\": {n}}}\n")).collect();
+    std::fs::write(&source, rows).unwrap();
+    let mut command = rowmill(&["run"]);
+    command.arg(carrier(directory)).args(["--source", "in.ndjson", "--sink", sink, "-q"]).args(flags);
+    command.current_dir(directory.path()).output().unwrap()
+}
+
+fn kill(process: &mut Process) {
+    process.0.kill().unwrap();
+    process.0.wait().unwrap();
+}
+
+#[test]
+fn rows_at_quality_0_in_a_session_stay_over_stops_and_kills() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().join("out.csv");
+    let (listener, port) = Played::listen();
+    let start = || Process(on(port, &directory, &["--sink", "out.csv"]).spawn().unwrap());
+    let process = start();
+    let mut broker = Played::accept(&listener, false);
+    (0..5).for_each(|n| broker.publish_at_most_once(n));
+    wait_until("five rows", || numbers(&out).len() == 5);
+    process.drain();
+    assert!(numbers(&out).into_iter().eq(0..5));
+    let mut process = start();
+    let mut broker = Played::accept(&listener, true);
+    broker.publish(1, 5, false);
+    assert_eq!(broker.acknowledged(), 1);
+    for n in 6..40 {
+        broker.publish_at_most_once(n);
+    }
+    wait_until("rows", || numbers(&out).len() > 6);
+    kill(&mut process);
+    // What was in the file stays; half a line is none.
+    let before = numbers(&out);
+    let process = start();
+    let mut broker = Played::accept(&listener, true);
+    broker.publish(1, 5, true);
+    assert_eq!(broker.acknowledged(), 1);
+    broker.publish(2, 40, false);
+    assert_eq!(broker.acknowledged(), 2);
+    let after = numbers(&out);
+    assert_eq!(after[..before.len()], before);
+    assert_eq!(after[before.len()..], [40]);
+    process.drain();
+    let text = std::fs::read_to_string(&out).unwrap();
+    let mut rows: Vec<&str> = text.lines().skip(1).map(|line| line.split(',').nth(1).unwrap()).collect();
+    rows.dedup();
+    assert_eq!(rows.len(), after.len(), "a number of its own for each row: {text}");
+}
+
+#[test]
+fn rows_of_a_source_without_a_session_stay_over_stops_and_kills() {
+    for sink in ["out.csv", "out.ndjson"] {
+        let directory = tempfile::tempdir().unwrap();
+        let out = directory.path().join(sink);
+        let dataflow = directory.path().join("loose.toml");
+        std::fs::write(&dataflow, "schema = { number = [\"n\"] }\n[source]\nurl = \"-\"\n[sink]\nurl = \"null\"\n")
+            .unwrap();
+        let (listener, port) = Played::listen();
+        let start = || {
+            let mut command = rowmill(&["run"]);
+            command.arg(&dataflow).args(["--source", &format!("mqtt://127.0.0.1:{port}/rows"), "--sink", sink]);
+            command.args(["--delay", "20ms"]).current_dir(directory.path()).stderr(Stdio::null());
+            Process(command.spawn().unwrap())
+        };
+        let lines =
+            || std::fs::read_to_string(&out).unwrap_or_default().lines().filter(|line| line.contains("0")).count();
+        for round in 0..3 {
+            let mut process = start();
+            let mut broker = Played::accept(&listener, false);
+            (0..4).for_each(|n| broker.publish_at_most_once(100 + n));
+            wait_until("four more rows", || lines() == 4 * (round + 1));
+            if round == 1 { process.drain() } else { kill(&mut process) }
+        }
+    }
+}
+
+#[test]
+fn a_batch_replaces_what_one_has_finished_on_wish_only_and_what_was_interrupted_by_itself() {
+    for sink in ["out.csv", "out.ndjson", "out.parquet"] {
+        let directory = tempfile::tempdir().unwrap();
+        let out = directory.path().join(sink);
+        assert!(batch(&directory, sink, &[]).status.success());
+        let first = std::fs::read(&out).unwrap();
+        let again = batch(&directory, sink, &[]);
+        assert_eq!(again.status.code(), Some(2), "{}", said(&again));
+        assert!(said(&again).contains(sink) && said(&again).contains("--fresh"), "{}", said(&again));
+        assert!(std::fs::read(&out).unwrap() == first);
+        assert!(batch(&directory, sink, &["--fresh"]).status.success());
+        assert!(std::fs::read(&out).unwrap() == first);
+        let files = std::fs::read_dir(directory.path()).unwrap().count();
+        assert_eq!(files, 3, "nothing but the dataflow, the source and the sink");
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = rowmill(&["run"]);
+    command.arg(carrier(&directory)).args(["--source", "generate:rows=100000000,seed=1", "--sink", "out.csv", "-q"]);
+    let out = directory.path().join("out.csv");
+    let mut process = Process(command.current_dir(directory.path()).spawn().unwrap());
+    wait_until("rows", || std::fs::metadata(&out).is_ok_and(|file| file.len() > 1000));
+    kill(&mut process);
+    assert!(batch(&directory, "out.csv", &[]).status.success(), "started again without a flag");
+    assert!(numbers(&out).into_iter().eq(0..5));
+    assert_eq!(batch(&directory, "out.csv", &[]).status.code(), Some(2));
+}
+
+#[test]
+fn parts_and_dead_letters_stay() {
+    let directory = tempfile::tempdir().unwrap();
+    let flags = ["--set", "sink.parts=true", "-n", "2"];
+    assert!(batch(&directory, "out.ndjson", &flags).status.success());
+    let parts = || {
+        (0..2)
+            .map(|n| std::fs::read(directory.path().join(format!("out.part-{n}.ndjson"))).unwrap())
+            .collect::<Vec<_>>()
+    };
+    let before = parts();
+    assert_eq!(batch(&directory, "out.ndjson", &flags).status.code(), Some(2));
+    assert!(parts() == before);
+    let dead = directory.path().join("dead.ndjson");
+    let source = directory.path().join("bad.ndjson");
+    std::fs::write(&source, "{\"n\": \"x\"}\n").unwrap();
+    for times in 1..=2 {
+        let mut command = rowmill(&["run"]);
+        command.arg(carrier(&directory)).args([
+            "--source",
+            "bad.ndjson",
+            "--sink",
+            "null",
+            "--dead-letter",
+            "dead.ndjson",
+            "-q",
+        ]);
+        assert!(command.current_dir(directory.path()).status().unwrap().success());
+        assert_eq!(std::fs::read_to_string(&dead).unwrap().lines().count(), times);
+    }
+}
+
+#[test]
+fn a_table_of_an_earlier_run_stays() {
+    for (sink, lines) in [("t.csv", 2), ("t.ndjson", 1)] {
+        let directory = tempfile::tempdir().unwrap();
+        let path = carrier(&directory);
+        let table = format!("[[table]]\nname = \"t\"\naggregates = [\"count\"]\nsink = {{ url = \"{sink}\" }}\n");
+        std::fs::write(&path, std::fs::read_to_string(&path).unwrap() + &table).unwrap();
+        std::fs::write(directory.path().join("in.ndjson"), "{\"n\": 1}\n").unwrap();
+        let run = |flags: &[&str]| {
+            let mut command = rowmill(&["run"]);
+            command.arg(&path).args(["--source", "in.ndjson", "--sink", "null", "-q"]).args(flags);
+            command.current_dir(directory.path()).output().unwrap()
+        };
+        let first = run(&[]);
+        assert!(first.status.success(), "{}", said(&first));
+        let text = std::fs::read_to_string(directory.path().join(sink)).unwrap();
+        assert_eq!(text.lines().count(), lines, "{text}");
+        let again = run(&[]);
+        assert_eq!(again.status.code(), Some(2), "{}", said(&again));
+        assert!(said(&again).contains(sink), "{}", said(&again));
+        assert!(run(&["--fresh"]).status.success());
+    }
+}
+
+#[test]
+fn a_run_is_started_again_whenever_it_was_killed() {
+    let directory = tempfile::tempdir().unwrap();
+    let (listener, port) = Played::listen();
+    listener.set_nonblocking(true).unwrap();
+    for round in 0..60_u64 {
+        let mut process = Process(on(port, &directory, &["--sink", "out.csv"]).spawn().unwrap());
+        std::thread::sleep(std::time::Duration::from_micros(500 * round));
+        kill(&mut process);
+        while listener.accept().is_ok() {}
+        if round % 7 == 6 {
+            let _ = std::fs::remove_file(directory.path().join("out.csv.checkpoint"));
+        }
+    }
+    let mut command = on(port, &directory, &["--sink", "out.csv"]);
+    listener.set_nonblocking(false).unwrap();
+    let process = Process(command.stderr(Stdio::inherit()).spawn().unwrap());
+    let mut broker = Played::accept(&listener, false);
+    broker.publish(1, 7, false);
+    assert_eq!(broker.acknowledged(), 1);
+    process.drain();
+    assert_eq!(numbers(&directory.path().join("out.csv")), [7]);
+}
+
+#[test]
+fn an_inferred_schema_is_that_of_the_first_run() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("infer.toml");
+    std::fs::write(&path, "schema = \"infer\"\n[source]\nurl = \"-\"\nclient_id = \"mill\"\n[sink]\nurl = \"null\"\n")
+        .unwrap();
+    let (listener, port) = Played::listen();
+    let start = || {
+        let mut command = rowmill(&["run"]);
+        command.arg(&path).args(["--source", &format!("mqtt://127.0.0.1:{port}/rows"), "--sink", "out.ndjson"]);
+        command.args(["--delay", "20ms"]).current_dir(directory.path()).stderr(Stdio::null());
+        Process(command.spawn().unwrap())
+    };
+    let process = start();
+    let mut broker = Played::accept(&listener, false);
+    broker.publish_payload(1, "{\"n\": 1, \"m\": 2}", false);
+    assert_eq!(broker.acknowledged(), 1);
+    process.drain();
+    let process = start();
+    let mut broker = Played::accept(&listener, true);
+    broker.publish_payload(2, "{\"m\": 3, \"other\": 4}", false);
+    assert_eq!(broker.acknowledged(), 2);
+    process.drain();
+    let text = std::fs::read_to_string(directory.path().join("out.ndjson")).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines[0].ends_with("\"n\":1.0,\"m\":2.0}"), "{text}");
+    assert!(lines[1].ends_with("\"n\":null,\"m\":3.0}"), "{text}");
+}
+
+#[test]
+fn two_runs_do_not_share_a_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let slow = |flags: &[&str]| {
+        let mut command = rowmill(&["run"]);
+        command.arg(carrier(&directory)).args(["--source", "generate:rows=1000000,seed=1,rate=100", "-q"]).args(flags);
+        command.current_dir(directory.path()).stderr(Stdio::piped());
+        command
+    };
+    for (mine, theirs, name) in [
+        (&["--sink", "out.csv"][..], &["--sink", "./out.csv"][..], "out.csv"),
+        (
+            &["--sink", "null", "--dead-letter", "dead.ndjson"],
+            &["--sink", "null", "--dead-letter", "dead.ndjson"],
+            "dead.ndjson",
+        ),
+        (&["--sink", "null", "--live", "live"], &["--sink", "null", "--live", "live"], "live"),
+        (&["--sink", "null", "--report", "report"], &["--sink", "null", "--report", "report"], "report"),
+    ] {
+        let first = Process(slow(mine).spawn().unwrap());
+        wait_until("the first run's file", || directory.path().join(name).exists());
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        let second = slow(theirs).arg("--fresh").output().unwrap();
+        assert_eq!(second.status.code(), Some(1), "{name}: {}", said(&second));
+        let pid = format!("process {}", first.0.id());
+        assert!(said(&second).contains(&pid) && said(&second).contains(name), "{}", said(&second));
+    }
+}
+
+#[test]
+fn a_file_that_goes_away_is_told_or_followed_and_nothing_is_acknowledged_into_none() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().join("out.csv");
+    let (listener, port) = Played::listen();
+    let start = || Process(on(port, &directory, &["--sink", "out.csv"]).stderr(Stdio::piped()).spawn().unwrap());
+    // Moved away: both files together have every row once.
+    let mut process = start();
+    let mut broker = Played::accept(&listener, false);
+    broker.publish(1, 0, false);
+    assert_eq!(broker.acknowledged(), 1);
+    let moved = directory.path().join("out.csv.1");
+    std::fs::rename(&out, &moved).unwrap();
+    broker.publish(2, 1, false);
+    assert_eq!(broker.acknowledged(), 2);
+    broker.publish(4, 2, false);
+    assert_eq!(broker.acknowledged(), 4);
+    assert!([numbers(&moved), numbers(&out)].concat().into_iter().eq(0..3));
+    assert_eq!(numbers(&out).last(), Some(&2));
+    kill(&mut process);
+    // SIGHUP looks for it at once; the checkpoint is that of the new file.
+    let process = start();
+    let mut broker = Played::accept(&listener, true);
+    std::fs::rename(&out, directory.path().join("out.csv.2")).unwrap();
+    wait_until("a new file", || {
+        assert!(Command::new("kill").args(["-HUP", &process.0.id().to_string()]).status().unwrap().success());
+        out.exists()
+    });
+    broker.publish(3, 3, false);
+    assert_eq!(broker.acknowledged(), 3);
+    assert_eq!(numbers(&out), [3]);
+    drop(process);
+    // Cut, deleted or replaced: the run ends, and what it had not acknowledged comes again.
+    type Harm = fn(&Path);
+    let harms: [(Harm, &str); 3] = [
+        (|out| std::fs::File::options().write(true).open(out).unwrap().set_len(0).unwrap(), "was cut"),
+        (|out| std::fs::remove_file(out).unwrap(), "was deleted"),
+        (
+            |out| {
+                std::fs::write(out.with_extension("other"), "a diary\n".repeat(1000)).unwrap();
+                std::fs::rename(out.with_extension("other"), out).unwrap();
+            },
+            "was deleted or replaced",
+        ),
+    ];
+    for (harm, told) in harms {
+        let directory = tempfile::tempdir().unwrap();
+        let out = directory.path().join("out.csv");
+        let start = || Process(on(port, &directory, &["--sink", "out.csv"]).stderr(Stdio::piped()).spawn().unwrap());
+        let mut process = start();
+        let mut broker = Played::accept(&listener, false);
+        broker.publish(1, 0, false);
+        assert_eq!(broker.acknowledged(), 1);
+        harm(&out);
+        broker.publish(2, 1, false);
+        assert_eq!(process.code(), Some(1));
+        let text = std::io::read_to_string(process.0.stderr.take().unwrap()).unwrap();
+        assert!(text.contains(told) && text.contains("out.csv"), "{text}");
+        // Nothing is destroyed by the next start: it tells what it found.
+        let stands = std::fs::read(&out).ok();
+        if stands.is_some() {
+            let mut refused = start();
+            assert_eq!(refused.code(), Some(1));
+            let text = std::io::read_to_string(refused.0.stderr.take().unwrap()).unwrap();
+            assert!(text.contains("out.csv") && text.contains("move the file away"), "{text}");
+            assert_eq!(std::fs::read(&out).ok(), stands);
+            std::fs::remove_file(&out).unwrap();
+            // It may have called the broker before it looked at its file.
+            listener.set_nonblocking(true).unwrap();
+            while listener.accept().is_ok() {}
+            listener.set_nonblocking(false).unwrap();
+        }
+        let process = start();
+        let mut broker = Played::accept(&listener, true);
+        broker.publish(2, 1, true);
+        assert_eq!(broker.acknowledged(), 2);
+        assert_eq!(numbers(&out), [1]);
+        process.drain();
+    }
+}
+
+#[test]
+fn one_path_stands_for_one_thing() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let text = "n,t\n1,a\n2,b\n";
+    std::fs::write(at("in.csv"), text).unwrap();
+    std::fs::create_dir(at("real")).unwrap();
+    symlink(at("real"), at("link")).unwrap();
+    symlink(at("in.csv"), at("alias.csv")).unwrap();
+    std::fs::hard_link(at("in.csv"), at("hard.csv")).unwrap();
+    let run = |command: &str, flags: &[&str]| {
+        let mut run = rowmill(&[command]);
+        run.arg(carrier(&directory)).args(flags).current_dir(directory.path()).output().unwrap()
+    };
+    let table = |url: &str| format!("table=[{{name=\"t\", aggregates=[\"count\"], sink={{url=\"{url}\"}}}}]");
+    for flags in [
+        &["--source", "in.csv", "--sink", "in.csv"][..],
+        &["--source", "in.csv", "--sink", "./in.csv"],
+        &["--source", "in.csv", "--sink", "alias.csv"],
+        &["--source", "in.csv", "--sink", "hard.csv"],
+        &["--source", "in.csv", "--sink", "out.ndjson", "--dead-letter", "out.ndjson"],
+        &["--source", "in.csv", "--sink", "real/out.ndjson", "--dead-letter", "link/out.ndjson"],
+        &["--source", "in.csv", "--sink", "out.csv", "--set", &table("out.csv")],
+        &["--source", "in.csv", "--sink", "null", "--set", &table("alias.csv")],
+        &["--source", "in.csv", "--sink", "out.ndjson", "--trace", "out.ndjson"],
+        &["--source", "in.csv", "--sink", "null", "--trace", "in.csv"],
+    ] {
+        let output = run("run", &[&["--fresh", "-q"], flags].concat());
+        assert_eq!(output.status.code(), Some(2), "{flags:?}: {}", said(&output));
+        assert!(said(&output).contains("same file"), "{flags:?}: {}", said(&output));
+        assert_eq!(std::fs::read_to_string(at("in.csv")).unwrap(), text);
+    }
+    let fine = run("run", &["-q", "--source", "in.csv", "--sink", "real/out.ndjson", "--dead-letter", "dead.ndjson"]);
+    assert!(fine.status.success(), "{}", said(&fine));
+}
