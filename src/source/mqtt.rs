@@ -468,7 +468,9 @@ impl Listener {
         } else {
             qos.v5()
         };
-        let rule = if self.retained { RetainForwardRule::OnNewSubscribe } else { RetainForwardRule::Never };
+        // A shared subscription gets no retained rows (MQTT 5, 4.8.2); mosquitto sends them again at each restart of its own.
+        let wants_retained = self.retained && !url.topic.starts_with("$share/");
+        let rule = if wants_retained { RetainForwardRule::OnNewSubscribe } else { RetainForwardRule::Never };
         let mut filter = Filter::new(&url.topic, qos);
         // Whether a publish is retained is told where all are taken: what is known does not come twice.
         (filter.retain_forward_rule, filter.preserve_retain) = (rule, self.retained);
