@@ -207,5 +207,6 @@ class Case:
             f"n {self.processes} w {self.workers} window {self.window} bucket {self.bucket_size} {self.delay} "
             f"commit {self.commit}ms {self.payloads} arrays {self.arrays}{' retained' * bool(self.retain)} sink {sink} "
             f"dead {dead}{' hasty' * self.hasty}{' deserted' * self.deserted}; "
-            f"{len(self.publishes)} publishes in {self.seconds:.1f}s; faults: {', '.join(map(str, self.faults)) or 'none'}"
+            f"{len(self.publishes)} publishes in {self.seconds:.1f}s; "
+            f"faults: {', '.join(map(str, self.faults)) or 'none'}"
         )

@@ -3,9 +3,11 @@
 
     kills.py target/debug/rowmill [--kills N] [--seed S] [--only CELL] [--jobs J] [--keep DIR]
 
-Packet ids come again within a few publishes: the broker that is played here gives the lowest free id, or counts to a
-small number and begins anew. A part of the topics is retained. At QoS 1 and 2 the file has each row once in the end;
-at QoS 0 what was written stays.
+Packet ids come again soon: the broker that is played here gives the lowest free id, or counts on and begins anew as
+soon as both windows allow it. A part of the publishes is retained. At QoS 1 and 2 the file has each row once in the end; at
+QoS 0 what was written stays. A broker that gives the lowest free id sends, once it has an acknowledgement, another row
+under the same id; a run that is killed before it can know cannot tell which of the two comes again. Such rows are
+counted, and no more than those may be missing.
 """
 
 import argparse
@@ -46,6 +48,8 @@ every = "{every}"
 url = "out.csv"
 """
 CELL_TIMEOUT = 1200
+# How long an acknowledgement's way to the broker, the answer's way back and a commit may take on a busy machine.
+CONFIRMATION_TIMEOUT = 0.5
 
 
 class Cell:
@@ -53,10 +57,13 @@ class Cell:
         self.processes, self.workers, self.connections, self.qos, self.choice = CELLS[number]
         self.random = random.Random(f"{seed}/{number}")
         self.kills = kills
-        window = self.random.choice([10, 100, 1000])
-        self.broker = PlayedBroker(window, self.choice, ids=window + self.random.choice([1, 7, 100]))
+        # Thousands of ids come round in windows that are not too small.
+        window = self.random.choice([10, 100, 1000] if self.choice == "lowest" else [100, 1000])
         self.bucket_size = self.random.choice([1, 16, 500])
-        self.every = self.random.choice(["10ms", "100ms", "300ms"])
+        every = self.random.choice([10, 100, 300])
+        self.every = f"{every}ms"
+        confirmed = CONFIRMATION_TIMEOUT + every / 1000
+        self.broker = PlayedBroker(window, self.choice, self.random.choice([1, 7, 100]), confirmed)
         text = DATAFLOW.format(port=self.broker.port, **vars(self))
         (directory / "kills.toml").write_text(text)
         self.mill = Mill(program, directory, "kills.toml")
@@ -80,6 +87,8 @@ class Cell:
     def run(self):
         self.mill.start(self.processes, self.workers)
         wait_until("the run subscribes", lambda: self.broker.subscribed() >= self.connections, 60)
+        if self.choice == "wrapping" and self.qos:
+            self.publish_all_ids()
         for _ in range(self.kills):
             station = threading.Thread(target=self.publish, args=(self.random.randint(50, 600),))
             station.start()
@@ -103,6 +112,12 @@ class Cell:
         if (code := self.mill.terminate()) != 0:
             self.problems.append(f"SIGTERM: exit code {code}: {self.mill.last_words()}")
         self.judge()
+
+    def publish_all_ids(self):
+        """Until ids have come round on all connections."""
+        ids = max(map(self.broker.ids, self.broker.sessions.values()))
+        self.publish(self.connections * ids)
+        wait_until("all ids have been used", lambda: not self.broker.owed(), 120)
 
     def sample(self, seconds):
         """Looks at the file for so long, and at QoS 0 now and then for longer, so that rows have time to be counted."""
@@ -131,7 +146,8 @@ class Cell:
             if now != seen:
                 moved, seen = time.monotonic(), now
             if time.monotonic() - moved > STALL_TIMEOUT / 3:
-                self.problems.append(f"nothing moves for 10 s; {self.broker.owed()} publishes are not acknowledged")
+                if self.broker.owed():
+                    self.problems.append(f"nothing moves for 10 s; {self.broker.owed()} publishes are not acknowledged")
                 return
             time.sleep(0.05)
 
@@ -140,7 +156,8 @@ class Cell:
         counts = Counter(record.n for record in records)
         missing = sum((self.sent - counts).values()) if self.qos else 0
         twice = sum((counts - self.sent).values())
-        if missing or twice:
+        lost = missing > (self.broker.alike if self.choice == "lowest" else 0)
+        if lost or twice:
             self.problems.append(f"of {sum(self.sent.values())} rows {missing} missing, {twice} twice")
         if len({record.row for record in records}) < len(records):
             self.problems.append("row numbers stand twice in the file")
@@ -148,8 +165,9 @@ class Cell:
     def __str__(self):
         return (
             f"n {self.processes} w {self.workers} connections {self.connections} qos {self.qos} ids {self.choice} "
-            f"window {self.broker.window} of {self.broker.ids} bucket {self.bucket_size} commit {self.every}: "
+            f"window {self.broker.window} spare {self.broker.spare} bucket {self.bucket_size} commit {self.every}: "
             f"{self.kills} kills, {sum(self.sent.values())} rows in, {len(self.output.lines())} out"
+            + f", {self.broker.alike} alike" * bool(self.broker.alike)
             + f", {self.cut} cut that were written" * bool(self.cut)
         )
 

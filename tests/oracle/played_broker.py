@@ -2,13 +2,14 @@
 
 It keeps sessions with what they have not acknowledged, delivers it again with DUP on the next connection, keeps the
 client's window and its own, hands out shared subscriptions, and keeps retained publishes. Rows are published by
-calling it. `lowest` gives the lowest free id, as some brokers do; `wrapping` counts up to `ids` and begins anew, as
-mosquitto does at 65,535.
+calling it. `lowest` gives the lowest free id, as some brokers do; `wrapping` counts on and begins anew, as mosquitto
+does at 65,535, here as soon as a client can know the difference: behind its window and the broker's own.
 """
 
 import socket
 import struct
 import threading
+import time
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 
@@ -95,11 +96,20 @@ class Session:
     next_id: int = 1
     link: socket.socket = None
     window: int = 65535
+    # By packet id, when it was last free, and when the last connection ended.
+    freed: dict = field(default_factory=dict)
+    lost: float = 0.0
 
 
 class PlayedBroker:
-    def __init__(self, window, choice, ids=65535):
-        self.window, self.choice, self.ids = window, choice, ids
+    def __init__(self, window, choice, spare=1, confirmed_after=0.0):
+        """Of `wrapping` ids there are `spare` more than both windows hold."""
+        self.window, self.choice, self.spare = window, choice, spare
+        # A client may take so long, in seconds, to learn and to save that its acknowledgements have come.
+        self.confirmed_after = confirmed_after
+        # Publishes that no client can tell from those that had their ids before: it was killed, or lost its connection,
+        # when the broker had given an id anew, and before it could know.
+        self.alike = 0
         self.sessions = {}
         # Of each shared filter, whose turn it is, and what waits for any of its sessions.
         self.turns, self.waiting = {}, {}
@@ -159,13 +169,17 @@ class PlayedBroker:
     def _free_id(self, session):
         if self.choice == "lowest":
             return next(number for number in range(1, 65536) if number not in session.in_flight)
+        ids = self.ids(session)
         while session.next_id in session.in_flight:
-            session.next_id = session.next_id % self.ids + 1
-        chosen, session.next_id = session.next_id, session.next_id % self.ids + 1
+            session.next_id = session.next_id % ids + 1
+        chosen, session.next_id = session.next_id, session.next_id % ids + 1
         return chosen
 
+    def ids(self, session):
+        return min(65535, session.window + self.window + self.spare)
+
     def _send_what_fits(self, session):
-        window = min(session.window, self.window, self.ids - 1)
+        window = min(session.window, self.window)
         while session.link and session.queue:
             message = session.queue[0]
             if message.qos and len(session.in_flight) >= window:
@@ -216,7 +230,7 @@ class PlayedBroker:
             pass
         with self.lock:
             if session and session.link is link:
-                session.link = None
+                session.link, session.lost = None, time.monotonic()
                 if session.expires:
                     self.sessions.pop(session.client_id, None)
         link.close()
@@ -242,7 +256,10 @@ class PlayedBroker:
             if received:
                 self._send(link, PUBREL << 4 | 2, struct.pack(">H", packet_id))
             else:
+                freed = session.freed.get(packet_id)
+                self.alike += freed is not None and session.lost - freed < self.confirmed_after
                 self._send_publish(session, message, packet_id, again=True)
+        session.freed.clear()
         for named in session.subscriptions:
             self._share(named)
         self._send_what_fits(session)
@@ -261,6 +278,7 @@ class PlayedBroker:
         elif kind == PUBACK or (kind == PUBREC and reason >= 0x80) or kind == PUBCOMP:
             if session.in_flight.pop(packet_id, None):
                 self.acknowledged += 1
+                session.freed[packet_id] = time.monotonic()
             self._send_what_fits(session)
         elif kind == PUBREC:
             if packet_id in session.in_flight:
