@@ -13,8 +13,8 @@ use crate::sink::{self, Pulse, Settings};
 /// A process' part in a run, from moment to moment.
 #[derive(Default)]
 pub struct Activity {
-    /// Whether the graph stands, and rows can come.
-    built: AtomicBool,
+    /// Whether the start is over: the first rows have come through. Process 0 tells the others.
+    pub begun: Arc<AtomicBool>,
     rows_done: AtomicU64,
     messages_done: AtomicU64,
     rows_in_flight: AtomicU64,
@@ -112,14 +112,8 @@ impl Activity {
         self.takers.lock().expect("no holder panics").extend(taker);
     }
 
-    pub fn set_built(&self) {
-        self.built.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether the start is over: rows have come through here, or can come to a process that reads none itself.
-    pub fn has_begun(&self, process: usize) -> bool {
-        let built = self.built.load(Ordering::Relaxed);
-        built && (process > 0 || self.messages_done.load(Ordering::Relaxed) > 0)
+    pub fn has_begun(&self) -> bool {
+        self.begun.load(Ordering::Relaxed)
     }
 
     /// The first worker's look at its ledger.
@@ -128,6 +122,9 @@ impl Activity {
         let set = |figure: &AtomicU64, value| figure.store(value, Ordering::Relaxed);
         set(&self.rows_done, ledger.rows_done);
         set(&self.messages_done, ledger.entered - in_flight);
+        if ledger.entered > in_flight {
+            self.begun.store(true, Ordering::Relaxed);
+        }
         set(&self.rows_in_flight, ledger.rows_in - ledger.rows_done);
         set(&self.messages_in_flight, in_flight);
         set(&self.buckets_queued, backlog.buckets as u64);

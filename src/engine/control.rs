@@ -13,6 +13,8 @@ use crate::source::Stop;
 
 /// I am here.
 const BEAT: u8 = b'.';
+/// I am here, and rows have come through.
+const BEGUN: u8 = b'+';
 /// Drain and end.
 const STOP: u8 = b's';
 /// How often a process says that it is there.
@@ -63,26 +65,36 @@ pub struct Control {
 }
 
 impl Control {
-    /// Speaks with processes at these connections. A stop here is one there, and the other way round.
+    /// Speaks with processes at these connections. A stop here is one there, and the other way round, as is that rows
+    /// have `begun` to come through.
     ///
     /// # Errors
     /// If a connection can't be used.
-    pub fn start(connections: Vec<(usize, &str, TcpStream)>, stop: &Stop) -> std::io::Result<Control> {
+    pub fn start(
+        connections: Vec<(usize, &str, TcpStream)>,
+        stop: &Stop,
+        begun: &Arc<AtomicBool>,
+    ) -> std::io::Result<Control> {
         let over = Arc::<AtomicBool>::default();
         let (mut peers, mut streams, mut threads) = (Vec::new(), Vec::new(), Vec::new());
         for (process, host, stream) in connections {
             stream.set_read_timeout(Some(BEAT_INTERVAL))?;
             stream.set_write_timeout(Some(LOOK_UP_INTERVAL))?;
             let heard = Arc::new(Heard::now(process, host));
-            let listener = Listener { stream: stream.try_clone()?, heard: heard.clone(), stop: stop.clone() };
+            let listener = Listener {
+                stream: stream.try_clone()?,
+                heard: heard.clone(),
+                stop: stop.clone(),
+                begun: begun.clone(),
+            };
             let until = over.clone();
             threads.push(std::thread::Builder::new().name("control".into()).spawn(move || listener.run(&until))?);
             peers.push(heard);
             streams.push(stream);
         }
         let speaking = streams.iter().map(TcpStream::try_clone).collect::<Result<Vec<_>, _>>()?;
-        let (stop, until) = (stop.clone(), over.clone());
-        let speak = move || speak(&speaking, &stop, &until);
+        let (stop, begun, until) = (stop.clone(), begun.clone(), over.clone());
+        let speak = move || speak(&speaking, &stop, &begun, &until);
         threads.push(std::thread::Builder::new().name("control".into()).spawn(speak)?);
         Ok(Control { peers, streams, over, threads })
     }
@@ -104,6 +116,7 @@ struct Listener {
     stream: TcpStream,
     heard: Arc<Heard>,
     stop: Stop,
+    begun: Arc<AtomicBool>,
 }
 
 impl Listener {
@@ -114,6 +127,9 @@ impl Listener {
                 Ok(0) => break,
                 Ok(read) => {
                     self.heard.hear();
+                    if words[..read].contains(&BEGUN) {
+                        self.begun.store(true, Ordering::Relaxed);
+                    }
                     if words[..read].contains(&STOP) {
                         self.stop.now();
                     }
@@ -128,14 +144,15 @@ impl Listener {
     }
 }
 
-fn speak(streams: &[TcpStream], stop: &Stop, over: &AtomicBool) {
+fn speak(streams: &[TcpStream], stop: &Stop, begun: &AtomicBool, over: &AtomicBool) {
     let mut told = vec![false; streams.len()];
     let mut beat: Option<Instant> = None;
     while !over.load(Ordering::Relaxed) {
         if beat.is_none_or(|beat| beat.elapsed() >= BEAT_INTERVAL) {
             beat = Some(Instant::now());
             // One that does not listen, or has left, is somebody else's affair.
-            streams.iter().for_each(|mut stream| drop(stream.write(&[BEAT])));
+            let word = if begun.load(Ordering::Relaxed) { BEGUN } else { BEAT };
+            streams.iter().for_each(|mut stream| drop(stream.write(&[word])));
         }
         if stop.is_set() {
             for (mut stream, told) in streams.iter().zip(&mut told).filter(|(_, told)| !**told) {
@@ -169,10 +186,13 @@ mod tests {
     #[test]
     fn a_stop_at_one_process_is_one_at_all() {
         let stops: [Stop; 3] = Default::default();
+        let begun: [Arc<AtomicBool>; 3] = Default::default();
         let ((a, one), (b, two)) = (pair(), pair());
-        let zero = Control::start(vec![(1, "one", a), (2, "two", b)], &stops[0]).unwrap();
-        let _one = Control::start(vec![(0, "zero", one)], &stops[1]).unwrap();
-        let two = Control::start(vec![(0, "zero", two)], &stops[2]).unwrap();
+        let zero = Control::start(vec![(1, "one", a), (2, "two", b)], &stops[0], &begun[0]).unwrap();
+        let _one = Control::start(vec![(0, "zero", one)], &stops[1], &begun[1]).unwrap();
+        let two = Control::start(vec![(0, "zero", two)], &stops[2], &begun[2]).unwrap();
+        begun[0].store(true, Ordering::Relaxed);
+        wait_until("the beginning", || begun.iter().all(|begun| begun.load(Ordering::Relaxed)));
         assert!(stops.iter().all(|stop| !stop.is_set()));
         stops[1].now();
         wait_until("the word", || stops.iter().all(Stop::is_set));
@@ -183,10 +203,10 @@ mod tests {
 
     #[test]
     fn one_that_says_nothing_is_silent_and_does_not_hold_others_up() {
-        let stop = Stop::default();
+        let (stop, begun) = (Stop::default(), Arc::default());
         let ((a, silent), (b, one)) = (pair(), pair());
-        let zero = Control::start(vec![(1, "silent", a), (2, "one", b)], &stop).unwrap();
-        let _one = Control::start(vec![(0, "zero", one)], &stop).unwrap();
+        let zero = Control::start(vec![(1, "silent", a), (2, "one", b)], &stop, &begun).unwrap();
+        let _one = Control::start(vec![(0, "zero", one)], &stop, &begun).unwrap();
         let silence = |peer: usize| zero.peers[peer].silent().unwrap();
         wait_until("its silence", || silence(0) > Duration::from_secs(2));
         wait_until("a beat", || silence(1) < Duration::from_millis(500));

@@ -199,7 +199,7 @@ pub fn run(dataflow: Dataflow, mut options: Options) -> Result<Option<Report>, E
     let (sockets, _control) = match options.cluster.hosts.len() {
         0 | 1 => (Vec::new(), None),
         _ => {
-            let Some((sockets, control)) = meet(&dataflow, &mut options, listener)? else { return Ok(None) };
+            let Some((sockets, control)) = meet(&dataflow, &mut options, listener, &activity)? else { return Ok(None) };
             let _ = activity.peers.set(control.peers.clone());
             (sockets, Some(control))
         }
@@ -233,6 +233,7 @@ fn meet(
     dataflow: &Dataflow,
     options: &mut Options,
     listener: Option<TcpListener>,
+    activity: &Activity,
 ) -> Result<Option<(Vec<Option<TcpStream>>, Control)>, Error> {
     let Cluster { hosts, process, .. } = &options.cluster;
     let meeting = Meeting {
@@ -255,7 +256,7 @@ fn meet(
         data.push(Some(stream));
         controls.extend(control.map(|control| (other, hosts[other].as_str(), control)));
     }
-    let control = Control::start(controls, &options.stop);
+    let control = Control::start(controls, &options.stop, &activity.begun);
     let control = control.map_err(|error| Error::Cluster(format!("the processes cannot talk: {error}")))?;
     options.fuse = fuse;
     Ok(Some((data, control)))

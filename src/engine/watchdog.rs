@@ -155,7 +155,7 @@ impl Watcher {
 
     /// A process that has said nothing for too long: it is stopped, or its machine is out of reach.
     fn silent(&self, awake: Duration) -> Option<String> {
-        let (bound, flag) = if self.activity.has_begun(self.process) {
+        let (bound, flag) = if self.activity.has_begun() {
             (self.stall_timeout?, "--stall-timeout")
         } else {
             (self.connect_timeout, "--connect-timeout")

@@ -109,7 +109,6 @@ pub fn run(
     }
     let gather = Gather::build(worker);
     let ends = graph::build(worker, &plan, &times, tables, writer.clone(), accounts.clone());
-    activity.set_built();
     busy.join();
     match &mut intake {
         Some(intake) => {
