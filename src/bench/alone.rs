@@ -118,7 +118,7 @@ fn read(
     mut serve: impl FnMut(&Bucket),
 ) -> Result<Told, source::Error> {
     let failed = |error: io::Error| source::Error::File { path: path.display().to_string(), error };
-    let mut records = open(path, kind, &settings).map_err(failed)?;
+    let mut records = open(path, kind, settings).map_err(failed)?;
     let (clock, topic) = (Clock::start(), Arc::from("bench"));
     let mut buffer = Buffer::new(settings.limits, Some(rows));
     let mut tally = Tally::start();

@@ -272,7 +272,7 @@ impl SimulatedDisk {
     /// The disk for the next process; the one before it is dead.
     pub fn start(&self, faults: Faults) -> SimulatedDisk {
         let mut shared = self.locked();
-        shared.process = shared.process.next_multiple_of(2) + if shared.process % 2 == 0 { 2 } else { 0 };
+        shared.process = shared.process.next_multiple_of(2) + if shared.process.is_multiple_of(2) { 2 } else { 0 };
         (shared.faults, shared.operations, shared.syncs) = (faults, 0, 0);
         SimulatedDisk { shared: self.shared.clone(), process: shared.process }
     }
@@ -285,7 +285,7 @@ impl SimulatedDisk {
     /// Kills the process; the disk keeps what was handed to it.
     pub fn kill(&self) {
         let mut shared = self.locked();
-        shared.process += u64::from(shared.process % 2 == 0);
+        shared.process += u64::from(shared.process.is_multiple_of(2));
     }
 
     /// Kills the process and the machine: of what was not synced, a part is lost.

@@ -51,6 +51,10 @@ impl LedgerAccounts {
         LedgerAccounts { ledger, letters, writer, destination, activity: activity.clone(), failure }
     }
 
+    pub fn ledger(&self) -> &RefCell<Ledger> {
+        &self.ledger
+    }
+
     /// Makes dead letters of the results that the sink has refused since it was last looked at.
     pub fn take_refused(&self) {
         let waits_from = self.writer.waits_from();

@@ -42,7 +42,7 @@ mod worker;
 mod writer;
 
 use std::cell::RefCell;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::atomic::AtomicBool;
@@ -54,6 +54,7 @@ use timely::WorkerConfig;
 use activity::Activity;
 pub use alone::{through_graph, time_to_completion};
 pub use cluster::Cluster;
+use cluster::Sockets;
 use connections::{Meeting, Peer};
 use control::Control;
 pub use handshake::Secret;
@@ -234,7 +235,7 @@ fn meet(
     options: &mut Options,
     listener: Option<TcpListener>,
     activity: &Activity,
-) -> Result<Option<(Vec<Option<TcpStream>>, Control)>, Error> {
+) -> Result<Option<(Sockets, Control)>, Error> {
     let Cluster { hosts, process, .. } = &options.cluster;
     let meeting = Meeting {
         hosts,

@@ -219,7 +219,7 @@ impl Tables {
         mut keeper: K,
         place: usize,
         probe: &ProbeHandle<u64>,
-    ) -> (VecCollection<'scope, u64, (Group, K::Value), K::Difference>, StreamVec<'scope, u64, TooLate>) {
+    ) -> Changes<'scope, K> {
         let (index, peers) = (taken.scope().index() as u64, taken.scope().peers() as u64);
         let mut held_before = Vec::new();
         let restored = keeper.restore(&self.memories(place), |route| route % peers == index, &mut held_before);
@@ -334,6 +334,14 @@ fn sort_out<'scope>(
 
 /// An update of differential dataflow.
 type Update<K> = ((Group, <K as Keeper>::Value), u64, <K as Keeper>::Difference);
+/// The updates that a keeper makes, as a collection, and the rows that are too late for it.
+type Changes<'scope, K> = (
+    VecCollection<'scope, u64, (Group, <K as Keeper>::Value), <K as Keeper>::Difference>,
+    StreamVec<'scope, u64, TooLate>,
+);
+/// The same as streams, with what the keeper holds between them.
+type KeptStreams<'scope, K> =
+    (StreamVec<'scope, u64, Update<K>>, StreamVec<'scope, u64, Held>, StreamVec<'scope, u64, TooLate>);
 /// What a table holds of a key after an epoch.
 type Held = (u64, Memory);
 /// The epoch and the id of a row that is too late.
@@ -353,7 +361,7 @@ fn keep<'scope, K: Keeper<Item: timely::ExchangeData, Value: ExchangeData, Diffe
     mut keeper: K,
     mut differences: Differences<K>,
     shared: &Shared,
-) -> (StreamVec<'scope, u64, Update<K>>, StreamVec<'scope, u64, Held>, StreamVec<'scope, u64, TooLate>) {
+) -> KeptStreams<'scope, K> {
     let mut waiting = InOrder::new();
     let route = Exchange::new(|taken: &Taken<K::Item>| taken.to);
     let told = taken.unary_frontier(route, &format!("{} keep", shared.name()), |first, _| {

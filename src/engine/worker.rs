@@ -114,7 +114,7 @@ pub fn run(
         Some(intake) => {
             let (stages, tap) = (&plan.stages, tap.as_ref());
             let showing = Showing { dataflow, options, stages, times: &times, tap, activity, busy };
-            intake.feed(worker, ends, &ledger, &writer, &accounts, &showing, &failure);
+            intake.feed(worker, ends, &writer, &accounts, &showing, &failure);
         }
         None => {
             drop(ends.inputs);
@@ -297,13 +297,12 @@ impl Intake {
         &mut self,
         worker: &mut Worker,
         ends: Ends,
-        ledger: &Rc<RefCell<Ledger>>,
         writer: &SharedWriter,
         accounts: &LedgerAccounts,
         showing: &Showing<'_>,
         failure: &Failure,
     ) {
-        let options = showing.options;
+        let (options, ledger) = (showing.options, accounts.ledger());
         let first_epoch = self.peeked.as_ref().map_or(self.sources.next_epoch(), |peeked| peeked.bucket.epoch);
         // A sink that cannot be opened ends the run, whether its source is there or not.
         if self.peeked.is_none() && failure.borrow().is_none() {

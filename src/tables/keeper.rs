@@ -392,7 +392,8 @@ mod tests {
         let group = |keys, start| Group { keys, window: Some(start) };
         summaries.take((group(key(), 10), Summary::of_rows(1)), &mut sums);
         summaries.take((group(other(), 1000), Summary::of_rows(1)), &mut sums);
-        (out.clear(), sums.clear());
+        out.clear();
+        sums.clear();
         rows.advance(&other(), 1005, &mut out);
         summaries.advance(&other(), 1005, &mut sums);
         assert_eq!(shown(std::mem::take(&mut out)), [(995, 8.0, -1)]);
