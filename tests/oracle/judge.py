@@ -49,7 +49,7 @@ def distinct(records, key):
 
 def counted(case, records):
     """Counts of results: of lines where each stands once, of `row` numbers where one may come again."""
-    if case.sink != "mqtt" or not names_hold(case):
+    if case.sink != "mqtt":
         return Counter(map(result_key, records))
     return distinct(records, result_key)[0]
 
@@ -62,10 +62,9 @@ def dead_key(record):
     return record.raw
 
 
-def names_hold(case):
-    """Whether a `row` number names one row: not where rows at QoS 0, which never come again, are lost with a process."""
-    lost = case.deserted or case.struck("process")
-    return not (lost and any(case.reached(publish) == 0 for publish in case.publishes))
+def numbers_hold(case):
+    """Whether a number is of one dead letter. Beside a file, rows at QoS 0 that are lost shift those behind them."""
+    return case.sink == "mqtt" or all(case.reached(publish) for publish in case.publishes)
 
 
 def judge_results(case, expected, output):
@@ -76,10 +75,10 @@ def judge_results(case, expected, output):
     if missing := expected.missing(counts):
         problems.append(f"missing {sum(missing.values())} rows, of n {few(missing)}")
     beyond = expected.beyond(counts, expected.numbers)
-    if beyond and (once or names_hold(case)):
+    if beyond:
         word = "twice" if once else "under several row numbers"
         problems.append(f"{word} {sum(beyond.values())} rows, of n {few(beyond)}")
-    if torn and names_hold(case):
+    if torn:
         problems.append(f"row numbers that name two rows: {few(torn)}")
     if once and len({record.row for record in records}) < len(records):
         problems.append("row numbers stand twice in the file")
@@ -97,13 +96,13 @@ def judge_dead_letters(case, expected, output, results, simple):
         problems.append(f"dead letters missing {sum(missing.values())}: {few(missing)}")
     if strange := [raw for raw in counts if raw not in expected.unusable]:
         problems.append(f"dead letters of rows that can be used: {few(strange)}")
-    if torn and names_hold(case):
+    if torn and numbers_hold(case):
         problems.append(f"row numbers that name two dead letters: {few(torn)}")
     known = [record for record in records if record.raw in expected.topics]
     if wrong := [record for record in known if record.topic not in expected.topics[record.raw]]:
         problems.append(f"dead letters under a wrong topic: {wrong[:3]}")
     both = {record.row for record in records} & {record.row for record in results.records()}
-    if both and names_hold(case):
+    if both and numbers_hold(case):
         problems.append(f"row numbers of results and of dead letters: {few(both)}")
     if output.rest():
         problems.append(f"half a line in the dead letters: {output.rest()[:60]!r}")
