@@ -161,7 +161,10 @@ impl Calls {
                     // Not there yet, perhaps.
                     Err(None) => LOOK_UP_INTERVAL,
                     Err(Some(Refusal::Stranger(reason))) => {
-                        *calls.refusals[other].lock().expect("no holder panics") = Some(reason);
+                        // A call that the deadline cuts short tells nothing new.
+                        if Instant::now() < calls.deadline {
+                            *calls.refusals[other].lock().expect("no holder panics") = Some(reason);
+                        }
                         STRANGER_INTERVAL
                     }
                     Err(Some(Refusal::Unfit(reason))) => {
