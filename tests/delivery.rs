@@ -78,6 +78,34 @@ fn killed_processes_lose_nothing_and_repeat_nothing() {
     survives_kills(2, 1, 2);
 }
 
+/// The sink is closed before its last epochs are known to be complete everywhere, and commits go on meanwhile.
+#[test]
+#[ignore = "needs mosquitto"]
+fn runs_that_are_told_to_end_among_rows_end_in_good_order() {
+    const ROWS: u64 = 4_000;
+    const ROUNDS: u64 = 6;
+    let directory = tempfile::tempdir().unwrap();
+    let broker = persistent(&directory);
+    let (carrier, out) = (carrier(&directory), directory.path().join("out.csv"));
+    let flags = ["-n", "2", "-w", "2", "--bucket-size", "3", "--set", "checkpoint.every=\"1ms\""];
+    for round in 0..ROUNDS {
+        let process = Process::subscribed(&mut run(&carrier, broker.port, 1, &out, &flags));
+        let port = broker.port;
+        let before = numbers(&out).len();
+        let publisher = std::thread::spawn(move || {
+            let rows = round * ROWS..(round + 1) * ROWS;
+            publish(port, QoS::AtLeastOnce, rows, &mut ChaCha8Rng::seed_from_u64(round));
+        });
+        wait_until("some rows", || numbers(&out).len() > before + 100);
+        process.drain();
+        publisher.join().unwrap();
+    }
+    let process = Process::subscribed(&mut run(&carrier, broker.port, 1, &out, &flags));
+    wait_until("all rows", || numbers(&out).len() as u64 >= ROUNDS * ROWS);
+    process.drain();
+    assert!(numbers(&out).into_iter().eq(0..ROUNDS * ROWS));
+}
+
 #[test]
 #[ignore = "needs mosquitto"]
 fn several_connections_lose_nothing_and_repeat_nothing() {

@@ -139,6 +139,11 @@ impl Acknowledgement {
             return;
         }
         let ledger = &mut *ledger.borrow_mut();
+        let length = ledger.complete.unwrap_or(self.committed).length;
+        if ledger.in_flight() > 0 && writer.is_closed_behind(length) {
+            // Only the end of a closed sink's results is known: they are committed when all are complete.
+            return;
+        }
         self.last = Some(Instant::now());
         self.committed = ledger.complete.unwrap_or(self.committed);
         if let Err(error) = self.commit(ledger, writer) {

@@ -88,6 +88,11 @@ impl SharedWriter {
         self.0.borrow().sink.as_ref().map_or(0, |sink| sink.length())
     }
 
+    /// Whether the sink is closed, with results behind the first `length` bytes.
+    pub fn is_closed_behind(&self, length: u64) -> bool {
+        self.0.borrow().closed.is_some_and(|(written, _)| written != length)
+    }
+
     /// Where in the sink's file the first `length` bytes of results end.
     ///
     /// # Errors
