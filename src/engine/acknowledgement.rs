@@ -87,7 +87,7 @@ impl Acknowledgement {
         }
         self.keeps_tail = !again;
         self.settle(sources, ledger, writer, accounts, failure);
-        true
+        failure.borrow().is_none()
     }
 
     /// Acknowledges what is complete. After a failure nothing is acknowledged any more: it will be delivered again.
@@ -106,6 +106,7 @@ impl Acknowledgement {
         let Some(complete) = complete else { return };
         let moves = self.checkpoint.is_some() && complete.next_epoch > self.committed.next_epoch;
         if moves || covers {
+            // Without steps or tables that remember, what has left the dataflow is complete.
             self.keeps_tail |= self.has_tail && !self.again && in_flight == 0;
             self.again &= in_flight > 0;
             self.settle(sources, ledger, writer, accounts, failure);

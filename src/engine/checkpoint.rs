@@ -6,7 +6,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use redb::{
     AccessGuard, Builder, Database, Key, ReadTransaction, ReadableDatabase, ReadableTable, Table, TableDefinition,
@@ -133,6 +133,7 @@ impl Checkpoint {
             return Err(broken(&"it is damaged, or an earlier version of this program wrote it"));
         }
         let last = checkpoint_file::last_commit(&*file).ok_or_else(|| broken(&"it is damaged"))?;
+        checkpoint_file::mend(&*file, last).map_err(|error| broken(&error))?;
         let opened = Builder::new().create_with_backend(Pages(file.clone()));
         let mut database = opened.map_err(|error| broken(&error))?;
         if !database.check_integrity().map_err(|error| broken(&error))? {
@@ -462,6 +463,9 @@ fn of(positions: &mut Vec<Position>, connection: u64) -> &mut Position {
 
 /// What `open` gives; `None` where it panics, as redb does on some damaged files.
 fn quietly<T>(open: impl FnOnce() -> T) -> Option<T> {
+    // Two at once would each take the other's hook for the one to put back.
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one = ONE.lock();
     let hook = panic::take_hook();
     panic::set_hook(Box::new(|_| {}));
     let opened = panic::catch_unwind(AssertUnwindSafe(open));

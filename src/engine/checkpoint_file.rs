@@ -92,13 +92,24 @@ pub fn tell_commit(file: &dyn File, number: u64) -> io::Result<()> {
 
 /// The number of the last commit that is written down; `None` if there is none that can be read.
 pub fn last_commit(file: &dyn File) -> Option<u64> {
-    let slot = |at: &u64| {
-        let (mut number, mut check) = ([0; 8], [0; 8]);
-        file.read_exact_at(&mut number, *at).ok()?;
-        file.read_exact_at(&mut check, *at + 8).ok()?;
-        (fingerprint(&number) as u64 == u64::from_le_bytes(check)).then_some(u64::from_le_bytes(number))
-    };
-    SLOTS.iter().filter_map(slot).max()
+    SLOTS.iter().filter_map(|at| commit_at(file, *at)).max()
+}
+
+/// Fills the place that the next commit does not take, if it was torn: there is always one that can be read.
+///
+/// # Errors
+/// A file that can't be written.
+pub fn mend(file: &dyn File, last: u64) -> io::Result<()> {
+    let before = last.saturating_sub(1);
+    let torn = commit_at(file, SLOTS[usize::from(before.to_le_bytes()[0] & 1)]).is_none();
+    if torn && before < last { tell_commit(file, before) } else { Ok(()) }
+}
+
+fn commit_at(file: &dyn File, at: u64) -> Option<u64> {
+    let (mut number, mut check) = ([0; 8], [0; 8]);
+    file.read_exact_at(&mut number, at).ok()?;
+    file.read_exact_at(&mut check, at + 8).ok()?;
+    (fingerprint(&number) as u64 == u64::from_le_bytes(check)).then_some(u64::from_le_bytes(number))
 }
 
 /// The database behind the first page.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use super::activity::{Activity, Destination};
 use super::failure::{Failure, fail};
-use crate::disk;
+use crate::disk::SharedDisk;
 use crate::sink::{self, Deadline, Existing, Refused, Sink};
 use crate::subtasks::result::Encoder;
 use crate::tables::{Cell, Contents, Group};
@@ -30,6 +30,7 @@ struct Opened {
     whole: bool,
     /// Where the whole table is made, and where it goes then; `None` for a sink that is no regular file.
     replaces: Option<(PathBuf, PathBuf)>,
+    disk: SharedDisk,
 }
 
 impl Opened {
@@ -72,7 +73,8 @@ impl Outlet {
             let (sink, replaces) = activity.during(&destination, open)?;
             activity.follow(&destination, sink.pulse());
             let encoder = Encoder::new(schema.clone(), settings.encoding()).with_infinity(settings.infinity);
-            Ok(Opened { sink, destination, encoder, whole, replaces })
+            let disk = settings.disk.clone();
+            Ok(Opened { sink, destination, encoder, whole, replaces, disk })
         };
         let sink = settings.map(open).transpose().map_err(|error: sink::Error| fail(failure, error)).ok().flatten();
         Outlet { contents: contents.clone(), sink, activity: activity.clone(), failure: failure.clone() }
@@ -120,10 +122,12 @@ impl Outlet {
             opened.tell_refused();
             Ok(())
         });
-        let close = |Opened { sink, destination, replaces, .. }: Opened| {
+        let close = |Opened { mut sink, destination, replaces, disk, .. }: Opened| {
             self.activity.during(&destination, || {
+                // The name must not lead to less than was written when it outlives the power.
+                replaces.as_ref().map_or(Ok(()), |_| sink.sync())?;
                 sink.close()?;
-                replaces.map_or(Ok(()), |(aside, path)| sink::replace(&*disk::machine(), &aside, &path))
+                replaces.map_or(Ok(()), |(aside, path)| sink::replace(&*disk, &aside, &path))
             })
         };
         if let Some(Err(error)) = self.sink.take().map(close) {

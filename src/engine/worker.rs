@@ -240,7 +240,9 @@ struct Intake {
 impl Intake {
     fn start(post: Option<Post<Letter>>, dataflow: &Dataflow, options: &Options, clock: Clock, start: Start) -> Intake {
         let every = dataflow.checkpoint_every;
-        let (schema, has_tail) = (start.schema.clone(), dataflow.sink.url.is_lines());
+        // What steps and tables remember is that of the lines which the checkpoint tells of.
+        let has_tail = dataflow.sink.url.is_lines() && !dataflow.remembers();
+        let schema = start.schema.clone();
         let max_epochs = max_epochs(&options.cluster, dataflow.source_settings.limits.bucket_size);
         let sources = Sources::start(post, dataflow, options, clock, &start.positions);
         Intake {
