@@ -191,6 +191,14 @@ impl Dataflow {
         self.remember().contains(&true) || !self.tables.is_empty()
     }
 
+    /// Puts all files on the disk that a test plays.
+    #[cfg(test)]
+    pub fn use_disk(&mut self, disk: &crate::disk::SharedDisk) {
+        let tables = self.tables.iter_mut().filter_map(TablePlan::sink_mut);
+        let sinks = [&mut self.sink].into_iter().chain(&mut self.dead_letter).chain(tables);
+        sinks.for_each(|sink| sink.disk = disk.clone());
+    }
+
     /// Where progress is kept from run to run; `None` if the source ends by itself, or the sink can't tell what of the
     /// results is finished. Where nothing is delivered again, it is kept for a file alone.
     pub fn checkpoint(&self) -> Option<PathBuf> {

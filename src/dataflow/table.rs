@@ -175,6 +175,12 @@ impl TablePlan {
         self.sink.as_ref()
     }
 
+    /// As a test changes it.
+    #[cfg(test)]
+    pub fn sink_mut(&mut self) -> Option<&mut sink::Settings> {
+        self.sink.as_mut()
+    }
+
     pub fn set_connect_timeout(&mut self, timeout: std::time::Duration) {
         if let Some(sink) = &mut self.sink {
             sink.connect_timeout = Some(timeout);

@@ -29,7 +29,7 @@ pub struct Faults {
     pub killed_in: Option<u64>,
     /// The disk is full from this operation on.
     pub full_from: Option<u64>,
-    /// This sync fails, and what it would have brought to the disk may stay away for good.
+    /// This sync fails.
     pub sync_fails: Option<u64>,
 }
 
@@ -173,13 +173,16 @@ impl Shared {
         }
     }
 
-    fn write(&mut self, file: usize, at: usize, bytes: &[u8]) -> io::Result<()> {
+    /// Writes bytes, or the first of them; how many.
+    fn write(&mut self, file: usize, at: usize, bytes: &[u8]) -> io::Result<usize> {
         let ending = self.operate().err();
         let written = if ending.is_some() { self.random.random_range(0..=bytes.len()) } else { bytes.len() };
         if written > 0 {
             self.files[file].change(Change::Write(at, bytes[..written].to_vec()));
         }
-        ending.map_or(Ok(()), |ending| Err(ending.into()))
+        // A disk that fills up says so at the next write.
+        let ending = ending.filter(|ending| written == 0 || *ending == Ending::Killed);
+        ending.map_or(Ok(written), |ending| Err(ending.into()))
     }
 
     fn cut(&mut self, file: usize, length: usize) -> io::Result<()> {
@@ -195,8 +198,6 @@ impl Shared {
         let ending = self.operate().err().filter(|ending| *ending == Ending::Killed);
         self.syncs += 1;
         if self.faults.sync_fails == Some(self.syncs) {
-            let Shared { files, random, .. } = self;
-            files[file].tear(random);
             return Err(io::Error::other("the disk could not write"));
         }
         if self.is_done(ending) {
@@ -428,10 +429,10 @@ impl Write for Handle {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut shared = self.disk.alive()?;
         let at = if self.appends { shared.files[self.file].now.len() } else { self.at };
-        shared.write(self.file, at, bytes)?;
+        let written = shared.write(self.file, at, bytes)?;
         drop(shared);
-        self.at = at + bytes.len();
-        Ok(bytes.len())
+        self.at = at + written;
+        Ok(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -510,7 +511,8 @@ impl StorageBackend for Handle {
     }
 
     fn write(&self, offset: u64, bytes: &[u8]) -> Result<(), io::Error> {
-        self.disk.alive()?.write(self.file, offset as usize, bytes)
+        let written = self.disk.alive()?.write(self.file, offset as usize, bytes)?;
+        if written == bytes.len() { Ok(()) } else { Err(Ending::Full.into()) }
     }
 }
 

@@ -136,6 +136,14 @@ impl Sources {
         }
     }
 
+    /// The connections of one process, which a test plays.
+    #[cfg(test)]
+    pub fn simulated(connections: Vec<Source>, stop: Stop) -> Sources {
+        let connections = connections.into_iter().map(Connection::Own).collect();
+        let numbering = Numbering::default();
+        Sources { connections, peers: None, stop, turn: 0, next_epoch: 0, next_row: 0, numbering }
+    }
+
     /// Goes on with these numbers.
     pub fn starting_at(mut self, next_epoch: u64, next_row: u64) -> Sources {
         (self.next_epoch, self.next_row) = (next_epoch, next_row);
