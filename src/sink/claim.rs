@@ -1,6 +1,6 @@
 //! Opens a result file: locked, and as what is there already wants it.
 
-use std::io;
+use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
 use super::{Error, Existing, tail, unfinished};
@@ -89,6 +89,18 @@ fn open(disk: &dyn Disk, path: &Path) -> io::Result<Box<dyn File>> {
 /// A file that can't be looked at.
 pub fn is_at(disk: &dyn Disk, file: &dyn File, path: &Path) -> io::Result<bool> {
     Ok(disk.identity(path)? == Some(file.identity()?))
+}
+
+/// Whether something stands behind the first line of a file. One that can't be read is told when it is opened.
+pub fn holds_lines(disk: &dyn Disk, path: &Path) -> bool {
+    let Ok(Some(_)) = disk.length(path) else { return false };
+    let mut line = Vec::new();
+    let behind = |file| {
+        let mut reader = BufReader::new(file);
+        reader.read_until(b'\n', &mut line)?;
+        Ok::<bool, io::Error>(!reader.fill_buf()?.is_empty())
+    };
+    disk.open(path).and_then(behind).unwrap_or(false)
 }
 
 /// Whether a file holds nothing but the beginning of its header: its run has written no result.
@@ -220,6 +232,17 @@ mod tests {
             std::fs::write(&path, found).unwrap();
             let length = claim(&Machine, &path, b"", Existing::Append).unwrap().length;
             assert_eq!((std::fs::read_to_string(&path).unwrap().as_str(), length), (whole, whole.len() as u64));
+        }
+    }
+
+    #[test]
+    fn a_header_is_no_result() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("out.csv");
+        assert!(!holds_lines(&Machine, &path));
+        for (text, holds) in [("", false), ("a,", false), ("a,b\n", false), ("a,b\n1", true)] {
+            std::fs::write(&path, text).unwrap();
+            assert_eq!(holds_lines(&Machine, &path), holds, "{text:?}");
         }
     }
 

@@ -225,13 +225,14 @@ impl Settings {
         }
     }
 
-    /// Refuses a file that holds anything.
+    /// Refuses a file that holds anything; the header of a CSV file is nothing.
     ///
     /// # Errors
     /// If it does.
     pub fn check_empty(&self) -> Result<(), Error> {
         match &self.url {
-            Url::Ndjson(path) | Url::Csv(path) | Url::Parquet(path)
+            Url::Csv(path) if claim::holds_lines(&*self.disk, path) => Err(Error::holds_results(path)),
+            Url::Ndjson(path) | Url::Parquet(path)
                 if self.disk.length(path).is_ok_and(|found| found.is_some_and(|length| length > 0)) =>
             {
                 Err(Error::holds_results(path))
