@@ -335,7 +335,7 @@ struct Manner {
 /// Start a project. Results of a run that has ended are not replaced, unless it is to be fresh.
 #[utoipa::path(post, path = "/api/v1/projects/{name}/start", tag = "projects", params(("name" = String, Path), Manner),
     responses((status = 200, body = Run), (status = 404, body = Refused), (status = 409, body = Refused),
-    (status = 422, body = Refused)))]
+    (status = 422, body = Refused), (status = 400, body = Refused)))]
 async fn start(
     State(shared): State<Shared>,
     Project(name): Project,
