@@ -82,6 +82,8 @@ class Message:
     payload: bytes
     qos: int
     retained: bool = False
+    # Whether no client can tell it from the publish that had its packet id before.
+    alike: bool = False
 
 
 @dataclass
@@ -96,19 +98,23 @@ class Session:
     next_id: int = 1
     link: socket.socket = None
     window: int = 65535
-    # By packet id, when it was last free, and when the last connection ended.
+    # How long it was connected before, in seconds, and since when it is.
+    connected_for: float = 0.0
+    since: float = 0.0
+    # By packet id, after how long a time with a connection its last publish was acknowledged.
     freed: dict = field(default_factory=dict)
-    lost: float = 0.0
+
+    def age(self):
+        return self.connected_for + (time.monotonic() - self.since if self.link else 0)
 
 
 class PlayedBroker:
     def __init__(self, window, choice, spare=1, confirmed_after=0.0):
         """Of `wrapping` ids there are `spare` more than both windows hold."""
         self.window, self.choice, self.spare = window, choice, spare
-        # A client may take so long, in seconds, to learn and to save that its acknowledgements have come.
+        # A client may need a connection for so long, in seconds, to learn and to save that its acknowledgements have
+        # come; what then has an id anew and is delivered again is counted.
         self.confirmed_after = confirmed_after
-        # Publishes that no client can tell from those that had their ids before: it was killed, or lost its connection,
-        # when the broker had given an id anew, and before it could know.
         self.alike = 0
         self.sessions = {}
         # Of each shared filter, whose turn it is, and what waits for any of its sessions.
@@ -230,7 +236,7 @@ class PlayedBroker:
             pass
         with self.lock:
             if session and session.link is link:
-                session.link, session.lost = None, time.monotonic()
+                session.connected_for, session.link = session.age(), None
                 if session.expires:
                     self.sessions.pop(session.client_id, None)
         link.close()
@@ -247,6 +253,8 @@ class PlayedBroker:
         session = old or Session(client_id, True)
         session.expires = found.get(SESSION_EXPIRY, 0) == 0
         session.window = found.get(RECEIVE_MAXIMUM, 65535)
+        if not session.link:
+            session.since = time.monotonic()
         session.link = link
         self.sessions[client_id] = session
         self._send(link, CONNACK << 4, bytes([bool(old), 0, 0]))
@@ -257,9 +265,10 @@ class PlayedBroker:
                 self._send(link, PUBREL << 4 | 2, struct.pack(">H", packet_id))
             else:
                 freed = session.freed.get(packet_id)
-                self.alike += freed is not None and session.lost - freed < self.confirmed_after
+                if freed is not None and session.connected_for - freed < self.confirmed_after:
+                    self.alike += not message.alike
+                    message.alike = True
                 self._send_publish(session, message, packet_id, again=True)
-        session.freed.clear()
         for named in session.subscriptions:
             self._share(named)
         self._send_what_fits(session)
@@ -278,7 +287,7 @@ class PlayedBroker:
         elif kind == PUBACK or (kind == PUBREC and reason >= 0x80) or kind == PUBCOMP:
             if session.in_flight.pop(packet_id, None):
                 self.acknowledged += 1
-                session.freed[packet_id] = time.monotonic()
+                session.freed[packet_id] = session.age()
             self._send_what_fits(session)
         elif kind == PUBREC:
             if packet_id in session.in_flight:
