@@ -58,7 +58,7 @@ def check(rowmill, count):
         run = lambda *arguments: subprocess.run([rowmill, *arguments], check=True, stderr=subprocess.DEVNULL)
         results = lambda: pd.read_csv(at("out.csv"), float_precision="round_trip")[history.columns].to_numpy()
         run("fit", at("fit.toml"), "--source", at("history.csv"), "-o", at("fit.json"))
-        run("run", at("run.toml"), "--quiet")
+        run("run", at("run.toml"), "--quiet", "--fresh")
         ours = results()
         pipeline = Pipeline([(f"{i}", oracle.scaler(use, p)) for i, (use, p) in enumerate(steps)])
         pipeline.fit(history.to_numpy())
@@ -67,7 +67,7 @@ def check(rowmill, count):
         back = read.transform(fresh.to_numpy())
         with open(at("fit.json"), "w") as file:
             json.dump(sklearn_params.to_rowmill(pipeline, list(history.columns)), file)
-        run("run", at("run.toml"), "--quiet")
+        run("run", at("run.toml"), "--quiet", "--fresh")
         served = results()
     relative = 1e-6 if any(use == "power_transformer" for use, _ in steps) else 1e-9
     for what, values, target in [("fit", ours, theirs), ("to-sklearn", back, ours), ("to-rowmill", served, theirs)]:
