@@ -60,6 +60,7 @@ pub struct Broker {
     trace: Trace,
 }
 
+#[allow(clippy::large_enum_variant, reason = "nearly all of them are publishes")]
 enum ToClient {
     Connected(bool),
     Publish(Publish),
