@@ -12,6 +12,8 @@ AGREES = 1e-6
 SAME = 1e-9
 # How near the search comes to its bound, by its tolerance.
 AT_BOUND = 1e-7
+# Of values on both sides of zero.
+MOST_DIGITS = 20_000
 # Below, doubles lose digits.
 TINY = np.finfo(float).tiny
 
@@ -26,9 +28,10 @@ class Column:
             self.sum = mp.fsum(self.logs)
 
     def digits(self, power):
-        """Enough that 50 are left of what a strong lambda leaves of differences."""
+        """Enough that 50 are left of what a strong lambda leaves of differences; where more than MOST_DIGITS were needed,
+        no result is as likely."""
         furthest = max(map(abs, self.logs)) * (abs(power) + 2)
-        return DIGITS + int(furthest)
+        return DIGITS + int(min(furthest, MOST_DIGITS))
 
     def one(self, log, power):
         """The transform of one value, by its log."""
@@ -37,6 +40,23 @@ class Column:
         other = power - 2
         return log if other == 0 else mp.expm1(other * log) / other
 
+    def working_digits(self, power):
+        """Those that sums of what `spread` gives need."""
+        one_side = self.box_cox or not min(self.logs) < 0 < max(self.logs)
+        return DIGITS if one_side else self.digits(power)
+
+    def spread(self, power, logs):
+        """Transformed values, moved and scaled: the differences of values on one side of zero, divided by what the log
+        that is returned with them stands for. A strong lambda takes no digits from them."""
+        if not self.box_cox and min(self.logs) < 0 < max(self.logs):
+            with mp.workdps(self.digits(power)):
+                return [self.one(log, power) for log in logs], mp.mpf(0)
+        strength = power if self.box_cox or max(self.logs) > 0 else power - 2
+        if strength == 0:
+            return list(logs), mp.mpf(0)
+        most = max(logs, key=lambda log: strength * log)
+        return [mp.expm1(strength * (log - most)) / strength for log in logs], strength * most
+
     def all(self, power):
         return [self.one(log, power) for log in self.logs]
 
@@ -44,17 +64,17 @@ class Column:
         """Infinite where all values are equal, whatever lambda is."""
         if min(self.logs) == max(self.logs):
             return mp.inf
-        with mp.workdps(self.digits(power)):
-            y = self.all(power)
+        y, scale = self.spread(power, self.logs)
+        with mp.workdps(self.working_digits(power)):
             mean = mp.fsum(y) / len(y)
             variance = mp.fsum((value - mean) ** 2 for value in y) / len(y)
-            return (power - 1) * self.sum - len(y) / mp.mpf(2) * mp.log(variance)
+            return (power - 1) * self.sum - len(y) * (scale + mp.log(variance) / 2)
 
     def standardised(self, power):
         if min(self.logs) == max(self.logs):
             return [mp.mpf(0)] * len(self.logs)
-        with mp.workdps(self.digits(power)):
-            y = self.all(power)
+        y, _ = self.spread(power, self.logs)
+        with mp.workdps(self.working_digits(power)):
             mean = mp.fsum(y) / len(y)
             deviation = mp.sqrt(mp.fsum((value - mean) ** 2 for value in y) / len(y))
             return [(value - mean) / deviation for value in y]
@@ -84,8 +104,8 @@ class Column:
             shown = (middle_z - least_z) / (most_z - least_z)
 
             def beyond(power):
-                with mp.workdps(self.digits(power)):
-                    y = [self.one(self.logs[at], power) for at in places]
+                y, _ = self.spread(power, [self.logs[at] for at in places])
+                with mp.workdps(self.working_digits(power)):
                     return shown - (y[1] - y[0]) / (y[2] - y[0])
         else:
             at = max(order, key=lambda at: abs(self.logs[at]))
