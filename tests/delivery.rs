@@ -342,6 +342,30 @@ fn a_broker_that_answers_late_is_waited_for() {
 }
 
 #[test]
+fn an_id_that_the_broker_is_known_to_have_back_is_another_row_s_after_a_crash() {
+    let directory = tempfile::tempdir().unwrap();
+    let (carrier, out) = (carrier(&directory), directory.path().join("out.csv"));
+    let (listener, port) = Played::listen();
+    let start = || Process(run(&carrier, port, 1, &out, &[]).stderr(Stdio::null()).spawn().unwrap());
+    let mut process = start();
+    let mut broker = Played::accept(&listener, false);
+    broker.publish(1, 7, false);
+    assert_eq!(broker.acknowledged(), 1);
+    broker.answer();
+    // Time to write down what the answer tells.
+    std::thread::sleep(Duration::from_secs(2));
+    // The next row has the same words and, as the lowest free one, the same id; the run dies before it reads it.
+    process.0.kill().unwrap();
+    process.0.wait().unwrap();
+    let process = start();
+    let mut broker = Played::accept(&listener, true);
+    broker.publish(1, 7, true);
+    assert_eq!(broker.acknowledged(), 1);
+    assert_eq!(numbers(&out), [7, 7]);
+    process.drain();
+}
+
+#[test]
 fn what_a_lost_connection_delivered_is_acknowledged_when_it_comes_again() {
     let directory = tempfile::tempdir().unwrap();
     let (carrier, out) = (carrier(&directory), directory.path().join("out.csv"));

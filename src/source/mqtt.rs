@@ -29,6 +29,10 @@ use crate::mqtt::{Backoff, Endpoint, Events, LOOK_UP, end_session, refusal, tls}
 const MAX_QUEUED: usize = 64 << 20;
 /// What a publish without a payload holds, in bytes.
 const PUBLISH: usize = 256;
+/// How often a broker is asked at most whether it has the acknowledgements.
+const QUESTION_INTERVAL: Duration = Duration::from_millis(100);
+/// A filter that nobody subscribes to: to end its subscription changes nothing, and is answered in turn.
+const QUESTION: &str = "rowmill/question";
 /// Requests, acknowledgements among them, that wait for the event loop.
 const REQUESTS: usize = 16_384;
 
@@ -222,7 +226,10 @@ impl Parts {
             backoff: Backoff::default(),
             contested: 0,
             sent: 0,
-            asked: 0,
+            answered: 0,
+            pinged: 0,
+            question: None,
+            since: None,
         };
         let (max_payload, columns) = (settings.max_payload, settings.columns.clone());
         let (topic, retained) = ("".into(), settings.retained.then(Retained::default));
@@ -283,8 +290,13 @@ impl Intake {
         let Arrival { what, connection, session, arrived } = arrival;
         let publish = match what {
             What::Publish(publish) => publish,
-            What::Confirmed(count) if !self.acknowledger.confirm(connection, count) => return,
-            What::Confirmed(_) | What::Settled => {
+            What::Confirmed(count) => {
+                if self.acknowledger.confirm(connection, count) {
+                    buffer.tell(arrived);
+                }
+                return;
+            }
+            What::Settled => {
                 self.acknowledger.enter(connection);
                 match buffer.close(clock) {
                     Some(bucket) => full.push(bucket),
@@ -368,16 +380,22 @@ struct Listener {
     backoff: Backoff,
     /// How many connections in turn the broker has ended soon.
     contested: u32,
-    /// Acknowledgements that have been sent on this connection, and how many of them before the broker was asked for a
-    /// sign of life: when it gives one, it has them.
+    /// Acknowledgements that have been sent on this connection, and how many of them the broker is known to have.
     sent: u64,
-    asked: u64,
+    answered: u64,
+    /// How many had been sent before the broker was asked for a sign of life: when it gives one, it has them.
+    pinged: u64,
+    /// The same of a question of our own, once it has left: rumqttc asks for signs of life only now and then. With the
+    /// packet id of the question.
+    question: Option<(u16, u64)>,
+    /// When the last question was put; `None` while none may be: one is open already, or there is no connection.
+    since: Option<Instant>,
 }
 
 impl Listener {
     fn run(mut self, mut events: Events) -> Result<(), Error> {
         while !self.is_over() {
-            match events.next(|| self.is_over() || self.is_late() || self.must_close()) {
+            match events.next(|| self.is_over() || self.is_late() || self.must_close() || self.may_ask()) {
                 Some(Ok(event)) => self.hear(event)?,
                 None => {}
                 Some(Err(error)) => {
@@ -391,6 +409,7 @@ impl Listener {
                 self.take(&mut events)?;
                 self.arrivals = None;
             }
+            self.ask();
             if self.connection > 0 && self.endpoint.client_id.is_some() {
                 events.keep_session();
             }
@@ -404,10 +423,32 @@ impl Listener {
         match event {
             Event::Incoming(packet) => self.receive(packet)?,
             Event::Outgoing(Outgoing::PubAck(_)) => self.sent += 1,
-            Event::Outgoing(Outgoing::PingReq) => self.asked = self.sent,
+            Event::Outgoing(Outgoing::PingReq) => self.pinged = self.sent,
+            Event::Outgoing(Outgoing::Unsubscribe(id)) => self.question = Some((id, self.sent)),
             Event::Outgoing(_) => {}
         }
         Ok(())
+    }
+
+    /// Whether the broker is to be asked what it has: until that is known, what it sent under packet ids that it gave anew
+    /// could not be told, after a crash, from what had them before.
+    fn may_ask(&self) -> bool {
+        let due = self.since.is_some_and(|since| since.elapsed() >= QUESTION_INTERVAL);
+        due && self.acknowledger.after_completion && self.sent > self.answered && !self.stop.is_set()
+    }
+
+    fn ask(&mut self) {
+        if self.may_ask() && self.client.try_unsubscribe(QUESTION).is_ok() {
+            self.since = None;
+        }
+    }
+
+    /// The broker has so many acknowledgements of this connection.
+    fn confirmed(&mut self, count: u64) {
+        self.answered = self.answered.max(count);
+        if self.acknowledger.after_completion {
+            self.queue(What::Confirmed(count));
+        }
     }
 
     /// After the stop a broker that was ever there still gets the acknowledgements.
@@ -440,7 +481,13 @@ impl Listener {
                 let _ = self.ready.try_send(());
             }
             Incoming::Publish(publish) => self.queue(What::Publish(publish)),
-            Incoming::PingResp(_) if self.acknowledger.after_completion => self.queue(What::Confirmed(self.asked)),
+            Incoming::PingResp(_) => self.confirmed(self.pinged),
+            Incoming::UnsubAck(answer) => {
+                if let Some((_, count)) = self.question.take_if(|(id, _)| *id == answer.pkid) {
+                    self.since = Some(Instant::now());
+                    self.confirmed(count);
+                }
+            }
             _ => {}
         }
         Ok(())
@@ -494,7 +541,8 @@ impl Listener {
         if settled {
             self.queue(What::Settled);
         }
-        (self.sent, self.asked) = (0, 0);
+        (self.sent, self.answered, self.pinged) = (0, 0, 0);
+        (self.question, self.since) = (None, Some(Instant::now()));
         (self.lost, self.connected) = (None, Some(Instant::now()));
         Ok(())
     }
@@ -517,6 +565,7 @@ impl Listener {
     fn lose(&mut self) {
         self.acknowledger.deliveries.lock().expect("no holder panics").lost();
         self.lost.get_or_insert_with(Instant::now);
+        self.since = None;
     }
 
     fn wait_after(&mut self, error: &ConnectionError) -> Result<(), Error> {

@@ -62,10 +62,28 @@ impl Played {
         self.0.write_all(&[0xe0, 2, SESSION_TAKEN_OVER, 0]).unwrap();
     }
 
-    /// The packet id of the next acknowledgement.
+    const UNSUBSCRIBE: u8 = 0xa2;
+
+    /// Waits until the client asks what has come of its acknowledgements, and answers.
+    pub fn answer(&mut self) {
+        let (kind, body) = self.receive();
+        assert_eq!(kind, Played::UNSUBSCRIBE);
+        self.tell(&body);
+    }
+
+    fn tell(&mut self, question: &[u8]) {
+        const NO_SUBSCRIPTION_EXISTED: u8 = 0x11;
+        self.0.write_all(&[0xb0, 4, question[0], question[1], 0, NO_SUBSCRIPTION_EXISTED]).unwrap();
+    }
+
+    /// The packet id of the next acknowledgement. What the client asks between is answered.
     pub fn acknowledged(&mut self) -> u16 {
         const PUBACK: u8 = 0x40;
-        let (kind, body) = self.receive();
+        let (mut kind, mut body) = self.receive();
+        while kind == Played::UNSUBSCRIBE {
+            self.tell(&body);
+            (kind, body) = self.receive();
+        }
         assert_eq!(kind, PUBACK);
         u16::from_be_bytes([body[0], body[1]])
     }
