@@ -195,7 +195,12 @@ impl Disk for Machine {
 
     fn sync_directory_of(&self, path: &Path) -> io::Result<()> {
         let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        std::fs::File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
+        match std::fs::File::open(directory.unwrap_or(Path::new("."))) {
+            Ok(directory) => directory.sync_all(),
+            // Where files may be made and not listed there is nothing to sync them by.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 }
 

@@ -26,10 +26,8 @@ pub fn claim(disk: &dyn Disk, path: &Path, header: &[u8], existing: Existing) ->
     }
     let was_there = disk.length(path).map_err(failed)?.is_some();
     let mut file = open(disk, path).map_err(failed)?;
-    if !was_there {
-        // A name outlives the power only with its directory.
-        disk.sync_directory_of(path).map_err(failed)?;
-    }
+    // A name outlives the power only with its directory; a run that was killed may have made the file and no more.
+    disk.sync_directory_of(path).map_err(failed)?;
     let found = file.length().map_err(failed)?;
     let length = match existing {
         Existing::Replace | Existing::Rerun { fresh: true, .. } => 0,

@@ -21,6 +21,9 @@ pub struct Unacknowledged {
     first: u64,
     /// By packet id, the place of the last publish that had it.
     places: HashMap<u16, u64>,
+    /// The newest connection, and how many of the entries have come on it.
+    connection: u64,
+    came: usize,
 }
 
 #[derive(Debug)]
@@ -37,8 +40,14 @@ impl Unacknowledged {
     /// Those that an earlier run left, by their places, in order: each may have been acknowledged.
     pub fn after(window: usize, taken: &[(u64, Taken)]) -> Unacknowledged {
         let first = taken.first().map_or(0, |(place, _)| *place);
-        let mut unacknowledged =
-            Unacknowledged { window: window.max(1), entries: VecDeque::new(), first, places: HashMap::new() };
+        let mut unacknowledged = Unacknowledged {
+            window: window.max(1),
+            entries: VecDeque::new(),
+            first,
+            places: HashMap::new(),
+            connection: 0,
+            came: taken.len(),
+        };
         for (place, taken) in taken {
             // Places that were forgotten are at the beginning: one that is missing elsewhere is of a damaged checkpoint.
             if *place != unacknowledged.next_place() {
@@ -63,25 +72,41 @@ impl Unacknowledged {
     /// Takes in a publish that came on `connection`: its place, and the number that it had when it came before, if this
     /// is not the first time.
     pub fn arrive(&mut self, connection: u64, taken: Taken, again: bool, number: u64) -> (u64, Option<u64>) {
+        if self.connection != connection {
+            (self.connection, self.came) = (connection, 0);
+        }
         if let Some(place) = self.places.get(&taken.packet_id).copied() {
             let entry = &mut self.entries[(place - self.first) as usize];
             // On one connection nothing comes twice.
             let open = entry.acknowledged.is_none() || entry.connection < connection;
             if again && open && entry.taken.hash == taken.hash {
+                self.came += usize::from(entry.connection < connection);
                 (entry.connection, entry.acknowledged) = (connection, None);
                 let number = entry.number;
                 self.forget_while(|at, entry| at < place && entry.is_acknowledged_before(connection));
                 return (place, Some(number));
             }
-            // Its packet id was free.
-            self.forget_while(|at, entry| at <= place && entry.acknowledged.is_some());
+            // Its packet id was free, so the broker has the acknowledgements up to then. What has come again since is not
+            // the publish that it was taken for: one with the same packet id and payload.
+            let last = entry.connection;
+            self.forget_while(|at, entry| at <= place && entry.acknowledged.is_some() && entry.connection <= last);
         }
         self.forget_while(|_, entry| entry.is_acknowledged_before(connection));
         let place = self.next_place();
         self.push(Entry { taken, number, connection, acknowledged: None });
+        self.came += 1;
         let beyond = place.saturating_sub(self.window as u64 - 1);
-        // A broker that has died may have lost what was not acknowledged: then that comes no more, either.
-        self.forget_while(|at, entry| at < beyond && (entry.acknowledged.is_some() || entry.connection < connection));
+        while let Some(entry) = self.entries.front() {
+            let forgets = match entry.connection == connection {
+                true => entry.acknowledged.is_some() && self.came > self.window,
+                // A broker that has died may have lost what was not acknowledged: then that comes no more, either.
+                false => self.first < beyond,
+            };
+            if !forgets {
+                break;
+            }
+            self.forget_first();
+        }
         (place, None)
     }
 
@@ -115,13 +140,19 @@ impl Unacknowledged {
     /// Forgets the first ones, as long as this holds for place and publish. Whether there was one.
     fn forget_while(&mut self, holds: impl Fn(u64, &Entry) -> bool) -> bool {
         let first = self.first;
-        while let Some(entry) = self.entries.pop_front_if(|entry| holds(self.first, entry)) {
-            if self.places.get(&entry.taken.packet_id) == Some(&self.first) {
-                self.places.remove(&entry.taken.packet_id);
-            }
-            self.first += 1;
+        while self.entries.front().is_some_and(|entry| holds(self.first, entry)) {
+            self.forget_first();
         }
         self.first > first
+    }
+
+    fn forget_first(&mut self) {
+        let Some(entry) = self.entries.pop_front() else { return };
+        if self.places.get(&entry.taken.packet_id) == Some(&self.first) {
+            self.places.remove(&entry.taken.packet_id);
+        }
+        self.came -= usize::from(entry.connection == self.connection);
+        self.first += 1;
     }
 }
 
