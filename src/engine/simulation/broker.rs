@@ -19,6 +19,8 @@ pub struct Letter {
     pub qos: QoS,
     pub payload: String,
     pub rows: Vec<Row>,
+    /// Whether the broker sends it of its own accord, to a new subscription.
+    pub retained: bool,
 }
 
 /// A row by the number it carries.
@@ -60,10 +62,9 @@ pub struct Broker {
     trace: Trace,
 }
 
-#[allow(clippy::large_enum_variant, reason = "nearly all of them are publishes")]
 enum ToClient {
     Connected(bool),
-    Publish(Publish),
+    Publish(Box<Publish>),
     Pong,
 }
 
@@ -143,10 +144,10 @@ impl Broker {
         id
     }
 
-    fn packet(&self, pkid: u16, letter: &Letter, dup: bool) -> Publish {
+    fn packet(&self, pkid: u16, letter: &Letter, dup: bool) -> Box<Publish> {
         let mut publish = Publish::new(self.topic.clone(), letter.qos, letter.payload.clone(), None);
-        (publish.pkid, publish.dup) = (pkid, dup);
-        publish
+        (publish.pkid, publish.dup, publish.retain) = (pkid, dup, letter.retained);
+        Box::new(publish)
     }
 
     /// A client connects; the session may be `lost`.
@@ -173,7 +174,7 @@ impl Broker {
             }
             Some(ToClient::Publish(publish)) => {
                 self.trace.tell(|| format!("{} {publish:?}", self.topic));
-                client.publish(publish);
+                client.publish(*publish);
             }
             Some(ToClient::Pong) => {
                 self.pings = false;

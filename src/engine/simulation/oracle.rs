@@ -16,6 +16,8 @@ pub struct Oracle {
     dead: BTreeMap<u64, Count>,
     /// What stood in the file of results when it was safe for the last time.
     safe: Vec<u8>,
+    /// What stood in it beyond that when a process died: only a loss of power may take it.
+    written: Vec<u8>,
 }
 
 #[derive(Default)]
@@ -35,7 +37,7 @@ struct Line {
 
 impl Oracle {
     pub fn new(state: State) -> Oracle {
-        Oracle { state, results: BTreeMap::new(), dead: BTreeMap::new(), safe: Vec::new() }
+        Oracle { state, results: BTreeMap::new(), dead: BTreeMap::new(), safe: Vec::new(), written: Vec::new() }
     }
 
     fn count(&mut self, row: &Row) -> &mut Count {
@@ -76,13 +78,28 @@ impl Oracle {
         let mut now = disk.contents(Path::new(RESULTS));
         now.truncate(length as usize);
         assert!(now.len() as u64 == length && now.starts_with(&self.safe), "the file has lost what was safe");
+        self.written.clone_from(&now);
         self.safe = now;
+    }
+
+    /// What was written stays where nobody delivers it again, up to the last end of a line.
+    pub fn written(&mut self, disk: &SimulatedDisk) {
+        let now = disk.contents(Path::new(RESULTS));
+        let whole = now.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        assert!(now.starts_with(&self.written), "the file has lost what was written");
+        self.written = now[..whole].to_vec();
+    }
+
+    /// The power was lost: only what was safe is there for sure.
+    pub fn lost_power(&mut self) {
+        self.written.clone_from(&self.safe);
     }
 
     /// A process has started: what was safe must be there.
     pub fn started(&self, disk: &SimulatedDisk) {
         let now = disk.contents(Path::new(RESULTS));
         assert!(now.starts_with(&self.safe), "a start has destroyed what was safe");
+        assert!(now.starts_with(&self.written), "a start has destroyed what was written");
     }
 
     /// All was published and acknowledged, and the process has ended.
