@@ -7,9 +7,9 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use crate::data::{Bucket, Decoder, Kind, Memory, Message, Origin, Schema, from_bytes};
-use crate::dataflow::Dataflow;
+use crate::dataflow::{Contents, Dataflow};
 use crate::disk::Machine;
-use crate::engine::checkpoint::{Checkpoint, Found, Progress};
+use crate::engine::checkpoint::{Checkpoint, Found, Manner, Progress};
 use crate::engine::remember::StepMemory;
 use crate::source::payload::each_row;
 use crate::source::records::{FileKind, Records};
@@ -105,7 +105,7 @@ pub fn checkpoint(changes: &[u8]) {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("changed");
     std::fs::write(&path, bytes).expect("it can be written");
-    match Checkpoint::open(&Machine, &path, &[], false) {
+    match Checkpoint::open(&Machine, &path, &Contents::default(), Manner::Resume) {
         Ok((_, found)) => assert!(committed.contains(&found), "{found:?}"),
         Err(reason) => assert!(reason.contains("changed"), "{reason}"),
     }
@@ -113,7 +113,7 @@ pub fn checkpoint(changes: &[u8]) {
 
 /// Commits a state of this number; what is found afterwards, which is what was committed.
 fn commit(path: &Path, number: Option<u16>) -> Found {
-    let (checkpoint, _) = Checkpoint::open(&Machine, path, &[], false).expect("it opens");
+    let (checkpoint, _) = Checkpoint::open(&Machine, path, &Contents::default(), Manner::Resume).expect("it opens");
     let Some(number) = number else { return Found::default() };
     let progress =
         Progress { length: 100 * u64::from(number), next_epoch: u64::from(number), next_row: 7, ..Progress::default() };
@@ -127,7 +127,7 @@ fn commit(path: &Path, number: Option<u16>) -> Found {
     let told = memories.iter().map(|of| ((of.operator, of.memory.key.clone()), of.memory.state.clone())).collect();
     checkpoint.commit(&progress, &[(0, covered)].into(), &told).expect("it is written");
     drop(checkpoint);
-    let (_, found) = Checkpoint::open(&Machine, path, &[], false).expect("it opens");
+    let (_, found) = Checkpoint::open(&Machine, path, &Contents::default(), Manner::Resume).expect("it opens");
     assert_eq!((&found.progress, &found.positions[0].taken), (&Some(progress), &taken));
     assert_eq!(found.memories, memories);
     found

@@ -446,7 +446,7 @@ fn processes_with_different_dataflows_do_not_run_together() {
         let output = run.wait_with_output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{said}");
-        assert!(said.contains("runs another dataflow (--bucket-size 1"), "{said}");
+        assert!(said.contains("runs another dataflow (buffer.bucket_size"), "{said}");
     }
 }
 

@@ -479,7 +479,7 @@ fn results_without_their_checkpoint_are_not_replaced() {
     Process::subscribed(&mut run(&carrier, broker.port, 1, &out, &["--fresh"])).drain();
     assert_eq!(numbers(&out), [] as [u64; 0]);
     let changed = refused(&["--bucket-size", "7"], 1);
-    assert!(changed.contains("--bucket-size 7") && changed.contains("has changed"), "{changed}");
+    assert!(changed.contains("buffer.bucket_size") && changed.contains("has changed"), "{changed}");
     let checkpoint = directory.path().join("out.csv.checkpoint");
     std::fs::write(&checkpoint, "nonsense").unwrap();
     let broken = refused(&[], 1);

@@ -386,3 +386,58 @@ fn one_path_stands_for_one_thing() {
     let fine = run("run", &["-q", "--source", "in.csv", "--sink", "real/out.ndjson", "--dead-letter", "dead.ndjson"]);
     assert!(fine.status.success(), "{}", said(&fine));
 }
+
+#[test]
+fn a_changed_dataflow_goes_on_where_that_is_harmless_or_wished() {
+    const STEP: &str = "[[subtask]]\nuse = \"fillna\"\nvalue = ";
+    let directory = tempfile::tempdir().unwrap();
+    let (file, out) = (directory.path().join("changing.toml"), directory.path().join("out.csv"));
+    let ((listener, port), (moved, other_port)) = (Played::listen(), Played::listen());
+    let text = format!(
+        "schema = {{ number = [\"n\"] }}\n[source]\nurl = \"mqtt://127.0.0.1:{port}/rows\"\nclient_id = \"mill\"\n\
+         [buffer]\nbucket_size = 1\ndelay = \"20ms\"\n[sink]\nurl = \"out.csv\"\n\
+         [[subtask]]\nuse = \"diff\"\nfit = \"stream\"\n{STEP}0\n"
+    );
+    let said = directory.path().join("said");
+    let start = |text: &str, flags: &[&str]| {
+        std::fs::write(&file, text).unwrap();
+        let mut command = rowmill(&["run"]);
+        command.arg(&file).args(flags).current_dir(directory.path());
+        Process(command.stderr(std::fs::File::create(&said).unwrap()).spawn().unwrap())
+    };
+    let refused = |text: &str, key: &str| {
+        assert_eq!(start(text, &[]).code(), Some(1));
+        let said = std::fs::read_to_string(&said).unwrap();
+        assert!(said.contains(key) && said.contains("--migrate") && said.contains("--fresh"), "{said}");
+    };
+    let mut expected = Vec::new();
+    let mut goes_on = |process: Process, listener, n, becomes| {
+        let mut broker = Played::accept(listener, !expected.is_empty());
+        broker.publish(n as u16, n, false);
+        assert_eq!(broker.acknowledged(), n as u16);
+        process.drain();
+        expected.push(becomes);
+        assert_eq!(numbers(&out), expected);
+        std::fs::read_to_string(&said).unwrap()
+    };
+    goes_on(start(&text, &[]), &listener, 5, 0);
+    let harmless = text.replace("[buffer]", "# a comment\n[buffer]").replace("20ms", "30ms");
+    goes_on(start(&harmless, &[]), &listener, 7, 2);
+    let text = text.replace(&port.to_string(), &other_port.to_string());
+    goes_on(start(&text, &[]), &moved, 10, 3);
+    // What is remembered of an unchanged step goes with it to its new place.
+    let text = text.replace("[[subtask]]\nuse = \"diff\"", &format!("{STEP}9\n[[subtask]]\nuse = \"diff\""));
+    refused(&text, "subtask.0.");
+    let told = goes_on(start(&text, &["--migrate"]), &moved, 14, 4);
+    assert!(told.contains("stays: the state of step 1 (diff), which is step 2 now"), "{told}");
+    goes_on(start(&text, &[]), &moved, 19, 5);
+    // A CSV file cannot go on with other columns; what was is still there then.
+    let columns = text.replace("[\"n\"]", "[\"n\", \"m\"]");
+    assert_eq!(start(&columns, &["--migrate"]).code(), Some(2));
+    assert!(std::fs::read_to_string(&said).unwrap().contains("has other columns"));
+    goes_on(start(&text, &[]), &moved, 25, 6);
+    let text = text.replace("fit = \"stream\"", "fit = \"stream\"\nperiods = 2");
+    refused(&text, "subtask.1.periods");
+    let told = goes_on(start(&text, &["--migrate"]), &moved, 30, 0);
+    assert!(told.contains("goes: the state of step 2 (diff)"), "{told}");
+}

@@ -246,6 +246,37 @@ fn a_fresh_start_with_fewer_connections_or_another_topic_leaves_no_session_behin
 
 #[test]
 #[ignore = "needs mosquitto"]
+fn a_changed_number_of_connections_and_another_topic_go_on_with_migrate() {
+    const ROWS: u64 = 1_000;
+    let directory = tempfile::tempdir().unwrap();
+    let broker = persistent(&directory);
+    let (carrier, out) = (carrier(&directory), directory.path().join("out.csv"));
+    pass(&carrier, &broker, &out, &["--set", "source.connections=3"]);
+    for (round, flags) in (0..).zip([&["--migrate", "--set", "source.connections=2"][..], &["--migrate"]]) {
+        let process = Process::subscribed(&mut run(&carrier, broker.port, 1, &out, flags));
+        publish(broker.port, QoS::AtLeastOnce, round * ROWS..(round + 1) * ROWS, &mut ChaCha8Rng::seed_from_u64(round));
+        wait_until("all rows", || numbers(&out).len() as u64 >= (round + 1) * ROWS);
+        process.drain();
+        let mut all = numbers(&out);
+        all.sort_unstable();
+        assert!(all.into_iter().eq(0..(round + 1) * ROWS), "{flags:?}");
+    }
+    let other = format!("mqtt://127.0.0.1:{}/other", broker.port);
+    let mut command = rowmill(&["run", "--migrate", "--source", &other]);
+    command.args(["--set", "source.qos=1"]);
+    let process = Process::subscribed(command.arg(&carrier).arg("--sink").arg(&out));
+    publish_to(broker.port, "other", QoS::AtLeastOnce, 5000..5100, &mut ChaCha8Rng::seed_from_u64(4));
+    wait_until("the other rows", || numbers(&out).last() == Some(&5099));
+    // What nobody is subscribed to any more does not come.
+    publish(broker.port, QoS::AtLeastOnce, 9000..9100, &mut ChaCha8Rng::seed_from_u64(5));
+    publish_to(broker.port, "other", QoS::AtLeastOnce, 5100..5200, &mut ChaCha8Rng::seed_from_u64(6));
+    wait_until("the last rows", || numbers(&out).last() == Some(&5199));
+    process.drain();
+    assert!(numbers(&out).into_iter().skip(2 * ROWS as usize).eq(5000..5200));
+}
+
+#[test]
+#[ignore = "needs mosquitto"]
 fn progress_inside_of_one_publish_survives_a_kill() {
     const ROWS: u64 = 300_000;
     let directory = tempfile::tempdir().unwrap();

@@ -71,6 +71,10 @@ pub struct Arguments {
     /// Begin anew: replace results, and forget what an earlier run has finished.
     #[arg(long)]
     fresh: bool,
+    /// Go on though the dataflow has changed since: progress and results stay, and the state of steps that have not
+    /// changed; what stays and what goes is listed. The state of tables stays if none has changed.
+    #[arg(long, conflicts_with = "fresh")]
+    migrate: bool,
     /// Write report.json and .hlog files into this directory.
     #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
@@ -169,6 +173,7 @@ fn run_dataflow(arguments: &Arguments) -> Result<u8, Failure> {
         cluster,
         fuse: !arguments.no_fuse && arguments.report.is_none() && arguments.live.is_none() && arguments.trace.is_none(),
         fresh: arguments.fresh,
+        migrate: arguments.migrate,
         connect_timeout: arguments.connect_timeout.unwrap_or(engine::CONNECT_TIMEOUT),
         secret: secret(arguments)?,
         drain_timeout: Some(arguments.drain_timeout),

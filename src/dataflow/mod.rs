@@ -1,5 +1,6 @@
 //! The dataflow file: a chain of subtasks with source and sink, in TOML.
 
+mod contents;
 mod diagnostic;
 mod document;
 mod feedback;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use contents::{Contents, Unchanged};
 pub use diagnostic::Diagnostic;
 pub use fitted::{Fitted, FittedStep};
 pub use overrides::Override;
@@ -22,7 +24,7 @@ pub use table::{TableOf, TablePlan};
 
 use toml::Spanned;
 
-use crate::data::{Kind, Schema, fingerprint};
+use crate::data::{Kind, Schema};
 use crate::sink;
 use crate::source;
 use crate::subtasks::result::PLACE;
@@ -51,28 +53,7 @@ pub struct Dataflow {
     steps: Vec<StepPlan>,
     pub tables: Vec<TablePlan>,
     document: Document,
-}
-
-/// One line of a dataflow, and how it is shown to people.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
-    pub shown: String,
-    pub hash: u64,
-}
-
-impl Line {
-    fn new(shown: String, text: &str) -> Line {
-        Line { shown, hash: fingerprint(text.as_bytes()) as u64 }
-    }
-
-    /// What differs first from a dataflow with lines of these hashes; `None` if nothing does.
-    pub fn difference(now: &[Line], other: &[u64]) -> Option<String> {
-        let equal = other.iter().zip(now).take_while(|(other, now)| **other == now.hash).count();
-        match now.get(equal) {
-            Some(line) => Some(line.shown.clone()),
-            None => (equal < other.len()).then(|| "it has become shorter".into()),
-        }
-    }
+    contents: Contents,
 }
 
 /// A file that a dataflow names, beside source and sinks.
@@ -207,18 +188,9 @@ impl Dataflow {
         self.sink.checkpoint(&self.name, self.remembers()).filter(|_| kept)
     }
 
-    /// A hash of each line of the file that says what is to be done, and of each override, to know the dataflow again.
-    pub fn lines(&self) -> Vec<Line> {
-        let path = &self.document.path;
-        let lines = self.document.text.lines().map(str::trim).zip(1..);
-        let says_what = |line: &str| !line.is_empty() && !line.starts_with('#') && !says_how(line);
-        let lines = lines.filter(|(line, _)| says_what(line));
-        let lines = lines.map(|(line, number)| Line::new(format!("{path}, line {number}"), line));
-        let overrides =
-            self.document.overrides.iter().map(|placed| &placed.given).filter(|given| !says_how(&given.key));
-        let overrides =
-            overrides.map(|given| Line::new(given.shown.clone(), &format!("{} = {}", given.key, given.value)));
-        lines.chain(overrides).collect()
+    /// What it says: by this it is known again.
+    pub fn contents(&self) -> &Contents {
+        &self.contents
     }
 
     /// The files that say what becomes of rows: params of steps and references of tables.
@@ -334,13 +306,6 @@ impl Dataflow {
         }
         Ok(())
     }
-}
-
-/// Whether a line of the file only says by how many workers rows are served, how often progress is written down, or
-/// what the dataflow is for: results stay the same.
-fn says_how(line: &str) -> bool {
-    let key = line.split('=').next().unwrap_or_default().trim();
-    ["workers", "processes", "description", "[checkpoint]", "every", "checkpoint.every"].contains(&key)
 }
 
 impl Entry {

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
+use super::contents::Contents;
 use super::document::{Document, did_you_mean};
 use super::sections::{self, File, SchemaChoice, SchemaSection};
 use super::table::read_tables;
@@ -29,6 +30,9 @@ pub fn parse(document: Document) -> Result<Dataflow, Diagnostic> {
         put(root.get_mut(), &placed.given.key, value)
             .map_err(|reason| Diagnostic::new(format!("{}: {reason}", placed.given.shown)))?;
     }
+    let parsed = Spanned::new(whole.clone(), DeValue::Table(root.get_ref().clone()));
+    let parsed = toml::Value::deserialize(ValueDeserializer::from(parsed));
+    let contents = Contents::new(parsed.map_err(|error| document.toml_error(&error))?);
     let schema = take(root.get_mut(), "schema");
     let subtasks = take(root.get_mut(), "subtask");
     let tables = take(root.get_mut(), "table");
@@ -75,6 +79,7 @@ pub fn parse(document: Document) -> Result<Dataflow, Diagnostic> {
         steps,
         tables,
         document,
+        contents,
     };
     if let SchemaChoice::Known { schema, .. } = &dataflow.schema {
         dataflow.steps_to_fit(schema)?;
@@ -470,8 +475,6 @@ pub(super) fn sink_settings(
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::super::{Dataflow, Override, Placement};
     use crate::subtasks::result::Infinity;
 
@@ -520,21 +523,6 @@ url = "null"
         };
         assert_eq!(of("message"), [true, true, true, false, false]);
         assert_eq!(of("subtask"), [true, true, true, true, false]);
-    }
-
-    #[test]
-    fn how_rows_are_served_is_no_other_dataflow() {
-        const TEXT: &str = "source.url = \"-\"\nsink.url = \"null\"\n";
-        let lines = |text: &str, set: &[&str]| {
-            let overrides: Vec<Override> = set.iter().map(|text| Override::set(text).unwrap()).collect();
-            let dataflow = Dataflow::from_text("f.toml", text, &overrides).unwrap();
-            dataflow.lines().into_iter().map(|line| line.hash).collect::<Vec<u64>>()
-        };
-        let more = format!("workers = 2 # threads\ndescription = \"x\"\n{TEXT}[checkpoint]\nevery = \"1s\"\n");
-        assert_eq!(lines(&more, &["checkpoint.every=\"2s\""]), lines(TEXT, &[]));
-        assert_ne!(lines(TEXT, &["buffer.bucket_size=7"]), lines(TEXT, &[]));
-        let dataflow = Dataflow::from_text("f.toml", &more, &[]).unwrap();
-        assert_eq!(dataflow.checkpoint_every, Duration::from_secs(1));
     }
 
     #[test]

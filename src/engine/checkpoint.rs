@@ -3,7 +3,7 @@
 
 use std::borrow::Borrow;
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -15,9 +15,9 @@ use redb::{
 
 use super::checkpoint_file::{self, Pages};
 use super::ledger::Memories;
-use super::remember::StepMemory;
+use super::remember::{StepMemory, TABLES};
 use crate::data::{Memory, Schema, fingerprint};
-use crate::dataflow::Line;
+use crate::dataflow::{Contents, Unchanged};
 use crate::disk::{Disk, File};
 use crate::source::{Connections, Coverage, Position, Taken};
 
@@ -31,9 +31,8 @@ const BEGUN: TableDefinition<'_, u64, (u16, u64, u64)> = TableDefinition::new("b
 const MEMORIES: TableDefinition<'_, (u64, &[u8]), &[u8]> = TableDefinition::new("memories");
 /// The source's sessions at a broker, by client id, with what they are subscribed to.
 const SESSIONS: TableDefinition<'_, &str, &str> = TableDefinition::new("sessions");
-/// A hash a line of the dataflow.
-const DATAFLOW: TableDefinition<'_, u64, u64> = TableDefinition::new("dataflow");
-
+/// The dataflow's settings that results depend on, by key.
+const DATAFLOW: TableDefinition<'_, &str, &str> = TableDefinition::new("dataflow");
 /// Texts, by name.
 const TEXTS: TableDefinition<'_, &str, &str> = TableDefinition::new("texts");
 
@@ -50,6 +49,8 @@ pub struct Checkpoint {
     file: Arc<dyn File>,
     /// Those of this run, once there is progress.
     sessions: Cell<Option<Sessions>>,
+    /// The dataflow it is to be that of, with what is kept of its memories, once the sink is open.
+    migrated: Cell<Option<(Contents, Vec<StepMemory>)>>,
 }
 
 /// Sessions at a broker, by client id, with what they are subscribed to.
@@ -79,6 +80,19 @@ pub struct Found {
     /// By the number of the connection.
     pub positions: Vec<Position>,
     pub memories: Vec<StepMemory>,
+    /// In words: what becomes of what it held, if it was that of another dataflow.
+    pub changes: Vec<String>,
+}
+
+/// How a checkpoint that is there is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Manner {
+    /// As that of the same dataflow.
+    Resume,
+    /// Also as that of another dataflow: what does not fit this one goes.
+    Migrate,
+    /// Another stands in its place.
+    Fresh,
 }
 
 impl Checkpoint {
@@ -87,15 +101,21 @@ impl Checkpoint {
         checkpoint_file::is_there(disk, path)
     }
 
-    /// Opens or creates a checkpoint; what it holds. One that is to be `fresh` replaces what is there.
+    /// Opens or creates a checkpoint; what it holds.
     ///
     /// # Errors
     /// A file that is in use or broken, or the checkpoint of another dataflow.
-    pub fn open(disk: &dyn Disk, path: &Path, dataflow: &[Line], fresh: bool) -> Result<(Checkpoint, Found), String> {
+    pub fn open(
+        disk: &dyn Disk,
+        path: &Path,
+        dataflow: &Contents,
+        manner: Manner,
+    ) -> Result<(Checkpoint, Found), String> {
+        let fresh = manner == Manner::Fresh;
         let shown = |error: std::io::Error| format!("{}: {error}", path.display());
         match checkpoint_file::open(disk, path).map_err(shown)? {
             Some(file) if !fresh => {
-                let opened = quietly(|| Checkpoint::read_file(path, file.into(), dataflow));
+                let opened = quietly(|| Checkpoint::read_file(path, file.into(), dataflow, manner));
                 opened.unwrap_or_else(|| Err(broken(path, &"it is damaged")))
             }
             // What was there stays locked until another stands in its place.
@@ -110,9 +130,15 @@ impl Checkpoint {
         }
     }
 
-    fn create(disk: &dyn Disk, path: &Path, file: Arc<dyn File>, dataflow: &[Line]) -> Result<Checkpoint, redb::Error> {
+    fn create(
+        disk: &dyn Disk,
+        path: &Path,
+        file: Arc<dyn File>,
+        dataflow: &Contents,
+    ) -> Result<Checkpoint, redb::Error> {
         let database = Builder::new().create_with_backend(Pages(file.clone()))?;
-        let checkpoint = Checkpoint { path: path.to_owned(), database, file, sessions: Cell::new(None) };
+        let checkpoint =
+            Checkpoint { path: path.to_owned(), database, file, sessions: Cell::new(None), migrated: Cell::new(None) };
         checkpoint.change(|transaction, sum| {
             transaction.open_table(DELIVERIES)?;
             transaction.open_table(BEGUN)?;
@@ -120,14 +146,18 @@ impl Checkpoint {
             transaction.open_table(SESSIONS)?;
             transaction.open_table(TEXTS)?;
             transaction.open_table(NUMBERS)?;
-            let mut lines = transaction.open_table(DATAFLOW)?;
-            (0..).zip(dataflow).try_for_each(|(place, line)| put(&mut lines, place, line.hash, sum))
+            put_dataflow(transaction, dataflow, sum)
         })?;
         checkpoint_file::put_in_place(disk, path, &*checkpoint.file)?;
         Ok(checkpoint)
     }
 
-    fn read_file(path: &Path, file: Arc<dyn File>, dataflow: &[Line]) -> Result<(Checkpoint, Found), String> {
+    fn read_file(
+        path: &Path,
+        file: Arc<dyn File>,
+        dataflow: &Contents,
+        manner: Manner,
+    ) -> Result<(Checkpoint, Found), String> {
         let broken = |error: &dyn std::fmt::Display| broken(path, error);
         if !checkpoint_file::is_of_this_version(&*file) {
             return Err(broken(&"it is damaged, or an earlier version of this program wrote it"));
@@ -139,11 +169,12 @@ impl Checkpoint {
         if !database.check_integrity().map_err(|error| broken(&error))? {
             return Err(broken(&"it is damaged"));
         }
-        let checkpoint = Checkpoint { path: path.to_owned(), database, file, sessions: Cell::new(None) };
+        let checkpoint =
+            Checkpoint { path: path.to_owned(), database, file, sessions: Cell::new(None), migrated: Cell::new(None) };
         if !checkpoint.is_whole(last).map_err(|error| broken(&error))? {
             return Err(broken(&"it is damaged: it is not what its last commit has left"));
         }
-        let found = checkpoint.read(dataflow).map_err(|error| broken(&error))??;
+        let found = checkpoint.read(dataflow, manner).map_err(|error| broken(&error))??;
         Ok((checkpoint, found))
     }
 
@@ -173,17 +204,25 @@ impl Checkpoint {
     }
 
     /// The outer error is the file's, the inner one the user's.
-    fn read(&self, dataflow: &[Line]) -> Result<Result<Found, String>, redb::Error> {
+    fn read(&self, dataflow: &Contents, manner: Manner) -> Result<Result<Found, String>, redb::Error> {
         let transaction = self.database.begin_read()?;
         let numbers = transaction.open_table(NUMBERS)?;
         let number = |name: &str| Ok::<_, redb::Error>(numbers.get(name)?.map(|number| number.value()));
-        let lines = transaction.open_table(DATAFLOW)?;
-        let before = lines.iter()?.map(|line| Ok(line?.1.value())).collect::<Result<Vec<u64>, redb::Error>>()?;
-        if let Some(what) = Line::difference(dataflow, &before) {
-            let path = self.path.display();
-            return Ok(Err(format!("{path}: the dataflow has changed since ({what}): take it back, or pass --fresh")));
+        let before = read_dataflow(&transaction)?;
+        let differences = dataflow.differences(&before);
+        if let (Some(key), true) = (differences.first(), manner == Manner::Resume) {
+            return Ok(Err(format!(
+                "{}: the dataflow has changed since ({key}): take it back, pass --migrate to keep progress and results, \
+                 or --fresh to begin anew",
+                self.path.display()
+            )));
         }
-        let Some(length) = number("length")? else { return Ok(Ok(Found::default())) };
+        let Some(length) = number("length")? else {
+            if !differences.is_empty() {
+                self.migrated.set(Some((dataflow.clone(), Vec::new())));
+            }
+            return Ok(Ok(Found::default()));
+        };
         let (next_epoch, next_row) = (number("next epoch")?.unwrap_or(0), number("next row")?.unwrap_or(0));
         let (fingerprint, keeps_tail) = (number("fingerprint")?.unwrap_or(0), number("keeps tail")? == Some(1));
         let mut positions: Vec<Position> = Vec::new();
@@ -212,7 +251,13 @@ impl Checkpoint {
         let next = (0..Connections::MOST).map_while(|connection| number(&next_number(connection)).transpose());
         let numbers = next.collect::<Result<Vec<u64>, redb::Error>>()?;
         let progress = Some(Progress { length, fingerprint, keeps_tail, next_epoch, next_row, numbers });
-        Ok(Ok(Found { progress, schema, positions, memories }))
+        let found = Found { progress, schema, positions, memories, changes: Vec::new() };
+        if differences.is_empty() {
+            return Ok(Ok(found));
+        }
+        let found = migrated(found, dataflow, &before);
+        self.migrated.set(Some((dataflow.clone(), found.memories.clone())));
+        Ok(Ok(found))
     }
 
     /// Adds what has been finished since: by connection the deliveries that have been taken, and the `memories` that
@@ -237,7 +282,8 @@ impl Checkpoint {
         changed.map_err(|error| format!("{}: {error}", self.path.display()))
     }
 
-    /// Writes down where a run begins, before it has finished anything, and the columns that were inferred.
+    /// Writes down where a run begins, before it has finished anything, and the columns that were inferred; and that it is
+    /// the checkpoint of another dataflow from now on, where that was wished.
     ///
     /// # Errors
     /// A file that can't be written.
@@ -245,6 +291,9 @@ impl Checkpoint {
         let text = inferred.map(|schema| serde_json::to_string(schema).expect("names and kinds are values"));
         let changed = self.change(|transaction, sum| {
             put_progress(transaction, progress, sum)?;
+            if let Some((dataflow, memories)) = self.migrated.take() {
+                put_migrated(transaction, &dataflow, memories, sum)?;
+            }
             let mut texts = transaction.open_table(TEXTS)?;
             text.map_or(Ok(()), |text| put(&mut texts, "schema", text.as_str(), sum))
         });
@@ -314,6 +363,81 @@ impl Checkpoint {
         transaction.commit()?;
         Ok(checkpoint_file::tell_commit(&*self.file, commit)?)
     }
+}
+
+/// What is found by another dataflow than the one `before`.
+fn migrated(found: Found, now: &Contents, before: &Contents) -> Found {
+    let Unchanged { steps, tables, schema } = now.unchanged(before);
+    let place = |operator: usize| match operator {
+        TABLES.. => tables.then_some(operator),
+        _ => steps.get(&operator).copied(),
+    };
+    let mut changes = vec![format!("changed: {}", now.differences(before).join(", "))];
+    changes.push("stays: progress and results".into());
+    let operators: BTreeSet<usize> = found.memories.iter().map(|of| of.operator.min(TABLES)).collect();
+    for operator in operators {
+        changes.push(match (operator == TABLES, place(operator)) {
+            (true, Some(_)) => "stays: what the tables hold".into(),
+            (true, None) => "goes: what the tables hold".into(),
+            (false, Some(now)) if now != operator => {
+                format!("stays: the state of {}, which is step {now} now", before.step(operator))
+            }
+            (false, Some(_)) => format!("stays: the state of {}", before.step(operator)),
+            (false, None) => format!("goes: the state of {}", before.step(operator)),
+        });
+    }
+    if !schema && found.schema.is_some() {
+        changes.push("goes: the inferred schema".into());
+    }
+    let memories = found.memories.into_iter();
+    let memories = memories.filter_map(|of| Some(StepMemory { operator: place(of.operator)?, ..of })).collect();
+    Found { schema: found.schema.filter(|_| schema), memories, changes, ..found }
+}
+
+/// Makes it the checkpoint of another dataflow, with what is kept of memories.
+fn put_migrated(
+    transaction: &WriteTransaction,
+    dataflow: &Contents,
+    memories: Vec<StepMemory>,
+    sum: &mut u64,
+) -> Result<(), redb::Error> {
+    let before = read_schema_setting(transaction)?;
+    let mut kept = transaction.open_table(MEMORIES)?;
+    kept.retain(|key, state| {
+        *sum = sum.wrapping_sub(digest::<(u64, &[u8]), &[u8]>(MEMORIES.name(), &key, &state));
+        false
+    })?;
+    for StepMemory { operator, memory } in memories {
+        put(&mut kept, (operator as u64, &memory.key[..]), &memory.state[..], sum)?;
+    }
+    put_dataflow(transaction, dataflow, sum)?;
+    if before != read_schema_setting(transaction)? {
+        take_out(&mut transaction.open_table(TEXTS)?, "schema", sum)?;
+    }
+    Ok(())
+}
+
+/// What the dataflow says of an inferred schema.
+fn read_schema_setting(transaction: &WriteTransaction) -> Result<Option<String>, redb::Error> {
+    Ok(transaction.open_table(DATAFLOW)?.get("schema")?.map(|text| text.value().to_owned()))
+}
+
+fn put_dataflow(transaction: &WriteTransaction, dataflow: &Contents, sum: &mut u64) -> Result<(), redb::Error> {
+    let mut settings = transaction.open_table(DATAFLOW)?;
+    settings.retain(|key, value| {
+        *sum = sum.wrapping_sub(digest::<&str, &str>(DATAFLOW.name(), &key, &value));
+        false
+    })?;
+    dataflow.iter().try_for_each(|(key, value)| put(&mut settings, key, value, sum))
+}
+
+fn read_dataflow(transaction: &ReadTransaction) -> Result<Contents, redb::Error> {
+    let settings = transaction.open_table(DATAFLOW)?;
+    let setting = |entry: Result<_, redb::StorageError>| {
+        let (key, value): (AccessGuard<'_, &str>, AccessGuard<'_, &str>) = entry?;
+        Ok((key.value().to_owned(), value.value().to_owned()))
+    };
+    Ok(Contents::read(settings.iter()?.map(setting).collect::<Result<Vec<_>, redb::Error>>()?))
 }
 
 fn put_progress(transaction: &WriteTransaction, progress: &Progress, sum: &mut u64) -> Result<(), redb::Error> {
@@ -487,20 +611,21 @@ mod tests {
 
     use super::*;
 
-    fn line(hash: u64) -> Line {
-        Line { shown: format!("line {hash}"), hash }
+    /// A dataflow that says these values.
+    fn saying(values: &[u64]) -> Contents {
+        Contents::read((0..).zip(values).map(|(key, value): (u64, _)| (format!("key {key}"), value.to_string())))
     }
 
     #[test]
     fn progress_is_found_again_and_only_by_the_same_dataflow() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("c");
-        let dataflow = [line(1), line(2)];
-        let (checkpoint, found) = Checkpoint::open(&Machine, &path, &dataflow, false).unwrap();
+        let dataflow = saying(&[1, 2]);
+        let (checkpoint, found) = Checkpoint::open(&Machine, &path, &dataflow, Manner::Resume).unwrap();
         assert_eq!(found, Found::default());
         let other = format!("process {}", std::process::id());
-        for fresh in [false, true] {
-            assert!(Checkpoint::open(&Machine, &path, &dataflow, fresh).err().unwrap().contains(&other));
+        for manner in [Manner::Resume, Manner::Fresh] {
+            assert!(Checkpoint::open(&Machine, &path, &dataflow, manner).err().unwrap().contains(&other));
         }
         let at = |length| Progress {
             length,
@@ -528,7 +653,7 @@ mod tests {
         later.get_mut(&0).unwrap().first = 2;
         checkpoint.commit(&at(20), &later, &memories([b"", b"c"])).unwrap();
         drop(checkpoint);
-        let (checkpoint, found) = Checkpoint::open(&Machine, &path, &dataflow, false).unwrap();
+        let (checkpoint, found) = Checkpoint::open(&Machine, &path, &dataflow, Manner::Resume).unwrap();
         let memory = Memory { key: vec![1], state: b"c".to_vec() };
         assert_eq!(found.memories, [StepMemory { operator: 3, memory }]);
         assert_eq!((found.progress, found.schema), (Some(at(20)), Some(schema)));
@@ -536,10 +661,10 @@ mod tests {
         let third = Position { taken: vec![(1, taken(1)), (2, taken(2))], begun, ..Position::default() };
         assert_eq!(found.positions, [first, Position::default(), third]);
         drop(checkpoint);
-        let refused = |dataflow: &[Line]| Checkpoint::open(&Machine, &path, dataflow, false).err().unwrap();
-        assert!(refused(&[line(1), line(4)]).contains("line 4"));
-        assert!(refused(&[line(1)]).contains("shorter"));
-        let (_, found) = Checkpoint::open(&Machine, &path, &[line(1)], true).unwrap();
+        let refused = |dataflow: &Contents| Checkpoint::open(&Machine, &path, dataflow, Manner::Resume).err().unwrap();
+        assert!(refused(&saying(&[1, 4])).contains("(key 1)"));
+        assert!(refused(&saying(&[1])).contains("(key 1)"));
+        let (_, found) = Checkpoint::open(&Machine, &path, &saying(&[1]), Manner::Fresh).unwrap();
         assert_eq!(found, Found::default());
     }
 
@@ -548,12 +673,12 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("c");
         let sessions = |ids: &[&str]| ids.iter().map(|id| ((*id).to_owned(), format!("{id}/#"))).collect::<Sessions>();
-        let (checkpoint, _) = Checkpoint::open(&Machine, &path, &[], false).unwrap();
+        let (checkpoint, _) = Checkpoint::open(&Machine, &path, &saying(&[]), Manner::Resume).unwrap();
         assert_eq!(checkpoint.sessions().unwrap(), Sessions::new());
         checkpoint.keep_sessions(&sessions(&["a", "b"]), sessions(&["a"])).unwrap();
         drop(checkpoint);
         assert_eq!(Checkpoint::former_sessions(&Machine, &path), sessions(&["a", "b"]));
-        let (checkpoint, _) = Checkpoint::open(&Machine, &path, &[], false).unwrap();
+        let (checkpoint, _) = Checkpoint::open(&Machine, &path, &saying(&[]), Manner::Resume).unwrap();
         checkpoint.keep_sessions(&sessions(&["a", "b"]), sessions(&["a"])).unwrap();
         checkpoint.begin(&Progress::default(), None).unwrap();
         assert_eq!(checkpoint.sessions().unwrap(), sessions(&["a", "b"]));
@@ -567,7 +692,7 @@ mod tests {
     fn a_broken_file_is_named() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), vec![7; 5000]).unwrap();
-        let error = Checkpoint::open(&Machine, file.path(), &[], false).err().unwrap();
+        let error = Checkpoint::open(&Machine, file.path(), &saying(&[]), Manner::Resume).err().unwrap();
         assert!(error.contains("--fresh") && error.contains(file.path().to_str().unwrap()), "{error}");
     }
 
@@ -581,19 +706,19 @@ mod tests {
                 .unwrap();
         };
         // However far it came: the file itself appears as a whole.
-        drop(Checkpoint::open(&Machine, &path, &[line(1)], false).unwrap());
+        drop(Checkpoint::open(&Machine, &path, &saying(&[1]), Manner::Resume).unwrap());
         let whole = std::fs::read(&path).unwrap();
         for length in [0, 1, 100, 4096, 5000, whole.len()] {
             std::fs::remove_file(&path).unwrap();
             std::fs::write(checkpoint_file::aside(&path), &whole[..length]).unwrap();
-            let (checkpoint, found) = Checkpoint::open(&Machine, &path, &[line(2)], false).unwrap();
+            let (checkpoint, found) = Checkpoint::open(&Machine, &path, &saying(&[2]), Manner::Resume).unwrap();
             assert_eq!(found, Found::default());
             commit(&checkpoint);
             assert!(!checkpoint_file::aside(&path).exists());
         }
         std::fs::write(&path, "").unwrap();
         assert!(!Checkpoint::is_there(&Machine, &path));
-        assert_eq!(Checkpoint::open(&Machine, &path, &[line(3)], false).unwrap().1, Found::default());
+        assert_eq!(Checkpoint::open(&Machine, &path, &saying(&[3]), Manner::Resume).unwrap().1, Found::default());
     }
 
     /// What was acknowledged must never be cut off the results: less is not found without a word.
@@ -601,15 +726,15 @@ mod tests {
     fn a_damaged_one_is_refused_or_says_what_it_said() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("c");
-        let dataflow = [line(1)];
-        let (checkpoint, _) = Checkpoint::open(&Machine, &path, &dataflow, false).unwrap();
+        let dataflow = saying(&[1]);
+        let (checkpoint, _) = Checkpoint::open(&Machine, &path, &dataflow, Manner::Resume).unwrap();
         for length in 1..=40 {
             let progress = Progress { length, next_epoch: length, ..Progress::default() };
             let memories = Memories::from([((1, vec![length as u8 % 7]), vec![length as u8; 30])]);
             checkpoint.commit(&progress, &BTreeMap::new(), &memories).unwrap();
         }
         drop(checkpoint);
-        let (checkpoint, whole) = Checkpoint::open(&Machine, &path, &dataflow, false).unwrap();
+        let (checkpoint, whole) = Checkpoint::open(&Machine, &path, &dataflow, Manner::Resume).unwrap();
         drop(checkpoint);
         let bytes = std::fs::read(&path).unwrap();
         let mut random = ChaCha8Rng::seed_from_u64(28);
@@ -622,7 +747,7 @@ mod tests {
             damaged[place] ^= 1 << random.random_range(0..8);
             std::fs::write(&path, damaged).unwrap();
             all += 1;
-            match Checkpoint::open(&Machine, &path, &dataflow, false) {
+            match Checkpoint::open(&Machine, &path, &dataflow, Manner::Resume) {
                 Err(error) => {
                     assert!(error.contains("--fresh"), "{error}");
                     refused += 1;
@@ -639,7 +764,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("c");
         let commit = |length| {
-            let (checkpoint, _) = Checkpoint::open(&Machine, &path, &[], false).unwrap();
+            let (checkpoint, _) = Checkpoint::open(&Machine, &path, &saying(&[]), Manner::Resume).unwrap();
             let progress = Progress { length, ..Progress::default() };
             checkpoint.commit(&progress, &BTreeMap::new(), &Memories::new()).unwrap();
             drop(checkpoint);
@@ -647,6 +772,6 @@ mod tests {
         };
         let (earlier, later) = (commit(10), commit(20));
         std::fs::write(&path, [&later[..4096], &earlier[4096..]].concat()).unwrap();
-        assert!(Checkpoint::open(&Machine, &path, &[], false).err().unwrap().contains("damaged"));
+        assert!(Checkpoint::open(&Machine, &path, &saying(&[]), Manner::Resume).err().unwrap().contains("damaged"));
     }
 }

@@ -12,7 +12,7 @@ use crate::disk::{Disk, File};
 
 /// The page before the database.
 const PAGE: u64 = 4096;
-const MAGIC: &[u8; 16] = b"rowmill ckpt  4\n";
+const MAGIC: &[u8; 16] = b"rowmill ckpt  5\n";
 /// Two places for the number of the last commit, written in turn: a torn one leaves the other.
 const SLOTS: [u64; 2] = [512, 1024];
 

@@ -1,5 +1,6 @@
 //! What all processes of a run must have alike: two that differ would hang, or give two results.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
@@ -9,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Error, Options};
 use crate::data::fingerprint;
-use crate::dataflow::{Dataflow, Line, NamedFile};
+use crate::dataflow::{Contents, Dataflow, NamedFile};
 
 /// What a process tells the others of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,8 +22,8 @@ pub struct Identity {
     workers: usize,
     /// Whether it would run steps that follow each other as one operator.
     pub fuse: bool,
-    /// A hash of each line of the dataflow that says anything.
-    dataflow: Vec<u64>,
+    /// A hash of each setting of the dataflow, by its key.
+    dataflow: BTreeMap<String, u64>,
     /// Of each file that the dataflow names, a hash; none of one that this process has not.
     files: Vec<Option<u64>>,
 }
@@ -30,7 +31,6 @@ pub struct Identity {
 /// This process' identity, and the words for what is in it.
 pub struct Own {
     pub identity: Identity,
-    lines: Vec<Line>,
     files: Vec<NamedFile>,
 }
 
@@ -39,7 +39,7 @@ impl Own {
     /// If the program's own file can't be read.
     pub fn of(dataflow: &Dataflow, options: &Options) -> Result<Own, Error> {
         let build = build().map_err(|error| Error::Cluster(format!("this program's file cannot be read: {error}")))?;
-        let (lines, files) = (dataflow.lines(), dataflow.files());
+        let files = dataflow.files();
         let hash = |file: &NamedFile| std::fs::read(&file.path).ok().map(|bytes| fingerprint(&bytes) as u64);
         let identity = Identity {
             version: env!("CARGO_PKG_VERSION").into(),
@@ -47,10 +47,10 @@ impl Own {
             processes: options.cluster.processes(),
             workers: options.cluster.workers,
             fuse: options.fuse,
-            dataflow: lines.iter().map(|line| line.hash).collect(),
+            dataflow: hashes(dataflow.contents()),
             files: files.iter().map(hash).collect(),
         };
-        Ok(Own { identity, lines, files })
+        Ok(Own { identity, files })
     }
 
     /// What of another process keeps it from running with this one, in words.
@@ -67,7 +67,8 @@ impl Own {
             ));
         }
         if theirs.dataflow != own.dataflow {
-            let place = Line::difference(&self.lines, &theirs.dataflow).unwrap_or_default();
+            let mut keys = own.dataflow.keys().chain(theirs.dataflow.keys()).collect::<BTreeSet<_>>().into_iter();
+            let place = keys.find(|key| own.dataflow.get(*key) != theirs.dataflow.get(*key)).map_or("", String::as_str);
             return Some(format!(
                 "process {process} runs another dataflow ({place}): start all processes with the same file and flags"
             ));
@@ -84,6 +85,10 @@ impl Own {
         let (path, what) = (file.path.display(), &file.what);
         Some(format!("process {process} has another {path} ({what}): give all processes the same file"))
     }
+}
+
+fn hashes(contents: &Contents) -> BTreeMap<String, u64> {
+    contents.iter().map(|(key, value)| (key.to_owned(), fingerprint(value.as_bytes()) as u64)).collect()
 }
 
 /// SHA-256 of the program that runs.
@@ -124,7 +129,7 @@ mod tests {
         assert_eq!(this.difference(1, &own(&text, 2).identity), None);
         let said = |theirs: &Identity| this.difference(1, theirs).unwrap();
         assert!(said(&own(&text, 3).identity).contains("-w 3, this one with -w 2"));
-        assert!(said(&own(&text.replace("null", "out.csv"), 2).identity).contains("another dataflow (t, line 3"));
+        assert!(said(&own(&text.replace("null", "out.csv"), 2).identity).contains("another dataflow (sink.url"));
         assert!(said(&Identity { build: vec![1], ..this.identity.clone() }).contains("another build"));
         assert!(said(&Identity { version: "9".into(), ..this.identity.clone() }).contains("rowmill 9"));
         std::fs::write(&params, "two").unwrap();

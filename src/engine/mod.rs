@@ -83,6 +83,8 @@ pub struct Options {
     pub fuse: bool,
     /// Begin anew: forget what an earlier run has finished.
     pub fresh: bool,
+    /// Go on where a run of another dataflow ended: what of its state does not fit goes.
+    pub migrate: bool,
     /// How long the other processes may take to come, and to say nothing until rows come through.
     pub connect_timeout: Duration,
     /// What the other processes must know; nothing if not given.
@@ -120,6 +122,7 @@ impl Options {
             cluster,
             fuse: true,
             fresh: false,
+            migrate: false,
             connect_timeout: CONNECT_TIMEOUT,
             secret: Secret::default(),
             drain_timeout: None,

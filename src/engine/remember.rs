@@ -22,6 +22,9 @@ struct Part {
     parcel: Parcel,
 }
 
+/// What tables hold is remembered behind what operators of the chain remember: under numbers from here on.
+pub const TABLES: usize = 1 << 16;
+
 /// What a step of the chain or a table remembers of a key.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepMemory {

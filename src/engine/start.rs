@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::checkpoint::{Checkpoint, Progress, Sessions};
+use super::checkpoint::{Checkpoint, Manner, Progress, Sessions};
 use super::remember::StepMemory;
 use super::{Error, Options};
 use crate::data::Schema;
@@ -53,8 +53,14 @@ impl Start {
         if !options.fresh && !Checkpoint::is_there(disk, path) {
             dataflow.sink.check_empty()?;
         }
-        let lines = dataflow.lines();
-        let (checkpoint, found) = Checkpoint::open(disk, path, &lines, options.fresh).map_err(Error::Checkpoint)?;
+        let manner = match (options.fresh, options.migrate) {
+            (true, _) => Manner::Fresh,
+            (false, true) => Manner::Migrate,
+            (false, false) => Manner::Resume,
+        };
+        let contents = dataflow.contents().of_results();
+        let (checkpoint, found) = Checkpoint::open(disk, path, &contents, manner).map_err(Error::Checkpoint)?;
+        found.changes.iter().for_each(|change| tracing::warn!("{}: {change}", path.display()));
         // Without progress no result was written.
         let existing = if options.fresh { Existing::Replace } else { Existing::Refuse };
         let beginning = Start { checkpoint: Some(checkpoint), ..Start::at_the_beginning(existing) };

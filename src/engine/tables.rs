@@ -25,7 +25,7 @@ use super::ledger::Ledger;
 use super::outlet::Outlet;
 use super::parcel::Parcel;
 use super::query::Server;
-use super::remember::StepMemory;
+use super::remember::{StepMemory, TABLES};
 use super::start::existing;
 use super::{Error, Options};
 use crate::data::{Memory, Message, Schema};
@@ -67,9 +67,6 @@ pub struct ReferenceInput {
 
 /// How often a reference's file is looked at.
 const LOOK: Duration = Duration::from_secs(1);
-
-/// What tables hold is remembered behind what operators of the chain remember: under numbers from here on.
-const TABLES: usize = 1 << 16;
 
 /// The lines of a table behind their groups.
 type Lines<'scope> = VecCollection<'scope, u64, (Group, Vec<Cell>), isize>;

@@ -127,7 +127,11 @@ fn whole_lines(file: &mut dyn File, header: &[u8]) -> io::Result<u64> {
 fn check_header(file: &dyn File, header: &[u8]) -> io::Result<()> {
     let mut first = vec![0; header.len().min(usize::try_from(file.length()?).unwrap_or(usize::MAX))];
     file.read_exact_at(&mut first, 0)?;
-    if first == header { Ok(()) } else { Err(io::Error::other("has other columns: move it away, or pass --fresh")) }
+    if first == header {
+        Ok(())
+    } else {
+        Err(io::Error::other("has other columns than the results: move it away, or pass --fresh"))
+    }
 }
 
 /// How much of a file stays whose checkpoint tells about its first `length` bytes.
