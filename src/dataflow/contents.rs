@@ -203,7 +203,7 @@ mod tests {
             TEXT.replace("[sink]", "[sink]\nuser = \"u\"\npassword = { env = \"HOME\" }"),
             TEXT.replace("results\"", "results\"\n[checkpoint]\nevery = \"2s\"\n[buffer]\ndelay = \"3s\""),
             TEXT.replace("fit = \"stream\"\n", "").replace("use = \"standard", "fit = \"stream\"\nuse = \"standard"),
-            TEXT.replace("value = 0", "value = 0_0"),
+            TEXT.replace("value = 0", "value = 0x0"),
             format!("workers = 2\nprocesses = 2\ndescription = \"x\"\nplacement = \"subtask\"\n{TEXT}"),
             TEXT.replacen("[[subtask]]", "[[subtask]]\nuse = \"prepare\"\n[[subtask]]", 1),
         ] {
