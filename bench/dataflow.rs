@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use rowmill::bench::{Chain, median};
+use rowmill::config::{Dataflow, Override};
 use rowmill::data::{Bucket, Schema};
-use rowmill::dataflow::{Dataflow, Override};
-use rowmill::engine::{through_graph, time_to_completion};
+use rowmill::runtime::{through_graph, time_to_completion};
 use rowmill::source::Generator;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::operator::Operator;

@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 
 use super::feed::Feed;
 use super::{Flow, Told};
+use crate::config::{Dataflow, Override, SchemaChoice};
 use crate::data::{Bucket, Clock, Origin, Schema};
-use crate::dataflow::{Dataflow, Override, SchemaChoice};
-use crate::engine;
-use crate::source::{self, Buffer, FileKind, Position, Records, Source, Stop, Url};
+use crate::format::{Encoder, FileKind, Records};
+use crate::source::{Buffer, Position, Source, Stop, Url};
 use crate::subtasks::prepare::Prepare;
-use crate::subtasks::result::Encoder;
+use crate::{runtime, source};
 
 /// What is left of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -50,11 +50,11 @@ impl Part {
         bucket_size: usize,
         rows: u64,
         time: Duration,
-    ) -> Result<Told, engine::Error> {
+    ) -> Result<Told, runtime::Error> {
         let size = Override::number("the bench", "buffer.bucket_size", bucket_size as u64);
         let over = |url: String| flow.read([size.clone(), Override::text("the bench", "source.url", &url)]);
         if self == Part::Broker {
-            let broken = |reason| engine::Error::Source(source::Error::Broker(reason));
+            let broken = |reason| runtime::Error::Source(source::Error::Broker(reason));
             let feed = Feed::start(input, None).map_err(broken)?;
             let told = receive(&over(feed.url.to_string())?, rows, time);
             feed.end().map_err(broken)?;
@@ -83,14 +83,14 @@ impl Part {
 /// The chain of a dataflow without the dataflow.
 pub struct Chain {
     prepare: Prepare,
-    steps: Vec<crate::dataflow::Step>,
+    steps: Vec<crate::config::Step>,
     encoder: Encoder,
 }
 
 impl Chain {
     /// # Errors
     /// Steps that do not fit the schema.
-    pub fn new(dataflow: &Dataflow, schema: &Schema) -> Result<Chain, engine::Error> {
+    pub fn new(dataflow: &Dataflow, schema: &Schema) -> Result<Chain, runtime::Error> {
         let (steps, schema_out) = dataflow.steps(schema)?;
         let encoder = Encoder::new(Arc::new(schema_out), dataflow.sink.encoding());
         Ok(Chain { prepare: Prepare::new(Arc::new(schema.clone())), steps, encoder })

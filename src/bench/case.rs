@@ -3,7 +3,7 @@
 use itertools::iproduct;
 use serde::{Deserialize, Serialize};
 
-use crate::dataflow::Placement;
+use crate::config::Placement;
 
 /// What rows come over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]

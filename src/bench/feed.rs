@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 
 use super::sweep::program;
 use crate::data::Format;
+use crate::format::{FileKind, Records};
 use crate::mqtt::{self, Endpoint};
 use crate::sink::{Deadline, Publisher};
-use crate::source::{FileKind, MAX_PAYLOAD, Records, Stop};
+use crate::source::{MAX_PAYLOAD, Stop};
 
 /// Rows of the file that are published: few enough to be held, more than a message of a usual sweep has.
 const MOST_ROWS: usize = 1 << 15;

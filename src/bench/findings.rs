@@ -10,7 +10,7 @@ use super::latency::Rung;
 use super::peer::Comparison;
 use super::plot::Plot;
 use super::{Part, lines, median};
-use crate::dataflow::Placement;
+use crate::config::Placement;
 use crate::measure::WrittenReport;
 
 /// The repeats of each case, by setting and bucket size.

@@ -6,8 +6,8 @@ use std::time::Duration;
 use rand::seq::SliceRandom;
 
 use super::{Flow, Trial, demand, measure, median};
-use crate::engine;
-use crate::queueing::{Behaviour, Demand};
+use crate::planner::{Behaviour, Demand};
+use crate::runtime;
 use crate::source::{Arrivals, Load};
 
 /// Which dataflow is forecast under which loads.
@@ -60,8 +60,8 @@ impl Foresight {
     /// of what was measured just before a round and just after it.
     ///
     /// # Errors
-    /// As [`engine::run`].
-    pub fn compare(&self, mut on_round: impl FnMut(usize)) -> Result<Vec<Compared>, engine::Error> {
+    /// As [`runtime::run`].
+    pub fn compare(&self, mut on_round: impl FnMut(usize)) -> Result<Vec<Compared>, runtime::Error> {
         let (mut before, _) = measure(&self.flow, self.workers, self.bucket_size)?;
         let mut met: Vec<Vec<Met>> = self.shares.iter().map(|_| Vec::new()).collect();
         for round in 0..self.rounds {
@@ -83,7 +83,7 @@ impl Foresight {
     }
 
     /// Holds each load; for each which share it was, rho, and the mean wait in seconds.
-    fn round(&self, behaviour: &Behaviour) -> Result<Vec<(usize, Load, f64, f64)>, engine::Error> {
+    fn round(&self, behaviour: &Behaviour) -> Result<Vec<(usize, Load, f64, f64)>, runtime::Error> {
         let Foresight { workers, bucket_size, duration, burst, .. } = *self;
         let mut shares: Vec<(usize, f64)> = self.shares.iter().copied().enumerate().collect();
         shares.shuffle(&mut rand::rng());

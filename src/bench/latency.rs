@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{Flow, Trial, demand, lines, measure};
-use crate::engine;
-use crate::queueing::Behaviour;
+use crate::planner::Behaviour;
+use crate::runtime;
 use crate::source::{Arrivals, Load};
 
 /// Offered loads as shares of the capacity.
@@ -54,12 +54,12 @@ impl Ladder {
     /// some do not, finds the highest that does by halving.
     ///
     /// # Errors
-    /// As [`engine::run`].
-    pub fn climb(&self, p99: Duration, mut on_rung: impl FnMut(&Rung)) -> Result<Vec<Rung>, engine::Error> {
+    /// As [`runtime::run`].
+    pub fn climb(&self, p99: Duration, mut on_rung: impl FnMut(&Rung)) -> Result<Vec<Rung>, runtime::Error> {
         let (behaviour, _) = measure(&self.flow, self.workers, self.bucket_size)?;
         let capacity = behaviour.capacity * self.bucket_size as f64;
         let mut rungs = Vec::new();
-        let mut step = |rate: f64| -> Result<bool, engine::Error> {
+        let mut step = |rate: f64| -> Result<bool, runtime::Error> {
             let rung = self.rung(rate, &behaviour)?;
             on_rung(&rung);
             rungs.push(rung);
@@ -82,7 +82,7 @@ impl Ladder {
         Ok(rungs)
     }
 
-    fn rung(&self, rate: f64, behaviour: &Behaviour) -> Result<Rung, engine::Error> {
+    fn rung(&self, rate: f64, behaviour: &Behaviour) -> Result<Rung, runtime::Error> {
         let Ladder { workers, bucket_size, arrivals, burst, duration, .. } = *self;
         let load = Load { rate, arrivals, burst };
         let report = Trial { workers, bucket_size, load, duration }.run(&self.flow)?;

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::median;
-use crate::dataflow::{Dataflow, Override};
-use crate::engine::{self, Cluster, Options};
+use crate::config::{Dataflow, Override};
 use crate::measure::Report;
-use crate::queueing::{Behaviour, Demand};
+use crate::planner::{Behaviour, Demand};
+use crate::runtime;
+use crate::runtime::{Cluster, Options};
 use crate::source::{Arrivals, Load, Stop, Url};
 
 /// The dataflow that is measured: a file and what stands over it, or `dataflows/weather.toml`.
@@ -23,7 +24,7 @@ impl Flow {
     ///
     /// # Errors
     /// Whatever is wrong in it.
-    pub fn read(&self, more: impl IntoIterator<Item = Override>) -> Result<Dataflow, engine::Error> {
+    pub fn read(&self, more: impl IntoIterator<Item = Override>) -> Result<Dataflow, runtime::Error> {
         let overrides: Vec<Override> = self.overrides.iter().cloned().chain(more).collect();
         Ok(match &self.file {
             Some(file) => Dataflow::read(file, &overrides)?,
@@ -55,8 +56,8 @@ impl Trial {
     /// Rows come until the duration is over; those in flight are finished.
     ///
     /// # Errors
-    /// As [`engine::run`].
-    pub fn run(&self, flow: &Flow) -> Result<Report, engine::Error> {
+    /// As [`runtime::run`].
+    pub fn run(&self, flow: &Flow) -> Result<Report, runtime::Error> {
         let source = Url::Generate { rows: u64::MAX, seed: 1, load: Some(self.load) };
         let dataflow = flow.read([
             Override::text("the trial", "source.url", &source.to_string()),
@@ -75,7 +76,7 @@ impl Trial {
         };
         let cluster = Cluster::threads(self.workers);
         let options = Options { stop, on_ready: Some(Arc::new(end_in_time)), ..Options::new(cluster) };
-        let report = engine::run(dataflow, options)?;
+        let report = runtime::run(dataflow, options)?;
         Ok(report.expect("process 0 has the report"))
     }
 }
@@ -84,8 +85,8 @@ impl Trial {
 /// five times at a load between. Also says how far the first three lie apart, as a share of the one in the middle.
 ///
 /// # Errors
-/// As [`engine::run`].
-pub fn measure(flow: &Flow, workers: usize, bucket_size: usize) -> Result<(Behaviour, f64), engine::Error> {
+/// As [`runtime::run`].
+pub fn measure(flow: &Flow, workers: usize, bucket_size: usize) -> Result<(Behaviour, f64), runtime::Error> {
     /// More than any machine serves.
     const FLOOD: f64 = 1e9;
     /// Of the capacity: much waits, and the queue is stable on a machine that is a little slower for a while.
@@ -114,7 +115,7 @@ pub fn measure(flow: &Flow, workers: usize, bucket_size: usize) -> Result<(Behav
     };
     let load = Load { rate: BETWEEN * busy.rows_per_second, arrivals: Arrivals::Poisson, burst };
     let wait = |report: Report| seconds(report.latency_ns.message.inner().mean()) - service(&report);
-    let waits = (0..5).map(|_| Ok(wait(run(load, 1.0)?))).collect::<Result<Vec<f64>, engine::Error>>()?;
+    let waits = (0..5).map(|_| Ok(wait(run(load, 1.0)?))).collect::<Result<Vec<f64>, runtime::Error>>()?;
     let behaviour = behaviour.calibrated(&demand(&load, bucket_size, Duration::MAX), median(waits));
     Ok((behaviour, (fast.rows_per_second - slow.rows_per_second) / busy.rows_per_second))
 }

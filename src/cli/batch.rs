@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use indicatif::ProgressIterator;
 
 use super::{Failure, run, stuck};
-use crate::dataflow::Dataflow;
-use crate::engine::{self, Cluster, Options};
+use crate::config::Dataflow;
+use crate::runtime;
+use crate::runtime::{Cluster, Options};
 
 /// Run dataflow files one after the other, on one worker; one that fails does not stop the others.
 #[derive(clap::Args)]
@@ -25,14 +26,14 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let options = Options {
         stop: stop.clone(),
         fresh: arguments.fresh,
-        drain_timeout: Some(engine::DRAIN_TIMEOUT),
+        drain_timeout: Some(runtime::DRAIN_TIMEOUT),
         on_stuck: Some(stuck::exits()),
         ..Options::new(Cluster::threads(1))
     };
     let mut worst = 0;
     for file in arguments.files.iter().progress().take_while(|_| !stop.is_set()) {
         let ran = Dataflow::read(file, &[]).map_err(Failure::from);
-        if let Err(failure) = ran.and_then(|dataflow| Ok(engine::run(dataflow, options.clone())?)) {
+        if let Err(failure) = ran.and_then(|dataflow| Ok(runtime::run(dataflow, options.clone())?)) {
             eprintln!("{}: {failure}", file.display());
             worst = worst.max(failure.code());
         }

@@ -10,7 +10,7 @@ use super::Failure;
 use crate::bench::{
     Case, Compared, Flow, Foresight, Ladder, Over, Part, Peer, Rows, Rung, Sweep, write_latency, write_page,
 };
-use crate::dataflow::{Dataflow, Override, Placement};
+use crate::config::{Dataflow, Override, Placement};
 use crate::measure::shown;
 use crate::source::Arrivals;
 

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use super::{Failure, run, stuck};
-use crate::engine;
 use crate::mqtt::Embedded;
+use crate::runtime;
 
 /// Run the embedded broker until Ctrl-C. It keeps nothing on disk: for trying things out.
 #[derive(clap::Args)]
@@ -18,7 +18,7 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let stop = run::stop_on_signals()?;
-    stuck::bound(&stop, engine::DRAIN_TIMEOUT, || "the broker has not ended".into());
+    stuck::bound(&stop, runtime::DRAIN_TIMEOUT, || "the broker has not ended".into());
     let broker = Embedded::start(arguments.listen).map_err(Failure::Failed)?;
     eprintln!("an MQTT broker listens on {}", broker.address);
     while !stop.is_set() {

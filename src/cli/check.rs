@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::{Failure, print};
-use crate::dataflow::{Dataflow, TablePlan};
+use crate::config::{Dataflow, TablePlan};
 
 /// Validate a dataflow file and print its graph.
 #[derive(clap::Args)]

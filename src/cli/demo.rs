@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Failure, run, stuck};
-use crate::dataflow::{Dataflow, Override, WEATHER};
-use crate::engine::{self, Cluster};
+use crate::config::{Dataflow, Override, WEATHER};
 use crate::mqtt::{Embedded, Endpoint, Url};
+use crate::runtime;
+use crate::runtime::Cluster;
 use crate::sink::{Deadline, Publisher};
 use crate::source::{Arrivals, Generator, Load, Stop, parse_rate};
 use crate::web::{self, Edit, Name, Options};
@@ -72,7 +73,7 @@ fn on_a_page(arguments: &Arguments, url: Url) -> Result<ExitCode, Failure> {
     let toml = web::edited(WEATHER, &edits).map_err(Failure::Failed)?;
     std::fs::write(directory.path().join("weather.toml"), toml).map_err(failed)?;
     let stop = run::stop_on_signals()?;
-    stuck::bound(&stop, 2 * engine::DRAIN_TIMEOUT, || "the run on the page has not ended".into());
+    stuck::bound(&stop, 2 * runtime::DRAIN_TIMEOUT, || "the run on the page has not ended".into());
     let options = |listen| Options { listen, directory: directory.path().into(), users: None, stop: stop.clone() };
     let free = SocketAddr::new(arguments.listen.ip(), 0);
     let server = web::listen(options(arguments.listen)).or_else(|_| web::listen(options(free)));
@@ -121,15 +122,15 @@ fn to_the_end(arguments: &Arguments, url: &Url, rows: u64) -> Result<ExitCode, F
     let stop = run::stop_on_signals()?;
     let ready = Arc::new(AtomicBool::new(false));
     let station = station(url.clone(), Some(rows), arguments.rate, ready.clone(), stop.clone());
-    let options = engine::Options {
+    let options = runtime::Options {
         fuse: false,
         stop: stop.clone(),
         on_stuck: Some(stuck::exits()),
         on_progress: Some(run::progress()),
         on_ready: Some(Arc::new(move || ready.store(true, Ordering::Release))),
-        ..engine::Options::new(Cluster::threads(arguments.workers.into()))
+        ..runtime::Options::new(Cluster::threads(arguments.workers.into()))
     };
-    let report = engine::run(dataflow, options)?;
+    let report = runtime::run(dataflow, options)?;
     stop.now();
     station.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)).map_err(Failure::Failed)?;
     if let Some(report) = report {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Failure, run};
+use crate::config::{Dataflow, Fitted, FittedStep, Override, SchemaChoice, Step};
 use crate::data::{Bucket, Clock, Message, Schema};
-use crate::dataflow::{Dataflow, Fitted, FittedStep, Override, SchemaChoice, Step};
 use crate::source::{self, Limits, Position, Source, Url};
 use crate::subtasks::prepare::Prepare;
 

@@ -8,7 +8,8 @@ use std::process::ExitCode;
 use indicatif::ProgressIterator;
 
 use super::Failure;
-use crate::source::{FileKind, Generator, Record};
+use crate::format::FileKind;
+use crate::source::{Generator, Record};
 
 /// Write rows like those of a Davis station; the same seed gives the same bytes.
 #[derive(clap::Args)]

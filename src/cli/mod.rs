@@ -23,9 +23,9 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
-use crate::dataflow::Diagnostic;
-use crate::engine;
+use crate::config::Diagnostic;
 use crate::mqtt::masked;
+use crate::runtime;
 use crate::sink;
 
 /// Stream preprocessing of sensor rows as a timely dataflow.
@@ -83,12 +83,12 @@ impl From<Diagnostic> for Failure {
     }
 }
 
-impl From<engine::Error> for Failure {
-    fn from(error: engine::Error) -> Failure {
+impl From<runtime::Error> for Failure {
+    fn from(error: runtime::Error) -> Failure {
         match error {
-            engine::Error::Dataflow(diagnostic) => diagnostic.into(),
+            runtime::Error::Dataflow(diagnostic) => diagnostic.into(),
             // The command lacks a --fresh: another start would end the same way.
-            engine::Error::Sink(sink::Error::Results(reason)) => Failure::Wrong(format!("error: {reason}")),
+            runtime::Error::Sink(sink::Error::Results(reason)) => Failure::Wrong(format!("error: {reason}")),
             error => Failure::Failed(error.to_string()),
         }
     }
@@ -96,7 +96,7 @@ impl From<engine::Error> for Failure {
 
 /// Runs the command line and returns the exit code: 0 done, 1 the run failed, 2 the command or the file is wrong.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::try_parse_from(engine::arguments()).unwrap_or_else(|error| refuse(&error));
+    let arguments = Arguments::try_parse_from(runtime::arguments()).unwrap_or_else(|error| refuse(&error));
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,rumqttd=off,rumqttc=off"));
     tracing_subscriber::fmt()
@@ -152,5 +152,5 @@ fn print(text: &str) {
 
 /// Parses a duration of the command line.
 fn duration(text: &str) -> Result<Duration, String> {
-    crate::dataflow::parse_duration(text)
+    crate::config::parse_duration(text)
 }

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use super::{Failure, run};
 use crate::bench::{Flow, Trial, cores, demand, measure, median};
-use crate::dataflow::Override;
-use crate::engine;
+use crate::config::Override;
 use crate::measure::{Report, WrittenReport, shown};
-use crate::queueing::{Behaviour, Demand, Forecast};
+use crate::planner::{Behaviour, Demand, Forecast};
+use crate::runtime;
 use crate::source::{Arrivals, Load, parse_rate};
 
 /// Say how many workers an arrival rate needs, and what latency it will meet.
@@ -242,7 +242,7 @@ fn advice(behaviour: &Behaviour) -> String {
 }
 
 /// What other bucket sizes would mean at this rate.
-fn bucket_sizes(flow: &Flow, chosen: &Behaviour, demand: impl Fn(usize) -> Demand) -> Result<String, engine::Error> {
+fn bucket_sizes(flow: &Flow, chosen: &Behaviour, demand: impl Fn(usize) -> Demand) -> Result<String, runtime::Error> {
     let workers = chosen.workers.min(cores());
     let mut text = format!("\n{:>14}{:>8}{:>12}  with {workers} workers\n", "rows a message", "rho", "p99 row");
     let mut best: Option<(usize, f64)> = None;
@@ -271,7 +271,7 @@ fn verify(
     known: &Known,
     behaviour: &Behaviour,
     forecast: &Forecast,
-) -> Result<String, engine::Error> {
+) -> Result<String, runtime::Error> {
     let (workers, bucket_size) = (behaviour.workers, known.bucket_size);
     let trial = Trial { workers, bucket_size, load: load(arguments), duration: arguments.duration / 3 };
     let reports = (0..3).map(|_| trial.run(&known.flow)).collect::<Result<Vec<Report>, _>>()?;

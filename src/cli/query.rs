@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::{Failure, print};
-use crate::engine::query::{self, Format, Question};
+use crate::runtime::query;
+use crate::runtime::query::{Format, Question};
 
 /// Show a table of a running dataflow.
 ///

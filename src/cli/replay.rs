@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 use indicatif::ProgressIterator;
 
 use super::{Failure, run};
-use crate::data::{Bucket, Decoder, Format, Inference, Kind, Origin, Schema};
+use crate::data::{Bucket, Format, Kind, Origin, Schema};
+use crate::format::{Decoder, Encoder, Encoding, FileKind, Inference, Output, Records};
 use crate::mqtt::{Endpoint, Url};
 use crate::sink::{self, Deadline, Publisher};
-use crate::source::{Arrivals, FileKind, Load, MAX_PAYLOAD, Records, Schedule, Stop, parse_rate};
-use crate::subtasks::result::{Encoder, Encoding, Output};
+use crate::source::{Arrivals, Load, MAX_PAYLOAD, Schedule, Stop, parse_rate};
 
 /// Publish the rows of a file to a topic, open loop: on a schedule, whatever the broker does.
 #[derive(clap::Args)]

@@ -14,13 +14,13 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 
 use super::{Failure, stuck};
-use crate::dataflow::{Dataflow, Override};
-use crate::disk;
-use crate::engine::{self, Cluster, OnLive, OnProgress, OnReady, OnStuck, Options, Secret, Snapshot};
+use crate::config::{Dataflow, Override};
 use crate::measure::{Outcome, Report};
 use crate::mqtt::masked;
+use crate::runtime::{Cluster, OnLive, OnProgress, OnReady, OnStuck, Options, Secret, Snapshot};
 use crate::sink::Deadline;
 use crate::source::{Stop, Url};
+use crate::{disk, runtime};
 
 /// Run a dataflow file.
 #[derive(clap::Args)]
@@ -115,7 +115,7 @@ enum Restart {
 
 /// Takes the directories that this run writes to, as long as it lives; processes that a launcher started have its word.
 fn claim(arguments: &Arguments) -> Result<Vec<File>, Failure> {
-    if arguments.process.is_some_and(|process| process > 0) || engine::is_launched() {
+    if arguments.process.is_some_and(|process| process > 0) || runtime::is_launched() {
         return Ok(Vec::new());
     }
     let mut claimed: Vec<(PathBuf, File)> = Vec::new();
@@ -150,7 +150,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 
 fn run_dataflow(arguments: &Arguments) -> Result<u8, Failure> {
     let mut dataflow = Dataflow::read(&arguments.file, &overrides(arguments)?)?;
-    if arguments.process.is_none() && engine::arguments().iter().any(|text| has_password(text)) {
+    if arguments.process.is_none() && runtime::arguments().iter().any(|text| has_password(text)) {
         tracing::warn!(
             "the list of this machine's processes shows the password on the command line: write password = {{ env = \
              \"NAME\" }} or {{ file = \"PATH\" }} into the file instead"
@@ -162,8 +162,8 @@ fn run_dataflow(arguments: &Arguments) -> Result<u8, Failure> {
     let restart = arguments.restart == Restart::OnFailure;
     let processes = arguments.processes.or(dataflow.processes).unwrap_or(1);
     if (processes > 1 || restart) && arguments.process.is_none() {
-        let own: Vec<OsString> = engine::arguments().into_iter().skip(1).collect();
-        return Ok(engine::launch(processes.into(), own, restart, arguments.drain_timeout)?);
+        let own: Vec<OsString> = runtime::arguments().into_iter().skip(1).collect();
+        return Ok(runtime::launch(processes.into(), own, restart, arguments.drain_timeout)?);
     }
     let workers = arguments.workers.or(dataflow.workers).unwrap_or(1);
     let cluster = cluster(arguments, workers.into(), processes.into())?;
@@ -174,7 +174,7 @@ fn run_dataflow(arguments: &Arguments) -> Result<u8, Failure> {
         fuse: !arguments.no_fuse && arguments.report.is_none() && arguments.live.is_none() && arguments.trace.is_none(),
         fresh: arguments.fresh,
         migrate: arguments.migrate,
-        connect_timeout: arguments.connect_timeout.unwrap_or(engine::CONNECT_TIMEOUT),
+        connect_timeout: arguments.connect_timeout.unwrap_or(runtime::CONNECT_TIMEOUT),
         secret: secret(arguments)?,
         drain_timeout: Some(arguments.drain_timeout),
         stall_timeout: Some(arguments.stall_timeout),
@@ -188,8 +188,8 @@ fn run_dataflow(arguments: &Arguments) -> Result<u8, Failure> {
         trace: arguments.trace.clone(),
         on_ready: if quiet { None } else { announce(&dataflow) },
     };
-    let result = engine::run(dataflow, options);
-    if !first && matches!(result, Err(engine::Error::Dataflow(_))) {
+    let result = runtime::run(dataflow, options);
+    if !first && matches!(result, Err(runtime::Error::Dataflow(_))) {
         // Process 0 explains it.
         return Ok(2);
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::{Failure, run, stuck};
-use crate::engine;
+use crate::runtime;
 use crate::web::{self, Options};
 
 /// Serve a page where dataflow files are projects: edit, start, stop, watch.
@@ -27,7 +27,7 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let Arguments { listen, dir, users } = arguments;
     let stop = run::stop_on_signals()?;
-    stuck::bound(&stop, engine::DRAIN_TIMEOUT, || "an answer of the page is not at its end".into());
+    stuck::bound(&stop, runtime::DRAIN_TIMEOUT, || "an answer of the page is not at its end".into());
     let options = Options { listen: *listen, directory: dir.clone(), users: users.clone(), stop };
     let server = web::listen(options).map_err(|reason| Failure::Wrong(format!("error: {reason}")))?;
     eprintln!("{} on http://{}", dir.display(), server.address);

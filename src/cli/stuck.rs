@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::OnStuck;
+use crate::runtime::OnStuck;
 use crate::source::Stop;
 
 /// How often it is looked whether the command was told to stop.

@@ -35,7 +35,7 @@ impl Message {
     }
 
     /// What it was made of.
-    pub(super) fn into_buffers(self) -> Buffers {
+    pub(crate) fn into_buffers(self) -> Buffers {
         let (numbers, _) = self.numbers.into_raw_vec_and_offset();
         Buffers { ids: self.ids, numbers, texts: self.texts }
     }

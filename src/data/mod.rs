@@ -3,26 +3,19 @@
 mod bucket;
 pub mod cell;
 mod clock;
-pub mod csv;
-mod decode;
 mod excerpt;
 mod fingerprint;
-mod infer;
 mod memory;
 mod message;
 mod schema;
 mod scratch;
-mod spare;
+pub(crate) mod spare;
 mod text;
-pub mod weatherlink;
-pub mod weewx;
 
 pub use bucket::{Broken, Bucket, Format, Layout, Numbers, Origin, Row, Run, Stamps};
 pub use clock::Clock;
-pub use decode::{BadRow, Decoder};
 pub use excerpt::{Excerpt, Value};
 pub use fingerprint::fingerprint;
-pub use infer::Inference;
 pub use memory::{Memory, from_bytes, to_bytes};
 pub use message::Message;
 pub use schema::{Column, DAVIS, Kind, Schema};

@@ -1,5 +1,8 @@
 //! Histograms of nanoseconds with three significant digits.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use hdrhistogram::serialization::{Deserializer, Serializer, V2Serializer};
 use quanta::Instant;
 use serde::{Deserialize, Serialize};
@@ -52,6 +55,9 @@ impl<'de> Deserialize<'de> for Histogram {
         Deserializer::new().deserialize(&mut &bytes[..]).map(Histogram).map_err(serde::de::Error::custom)
     }
 }
+
+/// What the operators of one worker measure together.
+pub type SharedServiceTimes = Rc<RefCell<ServiceTimes>>;
 
 /// Service time per subtask on one worker: a histogram an operator of the chain.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

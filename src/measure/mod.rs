@@ -7,7 +7,7 @@ mod report;
 mod written;
 
 pub use busy::Busy;
-pub use histogram::{Histogram, ServiceTimes};
+pub use histogram::{Histogram, ServiceTimes, SharedServiceTimes};
 pub use live::{LatencyBucket, Live, Moment, Outcome, Sample, SubtaskTime, TableAt, now_ms, replace_json};
 pub use report::{Latency, Report, Service, Summary, peak_memory_bytes, shown};
 pub use written::WrittenReport;

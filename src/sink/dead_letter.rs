@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::{Deadline, Error, Existing, Refused, Settings, Sink};
 use crate::data::Schema;
-use crate::subtasks::result::Output;
+use crate::format::Output;
 
 /// One row that did not become a result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

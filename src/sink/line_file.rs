@@ -8,7 +8,7 @@ use super::claim::{Claimed, claim, fingerprint, is_at};
 use super::{Error, Existing, FileEnd, Sink};
 use crate::data::recycle_lines;
 use crate::disk::{File, SharedDisk};
-use crate::subtasks::result::Output;
+use crate::format::Output;
 
 /// Writes encoded lines to a file, one after the other.
 pub struct LineFile {

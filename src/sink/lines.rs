@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Error, Pulse, Sink};
 use crate::data::recycle_lines;
-use crate::subtasks::result::Output;
+use crate::format::Output;
 
 /// Takes everything and keeps nothing.
 pub struct Null;

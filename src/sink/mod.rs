@@ -23,8 +23,8 @@ pub use url::{Url, part};
 
 use crate::data::Schema;
 use crate::disk::{Disk, SharedDisk};
+use crate::format::{Encoding, Infinity, Output};
 use crate::mqtt::Endpoint;
-use crate::subtasks::result::{Encoding, Infinity, Output};
 
 /// A sink as a dataflow file describes it.
 #[derive(Clone, Debug)]
@@ -315,7 +315,7 @@ impl Settings {
             Url::Null => Box::new(lines::Null),
             Url::Stdout => Box::new(lines::Lines::stdout()),
             Url::Ndjson(_) => Box::new(lines(b"")?),
-            Url::Csv(_) => Box::new(lines(&crate::subtasks::result::Encoder::csv_header(schema))?),
+            Url::Csv(_) => Box::new(lines(&crate::format::Encoder::csv_header(schema))?),
             Url::Parquet(_) => Box::new(parquet::Parquet::create(&*self.disk, &file(), schema, existing)?),
             Url::Mqtt(_) => {
                 let endpoint = self.endpoint.clone().expect("an MQTT sink has an endpoint");

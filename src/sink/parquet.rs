@@ -14,7 +14,7 @@ use super::claim::{Claimed, claim};
 use super::{Error, Existing, Sink};
 use crate::data::{Kind, Message, Schema};
 use crate::disk::{Disk, File};
-use crate::subtasks::result::Output;
+use crate::format::Output;
 
 /// Rows a row group: what is held in memory.
 const ROW_GROUP: usize = 65_536;

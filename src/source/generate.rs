@@ -408,7 +408,8 @@ mod tests {
 
     #[test]
     fn a_row_reads_back_by_the_schema() {
-        use crate::data::{Bucket, Decoder, Schema};
+        use crate::data::{Bucket, Schema};
+        use crate::format::Decoder;
         let mut bucket = Bucket::new(0, 0);
         for record in Generator::new(3).take(50) {
             let row = Row { bytes: &record.json(), format: Format::Json, header: None };

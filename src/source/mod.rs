@@ -6,9 +6,7 @@ pub(crate) mod deliveries;
 mod file;
 mod generate;
 mod mqtt;
-pub(crate) mod payload;
 mod queue;
-pub(crate) mod records;
 mod retained;
 mod room;
 mod schedule;
@@ -24,7 +22,8 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, TryRecvError};
 use serde::{Deserialize, Serialize};
 
-use crate::data::{Bucket, Clock, Inference, Schema};
+use crate::data::{Bucket, Clock, Schema};
+use crate::format::Inference;
 use crate::mqtt::Endpoint;
 pub use buffer::{Buffer, Limits};
 pub use connections::Connections;
@@ -34,7 +33,6 @@ pub use mqtt::Acknowledger;
 #[cfg(test)]
 pub use mqtt::simulated::SimulatedConnection;
 pub use queue::{MAX_WAITING, Queue};
-pub use records::{FileKind, Records};
 pub use schedule::{Arrivals, Load, Schedule};
 pub use url::{Pace, Url, parse_rate};
 

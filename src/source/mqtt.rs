@@ -21,9 +21,10 @@ use rumqttc::v5::{Client, ConnectionError, Event, Incoming, StateError};
 
 use super::deliveries::{Deliveries, Delivery, New, Taken};
 use super::retained::Retained;
-use super::{Buffer, Coverage, Error, Outlet, Position, Settings, Stop, payload};
 use crate::data::{Bucket, Clock, Origin, Row, Schema, fingerprint};
+use crate::format::payload;
 use crate::mqtt::{Backoff, Endpoint, Events, LOOK_UP, end_session, refusal, tls};
+use crate::source::{Buffer, Coverage, Error, Outlet, Position, Settings, Stop};
 
 /// Bytes of publishes that may wait for the source's thread.
 const MAX_QUEUED: usize = 64 << 20;

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 use serde::Deserialize;
 
-use super::{Arrivals, FileKind, Load};
+use crate::format::FileKind;
 use crate::mqtt;
+use crate::source::{Arrivals, Load};
 
 /// Where rows come from.
 #[derive(Clone, Debug, PartialEq, Deserialize)]

@@ -24,7 +24,7 @@ mod quantile_transformer;
 mod recent;
 mod registry;
 mod replace;
-pub mod result;
+mod result;
 mod robust_scaler;
 mod rolling;
 mod scope;

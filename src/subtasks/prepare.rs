@@ -6,7 +6,8 @@ use schemars::JsonSchema;
 
 use super::Entry;
 use super::registry::fixed;
-use crate::data::{BadRow, Bucket, Decoder, Message, Schema};
+use crate::data::{Bucket, Message, Schema};
+use crate::format::{BadRow, Decoder};
 
 /// Reads rows by the schema: numbers in strings are numbers; `---`, empty, null and NaN are missing.
 #[derive(JsonSchema)]

@@ -6,7 +6,7 @@ use toml_edit::{ArrayOfTables, Document, DocumentMut, Item, Table, TableLike, Va
 use utoipa::ToSchema;
 
 use super::folder::is_inside;
-use crate::dataflow::{Dataflow, Diagnostic};
+use crate::config::{Dataflow, Diagnostic};
 use crate::mqtt::masked;
 
 /// One change of a form.

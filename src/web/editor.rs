@@ -11,8 +11,8 @@ use super::answer::{Body, Refusal, Refused};
 use super::document::{self, Edit, Problem};
 use super::rows::{self, RowsFrom};
 use super::server::Shared;
-use crate::dataflow::Dataflow;
-use crate::engine;
+use crate::config::Dataflow;
+use crate::runtime;
 use crate::subtasks::{Description, Entry, REGISTRY};
 
 /// Routes of the editor.
@@ -72,7 +72,7 @@ struct Shown {
     rows_from: RowsFrom,
     /// After prepare, and after each subtask.
     #[schema(value_type = Vec<Object>)]
-    steps: Vec<engine::PreviewStep>,
+    steps: Vec<runtime::PreviewStep>,
     rejected: Vec<Unread>,
 }
 
@@ -92,7 +92,7 @@ async fn preview(Body(Tried { toml }): Body<Tried>) -> Result<Json<Shown>, Refus
     try_out(toml, |dataflow| {
         let unusable = |reason: String| Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, reason);
         let (bucket, rows_from) = rows::rows(dataflow).map_err(unusable)?;
-        let preview = engine::preview(dataflow, &bucket).map_err(|diagnostic| unusable(diagnostic.title().into()))?;
+        let preview = runtime::preview(dataflow, &bucket).map_err(|diagnostic| unusable(diagnostic.title().into()))?;
         let rejected = preview.rejected.into_iter().map(|bad| Unread { row: bad.index, reason: bad.reason }).collect();
         Ok(Shown { rows_from, steps: preview.steps, rejected })
     })

@@ -19,7 +19,7 @@ use super::folder::Name;
 use super::runs::{self, Run};
 use super::server::Shared;
 use crate::measure::Live;
-use crate::queueing::Station;
+use crate::planner::Station;
 
 /// How often runs are looked at.
 const LOOK_UP: Duration = Duration::from_millis(500);

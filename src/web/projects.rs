@@ -19,7 +19,7 @@ use super::folder::{Folder, Name};
 use super::runs::{self, Run};
 use super::server::{Server, Shared};
 use super::users::Role;
-use crate::dataflow::Dataflow;
+use crate::config::Dataflow;
 use crate::source;
 
 /// A line of the table.

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::config::Dataflow;
 use crate::data::{Bucket, Clock};
-use crate::dataflow::Dataflow;
 use crate::source::{Generator, Limits, Position, Source, Stop, Url};
 
 /// How many rows a preview shows.

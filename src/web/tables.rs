@@ -12,7 +12,8 @@ use utoipa_axum::routes;
 use super::answer::{Refusal, Refused};
 use super::folder::Name;
 use super::server::Shared;
-use crate::engine::query::{self, Format, Question};
+use crate::runtime::query;
+use crate::runtime::query::{Format, Question};
 
 /// Routes of tables.
 pub fn routes() -> OpenApiRouter<Shared> {

@@ -15,8 +15,8 @@ use rumqttc::v5::mqttbytes::v5::{Publish, PublishProperties};
 
 use super::{Deadline, Error, Pulse, Refused, Sink};
 use crate::data::recycle_lines;
+use crate::format::Output;
 use crate::mqtt::{Endpoint, Url};
-use crate::subtasks::result::Output;
 use link::{Link, Shared};
 use outbox::Why;
 

@@ -1,0 +1,269 @@
+//! What a dataflow says, setting by setting: by this it is known again, and what of an earlier one has not changed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::mqtt;
+
+/// The settings of a dataflow by their keys, as TOML in one form: file and overrides as they were parsed, without
+/// logins, and without how many workers there are, how often progress is written down and what the dataflow is for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Contents(BTreeMap<String, String>);
+
+/// A step by its settings.
+type StepContents = BTreeMap<String, String>;
+
+/// What of an earlier dataflow has not changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unchanged {
+    /// For steps of the earlier dataflow, counted from 1, which they are now.
+    pub steps: BTreeMap<usize, usize>,
+    /// All tables, and the columns that they take.
+    pub tables: bool,
+    pub schema: bool,
+}
+
+/// Steps that put other columns behind them, so that what later ones take may be others under the same settings.
+const CHANGE_COLUMNS: [&str; 3] = ["one_hot_encoder", "ordinal_encoder", "polynomial_features"];
+
+impl Contents {
+    pub(crate) fn new(parsed: toml::Value) -> Contents {
+        let mut all = BTreeMap::new();
+        flatten(String::new(), parsed, &mut all);
+        Contents(all)
+    }
+
+    /// From keys and values that an earlier run has written down.
+    pub fn read(settings: impl IntoIterator<Item = (String, String)>) -> Contents {
+        Contents(settings.into_iter().collect())
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+
+    /// Those that results depend on: without time limits, placement and where a broker is that has the same topic.
+    #[must_use]
+    pub fn of_results(&self) -> Contents {
+        let all = self.0.iter().filter(|(key, _)| !is_harmless(key));
+        Contents(all.map(|(key, value)| (key.clone(), topic_of(key, value).unwrap_or(value.clone()))).collect())
+    }
+
+    /// The keys of all settings that differ.
+    pub fn differences<'a>(&'a self, other: &'a Contents) -> Vec<&'a str> {
+        let keys: BTreeSet<&String> = self.0.keys().chain(other.0.keys()).collect();
+        keys.into_iter().filter(|key| self.0.get(*key) != other.0.get(*key)).map(String::as_str).collect()
+    }
+
+    /// What has not changed since `before`.
+    pub fn unchanged(&self, before: &Contents) -> Unchanged {
+        let of = |contents: &Contents, section: &str| -> BTreeMap<String, String> {
+            let within =
+                |key: &str| key == section || key.strip_prefix(section).is_some_and(|rest| rest.starts_with('.'));
+            contents.iter().filter(|(key, _)| within(key)).map(|(key, value)| (key.into(), value.into())).collect()
+        };
+        let schema = of(self, "schema") == of(before, "schema");
+        let (now, then) = (self.steps(), before.steps());
+        let columns = |steps: &[StepContents]| -> Vec<StepContents> {
+            let changes = |step: &&StepContents| step.get("use").is_some_and(|name| changes_columns(name));
+            steps.iter().filter(changes).cloned().collect()
+        };
+        let same = longest_common(&then, &now).into_iter();
+        let steps = same.filter(|(then_at, now_at)| schema && columns(&then[..*then_at]) == columns(&now[..*now_at]));
+        let steps = steps.map(|(then_at, now_at)| (then_at + 1, now_at + 1)).collect();
+        let tables = schema && columns(&then) == columns(&now) && of(self, "table") == of(before, "table");
+        Unchanged { steps, tables, schema }
+    }
+
+    /// The steps of the chain in their order.
+    fn steps(&self) -> Vec<StepContents> {
+        let mut steps: BTreeMap<usize, StepContents> = BTreeMap::new();
+        for (key, value) in self.iter() {
+            let Some((number, key)) = key.strip_prefix("subtask.").and_then(|key| key.split_once('.')) else {
+                continue;
+            };
+            if let Ok(number) = number.parse() {
+                steps.entry(number).or_default().insert(key.into(), value.into());
+            }
+        }
+        steps.into_values().collect()
+    }
+
+    /// The subtask of a step that is counted from 1.
+    pub fn step(&self, number: usize) -> String {
+        let name = self.steps().get(number.wrapping_sub(1)).and_then(|step| step.get("use").cloned());
+        format!("step {number} ({})", name.unwrap_or_default().trim_matches('"'))
+    }
+}
+
+fn changes_columns(name: &str) -> bool {
+    CHANGE_COLUMNS.contains(&name.trim_matches('"'))
+}
+
+/// The places of a longest list of equals that stand in the same order in both.
+fn longest_common<T: PartialEq>(one: &[T], other: &[T]) -> Vec<(usize, usize)> {
+    let mut longest = vec![vec![0_usize; other.len() + 1]; one.len() + 1];
+    for (i, a) in one.iter().enumerate().rev() {
+        for (j, b) in other.iter().enumerate().rev() {
+            longest[i][j] = if a == b { 1 + longest[i + 1][j + 1] } else { longest[i + 1][j].max(longest[i][j + 1]) };
+        }
+    }
+    let (mut i, mut j, mut common) = (0, 0, Vec::new());
+    while i < one.len() && j < other.len() {
+        if one[i] == other[j] {
+            common.push((i, j));
+            (i, j) = (i + 1, j + 1);
+        } else if longest[i + 1][j] >= longest[i][j + 1] {
+            i += 1;
+        } else {
+            j += 1;
+        }
+    }
+    common
+}
+
+/// Takes up the settings of a section, those of lists of sections by their number from 0.
+fn flatten(key: String, value: toml::Value, all: &mut BTreeMap<String, String>) {
+    let inner = |name: &str| if key.is_empty() { name.to_owned() } else { format!("{key}.{name}") };
+    if is_elsewhere(&key) {
+        return;
+    }
+    match value {
+        toml::Value::Table(table) => table.into_iter().for_each(|(name, value)| flatten(inner(&name), value, all)),
+        toml::Value::Array(items) if ["subtask", "table"].contains(&key.as_str()) => {
+            for (number, item) in items.into_iter().enumerate() {
+                // They stand in every chain, whether they are named or not.
+                let named = item.get("use").and_then(toml::Value::as_str);
+                if !named.is_some_and(|name| ["prepare", "result"].contains(&name)) {
+                    flatten(inner(&number.to_string()), item, all);
+                }
+            }
+        }
+        value => {
+            let address = value.as_str().filter(|_| in_endpoint(&key) == Some("url"));
+            let address = address.and_then(|text| text.parse::<mqtt::Url>().ok());
+            let value = address.map_or(value, |address| address.to_string().into());
+            all.insert(key, value.to_string());
+        }
+    }
+}
+
+/// What a key says of a source or a sink; `None` if it says nothing of one.
+fn in_endpoint(key: &str) -> Option<&str> {
+    let (section, rest) = key.split_once('.')?;
+    match section {
+        "source" | "sink" | "dead_letter" => Some(rest),
+        "table" => rest.split_once(".sink.").map(|(_, rest)| rest),
+        _ => None,
+    }
+}
+
+/// Whether results are the same in every process that has another value.
+fn is_elsewhere(key: &str) -> bool {
+    let login = ["user", "password", "ca", "certificate", "key"];
+    ["description", "workers", "processes", "checkpoint"].contains(&key)
+        || in_endpoint(key).is_some_and(|key| login.contains(&key))
+}
+
+/// Whether a run may go on with another value where one ended.
+fn is_harmless(key: &str) -> bool {
+    let limits = ["connect_timeout", "reconnect_timeout", "allow_loop"];
+    ["placement", "buffer.delay"].contains(&key) || in_endpoint(key).is_some_and(|key| limits.contains(&key))
+}
+
+/// The topic of a broker's address.
+fn topic_of(key: &str, value: &str) -> Option<String> {
+    let text = value.strip_prefix('"')?.strip_suffix('"').filter(|_| in_endpoint(key) == Some("url"))?;
+    text.parse::<mqtt::Url>().ok().map(|url| toml::Value::from(format!("mqtt://{}", url.topic)).to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::Override;
+    use crate::config::model::Dataflow;
+
+    use super::*;
+
+    const TEXT: &str = "[source]\nurl = \"mqtt://one/rows\"\n[sink]\nurl = \"mqtt://one/results\"\n[[subtask]]\n\
+        use = \"standard_scaler\"\nfit = \"stream\"\n[[subtask]]\nuse = \"fillna\"\nvalue = 0\n[[table]]\n\
+        name = \"hourly\"\nwindow = \"1h\"\nsink = { url = \"mqtt://one/hourly\" }\n";
+
+    fn contents(text: &str, set: &[&str]) -> Contents {
+        let set: Vec<Override> = set.iter().map(|text| Override::set(text).unwrap()).collect();
+        Dataflow::from_text("f.toml", text, &set).unwrap().contents().clone()
+    }
+
+    #[test]
+    fn what_is_harmless_is_no_other_dataflow() {
+        let before = contents(TEXT, &[]).of_results();
+        for harmless in [
+            TEXT.replace("[sink]", "# a comment\n\n  [sink] # another"),
+            TEXT.replace("mqtt://one/rows", "mqtt://user:word@two:99/rows"),
+            TEXT.replace("mqtt://one", "mqtts://[::1]"),
+            TEXT.replace("[source]", "[source]\nuser = \"u\"\npassword = \"p\"\nconnect_timeout = \"1m\""),
+            TEXT.replace("[source]", "[source]\nreconnect_timeout = \"1m\"\nallow_loop = true"),
+            TEXT.replace("[sink]", "[sink]\nuser = \"u\"\npassword = { env = \"HOME\" }"),
+            TEXT.replace("results\"", "results\"\n[checkpoint]\nevery = \"2s\"\n[buffer]\ndelay = \"3s\""),
+            TEXT.replace("fit = \"stream\"\n", "").replace("use = \"standard", "fit = \"stream\"\nuse = \"standard"),
+            TEXT.replace("value = 0", "value = 0x0"),
+            format!("workers = 2\nprocesses = 2\ndescription = \"x\"\nplacement = \"subtask\"\n{TEXT}"),
+            TEXT.replacen("[[subtask]]", "[[subtask]]\nuse = \"prepare\"\n[[subtask]]", 1),
+        ] {
+            let after = contents(&harmless, &[]).of_results();
+            if harmless.contains("\"prepare\"") {
+                assert_eq!(after.unchanged(&before).steps.len(), 2, "{harmless}");
+            } else {
+                assert_eq!(after.differences(&before), [] as [&str; 0], "{harmless}");
+            }
+        }
+        assert_eq!(contents(TEXT, &["source.url=\"mqtt://three/rows\""]).of_results(), before);
+        assert!(!format!("{:?}", contents(&TEXT.replace("one", "me:word@one"), &[])).contains("word"));
+    }
+
+    #[test]
+    fn what_changes_results_is_named() {
+        let before = contents(TEXT, &[]).of_results();
+        for (from, to, key) in [
+            ("one/rows", "one/others", "source.url"),
+            ("one/results", "one/others", "sink.url"),
+            ("one/hourly", "one/others", "table.0.sink.url"),
+            ("value = 0", "value = 1", "subtask.1.value"),
+            ("fit = \"stream\"\n", "", "subtask.0.fit"),
+            ("\"1h\"", "\"2h\"", "table.0.window"),
+        ] {
+            assert_eq!(contents(&TEXT.replace(from, to), &[]).of_results().differences(&before), [key]);
+        }
+        assert_eq!(contents(TEXT, &["buffer.bucket_size=7"]).of_results().differences(&before), ["buffer.bucket_size"]);
+    }
+
+    #[test]
+    fn processes_must_agree_on_more() {
+        let (one, other) = (contents(TEXT, &[]), contents(TEXT, &["source.url=mqtt://two/rows", "buffer.delay=2s"]));
+        assert_eq!(one.differences(&other), ["buffer.delay", "source.url"]);
+    }
+
+    #[test]
+    fn unchanged_steps_are_found_in_their_order() {
+        let chain = |steps: &[&str]| {
+            let steps: String = steps.iter().map(|step| format!("[[subtask]]\nuse = {step}\n")).collect();
+            contents(&format!("source.url = \"-\"\nsink.url = \"null\"\n{steps}"), &[])
+        };
+        let (scale, diff, fill) =
+            ("\"standard_scaler\"\nfit = \"stream\"", "\"diff\"\nfit = \"stream\"", "\"fillna\"\nvalue = 0");
+        let steps =
+            |now: &[&str], before: &[&str]| chain(now).unchanged(&chain(before)).steps.into_iter().collect::<Vec<_>>();
+        assert_eq!(steps(&[fill, scale, diff], &[scale, diff]), [(1, 2), (2, 3)]);
+        assert_eq!(steps(&[diff], &[scale, diff]), [(2, 1)]);
+        assert_eq!(steps(&[diff, scale, fill], &[scale, fill, diff]), [(1, 2), (2, 3)]);
+        assert_eq!(
+            steps(&["\"standard_scaler\"\nfit = \"stream\"\nwith_mean = false", diff], &[scale, diff]),
+            [(2, 2)]
+        );
+        // What stands behind new columns may take others.
+        let more = "\"polynomial_features\"\ncolumns = [\"outTemp\"]";
+        assert_eq!(steps(&[scale, more, diff], &[scale, diff]), [(1, 1)]);
+        let schema = contents(&format!("schema = \"infer\"\n{TEXT}"), &[]).unchanged(&contents(TEXT, &[]));
+        assert_eq!(schema, Unchanged::default());
+        let window = contents(&TEXT.replace("1h", "2h"), &[]).unchanged(&contents(TEXT, &[]));
+        assert_eq!((window.steps.len(), window.tables, window.schema), (2, false, true));
+    }
+}

@@ -1,0 +1,137 @@
+//! Whether a dataflow would get in its own way at a broker: what it publishes comes back as rows, for ever, or two of its
+//! clients have one id, and take the connection from each other, for ever.
+
+use crate::config::Diagnostic;
+use crate::config::model::Dataflow;
+use crate::mqtt::{Endpoint, same_broker, takes};
+use crate::sink;
+
+impl Dataflow {
+    /// Refuses a sink, a table's sink or dead letters under the source's own subscription.
+    ///
+    /// # Errors
+    /// The first of them.
+    pub(crate) fn check_feedback(&self) -> Result<(), Diagnostic> {
+        let Some(source) = &self.source_settings.endpoint else { return Ok(()) };
+        for (what, each, sink) in self.sinks() {
+            let sink::Url::Mqtt(url) = &sink.url else { continue };
+            let filters = self.source_settings.topics();
+            let fed = |filter: &&str| same_broker(&source.url, url) && takes(filter, &url.topic);
+            if let Some(filter) = filters.into_iter().find(fed) {
+                let title = format!(
+                    "{}: {what}, {url}, is under the source's own {filter:?}: {each} would be a row again, for ever",
+                    self.document.path
+                );
+                let help = "give it another topic; allow_loop = true in [source] permits it";
+                return Err(Diagnostic::new(title).help(Some(help.into())));
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses a `client_id` that stands twice for one broker.
+    ///
+    /// # Errors
+    /// The first that does.
+    pub(crate) fn check_client_ids(&self) -> Result<(), Diagnostic> {
+        let connections =
+            (0..self.source_settings.connections()).map(|number| self.source_settings.of_connection(number));
+        let source = connections.filter_map(|settings| Some(("the source".to_owned(), settings.endpoint?)));
+        let sinks = self.sinks().into_iter().filter_map(|(what, _, sink)| Some((what, sink.endpoint.clone()?)));
+        let mut known: Vec<(String, Endpoint)> = Vec::new();
+        for (what, endpoint) in source.chain(sinks).filter(|(_, endpoint)| endpoint.client_id.is_some()) {
+            let same = |(_, other): &&(String, Endpoint)| {
+                other.client_id == endpoint.client_id && same_broker(&other.url, &endpoint.url)
+            };
+            if let Some((other, _)) = known.iter().find(same) {
+                let id = endpoint.client_id.unwrap_or_default();
+                let title = format!(
+                    "{}: {other} and {what} have the client_id {id:?} at one broker: each would take the connection from \
+                     the other, for ever",
+                    self.document.path
+                );
+                let help = "give each a client_id of its own; a sink needs none";
+                return Err(Diagnostic::new(title).help(Some(help.into())));
+            }
+            known.push((what, endpoint));
+        }
+        Ok(())
+    }
+
+    /// All that it publishes to or writes: what it is, what it gets, and where that goes.
+    fn sinks(&self) -> Vec<(String, &'static str, &sink::Settings)> {
+        let of_tables = self.tables.iter().filter_map(|table| {
+            let what = format!("the sink of table {}", table.name());
+            Some((what, "each line", table.sink()?))
+        });
+        let sinks = [("the sink".to_owned(), "each result", &self.sink)].into_iter();
+        let letters = self.dead_letter.iter().map(|sink| ("dead_letter".to_owned(), "each dead letter", sink));
+        sinks.chain(letters).chain(of_tables).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::Override;
+    use crate::config::model::Dataflow;
+
+    fn refused(source: &str, rest: &str) -> Option<String> {
+        let text = format!("[source]\n{source}\n{rest}");
+        Dataflow::from_text("f.toml", &text, &[]).err().map(|diagnostic| diagnostic.to_string())
+    }
+
+    #[test]
+    fn each_client_has_an_id_of_its_own() {
+        let sink = |host: &str, id: &str| format!("[sink]\nurl = \"mqtt://{host}/out\"\nclient_id = \"{id}\"\n");
+        let source = "url = \"mqtt://localhost/in\"\nsession = true\nconnections = 2";
+        let letters = "[dead_letter]\nurl = \"mqtt://localhost/dead\"\nclient_id = \"a\"\n";
+        for (rest, part) in [
+            (sink("127.0.0.1", "rowmill-f"), "the source and the sink have the client_id \"rowmill-f\""),
+            (sink("127.0.0.1", "rowmill-f-1"), "\"rowmill-f-1\""),
+            (format!("{}{letters}", sink("localhost", "a")), "the sink and dead_letter"),
+        ] {
+            let said = refused(source, &rest).unwrap_or_else(|| panic!("{rest}"));
+            assert!(said.contains(part), "{said}");
+        }
+        for rest in [sink("localhost", "b"), sink("other", "rowmill-f"), format!("{}{letters}", sink("localhost", "b"))]
+        {
+            assert_eq!(refused(source, &rest), None, "{rest}");
+        }
+    }
+
+    #[test]
+    fn what_it_publishes_is_not_taken_again() {
+        const SINK: &str = "[sink]\nurl = \"mqtt://localhost/weather/clean\"\n";
+        let sink = |topic: &str| format!("[sink]\nurl = \"mqtt://127.0.0.1:1883/{topic}\"\n");
+        let table = "[[table]]\nname = \"t\"\nkey = [\"station\"]\nsink = { url = \"mqtt://localhost/weather/t\" }\n";
+        let letters = "[dead_letter]\nurl = \"mqtt://localhost/weather/dead\"\n";
+        let url = |topic: &str| format!("url = \"mqtt://127.0.0.1/{topic}\"");
+        let connections = "session = true\nconnections = [\"x/+\", \"weather/+\"]";
+        for (source, rest, part) in [
+            (url("weather/#"), SINK.to_owned(), "the sink, mqtt://localhost:1883/weather/clean"),
+            (url("#"), sink("a"), "each result"),
+            (url("+/clean"), sink("weather/clean"), "\"+/clean\""),
+            (url("$share/g/weather/+"), sink("weather/clean"), "$share/g"),
+            (format!("{}\nsession = true\nconnections = 2", url("weather/+")), sink("weather/a"), "allow_loop"),
+            (format!("{}\n{connections}", url("y")), sink("weather/a"), "\"weather/+\""),
+            (url("weather/+"), format!("{}{letters}", sink("a")), "dead_letter, "),
+            (url("weather/+"), format!("{}{table}", sink("a")), "table t"),
+        ] {
+            let said = refused(&source, &rest).unwrap_or_else(|| panic!("{source} {rest}"));
+            assert!(said.contains(part) && said.contains("allow_loop = true"), "{said}");
+            assert_eq!(refused(&format!("{source}\nallow_loop = true"), &rest), None);
+        }
+        for (source, rest) in [
+            (url("weather/+"), sink("clean/a")),
+            (format!("{}\n{connections}", url("weather/#")), sink("weather/a/b")),
+            ("url = \"mqtt://127.0.0.1:1884/weather/#\"".into(), sink("weather/a")),
+            (url("weather/+"), format!("{}[dead_letter]\nurl = \"mqtt://127.0.0.1/a\"\n", sink("a"))),
+        ] {
+            assert_eq!(refused(&source, &rest), None, "{source} {rest}");
+        }
+        // The command line counts as the file does.
+        let text = format!("{}{SINK}", "source.url = \"x.csv\"\n");
+        let from = |url: &str| Dataflow::from_text("f.toml", &text, &[Override::text("--source", "source.url", url)]);
+        assert!(from("mqtt://localhost/weather/+").is_err() && from("y.csv").is_ok());
+    }
+}

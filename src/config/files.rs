@@ -1,0 +1,104 @@
+//! The files that a dataflow reads and writes: none that is written may be another one, under whatever name.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use crate::config::Diagnostic;
+use crate::config::model::{Dataflow, Fitting};
+use crate::sink;
+use crate::source::Url;
+
+/// A file and what it is for.
+struct Used {
+    what: String,
+    path: PathBuf,
+    written: bool,
+}
+
+/// What tells a file from others: its place on a device, or where it will be made.
+#[derive(Debug, PartialEq, Eq)]
+enum Identity {
+    There { device: u64, inode: u64 },
+    ToBeMade { directory: PathBuf, name: PathBuf },
+}
+
+impl Identity {
+    /// `None` for what is no regular file.
+    fn of(path: &Path) -> Option<Identity> {
+        match std::fs::metadata(path) {
+            Ok(found) => found.is_file().then(|| Identity::There { device: found.dev(), inode: found.ino() }),
+            Err(_) => {
+                let path = end_of_links(path.to_owned());
+                let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+                let directory = std::fs::canonicalize(directory).or_else(|_| std::path::absolute(directory)).ok()?;
+                Some(Identity::ToBeMade { directory, name: path.file_name()?.into() })
+            }
+        }
+    }
+}
+
+/// Where a link leads to that nothing is at.
+fn end_of_links(mut path: PathBuf) -> PathBuf {
+    const MOST: usize = 40;
+    for _ in 0..MOST {
+        let Ok(to) = std::fs::read_link(&path) else { break };
+        path = path.parent().unwrap_or(Path::new("")).join(to);
+    }
+    path
+}
+
+impl Dataflow {
+    /// Whether nothing that is written, by so many processes and into the files of `more`, is a file that is used
+    /// otherwise. Links are followed.
+    ///
+    /// # Errors
+    /// The first two that are one file.
+    pub fn check_files(&self, processes: usize, more: &[(&str, PathBuf)]) -> Result<(), Diagnostic> {
+        let mut used = self.used_files(processes);
+        used.extend(more.iter().map(|(what, path)| Used { what: (*what).into(), path: path.clone(), written: true }));
+        let mut known: Vec<(Identity, Used)> = Vec::new();
+        for file in used {
+            let Some(identity) = Identity::of(&file.path) else { continue };
+            let same = known.iter().find(|(other, used)| *other == identity && (used.written || file.written));
+            if let Some((_, other)) = same {
+                let (one, other) = (shown(other), shown(&file));
+                let title = format!("{}: {one} and {other} are the same file", self.document.path);
+                return Err(Diagnostic::new(title).help(Some("give one of them another path".into())));
+            }
+            known.push((identity, file));
+        }
+        Ok(())
+    }
+
+    fn used_files(&self, processes: usize) -> Vec<Used> {
+        let read = |what: &str, path: &Path| Used { what: what.into(), path: path.to_owned(), written: false };
+        let written = |what: &str, path: PathBuf| Used { what: what.into(), path, written: true };
+        let mut files = vec![read("the dataflow", Path::new(&self.document.path))];
+        if let Url::File { path, .. } = &self.source {
+            files.push(read("the source", path));
+        }
+        for step in &self.steps {
+            if let Fitting::Frozen(path) = &step.fitting {
+                files.push(read(&format!("the params of {}", step.label), Path::new(path.get_ref())));
+            }
+        }
+        for table in &self.tables {
+            files.extend(table.reference_path().map(|path| read(&format!("the reference of {}", table.name()), path)));
+        }
+        let of_sink = |sink: &sink::Settings| {
+            (0..if sink.parts { processes } else { 1 }).filter_map(|n| sink.file(n)).collect::<Vec<_>>()
+        };
+        files.extend(of_sink(&self.sink).into_iter().map(|path| written("the sink", path)));
+        files.extend(self.checkpoint().map(|path| written("the checkpoint", path)));
+        files.extend(self.dead_letter.iter().flat_map(of_sink).map(|path| written("the dead letters", path)));
+        for table in &self.tables {
+            let sinks = table.sink().into_iter().flat_map(of_sink);
+            files.extend(sinks.map(|path| written(&format!("the sink of table {}", table.name()), path)));
+        }
+        files
+    }
+}
+
+fn shown(used: &Used) -> String {
+    format!("{} ({})", used.what, used.path.display())
+}

@@ -1,0 +1,19 @@
+//! The dataflow file: a chain of subtasks with source and sink, in TOML. Here it is read and checked; nothing here runs.
+
+mod contents;
+mod diagnostic;
+mod document;
+mod feedback;
+mod files;
+mod fitted;
+mod model;
+mod overrides;
+mod parse;
+
+pub use contents::{Contents, Unchanged};
+pub use diagnostic::Diagnostic;
+pub use fitted::{Fitted, FittedStep};
+pub use model::{Dataflow, NamedFile, Step, StreamKey, WEATHER};
+pub use overrides::Override;
+pub use parse::sections::{MOST_WORKERS, Placement, SchemaChoice, parse_duration};
+pub use parse::table::{TableOf, TablePlan};

@@ -1,0 +1,309 @@
+//! A dataflow as its file and the command line describe it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use toml::Spanned;
+
+use crate::config::contents::Contents;
+use crate::config::diagnostic::Diagnostic;
+use crate::config::document::{self, Document};
+use crate::config::fitted::Fitted;
+use crate::config::overrides::Override;
+use crate::config::parse::file;
+use crate::config::parse::sections::{Placement, SchemaChoice};
+use crate::config::parse::table::TablePlan;
+use crate::data::{Kind, Schema};
+use crate::format::PLACE;
+use crate::subtasks::{Entry, Role, Scope, Subtask};
+use crate::{sink, source};
+
+/// `dataflows/weather.toml`, which the program carries with it.
+pub const WEATHER: &str = include_str!("../../dataflows/weather.toml");
+
+/// A dataflow as its file and the command line describe it, checked.
+pub struct Dataflow {
+    pub name: String,
+    /// What it is for, in words.
+    pub description: String,
+    /// Worker threads a process, where the command line says nothing else.
+    pub workers: Option<u16>,
+    pub processes: Option<u16>,
+    pub placement: Placement,
+    /// How often at most results are brought to safety and the checkpoint is written.
+    pub checkpoint_every: Duration,
+    pub schema: SchemaChoice,
+    pub source: source::Url,
+    pub source_settings: source::Settings,
+    pub sink: sink::Settings,
+    pub dead_letter: Option<sink::Settings>,
+    pub(super) steps: Vec<StepPlan>,
+    pub tables: Vec<TablePlan>,
+    pub(super) document: Document,
+    pub(super) contents: Contents,
+}
+
+/// A file that a dataflow names, beside source and sinks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedFile {
+    /// What it is to the dataflow, in words.
+    pub what: String,
+    pub path: PathBuf,
+}
+
+/// A step before its columns are looked up in a schema.
+pub(super) struct StepPlan {
+    pub(super) label: String,
+    pub(super) entry: &'static Entry,
+    pub(super) subtask: Arc<dyn Subtask>,
+    /// The columns with their places in the document; all that fit if not given.
+    pub(super) columns: Option<Vec<Spanned<String>>>,
+    pub(super) fitting: Fitting,
+    /// Where it stands in the document.
+    pub(super) span: std::ops::Range<usize>,
+}
+
+/// What a step learns from.
+pub(super) enum Fitting {
+    Message,
+    /// All messages so far, apart by the values of a text column.
+    Stream {
+        key: Option<Spanned<String>>,
+    },
+    /// Nothing: it compares each row with those before it.
+    Row {
+        horizon: u64,
+    },
+    /// The file with what it learned.
+    Frozen(Spanned<String>),
+}
+
+/// One operator of the chain.
+#[derive(Clone)]
+pub struct Step {
+    /// The subtask's name, numbered from the second of that name on.
+    pub label: String,
+    pub subtask: Arc<dyn Subtask>,
+    pub scope: Scope,
+    /// For a step that remembers earlier messages: what tells its rows apart.
+    pub stream: Option<StreamKey>,
+}
+
+/// What tells the rows of a step apart that remembers earlier messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamKey {
+    /// Nothing: all rows belong together.
+    All,
+    /// The values of the text column in this slot.
+    Text(usize),
+    /// All that the step compares of a row, with one of so many rows before it.
+    Row { horizon: u64 },
+}
+
+impl Dataflow {
+    /// Reads a dataflow file and puts the overrides of the command line over it.
+    ///
+    /// # Errors
+    /// Whatever is wrong in it, with file, line and column.
+    pub fn read(path: &std::path::Path, overrides: &[Override]) -> Result<Dataflow, Diagnostic> {
+        let shown = path.display().to_string();
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| Diagnostic::new(format!("the dataflow file {shown} cannot be read: {error}")))?;
+        file::parse(Document::new(shown, text, overrides))
+    }
+
+    /// Reads a dataflow from text; `name` stands for the file in diagnostics.
+    ///
+    /// # Errors
+    /// As [`Dataflow::read`].
+    pub fn from_text(name: &str, text: &str, overrides: &[Override]) -> Result<Dataflow, Diagnostic> {
+        file::parse(Document::new(name.into(), text.into(), overrides))
+    }
+
+    /// The dataflow [`WEATHER`].
+    ///
+    /// # Errors
+    /// An override that does not fit it.
+    pub fn weather(overrides: &[Override]) -> Result<Dataflow, Diagnostic> {
+        Dataflow::from_text("dataflows/weather.toml", WEATHER, overrides)
+    }
+
+    /// Bounds how long brokers may be out of reach at the start.
+    pub fn set_connect_timeout(&mut self, timeout: Duration) {
+        self.source_settings.connect_timeout = Some(timeout);
+        self.sink.connect_timeout = Some(timeout);
+        if let Some(sink) = &mut self.dead_letter {
+            sink.connect_timeout = Some(timeout);
+        }
+        self.tables.iter_mut().for_each(|table| table.set_connect_timeout(timeout));
+    }
+
+    /// For each step, whether it remembers earlier messages.
+    pub fn remember(&self) -> Vec<bool> {
+        let remembers = |fitting: &Fitting| matches!(fitting, Fitting::Stream { .. } | Fitting::Row { .. });
+        self.steps.iter().map(|step| remembers(&step.fitting)).collect()
+    }
+
+    /// For each of the operators that [`Dataflow::labels`] names, whether messages may come to it from another worker.
+    pub fn exchanges(&self) -> Vec<bool> {
+        let remember = self.remember();
+        let own = remember.iter().map(|remembers| *remembers || self.placement == Placement::Subtask);
+        let own = [true].into_iter().chain(own).chain([false]);
+        // Rows go to the owners of their keys, and back.
+        let back = [false, false].into_iter().chain(remember.iter().copied());
+        own.zip(back).map(|(own, back)| own || back).collect()
+    }
+
+    /// Whether a step or a table remembers earlier messages.
+    pub fn remembers(&self) -> bool {
+        self.remember().contains(&true) || !self.tables.is_empty()
+    }
+
+    /// Puts all files on the disk that a test plays.
+    #[cfg(test)]
+    pub fn use_disk(&mut self, disk: &crate::disk::SharedDisk) {
+        let tables = self.tables.iter_mut().filter_map(TablePlan::sink_mut);
+        let sinks = [&mut self.sink].into_iter().chain(&mut self.dead_letter).chain(tables);
+        sinks.for_each(|sink| sink.disk = disk.clone());
+    }
+
+    /// Where progress is kept from run to run; `None` if the source ends by itself, or the sink can't tell what of the
+    /// results is finished. Where nothing is delivered again, it is kept for a file alone.
+    pub fn checkpoint(&self) -> Option<PathBuf> {
+        let settings = &self.source_settings;
+        let kept = settings.is_persistent() || (settings.endpoint.is_some() && self.sink.url.is_lines());
+        self.sink.checkpoint(&self.name, self.remembers()).filter(|_| kept)
+    }
+
+    /// What it says: by this it is known again.
+    pub fn contents(&self) -> &Contents {
+        &self.contents
+    }
+
+    /// The files that say what becomes of rows: params of steps and references of tables.
+    pub fn files(&self) -> Vec<NamedFile> {
+        let params = self.steps.iter().filter_map(|step| match &step.fitting {
+            Fitting::Frozen(path) => {
+                Some(NamedFile { what: format!("params of {}", step.label), path: path.get_ref().into() })
+            }
+            _ => None,
+        });
+        let references = self.tables.iter().filter_map(|table| {
+            let path = table.reference()?.to_owned();
+            Some(NamedFile { what: format!("reference of the table {}", table.name()), path })
+        });
+        params.chain(references).collect()
+    }
+
+    /// Labels of all operators that work on messages: prepare, the steps, result.
+    pub fn labels(&self) -> Vec<String> {
+        let steps = self.steps.iter().map(|step| step.label.clone());
+        ["prepare".to_owned()].into_iter().chain(steps).chain(["result".to_owned()]).collect()
+    }
+
+    /// The steps, their columns looked up in `schema`, and the schema after the last one.
+    ///
+    /// # Errors
+    /// A column that the schema does not have at that step, or that is not of the kind the subtask needs.
+    pub fn steps(&self, schema: &Schema) -> Result<(Vec<Step>, Schema), Diagnostic> {
+        let (mut steps, schema) = self.steps_to_fit(schema)?;
+        for (step, plan) in steps.iter_mut().zip(&self.steps) {
+            if let Fitting::Frozen(path) = &plan.fitting {
+                step.subtask = self.frozen(step, path)?;
+            }
+        }
+        Ok((steps, schema))
+    }
+
+    /// The step's subtask with what it learned before.
+    fn frozen(&self, step: &Step, path: &Spanned<String>) -> Result<Arc<dyn Subtask>, Diagnostic> {
+        let columns: Vec<&str> = step.scope.all_names().collect();
+        let frozen = Fitted::read(std::path::Path::new(path.get_ref())).and_then(|fitted| {
+            let learned = fitted.step(&step.label, &columns)?;
+            step.subtask.freeze(learned, columns.len())
+        });
+        frozen.map_err(|reason| {
+            let title = format!("params of {}: {}: {reason}", step.label, path.get_ref());
+            self.document.diagnostic(path.span(), title, "", Some("`rowmill fit` writes it".into()))
+        })
+    }
+
+    /// As [`Dataflow::steps`], but steps with `fit = "frozen"` have learned nothing yet.
+    ///
+    /// # Errors
+    /// As [`Dataflow::steps`].
+    pub fn steps_to_fit(&self, schema: &Schema) -> Result<(Vec<Step>, Schema), Diagnostic> {
+        let mut schema = schema.clone();
+        let mut steps = Vec::new();
+        for plan in &self.steps {
+            let step = self.step(plan, &schema)?;
+            schema = step.subtask.columns_after(&schema, &step.scope);
+            steps.push(step);
+        }
+        if let Some(name) = schema.names().find(|name| PLACE.contains(name)) {
+            let help = "the output has a column of that name itself: name the columns to take in [schema], without it";
+            return Err(Diagnostic::new(format!("a column is named `{name}`")).help(Some(help.into())));
+        }
+        Ok((steps, schema))
+    }
+
+    pub(super) fn step(&self, plan: &StepPlan, schema: &Schema) -> Result<Step, Diagnostic> {
+        let id = self.schema.id();
+        let scope = match &plan.columns {
+            None => Scope::of(schema, |name| Some(name) != id && plan.entry.takes(schema, name)),
+            Some(columns) => {
+                for column in columns {
+                    self.check_column(plan, column, schema)?;
+                }
+                Scope::of(schema, |name| columns.iter().any(|column| column.get_ref() == name))
+            }
+        };
+        plan.subtask.check_scope(&scope).map_err(|refusal| {
+            let at = plan.columns.as_ref().and_then(|columns| columns.first()).map_or(plan.span.clone(), Spanned::span);
+            self.document.diagnostic(at, format!("{}: {}: {refusal}", plan.label, refusal.parameter), "", None)
+        })?;
+        let stream = match &plan.fitting {
+            Fitting::Stream { key: None } => Some(StreamKey::All),
+            Fitting::Stream { key: Some(key) } => Some(StreamKey::Text(self.key_slot(key, schema)?)),
+            Fitting::Row { horizon } => Some(StreamKey::Row { horizon: *horizon }),
+            Fitting::Message | Fitting::Frozen(_) => None,
+        };
+        Ok(Step { label: plan.label.clone(), subtask: plan.subtask.clone(), scope, stream })
+    }
+
+    fn key_slot(&self, key: &Spanned<String>, schema: &Schema) -> Result<usize, Diagnostic> {
+        let texts = || schema.columns().iter().filter(|column| column.kind == Kind::Text);
+        texts().find(|column| column.name == *key.get_ref()).map(|column| column.slot).ok_or_else(|| {
+            let help = document::did_you_mean(key.get_ref(), texts().map(|column| column.name.as_str()));
+            self.document.diagnostic(key.span(), format!("the schema has no text column `{}`", key.get_ref()), "", help)
+        })
+    }
+
+    fn check_column(&self, plan: &StepPlan, column: &Spanned<String>, schema: &Schema) -> Result<(), Diagnostic> {
+        let name = column.get_ref();
+        let refuse = |title: String, help| Err(self.document.diagnostic(column.span(), title, "", help));
+        if schema.get(name).is_none() {
+            let candidates = schema.names().filter(|name| plan.entry.takes(schema, name));
+            return refuse(format!("the schema has no column `{name}`"), document::did_you_mean(name, candidates));
+        }
+        if !plan.entry.takes(schema, name) {
+            let (is, takes) = if plan.entry.role == Role::Texts { ("number", "text") } else { ("text", "number") };
+            let help = Some(format!("{} takes {takes} columns", plan.entry.name));
+            return refuse(format!("`{name}` is a {is} column"), help);
+        }
+        Ok(())
+    }
+}
+
+impl Entry {
+    /// Whether a column of this name and its kind can be in the subtask's scope.
+    fn takes(&self, schema: &Schema, name: &str) -> bool {
+        let wanted = match self.role {
+            Role::Rows => return true,
+            Role::Texts => Kind::Text,
+            Role::Numbers | Role::Fixed => Kind::Number,
+        };
+        schema.get(name).is_some_and(|column| column.kind == wanted)
+    }
+}

@@ -1,0 +1,775 @@
+//! From a document to a checked dataflow.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue, ValueDeserializer};
+
+use crate::config::Diagnostic;
+use crate::config::contents::Contents;
+use crate::config::document::{Document, did_you_mean};
+use crate::config::model::{Dataflow, Fitting, StepPlan};
+use crate::config::parse::sections;
+use crate::config::parse::sections::{File, SchemaChoice, SchemaSection};
+use crate::config::parse::table::read_tables;
+use crate::data::Schema;
+use crate::mqtt::Endpoint;
+use crate::source::Connections;
+use crate::subtasks::{self, Entry, REGISTRY, Refusal, Role};
+use crate::{disk, sink, source};
+
+type Table<'i> = DeTable<'i>;
+type Value<'i> = Spanned<DeValue<'i>>;
+
+pub fn parse(document: Document) -> Result<Dataflow, Diagnostic> {
+    let mut root = DeTable::parse(&document.text).map_err(|error| document.toml_error(&error))?;
+    let whole = root.span();
+    for placed in &document.overrides {
+        let value = Document::value(placed);
+        put(root.get_mut(), &placed.given.key, value)
+            .map_err(|reason| Diagnostic::new(format!("{}: {reason}", placed.given.shown)))?;
+    }
+    let parsed = Spanned::new(whole.clone(), DeValue::Table(root.get_ref().clone()));
+    let parsed = toml::Value::deserialize(ValueDeserializer::from(parsed));
+    let contents = Contents::new(parsed.map_err(|error| document.toml_error(&error))?);
+    let schema = take(root.get_mut(), "schema");
+    let subtasks = take(root.get_mut(), "subtask");
+    let tables = take(root.get_mut(), "table");
+    let table = Spanned::new(whole.clone(), DeValue::Table(root.into_inner()));
+    let file = File::deserialize(ValueDeserializer::from(table)).map_err(|error| document.toml_error(&error))?;
+
+    let schema = schema.map_or_else(
+        || Ok(SchemaChoice::Known { schema: Schema::davis(), id: None }),
+        |value| read_schema(&document, value),
+    )?;
+    let steps = subtasks.map_or_else(|| Ok(Vec::new()), |value| read_subtasks(&document, value))?;
+    let tables = tables.map_or_else(|| Ok(Vec::new()), |value| read_tables(&document, value))?;
+    let missing = |key: &str, flag: &str| {
+        Diagnostic::new(format!("{} gives no {key}.url", document.path))
+            .help(Some(format!("add it to the file, or say {flag} URL")))
+    };
+    let source =
+        file.source.as_ref().and_then(|source| source.url.clone()).ok_or_else(|| missing("source", "--source"))?;
+    let sink = file
+        .sink
+        .map(|sink| sink_settings(&document, sink, false))
+        .transpose()?
+        .flatten()
+        .ok_or_else(|| missing("sink", "--sink"))?;
+    let dead_letter = file.dead_letter.map(|sink| sink_settings(&document, sink, true)).transpose()?.flatten();
+    let limits = source::Limits { bucket_size: file.buffer.bucket_size, delay: file.buffer.delay };
+    let name = file.name.map(|name| checked_name(&document, name)).transpose()?;
+    let name = name.unwrap_or_else(|| stem(&document.path));
+    let source_settings = source_settings(&document, &name, file.source.as_ref(), &source, limits, &schema)?;
+    let allow_loop = file.source.as_ref().is_some_and(|source| source.allow_loop);
+    let connections = file.source.and_then(|source| source.connections);
+    let dataflow = Dataflow {
+        name,
+        description: file.description.unwrap_or_default(),
+        workers: file.workers,
+        processes: file.processes,
+        placement: file.placement,
+        checkpoint_every: file.checkpoint.every,
+        schema,
+        source,
+        source_settings,
+        sink,
+        dead_letter,
+        steps,
+        tables,
+        document,
+        contents,
+    };
+    if let SchemaChoice::Known { schema, .. } = &dataflow.schema {
+        dataflow.steps_to_fit(schema)?;
+        dataflow.tables(schema)?;
+    }
+    connections.map_or(Ok(()), |connections| check_connections(&dataflow, &connections))?;
+    dataflow.check_client_ids()?;
+    if !allow_loop {
+        dataflow.check_feedback()?;
+    }
+    Ok(dataflow)
+}
+
+fn stem(path: &str) -> String {
+    std::path::Path::new(path).file_stem().map_or_else(|| path.to_owned(), |stem| stem.to_string_lossy().into_owned())
+}
+
+/// A dataflow's name becomes a part of the names of files and of a broker's sessions.
+fn checked_name(document: &Document, name: Spanned<String>) -> Result<String, Diagnostic> {
+    const LONGEST: usize = 100;
+    let fits = |c: char| c.is_alphanumeric() || " _-.".contains(c);
+    let (span, name) = (name.span(), name.into_inner());
+    if !name.trim().is_empty() && name.len() <= LONGEST && !name.starts_with('.') && name.chars().all(fits) {
+        return Ok(name);
+    }
+    let title = format!("the name {name:?} cannot be a part of a file's name");
+    let help = format!("up to {LONGEST} bytes of letters, digits, spaces, _, - and ., without a . at the beginning");
+    Err(document.diagnostic(span, title, "", Some(help)))
+}
+
+fn take<'i>(table: &mut Table<'i>, key: &str) -> Option<Value<'i>> {
+    table.remove(key)
+}
+
+/// Puts a value at a key of dotted parts.
+fn put<'i>(table: &mut Table<'i>, key: &'i str, value: Value<'i>) -> Result<(), String> {
+    let Some((first, rest)) = key.split_once('.') else {
+        table.insert(Spanned::new(value.span(), key.into()), value);
+        return Ok(());
+    };
+    match first {
+        "subtask" => return put_in_list(table, "subtask", "use", rest, value),
+        "table" => return put_in_list(table, "table", "name", rest, value),
+        _ => {}
+    }
+    let inner = table
+        .entry(Spanned::new(value.span(), first.into()))
+        .or_insert_with(|| Spanned::new(value.span(), DeValue::Table(DeTable::new())));
+    match inner.get_mut() {
+        DeValue::Table(inner) => put(inner, rest, value),
+        _ => Err(format!("{first} is no section")),
+    }
+}
+
+/// `LIST.NAME.parameter` or `LIST.NUMBER.parameter`, for tables whose `name` tells them apart.
+fn put_in_list<'i>(
+    table: &mut Table<'i>,
+    list: &str,
+    name: &str,
+    key: &'i str,
+    value: Value<'i>,
+) -> Result<(), String> {
+    let (which, parameter) = key.split_once('.').ok_or(format!("write {list}.NAME.PARAMETER=VALUE"))?;
+    let Some(DeValue::Array(items)) = table.get_mut(list).map(Spanned::get_mut) else {
+        return Err(format!("the file has no [[{list}]]"));
+    };
+    let mut found = false;
+    for (number, item) in items.iter_mut().enumerate() {
+        let DeValue::Table(item) = item.get_mut() else { continue };
+        let own = item.get(name).and_then(|name| name.get_ref().as_str()).unwrap_or_default();
+        if own == which || number.to_string() == which {
+            found = true;
+            put(item, parameter, value.clone())?;
+        }
+    }
+    if found { Ok(()) } else { Err(format!("the file has no {list} {which}")) }
+}
+
+fn read_schema(document: &Document, value: Value<'_>) -> Result<SchemaChoice, Diagnostic> {
+    let span = value.span();
+    match value.get_ref() {
+        DeValue::String(name) if name == "davis" => Ok(SchemaChoice::Known { schema: Schema::davis(), id: None }),
+        DeValue::String(name) if name == "infer" => Ok(SchemaChoice::Infer),
+        DeValue::String(name) => {
+            let help = did_you_mean(name, ["davis", "infer"].into_iter());
+            let help = help.or(Some("schema is \"davis\", \"infer\" or a [schema] table".into()));
+            Err(document.diagnostic(span, format!("unknown schema `{name}`"), "", help))
+        }
+        DeValue::Table(_) => {
+            let section = SchemaSection::deserialize(ValueDeserializer::from(value))
+                .map_err(|error| document.toml_error(&error))?;
+            if section.number.is_empty() && section.text.is_empty() {
+                return Err(document.diagnostic(
+                    span,
+                    "the schema names no column",
+                    "",
+                    Some("give number = [...] or text = [...]".into()),
+                ));
+            }
+            if let Some(name) = section.reserved() {
+                let title = format!("a column is named `{}`", name.get_ref());
+                let help =
+                    "the output has a column of that name itself: leave it out, or let the source name it otherwise";
+                return Err(document.diagnostic(name.span(), title, "", Some(help.into())));
+            }
+            Ok(section.choice())
+        }
+        _ => Err(document.diagnostic(span, "schema is \"davis\", \"infer\" or a [schema] table", "", None)),
+    }
+}
+
+fn read_subtasks(document: &Document, value: Value<'_>) -> Result<Vec<StepPlan>, Diagnostic> {
+    let span = value.span();
+    let DeValue::Array(items) = value.into_inner() else {
+        return Err(document.diagnostic(span, "write [[subtask]] with two brackets", "", None));
+    };
+    let count = items.len();
+    let mut steps = Vec::new();
+    let mut seen: HashMap<&'static str, usize> = HashMap::new();
+    for (place, item) in items.into_iter().enumerate() {
+        let Some(mut step) = read_subtask(document, item, place, count)? else { continue };
+        let times = seen.entry(step.entry.name).or_default();
+        *times += 1;
+        if *times > 1 {
+            step.label = format!("{}_{times}", step.entry.name);
+        }
+        steps.push(step);
+    }
+    Ok(steps)
+}
+
+/// One step; `None` for prepare and result, which stand in every chain.
+fn read_subtask(
+    document: &Document,
+    item: Value<'_>,
+    place: usize,
+    count: usize,
+) -> Result<Option<StepPlan>, Diagnostic> {
+    let span = item.span();
+    let DeValue::Table(mut table) = item.into_inner() else {
+        return Err(document.diagnostic(span, "a subtask is a table", "", None));
+    };
+    let Some(name) = take(&mut table, "use") else {
+        return Err(document.diagnostic(
+            span,
+            "a subtask without `use`",
+            "",
+            Some("say which: use = \"standard_scaler\"".into()),
+        ));
+    };
+    let name_span = name.span();
+    let name = name.get_ref().as_str().unwrap_or_default().to_owned();
+    let Some(entry) = subtasks::find(&name) else {
+        let help = did_you_mean(&name, REGISTRY.iter().map(|entry| entry.name))
+            .or(Some("`rowmill subtasks` lists them".into()));
+        return Err(document.diagnostic(name_span, format!("unknown subtask `{name}`"), "", help));
+    };
+    let columns = entry
+        .columns_parameter()
+        .and_then(|key| take(&mut table, key))
+        .map(|value| read_columns(document, value))
+        .transpose()?;
+    let fitting = read_fitting(document, entry, &mut table, &name_span)?;
+    if entry.role == Role::Fixed {
+        return check_fixed(document, entry.name, &table, name_span, place, count).map(|()| None);
+    }
+    let key_spans: HashMap<String, Range<usize>> =
+        table.iter().map(|(key, value)| (key.get_ref().to_string(), value.span())).collect();
+    let parameters = Spanned::new(span.clone(), DeValue::Table(table));
+    let subtask = entry.build(ValueDeserializer::from(parameters)).map_err(|error| document.toml_error(&error))?;
+    let refused = |refusal: &Refusal| {
+        let span = key_spans.get(refusal.parameter).cloned().unwrap_or(name_span.clone());
+        let title = format!("{name}: `{}` is refused", refusal.parameter);
+        document.diagnostic(span, title, &refusal.reason, Some(refusal.reason.clone()))
+    };
+    subtask.check().map_err(|refusal| refused(&refusal))?;
+    let fitting = subtask.horizon().map_or(fitting, |horizon| Fitting::Row { horizon });
+    if matches!(fitting, Fitting::Stream { .. }) {
+        if subtask.learner().is_none() {
+            let help = Some(
+                "the standard, min-max, max-abs and robust scalers, quantile_transformer, rolling and diff can".into(),
+            );
+            return Err(document.diagnostic(span, format!("{name} cannot learn over the stream"), "", help));
+        }
+        subtask.check_stream().map_err(|refusal| refused(&refusal))?;
+    }
+    Ok(Some(StepPlan { label: name, entry, subtask: Arc::from(subtask), columns, fitting, span }))
+}
+
+/// What a step learns from: `fit`, and what belongs to it.
+fn read_fitting(
+    document: &Document,
+    entry: &Entry,
+    table: &mut Table<'_>,
+    name_span: &Range<usize>,
+) -> Result<Fitting, Diagnostic> {
+    if !entry.fits {
+        return Ok(Fitting::Message);
+    }
+    let fit = take(table, "fit");
+    let mut text = |key: &str| {
+        let text = take(table, key).map(|value| Spanned::<String>::deserialize(ValueDeserializer::from(value)));
+        text.transpose().map_err(|error| document.toml_error(&error))
+    };
+    let (params, key) = (text("params")?, text("key")?);
+    let kind = fit.as_ref().map_or("message", |fit| fit.get_ref().as_str().unwrap_or_default());
+    let surplus = match kind {
+        "frozen" => key.as_ref().map(|key| (key, "key", "stream")),
+        "stream" => params.as_ref().map(|params| (params, "params", "frozen")),
+        _ => params.as_ref().map(|params| (params, "params", "frozen")).or(key.as_ref().map(|k| (k, "key", "stream"))),
+    };
+    if let Some((value, name, fit)) = surplus {
+        let help = Some(format!("add fit = \"{fit}\", or leave {name} out"));
+        return Err(document.diagnostic(value.span(), format!("{name} without fit = \"{fit}\""), "", help));
+    }
+    match (kind, params) {
+        ("message", _) => Ok(Fitting::Message),
+        ("stream", _) => Ok(Fitting::Stream { key }),
+        ("frozen", Some(params)) => Ok(Fitting::Frozen(params)),
+        ("frozen", None) => {
+            let help = Some("params = \"weather.fit.json\": the file that `rowmill fit` wrote".into());
+            let title = format!("{}: fit = \"frozen\" without params", entry.name);
+            Err(document.diagnostic(name_span.clone(), title, "", help))
+        }
+        _ => {
+            let span = fit.map_or(name_span.clone(), |fit| fit.span());
+            Err(document.diagnostic(span, "fit is \"message\", \"stream\" or \"frozen\"", "", None))
+        }
+    }
+}
+
+fn read_columns(document: &Document, value: Value<'_>) -> Result<Vec<Spanned<String>>, Diagnostic> {
+    let span = value.span();
+    let columns = Vec::<Spanned<String>>::deserialize(ValueDeserializer::from(value))
+        .map_err(|error| document.toml_error(&error))?;
+    if columns.is_empty() {
+        return Err(document.diagnostic(
+            span,
+            "no column is named",
+            "",
+            Some("leave the parameter out for all columns".into()),
+        ));
+    }
+    Ok(columns)
+}
+
+fn check_fixed(
+    document: &Document,
+    name: &str,
+    table: &Table<'_>,
+    span: Range<usize>,
+    place: usize,
+    count: usize,
+) -> Result<(), Diagnostic> {
+    if let Some((key, _)) = table.iter().next() {
+        return Err(document.diagnostic(
+            key.span(),
+            format!("{name} takes no parameter `{}`", key.get_ref()),
+            "",
+            None,
+        ));
+    }
+    let expected = if name == "prepare" { 0 } else { count - 1 };
+    if place == expected {
+        return Ok(());
+    }
+    let end = if name == "prepare" { "first" } else { "last" };
+    Err(document.diagnostic(
+        span,
+        format!("{name} stands {end} in the chain"),
+        "",
+        Some("it may be left out: it is always there".into()),
+    ))
+}
+
+fn source_settings(
+    document: &Document,
+    name: &str,
+    section: Option<&sections::Source>,
+    url: &source::Url,
+    limits: source::Limits,
+    schema: &SchemaChoice,
+) -> Result<source::Settings, Diagnostic> {
+    let endpoint = match (section, url) {
+        (Some(section), source::Url::Mqtt(url)) => Some(section.endpoint(url).map(|endpoint| {
+            let own = section.session.then(|| format!("rowmill-{name}"));
+            Endpoint { client_id: endpoint.client_id.or(own), ..endpoint }
+        })),
+        _ => None,
+    };
+    let wrong = |reason| Diagnostic::new(format!("{}: source: {reason}", document.path));
+    let endpoint = endpoint.transpose().map_err(wrong)?;
+    Ok(source::Settings {
+        endpoint,
+        connections: section
+            .and_then(|section| section.connections.as_ref())
+            .map(|connections| connections.get_ref().clone())
+            .unwrap_or_default(),
+        limits,
+        columns: match schema {
+            SchemaChoice::Known { schema, .. } => Some(Arc::new(schema.clone())),
+            SchemaChoice::Infer => None,
+        },
+        max_payload: section.map_or(source::MAX_PAYLOAD, |section| section.max_payload),
+        retained: section.is_none_or(|section| section.retained),
+        clean_start: false,
+        connect_timeout: section.and_then(|section| section.connect_timeout),
+        reconnect_timeout: section.and_then(|section| section.reconnect_timeout),
+        max_rows: None,
+    })
+}
+
+/// Whether the connections of a source go together with the rest.
+fn check_connections(dataflow: &Dataflow, connections: &Spanned<Connections>) -> Result<(), Diagnostic> {
+    let refuse =
+        |title: String, help: &str| Err(dataflow.document.diagnostic(connections.span(), title, "", Some(help.into())));
+    if let Err(reason) = connections.get_ref().check() {
+        return refuse(reason, "connections = 4, or a list of topics");
+    }
+    if dataflow.source_settings.connections() == 1 {
+        return Ok(());
+    }
+    if !dataflow.source_settings.is_persistent() {
+        return refuse("connections without a session".into(), "add session = true");
+    }
+    if matches!(dataflow.schema, SchemaChoice::Infer) {
+        return refuse("the schema of several connections cannot be inferred".into(), "give it in [schema]");
+    }
+    let streams = dataflow.steps.iter().find(|step| matches!(step.fitting, Fitting::Stream { .. }));
+    let upserts = dataflow.tables.iter().find(|table| table.replaces());
+    let ordered = streams.map(|step| step.label.as_str()).or(upserts.map(|table| table.name()));
+    match ordered.filter(|_| connections.get_ref().mix()) {
+        None => Ok(()),
+        Some(label) => refuse(
+            format!("rows of a station may overtake each other on several connections, and {label} needs their order"),
+            "name the topics of each connection: connections = [\"weather/north/#\", \"weather/south/#\"]",
+        ),
+    }
+}
+
+pub(crate) fn sink_settings(
+    document: &Document,
+    section: sections::Sink,
+    dead_letter: bool,
+) -> Result<Option<sink::Settings>, Diagnostic> {
+    let Some(url) = section.url.clone() else { return Ok(None) };
+    if dead_letter && !url.takes_json() {
+        let help = "give a path that ends in .ndjson, -, mqtt:// or null".to_owned();
+        return Err(Diagnostic::new(format!(
+            "{}: dead letters are JSON lines, and {url} does not take them",
+            document.path
+        ))
+        .help(Some(help)));
+    }
+    if section.parts && (dead_letter || !url.is_file()) {
+        return Err(Diagnostic::new(format!(
+            "{}: parts = true is for sinks that are files, not for {url}",
+            document.path
+        )));
+    }
+    if section.properties && !matches!(url, sink::Url::Mqtt(_)) {
+        return Err(Diagnostic::new(format!(
+            "{}: properties = true is for sinks that are topics, not for {url}",
+            document.path
+        )));
+    }
+    let endpoint = match &url {
+        sink::Url::Mqtt(url) => {
+            if url.topic.contains(['#', '+']) {
+                return Err(Diagnostic::new(format!("{}: {url}: a sink's topic has no wildcards", document.path)));
+            }
+            let wrong = |reason| Diagnostic::new(format!("{}: sink: {reason}", document.path));
+            Some(section.endpoint(url).map_err(wrong)?)
+        }
+        _ => None,
+    };
+    if section.infinity.is_some() && (dead_letter || matches!(url, sink::Url::Parquet(_))) {
+        let title = format!("{}: infinity is for sinks of results as text, not for {url}", document.path);
+        return Err(Diagnostic::new(title));
+    }
+    let sections::Sink { parts, properties, infinity, .. } = section;
+    let infinity = infinity.unwrap_or_default();
+    Ok(Some(sink::Settings {
+        url,
+        parts,
+        properties,
+        infinity,
+        endpoint,
+        connect_timeout: None,
+        disk: disk::machine(),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::model::Dataflow;
+    use crate::config::{Override, Placement};
+    use crate::format::Infinity;
+
+    const GOOD: &str = r#"
+name = "w"
+placement = "subtask"
+[source]
+url = "data/x.csv"
+[buffer]
+bucket_size = 10
+delay = "5ms"
+[[subtask]]
+use = "prepare"
+[[subtask]]
+use = "standard_scaler"
+columns = ["outTemp"]
+with_mean = false
+[[subtask]]
+use = "standard_scaler"
+[sink]
+url = "null"
+"#;
+
+    fn error(text: &str) -> String {
+        match Dataflow::from_text("f.toml", text, &[]) {
+            Ok(_) => panic!("no error in {text}"),
+            Err(diagnostic) => diagnostic.to_string(),
+        }
+    }
+
+    #[test]
+    fn a_good_file_is_read_whole() {
+        let dataflow = Dataflow::from_text("f.toml", GOOD, &[]).unwrap();
+        assert_eq!(dataflow.labels(), ["prepare", "standard_scaler", "standard_scaler_2", "result"]);
+        assert_eq!((dataflow.name.as_str(), dataflow.placement), ("w", Placement::Subtask));
+        let (steps, _) = dataflow.steps(&crate::data::Schema::davis()).unwrap();
+        assert_eq!((steps[0].scope.numbers.len(), steps[1].scope.numbers.len()), (1, 26));
+    }
+
+    #[test]
+    fn rows_are_exchanged_around_steps_that_remember() {
+        let text = "source.url = \"-\"\nsink.url = \"null\"\n[[subtask]]\nuse = \"diff\"\nfit = \"stream\"\n\
+            [[subtask]]\nuse = \"fillna\"\nvalue = 0\n[[subtask]]\nuse = \"dropna\"\n";
+        let of = |placement: &str| {
+            Dataflow::from_text("f.toml", &format!("placement = \"{placement}\"\n{text}"), &[]).unwrap().exchanges()
+        };
+        assert_eq!(of("message"), [true, true, true, false, false]);
+        assert_eq!(of("subtask"), [true, true, true, true, false]);
+    }
+
+    #[test]
+    fn errors_name_file_line_column_and_the_nearest_name() {
+        for (from, to, place, hint) in [
+            ("bucket_size", "bucketsize", "f.toml:7:1", "did you mean `bucket_size`?"),
+            ("standard_scaler\"\ncol", "standart_scaler\"\ncol", "f.toml:12:7", "did you mean `standard_scaler`?"),
+            ("with_mean", "with_maen", "f.toml:14:1", "did you mean `with_mean`?"),
+            ("outTemp", "outtemp", "f.toml:13:12", "did you mean `outTemp`?"),
+            ("\"outTemp\"", "\"station\"", "f.toml:13:12", "text column"),
+            ("false", "3", "f.toml:14:13", "expected a boolean"),
+            ("= 10", "= 0", "f.toml:7:15", "between 1 and"),
+            ("5ms", "5 parsecs", "f.toml:8:9", "duration"),
+            ("\"null\"", "\"x.xml\"", "f.toml:18:7", ".parquet"),
+            ("name = ", "nmae = ", "f.toml:2:1", "did you mean `name`?"),
+            ("[sink]", "[snik]", "f.toml:17:2", "did you mean `sink`?"),
+            ("= 10", "= ", "f.toml:7:", ""),
+        ] {
+            assert!(GOOD.contains(from), "{from}");
+            let shown = error(&GOOD.replacen(from, to, 1));
+            assert!(shown.contains(place) && shown.contains(hint), "{from} -> {to}:\n{shown}");
+        }
+    }
+
+    #[test]
+    fn refused_parameters_are_pointed_at() {
+        let shown = error(
+            &GOOD.replace("use = \"standard_scaler\"\n[sink]", "use = \"fillna\"\nlimit = 0\nvalue = 1.0\n[sink]"),
+        );
+        assert!(shown.contains("f.toml:17:9") && shown.contains("greater than 0"), "{shown}");
+    }
+
+    #[test]
+    fn no_column_has_a_name_of_the_output() {
+        for schema in ["number = [\"a\", \"row\"]", "text = [\"message\"]", "number = [\"a\"]\nid = \"row\""] {
+            let text = format!("{}[schema]\n{schema}", GOOD.replace("columns = [\"outTemp\"]", ""));
+            let shown = error(&text);
+            assert!(shown.contains("a column is named `") && shown.contains("f.toml:2"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn infinity_is_for_text() {
+        let with = |sink: &str| GOOD.replace("url = \"null\"", sink);
+        let dataflow = |sink| Dataflow::from_text("f.toml", &with(sink), &[]).unwrap();
+        let infinity = |sink| dataflow(sink).sink.infinity;
+        assert_eq!(infinity("url = \"x.csv\""), Infinity::Null);
+        assert_eq!(infinity("url = \"x.csv\"\ninfinity = \"text\""), Infinity::Text);
+        assert!(error(&with("url = \"x.parquet\"\ninfinity = \"text\"")).contains("not for x.parquet"));
+        assert!(error(&with("url = \"x.csv\"\ninfinity = \"inf\"")).contains("`text`"));
+    }
+
+    /// Whatever number stands there, it is taken or refused in words.
+    #[test]
+    fn numbers_are_bounded() {
+        let table = "[[table]]\nname = \"t\"\nwindow = \"1h\"\nhop = \"1h\"\nretention = \"1h\"\ninterval = \"1h\"\n\
+                     max_future = \"1h\"\nlate = \"drop\"\n";
+        let source = "[source]\nmax_payload = 9\nconnect_timeout = \"1s\"\nreconnect_timeout = \"1s\"";
+        let good = format!("{GOOD}{table}[checkpoint]\nevery = \"1s\"\n").replace("[source]", source);
+        Dataflow::from_text("f.toml", &good, &[]).unwrap();
+        let lengths = ["\"-1s\"", "\"99999999999years\"", "\"1001years\"", "\"nan\"", "-1", "nan", "1e300", "\"\""];
+        let numbers = ["0", "-1", "9223372036854775807", "nan", "inf", "1.5", "1e300", "\"1\""];
+        for (key, wrong) in [
+            ("buffer.bucket_size", &numbers[..]),
+            ("source.max_payload", &numbers),
+            ("workers", &numbers),
+            ("processes", &numbers),
+            ("buffer.delay", &lengths),
+            ("checkpoint.every", &lengths),
+            ("source.connect_timeout", &lengths),
+            ("source.reconnect_timeout", &lengths),
+            ("table.t.window", &lengths),
+            ("table.t.hop", &lengths),
+            ("table.t.retention", &lengths),
+            ("table.t.interval", &lengths),
+            ("table.t.max_future", &lengths),
+        ] {
+            for value in wrong {
+                let set = Override::set(&format!("{key}={value}")).unwrap();
+                let shown = match Dataflow::from_text("f.toml", &good, &[set]) {
+                    Ok(_) => panic!("{key} = {value} is taken"),
+                    Err(diagnostic) => diagnostic.to_string(),
+                };
+                assert!(shown.contains(key), "{key} = {value}: {shown}");
+            }
+        }
+        let shown = error(&good.replace("hop = \"1h\"", "hop = \"1ms\""));
+        assert!(shown.contains("3600000 windows") && shown.contains("10000"), "{shown}");
+        for wrong in [
+            "rate=0",
+            "rate=-1",
+            "rate=nan",
+            "rate=inf",
+            "rate=1e300",
+            "rate=1e-300",
+            "rate=",
+            "burst=0,rate=1",
+            "burst=-1,rate=1",
+            "burst=1e3,rate=1",
+            "seed=-1",
+            "seed=x",
+            "rows=-1",
+            "rows=1e3",
+            "rows=nan",
+            "rows=18446744073709551616",
+        ] {
+            let shown = error(&GOOD.replace("data/x.csv", &format!("generate:rows=5,{wrong}")));
+            assert!(shown.contains("f.toml:5:7"), "{wrong}: {shown}");
+        }
+    }
+
+    #[test]
+    fn a_name_leads_nowhere() {
+        for wrong in ["../x", "/tmp/x", "a/b", "", " ", ".x", "a\\b", "a\u{0}b", "a\nb", &"x".repeat(101)] {
+            let shown = error(&GOOD.replace("name = \"w\"", &format!("name = {}", toml::Value::from(wrong))));
+            assert!(shown.contains("f.toml:2:8") && shown.contains("letters"), "{wrong:?}: {shown}");
+        }
+        for good in ["Wetter S\u{fc}d 2.1", "a_b-c"] {
+            let text = GOOD.replace("\"w\"", &format!("{good:?}"));
+            assert_eq!(Dataflow::from_text("f.toml", &text, &[]).unwrap().name, good);
+        }
+        let shown = match Dataflow::from_text("f.toml", GOOD, &[Override::set("name=../x").unwrap()]) {
+            Ok(dataflow) => panic!("{}", dataflow.name),
+            Err(diagnostic) => diagnostic.to_string(),
+        };
+        assert!(shown.contains("--set name=../x: the name"), "{shown}");
+    }
+
+    #[test]
+    fn errors_show_no_password() {
+        let source = |lines: &str| GOOD.replace("url = \"data/x.csv\"", lines);
+        for text in [
+            source("url = \"mqtt://h/t\"\npassword = 7 # hunter2"),
+            source("url = \"mqtt://h/t\"\npasword = \"hunter2\""),
+            source("url = \"mqtt://anna:hunter2@h\""),
+            source("url = \"mqtt://anna:hun/hunter2@h/t\""),
+            source("url = \"mqtt://anna:hunter2@h/t\"\nuser = \"anna\""),
+            source("url = \"mqtt://anna:hunter2@h/t\"\nca = \"none.pem\""),
+            source("url = \"http://anna:hunter2@h/t\""),
+            source("url = \"mqtt://h/t\", password = \"hunter2\""),
+            GOOD.replace("[sink]\nurl = \"null\"", "sink = { url = \"null\", password = \"hunter2\", qoss = 1 }"),
+            GOOD.replace("[source]", "source = \"mqtt://anna:hunter2@h/t\"\n[source]"),
+            GOOD.replace("url = \"null\"", "url = \"mqtt://anna:hunter2@h/t/#\""),
+            GOOD.replace("bucket_size = 10", "bucket_size = 0 # password = \"hunter2\""),
+            format!("{GOOD}[dead_letter]\nurl = \"mqtt://anna:hunter2@h\""),
+            format!("{GOOD}[[table]]\nname = \"t\"\nsink = {{ url = \"mqtt://h/t\", password = \"hunter2\", x = 1 }}"),
+        ] {
+            let shown = error(&text);
+            assert!(!shown.contains("hunter2"), "{shown}");
+        }
+        for set in [
+            "source.password=hunter2",
+            "sink.passwort=\"hunter2\"",
+            "source.url=mqtt://anna:hunter2@h",
+            "source={ url = \"mqtt://h/t\", password = \"hunter2\", x = 1 }",
+        ] {
+            let set = Override::set(set).unwrap();
+            assert!(!set.shown.contains("hunter2"), "{}", set.shown);
+            if let Err(diagnostic) = Dataflow::from_text("f.toml", GOOD, &[set]) {
+                assert!(!diagnostic.to_string().contains("hunter2"), "{diagnostic}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_login_stands_in_the_address_or_beside_it() {
+        let login = |url: &str, more: &str| {
+            let text = format!("source.url = \"mqtt://{url}\"\nsink.url = \"mqtt://{url}/out\"\n{more}");
+            let dataflow = Dataflow::from_text("f.toml", &text, &[]).map_err(|error| error.to_string())?;
+            let endpoints = [dataflow.source_settings.endpoint.unwrap(), dataflow.sink.endpoint.unwrap()];
+            assert!(!dataflow.source.to_string().contains('@') && !dataflow.sink.url.to_string().contains('@'));
+            let shown = endpoints.map(|e| (e.user.unwrap(), e.password.map(|p| p.reveal().to_owned())));
+            assert_eq!(shown[0], shown[1]);
+            Ok::<_, String>(shown[0].clone())
+        };
+        assert_eq!(login("anna:s%2Fx@h/t", ""), Ok(("anna".into(), Some("s/x".into()))));
+        assert_eq!(login("anna@h/t", ""), Ok(("anna".into(), None)));
+        let twice = login("anna@h/t", "source.user = \"x\"").unwrap_err();
+        assert!(twice.contains("leave out `user` and `password`"), "{twice}");
+    }
+
+    #[test]
+    fn overrides_stand_over_the_file() {
+        let set = |text: &str| Override::set(text).unwrap();
+        let overrides = [
+            set("buffer.bucket_size=7"),
+            set("subtask.standard_scaler.with_std=false"),
+            Override::text("--source", "source.url", "generate:rows=5"),
+            set("name=other"),
+        ];
+        let dataflow = Dataflow::from_text("f.toml", GOOD, &overrides).unwrap();
+        assert_eq!((dataflow.source_settings.limits.bucket_size, dataflow.name.as_str()), (7, "other"));
+        assert_eq!(dataflow.source.to_string(), "generate:rows=5,seed=0");
+    }
+
+    #[test]
+    fn a_session_has_the_name_of_its_dataflow_unless_it_has_one_of_its_own() {
+        let client_id = |more: &str| {
+            let text = format!("name = \"roof\"\nsink.url = \"null\"\n[source]\nurl = \"mqtt://h/t\"\n{more}");
+            Dataflow::from_text("f.toml", &text, &[]).unwrap().source_settings.endpoint.unwrap().client_id
+        };
+        assert_eq!(client_id(""), None);
+        assert_eq!(client_id("session = true").as_deref(), Some("rowmill-roof"));
+        assert_eq!(client_id("session = true\nclient_id = \"mill\"").as_deref(), Some("mill"));
+    }
+
+    #[test]
+    fn connections_go_with_what_needs_no_order_among_them() {
+        let with = |connections: &str, more: &str| {
+            format!("sink.url = \"null\"\n[source]\nurl = \"mqtt://h/t\"\nconnections = {connections}\n{more}")
+        };
+        let stream = "session = true\n[[subtask]]\nuse = \"diff\"\nfit = \"stream\"\n";
+        let upsert = "session = true\n[[table]]\nname = \"t\"\nkey = [\"station\"]\nupsert = [\"station\"]\n";
+        for (connections, more, part) in [
+            ("2", "", "session = true"),
+            ("0", "session = true", "between 1 and 256"),
+            ("\"2\"", "session = true", "a number of connections"),
+            ("2", stream, "diff needs their order"),
+            ("2", upsert, "t needs their order"),
+            ("[\"a\", \"a\"]", "session = true", "a stands twice"),
+        ] {
+            let shown = error(&with(connections, more));
+            assert!(shown.contains(part) && shown.contains("f.toml:4:15"), "{connections} {more}: {shown}");
+        }
+        let good = with("[\"a\", \"b\"]", stream);
+        assert_eq!(Dataflow::from_text("f.toml", &good, &[]).unwrap().source_settings.connections(), 2);
+        let file = [Override::text("--source", "source.url", "x.csv")];
+        assert_eq!(Dataflow::from_text("f.toml", &good, &file).unwrap().source_settings.connections(), 1);
+    }
+
+    #[test]
+    fn a_wrong_override_is_named_as_it_was_written() {
+        for (wrong, part) in [
+            ("buffer.bucket_size=x", "--set buffer.bucket_size=x: "),
+            ("subtask.1.with_men=true", "did you mean `with_mean`?"),
+            ("subtask.1.columns=[\"uv\"]", "did you mean `UV`?"),
+            ("subtask.binarizer.threshold=1.0", "no subtask binarizer"),
+            ("sink.url=x.xml", "--set sink.url=x.xml: "),
+        ] {
+            let shown = match Dataflow::from_text("f.toml", GOOD, &[Override::set(wrong).unwrap()]) {
+                Ok(_) => panic!("{wrong}"),
+                Err(diagnostic) => diagnostic.to_string(),
+            };
+            assert!(shown.contains(part), "{wrong}: {shown}");
+        }
+    }
+}

@@ -1,0 +1,404 @@
+//! `[[table]]`: rows summarised by key and window.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use toml::Spanned;
+use toml::de::{DeValue, ValueDeserializer};
+
+use crate::config::Diagnostic;
+use crate::config::document::{Document, did_you_mean};
+use crate::config::model::Dataflow;
+use crate::config::parse::sections;
+use crate::config::parse::sections::Milliseconds;
+use crate::data::{Column, Kind, Schema};
+use crate::sink;
+use crate::tables::{Aggregate, Changes, Grouping, Join, Late, Reference, Table, Window};
+
+/// A table before its columns are looked up in a schema.
+pub struct TablePlan {
+    section: Section,
+    /// Where its changes go.
+    sink: Option<sink::Settings>,
+}
+
+/// A table, and where its changes go.
+pub struct TableOf {
+    pub table: Table,
+    pub sink: Option<sink::Settings>,
+    pub reference: Option<Reference>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Section {
+    name: Spanned<String>,
+    input: Option<Spanned<String>>,
+    #[serde(default)]
+    key: Vec<Spanned<String>>,
+    time: Option<Spanned<String>>,
+    window: Option<Spanned<Milliseconds>>,
+    hop: Option<Spanned<Milliseconds>>,
+    columns: Option<Vec<Spanned<String>>>,
+    #[serde(default = "aggregates")]
+    aggregates: Spanned<Vec<Aggregate>>,
+    interval: Option<Spanned<Milliseconds>>,
+    #[serde(default)]
+    upsert: Vec<Spanned<String>>,
+    delete: Option<Spanned<String>>,
+    retention: Option<Spanned<Milliseconds>>,
+    max_future: Option<Spanned<Milliseconds>>,
+    late: Option<Spanned<Late>>,
+    reference: Option<Spanned<ReferenceSection>>,
+    #[serde(default)]
+    changes: Changes,
+    sink: Option<sections::Sink>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReferenceSection {
+    path: PathBuf,
+    key: Spanned<String>,
+}
+
+/// In how many windows a row may be: each takes a place of its own.
+const MOST_WINDOWS: i64 = 10_000;
+/// How far ahead of this machine's clock a row may be dated where nothing is said, in milliseconds: ten minutes.
+const MAX_FUTURE: i64 = 600_000;
+
+fn aggregates() -> Spanned<Vec<Aggregate>> {
+    Spanned::new(0..0, vec![Aggregate::Count, Aggregate::Mean, Aggregate::Min, Aggregate::Max])
+}
+
+/// Reads all tables of a file.
+pub fn read_tables(document: &Document, value: Spanned<DeValue<'_>>) -> Result<Vec<TablePlan>, Diagnostic> {
+    let span = value.span();
+    let DeValue::Array(items) = value.into_inner() else {
+        return Err(document.diagnostic(span, "write [[table]] with two brackets", "", None));
+    };
+    let mut plans: Vec<TablePlan> = Vec::new();
+    for item in items {
+        let mut section =
+            Section::deserialize(ValueDeserializer::from(item)).map_err(|error| document.toml_error(&error))?;
+        check(document, &section)?;
+        let name = &section.name;
+        if plans.iter().any(|plan| plan.section.name.get_ref() == name.get_ref()) {
+            let title = format!("two tables are named `{}`", name.get_ref());
+            return Err(document.diagnostic(name.span(), title, "", None));
+        }
+        let sink = section
+            .sink
+            .take()
+            .map(|sink| crate::config::parse::file::sink_settings(document, sink, false))
+            .transpose()?;
+        let sink = sink.flatten();
+        if sink.as_ref().is_some_and(|sink| sink.parts) {
+            return Err(document.diagnostic(name.span(), "a table is not written in parts", "", None));
+        }
+        plans.push(TablePlan { section, sink });
+    }
+    Ok(plans)
+}
+
+/// Whether what is given goes together.
+fn check(document: &Document, section: &Section) -> Result<(), Diagnostic> {
+    let refuse = |span, title: &str, help: &str| Err(document.diagnostic(span, title, "", Some(help.into())));
+    let name = section.name.get_ref();
+    if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte)) {
+        return refuse(section.name.span(), "a table's name is made of letters, digits, _, - and .", "such as hourly");
+    }
+    for (given, what) in [
+        (&section.hop, "hop"),
+        (&section.retention, "retention"),
+        (&section.interval, "interval"),
+        (&section.max_future, "max_future"),
+    ] {
+        if let Some(given) = given.as_ref().filter(|_| section.window.is_none()) {
+            return refuse(given.span(), &format!("{what} without a window"), "add window = \"1h\", or leave it out");
+        }
+    }
+    if let Some(late) = section.late.as_ref().filter(|_| section.retention.is_none()) {
+        return refuse(
+            late.span(),
+            "late without retention",
+            "rows are late where windows go: add retention = \"30d\"",
+        );
+    }
+    if let (Some(window), Some(hop)) = (&section.window, &section.hop)
+        && hop.get_ref().0 > window.get_ref().0
+    {
+        return refuse(hop.span(), "hop is longer than the window", "rows between two windows would be in none");
+    }
+    if let (Some(window), Some(hop)) = (&section.window, &section.hop)
+        && let windows = (window.get_ref().0 - 1) / hop.get_ref().0 + 1
+        && windows > MOST_WINDOWS
+    {
+        let help = format!("a row is in {MOST_WINDOWS} windows at most: make hop longer");
+        return refuse(hop.span(), &format!("each row would be in {windows} windows"), &help);
+    }
+    if let Some(delete) = section.delete.as_ref().filter(|_| section.upsert.is_empty()) {
+        return refuse(delete.span(), "delete without upsert", "upsert names the columns that tell rows apart");
+    }
+    let aggregates = section.aggregates.get_ref();
+    if aggregates.contains(&Aggregate::Completeness) && section.interval.is_none() {
+        let help = "add interval = \"5m\": how far apart the rows of a key should be";
+        return refuse(section.aggregates.span(), "completeness without an interval", help);
+    }
+    Ok(())
+}
+
+impl TablePlan {
+    /// The file whose columns are joined to its lines.
+    pub fn reference(&self) -> Option<&std::path::Path> {
+        self.section.reference.as_ref().map(|reference| reference.get_ref().path.as_path())
+    }
+
+    pub fn name(&self) -> &str {
+        self.section.name.get_ref()
+    }
+
+    /// Whether a row may replace one before it.
+    pub fn replaces(&self) -> bool {
+        !self.section.upsert.is_empty()
+    }
+
+    /// Where its changes go.
+    /// The run has ended in good order: what the table's sink holds stays.
+    ///
+    /// # Errors
+    /// As [`sink::Settings::finished`].
+    pub fn finished(&self) -> Result<(), sink::Error> {
+        self.sink.as_ref().map_or(Ok(()), |sink| sink.finished(0))
+    }
+
+    /// The file of its reference.
+    pub fn reference_path(&self) -> Option<&std::path::Path> {
+        self.section.reference.as_ref().map(|reference| std::path::Path::new(&reference.get_ref().path))
+    }
+
+    pub fn sink(&self) -> Option<&sink::Settings> {
+        self.sink.as_ref()
+    }
+
+    /// As a test changes it.
+    #[cfg(test)]
+    pub fn sink_mut(&mut self) -> Option<&mut sink::Settings> {
+        self.sink.as_mut()
+    }
+
+    pub fn set_connect_timeout(&mut self, timeout: std::time::Duration) {
+        if let Some(sink) = &mut self.sink {
+            sink.connect_timeout = Some(timeout);
+        }
+    }
+}
+
+impl Dataflow {
+    /// The tables, their columns looked up in what `schema` has become where they take their rows.
+    ///
+    /// # Errors
+    /// A column that is not there or of the wrong kind, or a reference that can't be read.
+    pub fn tables(&self, schema: &Schema) -> Result<Vec<TableOf>, Diagnostic> {
+        self.tables.iter().map(|plan| self.table(plan, schema)).collect()
+    }
+
+    /// The number of the operator after which a table takes its rows; 0 is prepare.
+    ///
+    /// # Errors
+    /// If the chain has no such step.
+    pub fn table_input(&self, plan: &TablePlan) -> Result<usize, Diagnostic> {
+        self.operator(plan.section.input.as_ref())
+    }
+
+    fn table(&self, plan: &TablePlan, schema: &Schema) -> Result<TableOf, Diagnostic> {
+        let section = &plan.section;
+        let input = self.table_input(plan)?;
+        let schema = self.schema_after(input, schema)?;
+        let find = |name: &Spanned<String>| self.column(name, &schema);
+        let all = |names: &[Spanned<String>]| names.iter().map(find).collect::<Result<Vec<Column>, Diagnostic>>();
+        let keys = all(&section.key)?;
+        let grouping = Grouping {
+            input,
+            window: section.window.as_ref().map(|window| self.window(section, window, &schema)).transpose()?,
+            upsert: all(&section.upsert)?,
+            delete: section.delete.as_ref().map(find).transpose()?,
+            retention: milliseconds(&section.retention),
+            max_future: milliseconds(&section.max_future).unwrap_or(MAX_FUTURE),
+            late: section.late.as_ref().map_or(Late::default(), |late| *late.get_ref()),
+            keys,
+        };
+        let columns = match &section.columns {
+            Some(names) => names.iter().map(|name| self.number(name, &schema)).collect::<Result<Vec<Column>, _>>()?,
+            None => {
+                let is_key = |column: &Column| grouping.keys.contains(column) || grouping.upsert.contains(column);
+                let numbers = schema.columns().iter().filter(|column| column.kind == Kind::Number);
+                let other = numbers.filter(|column| !is_key(column) && grouping.delete.as_ref() != Some(column));
+                other.filter(|column| grouping.window.as_ref().is_none_or(|w| w.time != **column)).cloned().collect()
+            }
+        };
+        let reference = section.reference.as_ref().map(|reference| self.reference(reference, section, &grouping.keys));
+        let (join, reference) = reference.transpose()?.unzip();
+        let table = Table {
+            name: section.name.get_ref().clone(),
+            grouping,
+            columns,
+            aggregates: section.aggregates.get_ref().clone(),
+            interval: milliseconds(&section.interval),
+            join,
+            changes: section.changes,
+        };
+        if let Some(twice) = table.twice() {
+            let title = format!("table {} has two columns `{twice}`", table.name);
+            return Err(self.document.diagnostic(section.name.span(), title, "", None));
+        }
+        Ok(TableOf { table, sink: plan.sink.clone(), reference })
+    }
+
+    fn reference(
+        &self,
+        reference: &Spanned<ReferenceSection>,
+        section: &Section,
+        keys: &[Column],
+    ) -> Result<(Join, Reference), Diagnostic> {
+        let ReferenceSection { path, key } = reference.get_ref();
+        let place = section.key.iter().position(|name| name.get_ref() == key.get_ref()).ok_or_else(|| {
+            let title = format!("the table has no key `{}` to join by", key.get_ref());
+            let help = did_you_mean(key.get_ref(), section.key.iter().map(|name| name.get_ref().as_str()));
+            self.document.diagnostic(key.span(), title, "", help)
+        })?;
+        let read = Reference::read(path, key.get_ref(), keys[place].kind);
+        let read = read.map_err(|reason| self.document.diagnostic(reference.span(), reason, "", None))?;
+        Ok((Join { key: place, columns: read.columns.clone() }, read))
+    }
+
+    fn window(&self, section: &Section, length: &Spanned<Milliseconds>, schema: &Schema) -> Result<Window, Diagnostic> {
+        let time = match &section.time {
+            Some(name) => self.column(name, schema)?,
+            None => schema.get("dateTime").cloned().ok_or_else(|| {
+                let help = Some("add time = \"NAME\": the column that tells when a row was measured".into());
+                self.document.diagnostic(length.span(), "a window without a time", "", help)
+            })?,
+        };
+        let length = length.get_ref().0;
+        Ok(Window { time, length, hop: milliseconds(&section.hop).unwrap_or(length) })
+    }
+
+    /// The number of the operator with this label.
+    fn operator(&self, label: Option<&Spanned<String>>) -> Result<usize, Diagnostic> {
+        let Some(label) = label else { return Ok(0) };
+        if label.get_ref() == "raw" {
+            return Ok(0);
+        }
+        let mut labels = self.labels();
+        labels.pop();
+        labels.iter().position(|other| other == label.get_ref()).ok_or_else(|| {
+            let title = format!("the chain has no step `{}`", label.get_ref());
+            let help = did_you_mean(label.get_ref(), labels.iter().map(String::as_str));
+            let help = help.or(Some("input is \"raw\" or the name of a step".into()));
+            self.document.diagnostic(label.span(), title, "", help)
+        })
+    }
+
+    fn schema_after(&self, operator: usize, schema: &Schema) -> Result<Schema, Diagnostic> {
+        self.steps[..operator].iter().try_fold(schema.clone(), |schema, plan| {
+            let step = self.step(plan, &schema)?;
+            Ok(step.subtask.columns_after(&schema, &step.scope))
+        })
+    }
+
+    fn column(&self, name: &Spanned<String>, schema: &Schema) -> Result<Column, Diagnostic> {
+        schema.get(name.get_ref()).cloned().ok_or_else(|| {
+            let title = format!("the schema has no column `{}`", name.get_ref());
+            self.document.diagnostic(name.span(), title, "", did_you_mean(name.get_ref(), schema.names()))
+        })
+    }
+
+    fn number(&self, name: &Spanned<String>, schema: &Schema) -> Result<Column, Diagnostic> {
+        let column = self.column(name, schema)?;
+        if column.kind == Kind::Number {
+            return Ok(column);
+        }
+        let title = format!("`{}` is a text column", column.name);
+        Err(self.document.diagnostic(name.span(), title, "", Some("tables summarise number columns".into())))
+    }
+}
+
+fn milliseconds(given: &Option<Spanned<Milliseconds>>) -> Option<i64> {
+    given.as_ref().map(|given| given.get_ref().0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = r#"
+[source]
+url = "generate:rows=5"
+[[subtask]]
+use = "replace"
+[[table]]
+name = "hourly"
+input = "replace"
+key = ["station"]
+window = "1h"
+hop = "15m"
+columns = ["outTemp"]
+aggregates = ["mean", "~p90", "completeness"]
+interval = "5m"
+upsert = ["station", "dateTime"]
+retention = "2d"
+sink = { url = "hourly.ndjson" }
+[sink]
+url = "null"
+"#;
+
+    fn tables(text: &str) -> Result<Vec<TableOf>, String> {
+        let dataflow = Dataflow::from_text("f.toml", text, &[]).map_err(|error| error.to_string())?;
+        dataflow.tables(&Schema::davis()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_table_is_read_whole() {
+        let tables = tables(FILE).unwrap();
+        let TableOf { table, sink, .. } = &tables[0];
+        assert_eq!((table.grouping.input, table.interval), (1, Some(300_000)));
+        let window = table.grouping.window.as_ref().unwrap();
+        assert_eq!((window.time.name.as_str(), window.length, window.hop), ("dateTime", 3_600_000, 900_000));
+        assert_eq!(sink.as_ref().unwrap().url.to_string(), "hourly.ndjson");
+        let names: Vec<String> = table.schema().names().map(str::to_owned).collect();
+        assert_eq!(names, ["station", "window", "rows", "outTemp_mean", "outTemp_p90", "outTemp_completeness"]);
+    }
+
+    #[test]
+    fn errors_name_the_place_and_what_to_do() {
+        for (from, to, place, hint) in [
+            ("\"replace\"\nkey", "\"replce\"\nkey", "f.toml:8:9", "did you mean `replace`?"),
+            ("[\"station\"]", "[\"staton\"]", "f.toml:9:8", "did you mean `station`?"),
+            ("window = \"1h\"", "window = \"1 hourr\"", "f.toml:10:10", "duration"),
+            ("window = \"1h\"\n", "", "f.toml:10:7", "hop without a window"),
+            ("\"15m\"", "\"2h\"", "f.toml:11:7", "longer than the window"),
+            ("[\"outTemp\"]", "[\"station\"]", "f.toml:12:12", "text column"),
+            ("~p90", "p900", "f.toml:13:", "unknown aggregate `p900`"),
+            ("interval = \"5m\"\n", "", "f.toml:13:14", "completeness without an interval"),
+            ("upsert = [\"station\", \"dateTime\"]", "delete = \"UV\"", "f.toml:15:10", "delete without upsert"),
+            ("retention = \"2d\"", "late = \"drop\"", "f.toml:16:8", "late without retention"),
+            ("retention = \"2d\"", "retention = \"2d\"\nlate = \"dropp\"", "f.toml:17:8", "`drop`"),
+            ("retention = \"2d\"", "max_future = \"-1s\"", "f.toml:16:14", "duration"),
+            ("name = \"hourly\"", "name = \"a b\"", "f.toml:7:8", "letters"),
+            ("retention", "retenton", "f.toml:16:1", "did you mean `retention`?"),
+            ("[\"outTemp\"]", "[\"outTemp\", \"outTemp\"]", "f.toml:7:8", "two columns `outTemp_mean`"),
+            (
+                "retention = \"2d\"",
+                "reference = { path = \"/none.csv\", key = \"station\" }",
+                "f.toml:16:13",
+                "/none.csv",
+            ),
+            ("retention = \"2d\"", "reference = { path = \"x\", key = \"UV\" }", "f.toml:16:33", "no key `UV`"),
+        ] {
+            assert!(FILE.contains(from), "{from}");
+            let shown = tables(&FILE.replacen(from, to, 1)).err().unwrap_or_default();
+            assert!(shown.contains(place) && shown.contains(hint), "{from} -> {to}:\n{shown}");
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Rows of cells under a header: CSV and WeatherLink.
+
+use std::borrow::Cow;
+
+use crate::data::{Layout, Row, Schema};
+use crate::format::table::Table;
+use crate::format::{csv, weatherlink, weewx};
+
+/// Which column each cell of a row belongs to.
+#[derive(Default)]
+pub(crate) struct HeaderMap {
+    /// The header that `places` was made of; outer `None` before the first row.
+    header: Option<Option<Vec<u8>>>,
+    places: Vec<Option<usize>>,
+    /// Cells of a WeatherLink export's date and time, and the column for both together.
+    date_time: Option<(usize, usize, usize)>,
+}
+
+impl HeaderMap {
+    /// Reads the row's header unless the row before had the same.
+    pub fn see(&mut self, row: Row<'_>, schema: &Schema) -> Result<(), String> {
+        if self.header.as_ref().is_some_and(|known| known.as_deref() == row.header) {
+            return Ok(());
+        }
+        let names = row.header.map(|header| names(row, header)).transpose()?;
+        self.places = match &names {
+            Some(names) => names.iter().map(|name| weewx::place(schema, name)).collect(),
+            None => (0..schema.columns().len()).map(Some).collect(),
+        };
+        self.date_time = names.as_ref().and_then(|names| date_time(names, schema));
+        self.header = Some(row.header.map(<[u8]>::to_vec));
+        Ok(())
+    }
+
+    pub fn csv(&self, line: &str, schema: &Schema, table: &mut Table) -> Result<(), String> {
+        if !line.contains('"') {
+            return self.fill(line.split(',').map(Cow::Borrowed), schema, table);
+        }
+        self.fill(csv::cells(line), schema, table)
+    }
+
+    pub fn weatherlink(&self, line: &str, layout: Layout, schema: &Schema, table: &mut Table) -> Result<(), String> {
+        let cells = || weatherlink::cells(line, layout.doubled_tabs);
+        let surplus = cells().count().saturating_sub(self.places.len());
+        let count = self.places.len() + if cells().skip(self.places.len()).all(str::is_empty) { 0 } else { surplus };
+        self.fill(cells().take(count).map(Cow::Borrowed), schema, table)?;
+        if let Some((date, time, place)) = self.date_time {
+            let cell = |index| cells().nth(index).unwrap_or_default();
+            let value = weatherlink::date_time(cell(date), cell(time), layout);
+            table.set_text(schema.columns()[place].slot, value.as_deref());
+        }
+        Ok(())
+    }
+
+    fn fill<'a>(
+        &self,
+        cells: impl Iterator<Item = Cow<'a, str>>,
+        schema: &Schema,
+        table: &mut Table,
+    ) -> Result<(), String> {
+        let mut count = 0;
+        let mut wrong = Ok(());
+        for cell in cells {
+            if let (Ok(()), Some(Some(place))) = (&wrong, self.places.get(count)) {
+                wrong = table.set_cell(&schema.columns()[*place], &cell);
+            }
+            count += 1;
+        }
+        // Of a row that is too short, the length is the reason, not what stands in the wrong place.
+        if count == self.places.len() {
+            return wrong;
+        }
+        let source = if matches!(self.header, Some(Some(_))) { "header" } else { "schema" };
+        Err(format!("{count} cells, but the {source} names {} columns", self.places.len()))
+    }
+}
+
+/// The names in a header.
+fn names(row: Row<'_>, header: &[u8]) -> Result<Vec<String>, String> {
+    let text = utf8(header)?;
+    Ok(match row.format {
+        crate::data::Format::Csv => csv::names(text),
+        _ => text.split('\t').map(str::to_owned).collect(),
+    })
+}
+
+/// Where `Date` and `Time` stand, if the schema has a `dateTime` that the header does not name.
+fn date_time(names: &[String], schema: &Schema) -> Option<(usize, usize, usize)> {
+    let find = |wanted: &str| names.iter().position(|name| name == wanted);
+    let column = schema.get("dateTime").filter(|column| column.kind == crate::data::Kind::Text)?;
+    match (find("Date"), find("Time"), find("dateTime")) {
+        (Some(date), Some(time), None) => Some((date, time, schema.place(&column.name)?)),
+        _ => None,
+    }
+}
+
+pub(super) fn utf8(bytes: &[u8]) -> Result<&str, String> {
+    std::str::from_utf8(bytes).map_err(|error| format!("not UTF-8 text: byte {} is wrong", error.valid_up_to() + 1))
+}

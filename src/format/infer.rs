@@ -1,0 +1,127 @@
+//! A schema from the rows themselves.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use crate::data::{Format, Kind, Row, Schema, cell};
+use crate::format::json;
+use crate::format::json::Cell;
+use crate::format::{csv, weatherlink};
+
+/// Names in their order of appearance; a column is a number if every value present reads as one.
+#[derive(Default)]
+pub struct Inference {
+    columns: Vec<(String, Kind)>,
+    places: HashMap<String, usize>,
+    header: Vec<u8>,
+    names: Vec<String>,
+    weatherlink: bool,
+}
+
+impl Inference {
+    /// Takes in a row; one that can't be read changes nothing.
+    pub fn observe(&mut self, row: Row<'_>) {
+        match row.format {
+            Format::Json => self.object(row.bytes),
+            Format::Csv | Format::WeatherLink(_) => self.cells(row),
+            Format::Broken(_) => {}
+        }
+    }
+
+    /// Takes in a header that no row may follow.
+    pub fn observe_header(&mut self, header: &[u8], format: Format) {
+        if self.header == header {
+            return;
+        }
+        let text = String::from_utf8_lossy(header);
+        self.names = match format {
+            Format::Csv => csv::names(&text),
+            _ => text.split('\t').map(str::to_owned).collect(),
+        };
+        self.header = header.to_vec();
+        self.weatherlink |= matches!(format, Format::WeatherLink(_));
+        for name in self.names.clone() {
+            self.column(&name);
+        }
+    }
+
+    /// The schema of all that was observed.
+    pub fn schema(self) -> Schema {
+        let dated = self.places.contains_key("Date") && self.places.contains_key("Time");
+        let date_time = (self.weatherlink && dated).then(|| ("dateTime".to_owned(), Kind::Text));
+        Schema::new(self.columns.into_iter().chain(date_time))
+    }
+
+    fn column(&mut self, name: &str) -> &mut Kind {
+        let place = self.places.get(name).copied().unwrap_or_else(|| {
+            self.places.insert(name.to_owned(), self.columns.len());
+            self.columns.push((name.to_owned(), Kind::Number));
+            self.columns.len() - 1
+        });
+        &mut self.columns[place].1
+    }
+
+    fn object(&mut self, bytes: &[u8]) {
+        // A first pass finds out whether the row can be read at all.
+        if json::for_each_cell(bytes, |_, _| Ok(())).is_err() {
+            return;
+        }
+        let _ = json::for_each_cell(bytes, |key, cell| {
+            let number = match &cell {
+                Cell::Nested => return Ok(()),
+                Cell::Text(text) => cell::number(text).is_some(),
+                Cell::Bool(_) => false,
+                _ => true,
+            };
+            let kind = self.column(key);
+            if !number {
+                *kind = Kind::Text;
+            }
+            Ok(())
+        });
+    }
+
+    fn cells(&mut self, row: Row<'_>) {
+        if let Some(header) = row.header {
+            self.observe_header(header, row.format);
+        }
+        let Ok(line) = std::str::from_utf8(row.bytes) else { return };
+        let cells: Vec<Cow<'_, str>> = match row.format {
+            Format::WeatherLink(layout) => weatherlink::cells(line, layout.doubled_tabs).map(Cow::Borrowed).collect(),
+            _ => csv::cells(line).collect(),
+        };
+        if cells.len() < self.names.len() {
+            return;
+        }
+        for (name, cell) in self.names.iter().zip(cells) {
+            if cell::number(&cell).is_none() {
+                self.columns[self.places[name]].1 = Kind::Text;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kinds(rows: &[Row<'_>]) -> Vec<(String, Kind)> {
+        let mut inference = Inference::default();
+        rows.iter().for_each(|row| inference.observe(*row));
+        inference.schema().into()
+    }
+
+    #[test]
+    fn a_number_is_a_column_whose_every_value_reads_as_one() {
+        let row = |bytes| Row { bytes, format: Format::Csv, header: Some(b"a,b,c") };
+        let kinds = kinds(&[row(b"1,x,"), row(b"---,2,"), row(b"\"3\",4,nan")]);
+        assert_eq!(kinds, [("a".into(), Kind::Number), ("b".into(), Kind::Text), ("c".into(), Kind::Number)]);
+    }
+
+    #[test]
+    fn json_keys_in_order_of_appearance() {
+        let row = |bytes| Row { bytes, format: Format::Json, header: None };
+        let kinds = kinds(&[row(br#"{"b": "1.5", "a": null}"#), row(b"broken"), row(br#"{"c": "N", "b": 2}"#)]);
+        assert_eq!(kinds, [("b".into(), Kind::Number), ("a".into(), Kind::Number), ("c".into(), Kind::Text)]);
+    }
+}

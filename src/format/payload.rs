@@ -1,0 +1,164 @@
+//! The rows of one MQTT payload: a JSON object, a JSON array of objects, or CSV lines.
+
+use crate::data::{Broken, Format, Row, Schema};
+use crate::format::csv;
+use crate::format::csv::ClosingLine;
+
+/// Calls `f` with every row of a payload. What is no row is handed on whole, marked as broken. The first of several CSV
+/// records is a header if it names `columns`, or, where these are not known, is made of words.
+pub fn each_row<'a>(payload: &'a [u8], max_payload: usize, columns: Option<&Schema>, mut f: impl FnMut(Row<'a>)) {
+    let broken = |reason| Row { bytes: payload, format: Format::Broken(reason), header: None };
+    if payload.len() > max_payload {
+        return f(broken(Broken::TooLong));
+    }
+    let text = payload.trim_ascii();
+    match text.first() {
+        None => f(broken(Broken::Empty)),
+        Some(b'{') => f(Row { bytes: text, format: Format::Json, header: None }),
+        Some(b'[') => match elements(text) {
+            Some(elements) => {
+                elements.into_iter().for_each(|bytes| f(Row { bytes, format: Format::Json, header: None }));
+            }
+            None => f(broken(Broken::Unreadable)),
+        },
+        Some(_) => match std::str::from_utf8(text) {
+            Ok(text) => csv_records(text, columns, f),
+            Err(_) => f(broken(Broken::Unreadable)),
+        },
+    }
+}
+
+/// The elements of a JSON array, cut at its own commas; `None` if it does not end.
+///
+/// Elements are not checked here: a bad one must not take the good ones with it.
+fn elements(array: &[u8]) -> Option<Vec<&[u8]>> {
+    let (mut depth, mut quoted, mut escaped, mut start) = (0_usize, false, false, 1);
+    let mut elements = Vec::new();
+    for (at, byte) in array.iter().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            _ if quoted => {}
+            b'[' | b'{' => depth += 1,
+            b',' if depth == 1 => {
+                elements.push(array[start..at].trim_ascii());
+                start = at + 1;
+            }
+            b']' | b'}' => {
+                depth = depth.checked_sub(1)?;
+                if depth == 0 {
+                    let last = array[start..at].trim_ascii();
+                    if !(last.is_empty() && elements.is_empty()) {
+                        elements.push(last);
+                    }
+                    return (at + 1 == array.len() && *byte == b']').then_some(elements);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// CSV records; the first one may be a header, if others follow.
+fn csv_records<'a>(text: &'a str, columns: Option<&Schema>, mut f: impl FnMut(Row<'a>)) {
+    let mut records = Records { text, closing: ClosingLine::default(), next: 0 }.peekable();
+    let header = records.next_if(|(record, broken)| broken.is_none() && csv::is_header(record, columns));
+    let header = header.map(|(header, _)| header.as_bytes());
+    if let Some(header) = header.filter(|_| records.peek().is_none()) {
+        // Words alone: a row without a number.
+        return f(Row { bytes: header, format: Format::Csv, header: None });
+    }
+    records.for_each(|(record, broken)| {
+        f(Row { bytes: record.as_bytes(), format: broken.map_or(Format::Csv, Format::Broken), header });
+    });
+}
+
+/// The records of a text that are not blank.
+struct Records<'a> {
+    text: &'a str,
+    closing: ClosingLine,
+    next: usize,
+}
+
+impl<'a> Iterator for Records<'a> {
+    type Item = (&'a str, Option<Broken>);
+
+    fn next(&mut self) -> Option<(&'a str, Option<Broken>)> {
+        while self.next < self.text.len() {
+            let (start, bytes) = (self.next, self.text.as_bytes());
+            let line = memchr::memchr(b'\n', &bytes[start..]).map_or(bytes.len(), |at| start + at + 1);
+            let open = csv::is_open_after(&bytes[start..line], false);
+            let closed = if open { self.closing.find(bytes, line) } else { Some(line) };
+            self.next = closed.unwrap_or(line);
+            let record = self.text[start..self.next].trim_end_matches(['\r', '\n']);
+            if !record.trim().is_empty() {
+                // What follows a quote that does not close is read as if that were not there.
+                return Some((record, closed.is_none().then_some(Broken::OpenQuote)));
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Kind;
+
+    fn rows(payload: &[u8]) -> Vec<String> {
+        rows_of(payload, None)
+    }
+
+    fn rows_of(payload: &[u8], columns: Option<&Schema>) -> Vec<String> {
+        let mut rows = Vec::new();
+        each_row(payload, 1000, columns, |row| {
+            let text = String::from_utf8_lossy(row.bytes);
+            let header = row.header.map(String::from_utf8_lossy);
+            rows.push(format!("{:?} {text} {header:?}", row.format));
+        });
+        rows
+    }
+
+    #[test]
+    fn an_array_is_cut_at_its_own_commas() {
+        let payload = br#" [{"a": "x,]\"", "b": [1, 2]}, nonsense , {"c": {"d": 1}}] "#;
+        let expected =
+            [r#"Json {"a": "x,]\"", "b": [1, 2]} None"#, "Json nonsense None", r#"Json {"c": {"d": 1}} None"#];
+        assert_eq!(rows(payload), expected);
+        assert_eq!(rows(b"[]"), [] as [&str; 0]);
+    }
+
+    #[test]
+    fn csv_lines_with_and_without_a_header() {
+        assert_eq!(rows(b"a,b\n1,2\r\n\n3,4\n"), ["Csv 1,2 Some(\"a,b\")", "Csv 3,4 Some(\"a,b\")"]);
+        assert_eq!(rows(b"x,2\n"), ["Csv x,2 None"]);
+    }
+
+    #[test]
+    fn rows_of_words_are_rows() {
+        let schema = Schema::new([("station", Kind::Text), ("event", Kind::Text)]);
+        let events = rows_of(b"davis,boot\ndavis,reboot\n", Some(&schema));
+        assert_eq!(events, ["Csv davis,boot None", "Csv davis,reboot None"]);
+        let named = rows_of(b"event,station\nboot,davis\n", Some(&schema));
+        assert_eq!(named, ["Csv boot,davis Some(\"event,station\")"]);
+    }
+
+    #[test]
+    fn quotes_open_cells_at_their_start_only() {
+        let all = rows(b"a,n\n5\" pipe,1\nx,2\n\"y\nz\",3\n\"w,4\nv,5\n");
+        let of = |row: &str| format!("{row} Some(\"a,n\")");
+        let expected = ["Csv 5\" pipe,1", "Csv x,2", "Csv \"y\nz\",3", "Broken(OpenQuote) \"w,4", "Csv v,5"];
+        assert_eq!(all, expected.map(of));
+    }
+
+    #[test]
+    fn what_is_no_row_is_handed_on_whole() {
+        assert_eq!(rows(b"[{\"a\": 1}"), ["Broken(Unreadable) [{\"a\": 1} None"]);
+        assert_eq!(rows(b"[{\"a\": 1}] x")[0], "Broken(Unreadable) [{\"a\": 1}] x None");
+        assert!(rows(&[0xff, 0xfe])[0].starts_with("Broken(Unreadable)"));
+        assert_eq!(rows(b""), ["Broken(Empty)  None"]);
+        assert!(rows(&[b'x'; 2000])[0].starts_with("Broken(TooLong)"));
+    }
+}

@@ -1,0 +1,389 @@
+//! A file's records: lines of NDJSON and WeatherLink, CSV records that may span lines.
+
+use std::io::{self, BufRead};
+use std::ops::Range;
+
+use crate::data::{Broken, Format, Layout, Row, Schema};
+use crate::format::csv;
+use crate::format::csv::ClosingLine;
+use crate::format::weatherlink;
+
+/// How a file is laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileKind {
+    Ndjson,
+    Csv,
+    WeatherLink,
+}
+
+impl FileKind {
+    /// The kind by the first bytes, for standard input.
+    pub fn sniff(start: &[u8]) -> FileKind {
+        let text = start.strip_prefix("\u{feff}".as_bytes()).unwrap_or(start).trim_ascii_start();
+        let line = start.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        match text.first() {
+            Some(b'{') => FileKind::Ndjson,
+            _ if line.contains(&b'\t') => FileKind::WeatherLink,
+            _ => FileKind::Csv,
+        }
+    }
+}
+
+/// The records of a file, one after the other, in one buffer.
+pub struct Records<R> {
+    reader: R,
+    kind: FileKind,
+    format: Format,
+    header: Option<Vec<u8>>,
+    max_line: usize,
+    /// What was read: whole lines up to `whole`, behind them a part of one.
+    bytes: Vec<u8>,
+    whole: usize,
+    closing: ClosingLine,
+    /// Where the record stands in `bytes`, and where the next one begins.
+    record: Range<usize>,
+    next: usize,
+    broken: Option<Broken>,
+    /// A first row that was read while looking for the end of the header.
+    held_back: bool,
+    line: u64,
+    position: u64,
+}
+
+/// Past so many bytes that have been handed on, the rest is moved to the front.
+const MOST_DONE: usize = 1 << 20;
+
+impl<R: BufRead> Records<R> {
+    /// Reads the header, if the kind has one and the first line of a CSV file names `columns`; all do if these are not
+    /// given.
+    pub fn new(
+        mut reader: R,
+        kind: FileKind,
+        day_first: bool,
+        max_line: usize,
+        columns: Option<&Schema>,
+    ) -> io::Result<Records<R>> {
+        // Without a header to read, such bytes are one bad row.
+        let has_header = kind != FileKind::Ndjson;
+        if has_header && matches!(reader.fill_buf()?, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "this is UTF-16 text: save it as UTF-8"));
+        }
+        let format = match kind {
+            FileKind::Ndjson => Format::Json,
+            FileKind::Csv => Format::Csv,
+            FileKind::WeatherLink => Format::WeatherLink(Layout { doubled_tabs: false, day_first }),
+        };
+        let mut records = Records {
+            reader,
+            kind,
+            format,
+            header: None,
+            max_line,
+            bytes: Vec::new(),
+            whole: 0,
+            closing: ClosingLine::default(),
+            record: 0..0,
+            next: 0,
+            broken: None,
+            held_back: false,
+            line: 0,
+            position: 0,
+        };
+        match kind {
+            FileKind::Ndjson => {}
+            FileKind::Csv => records.csv_header(columns)?,
+            FileKind::WeatherLink => records.weatherlink_header(day_first)?,
+        }
+        Ok(records)
+    }
+
+    /// The header line that names the cells, if there is one.
+    pub fn header(&self) -> Option<&[u8]> {
+        self.header.as_deref()
+    }
+
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// The next record and the line it begins on, from 1; blank lines are none.
+    pub fn next_row(&mut self) -> io::Result<Option<(Row<'_>, u64)>> {
+        if !std::mem::take(&mut self.held_back) && !self.read_record()? {
+            return Ok(None);
+        }
+        let format = self.broken.map_or(self.format, Format::Broken);
+        Ok(Some((Row { bytes: self.record(), format, header: self.header.as_deref() }, self.position)))
+    }
+
+    fn record(&self) -> &[u8] {
+        &self.bytes[self.record.clone()]
+    }
+
+    fn csv_header(&mut self, columns: Option<&Schema>) -> io::Result<()> {
+        if self.read_record()? {
+            // A degree sign in Latin-1 must not cost the rows: a name is text, as in WeatherLink's header.
+            let line = String::from_utf8_lossy(self.record());
+            match columns.is_none_or(|columns| csv::is_header(&line, Some(columns))) {
+                true => self.header = Some(line.into_owned().into_bytes()),
+                false => self.held_back = true,
+            }
+        }
+        Ok(())
+    }
+
+    fn weatherlink_header(&mut self, day_first: bool) -> io::Result<()> {
+        let mut lines: Vec<String> = Vec::new();
+        while self.read_record()? {
+            let line = String::from_utf8_lossy(self.record()).into_owned();
+            if !weatherlink::is_header(&line) {
+                self.held_back = true;
+                break;
+            }
+            lines.push(line);
+        }
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        let header = weatherlink::header(&lines);
+        self.format = Format::WeatherLink(Layout { doubled_tabs: header.doubled_tabs, day_first });
+        self.header = (!header.names.is_empty()).then(|| header.names.into_bytes());
+        Ok(())
+    }
+
+    /// Finds the next record that is not blank; false at the end.
+    fn read_record(&mut self) -> io::Result<bool> {
+        loop {
+            self.make_room();
+            let start = self.next;
+            if !self.read_line(start)? {
+                return Ok(false);
+            }
+            if self.kind == FileKind::Csv
+                && self.broken.is_none()
+                && csv::is_open_after(&self.bytes[self.record.clone()], false)
+            {
+                self.read_to_closing(start)?;
+            }
+            let ends = self.record().iter().rev().take_while(|byte| matches!(byte, b'\n' | b'\r')).count();
+            self.record.end -= ends;
+            if !self.record().trim_ascii().is_empty() {
+                return Ok(true);
+            }
+        }
+    }
+
+    /// Reads the line at `start` as a record; what is beyond the longest line is read and left out.
+    fn read_line(&mut self, start: usize) -> io::Result<bool> {
+        let nothing_ahead = self.bytes.len() == start;
+        while self.whole <= start && self.bytes.len() - start <= self.max_line && self.extend()? {}
+        if self.bytes.len() == start {
+            return Ok(false);
+        }
+        let lines = &self.bytes[start..self.whole.max(start)];
+        let first = if nothing_ahead { None } else { memchr::memchr(b'\n', lines) };
+        let length = first.map_or(lines.len(), |at| at + 1);
+        self.broken = None;
+        if length == 0 {
+            self.skip_line()?;
+        }
+        self.next = if length == 0 { self.bytes.len() } else { start + length };
+        self.record = start..self.next;
+        if self.record.len() > self.max_line {
+            self.record.end = start + self.max_line;
+            self.broken = Some(Broken::TooLong);
+        }
+        self.line += 1;
+        self.position = self.line;
+        let mark = "\u{feff}".as_bytes();
+        if self.line == 1 && self.record().starts_with(mark) {
+            self.record.start += mark.len();
+        }
+        Ok(true)
+    }
+
+    /// A line break between quotes belongs to the record that begins at `start`. If they do not close within the longest
+    /// record, it is the first line alone, and broken: what follows is read as if that were not there.
+    fn read_to_closing(&mut self, start: usize) -> io::Result<()> {
+        loop {
+            match self.closing.find(&self.bytes[..self.whole], self.next) {
+                Some(end) if end - start <= self.max_line => {
+                    let more = &self.bytes[self.next..end];
+                    self.line += memchr::memchr_iter(b'\n', more).count() as u64 + u64::from(!more.ends_with(b"\n"));
+                    (self.next, self.record.end) = (end, end);
+                    return Ok(());
+                }
+                None if self.bytes.len() - start <= self.max_line && self.extend()? => {}
+                _ => {
+                    self.broken = Some(Broken::OpenQuote);
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// Appends what is there of the next line; false at the end, where the last line is whole without a line break.
+    fn extend(&mut self) -> io::Result<bool> {
+        loop {
+            let available = match self.reader.fill_buf() {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                available => available?,
+            };
+            let end = memchr::memchr(b'\n', available).map(|at| at + 1);
+            let taken = end.unwrap_or(available.len());
+            self.bytes.extend_from_slice(&available[..taken]);
+            self.reader.consume(taken);
+            let more = self.bytes.len() > self.whole;
+            if end.is_some() || taken == 0 {
+                self.whole = self.bytes.len();
+            }
+            return Ok(more);
+        }
+    }
+
+    /// Reads to the end of a line of which only the beginning is kept.
+    fn skip_line(&mut self) -> io::Result<()> {
+        loop {
+            let available = match self.reader.fill_buf() {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                available => available?,
+            };
+            let end = memchr::memchr(b'\n', available).map(|at| at + 1);
+            let (taken, over) = (end.unwrap_or(available.len()), end.is_some() || available.is_empty());
+            self.reader.consume(taken);
+            if over {
+                self.whole = self.bytes.len();
+                return Ok(());
+            }
+        }
+    }
+
+    /// Drops what has been handed on.
+    fn make_room(&mut self) {
+        let done = self.next;
+        if done == self.bytes.len() || (done > MOST_DONE && done > self.bytes.len() / 2) {
+            self.bytes.drain(..done);
+            self.closing.forget(done);
+            (self.whole, self.next) = (self.whole - done, 0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Kind;
+
+    fn records(text: &str, kind: FileKind, max_line: usize) -> Vec<(u64, String)> {
+        let mut records = Records::new(text.as_bytes(), kind, false, max_line, None).unwrap();
+        let mut all = Vec::new();
+        while let Some((row, position)) = records.next_row().unwrap() {
+            let text = String::from_utf8_lossy(row.bytes).into_owned();
+            all.push(match row.format {
+                Format::Broken(Broken::TooLong) => (position, format!("too long: {text}")),
+                Format::Broken(broken) => (position, format!("{broken}: {text}")),
+                _ => (position, text),
+            });
+        }
+        all
+    }
+
+    #[test]
+    fn csv_records_may_span_lines() {
+        let text = "\u{feff}a,b\r\n1,\"x\ny\"\r\n\r\n2,z";
+        let all = records(text, FileKind::Csv, 100);
+        assert_eq!(all, [(2, "1,\"x\ny\"".into()), (5, "2,z".into())]);
+        let header = Records::new(text.as_bytes(), FileKind::Csv, false, 100, None).unwrap();
+        assert_eq!(header.header(), Some(&b"a,b"[..]));
+    }
+
+    #[test]
+    fn a_quote_that_opens_no_cell_swallows_nothing() {
+        let all = records("name,n\n5\" pipe,1\n3\" pipe,2\nx,3\n", FileKind::Csv, 100);
+        assert_eq!(all, [(2, "5\" pipe,1".into()), (3, "3\" pipe,2".into()), (4, "x,3".into())]);
+    }
+
+    #[test]
+    fn a_quote_that_does_not_close_costs_its_line_alone() {
+        let open = |line: &str| format!("{}: {line}", Broken::OpenQuote);
+        let all = records("a,b\n\"x,1\n2,2\n3,3", FileKind::Csv, 100);
+        assert_eq!(all, [(2, open("\"x,1")), (3, "2,2".into()), (4, "3,3".into())]);
+        // One that closes behind the longest record does not close, either.
+        let all = records("a,b\n\"x,1\n2,2\n3,3\n4\",4\n5,5\n", FileKind::Csv, 12);
+        let rest = [(3, "2,2".into()), (4, "3,3".into()), (5, "4\",4".into()), (6, "5,5".into())];
+        assert_eq!(all[0], (2, open("\"x,1")));
+        assert_eq!(all[1..], rest);
+        // A line that is too long stands behind it.
+        let text = format!("a,b\n\"x,1\n{}\n2,2\n\"y\n\",3\n", "z".repeat(40));
+        let all = records(&text, FileKind::Csv, 12);
+        assert_eq!((&all[0], all[1].0, &all[2]), (&(2, open("\"x,1")), 3, &(4, "2,2".into())));
+        assert_eq!(all[3], (5, "\"y\n\",3".into()));
+    }
+
+    #[test]
+    fn no_line_is_looked_at_again_and_again() {
+        // Each line opens a cell, whether one is open before it or not.
+        let line = format!("x\",\"{}\n", "y".repeat(45));
+        let lines: u64 = 1 << 20;
+        let file = line.repeat(lines as usize);
+        let reader = io::BufReader::with_capacity(1 << 16, file.as_bytes());
+        let mut records = Records::new(reader, FileKind::Csv, false, 1 << 20, None).unwrap();
+        let mut rows = 0;
+        while let Some((row, position)) = records.next_row().unwrap() {
+            rows += 1;
+            assert_eq!((row.format, position), (Format::Broken(Broken::OpenQuote), rows + 1));
+            assert!(records.bytes.len() <= 3 << 20, "{}", records.bytes.len());
+        }
+        assert_eq!(rows, lines - 1);
+        let looked_at = records.closing.looked_at;
+        assert!(file.len() > 50_000_000 && looked_at <= file.len() as u64, "{looked_at} bytes of {}", file.len());
+    }
+
+    #[test]
+    fn a_first_line_without_names_of_columns_is_a_row() {
+        let schema = Schema::new([("a", Kind::Number), ("b", Kind::Text)]);
+        let header = |text: &str| {
+            let mut records = Records::new(text.as_bytes(), FileKind::Csv, false, 100, Some(&schema)).unwrap();
+            let header = records.header().map(|header| String::from_utf8_lossy(header).into_owned());
+            (header, records.next_row().unwrap().map(|(row, line)| (row.bytes.to_vec(), line)))
+        };
+        assert_eq!(header("1,x\n2,y\n"), (None, Some((b"1,x".to_vec(), 1))));
+        assert_eq!(header("other,a\n2,y\n"), (Some("other,a".into()), Some((b"2,y".to_vec(), 2))));
+    }
+
+    #[test]
+    fn a_header_that_is_not_utf_8_still_names_its_columns() {
+        let records = Records::new(&b"t (\xb0C),b\n1,2\n"[..], FileKind::Csv, false, 100, None).unwrap();
+        assert_eq!(records.header(), Some("t (\u{fffd}C),b".as_bytes()));
+    }
+
+    #[test]
+    fn utf_16_is_refused_with_what_to_do() {
+        let error = Records::new(&b"\xff\xfeD\0"[..], FileKind::WeatherLink, false, 100, None).err().unwrap();
+        assert!(error.to_string().contains("save it as UTF-8"));
+    }
+
+    #[test]
+    fn long_lines_are_cut_and_named() {
+        let all = records("{\"a\":1}\n{\"a\":12345678}\n{}\n", FileKind::Ndjson, 9);
+        assert_eq!(all[1], (2, "too long: {\"a\":1234".into()));
+        assert_eq!((all[0].0, all[2].0), (1, 3));
+    }
+
+    #[test]
+    fn the_first_weatherlink_row_is_kept() {
+        let all = records("\t\tTemp\nDate\tTime\tOut\n01/02/16\t1:00 a\t5\n", FileKind::WeatherLink, 100);
+        assert_eq!(all, [(3, "01/02/16\t1:00 a\t5".into())]);
+    }
+
+    #[test]
+    fn empty_input_has_no_records() {
+        for kind in [FileKind::Csv, FileKind::Ndjson, FileKind::WeatherLink] {
+            assert_eq!(records("", kind, 100), []);
+        }
+    }
+
+    #[test]
+    fn standard_input_is_known_by_its_start() {
+        assert_eq!(FileKind::sniff(b" {\"a\":1}"), FileKind::Ndjson);
+        assert_eq!(FileKind::sniff(b"\t\tTemp\n"), FileKind::WeatherLink);
+        assert_eq!(FileKind::sniff(b"a,b\n"), FileKind::Csv);
+    }
+}

@@ -1,0 +1,11 @@
+//! Queues with several servers, and how many of them an arrival rate needs.
+
+mod erlang;
+mod forecast;
+#[cfg(test)]
+mod simulation;
+mod station;
+
+pub use erlang::{erlang_b, erlang_c};
+pub use forecast::{Behaviour, Demand, Forecast};
+pub use station::Station;

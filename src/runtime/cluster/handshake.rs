@@ -1,0 +1,197 @@
+//! What two processes say to each other first: who they are, and that they know the same secret.
+//!
+//! Each sends a word that names the protocol, and a nonce; then its greeting, with an HMAC of it, of both nonces and of
+//! which side it is. Nothing here waits for longer than it is told to.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use ring::hmac;
+use ring::rand::{SecureRandom, SystemRandom};
+use serde::{Deserialize, Serialize};
+
+use crate::runtime::cluster::identity::Identity;
+
+/// Names the protocol; its last byte is the version. Another program's connection is told from it.
+const WORD: &[u8; 8] = b"rowmill2";
+/// Longer greetings are none.
+const GREETING_BYTES_MAX: usize = 1 << 20;
+/// How long a read or write may take before the deadline is looked at.
+const LOOK_UP_INTERVAL: Duration = Duration::from_millis(50);
+
+/// What processes must know to talk to each other; nothing where there is none.
+#[derive(Clone, Default)]
+pub struct Secret(Option<Arc<[u8]>>);
+
+impl Secret {
+    /// The fewest bytes of a secret.
+    pub const BYTES_MIN: usize = 16;
+
+    /// Reads the secret of a file; white space around it does not count.
+    ///
+    /// # Errors
+    /// In words: a file that can't be read, or holds too little.
+    pub fn read(path: &Path) -> Result<Secret, String> {
+        let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
+        let secret = bytes.trim_ascii();
+        if secret.len() < Secret::BYTES_MIN {
+            let (found, least) = (secret.len(), Secret::BYTES_MIN);
+            return Err(format!(
+                "a secret of {found} bytes: it needs {least}, such as those of `openssl rand -hex 32`"
+            ));
+        }
+        Ok(Secret(Some(secret.into())))
+    }
+
+    pub fn is_none(&self) -> bool {
+        self.0.is_none()
+    }
+
+    fn key(&self) -> hmac::Key {
+        hmac::Key::new(hmac::HMAC_SHA256, self.0.as_deref().unwrap_or_default())
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.is_none() { "Secret(none)" } else { "Secret(given)" })
+    }
+}
+
+/// What a connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Channel {
+    /// The dataflow's.
+    Data,
+    /// Signs of life and signals, of process 0 with each other one.
+    Control,
+}
+
+/// Who speaks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Greeting {
+    pub process: usize,
+    pub channel: Channel,
+    pub identity: Identity,
+}
+
+/// Which side of a connection this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    Caller,
+    Called,
+}
+
+impl Side {
+    fn other(self) -> Side {
+        if self == Side::Caller { Side::Called } else { Side::Caller }
+    }
+}
+
+/// Why a handshake did not succeed, in words that follow an address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Nobody who belongs to the run, as far as can be seen: the one who does may still come.
+    Stranger(String),
+    /// A process of rowmill that cannot take part.
+    Unfit(String),
+}
+
+/// Until when to wait.
+pub struct Wait<'a> {
+    pub deadline: Instant,
+    /// Whether nobody waits any more.
+    pub over: &'a AtomicBool,
+}
+
+/// Greets the other side, and returns its greeting.
+///
+/// # Errors
+/// A side that is no process of this program, has another secret, or does not answer in time.
+pub fn greet(
+    stream: &mut TcpStream,
+    side: Side,
+    own: &Greeting,
+    secret: &Secret,
+    wait: &Wait<'_>,
+) -> Result<Greeting, Refusal> {
+    let mut nonce = [0; 32];
+    SystemRandom::new().fill(&mut nonce).map_err(|_| Refusal::Stranger("no random numbers".into()))?;
+    write(stream, &[&WORD[..], &nonce].concat())?;
+    let (mut word, mut other_nonce) = ([0; WORD.len()], [0; 32]);
+    read(stream, &mut word, wait)?;
+    if word != *WORD {
+        return Err(other_word(word));
+    }
+    read(stream, &mut other_nonce, wait)?;
+    let key = secret.key();
+    let nonces = if side == Side::Caller { [nonce, other_nonce] } else { [other_nonce, nonce] };
+    let signed = |side: Side, greeting: &[u8]| [&[side as u8][..], &nonces.concat(), greeting].concat();
+    let greeting = postcard::to_stdvec(own).expect("numbers and texts");
+    let tag = hmac::sign(&key, &signed(side, &greeting));
+    write(stream, &[&(greeting.len() as u32).to_le_bytes()[..], &greeting, tag.as_ref()].concat())?;
+    let mut length = [0; 4];
+    read(stream, &mut length, wait)?;
+    let length = u32::from_le_bytes(length) as usize;
+    if length > GREETING_BYTES_MAX {
+        return Err(Refusal::Stranger("is no process of rowmill".into()));
+    }
+    let (mut greeting, mut tag) = (vec![0; length], [0; 32]);
+    read(stream, &mut greeting, wait)?;
+    read(stream, &mut tag, wait)?;
+    // The comparison takes the same time wherever they differ.
+    if hmac::verify(&key, &signed(side.other(), &greeting), &tag).is_err() {
+        let reason = "has another secret, or none: give all processes the same --secret-file";
+        return Err(Refusal::Stranger(reason.into()));
+    }
+    let unfit = || Refusal::Unfit("runs another build of rowmill: start the same program file everywhere".into());
+    postcard::from_bytes(&greeting).map_err(|_| unfit())
+}
+
+fn other_word(word: [u8; WORD.len()]) -> Refusal {
+    let (name, version) = WORD.split_at(WORD.len() - 1);
+    match word.strip_prefix(name) {
+        Some([theirs]) => Refusal::Unfit(format!(
+            "speaks protocol {} of rowmill, this process {}: start the same program file everywhere",
+            theirs.escape_ascii(),
+            version.escape_ascii()
+        )),
+        _ => Refusal::Stranger("is no process of rowmill".into()),
+    }
+}
+
+fn read(stream: &mut TcpStream, buffer: &mut [u8], wait: &Wait<'_>) -> Result<(), Refusal> {
+    let failed = |error: std::io::Error| Refusal::Stranger(format!("cannot be heard ({error})"));
+    stream.set_read_timeout(Some(LOOK_UP_INTERVAL)).map_err(failed)?;
+    let mut filled = 0;
+    while filled < buffer.len() {
+        if wait.over.load(Ordering::Relaxed) || Instant::now() >= wait.deadline {
+            return Err(Refusal::Stranger("does not answer".into()));
+        }
+        match stream.read(&mut buffer[filled..]) {
+            Ok(0) => return Err(Refusal::Stranger("closes the connection without an answer".into())),
+            Ok(read) => filled += read,
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(failed(error)),
+        }
+    }
+    Ok(())
+}
+
+/// What is sent fits into the buffers of a connection: only one that is full already lets it wait.
+fn write(stream: &mut TcpStream, bytes: &[u8]) -> Result<(), Refusal> {
+    let failed = |error: std::io::Error| Refusal::Stranger(format!("cannot be spoken to ({error})"));
+    stream.set_write_timeout(Some(4 * LOOK_UP_INTERVAL)).map_err(failed)?;
+    stream.write_all(bytes).map_err(failed)
+}
+
+/// Takes the bounds of the handshake off a connection.
+pub fn unbounded(stream: &TcpStream) -> std::io::Result<()> {
+    stream.set_read_timeout(None)?;
+    stream.set_write_timeout(None)
+}

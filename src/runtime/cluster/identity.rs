@@ -1,0 +1,142 @@
+//! What all processes of a run must have alike: two that differ would hang, or give two results.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use ring::digest::{Context, SHA256};
+use serde::{Deserialize, Serialize};
+
+use crate::config::{Contents, Dataflow, NamedFile};
+use crate::data::fingerprint;
+use crate::runtime::error::Error;
+use crate::runtime::options::Options;
+
+/// What a process tells the others of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    version: String,
+    /// SHA-256 of the program's file: a version has many builds.
+    build: Vec<u8>,
+    processes: usize,
+    workers: usize,
+    /// Whether it would run steps that follow each other as one operator.
+    pub fuse: bool,
+    /// A hash of each setting of the dataflow, by its key.
+    dataflow: BTreeMap<String, u64>,
+    /// Of each file that the dataflow names, a hash; none of one that this process has not.
+    files: Vec<Option<u64>>,
+}
+
+/// This process' identity, and the words for what is in it.
+pub struct Own {
+    pub identity: Identity,
+    files: Vec<NamedFile>,
+}
+
+impl Own {
+    /// # Errors
+    /// If the program's own file can't be read.
+    pub fn of(dataflow: &Dataflow, options: &Options) -> Result<Own, Error> {
+        let build = build().map_err(|error| Error::Cluster(format!("this program's file cannot be read: {error}")))?;
+        let files = dataflow.files();
+        let hash = |file: &NamedFile| std::fs::read(&file.path).ok().map(|bytes| fingerprint(&bytes) as u64);
+        let identity = Identity {
+            version: env!("CARGO_PKG_VERSION").into(),
+            build,
+            processes: options.cluster.processes(),
+            workers: options.cluster.workers,
+            fuse: options.fuse,
+            dataflow: hashes(dataflow.contents()),
+            files: files.iter().map(hash).collect(),
+        };
+        Ok(Own { identity, files })
+    }
+
+    /// What of another process keeps it from running with this one, in words.
+    pub fn difference(&self, process: usize, theirs: &Identity) -> Option<String> {
+        let own = &self.identity;
+        if theirs.version != own.version {
+            let (theirs, own) = (&theirs.version, &own.version);
+            return Some(format!("process {process} runs rowmill {theirs}, this one {own}: start the same version"));
+        }
+        if theirs.build != own.build {
+            let version = &own.version;
+            return Some(format!(
+                "process {process} runs another build of rowmill {version}: start the same program file everywhere"
+            ));
+        }
+        if theirs.dataflow != own.dataflow {
+            let mut keys = own.dataflow.keys().chain(theirs.dataflow.keys()).collect::<BTreeSet<_>>().into_iter();
+            let place = keys.find(|key| own.dataflow.get(*key) != theirs.dataflow.get(*key)).map_or("", String::as_str);
+            return Some(format!(
+                "process {process} runs another dataflow ({place}): start all processes with the same file and flags"
+            ));
+        }
+        for (flag, theirs, own) in [("-n", theirs.processes, own.processes), ("-w", theirs.workers, own.workers)] {
+            if theirs != own {
+                return Some(format!(
+                    "process {process} was started with {flag} {theirs}, this one with {flag} {own}: give all the same"
+                ));
+            }
+        }
+        let differs = |(theirs, own): (&Option<u64>, &Option<u64>)| theirs.zip(*own).is_some_and(|(a, b)| a != b);
+        let file = theirs.files.iter().zip(&own.files).position(differs).map(|place| &self.files[place])?;
+        let (path, what) = (file.path.display(), &file.what);
+        Some(format!("process {process} has another {path} ({what}): give all processes the same file"))
+    }
+}
+
+fn hashes(contents: &Contents) -> BTreeMap<String, u64> {
+    contents.iter().map(|(key, value)| (key.to_owned(), fingerprint(value.as_bytes()) as u64)).collect()
+}
+
+/// SHA-256 of the program that runs.
+fn build() -> io::Result<Vec<u8>> {
+    // The file that was started, though another may stand at its path by now.
+    let started = Path::new("/proc/self/exe");
+    let mut file = if started.exists() { File::open(started)? } else { File::open(std::env::current_exe()?)? };
+    let (mut hash, mut buffer) = (Context::new(&SHA256), vec![0; 1 << 18]);
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(hash.finish().as_ref().to_vec()),
+            read => hash.update(&buffer[..read]),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::Cluster;
+
+    fn own(text: &str, workers: usize) -> Own {
+        let dataflow = Dataflow::from_text("t", text, &[]).unwrap();
+        Own::of(&dataflow, &Options::new(Cluster::threads(workers))).unwrap()
+    }
+
+    #[test]
+    fn what_differs_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let params = directory.path().join("fit.json");
+        std::fs::write(&params, "one").unwrap();
+        let text = format!(
+            "schema = \"davis\"\nsource.url = \"-\"\nsink.url = \"null\"\n[[subtask]]\nuse = \"standard_scaler\"\n\
+             fit = \"frozen\"\nparams = \"{}\"\n",
+            params.display()
+        );
+        let this = own(&text, 2);
+        assert_eq!(this.difference(1, &own(&text, 2).identity), None);
+        let said = |theirs: &Identity| this.difference(1, theirs).unwrap();
+        assert!(said(&own(&text, 3).identity).contains("-w 3, this one with -w 2"));
+        assert!(said(&own(&text.replace("null", "out.csv"), 2).identity).contains("another dataflow (sink.url"));
+        assert!(said(&Identity { build: vec![1], ..this.identity.clone() }).contains("another build"));
+        assert!(said(&Identity { version: "9".into(), ..this.identity.clone() }).contains("rowmill 9"));
+        std::fs::write(&params, "two").unwrap();
+        let other = said(&own(&text, 2).identity);
+        assert!(other.contains("fit.json (params of standard_scaler)"), "{other}");
+        std::fs::remove_file(&params).unwrap();
+        assert_eq!(this.difference(1, &own(&text, 2).identity), None, "it says so itself");
+    }
+}

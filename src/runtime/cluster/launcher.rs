@@ -1,0 +1,273 @@
+//! Starts the processes of a run on this machine, and ends them together.
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::net::TcpListener;
+use std::os::fd::{AsFd, OwnedFd};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use ring::rand::{SecureRandom, SystemRandom};
+use rustix::process::{Pid, Signal, getppid, kill_process, set_parent_process_death_signal};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::mqtt::masked;
+use crate::runtime::error::Error;
+
+const LOOK_UP: Duration = Duration::from_millis(20);
+/// Waits before processes are started again: doubled each time, up to a bound.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// How long the others may take to end when one has failed.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// How much longer than a drain may take its processes may take to end.
+const LATER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Names the launcher to the processes it starts.
+const LAUNCHER: &str = "ROWMILL_LAUNCHER";
+/// Before the numbers of arguments that stand in the environment: process lists show it to nobody else.
+const ARGUMENT: &str = "ROWMILL_ARGUMENT_";
+
+/// The arguments of this process, with the program's name. Those with a password come from the environment if a launcher
+/// has put them there.
+pub fn arguments() -> Vec<OsString> {
+    let hidden = |argument: &OsString| {
+        let name = argument.to_str()?.strip_prefix('@').filter(|name| name.starts_with(ARGUMENT))?;
+        std::env::var_os(name)
+    };
+    std::env::args_os().map(|argument| hidden(&argument).unwrap_or(argument)).collect()
+}
+
+/// Hands arguments to a process, those with a password in its environment.
+fn hand_over(command: &mut Command, arguments: &[OsString]) {
+    for (place, argument) in arguments.iter().enumerate() {
+        if argument.to_str().is_some_and(|text| masked(text) != text) {
+            let name = format!("{ARGUMENT}{place}");
+            command.arg(format!("@{name}")).env(name, argument);
+        } else {
+            command.arg(argument);
+        }
+    }
+}
+
+/// Whether a launcher started this process.
+pub fn is_launched() -> bool {
+    std::env::var_os(LAUNCHER).is_some()
+}
+
+/// Ends this process when the launcher that started it does, however that ends. Returns what it listens on: where a
+/// launcher started it, and others call it.
+///
+/// # Errors
+/// If the launcher has ended already.
+pub fn attend(process: usize) -> Result<Option<TcpListener>, Error> {
+    let Some(launcher) = std::env::var(LAUNCHER).ok().and_then(|pid| Pid::from_raw(pid.parse().ok()?)) else {
+        return Ok(None);
+    };
+    let failed = |error| Error::Cluster(format!("the launcher cannot be watched: {error}"));
+    set_parent_process_death_signal(Some(Signal::KILL)).map_err(failed)?;
+    if getppid() != Some(launcher) {
+        return Err(Error::Cluster("the launcher has ended".into()));
+    }
+    if process == 0 {
+        return Ok(None);
+    }
+    let socket = std::io::stdin().as_fd().try_clone_to_owned().map_err(cannot_start)?;
+    Ok(Some(socket.into()))
+}
+
+/// Runs `processes` copies of this program with `arguments`, and returns the exit code for all of them. With `restart`
+/// they are started again when one fails: from the checkpoint, if there is one. Those that have not ended so long after
+/// a signal are killed, and all at a second one.
+///
+/// # Errors
+/// If a process cannot be started.
+pub fn launch(
+    processes: usize,
+    mut arguments: Vec<OsString>,
+    restart: bool,
+    drain_timeout: Duration,
+) -> Result<u8, Error> {
+    let secret = secret(&mut arguments).map_err(cannot_start)?;
+    let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(cannot_start)?;
+    let mut wait = FIRST_WAIT;
+    loop {
+        let started = Instant::now();
+        let (code, stopped) = launch_once(processes, &arguments, drain_timeout, &mut signals)?;
+        // A wrong dataflow stays wrong.
+        if !restart || stopped || code != 1 {
+            drop(secret);
+            return Ok(code);
+        }
+        if started.elapsed() > LONGEST_WAIT {
+            wait = FIRST_WAIT;
+        }
+        eprintln!("rowmill: starting again in {}", humantime::format_duration(wait));
+        let until = Instant::now() + wait;
+        while Instant::now() < until {
+            if signals.pending().next().is_some() {
+                return Ok(code);
+            }
+            std::thread::sleep(LOOK_UP);
+        }
+        wait = (2 * wait).min(LONGEST_WAIT);
+        // What has been finished since is not to be forgotten.
+        arguments.retain(|argument| argument != "--fresh");
+    }
+}
+
+/// A secret of this run alone, in a file that goes with it, if none is given: other users of this machine reach its ports.
+fn secret(arguments: &mut Vec<OsString>) -> std::io::Result<Option<tempfile::NamedTempFile>> {
+    const FLAG: &str = "--secret-file";
+    if arguments.iter().any(|argument| argument.as_encoded_bytes().starts_with(FLAG.as_bytes())) {
+        return Ok(None);
+    }
+    let mut bytes = [0; 32];
+    SystemRandom::new().fill(&mut bytes).map_err(|_| std::io::Error::other("no random numbers"))?;
+    let mut file = tempfile::NamedTempFile::new()?;
+    bytes.iter().try_for_each(|byte| write!(file, "{byte:02x}"))?;
+    file.flush()?;
+    arguments.extend([FLAG.into(), file.path().into()]);
+    Ok(Some(file))
+}
+
+fn cannot_start(error: std::io::Error) -> Error {
+    Error::Cluster(format!("the processes cannot be started: {error}"))
+}
+
+/// Returns the exit code, and whether a signal asked for the end.
+fn launch_once(
+    processes: usize,
+    arguments: &[OsString],
+    drain_timeout: Duration,
+    signals: &mut Signals,
+) -> Result<(u8, bool), Error> {
+    let (hosts, listeners) = host_file(processes).map_err(cannot_start)?;
+    let program = std::env::current_exe().map_err(cannot_start)?;
+    let mut children = Vec::new();
+    for (process, listener) in listeners.into_iter().enumerate() {
+        let mut command = Command::new(&program);
+        hand_over(&mut command, arguments);
+        command.arg("--process").arg(process.to_string()).arg("--hostfile").arg(hosts.path());
+        command.env(LAUNCHER, std::process::id().to_string());
+        // A terminal's Ctrl-C reaches this process alone, which passes it on once.
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        if process > 0 {
+            // A port that was free when it was chosen may be another's when the process binds it.
+            command.stdin(OwnedFd::from(listener)).stdout(Stdio::null());
+        }
+        match command.spawn() {
+            Ok(child) => children.push(child),
+            Err(error) => {
+                stop_all(&mut children);
+                return Err(cannot_start(error));
+            }
+        }
+    }
+    let mut stopped = None;
+    let code = wait(&mut children, drain_timeout, signals, &mut stopped);
+    Ok((code, stopped.is_some()))
+}
+
+/// A local address for every process, in a file, and what listens there.
+fn host_file(processes: usize) -> std::io::Result<(tempfile::NamedTempFile, Vec<TcpListener>)> {
+    let listeners: Vec<TcpListener> =
+        (0..processes).map(|_| TcpListener::bind(("127.0.0.1", 0))).collect::<Result<_, _>>()?;
+    let mut file = tempfile::NamedTempFile::new()?;
+    for listener in &listeners {
+        writeln!(file, "{}", listener.local_addr()?)?;
+    }
+    file.flush()?;
+    Ok((file, listeners))
+}
+
+/// Passes the first signal on until all have ended; one that fails takes the others with it. `stopped` is set to when
+/// the signal came.
+fn wait(children: &mut [Child], drain_timeout: Duration, signals: &mut Signals, stopped: &mut Option<Instant>) -> u8 {
+    loop {
+        for signal in signals.pending() {
+            if stopped.is_some() {
+                kill_all(children);
+                return 1;
+            }
+            *stopped = Some(Instant::now());
+            send(children, if signal == SIGINT { Signal::INT } else { Signal::TERM });
+        }
+        let ended = match ended(children) {
+            Ok(ended) => ended,
+            Err(error) => {
+                eprintln!("rowmill: the processes cannot be watched: {error}");
+                stop_all(children);
+                return 1;
+            }
+        };
+        if let Some((process, status)) = culprit(&ended) {
+            let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
+            stop_all(children);
+            // A wrong dataflow is explained once, by process 0.
+            if code != 2 {
+                eprintln!("rowmill: process {process} failed ({status}); the others are stopped");
+            }
+            return code;
+        }
+        if ended.iter().all(Option::is_some) {
+            return 0;
+        }
+        // One that is stopped does not look at its own clock.
+        if stopped.is_some_and(|stopped| stopped.elapsed() >= drain_timeout + LATER_TIMEOUT) {
+            let there = ended.iter().enumerate().filter(|(_, ended)| ended.is_none());
+            let there: Vec<String> = there.map(|(process, _)| process.to_string()).collect();
+            kill_all(children);
+            let (there, timeout) = (there.join(", "), humantime::format_duration(drain_timeout));
+            eprintln!("error: not drained within {timeout} (--drain-timeout): killed process {there}");
+            return 1;
+        }
+        std::thread::sleep(LOOK_UP);
+    }
+}
+
+/// Which have ended, and how.
+fn ended(children: &mut [Child]) -> std::io::Result<Vec<Option<ExitStatus>>> {
+    let mut look = || children.iter_mut().map(Child::try_wait).collect::<Result<Vec<_>, _>>();
+    let ended = look()?;
+    if culprit(&ended).is_none() {
+        return Ok(ended);
+    }
+    // One that is killed loses its connections, which ends the others, before it has ended itself.
+    std::thread::sleep(LOOK_UP);
+    look()
+}
+
+/// The process that failed: one that a signal ended is why others lost their connection to it.
+fn culprit(ended: &[Option<ExitStatus>]) -> Option<(usize, ExitStatus)> {
+    let failed = ended.iter().enumerate().filter_map(|(process, status)| Some((process, (*status)?)));
+    failed.filter(|(_, status)| !status.success()).min_by_key(|(_, status)| status.code().is_some())
+}
+
+fn send(children: &[Child], signal: Signal) {
+    let pids = children.iter().filter_map(|child| Pid::from_raw(child.id() as i32));
+    for pid in pids {
+        // It may have ended by itself.
+        let _ = kill_process(pid, signal);
+    }
+}
+
+fn stop_all(children: &mut [Child]) {
+    send(children, Signal::TERM);
+    let deadline = Instant::now() + GRACE;
+    for child in &mut *children {
+        while matches!(child.try_wait(), Ok(None)) && Instant::now() < deadline {
+            std::thread::sleep(LOOK_UP);
+        }
+    }
+    kill_all(children);
+}
+
+fn kill_all(children: &mut [Child]) {
+    for child in children {
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+}

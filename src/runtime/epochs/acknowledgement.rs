@@ -1,0 +1,177 @@
+//! When a source's deliveries are acknowledged, and progress is written down.
+
+use std::cell::RefCell;
+use std::time::{Duration, Instant};
+
+use crate::data::Schema;
+use crate::runtime::epochs::checkpoint::{Checkpoint, Progress};
+use crate::runtime::epochs::ledger::{Complete, Ledger};
+use crate::runtime::epochs::outcomes::LedgerAccounts;
+use crate::runtime::epochs::sink_writer::SharedWriter;
+use crate::runtime::error::Error;
+use crate::runtime::failure::{Failure, fail};
+use crate::runtime::ingest::connections::Sources;
+use crate::sink::FileEnd;
+use crate::source::Coverage;
+
+/// Acknowledges deliveries once their results have left the sink, and the checkpoint knows it.
+pub struct Acknowledgement {
+    checkpoint: Option<Checkpoint>,
+    /// A sink is asked to bring its results to safety no more often than this.
+    every: Duration,
+    last: Option<Instant>,
+    /// What the checkpoint stands for: as the ledger counts, the results up to here.
+    committed: Complete,
+    /// Whether the sink is a file, in which lines may stand behind what the checkpoint tells of.
+    has_tail: bool,
+    /// Whether the checkpoint says that those lines stay.
+    keeps_tail: bool,
+    /// Whether rows have come since the last commit that would be delivered again.
+    again: bool,
+}
+
+impl Acknowledgement {
+    pub fn new(checkpoint: Option<Checkpoint>, every: Duration, has_tail: bool) -> Acknowledgement {
+        let committed = Complete::default();
+        Acknowledgement { checkpoint, every, last: None, committed, has_tail, keeps_tail: false, again: false }
+    }
+
+    pub fn is_due(&self) -> bool {
+        self.last.is_none_or(|last| last.elapsed() >= self.every)
+    }
+
+    /// Writes down where the sink begins, before any row comes: from now on its file is that of this checkpoint.
+    ///
+    /// # Errors
+    /// A checkpoint or a sink that can't be written.
+    pub fn begin(
+        &mut self,
+        next_epoch: u64,
+        next_row: u64,
+        numbers: &[u64],
+        inferred: Option<&Schema>,
+        writer: &SharedWriter,
+    ) -> Result<(), Error> {
+        let Some(checkpoint) = &self.checkpoint else { return Ok(()) };
+        if !writer.sync() {
+            return Ok(());
+        }
+        self.committed = Complete { length: writer.length(), next_epoch, next_row };
+        let numbers = numbers.to_vec();
+        self.keeps_tail = self.has_tail;
+        let FileEnd { length, fingerprint } = writer.file_end(self.committed.length)?;
+        let progress = Progress { length, fingerprint, keeps_tail: self.keeps_tail, next_epoch, next_row, numbers };
+        checkpoint.begin(&progress, inferred).map_err(Error::Checkpoint)
+    }
+
+    /// Whether the next bucket may enter: how lines behind those that the checkpoint tells of are taken after a crash
+    /// must be written down before they are. What is delivered again is cut off; what nobody delivers again stays.
+    pub fn admits(
+        &mut self,
+        coverage: &Coverage,
+        sources: &mut Sources,
+        ledger: &RefCell<Ledger>,
+        writer: &SharedWriter,
+        accounts: &LedgerAccounts,
+        failure: &Failure,
+    ) -> bool {
+        let again = !coverage.taken.is_empty() || coverage.begun.is_some();
+        self.again |= again;
+        let due = again || self.is_due();
+        if self.checkpoint.is_none() || !self.has_tail || again != self.keeps_tail || !due {
+            return true;
+        }
+        if ledger.borrow().in_flight() > 0 {
+            // Nothing is lost if what nobody delivers again waits for the next commit.
+            return !again;
+        }
+        self.keeps_tail = !again;
+        self.settle(sources, ledger, writer, accounts, failure);
+        failure.borrow().is_none()
+    }
+
+    /// Acknowledges what is complete. After a failure nothing is acknowledged any more: it will be delivered again.
+    pub fn give(
+        &mut self,
+        sources: &mut Sources,
+        ledger: &RefCell<Ledger>,
+        writer: &SharedWriter,
+        accounts: &LedgerAccounts,
+        failure: &Failure,
+    ) {
+        let (complete, in_flight, covers) = {
+            let ledger = ledger.borrow();
+            (ledger.complete, ledger.in_flight(), !ledger.covered.is_empty())
+        };
+        let Some(complete) = complete else { return };
+        let moves = self.checkpoint.is_some() && complete.next_epoch > self.committed.next_epoch;
+        if moves || covers {
+            // Without steps or tables that remember, what has left the dataflow is complete.
+            self.keeps_tail |= self.has_tail && !self.again && in_flight == 0;
+            self.again &= in_flight > 0;
+            self.settle(sources, ledger, writer, accounts, failure);
+        }
+    }
+
+    /// Looks whether the sink's file was moved away, and goes on in a new one.
+    pub fn follow(
+        &mut self,
+        sources: &mut Sources,
+        ledger: &RefCell<Ledger>,
+        writer: &SharedWriter,
+        accounts: &LedgerAccounts,
+        failure: &Failure,
+    ) {
+        if writer.is_moved() {
+            self.settle(sources, ledger, writer, accounts, failure);
+        }
+    }
+
+    fn settle(
+        &mut self,
+        sources: &mut Sources,
+        ledger: &RefCell<Ledger>,
+        writer: &SharedWriter,
+        accounts: &LedgerAccounts,
+        failure: &Failure,
+    ) {
+        // What the sink refuses is a dead letter; both are safe before anything says so.
+        if failure.borrow().is_some() || !writer.sync() || !accounts.sync() {
+            return;
+        }
+        let ledger = &mut *ledger.borrow_mut();
+        let length = ledger.complete.unwrap_or(self.committed).length;
+        if ledger.in_flight() > 0 && writer.is_closed_behind(length) {
+            // Only the end of a closed sink's results is known: they are committed when all are complete.
+            return;
+        }
+        self.last = Some(Instant::now());
+        self.committed = ledger.complete.unwrap_or(self.committed);
+        if let Err(error) = self.commit(ledger, writer) {
+            return fail(failure, error);
+        }
+        for (connection, coverage) in std::mem::take(&mut ledger.covered) {
+            sources.complete(connection, coverage.delivered);
+        }
+    }
+
+    fn commit(&mut self, ledger: &mut Ledger, writer: &SharedWriter) -> Result<(), Error> {
+        let Complete { length, next_epoch, next_row } = self.committed;
+        let Some(checkpoint) = &self.checkpoint else {
+            return if writer.is_moved() { writer.follow(length) } else { Ok(()) };
+        };
+        let write = |FileEnd { length, fingerprint }, keeps_tail| {
+            let numbers = ledger.numbering.next().to_vec();
+            let progress = Progress { length, fingerprint, keeps_tail, next_epoch, next_row, numbers };
+            checkpoint.commit(&progress, &ledger.covered, &ledger.memories).map_err(Error::Checkpoint)
+        };
+        if writer.is_moved() {
+            // What is committed stays in the old file, whatever happens before there is a new one.
+            write(FileEnd::default(), false)?;
+            writer.follow(length)?;
+        }
+        write(writer.file_end(length)?, self.keeps_tail)?;
+        ledger.memories.clear();
+        Ok(())
+    }
+}

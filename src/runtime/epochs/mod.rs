@@ -1,0 +1,10 @@
+//! What has become of each epoch: counted, written, acknowledged, written down for the next run.
+
+pub(crate) mod acknowledgement;
+pub(crate) mod checkpoint;
+pub(crate) mod checkpoint_file;
+pub(crate) mod ledger;
+pub(crate) mod numbering;
+pub(crate) mod outcomes;
+pub(crate) mod resume;
+pub(crate) mod sink_writer;

@@ -1,0 +1,152 @@
+//! Receipts on the first worker: entered into the ledger, and their dead letters written.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::config::Dataflow;
+use crate::data::Bucket;
+use crate::runtime::epochs::ledger::Ledger;
+use crate::runtime::epochs::sink_writer::SharedWriter;
+use crate::runtime::failure::{Failure, fail};
+use crate::runtime::graph::build::Accounts;
+use crate::runtime::graph::in_flight::Receipt;
+use crate::runtime::observe::activity::{Activity, Destination};
+use crate::runtime::options::Options;
+use crate::sink::{self, DeadLetter, DeadLetters, Existing, Place, Refused};
+
+/// Enters receipts into the ledger and writes the dead letters: those of rows that can't be used, and those of results
+/// that the sink does not take. The graph settles receipts, the intake syncs.
+#[derive(Clone)]
+pub struct LedgerAccounts {
+    ledger: Rc<RefCell<Ledger>>,
+    letters: Rc<RefCell<Option<DeadLetters>>>,
+    writer: SharedWriter,
+    destination: Option<Arc<Destination>>,
+    activity: Arc<Activity>,
+    failure: Failure,
+}
+
+impl LedgerAccounts {
+    pub fn open(
+        index: usize,
+        dataflow: &Dataflow,
+        options: &Options,
+        ledger: &Rc<RefCell<Ledger>>,
+        writer: &SharedWriter,
+        failure: &Failure,
+        activity: &Arc<Activity>,
+    ) -> LedgerAccounts {
+        let existing = if options.fresh { Existing::Replace } else { Existing::Append };
+        let open = || DeadLetters::open(dataflow.dead_letter.as_ref(), existing, &options.sink_deadline);
+        let open = || open().map_err(|error| fail(failure, error)).ok();
+        let destination = dataflow.dead_letter.as_ref();
+        let destination = destination.map(|settings| Destination::of("the dead letters", settings));
+        let letters = if index == 0 { during(activity, destination.as_ref(), open) } else { None };
+        if let (Some(destination), Some(letters)) = (&destination, &letters) {
+            activity.follow(destination, letters.pulse());
+        }
+        let (ledger, writer) = (ledger.clone(), writer.clone());
+        let (letters, failure) = (Rc::new(RefCell::new(letters)), failure.clone());
+        LedgerAccounts { ledger, letters, writer, destination, activity: activity.clone(), failure }
+    }
+
+    pub fn ledger(&self) -> &RefCell<Ledger> {
+        &self.ledger
+    }
+
+    /// Makes dead letters of the results that the sink has refused since it was last looked at.
+    pub fn take_refused(&self) {
+        let waits_from = self.writer.waits_from();
+        for refused in self.writer.refused() {
+            self.with(|letters| self.refuse(&refused, letters));
+        }
+        self.ledger.borrow_mut().forget_before(waits_from);
+    }
+
+    /// Brings the dead letters to safety; those of refused results are there once the sink has been synced. False after
+    /// a failure.
+    pub fn sync(&self) -> bool {
+        self.take_refused();
+        self.with(DeadLetters::sync);
+        self.failure.borrow().is_none()
+    }
+
+    fn with(&self, act: impl FnOnce(&mut DeadLetters) -> Result<(), sink::Error>) {
+        let mut letters = self.letters.borrow_mut();
+        let act = |letters: &mut DeadLetters| during(&self.activity, self.destination.as_ref(), || act(letters));
+        if let Some(Err(error)) = letters.as_mut().map(act) {
+            *letters = None;
+            fail(&self.failure, error);
+        }
+    }
+
+    fn refuse(&self, Refused { line, reason, .. }: &Refused, letters: &mut DeadLetters) -> Result<(), sink::Error> {
+        const SINK: &str = "sink";
+        let mut ledger = self.ledger.borrow_mut();
+        ledger.refuse();
+        let Place { message, row } = Place::of(line).unwrap_or_default();
+        let bucket = ledger.bucket(message).or_else(|| ledger.kept(message));
+        let place = bucket.as_ref().and_then(|bucket| Some((bucket, bucket.place_of(row)?)));
+        let letter = match place {
+            Some((bucket, index)) => {
+                let (origin, raw) = (bucket.origin(index), bucket.row(index).bytes);
+                DeadLetter::new(&origin.topic, origin.position, message, row, SINK, reason, raw)
+            }
+            None => DeadLetter::new("", 0, message, row, SINK, reason, line),
+        };
+        ledger.keep_letter(&letter);
+        letters.write(&letter)
+    }
+
+    fn write(&self, receipt: &Receipt, bucket: &Bucket, letters: &mut DeadLetters) -> Result<(), sink::Error> {
+        let mut ledger = self.ledger.borrow_mut();
+        for rejected in &receipt.rejected {
+            let label = ledger.labels[rejected.operator].clone();
+            for row in &rejected.rows {
+                let index = (row - bucket.first_row) as usize;
+                let origin = bucket.origin(index);
+                let letter = DeadLetter::new(
+                    &origin.topic,
+                    origin.position,
+                    receipt.epoch,
+                    bucket.numbers.of(*row),
+                    &label,
+                    &rejected.reason,
+                    bucket.row(index).bytes,
+                );
+                ledger.keep_letter(&letter);
+                letters.write(&letter)?;
+            }
+        }
+        letters.flush()
+    }
+}
+
+/// Lets the sink of dead letters act; without one nothing is waited for.
+fn during<T>(activity: &Activity, destination: Option<&Arc<Destination>>, act: impl FnOnce() -> T) -> T {
+    match destination {
+        Some(destination) => activity.during(destination, act),
+        None => act(),
+    }
+}
+
+impl Accounts for LedgerAccounts {
+    fn settle(&mut self, mut receipt: Receipt) {
+        let bucket = self.ledger.borrow().bucket(receipt.epoch);
+        let bucket = bucket.expect("an epoch stays in flight until the probe has passed it");
+        self.ledger.borrow_mut().settle(&mut receipt, bucket.len() as u64);
+        if !receipt.rejected.is_empty() {
+            self.with(|letters| self.write(&receipt, &bucket, letters));
+        }
+    }
+
+    fn close(&mut self) {
+        self.take_refused();
+        let letters = self.letters.borrow_mut().take();
+        let close = |letters: DeadLetters| during(&self.activity, self.destination.as_ref(), || letters.close());
+        if let Some(Err(error)) = letters.map(close) {
+            fail(&self.failure, error);
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Where a run starts: at the beginning, or where the one before it ended.
+
+use std::path::Path;
+
+use crate::config::Dataflow;
+use crate::data::Schema;
+use crate::runtime::epochs::checkpoint::{Checkpoint, Manner, Progress, Sessions};
+use crate::runtime::error::Error;
+use crate::runtime::graph::stateful::StepMemory;
+use crate::runtime::options::Options;
+use crate::sink::Existing;
+use crate::source::{Position, Url};
+
+/// What the first worker starts with.
+pub struct Start {
+    /// Where progress is kept; `None` if a run can't go on where another ended.
+    pub checkpoint: Option<Checkpoint>,
+    /// What becomes of the sink's file.
+    pub existing: Existing,
+    pub next_epoch: u64,
+    pub next_row: u64,
+    /// Of each connection, the number that its next row goes out with, if a run before has told.
+    pub numbers: Vec<u64>,
+    /// The number of this run with the checkpoint, from 1.
+    pub run: u64,
+    /// The columns, where an earlier run inferred them.
+    pub schema: Option<Schema>,
+    /// Of each connection, as far as it has one.
+    pub positions: Vec<Position>,
+    /// What steps and tables remembered then.
+    pub memories: Vec<StepMemory>,
+}
+
+impl Start {
+    /// Looks for the checkpoint of an earlier run. There is one if the source goes on by itself, and the sink is one
+    /// file of lines; or if the source delivers again what was not acknowledged, and the sink is a broker.
+    ///
+    /// # Errors
+    /// A checkpoint that can't be used, or results without one.
+    pub fn find(dataflow: &Dataflow, options: &Options) -> Result<Start, Error> {
+        match dataflow.checkpoint() {
+            Some(path) => {
+                let disk = &*dataflow.sink.disk;
+                let former = if options.fresh { Checkpoint::former_sessions(disk, &path) } else { Sessions::new() };
+                Start::from(&path, dataflow, options)?.with_sessions(dataflow, former).map_err(Error::Checkpoint)
+            }
+            None => Ok(Start::at_the_beginning(existing(dataflow, options))),
+        }
+    }
+
+    fn from(path: &Path, dataflow: &Dataflow, options: &Options) -> Result<Start, Error> {
+        // Results without their checkpoint must be refused before there is one.
+        let disk = &*dataflow.sink.disk;
+        if !options.fresh && !Checkpoint::is_there(disk, path) {
+            dataflow.sink.check_empty()?;
+        }
+        let manner = match (options.fresh, options.migrate) {
+            (true, _) => Manner::Fresh,
+            (false, true) => Manner::Migrate,
+            (false, false) => Manner::Resume,
+        };
+        let contents = dataflow.contents().of_results();
+        let (checkpoint, found) = Checkpoint::open(disk, path, &contents, manner).map_err(Error::Checkpoint)?;
+        found.changes.iter().for_each(|change| tracing::warn!("{}: {change}", path.display()));
+        // Without progress no result was written.
+        let existing = if options.fresh { Existing::Replace } else { Existing::Refuse };
+        let beginning = Start { checkpoint: Some(checkpoint), ..Start::at_the_beginning(existing) };
+        let Some(progress) = found.progress else { return Ok(beginning) };
+        let Progress { mut length, mut fingerprint, keeps_tail, mut next_epoch, mut next_row, mut numbers } = progress;
+        if keeps_tail {
+            let tail = dataflow.sink.tail(length)?;
+            (next_epoch, next_row) = (next_epoch.max(tail.next_epoch), next_row.max(tail.next_row));
+            let step = numbers.len() as u64;
+            for (connection, number) in (0..).zip(&mut numbers) {
+                *number = (*number).max(tail.next_row.saturating_sub(connection).div_ceil(step) * step + connection);
+            }
+            if tail.end > length {
+                (length, fingerprint) = (tail.end, dataflow.sink.fingerprint(tail.end)?);
+            }
+        }
+        let existing = Existing::Resume { length, fingerprint };
+        let (schema, positions, memories) = (found.schema, found.positions, found.memories);
+        Ok(Start { existing, next_epoch, next_row, numbers, schema, positions, memories, ..beginning })
+    }
+
+    /// Tells each connection what its session was subscribed to, and the first one which sessions of earlier runs, or of
+    /// one whose checkpoint is removed, nobody reads any more.
+    fn with_sessions(mut self, dataflow: &Dataflow, former: Sessions) -> Result<Start, String> {
+        let Some(checkpoint) = &self.checkpoint else { return Ok(self) };
+        let settings = &dataflow.source_settings;
+        let endpoints = (0..settings.connections()).filter_map(|number| settings.of_connection(number).endpoint);
+        let own: Vec<_> = endpoints.filter_map(|endpoint| Some((endpoint.client_id?, endpoint.url.topic))).collect();
+        let mut known = checkpoint.sessions()?;
+        known.extend(former);
+        self.positions.resize_with(own.len().max(self.positions.len()), Position::default);
+        for ((id, _), position) in own.iter().zip(&mut self.positions) {
+            position.subscribed = known.get(id).cloned().filter(|_| self.next_epoch > 0);
+        }
+        let left = known.keys().filter(|id| own.iter().all(|(own, _)| own != *id)).cloned().collect();
+        self.positions.first_mut().into_iter().for_each(|position| position.left = Vec::clone(&left));
+        own.iter().for_each(|(id, filter)| _ = known.entry(id.clone()).or_insert_with(|| filter.clone()));
+        checkpoint.keep_sessions(&known, own.into_iter().collect())?;
+        self.run = checkpoint.count_run()?;
+        Ok(self)
+    }
+
+    fn at_the_beginning(existing: Existing) -> Start {
+        let (positions, memories) = (Vec::new(), Vec::new());
+        let (numbers, schema) = (Vec::new(), None);
+        Start { checkpoint: None, existing, next_epoch: 0, next_row: 0, numbers, run: 0, schema, positions, memories }
+    }
+}
+
+/// What becomes of files that no checkpoint tells about: what was written is replaced on wish only.
+pub fn existing(dataflow: &Dataflow, options: &Options) -> Existing {
+    let fresh = options.fresh;
+    if dataflow.source_settings.endpoint.is_none() {
+        return Existing::Rerun { fresh, repeats: dataflow.source != Url::Stdin };
+    }
+    match (fresh, dataflow.sink.url.is_lines()) {
+        (true, _) => Existing::Replace,
+        (false, true) => Existing::Append,
+        (false, false) => Existing::Refuse,
+    }
+}

@@ -1,0 +1,176 @@
+//! The sink as the graph writes to it and the intake syncs it.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::config::Dataflow;
+use crate::format::Output;
+use crate::runtime::error::Error;
+use crate::runtime::failure::{Failure, fail};
+use crate::runtime::graph::build::{Plan, Writer};
+use crate::runtime::observe::activity::{Activity, Destination};
+use crate::runtime::options::Options;
+use crate::sink::{self, Existing, FileEnd, Refused, Sink};
+
+/// Writes to the sink until it fails. The graph writes; on the first worker the intake syncs.
+#[derive(Clone)]
+pub struct SharedWriter(Rc<RefCell<SinkWriter>>);
+
+struct SinkWriter {
+    sink: Option<Box<dyn Sink>>,
+    /// Whether deliveries are acknowledged for what was written, or a checkpoint tells about it.
+    persistent: bool,
+    /// Whether a checkpoint tells about it.
+    checkpointed: bool,
+    /// When it was closed: how much was written, and where in the file that ends.
+    closed: Option<(u64, FileEnd)>,
+    /// Whether the intake asks for a sync; on the other workers every flush must be one.
+    asked: bool,
+    /// What the sink did not take until it was closed.
+    refused: Vec<Refused>,
+    destination: Arc<Destination>,
+    activity: Arc<Activity>,
+    failure: Failure,
+}
+
+impl SharedWriter {
+    pub fn open(
+        index: usize,
+        plan: &Plan,
+        dataflow: &Dataflow,
+        options: &Options,
+        existing: Existing,
+        failure: &Failure,
+        activity: &Arc<Activity>,
+    ) -> SharedWriter {
+        let writes = plan.writer.unwrap_or(0) == index as u64;
+        let open = || dataflow.sink.open(&plan.schema_out, options.cluster.process, existing, &options.sink_deadline);
+        let destination = Destination::of("the sink", &dataflow.sink);
+        let opened = writes.then(|| activity.during(&destination, open));
+        let sink = opened.and_then(|opened| opened.map_err(|error| fail(failure, error)).ok());
+        activity.follow(&destination, sink.as_ref().and_then(|sink| sink.pulse()));
+        let checkpointed = dataflow.checkpoint().is_some();
+        let persistent = checkpointed || dataflow.source_settings.is_persistent();
+        SharedWriter(Rc::new(RefCell::new(SinkWriter {
+            sink,
+            persistent,
+            checkpointed,
+            closed: None,
+            asked: index == 0,
+            refused: Vec::new(),
+            destination,
+            activity: activity.clone(),
+            failure: failure.clone(),
+        })))
+    }
+
+    /// Brings to safety what was written; a sink that is closed has done so.
+    pub fn sync(&self) -> bool {
+        let mut writer = self.0.borrow_mut();
+        writer.sink.is_none() || writer.with(|sink| sink.sync())
+    }
+
+    /// Results that the sink does not take, since it was last asked for them.
+    pub fn refused(&self) -> Vec<Refused> {
+        let mut writer = self.0.borrow_mut();
+        let mut refused = std::mem::take(&mut writer.refused);
+        refused.extend(writer.sink.iter_mut().flat_map(|sink| sink.refused()));
+        refused
+    }
+
+    /// The first epoch of which the sink has not got rid of all results; `None` if there is none.
+    pub fn waits_from(&self) -> Option<u64> {
+        self.0.borrow().sink.as_ref().and_then(|sink| sink.waits_from())
+    }
+
+    /// Bytes of results so far.
+    pub fn length(&self) -> u64 {
+        self.0.borrow().sink.as_ref().map_or(0, |sink| sink.length())
+    }
+
+    /// Whether the sink is closed, with results behind the first `length` bytes.
+    pub fn is_closed_behind(&self, length: u64) -> bool {
+        self.0.borrow().closed.is_some_and(|(written, _)| written != length)
+    }
+
+    /// Where in the sink's file the first `length` bytes of results end.
+    ///
+    /// # Errors
+    /// A file that can't be read.
+    pub fn file_end(&self, length: u64) -> Result<FileEnd, Error> {
+        let writer = self.0.borrow();
+        match (&writer.sink, writer.closed) {
+            (Some(sink), _) => Ok(sink.file_end(length)?),
+            (None, Some((written, end))) if written == length => Ok(end),
+            (None, Some((written, _))) => {
+                let reason = format!("{written} bytes of results were written, but {length} are complete");
+                Err(Error::Checkpoint(reason))
+            }
+            (None, None) => Ok(FileEnd::default()),
+        }
+    }
+
+    /// Whether the sink's file was moved away.
+    pub fn is_moved(&self) -> bool {
+        self.0.borrow().sink.as_ref().is_some_and(|sink| sink.is_moved())
+    }
+
+    /// Goes on in a new file, with the results behind the first `length` bytes.
+    ///
+    /// # Errors
+    /// If another file stands there.
+    pub fn follow(&self, length: u64) -> Result<(), Error> {
+        Ok(self.0.borrow_mut().sink.as_mut().map_or(Ok(()), |sink| sink.follow(length))?)
+    }
+}
+
+impl SinkWriter {
+    /// Whether there was a sink and it did not fail.
+    fn with(&mut self, act: impl FnOnce(&mut Box<dyn Sink>) -> Result<(), sink::Error>) -> bool {
+        let Some(sink) = &mut self.sink else { return false };
+        let Err(error) = self.activity.during(&self.destination, || act(sink)) else { return true };
+        self.sink = None;
+        fail(&self.failure, error);
+        false
+    }
+}
+
+impl Writer for SharedWriter {
+    fn write(&mut self, output: Output) -> Option<u64> {
+        let mut writer = self.0.borrow_mut();
+        let taken = writer.with(|sink| sink.write(output));
+        writer.sink.as_ref().filter(|_| taken).map(|sink| sink.length())
+    }
+
+    fn flush(&mut self) -> bool {
+        let mut writer = self.0.borrow_mut();
+        let (sync, follows) = (writer.persistent && !writer.asked, !writer.checkpointed);
+        writer.with(|sink| {
+            if sync { sink.sync() } else { sink.flush() }?;
+            if follows && sink.is_moved() { sink.follow(sink.length()) } else { Ok(()) }
+        })
+    }
+
+    fn close(&mut self) {
+        let mut writer = self.0.borrow_mut();
+        let persistent = writer.persistent;
+        let Some(mut sink) = writer.sink.take() else { return };
+        let (mut refused, mut end, checkpointed) = (Vec::new(), None, writer.checkpointed);
+        let close = || {
+            let settled = if persistent { sink.sync() } else { sink.settle() };
+            refused = sink.refused();
+            settled?;
+            if checkpointed {
+                end = Some((sink.length(), sink.file_end(sink.length())?));
+            }
+            sink.close()
+        };
+        let closed = writer.activity.during(&writer.destination, close);
+        writer.refused.extend(refused);
+        writer.closed = end;
+        if let Err(error) = closed {
+            fail(&writer.failure, error);
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! Why a run failed.
+
+use std::path::PathBuf;
+
+use crate::config::Diagnostic;
+use crate::{sink, source};
+
+/// Why a run failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The dataflow file does not fit its source.
+    #[error("{0}")]
+    Dataflow(#[from] Diagnostic),
+    #[error("{0}")]
+    Source(#[from] source::Error),
+    #[error("{0}")]
+    Sink(#[from] sink::Error),
+    /// An earlier run's progress can't be used.
+    #[error("{0}")]
+    Checkpoint(String),
+    #[error("{0}")]
+    Cluster(String),
+    #[error("the trace {}: {}", .0.display(), .1)]
+    Trace(PathBuf, std::io::Error),
+}

@@ -1,0 +1,13 @@
+//! The first error of a worker.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use crate::runtime::error::Error;
+
+/// The first error on this worker; what comes after it is only drained.
+pub type Failure = Rc<RefCell<Option<Error>>>;
+
+pub fn fail(failure: &Failure, error: impl Into<Error>) {
+    failure.borrow_mut().get_or_insert(error.into());
+}

@@ -1,0 +1,151 @@
+//! The graph of a dataflow alone, without source, sink and accounts: what a message costs on its way through it.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use timely::dataflow::ProbeHandle;
+use timely::worker::Worker;
+
+use crate::config::Dataflow;
+use crate::data::{Bucket, Schema};
+use crate::format::Output;
+use crate::measure::ServiceTimes;
+use crate::runtime::Cluster;
+use crate::runtime::error::Error;
+use crate::runtime::failure::Failure;
+use crate::runtime::graph::build;
+use crate::runtime::graph::build::{Accounts, Ends, Plan, Writer};
+use crate::runtime::graph::in_flight::Receipt;
+use crate::runtime::graph::stages::stages;
+use crate::runtime::graph::tables::Tables;
+use crate::runtime::options::Options;
+
+/// Takes results and receipts, and does nothing with them.
+struct Nothing;
+
+impl Writer for Nothing {
+    fn write(&mut self, output: Output) -> Option<u64> {
+        output.recycle();
+        Some(0)
+    }
+
+    fn flush(&mut self) -> bool {
+        true
+    }
+
+    fn close(&mut self) {}
+}
+
+impl Accounts for Nothing {
+    fn settle(&mut self, receipt: Receipt) {
+        std::hint::black_box(receipt);
+    }
+
+    fn close(&mut self) {}
+}
+
+/// Sends buckets, whose epochs count from 0, through the graph on one worker, so many epochs in flight at the most; 1 is
+/// lock step. The time from the first to the completion of the last, without that for building the graph.
+///
+/// # Errors
+/// Steps or tables that do not fit the schema.
+pub fn through_graph(
+    dataflow: Dataflow,
+    schema: Schema,
+    buckets: Vec<Arc<Bucket>>,
+    in_flight: u64,
+    fuse: bool,
+) -> Result<Duration, Error> {
+    timely::execute_directly(move |worker| {
+        let Ends { mut inputs, probe } = build(worker, &dataflow, schema, fuse)?;
+        inputs.start_at(0);
+        Ok(time_to_completion(worker, &probe, in_flight, buckets, move |_, bucket| inputs.send(bucket)))
+    })
+}
+
+/// Sends messages as epochs from 0 on, so many in flight at the most, into a graph that ends in `probe`; the time until
+/// the last is complete. `send` has the graph's input, which closes with it.
+pub fn time_to_completion<M>(
+    worker: &mut Worker,
+    probe: &ProbeHandle<u64>,
+    in_flight: u64,
+    messages: impl IntoIterator<Item = M>,
+    mut send: impl FnMut(u64, M),
+) -> Duration {
+    let (start, mut complete) = (Instant::now(), 0);
+    for (epoch, message) in (0..).zip(messages) {
+        while epoch >= complete + in_flight {
+            worker.step();
+            while complete < epoch && !probe.less_equal(&complete) {
+                complete += 1;
+            }
+        }
+        send(epoch, message);
+    }
+    drop(send);
+    worker.step_while(|| !probe.done());
+    start.elapsed()
+}
+
+fn build(worker: &mut Worker, dataflow: &Dataflow, schema: Schema, fuse: bool) -> Result<Ends, Error> {
+    let (steps, schema_out) = dataflow.steps(&schema)?;
+    let options = Options::new(Cluster::threads(1));
+    let (tables, _) = Tables::open(0, dataflow, &schema, &options, None, &Failure::default(), &Arc::default())?;
+    let (stages, whole) = stages(&steps, dataflow.placement, fuse, &tables.inputs());
+    let plan = Plan {
+        stages,
+        whole,
+        memories: Vec::new(),
+        schema: Arc::new(schema),
+        schema_out: Arc::new(schema_out),
+        placement: dataflow.placement,
+        encoding: dataflow.sink.encoding(),
+        infinity: dataflow.sink.infinity,
+        writer: None,
+        tap: None,
+    };
+    let times = Rc::new(RefCell::new(ServiceTimes::new(steps.len() + 2)));
+    Ok(build::build(worker, &plan, &times, tables, Nothing, Nothing))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{Format, Origin, Row};
+
+    fn dataflow(columns: &str) -> Dataflow {
+        let text = format!(
+            "source.url = \"-\"\nsink.url = \"null\"\n[schema]\nnumber = [\"x\"]\n[[subtask]]\nuse = \"fillna\"\n\
+             value = 1.0\n[[subtask]]\nuse = \"binarizer\"\ncolumns = [{columns}]"
+        );
+        Dataflow::from_text("t", &text, &[]).unwrap()
+    }
+
+    fn buckets() -> Vec<Arc<Bucket>> {
+        let bucket = |epoch| {
+            let mut bucket = Bucket::new(epoch, epoch);
+            let row = Row { bytes: b"{\"x\":1}", format: Format::Json, header: None };
+            bucket.push(row, 0, Origin { topic: "t".into(), position: epoch });
+            Arc::new(bucket)
+        };
+        (0..10).map(bucket).collect()
+    }
+
+    #[test]
+    fn all_epochs_come_to_their_end_however_many_are_in_flight() {
+        let schema = Schema::new([("x", crate::data::Kind::Number)]);
+        for (in_flight, fuse) in [(1, false), (1, true), (3, true), (100, false)] {
+            let start = Instant::now();
+            let time = through_graph(dataflow("\"x\""), schema.clone(), buckets(), in_flight, fuse).unwrap();
+            assert!(Duration::ZERO < time && time <= start.elapsed());
+        }
+    }
+
+    #[test]
+    fn a_column_that_rows_do_not_have_is_refused() {
+        let schema = Schema::new([("y", crate::data::Kind::Number)]);
+        assert!(through_graph(dataflow("\"x\""), schema, buckets(), 1, true).is_err());
+    }
+}

@@ -1,0 +1,301 @@
+//! The graph: input, prepare, the steps, result, sink, accounts, probe.
+
+use std::sync::Arc;
+
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::channels::pact::{Exchange, ParallelizationContract, Pipeline};
+use timely::dataflow::operators::generic::OutputBuilderSession;
+use timely::dataflow::operators::generic::operator::Operator;
+use timely::dataflow::operators::{Input, Probe};
+use timely::dataflow::{InputHandle, ProbeHandle, StreamVec};
+use timely::worker::Worker;
+
+use crate::config::Placement;
+use crate::data::{Bucket, Schema};
+use crate::format::{Encoder, Encoding, Infinity, Output};
+use crate::measure::SharedServiceTimes;
+use crate::runtime::graph::epoch_queue::InOrder;
+use crate::runtime::graph::in_flight::{Finished, Parcel, Receipt, Rejected};
+use crate::runtime::graph::stages::{Pass, Stage, Work, operator_of_result};
+use crate::runtime::graph::stateful::{RememberingStep, StepMemory};
+use crate::runtime::graph::tables::{LastEpoch, ReferenceInput, Tables};
+use crate::runtime::observe::sampler::Tap;
+use crate::subtasks::prepare::Prepare;
+
+/// What the graph is made of.
+pub struct Plan {
+    /// Of the rows as they come in.
+    pub schema: Arc<Schema>,
+    /// Of the results.
+    pub schema_out: Arc<Schema>,
+    pub stages: Vec<Stage>,
+    /// Whether prepare and result run in the operator of the steps between them.
+    pub whole: bool,
+    /// What steps remembered in an earlier run.
+    pub memories: Vec<StepMemory>,
+    pub placement: Placement,
+    pub encoding: Encoding,
+    pub infinity: Infinity,
+    /// The worker that writes this worker's results; the first one, where rows are accounted for, if not given.
+    pub writer: Option<u64>,
+    /// Takes samples, if somebody looks.
+    pub tap: Option<Tap>,
+}
+
+/// Takes results in the order of epochs; flushed when an epoch is written, closed at the end.
+pub trait Writer {
+    /// The length of the sink's file if the results were taken.
+    fn write(&mut self, output: Output) -> Option<u64>;
+    /// Whether all that was taken so far has gone on.
+    fn flush(&mut self) -> bool;
+    fn close(&mut self);
+}
+
+/// Takes receipts in the order of epochs.
+pub trait Accounts {
+    fn settle(&mut self, receipt: Receipt);
+    fn close(&mut self);
+}
+
+pub(crate) type Session<'a, D> = OutputBuilderSession<'a, u64, CapacityContainerBuilder<Vec<D>>>;
+
+/// The ends of the graph that a worker holds.
+pub struct Ends {
+    pub inputs: Inputs,
+    pub probe: ProbeHandle<u64>,
+}
+
+/// Where rows come in, and the references of tables.
+pub struct Inputs {
+    buckets: InputHandle<u64, CapacityContainerBuilder<Vec<Arc<Bucket>>>>,
+    references: Vec<ReferenceInput>,
+    /// The epoch of the last bucket, where tables end.
+    last: LastEpoch,
+}
+
+impl Inputs {
+    /// Nothing comes before this epoch.
+    pub fn start_at(&mut self, epoch: u64) {
+        self.buckets.advance_to(epoch);
+        self.references.iter_mut().for_each(|reference| reference.advance_to(epoch));
+    }
+
+    /// Sends a bucket as its epoch.
+    pub fn send(&mut self, bucket: Arc<Bucket>) {
+        let epoch = bucket.epoch;
+        self.last.set(Some(epoch));
+        self.buckets.advance_to(epoch);
+        self.buckets.send(bucket);
+        self.buckets.advance_to(epoch + 1);
+        self.references.iter_mut().for_each(|reference| reference.advance_to(epoch + 1));
+    }
+}
+
+/// Builds the graph on one worker.
+pub fn build(
+    worker: &mut Worker,
+    plan: &Plan,
+    times: &SharedServiceTimes,
+    mut tables: Tables,
+    writer: impl Writer + 'static,
+    accounts: impl Accounts + 'static,
+) -> Ends {
+    worker.dataflow::<u64, _, _>(|scope| {
+        let (input, buckets) = scope.new_input::<Vec<Arc<Bucket>>>();
+        let (probe, mut references, last) = (ProbeHandle::new(), Vec::new(), tables.last());
+        let finished = if plan.whole {
+            whole(buckets, plan, times)
+        } else {
+            let mut parcels = each(buckets, by_epoch(), "prepare", prepare(plan, times.clone()));
+            parcels = tables.take(parcels, 0, &mut references, &probe);
+            for stage in &plan.stages {
+                parcels = match &stage.work {
+                    Work::Remembering(step) => {
+                        let operator = stage.operators.start;
+                        RememberingStep { step, operator, memories: &plan.memories }.apply(parcels, times)
+                    }
+                    Work::Passes(passes) => apply(parcels, stage, passes.clone(), plan.placement, times.clone()),
+                };
+                parcels = tables.take(parcels, stage.operators.end - 1, &mut references, &probe);
+            }
+            each(parcels, Pipeline, "result", result(plan, times.clone()))
+        };
+        let (here, elsewhere) = if plan.writer.is_none() { (Some(accounts), None) } else { (None, Some(accounts)) };
+        let receipts = write(finished, plan.writer.unwrap_or(0), writer, here);
+        match elsewhere {
+            Some(accounts) => drop(settle(receipts, accounts).probe_with(&probe)),
+            None => drop(receipts.probe_with(&probe)),
+        }
+        Ends { inputs: Inputs { buckets: input, references, last }, probe }
+    })
+}
+
+/// The worker that reads the rows of a bucket is the one that its epoch names.
+fn by_epoch() -> impl ParallelizationContract<u64, Vec<Arc<Bucket>>> {
+    Exchange::new(|bucket: &Arc<Bucket>| bucket.epoch)
+}
+
+/// Reads the rows of buckets.
+fn prepare(plan: &Plan, times: SharedServiceTimes) -> impl FnMut(Arc<Bucket>) -> Parcel + use<> {
+    let mut prepare = Prepare::new(plan.schema.clone());
+    let (tap, schema) = (plan.tap.clone(), plan.schema.clone());
+    move |bucket| {
+        let ((message, bad), service) = times.borrow_mut().time(0, || prepare.apply(&bucket));
+        if let Some(tap) = &tap {
+            tap.before(&message, &schema);
+        }
+        let reject = |bad: crate::format::BadRow| Rejected {
+            rows: vec![bucket.first_row + bad.index as u64],
+            operator: 0,
+            reason: bad.reason,
+        };
+        let rejected = bad.into_iter().map(reject).collect();
+        let (epoch, numbers, snapshot) = (bucket.epoch, bucket.numbers.clone(), bucket.snapshot);
+        let receipt = Receipt { epoch, numbers, snapshot, service, rejected, ..Receipt::default() };
+        Parcel { message, receipt }
+    }
+}
+
+/// One stage as one operator.
+fn apply<'scope>(
+    parcels: StreamVec<'scope, u64, Parcel>,
+    Stage { operators, label, .. }: &Stage,
+    passes: Vec<Pass>,
+    placement: Placement,
+    times: SharedServiceTimes,
+) -> StreamVec<'scope, u64, Parcel> {
+    let first = operators.start;
+    let logic = move |parcel: &mut Parcel| parcel.pass(first, &passes, &mut times.borrow_mut());
+    match placement {
+        Placement::Message => operator(parcels, Pipeline, label, logic),
+        Placement::Subtask => {
+            let route = move |parcel: &Parcel| parcel.receipt.epoch + first as u64;
+            operator(parcels, Exchange::new(route), label, logic)
+        }
+    }
+}
+
+/// An operator that changes each parcel.
+fn operator<'scope, P: ParallelizationContract<u64, Vec<Parcel>>>(
+    parcels: StreamVec<'scope, u64, Parcel>,
+    pact: P,
+    name: &str,
+    logic: impl Fn(&mut Parcel) + 'static,
+) -> StreamVec<'scope, u64, Parcel> {
+    parcels.unary(pact, name, |_, _| {
+        move |input, output: &mut Session<'_, Parcel>| {
+            input.for_each_stamp(|capability, parcels| {
+                let mut session = output.session(&capability);
+                for parcels in parcels {
+                    parcels.iter_mut().for_each(&logic);
+                    session.give_container(parcels);
+                }
+            });
+        }
+    })
+}
+
+/// Encodes messages where the chain ended.
+fn result(plan: &Plan, times: SharedServiceTimes) -> impl FnMut(Parcel) -> Finished + use<> {
+    let encoder = Encoder::new(plan.schema_out.clone(), plan.encoding).with_infinity(plan.infinity);
+    let index = operator_of_result(&plan.stages);
+    let (tap, schema) = (plan.tap.clone(), plan.schema_out.clone());
+    move |Parcel { mut message, receipt }| {
+        if let Some(tap) = &tap {
+            tap.after(&message, &schema);
+        }
+        if !receipt.numbers.is_plain() {
+            message.ids.iter_mut().for_each(|id| *id = receipt.numbers.of(*id));
+        }
+        let rows_out = message.rows() as u64;
+        let (output, service) = times.borrow_mut().time(index, || encoder.encode(message));
+        Finished { output, receipt: Receipt { rows_out, service: receipt.service + service, ..receipt } }
+    }
+}
+
+/// The chain from prepare to result as one operator: a message costs less the fewer operators hand it on.
+fn whole<'scope>(
+    buckets: StreamVec<'scope, u64, Arc<Bucket>>,
+    plan: &Plan,
+    times: &SharedServiceTimes,
+) -> StreamVec<'scope, u64, Finished> {
+    let (mut prepare, mut result) = (prepare(plan, times.clone()), result(plan, times.clone()));
+    let stages: Vec<(usize, Vec<Pass>)> = plan.stages.iter().filter_map(Stage::passes).collect();
+    let times = times.clone();
+    each(buckets, by_epoch(), "prepare..result", move |bucket| {
+        let mut parcel = prepare(bucket);
+        stages.iter().for_each(|(first, passes)| parcel.pass(*first, passes, &mut times.borrow_mut()));
+        result(parcel)
+    })
+}
+
+/// An operator that makes one of each.
+fn each<'scope, A: 'static, B: 'static>(
+    stream: StreamVec<'scope, u64, A>,
+    pact: impl ParallelizationContract<u64, Vec<A>>,
+    name: &str,
+    mut make: impl FnMut(A) -> B + 'static,
+) -> StreamVec<'scope, u64, B> {
+    stream.unary(pact, name, |_, _| {
+        move |input, output: &mut Session<'_, B>| {
+            input.for_each_stamp(|capability, batches| {
+                let mut session = output.session(&capability);
+                batches.flat_map(|batch| batch.drain(..)).for_each(|one| session.give(make(one)));
+            });
+        }
+    })
+}
+
+/// Writes results in the order of epochs, each when its epoch is complete. Receipts are settled here, or sent on.
+fn write<'scope>(
+    finished: StreamVec<'scope, u64, Finished>,
+    to: u64,
+    mut writer: impl Writer + 'static,
+    mut accounts: Option<impl Accounts + 'static>,
+) -> StreamVec<'scope, u64, Receipt> {
+    let mut held = InOrder::new();
+    finished.unary_frontier(Exchange::new(move |_: &Finished| to), "sink", |_, _| {
+        move |(input, frontier), output: &mut Session<'_, Receipt>| {
+            held.take_in(input);
+            let mut written = Vec::new();
+            while let Some((capability, finished)) = held.next_complete(frontier) {
+                for Finished { output, receipt } in finished {
+                    let length = writer.write(output);
+                    written.push((capability.clone(), Receipt { written: length, ..receipt }));
+                }
+            }
+            // Receipts follow what they stand for.
+            let flushed = written.is_empty() || writer.flush();
+            for (capability, receipt) in written {
+                let receipt = Receipt { written: receipt.written.filter(|_| flushed), ..receipt };
+                match &mut accounts {
+                    Some(accounts) => accounts.settle(receipt),
+                    None => output.session(&capability).give(receipt),
+                }
+            }
+            if frontier.is_empty() {
+                writer.close();
+                accounts.iter_mut().for_each(Accounts::close);
+            }
+        }
+    })
+}
+
+/// Brings all receipts to the first worker, where the rows came in.
+fn settle<'scope>(
+    receipts: StreamVec<'scope, u64, Receipt>,
+    mut accounts: impl Accounts + 'static,
+) -> StreamVec<'scope, u64, ()> {
+    let mut held = InOrder::new();
+    receipts.unary_frontier(Exchange::new(|_: &Receipt| 0), "accounts", |_, _| {
+        move |(input, frontier), _output: &mut Session<'_, ()>| {
+            held.take_in(input);
+            while let Some((_, receipts)) = held.next_complete(frontier) {
+                receipts.into_iter().for_each(|receipt| accounts.settle(receipt));
+            }
+            if frontier.is_empty() {
+                accounts.close();
+            }
+        }
+    })
+}

@@ -1,0 +1,10 @@
+//! The timely graph: its operators, and what travels along its edges.
+
+pub(crate) mod alone;
+pub(crate) mod build;
+pub(crate) mod epoch_queue;
+pub(crate) mod in_flight;
+pub(crate) mod materialized;
+pub(crate) mod stages;
+pub(crate) mod stateful;
+pub(crate) mod tables;

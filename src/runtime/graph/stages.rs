@@ -1,0 +1,151 @@
+//! Which steps of a chain run as one operator, and which of those in one pass over each column.
+
+use std::ops::Range;
+
+use crate::config::{Placement, Step};
+use crate::data::Message;
+use crate::subtasks::{Fault, Fused};
+
+/// One operator of the chain: a step, or several that follow each other.
+#[derive(Clone)]
+pub struct Stage {
+    /// The operators of the unfused graph that it stands for; prepare is 0, the first step 1.
+    pub operators: Range<usize>,
+    /// The step's label, or those of the first and the last.
+    pub label: String,
+    pub work: Work,
+}
+
+/// What a stage does.
+#[derive(Clone)]
+pub enum Work {
+    /// A step that learns over the stream.
+    Remembering(Step),
+    Passes(Vec<Pass>),
+}
+
+/// A step, or several that follow each other and act by column.
+#[derive(Clone)]
+pub struct Pass {
+    /// The first operator of the unfused graph that it stands for.
+    pub operator: usize,
+    act: Act,
+}
+
+#[derive(Clone)]
+enum Act {
+    Step(Step),
+    Fused(Fused),
+}
+
+impl Stage {
+    /// The first operator that it stands for, and its passes, if it learns nothing over the stream.
+    pub fn passes(&self) -> Option<(usize, Vec<Pass>)> {
+        match &self.work {
+            Work::Remembering(_) => None,
+            Work::Passes(passes) => Some((self.operators.start, passes.clone())),
+        }
+    }
+}
+
+impl Pass {
+    fn new(steps: &[Step], operator: usize) -> Pass {
+        let act = match steps {
+            [step] => Act::Step(step.clone()),
+            _ => Act::Fused(Fused::new(steps.iter().map(|step| (step.subtask.clone(), step.scope.clone())).collect())),
+        };
+        Pass { operator, act }
+    }
+
+    /// # Errors
+    /// What a step refuses, and its operator in the unfused graph.
+    pub fn apply(&self, message: &mut Message) -> Result<(), (usize, Fault)> {
+        let applied = match &self.act {
+            Act::Step(step) => step.subtask.apply(message, &step.scope).map_err(|fault| (0, fault)),
+            Act::Fused(fused) => fused.apply(message),
+        };
+        applied.map_err(|(step, fault)| (self.operator + step, fault))
+    }
+}
+
+/// Splits a chain into stages. Steps are fused if that is wanted, none of them learns over the stream, no table takes the
+/// rows between them, and the placement keeps a message on its worker. Returns, too, whether this holds from prepare to
+/// result, so that all can run as one operator.
+pub fn stages(steps: &[Step], placement: Placement, fuse: bool, taken_after: &[usize]) -> (Vec<Stage>, bool) {
+    let fuse = fuse && placement == Placement::Message;
+    let whole = fuse && taken_after.is_empty() && steps.iter().all(|step| step.stream.is_none());
+    let (mut start, mut operator) = (1, 0);
+    let runs = steps.chunk_by(|one, next| {
+        operator += 1;
+        fuse && !taken_after.contains(&operator) && one.stream.is_none() && next.stream.is_none()
+    });
+    let stages = runs.map(|run| {
+        let operators = start..start + run.len();
+        start = operators.end;
+        stage(run, operators)
+    });
+    (stages.collect(), whole)
+}
+
+fn stage(run: &[Step], operators: Range<usize>) -> Stage {
+    let label = match run {
+        [step] => step.label.clone(),
+        _ => format!("{}..{}", run[0].label, run[run.len() - 1].label),
+    };
+    let work = match run {
+        [step] if step.stream.is_some() => Work::Remembering(step.clone()),
+        _ => Work::Passes(passes(run, operators.start)),
+    };
+    Stage { operators, label, work }
+}
+
+fn passes(steps: &[Step], mut operator: usize) -> Vec<Pass> {
+    let by_column = |step: &Step| step.subtask.by_column().is_some();
+    let runs = steps.chunk_by(|one, next| by_column(one) && by_column(next));
+    runs.map(|run| {
+        operator += run.len();
+        Pass::new(run, operator - run.len())
+    })
+    .collect()
+}
+
+/// The number of the operator after the last stage.
+pub fn operator_of_result(stages: &[Stage]) -> usize {
+    stages.last().map_or(1, |stage| stage.operators.end)
+}
+
+/// The names of prepare, each stage and result, with the operators that their times are kept for.
+pub fn named_operators(stages: &[Stage]) -> impl Iterator<Item = (&str, usize)> {
+    let between = stages.iter().map(|stage| (stage.label.as_str(), stage.operators.start));
+    [("prepare", 0)].into_iter().chain(between).chain([("result", operator_of_result(stages))])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Dataflow;
+    use crate::data::Schema;
+
+    #[test]
+    fn steps_are_fused_where_a_message_stays_on_its_worker() {
+        let weather = include_str!("../../../dataflows/weather.toml");
+        let dataflow = Dataflow::from_text("weather.toml", weather, &[]).unwrap();
+        let (steps, _) = dataflow.steps(&Schema::davis()).unwrap();
+        let labels = |placement, fuse, taken_after: &[usize]| {
+            let (stages, _) = stages(&steps, placement, fuse, taken_after);
+            assert!(stages.windows(2).all(|pair| pair[0].operators.end == pair[1].operators.start));
+            stages.into_iter().map(|stage| stage.label).collect::<Vec<_>>()
+        };
+        assert_eq!(labels(Placement::Message, true, &[]), ["drop_duplicates..binarizer"]);
+        assert_eq!(labels(Placement::Message, false, &[]).len(), steps.len());
+        assert_eq!(labels(Placement::Subtask, true, &[]).len(), steps.len());
+        let around_a_table = labels(Placement::Message, true, &[3]);
+        assert_eq!(around_a_table, ["drop_duplicates..interpolate", "fillna..binarizer"]);
+        let whole = |placement, fuse, taken_after: &[usize]| stages(&steps, placement, fuse, taken_after).1;
+        assert!(whole(Placement::Message, true, &[]));
+        assert!(!whole(Placement::Message, false, &[]) && !whole(Placement::Message, true, &[0]));
+        assert!(!whole(Placement::Subtask, true, &[]));
+        let operators: Vec<usize> = passes(&steps, 1).iter().map(|pass| pass.operator).collect();
+        assert_eq!(operators, [1, 2, 6, 7, 13, 14]);
+    }
+}

@@ -1,0 +1,231 @@
+//! Steps that remember earlier messages: what is remembered of a key stays on the worker that owns the key.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use timely::dataflow::StreamVec;
+use timely::dataflow::channels::pact::{Exchange, Pipeline};
+use timely::dataflow::operators::generic::operator::Operator;
+
+use crate::config::{Step, StreamKey};
+use crate::data::{Memory, Message, fingerprint};
+use crate::measure::SharedServiceTimes;
+use crate::runtime::graph::build::Session;
+use crate::runtime::graph::epoch_queue::InOrder;
+use crate::runtime::graph::in_flight::{Parcel, Receipt};
+use crate::subtasks::{Recent, Remembering, Streaming};
+
+/// The rows of a message whose keys one worker owns.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Part {
+    owner: u64,
+    parcel: Parcel,
+}
+
+/// What tables hold is remembered behind what operators of the chain remember: under numbers from here on.
+pub const TABLES: usize = 1 << 16;
+
+/// What a step of the chain or a table remembers of a key.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StepMemory {
+    /// The number of its operator; tables have numbers of their own.
+    pub operator: usize,
+    pub memory: Memory,
+}
+
+/// A step that remembers, with the number of its operator.
+pub struct RememberingStep<'a> {
+    pub step: &'a Step,
+    pub operator: usize,
+    /// What an earlier run remembered.
+    pub memories: &'a [StepMemory],
+}
+
+impl RememberingStep<'_> {
+    /// Splits messages by the owners of their rows' keys, lets the owners work in the order of epochs, and joins the
+    /// parts where the messages came from: results do not depend on the number of workers.
+    pub fn apply<'scope>(
+        &self,
+        parcels: StreamVec<'scope, u64, Parcel>,
+        times: &SharedServiceTimes,
+    ) -> StreamVec<'scope, u64, Parcel> {
+        let (index, peers) = (parcels.scope().index() as u64, parcels.scope().peers() as u64);
+        let own = |memory: &Memory| owner(&memory.key, peers) == index;
+        let remembering = self.restored(own).expect("all memories were checked before the graph is built");
+        let parts = split(parcels, self.step, self.operator, peers);
+        let parts = work(parts, self.step, remembering, self.operator, times.clone());
+        join(parts, &self.step.label)
+    }
+
+    /// The step with those of its memories.
+    fn restored(&self, own: impl Fn(&Memory) -> bool) -> Result<Box<dyn Remembering>, String> {
+        let mut remembering = remembering(self.step);
+        let of_step = self.memories.iter().filter(|of| of.operator == self.operator).map(|of| &of.memory);
+        let own: Vec<Memory> = of_step.filter(|memory| own(memory)).cloned().collect();
+        remembering.restore(&own).map_err(|reason| format!("{}: {reason}", self.step.label))?;
+        Ok(remembering)
+    }
+}
+
+/// Whether all steps can go on from their memories.
+///
+/// # Errors
+/// In words: memories that can't be read.
+pub fn check(steps: &[Step], memories: &[StepMemory]) -> Result<(), String> {
+    let remember = steps.iter().zip(1..).filter(|(step, _)| step.stream.is_some());
+    let mut remember = remember.map(|(step, operator)| RememberingStep { step, operator, memories });
+    remember.try_for_each(|step| step.restored(|_| true).map(drop))
+}
+
+fn remembering(step: &Step) -> Box<dyn Remembering> {
+    let key = match step.stream {
+        Some(StreamKey::Row { horizon }) => return Box::new(Recent::new(horizon)),
+        Some(StreamKey::Text(slot)) => Some(slot),
+        Some(StreamKey::All) | None => None,
+    };
+    let subtask = step.subtask.clone();
+    let new = move || subtask.learner().expect("the dataflow's reader lets only subtasks through that learn");
+    Box::new(Streaming::new(Box::new(new), key, step.scope.numbers.len()))
+}
+
+/// Which worker owns a key.
+fn owner(key: &[u8], peers: u64) -> u64 {
+    fingerprint(key) as u64 % peers
+}
+
+/// The owner of each row.
+fn owners(message: &Message, step: &Step, peers: u64) -> Vec<u64> {
+    let text = |slot: usize, row: usize| Streaming::key(message.texts[slot].get(row));
+    match step.stream {
+        Some(StreamKey::Row { .. }) => {
+            let identities = Recent::identities(message, &step.scope).into_iter();
+            identities.map(|identity| owner(&Recent::key(identity), peers)).collect()
+        }
+        Some(StreamKey::Text(slot)) => (0..message.rows()).map(|row| owner(&text(slot, row), peers)).collect(),
+        Some(StreamKey::All) | None => vec![owner(&Streaming::key(None), peers); message.rows()],
+    }
+}
+
+fn split<'scope>(
+    parcels: StreamVec<'scope, u64, Parcel>,
+    step: &Step,
+    operator: usize,
+    peers: u64,
+) -> StreamVec<'scope, u64, Part> {
+    let step = step.clone();
+    parcels.unary(Pipeline, &format!("{} split", step.label), |_, _| {
+        move |input, output: &mut Session<'_, Part>| {
+            input.for_each_stamp(|capability, parcels| {
+                let mut session = output.session(&capability);
+                for mut parcel in parcels.flat_map(|parcels| parcels.drain(..)) {
+                    // A message that is refused teaches no owner anything.
+                    let learns = !matches!(step.stream, Some(StreamKey::Row { .. }));
+                    if learns && let Err(fault) = Streaming::check(&parcel.message, &step.scope) {
+                        parcel.reject(operator, &fault);
+                    }
+                    let owners = owners(&parcel.message, &step, peers);
+                    parts(parcel, &owners, peers).into_iter().for_each(|part| session.give(part));
+                }
+            });
+        }
+    })
+}
+
+/// The parts of a message; the first has its receipt. When all is to be written down, every owner gets one.
+fn parts(Parcel { message, receipt }: Parcel, owners: &[u64], peers: u64) -> Vec<Part> {
+    let mut rows: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
+    if receipt.snapshot {
+        rows.extend((0..peers).map(|owner| (owner, Vec::new())));
+    }
+    for (row, owner) in owners.iter().enumerate() {
+        rows.entry(*owner).or_default().push(row);
+    }
+    if rows.len() < 2 {
+        let owner = rows.into_keys().next().unwrap_or(0);
+        return vec![Part { owner, parcel: Parcel { message, receipt } }];
+    }
+    let (epoch, numbers, snapshot) = (receipt.epoch, receipt.numbers.clone(), receipt.snapshot);
+    let blank = Receipt { epoch, numbers, snapshot, ..Receipt::default() };
+    let receipts = std::iter::once(receipt).chain(std::iter::repeat(blank));
+    let part = |((owner, rows), receipt): ((u64, Vec<usize>), Receipt)| Part {
+        owner,
+        parcel: Parcel { message: message.take_rows(&rows), receipt },
+    };
+    rows.into_iter().zip(receipts).map(part).collect()
+}
+
+fn work<'scope>(
+    parts: StreamVec<'scope, u64, Part>,
+    step: &Step,
+    mut remembering: Box<dyn Remembering>,
+    operator: usize,
+    times: SharedServiceTimes,
+) -> StreamVec<'scope, u64, Part> {
+    let scope = step.scope.clone();
+    let mut held = InOrder::new();
+    parts.unary_frontier(Exchange::new(|part: &Part| part.owner), &step.label, |_, _| {
+        move |(input, frontier), output: &mut Session<'_, Part>| {
+            held.take_in(input);
+            while let Some((capability, parts)) = held.next_complete(frontier) {
+                let mut session = output.session(&capability);
+                for Part { owner, mut parcel } in parts {
+                    parcel.apply(operator, &mut times.borrow_mut(), |message| remembering.apply(message, &scope));
+                    if parcel.receipt.snapshot {
+                        let of_step = |memory| StepMemory { operator, memory };
+                        parcel.receipt.memories.extend(remembering.changes().into_iter().map(of_step));
+                    }
+                    session.give(Part { owner, parcel });
+                }
+            }
+        }
+    })
+}
+
+fn join<'scope>(parts: StreamVec<'scope, u64, Part>, label: &str) -> StreamVec<'scope, u64, Parcel> {
+    let mut held = InOrder::new();
+    let home = Exchange::new(|part: &Part| part.parcel.receipt.epoch);
+    parts.unary_frontier(home, &format!("{label} join"), |_, _| {
+        move |(input, frontier), output: &mut Session<'_, Parcel>| {
+            held.take_in(input);
+            while let Some((capability, parts)) = held.next_complete(frontier) {
+                let whole = parts.into_iter().map(|part| part.parcel).reduce(joined);
+                output.session(&capability).give(whole.expect("an epoch that is held has a part"));
+            }
+        }
+    })
+}
+
+fn joined(mut one: Parcel, other: Parcel) -> Parcel {
+    one.message.merge(&other.message);
+    one.receipt.merge(other.receipt);
+    one
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{Message, TextColumn};
+
+    #[test]
+    fn a_message_is_whole_again_after_it_was_split() {
+        let mut message = Message::from_columns(&[vec![1.0, 2.0, 3.0, 4.0], vec![5.0, 6.0, 7.0, 8.0]]);
+        let mut stations = TextColumn::default();
+        ["a", "b", "c", "a"].into_iter().for_each(|station| stations.push(Some(station)));
+        message.texts.push(stations);
+        let receipt = Receipt { epoch: 3, service: 7, dropped: vec![(1, 2)], ..Receipt::default() };
+        let parts = parts(Parcel { message: message.clone(), receipt }, &[3, 1, 3, 0], 5);
+        assert_eq!(parts.iter().map(|part| part.owner).collect::<Vec<_>>(), [0, 1, 3]);
+        let whole = parts.into_iter().rev().map(|part| part.parcel).reduce(joined).unwrap();
+        assert_eq!(whole.message, message);
+        assert_eq!((whole.receipt.epoch, whole.receipt.service, whole.receipt.dropped.len()), (3, 7, 1));
+    }
+
+    #[test]
+    fn every_owner_hears_that_all_is_to_be_written_down() {
+        let message = Message::from_columns(&[vec![1.0]]);
+        let receipt = Receipt { snapshot: true, ..Receipt::default() };
+        let parts = parts(Parcel { message, receipt }, &[1], 3);
+        let heard: Vec<_> = parts.iter().map(|part| (part.owner, part.parcel.receipt.snapshot)).collect();
+        assert_eq!(heard, [(0, true), (1, true), (2, true)]);
+    }
+}

@@ -1,0 +1,396 @@
+//! All connections of the source, on the first worker: its own, and those that other processes read for it. Here
+//! buckets get their epochs, and rows their numbers.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::TryRecvError;
+use timely::worker::Worker;
+
+use crate::config::Dataflow;
+use crate::data::{Bucket, Clock};
+use crate::runtime::epochs::numbering::Numbering;
+use crate::runtime::error::Error;
+use crate::runtime::ingest::channel::Post;
+use crate::runtime::ingest::protocol::{FromReader, Letter, Read, ToReader};
+use crate::runtime::ingest::remote;
+use crate::runtime::options::{Options, PARK};
+use crate::source::{self, Coverage, MAX_WAITING, Position, Readiness, Source, Stop};
+
+/// How often other processes are asked what their clocks say.
+const ASK: Duration = Duration::from_secs(1);
+
+/// A bucket with its epoch, and what its connection wants to hear of it.
+#[derive(Debug, Default)]
+pub struct Arrival {
+    pub bucket: Bucket,
+    pub connection: usize,
+    pub coverage: Coverage,
+}
+
+/// Buckets that wait for the dataflow.
+#[derive(Clone, Copy, Debug)]
+pub struct Backlog {
+    pub buckets: usize,
+    /// How many may.
+    pub capacity: usize,
+    /// Whether a connection has as many as it may have: it is held back.
+    pub full: bool,
+}
+
+/// All connections, in the order of their numbers.
+pub struct Sources {
+    connections: Vec<Connection>,
+    peers: Option<Peers>,
+    stop: Stop,
+    /// Whose turn it is.
+    turn: usize,
+    next_epoch: u64,
+    next_row: u64,
+    numbering: Numbering,
+}
+
+enum Connection {
+    Own(Source),
+    Other(Other),
+}
+
+/// A connection of another process.
+#[derive(Default)]
+struct Other {
+    process: usize,
+    ready: bool,
+    ended: bool,
+    buckets: VecDeque<(Bucket, Coverage)>,
+    /// Buckets taken since it was last told of room, and their bytes.
+    taken: usize,
+    taken_bytes: usize,
+}
+
+/// The processes that read.
+struct Peers {
+    post: Post<Letter>,
+    clock: Clock,
+    workers: usize,
+    /// Buckets of a connection that may be here or on the way.
+    window: usize,
+    /// Of the processes that have connections, the first ones.
+    clocks: Vec<PeerClock>,
+    asked: Option<Instant>,
+}
+
+/// How far this process' clock is ahead of another's: by the question that was answered fastest, of the last ones.
+#[derive(Clone, Debug, Default)]
+struct PeerClock {
+    /// The time to the answer, and how far ahead this clock was if the other was read in the middle of it.
+    answers: VecDeque<(u64, i64)>,
+}
+
+impl PeerClock {
+    const ANSWERS: usize = 30;
+
+    fn answered(&mut self, asked: u64, there: u64, now: u64) {
+        if self.answers.len() == PeerClock::ANSWERS {
+            self.answers.pop_front();
+        }
+        let took = now - asked;
+        self.answers.push_back((took, (asked + took / 2) as i64 - there as i64));
+    }
+
+    fn ahead(&self) -> i64 {
+        self.answers.iter().min_by_key(|(took, _)| *took).map_or(0, |(_, ahead)| *ahead)
+    }
+}
+
+impl Sources {
+    /// Starts this process' connections, each where it ended in an earlier run. `post` reaches the processes that read
+    /// the others.
+    pub fn start(
+        post: Option<Post<Letter>>,
+        dataflow: &Dataflow,
+        options: &Options,
+        clock: Clock,
+        positions: &[Position],
+    ) -> Sources {
+        let processes = options.cluster.processes();
+        let other = |number| Connection::Other(Other { process: number % processes, ..Other::default() });
+        let mut connections: Vec<_> = (0..dataflow.source_settings.connections()).map(other).collect();
+        for number in remote::own(dataflow, options) {
+            connections[number] = Connection::Own(remote::start(dataflow, options, clock, positions, number));
+        }
+        let peers = post.map(|post| Peers {
+            post,
+            clock,
+            workers: options.cluster.workers,
+            window: source::queue_capacity(dataflow.source_settings.limits.bucket_size),
+            clocks: vec![PeerClock::default(); processes.min(connections.len())],
+            asked: None,
+        });
+        Sources {
+            connections,
+            peers,
+            stop: options.stop.clone(),
+            turn: 0,
+            next_epoch: 0,
+            next_row: 0,
+            numbering: Numbering::default(),
+        }
+    }
+
+    /// The connections of one process, which a test plays.
+    #[cfg(test)]
+    pub fn simulated(connections: Vec<Source>, stop: Stop) -> Sources {
+        let connections = connections.into_iter().map(Connection::Own).collect();
+        let numbering = Numbering::default();
+        Sources { connections, peers: None, stop, turn: 0, next_epoch: 0, next_row: 0, numbering }
+    }
+
+    /// Goes on with these numbers.
+    pub fn starting_at(mut self, next_epoch: u64, next_row: u64) -> Sources {
+        (self.next_epoch, self.next_row) = (next_epoch, next_row);
+        self
+    }
+
+    /// Rows go out with these numbers.
+    pub fn number_from(&mut self, numbering: Numbering) {
+        self.numbering = numbering;
+    }
+
+    pub fn next_epoch(&self) -> u64 {
+        self.next_epoch
+    }
+
+    pub fn next_row(&self) -> u64 {
+        self.next_row
+    }
+
+    /// Of all connections together.
+    pub fn readiness(&mut self) -> Readiness {
+        self.hear();
+        let each = self.connections.iter().map(|connection| match connection {
+            Connection::Own(source) => source.readiness(),
+            Connection::Other(Other { ready: true, .. }) => Readiness::Ready,
+            Connection::Other(Other { ended: true, .. }) => Readiness::Over,
+            Connection::Other(_) => Readiness::Waits,
+        });
+        each.max().unwrap_or(Readiness::Ready)
+    }
+
+    /// Waits for the first bucket of a single connection.
+    pub fn first(&mut self) -> Option<Arrival> {
+        let [Connection::Own(source)] = &self.connections[..] else { return None };
+        let mut covered = Coverage::default();
+        let bucket = loop {
+            let (bucket, coverage) = source.buckets.recv().map(|bucket| source.cover(bucket)).ok()?;
+            covered.extend(coverage);
+            // One without rows only tells of deliveries: the next one may tell it, too.
+            if !bucket.is_empty() {
+                break bucket;
+            }
+        };
+        Some(self.number(bucket, 0, covered))
+    }
+
+    /// The next bucket, of one connection after the other.
+    ///
+    /// # Errors
+    /// If none is there, or none will come any more.
+    pub fn try_next(&mut self) -> Result<Arrival, TryRecvError> {
+        self.hear();
+        let (mut ended, count, first) = (0, self.connections.len(), self.turn);
+        for number in (first..first + count).map(|turn| turn % count) {
+            match self.try_next_of(number) {
+                Ok((bucket, coverage)) => {
+                    self.turn = number + 1;
+                    return Ok(self.number(bucket, number, coverage));
+                }
+                Err(TryRecvError::Disconnected) => {
+                    ended += 1;
+                    if count > 1 {
+                        // One that has failed takes the others with it: its rows would be missed.
+                        self.stop.now();
+                    }
+                }
+                Err(TryRecvError::Empty) => {}
+            }
+        }
+        Err(if ended == count { TryRecvError::Disconnected } else { TryRecvError::Empty })
+    }
+
+    fn try_next_of(&mut self, number: usize) -> Result<(Bucket, Coverage), TryRecvError> {
+        let other = match &mut self.connections[number] {
+            Connection::Own(source) => return source.try_next(),
+            Connection::Other(other) => other,
+        };
+        let next = other.buckets.pop_front();
+        if let (Some(peers), Some((bucket, _))) = (&mut self.peers, &next) {
+            other.taken += 1;
+            other.taken_bytes += bucket.byte_len();
+            if other.taken > peers.window / 2 || other.taken_bytes > MAX_WAITING / 2 {
+                let (buckets, bytes) = (std::mem::take(&mut other.taken), std::mem::take(&mut other.taken_bytes));
+                peers.tell(other.process, ToReader::Room { connection: number, buckets, bytes });
+            }
+        }
+        next.ok_or(if other.ended { TryRecvError::Disconnected } else { TryRecvError::Empty })
+    }
+
+    /// Gives a bucket its epoch, and its rows their numbers.
+    fn number(&mut self, mut bucket: Bucket, connection: usize, coverage: Coverage) -> Arrival {
+        (bucket.epoch, bucket.first_row) = (self.next_epoch, self.next_row);
+        bucket.numbers = self.numbering.take(connection, bucket.first_row, &bucket.deliveries());
+        self.next_epoch += 1;
+        self.next_row += bucket.len() as u64;
+        Arrival { bucket, connection, coverage }
+    }
+
+    pub fn backlog(&self) -> Backlog {
+        let window = self.peers.as_ref().map_or(0, |peers| peers.window);
+        let waiting = self.connections.iter().map(|connection| match connection {
+            Connection::Own(source) => {
+                let buckets = &source.buckets;
+                (buckets.len(), buckets.capacity(), buckets.is_full())
+            }
+            Connection::Other(other) => (other.buckets.len(), window, other.buckets.len() >= window),
+        });
+        let none = Backlog { buckets: 0, capacity: 0, full: false };
+        waiting.fold(none, |all, (buckets, capacity, full)| Backlog {
+            buckets: all.buckets + buckets,
+            capacity: all.capacity + capacity,
+            full: all.full || full,
+        })
+    }
+
+    /// The rows of all deliveries of a connection up to this one are where they belong.
+    pub fn complete(&mut self, number: usize, delivered: u64) {
+        match (&self.connections[number], &mut self.peers) {
+            (Connection::Own(source), _) => source.complete(delivered),
+            (Connection::Other(other), Some(peers)) => {
+                peers.tell(other.process, ToReader::Complete { connection: number, delivered });
+            }
+            (Connection::Other(_), None) => unreachable!("other processes have post"),
+        }
+    }
+
+    /// Closes all connections.
+    ///
+    /// # Errors
+    /// The first failure of one.
+    pub fn end(self, worker: &mut Worker) -> Result<(), Error> {
+        let Sources { connections, mut peers, .. } = self;
+        if let Some(peers) = &mut peers {
+            peers.tell_all(&ToReader::Over);
+        }
+        let (mut result, mut others) = (Ok(()), 0);
+        for connection in connections {
+            match connection {
+                Connection::Own(source) => result = result.and(source.join()),
+                Connection::Other(_) => others += 1,
+            }
+        }
+        if let Some(peers) = peers {
+            result = result.and(peers.wait(worker, others));
+        }
+        Ok(result?)
+    }
+
+    /// Takes in what other processes have told, and tells them what they need.
+    fn hear(&mut self) {
+        let Some(peers) = &mut self.peers else { return };
+        while let Some(letter) = peers.post.take() {
+            let Letter::FromReader(letter) = letter else { continue };
+            peers.hear(letter, &mut self.connections);
+        }
+        if peers.asked.is_none_or(|asked| asked.elapsed() >= ASK) {
+            peers.asked = Some(Instant::now());
+            peers.tell_all(&ToReader::Ask { now: peers.clock.now() });
+        }
+    }
+}
+
+impl Peers {
+    fn hear(&mut self, letter: FromReader, connections: &mut [Connection]) {
+        match letter {
+            FromReader::Time { process, asked, here } => {
+                let first = self.clocks[process].answers.is_empty();
+                self.clocks[process].answered(asked, here, self.clock.now());
+                if first {
+                    self.begin(process, connections);
+                }
+            }
+            FromReader::Ready { connection } => connections[connection].other().ready = true,
+            FromReader::Read(read) => {
+                let Read { connection, mut bucket, stamps, coverage } = *read;
+                let other = connections[connection].other();
+                bucket.stamp(stamps, self.clocks[other.process].ahead());
+                other.buckets.push_back((bucket, coverage));
+            }
+            FromReader::Ended { connection } => connections[connection].other().ended = true,
+            // They leave when all is over.
+            FromReader::Left { .. } => {}
+        }
+    }
+
+    /// Waits until so many connections are closed.
+    fn wait(self, worker: &mut Worker, mut connections: usize) -> Result<(), source::Error> {
+        let mut result = Ok(());
+        while connections > 0 {
+            worker.step_or_park(Some(PARK));
+            while let Some(letter) = self.post.take() {
+                if let Letter::FromReader(FromReader::Left { failure }) = letter {
+                    connections -= 1;
+                    result = result.and(failure.map_or(Ok(()), |reason| Err(source::Error::Broker(reason))));
+                }
+            }
+        }
+        result
+    }
+
+    /// Lets a process send rows, now that its stamps can be read.
+    fn begin(&mut self, process: usize, connections: &[Connection]) {
+        let buckets = self.window;
+        for (connection, other) in connections.iter().enumerate() {
+            if matches!(other, Connection::Other(other) if other.process == process) {
+                self.tell(process, ToReader::Room { connection, buckets, bytes: MAX_WAITING });
+            }
+        }
+    }
+
+    /// Tells the first worker of a process.
+    fn tell(&mut self, process: usize, letter: ToReader) {
+        self.post.send((process * self.workers) as u64, Letter::ToReader(letter));
+    }
+
+    fn tell_all(&mut self, letter: &ToReader) {
+        for process in 1..self.clocks.len() {
+            self.tell(process, letter.clone());
+        }
+    }
+}
+
+impl Connection {
+    /// # Panics
+    /// If it is this process' own: no other speaks of those.
+    fn other(&mut self) -> &mut Other {
+        match self {
+            Connection::Other(other) => other,
+            Connection::Own(_) => panic!("another process speaks of a connection of this one"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clocks_are_compared_by_the_fastest_answer() {
+        let mut clock = PeerClock::default();
+        // The other clock says 1000 less; of the way there and back only the sum is known.
+        for (asked, there_after, back_after) in [(10_000, 400, 100), (20_000, 30, 34), (30_000, 10, 900)] {
+            clock.answered(asked, asked + there_after - 1000, asked + there_after + back_after);
+        }
+        assert_eq!(clock.ahead(), 1002);
+        (0..40).for_each(|_| clock.answered(50_000, 48_990, 50_200));
+        assert_eq!((clock.ahead(), clock.answers.len()), (1110, PeerClock::ANSWERS));
+    }
+}

@@ -1,0 +1,142 @@
+//! The connections that a process reads for the first worker: buckets go there, acknowledgements come back.
+
+use crossbeam_channel::TryRecvError;
+use timely::worker::Worker;
+
+use crate::config::Dataflow;
+use crate::data::Clock;
+use crate::runtime::error::Error;
+use crate::runtime::ingest::channel::Post;
+use crate::runtime::ingest::protocol::{FromReader, Letter, Read, ToReader};
+use crate::runtime::options::{Options, PARK};
+use crate::source::{Position, Readiness, Source};
+
+/// The connections of this process, on its first worker.
+pub struct Reader {
+    post: Post<Letter>,
+    process: usize,
+    clock: Clock,
+    connections: Vec<Connection>,
+    over: bool,
+}
+
+struct Connection {
+    number: usize,
+    source: Source,
+    /// Buckets that it may send.
+    room: usize,
+    /// Bytes of buckets that it may send; the last one may have been too large.
+    bytes_left: i64,
+    ready: bool,
+    ended: bool,
+}
+
+impl Reader {
+    /// Starts the connections of this process, each where it ended in an earlier run.
+    pub fn start(
+        post: Post<Letter>,
+        dataflow: &Dataflow,
+        options: &Options,
+        clock: Clock,
+        positions: &[Position],
+    ) -> Reader {
+        let connections = own(dataflow, options).map(|number| Connection {
+            number,
+            source: start(dataflow, options, clock, positions, number),
+            room: 0,
+            bytes_left: 0,
+            ready: false,
+            ended: false,
+        });
+        let connections = connections.collect();
+        Reader { post, process: options.cluster.process, clock, connections, over: false }
+    }
+
+    /// Reads until the first worker says that all is over; then closes the connections.
+    ///
+    /// # Errors
+    /// The first failure of a connection.
+    pub fn run(mut self, worker: &mut Worker) -> Result<(), Error> {
+        while !self.over {
+            self.hear();
+            for connection in &mut self.connections {
+                connection.forward(&mut self.post);
+            }
+            worker.step_or_park(Some(PARK));
+        }
+        let mut result = Ok(());
+        for Connection { source, .. } in self.connections {
+            let closed = source.join();
+            let failure = closed.as_ref().err().map(ToString::to_string);
+            self.post.send(0, Letter::FromReader(FromReader::Left { failure }));
+            result = result.and(closed);
+        }
+        Ok(result?)
+    }
+
+    fn hear(&mut self) {
+        while let Some(letter) = self.post.take() {
+            let Letter::ToReader(letter) = letter else { continue };
+            match letter {
+                ToReader::Ask { now: asked } => {
+                    let here = self.clock.now();
+                    self.post.send(0, Letter::FromReader(FromReader::Time { process: self.process, asked, here }));
+                }
+                ToReader::Room { connection, buckets, bytes } => self.with(connection, |connection| {
+                    connection.room += buckets;
+                    connection.bytes_left += bytes as i64;
+                }),
+                ToReader::Complete { connection, delivered } => {
+                    self.with(connection, |connection| connection.source.complete(delivered));
+                }
+                ToReader::Over => self.over = true,
+            }
+        }
+    }
+
+    fn with(&mut self, number: usize, act: impl FnOnce(&mut Connection)) {
+        self.connections.iter_mut().find(|connection| connection.number == number).map(act);
+    }
+}
+
+impl Connection {
+    /// Sends on what has been read, as far as there is room.
+    fn forward(&mut self, post: &mut Post<Letter>) {
+        let connection = self.number;
+        let mut tell = |letter| post.send(0, Letter::FromReader(letter));
+        if !self.ready && self.source.readiness() == Readiness::Ready {
+            self.ready = true;
+            tell(FromReader::Ready { connection });
+        }
+        while self.room > 0 && self.bytes_left > 0 && !self.ended {
+            match self.source.try_next() {
+                Ok((bucket, coverage)) => {
+                    self.room -= 1;
+                    self.bytes_left -= bucket.byte_len() as i64;
+                    let stamps = bucket.stamps();
+                    tell(FromReader::Read(Box::new(Read { connection, bucket, stamps, coverage })));
+                }
+                Err(TryRecvError::Empty) => return,
+                Err(TryRecvError::Disconnected) => {
+                    self.ended = true;
+                    tell(FromReader::Ended { connection });
+                }
+            }
+        }
+    }
+}
+
+/// Which connections of the source this process reads.
+pub fn own(dataflow: &Dataflow, options: &Options) -> impl Iterator<Item = usize> + use<> {
+    let (process, processes) = (options.cluster.process, options.cluster.processes());
+    (0..dataflow.source_settings.connections()).filter(move |number| number % processes == process)
+}
+
+/// Starts a connection; this thread is woken at every bucket.
+pub fn start(dataflow: &Dataflow, options: &Options, clock: Clock, positions: &[Position], number: usize) -> Source {
+    let mut settings = dataflow.source_settings.of_connection(number);
+    settings.clean_start = options.fresh;
+    let beginning = Position::default();
+    let position = positions.get(number).unwrap_or(&beginning);
+    Source::start(&dataflow.source, settings, position, clock, options.stop.clone(), std::thread::current())
+}

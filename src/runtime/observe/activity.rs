@@ -1,0 +1,215 @@
+//! What a run does and waits for, as seen by threads other than its workers, which may be held up.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+use crate::runtime::cluster::control_channel::Heard;
+use crate::runtime::epochs::ledger::Ledger;
+use crate::runtime::ingest::connections::Backlog;
+use crate::sink::{self, Pulse, Settings};
+
+/// A process' part in a run, from moment to moment.
+#[derive(Default)]
+pub struct Activity {
+    /// Whether the start is over: the first rows have come through. Process 0 tells the others.
+    pub begun: Arc<AtomicBool>,
+    rows_done: AtomicU64,
+    messages_done: AtomicU64,
+    rows_in_flight: AtomicU64,
+    messages_in_flight: AtomicU64,
+    buckets_queued: AtomicU64,
+    /// Whether rows are complete whose deliveries have not been acknowledged.
+    owes: AtomicBool,
+    /// Calls of sinks that have not returned.
+    calls: Mutex<Vec<Call>>,
+    takers: Mutex<Vec<Taker>>,
+    /// Why the run has failed, if it has.
+    failure: Mutex<Option<String>>,
+    /// The processes that this one hears of.
+    pub peers: OnceLock<Vec<Arc<Heard>>>,
+}
+
+/// Where lines go.
+#[derive(Debug)]
+pub struct Destination {
+    /// In words, such as "the sink mqtt://host:1883/t".
+    pub what: String,
+    pub kind: Kind,
+}
+
+/// What a destination is, and so whether a new start can help where it takes nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A connection is built anew by a new start.
+    Broker,
+    /// Who reads standard output or a FIFO holds the run back by intent.
+    Stream,
+    File,
+}
+
+impl Destination {
+    /// A sink; `role` is what it is to the run, such as "the sink".
+    pub fn of(role: &str, settings: &Settings) -> Arc<Destination> {
+        use sink::Url;
+        let kind = match &settings.url {
+            Url::Mqtt(_) => Kind::Broker,
+            Url::Stdout => Kind::Stream,
+            Url::Ndjson(path) | Url::Csv(path) | Url::Parquet(path) if is_stream(path) => Kind::Stream,
+            Url::Ndjson(_) | Url::Csv(_) | Url::Parquet(_) | Url::Null => Kind::File,
+        };
+        let what = match &settings.url {
+            Url::Stdout => format!("{role}, standard output"),
+            url => format!("{role} {url}"),
+        };
+        Arc::new(Destination { what, kind })
+    }
+}
+
+fn is_stream(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|found| !found.is_file())
+}
+
+/// A call of a sink that has not returned.
+struct Call {
+    number: u64,
+    destination: Arc<Destination>,
+    since: Instant,
+}
+
+/// A sink that counts what its other side takes.
+struct Taker {
+    destination: Arc<Destination>,
+    pulse: Arc<Pulse>,
+}
+
+/// What the run waits for.
+#[derive(Clone, Debug)]
+pub struct Waiting {
+    pub destination: Arc<Destination>,
+    /// How long the call lasts; `None` where only lines are missing.
+    pub since: Option<Duration>,
+    /// Lines that it has not taken, as far as it counts them.
+    pub lines: Option<u64>,
+}
+
+impl Activity {
+    /// Lets a sink act; meanwhile it is seen what the run waits for.
+    pub fn during<T>(&self, destination: &Arc<Destination>, act: impl FnOnce() -> T) -> T {
+        static NUMBERS: AtomicU64 = AtomicU64::new(0);
+        let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
+        let calls = || self.calls.lock().expect("no holder panics");
+        calls().push(Call { number, destination: destination.clone(), since: Instant::now() });
+        let result = act();
+        calls().retain(|call| call.number != number);
+        result
+    }
+
+    /// Follows what an open sink's other side takes, if it is counted.
+    pub fn follow(&self, destination: &Arc<Destination>, pulse: Option<Arc<Pulse>>) {
+        let taker = pulse.map(|pulse| Taker { destination: destination.clone(), pulse });
+        self.takers.lock().expect("no holder panics").extend(taker);
+    }
+
+    pub fn has_begun(&self) -> bool {
+        self.begun.load(Ordering::Relaxed)
+    }
+
+    /// The first worker's look at its ledger.
+    pub fn note(&self, ledger: &Ledger, backlog: Backlog) {
+        let in_flight = ledger.in_flight() as u64;
+        let set = |figure: &AtomicU64, value| figure.store(value, Ordering::Relaxed);
+        set(&self.rows_done, ledger.rows_done);
+        set(&self.messages_done, ledger.entered - in_flight);
+        if ledger.entered > in_flight {
+            self.begun.store(true, Ordering::Relaxed);
+        }
+        set(&self.rows_in_flight, ledger.rows_in - ledger.rows_done);
+        set(&self.messages_in_flight, in_flight);
+        set(&self.buckets_queued, backlog.buckets as u64);
+        self.owes.store(!ledger.covered.is_empty(), Ordering::Relaxed);
+    }
+
+    /// Why the run ends, for whoever tells that it can't.
+    pub fn note_failure(&self, reason: &str) {
+        self.failure.lock().expect("no holder panics").get_or_insert_with(|| reason.to_owned());
+    }
+
+    pub fn failure(&self) -> Option<String> {
+        self.failure.lock().expect("no holder panics").clone()
+    }
+
+    /// Whether there is something to be done.
+    pub fn rows_wait(&self) -> bool {
+        let any = |figure: &AtomicU64| figure.load(Ordering::Relaxed) > 0;
+        any(&self.messages_in_flight) || any(&self.buckets_queued) || self.owes.load(Ordering::Relaxed)
+    }
+
+    /// Changes whenever something has come on: a message is complete, deliveries are acknowledged, a sink's other side
+    /// has taken something.
+    pub fn mark(&self) -> [u64; 4] {
+        let takers = self.takers.lock().expect("no holder panics");
+        let taken = takers.iter().map(|taker| taker.pulse.moves()).sum();
+        let load = |figure: &AtomicU64| figure.load(Ordering::Relaxed);
+        [load(&self.rows_done), load(&self.messages_done), u64::from(self.owes.load(Ordering::Relaxed)), taken]
+    }
+
+    /// Sinks that something waits for, the longest call first.
+    pub fn waits(&self) -> Vec<Waiting> {
+        let calls = self.calls.lock().expect("no holder panics");
+        let takers = self.takers.lock().expect("no holder panics");
+        let lines = |destination: &Arc<Destination>| {
+            let of_destination = takers.iter().filter(|taker| Arc::ptr_eq(&taker.destination, destination));
+            of_destination.map(|taker| taker.pulse.missing()).reduce(|a, b| a + b)
+        };
+        let called = calls.iter().map(|call| Waiting {
+            destination: call.destination.clone(),
+            since: Some(call.since.elapsed()),
+            lines: lines(&call.destination),
+        });
+        let is_called =
+            |destination: &Arc<Destination>| calls.iter().any(|call| Arc::ptr_eq(&call.destination, destination));
+        let owing = takers.iter().filter(|taker| taker.pulse.missing() > 0 && !is_called(&taker.destination));
+        let owing = owing.map(|taker| Waiting {
+            destination: taker.destination.clone(),
+            since: None,
+            lines: Some(taker.pulse.missing()),
+        });
+        called.chain(owing).collect()
+    }
+
+    /// What is not done, in words.
+    pub fn left(&self) -> String {
+        let load = |figure: &AtomicU64| figure.load(Ordering::Relaxed);
+        let mut left = Vec::new();
+        let (rows, messages) = (load(&self.rows_in_flight), load(&self.messages_in_flight));
+        if messages > 0 {
+            left.push(format!("{rows} rows of {messages} messages are in flight"));
+        }
+        if load(&self.buckets_queued) > 0 {
+            left.push(format!("{} buckets wait before them", load(&self.buckets_queued)));
+        }
+        if self.owes.load(Ordering::Relaxed) {
+            left.push("deliveries are not acknowledged".into());
+        }
+        left.extend(self.waits().iter().map(ToString::to_string));
+        if left.is_empty() { "nothing is known to be left".into() } else { left.join("; ") }
+    }
+}
+
+impl std::fmt::Display for Waiting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let what = &self.destination.what;
+        match (self.lines.filter(|lines| *lines > 0), self.since) {
+            (Some(lines), _) => write!(f, "{what} has not taken {lines} lines"),
+            (None, Some(since)) => write!(f, "{what} has taken nothing for {}", seconds(since)),
+            (None, None) => write!(f, "{what} takes nothing"),
+        }
+    }
+}
+
+/// A time as people say it.
+pub fn seconds(time: Duration) -> impl std::fmt::Display {
+    humantime::format_duration(Duration::from_secs(time.as_secs_f64().round() as u64))
+}

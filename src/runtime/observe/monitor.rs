@@ -1,0 +1,228 @@
+//! Where a run stands, for people who watch it.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use crate::config::{Dataflow, TablePlan};
+use crate::measure::{Busy, Latency, Live, Moment, Sample, SharedServiceTimes, SubtaskTime, TableAt, now_ms};
+use crate::runtime::epochs::ledger::Ledger;
+use crate::runtime::graph::stages::{Stage, named_operators};
+use crate::runtime::ingest::connections::Backlog;
+use crate::runtime::observe::activity::Activity;
+use crate::runtime::observe::overload::{Overload, Seen};
+use crate::runtime::observe::sampler::Tap;
+use crate::runtime::options::Options;
+
+const PROGRESS: Duration = Duration::from_millis(250);
+const LIVE: Duration = Duration::from_secs(1);
+
+/// Where a run stands, in one line.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Snapshot {
+    pub rows_in: u64,
+    /// Rows of complete messages.
+    pub rows_done: u64,
+    pub dead_letters: u64,
+    /// Over the last moments.
+    pub rows_per_second: f64,
+    pub rho: f64,
+    /// Of rows, over the whole run, in nanoseconds.
+    pub p99: u64,
+}
+
+/// What is shown of a run, and to whom.
+pub struct Showing<'a> {
+    pub dataflow: &'a Dataflow,
+    pub options: &'a Options,
+    pub stages: &'a [Stage],
+    pub times: &'a SharedServiceTimes,
+    pub tap: Option<&'a Tap>,
+    pub activity: &'a Activity,
+    /// The workers of this process.
+    pub busy: &'a Busy,
+}
+
+/// Shows where the run stands: a few times a second in a line, and about once a second in full.
+pub struct Watch {
+    started: Instant,
+    last: Instant,
+    done: Done,
+    last_live: Instant,
+    live_done: Done,
+    live_latency: Latency,
+    history: VecDeque<Moment>,
+    sample: Option<Sample>,
+    /// For a source that rows arrive from, whatever the dataflow does.
+    overload: Option<Overload>,
+}
+
+impl Watch {
+    pub fn new(started: Instant, overload: Option<Overload>) -> Watch {
+        Watch {
+            overload,
+            started,
+            last: started,
+            done: Done::default(),
+            last_live: started,
+            live_done: Done::default(),
+            live_latency: Latency::default(),
+            history: VecDeque::new(),
+            sample: None,
+        }
+    }
+
+    pub fn look(&mut self, ledger: &Ledger, workers: usize, backlog: Backlog, showing: &Showing<'_>) {
+        if let Some(on_progress) = &showing.options.on_progress
+            && self.last.elapsed() >= PROGRESS
+        {
+            let done = Done::of(ledger, workers, showing.busy);
+            let (rows_per_second, rho) = done.rates(&self.done, self.last, workers);
+            on_progress(&Snapshot {
+                rows_in: ledger.rows_in,
+                rows_done: ledger.rows_done,
+                dead_letters: ledger.dead_letters,
+                rows_per_second,
+                rho,
+                p99: ledger.latency.row.inner().value_at_quantile(0.99),
+            });
+            (self.last, self.done) = (Instant::now(), done);
+        }
+        if let Some(overload) = self.overload.as_mut().filter(|overload| overload.is_due())
+            && let Some(warning) = overload.look(seen(ledger, workers, backlog, showing.busy))
+        {
+            tracing::warn!("{warning}");
+        }
+        if self.last_live.elapsed() >= LIVE {
+            self.show(ledger, workers, backlog, showing);
+        }
+    }
+
+    /// Shows it in full, if somebody looks.
+    pub fn show(&mut self, ledger: &Ledger, workers: usize, backlog: Backlog, showing: &Showing<'_>) {
+        let Some(on_live) = &showing.options.on_live else { return };
+        let done = Done::of(ledger, workers, showing.busy);
+        let now = self.moment(ledger, done, workers, backlog);
+        if self.history.len() == Live::HISTORY {
+            self.history.pop_front();
+        }
+        self.history.push_back(now);
+        if let Some(sample) = showing.tap.and_then(Tap::take) {
+            self.sample = Some(sample);
+        }
+        let mut live = Live {
+            version: env!("CARGO_PKG_VERSION").into(),
+            dataflow: showing.dataflow.name.clone(),
+            pid: std::process::id(),
+            written_ms: now_ms(),
+            seconds: now.seconds,
+            workers,
+            processes: showing.options.cluster.processes(),
+            bucket_size: showing.dataflow.source_settings.limits.bucket_size,
+            rows_in: ledger.rows_in,
+            rows_done: ledger.rows_done,
+            rows_out: ledger.rows_out,
+            rows_dropped: ledger.rows_dropped(),
+            dead_letters: ledger.dead_letters,
+            rows_too_late: ledger.too_late,
+            messages: ledger.messages,
+            in_flight: ledger.in_flight(),
+            queued: backlog.buckets,
+            queue_capacity: backlog.capacity,
+            now,
+            service_row: (&ledger.service_row).into(),
+            service_message: (&ledger.service_message).into(),
+            between_messages: done.between(ledger),
+            subtasks: subtasks(showing),
+            tables: tables(showing.dataflow),
+            history: self.history.clone(),
+            sample: self.sample.clone(),
+            letters: ledger.letters.clone(),
+            ..Live::default()
+        };
+        live.set_latency(&ledger.latency.row, &ledger.latency.message);
+        on_live(&live);
+    }
+
+    /// What happened since the last one.
+    fn moment(&mut self, ledger: &Ledger, done: Done, workers: usize, backlog: Backlog) -> Moment {
+        let (rows_per_second, rho) = done.rates(&self.live_done, self.last_live, workers);
+        let row = ledger.latency.row.since(&self.live_latency.row);
+        let message = ledger.latency.message.since(&self.live_latency.message);
+        (self.last_live, self.live_done) = (Instant::now(), done);
+        self.live_latency = ledger.latency.clone();
+        Moment {
+            seconds: self.started.elapsed().as_secs_f64(),
+            rows_per_second,
+            rho,
+            waiting: ledger.in_flight() + backlog.buckets,
+            row_p50: row.inner().value_at_quantile(0.5),
+            row_p99: row.inner().value_at_quantile(0.99),
+            message_p50: message.inner().value_at_quantile(0.5),
+            message_p99: message.inner().value_at_quantile(0.99),
+        }
+    }
+}
+
+/// What has been done so far, and the time it took the workers.
+#[derive(Clone, Copy, Default)]
+struct Done {
+    rows: u64,
+    /// Of all workers together, in seconds: those of other processes are taken to be as busy as those of this one.
+    busy: f64,
+}
+
+impl Done {
+    fn of(ledger: &Ledger, workers: usize, busy: &Busy) -> Done {
+        let (threads, busy) = busy.so_far();
+        let busy = busy.as_secs_f64() * workers as f64 / threads.max(1) as f64;
+        Done { rows: ledger.rows_done, busy: busy.max(service(ledger)) }
+    }
+
+    /// Rows a second since another one, and the rho of that.
+    fn rates(&self, before: &Done, since: Instant, workers: usize) -> (f64, f64) {
+        let seconds = since.elapsed().as_secs_f64().max(1e-9);
+        let rows = (self.rows - before.rows) as f64;
+        (rows / seconds, (self.busy - before.busy) / (seconds * workers as f64))
+    }
+
+    /// What a message takes beside its service, in nanoseconds.
+    fn between(&self, ledger: &Ledger) -> f64 {
+        (self.busy - service(ledger)) / ledger.service_message.inner().len().max(1) as f64 * 1e9
+    }
+}
+
+/// The service time of all messages so far, in seconds.
+fn service(ledger: &Ledger) -> f64 {
+    let message = ledger.service_message.inner();
+    message.mean() * message.len() as f64 / 1e9
+}
+
+fn seen(ledger: &Ledger, workers: usize, backlog: Backlog, busy: &Busy) -> Seen {
+    let rows_a_message = ledger.rows_in as f64 / ledger.messages.max(1) as f64;
+    Seen {
+        at: Instant::now(),
+        held_back: backlog.full,
+        arrived: ledger.rows_in as f64 + backlog.buckets as f64 * rows_a_message,
+        done: ledger.rows_done,
+        service: Done::of(ledger, workers, busy).busy / ledger.rows_done.max(1) as f64,
+    }
+}
+
+fn subtasks(showing: &Showing<'_>) -> Vec<SubtaskTime> {
+    let times = showing.times.borrow();
+    let exchanges = showing.dataflow.exchanges();
+    let time = |(name, operator): (&str, usize)| {
+        let (histogram, exchange) = (times.subtasks[operator].inner(), exchanges[operator]);
+        SubtaskTime { name: name.into(), messages: histogram.len(), mean: histogram.mean(), exchange }
+    };
+    named_operators(showing.stages).map(time).collect()
+}
+
+fn tables(dataflow: &Dataflow) -> Vec<TableAt> {
+    let labels = dataflow.labels();
+    let at = |table: &TablePlan| {
+        let input = dataflow.table_input(table).ok()?;
+        Some(TableAt { name: table.name().into(), after: labels[input].clone() })
+    };
+    dataflow.tables.iter().filter_map(at).collect()
+}

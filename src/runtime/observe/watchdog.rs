@@ -1,0 +1,194 @@
+//! Bounds what would wait for ever: a drain that does not end, a process that says nothing, rows that come no further.
+//!
+//! It has a thread of its own, for the workers may be held up by what it tells of.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crate::runtime::cluster::control_channel::Heard;
+use crate::runtime::observe::activity::{Activity, Kind, seconds};
+use crate::runtime::options::{OnStuck, Options};
+use crate::sink::Deadline;
+use crate::source::Stop;
+
+/// How often the run is looked at.
+const LOOK_UP_INTERVAL: Duration = Duration::from_millis(50);
+/// A look that comes later than this: this process, or its machine, was stopped itself.
+const PAUSE_TIMEOUT: Duration = Duration::from_secs(1);
+/// How much later than process 0 the others give up a drain: it knows what is left.
+const LATER_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a run may take to end once its waits for brokers have ended.
+const ORDERLY_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Watches a run until it is dropped.
+pub struct Watchdog {
+    over: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Watchdog {
+    pub fn start(activity: &Arc<Activity>, options: &Options) -> Watchdog {
+        let over = Arc::<AtomicBool>::default();
+        let process = options.cluster.process;
+        let later = if process > 0 { LATER_TIMEOUT } else { Duration::ZERO };
+        let watcher = Watcher {
+            activity: activity.clone(),
+            process,
+            stop: options.stop.clone(),
+            drain_timeout: options.drain_timeout,
+            sink_deadline: options.sink_deadline.clone(),
+            later,
+            stall_timeout: options.stall_timeout,
+            connect_timeout: options.connect_timeout,
+            on_stuck: options.on_stuck.clone(),
+            over: over.clone(),
+        };
+        let thread = std::thread::Builder::new().name("watchdog".into()).spawn(move || watcher.run());
+        Watchdog { over, thread: Some(thread.expect("a thread can be started")) }
+    }
+}
+
+impl Drop for Watchdog {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Watcher {
+    activity: Arc<Activity>,
+    process: usize,
+    stop: Stop,
+    drain_timeout: Option<Duration>,
+    sink_deadline: Deadline,
+    later: Duration,
+    stall_timeout: Option<Duration>,
+    connect_timeout: Duration,
+    on_stuck: Option<OnStuck>,
+    over: Arc<AtomicBool>,
+}
+
+/// When what was last seen to move.
+struct Seen {
+    looked: Instant,
+    mark: [u64; 4],
+    /// Since when nothing has moved, though rows wait.
+    still: Instant,
+    told: Option<Instant>,
+    stopped: Option<Instant>,
+    /// Silence from before this is not that of others.
+    awake: Instant,
+}
+
+impl Watcher {
+    fn run(self) {
+        let now = Instant::now();
+        let mark = self.activity.mark();
+        let mut seen = Seen { looked: now, mark, still: now, told: None, stopped: None, awake: now };
+        while !self.over.load(Ordering::Relaxed) {
+            if let Some(reason) = self.look(&mut seen) {
+                // The run may have ended meanwhile.
+                if !self.over.load(Ordering::Relaxed) {
+                    match &self.on_stuck {
+                        Some(on_stuck) => on_stuck(&reason),
+                        None => tracing::error!("{reason}"),
+                    }
+                }
+                return;
+            }
+            std::thread::park_timeout(LOOK_UP_INTERVAL);
+        }
+    }
+
+    /// Why the run must be ended, if it must.
+    fn look(&self, seen: &mut Seen) -> Option<String> {
+        let now = Instant::now();
+        if now - seen.looked > PAUSE_TIMEOUT {
+            (seen.still, seen.awake) = (now, now);
+        }
+        seen.looked = now;
+        if self.stop.is_set() {
+            let stopped = *seen.stopped.get_or_insert(now);
+            if let Some(timeout) = self.drain_timeout {
+                self.sink_deadline.set(stopped + timeout);
+                if now - stopped >= timeout + self.later + self.orderly() {
+                    return Some(self.not_drained(timeout));
+                }
+            }
+        }
+        self.silent(now - seen.awake).or_else(|| self.stalled(seen, now))
+    }
+
+    /// How long the run may take to end by itself after the deadline: waits for brokers end then.
+    fn orderly(&self) -> Duration {
+        let waits = self.activity.waits();
+        let all_end = !waits.is_empty() && waits.iter().all(|waiting| waiting.destination.kind == Kind::Broker);
+        if all_end { ORDERLY_TIMEOUT } else { Duration::ZERO }
+    }
+
+    fn not_drained(&self, timeout: Duration) -> String {
+        let (timeout, left) = (humantime::format_duration(timeout), self.left());
+        match self.activity.failure() {
+            Some(failure) => format!("{failure}; the rest was not drained within {timeout} (--drain-timeout): {left}"),
+            None => format!("not drained within {timeout} (--drain-timeout): {left}"),
+        }
+    }
+
+    /// What is left, and whom it may be left to.
+    fn left(&self) -> String {
+        let silent = self.peers().iter().filter_map(|peer| {
+            let silent = peer.silent().filter(|silent| *silent > PAUSE_TIMEOUT)?;
+            Some(format!("{peer} has said nothing for {}", seconds(silent)))
+        });
+        let own = if self.process == 0 { self.activity.left() } else { "process 0 has not ended it".into() };
+        std::iter::once(own).chain(silent).collect::<Vec<_>>().join("; ")
+    }
+
+    fn peers(&self) -> &[Arc<Heard>] {
+        self.activity.peers.get().map_or(&[], Vec::as_slice)
+    }
+
+    /// A process that has said nothing for too long: it is stopped, or its machine is out of reach.
+    fn silent(&self, awake: Duration) -> Option<String> {
+        let (bound, flag) = if self.activity.has_begun() {
+            (self.stall_timeout?, "--stall-timeout")
+        } else {
+            (self.connect_timeout, "--connect-timeout")
+        };
+        let silence = |peer: &Arc<Heard>| peer.silent().map(|silent| (peer.clone(), silent.min(awake)));
+        let (peer, silent) = self.peers().iter().filter_map(silence).find(|(_, silent)| *silent >= bound)?;
+        let silent = seconds(silent);
+        Some(format!("{peer} has said nothing for {silent} ({flag}): it is stopped, or its machine is out of reach"))
+    }
+
+    /// Rows that come no further. What a new start can help ends the run; the rest is told.
+    fn stalled(&self, seen: &mut Seen, now: Instant) -> Option<String> {
+        let (mark, timeout) = (self.activity.mark(), self.stall_timeout?);
+        if !self.activity.rows_wait() || mark != seen.mark {
+            (seen.mark, seen.still, seen.told) = (mark, now, None);
+            return None;
+        }
+        if now - seen.still < timeout || seen.told.is_some_and(|told| now - told < timeout) {
+            return None;
+        }
+        seen.told = Some(now);
+        let (still, left) = (seconds(now - seen.still), self.activity.left());
+        let waits = self.activity.waits();
+        if waits.iter().any(|waiting| waiting.destination.kind == Kind::Broker) {
+            return Some(format!("no row has come further for {still} (--stall-timeout): {left}"));
+        }
+        let text = if waits.is_empty() {
+            format!("no row has come further for {still}: the workers are still at their message; {left}")
+        } else {
+            format!("no row has come further for {still}: {left}")
+        };
+        // Standard error may be what takes nothing.
+        std::thread::spawn(move || tracing::warn!("{text}"));
+        None
+    }
+}

@@ -1,0 +1,79 @@
+//! A chain over a few rows, with what every step makes of them.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::config::{Dataflow, Diagnostic, SchemaChoice};
+use crate::data::{Bucket, Excerpt};
+use crate::format::BadRow;
+use crate::source;
+use crate::subtasks::prepare::Prepare;
+
+/// What becomes of a few rows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Preview {
+    /// Prepare first.
+    pub steps: Vec<PreviewStep>,
+    /// Rows that could not be read.
+    pub rejected: Vec<BadRow>,
+}
+
+/// The rows after a step.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PreviewStep {
+    pub label: String,
+    pub after: Excerpt,
+    /// Why the step rejected the message; the steps after it are not run.
+    pub fault: Option<String>,
+}
+
+/// Runs the chain of a dataflow over one bucket. Steps that learn over the stream learn from it alone.
+///
+/// # Errors
+/// Columns that the rows do not have.
+pub fn preview(dataflow: &Dataflow, bucket: &Bucket) -> Result<Preview, Diagnostic> {
+    let mut schema = match &dataflow.schema {
+        SchemaChoice::Known { schema, .. } => schema.clone(),
+        SchemaChoice::Infer => source::infer_bucket(bucket),
+    };
+    let (steps, _) = dataflow.steps(&schema)?;
+    let (mut message, bad) = Prepare::new(Arc::new(schema.clone())).apply(bucket);
+    let shown = |message: &_, schema: &_| Excerpt::of(message, schema, bucket.len());
+    let mut shown_steps = vec![PreviewStep { label: "prepare".into(), after: shown(&message, &schema), fault: None }];
+    for step in steps {
+        let fault = if message.rows() == 0 { None } else { step.subtask.apply(&mut message, &step.scope).err() };
+        if let Some(fault) = fault {
+            let after = Excerpt::default();
+            shown_steps.push(PreviewStep { label: step.label, after, fault: Some(fault.to_string()) });
+            break;
+        }
+        schema = step.subtask.columns_after(&schema, &step.scope);
+        shown_steps.push(PreviewStep { label: step.label, after: shown(&message, &schema), fault: None });
+    }
+    Ok(Preview { steps: shown_steps, rejected: bad })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{Format, Origin, Row, Value};
+
+    #[test]
+    fn every_step_shows_what_it_made_of_the_rows() {
+        let text = "schema = \"infer\"\nsource.url = \"-\"\nsink.url = \"null\"\n[[subtask]]\nuse = \"replace\"\n\
+                    to_replace = [-1.0]\n[[subtask]]\nuse = \"fillna\"\nvalue = 7.0";
+        let dataflow = Dataflow::from_text("t", text, &[]).unwrap();
+        let mut bucket = Bucket::new(0, 0);
+        for bytes in [r#"{"x":1}"#, r#"{"x":-1}"#, "{"] {
+            let row = Row { bytes: bytes.as_bytes(), format: Format::Json, header: None };
+            bucket.push(row, 0, Origin { topic: "t".into(), position: 1 });
+        }
+        let preview = preview(&dataflow, &bucket).unwrap();
+        let values = |step: usize| preview.steps[step].after.rows.iter().map(|row| row[0].clone()).collect::<Vec<_>>();
+        assert_eq!(values(0), [Value::Number(1.0), Value::Number(-1.0)]);
+        assert_eq!(values(1), [Value::Number(1.0), Value::Missing]);
+        assert_eq!(values(2), [Value::Number(1.0), Value::Number(7.0)]);
+        assert_eq!(preview.rejected[0].index, 2);
+    }
+}

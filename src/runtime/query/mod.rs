@@ -1,0 +1,5 @@
+//! The answers of running tables, to other programs on this machine.
+
+mod server;
+
+pub use server::{Format, Question, Server, Snapshot, names, snapshot};

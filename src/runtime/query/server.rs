@@ -1,0 +1,269 @@
+//! Answers of a running dataflow about its tables, over a socket in the run's directory.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::data::{Message, Schema};
+use crate::disk;
+use crate::format::{Encoder, Encoding, Infinity, Output};
+use crate::runtime::graph::materialized::SharedContents;
+use crate::sink::{self, Deadline, Existing};
+
+/// The socket's name in its directory.
+const SOCKET: &str = "query.sock";
+/// Who asks and says nothing is not waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What a snapshot is written as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// A JSON object a line.
+    #[default]
+    Json,
+    Csv,
+    Parquet,
+}
+
+/// What is asked of a table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Question {
+    pub table: String,
+    pub format: Format,
+    /// Not more lines than this: those of the newest windows.
+    pub newest: Option<usize>,
+}
+
+/// A table at one epoch.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Snapshot {
+    pub bytes: Vec<u8>,
+    /// The last epoch that is in it, on all workers; `None` before the first is complete.
+    pub epoch: Option<u64>,
+    pub lines: usize,
+}
+
+/// What goes over the socket, in a line.
+#[derive(Serialize, Deserialize)]
+enum Request {
+    Names,
+    Snapshot(Question),
+}
+
+/// Precedes the bytes.
+#[derive(Serialize, Deserialize)]
+enum Answer {
+    Names(Vec<String>),
+    Snapshot { epoch: Option<u64>, lines: usize },
+    Refusal(String),
+}
+
+/// Asks the run in a directory for one of its tables.
+///
+/// # Errors
+/// If no run answers there, or it has no such table.
+pub fn snapshot(directory: &Path, question: &Question) -> Result<Snapshot, String> {
+    match ask(directory, &Request::Snapshot(question.clone()))? {
+        (Answer::Snapshot { epoch, lines }, bytes) => Ok(Snapshot { bytes, epoch, lines }),
+        (Answer::Refusal(reason), _) => Err(reason),
+        (Answer::Names(_), _) => Err("the run answers another question".into()),
+    }
+}
+
+/// Asks the run in a directory for the names of its tables.
+///
+/// # Errors
+/// If no run answers there.
+pub fn names(directory: &Path) -> Result<Vec<String>, String> {
+    match ask(directory, &Request::Names)? {
+        (Answer::Names(names), _) => Ok(names),
+        _ => Err("the run answers another question".into()),
+    }
+}
+
+fn ask(directory: &Path, request: &Request) -> Result<(Answer, Vec<u8>), String> {
+    let shown = directory.display();
+    let nobody = |error| format!("no run with tables answers in {shown}: {error}");
+    let place = Place::of(directory).map_err(nobody)?;
+    let stream = UnixStream::connect(&place.path).map_err(nobody)?;
+    converse(&stream, request).map_err(|error| format!("{shown}: {error}"))
+}
+
+/// A socket's path, however long that of its directory is: an address holds about a hundred bytes.
+struct Place {
+    path: PathBuf,
+    _directory: File,
+}
+
+impl Place {
+    fn of(directory: &Path) -> io::Result<Place> {
+        let open = File::open(directory)?;
+        let path = format!("/proc/self/fd/{}/{SOCKET}", open.as_raw_fd()).into();
+        Ok(Place { path, _directory: open })
+    }
+}
+
+fn converse(mut stream: &UnixStream, request: &Request) -> io::Result<(Answer, Vec<u8>)> {
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.write_all(&line(request)?)?;
+    let mut reader = BufReader::new(stream);
+    let mut first = String::new();
+    reader.read_line(&mut first)?;
+    let mut bytes = Vec::new();
+    reader.read_to_end(&mut bytes)?;
+    Ok((serde_json::from_str(&first)?, bytes))
+}
+
+fn line(value: &impl Serialize) -> io::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(value)?;
+    line.push(b'\n');
+    Ok(line)
+}
+
+/// Answers until it is dropped.
+pub struct Server {
+    place: Place,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Listens in a directory for questions about tables of these names.
+    ///
+    /// # Errors
+    /// If the socket can't be made.
+    pub fn start(directory: &Path, tables: Vec<(String, SharedContents)>) -> Result<Server, String> {
+        let failed = |error| format!("{}: {error}", directory.join(SOCKET).display());
+        let place = Place::of(directory).map_err(failed)?;
+        // One that a killed run has left.
+        let _ = std::fs::remove_file(&place.path);
+        let listener = UnixListener::bind(&place.path).map_err(failed)?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let thread = {
+            let stop = stop.clone();
+            std::thread::Builder::new().name("query".into()).spawn(move || {
+                for stream in listener.incoming() {
+                    if stop.load(Ordering::Acquire) {
+                        return;
+                    }
+                    // Who asks may go before the answer.
+                    let _ = stream.and_then(|stream| answer(&stream, &tables));
+                }
+            })
+        };
+        Ok(Server { place, stop, thread: Some(thread.expect("a thread can be started")) })
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Release);
+        let woken = UnixStream::connect(&self.place.path).is_ok();
+        if let Some(thread) = self.thread.take().filter(|_| woken) {
+            let _ = thread.join();
+        }
+        let _ = std::fs::remove_file(&self.place.path);
+    }
+}
+
+fn answer(mut stream: &UnixStream, tables: &[(String, SharedContents)]) -> io::Result<()> {
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    let mut asked = String::new();
+    BufReader::new(stream).take(1 << 16).read_line(&mut asked)?;
+    let names = || tables.iter().map(|(name, _)| name.clone()).collect::<Vec<String>>();
+    let (answer, bytes) = match serde_json::from_str(&asked) {
+        Err(error) => (Answer::Refusal(error.to_string()), Vec::new()),
+        Ok(Request::Names) => (Answer::Names(names()), Vec::new()),
+        Ok(Request::Snapshot(question)) => match tables.iter().find(|(name, _)| *name == question.table) {
+            Some((_, contents)) => read(contents, &question)?,
+            None => {
+                let refusal = format!("no table `{}`: there is {}", question.table, names().join(", "));
+                (Answer::Refusal(refusal), Vec::new())
+            }
+        },
+    };
+    stream.write_all(&line(&answer)?)?;
+    stream.write_all(&bytes)
+}
+
+fn read(contents: &SharedContents, question: &Question) -> io::Result<(Answer, Vec<u8>)> {
+    let (schema, epoch, snapshot) = {
+        let contents = contents.lock().expect("no holder panics");
+        (contents.schema.clone(), contents.epoch, contents.snapshot(question.newest))
+    };
+    let lines = snapshot.rows();
+    Ok((Answer::Snapshot { epoch, lines }, encode(&schema, snapshot, question.format)?))
+}
+
+fn encode(schema: &Arc<Schema>, snapshot: Message, format: Format) -> io::Result<Vec<u8>> {
+    let lines = |encoding| match Encoder::new(schema.clone(), encoding).encode(snapshot.clone()) {
+        Output::Lines(lines) => lines,
+        Output::Columns(_) => Vec::new(),
+    };
+    Ok(match format {
+        Format::Json => lines(Encoding::JsonLines),
+        Format::Csv => [Encoder::csv_header(schema), lines(Encoding::Csv)].concat(),
+        Format::Parquet => {
+            let file = tempfile::NamedTempFile::new()?;
+            let url = sink::Url::Parquet(file.path().to_owned());
+            let settings = sink::Settings {
+                url,
+                parts: false,
+                properties: false,
+                infinity: Infinity::default(),
+                endpoint: None,
+                connect_timeout: None,
+                disk: disk::machine(),
+            };
+            let written = settings.open(schema, 0, Existing::Replace, &Deadline::default()).and_then(|mut sink| {
+                sink.write(Output::Columns(snapshot))?;
+                sink.close()
+            });
+            written.map_err(io::Error::other)?;
+            std::fs::read(file.path())?
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::data::Kind;
+    use crate::tables::{Changes, Contents, Group};
+
+    #[test]
+    fn a_run_answers_and_is_gone_when_it_ends() {
+        let schema = Schema::new([("station", Kind::Text), ("rows", Kind::Number)]);
+        let mut contents = Contents::new(schema, Changes::default());
+        let group = Group { keys: vec!["a".into()], window: None };
+        contents.apply(7, vec![((group, vec![2.0.into()]), 1)]);
+        let above = tempfile::tempdir().unwrap();
+        let directory = above.path().join("a".repeat(200));
+        std::fs::create_dir(&directory).unwrap();
+        let ask = |table: &str, format| snapshot(&directory, &Question { table: table.into(), format, newest: None });
+        let tables = vec![("t".to_owned(), Arc::new(Mutex::new(contents)))];
+        let server = Server::start(&directory, tables).unwrap();
+        let found = ask("t", Format::Json).unwrap();
+        assert_eq!(found.bytes, b"{\"message\":7,\"row\":0,\"station\":\"a\",\"rows\":2.0}\n");
+        assert_eq!((found.epoch, found.lines), (Some(7), 1));
+        let csv = ask("t", Format::Csv).unwrap().bytes;
+        assert_eq!(csv, b"message,row,station,rows\n7,0,a,2.0\n");
+        assert!(ask("t", Format::Parquet).unwrap().bytes.starts_with(b"PAR1"));
+        assert!(ask("u", Format::Json).unwrap_err().contains("no table `u`: there is t"));
+        assert_eq!(names(&directory), Ok(vec!["t".to_owned()]));
+        drop(server);
+        assert!(ask("t", Format::Json).unwrap_err().contains("no run"));
+    }
+}

@@ -1,0 +1,117 @@
+//! Runs this process' part of a dataflow: its workers, and its connections with the other processes.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use timely::WorkerConfig;
+
+use crate::config::Dataflow;
+use crate::measure::{Busy, Report};
+use crate::runtime::cluster::control_channel::Control;
+use crate::runtime::cluster::identity::Own;
+use crate::runtime::cluster::launcher;
+use crate::runtime::cluster::mesh::{Meeting, Peer};
+use crate::runtime::cluster::topology::{self, Cluster, Sockets};
+use crate::runtime::epochs::resume::Start;
+use crate::runtime::error::Error;
+use crate::runtime::observe::activity::Activity;
+use crate::runtime::observe::sampler::Tap;
+use crate::runtime::observe::timely_log::Trace;
+use crate::runtime::observe::watchdog::Watchdog;
+use crate::runtime::options::Options;
+use crate::runtime::worker;
+use crate::sink;
+
+/// Runs this process' workers until the source ends; process 0 returns the report.
+///
+/// # Errors
+/// The first error of this process' workers.
+pub fn run(dataflow: Dataflow, mut options: Options) -> Result<Option<Report>, Error> {
+    if options.cluster.processes() > 1 {
+        topology::explain_lost_peers();
+    }
+    let listener = launcher::attend(options.cluster.process)?;
+    let activity = Arc::<Activity>::default();
+    let _watchdog = Watchdog::start(&activity, &options);
+    if options.cluster.process == 0 {
+        let trace = options.trace.iter().map(|path| ("the trace", part_of_trace(path, &options.cluster)));
+        dataflow.check_files(options.cluster.processes(), &trace.collect::<Vec<_>>())?;
+    }
+    let start = if options.cluster.process == 0 { Some(Start::find(&dataflow, &options)?) } else { None };
+    let start = Mutex::new(start);
+    let (sockets, _control) = match options.cluster.hosts.len() {
+        0 | 1 => (Vec::new(), None),
+        _ => {
+            let Some((sockets, control)) = meet(&dataflow, &mut options, listener, &activity)? else { return Ok(None) };
+            let _ = activity.peers.set(control.peers.clone());
+            (sockets, Some(control))
+        }
+    };
+    let (builders, others) = options.cluster.build(sockets).map_err(Error::Cluster)?;
+    let trace = options.trace.as_deref().map(|path| trace(path, &options.cluster)).transpose()?;
+    let (following, path) = (trace.clone(), options.trace.clone());
+    let dataflow = Arc::new(dataflow);
+    let tap = options.on_live.as_ref().map(|_| Tap::default());
+    let busy = Busy::default();
+    let guards = timely::execute::execute_from(builders, others, WorkerConfig::default(), move |worker| {
+        following.iter().for_each(|trace| trace.follow(worker));
+        let first = worker.index() == 0;
+        let start = if first { start.lock().expect("no holder panics").take() } else { None };
+        worker::run(worker, &dataflow, &options, start, tap.clone(), &activity, &busy)
+    });
+    let mut report = None;
+    for result in guards.map_err(Error::Cluster)?.join() {
+        let own = result.map_err(|panic| Error::Cluster(format!("a worker ended early: {panic}")))??;
+        report = report.or(own);
+    }
+    if let (Some(trace), Some(path)) = (trace, path) {
+        trace.close().map_err(|error| Error::Trace(path, error))?;
+    }
+    Ok(report)
+}
+
+/// The connections with the other processes, in their order, and what is heard over them beside the dataflow; `None` if
+/// the run is stopped meanwhile. What the processes choose alike is put into the options.
+fn meet(
+    dataflow: &Dataflow,
+    options: &mut Options,
+    listener: Option<TcpListener>,
+    activity: &Activity,
+) -> Result<Option<(Sockets, Control)>, Error> {
+    let Cluster { hosts, process, .. } = &options.cluster;
+    let meeting = Meeting {
+        hosts,
+        process: *process,
+        own: Own::of(dataflow, options)?,
+        secret: options.secret.clone(),
+        timeout: options.connect_timeout,
+        stop: options.stop.clone(),
+    };
+    let Some(peers) = meeting.connect(listener).map_err(Error::Cluster)? else { return Ok(None) };
+    let (mut data, mut controls, mut fuse) = (Vec::new(), Vec::new(), options.fuse);
+    for (other, peer) in peers.into_iter().enumerate() {
+        let Some(Peer { data: stream, control, identity }) = peer else {
+            data.push(None);
+            continue;
+        };
+        // All must build the same operators, though only one may be asked for the time of each.
+        fuse &= identity.fuse;
+        data.push(Some(stream));
+        controls.extend(control.map(|control| (other, hosts[other].as_str(), control)));
+    }
+    let control = Control::start(controls, &options.stop, &activity.begun);
+    let control = control.map_err(|error| Error::Cluster(format!("the processes cannot talk: {error}")))?;
+    options.fuse = fuse;
+    Ok(Some((data, control)))
+}
+
+fn part_of_trace(path: &Path, cluster: &Cluster) -> PathBuf {
+    if cluster.processes() > 1 { sink::part(path, cluster.process) } else { path.to_owned() }
+}
+
+/// Opens the trace of this process.
+fn trace(path: &Path, cluster: &Cluster) -> Result<Trace, Error> {
+    let path = part_of_trace(path, cluster);
+    Trace::create(&path, cluster.process).map_err(|error| Error::Trace(path, error))
+}

@@ -1,0 +1,254 @@
+//! A broker with one session: what it keeps, what is on the wire, and how it gives packet ids.
+
+use std::collections::VecDeque;
+
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+use rumqttc::v5::Request;
+use rumqttc::v5::mqttbytes::QoS;
+use rumqttc::v5::mqttbytes::v5::{Publish, RetainForwardRule};
+
+use crate::disk::simulated::SimulatedDisk;
+use crate::runtime::simulation::Trace;
+use crate::runtime::simulation::oracle::Oracle;
+use crate::source::SimulatedConnection;
+
+/// What a station publishes, and what must become of its rows.
+#[derive(Clone, Debug)]
+pub struct Letter {
+    pub qos: QoS,
+    pub payload: String,
+    pub rows: Vec<Row>,
+    /// Whether the broker sends it of its own accord, to a new subscription.
+    pub retained: bool,
+}
+
+/// A row by the number it carries.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    pub number: u64,
+    /// Whether it cannot be used.
+    pub dead: bool,
+}
+
+/// How a broker gives packet ids.
+#[derive(Clone, Copy, Debug)]
+pub struct Ids {
+    /// How many publishes may wait for their acknowledgements.
+    pub window: u16,
+    pub count: u16,
+    /// The lowest that is free, instead of the next one.
+    pub lowest: bool,
+}
+
+/// A session, and a connection to it.
+pub struct Broker {
+    topic: String,
+    ids: Ids,
+    unpublished: VecDeque<Letter>,
+    retained: Option<Letter>,
+    queued: VecDeque<Letter>,
+    in_flight: VecDeque<(u16, Letter)>,
+    next_id: u16,
+    session: bool,
+    subscribed: Option<QoS>,
+    connected: bool,
+    /// Whether the client knows that it is.
+    accepted: bool,
+    /// Whether the client waits for a sign of life.
+    pings: bool,
+    to_client: VecDeque<ToClient>,
+    to_broker: VecDeque<Request>,
+    trace: Trace,
+}
+
+enum ToClient {
+    Connected(bool),
+    Publish(Box<Publish>),
+    Pong,
+}
+
+impl Broker {
+    pub fn new(
+        topic: String,
+        ids: Ids,
+        unpublished: VecDeque<Letter>,
+        retained: Option<Letter>,
+        trace: Trace,
+    ) -> Broker {
+        Broker {
+            topic,
+            ids,
+            unpublished,
+            retained,
+            queued: VecDeque::new(),
+            in_flight: VecDeque::new(),
+            next_id: 1,
+            session: false,
+            subscribed: None,
+            connected: false,
+            accepted: false,
+            pings: false,
+            to_client: VecDeque::new(),
+            to_broker: VecDeque::new(),
+            trace,
+        }
+    }
+
+    /// Whether all has been published, sent and acknowledged.
+    pub fn is_done(&self) -> bool {
+        let sent = self.unpublished.is_empty() && self.queued.is_empty() && self.to_client.is_empty();
+        sent && self.in_flight.is_empty() && self.subscribed.is_some()
+    }
+
+    pub fn is_connected(&self) -> bool {
+        self.connected
+    }
+
+    /// A station publishes, if somebody has subscribed.
+    pub fn publish(&mut self, oracle: &mut Oracle) {
+        let Some(granted) = self.subscribed else { return };
+        let Some(mut letter) = self.unpublished.pop_front() else { return };
+        letter.qos = lower(letter.qos, granted);
+        oracle.published(&letter);
+        // What nobody hears is lost.
+        if letter.qos != QoS::AtMostOnce || self.connected {
+            self.queued.push_back(letter);
+        }
+    }
+
+    /// Sends the next publish, unless it must wait for an acknowledgement.
+    pub fn send(&mut self) {
+        let full = self.in_flight.len() == usize::from(self.ids.window);
+        let waits = |letter: &Letter| full && letter.qos != QoS::AtMostOnce;
+        if !self.connected || self.queued.front().is_none_or(waits) {
+            return;
+        }
+        let Some(letter) = self.queued.pop_front() else { return };
+        let id = if letter.qos == QoS::AtMostOnce { 0 } else { self.take_id() };
+        self.to_client.push_back(ToClient::Publish(self.packet(id, &letter, false)));
+        if id > 0 {
+            self.in_flight.push_back((id, letter));
+        }
+    }
+
+    fn take_id(&mut self) -> u16 {
+        if self.ids.lowest {
+            self.next_id = 1;
+        }
+        while self.in_flight.iter().any(|(id, _)| *id == self.next_id) {
+            self.next_id = self.next_id % self.ids.count + 1;
+        }
+        let id = self.next_id;
+        self.next_id = self.next_id % self.ids.count + 1;
+        id
+    }
+
+    fn packet(&self, pkid: u16, letter: &Letter, dup: bool) -> Box<Publish> {
+        let mut publish = Publish::new(self.topic.clone(), letter.qos, letter.payload.clone(), None);
+        (publish.pkid, publish.dup, publish.retain) = (pkid, dup, letter.retained);
+        Box::new(publish)
+    }
+
+    /// A client connects; the session may be `lost`.
+    pub fn connect(&mut self, lost: bool, oracle: &mut Oracle) {
+        if lost {
+            let gone = self.in_flight.drain(..).map(|(_, letter)| letter).chain(self.queued.drain(..));
+            gone.for_each(|letter| oracle.lost(&letter));
+            (self.session, self.subscribed, self.next_id) = (false, None, 1);
+        }
+        self.connected = true;
+        self.to_client.push_back(ToClient::Connected(self.session));
+        self.session = true;
+        let again: Vec<_> = self.in_flight.iter().map(|(id, letter)| self.packet(*id, letter, true)).collect();
+        self.to_client.extend(again.into_iter().map(ToClient::Publish));
+    }
+
+    /// The next packet comes to the client.
+    pub fn deliver(&mut self, client: &mut SimulatedConnection) {
+        match self.to_client.pop_front() {
+            Some(ToClient::Connected(session)) => {
+                self.trace.tell(|| format!("{} connected, its session is there: {session}", self.topic));
+                self.accepted = true;
+                client.connected(session);
+            }
+            Some(ToClient::Publish(publish)) => {
+                self.trace.tell(|| format!("{} {publish:?}", self.topic));
+                client.publish(*publish);
+            }
+            Some(ToClient::Pong) => {
+                self.pings = false;
+                client.pong();
+            }
+            None => {}
+        }
+    }
+
+    /// The client sends its next request. Whether it has one.
+    pub fn take(&mut self, client: &mut SimulatedConnection) -> bool {
+        let request = if self.connected { client.send() } else { None };
+        let sent = request.is_some();
+        self.to_broker.extend(request);
+        sent
+    }
+
+    /// The client asks for a sign of life.
+    pub fn ping(&mut self, client: &mut SimulatedConnection) {
+        // A client does not ask again before it has the answer.
+        if self.accepted && !self.pings {
+            self.pings = true;
+            client.ping();
+            self.to_broker.push_back(Request::PingReq);
+        }
+    }
+
+    /// The next request comes to the broker. What it acknowledges must be durable.
+    pub fn receive(&mut self, oracle: &mut Oracle, disk: &SimulatedDisk) {
+        match self.to_broker.pop_front() {
+            Some(Request::PubAck(ack)) => {
+                let (oldest, letter) = self.in_flight.pop_front().expect("an acknowledgement has its publish");
+                assert_eq!(ack.pkid, oldest, "acknowledgements come in the order of arrival");
+                self.trace.tell(|| format!("{} acknowledges {oldest}: {:?}", self.topic, letter.rows));
+                oracle.acknowledged(&letter, disk);
+            }
+            Some(Request::PingReq) => self.to_client.push_back(ToClient::Pong),
+            Some(Request::Subscribe(subscribe)) => {
+                let filter = &subscribe.filters[0];
+                assert_eq!(filter.path, self.topic);
+                assert_ne!(filter.qos, QoS::ExactlyOnce, "exchanges at QoS 2 are not played");
+                let sends = match filter.retain_forward_rule {
+                    RetainForwardRule::OnEverySubscribe => true,
+                    RetainForwardRule::OnNewSubscribe => self.subscribed.is_none(),
+                    RetainForwardRule::Never => false,
+                };
+                if let Some(mut letter) = self.retained.clone().filter(|_| sends) {
+                    letter.qos = lower(letter.qos, filter.qos);
+                    if self.subscribed.is_none() {
+                        oracle.published(&letter);
+                    }
+                    self.queued.push_back(letter);
+                }
+                self.subscribed = Some(filter.qos);
+            }
+            Some(Request::Unsubscribe(_) | Request::Disconnect) | None => {}
+            Some(request) => panic!("not played: {request:?}"),
+        }
+    }
+
+    /// The connection is lost; a part of what the client has sent comes to the broker still.
+    pub fn cut(&mut self, oracle: &mut Oracle, disk: &SimulatedDisk, random: &mut ChaCha8Rng) {
+        for _ in 0..random.random_range(0..=self.to_broker.len()) {
+            self.receive(oracle, disk);
+        }
+        self.trace.tell(|| format!("{} is cut", self.topic));
+        (self.connected, self.accepted, self.pings) = (false, false, false);
+        self.to_client.clear();
+        self.to_broker.clear();
+        // What was to be sent once at the most is gone.
+        self.queued.retain(|letter| letter.qos != QoS::AtMostOnce);
+    }
+}
+
+fn lower(one: QoS, other: QoS) -> QoS {
+    if (one as u8) < (other as u8) { one } else { other }
+}

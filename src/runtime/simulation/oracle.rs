@@ -1,0 +1,216 @@
+//! What must be on the disk: it knows what was published and acknowledged, and reads the files.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use rumqttc::v5::mqttbytes::QoS;
+
+use crate::disk::simulated::SimulatedDisk;
+use crate::runtime::simulation::broker::{Letter, Row};
+use crate::runtime::simulation::{DEAD_LETTERS, OF_CONNECTION, RESULTS, State, TABLE};
+
+/// What was published, and how often each row must be there.
+pub struct Oracle {
+    state: State,
+    results: BTreeMap<u64, Count>,
+    dead: BTreeMap<u64, Count>,
+    /// What stood in the file of results when it was safe for the last time.
+    safe: Vec<u8>,
+    /// What stood in it beyond that when a process died: only a loss of power may take it.
+    written: Vec<u8>,
+}
+
+#[derive(Default)]
+struct Count {
+    least: u64,
+    most: u64,
+    acknowledged: u64,
+}
+
+/// A row of the file of results.
+struct Line {
+    row: u64,
+    number: u64,
+    difference: Option<f64>,
+    key: String,
+}
+
+impl Oracle {
+    pub fn new(state: State) -> Oracle {
+        Oracle { state, results: BTreeMap::new(), dead: BTreeMap::new(), safe: Vec::new(), written: Vec::new() }
+    }
+
+    fn count(&mut self, row: &Row) -> &mut Count {
+        if row.dead { &mut self.dead } else { &mut self.results }.entry(row.number).or_default()
+    }
+
+    /// Something was published.
+    pub fn published(&mut self, letter: &Letter) {
+        for row in &letter.rows {
+            let count = self.count(row);
+            count.most += 1;
+            count.least += u64::from(letter.qos != QoS::AtMostOnce);
+        }
+    }
+
+    /// A broker has lost what was not acknowledged.
+    pub fn lost(&mut self, letter: &Letter) {
+        if letter.qos != QoS::AtMostOnce {
+            letter.rows.iter().for_each(|row| self.count(row).least = self.count(row).least.saturating_sub(1));
+        }
+    }
+
+    /// A publish was acknowledged: all of its rows must outlive the power.
+    pub fn acknowledged(&mut self, letter: &Letter, disk: &SimulatedDisk) {
+        let found = numbers(&lines(&disk.durable(Path::new(RESULTS))));
+        let dead = dead_numbers(&disk.durable(Path::new(DEAD_LETTERS)));
+        for row in &letter.rows {
+            let count = self.count(row);
+            count.acknowledged += 1;
+            let found = if row.dead { &dead } else { &found }.get(&row.number).copied().unwrap_or(0);
+            let enough = if row.dead { found > 0 } else { found >= count.acknowledged };
+            assert!(enough, "acknowledged before it was safe: {row:?}, {found} times on the disk");
+        }
+    }
+
+    /// The first bytes of the file of results are safe: a checkpoint knows of them.
+    pub fn safe(&mut self, disk: &SimulatedDisk, length: u64) {
+        let mut now = disk.contents(Path::new(RESULTS));
+        now.truncate(length as usize);
+        assert!(now.len() as u64 == length && now.starts_with(&self.safe), "the file has lost what was safe");
+        self.written.clone_from(&now);
+        self.safe = now;
+    }
+
+    /// What was written stays where nobody delivers it again, up to the last end of a line.
+    pub fn written(&mut self, disk: &SimulatedDisk) {
+        let now = disk.contents(Path::new(RESULTS));
+        let whole = now.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        assert!(now.starts_with(&self.written), "the file has lost what was written");
+        self.written = now[..whole].to_vec();
+    }
+
+    /// The power was lost: only what was safe is there for sure.
+    pub fn lost_power(&mut self) {
+        self.written.clone_from(&self.safe);
+    }
+
+    /// A process has started: what was safe must be there.
+    pub fn started(&self, disk: &SimulatedDisk) {
+        let now = disk.contents(Path::new(RESULTS));
+        assert!(now.starts_with(&self.safe), "a start has destroyed what was safe");
+        assert!(now.starts_with(&self.written), "a start has destroyed what was written");
+    }
+
+    /// All was published and acknowledged, and the process has ended.
+    pub fn ended(&self, disk: &SimulatedDisk) {
+        let results = lines(&disk.contents(Path::new(RESULTS)));
+        let found = numbers(&results);
+        for (number, Count { least, most, .. }) in &self.results {
+            let times = found.get(number).copied().unwrap_or(0);
+            assert!((*least..=*most).contains(&times), "row {number}: {times} times, not {least} to {most}");
+        }
+        let unknown = found.keys().find(|number| !self.results.contains_key(number));
+        assert!(unknown.is_none(), "a row nobody published: {unknown:?}");
+        let mut rows = BTreeSet::new();
+        let twice = results.iter().find(|line| !rows.insert(line.row));
+        assert!(twice.is_none(), "two rows have one number: {:?}", twice.map(|line| line.row));
+        self.in_order(&results);
+        let dead = dead_numbers(&disk.contents(Path::new(DEAD_LETTERS)));
+        for (number, Count { least, .. }) in &self.dead {
+            assert!(*least == 0 || dead.contains_key(number), "dead letter {number} is missing");
+        }
+        assert!(dead.keys().all(|number| self.dead.contains_key(number)), "a dead letter nobody published");
+        if self.state != State::Nothing {
+            differences(&results);
+        }
+        if self.state == State::Table {
+            table(&results, &disk.contents(Path::new(TABLE)));
+        }
+    }
+
+    /// Rows that must be there, and whose numbers are their own, stand in the order of their connection.
+    fn in_order(&self, results: &[Line]) {
+        let mut last = BTreeMap::new();
+        let own = |number: &u64| {
+            let once = self.results.get(number).is_some_and(|count| count.most == 1 && count.least == 1);
+            once && *number >= OF_CONNECTION && number % OF_CONNECTION != OF_CONNECTION - 1
+        };
+        for number in results.iter().map(|line| line.number).filter(own) {
+            let before = last.insert(number / OF_CONNECTION, number);
+            assert!(before.is_none_or(|before| before < number), "row {number} stands behind {before:?}");
+        }
+    }
+}
+
+/// The lines of a CSV file but the header. What stands behind the last end of a line is being written.
+fn lines(file: &[u8]) -> Vec<Line> {
+    let text = std::str::from_utf8(file).expect("results are text");
+    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+    let parse = |line: &str| {
+        let cells: Vec<&str> = line.split(',').collect();
+        let &[_, row, number, difference, key] = &cells[..] else { panic!("a line that is not whole: {line:?}") };
+        Line {
+            row: row.parse().unwrap_or_else(|_| panic!("not a row: {line:?}")),
+            number: number.parse::<f64>().unwrap_or_else(|_| panic!("not a number: {line:?}")) as u64,
+            difference: difference.parse().ok(),
+            key: key.to_owned(),
+        }
+    };
+    whole.lines().skip(1).map(parse).collect()
+}
+
+fn numbers(lines: &[Line]) -> BTreeMap<u64, u64> {
+    let mut numbers = BTreeMap::new();
+    lines.iter().for_each(|line| *numbers.entry(line.number).or_default() += 1);
+    numbers
+}
+
+/// How often each number stands in a dead letter: behind `#` in its raw bytes.
+fn dead_numbers(file: &[u8]) -> BTreeMap<u64, u64> {
+    let mut numbers = BTreeMap::new();
+    let whole = file.iter().rposition(|byte| *byte == b'\n').map_or(&[][..], |end| &file[..end]);
+    // Of lines that were not synced a power loss may leave zeros.
+    for line in whole.split(|byte| *byte == b'\n').filter(|line| !line.is_empty() && !line.contains(&0)) {
+        let shown = || String::from_utf8_lossy(line).into_owned();
+        let letter: serde_json::Value =
+            serde_json::from_slice(line).unwrap_or_else(|_| panic!("a dead letter that is not whole: {}", shown()));
+        let raw = letter["raw"].as_str().unwrap_or_else(|| panic!("without its bytes: {}", shown()));
+        let behind = raw.split('#').nth(1).unwrap_or_else(|| panic!("not a dead row: {}", shown()));
+        let digits = behind.split(|digit: char| !digit.is_ascii_digit()).next().unwrap_or_default();
+        *numbers.entry(digits.parse().expect("digits")).or_default() += 1;
+    }
+    numbers
+}
+
+/// What a step has written must follow from the rows before, in the order of the file.
+fn differences(results: &[Line]) {
+    let mut last: BTreeMap<&str, u64> = BTreeMap::new();
+    for Line { number, difference, key, .. } in results {
+        let expected = last.insert(key, *number).map(|before| *number as f64 - before as f64);
+        assert_eq!(*difference, expected, "what a step remembers of {key} is not what the file says, at row {number}");
+    }
+}
+
+/// What a table says must follow from the rows of the file.
+fn table(results: &[Line], file: &[u8]) {
+    let text = std::str::from_utf8(file).expect("a table is text");
+    let mut expected: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+    for Line { number, key, .. } in results {
+        let (count, sum) = expected.entry(key.clone()).or_default();
+        (*count, *sum) = (*count + 1, *sum + number);
+    }
+    let header: Vec<&str> = text.lines().next().unwrap_or_default().split(',').collect();
+    let place = |name: &str| {
+        let place = header.iter().position(|column| *column == name || column.ends_with(&format!("_{name}")));
+        place.unwrap_or_else(|| panic!("the table has no {name}: {header:?}"))
+    };
+    let (key, count, sum) = (place("k"), place("count"), place("sum"));
+    let line = |line: &str| {
+        let cells: Vec<&str> = line.split(',').collect();
+        let number = |place: usize| cells[place].parse::<f64>().expect("a number") as u64;
+        (cells[key].to_owned(), (number(count), number(sum)))
+    };
+    let found: BTreeMap<String, (u64, u64)> = text.lines().skip(1).map(line).collect();
+    assert_eq!(found, expected, "a table is not what the file says");
+}

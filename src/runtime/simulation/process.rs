@@ -1,0 +1,201 @@
+//! A process of one worker: all of a run's code but for threads, network and the loop around it.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use timely::WorkerConfig;
+use timely::communication::Allocator;
+use timely::communication::allocator::thread::Thread;
+use timely::dataflow::ProbeHandle;
+use timely::worker::Worker;
+
+use crate::config::{Dataflow, SchemaChoice};
+use crate::data::{Clock, Schema};
+use crate::measure::ServiceTimes;
+use crate::runtime::Cluster;
+use crate::runtime::epochs::acknowledgement::Acknowledgement;
+use crate::runtime::epochs::ledger::Ledger;
+use crate::runtime::epochs::numbering::Numbering;
+use crate::runtime::epochs::outcomes::LedgerAccounts;
+use crate::runtime::epochs::resume::Start;
+use crate::runtime::epochs::sink_writer::SharedWriter;
+use crate::runtime::error::Error;
+use crate::runtime::failure::Failure;
+use crate::runtime::graph::build::{Ends, Inputs, Plan};
+use crate::runtime::graph::stages::stages;
+use crate::runtime::graph::tables::{Kept, Tables};
+use crate::runtime::graph::{build, stateful};
+use crate::runtime::ingest::connections::{Arrival, Sources};
+use crate::runtime::observe::activity::Activity;
+use crate::runtime::options::Options;
+use crate::runtime::simulation::Trace;
+use crate::source::{Position, SimulatedConnection};
+
+/// How many epochs may be in flight.
+const MAX_EPOCHS: usize = 4;
+
+/// What dies with the process.
+pub struct Process {
+    pub connections: Vec<SimulatedConnection>,
+    sources: Sources,
+    /// A bucket that must wait.
+    waiting: Option<Arrival>,
+    inputs: Option<Inputs>,
+    probe: ProbeHandle<u64>,
+    ledger: Rc<RefCell<Ledger>>,
+    writer: SharedWriter,
+    accounts: LedgerAccounts,
+    acknowledgement: Acknowledgement,
+    pub failure: Failure,
+    worker: Worker,
+}
+
+impl Process {
+    /// Starts as a run does.
+    pub fn start(dataflow: &Dataflow, window: u16, trace: &Trace) -> Result<Process, Error> {
+        let options = Options::new(Cluster::threads(1));
+        let start = Start::find(dataflow, &options)?;
+        let (existing, positions) = (start.existing, &start.positions);
+        trace.tell(|| format!("it goes on with {existing:?} at {positions:?}"));
+        let clock = Clock::start();
+        let connection = |number: usize| {
+            let settings = dataflow.source_settings.of_connection(number);
+            let position = start.positions.get(number).cloned().unwrap_or_else(Position::default);
+            SimulatedConnection::start(&settings, &position, window, clock, options.stop.clone())
+        };
+        let (connections, sources) = (0..dataflow.source_settings.connections()).map(connection).unzip();
+        let mut sources =
+            Sources::simulated(sources, options.stop.clone()).starting_at(start.next_epoch, start.next_row);
+        let (failure, activity) = (Failure::default(), Arc::<Activity>::default());
+        let allocator = Allocator::Thread(Thread::default());
+        let mut worker = Worker::new(WorkerConfig::default(), allocator, Some(std::time::Instant::now()));
+        let (plan, tables, ledger) = plan(dataflow, &options, &start, &failure, &activity)?;
+        sources.number_from(ledger.borrow().numbering.clone());
+        let writer = SharedWriter::open(0, &plan, dataflow, &options, start.existing, &failure, &activity);
+        let accounts = LedgerAccounts::open(0, dataflow, &options, &ledger, &writer, &failure, &activity);
+        let times = Rc::new(RefCell::new(ServiceTimes::new(dataflow.labels().len())));
+        let Ends { mut inputs, probe } =
+            build::build(&mut worker, &plan, &times, tables, writer.clone(), accounts.clone());
+        inputs.start_at(sources.next_epoch());
+        let has_tail = dataflow.sink.url.is_lines() && !dataflow.remembers();
+        let mut acknowledgement = Acknowledgement::new(start.checkpoint, dataflow.checkpoint_every, has_tail);
+        if failure.borrow().is_none() {
+            let (epoch, row, ledger) = (sources.next_epoch(), sources.next_row(), ledger.borrow());
+            acknowledgement.begin(epoch, row, ledger.numbering.next(), None, &writer)?;
+        }
+        Ok(Process {
+            connections,
+            sources,
+            waiting: None,
+            inputs: Some(inputs),
+            probe,
+            ledger,
+            writer,
+            accounts,
+            acknowledgement,
+            failure,
+            worker,
+        })
+    }
+
+    pub fn has_failed(&self) -> bool {
+        self.failure.borrow().is_some()
+    }
+
+    /// A bucket goes into the dataflow. What steps remember is told after the last one that waits, or if `snapshot`.
+    pub fn enter(&mut self, snapshot: bool) {
+        let Some(inputs) = self.inputs.as_mut().filter(|_| self.ledger.borrow().has_room(MAX_EPOCHS)) else { return };
+        let Some(mut arrival) = self.waiting.take().or_else(|| self.sources.try_next().ok()) else { return };
+        let Process { sources, ledger, writer, accounts, acknowledgement, failure, .. } = self;
+        if !acknowledgement.admits(&arrival.coverage, sources, ledger, writer, accounts, failure) {
+            self.waiting = Some(arrival);
+            return;
+        }
+        arrival.bucket.snapshot = snapshot || sources.backlog().buckets == 0;
+        inputs.send(ledger.borrow_mut().enter(arrival));
+    }
+
+    /// The worker works; what the probe has passed is complete.
+    pub fn step(&mut self) {
+        self.worker.step();
+        let probe = &self.probe;
+        self.ledger.borrow_mut().record_complete(0, |epoch| !probe.less_equal(&epoch));
+    }
+
+    /// What is complete is brought to safety, and acknowledged; the length of the file as of then.
+    pub fn give(&mut self) -> Option<u64> {
+        let Process { sources, ledger, writer, accounts, acknowledgement, failure, .. } = self;
+        accounts.take_refused();
+        acknowledgement.give(sources, ledger, writer, accounts, failure);
+        let complete = ledger.borrow().complete?;
+        writer.file_end(complete.length).ok().map(|end| end.length)
+    }
+
+    /// All that was received is served, unless the run has failed, and the run ends; the length of the file then.
+    pub fn drain(&mut self) -> Option<u64> {
+        if !self.has_failed() {
+            for connection in &mut self.connections {
+                while connection.read() {}
+                connection.close();
+            }
+            while !self.has_failed() && (self.waiting.is_some() || self.sources.backlog().buckets > 0) {
+                self.enter(false);
+                self.step();
+            }
+        }
+        self.inputs = None;
+        for _ in 0..10_000 {
+            if self.probe.done() {
+                break;
+            }
+            self.step();
+        }
+        assert!(self.probe.done(), "the dataflow does not end");
+        self.ledger.borrow_mut().record_complete(0, |_| true);
+        self.give()
+    }
+
+    /// After a drain, every row must be accounted for.
+    pub fn check_accounts(&self) {
+        let ledger = self.ledger.borrow();
+        let dropped: u64 = ledger.rows_dropped().values().sum();
+        let (rows_in, rows_out, dead) = (ledger.rows_in, ledger.rows_out, ledger.dead_letters);
+        assert_eq!(rows_in, rows_out + dropped + dead, "{rows_out} out, {dropped} dropped, {dead} dead letters");
+    }
+}
+
+type SharedLedger = Rc<RefCell<Ledger>>;
+
+fn plan(
+    dataflow: &Dataflow,
+    options: &Options,
+    start: &Start,
+    failure: &Failure,
+    activity: &Arc<Activity>,
+) -> Result<(Plan, Tables, SharedLedger), Error> {
+    let SchemaChoice::Known { schema, .. } = &dataflow.schema else { unreachable!("the simulation gives it") };
+    let schema: Schema = schema.clone();
+    let (steps, schema_out) = dataflow.steps(&schema)?;
+    let memories = start.memories.clone();
+    stateful::check(&steps, &memories).map_err(Error::Checkpoint)?;
+    let numbering = Numbering::after(&start.numbers, start.next_row, dataflow.source_settings.connections());
+    let ledger = Ledger::new(dataflow.labels(), 0, dataflow.remembers()).numbered(numbering);
+    let ledger = Rc::new(RefCell::new(ledger));
+    let kept = Some(Kept { memories: memories.clone(), ledger: ledger.clone() });
+    let (tables, _) = Tables::open(0, dataflow, &schema, options, kept, failure, activity)?;
+    let (stages, whole) = stages(&steps, dataflow.placement, options.fuse, &tables.inputs());
+    let plan = Plan {
+        stages,
+        whole,
+        memories,
+        schema: Arc::new(schema),
+        schema_out: Arc::new(schema_out),
+        placement: dataflow.placement,
+        encoding: dataflow.sink.encoding(),
+        infinity: dataflow.sink.infinity,
+        writer: None,
+        tap: None,
+    };
+    Ok((plan, tables, ledger))
+}
