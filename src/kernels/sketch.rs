@@ -2,33 +2,51 @@
 //!
 //! A KLL sketch: Z. Karnin, K. Lang and E. Liberty, Optimal Quantile Approximation in Streams, FOCS 2016.
 
-use asap_sketchlib::kll::{Cdf, Kll};
+use serde::{Deserialize, Serialize};
+
+use crate::data::{from_bytes, to_bytes};
 
 /// What has been seen of a stream of values, to answer for its quantiles.
 ///
 /// Its coin is seeded: the same values in the same order give the same quantiles.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sketch {
-    kll: Kll<f64>,
+    /// A value in level `h` stands for `2^h` of the stream; all levels but the first are sorted.
+    levels: Vec<Vec<f64>>,
+    /// The state of the coin.
+    coin: u64,
     least: f64,
     most: f64,
+    /// How many values the levels hold.
+    #[serde(skip)]
+    held: usize,
+    /// How many they may hold before one of them is compacted.
+    #[serde(skip)]
+    limit: usize,
 }
 
 /// The quantiles of the values that a sketch had seen when it was asked.
 pub struct Quantiles {
-    cdf: Cdf,
+    /// Values in order, each with the share of the stream that is not above it.
+    steps: Vec<(f64, f64)>,
     least: f64,
     most: f64,
 }
 
 impl Default for Sketch {
     fn default() -> Sketch {
-        Sketch { kll: Kll::with_k_and_seed(Sketch::K, Sketch::SEED), least: f64::NAN, most: f64::NAN }
+        let levels = vec![Vec::new()];
+        Sketch { levels, coin: Sketch::SEED, least: f64::NAN, most: f64::NAN, held: 0, limit: Sketch::K }
     }
 }
 
 impl Sketch {
-    /// About three times so many values are kept.
-    const K: i32 = 1024;
+    /// How many values the highest level may hold: all levels together about three times so many.
+    const K: usize = 1024;
+    /// How many any level may hold at least.
+    const NARROWEST: usize = 8;
+    /// More levels than any stream fills: weights stay below `2^56`.
+    const MOST_LEVELS: usize = 48;
     const SEED: u64 = 1;
     /// How far the rank of a quantile may lie from the one asked for, as a share of all values, in 99 of 100 cases:
     /// `2.296 / K^0.9723`, the fit of Apache DataSketches.
@@ -36,17 +54,34 @@ impl Sketch {
 
     /// Takes in values; missing ones are left out.
     pub fn extend(&mut self, values: &[f64]) {
-        for x in values.iter().filter(|x| !x.is_nan()) {
-            self.kll.update(x);
-            self.least = self.least.min(*x);
-            self.most = self.most.max(*x);
+        for x in values.iter().copied().filter(|x| !x.is_nan()) {
+            self.levels[0].push(x);
+            self.held += 1;
+            if self.held > self.limit {
+                self.compact();
+            }
+            self.least = self.least.min(x);
+            self.most = self.most.max(x);
+        }
+    }
+
+    /// Takes in what another sketch has seen, as if its values had come here.
+    pub fn merge(&mut self, other: &Sketch) {
+        self.levels.resize(self.levels.len().max(other.levels.len()), Vec::new());
+        for (level, theirs) in other.levels.iter().enumerate() {
+            add(&mut self.levels, level, theirs.iter().copied());
+        }
+        self.least = self.least.min(other.least);
+        self.most = self.most.max(other.most);
+        self.count_room();
+        while self.held > self.limit {
+            self.compact();
         }
     }
 
     /// All that the sketch knows.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let kll = self.kll.to_asapv1().expect("a Vec takes everything");
-        [&self.least.to_le_bytes()[..], &self.most.to_le_bytes(), &kll].concat()
+        to_bytes(self)
     }
 
     /// The sketch with that knowledge.
@@ -54,15 +89,87 @@ impl Sketch {
     /// # Errors
     /// Bytes of something else.
     pub fn from_bytes(bytes: &[u8]) -> Result<Sketch, String> {
-        let (least, rest) = bytes.split_first_chunk().ok_or("too short")?;
-        let (most, kll) = rest.split_first_chunk().ok_or("too short")?;
-        let kll = Kll::from_asapv1(kll).map_err(|error| error.to_string())?;
-        Ok(Sketch { kll, least: f64::from_le_bytes(*least), most: f64::from_le_bytes(*most) })
+        let mut sketch: Sketch = from_bytes(bytes)?;
+        if !(1..=Sketch::MOST_LEVELS).contains(&sketch.levels.len()) {
+            return Err(format!("a quantile sketch of {} levels", sketch.levels.len()));
+        }
+        sketch.count_room();
+        if sketch.held > sketch.limit {
+            return Err(format!("a quantile sketch of {} values", sketch.held));
+        }
+        let within = |x: &f64| sketch.least <= *x && *x <= sketch.most;
+        if !sketch.levels.iter().flatten().all(within) || !sketch.levels[1..].iter().all(|level| level.is_sorted()) {
+            return Err("a quantile sketch whose values are not in order".into());
+        }
+        Ok(sketch)
     }
 
     /// The quantiles of what was taken in; `None` without a value.
     pub fn quantiles(&self) -> Option<Quantiles> {
-        (!self.least.is_nan()).then(|| Quantiles { cdf: self.kll.cdf(), least: self.least, most: self.most })
+        let weighed = |(level, values): (usize, &Vec<f64>)| {
+            let weight = (1u64 << level) as f64;
+            values.iter().map(move |x| (*x, weight)).collect::<Vec<_>>()
+        };
+        let mut steps: Vec<(f64, f64)> = self.levels.iter().enumerate().flat_map(weighed).collect();
+        steps.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let mut seen = 0.0;
+        for (_, weight) in &mut steps {
+            seen += *weight;
+            *weight = seen;
+        }
+        steps.iter_mut().for_each(|(_, share)| *share /= seen);
+        (!steps.is_empty()).then_some(Quantiles { steps, least: self.least, most: self.most })
+    }
+
+    /// Halves the lowest level that holds too much: of each two neighbours one stands for both in the level above.
+    fn compact(&mut self) {
+        let full = |level: &usize| self.levels[*level].len() > self.capacity(*level);
+        let level = (0..self.levels.len()).find(full).expect("all together hold too much");
+        let mut values = std::mem::take(&mut self.levels[level]);
+        // One that has no neighbour stays, so that the weights add up to what was taken in.
+        let single = if values.len() % 2 == 1 { values.pop() } else { None };
+        if level == 0 {
+            values.sort_unstable_by(f64::total_cmp);
+        }
+        let first = usize::from(self.toss());
+        if level + 1 == self.levels.len() {
+            self.levels.push(Vec::new());
+        }
+        add(&mut self.levels, level + 1, values.iter().copied().skip(first).step_by(2));
+        values.clear();
+        values.extend(single);
+        self.levels[level] = values;
+        self.count_room();
+    }
+
+    /// How many values a level may hold: the farther below the highest, the fewer.
+    fn capacity(&self, level: usize) -> usize {
+        let below = (self.levels.len() - 1 - level) as i32;
+        let share = Sketch::K as f64 * (2.0f64 / 3.0).powi(below);
+        (share.ceil() as usize).max(Sketch::NARROWEST)
+    }
+
+    fn count_room(&mut self) {
+        self.held = self.levels.iter().map(Vec::len).sum();
+        self.limit = (0..self.levels.len()).map(|level| self.capacity(level)).sum();
+    }
+
+    /// SplitMix64: G. L. Steele, D. Lea and C. H. Flood, Fast Splittable Pseudorandom Number Generators, OOPSLA 2014.
+    fn toss(&mut self) -> bool {
+        self.coin = self.coin.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.coin;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) >> 63 == 1
+    }
+}
+
+/// Adds sorted values to a level; the first one is in no order.
+fn add(levels: &mut [Vec<f64>], level: usize, sorted: impl Iterator<Item = f64>) {
+    levels[level].extend(sorted);
+    if level > 0 {
+        // Two runs in order: the stable sort merges them.
+        levels[level].sort_by(f64::total_cmp);
     }
 }
 
@@ -72,7 +179,10 @@ impl Quantiles {
         match q {
             0.0 => self.least,
             1.0 => self.most,
-            q => self.cdf.value_at(q).clamp(self.least, self.most),
+            q => {
+                let place = self.steps.partition_point(|(_, share)| *share < q);
+                self.steps[place.min(self.steps.len() - 1)].0
+            }
         }
     }
 }
@@ -83,62 +193,167 @@ mod tests {
     use rand::seq::SliceRandom;
     use rand::{Rng, SeedableRng};
 
-    /// Values in three orders: shuffled, ascending, and with many ties.
-    fn streams() -> [Vec<f64>; 3] {
+    const COUNT: u32 = 100_000;
+
+    /// Values in orders that are hard on a sketch, each with its name.
+    fn streams() -> Vec<(&'static str, Vec<f64>)> {
         let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(7);
-        let mut shuffled: Vec<f64> = (0..100_000).map(f64::from).collect();
-        let ascending = shuffled.clone();
+        let ascending: Vec<f64> = (0..COUNT).map(f64::from).collect();
+        let mut shuffled = ascending.clone();
         shuffled.shuffle(&mut random);
-        let ties = (0..100_000).map(|_| f64::from(random.random_range(0..40))).collect();
-        [shuffled, ascending, ties]
+        let descending = ascending.iter().rev().copied().collect();
+        // From both ends to the middle, and from the middle to both ends.
+        let inwards: Vec<f64> =
+            (0..COUNT).map(|i| f64::from(if i % 2 == 0 { i / 2 } else { COUNT - 1 - i / 2 })).collect();
+        let outwards = inwards.iter().rev().copied().collect();
+        let saw = (0..COUNT).map(|i| f64::from(i % 1024 * 100 + i / 1024)).collect();
+        let ties = (0..COUNT).map(|_| f64::from(random.random_range(0..40))).collect();
+        let constant = vec![-0.0; COUNT as usize];
+        let steep = (0..COUNT).map(|_| 10f64.powf(random.random_range(-300.0..300.0))).collect();
+        let late = (0..COUNT).map(|i| if i < COUNT / 2 { 1e9 + f64::from(i) } else { -f64::from(i) }).collect();
+        vec![
+            ("shuffled", shuffled),
+            ("ascending", ascending),
+            ("descending", descending),
+            ("inwards", inwards),
+            ("outwards", outwards),
+            ("saw", saw),
+            ("ties", ties),
+            ("constant", constant),
+            ("steep", steep),
+            ("late", late),
+        ]
+    }
+
+    fn sketched(values: &[f64]) -> Sketch {
+        let mut sketch = Sketch::default();
+        sketch.extend(values);
+        sketch
+    }
+
+    /// What the values of a sketch stand for.
+    fn weight(sketch: &Sketch) -> usize {
+        sketch.levels.iter().enumerate().map(|(level, values)| values.len() << level).sum()
+    }
+
+    /// Compares a sketch with the values that it has seen.
+    fn check(name: &str, sketch: &Sketch, mut seen: Vec<f64>) {
+        let quantiles = sketch.quantiles().unwrap();
+        seen.sort_by(f64::total_cmp);
+        let n = seen.len() as f64;
+        for q in (1..1000).map(|place| f64::from(place) / 1000.0) {
+            let value = quantiles.at(q);
+            let below = seen.partition_point(|x| *x < value) as f64 / n;
+            let up_to = seen.partition_point(|x| *x <= value) as f64 / n;
+            let error = Sketch::RANK_ERROR;
+            assert!(below <= q + error && q - error <= up_to, "{name}, {q}: {below} to {up_to}");
+        }
+        assert_eq!((quantiles.at(0.0), quantiles.at(1.0)), (seen[0], seen[seen.len() - 1]), "{name}");
+        assert_eq!(weight(sketch), seen.len(), "{name}");
+        assert!(sketch.held <= 3 * Sketch::K + Sketch::NARROWEST * sketch.levels.len(), "{name}: {}", sketch.held);
     }
 
     #[test]
-    fn ranks_are_within_the_stated_error() {
-        for stream in streams() {
+    fn ranks_are_within_the_stated_error_in_any_order() {
+        for (name, stream) in streams() {
             let mut sketch = Sketch::default();
             stream.chunks(997).for_each(|chunk| sketch.extend(chunk));
-            let quantiles = sketch.quantiles().unwrap();
-            let mut sorted = stream;
-            sorted.sort_by(f64::total_cmp);
-            for q in (1..100).map(|percent| f64::from(percent) / 100.0) {
-                let value = quantiles.at(q);
-                let n = sorted.len() as f64;
-                let below = sorted.partition_point(|x| *x < value) as f64 / n;
-                let up_to = sorted.partition_point(|x| *x <= value) as f64 / n;
-                assert!(below <= q + Sketch::RANK_ERROR && q - Sketch::RANK_ERROR <= up_to, "{q}: {below} to {up_to}");
-            }
-            assert_eq!((quantiles.at(0.0), quantiles.at(1.0)), (sorted[0], sorted[sorted.len() - 1]));
+            check(name, &sketch, stream);
         }
+    }
+
+    #[test]
+    fn few_values_have_their_exact_quantiles() {
+        let mut values: Vec<f64> = (1..=Sketch::K as u32).map(f64::from).collect();
+        values.reverse();
+        let quantiles = sketched(&values).quantiles().unwrap();
+        for rank in 1..=Sketch::K {
+            assert_eq!(quantiles.at(rank as f64 / Sketch::K as f64), rank as f64);
+        }
+    }
+
+    #[test]
+    fn merged_sketches_are_within_the_stated_error() {
+        for (name, stream) in streams() {
+            // Parts of all sizes, one after the other, and two halves that grew alike.
+            let mut sketch = Sketch::default();
+            let (mut rest, mut size) = (&stream[..], 1);
+            while !rest.is_empty() {
+                let (part, later) = rest.split_at(size.min(rest.len()));
+                sketch.merge(&sketched(part));
+                (rest, size) = (later, size * 3);
+            }
+            check(name, &sketch, stream.clone());
+            let (first, second) = stream.split_at(stream.len() / 2);
+            let mut sketch = sketched(first);
+            sketch.merge(&sketched(second));
+            check(name, &sketch, stream);
+        }
+    }
+
+    #[test]
+    fn merging_nothing_changes_nothing() {
+        let mut sketch = sketched(&streams()[0].1);
+        let before = sketch.clone();
+        sketch.merge(&Sketch::default());
+        assert_eq!(sketch, before);
+        let mut empty = Sketch::default();
+        empty.merge(&before);
+        check("into an empty one", &empty, streams()[0].1.clone());
     }
 
     #[test]
     fn how_values_are_cut_into_messages_does_not_matter() {
-        let [stream, ..] = streams();
-        let of = |size| {
-            let mut sketch = Sketch::default();
-            stream.chunks(size).for_each(|chunk| sketch.extend(chunk));
-            sketch.quantiles().unwrap().at(0.3)
-        };
-        assert_eq!(of(1), of(1000));
+        for (name, stream) in streams() {
+            let mut rows = Sketch::default();
+            stream.iter().for_each(|x| rows.extend(&[*x]));
+            assert_eq!(rows, sketched(&stream), "{name}");
+        }
     }
 
     #[test]
     fn a_sketch_goes_on_from_its_bytes() {
-        for stream in streams() {
-            let (first, rest) = stream.split_at(31_000);
-            let mut whole = Sketch::default();
-            whole.extend(first);
-            let mut half = Sketch::from_bytes(&whole.to_bytes()).unwrap();
-            whole.extend(rest);
-            half.extend(rest);
-            let quantiles = |sketch: &Sketch| {
-                let quantiles = sketch.quantiles().unwrap();
-                [0.0, 0.1, 0.5, 0.77, 1.0].map(|q| quantiles.at(q))
-            };
-            assert_eq!(quantiles(&whole), quantiles(&half));
+        for (name, stream) in streams() {
+            for cut in [0, 1, 1024, 31_000, stream.len()] {
+                let (first, rest) = stream.split_at(cut);
+                let mut whole = sketched(first);
+                let bytes = whole.to_bytes();
+                let mut half = Sketch::from_bytes(&bytes).unwrap();
+                assert_eq!(half.to_bytes(), bytes, "{name}, {cut}");
+                whole.extend(rest);
+                half.extend(rest);
+                // By its bytes: the ends of an empty sketch are NaN.
+                assert_eq!(whole.to_bytes(), half.to_bytes(), "{name}, {cut}");
+                assert_eq!((whole.held, whole.limit), (half.held, half.limit), "{name}, {cut}");
+            }
         }
+    }
+
+    #[test]
+    fn bytes_of_something_else_are_refused() {
         assert!(Sketch::from_bytes(b"nonsense").is_err());
+        let sketch = sketched(&streams()[0].1);
+        let bytes = sketch.to_bytes();
+        for length in (0..bytes.len()).step_by(101) {
+            assert!(Sketch::from_bytes(&bytes[..length]).is_err(), "{length}");
+        }
+        let with = |change: fn(&mut Sketch)| {
+            let mut other = sketch.clone();
+            change(&mut other);
+            Sketch::from_bytes(&other.to_bytes())
+        };
+        assert!(with(|_| ()).is_ok());
+        for refused in [
+            with(|sketch| sketch.levels.clear()),
+            with(|sketch| sketch.levels.resize(64, Vec::new())),
+            with(|sketch| sketch.levels[0].resize(9999, 1.0)),
+            with(|sketch| sketch.levels[1].reverse()),
+            with(|sketch| sketch.levels[0].push(f64::NAN)),
+            with(|sketch| sketch.most = 0.0),
+            with(|sketch| sketch.least = f64::NAN),
+        ] {
+            assert!(refused.is_err(), "{:?}", refused.map(|sketch| sketch.held));
+        }
     }
 
     #[test]
