@@ -445,3 +445,64 @@ fn a_changed_dataflow_goes_on_where_that_is_harmless_or_wished() {
     let told = goes_on(start(&text, &["--migrate"]), &moved, 30, 0);
     assert!(told.contains("goes: the state of step 2 (diff)"), "{told}");
 }
+
+/// All lines of the table came again at each start, and with `changes = "differences"` the sum was wrong.
+#[test]
+fn changes_of_a_table_are_told_once_over_kills() {
+    let dataflow = |changes: &str| {
+        format!(
+            "schema = {{ number = [\"n\"], text = [\"s\"] }}\n[source]\nurl = \"-\"\nclient_id = \"mill\"\n\
+             [buffer]\nbucket_size = 1\n[checkpoint]\nevery = \"1h\"\n[sink]\nurl = \"out.csv\"\n\
+             [[table]]\nname = \"t\"\nkey = [\"s\"]\naggregates = [\"sum\"]\ncolumns = [\"n\"]\n\
+             changes = \"{changes}\"\nsink = {{ url = \"t.ndjson\" }}\n"
+        )
+    };
+    let payload = |n: u16| format!("{{\"n\": {n}, \"s\": \"{}\"}}", ["a", "b", "c"][usize::from(n) % 3]);
+    let mut changes = Vec::new();
+    for (kind, kills) in [("differences", [].as_slice()), ("differences", &[7, 8, 20]), ("upserts", &[5, 17])] {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("t.toml"), dataflow(kind)).unwrap();
+        let (listener, port) = Played::listen();
+        let start = || {
+            let mut command = rowmill(&["run", "t.toml", "--source", &format!("mqtt://127.0.0.1:{port}/rows")]);
+            Process(command.current_dir(directory.path()).stderr(Stdio::null()).spawn().unwrap())
+        };
+        let text = || std::fs::read_to_string(directory.path().join("t.ndjson")).unwrap_or_default();
+        let told = |n: u16| text().lines().filter(|line| line.starts_with(&format!("{{\"message\":{n},"))).count();
+        let (mut process, mut broker) = (start(), Played::accept(&listener, false));
+        let mut next = 1;
+        for kill_behind in kills.iter().copied().chain([30]) {
+            while next <= kill_behind {
+                broker.publish_payload(next, &payload(next), false);
+                next += 1;
+            }
+            wait_until("the changes of the last row", || told(kill_behind - 1) > 0);
+            if kill_behind == 30 {
+                break;
+            }
+            kill(&mut process);
+            (process, broker) = (start(), Played::accept(&listener, true));
+            for n in 1..=kill_behind {
+                broker.publish_payload(n, &payload(n), true);
+            }
+        }
+        drop(broker);
+        process.drain();
+        changes.push(text());
+        let mut sums = std::collections::BTreeMap::new();
+        let mut lines = 0;
+        for line in changes.last().unwrap().lines() {
+            let line: serde_json::Value = serde_json::from_str(line).unwrap();
+            let (key, sum) = (line["s"].as_str().unwrap().to_owned(), line["n_sum"].as_f64().unwrap());
+            match line["change"].as_str().unwrap() {
+                "-" => assert_eq!(sums.remove(&key), Some(sum), "{line}"),
+                "+" => assert_eq!(sums.insert(key, sum), None, "{line}"),
+                _ => drop(sums.insert(key, sum)),
+            }
+            lines += 1;
+        }
+        assert_eq!(sums.into_values().collect::<Vec<f64>>(), [165.0, 145.0, 155.0], "{kind} {kills:?}");
+        assert_eq!(lines, if kind == "upserts" { 30 } else { 57 }, "{kind} {kills:?}");
+    }
+    assert!(changes[0] == changes[1], "as if no run had been killed");
+}

@@ -35,6 +35,7 @@ const OF_CONNECTION: u64 = 100_000;
 const RESULTS: &str = "/out.csv";
 const DEAD_LETTERS: &str = "/dead.ndjson";
 const TABLE: &str = "/table.csv";
+const CHANGES: &str = "/changes.ndjson";
 /// Steps after which nothing breaks any more, and those after which all must be over.
 const CALM: u32 = 2_500;
 const OVER: u32 = 12_000;
@@ -108,10 +109,14 @@ impl Style {
             "[[table]]\nname = \"table\"\nkey = [\"k\"]\ncolumns = [\"n\"]\naggregates = [\"count\", \"sum\"]\n\
              sink = {{ url = \"{TABLE}\" }}\n"
         );
+        let changes = format!(
+            "[[table]]\nname = \"changes\"\nkey = [\"k\"]\ncolumns = [\"n\"]\naggregates = [\"count\", \"sum\"]\n\
+             changes = \"differences\"\nsink = {{ url = \"{CHANGES}\" }}\n"
+        );
         let state = match self.state {
             State::Nothing => String::new(),
             State::Step => step.to_owned(),
-            State::Table => format!("{step}{table}"),
+            State::Table => format!("{step}{table}{changes}"),
         };
         let text = format!(
             "# {window}\n[schema]\nnumber = [\"n\", \"d\"]\ntext = [\"k\"]\n\

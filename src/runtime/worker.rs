@@ -1,6 +1,7 @@
 //! One worker's run, from the first bucket to its part of the report.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -24,8 +25,9 @@ use crate::runtime::epochs::sink_writer::SharedWriter;
 use crate::runtime::error::Error;
 use crate::runtime::failure::{Failure, fail};
 use crate::runtime::graph::build::{Ends, Plan};
+use crate::runtime::graph::materialized::{Kept, Outlets};
 use crate::runtime::graph::stages::stages;
-use crate::runtime::graph::tables::{Kept, Tables};
+use crate::runtime::graph::tables::Tables;
 use crate::runtime::graph::{build, stateful};
 use crate::runtime::ingest::channel::Post;
 use crate::runtime::ingest::connections::{Arrival, Sources};
@@ -58,6 +60,7 @@ pub fn run(
     let failure = Failure::default();
     let existing = start.as_ref().map_or_else(|| existing(dataflow, options), |start| start.existing);
     let memories = start.as_ref().map_or(Vec::new(), |start| start.memories.clone());
+    let ends = start.as_ref().map_or(BTreeMap::new(), |start| start.tables.clone());
     let connections = dataflow.source_settings.connections();
     let numbering = |start: &Start| {
         let numbering = Numbering::after(&start.numbers, start.next_row, connections);
@@ -86,7 +89,7 @@ pub fn run(
             .keep_rows(dataflow.sink.may_refuse())
             .numbered(numbering),
     ));
-    let kept = dataflow.checkpoint().map(|_| Kept { memories: memories.clone(), ledger: ledger.clone() });
+    let kept = dataflow.checkpoint().map(|_| Kept { memories: memories.clone(), ledger: ledger.clone(), ends });
     let (tables, _server) = Tables::open(worker.index(), dataflow, &schema, options, kept, &failure, activity)?;
     let (stages, whole) = stages(&steps, dataflow.placement, options.fuse, &tables.inputs());
     let plan = Plan {
@@ -105,7 +108,7 @@ pub fn run(
     let writer = SharedWriter::open(worker.index(), &plan, dataflow, options, existing, &failure, activity);
     let accounts = LedgerAccounts::open(worker.index(), dataflow, options, &ledger, &writer, &failure, activity);
     if let Some(intake) = intake.as_mut().filter(|_| failure.borrow().is_none())
-        && let Err(error) = intake.begin(dataflow, &plan.schema, &ledger.borrow(), &writer)
+        && let Err(error) = intake.begin(dataflow, &plan.schema, &ledger.borrow(), &writer, tables.outlets())
     {
         fail(&failure, error);
     }
@@ -267,11 +270,12 @@ impl Intake {
         schema: &Schema,
         ledger: &Ledger,
         writer: &SharedWriter,
+        outlets: Outlets,
     ) -> Result<(), Error> {
         let inferred = matches!(dataflow.schema, SchemaChoice::Infer).then_some(schema);
         let numbers = self.peeked.as_ref().map(|peeked| (peeked.bucket.epoch, peeked.bucket.first_row));
         let (next_epoch, next_row) = numbers.unwrap_or((self.sources.next_epoch(), self.sources.next_row()));
-        self.acknowledgement.begin(next_epoch, next_row, ledger.numbering.next(), inferred, writer)
+        self.acknowledgement.begin(next_epoch, next_row, ledger, inferred, writer, outlets)
     }
 
     /// Waits for the first bucket.

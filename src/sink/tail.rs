@@ -14,7 +14,8 @@ pub struct Tail {
     pub next_row: u64,
 }
 
-/// Reads the lines from `start`, the beginning of a line, to the end of the file; half a line is none.
+/// Reads the lines from `start`, the beginning of a line, to the end of the file, or to where it is torn; half a line is
+/// none.
 ///
 /// # Errors
 /// A file that can't be read, or a line that no run has written.
@@ -33,8 +34,13 @@ pub fn read(disk: &dyn Disk, path: &Path, start: u64, csv: bool) -> io::Result<T
         if !record.ends_with(b"\n") || quotes % 2 == 1 {
             continue;
         }
-        let (epoch, row) = numbers(&record, csv)
-            .ok_or_else(|| io::Error::other(format!("holds at byte {} what no run has written", tail.end)))?;
+        let numbers = numbers(&record, csv);
+        if record.contains(&0) && (!csv || numbers.is_none()) {
+            // What was not synced when the power went may be zeros.
+            break;
+        }
+        let (epoch, row) =
+            numbers.ok_or_else(|| io::Error::other(format!("holds at byte {} what no run has written", tail.end)))?;
         tail.end += record.len() as u64;
         (tail.next_epoch, tail.next_row) = (tail.next_epoch.max(epoch + 1), tail.next_row.max(row + 1));
         record.clear();
@@ -94,6 +100,8 @@ mod tests {
             assert_eq!(read(&Machine, &path, start, csv).unwrap(), Tail { end, next_epoch: 5, next_row: 10 });
             assert_eq!(last_line_end(std::fs::File::open(&path).unwrap(), csv).unwrap(), end);
         }
+        std::fs::write(&path, "{\"message\":3,\"row\":7}\n\0\0\0\"row\":8}\n{\"message\":5,\"row\":9}\n").unwrap();
+        assert_eq!(read(&Machine, &path, 0, false).unwrap(), Tail { end: 22, next_epoch: 4, next_row: 8 });
         std::fs::write(&path, "a diary\n").unwrap();
         assert!(read(&Machine, &path, 0, false).is_err() && read(&Machine, &path, 0, true).is_err());
         assert_eq!(read(&Machine, &directory.path().join("none"), 0, true).unwrap(), Tail::default());

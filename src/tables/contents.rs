@@ -9,7 +9,7 @@ use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 use super::{Cell, Group, window};
-use crate::data::{Kind, Message, Schema, TextColumn};
+use crate::data::{Kind, Memory, Message, Schema, TextColumn, from_bytes, to_bytes};
 
 /// How changes are told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +42,22 @@ impl Contents {
         Contents { schema: Arc::new(schema), change_schema, changes, lines: BTreeMap::new(), epoch: None }
     }
 
+    /// Begins with lines of which an earlier run has told.
+    ///
+    /// # Errors
+    /// In words: memories that can't be read.
+    pub fn restore(&mut self, memories: &[Memory]) -> Result<(), String> {
+        for Memory { key, state } in memories {
+            self.lines.insert(from_bytes(key)?, from_bytes(state)?);
+        }
+        Ok(())
+    }
+
+    /// The line of a group as it is remembered: empty if there is none.
+    pub fn memory(&self, group: &Group) -> Memory {
+        Memory { key: to_bytes(group), state: self.lines.get(group).map_or(Vec::new(), to_bytes) }
+    }
+
     pub fn len(&self) -> usize {
         self.lines.len()
     }
@@ -62,6 +78,11 @@ impl Contents {
             let group = &of_group[0].0.0;
             let before = self.lines.remove(group);
             let now = of_group.iter().find(|(_, difference)| *difference > 0).map(|((_, line), _)| line.clone());
+            if let (Some(line), true) = (&now, before == now) {
+                // An earlier run has told it.
+                self.lines.insert(group.clone(), line.clone());
+                continue;
+            }
             let gone = before.filter(|_| self.changes == Changes::Differences || now.is_none());
             told.extend(gone.map(|line| (was, group, line)));
             told.extend(now.clone().map(|line| (is, group, line)));
@@ -144,6 +165,22 @@ mod tests {
         }
         assert_eq!((contents.len(), contents.snapshot(None).epoch), (1, 2));
         told
+    }
+
+    #[test]
+    fn lines_of_which_an_earlier_run_has_told_are_not_told_again() {
+        let schema = || Schema::new([("k", Kind::Text), ("window", Kind::Text), ("rows", Kind::Number)]);
+        let mut before = Contents::new(schema(), Changes::Differences);
+        before.apply(0, vec![update("a", 1.0, 1), update("b", 1.0, 1), update("c", 1.0, 1)]);
+        let mut memories: Vec<Memory> = ["a", "b"].map(|key| before.memory(&group(key))).into();
+        assert!(before.memory(&group("d")).state.is_empty());
+        let mut contents = Contents::new(schema(), Changes::Differences);
+        contents.restore(&memories).unwrap();
+        assert_eq!(contents.apply(0, vec![update("a", 1.0, 1), update("b", 2.0, 1)]).rows(), 2, "b was and is");
+        assert_eq!(contents.apply(1, vec![update("a", 1.0, -1), update("c", 1.0, 1)]).rows(), 2);
+        assert_eq!(contents.len(), 2);
+        memories[0].state.truncate(1);
+        assert!(contents.restore(&memories).is_err());
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::runtime::epochs::outcomes::LedgerAccounts;
 use crate::runtime::epochs::sink_writer::SharedWriter;
 use crate::runtime::error::Error;
 use crate::runtime::failure::{Failure, fail};
+use crate::runtime::graph::materialized::Outlets;
 use crate::runtime::ingest::connections::Sources;
 use crate::sink::FileEnd;
 use crate::source::Coverage;
@@ -28,12 +29,15 @@ pub struct Acknowledgement {
     keeps_tail: bool,
     /// Whether rows have come since the last commit that would be delivered again.
     again: bool,
+    /// The sinks of tables' changes.
+    outlets: Outlets,
 }
 
 impl Acknowledgement {
     pub fn new(checkpoint: Option<Checkpoint>, every: Duration, has_tail: bool) -> Acknowledgement {
         let committed = Complete::default();
-        Acknowledgement { checkpoint, every, last: None, committed, has_tail, keeps_tail: false, again: false }
+        let (keeps_tail, again, outlets) = (false, false, Outlets::default());
+        Acknowledgement { checkpoint, every, last: None, committed, has_tail, keeps_tail, again, outlets }
     }
 
     pub fn is_due(&self) -> bool {
@@ -48,19 +52,22 @@ impl Acknowledgement {
         &mut self,
         next_epoch: u64,
         next_row: u64,
-        numbers: &[u64],
+        ledger: &Ledger,
         inferred: Option<&Schema>,
         writer: &SharedWriter,
+        outlets: Outlets,
     ) -> Result<(), Error> {
+        self.outlets = outlets;
         let Some(checkpoint) = &self.checkpoint else { return Ok(()) };
-        if !writer.sync() {
+        if !writer.sync() || !self.outlets.sync() {
             return Ok(());
         }
         self.committed = Complete { length: writer.length(), next_epoch, next_row };
-        let numbers = numbers.to_vec();
+        let (numbers, tables) = (ledger.numbering.next().to_vec(), self.outlets.ends(ledger, &Outlets::default())?);
         self.keeps_tail = self.has_tail;
         let FileEnd { length, fingerprint } = writer.file_end(self.committed.length)?;
-        let progress = Progress { length, fingerprint, keeps_tail: self.keeps_tail, next_epoch, next_row, numbers };
+        let keeps_tail = self.keeps_tail;
+        let progress = Progress { length, fingerprint, keeps_tail, next_epoch, next_row, numbers, tables };
         checkpoint.begin(&progress, inferred).map_err(Error::Checkpoint)
     }
 
@@ -122,7 +129,7 @@ impl Acknowledgement {
         accounts: &LedgerAccounts,
         failure: &Failure,
     ) {
-        if writer.is_moved() {
+        if writer.is_moved() || !self.outlets.moved().is_empty() {
             self.settle(sources, ledger, writer, accounts, failure);
         }
     }
@@ -136,12 +143,12 @@ impl Acknowledgement {
         failure: &Failure,
     ) {
         // What the sink refuses is a dead letter; both are safe before anything says so.
-        if failure.borrow().is_some() || !writer.sync() || !accounts.sync() {
+        if failure.borrow().is_some() || !writer.sync() || !self.outlets.sync() || !accounts.sync() {
             return;
         }
         let ledger = &mut *ledger.borrow_mut();
         let length = ledger.complete.unwrap_or(self.committed).length;
-        if ledger.in_flight() > 0 && writer.is_closed_behind(length) {
+        if ledger.in_flight() > 0 && (writer.is_closed_behind(length) || self.outlets.are_closed_behind(ledger)) {
             // Only the end of a closed sink's results is known: they are committed when all are complete.
             return;
         }
@@ -160,17 +167,22 @@ impl Acknowledgement {
         let Some(checkpoint) = &self.checkpoint else {
             return if writer.is_moved() { writer.follow(length) } else { Ok(()) };
         };
-        let write = |FileEnd { length, fingerprint }, keeps_tail| {
+        let write = |FileEnd { length, fingerprint }, keeps_tail, tables| {
             let numbers = ledger.numbering.next().to_vec();
-            let progress = Progress { length, fingerprint, keeps_tail, next_epoch, next_row, numbers };
+            let progress = Progress { length, fingerprint, keeps_tail, next_epoch, next_row, numbers, tables };
             checkpoint.commit(&progress, &ledger.covered, &ledger.memories).map_err(Error::Checkpoint)
         };
-        if writer.is_moved() {
+        let (is_moved, moved) = (writer.is_moved(), self.outlets.moved());
+        if is_moved || !moved.is_empty() {
             // What is committed stays in the old file, whatever happens before there is a new one.
-            write(FileEnd::default(), false)?;
-            writer.follow(length)?;
+            let end = if is_moved { FileEnd::default() } else { writer.file_end(length)? };
+            write(end, self.keeps_tail && !is_moved, self.outlets.ends(ledger, &moved)?)?;
+            if is_moved {
+                writer.follow(length)?;
+            }
+            moved.follow(ledger)?;
         }
-        write(writer.file_end(length)?, self.keeps_tail)?;
+        write(writer.file_end(length)?, self.keeps_tail, self.outlets.ends(ledger, &Outlets::default())?)?;
         ledger.memories.clear();
         Ok(())
     }

@@ -20,6 +20,7 @@ use crate::runtime::epochs::checkpoint_file;
 use crate::runtime::epochs::checkpoint_file::Pages;
 use crate::runtime::epochs::ledger::Memories;
 use crate::runtime::graph::stateful::{StepMemory, TABLES};
+use crate::sink::FileEnd;
 use crate::source::{Connections, Coverage, Position, Taken};
 
 /// Single numbers, by name.
@@ -39,6 +40,9 @@ const TEXTS: TableDefinition<'_, &str, &str> = TableDefinition::new("texts");
 
 /// The number that stands for all others and all that the other tables hold: the sum of a hash an entry.
 const SUM: &str = "sum";
+/// How much of the file at the path behind it counts, for the changes of a table.
+const TABLE_LENGTH: &str = "length of ";
+const TABLE_FINGERPRINT: &str = "fingerprint of ";
 /// The number of the last commit.
 const COMMIT: &str = "commit";
 
@@ -69,6 +73,8 @@ pub struct Progress {
     pub next_row: u64,
     /// By connection, the number that its next row goes out with.
     pub numbers: Vec<u64>,
+    /// By path, where in the files of tables' changes those of what is complete end.
+    pub tables: BTreeMap<String, FileEnd>,
 }
 
 /// What a checkpoint holds.
@@ -251,7 +257,8 @@ impl Checkpoint {
         };
         let next = (0..Connections::MOST).map_while(|connection| number(&next_number(connection)).transpose());
         let numbers = next.collect::<Result<Vec<u64>, redb::Error>>()?;
-        let progress = Some(Progress { length, fingerprint, keeps_tail, next_epoch, next_row, numbers });
+        let tables = read_tables(&transaction)?;
+        let progress = Some(Progress { length, fingerprint, keeps_tail, next_epoch, next_row, numbers, tables });
         let found = Found { progress, schema, positions, memories, changes: Vec::new() };
         if differences.is_empty() {
             return Ok(Ok(found));
@@ -442,7 +449,7 @@ fn read_dataflow(transaction: &ReadTransaction) -> Result<Contents, redb::Error>
 }
 
 fn put_progress(transaction: &WriteTransaction, progress: &Progress, sum: &mut u64) -> Result<(), redb::Error> {
-    let Progress { length, fingerprint, keeps_tail, next_epoch, next_row, numbers: next } = progress;
+    let Progress { length, fingerprint, keeps_tail, next_epoch, next_row, numbers: next, tables } = progress;
     let mut numbers = transaction.open_table(NUMBERS)?;
     for (connection, number) in next.iter().enumerate() {
         put(&mut numbers, next_number(connection).as_str(), *number, sum)?;
@@ -463,7 +470,25 @@ fn put_progress(transaction: &WriteTransaction, progress: &Progress, sum: &mut u
     ] {
         put(&mut numbers, name, number, sum)?;
     }
+    for (path, FileEnd { length, fingerprint }) in tables {
+        put(&mut numbers, format!("{TABLE_LENGTH}{path}").as_str(), *length, sum)?;
+        put(&mut numbers, format!("{TABLE_FINGERPRINT}{path}").as_str(), *fingerprint, sum)?;
+    }
     Ok(())
+}
+
+/// By path, where the changes of tables end.
+fn read_tables(transaction: &ReadTransaction) -> Result<BTreeMap<String, FileEnd>, redb::Error> {
+    let mut tables: BTreeMap<String, FileEnd> = BTreeMap::new();
+    for entry in transaction.open_table(NUMBERS)?.iter()? {
+        let (name, number) = entry?;
+        if let Some(path) = name.value().strip_prefix(TABLE_LENGTH) {
+            tables.entry(path.into()).or_default().length = number.value();
+        } else if let Some(path) = name.value().strip_prefix(TABLE_FINGERPRINT) {
+            tables.entry(path.into()).or_default().fingerprint = number.value();
+        }
+    }
+    Ok(tables)
 }
 
 fn put_deliveries(
@@ -635,6 +660,7 @@ mod tests {
             next_epoch: 3,
             next_row: 7,
             numbers: vec![3, 0, length],
+            tables: [("t.ndjson".to_owned(), FileEnd { length, fingerprint: 6 })].into(),
         };
         let taken = |packet_id| Taken { packet_id, hash: 9 };
         let covered = |packet_id: u16, begun| {

@@ -46,6 +46,10 @@ pub struct Ledger {
     told: Vec<StepMemory>,
     /// What tables hold after epochs in flight, as far as they have told.
     of_tables: BTreeMap<u64, Vec<StepMemory>>,
+    /// By table, how much of its changes is of what is complete.
+    pub changes: BTreeMap<usize, u64>,
+    /// Those of later epochs.
+    later_changes: VecDeque<(u64, usize, u64)>,
     /// Whether no sink has taken the results of an epoch: what comes after it does not count as complete.
     gap: bool,
     pub rows_in: u64,
@@ -187,12 +191,17 @@ impl Ledger {
             let Settled { written, memories } = self.settled.pop_front().unwrap_or_default();
             self.gap |= written.is_none();
             self.told.extend(memories);
-            self.told.extend(self.of_tables.remove(&bucket.epoch).into_iter().flatten());
+            while let Some(of_tables) = self.of_tables.first_entry().filter(|of| *of.key() <= bucket.epoch) {
+                self.told.extend(of_tables.remove());
+            }
             if let Some(length) = written.filter(|_| !self.gap && (!self.snapshots || bucket.snapshot)) {
                 let told = self.told.drain(..).map(|of| ((of.operator, of.memory.key), of.memory.state));
                 self.memories.extend(told);
                 let (next_epoch, next_row) = (bucket.epoch + 1, bucket.first_row + bucket.len() as u64);
                 self.complete = Some(Complete { length, next_epoch, next_row });
+                while let Some((_, table, length)) = self.later_changes.pop_front_if(|of| of.0 <= bucket.epoch) {
+                    self.changes.insert(table, length);
+                }
                 self.numbered.drain(..).for_each(|(connection, next)| self.numbering.complete(connection, next));
                 for (connection, coverage) in self.covering.drain(..) {
                     self.covered.entry(connection).or_default().extend(coverage);
@@ -213,6 +222,11 @@ impl Ledger {
     /// Takes in what a table holds of a key after an epoch.
     pub fn remember(&mut self, epoch: u64, memory: StepMemory) {
         self.of_tables.entry(epoch).or_default().push(memory);
+    }
+
+    /// The changes of a table up to an epoch end at this length.
+    pub fn told_changes(&mut self, epoch: u64, table: usize, length: u64) {
+        self.later_changes.push_back((epoch, table, length));
     }
 
     pub fn settle(&mut self, receipt: &mut Receipt, rows: u64) {

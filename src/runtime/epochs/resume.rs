@@ -1,5 +1,6 @@
 //! Where a run starts: at the beginning, or where the one before it ended.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::config::Dataflow;
@@ -8,7 +9,7 @@ use crate::runtime::epochs::checkpoint::{Checkpoint, Manner, Progress, Sessions}
 use crate::runtime::error::Error;
 use crate::runtime::graph::stateful::StepMemory;
 use crate::runtime::options::Options;
-use crate::sink::Existing;
+use crate::sink::{Existing, FileEnd};
 use crate::source::{Position, Url};
 
 /// What the first worker starts with.
@@ -29,6 +30,8 @@ pub struct Start {
     pub positions: Vec<Position>,
     /// What steps and tables remembered then.
     pub memories: Vec<StepMemory>,
+    /// By path, how much of the files of tables' changes counts.
+    pub tables: BTreeMap<String, FileEnd>,
 }
 
 impl Start {
@@ -66,7 +69,8 @@ impl Start {
         let existing = if options.fresh { Existing::Replace } else { Existing::Refuse };
         let beginning = Start { checkpoint: Some(checkpoint), ..Start::at_the_beginning(existing) };
         let Some(progress) = found.progress else { return Ok(beginning) };
-        let Progress { mut length, mut fingerprint, keeps_tail, mut next_epoch, mut next_row, mut numbers } = progress;
+        let Progress { mut length, mut fingerprint, keeps_tail, mut next_epoch, mut next_row, mut numbers, tables } =
+            progress;
         if keeps_tail {
             let tail = dataflow.sink.tail(length)?;
             (next_epoch, next_row) = (next_epoch.max(tail.next_epoch), next_row.max(tail.next_row));
@@ -80,7 +84,7 @@ impl Start {
         }
         let existing = Existing::Resume { length, fingerprint };
         let (schema, positions, memories) = (found.schema, found.positions, found.memories);
-        Ok(Start { existing, next_epoch, next_row, numbers, schema, positions, memories, ..beginning })
+        Ok(Start { existing, next_epoch, next_row, numbers, schema, positions, memories, tables, ..beginning })
     }
 
     /// Tells each connection what its session was subscribed to, and the first one which sessions of earlier runs, or of
@@ -105,9 +109,18 @@ impl Start {
     }
 
     fn at_the_beginning(existing: Existing) -> Start {
-        let (positions, memories) = (Vec::new(), Vec::new());
-        let (numbers, schema) = (Vec::new(), None);
-        Start { checkpoint: None, existing, next_epoch: 0, next_row: 0, numbers, run: 0, schema, positions, memories }
+        Start {
+            checkpoint: None,
+            existing,
+            next_epoch: 0,
+            next_row: 0,
+            numbers: Vec::new(),
+            run: 0,
+            schema: None,
+            positions: Vec::new(),
+            memories: Vec::new(),
+            tables: BTreeMap::new(),
+        }
     }
 }
 

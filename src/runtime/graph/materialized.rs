@@ -1,13 +1,18 @@
 //! Where a table is seen: its contents, for those that ask, and its sink.
 
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 
 use crate::disk::SharedDisk;
 use crate::format::Encoder;
+use crate::runtime::epochs::ledger::Ledger;
 use crate::runtime::failure::{Failure, fail};
+use crate::runtime::graph::stateful::{StepMemory, TOLD};
 use crate::runtime::observe::activity::{Activity, Destination};
-use crate::sink::{self, Deadline, Existing, Refused, Sink};
+use crate::sink::{self, Deadline, Existing, FileEnd, Refused, Sink};
 use crate::tables::{Cell, Contents, Group};
 
 /// A table's contents, which other threads look at.
@@ -16,11 +21,37 @@ pub type SharedContents = Arc<Mutex<Contents>>;
 /// Keeps a table's contents, and writes to its sink until that fails: changes as they come, or the whole table at the
 /// end. That replaces one of an earlier run only when it is whole itself.
 pub struct Outlet {
+    /// Which table of the dataflow.
+    number: usize,
     contents: SharedContents,
     sink: Option<Opened>,
+    /// Takes how far changes have come, if a checkpoint tells of them.
+    ledger: Option<Rc<RefCell<Ledger>>>,
+    /// The file of the changes, if they go to one.
+    path: Option<String>,
+    /// When it was closed: how much was written, and where in the file that ends.
+    closed: Option<(u64, FileEnd)>,
     activity: Arc<Activity>,
     failure: Failure,
 }
+
+/// How what tables hold outlives a run.
+#[derive(Clone)]
+pub struct Kept {
+    /// What they held before.
+    pub memories: Vec<StepMemory>,
+    /// The first worker's takes what they hold now.
+    pub ledger: Rc<RefCell<Ledger>>,
+    /// By path, how much of the files of their changes counts.
+    pub ends: BTreeMap<String, FileEnd>,
+}
+
+/// An outlet that the graph writes to and the intake syncs.
+pub type SharedOutlet = Rc<RefCell<Outlet>>;
+
+/// The sinks of tables' changes that a checkpoint tells of.
+#[derive(Clone, Default)]
+pub struct Outlets(Vec<SharedOutlet>);
 
 struct Opened {
     sink: Box<dyn Sink>,
@@ -45,27 +76,32 @@ impl Opened {
 
 impl Outlet {
     /// Opens the sink, if there is one. What is there is taken as `existing` says; with `kept`, an earlier run's table
-    /// goes on, so that the whole one may replace it.
+    /// goes on: the whole one may replace it, and changes go on behind those that the checkpoint tells of.
+    #[expect(clippy::too_many_arguments, reason = "what a table is, where it goes, and what is told meanwhile")]
     pub fn open(
+        number: usize,
         contents: &SharedContents,
         settings: Option<&sink::Settings>,
         existing: Existing,
-        kept: bool,
+        kept: Option<&Kept>,
         deadline: &Deadline,
         failure: &Failure,
         activity: &Arc<Activity>,
     ) -> Outlet {
+        let path = settings.and_then(|settings| settings.file(0)).map(|path| path.display().to_string());
         let open = |settings: &sink::Settings| {
             let contents = contents.lock().expect("no holder panics");
             let destination = Destination::of("the sink of a table,", settings);
             let whole = !settings.url.takes_json();
-            if whole && !kept && !matches!(existing, Existing::Replace | Existing::Rerun { fresh: true, .. }) {
+            if whole && kept.is_none() && !matches!(existing, Existing::Replace | Existing::Rerun { fresh: true, .. }) {
                 settings.check_empty()?;
             }
             let schema = if whole { &contents.schema } else { &contents.change_schema };
             let open = || {
                 if !whole {
-                    return Ok((settings.open(schema, 0, existing, deadline)?, None));
+                    let known = path.as_ref().and_then(|path| kept?.ends.get(path));
+                    let known = known.map(|end| Existing::Resume { length: end.length, fingerprint: end.fingerprint });
+                    return Ok((settings.open(schema, 0, known.unwrap_or(existing), deadline)?, None));
                 }
                 let (aside, replaces) = settings.aside();
                 Ok::<_, sink::Error>((aside.open(schema, 0, Existing::Replace, deadline)?, replaces))
@@ -77,26 +113,52 @@ impl Outlet {
             Ok(Opened { sink, destination, encoder, whole, replaces, disk })
         };
         let sink = settings.map(open).transpose().map_err(|error: sink::Error| fail(failure, error)).ok().flatten();
-        Outlet { contents: contents.clone(), sink, activity: activity.clone(), failure: failure.clone() }
+        let ledger = kept.filter(|_| sink.as_ref().is_some_and(|opened| !opened.whole)).map(|kept| kept.ledger.clone());
+        if let (Some(ledger), Some(opened)) = (&ledger, &sink) {
+            ledger.borrow_mut().changes.insert(number, opened.sink.length());
+        }
+        let (contents, activity, failure) = (contents.clone(), activity.clone(), failure.clone());
+        Outlet { number, contents, sink, ledger, path, closed: None, activity, failure }
+    }
+
+    /// Whether a checkpoint tells of what it writes.
+    pub fn is_kept(&self) -> bool {
+        self.ledger.is_some()
     }
 
     /// Takes in what an epoch changes.
     pub fn apply(&mut self, epoch: u64, updates: Vec<((Group, Vec<Cell>), isize)>) {
+        let groups: BTreeSet<Group> = match self.ledger {
+            Some(_) => updates.iter().map(|((group, _), _)| group.clone()).collect(),
+            None => BTreeSet::new(),
+        };
         let changes = self.contents.lock().expect("no holder panics").apply(epoch, updates);
         if changes.rows() > 0 {
+            let follows = self.ledger.is_none();
             self.with(|opened| {
                 if opened.whole {
                     return Ok(());
                 }
                 opened.sink.write(opened.encoder.encode(changes))?;
                 opened.sink.flush()?;
-                if opened.sink.is_moved() { opened.sink.follow(opened.sink.length()) } else { Ok(()) }
+                if follows && opened.sink.is_moved() { opened.sink.follow(opened.sink.length()) } else { Ok(()) }
             });
             self.with(|opened| {
                 opened.tell_refused();
                 Ok(())
             });
+            self.remember(epoch, &groups);
         }
+    }
+
+    /// Tells the ledger how far changes have come, and of which lines they have told.
+    fn remember(&self, epoch: u64, groups: &BTreeSet<Group>) {
+        let (Some(ledger), Some(opened)) = (&self.ledger, &self.sink) else { return };
+        let (mut ledger, contents) = (ledger.borrow_mut(), self.contents.lock().expect("no holder panics"));
+        for group in groups {
+            ledger.remember(epoch, StepMemory { operator: TOLD + self.number, memory: contents.memory(group) });
+        }
+        ledger.told_changes(epoch, self.number, opened.sink.length());
     }
 
     /// All epochs before this one are complete.
@@ -122,8 +184,13 @@ impl Outlet {
             opened.tell_refused();
             Ok(())
         });
+        let (kept, closed) = (self.is_kept(), &mut self.closed);
         let close = |Opened { mut sink, destination, replaces, disk, .. }: Opened| {
             self.activity.during(&destination, || {
+                if kept {
+                    sink.sync()?;
+                    *closed = Some((sink.length(), sink.file_end(sink.length())?));
+                }
                 // The name must not lead to less than was written when it outlives the power.
                 replaces.as_ref().map_or(Ok(()), |_| sink.sync())?;
                 sink.close()?;
@@ -135,6 +202,11 @@ impl Outlet {
         }
     }
 
+    /// How much of the changes is of what is complete.
+    fn settled(&self, ledger: &Ledger) -> u64 {
+        ledger.changes.get(&self.number).copied().unwrap_or(0)
+    }
+
     fn with(&mut self, act: impl FnOnce(&mut Opened) -> Result<(), sink::Error>) {
         let activity = self.activity.clone();
         let act = |opened: &mut Opened| activity.during(&opened.destination.clone(), || act(opened));
@@ -142,5 +214,72 @@ impl Outlet {
             self.sink = None;
             fail(&self.failure, error);
         }
+    }
+}
+
+impl Outlets {
+    pub fn new(outlets: Vec<SharedOutlet>) -> Outlets {
+        Outlets(outlets)
+    }
+
+    /// Brings to safety what was written; false after a failure.
+    pub fn sync(&self) -> bool {
+        self.0.iter().all(|outlet| {
+            let mut outlet = outlet.borrow_mut();
+            outlet.with(|opened| {
+                opened.sink.sync()?;
+                opened.tell_refused();
+                Ok(())
+            });
+            outlet.failure.borrow().is_none()
+        })
+    }
+
+    /// Whether one is closed with changes behind those of what is complete.
+    pub fn are_closed_behind(&self, ledger: &Ledger) -> bool {
+        self.0
+            .iter()
+            .any(|outlet| outlet.borrow().closed.is_some_and(|(written, _)| written != outlet.borrow().settled(ledger)))
+    }
+
+    /// Those whose file was moved away.
+    pub fn moved(&self) -> Outlets {
+        let is_moved =
+            |outlet: &&SharedOutlet| outlet.borrow().sink.as_ref().is_some_and(|opened| opened.sink.is_moved());
+        Outlets(self.0.iter().filter(is_moved).cloned().collect())
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// They go on in new files, with what is not complete.
+    ///
+    /// # Errors
+    /// If another file stands there.
+    pub fn follow(&self, ledger: &Ledger) -> Result<(), sink::Error> {
+        self.0.iter().try_for_each(|outlet| {
+            let complete = outlet.borrow().settled(ledger);
+            outlet.borrow_mut().sink.as_mut().map_or(Ok(()), |opened| opened.sink.follow(complete))
+        })
+    }
+
+    /// By path, where in their files the changes of what is complete end; at the beginning of those that were `moved`.
+    ///
+    /// # Errors
+    /// A file that can't be read.
+    pub fn ends(&self, ledger: &Ledger, moved: &Outlets) -> Result<BTreeMap<String, FileEnd>, sink::Error> {
+        let mut ends = BTreeMap::new();
+        for shared in &self.0 {
+            let outlet = shared.borrow();
+            let Some(path) = outlet.path.clone() else { continue };
+            let end = match (&outlet.sink, outlet.closed) {
+                _ if moved.0.iter().any(|moved| Rc::ptr_eq(moved, shared)) => FileEnd::default(),
+                (Some(opened), _) => opened.sink.file_end(outlet.settled(ledger))?,
+                (None, closed) => closed.map_or(FileEnd::default(), |(_, end)| end),
+            };
+            ends.insert(path, end);
+        }
+        Ok(ends)
     }
 }

@@ -24,6 +24,8 @@ struct Part {
 
 /// What tables hold is remembered behind what operators of the chain remember: under numbers from here on.
 pub const TABLES: usize = 1 << 16;
+/// The lines that tables have told of, behind what they hold: under numbers from here on.
+pub const TOLD: usize = 1 << 17;
 
 /// What a step of the chain or a table remembers of a key.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

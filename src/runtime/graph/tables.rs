@@ -26,8 +26,8 @@ use crate::runtime::failure::Failure;
 use crate::runtime::graph::build::Session;
 use crate::runtime::graph::epoch_queue::InOrder;
 use crate::runtime::graph::in_flight::Parcel;
-use crate::runtime::graph::materialized::Outlet;
-use crate::runtime::graph::stateful::{StepMemory, TABLES};
+use crate::runtime::graph::materialized::{Kept, Outlet, Outlets, SharedOutlet};
+use crate::runtime::graph::stateful::{StepMemory, TABLES, TOLD};
 use crate::runtime::observe::activity::Activity;
 use crate::runtime::options::Options;
 use crate::runtime::query::Server;
@@ -41,7 +41,7 @@ use crate::tables::{
 pub struct Tables {
     shared: Vec<Arc<Shared>>,
     /// For each table.
-    outlets: Vec<Option<Outlet>>,
+    outlets: Vec<Option<SharedOutlet>>,
     references: Vec<Option<Reference>>,
     kept: Option<Kept>,
     last: LastEpoch,
@@ -49,15 +49,6 @@ pub struct Tables {
 
 /// The last epoch that came in on this worker. An operator may see the end before it has seen this epoch complete.
 pub type LastEpoch = Rc<std::cell::Cell<Option<u64>>>;
-
-/// How what tables hold outlives a run.
-#[derive(Clone)]
-pub struct Kept {
-    /// What they held before.
-    pub memories: Vec<StepMemory>,
-    /// The first worker's takes what they hold now.
-    pub ledger: Rc<RefCell<Ledger>>,
-}
 
 /// A reference that is read again when its file changes; what it holds on the first worker only.
 pub struct ReferenceInput {
@@ -112,12 +103,18 @@ impl Tables {
         let existing = if existing == Existing::Refuse { Existing::Append } else { existing };
         for TableOf { table, sink, reference } in dataflow.tables(schema)? {
             let outlet = (index == 0).then(|| {
-                let contents = Arc::new(Mutex::new(Contents::new(table.schema(), table.changes)));
+                let mut contents = Contents::new(table.schema(), table.changes);
+                let number = tables.len();
+                let told = memories_of(kept.as_ref(), TOLD + number);
+                let restored = contents.restore(&told).map_err(|reason| format!("table {}: {reason}", table.name));
+                restored.map_err(Error::Checkpoint)?;
+                let contents = Arc::new(Mutex::new(contents));
                 seen.push((table.name.clone(), contents.clone()));
-                let (sink, deadline) = (sink.as_ref(), &options.sink_deadline);
-                Outlet::open(&contents, sink, existing, kept.is_some(), deadline, failure, activity)
+                let (sink, deadline, kept) = (sink.as_ref(), &options.sink_deadline, kept.as_ref());
+                let outlet = Outlet::open(number, &contents, sink, existing, kept, deadline, failure, activity);
+                Ok::<_, Error>(Rc::new(RefCell::new(outlet)))
             });
-            outlets.push(outlet);
+            outlets.push(outlet.transpose()?);
             references.push(reference);
             tables.push(table);
         }
@@ -158,8 +155,12 @@ impl Tables {
 
     /// What tables with one grouping held before.
     fn memories(&self, place: usize) -> Vec<Memory> {
-        let memories = self.kept.iter().flat_map(|kept| &kept.memories);
-        memories.filter(|of| of.operator == TABLES + place).map(|of| of.memory.clone()).collect()
+        memories_of(self.kept.as_ref(), TABLES + place)
+    }
+
+    /// The sinks of changes that a checkpoint tells of.
+    pub fn outlets(&self) -> Outlets {
+        Outlets::new(self.outlets.iter().flatten().filter(|outlet| outlet.borrow().is_kept()).cloned().collect())
     }
 
     /// Takes the rows after an operator for the tables that want them there; the parcels go on.
@@ -228,6 +229,11 @@ impl Tables {
         }
         (kept.as_collection(), late)
     }
+}
+
+fn memories_of(kept: Option<&Kept>, operator: usize) -> Vec<Memory> {
+    let memories = kept.into_iter().flat_map(|kept| &kept.memories);
+    memories.filter(|of| of.operator == operator).map(|of| of.memory.clone()).collect()
 }
 
 /// Hands on parcels, and what of their messages tables need, to the workers that keep it. What no table may take leaves
@@ -498,7 +504,7 @@ impl ReferenceInput {
 /// Brings lines to the first worker, where an outlet makes them seen, epoch by epoch.
 fn publish<'scope>(
     lines: Lines<'scope>,
-    mut outlet: Option<Outlet>,
+    outlet: Option<SharedOutlet>,
     last: LastEpoch,
     name: &str,
 ) -> StreamVec<'scope, u64, ()> {
@@ -512,14 +518,14 @@ fn publish<'scope>(
                 }
             });
             while let Some((capability, updates)) = held.next_complete(frontier) {
-                if let Some(outlet) = &mut outlet {
-                    outlet.apply(*capability.time(), updates);
+                if let Some(outlet) = &outlet {
+                    outlet.borrow_mut().apply(*capability.time(), updates);
                 }
             }
-            if let Some(outlet) = &mut outlet {
+            if let Some(outlet) = &outlet {
                 match frontier.frontier().first() {
-                    Some(open) => outlet.complete_before(*open),
-                    None => outlet.close(last.get()),
+                    Some(open) => outlet.borrow_mut().complete_before(*open),
+                    None => outlet.borrow_mut().close(last.get()),
                 }
             }
         }

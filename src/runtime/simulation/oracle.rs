@@ -7,7 +7,7 @@ use rumqttc::v5::mqttbytes::QoS;
 
 use crate::disk::simulated::SimulatedDisk;
 use crate::runtime::simulation::broker::{Letter, Row};
-use crate::runtime::simulation::{DEAD_LETTERS, OF_CONNECTION, RESULTS, State, TABLE};
+use crate::runtime::simulation::{CHANGES, DEAD_LETTERS, OF_CONNECTION, RESULTS, State, TABLE};
 
 /// What was published, and how often each row must be there.
 pub struct Oracle {
@@ -126,6 +126,7 @@ impl Oracle {
         }
         if self.state == State::Table {
             table(&results, &disk.contents(Path::new(TABLE)));
+            changes(&results, &disk.contents(Path::new(CHANGES)));
         }
     }
 
@@ -192,14 +193,36 @@ fn differences(results: &[Line]) {
     }
 }
 
+/// By key, how many rows of the file there are, and the sum of their numbers.
+fn by_key(results: &[Line]) -> BTreeMap<String, (u64, u64)> {
+    let mut of: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+    for Line { number, key, .. } in results {
+        let (count, sum) = of.entry(key.clone()).or_default();
+        (*count, *sum) = (*count + 1, *sum + number);
+    }
+    of
+}
+
+/// The differences of a table must add up to what follows from the rows of the file, each told once.
+fn changes(results: &[Line], file: &[u8]) {
+    let mut lines: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+    for line in std::str::from_utf8(file).expect("changes are text").lines() {
+        let change: serde_json::Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("not a change: {line:?}"));
+        let key = change["k"].as_str().unwrap_or_default().to_owned();
+        let of = |name: &str| change[name].as_f64().unwrap_or_else(|| panic!("without {name}: {line}")) as u64;
+        let figures = (of("n_count"), of("n_sum"));
+        match change["change"].as_str() {
+            Some("-") => assert_eq!(lines.remove(&key), Some(figures), "taken away, and was not there: {line}"),
+            _ => assert_eq!(lines.insert(key, figures), None, "told twice: {line}"),
+        }
+    }
+    assert_eq!(lines, by_key(results), "the changes of a table do not add up to what the file says");
+}
+
 /// What a table says must follow from the rows of the file.
 fn table(results: &[Line], file: &[u8]) {
     let text = std::str::from_utf8(file).expect("a table is text");
-    let mut expected: BTreeMap<String, (u64, u64)> = BTreeMap::new();
-    for Line { number, key, .. } in results {
-        let (count, sum) = expected.entry(key.clone()).or_default();
-        (*count, *sum) = (*count + 1, *sum + number);
-    }
+    let expected = by_key(results);
     let header: Vec<&str> = text.lines().next().unwrap_or_default().split(',').collect();
     let place = |name: &str| {
         let place = header.iter().position(|column| *column == name || column.ends_with(&format!("_{name}")));

@@ -23,8 +23,9 @@ use crate::runtime::epochs::sink_writer::SharedWriter;
 use crate::runtime::error::Error;
 use crate::runtime::failure::Failure;
 use crate::runtime::graph::build::{Ends, Inputs, Plan};
+use crate::runtime::graph::materialized::Kept;
 use crate::runtime::graph::stages::stages;
-use crate::runtime::graph::tables::{Kept, Tables};
+use crate::runtime::graph::tables::Tables;
 use crate::runtime::graph::{build, stateful};
 use crate::runtime::ingest::connections::{Arrival, Sources};
 use crate::runtime::observe::activity::Activity;
@@ -71,6 +72,7 @@ impl Process {
         let allocator = Allocator::Thread(Thread::default());
         let mut worker = Worker::new(WorkerConfig::default(), allocator, Some(std::time::Instant::now()));
         let (plan, tables, ledger) = plan(dataflow, &options, &start, &failure, &activity)?;
+        let outlets = tables.outlets();
         sources.number_from(ledger.borrow().numbering.clone());
         let writer = SharedWriter::open(0, &plan, dataflow, &options, start.existing, &failure, &activity);
         let accounts = LedgerAccounts::open(0, dataflow, &options, &ledger, &writer, &failure, &activity);
@@ -82,7 +84,7 @@ impl Process {
         let mut acknowledgement = Acknowledgement::new(start.checkpoint, dataflow.checkpoint_every, has_tail);
         if failure.borrow().is_none() {
             let (epoch, row, ledger) = (sources.next_epoch(), sources.next_row(), ledger.borrow());
-            acknowledgement.begin(epoch, row, ledger.numbering.next(), None, &writer)?;
+            acknowledgement.begin(epoch, row, &ledger, None, &writer, outlets)?;
         }
         Ok(Process {
             connections,
@@ -182,7 +184,7 @@ fn plan(
     let numbering = Numbering::after(&start.numbers, start.next_row, dataflow.source_settings.connections());
     let ledger = Ledger::new(dataflow.labels(), 0, dataflow.remembers()).numbered(numbering);
     let ledger = Rc::new(RefCell::new(ledger));
-    let kept = Some(Kept { memories: memories.clone(), ledger: ledger.clone() });
+    let kept = Some(Kept { memories: memories.clone(), ledger: ledger.clone(), ends: start.tables.clone() });
     let (tables, _) = Tables::open(0, dataflow, &schema, options, kept, failure, activity)?;
     let (stages, whole) = stages(&steps, dataflow.placement, options.fuse, &tables.inputs());
     let plan = Plan {
