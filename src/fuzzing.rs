@@ -12,7 +12,7 @@ use crate::disk::Machine;
 use crate::format::payload::each_row;
 use crate::format::{Decoder, FileKind, Records};
 use crate::runtime::epochs::checkpoint::{Checkpoint, Found, Manner, Progress};
-use crate::runtime::graph::stateful::StepMemory;
+use crate::runtime::graph::keyed_state::StepMemory;
 use crate::source::{Coverage, Taken};
 use crate::subtasks::{REGISTRY, Recent, Remembering, Streaming, Subtask};
 use crate::tables::{Grouping, Keeper, Late, Rows, Summaries, Window};

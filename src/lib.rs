@@ -15,6 +15,7 @@ pub mod kernels;
 pub mod measure;
 pub mod mqtt;
 pub mod planner;
+pub mod pool;
 pub mod runtime;
 pub mod sink;
 pub mod source;

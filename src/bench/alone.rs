@@ -6,11 +6,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::Told;
 use super::feed::Feed;
-use super::{Flow, Told};
 use crate::config::{Dataflow, Override, SchemaChoice};
-use crate::data::{Bucket, Clock, Origin, Schema};
+use crate::data::{Bucket, Origin, Schema};
 use crate::format::{Encoder, FileKind, Records};
+use crate::measure::Clock;
+use crate::planner::Flow;
 use crate::source::{Buffer, Position, Source, Stop, Url};
 use crate::subtasks::prepare::Prepare;
 use crate::{runtime, source};

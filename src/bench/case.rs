@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Placement;
 
+/// The file with a line a repeat of a case.
+pub const RAW: &str = "raw.csv";
+
 /// What rows come over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]

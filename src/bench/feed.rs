@@ -8,7 +8,7 @@ use std::process::{Child, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::sweep::program;
+use super::program::program;
 use crate::data::Format;
 use crate::format::{FileKind, Records};
 use crate::mqtt::{self, Endpoint};

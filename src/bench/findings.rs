@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::bars::Bars;
-use super::case::{Measurement, Over};
+use super::case::{Measurement, Over, RAW};
 use super::dots::Dots;
 use super::latency::Rung;
-use super::peer::Comparison;
+use super::peer::{Comparison, PEERS};
 use super::plot::Plot;
-use super::{Part, lines, median};
+use super::{Part, lines};
 use crate::config::Placement;
-use crate::measure::WrittenReport;
+use crate::measure::{WrittenReport, median};
 
 /// The repeats of each case, by setting and bucket size.
 type Cases = BTreeMap<(String, usize), Vec<Measurement>>;
@@ -42,11 +42,11 @@ impl Findings {
     /// Files that are no files of this version's benches.
     pub fn read(directory: &Path) -> Result<Findings, String> {
         let mut cases = Cases::new();
-        for line in lines::read::<Measurement>(&directory.join(super::page::RAW))? {
+        for line in lines::read::<Measurement>(&directory.join(RAW))? {
             cases.entry((line.case().setting(), line.bucket_size)).or_default().push(line);
         }
         let mut peers: BTreeMap<(String, usize), Vec<Comparison>> = BTreeMap::new();
-        for line in lines::read::<Comparison>(&directory.join(super::page::PEERS))? {
+        for line in lines::read::<Comparison>(&directory.join(PEERS))? {
             peers.entry((line.peer.clone(), line.bucket_size)).or_default().push(line);
         }
         let parts = parts(directory, &cases)?;

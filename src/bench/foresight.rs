@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use rand::seq::SliceRandom;
 
-use super::{Flow, Trial, demand, measure, median};
-use crate::planner::{Behaviour, Demand};
+use crate::measure::median;
+use crate::planner::{Behaviour, Demand, Flow, Trial, demand, measure};
 use crate::runtime;
 use crate::source::{Arrivals, Load};
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Flow, Trial, demand, lines, measure};
-use crate::planner::Behaviour;
+use super::lines;
+use crate::planner::{Behaviour, Flow, Trial, demand, measure};
 use crate::runtime;
 use crate::source::{Arrivals, Load};
 

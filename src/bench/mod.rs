@@ -13,8 +13,8 @@ mod page;
 mod peer;
 mod picture;
 mod plot;
+mod program;
 mod sweep;
-mod trial;
 
 pub use alone::{Chain, Part};
 pub use case::{Case, Over, cores};
@@ -23,13 +23,3 @@ pub use latency::{Ladder, Rung, write as write_latency};
 pub use page::write as write_page;
 pub use peer::{Peer, Told};
 pub use sweep::{Rows, Sweep};
-pub use trial::{Flow, Trial, demand, measure};
-
-/// The value in the middle; of an even number, the upper of two.
-///
-/// # Panics
-/// Without values.
-pub fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}

@@ -6,12 +6,7 @@ use std::path::Path;
 
 use super::case::Measurement;
 use super::findings::{Figure, Findings, mebibytes, median_of};
-use super::median;
-
-/// A line a repeat of a case.
-pub const RAW: &str = "raw.csv";
-/// A line a repeat of a peer.
-pub const PEERS: &str = "peers.csv";
+use crate::measure::median;
 
 /// Writes all of them into the directory that holds what was measured.
 ///

@@ -7,6 +7,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+/// The file with a line a repeat of a peer.
+pub const PEERS: &str = "peers.csv";
+
 /// A command that is given `INPUT BUCKET_SIZE ROWS SECONDS`, takes no new message after so many seconds, and prints a
 /// [`Told`] as JSON.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant, SystemTime};
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -13,9 +13,10 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::case::{Case, Machine, Measurement, Over};
+use super::case::{Case, Machine, Measurement, Over, RAW};
 use super::feed::Feed;
-use super::peer::{Comparison, Peer};
+use super::peer::{Comparison, PEERS, Peer};
+use super::program::program;
 use super::{lines, page};
 use crate::measure::WrittenReport;
 use crate::mqtt;
@@ -96,11 +97,11 @@ impl Sweep {
     }
 
     fn raw(&self) -> PathBuf {
-        self.directory.join(page::RAW)
+        self.directory.join(RAW)
     }
 
     fn compared(&self) -> PathBuf {
-        self.directory.join(page::PEERS)
+        self.directory.join(PEERS)
     }
 
     /// What is not measured yet.
@@ -192,11 +193,6 @@ impl Rows {
             Rows::Generated(count) => Some(*count),
         }
     }
-}
-
-/// This program, for a run of its own.
-pub fn program() -> Result<Command, String> {
-    std::env::current_exe().map(Command::new).map_err(|error| error.to_string())
 }
 
 /// CPU seconds of all children that have ended, and theirs; 0 where Linux's `/proc` is not there.

@@ -7,11 +7,10 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use super::Failure;
-use crate::bench::{
-    Case, Compared, Flow, Foresight, Ladder, Over, Part, Peer, Rows, Rung, Sweep, write_latency, write_page,
-};
+use crate::bench::{Case, Compared, Foresight, Ladder, Over, Part, Peer, Rows, Rung, Sweep, write_latency, write_page};
 use crate::config::{Dataflow, Override, Placement};
 use crate::measure::shown;
+use crate::planner::Flow;
 use crate::source::Arrivals;
 
 /// Measure how a dataflow scales.

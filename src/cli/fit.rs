@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use super::{Failure, run};
 use crate::config::{Dataflow, Fitted, FittedStep, Override, SchemaChoice, Step};
-use crate::data::{Bucket, Clock, Message, Schema};
+use crate::data::{Bucket, Message, Schema};
+use crate::measure::Clock;
 use crate::source::{self, Limits, Position, Source, Url};
 use crate::subtasks::prepare::Prepare;
 

@@ -17,7 +17,7 @@ use super::{Failure, stuck};
 use crate::config::{Dataflow, Override};
 use crate::measure::{Outcome, Report};
 use crate::mqtt::masked;
-use crate::runtime::{Cluster, OnLive, OnProgress, OnReady, OnStuck, Options, Secret, Snapshot};
+use crate::runtime::{Cluster, OnLive, OnProgress, OnReady, OnStuck, Options, Secret, StatusLine};
 use crate::sink::Deadline;
 use crate::source::{Stop, Url};
 use crate::{disk, runtime};
@@ -314,8 +314,8 @@ fn show(directory: PathBuf) -> OnLive {
 pub(super) fn progress() -> OnProgress {
     let bar = ProgressBar::new_spinner();
     bar.set_style(ProgressStyle::with_template("{spinner} {msg}").expect("a constant template"));
-    Arc::new(move |snapshot: &Snapshot| {
-        let Snapshot { rows_done, rows_per_second, rho, p99, dead_letters, .. } = snapshot;
+    Arc::new(move |status: &StatusLine| {
+        let StatusLine { rows_done, rows_per_second, rho, p99, dead_letters, .. } = status;
         let p99 = *p99 as f64 / 1e6;
         bar.set_message(format!(
             "{rows_done} rows, {rows_per_second:.0} rows/s, rho {rho:.2}, p99 {p99:.1} ms, {dead_letters} dead letters"

@@ -9,6 +9,7 @@ mod fitted;
 mod model;
 mod overrides;
 mod parse;
+mod table;
 
 pub use contents::{Contents, Unchanged};
 pub use diagnostic::Diagnostic;
@@ -16,4 +17,4 @@ pub use fitted::{Fitted, FittedStep};
 pub use model::{Dataflow, NamedFile, Step, StreamKey, WEATHER};
 pub use overrides::Override;
 pub use parse::sections::{MOST_WORKERS, Placement, SchemaChoice, parse_duration};
-pub use parse::table::{TableOf, TablePlan};
+pub use table::{TableOf, TablePlan};

@@ -10,10 +10,8 @@ use crate::config::contents::Contents;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::document::{self, Document};
 use crate::config::fitted::Fitted;
-use crate::config::overrides::Override;
-use crate::config::parse::file;
 use crate::config::parse::sections::{Placement, SchemaChoice};
-use crate::config::parse::table::TablePlan;
+use crate::config::table::TablePlan;
 use crate::data::{Kind, Schema};
 use crate::format::PLACE;
 use crate::subtasks::{Entry, Role, Scope, Subtask};
@@ -102,33 +100,6 @@ pub enum StreamKey {
 }
 
 impl Dataflow {
-    /// Reads a dataflow file and puts the overrides of the command line over it.
-    ///
-    /// # Errors
-    /// Whatever is wrong in it, with file, line and column.
-    pub fn read(path: &std::path::Path, overrides: &[Override]) -> Result<Dataflow, Diagnostic> {
-        let shown = path.display().to_string();
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| Diagnostic::new(format!("the dataflow file {shown} cannot be read: {error}")))?;
-        file::parse(Document::new(shown, text, overrides))
-    }
-
-    /// Reads a dataflow from text; `name` stands for the file in diagnostics.
-    ///
-    /// # Errors
-    /// As [`Dataflow::read`].
-    pub fn from_text(name: &str, text: &str, overrides: &[Override]) -> Result<Dataflow, Diagnostic> {
-        file::parse(Document::new(name.into(), text.into(), overrides))
-    }
-
-    /// The dataflow [`WEATHER`].
-    ///
-    /// # Errors
-    /// An override that does not fit it.
-    pub fn weather(overrides: &[Override]) -> Result<Dataflow, Diagnostic> {
-        Dataflow::from_text("dataflows/weather.toml", WEATHER, overrides)
-    }
-
     /// Bounds how long brokers may be out of reach at the start.
     pub fn set_connect_timeout(&mut self, timeout: Duration) {
         self.source_settings.connect_timeout = Some(timeout);

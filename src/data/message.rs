@@ -5,8 +5,9 @@ use std::ops::Range;
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
+use super::TextColumn;
 use super::spare::Buffers;
-use super::{Scratch, TextColumn};
+use crate::pool::Scratch;
 
 /// Up to *bucket size* rows of one epoch.
 ///
@@ -34,10 +35,10 @@ impl Message {
         Message { epoch, ids, numbers, texts }
     }
 
-    /// What it was made of.
-    pub(crate) fn into_buffers(self) -> Buffers {
+    /// Leaves its buffers, when it is done, to the next message on this thread.
+    pub fn recycle(self) {
         let (numbers, _) = self.numbers.into_raw_vec_and_offset();
-        Buffers { ids: self.ids, numbers, texts: self.texts }
+        Buffers { ids: self.ids, numbers, texts: self.texts }.keep();
     }
 
     /// A message of numbers only, from columns of one length; ids count from 0.

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use super::{Message, TextColumn};
+use super::TextColumn;
 
 /// Buffers of a kind that a thread keeps: as many as messages are in flight at a row each.
 const MOST: usize = 256;
@@ -69,16 +69,13 @@ impl Buffers {
         buffers.texts.resize_with(texts, TextColumn::default);
         buffers
     }
-}
 
-impl Message {
-    /// Leaves the buffers of a message that is done to the next one on this thread.
-    pub fn recycle(self) {
-        let mut buffers = self.into_buffers();
-        buffers.ids.clear();
-        buffers.numbers.clear();
-        buffers.texts.iter_mut().for_each(|text| text.truncate(0));
-        OF_MESSAGES.with_borrow_mut(|spare| spare.push(buffers));
+    /// Leaves them to the next message on this thread.
+    pub fn keep(mut self) {
+        self.ids.clear();
+        self.numbers.clear();
+        self.texts.iter_mut().for_each(|text| text.truncate(0));
+        OF_MESSAGES.with_borrow_mut(|spare| spare.push(self));
     }
 }
 
@@ -96,6 +93,7 @@ pub fn recycle_lines(mut lines: Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::Message;
 
     #[test]
     fn buffers_come_back_empty_with_their_memory() {

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::cells::{HeaderMap, utf8};
-use super::json::{self, KeyOrder};
+use super::json;
+use super::key_order::KeyOrder;
 use super::table::Table;
 use crate::data::{Bucket, Format, Message, Row, Schema};
 

@@ -6,9 +6,9 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::data::{Kind, Schema};
+use crate::format::key_order::KeyOrder;
 use crate::format::known_keys;
 use crate::format::table::{Table, not_a_number};
-use crate::format::weewx;
 
 /// The value of a key.
 pub enum Cell<'a> {
@@ -20,24 +20,6 @@ pub enum Cell<'a> {
     Text(Cow<'a, str>),
     /// An array or an object.
     Nested,
-}
-
-/// Where the keys of the last row lead: stations send their keys in one order.
-#[derive(Default)]
-pub(crate) struct KeyOrder {
-    pub(crate) keys: Vec<(String, Option<usize>)>,
-}
-
-impl KeyOrder {
-    fn place(&mut self, index: usize, key: &str, schema: &Schema) -> Option<usize> {
-        if let Some((_, place)) = self.keys.get(index).filter(|(known, _)| known == key) {
-            return *place;
-        }
-        let place = weewx::place(schema, key);
-        self.keys.truncate(index);
-        self.keys.push((key.to_owned(), place));
-        place
-    }
 }
 
 /// Reads one object into the table's open row.

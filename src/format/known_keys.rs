@@ -4,7 +4,7 @@
 //! refused with a reason, by the general reader.
 
 use crate::data::{Column, Kind, Schema};
-use crate::format::json::KeyOrder;
+use crate::format::key_order::KeyOrder;
 use crate::format::table::Table;
 
 /// The powers of ten that an f64 holds exactly.

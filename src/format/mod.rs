@@ -6,6 +6,7 @@ mod decoder;
 mod encoder;
 mod infer;
 mod json;
+mod key_order;
 mod known_keys;
 pub(crate) mod payload;
 pub(crate) mod records;

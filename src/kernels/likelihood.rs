@@ -7,7 +7,7 @@ use super::minimize;
 use super::moments::{extent, moments, sum};
 use super::power::transform;
 use super::power_sums::{Jet, PowerSums};
-use crate::data::Scratch;
+use crate::pool::Scratch;
 
 /// On which sides of zero the values stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -105,7 +105,8 @@ pub fn surely_vary(values: &[f64]) -> bool {
     let error = n * most.abs().max(least.abs()) * f64::EPSILON;
     n * f64::EPSILON < 0.5
         && range > 0.0
-        && (range * range).is_finite()
+        // No sum of squares overflows.
+        && (n * range * range).is_finite()
         && range * range / (2.0 * n) > 4.0 * error * error
 }
 

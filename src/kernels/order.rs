@@ -3,7 +3,7 @@
 use std::hint::select_unpredictable;
 
 use super::select::next_missing;
-use crate::data::Scratch;
+use crate::pool::Scratch;
 
 /// Maps an f64 to an integer of the same order; NaN is not allowed.
 fn key(x: f64) -> i64 {

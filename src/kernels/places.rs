@@ -6,7 +6,7 @@ use std::ops::Index;
 use multiversion::multiversion;
 
 use super::normal;
-use crate::data::Scratch;
+use crate::pool::Scratch;
 
 /// How far from an end of the data a value counts as the end itself, for the normal distribution.
 const BOUNDS_THRESHOLD: f64 = 1e-7;

@@ -9,7 +9,7 @@ use super::expm1::expm1;
 use super::log1p::log1p;
 use super::minimize;
 use super::moments::{moments, sum};
-use crate::data::Scratch;
+use crate::pool::Scratch;
 
 /// `sign(x) log1p|x|` of every value: all that Yeo-Johnson needs of it.
 #[multiversion(targets("x86_64+avx512f+avx512dq", "x86_64+avx2", "x86_64+sse4.2"))]

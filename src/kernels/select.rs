@@ -3,7 +3,7 @@
 use multiversion::multiversion;
 
 use super::moments::LANES;
-use crate::data::Scratch;
+use crate::pool::Scratch;
 
 /// Values that stay in the first level of cache while they are looked at several times.
 pub const BLOCK: usize = 1024;

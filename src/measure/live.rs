@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 
 use super::{Histogram, Summary};
-use crate::data::Excerpt;
+use crate::measure::Excerpt;
 
 /// Where a run stands. Times in nanoseconds unless their names say otherwise.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

@@ -5,7 +5,9 @@ mod forecast;
 #[cfg(test)]
 mod simulation;
 mod station;
+mod trial;
 
 pub use erlang::{erlang_b, erlang_c};
 pub use forecast::{Behaviour, Demand, Forecast};
 pub use station::Station;
+pub use trial::{Flow, Trial, demand, measure};

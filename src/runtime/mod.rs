@@ -18,12 +18,12 @@ mod run;
 mod simulation;
 mod worker;
 
-pub use cluster::handshake::Secret;
 pub use cluster::launcher::{arguments, is_launched, launch};
+pub use cluster::secret::Secret;
 pub use cluster::topology::Cluster;
 pub use error::Error;
 pub use graph::alone::{through_graph, time_to_completion};
-pub use observe::monitor::Snapshot;
+pub use observe::status_line::StatusLine;
 pub use options::{CONNECT_TIMEOUT, DRAIN_TIMEOUT, OnLive, OnProgress, OnReady, OnStuck, Options, STALL_TIMEOUT};
 pub use preview::{Preview, PreviewStep, preview};
 pub use run::run;

@@ -6,9 +6,9 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use crate::measure::Live;
-use crate::runtime::cluster::handshake::Secret;
+use crate::runtime::cluster::secret::Secret;
 use crate::runtime::cluster::topology::Cluster;
-use crate::runtime::observe::monitor::Snapshot;
+use crate::runtime::observe::status_line::StatusLine;
 use crate::sink;
 use crate::source::Stop;
 
@@ -90,7 +90,7 @@ pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 pub const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What watches a run.
-pub type OnProgress = Arc<dyn Fn(&Snapshot) + Send + Sync>;
+pub type OnProgress = Arc<dyn Fn(&StatusLine) + Send + Sync>;
 
 /// What shows a run to others.
 pub type OnLive = Arc<dyn Fn(&Live) + Send + Sync>;

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::config::{Dataflow, Diagnostic, SchemaChoice};
-use crate::data::{Bucket, Excerpt};
+use crate::data::{Bucket, Message, Schema};
 use crate::format::BadRow;
+use crate::measure::Excerpt;
 use crate::source;
 use crate::subtasks::prepare::Prepare;
 
@@ -39,7 +40,7 @@ pub fn preview(dataflow: &Dataflow, bucket: &Bucket) -> Result<Preview, Diagnost
     };
     let (steps, _) = dataflow.steps(&schema)?;
     let (mut message, bad) = Prepare::new(Arc::new(schema.clone())).apply(bucket);
-    let shown = |message: &_, schema: &_| Excerpt::of(message, schema, bucket.len());
+    let shown = |message: &Message, schema: &Schema| message.excerpt(schema, bucket.len());
     let mut shown_steps = vec![PreviewStep { label: "prepare".into(), after: shown(&message, &schema), fault: None }];
     for step in steps {
         let fault = if message.rows() == 0 { None } else { step.subtask.apply(&mut message, &step.scope).err() };
@@ -57,7 +58,8 @@ pub fn preview(dataflow: &Dataflow, bucket: &Bucket) -> Result<Preview, Diagnost
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{Format, Origin, Row, Value};
+    use crate::data::{Format, Origin, Row};
+    use crate::measure::Value;
 
     #[test]
     fn every_step_shows_what_it_made_of_the_rows() {

@@ -8,6 +8,7 @@
 mod broker;
 mod oracle;
 mod process;
+mod publish;
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -23,9 +24,10 @@ use rumqttc::v5::mqttbytes::QoS;
 
 use crate::config::Dataflow;
 use crate::disk::simulated::{Faults, SimulatedDisk};
-use broker::{Broker, Ids, Letter, Row};
+use broker::{Broker, Ids};
 use oracle::Oracle;
 use process::Process;
+use publish::{Letter, Row};
 
 const CONNECTIONS: usize = 2;
 /// Publishes of each connection.

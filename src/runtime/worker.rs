@@ -11,7 +11,8 @@ use crossbeam_channel::TryRecvError;
 use timely::worker::Worker;
 
 use crate::config::{Dataflow, SchemaChoice, TablePlan};
-use crate::data::{Clock, Schema};
+use crate::data::Schema;
+use crate::measure::Clock;
 use crate::measure::{Busy, Report, ServiceTimes, peak_memory_bytes};
 use crate::runtime::Cluster;
 use crate::runtime::cluster::broadcast::tell;
@@ -29,8 +30,9 @@ use crate::runtime::graph::materialized::{Kept, Outlets};
 use crate::runtime::graph::stages::stages;
 use crate::runtime::graph::tables::Tables;
 use crate::runtime::graph::{build, stateful};
+use crate::runtime::ingest::arrival::Arrival;
 use crate::runtime::ingest::channel::Post;
-use crate::runtime::ingest::connections::{Arrival, Sources};
+use crate::runtime::ingest::connections::Sources;
 use crate::runtime::ingest::protocol::Letter;
 use crate::runtime::ingest::remote::Reader;
 use crate::runtime::observe::activity::Activity;
@@ -151,7 +153,9 @@ pub fn run(
     if worker.index() == 0 {
         dataflow.tables.iter().try_for_each(TablePlan::finished)?;
     }
-    let report = |duration| ledger.take().report(dataflow, options, worker.peers(), &plan.stages, &measured, duration);
+    let report = |duration| {
+        ledger.take().report(dataflow, options.cluster.processes(), worker.peers(), &plan.stages, &measured, duration)
+    };
     Ok(duration.map(report))
 }
 

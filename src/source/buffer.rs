@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::data::{Bucket, Clock, Origin, Row};
+use crate::data::{Bucket, Origin, Row};
+use crate::measure::Clock;
 
 /// When a bucket closes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

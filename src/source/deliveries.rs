@@ -5,10 +5,8 @@
 
 use std::collections::VecDeque;
 
-use serde::{Deserialize, Serialize};
-
+use super::position::{Coverage, Position, Taken};
 use super::unacknowledged::Unacknowledged;
-use super::{Coverage, Position};
 
 /// Publishes with an acknowledgement to come. `P` is what the acknowledgement needs.
 pub struct Deliveries<P> {
@@ -56,14 +54,6 @@ pub struct New {
     pub number: u64,
     /// How many of its first rows an earlier run has taken.
     pub begun: u64,
-}
-
-/// A publish whose rows have been taken, as it can be known again.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Taken {
-    pub packet_id: u16,
-    /// Of topic and payload.
-    pub hash: u64,
 }
 
 impl<P> Deliveries<P> {

@@ -6,8 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::room::Room;
-use crate::data::{Clock, Format, Layout, Origin, Row, Schema};
+use crate::data::{Format, Layout, Origin, Row, Schema};
 use crate::format::{FileKind, Inference, Records, weatherlink};
+use crate::measure::Clock;
 use crate::source::{Buffer, Error, MAX_WAITING, Outlet, Settings};
 
 const READ_BUFFER: usize = 1 << 20;

@@ -14,7 +14,8 @@ use rand_chacha::ChaCha8Rng;
 
 use super::buffer::MAX_BUCKET;
 use super::{Buffer, Load, Outlet, Schedule};
-use crate::data::{Bucket, Clock, DAVIS, Format, Origin, Row};
+use crate::data::{Bucket, DAVIS, Format, Origin, Row};
+use crate::measure::Clock;
 
 /// 2016-08-31T00:00:00Z.
 const START: u64 = 1_472_601_600;

@@ -6,6 +6,7 @@ pub(crate) mod deliveries;
 mod file;
 mod generate;
 mod mqtt;
+mod position;
 mod queue;
 mod retained;
 mod room;
@@ -20,18 +21,18 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, TryRecvError};
-use serde::{Deserialize, Serialize};
 
-use crate::data::{Bucket, Clock, Schema};
+use crate::data::{Bucket, Schema};
 use crate::format::Inference;
+use crate::measure::Clock;
 use crate::mqtt::Endpoint;
 pub use buffer::{Buffer, Limits};
 pub use connections::Connections;
-pub use deliveries::Taken;
 pub use generate::{Generator, Record};
 pub use mqtt::Acknowledger;
 #[cfg(test)]
 pub use mqtt::simulated::SimulatedConnection;
+pub use position::{Coverage, Position, Taken};
 pub use queue::{MAX_WAITING, Queue};
 pub use schedule::{Arrivals, Load, Schedule};
 pub use url::{Pace, Url, parse_rate};
@@ -97,43 +98,6 @@ impl Settings {
         const BUCKETS: usize = 4;
         const LEAST: usize = 4096;
         u16::try_from((BUCKETS * self.limits.bucket_size).max(LEAST)).unwrap_or(u16::MAX)
-    }
-}
-
-/// Where a connection goes on after an earlier run.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Position {
-    /// Deliveries that may come again, by their places, in order.
-    pub taken: Vec<(u64, Taken)>,
-    /// The delivery of which only the first rows were taken, and how many.
-    pub begun: Option<(Taken, u64)>,
-    /// What its session was subscribed to, if there was one.
-    pub subscribed: Option<String>,
-    /// Sessions that no connection reads any more, by their client ids: this connection ends them.
-    pub left: Vec<String>,
-}
-
-/// The deliveries that end in a bucket: what a later run needs to know when the bucket is complete, if they may come
-/// again.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Coverage {
-    /// The number of the last delivery with all its rows in this bucket or in one before it.
-    pub delivered: u64,
-    /// Those that end in this bucket, by their places among all of the connection, in order.
-    pub taken: Vec<(u64, Taken)>,
-    /// The delivery after them, if its first rows are in here, and how many.
-    pub begun: Option<(Taken, u64)>,
-    /// Deliveries before this place cannot come again.
-    pub first: u64,
-}
-
-impl Coverage {
-    /// Takes in what a later bucket of the same connection covers.
-    pub fn extend(&mut self, later: Coverage) {
-        self.delivered = later.delivered;
-        self.taken.extend(later.taken);
-        self.begun = later.begun;
-        self.first = later.first;
     }
 }
 

@@ -19,10 +19,12 @@ use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{DisconnectReasonCode, Filter, Publish, RetainForwardRule, SubscribeReasonCode};
 use rumqttc::v5::{Client, ConnectionError, Event, Incoming, StateError};
 
-use super::deliveries::{Deliveries, Delivery, New, Taken};
+use super::deliveries::{Deliveries, Delivery, New};
+use super::position::Taken;
 use super::retained::Retained;
-use crate::data::{Bucket, Clock, Origin, Row, Schema, fingerprint};
+use crate::data::{Bucket, Origin, Row, Schema, fingerprint};
 use crate::format::payload;
+use crate::measure::Clock;
 use crate::mqtt::{Backoff, Endpoint, Events, LOOK_UP, end_session, refusal, tls};
 use crate::source::{Buffer, Coverage, Error, Outlet, Position, Settings, Stop};
 

@@ -9,7 +9,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::Taken;
+use super::position::Taken;
 
 /// The publishes that may come again, oldest first.
 #[derive(Debug)]

@@ -5,8 +5,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Fault, Refusal, Scope, Subtask};
-use crate::data::{Message, Scratch, fingerprint};
+use crate::data::{Message, fingerprint};
 use crate::kernels::select::BLOCK;
+use crate::pool::Scratch;
 
 /// Drops rows that equal another one in all columns of `subset`; missing equals missing.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]

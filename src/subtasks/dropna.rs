@@ -4,8 +4,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Fault, Refusal, Scope, Subtask};
-use crate::data::{Message, Scratch};
+use crate::data::Message;
 use crate::kernels::select::{count_missing, next_missing};
+use crate::pool::Scratch;
 
 /// Drops rows in which values of `subset` are missing.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]

@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 use super::by_column::refuse_not_finite;
 use super::scope::unless_zero;
 use super::{Fault, Scope, Subtask};
-use crate::data::{Message, Scratch};
+use crate::data::Message;
 use crate::kernels::affine::divide_each;
 use crate::kernels::norms;
 use crate::kernels::select::any_not_finite;
+use crate::pool::Scratch;
 
 /// Divides each row by its norm over the columns in scope.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]

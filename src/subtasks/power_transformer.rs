@@ -9,10 +9,11 @@ use super::by_column::{ByColumn, Flaw, refuse_infinite};
 use super::learned::frozen_unless;
 use super::standard_scaler::StandardScaler;
 use super::{Fault, Learned, Scope, Subtask};
-use crate::data::{Message, Scratch};
+use crate::data::Message;
 use crate::kernels::likelihood::Likelihood;
 use crate::kernels::moments::{moments, surely_vary};
 use crate::kernels::power::{box_cox, box_cox_lambda, signed_logs, yeo_johnson};
+use crate::pool::Scratch;
 
 /// Applies the power transform that makes a column most like a normal distribution.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]

@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 use super::by_column::{ByColumn, Flaw, refuse_infinite};
 use super::learned::frozen;
 use super::{Fault, Learned, Learner, Refusal, Scope, Subtask};
-use crate::data::{Message, Scratch, from_bytes, to_bytes};
+use crate::data::{Message, from_bytes, to_bytes};
 use crate::kernels::places::Places;
 use crate::kernels::{order, sketch::Sketch};
+use crate::pool::Scratch;
 
 /// Maps each value to its place among the quantiles of its column.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]

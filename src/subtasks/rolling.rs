@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::by_column::{ByColumn, Flaw};
 use super::streaming::Carried;
 use super::{Learner, Refusal, Subtask};
-use crate::data::Scratch;
+use crate::pool::Scratch;
 
 /// Replaces each value by a statistic over the rows up to it; infinity counts as missing.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]

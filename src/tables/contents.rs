@@ -137,7 +137,6 @@ fn message<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::Excerpt;
 
     fn group(key: &str) -> Group {
         Group { keys: vec![key.into()], window: Some(0) }
@@ -160,7 +159,7 @@ mod tests {
         .enumerate()
         {
             let message = contents.apply(epoch as u64, updates);
-            let rows = Excerpt::of(&message, &contents.change_schema, 9).rows;
+            let rows = message.excerpt(&contents.change_schema, 9).rows;
             told.extend(rows.iter().map(|row| serde_json::to_string(row).unwrap()));
         }
         assert_eq!((contents.len(), contents.snapshot(None).epoch), (1, 2));

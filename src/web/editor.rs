@@ -10,7 +10,7 @@ use utoipa_axum::routes;
 use super::answer::{Body, Refusal, Refused};
 use super::document::{self, Edit, Problem};
 use super::rows::{self, RowsFrom};
-use super::server::Shared;
+use super::state::Shared;
 use crate::config::Dataflow;
 use crate::runtime;
 use crate::subtasks::{Description, Entry, REGISTRY};

@@ -17,7 +17,7 @@ use utoipa_axum::routes;
 use super::answer::{Project, Refusal, Refused};
 use super::folder::Name;
 use super::runs::{self, Run};
-use super::server::Shared;
+use super::state::Shared;
 use crate::measure::Live;
 use crate::planner::Station;
 

@@ -9,7 +9,7 @@ use prometheus::{Encoder, TextEncoder};
 use super::answer::Refusal;
 use super::folder::Name;
 use super::runs;
-use super::server::{Server, Shared};
+use super::state::{Server, Shared};
 use crate::measure::{Live, Summary};
 
 /// Answers with the text format 0.0.4.

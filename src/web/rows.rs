@@ -6,7 +6,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::config::Dataflow;
-use crate::data::{Bucket, Clock};
+use crate::data::Bucket;
+use crate::measure::Clock;
 use crate::source::{Generator, Limits, Position, Source, Stop, Url};
 
 /// How many rows a preview shows.

@@ -1,7 +1,6 @@
-//! The server: what all requests share, its routes, its end.
+//! The server: its routes, its end.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -17,24 +16,8 @@ use tower_sessions::{Expiry, MemoryStore, SessionManagerLayer};
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
-use super::access::{self, Access};
-use super::folder::Folder;
-use super::projects::Known;
-use super::runs::Runs;
-use super::{editor, live, metrics, page, projects, tables};
-use crate::source::Stop;
-
-/// What all requests share.
-pub type Shared = Arc<Server>;
-
-/// A folder of projects and their runs.
-pub struct Server {
-    pub folder: Folder,
-    pub runs: Runs,
-    pub known: Known,
-    pub access: Arc<Access>,
-    pub stop: Stop,
-}
+use super::state::Shared;
+use super::{editor, live, metrics, page, projects, sign_in, tables};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -60,7 +43,7 @@ fn router(shared: &Shared) -> Router {
         .merge(editor::routes())
         .merge(live::routes())
         .merge(tables::routes())
-        .merge(access::routes())
+        .merge(sign_in::routes())
         .split_for_parts();
     let sessions = SessionManagerLayer::new(MemoryStore::default())
         .with_name("rowmill")
@@ -76,7 +59,7 @@ fn router(shared: &Shared) -> Router {
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .fallback(page::page)
-        .layer(middleware::from_fn_with_state(shared.clone(), access::guard))
+        .layer(middleware::from_fn_with_state(shared.clone(), sign_in::guard))
         .layer(sessions)
         .layer(CompressionLayer::new())
         .layer(set(header::CONTENT_SECURITY_POLICY, POLICY))

@@ -11,7 +11,7 @@ use utoipa_axum::routes;
 
 use super::answer::{Refusal, Refused};
 use super::folder::Name;
-use super::server::Shared;
+use super::state::Shared;
 use crate::runtime::query;
 use crate::runtime::query::{Format, Question};
 

@@ -11,18 +11,49 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 use crate::config::Diagnostic;
 use crate::config::contents::Contents;
 use crate::config::document::{Document, did_you_mean};
-use crate::config::model::{Dataflow, Fitting, StepPlan};
+use crate::config::model::{Dataflow, Fitting, StepPlan, WEATHER};
+use crate::config::overrides::Override;
 use crate::config::parse::sections;
 use crate::config::parse::sections::{File, SchemaChoice, SchemaSection};
+use crate::config::parse::sink::sink_settings;
 use crate::config::parse::table::read_tables;
 use crate::data::Schema;
 use crate::mqtt::Endpoint;
+use crate::source;
 use crate::source::Connections;
 use crate::subtasks::{self, Entry, REGISTRY, Refusal, Role};
-use crate::{disk, sink, source};
 
 type Table<'i> = DeTable<'i>;
 type Value<'i> = Spanned<DeValue<'i>>;
+
+impl Dataflow {
+    /// Reads a dataflow file and puts the overrides of the command line over it.
+    ///
+    /// # Errors
+    /// Whatever is wrong in it, with file, line and column.
+    pub fn read(path: &std::path::Path, overrides: &[Override]) -> Result<Dataflow, Diagnostic> {
+        let shown = path.display().to_string();
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| Diagnostic::new(format!("the dataflow file {shown} cannot be read: {error}")))?;
+        parse(Document::new(shown, text, overrides))
+    }
+
+    /// Reads a dataflow from text; `name` stands for the file in diagnostics.
+    ///
+    /// # Errors
+    /// As [`Dataflow::read`].
+    pub fn from_text(name: &str, text: &str, overrides: &[Override]) -> Result<Dataflow, Diagnostic> {
+        parse(Document::new(name.into(), text.into(), overrides))
+    }
+
+    /// The dataflow [`WEATHER`].
+    ///
+    /// # Errors
+    /// An override that does not fit it.
+    pub fn weather(overrides: &[Override]) -> Result<Dataflow, Diagnostic> {
+        Dataflow::from_text("dataflows/weather.toml", WEATHER, overrides)
+    }
+}
 
 pub fn parse(document: Document) -> Result<Dataflow, Diagnostic> {
     let mut root = DeTable::parse(&document.text).map_err(|error| document.toml_error(&error))?;
@@ -420,59 +451,6 @@ fn check_connections(dataflow: &Dataflow, connections: &Spanned<Connections>) ->
             "name the topics of each connection: connections = [\"weather/north/#\", \"weather/south/#\"]",
         ),
     }
-}
-
-pub(crate) fn sink_settings(
-    document: &Document,
-    section: sections::Sink,
-    dead_letter: bool,
-) -> Result<Option<sink::Settings>, Diagnostic> {
-    let Some(url) = section.url.clone() else { return Ok(None) };
-    if dead_letter && !url.takes_json() {
-        let help = "give a path that ends in .ndjson, -, mqtt:// or null".to_owned();
-        return Err(Diagnostic::new(format!(
-            "{}: dead letters are JSON lines, and {url} does not take them",
-            document.path
-        ))
-        .help(Some(help)));
-    }
-    if section.parts && (dead_letter || !url.is_file()) {
-        return Err(Diagnostic::new(format!(
-            "{}: parts = true is for sinks that are files, not for {url}",
-            document.path
-        )));
-    }
-    if section.properties && !matches!(url, sink::Url::Mqtt(_)) {
-        return Err(Diagnostic::new(format!(
-            "{}: properties = true is for sinks that are topics, not for {url}",
-            document.path
-        )));
-    }
-    let endpoint = match &url {
-        sink::Url::Mqtt(url) => {
-            if url.topic.contains(['#', '+']) {
-                return Err(Diagnostic::new(format!("{}: {url}: a sink's topic has no wildcards", document.path)));
-            }
-            let wrong = |reason| Diagnostic::new(format!("{}: sink: {reason}", document.path));
-            Some(section.endpoint(url).map_err(wrong)?)
-        }
-        _ => None,
-    };
-    if section.infinity.is_some() && (dead_letter || matches!(url, sink::Url::Parquet(_))) {
-        let title = format!("{}: infinity is for sinks of results as text, not for {url}", document.path);
-        return Err(Diagnostic::new(title));
-    }
-    let sections::Sink { parts, properties, infinity, .. } = section;
-    let infinity = infinity.unwrap_or_default();
-    Ok(Some(sink::Settings {
-        url,
-        parts,
-        properties,
-        infinity,
-        endpoint,
-        connect_timeout: None,
-        disk: disk::machine(),
-    }))
 }
 
 #[cfg(test)]

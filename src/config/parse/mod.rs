@@ -2,4 +2,5 @@
 
 pub(crate) mod file;
 pub(crate) mod sections;
+pub(crate) mod sink;
 pub(crate) mod table;

@@ -1,7 +1,5 @@
 //! `[[table]]`: rows summarised by key and window.
 
-use std::path::PathBuf;
-
 use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeValue, ValueDeserializer};
@@ -9,67 +7,16 @@ use toml::de::{DeValue, ValueDeserializer};
 use crate::config::Diagnostic;
 use crate::config::document::{Document, did_you_mean};
 use crate::config::model::Dataflow;
-use crate::config::parse::sections;
 use crate::config::parse::sections::Milliseconds;
+use crate::config::parse::sink::sink_settings;
+use crate::config::table::{ReferenceSection, TableOf, TablePlan, TableSection};
 use crate::data::{Column, Kind, Schema};
-use crate::sink;
-use crate::tables::{Aggregate, Changes, Grouping, Join, Late, Reference, Table, Window};
-
-/// A table before its columns are looked up in a schema.
-pub struct TablePlan {
-    section: Section,
-    /// Where its changes go.
-    sink: Option<sink::Settings>,
-}
-
-/// A table, and where its changes go.
-pub struct TableOf {
-    pub table: Table,
-    pub sink: Option<sink::Settings>,
-    pub reference: Option<Reference>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Section {
-    name: Spanned<String>,
-    input: Option<Spanned<String>>,
-    #[serde(default)]
-    key: Vec<Spanned<String>>,
-    time: Option<Spanned<String>>,
-    window: Option<Spanned<Milliseconds>>,
-    hop: Option<Spanned<Milliseconds>>,
-    columns: Option<Vec<Spanned<String>>>,
-    #[serde(default = "aggregates")]
-    aggregates: Spanned<Vec<Aggregate>>,
-    interval: Option<Spanned<Milliseconds>>,
-    #[serde(default)]
-    upsert: Vec<Spanned<String>>,
-    delete: Option<Spanned<String>>,
-    retention: Option<Spanned<Milliseconds>>,
-    max_future: Option<Spanned<Milliseconds>>,
-    late: Option<Spanned<Late>>,
-    reference: Option<Spanned<ReferenceSection>>,
-    #[serde(default)]
-    changes: Changes,
-    sink: Option<sections::Sink>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ReferenceSection {
-    path: PathBuf,
-    key: Spanned<String>,
-}
+use crate::tables::{Aggregate, Grouping, Join, Late, Reference, Table, Window};
 
 /// In how many windows a row may be: each takes a place of its own.
 const MOST_WINDOWS: i64 = 10_000;
 /// How far ahead of this machine's clock a row may be dated where nothing is said, in milliseconds: ten minutes.
 const MAX_FUTURE: i64 = 600_000;
-
-fn aggregates() -> Spanned<Vec<Aggregate>> {
-    Spanned::new(0..0, vec![Aggregate::Count, Aggregate::Mean, Aggregate::Min, Aggregate::Max])
-}
 
 /// Reads all tables of a file.
 pub fn read_tables(document: &Document, value: Spanned<DeValue<'_>>) -> Result<Vec<TablePlan>, Diagnostic> {
@@ -80,18 +27,14 @@ pub fn read_tables(document: &Document, value: Spanned<DeValue<'_>>) -> Result<V
     let mut plans: Vec<TablePlan> = Vec::new();
     for item in items {
         let mut section =
-            Section::deserialize(ValueDeserializer::from(item)).map_err(|error| document.toml_error(&error))?;
+            TableSection::deserialize(ValueDeserializer::from(item)).map_err(|error| document.toml_error(&error))?;
         check(document, &section)?;
         let name = &section.name;
         if plans.iter().any(|plan| plan.section.name.get_ref() == name.get_ref()) {
             let title = format!("two tables are named `{}`", name.get_ref());
             return Err(document.diagnostic(name.span(), title, "", None));
         }
-        let sink = section
-            .sink
-            .take()
-            .map(|sink| crate::config::parse::file::sink_settings(document, sink, false))
-            .transpose()?;
+        let sink = section.sink.take().map(|sink| sink_settings(document, sink, false)).transpose()?;
         let sink = sink.flatten();
         if sink.as_ref().is_some_and(|sink| sink.parts) {
             return Err(document.diagnostic(name.span(), "a table is not written in parts", "", None));
@@ -102,7 +45,7 @@ pub fn read_tables(document: &Document, value: Spanned<DeValue<'_>>) -> Result<V
 }
 
 /// Whether what is given goes together.
-fn check(document: &Document, section: &Section) -> Result<(), Diagnostic> {
+fn check(document: &Document, section: &TableSection) -> Result<(), Diagnostic> {
     let refuse = |span, title: &str, help: &str| Err(document.diagnostic(span, title, "", Some(help.into())));
     let name = section.name.get_ref();
     if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte)) {
@@ -146,52 +89,6 @@ fn check(document: &Document, section: &Section) -> Result<(), Diagnostic> {
         return refuse(section.aggregates.span(), "completeness without an interval", help);
     }
     Ok(())
-}
-
-impl TablePlan {
-    /// The file whose columns are joined to its lines.
-    pub fn reference(&self) -> Option<&std::path::Path> {
-        self.section.reference.as_ref().map(|reference| reference.get_ref().path.as_path())
-    }
-
-    pub fn name(&self) -> &str {
-        self.section.name.get_ref()
-    }
-
-    /// Whether a row may replace one before it.
-    pub fn replaces(&self) -> bool {
-        !self.section.upsert.is_empty()
-    }
-
-    /// Where its changes go.
-    /// The run has ended in good order: what the table's sink holds stays.
-    ///
-    /// # Errors
-    /// As [`sink::Settings::finished`].
-    pub fn finished(&self) -> Result<(), sink::Error> {
-        self.sink.as_ref().map_or(Ok(()), |sink| sink.finished(0))
-    }
-
-    /// The file of its reference.
-    pub fn reference_path(&self) -> Option<&std::path::Path> {
-        self.section.reference.as_ref().map(|reference| std::path::Path::new(&reference.get_ref().path))
-    }
-
-    pub fn sink(&self) -> Option<&sink::Settings> {
-        self.sink.as_ref()
-    }
-
-    /// As a test changes it.
-    #[cfg(test)]
-    pub fn sink_mut(&mut self) -> Option<&mut sink::Settings> {
-        self.sink.as_mut()
-    }
-
-    pub fn set_connect_timeout(&mut self, timeout: std::time::Duration) {
-        if let Some(sink) = &mut self.sink {
-            sink.connect_timeout = Some(timeout);
-        }
-    }
 }
 
 impl Dataflow {
@@ -258,7 +155,7 @@ impl Dataflow {
     fn reference(
         &self,
         reference: &Spanned<ReferenceSection>,
-        section: &Section,
+        section: &TableSection,
         keys: &[Column],
     ) -> Result<(Join, Reference), Diagnostic> {
         let ReferenceSection { path, key } = reference.get_ref();
@@ -272,7 +169,12 @@ impl Dataflow {
         Ok((Join { key: place, columns: read.columns.clone() }, read))
     }
 
-    fn window(&self, section: &Section, length: &Spanned<Milliseconds>, schema: &Schema) -> Result<Window, Diagnostic> {
+    fn window(
+        &self,
+        section: &TableSection,
+        length: &Spanned<Milliseconds>,
+        schema: &Schema,
+    ) -> Result<Window, Diagnostic> {
         let time = match &section.time {
             Some(name) => self.column(name, schema)?,
             None => schema.get("dateTime").cloned().ok_or_else(|| {

@@ -5,8 +5,6 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
-use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -15,6 +13,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use serde::{Deserialize, Serialize};
 
 use crate::runtime::cluster::identity::Identity;
+use crate::runtime::cluster::secret::Secret;
 
 /// Names the protocol; its last byte is the version. Another program's connection is told from it.
 const WORD: &[u8; 8] = b"rowmill2";
@@ -22,45 +21,6 @@ const WORD: &[u8; 8] = b"rowmill2";
 const GREETING_BYTES_MAX: usize = 1 << 20;
 /// How long a read or write may take before the deadline is looked at.
 const LOOK_UP_INTERVAL: Duration = Duration::from_millis(50);
-
-/// What processes must know to talk to each other; nothing where there is none.
-#[derive(Clone, Default)]
-pub struct Secret(Option<Arc<[u8]>>);
-
-impl Secret {
-    /// The fewest bytes of a secret.
-    pub const BYTES_MIN: usize = 16;
-
-    /// Reads the secret of a file; white space around it does not count.
-    ///
-    /// # Errors
-    /// In words: a file that can't be read, or holds too little.
-    pub fn read(path: &Path) -> Result<Secret, String> {
-        let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
-        let secret = bytes.trim_ascii();
-        if secret.len() < Secret::BYTES_MIN {
-            let (found, least) = (secret.len(), Secret::BYTES_MIN);
-            return Err(format!(
-                "a secret of {found} bytes: it needs {least}, such as those of `openssl rand -hex 32`"
-            ));
-        }
-        Ok(Secret(Some(secret.into())))
-    }
-
-    pub fn is_none(&self) -> bool {
-        self.0.is_none()
-    }
-
-    fn key(&self) -> hmac::Key {
-        hmac::Key::new(hmac::HMAC_SHA256, self.0.as_deref().unwrap_or_default())
-    }
-}
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(if self.is_none() { "Secret(none)" } else { "Secret(given)" })
-    }
-}
 
 /// What a connection is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

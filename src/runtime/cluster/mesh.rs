@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use rustix::net::sockopt;
 
-use crate::runtime::cluster::handshake::{Channel, Greeting, Refusal, Secret, Side, Wait, greet, unbounded};
+use crate::runtime::cluster::handshake::{Channel, Greeting, Refusal, Side, Wait, greet, unbounded};
 use crate::runtime::cluster::identity::{Identity, Own};
+use crate::runtime::cluster::secret::Secret;
 use crate::source::Stop;
 
 /// How often a process is looked for.

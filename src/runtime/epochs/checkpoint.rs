@@ -18,8 +18,7 @@ use crate::data::{Memory, Schema, fingerprint};
 use crate::disk::{Disk, File};
 use crate::runtime::epochs::checkpoint_file;
 use crate::runtime::epochs::checkpoint_file::Pages;
-use crate::runtime::epochs::ledger::Memories;
-use crate::runtime::graph::stateful::{StepMemory, TABLES};
+use crate::runtime::graph::keyed_state::{Memories, StepMemory, TABLES};
 use crate::sink::FileEnd;
 use crate::source::{Connections, Coverage, Position, Taken};
 

@@ -10,10 +10,10 @@ use crate::measure::{Histogram, Latency, Report, Service, ServiceTimes};
 use crate::runtime::cluster::gather::Measured;
 use crate::runtime::epochs::numbering::Numbering;
 use crate::runtime::graph::in_flight::Receipt;
+use crate::runtime::graph::keyed_state::Memories;
+use crate::runtime::graph::keyed_state::StepMemory;
 use crate::runtime::graph::stages::{Stage, named_operators};
-use crate::runtime::graph::stateful::StepMemory;
-use crate::runtime::ingest::connections::Arrival;
-use crate::runtime::options::Options;
+use crate::runtime::ingest::arrival::Arrival;
 use crate::sink::DeadLetter;
 use crate::source::Coverage;
 
@@ -73,9 +73,6 @@ pub struct Ledger {
     pub service_message: Histogram,
     pub service_row: Histogram,
 }
-
-/// What is remembered, by operator and key; empty where there is nothing any more.
-pub type Memories = BTreeMap<(usize, Vec<u8>), Vec<u8>>;
 
 /// An epoch that all of its receipts have come for.
 #[derive(Default)]
@@ -245,7 +242,7 @@ impl Ledger {
     pub fn report(
         self,
         dataflow: &Dataflow,
-        options: &Options,
+        processes: usize,
         workers: usize,
         stages: &[Stage],
         measured: &[Measured],
@@ -258,7 +255,7 @@ impl Ledger {
             dataflow: dataflow.name.clone(),
             version: env!("CARGO_PKG_VERSION"),
             workers,
-            processes: options.cluster.processes(),
+            processes,
             rows_in: self.rows_in,
             rows_out: self.rows_out,
             rows_dropped,

@@ -7,7 +7,7 @@ use crate::config::Dataflow;
 use crate::data::Schema;
 use crate::runtime::epochs::checkpoint::{Checkpoint, Manner, Progress, Sessions};
 use crate::runtime::error::Error;
-use crate::runtime::graph::stateful::StepMemory;
+use crate::runtime::graph::keyed_state::StepMemory;
 use crate::runtime::options::Options;
 use crate::sink::{Existing, FileEnd};
 use crate::source::{Position, Url};

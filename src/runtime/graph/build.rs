@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::{Exchange, ParallelizationContract, Pipeline};
-use timely::dataflow::operators::generic::OutputBuilderSession;
 use timely::dataflow::operators::generic::operator::Operator;
 use timely::dataflow::operators::{Input, Probe};
 use timely::dataflow::{InputHandle, ProbeHandle, StreamVec};
@@ -16,8 +15,10 @@ use crate::format::{Encoder, Encoding, Infinity, Output};
 use crate::measure::SharedServiceTimes;
 use crate::runtime::graph::epoch_queue::InOrder;
 use crate::runtime::graph::in_flight::{Finished, Parcel, Receipt, Rejected};
+use crate::runtime::graph::keyed_state::StepMemory;
+use crate::runtime::graph::output::Session;
 use crate::runtime::graph::stages::{Pass, Stage, Work, operator_of_result};
-use crate::runtime::graph::stateful::{RememberingStep, StepMemory};
+use crate::runtime::graph::stateful::RememberingStep;
 use crate::runtime::graph::tables::{LastEpoch, ReferenceInput, Tables};
 use crate::runtime::observe::sampler::Tap;
 use crate::subtasks::prepare::Prepare;
@@ -56,8 +57,6 @@ pub trait Accounts {
     fn settle(&mut self, receipt: Receipt);
     fn close(&mut self);
 }
-
-pub(crate) type Session<'a, D> = OutputBuilderSession<'a, u64, CapacityContainerBuilder<Vec<D>>>;
 
 /// The ends of the graph that a worker holds.
 pub struct Ends {

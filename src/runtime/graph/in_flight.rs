@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::data::{Message, Numbers};
 use crate::format::Output;
 use crate::measure::ServiceTimes;
+use crate::runtime::graph::keyed_state::StepMemory;
 use crate::runtime::graph::stages::Pass;
-use crate::runtime::graph::stateful::StepMemory;
 use crate::subtasks::Fault;
 
 /// What has happened to a message so far.

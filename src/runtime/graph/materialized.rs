@@ -10,7 +10,7 @@ use crate::disk::SharedDisk;
 use crate::format::Encoder;
 use crate::runtime::epochs::ledger::Ledger;
 use crate::runtime::failure::{Failure, fail};
-use crate::runtime::graph::stateful::{StepMemory, TOLD};
+use crate::runtime::graph::keyed_state::{StepMemory, TOLD};
 use crate::runtime::observe::activity::{Activity, Destination};
 use crate::sink::{self, Deadline, Existing, FileEnd, Refused, Sink};
 use crate::tables::{Cell, Contents, Group};

@@ -10,9 +10,10 @@ use timely::dataflow::operators::generic::operator::Operator;
 use crate::config::{Step, StreamKey};
 use crate::data::{Memory, Message, fingerprint};
 use crate::measure::SharedServiceTimes;
-use crate::runtime::graph::build::Session;
 use crate::runtime::graph::epoch_queue::InOrder;
 use crate::runtime::graph::in_flight::{Parcel, Receipt};
+use crate::runtime::graph::keyed_state::StepMemory;
+use crate::runtime::graph::output::Session;
 use crate::subtasks::{Recent, Remembering, Streaming};
 
 /// The rows of a message whose keys one worker owns.
@@ -20,19 +21,6 @@ use crate::subtasks::{Recent, Remembering, Streaming};
 struct Part {
     owner: u64,
     parcel: Parcel,
-}
-
-/// What tables hold is remembered behind what operators of the chain remember: under numbers from here on.
-pub const TABLES: usize = 1 << 16;
-/// The lines that tables have told of, behind what they hold: under numbers from here on.
-pub const TOLD: usize = 1 << 17;
-
-/// What a step of the chain or a table remembers of a key.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct StepMemory {
-    /// The number of its operator; tables have numbers of their own.
-    pub operator: usize,
-    pub memory: Memory,
 }
 
 /// A step that remembers, with the number of its operator.

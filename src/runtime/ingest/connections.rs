@@ -8,9 +8,11 @@ use crossbeam_channel::TryRecvError;
 use timely::worker::Worker;
 
 use crate::config::Dataflow;
-use crate::data::{Bucket, Clock};
+use crate::data::Bucket;
+use crate::measure::Clock;
 use crate::runtime::epochs::numbering::Numbering;
 use crate::runtime::error::Error;
+use crate::runtime::ingest::arrival::{Arrival, Backlog};
 use crate::runtime::ingest::channel::Post;
 use crate::runtime::ingest::protocol::{FromReader, Letter, Read, ToReader};
 use crate::runtime::ingest::remote;
@@ -19,24 +21,6 @@ use crate::source::{self, Coverage, MAX_WAITING, Position, Readiness, Source, St
 
 /// How often other processes are asked what their clocks say.
 const ASK: Duration = Duration::from_secs(1);
-
-/// A bucket with its epoch, and what its connection wants to hear of it.
-#[derive(Debug, Default)]
-pub struct Arrival {
-    pub bucket: Bucket,
-    pub connection: usize,
-    pub coverage: Coverage,
-}
-
-/// Buckets that wait for the dataflow.
-#[derive(Clone, Copy, Debug)]
-pub struct Backlog {
-    pub buckets: usize,
-    /// How many may.
-    pub capacity: usize,
-    /// Whether a connection has as many as it may have: it is held back.
-    pub full: bool,
-}
 
 /// All connections, in the order of their numbers.
 pub struct Sources {

@@ -4,7 +4,7 @@ use crossbeam_channel::TryRecvError;
 use timely::worker::Worker;
 
 use crate::config::Dataflow;
-use crate::data::Clock;
+use crate::measure::Clock;
 use crate::runtime::error::Error;
 use crate::runtime::ingest::channel::Post;
 use crate::runtime::ingest::protocol::{FromReader, Letter, Read, ToReader};

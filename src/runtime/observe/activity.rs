@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::runtime::cluster::control_channel::Heard;
 use crate::runtime::epochs::ledger::Ledger;
-use crate::runtime::ingest::connections::Backlog;
+use crate::runtime::ingest::arrival::Backlog;
 use crate::sink::{self, Pulse, Settings};
 
 /// A process' part in a run, from moment to moment.

@@ -7,28 +7,15 @@ use crate::config::{Dataflow, TablePlan};
 use crate::measure::{Busy, Latency, Live, Moment, Sample, SharedServiceTimes, SubtaskTime, TableAt, now_ms};
 use crate::runtime::epochs::ledger::Ledger;
 use crate::runtime::graph::stages::{Stage, named_operators};
-use crate::runtime::ingest::connections::Backlog;
+use crate::runtime::ingest::arrival::Backlog;
 use crate::runtime::observe::activity::Activity;
 use crate::runtime::observe::overload::{Overload, Seen};
 use crate::runtime::observe::sampler::Tap;
+use crate::runtime::observe::status_line::StatusLine;
 use crate::runtime::options::Options;
 
 const PROGRESS: Duration = Duration::from_millis(250);
 const LIVE: Duration = Duration::from_secs(1);
-
-/// Where a run stands, in one line.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Snapshot {
-    pub rows_in: u64,
-    /// Rows of complete messages.
-    pub rows_done: u64,
-    pub dead_letters: u64,
-    /// Over the last moments.
-    pub rows_per_second: f64,
-    pub rho: f64,
-    /// Of rows, over the whole run, in nanoseconds.
-    pub p99: u64,
-}
 
 /// What is shown of a run, and to whom.
 pub struct Showing<'a> {
@@ -77,7 +64,7 @@ impl Watch {
         {
             let done = Done::of(ledger, workers, showing.busy);
             let (rows_per_second, rho) = done.rates(&self.done, self.last, workers);
-            on_progress(&Snapshot {
+            on_progress(&StatusLine {
                 rows_in: ledger.rows_in,
                 rows_done: ledger.rows_done,
                 dead_letters: ledger.dead_letters,

@@ -3,7 +3,8 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use crate::data::{Excerpt, Message, Schema};
+use crate::data::{Message, Schema};
+use crate::measure::Excerpt;
 use crate::measure::Sample;
 
 /// Rows of a sample.
@@ -32,7 +33,7 @@ impl Tap {
     /// Looks at a message that prepare has read.
     pub fn before(&self, message: &Message, schema: &Schema) {
         if self.0.wanted.load(Ordering::Relaxed) && self.0.wanted.swap(false, Ordering::Relaxed) {
-            *lock(&self.0.half) = Excerpt::of(message, schema, ROWS);
+            *lock(&self.0.half) = message.excerpt(schema, ROWS);
             self.0.waiting.store(message.epoch + 1, Ordering::Release);
         }
     }
@@ -43,7 +44,7 @@ impl Tap {
         if self.0.waiting.load(Ordering::Acquire) == epoch + 1 {
             self.0.waiting.store(0, Ordering::Relaxed);
             let before = std::mem::take(&mut *lock(&self.0.half));
-            *lock(&self.0.sample) = Some(Sample { epoch, before, after: Excerpt::of(message, schema, ROWS) });
+            *lock(&self.0.sample) = Some(Sample { epoch, before, after: message.excerpt(schema, ROWS) });
         }
     }
 }

@@ -11,25 +11,8 @@ use rumqttc::v5::mqttbytes::v5::{Publish, RetainForwardRule};
 use crate::disk::simulated::SimulatedDisk;
 use crate::runtime::simulation::Trace;
 use crate::runtime::simulation::oracle::Oracle;
+use crate::runtime::simulation::publish::Letter;
 use crate::source::SimulatedConnection;
-
-/// What a station publishes, and what must become of its rows.
-#[derive(Clone, Debug)]
-pub struct Letter {
-    pub qos: QoS,
-    pub payload: String,
-    pub rows: Vec<Row>,
-    /// Whether the broker sends it of its own accord, to a new subscription.
-    pub retained: bool,
-}
-
-/// A row by the number it carries.
-#[derive(Clone, Copy, Debug)]
-pub struct Row {
-    pub number: u64,
-    /// Whether it cannot be used.
-    pub dead: bool,
-}
 
 /// How a broker gives packet ids.
 #[derive(Clone, Copy, Debug)]

@@ -6,7 +6,7 @@ use std::path::Path;
 use rumqttc::v5::mqttbytes::QoS;
 
 use crate::disk::simulated::SimulatedDisk;
-use crate::runtime::simulation::broker::{Letter, Row};
+use crate::runtime::simulation::publish::{Letter, Row};
 use crate::runtime::simulation::{CHANGES, DEAD_LETTERS, OF_CONNECTION, RESULTS, State, TABLE};
 
 /// What was published, and how often each row must be there.

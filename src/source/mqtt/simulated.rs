@@ -10,7 +10,8 @@ use rumqttc::v5::mqttbytes::v5::{ConnAck, ConnectReturnCode, Publish};
 use rumqttc::v5::{Client, Event, Incoming, Request};
 
 use super::{Arrival, Intake, Listener, Parts};
-use crate::data::{Bucket, Clock};
+use crate::data::Bucket;
+use crate::measure::Clock;
 use crate::source::queue::{Feeder, queue};
 use crate::source::{Buffer, Limits, Position, Settings, Source, Stop};
 

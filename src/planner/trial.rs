@@ -4,10 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::median;
+use super::{Behaviour, Demand};
 use crate::config::{Dataflow, Override};
-use crate::measure::Report;
-use crate::planner::{Behaviour, Demand};
+use crate::measure::{Report, median};
 use crate::runtime;
 use crate::runtime::{Cluster, Options};
 use crate::source::{Arrivals, Load, Stop, Url};

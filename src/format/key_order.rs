@@ -1,0 +1,22 @@
+//! The keys of JSON objects in the order of the row before.
+
+use crate::data::Schema;
+use crate::format::weewx;
+
+/// Where the keys of the last row lead: stations send their keys in one order.
+#[derive(Default)]
+pub(crate) struct KeyOrder {
+    pub(crate) keys: Vec<(String, Option<usize>)>,
+}
+
+impl KeyOrder {
+    pub(crate) fn place(&mut self, index: usize, key: &str, schema: &Schema) -> Option<usize> {
+        if let Some((_, place)) = self.keys.get(index).filter(|(known, _)| known == key) {
+            return *place;
+        }
+        let place = weewx::place(schema, key);
+        self.keys.truncate(index);
+        self.keys.push((key.to_owned(), place));
+        place
+    }
+}

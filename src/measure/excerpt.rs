@@ -1,0 +1,32 @@
+//! A few rows of a message, for people to look at.
+
+use serde::{Deserialize, Serialize};
+
+/// The first rows of a message, in the order of the schema's columns.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Excerpt {
+    pub columns: Vec<String>,
+    /// The place of each row in the input, from 0.
+    pub ids: Vec<u64>,
+    /// Row after row.
+    pub rows: Vec<Vec<Value>>,
+}
+
+/// A cell; a number that JSON can't write is its text.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Value {
+    Missing,
+    Number(f64),
+    Text(String),
+}
+
+impl Value {
+    pub(crate) fn number(value: f64) -> Value {
+        match value {
+            value if value.is_nan() => Value::Missing,
+            value if value.is_infinite() => Value::Text(value.to_string()),
+            value => Value::Number(value),
+        }
+    }
+}

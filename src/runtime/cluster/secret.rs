@@ -1,0 +1,45 @@
+//! What processes must know to talk to each other.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use ring::hmac;
+
+/// What processes must know to talk to each other; nothing where there is none.
+#[derive(Clone, Default)]
+pub struct Secret(Option<Arc<[u8]>>);
+
+impl Secret {
+    /// The fewest bytes of a secret.
+    pub const BYTES_MIN: usize = 16;
+
+    /// Reads the secret of a file; white space around it does not count.
+    ///
+    /// # Errors
+    /// In words: a file that can't be read, or holds too little.
+    pub fn read(path: &Path) -> Result<Secret, String> {
+        let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
+        let secret = bytes.trim_ascii();
+        if secret.len() < Secret::BYTES_MIN {
+            let (found, least) = (secret.len(), Secret::BYTES_MIN);
+            return Err(format!(
+                "a secret of {found} bytes: it needs {least}, such as those of `openssl rand -hex 32`"
+            ));
+        }
+        Ok(Secret(Some(secret.into())))
+    }
+
+    pub fn is_none(&self) -> bool {
+        self.0.is_none()
+    }
+
+    pub(super) fn key(&self) -> hmac::Key {
+        hmac::Key::new(hmac::HMAC_SHA256, self.0.as_deref().unwrap_or_default())
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.is_none() { "Secret(none)" } else { "Secret(given)" })
+    }
+}

@@ -1,0 +1,132 @@
+//! What dataflow files say, read when they have changed.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::document::{self, Problem};
+use super::folder::{Folder, Name};
+use crate::config::Dataflow;
+use crate::source;
+
+/// What a dataflow file says; mostly empty where it has a problem.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
+pub struct About {
+    /// The dataflow's own name.
+    pub title: String,
+    pub description: String,
+    /// Host and port, if rows come from a broker.
+    pub broker: Option<String>,
+    pub topic: Option<String>,
+    pub client_id: Option<String>,
+    pub source: String,
+    pub sink: String,
+    /// Operators in their order.
+    pub methods: Vec<String>,
+    /// Rows a message.
+    pub bucket_size: usize,
+    pub delay_ms: u64,
+    /// Worker threads a process.
+    pub workers: u16,
+    pub processes: u16,
+    pub problem: Option<Problem>,
+}
+
+/// What dataflow files said when they were last looked at.
+#[derive(Debug, Default)]
+pub struct Known(Mutex<HashMap<Name, Seen>>);
+
+/// What a file said, and when it had been changed and how long it was then.
+#[derive(Debug)]
+struct Seen {
+    changed: SystemTime,
+    length: u64,
+    about: Arc<About>,
+}
+
+impl Known {
+    /// What a file says: it is read when it has changed.
+    pub(super) fn about(&self, folder: &Folder, name: &Name) -> Option<Arc<About>> {
+        let metadata = std::fs::metadata(folder.file(name)).ok()?;
+        let (changed, length) = (metadata.modified().ok()?, metadata.len());
+        let mut known = self.0.lock().expect("no holder panics");
+        if let Some(seen) = known.get(name)
+            && (seen.changed, seen.length) == (changed, length)
+        {
+            return Some(seen.about.clone());
+        }
+        let about = Arc::new(About::of(name, &folder.read(name).ok()?));
+        // What is wrong may be mended elsewhere: a file that it names.
+        if about.problem.is_some() {
+            known.remove(name);
+            return Some(about);
+        }
+        known.insert(name.clone(), Seen { changed, length, about: about.clone() });
+        Some(about)
+    }
+}
+
+impl About {
+    fn of(name: &Name, text: &str) -> About {
+        match document::checked(&name.to_string(), text) {
+            Ok(dataflow) => About::from(&dataflow),
+            Err(problem) => About { title: name.to_string(), problem: Some(problem), ..About::default() },
+        }
+    }
+}
+
+impl From<&Dataflow> for About {
+    fn from(dataflow: &Dataflow) -> About {
+        let mqtt = match &dataflow.source {
+            source::Url::Mqtt(url) => Some(url),
+            _ => None,
+        };
+        let settings = &dataflow.source_settings;
+        About {
+            title: dataflow.name.clone(),
+            description: dataflow.description.clone(),
+            broker: mqtt.map(|url| format!("{}:{}", url.host, url.port)),
+            topic: mqtt.map(|url| url.topic.clone()),
+            client_id: settings.endpoint.as_ref().and_then(|endpoint| endpoint.client_id.clone()),
+            source: dataflow.source.to_string(),
+            sink: dataflow.sink.url.to_string(),
+            methods: dataflow.labels(),
+            bucket_size: settings.limits.bucket_size,
+            delay_ms: settings.limits.delay.as_millis() as u64,
+            workers: dataflow.workers.unwrap_or(1),
+            processes: dataflow.processes.unwrap_or(1),
+            problem: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::web::projects::EXAMPLE;
+
+    #[test]
+    fn a_new_project_begins_with_a_dataflow_that_can_run() {
+        let dataflow = document::checked("new", EXAMPLE).map_err(|problem| problem.message).unwrap();
+        let about = About::from(&dataflow);
+        assert_eq!((about.broker.as_deref(), about.topic.as_deref()), (Some("127.0.0.1:1883"), Some("weather/davis")));
+        assert_eq!(about.methods, ["prepare", "interpolate", "standard_scaler", "result"]);
+    }
+
+    #[test]
+    fn a_file_that_was_changed_by_hand_is_read_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let folder = Folder::open(directory.path()).unwrap();
+        let (known, name): (Known, Name) = (Known::default(), "w".parse().unwrap());
+        assert!(known.about(&folder, &name).is_none());
+        folder.create(&name, EXAMPLE).unwrap();
+        assert_eq!(known.about(&folder, &name).unwrap().bucket_size, 100);
+        std::fs::write(folder.file(&name), EXAMPLE.replace("= 100", "= 1000")).unwrap();
+        assert_eq!(known.about(&folder, &name).unwrap().bucket_size, 1000);
+        std::fs::write(folder.file(&name), "nonsense").unwrap();
+        assert!(known.about(&folder, &name).unwrap().problem.is_some());
+    }
+}

@@ -1,0 +1,121 @@
+//! Takes an address for a folder of projects, and serves.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::access::Access;
+use super::folder::{Folder, Name};
+use super::known::Known;
+use super::runs::{self, Runs};
+use super::server;
+use super::state::{Server, Shared};
+use super::users::Users;
+use crate::source::Stop;
+
+/// Where to listen, and what to show.
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub listen: SocketAddr,
+    /// The folder with the dataflow files; this process works in it from then on.
+    pub directory: PathBuf,
+    /// Who may sign in; that of the folder if not given.
+    pub users: Option<PathBuf>,
+    /// Set it to end.
+    pub stop: Stop,
+}
+
+/// A server that listens.
+pub struct Listening {
+    pub address: SocketAddr,
+    listener: std::net::TcpListener,
+    shared: Shared,
+}
+
+/// The file of users of a folder, where no other one is given.
+pub fn users_file(directory: &Path) -> PathBuf {
+    directory.join(Folder::STATE).join("users.json")
+}
+
+/// Takes the address.
+///
+/// # Errors
+/// In words: a folder that is none, an address that is taken, or one that needs a login and has no users.
+pub fn listen(options: Options) -> Result<Listening, String> {
+    let shown = options.directory.display();
+    let folder = Folder::open(&options.directory).map_err(|error| format!("{shown}: {error}"))?;
+    let users = options.users.unwrap_or_else(|| users_file(folder.path()));
+    let users = Users::new(std::path::absolute(&users).unwrap_or(users));
+    let nobody = users.is_empty().map_err(|error| format!("{}: {error}", users.path().display()))?;
+    if nobody && !options.listen.ip().is_loopback() {
+        return Err(format!(
+            "{} can be reached from elsewhere and needs a login: add a user with `rowmill user add NAME --dir {shown}`",
+            options.listen
+        ));
+    }
+    let failed = |error: std::io::Error| format!("{} cannot be listened on: {error}", options.listen);
+    let listener = std::net::TcpListener::bind(options.listen).map_err(failed)?;
+    listener.set_nonblocking(true).map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    // Relative paths of dataflow files count from their folder, for the page and for the runs it starts.
+    std::env::set_current_dir(folder.path()).map_err(|error| format!("{shown}: {error}"))?;
+    let shared = Arc::new(Server {
+        folder,
+        runs: Runs::default(),
+        known: Known::default(),
+        access: Arc::new(Access::new((!nobody).then_some(users))),
+        stop: options.stop,
+    });
+    Ok(Listening { address, listener, shared })
+}
+
+impl Listening {
+    /// Starts a project, as the page's button does.
+    ///
+    /// # Errors
+    /// In words: it can't be started.
+    pub fn start(&self, name: &Name) -> Result<(), String> {
+        self.shared.runs.start(&self.shared.folder, name, false).map(drop)
+    }
+
+    /// Asks a project to end, and waits for it.
+    ///
+    /// # Errors
+    /// In words: it does not run.
+    pub fn stop(&self, name: &Name) -> Result<(), String> {
+        let Server { folder, runs, .. } = &*self.shared;
+        runs.stop(folder, name)?;
+        while runs.run(folder, name).state.is_alive() {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        Ok(())
+    }
+
+    /// What a project's last run wrote on standard error.
+    pub fn log(&self, name: &Name) -> String {
+        runs::log(&self.shared.folder, name, u64::MAX).unwrap_or_default()
+    }
+
+    /// The folder with the report of a project's last run.
+    pub fn report(&self, name: &Name) -> PathBuf {
+        runs::report(&self.shared.folder, name)
+    }
+
+    /// Serves until it is told to stop.
+    ///
+    /// # Errors
+    /// In words.
+    pub fn serve(&self) -> Result<(), String> {
+        const THREADS: usize = 2;
+        let failed = |error: std::io::Error| format!("the server ended: {error}");
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build();
+        let runtime = runtime.map_err(failed)?;
+        let listener = self.listener.try_clone().map_err(failed)?;
+        runtime
+            .block_on(async {
+                let listener = tokio::net::TcpListener::from_std(listener)?;
+                server::serve(self.shared.clone(), listener).await
+            })
+            .map_err(failed)
+    }
+}

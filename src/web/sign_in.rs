@@ -1,0 +1,204 @@
+//! Who may do what: logins, sessions, and the guard before every request.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::Json;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::Response;
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use serde::{Deserialize, Serialize};
+use tower_sessions::Session;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::answer::{Refusal, Refused};
+use super::state::Shared;
+use super::users::Role;
+
+/// Who is signed in, as the session keeps it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct SignedIn {
+    name: String,
+    /// What a page must send along with whatever changes anything.
+    csrf: String,
+}
+
+const SIGNED_IN: &str = "signed-in";
+const CSRF: &str = "x-csrf-token";
+
+/// Lets through who may.
+pub async fn guard(
+    State(shared): State<Shared>,
+    ConnectInfo(from): ConnectInfo<SocketAddr>,
+    session: Session,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, Refusal> {
+    let changes = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    let headers = request.headers();
+    if changes && !is_same_origin(headers) {
+        return Err(Refusal::new(StatusCode::FORBIDDEN, "the request comes from another site's page"));
+    }
+    let Some(users) = &shared.access.users else {
+        // Another site's name may lead here too.
+        if !names_this_machine(headers) {
+            return Err(Refusal::new(StatusCode::FORBIDDEN, "without a login, ask for localhost or 127.0.0.1"));
+        }
+        request.extensions_mut().insert(Role::Admin);
+        return Ok(next.run(request).await);
+    };
+    if is_open(request.uri().path()) {
+        return Ok(next.run(request).await);
+    }
+    let role = if let Some((name, password)) = basic(headers) {
+        shared.access.clone().verify(from.ip(), name, password).await?
+    } else {
+        let signed_in = session.get::<SignedIn>(SIGNED_IN).await.map_err(Refusal::internal)?;
+        let signed_in = signed_in.ok_or_else(|| Refusal::new(StatusCode::UNAUTHORIZED, "sign in first"))?;
+        let token = headers.get(CSRF).and_then(|token| token.to_str().ok());
+        if changes && token != Some(signed_in.csrf.as_str()) {
+            return Err(Refusal::new(StatusCode::FORBIDDEN, "the page's token is missing or old: load it again"));
+        }
+        // Whoever was taken out of the file, or has another role now, is known by the file.
+        let role = users.role(&signed_in.name).map_err(Refusal::internal)?;
+        role.ok_or_else(|| Refusal::new(StatusCode::UNAUTHORIZED, "sign in first"))?
+    };
+    if changes && role < Role::Admin && request.uri().path() != "/api/v1/logout" {
+        return Err(Refusal::new(StatusCode::FORBIDDEN, "a viewer may look, and change nothing"));
+    }
+    request.extensions_mut().insert(role);
+    Ok(next.run(request).await)
+}
+
+/// What anybody may load: the page without its data, the login, and whether the server lives.
+fn is_open(path: &str) -> bool {
+    let data = path.starts_with("/api/") || path == "/metrics";
+    !data || matches!(path, "/api/v1/session" | "/api/v1/login")
+}
+
+fn is_same_origin(headers: &HeaderMap) -> bool {
+    let Some(origin) = headers.get(ORIGIN) else { return true };
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let origin = origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, host)| host);
+    origin == Some(host)
+}
+
+fn names_this_machine(headers: &HeaderMap) -> bool {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    crate::mqtt::host_and_port(host, 80)
+        .is_ok_and(|(host, _)| host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback()))
+}
+
+fn basic(headers: &HeaderMap) -> Option<(String, String)> {
+    let given = headers.get(AUTHORIZATION)?.to_str().ok()?.strip_prefix("Basic ")?;
+    let text = String::from_utf8(STANDARD.decode(given.trim()).ok()?).ok()?;
+    text.split_once(':').map(|(name, password)| (name.to_owned(), password.to_owned()))
+}
+
+/// Routes of logins.
+pub fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(session)).routes(routes!(login)).routes(routes!(logout))
+}
+
+/// Who looks at the page.
+#[derive(Serialize, ToSchema)]
+struct Visitor {
+    /// Whether there are users at all.
+    login: bool,
+    name: Option<String>,
+    role: Option<Role>,
+    /// To be sent as X-CSRF-Token with whatever changes anything.
+    csrf: Option<String>,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Login {
+    name: String,
+    password: String,
+}
+
+/// Who is signed in.
+#[utoipa::path(get, path = "/api/v1/session", tag = "session", responses((status = 200, body = Visitor)))]
+async fn session(State(shared): State<Shared>, session: Session) -> Result<Json<Visitor>, Refusal> {
+    let Some(users) = &shared.access.users else {
+        return Ok(Json(Visitor { login: false, name: None, role: Some(Role::Admin), csrf: None }));
+    };
+    let signed_in = session.get::<SignedIn>(SIGNED_IN).await.map_err(Refusal::internal)?;
+    if let Some(SignedIn { name, csrf }) = signed_in
+        && let Some(role) = users.role(&name).map_err(Refusal::internal)?
+    {
+        return Ok(Json(Visitor::signed_in(name, role, csrf)));
+    }
+    Ok(Json(Visitor { login: true, name: None, role: None, csrf: None }))
+}
+
+impl Visitor {
+    fn signed_in(name: String, role: Role, csrf: String) -> Visitor {
+        Visitor { login: true, name: Some(name), role: Some(role), csrf: Some(csrf) }
+    }
+}
+
+/// Sign in; five attempts a minute.
+#[utoipa::path(post, path = "/api/v1/login", tag = "session", request_body = Login, responses(
+    (status = 200, body = Visitor), (status = 401, body = Refused), (status = 422, body = Refused),
+    (status = 400, body = Refused), (status = 415, body = Refused), (status = 429, body = Refused)))]
+async fn login(
+    State(shared): State<Shared>,
+    ConnectInfo(from): ConnectInfo<SocketAddr>,
+    session: Session,
+    super::answer::Body(Login { name, password }): super::answer::Body<Login>,
+) -> Result<Json<Visitor>, Refusal> {
+    let role = shared.access.clone().verify(from.ip(), name.clone(), password).await?;
+    // A session from before the login is worth nothing after it.
+    session.cycle_id().await.map_err(Refusal::internal)?;
+    let csrf = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
+    let signed_in = SignedIn { name: name.clone(), csrf: csrf.clone() };
+    session.insert(SIGNED_IN, signed_in).await.map_err(Refusal::internal)?;
+    Ok(Json(Visitor::signed_in(name, role, csrf)))
+}
+
+/// Sign out.
+#[utoipa::path(post, path = "/api/v1/logout", tag = "session", responses((status = 204)))]
+async fn logout(session: Session) -> Result<StatusCode, Refusal> {
+    session.flush().await.map_err(Refusal::internal)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
+    }
+
+    #[test]
+    fn pages_of_other_sites_change_nothing() {
+        assert!(is_same_origin(&headers(&[("host", "127.0.0.1:7878")])), "a script");
+        assert!(is_same_origin(&headers(&[("host", "a:1"), ("origin", "http://a:1")])));
+        assert!(!is_same_origin(&headers(&[("host", "a:1"), ("origin", "http://b:1")])));
+        assert!(!is_same_origin(&headers(&[("host", "a:1"), ("origin", "null")])));
+    }
+
+    #[test]
+    fn names_of_other_sites_that_lead_here_are_refused() {
+        for own in ["localhost:7878", "127.0.0.1", "[::1]:7878"] {
+            assert!(names_this_machine(&headers(&[("host", own)])), "{own}");
+        }
+        for other in ["evil.example:7878", "10.0.0.1:7878", ""] {
+            assert!(!names_this_machine(&headers(&[("host", other)])), "{other}");
+        }
+    }
+
+    #[test]
+    fn data_needs_a_login() {
+        assert!(is_open("/") && is_open("/healthz") && is_open("/api/v1/login"));
+        assert!(!is_open("/api/v1/projects") && !is_open("/metrics"));
+    }
+}
