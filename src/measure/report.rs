@@ -111,7 +111,9 @@ impl Report {
         self.rows_per_second = if self.seconds > 0.0 { self.rows_in as f64 / self.seconds } else { 0.0 };
         self.lambda = self.rows_per_second;
         let service = self.service_ns.row.inner();
-        self.busy_seconds = busy.as_secs_f64().max(service.mean() * service.len() as f64 / 1e9);
+        let busy = busy.as_secs_f64().max(service.mean() * service.len() as f64 / 1e9);
+        // Another process counts from its own start to its own end, and the mean of a histogram is rounded.
+        self.busy_seconds = busy.min(self.seconds * self.workers as f64);
         self.mu = if self.busy_seconds > 0.0 { self.rows_in as f64 / self.busy_seconds } else { 0.0 };
         self.rho = if self.mu > 0.0 { self.lambda / (self.workers as f64 * self.mu) } else { 0.0 };
     }

@@ -58,6 +58,7 @@ pub fn run(
     activity: &Arc<Activity>,
     busy: &Busy,
 ) -> Result<Option<Report>, Error> {
+    busy.join();
     let clock = Clock::start();
     let failure = Failure::default();
     let existing = start.as_ref().map_or_else(|| existing(dataflow, options), |start| start.existing);
@@ -71,7 +72,7 @@ pub fn run(
         if apart { numbering.telling_apart(start.run) } else { numbering }
     };
     let numbering = start.as_ref().map_or_else(Numbering::default, numbering);
-    let (mut intake, reader) = read(worker, dataflow, options, clock, start);
+    let (mut intake, reader) = read(worker, dataflow, options, clock, start, busy);
     if let Some(intake) = &mut intake {
         intake.sources.number_from(numbering.clone());
     }
@@ -116,7 +117,6 @@ pub fn run(
     }
     let gather = Gather::build(worker);
     let ends = build::build(worker, &plan, &times, tables, writer.clone(), accounts.clone());
-    busy.join();
     match &mut intake {
         Some(intake) => {
             let (stages, tap) = (&plan.stages, tap.as_ref());
@@ -124,6 +124,10 @@ pub fn run(
             intake.feed(worker, ends, &writer, &accounts, &showing, &failure);
         }
         None => {
+            // Where the first worker of all is in another process, from here on rows may come.
+            if worker.index() == first_in_process {
+                busy.restart();
+            }
             drop(ends.inputs);
             if let Some(Err(error)) = reader.map(|reader| reader.run(worker)) {
                 fail(&failure, error);
@@ -131,15 +135,18 @@ pub fn run(
             worker.step_or_park_while(None, || !ends.probe.done());
         }
     }
+    let for_process = worker.index() == first_in_process;
     let duration = intake.as_ref().map(|intake| intake.duration());
+    // Counted as long as the duration is.
+    let until_finished = intake.as_ref().and_then(|intake| intake.finished).map(|(_, busy)| busy);
+    let time_busy = if for_process { until_finished.unwrap_or_else(|| busy.so_far().1) } else { Duration::ZERO };
     if let Err(error) = intake.map_or(Ok(()), |intake| intake.end(worker)) {
         fail(&failure, error);
     }
-    let for_process = worker.index() == first_in_process;
     let measured = Measured {
         times: times.take(),
         peak_memory_bytes: if for_process { peak_memory_bytes() } else { 0 },
-        busy: if for_process { busy.so_far().1 } else { Duration::ZERO },
+        busy: time_busy,
     };
     let measured = gather.finish(worker, measured);
     match failure.take() {
@@ -167,6 +174,7 @@ fn read(
     options: &Options,
     clock: Clock,
     start: Option<Start>,
+    busy: &Busy,
 ) -> (Option<Intake>, Option<Reader>) {
     let cluster = &options.cluster;
     let shared = cluster.processes() > 1 && dataflow.source_settings.connections() > 1;
@@ -174,7 +182,7 @@ fn read(
     let positions = if shared { tell(worker, found()) } else { Vec::new() };
     let post = shared.then(|| Post::build(worker));
     if let Some(start) = start {
-        return (Some(Intake::start(post, dataflow, options, clock, start)), None);
+        return (Some(Intake::start(post, dataflow, options, clock, start, busy)), None);
     }
     let reads =
         worker.index().is_multiple_of(cluster.workers) && cluster.process < dataflow.source_settings.connections();
@@ -203,6 +211,13 @@ fn agree_on_schema(
         found.map_err(|error| fail(failure, error)).ok().flatten()
     });
     tell(worker, found)
+}
+
+/// Where the duration begins, and the time in it that workers are busy.
+fn started(busy: &Busy) -> Instant {
+    let now = Instant::now();
+    busy.restart();
+    now
 }
 
 /// How many epochs may be in flight.
@@ -238,16 +253,25 @@ struct Intake {
     /// When steps and tables tell what they remember, if it is kept.
     snapshots: Option<Snapshots>,
     clock: Clock,
+    busy: Busy,
     /// The columns, where an earlier run inferred them.
     schema: Option<Schema>,
     peeked: Option<Arrival>,
     started: Instant,
-    finished: Option<Instant>,
+    /// And how long the workers of this process were busy by then.
+    finished: Option<(Instant, Duration)>,
     max_epochs: usize,
 }
 
 impl Intake {
-    fn start(post: Option<Post<Letter>>, dataflow: &Dataflow, options: &Options, clock: Clock, start: Start) -> Intake {
+    fn start(
+        post: Option<Post<Letter>>,
+        dataflow: &Dataflow,
+        options: &Options,
+        clock: Clock,
+        start: Start,
+        busy: &Busy,
+    ) -> Intake {
         let every = dataflow.checkpoint_every;
         // What steps and tables remember is that of the lines which the checkpoint tells of.
         let has_tail = dataflow.sink.url.is_lines() && !dataflow.remembers();
@@ -259,9 +283,10 @@ impl Intake {
             snapshots: (start.checkpoint.is_some() && dataflow.remembers()).then_some(Snapshots { every, last: None }),
             acknowledgement: Acknowledgement::new(start.checkpoint, every, has_tail),
             clock,
+            busy: busy.clone(),
             schema,
             peeked: None,
-            started: Instant::now(),
+            started: started(busy),
             finished: None,
             max_epochs,
         }
@@ -295,7 +320,7 @@ impl Intake {
             worker.step_or_park(Some(READY));
         }
         if self.sources.readiness() == Readiness::Ready {
-            self.started = Instant::now();
+            self.started = started(&self.busy);
             on_ready();
         }
     }
@@ -363,13 +388,13 @@ impl Intake {
             watch.look(&ledger.borrow(), worker.peers(), self.sources.backlog(), showing);
         }
         ledger.borrow_mut().record_complete(self.clock.now(), |_| true);
-        self.finished = Some(Instant::now());
+        self.finished = Some((Instant::now(), self.busy.so_far().1));
         watch.show(&ledger.borrow(), worker.peers(), self.sources.backlog(), showing);
         self.acknowledgement.give(&mut self.sources, ledger, writer, accounts, failure);
     }
 
     fn duration(&self) -> Duration {
-        self.finished.unwrap_or_else(Instant::now) - self.started
+        self.finished.map_or_else(Instant::now, |(finished, _)| finished) - self.started
     }
 
     fn end(self, worker: &mut Worker) -> Result<(), Error> {

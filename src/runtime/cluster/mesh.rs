@@ -333,14 +333,13 @@ mod tests {
     }
 
     /// Process 0 of two, where something else answers at the address of process 1.
-    fn meet_a_stranger(answers: impl FnMut(TcpStream) + Send + 'static) -> (String, Duration) {
+    fn meet_a_stranger(answers: impl FnMut(TcpStream) + Send + 'static) -> String {
         let ([_none, stranger], hosts) = listeners();
         let mut answers = answers;
         std::thread::spawn(move || stranger.incoming().flatten().for_each(&mut answers));
-        let since = Instant::now();
         let error = meet(&hosts, 0, None, Duration::from_secs(2), Secret::default()).err().unwrap();
         assert!(error.contains(&hosts[1]) && error.contains("within 2s"), "{error}");
-        (error, since.elapsed())
+        error
     }
 
     #[test]
@@ -388,27 +387,26 @@ mod tests {
     #[test]
     fn what_answers_in_place_of_a_process_is_told_and_does_not_keep_it_waiting() {
         let mut kept = Vec::new();
-        let (error, took) = meet_a_stranger(move |stream| kept.push(stream));
-        assert!(error.contains("does not answer") && took < Duration::from_secs(10), "{error} {took:?}");
-        let (error, _) = meet_a_stranger(|mut stream| {
+        let error = meet_a_stranger(move |stream| kept.push(stream));
+        assert!(error.contains("does not answer"), "{error}");
+        let error = meet_a_stranger(|mut stream| {
             // What stays unread would take the answer back.
             let _ = stream.read_exact(&mut [0; 40]);
             let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
         });
         assert!(error.contains("is no process of rowmill"), "{error}");
-        let (error, took) = meet_a_stranger(|mut stream| {
+        let error = meet_a_stranger(|mut stream| {
             std::thread::spawn(move || {
-                for byte in WORD_AND_NOTHING {
+                for byte in b"rowmill2".iter().cycle() {
                     std::thread::sleep(Duration::from_millis(300));
-                    let _ = stream.write_all(&[*byte]);
+                    if stream.write_all(&[*byte]).is_err() {
+                        return;
+                    }
                 }
             });
         });
-        assert!(error.contains("does not answer") && took < Duration::from_secs(10), "{error} {took:?}");
+        assert!(error.contains("does not answer"), "{error}");
     }
-
-    /// As a process begins to speak, byte by byte.
-    const WORD_AND_NOTHING: &[u8] = b"rowmill2 and then nothing that would be an end for a long time";
 
     #[test]
     fn another_secret_and_another_protocol_are_told_on_both_sides() {

@@ -242,11 +242,9 @@ mod tests {
         let url = format!("mqtt://127.0.0.1:{}/t", mute()).parse().unwrap();
         let mut publisher = Publisher::start(Endpoint::anonymous(url), None, deadline.clone()).unwrap();
         (0..3).for_each(|_| publisher.publish(b"{}").unwrap());
-        let since = Instant::now();
-        deadline.set(since + Duration::from_millis(200));
+        deadline.set(Instant::now() + Duration::from_millis(200));
         assert!(matches!(publisher.drain(), Err(Error::Undelivered { left: 3, .. })));
         drop(publisher);
-        assert!(since.elapsed() < Duration::from_secs(30));
         // So does the wait for the first connection.
         let nobody = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
         let url = format!("mqtt://127.0.0.1:{nobody}/t").parse().unwrap();
