@@ -506,3 +506,151 @@ fn changes_of_a_table_are_told_once_over_kills() {
     }
     assert!(changes[0] == changes[1], "as if no run had been killed");
 }
+
+/// The numbers of a Parquet file's rows, and how many of its rows have a number of their own.
+fn parquet_numbers(path: &Path) -> (Vec<u64>, usize) {
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+    use parquet::record::RowAccessor;
+    let reader = SerializedFileReader::new(std::fs::File::open(path).unwrap()).unwrap();
+    let rows = reader.get_row_iter(None).unwrap().map(Result::unwrap);
+    let (own, numbers): (std::collections::BTreeSet<i64>, Vec<u64>) =
+        rows.map(|row| (row.get_long(1).unwrap(), row.get_double(2).unwrap() as u64)).unzip();
+    (numbers, own.len())
+}
+
+/// They were acknowledged before the file had its end: a kill lost all of them.
+#[test]
+fn rows_of_a_parquet_file_are_acknowledged_when_a_kill_cannot_take_them() {
+    for parts in [false, true] {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join(if parts { "out.part-0.parquet" } else { "out.parquet" });
+        let (listener, port) = Played::listen();
+        let start = || {
+            let parts = format!("sink.parts={parts}");
+            Process(on(port, &directory, &["--sink", "out.parquet", "--set", &parts]).spawn().unwrap())
+        };
+        for life in 0..3_u16 {
+            let mut process = start();
+            let mut broker = Played::accept(&listener, life > 0);
+            for id in 5 * life + 1..=5 * life + 5 {
+                broker.publish(id, id.into(), false);
+            }
+            for id in 5 * life + 1..=5 * life + 5 {
+                assert_eq!(broker.acknowledged(), id);
+            }
+            if life < 2 {
+                kill(&mut process);
+            } else {
+                drop(broker);
+                process.drain();
+            }
+        }
+        let (found, own) = parquet_numbers(&file);
+        assert!(found.iter().copied().eq(1..=15), "{found:?}");
+        assert_eq!(own, 15, "a number of its own for each row");
+        let left = std::fs::read_dir(directory.path()).unwrap().count();
+        assert_eq!(left, 2, "nothing but the dataflow and the result");
+        let again = on(port, &directory, &["--sink", "out.parquet", "--set", &format!("sink.parts={parts}")]).status();
+        assert_eq!((again.unwrap().code(), parquet_numbers(&file).0.len()), (Some(2), 15));
+    }
+}
+
+#[test]
+fn standard_output_and_null_get_every_row_at_least_once() {
+    for sink in ["-", "null"] {
+        let directory = tempfile::tempdir().unwrap();
+        let out = directory.path().join("out.ndjson");
+        let (listener, port) = Played::listen();
+        let start = || {
+            let file = std::fs::File::options().create(true).append(true).open(&out).unwrap();
+            Process(on(port, &directory, &["--sink", sink, "-q"]).stdout(file).spawn().unwrap())
+        };
+        let found = || -> Vec<u64> {
+            let text = std::fs::read_to_string(&out).unwrap();
+            let line = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["n"].as_f64().unwrap();
+            text.lines().map(|text| line(text) as u64).collect()
+        };
+        let mut process = start();
+        let mut broker = Played::accept(&listener, false);
+        (1..=5).for_each(|id| broker.publish(id, id.into(), false));
+        for id in 1..=5 {
+            assert_eq!(broker.acknowledged(), id);
+            // What is acknowledged has been written.
+            assert!(sink == "null" || found().contains(&id.into()), "{id}");
+        }
+        (6..=9).for_each(|id| broker.publish(id, id.into(), false));
+        kill(&mut process);
+        let process = start();
+        let mut broker = Played::accept(&listener, true);
+        (6..=9).for_each(|id| broker.publish(id, id.into(), true));
+        (6..=9).for_each(|id| assert_eq!(broker.acknowledged(), id));
+        drop(broker);
+        process.drain();
+        let mut found = found();
+        found.sort_unstable();
+        found.dedup();
+        assert!(found.into_iter().eq(if sink == "null" { 1..=0 } else { 1..=9 }));
+    }
+}
+
+#[test]
+fn files_of_parts_go_on_behind_what_they_hold() {
+    for sink in ["out.csv", "out.ndjson"] {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join(sink.replace('.', ".part-0."));
+        let (listener, port) = Played::listen();
+        let found = || -> Vec<u64> {
+            let text = std::fs::read_to_string(&file).unwrap();
+            let number = |line: &str| line.trim_end_matches('}').rsplit([',', ':']).next()?.parse::<f64>().ok();
+            text.lines().filter_map(number).map(|n| n as u64).collect()
+        };
+        for life in 0..3_u16 {
+            let mut process =
+                Process(on(port, &directory, &["--sink", sink, "--set", "sink.parts=true"]).spawn().unwrap());
+            let mut broker = Played::accept(&listener, life > 0);
+            (1..=5).for_each(|id| broker.publish(5 * life + id, (5 * life + id).into(), false));
+            (1..=5).for_each(|id| assert_eq!(broker.acknowledged(), 5 * life + id));
+            kill(&mut process);
+            // Half a line is none.
+            let mut text = std::fs::read(&file).unwrap();
+            text.extend(if sink == "out.csv" { &b"7,3"[..] } else { b"{\"mess" });
+            std::fs::write(&file, text).unwrap();
+        }
+        let process = Process(on(port, &directory, &["--sink", sink, "--set", "sink.parts=true"]).spawn().unwrap());
+        drop(Played::accept(&listener, true));
+        process.drain();
+        assert!(found().into_iter().eq(1..=15), "{:?}", found());
+    }
+}
+
+/// What a broker still keeps for a session that is ended was lost without a word.
+#[test]
+fn what_a_changed_dataflow_ends_is_listed() {
+    let directory = tempfile::tempdir().unwrap();
+    let (listener, port) = Played::listen();
+    let process = Process(on(port, &directory, &["--sink", "out.csv"]).spawn().unwrap());
+    let mut broker = Played::accept(&listener, false);
+    broker.publish(1, 1, false);
+    assert_eq!(broker.acknowledged(), 1);
+    drop(broker);
+    process.drain();
+    drop(listener);
+    let migrate = |topic: &str, flags: &[&str]| {
+        let mut command = rowmill(&["run", "--migrate", "--connect-timeout", "200ms", "--source"]);
+        command.arg(format!("mqtt://127.0.0.1:{port}/{topic}")).args(flags).arg(carrier(&directory));
+        let output = command.current_dir(directory.path()).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "there is no broker: {}", said(&output));
+        said(&output)
+    };
+    let told = migrate("rows", &["--sink", "other.csv"]);
+    assert!(told.contains("other.csv.checkpoint: there is none: nothing is taken over"), "{told}");
+    let told = migrate("others", &["--sink", "out.csv"]);
+    assert!(told.contains("goes: the subscription of the session mill to rows"), "{told}");
+    assert!(!told.contains("goes: the session"), "{told}");
+    let told = migrate("rows", &["--sink", "out.csv", "--set", "source.connections=2"]);
+    assert!(told.contains("goes: the subscription of the session mill to rows"), "{told}");
+    // One that was begun for the second connection, which is no more.
+    let told = migrate("rows", &["--sink", "out.csv"]);
+    assert!(told.contains("goes: the session mill-"), "{told}");
+    assert!(told.contains("with what its broker still keeps for it"), "{told}");
+}

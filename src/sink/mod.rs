@@ -7,6 +7,7 @@ mod line_file;
 mod lines;
 mod mqtt;
 mod parquet;
+mod row_log;
 mod tail;
 mod unfinished;
 mod url;
@@ -36,6 +37,8 @@ pub struct Settings {
     pub properties: bool,
     /// How lines say what is infinite.
     pub infinity: Infinity,
+    /// Whether a file that can't be read before it is closed keeps its rows beside it until then.
+    pub logged: bool,
     pub endpoint: Option<Endpoint>,
     pub connect_timeout: Option<Duration>,
     /// Where its files are.
@@ -265,6 +268,31 @@ impl Settings {
         fingerprint.map_err(|error| Error::File { path: path.display().to_string(), error })
     }
 
+    /// The next message and row behind those that interrupted runs of so many processes have left in logs; 0 without.
+    ///
+    /// # Errors
+    /// A log that can't be read.
+    pub fn logged_end(&self, processes: usize) -> Result<(u64, u64), Error> {
+        let (mut next_epoch, mut next_row) = (0, 0);
+        let Url::Parquet(_) = &self.url else { return Ok((0, 0)) };
+        let paths = (0..if self.parts { processes } else { 1 }).filter_map(|process| self.file(process));
+        for path in paths {
+            let read = row_log::is_there(&*self.disk, &path).and_then(|is_there| {
+                if !is_there {
+                    return Ok(());
+                }
+                let read = row_log::read(&*self.disk, &path, |_, message| {
+                    next_epoch = next_epoch.max(message.epoch + 1);
+                    next_row = message.ids.iter().fold(next_row, |next, id| next.max(id + 1));
+                    Ok(())
+                });
+                read.map(drop)
+            });
+            read.map_err(|error| Error::File { path: row_log::path_of(&path).display().to_string(), error })?;
+        }
+        Ok((next_epoch, next_row))
+    }
+
     /// The file that process `process` writes, if it is one.
     pub fn file(&self, process: usize) -> Option<PathBuf> {
         match &self.url {
@@ -316,7 +344,7 @@ impl Settings {
             Url::Stdout => Box::new(lines::Lines::stdout()),
             Url::Ndjson(_) => Box::new(lines(b"")?),
             Url::Csv(_) => Box::new(lines(&crate::format::Encoder::csv_header(schema))?),
-            Url::Parquet(_) => Box::new(parquet::Parquet::create(&*self.disk, &file(), schema, existing)?),
+            Url::Parquet(_) => Box::new(parquet::Parquet::create(&self.disk, &file(), schema, existing, self.logged)?),
             Url::Mqtt(_) => {
                 let endpoint = self.endpoint.clone().expect("an MQTT sink has an endpoint");
                 let publisher = mqtt::Publisher::start(endpoint, self.connect_timeout, deadline.clone())?;

@@ -11,9 +11,10 @@ use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::{PrimitiveTypeBuilder, Type};
 
 use super::claim::{Claimed, claim};
-use super::{Error, Existing, Sink};
+use super::row_log::{self, RowLog};
+use super::{Error, Existing, Sink, unfinished};
 use crate::data::{Kind, Message, Schema};
-use crate::disk::{Disk, File};
+use crate::disk::{Disk, File, SharedDisk};
 use crate::format::Output;
 
 /// Rows a row group: what is held in memory.
@@ -22,6 +23,8 @@ const ROW_GROUP: usize = 65_536;
 /// A Parquet file; messages are gathered into row groups.
 pub struct Parquet {
     path: String,
+    /// The same rows, where they must outlive a run that is killed.
+    log: Option<RowLog>,
     writer: SerializedFileWriter<Box<dyn File>>,
     schema: Schema,
     held: Vec<Message>,
@@ -29,22 +32,62 @@ pub struct Parquet {
 }
 
 impl Parquet {
-    /// Begins the file. One that a run has left without its end can't be read: it is not replaced, but moved aside.
-    pub fn create(disk: &dyn Disk, path: &Path, schema: &Schema, existing: Existing) -> Result<Parquet, Error> {
+    /// Begins the file. One that a run has left without its end can't be read: it is not replaced, but moved aside. With
+    /// `logged`, its rows stand in a log until it is closed; those that an interrupted run has left there come first.
+    pub fn create(
+        disk: &SharedDisk,
+        path: &Path,
+        schema: &Schema,
+        existing: Existing,
+        logged: bool,
+    ) -> Result<Parquet, Error> {
         let shown = path.display().to_string();
+        let failed = |error| Error::File { path: shown.clone(), error };
+        let logged = logged && disk.special(path).map_err(failed)?.is_none();
+        let fresh = existing == Existing::Replace;
         let existing = match existing {
             Existing::Rerun { fresh: false, repeats: false } => Existing::Refuse,
             existing => existing,
         };
+        let existing = match existing {
+            Existing::Refuse if logged && is_in_log(&**disk, path).map_err(failed)? => Existing::Replace,
+            existing => existing,
+        };
         if existing == Existing::Refuse {
-            move_aside(disk, path).map_err(|error| Error::File { path: shown.clone(), error })?;
+            move_aside(&**disk, path).map_err(failed)?;
         }
-        let Claimed { file, .. } = claim(disk, path, b"", existing)?;
+        let Claimed { file, .. } = claim(&**disk, path, b"", existing)?;
+        if logged {
+            if fresh {
+                row_log::remove(&**disk, path).map_err(failed)?;
+            }
+            unfinished::set(path, &*file).map_err(failed)?;
+        }
         let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
         let writer = parquet_schema(schema)
             .and_then(|root| SerializedFileWriter::new(file, Arc::new(root), Arc::new(properties)))
             .map_err(|error| parquet_error(&shown, error))?;
-        Ok(Parquet { path: shown, writer, schema: schema.clone(), held: Vec::new(), held_rows: 0 })
+        let (schema, held) = (schema.clone(), Vec::new());
+        let mut parquet =
+            Parquet { path: shown.clone(), log: None, writer, schema: schema.clone(), held, held_rows: 0 };
+        if logged {
+            let hold = |message| parquet.hold(message).map_err(std::io::Error::other);
+            let log = RowLog::open(disk, path, &schema, hold).map_err(failed)?;
+            parquet.log = Some(log);
+        }
+        Ok(parquet)
+    }
+
+    fn hold(&mut self, message: Message) -> Result<(), Error> {
+        self.held_rows += message.rows();
+        self.held.push(message);
+        if self.held_rows >= ROW_GROUP { self.write_row_group() } else { Ok(()) }
+    }
+
+    fn with_log(&mut self, act: impl FnOnce(&mut RowLog) -> std::io::Result<()>) -> Result<(), Error> {
+        let acted = self.log.as_mut().map_or(Ok(()), act);
+        acted
+            .map_err(|error| Error::File { path: row_log::path_of(Path::new(&self.path)).display().to_string(), error })
     }
 
     fn write_row_group(&mut self) -> Result<(), Error> {
@@ -60,21 +103,32 @@ impl Parquet {
 impl Sink for Parquet {
     fn write(&mut self, output: Output) -> Result<(), Error> {
         let Output::Columns(message) = output else { unreachable!("the encoder gives columns to a sink of columns") };
-        self.held_rows += message.rows();
-        self.held.push(message);
-        if self.held_rows >= ROW_GROUP { self.write_row_group() } else { Ok(()) }
+        self.with_log(|log| log.write(&message))?;
+        self.hold(message)
     }
 
-    /// A Parquet file can only be read when it is closed.
+    /// A Parquet file can only be read when it is closed; its log can.
     fn flush(&mut self) -> Result<(), Error> {
-        Ok(())
+        self.with_log(RowLog::flush)
+    }
+
+    fn sync(&mut self) -> Result<(), Error> {
+        self.with_log(RowLog::sync)
     }
 
     fn close(mut self: Box<Self>) -> Result<(), Error> {
         self.write_row_group()?;
-        let path = self.path;
-        self.writer.close().map(drop).map_err(|error| parquet_error(&path, error))
+        let Parquet { path, log, writer, .. } = *self;
+        let file = writer.into_inner().map_err(|error| parquet_error(&path, error))?;
+        let Some(log) = log else { return Ok(()) };
+        file.sync().and_then(|()| log.end()).map_err(|error| Error::File { path, error })
     }
+}
+
+/// Whether all that the file at a path holds, if it holds anything, stands in its log, too.
+fn is_in_log(disk: &dyn Disk, path: &Path) -> std::io::Result<bool> {
+    let holds = disk.length(path)?.is_some_and(|length| length > 0);
+    Ok(row_log::is_there(disk, path)? && (!holds || unfinished::is_unfinished(path, &*disk.open(path)?)))
 }
 
 /// Moves a file that is no whole Parquet file to a name that is free.
@@ -182,12 +236,71 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let (path, schema) = (directory.path().join("out.parquet"), Schema::new([("x", Kind::Number)]));
         std::fs::write(&path, "PAR1 and some row groups").unwrap();
-        Box::new(Parquet::create(&crate::disk::Machine, &path, &schema, Existing::Refuse).unwrap()).close().unwrap();
+        let create = || Parquet::create(&crate::disk::machine(), &path, &schema, Existing::Refuse, false);
+        Box::new(create().unwrap()).close().unwrap();
         let aside = std::fs::read_to_string(directory.path().join("out.parquet.broken-1")).unwrap();
         assert_eq!(aside, "PAR1 and some row groups");
-        let refused =
-            Parquet::create(&crate::disk::Machine, &path, &schema, Existing::Refuse).err().unwrap().to_string();
+        let refused = create().err().unwrap().to_string();
         assert!(refused.contains("out.parquet") && refused.contains("--fresh"), "{refused}");
+    }
+
+    fn rows(path: &Path) -> Vec<String> {
+        let reader = SerializedFileReader::new(std::fs::File::open(path).unwrap()).unwrap();
+        reader.get_row_iter(None).unwrap().map(|row| row.unwrap().to_string()).collect()
+    }
+
+    /// Only what stood in the file when it was closed was there after a kill.
+    #[test]
+    fn what_was_synced_stands_in_the_file_of_the_next_run() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, schema) = (directory.path().join("out.parquet"), Schema::new([("x", Kind::Number)]));
+        let log = directory.path().join("out.parquet.log");
+        let create = |existing| Parquet::create(&crate::disk::machine(), &path, &schema, existing, true);
+        let message = |number: u64| {
+            let rows = ndarray::Array2::from_shape_vec((1, 2), vec![number as f64 + 1.0, 0.5]).unwrap();
+            Output::Columns(Message::new(number, vec![2 * number, 2 * number + 1], rows, Vec::new()))
+        };
+        for number in 0..3 {
+            // The process is killed: nothing is closed.
+            let mut sink = create(Existing::Refuse).unwrap();
+            sink.write(message(number)).unwrap();
+            sink.sync().unwrap();
+        }
+        // Half a message was written, and the file is not there any more.
+        let whole = std::fs::read(&log).unwrap();
+        std::fs::write(&log, [&whole[..], &whole[whole.len() - 30..]].concat()).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let settings = crate::sink::Settings {
+            url: crate::sink::Url::Parquet(path.clone()),
+            parts: false,
+            properties: false,
+            infinity: crate::format::Infinity::default(),
+            logged: true,
+            endpoint: None,
+            connect_timeout: None,
+            disk: crate::disk::machine(),
+        };
+        assert_eq!(settings.logged_end(2).unwrap(), (3, 6));
+        let others = Schema::new([("y", Kind::Number)]);
+        let refused = Parquet::create(&crate::disk::machine(), &path, &others, Existing::Refuse, true);
+        assert!(refused.err().unwrap().to_string().contains("other columns"));
+        let mut sink = Box::new(create(Existing::Refuse).unwrap());
+        sink.write(message(3)).unwrap();
+        sink.close().unwrap();
+        assert!(!log.exists());
+        let expected = |number: u64| {
+            let row = |row: u64, x: f64| format!("{{message: {number}, row: {row}, x: {x:?}}}");
+            [row(2 * number, number as f64 + 1.0), row(2 * number + 1, 0.5)]
+        };
+        assert_eq!(rows(&path), (0..4).flat_map(expected).collect::<Vec<String>>());
+        // What is whole is not replaced, and a file that was put there neither.
+        assert!(create(Existing::Refuse).err().unwrap().to_string().contains("--fresh"));
+        std::fs::write(&log, &whole).unwrap();
+        std::fs::copy(&path, directory.path().join("copy")).unwrap();
+        std::fs::rename(directory.path().join("copy"), &path).unwrap();
+        assert!(create(Existing::Refuse).err().unwrap().to_string().contains("--fresh"));
+        Box::new(create(Existing::Replace).unwrap()).close().unwrap();
+        assert!(rows(&path).is_empty() && !log.exists());
     }
 
     #[test]
@@ -197,12 +310,13 @@ mod tests {
         [Some("a"), None].into_iter().for_each(|value| text.push(value));
         let message = Message::new(3, vec![5, 6], ndarray::array![[f64::NAN, 2.5]], vec![text]);
         let file = tempfile::Builder::new().suffix(".parquet").tempfile().unwrap();
-        let mut sink =
-            Box::new(Parquet::create(&crate::disk::Machine, file.path(), &schema, Existing::Replace).unwrap());
+        let sink = Parquet::create(&crate::disk::machine(), file.path(), &schema, Existing::Replace, false);
+        let mut sink = Box::new(sink.unwrap());
         sink.write(Output::Columns(message)).unwrap();
         sink.close().unwrap();
-        let reader = SerializedFileReader::new(std::fs::File::open(file.path()).unwrap()).unwrap();
-        let rows: Vec<String> = reader.get_row_iter(None).unwrap().map(|row| row.unwrap().to_string()).collect();
-        assert_eq!(rows, ["{message: 3, row: 5, x: null, t: \"a\"}", "{message: 3, row: 6, x: 2.5, t: null}"]);
+        assert_eq!(
+            rows(file.path()),
+            ["{message: 3, row: 5, x: null, t: \"a\"}", "{message: 3, row: 6, x: 2.5, t: null}"]
+        );
     }
 }

@@ -52,6 +52,7 @@ pub(crate) fn sink_settings(
         parts,
         properties,
         infinity,
+        logged: false,
         endpoint,
         connect_timeout: None,
         disk: disk::machine(),

@@ -385,7 +385,7 @@ fn migrated(found: Found, now: &Contents, before: &Contents) -> Found {
     for operator in operators {
         changes.push(match (operator == TABLES, place(operator)) {
             (true, Some(_)) => "stays: what the tables hold".into(),
-            (true, None) => "goes: what the tables hold".into(),
+            (true, None) => "goes: what the tables hold; their changes begin with empty tables".into(),
             (false, Some(now)) if now != operator => {
                 format!("stays: the state of {}, which is step {now} now", before.step(operator))
             }

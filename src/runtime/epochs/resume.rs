@@ -45,15 +45,30 @@ impl Start {
             Some(path) => {
                 let disk = &*dataflow.sink.disk;
                 let former = if options.fresh { Checkpoint::former_sessions(disk, &path) } else { Sessions::new() };
-                Start::from(&path, dataflow, options)?.with_sessions(dataflow, former).map_err(Error::Checkpoint)
+                let start = Start::from(&path, dataflow, options)?.with_sessions(dataflow, former);
+                let start = start.map_err(Error::Checkpoint)?;
+                if options.migrate {
+                    start.tell_left(&path, dataflow);
+                }
+                Ok(start)
             }
-            None => Ok(Start::at_the_beginning(existing(dataflow, options))),
+            None => {
+                let start = Start::at_the_beginning(existing(dataflow, options));
+                if options.fresh || dataflow.source_settings.endpoint.is_none() {
+                    return Ok(start);
+                }
+                let (next_epoch, next_row) = dataflow.sink.logged_end(options.cluster.processes())?;
+                Ok(Start { next_epoch, next_row, ..start })
+            }
         }
     }
 
     fn from(path: &Path, dataflow: &Dataflow, options: &Options) -> Result<Start, Error> {
         // Results without their checkpoint must be refused before there is one.
         let disk = &*dataflow.sink.disk;
+        if options.migrate && !Checkpoint::is_there(disk, path) {
+            tracing::warn!("{}: there is none: nothing is taken over from an earlier run", path.display());
+        }
         if !options.fresh && !Checkpoint::is_there(disk, path) {
             dataflow.sink.check_empty()?;
         }
@@ -106,6 +121,24 @@ impl Start {
         checkpoint.keep_sessions(&known, own.into_iter().collect())?;
         self.run = checkpoint.count_run()?;
         Ok(self)
+    }
+
+    /// Lists the sessions and subscriptions of earlier runs that this one ends.
+    fn tell_left(&self, path: &Path, dataflow: &Dataflow) {
+        let (path, settings) = (path.display(), &dataflow.source_settings);
+        for (number, Position { subscribed, left, .. }) in self.positions.iter().enumerate() {
+            for id in left {
+                tracing::warn!("{path}: goes: the session {id}, with what its broker still keeps for it");
+            }
+            let endpoint = (number < settings.connections()).then(|| settings.of_connection(number).endpoint).flatten();
+            let Some((before, endpoint)) = subscribed.as_ref().zip(endpoint) else { continue };
+            if *before != endpoint.url.topic {
+                let id = endpoint.client_id.unwrap_or_default();
+                tracing::warn!(
+                    "{path}: goes: the subscription of the session {id} to {before}; what its broker keeps comes"
+                );
+            }
+        }
     }
 
     fn at_the_beginning(existing: Existing) -> Start {

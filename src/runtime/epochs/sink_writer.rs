@@ -45,7 +45,9 @@ impl SharedWriter {
         activity: &Arc<Activity>,
     ) -> SharedWriter {
         let writes = plan.writer.unwrap_or(0) == index as u64;
-        let open = || dataflow.sink.open(&plan.schema_out, options.cluster.process, existing, &options.sink_deadline);
+        // What a broker has delivered does not come again when it was acknowledged; a file does.
+        let settings = sink::Settings { logged: dataflow.source_settings.endpoint.is_some(), ..dataflow.sink.clone() };
+        let open = || settings.open(&plan.schema_out, options.cluster.process, existing, &options.sink_deadline);
         let destination = Destination::of("the sink", &dataflow.sink);
         let opened = writes.then(|| activity.during(&destination, open));
         let sink = opened.and_then(|opened| opened.map_err(|error| fail(failure, error)).ok());

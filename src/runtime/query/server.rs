@@ -221,6 +221,7 @@ fn encode(schema: &Arc<Schema>, snapshot: Message, format: Format) -> io::Result
                 parts: false,
                 properties: false,
                 infinity: Infinity::default(),
+                logged: false,
                 endpoint: None,
                 connect_timeout: None,
                 disk: disk::machine(),
