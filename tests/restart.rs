@@ -589,7 +589,8 @@ fn standard_output_and_null_get_every_row_at_least_once() {
         let mut found = found();
         found.sort_unstable();
         found.dedup();
-        assert!(found.into_iter().eq(if sink == "null" { 1..=0 } else { 1..=9 }));
+        let expected: Vec<u64> = if sink == "null" { Vec::new() } else { (1..=9).collect() };
+        assert_eq!(found, expected);
     }
 }
 

@@ -69,8 +69,15 @@ impl Contents {
         };
         let same = longest_common(&then, &now).into_iter();
         let steps = same.filter(|(then_at, now_at)| schema && columns(&then[..*then_at]) == columns(&now[..*now_at]));
-        let steps = steps.map(|(then_at, now_at)| (then_at + 1, now_at + 1)).collect();
-        let tables = schema && columns(&then) == columns(&now) && of(self, "table") == of(before, "table");
+        let steps: BTreeMap<usize, usize> = steps.map(|(then_at, now_at)| (then_at + 1, now_at + 1)).collect();
+        let settings = of(self, "table");
+        // The same label may be that of another step now.
+        let stays = |label: &String| match (place_of(&then, label), place_of(&now, label)) {
+            (Some(then), now) => now.is_some() && steps.get(&then) == now.as_ref(),
+            (None, now) => now.is_none(),
+        };
+        let mut inputs = settings.iter().filter(|(key, _)| key.ends_with(".input")).map(|(_, label)| label);
+        let tables = schema && columns(&then) == columns(&now) && settings == of(before, "table") && inputs.all(stays);
         Unchanged { steps, tables, schema }
     }
 
@@ -93,6 +100,18 @@ impl Contents {
         let name = self.steps().get(number.wrapping_sub(1)).and_then(|step| step.get("use").cloned());
         format!("step {number} ({})", name.unwrap_or_default().trim_matches('"'))
     }
+}
+
+/// The place of the step with this label, from 1; `None` if there is none.
+fn place_of(steps: &[StepContents], label: &str) -> Option<usize> {
+    let (label, mut times) = (label.trim_matches('"'), BTreeMap::<&str, usize>::new());
+    let place = steps.iter().filter_map(|step| step.get("use")).position(|name| {
+        let name = name.trim_matches('"');
+        let times = times.entry(name).or_default();
+        *times += 1;
+        if *times == 1 { label == name } else { label == format!("{name}_{times}") }
+    });
+    place.map(|place| place + 1)
 }
 
 fn changes_columns(name: &str) -> bool {
@@ -265,5 +284,30 @@ mod tests {
         assert_eq!(schema, Unchanged::default());
         let window = contents(&TEXT.replace("1h", "2h"), &[]).unchanged(&contents(TEXT, &[]));
         assert_eq!((window.steps.len(), window.tables, window.schema), (2, false, true));
+    }
+
+    /// A table kept the rows of another step of the same name.
+    #[test]
+    fn tables_stay_with_the_step_that_they_stand_behind() {
+        let with = |input: &str, steps: &[&str]| {
+            let steps: String = steps.iter().map(|step| format!("[[subtask]]\nuse = {step}\n")).collect();
+            let table = format!(
+                "[[table]]\nname = \"t\"\nkey = [\"station\"]\ninput = \"{input}\"\naggregates = [\"count\"]\n"
+            );
+            let schema = "schema = { number = [\"x\"], text = [\"station\"] }\n";
+            contents(&format!("{schema}source.url = \"-\"\nsink.url = \"null\"\n{steps}{table}"), &[])
+        };
+        let (zero, one, clip) = ("\"fillna\"\nvalue = 0", "\"fillna\"\nvalue = 1", "\"clip\"\nlower = 0");
+        for (input, before, now, stays) in [
+            ("fillna", &[zero][..], &[clip, zero][..], true),
+            ("fillna", &[zero], &[one, zero], false),
+            ("fillna_2", &[one, zero], &[zero, one], false),
+            ("fillna_2", &[one, zero], &[one, clip, zero], true),
+            ("fillna", &[zero, clip], &[zero], true),
+            ("raw", &[zero], &[one, zero], true),
+        ] {
+            let unchanged = with(input, now).unchanged(&with(input, before));
+            assert_eq!(unchanged.tables, stays, "{input} {before:?} {now:?}");
+        }
     }
 }
