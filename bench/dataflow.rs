@@ -1,6 +1,6 @@
 //! What the dataflow itself costs: the chain through timely on one worker, less the same kernels called in a loop.
 //!
-//! `cargo bench --bench dataflow` prints the table of bench/README.md. All go over the same buckets in memory, in turn:
+//! `cargo bench --bench dataflow` prints a table. All go over the same buckets in memory, in turn:
 //! medians of each round's differences. In lock step the next message is sent when the one before is complete.
 
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The published evaluation, redone: 750,000 rows, 1 to 10,000 rows a message, threads, processes and both placements,
 # beside the Python originals and other peers on the same rows. Leaves runs/evaluation/report.html, puts figures and
-# summary into bench/evaluation and README.md. Three quarters of an hour on 2 cores; started again, it goes on where it was.
+# summary into bench/evaluation and docs/src/speed.md. Three quarters of an hour on 2 cores; started again, it goes on where it was.
 #   bench/peers/environment.sh .venv; ROWMILL_PYTHON=.venv/bin/python bench/evaluation.sh [ROWS [SECONDS]]
 # What is published is of a clean commit: with changes it stops, or, with DIRTY=1, measures and publishes nothing.
 set -euo pipefail
@@ -36,4 +36,4 @@ if [[ $commit = dirty-* ]]; then
 fi
 cp "$out"/*.csv "$out"/*.svg "$out"/summary.md bench/evaluation/
 "$python" scripts/readme_figures.py
-echo "$out/report.html; bench/evaluation and README.md are changed: look, and commit"
+echo "$out/report.html; bench/evaluation and docs/src/speed.md are changed: look, and commit"

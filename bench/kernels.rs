@@ -1,6 +1,6 @@
 //! Each subtask of dataflows/weather.toml beside the least it could cost, on what the steps before made of the rows.
 //!
-//! `cargo bench --bench kernels` measures with criterion and prints the table of bench/README.md; a name measures what
+//! `cargo bench --bench kernels` measures with criterion and prints a table; a name measures what
 //! it is part of (`-- 'power_transformer at 10000'`). The floor is measured in the same run, with the same vector
 //! instructions: one pass that reads and writes every number; before it one that reads, where a step learns
 //! from the column or the row that it changes; a division a number where a step divides; for the power transformer one

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Writes the evaluation's figures into README.md, between their markers, from bench/evaluation/raw.csv and peers.csv.
+"""Writes the evaluation's figures into docs/src/speed.md, between their markers, from bench/evaluation/raw.csv and peers.csv.
 
     readme_figures.py           # rewrites the section
-    readme_figures.py --check   # exit code 1 if README.md says something else, or a figure stands elsewhere too
+    readme_figures.py --check   # exit code 1 if that page says something else, or a figure stands elsewhere too
 """
 
 import re
@@ -14,6 +14,7 @@ import pandas as pd
 
 ROOT = Path(__file__).parent.parent
 EVALUATION = ROOT / "bench/evaluation"
+PAGE = ROOT / "docs/src/speed.md"
 BEGIN, END = "<!-- figures: scripts/readme_figures.py -->\n", "<!-- end of figures -->\n"
 SIZES = [1, 10, 100, 1000, 10000]
 PEERS = [
@@ -90,7 +91,7 @@ def figures():
 def parts(text):
     before, _, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
-    assert end, f"README.md lacks {BEGIN.strip()} or {END.strip()}"
+    assert end, f"{PAGE} lacks {BEGIN.strip()} or {END.strip()}"
     return before, after
 
 
@@ -107,16 +108,16 @@ def elsewhere(section):
 
 
 def main():
-    readme = ROOT / "README.md"
-    before, after = parts(readme.read_text())
+    page = PAGE
+    before, after = parts(page.read_text())
     section = "\n".join(figures()) + "\n"
     written = before + BEGIN + section + END + after
     if "--check" not in sys.argv:
-        readme.write_text(written)
+        page.write_text(written)
         return
     wrong = elsewhere(section)
-    if readme.read_text() != written:
-        wrong.append("README.md: the figures are not those of bench/evaluation: run scripts/readme_figures.py")
+    if page.read_text() != written:
+        wrong.append(f"{PAGE}: the figures are not those of bench/evaluation: run scripts/readme_figures.py")
     print("\n".join(wrong), file=sys.stderr)
     sys.exit(1 if wrong else 0)
 

@@ -1,4 +1,4 @@
-//! What the registry knows of a subtask: the table behind `rowmill subtasks`, the parser and the README.
+//! What the registry knows of a subtask: the table behind `rowmill subtasks`, the parser and the page.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
