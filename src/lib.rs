@@ -3,6 +3,7 @@
 //! A row's way: [`source`] → bucket → prepare → [`subtasks`] → result → [`sink`], wired up by [`runtime`] from
 //! the TOML file that [`config`] reads, and timed by [`measure`].
 
+#[cfg(feature = "bench")]
 pub mod bench;
 pub mod cli;
 pub mod config;
@@ -21,4 +22,5 @@ pub mod sink;
 pub mod source;
 pub mod subtasks;
 pub mod tables;
+#[cfg(feature = "web")]
 pub mod web;

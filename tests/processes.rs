@@ -367,6 +367,7 @@ fn a_process_that_stops_in_the_middle_ends_the_run_and_a_restart_goes_on() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "broker"), ignore = "needs the feature `broker`")]
 fn a_broker_that_takes_nothing_ends_the_run() {
     for flag in ["--sink", "--dead-letter"] {
         let directory = TempDir::new().unwrap();

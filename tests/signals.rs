@@ -273,6 +273,7 @@ fn a_launcher_that_is_killed_takes_its_processes_with_it() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "broker"), ignore = "needs the feature `broker`")]
 fn replay_generate_and_broker_end_with_a_signal() {
     let directory = TempDir::new().unwrap();
     let (broker, _broker) = broker::embedded();
@@ -302,6 +303,7 @@ fn replay_generate_and_broker_end_with_a_signal() {
 }
 
 #[test]
+#[cfg_attr(not(all(feature = "web", feature = "broker")), ignore = "needs the features `web` and `broker`")]
 fn the_demo_ends_with_a_signal() {
     let mut process = Process(rowmill(&["demo", "--rows", "100000000"]).stderr(Stdio::null()).spawn().unwrap());
     wait_for_handler(process.0.id());

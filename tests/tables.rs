@@ -343,6 +343,7 @@ fn a_running_dataflow_is_asked_for_a_table_as_of_an_epoch() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "broker"), ignore = "needs the feature `broker`")]
 fn changes_that_are_published_add_up_to_the_table() {
     let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tables");
     let table = |sink: &str| {

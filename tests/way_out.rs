@@ -127,6 +127,7 @@ fn survives(way: Way, port: u16, heard: u16, set: &[&str], faults: usize, mut fa
 }
 
 #[test]
+#[cfg_attr(not(feature = "broker"), ignore = "needs the feature `broker`")]
 fn results_survive_links_that_are_cut() {
     let (port, _broker) = embedded();
     let proxy = Proxy::start(port);
@@ -134,6 +135,7 @@ fn results_survive_links_that_are_cut() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "broker"), ignore = "needs the feature `broker`")]
 fn dead_letters_survive_links_that_are_cut() {
     let (port, _broker) = embedded();
     let proxy = Proxy::start(port);

@@ -1,20 +1,26 @@
 //! The command line: one file a command.
 
 mod batch;
+#[cfg(feature = "bench")]
 mod bench;
+#[cfg(feature = "broker")]
 mod broker;
 mod check;
 mod completions;
+#[cfg(all(feature = "web", feature = "broker"))]
 mod demo;
 mod fit;
 mod generate;
+#[cfg(feature = "bench")]
 mod plan;
 mod query;
 mod replay;
 mod run;
+#[cfg(feature = "web")]
 mod serve;
 mod stuck;
 mod subtasks;
+#[cfg(feature = "web")]
 mod user;
 
 use std::io::IsTerminal;
@@ -41,14 +47,20 @@ enum Command {
     Run(run::Arguments),
     Batch(batch::Arguments),
     Fit(fit::Arguments),
+    #[cfg(all(feature = "web", feature = "broker"))]
     Demo(demo::Arguments),
+    #[cfg(feature = "web")]
     Serve(serve::Arguments),
+    #[cfg(feature = "web")]
     User(user::Arguments),
+    #[cfg(feature = "bench")]
     Plan(plan::Arguments),
     Query(query::Arguments),
+    #[cfg(feature = "bench")]
     Bench(bench::Arguments),
     Generate(generate::Arguments),
     Replay(replay::Arguments),
+    #[cfg(feature = "broker")]
     Broker(broker::Arguments),
     Check(check::Arguments),
     Subtasks(subtasks::Arguments),
@@ -110,14 +122,20 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => run::run(&arguments),
         Command::Batch(arguments) => batch::run(&arguments),
         Command::Fit(arguments) => fit::run(&arguments),
+        #[cfg(all(feature = "web", feature = "broker"))]
         Command::Demo(arguments) => demo::run(&arguments),
+        #[cfg(feature = "web")]
         Command::Serve(arguments) => serve::run(&arguments),
+        #[cfg(feature = "web")]
         Command::User(arguments) => user::run(&arguments),
+        #[cfg(feature = "bench")]
         Command::Plan(arguments) => plan::run(&arguments),
         Command::Query(arguments) => query::run(&arguments),
+        #[cfg(feature = "bench")]
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Generate(arguments) => generate::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
+        #[cfg(feature = "broker")]
         Command::Broker(arguments) => broker::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Subtasks(arguments) => subtasks::run(&arguments),

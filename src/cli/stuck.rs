@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::runtime::OnStuck;
+#[cfg(any(feature = "web", feature = "broker"))]
 use crate::source::Stop;
 
 /// How often it is looked whether the command was told to stop.
@@ -30,6 +31,7 @@ pub fn exits() -> OnStuck {
 }
 
 /// Ends the process when it has not ended so long after the stop; `what` says what it waits for.
+#[cfg(any(feature = "web", feature = "broker"))]
 pub fn bound(stop: &Stop, timeout: Duration, what: impl Fn() -> String + Send + 'static) {
     let stop = stop.clone();
     std::thread::spawn(move || {

@@ -3,13 +3,10 @@
 //! It keeps a bounded log in memory and nothing on disk: for the demo and for tests.
 
 use std::collections::HashMap;
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::ops::Range;
-use std::sync::LazyLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use super::front_door;
+use super::{free_port, front_door};
 use rumqttd::{Broker, Config, ConnectionSettings, RouterConfig, ServerSettings};
 
 /// A running embedded broker; it ends with the process.
@@ -44,20 +41,6 @@ impl Embedded {
     pub fn on_free_port() -> Result<Embedded, String> {
         Embedded::start(free_port().map_err(|error| format!("no free port: {error}"))?)
     }
-}
-
-/// Ports that a system does not give to whoever asks for any, such as a client that connects: one that is free stays so.
-const OURS: Range<u16> = 10_000..30_000;
-
-/// An address of the loopback interface that was free a moment ago, another one at each call.
-///
-/// # Errors
-/// If none is free.
-pub fn free_port() -> std::io::Result<SocketAddr> {
-    static CALLS: LazyLock<AtomicUsize> = LazyLock::new(|| AtomicUsize::new(rand::random_range(0..OURS.len())));
-    let next = || OURS.start + (CALLS.fetch_add(1, Ordering::Relaxed) % OURS.len()) as u16;
-    let mut bound = OURS.map(|_| TcpListener::bind(("127.0.0.1", next())));
-    bound.find_map(Result::ok).ok_or(std::io::ErrorKind::AddrInUse)?.local_addr()
 }
 
 fn wait_for(address: SocketAddr) -> Result<(), String> {

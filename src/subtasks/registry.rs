@@ -5,7 +5,6 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use toml::de::ValueDeserializer;
-use utoipa::ToSchema;
 
 use super::{REGISTRY, Subtask};
 
@@ -39,7 +38,8 @@ pub struct Entry {
 }
 
 /// A subtask as people and programs are told of it.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "web", derive(utoipa::ToSchema))]
 pub struct Description {
     pub name: &'static str,
     /// What its results equal.
@@ -51,7 +51,8 @@ pub struct Description {
 }
 
 /// A parameter of a subtask.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "web", derive(utoipa::ToSchema))]
 pub struct Parameter {
     pub name: String,
     /// The type as a person would write it, such as `number` or `"l1" | "l2" | "max"`.

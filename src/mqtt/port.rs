@@ -1,0 +1,20 @@
+//! Addresses of the loopback interface to listen on.
+
+use std::net::{SocketAddr, TcpListener};
+use std::ops::Range;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Ports that a system does not give to whoever asks for any, such as a client that connects: one that is free stays so.
+const OURS: Range<u16> = 10_000..30_000;
+
+/// An address of the loopback interface that was free a moment ago, another one at each call.
+///
+/// # Errors
+/// If none is free.
+pub fn free_port() -> std::io::Result<SocketAddr> {
+    static CALLS: LazyLock<AtomicUsize> = LazyLock::new(|| AtomicUsize::new(rand::random_range(0..OURS.len())));
+    let next = || OURS.start + (CALLS.fetch_add(1, Ordering::Relaxed) % OURS.len()) as u16;
+    let mut bound = OURS.map(|_| TcpListener::bind(("127.0.0.1", next())));
+    bound.find_map(Result::ok).ok_or(std::io::ErrorKind::AddrInUse)?.local_addr()
+}
