@@ -4,6 +4,7 @@ use itertools::iproduct;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Placement;
+use crate::planner::cores;
 
 /// The file with a line a repeat of a case.
 pub const RAW: &str = "raw.csv";
@@ -147,11 +148,6 @@ impl Machine {
             cores: cores(),
         }
     }
-}
-
-/// Cores that this process may use.
-pub fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 fn commit() -> Option<String> {

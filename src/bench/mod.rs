@@ -17,7 +17,7 @@ mod program;
 mod sweep;
 
 pub use alone::{Chain, Part};
-pub use case::{Case, Over, cores};
+pub use case::{Case, Over};
 pub use foresight::{Compared, Foresight};
 pub use latency::{Ladder, Rung, write as write_latency};
 pub use page::write as write_page;

@@ -11,7 +11,6 @@ mod completions;
 mod demo;
 mod fit;
 mod generate;
-#[cfg(feature = "bench")]
 mod plan;
 mod query;
 mod replay;
@@ -53,7 +52,6 @@ enum Command {
     Serve(serve::Arguments),
     #[cfg(feature = "web")]
     User(user::Arguments),
-    #[cfg(feature = "bench")]
     Plan(plan::Arguments),
     Query(query::Arguments),
     #[cfg(feature = "bench")]
@@ -128,7 +126,6 @@ pub fn main() -> ExitCode {
         Command::Serve(arguments) => serve::run(&arguments),
         #[cfg(feature = "web")]
         Command::User(arguments) => user::run(&arguments),
-        #[cfg(feature = "bench")]
         Command::Plan(arguments) => plan::run(&arguments),
         Command::Query(arguments) => query::run(&arguments),
         #[cfg(feature = "bench")]

@@ -5,12 +5,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use super::{Failure, run};
-use crate::bench::cores;
 use crate::config::Override;
-use crate::measure::median;
-use crate::measure::{Report, WrittenReport, shown};
-use crate::planner::{Behaviour, Demand, Forecast};
-use crate::planner::{Flow, Trial, demand, measure};
+use crate::measure::{Report, WrittenReport, median, shown};
+use crate::planner::{Behaviour, Demand, Flow, Forecast, Trial, cores, demand, measure};
 use crate::runtime;
 use crate::source::{Arrivals, Load, parse_rate};
 

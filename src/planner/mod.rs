@@ -10,4 +10,4 @@ mod trial;
 pub use erlang::{erlang_b, erlang_c};
 pub use forecast::{Behaviour, Demand, Forecast};
 pub use station::Station;
-pub use trial::{Flow, Trial, demand, measure};
+pub use trial::{Flow, Trial, cores, demand, measure};

@@ -32,6 +32,11 @@ impl Flow {
     }
 }
 
+/// Cores that this process may use.
+pub fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 /// A load as the queueing model sees it.
 pub fn demand(load: &Load, bucket_size: usize, delay: Duration) -> Demand {
     Demand {
