@@ -6,9 +6,10 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use rowmill::bench::{Chain, median};
+use rowmill::bench::Chain;
 use rowmill::config::{Dataflow, Override};
 use rowmill::data::{Bucket, Schema};
+use rowmill::measure::median;
 use rowmill::runtime::{through_graph, time_to_completion};
 use rowmill::source::Generator;
 use timely::dataflow::channels::pact::Pipeline;
