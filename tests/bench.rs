@@ -122,11 +122,11 @@ fn plan(directory: &Path, rate: f64) -> Command {
     command
 }
 
-/// What a plan of one row of its table says: workers, served rows/s, mu, rho.
+/// What a row of a plan's table says: workers, served rows/s, mu, rho.
 fn planned(stdout: &[u8], workers: usize) -> Vec<f64> {
     let text = std::str::from_utf8(stdout).unwrap();
-    let lines = text.lines().map(|line| line.split_whitespace().map_while(|word| word.parse().ok()).collect());
-    lines.into_iter().find(|words: &Vec<f64>| words.first() == Some(&(workers as f64))).unwrap()
+    let mut lines = text.lines().map(|line| line.split_whitespace().map_while(|word| word.parse().ok()).collect());
+    lines.find(|words: &Vec<f64>| words.first() == Some(&(workers as f64))).unwrap()
 }
 
 #[test]
