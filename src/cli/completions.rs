@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use clap::CommandFactory;
+use clap::Command;
 use clap_complete::Shell;
 
 use super::{Failure, print};
@@ -17,16 +17,18 @@ pub struct Arguments {
 #[derive(clap::Args)]
 pub struct ManArguments {}
 
-pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+/// Prints the completions of `command`.
+pub fn run(arguments: &Arguments, mut command: Command) -> Result<ExitCode, Failure> {
     let mut text = Vec::new();
-    clap_complete::generate(arguments.shell, &mut super::Arguments::command(), "rowmill", &mut text);
+    clap_complete::generate(arguments.shell, &mut command, "rowmill", &mut text);
     print(&String::from_utf8_lossy(&text));
     Ok(ExitCode::SUCCESS)
 }
 
-pub fn man(_: &ManArguments) -> Result<ExitCode, Failure> {
+/// Prints the man page of `command`.
+pub fn man(_: &ManArguments, command: Command) -> Result<ExitCode, Failure> {
     let mut text = Vec::new();
-    let rendered = clap_mangen::Man::new(super::Arguments::command()).render(&mut text);
+    let rendered = clap_mangen::Man::new(command).render(&mut text);
     rendered.map_err(|error| Failure::Failed(error.to_string()))?;
     print(&String::from_utf8_lossy(&text));
     Ok(ExitCode::SUCCESS)

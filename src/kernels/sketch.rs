@@ -4,8 +4,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::data::{from_bytes, to_bytes};
-
 /// What has been seen of a stream of values, to answer for its quantiles.
 ///
 /// Its coin is seeded: the same values in the same order give the same quantiles.
@@ -81,7 +79,7 @@ impl Sketch {
 
     /// All that the sketch knows.
     pub fn to_bytes(&self) -> Vec<u8> {
-        to_bytes(self)
+        postcard::to_stdvec(self).expect("a Vec takes everything")
     }
 
     /// The sketch with that knowledge.
@@ -89,7 +87,7 @@ impl Sketch {
     /// # Errors
     /// Bytes of something else.
     pub fn from_bytes(bytes: &[u8]) -> Result<Sketch, String> {
-        let mut sketch: Sketch = from_bytes(bytes)?;
+        let mut sketch: Sketch = postcard::from_bytes(bytes).map_err(|error| error.to_string())?;
         if !(1..=Sketch::MOST_LEVELS).contains(&sketch.levels.len()) {
             return Err(format!("a quantile sketch of {} levels", sketch.levels.len()));
         }

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::by_column::{ByColumn, Flaw, refuse_not_finite};
-use super::learned::frozen_unless;
+use super::frozen::frozen_unless;
 use super::{Fault, Learned, Refusal, Scope, Subtask};
 use crate::data::Message;
 use crate::kernels::order::{self, sorted};

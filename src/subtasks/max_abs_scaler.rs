@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::by_column::{ByColumn, Flaw, finite_extremes, refuse_infinite};
-use super::learned::frozen;
+use super::frozen::frozen;
 use super::scope::unless_zero;
 use super::{Fault, Learned, Learner, Scope, Subtask};
 use crate::data::{Message, from_bytes, to_bytes};

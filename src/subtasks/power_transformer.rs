@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::by_column::{ByColumn, Flaw, refuse_infinite};
-use super::learned::frozen_unless;
+use super::frozen::frozen_unless;
 use super::standard_scaler::StandardScaler;
 use super::{Fault, Learned, Scope, Subtask};
 use crate::data::Message;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 
 use super::Entry;
-use super::registry::fixed;
+use super::entry::fixed;
 use crate::data::{Bucket, Message, Schema};
 use crate::format::{BadRow, Decoder};
 

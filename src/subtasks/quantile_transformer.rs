@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::by_column::{ByColumn, Flaw, refuse_infinite};
-use super::learned::frozen;
+use super::frozen::frozen;
 use super::{Fault, Learned, Learner, Refusal, Scope, Subtask};
 use crate::data::{Message, from_bytes, to_bytes};
 use crate::kernels::places::Places;

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 
 use super::Entry;
-use super::registry::fixed;
+use super::entry::fixed;
 
 /// Writes the message's number, the row's place in the input and the schema's columns as the sink asks.
 #[derive(JsonSchema)]

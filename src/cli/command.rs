@@ -1,0 +1,107 @@
+//! The command line.
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+#[cfg(feature = "bench")]
+use super::bench;
+#[cfg(feature = "broker")]
+use super::broker;
+#[cfg(all(feature = "web", feature = "broker"))]
+use super::demo;
+use super::{batch, check, completions, fit, generate, plan, query, replay, run, subtasks};
+#[cfg(feature = "web")]
+use super::{serve, user};
+
+use crate::mqtt::masked;
+use crate::runtime;
+
+/// Stream preprocessing of sensor rows as a timely dataflow.
+#[derive(Parser)]
+#[command(name = "rowmill", version, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Run(run::Arguments),
+    Batch(batch::Arguments),
+    Fit(fit::Arguments),
+    #[cfg(all(feature = "web", feature = "broker"))]
+    Demo(demo::Arguments),
+    #[cfg(feature = "web")]
+    Serve(serve::Arguments),
+    #[cfg(feature = "web")]
+    User(user::Arguments),
+    Plan(plan::Arguments),
+    Query(query::Arguments),
+    #[cfg(feature = "bench")]
+    Bench(bench::Arguments),
+    Generate(generate::Arguments),
+    Replay(replay::Arguments),
+    #[cfg(feature = "broker")]
+    Broker(broker::Arguments),
+    Check(check::Arguments),
+    Subtasks(subtasks::Arguments),
+    Completions(completions::Arguments),
+    Man(completions::ManArguments),
+}
+
+/// Runs the command line and returns the exit code: 0 done, 1 the run failed, 2 the command or the file is wrong.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::try_parse_from(runtime::arguments()).unwrap_or_else(|error| refuse(&error));
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,rumqttd=off,rumqttc=off"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .without_time()
+        .init();
+    let result = match arguments.command {
+        Command::Run(arguments) => run::run(&arguments),
+        Command::Batch(arguments) => batch::run(&arguments),
+        Command::Fit(arguments) => fit::run(&arguments),
+        #[cfg(all(feature = "web", feature = "broker"))]
+        Command::Demo(arguments) => demo::run(&arguments),
+        #[cfg(feature = "web")]
+        Command::Serve(arguments) => serve::run(&arguments),
+        #[cfg(feature = "web")]
+        Command::User(arguments) => user::run(&arguments),
+        Command::Plan(arguments) => plan::run(&arguments),
+        Command::Query(arguments) => query::run(&arguments),
+        #[cfg(feature = "bench")]
+        Command::Bench(arguments) => bench::run(&arguments),
+        Command::Generate(arguments) => generate::run(&arguments),
+        Command::Replay(arguments) => replay::run(&arguments),
+        #[cfg(feature = "broker")]
+        Command::Broker(arguments) => broker::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Subtasks(arguments) => subtasks::run(&arguments),
+        Command::Completions(arguments) => completions::run(&arguments, Arguments::command()),
+        Command::Man(arguments) => completions::man(&arguments, Arguments::command()),
+    };
+    match result {
+        Ok(code) => code,
+        Err(failure) => {
+            eprintln!("{failure}");
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+/// Says what is wrong with the command line, or helps, and ends.
+fn refuse(error: &clap::Error) -> ! {
+    let said = error.to_string();
+    let shown = masked(&said);
+    if shown == said {
+        error.exit();
+    }
+    eprintln!("{}", shown.trim_end());
+    std::process::exit(error.exit_code())
+}

@@ -1,0 +1,11 @@
+//! The disk as sinks and checkpoints use it: a machine's own, or one that a test plays, which loses what was not synced.
+
+mod file;
+mod lock;
+mod machine;
+#[cfg(test)]
+pub mod simulated;
+
+pub use file::{Disk, File, Identity, SharedDisk};
+pub use lock::lock;
+pub use machine::{Machine, machine};

@@ -1,0 +1,28 @@
+//! Why a sink could not write.
+
+use std::path::Path;
+
+/// Why a sink could not write.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("{path}: {error}")]
+    File { path: String, error: std::io::Error },
+    #[error("{0}")]
+    Broker(String),
+    /// The deadline was over.
+    #[error("{url}: the broker has not taken {left} publishes in time")]
+    Undelivered { url: String, left: u64 },
+    /// Results that must not be replaced: the command lacks its `--fresh`.
+    #[error("{0}")]
+    Results(String),
+    /// Whoever read our output has gone: not an error of the run.
+    #[error("the reader of standard output has gone")]
+    BrokenPipe,
+}
+
+impl Error {
+    pub(super) fn holds_results(path: &Path) -> Error {
+        let path = path.display();
+        Error::Results(format!("{path}: holds results of an earlier run: move it away, or pass --fresh to replace it"))
+    }
+}

@@ -1,0 +1,251 @@
+//! Lines to an MQTT topic, by MQTT 5: one publish a line.
+//!
+//! A publish waits in the outbox until the broker has taken it. rumqttc forgets what was on its way when a broker keeps
+//! no session, and takes up none of QoS 2 where it does: so each connection begins without a session, with an event loop
+//! of its own, and sends what waits in order. What the broker had taken before the loss it may then get twice.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rumqttc::v5::mqttbytes::v5::{Publish, PublishProperties};
+
+use super::link::{self, Link, Shared};
+use super::outbox::{self, Why};
+use crate::data::recycle_lines;
+use crate::format::Output;
+use crate::mqtt::{Endpoint, Url};
+use crate::sink::{Deadline, Error, Pulse, Refused, Sink};
+
+/// A client that publishes; its connections have a thread of their own.
+pub struct Publisher {
+    endpoint: Endpoint,
+    properties: bool,
+    deadline: Deadline,
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Publisher {
+    /// Connects, and waits for the first connection for up to `connect_timeout` (for ever if not given), but no longer
+    /// than the deadline. Later waits for the broker end with it, too.
+    ///
+    /// # Errors
+    /// No broker, or one that refuses the login.
+    pub fn start(
+        endpoint: Endpoint,
+        connect_timeout: Option<Duration>,
+        deadline: Deadline,
+    ) -> Result<Publisher, Error> {
+        let shared = Arc::new(Shared::default());
+        let link = Link::new(&endpoint, shared.clone());
+        let thread = std::thread::Builder::new().name("mqtt-sink".into()).spawn(move || link.run());
+        let thread = Some(thread.expect("a thread can be started"));
+        let publisher = Publisher { endpoint, properties: false, deadline, shared, thread };
+        let since = Instant::now();
+        publisher.wait_until(
+            |shared| shared.connected,
+            |_| {
+                let late = connect_timeout.is_some_and(|timeout| since.elapsed() > timeout);
+                late || publisher.deadline.has_passed()
+            },
+        )?;
+        if !publisher.shared.lock().connected {
+            let Url { host, port, .. } = &publisher.endpoint.url;
+            return Err(Error::Broker(format!("no broker at {host}:{port} for the sink {}", publisher.endpoint.url)));
+        }
+        Ok(publisher)
+    }
+
+    /// Lets lines carry their message and row as user properties.
+    pub fn with_properties(mut self) -> Publisher {
+        self.properties = true;
+        self
+    }
+
+    /// Publishes one payload; waits while too many are under way.
+    ///
+    /// # Errors
+    /// A broker that refuses what is published, or that has taken too few when the deadline is over.
+    pub fn publish(&mut self, payload: &[u8]) -> Result<(), Error> {
+        self.publish_with(payload, PublishProperties::default())
+    }
+
+    fn publish_with(&mut self, payload: &[u8], properties: PublishProperties) -> Result<(), Error> {
+        let Endpoint { url, qos, .. } = &self.endpoint;
+        let mut publish = Publish::new(&*url.topic, qos.v5(), payload.to_vec(), Some(properties));
+        // The size is that of a packet with an id.
+        publish.pkid = 1;
+        let size = publish.size();
+        self.wait_until(|shared| shared.outbox.has_room(), |_| self.deadline.has_passed())?;
+        let mut state = self.shared.lock();
+        if !state.outbox.has_room() {
+            return Err(Error::Undelivered { url: url.to_string(), left: state.outbox.len() as u64 + 1 });
+        }
+        state.outbox.push(publish, size);
+        self.shared.pulse.owe(state.outbox.len() as u64);
+        drop(state);
+        self.shared.wake.notify_one();
+        Ok(())
+    }
+
+    /// Waits until the broker has taken everything, or has said that it does not.
+    ///
+    /// # Errors
+    /// As [`Publisher::publish`].
+    pub fn drain(&self) -> Result<(), Error> {
+        self.wait_until(|shared| shared.outbox.is_empty(), |_| self.deadline.has_passed())?;
+        match self.shared.lock().outbox.len() as u64 {
+            0 => Ok(()),
+            left => Err(Error::Undelivered { url: self.endpoint.url.to_string(), left }),
+        }
+    }
+
+    /// Publishes that the broker does not take, since it was last asked for them.
+    pub fn take_refused(&mut self) -> Vec<Refused> {
+        let refused = self.shared.lock().outbox.refused();
+        let Url { host, port, .. } = &self.endpoint.url;
+        let explain = |outbox::Refused { publish, size, why }: outbox::Refused<Publish>| {
+            let (reason, limit) = match why {
+                Why::Limit(limit) => (format!("the broker at {host}:{port} takes {limit}"), Some(limit)),
+                Why::Closes => (format!("the broker at {host}:{port} closes the connection each time"), None),
+                Why::Answer(answer) => (format!("the broker at {host}:{port} refuses it: {answer}"), None),
+            };
+            let reason = format!("a publish of {size} bytes: {reason}");
+            Refused { line: publish.payload.to_vec(), excess: limit.map(|limit| size.saturating_sub(limit)), reason }
+        };
+        refused.into_iter().map(explain).collect()
+    }
+
+    /// Waits until `done`, or until waiting is `over`.
+    fn wait_until(
+        &self,
+        mut done: impl FnMut(&link::State) -> bool,
+        mut over: impl FnMut(&link::State) -> bool,
+    ) -> Result<(), Error> {
+        const LOOK_UP: Duration = Duration::from_millis(20);
+        let mut state = self.shared.lock();
+        loop {
+            if let Some(reason) = &state.failure {
+                return Err(Error::Broker(reason.clone()));
+            }
+            if done(&state) || over(&state) {
+                return Ok(());
+            }
+            let waited = self.shared.changed.wait_timeout(state, LOOK_UP);
+            state = waited.expect("no holder panics").0;
+        }
+    }
+}
+
+impl Sink for Publisher {
+    fn write(&mut self, output: Output) -> Result<(), Error> {
+        let Output::Lines(lines) = output else { unreachable!("the encoder gives lines to a sink of lines") };
+        for row in lines.split(|byte| *byte == b'\n').filter(|row| !row.is_empty()) {
+            let user_properties = if self.properties { properties(row) } else { Vec::new() };
+            self.publish_with(row, PublishProperties { user_properties, ..PublishProperties::default() })?;
+        }
+        recycle_lines(lines);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        self.shared.lock().failure.clone().map_or(Ok(()), |reason| Err(Error::Broker(reason)))
+    }
+
+    fn sync(&mut self) -> Result<(), Error> {
+        self.drain()
+    }
+
+    fn settle(&mut self) -> Result<(), Error> {
+        self.drain()
+    }
+
+    fn refused(&mut self) -> Vec<Refused> {
+        self.take_refused()
+    }
+
+    fn waits_from(&self) -> Option<u64> {
+        let first = self.shared.lock().outbox.first().map(|publish| publish.payload.clone());
+        first.map(|line| Place::of(&line).map_or(0, |place| place.message))
+    }
+
+    fn pulse(&self) -> Option<Arc<Pulse>> {
+        Some(self.shared.pulse.clone())
+    }
+
+    fn close(self: Box<Self>) -> Result<(), Error> {
+        self.drain()
+    }
+}
+
+/// Where a line stands: by it a receiver knows one that comes again.
+#[derive(Clone, Copy, Debug, Default, serde::Deserialize)]
+pub struct Place {
+    pub message: u64,
+    pub row: u64,
+}
+
+impl Place {
+    /// That of a line that a sink was given; `None` if it has none.
+    pub fn of(line: &[u8]) -> Option<Place> {
+        serde_json::from_slice(line).ok()
+    }
+}
+
+fn properties(line: &[u8]) -> Vec<(String, String)> {
+    let place = Place::of(line);
+    let properties =
+        |Place { message, row }: Place| vec![("message".into(), message.to_string()), ("row".into(), row.to_string())];
+    place.map_or_else(Vec::new, properties)
+}
+
+impl Drop for Publisher {
+    fn drop(&mut self) {
+        self.shared.lock().stop = true;
+        self.shared.changed.notify_all();
+        self.shared.wake.notify_one();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// A broker that says yes, and nothing more.
+    fn mute() -> u16 {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        std::thread::spawn(move || {
+            for mut client in listener.incoming().map_while(Result::ok) {
+                std::thread::spawn(move || {
+                    let _ = client.write_all(&[0x20, 3, 0, 0, 0]);
+                    let _ = std::io::copy(&mut client, &mut std::io::sink());
+                });
+            }
+        });
+        port
+    }
+
+    #[test]
+    fn waits_for_a_broker_end_with_the_deadline() {
+        let deadline = Deadline::default();
+        let url = format!("mqtt://127.0.0.1:{}/t", mute()).parse().unwrap();
+        let mut publisher = Publisher::start(Endpoint::anonymous(url), None, deadline.clone()).unwrap();
+        (0..3).for_each(|_| publisher.publish(b"{}").unwrap());
+        deadline.set(Instant::now() + Duration::from_millis(200));
+        assert!(matches!(publisher.drain(), Err(Error::Undelivered { left: 3, .. })));
+        drop(publisher);
+        // So does the wait for the first connection.
+        let nobody = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+        let url = format!("mqtt://127.0.0.1:{nobody}/t").parse().unwrap();
+        let error = Publisher::start(Endpoint::anonymous(url), None, deadline).err().unwrap().to_string();
+        assert!(error.contains("no broker at 127.0.0.1"), "{error}");
+    }
+}

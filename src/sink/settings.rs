@@ -1,0 +1,195 @@
+//! A sink as a dataflow file describes it, and how it is opened.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::deadline::Deadline;
+use super::error::Error;
+use super::existing::Existing;
+use super::kind::Sink;
+use super::tail::{self, Tail};
+use super::url::{self, Url};
+use super::{claim, line_file, lines, mqtt, parquet, row_log, unfinished};
+use crate::data::Schema;
+use crate::disk::{Disk, SharedDisk};
+use crate::format::{Encoding, Infinity};
+use crate::mqtt::Endpoint;
+
+/// A sink as a dataflow file describes it.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub url: Url,
+    /// One file a process instead of one file in the order of epochs.
+    pub parts: bool,
+    /// Whether publishes carry message and row as MQTT 5 user properties, too.
+    pub properties: bool,
+    /// How lines say what is infinite.
+    pub infinity: Infinity,
+    /// Whether a file that can't be read before it is closed keeps its rows beside it until then.
+    pub logged: bool,
+    pub endpoint: Option<Endpoint>,
+    pub connect_timeout: Option<Duration>,
+    /// Where its files are.
+    pub disk: SharedDisk,
+}
+
+impl Settings {
+    /// Whether it may refuse a line after it was written.
+    pub fn may_refuse(&self) -> bool {
+        self.endpoint.is_some()
+    }
+
+    /// What the sink takes.
+    pub fn encoding(&self) -> Encoding {
+        match &self.url {
+            Url::Parquet(_) => Encoding::Columns,
+            Url::Csv(_) => Encoding::Csv,
+            _ => Encoding::JsonLines,
+        }
+    }
+
+    /// The file that tells how much of the results is finished, for the dataflow of this name; `None` where that can't
+    /// be told. With `remembers`, there is more to tell than that.
+    pub fn checkpoint(&self, name: &str, remembers: bool) -> Option<PathBuf> {
+        match &self.url {
+            Url::Ndjson(path) | Url::Csv(path) if !self.parts => Some(path.with_added_extension("checkpoint")),
+            Url::Mqtt(_) => Some(format!("{name}.checkpoint").into()),
+            Url::Null if remembers => Some(format!("{name}.checkpoint").into()),
+            _ => None,
+        }
+    }
+
+    /// Refuses a file that holds anything; the header of a CSV file is nothing.
+    ///
+    /// # Errors
+    /// If it does.
+    pub fn check_empty(&self) -> Result<(), Error> {
+        match &self.url {
+            Url::Csv(path) if claim::holds_lines(&*self.disk, path) => Err(Error::holds_results(path)),
+            Url::Ndjson(path) | Url::Parquet(path)
+                if self.disk.length(path).is_ok_and(|found| found.is_some_and(|length| length > 0)) =>
+            {
+                Err(Error::holds_results(path))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The whole lines of a sink of one file behind its first `start` bytes.
+    ///
+    /// # Errors
+    /// Lines that no run has written.
+    pub fn tail(&self, start: u64) -> Result<Tail, Error> {
+        let (path, csv) = match &self.url {
+            Url::Ndjson(path) => (path, false),
+            Url::Csv(path) => (path, true),
+            _ => return Ok(Tail { end: start, ..Tail::default() }),
+        };
+        tail::read(&*self.disk, path, start, csv)
+            .map_err(|error| Error::File { path: path.display().to_string(), error })
+    }
+
+    /// A hash of the last kilobyte before `length` of a sink of one file.
+    ///
+    /// # Errors
+    /// A file that can't be read.
+    pub fn fingerprint(&self, length: u64) -> Result<u64, Error> {
+        let Some(path) = self.file(0) else { return Ok(0) };
+        let fingerprint = self.disk.open(&path).and_then(|file| claim::fingerprint(&*file, length));
+        fingerprint.map_err(|error| Error::File { path: path.display().to_string(), error })
+    }
+
+    /// The next message and row behind those that interrupted runs of so many processes have left in logs; 0 without.
+    ///
+    /// # Errors
+    /// A log that can't be read.
+    pub fn logged_end(&self, processes: usize) -> Result<(u64, u64), Error> {
+        let (mut next_epoch, mut next_row) = (0, 0);
+        let Url::Parquet(_) = &self.url else { return Ok((0, 0)) };
+        let paths = (0..if self.parts { processes } else { 1 }).filter_map(|process| self.file(process));
+        for path in paths {
+            let read = row_log::is_there(&*self.disk, &path).and_then(|is_there| {
+                if !is_there {
+                    return Ok(());
+                }
+                let read = row_log::read(&*self.disk, &path, |_, message| {
+                    next_epoch = next_epoch.max(message.epoch + 1);
+                    next_row = message.ids.iter().fold(next_row, |next, id| next.max(id + 1));
+                    Ok(())
+                });
+                read.map(drop)
+            });
+            read.map_err(|error| Error::File { path: row_log::path_of(&path).display().to_string(), error })?;
+        }
+        Ok((next_epoch, next_row))
+    }
+
+    /// The file that process `process` writes, if it is one.
+    pub fn file(&self, process: usize) -> Option<PathBuf> {
+        match &self.url {
+            Url::Ndjson(path) | Url::Csv(path) | Url::Parquet(path) if self.parts => Some(url::part(path, process)),
+            Url::Ndjson(path) | Url::Csv(path) | Url::Parquet(path) => Some(path.clone()),
+            Url::Mqtt(_) | Url::Stdout | Url::Null => None,
+        }
+    }
+
+    /// The same sink with a file beside its own, which replaces that when it is whole; `None` for what is no regular
+    /// file.
+    pub fn aside(&self) -> (Settings, Option<(PathBuf, PathBuf)>) {
+        let mut aside = self.clone();
+        let file = match &mut aside.url {
+            Url::Ndjson(path) | Url::Csv(path) | Url::Parquet(path) => path,
+            Url::Mqtt(_) | Url::Stdout | Url::Null => return (aside, None),
+        };
+        // Where a link leads to.
+        let path = std::fs::canonicalize(&*file).unwrap_or_else(|_| file.clone());
+        if std::fs::metadata(&path).is_ok_and(|found| !found.is_file()) {
+            return (aside, None);
+        }
+        *file = path.with_added_extension("new");
+        let made = file.clone();
+        (aside, Some((made, path)))
+    }
+
+    /// The run has ended in good order: what process `process` has written stays.
+    ///
+    /// # Errors
+    /// A mark that can't be taken off.
+    pub fn finished(&self, process: usize) -> Result<(), Error> {
+        let Some(path) = self.file(process) else { return Ok(()) };
+        unfinished::finished(&path).map_err(|error| Error::File { path: path.display().to_string(), error })
+    }
+
+    /// Opens the sink; with `parts`, the file of process `process`. Waits for a broker end with the deadline.
+    pub fn open(
+        &self,
+        schema: &Schema,
+        process: usize,
+        existing: Existing,
+        deadline: &Deadline,
+    ) -> Result<Box<dyn Sink>, Error> {
+        let file = || self.file(process).expect("the sink is a file");
+        let lines = |header: &[u8]| line_file::LineFile::open(&self.disk, &file(), header, existing);
+        Ok(match &self.url {
+            Url::Null => Box::new(lines::Null),
+            Url::Stdout => Box::new(lines::Lines::stdout()),
+            Url::Ndjson(_) => Box::new(lines(b"")?),
+            Url::Csv(_) => Box::new(lines(&crate::format::Encoder::csv_header(schema))?),
+            Url::Parquet(_) => Box::new(parquet::Parquet::create(&self.disk, &file(), schema, existing, self.logged)?),
+            Url::Mqtt(_) => {
+                let endpoint = self.endpoint.clone().expect("an MQTT sink has an endpoint");
+                let publisher = mqtt::Publisher::start(endpoint, self.connect_timeout, deadline.clone())?;
+                Box::new(if self.properties { publisher.with_properties() } else { publisher })
+            }
+        })
+    }
+}
+
+/// Puts a file that is whole now into the place of another.
+///
+/// # Errors
+/// A file that can't be moved.
+pub fn replace(disk: &dyn Disk, aside: &Path, path: &Path) -> Result<(), Error> {
+    let replaced = disk.rename(aside, path).and_then(|()| disk.sync_directory_of(path));
+    replaced.map_err(|error| Error::File { path: path.display().to_string(), error })
+}
