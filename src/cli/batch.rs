@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use indicatif::ProgressIterator;
 
-use super::{Failure, run, stuck};
+use super::{Failure, signals, stuck};
 use crate::config::Dataflow;
 use crate::runtime;
 use crate::runtime::{Cluster, Options};
@@ -22,7 +22,7 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let stop = run::stop_on_signals()?;
+    let stop = signals::stop_on_signals()?;
     let options = Options {
         stop: stop.clone(),
         fresh: arguments.fresh,

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::{Failure, run, stuck};
+use super::{Failure, signals, stuck};
 use crate::mqtt::Embedded;
 use crate::runtime;
 
@@ -17,7 +17,7 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let stop = run::stop_on_signals()?;
+    let stop = signals::stop_on_signals()?;
     stuck::bound(&stop, runtime::DRAIN_TIMEOUT, || "the broker has not ended".into());
     let broker = Embedded::start(arguments.listen).map_err(Failure::Failed)?;
     eprintln!("an MQTT broker listens on {}", broker.address);

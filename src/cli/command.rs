@@ -11,7 +11,7 @@ use super::bench;
 use super::broker;
 #[cfg(all(feature = "web", feature = "broker"))]
 use super::demo;
-use super::{batch, check, completions, fit, generate, plan, query, replay, run, subtasks};
+use super::{batch, check, completions, fit, generate, launcher, plan, query, replay, run, subtasks};
 #[cfg(feature = "web")]
 use super::{serve, user};
 
@@ -53,7 +53,7 @@ enum Command {
 
 /// Runs the command line and returns the exit code: 0 done, 1 the run failed, 2 the command or the file is wrong.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::try_parse_from(runtime::arguments()).unwrap_or_else(|error| refuse(&error));
+    let arguments = Arguments::try_parse_from(launcher::arguments()).unwrap_or_else(|error| refuse(&error));
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,rumqttd=off,rumqttc=off"));
     tracing_subscriber::fmt()

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::{Failure, run, stuck};
+use super::{Failure, run, signals, stuck};
 use crate::config::{Dataflow, Override, WEATHER};
 use crate::mqtt::{Embedded, Endpoint, Url};
 use crate::runtime;
@@ -72,7 +72,7 @@ fn on_a_page(arguments: &Arguments, url: Url) -> Result<ExitCode, Failure> {
     ];
     let toml = web::edited(WEATHER, &edits).map_err(Failure::Failed)?;
     std::fs::write(directory.path().join("weather.toml"), toml).map_err(failed)?;
-    let stop = run::stop_on_signals()?;
+    let stop = signals::stop_on_signals()?;
     stuck::bound(&stop, 2 * runtime::DRAIN_TIMEOUT, || "the run on the page has not ended".into());
     let options = |listen| Options { listen, directory: directory.path().into(), users: None, stop: stop.clone() };
     let free = SocketAddr::new(arguments.listen.ip(), 0);
@@ -119,7 +119,7 @@ fn to_the_end(arguments: &Arguments, url: &Url, rows: u64) -> Result<ExitCode, F
     let mut dataflow = Dataflow::weather(&overrides)?;
     dataflow.source_settings.max_rows = Some(rows);
     eprintln!("a station publishes {} rows/s to {url}; {} reads them", arguments.rate, dataflow.name);
-    let stop = run::stop_on_signals()?;
+    let stop = signals::stop_on_signals()?;
     let ready = Arc::new(AtomicBool::new(false));
     let station = station(url.clone(), Some(rows), arguments.rate, ready.clone(), stop.clone());
     let options = runtime::Options {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Failure, run};
+use super::{Failure, run, signals};
 use crate::config::{Dataflow, Fitted, FittedStep, Override, SchemaChoice, Step};
 use crate::data::{Bucket, Message, Schema};
 use crate::measure::Clock;
@@ -62,7 +62,7 @@ fn read_all(dataflow: &Dataflow) -> Result<Bucket, Failure> {
     let failed = |error: source::Error| Failure::Failed(error.to_string());
     let limits = Limits { bucket_size: Limits::ALL_ROWS, delay: LONG };
     let settings = source::Settings { limits, ..dataflow.source_settings.clone() };
-    let stop = run::stop_on_signals()?;
+    let stop = signals::stop_on_signals()?;
     let (beginning, own) = (Position::default(), std::thread::current());
     let source = Source::start(&dataflow.source, settings, &beginning, Clock::start(), stop, own);
     let bucket = source.buckets.recv();

@@ -13,12 +13,14 @@ mod demo;
 mod failure;
 mod fit;
 mod generate;
+mod launcher;
 mod plan;
 mod query;
 mod replay;
 mod run;
 #[cfg(feature = "web")]
 mod serve;
+mod signals;
 mod stuck;
 mod subtasks;
 mod terminal;

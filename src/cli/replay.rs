@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::ProgressIterator;
 
-use super::{Failure, run};
+use super::{Failure, signals};
 use crate::data::{Bucket, Format, Kind, Origin, Schema};
 use crate::format::{Decoder, Encoder, Encoding, FileKind, Inference, Output, Records};
 use crate::mqtt::{Endpoint, Url};
@@ -46,7 +46,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let rows = rows(&arguments.file, kind)
         .map_err(|error| Failure::Failed(format!("{}: {error}", arguments.file.display())))?;
     let count = rows.len() as u64;
-    let stop = run::stop_on_signals()?;
+    let stop = signals::stop_on_signals()?;
     let failed = |error: sink::Error| Failure::Failed(error.to_string());
     let (deadline, connected) = (Deadline::default(), Arc::<AtomicBool>::default());
     end_in_time(&stop, arguments.drain_timeout, &deadline, &connected);

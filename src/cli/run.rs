@@ -1,25 +1,22 @@
 //! `rowmill run`: runs a dataflow file.
 
-use std::ffi::{OsStr, OsString, c_int};
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::flag;
 
-use super::{Failure, stuck};
+use super::signals::OnSignals;
+use super::{Failure, launcher, stuck};
 use crate::config::{Dataflow, Override};
 use crate::measure::{Outcome, Report};
 use crate::mqtt::masked;
 use crate::runtime::{Cluster, OnLive, OnProgress, OnReady, OnStuck, Options, Secret, StatusLine};
 use crate::sink::Deadline;
-use crate::source::{Stop, Url};
+use crate::source::Url;
 use crate::{disk, runtime};
 
 /// Run a dataflow file.
@@ -115,7 +112,7 @@ enum Restart {
 
 /// Takes the directories that this run writes to, as long as it lives; processes that a launcher started have its word.
 fn claim(arguments: &Arguments) -> Result<Vec<File>, Failure> {
-    if arguments.process.is_some_and(|process| process > 0) || runtime::is_launched() {
+    if arguments.process.is_some_and(|process| process > 0) || launcher::is_launched() {
         return Ok(Vec::new());
     }
     let mut claimed: Vec<(PathBuf, File)> = Vec::new();
@@ -135,9 +132,11 @@ fn claim(arguments: &Arguments) -> Result<Vec<File>, Failure> {
 }
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    // Before anything else: a signal that comes too early would end the process without a drain.
+    let on_signals = OnSignals::install()?;
     let _claimed = claim(arguments)?;
-    let Some(live) = &arguments.live else { return run_dataflow(arguments).map(ExitCode::from) };
-    let result = run_dataflow(arguments);
+    let Some(live) = &arguments.live else { return run_dataflow(arguments, on_signals).map(ExitCode::from) };
+    let result = run_dataflow(arguments, on_signals);
     if arguments.process.is_none() {
         let outcome = match &result {
             Ok(code) => Outcome::now(*code, String::new()),
@@ -148,9 +147,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     result.map(ExitCode::from)
 }
 
-fn run_dataflow(arguments: &Arguments) -> Result<u8, Failure> {
+fn run_dataflow(arguments: &Arguments, on_signals: OnSignals) -> Result<u8, Failure> {
     let mut dataflow = Dataflow::read(&arguments.file, &overrides(arguments)?)?;
-    if arguments.process.is_none() && runtime::arguments().iter().any(|text| has_password(text)) {
+    if arguments.process.is_none() && launcher::arguments().iter().any(|text| has_password(text)) {
         tracing::warn!(
             "the list of this machine's processes shows the password on the command line: write password = {{ env = \
              \"NAME\" }} or {{ file = \"PATH\" }} into the file instead"
@@ -162,12 +161,13 @@ fn run_dataflow(arguments: &Arguments) -> Result<u8, Failure> {
     let restart = arguments.restart == Restart::OnFailure;
     let processes = arguments.processes.or(dataflow.processes).unwrap_or(1);
     if (processes > 1 || restart) && arguments.process.is_none() {
-        let own: Vec<OsString> = runtime::arguments().into_iter().skip(1).collect();
-        return Ok(runtime::launch(processes.into(), own, restart, arguments.drain_timeout)?);
+        let own: Vec<OsString> = launcher::arguments().into_iter().skip(1).collect();
+        return launcher::launch(processes.into(), own, restart, arguments.drain_timeout, on_signals);
     }
     let workers = arguments.workers.or(dataflow.workers).unwrap_or(1);
     let cluster = cluster(arguments, workers.into(), processes.into())?;
     let first = cluster.process == 0;
+    let listener = launcher::attend(cluster.process)?.map(Arc::new);
     let quiet = arguments.quiet || !first;
     let options = Options {
         cluster,
@@ -179,9 +179,10 @@ fn run_dataflow(arguments: &Arguments) -> Result<u8, Failure> {
         drain_timeout: Some(arguments.drain_timeout),
         stall_timeout: Some(arguments.stall_timeout),
         on_stuck: Some(on_stuck(arguments)),
-        stop: stop_on_signals()?,
+        listener,
+        stop: on_signals.stop,
         sink_deadline: Deadline::default(),
-        reopen: reopen_on_hangup()?,
+        reopen: on_signals.reopen,
         on_progress: (!quiet).then(progress),
         on_live: arguments.live.clone().map(show),
         tables_at: arguments.live.clone(),
@@ -262,32 +263,6 @@ fn cluster(arguments: &Arguments, workers: usize, processes: usize) -> Result<Cl
     Ok(Cluster { workers, process, hosts: hosts[..processes].to_vec() })
 }
 
-/// The first signal drains, the second one ends at once.
-pub(super) fn stop_on_signals() -> Result<Stop, Failure> {
-    stop_on(&[SIGINT, SIGTERM]).map_err(|error| Failure::Failed(format!("signals cannot be handled: {error}")))
-}
-
-/// SIGHUP says that files were moved away: results go on in new ones. That a terminal is gone still ends a run.
-fn reopen_on_hangup() -> Result<Arc<AtomicBool>, Failure> {
-    let reopen = Arc::<AtomicBool>::default();
-    if !std::io::stderr().is_terminal() {
-        flag::register(SIGHUP, reopen.clone())
-            .map_err(|error| Failure::Failed(format!("signals cannot be handled: {error}")))?;
-    }
-    Ok(reopen)
-}
-
-fn stop_on(signals: &[c_int]) -> std::io::Result<Stop> {
-    // Not the stop itself: another process may have set that before the first signal comes here.
-    let (stop, signalled) = (Stop::default(), Arc::<AtomicBool>::default());
-    for signal in signals {
-        flag::register_conditional_shutdown(*signal, 1, signalled.clone())?;
-        flag::register(*signal, signalled.clone())?;
-        flag::register(*signal, stop.0.clone())?;
-    }
-    Ok(stop)
-}
-
 /// Says when an MQTT source has its subscription: from then on nothing that is published is missed.
 fn announce(dataflow: &Dataflow) -> Option<OnReady> {
     match &dataflow.source {
@@ -337,29 +312,4 @@ pub(super) fn finish<'a>(
         report.write(directory).map_err(|error| Failure::Failed(format!("{}: {error}", directory.display())))?;
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use signal_hook::consts::{SIGUSR1, SIGUSR2};
-    use signal_hook::low_level::raise;
-
-    use super::*;
-
-    /// If it did, this process would end here.
-    #[test]
-    fn a_first_signal_behind_another_process_stop_does_not_end_at_once() {
-        let stop = stop_on(&[SIGUSR1]).unwrap();
-        stop.now();
-        raise(SIGUSR1).unwrap();
-        assert!(stop.is_set());
-    }
-
-    #[test]
-    fn a_signal_drains() {
-        let stop = stop_on(&[SIGUSR2]).unwrap();
-        assert!(!stop.is_set());
-        raise(SIGUSR2).unwrap();
-        assert!(stop.is_set());
-    }
 }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::{Failure, run, stuck};
+use super::{Failure, signals, stuck};
 use crate::runtime;
 use crate::web::{self, Options};
 
@@ -26,7 +26,7 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let Arguments { listen, dir, users } = arguments;
-    let stop = run::stop_on_signals()?;
+    let stop = signals::stop_on_signals()?;
     stuck::bound(&stop, runtime::DRAIN_TIMEOUT, || "an answer of the page is not at its end".into());
     let options = Options { listen: *listen, directory: dir.clone(), users: users.clone(), stop };
     let server = web::listen(options).map_err(|reason| Failure::Wrong(format!("error: {reason}")))?;

@@ -34,12 +34,8 @@ impl Dataflow {
     /// # Errors
     /// The first that does.
     pub(crate) fn check_client_ids(&self) -> Result<(), Diagnostic> {
-        let connections =
-            (0..self.source_settings.connections()).map(|number| self.source_settings.of_connection(number));
-        let source = connections.filter_map(|settings| Some(("the source".to_owned(), settings.endpoint?)));
-        let sinks = self.sinks().into_iter().filter_map(|(what, _, sink)| Some((what, sink.endpoint.clone()?)));
         let mut known: Vec<(String, Endpoint)> = Vec::new();
-        for (what, endpoint) in source.chain(sinks).filter(|(_, endpoint)| endpoint.client_id.is_some()) {
+        for (what, endpoint) in self.clients(0, 1).into_iter().filter(|(_, endpoint)| endpoint.client_id.is_some()) {
             let same = |(_, other): &&(String, Endpoint)| {
                 other.client_id == endpoint.client_id && same_broker(&other.url, &endpoint.url)
             };
@@ -56,6 +52,15 @@ impl Dataflow {
             known.push((what, endpoint));
         }
         Ok(())
+    }
+
+    /// What connects to brokers in process `process` of so many: what it is to the dataflow, and where it connects.
+    pub fn clients(&self, process: usize, processes: usize) -> Vec<(String, Endpoint)> {
+        let own = (0..self.source_settings.connections()).filter(|number| number % processes == process);
+        let connections = own.map(|number| self.source_settings.of_connection(number));
+        let source = connections.filter_map(|settings| Some(("the source".to_owned(), settings.endpoint?)));
+        let sinks = self.sinks().into_iter().filter(|_| process == 0);
+        source.chain(sinks.filter_map(|(what, _, sink)| Some((what, sink.endpoint.clone()?)))).collect()
     }
 
     /// All that it publishes to or writes: what it is, what it gets, and where that goes.

@@ -26,8 +26,12 @@ pub fn takes(filter: &str, topic: &str) -> bool {
 
 /// Whether two addresses are of one broker, as far as they show it.
 pub fn same_broker(one: &Url, other: &Url) -> bool {
-    one.port == other.port
-        && (one.host.eq_ignore_ascii_case(&other.host) || (is_here(&one.host) && is_here(&other.host)))
+    broker_name(one) == broker_name(other)
+}
+
+/// The address of a broker, the same for all names of this machine.
+pub fn broker_name(Url { host, port, .. }: &Url) -> String {
+    if is_here(host) { format!("localhost:{port}") } else { format!("{}:{port}", host.to_ascii_lowercase()) }
 }
 
 /// Whether a host is this machine.

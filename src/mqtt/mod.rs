@@ -3,6 +3,7 @@
 #[cfg(feature = "broker")]
 mod broker;
 mod client;
+mod client_id;
 mod events;
 mod filter;
 #[cfg(feature = "broker")]
@@ -15,8 +16,9 @@ pub mod tls;
 #[cfg(feature = "broker")]
 pub use broker::Embedded;
 pub use client::{Backoff, Endpoint, Login, Qos, Url, host_and_port, refusal};
+pub use client_id::ClientIdLock;
 pub use events::{Events, LOOK_UP, end_session};
-pub use filter::{same_broker, takes};
+pub use filter::{broker_name, same_broker, takes};
 pub use masked::{is_secret, masked};
 pub use password::Password;
 pub use port::free_port;

@@ -20,6 +20,9 @@ pub enum Error {
     Checkpoint(String),
     #[error("{0}")]
     Cluster(String),
+    /// Another run of this machine uses a client id.
+    #[error("{what}: {reason}")]
+    ClientId { what: String, reason: String },
     #[error("the trace {}: {}", .0.display(), .1)]
     Trace(PathBuf, std::io::Error),
 }

@@ -18,7 +18,6 @@ mod run;
 mod simulation;
 mod worker;
 
-pub use cluster::launcher::{arguments, is_launched, launch};
 pub use cluster::secret::Secret;
 pub use cluster::topology::Cluster;
 pub use error::Error;

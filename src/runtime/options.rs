@@ -1,5 +1,6 @@
 //! How to run a dataflow.
 
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -33,11 +34,14 @@ pub struct Options {
     /// Called once, from a thread of its own, when the run can't come to its end by itself: it should end the process.
     /// It is only told if not given.
     pub on_stuck: Option<OnStuck>,
+    /// Where other processes call this one; it listens at its address of the cluster if not given.
+    pub listener: Option<Arc<TcpListener>>,
     /// Set it to drain and end.
     pub stop: Stop,
     /// Set it to end all waits for the brokers of sinks, dead letters and tables: the run then fails with what was left.
     pub sink_deadline: sink::Deadline,
-    /// Set it when the sink's file was moved away: results go on in a new one at its path.
+    /// Set it, in any process of the run, when files of sinks or dead letters were moved away: what follows goes into
+    /// new ones at their paths.
     pub reopen: Arc<AtomicBool>,
     /// Called a few times a second on the first worker.
     pub on_progress: Option<OnProgress>,
@@ -65,6 +69,7 @@ impl Options {
             drain_timeout: None,
             stall_timeout: None,
             on_stuck: None,
+            listener: None,
             stop: Stop::default(),
             sink_deadline: sink::Deadline::default(),
             reopen: Arc::default(),

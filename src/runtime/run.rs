@@ -1,6 +1,5 @@
 //! Runs this process' part of a dataflow: its workers, and its connections with the other processes.
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -8,9 +7,9 @@ use timely::WorkerConfig;
 
 use crate::config::Dataflow;
 use crate::measure::{Busy, Report};
-use crate::runtime::cluster::control_channel::Control;
+use crate::mqtt::ClientIdLock;
+use crate::runtime::cluster::control_channel::{Control, Reopen};
 use crate::runtime::cluster::identity::Own;
-use crate::runtime::cluster::launcher;
 use crate::runtime::cluster::mesh::{Meeting, Peer};
 use crate::runtime::cluster::topology::{self, Cluster, Sockets};
 use crate::runtime::epochs::resume::Start;
@@ -31,19 +30,19 @@ pub fn run(dataflow: Dataflow, mut options: Options) -> Result<Option<Report>, E
     if options.cluster.processes() > 1 {
         topology::explain_lost_peers();
     }
-    let listener = launcher::attend(options.cluster.process)?;
     let activity = Arc::<Activity>::default();
     let _watchdog = Watchdog::start(&activity, &options);
     if options.cluster.process == 0 {
         let trace = options.trace.iter().map(|path| ("the trace", part_of_trace(path, &options.cluster)));
         dataflow.check_files(options.cluster.processes(), &trace.collect::<Vec<_>>())?;
     }
+    let _client_ids = lock_client_ids(&dataflow, &options.cluster)?;
     let start = if options.cluster.process == 0 { Some(Start::find(&dataflow, &options)?) } else { None };
     let start = Mutex::new(start);
     let (sockets, _control) = match options.cluster.hosts.len() {
         0 | 1 => (Vec::new(), None),
         _ => {
-            let Some((sockets, control)) = meet(&dataflow, &mut options, listener, &activity)? else { return Ok(None) };
+            let Some((sockets, control)) = meet(&dataflow, &mut options, &activity)? else { return Ok(None) };
             let _ = activity.peers.set(control.peers.clone());
             (sockets, Some(control))
         }
@@ -73,12 +72,7 @@ pub fn run(dataflow: Dataflow, mut options: Options) -> Result<Option<Report>, E
 
 /// The connections with the other processes, in their order, and what is heard over them beside the dataflow; `None` if
 /// the run is stopped meanwhile. What the processes choose alike is put into the options.
-fn meet(
-    dataflow: &Dataflow,
-    options: &mut Options,
-    listener: Option<TcpListener>,
-    activity: &Activity,
-) -> Result<Option<(Sockets, Control)>, Error> {
+fn meet(dataflow: &Dataflow, options: &mut Options, activity: &Activity) -> Result<Option<(Sockets, Control)>, Error> {
     let Cluster { hosts, process, .. } = &options.cluster;
     let meeting = Meeting {
         hosts,
@@ -88,6 +82,8 @@ fn meet(
         timeout: options.connect_timeout,
         stop: options.stop.clone(),
     };
+    let listener = options.listener.take().map(|listener| listener.try_clone());
+    let listener = listener.transpose().map_err(|error| Error::Cluster(error.to_string()))?;
     let Some(peers) = meeting.connect(listener).map_err(Error::Cluster)? else { return Ok(None) };
     let (mut data, mut controls, mut fuse) = (Vec::new(), Vec::new(), options.fuse);
     for (other, peer) in peers.into_iter().enumerate() {
@@ -100,10 +96,20 @@ fn meet(
         data.push(Some(stream));
         controls.extend(control.map(|control| (other, hosts[other].as_str(), control)));
     }
-    let control = Control::start(controls, &options.stop, &activity.begun);
+    let reopen = Reopen { asked: std::mem::take(&mut options.reopen), here: options.reopen.clone() };
+    let control = Control::start(options.cluster.process, controls, &options.stop, &reopen, &activity.begun);
     let control = control.map_err(|error| Error::Cluster(format!("the processes cannot talk: {error}")))?;
     options.fuse = fuse;
     Ok(Some((data, control)))
+}
+
+/// Takes the client ids of this process for as long as it runs: two runs with one would fight for its session.
+fn lock_client_ids(dataflow: &Dataflow, cluster: &Cluster) -> Result<Vec<ClientIdLock>, Error> {
+    let mut locks = Vec::new();
+    for (what, endpoint) in dataflow.clients(cluster.process, cluster.processes()) {
+        locks.extend(ClientIdLock::take(&endpoint).map_err(|reason| Error::ClientId { what, reason })?);
+    }
+    Ok(locks)
 }
 
 fn part_of_trace(path: &Path, cluster: &Cluster) -> PathBuf {

@@ -129,10 +129,16 @@ pub fn run(
                 busy.restart();
             }
             drop(ends.inputs);
-            if let Some(Err(error)) = reader.map(|reader| reader.run(worker)) {
+            let follow = || follow(options, &writer, &failure);
+            if let Some(Err(error)) = reader.map(|reader| reader.run(worker, follow)) {
                 fail(&failure, error);
             }
-            worker.step_or_park_while(None, || !ends.probe.done());
+            // One that writes looks up for the word that its file was moved away.
+            let park = (plan.writer == Some(worker.index() as u64)).then_some(PARK);
+            while !ends.probe.done() {
+                worker.step_or_park(park);
+                follow();
+            }
         }
     }
     let for_process = worker.index() == first_in_process;
@@ -164,6 +170,15 @@ pub fn run(
         ledger.take().report(dataflow, options.cluster.processes(), worker.peers(), &plan.stages, &measured, duration)
     };
     Ok(duration.map(report))
+}
+
+/// Goes on in a new file, where this worker's was moved away and somebody says so.
+fn follow(options: &Options, writer: &SharedWriter, failure: &Failure) {
+    if writer.writes() && options.reopen.swap(false, Ordering::Relaxed) && writer.is_moved() {
+        if let Err(error) = writer.follow(writer.length()) {
+            fail(failure, error);
+        }
+    }
 }
 
 /// Starts to read: the first worker gets the rows, which the first workers of other processes read for it if the source
@@ -384,6 +399,7 @@ impl Intake {
             showing.activity.note(&ledger.borrow(), self.sources.backlog());
             if options.reopen.swap(false, Ordering::Relaxed) {
                 self.acknowledgement.follow(&mut self.sources, ledger, writer, accounts, failure);
+                accounts.follow();
             }
             watch.look(&ledger.borrow(), worker.peers(), self.sources.backlog(), showing);
         }

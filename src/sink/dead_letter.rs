@@ -67,6 +67,8 @@ impl<'a> DeadLetter<'a> {
 pub struct DeadLetters {
     sink: Option<Box<dyn Sink>>,
     written: u64,
+    /// Whether something was written since the last flush.
+    unflushed: bool,
 }
 
 impl DeadLetters {
@@ -77,11 +79,14 @@ impl DeadLetters {
     pub fn open(settings: Option<&Settings>, existing: Existing, deadline: &Deadline) -> Result<DeadLetters, Error> {
         let no_columns = Schema::new([] as [(String, crate::data::Kind); 0]);
         let sink = settings.map(|settings| settings.open(&no_columns, 0, existing, deadline)).transpose()?;
-        Ok(DeadLetters { sink, written: 0 })
+        Ok(DeadLetters { sink, written: 0, unflushed: false })
     }
 
     pub fn write(&mut self, letter: &DeadLetter<'_>) -> Result<(), Error> {
         self.written += 1;
+        if !std::mem::replace(&mut self.unflushed, true) {
+            self.follow()?;
+        }
         let Some(sink) = &mut self.sink else {
             if self.written <= Self::SHOWN {
                 let DeadLetter { topic, position, subtask, reason, .. } = letter;
@@ -107,7 +112,19 @@ impl DeadLetters {
         Ok(())
     }
 
+    /// Goes on in a new file if that of the letters was moved away.
+    ///
+    /// # Errors
+    /// If another file stands there.
+    pub fn follow(&mut self) -> Result<(), Error> {
+        match &mut self.sink {
+            Some(sink) if sink.is_moved() => sink.follow(sink.length()),
+            _ => Ok(()),
+        }
+    }
+
     pub fn flush(&mut self) -> Result<(), Error> {
+        self.unflushed = false;
         self.sink.as_mut().map_or(Ok(()), |sink| sink.flush())
     }
 

@@ -1,21 +1,34 @@
 //! When waits for brokers end.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 /// When a sink gives up waiting for its broker: never, until somebody sets it. Shared by all who may.
 #[derive(Clone, Debug, Default)]
-pub struct Deadline(Arc<Mutex<Option<Instant>>>);
+pub struct Deadline {
+    at: Arc<Mutex<Option<Instant>>>,
+    stopped: Arc<AtomicBool>,
+}
 
 impl Deadline {
+    /// The run was told to end: a broker that was never reached is no more waited for, for it has nothing to drain.
+    pub fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+    }
+
+    pub fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
+    }
+
     /// Waits end then, or earlier if that has been said before.
     pub fn set(&self, at: Instant) {
-        let mut deadline = self.0.lock().expect("no holder panics");
+        let mut deadline = self.at.lock().expect("no holder panics");
         *deadline = Some(deadline.map_or(at, |earlier| earlier.min(at)));
     }
 
     pub fn has_passed(&self) -> bool {
-        self.0.lock().expect("no holder panics").is_some_and(|at| at <= Instant::now())
+        self.at.lock().expect("no holder panics").is_some_and(|at| at <= Instant::now())
     }
 }
 

@@ -1,4 +1,4 @@
-//! The control channel of process 0 with each other one: signs of life, and the word to stop.
+//! The control channel of process 0 with each other one: signs of life, and the words to stop and to open files anew.
 //!
 //! It has threads and connections of its own, so that it works while the workers are held up. Each word is one byte.
 
@@ -17,6 +17,8 @@ const BEAT: u8 = b'.';
 const BEGUN: u8 = b'+';
 /// Drain and end.
 const STOP: u8 = b's';
+/// Files were moved away: open them anew.
+const REOPEN: u8 = b'r';
 /// How often a process says that it is there.
 const BEAT_INTERVAL: Duration = Duration::from_millis(200);
 /// How often it is looked whether there is something else to say.
@@ -56,6 +58,15 @@ impl std::fmt::Display for Heard {
     }
 }
 
+/// That files were moved away, which one process is told and all must hear.
+#[derive(Clone, Default)]
+pub struct Reopen {
+    /// Set when somebody asks for it in this process.
+    pub asked: Arc<AtomicBool>,
+    /// Set when this process is to do it.
+    pub here: Arc<AtomicBool>,
+}
+
 /// The threads that speak and listen; they end with it.
 pub struct Control {
     pub peers: Vec<Arc<Heard>>,
@@ -65,18 +76,22 @@ pub struct Control {
 }
 
 impl Control {
-    /// Speaks with processes at these connections. A stop here is one there, and the other way round, as is that rows
-    /// have `begun` to come through.
+    /// Lets process `process` speak with processes at these connections. A stop here is one there, and the other way
+    /// round, as are a wish to reopen and that rows have `begun` to come through.
     ///
     /// # Errors
     /// If a connection can't be used.
     pub fn start(
+        process: usize,
         connections: Vec<(usize, &str, TcpStream)>,
         stop: &Stop,
+        reopen: &Reopen,
         begun: &Arc<AtomicBool>,
     ) -> std::io::Result<Control> {
         let over = Arc::<AtomicBool>::default();
         let (mut peers, mut streams, mut threads) = (Vec::new(), Vec::new(), Vec::new());
+        // Only process 0 hears all, and so passes it on.
+        let to_reopen = if process == 0 { &reopen.asked } else { &reopen.here };
         for (process, host, stream) in connections {
             stream.set_read_timeout(Some(BEAT_INTERVAL))?;
             stream.set_write_timeout(Some(LOOK_UP_INTERVAL))?;
@@ -85,6 +100,7 @@ impl Control {
                 stream: stream.try_clone()?,
                 heard: heard.clone(),
                 stop: stop.clone(),
+                to_reopen: to_reopen.clone(),
                 begun: begun.clone(),
             };
             let until = over.clone();
@@ -93,8 +109,8 @@ impl Control {
             streams.push(stream);
         }
         let speaking = streams.iter().map(TcpStream::try_clone).collect::<Result<Vec<_>, _>>()?;
-        let (stop, begun, until) = (stop.clone(), begun.clone(), over.clone());
-        let speak = move || speak(&speaking, &stop, &begun, &until);
+        let (stop, reopen, begun, until) = (stop.clone(), reopen.clone(), begun.clone(), over.clone());
+        let speak = move || speak(&speaking, &stop, &reopen, &begun, &until);
         threads.push(std::thread::Builder::new().name("control".into()).spawn(speak)?);
         Ok(Control { peers, streams, over, threads })
     }
@@ -116,6 +132,7 @@ struct Listener {
     stream: TcpStream,
     heard: Arc<Heard>,
     stop: Stop,
+    to_reopen: Arc<AtomicBool>,
     begun: Arc<AtomicBool>,
 }
 
@@ -129,6 +146,9 @@ impl Listener {
                     self.heard.hear();
                     if words[..read].contains(&BEGUN) {
                         self.begun.store(true, Ordering::Relaxed);
+                    }
+                    if words[..read].contains(&REOPEN) {
+                        self.to_reopen.store(true, Ordering::Relaxed);
                     }
                     if words[..read].contains(&STOP) {
                         self.stop.now();
@@ -144,8 +164,9 @@ impl Listener {
     }
 }
 
-fn speak(streams: &[TcpStream], stop: &Stop, begun: &AtomicBool, over: &AtomicBool) {
+fn speak(streams: &[TcpStream], stop: &Stop, reopen: &Reopen, begun: &AtomicBool, over: &AtomicBool) {
     let mut told = vec![false; streams.len()];
+    let mut must_reopen = told.clone();
     let mut beat: Option<Instant> = None;
     while !over.load(Ordering::Relaxed) {
         if beat.is_none_or(|beat| beat.elapsed() >= BEAT_INTERVAL) {
@@ -153,6 +174,13 @@ fn speak(streams: &[TcpStream], stop: &Stop, begun: &AtomicBool, over: &AtomicBo
             // One that does not listen, or has left, is somebody else's affair.
             let word = if begun.load(Ordering::Relaxed) { BEGUN } else { BEAT };
             streams.iter().for_each(|mut stream| drop(stream.write(&[word])));
+        }
+        if reopen.asked.swap(false, Ordering::Relaxed) {
+            reopen.here.store(true, Ordering::Relaxed);
+            must_reopen.fill(true);
+        }
+        for (mut stream, must) in streams.iter().zip(&mut must_reopen).filter(|(_, must)| **must) {
+            *must = stream.write(&[REOPEN]).is_err();
         }
         if stop.is_set() {
             for (mut stream, told) in streams.iter().zip(&mut told).filter(|(_, told)| !**told) {
@@ -188,9 +216,22 @@ mod tests {
         let stops: [Stop; 3] = Default::default();
         let begun: [Arc<AtomicBool>; 3] = Default::default();
         let ((a, one), (b, two)) = (pair(), pair());
-        let zero = Control::start(vec![(1, "one", a), (2, "two", b)], &stops[0], &begun[0]).unwrap();
-        let _one = Control::start(vec![(0, "zero", one)], &stops[1], &begun[1]).unwrap();
-        let two = Control::start(vec![(0, "zero", two)], &stops[2], &begun[2]).unwrap();
+        let reopen: [Reopen; 3] = Default::default();
+        let start = |own: usize, connections| Control::start(own, connections, &stops[own], &reopen[own], &begun[own]);
+        let zero = start(0, vec![(1, "one", a), (2, "two", b)]).unwrap();
+        let _one = start(1, vec![(0, "zero", one)]).unwrap();
+        let two = start(2, vec![(0, "zero", two)]).unwrap();
+        for asked in 0..3 {
+            reopen[asked].asked.store(true, Ordering::Relaxed);
+            for Reopen { here, .. } in &reopen {
+                wait_until("a wish to reopen", || here.load(Ordering::Relaxed));
+            }
+            // The one that asked hears of itself.
+            std::thread::sleep(10 * LOOK_UP_INTERVAL);
+            reopen.iter().for_each(|reopen| reopen.here.store(false, Ordering::Relaxed));
+        }
+        std::thread::sleep(10 * LOOK_UP_INTERVAL);
+        assert!(reopen.iter().all(|reopen| !reopen.here.load(Ordering::Relaxed)), "a wish is heard once");
         begun[0].store(true, Ordering::Relaxed);
         wait_until("the beginning", || begun.iter().all(|begun| begun.load(Ordering::Relaxed)));
         assert!(stops.iter().all(|stop| !stop.is_set()));
@@ -205,8 +246,9 @@ mod tests {
     fn one_that_says_nothing_is_silent_and_does_not_hold_others_up() {
         let (stop, begun) = (Stop::default(), Arc::default());
         let ((a, silent), (b, one)) = (pair(), pair());
-        let zero = Control::start(vec![(1, "silent", a), (2, "one", b)], &stop, &begun).unwrap();
-        let _one = Control::start(vec![(0, "zero", one)], &stop, &begun).unwrap();
+        let reopen = Reopen::default();
+        let zero = Control::start(0, vec![(1, "silent", a), (2, "one", b)], &stop, &reopen, &begun).unwrap();
+        let _one = Control::start(1, vec![(0, "zero", one)], &stop, &reopen, &begun).unwrap();
         let silence = |peer: usize| zero.peers[peer].silent().unwrap();
         wait_until("its silence", || silence(0) > Duration::from_secs(2));
         wait_until("a beat", || silence(1) < Duration::from_millis(500));

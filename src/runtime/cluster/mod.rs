@@ -5,7 +5,6 @@ pub(crate) mod control_channel;
 pub(crate) mod gather;
 pub(crate) mod handshake;
 pub(crate) mod identity;
-pub(crate) mod launcher;
 pub(crate) mod mesh;
 pub(crate) mod secret;
 pub(crate) mod topology;

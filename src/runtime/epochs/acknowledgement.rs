@@ -165,7 +165,7 @@ impl Acknowledgement {
     fn commit(&mut self, ledger: &mut Ledger, writer: &SharedWriter) -> Result<(), Error> {
         let Complete { length, next_epoch, next_row } = self.committed;
         let Some(checkpoint) = &self.checkpoint else {
-            return if writer.is_moved() { writer.follow(length) } else { Ok(()) };
+            return if writer.is_moved() { writer.follow(writer.length()) } else { Ok(()) };
         };
         let write = |FileEnd { length, fingerprint }, keeps_tail, tables| {
             let numbers = ledger.numbering.next().to_vec();

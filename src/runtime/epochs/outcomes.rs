@@ -72,6 +72,11 @@ impl LedgerAccounts {
         self.failure.borrow().is_none()
     }
 
+    /// Looks whether the dead letters' file was moved away, and goes on in a new one.
+    pub fn follow(&self) {
+        self.with(DeadLetters::follow);
+    }
+
     fn with(&self, act: impl FnOnce(&mut DeadLetters) -> Result<(), sink::Error>) {
         let mut letters = self.letters.borrow_mut();
         let act = |letters: &mut DeadLetters| during(&self.activity, self.destination.as_ref(), || act(letters));

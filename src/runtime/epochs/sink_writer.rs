@@ -86,6 +86,11 @@ impl SharedWriter {
         self.0.borrow().sink.as_ref().and_then(|sink| sink.waits_from())
     }
 
+    /// Whether this worker has the sink.
+    pub fn writes(&self) -> bool {
+        self.0.borrow().sink.is_some()
+    }
+
     /// Bytes of results so far.
     pub fn length(&self) -> u64 {
         self.0.borrow().sink.as_ref().map_or(0, |sink| sink.length())

@@ -139,9 +139,11 @@ impl Outlet {
                 if opened.whole {
                     return Ok(());
                 }
+                if follows && opened.sink.is_moved() {
+                    opened.sink.follow(opened.sink.length())?;
+                }
                 opened.sink.write(opened.encoder.encode(changes))?;
-                opened.sink.flush()?;
-                if follows && opened.sink.is_moved() { opened.sink.follow(opened.sink.length()) } else { Ok(()) }
+                opened.sink.flush()
             });
             self.with(|opened| {
                 opened.tell_refused();

@@ -52,17 +52,18 @@ impl Reader {
         Reader { post, process: options.cluster.process, clock, connections, over: false }
     }
 
-    /// Reads until the first worker says that all is over; then closes the connections.
+    /// Reads until the first worker says that all is over, and looks up now and then; then closes the connections.
     ///
     /// # Errors
     /// The first failure of a connection.
-    pub fn run(mut self, worker: &mut Worker) -> Result<(), Error> {
+    pub fn run(mut self, worker: &mut Worker, look_up: impl Fn()) -> Result<(), Error> {
         while !self.over {
             self.hear();
             for connection in &mut self.connections {
                 connection.forward(&mut self.post);
             }
             worker.step_or_park(Some(PARK));
+            look_up();
         }
         let mut result = Ok(());
         for Connection { source, .. } in self.connections {

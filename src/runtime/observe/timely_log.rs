@@ -11,6 +11,8 @@ use serde_json::{Value, json};
 use timely::logging::{ParkEvent, StartStop, TimelyEvent, TimelyEventBuilder};
 use timely::worker::Worker;
 
+use crate::disk;
+
 /// A file that all workers of this process write to.
 #[derive(Clone)]
 pub struct Trace {
@@ -26,12 +28,18 @@ struct TraceFile {
 }
 
 impl Trace {
-    /// Creates the file.
+    /// Creates the file, or empties one that no other run writes to.
     ///
     /// # Errors
-    /// If it can't be created.
+    /// If it can't be created, or another run writes to it.
     pub fn create(path: &Path, process: usize) -> io::Result<Trace> {
-        let mut out = BufWriter::new(File::create(path)?);
+        let file = File::options().write(true).create(true).truncate(false).open(path)?;
+        disk::lock(&file)?;
+        // A device or a pipe has no length.
+        if file.metadata()?.is_file() {
+            file.set_len(0)?;
+        }
+        let mut out = BufWriter::new(file);
         let pid = process + 1;
         // The commas stand before events: the file is whole JSON at the end, and can be opened without its end, too.
         write!(out, "[\n{}", named("process_name", pid, 0, format!("process {process}")))?;

@@ -114,6 +114,7 @@ impl Watcher {
         seen.looked = now;
         if self.stop.is_set() {
             let stopped = *seen.stopped.get_or_insert(now);
+            self.sink_deadline.stop();
             if let Some(timeout) = self.drain_timeout {
                 self.sink_deadline.set(stopped + timeout);
                 if now - stopped >= timeout + self.later + self.orderly() {

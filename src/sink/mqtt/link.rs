@@ -51,6 +51,8 @@ pub struct State {
     pub outbox: Outbox<Publish>,
     /// Whether there was ever a connection.
     pub connected: bool,
+    /// Attempts to connect that have failed, and connections that were lost.
+    pub attempts: u64,
     pub stop: bool,
     pub failure: Option<String>,
 }
@@ -132,7 +134,11 @@ impl Link {
                 End::Over => return,
                 End::Failed(reason) => return self.shared.fail(reason),
                 End::Lost { loss, reason, taken_over } => {
-                    if self.shared.lock().outbox.lost(loss) {
+                    let mut state = self.shared.lock();
+                    state.attempts += 1;
+                    let is_there = state.outbox.lost(loss);
+                    drop(state);
+                    if is_there {
                         // It is there, and is asked again soon.
                         self.backoff.reset();
                     }

@@ -17,6 +17,9 @@ use crate::format::Output;
 use crate::mqtt::{Endpoint, Url};
 use crate::sink::{Deadline, Error, Pulse, Refused, Sink};
 
+/// How long the first attempt to connect may take once nobody waits for it any more.
+const FIRST_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// A client that publishes; its connections have a thread of their own.
 pub struct Publisher {
     endpoint: Endpoint,
@@ -28,7 +31,8 @@ pub struct Publisher {
 
 impl Publisher {
     /// Connects, and waits for the first connection for up to `connect_timeout` (for ever if not given), but no longer
-    /// than the deadline. Later waits for the broker end with it, too.
+    /// than the deadline. Later waits for the broker end with it, too. Once the run is told to end, only an attempt that
+    /// is under way is waited for, for a moment.
     ///
     /// # Errors
     /// No broker, or one that refuses the login.
@@ -44,10 +48,11 @@ impl Publisher {
         let publisher = Publisher { endpoint, properties: false, deadline, shared, thread };
         let since = Instant::now();
         publisher.wait_until(
-            |shared| shared.connected,
-            |_| {
+            |state| state.connected,
+            |state| {
                 let late = connect_timeout.is_some_and(|timeout| since.elapsed() > timeout);
-                late || publisher.deadline.has_passed()
+                let hopeless = state.attempts > 0 || since.elapsed() > FIRST_ATTEMPT_TIMEOUT;
+                late || publisher.deadline.has_passed() || (publisher.deadline.is_stopped() && hopeless)
             },
         )?;
         if !publisher.shared.lock().connected {
@@ -242,6 +247,15 @@ mod tests {
         deadline.set(Instant::now() + Duration::from_millis(200));
         assert!(matches!(publisher.drain(), Err(Error::Undelivered { left: 3, .. })));
         drop(publisher);
+        // One that was never reached is not waited for once the run is to end.
+        let stopped = Deadline::default();
+        stopped.stop();
+        let nobody = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+        let url: Url = format!("mqtt://127.0.0.1:{nobody}/t").parse().unwrap();
+        assert!(Publisher::start(Endpoint::anonymous(url), None, stopped.clone()).is_err());
+        // One that is there is: what was received meanwhile is served.
+        let url = format!("mqtt://127.0.0.1:{}/t", mute()).parse().unwrap();
+        assert!(Publisher::start(Endpoint::anonymous(url), None, stopped).is_ok());
         // So does the wait for the first connection.
         let nobody = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
         let url = format!("mqtt://127.0.0.1:{nobody}/t").parse().unwrap();

@@ -4,16 +4,18 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::net::TcpListener;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use ring::rand::{SecureRandom, SystemRandom};
 use rustix::process::{Pid, Signal, getppid, kill_process, set_parent_process_death_signal};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT};
 use signal_hook::iterator::Signals;
 
+use super::Failure;
+use super::signals::OnSignals;
 use crate::mqtt::masked;
-use crate::runtime::error::Error;
 
 const LOOK_UP: Duration = Duration::from_millis(20);
 /// Waits before processes are started again: doubled each time, up to a bound.
@@ -62,14 +64,14 @@ pub fn is_launched() -> bool {
 ///
 /// # Errors
 /// If the launcher has ended already.
-pub fn attend(process: usize) -> Result<Option<TcpListener>, Error> {
+pub fn attend(process: usize) -> Result<Option<TcpListener>, Failure> {
     let Some(launcher) = std::env::var(LAUNCHER).ok().and_then(|pid| Pid::from_raw(pid.parse().ok()?)) else {
         return Ok(None);
     };
-    let failed = |error| Error::Cluster(format!("the launcher cannot be watched: {error}"));
+    let failed = |error| Failure::Failed(format!("the launcher cannot be watched: {error}"));
     set_parent_process_death_signal(Some(Signal::KILL)).map_err(failed)?;
     if getppid() != Some(launcher) {
-        return Err(Error::Cluster("the launcher has ended".into()));
+        return Err(Failure::Failed("the launcher has ended".into()));
     }
     if process == 0 {
         return Ok(None);
@@ -89,9 +91,13 @@ pub fn launch(
     mut arguments: Vec<OsString>,
     restart: bool,
     drain_timeout: Duration,
-) -> Result<u8, Error> {
+    on_signals: OnSignals,
+) -> Result<u8, Failure> {
     let secret = secret(&mut arguments).map_err(cannot_start)?;
-    let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(cannot_start)?;
+    let (mut signals, stopped) = on_signals.into_signals().map_err(cannot_start)?;
+    if stopped {
+        return Ok(0);
+    }
     let mut wait = FIRST_WAIT;
     loop {
         let started = Instant::now();
@@ -107,7 +113,7 @@ pub fn launch(
         eprintln!("rowmill: starting again in {}", humantime::format_duration(wait));
         let until = Instant::now() + wait;
         while Instant::now() < until {
-            if signals.pending().next().is_some() {
+            if signals.pending().any(|signal| signal != SIGHUP) {
                 return Ok(code);
             }
             std::thread::sleep(LOOK_UP);
@@ -133,8 +139,8 @@ fn secret(arguments: &mut Vec<OsString>) -> std::io::Result<Option<tempfile::Nam
     Ok(Some(file))
 }
 
-fn cannot_start(error: std::io::Error) -> Error {
-    Error::Cluster(format!("the processes cannot be started: {error}"))
+fn cannot_start(error: std::io::Error) -> Failure {
+    Failure::Failed(format!("the processes cannot be started: {error}"))
 }
 
 /// Returns the exit code, and whether a signal asked for the end.
@@ -143,7 +149,7 @@ fn launch_once(
     arguments: &[OsString],
     drain_timeout: Duration,
     signals: &mut Signals,
-) -> Result<(u8, bool), Error> {
+) -> Result<(u8, bool), Failure> {
     let (hosts, listeners) = host_file(processes).map_err(cannot_start)?;
     let program = std::env::current_exe().map_err(cannot_start)?;
     let mut children = Vec::new();
@@ -153,7 +159,7 @@ fn launch_once(
         command.arg("--process").arg(process.to_string()).arg("--hostfile").arg(hosts.path());
         command.env(LAUNCHER, std::process::id().to_string());
         // A terminal's Ctrl-C reaches this process alone, which passes it on once.
-        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        command.process_group(0);
         if process > 0 {
             // A port that was free when it was chosen may be another's when the process binds it.
             command.stdin(OwnedFd::from(listener)).stdout(Stdio::null());
@@ -183,11 +189,17 @@ fn host_file(processes: usize) -> std::io::Result<(tempfile::NamedTempFile, Vec<
     Ok((file, listeners))
 }
 
-/// Passes the first signal on until all have ended; one that fails takes the others with it. `stopped` is set to when
-/// the signal came.
+/// Passes the first signal that asks for the end on, and each SIGHUP, until all have ended; one that fails takes the
+/// others with it, and so does one that has ended: what asked it to may not have come to the others, if they had not met
+/// yet. `stopped` is set to when the signal came.
 fn wait(children: &mut [Child], drain_timeout: Duration, signals: &mut Signals, stopped: &mut Option<Instant>) -> u8 {
+    let mut told = false;
     loop {
         for signal in signals.pending() {
+            if signal == SIGHUP {
+                hang_up(children);
+                continue;
+            }
             if stopped.is_some() {
                 kill_all(children);
                 return 1;
@@ -203,6 +215,10 @@ fn wait(children: &mut [Child], drain_timeout: Duration, signals: &mut Signals, 
                 return 1;
             }
         };
+        if stopped.is_none() && ended.iter().flatten().any(has_begun_nothing) {
+            *stopped = Some(Instant::now());
+            send(children, Signal::TERM);
+        }
         if let Some((process, status)) = culprit(&ended) {
             let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
             stop_all(children);
@@ -211,6 +227,10 @@ fn wait(children: &mut [Child], drain_timeout: Duration, signals: &mut Signals, 
                 eprintln!("rowmill: process {process} failed ({status}); the others are stopped");
             }
             return code;
+        }
+        if !told && stopped.is_none() && ended.iter().any(Option::is_some) {
+            told = true;
+            send(children, Signal::TERM);
         }
         if ended.iter().all(Option::is_some) {
             return 0;
@@ -243,15 +263,44 @@ fn ended(children: &mut [Child]) -> std::io::Result<Vec<Option<ExitStatus>>> {
 /// The process that failed: one that a signal ended is why others lost their connection to it.
 fn culprit(ended: &[Option<ExitStatus>]) -> Option<(usize, ExitStatus)> {
     let failed = ended.iter().enumerate().filter_map(|(process, status)| Some((process, (*status)?)));
-    failed.filter(|(_, status)| !status.success()).min_by_key(|(_, status)| status.code().is_some())
+    let failed = failed.filter(|(_, status)| !status.success() && !has_begun_nothing(status));
+    failed.min_by_key(|(_, status)| status.code().is_some())
 }
 
-fn send(children: &[Child], signal: Signal) {
-    let pids = children.iter().filter_map(|child| Pid::from_raw(child.id() as i32));
-    for pid in pids {
-        // It may have ended by itself.
-        let _ = kill_process(pid, signal);
+/// Whether a signal that asks for the end came before the process could take it: then none has taken in a row, for all
+/// wait for each other first.
+fn has_begun_nothing(status: &ExitStatus) -> bool {
+    let ends = [Signal::INT, Signal::TERM].map(Signal::as_raw);
+    status.signal().is_some_and(|signal| ends.contains(&signal))
+}
+
+/// Tells the processes that files were moved away. One that has not begun has none open, and would end of it.
+fn hang_up(children: &mut [Child]) {
+    let begun = |child: &mut Child| matches!(child.try_wait(), Ok(None)) && catches(child.id(), SIGHUP);
+    for child in children.iter_mut().filter_map(|child| begun(child).then_some(&*child)) {
+        kill(child, Signal::HUP);
     }
+}
+
+/// Whether a process has a handler for a signal, as the kernel tells in proc_pid_status(5).
+fn catches(pid: u32, signal: i32) -> bool {
+    let Ok(status) = std::fs::read_to_string(format!("/proc/{pid}/status")) else { return false };
+    let mask = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigCgt:")?.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
+}
+
+/// Sends a signal to those that have not ended.
+fn send(children: &mut [Child], signal: Signal) {
+    for child in children {
+        if matches!(child.try_wait(), Ok(None)) {
+            kill(child, signal);
+        }
+    }
+}
+
+fn kill(child: &Child, signal: Signal) {
+    // It may have ended by itself.
+    let _ = Pid::from_raw(child.id() as i32).map(|pid| kill_process(pid, signal));
 }
 
 fn stop_all(children: &mut [Child]) {

@@ -1,0 +1,96 @@
+//! What signals ask of a command: SIGINT and SIGTERM to drain and end, SIGHUP to open files anew.
+
+use std::ffi::c_int;
+use std::io::{self, IsTerminal};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use signal_hook::{SigId, flag};
+
+use super::Failure;
+use crate::source::Stop;
+
+/// What a run does on signals, from before it begins.
+pub struct OnSignals {
+    /// Set by the first signal that asks for the end; the second one ends the process at once.
+    pub stop: Stop,
+    /// Set by SIGHUP: files were moved away, and results go on in new ones.
+    pub reopen: Arc<AtomicBool>,
+    handlers: Vec<SigId>,
+}
+
+impl OnSignals {
+    /// Takes signals from now on. That a terminal is gone still ends a run.
+    pub fn install() -> Result<OnSignals, Failure> {
+        let install = || {
+            let (stop, mut handlers) = stop_on(&[SIGINT, SIGTERM])?;
+            let reopen = Arc::<AtomicBool>::default();
+            if reopens() {
+                handlers.push(flag::register(SIGHUP, reopen.clone())?);
+            }
+            Ok(OnSignals { stop, reopen, handlers })
+        };
+        install().map_err(failed)
+    }
+
+    /// For one that passes signals on: those that come from now on, and whether the end has been asked for before.
+    pub fn into_signals(self) -> io::Result<(Signals, bool)> {
+        let passed = [SIGINT, SIGTERM].into_iter().chain(reopens().then_some(SIGHUP));
+        let signals = Signals::new(passed)?;
+        self.handlers.into_iter().for_each(|handler| _ = signal_hook::low_level::unregister(handler));
+        Ok((signals, self.stop.is_set()))
+    }
+}
+
+/// Without a terminal, SIGHUP can't say that it is gone.
+fn reopens() -> bool {
+    !io::stderr().is_terminal()
+}
+
+/// The first signal drains, the second one ends at once.
+pub fn stop_on_signals() -> Result<Stop, Failure> {
+    stop_on(&[SIGINT, SIGTERM]).map(|(stop, _)| stop).map_err(failed)
+}
+
+fn failed(error: io::Error) -> Failure {
+    Failure::Failed(format!("signals cannot be handled: {error}"))
+}
+
+fn stop_on(signals: &[c_int]) -> io::Result<(Stop, Vec<SigId>)> {
+    // Not the stop itself: another process may have set that before the first signal comes here.
+    let (stop, signalled) = (Stop::default(), Arc::<AtomicBool>::default());
+    let mut handlers = Vec::new();
+    for signal in signals {
+        handlers.push(flag::register_conditional_shutdown(*signal, 1, signalled.clone())?);
+        handlers.push(flag::register(*signal, signalled.clone())?);
+        handlers.push(flag::register(*signal, stop.0.clone())?);
+    }
+    Ok((stop, handlers))
+}
+
+#[cfg(test)]
+mod tests {
+    use signal_hook::consts::{SIGUSR1, SIGUSR2};
+    use signal_hook::low_level::raise;
+
+    use super::*;
+
+    /// If it did, this process would end here.
+    #[test]
+    fn a_first_signal_behind_another_process_stop_does_not_end_at_once() {
+        let (stop, _) = stop_on(&[SIGUSR1]).unwrap();
+        stop.now();
+        raise(SIGUSR1).unwrap();
+        assert!(stop.is_set());
+    }
+
+    #[test]
+    fn a_signal_drains() {
+        let (stop, _) = stop_on(&[SIGUSR2]).unwrap();
+        assert!(!stop.is_set());
+        raise(SIGUSR2).unwrap();
+        assert!(stop.is_set());
+    }
+}
