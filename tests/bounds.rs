@@ -5,7 +5,8 @@ mod broker;
 use std::io::Write;
 use std::process::Stdio;
 
-use broker::rowmill;
+use broker::{Process, rowmill, wait_until};
+use rumqttc::{Client, Event, Incoming, MqttOptions, QoS};
 
 /// Sends rows of a megabyte each into a run with these flags; its report.
 fn large_rows(rows: usize, flags: &[&str]) -> serde_json::Value {
@@ -52,4 +53,39 @@ fn times_that_no_clock_can_tell_end_in_a_sentence() {
         assert_eq!(output.status.code(), Some(2), "{flag}: {said}");
         assert!(said.contains("at most 1000years") && !said.contains("panicked"), "{flag}: {said}");
     }
+}
+
+/// A publish of very many tiny rows: each costs more than its bytes until it is served.
+#[test]
+#[ignore = "needs a minute"]
+fn many_rows_of_one_publish_do_not_fill_the_memory() {
+    const ROWS: u64 = 2_000_000;
+    let directory = tempfile::tempdir().unwrap();
+    let (port, _broker) = broker::embedded();
+    let path = directory.path().join("t.toml");
+    let text = "schema = { number = [\"n\"] }\n[source]\nurl = \"-\"\nclient_id = \"many\"\n[sink]\nurl = \"null\"\n";
+    std::fs::write(&path, text).unwrap();
+    let (source, report) = (format!("mqtt://127.0.0.1:{port}/rows"), directory.path().join("report"));
+    let mut run = rowmill(&["run", "--bucket-size", "1000", "--source", &source]);
+    let run = Process::subscribed(run.arg(&path).arg("--report").arg(&report));
+    let mut options = MqttOptions::new("station", "127.0.0.1", port);
+    options.set_max_packet_size(32 << 20, 32 << 20);
+    let (station, mut connection) = Client::new(options, 4);
+    let payload = format!("[{}]", vec!["{\"n\":1}"; ROWS as usize].join(","));
+    station.publish("rows", QoS::AtLeastOnce, false, payload).unwrap();
+    assert!(connection.iter().any(|event| matches!(event, Ok(Event::Incoming(Incoming::PubAck(_))))));
+    // Until it is there, the drain has nothing to serve.
+    let threads = format!("/proc/{}/status", run.0.id());
+    let resident = || {
+        let status = std::fs::read_to_string(&threads).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap()
+    };
+    wait_until("the publish", || resident() > 64 << 10);
+    run.drain();
+    let report: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(report.join("report.json")).unwrap()).unwrap();
+    assert_eq!((report["rows_in"].as_u64(), report["rows_out"].as_u64()), (Some(ROWS), Some(ROWS)));
+    let peak = report["peak_memory_bytes"].as_u64().unwrap() >> 20;
+    assert!(peak < 220, "{peak} MiB for {} MiB of rows", ROWS * 8 >> 20);
 }

@@ -10,7 +10,7 @@ mod schema;
 pub(crate) mod spare;
 mod text;
 
-pub use bucket::{Broken, Bucket, Format, Layout, Numbers, Origin, Row, Run, Stamps};
+pub use bucket::{Broken, Bucket, Format, Header, Layout, Numbers, Origin, Row, Run, Stamps};
 pub use fingerprint::fingerprint;
 pub use memory::{Memory, from_bytes, to_bytes};
 pub use message::Message;

@@ -11,24 +11,39 @@ use crate::format::{csv, weatherlink, weewx};
 pub(crate) struct HeaderMap {
     /// The header that `places` was made of; outer `None` before the first row.
     header: Option<Option<Vec<u8>>>,
+    /// Where it stands in the bucket whose rows are read.
+    stands: Option<Option<(usize, usize)>>,
     places: Vec<Option<usize>>,
     /// Cells of a WeatherLink export's date and time, and the column for both together.
     date_time: Option<(usize, usize, usize)>,
 }
 
 impl HeaderMap {
+    /// The rows of another bucket follow.
+    pub fn begin(&mut self) {
+        self.stands = None;
+    }
+
     /// Reads the row's header unless the row before had the same.
     pub fn see(&mut self, row: Row<'_>, schema: &Schema) -> Result<(), String> {
-        if self.header.as_ref().is_some_and(|known| known.as_deref() == row.header) {
+        let header = row.header.map(|header| header.names);
+        // While a bucket is read no other header comes to stand where one stood: a long one is compared once a bucket.
+        let stands = Some(header.map(|header| (header.as_ptr().addr(), header.len())));
+        if self.stands == stands {
             return Ok(());
         }
-        let names = row.header.map(|header| names(row, header)).transpose()?;
+        if self.header.as_ref().is_some_and(|known| known.as_deref() == header) {
+            self.stands = stands;
+            return Ok(());
+        }
+        let names = header.map(|header| names(row, header)).transpose()?;
         self.places = match &names {
             Some(names) => names.iter().map(|name| weewx::place(schema, name)).collect(),
             None => (0..schema.columns().len()).map(Some).collect(),
         };
         self.date_time = names.as_ref().and_then(|names| date_time(names, schema));
-        self.header = Some(row.header.map(<[u8]>::to_vec));
+        self.header = Some(header.map(<[u8]>::to_vec));
+        self.stands = stands;
         Ok(())
     }
 

@@ -30,6 +30,7 @@ impl Decoder {
 
     /// Decodes all rows that can be read; the others are named with the reason.
     pub fn decode(&mut self, bucket: &Bucket) -> (Message, Vec<BadRow>) {
+        self.header.begin();
         let mut table = Table::new(&self.schema, bucket.len());
         let mut bad = Vec::new();
         for (index, row) in bucket.rows().enumerate() {
@@ -63,7 +64,7 @@ impl Decoder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{Kind, Layout, Origin};
+    use crate::data::{Header, Kind, Layout, Origin};
 
     fn schema() -> Arc<Schema> {
         Arc::new(Schema::new([("t", Kind::Text), ("a", Kind::Number), ("b", Kind::Number)]))
@@ -72,7 +73,8 @@ mod tests {
     fn decode(format: Format, header: Option<&str>, rows: &[&str]) -> (Message, Vec<BadRow>) {
         let mut bucket = Bucket::new(0, 10);
         for bytes in rows {
-            let row = Row { bytes: bytes.as_bytes(), format, header: header.map(str::as_bytes) };
+            let row =
+                Row { bytes: bytes.as_bytes(), format, header: header.map(|names| Header::read(names.as_bytes())) };
             bucket.push(row, 0, Origin { topic: "x".into(), position: 1 });
         }
         Decoder::new(schema()).decode(&bucket)
@@ -129,7 +131,8 @@ mod tests {
         let schema = Arc::new(Schema::new([("Temp Out", Kind::Number), ("dateTime", Kind::Text)]));
         let mut bucket = Bucket::new(0, 0);
         let format = Format::WeatherLink(Layout { doubled_tabs: false, day_first: false });
-        let row = Row { bytes: b"08/31/16\t5:45 a\t .5\r", format, header: Some(b"Date\tTime\tTemp Out") };
+        let row =
+            Row { bytes: b"08/31/16\t5:45 a\t .5\r", format, header: Some(Header::read(b"Date\tTime\tTemp Out")) };
         bucket.push(row, 0, Origin { topic: "x".into(), position: 3 });
         let (message, bad) = Decoder::new(schema).decode(&bucket);
         assert_eq!((bad.len(), message.column(0)), (0, &[0.5][..]));

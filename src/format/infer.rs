@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use crate::data::{Format, Kind, Row, Schema, cell};
+use crate::data::{Format, Header, Kind, Row, Schema, cell};
 use crate::format::json;
 use crate::format::json::Cell;
 use crate::format::{csv, weatherlink};
@@ -14,6 +14,8 @@ pub struct Inference {
     columns: Vec<(String, Kind)>,
     places: HashMap<String, usize>,
     header: Vec<u8>,
+    /// The number of the last header line.
+    line: Option<u64>,
     names: Vec<String>,
     weatherlink: bool,
 }
@@ -82,8 +84,11 @@ impl Inference {
     }
 
     fn cells(&mut self, row: Row<'_>) {
-        if let Some(header) = row.header {
-            self.observe_header(header, row.format);
+        if let Some(Header { names, line }) =
+            row.header.filter(|header| header.line.is_none() || header.line != self.line)
+        {
+            self.observe_header(names, row.format);
+            self.line = line;
         }
         let Ok(line) = std::str::from_utf8(row.bytes) else { return };
         let cells: Vec<Cow<'_, str>> = match row.format {
@@ -113,7 +118,7 @@ mod tests {
 
     #[test]
     fn a_number_is_a_column_whose_every_value_reads_as_one() {
-        let row = |bytes| Row { bytes, format: Format::Csv, header: Some(b"a,b,c") };
+        let row = |bytes| Row { bytes, format: Format::Csv, header: Some(Header::read(b"a,b,c")) };
         let kinds = kinds(&[row(b"1,x,"), row(b"---,2,"), row(b"\"3\",4,nan")]);
         assert_eq!(kinds, [("a".into(), Kind::Number), ("b".into(), Kind::Text), ("c".into(), Kind::Number)]);
     }

@@ -1,6 +1,6 @@
 //! The rows of one MQTT payload: a JSON object, a JSON array of objects, or CSV lines.
 
-use crate::data::{Broken, Format, Row, Schema};
+use crate::data::{Broken, Format, Header, Row, Schema};
 use crate::format::csv;
 use crate::format::csv::ClosingLine;
 
@@ -15,12 +15,11 @@ pub fn each_row<'a>(payload: &'a [u8], max_payload: usize, columns: Option<&Sche
     match text.first() {
         None => f(broken(Broken::Empty)),
         Some(b'{') => f(Row { bytes: text, format: Format::Json, header: None }),
-        Some(b'[') => match elements(text) {
-            Some(elements) => {
-                elements.into_iter().for_each(|bytes| f(Row { bytes, format: Format::Json, header: None }));
+        Some(b'[') => {
+            if each_element(text, |bytes| f(Row { bytes, format: Format::Json, header: None })).is_none() {
+                f(broken(Broken::Unreadable));
             }
-            None => f(broken(Broken::Unreadable)),
-        },
+        }
         Some(_) => match std::str::from_utf8(text) {
             Ok(text) => csv_records(text, columns, f),
             Err(_) => f(broken(Broken::Unreadable)),
@@ -28,31 +27,57 @@ pub fn each_row<'a>(payload: &'a [u8], max_payload: usize, columns: Option<&Sche
     }
 }
 
-/// The elements of a JSON array, cut at its own commas; `None` if it does not end.
+/// Elements whose places are kept while it is looked whether the array ends; those behind them are looked for again.
+const MAX_KEPT: usize = 4096;
+
+/// Calls `f` with the elements of a JSON array, cut at its own commas; `None`, and no call, if it does not end.
 ///
 /// Elements are not checked here: a bad one must not take the good ones with it.
-fn elements(array: &[u8]) -> Option<Vec<&[u8]>> {
-    let (mut depth, mut quoted, mut escaped, mut start) = (0_usize, false, false, 1);
-    let mut elements = Vec::new();
-    for (at, byte) in array.iter().enumerate() {
+fn each_element<'a>(array: &'a [u8], mut f: impl FnMut(&'a [u8])) -> Option<()> {
+    let (mut kept, mut start, mut behind) = (Vec::new(), 1, None);
+    loop {
+        let (end, last) = element_end(array, start)?;
+        let element = array[start..end].trim_ascii();
+        if last && end + 1 != array.len() {
+            return None;
+        }
+        if last && start == 1 && element.is_empty() {
+            return Some(());
+        }
+        if kept.len() < MAX_KEPT {
+            kept.push(element);
+        } else {
+            behind.get_or_insert(start);
+        }
+        if last {
+            break;
+        }
+        start = end + 1;
+    }
+    kept.into_iter().for_each(&mut f);
+    while let Some(start) = behind {
+        let (end, last) = element_end(array, start)?;
+        f(array[start..end].trim_ascii());
+        behind = (!last).then_some(end + 1);
+    }
+    Some(())
+}
+
+/// Where the element ends that begins at `start`, and whether the array ends there, too.
+fn element_end(array: &[u8], start: usize) -> Option<(usize, bool)> {
+    let (mut depth, mut quoted, mut escaped) = (1_usize, false, false);
+    for (at, byte) in array[start..].iter().enumerate() {
         match byte {
             _ if escaped => escaped = false,
             b'\\' if quoted => escaped = true,
             b'"' => quoted = !quoted,
             _ if quoted => {}
             b'[' | b'{' => depth += 1,
-            b',' if depth == 1 => {
-                elements.push(array[start..at].trim_ascii());
-                start = at + 1;
-            }
+            b',' if depth == 1 => return Some((start + at, false)),
             b']' | b'}' => {
-                depth = depth.checked_sub(1)?;
+                depth -= 1;
                 if depth == 0 {
-                    let last = array[start..at].trim_ascii();
-                    if !(last.is_empty() && elements.is_empty()) {
-                        elements.push(last);
-                    }
-                    return (at + 1 == array.len() && *byte == b']').then_some(elements);
+                    return (*byte == b']').then_some((start + at, true));
                 }
             }
             _ => {}
@@ -65,8 +90,8 @@ fn elements(array: &[u8]) -> Option<Vec<&[u8]>> {
 fn csv_records<'a>(text: &'a str, columns: Option<&Schema>, mut f: impl FnMut(Row<'a>)) {
     let mut records = Records { text, closing: ClosingLine::default(), next: 0 }.peekable();
     let header = records.next_if(|(record, broken)| broken.is_none() && csv::is_header(record, columns));
-    let header = header.map(|(header, _)| header.as_bytes());
-    if let Some(header) = header.filter(|_| records.peek().is_none()) {
+    let header = header.map(|(header, _)| Header::read(header.as_bytes()));
+    if let Some(Header { names: header, .. }) = header.filter(|_| records.peek().is_none()) {
         // Words alone: a row without a number.
         return f(Row { bytes: header, format: Format::Csv, header: None });
     }
@@ -115,7 +140,7 @@ mod tests {
         let mut rows = Vec::new();
         each_row(payload, 1000, columns, |row| {
             let text = String::from_utf8_lossy(row.bytes);
-            let header = row.header.map(String::from_utf8_lossy);
+            let header = row.header.map(|header| String::from_utf8_lossy(header.names));
             rows.push(format!("{:?} {text} {header:?}", row.format));
         });
         rows
@@ -128,6 +153,20 @@ mod tests {
             [r#"Json {"a": "x,]\"", "b": [1, 2]} None"#, "Json nonsense None", r#"Json {"c": {"d": 1}} None"#];
         assert_eq!(rows(payload), expected);
         assert_eq!(rows(b"[]"), [] as [&str; 0]);
+        assert_eq!(rows(b"[ ]"), [] as [&str; 0]);
+        assert_eq!(rows(b"[{},]"), ["Json {} None", "Json  None"]);
+        for wrong in [&b"[{}}"[..], b"[{}", b"[", b"[]]", b"[{}],", b"[\"a]"] {
+            assert!(rows(wrong)[0].starts_with("Broken(Unreadable)"), "{}", String::from_utf8_lossy(wrong));
+        }
+        // More than are kept on the way to the end.
+        let many: Vec<String> = (0..3 * MAX_KEPT).map(|n| format!("{{\"n\": {n}}}")).collect();
+        let (payload, mut seen) = (format!("[{}]", many.join(" ,")), Vec::new());
+        each_row(payload.as_bytes(), payload.len(), None, |row| seen.push(row.bytes.to_vec()));
+        assert!(seen.iter().eq(many.iter().map(|row| row.as_bytes())));
+        let open = &payload.as_bytes()[..payload.len() - 1];
+        each_row(open, payload.len(), None, |row| {
+            assert_eq!((row.bytes, row.format), (open, Format::Broken(Broken::Unreadable)))
+        });
     }
 
     #[test]

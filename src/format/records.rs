@@ -3,7 +3,7 @@
 use std::io::{self, BufRead};
 use std::ops::Range;
 
-use crate::data::{Broken, Format, Layout, Row, Schema};
+use crate::data::{Broken, Format, Header, Layout, Row, Schema};
 use crate::format::csv;
 use crate::format::csv::ClosingLine;
 use crate::format::weatherlink;
@@ -35,6 +35,8 @@ pub struct Records<R> {
     kind: FileKind,
     format: Format,
     header: Option<Vec<u8>>,
+    /// The number of the header line.
+    header_line: u64,
     max_line: usize,
     /// What was read: whole lines up to `whole`, behind them a part of one.
     bytes: Vec<u8>,
@@ -78,6 +80,7 @@ impl<R: BufRead> Records<R> {
             kind,
             format,
             header: None,
+            header_line: Header::next_line(),
             max_line,
             bytes: Vec::new(),
             whole: 0,
@@ -98,8 +101,8 @@ impl<R: BufRead> Records<R> {
     }
 
     /// The header line that names the cells, if there is one.
-    pub fn header(&self) -> Option<&[u8]> {
-        self.header.as_deref()
+    pub fn header(&self) -> Option<Header<'_>> {
+        self.header.as_ref().map(|names| Header { names, line: Some(self.header_line) })
     }
 
     pub fn format(&self) -> Format {
@@ -112,7 +115,7 @@ impl<R: BufRead> Records<R> {
             return Ok(None);
         }
         let format = self.broken.map_or(self.format, Format::Broken);
-        Ok(Some((Row { bytes: self.record(), format, header: self.header.as_deref() }, self.position)))
+        Ok(Some((Row { bytes: self.record(), format, header: self.header() }, self.position)))
     }
 
     fn record(&self) -> &[u8] {
@@ -291,7 +294,7 @@ mod tests {
         let all = records(text, FileKind::Csv, 100);
         assert_eq!(all, [(2, "1,\"x\ny\"".into()), (5, "2,z".into())]);
         let header = Records::new(text.as_bytes(), FileKind::Csv, false, 100, None).unwrap();
-        assert_eq!(header.header(), Some(&b"a,b"[..]));
+        assert_eq!(header.header().unwrap().names, b"a,b");
     }
 
     #[test]
@@ -341,7 +344,7 @@ mod tests {
         let schema = Schema::new([("a", Kind::Number), ("b", Kind::Text)]);
         let header = |text: &str| {
             let mut records = Records::new(text.as_bytes(), FileKind::Csv, false, 100, Some(&schema)).unwrap();
-            let header = records.header().map(|header| String::from_utf8_lossy(header).into_owned());
+            let header = records.header().map(|header| String::from_utf8_lossy(header.names).into_owned());
             (header, records.next_row().unwrap().map(|(row, line)| (row.bytes.to_vec(), line)))
         };
         assert_eq!(header("1,x\n2,y\n"), (None, Some((b"1,x".to_vec(), 1))));
@@ -351,7 +354,7 @@ mod tests {
     #[test]
     fn a_header_that_is_not_utf_8_still_names_its_columns() {
         let records = Records::new(&b"t (\xb0C),b\n1,2\n"[..], FileKind::Csv, false, 100, None).unwrap();
-        assert_eq!(records.header(), Some("t (\u{fffd}C),b".as_bytes()));
+        assert_eq!(records.header().unwrap().names, "t (\u{fffd}C),b".as_bytes());
     }
 
     #[test]

@@ -42,6 +42,45 @@ pub struct Buffer {
     told: bool,
 }
 
+/// Buckets that an arrival fills. Each is handed on when the next one is full: they wait no longer than for their room,
+/// however many rows a publish has, and the last of them still takes what is told of the delivery that it ends.
+pub struct Filled<'a> {
+    last: Option<Bucket>,
+    hand_on: &'a mut dyn FnMut(Bucket) -> bool,
+    wanted: bool,
+}
+
+impl<'a> Filled<'a> {
+    /// `hand_on` waits for room, and says whether more is wanted.
+    pub fn new(hand_on: &'a mut dyn FnMut(Bucket) -> bool) -> Filled<'a> {
+        Filled { last: None, hand_on, wanted: true }
+    }
+
+    /// Takes in a bucket, if there is one.
+    pub fn extend(&mut self, bucket: Option<Bucket>) {
+        let before = bucket.and_then(|bucket| self.last.replace(bucket));
+        self.hand(before);
+    }
+
+    /// Whether anyone still wants buckets.
+    pub fn is_wanted(&self) -> bool {
+        self.wanted
+    }
+
+    /// Hands on the last one, too; whether more is wanted.
+    pub fn finish(mut self) -> bool {
+        let last = self.last.take();
+        self.hand(last);
+        self.wanted
+    }
+
+    fn hand(&mut self, bucket: Option<Bucket>) {
+        if let Some(bucket) = bucket.filter(|_| self.wanted) {
+            self.wanted = (self.hand_on)(bucket);
+        }
+    }
+}
+
 /// How long what no row tells waits at the most.
 const TELL_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -110,14 +149,14 @@ impl Buffer {
         self.close(clock)
     }
 
-    /// All rows of delivery `number`, which `arrived` at this time, have been taken in; `full` are the buckets they
+    /// All rows of delivery `number`, which `arrived` at this time, have been taken in; `filled` are the buckets they
     /// filled. The bucket with the last of them says so; if they were none the next one, which is empty if no row comes.
-    pub fn delivered(&mut self, number: u64, arrived: u64, full: &mut [Bucket]) {
+    pub fn delivered(&mut self, number: u64, arrived: u64, filled: &mut Filled<'_>) {
         self.delivered = number;
         self.deliveries += 1;
         self.begun = None;
         if self.open.is_empty() {
-            match full.last_mut() {
+            match &mut filled.last {
                 Some(last) => (last.delivered, last.begun) = (number, 0),
                 None => self.tell(arrived),
             }
@@ -215,11 +254,15 @@ mod tests {
         let mut buffer = Buffer::new(Limits { bucket_size: 2, delay: Duration::from_secs(5) }, None);
         let mut buckets = Vec::new();
         for (number, rows) in [(1, 1), (2, 2), (3, 1), (4, 0), (5, 1)] {
-            let mut full = Vec::new();
+            let mut hand_on = |bucket| {
+                buckets.push(bucket);
+                true
+            };
+            let mut filled = Filled::new(&mut hand_on);
             buffer.begin_delivery(0);
-            (0..rows).for_each(|_| full.extend(push(&mut buffer, clock)));
-            buffer.delivered(number, clock.now(), &mut full);
-            buckets.extend(full);
+            (0..rows).for_each(|_| filled.extend(push(&mut buffer, clock)));
+            buffer.delivered(number, clock.now(), &mut filled);
+            assert!(filled.finish());
         }
         buckets.extend(buffer.close(clock));
         // Rows that nobody acknowledges belong to no delivery.
@@ -231,12 +274,32 @@ mod tests {
     }
 
     #[test]
+    fn of_the_buckets_of_one_arrival_only_the_last_waits() {
+        let clock = Clock::start();
+        let mut buffer = Buffer::new(Limits { bucket_size: 2, delay: Duration::from_secs(5) }, None);
+        let handed = std::cell::Cell::new(0);
+        let mut hand_on = |bucket: Bucket| {
+            assert_eq!((bucket.len(), bucket.delivered), (2, if handed.get() == 4 { 1 } else { 0 }));
+            handed.set(handed.get() + 1);
+            handed.get() < 5
+        };
+        let mut filled = Filled::new(&mut hand_on);
+        buffer.begin_delivery(0);
+        for row in 1..=10 {
+            filled.extend(push(&mut buffer, clock));
+            assert_eq!(handed.get(), u64::saturating_sub(row / 2, 1));
+        }
+        buffer.delivered(1, clock.now(), &mut filled);
+        assert!(filled.is_wanted() && !filled.finish(), "the last one says that the delivery is complete");
+    }
+
+    #[test]
     fn deliveries_without_rows_are_told_without_waiting_for_a_row() {
         let clock = Clock::start();
         let mut buffer = Buffer::new(Limits { bucket_size: 2, delay: Duration::from_secs(600) }, None);
         let deliver = |buffer: &mut Buffer, number| {
             buffer.begin_delivery(0);
-            buffer.delivered(number, clock.now(), &mut []);
+            buffer.delivered(number, clock.now(), &mut Filled::new(&mut |_| true));
         };
         assert!(buffer.deadline(clock).is_none() && buffer.close(clock).is_none());
         deliver(&mut buffer, 1);

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::room::Room;
-use crate::data::{Format, Layout, Origin, Row, Schema};
+use crate::data::{Format, Header, Layout, Origin, Row, Schema};
 use crate::format::{FileKind, Inference, Records, weatherlink};
 use crate::measure::Clock;
 use crate::source::{Buffer, Error, MAX_WAITING, Outlet, Settings};
@@ -86,7 +86,7 @@ pub fn infer(path: &Path, kind: FileKind, max_line: usize) -> Result<Schema, Err
         let file = BufReader::with_capacity(READ_BUFFER, File::open(path)?);
         let mut records = Records::new(file, kind, false, max_line, None)?;
         if let Some(header) = records.header() {
-            inference.observe_header(header, records.format());
+            inference.observe_header(header.names, records.format());
         }
         while let Some((row, _)) = records.next_row()? {
             inference.observe(row);
@@ -143,12 +143,13 @@ pub fn read_stream(
             let _ = sender.send(Err(error));
         }
     });
-    super::buffer_until_closed(&lines, false, &mut buffer, clock, outlet, |buffer, line, full| {
+    super::buffer_until_closed(&lines, false, &mut buffer, clock, outlet, |buffer, line, filled| {
         let line = line.map_err(|error| Error::File { path: path.clone(), error })?;
         taken.0.leave(line.bytes.len());
         let origin = Origin { topic: line.topic, position: line.position };
-        let row = Row { bytes: &line.bytes, format: line.format, header: line.header.as_deref() };
-        full.extend(buffer.push(row, line.arrived, origin, clock));
+        let header = line.header.as_ref().map(|(names, number)| Header { names, line: *number });
+        let row = Row { bytes: &line.bytes, format: line.format, header };
+        filled.extend(buffer.push(row, line.arrived, origin, clock));
         Ok(())
     })
 }
@@ -165,7 +166,7 @@ impl Drop for Closing {
 struct Line {
     bytes: Vec<u8>,
     format: Format,
-    header: Option<Arc<[u8]>>,
+    header: Option<(Arc<[u8]>, Option<u64>)>,
     topic: Arc<str>,
     position: u64,
     arrived: u64,
@@ -184,7 +185,7 @@ fn read_lines(
         None => FileKind::sniff(reader.fill_buf()?),
     };
     let records = Records::new(reader, kind, false, settings.max_payload, settings.columns.as_deref())?;
-    let header: Option<Arc<[u8]>> = records.header().map(Into::into);
+    let header = records.header().map(|header| (Arc::from(header.names), header.line));
     let topic = stream.topic;
     each_row(records, |row, position| {
         let line = Line {

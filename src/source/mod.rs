@@ -26,6 +26,7 @@ use crate::data::{Bucket, Schema};
 use crate::format::Inference;
 use crate::measure::Clock;
 use crate::mqtt::Endpoint;
+use buffer::Filled;
 pub use buffer::{Buffer, Limits};
 pub use connections::Connections;
 pub use generate::{Generator, Record};
@@ -269,17 +270,17 @@ pub fn infer_bucket(bucket: &Bucket) -> Schema {
 /// Takes in what arrives until the channel closes or the source is told to stop, and has been given all that arrived
 /// until then; closes buckets in time. The channel closes by itself after the stop if it `closes`.
 ///
-/// `take` puts the rows of one arrival into the buffer and the buckets they fill into the list.
+/// `take` puts the rows of one arrival into the buffer and hands on the buckets they fill.
 fn buffer_until_closed<T>(
     arrivals: &Receiver<T>,
     closes: bool,
     buffer: &mut Buffer,
     clock: Clock,
     outlet: &Outlet,
-    mut take: impl FnMut(&mut Buffer, T, &mut Vec<Bucket>) -> Result<(), Error>,
+    mut take: impl FnMut(&mut Buffer, T, &mut Filled<'_>) -> Result<(), Error>,
 ) -> Result<(), Error> {
     const LOOK_UP: Duration = Duration::from_millis(50);
-    let mut full = Vec::new();
+    let mut hand_on = |bucket| outlet.send(bucket);
     let mut left = None;
     while !buffer.is_done() {
         if outlet.stop.is_set() && !closes {
@@ -292,20 +293,19 @@ fn buffer_until_closed<T>(
         let now = std::time::Instant::now();
         let due = buffer.deadline(clock);
         let wait = due.map_or(LOOK_UP, |due| due.saturating_duration_since(now).min(LOOK_UP));
+        let mut filled = Filled::new(&mut hand_on);
         let result = match arrivals.recv_timeout(wait) {
-            Ok(arrival) => take(buffer, arrival, &mut full),
+            Ok(arrival) => take(buffer, arrival, &mut filled),
             Err(crossbeam_channel::RecvTimeoutError::Timeout) => Ok(()),
             Err(crossbeam_channel::RecvTimeoutError::Disconnected) => break,
         };
         // What waits already came too late for its time; the bucket goes on filling.
         let is_due = || buffer.deadline(clock).is_some_and(|due| due <= std::time::Instant::now());
         if arrivals.is_empty() && is_due() {
-            full.extend(buffer.close(clock));
+            filled.extend(buffer.close(clock));
         }
-        for bucket in full.drain(..) {
-            if !outlet.send(bucket) {
-                return result;
-            }
+        if !filled.finish() {
+            return result;
         }
         result?;
     }
@@ -331,9 +331,9 @@ mod tests {
         let outlet = Outlet { buckets: Some(feeder), waker: std::thread::current(), stop };
         let (clock, mut buffer) = (Clock::start(), Buffer::new(limits, None));
         std::thread::sleep(Duration::from_millis(5));
-        buffer_until_closed(&arrivals, closes, &mut buffer, clock, &outlet, |buffer, position, full| {
+        buffer_until_closed(&arrivals, closes, &mut buffer, clock, &outlet, |buffer, position, filled| {
             let row = Row { bytes: b"{}", format: Format::Json, header: None };
-            full.extend(buffer.push(row, 0, Origin { topic: "t".into(), position }, clock));
+            filled.extend(buffer.push(row, 0, Origin { topic: "t".into(), position }, clock));
             Ok(())
         })
         .unwrap();

@@ -22,11 +22,11 @@ use rumqttc::v5::{Client, ConnectionError, Event, Incoming, StateError};
 use super::deliveries::{Deliveries, Delivery, New};
 use super::position::Taken;
 use super::retained::Retained;
-use crate::data::{Bucket, Origin, Row, Schema, fingerprint};
+use crate::data::{Origin, Row, Schema, fingerprint};
 use crate::format::payload;
 use crate::measure::Clock;
 use crate::mqtt::{Backoff, Endpoint, Events, LOOK_UP, end_session, refusal, tls};
-use crate::source::{Buffer, Coverage, Error, Outlet, Position, Settings, Stop};
+use crate::source::{Buffer, Coverage, Error, Filled, Outlet, Position, Settings, Stop};
 
 /// Bytes of publishes that may wait for the source's thread.
 const MAX_QUEUED: usize = 64 << 20;
@@ -275,8 +275,8 @@ impl Reader {
         let thread = std::thread::Builder::new().name("mqtt-source".into());
         let thread = thread.spawn(move || listener.run(events)).expect("a thread can be started");
         let taken =
-            super::buffer_until_closed(&arrivals, true, &mut buffer, clock, &outlet, |buffer, arrival, full| {
-                intake.take(buffer, arrival, clock, full);
+            super::buffer_until_closed(&arrivals, true, &mut buffer, clock, &outlet, |buffer, arrival, filled| {
+                intake.take(buffer, arrival, clock, filled);
                 Ok(())
             });
         outlet.stop.now();
@@ -287,8 +287,8 @@ impl Reader {
 }
 
 impl Intake {
-    /// Puts the rows of an arrival into the buffer, and the buckets they fill into the list.
-    fn take(&mut self, buffer: &mut Buffer, arrival: Arrival, clock: Clock, full: &mut Vec<Bucket>) {
+    /// Puts the rows of an arrival into the buffer, and hands on the buckets they fill.
+    fn take(&mut self, buffer: &mut Buffer, arrival: Arrival, clock: Clock, filled: &mut Filled<'_>) {
         self.queued.fetch_sub(arrival.size(), Ordering::Relaxed);
         let Arrival { what, connection, session, arrived } = arrival;
         let publish = match what {
@@ -302,7 +302,7 @@ impl Intake {
             What::Settled => {
                 self.acknowledger.enter(connection);
                 match buffer.close(clock) {
-                    Some(bucket) => full.push(bucket),
+                    Some(bucket) => filled.extend(Some(bucket)),
                     None => buffer.tell(arrived),
                 }
                 return;
@@ -325,12 +325,15 @@ impl Intake {
         }
         buffer.comes_once(publish.qos == QoS::AtMostOnce);
         let mut each_row = |row: Row<'_>| {
+            if !filled.is_wanted() {
+                return;
+            }
             if skip > 0 {
                 skip -= 1;
                 return;
             }
             let origin = Origin { topic: self.topic.clone(), position: self.publishes };
-            full.extend(buffer.push(row, arrived, origin, clock));
+            filled.extend(buffer.push(row, arrived, origin, clock));
         };
         let of_earlier_time = publish.retain && {
             let (topic, all) = (fingerprint(&publish.topic) as u64, identity(&publish).hash);
@@ -340,10 +343,10 @@ impl Intake {
             payload::each_row(&publish.payload, self.max_payload, self.columns.as_deref(), &mut each_row);
         }
         if let Some(New { number, .. }) = new.filter(|_| self.acknowledger.waits()) {
-            buffer.delivered(number, arrived, full);
+            buffer.delivered(number, arrived, filled);
             if buffer.deliveries() >= self.window.into() {
                 // The broker waits for an acknowledgement: no more comes.
-                full.extend(buffer.close(clock));
+                filled.extend(buffer.close(clock));
             }
         }
     }

@@ -13,7 +13,7 @@ use super::{Arrival, Intake, Listener, Parts};
 use crate::data::Bucket;
 use crate::measure::Clock;
 use crate::source::queue::{Feeder, queue};
-use crate::source::{Buffer, Limits, Position, Settings, Source, Stop};
+use crate::source::{Buffer, Filled, Limits, Position, Settings, Source, Stop};
 
 /// A connection with all of its code but for threads and client.
 pub struct SimulatedConnection {
@@ -87,9 +87,11 @@ impl SimulatedConnection {
     /// The source's thread takes in what came next. Whether there was something.
     pub fn read(&mut self) -> bool {
         let Ok(arrival) = self.arrivals.try_recv() else { return false };
-        let mut full = Vec::new();
-        self.intake.take(&mut self.buffer, arrival, self.clock, &mut full);
-        full.into_iter().for_each(|bucket| self.hand_on(bucket));
+        let buckets = &self.buckets;
+        let mut hand_on = |bucket| buckets.send(bucket);
+        let mut filled = Filled::new(&mut hand_on);
+        self.intake.take(&mut self.buffer, arrival, self.clock, &mut filled);
+        assert!(filled.finish(), "the process has the source");
         true
     }
 
