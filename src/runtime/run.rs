@@ -11,7 +11,7 @@ use crate::mqtt::ClientIdLock;
 use crate::runtime::cluster::control_channel::{Control, Reopen};
 use crate::runtime::cluster::identity::Own;
 use crate::runtime::cluster::mesh::{Meeting, Peer};
-use crate::runtime::cluster::topology::{self, Cluster, Sockets};
+use crate::runtime::cluster::topology::{Cluster, Sockets};
 use crate::runtime::epochs::resume::Start;
 use crate::runtime::error::Error;
 use crate::runtime::observe::activity::Activity;
@@ -27,9 +27,6 @@ use crate::sink;
 /// # Errors
 /// The first error of this process' workers.
 pub fn run(dataflow: Dataflow, mut options: Options) -> Result<Option<Report>, Error> {
-    if options.cluster.processes() > 1 {
-        topology::explain_lost_peers();
-    }
     let activity = Arc::<Activity>::default();
     let _watchdog = Watchdog::start(&activity, &options);
     if options.cluster.process == 0 {

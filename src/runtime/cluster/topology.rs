@@ -53,23 +53,3 @@ pub(crate) type Sockets = Vec<Option<TcpStream>>;
 
 /// What timely's workers are made of.
 type Connected = (Vec<AllocatorBuilder>, Box<dyn Any + Send>);
-
-/// timely panics when another process goes away: say so and end, instead of a trace and a hanging worker. A worker that
-/// panics itself ends its process, too: the others would wait for it.
-pub(crate) fn explain_lost_peers() {
-    static ONCE: std::sync::Once = std::sync::Once::new();
-    ONCE.call_once(|| {
-        let usual = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |info| {
-            let message = info.payload_as_str().unwrap_or_default();
-            if message.contains("timely communication error") {
-                eprintln!("rowmill: the connection to another process is lost; this one ends too");
-                std::process::exit(1);
-            }
-            usual(info);
-            if std::thread::current().name().is_some_and(|name| name.starts_with("timely:work")) {
-                std::process::exit(1);
-            }
-        }));
-    });
-}
