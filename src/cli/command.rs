@@ -16,7 +16,6 @@ use super::{batch, check, completions, fit, generate, launcher, plan, query, rep
 use super::{serve, user};
 
 use crate::mqtt::masked;
-use crate::runtime;
 
 /// Stream preprocessing of sensor rows as a timely dataflow.
 #[derive(Parser)]
