@@ -87,5 +87,5 @@ fn many_rows_of_one_publish_do_not_fill_the_memory() {
         serde_json::from_slice(&std::fs::read(report.join("report.json")).unwrap()).unwrap();
     assert_eq!((report["rows_in"].as_u64(), report["rows_out"].as_u64()), (Some(ROWS), Some(ROWS)));
     let peak = report["peak_memory_bytes"].as_u64().unwrap() >> 20;
-    assert!(peak < 220, "{peak} MiB for {} MiB of rows", ROWS * 8 >> 20);
+    assert!(peak < 220, "{peak} MiB for {} MiB of rows", (ROWS * 8) >> 20);
 }

@@ -174,10 +174,12 @@ pub fn run(
 
 /// Goes on in a new file, where this worker's was moved away and somebody says so.
 fn follow(options: &Options, writer: &SharedWriter, failure: &Failure) {
-    if writer.writes() && options.reopen.swap(false, Ordering::Relaxed) && writer.is_moved() {
-        if let Err(error) = writer.follow(writer.length()) {
-            fail(failure, error);
-        }
+    if writer.writes()
+        && options.reopen.swap(false, Ordering::Relaxed)
+        && writer.is_moved()
+        && let Err(error) = writer.follow(writer.length())
+    {
+        fail(failure, error);
     }
 }
 
