@@ -2,7 +2,6 @@
 
 use serde::Deserialize;
 
-use super::Settings;
 use crate::mqtt::Url;
 
 /// The connections of an MQTT source.
@@ -53,7 +52,7 @@ impl Connections {
     }
 
     /// What connection `number` subscribes to at `url`; `group` names those that share a subscription.
-    fn topic(&self, url: &Url, group: &str, number: usize) -> String {
+    pub(super) fn topic(&self, url: &Url, group: &str, number: usize) -> String {
         match self {
             Connections::Topics(topics) => topics[number].clone(),
             Connections::Shared(1) => url.topic.clone(),
@@ -61,35 +60,6 @@ impl Connections {
             // A group's name is one level of the topic.
             Connections::Shared(_) => format!("$share/{}/{}", group.replace(['/', '+', '#'], "_"), url.topic),
         }
-    }
-}
-
-impl Settings {
-    /// The topics that its connections subscribe to.
-    pub fn topics(&self) -> Vec<&str> {
-        match (&self.connections, &self.endpoint) {
-            (Connections::Topics(topics), Some(_)) => topics.iter().map(String::as_str).collect(),
-            (Connections::Shared(_), Some(endpoint)) => vec![&endpoint.url.topic],
-            (_, None) => Vec::new(),
-        }
-    }
-
-    /// How many connections the source has; one for a source that is no topic.
-    pub fn connections(&self) -> usize {
-        if self.endpoint.is_some() { self.connections.count() } else { 1 }
-    }
-
-    /// The settings of one of the connections: with its topic, and a session of its own.
-    pub fn of_connection(&self, number: usize) -> Settings {
-        let mut settings = self.clone();
-        if let Some(endpoint) = &mut settings.endpoint {
-            let group = endpoint.client_id.clone().unwrap_or_default();
-            endpoint.url.topic = self.connections.topic(&endpoint.url, &group, number);
-            if number > 0 {
-                endpoint.client_id = endpoint.client_id.take().map(|id| format!("{id}-{number}"));
-            }
-        }
-        settings
     }
 }
 

@@ -5,6 +5,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 use std::sync::Arc;
 
+use super::outlet::buffer_until_closed;
 use super::room::Room;
 use crate::data::{Format, Header, Layout, Origin, Row, Schema};
 use crate::format::{FileKind, Inference, Records, weatherlink};
@@ -143,7 +144,7 @@ pub fn read_stream(
             let _ = sender.send(Err(error));
         }
     });
-    super::buffer_until_closed(&lines, false, &mut buffer, clock, outlet, |buffer, line, filled| {
+    buffer_until_closed(&lines, false, &mut buffer, clock, outlet, |buffer, line, filled| {
         let line = line.map_err(|error| Error::File { path: path.clone(), error })?;
         taken.0.leave(line.bytes.len());
         let origin = Origin { topic: line.topic, position: line.position };

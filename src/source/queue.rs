@@ -81,6 +81,12 @@ impl Drop for Queue {
     }
 }
 
+/// How many buckets may wait: enough that the dataflow never waits for the reader, and few enough that memory stays
+/// small.
+pub fn queue_capacity(bucket_size: usize) -> usize {
+    (16_384 / bucket_size).clamp(2, 1024)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,7 +9,7 @@ use rumqttc::Outgoing;
 use rumqttc::v5::mqttbytes::v5::{ConnAck, ConnectReturnCode, Publish};
 use rumqttc::v5::{Client, Event, Incoming, Request};
 
-use super::{Arrival, Intake, Listener, Parts};
+use super::reader::{Arrival, Intake, Listener, Parts};
 use crate::data::Bucket;
 use crate::measure::Clock;
 use crate::source::queue::{Feeder, queue};

@@ -6,9 +6,6 @@
 //! service 0, or in large publishes, the queue's bytes are bounded: then the event loop does wait, and TCP holds the
 //! broker back.
 
-#[cfg(test)]
-pub mod simulated;
-
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -19,14 +16,14 @@ use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{DisconnectReasonCode, Filter, Publish, RetainForwardRule, SubscribeReasonCode};
 use rumqttc::v5::{Client, ConnectionError, Event, Incoming, StateError};
 
-use super::deliveries::{Deliveries, Delivery, New};
-use super::position::Taken;
-use super::retained::Retained;
 use crate::data::{Origin, Row, Schema, fingerprint};
 use crate::format::payload;
 use crate::measure::Clock;
 use crate::mqtt::{Backoff, Endpoint, Events, LOOK_UP, end_session, refusal, tls};
-use crate::source::{Buffer, Coverage, Error, Filled, Outlet, Position, Settings, Stop};
+use crate::source::deliveries::{Deliveries, Delivery, New};
+use crate::source::outlet::buffer_until_closed;
+use crate::source::retained::Retained;
+use crate::source::{Buffer, Coverage, Error, Filled, Outlet, Position, Settings, Stop, Taken};
 
 /// Bytes of publishes that may wait for the source's thread.
 const MAX_QUEUED: usize = 64 << 20;
@@ -39,16 +36,16 @@ const QUESTION: &str = "rowmill/question";
 /// Requests, acknowledgements among them, that wait for the event loop.
 const REQUESTS: usize = 16_384;
 
-struct Arrival {
-    what: What,
-    connection: u64,
+pub(super) struct Arrival {
+    pub(super) what: What,
+    pub(super) connection: u64,
     /// The first connection of its session.
-    session: u64,
-    arrived: u64,
+    pub(super) session: u64,
+    pub(super) arrived: u64,
 }
 
 #[expect(clippy::large_enum_variant, reason = "nearly all are publishes")]
-enum What {
+pub(super) enum What {
     Publish(Publish),
     /// What came before is no longer to be expected again: the session is new.
     Settled,
@@ -166,32 +163,32 @@ pub struct Reader {
 }
 
 /// A source without its threads and its network.
-struct Parts {
-    listener: Listener,
-    intake: Intake,
-    arrivals: Receiver<Arrival>,
+pub(super) struct Parts {
+    pub(super) listener: Listener,
+    pub(super) intake: Intake,
+    pub(super) arrivals: Receiver<Arrival>,
 }
 
 /// Takes in what arrives, on the source's thread.
-struct Intake {
-    acknowledger: Acknowledger,
+pub(super) struct Intake {
+    pub(super) acknowledger: Acknowledger,
     /// Bytes of arrivals that wait.
-    queued: Arc<AtomicUsize>,
-    max_payload: usize,
-    columns: Option<Arc<Schema>>,
-    topic: Arc<str>,
+    pub(super) queued: Arc<AtomicUsize>,
+    pub(super) max_payload: usize,
+    pub(super) columns: Option<Arc<Schema>>,
+    pub(super) topic: Arc<str>,
     /// Publishes so far.
     publishes: u64,
     /// The last retained ones, if they are taken.
-    retained: Option<Retained>,
+    pub(super) retained: Option<Retained>,
     /// Publishes that come before the broker waits for an acknowledgement.
-    window: u16,
+    pub(super) window: u16,
 }
 
 impl Parts {
     /// # Panics
     /// If the settings lack the endpoint of an MQTT source: that is an error of the caller.
-    fn new(
+    pub(super) fn new(
         client: Client,
         settings: &Settings,
         position: &Position,
@@ -274,11 +271,10 @@ impl Reader {
         let Reader { parts: Parts { listener, mut intake, arrivals }, events } = self;
         let thread = std::thread::Builder::new().name("mqtt-source".into());
         let thread = thread.spawn(move || listener.run(events)).expect("a thread can be started");
-        let taken =
-            super::buffer_until_closed(&arrivals, true, &mut buffer, clock, &outlet, |buffer, arrival, filled| {
-                intake.take(buffer, arrival, clock, filled);
-                Ok(())
-            });
+        let taken = buffer_until_closed(&arrivals, true, &mut buffer, clock, &outlet, |buffer, arrival, filled| {
+            intake.take(buffer, arrival, clock, filled);
+            Ok(())
+        });
         outlet.stop.now();
         drop((arrivals, outlet));
         let listened = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
@@ -288,7 +284,7 @@ impl Reader {
 
 impl Intake {
     /// Puts the rows of an arrival into the buffer, and hands on the buckets they fill.
-    fn take(&mut self, buffer: &mut Buffer, arrival: Arrival, clock: Clock, filled: &mut Filled<'_>) {
+    pub(super) fn take(&mut self, buffer: &mut Buffer, arrival: Arrival, clock: Clock, filled: &mut Filled<'_>) {
         self.queued.fetch_sub(arrival.size(), Ordering::Relaxed);
         let Arrival { what, connection, session, arrived } = arrival;
         let publish = match what {
@@ -358,44 +354,44 @@ fn lost_session(client_id: Option<&str>) {
 }
 
 /// The owner of the event loop.
-struct Listener {
-    client: Client,
-    acknowledger: Acknowledger,
-    endpoint: Endpoint,
+pub(super) struct Listener {
+    pub(super) client: Client,
+    pub(super) acknowledger: Acknowledger,
+    pub(super) endpoint: Endpoint,
     /// Closed when the source is told to stop.
-    arrivals: Option<Sender<Arrival>>,
-    queued: Arc<AtomicUsize>,
-    clock: Clock,
-    stop: Stop,
-    ready: Sender<()>,
-    connect_timeout: Option<Duration>,
-    reconnect_timeout: Option<Duration>,
-    retained: bool,
+    pub(super) arrivals: Option<Sender<Arrival>>,
+    pub(super) queued: Arc<AtomicUsize>,
+    pub(super) clock: Clock,
+    pub(super) stop: Stop,
+    pub(super) ready: Sender<()>,
+    pub(super) connect_timeout: Option<Duration>,
+    pub(super) reconnect_timeout: Option<Duration>,
+    pub(super) retained: bool,
     /// What the session was subscribed to in an earlier run.
-    subscribed: Option<String>,
+    pub(super) subscribed: Option<String>,
     /// Sessions of an earlier run that nobody reads any more, by their client ids.
-    left: Vec<String>,
+    pub(super) left: Vec<String>,
     /// The number of the connection; 0 before the first.
-    connection: u64,
+    pub(super) connection: u64,
     /// The first connection of the session.
-    session: u64,
+    pub(super) session: u64,
     /// Since when there has been no connection.
-    lost: Option<Instant>,
+    pub(super) lost: Option<Instant>,
     /// Since when there has been one.
-    connected: Option<Instant>,
-    backoff: Backoff,
+    pub(super) connected: Option<Instant>,
+    pub(super) backoff: Backoff,
     /// How many connections in turn the broker has ended soon.
-    contested: u32,
+    pub(super) contested: u32,
     /// Acknowledgements that have been sent on this connection, and how many of them the broker is known to have.
-    sent: u64,
-    answered: u64,
+    pub(super) sent: u64,
+    pub(super) answered: u64,
     /// How many had been sent before the broker was asked for a sign of life: when it gives one, it has them.
-    pinged: u64,
+    pub(super) pinged: u64,
     /// The same of a question of our own, once it has left: rumqttc asks for signs of life only now and then. With the
     /// packet id of the question.
-    question: Option<(u16, u64)>,
+    pub(super) question: Option<(u16, u64)>,
     /// When the last question was put; `None` while none may be: one is open already, or there is no connection.
-    since: Option<Instant>,
+    pub(super) since: Option<Instant>,
 }
 
 impl Listener {
@@ -425,7 +421,7 @@ impl Listener {
         Ok(())
     }
 
-    fn hear(&mut self, event: Event) -> Result<(), Error> {
+    pub(super) fn hear(&mut self, event: Event) -> Result<(), Error> {
         match event {
             Event::Incoming(packet) => self.receive(packet)?,
             Event::Outgoing(Outgoing::PubAck(_)) => self.sent += 1,
@@ -568,7 +564,7 @@ impl Listener {
 
     /// From now on nothing is acknowledged, and acknowledgements that nobody has sent are to be dropped: rumqttc has done
     /// so when it noticed the loss, but others may have come since.
-    fn lose(&mut self) {
+    pub(super) fn lose(&mut self) {
         self.acknowledger.deliveries.lock().expect("no holder panics").lost();
         self.lost.get_or_insert_with(Instant::now);
         self.since = None;

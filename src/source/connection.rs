@@ -1,0 +1,135 @@
+//! A connection that reads rows, on a thread of its own.
+
+use std::cell::Cell;
+use std::thread::JoinHandle;
+
+use crossbeam_channel::{Receiver, TryRecvError};
+
+use super::buffer::Buffer;
+use super::error::Error;
+use super::outlet::Outlet;
+use super::position::{Coverage, Position};
+use super::queue::{self, Queue};
+use super::settings::Settings;
+use super::stop::Stop;
+use super::url::Url;
+use super::{file, generate, mqtt};
+use crate::data::Bucket;
+use crate::measure::Clock;
+
+/// Whether a connection has its subscription; in an order in which the last of several stands for them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Readiness {
+    /// It has, or needs none.
+    Ready,
+    /// It has ended without.
+    Over,
+    Waits,
+}
+
+/// A connection that reads rows.
+pub struct Source {
+    pub buckets: Queue,
+    /// Sent to when an MQTT source has its subscription, and closed when it ends; closed when rows on a schedule are made,
+    /// and at once by others.
+    pub ready: Receiver<()>,
+    was_ready: Cell<bool>,
+    acknowledger: Option<mqtt::Acknowledger>,
+    thread: JoinHandle<Result<(), Error>>,
+}
+
+impl Source {
+    /// Starts to read at `position`. `waker` is unparked at every bucket.
+    pub fn start(
+        url: &Url,
+        settings: Settings,
+        position: &Position,
+        clock: Clock,
+        stop: Stop,
+        waker: std::thread::Thread,
+    ) -> Source {
+        let (feeder, buckets) = queue::queue(Some(queue::queue_capacity(settings.limits.bucket_size)));
+        let (ready_sender, ready) = crossbeam_channel::bounded(1);
+        let outlet = Outlet { buckets: Some(feeder), waker, stop: stop.clone() };
+        let buffer = Buffer::new(settings.limits, settings.max_rows);
+        let mut acknowledger = None;
+        let read: Box<dyn FnOnce() -> Result<(), Error> + Send> = match url.clone() {
+            Url::Mqtt(_) => {
+                let reader = mqtt::Reader::new(&settings, position, clock, stop, ready_sender);
+                acknowledger = Some(reader.acknowledger());
+                Box::new(move || reader.read(buffer, clock, outlet))
+            }
+            Url::File { path, kind } if file::is_stream(&path) => {
+                let stream = file::Stream::file(&path, kind);
+                Box::new(move || file::read_stream(stream, settings, buffer, clock, &outlet))
+            }
+            Url::File { path, kind } => Box::new(move || file::read(&path, kind, &settings, buffer, clock, &outlet)),
+            Url::Stdin => {
+                let stream = file::Stream::stdin();
+                Box::new(move || file::read_stream(stream, settings, buffer, clock, &outlet))
+            }
+            Url::Generate { rows, seed, load } => Box::new(move || {
+                match load {
+                    None => generate::read(rows, seed, buffer, clock, &outlet),
+                    Some(load) => generate::offer(rows, seed, load, buffer, clock, &outlet, ready_sender),
+                }
+                Ok(())
+            }),
+        };
+        let thread = std::thread::Builder::new().name("source".into()).spawn(read).expect("a thread can be started");
+        Source { buckets, ready, was_ready: Cell::new(false), acknowledger, thread }
+    }
+
+    /// One whose buckets a test makes.
+    #[cfg(test)]
+    pub fn simulated(buckets: Queue, acknowledger: mqtt::Acknowledger) -> Source {
+        let (_, ready) = crossbeam_channel::bounded(1);
+        let thread = std::thread::spawn(|| Ok(()));
+        Source { buckets, ready, was_ready: Cell::new(true), acknowledger: Some(acknowledger), thread }
+    }
+
+    /// Whether it has its subscription.
+    pub fn readiness(&self) -> Readiness {
+        let told = if self.was_ready.get() { Ok(()) } else { self.ready.try_recv() };
+        let ready = told.is_ok() || (told == Err(TryRecvError::Disconnected) && self.acknowledger.is_none());
+        self.was_ready.set(ready);
+        match told {
+            _ if ready => Readiness::Ready,
+            Err(TryRecvError::Empty) => Readiness::Waits,
+            _ => Readiness::Over,
+        }
+    }
+
+    /// The next bucket, and the deliveries it covers.
+    pub fn try_next(&self) -> Result<(Bucket, Coverage), TryRecvError> {
+        self.buckets.try_recv().map(|bucket| self.cover(bucket))
+    }
+
+    /// A bucket that came, with the deliveries it covers.
+    pub fn cover(&self, bucket: Bucket) -> (Bucket, Coverage) {
+        let cover = |acknowledger: &mqtt::Acknowledger| acknowledger.cover(bucket.delivered, bucket.begun);
+        let coverage = self.acknowledger().map(cover).unwrap_or_default();
+        (bucket, coverage)
+    }
+
+    /// The rows of all deliveries up to `number` are where they belong.
+    pub fn complete(&self, number: u64) {
+        if let Some(acknowledger) = self.acknowledger() {
+            acknowledger.complete(number);
+        }
+    }
+
+    /// What acknowledges deliveries, if the source waits for it.
+    fn acknowledger(&self) -> Option<&mqtt::Acknowledger> {
+        self.acknowledger.as_ref().filter(|acknowledger| acknowledger.waits())
+    }
+
+    /// Ends the source and says how it went.
+    pub fn join(self) -> Result<(), Error> {
+        drop(self.buckets);
+        if let Some(acknowledger) = self.acknowledger {
+            acknowledger.finish();
+        }
+        self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+}

@@ -1,0 +1,24 @@
+//! The schema of rows, from the rows.
+
+use super::error::Error;
+use super::file;
+use super::url::Url;
+use crate::data::{Bucket, Schema};
+use crate::format::Inference;
+
+/// The schema of a source that can be read twice; `None` for one that can't.
+pub fn infer(url: &Url, max_line: usize) -> Result<Option<Schema>, Error> {
+    match url {
+        Url::File { path, .. } if file::is_stream(path) => Ok(None),
+        Url::File { path, kind } => file::infer(path, *kind, max_line).map(Some),
+        Url::Generate { .. } => Ok(Some(Schema::davis())),
+        Url::Stdin | Url::Mqtt(_) => Ok(None),
+    }
+}
+
+/// The schema of the rows of one bucket.
+pub fn infer_bucket(bucket: &Bucket) -> Schema {
+    let mut inference = Inference::default();
+    bucket.rows().for_each(|row| inference.observe(row));
+    inference.schema()
+}

@@ -1,0 +1,7 @@
+//! Rows from an MQTT topic.
+
+mod reader;
+#[cfg(test)]
+pub mod simulated;
+
+pub use reader::{Acknowledger, Reader};

@@ -1,0 +1,127 @@
+//! What a source thread hands its rows to.
+
+use std::time::Duration;
+
+use crossbeam_channel::Receiver;
+
+use super::buffer::{Buffer, Filled};
+use super::error::Error;
+use super::queue;
+use super::stop::Stop;
+use crate::data::Bucket;
+use crate::measure::Clock;
+
+/// What a source thread hands its rows to.
+pub(crate) struct Outlet {
+    /// Until it is dropped.
+    pub(super) buckets: Option<queue::Feeder>,
+    pub(super) waker: std::thread::Thread,
+    pub(super) stop: Stop,
+}
+
+impl Outlet {
+    /// Hands on a bucket; waits while the dataflow is behind. False when nobody wants more.
+    pub(super) fn send(&self, bucket: Bucket) -> bool {
+        let sent = self.buckets.as_ref().is_some_and(|buckets| buckets.send(bucket));
+        self.waker.unpark();
+        sent
+    }
+}
+
+impl Drop for Outlet {
+    /// The dataflow hears at once that no more comes.
+    fn drop(&mut self) {
+        self.buckets = None;
+        self.waker.unpark();
+    }
+}
+
+/// Takes in what arrives until the channel closes or the source is told to stop, and has been given all that arrived
+/// until then; closes buckets in time. The channel closes by itself after the stop if it `closes`.
+///
+/// `take` puts the rows of one arrival into the buffer and hands on the buckets they fill.
+pub(super) fn buffer_until_closed<T>(
+    arrivals: &Receiver<T>,
+    closes: bool,
+    buffer: &mut Buffer,
+    clock: Clock,
+    outlet: &Outlet,
+    mut take: impl FnMut(&mut Buffer, T, &mut Filled<'_>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    const LOOK_UP: Duration = Duration::from_millis(50);
+    let mut hand_on = |bucket| outlet.send(bucket);
+    let mut left = None;
+    while !buffer.is_done() {
+        if outlet.stop.is_set() && !closes {
+            let left = left.get_or_insert(arrivals.len());
+            if *left == 0 {
+                break;
+            }
+            *left -= 1;
+        }
+        let now = std::time::Instant::now();
+        let due = buffer.deadline(clock);
+        let wait = due.map_or(LOOK_UP, |due| due.saturating_duration_since(now).min(LOOK_UP));
+        let mut filled = Filled::new(&mut hand_on);
+        let result = match arrivals.recv_timeout(wait) {
+            Ok(arrival) => take(buffer, arrival, &mut filled),
+            Err(crossbeam_channel::RecvTimeoutError::Timeout) => Ok(()),
+            Err(crossbeam_channel::RecvTimeoutError::Disconnected) => break,
+        };
+        // What waits already came too late for its time; the bucket goes on filling.
+        let is_due = || buffer.deadline(clock).is_some_and(|due| due <= std::time::Instant::now());
+        if arrivals.is_empty() && is_due() {
+            filled.extend(buffer.close(clock));
+        }
+        if !filled.finish() {
+            return result;
+        }
+        result?;
+    }
+    buffer.close(clock).map(|bucket| outlet.send(bucket));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{Format, Origin, Row};
+    use crate::source::Limits;
+
+    /// So many rows that came long ago go through a buffer; the sizes of the messages.
+    fn messages(rows: u64, limits: Limits, stopped: bool, closes: bool) -> Vec<usize> {
+        let (arrivals_sender, arrivals) = crossbeam_channel::unbounded();
+        (1..=rows).for_each(|position| arrivals_sender.send(position).unwrap());
+        let kept_open = (!closes).then_some(arrivals_sender);
+        let (feeder, buckets) = queue::queue(None);
+        let stop = Stop::default();
+        if stopped {
+            stop.now();
+        }
+        let outlet = Outlet { buckets: Some(feeder), waker: std::thread::current(), stop };
+        let (clock, mut buffer) = (Clock::start(), Buffer::new(limits, None));
+        std::thread::sleep(Duration::from_millis(5));
+        buffer_until_closed(&arrivals, closes, &mut buffer, clock, &outlet, |buffer, position, filled| {
+            let row = Row { bytes: b"{}", format: Format::Json, header: None };
+            filled.extend(buffer.push(row, 0, Origin { topic: "t".into(), position }, clock));
+            Ok(())
+        })
+        .unwrap();
+        drop((outlet, kept_open));
+        std::iter::from_fn(|| buckets.recv().ok()).map(|bucket| bucket.len()).collect()
+    }
+
+    #[test]
+    fn what_has_arrived_is_served_after_the_stop() {
+        let limits = Limits { bucket_size: 100, delay: Duration::from_secs(1) };
+        for closes in [true, false] {
+            assert_eq!(messages(250, limits, true, closes), [100, 100, 50], "{closes}");
+        }
+    }
+
+    #[test]
+    fn a_delay_that_is_over_makes_no_message_of_each_row_that_waits() {
+        let limits = Limits { bucket_size: 100, delay: Duration::from_millis(1) };
+        assert_eq!(messages(250, limits, false, true), [100, 100, 50]);
+    }
+}

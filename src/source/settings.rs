@@ -1,0 +1,79 @@
+//! What a source needs to know beside its address.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::buffer::Limits;
+use super::connections::Connections;
+use crate::data::Schema;
+use crate::mqtt::Endpoint;
+
+/// The longest payload and line where a dataflow file gives none: 16 MiB.
+pub const MAX_PAYLOAD: usize = 16 << 20;
+
+/// What a source needs to know beside its address.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub endpoint: Option<Endpoint>,
+    /// The connections that share the endpoint's topic.
+    pub connections: Connections,
+    pub limits: Limits,
+    /// The longest payload of a publish, and the longest line of a file, in bytes.
+    pub max_payload: usize,
+    /// The columns of the rows, where the dataflow file gives them: what names none of them is no header.
+    pub columns: Option<Arc<Schema>>,
+    /// Whether publishes are taken that a broker has kept of a topic from an earlier time.
+    pub retained: bool,
+    /// Whether to forget what the broker holds for the session.
+    pub clean_start: bool,
+    /// How long the first connection may take; for ever if not given.
+    pub connect_timeout: Option<Duration>,
+    /// How long a lost connection may stay away; for ever if not given.
+    pub reconnect_timeout: Option<Duration>,
+    /// End after so many rows.
+    pub max_rows: Option<u64>,
+}
+
+impl Settings {
+    /// Whether the source delivers again what was not acknowledged, even to a later run.
+    pub fn is_persistent(&self) -> bool {
+        self.endpoint.as_ref().is_some_and(|endpoint| endpoint.client_id.is_some())
+    }
+
+    /// How many publishes a broker may send before the first is acknowledged: enough for a few buckets of publishes of
+    /// one row.
+    pub(super) fn window(&self) -> u16 {
+        const BUCKETS: usize = 4;
+        const LEAST: usize = 4096;
+        u16::try_from((BUCKETS * self.limits.bucket_size).max(LEAST)).unwrap_or(u16::MAX)
+    }
+}
+
+impl Settings {
+    /// The topics that its connections subscribe to.
+    pub fn topics(&self) -> Vec<&str> {
+        match (&self.connections, &self.endpoint) {
+            (Connections::Topics(topics), Some(_)) => topics.iter().map(String::as_str).collect(),
+            (Connections::Shared(_), Some(endpoint)) => vec![&endpoint.url.topic],
+            (_, None) => Vec::new(),
+        }
+    }
+
+    /// How many connections the source has; one for a source that is no topic.
+    pub fn connections(&self) -> usize {
+        if self.endpoint.is_some() { self.connections.count() } else { 1 }
+    }
+
+    /// The settings of one of the connections: with its topic, and a session of its own.
+    pub fn of_connection(&self, number: usize) -> Settings {
+        let mut settings = self.clone();
+        if let Some(endpoint) = &mut settings.endpoint {
+            let group = endpoint.client_id.clone().unwrap_or_default();
+            endpoint.url.topic = self.connections.topic(&endpoint.url, &group, number);
+            if number > 0 {
+                endpoint.client_id = endpoint.client_id.take().map(|id| format!("{id}-{number}"));
+            }
+        }
+        settings
+    }
+}
