@@ -11,6 +11,7 @@ use crate::mqtt::ClientIdLock;
 use crate::runtime::cluster::control_channel::{Control, Reopen};
 use crate::runtime::cluster::identity::Own;
 use crate::runtime::cluster::mesh::{Meeting, Peer};
+use crate::runtime::cluster::start_barrier;
 use crate::runtime::cluster::topology::{Cluster, Sockets};
 use crate::runtime::epochs::resume::Start;
 use crate::runtime::error::Error;
@@ -92,6 +93,10 @@ fn meet(dataflow: &Dataflow, options: &mut Options, activity: &Activity) -> Resu
         fuse &= identity.fuse;
         data.push(Some(stream));
         controls.extend(control.map(|control| (other, hosts[other].as_str(), control)));
+    }
+    let begins = start_barrier::meet(*process, &controls, &options.stop, options.connect_timeout);
+    if !begins.map_err(Error::Cluster)? {
+        return Ok(None);
     }
     let reopen = Reopen { asked: std::mem::take(&mut options.reopen), here: options.reopen.clone() };
     let control = Control::start(options.cluster.process, controls, &options.stop, &reopen, &activity.begun);

@@ -7,4 +7,5 @@ pub(crate) mod handshake;
 pub(crate) mod identity;
 pub(crate) mod mesh;
 pub(crate) mod secret;
+pub(crate) mod start_barrier;
 pub(crate) mod topology;
