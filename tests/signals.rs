@@ -430,3 +430,17 @@ fn the_demo_ends_with_a_signal() {
     signal(process.0.id(), "TERM");
     assert_eq!(process.code(), Some(0));
 }
+
+/// The launcher asks the others where one has ended: to those that were told before, it is no second signal.
+#[test]
+fn the_launcher_s_word_is_no_second_signal() {
+    let directory = TempDir::new().unwrap();
+    let out = directory.path().join("out.csv");
+    let launcher = Process(run(&directory, ENDLESS, &["-n", "2", "--sink", out.to_str().unwrap()]).spawn().unwrap());
+    wait_until("rows", || broker::lines(&out) > 1);
+    let child = *children(launcher.0.id()).last().unwrap();
+    signal(child, "TERM");
+    (0..3).for_each(|_| signal(child, "USR1"));
+    let (code, said) = end(launcher);
+    assert_eq!(code, Some(0), "{said}");
+}

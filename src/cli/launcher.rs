@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use ring::rand::{SecureRandom, SystemRandom};
 use rustix::process::{Pid, Signal, getppid, kill_process, set_parent_process_death_signal};
-use signal_hook::consts::{SIGHUP, SIGINT};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGUSR1};
 use signal_hook::iterator::Signals;
 
 use super::Failure;
@@ -217,7 +217,7 @@ fn wait(children: &mut [Child], drain_timeout: Duration, signals: &mut Signals, 
         };
         if stopped.is_none() && ended.iter().flatten().any(has_begun_nothing) {
             *stopped = Some(Instant::now());
-            send(children, Signal::TERM);
+            ask_to_end(children);
         }
         if let Some((process, status)) = culprit(&ended) {
             let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
@@ -230,7 +230,7 @@ fn wait(children: &mut [Child], drain_timeout: Duration, signals: &mut Signals, 
         }
         if !told && stopped.is_none() && ended.iter().any(Option::is_some) {
             told = true;
-            send(children, Signal::TERM);
+            ask_to_end(children);
         }
         if ended.iter().all(Option::is_some) {
             return 0;
@@ -294,6 +294,16 @@ fn send(children: &mut [Child], signal: Signal) {
     for child in children {
         if matches!(child.try_wait(), Ok(None)) {
             kill(child, signal);
+        }
+    }
+}
+
+/// Asks those that have not ended to drain and end. Some may have been told so before: it must be no second signal to
+/// them, which would end them at once.
+fn ask_to_end(children: &mut [Child]) {
+    for child in children {
+        if matches!(child.try_wait(), Ok(None)) {
+            kill(child, if catches(child.id(), SIGUSR1) { Signal::USR1 } else { Signal::TERM });
         }
     }
 }

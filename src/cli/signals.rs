@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 use signal_hook::{SigId, flag};
 
@@ -26,6 +26,8 @@ impl OnSignals {
     pub fn install() -> Result<OnSignals, Failure> {
         let install = || {
             let (stop, mut handlers) = stop_on(&[SIGINT, SIGTERM])?;
+            // The launcher's word: however often it comes, it drains.
+            handlers.push(flag::register(SIGUSR1, stop.0.clone())?);
             let reopen = Arc::<AtomicBool>::default();
             if reopens() {
                 handlers.push(flag::register(SIGHUP, reopen.clone())?);
@@ -72,7 +74,7 @@ fn stop_on(signals: &[c_int]) -> io::Result<(Stop, Vec<SigId>)> {
 
 #[cfg(test)]
 mod tests {
-    use signal_hook::consts::{SIGUSR1, SIGUSR2};
+    use signal_hook::consts::SIGUSR2;
     use signal_hook::low_level::raise;
 
     use super::*;
