@@ -15,6 +15,10 @@ pub(super) fn same_csv(bytes: &[u8], header: Option<&[u8]>, rows: &Bucket) {
     if (0..bytes.len()).any(lone) || std::str::from_utf8(bytes).is_err() {
         return;
     }
+    // A header whose quote does not close is a line here, and all of the file there.
+    if header.is_some_and(|header| cells(&[header, b"\nx"].concat()).len() == 1) {
+        return;
+    }
     let theirs = cells(bytes).into_iter().filter(|record| record.len() > 1 || !record[0].trim_ascii().is_empty());
     let is_open = |format| matches!(format, Format::Broken(_));
     let whole = rows.rows().take_while(|row| !is_open(row.format)).map(|row| row.bytes);
@@ -22,15 +26,8 @@ pub(super) fn same_csv(bytes: &[u8], header: Option<&[u8]>, rows: &Bucket) {
     let theirs: Vec<Vec<Vec<u8>>> = theirs.collect();
     let broken = rows.rows().any(|row| is_open(row.format));
     assert!(ours.len() == theirs.len() || broken && ours.len() < theirs.len(), "{ours:?}, not {theirs:?}");
-    for (ours, record) in ours.iter().zip(&theirs) {
-        let (told, mut record) = (cells(ours), record.clone());
-        // A header whose quote does not close is all of the file, whose last line break is no part of it here.
-        if theirs.len() == 1 && told[0] != record {
-            let last = record.pop().unwrap_or_default();
-            let last = last.strip_suffix(b"\n").unwrap_or(&last);
-            record.push(last.strip_suffix(b"\r").unwrap_or(last).to_vec());
-        }
-        assert_eq!(told, [record], "{ours:?}");
+    for (ours, theirs) in ours.iter().zip(&theirs) {
+        assert_eq!(cells(ours), std::slice::from_ref(theirs), "{ours:?}");
     }
 }
 
