@@ -19,11 +19,11 @@ pub(super) fn same_csv(bytes: &[u8], header: Option<&[u8]>, rows: &Bucket) {
     if header.is_some_and(|header| cells(&[header, b"\nx"].concat()).len() == 1) {
         return;
     }
-    let theirs = cells(bytes).into_iter().filter(|record| record.len() > 1 || !record[0].trim_ascii().is_empty());
     let is_open = |format| matches!(format, Format::Broken(_));
     let whole = rows.rows().take_while(|row| !is_open(row.format)).map(|row| row.bytes);
     let ours: Vec<&[u8]> = header.into_iter().chain(whole).collect();
-    let theirs: Vec<Vec<Vec<u8>>> = theirs.collect();
+    let theirs: Vec<Vec<Vec<u8>>> =
+        records(bytes).into_iter().filter(|(line, _)| !line.trim_ascii().is_empty()).map(|(_, cells)| cells).collect();
     let broken = rows.rows().any(|row| is_open(row.format));
     assert!(ours.len() == theirs.len() || broken && ours.len() < theirs.len(), "{ours:?}, not {theirs:?}");
     for (ours, theirs) in ours.iter().zip(&theirs) {
@@ -32,9 +32,23 @@ pub(super) fn same_csv(bytes: &[u8], header: Option<&[u8]>, rows: &Bucket) {
 }
 
 fn cells(bytes: &[u8]) -> Vec<Vec<Vec<u8>>> {
-    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes);
-    let records = reader.byte_records().map(|record| record.expect("bytes are always read"));
-    records.map(|record| record.iter().map(<[u8]>::to_vec).collect()).collect()
+    records(bytes).into_iter().map(|(_, cells)| cells).collect()
+}
+
+/// The cells of each record, with the line that it begins on: a quoted cell may be empty where the line is not.
+fn records(bytes: &[u8]) -> Vec<(Vec<u8>, Vec<Vec<u8>>)> {
+    // Behind another record: at the very beginning that crate leaves out a byte-order mark.
+    let bytes = [b"x\n", bytes].concat();
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(&bytes[..]);
+    let record = |record: csv::Result<csv::ByteRecord>| {
+        let record = record.expect("bytes are always read");
+        let from = record.position().expect("it was read from somewhere").byte() as usize;
+        // Its place is that of the line ends before it.
+        let begin = bytes[from..].iter().position(|byte| !b"\r\n".contains(byte)).map_or(from, |ends| from + ends);
+        let line = bytes[begin..].split(|byte| *byte == b'\n').next().unwrap_or_default();
+        (line.to_vec(), record.iter().map(<[u8]>::to_vec).collect())
+    };
+    reader.byte_records().skip(1).map(record).collect()
 }
 
 /// Asserts that the rows of a JSON payload are those that serde_json sees, where these have no other keys than the
