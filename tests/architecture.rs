@@ -210,3 +210,11 @@ fn a_room_re_exports_and_defines_nothing() {
         rooms.filter(|(_, text)| text.lines().any(|line| defines(&line))).map(|(name, _)| name.as_str()).collect();
     assert_eq!(defining, [] as [&str; 0]);
 }
+
+#[test]
+fn only_the_command_line_ends_the_process() {
+    let all = modules();
+    let ending: Vec<&String> =
+        all.iter().filter(|(_, text)| text.contains("process::exit")).map(|(name, _)| name).collect();
+    assert!(!ending.is_empty() && ending.iter().all(|name| name.starts_with("cli::")), "{ending:?}");
+}

@@ -7,8 +7,7 @@ use indicatif::ProgressIterator;
 
 use super::{Failure, signals, stuck};
 use crate::config::Dataflow;
-use crate::runtime;
-use crate::runtime::{Cluster, Options};
+use crate::runtime::{self, Cluster, Options};
 
 /// Run dataflow files one after the other, on one worker; one that fails does not stop the others.
 #[derive(clap::Args)]

@@ -23,30 +23,3 @@ pub fn end_with_them() {
         }));
     });
 }
-
-#[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    fn visit(directory: &Path, look: &mut dyn FnMut(&Path, &str)) {
-        for entry in std::fs::read_dir(directory).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                visit(&path, look);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                look(&path, &std::fs::read_to_string(&path).unwrap());
-            }
-        }
-    }
-
-    #[test]
-    fn only_the_command_line_ends_the_process() {
-        let (src, mut found) = (Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), Vec::new());
-        visit(&src, &mut |path, text| {
-            if text.contains("process::exit") {
-                found.push(path.strip_prefix(&src).unwrap().to_owned());
-            }
-        });
-        assert!(!found.is_empty() && found.iter().all(|path| path.starts_with("cli")), "{found:?}");
-    }
-}

@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::{Failure, print};
-use crate::runtime::query;
-use crate::runtime::query::{Format, Question};
+use crate::runtime::query::{self, Format, Question};
 
 /// Show a table of a running dataflow.
 ///

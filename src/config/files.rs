@@ -83,7 +83,7 @@ impl Dataflow {
             }
         }
         for table in &self.tables {
-            files.extend(table.reference_path().map(|path| read(&format!("the reference of {}", table.name()), path)));
+            files.extend(table.reference().map(|path| read(&format!("the reference of {}", table.name()), path)));
         }
         let of_sink = |sink: &sink::Settings| {
             (0..if sink.parts { processes } else { 1 }).filter_map(|n| sink.file(n)).collect::<Vec<_>>()

@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::config::parse::sections;
-use crate::config::parse::sections::Milliseconds;
+use crate::config::parse::sections::{self, Milliseconds};
 use crate::sink;
 use crate::tables::{Aggregate, Changes, Late, Reference, Table};
 
@@ -76,7 +75,6 @@ impl TablePlan {
         !self.section.upsert.is_empty()
     }
 
-    /// Where its changes go.
     /// The run has ended in good order: what the table's sink holds stays.
     ///
     /// # Errors
@@ -85,11 +83,7 @@ impl TablePlan {
         self.sink.as_ref().map_or(Ok(()), |sink| sink.finished(0))
     }
 
-    /// The file of its reference.
-    pub fn reference_path(&self) -> Option<&std::path::Path> {
-        self.section.reference.as_ref().map(|reference| std::path::Path::new(&reference.get_ref().path))
-    }
-
+    /// Where its changes go.
     pub fn sink(&self) -> Option<&sink::Settings> {
         self.sink.as_ref()
     }

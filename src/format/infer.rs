@@ -4,8 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use crate::data::{Format, Header, Kind, Row, Schema, cell};
-use crate::format::json;
-use crate::format::json::Cell;
+use crate::format::json::{self, Cell};
 use crate::format::{csv, weatherlink};
 
 /// Names in their order of appearance; a column is a number if every value present reads as one.

@@ -1,8 +1,7 @@
 //! The rows of one MQTT payload: a JSON object, a JSON array of objects, or CSV lines.
 
 use crate::data::{Broken, Format, Header, Row, Schema};
-use crate::format::csv;
-use crate::format::csv::ClosingLine;
+use crate::format::csv::{self, ClosingLine};
 
 /// Calls `f` with every row of a payload. What is no row is handed on whole, marked as broken. The first of several CSV
 /// records is a header if it names `columns`, or, where these are not known, is made of words.

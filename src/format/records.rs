@@ -4,8 +4,7 @@ use std::io::{self, BufRead};
 use std::ops::Range;
 
 use crate::data::{Broken, Format, Header, Layout, Row, Schema};
-use crate::format::csv;
-use crate::format::csv::ClosingLine;
+use crate::format::csv::{self, ClosingLine};
 use crate::format::weatherlink;
 
 /// How a file is laid out.

@@ -7,8 +7,7 @@ use std::time::Duration;
 use super::{Behaviour, Demand};
 use crate::config::{Dataflow, Override};
 use crate::measure::{Report, median};
-use crate::runtime;
-use crate::runtime::{Cluster, Options};
+use crate::runtime::{self, Cluster, Options};
 use crate::source::{Arrivals, Load, Stop, Url};
 
 /// The dataflow that is measured: a file and what stands over it, or `dataflows/weather.toml`.

@@ -12,8 +12,7 @@ use timely::worker::Worker;
 
 use crate::config::{Dataflow, SchemaChoice, TablePlan};
 use crate::data::Schema;
-use crate::measure::Clock;
-use crate::measure::{Busy, Report, ServiceTimes, peak_memory_bytes};
+use crate::measure::{Busy, Clock, Report, ServiceTimes, peak_memory_bytes};
 use crate::runtime::Cluster;
 use crate::runtime::cluster::broadcast::tell;
 use crate::runtime::cluster::gather::{Gather, Measured};
@@ -27,7 +26,6 @@ use crate::runtime::error::Error;
 use crate::runtime::failure::{Failure, fail};
 use crate::runtime::graph::build::{Ends, Plan};
 use crate::runtime::graph::materialized::{Kept, Outlets};
-use crate::runtime::graph::stages::stages;
 use crate::runtime::graph::tables::Tables;
 use crate::runtime::graph::{build, stateful};
 use crate::runtime::ingest::arrival::Arrival;
@@ -94,18 +92,11 @@ pub fn run(
     ));
     let kept = dataflow.checkpoint().map(|_| Kept { memories: memories.clone(), ledger: ledger.clone(), ends });
     let (tables, _server) = Tables::open(worker.index(), dataflow, &schema, options, kept, &failure, activity)?;
-    let (stages, whole) = stages(&steps, dataflow.placement, options.fuse, &tables.inputs());
     let plan = Plan {
-        stages,
-        whole,
         memories,
-        schema: Arc::new(schema),
-        schema_out: Arc::new(schema_out),
-        placement: dataflow.placement,
-        encoding: dataflow.sink.encoding(),
-        infinity: dataflow.sink.infinity,
         writer: dataflow.sink.parts.then_some(first_in_process as u64),
         tap: tap.clone(),
+        ..Plan::new(dataflow, schema, &steps, schema_out, options.fuse, &tables.inputs())
     };
     let times = Rc::new(RefCell::new(ServiceTimes::new(steps.len() + 2)));
     let writer = SharedWriter::open(worker.index(), &plan, dataflow, options, existing, &failure, activity);

@@ -12,8 +12,7 @@ use utoipa_axum::routes;
 use super::answer::{Refusal, Refused};
 use super::folder::Name;
 use super::state::Shared;
-use crate::runtime::query;
-use crate::runtime::query::{Format, Question};
+use crate::runtime::query::{self, Format, Question};
 
 /// Routes of tables.
 pub fn routes() -> OpenApiRouter<Shared> {

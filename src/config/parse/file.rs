@@ -13,14 +13,12 @@ use crate::config::contents::Contents;
 use crate::config::document::{Document, did_you_mean};
 use crate::config::model::{Dataflow, Fitting, StepPlan, WEATHER};
 use crate::config::overrides::Override;
-use crate::config::parse::sections;
-use crate::config::parse::sections::{File, SchemaChoice, SchemaSection};
+use crate::config::parse::sections::{self, File, SchemaChoice, SchemaSection};
 use crate::config::parse::sink::sink_settings;
 use crate::config::parse::table::read_tables;
 use crate::data::Schema;
 use crate::mqtt::Endpoint;
-use crate::source;
-use crate::source::Connections;
+use crate::source::{self, Connections};
 use crate::subtasks::{self, Entry, REGISTRY, Refusal, Role};
 
 type Table<'i> = DeTable<'i>;

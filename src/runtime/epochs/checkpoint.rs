@@ -16,8 +16,7 @@ use redb::{
 use crate::config::{Contents, Unchanged};
 use crate::data::{Memory, Schema, fingerprint};
 use crate::disk::{Disk, File};
-use crate::runtime::epochs::checkpoint_file;
-use crate::runtime::epochs::checkpoint_file::Pages;
+use crate::runtime::epochs::checkpoint_file::{self, Pages};
 use crate::runtime::graph::keyed_state::{Memories, StepMemory, TABLES};
 use crate::sink::FileEnd;
 use crate::source::{Connections, Coverage, Position, Taken};

@@ -15,10 +15,8 @@ use crate::measure::ServiceTimes;
 use crate::runtime::Cluster;
 use crate::runtime::error::Error;
 use crate::runtime::failure::Failure;
-use crate::runtime::graph::build;
-use crate::runtime::graph::build::{Accounts, Ends, Plan, Writer};
+use crate::runtime::graph::build::{self, Accounts, Ends, Plan, Writer};
 use crate::runtime::graph::in_flight::Receipt;
-use crate::runtime::graph::stages::stages;
 use crate::runtime::graph::tables::Tables;
 use crate::runtime::options::Options;
 
@@ -93,19 +91,7 @@ fn build(worker: &mut Worker, dataflow: &Dataflow, schema: Schema, fuse: bool) -
     let (steps, schema_out) = dataflow.steps(&schema)?;
     let options = Options::new(Cluster::threads(1));
     let (tables, _) = Tables::open(0, dataflow, &schema, &options, None, &Failure::default(), &Arc::default())?;
-    let (stages, whole) = stages(&steps, dataflow.placement, fuse, &tables.inputs());
-    let plan = Plan {
-        stages,
-        whole,
-        memories: Vec::new(),
-        schema: Arc::new(schema),
-        schema_out: Arc::new(schema_out),
-        placement: dataflow.placement,
-        encoding: dataflow.sink.encoding(),
-        infinity: dataflow.sink.infinity,
-        writer: None,
-        tap: None,
-    };
+    let plan = Plan::new(dataflow, schema, &steps, schema_out, fuse, &tables.inputs());
     let times = Rc::new(RefCell::new(ServiceTimes::new(steps.len() + 2)));
     Ok(build::build(worker, &plan, &times, tables, Nothing, Nothing))
 }

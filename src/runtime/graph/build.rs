@@ -9,7 +9,7 @@ use timely::dataflow::operators::{Input, Probe};
 use timely::dataflow::{InputHandle, ProbeHandle, StreamVec};
 use timely::worker::Worker;
 
-use crate::config::Placement;
+use crate::config::{Dataflow, Placement, Step};
 use crate::data::{Bucket, Schema};
 use crate::format::{Encoder, Encoding, Infinity, Output};
 use crate::measure::SharedServiceTimes;
@@ -17,7 +17,7 @@ use crate::runtime::graph::epoch_queue::InOrder;
 use crate::runtime::graph::in_flight::{Finished, Parcel, Receipt, Rejected};
 use crate::runtime::graph::keyed_state::StepMemory;
 use crate::runtime::graph::output::Session;
-use crate::runtime::graph::stages::{Pass, Stage, Work, operator_of_result};
+use crate::runtime::graph::stages::{Pass, Stage, Work, operator_of_result, stages};
 use crate::runtime::graph::stateful::RememberingStep;
 use crate::runtime::graph::tables::{LastEpoch, ReferenceInput, Tables};
 use crate::runtime::observe::sampler::Tap;
@@ -41,6 +41,33 @@ pub struct Plan {
     pub writer: Option<u64>,
     /// Takes samples, if somebody looks.
     pub tap: Option<Tap>,
+}
+
+impl Plan {
+    /// What a dataflow makes of its steps, and of the schemas before and behind them: nothing is remembered, the first
+    /// worker writes, and nobody looks. Tables take rows after the operators `taken_after`.
+    pub fn new(
+        dataflow: &Dataflow,
+        schema: Schema,
+        steps: &[Step],
+        schema_out: Schema,
+        fuse: bool,
+        taken_after: &[usize],
+    ) -> Plan {
+        let (stages, whole) = stages(steps, dataflow.placement, fuse, taken_after);
+        Plan {
+            stages,
+            whole,
+            memories: Vec::new(),
+            schema: Arc::new(schema),
+            schema_out: Arc::new(schema_out),
+            placement: dataflow.placement,
+            encoding: dataflow.sink.encoding(),
+            infinity: dataflow.sink.infinity,
+            writer: None,
+            tap: None,
+        }
+    }
 }
 
 /// Takes results in the order of epochs; flushed when an epoch is written, closed at the end.

@@ -4,8 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::data::{Message, Schema};
-use crate::measure::Excerpt;
-use crate::measure::Sample;
+use crate::measure::{Excerpt, Sample};
 
 /// Rows of a sample.
 const ROWS: usize = 20;

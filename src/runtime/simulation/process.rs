@@ -12,8 +12,7 @@ use timely::worker::Worker;
 
 use crate::config::{Dataflow, SchemaChoice};
 use crate::data::Schema;
-use crate::measure::Clock;
-use crate::measure::ServiceTimes;
+use crate::measure::{Clock, ServiceTimes};
 use crate::runtime::Cluster;
 use crate::runtime::epochs::acknowledgement::Acknowledgement;
 use crate::runtime::epochs::ledger::Ledger;
@@ -25,7 +24,6 @@ use crate::runtime::error::Error;
 use crate::runtime::failure::Failure;
 use crate::runtime::graph::build::{Ends, Inputs, Plan};
 use crate::runtime::graph::materialized::Kept;
-use crate::runtime::graph::stages::stages;
 use crate::runtime::graph::tables::Tables;
 use crate::runtime::graph::{build, stateful};
 use crate::runtime::ingest::arrival::Arrival;
@@ -188,18 +186,6 @@ fn plan(
     let ledger = Rc::new(RefCell::new(ledger));
     let kept = Some(Kept { memories: memories.clone(), ledger: ledger.clone(), ends: start.tables.clone() });
     let (tables, _) = Tables::open(0, dataflow, &schema, options, kept, failure, activity)?;
-    let (stages, whole) = stages(&steps, dataflow.placement, options.fuse, &tables.inputs());
-    let plan = Plan {
-        stages,
-        whole,
-        memories,
-        schema: Arc::new(schema),
-        schema_out: Arc::new(schema_out),
-        placement: dataflow.placement,
-        encoding: dataflow.sink.encoding(),
-        infinity: dataflow.sink.infinity,
-        writer: None,
-        tap: None,
-    };
+    let plan = Plan { memories, ..Plan::new(dataflow, schema, &steps, schema_out, options.fuse, &tables.inputs()) };
     Ok((plan, tables, ledger))
 }
