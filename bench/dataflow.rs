@@ -46,7 +46,8 @@ fn main() {
 
 fn dataflow() -> Dataflow {
     let path = std::path::Path::new("dataflows/weather.toml");
-    Dataflow::read(path, &[Override::text("bench", "sink.url", "null")]).expect("run it from the project's root")
+    Dataflow::read(path, &[Override::text("bench", "sink.url", "null")], &rowmill::Registry::builtin())
+        .expect("run it from the project's root")
 }
 
 /// Microseconds a message for prepare, the steps and result, called one after the other.

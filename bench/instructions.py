@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 SIZES = {1: 1000, 100: 10_000, 1000: 10_000, 10_000: 20_000}
 NUMBERS = 26
-# `143,941 ( 0.18%)  src/subtasks/clip.rs:<rowmill::subtasks::clip::Clip as rowmill::subtasks::by_column::ByColumn>::apply_column`
+# `143,941 ( 0.18%)  src/subtasks/clip.rs:<rowmill::subtasks::clip::Clip as rowmill::subtasks::by_column::ColumnSubtask>::apply_column`
 STEP = re.compile(r"^ *([\d,]+) \([^)]*\) +\S+:<rowmill::subtasks::(\w+)::\w+ as \S+>::apply(?:_column)?(?: \[.*)?$", re.M)
 
 

@@ -49,7 +49,8 @@ const ROWS: [usize; 4] = [1, 100, 1000, 10_000];
 
 fn main() {
     let dataflow = std::fs::read_to_string("dataflows/weather.toml").expect("run it from the project's root");
-    let dataflow = Dataflow::from_text("weather.toml", &dataflow, &[]).expect("a valid dataflow");
+    let dataflow =
+        Dataflow::from_text("weather.toml", &dataflow, &[], &rowmill::Registry::builtin()).expect("a valid dataflow");
     let (steps, _) = dataflow.steps(&Schema::davis()).expect("it fits the schema");
     let measured = Path::new(env!("CARGO_TARGET_TMPDIR")).join("criterion");
     let _ = std::fs::remove_dir_all(&measured);

@@ -14,7 +14,7 @@ use crate::format::{Decoder, FileKind, Records};
 use crate::runtime::epochs::checkpoint::{Checkpoint, Found, Manner, Progress};
 use crate::runtime::graph::keyed_state::StepMemory;
 use crate::source::{Coverage, Taken};
-use crate::subtasks::{REGISTRY, Recent, Remembering, Streaming, Subtask};
+use crate::subtasks::{Recent, Remembering, Streaming, Subtasks};
 use crate::tables::{Grouping, Keeper, Late, Rows, Summaries, Window};
 
 const LONGEST: usize = 1 << 16;
@@ -45,7 +45,7 @@ pub fn file(bytes: &[u8]) {
 /// A dataflow file.
 pub fn dataflow(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
-    match Dataflow::from_text("fuzz.toml", text, &[]) {
+    match Dataflow::from_text("fuzz.toml", text, &[], &crate::registry::Registry::builtin()) {
         Err(diagnostic) => assert!(!diagnostic.to_string().is_empty()),
         Ok(dataflow) => {
             let schema = Schema::davis();
@@ -63,17 +63,17 @@ pub fn memories(bytes: &[u8]) {
     let [who, key, rest @ ..] = bytes else { return };
     let (key, state) = rest.split_at(rest.len().min(usize::from(*key)));
     let memories = [Memory { key: key.to_vec(), state: state.to_vec() }];
-    let restored = match usize::from(*who) % (REGISTRY.len() + 3) {
+    let subtasks = Subtasks::builtin();
+    let restored = match usize::from(*who) % (subtasks.iter().count() + 3) {
         0 => Rows::new(grouping(), true).restore(&memories, |_| true, &mut Vec::new()),
         1 => Summaries::new(grouping(), true).restore(&memories, |_| true, &mut Vec::new()),
         2 => Recent::new(3).restore(&memories),
         who => {
             let none = toml::de::ValueDeserializer::parse("{}").expect("an empty table");
-            let Ok(subtask) = REGISTRY[who - 3].build(none) else { return };
+            let Ok(subtask) = subtasks.iter().nth(who - 3).expect("there are so many").build(none) else { return };
             if subtask.learner().is_none() {
                 return;
             }
-            let subtask: Arc<dyn Subtask> = subtask.into();
             let new = move || subtask.learner().expect("it was asked before");
             let mut streaming = Streaming::new(Box::new(new), Some(0), 2);
             streaming.restore(&memories)

@@ -17,6 +17,7 @@ pub mod measure;
 pub mod mqtt;
 pub mod planner;
 pub mod pool;
+mod registry;
 pub mod runtime;
 pub mod sink;
 pub mod source;
@@ -24,3 +25,6 @@ pub mod subtasks;
 pub mod tables;
 #[cfg(feature = "web")]
 pub mod web;
+
+pub use config::Dataflow;
+pub use registry::Registry;

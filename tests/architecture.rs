@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// Rooms from the highest floor to the lowest.
-const FLOORS: [&str; 20] = [
-    "main", "lib", "fuzzing", "cli", "web", "bench", "planner", "runtime", "config", "source", "sink", "tables",
-    "subtasks", "format", "mqtt", "data", "measure", "kernels", "disk", "pool",
+const FLOORS: [&str; 21] = [
+    "main", "lib", "fuzzing", "cli", "web", "bench", "planner", "runtime", "config", "registry", "source", "sink",
+    "tables", "subtasks", "format", "mqtt", "data", "measure", "kernels", "disk", "pool",
 ];
 
 /// The text of each module of `src` by its path, such as `data::message`; of a room by its name.

@@ -7,6 +7,7 @@ use indicatif::ProgressIterator;
 
 use super::{Failure, signals, stuck};
 use crate::config::Dataflow;
+use crate::registry::Registry;
 use crate::runtime::{self, Cluster, Options};
 
 /// Run dataflow files one after the other, on one worker; one that fails does not stop the others.
@@ -20,7 +21,7 @@ pub struct Arguments {
     fresh: bool,
 }
 
-pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+pub fn run(arguments: &Arguments, registry: &Registry) -> Result<ExitCode, Failure> {
     let stop = signals::stop_on_signals()?;
     let options = Options {
         stop: stop.clone(),
@@ -31,7 +32,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     };
     let mut worst = 0;
     for file in arguments.files.iter().progress().take_while(|_| !stop.is_set()) {
-        let ran = Dataflow::read(file, &[]).map_err(Failure::from);
+        let ran = Dataflow::read(file, &[], registry).map_err(Failure::from);
         if let Err(failure) = ran.and_then(|dataflow| Ok(runtime::run(dataflow, options.clone())?)) {
             eprintln!("{}: {failure}", file.display());
             worst = worst.max(failure.code());

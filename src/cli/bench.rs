@@ -11,6 +11,7 @@ use crate::bench::{Case, Compared, Foresight, Ladder, Over, Part, Peer, Rows, Ru
 use crate::config::{Dataflow, Override, Placement};
 use crate::measure::shown;
 use crate::planner::Flow;
+use crate::registry::Registry;
 use crate::source::Arrivals;
 
 /// Measure how a dataflow scales.
@@ -169,18 +170,18 @@ fn positive(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|number| *number > 0).ok_or_else(|| format!("{text:?} is no whole number from 1"))
 }
 
-pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+pub fn run(arguments: &Arguments, registry: &Registry) -> Result<ExitCode, Failure> {
     match &arguments.command {
-        Command::Sweep(arguments) => sweep(arguments),
-        Command::Latency(arguments) => latency(arguments),
-        Command::Planner(arguments) => planner(arguments),
-        Command::Alone(arguments) => alone(arguments),
+        Command::Sweep(arguments) => sweep(arguments, registry),
+        Command::Latency(arguments) => latency(arguments, registry),
+        Command::Planner(arguments) => planner(arguments, registry),
+        Command::Alone(arguments) => alone(arguments, registry),
     }
 }
 
-fn sweep(arguments: &SweepArguments) -> Result<ExitCode, Failure> {
+fn sweep(arguments: &SweepArguments, registry: &Registry) -> Result<ExitCode, Failure> {
     // What is wrong with the file is said before anything runs.
-    Dataflow::read(&arguments.file, &[])?;
+    Dataflow::read(&arguments.file, &[], registry)?;
     let directory = arguments.output.clone().unwrap_or_else(directory);
     let SweepArguments { over, placement, processes, workers, bucket_sizes, .. } = arguments;
     let baselines = if arguments.baselines { baselines(&arguments.file)? } else { Vec::new() };
@@ -212,17 +213,17 @@ fn baselines(file: &std::path::Path) -> Result<Vec<Peer>, Failure> {
     Ok(Part::ALL.map(|part| Peer { name: part.name().into(), command: command(part) }).to_vec())
 }
 
-fn alone(arguments: &AloneArguments) -> Result<ExitCode, Failure> {
+fn alone(arguments: &AloneArguments, registry: &Registry) -> Result<ExitCode, Failure> {
     let AloneArguments { part, file, input, bucket_size, rows, seconds } = arguments;
-    let flow = Flow { file: Some(file.clone()), overrides: Vec::new() };
+    let flow = Flow { file: Some(file.clone()), overrides: Vec::new(), registry: registry.clone() };
     let told = part.run(&flow, input, *bucket_size, *rows, *seconds)?;
     super::print(&serde_json::to_string(&told).map_err(|error| Failure::Failed(error.to_string()))?);
     Ok(ExitCode::SUCCESS)
 }
 
-fn latency(arguments: &LatencyArguments) -> Result<ExitCode, Failure> {
+fn latency(arguments: &LatencyArguments, registry: &Registry) -> Result<ExitCode, Failure> {
     let size = arguments.bucket_size.map(|size| Override::number("--bucket-size", "buffer.bucket_size", size));
-    let flow = Flow { file: arguments.file.clone(), overrides: size.into_iter().collect() };
+    let flow = Flow { file: arguments.file.clone(), overrides: size.into_iter().collect(), registry: registry.clone() };
     let limits = flow.read([])?.source_settings.limits;
     let ladder = Ladder {
         flow,
@@ -252,8 +253,8 @@ fn latency(arguments: &LatencyArguments) -> Result<ExitCode, Failure> {
     Ok(if broken > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn planner(arguments: &PlannerArguments) -> Result<ExitCode, Failure> {
-    let flow = Flow { file: arguments.file.clone(), overrides: Vec::new() };
+fn planner(arguments: &PlannerArguments, registry: &Registry) -> Result<ExitCode, Failure> {
+    let flow = Flow { file: arguments.file.clone(), overrides: Vec::new(), registry: registry.clone() };
     let delay = flow.read([])?.source_settings.limits.delay;
     super::print(
         "| -w | load | rounds | rows/s | rho, predicted | measured | off by | mean wait, predicted | measured | off by |",

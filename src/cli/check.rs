@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use super::{Failure, print};
 use crate::config::{Dataflow, TablePlan};
+use crate::registry::Registry;
 
 /// Validate a dataflow file and print its graph.
 #[derive(clap::Args)]
@@ -16,8 +17,8 @@ pub struct Arguments {
     dot: bool,
 }
 
-pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let dataflow = Dataflow::read(&arguments.file, &[])?;
+pub fn run(arguments: &Arguments, registry: &Registry) -> Result<ExitCode, Failure> {
+    let dataflow = Dataflow::read(&arguments.file, &[], registry)?;
     dataflow.check_files(dataflow.processes.unwrap_or(1).into(), &[])?;
     let branches = branches(&dataflow)?;
     print(&if arguments.dot { dot(&dataflow, &branches) } else { text(&dataflow, &branches) });

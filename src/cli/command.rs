@@ -16,6 +16,7 @@ use super::{batch, check, completions, fit, generate, launcher, plan, query, rep
 use super::{serve, user};
 
 use crate::mqtt::masked;
+use crate::registry::Registry;
 
 /// Stream preprocessing of sensor rows as a timely dataflow.
 #[derive(Parser)]
@@ -50,8 +51,22 @@ enum Command {
     Man(completions::ManArguments),
 }
 
-/// Runs the command line and returns the exit code: 0 done, 1 the run failed, 2 the command or the file is wrong.
+/// Runs the command line with what is built in; see [`main_with`].
 pub fn main() -> ExitCode {
+    main_with(Registry::builtin())
+}
+
+/// Runs the command line and returns the exit code: 0 done, 1 the run failed, 2 the command or the file is wrong.
+///
+/// A program of one's own that adds to the registry has all commands of `rowmill`:
+///
+/// ```no_run
+/// fn main() -> std::process::ExitCode {
+///     rowmill::cli::main_with(rowmill::Registry::builtin())
+/// }
+/// ```
+pub fn main_with(registry: Registry) -> ExitCode {
+    let registry = &registry;
     let arguments = Arguments::try_parse_from(launcher::arguments()).unwrap_or_else(|error| refuse(&error));
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,rumqttd=off,rumqttc=off"));
@@ -63,25 +78,25 @@ pub fn main() -> ExitCode {
         .without_time()
         .init();
     let result = match arguments.command {
-        Command::Run(arguments) => run::run(&arguments),
-        Command::Batch(arguments) => batch::run(&arguments),
-        Command::Fit(arguments) => fit::run(&arguments),
+        Command::Run(arguments) => run::run(&arguments, registry),
+        Command::Batch(arguments) => batch::run(&arguments, registry),
+        Command::Fit(arguments) => fit::run(&arguments, registry),
         #[cfg(all(feature = "web", feature = "broker"))]
-        Command::Demo(arguments) => demo::run(&arguments),
+        Command::Demo(arguments) => demo::run(&arguments, registry),
         #[cfg(feature = "web")]
-        Command::Serve(arguments) => serve::run(&arguments),
+        Command::Serve(arguments) => serve::run(&arguments, registry),
         #[cfg(feature = "web")]
         Command::User(arguments) => user::run(&arguments),
-        Command::Plan(arguments) => plan::run(&arguments),
+        Command::Plan(arguments) => plan::run(&arguments, registry),
         Command::Query(arguments) => query::run(&arguments),
         #[cfg(feature = "bench")]
-        Command::Bench(arguments) => bench::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments, registry),
         Command::Generate(arguments) => generate::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
         #[cfg(feature = "broker")]
         Command::Broker(arguments) => broker::run(&arguments),
-        Command::Check(arguments) => check::run(&arguments),
-        Command::Subtasks(arguments) => subtasks::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments, registry),
+        Command::Subtasks(arguments) => subtasks::run(&arguments, registry),
         Command::Completions(arguments) => completions::run(&arguments, Arguments::command()),
         Command::Man(arguments) => completions::man(&arguments, Arguments::command()),
     };

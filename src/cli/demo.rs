@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::{Failure, run, signals, stuck};
 use crate::config::{Dataflow, Override, WEATHER};
 use crate::mqtt::{Embedded, Endpoint, Url};
+use crate::registry::Registry;
 use crate::runtime::{self, Cluster};
 use crate::sink::{Deadline, Publisher};
 use crate::source::{Arrivals, Generator, Load, Stop, parse_rate};
@@ -40,7 +41,7 @@ pub struct Arguments {
     report: Option<PathBuf>,
 }
 
-pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+pub fn run(arguments: &Arguments, registry: &Registry) -> Result<ExitCode, Failure> {
     let broker = Embedded::on_free_port().map_err(Failure::Failed)?;
     let url = Url {
         host: broker.address.ip().to_string(),
@@ -50,13 +51,13 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         login: None,
     };
     match arguments.rows {
-        Some(rows) => to_the_end(arguments, &url, rows),
-        None => on_a_page(arguments, url),
+        Some(rows) => to_the_end(arguments, &url, rows, registry),
+        None => on_a_page(arguments, url, registry),
     }
 }
 
 /// The dataflow runs as a project of a page, in a folder that goes with the demo.
-fn on_a_page(arguments: &Arguments, url: Url) -> Result<ExitCode, Failure> {
+fn on_a_page(arguments: &Arguments, url: Url, registry: &Registry) -> Result<ExitCode, Failure> {
     let failed = |error: std::io::Error| Failure::Failed(format!("the demo's folder: {error}"));
     let report = arguments.report.as_ref().map(std::path::absolute).transpose().map_err(failed)?;
     let directory = tempfile::tempdir().map_err(failed)?;
@@ -73,7 +74,13 @@ fn on_a_page(arguments: &Arguments, url: Url) -> Result<ExitCode, Failure> {
     std::fs::write(directory.path().join("weather.toml"), toml).map_err(failed)?;
     let stop = signals::stop_on_signals()?;
     stuck::bound(&stop, 2 * runtime::DRAIN_TIMEOUT, || "the run on the page has not ended".into());
-    let options = |listen| Options { listen, directory: directory.path().into(), users: None, stop: stop.clone() };
+    let options = |listen| Options {
+        listen,
+        directory: directory.path().into(),
+        users: None,
+        registry: registry.clone(),
+        stop: stop.clone(),
+    };
     let free = SocketAddr::new(arguments.listen.ip(), 0);
     let server = web::listen(options(arguments.listen)).or_else(|_| web::listen(options(free)));
     let server = server.map_err(|reason| Failure::Wrong(format!("error: {reason}")))?;
@@ -109,13 +116,13 @@ fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
 }
 
 /// The dataflow runs in this process until it has had its rows.
-fn to_the_end(arguments: &Arguments, url: &Url, rows: u64) -> Result<ExitCode, Failure> {
+fn to_the_end(arguments: &Arguments, url: &Url, rows: u64, registry: &Registry) -> Result<ExitCode, Failure> {
     let overrides = [
         Override::text("--source", "source.url", &url.to_string()),
         Override::text("--sink", "sink.url", &arguments.sink),
         Override::number("--bucket-size", "buffer.bucket_size", arguments.bucket_size),
     ];
-    let mut dataflow = Dataflow::weather(&overrides)?;
+    let mut dataflow = Dataflow::weather(&overrides, registry)?;
     dataflow.source_settings.max_rows = Some(rows);
     eprintln!("a station publishes {} rows/s to {url}; {} reads them", arguments.rate, dataflow.name);
     let stop = signals::stop_on_signals()?;

@@ -9,6 +9,7 @@ use super::{Failure, run, signals};
 use crate::config::{Dataflow, Fitted, FittedStep, Override, SchemaChoice, Step};
 use crate::data::{Bucket, Message, Schema};
 use crate::measure::Clock;
+use crate::registry::Registry;
 use crate::source::{self, Limits, Position, Source, Url};
 use crate::subtasks::prepare::Prepare;
 
@@ -28,10 +29,10 @@ pub struct Arguments {
     set: Vec<String>,
 }
 
-pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+pub fn run(arguments: &Arguments, registry: &Registry) -> Result<ExitCode, Failure> {
     let mut overrides = run::set_overrides(&arguments.set)?;
     overrides.push(Override::text("--source", "source.url", &arguments.source));
-    let dataflow = Dataflow::read(&arguments.file, &overrides)?;
+    let dataflow = Dataflow::read(&arguments.file, &overrides, registry)?;
     if matches!(dataflow.source, Url::Mqtt(_)) {
         return Err(Failure::Wrong("error: --source: rows are learned from a file; a topic has no end".into()));
     }

@@ -28,6 +28,6 @@ mod terminal;
 #[cfg(feature = "web")]
 mod user;
 
-pub use command::main;
+pub use command::{main, main_with};
 use failure::Failure;
 use terminal::{duration, print};

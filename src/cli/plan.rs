@@ -8,6 +8,7 @@ use super::{Failure, run};
 use crate::config::Override;
 use crate::measure::{Report, WrittenReport, median, shown};
 use crate::planner::{Behaviour, Demand, Flow, Forecast, Trial, cores, demand, measure};
+use crate::registry::Registry;
 use crate::runtime;
 use crate::source::{Arrivals, Load, parse_rate};
 
@@ -64,10 +65,10 @@ struct Known {
     sure: String,
 }
 
-pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+pub fn run(arguments: &Arguments, registry: &Registry) -> Result<ExitCode, Failure> {
     let known = match &arguments.report {
-        Some(directory) => from_report(arguments, directory)?,
-        None => measured(arguments)?,
+        Some(directory) => from_report(arguments, directory, registry)?,
+        None => measured(arguments, registry)?,
     };
     let demand = |bucket_size: usize| demand(&load(arguments), bucket_size, known.delay);
     let wanted = demand(known.bucket_size);
@@ -93,11 +94,11 @@ fn load(arguments: &Arguments) -> Load {
 }
 
 /// Measures one worker, and as many as this machine has cores for.
-fn measured(arguments: &Arguments) -> Result<Known, Failure> {
+fn measured(arguments: &Arguments, registry: &Registry) -> Result<Known, Failure> {
     let mut overrides = run::set_overrides(&arguments.set)?;
     overrides.extend(arguments.delay.as_ref().map(|delay| Override::text("--delay", "buffer.delay", delay)));
     overrides.extend(arguments.bucket_size.map(|size| Override::number("--bucket-size", "buffer.bucket_size", size)));
-    let flow = Flow { file: arguments.file.clone(), overrides };
+    let flow = Flow { file: arguments.file.clone(), overrides, registry: registry.clone() };
     let limits = flow.read([])?.source_settings.limits;
     let mut behaviours = Vec::new();
     let mut spread: f64 = 0.0;
@@ -116,7 +117,7 @@ fn measured(arguments: &Arguments) -> Result<Known, Failure> {
 }
 
 /// What a report tells: mean and deviation of service time.
-fn from_report(arguments: &Arguments, directory: &std::path::Path) -> Result<Known, Failure> {
+fn from_report(arguments: &Arguments, directory: &std::path::Path, registry: &Registry) -> Result<Known, Failure> {
     let wrong = |reason: String| Failure::Wrong(format!("error: {reason}"));
     let report = WrittenReport::read(directory).map_err(wrong)?;
     let number = |pointer: &str| report.number(pointer).map_err(wrong);
@@ -144,7 +145,13 @@ fn from_report(arguments: &Arguments, directory: &std::path::Path) -> Result<Kno
     let delay = arguments.delay.as_deref().map_or(Ok(Duration::from_secs(1)), super::duration);
     let delay = delay.map_err(|reason| Failure::Wrong(format!("error: --delay: {reason}")))?;
     let sure = format!("How sure: mu is that of {}, with its rows and on its machine.", report.path().display());
-    Ok(Known { flow: Flow::default(), bucket_size: bucket_size as usize, delay, behaviours: vec![behaviour], sure })
+    Ok(Known {
+        flow: Flow { file: None, overrides: Vec::new(), registry: registry.clone() },
+        bucket_size: bucket_size as usize,
+        delay,
+        behaviours: vec![behaviour],
+        sure,
+    })
 }
 
 /// How any number of workers behaves: beyond those measured, each as one of the most that were.

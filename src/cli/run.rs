@@ -14,6 +14,7 @@ use super::{Failure, launcher, lost_peers, stuck};
 use crate::config::{Dataflow, Override};
 use crate::measure::{Outcome, Report};
 use crate::mqtt::masked;
+use crate::registry::Registry;
 use crate::runtime::{Cluster, OnLive, OnProgress, OnReady, OnStuck, Options, Secret, StatusLine};
 use crate::sink::Deadline;
 use crate::source::Url;
@@ -131,12 +132,12 @@ fn claim(arguments: &Arguments) -> Result<Vec<File>, Failure> {
     Ok(claimed.into_iter().map(|(_, file)| file).collect())
 }
 
-pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+pub fn run(arguments: &Arguments, registry: &Registry) -> Result<ExitCode, Failure> {
     // Before anything else: a signal that comes too early would end the process without a drain.
     let on_signals = OnSignals::install()?;
     let _claimed = claim(arguments)?;
-    let Some(live) = &arguments.live else { return run_dataflow(arguments, on_signals).map(ExitCode::from) };
-    let result = run_dataflow(arguments, on_signals);
+    let Some(live) = &arguments.live else { return run_dataflow(arguments, on_signals, registry).map(ExitCode::from) };
+    let result = run_dataflow(arguments, on_signals, registry);
     if arguments.process.is_none() {
         let outcome = match &result {
             Ok(code) => Outcome::now(*code, String::new()),
@@ -147,8 +148,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     result.map(ExitCode::from)
 }
 
-fn run_dataflow(arguments: &Arguments, on_signals: OnSignals) -> Result<u8, Failure> {
-    let mut dataflow = Dataflow::read(&arguments.file, &overrides(arguments)?)?;
+fn run_dataflow(arguments: &Arguments, on_signals: OnSignals, registry: &Registry) -> Result<u8, Failure> {
+    let mut dataflow = Dataflow::read(&arguments.file, &overrides(arguments)?, registry)?;
     if arguments.process.is_none() && launcher::arguments().iter().any(|text| has_password(text)) {
         tracing::warn!(
             "the list of this machine's processes shows the password on the command line: write password = {{ env = \

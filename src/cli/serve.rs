@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::{Failure, signals, stuck};
+use crate::registry::Registry;
 use crate::runtime;
 use crate::web::{self, Options};
 
@@ -24,11 +25,12 @@ pub struct Arguments {
     users: Option<PathBuf>,
 }
 
-pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+pub fn run(arguments: &Arguments, registry: &Registry) -> Result<ExitCode, Failure> {
     let Arguments { listen, dir, users } = arguments;
     let stop = signals::stop_on_signals()?;
     stuck::bound(&stop, runtime::DRAIN_TIMEOUT, || "an answer of the page is not at its end".into());
-    let options = Options { listen: *listen, directory: dir.clone(), users: users.clone(), stop };
+    let options =
+        Options { listen: *listen, directory: dir.clone(), users: users.clone(), stop, registry: registry.clone() };
     let server = web::listen(options).map_err(|reason| Failure::Wrong(format!("error: {reason}")))?;
     eprintln!("{} on http://{}", dir.display(), server.address);
     server.serve().map_err(Failure::Failed)?;

@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use super::{Failure, print};
-use crate::subtasks::{Entry, REGISTRY, find};
+use crate::registry::Registry;
+use crate::subtasks::Entry;
 
 /// List the subtasks, or the parameters of one.
 #[derive(clap::Args)]
@@ -15,11 +16,13 @@ pub struct Arguments {
     json: bool,
 }
 
-pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+pub fn run(arguments: &Arguments, registry: &Registry) -> Result<ExitCode, Failure> {
     let entries: Vec<&Entry> = match &arguments.name {
-        None => REGISTRY.iter().collect(),
+        None => registry.subtasks().iter().collect(),
         Some(name) => vec![
-            find(name)
+            registry
+                .subtasks()
+                .find(name)
                 .ok_or_else(|| Failure::Wrong(format!("error: no subtask {name}; `rowmill subtasks` lists them")))?,
         ],
     };

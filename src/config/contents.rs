@@ -208,7 +208,7 @@ mod tests {
 
     fn contents(text: &str, set: &[&str]) -> Contents {
         let set: Vec<Override> = set.iter().map(|text| Override::set(text).unwrap()).collect();
-        Dataflow::from_text("f.toml", text, &set).unwrap().contents().clone()
+        Dataflow::from_text("f.toml", text, &set, &crate::registry::Registry::builtin()).unwrap().contents().clone()
     }
 
     #[test]

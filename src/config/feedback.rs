@@ -82,7 +82,9 @@ mod tests {
 
     fn refused(source: &str, rest: &str) -> Option<String> {
         let text = format!("[source]\n{source}\n{rest}");
-        Dataflow::from_text("f.toml", &text, &[]).err().map(|diagnostic| diagnostic.to_string())
+        Dataflow::from_text("f.toml", &text, &[], &crate::registry::Registry::builtin())
+            .err()
+            .map(|diagnostic| diagnostic.to_string())
     }
 
     #[test]
@@ -136,7 +138,14 @@ mod tests {
         }
         // The command line counts as the file does.
         let text = format!("{}{SINK}", "source.url = \"x.csv\"\n");
-        let from = |url: &str| Dataflow::from_text("f.toml", &text, &[Override::text("--source", "source.url", url)]);
+        let from = |url: &str| {
+            Dataflow::from_text(
+                "f.toml",
+                &text,
+                &[Override::text("--source", "source.url", url)],
+                &crate::registry::Registry::builtin(),
+            )
+        };
         assert!(from("mqtt://localhost/weather/+").is_err() && from("y.csv").is_ok());
     }
 }

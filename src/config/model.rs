@@ -1,7 +1,6 @@
 //! A dataflow as its file and the command line describe it.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use toml::Spanned;
@@ -14,7 +13,7 @@ use crate::config::parse::sections::{Placement, SchemaChoice};
 use crate::config::table::TablePlan;
 use crate::data::{Kind, Schema};
 use crate::format::PLACE;
-use crate::subtasks::{Entry, Role, Scope, Subtask};
+use crate::subtasks::{DynSubtask, Entry, Role, Scope};
 use crate::{sink, source};
 
 /// `dataflows/weather.toml`, which the program carries with it.
@@ -53,8 +52,8 @@ pub struct NamedFile {
 /// A step before its columns are looked up in a schema.
 pub(super) struct StepPlan {
     pub(super) label: String,
-    pub(super) entry: &'static Entry,
-    pub(super) subtask: Arc<dyn Subtask>,
+    pub(super) entry: Entry,
+    pub(super) subtask: DynSubtask,
     /// The columns with their places in the document; all that fit if not given.
     pub(super) columns: Option<Vec<Spanned<String>>>,
     pub(super) fitting: Fitting,
@@ -82,7 +81,7 @@ pub(super) enum Fitting {
 pub struct Step {
     /// The subtask's name, numbered from the second of that name on.
     pub label: String,
-    pub subtask: Arc<dyn Subtask>,
+    pub subtask: DynSubtask,
     pub scope: Scope,
     /// For a step that remembers earlier messages: what tells its rows apart.
     pub stream: Option<StreamKey>,
@@ -188,7 +187,7 @@ impl Dataflow {
     }
 
     /// The step's subtask with what it learned before.
-    fn frozen(&self, step: &Step, path: &Spanned<String>) -> Result<Arc<dyn Subtask>, Diagnostic> {
+    fn frozen(&self, step: &Step, path: &Spanned<String>) -> Result<DynSubtask, Diagnostic> {
         let columns: Vec<&str> = step.scope.all_names().collect();
         let frozen = Fitted::read(std::path::Path::new(path.get_ref())).and_then(|fitted| {
             let learned = fitted.step(&step.label, &columns)?;
@@ -209,7 +208,7 @@ impl Dataflow {
         let mut steps = Vec::new();
         for plan in &self.steps {
             let step = self.step(plan, &schema)?;
-            schema = step.subtask.columns_after(&schema, &step.scope);
+            schema = step.subtask.transform().columns_after(&schema, &step.scope);
             steps.push(step);
         }
         if let Some(name) = schema.names().find(|name| PLACE.contains(name)) {
@@ -230,7 +229,7 @@ impl Dataflow {
                 Scope::of(schema, |name| columns.iter().any(|column| column.get_ref() == name))
             }
         };
-        plan.subtask.check_scope(&scope).map_err(|refusal| {
+        plan.subtask.transform().check_scope(&scope).map_err(|refusal| {
             let at = plan.columns.as_ref().and_then(|columns| columns.first()).map_or(plan.span.clone(), Spanned::span);
             self.document.diagnostic(at, format!("{}: {}: {refusal}", plan.label, refusal.parameter), "", None)
         })?;

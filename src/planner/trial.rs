@@ -7,14 +7,17 @@ use std::time::Duration;
 use super::{Behaviour, Demand};
 use crate::config::{Dataflow, Override};
 use crate::measure::{Report, median};
+use crate::registry::Registry;
 use crate::runtime::{self, Cluster, Options};
 use crate::source::{Arrivals, Load, Stop, Url};
 
 /// The dataflow that is measured: a file and what stands over it, or `dataflows/weather.toml`.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Flow {
     pub file: Option<PathBuf>,
     pub overrides: Vec<Override>,
+    /// What it may name.
+    pub registry: Registry,
 }
 
 impl Flow {
@@ -25,8 +28,8 @@ impl Flow {
     pub fn read(&self, more: impl IntoIterator<Item = Override>) -> Result<Dataflow, runtime::Error> {
         let overrides: Vec<Override> = self.overrides.iter().cloned().chain(more).collect();
         Ok(match &self.file {
-            Some(file) => Dataflow::read(file, &overrides)?,
-            None => Dataflow::weather(&overrides)?,
+            Some(file) => Dataflow::read(file, &overrides, &self.registry)?,
+            None => Dataflow::weather(&overrides, &self.registry)?,
         })
     }
 }

@@ -49,7 +49,7 @@ pub fn preview(dataflow: &Dataflow, bucket: &Bucket) -> Result<Preview, Diagnost
             shown_steps.push(PreviewStep { label: step.label, after, fault: Some(fault.to_string()) });
             break;
         }
-        schema = step.subtask.columns_after(&schema, &step.scope);
+        schema = step.subtask.transform().columns_after(&schema, &step.scope);
         shown_steps.push(PreviewStep { label: step.label, after: shown(&message, &schema), fault: None });
     }
     Ok(Preview { steps: shown_steps, rejected: bad })
@@ -65,7 +65,7 @@ mod tests {
     fn every_step_shows_what_it_made_of_the_rows() {
         let text = "schema = \"infer\"\nsource.url = \"-\"\nsink.url = \"null\"\n[[subtask]]\nuse = \"replace\"\n\
                     to_replace = [-1.0]\n[[subtask]]\nuse = \"fillna\"\nvalue = 7.0";
-        let dataflow = Dataflow::from_text("t", text, &[]).unwrap();
+        let dataflow = Dataflow::from_text("t", text, &[], &crate::registry::Registry::builtin()).unwrap();
         let mut bucket = Bucket::new(0, 0);
         for bytes in [r#"{"x":1}"#, r#"{"x":-1}"#, "{"] {
             let row = Row { bytes: bytes.as_bytes(), format: Format::Json, header: None };

@@ -127,7 +127,8 @@ impl Style {
              [buffer]\nbucket_size = {bucket_size}\ndelay = \"1h\"\n[checkpoint]\nevery = \"0s\"\n\
              {state}[sink]\nurl = \"{RESULTS}\"\n[dead_letter]\nurl = \"{DEAD_LETTERS}\"\n"
         );
-        Dataflow::from_text("simulation", &text, &[]).unwrap_or_else(|error| panic!("{error}"))
+        Dataflow::from_text("simulation", &text, &[], &crate::registry::Registry::builtin())
+            .unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// What stations publish to a connection.

@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::Subtask;
-use super::by_column::{ByColumn, Flaw, refuse_not_finite};
+use super::by_column::{ColumnSubtask, Flaw, refuse_not_finite};
+use super::{Subtask, Traits};
 use crate::kernels::select::binarize;
 
 /// Maps values above a threshold to 1 and all others to 0.
@@ -16,12 +16,11 @@ pub struct Binarizer {
 }
 
 impl Subtask for Binarizer {
-    fn by_column(&self) -> Option<&dyn ByColumn> {
-        Some(self)
-    }
+    const EQUALS: &'static str = "sklearn.preprocessing.Binarizer";
+    const TRAITS: Traits<Binarizer> = Traits::by_column();
 }
 
-impl ByColumn for Binarizer {
+impl ColumnSubtask for Binarizer {
     fn apply_column(&self, _place: usize, values: &mut [f64]) -> Result<(), Flaw> {
         if binarize(values, self.threshold) { Ok(()) } else { refuse_not_finite(values) }
     }

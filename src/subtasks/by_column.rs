@@ -1,13 +1,35 @@
 //! Subtasks that act on each number column by itself.
 
+use std::borrow::Cow;
+
 use super::{Fault, Scope};
 use crate::data::Message;
 use crate::kernels::moments::{any_infinite, extremes};
 use crate::kernels::select::any_not_finite;
 
-/// A subtask that acts on each number column by itself.
-pub trait ByColumn {
-    /// Changes the values of the column that stands at `place` in the scope.
+/// A subtask that acts on each number column by itself: a function over the values of a column.
+///
+/// Those that follow each other are run together, column by column, while a column stays in cache.
+///
+/// ```
+/// use rowmill::subtasks::{ColumnSubtask, Flaw};
+///
+/// struct ToCelsius;
+///
+/// impl ColumnSubtask for ToCelsius {
+///     fn apply_column(&self, _place: usize, values: &mut [f64]) -> Result<(), Flaw> {
+///         values.iter_mut().for_each(|degrees| *degrees = (*degrees - 32.0) / 1.8);
+///         Ok(())
+///     }
+/// }
+///
+/// let mut values = [212.0, 32.0, f64::NAN];
+/// ToCelsius.apply_column(0, &mut values).unwrap();
+/// assert!(values[0] == 100.0 && values[1] == 0.0 && values[2].is_nan());
+/// ```
+pub trait ColumnSubtask: Send + Sync {
+    /// Changes the values of a column, of which NaN is missing. `place` is the column's among those in scope, from 0,
+    /// for what was learned a column.
     ///
     /// # Errors
     /// Where the original raises; the values are then unspecified.
@@ -17,25 +39,30 @@ pub trait ByColumn {
 /// Why a column is refused, in the words of the original, and the row if it is one row's fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Flaw {
-    reason: &'static str,
+    reason: Cow<'static, str>,
     row: Option<usize>,
 }
 
 impl Flaw {
     /// The flaw of a whole column.
-    pub(super) fn of_column(reason: &'static str) -> Flaw {
-        Flaw { reason, row: None }
+    pub fn of_column(reason: impl Into<Cow<'static, str>>) -> Flaw {
+        Flaw { reason: reason.into(), row: None }
+    }
+
+    /// The flaw of a value, by its row in the message.
+    pub fn of_row(row: usize, reason: impl Into<Cow<'static, str>>) -> Flaw {
+        Flaw { reason: reason.into(), row: Some(row) }
     }
 
     fn of_first(values: &[f64], bad: impl Fn(f64) -> bool, reason: &'static str) -> Flaw {
-        Flaw { reason, row: values.iter().position(|x| bad(*x)) }
+        Flaw { reason: reason.into(), row: values.iter().position(|x| bad(*x)) }
     }
 
     /// With the names of the column and the row.
     pub(super) fn named(self, column: &str, ids: &[u64]) -> Fault {
         let Flaw { reason, row } = self;
-        Fault(match row {
-            Some(row) => format!("{reason} Column {column}, row {}.", ids[row]),
+        Fault(match row.and_then(|row| ids.get(row)) {
+            Some(id) => format!("{reason} Column {column}, row {id}."),
             None => format!("{reason} Column {column}."),
         })
     }
@@ -76,7 +103,7 @@ impl Scope {
 }
 
 /// Applies one subtask to one column of its scope after the other.
-pub(super) fn apply_to_all(subtask: &dyn ByColumn, message: &mut Message, scope: &Scope) -> Result<(), Fault> {
+pub(super) fn apply_to_all(subtask: &dyn ColumnSubtask, message: &mut Message, scope: &Scope) -> Result<(), Fault> {
     for (place, (slot, name)) in scope.named().enumerate() {
         subtask.apply_column(place, message.column_mut(slot)).map_err(|flaw| flaw.named(name, &message.ids))?;
     }

@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::by_column::{ByColumn, Flaw};
-use super::{Refusal, Subtask};
+use super::by_column::{ColumnSubtask, Flaw};
+use super::{Refusal, Subtask, Traits};
 use crate::kernels::affine::clamp;
 use crate::kernels::order::Selector;
 
@@ -23,9 +23,8 @@ pub struct Clip {
 }
 
 impl Subtask for Clip {
-    fn by_column(&self) -> Option<&dyn ByColumn> {
-        Some(self)
-    }
+    const EQUALS: &'static str = "pandas.DataFrame.clip";
+    const TRAITS: Traits<Clip> = Traits::by_column();
 
     fn check(&self) -> Result<(), Refusal> {
         let quantiles = [("lower_quantile", self.lower_quantile), ("upper_quantile", self.upper_quantile)];
@@ -44,7 +43,7 @@ impl Subtask for Clip {
     }
 }
 
-impl ByColumn for Clip {
+impl ColumnSubtask for Clip {
     fn apply_column(&self, _place: usize, values: &mut [f64]) -> Result<(), Flaw> {
         let (lower, upper) = self.bounds(values);
         clamp(values, lower, upper);

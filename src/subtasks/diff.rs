@@ -3,9 +3,9 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::by_column::{ByColumn, Flaw};
+use super::by_column::{ColumnSubtask, Flaw};
 use super::streaming::Carried;
-use super::{Learner, Refusal, Subtask};
+use super::{Learner, PartialFit, Refusal, Subtask, Traits};
 
 /// Replaces each value by its difference to the value some rows before; the first rows are then missing.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -22,15 +22,14 @@ impl Default for Diff {
 }
 
 impl Subtask for Diff {
-    fn by_column(&self) -> Option<&dyn ByColumn> {
-        Some(self)
-    }
+    const EQUALS: &'static str = "pandas.DataFrame.diff";
+    const TRAITS: Traits<Diff> = Traits::by_column().partial_fit();
+}
 
-    fn learner(&self) -> Option<Box<dyn Learner>> {
+impl PartialFit for Diff {
+    fn learner(&self) -> Box<dyn Learner> {
         let own = self.clone();
-        Some(Box::new(Carried::new(self.periods.unsigned_abs() as usize, move |column: &mut [f64]| {
-            own.differences(column)
-        })))
+        Box::new(Carried::new(self.periods.unsigned_abs() as usize, move |column: &mut [f64]| own.differences(column)))
     }
 
     fn check_stream(&self) -> Result<(), Refusal> {
@@ -41,7 +40,7 @@ impl Subtask for Diff {
     }
 }
 
-impl ByColumn for Diff {
+impl ColumnSubtask for Diff {
     fn apply_column(&self, _place: usize, values: &mut [f64]) -> Result<(), Flaw> {
         self.differences(values);
         Ok(())
@@ -66,7 +65,7 @@ mod tests {
 
     #[test]
     fn over_the_stream_the_last_rows_are_carried_over() {
-        let mut learner = Diff { periods: 2 }.learner().unwrap();
+        let mut learner = Diff { periods: 2 }.learner();
         let mut apply = |mut values: Vec<f64>| {
             learner.learn_and_transform(&mut values);
             format!("{values:?}")

@@ -4,7 +4,7 @@ use multiversion::multiversion;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Fault, Refusal, Scope, Subtask};
+use super::{BatchSubtask, Compares, Fault, Refusal, Role, Scope, Subtask, Traits};
 use crate::data::{Message, fingerprint};
 use crate::kernels::select::BLOCK;
 use crate::pool::Scratch;
@@ -29,15 +29,9 @@ enum Keep {
 }
 
 impl Subtask for DropDuplicates {
-    fn apply(&self, message: &mut Message, scope: &Scope) -> Result<(), Fault> {
-        let keep = self.flags(message, scope);
-        message.retain(&keep);
-        Ok(())
-    }
-
-    fn horizon(&self) -> Option<u64> {
-        self.horizon
-    }
+    const EQUALS: &'static str = "pandas.DataFrame.drop_duplicates";
+    const ROLE: Role = Role::Rows;
+    const TRAITS: Traits<DropDuplicates> = Traits::by_message().compares();
 
     fn check(&self) -> Result<(), Refusal> {
         match (self.horizon, self.keep) {
@@ -48,6 +42,20 @@ impl Subtask for DropDuplicates {
             )),
             _ => Ok(()),
         }
+    }
+}
+
+impl BatchSubtask for DropDuplicates {
+    fn apply(&self, message: &mut Message, scope: &Scope) -> Result<(), Fault> {
+        let keep = self.flags(message, scope);
+        message.retain(&keep);
+        Ok(())
+    }
+}
+
+impl Compares for DropDuplicates {
+    fn horizon(&self) -> Option<u64> {
+        self.horizon
     }
 }
 

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Fault, Refusal, Scope, Subtask};
+use super::{BatchSubtask, Fault, Refusal, Role, Scope, Subtask, Traits};
 use crate::data::Message;
 use crate::kernels::select::{count_missing, next_missing};
 use crate::pool::Scratch;
@@ -26,6 +26,19 @@ enum How {
 }
 
 impl Subtask for Dropna {
+    const EQUALS: &'static str = "pandas.DataFrame.dropna";
+    const ROLE: Role = Role::Rows;
+    const TRAITS: Traits<Dropna> = Traits::by_message();
+
+    fn check(&self) -> Result<(), Refusal> {
+        match (self.how, self.thresh) {
+            (Some(_), Some(_)) => Err(Refusal::new("thresh", "give either `how` or `thresh`, not both")),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl BatchSubtask for Dropna {
     fn apply(&self, message: &mut Message, scope: &Scope) -> Result<(), Fault> {
         let columns = scope.numbers.len() + scope.texts.len();
         let needed = match (self.thresh, self.how) {
@@ -37,13 +50,6 @@ impl Subtask for Dropna {
         let keep: Scratch<bool> = missing.iter().map(|missing| columns - *missing as usize >= needed).collect();
         message.retain(&keep);
         Ok(())
-    }
-
-    fn check(&self) -> Result<(), Refusal> {
-        match (self.how, self.thresh) {
-            (Some(_), Some(_)) => Err(Refusal::new("thresh", "give either `how` or `thresh`, not both")),
-            _ => Ok(()),
-        }
     }
 }
 

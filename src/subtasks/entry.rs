@@ -2,30 +2,27 @@
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 use toml::de::ValueDeserializer;
 
-use super::Subtask;
+use super::subtask::{DynSubtask, Subtask};
+use super::{Refusal, Role};
 
-/// What of a message a subtask acts on, and so which parameter names its columns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// First or last in the chain, listed or not; takes no parameters.
-    Fixed,
-    /// Number columns, named by `columns`.
-    Numbers,
-    /// Text columns, named by `columns`.
-    Texts,
-    /// Whole rows, compared by the columns of `subset`.
-    Rows,
+type Build = fn(ValueDeserializer<'_>) -> Result<DynSubtask, BuildError>;
+
+/// Why parameters do not make a subtask.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// An unknown parameter, or a value of the wrong type; the span is the file's.
+    #[error("{0}")]
+    Toml(toml::de::Error),
+    /// A value that the subtask refuses.
+    #[error("{0}")]
+    Refused(Refusal),
 }
 
-type Build = fn(ValueDeserializer<'_>) -> Result<Box<dyn Subtask>, toml::de::Error>;
-
 /// One line of the registry.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Entry {
     pub name: &'static str,
     /// What its results equal.
@@ -33,8 +30,8 @@ pub struct Entry {
     pub role: Role,
     /// Whether it learns from rows, so that `fit` can be given.
     pub fits: bool,
-    pub(super) build: Build,
-    pub(super) schema: fn() -> Schema,
+    build: Build,
+    schema: fn() -> Schema,
 }
 
 /// A subtask as people and programs are told of it.
@@ -61,44 +58,43 @@ pub struct Parameter {
     pub help: String,
 }
 
-pub(super) const fn entry<T>(name: &'static str, equals: &'static str, role: Role) -> Entry
-where
-    T: Subtask + DeserializeOwned + JsonSchema + 'static,
-{
-    Entry {
-        name,
-        equals,
-        role,
-        fits: false,
-        build: |parameters| Ok(Box::new(T::deserialize(parameters)?)),
-        schema: || SchemaGenerator::default().into_root_schema_for::<T>(),
-    }
-}
-
-/// A step that stands in every chain; its text is that of `T`.
-pub(super) const fn fixed<T: JsonSchema>(name: &'static str, equals: &'static str) -> Entry {
-    Entry {
-        name,
-        equals,
-        role: Role::Fixed,
-        fits: false,
-        build: |_| Err(serde::de::Error::custom("stands in every chain and takes no parameters")),
-        schema: || SchemaGenerator::default().into_root_schema_for::<T>(),
-    }
-}
-
 impl Entry {
-    /// This line for a subtask that learns from rows.
-    pub(super) const fn fits(mut self) -> Entry {
-        self.fits = true;
-        self
+    /// The line of a subtask.
+    pub const fn of<T: Subtask>(name: &'static str) -> Entry {
+        Entry {
+            name,
+            equals: T::EQUALS,
+            role: T::ROLE,
+            fits: T::TRAITS.learns(),
+            build: |parameters| {
+                let subtask = T::deserialize(parameters).map_err(BuildError::Toml)?;
+                subtask.check().map_err(BuildError::Refused)?;
+                Ok(DynSubtask::new(subtask))
+            },
+            schema: || SchemaGenerator::default().into_root_schema_for::<T>(),
+        }
+    }
+
+    /// The line of a step that stands in every chain; its text is that of `T`.
+    pub(super) const fn fixed<T: JsonSchema>(name: &'static str) -> Entry {
+        Entry {
+            name,
+            equals: "-",
+            role: Role::Fixed,
+            fits: false,
+            build: |_| {
+                let reason = "stands in every chain and takes no parameters";
+                Err(BuildError::Toml(serde::de::Error::custom(reason)))
+            },
+            schema: || SchemaGenerator::default().into_root_schema_for::<T>(),
+        }
     }
 
     /// Builds the subtask from the parameters in a dataflow file.
     ///
     /// # Errors
-    /// An unknown parameter, or a value of the wrong type; the span is the file's.
-    pub fn build(&self, parameters: ValueDeserializer<'_>) -> Result<Box<dyn Subtask>, toml::de::Error> {
+    /// Parameters that do not fit it.
+    pub fn build(&self, parameters: ValueDeserializer<'_>) -> Result<DynSubtask, BuildError> {
         (self.build)(parameters)
     }
 
@@ -151,7 +147,8 @@ impl Entry {
         columns.into_iter().chain(own).chain(fitting).collect()
     }
 
-    fn schema_value(&self) -> Value {
+    /// The JSON schema of its own parameters.
+    pub fn schema_value(&self) -> Value {
         (self.schema)().to_value()
     }
 }
@@ -218,11 +215,11 @@ fn plural(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::subtasks::{REGISTRY, find};
+    use crate::subtasks::Subtasks;
 
     #[test]
     fn every_parameter_has_a_type_and_a_help_text() {
-        for entry in &REGISTRY {
+        for entry in Subtasks::builtin().iter() {
             assert!(!entry.summary().is_empty(), "{}", entry.name);
             for parameter in entry.parameters() {
                 let complete = !parameter.help.is_empty() && !parameter.r#type.is_empty();
@@ -233,21 +230,23 @@ mod tests {
 
     #[test]
     fn names_are_unique() {
-        for entry in &REGISTRY {
-            assert_eq!(REGISTRY.iter().filter(|other| other.name == entry.name).count(), 1);
+        let all = Subtasks::builtin();
+        assert_eq!(all.iter().count(), 23);
+        for entry in all.iter() {
+            assert_eq!(all.iter().filter(|other| other.name == entry.name).count(), 1);
         }
     }
 
     #[test]
     fn types_read_as_a_person_would_write_them() {
-        let parameters = find("normalizer").unwrap().parameters();
+        let parameters = Subtasks::builtin().find("normalizer").unwrap().parameters();
         assert_eq!(parameters[1].r#type, r#""l1" | "l2" | "max""#);
         assert_eq!(parameters[1].default, "l2");
-        let parameters = find("interpolate").unwrap().parameters();
+        let parameters = Subtasks::builtin().find("interpolate").unwrap().parameters();
         let limit = parameters.iter().find(|parameter| parameter.name == "limit").unwrap();
         assert_eq!((limit.r#type.as_str(), &limit.default), ("integer", &Value::Null));
         let type_of = |subtask: &str, name: &str| {
-            let parameters = find(subtask).unwrap().parameters();
+            let parameters = Subtasks::builtin().find(subtask).unwrap().parameters();
             parameters.into_iter().find(|parameter| parameter.name == name).unwrap().r#type
         };
         assert_eq!(type_of("replace", "to_replace"), "list of numbers");

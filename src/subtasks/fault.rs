@@ -14,7 +14,8 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    pub(crate) fn new(parameter: &'static str, reason: impl Into<String>) -> Refusal {
+    /// The reason says what the value must be.
+    pub fn new(parameter: &'static str, reason: impl Into<String>) -> Refusal {
         Refusal { parameter, reason: reason.into() }
     }
 

@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::by_column::{ByColumn, Flaw};
-use super::{Refusal, Subtask};
+use super::by_column::{ColumnSubtask, Flaw};
+use super::{Refusal, Subtask, Traits};
 use crate::kernels::select::{fill_missing, next_missing};
 use crate::kernels::{moments, order::Selector};
 
@@ -30,9 +30,8 @@ enum Method {
 }
 
 impl Subtask for Fillna {
-    fn by_column(&self) -> Option<&dyn ByColumn> {
-        Some(self)
-    }
+    const EQUALS: &'static str = "pandas.DataFrame.fillna, ffill, bfill";
+    const TRAITS: Traits<Fillna> = Traits::by_column();
 
     fn check(&self) -> Result<(), Refusal> {
         Refusal::unless_positive(self.limit)?;
@@ -44,7 +43,7 @@ impl Subtask for Fillna {
     }
 }
 
-impl ByColumn for Fillna {
+impl ColumnSubtask for Fillna {
     fn apply_column(&self, _place: usize, values: &mut [f64]) -> Result<(), Flaw> {
         let Some(first) = next_missing(values, 0) else { return Ok(()) };
         let limit = self.limit.unwrap_or(usize::MAX);

@@ -1,9 +1,7 @@
 //! Subtasks that have learned: a function a column.
 
-use std::sync::Arc;
-
-use super::Subtask;
-use super::by_column::{ByColumn, Flaw, refuse_infinite};
+use super::Transform;
+use super::by_column::{ColumnSubtask, Flaw, refuse_infinite};
 
 /// A subtask that changes columns value by value, each by a function of its own.
 struct Frozen<F> {
@@ -14,7 +12,7 @@ struct Frozen<F> {
 type Refuse = fn(&[f64]) -> Result<(), Flaw>;
 
 /// A subtask of one function a column; infinities are refused, as scikit-learn does.
-pub(super) fn frozen<F>(columns: impl IntoIterator<Item = F>) -> Arc<dyn Subtask>
+pub(super) fn frozen<F>(columns: impl IntoIterator<Item = F>) -> Transform
 where
     F: Fn(f64) -> f64 + Send + Sync + 'static,
 {
@@ -22,20 +20,14 @@ where
 }
 
 /// As [`frozen`], with a refusal of its own.
-pub(super) fn frozen_unless<F>(refuse: Refuse, columns: impl IntoIterator<Item = F>) -> Arc<dyn Subtask>
+pub(super) fn frozen_unless<F>(refuse: Refuse, columns: impl IntoIterator<Item = F>) -> Transform
 where
     F: Fn(f64) -> f64 + Send + Sync + 'static,
 {
-    Arc::new(Frozen { columns: columns.into_iter().collect(), refuse })
+    Transform::by_column(Frozen { columns: columns.into_iter().collect(), refuse })
 }
 
-impl<F: Fn(f64) -> f64 + Send + Sync> Subtask for Frozen<F> {
-    fn by_column(&self) -> Option<&dyn ByColumn> {
-        Some(self)
-    }
-}
-
-impl<F: Fn(f64) -> f64 + Send + Sync> ByColumn for Frozen<F> {
+impl<F: Fn(f64) -> f64 + Send + Sync> ColumnSubtask for Frozen<F> {
     fn apply_column(&self, place: usize, values: &mut [f64]) -> Result<(), Flaw> {
         (self.refuse)(values)?;
         let map = &self.columns[place];

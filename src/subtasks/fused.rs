@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use super::{Fault, Scope, Subtask};
+use super::by_column::apply_to_all;
+use super::{ColumnSubtask, Fault, Scope, Transform};
 use crate::data::Message;
 
 /// Subtasks that follow each other and act on each column by itself, run column by column: a column stays in cache
 /// from the first of them to the last.
 #[derive(Clone)]
 pub struct Fused {
-    steps: Vec<(Arc<dyn Subtask>, Scope)>,
+    steps: Vec<(Arc<dyn ColumnSubtask>, Scope)>,
     /// Column after column, and for each the steps that act on it.
     visits: Vec<Visit>,
 }
@@ -29,8 +30,12 @@ impl Fused {
     ///
     /// # Panics
     /// If one does not act by column: that is an error of the caller.
-    pub fn new(steps: Vec<(Arc<dyn Subtask>, Scope)>) -> Fused {
-        assert!(steps.iter().all(|(subtask, _)| subtask.by_column().is_some()), "fused subtasks act by column");
+    pub fn new(steps: Vec<(Transform, Scope)>) -> Fused {
+        let by_column = |(transform, scope)| match transform {
+            Transform::ByColumn(subtask) => (subtask, scope),
+            Transform::ByMessage(_) => panic!("fused subtasks act by column"),
+        };
+        let steps: Vec<(Arc<dyn ColumnSubtask>, Scope)> = steps.into_iter().map(by_column).collect();
         let mut visits = Vec::new();
         for (step, (_, scope)) in steps.iter().enumerate() {
             visits.extend(scope.numbers.iter().enumerate().map(|(place, slot)| Visit { slot: *slot, step, place }));
@@ -50,7 +55,9 @@ impl Fused {
 
     fn in_turn(&self, message: &mut Message) -> Result<(), (usize, Fault)> {
         let mut steps = self.steps.iter().enumerate();
-        steps.try_for_each(|(index, (subtask, scope))| subtask.apply(message, scope).map_err(|fault| (index, fault)))
+        steps.try_for_each(|(index, (subtask, scope))| {
+            apply_to_all(&**subtask, message, scope).map_err(|fault| (index, fault))
+        })
     }
 
     fn column_by_column(&self, message: &mut Message) -> Result<(), (usize, Fault)> {
@@ -61,7 +68,6 @@ impl Fused {
                 continue;
             }
             let (subtask, scope) = &self.steps[*step];
-            let subtask = subtask.by_column().expect("fused subtasks act by column");
             if let Err(flaw) = subtask.apply_column(*place, message.column_mut(*slot)) {
                 let (_, name) = scope.named().nth(*place).expect("a place of the scope");
                 failed = Some((*step, flaw.named(name, &message.ids)));
@@ -89,10 +95,10 @@ mod tests {
             [vec![1.0, f64::NAN, 2.0], vec![1.0, infinite, 2.0]],
             [vec![1.0, f64::NAN, 2.0], vec![1.0, f64::NAN, 2.0]],
         ];
-        let steps: Vec<(Arc<dyn Subtask>, Scope)> = vec![
-            (Arc::new(StandardScaler::default()), Scope::numbers(2)),
-            (Arc::new(MinMaxScaler::default()), Scope::numbers(1)),
-            (Arc::new(Binarizer::default()), Scope::numbers(2)),
+        let steps = vec![
+            (Transform::by_column(StandardScaler::default()), Scope::numbers(2)),
+            (Transform::by_column(MinMaxScaler::default()), Scope::numbers(1)),
+            (Transform::by_column(Binarizer::default()), Scope::numbers(2)),
         ];
         let fused = Fused::new(steps);
         for columns in messages {

@@ -5,8 +5,8 @@ use std::ops::Range;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::by_column::{ByColumn, Flaw};
-use super::{Refusal, Subtask};
+use super::by_column::{ColumnSubtask, Flaw};
+use super::{Refusal, Subtask, Traits};
 use crate::kernels::select::{missing_runs, next_missing};
 
 /// Fills missing values on the straight line between their neighbours.
@@ -47,16 +47,15 @@ enum Area {
 }
 
 impl Subtask for Interpolate {
-    fn by_column(&self) -> Option<&dyn ByColumn> {
-        Some(self)
-    }
+    const EQUALS: &'static str = "pandas.DataFrame.interpolate";
+    const TRAITS: Traits<Interpolate> = Traits::by_column();
 
     fn check(&self) -> Result<(), Refusal> {
         Refusal::unless_positive(self.limit)
     }
 }
 
-impl ByColumn for Interpolate {
+impl ColumnSubtask for Interpolate {
     fn apply_column(&self, _place: usize, values: &mut [f64]) -> Result<(), Flaw> {
         self.fill(values);
         Ok(())

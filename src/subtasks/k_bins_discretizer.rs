@@ -1,13 +1,11 @@
 //! Sorts values into bins.
 
-use std::sync::Arc;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::by_column::{ByColumn, Flaw, refuse_not_finite};
+use super::by_column::{ColumnSubtask, Flaw, refuse_not_finite};
 use super::frozen::frozen_unless;
-use super::{Fault, Learned, Refusal, Scope, Subtask};
+use super::{Fault, Fit, Learned, Refusal, Scope, Subtask, Traits, Transform};
 use crate::data::Message;
 use crate::kernels::order::{self, sorted};
 
@@ -50,20 +48,8 @@ impl Default for KBinsDiscretizer {
 const MAX_BINS: usize = 65_536;
 
 impl Subtask for KBinsDiscretizer {
-    fn by_column(&self) -> Option<&dyn ByColumn> {
-        Some(self)
-    }
-
-    fn fit(&self, message: &Message, scope: &Scope) -> Result<Option<Learned>, Fault> {
-        scope.refuse(message, refuse_not_finite)?;
-        let columns = scope.numbers.iter().map(|slot| self.inner_edges(&sorted(message.column(*slot))));
-        Ok(Some(Learned::default().with("inner_edges_", columns.collect::<Vec<_>>())))
-    }
-
-    fn freeze(&self, learned: &Learned, columns: usize) -> Result<Arc<dyn Subtask>, String> {
-        let columns: Vec<Vec<f64>> = learned.each("inner_edges_", columns)?;
-        Ok(frozen_unless(refuse_not_finite, columns.into_iter().map(|edges| move |x| bin(&edges, x))))
-    }
+    const EQUALS: &'static str = "sklearn.preprocessing.KBinsDiscretizer(encode='ordinal')";
+    const TRAITS: Traits<KBinsDiscretizer> = Traits::by_column().fit();
 
     fn check(&self) -> Result<(), Refusal> {
         if (2..=MAX_BINS).contains(&self.n_bins) {
@@ -73,7 +59,20 @@ impl Subtask for KBinsDiscretizer {
     }
 }
 
-impl ByColumn for KBinsDiscretizer {
+impl Fit for KBinsDiscretizer {
+    fn fit(&self, message: &Message, scope: &Scope) -> Result<Learned, Fault> {
+        scope.refuse(message, refuse_not_finite)?;
+        let columns = scope.numbers.iter().map(|slot| self.inner_edges(&sorted(message.column(*slot))));
+        Ok(Learned::default().with("inner_edges_", columns.collect::<Vec<_>>()))
+    }
+
+    fn freeze(&self, learned: &Learned, columns: usize) -> Result<Transform, String> {
+        let columns: Vec<Vec<f64>> = learned.each("inner_edges_", columns)?;
+        Ok(frozen_unless(refuse_not_finite, columns.into_iter().map(|edges| move |x| bin(&edges, x))))
+    }
+}
+
+impl ColumnSubtask for KBinsDiscretizer {
     fn apply_column(&self, _place: usize, values: &mut [f64]) -> Result<(), Flaw> {
         refuse_not_finite(values)?;
         let edges = self.inner_edges(&sorted(values));

@@ -1,14 +1,12 @@
 //! Scales columns by their largest magnitude.
 
-use std::sync::Arc;
-
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::by_column::{ByColumn, Flaw, finite_extremes, refuse_infinite};
+use super::by_column::{ColumnSubtask, Flaw, finite_extremes, refuse_infinite};
 use super::frozen::frozen;
 use super::scope::unless_zero;
-use super::{Fault, Learned, Learner, Scope, Subtask};
+use super::{Fault, Fit, Learned, Learner, PartialFit, Scope, Subtask, Traits, Transform};
 use crate::data::{Message, from_bytes, to_bytes};
 use crate::kernels::affine::{clamp, shift_and_divide};
 use crate::kernels::moments::extremes;
@@ -22,21 +20,18 @@ pub struct MaxAbsScaler {
 }
 
 impl Subtask for MaxAbsScaler {
-    fn by_column(&self) -> Option<&dyn ByColumn> {
-        Some(self)
-    }
+    const EQUALS: &'static str = "sklearn.preprocessing.MaxAbsScaler";
+    const TRAITS: Traits<MaxAbsScaler> = Traits::by_column().fit().partial_fit();
+}
 
-    fn fit(&self, message: &Message, scope: &Scope) -> Result<Option<Learned>, Fault> {
+impl Fit for MaxAbsScaler {
+    fn fit(&self, message: &Message, scope: &Scope) -> Result<Learned, Fault> {
         scope.refuse(message, refuse_infinite)?;
         let scales: Vec<f64> = scope.numbers.iter().map(|slot| learn(message.column(*slot))).collect();
-        Ok(Some(Learned::default().with("scale_", scales)))
+        Ok(Learned::default().with("scale_", scales))
     }
 
-    fn learner(&self) -> Option<Box<dyn Learner>> {
-        Some(Box::new(RunningLargest { scaler: self.clone(), largest: f64::NAN }))
-    }
-
-    fn freeze(&self, learned: &Learned, columns: usize) -> Result<Arc<dyn Subtask>, String> {
+    fn freeze(&self, learned: &Learned, columns: usize) -> Result<Transform, String> {
         let maps = learned.numbers("scale_", columns)?.into_iter().map(|scale| {
             let own = self.clone();
             move |x| own.scaled(x, scale)
@@ -45,7 +40,13 @@ impl Subtask for MaxAbsScaler {
     }
 }
 
-impl ByColumn for MaxAbsScaler {
+impl PartialFit for MaxAbsScaler {
+    fn learner(&self) -> Box<dyn Learner> {
+        Box::new(RunningLargest { scaler: self.clone(), largest: f64::NAN })
+    }
+}
+
+impl ColumnSubtask for MaxAbsScaler {
     fn apply_column(&self, _place: usize, values: &mut [f64]) -> Result<(), Flaw> {
         let extremes = finite_extremes(values)?;
         self.scale(values, unless_zero(larger(extremes)));

@@ -1,13 +1,11 @@
 //! Scales columns to a range.
 
-use std::sync::Arc;
-
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::by_column::{ByColumn, Flaw, finite_extremes, refuse_infinite};
+use super::by_column::{ColumnSubtask, Flaw, finite_extremes, refuse_infinite};
 use super::frozen::frozen;
-use super::{Fault, Learned, Learner, Refusal, Scope, Subtask};
+use super::{Fault, Fit, Learned, Learner, PartialFit, Refusal, Scope, Subtask, Traits, Transform};
 use crate::data::{Message, from_bytes, to_bytes};
 use crate::kernels::affine::{clamp, scale_and_shift};
 use crate::kernels::moments::extremes;
@@ -29,29 +27,8 @@ impl Default for MinMaxScaler {
 }
 
 impl Subtask for MinMaxScaler {
-    fn by_column(&self) -> Option<&dyn ByColumn> {
-        Some(self)
-    }
-
-    fn fit(&self, message: &Message, scope: &Scope) -> Result<Option<Learned>, Fault> {
-        scope.refuse(message, refuse_infinite)?;
-        let learned = scope.numbers.iter().map(|slot| self.learn(message.column(*slot)));
-        let (scales, shifts): (Vec<f64>, Vec<f64>) = learned.unzip();
-        Ok(Some(Learned::default().with("scale_", scales).with("min_", shifts)))
-    }
-
-    fn learner(&self) -> Option<Box<dyn Learner>> {
-        Some(Box::new(RunningExtremes { scaler: self.clone(), extremes: (f64::NAN, f64::NAN) }))
-    }
-
-    fn freeze(&self, learned: &Learned, columns: usize) -> Result<Arc<dyn Subtask>, String> {
-        let (scales, shifts) = (learned.numbers("scale_", columns)?, learned.numbers("min_", columns)?);
-        let maps = scales.into_iter().zip(shifts).map(|(scale, shift)| {
-            let own = self.clone();
-            move |x| own.scaled(x, scale, shift)
-        });
-        Ok(frozen(maps))
-    }
+    const EQUALS: &'static str = "sklearn.preprocessing.MinMaxScaler";
+    const TRAITS: Traits<MinMaxScaler> = Traits::by_column().fit().partial_fit();
 
     fn check(&self) -> Result<(), Refusal> {
         let (low, high) = self.feature_range;
@@ -62,7 +39,31 @@ impl Subtask for MinMaxScaler {
     }
 }
 
-impl ByColumn for MinMaxScaler {
+impl Fit for MinMaxScaler {
+    fn fit(&self, message: &Message, scope: &Scope) -> Result<Learned, Fault> {
+        scope.refuse(message, refuse_infinite)?;
+        let learned = scope.numbers.iter().map(|slot| self.learn(message.column(*slot)));
+        let (scales, shifts): (Vec<f64>, Vec<f64>) = learned.unzip();
+        Ok(Learned::default().with("scale_", scales).with("min_", shifts))
+    }
+
+    fn freeze(&self, learned: &Learned, columns: usize) -> Result<Transform, String> {
+        let (scales, shifts) = (learned.numbers("scale_", columns)?, learned.numbers("min_", columns)?);
+        let maps = scales.into_iter().zip(shifts).map(|(scale, shift)| {
+            let own = self.clone();
+            move |x| own.scaled(x, scale, shift)
+        });
+        Ok(frozen(maps))
+    }
+}
+
+impl PartialFit for MinMaxScaler {
+    fn learner(&self) -> Box<dyn Learner> {
+        Box::new(RunningExtremes { scaler: self.clone(), extremes: (f64::NAN, f64::NAN) })
+    }
+}
+
+impl ColumnSubtask for MinMaxScaler {
     fn apply_column(&self, _place: usize, values: &mut [f64]) -> Result<(), Flaw> {
         let extremes = finite_extremes(values)?;
         let (scale, shift) = self.of(extremes);

@@ -1,6 +1,6 @@
 //! The subtasks: pure functions from message to message, and the registry that names them.
 //!
-//! A new subtask is one new file here and one line in [`REGISTRY`].
+//! A new subtask is one new file here and one line in [`Subtasks::builtin`].
 
 mod binarizer;
 mod by_column;
@@ -30,6 +30,7 @@ mod registry;
 mod replace;
 mod result;
 mod robust_scaler;
+mod role;
 mod rolling;
 mod scope;
 mod simple_imputer;
@@ -38,14 +39,18 @@ mod streaming;
 mod subtask;
 #[cfg(test)]
 mod testing;
+mod transform;
 
-pub use by_column::ByColumn;
-pub use entry::{Description, Entry, Parameter, Role};
+pub use by_column::{ColumnSubtask, Flaw};
+pub use entry::{BuildError, Description, Entry, Parameter};
 pub use fault::{Fault, Refusal};
 pub use fused::Fused;
 pub use learned::Learned;
 pub use recent::Recent;
-pub use registry::{REGISTRY, find};
+pub use registry::Subtasks;
+pub use role::Role;
 pub use scope::Scope;
 pub use streaming::{Learner, Remembering, Streaming};
-pub use subtask::Subtask;
+use subtask::Compares;
+pub use subtask::{DynSubtask, Fit, PartialFit, Subtask, Traits};
+pub use transform::{BatchSubtask, Transform};

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::by_column::refuse_not_finite;
 use super::scope::unless_zero;
-use super::{Fault, Scope, Subtask};
+use super::{BatchSubtask, Fault, Scope, Subtask, Traits};
 use crate::data::Message;
 use crate::kernels::affine::divide_each;
 use crate::kernels::norms;
@@ -30,6 +30,11 @@ enum Norm {
 }
 
 impl Subtask for Normalizer {
+    const EQUALS: &'static str = "sklearn.preprocessing.Normalizer";
+    const TRAITS: Traits<Normalizer> = Traits::by_message();
+}
+
+impl BatchSubtask for Normalizer {
     fn apply(&self, message: &mut Message, scope: &Scope) -> Result<(), Fault> {
         let mut norms: Scratch<f64> = Scratch::default();
         norms.resize(message.rows(), 0.0);

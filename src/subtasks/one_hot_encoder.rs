@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ordinal_encoder::category;
-use super::{Fault, Refusal, Scope, Subtask};
+use super::{BatchSubtask, Fault, Refusal, Role, Scope, Subtask, Traits};
 use crate::data::{Kind, Message, Schema};
 
 /// Replaces text columns by a column of 0 and 1 for each category, named `column_category`, at the end.
@@ -26,6 +26,12 @@ enum HandleUnknown {
 }
 
 impl Subtask for OneHotEncoder {
+    const EQUALS: &'static str = "sklearn.preprocessing.OneHotEncoder";
+    const ROLE: Role = Role::Texts;
+    const TRAITS: Traits<OneHotEncoder> = Traits::by_message();
+}
+
+impl BatchSubtask for OneHotEncoder {
     fn apply(&self, message: &mut Message, scope: &Scope) -> Result<(), Fault> {
         let rows = message.rows();
         for ((slot, name), categories) in scope.named_texts().zip(&self.categories) {

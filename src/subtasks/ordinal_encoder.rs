@@ -1,11 +1,9 @@
 //! Texts as the numbers of their categories.
 
-use std::sync::Arc;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Fault, Learned, Refusal, Scope, Subtask};
+use super::{BatchSubtask, Fault, Fit, Learned, Refusal, Role, Scope, Subtask, Traits, Transform};
 use crate::data::{Kind, Message, Schema};
 
 /// Replaces text columns by number columns of the same name, at the end: the place of each text among its
@@ -32,6 +30,12 @@ enum HandleUnknown {
 }
 
 impl Subtask for OrdinalEncoder {
+    const EQUALS: &'static str = "sklearn.preprocessing.OrdinalEncoder";
+    const ROLE: Role = Role::Texts;
+    const TRAITS: Traits<OrdinalEncoder> = Traits::by_message().fit();
+}
+
+impl BatchSubtask for OrdinalEncoder {
     fn apply(&self, message: &mut Message, scope: &Scope) -> Result<(), Fault> {
         for (index, (slot, name)) in scope.named_texts().enumerate() {
             let own;
@@ -60,17 +64,6 @@ impl Subtask for OrdinalEncoder {
         Ok(())
     }
 
-    fn fit(&self, message: &Message, scope: &Scope) -> Result<Option<Learned>, Fault> {
-        let own = |slot: &usize| message.texts[*slot].distinct();
-        let own = if self.categories.is_empty() { scope.texts.iter().map(own).collect() } else { Vec::new() };
-        let categories = if self.categories.is_empty() { &own } else { &self.categories };
-        Ok(Some(Learned::default().with("categories_", categories)))
-    }
-
-    fn freeze(&self, learned: &Learned, columns: usize) -> Result<Arc<dyn Subtask>, String> {
-        Ok(Arc::new(OrdinalEncoder { categories: learned.each("categories_", columns)?, ..self.clone() }))
-    }
-
     fn columns_after(&self, schema: &Schema, scope: &Scope) -> Schema {
         let columns = scope.named_texts().map(|(_, name)| (name.to_owned(), Kind::Number));
         schema.without_texts(&scope.texts).with(columns)
@@ -82,6 +75,20 @@ impl Subtask for OrdinalEncoder {
         }
         let (columns, lists) = (scope.texts.len(), self.categories.len());
         Err(Refusal::new("categories", format!("one list a text column: {columns} columns, {lists} lists")))
+    }
+}
+
+impl Fit for OrdinalEncoder {
+    fn fit(&self, message: &Message, scope: &Scope) -> Result<Learned, Fault> {
+        let own = |slot: &usize| message.texts[*slot].distinct();
+        let own = if self.categories.is_empty() { scope.texts.iter().map(own).collect() } else { Vec::new() };
+        let categories = if self.categories.is_empty() { &own } else { &self.categories };
+        Ok(Learned::default().with("categories_", categories))
+    }
+
+    fn freeze(&self, learned: &Learned, columns: usize) -> Result<Transform, String> {
+        let own = OrdinalEncoder { categories: learned.each("categories_", columns)?, ..self.clone() };
+        Ok(Transform::by_message(own))
     }
 }
 

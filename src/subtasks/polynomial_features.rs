@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::by_column::refuse_not_finite;
-use super::{Fault, Refusal, Scope, Subtask};
+use super::{BatchSubtask, Fault, Refusal, Scope, Subtask, Traits};
 use crate::data::{Kind, Message, Schema};
 
 /// Appends the products of the columns in scope, up to a degree.
@@ -29,6 +29,18 @@ impl Default for PolynomialFeatures {
 const MAX_PRODUCTS: usize = 10_000;
 
 impl Subtask for PolynomialFeatures {
+    const EQUALS: &'static str = "sklearn.preprocessing.PolynomialFeatures";
+    const TRAITS: Traits<PolynomialFeatures> = Traits::by_message();
+
+    fn check(&self) -> Result<(), Refusal> {
+        if self.degree > 0 {
+            return Ok(());
+        }
+        Err(Refusal::new("degree", "a degree of 1 or more"))
+    }
+}
+
+impl BatchSubtask for PolynomialFeatures {
     fn apply(&self, message: &mut Message, scope: &Scope) -> Result<(), Fault> {
         scope.refuse(message, refuse_not_finite)?;
         if self.include_bias {
@@ -59,13 +71,6 @@ impl Subtask for PolynomialFeatures {
             return Ok(());
         }
         Err(Refusal::new("degree", format!("more than {MAX_PRODUCTS} new columns: lower it, or name fewer `columns`")))
-    }
-
-    fn check(&self) -> Result<(), Refusal> {
-        if self.degree > 0 {
-            return Ok(());
-        }
-        Err(Refusal::new("degree", "a degree of 1 or more"))
     }
 }
 

@@ -1,14 +1,12 @@
 //! Makes columns more like a normal distribution by a power transform.
 
-use std::sync::Arc;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::by_column::{ByColumn, Flaw, refuse_infinite};
+use super::by_column::{ColumnSubtask, Flaw, refuse_infinite};
 use super::frozen::frozen_unless;
 use super::standard_scaler::StandardScaler;
-use super::{Fault, Learned, Scope, Subtask};
+use super::{Fault, Fit, Learned, Scope, Subtask, Traits, Transform};
 use crate::data::Message;
 use crate::kernels::likelihood::Likelihood;
 use crate::kernels::moments::{moments, surely_vary};
@@ -40,11 +38,12 @@ impl Default for PowerTransformer {
 }
 
 impl Subtask for PowerTransformer {
-    fn by_column(&self) -> Option<&dyn ByColumn> {
-        Some(self)
-    }
+    const EQUALS: &'static str = "sklearn.preprocessing.PowerTransformer";
+    const TRAITS: Traits<PowerTransformer> = Traits::by_column().fit();
+}
 
-    fn fit(&self, message: &Message, scope: &Scope) -> Result<Option<Learned>, Fault> {
+impl Fit for PowerTransformer {
+    fn fit(&self, message: &Message, scope: &Scope) -> Result<Learned, Fault> {
         scope.refuse(message, self.refusal())?;
         let (mut lambdas, mut means, mut scales) = (Vec::new(), Vec::new(), Vec::new());
         for (slot, name) in scope.named() {
@@ -57,10 +56,10 @@ impl Subtask for PowerTransformer {
             scales.push(scale);
         }
         let learned = Learned::default().with("lambdas_", lambdas);
-        Ok(Some(if self.standardize { learned.with("mean_", means).with("scale_", scales) } else { learned }))
+        Ok(if self.standardize { learned.with("mean_", means).with("scale_", scales) } else { learned })
     }
 
-    fn freeze(&self, learned: &Learned, columns: usize) -> Result<Arc<dyn Subtask>, String> {
+    fn freeze(&self, learned: &Learned, columns: usize) -> Result<Transform, String> {
         let lambdas = learned.numbers("lambdas_", columns)?;
         let scaled = |name, neutral| {
             if self.standardize { learned.numbers(name, columns) } else { Ok(vec![neutral; columns]) }
@@ -74,7 +73,7 @@ impl Subtask for PowerTransformer {
     }
 }
 
-impl ByColumn for PowerTransformer {
+impl ColumnSubtask for PowerTransformer {
     fn apply_column(&self, _place: usize, values: &mut [f64]) -> Result<(), Flaw> {
         self.refusal()(values)?;
         self.transform(values).map_err(Flaw::of_column)?;

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 
 use super::Entry;
-use super::entry::fixed;
 use crate::data::{Bucket, Message, Schema};
 use crate::format::{BadRow, Decoder};
 
@@ -13,7 +12,7 @@ use crate::format::{BadRow, Decoder};
 #[derive(JsonSchema)]
 struct Description {}
 
-pub(super) const ENTRY: Entry = fixed::<Description>("prepare", "-");
+pub(super) const ENTRY: Entry = Entry::fixed::<Description>("prepare");
 
 /// Decodes bucket after bucket.
 pub struct Prepare {

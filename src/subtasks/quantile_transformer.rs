@@ -1,13 +1,11 @@
 //! Maps columns to a uniform or normal distribution through their quantiles.
 
-use std::sync::Arc;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::by_column::{ByColumn, Flaw, refuse_infinite};
+use super::by_column::{ColumnSubtask, Flaw, refuse_infinite};
 use super::frozen::frozen;
-use super::{Fault, Learned, Learner, Refusal, Scope, Subtask};
+use super::{Fault, Fit, Learned, Learner, PartialFit, Refusal, Scope, Subtask, Traits, Transform};
 use crate::data::{Message, from_bytes, to_bytes};
 use crate::kernels::places::Places;
 use crate::kernels::{order, sketch::Sketch};
@@ -56,19 +54,27 @@ impl Default for QuantileTransformer {
 }
 
 impl Subtask for QuantileTransformer {
-    fn by_column(&self) -> Option<&dyn ByColumn> {
-        Some(self)
-    }
+    const EQUALS: &'static str = "sklearn.preprocessing.QuantileTransformer(subsample=None)";
+    const TRAITS: Traits<QuantileTransformer> = Traits::by_column().fit().partial_fit();
 
-    fn fit(&self, message: &Message, scope: &Scope) -> Result<Option<Learned>, Fault> {
+    fn check(&self) -> Result<(), Refusal> {
+        if self.n_quantiles > 0 {
+            return Ok(());
+        }
+        Err(Refusal::new("n_quantiles", "at least 1 quantile is needed"))
+    }
+}
+
+impl Fit for QuantileTransformer {
+    fn fit(&self, message: &Message, scope: &Scope) -> Result<Learned, Fault> {
         scope.refuse(message, refuse_infinite)?;
         let references = self.references(message.rows());
         let quantiles: Vec<Vec<f64>> =
             scope.numbers.iter().map(|slot| quantiles(message.column(*slot), &references).to_vec()).collect();
-        Ok(Some(Learned::default().with("references_", &references[..]).with("quantiles_", quantiles)))
+        Ok(Learned::default().with("references_", &references[..]).with("quantiles_", quantiles))
     }
 
-    fn freeze(&self, learned: &Learned, columns: usize) -> Result<Arc<dyn Subtask>, String> {
+    fn freeze(&self, learned: &Learned, columns: usize) -> Result<Transform, String> {
         let quantiles: Vec<Vec<f64>> = learned.each("quantiles_", columns)?;
         let longest = quantiles.iter().map(Vec::len).max().unwrap_or(0);
         let references = learned.numbers("references_", longest)?;
@@ -79,20 +85,15 @@ impl Subtask for QuantileTransformer {
         let maps = quantiles.into_iter().map(|column| Places::new(&column, &references));
         Ok(frozen(maps.map(|map| move |x| map.as_ref().map_or(x, |map| distribution.value(map, x)))))
     }
+}
 
-    fn learner(&self) -> Option<Box<dyn Learner>> {
-        Some(Box::new(RunningQuantiles { transformer: self.clone(), sketch: Sketch::default(), count: 0 }))
-    }
-
-    fn check(&self) -> Result<(), Refusal> {
-        if self.n_quantiles > 0 {
-            return Ok(());
-        }
-        Err(Refusal::new("n_quantiles", "at least 1 quantile is needed"))
+impl PartialFit for QuantileTransformer {
+    fn learner(&self) -> Box<dyn Learner> {
+        Box::new(RunningQuantiles { transformer: self.clone(), sketch: Sketch::default(), count: 0 })
     }
 }
 
-impl ByColumn for QuantileTransformer {
+impl ColumnSubtask for QuantileTransformer {
     fn apply_column(&self, _place: usize, values: &mut [f64]) -> Result<(), Flaw> {
         refuse_infinite(values)?;
         self.transform(values);
@@ -196,7 +197,7 @@ mod tests {
 
     #[test]
     fn over_the_stream_places_are_those_among_all_values() {
-        let mut learner = QuantileTransformer::default().learner().unwrap();
+        let mut learner = QuantileTransformer::default().learner();
         learner.learn_and_transform(&mut (0..50_000).map(f64::from).collect::<Vec<_>>());
         let mut values: Vec<f64> = (50_000..100_000).map(f64::from).collect();
         learner.learn_and_transform(&mut values);

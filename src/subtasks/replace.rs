@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::Subtask;
-use super::by_column::{ByColumn, Flaw};
+use super::by_column::{ColumnSubtask, Flaw};
+use super::{Subtask, Traits};
 use crate::kernels::select::{fill_missing, replace};
 
 /// Replaces listed values, such as sentinels, by missing or by one value.
@@ -18,12 +18,11 @@ pub struct Replace {
 }
 
 impl Subtask for Replace {
-    fn by_column(&self) -> Option<&dyn ByColumn> {
-        Some(self)
-    }
+    const EQUALS: &'static str = "pandas.DataFrame.replace";
+    const TRAITS: Traits<Replace> = Traits::by_column();
 }
 
-impl ByColumn for Replace {
+impl ColumnSubtask for Replace {
     fn apply_column(&self, _place: usize, values: &mut [f64]) -> Result<(), Flaw> {
         let value = self.value.unwrap_or(f64::NAN);
         replace(values, &self.to_replace, value);

@@ -3,10 +3,9 @@
 use schemars::JsonSchema;
 
 use super::Entry;
-use super::entry::fixed;
 
 /// Writes the message's number, the row's place in the input and the schema's columns as the sink asks.
 #[derive(JsonSchema)]
 struct Description {}
 
-pub(super) const ENTRY: Entry = fixed::<Description>("result", "-");
+pub(super) const ENTRY: Entry = Entry::fixed::<Description>("result");

@@ -1,14 +1,12 @@
 //! Centres and scales columns by quantiles.
 
-use std::sync::Arc;
-
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::by_column::{ByColumn, Flaw, refuse_infinite};
+use super::by_column::{ColumnSubtask, Flaw, refuse_infinite};
 use super::frozen::frozen;
 use super::scope::unless_zero;
-use super::{Fault, Learned, Learner, Refusal, Scope, Subtask};
+use super::{Fault, Fit, Learned, Learner, PartialFit, Refusal, Scope, Subtask, Traits, Transform};
 use crate::data::Message;
 use crate::kernels::affine::shift_and_divide;
 use crate::kernels::{normal, order::Selector, sketch::Sketch};
@@ -34,26 +32,8 @@ impl Default for RobustScaler {
 }
 
 impl Subtask for RobustScaler {
-    fn by_column(&self) -> Option<&dyn ByColumn> {
-        Some(self)
-    }
-
-    fn fit(&self, message: &Message, scope: &Scope) -> Result<Option<Learned>, Fault> {
-        scope.refuse(message, refuse_infinite)?;
-        let learned = scope.numbers.iter().map(|slot| self.learn(message.column(*slot)));
-        let (centres, scales): (Vec<f64>, Vec<f64>) = learned.unzip();
-        Ok(Some(Learned::default().with("center_", centres).with("scale_", scales)))
-    }
-
-    fn freeze(&self, learned: &Learned, columns: usize) -> Result<Arc<dyn Subtask>, String> {
-        let centres = if self.with_centering { learned.numbers("center_", columns)? } else { vec![0.0; columns] };
-        let scales = if self.with_scaling { learned.numbers("scale_", columns)? } else { vec![1.0; columns] };
-        Ok(frozen(centres.into_iter().zip(scales).map(|(centre, scale)| move |x| (x - centre) / scale)))
-    }
-
-    fn learner(&self) -> Option<Box<dyn Learner>> {
-        Some(Box::new(RunningQuantiles { scaler: self.clone(), sketch: Sketch::default() }))
-    }
+    const EQUALS: &'static str = "sklearn.preprocessing.RobustScaler";
+    const TRAITS: Traits<RobustScaler> = Traits::by_column().fit().partial_fit();
 
     fn check(&self) -> Result<(), Refusal> {
         let (low, high) = self.quantile_range;
@@ -64,7 +44,28 @@ impl Subtask for RobustScaler {
     }
 }
 
-impl ByColumn for RobustScaler {
+impl Fit for RobustScaler {
+    fn fit(&self, message: &Message, scope: &Scope) -> Result<Learned, Fault> {
+        scope.refuse(message, refuse_infinite)?;
+        let learned = scope.numbers.iter().map(|slot| self.learn(message.column(*slot)));
+        let (centres, scales): (Vec<f64>, Vec<f64>) = learned.unzip();
+        Ok(Learned::default().with("center_", centres).with("scale_", scales))
+    }
+
+    fn freeze(&self, learned: &Learned, columns: usize) -> Result<Transform, String> {
+        let centres = if self.with_centering { learned.numbers("center_", columns)? } else { vec![0.0; columns] };
+        let scales = if self.with_scaling { learned.numbers("scale_", columns)? } else { vec![1.0; columns] };
+        Ok(frozen(centres.into_iter().zip(scales).map(|(centre, scale)| move |x| (x - centre) / scale)))
+    }
+}
+
+impl PartialFit for RobustScaler {
+    fn learner(&self) -> Box<dyn Learner> {
+        Box::new(RunningQuantiles { scaler: self.clone(), sketch: Sketch::default() })
+    }
+}
+
+impl ColumnSubtask for RobustScaler {
     fn apply_column(&self, _place: usize, values: &mut [f64]) -> Result<(), Flaw> {
         refuse_infinite(values)?;
         let (centre, scale) = self.learn(values);
@@ -138,7 +139,7 @@ mod tests {
 
     #[test]
     fn over_the_stream_quantiles_are_those_of_all_values() {
-        let mut learner = RobustScaler::default().learner().unwrap();
+        let mut learner = RobustScaler::default().learner();
         let mut values: Vec<f64> = (0..=500).map(f64::from).collect();
         learner.learn_and_transform(&mut values);
         let mut values: Vec<f64> = (501..=1000).map(f64::from).chain([f64::NAN]).collect();

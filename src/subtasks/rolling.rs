@@ -3,9 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::by_column::{ByColumn, Flaw};
+use super::by_column::{ColumnSubtask, Flaw};
 use super::streaming::Carried;
-use super::{Learner, Refusal, Subtask};
+use super::{Learner, PartialFit, Refusal, Subtask, Traits};
 use crate::pool::Scratch;
 
 /// Replaces each value by a statistic over the rows up to it; infinity counts as missing.
@@ -39,14 +39,8 @@ impl Default for Rolling {
 }
 
 impl Subtask for Rolling {
-    fn by_column(&self) -> Option<&dyn ByColumn> {
-        Some(self)
-    }
-
-    fn learner(&self) -> Option<Box<dyn Learner>> {
-        let own = self.clone();
-        Some(Box::new(Carried::new(self.window - 1, move |column: &mut [f64]| own.roll(column))))
-    }
+    const EQUALS: &'static str = "pandas.DataFrame.rolling";
+    const TRAITS: Traits<Rolling> = Traits::by_column().partial_fit();
 
     fn check(&self) -> Result<(), Refusal> {
         if self.window == 0 {
@@ -61,7 +55,14 @@ impl Subtask for Rolling {
     }
 }
 
-impl ByColumn for Rolling {
+impl PartialFit for Rolling {
+    fn learner(&self) -> Box<dyn Learner> {
+        let own = self.clone();
+        Box::new(Carried::new(self.window - 1, move |column: &mut [f64]| own.roll(column)))
+    }
+}
+
+impl ColumnSubtask for Rolling {
     fn apply_column(&self, _place: usize, values: &mut [f64]) -> Result<(), Flaw> {
         self.roll(values);
         Ok(())
@@ -298,7 +299,7 @@ mod tests {
 
     #[test]
     fn over_the_stream_the_window_goes_on() {
-        let mut learner = Rolling { window: 3, method: Statistic::Sum, min_periods: Some(1) }.learner().unwrap();
+        let mut learner = Rolling { window: 3, method: Statistic::Sum, min_periods: Some(1) }.learner();
         let mut apply = |mut values: Vec<f64>| {
             learner.learn_and_transform(&mut values);
             values

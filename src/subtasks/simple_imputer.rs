@@ -1,13 +1,11 @@
 //! Fills missing values with a statistic of their column.
 
-use std::sync::Arc;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::by_column::{ByColumn, Flaw, refuse_infinite};
+use super::by_column::{ColumnSubtask, Flaw, refuse_infinite};
 use super::frozen::frozen;
-use super::{Fault, Learned, Scope, Subtask};
+use super::{Fault, Fit, Learned, Scope, Subtask, Traits, Transform};
 use crate::data::Message;
 use crate::kernels::moments::{Moments, moments};
 use crate::kernels::order::{Selector, sorted};
@@ -33,23 +31,24 @@ enum Strategy {
 }
 
 impl Subtask for SimpleImputer {
-    fn by_column(&self) -> Option<&dyn ByColumn> {
-        Some(self)
-    }
+    const EQUALS: &'static str = "sklearn.impute.SimpleImputer(keep_empty_features=True)";
+    const TRAITS: Traits<SimpleImputer> = Traits::by_column().fit();
+}
 
-    fn fit(&self, message: &Message, scope: &Scope) -> Result<Option<Learned>, Fault> {
+impl Fit for SimpleImputer {
+    fn fit(&self, message: &Message, scope: &Scope) -> Result<Learned, Fault> {
         scope.refuse(message, refuse_infinite)?;
         let fills: Vec<f64> = scope.numbers.iter().map(|slot| self.learn(message.column(*slot))).collect();
-        Ok(Some(Learned::default().with("statistics_", fills)))
+        Ok(Learned::default().with("statistics_", fills))
     }
 
-    fn freeze(&self, learned: &Learned, columns: usize) -> Result<Arc<dyn Subtask>, String> {
+    fn freeze(&self, learned: &Learned, columns: usize) -> Result<Transform, String> {
         let fills = learned.numbers("statistics_", columns)?;
         Ok(frozen(fills.into_iter().map(|fill| move |x: f64| if x.is_nan() { fill } else { x })))
     }
 }
 
-impl ByColumn for SimpleImputer {
+impl ColumnSubtask for SimpleImputer {
     fn apply_column(&self, _place: usize, values: &mut [f64]) -> Result<(), Flaw> {
         refuse_infinite(values)?;
         if values.iter().any(|x| x.is_nan()) {

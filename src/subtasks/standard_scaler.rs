@@ -1,13 +1,11 @@
 //! Centres columns and scales them to unit variance.
 
-use std::sync::Arc;
-
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::by_column::{ByColumn, Flaw, refuse_infinite};
+use super::by_column::{ColumnSubtask, Flaw, refuse_infinite};
 use super::frozen::frozen;
-use super::{Fault, Learned, Learner, Scope, Subtask};
+use super::{Fault, Fit, Learned, Learner, PartialFit, Scope, Subtask, Traits, Transform};
 use crate::data::{Message, from_bytes, to_bytes};
 use crate::kernels::affine::shift_and_divide;
 use crate::kernels::moments::{Moments, moments};
@@ -29,29 +27,32 @@ impl Default for StandardScaler {
 }
 
 impl Subtask for StandardScaler {
-    fn by_column(&self) -> Option<&dyn ByColumn> {
-        Some(self)
-    }
+    const EQUALS: &'static str = "sklearn.preprocessing.StandardScaler";
+    const TRAITS: Traits<StandardScaler> = Traits::by_column().fit().partial_fit();
+}
 
-    fn fit(&self, message: &Message, scope: &Scope) -> Result<Option<Learned>, Fault> {
+impl Fit for StandardScaler {
+    fn fit(&self, message: &Message, scope: &Scope) -> Result<Learned, Fault> {
         scope.refuse(message, refuse_infinite)?;
         let learned = scope.numbers.iter().map(|slot| self.learn(message.column(*slot)));
         let (means, scales): (Vec<f64>, Vec<f64>) = learned.unzip();
-        Ok(Some(Learned::default().with("mean_", means).with("scale_", scales)))
+        Ok(Learned::default().with("mean_", means).with("scale_", scales))
     }
 
-    fn learner(&self) -> Option<Box<dyn Learner>> {
-        Some(Box::new(RunningMoments { scaler: self.clone(), so_far: None }))
-    }
-
-    fn freeze(&self, learned: &Learned, columns: usize) -> Result<Arc<dyn Subtask>, String> {
+    fn freeze(&self, learned: &Learned, columns: usize) -> Result<Transform, String> {
         let means = if self.with_mean { learned.numbers("mean_", columns)? } else { vec![0.0; columns] };
         let scales = if self.with_std { learned.numbers("scale_", columns)? } else { vec![1.0; columns] };
         Ok(frozen(means.into_iter().zip(scales).map(|(mean, scale)| move |x| (x - mean) / scale)))
     }
 }
 
-impl ByColumn for StandardScaler {
+impl PartialFit for StandardScaler {
+    fn learner(&self) -> Box<dyn Learner> {
+        Box::new(RunningMoments { scaler: self.clone(), so_far: None })
+    }
+}
+
+impl ColumnSubtask for StandardScaler {
     fn apply_column(&self, _place: usize, values: &mut [f64]) -> Result<(), Flaw> {
         let moments = moments(values);
         // An infinity makes the mean one, or none.

@@ -1,68 +1,225 @@
-//! What a subtask is.
+//! What a subtask is: its parameters, and the small traits that say what it can do.
 
 use std::sync::Arc;
 
-use super::{ByColumn, Fault, Learned, Learner, Refusal, Scope, by_column};
-use crate::data::{Message, Schema};
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
 
-/// One step of the chain, applied to one message at a time.
-pub trait Subtask: Send + Sync {
-    /// Changes the columns in scope: one after the other, if the subtask acts by column.
+use super::transform::{BatchSubtask, Transform};
+use super::{ColumnSubtask, Fault, Learned, Learner, Refusal, Role, Scope};
+use crate::data::Message;
+
+/// A subtask: a struct of parameters as they stand in a dataflow file, and what it can do.
+///
+/// Its doc comment and those of its fields are what `rowmill subtasks`, the JSON schema and the reference say of it.
+///
+/// ```
+/// use rowmill::subtasks::{ColumnSubtask, Flaw, Subtask, Traits};
+/// use schemars::JsonSchema;
+/// use serde::Deserialize;
+///
+/// /// Turns degrees Fahrenheit into degrees Celsius.
+/// #[derive(Default, Deserialize, JsonSchema)]
+/// #[serde(default, deny_unknown_fields)]
+/// struct ToCelsius {
+///     /// Added to the result, in degrees Celsius: the sensor's own error.
+///     offset: f64,
+/// }
+///
+/// impl Subtask for ToCelsius {
+///     const TRAITS: Traits<ToCelsius> = Traits::by_column();
+/// }
+///
+/// impl ColumnSubtask for ToCelsius {
+///     fn apply_column(&self, _place: usize, values: &mut [f64]) -> Result<(), Flaw> {
+///         values.iter_mut().for_each(|degrees| *degrees = (*degrees - 32.0) / 1.8 + self.offset);
+///         Ok(())
+///     }
+/// }
+///
+/// let registry = rowmill::Registry::builtin().subtask::<ToCelsius>("to_celsius");
+/// assert!(registry.subtasks().find("to_celsius").is_some());
+/// ```
+pub trait Subtask: DeserializeOwned + JsonSchema + Send + Sync + 'static {
+    /// The function of another library that its results equal, if there is one.
+    const EQUALS: &'static str = "-";
+    /// What of a message it acts on.
+    const ROLE: Role = Role::Numbers;
+    /// Which of the traits beside this one it has.
+    const TRAITS: Traits<Self>;
+
+    /// Refuses parameters that do not go together, or that the original refuses.
     ///
     /// # Errors
-    /// Where the original raises; the message is then unspecified.
-    fn apply(&self, message: &mut Message, scope: &Scope) -> Result<(), Fault> {
-        by_column::apply_to_all(self.by_column().expect("a subtask acts on messages or by column"), message, scope)
+    /// The parameter, and what it must be.
+    fn check(&self) -> Result<(), Refusal> {
+        Ok(())
     }
+}
 
-    /// This subtask as one that acts on each number column by itself; `None` if it needs the message.
-    fn by_column(&self) -> Option<&dyn ByColumn> {
-        None
-    }
-
-    /// What can be learned from a message, for [`Subtask::freeze`]; nothing if not given.
+/// A subtask that can learn from rows once, to be used on others: `fit = "frozen"`.
+pub trait Fit: Send + Sync {
+    /// What a message teaches.
     ///
     /// # Errors
     /// Where the original's `fit` raises.
-    fn fit(&self, _message: &Message, _scope: &Scope) -> Result<Option<Learned>, Fault> {
-        Ok(None)
+    fn fit(&self, message: &Message, scope: &Scope) -> Result<Learned, Fault>;
+
+    /// What becomes of rows by what was learned, of so many columns.
+    ///
+    /// # Errors
+    /// In words: it does not fit this subtask, or so many columns.
+    fn freeze(&self, learned: &Learned, columns: usize) -> Result<Transform, String>;
+}
+
+/// A subtask that can learn over the stream, message after message: `fit = "stream"`.
+pub trait PartialFit: Send + Sync {
+    /// What learns one column, of rows with one key.
+    fn learner(&self) -> Box<dyn Learner>;
+
+    /// Refuses parameters that do not go with learning over the stream.
+    ///
+    /// # Errors
+    /// The parameter, and why.
+    fn check_stream(&self) -> Result<(), Refusal> {
+        Ok(())
+    }
+}
+
+/// A subtask that compares rows with each other.
+pub trait Compares: Send + Sync {
+    /// How many rows back in the stream rows are compared with; `None` if only within a message.
+    fn horizon(&self) -> Option<u64>;
+}
+
+/// Which of the small traits a subtask has.
+pub struct Traits<T> {
+    transform: fn(Arc<T>) -> Transform,
+    fit: Option<fn(Arc<T>) -> Arc<dyn Fit>>,
+    partial_fit: Option<fn(Arc<T>) -> Arc<dyn PartialFit>>,
+    compares: Option<fn(Arc<T>) -> Arc<dyn Compares>>,
+}
+
+impl<T: ColumnSubtask + 'static> Traits<T> {
+    /// Those of a subtask that acts by column.
+    pub const fn by_column() -> Traits<T> {
+        Traits {
+            transform: |subtask: Arc<T>| Transform::ByColumn(subtask),
+            fit: None,
+            partial_fit: None,
+            compares: None,
+        }
+    }
+}
+
+impl<T: BatchSubtask + 'static> Traits<T> {
+    /// Those of a subtask that acts on a whole message.
+    pub const fn by_message() -> Traits<T> {
+        Traits {
+            transform: |subtask: Arc<T>| Transform::ByMessage(subtask),
+            fit: None,
+            partial_fit: None,
+            compares: None,
+        }
+    }
+}
+
+impl<T: Fit + 'static> Traits<T> {
+    /// It can learn from rows once, too.
+    pub const fn fit(mut self) -> Traits<T> {
+        self.fit = Some(|subtask| subtask);
+        self
+    }
+}
+
+impl<T: PartialFit + 'static> Traits<T> {
+    /// It can learn over the stream, too.
+    pub const fn partial_fit(mut self) -> Traits<T> {
+        self.partial_fit = Some(|subtask| subtask);
+        self
+    }
+}
+
+impl<T: Compares + 'static> Traits<T> {
+    pub(super) const fn compares(mut self) -> Traits<T> {
+        self.compares = Some(|subtask| subtask);
+        self
+    }
+}
+
+impl<T> Traits<T> {
+    /// Whether it learns from rows, so that `fit` can be given.
+    pub(super) const fn learns(&self) -> bool {
+        self.fit.is_some() || self.partial_fit.is_some()
+    }
+}
+
+/// A subtask with its parameters, whatever its type.
+#[derive(Clone)]
+pub struct DynSubtask {
+    transform: Transform,
+    fit: Option<Arc<dyn Fit>>,
+    partial_fit: Option<Arc<dyn PartialFit>>,
+    compares: Option<Arc<dyn Compares>>,
+}
+
+impl DynSubtask {
+    /// A subtask whose parameters have been checked.
+    pub fn new<T: Subtask>(subtask: T) -> DynSubtask {
+        let (traits, subtask) = (T::TRAITS, Arc::new(subtask));
+        DynSubtask {
+            transform: (traits.transform)(subtask.clone()),
+            fit: traits.fit.map(|fit| fit(subtask.clone())),
+            partial_fit: traits.partial_fit.map(|partial_fit| partial_fit(subtask.clone())),
+            compares: traits.compares.map(|compares| compares(subtask)),
+        }
+    }
+
+    /// What it does to messages.
+    pub fn transform(&self) -> &Transform {
+        &self.transform
+    }
+
+    /// Changes the columns in scope.
+    ///
+    /// # Errors
+    /// As [`Transform::apply`].
+    pub fn apply(&self, message: &mut Message, scope: &Scope) -> Result<(), Fault> {
+        self.transform.apply(message, scope)
+    }
+
+    /// What a message teaches; `None` if there is nothing to learn.
+    ///
+    /// # Errors
+    /// As [`Fit::fit`].
+    pub fn fit(&self, message: &Message, scope: &Scope) -> Result<Option<Learned>, Fault> {
+        self.fit.as_ref().map(|subtask| subtask.fit(message, scope)).transpose()
     }
 
     /// This subtask with what was learned before, in place of what each message teaches.
     ///
     /// # Errors
-    /// If it does not fit this subtask or so many columns.
-    fn freeze(&self, _learned: &Learned, _columns: usize) -> Result<Arc<dyn Subtask>, String> {
-        Err("there is nothing to learn".into())
+    /// As [`Fit::freeze`], or if there is nothing to learn.
+    pub fn freeze(&self, learned: &Learned, columns: usize) -> Result<DynSubtask, String> {
+        let transform = self.fit.as_ref().ok_or("there is nothing to learn")?.freeze(learned, columns)?;
+        Ok(DynSubtask { transform, fit: None, partial_fit: None, compares: None })
     }
 
     /// What learns a column over the stream; `None` if this subtask can't.
-    fn learner(&self) -> Option<Box<dyn Learner>> {
-        None
+    pub fn learner(&self) -> Option<Box<dyn Learner>> {
+        self.partial_fit.as_ref().map(|subtask| subtask.learner())
     }
 
     /// Refuses parameters that do not go with learning over the stream.
-    fn check_stream(&self) -> Result<(), Refusal> {
-        Ok(())
+    ///
+    /// # Errors
+    /// As [`PartialFit::check_stream`].
+    pub fn check_stream(&self) -> Result<(), Refusal> {
+        self.partial_fit.as_ref().map_or(Ok(()), |subtask| subtask.check_stream())
     }
 
     /// How many rows back in the stream rows are compared with; `None` if only within a message.
-    fn horizon(&self) -> Option<u64> {
-        None
-    }
-
-    /// The columns after the step, where it changes them.
-    fn columns_after(&self, schema: &Schema, _scope: &Scope) -> Schema {
-        schema.clone()
-    }
-
-    /// Refuses columns that do not fit the parameters.
-    fn check_scope(&self, _scope: &Scope) -> Result<(), Refusal> {
-        Ok(())
-    }
-
-    /// Refuses parameters that the original refuses.
-    fn check(&self) -> Result<(), Refusal> {
-        Ok(())
+    pub fn horizon(&self) -> Option<u64> {
+        self.compares.as_ref().and_then(|subtask| subtask.horizon())
     }
 }

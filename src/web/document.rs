@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use super::folder::is_inside;
 use crate::config::{Dataflow, Diagnostic};
 use crate::mqtt::masked;
+use crate::registry::Registry;
 
 /// One change of a form.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -219,7 +220,7 @@ pub fn values(text: &str) -> Json {
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn checked(name: &str, text: &str) -> Result<Dataflow, Problem> {
+pub fn checked(name: &str, text: &str, registry: &Registry) -> Result<Dataflow, Problem> {
     if let Ok(document) = Document::parse(text)
         && let Some((field, path)) = paths(document.as_table(), "").into_iter().find(|(_, path)| !is_inside(path))
     {
@@ -233,7 +234,7 @@ pub fn checked(name: &str, text: &str) -> Result<Dataflow, Problem> {
             field: Some(field),
         });
     }
-    Dataflow::from_text(&format!("{name}.toml"), text, &[]).map_err(|diagnostic| problem(text, &diagnostic))
+    Dataflow::from_text(&format!("{name}.toml"), text, &[], registry).map_err(|diagnostic| problem(text, &diagnostic))
 }
 
 /// Keys whose values are files, with these.
@@ -412,7 +413,7 @@ url = "null"
             (&values["table"][0]["window"], &values["table"][0]["sink"]["url"]),
             (&"1h".into(), &"t.csv".into())
         );
-        assert!(checked("w", &text).is_ok(), "{text}");
+        assert!(checked("w", &text, &Registry::builtin()).is_ok(), "{text}");
         assert!(edited(TEXT, &[Edit::RemoveTable { index: 0 }]).is_err());
     }
 
@@ -424,7 +425,7 @@ url = "null"
         assert_eq!(values(&columns)["schema"], serde_json::json!({"number": ["a", "b"]}), "{columns}");
         let back = edited(&columns, &[set("schema", "infer".into())]).unwrap();
         assert_eq!(values(&back)["schema"], "infer", "{back}");
-        assert!(checked("w", &back).is_ok(), "{back}");
+        assert!(checked("w", &back, &Registry::builtin()).is_ok(), "{back}");
     }
 
     #[test]
@@ -458,7 +459,7 @@ url = "null"
 
     fn problem_of(from: &str, to: &str) -> Problem {
         assert!(TEXT.contains(from));
-        checked("w", &TEXT.replacen(from, to, 1)).err().expect("a problem")
+        checked("w", &TEXT.replacen(from, to, 1), &Registry::builtin()).err().expect("a problem")
     }
 
     #[test]
@@ -471,7 +472,7 @@ url = "null"
         assert_eq!(problem.field.as_deref(), Some("subtask.1.use"));
         assert_eq!(problem.help.as_deref(), Some("did you mean `binarizer`?"));
         assert_eq!(problem_of("name = \"w\"", "name = ").line, 2);
-        assert!(checked("w", TEXT).is_ok());
+        assert!(checked("w", TEXT, &Registry::builtin()).is_ok());
     }
 
     #[test]
@@ -494,6 +495,6 @@ url = "null"
         let inline = TEXT
             .replace("[[subtask]]\nuse = \"clip\"\nupper = 1.0 # at most\n\n[[subtask]]\nuse = \"binarizer\"\n", "");
         let inline = format!("subtask = [{{ use = \"clip\", params = \"/x\" }}]\n{inline}");
-        assert!(checked("w", &inline).err().unwrap().message.contains("leads out"));
+        assert!(checked("w", &inline, &Registry::builtin()).err().unwrap().message.contains("leads out"));
     }
 }

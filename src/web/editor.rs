@@ -1,6 +1,7 @@
 //! What a form needs: the subtasks, edits of a text, a preview, a try of the connection.
 
 use axum::Json;
+use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -13,7 +14,7 @@ use super::rows::{self, RowsFrom};
 use super::state::Shared;
 use crate::config::Dataflow;
 use crate::runtime;
-use crate::subtasks::{Description, Entry, REGISTRY};
+use crate::subtasks::{Description, Entry};
 
 /// Routes of the editor.
 pub fn routes() -> OpenApiRouter<Shared> {
@@ -26,8 +27,8 @@ pub fn routes() -> OpenApiRouter<Shared> {
 
 /// The subtasks, each with its parameters.
 #[utoipa::path(get, path = "/api/v1/subtasks", tag = "editor", responses((status = 200, body = [Description])))]
-async fn subtasks() -> Json<Vec<Description>> {
-    Json(REGISTRY.iter().map(Entry::describe).collect())
+async fn subtasks(State(shared): State<Shared>) -> Json<Vec<Description>> {
+    Json(shared.registry.subtasks().iter().map(Entry::describe).collect())
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -56,13 +57,13 @@ struct Tried {
 #[utoipa::path(post, path = "/api/v1/edit", tag = "editor", request_body = Edits, responses(
     (status = 200, body = Edited), (status = 422, body = Refused), (status = 400, body = Refused),
     (status = 415, body = Refused)))]
-async fn edit(Body(Edits { toml, edits }): Body<Edits>) -> Result<Json<Edited>, Refusal> {
+async fn edit(State(shared): State<Shared>, Body(Edits { toml, edits }): Body<Edits>) -> Result<Json<Edited>, Refusal> {
     let toml = if edits.is_empty() {
         toml
     } else {
         document::edited(&toml, &edits).map_err(|reason| Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, reason))?
     };
-    let problem = document::checked("dataflow", &toml).err();
+    let problem = document::checked("dataflow", &toml, &shared.registry).err();
     Ok(Json(Edited { values: document::values(&toml), toml, problem }))
 }
 
@@ -88,8 +89,8 @@ struct Unread {
 #[utoipa::path(post, path = "/api/v1/preview", tag = "editor", request_body = Tried, responses(
     (status = 200, body = Shown), (status = 422, body = Refused), (status = 400, body = Refused),
     (status = 415, body = Refused)))]
-async fn preview(Body(Tried { toml }): Body<Tried>) -> Result<Json<Shown>, Refusal> {
-    try_out(toml, |dataflow| {
+async fn preview(State(shared): State<Shared>, Body(Tried { toml }): Body<Tried>) -> Result<Json<Shown>, Refusal> {
+    try_out(shared, toml, |dataflow| {
         let unusable = |reason: String| Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, reason);
         let (bucket, rows_from) = rows::rows(dataflow).map_err(unusable)?;
         let preview = runtime::preview(dataflow, &bucket).map_err(|diagnostic| unusable(diagnostic.title().into()))?;
@@ -109,8 +110,8 @@ struct Connected {
 #[utoipa::path(post, path = "/api/v1/connect", tag = "editor", request_body = Tried, responses(
     (status = 200, body = Connected), (status = 422, body = Refused), (status = 400, body = Refused),
     (status = 415, body = Refused)))]
-async fn connect(Body(Tried { toml }): Body<Tried>) -> Result<Json<Connected>, Refusal> {
-    try_out(toml, |dataflow| {
+async fn connect(State(shared): State<Shared>, Body(Tried { toml }): Body<Tried>) -> Result<Json<Connected>, Refusal> {
+    try_out(shared, toml, |dataflow| {
         let took = rows::connect(dataflow).map_err(|reason| Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, reason))?;
         Ok(Connected { milliseconds: took.as_secs_f64() * 1e3 })
     })
@@ -119,9 +120,10 @@ async fn connect(Body(Tried { toml }): Body<Tried>) -> Result<Json<Connected>, R
 
 /// Works on a dataflow on a thread that may wait.
 async fn try_out<T: Send + 'static>(
+    shared: Shared,
     toml: String,
     work: impl FnOnce(&Dataflow) -> Result<T, Refusal> + Send + 'static,
 ) -> Result<Json<T>, Refusal> {
-    let work = move || work(&document::checked("dataflow", &toml)?);
+    let work = move || work(&document::checked("dataflow", &toml, &shared.registry)?);
     tokio::task::spawn_blocking(work).await.map_err(Refusal::internal)?.map(Json)
 }

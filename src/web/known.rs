@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use super::document::{self, Problem};
 use super::folder::{Folder, Name};
 use crate::config::Dataflow;
+use crate::registry::Registry;
 use crate::source;
 
 /// What a dataflow file says; mostly empty where it has a problem.
@@ -49,7 +50,7 @@ struct Seen {
 
 impl Known {
     /// What a file says: it is read when it has changed.
-    pub(super) fn about(&self, folder: &Folder, name: &Name) -> Option<Arc<About>> {
+    pub(super) fn about(&self, folder: &Folder, name: &Name, registry: &Registry) -> Option<Arc<About>> {
         let metadata = std::fs::metadata(folder.file(name)).ok()?;
         let (changed, length) = (metadata.modified().ok()?, metadata.len());
         let mut known = self.0.lock().expect("no holder panics");
@@ -58,7 +59,7 @@ impl Known {
         {
             return Some(seen.about.clone());
         }
-        let about = Arc::new(About::of(name, &folder.read(name).ok()?));
+        let about = Arc::new(About::of(name, &folder.read(name).ok()?, registry));
         // What is wrong may be mended elsewhere: a file that it names.
         if about.problem.is_some() {
             known.remove(name);
@@ -70,8 +71,8 @@ impl Known {
 }
 
 impl About {
-    fn of(name: &Name, text: &str) -> About {
-        match document::checked(&name.to_string(), text) {
+    fn of(name: &Name, text: &str, registry: &Registry) -> About {
+        match document::checked(&name.to_string(), text, registry) {
             Ok(dataflow) => About::from(&dataflow),
             Err(problem) => About { title: name.to_string(), problem: Some(problem), ..About::default() },
         }
@@ -110,7 +111,8 @@ mod tests {
 
     #[test]
     fn a_new_project_begins_with_a_dataflow_that_can_run() {
-        let dataflow = document::checked("new", EXAMPLE).map_err(|problem| problem.message).unwrap();
+        let dataflow =
+            document::checked("new", EXAMPLE, &Registry::builtin()).map_err(|problem| problem.message).unwrap();
         let about = About::from(&dataflow);
         assert_eq!((about.broker.as_deref(), about.topic.as_deref()), (Some("127.0.0.1:1883"), Some("weather/davis")));
         assert_eq!(about.methods, ["prepare", "interpolate", "standard_scaler", "result"]);
@@ -121,12 +123,12 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let folder = Folder::open(directory.path()).unwrap();
         let (known, name): (Known, Name) = (Known::default(), "w".parse().unwrap());
-        assert!(known.about(&folder, &name).is_none());
+        assert!(known.about(&folder, &name, &Registry::builtin()).is_none());
         folder.create(&name, EXAMPLE).unwrap();
-        assert_eq!(known.about(&folder, &name).unwrap().bucket_size, 100);
+        assert_eq!(known.about(&folder, &name, &Registry::builtin()).unwrap().bucket_size, 100);
         std::fs::write(folder.file(&name), EXAMPLE.replace("= 100", "= 1000")).unwrap();
-        assert_eq!(known.about(&folder, &name).unwrap().bucket_size, 1000);
+        assert_eq!(known.about(&folder, &name, &Registry::builtin()).unwrap().bucket_size, 1000);
         std::fs::write(folder.file(&name), "nonsense").unwrap();
-        assert!(known.about(&folder, &name).unwrap().problem.is_some());
+        assert!(known.about(&folder, &name, &Registry::builtin()).unwrap().problem.is_some());
     }
 }

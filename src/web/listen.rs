@@ -11,16 +11,19 @@ use super::runs::{self, Runs};
 use super::server;
 use super::state::{Server, Shared};
 use super::users::Users;
+use crate::registry::Registry;
 use crate::source::Stop;
 
 /// Where to listen, and what to show.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Options {
     pub listen: SocketAddr,
     /// The folder with the dataflow files; this process works in it from then on.
     pub directory: PathBuf,
     /// Who may sign in; that of the folder if not given.
     pub users: Option<PathBuf>,
+    /// What dataflow files can name.
+    pub registry: Registry,
     /// Set it to end.
     pub stop: Stop,
 }
@@ -64,6 +67,7 @@ pub fn listen(options: Options) -> Result<Listening, String> {
         runs: Runs::default(),
         known: Known::default(),
         access: Arc::new(Access::new((!nobody).then_some(users))),
+        registry: options.registry,
         stop: options.stop,
     });
     Ok(Listening { address, listener, shared })

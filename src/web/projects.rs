@@ -45,7 +45,7 @@ pub struct Figures {
 impl Server {
     /// The line of a project; `None` if there is no such file.
     pub fn summary(&self, name: &Name) -> Option<Summary> {
-        let about = self.known.about(&self.folder, name)?;
+        let about = self.known.about(&self.folder, name, &self.registry)?;
         let run = self.runs.run(&self.folder, name);
         let live = if run.state.is_alive() { runs::live(&self.folder, name) } else { None };
         let figures = live.map(|live| Figures {
@@ -162,7 +162,7 @@ async fn create(
 ) -> Result<(StatusCode, Json<Summary>), Refusal> {
     let name = named(&name)?;
     let text = toml.as_deref().unwrap_or(EXAMPLE);
-    document::checked(&name.to_string(), text)?;
+    document::checked(&name.to_string(), text, &shared.registry)?;
     shared.folder.create(&name, text).map_err(|error| Refusal::file(&name, &error))?;
     Ok((StatusCode::CREATED, Json(shared.found(&name)?)))
 }
@@ -190,7 +190,7 @@ async fn save(
     Project(name): Project,
     Body(Text { toml, draft }): Body<Text>,
 ) -> Result<Json<Summary>, Refusal> {
-    if let Err(problem) = document::checked(&name.to_string(), &toml)
+    if let Err(problem) = document::checked(&name.to_string(), &toml, &shared.registry)
         && !draft
     {
         return Err(problem.into());

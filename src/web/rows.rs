@@ -92,7 +92,13 @@ mod tests {
     use super::*;
 
     fn dataflow(url: &str) -> Dataflow {
-        Dataflow::from_text("t", &format!("source.url = \"{url}\"\nsink.url = \"null\""), &[]).unwrap()
+        Dataflow::from_text(
+            "t",
+            &format!("source.url = \"{url}\"\nsink.url = \"null\""),
+            &[],
+            &crate::registry::Registry::builtin(),
+        )
+        .unwrap()
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::access::Access;
 use super::folder::Folder;
 use super::known::Known;
 use super::runs::Runs;
+use crate::registry::Registry;
 use crate::source::Stop;
 
 /// The server, as handlers get it.
@@ -17,5 +18,7 @@ pub struct Server {
     pub runs: Runs,
     pub known: Known,
     pub access: Arc<Access>,
+    /// What dataflow files can name.
+    pub registry: Registry,
     pub stop: Stop,
 }

@@ -18,42 +18,56 @@ use crate::config::parse::sink::sink_settings;
 use crate::config::parse::table::read_tables;
 use crate::data::Schema;
 use crate::mqtt::Endpoint;
+use crate::registry::Registry;
 use crate::source::{self, Connections};
-use crate::subtasks::{self, Entry, REGISTRY, Refusal, Role};
+use crate::subtasks::{BuildError, Entry, Refusal, Role};
 
 type Table<'i> = DeTable<'i>;
 type Value<'i> = Spanned<DeValue<'i>>;
 
 impl Dataflow {
+    /// Reads a dataflow file.
+    ///
+    /// # Errors
+    /// Whatever is wrong in it, with file, line and column.
+    pub fn from_path(path: impl AsRef<std::path::Path>, registry: &Registry) -> Result<Dataflow, Diagnostic> {
+        Dataflow::read(path.as_ref(), &[], registry)
+    }
+
     /// Reads a dataflow file and puts the overrides of the command line over it.
     ///
     /// # Errors
     /// Whatever is wrong in it, with file, line and column.
-    pub fn read(path: &std::path::Path, overrides: &[Override]) -> Result<Dataflow, Diagnostic> {
+    pub fn read(path: &std::path::Path, overrides: &[Override], registry: &Registry) -> Result<Dataflow, Diagnostic> {
         let shown = path.display().to_string();
         let text = std::fs::read_to_string(path)
             .map_err(|error| Diagnostic::new(format!("the dataflow file {shown} cannot be read: {error}")))?;
-        parse(Document::new(shown, text, overrides))
+        parse(Document::new(shown, text, overrides), registry)
     }
 
     /// Reads a dataflow from text; `name` stands for the file in diagnostics.
     ///
     /// # Errors
     /// As [`Dataflow::read`].
-    pub fn from_text(name: &str, text: &str, overrides: &[Override]) -> Result<Dataflow, Diagnostic> {
-        parse(Document::new(name.into(), text.into(), overrides))
+    pub fn from_text(
+        name: &str,
+        text: &str,
+        overrides: &[Override],
+        registry: &Registry,
+    ) -> Result<Dataflow, Diagnostic> {
+        parse(Document::new(name.into(), text.into(), overrides), registry)
     }
 
     /// The dataflow [`WEATHER`].
     ///
     /// # Errors
     /// An override that does not fit it.
-    pub fn weather(overrides: &[Override]) -> Result<Dataflow, Diagnostic> {
-        Dataflow::from_text("dataflows/weather.toml", WEATHER, overrides)
+    pub fn weather(overrides: &[Override], registry: &Registry) -> Result<Dataflow, Diagnostic> {
+        Dataflow::from_text("dataflows/weather.toml", WEATHER, overrides, registry)
     }
 }
 
-pub fn parse(document: Document) -> Result<Dataflow, Diagnostic> {
+pub fn parse(document: Document, registry: &Registry) -> Result<Dataflow, Diagnostic> {
     let mut root = DeTable::parse(&document.text).map_err(|error| document.toml_error(&error))?;
     let whole = root.span();
     for placed in &document.overrides {
@@ -74,7 +88,7 @@ pub fn parse(document: Document) -> Result<Dataflow, Diagnostic> {
         || Ok(SchemaChoice::Known { schema: Schema::davis(), id: None }),
         |value| read_schema(&document, value),
     )?;
-    let steps = subtasks.map_or_else(|| Ok(Vec::new()), |value| read_subtasks(&document, value))?;
+    let steps = subtasks.map_or_else(|| Ok(Vec::new()), |value| read_subtasks(&document, value, registry))?;
     let tables = tables.map_or_else(|| Ok(Vec::new()), |value| read_tables(&document, value))?;
     let missing = |key: &str, flag: &str| {
         Diagnostic::new(format!("{} gives no {key}.url", document.path))
@@ -222,7 +236,7 @@ fn read_schema(document: &Document, value: Value<'_>) -> Result<SchemaChoice, Di
     }
 }
 
-fn read_subtasks(document: &Document, value: Value<'_>) -> Result<Vec<StepPlan>, Diagnostic> {
+fn read_subtasks(document: &Document, value: Value<'_>, registry: &Registry) -> Result<Vec<StepPlan>, Diagnostic> {
     let span = value.span();
     let DeValue::Array(items) = value.into_inner() else {
         return Err(document.diagnostic(span, "write [[subtask]] with two brackets", "", None));
@@ -231,7 +245,7 @@ fn read_subtasks(document: &Document, value: Value<'_>) -> Result<Vec<StepPlan>,
     let mut steps = Vec::new();
     let mut seen: HashMap<&'static str, usize> = HashMap::new();
     for (place, item) in items.into_iter().enumerate() {
-        let Some(mut step) = read_subtask(document, item, place, count)? else { continue };
+        let Some(mut step) = read_subtask(document, item, place, count, registry)? else { continue };
         let times = seen.entry(step.entry.name).or_default();
         *times += 1;
         if *times > 1 {
@@ -248,6 +262,7 @@ fn read_subtask(
     item: Value<'_>,
     place: usize,
     count: usize,
+    registry: &Registry,
 ) -> Result<Option<StepPlan>, Diagnostic> {
     let span = item.span();
     let DeValue::Table(mut table) = item.into_inner() else {
@@ -263,8 +278,8 @@ fn read_subtask(
     };
     let name_span = name.span();
     let name = name.get_ref().as_str().unwrap_or_default().to_owned();
-    let Some(entry) = subtasks::find(&name) else {
-        let help = did_you_mean(&name, REGISTRY.iter().map(|entry| entry.name))
+    let Some(entry) = registry.subtasks().find(&name) else {
+        let help = did_you_mean(&name, registry.subtasks().iter().map(|entry| entry.name))
             .or(Some("`rowmill subtasks` lists them".into()));
         return Err(document.diagnostic(name_span, format!("unknown subtask `{name}`"), "", help));
     };
@@ -280,13 +295,15 @@ fn read_subtask(
     let key_spans: HashMap<String, Range<usize>> =
         table.iter().map(|(key, value)| (key.get_ref().to_string(), value.span())).collect();
     let parameters = Spanned::new(span.clone(), DeValue::Table(table));
-    let subtask = entry.build(ValueDeserializer::from(parameters)).map_err(|error| document.toml_error(&error))?;
     let refused = |refusal: &Refusal| {
         let span = key_spans.get(refusal.parameter).cloned().unwrap_or(name_span.clone());
         let title = format!("{name}: `{}` is refused", refusal.parameter);
         document.diagnostic(span, title, &refusal.reason, Some(refusal.reason.clone()))
     };
-    subtask.check().map_err(|refusal| refused(&refusal))?;
+    let subtask = entry.build(ValueDeserializer::from(parameters)).map_err(|error| match error {
+        BuildError::Toml(error) => document.toml_error(&error),
+        BuildError::Refused(refusal) => refused(&refusal),
+    })?;
     let fitting = subtask.horizon().map_or(fitting, |horizon| Fitting::Row { horizon });
     if matches!(fitting, Fitting::Stream { .. }) {
         if subtask.learner().is_none() {
@@ -297,7 +314,7 @@ fn read_subtask(
         }
         subtask.check_stream().map_err(|refusal| refused(&refusal))?;
     }
-    Ok(Some(StepPlan { label: name, entry, subtask: Arc::from(subtask), columns, fitting, span }))
+    Ok(Some(StepPlan { label: name, entry: *entry, subtask, columns, fitting, span }))
 }
 
 /// What a step learns from: `fit`, and what belongs to it.
@@ -478,7 +495,7 @@ url = "null"
 "#;
 
     fn error(text: &str) -> String {
-        match Dataflow::from_text("f.toml", text, &[]) {
+        match Dataflow::from_text("f.toml", text, &[], &crate::registry::Registry::builtin()) {
             Ok(_) => panic!("no error in {text}"),
             Err(diagnostic) => diagnostic.to_string(),
         }
@@ -486,7 +503,7 @@ url = "null"
 
     #[test]
     fn a_good_file_is_read_whole() {
-        let dataflow = Dataflow::from_text("f.toml", GOOD, &[]).unwrap();
+        let dataflow = Dataflow::from_text("f.toml", GOOD, &[], &crate::registry::Registry::builtin()).unwrap();
         assert_eq!(dataflow.labels(), ["prepare", "standard_scaler", "standard_scaler_2", "result"]);
         assert_eq!((dataflow.name.as_str(), dataflow.placement), ("w", Placement::Subtask));
         let (steps, _) = dataflow.steps(&crate::data::Schema::davis()).unwrap();
@@ -498,7 +515,14 @@ url = "null"
         let text = "source.url = \"-\"\nsink.url = \"null\"\n[[subtask]]\nuse = \"diff\"\nfit = \"stream\"\n\
             [[subtask]]\nuse = \"fillna\"\nvalue = 0\n[[subtask]]\nuse = \"dropna\"\n";
         let of = |placement: &str| {
-            Dataflow::from_text("f.toml", &format!("placement = \"{placement}\"\n{text}"), &[]).unwrap().exchanges()
+            Dataflow::from_text(
+                "f.toml",
+                &format!("placement = \"{placement}\"\n{text}"),
+                &[],
+                &crate::registry::Registry::builtin(),
+            )
+            .unwrap()
+            .exchanges()
         };
         assert_eq!(of("message"), [true, true, true, false, false]);
         assert_eq!(of("subtask"), [true, true, true, true, false]);
@@ -546,7 +570,8 @@ url = "null"
     #[test]
     fn infinity_is_for_text() {
         let with = |sink: &str| GOOD.replace("url = \"null\"", sink);
-        let dataflow = |sink| Dataflow::from_text("f.toml", &with(sink), &[]).unwrap();
+        let dataflow =
+            |sink| Dataflow::from_text("f.toml", &with(sink), &[], &crate::registry::Registry::builtin()).unwrap();
         let infinity = |sink| dataflow(sink).sink.infinity;
         assert_eq!(infinity("url = \"x.csv\""), Infinity::Null);
         assert_eq!(infinity("url = \"x.csv\"\ninfinity = \"text\""), Infinity::Text);
@@ -561,7 +586,7 @@ url = "null"
                      max_future = \"1h\"\nlate = \"drop\"\n";
         let source = "[source]\nmax_payload = 9\nconnect_timeout = \"1s\"\nreconnect_timeout = \"1s\"";
         let good = format!("{GOOD}{table}[checkpoint]\nevery = \"1s\"\n").replace("[source]", source);
-        Dataflow::from_text("f.toml", &good, &[]).unwrap();
+        Dataflow::from_text("f.toml", &good, &[], &crate::registry::Registry::builtin()).unwrap();
         let lengths = ["\"-1s\"", "\"99999999999years\"", "\"1001years\"", "\"nan\"", "-1", "nan", "1e300", "\"\""];
         let numbers = ["0", "-1", "9223372036854775807", "nan", "inf", "1.5", "1e300", "\"1\""];
         for (key, wrong) in [
@@ -581,7 +606,7 @@ url = "null"
         ] {
             for value in wrong {
                 let set = Override::set(&format!("{key}={value}")).unwrap();
-                let shown = match Dataflow::from_text("f.toml", &good, &[set]) {
+                let shown = match Dataflow::from_text("f.toml", &good, &[set], &crate::registry::Registry::builtin()) {
                     Ok(_) => panic!("{key} = {value} is taken"),
                     Err(diagnostic) => diagnostic.to_string(),
                 };
@@ -621,9 +646,17 @@ url = "null"
         }
         for good in ["Wetter S\u{fc}d 2.1", "a_b-c"] {
             let text = GOOD.replace("\"w\"", &format!("{good:?}"));
-            assert_eq!(Dataflow::from_text("f.toml", &text, &[]).unwrap().name, good);
+            assert_eq!(
+                Dataflow::from_text("f.toml", &text, &[], &crate::registry::Registry::builtin()).unwrap().name,
+                good
+            );
         }
-        let shown = match Dataflow::from_text("f.toml", GOOD, &[Override::set("name=../x").unwrap()]) {
+        let shown = match Dataflow::from_text(
+            "f.toml",
+            GOOD,
+            &[Override::set("name=../x").unwrap()],
+            &crate::registry::Registry::builtin(),
+        ) {
             Ok(dataflow) => panic!("{}", dataflow.name),
             Err(diagnostic) => diagnostic.to_string(),
         };
@@ -660,7 +693,8 @@ url = "null"
         ] {
             let set = Override::set(set).unwrap();
             assert!(!set.shown.contains("hunter2"), "{}", set.shown);
-            if let Err(diagnostic) = Dataflow::from_text("f.toml", GOOD, &[set]) {
+            if let Err(diagnostic) = Dataflow::from_text("f.toml", GOOD, &[set], &crate::registry::Registry::builtin())
+            {
                 assert!(!diagnostic.to_string().contains("hunter2"), "{diagnostic}");
             }
         }
@@ -670,7 +704,8 @@ url = "null"
     fn a_login_stands_in_the_address_or_beside_it() {
         let login = |url: &str, more: &str| {
             let text = format!("source.url = \"mqtt://{url}\"\nsink.url = \"mqtt://{url}/out\"\n{more}");
-            let dataflow = Dataflow::from_text("f.toml", &text, &[]).map_err(|error| error.to_string())?;
+            let dataflow = Dataflow::from_text("f.toml", &text, &[], &crate::registry::Registry::builtin())
+                .map_err(|error| error.to_string())?;
             let endpoints = [dataflow.source_settings.endpoint.unwrap(), dataflow.sink.endpoint.unwrap()];
             assert!(!dataflow.source.to_string().contains('@') && !dataflow.sink.url.to_string().contains('@'));
             let shown = endpoints.map(|e| (e.user.unwrap(), e.password.map(|p| p.reveal().to_owned())));
@@ -692,7 +727,7 @@ url = "null"
             Override::text("--source", "source.url", "generate:rows=5"),
             set("name=other"),
         ];
-        let dataflow = Dataflow::from_text("f.toml", GOOD, &overrides).unwrap();
+        let dataflow = Dataflow::from_text("f.toml", GOOD, &overrides, &crate::registry::Registry::builtin()).unwrap();
         assert_eq!((dataflow.source_settings.limits.bucket_size, dataflow.name.as_str()), (7, "other"));
         assert_eq!(dataflow.source.to_string(), "generate:rows=5,seed=0");
     }
@@ -701,7 +736,12 @@ url = "null"
     fn a_session_has_the_name_of_its_dataflow_unless_it_has_one_of_its_own() {
         let client_id = |more: &str| {
             let text = format!("name = \"roof\"\nsink.url = \"null\"\n[source]\nurl = \"mqtt://h/t\"\n{more}");
-            Dataflow::from_text("f.toml", &text, &[]).unwrap().source_settings.endpoint.unwrap().client_id
+            Dataflow::from_text("f.toml", &text, &[], &crate::registry::Registry::builtin())
+                .unwrap()
+                .source_settings
+                .endpoint
+                .unwrap()
+                .client_id
         };
         assert_eq!(client_id(""), None);
         assert_eq!(client_id("session = true").as_deref(), Some("rowmill-roof"));
@@ -727,9 +767,21 @@ url = "null"
             assert!(shown.contains(part) && shown.contains("f.toml:4:15"), "{connections} {more}: {shown}");
         }
         let good = with("[\"a\", \"b\"]", stream);
-        assert_eq!(Dataflow::from_text("f.toml", &good, &[]).unwrap().source_settings.connections(), 2);
+        assert_eq!(
+            Dataflow::from_text("f.toml", &good, &[], &crate::registry::Registry::builtin())
+                .unwrap()
+                .source_settings
+                .connections(),
+            2
+        );
         let file = [Override::text("--source", "source.url", "x.csv")];
-        assert_eq!(Dataflow::from_text("f.toml", &good, &file).unwrap().source_settings.connections(), 1);
+        assert_eq!(
+            Dataflow::from_text("f.toml", &good, &file, &crate::registry::Registry::builtin())
+                .unwrap()
+                .source_settings
+                .connections(),
+            1
+        );
     }
 
     #[test]
@@ -741,7 +793,12 @@ url = "null"
             ("subtask.binarizer.threshold=1.0", "no subtask binarizer"),
             ("sink.url=x.xml", "--set sink.url=x.xml: "),
         ] {
-            let shown = match Dataflow::from_text("f.toml", GOOD, &[Override::set(wrong).unwrap()]) {
+            let shown = match Dataflow::from_text(
+                "f.toml",
+                GOOD,
+                &[Override::set(wrong).unwrap()],
+                &crate::registry::Registry::builtin(),
+            ) {
                 Ok(_) => panic!("{wrong}"),
                 Err(diagnostic) => diagnostic.to_string(),
             };

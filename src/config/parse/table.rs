@@ -205,7 +205,7 @@ impl Dataflow {
     fn schema_after(&self, operator: usize, schema: &Schema) -> Result<Schema, Diagnostic> {
         self.steps[..operator].iter().try_fold(schema.clone(), |schema, plan| {
             let step = self.step(plan, &schema)?;
-            Ok(step.subtask.columns_after(&schema, &step.scope))
+            Ok(step.subtask.transform().columns_after(&schema, &step.scope))
         })
     }
 
@@ -256,7 +256,8 @@ url = "null"
 "#;
 
     fn tables(text: &str) -> Result<Vec<TableOf>, String> {
-        let dataflow = Dataflow::from_text("f.toml", text, &[]).map_err(|error| error.to_string())?;
+        let dataflow = Dataflow::from_text("f.toml", text, &[], &crate::registry::Registry::builtin())
+            .map_err(|error| error.to_string())?;
         dataflow.tables(&Schema::davis()).map_err(|error| error.to_string())
     }
 

@@ -112,7 +112,7 @@ mod tests {
     use crate::runtime::Cluster;
 
     fn own(text: &str, workers: usize) -> Own {
-        let dataflow = Dataflow::from_text("t", text, &[]).unwrap();
+        let dataflow = Dataflow::from_text("t", text, &[], &crate::registry::Registry::builtin()).unwrap();
         Own::of(&dataflow, &Options::new(Cluster::threads(workers))).unwrap()
     }
 

@@ -311,7 +311,11 @@ mod tests {
         let text = "schema = \"davis\"\nsource.url = \"-\"\nsink.url = \"null\"\n";
         let hosts = vec![String::new(); processes];
         let cluster = Cluster { workers: 1, process: 0, hosts };
-        Own::of(&Dataflow::from_text("t", text, &[]).unwrap(), &Options::new(cluster)).unwrap()
+        Own::of(
+            &Dataflow::from_text("t", text, &[], &crate::registry::Registry::builtin()).unwrap(),
+            &Options::new(cluster),
+        )
+        .unwrap()
     }
 
     fn meet(

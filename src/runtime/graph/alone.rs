@@ -106,7 +106,7 @@ mod tests {
             "source.url = \"-\"\nsink.url = \"null\"\n[schema]\nnumber = [\"x\"]\n[[subtask]]\nuse = \"fillna\"\n\
              value = 1.0\n[[subtask]]\nuse = \"binarizer\"\ncolumns = [{columns}]"
         );
-        Dataflow::from_text("t", &text, &[]).unwrap()
+        Dataflow::from_text("t", &text, &[], &crate::registry::Registry::builtin()).unwrap()
     }
 
     fn buckets() -> Vec<Arc<Bucket>> {

@@ -52,7 +52,9 @@ impl Pass {
     fn new(steps: &[Step], operator: usize) -> Pass {
         let act = match steps {
             [step] => Act::Step(step.clone()),
-            _ => Act::Fused(Fused::new(steps.iter().map(|step| (step.subtask.clone(), step.scope.clone())).collect())),
+            _ => Act::Fused(Fused::new(
+                steps.iter().map(|step| (step.subtask.transform().clone(), step.scope.clone())).collect(),
+            )),
         };
         Pass { operator, act }
     }
@@ -100,7 +102,7 @@ fn stage(run: &[Step], operators: Range<usize>) -> Stage {
 }
 
 fn passes(steps: &[Step], mut operator: usize) -> Vec<Pass> {
-    let by_column = |step: &Step| step.subtask.by_column().is_some();
+    let by_column = |step: &Step| step.subtask.transform().acts_by_column();
     let runs = steps.chunk_by(|one, next| by_column(one) && by_column(next));
     runs.map(|run| {
         operator += run.len();
@@ -129,7 +131,8 @@ mod tests {
     #[test]
     fn steps_are_fused_where_a_message_stays_on_its_worker() {
         let weather = include_str!("../../../dataflows/weather.toml");
-        let dataflow = Dataflow::from_text("weather.toml", weather, &[]).unwrap();
+        let dataflow =
+            Dataflow::from_text("weather.toml", weather, &[], &crate::registry::Registry::builtin()).unwrap();
         let (steps, _) = dataflow.steps(&Schema::davis()).unwrap();
         let labels = |placement, fuse, taken_after: &[usize]| {
             let (stages, _) = stages(&steps, placement, fuse, taken_after);
