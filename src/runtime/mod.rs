@@ -4,6 +4,7 @@
 //! `format`, `subtasks` and `sink`; what people see of a run is above.
 
 pub(crate) mod cluster;
+mod coordinator;
 pub(crate) mod epochs;
 mod error;
 mod failure;

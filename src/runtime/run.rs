@@ -20,7 +20,8 @@ use crate::runtime::observe::sampler::Tap;
 use crate::runtime::observe::timely_log::Trace;
 use crate::runtime::observe::watchdog::Watchdog;
 use crate::runtime::options::Options;
-use crate::runtime::worker;
+use crate::runtime::worker::Context;
+use crate::runtime::{coordinator, worker};
 use crate::sink;
 
 /// Runs this process' workers until the source ends; process 0 returns the report.
@@ -55,7 +56,12 @@ pub fn run(dataflow: Dataflow, mut options: Options) -> Result<Option<Report>, E
         following.iter().for_each(|trace| trace.follow(worker));
         let first = worker.index() == 0;
         let start = if first { start.lock().expect("no holder panics").take() } else { None };
-        worker::run(worker, &dataflow, &options, start, tap.clone(), &activity, &busy)
+        let context =
+            Context { dataflow: &dataflow, options: &options, tap: tap.as_ref(), activity: &activity, busy: &busy };
+        match start {
+            Some(start) => coordinator::run(worker, &context, start),
+            None => worker::run(worker, &context).map(|()| None),
+        }
     });
     let mut report = None;
     for result in guards.map_err(Error::Cluster)?.join() {

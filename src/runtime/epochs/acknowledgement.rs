@@ -1,8 +1,8 @@
 //! When a source's deliveries are acknowledged, and progress is written down.
 
-use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
+use crate::config::Dataflow;
 use crate::data::Schema;
 use crate::runtime::epochs::checkpoint::{Checkpoint, Progress};
 use crate::runtime::epochs::ledger::{Complete, Ledger};
@@ -31,13 +31,34 @@ pub struct Acknowledgement {
     again: bool,
     /// The sinks of tables' changes.
     outlets: Outlets,
+    writer: SharedWriter,
+    accounts: LedgerAccounts,
+    failure: Failure,
 }
 
 impl Acknowledgement {
-    pub fn new(checkpoint: Option<Checkpoint>, every: Duration, has_tail: bool) -> Acknowledgement {
-        let committed = Complete::default();
-        let (keeps_tail, again, outlets) = (false, false, Outlets::default());
-        Acknowledgement { checkpoint, every, last: None, committed, has_tail, keeps_tail, again, outlets }
+    pub fn new(
+        checkpoint: Option<Checkpoint>,
+        dataflow: &Dataflow,
+        writer: SharedWriter,
+        accounts: LedgerAccounts,
+        outlets: Outlets,
+        failure: &Failure,
+    ) -> Acknowledgement {
+        Acknowledgement {
+            checkpoint,
+            every: dataflow.checkpoint_every,
+            last: None,
+            committed: Complete::default(),
+            // What steps and tables remember is that of the lines which the checkpoint tells of.
+            has_tail: dataflow.sink.url.is_lines() && !dataflow.remembers(),
+            keeps_tail: false,
+            again: false,
+            outlets,
+            writer,
+            accounts,
+            failure: failure.clone(),
+        }
     }
 
     pub fn is_due(&self) -> bool {
@@ -48,24 +69,16 @@ impl Acknowledgement {
     ///
     /// # Errors
     /// A checkpoint or a sink that can't be written.
-    pub fn begin(
-        &mut self,
-        next_epoch: u64,
-        next_row: u64,
-        ledger: &Ledger,
-        inferred: Option<&Schema>,
-        writer: &SharedWriter,
-        outlets: Outlets,
-    ) -> Result<(), Error> {
-        self.outlets = outlets;
+    pub fn begin(&mut self, next_epoch: u64, next_row: u64, inferred: Option<&Schema>) -> Result<(), Error> {
         let Some(checkpoint) = &self.checkpoint else { return Ok(()) };
-        if !writer.sync() || !self.outlets.sync() {
+        if !self.writer.sync() || !self.outlets.sync() {
             return Ok(());
         }
-        self.committed = Complete { length: writer.length(), next_epoch, next_row };
-        let (numbers, tables) = (ledger.numbering.next().to_vec(), self.outlets.ends(ledger, &Outlets::default())?);
+        self.committed = Complete { length: self.writer.length(), next_epoch, next_row };
+        let ledger = self.accounts.ledger().borrow();
+        let (numbers, tables) = (ledger.numbering.next().to_vec(), self.outlets.ends(&ledger, &Outlets::default())?);
         self.keeps_tail = self.has_tail;
-        let FileEnd { length, fingerprint } = writer.file_end(self.committed.length)?;
+        let FileEnd { length, fingerprint } = self.writer.file_end(self.committed.length)?;
         let keeps_tail = self.keeps_tail;
         let progress = Progress { length, fingerprint, keeps_tail, next_epoch, next_row, numbers, tables };
         checkpoint.begin(&progress, inferred).map_err(Error::Checkpoint)
@@ -73,41 +86,26 @@ impl Acknowledgement {
 
     /// Whether the next bucket may enter: how lines behind those that the checkpoint tells of are taken after a crash
     /// must be written down before they are. What is delivered again is cut off; what nobody delivers again stays.
-    pub fn admits(
-        &mut self,
-        coverage: &Coverage,
-        sources: &mut Sources,
-        ledger: &RefCell<Ledger>,
-        writer: &SharedWriter,
-        accounts: &LedgerAccounts,
-        failure: &Failure,
-    ) -> bool {
+    pub fn admits(&mut self, coverage: &Coverage, sources: &mut Sources) -> bool {
         let again = !coverage.taken.is_empty() || coverage.begun.is_some();
         self.again |= again;
         let due = again || self.is_due();
         if self.checkpoint.is_none() || !self.has_tail || again != self.keeps_tail || !due {
             return true;
         }
-        if ledger.borrow().in_flight() > 0 {
+        if self.accounts.ledger().borrow().in_flight() > 0 {
             // Nothing is lost if what nobody delivers again waits for the next commit.
             return !again;
         }
         self.keeps_tail = !again;
-        self.settle(sources, ledger, writer, accounts, failure);
-        failure.borrow().is_none()
+        self.settle(sources);
+        self.failure.borrow().is_none()
     }
 
     /// Acknowledges what is complete. After a failure nothing is acknowledged any more: it will be delivered again.
-    pub fn give(
-        &mut self,
-        sources: &mut Sources,
-        ledger: &RefCell<Ledger>,
-        writer: &SharedWriter,
-        accounts: &LedgerAccounts,
-        failure: &Failure,
-    ) {
+    pub fn give(&mut self, sources: &mut Sources) {
         let (complete, in_flight, covers) = {
-            let ledger = ledger.borrow();
+            let ledger = self.accounts.ledger().borrow();
             (ledger.complete, ledger.in_flight(), !ledger.covered.is_empty())
         };
         let Some(complete) = complete else { return };
@@ -116,54 +114,42 @@ impl Acknowledgement {
             // Without steps or tables that remember, what has left the dataflow is complete.
             self.keeps_tail |= self.has_tail && !self.again && in_flight == 0;
             self.again &= in_flight > 0;
-            self.settle(sources, ledger, writer, accounts, failure);
+            self.settle(sources);
         }
     }
 
     /// Looks whether the sink's file was moved away, and goes on in a new one.
-    pub fn follow(
-        &mut self,
-        sources: &mut Sources,
-        ledger: &RefCell<Ledger>,
-        writer: &SharedWriter,
-        accounts: &LedgerAccounts,
-        failure: &Failure,
-    ) {
-        if writer.is_moved() || !self.outlets.moved().is_empty() {
-            self.settle(sources, ledger, writer, accounts, failure);
+    pub fn follow(&mut self, sources: &mut Sources) {
+        if self.writer.is_moved() || !self.outlets.moved().is_empty() {
+            self.settle(sources);
         }
     }
 
-    fn settle(
-        &mut self,
-        sources: &mut Sources,
-        ledger: &RefCell<Ledger>,
-        writer: &SharedWriter,
-        accounts: &LedgerAccounts,
-        failure: &Failure,
-    ) {
+    fn settle(&mut self, sources: &mut Sources) {
         // What the sink refuses is a dead letter; both are safe before anything says so.
-        if failure.borrow().is_some() || !writer.sync() || !self.outlets.sync() || !accounts.sync() {
+        let failed = self.failure.borrow().is_some();
+        if failed || !self.writer.sync() || !self.outlets.sync() || !self.accounts.sync() {
             return;
         }
-        let ledger = &mut *ledger.borrow_mut();
-        let length = ledger.complete.unwrap_or(self.committed).length;
-        if ledger.in_flight() > 0 && (writer.is_closed_behind(length) || self.outlets.are_closed_behind(ledger)) {
+        let ledger = &mut *self.accounts.ledger().borrow_mut();
+        let complete = ledger.complete.unwrap_or(self.committed);
+        let is_closed = || self.writer.is_closed_behind(complete.length) || self.outlets.are_closed_behind(ledger);
+        if ledger.in_flight() > 0 && is_closed() {
             // Only the end of a closed sink's results is known: they are committed when all are complete.
             return;
         }
         self.last = Some(Instant::now());
-        self.committed = ledger.complete.unwrap_or(self.committed);
-        if let Err(error) = self.commit(ledger, writer) {
-            return fail(failure, error);
+        self.committed = complete;
+        if let Err(error) = self.commit(ledger) {
+            return fail(&self.failure, error);
         }
         for (connection, coverage) in std::mem::take(&mut ledger.covered) {
             sources.complete(connection, coverage.delivered);
         }
     }
 
-    fn commit(&mut self, ledger: &mut Ledger, writer: &SharedWriter) -> Result<(), Error> {
-        let Complete { length, next_epoch, next_row } = self.committed;
+    fn commit(&self, ledger: &mut Ledger) -> Result<(), Error> {
+        let (Complete { length, next_epoch, next_row }, writer) = (self.committed, &self.writer);
         let Some(checkpoint) = &self.checkpoint else {
             return if writer.is_moved() { writer.follow(writer.length()) } else { Ok(()) };
         };

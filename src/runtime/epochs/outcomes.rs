@@ -29,7 +29,6 @@ pub struct LedgerAccounts {
 
 impl LedgerAccounts {
     pub fn open(
-        index: usize,
         dataflow: &Dataflow,
         options: &Options,
         ledger: &Rc<RefCell<Ledger>>,
@@ -42,7 +41,7 @@ impl LedgerAccounts {
         let open = || open().map_err(|error| fail(failure, error)).ok();
         let destination = dataflow.dead_letter.as_ref();
         let destination = destination.map(|settings| Destination::of("the dead letters", settings));
-        let letters = if index == 0 { during(activity, destination.as_ref(), open) } else { None };
+        let letters = during(activity, destination.as_ref(), open);
         if let (Some(destination), Some(letters)) = (&destination, &letters) {
             activity.follow(destination, letters.pulse());
         }

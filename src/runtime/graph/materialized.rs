@@ -40,8 +40,8 @@ pub struct Outlet {
 pub struct Kept {
     /// What they held before.
     pub memories: Vec<StepMemory>,
-    /// The first worker's takes what they hold now.
-    pub ledger: Rc<RefCell<Ledger>>,
+    /// Takes what they hold now, on the first worker.
+    pub ledger: Option<Rc<RefCell<Ledger>>>,
     /// By path, how much of the files of their changes counts.
     pub ends: BTreeMap<String, FileEnd>,
 }
@@ -113,7 +113,8 @@ impl Outlet {
             Ok(Opened { sink, destination, encoder, whole, replaces, disk })
         };
         let sink = settings.map(open).transpose().map_err(|error: sink::Error| fail(failure, error)).ok().flatten();
-        let ledger = kept.filter(|_| sink.as_ref().is_some_and(|opened| !opened.whole)).map(|kept| kept.ledger.clone());
+        let kept = kept.filter(|_| sink.as_ref().is_some_and(|opened| !opened.whole));
+        let ledger = kept.and_then(|kept| kept.ledger.clone());
         if let (Some(ledger), Some(opened)) = (&ledger, &sink) {
             ledger.borrow_mut().changes.insert(number, opened.sink.length());
         }

@@ -418,11 +418,12 @@ fn keep<'scope, K: Keeper<Item: timely::ExchangeData, Value: ExchangeData, Diffe
 fn tell_ledger<'scope>(
     held: StreamVec<'scope, u64, Held>,
     place: usize,
-    ledger: Rc<RefCell<Ledger>>,
+    ledger: Option<Rc<RefCell<Ledger>>>,
 ) -> StreamVec<'scope, u64, ()> {
     held.unary(Exchange::new(|_: &Held| 0), "held", |_, _| {
         move |input, _output: &mut Session<'_, ()>| {
             input.for_each(|_, held| {
+                let ledger = ledger.as_ref().expect("all goes to the first worker");
                 let mut ledger = ledger.borrow_mut();
                 for (epoch, memory) in held.drain(..) {
                     ledger.remember(epoch, StepMemory { operator: TABLES + place, memory });

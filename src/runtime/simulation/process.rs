@@ -75,16 +75,15 @@ impl Process {
         let outlets = tables.outlets();
         sources.number_from(ledger.borrow().numbering.clone());
         let writer = SharedWriter::open(0, &plan, dataflow, &options, start.existing, &failure, &activity);
-        let accounts = LedgerAccounts::open(0, dataflow, &options, &ledger, &writer, &failure, &activity);
+        let accounts = LedgerAccounts::open(dataflow, &options, &ledger, &writer, &failure, &activity);
         let times = Rc::new(RefCell::new(ServiceTimes::new(dataflow.labels().len())));
         let Ends { mut inputs, probe } =
             build::build(&mut worker, &plan, &times, tables, writer.clone(), accounts.clone());
         inputs.start_at(sources.next_epoch());
-        let has_tail = dataflow.sink.url.is_lines() && !dataflow.remembers();
-        let mut acknowledgement = Acknowledgement::new(start.checkpoint, dataflow.checkpoint_every, has_tail);
+        let (results, letters) = (writer.clone(), accounts.clone());
+        let mut acknowledgement = Acknowledgement::new(start.checkpoint, dataflow, results, letters, outlets, &failure);
         if failure.borrow().is_none() {
-            let (epoch, row, ledger) = (sources.next_epoch(), sources.next_row(), ledger.borrow());
-            acknowledgement.begin(epoch, row, &ledger, None, &writer, outlets)?;
+            acknowledgement.begin(sources.next_epoch(), sources.next_row(), None)?;
         }
         Ok(Process {
             connections,
@@ -109,8 +108,8 @@ impl Process {
     pub fn enter(&mut self, snapshot: bool) {
         let Some(inputs) = self.inputs.as_mut().filter(|_| self.ledger.borrow().has_room(MAX_EPOCHS)) else { return };
         let Some(mut arrival) = self.waiting.take().or_else(|| self.sources.try_next().ok()) else { return };
-        let Process { sources, ledger, writer, accounts, acknowledgement, failure, .. } = self;
-        if !acknowledgement.admits(&arrival.coverage, sources, ledger, writer, accounts, failure) {
+        let Process { sources, ledger, acknowledgement, .. } = self;
+        if !acknowledgement.admits(&arrival.coverage, sources) {
             self.waiting = Some(arrival);
             return;
         }
@@ -127,11 +126,10 @@ impl Process {
 
     /// What is complete is brought to safety, and acknowledged; the length of the file as of then.
     pub fn give(&mut self) -> Option<u64> {
-        let Process { sources, ledger, writer, accounts, acknowledgement, failure, .. } = self;
-        accounts.take_refused();
-        acknowledgement.give(sources, ledger, writer, accounts, failure);
-        let complete = ledger.borrow().complete?;
-        writer.file_end(complete.length).ok().map(|end| end.length)
+        self.accounts.take_refused();
+        self.acknowledgement.give(&mut self.sources);
+        let complete = self.ledger.borrow().complete?;
+        self.writer.file_end(complete.length).ok().map(|end| end.length)
     }
 
     /// All that was received is served, unless the run has failed, and the run ends; the length of the file then.
@@ -184,7 +182,7 @@ fn plan(
     let numbering = Numbering::after(&start.numbers, start.next_row, dataflow.source_settings.connections());
     let ledger = Ledger::new(dataflow.labels(), 0, dataflow.remembers()).numbered(numbering);
     let ledger = Rc::new(RefCell::new(ledger));
-    let kept = Some(Kept { memories: memories.clone(), ledger: ledger.clone(), ends: start.tables.clone() });
+    let kept = Some(Kept { memories: memories.clone(), ledger: Some(ledger.clone()), ends: start.tables.clone() });
     let (tables, _) = Tables::open(0, dataflow, &schema, options, kept, failure, activity)?;
     let plan = Plan { memories, ..Plan::new(dataflow, schema, &steps, schema_out, options.fuse, &tables.inputs()) };
     Ok((plan, tables, ledger))

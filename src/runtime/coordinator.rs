@@ -1,0 +1,253 @@
+//! What the first worker of all does beside its part of the graph: it brings in the rows, numbers them, keeps the
+//! ledger, acknowledges what is complete, and makes the report.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::TryRecvError;
+use timely::worker::Worker;
+
+use crate::config::{SchemaChoice, TablePlan};
+use crate::data::Schema;
+use crate::measure::{Busy, Clock, Report};
+use crate::runtime::Cluster;
+use crate::runtime::epochs::acknowledgement::Acknowledgement;
+use crate::runtime::epochs::ledger::Ledger;
+use crate::runtime::epochs::numbering::Numbering;
+use crate::runtime::epochs::outcomes::LedgerAccounts;
+use crate::runtime::epochs::resume::Start;
+use crate::runtime::error::Error;
+use crate::runtime::failure::{Failure, fail};
+use crate::runtime::graph::build::Ends;
+use crate::runtime::ingest::arrival::Arrival;
+use crate::runtime::ingest::connections::Sources;
+use crate::runtime::observe::monitor::{Showing, Watch};
+use crate::runtime::observe::overload::Overload;
+use crate::runtime::options::{Options, PARK};
+use crate::runtime::worker::{Before, Context, Share};
+use crate::source::{self, Pace, Readiness};
+
+/// Dead letters that a run shows.
+const KEPT_LETTERS: usize = 20;
+/// How often a source is asked whether it is ready.
+const READY: Duration = Duration::from_millis(1);
+
+/// Runs the first worker, from the first bucket to the report; `None` if the run is stopped before its first row.
+///
+/// # Errors
+/// The first failure on this worker.
+pub fn run(worker: &mut Worker, context: &Context<'_>, start: Start) -> Result<Option<Report>, Error> {
+    let Context { dataflow, options, tap, activity, busy } = *context;
+    busy.join();
+    let (clock, failure) = (Clock::start(), Failure::default());
+    let numbering = Numbering::after(&start.numbers, start.next_row, dataflow.source_settings.connections());
+    // A file is cut to what is complete; a broker has what it was sent.
+    let apart = start.checkpoint.is_some() && dataflow.sink.may_refuse();
+    let numbering = if apart { numbering.telling_apart(start.run) } else { numbering };
+    let (post, _) = context.share_positions(worker, &start.positions);
+    let mut sources = Sources::start(post, dataflow, options, clock, &start.positions);
+    sources.number_from(numbering.clone());
+    let sources = sources.starting_at(start.next_epoch, start.next_row);
+    let keeps_memories = start.checkpoint.is_some() && dataflow.remembers();
+    let mut intake = Intake::new(sources, keeps_memories, clock, context);
+    let Start { checkpoint, existing, schema, memories, tables, .. } = start;
+    let find = |worker: &mut Worker| schema.or_else(|| intake.find_schema(worker, context, &failure));
+    let Some(schema) = context.agree_on_schema(worker, find) else {
+        options.stop.now();
+        let ended = intake.sources.end(worker);
+        return failure.take().map_or(ended.map(|()| None), Err);
+    };
+    let kept_letters = if options.on_live.is_some() { KEPT_LETTERS } else { 0 };
+    let ledger = Rc::new(RefCell::new(
+        Ledger::new(dataflow.labels(), kept_letters, keeps_memories)
+            .keep_rows(dataflow.sink.may_refuse())
+            .numbered(numbering),
+    ));
+    let before = Before { existing, memories, tables };
+    let (share, tables) = Share::open(worker, context, schema, before, Some(ledger.clone()), &failure)?;
+    let (plan, writer) = (&share.plan, &share.writer);
+    let accounts = LedgerAccounts::open(dataflow, options, &ledger, writer, &failure, activity);
+    let mut acknowledgement =
+        Acknowledgement::new(checkpoint, dataflow, writer.clone(), accounts.clone(), tables.outlets(), &failure);
+    if failure.borrow().is_none() {
+        let inferred = matches!(dataflow.schema, SchemaChoice::Infer).then_some(&*plan.schema);
+        let (next_epoch, next_row) = intake.next_numbers();
+        if let Err(error) = acknowledgement.begin(next_epoch, next_row, inferred) {
+            fail(&failure, error);
+        }
+    }
+    let (gather, ends) = share.build(worker, tables, accounts.clone());
+    let showing = Showing { dataflow, options, stages: &plan.stages, times: &share.times, tap, activity, busy };
+    let (duration, time_busy) = intake.feed(worker, ends, &mut acknowledgement, &accounts, &showing, &failure);
+    if let Err(error) = intake.sources.end(worker) {
+        fail(&failure, error);
+    }
+    let measured = share.finish(worker, context, gather, time_busy, &failure)?;
+    dataflow.tables.iter().try_for_each(TablePlan::finished)?;
+    let (ledger, processes) = (ledger.take(), options.cluster.processes());
+    Ok(Some(ledger.report(dataflow, processes, worker.peers(), &plan.stages, &measured, duration)))
+}
+
+/// Where the duration begins, and the time in it that workers are busy.
+fn started(busy: &Busy) -> Instant {
+    let now = Instant::now();
+    busy.restart();
+    now
+}
+
+/// How many epochs may be in flight.
+///
+/// Few rows: a message whose rows are still in cache is served faster, and messages that are served side by side all
+/// wait for each other. Not fewer: progress is paid a batch of epochs, and another process is a message away.
+fn max_epochs(cluster: &Cluster, bucket_size: usize) -> usize {
+    let (rows, least) = if cluster.processes() > 1 { (512, 2) } else { (128, 1) };
+    cluster.workers * cluster.processes() * (rows / bucket_size).clamp(least, 256)
+}
+
+/// After which messages steps and tables tell what they remember.
+struct Snapshots {
+    every: Duration,
+    last: Option<Instant>,
+}
+
+impl Snapshots {
+    /// Whether after this one: when no other message waits, and else as often as deliveries are acknowledged.
+    fn take(&mut self, last: bool) -> bool {
+        let take = last || self.last.is_none_or(|last| last.elapsed() >= self.every);
+        if take {
+            self.last = Some(Instant::now());
+        }
+        take
+    }
+}
+
+/// The source, and how what comes from it enters the graph.
+struct Intake {
+    sources: Sources,
+    /// When steps and tables tell what they remember, if it is kept.
+    snapshots: Option<Snapshots>,
+    clock: Clock,
+    busy: Busy,
+    peeked: Option<Arrival>,
+    started: Instant,
+    max_epochs: usize,
+}
+
+impl Intake {
+    fn new(sources: Sources, keeps_memories: bool, clock: Clock, context: &Context<'_>) -> Intake {
+        let Context { dataflow, options, busy, .. } = *context;
+        Intake {
+            sources,
+            snapshots: keeps_memories.then_some(Snapshots { every: dataflow.checkpoint_every, last: None }),
+            clock,
+            busy: busy.clone(),
+            peeked: None,
+            started: started(busy),
+            max_epochs: max_epochs(&options.cluster, dataflow.source_settings.limits.bucket_size),
+        }
+    }
+
+    /// The schema that the first rows of the source show; `None` without rows, or after a failure.
+    fn find_schema(&mut self, worker: &mut Worker, context: &Context<'_>, failure: &Failure) -> Option<Schema> {
+        let dataflow = context.dataflow;
+        let infer = source::infer(&dataflow.source, dataflow.source_settings.max_payload);
+        let peek = || self.peek(worker, context.options).map(|arrival| source::infer_bucket(&arrival.bucket));
+        let found = infer.map(|schema| schema.or_else(peek));
+        found.map_err(|error| fail(failure, error)).ok().flatten()
+    }
+
+    /// Waits for the first bucket.
+    fn peek(&mut self, worker: &mut Worker, options: &Options) -> Option<&Arrival> {
+        self.tell_ready(worker, options);
+        self.peeked = self.sources.first();
+        self.peeked.as_ref()
+    }
+
+    fn tell_ready(&mut self, worker: &mut Worker, options: &Options) {
+        let Some(on_ready) = &options.on_ready else { return };
+        while self.sources.readiness() == Readiness::Waits {
+            worker.step_or_park(Some(READY));
+        }
+        if self.sources.readiness() == Readiness::Ready {
+            self.started = started(&self.busy);
+            on_ready();
+        }
+    }
+
+    /// The epoch and the first row of the bucket that comes next.
+    fn next_numbers(&self) -> (u64, u64) {
+        let peeked = self.peeked.as_ref().map(|peeked| (peeked.bucket.epoch, peeked.bucket.first_row));
+        peeked.unwrap_or((self.sources.next_epoch(), self.sources.next_row()))
+    }
+
+    fn next(&mut self) -> Result<Arrival, TryRecvError> {
+        self.peeked.take().map_or_else(|| self.sources.try_next(), Ok)
+    }
+
+    /// Feeds the graph until the source ends and all is complete. The time from the first row until then, and how long
+    /// the workers of this process were busy in it.
+    fn feed(
+        &mut self,
+        worker: &mut Worker,
+        Ends { inputs, probe }: Ends,
+        acknowledgement: &mut Acknowledgement,
+        accounts: &LedgerAccounts,
+        showing: &Showing<'_>,
+        failure: &Failure,
+    ) -> (Duration, Duration) {
+        let (options, ledger) = (showing.options, accounts.ledger());
+        let (first_epoch, _) = self.next_numbers();
+        // A sink that cannot be opened ends the run, whether its source is there or not.
+        if self.peeked.is_none() && failure.borrow().is_none() {
+            self.tell_ready(worker, options);
+        }
+        let mut inputs = Some(inputs);
+        inputs.iter_mut().for_each(|inputs| inputs.start_at(first_epoch));
+        let paced = showing.dataflow.source.pace();
+        let overload = paced.map(|Pace { rows_per_second }| Overload::new(worker.peers(), rows_per_second));
+        let mut watch = Watch::new(self.started, overload);
+        while !probe.done() {
+            if let Some(failure) = &*failure.borrow() {
+                showing.activity.note_failure(&failure.to_string());
+                options.stop.now();
+                inputs = None;
+            }
+            while let Some(open) = inputs.as_mut().filter(|_| ledger.borrow().has_room(self.max_epochs)) {
+                match self.next() {
+                    Ok(mut arrival) => {
+                        if !acknowledgement.admits(&arrival.coverage, &mut self.sources) {
+                            self.peeked = Some(arrival);
+                            break;
+                        }
+                        let last = self.sources.backlog().buckets == 0;
+                        arrival.bucket.snapshot = self.snapshots.as_mut().is_some_and(|snapshots| snapshots.take(last));
+                        open.send(ledger.borrow_mut().enter(arrival));
+                    }
+                    Err(TryRecvError::Empty) => break,
+                    Err(TryRecvError::Disconnected) => inputs = None,
+                }
+            }
+            showing.activity.note(&ledger.borrow(), self.sources.backlog());
+            worker.step_or_park(Some(PARK));
+            let now = self.clock.now();
+            ledger.borrow_mut().record_complete(now, |epoch| !probe.less_equal(&epoch));
+            accounts.take_refused();
+            if acknowledgement.is_due() {
+                acknowledgement.give(&mut self.sources);
+            }
+            showing.activity.note(&ledger.borrow(), self.sources.backlog());
+            if options.reopen.swap(false, Ordering::Relaxed) {
+                acknowledgement.follow(&mut self.sources);
+                accounts.follow();
+            }
+            watch.look(&ledger.borrow(), worker.peers(), self.sources.backlog(), showing);
+        }
+        ledger.borrow_mut().record_complete(self.clock.now(), |_| true);
+        let finished = (self.started.elapsed(), self.busy.so_far().1);
+        watch.show(&ledger.borrow(), worker.peers(), self.sources.backlog(), showing);
+        acknowledgement.give(&mut self.sources);
+        finished
+    }
+}
