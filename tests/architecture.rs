@@ -211,10 +211,29 @@ fn a_room_re_exports_and_defines_nothing() {
     assert_eq!(defining, [] as [&str; 0]);
 }
 
+/// What a library leaves to the program that it is part of.
+const OF_THE_PROGRAM: [(&str, &[&str]); 4] = [
+    ("the process's end", &["process::exit", "low_level::exit", "process::abort"]),
+    ("the panic hook", &["set_hook", "take_hook"]),
+    ("the environment", &["env::var", "env::set_var", "env::remove_var", "env::args"]),
+    ("the working directory", &["set_current_dir", "current_dir()"]),
+];
+
+/// Who touches what is the program's, by what they touch; those of the command line are left out if asked.
+fn touching(modules: &Modules, what: &[&str], below: bool) -> Vec<String> {
+    let touches = |text: &str| what.iter().any(|word| text.contains(word));
+    let counted = |name: &str| !below || !(name.starts_with("cli::") || name == "runtime::simulation");
+    modules.iter().filter(|(name, text)| counted(name) && touches(text)).map(|(name, _)| name.clone()).collect()
+}
+
 #[test]
-fn only_the_command_line_ends_the_process() {
+fn only_the_command_line_touches_what_is_the_programs() {
     let all = modules();
-    let ending: Vec<&String> =
-        all.iter().filter(|(_, text)| text.contains("process::exit")).map(|(name, _)| name).collect();
-    assert!(!ending.is_empty() && ending.iter().all(|name| name.starts_with("cli::")), "{ending:?}");
+    for (what, words) in OF_THE_PROGRAM {
+        assert_eq!(touching(&all, words, true), [] as [String; 0], "{what}");
+        assert!(!touching(&all, words, false).is_empty(), "nobody touches {what}: are {words:?} its words?");
+    }
+    let mut planted = modules();
+    planted.get_mut("mqtt::password").unwrap().push_str("\nlet read = std::env::var(name);\n");
+    assert_eq!(touching(&planted, OF_THE_PROGRAM[2].1, true), ["mqtt::password"]);
 }

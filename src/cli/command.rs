@@ -11,11 +11,11 @@ use super::bench;
 use super::broker;
 #[cfg(all(feature = "web", feature = "broker"))]
 use super::demo;
-use super::{batch, check, completions, fit, generate, launcher, plan, query, replay, run, subtasks};
+use super::{batch, check, completions, fit, generate, launcher, panics, plan, query, replay, run, subtasks};
 #[cfg(feature = "web")]
 use super::{serve, user};
 
-use crate::mqtt::masked;
+use crate::mqtt::{allow_environment, masked};
 use crate::registry::Registry;
 
 /// Stream preprocessing of sensor rows as a timely dataflow.
@@ -66,6 +66,8 @@ pub fn main() -> ExitCode {
 /// }
 /// ```
 pub fn main_with(registry: Registry) -> ExitCode {
+    panics::hide_what_is_caught();
+    allow_environment(|name| std::env::var(name));
     let registry = &registry;
     let arguments = Arguments::try_parse_from(launcher::arguments()).unwrap_or_else(|error| refuse(&error));
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::{Failure, run, signals, stuck};
+use super::{Failure, run, serve, signals, stuck};
 use crate::config::{Dataflow, Override, WEATHER};
 use crate::mqtt::{Embedded, Endpoint, Url};
 use crate::registry::Registry;
@@ -84,6 +84,7 @@ fn on_a_page(arguments: &Arguments, url: Url, registry: &Registry) -> Result<Exi
     let free = SocketAddr::new(arguments.listen.ip(), 0);
     let server = web::listen(options(arguments.listen)).or_else(|_| web::listen(options(free)));
     let server = server.map_err(|reason| Failure::Wrong(format!("error: {reason}")))?;
+    serve::work_in(&server)?;
     server.start(&name).map_err(Failure::Failed)?;
     eprintln!("a station publishes {} rows/s to {url}", arguments.rate);
     eprintln!("open http://{}/projects/{name}", server.address);

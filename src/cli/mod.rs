@@ -14,7 +14,7 @@ mod failure;
 mod fit;
 mod generate;
 mod launcher;
-mod lost_peers;
+mod panics;
 mod plan;
 mod query;
 mod replay;

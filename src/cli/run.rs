@@ -10,7 +10,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::signals::OnSignals;
-use super::{Failure, launcher, lost_peers, stuck};
+use super::{Failure, launcher, panics, stuck};
 use crate::config::{Dataflow, Override};
 use crate::measure::{Outcome, Report};
 use crate::mqtt::masked;
@@ -170,7 +170,7 @@ fn run_dataflow(arguments: &Arguments, on_signals: OnSignals, registry: &Registr
     let first = cluster.process == 0;
     let listener = launcher::attend(cluster.process)?.map(Arc::new);
     if cluster.processes() > 1 {
-        lost_peers::end_with_them();
+        panics::end_with_others();
     }
     let quiet = arguments.quiet || !first;
     let options = Options {

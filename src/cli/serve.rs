@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use super::{Failure, signals, stuck};
 use crate::registry::Registry;
 use crate::runtime;
-use crate::web::{self, Options};
+use crate::web::{self, Listening, Options};
 
 /// Serve a page where dataflow files are projects: edit, start, stop, watch.
 ///
@@ -25,6 +25,13 @@ pub struct Arguments {
     users: Option<PathBuf>,
 }
 
+/// Relative paths of dataflow files count from their folder, for the page as for the runs it starts.
+pub(super) fn work_in(server: &Listening) -> Result<(), Failure> {
+    let directory = server.directory();
+    let moved = std::env::set_current_dir(directory);
+    moved.map_err(|error| Failure::Wrong(format!("error: {}: {error}", directory.display())))
+}
+
 pub fn run(arguments: &Arguments, registry: &Registry) -> Result<ExitCode, Failure> {
     let Arguments { listen, dir, users } = arguments;
     let stop = signals::stop_on_signals()?;
@@ -32,6 +39,7 @@ pub fn run(arguments: &Arguments, registry: &Registry) -> Result<ExitCode, Failu
     let options =
         Options { listen: *listen, directory: dir.clone(), users: users.clone(), stop, registry: registry.clone() };
     let server = web::listen(options).map_err(|reason| Failure::Wrong(format!("error: {reason}")))?;
+    work_in(&server)?;
     eprintln!("{} on http://{}", dir.display(), server.address);
     server.serve().map_err(Failure::Failed)?;
     Ok(ExitCode::SUCCESS)

@@ -199,6 +199,7 @@ fn topic_of(key: &str, value: &str) -> Option<String> {
 mod tests {
     use crate::config::Override;
     use crate::config::model::Dataflow;
+    use crate::mqtt::allow_environment;
 
     use super::*;
 
@@ -207,6 +208,7 @@ mod tests {
         name = \"hourly\"\nwindow = \"1h\"\nsink = { url = \"mqtt://one/hourly\" }\n";
 
     fn contents(text: &str, set: &[&str]) -> Contents {
+        allow_environment(|name| std::env::var(name));
         let set: Vec<Override> = set.iter().map(|text| Override::set(text).unwrap()).collect();
         Dataflow::from_text("f.toml", text, &set, &crate::registry::Registry::builtin()).unwrap().contents().clone()
     }

@@ -20,6 +20,6 @@ pub use client_id::ClientIdLock;
 pub use events::{Events, LOOK_UP, end_session};
 pub use filter::{broker_name, same_broker, takes};
 pub use masked::{is_secret, masked};
-pub use password::Password;
+pub use password::{Environment, Password, allow_environment};
 pub use port::free_port;
 pub use tls::Tls;

@@ -1,8 +1,11 @@
 //! TLS to a broker: whom to trust, and what to show.
 
-use std::fmt;
+use std::error::Error;
 use std::path::{Path, PathBuf};
+use std::{fmt, io};
 
+use rumqttc::v5::mqttbytes::Error as PacketError;
+use rumqttc::v5::{ConnectionError, StateError};
 use rumqttc::{TlsConfiguration, Transport};
 
 /// The paths of PEM files as a dataflow file gives them.
@@ -80,15 +83,39 @@ impl fmt::Debug for Tls {
 }
 
 /// What to say of an error if TLS is why: it will not go away by itself.
-pub fn refusal(address: &str, error: &dyn fmt::Display) -> Option<String> {
-    let error = error.to_string();
-    let tls = ["TLS", "certificate", "fatal alert", "CA cert", "valid key"].iter().any(|word| error.contains(word));
+pub fn refusal(address: &str, error: &ConnectionError) -> Option<String> {
+    let tls = matches!(error, ConnectionError::Tls(_)) || is_of_tls(error);
     tls.then(|| format!("no TLS with the broker at {address} ({error}): check `ca`, `certificate` and `key`"))
+}
+
+/// Whether it, or what it was caused by, is an error of TLS: an alert of the broker comes as one of reading.
+fn is_of_tls(error: &(dyn Error + 'static)) -> bool {
+    let own = error.is::<rustls::Error>();
+    let inner = |error: &io::Error| error.get_ref().is_some_and(|inner| is_of_tls(inner));
+    // It does not name its source.
+    let packet = match error.downcast_ref::<StateError>() {
+        Some(StateError::Deserialization(PacketError::Io(error))) => inner(error),
+        _ => false,
+    };
+    own || packet || error.downcast_ref::<io::Error>().is_some_and(inner) || error.source().is_some_and(is_of_tls)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_error_of_tls_is_known_by_its_type() {
+        let alert = rustls::Error::AlertReceived(rustls::AlertDescription::CertificateRequired);
+        let read = || io::Error::new(io::ErrorKind::InvalidData, alert.clone());
+        for state in [StateError::Io(read()), StateError::Deserialization(PacketError::Io(read()))] {
+            let refused = refusal("h:8883", &ConnectionError::MqttState(state));
+            assert!(refused.unwrap().contains("no TLS with the broker at h:8883"));
+        }
+        // Words are nothing to go by.
+        let words = ConnectionError::Io(io::Error::other("TLS: a certificate, a fatal alert"));
+        assert_eq!(refusal("h:8883", &words), None);
+    }
 
     #[test]
     fn files_are_checked_before_anything_connects() {

@@ -21,6 +21,7 @@ mod worker;
 
 pub use cluster::secret::Secret;
 pub use cluster::topology::Cluster;
+pub use epochs::caught::panic_is_caught;
 pub use error::Error;
 pub use graph::alone::{through_graph, time_to_completion};
 pub use observe::status_line::StatusLine;

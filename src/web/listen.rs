@@ -18,7 +18,8 @@ use crate::source::Stop;
 #[derive(Clone)]
 pub struct Options {
     pub listen: SocketAddr,
-    /// The folder with the dataflow files; this process works in it from then on.
+    /// The folder with the dataflow files. Runs work in it; what the page itself reads of a file that a dataflow names
+    /// counts from this process' own directory, which is better the same.
     pub directory: PathBuf,
     /// Who may sign in; that of the folder if not given.
     pub users: Option<PathBuf>,
@@ -60,8 +61,6 @@ pub fn listen(options: Options) -> Result<Listening, String> {
     let listener = std::net::TcpListener::bind(options.listen).map_err(failed)?;
     listener.set_nonblocking(true).map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
-    // Relative paths of dataflow files count from their folder, for the page and for the runs it starts.
-    std::env::set_current_dir(folder.path()).map_err(|error| format!("{shown}: {error}"))?;
     let shared = Arc::new(Server {
         folder,
         runs: Runs::default(),
@@ -74,6 +73,11 @@ pub fn listen(options: Options) -> Result<Listening, String> {
 }
 
 impl Listening {
+    /// The folder with the dataflow files, as an absolute path.
+    pub fn directory(&self) -> &Path {
+        self.shared.folder.path()
+    }
+
     /// Starts a project, as the page's button does.
     ///
     /// # Errors

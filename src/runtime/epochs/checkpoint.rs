@@ -4,9 +4,8 @@
 use std::borrow::Borrow;
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use redb::{
     AccessGuard, Builder, Database, Key, ReadTransaction, ReadableDatabase, ReadableTable, Table, TableDefinition,
@@ -16,6 +15,7 @@ use redb::{
 use crate::config::{Contents, Unchanged};
 use crate::data::{Memory, Schema, fingerprint};
 use crate::disk::{Disk, File};
+use crate::runtime::epochs::caught::caught;
 use crate::runtime::epochs::checkpoint_file::{self, Pages};
 use crate::runtime::graph::keyed_state::{Memories, StepMemory, TABLES};
 use crate::sink::FileEnd;
@@ -120,7 +120,7 @@ impl Checkpoint {
         let shown = |error: std::io::Error| format!("{}: {error}", path.display());
         match checkpoint_file::open(disk, path).map_err(shown)? {
             Some(file) if !fresh => {
-                let opened = quietly(|| Checkpoint::read_file(path, file.into(), dataflow, manner));
+                let opened = caught(|| Checkpoint::read_file(path, file.into(), dataflow, manner));
                 opened.unwrap_or_else(|| Err(broken(path, &"it is damaged")))
             }
             // What was there stays locked until another stands in its place.
@@ -327,7 +327,7 @@ impl Checkpoint {
             let file = Some(file).filter(|file| checkpoint_file::is_of_this_version(&**file))?;
             read_sessions(&Builder::new().create_with_backend(Pages(file.into())).ok()?).ok()
         };
-        quietly(read).flatten().unwrap_or_default()
+        caught(read).flatten().unwrap_or_default()
     }
 
     /// Sessions of this run and of earlier ones, as far as they have not been ended.
@@ -607,18 +607,6 @@ fn of(positions: &mut Vec<Position>, connection: u64) -> &mut Position {
         positions.resize_with(number + 1, Position::default);
     }
     &mut positions[number]
-}
-
-/// What `open` gives; `None` where it panics, as redb does on some damaged files.
-fn quietly<T>(open: impl FnOnce() -> T) -> Option<T> {
-    // Two at once would each take the other's hook for the one to put back.
-    static ONE: Mutex<()> = Mutex::new(());
-    let _one = ONE.lock();
-    let hook = panic::take_hook();
-    panic::set_hook(Box::new(|_| {}));
-    let opened = panic::catch_unwind(AssertUnwindSafe(open));
-    panic::set_hook(hook);
-    opened.ok()
 }
 
 fn broken(path: &Path, error: &dyn std::fmt::Display) -> String {

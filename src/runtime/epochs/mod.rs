@@ -1,6 +1,7 @@
 //! What has become of each epoch: counted, written, acknowledged, written down for the next run.
 
 pub(crate) mod acknowledgement;
+pub(crate) mod caught;
 pub(crate) mod checkpoint;
 pub(crate) mod checkpoint_file;
 pub(crate) mod ledger;

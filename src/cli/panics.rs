@@ -1,15 +1,28 @@
-//! What becomes of a process of several when another one is gone.
+//! What a panic shows, and what becomes of a process of several when another one is gone: the only panic hooks.
 
+use std::panic::{set_hook, take_hook};
 use std::sync::Once;
+
+use crate::runtime::panic_is_caught;
+
+/// What is caught and becomes an error shows no trace.
+pub fn hide_what_is_caught() {
+    let usual = take_hook();
+    set_hook(Box::new(move |info| {
+        if !panic_is_caught() {
+            usual(info);
+        }
+    }));
+}
 
 /// Ends this process when the connection to another one is lost. timely's threads of the connections panic then, and its
 /// workers would wait for ever: it is said, and no trace is shown. A worker that panics ends its process, too: the others
 /// would wait for it.
-pub fn end_with_them() {
+pub fn end_with_others() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        let usual = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |info| {
+        let usual = take_hook();
+        set_hook(Box::new(move |info| {
             let thread = std::thread::current();
             let name = thread.name().unwrap_or_default();
             if ["timely:send-", "timely:recv-"].iter().any(|of_connection| name.starts_with(of_connection)) {
@@ -17,7 +30,7 @@ pub fn end_with_them() {
                 std::process::exit(1);
             }
             usual(info);
-            if name.starts_with("timely:work") {
+            if name.starts_with("timely:work") && !panic_is_caught() {
                 std::process::exit(1);
             }
         }));
