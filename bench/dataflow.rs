@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use rowmill::bench::Chain;
+use rowmill::bench::BareLoop;
 use rowmill::config::{Dataflow, Override};
 use rowmill::data::{Bucket, Schema};
 use rowmill::measure::median;
@@ -52,9 +52,9 @@ fn dataflow() -> Dataflow {
 
 /// Microseconds a message for prepare, the steps and result, called one after the other.
 fn in_a_loop(buckets: &[Arc<Bucket>]) -> f64 {
-    let mut chain = Chain::new(&dataflow(), &Schema::davis()).expect("it fits the schema");
+    let mut bare = BareLoop::new(&dataflow(), &Schema::davis()).expect("it fits the schema");
     let start = Instant::now();
-    buckets.iter().for_each(|bucket| chain.serve(bucket));
+    buckets.iter().for_each(|bucket| bare.serve(bucket));
     start.elapsed().as_secs_f64() * 1e6 / buckets.len() as f64
 }
 

@@ -18,11 +18,12 @@ use std::time::Duration;
 
 use criterion::measurement::WallTime;
 use criterion::{BatchSize, BenchmarkGroup, Criterion};
-use rowmill::bench::Chain;
-use rowmill::config::{Dataflow, Step};
+use rowmill::bench::BareLoop;
+use rowmill::config::Dataflow;
 use rowmill::data::{Message, Schema};
 use rowmill::kernels::{expm1::expm1, log1p::log1p, moments, order};
 use rowmill::source::Generator;
+use rowmill::subtasks::Step;
 use rowmill::subtasks::prepare::Prepare;
 
 /// Counts what the chain allocates.
@@ -103,9 +104,9 @@ fn beside_its_floor(
 /// Allocations a message in the whole chain, when it has run for a while.
 fn of_the_chain(dataflow: &Dataflow, rows: usize) -> u64 {
     const MESSAGES: u64 = 20;
-    let mut chain = Chain::new(dataflow, &Schema::davis()).expect("it fits the schema");
+    let mut bare = BareLoop::new(dataflow, &Schema::davis()).expect("it fits the schema");
     let bucket = Generator::new(1).bucket(0, rows);
-    let mut serve = || (0..MESSAGES).for_each(|_| chain.serve(&bucket));
+    let mut serve = || (0..MESSAGES).for_each(|_| bare.serve(&bucket));
     serve();
     let before = ALLOCATIONS.load(Ordering::Relaxed);
     serve();

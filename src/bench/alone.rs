@@ -14,6 +14,7 @@ use crate::format::{Encoder, FileKind, Records};
 use crate::measure::Clock;
 use crate::planner::Flow;
 use crate::source::{Buffer, Position, Source, Stop, Url};
+use crate::subtasks::Chain;
 use crate::subtasks::prepare::Prepare;
 use crate::{runtime, source};
 
@@ -74,39 +75,36 @@ impl Part {
                 found.expect("a file can be read twice")
             }
         };
-        let mut chain = Chain::new(&dataflow, &schema)?;
+        let mut bare = BareLoop::new(&dataflow, &schema)?;
         Ok(read(path, *kind, &dataflow.source_settings, rows, time, |bucket| match self {
-            Part::Parsing => drop(std::hint::black_box(chain.prepare.apply(bucket))),
-            _ => chain.serve(bucket),
+            Part::Parsing => drop(std::hint::black_box(bare.prepare.apply(bucket))),
+            _ => bare.serve(bucket),
         })?)
     }
 }
 
-/// The chain of a dataflow without the dataflow.
-pub struct Chain {
+/// Prepare, the chain and result of a dataflow, one after the other and without the dataflow.
+pub struct BareLoop {
     prepare: Prepare,
-    steps: Vec<crate::config::Step>,
+    chain: Chain,
     encoder: Encoder,
 }
 
-impl Chain {
+impl BareLoop {
     /// # Errors
     /// Steps that do not fit the schema.
-    pub fn new(dataflow: &Dataflow, schema: &Schema) -> Result<Chain, runtime::Error> {
+    pub fn new(dataflow: &Dataflow, schema: &Schema) -> Result<BareLoop, runtime::Error> {
         let (steps, schema_out) = dataflow.steps(schema)?;
         let encoder = Encoder::new(Arc::new(schema_out), dataflow.sink.encoding());
-        Ok(Chain { prepare: Prepare::new(Arc::new(schema.clone())), steps, encoder })
+        Ok(BareLoop { prepare: Prepare::new(Arc::new(schema.clone())), chain: Chain::in_turn(&steps), encoder })
     }
 
     /// Takes a message to its end; one that a step refuses ends there.
     pub fn serve(&mut self, bucket: &Bucket) {
         let (mut message, _) = self.prepare.apply(bucket);
-        for step in &self.steps {
-            if step.subtask.apply(&mut message, &step.scope).is_err() {
-                return;
-            }
+        if self.chain.apply(&mut message, |_, _| ()).is_ok() {
+            std::hint::black_box(self.encoder.encode(message)).recycle();
         }
-        std::hint::black_box(self.encoder.encode(message)).recycle();
     }
 }
 

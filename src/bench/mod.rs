@@ -16,7 +16,7 @@ mod plot;
 mod program;
 mod sweep;
 
-pub use alone::{Chain, Part};
+pub use alone::{BareLoop, Part};
 pub use case::{Case, Over};
 pub use foresight::{Compared, Foresight};
 pub use latency::{Ladder, Rung, write as write_latency};

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Failure, run, signals};
-use crate::config::{Dataflow, Fitted, FittedStep, Override, SchemaChoice, Step};
-use crate::data::{Bucket, Message, Schema};
+use crate::config::{Dataflow, Fitted, FittedStep, Override, SchemaChoice};
+use crate::data::{Bucket, Schema};
 use crate::measure::Clock;
 use crate::registry::Registry;
 use crate::source::{self, Limits, Position, Source, Url};
 use crate::subtasks::prepare::Prepare;
+use crate::subtasks::{Chain, Learned, Step};
 
 /// Learn from the rows of a file what steps with fit = "frozen" use: as if all rows were one message.
 #[derive(clap::Args)]
@@ -46,7 +47,13 @@ pub fn run(arguments: &Arguments, registry: &Registry) -> Result<ExitCode, Failu
     if let Some(first) = bad.first() {
         tracing::warn!("{} rows cannot be read and are left out; the first: {}", bad.len(), first.reason);
     }
-    let fitted = fit(message, &steps).map_err(Failure::Failed)?;
+    let chain = Chain::in_turn(&steps);
+    let fitted = chain.fit(message).map_err(Failure::Failed)?;
+    let of_step = |(step, learned): (&Step, Learned)| {
+        let columns = step.scope.all_names().map(str::to_owned).collect();
+        FittedStep { step: step.label.clone(), columns, learned }
+    };
+    let fitted = Fitted::new(fitted.into_iter().map(of_step).collect());
     let count = fitted.steps.len();
     fitted
         .write(&arguments.output)
@@ -75,24 +82,4 @@ fn infer(dataflow: &Dataflow, bucket: &Bucket) -> Result<Schema, Failure> {
     let found = source::infer(&dataflow.source, dataflow.source_settings.max_payload);
     let found = found.map_err(|error| Failure::Failed(error.to_string()))?;
     Ok(found.unwrap_or_else(|| source::infer_bucket(bucket)))
-}
-
-/// Fits step after step, each on what the steps before made of the rows.
-fn fit(mut message: Message, steps: &[Step]) -> Result<Fitted, String> {
-    let mut fitted = Vec::new();
-    for step in steps {
-        let of_step = |reason: String| format!("{}: {reason}", step.label);
-        let learned = step.subtask.fit(&message, &step.scope).map_err(|fault| of_step(fault.to_string()))?;
-        let applied = match learned {
-            None => step.subtask.apply(&mut message, &step.scope),
-            Some(learned) => {
-                let columns: Vec<String> = step.scope.all_names().map(str::to_owned).collect();
-                let frozen = step.subtask.freeze(&learned, columns.len()).map_err(of_step)?;
-                fitted.push(FittedStep { step: step.label.clone(), columns, learned });
-                frozen.apply(&mut message, &step.scope)
-            }
-        };
-        applied.map_err(|fault| of_step(fault.to_string()))?;
-    }
-    Ok(Fitted::new(fitted))
 }

@@ -14,7 +14,7 @@ mod table;
 pub use contents::{Contents, Unchanged};
 pub use diagnostic::Diagnostic;
 pub use fitted::{Fitted, FittedStep};
-pub use model::{Dataflow, NamedFile, Step, StreamKey, WEATHER};
+pub use model::{Dataflow, NamedFile, WEATHER};
 pub use overrides::Override;
 pub use parse::sections::{MOST_WORKERS, Placement, SchemaChoice, parse_duration};
 pub use table::{TableOf, TablePlan};

@@ -13,7 +13,7 @@ use crate::config::parse::sections::{Placement, SchemaChoice};
 use crate::config::table::TablePlan;
 use crate::data::{Kind, Schema};
 use crate::format::PLACE;
-use crate::subtasks::{DynSubtask, Entry, Role, Scope};
+use crate::subtasks::{DynSubtask, Entry, Role, Scope, Step, StreamKey};
 use crate::{sink, source};
 
 /// `dataflows/weather.toml`, which the program carries with it.
@@ -74,28 +74,6 @@ pub(super) enum Fitting {
     },
     /// The file with what it learned.
     Frozen(Spanned<String>),
-}
-
-/// One operator of the chain.
-#[derive(Clone)]
-pub struct Step {
-    /// The subtask's name, numbered from the second of that name on.
-    pub label: String,
-    pub subtask: DynSubtask,
-    pub scope: Scope,
-    /// For a step that remembers earlier messages: what tells its rows apart.
-    pub stream: Option<StreamKey>,
-}
-
-/// What tells the rows of a step apart that remembers earlier messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StreamKey {
-    /// Nothing: all rows belong together.
-    All,
-    /// The values of the text column in this slot.
-    Text(usize),
-    /// All that the step compares of a row, with one of so many rows before it.
-    Row { horizon: u64 },
 }
 
 impl Dataflow {

@@ -10,6 +10,7 @@ use crate::format::BadRow;
 use crate::measure::Excerpt;
 use crate::source;
 use crate::subtasks::prepare::Prepare;
+use crate::subtasks::{Chain, Step};
 
 /// What becomes of a few rows.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,15 +43,14 @@ pub fn preview(dataflow: &Dataflow, bucket: &Bucket) -> Result<Preview, Diagnost
     let (mut message, bad) = Prepare::new(Arc::new(schema.clone())).apply(bucket);
     let shown = |message: &Message, schema: &Schema| message.excerpt(schema, bucket.len());
     let mut shown_steps = vec![PreviewStep { label: "prepare".into(), after: shown(&message, &schema), fault: None }];
-    for step in steps {
-        let fault = if message.rows() == 0 { None } else { step.subtask.apply(&mut message, &step.scope).err() };
-        if let Some(fault) = fault {
-            let after = Excerpt::default();
-            shown_steps.push(PreviewStep { label: step.label, after, fault: Some(fault.to_string()) });
-            break;
-        }
-        schema = step.subtask.transform().columns_after(&schema, &step.scope);
-        shown_steps.push(PreviewStep { label: step.label, after: shown(&message, &schema), fault: None });
+    let applied = Chain::in_turn(&steps).apply(&mut message, |step, message| {
+        let Step { label, subtask, scope, .. } = &steps[step];
+        schema = subtask.transform().columns_after(&schema, scope);
+        shown_steps.push(PreviewStep { label: label.clone(), after: shown(message, &schema), fault: None });
+    });
+    if let Err((step, fault)) = applied {
+        let (label, after) = (steps[step].label.clone(), Excerpt::default());
+        shown_steps.push(PreviewStep { label, after, fault: Some(fault.to_string()) });
     }
     Ok(Preview { steps: shown_steps, rejected: bad })
 }

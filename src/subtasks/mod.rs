@@ -4,6 +4,7 @@
 
 mod binarizer;
 mod by_column;
+mod chain;
 mod clip;
 mod diff;
 mod drop_duplicates;
@@ -35,6 +36,7 @@ mod rolling;
 mod scope;
 mod simple_imputer;
 mod standard_scaler;
+mod step;
 mod streaming;
 mod subtask;
 #[cfg(test)]
@@ -42,6 +44,7 @@ mod testing;
 mod transform;
 
 pub use by_column::{ColumnSubtask, Flaw};
+pub use chain::Chain;
 pub use entry::{BuildError, Description, Entry, Parameter};
 pub use fault::{Fault, Refusal};
 pub use fused::Fused;
@@ -50,6 +53,7 @@ pub use recent::Recent;
 pub use registry::Subtasks;
 pub use role::Role;
 pub use scope::Scope;
+pub use step::{Step, StreamKey};
 pub use streaming::{Learner, Remembering, Streaming};
 use subtask::Compares;
 pub use subtask::{DynSubtask, Fit, PartialFit, Subtask, Traits};

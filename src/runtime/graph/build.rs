@@ -9,7 +9,7 @@ use timely::dataflow::operators::{Input, Probe};
 use timely::dataflow::{InputHandle, ProbeHandle, StreamVec};
 use timely::worker::Worker;
 
-use crate::config::{Dataflow, Placement, Step};
+use crate::config::{Dataflow, Placement};
 use crate::data::{Bucket, Schema};
 use crate::format::{Encoder, Encoding, Infinity, Output};
 use crate::measure::SharedServiceTimes;
@@ -17,11 +17,12 @@ use crate::runtime::graph::epoch_queue::InOrder;
 use crate::runtime::graph::in_flight::{Finished, Parcel, Receipt, Rejected};
 use crate::runtime::graph::keyed_state::StepMemory;
 use crate::runtime::graph::output::Session;
-use crate::runtime::graph::stages::{Pass, Stage, Work, operator_of_result, stages};
+use crate::runtime::graph::stages::{Stage, Work, operator_of_result, stages};
 use crate::runtime::graph::stateful::RememberingStep;
 use crate::runtime::graph::tables::{LastEpoch, ReferenceInput, Tables};
 use crate::runtime::observe::sampler::Tap;
 use crate::subtasks::prepare::Prepare;
+use crate::subtasks::{Chain, Step};
 
 /// What the graph is made of.
 pub struct Plan {
@@ -140,7 +141,7 @@ pub fn build(
                         let operator = stage.operators.start;
                         RememberingStep { step, operator, memories: &plan.memories }.apply(parcels, times)
                     }
-                    Work::Passes(passes) => apply(parcels, stage, passes.clone(), plan.placement, times.clone()),
+                    Work::Chain(chain) => apply(parcels, stage, chain.clone(), plan.placement, times.clone()),
                 };
                 parcels = tables.take(parcels, stage.operators.end - 1, &mut references, &probe);
             }
@@ -186,12 +187,12 @@ fn prepare(plan: &Plan, times: SharedServiceTimes) -> impl FnMut(Arc<Bucket>) ->
 fn apply<'scope>(
     parcels: StreamVec<'scope, u64, Parcel>,
     Stage { operators, label, .. }: &Stage,
-    passes: Vec<Pass>,
+    chain: Chain,
     placement: Placement,
     times: SharedServiceTimes,
 ) -> StreamVec<'scope, u64, Parcel> {
     let first = operators.start;
-    let logic = move |parcel: &mut Parcel| parcel.pass(first, &passes, &mut times.borrow_mut());
+    let logic = move |parcel: &mut Parcel| parcel.run(first, &chain, &mut times.borrow_mut());
     match placement {
         Placement::Message => operator(parcels, Pipeline, label, logic),
         Placement::Subtask => {
@@ -246,11 +247,11 @@ fn whole<'scope>(
     times: &SharedServiceTimes,
 ) -> StreamVec<'scope, u64, Finished> {
     let (mut prepare, mut result) = (prepare(plan, times.clone()), result(plan, times.clone()));
-    let stages: Vec<(usize, Vec<Pass>)> = plan.stages.iter().filter_map(Stage::passes).collect();
+    let stages: Vec<(usize, Chain)> = plan.stages.iter().filter_map(Stage::chain).collect();
     let times = times.clone();
     each(buckets, by_epoch(), "prepare..result", move |bucket| {
         let mut parcel = prepare(bucket);
-        stages.iter().for_each(|(first, passes)| parcel.pass(*first, passes, &mut times.borrow_mut()));
+        stages.iter().for_each(|(first, chain)| parcel.run(*first, chain, &mut times.borrow_mut()));
         result(parcel)
     })
 }

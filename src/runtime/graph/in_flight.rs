@@ -6,8 +6,7 @@ use crate::data::{Message, Numbers};
 use crate::format::Output;
 use crate::measure::ServiceTimes;
 use crate::runtime::graph::keyed_state::StepMemory;
-use crate::runtime::graph::stages::Pass;
-use crate::subtasks::Fault;
+use crate::subtasks::{Chain, Fault};
 
 /// What has happened to a message so far.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -56,48 +55,51 @@ impl Receipt {
         self.too_late += other.too_late;
         self.memories.extend(other.memories);
     }
+
+    fn count_dropped(&mut self, operator: usize, rows: usize) {
+        if rows > 0 {
+            self.dropped.push((operator, rows as u64));
+        }
+    }
+
+    /// Rejects all rows of the message.
+    fn reject(&mut self, message: &mut Message, operator: usize, fault: &Fault) {
+        let rows = message.ids.clone();
+        message.retain(&vec![false; rows.len()]);
+        self.rejected.push(Rejected { rows, operator, reason: fault.to_string() });
+    }
 }
 
 impl Parcel {
-    /// Lets passes work on the message in turn, on the time of operator `index`.
-    pub fn pass(&mut self, index: usize, passes: &[Pass], times: &mut ServiceTimes) {
-        self.timed(index, times, |parcel| {
-            passes.iter().for_each(|pass| parcel.act(pass.operator, |message| pass.apply(message)));
-        });
-    }
-
-    /// Lets `act` work on the message, on the time of operator `index`.
-    pub fn apply(&mut self, index: usize, times: &mut ServiceTimes, act: impl FnOnce(&mut Message)) {
-        self.timed(index, times, |parcel| {
-            parcel.act(index, |message| {
-                act(message);
-                Ok(())
+    /// Takes the message through steps, of which the first is that of operator `first`, on the time of that operator. What
+    /// they drop is counted; a fault rejects all rows.
+    pub fn run(&mut self, first: usize, chain: &Chain, times: &mut ServiceTimes) {
+        self.timed(first, times, |Parcel { message, receipt }| {
+            let mut rows = message.rows();
+            let ran = chain.apply(message, |step, message| {
+                receipt.count_dropped(first + step, rows - message.rows());
+                rows = message.rows();
             });
+            if let Err((step, fault)) = ran {
+                receipt.reject(message, first + step, &fault);
+            }
         });
     }
 
-    fn timed(&mut self, index: usize, times: &mut ServiceTimes, work: impl FnOnce(&mut Parcel)) {
-        if self.message.rows() > 0 {
-            let ((), service) = times.time(index, || work(self));
-            self.receipt.service += service;
-        }
+    /// Lets `act` work on the message, on the time of an operator. What it drops is counted.
+    pub fn apply(&mut self, operator: usize, times: &mut ServiceTimes, act: impl FnOnce(&mut Message)) {
+        self.timed(operator, times, |Parcel { message, receipt }| {
+            let rows = message.rows();
+            act(message);
+            receipt.count_dropped(operator, rows - message.rows());
+        });
     }
 
-    /// Counts what an operator drops. A fault, with the operator that found it, rejects all rows. A message without rows
-    /// passes, for there is nothing to change.
-    fn act(&mut self, operator: usize, act: impl FnOnce(&mut Message) -> Result<(), (usize, Fault)>) {
-        let before = self.message.rows();
-        if before == 0 {
-            return;
-        }
-        match act(&mut self.message) {
-            Ok(()) => {
-                let dropped = before - self.message.rows();
-                if dropped > 0 {
-                    self.receipt.dropped.push((operator, dropped as u64));
-                }
-            }
-            Err((operator, fault)) => self.reject(operator, &fault),
+    /// A message without rows passes, for there is nothing to change.
+    fn timed(&mut self, operator: usize, times: &mut ServiceTimes, work: impl FnOnce(&mut Parcel)) {
+        if self.message.rows() > 0 {
+            let ((), service) = times.time(operator, || work(self));
+            self.receipt.service += service;
         }
     }
 
@@ -119,9 +121,7 @@ impl Parcel {
 
     /// Rejects all rows.
     pub fn reject(&mut self, operator: usize, fault: &Fault) {
-        let rows = self.message.ids.clone();
-        self.message.retain(&vec![false; rows.len()]);
-        self.receipt.rejected.push(Rejected { rows, operator, reason: fault.to_string() });
+        self.receipt.reject(&mut self.message, operator, fault);
     }
 }
 

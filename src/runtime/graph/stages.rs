@@ -1,10 +1,9 @@
-//! Which steps of a chain run as one operator, and which of those in one pass over each column.
+//! Which steps of a chain run as one operator.
 
 use std::ops::Range;
 
-use crate::config::{Placement, Step};
-use crate::data::Message;
-use crate::subtasks::{Fault, Fused};
+use crate::config::Placement;
+use crate::subtasks::{Chain, Step};
 
 /// One operator of the chain: a step, or several that follow each other.
 #[derive(Clone)]
@@ -21,52 +20,16 @@ pub struct Stage {
 pub enum Work {
     /// A step that learns over the stream.
     Remembering(Step),
-    Passes(Vec<Pass>),
-}
-
-/// A step, or several that follow each other and act by column.
-#[derive(Clone)]
-pub struct Pass {
-    /// The first operator of the unfused graph that it stands for.
-    pub operator: usize,
-    act: Act,
-}
-
-#[derive(Clone)]
-enum Act {
-    Step(Step),
-    Fused(Fused),
+    Chain(Chain),
 }
 
 impl Stage {
-    /// The first operator that it stands for, and its passes, if it learns nothing over the stream.
-    pub fn passes(&self) -> Option<(usize, Vec<Pass>)> {
+    /// The first operator that it stands for, and its steps, if it learns nothing over the stream.
+    pub fn chain(&self) -> Option<(usize, Chain)> {
         match &self.work {
             Work::Remembering(_) => None,
-            Work::Passes(passes) => Some((self.operators.start, passes.clone())),
+            Work::Chain(chain) => Some((self.operators.start, chain.clone())),
         }
-    }
-}
-
-impl Pass {
-    fn new(steps: &[Step], operator: usize) -> Pass {
-        let act = match steps {
-            [step] => Act::Step(step.clone()),
-            _ => Act::Fused(Fused::new(
-                steps.iter().map(|step| (step.subtask.transform().clone(), step.scope.clone())).collect(),
-            )),
-        };
-        Pass { operator, act }
-    }
-
-    /// # Errors
-    /// What a step refuses, and its operator in the unfused graph.
-    pub fn apply(&self, message: &mut Message) -> Result<(), (usize, Fault)> {
-        let applied = match &self.act {
-            Act::Step(step) => step.subtask.apply(message, &step.scope).map_err(|fault| (0, fault)),
-            Act::Fused(fused) => fused.apply(message),
-        };
-        applied.map_err(|(step, fault)| (self.operator + step, fault))
     }
 }
 
@@ -96,19 +59,9 @@ fn stage(run: &[Step], operators: Range<usize>) -> Stage {
     };
     let work = match run {
         [step] if step.stream.is_some() => Work::Remembering(step.clone()),
-        _ => Work::Passes(passes(run, operators.start)),
+        _ => Work::Chain(Chain::fused(run)),
     };
     Stage { operators, label, work }
-}
-
-fn passes(steps: &[Step], mut operator: usize) -> Vec<Pass> {
-    let by_column = |step: &Step| step.subtask.transform().acts_by_column();
-    let runs = steps.chunk_by(|one, next| by_column(one) && by_column(next));
-    runs.map(|run| {
-        operator += run.len();
-        Pass::new(run, operator - run.len())
-    })
-    .collect()
 }
 
 /// The number of the operator after the last stage.
@@ -148,7 +101,5 @@ mod tests {
         assert!(whole(Placement::Message, true, &[]));
         assert!(!whole(Placement::Message, false, &[]) && !whole(Placement::Message, true, &[0]));
         assert!(!whole(Placement::Subtask, true, &[]));
-        let operators: Vec<usize> = passes(&steps, 1).iter().map(|pass| pass.operator).collect();
-        assert_eq!(operators, [1, 2, 6, 7, 13, 14]);
     }
 }

@@ -7,14 +7,13 @@ use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::generic::operator::Operator;
 
-use crate::config::{Step, StreamKey};
 use crate::data::{Memory, Message, fingerprint};
 use crate::measure::SharedServiceTimes;
 use crate::runtime::graph::epoch_queue::InOrder;
 use crate::runtime::graph::in_flight::{Parcel, Receipt};
 use crate::runtime::graph::keyed_state::StepMemory;
 use crate::runtime::graph::output::Session;
-use crate::subtasks::{Recent, Remembering, Streaming};
+use crate::subtasks::{Recent, Remembering, Step, StreamKey, Streaming};
 
 /// The rows of a message whose keys one worker owns.
 #[derive(Clone, Debug, Serialize, Deserialize)]

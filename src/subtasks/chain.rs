@@ -1,0 +1,154 @@
+//! Runs steps one after the other: the one way for the graph, the preview, `rowmill fit` and the bench.
+
+use super::{Fault, Fused, Learned, Step};
+use crate::data::Message;
+
+/// Steps that follow each other; those that remember earlier messages act as if each message were the first.
+#[derive(Clone)]
+pub struct Chain {
+    passes: Vec<Pass>,
+}
+
+/// A step, or several that are fused.
+#[derive(Clone)]
+struct Pass {
+    /// The first of them, counted from 0.
+    step: usize,
+    act: Act,
+}
+
+#[derive(Clone)]
+enum Act {
+    Step(Step),
+    Fused(Fused),
+}
+
+impl Chain {
+    /// Steps each by itself.
+    pub fn in_turn(steps: &[Step]) -> Chain {
+        let passes = steps.iter().enumerate().map(|(step, one)| Pass { step, act: Act::Step(one.clone()) });
+        Chain { passes: passes.collect() }
+    }
+
+    /// Steps of which those that follow each other and act by column run in one pass over each column.
+    pub fn fused(steps: &[Step]) -> Chain {
+        let by_column = |step: &Step| step.subtask.transform().acts_by_column();
+        let mut step = 0;
+        let passes = steps.chunk_by(|one, next| by_column(one) && by_column(next)).map(|run| {
+            step += run.len();
+            let fused =
+                || Fused::new(run.iter().map(|one| (one.subtask.transform().clone(), one.scope.clone())).collect());
+            let act = if let [one] = run { Act::Step(one.clone()) } else { Act::Fused(fused()) };
+            Pass { step: step - run.len(), act }
+        });
+        Chain { passes: passes.collect() }
+    }
+
+    /// Applies the steps. A message without rows passes, for there is nothing to change. After each pass, `after` sees
+    /// the message, and the first step of the pass.
+    ///
+    /// # Errors
+    /// What a step refuses, and which one; the message is then unspecified, and the steps behind it have not run.
+    pub fn apply(&self, message: &mut Message, mut after: impl FnMut(usize, &Message)) -> Result<(), (usize, Fault)> {
+        for pass in &self.passes {
+            if message.rows() > 0 {
+                pass.apply(message)?;
+            }
+            after(pass.step, message);
+        }
+        Ok(())
+    }
+
+    /// Fits step after step, each on what the steps before made of the rows: what each learned that learns at all.
+    ///
+    /// # Errors
+    /// In words, what a step can't learn from or refuses.
+    ///
+    /// # Panics
+    /// If steps are fused: a step learns from all columns before it acts on one.
+    pub fn fit(&self, mut message: Message) -> Result<Vec<(&Step, Learned)>, String> {
+        let mut fitted = Vec::new();
+        for Pass { act, .. } in &self.passes {
+            let Act::Step(step) = act else { panic!("fused steps are not fitted") };
+            let of_step = |reason: String| format!("{}: {reason}", step.label);
+            let learned = step.subtask.fit(&message, &step.scope).map_err(|fault| of_step(fault.to_string()))?;
+            let applied = match learned {
+                None => step.subtask.apply(&mut message, &step.scope),
+                Some(learned) => {
+                    let frozen = step.subtask.freeze(&learned, step.scope.all_names().count()).map_err(of_step)?;
+                    fitted.push((step, learned));
+                    frozen.apply(&mut message, &step.scope)
+                }
+            };
+            applied.map_err(|fault| of_step(fault.to_string()))?;
+        }
+        Ok(fitted)
+    }
+}
+
+impl Pass {
+    fn apply(&self, message: &mut Message) -> Result<(), (usize, Fault)> {
+        let applied = match &self.act {
+            Act::Step(step) => step.subtask.apply(message, &step.scope).map_err(|fault| (0, fault)),
+            Act::Fused(fused) => fused.apply(message),
+        };
+        applied.map_err(|(step, fault)| (self.step + step, fault))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::subtasks::binarizer::Binarizer;
+    use crate::subtasks::dropna::Dropna;
+    use crate::subtasks::max_abs_scaler::MaxAbsScaler;
+    use crate::subtasks::min_max_scaler::MinMaxScaler;
+    use crate::subtasks::{DynSubtask, Scope};
+
+    fn steps() -> Vec<Step> {
+        let subtasks = [
+            DynSubtask::new(MaxAbsScaler::default()),
+            DynSubtask::new(MinMaxScaler::default()),
+            DynSubtask::new(Dropna::default()),
+            DynSubtask::new(MaxAbsScaler::default()),
+            DynSubtask::new(Binarizer::default()),
+        ];
+        let step = |(number, subtask)| Step {
+            label: format!("step {number}"),
+            subtask,
+            scope: Scope::numbers(1),
+            stream: None,
+        };
+        subtasks.into_iter().enumerate().map(step).collect()
+    }
+
+    #[test]
+    fn fused_steps_end_as_those_in_turn_and_a_fault_names_its_step() {
+        let run = |chain: &Chain, numbers: Vec<f64>| {
+            let mut message = Message::from_columns(&[numbers]);
+            let mut rows = Vec::new();
+            let ran = chain.apply(&mut message, |step, message| rows.push((step, message.rows())));
+            (ran.map(|()| message).map_err(|(step, _)| step), rows)
+        };
+        let (in_turn, fused) = (Chain::in_turn(&steps()), Chain::fused(&steps()));
+        let numbers = || vec![1.0, f64::NAN, 4.0];
+        let (one, other) = (run(&in_turn, numbers()), run(&fused, numbers()));
+        assert_eq!(one.0, other.0);
+        assert_eq!(one.1, [(0, 3), (1, 3), (2, 2), (3, 2), (4, 2)]);
+        assert_eq!(other.1, [(0, 3), (2, 2), (3, 2)]);
+        // All rows go: what comes behind has nothing to do.
+        assert_eq!(run(&fused, vec![f64::NAN]).1, [(0, 1), (2, 0), (3, 0)]);
+        let refused = [run(&in_turn, vec![f64::INFINITY]), run(&fused, vec![f64::INFINITY])];
+        assert!(refused.iter().all(|(ran, rows)| *ran == Err(0) && rows.is_empty()), "{refused:?}");
+    }
+
+    #[test]
+    fn each_step_learns_from_what_those_before_it_made() {
+        let chain = Chain::in_turn(&steps());
+        let fitted = chain.fit(Message::from_columns(&[vec![2.0, f64::NAN, 8.0]])).unwrap();
+        let labels: Vec<&str> = fitted.iter().map(|(step, _)| step.label.as_str()).collect();
+        assert_eq!(labels, ["step 0", "step 1", "step 3"]);
+        let shown = |place: usize| format!("{:?}", fitted[place].1);
+        assert!(shown(0).contains("8.0") && shown(2).contains("1.0") && !shown(2).contains("8.0"), "{}", shown(2));
+    }
+}
