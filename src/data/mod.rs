@@ -1,19 +1,27 @@
 //! Rows, messages and the schema they follow.
 
+mod batch_metadata;
 mod bucket;
 pub mod cell;
 mod excerpt;
 mod fingerprint;
 mod memory;
 mod message;
+mod numbers;
+mod raw_batch;
+mod row;
 mod schema;
 pub(crate) mod spare;
 mod text;
 
-pub use bucket::{Broken, Bucket, Format, Header, Layout, Numbers, Origin, Row, Run, Stamps};
+pub use batch_metadata::{BatchMetadata, Origin, Stamps};
+pub use bucket::Bucket;
 pub use fingerprint::fingerprint;
 pub use memory::{Memory, from_bytes, to_bytes};
 pub use message::Message;
+pub use numbers::{Numbers, Run};
+pub use raw_batch::RawBatch;
+pub use row::{Broken, Format, Header, Layout, Row};
 pub use schema::{Column, DAVIS, Kind, Schema};
 pub use spare::{recycle_lines, spare_lines};
 pub use text::TextColumn;

@@ -33,16 +33,16 @@ impl Decoder {
         self.header.begin();
         let mut table = Table::new(&self.schema, bucket.len());
         let mut bad = Vec::new();
-        for (index, row) in bucket.rows().enumerate() {
+        for (index, row) in bucket.raw.rows().enumerate() {
             match self.row(row, &mut table) {
-                Ok(()) => table.accept(bucket.first_row + index as u64),
+                Ok(()) => table.accept(bucket.metadata.first_row + index as u64),
                 Err(reason) => {
                     table.reject();
                     bad.push(BadRow { index, reason });
                 }
             }
         }
-        (table.finish(bucket.epoch), bad)
+        (table.finish(bucket.metadata.epoch), bad)
     }
 
     fn row(&mut self, row: Row<'_>, table: &mut Table) -> Result<(), String> {

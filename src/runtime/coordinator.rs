@@ -178,7 +178,8 @@ impl Intake {
 
     /// The epoch and the first row of the bucket that comes next.
     fn next_numbers(&self) -> (u64, u64) {
-        let peeked = self.peeked.as_ref().map(|peeked| (peeked.bucket.epoch, peeked.bucket.first_row));
+        let peeked =
+            self.peeked.as_ref().map(|peeked| (peeked.bucket.metadata.epoch, peeked.bucket.metadata.first_row));
         peeked.unwrap_or((self.sources.next_epoch(), self.sources.next_row()))
     }
 
@@ -222,7 +223,8 @@ impl Intake {
                             break;
                         }
                         let last = self.sources.backlog().buckets == 0;
-                        arrival.bucket.snapshot = self.snapshots.as_mut().is_some_and(|snapshots| snapshots.take(last));
+                        arrival.bucket.metadata.snapshot =
+                            self.snapshots.as_mut().is_some_and(|snapshots| snapshots.take(last));
                         open.send(ledger.borrow_mut().enter(arrival));
                     }
                     Err(TryRecvError::Empty) => break,

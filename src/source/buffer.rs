@@ -129,7 +129,7 @@ impl Buffer {
         }
         self.open.push(row, arrived, origin);
         if self.once {
-            self.open.last_comes_once();
+            self.open.metadata.last_comes_once();
         }
         self.begun = self.begun.map(|rows| rows + 1);
         self.rows_left -= 1;
@@ -157,7 +157,7 @@ impl Buffer {
         self.begun = None;
         if self.open.is_empty() {
             match &mut filled.last {
-                Some(last) => (last.delivered, last.begun) = (number, 0),
+                Some(last) => (last.metadata.delivered, last.metadata.begun) = (number, 0),
                 None => self.tell(arrived),
             }
         }
@@ -175,7 +175,7 @@ impl Buffer {
 
     /// When the open bucket must close, if a row waits in it or something is to be told.
     pub fn deadline(&self, clock: Clock) -> Option<Instant> {
-        match self.open.arrived().first() {
+        match self.open.metadata.arrived().first() {
             Some(oldest) => Some(clock.instant(*oldest) + self.limits.delay),
             None => self.untold.map(|since| clock.instant(since) + self.limits.delay.min(TELL_INTERVAL)),
         }
@@ -189,8 +189,8 @@ impl Buffer {
             return None;
         }
         let mut bucket = std::mem::take(&mut self.open);
-        (bucket.delivered, bucket.begun) = (self.delivered, self.begun.unwrap_or(0));
-        bucket.closed = clock.now();
+        (bucket.metadata.delivered, bucket.metadata.begun) = (self.delivered, self.begun.unwrap_or(0));
+        bucket.metadata.closed = clock.now();
         Some(bucket)
     }
 }
@@ -224,7 +224,7 @@ mod tests {
             }
             buckets.extend(buffer.close(clock));
             prop_assert!(buckets.iter().all(|bucket| (1..=bucket_size).contains(&bucket.len())));
-            let positions = buckets.iter().flat_map(|bucket| (0..bucket.len()).map(|row| bucket.origin(row).position));
+            let positions = buckets.iter().flat_map(|bucket| (0..bucket.len()).map(|row| bucket.metadata.origin(row).position));
             prop_assert!(positions.eq(1..=rows));
         }
     }
@@ -269,7 +269,7 @@ mod tests {
         push(&mut buffer, clock);
         buckets.extend(buffer.close(clock));
         // The first one ends in the middle of delivery 2.
-        let delivered = |bucket: &Bucket| (bucket.delivered, bucket.begun);
+        let delivered = |bucket: &Bucket| (bucket.metadata.delivered, bucket.metadata.begun);
         assert_eq!(buckets.iter().map(delivered).collect::<Vec<_>>(), [(1, 1), (3, 0), (5, 0), (5, 0)]);
     }
 
@@ -279,7 +279,7 @@ mod tests {
         let mut buffer = Buffer::new(Limits { bucket_size: 2, delay: Duration::from_secs(5) }, None);
         let handed = std::cell::Cell::new(0);
         let mut hand_on = |bucket: Bucket| {
-            assert_eq!((bucket.len(), bucket.delivered), (2, if handed.get() == 4 { 1 } else { 0 }));
+            assert_eq!((bucket.len(), bucket.metadata.delivered), (2, if handed.get() == 4 { 1 } else { 0 }));
             handed.set(handed.get() + 1);
             handed.get() < 5
         };
@@ -306,12 +306,12 @@ mod tests {
         deliver(&mut buffer, 2);
         assert!(buffer.deadline(clock).unwrap() <= Instant::now() + TELL_INTERVAL);
         let bucket = buffer.close(clock).unwrap();
-        assert_eq!((bucket.len(), bucket.delivered, bucket.begun), (0, 2, 0));
+        assert_eq!((bucket.len(), bucket.metadata.delivered, bucket.metadata.begun), (0, 2, 0));
         assert!(buffer.deadline(clock).is_none() && buffer.close(clock).is_none(), "it is told once");
         deliver(&mut buffer, 3);
         push(&mut buffer, clock);
         let bucket = push(&mut buffer, clock).unwrap();
-        assert_eq!((bucket.len(), bucket.delivered), (2, 3));
+        assert_eq!((bucket.len(), bucket.metadata.delivered), (2, 3));
         assert!(buffer.close(clock).is_none(), "a row has told it");
     }
 

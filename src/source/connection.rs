@@ -107,7 +107,8 @@ impl Source {
 
     /// A bucket that came, with the deliveries it covers.
     pub fn cover(&self, bucket: Bucket) -> (Bucket, Coverage) {
-        let cover = |acknowledger: &mqtt::Acknowledger| acknowledger.cover(bucket.delivered, bucket.begun);
+        let cover =
+            |acknowledger: &mqtt::Acknowledger| acknowledger.cover(bucket.metadata.delivered, bucket.metadata.begun);
         let coverage = self.acknowledger().map(cover).unwrap_or_default();
         (bucket, coverage)
     }

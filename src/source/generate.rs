@@ -343,7 +343,7 @@ impl Station<'_> {
         let full = self.buffer.push(row, arrived, origin, self.clock);
         // A bucket is full when its last row arrives, or was due.
         let wanted = full.is_none_or(|mut bucket| {
-            bucket.closed = arrived;
+            bucket.metadata.closed = arrived;
             self.outlet.send(bucket) && !self.outlet.stop.is_set()
         });
         wanted && !self.buffer.is_done()

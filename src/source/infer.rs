@@ -19,6 +19,6 @@ pub fn infer(url: &Url, max_line: usize) -> Result<Option<Schema>, Error> {
 /// The schema of the rows of one bucket.
 pub fn infer_bucket(bucket: &Bucket) -> Schema {
     let mut inference = Inference::default();
-    bucket.rows().for_each(|row| inference.observe(row));
+    bucket.raw.rows().for_each(|row| inference.observe(row));
     inference.schema()
 }

@@ -117,12 +117,12 @@ impl Ledger {
 
     /// The rows of a complete epoch that is kept.
     pub fn kept(&self, epoch: u64) -> Option<Arc<Bucket>> {
-        self.kept.iter().find(|bucket| bucket.epoch == epoch).cloned()
+        self.kept.iter().find(|bucket| bucket.metadata.epoch == epoch).cloned()
     }
 
     /// The sink has got rid of the results of all epochs before this one; of all complete ones if not given.
     pub fn forget_before(&mut self, epoch: Option<u64>) {
-        while self.kept.pop_front_if(|bucket| epoch.is_none_or(|epoch| bucket.epoch < epoch)).is_some() {}
+        while self.kept.pop_front_if(|bucket| epoch.is_none_or(|epoch| bucket.metadata.epoch < epoch)).is_some() {}
     }
 
     /// A result that was counted is a dead letter after all.
@@ -170,32 +170,34 @@ impl Ledger {
 
     /// The bucket of an epoch in flight.
     pub fn bucket(&self, epoch: u64) -> Option<Arc<Bucket>> {
-        let first = self.in_flight.front()?.bucket.epoch;
+        let first = self.in_flight.front()?.bucket.metadata.epoch;
         let entry = self.in_flight.get(usize::try_from(epoch.checked_sub(first)?).ok()?)?;
         Some(entry.bucket.clone())
     }
 
     /// Records the latency of all epochs that are complete `now`.
     pub fn record_complete(&mut self, now: u64, is_complete: impl Fn(u64) -> bool) {
-        while let Some(entry) = self.in_flight.pop_front_if(|entry| is_complete(entry.bucket.epoch)) {
+        while let Some(entry) = self.in_flight.pop_front_if(|entry| is_complete(entry.bucket.metadata.epoch)) {
             let InFlight { bucket, connection, coverage } = entry;
             self.bytes -= bucket.byte_len();
-            self.numbered.push((connection, bucket.numbers.next));
+            self.numbered.push((connection, bucket.metadata.numbers.next));
             if coverage != Coverage::default() {
                 self.covering.push((connection, coverage));
             }
             let Settled { written, memories } = self.settled.pop_front().unwrap_or_default();
             self.gap |= written.is_none();
             self.told.extend(memories);
-            while let Some(of_tables) = self.of_tables.first_entry().filter(|of| *of.key() <= bucket.epoch) {
+            while let Some(of_tables) = self.of_tables.first_entry().filter(|of| *of.key() <= bucket.metadata.epoch) {
                 self.told.extend(of_tables.remove());
             }
-            if let Some(length) = written.filter(|_| !self.gap && (!self.snapshots || bucket.snapshot)) {
+            if let Some(length) = written.filter(|_| !self.gap && (!self.snapshots || bucket.metadata.snapshot)) {
                 let told = self.told.drain(..).map(|of| ((of.operator, of.memory.key), of.memory.state));
                 self.memories.extend(told);
-                let (next_epoch, next_row) = (bucket.epoch + 1, bucket.first_row + bucket.len() as u64);
+                let (next_epoch, next_row) =
+                    (bucket.metadata.epoch + 1, bucket.metadata.first_row + bucket.len() as u64);
                 self.complete = Some(Complete { length, next_epoch, next_row });
-                while let Some((_, table, length)) = self.later_changes.pop_front_if(|of| of.0 <= bucket.epoch) {
+                while let Some((_, table, length)) = self.later_changes.pop_front_if(|of| of.0 <= bucket.metadata.epoch)
+                {
                     self.changes.insert(table, length);
                 }
                 self.numbered.drain(..).for_each(|(connection, next)| self.numbering.complete(connection, next));
@@ -207,9 +209,9 @@ impl Ledger {
             if self.keeps {
                 self.kept.push_back(bucket.clone());
             }
-            self.latency.message.record(now.saturating_sub(bucket.closed), u64::from(!bucket.is_empty()));
+            self.latency.message.record(now.saturating_sub(bucket.metadata.closed), u64::from(!bucket.is_empty()));
             // Rows of one publish have one stamp.
-            for rows in bucket.arrived().chunk_by(|a, b| a == b) {
+            for rows in bucket.metadata.arrived().chunk_by(|a, b| a == b) {
                 self.latency.row.record(now.saturating_sub(rows[0]), rows.len() as u64);
             }
         }

@@ -94,7 +94,7 @@ impl LedgerAccounts {
         let place = bucket.as_ref().and_then(|bucket| Some((bucket, bucket.place_of(row)?)));
         let letter = match place {
             Some((bucket, index)) => {
-                let (origin, raw) = (bucket.origin(index), bucket.row(index).bytes);
+                let (origin, raw) = (bucket.metadata.origin(index), bucket.raw.row(index).bytes);
                 DeadLetter::new(&origin.topic, origin.position, message, row, SINK, reason, raw)
             }
             None => DeadLetter::new("", 0, message, row, SINK, reason, line),
@@ -108,16 +108,16 @@ impl LedgerAccounts {
         for rejected in &receipt.rejected {
             let label = ledger.labels[rejected.operator].clone();
             for row in &rejected.rows {
-                let index = (row - bucket.first_row) as usize;
-                let origin = bucket.origin(index);
+                let index = (row - bucket.metadata.first_row) as usize;
+                let origin = bucket.metadata.origin(index);
                 let letter = DeadLetter::new(
                     &origin.topic,
                     origin.position,
                     receipt.epoch,
-                    bucket.numbers.of(*row),
+                    bucket.metadata.numbers.of(*row),
                     &label,
                     &rejected.reason,
-                    bucket.row(index).bytes,
+                    bucket.raw.row(index).bytes,
                 );
                 ledger.keep_letter(&letter);
                 letters.write(&letter)?;

@@ -109,7 +109,7 @@ impl Inputs {
 
     /// Sends a bucket as its epoch.
     pub fn send(&mut self, bucket: Arc<Bucket>) {
-        let epoch = bucket.epoch;
+        let epoch = bucket.metadata.epoch;
         self.last.set(Some(epoch));
         self.buckets.advance_to(epoch);
         self.buckets.send(bucket);
@@ -159,7 +159,7 @@ pub fn build(
 
 /// The worker that reads the rows of a bucket is the one that its epoch names.
 fn by_epoch() -> impl ParallelizationContract<u64, Vec<Arc<Bucket>>> {
-    Exchange::new(|bucket: &Arc<Bucket>| bucket.epoch)
+    Exchange::new(|bucket: &Arc<Bucket>| bucket.metadata.epoch)
 }
 
 /// Reads the rows of buckets.
@@ -172,12 +172,13 @@ fn prepare(plan: &Plan, times: SharedServiceTimes) -> impl FnMut(Arc<Bucket>) ->
             tap.before(&message, &schema);
         }
         let reject = |bad: crate::format::BadRow| Rejected {
-            rows: vec![bucket.first_row + bad.index as u64],
+            rows: vec![bucket.metadata.first_row + bad.index as u64],
             operator: 0,
             reason: bad.reason,
         };
         let rejected = bad.into_iter().map(reject).collect();
-        let (epoch, numbers, snapshot) = (bucket.epoch, bucket.numbers.clone(), bucket.snapshot);
+        let (epoch, numbers, snapshot) =
+            (bucket.metadata.epoch, bucket.metadata.numbers.clone(), bucket.metadata.snapshot);
         let receipt = Receipt { epoch, numbers, snapshot, service, rejected, ..Receipt::default() };
         Parcel { message, receipt }
     }

@@ -220,8 +220,8 @@ impl Sources {
 
     /// Gives a bucket its epoch, and its rows their numbers.
     fn number(&mut self, mut bucket: Bucket, connection: usize, coverage: Coverage) -> Arrival {
-        (bucket.epoch, bucket.first_row) = (self.next_epoch, self.next_row);
-        bucket.numbers = self.numbering.take(connection, bucket.first_row, &bucket.deliveries());
+        (bucket.metadata.epoch, bucket.metadata.first_row) = (self.next_epoch, self.next_row);
+        bucket.metadata.numbers = self.numbering.take(connection, bucket.metadata.first_row, &bucket.deliveries());
         self.next_epoch += 1;
         self.next_row += bucket.len() as u64;
         Arrival { bucket, connection, coverage }
@@ -305,7 +305,7 @@ impl Peers {
             FromReader::Read(read) => {
                 let Read { connection, mut bucket, stamps, coverage } = *read;
                 let other = connections[connection].other();
-                bucket.stamp(stamps, self.clocks[other.process].ahead());
+                bucket.metadata.stamp(stamps, self.clocks[other.process].ahead());
                 other.buckets.push_back((bucket, coverage));
             }
             FromReader::Ended { connection } => connections[connection].other().ended = true,

@@ -114,7 +114,7 @@ impl Connection {
                 Ok((bucket, coverage)) => {
                     self.room -= 1;
                     self.bytes_left -= bucket.byte_len() as i64;
-                    let stamps = bucket.stamps();
+                    let stamps = bucket.metadata.stamps();
                     tell(FromReader::Read(Box::new(Read { connection, bucket, stamps, coverage })));
                 }
                 Err(TryRecvError::Empty) => return,

@@ -113,7 +113,7 @@ impl Process {
             self.waiting = Some(arrival);
             return;
         }
-        arrival.bucket.snapshot = snapshot || sources.backlog().buckets == 0;
+        arrival.bucket.metadata.snapshot = snapshot || sources.backlog().buckets == 0;
         inputs.send(ledger.borrow_mut().enter(arrival));
     }
 

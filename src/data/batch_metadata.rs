@@ -1,0 +1,176 @@
+//! What is known of the rows of a message beside their bytes.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::numbers::Numbers;
+
+/// Where a row came from, for dead letters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The MQTT topic or the file's path.
+    pub topic: Arc<str>,
+    /// The line of the file, or the running number of the publish, from 1.
+    pub position: u64,
+}
+
+/// What is known of the rows of a message beside their bytes.
+///
+/// Arrival stamps, origins and deliveries do not travel to the workers that serve the rows: latency, dead letters and
+/// acknowledgements are the first worker's affair, which a process that reads rows for it sends them as [`Stamps`].
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct BatchMetadata {
+    /// The message's timely timestamp, from 0.
+    pub epoch: u64,
+    /// The place of the first row in the input, from 0.
+    pub first_row: u64,
+    /// The numbers of its rows.
+    pub numbers: Numbers,
+    /// Whether what steps remember after it is to be written down.
+    pub snapshot: bool,
+    /// Rows that came at quality of service 0, and never come again.
+    once: Vec<Range<usize>>,
+    #[serde(skip)]
+    arrived: Vec<u64>,
+    #[serde(skip)]
+    origins: Vec<Origin>,
+    /// The number of the last delivery whose rows all stand in this message or in one before it; 0 if there is none.
+    #[serde(skip)]
+    pub delivered: u64,
+    /// How many rows of the delivery after it stand in this message or in one before it.
+    #[serde(skip)]
+    pub begun: u64,
+    /// When the message was closed, in nanoseconds of the source's monotonic clock.
+    #[serde(skip)]
+    pub closed: u64,
+}
+
+/// What does not travel with a bucket: when and where its rows came in, and which deliveries it ends.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Stamps {
+    arrived: Vec<u64>,
+    positions: Vec<u64>,
+    /// Topics of so many rows each.
+    topics: Vec<(Arc<str>, usize)>,
+    delivered: u64,
+    begun: u64,
+    closed: u64,
+}
+
+impl BatchMetadata {
+    /// Of rows of which none has come yet.
+    pub fn new(epoch: u64, first_row: u64) -> BatchMetadata {
+        BatchMetadata { epoch, first_row, ..BatchMetadata::default() }
+    }
+
+    /// What it holds of each row, in bytes.
+    pub(super) const ROW: usize = size_of::<u64>() + size_of::<Origin>();
+
+    /// One row more came, at `arrived` nanoseconds of the source's clock.
+    pub(super) fn push(&mut self, arrived: u64, origin: Origin) {
+        self.arrived.push(arrived);
+        self.origins.push(origin);
+    }
+
+    /// The row that came last came at quality of service 0.
+    ///
+    /// # Panics
+    /// If none came.
+    pub fn last_comes_once(&mut self) {
+        let last = self.arrived.len() - 1;
+        match self.once.last_mut().filter(|rows| rows.end == last) {
+            Some(rows) => rows.end += 1,
+            None => self.once.push(last..last + 1),
+        }
+    }
+
+    /// Its rows in turn, so many each, and whether they never come again. They are `count` rows.
+    pub fn deliveries(&self, count: usize) -> Vec<(bool, u64)> {
+        let (mut runs, mut from) = (Vec::new(), 0);
+        for once in &self.once {
+            runs.extend([(false, (once.start - from) as u64), (true, once.len() as u64)]);
+            from = once.end;
+        }
+        runs.push((false, (count - from) as u64));
+        runs.retain(|(_, rows)| *rows > 0);
+        runs
+    }
+
+    /// Nanoseconds of the source's clock at which each row arrived (or was due).
+    pub fn arrived(&self) -> &[u64] {
+        &self.arrived
+    }
+
+    /// Where the row at a place came from.
+    ///
+    /// # Panics
+    /// If there are not as many, or another process has them.
+    pub fn origin(&self, index: usize) -> &Origin {
+        &self.origins[index]
+    }
+
+    /// Which of the rows has this number, counted from the first; it may be behind the last.
+    pub fn place_of(&self, number: u64) -> Option<usize> {
+        let place = if self.numbers.runs.is_empty() { Some(number) } else { self.numbers.place_of(number) };
+        usize::try_from(place?.checked_sub(self.first_row)?).ok()
+    }
+
+    /// What another process needs to know of the rows beside their bytes.
+    pub fn stamps(&self) -> Stamps {
+        let runs = self.origins.chunk_by(|a, b| a.topic == b.topic);
+        Stamps {
+            arrived: self.arrived.clone(),
+            positions: self.origins.iter().map(|origin| origin.position).collect(),
+            topics: runs.map(|run| (run[0].topic.clone(), run.len())).collect(),
+            delivered: self.delivered,
+            begun: self.begun,
+            closed: self.closed,
+        }
+    }
+
+    /// Puts stamps on rows that came without them. `ahead` is how far this process' clock is ahead of
+    /// the one that made them, in nanoseconds.
+    pub fn stamp(&mut self, stamps: Stamps, ahead: i64) {
+        let Stamps { mut arrived, positions, topics, delivered, begun, closed } = stamps;
+        arrived.iter_mut().for_each(|stamp| *stamp = stamp.saturating_add_signed(ahead));
+        let topics = topics.iter().flat_map(|(topic, rows)| std::iter::repeat_n(topic, *rows));
+        let origins = topics.zip(positions).map(|(topic, position)| Origin { topic: topic.clone(), position });
+        (self.arrived, self.origins) = (arrived, origins.collect());
+        (self.delivered, self.begun) = (delivered, begun);
+        self.closed = closed.saturating_add_signed(ahead);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_that_come_once_are_told_apart() {
+        let mut metadata = BatchMetadata::default();
+        for once in [false, true, true, false, true] {
+            metadata.push(0, Origin { topic: "t".into(), position: 1 });
+            if once {
+                metadata.last_comes_once();
+            }
+        }
+        assert_eq!(metadata.deliveries(5), [(false, 1), (true, 2), (false, 1), (true, 1)]);
+    }
+
+    #[test]
+    fn stamps_follow_a_metadata_to_another_clock() {
+        let mut metadata = BatchMetadata::default();
+        for (place, topic) in [(1, "a"), (2, "a"), (3, "b")] {
+            metadata.push(10 * place, Origin { topic: topic.into(), position: place });
+        }
+        (metadata.delivered, metadata.begun, metadata.closed) = (7, 2, 40);
+        let sent = crate::data::to_bytes(&(&metadata, metadata.stamps()));
+        let (mut received, stamps): (BatchMetadata, Stamps) = crate::data::from_bytes(&sent).unwrap();
+        received.stamp(stamps, -15);
+        assert_eq!(received.arrived(), [0, 5, 15]);
+        assert!((0..3).all(|row| received.origin(row) == metadata.origin(row)));
+        assert_eq!((received.delivered, received.begun, received.closed), (7, 2, 25));
+    }
+}

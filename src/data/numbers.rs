@@ -1,0 +1,45 @@
+//! The numbers that rows go out with.
+
+use serde::{Deserialize, Serialize};
+
+/// The numbers that the rows of a bucket go out with.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Numbers {
+    /// In the order of places; rows in none have their place for a number.
+    pub runs: Vec<Run>,
+    /// The number of the row after them on their connection, of those that may come again.
+    pub next: u64,
+}
+
+/// Rows with numbers at equal distances.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// The place of the first row in the input.
+    pub place: u64,
+    pub rows: u64,
+    /// The number of the first row.
+    pub first: u64,
+    /// How far the number of each is from the one before.
+    pub step: u64,
+}
+
+impl Numbers {
+    /// Whether each row has its place for a number.
+    pub fn is_plain(&self) -> bool {
+        self.runs.iter().all(|run| run.step == 1 && run.first == run.place)
+    }
+
+    /// The number of the row at a place.
+    pub fn of(&self, place: u64) -> u64 {
+        let run = self.runs.partition_point(|run| run.place <= place).checked_sub(1).map(|run| self.runs[run]);
+        run.map_or(place, |Run { place: start, first, step, .. }| first + (place - start) * step)
+    }
+
+    /// The place of the row that has a number; `None` if none in a run has.
+    pub fn place_of(&self, number: u64) -> Option<u64> {
+        self.runs.iter().find_map(|run| {
+            let behind = number.checked_sub(run.first)?;
+            (behind.is_multiple_of(run.step) && behind / run.step < run.rows).then(|| run.place + behind / run.step)
+        })
+    }
+}
