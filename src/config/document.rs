@@ -1,10 +1,9 @@
 //! The text of a dataflow file with its overrides, and diagnostics that point into either.
 
-use std::ops::Range;
-
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::config::error::{At, SpannedError};
 use crate::config::{Diagnostic, Override};
 
 /// File and overrides. A span beyond the file's end points at an override: their values are parsed as if they
@@ -47,41 +46,16 @@ impl Document {
         })
     }
 
-    /// A diagnostic at a span of the file or of an override.
-    pub fn diagnostic(
-        &self,
-        span: Range<usize>,
-        title: impl Into<String>,
-        label: &str,
-        help: Option<String>,
-    ) -> Diagnostic {
-        let title = title.into();
-        match self.overrides.iter().rev().find(|placed| span.start >= placed.start) {
-            Some(placed) => Diagnostic::new(format!("{}: {title}", placed.given.shown)).help(help),
-            None => Diagnostic::new(title).at(&self.path, &self.text, span, label).help(help),
+    /// The diagnostic of what is wrong: the one place where errors get the text that they point into.
+    pub fn diagnostic(&self, SpannedError { wrong, at }: SpannedError) -> Diagnostic {
+        let (title, help) = (wrong.to_string(), wrong.help());
+        match at {
+            At::Nowhere => Diagnostic::new(title).help(help),
+            At::File => Diagnostic::new(format!("{}: {title}", self.path)).help(help),
+            At::Span(span) => match self.overrides.iter().rev().find(|placed| span.start >= placed.start) {
+                Some(placed) => Diagnostic::new(format!("{}: {title}", placed.given.shown)).help(help),
+                None => Diagnostic::new(title).at(&self.path, &self.text, span, wrong.label()).help(help),
+            },
         }
     }
-
-    /// The diagnostic of an error of the TOML reader.
-    pub fn toml_error(&self, error: &toml::de::Error) -> Diagnostic {
-        let message = error.message().trim().replace('\n', "; ");
-        let help = unknown_name(&message).and_then(|(name, candidates)| did_you_mean(name, candidates));
-        match error.span() {
-            Some(span) => self.diagnostic(span, message, "", help),
-            None => Diagnostic::new(format!("{}: {message}", self.path)).help(help),
-        }
-    }
-}
-
-/// The names in serde's "unknown field `x`, expected one of `a`, `b`".
-fn unknown_name(message: &str) -> Option<(&str, impl Iterator<Item = &str>)> {
-    let mut names = message.strip_prefix("unknown ")?.split('`').skip(1).step_by(2);
-    Some((names.next()?, names))
-}
-
-/// "did you mean", if one of the candidates is near.
-pub fn did_you_mean<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<String> {
-    let likeness = |candidate: &&str| strsim::jaro_winkler(&name.to_lowercase(), &candidate.to_lowercase());
-    let nearest = candidates.max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
-    (likeness(&nearest) > 0.7).then(|| format!("did you mean `{nearest}`?"))
 }

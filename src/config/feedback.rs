@@ -1,7 +1,7 @@
 //! Whether a dataflow would get in its own way at a broker: what it publishes comes back as rows, for ever, or two of its
 //! clients have one id, and take the connection from each other, for ever.
 
-use crate::config::Diagnostic;
+use crate::config::error::{SpannedError, Wrong};
 use crate::config::model::Dataflow;
 use crate::mqtt::{Endpoint, same_broker, takes};
 use crate::sink;
@@ -11,19 +11,15 @@ impl Dataflow {
     ///
     /// # Errors
     /// The first of them.
-    pub(crate) fn check_feedback(&self) -> Result<(), Diagnostic> {
+    pub(crate) fn check_feedback(&self) -> Result<(), SpannedError> {
         let Some(source) = &self.source_settings.endpoint else { return Ok(()) };
         for (what, each, sink) in self.sinks() {
             let sink::Url::Mqtt(url) = &sink.url else { continue };
             let filters = self.source_settings.topics();
             let fed = |filter: &&str| same_broker(&source.url, url) && takes(filter, &url.topic);
             if let Some(filter) = filters.into_iter().find(fed) {
-                let title = format!(
-                    "{}: {what}, {url}, is under the source's own {filter:?}: {each} would be a row again, for ever",
-                    self.document.path
-                );
-                let help = "give it another topic; allow_loop = true in [source] permits it";
-                return Err(Diagnostic::new(title).help(Some(help.into())));
+                let (url, filter) = (url.to_string(), filter.to_owned());
+                return Err(Wrong::Feedback { what, url, filter, each }.in_file());
             }
         }
         Ok(())
@@ -33,7 +29,7 @@ impl Dataflow {
     ///
     /// # Errors
     /// The first that does.
-    pub(crate) fn check_client_ids(&self) -> Result<(), Diagnostic> {
+    pub(crate) fn check_client_ids(&self) -> Result<(), SpannedError> {
         let mut known: Vec<(String, Endpoint)> = Vec::new();
         for (what, endpoint) in self.clients(0, 1).into_iter().filter(|(_, endpoint)| endpoint.client_id.is_some()) {
             let same = |(_, other): &&(String, Endpoint)| {
@@ -41,13 +37,7 @@ impl Dataflow {
             };
             if let Some((other, _)) = known.iter().find(same) {
                 let id = endpoint.client_id.unwrap_or_default();
-                let title = format!(
-                    "{}: {other} and {what} have the client_id {id:?} at one broker: each would take the connection from \
-                     the other, for ever",
-                    self.document.path
-                );
-                let help = "give each a client_id of its own; a sink needs none";
-                return Err(Diagnostic::new(title).help(Some(help.into())));
+                return Err(Wrong::ClientIdTwice { one: other.clone(), other: what, id }.in_file());
             }
             known.push((what, endpoint));
         }

@@ -4,6 +4,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::config::Diagnostic;
+use crate::config::error::Wrong;
 use crate::config::model::{Dataflow, Fitting};
 use crate::sink;
 use crate::source::Url;
@@ -62,8 +63,7 @@ impl Dataflow {
             let same = known.iter().find(|(other, used)| *other == identity && (used.written || file.written));
             if let Some((_, other)) = same {
                 let (one, other) = (shown(other), shown(&file));
-                let title = format!("{}: {one} and {other} are the same file", self.document.path);
-                return Err(Diagnostic::new(title).help(Some("give one of them another path".into())));
+                return Err(self.document.diagnostic(Wrong::FileTwice { one, other }.in_file()));
             }
             known.push((identity, file));
         }

@@ -3,10 +3,12 @@
 mod contents;
 mod diagnostic;
 mod document;
+mod error;
 mod feedback;
 mod files;
 mod fitted;
 mod model;
+mod nearest;
 mod overrides;
 mod parse;
 mod table;

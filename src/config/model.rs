@@ -1,14 +1,17 @@
 //! A dataflow as its file and the command line describe it.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use toml::Spanned;
 
 use crate::config::contents::Contents;
 use crate::config::diagnostic::Diagnostic;
-use crate::config::document::{self, Document};
+use crate::config::document::Document;
+use crate::config::error::{SpannedError, Wrong};
 use crate::config::fitted::Fitted;
+use crate::config::nearest::did_you_mean;
 use crate::config::parse::sections::{Placement, SchemaChoice};
 use crate::config::table::TablePlan;
 use crate::data::{Kind, Schema};
@@ -37,7 +40,7 @@ pub struct Dataflow {
     pub dead_letter: Option<sink::Settings>,
     pub(super) steps: Vec<StepPlan>,
     pub tables: Vec<TablePlan>,
-    pub(super) document: Document,
+    pub(super) document: Arc<Document>,
     pub(super) contents: Contents,
 }
 
@@ -153,28 +156,16 @@ impl Dataflow {
     /// The steps, their columns looked up in `schema`, and the schema after the last one.
     ///
     /// # Errors
-    /// A column that the schema does not have at that step, or that is not of the kind the subtask needs.
+    /// A column that the schema does not have at that step, or that is not of the kind the subtask needs; params that do
+    /// not fit.
     pub fn steps(&self, schema: &Schema) -> Result<(Vec<Step>, Schema), Diagnostic> {
         let (mut steps, schema) = self.steps_to_fit(schema)?;
         for (step, plan) in steps.iter_mut().zip(&self.steps) {
             if let Fitting::Frozen(path) = &plan.fitting {
-                step.subtask = self.frozen(step, path)?;
+                step.subtask = frozen(step, path).map_err(|error| self.document.diagnostic(error))?;
             }
         }
         Ok((steps, schema))
-    }
-
-    /// The step's subtask with what it learned before.
-    fn frozen(&self, step: &Step, path: &Spanned<String>) -> Result<DynSubtask, Diagnostic> {
-        let columns: Vec<&str> = step.scope.all_names().collect();
-        let frozen = Fitted::read(std::path::Path::new(path.get_ref())).and_then(|fitted| {
-            let learned = fitted.step(&step.label, &columns)?;
-            step.subtask.freeze(learned, columns.len())
-        });
-        frozen.map_err(|reason| {
-            let title = format!("params of {}: {}: {reason}", step.label, path.get_ref());
-            self.document.diagnostic(path.span(), title, "", Some("`rowmill fit` writes it".into()))
-        })
     }
 
     /// As [`Dataflow::steps`], but steps with `fit = "frozen"` have learned nothing yet.
@@ -182,6 +173,10 @@ impl Dataflow {
     /// # Errors
     /// As [`Dataflow::steps`].
     pub fn steps_to_fit(&self, schema: &Schema) -> Result<(Vec<Step>, Schema), Diagnostic> {
+        self.find_steps(schema).map_err(|error| self.document.diagnostic(error))
+    }
+
+    pub(super) fn find_steps(&self, schema: &Schema) -> Result<(Vec<Step>, Schema), SpannedError> {
         let mut schema = schema.clone();
         let mut steps = Vec::new();
         for plan in &self.steps {
@@ -190,58 +185,71 @@ impl Dataflow {
             steps.push(step);
         }
         if let Some(name) = schema.names().find(|name| PLACE.contains(name)) {
-            let help = "the output has a column of that name itself: name the columns to take in [schema], without it";
-            return Err(Diagnostic::new(format!("a column is named `{name}`")).help(Some(help.into())));
+            return Err(Wrong::ReservedColumnMade(name.to_owned()).nowhere());
         }
         Ok((steps, schema))
     }
 
-    pub(super) fn step(&self, plan: &StepPlan, schema: &Schema) -> Result<Step, Diagnostic> {
+    pub(super) fn step(&self, plan: &StepPlan, schema: &Schema) -> Result<Step, SpannedError> {
         let id = self.schema.id();
         let scope = match &plan.columns {
             None => Scope::of(schema, |name| Some(name) != id && plan.entry.takes(schema, name)),
             Some(columns) => {
                 for column in columns {
-                    self.check_column(plan, column, schema)?;
+                    check_column(plan, column, schema)?;
                 }
                 Scope::of(schema, |name| columns.iter().any(|column| column.get_ref() == name))
             }
         };
         plan.subtask.transform().check_scope(&scope).map_err(|refusal| {
             let at = plan.columns.as_ref().and_then(|columns| columns.first()).map_or(plan.span.clone(), Spanned::span);
-            self.document.diagnostic(at, format!("{}: {}: {refusal}", plan.label, refusal.parameter), "", None)
+            Wrong::Scope { label: plan.label.clone(), refusal }.at(at)
         })?;
         let stream = match &plan.fitting {
             Fitting::Stream { key: None } => Some(StreamKey::All),
-            Fitting::Stream { key: Some(key) } => Some(StreamKey::Text(self.key_slot(key, schema)?)),
+            Fitting::Stream { key: Some(key) } => Some(StreamKey::Text(key_slot(key, schema)?)),
             Fitting::Row { horizon } => Some(StreamKey::Row { horizon: *horizon }),
             Fitting::Message | Fitting::Frozen(_) => None,
         };
         Ok(Step { label: plan.label.clone(), subtask: plan.subtask.clone(), scope, stream })
     }
+}
 
-    fn key_slot(&self, key: &Spanned<String>, schema: &Schema) -> Result<usize, Diagnostic> {
-        let texts = || schema.columns().iter().filter(|column| column.kind == Kind::Text);
-        texts().find(|column| column.name == *key.get_ref()).map(|column| column.slot).ok_or_else(|| {
-            let help = document::did_you_mean(key.get_ref(), texts().map(|column| column.name.as_str()));
-            self.document.diagnostic(key.span(), format!("the schema has no text column `{}`", key.get_ref()), "", help)
-        })
-    }
+/// The step's subtask with what it learned before.
+fn frozen(step: &Step, path: &Spanned<String>) -> Result<DynSubtask, SpannedError> {
+    let columns: Vec<&str> = step.scope.all_names().collect();
+    let frozen = Fitted::read(std::path::Path::new(path.get_ref())).and_then(|fitted| {
+        let learned = fitted.step(&step.label, &columns)?;
+        step.subtask.freeze(learned, columns.len())
+    });
+    frozen.map_err(|reason| {
+        let (label, shown) = (step.label.clone(), path.get_ref().clone());
+        Wrong::Params { label, path: shown, reason }.at(path.span())
+    })
+}
 
-    fn check_column(&self, plan: &StepPlan, column: &Spanned<String>, schema: &Schema) -> Result<(), Diagnostic> {
-        let name = column.get_ref();
-        let refuse = |title: String, help| Err(self.document.diagnostic(column.span(), title, "", help));
-        if schema.get(name).is_none() {
-            let candidates = schema.names().filter(|name| plan.entry.takes(schema, name));
-            return refuse(format!("the schema has no column `{name}`"), document::did_you_mean(name, candidates));
-        }
-        if !plan.entry.takes(schema, name) {
-            let (is, takes) = if plan.entry.role == Role::Texts { ("number", "text") } else { ("text", "number") };
-            let help = Some(format!("{} takes {takes} columns", plan.entry.name));
-            return refuse(format!("`{name}` is a {is} column"), help);
-        }
-        Ok(())
+fn key_slot(key: &Spanned<String>, schema: &Schema) -> Result<usize, SpannedError> {
+    let name = key.get_ref();
+    let texts = || schema.columns().iter().filter(|column| column.kind == Kind::Text);
+    texts().find(|column| column.name == *name).map(|column| column.slot).ok_or_else(|| {
+        let nearest = did_you_mean(name, texts().map(|column| column.name.as_str()));
+        Wrong::NoTextColumn { name: name.clone(), nearest }.at(key.span())
+    })
+}
+
+fn check_column(plan: &StepPlan, column: &Spanned<String>, schema: &Schema) -> Result<(), SpannedError> {
+    let name = column.get_ref();
+    if schema.get(name).is_none() {
+        let candidates = schema.names().filter(|name| plan.entry.takes(schema, name));
+        let nearest = did_you_mean(name, candidates);
+        return Err(Wrong::NoColumn { name: name.clone(), nearest }.at(column.span()));
     }
+    if !plan.entry.takes(schema, name) {
+        let (kind, takes) = if plan.entry.role == Role::Texts { ("number", "text") } else { ("text", "number") };
+        let wrong = Wrong::ColumnKind { name: name.clone(), kind, subtask: plan.entry.name, takes };
+        return Err(wrong.at(column.span()));
+    }
+    Ok(())
 }
 
 impl Entry {

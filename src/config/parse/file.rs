@@ -10,8 +10,10 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use crate::config::Diagnostic;
 use crate::config::contents::Contents;
-use crate::config::document::{Document, did_you_mean};
+use crate::config::document::Document;
+use crate::config::error::{SpannedError, Wrong};
 use crate::config::model::{Dataflow, Fitting, StepPlan, WEATHER};
+use crate::config::nearest::did_you_mean;
 use crate::config::overrides::Override;
 use crate::config::parse::sections::{self, File, SchemaChoice, SchemaSection};
 use crate::config::parse::sink::sink_settings;
@@ -67,46 +69,46 @@ impl Dataflow {
     }
 }
 
+/// The dataflow of a document. What is wrong becomes a diagnostic here.
 pub fn parse(document: Document, registry: &Registry) -> Result<Dataflow, Diagnostic> {
-    let mut root = DeTable::parse(&document.text).map_err(|error| document.toml_error(&error))?;
+    let document = Arc::new(document);
+    read(&document, registry).map_err(|error| document.diagnostic(error))
+}
+
+fn read(document: &Arc<Document>, registry: &Registry) -> Result<Dataflow, SpannedError> {
+    let mut root = DeTable::parse(&document.text)?;
     let whole = root.span();
     for placed in &document.overrides {
         let value = Document::value(placed);
         put(root.get_mut(), &placed.given.key, value)
-            .map_err(|reason| Diagnostic::new(format!("{}: {reason}", placed.given.shown)))?;
+            .map_err(|reason| Wrong::Override { shown: placed.given.shown.clone(), reason }.nowhere())?;
     }
     let parsed = Spanned::new(whole.clone(), DeValue::Table(root.get_ref().clone()));
     let parsed = toml::Value::deserialize(ValueDeserializer::from(parsed));
-    let contents = Contents::new(parsed.map_err(|error| document.toml_error(&error))?);
+    let contents = Contents::new(parsed?);
     let schema = take(root.get_mut(), "schema");
     let subtasks = take(root.get_mut(), "subtask");
     let tables = take(root.get_mut(), "table");
     let table = Spanned::new(whole.clone(), DeValue::Table(root.into_inner()));
-    let file = File::deserialize(ValueDeserializer::from(table)).map_err(|error| document.toml_error(&error))?;
+    let file = File::deserialize(ValueDeserializer::from(table))?;
 
-    let schema = schema.map_or_else(
-        || Ok(SchemaChoice::Known { schema: Schema::davis(), id: None }),
-        |value| read_schema(&document, value),
-    )?;
-    let steps = subtasks.map_or_else(|| Ok(Vec::new()), |value| read_subtasks(&document, value, registry))?;
-    let tables = tables.map_or_else(|| Ok(Vec::new()), |value| read_tables(&document, value))?;
-    let missing = |key: &str, flag: &str| {
-        Diagnostic::new(format!("{} gives no {key}.url", document.path))
-            .help(Some(format!("add it to the file, or say {flag} URL")))
-    };
+    let schema = schema.map_or_else(|| Ok(SchemaChoice::Known { schema: Schema::davis(), id: None }), read_schema)?;
+    let steps = subtasks.map_or_else(|| Ok(Vec::new()), |value| read_subtasks(value, registry))?;
+    let tables = tables.map_or_else(|| Ok(Vec::new()), read_tables)?;
+    let missing = |section, flag| Wrong::NoUrl { path: document.path.clone(), section, flag }.nowhere();
     let source =
         file.source.as_ref().and_then(|source| source.url.clone()).ok_or_else(|| missing("source", "--source"))?;
     let sink = file
         .sink
-        .map(|sink| sink_settings(&document, sink, false))
+        .map(|sink| sink_settings(sink, false))
         .transpose()?
         .flatten()
         .ok_or_else(|| missing("sink", "--sink"))?;
-    let dead_letter = file.dead_letter.map(|sink| sink_settings(&document, sink, true)).transpose()?.flatten();
+    let dead_letter = file.dead_letter.map(|sink| sink_settings(sink, true)).transpose()?.flatten();
     let limits = source::Limits { bucket_size: file.buffer.bucket_size, delay: file.buffer.delay };
-    let name = file.name.map(|name| checked_name(&document, name)).transpose()?;
+    let name = file.name.map(checked_name).transpose()?;
     let name = name.unwrap_or_else(|| stem(&document.path));
-    let source_settings = source_settings(&document, &name, file.source.as_ref(), &source, limits, &schema)?;
+    let source_settings = source_settings(&name, file.source.as_ref(), &source, limits, &schema)?;
     let allow_loop = file.source.as_ref().is_some_and(|source| source.allow_loop);
     let connections = file.source.and_then(|source| source.connections);
     let dataflow = Dataflow {
@@ -123,12 +125,12 @@ pub fn parse(document: Document, registry: &Registry) -> Result<Dataflow, Diagno
         dead_letter,
         steps,
         tables,
-        document,
+        document: document.clone(),
         contents,
     };
     if let SchemaChoice::Known { schema, .. } = &dataflow.schema {
-        dataflow.steps_to_fit(schema)?;
-        dataflow.tables(schema)?;
+        dataflow.find_steps(schema)?;
+        dataflow.find_tables(schema)?;
     }
     connections.map_or(Ok(()), |connections| check_connections(&dataflow, &connections))?;
     dataflow.check_client_ids()?;
@@ -143,16 +145,14 @@ fn stem(path: &str) -> String {
 }
 
 /// A dataflow's name becomes a part of the names of files and of a broker's sessions.
-fn checked_name(document: &Document, name: Spanned<String>) -> Result<String, Diagnostic> {
+fn checked_name(name: Spanned<String>) -> Result<String, SpannedError> {
     const LONGEST: usize = 100;
     let fits = |c: char| c.is_alphanumeric() || " _-.".contains(c);
     let (span, name) = (name.span(), name.into_inner());
     if !name.trim().is_empty() && name.len() <= LONGEST && !name.starts_with('.') && name.chars().all(fits) {
         return Ok(name);
     }
-    let title = format!("the name {name:?} cannot be a part of a file's name");
-    let help = format!("up to {LONGEST} bytes of letters, digits, spaces, _, - and ., without a . at the beginning");
-    Err(document.diagnostic(span, title, "", Some(help)))
+    Err(Wrong::Name { name, longest: LONGEST }.at(span))
 }
 
 fn take<'i>(table: &mut Table<'i>, key: &str) -> Option<Value<'i>> {
@@ -203,49 +203,34 @@ fn put_in_list<'i>(
     if found { Ok(()) } else { Err(format!("the file has no {list} {which}")) }
 }
 
-fn read_schema(document: &Document, value: Value<'_>) -> Result<SchemaChoice, Diagnostic> {
+fn read_schema(value: Value<'_>) -> Result<SchemaChoice, SpannedError> {
     let span = value.span();
     match value.get_ref() {
         DeValue::String(name) if name == "davis" => Ok(SchemaChoice::Known { schema: Schema::davis(), id: None }),
         DeValue::String(name) if name == "infer" => Ok(SchemaChoice::Infer),
-        DeValue::String(name) => {
-            let help = did_you_mean(name, ["davis", "infer"].into_iter());
-            let help = help.or(Some("schema is \"davis\", \"infer\" or a [schema] table".into()));
-            Err(document.diagnostic(span, format!("unknown schema `{name}`"), "", help))
-        }
+        DeValue::String(name) => Err(Wrong::UnknownSchema(name.to_string()).at(span)),
         DeValue::Table(_) => {
-            let section = SchemaSection::deserialize(ValueDeserializer::from(value))
-                .map_err(|error| document.toml_error(&error))?;
+            let section = SchemaSection::deserialize(ValueDeserializer::from(value))?;
             if section.number.is_empty() && section.text.is_empty() {
-                return Err(document.diagnostic(
-                    span,
-                    "the schema names no column",
-                    "",
-                    Some("give number = [...] or text = [...]".into()),
-                ));
+                return Err(Wrong::EmptySchema.at(span));
             }
-            if let Some(name) = section.reserved() {
-                let title = format!("a column is named `{}`", name.get_ref());
-                let help =
-                    "the output has a column of that name itself: leave it out, or let the source name it otherwise";
-                return Err(document.diagnostic(name.span(), title, "", Some(help.into())));
+            match section.reserved() {
+                Some(name) => Err(Wrong::ReservedColumn(name.get_ref().clone()).at(name.span())),
+                None => Ok(section.choice()),
             }
-            Ok(section.choice())
         }
-        _ => Err(document.diagnostic(span, "schema is \"davis\", \"infer\" or a [schema] table", "", None)),
+        _ => Err(Wrong::NoSchema.at(span)),
     }
 }
 
-fn read_subtasks(document: &Document, value: Value<'_>, registry: &Registry) -> Result<Vec<StepPlan>, Diagnostic> {
+fn read_subtasks(value: Value<'_>, registry: &Registry) -> Result<Vec<StepPlan>, SpannedError> {
     let span = value.span();
-    let DeValue::Array(items) = value.into_inner() else {
-        return Err(document.diagnostic(span, "write [[subtask]] with two brackets", "", None));
-    };
+    let DeValue::Array(items) = value.into_inner() else { return Err(Wrong::OneBracket("subtask").at(span)) };
     let count = items.len();
     let mut steps = Vec::new();
     let mut seen: HashMap<&'static str, usize> = HashMap::new();
     for (place, item) in items.into_iter().enumerate() {
-        let Some(mut step) = read_subtask(document, item, place, count, registry)? else { continue };
+        let Some(mut step) = read_subtask(item, place, count, registry)? else { continue };
         let times = seen.entry(step.entry.name).or_default();
         *times += 1;
         if *times > 1 {
@@ -258,79 +243,55 @@ fn read_subtasks(document: &Document, value: Value<'_>, registry: &Registry) -> 
 
 /// One step; `None` for prepare and result, which stand in every chain.
 fn read_subtask(
-    document: &Document,
     item: Value<'_>,
     place: usize,
     count: usize,
     registry: &Registry,
-) -> Result<Option<StepPlan>, Diagnostic> {
+) -> Result<Option<StepPlan>, SpannedError> {
     let span = item.span();
-    let DeValue::Table(mut table) = item.into_inner() else {
-        return Err(document.diagnostic(span, "a subtask is a table", "", None));
-    };
-    let Some(name) = take(&mut table, "use") else {
-        return Err(document.diagnostic(
-            span,
-            "a subtask without `use`",
-            "",
-            Some("say which: use = \"standard_scaler\"".into()),
-        ));
-    };
+    let DeValue::Table(mut table) = item.into_inner() else { return Err(Wrong::SubtaskIsNoTable.at(span)) };
+    let Some(name) = take(&mut table, "use") else { return Err(Wrong::SubtaskWithoutUse.at(span)) };
     let name_span = name.span();
     let name = name.get_ref().as_str().unwrap_or_default().to_owned();
     let Some(entry) = registry.subtasks().find(&name) else {
-        let help = did_you_mean(&name, registry.subtasks().iter().map(|entry| entry.name))
-            .or(Some("`rowmill subtasks` lists them".into()));
-        return Err(document.diagnostic(name_span, format!("unknown subtask `{name}`"), "", help));
+        let nearest = did_you_mean(&name, registry.subtasks().iter().map(|entry| entry.name));
+        return Err(Wrong::UnknownSubtask { name, nearest }.at(name_span));
     };
-    let columns = entry
-        .columns_parameter()
-        .and_then(|key| take(&mut table, key))
-        .map(|value| read_columns(document, value))
-        .transpose()?;
-    let fitting = read_fitting(document, entry, &mut table, &name_span)?;
+    let columns = entry.columns_parameter().and_then(|key| take(&mut table, key)).map(read_columns).transpose()?;
+    let fitting = read_fitting(entry, &mut table, &name_span)?;
     if entry.role == Role::Fixed {
-        return check_fixed(document, entry.name, &table, name_span, place, count).map(|()| None);
+        return check_fixed(entry.name, &table, name_span, place, count).map(|()| None);
     }
     let key_spans: HashMap<String, Range<usize>> =
         table.iter().map(|(key, value)| (key.get_ref().to_string(), value.span())).collect();
     let parameters = Spanned::new(span.clone(), DeValue::Table(table));
-    let refused = |refusal: &Refusal| {
+    let refused = |refusal: Refusal| {
         let span = key_spans.get(refusal.parameter).cloned().unwrap_or(name_span.clone());
-        let title = format!("{name}: `{}` is refused", refusal.parameter);
-        document.diagnostic(span, title, &refusal.reason, Some(refusal.reason.clone()))
+        Wrong::Parameter { name: name.clone(), refusal }.at(span)
     };
     let subtask = entry.build(ValueDeserializer::from(parameters)).map_err(|error| match error {
-        BuildError::Toml(error) => document.toml_error(&error),
-        BuildError::Refused(refusal) => refused(&refusal),
+        BuildError::Toml(error) => error.into(),
+        BuildError::Refused(refusal) => refused(refusal),
     })?;
     let fitting = subtask.horizon().map_or(fitting, |horizon| Fitting::Row { horizon });
     if matches!(fitting, Fitting::Stream { .. }) {
         if subtask.learner().is_none() {
-            let help = Some(
-                "the standard, min-max, max-abs and robust scalers, quantile_transformer, rolling and diff can".into(),
-            );
-            return Err(document.diagnostic(span, format!("{name} cannot learn over the stream"), "", help));
+            return Err(Wrong::CannotStream(name).at(span));
         }
-        subtask.check_stream().map_err(|refusal| refused(&refusal))?;
+        subtask.check_stream().map_err(refused)?;
     }
     Ok(Some(StepPlan { label: name, entry: *entry, subtask, columns, fitting, span }))
 }
 
 /// What a step learns from: `fit`, and what belongs to it.
-fn read_fitting(
-    document: &Document,
-    entry: &Entry,
-    table: &mut Table<'_>,
-    name_span: &Range<usize>,
-) -> Result<Fitting, Diagnostic> {
+fn read_fitting(entry: &Entry, table: &mut Table<'_>, name_span: &Range<usize>) -> Result<Fitting, SpannedError> {
     if !entry.fits {
         return Ok(Fitting::Message);
     }
     let fit = take(table, "fit");
     let mut text = |key: &str| {
         let text = take(table, key).map(|value| Spanned::<String>::deserialize(ValueDeserializer::from(value)));
-        text.transpose().map_err(|error| document.toml_error(&error))
+        text.transpose()
     };
     let (params, key) = (text("params")?, text("key")?);
     let kind = fit.as_ref().map_or("message", |fit| fit.get_ref().as_str().unwrap_or_default());
@@ -339,78 +300,46 @@ fn read_fitting(
         "stream" => params.as_ref().map(|params| (params, "params", "frozen")),
         _ => params.as_ref().map(|params| (params, "params", "frozen")).or(key.as_ref().map(|k| (k, "key", "stream"))),
     };
-    if let Some((value, name, fit)) = surplus {
-        let help = Some(format!("add fit = \"{fit}\", or leave {name} out"));
-        return Err(document.diagnostic(value.span(), format!("{name} without fit = \"{fit}\""), "", help));
+    if let Some((value, option, fit)) = surplus {
+        return Err(Wrong::OptionOfFit { option, fit }.at(value.span()));
     }
     match (kind, params) {
         ("message", _) => Ok(Fitting::Message),
         ("stream", _) => Ok(Fitting::Stream { key }),
         ("frozen", Some(params)) => Ok(Fitting::Frozen(params)),
-        ("frozen", None) => {
-            let help = Some("params = \"weather.fit.json\": the file that `rowmill fit` wrote".into());
-            let title = format!("{}: fit = \"frozen\" without params", entry.name);
-            Err(document.diagnostic(name_span.clone(), title, "", help))
-        }
-        _ => {
-            let span = fit.map_or(name_span.clone(), |fit| fit.span());
-            Err(document.diagnostic(span, "fit is \"message\", \"stream\" or \"frozen\"", "", None))
-        }
+        ("frozen", None) => Err(Wrong::FrozenWithoutParams(entry.name).at(name_span.clone())),
+        _ => Err(Wrong::UnknownFit.at(fit.map_or(name_span.clone(), |fit| fit.span()))),
     }
 }
 
-fn read_columns(document: &Document, value: Value<'_>) -> Result<Vec<Spanned<String>>, Diagnostic> {
+fn read_columns(value: Value<'_>) -> Result<Vec<Spanned<String>>, SpannedError> {
     let span = value.span();
-    let columns = Vec::<Spanned<String>>::deserialize(ValueDeserializer::from(value))
-        .map_err(|error| document.toml_error(&error))?;
-    if columns.is_empty() {
-        return Err(document.diagnostic(
-            span,
-            "no column is named",
-            "",
-            Some("leave the parameter out for all columns".into()),
-        ));
-    }
-    Ok(columns)
+    let columns = Vec::<Spanned<String>>::deserialize(ValueDeserializer::from(value))?;
+    if columns.is_empty() { Err(Wrong::NoColumns.at(span)) } else { Ok(columns) }
 }
 
 fn check_fixed(
-    document: &Document,
     name: &str,
     table: &Table<'_>,
     span: Range<usize>,
     place: usize,
     count: usize,
-) -> Result<(), Diagnostic> {
+) -> Result<(), SpannedError> {
     if let Some((key, _)) = table.iter().next() {
-        return Err(document.diagnostic(
-            key.span(),
-            format!("{name} takes no parameter `{}`", key.get_ref()),
-            "",
-            None,
-        ));
+        let (name, parameter) = (name.to_owned(), key.get_ref().to_string());
+        return Err(Wrong::FixedParameter { name, parameter }.at(key.span()));
     }
-    let expected = if name == "prepare" { 0 } else { count - 1 };
-    if place == expected {
-        return Ok(());
-    }
-    let end = if name == "prepare" { "first" } else { "last" };
-    Err(document.diagnostic(
-        span,
-        format!("{name} stands {end} in the chain"),
-        "",
-        Some("it may be left out: it is always there".into()),
-    ))
+    let (expected, end) = if name == "prepare" { (0, "first") } else { (count - 1, "last") };
+    if place == expected { Ok(()) } else { Err(Wrong::FixedPlace { name: name.to_owned(), end }.at(span)) }
 }
 
 fn source_settings(
-    document: &Document,
     name: &str,
     section: Option<&sections::Source>,
     url: &source::Url,
     limits: source::Limits,
     schema: &SchemaChoice,
-) -> Result<source::Settings, Diagnostic> {
+) -> Result<source::Settings, SpannedError> {
     let endpoint = match (section, url) {
         (Some(section), source::Url::Mqtt(url)) => Some(section.endpoint(url).map(|endpoint| {
             let own = section.session.then(|| format!("rowmill-{name}"));
@@ -418,7 +347,7 @@ fn source_settings(
         })),
         _ => None,
     };
-    let wrong = |reason| Diagnostic::new(format!("{}: source: {reason}", document.path));
+    let wrong = |reason| Wrong::Endpoint { section: "source", reason }.in_file();
     let endpoint = endpoint.transpose().map_err(wrong)?;
     Ok(source::Settings {
         endpoint,
@@ -441,30 +370,26 @@ fn source_settings(
 }
 
 /// Whether the connections of a source go together with the rest.
-fn check_connections(dataflow: &Dataflow, connections: &Spanned<Connections>) -> Result<(), Diagnostic> {
-    let refuse =
-        |title: String, help: &str| Err(dataflow.document.diagnostic(connections.span(), title, "", Some(help.into())));
+fn check_connections(dataflow: &Dataflow, connections: &Spanned<Connections>) -> Result<(), SpannedError> {
+    let refuse = |wrong: Wrong| Err(wrong.at(connections.span()));
     if let Err(reason) = connections.get_ref().check() {
-        return refuse(reason, "connections = 4, or a list of topics");
+        return refuse(Wrong::Connections(reason));
     }
     if dataflow.source_settings.connections() == 1 {
         return Ok(());
     }
     if !dataflow.source_settings.is_persistent() {
-        return refuse("connections without a session".into(), "add session = true");
+        return refuse(Wrong::ConnectionsWithoutSession);
     }
     if matches!(dataflow.schema, SchemaChoice::Infer) {
-        return refuse("the schema of several connections cannot be inferred".into(), "give it in [schema]");
+        return refuse(Wrong::ConnectionsInfer);
     }
     let streams = dataflow.steps.iter().find(|step| matches!(step.fitting, Fitting::Stream { .. }));
     let upserts = dataflow.tables.iter().find(|table| table.replaces());
     let ordered = streams.map(|step| step.label.as_str()).or(upserts.map(|table| table.name()));
     match ordered.filter(|_| connections.get_ref().mix()) {
         None => Ok(()),
-        Some(label) => refuse(
-            format!("rows of a station may overtake each other on several connections, and {label} needs their order"),
-            "name the topics of each connection: connections = [\"weather/north/#\", \"weather/south/#\"]",
-        ),
+        Some(label) => refuse(Wrong::ConnectionsMix(label.to_owned())),
     }
 }
 

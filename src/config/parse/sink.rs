@@ -1,49 +1,36 @@
 //! `[sink]` and `[dead_letter]`, and the sinks of tables.
 
-use crate::config::Diagnostic;
-use crate::config::document::Document;
+use crate::config::error::{SpannedError, Wrong};
 use crate::config::parse::sections;
 use crate::{disk, sink};
 
 pub(crate) fn sink_settings(
-    document: &Document,
     section: sections::Sink,
     dead_letter: bool,
-) -> Result<Option<sink::Settings>, Diagnostic> {
+) -> Result<Option<sink::Settings>, SpannedError> {
     let Some(url) = section.url.clone() else { return Ok(None) };
+    let refuse = |wrong: fn(String) -> Wrong| Err(wrong(url.to_string()).in_file());
     if dead_letter && !url.takes_json() {
-        let help = "give a path that ends in .ndjson, -, mqtt:// or null".to_owned();
-        return Err(Diagnostic::new(format!(
-            "{}: dead letters are JSON lines, and {url} does not take them",
-            document.path
-        ))
-        .help(Some(help)));
+        return refuse(Wrong::DeadLetterUrl);
     }
     if section.parts && (dead_letter || !url.is_file()) {
-        return Err(Diagnostic::new(format!(
-            "{}: parts = true is for sinks that are files, not for {url}",
-            document.path
-        )));
+        return refuse(Wrong::PartsOfNoFile);
     }
     if section.properties && !matches!(url, sink::Url::Mqtt(_)) {
-        return Err(Diagnostic::new(format!(
-            "{}: properties = true is for sinks that are topics, not for {url}",
-            document.path
-        )));
+        return refuse(Wrong::PropertiesOfNoTopic);
     }
     let endpoint = match &url {
-        sink::Url::Mqtt(url) => {
-            if url.topic.contains(['#', '+']) {
-                return Err(Diagnostic::new(format!("{}: {url}: a sink's topic has no wildcards", document.path)));
+        sink::Url::Mqtt(topic) => {
+            if topic.topic.contains(['#', '+']) {
+                return refuse(Wrong::WildcardsOfSink);
             }
-            let wrong = |reason| Diagnostic::new(format!("{}: sink: {reason}", document.path));
-            Some(section.endpoint(url).map_err(wrong)?)
+            let wrong = |reason| Wrong::Endpoint { section: "sink", reason }.in_file();
+            Some(section.endpoint(topic).map_err(wrong)?)
         }
         _ => None,
     };
     if section.infinity.is_some() && (dead_letter || matches!(url, sink::Url::Parquet(_))) {
-        let title = format!("{}: infinity is for sinks of results as text, not for {url}", document.path);
-        return Err(Diagnostic::new(title));
+        return refuse(Wrong::InfinityOfNoText);
     }
     let sections::Sink { parts, properties, infinity, .. } = section;
     let infinity = infinity.unwrap_or_default();

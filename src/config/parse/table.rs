@@ -5,8 +5,9 @@ use toml::Spanned;
 use toml::de::{DeValue, ValueDeserializer};
 
 use crate::config::Diagnostic;
-use crate::config::document::{Document, did_you_mean};
+use crate::config::error::{SpannedError, Wrong};
 use crate::config::model::Dataflow;
+use crate::config::nearest::did_you_mean;
 use crate::config::parse::sections::Milliseconds;
 use crate::config::parse::sink::sink_settings;
 use crate::config::table::{ReferenceSection, TableOf, TablePlan, TableSection};
@@ -19,25 +20,21 @@ const MOST_WINDOWS: i64 = 10_000;
 const MAX_FUTURE: i64 = 600_000;
 
 /// Reads all tables of a file.
-pub fn read_tables(document: &Document, value: Spanned<DeValue<'_>>) -> Result<Vec<TablePlan>, Diagnostic> {
+pub fn read_tables(value: Spanned<DeValue<'_>>) -> Result<Vec<TablePlan>, SpannedError> {
     let span = value.span();
-    let DeValue::Array(items) = value.into_inner() else {
-        return Err(document.diagnostic(span, "write [[table]] with two brackets", "", None));
-    };
+    let DeValue::Array(items) = value.into_inner() else { return Err(Wrong::OneBracket("table").at(span)) };
     let mut plans: Vec<TablePlan> = Vec::new();
     for item in items {
-        let mut section =
-            TableSection::deserialize(ValueDeserializer::from(item)).map_err(|error| document.toml_error(&error))?;
-        check(document, &section)?;
+        let mut section = TableSection::deserialize(ValueDeserializer::from(item))?;
+        check(&section)?;
         let name = &section.name;
         if plans.iter().any(|plan| plan.section.name.get_ref() == name.get_ref()) {
-            let title = format!("two tables are named `{}`", name.get_ref());
-            return Err(document.diagnostic(name.span(), title, "", None));
+            return Err(Wrong::TableTwice(name.get_ref().clone()).at(name.span()));
         }
-        let sink = section.sink.take().map(|sink| sink_settings(document, sink, false)).transpose()?;
+        let sink = section.sink.take().map(|sink| sink_settings(sink, false)).transpose()?;
         let sink = sink.flatten();
         if sink.as_ref().is_some_and(|sink| sink.parts) {
-            return Err(document.diagnostic(name.span(), "a table is not written in parts", "", None));
+            return Err(Wrong::TableInParts.at(name.span()));
         }
         plans.push(TablePlan { section, sink });
     }
@@ -45,11 +42,10 @@ pub fn read_tables(document: &Document, value: Spanned<DeValue<'_>>) -> Result<V
 }
 
 /// Whether what is given goes together.
-fn check(document: &Document, section: &TableSection) -> Result<(), Diagnostic> {
-    let refuse = |span, title: &str, help: &str| Err(document.diagnostic(span, title, "", Some(help.into())));
+fn check(section: &TableSection) -> Result<(), SpannedError> {
     let name = section.name.get_ref();
     if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte)) {
-        return refuse(section.name.span(), "a table's name is made of letters, digits, _, - and .", "such as hourly");
+        return Err(Wrong::TableName.at(section.name.span()));
     }
     for (given, what) in [
         (&section.hop, "hop"),
@@ -58,35 +54,27 @@ fn check(document: &Document, section: &TableSection) -> Result<(), Diagnostic> 
         (&section.max_future, "max_future"),
     ] {
         if let Some(given) = given.as_ref().filter(|_| section.window.is_none()) {
-            return refuse(given.span(), &format!("{what} without a window"), "add window = \"1h\", or leave it out");
+            return Err(Wrong::OptionOfWindow(what).at(given.span()));
         }
     }
     if let Some(late) = section.late.as_ref().filter(|_| section.retention.is_none()) {
-        return refuse(
-            late.span(),
-            "late without retention",
-            "rows are late where windows go: add retention = \"30d\"",
-        );
+        return Err(Wrong::LateWithoutRetention.at(late.span()));
     }
-    if let (Some(window), Some(hop)) = (&section.window, &section.hop)
-        && hop.get_ref().0 > window.get_ref().0
-    {
-        return refuse(hop.span(), "hop is longer than the window", "rows between two windows would be in none");
-    }
-    if let (Some(window), Some(hop)) = (&section.window, &section.hop)
-        && let windows = (window.get_ref().0 - 1) / hop.get_ref().0 + 1
-        && windows > MOST_WINDOWS
-    {
-        let help = format!("a row is in {MOST_WINDOWS} windows at most: make hop longer");
-        return refuse(hop.span(), &format!("each row would be in {windows} windows"), &help);
+    if let (Some(window), Some(hop)) = (&section.window, &section.hop) {
+        let (window, length) = (window.get_ref().0, hop.get_ref().0);
+        if length > window {
+            return Err(Wrong::HopTooLong.at(hop.span()));
+        }
+        let windows = (window - 1) / length + 1;
+        if windows > MOST_WINDOWS {
+            return Err(Wrong::TooManyWindows { windows, most: MOST_WINDOWS }.at(hop.span()));
+        }
     }
     if let Some(delete) = section.delete.as_ref().filter(|_| section.upsert.is_empty()) {
-        return refuse(delete.span(), "delete without upsert", "upsert names the columns that tell rows apart");
+        return Err(Wrong::DeleteWithoutUpsert.at(delete.span()));
     }
-    let aggregates = section.aggregates.get_ref();
-    if aggregates.contains(&Aggregate::Completeness) && section.interval.is_none() {
-        let help = "add interval = \"5m\": how far apart the rows of a key should be";
-        return refuse(section.aggregates.span(), "completeness without an interval", help);
+    if section.aggregates.get_ref().contains(&Aggregate::Completeness) && section.interval.is_none() {
+        return Err(Wrong::CompletenessWithoutInterval.at(section.aggregates.span()));
     }
     Ok(())
 }
@@ -97,6 +85,10 @@ impl Dataflow {
     /// # Errors
     /// A column that is not there or of the wrong kind, or a reference that can't be read.
     pub fn tables(&self, schema: &Schema) -> Result<Vec<TableOf>, Diagnostic> {
+        self.find_tables(schema).map_err(|error| self.document.diagnostic(error))
+    }
+
+    pub(super) fn find_tables(&self, schema: &Schema) -> Result<Vec<TableOf>, SpannedError> {
         self.tables.iter().map(|plan| self.table(plan, schema)).collect()
     }
 
@@ -105,19 +97,19 @@ impl Dataflow {
     /// # Errors
     /// If the chain has no such step.
     pub fn table_input(&self, plan: &TablePlan) -> Result<usize, Diagnostic> {
-        self.operator(plan.section.input.as_ref())
+        self.operator(plan.section.input.as_ref()).map_err(|error| self.document.diagnostic(error))
     }
 
-    fn table(&self, plan: &TablePlan, schema: &Schema) -> Result<TableOf, Diagnostic> {
+    fn table(&self, plan: &TablePlan, schema: &Schema) -> Result<TableOf, SpannedError> {
         let section = &plan.section;
-        let input = self.table_input(plan)?;
+        let input = self.operator(section.input.as_ref())?;
         let schema = self.schema_after(input, schema)?;
-        let find = |name: &Spanned<String>| self.column(name, &schema);
-        let all = |names: &[Spanned<String>]| names.iter().map(find).collect::<Result<Vec<Column>, Diagnostic>>();
+        let find = |name: &Spanned<String>| column(name, &schema);
+        let all = |names: &[Spanned<String>]| names.iter().map(find).collect::<Result<Vec<Column>, SpannedError>>();
         let keys = all(&section.key)?;
         let grouping = Grouping {
             input,
-            window: section.window.as_ref().map(|window| self.window(section, window, &schema)).transpose()?,
+            window: section.window.as_ref().map(|length| window(section, length, &schema)).transpose()?,
             upsert: all(&section.upsert)?,
             delete: section.delete.as_ref().map(find).transpose()?,
             retention: milliseconds(&section.retention),
@@ -126,7 +118,7 @@ impl Dataflow {
             keys,
         };
         let columns = match &section.columns {
-            Some(names) => names.iter().map(|name| self.number(name, &schema)).collect::<Result<Vec<Column>, _>>()?,
+            Some(names) => names.iter().map(|name| number(name, &schema)).collect::<Result<Vec<Column>, _>>()?,
             None => {
                 let is_key = |column: &Column| grouping.keys.contains(column) || grouping.upsert.contains(column);
                 let numbers = schema.columns().iter().filter(|column| column.kind == Kind::Number);
@@ -134,8 +126,8 @@ impl Dataflow {
                 other.filter(|column| grouping.window.as_ref().is_none_or(|w| w.time != **column)).cloned().collect()
             }
         };
-        let reference = section.reference.as_ref().map(|reference| self.reference(reference, section, &grouping.keys));
-        let (join, reference) = reference.transpose()?.unzip();
+        let joined = section.reference.as_ref().map(|given| reference(given, section, &grouping.keys));
+        let (join, reference) = joined.transpose()?.unzip();
         let table = Table {
             name: section.name.get_ref().clone(),
             grouping,
@@ -145,49 +137,14 @@ impl Dataflow {
             join,
             changes: section.changes,
         };
-        if let Some(twice) = table.twice() {
-            let title = format!("table {} has two columns `{twice}`", table.name);
-            return Err(self.document.diagnostic(section.name.span(), title, "", None));
+        if let Some(column) = table.twice() {
+            return Err(Wrong::TableColumnTwice { table: table.name, column }.at(section.name.span()));
         }
         Ok(TableOf { table, sink: plan.sink.clone(), reference })
     }
 
-    fn reference(
-        &self,
-        reference: &Spanned<ReferenceSection>,
-        section: &TableSection,
-        keys: &[Column],
-    ) -> Result<(Join, Reference), Diagnostic> {
-        let ReferenceSection { path, key } = reference.get_ref();
-        let place = section.key.iter().position(|name| name.get_ref() == key.get_ref()).ok_or_else(|| {
-            let title = format!("the table has no key `{}` to join by", key.get_ref());
-            let help = did_you_mean(key.get_ref(), section.key.iter().map(|name| name.get_ref().as_str()));
-            self.document.diagnostic(key.span(), title, "", help)
-        })?;
-        let read = Reference::read(path, key.get_ref(), keys[place].kind);
-        let read = read.map_err(|reason| self.document.diagnostic(reference.span(), reason, "", None))?;
-        Ok((Join { key: place, columns: read.columns.clone() }, read))
-    }
-
-    fn window(
-        &self,
-        section: &TableSection,
-        length: &Spanned<Milliseconds>,
-        schema: &Schema,
-    ) -> Result<Window, Diagnostic> {
-        let time = match &section.time {
-            Some(name) => self.column(name, schema)?,
-            None => schema.get("dateTime").cloned().ok_or_else(|| {
-                let help = Some("add time = \"NAME\": the column that tells when a row was measured".into());
-                self.document.diagnostic(length.span(), "a window without a time", "", help)
-            })?,
-        };
-        let length = length.get_ref().0;
-        Ok(Window { time, length, hop: milliseconds(&section.hop).unwrap_or(length) })
-    }
-
     /// The number of the operator with this label.
-    fn operator(&self, label: Option<&Spanned<String>>) -> Result<usize, Diagnostic> {
+    fn operator(&self, label: Option<&Spanned<String>>) -> Result<usize, SpannedError> {
         let Some(label) = label else { return Ok(0) };
         if label.get_ref() == "raw" {
             return Ok(0);
@@ -195,35 +152,54 @@ impl Dataflow {
         let mut labels = self.labels();
         labels.pop();
         labels.iter().position(|other| other == label.get_ref()).ok_or_else(|| {
-            let title = format!("the chain has no step `{}`", label.get_ref());
-            let help = did_you_mean(label.get_ref(), labels.iter().map(String::as_str));
-            let help = help.or(Some("input is \"raw\" or the name of a step".into()));
-            self.document.diagnostic(label.span(), title, "", help)
+            let nearest = did_you_mean(label.get_ref(), labels.iter().map(String::as_str));
+            Wrong::NoStep { label: label.get_ref().clone(), nearest }.at(label.span())
         })
     }
 
-    fn schema_after(&self, operator: usize, schema: &Schema) -> Result<Schema, Diagnostic> {
+    fn schema_after(&self, operator: usize, schema: &Schema) -> Result<Schema, SpannedError> {
         self.steps[..operator].iter().try_fold(schema.clone(), |schema, plan| {
             let step = self.step(plan, &schema)?;
             Ok(step.subtask.transform().columns_after(&schema, &step.scope))
         })
     }
+}
 
-    fn column(&self, name: &Spanned<String>, schema: &Schema) -> Result<Column, Diagnostic> {
-        schema.get(name.get_ref()).cloned().ok_or_else(|| {
-            let title = format!("the schema has no column `{}`", name.get_ref());
-            self.document.diagnostic(name.span(), title, "", did_you_mean(name.get_ref(), schema.names()))
-        })
-    }
+fn reference(
+    reference: &Spanned<ReferenceSection>,
+    section: &TableSection,
+    keys: &[Column],
+) -> Result<(Join, Reference), SpannedError> {
+    let ReferenceSection { path, key } = reference.get_ref();
+    let name = key.get_ref();
+    let place = section.key.iter().position(|other| other.get_ref() == name).ok_or_else(|| {
+        let nearest = did_you_mean(name, section.key.iter().map(|other| other.get_ref().as_str()));
+        Wrong::NoKey { name: name.clone(), nearest }.at(key.span())
+    })?;
+    let read = Reference::read(path, name, keys[place].kind);
+    let read = read.map_err(|reason| Wrong::Reference(reason).at(reference.span()))?;
+    Ok((Join { key: place, columns: read.columns.clone() }, read))
+}
 
-    fn number(&self, name: &Spanned<String>, schema: &Schema) -> Result<Column, Diagnostic> {
-        let column = self.column(name, schema)?;
-        if column.kind == Kind::Number {
-            return Ok(column);
-        }
-        let title = format!("`{}` is a text column", column.name);
-        Err(self.document.diagnostic(name.span(), title, "", Some("tables summarise number columns".into())))
-    }
+fn window(section: &TableSection, length: &Spanned<Milliseconds>, schema: &Schema) -> Result<Window, SpannedError> {
+    let time = match &section.time {
+        Some(name) => column(name, schema)?,
+        None => schema.get("dateTime").cloned().ok_or_else(|| Wrong::WindowWithoutTime.at(length.span()))?,
+    };
+    let length = length.get_ref().0;
+    Ok(Window { time, length, hop: milliseconds(&section.hop).unwrap_or(length) })
+}
+
+fn column(name: &Spanned<String>, schema: &Schema) -> Result<Column, SpannedError> {
+    schema.get(name.get_ref()).cloned().ok_or_else(|| {
+        let nearest = did_you_mean(name.get_ref(), schema.names());
+        Wrong::NoColumn { name: name.get_ref().clone(), nearest }.at(name.span())
+    })
+}
+
+fn number(name: &Spanned<String>, schema: &Schema) -> Result<Column, SpannedError> {
+    let column = column(name, schema)?;
+    if column.kind == Kind::Number { Ok(column) } else { Err(Wrong::TextInTable(column.name).at(name.span())) }
 }
 
 fn milliseconds(given: &Option<Spanned<Milliseconds>>) -> Option<i64> {

@@ -1,0 +1,259 @@
+//! What can be wrong with a dataflow, and where in its document.
+
+use std::ops::Range;
+
+use crate::config::nearest::did_you_mean;
+use crate::subtasks::Refusal;
+
+/// A rule that a dataflow breaks, and where. It becomes a [`Diagnostic`](crate::config::Diagnostic) where the text of
+/// the document is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpannedError {
+    pub wrong: Wrong,
+    pub at: At,
+}
+
+/// Where something is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum At {
+    /// These bytes of the document.
+    Span(Range<usize>),
+    /// The file as a whole.
+    File,
+    /// Not in the file alone: on the command line, or in the rows.
+    Nowhere,
+}
+
+/// The rule that is broken, in one sentence.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Wrong {
+    /// What the TOML reader says, and the name that may be meant.
+    #[error("{reason}")]
+    Toml { reason: String, help: Option<String> },
+    /// An override that fits nowhere.
+    #[error("{shown}: {reason}")]
+    Override { shown: String, reason: String },
+    #[error("{path} gives no {section}.url")]
+    NoUrl { path: String, section: &'static str, flag: &'static str },
+    #[error("the name {name:?} cannot be a part of a file's name")]
+    Name { name: String, longest: usize },
+    /// A section that may come several times, but is written as one.
+    #[error("write [[{0}]] with two brackets")]
+    OneBracket(&'static str),
+
+    #[error("unknown schema `{0}`")]
+    UnknownSchema(String),
+    #[error("schema is \"davis\", \"infer\" or a [schema] table")]
+    NoSchema,
+    #[error("the schema names no column")]
+    EmptySchema,
+    #[error("a column is named `{0}`")]
+    ReservedColumn(String),
+    /// As [`Wrong::ReservedColumn`], where the source or a step names it.
+    #[error("a column is named `{0}`")]
+    ReservedColumnMade(String),
+
+    #[error("a subtask is a table")]
+    SubtaskIsNoTable,
+    #[error("a subtask without `use`")]
+    SubtaskWithoutUse,
+    #[error("unknown subtask `{name}`")]
+    UnknownSubtask { name: String, nearest: Option<String> },
+    #[error("{name}: `{parameter}` is refused", parameter = refusal.parameter)]
+    Parameter { name: String, refusal: Refusal },
+    #[error("{label}: {parameter}: {refusal}", parameter = refusal.parameter)]
+    Scope { label: String, refusal: Refusal },
+    #[error("{0} cannot learn over the stream")]
+    CannotStream(String),
+    #[error("{option} without fit = \"{fit}\"")]
+    OptionOfFit { option: &'static str, fit: &'static str },
+    #[error("{0}: fit = \"frozen\" without params")]
+    FrozenWithoutParams(&'static str),
+    #[error("fit is \"message\", \"stream\" or \"frozen\"")]
+    UnknownFit,
+    #[error("no column is named")]
+    NoColumns,
+    #[error("{name} takes no parameter `{parameter}`")]
+    FixedParameter { name: String, parameter: String },
+    #[error("{name} stands {end} in the chain")]
+    FixedPlace { name: String, end: &'static str },
+    #[error("params of {label}: {path}: {reason}")]
+    Params { label: String, path: String, reason: String },
+
+    #[error("the schema has no column `{name}`")]
+    NoColumn { name: String, nearest: Option<String> },
+    #[error("the schema has no text column `{name}`")]
+    NoTextColumn { name: String, nearest: Option<String> },
+    #[error("`{name}` is a {kind} column")]
+    ColumnKind { name: String, kind: &'static str, subtask: &'static str, takes: &'static str },
+
+    #[error("{0}")]
+    Connections(String),
+    #[error("connections without a session")]
+    ConnectionsWithoutSession,
+    #[error("the schema of several connections cannot be inferred")]
+    ConnectionsInfer,
+    #[error("rows of a station may overtake each other on several connections, and {0} needs their order")]
+    ConnectionsMix(String),
+
+    #[error("dead letters are JSON lines, and {0} does not take them")]
+    DeadLetterUrl(String),
+    #[error("parts = true is for sinks that are files, not for {0}")]
+    PartsOfNoFile(String),
+    #[error("properties = true is for sinks that are topics, not for {0}")]
+    PropertiesOfNoTopic(String),
+    #[error("{0}: a sink's topic has no wildcards")]
+    WildcardsOfSink(String),
+    #[error("infinity is for sinks of results as text, not for {0}")]
+    InfinityOfNoText(String),
+    #[error("{section}: {reason}")]
+    Endpoint { section: &'static str, reason: String },
+
+    #[error("a table's name is made of letters, digits, _, - and .")]
+    TableName,
+    #[error("two tables are named `{0}`")]
+    TableTwice(String),
+    #[error("a table is not written in parts")]
+    TableInParts,
+    #[error("{0} without a window")]
+    OptionOfWindow(&'static str),
+    #[error("late without retention")]
+    LateWithoutRetention,
+    #[error("hop is longer than the window")]
+    HopTooLong,
+    #[error("each row would be in {windows} windows")]
+    TooManyWindows { windows: i64, most: i64 },
+    #[error("delete without upsert")]
+    DeleteWithoutUpsert,
+    #[error("completeness without an interval")]
+    CompletenessWithoutInterval,
+    #[error("a window without a time")]
+    WindowWithoutTime,
+    #[error("table {table} has two columns `{column}`")]
+    TableColumnTwice { table: String, column: String },
+    #[error("the table has no key `{name}` to join by")]
+    NoKey { name: String, nearest: Option<String> },
+    #[error("{0}")]
+    Reference(String),
+    #[error("the chain has no step `{label}`")]
+    NoStep { label: String, nearest: Option<String> },
+    #[error("`{0}` is a text column")]
+    TextInTable(String),
+
+    #[error("{what}, {url}, is under the source's own {filter:?}: {each} would be a row again, for ever")]
+    Feedback { what: String, url: String, filter: String, each: &'static str },
+    #[error(
+        "{one} and {other} have the client_id {id:?} at one broker: each would take the connection from the other, for \
+         ever"
+    )]
+    ClientIdTwice { one: String, other: String, id: String },
+    #[error("{one} and {other} are the same file")]
+    FileTwice { one: String, other: String },
+}
+
+impl Wrong {
+    /// At these bytes of the document.
+    pub fn at(self, span: Range<usize>) -> SpannedError {
+        SpannedError { wrong: self, at: At::Span(span) }
+    }
+
+    /// In the file as a whole.
+    pub fn in_file(self) -> SpannedError {
+        SpannedError { wrong: self, at: At::File }
+    }
+
+    /// Not in the file alone.
+    pub fn nowhere(self) -> SpannedError {
+        SpannedError { wrong: self, at: At::Nowhere }
+    }
+
+    /// What stands at the place itself.
+    pub fn label(&self) -> &str {
+        match self {
+            Wrong::Parameter { refusal, .. } => &refusal.reason,
+            _ => "",
+        }
+    }
+
+    /// What to do about it.
+    pub fn help(&self) -> Option<String> {
+        let help = match self {
+            Wrong::Toml { help, .. } => return help.clone(),
+            Wrong::NoColumn { nearest, .. } | Wrong::NoTextColumn { nearest, .. } | Wrong::NoKey { nearest, .. } => {
+                return nearest.clone();
+            }
+            Wrong::UnknownSchema(name) => {
+                return did_you_mean(name, ["davis", "infer"].into_iter())
+                    .or(Some("schema is \"davis\", \"infer\" or a [schema] table".into()));
+            }
+            Wrong::UnknownSubtask { nearest, .. } => {
+                return nearest.clone().or(Some("`rowmill subtasks` lists them".into()));
+            }
+            Wrong::NoStep { nearest, .. } => {
+                return nearest.clone().or(Some("input is \"raw\" or the name of a step".into()));
+            }
+            Wrong::NoUrl { flag, .. } => return Some(format!("add it to the file, or say {flag} URL")),
+            Wrong::Name { longest, .. } => {
+                return Some(format!(
+                    "up to {longest} bytes of letters, digits, spaces, _, - and ., without a . at the beginning"
+                ));
+            }
+            Wrong::OptionOfFit { option, fit } => return Some(format!("add fit = \"{fit}\", or leave {option} out")),
+            Wrong::ColumnKind { subtask, takes, .. } => return Some(format!("{subtask} takes {takes} columns")),
+            Wrong::TooManyWindows { most, .. } => {
+                return Some(format!("a row is in {most} windows at most: make hop longer"));
+            }
+            Wrong::Parameter { refusal, .. } => &refusal.reason,
+            Wrong::EmptySchema => "give number = [...] or text = [...]",
+            Wrong::ReservedColumn(_) => {
+                "the output has a column of that name itself: leave it out, or let the source name it otherwise"
+            }
+            Wrong::ReservedColumnMade(_) => {
+                "the output has a column of that name itself: name the columns to take in [schema], without it"
+            }
+            Wrong::SubtaskWithoutUse => "say which: use = \"standard_scaler\"",
+            Wrong::CannotStream(_) => {
+                "the standard, min-max, max-abs and robust scalers, quantile_transformer, rolling and diff can"
+            }
+            Wrong::FrozenWithoutParams(_) => "params = \"weather.fit.json\": the file that `rowmill fit` wrote",
+            Wrong::NoColumns => "leave the parameter out for all columns",
+            Wrong::FixedPlace { .. } => "it may be left out: it is always there",
+            Wrong::Params { .. } => "`rowmill fit` writes it",
+            Wrong::Connections(_) => "connections = 4, or a list of topics",
+            Wrong::ConnectionsWithoutSession => "add session = true",
+            Wrong::ConnectionsInfer => "give it in [schema]",
+            Wrong::ConnectionsMix(_) => {
+                "name the topics of each connection: connections = [\"weather/north/#\", \"weather/south/#\"]"
+            }
+            Wrong::DeadLetterUrl(_) => "give a path that ends in .ndjson, -, mqtt:// or null",
+            Wrong::TableName => "such as hourly",
+            Wrong::OptionOfWindow(_) => "add window = \"1h\", or leave it out",
+            Wrong::LateWithoutRetention => "rows are late where windows go: add retention = \"30d\"",
+            Wrong::HopTooLong => "rows between two windows would be in none",
+            Wrong::DeleteWithoutUpsert => "upsert names the columns that tell rows apart",
+            Wrong::CompletenessWithoutInterval => "add interval = \"5m\": how far apart the rows of a key should be",
+            Wrong::WindowWithoutTime => "add time = \"NAME\": the column that tells when a row was measured",
+            Wrong::TextInTable(_) => "tables summarise number columns",
+            Wrong::Feedback { .. } => "give it another topic; allow_loop = true in [source] permits it",
+            Wrong::ClientIdTwice { .. } => "give each a client_id of its own; a sink needs none",
+            Wrong::FileTwice { .. } => "give one of them another path",
+            _ => return None,
+        };
+        Some(help.to_owned())
+    }
+}
+
+impl From<toml::de::Error> for SpannedError {
+    fn from(error: toml::de::Error) -> SpannedError {
+        let reason = error.message().trim().replace('\n', "; ");
+        let help = unknown_name(&reason).and_then(|(name, candidates)| did_you_mean(name, candidates));
+        let at = error.span().map_or(At::File, At::Span);
+        SpannedError { wrong: Wrong::Toml { reason, help }, at }
+    }
+}
+
+/// The names in serde's "unknown field `x`, expected one of `a`, `b`".
+fn unknown_name(message: &str) -> Option<(&str, impl Iterator<Item = &str>)> {
+    let mut names = message.strip_prefix("unknown ")?.split('`').skip(1).step_by(2);
+    Some((names.next()?, names))
+}
