@@ -104,3 +104,10 @@ fn the_output_that_is_shown_is_that_of_a_run() {
     let counts = said.lines().find(|line| line.contains("rows in")).unwrap();
     assert!(readme.contains(counts.trim()), "{counts}");
 }
+
+#[test]
+fn the_reference_is_what_the_program_says() {
+    let output = Command::new(env!("CARGO_BIN_EXE_rowmill")).args(["schema", "--markdown"]).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said == read("docs/src/reference.md"), "write it anew: rowmill schema --markdown > docs/src/reference.md");
+}

@@ -11,7 +11,7 @@ use super::bench;
 use super::broker;
 #[cfg(all(feature = "web", feature = "broker"))]
 use super::demo;
-use super::{batch, check, completions, fit, generate, launcher, panics, plan, query, replay, run, subtasks};
+use super::{batch, check, completions, fit, generate, launcher, panics, plan, query, replay, run, schema, subtasks};
 #[cfg(feature = "web")]
 use super::{serve, user};
 
@@ -47,6 +47,7 @@ enum Command {
     Broker(broker::Arguments),
     Check(check::Arguments),
     Subtasks(subtasks::Arguments),
+    Schema(schema::Arguments),
     Completions(completions::Arguments),
     Man(completions::ManArguments),
 }
@@ -99,6 +100,7 @@ pub fn main_with(registry: Registry) -> ExitCode {
         Command::Broker(arguments) => broker::run(&arguments),
         Command::Check(arguments) => check::run(&arguments, registry),
         Command::Subtasks(arguments) => subtasks::run(&arguments, registry),
+        Command::Schema(arguments) => schema::run(&arguments, registry),
         Command::Completions(arguments) => completions::run(&arguments, Arguments::command()),
         Command::Man(arguments) => completions::man(&arguments, Arguments::command()),
     };

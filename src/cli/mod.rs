@@ -19,6 +19,7 @@ mod plan;
 mod query;
 mod replay;
 mod run;
+mod schema;
 #[cfg(feature = "web")]
 mod serve;
 mod signals;

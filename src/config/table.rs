@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -23,36 +24,74 @@ pub struct TableOf {
     pub reference: Option<Reference>,
 }
 
-#[derive(Deserialize)]
+/// Rows summarised by key and window, right whatever order they come in.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TableSection {
+    /// Letters, digits, _, - and .
+    #[schemars(with = "String")]
     pub(super) name: Spanned<String>,
+    /// `raw`, or the step behind which it takes its rows; `raw` if not given.
+    #[schemars(with = "Option<String>")]
     pub(super) input: Option<Spanned<String>>,
+    /// A line for each different value of these columns.
     #[serde(default)]
+    #[schemars(with = "Vec<String>")]
     pub(super) key: Vec<Spanned<String>>,
+    /// When a row was measured: seconds since 1970 or a date; `dateTime` if not given.
+    #[schemars(with = "Option<String>")]
     pub(super) time: Option<Spanned<String>>,
+    /// How long a window is, such as `1h`; one line a key for ever if not given.
+    #[schemars(with = "Option<String>")]
     pub(super) window: Option<Spanned<Milliseconds>>,
+    /// A window begins every so often; as long as the window if not given.
+    #[schemars(with = "Option<String>")]
     pub(super) hop: Option<Spanned<Milliseconds>>,
+    /// What is summarised; all other number columns if not given.
+    #[schemars(with = "Option<Vec<String>>")]
     pub(super) columns: Option<Vec<Spanned<String>>>,
+    /// count, sum, mean, min, max, std, median, p90 (any quantile), ~p99 (one from a sketch), distinct, outliers,
+    /// completeness.
     #[serde(default = "aggregates")]
+    #[schemars(with = "Vec<String>", extend("default" = ["count", "mean", "min", "max"]))]
     pub(super) aggregates: Spanned<Vec<Aggregate>>,
+    /// How far apart a station's rows should be, for completeness.
+    #[schemars(with = "Option<String>")]
     pub(super) interval: Option<Spanned<Milliseconds>>,
+    /// A row replaces the one before it with the same values here; all count if not given.
     #[serde(default)]
+    #[schemars(with = "Vec<String>")]
     pub(super) upsert: Vec<Spanned<String>>,
+    /// A row that is not 0 here takes the one away that it would replace.
+    #[schemars(with = "Option<String>")]
     pub(super) delete: Option<Spanned<String>>,
+    /// Windows go so long after their end, by the times of their key's rows; never if not given.
+    #[schemars(with = "Option<String>")]
     pub(super) retention: Option<Spanned<Milliseconds>>,
+    /// Rows dated further ahead of this machine's clock are dead letters and move no window; `10m` if not given.
+    #[schemars(with = "Option<String>")]
     pub(super) max_future: Option<Spanned<Milliseconds>>,
+    /// What becomes of rows that come after their window has gone; `dead_letter` if not given.
+    #[schemars(with = "Option<Late>")]
     pub(super) late: Option<Spanned<Late>>,
+    /// A file whose other columns stand behind each line; reread when it changes.
+    #[schemars(with = "Option<ReferenceSection>")]
     pub(super) reference: Option<Spanned<ReferenceSection>>,
+    /// How changes are told: upsert and delete lines, or - and + lines.
     #[serde(default)]
     pub(super) changes: Changes,
+    /// Where changes go; a .csv or .parquet file gets the whole table at the end.
     pub(super) sink: Option<sections::Sink>,
 }
 
-#[derive(Deserialize)]
+/// A file that is joined to a table.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ReferenceSection {
+    /// The .csv file.
     pub(super) path: PathBuf,
+    /// The column, of file and table, that it is joined by.
+    #[schemars(with = "String")]
     pub(super) key: Spanned<String>,
 }
 

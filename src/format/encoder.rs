@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Once};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::data::{Kind, Message, Schema, recycle_lines, spare_lines};
@@ -21,7 +22,7 @@ pub enum Encoding {
 pub const PLACE: [&str; 2] = ["message", "row"];
 
 /// How lines say what is infinite.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Infinity {
     /// As a missing value, for JSON has no word for it; that this happens is told once.

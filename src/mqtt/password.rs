@@ -1,10 +1,12 @@
 //! A password that stands in the dataflow file, in a file of its own or in the environment, and is never shown.
 
+use std::borrow::Cow;
 use std::env::VarError;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 
 /// A broker's password.
@@ -24,12 +26,28 @@ pub fn allow_environment(read: Environment) {
 }
 
 /// How it is given: `"secret"`, `{ file = "password.txt" }` or `{ env = "MQTT_PASSWORD" }`.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "a text, { file = \"PATH\" } or { env = \"NAME\" } was expected")]
 enum Given {
     Plain(String),
-    File { file: PathBuf },
-    Environment { env: String },
+    File {
+        /// The file that holds it.
+        file: PathBuf,
+    },
+    Environment {
+        /// The environment's variable that holds it.
+        env: String,
+    },
+}
+
+impl JsonSchema for Password {
+    fn schema_name() -> Cow<'static, str> {
+        "Password".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Given::json_schema(generator)
+    }
 }
 
 impl TryFrom<Given> for Password {

@@ -1,11 +1,12 @@
 //! Several connections that share the rows of one source.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::mqtt::Url;
 
 /// The connections of an MQTT source.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "a number of connections, or a list with the topics of each")]
 pub enum Connections {
     /// So many, to which the broker hands out what is published on the topic: a shared subscription of MQTT 5.

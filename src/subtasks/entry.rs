@@ -1,6 +1,7 @@
 //! What is known of a subtask: a line of the registry, the table behind `rowmill subtasks`, the parser and the README.
 
-use schemars::{JsonSchema, Schema, SchemaGenerator};
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 use serde_json::Value;
 use toml::de::ValueDeserializer;
@@ -58,6 +59,12 @@ pub struct Parameter {
     pub help: String,
 }
 
+/// All in one place, without references.
+fn schema_of<T: JsonSchema>() -> Schema {
+    let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
+    settings.into_generator().into_root_schema_for::<T>()
+}
+
 impl Entry {
     /// The line of a subtask.
     pub const fn of<T: Subtask>(name: &'static str) -> Entry {
@@ -71,7 +78,7 @@ impl Entry {
                 subtask.check().map_err(BuildError::Refused)?;
                 Ok(DynSubtask::new(subtask))
             },
-            schema: || SchemaGenerator::default().into_root_schema_for::<T>(),
+            schema: schema_of::<T>,
         }
     }
 
@@ -86,7 +93,7 @@ impl Entry {
                 let reason = "stands in every chain and takes no parameters";
                 Err(BuildError::Toml(serde::de::Error::custom(reason)))
             },
-            schema: || SchemaGenerator::default().into_root_schema_for::<T>(),
+            schema: schema_of::<T>,
         }
     }
 
@@ -175,8 +182,8 @@ fn text(value: Option<&Value>) -> String {
     value.and_then(Value::as_str).unwrap_or_default().replace('\n', " ")
 }
 
-/// The type of a JSON-schema property in words.
-fn type_name(property: &Value, root: &Value) -> String {
+/// The type of a JSON-schema property in words, such as `number` or `"l1" | "l2" | "max"`.
+pub fn type_name(property: &Value, root: &Value) -> String {
     if let Some(target) = property.get("$ref").and_then(Value::as_str) {
         return root.pointer(target.trim_start_matches('#')).map_or_else(String::new, |p| type_name(p, root));
     }

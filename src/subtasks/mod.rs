@@ -45,7 +45,7 @@ mod transform;
 
 pub use by_column::{ColumnSubtask, Flaw};
 pub use chain::Chain;
-pub use entry::{BuildError, Description, Entry, Parameter};
+pub use entry::{BuildError, Description, Entry, Parameter, type_name};
 pub use fault::{Fault, Refusal};
 pub use fused::Fused;
 pub use learned::Learned;

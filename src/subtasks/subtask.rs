@@ -92,12 +92,14 @@ pub trait Compares: Send + Sync {
     fn horizon(&self) -> Option<u64>;
 }
 
+type View<T, D> = fn(Arc<T>) -> Arc<D>;
+
 /// Which of the small traits a subtask has.
 pub struct Traits<T> {
     transform: fn(Arc<T>) -> Transform,
-    fit: Option<fn(Arc<T>) -> Arc<dyn Fit>>,
-    partial_fit: Option<fn(Arc<T>) -> Arc<dyn PartialFit>>,
-    compares: Option<fn(Arc<T>) -> Arc<dyn Compares>>,
+    fit: Option<View<T, dyn Fit>>,
+    partial_fit: Option<View<T, dyn PartialFit>>,
+    compares: Option<View<T, dyn Compares>>,
 }
 
 impl<T: ColumnSubtask + 'static> Traits<T> {

@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use differential_dataflow::consolidation::consolidate;
 use ndarray::Array2;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Cell, Group, window};
 use crate::data::{Kind, Memory, Message, Schema, TextColumn, from_bytes, to_bytes};
 
 /// How changes are told.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Changes {
     /// `-` with the line that was, `+` with the line that is.

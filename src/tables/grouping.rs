@@ -1,6 +1,7 @@
 //! How rows become lines of a table.
 
 use ordered_float::OrderedFloat;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Cell, Window};
@@ -25,7 +26,7 @@ pub struct Grouping {
 }
 
 /// What becomes of a row whose windows have all gone.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Late {
     #[default]

@@ -12,7 +12,7 @@ use super::answer::{Body, Refusal, Refused};
 use super::document::{self, Edit, Problem};
 use super::rows::{self, RowsFrom};
 use super::state::Shared;
-use crate::config::Dataflow;
+use crate::config::{self, Dataflow};
 use crate::runtime;
 use crate::subtasks::{Description, Entry};
 
@@ -20,6 +20,7 @@ use crate::subtasks::{Description, Entry};
 pub fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
         .routes(routes!(subtasks))
+        .routes(routes!(schema))
         .routes(routes!(edit))
         .routes(routes!(preview))
         .routes(routes!(connect))
@@ -29,6 +30,12 @@ pub fn routes() -> OpenApiRouter<Shared> {
 #[utoipa::path(get, path = "/api/v1/subtasks", tag = "editor", responses((status = 200, body = [Description])))]
 async fn subtasks(State(shared): State<Shared>) -> Json<Vec<Description>> {
     Json(shared.registry.subtasks().iter().map(Entry::describe).collect())
+}
+
+/// The JSON schema of a dataflow file.
+#[utoipa::path(get, path = "/api/v1/schema", tag = "editor", responses((status = 200, body = Object)))]
+async fn schema(State(shared): State<Shared>) -> Json<serde_json::Value> {
+    Json(config::json_schema(&shared.registry))
 }
 
 #[derive(Deserialize, ToSchema)]

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de};
 use toml::Spanned;
 
@@ -13,7 +14,9 @@ use crate::source::Connections;
 use crate::{sink, source};
 
 /// Where a message's subtasks run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, Deserialize, clap::ValueEnum)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, Deserialize, JsonSchema, clap::ValueEnum,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Placement {
     /// All on the worker that got the message.
@@ -50,40 +53,64 @@ impl SchemaChoice {
     }
 }
 
-#[derive(Deserialize)]
+/// A dataflow: where rows come from, what is done to them, where results go.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct File {
+    /// Shown in reports; letters, digits, spaces, _, - and .; the file's name if not given.
+    #[schemars(with = "Option<String>", length(max = 100))]
     pub name: Option<Spanned<String>>,
+    /// What it is for, on the page of `rowmill serve`.
     pub description: Option<String>,
+    /// Worker threads a process; `-w` stands over it.
     #[serde(default, deserialize_with = "count")]
+    #[schemars(range(min = 1, max = 1024))]
     pub workers: Option<u16>,
+    /// Processes of a run; `-n` stands over it.
     #[serde(default, deserialize_with = "count")]
+    #[schemars(range(min = 1, max = 1024))]
     pub processes: Option<u16>,
+    /// Where the subtasks of a message run.
     #[serde(default)]
     pub placement: Placement,
+    /// Where rows come from.
     pub source: Option<Source>,
+    /// When rows become a message.
     #[serde(default)]
     pub buffer: BufferSection,
+    /// Where results go.
     pub sink: Option<Sink>,
+    /// Where rows go that cannot be used, as JSON lines.
     pub dead_letter: Option<Sink>,
+    /// How often progress is kept.
     #[serde(default)]
     pub checkpoint: CheckpointSection,
     /// Read apart; here so that they are among the names that errors list.
     #[serde(default, rename = "schema")]
+    #[schemars(with = "Option<serde_json::Value>")]
     _schema: Option<de::IgnoredAny>,
     #[serde(default, rename = "subtask")]
+    #[schemars(with = "Option<serde_json::Value>")]
     _subtask: Option<de::IgnoredAny>,
     #[serde(default, rename = "table")]
+    #[schemars(with = "Option<serde_json::Value>")]
     _table: Option<de::IgnoredAny>,
 }
 
-#[derive(Deserialize)]
+/// The columns of the rows.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SchemaSection {
+    /// Columns that are numbers.
     #[serde(default)]
+    #[schemars(with = "Vec<String>")]
     pub number: Vec<Spanned<String>>,
+    /// Columns that are carried through.
     #[serde(default)]
+    #[schemars(with = "Vec<String>")]
     pub text: Vec<Spanned<String>>,
+    /// Identifies a row: carried through, never compared.
+    #[schemars(with = "Option<String>")]
     pub id: Option<Spanned<String>>,
 }
 
@@ -105,33 +132,54 @@ impl SchemaSection {
     }
 }
 
-#[derive(Clone, Deserialize)]
+/// Where rows come from: a topic of a broker, a file, standard input, or generated rows.
+#[derive(Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Source {
+    /// `mqtt://HOST/TOPIC`, `mqtts://`, a .csv .ndjson .txt file, `-`, or `generate:rows=N,seed=S` (`,rate=R`: on a
+    /// schedule); `--source` stands over it.
+    #[schemars(with = "Option<String>")]
     pub url: Option<source::Url>,
+    /// MQTT's quality of service: 0, 1 or 2.
     #[serde(default)]
+    #[schemars(with = "u8", range(max = 2), extend("default" = 1))]
     pub qos: Qos,
+    /// The login's name; or both in the address: `mqtt://user:password@host/topic`, shown nowhere.
     pub user: Option<String>,
+    /// The login's password.
     pub password: Option<Password>,
+    /// The session's name; `rowmill-NAME` of this dataflow if not given.
     pub client_id: Option<String>,
-    /// Whether the broker keeps a session, under the dataflow's name if no `client_id` is given.
+    /// Whether the broker keeps what is published while nobody runs; deliveries are acknowledged when results are
+    /// durable.
     #[serde(default)]
     pub session: bool,
+    /// One connection a topic, shared out among processes; or a number, to which the broker hands out rows.
+    #[schemars(with = "Option<Connections>")]
     pub connections: Option<Spanned<Connections>>,
     /// Whether publishes of an earlier time are taken that the broker has retained.
     #[serde(default = "yes")]
     pub retained: bool,
-    /// Whether what the dataflow publishes may come back as rows.
+    /// Whether a sink, a table or the dead letters may publish what the source takes again.
     #[serde(default)]
     pub allow_loop: bool,
+    /// For `mqtts://`: who signed the broker's certificate; the system's if not given.
     pub ca: Option<PathBuf>,
+    /// For `mqtts://`: the client's certificate.
     pub certificate: Option<PathBuf>,
+    /// For `mqtts://`: the key of the client's certificate.
     pub key: Option<PathBuf>,
+    /// The longest payload and line, in bytes; longer ones are dead letters.
     #[serde(default = "max_payload", deserialize_with = "payload_size")]
+    #[schemars(range(min = 1, max = 1_073_741_824))]
     pub max_payload: usize,
+    /// How long the first connection may take, such as `1m`; for ever if not given.
     #[serde(default, deserialize_with = "optional_duration")]
+    #[schemars(with = "Option<String>")]
     pub connect_timeout: Option<Duration>,
+    /// How long a lost connection may stay away, such as `1h`; for ever if not given.
     #[serde(default, deserialize_with = "optional_duration")]
+    #[schemars(with = "Option<String>")]
     pub reconnect_timeout: Option<Duration>,
 }
 
@@ -172,12 +220,17 @@ fn max_payload() -> usize {
     source::MAX_PAYLOAD
 }
 
-#[derive(Deserialize)]
+/// When rows become a message.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct BufferSection {
+    /// Rows a message; it closes at 32 MiB, too.
     #[serde(deserialize_with = "bucket_size")]
+    #[schemars(range(min = 1, max = 10_000_000))]
     pub bucket_size: usize,
+    /// How long the oldest row of a partial message waits, while no row comes behind it; files ignore it.
     #[serde(deserialize_with = "duration")]
+    #[schemars(with = "String", extend("default" = "1s"))]
     pub delay: Duration,
 }
 
@@ -187,10 +240,13 @@ impl Default for BufferSection {
     }
 }
 
-#[derive(Deserialize)]
+/// How often progress is kept.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct CheckpointSection {
+    /// How often at most results are made durable, and deliveries acknowledged.
     #[serde(deserialize_with = "duration")]
+    #[schemars(with = "String", extend("default" = "100ms"))]
     pub every: Duration,
 }
 
@@ -200,23 +256,36 @@ impl Default for CheckpointSection {
     }
 }
 
-#[derive(Clone, Deserialize)]
+/// Where lines go: a file, standard output, a topic of a broker, or nowhere.
+#[derive(Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Sink {
+    /// A .ndjson .csv .parquet file, `-`, `mqtt://HOST/TOPIC`, `mqtts://`, or `null`. Dead letters are JSON lines.
+    #[schemars(with = "Option<String>")]
     pub url: Option<sink::Url>,
+    /// One file a process, for speed.
     #[serde(default)]
     pub parts: bool,
-    /// Whether publishes carry message and row as MQTT 5 user properties.
+    /// For `mqtt://`: publishes carry message and row as MQTT 5 user properties, too.
     #[serde(default)]
     pub properties: bool,
+    /// How text says what is infinite.
     pub infinity: Option<Infinity>,
+    /// MQTT's quality of service: 0, 1 or 2.
     #[serde(default)]
+    #[schemars(with = "u8", range(max = 2), extend("default" = 1))]
     pub qos: Qos,
+    /// The login's name.
     pub user: Option<String>,
+    /// The login's password.
     pub password: Option<Password>,
+    /// The name of the connection at the broker.
     pub client_id: Option<String>,
+    /// For `mqtts://`: who signed the broker's certificate; the system's if not given.
     pub ca: Option<PathBuf>,
+    /// For `mqtts://`: the client's certificate.
     pub certificate: Option<PathBuf>,
+    /// For `mqtts://`: the key of the client's certificate.
     pub key: Option<PathBuf>,
 }
 

@@ -1,0 +1,152 @@
+//! The JSON schema of a dataflow file, from the sections as serde reads them and from the registry.
+
+use schemars::generate::SchemaSettings;
+use serde_json::{Map, Value, json};
+
+use crate::config::parse::sections::{File, SchemaSection};
+use crate::config::table::TableSection;
+use crate::registry::Registry;
+use crate::subtasks::{Entry, Parameter, Role};
+
+/// The JSON schema of a dataflow file: every key of every section, and all subtasks of a registry.
+pub fn json_schema(registry: &Registry) -> Value {
+    let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
+    let mut generator = settings.into_generator();
+    let (columns, table) = (generator.subschema_for::<SchemaSection>(), generator.subschema_for::<TableSection>());
+    let mut root = generator.into_root_schema_for::<File>().to_value();
+    root["title"] = "Rowmill dataflow".into();
+    let known = json!({
+        "enum": ["davis", "infer"],
+        "description": "The columns of a Davis station, or those that the source turns out to have.",
+    });
+    root["properties"]["schema"] = json!({
+        "description": "The columns of the rows; `davis` if not given.",
+        "anyOf": [known, columns],
+    });
+    let subtasks: Vec<Value> = registry.subtasks().iter().map(step).collect();
+    root["properties"]["subtask"] = json!({
+        "type": "array",
+        "description": "The steps of the chain, in order.",
+        "items": { "type": "object", "required": ["use"], "oneOf": subtasks },
+    });
+    root["properties"]["table"] = json!({
+        "type": "array",
+        "description": "Tables beside the chain.",
+        "items": table,
+    });
+    root
+}
+
+/// A step of one subtask.
+fn step(entry: &Entry) -> Value {
+    let mut properties = Map::new();
+    properties.insert("use".into(), json!({ "const": entry.name }));
+    if let Some(columns) = entry.columns_parameter() {
+        let of_strings = json!({ "type": "array", "items": { "type": "string" }, "minItems": 1 });
+        properties.insert(columns.into(), of_strings);
+    }
+    let own = entry.schema_value();
+    properties.extend(own.get("properties").and_then(Value::as_object).cloned().unwrap_or_default());
+    if entry.fits {
+        properties.insert("fit".into(), json!({ "enum": ["message", "stream", "frozen"], "default": "message" }));
+        properties.insert("key".into(), json!({ "type": "string" }));
+        properties.insert("params".into(), json!({ "type": "string" }));
+    }
+    for Parameter { name, help, .. } in entry.parameters() {
+        properties[&name]["description"] = help.into();
+    }
+    let required: Vec<Value> = own.get("required").and_then(Value::as_array).cloned().unwrap_or_default();
+    let required: Vec<Value> = [Value::from("use")].into_iter().chain(required).collect();
+    let equals = (entry.role != Role::Fixed && entry.equals != "-").then(|| format!(" Equals {}.", entry.equals));
+    json!({
+        "type": "object",
+        "title": entry.name,
+        "description": entry.summary() + &equals.unwrap_or_default(),
+        "properties": properties,
+        "required": required,
+        "additionalProperties": false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Dataflow;
+
+    fn property<'a>(schema: &'a Value, section: &str, key: &str) -> &'a Value {
+        &schema["properties"][section]["properties"][key]
+    }
+
+    /// Keys that stand in a dataflow file, with those of sections behind a dot.
+    fn keys(table: &toml::Table, before: &str, found: &mut Vec<String>) {
+        for (key, value) in table {
+            let key = format!("{before}{key}");
+            match value {
+                toml::Value::Table(inner) => keys(inner, &format!("{key}."), found),
+                toml::Value::Array(items) if items.iter().all(toml::Value::is_table) => items
+                    .iter()
+                    .filter_map(toml::Value::as_table)
+                    .for_each(|item| keys(item, &format!("{key}."), found)),
+                _ => {}
+            }
+            found.push(key);
+        }
+    }
+
+    /// Whether a schema, or one of those it is made of, has a property at a path.
+    fn has(schema: &Value, path: &str) -> bool {
+        let (first, rest) = path.split_once('.').unwrap_or((path, ""));
+        let here = schema.pointer(&format!("/properties/{first}"));
+        let made_of = ["anyOf", "oneOf"].into_iter().filter_map(|kind| schema[kind].as_array()).flatten();
+        here.is_some_and(|found| rest.is_empty() || has(found, rest) || has(&found["items"], rest))
+            || made_of.into_iter().any(|schema| has(schema, path))
+    }
+
+    #[test]
+    fn every_key_of_every_option_is_in_the_schema() {
+        let text = include_str!("../../dataflows/every-option.toml").replace("\n# ", "\n");
+        let table: toml::Table = toml::from_str(&text).unwrap();
+        let (schema, mut found) = (json_schema(&Registry::builtin()), Vec::new());
+        keys(&table, "", &mut found);
+        assert!(found.len() > 60, "{found:?}");
+        for key in found {
+            assert!(has(&schema, &key), "{key} is not in the schema");
+        }
+        assert!(!has(&schema, "source.colour") && !has(&schema, "subtask.colour"));
+    }
+
+    #[test]
+    fn every_key_of_the_schema_is_a_key_that_the_parser_knows() {
+        let (registry, schema) = (Registry::builtin(), json_schema(&Registry::builtin()));
+        let refused = |text: String| match Dataflow::from_text("f.toml", &text, &[], &registry) {
+            Err(diagnostic) => diagnostic.to_string().contains("unknown field"),
+            Ok(_) => false,
+        };
+        for section in ["source", "sink", "dead_letter", "buffer", "checkpoint"] {
+            let object = [&schema["properties"][section], &schema["properties"][section]["anyOf"][0]];
+            let keys = object.into_iter().find_map(|schema| schema["properties"].as_object()).unwrap();
+            for key in keys.keys() {
+                assert!(!refused(format!("[{section}]\n{key} = []")), "{section}.{key}");
+            }
+            assert!(refused(format!("[{section}]\ncolour = []")), "{section}");
+        }
+        for step in schema["properties"]["subtask"]["items"]["oneOf"].as_array().unwrap() {
+            let (name, properties) = (step["title"].as_str().unwrap(), step["properties"].as_object().unwrap());
+            for key in properties.keys().filter(|key| *key != "use") {
+                assert!(!refused(format!("[[subtask]]\nuse = '{name}'\n{key} = []")), "{name}.{key}");
+            }
+        }
+    }
+
+    #[test]
+    fn bounds_and_defaults_are_those_of_the_parser() {
+        let schema = json_schema(&Registry::builtin());
+        let buffer = &schema["properties"]["buffer"]["properties"];
+        assert_eq!(buffer["bucket_size"]["maximum"], 10_000_000);
+        assert_eq!((&buffer["bucket_size"]["default"], &buffer["delay"]["default"]), (&json!(1000), &json!("1s")));
+        assert_eq!(schema["properties"]["checkpoint"]["properties"]["every"]["default"], "100ms");
+        assert_eq!(property(&schema, "source", "max_payload")["default"], 16 << 20);
+        assert!(property(&schema, "source", "connections")["anyOf"].is_array());
+        assert!(!schema.to_string().contains("$ref"), "all stands where it is used");
+    }
+}
