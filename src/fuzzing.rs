@@ -6,16 +6,16 @@ use std::io::Cursor;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
-use crate::config::{Contents, Dataflow};
-use crate::data::{Bucket, Kind, Memory, Message, Origin, Schema, from_bytes};
-use crate::disk::Machine;
+use crate::config::{Dataflow, ParsedSettings};
+use crate::data::{Bucket, KeyedState, Kind, Message, Origin, Schema, from_bytes};
+use crate::disk::OsDisk;
 use crate::format::payload::each_row;
-use crate::format::{Decoder, FileKind, Records};
-use crate::runtime::epochs::checkpoint::{Checkpoint, Found, Manner, Progress};
-use crate::runtime::graph::keyed_state::StepMemory;
-use crate::source::{Coverage, Taken};
+use crate::format::{Decoder, FileKind, FileRecords};
+use crate::runtime::epochs::checkpoint::{Checkpoint, CheckpointOpening, Progress, StoredCheckpoint};
+use crate::runtime::graph::keyed_state::OperatorState;
+use crate::source::{DeliveryRange, TakenPublish};
 use crate::subtasks::{Recent, Remembering, Streaming, Subtasks};
-use crate::tables::{Grouping, Keeper, Late, Rows, Summaries, Window};
+use crate::tables::{Accumulators, Grouping, KeptRows, Late, TableState, Window};
 
 const LONGEST: usize = 1 << 16;
 
@@ -31,7 +31,9 @@ pub fn payload(bytes: &[u8]) {
 pub fn file(bytes: &[u8]) {
     let Some((kind, bytes)) = bytes.split_first() else { return };
     let kind = [FileKind::Ndjson, FileKind::Csv, FileKind::WeatherLink][usize::from(kind % 3)];
-    let Ok(mut records) = Records::new(Cursor::new(bytes), kind, kind == FileKind::Csv, LONGEST, None) else { return };
+    let Ok(mut records) = FileRecords::new(Cursor::new(bytes), kind, kind == FileKind::Csv, LONGEST, None) else {
+        return;
+    };
     let mut bucket = Bucket::new(0, 0);
     while let Ok(Some((row, _))) = records.next_row() {
         bucket.push(row, 0, origin());
@@ -62,11 +64,11 @@ pub fn dataflow(bytes: &[u8]) {
 pub fn memories(bytes: &[u8]) {
     let [who, key, rest @ ..] = bytes else { return };
     let (key, state) = rest.split_at(rest.len().min(usize::from(*key)));
-    let memories = [Memory { key: key.to_vec(), state: state.to_vec() }];
+    let memories = [KeyedState { key: key.to_vec(), state: state.to_vec() }];
     let subtasks = Subtasks::builtin();
     let restored = match usize::from(*who) % (subtasks.iter().count() + 3) {
-        0 => Rows::new(grouping(), true).restore(&memories, |_| true, &mut Vec::new()),
-        1 => Summaries::new(grouping(), true).restore(&memories, |_| true, &mut Vec::new()),
+        0 => KeptRows::new(grouping(), true).restore(&memories, |_| true, &mut Vec::new()),
+        1 => Accumulators::new(grouping(), true).restore(&memories, |_| true, &mut Vec::new()),
         2 => Recent::new(3).restore(&memories),
         who => {
             let none = toml::de::ValueDeserializer::parse("{}").expect("an empty table");
@@ -90,7 +92,7 @@ pub fn message(bytes: &[u8]) {
 
 /// A checkpoint with some bytes changed: three for the place, one to put there.
 pub fn checkpoint(changes: &[u8]) {
-    static WHOLE: LazyLock<(Vec<u8>, Vec<Found>)> = LazyLock::new(|| {
+    static WHOLE: LazyLock<(Vec<u8>, Vec<StoredCheckpoint>)> = LazyLock::new(|| {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("whole");
         let committed = [None, Some(1), Some(2)].map(|number| commit(&path, number)).to_vec();
@@ -105,29 +107,31 @@ pub fn checkpoint(changes: &[u8]) {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("changed");
     std::fs::write(&path, bytes).expect("it can be written");
-    match Checkpoint::open(&Machine, &path, &Contents::default(), Manner::Resume) {
+    match Checkpoint::open(&OsDisk, &path, &ParsedSettings::default(), CheckpointOpening::Resume) {
         Ok((_, found)) => assert!(committed.contains(&found), "{found:?}"),
         Err(reason) => assert!(reason.contains("changed"), "{reason}"),
     }
 }
 
 /// Commits a state of this number; what is found afterwards, which is what was committed.
-fn commit(path: &Path, number: Option<u16>) -> Found {
-    let (checkpoint, _) = Checkpoint::open(&Machine, path, &Contents::default(), Manner::Resume).expect("it opens");
-    let Some(number) = number else { return Found::default() };
+fn commit(path: &Path, number: Option<u16>) -> StoredCheckpoint {
+    let (checkpoint, _) =
+        Checkpoint::open(&OsDisk, path, &ParsedSettings::default(), CheckpointOpening::Resume).expect("it opens");
+    let Some(number) = number else { return StoredCheckpoint::default() };
     let progress =
         Progress { length: 100 * u64::from(number), next_epoch: u64::from(number), next_row: 7, ..Progress::default() };
-    let taken: Vec<(u64, Taken)> = (0..40 * number)
-        .map(|packet_id| (packet_id.into(), Taken { packet_id, hash: u64::from(packet_id) * 77 }))
+    let taken: Vec<(u64, TakenPublish)> = (0..40 * number)
+        .map(|packet_id| (packet_id.into(), TakenPublish { packet_id, hash: u64::from(packet_id) * 77 }))
         .collect();
-    let covered = Coverage { delivered: taken.len() as u64, taken: taken.clone(), begun: None, first: 0 };
-    let memory = |key: u8| Memory { key: vec![key], state: vec![key; 300] };
-    let memories: Vec<StepMemory> =
-        (0..number as u8).map(|key| StepMemory { operator: 3, memory: memory(key) }).collect();
+    let covered = DeliveryRange { delivered: taken.len() as u64, taken: taken.clone(), begun: None, first: 0 };
+    let memory = |key: u8| KeyedState { key: vec![key], state: vec![key; 300] };
+    let memories: Vec<OperatorState> =
+        (0..number as u8).map(|key| OperatorState { operator: 3, memory: memory(key) }).collect();
     let told = memories.iter().map(|of| ((of.operator, of.memory.key.clone()), of.memory.state.clone())).collect();
     checkpoint.commit(&progress, &[(0, covered)].into(), &told).expect("it is written");
     drop(checkpoint);
-    let (_, found) = Checkpoint::open(&Machine, path, &Contents::default(), Manner::Resume).expect("it opens");
+    let (_, found) =
+        Checkpoint::open(&OsDisk, path, &ParsedSettings::default(), CheckpointOpening::Resume).expect("it opens");
     assert_eq!((&found.progress, &found.positions[0].taken), (&Some(progress), &taken));
     assert_eq!(found.memories, memories);
     found
@@ -164,7 +168,7 @@ fn grouping() -> Grouping {
 
 #[cfg(test)]
 mod tests {
-    use super::{FileKind, LONGEST, Records};
+    use super::{FileKind, FileRecords, LONGEST};
     use crate::data::{Bucket, Format, Row};
 
     /// Rows as Python's csv module writes and reads them; `scripts/make_csv_corpus.py` wrote both.
@@ -176,7 +180,7 @@ mod tests {
         assert!(files.len() >= 20);
         for (name, theirs) in files {
             let bytes = std::fs::read(fuzz.join("corpus/file").join(&name)).unwrap();
-            let mut records = Records::new(&bytes[1..], FileKind::Csv, false, LONGEST, None).unwrap();
+            let mut records = FileRecords::new(&bytes[1..], FileKind::Csv, false, LONGEST, None).unwrap();
             let mut ours = vec![String::from_utf8(records.header().unwrap().names.to_vec()).unwrap()];
             while let Some((row, _)) = records.next_row().unwrap() {
                 ours.push(String::from_utf8(row.bytes.to_vec()).unwrap());

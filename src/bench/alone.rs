@@ -6,14 +6,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::Told;
+use super::PeerOutput;
 use super::feed::Feed;
 use crate::config::{Dataflow, Override, SchemaChoice};
 use crate::data::{Bucket, Origin, Schema};
-use crate::format::{Encoder, FileKind, Records};
+use crate::format::{Encoder, FileKind, FileRecords};
 use crate::measure::Clock;
-use crate::planner::Flow;
-use crate::source::{Buffer, Position, Source, Stop, Url};
+use crate::planner::TrialDataflow;
+use crate::source::{BucketBuffer, Source, SourcePosition, SourceUrl, Stop};
 use crate::subtasks::Chain;
 use crate::subtasks::prepare::Prepare;
 use crate::{runtime, source};
@@ -48,12 +48,12 @@ impl Part {
     /// A dataflow that does not fit the file, or a file or broker that fails.
     pub fn run(
         self,
-        flow: &Flow,
+        flow: &TrialDataflow,
         input: &Path,
         bucket_size: usize,
         rows: u64,
         time: Duration,
-    ) -> Result<Told, runtime::Error> {
+    ) -> Result<PeerOutput, runtime::Error> {
         let size = Override::number("the bench", "buffer.bucket_size", bucket_size as u64);
         let over = |url: String| flow.read([size.clone(), Override::text("the bench", "source.url", &url)]);
         if self == Part::Broker {
@@ -64,7 +64,7 @@ impl Part {
             return Ok(told?);
         }
         let dataflow = over(input.display().to_string())?;
-        let Url::File { path, kind } = &dataflow.source else {
+        let SourceUrl::File { path, kind } = &dataflow.source else {
             let error = io::Error::other("is no file of rows");
             return Err(source::Error::File { path: dataflow.source.to_string(), error }.into());
         };
@@ -112,15 +112,15 @@ impl BareLoop {
 fn read(
     path: &Path,
     kind: FileKind,
-    settings: &source::Settings,
+    settings: &source::SourceSettings,
     rows: u64,
     time: Duration,
     mut serve: impl FnMut(&Bucket),
-) -> Result<Told, source::Error> {
+) -> Result<PeerOutput, source::Error> {
     let failed = |error: io::Error| source::Error::File { path: path.display().to_string(), error };
     let mut records = open(path, kind, settings).map_err(failed)?;
     let (clock, topic) = (Clock::start(), Arc::from("bench"));
-    let mut buffer = Buffer::new(settings.limits, Some(rows));
+    let mut buffer = BucketBuffer::new(settings.limits, Some(rows));
     let mut tally = Tally::start();
     while !buffer.is_done() && tally.start.elapsed() < time {
         let Some((row, position)) = records.next_row().map_err(failed)? else { break };
@@ -132,16 +132,16 @@ fn read(
     Ok(tally.told())
 }
 
-fn open(path: &Path, kind: FileKind, settings: &source::Settings) -> io::Result<Records<BufReader<File>>> {
+fn open(path: &Path, kind: FileKind, settings: &source::SourceSettings) -> io::Result<FileRecords<BufReader<File>>> {
     let reader = BufReader::with_capacity(1 << 20, File::open(path)?);
-    Records::new(reader, kind, false, settings.max_payload, settings.columns.as_deref())
+    FileRecords::new(reader, kind, false, settings.max_payload, settings.columns.as_deref())
 }
 
 /// Takes in what a broker sends, and does nothing with it.
-fn receive(dataflow: &Dataflow, rows: u64, time: Duration) -> Result<Told, source::Error> {
+fn receive(dataflow: &Dataflow, rows: u64, time: Duration) -> Result<PeerOutput, source::Error> {
     let stop = Stop::default();
-    let settings = source::Settings { max_rows: Some(rows), ..dataflow.source_settings.clone() };
-    let (position, here) = (Position::default(), std::thread::current());
+    let settings = source::SourceSettings { max_rows: Some(rows), ..dataflow.source_settings.clone() };
+    let (position, here) = (SourcePosition::default(), std::thread::current());
     let source = Source::start(&dataflow.source, settings, &position, Clock::start(), stop.clone(), here);
     let _ = source.ready.recv();
     let mut tally = Tally::start();
@@ -156,7 +156,7 @@ fn receive(dataflow: &Dataflow, rows: u64, time: Duration) -> Result<Told, sourc
     // The thread may wait with a bucket.
     while source.buckets.recv().is_ok() {}
     source.join()?;
-    Ok(Told { service_message_mean: 0.0, ..told })
+    Ok(PeerOutput { service_message_mean: 0.0, ..told })
 }
 
 /// What was served since the start.
@@ -180,8 +180,8 @@ impl Tally {
         self.messages += 1;
     }
 
-    fn told(&self) -> Told {
-        Told {
+    fn told(&self) -> PeerOutput {
+        PeerOutput {
             rows: self.rows,
             messages: self.messages,
             seconds: self.start.elapsed().as_secs_f64(),

@@ -12,18 +12,18 @@ pub const RAW: &str = "raw.csv";
 /// What rows come over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
-pub enum Over {
+pub enum Transport {
     /// A file, as fast as it is read.
     File,
     /// A broker that gets them as fast as it takes them.
     Mqtt,
 }
 
-impl Over {
+impl Transport {
     pub fn name(self) -> &'static str {
         match self {
-            Over::File => "file",
-            Over::Mqtt => "mqtt",
+            Transport::File => "file",
+            Transport::Mqtt => "mqtt",
         }
     }
 }
@@ -31,7 +31,7 @@ impl Over {
 /// One point of a sweep.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Case {
-    pub over: Over,
+    pub over: Transport,
     pub placement: Placement,
     pub processes: usize,
     /// Threads a process.
@@ -42,7 +42,7 @@ pub struct Case {
 impl Case {
     /// All combinations.
     pub fn all(
-        overs: &[Over],
+        overs: &[Transport],
         placements: &[Placement],
         processes: &[usize],
         workers: &[usize],
@@ -65,7 +65,7 @@ impl Case {
 
     /// What of it stays the same along a curve over bucket sizes.
     pub fn setting(&self) -> String {
-        let over = if self.over == Over::Mqtt { ", MQTT" } else { "" };
+        let over = if self.over == Transport::Mqtt { ", MQTT" } else { "" };
         format!("-n {} -w {}, {}{over}", self.processes, self.workers, self.placement)
     }
 
@@ -88,7 +88,7 @@ pub struct Measurement {
     pub cpu: String,
     pub cores: usize,
     pub source: String,
-    pub over: Over,
+    pub over: Transport,
     pub placement: Placement,
     pub processes: usize,
     pub workers: usize,
@@ -132,17 +132,17 @@ impl Measurement {
 
 /// What all lines of a run have in common.
 #[derive(Clone, Debug)]
-pub struct Machine {
+pub struct Host {
     pub commit: String,
     pub cpu: String,
     pub cores: usize,
 }
 
-impl Machine {
-    pub fn look() -> Machine {
+impl Host {
+    pub fn look() -> Host {
         let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let cpu = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
-        Machine {
+        Host {
             commit: commit().unwrap_or_default(),
             cpu: cpu.map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, name)| name.to_owned()),
             cores: cores(),

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::program::program;
 use crate::data::Format;
-use crate::format::{FileKind, Records};
+use crate::format::{FileKind, FileRecords};
 use crate::mqtt::{self, Endpoint};
 use crate::sink::{Deadline, Publisher};
 use crate::source::{MAX_PAYLOAD, Stop};
@@ -21,7 +21,7 @@ const MOST_ROWS: usize = 1 << 15;
 /// A publisher, and the broker it publishes to.
 pub struct Feed {
     /// Where the rows are.
-    pub url: mqtt::Url,
+    pub url: mqtt::MqttUrl,
     stop: Stop,
     publisher: Option<JoinHandle<Result<(), String>>>,
     /// A broker of its own: what was not read of a feed is gone with it.
@@ -33,14 +33,14 @@ impl Feed {
     ///
     /// # Errors
     /// A file that has no JSON rows, or a broker that does not start.
-    pub fn start(file: &Path, to: Option<&mqtt::Url>) -> Result<Feed, String> {
+    pub fn start(file: &Path, to: Option<&mqtt::MqttUrl>) -> Result<Feed, String> {
         let rows = rows(file)?;
         let (url, broker) = match to {
             Some(url) => (url.clone(), None),
             None => {
                 let address = mqtt::free_port().map_err(|error| format!("no free port: {error}"))?;
                 let (host, port) = (address.ip().to_string(), address.port());
-                let url = mqtt::Url { host, port, topic: "bench/rows".into(), tls: false, login: None };
+                let url = mqtt::MqttUrl { host, port, topic: "bench/rows".into(), tls: false, login: None };
                 (url, Some(broker(address)?))
             }
         };
@@ -106,7 +106,7 @@ fn rows(file: &Path) -> Result<Vec<Vec<u8>>, String> {
     let named = |error: &dyn std::fmt::Display| format!("{}: {error}", file.display());
     let kind = FileKind::of(file).map_err(|error| named(&error))?;
     let reader = BufReader::new(File::open(file).map_err(|error| named(&error))?);
-    let mut records = Records::new(reader, kind, false, MAX_PAYLOAD, None).map_err(|error| named(&error))?;
+    let mut records = FileRecords::new(reader, kind, false, MAX_PAYLOAD, None).map_err(|error| named(&error))?;
     if records.format() != Format::Json {
         return Err(named(&"rows over MQTT come from an .ndjson file"));
     }

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::bars::Bars;
-use super::case::{Measurement, Over, RAW};
+use super::case::{Measurement, RAW, Transport};
 use super::dots::Dots;
-use super::latency::Rung;
+use super::latency::LoadPoint;
 use super::peer::{Comparison, PEERS};
 use super::plot::Plot;
 use super::{Part, lines};
@@ -17,7 +17,7 @@ use crate::measure::{WrittenReport, median};
 type Cases = BTreeMap<(String, usize), Vec<Measurement>>;
 type Curve = (String, Vec<(f64, f64)>);
 /// What a row spends where, in nanoseconds.
-type Parts = BTreeMap<String, f64>;
+type RowCosts = BTreeMap<String, f64>;
 
 /// All that was measured.
 pub struct Findings {
@@ -25,9 +25,9 @@ pub struct Findings {
     /// The repeats of each peer, by name and bucket size.
     pub peers: BTreeMap<(String, usize), Vec<Comparison>>,
     /// The rates of each climb.
-    pub ladders: Vec<Vec<Rung>>,
+    pub ladders: Vec<Vec<LoadPoint>>,
     /// Of the first setting, by bucket size.
-    parts: Vec<(usize, Parts)>,
+    parts: Vec<(usize, RowCosts)>,
 }
 
 /// A picture, and what it shows in words.
@@ -62,13 +62,14 @@ impl Findings {
         let mut add = |name: &str, caption, svg: Option<String>| {
             figures.extend(svg.map(|svg| Figure { name: name.into(), caption, svg }));
         };
-        let file = |title: &str, y: &str, of| self.over_bucket_sizes(Over::File, title, y, of).svg();
+        let file = |title: &str, y: &str, of| self.over_bucket_sizes(Transport::File, title, y, of).svg();
         let busy = "Workers never rest: this is the latency of a full queue, not of a rate.";
         let service = "The shape of the published figures: what a message, and a row of it, is worked on.";
         add("service-message", service, file("Mean service time per message", "ms", |l| l.service_message_mean / 1e6)?);
         add("service-row", service, file("Mean service time per row", "us", |line| line.service_row_mean / 1e3)?);
         add("rows-per-second", "Rows from a file.", file("Throughput", "rows/s", |line| line.rows_per_second)?);
-        let mqtt = self.over_bucket_sizes(Over::Mqtt, "Throughput over MQTT", "rows/s", |line| line.rows_per_second);
+        let mqtt =
+            self.over_bucket_sizes(Transport::Mqtt, "Throughput over MQTT", "rows/s", |line| line.rows_per_second);
         add("rows-per-second-mqtt", "A publish a row; publisher and broker run on the same cores.", mqtt.svg()?);
         add("where-time-goes", PARTS, self.time_of_a_row().svg()?);
         add("speed-up", "Multiples of one worker's throughput, rows from a file.", self.speed_up().svg()?);
@@ -76,7 +77,7 @@ impl Findings {
         add("latency", busy, file("p99 latency per message", "ms", |line| line.latency_message_p99 / 1e6)?);
         add("memory", "All processes.", file("Peak memory", "MiB", |line| mebibytes(line.peak_memory_bytes))?);
         for ladder in &self.ladders {
-            let Rung { workers, bucket_size, .. } = ladder[0];
+            let LoadPoint { workers, bucket_size, .. } = ladder[0];
             let name = |what: &str| format!("{what}-w{workers}-b{bucket_size}");
             add(&name("latency-against-load"), LADDER, against_load(ladder).svg()?);
             add(&name("latency-quantiles"), LADDER, quantiles(ladder).svg()?);
@@ -86,7 +87,7 @@ impl Findings {
     }
 
     /// A curve over bucket sizes for every setting.
-    fn over_bucket_sizes(&self, over: Over, title: &str, y: &str, of: fn(&Measurement) -> f64) -> Plot {
+    fn over_bucket_sizes(&self, over: Transport, title: &str, y: &str, of: fn(&Measurement) -> f64) -> Plot {
         let mut curves: BTreeMap<&str, Vec<(f64, f64)>> = BTreeMap::new();
         for ((setting, bucket_size), lines) in self.cases.iter().filter(|(_, lines)| lines[0].over == over) {
             curves.entry(setting).or_default().push((*bucket_size as f64, median_of(lines, of)));
@@ -104,7 +105,7 @@ impl Findings {
     /// Rows a second of each kind of cluster over its workers in all, as a multiple of one worker's: at the smallest
     /// bucket size, the one in the middle and the largest, so that each curve has a colour of its own.
     fn multiples(&self) -> Vec<Curve> {
-        let file = || self.cases.iter().filter(|(_, lines)| lines[0].over == Over::File);
+        let file = || self.cases.iter().filter(|(_, lines)| lines[0].over == Transport::File);
         let rate = |lines: &[Measurement]| median_of(lines, |line| line.rows_per_second);
         let one = |bucket_size: usize| {
             let alone = file().find(|((_, size), lines)| *size == bucket_size && workers(&lines[0]) == 1);
@@ -168,7 +169,7 @@ impl Findings {
         names.sort_by(|a, b| sums[b].total_cmp(&sums[a]));
         let rest = names.split_off(names.len().min(SHOWN));
         let heights = |names: &[&String]| -> Vec<f64> {
-            let of = |parts: &Parts| names.iter().filter_map(|name| parts.get(*name)).sum::<f64>();
+            let of = |parts: &RowCosts| names.iter().filter_map(|name| parts.get(*name)).sum::<f64>();
             self.parts.iter().map(|(_, parts)| of(parts) / 1e3).collect()
         };
         let mut parts: Vec<(String, Vec<f64>)> =
@@ -230,7 +231,7 @@ impl Findings {
             let alone = median(lines.iter().map(|line| line.rows_per_second).collect());
             let threads = self.cases.iter().filter(|((_, of), lines)| {
                 let Measurement { over, placement, processes, .. } = lines[0];
-                of == size && (over, placement, processes) == (Over::File, Placement::Message, 1)
+                of == size && (over, placement, processes) == (Transport::File, Placement::Message, 1)
             });
             let faster = threads.filter(|(_, lines)| median_of(lines, |line| line.rows_per_second) > alone);
             (*size, alone, faster.map(|(_, lines)| workers(&lines[0])).min())
@@ -267,9 +268,9 @@ fn whole(x: f64) -> String {
 }
 
 /// What a row spends where, by the reports of the first setting.
-fn parts(directory: &Path, cases: &Cases) -> Result<Vec<(usize, Parts)>, String> {
+fn parts(directory: &Path, cases: &Cases) -> Result<Vec<(usize, RowCosts)>, String> {
     let first =
-        cases.iter().filter(|(_, lines)| lines[0].over == Over::File).min_by_key(|(_, lines)| workers(&lines[0]));
+        cases.iter().filter(|(_, lines)| lines[0].over == Transport::File).min_by_key(|(_, lines)| workers(&lines[0]));
     let Some(((first, _), _)) = first else { return Ok(Vec::new()) };
     let mut all = Vec::new();
     for ((_, size), lines) in cases.iter().filter(|((setting, _), _)| setting == first) {
@@ -291,14 +292,14 @@ fn parts(directory: &Path, cases: &Cases) -> Result<Vec<(usize, Parts)>, String>
 }
 
 /// The climbs whose files stand in a directory.
-fn ladders(directory: &Path) -> Result<Vec<Vec<Rung>>, String> {
+fn ladders(directory: &Path) -> Result<Vec<Vec<LoadPoint>>, String> {
     let named = |error: std::io::Error| format!("{}: {error}", directory.display());
     let mut ladders = Vec::new();
     for entry in std::fs::read_dir(directory).map_err(named)? {
         let path = entry.map_err(named)?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         if name.starts_with("latency-w") && name.ends_with(".csv") {
-            ladders.push(lines::read::<Rung>(&path)?);
+            ladders.push(lines::read::<LoadPoint>(&path)?);
         }
     }
     ladders.retain(|ladder| !ladder.is_empty());
@@ -306,11 +307,11 @@ fn ladders(directory: &Path) -> Result<Vec<Vec<Rung>>, String> {
     Ok(ladders)
 }
 
-fn against_load(rungs: &[Rung]) -> Plot {
-    let curve = |name: &str, of: &dyn Fn(&Rung) -> Option<f64>| -> Curve {
+fn against_load(rungs: &[LoadPoint]) -> Plot {
+    let curve = |name: &str, of: &dyn Fn(&LoadPoint) -> Option<f64>| -> Curve {
         (name.to_owned(), rungs.iter().filter_map(|rung| Some((rung.rate, of(rung)? / 1e6))).collect())
     };
-    let Rung { workers, bucket_size, .. } = rungs[0];
+    let LoadPoint { workers, bucket_size, .. } = rungs[0];
     Plot {
         title: format!("Latency of rows against offered load, -w {workers}, {bucket_size} rows a message"),
         x: "rows/s offered".into(),
@@ -328,10 +329,10 @@ fn against_load(rungs: &[Rung]) -> Plot {
 }
 
 /// A curve a rate: latency over 1 / (1 - quantile), so that each nine takes as much room as the one before.
-fn quantiles(rungs: &[Rung]) -> Plot {
+fn quantiles(rungs: &[LoadPoint]) -> Plot {
     const CURVES: usize = 7;
     let every = rungs.len().div_ceil(CURVES);
-    let curve = |rung: &Rung| {
+    let curve = |rung: &LoadPoint| {
         let latencies = [
             (2.0, rung.latency_row_p50),
             (10.0, rung.latency_row_p90),
@@ -342,7 +343,7 @@ fn quantiles(rungs: &[Rung]) -> Plot {
         let points = latencies.map(|(nines, latency)| (nines, latency as f64 / 1e6)).to_vec();
         (format!("{:.0} rows/s, rho {:.2}", rung.rate, rung.rho), points)
     };
-    let Rung { workers, bucket_size, .. } = rungs[0];
+    let LoadPoint { workers, bucket_size, .. } = rungs[0];
     let percent = |nines: f64| format!("{} %", ((100.0 - 100.0 / nines) * 1e6).round() / 1e6);
     Plot {
         title: format!("Latency of rows by quantile, -w {workers}, {bucket_size} rows a message"),

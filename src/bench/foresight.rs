@@ -6,14 +6,14 @@ use std::time::Duration;
 use rand::seq::SliceRandom;
 
 use crate::measure::median;
-use crate::planner::{Behaviour, Demand, Flow, Trial, demand, measure};
+use crate::planner::{Demand, ServiceBehaviour, Trial, TrialDataflow, demand, measure};
 use crate::runtime;
 use crate::source::{Arrivals, Load};
 
 /// Which dataflow is forecast under which loads.
 #[derive(Clone, Debug)]
-pub struct Foresight {
-    pub flow: Flow,
+pub struct PlannerCheck {
+    pub flow: TrialDataflow,
     pub workers: usize,
     pub bucket_size: usize,
     pub delay: Duration,
@@ -28,20 +28,20 @@ pub struct Foresight {
 
 /// A load as it was forecast and as it was met, in the middle of all rounds. Times in seconds.
 #[derive(Clone, Copy, Debug)]
-pub struct Compared {
+pub struct CheckedLoad {
     /// Of the capacity.
     pub share: f64,
     /// Rounds that count: those whose load the forecast says can be served.
     pub rounds: usize,
     /// Rows a second.
     pub rate: f64,
-    pub rho: Beside,
-    pub mean_wait: Beside,
+    pub rho: ForecastAndMeasured,
+    pub mean_wait: ForecastAndMeasured,
 }
 
 /// A forecast and a measurement.
 #[derive(Clone, Copy, Debug)]
-pub struct Beside {
+pub struct ForecastAndMeasured {
     pub predicted: f64,
     pub measured: f64,
     /// The ratio of the two in the middle of all rounds.
@@ -49,21 +49,21 @@ pub struct Beside {
 }
 
 /// One load of one round.
-struct Met {
+struct MeasuredLoad {
     rate: f64,
     rho: (f64, f64),
     mean_wait: (f64, f64),
 }
 
-impl Foresight {
+impl PlannerCheck {
     /// Measures the dataflow between all rounds, and holds each load once a round, in shuffled order. A forecast is that
     /// of what was measured just before a round and just after it.
     ///
     /// # Errors
     /// As [`runtime::run`].
-    pub fn compare(&self, mut on_round: impl FnMut(usize)) -> Result<Vec<Compared>, runtime::Error> {
+    pub fn compare(&self, mut on_round: impl FnMut(usize)) -> Result<Vec<CheckedLoad>, runtime::Error> {
         let (mut before, _) = measure(&self.flow, self.workers, self.bucket_size)?;
-        let mut met: Vec<Vec<Met>> = self.shares.iter().map(|_| Vec::new()).collect();
+        let mut met: Vec<Vec<MeasuredLoad>> = self.shares.iter().map(|_| Vec::new()).collect();
         for round in 0..self.rounds {
             on_round(round);
             let reports = self.round(&before)?;
@@ -73,7 +73,7 @@ impl Foresight {
                 let demand = self.demand(&load);
                 if let Some(forecast) = between.forecast(&demand) {
                     let (rho, mean_wait) = ((forecast.rho, rho), (forecast.mean_wait, wait));
-                    met[share].push(Met { rate: load.rate, rho, mean_wait });
+                    met[share].push(MeasuredLoad { rate: load.rate, rho, mean_wait });
                 }
             }
             before = after;
@@ -83,8 +83,8 @@ impl Foresight {
     }
 
     /// Holds each load; for each which share it was, rho, and the mean wait in seconds.
-    fn round(&self, behaviour: &Behaviour) -> Result<Vec<(usize, Load, f64, f64)>, runtime::Error> {
-        let Foresight { workers, bucket_size, duration, burst, .. } = *self;
+    fn round(&self, behaviour: &ServiceBehaviour) -> Result<Vec<(usize, Load, f64, f64)>, runtime::Error> {
+        let PlannerCheck { workers, bucket_size, duration, burst, .. } = *self;
         let mut shares: Vec<(usize, f64)> = self.shares.iter().copied().enumerate().collect();
         shares.shuffle(&mut rand::rng());
         let hold = |(share, of_capacity): (usize, f64)| {
@@ -103,11 +103,15 @@ impl Foresight {
     }
 }
 
-fn compared_at(share: f64, met: &[Met]) -> Compared {
-    let beside = |value: fn(&Met) -> (f64, f64)| {
+fn compared_at(share: f64, met: &[MeasuredLoad]) -> CheckedLoad {
+    let beside = |value: fn(&MeasuredLoad) -> (f64, f64)| {
         let middle = |of: fn((f64, f64)) -> f64| median(met.iter().map(|met| of(value(met))).collect());
-        Beside { predicted: middle(|of| of.0), measured: middle(|of| of.1), ratio: middle(|of| of.0 / of.1) }
+        ForecastAndMeasured {
+            predicted: middle(|of| of.0),
+            measured: middle(|of| of.1),
+            ratio: middle(|of| of.0 / of.1),
+        }
     };
     let (rho, mean_wait) = (beside(|met| met.rho), beside(|met| met.mean_wait));
-    Compared { share, rounds: met.len(), rate: median(met.iter().map(|met| met.rate).collect()), rho, mean_wait }
+    CheckedLoad { share, rounds: met.len(), rate: median(met.iter().map(|met| met.rate).collect()), rho, mean_wait }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::lines;
-use crate::planner::{Behaviour, Flow, Trial, demand, measure};
+use crate::planner::{ServiceBehaviour, Trial, TrialDataflow, demand, measure};
 use crate::runtime;
 use crate::source::{Arrivals, Load};
 
@@ -17,8 +17,8 @@ const HALVINGS: usize = 4;
 
 /// Which dataflow meets which load.
 #[derive(Clone, Debug)]
-pub struct Ladder {
-    pub flow: Flow,
+pub struct LoadSweep {
+    pub flow: TrialDataflow,
     pub workers: usize,
     pub bucket_size: usize,
     pub delay: Duration,
@@ -30,7 +30,7 @@ pub struct Ladder {
 
 /// What rows met at a rate: a line of `latency-wW-bB.csv`. Latencies in nanoseconds, counted from when a row was due.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub struct Rung {
+pub struct LoadPoint {
     pub workers: usize,
     pub bucket_size: usize,
     /// Rows a second that were offered.
@@ -49,13 +49,13 @@ pub struct Rung {
     pub predicted_row_p99: Option<f64>,
 }
 
-impl Ladder {
+impl LoadSweep {
     /// Climbs from a tenth of the capacity to all of it; `on_rung` sees each rate. Then, if some rates hold `p99` and
     /// some do not, finds the highest that does by halving.
     ///
     /// # Errors
     /// As [`runtime::run`].
-    pub fn climb(&self, p99: Duration, mut on_rung: impl FnMut(&Rung)) -> Result<Vec<Rung>, runtime::Error> {
+    pub fn climb(&self, p99: Duration, mut on_rung: impl FnMut(&LoadPoint)) -> Result<Vec<LoadPoint>, runtime::Error> {
         let (behaviour, _) = measure(&self.flow, self.workers, self.bucket_size)?;
         let capacity = behaviour.capacity * self.bucket_size as f64;
         let mut rungs = Vec::new();
@@ -82,15 +82,15 @@ impl Ladder {
         Ok(rungs)
     }
 
-    fn rung(&self, rate: f64, behaviour: &Behaviour) -> Result<Rung, runtime::Error> {
-        let Ladder { workers, bucket_size, arrivals, burst, duration, .. } = *self;
+    fn rung(&self, rate: f64, behaviour: &ServiceBehaviour) -> Result<LoadPoint, runtime::Error> {
+        let LoadSweep { workers, bucket_size, arrivals, burst, duration, .. } = *self;
         let load = Load { rate, arrivals, burst };
         let report = Trial { workers, bucket_size, load, duration }.run(&self.flow)?;
         let row = report.latency_ns.row.inner();
         let at = |quantile| row.value_at_quantile(quantile);
         let forecast = behaviour.forecast(&demand(&load, bucket_size, self.delay));
         let predicted = |quantile| forecast.map(|forecast| forecast.row_latency(quantile) * 1e9);
-        Ok(Rung {
+        Ok(LoadPoint {
             workers,
             bucket_size,
             rate,
@@ -108,7 +108,7 @@ impl Ladder {
     }
 }
 
-impl Rung {
+impl LoadPoint {
     pub fn holds(&self, p99: Duration) -> bool {
         self.served > 0.0 && u128::from(self.latency_row_p99) <= p99.as_nanos()
     }
@@ -118,8 +118,8 @@ impl Rung {
 ///
 /// # Errors
 /// Files that can't be written.
-pub fn write(directory: &Path, rungs: &[Rung]) -> Result<(), String> {
-    let Some(Rung { workers, bucket_size, .. }) = rungs.first() else { return Ok(()) };
+pub fn write(directory: &Path, rungs: &[LoadPoint]) -> Result<(), String> {
+    let Some(LoadPoint { workers, bucket_size, .. }) = rungs.first() else { return Ok(()) };
     let named = |error: std::io::Error| format!("{}: {error}", directory.display());
     std::fs::create_dir_all(directory).map_err(named)?;
     let path = directory.join(format!("latency-w{workers}-b{bucket_size}.csv"));

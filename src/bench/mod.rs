@@ -17,9 +17,9 @@ mod program;
 mod sweep;
 
 pub use alone::{BareLoop, Part};
-pub use case::{Case, Over};
-pub use foresight::{Compared, Foresight};
-pub use latency::{Ladder, Rung, write as write_latency};
+pub use case::{Case, Transport};
+pub use foresight::{CheckedLoad, PlannerCheck};
+pub use latency::{LoadPoint, LoadSweep, write as write_latency};
 pub use page::write as write_page;
-pub use peer::{Peer, Told};
-pub use sweep::{Rows, Sweep};
+pub use peer::{PeerCommand, PeerOutput};
+pub use sweep::{RowOrigin, Sweep};

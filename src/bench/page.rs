@@ -20,7 +20,7 @@ pub fn write(directory: &Path) -> Result<(), String> {
     };
     let figures = findings.figures()?;
     figures.iter().try_for_each(|Figure { name, svg, .. }| put(&format!("{name}.svg"), svg))?;
-    let tables: Vec<Table> = [medians(&findings), side_by_side(&findings), service(&findings), cost(&findings)]
+    let tables: Vec<HtmlTable> = [medians(&findings), side_by_side(&findings), service(&findings), cost(&findings)]
         .into_iter()
         .flatten()
         .collect();
@@ -29,14 +29,14 @@ pub fn write(directory: &Path) -> Result<(), String> {
 }
 
 /// A table of texts.
-struct Table {
+struct HtmlTable {
     title: &'static str,
     header: Vec<String>,
     rows: Vec<Vec<String>>,
 }
 
 /// Of each case: its repeats and its medians.
-fn medians(findings: &Findings) -> Option<Table> {
+fn medians(findings: &Findings) -> Option<HtmlTable> {
     let header = [
         "setting",
         "rows a message",
@@ -68,7 +68,7 @@ fn medians(findings: &Findings) -> Option<Table> {
     };
     let rows: Vec<Vec<String>> = findings.cases.iter().map(row).collect();
     let header = header.map(str::to_owned).to_vec();
-    (!rows.is_empty()).then_some(Table { title: "Medians", header, rows })
+    (!rows.is_empty()).then_some(HtmlTable { title: "Medians", header, rows })
 }
 
 /// The median of the repeats, and the least and the greatest.
@@ -84,7 +84,7 @@ fn spread(values: Vec<f64>, digits: usize) -> String {
 }
 
 /// Rows a second of all that were measured side by side: a column a bucket size.
-fn side_by_side(findings: &Findings) -> Option<Table> {
+fn side_by_side(findings: &Findings) -> Option<HtmlTable> {
     let rates = findings.rates();
     let sizes: BTreeSet<usize> = rates.keys().map(|(_, size)| *size).collect();
     let names: BTreeSet<&String> = rates.keys().map(|(name, _)| name).collect();
@@ -93,11 +93,11 @@ fn side_by_side(findings: &Findings) -> Option<Table> {
     let row = |name: &String| [name.clone()].into_iter().chain(sizes.iter().map(|size| cell(name, *size))).collect();
     let header = sizes.iter().map(|size| format!("{size} rows a message"));
     let header = ["rows/s".to_owned()].into_iter().chain(header).collect();
-    (!names.is_empty()).then(|| Table { title: "Side by side", header, rows: names.into_iter().map(row).collect() })
+    (!names.is_empty()).then(|| HtmlTable { title: "Side by side", header, rows: names.into_iter().map(row).collect() })
 }
 
 /// What peers were given, and how long they worked on it.
-fn service(findings: &Findings) -> Option<Table> {
+fn service(findings: &Findings) -> Option<HtmlTable> {
     let header =
         ["peer", "rows a message", "repeats", "rows", "rows/s", "mean service a message, ms", "mean service a row, us"];
     let rows = findings.peers.iter().map(|((name, size), lines)| {
@@ -116,11 +116,11 @@ fn service(findings: &Findings) -> Option<Table> {
     });
     let rows: Vec<Vec<String>> = rows.collect();
     let header = header.map(str::to_owned).to_vec();
-    (!rows.is_empty()).then_some(Table { title: "Peers", header, rows })
+    (!rows.is_empty()).then_some(HtmlTable { title: "Peers", header, rows })
 }
 
 /// From how many workers on the dataflow is faster than a loop.
-fn cost(findings: &Findings) -> Option<Table> {
+fn cost(findings: &Findings) -> Option<HtmlTable> {
     let header = ["rows a message", "Rust loop, 1 thread, rows/s", "threads with which the dataflow is faster"];
     let row = |(size, alone, threads): (usize, f64, Option<usize>)| {
         let threads = threads.map_or("none of those measured".into(), |threads| format!("-w {threads}"));
@@ -128,7 +128,7 @@ fn cost(findings: &Findings) -> Option<Table> {
     };
     let rows: Vec<Vec<String>> = findings.cost().into_iter().map(row).collect();
     let header = header.map(str::to_owned).to_vec();
-    (!rows.is_empty()).then_some(Table { title: "COST", header, rows })
+    (!rows.is_empty()).then_some(HtmlTable { title: "COST", header, rows })
 }
 
 fn about(findings: &Findings) -> String {
@@ -153,9 +153,9 @@ fn about(findings: &Findings) -> String {
     )
 }
 
-fn summary(findings: &Findings, tables: &[Table]) -> String {
+fn summary(findings: &Findings, tables: &[HtmlTable]) -> String {
     let mut text = format!("# Sweep\n\n{}\n", about(findings));
-    for Table { title, header, rows } in tables {
+    for HtmlTable { title, header, rows } in tables {
         text += &format!("\n## {title}\n\n| {} |\n|{}\n", header.join(" | "), "---|".repeat(header.len()));
         rows.iter().for_each(|row| text += &format!("| {} |\n", row.join(" | ")));
     }
@@ -175,11 +175,11 @@ th, td { padding: .25rem .6rem; border-bottom: 1px solid #8884; text-align: righ
 @media print { body { max-width: none; margin: 0; } figure { break-inside: avoid; } }
 ";
 
-fn html(findings: &Findings, tables: &[Table], figures: &[Figure]) -> String {
+fn html(findings: &Findings, tables: &[HtmlTable], figures: &[Figure]) -> String {
     let figure =
         |Figure { caption, svg, .. }: &Figure| format!("<figure>{svg}<figcaption>{caption}</figcaption></figure>\n");
     let figures: String = figures.iter().map(figure).collect();
-    let tables: String = tables.iter().map(Table::html).collect();
+    let tables: String = tables.iter().map(HtmlTable::html).collect();
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" \
          content=\"width=device-width, initial-scale=1\">\n<title>Rowmill sweep</title>\n<style>{STYLE}</style>\n\
@@ -188,7 +188,7 @@ fn html(findings: &Findings, tables: &[Table], figures: &[Figure]) -> String {
     )
 }
 
-impl Table {
+impl HtmlTable {
     fn html(&self) -> String {
         let line = |cells: &[String], tag: &str| {
             let cells: String = cells.iter().map(|cell| format!("<{tag}>{}</{tag}>", escape(cell))).collect();

@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 pub const PEERS: &str = "peers.csv";
 
 /// A command that is given `INPUT BUCKET_SIZE ROWS SECONDS`, takes no new message after so many seconds, and prints a
-/// [`Told`] as JSON.
+/// [`PeerOutput`] as JSON.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Peer {
+pub struct PeerCommand {
     pub name: String,
     /// The program and its first arguments.
     pub command: Vec<String>,
@@ -21,7 +21,7 @@ pub struct Peer {
 
 /// What a peer prints.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Told {
+pub struct PeerOutput {
     /// Rows of the messages it has served.
     pub rows: u64,
     pub messages: u64,
@@ -44,17 +44,21 @@ pub struct Comparison {
     pub service_message_mean: f64,
 }
 
-impl FromStr for Peer {
+impl FromStr for PeerCommand {
     type Err = String;
 
-    fn from_str(text: &str) -> Result<Peer, String> {
+    fn from_str(text: &str) -> Result<PeerCommand, String> {
         let (name, command) = text.split_once('=').ok_or("a peer is NAME=COMMAND")?;
         let command: Vec<String> = command.split_whitespace().map(str::to_owned).collect();
-        if command.is_empty() { Err("a peer is NAME=COMMAND".into()) } else { Ok(Peer { name: name.into(), command }) }
+        if command.is_empty() {
+            Err("a peer is NAME=COMMAND".into())
+        } else {
+            Ok(PeerCommand { name: name.into(), command })
+        }
     }
 }
 
-impl Peer {
+impl PeerCommand {
     /// One repeat.
     ///
     /// # Errors
@@ -81,8 +85,8 @@ impl Peer {
         }
         let text = String::from_utf8_lossy(&output.stdout);
         let told = text.trim().lines().next_back().unwrap_or_default();
-        let told: Told = serde_json::from_str(told).map_err(|error| named(&format!("{error}: {told:?}")))?;
-        let Told { rows, messages, seconds, service_message_mean } = told;
+        let told: PeerOutput = serde_json::from_str(told).map_err(|error| named(&format!("{error}: {told:?}")))?;
+        let PeerOutput { rows, messages, seconds, service_message_mean } = told;
         Ok(Comparison {
             peer: self.name.clone(),
             bucket_size,
@@ -103,7 +107,7 @@ mod tests {
     fn run(told: &str) -> Result<Comparison, String> {
         // $0 is the input.
         let command = ["sh", "-c", told].map(str::to_owned).to_vec();
-        Peer { name: "a".into(), command }.run(Path::new("rows"), 10, 50, Duration::from_millis(2500), 1)
+        PeerCommand { name: "a".into(), command }.run(Path::new("rows"), 10, 50, Duration::from_millis(2500), 1)
     }
 
     #[test]
@@ -119,6 +123,6 @@ mod tests {
     fn a_peer_that_fails_is_named() {
         assert_eq!(run("echo no such module >&2; exit 3").unwrap_err(), "a, 10 rows a message: no such module");
         assert!(run("echo 12").unwrap_err().contains("\"12\""));
-        assert_eq!("x".parse::<Peer>().unwrap_err(), "a peer is NAME=COMMAND");
+        assert_eq!("x".parse::<PeerCommand>().unwrap_err(), "a peer is NAME=COMMAND");
     }
 }

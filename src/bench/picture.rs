@@ -23,7 +23,7 @@ pub const LABEL: (&str, u32) = ("sans-serif", 13);
 pub const TITLE: (&str, u32) = ("sans-serif", 18);
 
 pub type Failed = Box<dyn std::error::Error>;
-pub type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+pub type Canvas<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
 /// A picture as SVG, on white: a page around it may be dark. What has a colour is named beside it.
 ///
@@ -33,7 +33,7 @@ pub fn picture<'a>(
     title: &str,
     height: u32,
     names: impl Iterator<Item = &'a String>,
-    draw: impl FnOnce(&Area<'_>) -> Result<(), Failed>,
+    draw: impl FnOnce(&Canvas<'_>) -> Result<(), Failed>,
 ) -> Result<String, String> {
     let mut svg = String::new();
     let drawn = (|| {

@@ -3,7 +3,7 @@
 use plotters::coord::ranged1d::{AsRangedCoord, Ranged, ValueFormatter};
 use plotters::prelude::*;
 
-use super::picture::{Area, COLOURS, Failed, LABEL, TITLE, decade, picture, short};
+use super::picture::{COLOURS, Canvas, Failed, LABEL, TITLE, decade, picture, short};
 
 const HEIGHT: u32 = 440;
 
@@ -50,7 +50,7 @@ impl Plot {
         self.curves.iter().flat_map(|(_, points)| points).map(|point| point.0).fold(0.0, f64::max)
     }
 
-    fn draw<X, Y>(&self, area: &Area<'_>, x: X, y: Y) -> Result<(), Failed>
+    fn draw<X, Y>(&self, area: &Canvas<'_>, x: X, y: Y) -> Result<(), Failed>
     where
         X: AsRangedCoord<Value = f64>,
         Y: AsRangedCoord<Value = f64>,

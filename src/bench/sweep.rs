@@ -13,9 +13,9 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::case::{Case, Machine, Measurement, Over, RAW};
+use super::case::{Case, Host, Measurement, RAW, Transport};
 use super::feed::Feed;
-use super::peer::{Comparison, PEERS, Peer};
+use super::peer::{Comparison, PEERS, PeerCommand};
 use super::program::program;
 use super::{lines, page};
 use crate::measure::WrittenReport;
@@ -27,23 +27,23 @@ pub struct Sweep {
     pub dataflow: PathBuf,
     pub cases: Vec<Case>,
     /// Run on the same rows, at the same bucket sizes.
-    pub peers: Vec<Peer>,
+    pub peers: Vec<PeerCommand>,
     /// How long a repeat of a peer may take.
     pub peer_time: Duration,
     pub repeats: usize,
     /// The rows of a file, or so many generated ones.
-    pub rows: Rows,
+    pub rows: RowOrigin,
     /// A repeat that takes longer is ended; what it has done counts. Over MQTT, where rows do not end, each is.
     pub time: Duration,
     /// Where rows are published; an embedded broker a repeat if not given.
-    pub broker: Option<mqtt::Url>,
+    pub broker: Option<mqtt::MqttUrl>,
     /// Where `raw.csv` and all else goes; what is there already is not measured again.
     pub directory: PathBuf,
 }
 
 /// Where rows come from.
 #[derive(Clone, Debug)]
-pub enum Rows {
+pub enum RowOrigin {
     File(PathBuf),
     Generated(u64),
 }
@@ -52,7 +52,7 @@ pub enum Rows {
 #[derive(Clone, Copy)]
 enum Job<'a> {
     Case(&'a Case),
-    Peer(&'a Peer, usize),
+    Peer(&'a PeerCommand, usize),
 }
 
 impl Sweep {
@@ -67,7 +67,7 @@ impl Sweep {
         left.shuffle(&mut ChaCha8Rng::seed_from_u64(0));
         let scratch = tempfile::tempdir().map_err(|error| error.to_string())?;
         let source = self.source(scratch.path())?;
-        let machine = Machine::look();
+        let machine = Host::look();
         if let Some(case) = self.cases.first().filter(|_| !left.is_empty()) {
             self.repeat(case, &source, &scratch.path().join("warm-up"))?;
         }
@@ -126,8 +126,8 @@ impl Sweep {
     /// The file that rows are read from: generating them takes longer than serving them.
     fn source(&self, scratch: &Path) -> Result<PathBuf, String> {
         let count = match &self.rows {
-            Rows::File(path) => return Ok(path.clone()),
-            Rows::Generated(count) => *count,
+            RowOrigin::File(path) => return Ok(path.clone()),
+            RowOrigin::Generated(count) => *count,
         };
         let path = scratch.join("rows.ndjson");
         let mut generate = program()?;
@@ -139,8 +139,8 @@ impl Sweep {
     /// One run; the CPU seconds of its processes.
     fn repeat(&self, case: &Case, source: &Path, report: &Path) -> Result<f64, String> {
         let feed = match case.over {
-            Over::File => None,
-            Over::Mqtt => Some(Feed::start(source, self.broker.as_ref())?),
+            Transport::File => None,
+            Transport::Mqtt => Some(Feed::start(source, self.broker.as_ref())?),
         };
         let source = feed.as_ref().map_or_else(|| source.display().to_string(), |feed| feed.url.to_string());
         let before = children_cpu_seconds();
@@ -185,12 +185,12 @@ impl Job<'_> {
     }
 }
 
-impl Rows {
+impl RowOrigin {
     /// How many there are, where that is known.
     fn count(&self) -> Option<u64> {
         match self {
-            Rows::File(_) => None,
-            Rows::Generated(count) => Some(*count),
+            RowOrigin::File(_) => None,
+            RowOrigin::Generated(count) => Some(*count),
         }
     }
 }
@@ -210,8 +210,8 @@ fn read_report(
     directory: &Path,
     case: &Case,
     repeat: usize,
-    machine: &Machine,
-    rows: &Rows,
+    machine: &Host,
+    rows: &RowOrigin,
     cpu_seconds: f64,
 ) -> Result<Measurement, String> {
     let report = WrittenReport::read(directory)?;
@@ -223,8 +223,8 @@ fn read_report(
         cpu: machine.cpu.clone(),
         cores: machine.cores,
         source: match rows {
-            Rows::File(path) => path.display().to_string(),
-            Rows::Generated(count) => format!("generated:rows={count},seed=1"),
+            RowOrigin::File(path) => path.display().to_string(),
+            RowOrigin::Generated(count) => format!("generated:rows={count},seed=1"),
         },
         over: case.over,
         placement: case.placement,

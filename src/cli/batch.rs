@@ -12,7 +12,7 @@ use crate::runtime::{self, Cluster, Options};
 
 /// Run dataflow files one after the other, on one worker; one that fails does not stop the others.
 #[derive(clap::Args)]
-pub struct Arguments {
+pub struct BatchArguments {
     /// The dataflow files.
     #[arg(required = true)]
     files: Vec<PathBuf>,
@@ -21,7 +21,7 @@ pub struct Arguments {
     fresh: bool,
 }
 
-pub fn run(arguments: &Arguments, registry: &Registry) -> Result<ExitCode, Failure> {
+pub fn run(arguments: &BatchArguments, registry: &Registry) -> Result<ExitCode, Failure> {
     let stop = signals::stop_on_signals()?;
     let options = Options {
         stop: stop.clone(),

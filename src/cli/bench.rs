@@ -7,22 +7,25 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use super::Failure;
-use crate::bench::{Case, Compared, Foresight, Ladder, Over, Part, Peer, Rows, Rung, Sweep, write_latency, write_page};
+use crate::bench::{
+    Case, CheckedLoad, LoadPoint, LoadSweep, Part, PeerCommand, PlannerCheck, RowOrigin, Sweep, Transport,
+    write_latency, write_page,
+};
 use crate::config::{Dataflow, Override, Placement};
 use crate::measure::shown;
-use crate::planner::Flow;
+use crate::planner::TrialDataflow;
 use crate::registry::Registry;
 use crate::source::Arrivals;
 
 /// Measure how a dataflow scales.
 #[derive(clap::Args)]
-pub struct Arguments {
+pub struct BenchArguments {
     #[command(subcommand)]
-    command: Command,
+    command: BenchCommand,
 }
 
 #[derive(clap::Subcommand)]
-enum Command {
+enum BenchCommand {
     Sweep(Box<SweepArguments>),
     Latency(LatencyArguments),
     Planner(PlannerArguments),
@@ -52,16 +55,16 @@ struct SweepArguments {
     placement: Vec<Placement>,
     /// What rows come over: the file itself, or a broker to which its first rows are published again and again.
     #[arg(long, value_enum, value_name = "O,...", value_delimiter = ',', default_value = "file")]
-    over: Vec<Over>,
+    over: Vec<Transport>,
     /// The broker and topic for --over mqtt; an embedded broker if not given.
     #[arg(long, value_name = "URL")]
-    broker: Option<crate::mqtt::Url>,
+    broker: Option<crate::mqtt::MqttUrl>,
     /// Also run parts alone: the chain as a plain loop in one thread, parsing, and broker and client.
     #[arg(long)]
     baselines: bool,
     /// Also run this program, given INPUT BUCKET_SIZE ROWS SECONDS; bench/peers has some. May be repeated.
     #[arg(long, value_name = "NAME=COMMAND")]
-    peer: Vec<Peer>,
+    peer: Vec<PeerCommand>,
     /// How long a repeat of a peer or baseline may take.
     #[arg(long, value_name = "D", value_parser = super::duration, default_value = "10s")]
     peer_time: Duration,
@@ -170,12 +173,12 @@ fn positive(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|number| *number > 0).ok_or_else(|| format!("{text:?} is no whole number from 1"))
 }
 
-pub fn run(arguments: &Arguments, registry: &Registry) -> Result<ExitCode, Failure> {
+pub fn run(arguments: &BenchArguments, registry: &Registry) -> Result<ExitCode, Failure> {
     match &arguments.command {
-        Command::Sweep(arguments) => sweep(arguments, registry),
-        Command::Latency(arguments) => latency(arguments, registry),
-        Command::Planner(arguments) => planner(arguments, registry),
-        Command::Alone(arguments) => alone(arguments, registry),
+        BenchCommand::Sweep(arguments) => sweep(arguments, registry),
+        BenchCommand::Latency(arguments) => latency(arguments, registry),
+        BenchCommand::Planner(arguments) => planner(arguments, registry),
+        BenchCommand::Alone(arguments) => alone(arguments, registry),
     }
 }
 
@@ -192,7 +195,7 @@ fn sweep(arguments: &SweepArguments, registry: &Registry) -> Result<ExitCode, Fa
         peer_time: arguments.peer_time,
         broker: arguments.broker.clone(),
         repeats: arguments.repeats.into(),
-        rows: arguments.source.clone().map_or(Rows::Generated(arguments.rows), Rows::File),
+        rows: arguments.source.clone().map_or(RowOrigin::Generated(arguments.rows), RowOrigin::File),
         time: arguments.time,
         directory: directory.clone(),
     };
@@ -202,7 +205,7 @@ fn sweep(arguments: &SweepArguments, registry: &Registry) -> Result<ExitCode, Fa
 }
 
 /// The parts of a dataflow as peers: this program, once more.
-fn baselines(file: &std::path::Path) -> Result<Vec<Peer>, Failure> {
+fn baselines(file: &std::path::Path) -> Result<Vec<PeerCommand>, Failure> {
     let program = std::env::current_exe().map_err(|error| Failure::Failed(error.to_string()))?;
     let command = |part: Part| {
         let value = part.to_possible_value().expect("no part is hidden");
@@ -210,12 +213,12 @@ fn baselines(file: &std::path::Path) -> Result<Vec<Peer>, Failure> {
         let program = [program.display().to_string()].into_iter();
         program.chain(arguments).chain([file.display().to_string()]).collect()
     };
-    Ok(Part::ALL.map(|part| Peer { name: part.name().into(), command: command(part) }).to_vec())
+    Ok(Part::ALL.map(|part| PeerCommand { name: part.name().into(), command: command(part) }).to_vec())
 }
 
 fn alone(arguments: &AloneArguments, registry: &Registry) -> Result<ExitCode, Failure> {
     let AloneArguments { part, file, input, bucket_size, rows, seconds } = arguments;
-    let flow = Flow { file: Some(file.clone()), overrides: Vec::new(), registry: registry.clone() };
+    let flow = TrialDataflow { file: Some(file.clone()), overrides: Vec::new(), registry: registry.clone() };
     let told = part.run(&flow, input, *bucket_size, *rows, *seconds)?;
     super::print(&serde_json::to_string(&told).map_err(|error| Failure::Failed(error.to_string()))?);
     Ok(ExitCode::SUCCESS)
@@ -223,9 +226,13 @@ fn alone(arguments: &AloneArguments, registry: &Registry) -> Result<ExitCode, Fa
 
 fn latency(arguments: &LatencyArguments, registry: &Registry) -> Result<ExitCode, Failure> {
     let size = arguments.bucket_size.map(|size| Override::number("--bucket-size", "buffer.bucket_size", size));
-    let flow = Flow { file: arguments.file.clone(), overrides: size.into_iter().collect(), registry: registry.clone() };
+    let flow = TrialDataflow {
+        file: arguments.file.clone(),
+        overrides: size.into_iter().collect(),
+        registry: registry.clone(),
+    };
     let limits = flow.read([])?.source_settings.limits;
-    let ladder = Ladder {
+    let ladder = LoadSweep {
         flow,
         workers: arguments.workers.into(),
         bucket_size: limits.bucket_size,
@@ -235,7 +242,7 @@ fn latency(arguments: &LatencyArguments, registry: &Registry) -> Result<ExitCode
         duration: arguments.duration,
     };
     super::print(&format!("{:>12}{:>12}{:>8}{:>12}{:>12}{:>12}", "offered", "served", "rho", "p50", "p99", "p99.9"));
-    let show = |rung: &Rung| {
+    let show = |rung: &LoadPoint| {
         let [p50, p99, p999] =
             [rung.latency_row_p50, rung.latency_row_p99, rung.latency_row_p999].map(|latency| shown(latency as f64));
         super::print(&format!("{:>12.0}{:>12.0}{:>8.3}{p50:>12}{p99:>12}{p999:>12}", rung.rate, rung.served, rung.rho));
@@ -254,14 +261,14 @@ fn latency(arguments: &LatencyArguments, registry: &Registry) -> Result<ExitCode
 }
 
 fn planner(arguments: &PlannerArguments, registry: &Registry) -> Result<ExitCode, Failure> {
-    let flow = Flow { file: arguments.file.clone(), overrides: Vec::new(), registry: registry.clone() };
+    let flow = TrialDataflow { file: arguments.file.clone(), overrides: Vec::new(), registry: registry.clone() };
     let delay = flow.read([])?.source_settings.limits.delay;
     super::print(
         "| -w | load | rounds | rows/s | rho, predicted | measured | off by | mean wait, predicted | measured | off by |",
     );
     super::print("|---|---|---|---|---|---|---|---|---|---|");
     for workers in &arguments.workers {
-        let foresight = Foresight {
+        let foresight = PlannerCheck {
             flow: flow.clone(),
             workers: *workers,
             bucket_size: arguments.bucket_size,
@@ -280,7 +287,7 @@ fn planner(arguments: &PlannerArguments, registry: &Registry) -> Result<ExitCode
 }
 
 /// A line of the table.
-fn beside(workers: usize, Compared { share, rounds, rate, rho, mean_wait }: &Compared) -> String {
+fn beside(workers: usize, CheckedLoad { share, rounds, rate, rho, mean_wait }: &CheckedLoad) -> String {
     let off = |ratio: f64| format!("{:+.0} %", 100.0 * (ratio - 1.0));
     let time = |seconds: f64| shown(seconds * 1e9);
     format!(

@@ -9,7 +9,7 @@ use crate::registry::Registry;
 
 /// Validate a dataflow file and print its graph.
 #[derive(clap::Args)]
-pub struct Arguments {
+pub struct CheckArguments {
     /// The dataflow file.
     file: PathBuf,
     /// As DOT, for Graphviz.
@@ -17,7 +17,7 @@ pub struct Arguments {
     dot: bool,
 }
 
-pub fn run(arguments: &Arguments, registry: &Registry) -> Result<ExitCode, Failure> {
+pub fn run(arguments: &CheckArguments, registry: &Registry) -> Result<ExitCode, Failure> {
     let dataflow = Dataflow::read(&arguments.file, &[], registry)?;
     dataflow.check_files(dataflow.processes.unwrap_or(1).into(), &[])?;
     let branches = branches(&dataflow)?;

@@ -21,34 +21,34 @@ use crate::registry::Registry;
 /// Stream preprocessing of sensor rows as a timely dataflow.
 #[derive(Parser)]
 #[command(name = "rowmill", version, max_term_width = 100)]
-struct Arguments {
+struct CommandLine {
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Subcommand)]
 enum Command {
-    Run(run::Arguments),
-    Batch(batch::Arguments),
-    Fit(fit::Arguments),
+    Run(run::RunArguments),
+    Batch(batch::BatchArguments),
+    Fit(fit::FitArguments),
     #[cfg(all(feature = "web", feature = "broker"))]
-    Demo(demo::Arguments),
+    Demo(demo::DemoArguments),
     #[cfg(feature = "web")]
-    Serve(serve::Arguments),
+    Serve(serve::ServeArguments),
     #[cfg(feature = "web")]
-    User(user::Arguments),
-    Plan(plan::Arguments),
-    Query(query::Arguments),
+    User(user::UserArguments),
+    Plan(plan::PlanArguments),
+    Query(query::QueryArguments),
     #[cfg(feature = "bench")]
-    Bench(bench::Arguments),
-    Generate(generate::Arguments),
-    Replay(replay::Arguments),
+    Bench(bench::BenchArguments),
+    Generate(generate::GenerateArguments),
+    Replay(replay::ReplayArguments),
     #[cfg(feature = "broker")]
-    Broker(broker::Arguments),
-    Check(check::Arguments),
-    Subtasks(subtasks::Arguments),
-    Schema(schema::Arguments),
-    Completions(completions::Arguments),
+    Broker(broker::BrokerArguments),
+    Check(check::CheckArguments),
+    Subtasks(subtasks::SubtasksArguments),
+    Schema(schema::SchemaArguments),
+    Completions(completions::CompletionsArguments),
     Man(completions::ManArguments),
 }
 
@@ -70,7 +70,7 @@ pub fn main_with(registry: Registry) -> ExitCode {
     panics::hide_what_is_caught();
     allow_environment(|name| std::env::var(name));
     let registry = &registry;
-    let arguments = Arguments::try_parse_from(launcher::arguments()).unwrap_or_else(|error| refuse(&error));
+    let arguments = CommandLine::try_parse_from(launcher::arguments()).unwrap_or_else(|error| refuse(&error));
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,rumqttd=off,rumqttc=off"));
     tracing_subscriber::fmt()
@@ -101,8 +101,8 @@ pub fn main_with(registry: Registry) -> ExitCode {
         Command::Check(arguments) => check::run(&arguments, registry),
         Command::Subtasks(arguments) => subtasks::run(&arguments, registry),
         Command::Schema(arguments) => schema::run(&arguments, registry),
-        Command::Completions(arguments) => completions::run(&arguments, Arguments::command()),
-        Command::Man(arguments) => completions::man(&arguments, Arguments::command()),
+        Command::Completions(arguments) => completions::run(&arguments, CommandLine::command()),
+        Command::Man(arguments) => completions::man(&arguments, CommandLine::command()),
     };
     match result {
         Ok(code) => code,

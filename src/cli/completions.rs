@@ -9,7 +9,7 @@ use super::{Failure, print};
 
 /// Print completions for a shell.
 #[derive(clap::Args)]
-pub struct Arguments {
+pub struct CompletionsArguments {
     shell: Shell,
 }
 
@@ -18,7 +18,7 @@ pub struct Arguments {
 pub struct ManArguments {}
 
 /// Prints the completions of `command`.
-pub fn run(arguments: &Arguments, mut command: Command) -> Result<ExitCode, Failure> {
+pub fn run(arguments: &CompletionsArguments, mut command: Command) -> Result<ExitCode, Failure> {
     let mut text = Vec::new();
     clap_complete::generate(arguments.shell, &mut command, "rowmill", &mut text);
     print(&String::from_utf8_lossy(&text));

@@ -8,16 +8,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Failure, run, serve, signals, stuck};
 use crate::config::{Dataflow, Override, WEATHER};
-use crate::mqtt::{Embedded, Endpoint, Url};
+use crate::mqtt::{EmbeddedBroker, Endpoint, MqttUrl};
 use crate::registry::Registry;
 use crate::runtime::{self, Cluster};
 use crate::sink::{Deadline, Publisher};
 use crate::source::{Arrivals, Generator, Load, Stop, parse_rate};
-use crate::web::{self, Edit, Name, Options};
+use crate::web::{self, Edit, ListenOptions, ProjectName};
 
 /// Show it: an embedded broker, a generated station that publishes to it, and the sixteen subtasks, on a page.
 #[derive(clap::Args)]
-pub struct Arguments {
+pub struct DemoArguments {
     /// Run here, without a page, and end after so many rows; else on Ctrl-C.
     #[arg(long, value_name = "N")]
     rows: Option<u64>,
@@ -41,9 +41,9 @@ pub struct Arguments {
     report: Option<PathBuf>,
 }
 
-pub fn run(arguments: &Arguments, registry: &Registry) -> Result<ExitCode, Failure> {
-    let broker = Embedded::on_free_port().map_err(Failure::Failed)?;
-    let url = Url {
+pub fn run(arguments: &DemoArguments, registry: &Registry) -> Result<ExitCode, Failure> {
+    let broker = EmbeddedBroker::on_free_port().map_err(Failure::Failed)?;
+    let url = MqttUrl {
         host: broker.address.ip().to_string(),
         port: broker.address.port(),
         topic: "weather/davis".into(),
@@ -57,11 +57,11 @@ pub fn run(arguments: &Arguments, registry: &Registry) -> Result<ExitCode, Failu
 }
 
 /// The dataflow runs as a project of a page, in a folder that goes with the demo.
-fn on_a_page(arguments: &Arguments, url: Url, registry: &Registry) -> Result<ExitCode, Failure> {
+fn on_a_page(arguments: &DemoArguments, url: MqttUrl, registry: &Registry) -> Result<ExitCode, Failure> {
     let failed = |error: std::io::Error| Failure::Failed(format!("the demo's folder: {error}"));
     let report = arguments.report.as_ref().map(std::path::absolute).transpose().map_err(failed)?;
     let directory = tempfile::tempdir().map_err(failed)?;
-    let name: Name = "weather".parse().expect("a name");
+    let name: ProjectName = "weather".parse().expect("a name");
     let set = |key: &str, value: serde_json::Value| Edit::Set { key: key.into(), value };
     let edits = [
         set("description", "A generated station: all sixteen subtasks.".into()),
@@ -74,7 +74,7 @@ fn on_a_page(arguments: &Arguments, url: Url, registry: &Registry) -> Result<Exi
     std::fs::write(directory.path().join("weather.toml"), toml).map_err(failed)?;
     let stop = signals::stop_on_signals()?;
     stuck::bound(&stop, 2 * runtime::DRAIN_TIMEOUT, || "the run on the page has not ended".into());
-    let options = |listen| Options {
+    let options = |listen| ListenOptions {
         listen,
         directory: directory.path().into(),
         users: None,
@@ -117,7 +117,7 @@ fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
 }
 
 /// The dataflow runs in this process until it has had its rows.
-fn to_the_end(arguments: &Arguments, url: &Url, rows: u64, registry: &Registry) -> Result<ExitCode, Failure> {
+fn to_the_end(arguments: &DemoArguments, url: &MqttUrl, rows: u64, registry: &Registry) -> Result<ExitCode, Failure> {
     let overrides = [
         Override::text("--source", "source.url", &url.to_string()),
         Override::text("--sink", "sink.url", &arguments.sink),
@@ -148,7 +148,7 @@ fn to_the_end(arguments: &Arguments, url: &Url, rows: u64, registry: &Registry) 
 
 /// Publishes generated rows once somebody listens.
 fn station(
-    url: Url,
+    url: MqttUrl,
     rows: Option<u64>,
     rate: f64,
     ready: Arc<AtomicBool>,

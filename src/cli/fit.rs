@@ -10,13 +10,13 @@ use crate::config::{Dataflow, Fitted, FittedStep, Override, SchemaChoice};
 use crate::data::{Bucket, Schema};
 use crate::measure::Clock;
 use crate::registry::Registry;
-use crate::source::{self, Limits, Position, Source, Url};
+use crate::source::{self, Limits, Source, SourcePosition, SourceUrl};
 use crate::subtasks::prepare::Prepare;
 use crate::subtasks::{Chain, Learned, Step};
 
 /// Learn from the rows of a file what steps with fit = "frozen" use: as if all rows were one message.
 #[derive(clap::Args)]
-pub struct Arguments {
+pub struct FitArguments {
     /// The dataflow file.
     file: PathBuf,
     /// The rows to learn from: a .csv, .ndjson or .txt file, -, or generate:rows=N,seed=S.
@@ -30,11 +30,11 @@ pub struct Arguments {
     set: Vec<String>,
 }
 
-pub fn run(arguments: &Arguments, registry: &Registry) -> Result<ExitCode, Failure> {
+pub fn run(arguments: &FitArguments, registry: &Registry) -> Result<ExitCode, Failure> {
     let mut overrides = run::set_overrides(&arguments.set)?;
     overrides.push(Override::text("--source", "source.url", &arguments.source));
     let dataflow = Dataflow::read(&arguments.file, &overrides, registry)?;
-    if matches!(dataflow.source, Url::Mqtt(_)) {
+    if matches!(dataflow.source, SourceUrl::Mqtt(_)) {
         return Err(Failure::Wrong("error: --source: rows are learned from a file; a topic has no end".into()));
     }
     let bucket = read_all(&dataflow)?;
@@ -69,9 +69,9 @@ const LONG: Duration = Duration::from_secs(1 << 32);
 fn read_all(dataflow: &Dataflow) -> Result<Bucket, Failure> {
     let failed = |error: source::Error| Failure::Failed(error.to_string());
     let limits = Limits { bucket_size: Limits::ALL_ROWS, delay: LONG };
-    let settings = source::Settings { limits, ..dataflow.source_settings.clone() };
+    let settings = source::SourceSettings { limits, ..dataflow.source_settings.clone() };
     let stop = signals::stop_on_signals()?;
-    let (beginning, own) = (Position::default(), std::thread::current());
+    let (beginning, own) = (SourcePosition::default(), std::thread::current());
     let source = Source::start(&dataflow.source, settings, &beginning, Clock::start(), stop, own);
     let bucket = source.buckets.recv();
     source.join().map_err(failed)?;

@@ -9,11 +9,11 @@ use indicatif::ProgressIterator;
 
 use super::Failure;
 use crate::format::FileKind;
-use crate::source::{Generator, Record};
+use crate::source::{GeneratedRow, Generator};
 
 /// Write rows like those of a Davis station; the same seed gives the same bytes.
 #[derive(clap::Args)]
-pub struct Arguments {
+pub struct GenerateArguments {
     /// How many.
     #[arg(long, value_name = "N")]
     rows: u64,
@@ -25,7 +25,7 @@ pub struct Arguments {
     output: PathBuf,
 }
 
-pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+pub fn run(arguments: &GenerateArguments) -> Result<ExitCode, Failure> {
     let csv = match FileKind::of(&arguments.output) {
         Ok(FileKind::Csv) => true,
         Ok(FileKind::Ndjson) => false,
@@ -40,10 +40,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn write(arguments: &Arguments, csv: bool) -> std::io::Result<()> {
+fn write(arguments: &GenerateArguments, csv: bool) -> std::io::Result<()> {
     let mut file = BufWriter::new(File::create(&arguments.output)?);
     if csv {
-        writeln!(file, "{}", Record::csv_header())?;
+        writeln!(file, "{}", GeneratedRow::csv_header())?;
     }
     let mut line = Vec::new();
     for (record, _) in Generator::new(arguments.seed).zip(0..arguments.rows).progress_count(arguments.rows) {

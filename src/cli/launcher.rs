@@ -14,7 +14,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGUSR1};
 use signal_hook::iterator::Signals;
 
 use super::Failure;
-use super::signals::OnSignals;
+use super::signals::SignalHandler;
 use crate::mqtt::masked;
 
 const LOOK_UP: Duration = Duration::from_millis(20);
@@ -91,7 +91,7 @@ pub fn launch(
     mut arguments: Vec<OsString>,
     restart: bool,
     drain_timeout: Duration,
-    on_signals: OnSignals,
+    on_signals: SignalHandler,
 ) -> Result<u8, Failure> {
     let secret = secret(&mut arguments).map_err(cannot_start)?;
     let (mut signals, stopped) = on_signals.into_signals().map_err(cannot_start)?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{Failure, run};
 use crate::config::Override;
 use crate::measure::{Report, WrittenReport, median, shown};
-use crate::planner::{Behaviour, Demand, Flow, Forecast, Trial, cores, demand, measure};
+use crate::planner::{Demand, Forecast, ServiceBehaviour, Trial, TrialDataflow, cores, demand, measure};
 use crate::registry::Registry;
 use crate::runtime;
 use crate::source::{Arrivals, Load, parse_rate};
@@ -17,7 +17,7 @@ use crate::source::{Arrivals, Load, parse_rate};
 /// The dataflow is measured for some seconds on this machine with generated rows: what it can do when workers never
 /// rest, what a message takes when others hardly come, and how long messages wait at a load between.
 #[derive(clap::Args)]
-pub struct Arguments {
+pub struct PlanArguments {
     /// The dataflow file; dataflows/weather.toml if not given.
     file: Option<PathBuf>,
     /// Rows that arrive a second.
@@ -56,16 +56,16 @@ pub struct Arguments {
 }
 
 /// What is known of the dataflow, and how well.
-struct Known {
-    flow: Flow,
+struct PlannerInput {
+    flow: TrialDataflow,
     bucket_size: usize,
     delay: Duration,
     /// By number of workers, from 1.
-    behaviours: Vec<Behaviour>,
+    behaviours: Vec<ServiceBehaviour>,
     sure: String,
 }
 
-pub fn run(arguments: &Arguments, registry: &Registry) -> Result<ExitCode, Failure> {
+pub fn run(arguments: &PlanArguments, registry: &Registry) -> Result<ExitCode, Failure> {
     let known = match &arguments.report {
         Some(directory) => from_report(arguments, directory, registry)?,
         None => measured(arguments, registry)?,
@@ -89,16 +89,16 @@ pub fn run(arguments: &Arguments, registry: &Registry) -> Result<ExitCode, Failu
     Ok(ExitCode::SUCCESS)
 }
 
-fn load(arguments: &Arguments) -> Load {
+fn load(arguments: &PlanArguments) -> Load {
     Load { rate: arguments.rate, arrivals: arguments.arrivals, burst: arguments.burst }
 }
 
 /// Measures one worker, and as many as this machine has cores for.
-fn measured(arguments: &Arguments, registry: &Registry) -> Result<Known, Failure> {
+fn measured(arguments: &PlanArguments, registry: &Registry) -> Result<PlannerInput, Failure> {
     let mut overrides = run::set_overrides(&arguments.set)?;
     overrides.extend(arguments.delay.as_ref().map(|delay| Override::text("--delay", "buffer.delay", delay)));
     overrides.extend(arguments.bucket_size.map(|size| Override::number("--bucket-size", "buffer.bucket_size", size)));
-    let flow = Flow { file: arguments.file.clone(), overrides, registry: registry.clone() };
+    let flow = TrialDataflow { file: arguments.file.clone(), overrides, registry: registry.clone() };
     let limits = flow.read([])?.source_settings.limits;
     let mut behaviours = Vec::new();
     let mut spread: f64 = 0.0;
@@ -113,11 +113,15 @@ fn measured(arguments: &Arguments, registry: &Registry) -> Result<Known, Failure
          measured but reckoned from {most}. Generated rows, no sink, this machine.",
         spread * 100.0
     );
-    Ok(Known { flow, bucket_size: limits.bucket_size, delay: limits.delay, behaviours, sure })
+    Ok(PlannerInput { flow, bucket_size: limits.bucket_size, delay: limits.delay, behaviours, sure })
 }
 
 /// What a report tells: mean and deviation of service time.
-fn from_report(arguments: &Arguments, directory: &std::path::Path, registry: &Registry) -> Result<Known, Failure> {
+fn from_report(
+    arguments: &PlanArguments,
+    directory: &std::path::Path,
+    registry: &Registry,
+) -> Result<PlannerInput, Failure> {
     let wrong = |reason: String| Failure::Wrong(format!("error: {reason}"));
     let report = WrittenReport::read(directory).map_err(wrong)?;
     let number = |pointer: &str| report.number(pointer).map_err(wrong);
@@ -132,7 +136,7 @@ fn from_report(arguments: &Arguments, directory: &std::path::Path, registry: &Re
     // What workers are busy with beside service is a message's, however many rows it has.
     let busy = number("/busy_seconds").unwrap_or(service * messages);
     let between = (busy / messages - service).max(0.0);
-    let behaviour = Behaviour {
+    let behaviour = ServiceBehaviour {
         workers: 1,
         bucket_size: bucket_size as usize,
         service_idle: service_now,
@@ -145,8 +149,8 @@ fn from_report(arguments: &Arguments, directory: &std::path::Path, registry: &Re
     let delay = arguments.delay.as_deref().map_or(Ok(Duration::from_secs(1)), super::duration);
     let delay = delay.map_err(|reason| Failure::Wrong(format!("error: --delay: {reason}")))?;
     let sure = format!("How sure: mu is that of {}, with its rows and on its machine.", report.path().display());
-    Ok(Known {
-        flow: Flow { file: None, overrides: Vec::new(), registry: registry.clone() },
+    Ok(PlannerInput {
+        flow: TrialDataflow { file: None, overrides: Vec::new(), registry: registry.clone() },
         bucket_size: bucket_size as usize,
         delay,
         behaviours: vec![behaviour],
@@ -155,9 +159,9 @@ fn from_report(arguments: &Arguments, directory: &std::path::Path, registry: &Re
 }
 
 /// How any number of workers behaves: beyond those measured, each as one of the most that were.
-fn behaviour_of(behaviours: &[Behaviour], workers: usize) -> Behaviour {
+fn behaviour_of(behaviours: &[ServiceBehaviour], workers: usize) -> ServiceBehaviour {
     let last = behaviours.last().expect("one worker is measured");
-    behaviours.get(workers - 1).copied().unwrap_or_else(|| Behaviour {
+    behaviours.get(workers - 1).copied().unwrap_or_else(|| ServiceBehaviour {
         workers,
         capacity: last.capacity * workers as f64 / last.workers as f64,
         ..*last
@@ -165,7 +169,11 @@ fn behaviour_of(behaviours: &[Behaviour], workers: usize) -> Behaviour {
 }
 
 /// The fewest workers that serve the demand within its bound.
-fn choose(behaviours: &[Behaviour], demand: &Demand, arguments: &Arguments) -> Option<(Behaviour, Forecast)> {
+fn choose(
+    behaviours: &[ServiceBehaviour],
+    demand: &Demand,
+    arguments: &PlanArguments,
+) -> Option<(ServiceBehaviour, Forecast)> {
     const MOST: usize = 1024;
     let candidates = arguments.workers.map_or(1..=MOST, |workers| workers.into()..=workers.into());
     let good =
@@ -180,7 +188,7 @@ fn time(seconds: f64) -> String {
     shown(seconds * 1e9)
 }
 
-fn describe(known: &Known, arguments: &Arguments, demand: &Demand) -> String {
+fn describe(known: &PlannerInput, arguments: &PlanArguments, demand: &Demand) -> String {
     let bucket_size = known.bucket_size;
     let mut text = format!(
         "{} rows/s, {} arrivals of {} rows, {bucket_size} rows a message: lambda {:.1} messages/s\n\n",
@@ -213,7 +221,7 @@ fn describe(known: &Known, arguments: &Arguments, demand: &Demand) -> String {
     text
 }
 
-fn refusal(known: &Known, arguments: &Arguments) -> String {
+fn refusal(known: &PlannerInput, arguments: &PlanArguments) -> String {
     let bound = arguments
         .p99
         .map_or_else(String::new, |p99| format!(" with 99 of 100 rows under {}", humantime::format_duration(p99)));
@@ -235,7 +243,7 @@ fn refusal(known: &Known, arguments: &Arguments) -> String {
 }
 
 /// The flags that start so many workers.
-fn advice(behaviour: &Behaviour) -> String {
+fn advice(behaviour: &ServiceBehaviour) -> String {
     let (workers, cores) = (behaviour.workers, cores());
     if workers <= cores {
         return format!("-w {workers} does.");
@@ -248,7 +256,11 @@ fn advice(behaviour: &Behaviour) -> String {
 }
 
 /// What other bucket sizes would mean at this rate.
-fn bucket_sizes(flow: &Flow, chosen: &Behaviour, demand: impl Fn(usize) -> Demand) -> Result<String, runtime::Error> {
+fn bucket_sizes(
+    flow: &TrialDataflow,
+    chosen: &ServiceBehaviour,
+    demand: impl Fn(usize) -> Demand,
+) -> Result<String, runtime::Error> {
     let workers = chosen.workers.min(cores());
     let mut text = format!("\n{:>14}{:>8}{:>12}  with {workers} workers\n", "rows a message", "rho", "p99 row");
     let mut best: Option<(usize, f64)> = None;
@@ -273,9 +285,9 @@ fn bucket_sizes(flow: &Flow, chosen: &Behaviour, demand: impl Fn(usize) -> Deman
 
 /// Runs at the rate three times, and sets the prediction beside the medians of what was measured.
 fn verify(
-    arguments: &Arguments,
-    known: &Known,
-    behaviour: &Behaviour,
+    arguments: &PlanArguments,
+    known: &PlannerInput,
+    behaviour: &ServiceBehaviour,
     forecast: &Forecast,
 ) -> Result<String, runtime::Error> {
     let (workers, bucket_size) = (behaviour.workers, known.bucket_size);

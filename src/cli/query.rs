@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::{Failure, print};
-use crate::runtime::query::{self, Format, Question};
+use crate::runtime::query::{self, SnapshotFormat, TableQuery};
 
 /// Show a table of a running dataflow.
 ///
 /// The table is as of the last epoch that is complete on all workers; its number stands in the column `message`.
 #[derive(clap::Args)]
-pub struct Arguments {
+pub struct QueryArguments {
     /// The directory that the run was given with --live.
     #[arg(long, value_name = "DIR")]
     live: PathBuf,
@@ -20,19 +20,19 @@ pub struct Arguments {
     /// Only so many lines: those of the newest windows.
     #[arg(long, value_name = "N")]
     newest: Option<usize>,
-    #[arg(long, value_enum, default_value_t = Format::Json)]
-    format: Format,
+    #[arg(long, value_enum, default_value_t = SnapshotFormat::Json)]
+    format: SnapshotFormat,
     /// Write it into this file instead of standard output.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
 
-pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+pub fn run(arguments: &QueryArguments) -> Result<ExitCode, Failure> {
     let Some(table) = &arguments.table else {
         print(&query::names(&arguments.live).map_err(Failure::Failed)?.join("\n"));
         return Ok(ExitCode::SUCCESS);
     };
-    let question = Question { table: table.clone(), format: arguments.format, newest: arguments.newest };
+    let question = TableQuery { table: table.clone(), format: arguments.format, newest: arguments.newest };
     let snapshot = query::snapshot(&arguments.live, &question).map_err(Failure::Failed)?;
     match &arguments.output {
         // A reader that has gone is no error.

@@ -11,19 +11,19 @@ use indicatif::ProgressIterator;
 
 use super::{Failure, signals};
 use crate::data::{Bucket, Format, Kind, Origin, Schema};
-use crate::format::{Decoder, Encoder, Encoding, FileKind, Inference, Output, Records};
-use crate::mqtt::{Endpoint, Url};
+use crate::format::{Decoder, Encoder, Encoding, FileKind, FileRecords, Inference, Output};
+use crate::mqtt::{Endpoint, MqttUrl};
 use crate::sink::{self, Deadline, Publisher};
 use crate::source::{Arrivals, Load, MAX_PAYLOAD, Schedule, Stop, parse_rate};
 
 /// Publish the rows of a file to a topic, open loop: on a schedule, whatever the broker does.
 #[derive(clap::Args)]
-pub struct Arguments {
+pub struct ReplayArguments {
     /// A .csv, .ndjson or WeatherLink .txt file.
     file: PathBuf,
     /// Where to: mqtt://host:port/topic.
     #[arg(long, value_name = "URL")]
-    to: Url,
+    to: MqttUrl,
     /// Rows a second; as fast as possible if not given.
     #[arg(long, value_name = "R", value_parser = parse_rate)]
     rate: Option<f64>,
@@ -41,7 +41,7 @@ pub struct Arguments {
     drain_timeout: Duration,
 }
 
-pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+pub fn run(arguments: &ReplayArguments) -> Result<ExitCode, Failure> {
     let kind = FileKind::of(&arguments.file).map_err(|reason| Failure::Wrong(format!("error: {reason}")))?;
     let rows = rows(&arguments.file, kind)
         .map_err(|error| Failure::Failed(format!("{}: {error}", arguments.file.display())))?;
@@ -80,7 +80,7 @@ fn end_in_time(stop: &Stop, timeout: Duration, deadline: &Deadline, connected: &
 }
 
 /// How an open-loop load went.
-pub(super) struct Offered {
+pub(super) struct OfferedLoad {
     rows: u64,
     took: Duration,
     /// The longest time that a row was published after it was due.
@@ -93,10 +93,10 @@ pub(super) fn offer(
     payloads: impl Iterator<Item = Vec<u8>>,
     load: Option<Load>,
     stop: &Stop,
-) -> Result<Offered, sink::Error> {
+) -> Result<OfferedLoad, sink::Error> {
     let mut schedule = load.map(|load| Schedule::new(load, 0));
     let start = Instant::now();
-    let mut offered = Offered { rows: 0, took: Duration::ZERO, worst_lag: Duration::ZERO };
+    let mut offered = OfferedLoad { rows: 0, took: Duration::ZERO, worst_lag: Duration::ZERO };
     for payload in payloads {
         if stop.is_set() {
             break;
@@ -134,7 +134,7 @@ fn wait(due: Instant, stop: &Stop) -> bool {
 
 /// The rows of a file as JSON objects. NDJSON goes as it is; cells get the names of their header.
 fn rows(path: &std::path::Path, kind: FileKind) -> std::io::Result<Vec<Vec<u8>>> {
-    let open = || Records::new(BufReader::new(std::fs::File::open(path)?), kind, false, MAX_PAYLOAD, None);
+    let open = || FileRecords::new(BufReader::new(std::fs::File::open(path)?), kind, false, MAX_PAYLOAD, None);
     let mut records = open()?;
     if records.format() == Format::Json {
         let mut all = Vec::new();

@@ -9,20 +9,20 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::signals::OnSignals;
+use super::signals::SignalHandler;
 use super::{Failure, launcher, panics, stuck};
 use crate::config::{Dataflow, Override};
-use crate::measure::{Outcome, Report};
+use crate::measure::{Report, RunOutcome};
 use crate::mqtt::masked;
 use crate::registry::Registry;
 use crate::runtime::{Cluster, OnLive, OnProgress, OnReady, OnStuck, Options, Secret, StatusLine};
 use crate::sink::Deadline;
-use crate::source::Url;
+use crate::source::SourceUrl;
 use crate::{disk, runtime};
 
 /// Run a dataflow file.
 #[derive(clap::Args)]
-pub struct Arguments {
+pub struct RunArguments {
     /// The dataflow file, such as dataflows/weather.toml.
     file: PathBuf,
     /// Take rows from here: mqtt://host:port/topic, a .csv, .ndjson or .txt file, -, or generate:rows=N,seed=S;
@@ -112,7 +112,7 @@ enum Restart {
 }
 
 /// Takes the directories that this run writes to, as long as it lives; processes that a launcher started have its word.
-fn claim(arguments: &Arguments) -> Result<Vec<File>, Failure> {
+fn claim(arguments: &RunArguments) -> Result<Vec<File>, Failure> {
     if arguments.process.is_some_and(|process| process > 0) || launcher::is_launched() {
         return Ok(Vec::new());
     }
@@ -132,23 +132,23 @@ fn claim(arguments: &Arguments) -> Result<Vec<File>, Failure> {
     Ok(claimed.into_iter().map(|(_, file)| file).collect())
 }
 
-pub fn run(arguments: &Arguments, registry: &Registry) -> Result<ExitCode, Failure> {
+pub fn run(arguments: &RunArguments, registry: &Registry) -> Result<ExitCode, Failure> {
     // Before anything else: a signal that comes too early would end the process without a drain.
-    let on_signals = OnSignals::install()?;
+    let on_signals = SignalHandler::install()?;
     let _claimed = claim(arguments)?;
     let Some(live) = &arguments.live else { return run_dataflow(arguments, on_signals, registry).map(ExitCode::from) };
     let result = run_dataflow(arguments, on_signals, registry);
     if arguments.process.is_none() {
         let outcome = match &result {
-            Ok(code) => Outcome::now(*code, String::new()),
-            Err(failure) => Outcome::now(failure.code(), failure.to_string()),
+            Ok(code) => RunOutcome::now(*code, String::new()),
+            Err(failure) => RunOutcome::now(failure.code(), failure.to_string()),
         };
         outcome.write(live).map_err(|error| Failure::Failed(format!("--live {}: {error}", live.display())))?;
     }
     result.map(ExitCode::from)
 }
 
-fn run_dataflow(arguments: &Arguments, on_signals: OnSignals, registry: &Registry) -> Result<u8, Failure> {
+fn run_dataflow(arguments: &RunArguments, on_signals: SignalHandler, registry: &Registry) -> Result<u8, Failure> {
     let mut dataflow = Dataflow::read(&arguments.file, &overrides(arguments)?, registry)?;
     if arguments.process.is_none() && launcher::arguments().iter().any(|text| has_password(text)) {
         tracing::warn!(
@@ -205,17 +205,17 @@ fn run_dataflow(arguments: &Arguments, on_signals: OnSignals, registry: &Registr
     Ok(0)
 }
 
-fn secret(arguments: &Arguments) -> Result<Secret, Failure> {
+fn secret(arguments: &RunArguments) -> Result<Secret, Failure> {
     let Some(file) = &arguments.secret_file else { return Ok(Secret::default()) };
     Secret::read(file).map_err(|reason| Failure::Wrong(format!("error: --secret-file {}: {reason}", file.display())))
 }
 
 /// Ends the process, and tells who looks at the run why.
-fn on_stuck(arguments: &Arguments) -> OnStuck {
+fn on_stuck(arguments: &RunArguments) -> OnStuck {
     let live = arguments.live.clone().filter(|_| arguments.process.is_none());
     Arc::new(move |reason| {
         if let Some(live) = &live {
-            let _ = Outcome::now(1, format!("error: {reason}")).write(live);
+            let _ = RunOutcome::now(1, format!("error: {reason}")).write(live);
         }
         stuck::exit(reason)
     })
@@ -231,7 +231,7 @@ pub(super) fn set_overrides(set: &[String]) -> Result<Vec<Override>, Failure> {
     overrides.map_err(|reason| Failure::Wrong(format!("error: --set: {reason}")))
 }
 
-fn overrides(arguments: &Arguments) -> Result<Vec<Override>, Failure> {
+fn overrides(arguments: &RunArguments) -> Result<Vec<Override>, Failure> {
     let mut overrides = set_overrides(&arguments.set)?;
     let texts = [
         ("--source", "source.url", &arguments.source),
@@ -247,7 +247,7 @@ fn overrides(arguments: &Arguments) -> Result<Vec<Override>, Failure> {
     Ok(overrides)
 }
 
-fn cluster(arguments: &Arguments, workers: usize, processes: usize) -> Result<Cluster, Failure> {
+fn cluster(arguments: &RunArguments, workers: usize, processes: usize) -> Result<Cluster, Failure> {
     let wrong = |reason: String| Failure::Wrong(format!("error: {reason}"));
     let process = usize::from(arguments.process.unwrap_or(0));
     if process >= processes {
@@ -270,7 +270,7 @@ fn cluster(arguments: &Arguments, workers: usize, processes: usize) -> Result<Cl
 /// Says when an MQTT source has its subscription: from then on nothing that is published is missed.
 fn announce(dataflow: &Dataflow) -> Option<OnReady> {
     match &dataflow.source {
-        Url::Mqtt(url) => {
+        SourceUrl::Mqtt(url) => {
             let user = dataflow.source_settings.endpoint.as_ref().and_then(|endpoint| endpoint.user.as_ref());
             let text = format!("subscribed to {url}{}", user.map_or(String::new(), |user| format!(" as user {user}")));
             Some(Arc::new(move || eprintln!("{text}")))

@@ -8,13 +8,13 @@ use crate::registry::Registry;
 
 /// Print the JSON schema of a dataflow file: every key of every section, and the parameters of all subtasks.
 #[derive(clap::Args)]
-pub struct Arguments {
+pub struct SchemaArguments {
     /// As the reference page of the documents.
     #[arg(long)]
     markdown: bool,
 }
 
-pub fn run(arguments: &Arguments, registry: &Registry) -> Result<ExitCode, Failure> {
+pub fn run(arguments: &SchemaArguments, registry: &Registry) -> Result<ExitCode, Failure> {
     if arguments.markdown {
         print(config::reference(registry).trim_end());
     } else {

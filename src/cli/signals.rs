@@ -13,7 +13,7 @@ use super::Failure;
 use crate::source::Stop;
 
 /// What a run does on signals, from before it begins.
-pub struct OnSignals {
+pub struct SignalHandler {
     /// Set by the first signal that asks for the end; the second one ends the process at once.
     pub stop: Stop,
     /// Set by SIGHUP: files were moved away, and results go on in new ones.
@@ -21,9 +21,9 @@ pub struct OnSignals {
     handlers: Vec<SigId>,
 }
 
-impl OnSignals {
+impl SignalHandler {
     /// Takes signals from now on. That a terminal is gone still ends a run.
-    pub fn install() -> Result<OnSignals, Failure> {
+    pub fn install() -> Result<SignalHandler, Failure> {
         let install = || {
             let (stop, mut handlers) = stop_on(&[SIGINT, SIGTERM])?;
             // The launcher's word: however often it comes, it drains.
@@ -32,7 +32,7 @@ impl OnSignals {
             if reopens() {
                 handlers.push(flag::register(SIGHUP, reopen.clone())?);
             }
-            Ok(OnSignals { stop, reopen, handlers })
+            Ok(SignalHandler { stop, reopen, handlers })
         };
         install().map_err(failed)
     }

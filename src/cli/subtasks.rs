@@ -8,7 +8,7 @@ use crate::subtasks::Entry;
 
 /// List the subtasks, or the parameters of one.
 #[derive(clap::Args)]
-pub struct Arguments {
+pub struct SubtasksArguments {
     /// The subtask to describe.
     name: Option<String>,
     /// As JSON.
@@ -16,7 +16,7 @@ pub struct Arguments {
     json: bool,
 }
 
-pub fn run(arguments: &Arguments, registry: &Registry) -> Result<ExitCode, Failure> {
+pub fn run(arguments: &SubtasksArguments, registry: &Registry) -> Result<ExitCode, Failure> {
     let entries: Vec<&Entry> = match &arguments.name {
         None => registry.subtasks().iter().collect(),
         Some(name) => vec![

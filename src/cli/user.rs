@@ -7,37 +7,37 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 use super::{Failure, print};
-use crate::web::{Role, Users, users_file};
+use crate::web::{UserRole, Users, users_file};
 
 /// Manage the users of `rowmill serve`.
 #[derive(clap::Args)]
-pub struct Arguments {
+pub struct UserArguments {
     #[command(subcommand)]
-    command: Command,
+    command: UserCommand,
 }
 
 #[derive(Subcommand)]
-enum Command {
+enum UserCommand {
     /// Add a user, or give one another role and password. The password is asked for, or read from standard input.
     Add {
         name: String,
         /// What the user may do: look, or all.
-        #[arg(long, value_enum, default_value_t = Role::Viewer)]
-        role: Role,
+        #[arg(long, value_enum, default_value_t = UserRole::Viewer)]
+        role: UserRole,
         #[command(flatten)]
-        place: Place,
+        place: UsersFile,
     },
     /// Take a user out; open sessions end.
     Remove {
         name: String,
         #[command(flatten)]
-        place: Place,
+        place: UsersFile,
     },
 }
 
 /// Where users are kept.
 #[derive(clap::Args)]
-struct Place {
+struct UsersFile {
     /// The folder with the dataflow files.
     #[arg(long, value_name = "DIR", default_value = "dataflows")]
     dir: PathBuf,
@@ -46,7 +46,7 @@ struct Place {
     users: Option<PathBuf>,
 }
 
-impl Place {
+impl UsersFile {
     fn users(&self) -> Result<Users, Failure> {
         if self.users.is_none() && !self.dir.is_dir() {
             return Err(Failure::Wrong(format!("error: --dir {}: there is no such folder", self.dir.display())));
@@ -55,10 +55,10 @@ impl Place {
     }
 }
 
-pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+pub fn run(arguments: &UserArguments) -> Result<ExitCode, Failure> {
     match &arguments.command {
-        Command::Add { name, role, place } => add(name, *role, &place.users()?),
-        Command::Remove { name, place } => remove(name, &place.users()?),
+        UserCommand::Add { name, role, place } => add(name, *role, &place.users()?),
+        UserCommand::Remove { name, place } => remove(name, &place.users()?),
     }
 }
 
@@ -70,7 +70,7 @@ fn remove(name: &str, users: &Users) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn add(name: &str, role: Role, users: &Users) -> Result<ExitCode, Failure> {
+fn add(name: &str, role: UserRole, users: &Users) -> Result<ExitCode, Failure> {
     let password = password(name).map_err(|error| Failure::Failed(format!("the password cannot be read: {error}")))?;
     if password.is_empty() {
         return Err(Failure::Wrong("error: the password is empty".into()));

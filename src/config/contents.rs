@@ -7,14 +7,14 @@ use crate::mqtt;
 /// The settings of a dataflow by their keys, as TOML in one form: file and overrides as they were parsed, without
 /// logins, and without how many workers there are, how often progress is written down and what the dataflow is for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Contents(BTreeMap<String, String>);
+pub struct ParsedSettings(BTreeMap<String, String>);
 
 /// A step by its settings.
 type StepContents = BTreeMap<String, String>;
 
 /// What of an earlier dataflow has not changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Unchanged {
+pub struct UnchangedSettings {
     /// For steps of the earlier dataflow, counted from 1, which they are now.
     pub steps: BTreeMap<usize, usize>,
     /// All tables, and the columns that they take.
@@ -25,16 +25,16 @@ pub struct Unchanged {
 /// Steps that put other columns behind them, so that what later ones take may be others under the same settings.
 const CHANGE_COLUMNS: [&str; 3] = ["one_hot_encoder", "ordinal_encoder", "polynomial_features"];
 
-impl Contents {
-    pub(crate) fn new(parsed: toml::Value) -> Contents {
+impl ParsedSettings {
+    pub(crate) fn new(parsed: toml::Value) -> ParsedSettings {
         let mut all = BTreeMap::new();
         flatten(String::new(), parsed, &mut all);
-        Contents(all)
+        ParsedSettings(all)
     }
 
     /// From keys and values that an earlier run has written down.
-    pub fn read(settings: impl IntoIterator<Item = (String, String)>) -> Contents {
-        Contents(settings.into_iter().collect())
+    pub fn read(settings: impl IntoIterator<Item = (String, String)>) -> ParsedSettings {
+        ParsedSettings(settings.into_iter().collect())
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
@@ -43,20 +43,20 @@ impl Contents {
 
     /// Those that results depend on: without time limits, placement and where a broker is that has the same topic.
     #[must_use]
-    pub fn of_results(&self) -> Contents {
+    pub fn of_results(&self) -> ParsedSettings {
         let all = self.0.iter().filter(|(key, _)| !is_harmless(key));
-        Contents(all.map(|(key, value)| (key.clone(), topic_of(key, value).unwrap_or(value.clone()))).collect())
+        ParsedSettings(all.map(|(key, value)| (key.clone(), topic_of(key, value).unwrap_or(value.clone()))).collect())
     }
 
     /// The keys of all settings that differ.
-    pub fn differences<'a>(&'a self, other: &'a Contents) -> Vec<&'a str> {
+    pub fn differences<'a>(&'a self, other: &'a ParsedSettings) -> Vec<&'a str> {
         let keys: BTreeSet<&String> = self.0.keys().chain(other.0.keys()).collect();
         keys.into_iter().filter(|key| self.0.get(*key) != other.0.get(*key)).map(String::as_str).collect()
     }
 
     /// What has not changed since `before`.
-    pub fn unchanged(&self, before: &Contents) -> Unchanged {
-        let of = |contents: &Contents, section: &str| -> BTreeMap<String, String> {
+    pub fn unchanged(&self, before: &ParsedSettings) -> UnchangedSettings {
+        let of = |contents: &ParsedSettings, section: &str| -> BTreeMap<String, String> {
             let within =
                 |key: &str| key == section || key.strip_prefix(section).is_some_and(|rest| rest.starts_with('.'));
             contents.iter().filter(|(key, _)| within(key)).map(|(key, value)| (key.into(), value.into())).collect()
@@ -78,7 +78,7 @@ impl Contents {
         };
         let mut inputs = settings.iter().filter(|(key, _)| key.ends_with(".input")).map(|(_, label)| label);
         let tables = schema && columns(&then) == columns(&now) && settings == of(before, "table") && inputs.all(stays);
-        Unchanged { steps, tables, schema }
+        UnchangedSettings { steps, tables, schema }
     }
 
     /// The steps of the chain in their order.
@@ -159,7 +159,7 @@ fn flatten(key: String, value: toml::Value, all: &mut BTreeMap<String, String>) 
         }
         value => {
             let address = value.as_str().filter(|_| in_endpoint(&key) == Some("url"));
-            let address = address.and_then(|text| text.parse::<mqtt::Url>().ok());
+            let address = address.and_then(|text| text.parse::<mqtt::MqttUrl>().ok());
             let value = address.map_or(value, |address| address.to_string().into());
             all.insert(key, value.to_string());
         }
@@ -192,7 +192,7 @@ fn is_harmless(key: &str) -> bool {
 /// The topic of a broker's address.
 fn topic_of(key: &str, value: &str) -> Option<String> {
     let text = value.strip_prefix('"')?.strip_suffix('"').filter(|_| in_endpoint(key) == Some("url"))?;
-    text.parse::<mqtt::Url>().ok().map(|url| toml::Value::from(format!("mqtt://{}", url.topic)).to_string())
+    text.parse::<mqtt::MqttUrl>().ok().map(|url| toml::Value::from(format!("mqtt://{}", url.topic)).to_string())
 }
 
 #[cfg(test)]
@@ -207,7 +207,7 @@ mod tests {
         use = \"standard_scaler\"\nfit = \"stream\"\n[[subtask]]\nuse = \"fillna\"\nvalue = 0\n[[table]]\n\
         name = \"hourly\"\nwindow = \"1h\"\nsink = { url = \"mqtt://one/hourly\" }\n";
 
-    fn contents(text: &str, set: &[&str]) -> Contents {
+    fn contents(text: &str, set: &[&str]) -> ParsedSettings {
         allow_environment(|name| std::env::var(name));
         let set: Vec<Override> = set.iter().map(|text| Override::set(text).unwrap()).collect();
         Dataflow::from_text("f.toml", text, &set, &crate::registry::Registry::builtin()).unwrap().contents().clone()
@@ -283,7 +283,7 @@ mod tests {
         let more = "\"polynomial_features\"\ncolumns = [\"outTemp\"]";
         assert_eq!(steps(&[scale, more, diff], &[scale, diff]), [(1, 1)]);
         let schema = contents(&format!("schema = \"infer\"\n{TEXT}"), &[]).unchanged(&contents(TEXT, &[]));
-        assert_eq!(schema, Unchanged::default());
+        assert_eq!(schema, UnchangedSettings::default());
         let window = contents(&TEXT.replace("1h", "2h"), &[]).unchanged(&contents(TEXT, &[]));
         assert_eq!((window.steps.len(), window.tables, window.schema), (2, false, true));
     }

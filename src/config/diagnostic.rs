@@ -11,12 +11,12 @@ use crate::mqtt::masked;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct Diagnostic {
     title: String,
-    place: Option<Box<Place>>,
+    place: Option<Box<TextPosition>>,
     help: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Place {
+struct TextPosition {
     path: String,
     text: String,
     span: Range<usize>,
@@ -33,7 +33,7 @@ impl Diagnostic {
     pub fn at(mut self, path: &str, text: &str, span: Range<usize>, label: &str) -> Diagnostic {
         let end = span.end.min(text.len());
         let span = span.start.min(end)..end;
-        self.place = Some(Box::new(Place { path: path.into(), text: masked(text), span, label: masked(label) }));
+        self.place = Some(Box::new(TextPosition { path: path.into(), text: masked(text), span, label: masked(label) }));
         self
     }
 

@@ -11,14 +11,14 @@ use crate::config::{Diagnostic, Override};
 pub struct Document {
     pub path: String,
     pub text: String,
-    pub overrides: Vec<Placed>,
+    pub overrides: Vec<PlacedOverride>,
 }
 
 /// Makes a value a TOML document.
 const PREFIX: &str = "v = ";
 
 /// An override with its value, padded to its place behind the file.
-pub struct Placed {
+pub struct PlacedOverride {
     pub given: Override,
     pub padded: String,
     start: usize,
@@ -29,7 +29,7 @@ impl Document {
         let mut start = text.len() + PREFIX.len() + 1;
         let place = |given: &Override| {
             let padded = format!("{}{PREFIX}{}", " ".repeat(start - PREFIX.len()), given.value);
-            let placed = Placed { given: given.clone(), start, padded };
+            let placed = PlacedOverride { given: given.clone(), start, padded };
             start += given.value.len() + PREFIX.len() + 1;
             placed
         };
@@ -38,7 +38,7 @@ impl Document {
     }
 
     /// The value of an override; a text that is no TOML stands for itself.
-    pub fn value(placed: &Placed) -> Spanned<DeValue<'_>> {
+    pub fn value(placed: &PlacedOverride) -> Spanned<DeValue<'_>> {
         let parsed = DeTable::parse(&placed.padded).ok().and_then(|mut table| table.get_mut().remove("v"));
         parsed.unwrap_or_else(|| {
             let text = placed.given.value.as_str();

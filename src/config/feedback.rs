@@ -14,7 +14,7 @@ impl Dataflow {
     pub(crate) fn check_feedback(&self) -> Result<(), SpannedError> {
         let Some(source) = &self.source_settings.endpoint else { return Ok(()) };
         for (what, each, sink) in self.sinks() {
-            let sink::Url::Mqtt(url) = &sink.url else { continue };
+            let sink::SinkUrl::Mqtt(url) = &sink.url else { continue };
             let filters = self.source_settings.topics();
             let fed = |filter: &&str| same_broker(&source.url, url) && takes(filter, &url.topic);
             if let Some(filter) = filters.into_iter().find(fed) {
@@ -54,7 +54,7 @@ impl Dataflow {
     }
 
     /// All that it publishes to or writes: what it is, what it gets, and where that goes.
-    fn sinks(&self) -> Vec<(String, &'static str, &sink::Settings)> {
+    fn sinks(&self) -> Vec<(String, &'static str, &sink::SinkSettings)> {
         let of_tables = self.tables.iter().filter_map(|table| {
             let what = format!("the sink of table {}", table.name());
             Some((what, "each line", table.sink()?))

@@ -7,10 +7,10 @@ use crate::config::Diagnostic;
 use crate::config::error::Wrong;
 use crate::config::model::{Dataflow, Fitting};
 use crate::sink;
-use crate::source::Url;
+use crate::source::SourceUrl;
 
 /// A file and what it is for.
-struct Used {
+struct UsedFile {
     what: String,
     path: PathBuf,
     written: bool,
@@ -18,21 +18,21 @@ struct Used {
 
 /// What tells a file from others: its place on a device, or where it will be made.
 #[derive(Debug, PartialEq, Eq)]
-enum Identity {
+enum FileIdentity {
     There { device: u64, inode: u64 },
     ToBeMade { directory: PathBuf, name: PathBuf },
 }
 
-impl Identity {
+impl FileIdentity {
     /// `None` for what is no regular file.
-    fn of(path: &Path) -> Option<Identity> {
+    fn of(path: &Path) -> Option<FileIdentity> {
         match std::fs::metadata(path) {
-            Ok(found) => found.is_file().then(|| Identity::There { device: found.dev(), inode: found.ino() }),
+            Ok(found) => found.is_file().then(|| FileIdentity::There { device: found.dev(), inode: found.ino() }),
             Err(_) => {
                 let path = end_of_links(path.to_owned());
                 let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
                 let directory = std::fs::canonicalize(directory).or_else(|_| std::path::absolute(directory)).ok()?;
-                Some(Identity::ToBeMade { directory, name: path.file_name()?.into() })
+                Some(FileIdentity::ToBeMade { directory, name: path.file_name()?.into() })
             }
         }
     }
@@ -56,10 +56,14 @@ impl Dataflow {
     /// The first two that are one file.
     pub fn check_files(&self, processes: usize, more: &[(&str, PathBuf)]) -> Result<(), Diagnostic> {
         let mut used = self.used_files(processes);
-        used.extend(more.iter().map(|(what, path)| Used { what: (*what).into(), path: path.clone(), written: true }));
-        let mut known: Vec<(Identity, Used)> = Vec::new();
+        used.extend(more.iter().map(|(what, path)| UsedFile {
+            what: (*what).into(),
+            path: path.clone(),
+            written: true,
+        }));
+        let mut known: Vec<(FileIdentity, UsedFile)> = Vec::new();
         for file in used {
-            let Some(identity) = Identity::of(&file.path) else { continue };
+            let Some(identity) = FileIdentity::of(&file.path) else { continue };
             let same = known.iter().find(|(other, used)| *other == identity && (used.written || file.written));
             if let Some((_, other)) = same {
                 let (one, other) = (shown(other), shown(&file));
@@ -70,11 +74,11 @@ impl Dataflow {
         Ok(())
     }
 
-    fn used_files(&self, processes: usize) -> Vec<Used> {
-        let read = |what: &str, path: &Path| Used { what: what.into(), path: path.to_owned(), written: false };
-        let written = |what: &str, path: PathBuf| Used { what: what.into(), path, written: true };
+    fn used_files(&self, processes: usize) -> Vec<UsedFile> {
+        let read = |what: &str, path: &Path| UsedFile { what: what.into(), path: path.to_owned(), written: false };
+        let written = |what: &str, path: PathBuf| UsedFile { what: what.into(), path, written: true };
         let mut files = vec![read("the dataflow", Path::new(&self.document.path))];
-        if let Url::File { path, .. } = &self.source {
+        if let SourceUrl::File { path, .. } = &self.source {
             files.push(read("the source", path));
         }
         for step in &self.steps {
@@ -85,7 +89,7 @@ impl Dataflow {
         for table in &self.tables {
             files.extend(table.reference().map(|path| read(&format!("the reference of {}", table.name()), path)));
         }
-        let of_sink = |sink: &sink::Settings| {
+        let of_sink = |sink: &sink::SinkSettings| {
             (0..if sink.parts { processes } else { 1 }).filter_map(|n| sink.file(n)).collect::<Vec<_>>()
         };
         files.extend(of_sink(&self.sink).into_iter().map(|path| written("the sink", path)));
@@ -99,6 +103,6 @@ impl Dataflow {
     }
 }
 
-fn shown(used: &Used) -> String {
+fn shown(used: &UsedFile) -> String {
     format!("{} ({})", used.what, used.path.display())
 }

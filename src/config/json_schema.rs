@@ -3,7 +3,7 @@
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
-use crate::config::parse::sections::{File, SchemaSection};
+use crate::config::parse::sections::{FileSections, SchemaSection};
 use crate::config::table::TableSection;
 use crate::registry::Registry;
 use crate::subtasks::{Entry, Parameter, Role};
@@ -13,7 +13,7 @@ pub fn json_schema(registry: &Registry) -> Value {
     let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
     let mut generator = settings.into_generator();
     let (columns, table) = (generator.subschema_for::<SchemaSection>(), generator.subschema_for::<TableSection>());
-    let mut root = generator.into_root_schema_for::<File>().to_value();
+    let mut root = generator.into_root_schema_for::<FileSections>().to_value();
     root["title"] = "Rowmill dataflow".into();
     let known = json!({
         "enum": ["davis", "infer"],

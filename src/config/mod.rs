@@ -15,7 +15,7 @@ mod parse;
 mod reference;
 mod table;
 
-pub use contents::{Contents, Unchanged};
+pub use contents::{ParsedSettings, UnchangedSettings};
 pub use diagnostic::Diagnostic;
 pub use fitted::{Fitted, FittedStep};
 pub use json_schema::json_schema;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use toml::Spanned;
 
-use crate::config::contents::Contents;
+use crate::config::contents::ParsedSettings;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::document::Document;
 use crate::config::error::{SpannedError, Wrong};
@@ -34,14 +34,14 @@ pub struct Dataflow {
     /// How often at most results are brought to safety and the checkpoint is written.
     pub checkpoint_every: Duration,
     pub schema: SchemaChoice,
-    pub source: source::Url,
-    pub source_settings: source::Settings,
-    pub sink: sink::Settings,
-    pub dead_letter: Option<sink::Settings>,
+    pub source: source::SourceUrl,
+    pub source_settings: source::SourceSettings,
+    pub sink: sink::SinkSettings,
+    pub dead_letter: Option<sink::SinkSettings>,
     pub(super) steps: Vec<StepPlan>,
     pub tables: Vec<TablePlan>,
     pub(super) document: Arc<Document>,
-    pub(super) contents: Contents,
+    pub(super) contents: ParsedSettings,
 }
 
 /// A file that a dataflow names, beside source and sinks.
@@ -128,7 +128,7 @@ impl Dataflow {
     }
 
     /// What it says: by this it is known again.
-    pub fn contents(&self) -> &Contents {
+    pub fn contents(&self) -> &ParsedSettings {
         &self.contents
     }
 

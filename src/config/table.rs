@@ -8,19 +8,19 @@ use toml::Spanned;
 
 use crate::config::parse::sections::{self, Milliseconds};
 use crate::sink;
-use crate::tables::{Aggregate, Changes, Late, Reference, Table};
+use crate::tables::{Aggregate, ChangeFormat, Late, Reference, Table};
 
 /// A table before its columns are looked up in a schema.
 pub struct TablePlan {
     pub(super) section: TableSection,
     /// Where its changes go.
-    pub(super) sink: Option<sink::Settings>,
+    pub(super) sink: Option<sink::SinkSettings>,
 }
 
 /// A table, and where its changes go.
 pub struct TableOf {
     pub table: Table,
-    pub sink: Option<sink::Settings>,
+    pub sink: Option<sink::SinkSettings>,
     pub reference: Option<Reference>,
 }
 
@@ -79,9 +79,9 @@ pub(super) struct TableSection {
     pub(super) reference: Option<Spanned<ReferenceSection>>,
     /// How changes are told: upsert and delete lines, or - and + lines.
     #[serde(default)]
-    pub(super) changes: Changes,
+    pub(super) changes: ChangeFormat,
     /// Where changes go; a .csv or .parquet file gets the whole table at the end.
-    pub(super) sink: Option<sections::Sink>,
+    pub(super) sink: Option<sections::SinkSection>,
 }
 
 /// A file that is joined to a table.
@@ -117,19 +117,19 @@ impl TablePlan {
     /// The run has ended in good order: what the table's sink holds stays.
     ///
     /// # Errors
-    /// As [`sink::Settings::finished`].
+    /// As [`sink::SinkSettings::finished`].
     pub fn finished(&self) -> Result<(), sink::Error> {
         self.sink.as_ref().map_or(Ok(()), |sink| sink.finished(0))
     }
 
     /// Where its changes go.
-    pub fn sink(&self) -> Option<&sink::Settings> {
+    pub fn sink(&self) -> Option<&sink::SinkSettings> {
         self.sink.as_ref()
     }
 
     /// As a test changes it.
     #[cfg(test)]
-    pub fn sink_mut(&mut self) -> Option<&mut sink::Settings> {
+    pub fn sink_mut(&mut self) -> Option<&mut sink::SinkSettings> {
         self.sink.as_mut()
     }
 

@@ -1,7 +1,7 @@
 //! A few rows of a message, for people to look at.
 
 use super::{Column, Kind, Message, Schema};
-use crate::measure::{Excerpt, Value};
+use crate::measure::{Excerpt, ExcerptCell};
 
 impl Message {
     /// Up to `most` of its rows; it has the columns of `schema`.
@@ -9,8 +9,10 @@ impl Message {
         let rows = self.rows().min(most);
         let cell = |row: usize| {
             move |column: &Column| match column.kind {
-                Kind::Number => Value::number(self.column(column.slot)[row]),
-                Kind::Text => self.texts[column.slot].get(row).map_or(Value::Missing, |text| Value::Text(text.into())),
+                Kind::Number => ExcerptCell::number(self.column(column.slot)[row]),
+                Kind::Text => {
+                    self.texts[column.slot].get(row).map_or(ExcerptCell::Missing, |text| ExcerptCell::Text(text.into()))
+                }
             }
         };
         Excerpt {

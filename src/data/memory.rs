@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// What is remembered of one key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Memory {
+pub struct KeyedState {
     pub key: Vec<u8>,
     /// Empty if there is nothing to remember any more.
     pub state: Vec<u8>,

@@ -17,7 +17,7 @@ mod text;
 pub use batch_metadata::{BatchMetadata, Origin, Stamps};
 pub use bucket::Bucket;
 pub use fingerprint::fingerprint;
-pub use memory::{Memory, from_bytes, to_bytes};
+pub use memory::{KeyedState, from_bytes, to_bytes};
 pub use message::Message;
 pub use numbers::{Numbers, Run};
 pub use raw_batch::RawBatch;

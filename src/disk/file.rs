@@ -20,38 +20,38 @@ pub trait Disk: Debug + Send + Sync {
     ///
     /// # Errors
     /// If it is not there or cannot be opened.
-    fn open(&self, path: &Path) -> io::Result<Box<dyn File>>;
+    fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
 
     /// Creates a file, or empties it.
     ///
     /// # Errors
     /// A path that cannot be written to.
-    fn create(&self, path: &Path) -> io::Result<Box<dyn File>>;
+    fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
 
     /// Opens a file to read and write it, or creates it.
     ///
     /// # Errors
     /// A path that cannot be written to.
-    fn open_or_create(&self, path: &Path) -> io::Result<Box<dyn File>>;
+    fn open_or_create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
 
     /// Opens a file to read it and to write behind its end, wherever that is then, or creates it.
     ///
     /// # Errors
     /// A path that cannot be written to.
-    fn append(&self, path: &Path) -> io::Result<Box<dyn File>>;
+    fn append(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
 
     /// Opens what is there and no regular file, such as a device or a pipe, to write to it; `None` if it is one, or is
     /// not there.
     ///
     /// # Errors
     /// What cannot be opened.
-    fn special(&self, path: &Path) -> io::Result<Option<Box<dyn File>>>;
+    fn special(&self, path: &Path) -> io::Result<Option<Box<dyn DiskFile>>>;
 
     /// What tells the file at a path from others; `None` if there is none.
     ///
     /// # Errors
     /// A path that cannot be looked at.
-    fn identity(&self, path: &Path) -> io::Result<Option<Identity>>;
+    fn identity(&self, path: &Path) -> io::Result<Option<FileId>>;
 
     /// # Errors
     /// If the file is not there or cannot be removed.
@@ -73,13 +73,13 @@ pub trait Disk: Debug + Send + Sync {
 
 /// What tells a file from others, whatever its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Identity {
+pub struct FileId {
     pub device: u64,
     pub inode: u64,
 }
 
 /// An open file.
-pub trait File: Read + Write + Seek + Debug + Send + Sync {
+pub trait DiskFile: Read + Write + Seek + Debug + Send + Sync {
     /// Reads all of `bytes` from `offset`.
     ///
     /// # Errors
@@ -94,7 +94,7 @@ pub trait File: Read + Write + Seek + Debug + Send + Sync {
 
     /// # Errors
     /// As the operating system gives them.
-    fn identity(&self) -> io::Result<Identity>;
+    fn identity(&self) -> io::Result<FileId>;
 
     /// Whether no name leads to the file any more.
     ///

@@ -6,19 +6,19 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::file::{Disk, File, Identity, SharedDisk};
+use super::file::{Disk, DiskFile, FileId, SharedDisk};
 use super::lock;
 
 /// The disk of this machine.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Machine;
+pub struct OsDisk;
 
 /// The disk of this machine, to share.
 pub fn machine() -> SharedDisk {
-    Arc::new(Machine)
+    Arc::new(OsDisk)
 }
 
-impl Disk for Machine {
+impl Disk for OsDisk {
     fn length(&self, path: &Path) -> io::Result<Option<u64>> {
         match std::fs::metadata(path) {
             Ok(found) => Ok(Some(found.len())),
@@ -27,31 +27,31 @@ impl Disk for Machine {
         }
     }
 
-    fn open(&self, path: &Path) -> io::Result<Box<dyn File>> {
+    fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         Ok(Box::new(std::fs::File::options().read(true).write(true).open(path)?))
     }
 
-    fn create(&self, path: &Path) -> io::Result<Box<dyn File>> {
+    fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         Ok(Box::new(std::fs::File::create(path)?))
     }
 
-    fn open_or_create(&self, path: &Path) -> io::Result<Box<dyn File>> {
+    fn open_or_create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         let mut options = std::fs::File::options();
         Ok(Box::new(options.read(true).write(true).create(true).truncate(false).open(path)?))
     }
 
-    fn append(&self, path: &Path) -> io::Result<Box<dyn File>> {
+    fn append(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         Ok(Box::new(std::fs::File::options().read(true).append(true).create(true).open(path)?))
     }
 
-    fn special(&self, path: &Path) -> io::Result<Option<Box<dyn File>>> {
+    fn special(&self, path: &Path) -> io::Result<Option<Box<dyn DiskFile>>> {
         if std::fs::metadata(path).map_or(true, |found| found.is_file()) {
             return Ok(None);
         }
         Ok(Some(Box::new(std::fs::File::options().write(true).open(path)?)))
     }
 
-    fn identity(&self, path: &Path) -> io::Result<Option<Identity>> {
+    fn identity(&self, path: &Path) -> io::Result<Option<FileId>> {
         match std::fs::metadata(path) {
             Ok(found) => Ok(Some(identity_of(&found))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -78,11 +78,11 @@ impl Disk for Machine {
     }
 }
 
-fn identity_of(found: &Metadata) -> Identity {
-    Identity { device: found.dev(), inode: found.ino() }
+fn identity_of(found: &Metadata) -> FileId {
+    FileId { device: found.dev(), inode: found.ino() }
 }
 
-impl File for std::fs::File {
+impl DiskFile for std::fs::File {
     fn read_exact_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
         FileExt::read_exact_at(self, bytes, offset)
     }
@@ -91,7 +91,7 @@ impl File for std::fs::File {
         FileExt::write_all_at(self, bytes, offset)
     }
 
-    fn identity(&self) -> io::Result<Identity> {
+    fn identity(&self) -> io::Result<FileId> {
         Ok(identity_of(&self.metadata()?))
     }
 

@@ -6,6 +6,6 @@ mod machine;
 #[cfg(test)]
 pub mod simulated;
 
-pub use file::{Disk, File, Identity, SharedDisk};
+pub use file::{Disk, DiskFile, FileId, SharedDisk};
 pub use lock::lock;
-pub use machine::{Machine, machine};
+pub use machine::{OsDisk, machine};

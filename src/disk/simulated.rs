@@ -12,12 +12,12 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use redb::StorageBackend;
 
-use super::{Disk, File, Identity};
+use super::{Disk, DiskFile, FileId};
 
 /// A disk as one process sees it.
 #[derive(Clone, Debug)]
 pub struct SimulatedDisk {
-    shared: Arc<Mutex<Shared>>,
+    shared: Arc<Mutex<DiskState>>,
     /// Of processes that were killed nothing arrives any more.
     process: u64,
 }
@@ -34,14 +34,14 @@ pub struct Faults {
 }
 
 #[derive(Debug)]
-struct Shared {
+struct DiskState {
     random: ChaCha8Rng,
     /// The process that is alive; none if it is odd.
     process: u64,
     faults: Faults,
     operations: u64,
     syncs: u64,
-    files: Vec<Contents>,
+    files: Vec<SimulatedFile>,
     names: HashMap<PathBuf, usize>,
     durable_names: HashMap<PathBuf, usize>,
     /// Changes of names since the directory was synced: a name, and the file it has from then on.
@@ -50,29 +50,29 @@ struct Shared {
 
 /// A file: as processes see it, as it is on the disk for sure, and what was done to it since.
 #[derive(Debug, Default)]
-struct Contents {
+struct SimulatedFile {
     now: Vec<u8>,
     durable: Vec<u8>,
-    changes: Vec<Change>,
+    changes: Vec<UnsyncedChange>,
 }
 
 #[derive(Debug)]
-enum Change {
+enum UnsyncedChange {
     Write(usize, Vec<u8>),
     Cut(usize),
 }
 
-impl Change {
+impl UnsyncedChange {
     /// Makes the change to the part of a file that begins at `start`.
     fn apply(&self, start: usize, part: &mut [u8]) {
         match self {
-            Change::Write(at, bytes) => {
+            UnsyncedChange::Write(at, bytes) => {
                 let (from, to) = (start.max(*at), (start + part.len()).min(at + bytes.len()));
                 if from < to {
                     part[from - start..to - start].copy_from_slice(&bytes[from - at..to - at]);
                 }
             }
-            Change::Cut(length) => {
+            UnsyncedChange::Cut(length) => {
                 let kept = length.saturating_sub(start).min(part.len());
                 part[kept..].fill(0);
             }
@@ -81,24 +81,24 @@ impl Change {
 
     fn length(&self, before: usize) -> usize {
         match self {
-            Change::Write(at, bytes) => before.max(at + bytes.len()),
-            Change::Cut(length) => *length,
+            UnsyncedChange::Write(at, bytes) => before.max(at + bytes.len()),
+            UnsyncedChange::Cut(length) => *length,
         }
     }
 
     /// The bytes it touches of a file that ends at `end`.
     fn range(&self, end: usize) -> Range<usize> {
         match self {
-            Change::Write(at, bytes) => *at..at + bytes.len(),
-            Change::Cut(length) => (*length).min(end)..end,
+            UnsyncedChange::Write(at, bytes) => *at..at + bytes.len(),
+            UnsyncedChange::Cut(length) => (*length).min(end)..end,
         }
     }
 }
 
-impl Contents {
-    fn change(&mut self, change: Change) {
+impl SimulatedFile {
+    fn change(&mut self, change: UnsyncedChange) {
         let length = change.length(self.now.len());
-        if let Change::Write(..) = change {
+        if let UnsyncedChange::Write(..) = change {
             self.now.resize(length, 0);
         }
         change.apply(0, &mut self.now);
@@ -150,26 +150,26 @@ impl Contents {
     }
 }
 
-impl Shared {
+impl DiskState {
     /// Counts an operation that changes something; whether it is done, which its fault then says otherwise.
-    fn operate(&mut self) -> Result<(), Ending> {
+    fn operate(&mut self) -> Result<(), OperationError> {
         self.operations += 1;
         if self.faults.killed_in == Some(self.operations) {
             self.process += 1;
-            return Err(Ending::Killed);
+            return Err(OperationError::Killed);
         }
         if self.faults.full_from.is_some_and(|from| from <= self.operations) {
-            return Err(Ending::Full);
+            return Err(OperationError::Full);
         }
         Ok(())
     }
 
     /// Whether an operation in which the process is killed has been done.
-    fn is_done(&mut self, ending: Option<Ending>) -> bool {
+    fn is_done(&mut self, ending: Option<OperationError>) -> bool {
         match ending {
             None => true,
-            Some(Ending::Killed) => self.random.random_bool(0.5),
-            Some(Ending::Full) => false,
+            Some(OperationError::Killed) => self.random.random_bool(0.5),
+            Some(OperationError::Full) => false,
         }
     }
 
@@ -178,24 +178,26 @@ impl Shared {
         let ending = self.operate().err();
         let written = if ending.is_some() { self.random.random_range(0..=bytes.len()) } else { bytes.len() };
         if written > 0 {
-            self.files[file].change(Change::Write(at, bytes[..written].to_vec()));
+            self.files[file].change(UnsyncedChange::Write(at, bytes[..written].to_vec()));
         }
         // A disk that fills up says so at the next write.
-        let ending = ending.filter(|ending| written == 0 || *ending == Ending::Killed);
+        let ending = ending.filter(|ending| written == 0 || *ending == OperationError::Killed);
         ending.map_or(Ok(written), |ending| Err(ending.into()))
     }
 
     fn cut(&mut self, file: usize, length: usize) -> io::Result<()> {
-        let ending =
-            self.operate().err().filter(|ending| length > self.files[file].now.len() || *ending == Ending::Killed);
+        let ending = self
+            .operate()
+            .err()
+            .filter(|ending| length > self.files[file].now.len() || *ending == OperationError::Killed);
         if self.is_done(ending) {
-            self.files[file].change(Change::Cut(length));
+            self.files[file].change(UnsyncedChange::Cut(length));
         }
         ending.map_or(Ok(()), |ending| Err(ending.into()))
     }
 
     fn sync(&mut self, file: usize) -> io::Result<()> {
-        let ending = self.operate().err().filter(|ending| *ending == Ending::Killed);
+        let ending = self.operate().err().filter(|ending| *ending == OperationError::Killed);
         self.syncs += 1;
         if self.faults.sync_fails == Some(self.syncs) {
             return Err(io::Error::other("the disk could not write"));
@@ -221,7 +223,7 @@ impl Shared {
     }
 
     fn create(&mut self, path: &Path) -> io::Result<usize> {
-        self.files.push(Contents::default());
+        self.files.push(SimulatedFile::default());
         let file = self.files.len() - 1;
         self.rename(vec![(path.to_owned(), Some(file))])?;
         Ok(file)
@@ -239,16 +241,16 @@ fn name(names: &mut HashMap<PathBuf, usize>, changes: &[(PathBuf, Option<usize>)
 
 /// Why an operation is not done.
 #[derive(Clone, Copy, PartialEq)]
-enum Ending {
+enum OperationError {
     Killed,
     Full,
 }
 
-impl From<Ending> for io::Error {
-    fn from(ending: Ending) -> io::Error {
+impl From<OperationError> for io::Error {
+    fn from(ending: OperationError) -> io::Error {
         match ending {
-            Ending::Killed => io::Error::other("this process was killed"),
-            Ending::Full => io::ErrorKind::StorageFull.into(),
+            OperationError::Killed => io::Error::other("this process was killed"),
+            OperationError::Full => io::ErrorKind::StorageFull.into(),
         }
     }
 }
@@ -256,7 +258,7 @@ impl From<Ending> for io::Error {
 impl SimulatedDisk {
     /// An empty disk without a process.
     pub fn new(seed: u64) -> SimulatedDisk {
-        let shared = Shared {
+        let shared = DiskState {
             random: ChaCha8Rng::seed_from_u64(seed),
             process: 1,
             faults: Faults::default(),
@@ -293,7 +295,7 @@ impl SimulatedDisk {
     pub fn lose_power(&self) {
         self.kill();
         let mut shared = self.locked();
-        let Shared { random, files, names, durable_names, renamed, .. } = &mut *shared;
+        let DiskState { random, files, names, durable_names, renamed, .. } = &mut *shared;
         for file in files.iter_mut() {
             file.tear(random);
             file.now.clone_from(&file.durable);
@@ -315,22 +317,22 @@ impl SimulatedDisk {
         shared.durable_names.get(path).map_or(Vec::new(), |file| shared.files[*file].durable.clone())
     }
 
-    fn locked(&self) -> MutexGuard<'_, Shared> {
+    fn locked(&self) -> MutexGuard<'_, DiskState> {
         self.shared.lock().expect("no holder panics")
     }
 
     /// The disk, if the process is alive.
-    fn alive(&self) -> io::Result<MutexGuard<'_, Shared>> {
+    fn alive(&self) -> io::Result<MutexGuard<'_, DiskState>> {
         let shared = self.locked();
-        if shared.process == self.process { Ok(shared) } else { Err(Ending::Killed.into()) }
+        if shared.process == self.process { Ok(shared) } else { Err(OperationError::Killed.into()) }
     }
 
-    fn handle(&self, file: usize) -> Handle {
-        Handle { disk: self.clone(), file, at: 0, appends: false }
+    fn handle(&self, file: usize) -> SimulatedHandle {
+        SimulatedHandle { disk: self.clone(), file, at: 0, appends: false }
     }
 
     /// A file that is there, or is created.
-    fn handle_at(&self, path: &Path) -> io::Result<Handle> {
+    fn handle_at(&self, path: &Path) -> io::Result<SimulatedHandle> {
         let mut shared = self.alive()?;
         let file = shared.find(path).or_else(|_| shared.create(path))?;
         drop(shared);
@@ -344,12 +346,12 @@ impl Disk for SimulatedDisk {
         Ok(shared.names.get(path).map(|file| shared.files[*file].now.len() as u64))
     }
 
-    fn open(&self, path: &Path) -> io::Result<Box<dyn File>> {
+    fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         let file = self.alive()?.find(path)?;
         Ok(Box::new(self.handle(file)))
     }
 
-    fn create(&self, path: &Path) -> io::Result<Box<dyn File>> {
+    fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         let mut shared = self.alive()?;
         let file = match shared.find(path) {
             Ok(file) => {
@@ -375,34 +377,34 @@ impl Disk for SimulatedDisk {
 
     fn sync_directory_of(&self, _path: &Path) -> io::Result<()> {
         let mut shared = self.alive()?;
-        let ending = shared.operate().err().filter(|ending| *ending == Ending::Killed);
+        let ending = shared.operate().err().filter(|ending| *ending == OperationError::Killed);
         if shared.is_done(ending) {
-            let Shared { durable_names, renamed, .. } = &mut *shared;
+            let DiskState { durable_names, renamed, .. } = &mut *shared;
             renamed.drain(..).for_each(|names| name(durable_names, &names));
         }
         ending.map_or(Ok(()), |ending| Err(ending.into()))
     }
 
-    fn open_or_create(&self, path: &Path) -> io::Result<Box<dyn File>> {
+    fn open_or_create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         Ok(Box::new(self.handle_at(path)?))
     }
 
-    fn append(&self, path: &Path) -> io::Result<Box<dyn File>> {
-        Ok(Box::new(Handle { appends: true, ..self.handle_at(path)? }))
+    fn append(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        Ok(Box::new(SimulatedHandle { appends: true, ..self.handle_at(path)? }))
     }
 
-    fn special(&self, _path: &Path) -> io::Result<Option<Box<dyn File>>> {
+    fn special(&self, _path: &Path) -> io::Result<Option<Box<dyn DiskFile>>> {
         Ok(None)
     }
 
-    fn identity(&self, path: &Path) -> io::Result<Option<Identity>> {
+    fn identity(&self, path: &Path) -> io::Result<Option<FileId>> {
         Ok(self.alive()?.names.get(path).map(|file| identity(*file)))
     }
 }
 
 /// An open file.
 #[derive(Debug)]
-struct Handle {
+struct SimulatedHandle {
     disk: SimulatedDisk,
     file: usize,
     at: usize,
@@ -410,11 +412,11 @@ struct Handle {
     appends: bool,
 }
 
-fn identity(file: usize) -> Identity {
-    Identity { device: 0, inode: file as u64 }
+fn identity(file: usize) -> FileId {
+    FileId { device: 0, inode: file as u64 }
 }
 
-impl Read for Handle {
+impl Read for SimulatedHandle {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let shared = self.disk.alive()?;
         let rest = shared.files[self.file].now.get(self.at..).unwrap_or_default();
@@ -425,7 +427,7 @@ impl Read for Handle {
     }
 }
 
-impl Write for Handle {
+impl Write for SimulatedHandle {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut shared = self.disk.alive()?;
         let at = if self.appends { shared.files[self.file].now.len() } else { self.at };
@@ -440,9 +442,9 @@ impl Write for Handle {
     }
 }
 
-impl Seek for Handle {
+impl Seek for SimulatedHandle {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        let end = File::length(self)?;
+        let end = DiskFile::length(self)?;
         let at = match to {
             SeekFrom::Start(at) => Some(at),
             SeekFrom::End(by) => end.checked_add_signed(by),
@@ -454,7 +456,7 @@ impl Seek for Handle {
     }
 }
 
-impl File for Handle {
+impl DiskFile for SimulatedHandle {
     fn read_exact_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
         StorageBackend::read(self, offset, bytes)
     }
@@ -463,7 +465,7 @@ impl File for Handle {
         StorageBackend::write(self, offset, bytes)
     }
 
-    fn identity(&self) -> io::Result<Identity> {
+    fn identity(&self) -> io::Result<FileId> {
         Ok(identity(self.file))
     }
 
@@ -489,9 +491,9 @@ impl File for Handle {
     }
 }
 
-impl StorageBackend for Handle {
+impl StorageBackend for SimulatedHandle {
     fn len(&self) -> Result<u64, io::Error> {
-        File::length(self)
+        DiskFile::length(self)
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> Result<(), io::Error> {
@@ -507,12 +509,12 @@ impl StorageBackend for Handle {
     }
 
     fn sync_data(&self) -> Result<(), io::Error> {
-        File::sync(self)
+        DiskFile::sync(self)
     }
 
     fn write(&self, offset: u64, bytes: &[u8]) -> Result<(), io::Error> {
         let written = self.disk.alive()?.write(self.file, offset as usize, bytes)?;
-        if written == bytes.len() { Ok(()) } else { Err(Ending::Full.into()) }
+        if written == bytes.len() { Ok(()) } else { Err(OperationError::Full.into()) }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::data::{Layout, Row, Schema};
-use crate::format::table::Table;
+use crate::format::table::ColumnBuilder;
 use crate::format::{csv, weatherlink, weewx};
 
 /// Which column each cell of a row belongs to.
@@ -47,14 +47,20 @@ impl HeaderMap {
         Ok(())
     }
 
-    pub fn csv(&self, line: &str, schema: &Schema, table: &mut Table) -> Result<(), String> {
+    pub fn csv(&self, line: &str, schema: &Schema, table: &mut ColumnBuilder) -> Result<(), String> {
         if !line.contains('"') {
             return self.fill(line.split(',').map(Cow::Borrowed), schema, table);
         }
         self.fill(csv::cells(line), schema, table)
     }
 
-    pub fn weatherlink(&self, line: &str, layout: Layout, schema: &Schema, table: &mut Table) -> Result<(), String> {
+    pub fn weatherlink(
+        &self,
+        line: &str,
+        layout: Layout,
+        schema: &Schema,
+        table: &mut ColumnBuilder,
+    ) -> Result<(), String> {
         let cells = || weatherlink::cells(line, layout.doubled_tabs);
         let surplus = cells().count().saturating_sub(self.places.len());
         let count = self.places.len() + if cells().skip(self.places.len()).all(str::is_empty) { 0 } else { surplus };
@@ -71,7 +77,7 @@ impl HeaderMap {
         &self,
         cells: impl Iterator<Item = Cow<'a, str>>,
         schema: &Schema,
-        table: &mut Table,
+        table: &mut ColumnBuilder,
     ) -> Result<(), String> {
         let mut count = 0;
         let mut wrong = Ok(());

@@ -8,7 +8,7 @@ use crate::format::weewx;
 
 /// Where in a record a byte stands.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum QuoteState {
     Start,
     Plain,
     Quoted,
@@ -16,13 +16,13 @@ enum Place {
     Closing,
 }
 
-impl Place {
-    fn after(self, byte: u8) -> Place {
+impl QuoteState {
+    fn after(self, byte: u8) -> QuoteState {
         match (self, byte) {
-            (Place::Quoted, b'"') => Place::Closing,
-            (Place::Quoted, _) | (Place::Closing | Place::Start, b'"') => Place::Quoted,
-            (_, b',') => Place::Start,
-            _ => Place::Plain,
+            (QuoteState::Quoted, b'"') => QuoteState::Closing,
+            (QuoteState::Quoted, _) | (QuoteState::Closing | QuoteState::Start, b'"') => QuoteState::Quoted,
+            (_, b',') => QuoteState::Start,
+            _ => QuoteState::Plain,
         }
     }
 }
@@ -33,8 +33,8 @@ pub fn is_open_after(line: &[u8], quoted: bool) -> bool {
     if memchr::memchr(b'"', line).is_none() {
         return quoted;
     }
-    let begin = if quoted { Place::Quoted } else { Place::Start };
-    line.iter().fold(begin, |place, byte| place.after(*byte)) == Place::Quoted
+    let begin = if quoted { QuoteState::Quoted } else { QuoteState::Start };
+    line.iter().fold(begin, |place, byte| place.after(*byte)) == QuoteState::Quoted
 }
 
 /// Finds the line that ends a record with an open cell.
@@ -74,16 +74,16 @@ impl ClosingLine {
 }
 
 /// The cells of a record.
-pub fn cells(record: &str) -> Cells<'_> {
-    Cells { rest: Some(record) }
+pub fn cells(record: &str) -> CsvCells<'_> {
+    CsvCells { rest: Some(record) }
 }
 
 /// What [`cells`] gives.
-pub struct Cells<'a> {
+pub struct CsvCells<'a> {
     rest: Option<&'a str>,
 }
 
-impl<'a> Iterator for Cells<'a> {
+impl<'a> Iterator for CsvCells<'a> {
     type Item = Cow<'a, str>;
 
     fn next(&mut self) -> Option<Cow<'a, str>> {
@@ -112,7 +112,7 @@ impl<'a> Iterator for Cells<'a> {
     }
 }
 
-impl<'a> Cells<'a> {
+impl<'a> CsvCells<'a> {
     /// What comes before the next comma.
     fn plain(&mut self, rest: &'a str) -> &'a str {
         match rest.split_once(',') {

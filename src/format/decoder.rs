@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::cells::{HeaderMap, utf8};
 use super::json;
 use super::key_order::KeyOrder;
-use super::table::Table;
+use super::table::ColumnBuilder;
 use crate::data::{Bucket, Format, Message, Row, Schema};
 
 /// A row of a bucket that can't be read.
@@ -31,7 +31,7 @@ impl Decoder {
     /// Decodes all rows that can be read; the others are named with the reason.
     pub fn decode(&mut self, bucket: &Bucket) -> (Message, Vec<BadRow>) {
         self.header.begin();
-        let mut table = Table::new(&self.schema, bucket.len());
+        let mut table = ColumnBuilder::new(&self.schema, bucket.len());
         let mut bad = Vec::new();
         for (index, row) in bucket.raw.rows().enumerate() {
             match self.row(row, &mut table) {
@@ -45,7 +45,7 @@ impl Decoder {
         (table.finish(bucket.metadata.epoch), bad)
     }
 
-    fn row(&mut self, row: Row<'_>, table: &mut Table) -> Result<(), String> {
+    fn row(&mut self, row: Row<'_>, table: &mut ColumnBuilder) -> Result<(), String> {
         match row.format {
             Format::Json => json::read_row(row.bytes, &self.schema, &mut self.keys, table),
             Format::Csv => {

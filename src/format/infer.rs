@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use crate::data::{Format, Header, Kind, Row, Schema, cell};
-use crate::format::json::{self, Cell};
+use crate::format::json::{self, JsonCell};
 use crate::format::{csv, weatherlink};
 
 /// Names in their order of appearance; a column is a number if every value present reads as one.
@@ -69,9 +69,9 @@ impl Inference {
         }
         let _ = json::for_each_cell(bytes, |key, cell| {
             let number = match &cell {
-                Cell::Nested => return Ok(()),
-                Cell::Text(text) => cell::number(text).is_some(),
-                Cell::Bool(_) => false,
+                JsonCell::Nested => return Ok(()),
+                JsonCell::Text(text) => cell::number(text).is_some(),
+                JsonCell::Bool(_) => false,
                 _ => true,
             };
             let kind = self.column(key);

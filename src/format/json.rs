@@ -8,10 +8,10 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Vis
 use crate::data::{Kind, Schema};
 use crate::format::key_order::KeyOrder;
 use crate::format::known_keys;
-use crate::format::table::{Table, not_a_number};
+use crate::format::table::{ColumnBuilder, not_a_number};
 
 /// The value of a key.
-pub enum Cell<'a> {
+pub enum JsonCell<'a> {
     Null,
     Bool(bool),
     Integer(i64),
@@ -23,7 +23,12 @@ pub enum Cell<'a> {
 }
 
 /// Reads one object into the table's open row.
-pub(crate) fn read_row(bytes: &[u8], schema: &Schema, keys: &mut KeyOrder, table: &mut Table) -> Result<(), String> {
+pub(crate) fn read_row(
+    bytes: &[u8],
+    schema: &Schema,
+    keys: &mut KeyOrder,
+    table: &mut ColumnBuilder,
+) -> Result<(), String> {
     if known_keys::read_row(bytes, schema, keys, table).is_some() {
         return Ok(());
     }
@@ -34,37 +39,37 @@ pub(crate) fn read_row(bytes: &[u8], schema: &Schema, keys: &mut KeyOrder, table
         index += 1;
         let Some(column) = place.map(|place| &schema.columns()[place]) else { return Ok(()) };
         match (column.kind, cell) {
-            (_, Cell::Text(text)) => return table.set_cell(column, &text),
-            (_, Cell::Nested) => return Err(format!("column {}: a nested value", column.name)),
-            (Kind::Number, Cell::Bool(value)) => return Err(not_a_number(column, value)),
+            (_, JsonCell::Text(text)) => return table.set_cell(column, &text),
+            (_, JsonCell::Nested) => return Err(format!("column {}: a nested value", column.name)),
+            (Kind::Number, JsonCell::Bool(value)) => return Err(not_a_number(column, value)),
             (Kind::Number, cell) => table.set_number(column.slot, cell.number()),
-            (Kind::Text, Cell::Null) => table.set_text(column.slot, None),
+            (Kind::Text, JsonCell::Null) => table.set_text(column.slot, None),
             (Kind::Text, cell) => table.set_text(column.slot, Some(&cell.to_string())),
         }
         Ok(())
     })
 }
 
-impl Cell<'_> {
+impl JsonCell<'_> {
     fn number(&self) -> f64 {
         match self {
-            Cell::Integer(value) => *value as f64,
-            Cell::Unsigned(value) => *value as f64,
-            Cell::Float(value) => *value,
+            JsonCell::Integer(value) => *value as f64,
+            JsonCell::Unsigned(value) => *value as f64,
+            JsonCell::Float(value) => *value,
             _ => f64::NAN,
         }
     }
 }
 
-impl fmt::Display for Cell<'_> {
+impl fmt::Display for JsonCell<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Cell::Null | Cell::Nested => Ok(()),
-            Cell::Bool(value) => value.fmt(f),
-            Cell::Integer(value) => value.fmt(f),
-            Cell::Unsigned(value) => value.fmt(f),
-            Cell::Float(value) => f.write_str(ryu::Buffer::new().format(*value)),
-            Cell::Text(text) => text.fmt(f),
+            JsonCell::Null | JsonCell::Nested => Ok(()),
+            JsonCell::Bool(value) => value.fmt(f),
+            JsonCell::Integer(value) => value.fmt(f),
+            JsonCell::Unsigned(value) => value.fmt(f),
+            JsonCell::Float(value) => f.write_str(ryu::Buffer::new().format(*value)),
+            JsonCell::Text(text) => text.fmt(f),
         }
     }
 }
@@ -74,7 +79,7 @@ impl fmt::Display for Cell<'_> {
 ///
 /// # Errors
 /// Bytes that are no object, or the first error of `f`.
-pub fn for_each_cell(bytes: &[u8], mut f: impl FnMut(&str, Cell<'_>) -> Result<(), String>) -> Result<(), String> {
+pub fn for_each_cell(bytes: &[u8], mut f: impl FnMut(&str, JsonCell<'_>) -> Result<(), String>) -> Result<(), String> {
     let first = read_object(bytes, &mut f);
     match first.is_err().then(|| standard(bytes)).flatten() {
         Some(standard) => read_object(&standard, &mut f),
@@ -82,7 +87,7 @@ pub fn for_each_cell(bytes: &[u8], mut f: impl FnMut(&str, Cell<'_>) -> Result<(
     }
 }
 
-fn read_object(bytes: &[u8], f: &mut impl FnMut(&str, Cell<'_>) -> Result<(), String>) -> Result<(), String> {
+fn read_object(bytes: &[u8], f: &mut impl FnMut(&str, JsonCell<'_>) -> Result<(), String>) -> Result<(), String> {
     let mut failure = None;
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let object = json.deserialize_map(ObjectVisitor { f, failure: &mut failure }).and_then(|()| json.end());
@@ -120,7 +125,7 @@ struct ObjectVisitor<'f, F> {
     failure: &'f mut Option<String>,
 }
 
-impl<'de, F: FnMut(&str, Cell<'_>) -> Result<(), String>> Visitor<'de> for ObjectVisitor<'_, F> {
+impl<'de, F: FnMut(&str, JsonCell<'_>) -> Result<(), String>> Visitor<'de> for ObjectVisitor<'_, F> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -128,7 +133,7 @@ impl<'de, F: FnMut(&str, Cell<'_>) -> Result<(), String>> Visitor<'de> for Objec
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some((key, cell)) = map.next_entry::<Key<'de>, Cell<'de>>()? {
+        while let Some((key, cell)) = map.next_entry::<Key<'de>, JsonCell<'de>>()? {
             if self.failure.is_none() {
                 *self.failure = (self.f)(&key.0, cell).err();
             }
@@ -161,7 +166,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Key<'a> {
     }
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Cell<'a> {
+impl<'de: 'a, 'a> Deserialize<'de> for JsonCell<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(CellVisitor)
     }
@@ -170,47 +175,47 @@ impl<'de: 'a, 'a> Deserialize<'de> for Cell<'a> {
 struct CellVisitor;
 
 impl<'de> Visitor<'de> for CellVisitor {
-    type Value = Cell<'de>;
+    type Value = JsonCell<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a value")
     }
 
-    fn visit_unit<E>(self) -> Result<Cell<'de>, E> {
-        Ok(Cell::Null)
+    fn visit_unit<E>(self) -> Result<JsonCell<'de>, E> {
+        Ok(JsonCell::Null)
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Cell<'de>, E> {
-        Ok(Cell::Bool(value))
+    fn visit_bool<E>(self, value: bool) -> Result<JsonCell<'de>, E> {
+        Ok(JsonCell::Bool(value))
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Cell<'de>, E> {
-        Ok(Cell::Integer(value))
+    fn visit_i64<E>(self, value: i64) -> Result<JsonCell<'de>, E> {
+        Ok(JsonCell::Integer(value))
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Cell<'de>, E> {
-        Ok(Cell::Unsigned(value))
+    fn visit_u64<E>(self, value: u64) -> Result<JsonCell<'de>, E> {
+        Ok(JsonCell::Unsigned(value))
     }
 
-    fn visit_f64<E>(self, value: f64) -> Result<Cell<'de>, E> {
-        Ok(Cell::Float(value))
+    fn visit_f64<E>(self, value: f64) -> Result<JsonCell<'de>, E> {
+        Ok(JsonCell::Float(value))
     }
 
-    fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Cell<'de>, E> {
-        Ok(Cell::Text(Cow::Borrowed(value)))
+    fn visit_borrowed_str<E>(self, value: &'de str) -> Result<JsonCell<'de>, E> {
+        Ok(JsonCell::Text(Cow::Borrowed(value)))
     }
 
-    fn visit_str<E>(self, value: &str) -> Result<Cell<'de>, E> {
-        Ok(Cell::Text(Cow::Owned(value.to_owned())))
+    fn visit_str<E>(self, value: &str) -> Result<JsonCell<'de>, E> {
+        Ok(JsonCell::Text(Cow::Owned(value.to_owned())))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Cell<'de>, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<JsonCell<'de>, A::Error> {
         while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Cell::Nested)
+        Ok(JsonCell::Nested)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Cell<'de>, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<JsonCell<'de>, A::Error> {
         while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Cell::Nested)
+        Ok(JsonCell::Nested)
     }
 }

@@ -5,7 +5,7 @@
 
 use crate::data::{Column, Kind, Schema};
 use crate::format::key_order::KeyOrder;
-use crate::format::table::Table;
+use crate::format::table::ColumnBuilder;
 
 /// The powers of ten that an f64 holds exactly.
 const TENS: [f64; 23] = [
@@ -18,7 +18,7 @@ const EXACT: u64 = 1 << 53;
 const DIGITS: usize = 19;
 
 /// Reads one object into the table's open row.
-pub(crate) fn read_row(bytes: &[u8], schema: &Schema, keys: &KeyOrder, table: &mut Table) -> Option<()> {
+pub(crate) fn read_row(bytes: &[u8], schema: &Schema, keys: &KeyOrder, table: &mut ColumnBuilder) -> Option<()> {
     let mut cursor = Cursor { rest: bytes };
     cursor.expect(b'{')?;
     for (index, (key, place)) in keys.keys.iter().enumerate() {
@@ -67,7 +67,7 @@ impl<'a> Cursor<'a> {
         taken
     }
 
-    fn value(&mut self, column: Option<&Column>, table: &mut Table) -> Option<()> {
+    fn value(&mut self, column: Option<&Column>, table: &mut ColumnBuilder) -> Option<()> {
         match self.peek()? {
             b'"' => {
                 let text = self.text()?;
@@ -180,7 +180,7 @@ mod tests {
     /// What a row reads as after a row with keys in its own order, by this reader and by the general one.
     fn both(keys: &str, row: &str) -> [Option<String>; 2] {
         let schema = schema();
-        let shown = |table: Table| {
+        let shown = |table: ColumnBuilder| {
             let message = table.finish(0);
             format!(
                 "{:?} {:?}",
@@ -189,13 +189,13 @@ mod tests {
             )
         };
         let mut order = KeyOrder::default();
-        json::read_row(keys.as_bytes(), &schema, &mut order, &mut Table::new(&schema, 1)).unwrap();
-        let mut known = Table::new(&schema, 1);
+        json::read_row(keys.as_bytes(), &schema, &mut order, &mut ColumnBuilder::new(&schema, 1)).unwrap();
+        let mut known = ColumnBuilder::new(&schema, 1);
         let read = read_row(row.as_bytes(), &schema, &order, &mut known).map(|()| {
             known.accept(0);
             shown(known)
         });
-        let mut general = Table::new(&schema, 1);
+        let mut general = ColumnBuilder::new(&schema, 1);
         let general = json::read_row(row.as_bytes(), &schema, &mut KeyOrder::default(), &mut general).ok().map(|()| {
             general.accept(0);
             shown(general)

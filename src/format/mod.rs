@@ -17,4 +17,4 @@ pub mod weewx;
 pub use decoder::{BadRow, Decoder};
 pub use encoder::{Encoder, Encoding, Infinity, Output, PLACE};
 pub use infer::Inference;
-pub use records::{FileKind, Records};
+pub use records::{FileKind, FileRecords};

@@ -87,7 +87,7 @@ fn element_end(array: &[u8], start: usize) -> Option<(usize, bool)> {
 
 /// CSV records; the first one may be a header, if others follow.
 fn csv_records<'a>(text: &'a str, columns: Option<&Schema>, mut f: impl FnMut(Row<'a>)) {
-    let mut records = Records { text, closing: ClosingLine::default(), next: 0 }.peekable();
+    let mut records = PayloadRecords { text, closing: ClosingLine::default(), next: 0 }.peekable();
     let header = records.next_if(|(record, broken)| broken.is_none() && csv::is_header(record, columns));
     let header = header.map(|(header, _)| Header::read(header.as_bytes()));
     if let Some(Header { names: header, .. }) = header.filter(|_| records.peek().is_none()) {
@@ -100,13 +100,13 @@ fn csv_records<'a>(text: &'a str, columns: Option<&Schema>, mut f: impl FnMut(Ro
 }
 
 /// The records of a text that are not blank.
-struct Records<'a> {
+struct PayloadRecords<'a> {
     text: &'a str,
     closing: ClosingLine,
     next: usize,
 }
 
-impl<'a> Iterator for Records<'a> {
+impl<'a> Iterator for PayloadRecords<'a> {
     type Item = (&'a str, Option<Broken>);
 
     fn next(&mut self) -> Option<(&'a str, Option<Broken>)> {

@@ -29,7 +29,7 @@ impl FileKind {
 }
 
 /// The records of a file, one after the other, in one buffer.
-pub struct Records<R> {
+pub struct FileRecords<R> {
     reader: R,
     kind: FileKind,
     format: Format,
@@ -54,7 +54,7 @@ pub struct Records<R> {
 /// Past so many bytes that have been handed on, the rest is moved to the front.
 const MOST_DONE: usize = 1 << 20;
 
-impl<R: BufRead> Records<R> {
+impl<R: BufRead> FileRecords<R> {
     /// Reads the header, if the kind has one and the first line of a CSV file names `columns`; all do if these are not
     /// given.
     pub fn new(
@@ -63,7 +63,7 @@ impl<R: BufRead> Records<R> {
         day_first: bool,
         max_line: usize,
         columns: Option<&Schema>,
-    ) -> io::Result<Records<R>> {
+    ) -> io::Result<FileRecords<R>> {
         // Without a header to read, such bytes are one bad row.
         let has_header = kind != FileKind::Ndjson;
         if has_header && matches!(reader.fill_buf()?, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) {
@@ -74,7 +74,7 @@ impl<R: BufRead> Records<R> {
             FileKind::Csv => Format::Csv,
             FileKind::WeatherLink => Format::WeatherLink(Layout { doubled_tabs: false, day_first }),
         };
-        let mut records = Records {
+        let mut records = FileRecords {
             reader,
             kind,
             format,
@@ -274,7 +274,7 @@ mod tests {
     use crate::data::Kind;
 
     fn records(text: &str, kind: FileKind, max_line: usize) -> Vec<(u64, String)> {
-        let mut records = Records::new(text.as_bytes(), kind, false, max_line, None).unwrap();
+        let mut records = FileRecords::new(text.as_bytes(), kind, false, max_line, None).unwrap();
         let mut all = Vec::new();
         while let Some((row, position)) = records.next_row().unwrap() {
             let text = String::from_utf8_lossy(row.bytes).into_owned();
@@ -292,7 +292,7 @@ mod tests {
         let text = "\u{feff}a,b\r\n1,\"x\ny\"\r\n\r\n2,z";
         let all = records(text, FileKind::Csv, 100);
         assert_eq!(all, [(2, "1,\"x\ny\"".into()), (5, "2,z".into())]);
-        let header = Records::new(text.as_bytes(), FileKind::Csv, false, 100, None).unwrap();
+        let header = FileRecords::new(text.as_bytes(), FileKind::Csv, false, 100, None).unwrap();
         assert_eq!(header.header().unwrap().names, b"a,b");
     }
 
@@ -326,7 +326,7 @@ mod tests {
         let lines: u64 = 1 << 20;
         let file = line.repeat(lines as usize);
         let reader = io::BufReader::with_capacity(1 << 16, file.as_bytes());
-        let mut records = Records::new(reader, FileKind::Csv, false, 1 << 20, None).unwrap();
+        let mut records = FileRecords::new(reader, FileKind::Csv, false, 1 << 20, None).unwrap();
         let mut rows = 0;
         while let Some((row, position)) = records.next_row().unwrap() {
             rows += 1;
@@ -342,7 +342,7 @@ mod tests {
     fn a_first_line_without_names_of_columns_is_a_row() {
         let schema = Schema::new([("a", Kind::Number), ("b", Kind::Text)]);
         let header = |text: &str| {
-            let mut records = Records::new(text.as_bytes(), FileKind::Csv, false, 100, Some(&schema)).unwrap();
+            let mut records = FileRecords::new(text.as_bytes(), FileKind::Csv, false, 100, Some(&schema)).unwrap();
             let header = records.header().map(|header| String::from_utf8_lossy(header.names).into_owned());
             (header, records.next_row().unwrap().map(|(row, line)| (row.bytes.to_vec(), line)))
         };
@@ -352,13 +352,13 @@ mod tests {
 
     #[test]
     fn a_header_that_is_not_utf_8_still_names_its_columns() {
-        let records = Records::new(&b"t (\xb0C),b\n1,2\n"[..], FileKind::Csv, false, 100, None).unwrap();
+        let records = FileRecords::new(&b"t (\xb0C),b\n1,2\n"[..], FileKind::Csv, false, 100, None).unwrap();
         assert_eq!(records.header().unwrap().names, "t (\u{fffd}C),b".as_bytes());
     }
 
     #[test]
     fn utf_16_is_refused_with_what_to_do() {
-        let error = Records::new(&b"\xff\xfeD\0"[..], FileKind::WeatherLink, false, 100, None).err().unwrap();
+        let error = FileRecords::new(&b"\xff\xfeD\0"[..], FileKind::WeatherLink, false, 100, None).err().unwrap();
         assert!(error.to_string().contains("save it as UTF-8"));
     }
 

@@ -6,7 +6,7 @@ use crate::data::spare::Buffers;
 use crate::data::{Column, Kind, Message, Schema, TextColumn, cell};
 
 /// Columns with room for every row of a bucket; a row is written cell by cell, then accepted or rejected.
-pub(crate) struct Table {
+pub(crate) struct ColumnBuilder {
     /// Column after column, `rows` values each.
     numbers: Vec<f64>,
     rows: usize,
@@ -15,12 +15,12 @@ pub(crate) struct Table {
     ids: Vec<u64>,
 }
 
-impl Table {
-    pub fn new(schema: &Schema, rows: usize) -> Table {
+impl ColumnBuilder {
+    pub fn new(schema: &Schema, rows: usize) -> ColumnBuilder {
         let Buffers { mut ids, mut numbers, texts } = Buffers::spare(schema.text_count());
         numbers.resize(schema.number_count() * rows, f64::NAN);
         ids.reserve(rows);
-        Table { numbers, rows, texts, ids }
+        ColumnBuilder { numbers, rows, texts, ids }
     }
 
     /// Rows accepted so far.

@@ -7,7 +7,7 @@ use crate::format::csv;
 
 /// The column names and the layout that the header lines of an export tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Header {
+pub struct ExportHeader {
     /// The names, joined by tabs; names that repeat are numbered as pandas does (`Hi`, `Hi.1`).
     pub names: String,
     pub doubled_tabs: bool,
@@ -19,7 +19,7 @@ pub fn is_header(line: &str) -> bool {
 }
 
 /// Joins the cells of the header lines, one above the other, by a space.
-pub fn header(lines: &[&str]) -> Header {
+pub fn header(lines: &[&str]) -> ExportHeader {
     let rows: Vec<Vec<&str>> = lines
         .iter()
         .map(|line| line.trim_start_matches('\u{feff}').trim_end_matches(['\r', '\n']))
@@ -36,7 +36,7 @@ pub fn header(lines: &[&str]) -> Header {
     let used = names.iter().rposition(|name| !name.is_empty()).map_or(0, |last| last + 1);
     let doubled_tabs = names[..used].iter().any(String::is_empty);
     let names: Vec<String> = names.into_iter().take(used).filter(|name| !name.is_empty()).collect();
-    Header { names: csv::numbered(names).join("\t"), doubled_tabs }
+    ExportHeader { names: csv::numbered(names).join("\t"), doubled_tabs }
 }
 
 /// The cells of a row.

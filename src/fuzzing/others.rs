@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::data::{Bucket, Format, Message};
 
 /// A row of the columns `a`, `b` and `dateTime`.
-type Cells = (f64, f64, Option<String>);
+type ReferenceCells = (f64, f64, Option<String>);
 
 /// Asserts that the CSV records of a file, its header first, are those of the csv crate. A lone carriage return, which
 /// ends a record there and none here, is left out; behind a quote that does not close, that crate sees no records.
@@ -60,8 +60,8 @@ pub(super) fn same_json(bytes: &[u8], message: &Message, bad: usize) {
         _ => return,
     };
     assert_eq!(message.rows() + bad, objects.len());
-    let Some(rows) = objects.iter().map(row).collect::<Option<Vec<Option<Cells>>>>() else { return };
-    let whole: Vec<Cells> = rows.into_iter().flatten().collect();
+    let Some(rows) = objects.iter().map(row).collect::<Option<Vec<Option<ReferenceCells>>>>() else { return };
+    let whole: Vec<ReferenceCells> = rows.into_iter().flatten().collect();
     assert_eq!(message.rows(), whole.len(), "{}", String::from_utf8_lossy(bytes));
     for (at, (a, b, text)) in whole.into_iter().enumerate() {
         for (ours, theirs) in [(message.column(0)[at], a), (message.column(1)[at], b)] {
@@ -72,7 +72,7 @@ pub(super) fn same_json(bytes: &[u8], message: &Message, bad: usize) {
 }
 
 /// The cells of an object; the outer `None` where they are a matter of our own rules, the inner one for a bad row.
-fn row(value: &Value) -> Option<Option<Cells>> {
+fn row(value: &Value) -> Option<Option<ReferenceCells>> {
     let Value::Object(object) = value else { return Some(None) };
     if object.keys().any(|key| !["a", "b", "dateTime"].contains(&key.as_str())) {
         return None;

@@ -11,7 +11,7 @@ use crate::pool::Scratch;
 
 /// On which sides of zero the values stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Sides {
+enum Signs {
     Up,
     Down,
     Both,
@@ -28,7 +28,7 @@ pub struct Likelihood {
     /// Of the logs as they stand in `logs`.
     mean_log: f64,
     centre: f64,
-    sides: Sides,
+    sides: Signs,
     bounds: (f64, f64),
     /// The largest |log|: lambda's natural unit is its inverse.
     reach: f64,
@@ -47,9 +47,9 @@ impl Likelihood {
     pub fn new(logs: &[f64]) -> Result<Likelihood, &'static str> {
         let (least, most) = extent(logs);
         let sides = match (least < 0.0, most < 0.0) {
-            (false, _) => Sides::Up,
-            (true, true) => Sides::Down,
-            (true, false) => Sides::Both,
+            (false, _) => Signs::Up,
+            (true, true) => Signs::Down,
+            (true, false) => Signs::Both,
         };
         let far = least > 0.5 * most || most < 0.5 * least;
         let bounds = bounds(most.abs().max(least.abs()), sides);
@@ -105,9 +105,9 @@ impl Likelihood {
     /// What a log is multiplied by, from 0 upwards and below; taken from a centre, all stand on one side.
     fn factors(&self, lambda: f64) -> [f64; 2] {
         match self.sides {
-            Sides::Up => [lambda; 2],
-            Sides::Down => [lambda - 2.0; 2],
-            Sides::Both => [lambda, lambda - 2.0],
+            Signs::Up => [lambda; 2],
+            Signs::Down => [lambda - 2.0; 2],
+            Signs::Both => [lambda, lambda - 2.0],
         }
     }
 
@@ -128,7 +128,7 @@ impl Likelihood {
 
     /// First and second derivative of the log-likelihood a row near `lambda`, all in lambda's natural unit; `None`
     /// where the values are equal to within rounding, or beyond the range.
-    fn around(&self, lambda: f64) -> impl Fn(f64) -> Option<minimize::Slope> {
+    fn around(&self, lambda: f64) -> impl Fn(f64) -> Option<minimize::Derivatives> {
         let n = self.logs.len() as f64;
         let mean_log = self.mean_log / self.reach;
         let (first, second) = self.logs.split_at(self.with_first);
@@ -143,7 +143,8 @@ impl Likelihood {
             let relative = 0.5 * slope / variance;
             let (first, second) = (mean_log - relative, 2.0 * relative * relative - 0.5 * bend / variance);
             let above_rounding = variance > 1e-9 * square[0];
-            (above_rounding && first.is_finite() && second.is_finite()).then_some(minimize::Slope { first, second })
+            (above_rounding && first.is_finite() && second.is_finite())
+                .then_some(minimize::Derivatives { first, second })
         }
     }
 
@@ -187,14 +188,14 @@ fn add(mut sums: [Jet; 2], more: [Jet; 2]) -> [Jet; 2] {
 }
 
 /// The lambdas for which 20 times the largest value is transformed within half the exponent range.
-fn bounds(largest_log: f64, sides: Sides) -> (f64, f64) {
+fn bounds(largest_log: f64, sides: Signs) -> (f64, f64) {
     let log_max = (20.0 * largest_log.exp_m1()).ln_1p();
     let low = (f64::MIN_POSITIVE.ln() - f64::EPSILON.ln()) / 2.0 / log_max;
     let high = (f64::MAX.ln() + f64::EPSILON.ln()) / 2.0 / log_max;
     match sides {
-        Sides::Up => (low, high),
-        Sides::Down => (2.0 - high, 2.0 - low),
-        Sides::Both => ((2.0 - high).max(low), (2.0 - low).min(high)),
+        Signs::Up => (low, high),
+        Signs::Down => (2.0 - high, 2.0 - low),
+        Signs::Both => ((2.0 - high).max(low), (2.0 - low).min(high)),
     }
 }
 

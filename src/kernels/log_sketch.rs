@@ -10,12 +10,12 @@ use serde::{Deserialize, Serialize};
 /// How many values fell into each of the buckets whose bounds grow by a factor. Values are numbers; two sketches that
 /// saw the same values, in whatever order and parts, are equal.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct LogSketch {
+pub struct DdSketch {
     /// By bucket: those of negative values are below 0, zeros are in 0.
     counts: BTreeMap<i32, u64>,
 }
 
-impl LogSketch {
+impl DdSketch {
     /// How far a quantile may lie from a value of its rank, relative to it.
     pub const RELATIVE_ERROR: f64 = 0.01;
     /// Magnitudes below it count as 0, above its inverse as that.
@@ -25,7 +25,7 @@ impl LogSketch {
         *self.counts.entry(bucket(value)).or_default() += 1;
     }
 
-    pub fn merge(&mut self, other: &LogSketch) {
+    pub fn merge(&mut self, other: &DdSketch) {
         for (bucket, count) in &other.counts {
             *self.counts.entry(*bucket).or_default() += count;
         }
@@ -45,14 +45,14 @@ impl LogSketch {
 }
 
 /// The factor from one bucket to the next.
-const GROWTH: f64 = (1.0 + LogSketch::RELATIVE_ERROR) / (1.0 - LogSketch::RELATIVE_ERROR);
+const GROWTH: f64 = (1.0 + DdSketch::RELATIVE_ERROR) / (1.0 - DdSketch::RELATIVE_ERROR);
 
 fn bucket(value: f64) -> i32 {
-    let magnitude = value.abs().min(1.0 / LogSketch::LEAST);
-    if magnitude < LogSketch::LEAST {
+    let magnitude = value.abs().min(1.0 / DdSketch::LEAST);
+    if magnitude < DdSketch::LEAST {
         return 0;
     }
-    let place = (magnitude / LogSketch::LEAST).ln() / GROWTH.ln();
+    let place = (magnitude / DdSketch::LEAST).ln() / GROWTH.ln();
     let place = place.ceil() as i32 + 1;
     if value < 0.0 { -place } else { place }
 }
@@ -62,7 +62,7 @@ fn middle(bucket: i32) -> f64 {
     if bucket == 0 {
         return 0.0;
     }
-    let upper = LogSketch::LEAST * GROWTH.powi(bucket.abs() - 1);
+    let upper = DdSketch::LEAST * GROWTH.powi(bucket.abs() - 1);
     f64::from(bucket.signum()) * upper * 2.0 / (GROWTH + 1.0)
 }
 
@@ -73,8 +73,8 @@ mod tests {
     #[test]
     fn quantiles_are_within_the_stated_error_whatever_the_order() {
         let values: Vec<f64> = (-500..1500).map(|i| f64::from(i) * 0.37).collect();
-        let mut forth = LogSketch::default();
-        let (mut even, mut odd) = (LogSketch::default(), LogSketch::default());
+        let mut forth = DdSketch::default();
+        let (mut even, mut odd) = (DdSketch::default(), DdSketch::default());
         values.iter().for_each(|x| forth.add(*x));
         values.iter().step_by(2).for_each(|x| odd.add(*x));
         values.iter().skip(1).step_by(2).rev().for_each(|x| even.add(*x));
@@ -83,8 +83,8 @@ mod tests {
         for q in [0.0, 0.1, 0.25, 0.5, 0.9, 0.99, 1.0] {
             let exact = values[(q * (values.len() - 1) as f64) as usize];
             let error = (forth.quantile(q) - exact).abs();
-            assert!(error <= exact.abs() * LogSketch::RELATIVE_ERROR * (1.0 + 1e-9), "{q}: {error}");
+            assert!(error <= exact.abs() * DdSketch::RELATIVE_ERROR * (1.0 + 1e-9), "{q}: {error}");
         }
-        assert!(LogSketch::default().quantile(0.5).is_nan());
+        assert!(DdSketch::default().quantile(0.5).is_nan());
     }
 }

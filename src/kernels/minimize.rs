@@ -10,7 +10,7 @@ const GOLDEN_ROUNDED: f64 = 0.381_966_0;
 const MAX_STEPS: usize = 500;
 
 /// The best three points so far, and the interval that holds the minimum.
-struct Search {
+struct BrentSearch {
     a: f64,
     b: f64,
     best: (f64, f64),
@@ -20,10 +20,10 @@ struct Search {
     step_before: f64,
 }
 
-impl Search {
-    fn new(a: f64, b: f64, x: f64, fx: f64) -> Search {
+impl BrentSearch {
+    fn new(a: f64, b: f64, x: f64, fx: f64) -> BrentSearch {
         let best = (x, fx);
-        Search { a, b, best, second: best, third: best, step: 0.0, step_before: 0.0 }
+        BrentSearch { a, b, best, second: best, third: best, step: 0.0, step_before: 0.0 }
     }
 
     fn middle(&self) -> f64 {
@@ -67,12 +67,12 @@ impl Search {
 
 /// First and second derivative of a function to be maximised, at a point.
 #[derive(Clone, Copy, Debug)]
-pub struct Slope {
+pub struct Derivatives {
     pub first: f64,
     pub second: f64,
 }
 
-impl Slope {
+impl Derivatives {
     fn newton_step(self) -> f64 {
         -self.first / self.second
     }
@@ -83,7 +83,7 @@ impl Slope {
 ///
 /// `around` gives the slopes near a point by the step from there, right for steps up to `near`: a root as near is
 /// looked for without asking again. `None` if a slope is not known, if there is no end, or if it is a bound.
-pub fn root_of_falling<F: Fn(f64) -> Option<Slope>>(
+pub fn root_of_falling<F: Fn(f64) -> Option<Derivatives>>(
     around: impl Fn(f64) -> Option<F>,
     start: f64,
     bounds: (f64, f64),
@@ -110,7 +110,7 @@ pub fn root_of_falling<F: Fn(f64) -> Option<Slope>>(
 }
 
 /// The step to the root, from a first guess; `None` if it is not as near as twice `near`.
-fn root_nearby(slope: impl Fn(f64) -> Option<Slope>, mut step: f64, near: f64) -> Option<f64> {
+fn root_nearby(slope: impl Fn(f64) -> Option<Derivatives>, mut step: f64, near: f64) -> Option<f64> {
     const MAX_STEPS: usize = 8;
     for _ in 0..MAX_STEPS {
         let further = slope(step)?.newton_step();
@@ -125,7 +125,7 @@ fn root_nearby(slope: impl Fn(f64) -> Option<Slope>, mut step: f64, near: f64) -
 /// The minimum of `f` between `low` and `high`, as `scipy.optimize.fminbound` finds it.
 pub fn bounded(mut f: impl FnMut(f64) -> f64, low: f64, high: f64, tolerance: f64) -> f64 {
     let start = low + GOLDEN * (high - low);
-    let mut search = Search::new(low, high, start, f(start));
+    let mut search = BrentSearch::new(low, high, start, f(start));
     for _ in 1..MAX_STEPS {
         let x = search.best.0;
         let middle = search.middle();
@@ -161,7 +161,7 @@ pub fn bounded(mut f: impl FnMut(f64) -> f64, low: f64, high: f64, tolerance: f6
 pub fn brent(mut f: impl FnMut(f64) -> f64) -> Result<f64, &'static str> {
     const TOLERANCE: f64 = 1.48e-8;
     let [(xa, _), (xb, fb), (xc, _)] = bracket(&mut f, -2.0, 2.0)?;
-    let mut search = Search::new(xa.min(xc), xa.max(xc), xb, fb);
+    let mut search = BrentSearch::new(xa.min(xc), xa.max(xc), xb, fb);
     for _ in 0..MAX_STEPS {
         let x = search.best.0;
         let middle = search.middle();
@@ -259,7 +259,9 @@ mod tests {
     fn newton_ends_at_the_top_and_not_at_a_bound() {
         // -cosh(x - 3): its second derivative hardly changes near the top and runs away far from it.
         let around = |x: f64| {
-            Some(move |step: f64| Some(Slope { first: -(x + step - 3.0).sinh(), second: -(x + step - 3.0).cosh() }))
+            Some(move |step: f64| {
+                Some(Derivatives { first: -(x + step - 3.0).sinh(), second: -(x + step - 3.0).cosh() })
+            })
         };
         for near in [1e-5, 0.1] {
             assert!((root_of_falling(around, -20.0, (-50.0, 50.0), near).unwrap() - 3.0).abs() < 1e-9);

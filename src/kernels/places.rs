@@ -12,7 +12,7 @@ use crate::pool::Scratch;
 const BOUNDS_THRESHOLD: f64 = 1e-7;
 
 /// The distinct quantiles of a column, and a grid over their range that tells about where among them a value lies.
-pub struct Places {
+pub struct QuantileMap {
     /// Ascending; behind them infinities, so that a search may run over the end.
     quantiles: Scratch<f64>,
     /// The places, 0 to 1, of the first and the last that equal each.
@@ -22,12 +22,12 @@ pub struct Places {
     slopes: Scratch<f64>,
     /// How many quantiles lie in the cells before each cell.
     grid: Scratch<u32>,
-    range: Range,
+    range: QuantileRange,
 }
 
 /// The ends of the quantiles, and how their cells are counted.
 #[derive(Clone, Copy)]
-struct Range {
+struct QuantileRange {
     least: f64,
     most: f64,
     /// The place of the greatest quantile.
@@ -39,7 +39,7 @@ struct Range {
 }
 
 /// Tables to look values up in: slices, or arrays of a known length, whose masked indices need no check.
-struct Tables<'a, T: ?Sized, G: ?Sized> {
+struct LookupTables<'a, T: ?Sized, G: ?Sized> {
     quantiles: &'a T,
     first: &'a T,
     last: &'a T,
@@ -47,17 +47,17 @@ struct Tables<'a, T: ?Sized, G: ?Sized> {
     grid: &'a G,
     mask: usize,
     grid_mask: usize,
-    range: Range,
+    range: QuantileRange,
 }
 
-impl Places {
+impl QuantileMap {
     /// Cells a quantile: so that most hold one or none.
     const CELLS: usize = 4;
     /// For so many values, tables that fit are filled up to arrays of a known length.
     const VALUES_FOR_ARRAYS: usize = 500;
 
     /// The map by ascending quantiles and their places, as many; `None` without a quantile.
-    pub fn new(all: &[f64], places: &[f64]) -> Option<Places> {
+    pub fn new(all: &[f64], places: &[f64]) -> Option<QuantileMap> {
         let (mut quantiles, mut first, mut last) = (Scratch::default(), Scratch::default(), Scratch::default());
         let mut start = 0;
         for equal in all.chunk_by(|a, b| a == b) {
@@ -73,8 +73,8 @@ impl Places {
         slopes.push(0.0);
         first.push(end);
         let last_cell = (Self::CELLS * quantiles.len()) as f64;
-        let range = Range { least, most, end, cells_per_unit: last_cell / (most - least), last_cell, steps: 0 };
-        let mut map = Places { quantiles, first, last, slopes, grid: Scratch::default(), range };
+        let range = QuantileRange { least, most, end, cells_per_unit: last_cell / (most - least), last_cell, steps: 0 };
+        let mut map = QuantileMap { quantiles, first, last, slopes, grid: Scratch::default(), range };
         map.count_cells();
         Some(map)
     }
@@ -132,9 +132,9 @@ impl Places {
         normal::quantile(place).clamp(normal::quantile(edge), normal::quantile(1.0 - edge))
     }
 
-    fn tables(&self) -> Tables<'_, [f64], [u32]> {
-        let Places { quantiles, first, last, slopes, grid, range } = self;
-        Tables { quantiles, first, last, slopes, grid, mask: usize::MAX, grid_mask: usize::MAX, range: *range }
+    fn tables(&self) -> LookupTables<'_, [f64], [u32]> {
+        let QuantileMap { quantiles, first, last, slopes, grid, range } = self;
+        LookupTables { quantiles, first, last, slopes, grid, mask: usize::MAX, grid_mask: usize::MAX, range: *range }
     }
 }
 
@@ -143,8 +143,8 @@ const ARRAY_CELLS: usize = 4096;
 const ARRAY_ENTRIES: usize = 2048;
 
 #[multiversion(targets("x86_64+avx512f+avx512dq+avx512vl", "x86_64+avx2", "x86_64+sse4.2"))]
-fn uniform_all<const STEPS: u32>(places: &Places, values: &mut [f64]) {
-    let tables: Tables<[f64; ARRAY_ENTRIES], [u32; ARRAY_CELLS]> = Tables {
+fn uniform_all<const STEPS: u32>(places: &QuantileMap, values: &mut [f64]) {
+    let tables: LookupTables<[f64; ARRAY_ENTRIES], [u32; ARRAY_CELLS]> = LookupTables {
         quantiles: table(&places.quantiles),
         first: table(&places.first),
         last: table(&places.last),
@@ -163,7 +163,7 @@ fn table<T, const N: usize>(table: &[T]) -> &[T; N] {
     table.try_into().expect("it is filled up")
 }
 
-impl Range {
+impl QuantileRange {
     /// The cell of a value; of two values the greater one never lies in a lower cell.
     #[inline(always)]
     fn cell(&self, x: f64) -> usize {
@@ -177,7 +177,7 @@ impl Range {
 }
 
 /// Of the value that is looked up, nothing depends but loads: a branch that is foreseen wrongly takes longer than all.
-impl<T, G> Tables<'_, T, G>
+impl<T, G> LookupTables<'_, T, G>
 where
     T: Index<usize, Output = f64> + ?Sized,
     G: Index<usize, Output = u32> + ?Sized,
@@ -251,7 +251,7 @@ mod tests {
             all.push(f64::from(25 + stretch * stretch));
             let places: Vec<f64> = (0..all.len()).map(|place| place as f64 / (all.len() - 1) as f64).collect();
             let values: Vec<f64> = (0..600).map(|i| f64::from(i) / 50.0 - 6.0).chain([f64::NAN, 1e9]).collect();
-            let mut map = Places::new(&all, &places).unwrap();
+            let mut map = QuantileMap::new(&all, &places).unwrap();
             let mut in_arrays = values.clone();
             map.uniform_all(&mut in_arrays);
             for (x, place) in values.iter().zip(in_arrays) {
@@ -265,7 +265,7 @@ mod tests {
     fn a_thousand_quantiles_in_one_cell() {
         let all: Vec<f64> = (0..1000).map(|i| f64::from(i) / 1e6).chain([1e9]).collect();
         let places: Vec<f64> = (0..all.len()).map(|place| place as f64 / 1000.0).collect();
-        let mut map = Places::new(&all, &places).unwrap();
+        let mut map = QuantileMap::new(&all, &places).unwrap();
         let mut values = all.clone();
         for _ in 0..2 {
             values.copy_from_slice(&all);
@@ -277,10 +277,10 @@ mod tests {
 
     #[test]
     fn all_equal_or_beyond_the_range() {
-        let map = Places::new(&[2.0; 3], &[0.0, 0.5, 1.0]).unwrap();
+        let map = QuantileMap::new(&[2.0; 3], &[0.0, 0.5, 1.0]).unwrap();
         assert_eq!([1.0, 2.0, 3.0].map(|x| map.uniform(x)), [0.0, 0.0, 1.0]);
-        let map = Places::new(&[f64::MIN, 0.0, f64::MAX], &[0.0, 0.5, 1.0]).unwrap();
+        let map = QuantileMap::new(&[f64::MIN, 0.0, f64::MAX], &[0.0, 0.5, 1.0]).unwrap();
         assert_eq!([f64::MIN, 0.0, f64::MAX].map(|x| map.uniform(x)), [0.0, 0.5, 1.0]);
-        assert!(Places::new(&[], &[]).is_none());
+        assert!(QuantileMap::new(&[], &[]).is_none());
     }
 }

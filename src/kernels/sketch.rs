@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// Its coin is seeded: the same values in the same order give the same quantiles.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Sketch {
+pub struct KllSketch {
     /// A value in level `h` stands for `2^h` of the stream; all levels but the first are sorted.
     levels: Vec<Vec<f64>>,
     /// The state of the coin.
@@ -31,14 +31,14 @@ pub struct Quantiles {
     most: f64,
 }
 
-impl Default for Sketch {
-    fn default() -> Sketch {
+impl Default for KllSketch {
+    fn default() -> KllSketch {
         let levels = vec![Vec::new()];
-        Sketch { levels, coin: Sketch::SEED, least: f64::NAN, most: f64::NAN, held: 0, limit: Sketch::K }
+        KllSketch { levels, coin: KllSketch::SEED, least: f64::NAN, most: f64::NAN, held: 0, limit: KllSketch::K }
     }
 }
 
-impl Sketch {
+impl KllSketch {
     /// How many values the highest level may hold: all levels together about three times so many.
     const K: usize = 1024;
     /// How many any level may hold at least.
@@ -64,7 +64,7 @@ impl Sketch {
     }
 
     /// Takes in what another sketch has seen, as if its values had come here.
-    pub fn merge(&mut self, other: &Sketch) {
+    pub fn merge(&mut self, other: &KllSketch) {
         self.levels.resize(self.levels.len().max(other.levels.len()), Vec::new());
         for (level, theirs) in other.levels.iter().enumerate() {
             add(&mut self.levels, level, theirs.iter().copied());
@@ -86,9 +86,9 @@ impl Sketch {
     ///
     /// # Errors
     /// Bytes of something else.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Sketch, String> {
-        let mut sketch: Sketch = postcard::from_bytes(bytes).map_err(|error| error.to_string())?;
-        if !(1..=Sketch::MOST_LEVELS).contains(&sketch.levels.len()) {
+    pub fn from_bytes(bytes: &[u8]) -> Result<KllSketch, String> {
+        let mut sketch: KllSketch = postcard::from_bytes(bytes).map_err(|error| error.to_string())?;
+        if !(1..=KllSketch::MOST_LEVELS).contains(&sketch.levels.len()) {
             return Err(format!("a quantile sketch of {} levels", sketch.levels.len()));
         }
         sketch.count_room();
@@ -143,8 +143,8 @@ impl Sketch {
     /// How many values a level may hold: the farther below the highest, the fewer.
     fn capacity(&self, level: usize) -> usize {
         let below = (self.levels.len() - 1 - level) as i32;
-        let share = Sketch::K as f64 * (2.0f64 / 3.0).powi(below);
-        (share.ceil() as usize).max(Sketch::NARROWEST)
+        let share = KllSketch::K as f64 * (2.0f64 / 3.0).powi(below);
+        (share.ceil() as usize).max(KllSketch::NARROWEST)
     }
 
     fn count_room(&mut self) {
@@ -223,19 +223,19 @@ mod tests {
         ]
     }
 
-    fn sketched(values: &[f64]) -> Sketch {
-        let mut sketch = Sketch::default();
+    fn sketched(values: &[f64]) -> KllSketch {
+        let mut sketch = KllSketch::default();
         sketch.extend(values);
         sketch
     }
 
     /// What the values of a sketch stand for.
-    fn weight(sketch: &Sketch) -> usize {
+    fn weight(sketch: &KllSketch) -> usize {
         sketch.levels.iter().enumerate().map(|(level, values)| values.len() << level).sum()
     }
 
     /// Compares a sketch with the values that it has seen.
-    fn check(name: &str, sketch: &Sketch, mut seen: Vec<f64>) {
+    fn check(name: &str, sketch: &KllSketch, mut seen: Vec<f64>) {
         let quantiles = sketch.quantiles().unwrap();
         seen.sort_by(f64::total_cmp);
         let n = seen.len() as f64;
@@ -243,18 +243,22 @@ mod tests {
             let value = quantiles.at(q);
             let below = seen.partition_point(|x| *x < value) as f64 / n;
             let up_to = seen.partition_point(|x| *x <= value) as f64 / n;
-            let error = Sketch::RANK_ERROR;
+            let error = KllSketch::RANK_ERROR;
             assert!(below <= q + error && q - error <= up_to, "{name}, {q}: {below} to {up_to}");
         }
         assert_eq!((quantiles.at(0.0), quantiles.at(1.0)), (seen[0], seen[seen.len() - 1]), "{name}");
         assert_eq!(weight(sketch), seen.len(), "{name}");
-        assert!(sketch.held <= 3 * Sketch::K + Sketch::NARROWEST * sketch.levels.len(), "{name}: {}", sketch.held);
+        assert!(
+            sketch.held <= 3 * KllSketch::K + KllSketch::NARROWEST * sketch.levels.len(),
+            "{name}: {}",
+            sketch.held
+        );
     }
 
     #[test]
     fn ranks_are_within_the_stated_error_in_any_order() {
         for (name, stream) in streams() {
-            let mut sketch = Sketch::default();
+            let mut sketch = KllSketch::default();
             stream.chunks(997).for_each(|chunk| sketch.extend(chunk));
             check(name, &sketch, stream);
         }
@@ -262,11 +266,11 @@ mod tests {
 
     #[test]
     fn few_values_have_their_exact_quantiles() {
-        let mut values: Vec<f64> = (1..=Sketch::K as u32).map(f64::from).collect();
+        let mut values: Vec<f64> = (1..=KllSketch::K as u32).map(f64::from).collect();
         values.reverse();
         let quantiles = sketched(&values).quantiles().unwrap();
-        for rank in 1..=Sketch::K {
-            assert_eq!(quantiles.at(rank as f64 / Sketch::K as f64), rank as f64);
+        for rank in 1..=KllSketch::K {
+            assert_eq!(quantiles.at(rank as f64 / KllSketch::K as f64), rank as f64);
         }
     }
 
@@ -274,7 +278,7 @@ mod tests {
     fn merged_sketches_are_within_the_stated_error() {
         for (name, stream) in streams() {
             // Parts of all sizes, one after the other, and two halves that grew alike.
-            let mut sketch = Sketch::default();
+            let mut sketch = KllSketch::default();
             let (mut rest, mut size) = (&stream[..], 1);
             while !rest.is_empty() {
                 let (part, later) = rest.split_at(size.min(rest.len()));
@@ -293,9 +297,9 @@ mod tests {
     fn merging_nothing_changes_nothing() {
         let mut sketch = sketched(&streams()[0].1);
         let before = sketch.clone();
-        sketch.merge(&Sketch::default());
+        sketch.merge(&KllSketch::default());
         assert_eq!(sketch, before);
-        let mut empty = Sketch::default();
+        let mut empty = KllSketch::default();
         empty.merge(&before);
         check("into an empty one", &empty, streams()[0].1.clone());
     }
@@ -303,7 +307,7 @@ mod tests {
     #[test]
     fn how_values_are_cut_into_messages_does_not_matter() {
         for (name, stream) in streams() {
-            let mut rows = Sketch::default();
+            let mut rows = KllSketch::default();
             stream.iter().for_each(|x| rows.extend(&[*x]));
             assert_eq!(rows, sketched(&stream), "{name}");
         }
@@ -316,7 +320,7 @@ mod tests {
                 let (first, rest) = stream.split_at(cut);
                 let mut whole = sketched(first);
                 let bytes = whole.to_bytes();
-                let mut half = Sketch::from_bytes(&bytes).unwrap();
+                let mut half = KllSketch::from_bytes(&bytes).unwrap();
                 assert_eq!(half.to_bytes(), bytes, "{name}, {cut}");
                 whole.extend(rest);
                 half.extend(rest);
@@ -329,16 +333,16 @@ mod tests {
 
     #[test]
     fn bytes_of_something_else_are_refused() {
-        assert!(Sketch::from_bytes(b"nonsense").is_err());
+        assert!(KllSketch::from_bytes(b"nonsense").is_err());
         let sketch = sketched(&streams()[0].1);
         let bytes = sketch.to_bytes();
         for length in (0..bytes.len()).step_by(101) {
-            assert!(Sketch::from_bytes(&bytes[..length]).is_err(), "{length}");
+            assert!(KllSketch::from_bytes(&bytes[..length]).is_err(), "{length}");
         }
-        let with = |change: fn(&mut Sketch)| {
+        let with = |change: fn(&mut KllSketch)| {
             let mut other = sketch.clone();
             change(&mut other);
-            Sketch::from_bytes(&other.to_bytes())
+            KllSketch::from_bytes(&other.to_bytes())
         };
         assert!(with(|_| ()).is_ok());
         for refused in [
@@ -356,7 +360,7 @@ mod tests {
 
     #[test]
     fn nothing_has_no_quantile() {
-        let mut sketch = Sketch::default();
+        let mut sketch = KllSketch::default();
         sketch.extend(&[f64::NAN]);
         assert!(sketch.quantiles().is_none());
     }

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 /// The worker threads of this process. What is between messages (hand-over, progress, the sink) is work like what is
 /// done on them, and a thread that waits for messages is parked: so the time that it runs, or would if a core were free, is service in full.
 #[derive(Clone, Debug, Default)]
-pub struct Busy(Arc<Mutex<Vec<Thread>>>);
+pub struct BusyTime(Arc<Mutex<Vec<WorkerThread>>>);
 
 #[derive(Debug)]
-struct Thread {
+struct WorkerThread {
     schedstat: PathBuf,
     since: Instant,
     before: Duration,
@@ -19,13 +19,13 @@ struct Thread {
     busy: Duration,
 }
 
-impl Busy {
+impl BusyTime {
     /// Counts the calling thread's time from now on. Where Linux's `/proc` is not there, it counts none.
     pub fn join(&self) {
         let Ok(thread) = fs::read_link("/proc/thread-self") else { return };
         let schedstat = PathBuf::from("/proc").join(thread).join("schedstat");
         let Some(before) = runnable(&schedstat) else { return };
-        self.threads().push(Thread { schedstat, since: Instant::now(), before, busy: Duration::ZERO });
+        self.threads().push(WorkerThread { schedstat, since: Instant::now(), before, busy: Duration::ZERO });
     }
 
     /// Counts the threads that have joined from now on, and forgets what they did before.
@@ -38,16 +38,16 @@ impl Busy {
     /// How many threads have joined, and the time of all of them together.
     pub fn so_far(&self) -> (usize, Duration) {
         let mut threads = self.threads();
-        threads.iter_mut().for_each(Thread::look);
+        threads.iter_mut().for_each(WorkerThread::look);
         (threads.len(), threads.iter().map(|thread| thread.busy).sum())
     }
 
-    fn threads(&self) -> std::sync::MutexGuard<'_, Vec<Thread>> {
+    fn threads(&self) -> std::sync::MutexGuard<'_, Vec<WorkerThread>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Thread {
+impl WorkerThread {
     fn restart(&mut self) {
         self.since = Instant::now();
         self.before = runnable(&self.schedstat).unwrap_or(self.before);
@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn work_is_busy_and_sleep_is_not() {
-        let busy = Busy::default();
+        let busy = BusyTime::default();
         let joined = busy.clone();
         let slept = std::thread::spawn(move || {
             joined.join();
@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn nobody_is_busy_for_longer_than_the_time_that_is_counted() {
-        let busy = Busy::default();
+        let busy = BusyTime::default();
         let (joined, parked) = (busy.clone(), std::thread::current());
         let worker = std::thread::spawn(move || {
             joined.join();
@@ -121,7 +121,7 @@ mod tests {
         worker.join().unwrap();
     }
 
-    fn work_until(busy: &Busy, time: Duration) {
+    fn work_until(busy: &BusyTime, time: Duration) {
         while busy.so_far().1 < time {
             std::hint::black_box((0..100_000).sum::<u64>());
         }

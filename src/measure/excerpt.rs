@@ -9,24 +9,24 @@ pub struct Excerpt {
     /// The place of each row in the input, from 0.
     pub ids: Vec<u64>,
     /// Row after row.
-    pub rows: Vec<Vec<Value>>,
+    pub rows: Vec<Vec<ExcerptCell>>,
 }
 
 /// A cell; a number that JSON can't write is its text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
-pub enum Value {
+pub enum ExcerptCell {
     Missing,
     Number(f64),
     Text(String),
 }
 
-impl Value {
-    pub(crate) fn number(value: f64) -> Value {
+impl ExcerptCell {
+    pub(crate) fn number(value: f64) -> ExcerptCell {
         match value {
-            value if value.is_nan() => Value::Missing,
-            value if value.is_infinite() => Value::Text(value.to_string()),
-            value => Value::Number(value),
+            value if value.is_nan() => ExcerptCell::Missing,
+            value if value.is_infinite() => ExcerptCell::Text(value.to_string()),
+            value => ExcerptCell::Number(value),
         }
     }
 }

@@ -8,12 +8,12 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Histogram, Summary};
+use super::{Histogram, HistogramSummary};
 use crate::measure::Excerpt;
 
 /// Where a run stands. Times in nanoseconds unless their names say otherwise.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Live {
+pub struct RunStatus {
     pub version: String,
     pub dataflow: String,
     pub pid: u32,
@@ -39,12 +39,12 @@ pub struct Live {
     pub queued: usize,
     pub queue_capacity: usize,
     /// Over the last interval.
-    pub now: Moment,
+    pub now: IntervalStatus,
     /// Over the whole run.
-    pub latency_row: Summary,
-    pub latency_message: Summary,
-    pub service_row: Summary,
-    pub service_message: Summary,
+    pub latency_row: HistogramSummary,
+    pub latency_message: HistogramSummary,
+    pub service_row: HistogramSummary,
+    pub service_message: HistogramSummary,
     /// What workers are busy with between two messages, in nanoseconds a message, over the whole run.
     #[serde(default)]
     pub between_messages: f64,
@@ -53,8 +53,8 @@ pub struct Live {
     /// Service times of the first worker, in the order of the chain.
     pub subtasks: Vec<SubtaskTime>,
     #[serde(default)]
-    pub tables: Vec<TableAt>,
-    pub history: VecDeque<Moment>,
+    pub tables: Vec<TableAddress>,
+    pub history: VecDeque<IntervalStatus>,
     pub sample: Option<Sample>,
     /// The last rows that could not be used.
     pub letters: VecDeque<serde_json::Value>,
@@ -62,7 +62,7 @@ pub struct Live {
 
 /// One interval of a run.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-pub struct Moment {
+pub struct IntervalStatus {
     /// Since the start, at its end.
     pub seconds: f64,
     pub rows_per_second: f64,
@@ -104,7 +104,7 @@ pub struct SubtaskTime {
 
 /// A table beside the chain.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct TableAt {
+pub struct TableAddress {
     pub name: String,
     /// The subtask it takes its rows after.
     pub after: String,
@@ -118,7 +118,7 @@ pub struct Sample {
     pub after: Excerpt,
 }
 
-impl Live {
+impl RunStatus {
     /// The file's name in its directory.
     pub const FILE: &'static str = "live.json";
     /// Intervals of `history`.
@@ -137,21 +137,21 @@ impl Live {
             row: row.inner().value_at_quantile(quantile),
             message: message.inner().value_at_quantile(quantile),
         };
-        self.curve = Live::QUANTILES.into_iter().map(point).collect();
+        self.curve = RunStatus::QUANTILES.into_iter().map(point).collect();
         let up_to = |histogram: &Histogram, seconds: f64| histogram.inner().count_between(0, (seconds * 1e9) as u64);
         let bucket = |seconds| LatencyBucket { seconds, rows: up_to(row, seconds), messages: up_to(message, seconds) };
-        self.buckets = Live::BOUNDS.into_iter().map(bucket).collect();
+        self.buckets = RunStatus::BOUNDS.into_iter().map(bucket).collect();
     }
 
     /// Replaces the file in a directory.
     pub fn write(&self, directory: &Path) -> io::Result<()> {
-        replace_json(&directory.join(Live::FILE), self)
+        replace_json(&directory.join(RunStatus::FILE), self)
     }
 }
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Outcome {
+pub struct RunOutcome {
     /// The exit code.
     pub code: u8,
     /// Why it failed; empty if it did not.
@@ -160,16 +160,16 @@ pub struct Outcome {
     pub ended_ms: u64,
 }
 
-impl Outcome {
+impl RunOutcome {
     /// The file's name in its directory.
     pub const FILE: &'static str = "outcome.json";
 
-    pub fn now(code: u8, reason: String) -> Outcome {
-        Outcome { code, reason, ended_ms: now_ms() }
+    pub fn now(code: u8, reason: String) -> RunOutcome {
+        RunOutcome { code, reason, ended_ms: now_ms() }
     }
 
     pub fn write(&self, directory: &Path) -> io::Result<()> {
-        replace_json(&directory.join(Outcome::FILE), self)
+        replace_json(&directory.join(RunOutcome::FILE), self)
     }
 }
 

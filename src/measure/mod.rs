@@ -9,11 +9,13 @@ mod median;
 mod report;
 mod written;
 
-pub use busy::Busy;
+pub use busy::BusyTime;
 pub use clock::Clock;
-pub use excerpt::{Excerpt, Value};
+pub use excerpt::{Excerpt, ExcerptCell};
 pub use histogram::{Histogram, ServiceTimes, SharedServiceTimes};
-pub use live::{LatencyBucket, Live, Moment, Outcome, Sample, SubtaskTime, TableAt, now_ms, replace_json};
+pub use live::{
+    IntervalStatus, LatencyBucket, RunOutcome, RunStatus, Sample, SubtaskTime, TableAddress, now_ms, replace_json,
+};
 pub use median::median;
-pub use report::{Latency, Report, Service, Summary, peak_memory_bytes, shown};
+pub use report::{HistogramSummary, Latency, Report, Service, peak_memory_bytes, shown};
 pub use written::WrittenReport;

@@ -15,7 +15,7 @@ use super::Histogram;
 
 /// What `report.json` says of a histogram, in nanoseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Summary {
+pub struct HistogramSummary {
     pub count: u64,
     pub mean: f64,
     pub stdev: f64,
@@ -26,11 +26,11 @@ pub struct Summary {
     pub max: u64,
 }
 
-impl From<&Histogram> for Summary {
-    fn from(histogram: &Histogram) -> Summary {
+impl From<&Histogram> for HistogramSummary {
+    fn from(histogram: &Histogram) -> HistogramSummary {
         let inner = histogram.inner();
         let at = |quantile| inner.value_at_quantile(quantile);
-        Summary {
+        HistogramSummary {
             count: inner.len(),
             mean: inner.mean(),
             stdev: inner.stdev(),
@@ -64,11 +64,11 @@ pub struct Service {
 }
 
 fn summary<S: serde::Serializer>(histogram: &Histogram, serializer: S) -> Result<S::Ok, S::Error> {
-    Summary::from(histogram).serialize(serializer)
+    HistogramSummary::from(histogram).serialize(serializer)
 }
 
 fn summaries<S: serde::Serializer>(subtasks: &[(String, Histogram)], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(subtasks.iter().map(|(name, histogram)| (name, Summary::from(histogram))))
+    serializer.collect_map(subtasks.iter().map(|(name, histogram)| (name, HistogramSummary::from(histogram))))
 }
 
 /// What a run did. Always `rows_in = rows_out + rows_dropped + dead_letters + rows_too_late`.
@@ -148,7 +148,7 @@ impl Report {
         let whole = whole.into_iter().map(|(name, histogram)| (name.to_owned(), histogram));
         writer.write_record(["histogram", "count", "mean", "stdev", "p50", "p90", "p99", "p999", "max"])?;
         for (name, histogram) in whole.chain(subtasks) {
-            let Summary { count, mean, stdev, p50, p90, p99, p999, max } = histogram.into();
+            let HistogramSummary { count, mean, stdev, p50, p90, p99, p999, max } = histogram.into();
             writer.serialize((name, count, mean, stdev, p50, p90, p99, p999, max))?;
         }
         writer.flush()
@@ -191,7 +191,7 @@ pub fn shown(nanoseconds: f64) -> String {
 }
 
 fn row(f: &mut fmt::Formatter<'_>, name: &str, histogram: &Histogram) -> fmt::Result {
-    let Summary { count, mean, p50, p90, p99, p999, max, .. } = Summary::from(histogram);
+    let HistogramSummary { count, mean, p50, p90, p99, p999, max, .. } = HistogramSummary::from(histogram);
     write!(f, "  {name:<22}{count:>10}{:>11}", shown(mean))?;
     for value in [p50, p90, p99, p999, max] {
         write!(f, "{:>11}", shown(value as f64))?;

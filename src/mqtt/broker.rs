@@ -11,16 +11,16 @@ use rumqttd::{Broker, Config, ConnectionSettings, RouterConfig, ServerSettings};
 
 /// A running embedded broker; it ends with the process.
 #[derive(Clone, Copy, Debug)]
-pub struct Embedded {
+pub struct EmbeddedBroker {
     pub address: SocketAddr,
 }
 
-impl Embedded {
+impl EmbeddedBroker {
     /// Starts a broker and waits until it takes connections.
     ///
     /// # Errors
     /// If the address is taken.
-    pub fn start(address: SocketAddr) -> Result<Embedded, String> {
+    pub fn start(address: SocketAddr) -> Result<EmbeddedBroker, String> {
         let free = || free_port().map_err(|error| format!("no free port: {error}"));
         let (v4, v5) = (free()?, free()?);
         let mut broker = Broker::new(config(v4, v5));
@@ -34,12 +34,12 @@ impl Embedded {
         wait_for(v4)?;
         wait_for(v5)?;
         front_door::open(address, v4, v5).map_err(|error| format!("the broker cannot listen on {address}: {error}"))?;
-        Ok(Embedded { address })
+        Ok(EmbeddedBroker { address })
     }
 
     /// Starts a broker on a free port of the loopback address.
-    pub fn on_free_port() -> Result<Embedded, String> {
-        Embedded::start(free_port().map_err(|error| format!("no free port: {error}"))?)
+    pub fn on_free_port() -> Result<EmbeddedBroker, String> {
+        EmbeddedBroker::start(free_port().map_err(|error| format!("no free port: {error}"))?)
     }
 }
 

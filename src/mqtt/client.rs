@@ -8,7 +8,7 @@ use rumqttc::v5::mqttbytes::v5::ConnectReturnCode;
 use rumqttc::{QoS, v5};
 use serde::Deserialize;
 
-use super::{Password, Tls, masked};
+use super::{Password, TlsMaterial, masked};
 
 /// MQTT's largest packet: what is too long for us is refused by us, with a reason.
 const LARGEST_PACKET: usize = 268_435_455;
@@ -16,26 +16,26 @@ const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
 /// `mqtt://user:password@host:port/topic`, or `mqtts://` with TLS. It is shown without the login.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Url {
+pub struct MqttUrl {
     pub host: String,
     pub port: u16,
     pub topic: String,
     pub tls: bool,
-    pub login: Option<Login>,
+    pub login: Option<Credentials>,
 }
 
 /// How an address says who signs in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Login {
+pub struct Credentials {
     pub user: String,
     pub password: Option<Password>,
 }
 
-impl Login {
+impl Credentials {
     /// From `user:password`, in which other characters than letters and digits may stand as `%40`.
-    fn read(text: &str) -> Result<Login, String> {
+    fn read(text: &str) -> Result<Credentials, String> {
         let (user, password) = text.split_once(':').map_or((text, None), |(user, password)| (user, Some(password)));
-        Ok(Login { user: unescaped(user)?, password: password.map(unescaped).transpose()?.map(Password::plain) })
+        Ok(Credentials { user: unescaped(user)?, password: password.map(unescaped).transpose()?.map(Password::plain) })
     }
 }
 
@@ -52,10 +52,10 @@ fn unescaped(text: &str) -> Result<String, String> {
     String::from_utf8(bytes).map_err(|_| "a login is UTF-8 text".into())
 }
 
-impl FromStr for Url {
+impl FromStr for MqttUrl {
     type Err = String;
 
-    fn from_str(text: &str) -> Result<Url, String> {
+    fn from_str(text: &str) -> Result<MqttUrl, String> {
         let (rest, tls) = match (text.strip_prefix("mqtt://"), text.strip_prefix("mqtts://")) {
             (Some(rest), _) => (rest, false),
             (None, Some(rest)) => (rest, true),
@@ -66,7 +66,7 @@ impl FromStr for Url {
             return Err(format!("{:?} names no topic: write mqtt://host:port/topic", masked(text)));
         }
         let (login, authority) = match authority.rsplit_once('@') {
-            Some((login, authority)) => (Some(Login::read(login)?), authority),
+            Some((login, authority)) => (Some(Credentials::read(login)?), authority),
             None => (None, authority),
         };
         let escape = |reason| {
@@ -74,13 +74,13 @@ impl FromStr for Url {
             if topic.contains('@') { format!("{:?}: {help}", masked(text)) } else { reason }
         };
         let (host, port) = host_and_port(authority, if tls { 8883 } else { 1883 }).map_err(escape)?;
-        Ok(Url { host, port, topic: topic.to_owned(), tls, login })
+        Ok(MqttUrl { host, port, topic: topic.to_owned(), tls, login })
     }
 }
 
-impl fmt::Display for Url {
+impl fmt::Display for MqttUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Url { host, port, topic, tls, .. } = self;
+        let MqttUrl { host, port, topic, tls, .. } = self;
         let scheme = if *tls { "mqtts" } else { "mqtt" };
         if host.contains(':') {
             write!(f, "{scheme}://[{host}]:{port}/{topic}")
@@ -139,20 +139,27 @@ impl Qos {
 /// A topic on a broker, and how a client signs in there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
-    pub url: Url,
+    pub url: MqttUrl,
     pub qos: Qos,
     pub user: Option<String>,
     pub password: Option<Password>,
     /// Without one the session is forgotten when the client leaves.
     pub client_id: Option<String>,
-    pub tls: Tls,
+    pub tls: TlsMaterial,
 }
 
 impl Endpoint {
     /// An endpoint with no login but that of its address.
-    pub fn anonymous(url: Url) -> Endpoint {
+    pub fn anonymous(url: MqttUrl) -> Endpoint {
         let (user, password) = url.login.clone().map(|login| (login.user, login.password)).unzip();
-        Endpoint { url, qos: Qos::default(), user, password: password.flatten(), client_id: None, tls: Tls::default() }
+        Endpoint {
+            url,
+            qos: Qos::default(),
+            user,
+            password: password.flatten(),
+            client_id: None,
+            tls: TlsMaterial::default(),
+        }
     }
 
     /// The client's id; `role` is part of it where none is given.
@@ -228,25 +235,25 @@ mod tests {
 
     #[test]
     fn addresses_are_read_and_written() {
-        let url: Url = "mqtt://localhost/weather/#".parse().unwrap();
+        let url: MqttUrl = "mqtt://localhost/weather/#".parse().unwrap();
         assert_eq!((url.host.as_str(), url.port, url.topic.as_str()), ("localhost", 1883, "weather/#"));
-        let url: Url = "mqtts://broker/a".parse().unwrap();
+        let url: MqttUrl = "mqtts://broker/a".parse().unwrap();
         assert_eq!((url.port, url.to_string().as_str()), (8883, "mqtts://broker:8883/a"));
-        assert_eq!("mqtt://[::1]:99/a".parse::<Url>().unwrap().to_string(), "mqtt://[::1]:99/a");
-        let url: Url = "mqtt://anna:s%40crt%25@host/a@b".parse().unwrap();
+        assert_eq!("mqtt://[::1]:99/a".parse::<MqttUrl>().unwrap().to_string(), "mqtt://[::1]:99/a");
+        let url: MqttUrl = "mqtt://anna:s%40crt%25@host/a@b".parse().unwrap();
         assert_eq!(url.to_string(), "mqtt://host:1883/a@b");
         assert!(!format!("{url:?}").contains("crt"));
         let Endpoint { user, password, .. } = Endpoint::anonymous(url);
         assert_eq!((user.as_deref(), password.as_ref().map(Password::reveal)), (Some("anna"), Some("s@crt%")));
-        let url: Url = "mqtts://a@b@host:7/t".parse().unwrap();
-        let login = Login { user: "a@b".into(), password: None };
+        let url: MqttUrl = "mqtts://a@b@host:7/t".parse().unwrap();
+        let login = Credentials { user: "a@b".into(), password: None };
         assert_eq!((url.login, url.host.as_str()), (Some(login), "host"));
         for wrong in ["mqtt://anna:crt/x@host/t", "mqtt://anna:%zz@host/t", "mqtt://anna:crt@host"] {
-            let reason = wrong.parse::<Url>().unwrap_err();
+            let reason = wrong.parse::<MqttUrl>().unwrap_err();
             assert!(!reason.contains("crt") && !reason.is_empty(), "{reason}");
         }
         for wrong in ["mqtt://host", "mqtt://:1883/a", "mqtt://host:x/a", "http://host/a"] {
-            assert!(wrong.parse::<Url>().is_err(), "{wrong}");
+            assert!(wrong.parse::<MqttUrl>().is_err(), "{wrong}");
         }
     }
 

@@ -21,7 +21,7 @@ pub fn end_session(endpoint: &Endpoint, client_id: &str) -> Result<(), String> {
     let endpoint = Endpoint { client_id: Some(client_id.to_owned()), ..endpoint.clone() };
     let mut options = endpoint.options("source", 1);
     options.set_clean_start(true).set_session_expiry_interval(Some(0));
-    let (client, mut events) = Events::of(options, 1);
+    let (client, mut events) = MqttEvents::of(options, 1);
     let deadline = Instant::now() + END_TIMEOUT;
     let mut wait_for = |wanted: fn(&Event) -> bool| loop {
         match events.next(|| Instant::now() >= deadline) {
@@ -40,18 +40,18 @@ pub fn end_session(endpoint: &Endpoint, client_id: &str) -> Result<(), String> {
 pub const LOOK_UP: Duration = Duration::from_millis(100);
 
 /// rumqttc's event loop.
-pub struct Events {
+pub struct MqttEvents {
     event_loop: EventLoop,
     runtime: Runtime,
 }
 
-impl Events {
+impl MqttEvents {
     /// A client, and what happens to it. `requests` may wait for the event loop.
-    pub fn of(options: MqttOptions, requests: usize) -> (Client, Events) {
+    pub fn of(options: MqttOptions, requests: usize) -> (Client, MqttEvents) {
         let (client, Connection { eventloop: event_loop, .. }) = Client::new(options, requests);
         let runtime =
             Builder::new_current_thread().enable_all().build().expect("a runtime needs no more than a thread");
-        (client, Events { event_loop, runtime })
+        (client, MqttEvents { event_loop, runtime })
     }
 
     /// The next event; `None` once it is `over`, which is asked each time the thread looks up. An attempt to connect goes
@@ -60,13 +60,13 @@ impl Events {
         self.next_or_woken(&Notify::new(), over)
     }
 
-    /// As [`Events::next`]; the thread also looks up when it is woken.
+    /// As [`MqttEvents::next`]; the thread also looks up when it is woken.
     pub fn next_or_woken(
         &mut self,
         wake: &Notify,
         mut over: impl FnMut() -> bool,
     ) -> Option<Result<Event, ConnectionError>> {
-        let Events { event_loop, runtime } = self;
+        let MqttEvents { event_loop, runtime } = self;
         runtime.block_on(async {
             let mut event = pin!(event_loop.poll());
             loop {

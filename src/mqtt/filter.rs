@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::Url;
+use super::MqttUrl;
 
 /// Whether a subscription to `filter`, which may be shared, takes what is published on `topic`.
 pub fn takes(filter: &str, topic: &str) -> bool {
@@ -25,12 +25,12 @@ pub fn takes(filter: &str, topic: &str) -> bool {
 }
 
 /// Whether two addresses are of one broker, as far as they show it.
-pub fn same_broker(one: &Url, other: &Url) -> bool {
+pub fn same_broker(one: &MqttUrl, other: &MqttUrl) -> bool {
     broker_name(one) == broker_name(other)
 }
 
 /// The address of a broker, the same for all names of this machine.
-pub fn broker_name(Url { host, port, .. }: &Url) -> String {
+pub fn broker_name(MqttUrl { host, port, .. }: &MqttUrl) -> String {
     if is_here(host) { format!("localhost:{port}") } else { format!("{}:{port}", host.to_ascii_lowercase()) }
 }
 

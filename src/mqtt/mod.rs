@@ -14,12 +14,12 @@ mod port;
 pub mod tls;
 
 #[cfg(feature = "broker")]
-pub use broker::Embedded;
-pub use client::{Backoff, Endpoint, Login, Qos, Url, host_and_port, refusal};
+pub use broker::EmbeddedBroker;
+pub use client::{Backoff, Credentials, Endpoint, MqttUrl, Qos, host_and_port, refusal};
 pub use client_id::ClientIdLock;
-pub use events::{Events, LOOK_UP, end_session};
+pub use events::{LOOK_UP, MqttEvents, end_session};
 pub use filter::{broker_name, same_broker, takes};
 pub use masked::{is_secret, masked};
 pub use password::{Environment, Password, allow_environment};
 pub use port::free_port;
-pub use tls::Tls;
+pub use tls::TlsMaterial;

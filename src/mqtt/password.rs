@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 /// A broker's password.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "Given")]
+#[serde(try_from = "PasswordSetting")]
 pub struct Password(String);
 
 /// Reads a variable of the environment.
@@ -28,7 +28,7 @@ pub fn allow_environment(read: Environment) {
 /// How it is given: `"secret"`, `{ file = "password.txt" }` or `{ env = "MQTT_PASSWORD" }`.
 #[derive(Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "a text, { file = \"PATH\" } or { env = \"NAME\" } was expected")]
-enum Given {
+enum PasswordSetting {
     Plain(String),
     File {
         /// The file that holds it.
@@ -46,23 +46,23 @@ impl JsonSchema for Password {
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        Given::json_schema(generator)
+        PasswordSetting::json_schema(generator)
     }
 }
 
-impl TryFrom<Given> for Password {
+impl TryFrom<PasswordSetting> for Password {
     type Error = String;
 
-    fn try_from(given: Given) -> Result<Password, String> {
+    fn try_from(given: PasswordSetting) -> Result<Password, String> {
         match given {
-            Given::Plain(password) => Ok(Password(password)),
-            Given::File { file } => {
+            PasswordSetting::Plain(password) => Ok(Password(password)),
+            PasswordSetting::File { file } => {
                 let read = std::fs::read_to_string(&file);
                 let text = read.map_err(|error| format!("the password file {}: {error}", file.display()))?;
                 // An editor ends the line.
                 Ok(Password(text.trim_end_matches(['\r', '\n']).into()))
             }
-            Given::Environment { env } => {
+            PasswordSetting::Environment { env } => {
                 let said = |reason: &dyn fmt::Display| format!("the password in the environment's {env}: {reason}");
                 let read = ENVIRONMENT.get().ok_or_else(|| said(&"this program does not let files read it"))?;
                 read(&env).map(Password).map_err(|error| said(&error))

@@ -10,7 +10,7 @@ use rumqttc::{TlsConfiguration, Transport};
 
 /// The paths of PEM files as a dataflow file gives them.
 #[derive(Clone, Debug, Default)]
-pub struct Files {
+pub struct TlsFiles {
     /// The authority that signed the broker's certificate; those of the system if not given.
     pub ca: Option<PathBuf>,
     /// The client's certificate and its key.
@@ -20,13 +20,13 @@ pub struct Files {
 
 /// Contents of PEM files.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Tls {
+pub struct TlsMaterial {
     ca: Option<Vec<u8>>,
     /// Certificate and key.
     client: Option<(Vec<u8>, Vec<u8>)>,
 }
 
-impl Files {
+impl TlsFiles {
     /// Whether any file is given.
     pub fn any(&self) -> bool {
         self.ca.is_some() || self.certificate.is_some() || self.key.is_some()
@@ -36,7 +36,7 @@ impl Files {
     ///
     /// # Errors
     /// A file that can't be read or holds something else, or a certificate without key or authority.
-    pub fn read(&self) -> Result<Tls, String> {
+    pub fn read(&self) -> Result<TlsMaterial, String> {
         let ca = self.ca.as_deref().map(|path| pem(path, "CERTIFICATE")).transpose()?;
         let client = match (&self.certificate, &self.key) {
             (Some(certificate), Some(key)) => Some((pem(certificate, "CERTIFICATE")?, pem(key, "PRIVATE KEY")?)),
@@ -46,7 +46,7 @@ impl Files {
         if client.is_some() && ca.is_none() {
             return Err("a client's `certificate` needs the broker's `ca` too".into());
         }
-        Ok(Tls { ca, client })
+        Ok(TlsMaterial { ca, client })
     }
 }
 
@@ -60,7 +60,7 @@ fn pem(path: &Path, what: &str) -> Result<Vec<u8>, String> {
     Err(format!("{shown} holds no {what} in PEM form"))
 }
 
-impl Tls {
+impl TlsMaterial {
     /// The client's transport.
     pub fn transport(&self) -> Transport {
         static PROVIDER: std::sync::Once = std::sync::Once::new();
@@ -76,7 +76,7 @@ impl Tls {
 }
 
 /// Keys are never shown.
-impl fmt::Debug for Tls {
+impl fmt::Debug for TlsMaterial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Tls")
     }
@@ -123,7 +123,7 @@ mod tests {
         std::fs::write(file.path(), "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n").unwrap();
         let path = Some(file.path().to_owned());
         let read = |ca: &Option<PathBuf>, certificate: &Option<PathBuf>, key: &Option<PathBuf>| {
-            Files { ca: ca.clone(), certificate: certificate.clone(), key: key.clone() }.read()
+            TlsFiles { ca: ca.clone(), certificate: certificate.clone(), key: key.clone() }.read()
         };
         assert!(read(&path, &None, &None).is_ok());
         assert!(read(&path, &path, &None).unwrap_err().contains("go together"));

@@ -1,10 +1,10 @@
 //! What an arrival rate asks of a dataflow, and what it will get.
 
-use crate::planner::station::{Station, Wait};
+use crate::planner::station::{QueueModel, WaitTime};
 
 /// How a dataflow behaves on some workers, as it was measured. Times in seconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Behaviour {
+pub struct ServiceBehaviour {
     pub workers: usize,
     /// Rows a message.
     pub bucket_size: usize,
@@ -49,22 +49,22 @@ pub struct Forecast {
     overhead: f64,
     /// How long the first row of a bucket waits for the last.
     fill: f64,
-    wait: Wait,
+    wait: WaitTime,
 }
 
-impl Behaviour {
+impl ServiceBehaviour {
     /// With the congestion that a mean wait shows which was measured under a demand: workers share cores with the source
     /// and with each other, and hand messages to each other between two of their own.
-    pub fn calibrated(self, demand: &Demand, mean_wait: f64) -> Behaviour {
-        let modelled = Behaviour { congestion: 1.0, ..self }.forecast(demand).map(|forecast| forecast.mean_wait);
+    pub fn calibrated(self, demand: &Demand, mean_wait: f64) -> ServiceBehaviour {
+        let modelled = ServiceBehaviour { congestion: 1.0, ..self }.forecast(demand).map(|forecast| forecast.mean_wait);
         let Some(modelled) = modelled.filter(|modelled| *modelled > self.overhead) else { return self };
-        Behaviour { congestion: ((mean_wait - self.overhead) / (modelled - self.overhead)).max(0.0), ..self }
+        ServiceBehaviour { congestion: ((mean_wait - self.overhead) / (modelled - self.overhead)).max(0.0), ..self }
     }
 
     /// How it behaves between two measurements.
-    pub fn between(&self, other: &Behaviour) -> Behaviour {
-        let middle = |of: fn(&Behaviour) -> f64| (of(self) + of(other)) / 2.0;
-        Behaviour {
+    pub fn between(&self, other: &ServiceBehaviour) -> ServiceBehaviour {
+        let middle = |of: fn(&ServiceBehaviour) -> f64| (of(self) + of(other)) / 2.0;
+        ServiceBehaviour {
             service_idle: middle(|of| of.service_idle),
             service_busy: middle(|of| of.service_busy),
             service_variation: middle(|of| of.service_variation),
@@ -89,7 +89,7 @@ impl Behaviour {
         // share of their time that they serve.
         let served = offered * self.service_idle / (1.0 + offered * (self.service_idle - self.service_busy));
         let service = scale * (self.service_idle + served.min(1.0) * (self.service_busy - self.service_idle));
-        let station = Station {
+        let station = QueueModel {
             servers: self.workers,
             arrival_rate,
             arrival_variation: demand.bucket_variation,
@@ -154,8 +154,8 @@ impl Forecast {
 mod tests {
     use super::*;
 
-    fn behaviour() -> Behaviour {
-        Behaviour {
+    fn behaviour() -> ServiceBehaviour {
+        ServiceBehaviour {
             workers: 1,
             bucket_size: 100,
             service_idle: 0.008,
@@ -187,7 +187,7 @@ mod tests {
         let plain = behaviour();
         let calibrated = plain.calibrated(&demand(5000.0), 0.001 + 2.5 * 0.005);
         assert!((calibrated.congestion - 2.5).abs() < 1e-12);
-        let at = |behaviour: &Behaviour, rate| behaviour.forecast(&demand(rate)).unwrap();
+        let at = |behaviour: &ServiceBehaviour, rate| behaviour.forecast(&demand(rate)).unwrap();
         let [before, after] = [plain, calibrated].map(|behaviour| at(&behaviour, 8000.0));
         assert!((after.mean_wait - 0.001 - 2.5 * (before.mean_wait - 0.001)).abs() < 1e-12);
         assert!(after.message_latency(0.99) > 2.0 * before.message_latency(0.99) && after.rho == before.rho);
@@ -211,7 +211,7 @@ mod tests {
 
     #[test]
     fn service_that_gets_faster_under_load_is_forecast_so() {
-        let behaviour = Behaviour { service_busy: 0.006, ..behaviour() };
+        let behaviour = ServiceBehaviour { service_busy: 0.006, ..behaviour() };
         let forecast = behaviour.forecast(&demand(5000.0)).unwrap();
         // service = 8 - 2 s ms and s = 50 service; what is between takes 4 ms of the 10 that a busy worker has.
         assert!((forecast.service - (0.008 - 0.1 * forecast.service)).abs() < 1e-12);

@@ -8,6 +8,6 @@ mod station;
 mod trial;
 
 pub use erlang::{erlang_b, erlang_c};
-pub use forecast::{Behaviour, Demand, Forecast};
-pub use station::Station;
-pub use trial::{Flow, Trial, cores, demand, measure};
+pub use forecast::{Demand, Forecast, ServiceBehaviour};
+pub use station::QueueModel;
+pub use trial::{Trial, TrialDataflow, cores, demand, measure};

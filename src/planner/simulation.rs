@@ -6,12 +6,12 @@ use std::collections::BinaryHeap;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::planner::Station;
+use crate::planner::QueueModel;
 
 /// The waits of `arrivals` customers of a station, after a tenth as many to warm up.
 ///
 /// A variation of 0 gives equal times, 1 / k gives Erlang-k times.
-pub fn simulate(station: &Station, arrivals: usize, seed: u64) -> Vec<f64> {
+pub fn simulate(station: &QueueModel, arrivals: usize, seed: u64) -> Vec<f64> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut draw = |mean: f64, variation: f64| {
         if variation == 0.0 {

@@ -4,7 +4,7 @@ use crate::planner::erlang::erlang_c;
 
 /// G/G/c: `servers` like servers, one queue, first come first served.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Station {
+pub struct QueueModel {
     pub servers: usize,
     /// Arrivals a second, lambda.
     pub arrival_rate: f64,
@@ -16,10 +16,10 @@ pub struct Station {
     pub service_variation: f64,
 }
 
-impl Station {
+impl QueueModel {
     /// M/M/c.
-    pub fn mmc(servers: usize, arrival_rate: f64, service: f64) -> Station {
-        Station { servers, arrival_rate, arrival_variation: 1.0, service, service_variation: 1.0 }
+    pub fn mmc(servers: usize, arrival_rate: f64, service: f64) -> QueueModel {
+        QueueModel { servers, arrival_rate, arrival_variation: 1.0, service, service_variation: 1.0 }
     }
 
     /// rho = lambda / (c mu). The queue is stable while it is less than 1.
@@ -62,7 +62,7 @@ impl Station {
     /// Research Quarterly 27 (1976).
     pub fn mean_wait_mdc(&self) -> f64 {
         let (c, rho) = (self.servers as f64, self.rho());
-        let half = Station { arrival_variation: 1.0, service_variation: 0.0, ..*self }.mean_wait();
+        let half = QueueModel { arrival_variation: 1.0, service_variation: 0.0, ..*self }.mean_wait();
         half * (1.0 + (1.0 - rho) * (c - 1.0) * ((4.0 + 5.0 * c).sqrt() - 2.0) / (16.0 * rho * c))
     }
 
@@ -72,8 +72,8 @@ impl Station {
     }
 
     /// The wait as a whole.
-    pub fn wait(&self) -> Wait {
-        Wait { probability: self.probability_of_waiting(), mean: self.mean_wait() }
+    pub fn wait(&self) -> WaitTime {
+        WaitTime { probability: self.probability_of_waiting(), mean: self.mean_wait() }
     }
 }
 
@@ -81,17 +81,17 @@ impl Station {
 ///
 /// Who waits, waits an exponential time: so it is in M/M/c, and in heavy traffic for any times (J. F. C. Kingman, 1962).
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Wait {
+pub struct WaitTime {
     /// How often there is one, 0 to 1.
     probability: f64,
     /// In seconds, over all arrivals.
     pub(super) mean: f64,
 }
 
-impl Wait {
+impl WaitTime {
     /// As often, and so many times as long.
-    pub fn stretched(self, times: f64) -> Wait {
-        Wait { mean: times * self.mean, ..self }
+    pub fn stretched(self, times: f64) -> WaitTime {
+        WaitTime { mean: times * self.mean, ..self }
     }
 
     /// How often it is longer than `time` seconds, 0 to 1.
@@ -112,16 +112,16 @@ mod tests {
     #[test]
     fn single_servers_are_exact() {
         // L = rho / (1 - rho), so W = 4 and Wq = 4 - 1 at rho = 0.75 and mu = 1.
-        assert!(close(Station::mmc(1, 0.75, 1.0).mean_wait(), 3.0, 1e-12));
-        let md1 = Station { service_variation: 0.0, ..Station::mmc(1, 0.75, 1.0) };
+        assert!(close(QueueModel::mmc(1, 0.75, 1.0).mean_wait(), 3.0, 1e-12));
+        let md1 = QueueModel { service_variation: 0.0, ..QueueModel::mmc(1, 0.75, 1.0) };
         assert!(close(md1.mean_wait(), 1.5, 1e-12) && close(md1.mean_wait_mdc(), 1.5, 1e-12));
-        assert_eq!(Station::mmc(2, 2.0, 1.0).mean_wait(), f64::INFINITY);
+        assert_eq!(QueueModel::mmc(2, 2.0, 1.0).mean_wait(), f64::INFINITY);
     }
 
     #[test]
     fn mean_and_tail_of_mmc_equal_a_simulation() {
         for (servers, rho) in [(1, 0.6), (2, 0.8), (4, 0.7), (8, 0.8)] {
-            let station = Station::mmc(servers, rho * servers as f64, 1.0);
+            let station = QueueModel::mmc(servers, rho * servers as f64, 1.0);
             let waits = simulate(&station, 400_000, 1);
             let mean = waits.iter().sum::<f64>() / waits.len() as f64;
             assert!(close(station.mean_wait(), mean, 0.08), "{servers} {rho}: {} {mean}", station.mean_wait());
@@ -134,7 +134,7 @@ mod tests {
     #[test]
     fn mean_of_mdc_equals_a_simulation() {
         for (servers, rho) in [(1, 0.6), (2, 0.8), (4, 0.7)] {
-            let station = Station { service_variation: 0.0, ..Station::mmc(servers, rho * servers as f64, 1.0) };
+            let station = QueueModel { service_variation: 0.0, ..QueueModel::mmc(servers, rho * servers as f64, 1.0) };
             let waits = simulate(&station, 400_000, 2);
             let mean = waits.iter().sum::<f64>() / waits.len() as f64;
             assert!(close(station.mean_wait_mdc(), mean, 0.06), "{servers} {rho}: {} {mean}", station.mean_wait_mdc());
@@ -146,8 +146,11 @@ mod tests {
         for (servers, rho, arrival_variation, service_variation) in
             [(1, 0.8, 0.25, 0.25), (2, 0.8, 0.5, 0.1), (4, 0.9, 1.0, 0.25)]
         {
-            let station =
-                Station { arrival_variation, service_variation, ..Station::mmc(servers, rho * servers as f64, 1.0) };
+            let station = QueueModel {
+                arrival_variation,
+                service_variation,
+                ..QueueModel::mmc(servers, rho * servers as f64, 1.0)
+            };
             let waits = simulate(&station, 400_000, 3);
             let mean = waits.iter().sum::<f64>() / waits.len() as f64;
             assert!(close(station.mean_wait(), mean, 0.2), "{station:?}: {} {mean}", station.mean_wait());

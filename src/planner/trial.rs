@@ -4,23 +4,23 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Behaviour, Demand};
+use super::{Demand, ServiceBehaviour};
 use crate::config::{Dataflow, Override};
 use crate::measure::{Report, median};
 use crate::registry::Registry;
 use crate::runtime::{self, Cluster, Options};
-use crate::source::{Arrivals, Load, Stop, Url};
+use crate::source::{Arrivals, Load, SourceUrl, Stop};
 
 /// The dataflow that is measured: a file and what stands over it, or `dataflows/weather.toml`.
 #[derive(Clone, Debug)]
-pub struct Flow {
+pub struct TrialDataflow {
     pub file: Option<PathBuf>,
     pub overrides: Vec<Override>,
     /// What it may name.
     pub registry: Registry,
 }
 
-impl Flow {
+impl TrialDataflow {
     /// Reads it with more overrides over it.
     ///
     /// # Errors
@@ -63,8 +63,8 @@ impl Trial {
     ///
     /// # Errors
     /// As [`runtime::run`].
-    pub fn run(&self, flow: &Flow) -> Result<Report, runtime::Error> {
-        let source = Url::Generate { rows: u64::MAX, seed: 1, load: Some(self.load) };
+    pub fn run(&self, flow: &TrialDataflow) -> Result<Report, runtime::Error> {
+        let source = SourceUrl::Generate { rows: u64::MAX, seed: 1, load: Some(self.load) };
         let dataflow = flow.read([
             Override::text("the trial", "source.url", &source.to_string()),
             Override::text("the trial", "sink.url", "null"),
@@ -92,7 +92,11 @@ impl Trial {
 ///
 /// # Errors
 /// As [`runtime::run`].
-pub fn measure(flow: &Flow, workers: usize, bucket_size: usize) -> Result<(Behaviour, f64), runtime::Error> {
+pub fn measure(
+    flow: &TrialDataflow,
+    workers: usize,
+    bucket_size: usize,
+) -> Result<(ServiceBehaviour, f64), runtime::Error> {
     /// More than any machine serves.
     const FLOOD: f64 = 1e9;
     /// Of the capacity: much waits, and the queue is stable on a machine that is a little slower for a while.
@@ -109,7 +113,7 @@ pub fn measure(flow: &Flow, workers: usize, bucket_size: usize) -> Result<(Behav
     let seconds = |nanoseconds: f64| nanoseconds / 1e9;
     let service = |report: &Report| seconds(report.service_ns.message.inner().mean());
     let deviation = seconds(idle.service_ns.message.inner().stdev());
-    let behaviour = Behaviour {
+    let behaviour = ServiceBehaviour {
         workers,
         bucket_size,
         service_idle: service(&idle),

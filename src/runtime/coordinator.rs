@@ -11,19 +11,19 @@ use timely::worker::Worker;
 
 use crate::config::{SchemaChoice, TablePlan};
 use crate::data::Schema;
-use crate::measure::{Busy, Clock, Report};
+use crate::measure::{BusyTime, Clock, Report};
 use crate::runtime::Cluster;
 use crate::runtime::epochs::acknowledgement::Acknowledgement;
 use crate::runtime::epochs::ledger::Ledger;
 use crate::runtime::epochs::numbering::Numbering;
-use crate::runtime::epochs::outcomes::LedgerAccounts;
-use crate::runtime::epochs::resume::Start;
+use crate::runtime::epochs::outcomes::LedgerOutcomes;
+use crate::runtime::epochs::resume::ResumePoint;
 use crate::runtime::error::Error;
-use crate::runtime::failure::{Failure, fail};
-use crate::runtime::graph::build::Ends;
+use crate::runtime::failure::{FirstError, fail};
+use crate::runtime::graph::build::GraphEnds;
 use crate::runtime::ingest::arrival::Arrival;
-use crate::runtime::ingest::connections::Sources;
-use crate::runtime::observe::monitor::{Showing, Watch};
+use crate::runtime::ingest::connections::SourceConnections;
+use crate::runtime::observe::monitor::{Monitor, MonitorOptions};
 use crate::runtime::observe::overload::Overload;
 use crate::runtime::options::{Options, PARK};
 use crate::runtime::worker::{Before, Context, Share};
@@ -38,21 +38,21 @@ const READY: Duration = Duration::from_millis(1);
 ///
 /// # Errors
 /// The first failure on this worker.
-pub fn run(worker: &mut Worker, context: &Context<'_>, start: Start) -> Result<Option<Report>, Error> {
+pub fn run(worker: &mut Worker, context: &Context<'_>, start: ResumePoint) -> Result<Option<Report>, Error> {
     let Context { dataflow, options, tap, activity, busy } = *context;
     busy.join();
-    let (clock, failure) = (Clock::start(), Failure::default());
+    let (clock, failure) = (Clock::start(), FirstError::default());
     let numbering = Numbering::after(&start.numbers, start.next_row, dataflow.source_settings.connections());
     // A file is cut to what is complete; a broker has what it was sent.
     let apart = start.checkpoint.is_some() && dataflow.sink.may_refuse();
     let numbering = if apart { numbering.telling_apart(start.run) } else { numbering };
     let (post, _) = context.share_positions(worker, &start.positions);
-    let mut sources = Sources::start(post, dataflow, options, clock, &start.positions);
+    let mut sources = SourceConnections::start(post, dataflow, options, clock, &start.positions);
     sources.number_from(numbering.clone());
     let sources = sources.starting_at(start.next_epoch, start.next_row);
     let keeps_memories = start.checkpoint.is_some() && dataflow.remembers();
     let mut intake = Intake::new(sources, keeps_memories, clock, context);
-    let Start { checkpoint, existing, schema, memories, tables, .. } = start;
+    let ResumePoint { checkpoint, existing, schema, memories, tables, .. } = start;
     let find = |worker: &mut Worker| schema.or_else(|| intake.find_schema(worker, context, &failure));
     let Some(schema) = context.agree_on_schema(worker, find) else {
         options.stop.now();
@@ -68,7 +68,7 @@ pub fn run(worker: &mut Worker, context: &Context<'_>, start: Start) -> Result<O
     let before = Before { existing, memories, tables };
     let (share, tables) = Share::open(worker, context, schema, before, Some(ledger.clone()), &failure)?;
     let (plan, writer) = (&share.plan, &share.writer);
-    let accounts = LedgerAccounts::open(dataflow, options, &ledger, writer, &failure, activity);
+    let accounts = LedgerOutcomes::open(dataflow, options, &ledger, writer, &failure, activity);
     let mut acknowledgement =
         Acknowledgement::new(checkpoint, dataflow, writer.clone(), accounts.clone(), tables.outlets(), &failure);
     if failure.borrow().is_none() {
@@ -79,7 +79,7 @@ pub fn run(worker: &mut Worker, context: &Context<'_>, start: Start) -> Result<O
         }
     }
     let (gather, ends) = share.build(worker, tables, accounts.clone());
-    let showing = Showing { dataflow, options, stages: &plan.stages, times: &share.times, tap, activity, busy };
+    let showing = MonitorOptions { dataflow, options, stages: &plan.stages, times: &share.times, tap, activity, busy };
     let (duration, time_busy) = intake.feed(worker, ends, &mut acknowledgement, &accounts, &showing, &failure);
     if let Err(error) = intake.sources.end(worker) {
         fail(&failure, error);
@@ -91,7 +91,7 @@ pub fn run(worker: &mut Worker, context: &Context<'_>, start: Start) -> Result<O
 }
 
 /// Where the duration begins, and the time in it that workers are busy.
-fn started(busy: &Busy) -> Instant {
+fn started(busy: &BusyTime) -> Instant {
     let now = Instant::now();
     busy.restart();
     now
@@ -125,18 +125,18 @@ impl Snapshots {
 
 /// The source, and how what comes from it enters the graph.
 struct Intake {
-    sources: Sources,
+    sources: SourceConnections,
     /// When steps and tables tell what they remember, if it is kept.
     snapshots: Option<Snapshots>,
     clock: Clock,
-    busy: Busy,
+    busy: BusyTime,
     peeked: Option<Arrival>,
     started: Instant,
     max_epochs: usize,
 }
 
 impl Intake {
-    fn new(sources: Sources, keeps_memories: bool, clock: Clock, context: &Context<'_>) -> Intake {
+    fn new(sources: SourceConnections, keeps_memories: bool, clock: Clock, context: &Context<'_>) -> Intake {
         let Context { dataflow, options, busy, .. } = *context;
         Intake {
             sources,
@@ -150,7 +150,7 @@ impl Intake {
     }
 
     /// The schema that the first rows of the source show; `None` without rows, or after a failure.
-    fn find_schema(&mut self, worker: &mut Worker, context: &Context<'_>, failure: &Failure) -> Option<Schema> {
+    fn find_schema(&mut self, worker: &mut Worker, context: &Context<'_>, failure: &FirstError) -> Option<Schema> {
         let dataflow = context.dataflow;
         let infer = source::infer(&dataflow.source, dataflow.source_settings.max_payload);
         let peek = || self.peek(worker, context.options).map(|arrival| source::infer_bucket(&arrival.bucket));
@@ -192,11 +192,11 @@ impl Intake {
     fn feed(
         &mut self,
         worker: &mut Worker,
-        Ends { inputs, probe }: Ends,
+        GraphEnds { inputs, probe }: GraphEnds,
         acknowledgement: &mut Acknowledgement,
-        accounts: &LedgerAccounts,
-        showing: &Showing<'_>,
-        failure: &Failure,
+        accounts: &LedgerOutcomes,
+        showing: &MonitorOptions<'_>,
+        failure: &FirstError,
     ) -> (Duration, Duration) {
         let (options, ledger) = (showing.options, accounts.ledger());
         let (first_epoch, _) = self.next_numbers();
@@ -208,7 +208,7 @@ impl Intake {
         inputs.iter_mut().for_each(|inputs| inputs.start_at(first_epoch));
         let paced = showing.dataflow.source.pace();
         let overload = paced.map(|Pace { rows_per_second }| Overload::new(worker.peers(), rows_per_second));
-        let mut watch = Watch::new(self.started, overload);
+        let mut watch = Monitor::new(self.started, overload);
         while !probe.done() {
             if let Some(failure) = &*failure.borrow() {
                 showing.activity.note_failure(&failure.to_string());

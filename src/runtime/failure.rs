@@ -6,8 +6,8 @@ use std::rc::Rc;
 use crate::runtime::error::Error;
 
 /// The first error on this worker; what comes after it is only drained.
-pub type Failure = Rc<RefCell<Option<Error>>>;
+pub type FirstError = Rc<RefCell<Option<Error>>>;
 
-pub fn fail(failure: &Failure, error: impl Into<Error>) {
+pub fn fail(failure: &FirstError, error: impl Into<Error>) {
     failure.borrow_mut().get_or_insert(error.into());
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use crate::measure::Live;
+use crate::measure::RunStatus;
 use crate::runtime::cluster::secret::Secret;
 use crate::runtime::cluster::topology::Cluster;
 use crate::runtime::observe::status_line::StatusLine;
@@ -98,7 +98,7 @@ pub const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 pub type OnProgress = Arc<dyn Fn(&StatusLine) + Send + Sync>;
 
 /// What shows a run to others.
-pub type OnLive = Arc<dyn Fn(&Live) + Send + Sync>;
+pub type OnLive = Arc<dyn Fn(&RunStatus) + Send + Sync>;
 
 /// What is told that the source is ready.
 pub type OnReady = Arc<dyn Fn() + Send + Sync>;

@@ -59,7 +59,7 @@ pub fn preview(dataflow: &Dataflow, bucket: &Bucket) -> Result<Preview, Diagnost
 mod tests {
     use super::*;
     use crate::data::{Format, Origin, Row};
-    use crate::measure::Value;
+    use crate::measure::ExcerptCell;
 
     #[test]
     fn every_step_shows_what_it_made_of_the_rows() {
@@ -73,9 +73,9 @@ mod tests {
         }
         let preview = preview(&dataflow, &bucket).unwrap();
         let values = |step: usize| preview.steps[step].after.rows.iter().map(|row| row[0].clone()).collect::<Vec<_>>();
-        assert_eq!(values(0), [Value::Number(1.0), Value::Number(-1.0)]);
-        assert_eq!(values(1), [Value::Number(1.0), Value::Missing]);
-        assert_eq!(values(2), [Value::Number(1.0), Value::Number(7.0)]);
+        assert_eq!(values(0), [ExcerptCell::Number(1.0), ExcerptCell::Number(-1.0)]);
+        assert_eq!(values(1), [ExcerptCell::Number(1.0), ExcerptCell::Missing]);
+        assert_eq!(values(2), [ExcerptCell::Number(1.0), ExcerptCell::Number(7.0)]);
         assert_eq!(preview.rejected[0].index, 2);
     }
 }

@@ -6,18 +6,18 @@ use std::sync::{Arc, Mutex};
 use timely::WorkerConfig;
 
 use crate::config::Dataflow;
-use crate::measure::{Busy, Report};
+use crate::measure::{BusyTime, Report};
 use crate::mqtt::ClientIdLock;
-use crate::runtime::cluster::control_channel::{Control, Reopen};
-use crate::runtime::cluster::identity::Own;
-use crate::runtime::cluster::mesh::{Meeting, Peer};
+use crate::runtime::cluster::control_channel::{ControlChannel, ReopenRequest};
+use crate::runtime::cluster::identity::OwnIdentity;
+use crate::runtime::cluster::mesh::{Mesh, Peer};
 use crate::runtime::cluster::start_barrier;
 use crate::runtime::cluster::topology::{Cluster, Sockets};
-use crate::runtime::epochs::resume::Start;
+use crate::runtime::epochs::resume::ResumePoint;
 use crate::runtime::error::Error;
 use crate::runtime::observe::activity::Activity;
-use crate::runtime::observe::sampler::Tap;
-use crate::runtime::observe::timely_log::Trace;
+use crate::runtime::observe::sampler::Sampler;
+use crate::runtime::observe::timely_log::TimelyTrace;
 use crate::runtime::observe::watchdog::Watchdog;
 use crate::runtime::options::Options;
 use crate::runtime::worker::Context;
@@ -36,7 +36,7 @@ pub fn run(dataflow: Dataflow, mut options: Options) -> Result<Option<Report>, E
         dataflow.check_files(options.cluster.processes(), &trace.collect::<Vec<_>>())?;
     }
     let _client_ids = lock_client_ids(&dataflow, &options.cluster)?;
-    let start = if options.cluster.process == 0 { Some(Start::find(&dataflow, &options)?) } else { None };
+    let start = if options.cluster.process == 0 { Some(ResumePoint::find(&dataflow, &options)?) } else { None };
     let start = Mutex::new(start);
     let (sockets, _control) = match options.cluster.hosts.len() {
         0 | 1 => (Vec::new(), None),
@@ -50,8 +50,8 @@ pub fn run(dataflow: Dataflow, mut options: Options) -> Result<Option<Report>, E
     let trace = options.trace.as_deref().map(|path| trace(path, &options.cluster)).transpose()?;
     let (following, path) = (trace.clone(), options.trace.clone());
     let dataflow = Arc::new(dataflow);
-    let tap = options.on_live.as_ref().map(|_| Tap::default());
-    let busy = Busy::default();
+    let tap = options.on_live.as_ref().map(|_| Sampler::default());
+    let busy = BusyTime::default();
     let guards = timely::execute::execute_from(builders, others, WorkerConfig::default(), move |worker| {
         following.iter().for_each(|trace| trace.follow(worker));
         let first = worker.index() == 0;
@@ -76,12 +76,16 @@ pub fn run(dataflow: Dataflow, mut options: Options) -> Result<Option<Report>, E
 
 /// The connections with the other processes, in their order, and what is heard over them beside the dataflow; `None` if
 /// the run is stopped meanwhile. What the processes choose alike is put into the options.
-fn meet(dataflow: &Dataflow, options: &mut Options, activity: &Activity) -> Result<Option<(Sockets, Control)>, Error> {
+fn meet(
+    dataflow: &Dataflow,
+    options: &mut Options,
+    activity: &Activity,
+) -> Result<Option<(Sockets, ControlChannel)>, Error> {
     let Cluster { hosts, process, .. } = &options.cluster;
-    let meeting = Meeting {
+    let meeting = Mesh {
         hosts,
         process: *process,
-        own: Own::of(dataflow, options)?,
+        own: OwnIdentity::of(dataflow, options)?,
         secret: options.secret.clone(),
         timeout: options.connect_timeout,
         stop: options.stop.clone(),
@@ -104,8 +108,8 @@ fn meet(dataflow: &Dataflow, options: &mut Options, activity: &Activity) -> Resu
     if !begins.map_err(Error::Cluster)? {
         return Ok(None);
     }
-    let reopen = Reopen { asked: std::mem::take(&mut options.reopen), here: options.reopen.clone() };
-    let control = Control::start(options.cluster.process, controls, &options.stop, &reopen, &activity.begun);
+    let reopen = ReopenRequest { asked: std::mem::take(&mut options.reopen), here: options.reopen.clone() };
+    let control = ControlChannel::start(options.cluster.process, controls, &options.stop, &reopen, &activity.begun);
     let control = control.map_err(|error| Error::Cluster(format!("the processes cannot talk: {error}")))?;
     options.fuse = fuse;
     Ok(Some((data, control)))
@@ -125,7 +129,7 @@ fn part_of_trace(path: &Path, cluster: &Cluster) -> PathBuf {
 }
 
 /// Opens the trace of this process.
-fn trace(path: &Path, cluster: &Cluster) -> Result<Trace, Error> {
+fn trace(path: &Path, cluster: &Cluster) -> Result<TimelyTrace, Error> {
     let path = part_of_trace(path, cluster);
-    Trace::create(&path, cluster.process).map_err(|error| Error::Trace(path, error))
+    TimelyTrace::create(&path, cluster.process).map_err(|error| Error::Trace(path, error))
 }

@@ -24,10 +24,10 @@ use rumqttc::v5::mqttbytes::QoS;
 
 use crate::config::Dataflow;
 use crate::disk::simulated::{Faults, SimulatedDisk};
-use broker::{Broker, Ids};
+use broker::{PacketIds, SimulatedBroker};
 use oracle::Oracle;
-use process::Process;
-use publish::{Letter, Row};
+use process::SimulatedProcess;
+use publish::{NumberedRow, SimulatedPublish};
 
 const CONNECTIONS: usize = 2;
 /// Publishes of each connection.
@@ -44,7 +44,7 @@ const OVER: u32 = 12_000;
 
 /// What a dataflow remembers.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum State {
+enum StatefulPart {
     Nothing,
     Step,
     /// A step, and a table.
@@ -53,9 +53,9 @@ enum State {
 
 /// How a seed plays.
 #[derive(Debug)]
-struct Style {
-    state: State,
-    ids: Ids,
+struct PlayStyle {
+    state: StatefulPart,
+    ids: PacketIds,
     bucket_size: usize,
     /// How many of a hundred publishes are of this kind.
     at_most_once: u32,
@@ -70,8 +70,8 @@ struct Style {
     dies: bool,
 }
 
-impl Style {
-    fn new(random: &mut ChaCha8Rng) -> Style {
+impl PlayStyle {
+    fn new(random: &mut ChaCha8Rng) -> PlayStyle {
         let lowest = random.random_bool(0.4);
         let window = random.random_range(1..=6);
         let count = if lowest { window + 1 } else { 2 * window };
@@ -81,10 +81,11 @@ impl Style {
         let at_most_once = often(&[0, 0, 30, 60, 100]);
         let (exactly_once, empty) = (often(&[0, 30]), often(&[0, 10, 60]));
         let (dead, oversized) = (often(&[0, 15, 50]), often(&[0, 10]));
-        let state = [State::Nothing, State::Nothing, State::Step, State::Table][random.random_range(0..4)];
+        let state = [StatefulPart::Nothing, StatefulPart::Nothing, StatefulPart::Step, StatefulPart::Table]
+            [random.random_range(0..4)];
         let (bucket_size, retained) = (random.random_range(1..=4), random.random_bool(0.4));
-        let ids = Ids { window, count, lowest };
-        let mut style = Style {
+        let ids = PacketIds { window, count, lowest };
+        let mut style = PlayStyle {
             state,
             ids,
             bucket_size,
@@ -116,9 +117,9 @@ impl Style {
              changes = \"differences\"\nsink = {{ url = \"{CHANGES}\" }}\n"
         );
         let state = match self.state {
-            State::Nothing => String::new(),
-            State::Step => step.to_owned(),
-            State::Table => format!("{step}{table}{changes}"),
+            StatefulPart::Nothing => String::new(),
+            StatefulPart::Step => step.to_owned(),
+            StatefulPart::Table => format!("{step}{table}{changes}"),
         };
         let text = format!(
             "# {window}\n[schema]\nnumber = [\"n\", \"d\"]\ntext = [\"k\"]\n\
@@ -132,12 +133,12 @@ impl Style {
     }
 
     /// What stations publish to a connection.
-    fn letters(&self, connection: u64, random: &mut ChaCha8Rng) -> VecDeque<Letter> {
+    fn letters(&self, connection: u64, random: &mut ChaCha8Rng) -> VecDeque<SimulatedPublish> {
         let mut number = OF_CONNECTION * (connection + 1);
         (0..PUBLISHES).map(|_| self.letter(connection, &mut number, random)).collect()
     }
 
-    fn letter(&self, connection: u64, number: &mut u64, random: &mut ChaCha8Rng) -> Letter {
+    fn letter(&self, connection: u64, number: &mut u64, random: &mut ChaCha8Rng) -> SimulatedPublish {
         let mut is = |of_hundred: u32| random.random_range(0..100) < of_hundred;
         let qos = if is(self.at_most_once) {
             QoS::AtMostOnce
@@ -147,12 +148,17 @@ impl Style {
             QoS::AtLeastOnce
         };
         if is(self.empty) {
-            return Letter { qos, payload: "[]".into(), rows: Vec::new(), retained: false };
+            return SimulatedPublish { qos, payload: "[]".into(), rows: Vec::new(), retained: false };
         }
         if is(self.oversized) {
             *number += 1;
             let payload = format!("{{\"n\": \"#{number}\", \"pad\": \"{}\"}}", "x".repeat(500));
-            return Letter { qos, payload, rows: vec![Row { number: *number, dead: true }], retained: false };
+            return SimulatedPublish {
+                qos,
+                payload,
+                rows: vec![NumberedRow { number: *number, dead: true }],
+                retained: false,
+            };
         }
         let (equal, dead, rows) = (is(self.equal), self.dead, random.random_range(1..=5));
         let row = |_| {
@@ -161,28 +167,28 @@ impl Style {
             }
             // Equal rows of a quality of service have one number.
             let number = if equal { 10 * (connection + 1) + qos as u64 } else { *number };
-            Row { number, dead: !equal && random.random_range(0..100) < dead }
+            NumberedRow { number, dead: !equal && random.random_range(0..100) < dead }
         };
-        let rows: Vec<Row> = (0..rows).map(row).collect();
-        let json = |Row { number, dead }: &Row| {
+        let rows: Vec<NumberedRow> = (0..rows).map(row).collect();
+        let json = |NumberedRow { number, dead }: &NumberedRow| {
             let key = ["a", "b", "c"][(number % 3) as usize];
             let number = if *dead { format!("\"#{number}\"") } else { number.to_string() };
             format!("{{\"n\":{number},\"d\":{number},\"k\":\"{key}\"}}")
         };
         let rows_of: Vec<String> = rows.iter().map(json).collect();
         let payload = if let [one] = &rows_of[..] { one.clone() } else { format!("[{}]", rows_of.join(",")) };
-        Letter { qos, payload, rows, retained: false }
+        SimulatedPublish { qos, payload, rows, retained: false }
     }
 }
 
 /// What happened so far, told if somebody looks.
 #[derive(Clone, Default)]
-struct Trace {
+struct EventLog {
     tells: bool,
     step: Rc<Cell<u32>>,
 }
 
-impl Trace {
+impl EventLog {
     fn tell(&self, what: impl FnOnce() -> String) {
         if self.tells {
             eprintln!("{:5}: {}", self.step.get(), what());
@@ -191,7 +197,7 @@ impl Trace {
 }
 
 /// All that a seed plays.
-struct World {
+struct Simulation {
     random: ChaCha8Rng,
     dataflow: Dataflow,
     window: u16,
@@ -199,41 +205,46 @@ struct World {
     dies: bool,
     /// Whether all that is published comes once at the most, and nothing is remembered: what was written stays.
     once: bool,
-    brokers: Vec<Broker>,
+    brokers: Vec<SimulatedBroker>,
     oracle: Oracle,
     /// The disk, for those who look at it from outside.
     disk: SimulatedDisk,
     /// As the process that is alive sees it.
     own: SimulatedDisk,
-    trace: Trace,
+    trace: EventLog,
     /// Starts that have failed in a row.
     failed_starts: u32,
 }
 
-impl World {
-    fn new(seed: u64, tells: bool) -> World {
+impl Simulation {
+    fn new(seed: u64, tells: bool) -> Simulation {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
-        let style = Style::new(&mut random);
-        let trace = Trace { tells, step: Rc::default() };
+        let style = PlayStyle::new(&mut random);
+        let trace = EventLog { tells, step: Rc::default() };
         trace.tell(|| format!("{style:?}"));
         let mut broker = |connection: u64| {
             let retained = style.retained.then(|| {
                 let number = OF_CONNECTION * (connection + 1) - 1;
                 let payload =
                     format!("{{\"n\":{number},\"d\":{number},\"k\":\"{}\"}}", ["a", "b", "c"][number as usize % 3]);
-                Letter { qos: QoS::AtLeastOnce, payload, rows: vec![Row { number, dead: false }], retained: true }
+                SimulatedPublish {
+                    qos: QoS::AtLeastOnce,
+                    payload,
+                    rows: vec![NumberedRow { number, dead: false }],
+                    retained: true,
+                }
             });
             let letters = style.letters(connection, &mut random);
-            Broker::new(format!("t{connection}"), style.ids, letters, retained, trace.clone())
+            SimulatedBroker::new(format!("t{connection}"), style.ids, letters, retained, trace.clone())
         };
         let brokers = (0..CONNECTIONS as u64).map(&mut broker).collect();
         let disk = SimulatedDisk::new(seed);
-        World {
+        Simulation {
             dataflow: style.dataflow(),
             window: style.ids.window,
             loses_sessions: style.loses_sessions,
             dies: style.dies,
-            once: style.at_most_once == 100 && !style.retained && style.state == State::Nothing,
+            once: style.at_most_once == 100 && !style.retained && style.state == StatefulPart::Nothing,
             brokers,
             oracle: Oracle::new(style.state),
             own: disk.clone(),
@@ -254,7 +265,7 @@ impl World {
 
     fn play(mut self) {
         let mut process = None;
-        while !self.brokers.iter().all(Broker::is_done) {
+        while !self.brokers.iter().all(SimulatedBroker::is_done) {
             self.trace.step.set(self.steps() + 1);
             assert!(self.steps() < OVER, "it hangs");
             process = match process {
@@ -273,12 +284,12 @@ impl World {
     }
 
     /// A process starts, and may fail to.
-    fn start(&mut self) -> Option<Process> {
+    fn start(&mut self) -> Option<SimulatedProcess> {
         let faults = self.faults();
         self.own = self.disk.start(faults);
         self.trace.tell(|| format!("a process starts: {faults:?}"));
         self.dataflow.use_disk(&(Arc::new(self.own.clone()) as crate::disk::SharedDisk));
-        let started = Process::start(&self.dataflow, self.window, &self.trace);
+        let started = SimulatedProcess::start(&self.dataflow, self.window, &self.trace);
         let reason = match started {
             Ok(process) if !process.has_failed() => {
                 if self.own.is_alive() {
@@ -308,10 +319,10 @@ impl World {
     }
 
     /// Something happens; the process, if it lives on.
-    fn act(&mut self, mut process: Process) -> Option<Process> {
+    fn act(&mut self, mut process: SimulatedProcess) -> Option<SimulatedProcess> {
         let number = self.random.random_range(0..CONNECTIONS);
         let (calm, trace) = (self.is_calm(), self.trace.clone());
-        let World { random, brokers, oracle, disk, loses_sessions, dies, .. } = self;
+        let Simulation { random, brokers, oracle, disk, loses_sessions, dies, .. } = self;
         let (broker, client) = (&mut brokers[number], &mut process.connections[number]);
         match random.random_range(0..1000) {
             0..80 => broker.publish(oracle),
@@ -374,7 +385,7 @@ impl World {
     }
 
     /// A run is told to stop, and ends in good order.
-    fn stop(&mut self, mut process: Process) {
+    fn stop(&mut self, mut process: SimulatedProcess) {
         self.trace.tell(|| "it is told to stop".into());
         let length = process.drain();
         if !process.has_failed() && self.own.is_alive() {
@@ -386,7 +397,7 @@ impl World {
     }
 
     /// The acknowledgements that are due go out, and the process ends.
-    fn end(&mut self, mut process: Process) {
+    fn end(&mut self, mut process: SimulatedProcess) {
         for (broker, client) in self.brokers.iter_mut().zip(&mut process.connections) {
             while self.own.is_alive() && broker.take(client) {}
         }
@@ -438,7 +449,7 @@ fn failures(seeds: u64) -> Vec<u64> {
                     if seed >= seeds || failed.lock().expect("no holder panics").len() >= 3 {
                         return;
                     }
-                    if catch_unwind(AssertUnwindSafe(|| World::new(seed, false).play())).is_err() {
+                    if catch_unwind(AssertUnwindSafe(|| Simulation::new(seed, false).play())).is_err() {
                         failed.lock().expect("no holder panics").push(seed);
                     }
                 }
@@ -458,7 +469,7 @@ fn number(variable: &str) -> Option<u64> {
 #[test]
 fn the_files_say_what_was_published_whatever_breaks_and_dies() {
     if let Some(seed) = number("ROWMILL_SEED") {
-        return World::new(seed, true).play();
+        return Simulation::new(seed, true).play();
     }
     let failed = failures(number("ROWMILL_SEEDS").unwrap_or(500));
     assert!(failed.is_empty(), "seeds {failed:?} fail: ROWMILL_SEED=N plays one and tells what happens");

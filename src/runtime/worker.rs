@@ -12,63 +12,63 @@ use timely::worker::Worker;
 
 use crate::config::{Dataflow, SchemaChoice};
 use crate::data::Schema;
-use crate::measure::{Busy, Clock, ServiceTimes, SharedServiceTimes, peak_memory_bytes};
+use crate::measure::{BusyTime, Clock, ServiceTimes, SharedServiceTimes, peak_memory_bytes};
 use crate::runtime::cluster::broadcast::tell;
-use crate::runtime::cluster::gather::{Gather, Measured};
+use crate::runtime::cluster::gather::{Gather, WorkerMeasurements};
 use crate::runtime::epochs::ledger::Ledger;
 use crate::runtime::epochs::resume::existing;
-use crate::runtime::epochs::sink_writer::SharedWriter;
+use crate::runtime::epochs::sink_writer::SharedSinkWriter;
 use crate::runtime::error::Error;
-use crate::runtime::failure::{Failure, fail};
-use crate::runtime::graph::build::{Accounts, Ends, Plan};
-use crate::runtime::graph::in_flight::Receipt;
-use crate::runtime::graph::keyed_state::StepMemory;
-use crate::runtime::graph::materialized::Kept;
-use crate::runtime::graph::tables::Tables;
+use crate::runtime::failure::{FirstError, fail};
+use crate::runtime::graph::build::{GraphEnds, GraphPlan, OutcomeRecorder};
+use crate::runtime::graph::in_flight::EpochOutcome;
+use crate::runtime::graph::keyed_state::OperatorState;
+use crate::runtime::graph::materialized::TableDurability;
+use crate::runtime::graph::tables::TableOperators;
 use crate::runtime::graph::{build, stateful};
-use crate::runtime::ingest::channel::Post;
-use crate::runtime::ingest::protocol::Letter;
-use crate::runtime::ingest::remote::Reader;
+use crate::runtime::ingest::channel::IngestChannel;
+use crate::runtime::ingest::protocol::IngestMessage;
+use crate::runtime::ingest::remote::LocalReaders;
 use crate::runtime::observe::activity::Activity;
-use crate::runtime::observe::sampler::Tap;
+use crate::runtime::observe::sampler::Sampler;
 use crate::runtime::options::{Options, PARK};
-use crate::runtime::query::Server;
+use crate::runtime::query::QueryServer;
 use crate::sink::{self, Existing, FileEnd};
-use crate::source::Position;
+use crate::source::SourcePosition;
 
 /// What all workers of a process are given.
 #[derive(Clone, Copy)]
 pub struct Context<'a> {
     pub dataflow: &'a Dataflow,
     pub options: &'a Options,
-    pub tap: Option<&'a Tap>,
+    pub tap: Option<&'a Sampler>,
     pub activity: &'a Arc<Activity>,
-    pub busy: &'a Busy,
+    pub busy: &'a BusyTime,
 }
 
 /// What an earlier run left for the graph; only the first worker knows it.
 pub struct Before {
     /// What becomes of the sink's file.
     pub existing: Existing,
-    pub memories: Vec<StepMemory>,
+    pub memories: Vec<OperatorState>,
     /// By path, how much of the files of tables' changes counts.
     pub tables: BTreeMap<String, FileEnd>,
 }
 
 /// A worker's part of the graph, before it is built and while it runs.
 pub struct Share {
-    pub plan: Plan,
+    pub plan: GraphPlan,
     pub times: SharedServiceTimes,
-    pub writer: SharedWriter,
+    pub writer: SharedSinkWriter,
     /// Answers questions about tables, on the first worker, while it is held.
-    _server: Option<Server>,
+    _server: Option<QueryServer>,
 }
 
 /// The accounts of a worker that gets no receipts: all of them go to the first one.
 struct NoAccounts;
 
-impl Accounts for NoAccounts {
-    fn settle(&mut self, receipt: Receipt) {
+impl OutcomeRecorder for NoAccounts {
+    fn settle(&mut self, receipt: EpochOutcome) {
         unreachable!("the receipt of epoch {} goes to the first worker", receipt.epoch)
     }
 
@@ -82,19 +82,19 @@ impl Accounts for NoAccounts {
 pub fn run(worker: &mut Worker, context: &Context<'_>) -> Result<(), Error> {
     let Context { dataflow, options, busy, .. } = *context;
     busy.join();
-    let (clock, failure) = (Clock::start(), Failure::default());
+    let (clock, failure) = (Clock::start(), FirstError::default());
     let first_in_process = context.is_first_in_process(worker);
     let (post, positions) = context.share_positions(worker, &[]);
     let reads = first_in_process && options.cluster.process < dataflow.source_settings.connections();
     let post = post.filter(|_| reads);
-    let reader = post.map(|post| Reader::start(post, dataflow, options, clock, &positions));
+    let reader = post.map(|post| LocalReaders::start(post, dataflow, options, clock, &positions));
     let Some(schema) = context.agree_on_schema(worker, |_| None) else {
         options.stop.now();
         return Ok(());
     };
     let before = Before { existing: existing(dataflow, options), memories: Vec::new(), tables: BTreeMap::new() };
     let (share, tables) = Share::open(worker, context, schema, before, None, &failure)?;
-    let (gather, Ends { inputs, probe }) = share.build(worker, tables, NoAccounts);
+    let (gather, GraphEnds { inputs, probe }) = share.build(worker, tables, NoAccounts);
     // Where the first worker of all is in another process, from here on rows may come.
     if first_in_process {
         busy.restart();
@@ -115,7 +115,7 @@ pub fn run(worker: &mut Worker, context: &Context<'_>) -> Result<(), Error> {
 }
 
 /// Goes on in a new file, where this worker's was moved away and somebody says so.
-fn follow(options: &Options, writer: &SharedWriter, failure: &Failure) {
+fn follow(options: &Options, writer: &SharedSinkWriter, failure: &FirstError) {
     if writer.writes()
         && options.reopen.swap(false, Ordering::Relaxed)
         && writer.is_moved()
@@ -136,12 +136,16 @@ impl Context<'_> {
 
     /// Where several processes read: the way between them and the first worker, and from where each connection goes on,
     /// as the first worker has it.
-    pub fn share_positions(&self, worker: &mut Worker, own: &[Position]) -> (Option<Post<Letter>>, Vec<Position>) {
+    pub fn share_positions(
+        &self,
+        worker: &mut Worker,
+        own: &[SourcePosition],
+    ) -> (Option<IngestChannel<IngestMessage>>, Vec<SourcePosition>) {
         if self.options.cluster.processes() == 1 || self.dataflow.source_settings.connections() == 1 {
             return (None, Vec::new());
         }
         let positions = tell(worker, own.to_vec());
-        (Some(Post::build(worker)), positions)
+        (Some(IngestChannel::build(worker)), positions)
     }
 
     /// The schema all workers build the graph with, which the first one finds where the dataflow names none; `None` if
@@ -171,27 +175,35 @@ impl Share {
         schema: Schema,
         before: Before,
         ledger: Option<Rc<RefCell<Ledger>>>,
-        failure: &Failure,
-    ) -> Result<(Share, Tables), Error> {
+        failure: &FirstError,
+    ) -> Result<(Share, TableOperators), Error> {
         let Context { dataflow, options, tap, activity, .. } = *context;
         let (steps, schema_out) = dataflow.steps(&schema)?;
         let memories = if dataflow.remembers() { tell(worker, before.memories) } else { Vec::new() };
         stateful::check(&steps, &memories).map_err(Error::Checkpoint)?;
-        let kept = dataflow.checkpoint().map(|_| Kept { memories: memories.clone(), ledger, ends: before.tables });
-        let (tables, server) = Tables::open(worker.index(), dataflow, &schema, options, kept, failure, activity)?;
-        let plan = Plan {
+        let kept =
+            dataflow.checkpoint().map(|_| TableDurability { memories: memories.clone(), ledger, ends: before.tables });
+        let (tables, server) =
+            TableOperators::open(worker.index(), dataflow, &schema, options, kept, failure, activity)?;
+        let plan = GraphPlan {
             memories,
             writer: dataflow.sink.parts.then(|| context.first_in_process(worker) as u64),
             tap: tap.cloned(),
-            ..Plan::new(dataflow, schema, &steps, schema_out, options.fuse, &tables.inputs())
+            ..GraphPlan::new(dataflow, schema, &steps, schema_out, options.fuse, &tables.inputs())
         };
         let times = Rc::new(RefCell::new(ServiceTimes::new(steps.len() + 2)));
-        let writer = SharedWriter::open(worker.index(), &plan, dataflow, options, before.existing, failure, activity);
+        let writer =
+            SharedSinkWriter::open(worker.index(), &plan, dataflow, options, before.existing, failure, activity);
         Ok((Share { plan, times, writer, _server: server }, tables))
     }
 
     /// Builds the graph, and the dataflow that brings measurements together.
-    pub fn build(&self, worker: &mut Worker, tables: Tables, accounts: impl Accounts + 'static) -> (Gather, Ends) {
+    pub fn build(
+        &self,
+        worker: &mut Worker,
+        tables: TableOperators,
+        accounts: impl OutcomeRecorder + 'static,
+    ) -> (Gather, GraphEnds) {
         let gather = Gather::build(worker);
         (gather, build::build(worker, &self.plan, &self.times, tables, self.writer.clone(), accounts))
     }
@@ -212,11 +224,11 @@ impl Share {
         context: &Context<'_>,
         gather: Gather,
         busy: Duration,
-        failure: &Failure,
-    ) -> Result<Vec<Measured>, Error> {
+        failure: &FirstError,
+    ) -> Result<Vec<WorkerMeasurements>, Error> {
         let for_process = context.is_first_in_process(worker);
         let peak_memory_bytes = if for_process { peak_memory_bytes() } else { 0 };
-        let measured = gather.finish(worker, Measured { times: self.times.take(), peak_memory_bytes, busy });
+        let measured = gather.finish(worker, WorkerMeasurements { times: self.times.take(), peak_memory_bytes, busy });
         match failure.take() {
             None | Some(Error::Sink(sink::Error::BrokenPipe)) => {}
             Some(error) => return Err(error),

@@ -4,11 +4,11 @@ use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
 use super::{Error, Existing, tail, unfinished};
-use crate::disk::{Disk, File};
+use crate::disk::{Disk, DiskFile};
 
 /// An open result file.
-pub struct Claimed {
-    pub file: Box<dyn File>,
+pub struct ClaimedFile {
+    pub file: Box<dyn DiskFile>,
     /// What of it stays, in bytes; 0 if it begins anew.
     pub length: u64,
     /// A device or a pipe is no regular file: it has no length and no lock.
@@ -19,10 +19,10 @@ pub struct Claimed {
 ///
 /// # Errors
 /// A file that can't be opened, that another run writes, or that holds what must not be replaced.
-pub fn claim(disk: &dyn Disk, path: &Path, header: &[u8], existing: Existing) -> Result<Claimed, Error> {
+pub fn claim(disk: &dyn Disk, path: &Path, header: &[u8], existing: Existing) -> Result<ClaimedFile, Error> {
     let failed = |error| Error::File { path: path.display().to_string(), error };
     if let Some(file) = disk.special(path).map_err(failed)? {
-        return Ok(Claimed { file, length: 0, regular: false });
+        return Ok(ClaimedFile { file, length: 0, regular: false });
     }
     let was_there = disk.length(path).map_err(failed)?.is_some();
     let mut file = open(disk, path).map_err(failed)?;
@@ -66,11 +66,11 @@ pub fn claim(disk: &dyn Disk, path: &Path, header: &[u8], existing: Existing) ->
         unfinished::set(path, &*file).map_err(failed)?;
     }
     file.set_length(length).map_err(failed)?;
-    Ok(Claimed { file, length, regular: true })
+    Ok(ClaimedFile { file, length, regular: true })
 }
 
 /// Opens a regular file, or makes it, and locks it.
-fn open(disk: &dyn Disk, path: &Path) -> io::Result<Box<dyn File>> {
+fn open(disk: &dyn Disk, path: &Path) -> io::Result<Box<dyn DiskFile>> {
     loop {
         let file = disk.append(path)?;
         file.lock()?;
@@ -85,7 +85,7 @@ fn open(disk: &dyn Disk, path: &Path) -> io::Result<Box<dyn File>> {
 ///
 /// # Errors
 /// A file that can't be looked at.
-pub fn is_at(disk: &dyn Disk, file: &dyn File, path: &Path) -> io::Result<bool> {
+pub fn is_at(disk: &dyn Disk, file: &dyn DiskFile, path: &Path) -> io::Result<bool> {
     Ok(disk.identity(path)? == Some(file.identity()?))
 }
 
@@ -102,14 +102,14 @@ pub fn holds_lines(disk: &dyn Disk, path: &Path) -> bool {
 }
 
 /// Whether a file holds nothing but the beginning of its header: its run has written no result.
-fn is_begun_header(file: &dyn File, header: &[u8], found: u64) -> bool {
+fn is_begun_header(file: &dyn DiskFile, header: &[u8], found: u64) -> bool {
     let mut bytes = vec![0; header.len().min(usize::try_from(found).unwrap_or(usize::MAX))];
     found <= header.len() as u64 && file.read_exact_at(&mut bytes, 0).is_ok() && header.starts_with(&bytes)
 }
 
 /// The end of the last line of a file with this header that lines are added to. One without an end is what a run that
 /// was killed was about to write: it is cut off, unless it is whole JSON.
-fn whole_lines(file: &mut dyn File, header: &[u8]) -> io::Result<u64> {
+fn whole_lines(file: &mut dyn DiskFile, header: &[u8]) -> io::Result<u64> {
     check_header(file, header)?;
     let end = tail::last_line_end(&mut *file, !header.is_empty())?;
     let mut last = vec![0; (file.length()? - end) as usize];
@@ -124,7 +124,7 @@ fn whole_lines(file: &mut dyn File, header: &[u8]) -> io::Result<u64> {
     Ok(end)
 }
 
-fn check_header(file: &dyn File, header: &[u8]) -> io::Result<()> {
+fn check_header(file: &dyn DiskFile, header: &[u8]) -> io::Result<()> {
     let mut first = vec![0; header.len().min(usize::try_from(file.length()?).unwrap_or(usize::MAX))];
     file.read_exact_at(&mut first, 0)?;
     if first == header {
@@ -135,7 +135,7 @@ fn check_header(file: &dyn File, header: &[u8]) -> io::Result<()> {
 }
 
 /// How much of a file stays whose checkpoint tells about its first `length` bytes.
-fn resumed(file: &dyn File, header: &[u8], found: u64, length: u64, expected: u64) -> io::Result<u64> {
+fn resumed(file: &dyn DiskFile, header: &[u8], found: u64, length: u64, expected: u64) -> io::Result<u64> {
     const HELP: &str = "put back what was there, or move the file away: the run then goes on in a new one";
     if found < length {
         let reason = format!("has {found} bytes; its checkpoint says that {length} were written: {HELP}");
@@ -156,7 +156,7 @@ fn resumed(file: &dyn File, header: &[u8], found: u64, length: u64, expected: u6
 ///
 /// # Errors
 /// A file that can't be read, or is shorter.
-pub fn fingerprint(file: &dyn File, length: u64) -> io::Result<u64> {
+pub fn fingerprint(file: &dyn DiskFile, length: u64) -> io::Result<u64> {
     const BYTES: u64 = 1024;
     if length == 0 {
         return Ok(0);
@@ -170,7 +170,7 @@ pub fn fingerprint(file: &dyn File, length: u64) -> io::Result<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::disk::Machine;
+    use crate::disk::OsDisk;
 
     #[test]
     fn what_was_written_is_replaced_on_wish_only() {
@@ -179,7 +179,7 @@ mod tests {
         let (header, text): (&[u8], _) = (b"a,b\n", "a,b\n1,2\n3,");
         let claimed = |existing| {
             std::fs::write(&path, text).unwrap();
-            claim(&Machine, &path, header, existing).map(|claimed| claimed.length).map_err(|error| error.to_string())
+            claim(&OsDisk, &path, header, existing).map(|claimed| claimed.length).map_err(|error| error.to_string())
         };
         assert_eq!(claimed(Existing::Replace), Ok(0));
         assert_eq!(claimed(Existing::Append), Ok(8));
@@ -195,7 +195,7 @@ mod tests {
         unfinished::finished(&path).unwrap();
         assert!(claimed(rerun(false, true)).is_err());
         std::fs::write(&path, "a,").unwrap();
-        assert_eq!(claim(&Machine, &path, header, Existing::Refuse).map(|claimed| claimed.length).ok(), Some(0));
+        assert_eq!(claim(&OsDisk, &path, header, Existing::Refuse).map(|claimed| claimed.length).ok(), Some(0));
     }
 
     #[test]
@@ -203,10 +203,10 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("out.csv");
         std::fs::write(&path, "a,b\n1,2\n3,").unwrap();
-        let print = fingerprint(&*Machine.open(&path).unwrap(), 8).unwrap();
+        let print = fingerprint(&*OsDisk.open(&path).unwrap(), 8).unwrap();
         let resumed = |text: &str, header: &[u8], length| {
             std::fs::write(&path, text).unwrap();
-            let claimed = claim(&Machine, &path, header, Existing::Resume { length, fingerprint: print });
+            let claimed = claim(&OsDisk, &path, header, Existing::Resume { length, fingerprint: print });
             claimed.map(|claimed| claimed.length).map_err(|error| error.to_string())
         };
         assert_eq!(resumed("a,b\n1,2\n3,4\n", b"a,b\n", 8), Ok(8));
@@ -216,7 +216,7 @@ mod tests {
         assert!(resumed("a,b\n", b"a,b\n", 8).unwrap_err().contains("has 4 bytes"));
         std::fs::remove_file(&path).unwrap();
         let resume = Existing::Resume { length: 8, fingerprint: print };
-        assert_eq!(claim(&Machine, &path, b"a,b\n", resume).map(|claimed| claimed.length).ok(), Some(0));
+        assert_eq!(claim(&OsDisk, &path, b"a,b\n", resume).map(|claimed| claimed.length).ok(), Some(0));
     }
 
     #[test]
@@ -232,7 +232,7 @@ mod tests {
             ("{\"b", ""),
         ] {
             std::fs::write(&path, found).unwrap();
-            let length = claim(&Machine, &path, b"", Existing::Append).unwrap().length;
+            let length = claim(&OsDisk, &path, b"", Existing::Append).unwrap().length;
             assert_eq!((std::fs::read_to_string(&path).unwrap().as_str(), length), (whole, whole.len() as u64));
         }
     }
@@ -241,10 +241,10 @@ mod tests {
     fn a_header_is_no_result() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("out.csv");
-        assert!(!holds_lines(&Machine, &path));
+        assert!(!holds_lines(&OsDisk, &path));
         for (text, holds) in [("", false), ("a,", false), ("a,b\n", false), ("a,b\n1", true)] {
             std::fs::write(&path, text).unwrap();
-            assert_eq!(holds_lines(&Machine, &path), holds, "{text:?}");
+            assert_eq!(holds_lines(&OsDisk, &path), holds, "{text:?}");
         }
     }
 
@@ -252,8 +252,8 @@ mod tests {
     fn one_run_writes_a_file() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("out.ndjson");
-        let _first = claim(&Machine, &path, b"", Existing::Append).unwrap();
-        let refused = claim(&Machine, &path, b"", Existing::Replace).err().unwrap().to_string();
+        let _first = claim(&OsDisk, &path, b"", Existing::Append).unwrap();
+        let refused = claim(&OsDisk, &path, b"", Existing::Replace).err().unwrap().to_string();
         assert!(refused.contains(&format!("process {} writes to it", std::process::id())), "{refused}");
     }
 }

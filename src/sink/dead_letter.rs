@@ -3,7 +3,7 @@
 use base64::Engine;
 use serde::Serialize;
 
-use super::{Deadline, Error, Existing, Refused, Settings, Sink};
+use super::{Deadline, Error, Existing, RefusedLine, Sink, SinkSettings};
 use crate::data::Schema;
 use crate::format::Output;
 
@@ -22,11 +22,11 @@ pub struct DeadLetter<'a> {
     pub subtask: &'a str,
     pub reason: &'a str,
     #[serde(flatten)]
-    raw: Raw<'a>,
+    raw: RawBytes<'a>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-enum Raw<'a> {
+enum RawBytes<'a> {
     #[serde(rename = "raw")]
     Text(&'a str),
     #[serde(rename = "raw_base64")]
@@ -44,8 +44,8 @@ impl<'a> DeadLetter<'a> {
         raw: &'a [u8],
     ) -> DeadLetter<'a> {
         let raw = match std::str::from_utf8(raw) {
-            Ok(text) => Raw::Text(text),
-            Err(_) => Raw::Bytes(base64::engine::general_purpose::STANDARD.encode(raw)),
+            Ok(text) => RawBytes::Text(text),
+            Err(_) => RawBytes::Bytes(base64::engine::general_purpose::STANDARD.encode(raw)),
         };
         DeadLetter { topic, position, message, row, subtask, reason, raw }
     }
@@ -76,7 +76,11 @@ impl DeadLetters {
     const SHOWN: u64 = 10;
 
     /// Opens the sink for dead letters, if there is one.
-    pub fn open(settings: Option<&Settings>, existing: Existing, deadline: &Deadline) -> Result<DeadLetters, Error> {
+    pub fn open(
+        settings: Option<&SinkSettings>,
+        existing: Existing,
+        deadline: &Deadline,
+    ) -> Result<DeadLetters, Error> {
         let no_columns = Schema::new([] as [(String, crate::data::Kind); 0]);
         let sink = settings.map(|settings| settings.open(&no_columns, 0, existing, deadline)).transpose()?;
         Ok(DeadLetters { sink, written: 0, unflushed: false })
@@ -129,7 +133,7 @@ impl DeadLetters {
     }
 
     /// As [`Sink::pulse`].
-    pub fn pulse(&self) -> Option<std::sync::Arc<super::Pulse>> {
+    pub fn pulse(&self) -> Option<std::sync::Arc<super::SinkProgress>> {
         self.sink.as_ref().and_then(|sink| sink.pulse())
     }
 
@@ -144,7 +148,7 @@ impl DeadLetters {
 fn shorten(sink: &mut dyn Sink) -> Result<bool, Error> {
     let refused = sink.refused();
     let any = !refused.is_empty();
-    for Refused { line, excess, reason } in refused {
+    for RefusedLine { line, excess, reason } in refused {
         match shorter(&line, excess) {
             Some(line) => sink.write(Output::Lines(line))?,
             None => {

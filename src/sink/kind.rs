@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::error::Error;
 use super::existing::FileEnd;
-use super::pulse::Pulse;
+use super::pulse::SinkProgress;
 use crate::format::Output;
 
 /// Takes encoded messages in the order of epochs.
@@ -27,7 +27,7 @@ pub trait Sink {
     }
 
     /// Lines that will never be taken, since they were last asked for.
-    fn refused(&mut self) -> Vec<Refused> {
+    fn refused(&mut self) -> Vec<RefusedLine> {
         Vec::new()
     }
 
@@ -42,7 +42,7 @@ pub trait Sink {
     }
 
     /// What its other side has taken, where that may take time.
-    fn pulse(&self) -> Option<Arc<Pulse>> {
+    fn pulse(&self) -> Option<Arc<SinkProgress>> {
         None
     }
 
@@ -73,7 +73,7 @@ pub trait Sink {
 
 /// A line that a sink does not take.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused {
+pub struct RefusedLine {
     pub line: Vec<u8>,
     /// By how many bytes it is too long; `None` where that is not known.
     pub excess: Option<usize>,

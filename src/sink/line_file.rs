@@ -4,10 +4,10 @@
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use super::claim::{Claimed, claim, fingerprint, is_at};
+use super::claim::{ClaimedFile, claim, fingerprint, is_at};
 use super::{Error, Existing, FileEnd, Sink};
 use crate::data::recycle_lines;
-use crate::disk::{File, SharedDisk};
+use crate::disk::{DiskFile, SharedDisk};
 use crate::format::Output;
 
 /// Writes encoded lines to a file, one after the other.
@@ -15,7 +15,7 @@ pub struct LineFile {
     disk: SharedDisk,
     path: PathBuf,
     header: Vec<u8>,
-    writer: BufWriter<Box<dyn File>>,
+    writer: BufWriter<Box<dyn DiskFile>>,
     /// Bytes of all lines and of the first header, as if no file had been moved away.
     length: u64,
     /// How many of them stand in files before this one.
@@ -29,7 +29,7 @@ impl LineFile {
     /// # Errors
     /// As [`claim`].
     pub fn open(disk: &SharedDisk, path: &Path, header: &[u8], existing: Existing) -> Result<LineFile, Error> {
-        let Claimed { file, length, regular } = claim(&**disk, path, header, existing)?;
+        let ClaimedFile { file, length, regular } = claim(&**disk, path, header, existing)?;
         let writer = BufWriter::with_capacity(1 << 18, file);
         let (disk, path, header) = (disk.clone(), path.to_owned(), header.to_vec());
         let mut lines = LineFile { disk, path, header, writer, length, before: 0, regular };
@@ -148,7 +148,7 @@ impl Sink for LineFile {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::disk::{Disk, Machine, machine};
+    use crate::disk::{Disk, OsDisk, machine};
 
     fn line(text: &str) -> Output {
         Output::Lines(text.as_bytes().to_vec())
@@ -163,7 +163,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("out.csv");
         std::fs::write(&path, "a,b\n1,2\n3,").unwrap();
-        let fingerprint = fingerprint(&*Machine.open(&path).unwrap(), 8).unwrap();
+        let fingerprint = fingerprint(&*OsDisk.open(&path).unwrap(), 8).unwrap();
         let mut lines =
             Box::new(LineFile::open(&machine(), &path, b"a,b\n", Existing::Resume { length: 8, fingerprint }).unwrap());
         lines.write(line("5,6\n")).unwrap();
@@ -204,7 +204,7 @@ mod tests {
         let mut lines = LineFile::open(&machine(), &path, b"", Existing::Append).unwrap();
         lines.write(line("{}\n")).unwrap();
         lines.sync().unwrap();
-        Machine.open(&path).unwrap().set_length(0).unwrap();
+        OsDisk.open(&path).unwrap().set_length(0).unwrap();
         lines.write(line("{}\n{}\n")).unwrap();
         let told = lines.sync().unwrap_err().to_string();
         assert!(told.contains("has 6 bytes where 9 were written"), "{told}");

@@ -3,14 +3,14 @@
 use std::io::{self, BufWriter, Write};
 use std::sync::Arc;
 
-use super::{Error, Pulse, Sink};
+use super::{Error, Sink, SinkProgress};
 use crate::data::recycle_lines;
 use crate::format::Output;
 
 /// Takes everything and keeps nothing.
-pub struct Null;
+pub struct NullSink;
 
-impl Sink for Null {
+impl Sink for NullSink {
     fn write(&mut self, output: Output) -> Result<(), Error> {
         output.recycle();
         Ok(())
@@ -26,9 +26,9 @@ impl Sink for Null {
 }
 
 /// Writes encoded lines one after the other.
-pub struct Lines<W: Write> {
+pub struct LineSink<W: Write> {
     path: String,
-    pulse: Option<Arc<Pulse>>,
+    pulse: Option<Arc<SinkProgress>>,
     writer: BufWriter<W>,
     /// Bytes of the file.
     length: u64,
@@ -37,12 +37,12 @@ pub struct Lines<W: Write> {
 }
 
 /// Tells of each piece that is taken.
-pub struct Beating<W> {
+pub struct ProgressWriter<W> {
     inner: W,
-    pulse: Arc<Pulse>,
+    pulse: Arc<SinkProgress>,
 }
 
-impl<W: Write> Write for Beating<W> {
+impl<W: Write> Write for ProgressWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         // What a pipe holds: a slow reader is seen to read.
         const PIECE: usize = 1 << 16;
@@ -56,20 +56,20 @@ impl<W: Write> Write for Beating<W> {
     }
 }
 
-impl Lines<Beating<io::Stdout>> {
-    pub fn stdout() -> Lines<Beating<io::Stdout>> {
-        let pulse = Arc::<Pulse>::default();
-        Lines {
+impl LineSink<ProgressWriter<io::Stdout>> {
+    pub fn stdout() -> LineSink<ProgressWriter<io::Stdout>> {
+        let pulse = Arc::<SinkProgress>::default();
+        LineSink {
             path: "standard output".into(),
             pulse: Some(pulse.clone()),
-            writer: BufWriter::with_capacity(1 << 18, Beating { inner: io::stdout(), pulse }),
+            writer: BufWriter::with_capacity(1 << 18, ProgressWriter { inner: io::stdout(), pulse }),
             length: 0,
             sync: |_| Ok(()),
         }
     }
 }
 
-impl<W: Write> Lines<W> {
+impl<W: Write> LineSink<W> {
     fn done(&self, result: io::Result<()>) -> Result<(), Error> {
         result.map_err(|error| match error.kind() {
             io::ErrorKind::BrokenPipe => Error::BrokenPipe,
@@ -78,7 +78,7 @@ impl<W: Write> Lines<W> {
     }
 }
 
-impl<W: Write> Sink for Lines<W> {
+impl<W: Write> Sink for LineSink<W> {
     fn write(&mut self, output: Output) -> Result<(), Error> {
         let Output::Lines(lines) = output else { unreachable!("the encoder gives lines to a sink of lines") };
         let written = self.writer.write_all(&lines);
@@ -98,7 +98,7 @@ impl<W: Write> Sink for Lines<W> {
         self.done(synced)
     }
 
-    fn pulse(&self) -> Option<Arc<Pulse>> {
+    fn pulse(&self) -> Option<Arc<SinkProgress>> {
         self.pulse.clone()
     }
 

@@ -10,11 +10,11 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::{PrimitiveTypeBuilder, Type};
 
-use super::claim::{Claimed, claim};
+use super::claim::{ClaimedFile, claim};
 use super::row_log::{self, RowLog};
 use super::{Error, Existing, Sink, unfinished};
 use crate::data::{Kind, Message, Schema};
-use crate::disk::{Disk, File, SharedDisk};
+use crate::disk::{Disk, DiskFile, SharedDisk};
 use crate::format::Output;
 
 /// Rows a row group: what is held in memory.
@@ -25,7 +25,7 @@ pub struct Parquet {
     path: String,
     /// The same rows, where they must outlive a run that is killed.
     log: Option<RowLog>,
-    writer: SerializedFileWriter<Box<dyn File>>,
+    writer: SerializedFileWriter<Box<dyn DiskFile>>,
     schema: Schema,
     held: Vec<Message>,
     held_rows: usize,
@@ -56,7 +56,7 @@ impl Parquet {
         if existing == Existing::Refuse {
             move_aside(&**disk, path).map_err(failed)?;
         }
-        let Claimed { file, .. } = claim(&**disk, path, b"", existing)?;
+        let ClaimedFile { file, .. } = claim(&**disk, path, b"", existing)?;
         if logged {
             if fresh {
                 row_log::remove(&**disk, path).map_err(failed)?;
@@ -175,7 +175,7 @@ fn field(name: &str, physical: Physical, repetition: Repetition) -> PrimitiveTyp
 }
 
 fn row_group(
-    writer: &mut SerializedFileWriter<Box<dyn File>>,
+    writer: &mut SerializedFileWriter<Box<dyn DiskFile>>,
     schema: &Schema,
     held: &[Message],
 ) -> Result<(), ParquetError> {
@@ -216,7 +216,7 @@ fn optional<T>(values: impl Iterator<Item = Option<T>>) -> (Vec<T>, Vec<i16>) {
 }
 
 fn column<T: DataType>(
-    group: &mut SerializedRowGroupWriter<'_, Box<dyn File>>,
+    group: &mut SerializedRowGroupWriter<'_, Box<dyn DiskFile>>,
     values: &[T::T],
     levels: Option<&[i16]>,
 ) -> Result<(), ParquetError> {
@@ -270,8 +270,8 @@ mod tests {
         let whole = std::fs::read(&log).unwrap();
         std::fs::write(&log, [&whole[..], &whole[whole.len() - 30..]].concat()).unwrap();
         std::fs::remove_file(&path).unwrap();
-        let settings = crate::sink::Settings {
-            url: crate::sink::Url::Parquet(path.clone()),
+        let settings = crate::sink::SinkSettings {
+            url: crate::sink::SinkUrl::Parquet(path.clone()),
             parts: false,
             properties: false,
             infinity: crate::format::Infinity::default(),

@@ -4,12 +4,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How far the other side of a sink has come, for whoever looks from another thread.
 #[derive(Debug, Default)]
-pub struct Pulse {
+pub struct SinkProgress {
     missing: AtomicU64,
     moves: AtomicU64,
 }
 
-impl Pulse {
+impl SinkProgress {
     /// So many lines are on their way.
     pub fn owe(&self, lines: u64) {
         self.missing.store(lines, Ordering::Relaxed);

@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use crate::data::{Message, Schema, fingerprint, from_bytes, to_bytes};
-use crate::disk::{Disk, File, SharedDisk};
+use crate::disk::{Disk, DiskFile, SharedDisk};
 
 /// Bytes before those of a message: how many there are, and their hash.
 const HEAD: usize = 16;
@@ -14,7 +14,7 @@ const HEAD: usize = 16;
 pub struct RowLog {
     disk: SharedDisk,
     path: PathBuf,
-    writer: BufWriter<Box<dyn File>>,
+    writer: BufWriter<Box<dyn DiskFile>>,
 }
 
 /// Where the log of a result file is.

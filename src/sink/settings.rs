@@ -8,7 +8,7 @@ use super::error::Error;
 use super::existing::Existing;
 use super::kind::Sink;
 use super::tail::{self, Tail};
-use super::url::{self, Url};
+use super::url::{self, SinkUrl};
 use super::{claim, line_file, lines, mqtt, parquet, row_log, unfinished};
 use crate::data::Schema;
 use crate::disk::{Disk, SharedDisk};
@@ -17,8 +17,8 @@ use crate::mqtt::Endpoint;
 
 /// A sink as a dataflow file describes it.
 #[derive(Clone, Debug)]
-pub struct Settings {
-    pub url: Url,
+pub struct SinkSettings {
+    pub url: SinkUrl,
     /// One file a process instead of one file in the order of epochs.
     pub parts: bool,
     /// Whether publishes carry message and row as MQTT 5 user properties, too.
@@ -33,7 +33,7 @@ pub struct Settings {
     pub disk: SharedDisk,
 }
 
-impl Settings {
+impl SinkSettings {
     /// Whether it may refuse a line after it was written.
     pub fn may_refuse(&self) -> bool {
         self.endpoint.is_some()
@@ -42,8 +42,8 @@ impl Settings {
     /// What the sink takes.
     pub fn encoding(&self) -> Encoding {
         match &self.url {
-            Url::Parquet(_) => Encoding::Columns,
-            Url::Csv(_) => Encoding::Csv,
+            SinkUrl::Parquet(_) => Encoding::Columns,
+            SinkUrl::Csv(_) => Encoding::Csv,
             _ => Encoding::JsonLines,
         }
     }
@@ -52,9 +52,9 @@ impl Settings {
     /// be told. With `remembers`, there is more to tell than that.
     pub fn checkpoint(&self, name: &str, remembers: bool) -> Option<PathBuf> {
         match &self.url {
-            Url::Ndjson(path) | Url::Csv(path) if !self.parts => Some(path.with_added_extension("checkpoint")),
-            Url::Mqtt(_) => Some(format!("{name}.checkpoint").into()),
-            Url::Null if remembers => Some(format!("{name}.checkpoint").into()),
+            SinkUrl::Ndjson(path) | SinkUrl::Csv(path) if !self.parts => Some(path.with_added_extension("checkpoint")),
+            SinkUrl::Mqtt(_) => Some(format!("{name}.checkpoint").into()),
+            SinkUrl::Null if remembers => Some(format!("{name}.checkpoint").into()),
             _ => None,
         }
     }
@@ -65,8 +65,8 @@ impl Settings {
     /// If it does.
     pub fn check_empty(&self) -> Result<(), Error> {
         match &self.url {
-            Url::Csv(path) if claim::holds_lines(&*self.disk, path) => Err(Error::holds_results(path)),
-            Url::Ndjson(path) | Url::Parquet(path)
+            SinkUrl::Csv(path) if claim::holds_lines(&*self.disk, path) => Err(Error::holds_results(path)),
+            SinkUrl::Ndjson(path) | SinkUrl::Parquet(path)
                 if self.disk.length(path).is_ok_and(|found| found.is_some_and(|length| length > 0)) =>
             {
                 Err(Error::holds_results(path))
@@ -81,8 +81,8 @@ impl Settings {
     /// Lines that no run has written.
     pub fn tail(&self, start: u64) -> Result<Tail, Error> {
         let (path, csv) = match &self.url {
-            Url::Ndjson(path) => (path, false),
-            Url::Csv(path) => (path, true),
+            SinkUrl::Ndjson(path) => (path, false),
+            SinkUrl::Csv(path) => (path, true),
             _ => return Ok(Tail { end: start, ..Tail::default() }),
         };
         tail::read(&*self.disk, path, start, csv)
@@ -105,7 +105,7 @@ impl Settings {
     /// A log that can't be read.
     pub fn logged_end(&self, processes: usize) -> Result<(u64, u64), Error> {
         let (mut next_epoch, mut next_row) = (0, 0);
-        let Url::Parquet(_) = &self.url else { return Ok((0, 0)) };
+        let SinkUrl::Parquet(_) = &self.url else { return Ok((0, 0)) };
         let paths = (0..if self.parts { processes } else { 1 }).filter_map(|process| self.file(process));
         for path in paths {
             let read = row_log::is_there(&*self.disk, &path).and_then(|is_there| {
@@ -127,19 +127,21 @@ impl Settings {
     /// The file that process `process` writes, if it is one.
     pub fn file(&self, process: usize) -> Option<PathBuf> {
         match &self.url {
-            Url::Ndjson(path) | Url::Csv(path) | Url::Parquet(path) if self.parts => Some(url::part(path, process)),
-            Url::Ndjson(path) | Url::Csv(path) | Url::Parquet(path) => Some(path.clone()),
-            Url::Mqtt(_) | Url::Stdout | Url::Null => None,
+            SinkUrl::Ndjson(path) | SinkUrl::Csv(path) | SinkUrl::Parquet(path) if self.parts => {
+                Some(url::part(path, process))
+            }
+            SinkUrl::Ndjson(path) | SinkUrl::Csv(path) | SinkUrl::Parquet(path) => Some(path.clone()),
+            SinkUrl::Mqtt(_) | SinkUrl::Stdout | SinkUrl::Null => None,
         }
     }
 
     /// The same sink with a file beside its own, which replaces that when it is whole; `None` for what is no regular
     /// file.
-    pub fn aside(&self) -> (Settings, Option<(PathBuf, PathBuf)>) {
+    pub fn aside(&self) -> (SinkSettings, Option<(PathBuf, PathBuf)>) {
         let mut aside = self.clone();
         let file = match &mut aside.url {
-            Url::Ndjson(path) | Url::Csv(path) | Url::Parquet(path) => path,
-            Url::Mqtt(_) | Url::Stdout | Url::Null => return (aside, None),
+            SinkUrl::Ndjson(path) | SinkUrl::Csv(path) | SinkUrl::Parquet(path) => path,
+            SinkUrl::Mqtt(_) | SinkUrl::Stdout | SinkUrl::Null => return (aside, None),
         };
         // Where a link leads to.
         let path = std::fs::canonicalize(&*file).unwrap_or_else(|_| file.clone());
@@ -171,12 +173,14 @@ impl Settings {
         let file = || self.file(process).expect("the sink is a file");
         let lines = |header: &[u8]| line_file::LineFile::open(&self.disk, &file(), header, existing);
         Ok(match &self.url {
-            Url::Null => Box::new(lines::Null),
-            Url::Stdout => Box::new(lines::Lines::stdout()),
-            Url::Ndjson(_) => Box::new(lines(b"")?),
-            Url::Csv(_) => Box::new(lines(&crate::format::Encoder::csv_header(schema))?),
-            Url::Parquet(_) => Box::new(parquet::Parquet::create(&self.disk, &file(), schema, existing, self.logged)?),
-            Url::Mqtt(_) => {
+            SinkUrl::Null => Box::new(lines::NullSink),
+            SinkUrl::Stdout => Box::new(lines::LineSink::stdout()),
+            SinkUrl::Ndjson(_) => Box::new(lines(b"")?),
+            SinkUrl::Csv(_) => Box::new(lines(&crate::format::Encoder::csv_header(schema))?),
+            SinkUrl::Parquet(_) => {
+                Box::new(parquet::Parquet::create(&self.disk, &file(), schema, existing, self.logged)?)
+            }
+            SinkUrl::Mqtt(_) => {
                 let endpoint = self.endpoint.clone().expect("an MQTT sink has an endpoint");
                 let publisher = mqtt::Publisher::start(endpoint, self.connect_timeout, deadline.clone())?;
                 Box::new(if self.properties { publisher.with_properties() } else { publisher })

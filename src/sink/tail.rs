@@ -85,7 +85,7 @@ pub fn last_line_end(file: impl Read + Seek, csv: bool) -> io::Result<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::disk::Machine;
+    use crate::disk::OsDisk;
 
     #[test]
     fn whole_lines_count_and_half_ones_do_not() {
@@ -97,13 +97,13 @@ mod tests {
         ] {
             std::fs::write(&path, text).unwrap();
             let start = if csv { 14 } else { 0 };
-            assert_eq!(read(&Machine, &path, start, csv).unwrap(), Tail { end, next_epoch: 5, next_row: 10 });
+            assert_eq!(read(&OsDisk, &path, start, csv).unwrap(), Tail { end, next_epoch: 5, next_row: 10 });
             assert_eq!(last_line_end(std::fs::File::open(&path).unwrap(), csv).unwrap(), end);
         }
         std::fs::write(&path, "{\"message\":3,\"row\":7}\n\0\0\0\"row\":8}\n{\"message\":5,\"row\":9}\n").unwrap();
-        assert_eq!(read(&Machine, &path, 0, false).unwrap(), Tail { end: 22, next_epoch: 4, next_row: 8 });
+        assert_eq!(read(&OsDisk, &path, 0, false).unwrap(), Tail { end: 22, next_epoch: 4, next_row: 8 });
         std::fs::write(&path, "a diary\n").unwrap();
-        assert!(read(&Machine, &path, 0, false).is_err() && read(&Machine, &path, 0, true).is_err());
-        assert_eq!(read(&Machine, &directory.path().join("none"), 0, true).unwrap(), Tail::default());
+        assert!(read(&OsDisk, &path, 0, false).is_err() && read(&OsDisk, &path, 0, true).is_err());
+        assert_eq!(read(&OsDisk, &directory.path().join("none"), 0, true).unwrap(), Tail::default());
     }
 }

@@ -4,19 +4,19 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::disk::{File, Identity};
+use crate::disk::{DiskFile, FileId};
 
 fn mark(file: &Path) -> PathBuf {
     file.with_added_extension("unfinished")
 }
 
 /// What tells a file from another one that is put in its place.
-fn text(Identity { device, inode }: Identity) -> String {
+fn text(FileId { device, inode }: FileId) -> String {
     format!("{device}:{inode}\n")
 }
 
 /// Whether a run that has not ended has written this file.
-pub fn is_unfinished(path: &Path, file: &dyn File) -> bool {
+pub fn is_unfinished(path: &Path, file: &dyn DiskFile) -> bool {
     let marked = std::fs::read_to_string(mark(path));
     file.identity().is_ok_and(|own| marked.is_ok_and(|marked| marked == text(own)))
 }
@@ -25,7 +25,7 @@ pub fn is_unfinished(path: &Path, file: &dyn File) -> bool {
 ///
 /// # Errors
 /// A mark that can't be written.
-pub fn set(path: &Path, file: &dyn File) -> io::Result<()> {
+pub fn set(path: &Path, file: &dyn DiskFile) -> io::Result<()> {
     std::fs::write(mark(path), text(file.identity()?))
 }
 

@@ -9,8 +9,8 @@ use crate::mqtt;
 /// Where results go.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub enum Url {
-    Mqtt(mqtt::Url),
+pub enum SinkUrl {
+    Mqtt(mqtt::MqttUrl),
     Ndjson(PathBuf),
     Csv(PathBuf),
     Parquet(PathBuf),
@@ -18,37 +18,37 @@ pub enum Url {
     Null,
 }
 
-impl Url {
+impl SinkUrl {
     pub fn is_file(&self) -> bool {
-        matches!(self, Url::Ndjson(_) | Url::Csv(_) | Url::Parquet(_))
+        matches!(self, SinkUrl::Ndjson(_) | SinkUrl::Csv(_) | SinkUrl::Parquet(_))
     }
 
     /// Whether it is a file that lines can be added to.
     pub fn is_lines(&self) -> bool {
-        matches!(self, Url::Ndjson(_) | Url::Csv(_))
+        matches!(self, SinkUrl::Ndjson(_) | SinkUrl::Csv(_))
     }
 
     /// Whether JSON lines can go there.
     pub fn takes_json(&self) -> bool {
-        !matches!(self, Url::Csv(_) | Url::Parquet(_))
+        !matches!(self, SinkUrl::Csv(_) | SinkUrl::Parquet(_))
     }
 }
 
-impl TryFrom<String> for Url {
+impl TryFrom<String> for SinkUrl {
     type Error = String;
 
-    fn try_from(text: String) -> Result<Url, String> {
+    fn try_from(text: String) -> Result<SinkUrl, String> {
         match text.as_str() {
-            "-" => return Ok(Url::Stdout),
-            "null" => return Ok(Url::Null),
-            _ if text.contains("://") => return text.parse().map(Url::Mqtt),
+            "-" => return Ok(SinkUrl::Stdout),
+            "null" => return Ok(SinkUrl::Null),
+            _ if text.contains("://") => return text.parse().map(SinkUrl::Mqtt),
             _ => {}
         }
         let path = PathBuf::from(text);
         match path.extension().and_then(|ending| ending.to_str()).unwrap_or_default() {
-            "ndjson" | "jsonl" => Ok(Url::Ndjson(path)),
-            "csv" => Ok(Url::Csv(path)),
-            "parquet" => Ok(Url::Parquet(path)),
+            "ndjson" | "jsonl" => Ok(SinkUrl::Ndjson(path)),
+            "csv" => Ok(SinkUrl::Csv(path)),
+            "parquet" => Ok(SinkUrl::Parquet(path)),
             _ => Err(format!(
                 "{:?} is no sink: a file ends in .ndjson, .csv or .parquet; else mqtt://, - or null",
                 path.display().to_string()
@@ -57,13 +57,13 @@ impl TryFrom<String> for Url {
     }
 }
 
-impl std::fmt::Display for Url {
+impl std::fmt::Display for SinkUrl {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Url::Mqtt(url) => url.fmt(f),
-            Url::Ndjson(path) | Url::Csv(path) | Url::Parquet(path) => path.display().fmt(f),
-            Url::Stdout => f.write_str("-"),
-            Url::Null => f.write_str("null"),
+            SinkUrl::Mqtt(url) => url.fmt(f),
+            SinkUrl::Ndjson(path) | SinkUrl::Csv(path) | SinkUrl::Parquet(path) => path.display().fmt(f),
+            SinkUrl::Stdout => f.write_str("-"),
+            SinkUrl::Null => f.write_str("null"),
         }
     }
 }
@@ -81,11 +81,11 @@ mod tests {
 
     #[test]
     fn every_kind_of_sink() {
-        let url = |text: &str| Url::try_from(text.to_owned());
-        assert_eq!(url("-"), Ok(Url::Stdout));
-        assert_eq!(url("null"), Ok(Url::Null));
-        assert_eq!(url("a/b.parquet"), Ok(Url::Parquet("a/b.parquet".into())));
-        assert!(matches!(url("mqtt://h/t"), Ok(Url::Mqtt(_))));
+        let url = |text: &str| SinkUrl::try_from(text.to_owned());
+        assert_eq!(url("-"), Ok(SinkUrl::Stdout));
+        assert_eq!(url("null"), Ok(SinkUrl::Null));
+        assert_eq!(url("a/b.parquet"), Ok(SinkUrl::Parquet("a/b.parquet".into())));
+        assert!(matches!(url("mqtt://h/t"), Ok(SinkUrl::Mqtt(_))));
         assert!(url("x.xml").is_err());
         assert_eq!(part(Path::new("d/out.csv"), 2), Path::new("d/out.part-2.csv"));
     }

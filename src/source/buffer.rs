@@ -25,7 +25,7 @@ pub const MAX_BUCKET: usize = 32 << 20;
 
 /// The bucket that is open. Its epoch and the number of its first row are given where the buckets of all connections
 /// come together.
-pub struct Buffer {
+pub struct BucketBuffer {
     limits: Limits,
     open: Bucket,
     rows_left: u64,
@@ -44,16 +44,16 @@ pub struct Buffer {
 
 /// Buckets that an arrival fills. Each is handed on when the next one is full: they wait no longer than for their room,
 /// however many rows a publish has, and the last of them still takes what is told of the delivery that it ends.
-pub struct Filled<'a> {
+pub struct FilledBuckets<'a> {
     last: Option<Bucket>,
     hand_on: &'a mut dyn FnMut(Bucket) -> bool,
     wanted: bool,
 }
 
-impl<'a> Filled<'a> {
+impl<'a> FilledBuckets<'a> {
     /// `hand_on` waits for room, and says whether more is wanted.
-    pub fn new(hand_on: &'a mut dyn FnMut(Bucket) -> bool) -> Filled<'a> {
-        Filled { last: None, hand_on, wanted: true }
+    pub fn new(hand_on: &'a mut dyn FnMut(Bucket) -> bool) -> FilledBuckets<'a> {
+        FilledBuckets { last: None, hand_on, wanted: true }
     }
 
     /// Takes in a bucket, if there is one.
@@ -84,12 +84,12 @@ impl<'a> Filled<'a> {
 /// How long what no row tells waits at the most.
 const TELL_INTERVAL: Duration = Duration::from_millis(100);
 
-impl Buffer {
+impl BucketBuffer {
     /// An empty buffer that takes `max_rows` rows, or any number.
-    pub fn new(limits: Limits, max_rows: Option<u64>) -> Buffer {
+    pub fn new(limits: Limits, max_rows: Option<u64>) -> BucketBuffer {
         let rows_left = max_rows.unwrap_or(u64::MAX);
         let open = Bucket::default();
-        Buffer {
+        BucketBuffer {
             limits,
             open,
             rows_left,
@@ -151,7 +151,7 @@ impl Buffer {
 
     /// All rows of delivery `number`, which `arrived` at this time, have been taken in; `filled` are the buckets they
     /// filled. The bucket with the last of them says so; if they were none the next one, which is empty if no row comes.
-    pub fn delivered(&mut self, number: u64, arrived: u64, filled: &mut Filled<'_>) {
+    pub fn delivered(&mut self, number: u64, arrived: u64, filled: &mut FilledBuckets<'_>) {
         self.delivered = number;
         self.deliveries += 1;
         self.begun = None;
@@ -201,11 +201,11 @@ mod tests {
     use crate::data::Format;
     use proptest::prelude::*;
 
-    fn push(buffer: &mut Buffer, clock: Clock) -> Option<Bucket> {
+    fn push(buffer: &mut BucketBuffer, clock: Clock) -> Option<Bucket> {
         push_at(buffer, clock, 1)
     }
 
-    fn push_at(buffer: &mut Buffer, clock: Clock, position: u64) -> Option<Bucket> {
+    fn push_at(buffer: &mut BucketBuffer, clock: Clock, position: u64) -> Option<Bucket> {
         let row = Row { bytes: b"{}", format: Format::Json, header: None };
         buffer.push(row, clock.now(), Origin { topic: "t".into(), position }, clock)
     }
@@ -214,7 +214,7 @@ mod tests {
         #[test]
         fn every_row_stands_in_one_bucket(rows in 0u64..200, bucket_size in 1usize..20, flush in 1u64..50) {
             let clock = Clock::start();
-            let mut buffer = Buffer::new(Limits { bucket_size, delay: Duration::ZERO }, None);
+            let mut buffer = BucketBuffer::new(Limits { bucket_size, delay: Duration::ZERO }, None);
             let mut buckets = Vec::new();
             for row in 0..rows {
                 buckets.extend(push_at(&mut buffer, clock, row + 1));
@@ -235,7 +235,7 @@ mod tests {
         let limits = |bucket_size| Limits { bucket_size, delay: Duration::from_secs(5) };
         let large = vec![b' '; 1 << 20];
         let sizes = |bucket_size, bytes: &[u8], rows| {
-            let mut buffer = Buffer::new(limits(bucket_size), None);
+            let mut buffer = BucketBuffer::new(limits(bucket_size), None);
             let row = Row { bytes, format: Format::Json, header: None };
             let origin = Origin { topic: "t".into(), position: 1 };
             let push = |_| buffer.push(row, 0, origin.clone(), clock).map(|bucket| bucket.len());
@@ -251,14 +251,14 @@ mod tests {
     #[test]
     fn a_bucket_says_which_deliveries_are_complete_with_it() {
         let clock = Clock::start();
-        let mut buffer = Buffer::new(Limits { bucket_size: 2, delay: Duration::from_secs(5) }, None);
+        let mut buffer = BucketBuffer::new(Limits { bucket_size: 2, delay: Duration::from_secs(5) }, None);
         let mut buckets = Vec::new();
         for (number, rows) in [(1, 1), (2, 2), (3, 1), (4, 0), (5, 1)] {
             let mut hand_on = |bucket| {
                 buckets.push(bucket);
                 true
             };
-            let mut filled = Filled::new(&mut hand_on);
+            let mut filled = FilledBuckets::new(&mut hand_on);
             buffer.begin_delivery(0);
             (0..rows).for_each(|_| filled.extend(push(&mut buffer, clock)));
             buffer.delivered(number, clock.now(), &mut filled);
@@ -276,14 +276,14 @@ mod tests {
     #[test]
     fn of_the_buckets_of_one_arrival_only_the_last_waits() {
         let clock = Clock::start();
-        let mut buffer = Buffer::new(Limits { bucket_size: 2, delay: Duration::from_secs(5) }, None);
+        let mut buffer = BucketBuffer::new(Limits { bucket_size: 2, delay: Duration::from_secs(5) }, None);
         let handed = std::cell::Cell::new(0);
         let mut hand_on = |bucket: Bucket| {
             assert_eq!((bucket.len(), bucket.metadata.delivered), (2, if handed.get() == 4 { 1 } else { 0 }));
             handed.set(handed.get() + 1);
             handed.get() < 5
         };
-        let mut filled = Filled::new(&mut hand_on);
+        let mut filled = FilledBuckets::new(&mut hand_on);
         buffer.begin_delivery(0);
         for row in 1..=10 {
             filled.extend(push(&mut buffer, clock));
@@ -296,10 +296,10 @@ mod tests {
     #[test]
     fn deliveries_without_rows_are_told_without_waiting_for_a_row() {
         let clock = Clock::start();
-        let mut buffer = Buffer::new(Limits { bucket_size: 2, delay: Duration::from_secs(600) }, None);
-        let deliver = |buffer: &mut Buffer, number| {
+        let mut buffer = BucketBuffer::new(Limits { bucket_size: 2, delay: Duration::from_secs(600) }, None);
+        let deliver = |buffer: &mut BucketBuffer, number| {
             buffer.begin_delivery(0);
-            buffer.delivered(number, clock.now(), &mut Filled::new(&mut |_| true));
+            buffer.delivered(number, clock.now(), &mut FilledBuckets::new(&mut |_| true));
         };
         assert!(buffer.deadline(clock).is_none() && buffer.close(clock).is_none());
         deliver(&mut buffer, 1);
@@ -319,7 +319,7 @@ mod tests {
     fn the_oldest_row_sets_the_deadline() {
         let clock = Clock::start();
         let delay = Duration::from_secs(5);
-        let mut buffer = Buffer::new(Limits { bucket_size: 10, delay }, Some(1));
+        let mut buffer = BucketBuffer::new(Limits { bucket_size: 10, delay }, Some(1));
         assert_eq!(buffer.deadline(clock), None);
         push(&mut buffer, clock);
         let left = buffer.deadline(clock).unwrap() - Instant::now();

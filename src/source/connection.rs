@@ -5,14 +5,14 @@ use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, TryRecvError};
 
-use super::buffer::Buffer;
+use super::buffer::BucketBuffer;
 use super::error::Error;
-use super::outlet::Outlet;
-use super::position::{Coverage, Position};
-use super::queue::{self, Queue};
-use super::settings::Settings;
+use super::outlet::SourceOutput;
+use super::position::{DeliveryRange, SourcePosition};
+use super::queue::{self, BucketQueue};
+use super::settings::SourceSettings;
 use super::stop::Stop;
-use super::url::Url;
+use super::url::SourceUrl;
 use super::{file, generate, mqtt};
 use crate::data::Bucket;
 use crate::measure::Clock;
@@ -29,7 +29,7 @@ pub enum Readiness {
 
 /// A connection that reads rows.
 pub struct Source {
-    pub buckets: Queue,
+    pub buckets: BucketQueue,
     /// Sent to when an MQTT source has its subscription, and closed when it ends; closed when rows on a schedule are made,
     /// and at once by others.
     pub ready: Receiver<()>,
@@ -41,34 +41,36 @@ pub struct Source {
 impl Source {
     /// Starts to read at `position`. `waker` is unparked at every bucket.
     pub fn start(
-        url: &Url,
-        settings: Settings,
-        position: &Position,
+        url: &SourceUrl,
+        settings: SourceSettings,
+        position: &SourcePosition,
         clock: Clock,
         stop: Stop,
         waker: std::thread::Thread,
     ) -> Source {
         let (feeder, buckets) = queue::queue(Some(queue::queue_capacity(settings.limits.bucket_size)));
         let (ready_sender, ready) = crossbeam_channel::bounded(1);
-        let outlet = Outlet { buckets: Some(feeder), waker, stop: stop.clone() };
-        let buffer = Buffer::new(settings.limits, settings.max_rows);
+        let outlet = SourceOutput { buckets: Some(feeder), waker, stop: stop.clone() };
+        let buffer = BucketBuffer::new(settings.limits, settings.max_rows);
         let mut acknowledger = None;
         let read: Box<dyn FnOnce() -> Result<(), Error> + Send> = match url.clone() {
-            Url::Mqtt(_) => {
-                let reader = mqtt::Reader::new(&settings, position, clock, stop, ready_sender);
+            SourceUrl::Mqtt(_) => {
+                let reader = mqtt::MqttReader::new(&settings, position, clock, stop, ready_sender);
                 acknowledger = Some(reader.acknowledger());
                 Box::new(move || reader.read(buffer, clock, outlet))
             }
-            Url::File { path, kind } if file::is_stream(&path) => {
-                let stream = file::Stream::file(&path, kind);
+            SourceUrl::File { path, kind } if file::is_stream(&path) => {
+                let stream = file::StreamInput::file(&path, kind);
                 Box::new(move || file::read_stream(stream, settings, buffer, clock, &outlet))
             }
-            Url::File { path, kind } => Box::new(move || file::read(&path, kind, &settings, buffer, clock, &outlet)),
-            Url::Stdin => {
-                let stream = file::Stream::stdin();
+            SourceUrl::File { path, kind } => {
+                Box::new(move || file::read(&path, kind, &settings, buffer, clock, &outlet))
+            }
+            SourceUrl::Stdin => {
+                let stream = file::StreamInput::stdin();
                 Box::new(move || file::read_stream(stream, settings, buffer, clock, &outlet))
             }
-            Url::Generate { rows, seed, load } => Box::new(move || {
+            SourceUrl::Generate { rows, seed, load } => Box::new(move || {
                 match load {
                     None => generate::read(rows, seed, buffer, clock, &outlet),
                     Some(load) => generate::offer(rows, seed, load, buffer, clock, &outlet, ready_sender),
@@ -82,7 +84,7 @@ impl Source {
 
     /// One whose buckets a test makes.
     #[cfg(test)]
-    pub fn simulated(buckets: Queue, acknowledger: mqtt::Acknowledger) -> Source {
+    pub fn simulated(buckets: BucketQueue, acknowledger: mqtt::Acknowledger) -> Source {
         let (_, ready) = crossbeam_channel::bounded(1);
         let thread = std::thread::spawn(|| Ok(()));
         Source { buckets, ready, was_ready: Cell::new(true), acknowledger: Some(acknowledger), thread }
@@ -101,12 +103,12 @@ impl Source {
     }
 
     /// The next bucket, and the deliveries it covers.
-    pub fn try_next(&self) -> Result<(Bucket, Coverage), TryRecvError> {
+    pub fn try_next(&self) -> Result<(Bucket, DeliveryRange), TryRecvError> {
         self.buckets.try_recv().map(|bucket| self.cover(bucket))
     }
 
     /// A bucket that came, with the deliveries it covers.
-    pub fn cover(&self, bucket: Bucket) -> (Bucket, Coverage) {
+    pub fn cover(&self, bucket: Bucket) -> (Bucket, DeliveryRange) {
         let cover =
             |acknowledger: &mqtt::Acknowledger| acknowledger.cover(bucket.metadata.delivered, bucket.metadata.begun);
         let coverage = self.acknowledger().map(cover).unwrap_or_default();

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::mqtt::Url;
+use crate::mqtt::MqttUrl;
 
 /// The connections of an MQTT source.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -53,7 +53,7 @@ impl Connections {
     }
 
     /// What connection `number` subscribes to at `url`; `group` names those that share a subscription.
-    pub(super) fn topic(&self, url: &Url, group: &str, number: usize) -> String {
+    pub(super) fn topic(&self, url: &MqttUrl, group: &str, number: usize) -> String {
         match self {
             Connections::Topics(topics) => topics[number].clone(),
             Connections::Shared(1) => url.topic.clone(),

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use super::position::{Coverage, Position, Taken};
+use super::position::{DeliveryRange, SourcePosition, TakenPublish};
 use super::unacknowledged::Unacknowledged;
 
 /// Publishes with an acknowledgement to come. `P` is what the acknowledgement needs.
@@ -19,17 +19,17 @@ pub struct Deliveries<P> {
     /// The rows of publishes up to this one are where they belong.
     completed: u64,
     /// What this connection has delivered and not got back, in the order of arrival.
-    waiting: VecDeque<Waiting<P>>,
+    waiting: VecDeque<PendingDelivery<P>>,
     /// Acknowledgements sent on this connection.
     sent: u64,
     open: Unacknowledged,
     /// What an earlier run has taken of a publish, until it comes.
-    begun: Option<(Taken, u64)>,
+    begun: Option<(TakenPublish, u64)>,
     /// New ones by number and place, until somebody asks for them.
-    unasked: VecDeque<(u64, u64, Taken)>,
+    unasked: VecDeque<(u64, u64, TakenPublish)>,
 }
 
-struct Waiting<P> {
+struct PendingDelivery<P> {
     number: u64,
     place: u64,
     packet: P,
@@ -50,7 +50,7 @@ pub struct Delivery<P> {
 
 /// A publish whose rows are new.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct New {
+pub struct NewDelivery {
     pub number: u64,
     /// How many of its first rows an earlier run has taken.
     pub begun: u64,
@@ -58,7 +58,7 @@ pub struct New {
 
 impl<P> Deliveries<P> {
     /// After a run that ended at `position`. The broker sends `window` publishes before it waits for an acknowledgement.
-    pub fn after(position: &Position, window: u16) -> Deliveries<P> {
+    pub fn after(position: &SourcePosition, window: u16) -> Deliveries<P> {
         Deliveries {
             connection: 0,
             sessions: VecDeque::new(),
@@ -74,12 +74,12 @@ impl<P> Deliveries<P> {
 
     /// The publishes up to `delivered` that nobody has asked for yet, and the one after it if its first `begun` rows have
     /// been taken in; none of them is acknowledged yet.
-    pub fn cover(&mut self, delivered: u64, begun: u64) -> Coverage {
+    pub fn cover(&mut self, delivered: u64, begun: u64) -> DeliveryRange {
         let taken = std::iter::from_fn(|| self.unasked.pop_front_if(|(newest, ..)| *newest <= delivered));
         let taken = taken.map(|(_, place, taken)| (place, taken)).collect();
         let next = self.unasked.front().filter(|(next, ..)| *next == delivered + 1 && begun > 0);
         let begun = next.map(|(.., next)| (*next, begun));
-        Coverage { delivered, taken, begun, first: self.open.first() }
+        DeliveryRange { delivered, taken, begun, first: self.open.first() }
     }
 
     /// The connection is lost. The broker delivers again what was not acknowledged: only then may that be acknowledged,
@@ -114,13 +114,13 @@ impl<P> Deliveries<P> {
     }
 
     /// Takes in a publish; what is new of it, if its rows are.
-    pub fn arrive(&mut self, delivery: Delivery<P>) -> Option<New> {
+    pub fn arrive(&mut self, delivery: Delivery<P>) -> Option<NewDelivery> {
         let Delivery { connection, packet_id, again, hash, packet } = delivery;
         self.enter(connection);
-        let taken = Taken { packet_id, hash };
+        let taken = TakenPublish { packet_id, hash };
         let (place, before) = self.open.arrive(connection, taken, again, self.newest + 1);
         if connection == self.connection {
-            self.waiting.push_back(Waiting { number: before.unwrap_or(self.newest + 1), place, packet });
+            self.waiting.push_back(PendingDelivery { number: before.unwrap_or(self.newest + 1), place, packet });
         }
         if before.is_some() {
             return None;
@@ -130,7 +130,7 @@ impl<P> Deliveries<P> {
         // Until it comes again its packet id is no other's.
         let begun = self.begun.take_if(|(begun, _)| begun.packet_id == packet_id);
         let begun = begun.filter(|(begun, _)| again && *begun == taken).map_or(0, |(_, rows)| rows);
-        Some(New { number: self.newest, begun })
+        Some(NewDelivery { number: self.newest, begun })
     }
 
     /// The rows of all publishes up to `number` are where they belong.
@@ -207,7 +207,7 @@ mod tests {
     }
 
     fn new() -> Deliveries<u16> {
-        Deliveries::after(&Position::default(), Broker::WINDOW)
+        Deliveries::after(&SourcePosition::default(), Broker::WINDOW)
     }
 
     /// Connections break, on the way there and back; the dataflow completes publishes whenever it likes. Payloads are
@@ -285,8 +285,8 @@ mod tests {
         Delivery { connection, packet_id, again, hash, packet: packet_id }
     }
 
-    fn number(number: u64) -> Option<New> {
-        Some(New { number, begun: 0 })
+    fn number(number: u64) -> Option<NewDelivery> {
+        Some(NewDelivery { number, begun: 0 })
     }
 
     /// Completes and acknowledges everything up to this number; the acknowledgements.
@@ -369,23 +369,23 @@ mod tests {
 
     #[test]
     fn what_an_earlier_run_has_taken_is_acknowledged_and_not_taken() {
-        let taken = vec![(8, Taken { packet_id: 4, hash: 5 })];
-        let begun = Some((Taken { packet_id: 5, hash: 6 }, 2));
-        let position = Position { taken, begun, ..Position::default() };
+        let taken = vec![(8, TakenPublish { packet_id: 4, hash: 5 })];
+        let begun = Some((TakenPublish { packet_id: 5, hash: 6 }, 2));
+        let position = SourcePosition { taken, begun, ..SourcePosition::default() };
         let mut deliveries: Deliveries<u16> = Deliveries::after(&position, Broker::WINDOW);
         let connection = deliveries.connected(true);
         assert_eq!(deliveries.arrive(delivery(connection, 4, true, 5)), None);
-        assert_eq!(deliveries.arrive(delivery(connection, 5, true, 6)), Some(New { number: 1, begun: 2 }));
+        assert_eq!(deliveries.arrive(delivery(connection, 5, true, 6)), Some(NewDelivery { number: 1, begun: 2 }));
         let mut sent = Vec::new();
         deliveries.acknowledge(|id| {
             sent.push(*id);
             true
         });
         assert_eq!(sent, [4]);
-        let (new, next) = (Taken { packet_id: 5, hash: 6 }, Taken { packet_id: 4, hash: 7 });
+        let (new, next) = (TakenPublish { packet_id: 5, hash: 6 }, TakenPublish { packet_id: 4, hash: 7 });
         assert_eq!(deliveries.cover(0, 0).first, 8);
         assert_eq!(deliveries.arrive(delivery(connection, 4, false, 7)), number(2));
-        let coverage = |delivered, taken, begun| Coverage { delivered, taken, begun, first: 9 };
+        let coverage = |delivered, taken, begun| DeliveryRange { delivered, taken, begun, first: 9 };
         assert_eq!(deliveries.cover(0, 3), coverage(0, vec![], Some((new, 3))));
         assert_eq!(deliveries.cover(0, 0), coverage(0, vec![], None));
         assert_eq!(deliveries.cover(1, 2), coverage(1, vec![(9, new)], Some((next, 2))));
@@ -394,8 +394,8 @@ mod tests {
 
     #[test]
     fn a_lost_session_knows_nothing() {
-        let (taken, begun) = (Taken { packet_id: 1, hash: 5 }, Taken { packet_id: 9, hash: 5 });
-        let position = Position { taken: vec![(0, taken)], begun: Some((begun, 2)), ..Position::default() };
+        let (taken, begun) = (TakenPublish { packet_id: 1, hash: 5 }, TakenPublish { packet_id: 9, hash: 5 });
+        let position = SourcePosition { taken: vec![(0, taken)], begun: Some((begun, 2)), ..SourcePosition::default() };
         let mut deliveries: Deliveries<u16> = Deliveries::after(&position, Broker::WINDOW);
         assert!(deliveries.may_come_again());
         let first = deliveries.connected(false);
@@ -408,6 +408,6 @@ mod tests {
         assert_eq!(deliveries.arrive(delivery(second, 1, true, 5)), number(4));
         assert_eq!(complete(&mut deliveries, 4), [1]);
         let coverage = deliveries.cover(4, 0);
-        assert_eq!((coverage.taken, coverage.first), (vec![(4, Taken { packet_id: 1, hash: 5 })], 4));
+        assert_eq!((coverage.taken, coverage.first), (vec![(4, TakenPublish { packet_id: 1, hash: 5 })], 4));
     }
 }

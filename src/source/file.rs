@@ -6,11 +6,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::outlet::buffer_until_closed;
-use super::room::Room;
+use super::room::ByteBudget;
 use crate::data::{Format, Header, Layout, Origin, Row, Schema};
-use crate::format::{FileKind, Inference, Records, weatherlink};
+use crate::format::{FileKind, FileRecords, Inference, weatherlink};
 use crate::measure::Clock;
-use crate::source::{Buffer, Error, MAX_WAITING, Outlet, Settings};
+use crate::source::{BucketBuffer, Error, MAX_WAITING, SourceOutput, SourceSettings};
 
 const READ_BUFFER: usize = 1 << 20;
 
@@ -27,14 +27,14 @@ fn file_error(path: &Path, error: io::Error) -> Error {
 pub fn read(
     path: &Path,
     kind: FileKind,
-    settings: &Settings,
-    mut buffer: Buffer,
+    settings: &SourceSettings,
+    mut buffer: BucketBuffer,
     clock: Clock,
-    outlet: &Outlet,
+    outlet: &SourceOutput,
 ) -> Result<(), Error> {
     let max_line = settings.max_payload;
     let day_first = kind == FileKind::WeatherLink && has_day_first(path, max_line)?;
-    let records = Records::new(open(path)?, kind, day_first, max_line, settings.columns.as_deref());
+    let records = FileRecords::new(open(path)?, kind, day_first, max_line, settings.columns.as_deref());
     let records = records.map_err(|error| file_error(path, error))?;
     let topic: Arc<str> = path.display().to_string().into();
     let mut arrivals = 0;
@@ -55,7 +55,7 @@ pub fn read(
 }
 
 /// Calls `f` with each row and its line until it has enough.
-fn each_row<R: BufRead>(mut records: Records<R>, mut f: impl FnMut(Row<'_>, u64) -> bool) -> io::Result<()> {
+fn each_row<R: BufRead>(mut records: FileRecords<R>, mut f: impl FnMut(Row<'_>, u64) -> bool) -> io::Result<()> {
     while let Some((row, position)) = records.next_row()? {
         if !f(row, position) {
             break;
@@ -85,7 +85,7 @@ pub fn infer(path: &Path, kind: FileKind, max_line: usize) -> Result<Schema, Err
     let mut inference = Inference::default();
     let mut scan = || -> io::Result<()> {
         let file = BufReader::with_capacity(READ_BUFFER, File::open(path)?);
-        let mut records = Records::new(file, kind, false, max_line, None)?;
+        let mut records = FileRecords::new(file, kind, false, max_line, None)?;
         if let Some(header) = records.header() {
             inference.observe_header(header.names, records.format());
         }
@@ -104,7 +104,7 @@ pub fn is_stream(path: &Path) -> bool {
 }
 
 /// What is read once, from the beginning to the end.
-pub struct Stream {
+pub struct StreamInput {
     /// As it is shown, and as rows name it.
     shown: String,
     topic: Arc<str>,
@@ -113,31 +113,31 @@ pub struct Stream {
     open: Box<dyn FnOnce() -> io::Result<Box<dyn Read>> + Send>,
 }
 
-impl Stream {
-    pub fn stdin() -> Stream {
+impl StreamInput {
+    pub fn stdin() -> StreamInput {
         let open = || -> io::Result<Box<dyn Read>> { Ok(Box::new(io::stdin())) };
-        Stream { shown: "standard input".into(), topic: "-".into(), kind: None, open: Box::new(open) }
+        StreamInput { shown: "standard input".into(), topic: "-".into(), kind: None, open: Box::new(open) }
     }
 
-    pub fn file(path: &Path, kind: FileKind) -> Stream {
+    pub fn file(path: &Path, kind: FileKind) -> StreamInput {
         let (shown, path) = (path.display().to_string(), path.to_owned());
         let open = move || -> io::Result<Box<dyn Read>> { Ok(Box::new(File::open(path)?)) };
-        Stream { topic: shown.as_str().into(), shown, kind: Some(kind), open: Box::new(open) }
+        StreamInput { topic: shown.as_str().into(), shown, kind: Some(kind), open: Box::new(open) }
     }
 }
 
 /// Reads a stream. Its rows arrive in time, so `delay` closes buckets too.
 pub fn read_stream(
-    stream: Stream,
-    settings: Settings,
-    mut buffer: Buffer,
+    stream: StreamInput,
+    settings: SourceSettings,
+    mut buffer: BucketBuffer,
     clock: Clock,
-    outlet: &Outlet,
+    outlet: &SourceOutput,
 ) -> Result<(), Error> {
     let path = &stream.shown.clone();
-    let (sender, lines) = crossbeam_channel::bounded::<Result<Line, io::Error>>(1024);
-    let room = Arc::new(Room::new(MAX_WAITING));
-    let taken = Closing(room.clone());
+    let (sender, lines) = crossbeam_channel::bounded::<Result<FileLine, io::Error>>(1024);
+    let room = Arc::new(ByteBudget::new(MAX_WAITING));
+    let taken = ClosingQueue(room.clone());
     // It can't be interrupted while it waits for input, or for who writes to a FIFO: the process ends without it.
     std::thread::spawn(move || {
         if let Err(error) = read_lines(stream, &settings, clock, &room, &sender) {
@@ -156,15 +156,15 @@ pub fn read_stream(
 }
 
 /// Room for lines that wait, until nobody takes them any more.
-struct Closing(Arc<Room>);
+struct ClosingQueue(Arc<ByteBudget>);
 
-impl Drop for Closing {
+impl Drop for ClosingQueue {
     fn drop(&mut self) {
         self.0.close();
     }
 }
 
-struct Line {
+struct FileLine {
     bytes: Vec<u8>,
     format: Format,
     header: Option<(Arc<[u8]>, Option<u64>)>,
@@ -174,22 +174,22 @@ struct Line {
 }
 
 fn read_lines(
-    stream: Stream,
-    settings: &Settings,
+    stream: StreamInput,
+    settings: &SourceSettings,
     clock: Clock,
-    room: &Room,
-    sender: &crossbeam_channel::Sender<Result<Line, io::Error>>,
+    room: &ByteBudget,
+    sender: &crossbeam_channel::Sender<Result<FileLine, io::Error>>,
 ) -> io::Result<()> {
     let mut reader = BufReader::with_capacity(READ_BUFFER, (stream.open)()?);
     let kind = match stream.kind {
         Some(kind) => kind,
         None => FileKind::sniff(reader.fill_buf()?),
     };
-    let records = Records::new(reader, kind, false, settings.max_payload, settings.columns.as_deref())?;
+    let records = FileRecords::new(reader, kind, false, settings.max_payload, settings.columns.as_deref())?;
     let header = records.header().map(|header| (Arc::from(header.names), header.line));
     let topic = stream.topic;
     each_row(records, |row, position| {
-        let line = Line {
+        let line = FileLine {
             bytes: row.bytes.to_vec(),
             format: day_first(row),
             header: header.clone(),

@@ -13,7 +13,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::buffer::MAX_BUCKET;
-use super::{Buffer, Load, Outlet, Schedule};
+use super::{BucketBuffer, Load, Schedule, SourceOutput};
 use crate::data::{Bucket, DAVIS, Format, Origin, Row};
 use crate::measure::Clock;
 
@@ -28,7 +28,7 @@ const GAPS: f64 = 0.01;
 const SENTINELS: f64 = 0.001;
 
 #[derive(Clone, Debug, PartialEq)]
-enum Cell {
+enum GeneratedCell {
     Missing,
     Number { value: f64, decimals: usize },
     Text(String),
@@ -36,15 +36,15 @@ enum Cell {
 
 /// A generated row, its cells in the order of the schema `davis`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Record {
-    cells: Vec<Cell>,
+pub struct GeneratedRow {
+    cells: Vec<GeneratedCell>,
 }
 
 /// An endless station.
 pub struct Generator {
     rng: ChaCha8Rng,
     index: u64,
-    last: Option<Record>,
+    last: Option<GeneratedRow>,
     weather: Weather,
 }
 
@@ -105,7 +105,7 @@ impl Generator {
         self.weather.stuck_rows = self.stretch(stuck_rows, 0.0005, 400);
     }
 
-    fn measure(&mut self) -> Record {
+    fn measure(&mut self) -> GeneratedRow {
         self.advance();
         let time = self.index as f64;
         self.index += 1;
@@ -130,11 +130,12 @@ impl Generator {
         let compass = |degrees: f64| (degrees / 22.5).round() * 22.5 % 360.0;
         let gust_direction = compass((self.weather.direction + 20.0 * self.noise()).rem_euclid(360.0));
         let away = self.weather.away_rows > 0;
-        let number = |value: f64, decimals| Cell::Number { value, decimals };
-        let if_windy = |speed: f64, direction: f64| if speed > 0.0 { number(direction, 1) } else { Cell::Missing };
-        let if_there = |cell| if away { Cell::Missing } else { cell };
+        let number = |value: f64, decimals| GeneratedCell::Number { value, decimals };
+        let if_windy =
+            |speed: f64, direction: f64| if speed > 0.0 { number(direction, 1) } else { GeneratedCell::Missing };
+        let if_there = |cell| if away { GeneratedCell::Missing } else { cell };
         let forecast = self.rng.random_range(0..4);
-        let text = |value: String| Cell::Text(value);
+        let text = |value: String| GeneratedCell::Text(value);
         let cells = vec![
             text((START + (self.index - 1) * INTERVAL).to_string()),
             text("davis".into()),
@@ -170,18 +171,18 @@ impl Generator {
             text(["8", "6", "2", "3"][forecast].into()),
             text(["45", "109", "28", "162"][forecast].into()),
         ];
-        Record { cells: self.spoil(cells) }
+        GeneratedRow { cells: self.spoil(cells) }
     }
 
     /// Puts gaps and sentinels into the numbers.
-    fn spoil(&mut self, mut cells: Vec<Cell>) -> Vec<Cell> {
-        for cell in cells.iter_mut().filter(|cell| matches!(cell, Cell::Number { .. })) {
+    fn spoil(&mut self, mut cells: Vec<GeneratedCell>) -> Vec<GeneratedCell> {
+        for cell in cells.iter_mut().filter(|cell| matches!(cell, GeneratedCell::Number { .. })) {
             let chance: f64 = self.rng.random();
             if chance < GAPS {
-                *cell = Cell::Missing;
+                *cell = GeneratedCell::Missing;
             } else if chance < GAPS + SENTINELS {
                 let value = if self.rng.random_bool(0.5) { -9999.0 } else { 32767.0 };
-                *cell = Cell::Number { value, decimals: 0 };
+                *cell = GeneratedCell::Number { value, decimals: 0 };
             }
         }
         cells
@@ -189,9 +190,9 @@ impl Generator {
 }
 
 impl Iterator for Generator {
-    type Item = Record;
+    type Item = GeneratedRow;
 
-    fn next(&mut self) -> Option<Record> {
+    fn next(&mut self) -> Option<GeneratedRow> {
         let again = self.last.is_some() && self.rng.random_bool(DUPLICATES);
         if !again {
             self.last = Some(self.measure());
@@ -228,7 +229,7 @@ fn windchill(fahrenheit: f64, wind: f64) -> f64 {
     35.74 + 0.6215 * fahrenheit - 35.75 * power + 0.4275 * fahrenheit * power
 }
 
-impl Record {
+impl GeneratedRow {
     /// The row as a JSON object.
     pub fn json(&self) -> Vec<u8> {
         let mut json = Vec::new();
@@ -242,9 +243,9 @@ impl Record {
         for (place, (cell, (name, ..))) in self.cells.iter().zip(DAVIS).enumerate() {
             let comma = if place == 0 { "" } else { ", " };
             let written = match cell {
-                Cell::Missing => write!(out, "{comma}\"{name}\": null"),
-                Cell::Text(text) => write!(out, "{comma}\"{name}\": \"{text}\""),
-                Cell::Number { value, decimals } => {
+                GeneratedCell::Missing => write!(out, "{comma}\"{name}\": null"),
+                GeneratedCell::Text(text) => write!(out, "{comma}\"{name}\": \"{text}\""),
+                GeneratedCell::Number { value, decimals } => {
                     write!(out, "{comma}\"{name}\": {:.*}", decimals, positive_zero(*value, *decimals))
                 }
             };
@@ -260,16 +261,16 @@ impl Record {
                 out.push(b',');
             }
             match cell {
-                Cell::Missing => {}
-                Cell::Text(text) => out.extend_from_slice(text.as_bytes()),
-                Cell::Number { value, decimals } => {
+                GeneratedCell::Missing => {}
+                GeneratedCell::Text(text) => out.extend_from_slice(text.as_bytes()),
+                GeneratedCell::Number { value, decimals } => {
                     write!(out, "{:.*}", decimals, positive_zero(*value, *decimals)).expect("a Vec takes everything")
                 }
             }
         }
     }
 
-    /// The header of [`Record::write_csv`].
+    /// The header of [`GeneratedRow::write_csv`].
     pub fn csv_header() -> String {
         DAVIS.map(|(name, ..)| name).join(",")
     }
@@ -281,8 +282,8 @@ fn positive_zero(value: f64, decimals: usize) -> f64 {
 }
 
 /// Generates `rows` rows into buckets as fast as they are wanted.
-pub fn read(rows: u64, seed: u64, buffer: Buffer, clock: Clock, outlet: &Outlet) {
-    let mut station = Station::new(seed, buffer, clock, outlet);
+pub fn read(rows: u64, seed: u64, buffer: BucketBuffer, clock: Clock, outlet: &SourceOutput) {
+    let mut station = GeneratedSource::new(seed, buffer, clock, outlet);
     let mut json = Vec::new();
     for (record, position) in Generator::new(seed).zip(1..=rows) {
         json.clear();
@@ -300,9 +301,9 @@ pub fn offer(
     rows: u64,
     seed: u64,
     load: Load,
-    buffer: Buffer,
+    buffer: BucketBuffer,
     clock: Clock,
-    outlet: &Outlet,
+    outlet: &SourceOutput,
     ready: crossbeam_channel::Sender<()>,
 ) {
     // Small enough to stay in cache, large enough that no message holds a row twice, which its bytes bound, too.
@@ -310,7 +311,7 @@ pub fn offer(
     let records = Generator::new(seed).zip(0..rows).take(store_rows);
     let store: Vec<Vec<u8>> = records.map(|(record, _)| record.json()).collect();
     drop(ready);
-    let mut station = Station::new(seed, buffer, clock, outlet);
+    let mut station = GeneratedSource::new(seed, buffer, clock, outlet);
     let start = Instant::now();
     for ((json, due), position) in store.iter().cycle().zip(Schedule::new(load, seed)).zip(1..=rows) {
         let due = start + due;
@@ -322,18 +323,18 @@ pub fn offer(
 }
 
 /// Puts generated rows into buckets.
-struct Station<'a> {
+struct GeneratedSource<'a> {
     topic: Arc<str>,
-    buffer: Buffer,
+    buffer: BucketBuffer,
     clock: Clock,
-    outlet: &'a Outlet,
+    outlet: &'a SourceOutput,
     /// The latest look at the clock.
     now: Instant,
 }
 
-impl Station<'_> {
-    fn new(seed: u64, buffer: Buffer, clock: Clock, outlet: &Outlet) -> Station<'_> {
-        Station { topic: format!("generate:seed={seed}").into(), buffer, clock, outlet, now: Instant::now() }
+impl GeneratedSource<'_> {
+    fn new(seed: u64, buffer: BucketBuffer, clock: Clock, outlet: &SourceOutput) -> GeneratedSource<'_> {
+        GeneratedSource { topic: format!("generate:seed={seed}").into(), buffer, clock, outlet, now: Instant::now() }
     }
 
     /// Hands on a row; false when no more are wanted.
@@ -380,7 +381,7 @@ mod tests {
     use super::*;
 
     fn lines(seed: u64, rows: usize) -> Vec<String> {
-        let line = |record: Record| {
+        let line = |record: GeneratedRow| {
             let mut out = Vec::new();
             record.write_csv(&mut out);
             String::from_utf8(out).unwrap()

@@ -2,17 +2,17 @@
 
 use super::error::Error;
 use super::file;
-use super::url::Url;
+use super::url::SourceUrl;
 use crate::data::{Bucket, Schema};
 use crate::format::Inference;
 
 /// The schema of a source that can be read twice; `None` for one that can't.
-pub fn infer(url: &Url, max_line: usize) -> Result<Option<Schema>, Error> {
+pub fn infer(url: &SourceUrl, max_line: usize) -> Result<Option<Schema>, Error> {
     match url {
-        Url::File { path, .. } if file::is_stream(path) => Ok(None),
-        Url::File { path, kind } => file::infer(path, *kind, max_line).map(Some),
-        Url::Generate { .. } => Ok(Some(Schema::davis())),
-        Url::Stdin | Url::Mqtt(_) => Ok(None),
+        SourceUrl::File { path, .. } if file::is_stream(path) => Ok(None),
+        SourceUrl::File { path, kind } => file::infer(path, *kind, max_line).map(Some),
+        SourceUrl::Generate { .. } => Ok(Some(Schema::davis())),
+        SourceUrl::Stdin | SourceUrl::Mqtt(_) => Ok(None),
     }
 }
 

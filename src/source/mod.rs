@@ -20,20 +20,20 @@ mod stop;
 mod unacknowledged;
 mod url;
 
-pub(crate) use buffer::Filled;
-pub use buffer::{Buffer, Limits};
+pub(crate) use buffer::FilledBuckets;
+pub use buffer::{BucketBuffer, Limits};
 pub use connection::{Readiness, Source};
 pub use connections::Connections;
 pub use error::Error;
-pub use generate::{Generator, Record};
+pub use generate::{GeneratedRow, Generator};
 pub use infer::{infer, infer_bucket};
 pub use mqtt::Acknowledger;
 #[cfg(test)]
 pub use mqtt::simulated::SimulatedConnection;
-pub(crate) use outlet::Outlet;
-pub use position::{Coverage, Position, Taken};
-pub use queue::{MAX_WAITING, Queue, queue_capacity};
+pub(crate) use outlet::SourceOutput;
+pub use position::{DeliveryRange, SourcePosition, TakenPublish};
+pub use queue::{BucketQueue, MAX_WAITING, queue_capacity};
 pub use schedule::{Arrivals, Load, Schedule};
-pub use settings::{MAX_PAYLOAD, Settings};
+pub use settings::{MAX_PAYLOAD, SourceSettings};
 pub use stop::Stop;
-pub use url::{Pace, Url, parse_rate};
+pub use url::{Pace, SourceUrl, parse_rate};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crossbeam_channel::Receiver;
 
-use super::buffer::{Buffer, Filled};
+use super::buffer::{BucketBuffer, FilledBuckets};
 use super::error::Error;
 use super::queue;
 use super::stop::Stop;
@@ -12,14 +12,14 @@ use crate::data::Bucket;
 use crate::measure::Clock;
 
 /// What a source thread hands its rows to.
-pub(crate) struct Outlet {
+pub(crate) struct SourceOutput {
     /// Until it is dropped.
-    pub(super) buckets: Option<queue::Feeder>,
+    pub(super) buckets: Option<queue::BucketSender>,
     pub(super) waker: std::thread::Thread,
     pub(super) stop: Stop,
 }
 
-impl Outlet {
+impl SourceOutput {
     /// Hands on a bucket; waits while the dataflow is behind. False when nobody wants more.
     pub(super) fn send(&self, bucket: Bucket) -> bool {
         let sent = self.buckets.as_ref().is_some_and(|buckets| buckets.send(bucket));
@@ -28,7 +28,7 @@ impl Outlet {
     }
 }
 
-impl Drop for Outlet {
+impl Drop for SourceOutput {
     /// The dataflow hears at once that no more comes.
     fn drop(&mut self) {
         self.buckets = None;
@@ -43,10 +43,10 @@ impl Drop for Outlet {
 pub(super) fn buffer_until_closed<T>(
     arrivals: &Receiver<T>,
     closes: bool,
-    buffer: &mut Buffer,
+    buffer: &mut BucketBuffer,
     clock: Clock,
-    outlet: &Outlet,
-    mut take: impl FnMut(&mut Buffer, T, &mut Filled<'_>) -> Result<(), Error>,
+    outlet: &SourceOutput,
+    mut take: impl FnMut(&mut BucketBuffer, T, &mut FilledBuckets<'_>) -> Result<(), Error>,
 ) -> Result<(), Error> {
     const LOOK_UP: Duration = Duration::from_millis(50);
     let mut hand_on = |bucket| outlet.send(bucket);
@@ -62,7 +62,7 @@ pub(super) fn buffer_until_closed<T>(
         let now = std::time::Instant::now();
         let due = buffer.deadline(clock);
         let wait = due.map_or(LOOK_UP, |due| due.saturating_duration_since(now).min(LOOK_UP));
-        let mut filled = Filled::new(&mut hand_on);
+        let mut filled = FilledBuckets::new(&mut hand_on);
         let result = match arrivals.recv_timeout(wait) {
             Ok(arrival) => take(buffer, arrival, &mut filled),
             Err(crossbeam_channel::RecvTimeoutError::Timeout) => Ok(()),
@@ -98,8 +98,8 @@ mod tests {
         if stopped {
             stop.now();
         }
-        let outlet = Outlet { buckets: Some(feeder), waker: std::thread::current(), stop };
-        let (clock, mut buffer) = (Clock::start(), Buffer::new(limits, None));
+        let outlet = SourceOutput { buckets: Some(feeder), waker: std::thread::current(), stop };
+        let (clock, mut buffer) = (Clock::start(), BucketBuffer::new(limits, None));
         std::thread::sleep(Duration::from_millis(5));
         buffer_until_closed(&arrivals, closes, &mut buffer, clock, &outlet, |buffer, position, filled| {
             let row = Row { bytes: b"{}", format: Format::Json, header: None };

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// A publish whose rows have been taken, as it can be known again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Taken {
+pub struct TakenPublish {
     pub packet_id: u16,
     /// Of topic and payload.
     pub hash: u64,
@@ -12,11 +12,11 @@ pub struct Taken {
 
 /// Where a connection goes on after an earlier run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Position {
+pub struct SourcePosition {
     /// Deliveries that may come again, by their places, in order.
-    pub taken: Vec<(u64, Taken)>,
+    pub taken: Vec<(u64, TakenPublish)>,
     /// The delivery of which only the first rows were taken, and how many.
-    pub begun: Option<(Taken, u64)>,
+    pub begun: Option<(TakenPublish, u64)>,
     /// What its session was subscribed to, if there was one.
     pub subscribed: Option<String>,
     /// Sessions that no connection reads any more, by their client ids: this connection ends them.
@@ -26,20 +26,20 @@ pub struct Position {
 /// The deliveries that end in a bucket: what a later run needs to know when the bucket is complete, if they may come
 /// again.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Coverage {
+pub struct DeliveryRange {
     /// The number of the last delivery with all its rows in this bucket or in one before it.
     pub delivered: u64,
     /// Those that end in this bucket, by their places among all of the connection, in order.
-    pub taken: Vec<(u64, Taken)>,
+    pub taken: Vec<(u64, TakenPublish)>,
     /// The delivery after them, if its first rows are in here, and how many.
-    pub begun: Option<(Taken, u64)>,
+    pub begun: Option<(TakenPublish, u64)>,
     /// Deliveries before this place cannot come again.
     pub first: u64,
 }
 
-impl Coverage {
+impl DeliveryRange {
     /// Takes in what a later bucket of the same connection covers.
-    pub fn extend(&mut self, later: Coverage) {
+    pub fn extend(&mut self, later: DeliveryRange) {
         self.delivered = later.delivered;
         self.taken.extend(later.taken);
         self.begun = later.begun;

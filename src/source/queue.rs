@@ -5,39 +5,39 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvError, RecvTimeoutError, Sender, TryRecvError};
 
-use super::room::Room;
+use super::room::ByteBudget;
 use crate::data::Bucket;
 
 /// Bytes of buckets that wait at the most.
 pub const MAX_WAITING: usize = 32 << 20;
 
 /// Where a source's thread puts its buckets.
-pub(crate) struct Feeder {
+pub(crate) struct BucketSender {
     buckets: Sender<Bucket>,
-    room: Arc<Room>,
+    room: Arc<ByteBudget>,
 }
 
 /// Where the dataflow takes them from.
-pub struct Queue {
+pub struct BucketQueue {
     buckets: Receiver<Bucket>,
-    room: Arc<Room>,
+    room: Arc<ByteBudget>,
 }
 
 /// A queue of so many buckets at the most; of any number if not given.
-pub(crate) fn queue(capacity: Option<usize>) -> (Feeder, Queue) {
+pub(crate) fn queue(capacity: Option<usize>) -> (BucketSender, BucketQueue) {
     let (sender, buckets) = capacity.map_or_else(crossbeam_channel::unbounded, crossbeam_channel::bounded);
-    let room = Arc::new(Room::new(if capacity.is_some() { MAX_WAITING } else { usize::MAX }));
-    (Feeder { buckets: sender, room: room.clone() }, Queue { buckets, room })
+    let room = Arc::new(ByteBudget::new(if capacity.is_some() { MAX_WAITING } else { usize::MAX }));
+    (BucketSender { buckets: sender, room: room.clone() }, BucketQueue { buckets, room })
 }
 
-impl Feeder {
+impl BucketSender {
     /// Waits for room; false when nobody wants more.
     pub fn send(&self, bucket: Bucket) -> bool {
         self.room.enter(bucket.byte_len()) && self.buckets.send(bucket).is_ok()
     }
 }
 
-impl Queue {
+impl BucketQueue {
     /// # Errors
     /// If no bucket comes any more.
     pub fn recv(&self) -> Result<Bucket, RecvError> {
@@ -75,7 +75,7 @@ impl Queue {
     }
 }
 
-impl Drop for Queue {
+impl Drop for BucketQueue {
     fn drop(&mut self) {
         self.room.close();
     }

@@ -8,15 +8,15 @@ const ROOM_INTERVAL: Duration = Duration::from_millis(1);
 
 /// Room for so many bytes; the first of anything finds room, however large it is.
 #[derive(Debug)]
-pub struct Room {
+pub struct ByteBudget {
     most: usize,
     held: AtomicUsize,
     closed: AtomicBool,
 }
 
-impl Room {
-    pub fn new(most: usize) -> Room {
-        Room { most, held: AtomicUsize::new(0), closed: AtomicBool::new(false) }
+impl ByteBudget {
+    pub fn new(most: usize) -> ByteBudget {
+        ByteBudget { most, held: AtomicUsize::new(0), closed: AtomicBool::new(false) }
     }
 
     /// Waits for room and takes it; false if nobody makes any more.
@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn what_finds_no_room_waits_until_there_is_some_or_never_will_be() {
-        let room = Room::new(10);
+        let room = ByteBudget::new(10);
         assert!(room.enter(50) && room.is_full(), "the first of all");
         let entered = AtomicBool::new(false);
         std::thread::scope(|scope| {

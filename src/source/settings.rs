@@ -13,7 +13,7 @@ pub const MAX_PAYLOAD: usize = 16 << 20;
 
 /// What a source needs to know beside its address.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct SourceSettings {
     pub endpoint: Option<Endpoint>,
     /// The connections that share the endpoint's topic.
     pub connections: Connections,
@@ -34,7 +34,7 @@ pub struct Settings {
     pub max_rows: Option<u64>,
 }
 
-impl Settings {
+impl SourceSettings {
     /// Whether the source delivers again what was not acknowledged, even to a later run.
     pub fn is_persistent(&self) -> bool {
         self.endpoint.as_ref().is_some_and(|endpoint| endpoint.client_id.is_some())
@@ -49,7 +49,7 @@ impl Settings {
     }
 }
 
-impl Settings {
+impl SourceSettings {
     /// The topics that its connections subscribe to.
     pub fn topics(&self) -> Vec<&str> {
         match (&self.connections, &self.endpoint) {
@@ -65,7 +65,7 @@ impl Settings {
     }
 
     /// The settings of one of the connections: with its topic, and a session of its own.
-    pub fn of_connection(&self, number: usize) -> Settings {
+    pub fn of_connection(&self, number: usize) -> SourceSettings {
         let mut settings = self.clone();
         if let Some(endpoint) = &mut settings.endpoint {
             let group = endpoint.client_id.clone().unwrap_or_default();

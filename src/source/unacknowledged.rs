@@ -9,14 +9,14 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::position::Taken;
+use super::position::TakenPublish;
 
 /// The publishes that may come again, oldest first.
 #[derive(Debug)]
 pub struct Unacknowledged {
     /// How many publishes the broker sends before it waits for an acknowledgement.
     window: usize,
-    entries: VecDeque<Entry>,
+    entries: VecDeque<UnacknowledgedPublish>,
     /// The place of the first entry. Places count all publishes, over all runs.
     first: u64,
     /// By packet id, the place of the last publish that had it.
@@ -27,8 +27,8 @@ pub struct Unacknowledged {
 }
 
 #[derive(Debug)]
-struct Entry {
-    taken: Taken,
+struct UnacknowledgedPublish {
+    taken: TakenPublish,
     number: u64,
     /// The connection on which it came last; 0 before the first of this run.
     connection: u64,
@@ -38,7 +38,7 @@ struct Entry {
 
 impl Unacknowledged {
     /// Those that an earlier run left, by their places, in order: each may have been acknowledged.
-    pub fn after(window: usize, taken: &[(u64, Taken)]) -> Unacknowledged {
+    pub fn after(window: usize, taken: &[(u64, TakenPublish)]) -> Unacknowledged {
         let first = taken.first().map_or(0, |(place, _)| *place);
         let mut unacknowledged = Unacknowledged {
             window: window.max(1),
@@ -54,7 +54,12 @@ impl Unacknowledged {
                 unacknowledged.clear();
                 unacknowledged.first = *place;
             }
-            unacknowledged.push(Entry { taken: *taken, number: 0, connection: 0, acknowledged: Some(0) });
+            unacknowledged.push(UnacknowledgedPublish {
+                taken: *taken,
+                number: 0,
+                connection: 0,
+                acknowledged: Some(0),
+            });
         }
         unacknowledged
     }
@@ -71,7 +76,7 @@ impl Unacknowledged {
 
     /// Takes in a publish that came on `connection`: its place, and the number that it had when it came before, if this
     /// is not the first time.
-    pub fn arrive(&mut self, connection: u64, taken: Taken, again: bool, number: u64) -> (u64, Option<u64>) {
+    pub fn arrive(&mut self, connection: u64, taken: TakenPublish, again: bool, number: u64) -> (u64, Option<u64>) {
         if self.connection != connection {
             (self.connection, self.came) = (connection, 0);
         }
@@ -93,7 +98,7 @@ impl Unacknowledged {
         }
         self.forget_while(|_, entry| entry.is_acknowledged_before(connection));
         let place = self.next_place();
-        self.push(Entry { taken, number, connection, acknowledged: None });
+        self.push(UnacknowledgedPublish { taken, number, connection, acknowledged: None });
         self.came += 1;
         let beyond = place.saturating_sub(self.window as u64 - 1);
         while let Some(entry) = self.entries.front() {
@@ -132,13 +137,13 @@ impl Unacknowledged {
         self.forget_while(|_, _| true);
     }
 
-    fn push(&mut self, entry: Entry) {
+    fn push(&mut self, entry: UnacknowledgedPublish) {
         self.places.insert(entry.taken.packet_id, self.next_place());
         self.entries.push_back(entry);
     }
 
     /// Forgets the first ones, as long as this holds for place and publish. Whether there was one.
-    fn forget_while(&mut self, holds: impl Fn(u64, &Entry) -> bool) -> bool {
+    fn forget_while(&mut self, holds: impl Fn(u64, &UnacknowledgedPublish) -> bool) -> bool {
         let first = self.first;
         while self.entries.front().is_some_and(|entry| holds(self.first, entry)) {
             self.forget_first();
@@ -156,7 +161,7 @@ impl Unacknowledged {
     }
 }
 
-impl Entry {
+impl UnacknowledgedPublish {
     /// Whether it was acknowledged, and on an earlier connection than this one.
     fn is_acknowledged_before(&self, connection: u64) -> bool {
         self.acknowledged.is_some() && self.connection < connection

@@ -12,8 +12,8 @@ use crate::source::{Arrivals, Load};
 /// Where rows come from.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(try_from = "String")]
-pub enum Url {
-    Mqtt(mqtt::Url),
+pub enum SourceUrl {
+    Mqtt(mqtt::MqttUrl),
     File {
         path: PathBuf,
         kind: FileKind,
@@ -34,41 +34,41 @@ pub struct Pace {
     pub rows_per_second: Option<f64>,
 }
 
-impl Url {
+impl SourceUrl {
     /// `None` for a source that is read as fast as the dataflow takes it.
     pub fn pace(&self) -> Option<Pace> {
         match self {
-            Url::Mqtt(_) => Some(Pace { rows_per_second: None }),
-            Url::Generate { load: Some(load), .. } => Some(Pace { rows_per_second: Some(load.rate) }),
+            SourceUrl::Mqtt(_) => Some(Pace { rows_per_second: None }),
+            SourceUrl::Generate { load: Some(load), .. } => Some(Pace { rows_per_second: Some(load.rate) }),
             _ => None,
         }
     }
 }
 
-impl TryFrom<String> for Url {
+impl TryFrom<String> for SourceUrl {
     type Error = String;
 
-    fn try_from(text: String) -> Result<Url, String> {
+    fn try_from(text: String) -> Result<SourceUrl, String> {
         if text == "-" {
-            Ok(Url::Stdin)
+            Ok(SourceUrl::Stdin)
         } else if let Some(parameters) = text.strip_prefix("generate:") {
             generate(parameters)
         } else if text.contains("://") {
-            text.parse().map(Url::Mqtt)
+            text.parse().map(SourceUrl::Mqtt)
         } else {
             let path = PathBuf::from(text);
-            Ok(Url::File { kind: FileKind::of(&path)?, path })
+            Ok(SourceUrl::File { kind: FileKind::of(&path)?, path })
         }
     }
 }
 
-impl std::fmt::Display for Url {
+impl std::fmt::Display for SourceUrl {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Url::Mqtt(url) => url.fmt(f),
-            Url::File { path, .. } => path.display().fmt(f),
-            Url::Stdin => f.write_str("-"),
-            Url::Generate { rows, seed, load } => {
+            SourceUrl::Mqtt(url) => url.fmt(f),
+            SourceUrl::File { path, .. } => path.display().fmt(f),
+            SourceUrl::Stdin => f.write_str("-"),
+            SourceUrl::Generate { rows, seed, load } => {
                 write!(f, "generate:rows={rows},seed={seed}")?;
                 let Some(Load { rate, arrivals, burst }) = load else { return Ok(()) };
                 write!(f, ",rate={rate}")?;
@@ -81,7 +81,7 @@ impl std::fmt::Display for Url {
     }
 }
 
-fn generate(parameters: &str) -> Result<Url, String> {
+fn generate(parameters: &str) -> Result<SourceUrl, String> {
     let (mut rows, mut seed) = (None, 0);
     let (mut rate, mut arrivals, mut burst) = (None, None, None);
     for parameter in parameters.split(',') {
@@ -109,7 +109,7 @@ fn generate(parameters: &str) -> Result<Url, String> {
         return Err("generate: arrivals and burst need rate=ROWS_A_SECOND".into());
     }
     let load = rate.map(|rate| Load { rate, arrivals: arrivals.unwrap_or_default(), burst: burst.unwrap_or(1) });
-    Ok(Url::Generate { rows, seed, load })
+    Ok(SourceUrl::Generate { rows, seed, load })
 }
 
 /// Rows that may be due at the same time.
@@ -149,13 +149,13 @@ mod tests {
 
     #[test]
     fn every_kind_of_source() {
-        let url = |text: &str| Url::try_from(text.to_owned());
-        assert_eq!(url("-"), Ok(Url::Stdin));
-        assert_eq!(url("generate:rows=5,seed=7"), Ok(Url::Generate { rows: 5, seed: 7, load: None }));
+        let url = |text: &str| SourceUrl::try_from(text.to_owned());
+        assert_eq!(url("-"), Ok(SourceUrl::Stdin));
+        assert_eq!(url("generate:rows=5,seed=7"), Ok(SourceUrl::Generate { rows: 5, seed: 7, load: None }));
         let text = "generate:rows=5,seed=7,rate=1000,arrivals=poisson,burst=10";
         assert_eq!(url(text).unwrap().to_string(), text);
-        assert_eq!(url("a/b.csv"), Ok(Url::File { path: "a/b.csv".into(), kind: FileKind::Csv }));
-        assert!(matches!(url("mqtt://h/t"), Ok(Url::Mqtt(_))));
+        assert_eq!(url("a/b.csv"), Ok(SourceUrl::File { path: "a/b.csv".into(), kind: FileKind::Csv }));
+        assert!(matches!(url("mqtt://h/t"), Ok(SourceUrl::Mqtt(_))));
         for wrong in [
             "generate:",
             "generate:rows=x",

@@ -7,8 +7,8 @@ use super::by_column::{ColumnSubtask, Flaw, refuse_infinite};
 use super::frozen::frozen;
 use super::{Fault, Fit, Learned, Learner, PartialFit, Refusal, Scope, Subtask, Traits, Transform};
 use crate::data::{Message, from_bytes, to_bytes};
-use crate::kernels::places::Places;
-use crate::kernels::{order, sketch::Sketch};
+use crate::kernels::places::QuantileMap;
+use crate::kernels::{order, sketch::KllSketch};
 use crate::pool::Scratch;
 
 /// Maps each value to its place among the quantiles of its column.
@@ -31,7 +31,7 @@ enum Distribution {
 
 impl Distribution {
     /// The value of this distribution that has the place of `x`.
-    fn value(self, map: &Places, x: f64) -> f64 {
+    fn value(self, map: &QuantileMap, x: f64) -> f64 {
         match self {
             Distribution::Uniform => map.uniform(x),
             Distribution::Normal => map.normal(x),
@@ -39,7 +39,7 @@ impl Distribution {
     }
 
     /// The same for each value of a column.
-    fn map_all(self, map: &mut Places, column: &mut [f64]) {
+    fn map_all(self, map: &mut QuantileMap, column: &mut [f64]) {
         match self {
             Distribution::Uniform => map.uniform_all(column),
             Distribution::Normal => column.iter_mut().for_each(|x| *x = map.normal(*x)),
@@ -82,14 +82,14 @@ impl Fit for QuantileTransformer {
             return Err("quantiles_ has columns of different lengths".into());
         }
         let distribution = self.output_distribution;
-        let maps = quantiles.into_iter().map(|column| Places::new(&column, &references));
+        let maps = quantiles.into_iter().map(|column| QuantileMap::new(&column, &references));
         Ok(frozen(maps.map(|map| move |x| map.as_ref().map_or(x, |map| distribution.value(map, x)))))
     }
 }
 
 impl PartialFit for QuantileTransformer {
     fn learner(&self) -> Box<dyn Learner> {
-        Box::new(RunningQuantiles { transformer: self.clone(), sketch: Sketch::default(), count: 0 })
+        Box::new(RunningQuantiles { transformer: self.clone(), sketch: KllSketch::default(), count: 0 })
     }
 }
 
@@ -104,7 +104,7 @@ impl ColumnSubtask for QuantileTransformer {
 /// A sketch of all values so far.
 struct RunningQuantiles {
     transformer: QuantileTransformer,
-    sketch: Sketch,
+    sketch: KllSketch,
     count: usize,
 }
 
@@ -124,7 +124,7 @@ impl Learner for RunningQuantiles {
 
     fn load(&mut self, saved: &[u8]) -> Result<(), String> {
         let (count, sketch): (usize, Vec<u8>) = from_bytes(saved)?;
-        (self.count, self.sketch) = (count, Sketch::from_bytes(&sketch)?);
+        (self.count, self.sketch) = (count, KllSketch::from_bytes(&sketch)?);
         Ok(())
     }
 }
@@ -157,7 +157,7 @@ impl QuantileTransformer {
 
     /// Maps values to their places among quantiles; without any they stay.
     fn map_by(&self, quantiles: &[f64], references: &[f64], column: &mut [f64]) {
-        let Some(mut map) = Places::new(quantiles, references) else { return };
+        let Some(mut map) = QuantileMap::new(quantiles, references) else { return };
         self.output_distribution.map_all(&mut map, column);
     }
 }
@@ -203,7 +203,7 @@ mod tests {
         learner.learn_and_transform(&mut values);
         for (row, place) in values.iter().enumerate() {
             // Beside the sketch's error, the distance of two of the 1000 quantiles.
-            assert!((place - (50_000 + row) as f64 / 99_999.0).abs() < Sketch::RANK_ERROR + 1e-3, "{row}: {place}");
+            assert!((place - (50_000 + row) as f64 / 99_999.0).abs() < KllSketch::RANK_ERROR + 1e-3, "{row}: {place}");
         }
     }
 

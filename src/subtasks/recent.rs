@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use super::streaming::Remembering;
 use super::{Scope, drop_duplicates};
-use crate::data::{Memory, Message, from_bytes, to_bytes};
+use crate::data::{KeyedState, Message, from_bytes, to_bytes};
 
 /// The last rows of the stream, by what is compared of them.
 ///
@@ -56,16 +56,16 @@ impl Remembering for Recent {
         message.retain(&keep);
     }
 
-    fn changes(&mut self) -> Vec<Memory> {
+    fn changes(&mut self) -> Vec<KeyedState> {
         let memory = |identity: u128| {
             let state = self.places.get(&identity).map_or(Vec::new(), to_bytes);
-            Memory { key: Recent::key(identity), state }
+            KeyedState { key: Recent::key(identity), state }
         };
         self.changed.drain().map(memory).collect()
     }
 
-    fn restore(&mut self, memories: &[Memory]) -> Result<(), String> {
-        for Memory { key, state } in memories {
+    fn restore(&mut self, memories: &[KeyedState]) -> Result<(), String> {
+        for KeyedState { key, state } in memories {
             let identity = u128::from_le_bytes(key.as_slice().try_into().map_err(|_| "no identity of a row")?);
             let place = from_bytes(state)?;
             self.places.insert(identity, place);
@@ -108,14 +108,14 @@ mod tests {
         let mut kept = HashMap::new();
         for first in [0, 2] {
             recent.apply(&mut message(first, &[first as f64, first as f64 + 1.0]), &scope);
-            for Memory { key, state } in recent.changes() {
+            for KeyedState { key, state } in recent.changes() {
                 kept.insert(key, state);
             }
         }
         kept.retain(|_, state| !state.is_empty());
         assert_eq!(kept.len(), 3);
         let mut next = Recent::new(2);
-        let kept: Vec<Memory> = kept.into_iter().map(|(key, state)| Memory { key, state }).collect();
+        let kept: Vec<KeyedState> = kept.into_iter().map(|(key, state)| KeyedState { key, state }).collect();
         next.restore(&kept).unwrap();
         let mut message = message(4, &[3.0, 2.0, 0.0]);
         next.apply(&mut message, &scope);

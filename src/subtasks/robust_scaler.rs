@@ -9,7 +9,7 @@ use super::scope::unless_zero;
 use super::{Fault, Fit, Learned, Learner, PartialFit, Refusal, Scope, Subtask, Traits, Transform};
 use crate::data::Message;
 use crate::kernels::affine::shift_and_divide;
-use crate::kernels::{normal, order::Selector, sketch::Sketch};
+use crate::kernels::{normal, order::Selector, sketch::KllSketch};
 
 /// Subtracts the median of a column and divides by the distance between two quantiles.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -61,7 +61,7 @@ impl Fit for RobustScaler {
 
 impl PartialFit for RobustScaler {
     fn learner(&self) -> Box<dyn Learner> {
-        Box::new(RunningQuantiles { scaler: self.clone(), sketch: Sketch::default() })
+        Box::new(RunningQuantiles { scaler: self.clone(), sketch: KllSketch::default() })
     }
 }
 
@@ -77,7 +77,7 @@ impl ColumnSubtask for RobustScaler {
 /// A sketch of all values so far.
 struct RunningQuantiles {
     scaler: RobustScaler,
-    sketch: Sketch,
+    sketch: KllSketch,
 }
 
 impl Learner for RunningQuantiles {
@@ -94,7 +94,7 @@ impl Learner for RunningQuantiles {
     }
 
     fn load(&mut self, saved: &[u8]) -> Result<(), String> {
-        Sketch::from_bytes(saved).map(|sketch| self.sketch = sketch)
+        KllSketch::from_bytes(saved).map(|sketch| self.sketch = sketch)
     }
 }
 
@@ -145,7 +145,7 @@ mod tests {
         let mut values: Vec<f64> = (501..=1000).map(f64::from).chain([f64::NAN]).collect();
         learner.learn_and_transform(&mut values);
         let expected = |x: f64| (x - 500.0) / 500.0;
-        assert!((values[499] - expected(1000.0)).abs() < 4.0 * Sketch::RANK_ERROR && values[500].is_nan());
+        assert!((values[499] - expected(1000.0)).abs() < 4.0 * KllSketch::RANK_ERROR && values[500].is_nan());
     }
 
     #[test]

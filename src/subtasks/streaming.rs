@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::by_column::refuse_infinite;
 use super::{Fault, Scope};
-use crate::data::{Memory, Message, from_bytes, to_bytes};
+use crate::data::{KeyedState, Message, from_bytes, to_bytes};
 
 /// What one column has taught so far.
 pub trait Learner: Send {
@@ -27,13 +27,13 @@ pub trait Remembering {
     fn apply(&mut self, message: &mut Message, scope: &Scope);
 
     /// What has changed since this was asked for the last time.
-    fn changes(&mut self) -> Vec<Memory>;
+    fn changes(&mut self) -> Vec<KeyedState>;
 
     /// Remembers what was remembered before.
     ///
     /// # Errors
     /// Bytes of something else.
-    fn restore(&mut self, memories: &[Memory]) -> Result<(), String>;
+    fn restore(&mut self, memories: &[KeyedState]) -> Result<(), String>;
 }
 
 /// A transform of neighbouring rows that goes on over the messages: the last rows of those before are kept.
@@ -131,16 +131,16 @@ impl Remembering for Streaming {
         }
     }
 
-    fn changes(&mut self) -> Vec<Memory> {
+    fn changes(&mut self) -> Vec<KeyedState> {
         let saved = |key: Option<String>| {
             let learners: Vec<Vec<u8>> = self.learners[&key].iter().map(|learner| learner.save()).collect();
-            Memory { key: Streaming::key(key.as_deref()), state: to_bytes(&learners) }
+            KeyedState { key: Streaming::key(key.as_deref()), state: to_bytes(&learners) }
         };
         self.changed.drain().map(saved).collect()
     }
 
-    fn restore(&mut self, memories: &[Memory]) -> Result<(), String> {
-        memories.iter().try_for_each(|Memory { key, state }| {
+    fn restore(&mut self, memories: &[KeyedState]) -> Result<(), String> {
+        memories.iter().try_for_each(|KeyedState { key, state }| {
             let (key, saved): (Option<String>, Vec<Vec<u8>>) = (from_bytes(key)?, from_bytes(state)?);
             self.learners(key).iter_mut().zip(&saved).try_for_each(|(learner, saved)| learner.load(saved))
         })

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Deserializer, de};
 
-use super::summary::{ColumnSummary, Wanted};
+use super::summary::{ColumnAccumulator, RequiredStatistics};
 
 /// A figure of the values of one column; missing values are left out, as pandas does.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,7 +47,7 @@ impl Aggregate {
     }
 
     /// What must be kept of the column for it.
-    pub fn wants(&self, wanted: &mut Wanted) {
+    pub fn wants(&self, wanted: &mut RequiredStatistics) {
         match self {
             Aggregate::Count | Aggregate::Completeness => {}
             Aggregate::Sum | Aggregate::Mean => wanted.sum = true,
@@ -59,7 +59,7 @@ impl Aggregate {
     }
 
     /// The figure; NaN where there is none. `expected` is how many values a window should have.
-    pub fn of(&self, column: &ColumnSummary, expected: f64) -> f64 {
+    pub fn of(&self, column: &ColumnAccumulator, expected: f64) -> f64 {
         let count = column.count as f64;
         let or_none = |value: f64| if column.count == 0 { f64::NAN } else { value };
         match self {
@@ -127,9 +127,9 @@ mod tests {
         let names = ["count", "sum", "mean", "min", "max", "std", "median", "p90", "~p50", "distinct", "outliers"];
         let aggregates: Vec<Aggregate> =
             names.iter().map(|name| serde_json::from_value((*name).into()).unwrap()).collect();
-        let mut wanted = Wanted::default();
+        let mut wanted = RequiredStatistics::default();
         aggregates.iter().for_each(|aggregate| aggregate.wants(&mut wanted));
-        let mut column = ColumnSummary::default();
+        let mut column = ColumnAccumulator::default();
         values.iter().for_each(|x| column.add(*x, wanted));
         aggregates.iter().map(|aggregate| (aggregate.name().to_owned(), aggregate.of(&column, 10.0))).collect()
     }

@@ -7,25 +7,25 @@ use crate::data::{Column, Kind, Message};
 
 /// A value that can be compared, hashed and sent to another process.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Cell {
+pub enum KeyCell {
     Missing,
     Number(OrderedFloat<f64>),
     Text(Box<str>),
 }
 
-impl Cell {
+impl KeyCell {
     /// The value of a column in a row of a message.
-    pub fn of(message: &Message, column: &Column, row: usize) -> Cell {
+    pub fn of(message: &Message, column: &Column, row: usize) -> KeyCell {
         match column.kind {
             Kind::Number => message.column(column.slot)[row].into(),
-            Kind::Text => message.texts[column.slot].get(row).map_or(Cell::Missing, Cell::from),
+            Kind::Text => message.texts[column.slot].get(row).map_or(KeyCell::Missing, KeyCell::from),
         }
     }
 
     /// The number; NaN if it is none.
     pub fn number(&self) -> f64 {
         match self {
-            Cell::Number(value) => value.0,
+            KeyCell::Number(value) => value.0,
             _ => f64::NAN,
         }
     }
@@ -33,21 +33,21 @@ impl Cell {
     /// The text; `None` if it is none.
     pub fn text(&self) -> Option<&str> {
         match self {
-            Cell::Text(text) => Some(text),
+            KeyCell::Text(text) => Some(text),
             _ => None,
         }
     }
 }
 
-impl From<f64> for Cell {
+impl From<f64> for KeyCell {
     /// NaN is missing.
-    fn from(value: f64) -> Cell {
-        if value.is_nan() { Cell::Missing } else { Cell::Number(value.into()) }
+    fn from(value: f64) -> KeyCell {
+        if value.is_nan() { KeyCell::Missing } else { KeyCell::Number(value.into()) }
     }
 }
 
-impl From<&str> for Cell {
-    fn from(text: &str) -> Cell {
-        Cell::Text(text.into())
+impl From<&str> for KeyCell {
+    fn from(text: &str) -> KeyCell {
+        KeyCell::Text(text.into())
     }
 }

@@ -9,13 +9,13 @@ use ndarray::Array2;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Cell, Group, window};
-use crate::data::{Kind, Memory, Message, Schema, TextColumn, from_bytes, to_bytes};
+use super::{Group, KeyCell, window};
+use crate::data::{KeyedState, Kind, Message, Schema, TextColumn, from_bytes, to_bytes};
 
 /// How changes are told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum Changes {
+pub enum ChangeFormat {
     /// `-` with the line that was, `+` with the line that is.
     Differences,
     /// `upsert` with the line that is, `delete` with one that is no more.
@@ -24,39 +24,39 @@ pub enum Changes {
 }
 
 /// All lines of a table, and the epoch they are of.
-pub struct Contents {
+pub struct TableContents {
     /// The columns of a line.
     pub schema: Arc<Schema>,
     /// The columns of a change: `change` first.
     pub change_schema: Arc<Schema>,
-    changes: Changes,
-    lines: BTreeMap<Group, Vec<Cell>>,
+    changes: ChangeFormat,
+    lines: BTreeMap<Group, Vec<KeyCell>>,
     /// The last complete one.
     pub epoch: Option<u64>,
 }
 
-impl Contents {
-    pub fn new(schema: Schema, changes: Changes) -> Contents {
+impl TableContents {
+    pub fn new(schema: Schema, changes: ChangeFormat) -> TableContents {
         let change = [("change".to_owned(), Kind::Text)].into_iter();
         let columns = schema.columns().iter().map(|column| (column.name.clone(), column.kind));
         let change_schema = Arc::new(Schema::new(change.chain(columns)));
-        Contents { schema: Arc::new(schema), change_schema, changes, lines: BTreeMap::new(), epoch: None }
+        TableContents { schema: Arc::new(schema), change_schema, changes, lines: BTreeMap::new(), epoch: None }
     }
 
     /// Begins with lines of which an earlier run has told.
     ///
     /// # Errors
     /// In words: memories that can't be read.
-    pub fn restore(&mut self, memories: &[Memory]) -> Result<(), String> {
-        for Memory { key, state } in memories {
+    pub fn restore(&mut self, memories: &[KeyedState]) -> Result<(), String> {
+        for KeyedState { key, state } in memories {
             self.lines.insert(from_bytes(key)?, from_bytes(state)?);
         }
         Ok(())
     }
 
     /// The line of a group as it is remembered: empty if there is none.
-    pub fn memory(&self, group: &Group) -> Memory {
-        Memory { key: to_bytes(group), state: self.lines.get(group).map_or(Vec::new(), to_bytes) }
+    pub fn memory(&self, group: &Group) -> KeyedState {
+        KeyedState { key: to_bytes(group), state: self.lines.get(group).map_or(Vec::new(), to_bytes) }
     }
 
     pub fn len(&self) -> usize {
@@ -68,11 +68,11 @@ impl Contents {
     }
 
     /// Takes in all that an epoch changes; the changes as rows, in the order of the lines.
-    pub fn apply(&mut self, epoch: u64, mut updates: Vec<((Group, Vec<Cell>), isize)>) -> Message {
+    pub fn apply(&mut self, epoch: u64, mut updates: Vec<((Group, Vec<KeyCell>), isize)>) -> Message {
         consolidate(&mut updates);
         let (was, is) = match self.changes {
-            Changes::Differences => ("-", "+"),
-            Changes::Upserts => ("delete", "upsert"),
+            ChangeFormat::Differences => ("-", "+"),
+            ChangeFormat::Upserts => ("delete", "upsert"),
         };
         let mut told = Vec::new();
         for of_group in updates.chunk_by(|a, b| a.0.0 == b.0.0) {
@@ -84,7 +84,7 @@ impl Contents {
                 self.lines.insert(group.clone(), line.clone());
                 continue;
             }
-            let gone = before.filter(|_| self.changes == Changes::Differences || now.is_none());
+            let gone = before.filter(|_| self.changes == ChangeFormat::Differences || now.is_none());
             told.extend(gone.map(|line| (was, group, line)));
             told.extend(now.clone().map(|line| (is, group, line)));
             if let Some(line) = now {
@@ -99,7 +99,7 @@ impl Contents {
     /// Lines as rows, in the order of keys and windows: all, or those of the newest windows. The message's number is the
     /// epoch.
     pub fn snapshot(&self, newest: Option<usize>) -> Message {
-        let mut lines: Vec<(&Group, &Vec<Cell>)> = self.lines.iter().collect();
+        let mut lines: Vec<(&Group, &Vec<KeyCell>)> = self.lines.iter().collect();
         if let Some(most) = newest.filter(|most| *most < lines.len()) {
             lines.sort_by_key(|(group, _)| Reverse(group.window));
             lines.truncate(most);
@@ -113,14 +113,14 @@ impl Contents {
 fn message<'a>(
     schema: &Schema,
     epoch: u64,
-    lines: impl Iterator<Item = (Option<&'a str>, &'a Group, &'a [Cell])>,
+    lines: impl Iterator<Item = (Option<&'a str>, &'a Group, &'a [KeyCell])>,
 ) -> Message {
     let mut numbers = vec![Vec::new(); schema.number_count()];
     let mut texts = vec![TextColumn::default(); schema.text_count()];
     let mut rows = 0;
     for (change, group, line) in lines {
-        let change = change.map(Cell::from);
-        let window = group.window.map(|start| Cell::from(window::shown(start).as_str()));
+        let change = change.map(KeyCell::from);
+        let window = group.window.map(|start| KeyCell::from(window::shown(start).as_str()));
         let cells = change.iter().chain(&group.keys).chain(&window).chain(line);
         for (column, cell) in schema.columns().iter().zip(cells) {
             match column.kind {
@@ -143,13 +143,13 @@ mod tests {
         Group { keys: vec![key.into()], window: Some(0) }
     }
 
-    fn update(key: &str, rows: f64, difference: isize) -> ((Group, Vec<Cell>), isize) {
+    fn update(key: &str, rows: f64, difference: isize) -> ((Group, Vec<KeyCell>), isize) {
         ((group(key), vec![rows.into()]), difference)
     }
 
-    fn changes(kind: Changes) -> Vec<String> {
+    fn changes(kind: ChangeFormat) -> Vec<String> {
         let schema = Schema::new([("k", Kind::Text), ("window", Kind::Text), ("rows", Kind::Number)]);
-        let mut contents = Contents::new(schema, kind);
+        let mut contents = TableContents::new(schema, kind);
         let mut told = Vec::new();
         for (epoch, updates) in [
             vec![update("b", 1.0, 1), update("a", 1.0, 1)],
@@ -170,11 +170,11 @@ mod tests {
     #[test]
     fn lines_of_which_an_earlier_run_has_told_are_not_told_again() {
         let schema = || Schema::new([("k", Kind::Text), ("window", Kind::Text), ("rows", Kind::Number)]);
-        let mut before = Contents::new(schema(), Changes::Differences);
+        let mut before = TableContents::new(schema(), ChangeFormat::Differences);
         before.apply(0, vec![update("a", 1.0, 1), update("b", 1.0, 1), update("c", 1.0, 1)]);
-        let mut memories: Vec<Memory> = ["a", "b"].map(|key| before.memory(&group(key))).into();
+        let mut memories: Vec<KeyedState> = ["a", "b"].map(|key| before.memory(&group(key))).into();
         assert!(before.memory(&group("d")).state.is_empty());
-        let mut contents = Contents::new(schema(), Changes::Differences);
+        let mut contents = TableContents::new(schema(), ChangeFormat::Differences);
         contents.restore(&memories).unwrap();
         assert_eq!(contents.apply(0, vec![update("a", 1.0, 1), update("b", 2.0, 1)]).rows(), 2, "b was and is");
         assert_eq!(contents.apply(1, vec![update("a", 1.0, -1), update("c", 1.0, 1)]).rows(), 2);
@@ -185,7 +185,8 @@ mod tests {
 
     #[test]
     fn the_newest_windows_are_those_that_began_last() {
-        let mut contents = Contents::new(Schema::new([("k", Kind::Text), ("window", Kind::Text)]), Changes::default());
+        let mut contents =
+            TableContents::new(Schema::new([("k", Kind::Text), ("window", Kind::Text)]), ChangeFormat::default());
         let line = |key: &str, start| ((Group { keys: vec![key.into()], window: Some(start) }, Vec::new()), 1);
         contents.apply(0, vec![line("a", 1000), line("a", 3000), line("b", 2000), line("c", 0)]);
         let windows = |newest| {
@@ -199,8 +200,8 @@ mod tests {
     fn changes_are_told_as_differences_or_as_upserts() {
         let line = |change, key, rows| format!(r#"["{change}","{key}","1970-01-01T00:00:00Z",{rows}.0]"#);
         let both = [line("+", "a", 1), line("+", "b", 1), line("-", "a", 1), line("+", "a", 2), line("-", "b", 1)];
-        assert_eq!(changes(Changes::Differences), both);
+        assert_eq!(changes(ChangeFormat::Differences), both);
         let upserts = [line("upsert", "a", 1), line("upsert", "b", 1), line("upsert", "a", 2), line("delete", "b", 1)];
-        assert_eq!(changes(Changes::Upserts), upserts);
+        assert_eq!(changes(ChangeFormat::Upserts), upserts);
     }
 }

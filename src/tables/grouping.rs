@@ -4,7 +4,7 @@ use ordered_float::OrderedFloat;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Cell, Window};
+use super::{KeyCell, Window};
 use crate::data::{Column, Message};
 
 /// Which rows a table is made of, and what they are grouped by. Tables with equal groupings share what is kept of rows.
@@ -38,7 +38,7 @@ pub enum Late {
 /// What a line stands for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Group {
-    pub keys: Vec<Cell>,
+    pub keys: Vec<KeyCell>,
     /// The start of the window, in milliseconds since 1970.
     pub window: Option<i64>,
 }
@@ -50,8 +50,8 @@ pub type Values = Vec<OrderedFloat<f64>>;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TableRow {
     /// What it replaces.
-    pub upsert: Vec<Cell>,
-    pub keys: Vec<Cell>,
+    pub upsert: Vec<KeyCell>,
+    pub keys: Vec<KeyCell>,
     /// When it was measured, in milliseconds since 1970; 0 if there are no windows.
     pub time: i64,
     pub values: Values,
@@ -60,7 +60,7 @@ pub struct TableRow {
 
 impl Grouping {
     /// The keys of a row.
-    pub fn keys(&self, message: &Message, row: usize) -> Vec<Cell> {
+    pub fn keys(&self, message: &Message, row: usize) -> Vec<KeyCell> {
         cells(&self.keys, message, row)
     }
 
@@ -78,10 +78,10 @@ impl Grouping {
 
     /// A row, measured at `time`, as it replaces another one, with its values in `slots`.
     pub fn row(&self, message: &Message, row: usize, time: i64, slots: &[usize]) -> TableRow {
-        let deleted = self.delete.as_ref().is_some_and(|column| match Cell::of(message, column, row) {
-            Cell::Missing => false,
-            Cell::Number(value) => value.0 != 0.0,
-            Cell::Text(text) => !["0", "false", "False"].contains(&&*text),
+        let deleted = self.delete.as_ref().is_some_and(|column| match KeyCell::of(message, column, row) {
+            KeyCell::Missing => false,
+            KeyCell::Number(value) => value.0 != 0.0,
+            KeyCell::Text(text) => !["0", "false", "False"].contains(&&*text),
         });
         TableRow {
             upsert: cells(&self.upsert, message, row),
@@ -93,6 +93,6 @@ impl Grouping {
     }
 }
 
-fn cells(columns: &[Column], message: &Message, row: usize) -> Vec<Cell> {
-    columns.iter().map(|column| Cell::of(message, column, row)).collect()
+fn cells(columns: &[Column], message: &Message, row: usize) -> Vec<KeyCell> {
+    columns.iter().map(|column| KeyCell::of(message, column, row)).collect()
 }

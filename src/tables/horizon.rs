@@ -3,17 +3,17 @@
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
-use super::Cell;
-use crate::data::{Memory, from_bytes, to_bytes};
+use super::KeyCell;
+use crate::data::{KeyedState, from_bytes, to_bytes};
 
 /// The latest times of the rows of each key, less the retention.
 #[derive(Debug)]
 pub struct Horizons {
     /// In milliseconds; windows stay for ever if not given.
     retention: Option<i64>,
-    of: HashMap<Vec<Cell>, Horizon>,
+    of: HashMap<Vec<KeyCell>, Horizon>,
     /// The keys whose horizon has changed; `None` if nobody will ask.
-    changed: Option<HashSet<Vec<Cell>>>,
+    changed: Option<HashSet<Vec<KeyCell>>>,
     swept: Instant,
 }
 
@@ -40,12 +40,12 @@ impl Horizons {
     }
 
     /// The windows of a key that end then or before it have gone; in milliseconds since 1970.
-    pub fn of(&self, keys: &[Cell]) -> i64 {
+    pub fn of(&self, keys: &[KeyCell]) -> i64 {
         self.of.get(keys).map_or(i64::MIN, |horizon| horizon.time)
     }
 
     /// Rows of a key have come up to a time; its horizon now.
-    pub fn advance(&mut self, keys: &[Cell], time: i64) -> i64 {
+    pub fn advance(&mut self, keys: &[KeyCell], time: i64) -> i64 {
         let time = time.saturating_sub(self.retention.unwrap_or(i64::MAX));
         let heard = Instant::now();
         if let Some(horizon) = self.of.get_mut(keys) {
@@ -64,7 +64,7 @@ impl Horizons {
     }
 
     /// Forgets the keys that have been silent for too long, and names them.
-    pub fn forget_silent(&mut self) -> Vec<Vec<Cell>> {
+    pub fn forget_silent(&mut self) -> Vec<Vec<KeyCell>> {
         let now = Instant::now();
         if now.duration_since(self.swept) < SWEEP_INTERVAL {
             return Vec::new();
@@ -73,11 +73,11 @@ impl Horizons {
         self.forget_since(now)
     }
 
-    fn forget_since(&mut self, now: Instant) -> Vec<Vec<Cell>> {
+    fn forget_since(&mut self, now: Instant) -> Vec<Vec<KeyCell>> {
         let retention = Duration::from_millis(self.retention.unwrap_or(0).unsigned_abs());
         let timeout = SILENCE_TIMEOUT.max(retention);
         let silent = |horizon: &Horizon| now.saturating_duration_since(horizon.heard) >= timeout;
-        let gone: Vec<Vec<Cell>> = self.of.extract_if(|_, horizon| silent(horizon)).map(|(keys, _)| keys).collect();
+        let gone: Vec<Vec<KeyCell>> = self.of.extract_if(|_, horizon| silent(horizon)).map(|(keys, _)| keys).collect();
         if let Some(changed) = &mut self.changed {
             changed.extend(gone.iter().cloned());
         }
@@ -85,9 +85,9 @@ impl Horizons {
     }
 
     /// What has changed since this was asked for the last time.
-    pub fn changes(&mut self) -> Vec<Memory> {
+    pub fn changes(&mut self) -> Vec<KeyedState> {
         let Horizons { of, changed, .. } = self;
-        let memory = |keys: Vec<Cell>| Memory {
+        let memory = |keys: Vec<KeyCell>| KeyedState {
             state: of.get(&keys).map_or(Vec::new(), |horizon| to_bytes(&horizon.time)),
             key: [&MARK[..], &to_bytes(&keys)].concat(),
         };
@@ -98,12 +98,12 @@ impl Horizons {
     ///
     /// # Errors
     /// Bytes of something else.
-    pub fn restore<'a>(&mut self, memories: &'a [Memory]) -> Result<Vec<&'a Memory>, String> {
+    pub fn restore<'a>(&mut self, memories: &'a [KeyedState]) -> Result<Vec<&'a KeyedState>, String> {
         let (of_horizons, rest): (Vec<_>, Vec<_>) = memories.iter().partition(|memory| memory.key.starts_with(&MARK));
         // Once there was one for all keys, under no key.
         let rest = rest.into_iter().filter(|memory| !memory.key.is_empty()).collect();
         let heard = Instant::now();
-        for Memory { key, state } in of_horizons {
+        for KeyedState { key, state } in of_horizons {
             self.of.insert(from_bytes(&key[MARK.len()..])?, Horizon { time: from_bytes(state)?, heard });
         }
         Ok(rest)
@@ -114,7 +114,7 @@ impl Horizons {
 mod tests {
     use super::*;
 
-    fn key(name: &str) -> Vec<Cell> {
+    fn key(name: &str) -> Vec<KeyCell> {
         vec![name.into()]
     }
 
@@ -126,11 +126,11 @@ mod tests {
         let told = horizons.changes();
         assert_eq!((told.len(), horizons.changes().len()), (1, 0));
         let mut next = Horizons::new(Some(10), true);
-        let row = Memory { key: to_bytes(&key("a")), state: Vec::new() };
+        let row = KeyedState { key: to_bytes(&key("a")), state: Vec::new() };
         let memories = [told[0].clone(), row.clone()];
         assert_eq!(next.restore(&memories), Ok(vec![&row]));
         assert_eq!(next.of(&key("a")), 90);
-        assert!(next.restore(&[Memory { key: MARK.to_vec(), state: vec![9] }]).is_err());
+        assert!(next.restore(&[KeyedState { key: MARK.to_vec(), state: vec![9] }]).is_err());
     }
 
     #[test]
@@ -138,8 +138,8 @@ mod tests {
         let mut horizons = Horizons::new(Some(10), true);
         horizons.advance(&key("a"), 100);
         horizons.changes();
-        assert_eq!(horizons.forget_silent(), [] as [Vec<Cell>; 0]);
-        assert_eq!(horizons.forget_since(Instant::now() + SILENCE_TIMEOUT / 2), [] as [Vec<Cell>; 0]);
+        assert_eq!(horizons.forget_silent(), [] as [Vec<KeyCell>; 0]);
+        assert_eq!(horizons.forget_since(Instant::now() + SILENCE_TIMEOUT / 2), [] as [Vec<KeyCell>; 0]);
         assert_eq!(horizons.forget_since(Instant::now() + SILENCE_TIMEOUT), [key("a")]);
         assert_eq!(horizons.of(&key("a")), i64::MIN);
         assert!(horizons.changes()[0].state.is_empty(), "nothing is remembered of it");

@@ -7,14 +7,14 @@ use differential_dataflow::hashable::Hashable;
 use serde::{Deserialize, Serialize};
 
 use super::horizon::Horizons;
-use super::{Cell, Group, Grouping, Summary, TableRow, Values, window};
-use crate::data::{Memory, from_bytes, to_bytes};
+use super::{Accumulator, Group, Grouping, KeyCell, TableRow, Values, window};
+use crate::data::{KeyedState, from_bytes, to_bytes};
 
 /// What changes in the groups of a keeper.
-pub type Differences<K> = Vec<((Group, <K as Keeper>::Value), <K as Keeper>::Difference)>;
+pub type Differences<K> = Vec<((Group, <K as TableState>::Value), <K as TableState>::Difference)>;
 
 /// Knows what a table holds on one worker, and turns what comes into differences.
-pub trait Keeper {
+pub trait TableState {
     /// What comes.
     type Item;
     /// What is grouped.
@@ -28,16 +28,16 @@ pub trait Keeper {
     fn take(&mut self, item: Self::Item, out: &mut Differences<Self>);
 
     /// The windows of a key that end then or before it have gone; in milliseconds since 1970.
-    fn horizon(&self, keys: &[Cell]) -> i64;
+    fn horizon(&self, keys: &[KeyCell]) -> i64;
 
     /// Rows of a key have come up to a time, in milliseconds since 1970: lets go of its windows that are too old.
-    fn advance(&mut self, keys: &[Cell], time: i64, out: &mut Differences<Self>);
+    fn advance(&mut self, keys: &[KeyCell], time: i64, out: &mut Differences<Self>);
 
     /// Lets go of the windows of keys that have been silent for long.
     fn forget_silent(&mut self, out: &mut Differences<Self>);
 
     /// What has changed since this was asked for the last time.
-    fn changes(&mut self) -> Vec<Memory>;
+    fn changes(&mut self) -> Vec<KeyedState>;
 
     /// Holds what was held before, as far as its route is one of its `own`.
     ///
@@ -45,46 +45,46 @@ pub trait Keeper {
     /// Bytes of something else.
     fn restore(
         &mut self,
-        memories: &[Memory],
+        memories: &[KeyedState],
         own: impl Fn(u64) -> bool,
         out: &mut Differences<Self>,
     ) -> Result<(), String>;
 }
 
 /// Rows by what they replace.
-pub struct Rows {
+pub struct KeptRows {
     grouping: Grouping,
-    rows: HashMap<Vec<Cell>, Held>,
+    rows: HashMap<Vec<KeyCell>, KeptRow>,
     /// For each key, the rows of each window by its start, if windows are let go of.
-    windows: HashMap<Vec<Cell>, BTreeMap<i64, HashSet<Vec<Cell>>>>,
+    windows: HashMap<Vec<KeyCell>, BTreeMap<i64, HashSet<Vec<KeyCell>>>>,
     horizons: Horizons,
     /// What the rows that have changed replace; `None` if nobody will ask.
-    changed: Option<HashSet<Vec<Cell>>>,
+    changed: Option<HashSet<Vec<KeyCell>>>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Held {
-    keys: Vec<Cell>,
+struct KeptRow {
+    keys: Vec<KeyCell>,
     time: i64,
     values: Values,
 }
 
-impl Rows {
+impl KeptRows {
     /// With `remembers`, changes will be asked for.
-    pub fn new(grouping: Grouping, remembers: bool) -> Rows {
+    pub fn new(grouping: Grouping, remembers: bool) -> KeptRows {
         let (rows, windows) = Default::default();
         let horizons = Horizons::new(grouping.retention, remembers);
-        Rows { grouping, rows, windows, horizons, changed: remembers.then(HashSet::new) }
+        KeptRows { grouping, rows, windows, horizons, changed: remembers.then(HashSet::new) }
     }
 
     /// The windows of a key and a time that are kept.
-    fn windows(&self, keys: &[Cell], time: i64) -> Vec<Option<i64>> {
+    fn windows(&self, keys: &[KeyCell], time: i64) -> Vec<Option<i64>> {
         let horizon = self.horizons.of(keys);
         self.grouping.windows(time).filter(|start| is_kept(&self.grouping, *start, horizon)).collect()
     }
 
     /// Lets go of the windows of a key that end at `horizon` or before it.
-    fn expire(&mut self, keys: &[Cell], horizon: i64, out: &mut Differences<Rows>) {
+    fn expire(&mut self, keys: &[KeyCell], horizon: i64, out: &mut Differences<KeptRows>) {
         let Some(hop) = self.grouping.window.as_ref().map(|window| window.hop) else { return };
         let Some(mut windows) = self.windows.remove(keys) else { return };
         while let Some(entry) = windows.first_entry()
@@ -107,13 +107,13 @@ impl Rows {
         }
     }
 
-    fn note(&mut self, upsert: &[Cell]) {
+    fn note(&mut self, upsert: &[KeyCell]) {
         if let Some(changed) = &mut self.changed {
             changed.insert(upsert.to_vec());
         }
     }
 
-    fn hold(&mut self, upsert: Vec<Cell>, held: Held, out: &mut Differences<Rows>) {
+    fn hold(&mut self, upsert: Vec<KeyCell>, held: KeptRow, out: &mut Differences<KeptRows>) {
         let windows = self.windows(&held.keys, held.time);
         for window in &windows {
             if let Some(start) = window.filter(|_| self.grouping.retention.is_some()) {
@@ -127,8 +127,8 @@ impl Rows {
         }
     }
 
-    fn let_go(&mut self, upsert: &Vec<Cell>, out: &mut Differences<Rows>) {
-        let Some(Held { keys, time, values }) = self.rows.remove(upsert) else { return };
+    fn let_go(&mut self, upsert: &Vec<KeyCell>, out: &mut Differences<KeptRows>) {
+        let Some(KeptRow { keys, time, values }) = self.rows.remove(upsert) else { return };
         for window in self.windows(&keys, time) {
             if let Some(start) = window
                 && let Some(of_key) = self.windows.get_mut(&keys)
@@ -141,7 +141,7 @@ impl Rows {
     }
 }
 
-impl Keeper for Rows {
+impl TableState for KeptRows {
     type Item = TableRow;
     type Value = Values;
     type Difference = isize;
@@ -150,7 +150,7 @@ impl Keeper for Rows {
         row.upsert.hashed()
     }
 
-    fn take(&mut self, row: TableRow, out: &mut Differences<Rows>) {
+    fn take(&mut self, row: TableRow, out: &mut Differences<KeptRows>) {
         let TableRow { upsert, keys, time, values, deleted } = row;
         if self.windows(&keys, time).is_empty() {
             return;
@@ -158,24 +158,24 @@ impl Keeper for Rows {
         self.note(&upsert);
         self.let_go(&upsert, out);
         if !deleted {
-            self.hold(upsert, Held { keys, time, values }, out);
+            self.hold(upsert, KeptRow { keys, time, values }, out);
         }
     }
 
-    fn horizon(&self, keys: &[Cell]) -> i64 {
+    fn horizon(&self, keys: &[KeyCell]) -> i64 {
         self.horizons.of(keys)
     }
 
-    fn advance(&mut self, keys: &[Cell], time: i64, out: &mut Differences<Rows>) {
+    fn advance(&mut self, keys: &[KeyCell], time: i64, out: &mut Differences<KeptRows>) {
         let horizon = self.horizons.advance(keys, time);
         self.expire(keys, horizon, out);
     }
 
-    fn forget_silent(&mut self, out: &mut Differences<Rows>) {
+    fn forget_silent(&mut self, out: &mut Differences<KeptRows>) {
         self.horizons.forget_silent().iter().for_each(|keys| self.expire(keys, i64::MAX, out));
     }
 
-    fn changes(&mut self) -> Vec<Memory> {
+    fn changes(&mut self) -> Vec<KeyedState> {
         let mut told = tell(&mut self.changed, |upsert| self.rows.get(upsert));
         told.extend(self.horizons.changes());
         told
@@ -183,12 +183,12 @@ impl Keeper for Rows {
 
     fn restore(
         &mut self,
-        memories: &[Memory],
+        memories: &[KeyedState],
         own: impl Fn(u64) -> bool,
-        out: &mut Differences<Rows>,
+        out: &mut Differences<KeptRows>,
     ) -> Result<(), String> {
-        for Memory { key, state } in self.horizons.restore(memories)? {
-            let (upsert, held): (Vec<Cell>, Held) = (from_bytes(key)?, from_bytes(state)?);
+        for KeyedState { key, state } in self.horizons.restore(memories)? {
+            let (upsert, held): (Vec<KeyCell>, KeptRow) = (from_bytes(key)?, from_bytes(state)?);
             check_time(held.time)?;
             if own(upsert.hashed()) {
                 self.hold(upsert, held, out);
@@ -199,25 +199,25 @@ impl Keeper for Rows {
 }
 
 /// Summaries that only grow, of windows that are let go of.
-pub struct Summaries {
+pub struct Accumulators {
     grouping: Grouping,
     /// What is held of each group, by key and the start of its window: how many rows, and all else if it will be asked
     /// for.
-    groups: HashMap<Vec<Cell>, BTreeMap<Option<i64>, Summary>>,
+    groups: HashMap<Vec<KeyCell>, BTreeMap<Option<i64>, Accumulator>>,
     horizons: Horizons,
     /// The groups that have changed; `None` if nobody will ask.
     changed: Option<HashSet<Group>>,
 }
 
-impl Summaries {
+impl Accumulators {
     /// With `remembers`, changes will be asked for.
-    pub fn new(grouping: Grouping, remembers: bool) -> Summaries {
+    pub fn new(grouping: Grouping, remembers: bool) -> Accumulators {
         let horizons = Horizons::new(grouping.retention, remembers);
-        Summaries { grouping, groups: HashMap::new(), horizons, changed: remembers.then(HashSet::new) }
+        Accumulators { grouping, groups: HashMap::new(), horizons, changed: remembers.then(HashSet::new) }
     }
 
     /// Lets go of the windows of a key that end at `horizon` or before it.
-    fn expire(&mut self, keys: &[Cell], horizon: i64, out: &mut Differences<Summaries>) {
+    fn expire(&mut self, keys: &[KeyCell], horizon: i64, out: &mut Differences<Accumulators>) {
         let Some(mut windows) = self.groups.remove(keys) else { return };
         while let Some(entry) = windows.first_entry()
             && !is_kept(&self.grouping, *entry.key(), horizon)
@@ -228,7 +228,7 @@ impl Summaries {
                 changed.insert(group.clone());
             }
             // A group that is taken away all at once gets no more rows.
-            out.push(((group, ()), Summary::of_rows(-held.rows)));
+            out.push(((group, ()), Accumulator::of_rows(-held.rows)));
         }
         if !windows.is_empty() {
             self.groups.insert(keys.to_vec(), windows);
@@ -236,16 +236,16 @@ impl Summaries {
     }
 }
 
-impl Keeper for Summaries {
-    type Item = (Group, Summary);
+impl TableState for Accumulators {
+    type Item = (Group, Accumulator);
     type Value = ();
-    type Difference = Summary;
+    type Difference = Accumulator;
 
-    fn route((group, _): &(Group, Summary)) -> u64 {
+    fn route((group, _): &(Group, Accumulator)) -> u64 {
         group.hashed()
     }
 
-    fn take(&mut self, (group, summary): (Group, Summary), out: &mut Differences<Summaries>) {
+    fn take(&mut self, (group, summary): (Group, Accumulator), out: &mut Differences<Accumulators>) {
         if !is_kept(&self.grouping, group.window, self.horizons.of(&group.keys)) {
             return;
         }
@@ -255,25 +255,25 @@ impl Keeper for Summaries {
                 held.plus_equals(&summary);
                 changed.insert(group.clone());
             }
-            None => held.plus_equals(&Summary::of_rows(summary.rows)),
+            None => held.plus_equals(&Accumulator::of_rows(summary.rows)),
         }
         out.push(((group, ()), summary));
     }
 
-    fn horizon(&self, keys: &[Cell]) -> i64 {
+    fn horizon(&self, keys: &[KeyCell]) -> i64 {
         self.horizons.of(keys)
     }
 
-    fn advance(&mut self, keys: &[Cell], time: i64, out: &mut Differences<Summaries>) {
+    fn advance(&mut self, keys: &[KeyCell], time: i64, out: &mut Differences<Accumulators>) {
         let horizon = self.horizons.advance(keys, time);
         self.expire(keys, horizon, out);
     }
 
-    fn forget_silent(&mut self, out: &mut Differences<Summaries>) {
+    fn forget_silent(&mut self, out: &mut Differences<Accumulators>) {
         self.horizons.forget_silent().iter().for_each(|keys| self.expire(keys, i64::MAX, out));
     }
 
-    fn changes(&mut self) -> Vec<Memory> {
+    fn changes(&mut self) -> Vec<KeyedState> {
         let mut told = tell(&mut self.changed, |group| self.groups.get(&group.keys)?.get(&group.window));
         told.extend(self.horizons.changes());
         told
@@ -281,14 +281,14 @@ impl Keeper for Summaries {
 
     fn restore(
         &mut self,
-        memories: &[Memory],
+        memories: &[KeyedState],
         own: impl Fn(u64) -> bool,
-        out: &mut Differences<Summaries>,
+        out: &mut Differences<Accumulators>,
     ) -> Result<(), String> {
-        for Memory { key, state } in self.horizons.restore(memories)? {
-            let item: (Group, Summary) = (from_bytes(key)?, from_bytes(state)?);
+        for KeyedState { key, state } in self.horizons.restore(memories)? {
+            let item: (Group, Accumulator) = (from_bytes(key)?, from_bytes(state)?);
             item.0.window.map_or(Ok(()), check_time)?;
-            if own(Summaries::route(&item)) {
+            if own(Accumulators::route(&item)) {
                 self.take(item, out);
             }
         }
@@ -301,8 +301,8 @@ impl Keeper for Summaries {
 fn tell<'a, K: Serialize, H: Serialize + 'a>(
     changed: &mut Option<HashSet<K>>,
     held: impl Fn(&K) -> Option<&'a H>,
-) -> Vec<Memory> {
-    let memory = |key: K| Memory { key: to_bytes(&key), state: held(&key).map_or(Vec::new(), to_bytes) };
+) -> Vec<KeyedState> {
+    let memory = |key: K| KeyedState { key: to_bytes(&key), state: held(&key).map_or(Vec::new(), to_bytes) };
     changed.iter_mut().flat_map(HashSet::drain).map(memory).collect()
 }
 
@@ -323,7 +323,7 @@ mod tests {
 
     use super::*;
     use crate::data::{Column, Kind};
-    use crate::tables::{Late, Wanted, Window};
+    use crate::tables::{Late, RequiredStatistics, Window};
 
     fn grouping() -> Grouping {
         let column = |name: &str| Column { name: name.into(), kind: Kind::Number, slot: 0 };
@@ -339,7 +339,7 @@ mod tests {
         }
     }
 
-    fn key() -> Vec<Cell> {
+    fn key() -> Vec<KeyCell> {
         vec![1.0.into()]
     }
 
@@ -354,7 +354,7 @@ mod tests {
 
     #[test]
     fn a_row_replaces_the_one_before_it_in_all_windows() {
-        let mut rows = Rows::new(grouping(), false);
+        let mut rows = KeptRows::new(grouping(), false);
         let mut out = Vec::new();
         rows.take(row(1.0, 12, 7.0), &mut out);
         assert_eq!(shown(std::mem::take(&mut out)), [(10, 7.0, 1), (5, 7.0, 1)]);
@@ -367,7 +367,7 @@ mod tests {
 
     #[test]
     fn windows_that_are_too_old_go_and_take_their_rows_with_them() {
-        let mut rows = Rows::new(grouping(), false);
+        let mut rows = KeptRows::new(grouping(), false);
         let mut out = Vec::new();
         rows.take(row(1.0, 12, 7.0), &mut out);
         rows.take(row(2.0, 16, 8.0), &mut out);
@@ -384,27 +384,27 @@ mod tests {
     #[test]
     fn one_key_says_nothing_about_the_windows_of_another() {
         let other = || vec![2.0.into()];
-        let mut rows = Rows::new(grouping(), false);
-        let mut summaries = Summaries::new(grouping(), false);
+        let mut rows = KeptRows::new(grouping(), false);
+        let mut summaries = Accumulators::new(grouping(), false);
         let (mut out, mut sums) = (Vec::new(), Vec::new());
         rows.take(row(1.0, 12, 7.0), &mut out);
         rows.take(TableRow { keys: other(), ..row(2.0, 1000, 8.0) }, &mut out);
         let group = |keys, start| Group { keys, window: Some(start) };
-        summaries.take((group(key(), 10), Summary::of_rows(1)), &mut sums);
-        summaries.take((group(other(), 1000), Summary::of_rows(1)), &mut sums);
+        summaries.take((group(key(), 10), Accumulator::of_rows(1)), &mut sums);
+        summaries.take((group(other(), 1000), Accumulator::of_rows(1)), &mut sums);
         out.clear();
         sums.clear();
         rows.advance(&other(), 1005, &mut out);
         summaries.advance(&other(), 1005, &mut sums);
         assert_eq!(shown(std::mem::take(&mut out)), [(995, 8.0, -1)]);
         rows.take(row(3.0, 13, 9.0), &mut out);
-        summaries.take((group(key(), 10), Summary::of_rows(1)), &mut sums);
+        summaries.take((group(key(), 10), Accumulator::of_rows(1)), &mut sums);
         assert_eq!((shown(out), sums.len()), (vec![(10, 9.0, 1), (5, 9.0, 1)], 1));
     }
 
     #[test]
     fn a_row_that_is_too_late_replaces_nothing() {
-        let mut rows = Rows::new(grouping(), false);
+        let mut rows = KeptRows::new(grouping(), false);
         let mut out = Vec::new();
         rows.take(row(1.0, 42, 7.0), &mut out);
         rows.advance(&key(), 42, &mut out);
@@ -416,9 +416,10 @@ mod tests {
 
     #[test]
     fn summaries_that_are_too_old_are_forgotten() {
-        let mut summaries = Summaries::new(grouping(), false);
+        let mut summaries = Accumulators::new(grouping(), false);
         let mut out = Vec::new();
-        let part = |start, rows| (Group { keys: key(), window: Some(start) }, Summary { rows, columns: Vec::new() });
+        let part =
+            |start, rows| (Group { keys: key(), window: Some(start) }, Accumulator { rows, columns: Vec::new() });
         summaries.take(part(5, 3), &mut out);
         summaries.take(part(5, 4), &mut out);
         summaries.take(part(10, 1), &mut out);
@@ -431,16 +432,16 @@ mod tests {
         assert!(out.is_empty());
     }
     /// What is remembered of all that was told, as a checkpoint keeps it.
-    fn kept(told: [Vec<Memory>; 2]) -> Vec<Memory> {
+    fn kept(told: [Vec<KeyedState>; 2]) -> Vec<KeyedState> {
         let kept: BTreeMap<Vec<u8>, Vec<u8>> =
             told.into_iter().flatten().map(|memory| (memory.key, memory.state)).collect();
         let kept = kept.into_iter().filter(|(_, state)| !state.is_empty());
-        kept.map(|(key, state)| Memory { key, state }).collect()
+        kept.map(|(key, state)| KeyedState { key, state }).collect()
     }
 
     #[test]
     fn rows_are_held_again_after_a_restart() {
-        let mut rows = Rows::new(grouping(), true);
+        let mut rows = KeptRows::new(grouping(), true);
         let mut out = Vec::new();
         rows.take(row(1.0, 3, 6.0), &mut out);
         rows.take(row(2.0, 12, 7.0), &mut out);
@@ -450,25 +451,25 @@ mod tests {
         rows.advance(&key(), 10, &mut out);
         let memories = kept([first, rows.changes()]);
         assert_eq!(memories.len(), 2, "a row and the horizon");
-        let mut next = Rows::new(grouping(), true);
+        let mut next = KeptRows::new(grouping(), true);
         out.clear();
         next.restore(&memories, |_| true, &mut out).unwrap();
         assert_eq!(shown(std::mem::take(&mut out)), [(10, 7.0, 1), (5, 7.0, 1)]);
         next.take(row(2.0, 9, 1.0), &mut out);
         assert_eq!(shown(std::mem::take(&mut out)), [(10, 7.0, -1), (5, 7.0, -1), (5, 1.0, 1)], "0 is too old");
-        let mut other = Rows::new(grouping(), true);
+        let mut other = KeptRows::new(grouping(), true);
         other.restore(&memories, |_| false, &mut out).unwrap();
         assert!(out.is_empty() && other.rows.is_empty() && other.horizon(&key()) == 10);
-        assert!(other.restore(&[Memory { key: vec![9], state: vec![9] }], |_| true, &mut out).is_err());
+        assert!(other.restore(&[KeyedState { key: vec![9], state: vec![9] }], |_| true, &mut out).is_err());
     }
 
     #[test]
     fn summaries_go_on_after_a_restart() {
-        let mut summaries = Summaries::new(grouping(), true);
+        let mut summaries = Accumulators::new(grouping(), true);
         let mut out = Vec::new();
         let part = |start, value| {
-            let mut summary = Summary::default();
-            summary.add([value].into_iter(), &[Wanted { sum: true, ..Wanted::default() }]);
+            let mut summary = Accumulator::default();
+            summary.add([value].into_iter(), &[RequiredStatistics { sum: true, ..RequiredStatistics::default() }]);
             (Group { keys: key(), window: Some(start) }, summary)
         };
         summaries.take(part(0, 1.0), &mut out);
@@ -478,7 +479,7 @@ mod tests {
         summaries.advance(&key(), 12, &mut out);
         let memories = kept([first, summaries.changes()]);
         out.clear();
-        let mut next = Summaries::new(grouping(), true);
+        let mut next = Accumulators::new(grouping(), true);
         next.restore(&memories, |_| true, &mut out).unwrap();
         let [((group, ()), summary)] = &out[..] else { panic!("{out:?}") };
         assert_eq!((group.window, summary.rows, summary.columns[0].sum.value()), (Some(5), 2, 5.0));
@@ -511,11 +512,11 @@ mod tests {
             rows in prop::collection::vec((0..6u8, 0..40i64, prop::bool::weighted(0.2)), 0..60),
             restart in 0..60usize,
         ) {
-            let (mut keeper, mut out, mut of) = (Rows::new(grouping(), true), Vec::new(), BTreeMap::new());
+            let (mut keeper, mut out, mut of) = (KeptRows::new(grouping(), true), Vec::new(), BTreeMap::new());
             for (place, (upsert, time, deleted)) in rows.iter().enumerate() {
                 if place == restart {
                     let memories = kept([keeper.changes(), Vec::new()]);
-                    keeper = Rows::new(grouping(), true);
+                    keeper = KeptRows::new(grouping(), true);
                     let mut before = Vec::new();
                     keeper.restore(&memories, |_| true, &mut before).unwrap();
                     let mut restored = BTreeMap::new();

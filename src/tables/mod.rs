@@ -1,7 +1,7 @@
 //! Tables: rows summarised by key and window, right whatever order rows come in.
 //!
-//! [`Grouping`] says which rows make a line, [`Summary`] what is known of them, [`Aggregate`] what a line tells,
-//! [`Keeper`] which rows count, and [`Contents`] what the lines are as of an epoch. The engine wires them up with
+//! [`Grouping`] says which rows make a line, [`Accumulator`] what is known of them, [`Aggregate`] what a line tells,
+//! [`TableState`] which rows count, and [`TableContents`] what the lines are as of an epoch. The engine wires them up with
 //! differential dataflow.
 
 mod aggregate;
@@ -16,11 +16,11 @@ mod table;
 mod window;
 
 pub use aggregate::Aggregate;
-pub use cell::Cell;
-pub use contents::{Changes, Contents};
+pub use cell::KeyCell;
+pub use contents::{ChangeFormat, TableContents};
 pub use grouping::{Group, Grouping, Late, TableRow, Values};
-pub use keeper::{Differences, Keeper, Rows, Summaries};
+pub use keeper::{Accumulators, Differences, KeptRows, TableState};
 pub use reference::Reference;
-pub use summary::{Summary, Wanted};
-pub use table::{Join, Judged, Shared, Table, share};
+pub use summary::{Accumulator, RequiredStatistics};
+pub use table::{Join, KeyTimes, SharedGrouping, Table, share};
 pub use window::Window;

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::Cell;
+use super::KeyCell;
 use crate::data::{Kind, cell};
 
 /// A line of the file without its key, by its key.
-type Lines = BTreeMap<Cell, Vec<Cell>>;
+type ReferenceLines = BTreeMap<KeyCell, Vec<KeyCell>>;
 /// A line behind its key, and whether it comes (1) or goes (-1).
-type Change = ((Cell, Vec<Cell>), isize);
+type ReferenceChange = ((KeyCell, Vec<KeyCell>), isize);
 
 /// A file of references.
 pub struct Reference {
@@ -19,7 +19,7 @@ pub struct Reference {
     key_kind: Kind,
     /// All but the key; numbers are columns that hold nothing else.
     pub columns: Vec<(String, Kind)>,
-    lines: Lines,
+    lines: ReferenceLines,
     /// The file's time and length when it was read.
     seen: Option<(SystemTime, u64)>,
 }
@@ -36,7 +36,7 @@ impl Reference {
     }
 
     /// All lines, each with the difference it makes.
-    pub fn all(&self) -> Vec<Change> {
+    pub fn all(&self) -> Vec<ReferenceChange> {
         self.lines.iter().map(|(key, line)| ((key.clone(), line.clone()), 1)).collect()
     }
 
@@ -44,7 +44,7 @@ impl Reference {
     ///
     /// # Errors
     /// As [`Reference::read`], or if it has other columns; what was read before stays.
-    pub fn changes(&mut self) -> Result<Vec<Change>, String> {
+    pub fn changes(&mut self) -> Result<Vec<ReferenceChange>, String> {
         let now = seen(&self.path);
         if now == self.seen {
             return Ok(Vec::new());
@@ -69,7 +69,7 @@ fn read(
     key: &str,
     key_kind: Kind,
     expected: Option<&[(String, Kind)]>,
-) -> Result<(Vec<(String, Kind)>, Lines), String> {
+) -> Result<(Vec<(String, Kind)>, ReferenceLines), String> {
     let shown = path.display();
     let mut reader = csv::Reader::from_path(path).map_err(|error| format!("{shown}: {error}"))?;
     let header = reader.headers().map_err(|error| format!("{shown}: {error}"))?.clone();
@@ -86,7 +86,7 @@ fn read(
         }
         Some(_) => return Err(format!("{shown} has other columns than at the start: they take a restart")),
     };
-    let mut lines = Lines::new();
+    let mut lines = ReferenceLines::new();
     for record in &records {
         let line = others.iter().zip(&columns).map(|(column, (_, kind))| read_cell(&record[*column], *kind)).collect();
         if lines.insert(read_cell(&record[place], key_kind), line).is_some() {
@@ -107,10 +107,10 @@ fn kind(records: &[csv::StringRecord], column: usize) -> Kind {
     }
 }
 
-fn read_cell(text: &str, kind: Kind) -> Cell {
+fn read_cell(text: &str, kind: Kind) -> KeyCell {
     match kind {
-        Kind::Number => cell::number(text).map_or(Cell::Missing, Cell::from),
-        Kind::Text => cell::text(text).map_or(Cell::Missing, Cell::from),
+        Kind::Number => cell::number(text).map_or(KeyCell::Missing, KeyCell::from),
+        Kind::Text => cell::text(text).map_or(KeyCell::Missing, KeyCell::from),
     }
 }
 
@@ -126,7 +126,7 @@ mod tests {
         write("station,height,name\na,12,Alm\nb,,Berg\n");
         let mut reference = Reference::read(&path, "station", Kind::Text).unwrap();
         assert_eq!(reference.columns, [("height".to_owned(), Kind::Number), ("name".to_owned(), Kind::Text)]);
-        let line = |key: &str, height: f64, name: &str| (Cell::from(key), vec![height.into(), name.into()]);
+        let line = |key: &str, height: f64, name: &str| (KeyCell::from(key), vec![height.into(), name.into()]);
         assert_eq!(reference.all(), [(line("a", 12.0, "Alm"), 1), (line("b", f64::NAN, "Berg"), 1)]);
         assert_eq!(reference.changes(), Ok(Vec::new()));
         write("station,height,name\na,12,Alm\nb,800,Berg\n");

@@ -7,11 +7,11 @@ use ordered_float::OrderedFloat;
 use serde::{Deserialize, Serialize};
 
 use crate::kernels::exact_sum::ExactSum;
-use crate::kernels::log_sketch::LogSketch;
+use crate::kernels::log_sketch::DdSketch;
 
 /// What of a column must be kept beside the count of its values.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Wanted {
+pub struct RequiredStatistics {
     pub sum: bool,
     /// The sum of squares.
     pub squares: bool,
@@ -23,7 +23,7 @@ pub struct Wanted {
 
 /// A summary of one column's values without the missing ones.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct ColumnSummary {
+pub struct ColumnAccumulator {
     pub count: u64,
     pub sum: ExactSum,
     pub squares: ExactSum,
@@ -31,26 +31,26 @@ pub struct ColumnSummary {
     pub most: OrderedFloat<f64>,
     /// How often each value stands there.
     pub values: BTreeMap<OrderedFloat<f64>, u64>,
-    pub sketch: LogSketch,
+    pub sketch: DdSketch,
 }
 
-impl Default for ColumnSummary {
-    fn default() -> ColumnSummary {
-        ColumnSummary {
+impl Default for ColumnAccumulator {
+    fn default() -> ColumnAccumulator {
+        ColumnAccumulator {
             count: 0,
             sum: ExactSum::default(),
             squares: ExactSum::default(),
             least: f64::INFINITY.into(),
             most: f64::NEG_INFINITY.into(),
             values: BTreeMap::new(),
-            sketch: LogSketch::default(),
+            sketch: DdSketch::default(),
         }
     }
 }
 
-impl ColumnSummary {
+impl ColumnAccumulator {
     /// Takes in a value, unless it is missing (NaN).
-    pub fn add(&mut self, x: f64, wanted: Wanted) {
+    pub fn add(&mut self, x: f64, wanted: RequiredStatistics) {
         if x.is_nan() {
             return;
         }
@@ -74,7 +74,7 @@ impl ColumnSummary {
     }
 
     /// Takes in another summary of the same kind.
-    pub fn merge(&mut self, other: &ColumnSummary) {
+    pub fn merge(&mut self, other: &ColumnAccumulator) {
         self.count += other.count;
         self.sum.merge(&other.sum);
         self.squares.merge(&other.squares);
@@ -118,39 +118,39 @@ impl ColumnSummary {
 
 /// A summary of rows, column by column. As a difference of differential dataflow, it is what a message adds to a group.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Summary {
+pub struct Accumulator {
     pub rows: i64,
-    pub columns: Vec<ColumnSummary>,
+    pub columns: Vec<ColumnAccumulator>,
 }
 
-impl Summary {
+impl Accumulator {
     /// Takes in a row: a value a column.
-    pub fn add(&mut self, values: impl Iterator<Item = f64>, wanted: &[Wanted]) {
+    pub fn add(&mut self, values: impl Iterator<Item = f64>, wanted: &[RequiredStatistics]) {
         self.rows += 1;
-        self.columns.resize_with(wanted.len(), ColumnSummary::default);
+        self.columns.resize_with(wanted.len(), ColumnAccumulator::default);
         for ((column, value), wanted) in self.columns.iter_mut().zip(values).zip(wanted) {
             column.add(value, *wanted);
         }
     }
 
     /// Tells how many rows there are, and nothing of them; less than none take a group away.
-    pub fn of_rows(rows: i64) -> Summary {
-        Summary { rows, columns: Vec::new() }
+    pub fn of_rows(rows: i64) -> Accumulator {
+        Accumulator { rows, columns: Vec::new() }
     }
 }
 
-impl IsZero for Summary {
+impl IsZero for Accumulator {
     /// Rows are only taken away all at once.
     fn is_zero(&self) -> bool {
         self.rows == 0
     }
 }
 
-impl Semigroup for Summary {
-    fn plus_equals(&mut self, other: &Summary) {
+impl Semigroup for Accumulator {
+    fn plus_equals(&mut self, other: &Accumulator) {
         self.rows += other.rows;
         if self.columns.len() < other.columns.len() {
-            self.columns.resize_with(other.columns.len(), ColumnSummary::default);
+            self.columns.resize_with(other.columns.len(), ColumnAccumulator::default);
         }
         self.columns.iter_mut().zip(&other.columns).for_each(|(own, other)| own.merge(other));
     }
@@ -161,10 +161,11 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const ALL: Wanted = Wanted { sum: true, squares: true, extremes: true, values: true, sketch: true };
+    const ALL: RequiredStatistics =
+        RequiredStatistics { sum: true, squares: true, extremes: true, values: true, sketch: true };
 
-    fn summary(rows: &[(f64, f64)]) -> Summary {
-        let mut summary = Summary::default();
+    fn summary(rows: &[(f64, f64)]) -> Accumulator {
+        let mut summary = Accumulator::default();
         rows.iter().for_each(|(a, b)| summary.add([*a, *b].into_iter(), &[ALL, ALL]));
         summary
     }
@@ -172,7 +173,7 @@ mod tests {
     #[test]
     fn a_group_that_is_forgotten_is_zero() {
         let mut all = summary(&[(1.0, 2.0), (3.0, f64::NAN)]);
-        all.plus_equals(&Summary::of_rows(-3));
+        all.plus_equals(&Accumulator::of_rows(-3));
         assert!(!all.is_zero());
         all.plus_equals(&summary(&[(5.0, 6.0)]));
         assert!(all.is_zero());
@@ -189,7 +190,7 @@ mod tests {
             let mut parts = summary(&rows[cut..]);
             parts.plus_equals(&summary(&rows[..cut]));
             let whole = summary(&rows);
-            let figures = |s: &Summary| s.columns.iter().map(|c| {
+            let figures = |s: &Accumulator| s.columns.iter().map(|c| {
                 let deviations = c.squares.squared_deviations(&c.sum, c.count);
                 (c.count, c.sum.value().to_bits(), deviations.to_bits(), c.least, c.most, c.quantile(0.3).to_bits())
             }).collect::<Vec<_>>();

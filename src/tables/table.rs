@@ -4,7 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Aggregate, Cell, Changes, Group, Grouping, Late, Summary, TableRow, Values, Wanted, window};
+use super::{
+    Accumulator, Aggregate, ChangeFormat, Group, Grouping, KeyCell, Late, RequiredStatistics, TableRow, Values, window,
+};
 use crate::data::{Column, Kind, Message, Schema};
 
 /// A table whose columns have been looked up.
@@ -18,7 +20,7 @@ pub struct Table {
     /// How far apart the rows of a key should be, in milliseconds.
     pub interval: Option<i64>,
     pub join: Option<Join>,
-    pub changes: Changes,
+    pub changes: ChangeFormat,
 }
 
 /// Where a table's reference is joined.
@@ -61,7 +63,7 @@ impl Table {
 
     /// The cells of a line behind its keys and window, without the reference's. `places` are those of the table's
     /// columns in the summary.
-    pub fn line(&self, summary: &Summary, places: &[usize]) -> Vec<Cell> {
+    pub fn line(&self, summary: &Accumulator, places: &[usize]) -> Vec<KeyCell> {
         let length = self.grouping.window.as_ref().map_or(f64::NAN, |window| window.length as f64);
         let expected = self.interval.map_or(f64::NAN, |interval| length / interval as f64);
         let columns = places.iter().map(|place| &summary.columns[*place]);
@@ -72,17 +74,17 @@ impl Table {
 
 /// The rows of a key in a message, as far as it takes to know which of them are too late.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Judged {
-    pub keys: Vec<Cell>,
+pub struct KeyTimes {
+    pub keys: Vec<KeyCell>,
     /// The latest of their times, in milliseconds since 1970.
     pub latest: i64,
     /// Ends of last windows, with the ids of the rows that are in none behind it.
     pub ends: Vec<(i64, Vec<u64>)>,
 }
 
-impl Judged {
-    fn new(keys: Vec<Cell>, latest: i64) -> Judged {
-        Judged { keys, latest, ends: Vec::new() }
+impl KeyTimes {
+    fn new(keys: Vec<KeyCell>, latest: i64) -> KeyTimes {
+        KeyTimes { keys, latest, ends: Vec::new() }
     }
 
     /// The ids of the rows that are too late where windows have gone up to `horizon`.
@@ -93,17 +95,17 @@ impl Judged {
 
 /// Tables with one grouping: rows are kept once for all of them.
 #[derive(Clone, Debug)]
-pub struct Shared {
+pub struct SharedGrouping {
     pub grouping: Grouping,
     /// The slots of the number columns that any of them summarises.
     pub slots: Vec<usize>,
     /// What is kept of each.
-    pub wanted: Vec<Wanted>,
+    pub wanted: Vec<RequiredStatistics>,
     /// The tables, with their numbers in the dataflow.
     pub tables: Vec<(usize, Table)>,
 }
 
-impl Shared {
+impl SharedGrouping {
     /// The name of the first of the tables.
     pub fn name(&self) -> &str {
         &self.tables[0].1.name
@@ -175,14 +177,14 @@ impl Shared {
     }
 
     /// What of a message tells which windows have gone: empty if none ever go.
-    pub fn judged(&self, message: &Message, times: &[Option<i64>]) -> Vec<Judged> {
+    pub fn judged(&self, message: &Message, times: &[Option<i64>]) -> Vec<KeyTimes> {
         let Some(window) = self.grouping.window.as_ref().filter(|_| self.grouping.retention.is_some()) else {
             return Vec::new();
         };
-        let mut judged: HashMap<Vec<Cell>, Judged> = HashMap::new();
+        let mut judged: HashMap<Vec<KeyCell>, KeyTimes> = HashMap::new();
         for (row, time) in timed(times) {
             let keys = self.grouping.keys(message, row);
-            let of_key = judged.entry(keys).or_insert_with_key(|keys| Judged::new(keys.clone(), time));
+            let of_key = judged.entry(keys).or_insert_with_key(|keys| KeyTimes::new(keys.clone(), time));
             of_key.latest = of_key.latest.max(time);
             let (end, id) = (window.end(time), message.ids[row]);
             match of_key.ends.last_mut() {
@@ -194,8 +196,8 @@ impl Shared {
     }
 
     /// What a message adds to each group. Rows without a time are left out.
-    pub fn summaries(&self, message: &Message, times: &[Option<i64>]) -> Vec<(Group, Summary)> {
-        let mut summaries: HashMap<Group, Summary> = HashMap::new();
+    pub fn summaries(&self, message: &Message, times: &[Option<i64>]) -> Vec<(Group, Accumulator)> {
+        let mut summaries: HashMap<Group, Accumulator> = HashMap::new();
         for (row, time) in timed(times) {
             let keys = self.grouping.keys(message, row);
             for window in self.grouping.windows(time) {
@@ -212,8 +214,8 @@ impl Shared {
     }
 
     /// The summary of rows, each so many times.
-    pub fn summary<'a>(&self, rows: impl Iterator<Item = (&'a Values, isize)>) -> Summary {
-        let mut summary = Summary::default();
+    pub fn summary<'a>(&self, rows: impl Iterator<Item = (&'a Values, isize)>) -> Accumulator {
+        let mut summary = Accumulator::default();
         for (values, times) in rows {
             (0..times).for_each(|_| summary.add(values.iter().map(|x| x.0), &self.wanted));
         }
@@ -224,7 +226,7 @@ impl Shared {
         for column in &table.columns {
             let place = self.slots.iter().position(|slot| *slot == column.slot).unwrap_or_else(|| {
                 self.slots.push(column.slot);
-                self.wanted.push(Wanted::default());
+                self.wanted.push(RequiredStatistics::default());
                 self.slots.len() - 1
             });
             table.aggregates.iter().for_each(|aggregate| aggregate.wants(&mut self.wanted[place]));
@@ -243,13 +245,13 @@ fn timed(times: &[Option<i64>]) -> impl Iterator<Item = (usize, i64)> {
 }
 
 /// Puts tables with equal groupings together.
-pub fn share(tables: &[Table]) -> Vec<Shared> {
-    let mut shared: Vec<Shared> = Vec::new();
+pub fn share(tables: &[Table]) -> Vec<SharedGrouping> {
+    let mut shared: Vec<SharedGrouping> = Vec::new();
     for (number, table) in tables.iter().enumerate() {
         let grouping = &table.grouping;
         let place = shared.iter().position(|shared| shared.grouping == *grouping).unwrap_or_else(|| {
             let (slots, wanted, tables) = Default::default();
-            shared.push(Shared { grouping: grouping.clone(), slots, wanted, tables });
+            shared.push(SharedGrouping { grouping: grouping.clone(), slots, wanted, tables });
             shared.len() - 1
         });
         shared[place].add(number, table.clone());
@@ -281,7 +283,7 @@ mod tests {
             aggregates,
             interval: None,
             join: None,
-            changes: Changes::default(),
+            changes: ChangeFormat::default(),
         }
     }
 
@@ -320,12 +322,12 @@ mod tests {
         assert_eq!(shared.len(), 2);
         let first = &shared[0];
         assert_eq!((&first.slots[..], first.tables.len()), (&[4, 1, 7][..], 2));
-        let both = Wanted { sum: true, extremes: true, ..Wanted::default() };
+        let both = RequiredStatistics { sum: true, extremes: true, ..RequiredStatistics::default() };
         assert_eq!(first.wanted[1], both);
         assert_eq!(first.places(&two), [1, 2]);
         let names: Vec<String> = one.schema().names().map(str::to_owned).collect();
         assert_eq!(names, ["k", "rows", "x4_mean", "x1_mean"]);
-        let mut summary = Summary::default();
+        let mut summary = Accumulator::default();
         summary.add([2.0, 3.0, 5.0].into_iter(), &first.wanted);
         assert_eq!(two.line(&summary, &first.places(&two)), [1.0.into(), 3.0.into(), 5.0.into()]);
     }

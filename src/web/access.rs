@@ -7,8 +7,8 @@ use std::sync::Arc;
 use axum::http::StatusCode;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
-use super::answer::Refusal;
-use super::users::{Role, Users};
+use super::answer::ApiError;
+use super::users::{UserRole, Users};
 
 /// How sign-ins are checked.
 pub struct Access {
@@ -31,15 +31,16 @@ impl Access {
         from: IpAddr,
         name: String,
         password: String,
-    ) -> Result<Role, Refusal> {
+    ) -> Result<UserRole, ApiError> {
         if self.attempts.check_key(&from).is_err() {
-            return Err(Refusal::new(StatusCode::TOO_MANY_REQUESTS, "too many sign-ins: wait a minute"));
+            return Err(ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too many sign-ins: wait a minute"));
         }
         let verify = move || match &self.users {
             Some(users) => users.verify(&name, &password),
             None => Ok(None),
         };
-        let role = tokio::task::spawn_blocking(verify).await.map_err(Refusal::internal)?.map_err(Refusal::internal)?;
-        role.ok_or_else(|| Refusal::new(StatusCode::UNAUTHORIZED, "name or password is wrong"))
+        let role =
+            tokio::task::spawn_blocking(verify).await.map_err(ApiError::internal)?.map_err(ApiError::internal)?;
+        role.ok_or_else(|| ApiError::new(StatusCode::UNAUTHORIZED, "name or password is wrong"))
     }
 }

@@ -10,55 +10,55 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
 
-use super::document::Problem;
-use super::folder::Name;
+use super::document::FileProblem;
+use super::folder::ProjectName;
 
 /// Why a request is refused.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Refused {
+pub struct ApiProblem {
     pub error: String,
     /// What is wrong with the dataflow file that came with it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub problem: Option<Problem>,
+    pub problem: Option<FileProblem>,
 }
 
 /// A refusal with its status.
 #[derive(Debug)]
-pub struct Refusal {
+pub struct ApiError {
     status: StatusCode,
-    body: Box<Refused>,
+    body: Box<ApiProblem>,
 }
 
-impl Refusal {
-    pub fn new(status: StatusCode, error: impl Into<String>) -> Refusal {
-        Refusal { status, body: Box::new(Refused { error: error.into(), problem: None }) }
+impl ApiError {
+    pub fn new(status: StatusCode, error: impl Into<String>) -> ApiError {
+        ApiError { status, body: Box::new(ApiProblem { error: error.into(), problem: None }) }
     }
 
-    pub fn internal(error: impl std::fmt::Display) -> Refusal {
+    pub fn internal(error: impl std::fmt::Display) -> ApiError {
         tracing::error!("a request failed: {error}");
-        Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
+        ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
     }
 
     /// A file that is not there, is there already, or can't be used.
-    pub fn file(name: &Name, error: &std::io::Error) -> Refusal {
+    pub fn file(name: &ProjectName, error: &std::io::Error) -> ApiError {
         match error.kind() {
-            std::io::ErrorKind::NotFound => Refusal::new(StatusCode::NOT_FOUND, format!("there is no project {name}")),
+            std::io::ErrorKind::NotFound => ApiError::new(StatusCode::NOT_FOUND, format!("there is no project {name}")),
             std::io::ErrorKind::AlreadyExists => {
-                Refusal::new(StatusCode::CONFLICT, format!("there is a project {name} already"))
+                ApiError::new(StatusCode::CONFLICT, format!("there is a project {name} already"))
             }
-            _ => Refusal::internal(format!("{name}: {error}")),
+            _ => ApiError::internal(format!("{name}: {error}")),
         }
     }
 }
 
-impl From<Problem> for Refusal {
-    fn from(problem: Problem) -> Refusal {
-        let body = Refused { error: problem.message.clone(), problem: Some(problem) };
-        Refusal { status: StatusCode::UNPROCESSABLE_ENTITY, body: Box::new(body) }
+impl From<FileProblem> for ApiError {
+    fn from(problem: FileProblem) -> ApiError {
+        let body = ApiProblem { error: problem.message.clone(), problem: Some(problem) };
+        ApiError { status: StatusCode::UNPROCESSABLE_ENTITY, body: Box::new(body) }
     }
 }
 
-impl IntoResponse for Refusal {
+impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         (self.status, Json(self.body)).into_response()
     }
@@ -68,26 +68,26 @@ impl IntoResponse for Refusal {
 pub struct Body<T>(pub T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
-    type Rejection = Refusal;
+    type Rejection = ApiError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Body<T>, Refusal> {
+    async fn from_request(request: Request, state: &S) -> Result<Body<T>, ApiError> {
         let read = Json::<T>::from_request(request, state).await;
-        let refuse = |rejection: JsonRejection| Refusal::new(rejection.status(), rejection.body_text());
+        let refuse = |rejection: JsonRejection| ApiError::new(rejection.status(), rejection.body_text());
         read.map(|Json(body)| Body(body)).map_err(refuse)
     }
 }
 
 /// The project that a path names.
-pub struct Project(pub Name);
+pub struct Project(pub ProjectName);
 
 impl<S: Send + Sync> FromRequestParts<S> for Project {
-    type Rejection = Refusal;
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Project, Refusal> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Project, ApiError> {
         let path = Path::<std::collections::HashMap<String, String>>::from_request_parts(parts, state).await;
-        let path = path.map_err(|rejection| Refusal::new(rejection.status(), rejection.body_text()))?;
-        let name = path.get("name").map_or("", String::as_str).parse::<Name>();
+        let path = path.map_err(|rejection| ApiError::new(rejection.status(), rejection.body_text()))?;
+        let name = path.get("name").map_or("", String::as_str).parse::<ProjectName>();
         // What can't be a name is none that is there.
-        name.map(Project).map_err(|reason| Refusal::new(StatusCode::NOT_FOUND, reason))
+        name.map(Project).map_err(|reason| ApiError::new(StatusCode::NOT_FOUND, reason))
     }
 }

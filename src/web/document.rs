@@ -32,7 +32,7 @@ pub enum Edit {
 
 /// What is wrong with a dataflow file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Problem {
+pub struct FileProblem {
     pub message: String,
     pub help: Option<String>,
     /// From 1; 0 if it has no place.
@@ -220,13 +220,13 @@ pub fn values(text: &str) -> Json {
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn checked(name: &str, text: &str, registry: &Registry) -> Result<Dataflow, Problem> {
+pub fn checked(name: &str, text: &str, registry: &Registry) -> Result<Dataflow, FileProblem> {
     if let Ok(document) = Document::parse(text)
         && let Some((field, path)) = paths(document.as_table(), "").into_iter().find(|(_, path)| !is_inside(path))
     {
         let span = span_of(document.as_table(), &field);
         let (line, column) = span.map_or((0, 0), |span| place(text, span.start));
-        return Err(Problem {
+        return Err(FileProblem {
             message: format!("{path} leads out of the folder of the projects"),
             help: Some("give a path inside of it; `rowmill run` on the command line takes any".into()),
             line,
@@ -276,12 +276,12 @@ fn is_path(key: &str, text: &str) -> bool {
     }
 }
 
-fn problem(text: &str, diagnostic: &Diagnostic) -> Problem {
+fn problem(text: &str, diagnostic: &Diagnostic) -> FileProblem {
     let span = diagnostic.span();
     let (line, column) = span.as_ref().map_or((0, 0), |span| place(text, span.start));
     let document = Document::parse(text).ok();
     let field = span.zip(document).and_then(|(span, document)| field_at(document.as_table(), span.start, ""));
-    Problem {
+    FileProblem {
         message: diagnostic.title().to_owned(),
         help: diagnostic.advice().map(str::to_owned),
         line,
@@ -457,7 +457,7 @@ url = "null"
         }
     }
 
-    fn problem_of(from: &str, to: &str) -> Problem {
+    fn problem_of(from: &str, to: &str) -> FileProblem {
         assert!(TEXT.contains(from));
         checked("w", &TEXT.replacen(from, to, 1), &Registry::builtin()).err().expect("a problem")
     }

@@ -8,16 +8,16 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::answer::{Body, Refusal, Refused};
-use super::document::{self, Edit, Problem};
+use super::answer::{ApiError, ApiProblem, Body};
+use super::document::{self, Edit, FileProblem};
 use super::rows::{self, RowsFrom};
-use super::state::Shared;
+use super::state::SharedState;
 use crate::config::{self, Dataflow};
 use crate::runtime;
 use crate::subtasks::{Description, Entry};
 
 /// Routes of the editor.
-pub fn routes() -> OpenApiRouter<Shared> {
+pub fn routes() -> OpenApiRouter<SharedState> {
     OpenApiRouter::new()
         .routes(routes!(subtasks))
         .routes(routes!(schema))
@@ -28,13 +28,13 @@ pub fn routes() -> OpenApiRouter<Shared> {
 
 /// The subtasks, each with its parameters.
 #[utoipa::path(get, path = "/api/v1/subtasks", tag = "editor", responses((status = 200, body = [Description])))]
-async fn subtasks(State(shared): State<Shared>) -> Json<Vec<Description>> {
+async fn subtasks(State(shared): State<SharedState>) -> Json<Vec<Description>> {
     Json(shared.registry.subtasks().iter().map(Entry::describe).collect())
 }
 
 /// The JSON schema of a dataflow file.
 #[utoipa::path(get, path = "/api/v1/schema", tag = "editor", responses((status = 200, body = Object)))]
-async fn schema(State(shared): State<Shared>) -> Json<serde_json::Value> {
+async fn schema(State(shared): State<SharedState>) -> Json<serde_json::Value> {
     Json(config::json_schema(&shared.registry))
 }
 
@@ -51,24 +51,27 @@ struct Edits {
 struct Edited {
     toml: String,
     values: serde_json::Value,
-    problem: Option<Problem>,
+    problem: Option<FileProblem>,
 }
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Tried {
+struct PreviewRequest {
     toml: String,
 }
 
 /// Change the text of a dataflow file as a form asks, and check it. Comments stay. Nothing is saved.
 #[utoipa::path(post, path = "/api/v1/edit", tag = "editor", request_body = Edits, responses(
-    (status = 200, body = Edited), (status = 422, body = Refused), (status = 400, body = Refused),
-    (status = 415, body = Refused)))]
-async fn edit(State(shared): State<Shared>, Body(Edits { toml, edits }): Body<Edits>) -> Result<Json<Edited>, Refusal> {
+    (status = 200, body = Edited), (status = 422, body = ApiProblem), (status = 400, body = ApiProblem),
+    (status = 415, body = ApiProblem)))]
+async fn edit(
+    State(shared): State<SharedState>,
+    Body(Edits { toml, edits }): Body<Edits>,
+) -> Result<Json<Edited>, ApiError> {
     let toml = if edits.is_empty() {
         toml
     } else {
-        document::edited(&toml, &edits).map_err(|reason| Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, reason))?
+        document::edited(&toml, &edits).map_err(|reason| ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, reason))?
     };
     let problem = document::checked("dataflow", &toml, &shared.registry).err();
     Ok(Json(Edited { values: document::values(&toml), toml, problem }))
@@ -76,61 +79,68 @@ async fn edit(State(shared): State<Shared>, Body(Edits { toml, edits }): Body<Ed
 
 /// What a chain makes of a few rows.
 #[derive(Serialize, ToSchema)]
-struct Shown {
+struct PreviewRows {
     rows_from: RowsFrom,
     /// After prepare, and after each subtask.
     #[schema(value_type = Vec<Object>)]
     steps: Vec<runtime::PreviewStep>,
-    rejected: Vec<Unread>,
+    rejected: Vec<UnreadableRow>,
 }
 
 /// A row that can't be read.
 #[derive(Serialize, ToSchema)]
-struct Unread {
+struct UnreadableRow {
     /// Its place, from 0.
     row: usize,
     reason: String,
 }
 
 /// Run the chain over up to 20 rows of the source, or over generated ones if it has none within some seconds.
-#[utoipa::path(post, path = "/api/v1/preview", tag = "editor", request_body = Tried, responses(
-    (status = 200, body = Shown), (status = 422, body = Refused), (status = 400, body = Refused),
-    (status = 415, body = Refused)))]
-async fn preview(State(shared): State<Shared>, Body(Tried { toml }): Body<Tried>) -> Result<Json<Shown>, Refusal> {
+#[utoipa::path(post, path = "/api/v1/preview", tag = "editor", request_body = PreviewRequest, responses(
+    (status = 200, body = PreviewRows), (status = 422, body = ApiProblem), (status = 400, body = ApiProblem),
+    (status = 415, body = ApiProblem)))]
+async fn preview(
+    State(shared): State<SharedState>,
+    Body(PreviewRequest { toml }): Body<PreviewRequest>,
+) -> Result<Json<PreviewRows>, ApiError> {
     try_out(shared, toml, |dataflow| {
-        let unusable = |reason: String| Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, reason);
+        let unusable = |reason: String| ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, reason);
         let (bucket, rows_from) = rows::rows(dataflow).map_err(unusable)?;
         let preview = runtime::preview(dataflow, &bucket).map_err(|diagnostic| unusable(diagnostic.title().into()))?;
-        let rejected = preview.rejected.into_iter().map(|bad| Unread { row: bad.index, reason: bad.reason }).collect();
-        Ok(Shown { rows_from, steps: preview.steps, rejected })
+        let rejected =
+            preview.rejected.into_iter().map(|bad| UnreadableRow { row: bad.index, reason: bad.reason }).collect();
+        Ok(PreviewRows { rows_from, steps: preview.steps, rejected })
     })
     .await
 }
 
 /// How a broker answered.
 #[derive(Serialize, ToSchema)]
-struct Connected {
+struct ConnectionTest {
     milliseconds: f64,
 }
 
 /// Connect to the source once, as a guest.
-#[utoipa::path(post, path = "/api/v1/connect", tag = "editor", request_body = Tried, responses(
-    (status = 200, body = Connected), (status = 422, body = Refused), (status = 400, body = Refused),
-    (status = 415, body = Refused)))]
-async fn connect(State(shared): State<Shared>, Body(Tried { toml }): Body<Tried>) -> Result<Json<Connected>, Refusal> {
+#[utoipa::path(post, path = "/api/v1/connect", tag = "editor", request_body = PreviewRequest, responses(
+    (status = 200, body = ConnectionTest), (status = 422, body = ApiProblem), (status = 400, body = ApiProblem),
+    (status = 415, body = ApiProblem)))]
+async fn connect(
+    State(shared): State<SharedState>,
+    Body(PreviewRequest { toml }): Body<PreviewRequest>,
+) -> Result<Json<ConnectionTest>, ApiError> {
     try_out(shared, toml, |dataflow| {
-        let took = rows::connect(dataflow).map_err(|reason| Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, reason))?;
-        Ok(Connected { milliseconds: took.as_secs_f64() * 1e3 })
+        let took = rows::connect(dataflow).map_err(|reason| ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, reason))?;
+        Ok(ConnectionTest { milliseconds: took.as_secs_f64() * 1e3 })
     })
     .await
 }
 
 /// Works on a dataflow on a thread that may wait.
 async fn try_out<T: Send + 'static>(
-    shared: Shared,
+    shared: SharedState,
     toml: String,
-    work: impl FnOnce(&Dataflow) -> Result<T, Refusal> + Send + 'static,
-) -> Result<Json<T>, Refusal> {
+    work: impl FnOnce(&Dataflow) -> Result<T, ApiError> + Send + 'static,
+) -> Result<Json<T>, ApiError> {
     let work = move || work(&document::checked("dataflow", &toml, &shared.registry)?);
-    tokio::task::spawn_blocking(work).await.map_err(Refusal::internal)?.map(Json)
+    tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)?.map(Json)
 }

@@ -9,23 +9,23 @@ use serde::Serialize;
 
 /// A project's name: that of its file without `.toml`. It never leads out of the folder.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-pub struct Name(String);
+pub struct ProjectName(String);
 
-impl FromStr for Name {
+impl FromStr for ProjectName {
     type Err = String;
 
-    fn from_str(text: &str) -> Result<Name, String> {
+    fn from_str(text: &str) -> Result<ProjectName, String> {
         const LONGEST: usize = 64;
         let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
         if (1..=LONGEST).contains(&text.len()) && text.chars().all(fits) {
-            Ok(Name(text.to_owned()))
+            Ok(ProjectName(text.to_owned()))
         } else {
             Err(format!("{text:?} is no project name: up to {LONGEST} letters, digits, - and _"))
         }
     }
 }
 
-impl std::fmt::Display for Name {
+impl std::fmt::Display for ProjectName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.0)
     }
@@ -52,38 +52,38 @@ impl Folder {
     }
 
     /// The dataflow file of a project.
-    pub fn file(&self, name: &Name) -> PathBuf {
+    pub fn file(&self, name: &ProjectName) -> PathBuf {
         self.0.join(format!("{name}.toml"))
     }
 
     /// What is kept of a project's last run.
-    pub fn state(&self, name: &Name) -> PathBuf {
+    pub fn state(&self, name: &ProjectName) -> PathBuf {
         self.0.join(Folder::STATE).join(name.to_string())
     }
 
     /// All projects, sorted; files whose names do not fit are none.
-    pub fn names(&self) -> io::Result<Vec<Name>> {
+    pub fn names(&self) -> io::Result<Vec<ProjectName>> {
         let mut names = Vec::new();
         for entry in fs::read_dir(&self.0)? {
             let file = entry?.file_name();
-            let name = file.to_str().and_then(|file| file.strip_suffix(".toml")).map(Name::from_str);
+            let name = file.to_str().and_then(|file| file.strip_suffix(".toml")).map(ProjectName::from_str);
             names.extend(name.and_then(Result::ok));
         }
         names.sort();
         Ok(names)
     }
 
-    pub fn read(&self, name: &Name) -> io::Result<String> {
+    pub fn read(&self, name: &ProjectName) -> io::Result<String> {
         fs::read_to_string(self.file(name))
     }
 
     /// Writes a file that is not there yet.
-    pub fn create(&self, name: &Name, text: &str) -> io::Result<()> {
+    pub fn create(&self, name: &ProjectName, text: &str) -> io::Result<()> {
         File::create_new(self.file(name))?.write_all(text.as_bytes())
     }
 
     /// Replaces a file that is there, who may read it stays; readers see the old one or the new one.
-    pub fn save(&self, name: &Name, text: &str) -> io::Result<()> {
+    pub fn save(&self, name: &ProjectName, text: &str) -> io::Result<()> {
         let permissions = fs::metadata(self.file(name))?.permissions();
         let mut new = tempfile::NamedTempFile::new_in(&self.0)?;
         new.write_all(text.as_bytes())?;
@@ -92,7 +92,7 @@ impl Folder {
     }
 
     /// Removes the file and what is kept of its runs.
-    pub fn remove(&self, name: &Name) -> io::Result<()> {
+    pub fn remove(&self, name: &ProjectName) -> io::Result<()> {
         fs::remove_file(self.file(name))?;
         match fs::remove_dir_all(self.state(name)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -122,9 +122,9 @@ mod tests {
     #[test]
     fn no_name_leads_out_of_the_folder() {
         for wrong in ["", ".", "..", "../x", "a/b", "a.b", "/etc", "a\\b", "a b", "\u{e4}", &"x".repeat(65)] {
-            assert!(Name::from_str(wrong).is_err(), "{wrong}");
+            assert!(ProjectName::from_str(wrong).is_err(), "{wrong}");
         }
-        assert!(Name::from_str("weather-2_B").is_ok());
+        assert!(ProjectName::from_str("weather-2_B").is_ok());
     }
 
     #[test]
@@ -139,7 +139,7 @@ mod tests {
     fn projects_come_and_go() {
         let directory = tempfile::tempdir().unwrap();
         let folder = Folder::open(directory.path()).unwrap();
-        let name: Name = "b".parse().unwrap();
+        let name: ProjectName = "b".parse().unwrap();
         folder.create(&name, "one").unwrap();
         assert_eq!(folder.create(&name, "two").unwrap_err().kind(), io::ErrorKind::AlreadyExists);
         fs::set_permissions(folder.file(&name), fs::Permissions::from_mode(0o640)).unwrap();

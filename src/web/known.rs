@@ -7,15 +7,15 @@ use std::time::SystemTime;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::document::{self, Problem};
-use super::folder::{Folder, Name};
+use super::document::{self, FileProblem};
+use super::folder::{Folder, ProjectName};
 use crate::config::Dataflow;
 use crate::registry::Registry;
 use crate::source;
 
 /// What a dataflow file says; mostly empty where it has a problem.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
-pub struct About {
+pub struct FileSummary {
     /// The dataflow's own name.
     pub title: String,
     pub description: String,
@@ -33,24 +33,24 @@ pub struct About {
     /// Worker threads a process.
     pub workers: u16,
     pub processes: u16,
-    pub problem: Option<Problem>,
+    pub problem: Option<FileProblem>,
 }
 
 /// What dataflow files said when they were last looked at.
 #[derive(Debug, Default)]
-pub struct Known(Mutex<HashMap<Name, Seen>>);
+pub struct FileCache(Mutex<HashMap<ProjectName, CachedFile>>);
 
 /// What a file said, and when it had been changed and how long it was then.
 #[derive(Debug)]
-struct Seen {
+struct CachedFile {
     changed: SystemTime,
     length: u64,
-    about: Arc<About>,
+    about: Arc<FileSummary>,
 }
 
-impl Known {
+impl FileCache {
     /// What a file says: it is read when it has changed.
-    pub(super) fn about(&self, folder: &Folder, name: &Name, registry: &Registry) -> Option<Arc<About>> {
+    pub(super) fn about(&self, folder: &Folder, name: &ProjectName, registry: &Registry) -> Option<Arc<FileSummary>> {
         let metadata = std::fs::metadata(folder.file(name)).ok()?;
         let (changed, length) = (metadata.modified().ok()?, metadata.len());
         let mut known = self.0.lock().expect("no holder panics");
@@ -59,34 +59,34 @@ impl Known {
         {
             return Some(seen.about.clone());
         }
-        let about = Arc::new(About::of(name, &folder.read(name).ok()?, registry));
+        let about = Arc::new(FileSummary::of(name, &folder.read(name).ok()?, registry));
         // What is wrong may be mended elsewhere: a file that it names.
         if about.problem.is_some() {
             known.remove(name);
             return Some(about);
         }
-        known.insert(name.clone(), Seen { changed, length, about: about.clone() });
+        known.insert(name.clone(), CachedFile { changed, length, about: about.clone() });
         Some(about)
     }
 }
 
-impl About {
-    fn of(name: &Name, text: &str, registry: &Registry) -> About {
+impl FileSummary {
+    fn of(name: &ProjectName, text: &str, registry: &Registry) -> FileSummary {
         match document::checked(&name.to_string(), text, registry) {
-            Ok(dataflow) => About::from(&dataflow),
-            Err(problem) => About { title: name.to_string(), problem: Some(problem), ..About::default() },
+            Ok(dataflow) => FileSummary::from(&dataflow),
+            Err(problem) => FileSummary { title: name.to_string(), problem: Some(problem), ..FileSummary::default() },
         }
     }
 }
 
-impl From<&Dataflow> for About {
-    fn from(dataflow: &Dataflow) -> About {
+impl From<&Dataflow> for FileSummary {
+    fn from(dataflow: &Dataflow) -> FileSummary {
         let mqtt = match &dataflow.source {
-            source::Url::Mqtt(url) => Some(url),
+            source::SourceUrl::Mqtt(url) => Some(url),
             _ => None,
         };
         let settings = &dataflow.source_settings;
-        About {
+        FileSummary {
             title: dataflow.name.clone(),
             description: dataflow.description.clone(),
             broker: mqtt.map(|url| format!("{}:{}", url.host, url.port)),
@@ -113,7 +113,7 @@ mod tests {
     fn a_new_project_begins_with_a_dataflow_that_can_run() {
         let dataflow =
             document::checked("new", EXAMPLE, &Registry::builtin()).map_err(|problem| problem.message).unwrap();
-        let about = About::from(&dataflow);
+        let about = FileSummary::from(&dataflow);
         assert_eq!((about.broker.as_deref(), about.topic.as_deref()), (Some("127.0.0.1:1883"), Some("weather/davis")));
         assert_eq!(about.methods, ["prepare", "interpolate", "standard_scaler", "result"]);
     }
@@ -122,7 +122,7 @@ mod tests {
     fn a_file_that_was_changed_by_hand_is_read_again() {
         let directory = tempfile::tempdir().unwrap();
         let folder = Folder::open(directory.path()).unwrap();
-        let (known, name): (Known, Name) = (Known::default(), "w".parse().unwrap());
+        let (known, name): (FileCache, ProjectName) = (FileCache::default(), "w".parse().unwrap());
         assert!(known.about(&folder, &name, &Registry::builtin()).is_none());
         folder.create(&name, EXAMPLE).unwrap();
         assert_eq!(known.about(&folder, &name, &Registry::builtin()).unwrap().bucket_size, 100);

@@ -5,18 +5,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::access::Access;
-use super::folder::{Folder, Name};
-use super::known::Known;
+use super::folder::{Folder, ProjectName};
+use super::known::FileCache;
 use super::runs::{self, Runs};
 use super::server;
-use super::state::{Server, Shared};
+use super::state::{ServerState, SharedState};
 use super::users::Users;
 use crate::registry::Registry;
 use crate::source::Stop;
 
 /// Where to listen, and what to show.
 #[derive(Clone)]
-pub struct Options {
+pub struct ListenOptions {
     pub listen: SocketAddr,
     /// The folder with the dataflow files. Runs work in it; what the page itself reads of a file that a dataflow names
     /// counts from this process' own directory, which is better the same.
@@ -30,10 +30,10 @@ pub struct Options {
 }
 
 /// A server that listens.
-pub struct Listening {
+pub struct WebServer {
     pub address: SocketAddr,
     listener: std::net::TcpListener,
-    shared: Shared,
+    shared: SharedState,
 }
 
 /// The file of users of a folder, where no other one is given.
@@ -45,7 +45,7 @@ pub fn users_file(directory: &Path) -> PathBuf {
 ///
 /// # Errors
 /// In words: a folder that is none, an address that is taken, or one that needs a login and has no users.
-pub fn listen(options: Options) -> Result<Listening, String> {
+pub fn listen(options: ListenOptions) -> Result<WebServer, String> {
     let shown = options.directory.display();
     let folder = Folder::open(&options.directory).map_err(|error| format!("{shown}: {error}"))?;
     let users = options.users.unwrap_or_else(|| users_file(folder.path()));
@@ -61,18 +61,18 @@ pub fn listen(options: Options) -> Result<Listening, String> {
     let listener = std::net::TcpListener::bind(options.listen).map_err(failed)?;
     listener.set_nonblocking(true).map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
-    let shared = Arc::new(Server {
+    let shared = Arc::new(ServerState {
         folder,
         runs: Runs::default(),
-        known: Known::default(),
+        known: FileCache::default(),
         access: Arc::new(Access::new((!nobody).then_some(users))),
         registry: options.registry,
         stop: options.stop,
     });
-    Ok(Listening { address, listener, shared })
+    Ok(WebServer { address, listener, shared })
 }
 
-impl Listening {
+impl WebServer {
     /// The folder with the dataflow files, as an absolute path.
     pub fn directory(&self) -> &Path {
         self.shared.folder.path()
@@ -82,7 +82,7 @@ impl Listening {
     ///
     /// # Errors
     /// In words: it can't be started.
-    pub fn start(&self, name: &Name) -> Result<(), String> {
+    pub fn start(&self, name: &ProjectName) -> Result<(), String> {
         self.shared.runs.start(&self.shared.folder, name, false).map(drop)
     }
 
@@ -90,8 +90,8 @@ impl Listening {
     ///
     /// # Errors
     /// In words: it does not run.
-    pub fn stop(&self, name: &Name) -> Result<(), String> {
-        let Server { folder, runs, .. } = &*self.shared;
+    pub fn stop(&self, name: &ProjectName) -> Result<(), String> {
+        let ServerState { folder, runs, .. } = &*self.shared;
         runs.stop(folder, name)?;
         while runs.run(folder, name).state.is_alive() {
             std::thread::sleep(std::time::Duration::from_millis(20));
@@ -100,12 +100,12 @@ impl Listening {
     }
 
     /// What a project's last run wrote on standard error.
-    pub fn log(&self, name: &Name) -> String {
+    pub fn log(&self, name: &ProjectName) -> String {
         runs::log(&self.shared.folder, name, u64::MAX).unwrap_or_default()
     }
 
     /// The folder with the report of a project's last run.
-    pub fn report(&self, name: &Name) -> PathBuf {
+    pub fn report(&self, name: &ProjectName) -> PathBuf {
         runs::report(&self.shared.folder, name)
     }
 

@@ -14,12 +14,12 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::answer::{Project, Refusal, Refused};
-use super::folder::Name;
-use super::runs::{self, Run};
-use super::state::Shared;
-use crate::measure::Live;
-use crate::planner::Station;
+use super::answer::{ApiError, ApiProblem, Project};
+use super::folder::ProjectName;
+use super::runs::{self, ProjectRun};
+use super::state::SharedState;
+use crate::measure::RunStatus;
+use crate::planner::QueueModel;
 
 /// How often runs are looked at.
 const LOOK_UP: Duration = Duration::from_millis(500);
@@ -27,7 +27,7 @@ const LOOK_UP: Duration = Duration::from_millis(500);
 const LOG: u64 = 64 << 10;
 
 /// Routes of what runs tell.
-pub fn routes() -> OpenApiRouter<Shared> {
+pub fn routes() -> OpenApiRouter<SharedState> {
     OpenApiRouter::new()
         .routes(routes!(overview))
         .routes(routes!(details))
@@ -39,11 +39,11 @@ pub fn routes() -> OpenApiRouter<Shared> {
 
 /// A project's run and what it last told.
 #[derive(Serialize, ToSchema)]
-struct Told {
-    run: Run,
+struct LiveStatus {
+    run: ProjectRun,
     /// As the run wrote it; see `live.json`.
     #[schema(value_type = Option<Object>)]
-    live: Option<Live>,
+    live: Option<RunStatus>,
     advice: Option<Advice>,
 }
 
@@ -67,7 +67,7 @@ struct Outlook {
 }
 
 impl Advice {
-    fn of(live: &Live) -> Option<Advice> {
+    fn of(live: &RunStatus) -> Option<Advice> {
         let rows_a_message = live.rows_done as f64 / live.latency_message.count as f64;
         // What is between messages keeps a worker from the next one as well.
         let service = (live.service_message.mean + live.between_messages) / 1e9;
@@ -76,8 +76,13 @@ impl Advice {
             return None;
         }
         let variation = (live.service_message.stdev / 1e9 / service).powi(2);
-        let station =
-            |servers| Station { servers, arrival_rate, arrival_variation: 1.0, service, service_variation: variation };
+        let station = |servers| QueueModel {
+            servers,
+            arrival_rate,
+            arrival_variation: 1.0,
+            service,
+            service_variation: variation,
+        };
         let outlook = |servers| {
             let station = station(servers);
             let wait = station.mean_wait();
@@ -93,17 +98,17 @@ impl Advice {
     }
 }
 
-fn told(shared: &Shared, name: &Name) -> Result<Told, Refusal> {
+fn told(shared: &SharedState, name: &ProjectName) -> Result<LiveStatus, ApiError> {
     let run = shared.run_of(name)?;
     let live = runs::live(&shared.folder, name);
     let advice = live.as_ref().filter(|_| run.state.is_alive()).and_then(Advice::of);
-    Ok(Told { run, live, advice })
+    Ok(LiveStatus { run, live, advice })
 }
 
 /// Events of a text that is looked up again and again: one each time it has changed, until the server ends.
 fn events(
-    shared: Shared,
-    look: impl Fn(&Shared) -> Option<String> + Send + 'static,
+    shared: SharedState,
+    look: impl Fn(&SharedState) -> Option<String> + Send + 'static,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let ticks = tokio_stream::wrappers::IntervalStream::new(tokio::time::interval(LOOK_UP));
     let mut last = String::new();
@@ -121,37 +126,37 @@ fn events(
 /// All projects, each time one has changed: server-sent events, each as `/api/v1/projects`.
 #[utoipa::path(get, path = "/api/v1/events", tag = "projects",
     responses((status = 200, content_type = "text/event-stream", body = String)))]
-async fn overview(State(shared): State<Shared>) -> impl IntoResponse {
+async fn overview(State(shared): State<SharedState>) -> impl IntoResponse {
     events(shared, |shared| serde_json::to_string(&shared.summaries().ok()?).ok())
 }
 
 /// A project's run, each time it has told something: server-sent events, each as `/api/v1/projects/{name}/live`.
 #[utoipa::path(get, path = "/api/v1/projects/{name}/events", tag = "projects", params(("name" = String, Path)),
-    responses((status = 200, content_type = "text/event-stream", body = String), (status = 404, body = Refused)))]
-async fn details(State(shared): State<Shared>, Project(name): Project) -> Result<impl IntoResponse, Refusal> {
+    responses((status = 200, content_type = "text/event-stream", body = String), (status = 404, body = ApiProblem)))]
+async fn details(State(shared): State<SharedState>, Project(name): Project) -> Result<impl IntoResponse, ApiError> {
     shared.run_of(&name)?;
     Ok(events(shared, move |shared| serde_json::to_string(&told(shared, &name).ok()?).ok()))
 }
 
 /// A project's run and what it last told.
 #[utoipa::path(get, path = "/api/v1/projects/{name}/live", tag = "projects", params(("name" = String, Path)),
-    responses((status = 200, body = Told), (status = 404, body = Refused)))]
-async fn live(State(shared): State<Shared>, Project(name): Project) -> Result<Json<Told>, Refusal> {
+    responses((status = 200, body = LiveStatus), (status = 404, body = ApiProblem)))]
+async fn live(State(shared): State<SharedState>, Project(name): Project) -> Result<Json<LiveStatus>, ApiError> {
     told(&shared, &name).map(Json)
 }
 
 /// The end of what the last run wrote on standard error.
 #[utoipa::path(get, path = "/api/v1/projects/{name}/log", tag = "projects", params(("name" = String, Path)),
-    responses((status = 200, content_type = "text/plain", body = String), (status = 404, body = Refused)))]
-async fn log(State(shared): State<Shared>, Project(name): Project) -> Result<String, Refusal> {
+    responses((status = 200, content_type = "text/plain", body = String), (status = 404, body = ApiProblem)))]
+async fn log(State(shared): State<SharedState>, Project(name): Project) -> Result<String, ApiError> {
     shared.run_of(&name)?;
-    runs::log(&shared.folder, &name, LOG).map_err(Refusal::internal)
+    runs::log(&shared.folder, &name, LOG).map_err(ApiError::internal)
 }
 
 /// The files of the last run's report: `report.json`, `.hlog`, `summary.csv`. None before its end.
 #[utoipa::path(get, path = "/api/v1/projects/{name}/report", tag = "projects", params(("name" = String, Path)),
-    responses((status = 200, body = [String]), (status = 404, body = Refused)))]
-async fn files(State(shared): State<Shared>, Project(name): Project) -> Result<Json<Vec<String>>, Refusal> {
+    responses((status = 200, body = [String]), (status = 404, body = ApiProblem)))]
+async fn files(State(shared): State<SharedState>, Project(name): Project) -> Result<Json<Vec<String>>, ApiError> {
     shared.run_of(&name)?;
     let entries = std::fs::read_dir(runs::report(&shared.folder, &name)).into_iter().flatten();
     let mut names: Vec<String> =
@@ -167,14 +172,14 @@ fn is_report(file: &str) -> bool {
 /// One of them.
 #[utoipa::path(get, path = "/api/v1/projects/{name}/report/{file}", tag = "projects",
     params(("name" = String, Path), ("file" = String, Path)), responses(
-    (status = 200, content_type = "application/octet-stream", body = String), (status = 404, body = Refused)))]
+    (status = 200, content_type = "application/octet-stream", body = String), (status = 404, body = ApiProblem)))]
 async fn report(
-    State(shared): State<Shared>,
+    State(shared): State<SharedState>,
     Project(name): Project,
     path: axum::extract::Path<(String, String)>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ApiError> {
     let file = &path.1;
-    let missing = || Refusal::new(StatusCode::NOT_FOUND, format!("the report of {name} has no {file}"));
+    let missing = || ApiError::new(StatusCode::NOT_FOUND, format!("the report of {name} has no {file}"));
     let path = Some(runs::report(&shared.folder, &name).join(file)).filter(|_| is_report(file)).ok_or_else(missing)?;
     let bytes = std::fs::read(path).map_err(|_| missing())?;
     let disposition = format!("attachment; filename=\"{name}-{file}\"");

@@ -6,21 +6,21 @@ use axum::response::IntoResponse;
 use prometheus::proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType};
 use prometheus::{Encoder, TextEncoder};
 
-use super::answer::Refusal;
-use super::folder::Name;
+use super::answer::ApiError;
+use super::folder::ProjectName;
 use super::runs;
-use super::state::{Server, Shared};
-use crate::measure::{Live, Summary};
+use super::state::{ServerState, SharedState};
+use crate::measure::{HistogramSummary, RunStatus};
 
 /// Answers with the text format 0.0.4.
-pub async fn metrics(State(shared): State<Shared>) -> Result<impl IntoResponse, Refusal> {
-    let families = families(&shared).map_err(Refusal::internal)?;
+pub async fn metrics(State(shared): State<SharedState>) -> Result<impl IntoResponse, ApiError> {
+    let families = families(&shared).map_err(ApiError::internal)?;
     let mut text = Vec::new();
-    TextEncoder::new().encode(&families, &mut text).map_err(Refusal::internal)?;
+    TextEncoder::new().encode(&families, &mut text).map_err(ApiError::internal)?;
     Ok(([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text))
 }
 
-type OfLive = fn(&Live) -> f64;
+type OfLive = fn(&RunStatus) -> f64;
 
 const COUNTERS: [(&str, &str, OfLive); 5] = [
     ("rowmill_rows_received_total", "Rows that came in.", |live| live.rows_in as f64),
@@ -38,12 +38,12 @@ const GAUGES: [(&str, &str, OfLive); 5] = [
     ("rowmill_messages_queued", "Messages that wait for the dataflow.", |live| live.queued as f64),
 ];
 
-fn families(shared: &Server) -> std::io::Result<Vec<MetricFamily>> {
+fn families(shared: &ServerState) -> std::io::Result<Vec<MetricFamily>> {
     let names = shared.folder.names()?;
-    let alive: Vec<(&Name, bool)> =
+    let alive: Vec<(&ProjectName, bool)> =
         names.iter().map(|name| (name, shared.runs.run(&shared.folder, name).state.is_alive())).collect();
     let running = alive.iter().filter(|(_, alive)| *alive);
-    let lives: Vec<(&Name, Live)> =
+    let lives: Vec<(&ProjectName, RunStatus)> =
         running.filter_map(|(name, _)| Some((*name, runs::live(&shared.folder, name)?))).collect();
     let up = alive.iter().map(|(name, alive)| gauge(name, f64::from(u8::from(*alive))));
     let mut families = vec![family("rowmill_project_up", "Whether the project runs.", MetricType::GAUGE, up.collect())];
@@ -76,14 +76,14 @@ fn family(name: &str, help: &str, kind: MetricType, metrics: Vec<Metric>) -> Met
     family
 }
 
-fn labelled(project: &Name) -> Metric {
+fn labelled(project: &ProjectName) -> Metric {
     let mut label = LabelPair::default();
     label.set_name("project".into());
     label.set_value(project.to_string());
     Metric::from_label(vec![label])
 }
 
-fn counter(project: &Name, value: f64) -> Metric {
+fn counter(project: &ProjectName, value: f64) -> Metric {
     let mut counter = Counter::default();
     counter.set_value(value);
     let mut metric = labelled(project);
@@ -91,7 +91,7 @@ fn counter(project: &Name, value: f64) -> Metric {
     metric
 }
 
-fn gauge(project: &Name, value: f64) -> Metric {
+fn gauge(project: &ProjectName, value: f64) -> Metric {
     let mut gauge = Gauge::default();
     gauge.set_value(value);
     let mut metric = labelled(project);
@@ -100,9 +100,9 @@ fn gauge(project: &Name, value: f64) -> Metric {
 }
 
 fn histogram(
-    project: &Name,
-    live: &Live,
-    summary: &Summary,
+    project: &ProjectName,
+    live: &RunStatus,
+    summary: &HistogramSummary,
     count: impl Fn(&crate::measure::LatencyBucket) -> u64,
 ) -> Metric {
     let bucket = |of: &crate::measure::LatencyBucket| {

@@ -20,6 +20,6 @@ mod tables;
 mod users;
 
 pub use document::{Edit, edited};
-pub use folder::{Folder, Name};
-pub use listen::{Listening, Options, listen, users_file};
-pub use users::{Role, Users};
+pub use folder::{Folder, ProjectName};
+pub use listen::{ListenOptions, WebServer, listen, users_file};
+pub use users::{UserRole, Users};

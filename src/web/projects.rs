@@ -9,28 +9,28 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::answer::{Body, Project, Refusal, Refused};
+use super::answer::{ApiError, ApiProblem, Body, Project};
 use super::document;
-use super::folder::Name;
-use super::known::About;
-use super::runs::{self, Run};
-use super::state::{Server, Shared};
-use super::users::Role;
+use super::folder::ProjectName;
+use super::known::FileSummary;
+use super::runs::{self, ProjectRun};
+use super::state::{ServerState, SharedState};
+use super::users::UserRole;
 
 /// A line of the table.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-pub struct Summary {
+pub struct ProjectSummary {
     /// The file's name without `.toml`.
     pub name: String,
-    pub about: About,
-    pub run: Run,
+    pub about: FileSummary,
+    pub run: ProjectRun,
     /// Of the run, if it has told any.
-    pub figures: Option<Figures>,
+    pub figures: Option<RunFigures>,
 }
 
 /// How a run does.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, ToSchema)]
-pub struct Figures {
+pub struct RunFigures {
     pub rows_in: u64,
     pub rows_done: u64,
     pub dead_letters: u64,
@@ -42,13 +42,13 @@ pub struct Figures {
     pub p99_ms: f64,
 }
 
-impl Server {
+impl ServerState {
     /// The line of a project; `None` if there is no such file.
-    pub fn summary(&self, name: &Name) -> Option<Summary> {
+    pub fn summary(&self, name: &ProjectName) -> Option<ProjectSummary> {
         let about = self.known.about(&self.folder, name, &self.registry)?;
         let run = self.runs.run(&self.folder, name);
         let live = if run.state.is_alive() { runs::live(&self.folder, name) } else { None };
-        let figures = live.map(|live| Figures {
+        let figures = live.map(|live| RunFigures {
             rows_in: live.rows_in,
             rows_done: live.rows_done,
             dead_letters: live.dead_letters,
@@ -56,29 +56,29 @@ impl Server {
             rho: live.now.rho,
             p99_ms: live.now.row_p99 as f64 / 1e6,
         });
-        Some(Summary { name: name.to_string(), about: (*about).clone(), run, figures })
+        Some(ProjectSummary { name: name.to_string(), about: (*about).clone(), run, figures })
     }
 
     /// All lines.
-    pub fn summaries(&self) -> std::io::Result<Vec<Summary>> {
+    pub fn summaries(&self) -> std::io::Result<Vec<ProjectSummary>> {
         Ok(self.folder.names()?.iter().filter_map(|name| self.summary(name)).collect())
     }
 
     /// What a project does; its file alone is asked whether there is one.
-    pub fn run_of(&self, name: &Name) -> Result<Run, Refusal> {
+    pub fn run_of(&self, name: &ProjectName) -> Result<ProjectRun, ApiError> {
         match self.folder.file(name).metadata() {
             Ok(_) => Ok(self.runs.run(&self.folder, name)),
-            Err(error) => Err(Refusal::file(name, &error)),
+            Err(error) => Err(ApiError::file(name, &error)),
         }
     }
 
-    fn found(&self, name: &Name) -> Result<Summary, Refusal> {
-        self.summary(name).ok_or_else(|| Refusal::file(name, &std::io::ErrorKind::NotFound.into()))
+    fn found(&self, name: &ProjectName) -> Result<ProjectSummary, ApiError> {
+        self.summary(name).ok_or_else(|| ApiError::file(name, &std::io::ErrorKind::NotFound.into()))
     }
 }
 
 /// Routes of projects.
-pub fn routes() -> OpenApiRouter<Shared> {
+pub fn routes() -> OpenApiRouter<SharedState> {
     OpenApiRouter::new()
         .routes(routes!(list, create))
         .routes(routes!(read, save, delete))
@@ -90,14 +90,14 @@ pub fn routes() -> OpenApiRouter<Shared> {
 
 /// A dataflow file.
 #[derive(Serialize, ToSchema)]
-struct File {
-    summary: Summary,
+struct ProjectFile {
+    summary: ProjectSummary,
     toml: String,
 }
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct New {
+struct NewProject {
     /// Letters, digits, - and _.
     #[schema(pattern = "^[A-Za-z0-9_-]{1,64}$")]
     name: String,
@@ -107,7 +107,7 @@ struct New {
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Text {
+struct ProjectText {
     toml: String,
     /// Keep it even if it has a problem; it can't be started then.
     #[serde(default)]
@@ -116,7 +116,7 @@ struct Text {
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Copy {
+struct CopyRequest {
     /// The name of the copy.
     #[schema(pattern = "^[A-Za-z0-9_-]{1,64}$")]
     name: String,
@@ -142,87 +142,87 @@ use = "standard_scaler"
 url = "null"
 "#;
 
-fn named(name: &str) -> Result<Name, Refusal> {
-    name.parse().map_err(|reason: String| Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, reason))
+fn named(name: &str) -> Result<ProjectName, ApiError> {
+    name.parse().map_err(|reason: String| ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, reason))
 }
 
 /// All projects, sorted by name.
-#[utoipa::path(get, path = "/api/v1/projects", tag = "projects", responses((status = 200, body = [Summary])))]
-async fn list(State(shared): State<Shared>) -> Result<Json<Vec<Summary>>, Refusal> {
-    shared.summaries().map(Json).map_err(Refusal::internal)
+#[utoipa::path(get, path = "/api/v1/projects", tag = "projects", responses((status = 200, body = [ProjectSummary])))]
+async fn list(State(shared): State<SharedState>) -> Result<Json<Vec<ProjectSummary>>, ApiError> {
+    shared.summaries().map(Json).map_err(ApiError::internal)
 }
 
 /// Add a project.
-#[utoipa::path(post, path = "/api/v1/projects", tag = "projects", request_body = New, responses(
-    (status = 201, body = Summary), (status = 409, body = Refused), (status = 422, body = Refused),
-    (status = 400, body = Refused), (status = 415, body = Refused)))]
+#[utoipa::path(post, path = "/api/v1/projects", tag = "projects", request_body = NewProject, responses(
+    (status = 201, body = ProjectSummary), (status = 409, body = ApiProblem), (status = 422, body = ApiProblem),
+    (status = 400, body = ApiProblem), (status = 415, body = ApiProblem)))]
 async fn create(
-    State(shared): State<Shared>,
-    Body(New { name, toml }): Body<New>,
-) -> Result<(StatusCode, Json<Summary>), Refusal> {
+    State(shared): State<SharedState>,
+    Body(NewProject { name, toml }): Body<NewProject>,
+) -> Result<(StatusCode, Json<ProjectSummary>), ApiError> {
     let name = named(&name)?;
     let text = toml.as_deref().unwrap_or(EXAMPLE);
     document::checked(&name.to_string(), text, &shared.registry)?;
-    shared.folder.create(&name, text).map_err(|error| Refusal::file(&name, &error))?;
+    shared.folder.create(&name, text).map_err(|error| ApiError::file(&name, &error))?;
     Ok((StatusCode::CREATED, Json(shared.found(&name)?)))
 }
 
 /// A project's file; viewers see it without passwords.
 #[utoipa::path(get, path = "/api/v1/projects/{name}", tag = "projects", params(("name" = String, Path)), responses(
-    (status = 200, body = File), (status = 404, body = Refused)))]
+    (status = 200, body = ProjectFile), (status = 404, body = ApiProblem)))]
 async fn read(
-    State(shared): State<Shared>,
-    Extension(role): Extension<Role>,
+    State(shared): State<SharedState>,
+    Extension(role): Extension<UserRole>,
     Project(name): Project,
-) -> Result<Json<File>, Refusal> {
-    let toml = shared.folder.read(&name).map_err(|error| Refusal::file(&name, &error))?;
-    let toml = if role < Role::Admin { document::without_secrets(&toml) } else { toml };
-    Ok(Json(File { summary: shared.found(&name)?, toml }))
+) -> Result<Json<ProjectFile>, ApiError> {
+    let toml = shared.folder.read(&name).map_err(|error| ApiError::file(&name, &error))?;
+    let toml = if role < UserRole::Admin { document::without_secrets(&toml) } else { toml };
+    Ok(Json(ProjectFile { summary: shared.found(&name)?, toml }))
 }
 
 /// Replace a project's file. A run goes on with what it began with.
 #[utoipa::path(put, path = "/api/v1/projects/{name}", tag = "projects", params(("name" = String, Path)),
-    request_body = Text, responses(
-    (status = 200, body = Summary), (status = 404, body = Refused), (status = 422, body = Refused),
-    (status = 400, body = Refused), (status = 415, body = Refused)))]
+    request_body = ProjectText, responses(
+    (status = 200, body = ProjectSummary), (status = 404, body = ApiProblem), (status = 422, body = ApiProblem),
+    (status = 400, body = ApiProblem), (status = 415, body = ApiProblem)))]
 async fn save(
-    State(shared): State<Shared>,
+    State(shared): State<SharedState>,
     Project(name): Project,
-    Body(Text { toml, draft }): Body<Text>,
-) -> Result<Json<Summary>, Refusal> {
+    Body(ProjectText { toml, draft }): Body<ProjectText>,
+) -> Result<Json<ProjectSummary>, ApiError> {
     if let Err(problem) = document::checked(&name.to_string(), &toml, &shared.registry)
         && !draft
     {
         return Err(problem.into());
     }
-    shared.folder.save(&name, &toml).map_err(|error| Refusal::file(&name, &error))?;
+    shared.folder.save(&name, &toml).map_err(|error| ApiError::file(&name, &error))?;
     Ok(Json(shared.found(&name)?))
 }
 
 /// Remove a project that does not run, with what is kept of its runs. Its results stay.
 #[utoipa::path(delete, path = "/api/v1/projects/{name}", tag = "projects", params(("name" = String, Path)), responses(
-    (status = 204), (status = 404, body = Refused), (status = 409, body = Refused)))]
-async fn delete(State(shared): State<Shared>, Project(name): Project) -> Result<StatusCode, Refusal> {
+    (status = 204), (status = 404, body = ApiProblem), (status = 409, body = ApiProblem)))]
+async fn delete(State(shared): State<SharedState>, Project(name): Project) -> Result<StatusCode, ApiError> {
     if shared.run_of(&name)?.state.is_alive() {
-        return Err(Refusal::new(StatusCode::CONFLICT, format!("{name} runs: stop it first")));
+        return Err(ApiError::new(StatusCode::CONFLICT, format!("{name} runs: stop it first")));
     }
-    shared.folder.remove(&name).map_err(|error| Refusal::file(&name, &error))?;
+    shared.folder.remove(&name).map_err(|error| ApiError::file(&name, &error))?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Copy a project's file.
 #[utoipa::path(post, path = "/api/v1/projects/{name}/duplicate", tag = "projects", params(("name" = String, Path)),
-    request_body = Copy, responses(
-    (status = 201, body = Summary), (status = 404, body = Refused), (status = 409, body = Refused),
-    (status = 422, body = Refused), (status = 400, body = Refused), (status = 415, body = Refused)))]
+    request_body = CopyRequest, responses(
+    (status = 201, body = ProjectSummary), (status = 404, body = ApiProblem), (status = 409, body = ApiProblem),
+    (status = 422, body = ApiProblem), (status = 400, body = ApiProblem), (status = 415, body = ApiProblem)))]
 async fn duplicate(
-    State(shared): State<Shared>,
+    State(shared): State<SharedState>,
     Project(name): Project,
-    Body(Copy { name: copy }): Body<Copy>,
-) -> Result<(StatusCode, Json<Summary>), Refusal> {
+    Body(CopyRequest { name: copy }): Body<CopyRequest>,
+) -> Result<(StatusCode, Json<ProjectSummary>), ApiError> {
     let copy = named(&copy)?;
-    let text = shared.folder.read(&name).map_err(|error| Refusal::file(&name, &error))?;
-    shared.folder.create(&copy, &text).map_err(|error| Refusal::file(&copy, &error))?;
+    let text = shared.folder.read(&name).map_err(|error| ApiError::file(&name, &error))?;
+    shared.folder.create(&copy, &text).map_err(|error| ApiError::file(&copy, &error))?;
     Ok((StatusCode::CREATED, Json(shared.found(&copy)?)))
 }
 
@@ -230,46 +230,46 @@ async fn duplicate(
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
-struct Manner {
+struct StartRequest {
     /// Replace its results, and forget what an earlier run has finished.
     #[serde(default)]
     fresh: bool,
 }
 
 /// Start a project. Results of a run that has ended are not replaced, unless it is to be fresh.
-#[utoipa::path(post, path = "/api/v1/projects/{name}/start", tag = "projects", params(("name" = String, Path), Manner),
-    responses((status = 200, body = Run), (status = 404, body = Refused), (status = 409, body = Refused),
-    (status = 422, body = Refused), (status = 400, body = Refused)))]
+#[utoipa::path(post, path = "/api/v1/projects/{name}/start", tag = "projects", params(("name" = String, Path), StartRequest),
+    responses((status = 200, body = ProjectRun), (status = 404, body = ApiProblem), (status = 409, body = ApiProblem),
+    (status = 422, body = ApiProblem), (status = 400, body = ApiProblem)))]
 async fn start(
-    State(shared): State<Shared>,
+    State(shared): State<SharedState>,
     Project(name): Project,
-    manner: Result<Query<Manner>, QueryRejection>,
-) -> Result<Json<Run>, Refusal> {
-    let Query(manner) = manner.map_err(|rejection| Refusal::new(rejection.status(), rejection.body_text()))?;
+    manner: Result<Query<StartRequest>, QueryRejection>,
+) -> Result<Json<ProjectRun>, ApiError> {
+    let Query(manner) = manner.map_err(|rejection| ApiError::new(rejection.status(), rejection.body_text()))?;
     begin(&shared, &name, manner.fresh).map(Json)
 }
 
-fn begin(shared: &Shared, name: &Name, fresh: bool) -> Result<Run, Refusal> {
+fn begin(shared: &SharedState, name: &ProjectName, fresh: bool) -> Result<ProjectRun, ApiError> {
     if let Some(problem) = shared.found(name)?.about.problem {
         return Err(problem.into());
     }
-    shared.runs.start(&shared.folder, name, fresh).map_err(|reason| Refusal::new(StatusCode::CONFLICT, reason))
+    shared.runs.start(&shared.folder, name, fresh).map_err(|reason| ApiError::new(StatusCode::CONFLICT, reason))
 }
 
 /// Ask a run to end: it stops reading, finishes what is in flight, and reports. Asked again, it ends at once.
 #[utoipa::path(post, path = "/api/v1/projects/{name}/stop", tag = "projects", params(("name" = String, Path)),
-    responses((status = 200, body = Run), (status = 404, body = Refused), (status = 409, body = Refused)))]
-async fn stop(State(shared): State<Shared>, Project(name): Project) -> Result<Json<Run>, Refusal> {
+    responses((status = 200, body = ProjectRun), (status = 404, body = ApiProblem), (status = 409, body = ApiProblem)))]
+async fn stop(State(shared): State<SharedState>, Project(name): Project) -> Result<Json<ProjectRun>, ApiError> {
     shared.run_of(&name)?;
     let stopped = shared.runs.stop(&shared.folder, &name);
-    stopped.map(Json).map_err(|reason| Refusal::new(StatusCode::CONFLICT, reason))
+    stopped.map(Json).map_err(|reason| ApiError::new(StatusCode::CONFLICT, reason))
 }
 
 /// Stop a run, wait for its end, and start the project again.
 #[utoipa::path(post, path = "/api/v1/projects/{name}/restart", tag = "projects", params(("name" = String, Path)),
-    responses((status = 200, body = Run), (status = 404, body = Refused), (status = 409, body = Refused),
-    (status = 422, body = Refused)))]
-async fn restart(State(shared): State<Shared>, Project(name): Project) -> Result<Json<Run>, Refusal> {
+    responses((status = 200, body = ProjectRun), (status = 404, body = ApiProblem), (status = 409, body = ApiProblem),
+    (status = 422, body = ApiProblem)))]
+async fn restart(State(shared): State<SharedState>, Project(name): Project) -> Result<Json<ProjectRun>, ApiError> {
     const PATIENCE: u32 = 300;
     const LOOK_UP: std::time::Duration = std::time::Duration::from_millis(100);
     if let Some(problem) = shared.found(&name)?.about.problem {
@@ -277,7 +277,7 @@ async fn restart(State(shared): State<Shared>, Project(name): Project) -> Result
     }
     if shared.runs.run(&shared.folder, &name).state.is_alive() {
         let stopped = shared.runs.stop(&shared.folder, &name);
-        stopped.map_err(|reason| Refusal::new(StatusCode::CONFLICT, reason))?;
+        stopped.map_err(|reason| ApiError::new(StatusCode::CONFLICT, reason))?;
     }
     for _ in 0..PATIENCE {
         if !shared.runs.run(&shared.folder, &name).state.is_alive() {
@@ -285,5 +285,5 @@ async fn restart(State(shared): State<Shared>, Project(name): Project) -> Result
         }
         tokio::time::sleep(LOOK_UP).await;
     }
-    Err(Refusal::new(StatusCode::CONFLICT, format!("{name} has not ended in time: stop it again to end it at once")))
+    Err(ApiError::new(StatusCode::CONFLICT, format!("{name} has not ended in time: stop it again to end it at once")))
 }

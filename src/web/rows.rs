@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use crate::config::Dataflow;
 use crate::data::Bucket;
 use crate::measure::Clock;
-use crate::source::{Generator, Limits, Position, Source, Stop, Url};
+use crate::source::{Generator, Limits, Source, SourcePosition, SourceUrl, Stop};
 
 /// How many rows a preview shows.
 pub const ROWS: usize = 20;
@@ -37,12 +37,12 @@ fn look(dataflow: &Dataflow) -> (Source, Stop) {
         endpoint.client_id = None;
     }
     let url = match &dataflow.source {
-        Url::Generate { rows, seed, .. } => Url::Generate { rows: *rows, seed: *seed, load: None },
+        SourceUrl::Generate { rows, seed, .. } => SourceUrl::Generate { rows: *rows, seed: *seed, load: None },
         url => url.clone(),
     };
     let stop = Stop::default();
     let source =
-        Source::start(&url, settings, &Position::default(), Clock::start(), stop.clone(), std::thread::current());
+        Source::start(&url, settings, &SourcePosition::default(), Clock::start(), stop.clone(), std::thread::current());
     (source, stop)
 }
 
@@ -51,7 +51,7 @@ fn look(dataflow: &Dataflow) -> (Source, Stop) {
 /// # Errors
 /// In words: a source that can't be read.
 pub fn rows(dataflow: &Dataflow) -> Result<(Bucket, RowsFrom), String> {
-    if dataflow.source == Url::Stdin {
+    if dataflow.source == SourceUrl::Stdin {
         return Ok((generated(), RowsFrom::Generator));
     }
     let (source, stop) = look(dataflow);
@@ -60,7 +60,7 @@ pub fn rows(dataflow: &Dataflow) -> Result<(Bucket, RowsFrom), String> {
     match (bucket, source.join()) {
         (Some(bucket), _) => Ok((bucket, RowsFrom::Source)),
         (None, Ok(())) => Ok((generated(), RowsFrom::Generator)),
-        (None, Err(_)) if matches!(dataflow.source, Url::Mqtt(_)) => Ok((generated(), RowsFrom::Generator)),
+        (None, Err(_)) if matches!(dataflow.source, SourceUrl::Mqtt(_)) => Ok((generated(), RowsFrom::Generator)),
         (None, Err(error)) => Err(error.to_string()),
     }
 }
@@ -82,7 +82,7 @@ pub fn connect(dataflow: &Dataflow) -> Result<Duration, String> {
     let ready = answered.is_ok();
     match source.join() {
         Err(error) => Err(error.to_string()),
-        Ok(()) if ready || !matches!(dataflow.source, Url::Mqtt(_)) => Ok(took),
+        Ok(()) if ready || !matches!(dataflow.source, SourceUrl::Mqtt(_)) => Ok(took),
         Ok(()) => Err(format!("{}: no answer", dataflow.source)),
     }
 }

@@ -12,13 +12,13 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::folder::{Folder, Name};
-use crate::measure::{Live, Outcome, now_ms, replace_json};
+use super::folder::{Folder, ProjectName};
+use crate::measure::{RunOutcome, RunStatus, now_ms, replace_json};
 
 /// What a project does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum State {
+pub enum RunState {
     /// It has not been started.
     #[default]
     Idle,
@@ -34,8 +34,8 @@ pub enum State {
 
 /// A project's last run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Run {
-    pub state: State,
+pub struct ProjectRun {
+    pub state: RunState,
     /// Why it failed.
     pub reason: String,
     pub pid: Option<u32>,
@@ -44,16 +44,16 @@ pub struct Run {
     pub ended_ms: Option<u64>,
 }
 
-impl State {
+impl RunState {
     /// Whether its process is there.
     pub fn is_alive(self) -> bool {
-        matches!(self, State::Starting | State::Running | State::Stopping)
+        matches!(self, RunState::Starting | RunState::Running | RunState::Stopping)
     }
 }
 
 /// What is written when a run is started, to find its process again.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Started {
+struct StartRecord {
     pid: u32,
     /// When the process began, in the kernel's ticks: a pid alone may come again.
     ticks: u64,
@@ -61,15 +61,15 @@ struct Started {
     stopping: bool,
 }
 
-impl Started {
+impl StartRecord {
     const FILE: &'static str = "run.json";
 
-    fn read(state: &Path) -> Option<Started> {
-        read_json(&state.join(Started::FILE))
+    fn read(state: &Path) -> Option<StartRecord> {
+        read_json(&state.join(StartRecord::FILE))
     }
 
     fn write(&self, state: &Path) -> io::Result<()> {
-        replace_json(&state.join(Started::FILE), self)
+        replace_json(&state.join(StartRecord::FILE), self)
     }
 
     fn is_alive(&self) -> bool {
@@ -80,7 +80,7 @@ impl Started {
 /// The child processes of this server, and those of one before it.
 #[derive(Debug, Default)]
 pub struct Runs {
-    children: Mutex<HashMap<Name, Child>>,
+    children: Mutex<HashMap<ProjectName, Child>>,
 }
 
 const LOG: &str = "log";
@@ -90,14 +90,14 @@ impl Runs {
     ///
     /// # Errors
     /// In words: it runs already, or its process can't be started.
-    pub fn start(&self, folder: &Folder, name: &Name, fresh: bool) -> Result<Run, String> {
+    pub fn start(&self, folder: &Folder, name: &ProjectName, fresh: bool) -> Result<ProjectRun, String> {
         let mut children = self.children.lock().expect("no holder panics");
         if settled(&mut children, folder, name).state.is_alive() {
             return Err(format!("{name} runs already"));
         }
         let state = folder.state(name);
         let failed = |error: io::Error| format!("{name} cannot be started: {error}");
-        for old in [Started::FILE, Live::FILE, Outcome::FILE] {
+        for old in [StartRecord::FILE, RunStatus::FILE, RunOutcome::FILE] {
             let _ = fs::remove_file(state.join(old));
         }
         let _ = fs::remove_dir_all(report(folder, name));
@@ -119,7 +119,7 @@ impl Runs {
             .spawn()
             .map_err(failed)?;
         let ticks = process(child.id()).map_or(0, |(ticks, _)| ticks);
-        let started = Started { pid: child.id(), ticks, started_ms: now_ms(), stopping: false };
+        let started = StartRecord { pid: child.id(), ticks, started_ms: now_ms(), stopping: false };
         children.insert(name.clone(), child);
         started.write(&state).map_err(failed)?;
         Ok(current(folder, name, true))
@@ -129,30 +129,32 @@ impl Runs {
     ///
     /// # Errors
     /// In words: it does not run.
-    pub fn stop(&self, folder: &Folder, name: &Name) -> Result<Run, String> {
+    pub fn stop(&self, folder: &Folder, name: &ProjectName) -> Result<ProjectRun, String> {
         let state = folder.state(name);
-        let started = Started::read(&state).filter(|_| self.run(folder, name).state.is_alive());
+        let started = StartRecord::read(&state).filter(|_| self.run(folder, name).state.is_alive());
         let started = started.ok_or_else(|| format!("{name} does not run"))?;
         let pid = Pid::from_raw(started.pid as i32).ok_or("no process")?;
         kill_process(pid, Signal::TERM).map_err(|error| format!("{name} cannot be stopped: {error}"))?;
-        Started { stopping: true, ..started }.write(&state).map_err(|error| format!("{}: {error}", state.display()))?;
+        StartRecord { stopping: true, ..started }
+            .write(&state)
+            .map_err(|error| format!("{}: {error}", state.display()))?;
         Ok(self.run(folder, name))
     }
 
     /// What a project does now.
-    pub fn run(&self, folder: &Folder, name: &Name) -> Run {
+    pub fn run(&self, folder: &Folder, name: &ProjectName) -> ProjectRun {
         settled(&mut self.children.lock().expect("no holder panics"), folder, name)
     }
 }
 
 /// What a project does now.
-fn settled(children: &mut HashMap<Name, Child>, folder: &Folder, name: &Name) -> Run {
+fn settled(children: &mut HashMap<ProjectName, Child>, folder: &Folder, name: &ProjectName) -> ProjectRun {
     let is_child = has_child(children, folder, name);
     current(folder, name, is_child)
 }
 
 /// Whether a project runs as a child of this server. How one ended is written down, where it could not do so itself.
-fn has_child(children: &mut HashMap<Name, Child>, folder: &Folder, name: &Name) -> bool {
+fn has_child(children: &mut HashMap<ProjectName, Child>, folder: &Folder, name: &ProjectName) -> bool {
     let status = match children.get_mut(name).map(Child::try_wait) {
         Some(Ok(Some(status))) => status,
         Some(Ok(None)) => return true,
@@ -160,7 +162,7 @@ fn has_child(children: &mut HashMap<Name, Child>, folder: &Folder, name: &Name) 
     };
     children.remove(name);
     let state = folder.state(name);
-    if state.join(Outcome::FILE).exists() {
+    if state.join(RunOutcome::FILE).exists() {
         return false;
     }
     let reason = match status.signal() {
@@ -168,50 +170,52 @@ fn has_child(children: &mut HashMap<Name, Child>, folder: &Folder, name: &Name) 
         None => last_line(&state).unwrap_or_else(|| format!("its process ended: {status}")),
     };
     let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
-    if let Err(error) = Outcome::now(code, reason).write(&state) {
+    if let Err(error) = RunOutcome::now(code, reason).write(&state) {
         tracing::warn!("{}: {error}", state.display());
     }
     false
 }
 
 /// What a project does. A child runs until it was waited for: its first thread may have ended before the others.
-fn current(folder: &Folder, name: &Name, is_child: bool) -> Run {
+fn current(folder: &Folder, name: &ProjectName, is_child: bool) -> ProjectRun {
     let state = folder.state(name);
-    let Some(started) = Started::read(&state) else { return Run::default() };
-    let run = Run { pid: Some(started.pid), started_ms: Some(started.started_ms), ..Run::default() };
+    let Some(started) = StartRecord::read(&state) else { return ProjectRun::default() };
+    let run = ProjectRun { pid: Some(started.pid), started_ms: Some(started.started_ms), ..ProjectRun::default() };
     if is_child || started.is_alive() {
-        let state = match (started.stopping, state.join(Live::FILE).exists()) {
-            (true, _) => State::Stopping,
-            (false, true) => State::Running,
-            (false, false) => State::Starting,
+        let state = match (started.stopping, state.join(RunStatus::FILE).exists()) {
+            (true, _) => RunState::Stopping,
+            (false, true) => RunState::Running,
+            (false, false) => RunState::Starting,
         };
-        return Run { state, ..run };
+        return ProjectRun { state, ..run };
     }
-    match read_json::<Outcome>(&state.join(Outcome::FILE)) {
-        Some(Outcome { code: 0, ended_ms, .. }) => Run { state: State::Done, ended_ms: Some(ended_ms), ..run },
-        Some(Outcome { reason, ended_ms, .. }) => {
+    match read_json::<RunOutcome>(&state.join(RunOutcome::FILE)) {
+        Some(RunOutcome { code: 0, ended_ms, .. }) => {
+            ProjectRun { state: RunState::Done, ended_ms: Some(ended_ms), ..run }
+        }
+        Some(RunOutcome { reason, ended_ms, .. }) => {
             let reason = if reason.is_empty() { last_line(&state).unwrap_or_default() } else { reason };
-            Run { state: State::Failed, reason, ended_ms: Some(ended_ms), ..run }
+            ProjectRun { state: RunState::Failed, reason, ended_ms: Some(ended_ms), ..run }
         }
         None => {
             let reason = "its process is gone and told nothing: it was killed, or this machine was".into();
-            Run { state: State::Failed, reason, ..run }
+            ProjectRun { state: RunState::Failed, reason, ..run }
         }
     }
 }
 
 /// What a run last told.
-pub fn live(folder: &Folder, name: &Name) -> Option<Live> {
-    read_json(&folder.state(name).join(Live::FILE))
+pub fn live(folder: &Folder, name: &ProjectName) -> Option<RunStatus> {
+    read_json(&folder.state(name).join(RunStatus::FILE))
 }
 
 /// The end of what a run wrote on standard error, up to `most` bytes.
-pub fn log(folder: &Folder, name: &Name, most: u64) -> io::Result<String> {
+pub fn log(folder: &Folder, name: &ProjectName, most: u64) -> io::Result<String> {
     tail(&folder.state(name), most)
 }
 
 /// The folder with the last run's report; it is there once the run has ended.
-pub fn report(folder: &Folder, name: &Name) -> PathBuf {
+pub fn report(folder: &Folder, name: &ProjectName) -> PathBuf {
     folder.state(name).join("report")
 }
 
@@ -253,7 +257,7 @@ mod tests {
         let pid = std::process::id();
         let (ticks, zombie) = process(pid).unwrap();
         assert!(!zombie);
-        let started = |ticks| Started { pid, ticks, started_ms: 0, stopping: false };
+        let started = |ticks| StartRecord { pid, ticks, started_ms: 0, stopping: false };
         assert!(started(ticks).is_alive());
         assert!(!started(ticks + 1).is_alive(), "another process with the same pid");
         assert!(process(0).is_none());
@@ -263,17 +267,17 @@ mod tests {
     fn a_run_that_is_gone_says_so() {
         let directory = tempfile::tempdir().unwrap();
         let folder = Folder::open(directory.path()).unwrap();
-        let name: Name = "w".parse().unwrap();
-        assert_eq!(current(&folder, &name, false).state, State::Idle);
+        let name: ProjectName = "w".parse().unwrap();
+        assert_eq!(current(&folder, &name, false).state, RunState::Idle);
         let state = folder.state(&name);
         fs::create_dir_all(&state).unwrap();
-        Started { pid: 0, ticks: 1, started_ms: 5, stopping: false }.write(&state).unwrap();
+        StartRecord { pid: 0, ticks: 1, started_ms: 5, stopping: false }.write(&state).unwrap();
         let run = current(&folder, &name, false);
-        assert_eq!(run.state, State::Failed);
+        assert_eq!(run.state, RunState::Failed);
         assert!(run.reason.contains("killed"), "{run:?}");
-        Outcome::now(1, "no broker".into()).write(&state).unwrap();
+        RunOutcome::now(1, "no broker".into()).write(&state).unwrap();
         assert_eq!(current(&folder, &name, false).reason, "no broker");
-        Outcome::now(0, String::new()).write(&state).unwrap();
-        assert_eq!(current(&folder, &name, false).state, State::Done);
+        RunOutcome::now(0, String::new()).write(&state).unwrap();
+        assert_eq!(current(&folder, &name, false).state, RunState::Done);
     }
 }

@@ -16,7 +16,7 @@ use tower_sessions::{Expiry, MemoryStore, SessionManagerLayer};
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
-use super::state::Shared;
+use super::state::SharedState;
 use super::{editor, live, metrics, page, projects, sign_in, tables};
 
 #[derive(OpenApi)]
@@ -29,7 +29,7 @@ use super::{editor, live, metrics, page, projects, sign_in, tables};
         (name = "session", description = "Who is signed in.")
     )
 )]
-struct Document;
+struct ApiDocument;
 
 /// Only what is embedded is loaded: no other site, no inline script.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
@@ -37,8 +37,8 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 const SESSION: cookie::time::Duration = cookie::time::Duration::hours(12);
 
 /// All routes.
-fn router(shared: &Shared) -> Router {
-    let (router, document) = OpenApiRouter::with_openapi(Document::openapi())
+fn router(shared: &SharedState) -> Router {
+    let (router, document) = OpenApiRouter::with_openapi(ApiDocument::openapi())
         .merge(projects::routes())
         .merge(editor::routes())
         .merge(live::routes())
@@ -69,7 +69,7 @@ fn router(shared: &Shared) -> Router {
 }
 
 /// Whether the folder can be read.
-async fn ready(State(shared): State<Shared>) -> (StatusCode, String) {
+async fn ready(State(shared): State<SharedState>) -> (StatusCode, String) {
     match shared.folder.names() {
         Ok(names) => (StatusCode::OK, format!("{} projects\n", names.len())),
         Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{}: {error}\n", shared.folder.path().display())),
@@ -80,7 +80,7 @@ async fn ready(State(shared): State<Shared>) -> (StatusCode, String) {
 ///
 /// # Errors
 /// If the server ends by itself.
-pub async fn serve(shared: Shared, listener: TcpListener) -> std::io::Result<()> {
+pub async fn serve(shared: SharedState, listener: TcpListener) -> std::io::Result<()> {
     const LOOK_UP: Duration = Duration::from_millis(100);
     let stop = shared.stop.clone();
     let stopped = async move {

@@ -16,9 +16,9 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::answer::{Refusal, Refused};
-use super::state::Shared;
-use super::users::Role;
+use super::answer::{ApiError, ApiProblem};
+use super::state::SharedState;
+use super::users::UserRole;
 
 /// Who is signed in, as the session keeps it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -33,23 +33,23 @@ const CSRF: &str = "x-csrf-token";
 
 /// Lets through who may.
 pub async fn guard(
-    State(shared): State<Shared>,
+    State(shared): State<SharedState>,
     ConnectInfo(from): ConnectInfo<SocketAddr>,
     session: Session,
     mut request: Request,
     next: Next,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ApiError> {
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     let headers = request.headers();
     if changes && !is_same_origin(headers) {
-        return Err(Refusal::new(StatusCode::FORBIDDEN, "the request comes from another site's page"));
+        return Err(ApiError::new(StatusCode::FORBIDDEN, "the request comes from another site's page"));
     }
     let Some(users) = &shared.access.users else {
         // Another site's name may lead here too.
         if !names_this_machine(headers) {
-            return Err(Refusal::new(StatusCode::FORBIDDEN, "without a login, ask for localhost or 127.0.0.1"));
+            return Err(ApiError::new(StatusCode::FORBIDDEN, "without a login, ask for localhost or 127.0.0.1"));
         }
-        request.extensions_mut().insert(Role::Admin);
+        request.extensions_mut().insert(UserRole::Admin);
         return Ok(next.run(request).await);
     };
     if is_open(request.uri().path()) {
@@ -58,18 +58,18 @@ pub async fn guard(
     let role = if let Some((name, password)) = basic(headers) {
         shared.access.clone().verify(from.ip(), name, password).await?
     } else {
-        let signed_in = session.get::<SignedIn>(SIGNED_IN).await.map_err(Refusal::internal)?;
-        let signed_in = signed_in.ok_or_else(|| Refusal::new(StatusCode::UNAUTHORIZED, "sign in first"))?;
+        let signed_in = session.get::<SignedIn>(SIGNED_IN).await.map_err(ApiError::internal)?;
+        let signed_in = signed_in.ok_or_else(|| ApiError::new(StatusCode::UNAUTHORIZED, "sign in first"))?;
         let token = headers.get(CSRF).and_then(|token| token.to_str().ok());
         if changes && token != Some(signed_in.csrf.as_str()) {
-            return Err(Refusal::new(StatusCode::FORBIDDEN, "the page's token is missing or old: load it again"));
+            return Err(ApiError::new(StatusCode::FORBIDDEN, "the page's token is missing or old: load it again"));
         }
         // Whoever was taken out of the file, or has another role now, is known by the file.
-        let role = users.role(&signed_in.name).map_err(Refusal::internal)?;
-        role.ok_or_else(|| Refusal::new(StatusCode::UNAUTHORIZED, "sign in first"))?
+        let role = users.role(&signed_in.name).map_err(ApiError::internal)?;
+        role.ok_or_else(|| ApiError::new(StatusCode::UNAUTHORIZED, "sign in first"))?
     };
-    if changes && role < Role::Admin && request.uri().path() != "/api/v1/logout" {
-        return Err(Refusal::new(StatusCode::FORBIDDEN, "a viewer may look, and change nothing"));
+    if changes && role < UserRole::Admin && request.uri().path() != "/api/v1/logout" {
+        return Err(ApiError::new(StatusCode::FORBIDDEN, "a viewer may look, and change nothing"));
     }
     request.extensions_mut().insert(role);
     Ok(next.run(request).await)
@@ -101,7 +101,7 @@ fn basic(headers: &HeaderMap) -> Option<(String, String)> {
 }
 
 /// Routes of logins.
-pub fn routes() -> OpenApiRouter<Shared> {
+pub fn routes() -> OpenApiRouter<SharedState> {
     OpenApiRouter::new().routes(routes!(session)).routes(routes!(login)).routes(routes!(logout))
 }
 
@@ -111,27 +111,27 @@ struct Visitor {
     /// Whether there are users at all.
     login: bool,
     name: Option<String>,
-    role: Option<Role>,
+    role: Option<UserRole>,
     /// To be sent as X-CSRF-Token with whatever changes anything.
     csrf: Option<String>,
 }
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Login {
+struct SignInForm {
     name: String,
     password: String,
 }
 
 /// Who is signed in.
 #[utoipa::path(get, path = "/api/v1/session", tag = "session", responses((status = 200, body = Visitor)))]
-async fn session(State(shared): State<Shared>, session: Session) -> Result<Json<Visitor>, Refusal> {
+async fn session(State(shared): State<SharedState>, session: Session) -> Result<Json<Visitor>, ApiError> {
     let Some(users) = &shared.access.users else {
-        return Ok(Json(Visitor { login: false, name: None, role: Some(Role::Admin), csrf: None }));
+        return Ok(Json(Visitor { login: false, name: None, role: Some(UserRole::Admin), csrf: None }));
     };
-    let signed_in = session.get::<SignedIn>(SIGNED_IN).await.map_err(Refusal::internal)?;
+    let signed_in = session.get::<SignedIn>(SIGNED_IN).await.map_err(ApiError::internal)?;
     if let Some(SignedIn { name, csrf }) = signed_in
-        && let Some(role) = users.role(&name).map_err(Refusal::internal)?
+        && let Some(role) = users.role(&name).map_err(ApiError::internal)?
     {
         return Ok(Json(Visitor::signed_in(name, role, csrf)));
     }
@@ -139,34 +139,34 @@ async fn session(State(shared): State<Shared>, session: Session) -> Result<Json<
 }
 
 impl Visitor {
-    fn signed_in(name: String, role: Role, csrf: String) -> Visitor {
+    fn signed_in(name: String, role: UserRole, csrf: String) -> Visitor {
         Visitor { login: true, name: Some(name), role: Some(role), csrf: Some(csrf) }
     }
 }
 
 /// Sign in; five attempts a minute.
-#[utoipa::path(post, path = "/api/v1/login", tag = "session", request_body = Login, responses(
-    (status = 200, body = Visitor), (status = 401, body = Refused), (status = 422, body = Refused),
-    (status = 400, body = Refused), (status = 415, body = Refused), (status = 429, body = Refused)))]
+#[utoipa::path(post, path = "/api/v1/login", tag = "session", request_body = SignInForm, responses(
+    (status = 200, body = Visitor), (status = 401, body = ApiProblem), (status = 422, body = ApiProblem),
+    (status = 400, body = ApiProblem), (status = 415, body = ApiProblem), (status = 429, body = ApiProblem)))]
 async fn login(
-    State(shared): State<Shared>,
+    State(shared): State<SharedState>,
     ConnectInfo(from): ConnectInfo<SocketAddr>,
     session: Session,
-    super::answer::Body(Login { name, password }): super::answer::Body<Login>,
-) -> Result<Json<Visitor>, Refusal> {
+    super::answer::Body(SignInForm { name, password }): super::answer::Body<SignInForm>,
+) -> Result<Json<Visitor>, ApiError> {
     let role = shared.access.clone().verify(from.ip(), name.clone(), password).await?;
     // A session from before the login is worth nothing after it.
-    session.cycle_id().await.map_err(Refusal::internal)?;
+    session.cycle_id().await.map_err(ApiError::internal)?;
     let csrf = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
     let signed_in = SignedIn { name: name.clone(), csrf: csrf.clone() };
-    session.insert(SIGNED_IN, signed_in).await.map_err(Refusal::internal)?;
+    session.insert(SIGNED_IN, signed_in).await.map_err(ApiError::internal)?;
     Ok(Json(Visitor::signed_in(name, role, csrf)))
 }
 
 /// Sign out.
 #[utoipa::path(post, path = "/api/v1/logout", tag = "session", responses((status = 204)))]
-async fn logout(session: Session) -> Result<StatusCode, Refusal> {
-    session.flush().await.map_err(Refusal::internal)?;
+async fn logout(session: Session) -> Result<StatusCode, ApiError> {
+    session.flush().await.map_err(ApiError::internal)?;
     Ok(StatusCode::NO_CONTENT)
 }
 

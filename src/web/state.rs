@@ -4,19 +4,19 @@ use std::sync::Arc;
 
 use super::access::Access;
 use super::folder::Folder;
-use super::known::Known;
+use super::known::FileCache;
 use super::runs::Runs;
 use crate::registry::Registry;
 use crate::source::Stop;
 
 /// The server, as handlers get it.
-pub type Shared = Arc<Server>;
+pub type SharedState = Arc<ServerState>;
 
 /// A folder of projects and their runs.
-pub struct Server {
+pub struct ServerState {
     pub folder: Folder,
     pub runs: Runs,
-    pub known: Known,
+    pub known: FileCache,
     pub access: Arc<Access>,
     /// What dataflow files can name.
     pub registry: Registry,

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 /// What a user may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
-pub enum Role {
+pub enum UserRole {
     /// Look.
     Viewer,
     /// Change, start and stop as well.
@@ -23,7 +23,7 @@ pub enum Role {
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct User {
-    role: Role,
+    role: UserRole,
     /// In PHC format.
     password: String,
 }
@@ -62,7 +62,7 @@ impl Users {
     ///
     /// # Errors
     /// A file that can't be read or written.
-    pub fn add(&self, name: &str, role: Role, password: &str) -> io::Result<()> {
+    pub fn add(&self, name: &str, role: UserRole, password: &str) -> io::Result<()> {
         let mut users = self.read()?;
         let hash = Argon2::default().hash_password(password.as_bytes()).map_err(io::Error::other)?;
         users.insert(name.to_owned(), User { role, password: hash.to_string() });
@@ -93,7 +93,7 @@ impl Users {
     ///
     /// # Errors
     /// A file that can't be read.
-    pub fn role(&self, name: &str) -> io::Result<Option<Role>> {
+    pub fn role(&self, name: &str) -> io::Result<Option<UserRole>> {
         Ok(self.read()?.get(name).map(|user| user.role))
     }
 
@@ -101,7 +101,7 @@ impl Users {
     ///
     /// # Errors
     /// A file that can't be read.
-    pub fn verify(&self, name: &str, password: &str) -> io::Result<Option<Role>> {
+    pub fn verify(&self, name: &str, password: &str) -> io::Result<Option<UserRole>> {
         static NOBODY: LazyLock<String> = LazyLock::new(|| {
             Argon2::default().hash_password(b"nobody").map_or_else(|_| String::new(), |hash| hash.to_string())
         });
@@ -125,15 +125,15 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let users = Users::new(directory.path().join("users.json"));
         assert!(users.is_empty().unwrap());
-        users.add("anna", Role::Admin, "rain").unwrap();
-        users.add("vera", Role::Viewer, "snow").unwrap();
-        assert_eq!(users.verify("anna", "rain").unwrap(), Some(Role::Admin));
-        assert_eq!(users.verify("vera", "snow").unwrap(), Some(Role::Viewer));
+        users.add("anna", UserRole::Admin, "rain").unwrap();
+        users.add("vera", UserRole::Viewer, "snow").unwrap();
+        assert_eq!(users.verify("anna", "rain").unwrap(), Some(UserRole::Admin));
+        assert_eq!(users.verify("vera", "snow").unwrap(), Some(UserRole::Viewer));
         for (name, password) in [("anna", "snow"), ("nora", "rain"), ("anna", "")] {
             assert_eq!(users.verify(name, password).unwrap(), None, "{name}");
         }
         assert!(users.remove("vera").unwrap() && !users.remove("vera").unwrap());
-        assert_eq!((users.role("vera").unwrap(), users.role("anna").unwrap()), (None, Some(Role::Admin)));
+        assert_eq!((users.role("vera").unwrap(), users.role("anna").unwrap()), (None, Some(UserRole::Admin)));
         let text = fs::read_to_string(users.path()).unwrap();
         assert!(text.contains("$argon2id$") && !text.contains("rain"), "{text}");
         assert_eq!(fs::metadata(users.path()).unwrap().permissions().mode() & 0o777, 0o600);

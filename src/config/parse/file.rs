@@ -9,13 +9,13 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use crate::config::Diagnostic;
-use crate::config::contents::Contents;
+use crate::config::contents::ParsedSettings;
 use crate::config::document::Document;
 use crate::config::error::{SpannedError, Wrong};
 use crate::config::model::{Dataflow, Fitting, StepPlan, WEATHER};
 use crate::config::nearest::did_you_mean;
 use crate::config::overrides::Override;
-use crate::config::parse::sections::{self, File, SchemaChoice, SchemaSection};
+use crate::config::parse::sections::{self, FileSections, SchemaChoice, SchemaSection};
 use crate::config::parse::sink::sink_settings;
 use crate::config::parse::table::read_tables;
 use crate::data::Schema;
@@ -24,8 +24,8 @@ use crate::registry::Registry;
 use crate::source::{self, Connections};
 use crate::subtasks::{BuildError, Entry, Refusal, Role};
 
-type Table<'i> = DeTable<'i>;
-type Value<'i> = Spanned<DeValue<'i>>;
+type SpannedTable<'i> = DeTable<'i>;
+type SpannedValue<'i> = Spanned<DeValue<'i>>;
 
 impl Dataflow {
     /// Reads a dataflow file.
@@ -85,12 +85,12 @@ fn read(document: &Arc<Document>, registry: &Registry) -> Result<Dataflow, Spann
     }
     let parsed = Spanned::new(whole.clone(), DeValue::Table(root.get_ref().clone()));
     let parsed = toml::Value::deserialize(ValueDeserializer::from(parsed));
-    let contents = Contents::new(parsed?);
+    let contents = ParsedSettings::new(parsed?);
     let schema = take(root.get_mut(), "schema");
     let subtasks = take(root.get_mut(), "subtask");
     let tables = take(root.get_mut(), "table");
     let table = Spanned::new(whole.clone(), DeValue::Table(root.into_inner()));
-    let file = File::deserialize(ValueDeserializer::from(table))?;
+    let file = FileSections::deserialize(ValueDeserializer::from(table))?;
 
     let schema = schema.map_or_else(|| Ok(SchemaChoice::Known { schema: Schema::davis(), id: None }), read_schema)?;
     let steps = subtasks.map_or_else(|| Ok(Vec::new()), |value| read_subtasks(value, registry))?;
@@ -155,12 +155,12 @@ fn checked_name(name: Spanned<String>) -> Result<String, SpannedError> {
     Err(Wrong::Name { name, longest: LONGEST }.at(span))
 }
 
-fn take<'i>(table: &mut Table<'i>, key: &str) -> Option<Value<'i>> {
+fn take<'i>(table: &mut SpannedTable<'i>, key: &str) -> Option<SpannedValue<'i>> {
     table.remove(key)
 }
 
 /// Puts a value at a key of dotted parts.
-fn put<'i>(table: &mut Table<'i>, key: &'i str, value: Value<'i>) -> Result<(), String> {
+fn put<'i>(table: &mut SpannedTable<'i>, key: &'i str, value: SpannedValue<'i>) -> Result<(), String> {
     let Some((first, rest)) = key.split_once('.') else {
         table.insert(Spanned::new(value.span(), key.into()), value);
         return Ok(());
@@ -181,11 +181,11 @@ fn put<'i>(table: &mut Table<'i>, key: &'i str, value: Value<'i>) -> Result<(), 
 
 /// `LIST.NAME.parameter` or `LIST.NUMBER.parameter`, for tables whose `name` tells them apart.
 fn put_in_list<'i>(
-    table: &mut Table<'i>,
+    table: &mut SpannedTable<'i>,
     list: &str,
     name: &str,
     key: &'i str,
-    value: Value<'i>,
+    value: SpannedValue<'i>,
 ) -> Result<(), String> {
     let (which, parameter) = key.split_once('.').ok_or(format!("write {list}.NAME.PARAMETER=VALUE"))?;
     let Some(DeValue::Array(items)) = table.get_mut(list).map(Spanned::get_mut) else {
@@ -203,7 +203,7 @@ fn put_in_list<'i>(
     if found { Ok(()) } else { Err(format!("the file has no {list} {which}")) }
 }
 
-fn read_schema(value: Value<'_>) -> Result<SchemaChoice, SpannedError> {
+fn read_schema(value: SpannedValue<'_>) -> Result<SchemaChoice, SpannedError> {
     let span = value.span();
     match value.get_ref() {
         DeValue::String(name) if name == "davis" => Ok(SchemaChoice::Known { schema: Schema::davis(), id: None }),
@@ -223,7 +223,7 @@ fn read_schema(value: Value<'_>) -> Result<SchemaChoice, SpannedError> {
     }
 }
 
-fn read_subtasks(value: Value<'_>, registry: &Registry) -> Result<Vec<StepPlan>, SpannedError> {
+fn read_subtasks(value: SpannedValue<'_>, registry: &Registry) -> Result<Vec<StepPlan>, SpannedError> {
     let span = value.span();
     let DeValue::Array(items) = value.into_inner() else { return Err(Wrong::OneBracket("subtask").at(span)) };
     let count = items.len();
@@ -243,7 +243,7 @@ fn read_subtasks(value: Value<'_>, registry: &Registry) -> Result<Vec<StepPlan>,
 
 /// One step; `None` for prepare and result, which stand in every chain.
 fn read_subtask(
-    item: Value<'_>,
+    item: SpannedValue<'_>,
     place: usize,
     count: usize,
     registry: &Registry,
@@ -284,7 +284,11 @@ fn read_subtask(
 }
 
 /// What a step learns from: `fit`, and what belongs to it.
-fn read_fitting(entry: &Entry, table: &mut Table<'_>, name_span: &Range<usize>) -> Result<Fitting, SpannedError> {
+fn read_fitting(
+    entry: &Entry,
+    table: &mut SpannedTable<'_>,
+    name_span: &Range<usize>,
+) -> Result<Fitting, SpannedError> {
     if !entry.fits {
         return Ok(Fitting::Message);
     }
@@ -312,7 +316,7 @@ fn read_fitting(entry: &Entry, table: &mut Table<'_>, name_span: &Range<usize>) 
     }
 }
 
-fn read_columns(value: Value<'_>) -> Result<Vec<Spanned<String>>, SpannedError> {
+fn read_columns(value: SpannedValue<'_>) -> Result<Vec<Spanned<String>>, SpannedError> {
     let span = value.span();
     let columns = Vec::<Spanned<String>>::deserialize(ValueDeserializer::from(value))?;
     if columns.is_empty() { Err(Wrong::NoColumns.at(span)) } else { Ok(columns) }
@@ -320,7 +324,7 @@ fn read_columns(value: Value<'_>) -> Result<Vec<Spanned<String>>, SpannedError> 
 
 fn check_fixed(
     name: &str,
-    table: &Table<'_>,
+    table: &SpannedTable<'_>,
     span: Range<usize>,
     place: usize,
     count: usize,
@@ -335,13 +339,13 @@ fn check_fixed(
 
 fn source_settings(
     name: &str,
-    section: Option<&sections::Source>,
-    url: &source::Url,
+    section: Option<&sections::SourceSection>,
+    url: &source::SourceUrl,
     limits: source::Limits,
     schema: &SchemaChoice,
-) -> Result<source::Settings, SpannedError> {
+) -> Result<source::SourceSettings, SpannedError> {
     let endpoint = match (section, url) {
-        (Some(section), source::Url::Mqtt(url)) => Some(section.endpoint(url).map(|endpoint| {
+        (Some(section), source::SourceUrl::Mqtt(url)) => Some(section.endpoint(url).map(|endpoint| {
             let own = section.session.then(|| format!("rowmill-{name}"));
             Endpoint { client_id: endpoint.client_id.or(own), ..endpoint }
         })),
@@ -349,7 +353,7 @@ fn source_settings(
     };
     let wrong = |reason| Wrong::Endpoint { section: "source", reason }.in_file();
     let endpoint = endpoint.transpose().map_err(wrong)?;
-    Ok(source::Settings {
+    Ok(source::SourceSettings {
         endpoint,
         connections: section
             .and_then(|section| section.connections.as_ref())

@@ -9,7 +9,7 @@ use toml::Spanned;
 
 use crate::data::{Kind, Schema};
 use crate::format::{Infinity, PLACE};
-use crate::mqtt::{Endpoint, Password, Qos, Url, tls};
+use crate::mqtt::{Endpoint, MqttUrl, Password, Qos, tls};
 use crate::source::Connections;
 use crate::{sink, source};
 
@@ -56,7 +56,7 @@ impl SchemaChoice {
 /// A dataflow: where rows come from, what is done to them, where results go.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct File {
+pub(crate) struct FileSections {
     /// Shown in reports; letters, digits, spaces, _, - and .; the file's name if not given.
     #[schemars(with = "Option<String>", length(max = 100))]
     pub name: Option<Spanned<String>>,
@@ -74,14 +74,14 @@ pub(crate) struct File {
     #[serde(default)]
     pub placement: Placement,
     /// Where rows come from.
-    pub source: Option<Source>,
+    pub source: Option<SourceSection>,
     /// When rows become a message.
     #[serde(default)]
     pub buffer: BufferSection,
     /// Where results go.
-    pub sink: Option<Sink>,
+    pub sink: Option<SinkSection>,
     /// Where rows go that cannot be used, as JSON lines.
-    pub dead_letter: Option<Sink>,
+    pub dead_letter: Option<SinkSection>,
     /// How often progress is kept.
     #[serde(default)]
     pub checkpoint: CheckpointSection,
@@ -135,11 +135,11 @@ impl SchemaSection {
 /// Where rows come from: a topic of a broker, a file, standard input, or generated rows.
 #[derive(Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Source {
+pub(crate) struct SourceSection {
     /// `mqtt://HOST/TOPIC`, `mqtts://`, a .csv .ndjson .txt file, `-`, or `generate:rows=N,seed=S` (`,rate=R`: on a
     /// schedule); `--source` stands over it.
     #[schemars(with = "Option<String>")]
-    pub url: Option<source::Url>,
+    pub url: Option<source::SourceUrl>,
     /// MQTT's quality of service: 0, 1 or 2.
     #[serde(default)]
     #[schemars(with = "u8", range(max = 2), extend("default" = 1))]
@@ -190,9 +190,9 @@ macro_rules! endpoint {
             ///
             /// # Errors
             /// Files for TLS that can't be used.
-            pub fn endpoint(&self, url: &Url) -> Result<Endpoint, String> {
+            pub fn endpoint(&self, url: &MqttUrl) -> Result<Endpoint, String> {
                 let Self { qos, user, password, client_id, ca, certificate, key, .. } = self.clone();
-                let tls = tls::Files { ca, certificate, key };
+                let tls = tls::TlsFiles { ca, certificate, key };
                 if tls.any() && !url.tls {
                     return Err(format!(
                         "{url} has no TLS: write mqtts://, or leave out `ca`, `certificate` and `key`"
@@ -209,8 +209,8 @@ macro_rules! endpoint {
     };
 }
 
-endpoint!(Source);
-endpoint!(Sink);
+endpoint!(SourceSection);
+endpoint!(SinkSection);
 
 fn yes() -> bool {
     true
@@ -259,10 +259,10 @@ impl Default for CheckpointSection {
 /// Where lines go: a file, standard output, a topic of a broker, or nowhere.
 #[derive(Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Sink {
+pub(crate) struct SinkSection {
     /// A .ndjson .csv .parquet file, `-`, `mqtt://HOST/TOPIC`, `mqtts://`, or `null`. Dead letters are JSON lines.
     #[schemars(with = "Option<String>")]
-    pub url: Option<sink::Url>,
+    pub url: Option<sink::SinkUrl>,
     /// One file a process, for speed.
     #[serde(default)]
     pub parts: bool,

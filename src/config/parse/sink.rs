@@ -5,9 +5,9 @@ use crate::config::parse::sections;
 use crate::{disk, sink};
 
 pub(crate) fn sink_settings(
-    section: sections::Sink,
+    section: sections::SinkSection,
     dead_letter: bool,
-) -> Result<Option<sink::Settings>, SpannedError> {
+) -> Result<Option<sink::SinkSettings>, SpannedError> {
     let Some(url) = section.url.clone() else { return Ok(None) };
     let refuse = |wrong: fn(String) -> Wrong| Err(wrong(url.to_string()).in_file());
     if dead_letter && !url.takes_json() {
@@ -16,11 +16,11 @@ pub(crate) fn sink_settings(
     if section.parts && (dead_letter || !url.is_file()) {
         return refuse(Wrong::PartsOfNoFile);
     }
-    if section.properties && !matches!(url, sink::Url::Mqtt(_)) {
+    if section.properties && !matches!(url, sink::SinkUrl::Mqtt(_)) {
         return refuse(Wrong::PropertiesOfNoTopic);
     }
     let endpoint = match &url {
-        sink::Url::Mqtt(topic) => {
+        sink::SinkUrl::Mqtt(topic) => {
             if topic.topic.contains(['#', '+']) {
                 return refuse(Wrong::WildcardsOfSink);
             }
@@ -29,12 +29,12 @@ pub(crate) fn sink_settings(
         }
         _ => None,
     };
-    if section.infinity.is_some() && (dead_letter || matches!(url, sink::Url::Parquet(_))) {
+    if section.infinity.is_some() && (dead_letter || matches!(url, sink::SinkUrl::Parquet(_))) {
         return refuse(Wrong::InfinityOfNoText);
     }
-    let sections::Sink { parts, properties, infinity, .. } = section;
+    let sections::SinkSection { parts, properties, infinity, .. } = section;
     let infinity = infinity.unwrap_or_default();
-    Ok(Some(sink::Settings {
+    Ok(Some(sink::SinkSettings {
         url,
         parts,
         properties,

@@ -25,7 +25,7 @@ const BEAT_INTERVAL: Duration = Duration::from_millis(200);
 const LOOK_UP_INTERVAL: Duration = Duration::from_millis(20);
 
 /// What is heard of another process.
-pub struct Heard {
+pub struct PeerSignals {
     pub process: usize,
     pub host: String,
     started: Instant,
@@ -35,10 +35,10 @@ pub struct Heard {
     gone: AtomicBool,
 }
 
-impl Heard {
-    fn now(process: usize, host: &str) -> Heard {
+impl PeerSignals {
+    fn now(process: usize, host: &str) -> PeerSignals {
         let (last, gone) = (AtomicU64::new(0), AtomicBool::new(false));
-        Heard { process, host: host.into(), started: Instant::now(), last, gone }
+        PeerSignals { process, host: host.into(), started: Instant::now(), last, gone }
     }
 
     fn hear(&self) {
@@ -52,7 +52,7 @@ impl Heard {
     }
 }
 
-impl std::fmt::Display for Heard {
+impl std::fmt::Display for PeerSignals {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "process {} at {}", self.process, self.host)
     }
@@ -60,7 +60,7 @@ impl std::fmt::Display for Heard {
 
 /// That files were moved away, which one process is told and all must hear.
 #[derive(Clone, Default)]
-pub struct Reopen {
+pub struct ReopenRequest {
     /// Set when somebody asks for it in this process.
     pub asked: Arc<AtomicBool>,
     /// Set when this process is to do it.
@@ -68,14 +68,14 @@ pub struct Reopen {
 }
 
 /// The threads that speak and listen; they end with it.
-pub struct Control {
-    pub peers: Vec<Arc<Heard>>,
+pub struct ControlChannel {
+    pub peers: Vec<Arc<PeerSignals>>,
     streams: Vec<TcpStream>,
     over: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
 }
 
-impl Control {
+impl ControlChannel {
     /// Lets process `process` speak with processes at these connections. A stop here is one there, and the other way
     /// round, as are a wish to reopen and that rows have `begun` to come through.
     ///
@@ -85,9 +85,9 @@ impl Control {
         process: usize,
         connections: Vec<(usize, &str, TcpStream)>,
         stop: &Stop,
-        reopen: &Reopen,
+        reopen: &ReopenRequest,
         begun: &Arc<AtomicBool>,
-    ) -> std::io::Result<Control> {
+    ) -> std::io::Result<ControlChannel> {
         let over = Arc::<AtomicBool>::default();
         let (mut peers, mut streams, mut threads) = (Vec::new(), Vec::new(), Vec::new());
         // Only process 0 hears all, and so passes it on.
@@ -95,8 +95,8 @@ impl Control {
         for (process, host, stream) in connections {
             stream.set_read_timeout(Some(BEAT_INTERVAL))?;
             stream.set_write_timeout(Some(LOOK_UP_INTERVAL))?;
-            let heard = Arc::new(Heard::now(process, host));
-            let listener = Listener {
+            let heard = Arc::new(PeerSignals::now(process, host));
+            let listener = ControlListener {
                 stream: stream.try_clone()?,
                 heard: heard.clone(),
                 stop: stop.clone(),
@@ -112,11 +112,11 @@ impl Control {
         let (stop, reopen, begun, until) = (stop.clone(), reopen.clone(), begun.clone(), over.clone());
         let speak = move || speak(&speaking, &stop, &reopen, &begun, &until);
         threads.push(std::thread::Builder::new().name("control".into()).spawn(speak)?);
-        Ok(Control { peers, streams, over, threads })
+        Ok(ControlChannel { peers, streams, over, threads })
     }
 }
 
-impl Drop for Control {
+impl Drop for ControlChannel {
     fn drop(&mut self) {
         self.over.store(true, Ordering::Relaxed);
         for stream in &self.streams {
@@ -128,15 +128,15 @@ impl Drop for Control {
     }
 }
 
-struct Listener {
+struct ControlListener {
     stream: TcpStream,
-    heard: Arc<Heard>,
+    heard: Arc<PeerSignals>,
     stop: Stop,
     to_reopen: Arc<AtomicBool>,
     begun: Arc<AtomicBool>,
 }
 
-impl Listener {
+impl ControlListener {
     fn run(mut self, over: &AtomicBool) {
         let mut words = [0; 64];
         while !over.load(Ordering::Relaxed) {
@@ -164,7 +164,7 @@ impl Listener {
     }
 }
 
-fn speak(streams: &[TcpStream], stop: &Stop, reopen: &Reopen, begun: &AtomicBool, over: &AtomicBool) {
+fn speak(streams: &[TcpStream], stop: &Stop, reopen: &ReopenRequest, begun: &AtomicBool, over: &AtomicBool) {
     let mut told = vec![false; streams.len()];
     let mut must_reopen = told.clone();
     let mut beat: Option<Instant> = None;
@@ -216,14 +216,15 @@ mod tests {
         let stops: [Stop; 3] = Default::default();
         let begun: [Arc<AtomicBool>; 3] = Default::default();
         let ((a, one), (b, two)) = (pair(), pair());
-        let reopen: [Reopen; 3] = Default::default();
-        let start = |own: usize, connections| Control::start(own, connections, &stops[own], &reopen[own], &begun[own]);
+        let reopen: [ReopenRequest; 3] = Default::default();
+        let start =
+            |own: usize, connections| ControlChannel::start(own, connections, &stops[own], &reopen[own], &begun[own]);
         let zero = start(0, vec![(1, "one", a), (2, "two", b)]).unwrap();
         let _one = start(1, vec![(0, "zero", one)]).unwrap();
         let two = start(2, vec![(0, "zero", two)]).unwrap();
         for asked in 0..3 {
             reopen[asked].asked.store(true, Ordering::Relaxed);
-            for Reopen { here, .. } in &reopen {
+            for ReopenRequest { here, .. } in &reopen {
                 wait_until("a wish to reopen", || here.load(Ordering::Relaxed));
             }
             // The one that asked hears of itself.
@@ -246,9 +247,9 @@ mod tests {
     fn one_that_says_nothing_is_silent_and_does_not_hold_others_up() {
         let (stop, begun) = (Stop::default(), Arc::default());
         let ((a, silent), (b, one)) = (pair(), pair());
-        let reopen = Reopen::default();
-        let zero = Control::start(0, vec![(1, "silent", a), (2, "one", b)], &stop, &reopen, &begun).unwrap();
-        let _one = Control::start(1, vec![(0, "zero", one)], &stop, &reopen, &begun).unwrap();
+        let reopen = ReopenRequest::default();
+        let zero = ControlChannel::start(0, vec![(1, "silent", a), (2, "one", b)], &stop, &reopen, &begun).unwrap();
+        let _one = ControlChannel::start(1, vec![(0, "zero", one)], &stop, &reopen, &begun).unwrap();
         let silence = |peer: usize| zero.peers[peer].silent().unwrap();
         wait_until("its silence", || silence(0) > Duration::from_secs(2));
         wait_until("a beat", || silence(1) < Duration::from_millis(500));

@@ -15,7 +15,7 @@ use crate::measure::ServiceTimes;
 
 /// What one worker measured.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Measured {
+pub struct WorkerMeasurements {
     pub times: ServiceTimes,
     /// Of the process, from its first worker; 0 from the others.
     pub peak_memory_bytes: u64,
@@ -25,9 +25,9 @@ pub struct Measured {
 
 /// A dataflow of its own that waits for the end of the run.
 pub struct Gather {
-    input: InputHandle<u64, CapacityContainerBuilder<Vec<Measured>>>,
+    input: InputHandle<u64, CapacityContainerBuilder<Vec<WorkerMeasurements>>>,
     probe: ProbeHandle<u64>,
-    gathered: Rc<RefCell<Vec<Measured>>>,
+    gathered: Rc<RefCell<Vec<WorkerMeasurements>>>,
 }
 
 impl Gather {
@@ -35,7 +35,7 @@ impl Gather {
         let gathered = Rc::new(RefCell::new(Vec::new()));
         let taken = gathered.clone();
         let (input, probe) = worker.dataflow::<u64, _, _>(|scope| {
-            let (input, stream) = scope.new_input::<Vec<Measured>>();
+            let (input, stream) = scope.new_input::<Vec<WorkerMeasurements>>();
             let (probe, _) = stream.exchange(|_| 0).map(move |measured| taken.borrow_mut().push(measured)).probe();
             (input, probe)
         });
@@ -43,7 +43,7 @@ impl Gather {
     }
 
     /// Hands in this worker's share and waits for all; the first worker gets them.
-    pub fn finish(mut self, worker: &mut Worker, own: Measured) -> Vec<Measured> {
+    pub fn finish(mut self, worker: &mut Worker, own: WorkerMeasurements) -> Vec<WorkerMeasurements> {
         self.input.send(own);
         self.input.close();
         worker.step_or_park_while(None, || !self.probe.done());

@@ -12,7 +12,7 @@ use ring::hmac;
 use ring::rand::{SecureRandom, SystemRandom};
 use serde::{Deserialize, Serialize};
 
-use crate::runtime::cluster::identity::Identity;
+use crate::runtime::cluster::identity::ProcessIdentity;
 use crate::runtime::cluster::secret::Secret;
 
 /// Names the protocol; its last byte is the version. Another program's connection is told from it.
@@ -24,7 +24,7 @@ const LOOK_UP_INTERVAL: Duration = Duration::from_millis(50);
 
 /// What a connection is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Channel {
+pub enum ChannelPurpose {
     /// The dataflow's.
     Data,
     /// Signs of life and signals, of process 0 with each other one.
@@ -35,26 +35,26 @@ pub enum Channel {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Greeting {
     pub process: usize,
-    pub channel: Channel,
-    pub identity: Identity,
+    pub channel: ChannelPurpose,
+    pub identity: ProcessIdentity,
 }
 
 /// Which side of a connection this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
+pub enum HandshakeSide {
     Caller,
     Called,
 }
 
-impl Side {
-    fn other(self) -> Side {
-        if self == Side::Caller { Side::Called } else { Side::Caller }
+impl HandshakeSide {
+    fn other(self) -> HandshakeSide {
+        if self == HandshakeSide::Caller { HandshakeSide::Called } else { HandshakeSide::Caller }
     }
 }
 
 /// Why a handshake did not succeed, in words that follow an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum HandshakeError {
     /// Nobody who belongs to the run, as far as can be seen: the one who does may still come.
     Stranger(String),
     /// A process of rowmill that cannot take part.
@@ -62,7 +62,7 @@ pub enum Refusal {
 }
 
 /// Until when to wait.
-pub struct Wait<'a> {
+pub struct ConnectDeadline<'a> {
     pub deadline: Instant,
     /// Whether nobody waits any more.
     pub over: &'a AtomicBool,
@@ -74,13 +74,13 @@ pub struct Wait<'a> {
 /// A side that is no process of this program, has another secret, or does not answer in time.
 pub fn greet(
     stream: &mut TcpStream,
-    side: Side,
+    side: HandshakeSide,
     own: &Greeting,
     secret: &Secret,
-    wait: &Wait<'_>,
-) -> Result<Greeting, Refusal> {
+    wait: &ConnectDeadline<'_>,
+) -> Result<Greeting, HandshakeError> {
     let mut nonce = [0; 32];
-    SystemRandom::new().fill(&mut nonce).map_err(|_| Refusal::Stranger("no random numbers".into()))?;
+    SystemRandom::new().fill(&mut nonce).map_err(|_| HandshakeError::Stranger("no random numbers".into()))?;
     write(stream, &[&WORD[..], &nonce].concat())?;
     let (mut word, mut other_nonce) = ([0; WORD.len()], [0; 32]);
     read(stream, &mut word, wait)?;
@@ -89,8 +89,8 @@ pub fn greet(
     }
     read(stream, &mut other_nonce, wait)?;
     let key = secret.key();
-    let nonces = if side == Side::Caller { [nonce, other_nonce] } else { [other_nonce, nonce] };
-    let signed = |side: Side, greeting: &[u8]| [&[side as u8][..], &nonces.concat(), greeting].concat();
+    let nonces = if side == HandshakeSide::Caller { [nonce, other_nonce] } else { [other_nonce, nonce] };
+    let signed = |side: HandshakeSide, greeting: &[u8]| [&[side as u8][..], &nonces.concat(), greeting].concat();
     let greeting = postcard::to_stdvec(own).expect("numbers and texts");
     let tag = hmac::sign(&key, &signed(side, &greeting));
     write(stream, &[&(greeting.len() as u32).to_le_bytes()[..], &greeting, tag.as_ref()].concat())?;
@@ -98,7 +98,7 @@ pub fn greet(
     read(stream, &mut length, wait)?;
     let length = u32::from_le_bytes(length) as usize;
     if length > GREETING_BYTES_MAX {
-        return Err(Refusal::Stranger("is no process of rowmill".into()));
+        return Err(HandshakeError::Stranger("is no process of rowmill".into()));
     }
     let (mut greeting, mut tag) = (vec![0; length], [0; 32]);
     read(stream, &mut greeting, wait)?;
@@ -106,34 +106,35 @@ pub fn greet(
     // The comparison takes the same time wherever they differ.
     if hmac::verify(&key, &signed(side.other(), &greeting), &tag).is_err() {
         let reason = "has another secret, or none: give all processes the same --secret-file";
-        return Err(Refusal::Stranger(reason.into()));
+        return Err(HandshakeError::Stranger(reason.into()));
     }
-    let unfit = || Refusal::Unfit("runs another build of rowmill: start the same program file everywhere".into());
+    let unfit =
+        || HandshakeError::Unfit("runs another build of rowmill: start the same program file everywhere".into());
     postcard::from_bytes(&greeting).map_err(|_| unfit())
 }
 
-fn other_word(word: [u8; WORD.len()]) -> Refusal {
+fn other_word(word: [u8; WORD.len()]) -> HandshakeError {
     let (name, version) = WORD.split_at(WORD.len() - 1);
     match word.strip_prefix(name) {
-        Some([theirs]) => Refusal::Unfit(format!(
+        Some([theirs]) => HandshakeError::Unfit(format!(
             "speaks protocol {} of rowmill, this process {}: start the same program file everywhere",
             theirs.escape_ascii(),
             version.escape_ascii()
         )),
-        _ => Refusal::Stranger("is no process of rowmill".into()),
+        _ => HandshakeError::Stranger("is no process of rowmill".into()),
     }
 }
 
-fn read(stream: &mut TcpStream, buffer: &mut [u8], wait: &Wait<'_>) -> Result<(), Refusal> {
-    let failed = |error: std::io::Error| Refusal::Stranger(format!("cannot be heard ({error})"));
+fn read(stream: &mut TcpStream, buffer: &mut [u8], wait: &ConnectDeadline<'_>) -> Result<(), HandshakeError> {
+    let failed = |error: std::io::Error| HandshakeError::Stranger(format!("cannot be heard ({error})"));
     stream.set_read_timeout(Some(LOOK_UP_INTERVAL)).map_err(failed)?;
     let mut filled = 0;
     while filled < buffer.len() {
         if wait.over.load(Ordering::Relaxed) || Instant::now() >= wait.deadline {
-            return Err(Refusal::Stranger("does not answer".into()));
+            return Err(HandshakeError::Stranger("does not answer".into()));
         }
         match stream.read(&mut buffer[filled..]) {
-            Ok(0) => return Err(Refusal::Stranger("closes the connection without an answer".into())),
+            Ok(0) => return Err(HandshakeError::Stranger("closes the connection without an answer".into())),
             Ok(read) => filled += read,
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -144,8 +145,8 @@ fn read(stream: &mut TcpStream, buffer: &mut [u8], wait: &Wait<'_>) -> Result<()
 }
 
 /// What is sent fits into the buffers of a connection: only one that is full already lets it wait.
-fn write(stream: &mut TcpStream, bytes: &[u8]) -> Result<(), Refusal> {
-    let failed = |error: std::io::Error| Refusal::Stranger(format!("cannot be spoken to ({error})"));
+fn write(stream: &mut TcpStream, bytes: &[u8]) -> Result<(), HandshakeError> {
+    let failed = |error: std::io::Error| HandshakeError::Stranger(format!("cannot be spoken to ({error})"));
     stream.set_write_timeout(Some(4 * LOOK_UP_INTERVAL)).map_err(failed)?;
     stream.write_all(bytes).map_err(failed)
 }

@@ -8,14 +8,14 @@ use std::path::Path;
 use ring::digest::{Context, SHA256};
 use serde::{Deserialize, Serialize};
 
-use crate::config::{Contents, Dataflow, NamedFile};
+use crate::config::{Dataflow, NamedFile, ParsedSettings};
 use crate::data::fingerprint;
 use crate::runtime::error::Error;
 use crate::runtime::options::Options;
 
 /// What a process tells the others of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Identity {
+pub struct ProcessIdentity {
     version: String,
     /// SHA-256 of the program's file: a version has many builds.
     build: Vec<u8>,
@@ -30,19 +30,19 @@ pub struct Identity {
 }
 
 /// This process' identity, and the words for what is in it.
-pub struct Own {
-    pub identity: Identity,
+pub struct OwnIdentity {
+    pub identity: ProcessIdentity,
     files: Vec<NamedFile>,
 }
 
-impl Own {
+impl OwnIdentity {
     /// # Errors
     /// If the program's own file can't be read.
-    pub fn of(dataflow: &Dataflow, options: &Options) -> Result<Own, Error> {
+    pub fn of(dataflow: &Dataflow, options: &Options) -> Result<OwnIdentity, Error> {
         let build = build().map_err(|error| Error::Cluster(format!("this program's file cannot be read: {error}")))?;
         let files = dataflow.files();
         let hash = |file: &NamedFile| std::fs::read(&file.path).ok().map(|bytes| fingerprint(&bytes) as u64);
-        let identity = Identity {
+        let identity = ProcessIdentity {
             version: env!("CARGO_PKG_VERSION").into(),
             build,
             processes: options.cluster.processes(),
@@ -51,11 +51,11 @@ impl Own {
             dataflow: hashes(dataflow.contents()),
             files: files.iter().map(hash).collect(),
         };
-        Ok(Own { identity, files })
+        Ok(OwnIdentity { identity, files })
     }
 
     /// What of another process keeps it from running with this one, in words.
-    pub fn difference(&self, process: usize, theirs: &Identity) -> Option<String> {
+    pub fn difference(&self, process: usize, theirs: &ProcessIdentity) -> Option<String> {
         let own = &self.identity;
         if theirs.version != own.version {
             let (theirs, own) = (&theirs.version, &own.version);
@@ -88,7 +88,7 @@ impl Own {
     }
 }
 
-fn hashes(contents: &Contents) -> BTreeMap<String, u64> {
+fn hashes(contents: &ParsedSettings) -> BTreeMap<String, u64> {
     contents.iter().map(|(key, value)| (key.to_owned(), fingerprint(value.as_bytes()) as u64)).collect()
 }
 
@@ -111,9 +111,9 @@ mod tests {
     use super::*;
     use crate::runtime::Cluster;
 
-    fn own(text: &str, workers: usize) -> Own {
+    fn own(text: &str, workers: usize) -> OwnIdentity {
         let dataflow = Dataflow::from_text("t", text, &[], &crate::registry::Registry::builtin()).unwrap();
-        Own::of(&dataflow, &Options::new(Cluster::threads(workers))).unwrap()
+        OwnIdentity::of(&dataflow, &Options::new(Cluster::threads(workers))).unwrap()
     }
 
     #[test]
@@ -128,11 +128,11 @@ mod tests {
         );
         let this = own(&text, 2);
         assert_eq!(this.difference(1, &own(&text, 2).identity), None);
-        let said = |theirs: &Identity| this.difference(1, theirs).unwrap();
+        let said = |theirs: &ProcessIdentity| this.difference(1, theirs).unwrap();
         assert!(said(&own(&text, 3).identity).contains("-w 3, this one with -w 2"));
         assert!(said(&own(&text.replace("null", "out.csv"), 2).identity).contains("another dataflow (sink.url"));
-        assert!(said(&Identity { build: vec![1], ..this.identity.clone() }).contains("another build"));
-        assert!(said(&Identity { version: "9".into(), ..this.identity.clone() }).contains("rowmill 9"));
+        assert!(said(&ProcessIdentity { build: vec![1], ..this.identity.clone() }).contains("another build"));
+        assert!(said(&ProcessIdentity { version: "9".into(), ..this.identity.clone() }).contains("rowmill 9"));
         std::fs::write(&params, "two").unwrap();
         let other = said(&own(&text, 2).identity);
         assert!(other.contains("fit.json (params of standard_scaler)"), "{other}");

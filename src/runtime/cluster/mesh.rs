@@ -9,8 +9,10 @@ use std::time::{Duration, Instant};
 
 use rustix::net::sockopt;
 
-use crate::runtime::cluster::handshake::{Channel, Greeting, Refusal, Side, Wait, greet, unbounded};
-use crate::runtime::cluster::identity::{Identity, Own};
+use crate::runtime::cluster::handshake::{
+    ChannelPurpose, ConnectDeadline, Greeting, HandshakeError, HandshakeSide, greet, unbounded,
+};
+use crate::runtime::cluster::identity::{OwnIdentity, ProcessIdentity};
 use crate::runtime::cluster::secret::Secret;
 use crate::source::Stop;
 
@@ -28,10 +30,10 @@ const CALLERS_MAX: usize = 64;
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The other processes, and what this one says to them.
-pub struct Meeting<'a> {
+pub struct Mesh<'a> {
     pub hosts: &'a [String],
     pub process: usize,
-    pub own: Own,
+    pub own: OwnIdentity,
     pub secret: Secret,
     pub timeout: Duration,
     pub stop: Stop,
@@ -42,24 +44,24 @@ pub struct Peer {
     pub data: TcpStream,
     /// Between process 0 and each other one.
     pub control: Option<TcpStream>,
-    pub identity: Identity,
+    pub identity: ProcessIdentity,
 }
 
-impl Meeting<'_> {
+impl Mesh<'_> {
     /// Connects this process with those at all other addresses, in their order. It is called over `listener`, or over
     /// one at its address if there is none yet. `None` if it was told to stop meanwhile.
     ///
     /// # Errors
     /// An address that cannot be listened on, processes that do not come in time, or those that run something else.
     pub fn connect(self, listener: Option<TcpListener>) -> Result<Option<Vec<Option<Peer>>>, String> {
-        let Meeting { hosts, process, own, secret, timeout, stop } = self;
+        let Mesh { hosts, process, own, secret, timeout, stop } = self;
         let listener = (process > 0).then(|| listen(&hosts[process], listener)).transpose();
         let listener =
             listener.map_err(|error| format!("process {process} cannot listen on {}: {error}", hosts[process]))?;
         warn_of_strangers(hosts, &secret);
         let (found, comes) = mpsc::channel();
         let deadline = Instant::now() + timeout;
-        let calls = Calls(Arc::new(Inner {
+        let calls = Dialers(Arc::new(MeshState {
             process,
             identity: own.identity.clone(),
             secret,
@@ -69,13 +71,13 @@ impl Meeting<'_> {
             refusals: hosts.iter().map(|_| Mutex::new(None)).collect(),
         }));
         for (other, host) in hosts.iter().enumerate().skip(process + 1) {
-            calls.call(other, host, Channel::Data, &found);
+            calls.call(other, host, ChannelPurpose::Data, &found);
             if process == 0 {
-                calls.call(other, host, Channel::Control, &found);
+                calls.call(other, host, ChannelPurpose::Control, &found);
             }
         }
         let mut connections: Vec<[Option<TcpStream>; 2]> = hosts.iter().map(|_| [None, None]).collect();
-        let mut identities: Vec<Option<Identity>> = hosts.iter().map(|_| None).collect();
+        let mut identities: Vec<Option<ProcessIdentity>> = hosts.iter().map(|_| None).collect();
         loop {
             while let Some(Ok((stream, from))) = listener.as_ref().map(TcpListener::accept) {
                 calls.answer(stream, from, &hosts[process], &found);
@@ -99,7 +101,7 @@ impl Meeting<'_> {
             };
             let missing: Vec<usize> = (0..hosts.len()).filter(|other| *other != process && !complete(*other)).collect();
             if missing.is_empty() {
-                let peer = |([data, control], identity): ([Option<TcpStream>; 2], Option<Identity>)| {
+                let peer = |([data, control], identity): ([Option<TcpStream>; 2], Option<ProcessIdentity>)| {
                     Some(Peer { data: data?, control, identity: identity? })
                 };
                 return Ok(Some(connections.into_iter().zip(identities).map(peer).collect()));
@@ -117,14 +119,14 @@ impl Meeting<'_> {
     }
 }
 
-type Found = Result<(TcpStream, Greeting), String>;
+type ConnectedPeer = Result<(TcpStream, Greeting), String>;
 
 /// The calls of a meeting, which end with it.
-struct Calls(Arc<Inner>);
+struct Dialers(Arc<MeshState>);
 
-struct Inner {
+struct MeshState {
     process: usize,
-    identity: Identity,
+    identity: ProcessIdentity,
     secret: Secret,
     deadline: Instant,
     over: AtomicBool,
@@ -134,15 +136,15 @@ struct Inner {
     refusals: Vec<Mutex<Option<String>>>,
 }
 
-impl Drop for Calls {
+impl Drop for Dialers {
     fn drop(&mut self) {
         self.0.over.store(true, Ordering::Relaxed);
     }
 }
 
-impl Calls {
+impl Dialers {
     /// Calls a process, from a thread of its own, until it answers.
-    fn call(&self, other: usize, host: &str, channel: Channel, found: &Sender<Found>) {
+    fn call(&self, other: usize, host: &str, channel: ChannelPurpose, found: &Sender<ConnectedPeer>) {
         let (calls, host, found) = (self.0.clone(), host.to_owned(), found.clone());
         std::thread::spawn(move || {
             while !calls.is_over() {
@@ -161,14 +163,14 @@ impl Calls {
                     }
                     // Not there yet, perhaps.
                     Err(None) => LOOK_UP_INTERVAL,
-                    Err(Some(Refusal::Stranger(reason))) => {
+                    Err(Some(HandshakeError::Stranger(reason))) => {
                         // A call that the deadline cuts short tells nothing new.
                         if Instant::now() < calls.deadline {
                             *calls.refusals[other].lock().expect("no holder panics") = Some(reason);
                         }
                         STRANGER_INTERVAL
                     }
-                    Err(Some(Refusal::Unfit(reason))) => {
+                    Err(Some(HandshakeError::Unfit(reason))) => {
                         let _ = found.send(Err(format!("the process at {host} {reason}")));
                         return;
                     }
@@ -179,7 +181,7 @@ impl Calls {
     }
 
     /// Asks who calls, in a thread of its own: one that says nothing keeps nobody waiting.
-    fn answer(&self, mut stream: TcpStream, from: SocketAddr, at: &str, found: &Sender<Found>) {
+    fn answer(&self, mut stream: TcpStream, from: SocketAddr, at: &str, found: &Sender<ConnectedPeer>) {
         let calls = self.0.clone();
         if calls.callers.fetch_add(1, Ordering::Relaxed) >= CALLERS_MAX {
             calls.callers.fetch_sub(1, Ordering::Relaxed);
@@ -190,10 +192,10 @@ impl Calls {
             let deadline = calls.deadline.min(Instant::now() + GREETING_TIMEOUT);
             let prepared = stream.set_nonblocking(false).and_then(|()| prepare(&stream));
             // What it is for is the caller's to say.
-            let own = calls.greeting(Channel::Data);
+            let own = calls.greeting(ChannelPurpose::Data);
             let greeted = prepared
-                .map_err(|error| Refusal::Stranger(format!("cannot be heard ({error})")))
-                .and_then(|()| greet(&mut stream, Side::Called, &own, &calls.secret, &calls.wait(deadline)));
+                .map_err(|error| HandshakeError::Stranger(format!("cannot be heard ({error})")))
+                .and_then(|()| greet(&mut stream, HandshakeSide::Called, &own, &calls.secret, &calls.wait(deadline)));
             calls.callers.fetch_sub(1, Ordering::Relaxed);
             match greeted {
                 Ok(greeting) if greeting.process < calls.process => {
@@ -206,10 +208,10 @@ impl Calls {
                     let _ = found.send(Err(unfit));
                 }
                 // Where there is a secret, who does not show it is not listened to.
-                Err(Refusal::Unfit(reason)) if calls.secret.is_none() => {
+                Err(HandshakeError::Unfit(reason)) if calls.secret.is_none() => {
                     let _ = found.send(Err(format!("the process that calls from {from} {reason}")));
                 }
-                Err(Refusal::Stranger(reason) | Refusal::Unfit(reason)) if !calls.is_over() => {
+                Err(HandshakeError::Stranger(reason) | HandshakeError::Unfit(reason)) if !calls.is_over() => {
                     tracing::warn!("{at} was called by none of the other processes: {from} {reason}");
                 }
                 Err(_) => {}
@@ -226,27 +228,33 @@ impl Calls {
     }
 }
 
-impl Inner {
+impl MeshState {
     fn is_over(&self) -> bool {
         self.over.load(Ordering::Relaxed)
     }
 
-    fn greeting(&self, channel: Channel) -> Greeting {
+    fn greeting(&self, channel: ChannelPurpose) -> Greeting {
         Greeting { process: self.process, channel, identity: self.identity.clone() }
     }
 
-    fn wait(&self, deadline: Instant) -> Wait<'_> {
-        Wait { deadline, over: &self.over }
+    fn wait(&self, deadline: Instant) -> ConnectDeadline<'_> {
+        ConnectDeadline { deadline, over: &self.over }
     }
 
-    fn try_call(&self, other: usize, host: &str, channel: Channel) -> Result<(TcpStream, Greeting), Option<Refusal>> {
+    fn try_call(
+        &self,
+        other: usize,
+        host: &str,
+        channel: ChannelPurpose,
+    ) -> Result<(TcpStream, Greeting), Option<HandshakeError>> {
         let mut stream = connected(host).map_err(|_| None)?;
         // Until it does.
         let mut refusal = self.refusals[other].lock().expect("no holder panics");
         refusal.get_or_insert_with(|| "does not answer".into());
         drop(refusal);
         let own = self.greeting(channel);
-        let greeting = greet(&mut stream, Side::Caller, &own, &self.secret, &self.wait(self.deadline)).map_err(Some)?;
+        let greeting =
+            greet(&mut stream, HandshakeSide::Caller, &own, &self.secret, &self.wait(self.deadline)).map_err(Some)?;
         unbounded(&stream).map_err(|_| None)?;
         Ok((stream, Greeting { channel, ..greeting }))
     }
@@ -307,11 +315,11 @@ mod tests {
         (listeners, addresses)
     }
 
-    fn own(processes: usize) -> Own {
+    fn own(processes: usize) -> OwnIdentity {
         let text = "schema = \"davis\"\nsource.url = \"-\"\nsink.url = \"null\"\n";
         let hosts = vec![String::new(); processes];
         let cluster = Cluster { workers: 1, process: 0, hosts };
-        Own::of(
+        OwnIdentity::of(
             &Dataflow::from_text("t", text, &[], &crate::registry::Registry::builtin()).unwrap(),
             &Options::new(cluster),
         )
@@ -326,7 +334,7 @@ mod tests {
         secret: Secret,
     ) -> Result<Vec<Option<Peer>>, String> {
         let own = own(hosts.len());
-        let meeting = Meeting { hosts, process, own, secret, timeout, stop: Stop::default() };
+        let meeting = Mesh { hosts, process, own, secret, timeout, stop: Stop::default() };
         meeting.connect(listener).map(|met| met.expect("nobody stops it"))
     }
 

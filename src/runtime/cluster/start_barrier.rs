@@ -38,11 +38,11 @@ pub fn meet(
     for (other, host, stream) in controls {
         let mut gone = false;
         loop {
-            match if gone { Word::None } else { hear(stream) } {
-                Word::Said(READY | GO) => break,
-                Word::Said(_) => return Ok(false),
-                Word::Gone => gone = true,
-                Word::None => {}
+            match if gone { BarrierMessage::None } else { hear(stream) } {
+                BarrierMessage::Said(READY | GO) => break,
+                BarrierMessage::Said(_) => return Ok(false),
+                BarrierMessage::Gone => gone = true,
+                BarrierMessage::None => {}
             }
             if stop.is_set() && (process == 0 || gone) {
                 controls.iter().for_each(|(_, _, stream)| say(stream, CANCEL));
@@ -63,21 +63,21 @@ pub fn meet(
     Ok(true)
 }
 
-enum Word {
+enum BarrierMessage {
     Said(u8),
     None,
     Gone,
 }
 
-fn hear(mut stream: &TcpStream) -> Word {
+fn hear(mut stream: &TcpStream) -> BarrierMessage {
     let mut word = [0];
     match stream.read(&mut word) {
-        Ok(0) => Word::Gone,
-        Ok(_) => Word::Said(word[0]),
+        Ok(0) => BarrierMessage::Gone,
+        Ok(_) => BarrierMessage::Said(word[0]),
         Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted) => {
-            Word::None
+            BarrierMessage::None
         }
-        Err(_) => Word::Gone,
+        Err(_) => BarrierMessage::Gone,
     }
 }
 

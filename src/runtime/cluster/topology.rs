@@ -30,7 +30,7 @@ impl Cluster {
     }
 
     /// What timely's workers are made of; `sockets` are the connections with the other processes, in their order.
-    pub(crate) fn build(&self, sockets: Sockets) -> Result<Connected, String> {
+    pub(crate) fn build(&self, sockets: Sockets) -> Result<TimelyAllocators, String> {
         match (self.hosts.len(), self.workers) {
             (0 | 1, 1) => CommunicationConfig::Thread.try_build(),
             (0 | 1, workers) => CommunicationConfig::Process(workers).try_build(),
@@ -39,7 +39,7 @@ impl Cluster {
     }
 
     /// As timely does it where it connects the processes itself, which it tries for ever.
-    fn over(&self, sockets: Sockets) -> Result<Connected, String> {
+    fn over(&self, sockets: Sockets) -> Result<TimelyAllocators, String> {
         let hooks = Hooks::default();
         let workers = ProcessBuilder::new_typed_vector(self.workers, hooks.refill.clone(), hooks.spill.clone());
         let built = initialize_networking_from_sockets(workers, sockets, self.process, self.workers, hooks);
@@ -52,4 +52,4 @@ impl Cluster {
 pub(crate) type Sockets = Vec<Option<TcpStream>>;
 
 /// What timely's workers are made of.
-type Connected = (Vec<AllocatorBuilder>, Box<dyn Any + Send>);
+type TimelyAllocators = (Vec<AllocatorBuilder>, Box<dyn Any + Send>);

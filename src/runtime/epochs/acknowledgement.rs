@@ -5,15 +5,15 @@ use std::time::{Duration, Instant};
 use crate::config::Dataflow;
 use crate::data::Schema;
 use crate::runtime::epochs::checkpoint::{Checkpoint, Progress};
-use crate::runtime::epochs::ledger::{Complete, Ledger};
-use crate::runtime::epochs::outcomes::LedgerAccounts;
-use crate::runtime::epochs::sink_writer::SharedWriter;
+use crate::runtime::epochs::ledger::{CompletePrefix, Ledger};
+use crate::runtime::epochs::outcomes::LedgerOutcomes;
+use crate::runtime::epochs::sink_writer::SharedSinkWriter;
 use crate::runtime::error::Error;
-use crate::runtime::failure::{Failure, fail};
-use crate::runtime::graph::materialized::Outlets;
-use crate::runtime::ingest::connections::Sources;
+use crate::runtime::failure::{FirstError, fail};
+use crate::runtime::graph::materialized::MaterializedTables;
+use crate::runtime::ingest::connections::SourceConnections;
 use crate::sink::FileEnd;
-use crate::source::Coverage;
+use crate::source::DeliveryRange;
 
 /// Acknowledges deliveries once their results have left the sink, and the checkpoint knows it.
 pub struct Acknowledgement {
@@ -22,7 +22,7 @@ pub struct Acknowledgement {
     every: Duration,
     last: Option<Instant>,
     /// What the checkpoint stands for: as the ledger counts, the results up to here.
-    committed: Complete,
+    committed: CompletePrefix,
     /// Whether the sink is a file, in which lines may stand behind what the checkpoint tells of.
     has_tail: bool,
     /// Whether the checkpoint says that those lines stay.
@@ -30,26 +30,26 @@ pub struct Acknowledgement {
     /// Whether rows have come since the last commit that would be delivered again.
     again: bool,
     /// The sinks of tables' changes.
-    outlets: Outlets,
-    writer: SharedWriter,
-    accounts: LedgerAccounts,
-    failure: Failure,
+    outlets: MaterializedTables,
+    writer: SharedSinkWriter,
+    accounts: LedgerOutcomes,
+    failure: FirstError,
 }
 
 impl Acknowledgement {
     pub fn new(
         checkpoint: Option<Checkpoint>,
         dataflow: &Dataflow,
-        writer: SharedWriter,
-        accounts: LedgerAccounts,
-        outlets: Outlets,
-        failure: &Failure,
+        writer: SharedSinkWriter,
+        accounts: LedgerOutcomes,
+        outlets: MaterializedTables,
+        failure: &FirstError,
     ) -> Acknowledgement {
         Acknowledgement {
             checkpoint,
             every: dataflow.checkpoint_every,
             last: None,
-            committed: Complete::default(),
+            committed: CompletePrefix::default(),
             // What steps and tables remember is that of the lines which the checkpoint tells of.
             has_tail: dataflow.sink.url.is_lines() && !dataflow.remembers(),
             keeps_tail: false,
@@ -74,9 +74,10 @@ impl Acknowledgement {
         if !self.writer.sync() || !self.outlets.sync() {
             return Ok(());
         }
-        self.committed = Complete { length: self.writer.length(), next_epoch, next_row };
+        self.committed = CompletePrefix { length: self.writer.length(), next_epoch, next_row };
         let ledger = self.accounts.ledger().borrow();
-        let (numbers, tables) = (ledger.numbering.next().to_vec(), self.outlets.ends(&ledger, &Outlets::default())?);
+        let (numbers, tables) =
+            (ledger.numbering.next().to_vec(), self.outlets.ends(&ledger, &MaterializedTables::default())?);
         self.keeps_tail = self.has_tail;
         let FileEnd { length, fingerprint } = self.writer.file_end(self.committed.length)?;
         let keeps_tail = self.keeps_tail;
@@ -86,7 +87,7 @@ impl Acknowledgement {
 
     /// Whether the next bucket may enter: how lines behind those that the checkpoint tells of are taken after a crash
     /// must be written down before they are. What is delivered again is cut off; what nobody delivers again stays.
-    pub fn admits(&mut self, coverage: &Coverage, sources: &mut Sources) -> bool {
+    pub fn admits(&mut self, coverage: &DeliveryRange, sources: &mut SourceConnections) -> bool {
         let again = !coverage.taken.is_empty() || coverage.begun.is_some();
         self.again |= again;
         let due = again || self.is_due();
@@ -103,7 +104,7 @@ impl Acknowledgement {
     }
 
     /// Acknowledges what is complete. After a failure nothing is acknowledged any more: it will be delivered again.
-    pub fn give(&mut self, sources: &mut Sources) {
+    pub fn give(&mut self, sources: &mut SourceConnections) {
         let (complete, in_flight, covers) = {
             let ledger = self.accounts.ledger().borrow();
             (ledger.complete, ledger.in_flight(), !ledger.covered.is_empty())
@@ -119,13 +120,13 @@ impl Acknowledgement {
     }
 
     /// Looks whether the sink's file was moved away, and goes on in a new one.
-    pub fn follow(&mut self, sources: &mut Sources) {
+    pub fn follow(&mut self, sources: &mut SourceConnections) {
         if self.writer.is_moved() || !self.outlets.moved().is_empty() {
             self.settle(sources);
         }
     }
 
-    fn settle(&mut self, sources: &mut Sources) {
+    fn settle(&mut self, sources: &mut SourceConnections) {
         // What the sink refuses is a dead letter; both are safe before anything says so.
         let failed = self.failure.borrow().is_some();
         if failed || !self.writer.sync() || !self.outlets.sync() || !self.accounts.sync() {
@@ -149,7 +150,7 @@ impl Acknowledgement {
     }
 
     fn commit(&self, ledger: &mut Ledger) -> Result<(), Error> {
-        let (Complete { length, next_epoch, next_row }, writer) = (self.committed, &self.writer);
+        let (CompletePrefix { length, next_epoch, next_row }, writer) = (self.committed, &self.writer);
         let Some(checkpoint) = &self.checkpoint else {
             return if writer.is_moved() { writer.follow(writer.length()) } else { Ok(()) };
         };
@@ -168,7 +169,7 @@ impl Acknowledgement {
             }
             moved.follow(ledger)?;
         }
-        write(writer.file_end(length)?, self.keeps_tail, self.outlets.ends(ledger, &Outlets::default())?)?;
+        write(writer.file_end(length)?, self.keeps_tail, self.outlets.ends(ledger, &MaterializedTables::default())?)?;
         ledger.memories.clear();
         Ok(())
     }

@@ -12,14 +12,14 @@ use redb::{
     TableHandle, Value, WriteTransaction,
 };
 
-use crate::config::{Contents, Unchanged};
-use crate::data::{Memory, Schema, fingerprint};
-use crate::disk::{Disk, File};
+use crate::config::{ParsedSettings, UnchangedSettings};
+use crate::data::{KeyedState, Schema, fingerprint};
+use crate::disk::{Disk, DiskFile};
 use crate::runtime::epochs::caught::caught;
-use crate::runtime::epochs::checkpoint_file::{self, Pages};
-use crate::runtime::graph::keyed_state::{Memories, StepMemory, TABLES};
+use crate::runtime::epochs::checkpoint_file::{self, CheckpointPages};
+use crate::runtime::graph::keyed_state::{OperatorState, OperatorStates, TABLES};
 use crate::sink::FileEnd;
-use crate::source::{Connections, Coverage, Position, Taken};
+use crate::source::{Connections, DeliveryRange, SourcePosition, TakenPublish};
 
 /// Single numbers, by name.
 const NUMBERS: TableDefinition<'_, &str, u64> = TableDefinition::new("numbers");
@@ -49,11 +49,11 @@ pub struct Checkpoint {
     path: PathBuf,
     database: Database,
     /// The same file, for the page before the database; it has the lock.
-    file: Arc<dyn File>,
+    file: Arc<dyn DiskFile>,
     /// Those of this run, once there is progress.
     sessions: Cell<Option<Sessions>>,
     /// The dataflow it is to be that of, with what is kept of its memories, once the sink is open.
-    migrated: Cell<Option<(Contents, Vec<StepMemory>)>>,
+    migrated: Cell<Option<(ParsedSettings, Vec<OperatorState>)>>,
 }
 
 /// Sessions at a broker, by client id, with what they are subscribed to.
@@ -77,21 +77,21 @@ pub struct Progress {
 
 /// What a checkpoint holds.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Found {
+pub struct StoredCheckpoint {
     /// `None` if its run has not opened the sink.
     pub progress: Option<Progress>,
     /// The rows' columns, where they were inferred.
     pub schema: Option<Schema>,
     /// By the number of the connection.
-    pub positions: Vec<Position>,
-    pub memories: Vec<StepMemory>,
+    pub positions: Vec<SourcePosition>,
+    pub memories: Vec<OperatorState>,
     /// In words: what becomes of what it held, if it was that of another dataflow.
     pub changes: Vec<String>,
 }
 
 /// How a checkpoint that is there is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Manner {
+pub enum CheckpointOpening {
     /// As that of the same dataflow.
     Resume,
     /// Also as that of another dataflow: what does not fit this one goes.
@@ -113,10 +113,10 @@ impl Checkpoint {
     pub fn open(
         disk: &dyn Disk,
         path: &Path,
-        dataflow: &Contents,
-        manner: Manner,
-    ) -> Result<(Checkpoint, Found), String> {
-        let fresh = manner == Manner::Fresh;
+        dataflow: &ParsedSettings,
+        manner: CheckpointOpening,
+    ) -> Result<(Checkpoint, StoredCheckpoint), String> {
+        let fresh = manner == CheckpointOpening::Fresh;
         let shown = |error: std::io::Error| format!("{}: {error}", path.display());
         match checkpoint_file::open(disk, path).map_err(shown)? {
             Some(file) if !fresh => {
@@ -130,7 +130,7 @@ impl Checkpoint {
                     return Err(format!("{}: another run has just begun with this checkpoint", path.display()));
                 }
                 let created = Checkpoint::create(disk, path, file.into(), dataflow);
-                Ok((created.map_err(|error| format!("{}: {error}", path.display()))?, Found::default()))
+                Ok((created.map_err(|error| format!("{}: {error}", path.display()))?, StoredCheckpoint::default()))
             }
         }
     }
@@ -138,10 +138,10 @@ impl Checkpoint {
     fn create(
         disk: &dyn Disk,
         path: &Path,
-        file: Arc<dyn File>,
-        dataflow: &Contents,
+        file: Arc<dyn DiskFile>,
+        dataflow: &ParsedSettings,
     ) -> Result<Checkpoint, redb::Error> {
-        let database = Builder::new().create_with_backend(Pages(file.clone()))?;
+        let database = Builder::new().create_with_backend(CheckpointPages(file.clone()))?;
         let checkpoint =
             Checkpoint { path: path.to_owned(), database, file, sessions: Cell::new(None), migrated: Cell::new(None) };
         checkpoint.change(|transaction, sum| {
@@ -159,17 +159,17 @@ impl Checkpoint {
 
     fn read_file(
         path: &Path,
-        file: Arc<dyn File>,
-        dataflow: &Contents,
-        manner: Manner,
-    ) -> Result<(Checkpoint, Found), String> {
+        file: Arc<dyn DiskFile>,
+        dataflow: &ParsedSettings,
+        manner: CheckpointOpening,
+    ) -> Result<(Checkpoint, StoredCheckpoint), String> {
         let broken = |error: &dyn std::fmt::Display| broken(path, error);
         if !checkpoint_file::is_of_this_version(&*file) {
             return Err(broken(&"it is damaged, or an earlier version of this program wrote it"));
         }
         let last = checkpoint_file::last_commit(&*file).ok_or_else(|| broken(&"it is damaged"))?;
         checkpoint_file::mend(&*file, last).map_err(|error| broken(&error))?;
-        let opened = Builder::new().create_with_backend(Pages(file.clone()));
+        let opened = Builder::new().create_with_backend(CheckpointPages(file.clone()));
         let mut database = opened.map_err(|error| broken(&error))?;
         if !database.check_integrity().map_err(|error| broken(&error))? {
             return Err(broken(&"it is damaged"));
@@ -209,13 +209,17 @@ impl Checkpoint {
     }
 
     /// The outer error is the file's, the inner one the user's.
-    fn read(&self, dataflow: &Contents, manner: Manner) -> Result<Result<Found, String>, redb::Error> {
+    fn read(
+        &self,
+        dataflow: &ParsedSettings,
+        manner: CheckpointOpening,
+    ) -> Result<Result<StoredCheckpoint, String>, redb::Error> {
         let transaction = self.database.begin_read()?;
         let numbers = transaction.open_table(NUMBERS)?;
         let number = |name: &str| Ok::<_, redb::Error>(numbers.get(name)?.map(|number| number.value()));
         let before = read_dataflow(&transaction)?;
         let differences = dataflow.differences(&before);
-        if let (Some(key), true) = (differences.first(), manner == Manner::Resume) {
+        if let (Some(key), true) = (differences.first(), manner == CheckpointOpening::Resume) {
             return Ok(Err(format!(
                 "{}: the dataflow has changed since ({key}): take it back, pass --migrate to keep progress and results, \
                  or --fresh to begin anew",
@@ -226,28 +230,28 @@ impl Checkpoint {
             if !differences.is_empty() {
                 self.migrated.set(Some((dataflow.clone(), Vec::new())));
             }
-            return Ok(Ok(Found::default()));
+            return Ok(Ok(StoredCheckpoint::default()));
         };
         let (next_epoch, next_row) = (number("next epoch")?.unwrap_or(0), number("next row")?.unwrap_or(0));
         let (fingerprint, keeps_tail) = (number("fingerprint")?.unwrap_or(0), number("keeps tail")? == Some(1));
-        let mut positions: Vec<Position> = Vec::new();
+        let mut positions: Vec<SourcePosition> = Vec::new();
         for entry in transaction.open_table(DELIVERIES)?.iter()? {
             let (key, taken) = entry?;
             let ((connection, place), (packet_id, hash)) = (key.value(), taken.value());
-            of(&mut positions, connection).taken.push((place, Taken { packet_id, hash }));
+            of(&mut positions, connection).taken.push((place, TakenPublish { packet_id, hash }));
         }
         for entry in transaction.open_table(BEGUN)?.iter()? {
             let (connection, begun) = entry?;
             let (packet_id, hash, rows) = begun.value();
-            of(&mut positions, connection.value()).begun = Some((Taken { packet_id, hash }, rows));
+            of(&mut positions, connection.value()).begun = Some((TakenPublish { packet_id, hash }, rows));
         }
         let memories = transaction.open_table(MEMORIES)?;
         let memories = memories.iter()?.map(|entry| {
             let (key, state) = entry?;
             let ((operator, key), state) = (key.value(), state.value().to_vec());
-            Ok(StepMemory { operator: operator as usize, memory: Memory { key: key.to_vec(), state } })
+            Ok(OperatorState { operator: operator as usize, memory: KeyedState { key: key.to_vec(), state } })
         });
-        let memories = memories.collect::<Result<Vec<StepMemory>, redb::Error>>()?;
+        let memories = memories.collect::<Result<Vec<OperatorState>, redb::Error>>()?;
         let schema = transaction.open_table(TEXTS)?.get("schema")?.map(|text| text.value().to_owned());
         let schema = match schema.map(|text| serde_json::from_str(&text)).transpose() {
             Ok(schema) => schema,
@@ -257,7 +261,7 @@ impl Checkpoint {
         let numbers = next.collect::<Result<Vec<u64>, redb::Error>>()?;
         let tables = read_tables(&transaction)?;
         let progress = Some(Progress { length, fingerprint, keeps_tail, next_epoch, next_row, numbers, tables });
-        let found = Found { progress, schema, positions, memories, changes: Vec::new() };
+        let found = StoredCheckpoint { progress, schema, positions, memories, changes: Vec::new() };
         if differences.is_empty() {
             return Ok(Ok(found));
         }
@@ -274,8 +278,8 @@ impl Checkpoint {
     pub fn commit(
         &self,
         progress: &Progress,
-        covered: &BTreeMap<usize, Coverage>,
-        memories: &Memories,
+        covered: &BTreeMap<usize, DeliveryRange>,
+        memories: &OperatorStates,
     ) -> Result<(), String> {
         let changed = self.change(|transaction, sum| {
             put_progress(transaction, progress, sum)?;
@@ -325,7 +329,7 @@ impl Checkpoint {
         let read = || {
             let file = checkpoint_file::open(disk, path).ok().flatten()?;
             let file = Some(file).filter(|file| checkpoint_file::is_of_this_version(&**file))?;
-            read_sessions(&Builder::new().create_with_backend(Pages(file.into())).ok()?).ok()
+            read_sessions(&Builder::new().create_with_backend(CheckpointPages(file.into())).ok()?).ok()
         };
         caught(read).flatten().unwrap_or_default()
     }
@@ -372,8 +376,8 @@ impl Checkpoint {
 }
 
 /// What is found by another dataflow than the one `before`.
-fn migrated(found: Found, now: &Contents, before: &Contents) -> Found {
-    let Unchanged { steps, tables, schema } = now.unchanged(before);
+fn migrated(found: StoredCheckpoint, now: &ParsedSettings, before: &ParsedSettings) -> StoredCheckpoint {
+    let UnchangedSettings { steps, tables, schema } = now.unchanged(before);
     let place = |operator: usize| match operator {
         TABLES.. => tables.then_some(operator),
         _ => steps.get(&operator).copied(),
@@ -396,15 +400,15 @@ fn migrated(found: Found, now: &Contents, before: &Contents) -> Found {
         changes.push("goes: the inferred schema".into());
     }
     let memories = found.memories.into_iter();
-    let memories = memories.filter_map(|of| Some(StepMemory { operator: place(of.operator)?, ..of })).collect();
-    Found { schema: found.schema.filter(|_| schema), memories, changes, ..found }
+    let memories = memories.filter_map(|of| Some(OperatorState { operator: place(of.operator)?, ..of })).collect();
+    StoredCheckpoint { schema: found.schema.filter(|_| schema), memories, changes, ..found }
 }
 
 /// Makes it the checkpoint of another dataflow, with what is kept of memories.
 fn put_migrated(
     transaction: &WriteTransaction,
-    dataflow: &Contents,
-    memories: Vec<StepMemory>,
+    dataflow: &ParsedSettings,
+    memories: Vec<OperatorState>,
     sum: &mut u64,
 ) -> Result<(), redb::Error> {
     let before = read_schema_setting(transaction)?;
@@ -413,7 +417,7 @@ fn put_migrated(
         *sum = sum.wrapping_sub(digest::<(u64, &[u8]), &[u8]>(MEMORIES.name(), &key, &state));
         false
     })?;
-    for StepMemory { operator, memory } in memories {
+    for OperatorState { operator, memory } in memories {
         put(&mut kept, (operator as u64, &memory.key[..]), &memory.state[..], sum)?;
     }
     put_dataflow(transaction, dataflow, sum)?;
@@ -428,7 +432,7 @@ fn read_schema_setting(transaction: &WriteTransaction) -> Result<Option<String>,
     Ok(transaction.open_table(DATAFLOW)?.get("schema")?.map(|text| text.value().to_owned()))
 }
 
-fn put_dataflow(transaction: &WriteTransaction, dataflow: &Contents, sum: &mut u64) -> Result<(), redb::Error> {
+fn put_dataflow(transaction: &WriteTransaction, dataflow: &ParsedSettings, sum: &mut u64) -> Result<(), redb::Error> {
     let mut settings = transaction.open_table(DATAFLOW)?;
     settings.retain(|key, value| {
         *sum = sum.wrapping_sub(digest::<&str, &str>(DATAFLOW.name(), &key, &value));
@@ -437,13 +441,13 @@ fn put_dataflow(transaction: &WriteTransaction, dataflow: &Contents, sum: &mut u
     dataflow.iter().try_for_each(|(key, value)| put(&mut settings, key, value, sum))
 }
 
-fn read_dataflow(transaction: &ReadTransaction) -> Result<Contents, redb::Error> {
+fn read_dataflow(transaction: &ReadTransaction) -> Result<ParsedSettings, redb::Error> {
     let settings = transaction.open_table(DATAFLOW)?;
     let setting = |entry: Result<_, redb::StorageError>| {
         let (key, value): (AccessGuard<'_, &str>, AccessGuard<'_, &str>) = entry?;
         Ok((key.value().to_owned(), value.value().to_owned()))
     };
-    Ok(Contents::read(settings.iter()?.map(setting).collect::<Result<Vec<_>, redb::Error>>()?))
+    Ok(ParsedSettings::read(settings.iter()?.map(setting).collect::<Result<Vec<_>, redb::Error>>()?))
 }
 
 fn put_progress(transaction: &WriteTransaction, progress: &Progress, sum: &mut u64) -> Result<(), redb::Error> {
@@ -491,14 +495,14 @@ fn read_tables(transaction: &ReadTransaction) -> Result<BTreeMap<String, FileEnd
 
 fn put_deliveries(
     transaction: &WriteTransaction,
-    covered: &BTreeMap<usize, Coverage>,
+    covered: &BTreeMap<usize, DeliveryRange>,
     sum: &mut u64,
 ) -> Result<(), redb::Error> {
     let mut deliveries = transaction.open_table(DELIVERIES)?;
     let mut begins = transaction.open_table(BEGUN)?;
-    for (connection, Coverage { taken, begun, first, .. }) in covered {
+    for (connection, DeliveryRange { taken, begun, first, .. }) in covered {
         let connection = *connection as u64;
-        for (place, Taken { packet_id, hash }) in taken.iter().filter(|(place, _)| place >= first) {
+        for (place, TakenPublish { packet_id, hash }) in taken.iter().filter(|(place, _)| place >= first) {
             put(&mut deliveries, (connection, *place), (*packet_id, *hash), sum)?;
         }
         deliveries.retain_in((connection, 0)..(connection, *first), |key, value| {
@@ -534,7 +538,7 @@ fn put_sessions(transaction: &WriteTransaction, sessions: &Sessions, sum: &mut u
     sessions.iter().try_for_each(|(id, filter)| put(&mut table, id.as_str(), filter.as_str(), sum))
 }
 
-fn put_memories(transaction: &WriteTransaction, memories: &Memories, sum: &mut u64) -> Result<(), redb::Error> {
+fn put_memories(transaction: &WriteTransaction, memories: &OperatorStates, sum: &mut u64) -> Result<(), redb::Error> {
     let mut kept = transaction.open_table(MEMORIES)?;
     for ((operator, key), state) in memories {
         let key = (*operator as u64, &key[..]);
@@ -601,10 +605,10 @@ fn digest<K: Key, V: Value>(table: &str, key: &K::SelfType<'_>, value: &V::SelfT
 }
 
 /// The position of a connection among those that have been found.
-fn of(positions: &mut Vec<Position>, connection: u64) -> &mut Position {
+fn of(positions: &mut Vec<SourcePosition>, connection: u64) -> &mut SourcePosition {
     let number = connection.min(Connections::MOST as u64) as usize;
     if positions.len() <= number {
-        positions.resize_with(number + 1, Position::default);
+        positions.resize_with(number + 1, SourcePosition::default);
     }
     &mut positions[number]
 }
@@ -619,13 +623,13 @@ mod tests {
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;
 
-    use crate::disk::Machine;
+    use crate::disk::OsDisk;
 
     use super::*;
 
     /// A dataflow that says these values.
-    fn saying(values: &[u64]) -> Contents {
-        Contents::read((0..).zip(values).map(|(key, value): (u64, _)| (format!("key {key}"), value.to_string())))
+    fn saying(values: &[u64]) -> ParsedSettings {
+        ParsedSettings::read((0..).zip(values).map(|(key, value): (u64, _)| (format!("key {key}"), value.to_string())))
     }
 
     #[test]
@@ -633,11 +637,11 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("c");
         let dataflow = saying(&[1, 2]);
-        let (checkpoint, found) = Checkpoint::open(&Machine, &path, &dataflow, Manner::Resume).unwrap();
-        assert_eq!(found, Found::default());
+        let (checkpoint, found) = Checkpoint::open(&OsDisk, &path, &dataflow, CheckpointOpening::Resume).unwrap();
+        assert_eq!(found, StoredCheckpoint::default());
         let other = format!("process {}", std::process::id());
-        for manner in [Manner::Resume, Manner::Fresh] {
-            assert!(Checkpoint::open(&Machine, &path, &dataflow, manner).err().unwrap().contains(&other));
+        for manner in [CheckpointOpening::Resume, CheckpointOpening::Fresh] {
+            assert!(Checkpoint::open(&OsDisk, &path, &dataflow, manner).err().unwrap().contains(&other));
         }
         let at = |length| Progress {
             length,
@@ -648,15 +652,15 @@ mod tests {
             numbers: vec![3, 0, length],
             tables: [("t.ndjson".to_owned(), FileEnd { length, fingerprint: 6 })].into(),
         };
-        let taken = |packet_id| Taken { packet_id, hash: 9 };
+        let taken = |packet_id| TakenPublish { packet_id, hash: 9 };
         let covered = |packet_id: u16, begun| {
             let coverage =
-                Coverage { delivered: 1, taken: vec![(packet_id.into(), taken(packet_id))], begun, first: 0 };
+                DeliveryRange { delivered: 1, taken: vec![(packet_id.into(), taken(packet_id))], begun, first: 0 };
             BTreeMap::from([(0, coverage.clone()), (2, coverage)])
         };
-        let begun = Some((Taken { packet_id: 5, hash: 8 }, 2));
+        let begun = Some((TakenPublish { packet_id: 5, hash: 8 }, 2));
         let memories = |states: [&[u8]; 2]| {
-            (0..).zip(states).map(|(key, state)| ((3, vec![key]), state.to_vec())).collect::<Memories>()
+            (0..).zip(states).map(|(key, state)| ((3, vec![key]), state.to_vec())).collect::<OperatorStates>()
         };
         let schema = Schema::new([("x", crate::data::Kind::Number), ("t", crate::data::Kind::Text)]);
         checkpoint.begin(&at(5), Some(&schema)).unwrap();
@@ -666,19 +670,21 @@ mod tests {
         later.get_mut(&0).unwrap().first = 2;
         checkpoint.commit(&at(20), &later, &memories([b"", b"c"])).unwrap();
         drop(checkpoint);
-        let (checkpoint, found) = Checkpoint::open(&Machine, &path, &dataflow, Manner::Resume).unwrap();
-        let memory = Memory { key: vec![1], state: b"c".to_vec() };
-        assert_eq!(found.memories, [StepMemory { operator: 3, memory }]);
+        let (checkpoint, found) = Checkpoint::open(&OsDisk, &path, &dataflow, CheckpointOpening::Resume).unwrap();
+        let memory = KeyedState { key: vec![1], state: b"c".to_vec() };
+        assert_eq!(found.memories, [OperatorState { operator: 3, memory }]);
         assert_eq!((found.progress, found.schema), (Some(at(20)), Some(schema)));
-        let first = Position { taken: vec![(2, taken(2))], ..Position::default() };
-        let third = Position { taken: vec![(1, taken(1)), (2, taken(2))], begun, ..Position::default() };
-        assert_eq!(found.positions, [first, Position::default(), third]);
+        let first = SourcePosition { taken: vec![(2, taken(2))], ..SourcePosition::default() };
+        let third = SourcePosition { taken: vec![(1, taken(1)), (2, taken(2))], begun, ..SourcePosition::default() };
+        assert_eq!(found.positions, [first, SourcePosition::default(), third]);
         drop(checkpoint);
-        let refused = |dataflow: &Contents| Checkpoint::open(&Machine, &path, dataflow, Manner::Resume).err().unwrap();
+        let refused = |dataflow: &ParsedSettings| {
+            Checkpoint::open(&OsDisk, &path, dataflow, CheckpointOpening::Resume).err().unwrap()
+        };
         assert!(refused(&saying(&[1, 4])).contains("(key 1)"));
         assert!(refused(&saying(&[1])).contains("(key 1)"));
-        let (_, found) = Checkpoint::open(&Machine, &path, &saying(&[1]), Manner::Fresh).unwrap();
-        assert_eq!(found, Found::default());
+        let (_, found) = Checkpoint::open(&OsDisk, &path, &saying(&[1]), CheckpointOpening::Fresh).unwrap();
+        assert_eq!(found, StoredCheckpoint::default());
     }
 
     #[test]
@@ -686,26 +692,26 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("c");
         let sessions = |ids: &[&str]| ids.iter().map(|id| ((*id).to_owned(), format!("{id}/#"))).collect::<Sessions>();
-        let (checkpoint, _) = Checkpoint::open(&Machine, &path, &saying(&[]), Manner::Resume).unwrap();
+        let (checkpoint, _) = Checkpoint::open(&OsDisk, &path, &saying(&[]), CheckpointOpening::Resume).unwrap();
         assert_eq!(checkpoint.sessions().unwrap(), Sessions::new());
         checkpoint.keep_sessions(&sessions(&["a", "b"]), sessions(&["a"])).unwrap();
         drop(checkpoint);
-        assert_eq!(Checkpoint::former_sessions(&Machine, &path), sessions(&["a", "b"]));
-        let (checkpoint, _) = Checkpoint::open(&Machine, &path, &saying(&[]), Manner::Resume).unwrap();
+        assert_eq!(Checkpoint::former_sessions(&OsDisk, &path), sessions(&["a", "b"]));
+        let (checkpoint, _) = Checkpoint::open(&OsDisk, &path, &saying(&[]), CheckpointOpening::Resume).unwrap();
         checkpoint.keep_sessions(&sessions(&["a", "b"]), sessions(&["a"])).unwrap();
         checkpoint.begin(&Progress::default(), None).unwrap();
         assert_eq!(checkpoint.sessions().unwrap(), sessions(&["a", "b"]));
-        checkpoint.commit(&Progress::default(), &BTreeMap::new(), &Memories::new()).unwrap();
+        checkpoint.commit(&Progress::default(), &BTreeMap::new(), &OperatorStates::new()).unwrap();
         assert_eq!(checkpoint.sessions().unwrap(), sessions(&["a"]));
         std::fs::write(directory.path().join("d"), [7; 5000]).unwrap();
-        assert_eq!(Checkpoint::former_sessions(&Machine, &directory.path().join("d")), Sessions::new());
+        assert_eq!(Checkpoint::former_sessions(&OsDisk, &directory.path().join("d")), Sessions::new());
     }
 
     #[test]
     fn a_broken_file_is_named() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), vec![7; 5000]).unwrap();
-        let error = Checkpoint::open(&Machine, file.path(), &saying(&[]), Manner::Resume).err().unwrap();
+        let error = Checkpoint::open(&OsDisk, file.path(), &saying(&[]), CheckpointOpening::Resume).err().unwrap();
         assert!(error.contains("--fresh") && error.contains(file.path().to_str().unwrap()), "{error}");
     }
 
@@ -715,23 +721,27 @@ mod tests {
         let path = directory.path().join("c");
         let commit = |checkpoint: &Checkpoint| {
             checkpoint
-                .commit(&Progress { length: 5, ..Progress::default() }, &BTreeMap::new(), &Memories::new())
+                .commit(&Progress { length: 5, ..Progress::default() }, &BTreeMap::new(), &OperatorStates::new())
                 .unwrap();
         };
         // However far it came: the file itself appears as a whole.
-        drop(Checkpoint::open(&Machine, &path, &saying(&[1]), Manner::Resume).unwrap());
+        drop(Checkpoint::open(&OsDisk, &path, &saying(&[1]), CheckpointOpening::Resume).unwrap());
         let whole = std::fs::read(&path).unwrap();
         for length in [0, 1, 100, 4096, 5000, whole.len()] {
             std::fs::remove_file(&path).unwrap();
             std::fs::write(checkpoint_file::aside(&path), &whole[..length]).unwrap();
-            let (checkpoint, found) = Checkpoint::open(&Machine, &path, &saying(&[2]), Manner::Resume).unwrap();
-            assert_eq!(found, Found::default());
+            let (checkpoint, found) =
+                Checkpoint::open(&OsDisk, &path, &saying(&[2]), CheckpointOpening::Resume).unwrap();
+            assert_eq!(found, StoredCheckpoint::default());
             commit(&checkpoint);
             assert!(!checkpoint_file::aside(&path).exists());
         }
         std::fs::write(&path, "").unwrap();
-        assert!(!Checkpoint::is_there(&Machine, &path));
-        assert_eq!(Checkpoint::open(&Machine, &path, &saying(&[3]), Manner::Resume).unwrap().1, Found::default());
+        assert!(!Checkpoint::is_there(&OsDisk, &path));
+        assert_eq!(
+            Checkpoint::open(&OsDisk, &path, &saying(&[3]), CheckpointOpening::Resume).unwrap().1,
+            StoredCheckpoint::default()
+        );
     }
 
     /// What was acknowledged must never be cut off the results: less is not found without a word.
@@ -740,14 +750,14 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("c");
         let dataflow = saying(&[1]);
-        let (checkpoint, _) = Checkpoint::open(&Machine, &path, &dataflow, Manner::Resume).unwrap();
+        let (checkpoint, _) = Checkpoint::open(&OsDisk, &path, &dataflow, CheckpointOpening::Resume).unwrap();
         for length in 1..=40 {
             let progress = Progress { length, next_epoch: length, ..Progress::default() };
-            let memories = Memories::from([((1, vec![length as u8 % 7]), vec![length as u8; 30])]);
+            let memories = OperatorStates::from([((1, vec![length as u8 % 7]), vec![length as u8; 30])]);
             checkpoint.commit(&progress, &BTreeMap::new(), &memories).unwrap();
         }
         drop(checkpoint);
-        let (checkpoint, whole) = Checkpoint::open(&Machine, &path, &dataflow, Manner::Resume).unwrap();
+        let (checkpoint, whole) = Checkpoint::open(&OsDisk, &path, &dataflow, CheckpointOpening::Resume).unwrap();
         drop(checkpoint);
         let bytes = std::fs::read(&path).unwrap();
         let mut random = ChaCha8Rng::seed_from_u64(28);
@@ -760,7 +770,7 @@ mod tests {
             damaged[place] ^= 1 << random.random_range(0..8);
             std::fs::write(&path, damaged).unwrap();
             all += 1;
-            match Checkpoint::open(&Machine, &path, &dataflow, Manner::Resume) {
+            match Checkpoint::open(&OsDisk, &path, &dataflow, CheckpointOpening::Resume) {
                 Err(error) => {
                     assert!(error.contains("--fresh"), "{error}");
                     refused += 1;
@@ -777,14 +787,19 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("c");
         let commit = |length| {
-            let (checkpoint, _) = Checkpoint::open(&Machine, &path, &saying(&[]), Manner::Resume).unwrap();
+            let (checkpoint, _) = Checkpoint::open(&OsDisk, &path, &saying(&[]), CheckpointOpening::Resume).unwrap();
             let progress = Progress { length, ..Progress::default() };
-            checkpoint.commit(&progress, &BTreeMap::new(), &Memories::new()).unwrap();
+            checkpoint.commit(&progress, &BTreeMap::new(), &OperatorStates::new()).unwrap();
             drop(checkpoint);
             std::fs::read(&path).unwrap()
         };
         let (earlier, later) = (commit(10), commit(20));
         std::fs::write(&path, [&later[..4096], &earlier[4096..]].concat()).unwrap();
-        assert!(Checkpoint::open(&Machine, &path, &saying(&[]), Manner::Resume).err().unwrap().contains("damaged"));
+        assert!(
+            Checkpoint::open(&OsDisk, &path, &saying(&[]), CheckpointOpening::Resume)
+                .err()
+                .unwrap()
+                .contains("damaged")
+        );
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use redb::StorageBackend;
 
 use crate::data::fingerprint;
-use crate::disk::{Disk, File};
+use crate::disk::{Disk, DiskFile};
 
 /// The page before the database.
 const PAGE: u64 = 4096;
@@ -30,7 +30,7 @@ pub fn aside(path: &Path) -> PathBuf {
 ///
 /// # Errors
 /// If another run has it.
-pub fn open(disk: &dyn Disk, path: &Path) -> io::Result<Option<Box<dyn File>>> {
+pub fn open(disk: &dyn Disk, path: &Path) -> io::Result<Option<Box<dyn DiskFile>>> {
     while disk.length(path)?.is_some() {
         let file = disk.open(path)?;
         file.lock()?;
@@ -45,7 +45,7 @@ pub fn open(disk: &dyn Disk, path: &Path) -> io::Result<Option<Box<dyn File>>> {
 ///
 /// # Errors
 /// If another run has it.
-pub fn begin(disk: &dyn Disk, path: &Path) -> io::Result<Box<dyn File>> {
+pub fn begin(disk: &dyn Disk, path: &Path) -> io::Result<Box<dyn DiskFile>> {
     let aside = aside(path);
     loop {
         let file = disk.open_or_create(&aside)?;
@@ -63,18 +63,18 @@ pub fn begin(disk: &dyn Disk, path: &Path) -> io::Result<Box<dyn File>> {
 ///
 /// # Errors
 /// A file that can't be written.
-pub fn put_in_place(disk: &dyn Disk, path: &Path, file: &dyn File) -> io::Result<()> {
+pub fn put_in_place(disk: &dyn Disk, path: &Path, file: &dyn DiskFile) -> io::Result<()> {
     file.sync()?;
     disk.rename(&aside(path), path)?;
     disk.sync_directory_of(path)
 }
 
-fn is_at(disk: &dyn Disk, file: &dyn File, path: &Path) -> io::Result<bool> {
+fn is_at(disk: &dyn Disk, file: &dyn DiskFile, path: &Path) -> io::Result<bool> {
     Ok(disk.identity(path)? == Some(file.identity()?))
 }
 
 /// Whether a file begins as a checkpoint of this version does.
-pub fn is_of_this_version(file: &dyn File) -> bool {
+pub fn is_of_this_version(file: &dyn DiskFile) -> bool {
     let mut magic = [0; MAGIC.len()];
     file.read_exact_at(&mut magic, 0).is_ok() && magic == *MAGIC
 }
@@ -84,14 +84,14 @@ pub fn is_of_this_version(file: &dyn File) -> bool {
 ///
 /// # Errors
 /// A file that can't be written.
-pub fn tell_commit(file: &dyn File, number: u64) -> io::Result<()> {
+pub fn tell_commit(file: &dyn DiskFile, number: u64) -> io::Result<()> {
     let number = number.to_le_bytes();
     let check = (fingerprint(&number) as u64).to_le_bytes();
     file.write_all_at(&[number, check].concat(), SLOTS[usize::from(number[0] & 1)])
 }
 
 /// The number of the last commit that is written down; `None` if there is none that can be read.
-pub fn last_commit(file: &dyn File) -> Option<u64> {
+pub fn last_commit(file: &dyn DiskFile) -> Option<u64> {
     SLOTS.iter().filter_map(|at| commit_at(file, *at)).max()
 }
 
@@ -99,13 +99,13 @@ pub fn last_commit(file: &dyn File) -> Option<u64> {
 ///
 /// # Errors
 /// A file that can't be written.
-pub fn mend(file: &dyn File, last: u64) -> io::Result<()> {
+pub fn mend(file: &dyn DiskFile, last: u64) -> io::Result<()> {
     let before = last.saturating_sub(1);
     let torn = commit_at(file, SLOTS[usize::from(before.to_le_bytes()[0] & 1)]).is_none();
     if torn && before < last { tell_commit(file, before) } else { Ok(()) }
 }
 
-fn commit_at(file: &dyn File, at: u64) -> Option<u64> {
+fn commit_at(file: &dyn DiskFile, at: u64) -> Option<u64> {
     let (mut number, mut check) = ([0; 8], [0; 8]);
     file.read_exact_at(&mut number, at).ok()?;
     file.read_exact_at(&mut check, at + 8).ok()?;
@@ -114,9 +114,9 @@ fn commit_at(file: &dyn File, at: u64) -> Option<u64> {
 
 /// The database behind the first page.
 #[derive(Debug)]
-pub struct Pages(pub Arc<dyn File>);
+pub struct CheckpointPages(pub Arc<dyn DiskFile>);
 
-impl StorageBackend for Pages {
+impl StorageBackend for CheckpointPages {
     fn len(&self) -> io::Result<u64> {
         Ok(self.0.length()?.saturating_sub(PAGE))
     }

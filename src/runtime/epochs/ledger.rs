@@ -7,14 +7,14 @@ use std::time::Duration;
 use crate::config::Dataflow;
 use crate::data::Bucket;
 use crate::measure::{Histogram, Latency, Report, Service, ServiceTimes};
-use crate::runtime::cluster::gather::Measured;
+use crate::runtime::cluster::gather::WorkerMeasurements;
 use crate::runtime::epochs::numbering::Numbering;
-use crate::runtime::graph::in_flight::Receipt;
-use crate::runtime::graph::keyed_state::{Memories, StepMemory};
+use crate::runtime::graph::in_flight::EpochOutcome;
+use crate::runtime::graph::keyed_state::{OperatorState, OperatorStates};
 use crate::runtime::graph::stages::{Stage, named_operators};
 use crate::runtime::ingest::arrival::Arrival;
 use crate::sink::DeadLetter;
-use crate::source::Coverage;
+use crate::source::DeliveryRange;
 
 /// Bytes of rows in flight; past it the source waits.
 const MAX_BYTES: usize = 64 << 20;
@@ -23,28 +23,28 @@ const MAX_BYTES: usize = 64 << 20;
 #[derive(Default)]
 pub struct Ledger {
     pub labels: Vec<String>,
-    in_flight: VecDeque<InFlight>,
+    in_flight: VecDeque<InFlightBatch>,
     bytes: usize,
     /// What is complete, and written.
-    pub complete: Option<Complete>,
+    pub complete: Option<CompletePrefix>,
     /// By connection, the deliveries of what is complete, as far as they are not in the checkpoint yet.
-    pub covered: BTreeMap<usize, Coverage>,
+    pub covered: BTreeMap<usize, DeliveryRange>,
     /// The numbers behind the rows of what is complete.
     pub numbering: Numbering,
     /// Those of later epochs, by connection.
     numbered: Vec<(usize, u64)>,
     /// Those of later epochs.
-    covering: Vec<(usize, Coverage)>,
+    covering: Vec<(usize, DeliveryRange)>,
     /// The first epochs in flight, those that are settled already: what was written, and what steps told.
-    settled: VecDeque<Settled>,
+    settled: VecDeque<SettledEpoch>,
     /// Whether steps or tables remember: only an epoch after which they have told all is complete.
     snapshots: bool,
     /// What is remembered as of what is complete, by operator and key, as far as it is not in the checkpoint yet.
-    pub memories: Memories,
+    pub memories: OperatorStates,
     /// What they told after it.
-    told: Vec<StepMemory>,
+    told: Vec<OperatorState>,
     /// What tables hold after epochs in flight, as far as they have told.
-    of_tables: BTreeMap<u64, Vec<StepMemory>>,
+    of_tables: BTreeMap<u64, Vec<OperatorState>>,
     /// By table, how much of its changes is of what is complete.
     pub changes: BTreeMap<usize, u64>,
     /// Those of later epochs.
@@ -75,21 +75,21 @@ pub struct Ledger {
 
 /// An epoch that all of its receipts have come for.
 #[derive(Default)]
-struct Settled {
+struct SettledEpoch {
     written: Option<u64>,
-    memories: Vec<StepMemory>,
+    memories: Vec<OperatorState>,
 }
 
 /// A bucket in the dataflow, and the deliveries of its connection that end in it.
-struct InFlight {
+struct InFlightBatch {
     bucket: Arc<Bucket>,
     connection: usize,
-    coverage: Coverage,
+    coverage: DeliveryRange,
 }
 
 /// What is complete in turn.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Complete {
+pub struct CompletePrefix {
     /// Of the sink's results.
     pub length: u64,
     pub next_epoch: u64,
@@ -143,7 +143,7 @@ impl Ledger {
         self.entered += 1;
         self.bytes += bucket.byte_len();
         let bucket = Arc::new(bucket);
-        self.in_flight.push_back(InFlight { bucket: bucket.clone(), connection, coverage });
+        self.in_flight.push_back(InFlightBatch { bucket: bucket.clone(), connection, coverage });
         bucket
     }
 
@@ -178,13 +178,13 @@ impl Ledger {
     /// Records the latency of all epochs that are complete `now`.
     pub fn record_complete(&mut self, now: u64, is_complete: impl Fn(u64) -> bool) {
         while let Some(entry) = self.in_flight.pop_front_if(|entry| is_complete(entry.bucket.metadata.epoch)) {
-            let InFlight { bucket, connection, coverage } = entry;
+            let InFlightBatch { bucket, connection, coverage } = entry;
             self.bytes -= bucket.byte_len();
             self.numbered.push((connection, bucket.metadata.numbers.next));
-            if coverage != Coverage::default() {
+            if coverage != DeliveryRange::default() {
                 self.covering.push((connection, coverage));
             }
-            let Settled { written, memories } = self.settled.pop_front().unwrap_or_default();
+            let SettledEpoch { written, memories } = self.settled.pop_front().unwrap_or_default();
             self.gap |= written.is_none();
             self.told.extend(memories);
             while let Some(of_tables) = self.of_tables.first_entry().filter(|of| *of.key() <= bucket.metadata.epoch) {
@@ -195,7 +195,7 @@ impl Ledger {
                 self.memories.extend(told);
                 let (next_epoch, next_row) =
                     (bucket.metadata.epoch + 1, bucket.metadata.first_row + bucket.len() as u64);
-                self.complete = Some(Complete { length, next_epoch, next_row });
+                self.complete = Some(CompletePrefix { length, next_epoch, next_row });
                 while let Some((_, table, length)) = self.later_changes.pop_front_if(|of| of.0 <= bucket.metadata.epoch)
                 {
                     self.changes.insert(table, length);
@@ -218,7 +218,7 @@ impl Ledger {
     }
 
     /// Takes in what a table holds of a key after an epoch.
-    pub fn remember(&mut self, epoch: u64, memory: StepMemory) {
+    pub fn remember(&mut self, epoch: u64, memory: OperatorState) {
         self.of_tables.entry(epoch).or_default().push(memory);
     }
 
@@ -227,9 +227,9 @@ impl Ledger {
         self.later_changes.push_back((epoch, table, length));
     }
 
-    pub fn settle(&mut self, receipt: &mut Receipt, rows: u64) {
+    pub fn settle(&mut self, receipt: &mut EpochOutcome, rows: u64) {
         let memories = std::mem::take(&mut receipt.memories);
-        self.settled.push_back(Settled { written: receipt.written, memories });
+        self.settled.push_back(SettledEpoch { written: receipt.written, memories });
         self.rows_out += receipt.rows_out;
         for (operator, rows) in &receipt.dropped {
             *self.dropped.entry(*operator).or_default() += rows;
@@ -246,7 +246,7 @@ impl Ledger {
         processes: usize,
         workers: usize,
         stages: &[Stage],
-        measured: &[Measured],
+        measured: &[WorkerMeasurements],
         duration: Duration,
     ) -> Report {
         let mut times = ServiceTimes::new(self.labels.len());

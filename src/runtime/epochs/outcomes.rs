@@ -7,35 +7,35 @@ use std::sync::Arc;
 use crate::config::Dataflow;
 use crate::data::Bucket;
 use crate::runtime::epochs::ledger::Ledger;
-use crate::runtime::epochs::sink_writer::SharedWriter;
-use crate::runtime::failure::{Failure, fail};
-use crate::runtime::graph::build::Accounts;
-use crate::runtime::graph::in_flight::Receipt;
+use crate::runtime::epochs::sink_writer::SharedSinkWriter;
+use crate::runtime::failure::{FirstError, fail};
+use crate::runtime::graph::build::OutcomeRecorder;
+use crate::runtime::graph::in_flight::EpochOutcome;
 use crate::runtime::observe::activity::{Activity, Destination};
 use crate::runtime::options::Options;
-use crate::sink::{self, DeadLetter, DeadLetters, Existing, Place, Refused};
+use crate::sink::{self, DeadLetter, DeadLetters, Existing, LinePosition, RefusedLine};
 
 /// Enters receipts into the ledger and writes the dead letters: those of rows that can't be used, and those of results
 /// that the sink does not take. The graph settles receipts, the intake syncs.
 #[derive(Clone)]
-pub struct LedgerAccounts {
+pub struct LedgerOutcomes {
     ledger: Rc<RefCell<Ledger>>,
     letters: Rc<RefCell<Option<DeadLetters>>>,
-    writer: SharedWriter,
+    writer: SharedSinkWriter,
     destination: Option<Arc<Destination>>,
     activity: Arc<Activity>,
-    failure: Failure,
+    failure: FirstError,
 }
 
-impl LedgerAccounts {
+impl LedgerOutcomes {
     pub fn open(
         dataflow: &Dataflow,
         options: &Options,
         ledger: &Rc<RefCell<Ledger>>,
-        writer: &SharedWriter,
-        failure: &Failure,
+        writer: &SharedSinkWriter,
+        failure: &FirstError,
         activity: &Arc<Activity>,
-    ) -> LedgerAccounts {
+    ) -> LedgerOutcomes {
         let existing = if options.fresh { Existing::Replace } else { Existing::Append };
         let open = || DeadLetters::open(dataflow.dead_letter.as_ref(), existing, &options.sink_deadline);
         let open = || open().map_err(|error| fail(failure, error)).ok();
@@ -47,7 +47,7 @@ impl LedgerAccounts {
         }
         let (ledger, writer) = (ledger.clone(), writer.clone());
         let (letters, failure) = (Rc::new(RefCell::new(letters)), failure.clone());
-        LedgerAccounts { ledger, letters, writer, destination, activity: activity.clone(), failure }
+        LedgerOutcomes { ledger, letters, writer, destination, activity: activity.clone(), failure }
     }
 
     pub fn ledger(&self) -> &RefCell<Ledger> {
@@ -85,11 +85,15 @@ impl LedgerAccounts {
         }
     }
 
-    fn refuse(&self, Refused { line, reason, .. }: &Refused, letters: &mut DeadLetters) -> Result<(), sink::Error> {
+    fn refuse(
+        &self,
+        RefusedLine { line, reason, .. }: &RefusedLine,
+        letters: &mut DeadLetters,
+    ) -> Result<(), sink::Error> {
         const SINK: &str = "sink";
         let mut ledger = self.ledger.borrow_mut();
         ledger.refuse();
-        let Place { message, row } = Place::of(line).unwrap_or_default();
+        let LinePosition { message, row } = LinePosition::of(line).unwrap_or_default();
         let bucket = ledger.bucket(message).or_else(|| ledger.kept(message));
         let place = bucket.as_ref().and_then(|bucket| Some((bucket, bucket.place_of(row)?)));
         let letter = match place {
@@ -103,7 +107,7 @@ impl LedgerAccounts {
         letters.write(&letter)
     }
 
-    fn write(&self, receipt: &Receipt, bucket: &Bucket, letters: &mut DeadLetters) -> Result<(), sink::Error> {
+    fn write(&self, receipt: &EpochOutcome, bucket: &Bucket, letters: &mut DeadLetters) -> Result<(), sink::Error> {
         let mut ledger = self.ledger.borrow_mut();
         for rejected in &receipt.rejected {
             let label = ledger.labels[rejected.operator].clone();
@@ -135,8 +139,8 @@ fn during<T>(activity: &Activity, destination: Option<&Arc<Destination>>, act: i
     }
 }
 
-impl Accounts for LedgerAccounts {
-    fn settle(&mut self, mut receipt: Receipt) {
+impl OutcomeRecorder for LedgerOutcomes {
+    fn settle(&mut self, mut receipt: EpochOutcome) {
         let bucket = self.ledger.borrow().bucket(receipt.epoch);
         let bucket = bucket.expect("an epoch stays in flight until the probe has passed it");
         self.ledger.borrow_mut().settle(&mut receipt, bucket.len() as u64);

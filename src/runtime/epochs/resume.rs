@@ -5,15 +5,15 @@ use std::path::Path;
 
 use crate::config::Dataflow;
 use crate::data::Schema;
-use crate::runtime::epochs::checkpoint::{Checkpoint, Manner, Progress, Sessions};
+use crate::runtime::epochs::checkpoint::{Checkpoint, CheckpointOpening, Progress, Sessions};
 use crate::runtime::error::Error;
-use crate::runtime::graph::keyed_state::StepMemory;
+use crate::runtime::graph::keyed_state::OperatorState;
 use crate::runtime::options::Options;
 use crate::sink::{Existing, FileEnd};
-use crate::source::{Position, Url};
+use crate::source::{SourcePosition, SourceUrl};
 
 /// What the first worker starts with.
-pub struct Start {
+pub struct ResumePoint {
     /// Where progress is kept; `None` if a run can't go on where another ended.
     pub checkpoint: Option<Checkpoint>,
     /// What becomes of the sink's file.
@@ -27,25 +27,25 @@ pub struct Start {
     /// The columns, where an earlier run inferred them.
     pub schema: Option<Schema>,
     /// Of each connection, as far as it has one.
-    pub positions: Vec<Position>,
+    pub positions: Vec<SourcePosition>,
     /// What steps and tables remembered then.
-    pub memories: Vec<StepMemory>,
+    pub memories: Vec<OperatorState>,
     /// By path, how much of the files of tables' changes counts.
     pub tables: BTreeMap<String, FileEnd>,
 }
 
-impl Start {
+impl ResumePoint {
     /// Looks for the checkpoint of an earlier run. There is one if the source goes on by itself, and the sink is one
     /// file of lines; or if the source delivers again what was not acknowledged, and the sink is a broker.
     ///
     /// # Errors
     /// A checkpoint that can't be used, or results without one.
-    pub fn find(dataflow: &Dataflow, options: &Options) -> Result<Start, Error> {
+    pub fn find(dataflow: &Dataflow, options: &Options) -> Result<ResumePoint, Error> {
         match dataflow.checkpoint() {
             Some(path) => {
                 let disk = &*dataflow.sink.disk;
                 let former = if options.fresh { Checkpoint::former_sessions(disk, &path) } else { Sessions::new() };
-                let start = Start::from(&path, dataflow, options)?.with_sessions(dataflow, former);
+                let start = ResumePoint::from(&path, dataflow, options)?.with_sessions(dataflow, former);
                 let start = start.map_err(Error::Checkpoint)?;
                 if options.migrate {
                     start.tell_left(&path, dataflow);
@@ -53,17 +53,17 @@ impl Start {
                 Ok(start)
             }
             None => {
-                let start = Start::at_the_beginning(existing(dataflow, options));
+                let start = ResumePoint::at_the_beginning(existing(dataflow, options));
                 if options.fresh || dataflow.source_settings.endpoint.is_none() {
                     return Ok(start);
                 }
                 let (next_epoch, next_row) = dataflow.sink.logged_end(options.cluster.processes())?;
-                Ok(Start { next_epoch, next_row, ..start })
+                Ok(ResumePoint { next_epoch, next_row, ..start })
             }
         }
     }
 
-    fn from(path: &Path, dataflow: &Dataflow, options: &Options) -> Result<Start, Error> {
+    fn from(path: &Path, dataflow: &Dataflow, options: &Options) -> Result<ResumePoint, Error> {
         // Results without their checkpoint must be refused before there is one.
         let disk = &*dataflow.sink.disk;
         if options.migrate && !Checkpoint::is_there(disk, path) {
@@ -73,16 +73,16 @@ impl Start {
             dataflow.sink.check_empty()?;
         }
         let manner = match (options.fresh, options.migrate) {
-            (true, _) => Manner::Fresh,
-            (false, true) => Manner::Migrate,
-            (false, false) => Manner::Resume,
+            (true, _) => CheckpointOpening::Fresh,
+            (false, true) => CheckpointOpening::Migrate,
+            (false, false) => CheckpointOpening::Resume,
         };
         let contents = dataflow.contents().of_results();
         let (checkpoint, found) = Checkpoint::open(disk, path, &contents, manner).map_err(Error::Checkpoint)?;
         found.changes.iter().for_each(|change| tracing::warn!("{}: {change}", path.display()));
         // Without progress no result was written.
         let existing = if options.fresh { Existing::Replace } else { Existing::Refuse };
-        let beginning = Start { checkpoint: Some(checkpoint), ..Start::at_the_beginning(existing) };
+        let beginning = ResumePoint { checkpoint: Some(checkpoint), ..ResumePoint::at_the_beginning(existing) };
         let Some(progress) = found.progress else { return Ok(beginning) };
         let Progress { mut length, mut fingerprint, keeps_tail, mut next_epoch, mut next_row, mut numbers, tables } =
             progress;
@@ -99,19 +99,19 @@ impl Start {
         }
         let existing = Existing::Resume { length, fingerprint };
         let (schema, positions, memories) = (found.schema, found.positions, found.memories);
-        Ok(Start { existing, next_epoch, next_row, numbers, schema, positions, memories, tables, ..beginning })
+        Ok(ResumePoint { existing, next_epoch, next_row, numbers, schema, positions, memories, tables, ..beginning })
     }
 
     /// Tells each connection what its session was subscribed to, and the first one which sessions of earlier runs, or of
     /// one whose checkpoint is removed, nobody reads any more.
-    fn with_sessions(mut self, dataflow: &Dataflow, former: Sessions) -> Result<Start, String> {
+    fn with_sessions(mut self, dataflow: &Dataflow, former: Sessions) -> Result<ResumePoint, String> {
         let Some(checkpoint) = &self.checkpoint else { return Ok(self) };
         let settings = &dataflow.source_settings;
         let endpoints = (0..settings.connections()).filter_map(|number| settings.of_connection(number).endpoint);
         let own: Vec<_> = endpoints.filter_map(|endpoint| Some((endpoint.client_id?, endpoint.url.topic))).collect();
         let mut known = checkpoint.sessions()?;
         known.extend(former);
-        self.positions.resize_with(own.len().max(self.positions.len()), Position::default);
+        self.positions.resize_with(own.len().max(self.positions.len()), SourcePosition::default);
         for ((id, _), position) in own.iter().zip(&mut self.positions) {
             position.subscribed = known.get(id).cloned().filter(|_| self.next_epoch > 0);
         }
@@ -126,7 +126,7 @@ impl Start {
     /// Lists the sessions and subscriptions of earlier runs that this one ends.
     fn tell_left(&self, path: &Path, dataflow: &Dataflow) {
         let (path, settings) = (path.display(), &dataflow.source_settings);
-        for (number, Position { subscribed, left, .. }) in self.positions.iter().enumerate() {
+        for (number, SourcePosition { subscribed, left, .. }) in self.positions.iter().enumerate() {
             for id in left {
                 tracing::warn!("{path}: goes: the session {id}, with what its broker still keeps for it");
             }
@@ -141,8 +141,8 @@ impl Start {
         }
     }
 
-    fn at_the_beginning(existing: Existing) -> Start {
-        Start {
+    fn at_the_beginning(existing: Existing) -> ResumePoint {
+        ResumePoint {
             checkpoint: None,
             existing,
             next_epoch: 0,
@@ -161,7 +161,7 @@ impl Start {
 pub fn existing(dataflow: &Dataflow, options: &Options) -> Existing {
     let fresh = options.fresh;
     if dataflow.source_settings.endpoint.is_none() {
-        return Existing::Rerun { fresh, repeats: dataflow.source != Url::Stdin };
+        return Existing::Rerun { fresh, repeats: dataflow.source != SourceUrl::Stdin };
     }
     match (fresh, dataflow.sink.url.is_lines()) {
         (true, _) => Existing::Replace,

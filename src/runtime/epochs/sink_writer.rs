@@ -7,15 +7,15 @@ use std::sync::Arc;
 use crate::config::Dataflow;
 use crate::format::Output;
 use crate::runtime::error::Error;
-use crate::runtime::failure::{Failure, fail};
-use crate::runtime::graph::build::{Plan, Writer};
+use crate::runtime::failure::{FirstError, fail};
+use crate::runtime::graph::build::{GraphPlan, ResultWriter};
 use crate::runtime::observe::activity::{Activity, Destination};
 use crate::runtime::options::Options;
-use crate::sink::{self, Existing, FileEnd, Refused, Sink};
+use crate::sink::{self, Existing, FileEnd, RefusedLine, Sink};
 
 /// Writes to the sink until it fails. The graph writes; on the first worker the intake syncs.
 #[derive(Clone)]
-pub struct SharedWriter(Rc<RefCell<SinkWriter>>);
+pub struct SharedSinkWriter(Rc<RefCell<SinkWriter>>);
 
 struct SinkWriter {
     sink: Option<Box<dyn Sink>>,
@@ -28,25 +28,26 @@ struct SinkWriter {
     /// Whether the intake asks for a sync; on the other workers every flush must be one.
     asked: bool,
     /// What the sink did not take until it was closed.
-    refused: Vec<Refused>,
+    refused: Vec<RefusedLine>,
     destination: Arc<Destination>,
     activity: Arc<Activity>,
-    failure: Failure,
+    failure: FirstError,
 }
 
-impl SharedWriter {
+impl SharedSinkWriter {
     pub fn open(
         index: usize,
-        plan: &Plan,
+        plan: &GraphPlan,
         dataflow: &Dataflow,
         options: &Options,
         existing: Existing,
-        failure: &Failure,
+        failure: &FirstError,
         activity: &Arc<Activity>,
-    ) -> SharedWriter {
+    ) -> SharedSinkWriter {
         let writes = plan.writer.unwrap_or(0) == index as u64;
         // What a broker has delivered does not come again when it was acknowledged; a file does.
-        let settings = sink::Settings { logged: dataflow.source_settings.endpoint.is_some(), ..dataflow.sink.clone() };
+        let settings =
+            sink::SinkSettings { logged: dataflow.source_settings.endpoint.is_some(), ..dataflow.sink.clone() };
         let open = || settings.open(&plan.schema_out, options.cluster.process, existing, &options.sink_deadline);
         let destination = Destination::of("the sink", &dataflow.sink);
         let opened = writes.then(|| activity.during(&destination, open));
@@ -54,7 +55,7 @@ impl SharedWriter {
         activity.follow(&destination, sink.as_ref().and_then(|sink| sink.pulse()));
         let checkpointed = dataflow.checkpoint().is_some();
         let persistent = checkpointed || dataflow.source_settings.is_persistent();
-        SharedWriter(Rc::new(RefCell::new(SinkWriter {
+        SharedSinkWriter(Rc::new(RefCell::new(SinkWriter {
             sink,
             persistent,
             checkpointed,
@@ -74,7 +75,7 @@ impl SharedWriter {
     }
 
     /// Results that the sink does not take, since it was last asked for them.
-    pub fn refused(&self) -> Vec<Refused> {
+    pub fn refused(&self) -> Vec<RefusedLine> {
         let mut writer = self.0.borrow_mut();
         let mut refused = std::mem::take(&mut writer.refused);
         refused.extend(writer.sink.iter_mut().flat_map(|sink| sink.refused()));
@@ -143,7 +144,7 @@ impl SinkWriter {
     }
 }
 
-impl Writer for SharedWriter {
+impl ResultWriter for SharedSinkWriter {
     fn write(&mut self, output: Output) -> Option<u64> {
         let mut writer = self.0.borrow_mut();
         let taken = writer.with(|sink| sink.write(output));

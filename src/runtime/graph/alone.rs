@@ -14,16 +14,16 @@ use crate::format::Output;
 use crate::measure::ServiceTimes;
 use crate::runtime::Cluster;
 use crate::runtime::error::Error;
-use crate::runtime::failure::Failure;
-use crate::runtime::graph::build::{self, Accounts, Ends, Plan, Writer};
-use crate::runtime::graph::in_flight::Receipt;
-use crate::runtime::graph::tables::Tables;
+use crate::runtime::failure::FirstError;
+use crate::runtime::graph::build::{self, GraphEnds, GraphPlan, OutcomeRecorder, ResultWriter};
+use crate::runtime::graph::in_flight::EpochOutcome;
+use crate::runtime::graph::tables::TableOperators;
 use crate::runtime::options::Options;
 
 /// Takes results and receipts, and does nothing with them.
-struct Nothing;
+struct Discard;
 
-impl Writer for Nothing {
+impl ResultWriter for Discard {
     fn write(&mut self, output: Output) -> Option<u64> {
         output.recycle();
         Some(0)
@@ -36,8 +36,8 @@ impl Writer for Nothing {
     fn close(&mut self) {}
 }
 
-impl Accounts for Nothing {
-    fn settle(&mut self, receipt: Receipt) {
+impl OutcomeRecorder for Discard {
+    fn settle(&mut self, receipt: EpochOutcome) {
         std::hint::black_box(receipt);
     }
 
@@ -57,7 +57,7 @@ pub fn through_graph(
     fuse: bool,
 ) -> Result<Duration, Error> {
     timely::execute_directly(move |worker| {
-        let Ends { mut inputs, probe } = build(worker, &dataflow, schema, fuse)?;
+        let GraphEnds { mut inputs, probe } = build(worker, &dataflow, schema, fuse)?;
         inputs.start_at(0);
         Ok(time_to_completion(worker, &probe, in_flight, buckets, move |_, bucket| inputs.send(bucket)))
     })
@@ -87,13 +87,14 @@ pub fn time_to_completion<M>(
     start.elapsed()
 }
 
-fn build(worker: &mut Worker, dataflow: &Dataflow, schema: Schema, fuse: bool) -> Result<Ends, Error> {
+fn build(worker: &mut Worker, dataflow: &Dataflow, schema: Schema, fuse: bool) -> Result<GraphEnds, Error> {
     let (steps, schema_out) = dataflow.steps(&schema)?;
     let options = Options::new(Cluster::threads(1));
-    let (tables, _) = Tables::open(0, dataflow, &schema, &options, None, &Failure::default(), &Arc::default())?;
-    let plan = Plan::new(dataflow, schema, &steps, schema_out, fuse, &tables.inputs());
+    let (tables, _) =
+        TableOperators::open(0, dataflow, &schema, &options, None, &FirstError::default(), &Arc::default())?;
+    let plan = GraphPlan::new(dataflow, schema, &steps, schema_out, fuse, &tables.inputs());
     let times = Rc::new(RefCell::new(ServiceTimes::new(steps.len() + 2)));
-    Ok(build::build(worker, &plan, &times, tables, Nothing, Nothing))
+    Ok(build::build(worker, &plan, &times, tables, Discard, Discard))
 }
 
 #[cfg(test)]

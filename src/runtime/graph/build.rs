@@ -13,19 +13,19 @@ use crate::config::{Dataflow, Placement};
 use crate::data::{Bucket, Schema};
 use crate::format::{Encoder, Encoding, Infinity, Output};
 use crate::measure::SharedServiceTimes;
-use crate::runtime::graph::epoch_queue::InOrder;
-use crate::runtime::graph::in_flight::{Finished, Parcel, Receipt, Rejected};
-use crate::runtime::graph::keyed_state::StepMemory;
-use crate::runtime::graph::output::Session;
-use crate::runtime::graph::stages::{Stage, Work, operator_of_result, stages};
-use crate::runtime::graph::stateful::RememberingStep;
-use crate::runtime::graph::tables::{LastEpoch, ReferenceInput, Tables};
-use crate::runtime::observe::sampler::Tap;
+use crate::runtime::graph::epoch_queue::EpochQueue;
+use crate::runtime::graph::in_flight::{EpochOutcome, FinishedMessage, InFlightMessage, RejectedRows};
+use crate::runtime::graph::keyed_state::OperatorState;
+use crate::runtime::graph::output::OutputSession;
+use crate::runtime::graph::stages::{Stage, StageWork, operator_of_result, stages};
+use crate::runtime::graph::stateful::StatefulStep;
+use crate::runtime::graph::tables::{LastEpoch, ReferenceInput, TableOperators};
+use crate::runtime::observe::sampler::Sampler;
 use crate::subtasks::prepare::Prepare;
 use crate::subtasks::{Chain, Step};
 
 /// What the graph is made of.
-pub struct Plan {
+pub struct GraphPlan {
     /// Of the rows as they come in.
     pub schema: Arc<Schema>,
     /// Of the results.
@@ -34,17 +34,17 @@ pub struct Plan {
     /// Whether prepare and result run in the operator of the steps between them.
     pub whole: bool,
     /// What steps remembered in an earlier run.
-    pub memories: Vec<StepMemory>,
+    pub memories: Vec<OperatorState>,
     pub placement: Placement,
     pub encoding: Encoding,
     pub infinity: Infinity,
     /// The worker that writes this worker's results; the first one, where rows are accounted for, if not given.
     pub writer: Option<u64>,
     /// Takes samples, if somebody looks.
-    pub tap: Option<Tap>,
+    pub tap: Option<Sampler>,
 }
 
-impl Plan {
+impl GraphPlan {
     /// What a dataflow makes of its steps, and of the schemas before and behind them: nothing is remembered, the first
     /// worker writes, and nobody looks. Tables take rows after the operators `taken_after`.
     pub fn new(
@@ -54,9 +54,9 @@ impl Plan {
         schema_out: Schema,
         fuse: bool,
         taken_after: &[usize],
-    ) -> Plan {
+    ) -> GraphPlan {
         let (stages, whole) = stages(steps, dataflow.placement, fuse, taken_after);
-        Plan {
+        GraphPlan {
             stages,
             whole,
             memories: Vec::new(),
@@ -72,7 +72,7 @@ impl Plan {
 }
 
 /// Takes results in the order of epochs; flushed when an epoch is written, closed at the end.
-pub trait Writer {
+pub trait ResultWriter {
     /// The length of the sink's file if the results were taken.
     fn write(&mut self, output: Output) -> Option<u64>;
     /// Whether all that was taken so far has gone on.
@@ -81,26 +81,26 @@ pub trait Writer {
 }
 
 /// Takes receipts in the order of epochs.
-pub trait Accounts {
-    fn settle(&mut self, receipt: Receipt);
+pub trait OutcomeRecorder {
+    fn settle(&mut self, receipt: EpochOutcome);
     fn close(&mut self);
 }
 
 /// The ends of the graph that a worker holds.
-pub struct Ends {
-    pub inputs: Inputs,
+pub struct GraphEnds {
+    pub inputs: GraphInputs,
     pub probe: ProbeHandle<u64>,
 }
 
 /// Where rows come in, and the references of tables.
-pub struct Inputs {
+pub struct GraphInputs {
     buckets: InputHandle<u64, CapacityContainerBuilder<Vec<Arc<Bucket>>>>,
     references: Vec<ReferenceInput>,
     /// The epoch of the last bucket, where tables end.
     last: LastEpoch,
 }
 
-impl Inputs {
+impl GraphInputs {
     /// Nothing comes before this epoch.
     pub fn start_at(&mut self, epoch: u64) {
         self.buckets.advance_to(epoch);
@@ -121,12 +121,12 @@ impl Inputs {
 /// Builds the graph on one worker.
 pub fn build(
     worker: &mut Worker,
-    plan: &Plan,
+    plan: &GraphPlan,
     times: &SharedServiceTimes,
-    mut tables: Tables,
-    writer: impl Writer + 'static,
-    accounts: impl Accounts + 'static,
-) -> Ends {
+    mut tables: TableOperators,
+    writer: impl ResultWriter + 'static,
+    accounts: impl OutcomeRecorder + 'static,
+) -> GraphEnds {
     worker.dataflow::<u64, _, _>(|scope| {
         let (input, buckets) = scope.new_input::<Vec<Arc<Bucket>>>();
         let (probe, mut references, last) = (ProbeHandle::new(), Vec::new(), tables.last());
@@ -137,11 +137,11 @@ pub fn build(
             parcels = tables.take(parcels, 0, &mut references, &probe);
             for stage in &plan.stages {
                 parcels = match &stage.work {
-                    Work::Remembering(step) => {
+                    StageWork::Remembering(step) => {
                         let operator = stage.operators.start;
-                        RememberingStep { step, operator, memories: &plan.memories }.apply(parcels, times)
+                        StatefulStep { step, operator, memories: &plan.memories }.apply(parcels, times)
                     }
-                    Work::Chain(chain) => apply(parcels, stage, chain.clone(), plan.placement, times.clone()),
+                    StageWork::Chain(chain) => apply(parcels, stage, chain.clone(), plan.placement, times.clone()),
                 };
                 parcels = tables.take(parcels, stage.operators.end - 1, &mut references, &probe);
             }
@@ -153,7 +153,7 @@ pub fn build(
             Some(accounts) => drop(settle(receipts, accounts).probe_with(&probe)),
             None => drop(receipts.probe_with(&probe)),
         }
-        Ends { inputs: Inputs { buckets: input, references, last }, probe }
+        GraphEnds { inputs: GraphInputs { buckets: input, references, last }, probe }
     })
 }
 
@@ -163,7 +163,7 @@ fn by_epoch() -> impl ParallelizationContract<u64, Vec<Arc<Bucket>>> {
 }
 
 /// Reads the rows of buckets.
-fn prepare(plan: &Plan, times: SharedServiceTimes) -> impl FnMut(Arc<Bucket>) -> Parcel + use<> {
+fn prepare(plan: &GraphPlan, times: SharedServiceTimes) -> impl FnMut(Arc<Bucket>) -> InFlightMessage + use<> {
     let mut prepare = Prepare::new(plan.schema.clone());
     let (tap, schema) = (plan.tap.clone(), plan.schema.clone());
     move |bucket| {
@@ -171,7 +171,7 @@ fn prepare(plan: &Plan, times: SharedServiceTimes) -> impl FnMut(Arc<Bucket>) ->
         if let Some(tap) = &tap {
             tap.before(&message, &schema);
         }
-        let reject = |bad: crate::format::BadRow| Rejected {
+        let reject = |bad: crate::format::BadRow| RejectedRows {
             rows: vec![bucket.metadata.first_row + bad.index as u64],
             operator: 0,
             reason: bad.reason,
@@ -179,39 +179,39 @@ fn prepare(plan: &Plan, times: SharedServiceTimes) -> impl FnMut(Arc<Bucket>) ->
         let rejected = bad.into_iter().map(reject).collect();
         let (epoch, numbers, snapshot) =
             (bucket.metadata.epoch, bucket.metadata.numbers.clone(), bucket.metadata.snapshot);
-        let receipt = Receipt { epoch, numbers, snapshot, service, rejected, ..Receipt::default() };
-        Parcel { message, receipt }
+        let receipt = EpochOutcome { epoch, numbers, snapshot, service, rejected, ..EpochOutcome::default() };
+        InFlightMessage { message, receipt }
     }
 }
 
 /// One stage as one operator.
 fn apply<'scope>(
-    parcels: StreamVec<'scope, u64, Parcel>,
+    parcels: StreamVec<'scope, u64, InFlightMessage>,
     Stage { operators, label, .. }: &Stage,
     chain: Chain,
     placement: Placement,
     times: SharedServiceTimes,
-) -> StreamVec<'scope, u64, Parcel> {
+) -> StreamVec<'scope, u64, InFlightMessage> {
     let first = operators.start;
-    let logic = move |parcel: &mut Parcel| parcel.run(first, &chain, &mut times.borrow_mut());
+    let logic = move |parcel: &mut InFlightMessage| parcel.run(first, &chain, &mut times.borrow_mut());
     match placement {
         Placement::Message => operator(parcels, Pipeline, label, logic),
         Placement::Subtask => {
-            let route = move |parcel: &Parcel| parcel.receipt.epoch + first as u64;
+            let route = move |parcel: &InFlightMessage| parcel.receipt.epoch + first as u64;
             operator(parcels, Exchange::new(route), label, logic)
         }
     }
 }
 
 /// An operator that changes each parcel.
-fn operator<'scope, P: ParallelizationContract<u64, Vec<Parcel>>>(
-    parcels: StreamVec<'scope, u64, Parcel>,
+fn operator<'scope, P: ParallelizationContract<u64, Vec<InFlightMessage>>>(
+    parcels: StreamVec<'scope, u64, InFlightMessage>,
     pact: P,
     name: &str,
-    logic: impl Fn(&mut Parcel) + 'static,
-) -> StreamVec<'scope, u64, Parcel> {
+    logic: impl Fn(&mut InFlightMessage) + 'static,
+) -> StreamVec<'scope, u64, InFlightMessage> {
     parcels.unary(pact, name, |_, _| {
-        move |input, output: &mut Session<'_, Parcel>| {
+        move |input, output: &mut OutputSession<'_, InFlightMessage>| {
             input.for_each_stamp(|capability, parcels| {
                 let mut session = output.session(&capability);
                 for parcels in parcels {
@@ -224,11 +224,11 @@ fn operator<'scope, P: ParallelizationContract<u64, Vec<Parcel>>>(
 }
 
 /// Encodes messages where the chain ended.
-fn result(plan: &Plan, times: SharedServiceTimes) -> impl FnMut(Parcel) -> Finished + use<> {
+fn result(plan: &GraphPlan, times: SharedServiceTimes) -> impl FnMut(InFlightMessage) -> FinishedMessage + use<> {
     let encoder = Encoder::new(plan.schema_out.clone(), plan.encoding).with_infinity(plan.infinity);
     let index = operator_of_result(&plan.stages);
     let (tap, schema) = (plan.tap.clone(), plan.schema_out.clone());
-    move |Parcel { mut message, receipt }| {
+    move |InFlightMessage { mut message, receipt }| {
         if let Some(tap) = &tap {
             tap.after(&message, &schema);
         }
@@ -237,16 +237,16 @@ fn result(plan: &Plan, times: SharedServiceTimes) -> impl FnMut(Parcel) -> Finis
         }
         let rows_out = message.rows() as u64;
         let (output, service) = times.borrow_mut().time(index, || encoder.encode(message));
-        Finished { output, receipt: Receipt { rows_out, service: receipt.service + service, ..receipt } }
+        FinishedMessage { output, receipt: EpochOutcome { rows_out, service: receipt.service + service, ..receipt } }
     }
 }
 
 /// The chain from prepare to result as one operator: a message costs less the fewer operators hand it on.
 fn whole<'scope>(
     buckets: StreamVec<'scope, u64, Arc<Bucket>>,
-    plan: &Plan,
+    plan: &GraphPlan,
     times: &SharedServiceTimes,
-) -> StreamVec<'scope, u64, Finished> {
+) -> StreamVec<'scope, u64, FinishedMessage> {
     let (mut prepare, mut result) = (prepare(plan, times.clone()), result(plan, times.clone()));
     let stages: Vec<(usize, Chain)> = plan.stages.iter().filter_map(Stage::chain).collect();
     let times = times.clone();
@@ -265,7 +265,7 @@ fn each<'scope, A: 'static, B: 'static>(
     mut make: impl FnMut(A) -> B + 'static,
 ) -> StreamVec<'scope, u64, B> {
     stream.unary(pact, name, |_, _| {
-        move |input, output: &mut Session<'_, B>| {
+        move |input, output: &mut OutputSession<'_, B>| {
             input.for_each_stamp(|capability, batches| {
                 let mut session = output.session(&capability);
                 batches.flat_map(|batch| batch.drain(..)).for_each(|one| session.give(make(one)));
@@ -276,26 +276,26 @@ fn each<'scope, A: 'static, B: 'static>(
 
 /// Writes results in the order of epochs, each when its epoch is complete. Receipts are settled here, or sent on.
 fn write<'scope>(
-    finished: StreamVec<'scope, u64, Finished>,
+    finished: StreamVec<'scope, u64, FinishedMessage>,
     to: u64,
-    mut writer: impl Writer + 'static,
-    mut accounts: Option<impl Accounts + 'static>,
-) -> StreamVec<'scope, u64, Receipt> {
-    let mut held = InOrder::new();
-    finished.unary_frontier(Exchange::new(move |_: &Finished| to), "sink", |_, _| {
-        move |(input, frontier), output: &mut Session<'_, Receipt>| {
+    mut writer: impl ResultWriter + 'static,
+    mut accounts: Option<impl OutcomeRecorder + 'static>,
+) -> StreamVec<'scope, u64, EpochOutcome> {
+    let mut held = EpochQueue::new();
+    finished.unary_frontier(Exchange::new(move |_: &FinishedMessage| to), "sink", |_, _| {
+        move |(input, frontier), output: &mut OutputSession<'_, EpochOutcome>| {
             held.take_in(input);
             let mut written = Vec::new();
             while let Some((capability, finished)) = held.next_complete(frontier) {
-                for Finished { output, receipt } in finished {
+                for FinishedMessage { output, receipt } in finished {
                     let length = writer.write(output);
-                    written.push((capability.clone(), Receipt { written: length, ..receipt }));
+                    written.push((capability.clone(), EpochOutcome { written: length, ..receipt }));
                 }
             }
             // Receipts follow what they stand for.
             let flushed = written.is_empty() || writer.flush();
             for (capability, receipt) in written {
-                let receipt = Receipt { written: receipt.written.filter(|_| flushed), ..receipt };
+                let receipt = EpochOutcome { written: receipt.written.filter(|_| flushed), ..receipt };
                 match &mut accounts {
                     Some(accounts) => accounts.settle(receipt),
                     None => output.session(&capability).give(receipt),
@@ -303,7 +303,7 @@ fn write<'scope>(
             }
             if frontier.is_empty() {
                 writer.close();
-                accounts.iter_mut().for_each(Accounts::close);
+                accounts.iter_mut().for_each(OutcomeRecorder::close);
             }
         }
     })
@@ -311,12 +311,12 @@ fn write<'scope>(
 
 /// Brings all receipts to the first worker, where the rows came in.
 fn settle<'scope>(
-    receipts: StreamVec<'scope, u64, Receipt>,
-    mut accounts: impl Accounts + 'static,
+    receipts: StreamVec<'scope, u64, EpochOutcome>,
+    mut accounts: impl OutcomeRecorder + 'static,
 ) -> StreamVec<'scope, u64, ()> {
-    let mut held = InOrder::new();
-    receipts.unary_frontier(Exchange::new(|_: &Receipt| 0), "accounts", |_, _| {
-        move |(input, frontier), _output: &mut Session<'_, ()>| {
+    let mut held = EpochQueue::new();
+    receipts.unary_frontier(Exchange::new(|_: &EpochOutcome| 0), "accounts", |_, _| {
+        move |(input, frontier), _output: &mut OutputSession<'_, ()>| {
             held.take_in(input);
             while let Some((_, receipts)) = held.next_complete(frontier) {
                 receipts.into_iter().for_each(|receipt| accounts.settle(receipt));

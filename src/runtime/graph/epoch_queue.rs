@@ -9,14 +9,14 @@ use timely::dataflow::operators::generic::InputHandleCore;
 use timely::progress::frontier::MutableAntichain;
 
 /// Data of epochs that are not complete yet, with the capability to go on at each.
-pub struct InOrder<D> {
+pub struct EpochQueue<D> {
     /// In the order of epochs.
     waiting: VecDeque<(Capability<u64>, Vec<D>)>,
 }
 
-impl<D> InOrder<D> {
-    pub fn new() -> InOrder<D> {
-        InOrder { waiting: VecDeque::new() }
+impl<D> EpochQueue<D> {
+    pub fn new() -> EpochQueue<D> {
+        EpochQueue { waiting: VecDeque::new() }
     }
 
     /// Takes in what has arrived.

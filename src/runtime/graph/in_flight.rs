@@ -5,12 +5,12 @@ use serde::{Deserialize, Serialize};
 use crate::data::{Message, Numbers};
 use crate::format::Output;
 use crate::measure::ServiceTimes;
-use crate::runtime::graph::keyed_state::StepMemory;
+use crate::runtime::graph::keyed_state::OperatorState;
 use crate::subtasks::{Chain, Fault};
 
 /// What has happened to a message so far.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Receipt {
+pub struct EpochOutcome {
     pub epoch: u64,
     pub numbers: Numbers,
     pub rows_out: u64,
@@ -18,19 +18,19 @@ pub struct Receipt {
     pub service: u64,
     /// Rows that an operator of the chain dropped.
     pub dropped: Vec<(usize, u64)>,
-    pub rejected: Vec<Rejected>,
+    pub rejected: Vec<RejectedRows>,
     /// Rows that were too late for a table that drops those.
     pub too_late: u64,
     /// Whether steps that remember are to tell what has changed.
     pub snapshot: bool,
-    pub memories: Vec<StepMemory>,
+    pub memories: Vec<OperatorState>,
     /// The length of the sink's file with the results, 0 if it has none; `None` if no sink has taken them.
     pub written: Option<u64>,
 }
 
 /// Rows that go to the dead letters. Their bytes are still where they came in.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Rejected {
+pub struct RejectedRows {
     /// Places in the input.
     pub rows: Vec<u64>,
     /// The operator of the chain that rejects them.
@@ -40,14 +40,14 @@ pub struct Rejected {
 
 /// A message on its way through the chain.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Parcel {
+pub struct InFlightMessage {
     pub message: Message,
-    pub receipt: Receipt,
+    pub receipt: EpochOutcome,
 }
 
-impl Receipt {
+impl EpochOutcome {
     /// Takes in the receipt of another part of the message.
-    pub fn merge(&mut self, other: Receipt) {
+    pub fn merge(&mut self, other: EpochOutcome) {
         self.rows_out += other.rows_out;
         self.service += other.service;
         self.dropped.extend(other.dropped);
@@ -66,15 +66,15 @@ impl Receipt {
     fn reject(&mut self, message: &mut Message, operator: usize, fault: &Fault) {
         let rows = message.ids.clone();
         message.retain(&vec![false; rows.len()]);
-        self.rejected.push(Rejected { rows, operator, reason: fault.to_string() });
+        self.rejected.push(RejectedRows { rows, operator, reason: fault.to_string() });
     }
 }
 
-impl Parcel {
+impl InFlightMessage {
     /// Takes the message through steps, of which the first is that of operator `first`, on the time of that operator. What
     /// they drop is counted; a fault rejects all rows.
     pub fn run(&mut self, first: usize, chain: &Chain, times: &mut ServiceTimes) {
-        self.timed(first, times, |Parcel { message, receipt }| {
+        self.timed(first, times, |InFlightMessage { message, receipt }| {
             let mut rows = message.rows();
             let ran = chain.apply(message, |step, message| {
                 receipt.count_dropped(first + step, rows - message.rows());
@@ -88,7 +88,7 @@ impl Parcel {
 
     /// Lets `act` work on the message, on the time of an operator. What it drops is counted.
     pub fn apply(&mut self, operator: usize, times: &mut ServiceTimes, act: impl FnOnce(&mut Message)) {
-        self.timed(operator, times, |Parcel { message, receipt }| {
+        self.timed(operator, times, |InFlightMessage { message, receipt }| {
             let rows = message.rows();
             act(message);
             receipt.count_dropped(operator, rows - message.rows());
@@ -96,7 +96,7 @@ impl Parcel {
     }
 
     /// A message without rows passes, for there is nothing to change.
-    fn timed(&mut self, operator: usize, times: &mut ServiceTimes, work: impl FnOnce(&mut Parcel)) {
+    fn timed(&mut self, operator: usize, times: &mut ServiceTimes, work: impl FnOnce(&mut InFlightMessage)) {
         if self.message.rows() > 0 {
             let ((), service) = times.time(operator, || work(self));
             self.receipt.service += service;
@@ -111,7 +111,7 @@ impl Parcel {
             match why(&self.message, *row) {
                 Some(reason) => {
                     let rows = vec![self.message.ids[*row]];
-                    self.receipt.rejected.push(Rejected { rows, operator, reason });
+                    self.receipt.rejected.push(RejectedRows { rows, operator, reason });
                 }
                 None => self.receipt.too_late += 1,
             }
@@ -127,7 +127,7 @@ impl Parcel {
 
 /// A message at the end of the chain.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Finished {
+pub struct FinishedMessage {
     pub output: Output,
-    pub receipt: Receipt,
+    pub receipt: EpochOutcome,
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::data::Memory;
+use crate::data::KeyedState;
 
 /// What tables hold is remembered behind what operators of the chain remember: under numbers from here on.
 pub const TABLES: usize = 1 << 16;
@@ -13,11 +13,11 @@ pub const TOLD: usize = 1 << 17;
 
 /// What a step of the chain or a table remembers of a key.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct StepMemory {
+pub struct OperatorState {
     /// The number of its operator; tables have numbers of their own.
     pub operator: usize,
-    pub memory: Memory,
+    pub memory: KeyedState,
 }
 
 /// What is remembered, by operator and key; empty where there is nothing any more.
-pub type Memories = BTreeMap<(usize, Vec<u8>), Vec<u8>>;
+pub type OperatorStates = BTreeMap<(usize, Vec<u8>), Vec<u8>>;

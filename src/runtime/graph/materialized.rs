@@ -9,22 +9,22 @@ use std::sync::{Arc, Mutex};
 use crate::disk::SharedDisk;
 use crate::format::Encoder;
 use crate::runtime::epochs::ledger::Ledger;
-use crate::runtime::failure::{Failure, fail};
-use crate::runtime::graph::keyed_state::{StepMemory, TOLD};
+use crate::runtime::failure::{FirstError, fail};
+use crate::runtime::graph::keyed_state::{OperatorState, TOLD};
 use crate::runtime::observe::activity::{Activity, Destination};
-use crate::sink::{self, Deadline, Existing, FileEnd, Refused, Sink};
-use crate::tables::{Cell, Contents, Group};
+use crate::sink::{self, Deadline, Existing, FileEnd, RefusedLine, Sink};
+use crate::tables::{Group, KeyCell, TableContents};
 
 /// A table's contents, which other threads look at.
-pub type SharedContents = Arc<Mutex<Contents>>;
+pub type SharedContents = Arc<Mutex<TableContents>>;
 
 /// Keeps a table's contents, and writes to its sink until that fails: changes as they come, or the whole table at the
 /// end. That replaces one of an earlier run only when it is whole itself.
-pub struct Outlet {
+pub struct MaterializedTable {
     /// Which table of the dataflow.
     number: usize,
     contents: SharedContents,
-    sink: Option<Opened>,
+    sink: Option<OpenedSink>,
     /// Takes how far changes have come, if a checkpoint tells of them.
     ledger: Option<Rc<RefCell<Ledger>>>,
     /// The file of the changes, if they go to one.
@@ -32,14 +32,14 @@ pub struct Outlet {
     /// When it was closed: how much was written, and where in the file that ends.
     closed: Option<(u64, FileEnd)>,
     activity: Arc<Activity>,
-    failure: Failure,
+    failure: FirstError,
 }
 
 /// How what tables hold outlives a run.
 #[derive(Clone)]
-pub struct Kept {
+pub struct TableDurability {
     /// What they held before.
-    pub memories: Vec<StepMemory>,
+    pub memories: Vec<OperatorState>,
     /// Takes what they hold now, on the first worker.
     pub ledger: Option<Rc<RefCell<Ledger>>>,
     /// By path, how much of the files of their changes counts.
@@ -47,13 +47,13 @@ pub struct Kept {
 }
 
 /// An outlet that the graph writes to and the intake syncs.
-pub type SharedOutlet = Rc<RefCell<Outlet>>;
+pub type SharedMaterializedTable = Rc<RefCell<MaterializedTable>>;
 
 /// The sinks of tables' changes that a checkpoint tells of.
 #[derive(Clone, Default)]
-pub struct Outlets(Vec<SharedOutlet>);
+pub struct MaterializedTables(Vec<SharedMaterializedTable>);
 
-struct Opened {
+struct OpenedSink {
     sink: Box<dyn Sink>,
     destination: Arc<Destination>,
     encoder: Encoder,
@@ -64,32 +64,32 @@ struct Opened {
     disk: SharedDisk,
 }
 
-impl Opened {
+impl OpenedSink {
     /// A line of a table is no row that could be a dead letter.
     fn tell_refused(&mut self) {
-        for Refused { line, reason, .. } in self.sink.refused() {
+        for RefusedLine { line, reason, .. } in self.sink.refused() {
             let shown = String::from_utf8_lossy(&line[..line.len().min(200)]);
             tracing::warn!("a line of a table is left out ({reason}): {shown}");
         }
     }
 }
 
-impl Outlet {
+impl MaterializedTable {
     /// Opens the sink, if there is one. What is there is taken as `existing` says; with `kept`, an earlier run's table
     /// goes on: the whole one may replace it, and changes go on behind those that the checkpoint tells of.
     #[expect(clippy::too_many_arguments, reason = "what a table is, where it goes, and what is told meanwhile")]
     pub fn open(
         number: usize,
         contents: &SharedContents,
-        settings: Option<&sink::Settings>,
+        settings: Option<&sink::SinkSettings>,
         existing: Existing,
-        kept: Option<&Kept>,
+        kept: Option<&TableDurability>,
         deadline: &Deadline,
-        failure: &Failure,
+        failure: &FirstError,
         activity: &Arc<Activity>,
-    ) -> Outlet {
+    ) -> MaterializedTable {
         let path = settings.and_then(|settings| settings.file(0)).map(|path| path.display().to_string());
-        let open = |settings: &sink::Settings| {
+        let open = |settings: &sink::SinkSettings| {
             let contents = contents.lock().expect("no holder panics");
             let destination = Destination::of("the sink of a table,", settings);
             let whole = !settings.url.takes_json();
@@ -110,7 +110,7 @@ impl Outlet {
             activity.follow(&destination, sink.pulse());
             let encoder = Encoder::new(schema.clone(), settings.encoding()).with_infinity(settings.infinity);
             let disk = settings.disk.clone();
-            Ok(Opened { sink, destination, encoder, whole, replaces, disk })
+            Ok(OpenedSink { sink, destination, encoder, whole, replaces, disk })
         };
         let sink = settings.map(open).transpose().map_err(|error: sink::Error| fail(failure, error)).ok().flatten();
         let kept = kept.filter(|_| sink.as_ref().is_some_and(|opened| !opened.whole));
@@ -119,7 +119,7 @@ impl Outlet {
             ledger.borrow_mut().changes.insert(number, opened.sink.length());
         }
         let (contents, activity, failure) = (contents.clone(), activity.clone(), failure.clone());
-        Outlet { number, contents, sink, ledger, path, closed: None, activity, failure }
+        MaterializedTable { number, contents, sink, ledger, path, closed: None, activity, failure }
     }
 
     /// Whether a checkpoint tells of what it writes.
@@ -128,7 +128,7 @@ impl Outlet {
     }
 
     /// Takes in what an epoch changes.
-    pub fn apply(&mut self, epoch: u64, updates: Vec<((Group, Vec<Cell>), isize)>) {
+    pub fn apply(&mut self, epoch: u64, updates: Vec<((Group, Vec<KeyCell>), isize)>) {
         let groups: BTreeSet<Group> = match self.ledger {
             Some(_) => updates.iter().map(|((group, _), _)| group.clone()).collect(),
             None => BTreeSet::new(),
@@ -159,7 +159,7 @@ impl Outlet {
         let (Some(ledger), Some(opened)) = (&self.ledger, &self.sink) else { return };
         let (mut ledger, contents) = (ledger.borrow_mut(), self.contents.lock().expect("no holder panics"));
         for group in groups {
-            ledger.remember(epoch, StepMemory { operator: TOLD + self.number, memory: contents.memory(group) });
+            ledger.remember(epoch, OperatorState { operator: TOLD + self.number, memory: contents.memory(group) });
         }
         ledger.told_changes(epoch, self.number, opened.sink.length());
     }
@@ -188,7 +188,7 @@ impl Outlet {
             Ok(())
         });
         let (kept, closed) = (self.is_kept(), &mut self.closed);
-        let close = |Opened { mut sink, destination, replaces, disk, .. }: Opened| {
+        let close = |OpenedSink { mut sink, destination, replaces, disk, .. }: OpenedSink| {
             self.activity.during(&destination, || {
                 if kept {
                     sink.sync()?;
@@ -210,9 +210,9 @@ impl Outlet {
         ledger.changes.get(&self.number).copied().unwrap_or(0)
     }
 
-    fn with(&mut self, act: impl FnOnce(&mut Opened) -> Result<(), sink::Error>) {
+    fn with(&mut self, act: impl FnOnce(&mut OpenedSink) -> Result<(), sink::Error>) {
         let activity = self.activity.clone();
-        let act = |opened: &mut Opened| activity.during(&opened.destination.clone(), || act(opened));
+        let act = |opened: &mut OpenedSink| activity.during(&opened.destination.clone(), || act(opened));
         if let Some(Err(error)) = self.sink.as_mut().map(act) {
             self.sink = None;
             fail(&self.failure, error);
@@ -220,9 +220,9 @@ impl Outlet {
     }
 }
 
-impl Outlets {
-    pub fn new(outlets: Vec<SharedOutlet>) -> Outlets {
-        Outlets(outlets)
+impl MaterializedTables {
+    pub fn new(outlets: Vec<SharedMaterializedTable>) -> MaterializedTables {
+        MaterializedTables(outlets)
     }
 
     /// Brings to safety what was written; false after a failure.
@@ -246,10 +246,11 @@ impl Outlets {
     }
 
     /// Those whose file was moved away.
-    pub fn moved(&self) -> Outlets {
-        let is_moved =
-            |outlet: &&SharedOutlet| outlet.borrow().sink.as_ref().is_some_and(|opened| opened.sink.is_moved());
-        Outlets(self.0.iter().filter(is_moved).cloned().collect())
+    pub fn moved(&self) -> MaterializedTables {
+        let is_moved = |outlet: &&SharedMaterializedTable| {
+            outlet.borrow().sink.as_ref().is_some_and(|opened| opened.sink.is_moved())
+        };
+        MaterializedTables(self.0.iter().filter(is_moved).cloned().collect())
     }
 
     pub fn is_empty(&self) -> bool {
@@ -271,7 +272,7 @@ impl Outlets {
     ///
     /// # Errors
     /// A file that can't be read.
-    pub fn ends(&self, ledger: &Ledger, moved: &Outlets) -> Result<BTreeMap<String, FileEnd>, sink::Error> {
+    pub fn ends(&self, ledger: &Ledger, moved: &MaterializedTables) -> Result<BTreeMap<String, FileEnd>, sink::Error> {
         let mut ends = BTreeMap::new();
         for shared in &self.0 {
             let outlet = shared.borrow();

@@ -12,12 +12,12 @@ pub struct Stage {
     pub operators: Range<usize>,
     /// The step's label, or those of the first and the last.
     pub label: String,
-    pub work: Work,
+    pub work: StageWork,
 }
 
 /// What a stage does.
 #[derive(Clone)]
-pub enum Work {
+pub enum StageWork {
     /// A step that learns over the stream.
     Remembering(Step),
     Chain(Chain),
@@ -27,8 +27,8 @@ impl Stage {
     /// The first operator that it stands for, and its steps, if it learns nothing over the stream.
     pub fn chain(&self) -> Option<(usize, Chain)> {
         match &self.work {
-            Work::Remembering(_) => None,
-            Work::Chain(chain) => Some((self.operators.start, chain.clone())),
+            StageWork::Remembering(_) => None,
+            StageWork::Chain(chain) => Some((self.operators.start, chain.clone())),
         }
     }
 }
@@ -58,8 +58,8 @@ fn stage(run: &[Step], operators: Range<usize>) -> Stage {
         _ => format!("{}..{}", run[0].label, run[run.len() - 1].label),
     };
     let work = match run {
-        [step] if step.stream.is_some() => Work::Remembering(step.clone()),
-        _ => Work::Chain(Chain::fused(run)),
+        [step] if step.stream.is_some() => StageWork::Remembering(step.clone()),
+        _ => StageWork::Chain(Chain::fused(run)),
     };
     Stage { operators, label, work }
 }

@@ -7,39 +7,39 @@ use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::generic::operator::Operator;
 
-use crate::data::{Memory, Message, fingerprint};
+use crate::data::{KeyedState, Message, fingerprint};
 use crate::measure::SharedServiceTimes;
-use crate::runtime::graph::epoch_queue::InOrder;
-use crate::runtime::graph::in_flight::{Parcel, Receipt};
-use crate::runtime::graph::keyed_state::StepMemory;
-use crate::runtime::graph::output::Session;
+use crate::runtime::graph::epoch_queue::EpochQueue;
+use crate::runtime::graph::in_flight::{EpochOutcome, InFlightMessage};
+use crate::runtime::graph::keyed_state::OperatorState;
+use crate::runtime::graph::output::OutputSession;
 use crate::subtasks::{Recent, Remembering, Step, StreamKey, Streaming};
 
 /// The rows of a message whose keys one worker owns.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Part {
+struct KeyPartition {
     owner: u64,
-    parcel: Parcel,
+    parcel: InFlightMessage,
 }
 
 /// A step that remembers, with the number of its operator.
-pub struct RememberingStep<'a> {
+pub struct StatefulStep<'a> {
     pub step: &'a Step,
     pub operator: usize,
     /// What an earlier run remembered.
-    pub memories: &'a [StepMemory],
+    pub memories: &'a [OperatorState],
 }
 
-impl RememberingStep<'_> {
+impl StatefulStep<'_> {
     /// Splits messages by the owners of their rows' keys, lets the owners work in the order of epochs, and joins the
     /// parts where the messages came from: results do not depend on the number of workers.
     pub fn apply<'scope>(
         &self,
-        parcels: StreamVec<'scope, u64, Parcel>,
+        parcels: StreamVec<'scope, u64, InFlightMessage>,
         times: &SharedServiceTimes,
-    ) -> StreamVec<'scope, u64, Parcel> {
+    ) -> StreamVec<'scope, u64, InFlightMessage> {
         let (index, peers) = (parcels.scope().index() as u64, parcels.scope().peers() as u64);
-        let own = |memory: &Memory| owner(&memory.key, peers) == index;
+        let own = |memory: &KeyedState| owner(&memory.key, peers) == index;
         let remembering = self.restored(own).expect("all memories were checked before the graph is built");
         let parts = split(parcels, self.step, self.operator, peers);
         let parts = work(parts, self.step, remembering, self.operator, times.clone());
@@ -47,10 +47,10 @@ impl RememberingStep<'_> {
     }
 
     /// The step with those of its memories.
-    fn restored(&self, own: impl Fn(&Memory) -> bool) -> Result<Box<dyn Remembering>, String> {
+    fn restored(&self, own: impl Fn(&KeyedState) -> bool) -> Result<Box<dyn Remembering>, String> {
         let mut remembering = remembering(self.step);
         let of_step = self.memories.iter().filter(|of| of.operator == self.operator).map(|of| &of.memory);
-        let own: Vec<Memory> = of_step.filter(|memory| own(memory)).cloned().collect();
+        let own: Vec<KeyedState> = of_step.filter(|memory| own(memory)).cloned().collect();
         remembering.restore(&own).map_err(|reason| format!("{}: {reason}", self.step.label))?;
         Ok(remembering)
     }
@@ -60,9 +60,9 @@ impl RememberingStep<'_> {
 ///
 /// # Errors
 /// In words: memories that can't be read.
-pub fn check(steps: &[Step], memories: &[StepMemory]) -> Result<(), String> {
+pub fn check(steps: &[Step], memories: &[OperatorState]) -> Result<(), String> {
     let remember = steps.iter().zip(1..).filter(|(step, _)| step.stream.is_some());
-    let mut remember = remember.map(|(step, operator)| RememberingStep { step, operator, memories });
+    let mut remember = remember.map(|(step, operator)| StatefulStep { step, operator, memories });
     remember.try_for_each(|step| step.restored(|_| true).map(drop))
 }
 
@@ -96,14 +96,14 @@ fn owners(message: &Message, step: &Step, peers: u64) -> Vec<u64> {
 }
 
 fn split<'scope>(
-    parcels: StreamVec<'scope, u64, Parcel>,
+    parcels: StreamVec<'scope, u64, InFlightMessage>,
     step: &Step,
     operator: usize,
     peers: u64,
-) -> StreamVec<'scope, u64, Part> {
+) -> StreamVec<'scope, u64, KeyPartition> {
     let step = step.clone();
     parcels.unary(Pipeline, &format!("{} split", step.label), |_, _| {
-        move |input, output: &mut Session<'_, Part>| {
+        move |input, output: &mut OutputSession<'_, KeyPartition>| {
             input.for_each_stamp(|capability, parcels| {
                 let mut session = output.session(&capability);
                 for mut parcel in parcels.flat_map(|parcels| parcels.drain(..)) {
@@ -121,7 +121,7 @@ fn split<'scope>(
 }
 
 /// The parts of a message; the first has its receipt. When all is to be written down, every owner gets one.
-fn parts(Parcel { message, receipt }: Parcel, owners: &[u64], peers: u64) -> Vec<Part> {
+fn parts(InFlightMessage { message, receipt }: InFlightMessage, owners: &[u64], peers: u64) -> Vec<KeyPartition> {
     let mut rows: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
     if receipt.snapshot {
         rows.extend((0..peers).map(|owner| (owner, Vec::new())));
@@ -131,50 +131,50 @@ fn parts(Parcel { message, receipt }: Parcel, owners: &[u64], peers: u64) -> Vec
     }
     if rows.len() < 2 {
         let owner = rows.into_keys().next().unwrap_or(0);
-        return vec![Part { owner, parcel: Parcel { message, receipt } }];
+        return vec![KeyPartition { owner, parcel: InFlightMessage { message, receipt } }];
     }
     let (epoch, numbers, snapshot) = (receipt.epoch, receipt.numbers.clone(), receipt.snapshot);
-    let blank = Receipt { epoch, numbers, snapshot, ..Receipt::default() };
+    let blank = EpochOutcome { epoch, numbers, snapshot, ..EpochOutcome::default() };
     let receipts = std::iter::once(receipt).chain(std::iter::repeat(blank));
-    let part = |((owner, rows), receipt): ((u64, Vec<usize>), Receipt)| Part {
+    let part = |((owner, rows), receipt): ((u64, Vec<usize>), EpochOutcome)| KeyPartition {
         owner,
-        parcel: Parcel { message: message.take_rows(&rows), receipt },
+        parcel: InFlightMessage { message: message.take_rows(&rows), receipt },
     };
     rows.into_iter().zip(receipts).map(part).collect()
 }
 
 fn work<'scope>(
-    parts: StreamVec<'scope, u64, Part>,
+    parts: StreamVec<'scope, u64, KeyPartition>,
     step: &Step,
     mut remembering: Box<dyn Remembering>,
     operator: usize,
     times: SharedServiceTimes,
-) -> StreamVec<'scope, u64, Part> {
+) -> StreamVec<'scope, u64, KeyPartition> {
     let scope = step.scope.clone();
-    let mut held = InOrder::new();
-    parts.unary_frontier(Exchange::new(|part: &Part| part.owner), &step.label, |_, _| {
-        move |(input, frontier), output: &mut Session<'_, Part>| {
+    let mut held = EpochQueue::new();
+    parts.unary_frontier(Exchange::new(|part: &KeyPartition| part.owner), &step.label, |_, _| {
+        move |(input, frontier), output: &mut OutputSession<'_, KeyPartition>| {
             held.take_in(input);
             while let Some((capability, parts)) = held.next_complete(frontier) {
                 let mut session = output.session(&capability);
-                for Part { owner, mut parcel } in parts {
+                for KeyPartition { owner, mut parcel } in parts {
                     parcel.apply(operator, &mut times.borrow_mut(), |message| remembering.apply(message, &scope));
                     if parcel.receipt.snapshot {
-                        let of_step = |memory| StepMemory { operator, memory };
+                        let of_step = |memory| OperatorState { operator, memory };
                         parcel.receipt.memories.extend(remembering.changes().into_iter().map(of_step));
                     }
-                    session.give(Part { owner, parcel });
+                    session.give(KeyPartition { owner, parcel });
                 }
             }
         }
     })
 }
 
-fn join<'scope>(parts: StreamVec<'scope, u64, Part>, label: &str) -> StreamVec<'scope, u64, Parcel> {
-    let mut held = InOrder::new();
-    let home = Exchange::new(|part: &Part| part.parcel.receipt.epoch);
+fn join<'scope>(parts: StreamVec<'scope, u64, KeyPartition>, label: &str) -> StreamVec<'scope, u64, InFlightMessage> {
+    let mut held = EpochQueue::new();
+    let home = Exchange::new(|part: &KeyPartition| part.parcel.receipt.epoch);
     parts.unary_frontier(home, &format!("{label} join"), |_, _| {
-        move |(input, frontier), output: &mut Session<'_, Parcel>| {
+        move |(input, frontier), output: &mut OutputSession<'_, InFlightMessage>| {
             held.take_in(input);
             while let Some((capability, parts)) = held.next_complete(frontier) {
                 let whole = parts.into_iter().map(|part| part.parcel).reduce(joined);
@@ -184,7 +184,7 @@ fn join<'scope>(parts: StreamVec<'scope, u64, Part>, label: &str) -> StreamVec<'
     })
 }
 
-fn joined(mut one: Parcel, other: Parcel) -> Parcel {
+fn joined(mut one: InFlightMessage, other: InFlightMessage) -> InFlightMessage {
     one.message.merge(&other.message);
     one.receipt.merge(other.receipt);
     one
@@ -201,8 +201,8 @@ mod tests {
         let mut stations = TextColumn::default();
         ["a", "b", "c", "a"].into_iter().for_each(|station| stations.push(Some(station)));
         message.texts.push(stations);
-        let receipt = Receipt { epoch: 3, service: 7, dropped: vec![(1, 2)], ..Receipt::default() };
-        let parts = parts(Parcel { message: message.clone(), receipt }, &[3, 1, 3, 0], 5);
+        let receipt = EpochOutcome { epoch: 3, service: 7, dropped: vec![(1, 2)], ..EpochOutcome::default() };
+        let parts = parts(InFlightMessage { message: message.clone(), receipt }, &[3, 1, 3, 0], 5);
         assert_eq!(parts.iter().map(|part| part.owner).collect::<Vec<_>>(), [0, 1, 3]);
         let whole = parts.into_iter().rev().map(|part| part.parcel).reduce(joined).unwrap();
         assert_eq!(whole.message, message);
@@ -212,8 +212,8 @@ mod tests {
     #[test]
     fn every_owner_hears_that_all_is_to_be_written_down() {
         let message = Message::from_columns(&[vec![1.0]]);
-        let receipt = Receipt { snapshot: true, ..Receipt::default() };
-        let parts = parts(Parcel { message, receipt }, &[1], 3);
+        let receipt = EpochOutcome { snapshot: true, ..EpochOutcome::default() };
+        let parts = parts(InFlightMessage { message, receipt }, &[1], 3);
         let heard: Vec<_> = parts.iter().map(|part| (part.owner, part.parcel.receipt.snapshot)).collect();
         assert_eq!(heard, [(0, true), (1, true), (2, true)]);
     }

@@ -1,14 +1,14 @@
 //! What comes from the connections of the source, and what waits there.
 
 use crate::data::Bucket;
-use crate::source::Coverage;
+use crate::source::DeliveryRange;
 
 /// A bucket with its epoch, and what its connection wants to hear of it.
 #[derive(Debug, Default)]
 pub struct Arrival {
     pub bucket: Bucket,
     pub connection: usize,
-    pub coverage: Coverage,
+    pub coverage: DeliveryRange,
 }
 
 /// Buckets that wait for the dataflow.

@@ -12,14 +12,14 @@ use timely::dataflow::operators::{Exchange, Input};
 use timely::worker::Worker;
 
 /// One worker's end: what it sends, and what was sent to it.
-pub struct Post<L: Clone + 'static> {
+pub struct IngestChannel<L: Clone + 'static> {
     input: InputHandle<u64, CapacityContainerBuilder<Vec<(u64, L)>>>,
     inbox: Rc<RefCell<VecDeque<L>>>,
 }
 
-impl<L: ExchangeData + Clone> Post<L> {
+impl<L: ExchangeData + Clone> IngestChannel<L> {
     /// Builds a dataflow of its own, on all workers alike. It ends when all of them have dropped their ends.
-    pub fn build(worker: &mut Worker) -> Post<L> {
+    pub fn build(worker: &mut Worker) -> IngestChannel<L> {
         let inbox = Rc::new(RefCell::new(VecDeque::new()));
         let delivered = inbox.clone();
         let input = worker.dataflow::<u64, _, _>(|scope| {
@@ -28,7 +28,7 @@ impl<L: ExchangeData + Clone> Post<L> {
             letters.map(move |(_, letter)| delivered.borrow_mut().push_back(letter));
             input
         });
-        Post { input, inbox }
+        IngestChannel { input, inbox }
     }
 
     /// Sends a letter to a worker, at once.

@@ -13,19 +13,19 @@ use crate::measure::Clock;
 use crate::runtime::epochs::numbering::Numbering;
 use crate::runtime::error::Error;
 use crate::runtime::ingest::arrival::{Arrival, Backlog};
-use crate::runtime::ingest::channel::Post;
-use crate::runtime::ingest::protocol::{FromReader, Letter, Read, ToReader};
+use crate::runtime::ingest::channel::IngestChannel;
+use crate::runtime::ingest::protocol::{IngestMessage, ReadBucket, ReaderCommand, ReaderEvent};
 use crate::runtime::ingest::remote;
 use crate::runtime::options::{Options, PARK};
-use crate::source::{self, Coverage, MAX_WAITING, Position, Readiness, Source, Stop};
+use crate::source::{self, DeliveryRange, MAX_WAITING, Readiness, Source, SourcePosition, Stop};
 
 /// How often other processes are asked what their clocks say.
 const ASK: Duration = Duration::from_secs(1);
 
 /// All connections, in the order of their numbers.
-pub struct Sources {
-    connections: Vec<Connection>,
-    peers: Option<Peers>,
+pub struct SourceConnections {
+    connections: Vec<IngestConnection>,
+    peers: Option<ReaderProcesses>,
     stop: Stop,
     /// Whose turn it is.
     turn: usize,
@@ -34,26 +34,26 @@ pub struct Sources {
     numbering: Numbering,
 }
 
-enum Connection {
+enum IngestConnection {
     Own(Source),
-    Other(Other),
+    Other(RemoteConnection),
 }
 
 /// A connection of another process.
 #[derive(Default)]
-struct Other {
+struct RemoteConnection {
     process: usize,
     ready: bool,
     ended: bool,
-    buckets: VecDeque<(Bucket, Coverage)>,
+    buckets: VecDeque<(Bucket, DeliveryRange)>,
     /// Buckets taken since it was last told of room, and their bytes.
     taken: usize,
     taken_bytes: usize,
 }
 
 /// The processes that read.
-struct Peers {
-    post: Post<Letter>,
+struct ReaderProcesses {
+    post: IngestChannel<IngestMessage>,
     clock: Clock,
     workers: usize,
     /// Buckets of a connection that may be here or on the way.
@@ -86,23 +86,25 @@ impl PeerClock {
     }
 }
 
-impl Sources {
+impl SourceConnections {
     /// Starts this process' connections, each where it ended in an earlier run. `post` reaches the processes that read
     /// the others.
     pub fn start(
-        post: Option<Post<Letter>>,
+        post: Option<IngestChannel<IngestMessage>>,
         dataflow: &Dataflow,
         options: &Options,
         clock: Clock,
-        positions: &[Position],
-    ) -> Sources {
+        positions: &[SourcePosition],
+    ) -> SourceConnections {
         let processes = options.cluster.processes();
-        let other = |number| Connection::Other(Other { process: number % processes, ..Other::default() });
+        let other = |number| {
+            IngestConnection::Other(RemoteConnection { process: number % processes, ..RemoteConnection::default() })
+        };
         let mut connections: Vec<_> = (0..dataflow.source_settings.connections()).map(other).collect();
         for number in remote::own(dataflow, options) {
-            connections[number] = Connection::Own(remote::start(dataflow, options, clock, positions, number));
+            connections[number] = IngestConnection::Own(remote::start(dataflow, options, clock, positions, number));
         }
-        let peers = post.map(|post| Peers {
+        let peers = post.map(|post| ReaderProcesses {
             post,
             clock,
             workers: options.cluster.workers,
@@ -110,7 +112,7 @@ impl Sources {
             clocks: vec![PeerClock::default(); processes.min(connections.len())],
             asked: None,
         });
-        Sources {
+        SourceConnections {
             connections,
             peers,
             stop: options.stop.clone(),
@@ -123,14 +125,14 @@ impl Sources {
 
     /// The connections of one process, which a test plays.
     #[cfg(test)]
-    pub fn simulated(connections: Vec<Source>, stop: Stop) -> Sources {
-        let connections = connections.into_iter().map(Connection::Own).collect();
+    pub fn simulated(connections: Vec<Source>, stop: Stop) -> SourceConnections {
+        let connections = connections.into_iter().map(IngestConnection::Own).collect();
         let numbering = Numbering::default();
-        Sources { connections, peers: None, stop, turn: 0, next_epoch: 0, next_row: 0, numbering }
+        SourceConnections { connections, peers: None, stop, turn: 0, next_epoch: 0, next_row: 0, numbering }
     }
 
     /// Goes on with these numbers.
-    pub fn starting_at(mut self, next_epoch: u64, next_row: u64) -> Sources {
+    pub fn starting_at(mut self, next_epoch: u64, next_row: u64) -> SourceConnections {
         (self.next_epoch, self.next_row) = (next_epoch, next_row);
         self
     }
@@ -152,18 +154,18 @@ impl Sources {
     pub fn readiness(&mut self) -> Readiness {
         self.hear();
         let each = self.connections.iter().map(|connection| match connection {
-            Connection::Own(source) => source.readiness(),
-            Connection::Other(Other { ready: true, .. }) => Readiness::Ready,
-            Connection::Other(Other { ended: true, .. }) => Readiness::Over,
-            Connection::Other(_) => Readiness::Waits,
+            IngestConnection::Own(source) => source.readiness(),
+            IngestConnection::Other(RemoteConnection { ready: true, .. }) => Readiness::Ready,
+            IngestConnection::Other(RemoteConnection { ended: true, .. }) => Readiness::Over,
+            IngestConnection::Other(_) => Readiness::Waits,
         });
         each.max().unwrap_or(Readiness::Ready)
     }
 
     /// Waits for the first bucket of a single connection.
     pub fn first(&mut self) -> Option<Arrival> {
-        let [Connection::Own(source)] = &self.connections[..] else { return None };
-        let mut covered = Coverage::default();
+        let [IngestConnection::Own(source)] = &self.connections[..] else { return None };
+        let mut covered = DeliveryRange::default();
         let bucket = loop {
             let (bucket, coverage) = source.buckets.recv().map(|bucket| source.cover(bucket)).ok()?;
             covered.extend(coverage);
@@ -201,10 +203,10 @@ impl Sources {
         Err(if ended == count { TryRecvError::Disconnected } else { TryRecvError::Empty })
     }
 
-    fn try_next_of(&mut self, number: usize) -> Result<(Bucket, Coverage), TryRecvError> {
+    fn try_next_of(&mut self, number: usize) -> Result<(Bucket, DeliveryRange), TryRecvError> {
         let other = match &mut self.connections[number] {
-            Connection::Own(source) => return source.try_next(),
-            Connection::Other(other) => other,
+            IngestConnection::Own(source) => return source.try_next(),
+            IngestConnection::Other(other) => other,
         };
         let next = other.buckets.pop_front();
         if let (Some(peers), Some((bucket, _))) = (&mut self.peers, &next) {
@@ -212,14 +214,14 @@ impl Sources {
             other.taken_bytes += bucket.byte_len();
             if other.taken > peers.window / 2 || other.taken_bytes > MAX_WAITING / 2 {
                 let (buckets, bytes) = (std::mem::take(&mut other.taken), std::mem::take(&mut other.taken_bytes));
-                peers.tell(other.process, ToReader::Room { connection: number, buckets, bytes });
+                peers.tell(other.process, ReaderCommand::Room { connection: number, buckets, bytes });
             }
         }
         next.ok_or(if other.ended { TryRecvError::Disconnected } else { TryRecvError::Empty })
     }
 
     /// Gives a bucket its epoch, and its rows their numbers.
-    fn number(&mut self, mut bucket: Bucket, connection: usize, coverage: Coverage) -> Arrival {
+    fn number(&mut self, mut bucket: Bucket, connection: usize, coverage: DeliveryRange) -> Arrival {
         (bucket.metadata.epoch, bucket.metadata.first_row) = (self.next_epoch, self.next_row);
         bucket.metadata.numbers = self.numbering.take(connection, bucket.metadata.first_row, &bucket.deliveries());
         self.next_epoch += 1;
@@ -230,11 +232,11 @@ impl Sources {
     pub fn backlog(&self) -> Backlog {
         let window = self.peers.as_ref().map_or(0, |peers| peers.window);
         let waiting = self.connections.iter().map(|connection| match connection {
-            Connection::Own(source) => {
+            IngestConnection::Own(source) => {
                 let buckets = &source.buckets;
                 (buckets.len(), buckets.capacity(), buckets.is_full())
             }
-            Connection::Other(other) => (other.buckets.len(), window, other.buckets.len() >= window),
+            IngestConnection::Other(other) => (other.buckets.len(), window, other.buckets.len() >= window),
         });
         let none = Backlog { buckets: 0, capacity: 0, full: false };
         waiting.fold(none, |all, (buckets, capacity, full)| Backlog {
@@ -247,11 +249,11 @@ impl Sources {
     /// The rows of all deliveries of a connection up to this one are where they belong.
     pub fn complete(&mut self, number: usize, delivered: u64) {
         match (&self.connections[number], &mut self.peers) {
-            (Connection::Own(source), _) => source.complete(delivered),
-            (Connection::Other(other), Some(peers)) => {
-                peers.tell(other.process, ToReader::Complete { connection: number, delivered });
+            (IngestConnection::Own(source), _) => source.complete(delivered),
+            (IngestConnection::Other(other), Some(peers)) => {
+                peers.tell(other.process, ReaderCommand::Complete { connection: number, delivered });
             }
-            (Connection::Other(_), None) => unreachable!("other processes have post"),
+            (IngestConnection::Other(_), None) => unreachable!("other processes have post"),
         }
     }
 
@@ -260,15 +262,15 @@ impl Sources {
     /// # Errors
     /// The first failure of one.
     pub fn end(self, worker: &mut Worker) -> Result<(), Error> {
-        let Sources { connections, mut peers, .. } = self;
+        let SourceConnections { connections, mut peers, .. } = self;
         if let Some(peers) = &mut peers {
-            peers.tell_all(&ToReader::Over);
+            peers.tell_all(&ReaderCommand::Over);
         }
         let (mut result, mut others) = (Ok(()), 0);
         for connection in connections {
             match connection {
-                Connection::Own(source) => result = result.and(source.join()),
-                Connection::Other(_) => others += 1,
+                IngestConnection::Own(source) => result = result.and(source.join()),
+                IngestConnection::Other(_) => others += 1,
             }
         }
         if let Some(peers) = peers {
@@ -281,36 +283,36 @@ impl Sources {
     fn hear(&mut self) {
         let Some(peers) = &mut self.peers else { return };
         while let Some(letter) = peers.post.take() {
-            let Letter::FromReader(letter) = letter else { continue };
+            let IngestMessage::FromReader(letter) = letter else { continue };
             peers.hear(letter, &mut self.connections);
         }
         if peers.asked.is_none_or(|asked| asked.elapsed() >= ASK) {
             peers.asked = Some(Instant::now());
-            peers.tell_all(&ToReader::Ask { now: peers.clock.now() });
+            peers.tell_all(&ReaderCommand::Ask { now: peers.clock.now() });
         }
     }
 }
 
-impl Peers {
-    fn hear(&mut self, letter: FromReader, connections: &mut [Connection]) {
+impl ReaderProcesses {
+    fn hear(&mut self, letter: ReaderEvent, connections: &mut [IngestConnection]) {
         match letter {
-            FromReader::Time { process, asked, here } => {
+            ReaderEvent::Time { process, asked, here } => {
                 let first = self.clocks[process].answers.is_empty();
                 self.clocks[process].answered(asked, here, self.clock.now());
                 if first {
                     self.begin(process, connections);
                 }
             }
-            FromReader::Ready { connection } => connections[connection].other().ready = true,
-            FromReader::Read(read) => {
-                let Read { connection, mut bucket, stamps, coverage } = *read;
+            ReaderEvent::Ready { connection } => connections[connection].other().ready = true,
+            ReaderEvent::Read(read) => {
+                let ReadBucket { connection, mut bucket, stamps, coverage } = *read;
                 let other = connections[connection].other();
                 bucket.metadata.stamp(stamps, self.clocks[other.process].ahead());
                 other.buckets.push_back((bucket, coverage));
             }
-            FromReader::Ended { connection } => connections[connection].other().ended = true,
+            ReaderEvent::Ended { connection } => connections[connection].other().ended = true,
             // They leave when all is over.
-            FromReader::Left { .. } => {}
+            ReaderEvent::Left { .. } => {}
         }
     }
 
@@ -320,7 +322,7 @@ impl Peers {
         while connections > 0 {
             worker.step_or_park(Some(PARK));
             while let Some(letter) = self.post.take() {
-                if let Letter::FromReader(FromReader::Left { failure }) = letter {
+                if let IngestMessage::FromReader(ReaderEvent::Left { failure }) = letter {
                     connections -= 1;
                     result = result.and(failure.map_or(Ok(()), |reason| Err(source::Error::Broker(reason))));
                 }
@@ -330,34 +332,34 @@ impl Peers {
     }
 
     /// Lets a process send rows, now that its stamps can be read.
-    fn begin(&mut self, process: usize, connections: &[Connection]) {
+    fn begin(&mut self, process: usize, connections: &[IngestConnection]) {
         let buckets = self.window;
         for (connection, other) in connections.iter().enumerate() {
-            if matches!(other, Connection::Other(other) if other.process == process) {
-                self.tell(process, ToReader::Room { connection, buckets, bytes: MAX_WAITING });
+            if matches!(other, IngestConnection::Other(other) if other.process == process) {
+                self.tell(process, ReaderCommand::Room { connection, buckets, bytes: MAX_WAITING });
             }
         }
     }
 
     /// Tells the first worker of a process.
-    fn tell(&mut self, process: usize, letter: ToReader) {
-        self.post.send((process * self.workers) as u64, Letter::ToReader(letter));
+    fn tell(&mut self, process: usize, letter: ReaderCommand) {
+        self.post.send((process * self.workers) as u64, IngestMessage::ToReader(letter));
     }
 
-    fn tell_all(&mut self, letter: &ToReader) {
+    fn tell_all(&mut self, letter: &ReaderCommand) {
         for process in 1..self.clocks.len() {
             self.tell(process, letter.clone());
         }
     }
 }
 
-impl Connection {
+impl IngestConnection {
     /// # Panics
     /// If it is this process' own: no other speaks of those.
-    fn other(&mut self) -> &mut Other {
+    fn other(&mut self) -> &mut RemoteConnection {
         match self {
-            Connection::Other(other) => other,
-            Connection::Own(_) => panic!("another process speaks of a connection of this one"),
+            IngestConnection::Other(other) => other,
+            IngestConnection::Own(_) => panic!("another process speaks of a connection of this one"),
         }
     }
 }

@@ -3,18 +3,18 @@
 use serde::{Deserialize, Serialize};
 
 use crate::data::{Bucket, Stamps};
-use crate::source::Coverage;
+use crate::source::DeliveryRange;
 
 /// To a process that reads, or from one.
 #[derive(Clone, Serialize, Deserialize)]
-pub enum Letter {
-    ToReader(ToReader),
-    FromReader(FromReader),
+pub enum IngestMessage {
+    ToReader(ReaderCommand),
+    FromReader(ReaderEvent),
 }
 
 /// From the first worker.
 #[derive(Clone, Serialize, Deserialize)]
-pub enum ToReader {
+pub enum ReaderCommand {
     /// What does your clock say? It is so many nanoseconds here.
     Ask { now: u64 },
     /// A connection may send so many more buckets, and as long as it has sent fewer bytes than it may so many more bytes.
@@ -27,7 +27,7 @@ pub enum ToReader {
 
 /// To the first worker.
 #[derive(Clone, Serialize, Deserialize)]
-pub enum FromReader {
+pub enum ReaderEvent {
     /// The answer to a question about the clock, which it repeats.
     Time {
         process: usize,
@@ -38,7 +38,7 @@ pub enum FromReader {
     Ready {
         connection: usize,
     },
-    Read(Box<Read>),
+    Read(Box<ReadBucket>),
     /// A connection reads no more.
     Ended {
         connection: usize,
@@ -51,9 +51,9 @@ pub enum FromReader {
 
 /// A bucket that a connection has read.
 #[derive(Clone, Serialize, Deserialize)]
-pub struct Read {
+pub struct ReadBucket {
     pub connection: usize,
     pub bucket: Bucket,
     pub stamps: Stamps,
-    pub coverage: Coverage,
+    pub coverage: DeliveryRange,
 }

@@ -6,21 +6,21 @@ use timely::worker::Worker;
 use crate::config::Dataflow;
 use crate::measure::Clock;
 use crate::runtime::error::Error;
-use crate::runtime::ingest::channel::Post;
-use crate::runtime::ingest::protocol::{FromReader, Letter, Read, ToReader};
+use crate::runtime::ingest::channel::IngestChannel;
+use crate::runtime::ingest::protocol::{IngestMessage, ReadBucket, ReaderCommand, ReaderEvent};
 use crate::runtime::options::{Options, PARK};
-use crate::source::{Position, Readiness, Source};
+use crate::source::{Readiness, Source, SourcePosition};
 
 /// The connections of this process, on its first worker.
-pub struct Reader {
-    post: Post<Letter>,
+pub struct LocalReaders {
+    post: IngestChannel<IngestMessage>,
     process: usize,
     clock: Clock,
-    connections: Vec<Connection>,
+    connections: Vec<LocalConnection>,
     over: bool,
 }
 
-struct Connection {
+struct LocalConnection {
     number: usize,
     source: Source,
     /// Buckets that it may send.
@@ -31,16 +31,16 @@ struct Connection {
     ended: bool,
 }
 
-impl Reader {
+impl LocalReaders {
     /// Starts the connections of this process, each where it ended in an earlier run.
     pub fn start(
-        post: Post<Letter>,
+        post: IngestChannel<IngestMessage>,
         dataflow: &Dataflow,
         options: &Options,
         clock: Clock,
-        positions: &[Position],
-    ) -> Reader {
-        let connections = own(dataflow, options).map(|number| Connection {
+        positions: &[SourcePosition],
+    ) -> LocalReaders {
+        let connections = own(dataflow, options).map(|number| LocalConnection {
             number,
             source: start(dataflow, options, clock, positions, number),
             room: 0,
@@ -49,7 +49,7 @@ impl Reader {
             ended: false,
         });
         let connections = connections.collect();
-        Reader { post, process: options.cluster.process, clock, connections, over: false }
+        LocalReaders { post, process: options.cluster.process, clock, connections, over: false }
     }
 
     /// Reads until the first worker says that all is over, and looks up now and then; then closes the connections.
@@ -66,10 +66,10 @@ impl Reader {
             look_up();
         }
         let mut result = Ok(());
-        for Connection { source, .. } in self.connections {
+        for LocalConnection { source, .. } in self.connections {
             let closed = source.join();
             let failure = closed.as_ref().err().map(ToString::to_string);
-            self.post.send(0, Letter::FromReader(FromReader::Left { failure }));
+            self.post.send(0, IngestMessage::FromReader(ReaderEvent::Left { failure }));
             result = result.and(closed);
         }
         Ok(result?)
@@ -77,37 +77,38 @@ impl Reader {
 
     fn hear(&mut self) {
         while let Some(letter) = self.post.take() {
-            let Letter::ToReader(letter) = letter else { continue };
+            let IngestMessage::ToReader(letter) = letter else { continue };
             match letter {
-                ToReader::Ask { now: asked } => {
+                ReaderCommand::Ask { now: asked } => {
                     let here = self.clock.now();
-                    self.post.send(0, Letter::FromReader(FromReader::Time { process: self.process, asked, here }));
+                    self.post
+                        .send(0, IngestMessage::FromReader(ReaderEvent::Time { process: self.process, asked, here }));
                 }
-                ToReader::Room { connection, buckets, bytes } => self.with(connection, |connection| {
+                ReaderCommand::Room { connection, buckets, bytes } => self.with(connection, |connection| {
                     connection.room += buckets;
                     connection.bytes_left += bytes as i64;
                 }),
-                ToReader::Complete { connection, delivered } => {
+                ReaderCommand::Complete { connection, delivered } => {
                     self.with(connection, |connection| connection.source.complete(delivered));
                 }
-                ToReader::Over => self.over = true,
+                ReaderCommand::Over => self.over = true,
             }
         }
     }
 
-    fn with(&mut self, number: usize, act: impl FnOnce(&mut Connection)) {
+    fn with(&mut self, number: usize, act: impl FnOnce(&mut LocalConnection)) {
         self.connections.iter_mut().find(|connection| connection.number == number).map(act);
     }
 }
 
-impl Connection {
+impl LocalConnection {
     /// Sends on what has been read, as far as there is room.
-    fn forward(&mut self, post: &mut Post<Letter>) {
+    fn forward(&mut self, post: &mut IngestChannel<IngestMessage>) {
         let connection = self.number;
-        let mut tell = |letter| post.send(0, Letter::FromReader(letter));
+        let mut tell = |letter| post.send(0, IngestMessage::FromReader(letter));
         if !self.ready && self.source.readiness() == Readiness::Ready {
             self.ready = true;
-            tell(FromReader::Ready { connection });
+            tell(ReaderEvent::Ready { connection });
         }
         while self.room > 0 && self.bytes_left > 0 && !self.ended {
             match self.source.try_next() {
@@ -115,12 +116,12 @@ impl Connection {
                     self.room -= 1;
                     self.bytes_left -= bucket.byte_len() as i64;
                     let stamps = bucket.metadata.stamps();
-                    tell(FromReader::Read(Box::new(Read { connection, bucket, stamps, coverage })));
+                    tell(ReaderEvent::Read(Box::new(ReadBucket { connection, bucket, stamps, coverage })));
                 }
                 Err(TryRecvError::Empty) => return,
                 Err(TryRecvError::Disconnected) => {
                     self.ended = true;
-                    tell(FromReader::Ended { connection });
+                    tell(ReaderEvent::Ended { connection });
                 }
             }
         }
@@ -134,10 +135,16 @@ pub fn own(dataflow: &Dataflow, options: &Options) -> impl Iterator<Item = usize
 }
 
 /// Starts a connection; this thread is woken at every bucket.
-pub fn start(dataflow: &Dataflow, options: &Options, clock: Clock, positions: &[Position], number: usize) -> Source {
+pub fn start(
+    dataflow: &Dataflow,
+    options: &Options,
+    clock: Clock,
+    positions: &[SourcePosition],
+    number: usize,
+) -> Source {
     let mut settings = dataflow.source_settings.of_connection(number);
     settings.clean_start = options.fresh;
-    let beginning = Position::default();
+    let beginning = SourcePosition::default();
     let position = positions.get(number).unwrap_or(&beginning);
     Source::start(&dataflow.source, settings, position, clock, options.stop.clone(), std::thread::current())
 }

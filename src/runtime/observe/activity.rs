@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use crate::runtime::cluster::control_channel::Heard;
+use crate::runtime::cluster::control_channel::PeerSignals;
 use crate::runtime::epochs::ledger::Ledger;
 use crate::runtime::ingest::arrival::Backlog;
-use crate::sink::{self, Pulse, Settings};
+use crate::sink::{self, SinkProgress, SinkSettings};
 
 /// A process' part in a run, from moment to moment.
 #[derive(Default)]
@@ -23,12 +23,12 @@ pub struct Activity {
     /// Whether rows are complete whose deliveries have not been acknowledged.
     owes: AtomicBool,
     /// Calls of sinks that have not returned.
-    calls: Mutex<Vec<Call>>,
-    takers: Mutex<Vec<Taker>>,
+    calls: Mutex<Vec<SinkCall>>,
+    takers: Mutex<Vec<TrackedSink>>,
     /// Why the run has failed, if it has.
     failure: Mutex<Option<String>>,
     /// The processes that this one hears of.
-    pub peers: OnceLock<Vec<Arc<Heard>>>,
+    pub peers: OnceLock<Vec<Arc<PeerSignals>>>,
 }
 
 /// Where lines go.
@@ -36,12 +36,12 @@ pub struct Activity {
 pub struct Destination {
     /// In words, such as "the sink mqtt://host:1883/t".
     pub what: String,
-    pub kind: Kind,
+    pub kind: DestinationKind,
 }
 
 /// What a destination is, and so whether a new start can help where it takes nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum DestinationKind {
     /// A connection is built anew by a new start.
     Broker,
     /// Who reads standard output or a FIFO holds the run back by intent.
@@ -51,16 +51,18 @@ pub enum Kind {
 
 impl Destination {
     /// A sink; `role` is what it is to the run, such as "the sink".
-    pub fn of(role: &str, settings: &Settings) -> Arc<Destination> {
-        use sink::Url;
+    pub fn of(role: &str, settings: &SinkSettings) -> Arc<Destination> {
+        use sink::SinkUrl;
         let kind = match &settings.url {
-            Url::Mqtt(_) => Kind::Broker,
-            Url::Stdout => Kind::Stream,
-            Url::Ndjson(path) | Url::Csv(path) | Url::Parquet(path) if is_stream(path) => Kind::Stream,
-            Url::Ndjson(_) | Url::Csv(_) | Url::Parquet(_) | Url::Null => Kind::File,
+            SinkUrl::Mqtt(_) => DestinationKind::Broker,
+            SinkUrl::Stdout => DestinationKind::Stream,
+            SinkUrl::Ndjson(path) | SinkUrl::Csv(path) | SinkUrl::Parquet(path) if is_stream(path) => {
+                DestinationKind::Stream
+            }
+            SinkUrl::Ndjson(_) | SinkUrl::Csv(_) | SinkUrl::Parquet(_) | SinkUrl::Null => DestinationKind::File,
         };
         let what = match &settings.url {
-            Url::Stdout => format!("{role}, standard output"),
+            SinkUrl::Stdout => format!("{role}, standard output"),
             url => format!("{role} {url}"),
         };
         Arc::new(Destination { what, kind })
@@ -72,21 +74,21 @@ fn is_stream(path: &Path) -> bool {
 }
 
 /// A call of a sink that has not returned.
-struct Call {
+struct SinkCall {
     number: u64,
     destination: Arc<Destination>,
     since: Instant,
 }
 
 /// A sink that counts what its other side takes.
-struct Taker {
+struct TrackedSink {
     destination: Arc<Destination>,
-    pulse: Arc<Pulse>,
+    pulse: Arc<SinkProgress>,
 }
 
 /// What the run waits for.
 #[derive(Clone, Debug)]
-pub struct Waiting {
+pub struct WaitReason {
     pub destination: Arc<Destination>,
     /// How long the call lasts; `None` where only lines are missing.
     pub since: Option<Duration>,
@@ -100,15 +102,15 @@ impl Activity {
         static NUMBERS: AtomicU64 = AtomicU64::new(0);
         let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
         let calls = || self.calls.lock().expect("no holder panics");
-        calls().push(Call { number, destination: destination.clone(), since: Instant::now() });
+        calls().push(SinkCall { number, destination: destination.clone(), since: Instant::now() });
         let result = act();
         calls().retain(|call| call.number != number);
         result
     }
 
     /// Follows what an open sink's other side takes, if it is counted.
-    pub fn follow(&self, destination: &Arc<Destination>, pulse: Option<Arc<Pulse>>) {
-        let taker = pulse.map(|pulse| Taker { destination: destination.clone(), pulse });
+    pub fn follow(&self, destination: &Arc<Destination>, pulse: Option<Arc<SinkProgress>>) {
+        let taker = pulse.map(|pulse| TrackedSink { destination: destination.clone(), pulse });
         self.takers.lock().expect("no holder panics").extend(taker);
     }
 
@@ -156,14 +158,14 @@ impl Activity {
     }
 
     /// Sinks that something waits for, the longest call first.
-    pub fn waits(&self) -> Vec<Waiting> {
+    pub fn waits(&self) -> Vec<WaitReason> {
         let calls = self.calls.lock().expect("no holder panics");
         let takers = self.takers.lock().expect("no holder panics");
         let lines = |destination: &Arc<Destination>| {
             let of_destination = takers.iter().filter(|taker| Arc::ptr_eq(&taker.destination, destination));
             of_destination.map(|taker| taker.pulse.missing()).reduce(|a, b| a + b)
         };
-        let called = calls.iter().map(|call| Waiting {
+        let called = calls.iter().map(|call| WaitReason {
             destination: call.destination.clone(),
             since: Some(call.since.elapsed()),
             lines: lines(&call.destination),
@@ -171,7 +173,7 @@ impl Activity {
         let is_called =
             |destination: &Arc<Destination>| calls.iter().any(|call| Arc::ptr_eq(&call.destination, destination));
         let owing = takers.iter().filter(|taker| taker.pulse.missing() > 0 && !is_called(&taker.destination));
-        let owing = owing.map(|taker| Waiting {
+        let owing = owing.map(|taker| WaitReason {
             destination: taker.destination.clone(),
             since: None,
             lines: Some(taker.pulse.missing()),
@@ -198,7 +200,7 @@ impl Activity {
     }
 }
 
-impl std::fmt::Display for Waiting {
+impl std::fmt::Display for WaitReason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let what = &self.destination.what;
         match (self.lines.filter(|lines| *lines > 0), self.since) {

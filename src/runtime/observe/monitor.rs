@@ -4,13 +4,15 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::config::{Dataflow, TablePlan};
-use crate::measure::{Busy, Latency, Live, Moment, Sample, SharedServiceTimes, SubtaskTime, TableAt, now_ms};
+use crate::measure::{
+    BusyTime, IntervalStatus, Latency, RunStatus, Sample, SharedServiceTimes, SubtaskTime, TableAddress, now_ms,
+};
 use crate::runtime::epochs::ledger::Ledger;
 use crate::runtime::graph::stages::{Stage, named_operators};
 use crate::runtime::ingest::arrival::Backlog;
 use crate::runtime::observe::activity::Activity;
-use crate::runtime::observe::overload::{Overload, Seen};
-use crate::runtime::observe::sampler::Tap;
+use crate::runtime::observe::overload::{ObservedLoad, Overload};
+use crate::runtime::observe::sampler::Sampler;
 use crate::runtime::observe::status_line::StatusLine;
 use crate::runtime::options::Options;
 
@@ -18,51 +20,51 @@ const PROGRESS: Duration = Duration::from_millis(250);
 const LIVE: Duration = Duration::from_secs(1);
 
 /// What is shown of a run, and to whom.
-pub struct Showing<'a> {
+pub struct MonitorOptions<'a> {
     pub dataflow: &'a Dataflow,
     pub options: &'a Options,
     pub stages: &'a [Stage],
     pub times: &'a SharedServiceTimes,
-    pub tap: Option<&'a Tap>,
+    pub tap: Option<&'a Sampler>,
     pub activity: &'a Activity,
     /// The workers of this process.
-    pub busy: &'a Busy,
+    pub busy: &'a BusyTime,
 }
 
 /// Shows where the run stands: a few times a second in a line, and about once a second in full.
-pub struct Watch {
+pub struct Monitor {
     started: Instant,
     last: Instant,
-    done: Done,
+    done: WorkDone,
     last_live: Instant,
-    live_done: Done,
+    live_done: WorkDone,
     live_latency: Latency,
-    history: VecDeque<Moment>,
+    history: VecDeque<IntervalStatus>,
     sample: Option<Sample>,
     /// For a source that rows arrive from, whatever the dataflow does.
     overload: Option<Overload>,
 }
 
-impl Watch {
-    pub fn new(started: Instant, overload: Option<Overload>) -> Watch {
-        Watch {
+impl Monitor {
+    pub fn new(started: Instant, overload: Option<Overload>) -> Monitor {
+        Monitor {
             overload,
             started,
             last: started,
-            done: Done::default(),
+            done: WorkDone::default(),
             last_live: started,
-            live_done: Done::default(),
+            live_done: WorkDone::default(),
             live_latency: Latency::default(),
             history: VecDeque::new(),
             sample: None,
         }
     }
 
-    pub fn look(&mut self, ledger: &Ledger, workers: usize, backlog: Backlog, showing: &Showing<'_>) {
+    pub fn look(&mut self, ledger: &Ledger, workers: usize, backlog: Backlog, showing: &MonitorOptions<'_>) {
         if let Some(on_progress) = &showing.options.on_progress
             && self.last.elapsed() >= PROGRESS
         {
-            let done = Done::of(ledger, workers, showing.busy);
+            let done = WorkDone::of(ledger, workers, showing.busy);
             let (rows_per_second, rho) = done.rates(&self.done, self.last, workers);
             on_progress(&StatusLine {
                 rows_in: ledger.rows_in,
@@ -85,18 +87,18 @@ impl Watch {
     }
 
     /// Shows it in full, if somebody looks.
-    pub fn show(&mut self, ledger: &Ledger, workers: usize, backlog: Backlog, showing: &Showing<'_>) {
+    pub fn show(&mut self, ledger: &Ledger, workers: usize, backlog: Backlog, showing: &MonitorOptions<'_>) {
         let Some(on_live) = &showing.options.on_live else { return };
-        let done = Done::of(ledger, workers, showing.busy);
+        let done = WorkDone::of(ledger, workers, showing.busy);
         let now = self.moment(ledger, done, workers, backlog);
-        if self.history.len() == Live::HISTORY {
+        if self.history.len() == RunStatus::HISTORY {
             self.history.pop_front();
         }
         self.history.push_back(now);
-        if let Some(sample) = showing.tap.and_then(Tap::take) {
+        if let Some(sample) = showing.tap.and_then(Sampler::take) {
             self.sample = Some(sample);
         }
-        let mut live = Live {
+        let mut live = RunStatus {
             version: env!("CARGO_PKG_VERSION").into(),
             dataflow: showing.dataflow.name.clone(),
             pid: std::process::id(),
@@ -124,20 +126,20 @@ impl Watch {
             history: self.history.clone(),
             sample: self.sample.clone(),
             letters: ledger.letters.clone(),
-            ..Live::default()
+            ..RunStatus::default()
         };
         live.set_latency(&ledger.latency.row, &ledger.latency.message);
         on_live(&live);
     }
 
     /// What happened since the last one.
-    fn moment(&mut self, ledger: &Ledger, done: Done, workers: usize, backlog: Backlog) -> Moment {
+    fn moment(&mut self, ledger: &Ledger, done: WorkDone, workers: usize, backlog: Backlog) -> IntervalStatus {
         let (rows_per_second, rho) = done.rates(&self.live_done, self.last_live, workers);
         let row = ledger.latency.row.since(&self.live_latency.row);
         let message = ledger.latency.message.since(&self.live_latency.message);
         (self.last_live, self.live_done) = (Instant::now(), done);
         self.live_latency = ledger.latency.clone();
-        Moment {
+        IntervalStatus {
             seconds: self.started.elapsed().as_secs_f64(),
             rows_per_second,
             rho,
@@ -152,21 +154,21 @@ impl Watch {
 
 /// What has been done so far, and the time it took the workers.
 #[derive(Clone, Copy, Default)]
-struct Done {
+struct WorkDone {
     rows: u64,
     /// Of all workers together, in seconds: those of other processes are taken to be as busy as those of this one.
     busy: f64,
 }
 
-impl Done {
-    fn of(ledger: &Ledger, workers: usize, busy: &Busy) -> Done {
+impl WorkDone {
+    fn of(ledger: &Ledger, workers: usize, busy: &BusyTime) -> WorkDone {
         let (threads, busy) = busy.so_far();
         let busy = busy.as_secs_f64() * workers as f64 / threads.max(1) as f64;
-        Done { rows: ledger.rows_done, busy: busy.max(service(ledger)) }
+        WorkDone { rows: ledger.rows_done, busy: busy.max(service(ledger)) }
     }
 
     /// Rows a second since another one, and the rho of that.
-    fn rates(&self, before: &Done, since: Instant, workers: usize) -> (f64, f64) {
+    fn rates(&self, before: &WorkDone, since: Instant, workers: usize) -> (f64, f64) {
         let seconds = since.elapsed().as_secs_f64().max(1e-9);
         let rows = (self.rows - before.rows) as f64;
         (rows / seconds, (self.busy - before.busy) / (seconds * workers as f64))
@@ -184,18 +186,18 @@ fn service(ledger: &Ledger) -> f64 {
     message.mean() * message.len() as f64 / 1e9
 }
 
-fn seen(ledger: &Ledger, workers: usize, backlog: Backlog, busy: &Busy) -> Seen {
+fn seen(ledger: &Ledger, workers: usize, backlog: Backlog, busy: &BusyTime) -> ObservedLoad {
     let rows_a_message = ledger.rows_in as f64 / ledger.messages.max(1) as f64;
-    Seen {
+    ObservedLoad {
         at: Instant::now(),
         held_back: backlog.full,
         arrived: ledger.rows_in as f64 + backlog.buckets as f64 * rows_a_message,
         done: ledger.rows_done,
-        service: Done::of(ledger, workers, busy).busy / ledger.rows_done.max(1) as f64,
+        service: WorkDone::of(ledger, workers, busy).busy / ledger.rows_done.max(1) as f64,
     }
 }
 
-fn subtasks(showing: &Showing<'_>) -> Vec<SubtaskTime> {
+fn subtasks(showing: &MonitorOptions<'_>) -> Vec<SubtaskTime> {
     let times = showing.times.borrow();
     let exchanges = showing.dataflow.exchanges();
     let time = |(name, operator): (&str, usize)| {
@@ -205,11 +207,11 @@ fn subtasks(showing: &Showing<'_>) -> Vec<SubtaskTime> {
     named_operators(showing.stages).map(time).collect()
 }
 
-fn tables(dataflow: &Dataflow) -> Vec<TableAt> {
+fn tables(dataflow: &Dataflow) -> Vec<TableAddress> {
     let labels = dataflow.labels();
     let at = |table: &TablePlan| {
         let input = dataflow.table_input(table).ok()?;
-        Some(TableAt { name: table.name().into(), after: labels[input].clone() })
+        Some(TableAddress { name: table.name().into(), after: labels[input].clone() })
     };
     dataflow.tables.iter().filter_map(at).collect()
 }

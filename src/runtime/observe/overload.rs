@@ -13,7 +13,7 @@ const BUSY: f64 = 0.5;
 
 /// What is seen of a run.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Seen {
+pub struct ObservedLoad {
     pub at: Instant,
     /// Whether the source is held back, for too many rows wait before the dataflow.
     pub held_back: bool,
@@ -31,9 +31,9 @@ pub struct Overload {
     /// Rows a second: those of a schedule, else those seen while the source was not held back.
     arrival_rate: Option<f64>,
     scheduled: bool,
-    last: Option<Seen>,
+    last: Option<ObservedLoad>,
     /// When the source began to be held back.
-    since: Option<Seen>,
+    since: Option<ObservedLoad>,
     warned: Option<Instant>,
 }
 
@@ -50,7 +50,7 @@ impl Overload {
     }
 
     /// Takes in what is seen; a warning, when there is reason for one.
-    pub fn look(&mut self, now: Seen) -> Option<String> {
+    pub fn look(&mut self, now: ObservedLoad) -> Option<String> {
         let last = self.last.replace(now);
         if !now.held_back {
             self.since = None;
@@ -110,7 +110,7 @@ mod tests {
             arrived += arrivals;
             done += served;
             let at = start + Duration::from_secs(second as u64);
-            let seen = Seen { at, held_back: *held_back, arrived, done: done as u64, service };
+            let seen = ObservedLoad { at, held_back: *held_back, arrived, done: done as u64, service };
             said.extend(overload.look(seen).map(|warning| (second, warning)));
         }
         said

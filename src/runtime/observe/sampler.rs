@@ -11,10 +11,10 @@ const ROWS: usize = 20;
 
 /// Shared by the workers of a process. Workers pay for it with a look at an atomic a message.
 #[derive(Clone, Default)]
-pub struct Tap(Arc<Inner>);
+pub struct Sampler(Arc<SamplerState>);
 
 #[derive(Default)]
-struct Inner {
+struct SamplerState {
     wanted: AtomicBool,
     /// One more than the epoch whose end is waited for; 0 if there is none.
     waiting: AtomicU64,
@@ -22,7 +22,7 @@ struct Inner {
     sample: Mutex<Option<Sample>>,
 }
 
-impl Tap {
+impl Sampler {
     /// The last sample if it is new; asks for another one.
     pub fn take(&self) -> Option<Sample> {
         self.0.wanted.store(true, Ordering::Relaxed);
@@ -65,7 +65,7 @@ mod tests {
             message.epoch = epoch;
             message
         };
-        let tap = Tap::default();
+        let tap = Sampler::default();
         tap.before(&message(0, 1.0), &schema);
         assert!(tap.take().is_none(), "nobody had asked");
         tap.before(&message(1, 2.0), &schema);

@@ -15,7 +15,7 @@ use crate::disk;
 
 /// A file that all workers of this process write to.
 #[derive(Clone)]
-pub struct Trace {
+pub struct TimelyTrace {
     file: Arc<Mutex<TraceFile>>,
     /// The process' number, from 1: viewers take 0 for the idle one.
     pid: usize,
@@ -27,12 +27,12 @@ struct TraceFile {
     failed: Option<io::Error>,
 }
 
-impl Trace {
+impl TimelyTrace {
     /// Creates the file, or empties one that no other run writes to.
     ///
     /// # Errors
     /// If it can't be created, or another run writes to it.
-    pub fn create(path: &Path, process: usize) -> io::Result<Trace> {
+    pub fn create(path: &Path, process: usize) -> io::Result<TimelyTrace> {
         let file = File::options().write(true).create(true).truncate(false).open(path)?;
         disk::lock(&file)?;
         // A device or a pipe has no length.
@@ -43,7 +43,7 @@ impl Trace {
         let pid = process + 1;
         // The commas stand before events: the file is whole JSON at the end, and can be opened without its end, too.
         write!(out, "[\n{}", named("process_name", pid, 0, format!("process {process}")))?;
-        Ok(Trace { file: Arc::new(Mutex::new(TraceFile { out, failed: None })), pid })
+        Ok(TimelyTrace { file: Arc::new(Mutex::new(TraceFile { out, failed: None })), pid })
     }
 
     /// Writes down what a worker does from now on.
@@ -51,7 +51,7 @@ impl Trace {
         let Some(mut register) = worker.log_register() else { return };
         let (trace, tid) = (self.clone(), worker.index() + 1);
         trace.write(&[named("thread_name", self.pid, tid, format!("worker {}", worker.index()))]);
-        let mut log = Log::new(self.pid, tid);
+        let mut log = WorkerTrace::new(self.pid, tid);
         register.insert::<TimelyEventBuilder, _>("timely", move |_, logged| {
             if let Some(logged) = logged {
                 let events: Vec<Value> = logged.drain(..).filter_map(|(at, event)| log.event(at, event)).collect();
@@ -88,7 +88,7 @@ fn named(what: &str, pid: usize, tid: usize, name: String) -> Value {
 }
 
 /// The events of one worker.
-struct Log {
+struct WorkerTrace {
     pid: usize,
     /// The worker's number, from 1.
     tid: usize,
@@ -104,11 +104,11 @@ struct Log {
     parked: Option<Duration>,
 }
 
-impl Log {
-    fn new(pid: usize, tid: usize) -> Log {
+impl WorkerTrace {
+    fn new(pid: usize, tid: usize) -> WorkerTrace {
         let zero = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_secs_f64() * 1e6;
         let (operators, places, channels) = Default::default();
-        Log { pid, tid, zero, operators, places, channels, running: Vec::new(), parked: None }
+        WorkerTrace { pid, tid, zero, operators, places, channels, running: Vec::new(), parked: None }
     }
 
     fn event(&mut self, at: Duration, event: TimelyEvent) -> Option<Value> {
@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn operators_have_spans_and_messages_name_their_ends() {
-        let mut log = Log::new(1, 2);
+        let mut log = WorkerTrace::new(1, 2);
         let mut event = |us, event| log.event(Duration::from_micros(us), event);
         for (id, index, name) in [(7, 1, "prepare"), (8, 2, "result")] {
             let operates = OperatesEvent { id, addr: vec![0, index], name: name.into() };

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::runtime::cluster::control_channel::Heard;
-use crate::runtime::observe::activity::{Activity, Kind, seconds};
+use crate::runtime::cluster::control_channel::PeerSignals;
+use crate::runtime::observe::activity::{Activity, DestinationKind, seconds};
 use crate::runtime::options::{OnStuck, Options};
 use crate::sink::Deadline;
 use crate::source::Stop;
@@ -33,7 +33,7 @@ impl Watchdog {
         let over = Arc::<AtomicBool>::default();
         let process = options.cluster.process;
         let later = if process > 0 { LATER_TIMEOUT } else { Duration::ZERO };
-        let watcher = Watcher {
+        let watcher = WatchdogThread {
             activity: activity.clone(),
             process,
             stop: options.stop.clone(),
@@ -60,7 +60,7 @@ impl Drop for Watchdog {
     }
 }
 
-struct Watcher {
+struct WatchdogThread {
     activity: Arc<Activity>,
     process: usize,
     stop: Stop,
@@ -74,7 +74,7 @@ struct Watcher {
 }
 
 /// When what was last seen to move.
-struct Seen {
+struct LastMovement {
     looked: Instant,
     mark: [u64; 4],
     /// Since when nothing has moved, though rows wait.
@@ -85,11 +85,11 @@ struct Seen {
     awake: Instant,
 }
 
-impl Watcher {
+impl WatchdogThread {
     fn run(self) {
         let now = Instant::now();
         let mark = self.activity.mark();
-        let mut seen = Seen { looked: now, mark, still: now, told: None, stopped: None, awake: now };
+        let mut seen = LastMovement { looked: now, mark, still: now, told: None, stopped: None, awake: now };
         while !self.over.load(Ordering::Relaxed) {
             if let Some(reason) = self.look(&mut seen) {
                 // The run may have ended meanwhile.
@@ -106,7 +106,7 @@ impl Watcher {
     }
 
     /// Why the run must be ended, if it must.
-    fn look(&self, seen: &mut Seen) -> Option<String> {
+    fn look(&self, seen: &mut LastMovement) -> Option<String> {
         let now = Instant::now();
         if now - seen.looked > PAUSE_TIMEOUT {
             (seen.still, seen.awake) = (now, now);
@@ -128,7 +128,8 @@ impl Watcher {
     /// How long the run may take to end by itself after the deadline: waits for brokers end then.
     fn orderly(&self) -> Duration {
         let waits = self.activity.waits();
-        let all_end = !waits.is_empty() && waits.iter().all(|waiting| waiting.destination.kind == Kind::Broker);
+        let all_end =
+            !waits.is_empty() && waits.iter().all(|waiting| waiting.destination.kind == DestinationKind::Broker);
         if all_end { ORDERLY_TIMEOUT } else { Duration::ZERO }
     }
 
@@ -150,7 +151,7 @@ impl Watcher {
         std::iter::once(own).chain(silent).collect::<Vec<_>>().join("; ")
     }
 
-    fn peers(&self) -> &[Arc<Heard>] {
+    fn peers(&self) -> &[Arc<PeerSignals>] {
         self.activity.peers.get().map_or(&[], Vec::as_slice)
     }
 
@@ -161,14 +162,14 @@ impl Watcher {
         } else {
             (self.connect_timeout, "--connect-timeout")
         };
-        let silence = |peer: &Arc<Heard>| peer.silent().map(|silent| (peer.clone(), silent.min(awake)));
+        let silence = |peer: &Arc<PeerSignals>| peer.silent().map(|silent| (peer.clone(), silent.min(awake)));
         let (peer, silent) = self.peers().iter().filter_map(silence).find(|(_, silent)| *silent >= bound)?;
         let silent = seconds(silent);
         Some(format!("{peer} has said nothing for {silent} ({flag}): it is stopped, or its machine is out of reach"))
     }
 
     /// Rows that come no further. What a new start can help ends the run; the rest is told.
-    fn stalled(&self, seen: &mut Seen, now: Instant) -> Option<String> {
+    fn stalled(&self, seen: &mut LastMovement, now: Instant) -> Option<String> {
         let (mark, timeout) = (self.activity.mark(), self.stall_timeout?);
         if !self.activity.rows_wait() || mark != seen.mark {
             (seen.mark, seen.still, seen.told) = (mark, now, None);
@@ -180,7 +181,7 @@ impl Watcher {
         seen.told = Some(now);
         let (still, left) = (seconds(now - seen.still), self.activity.left());
         let waits = self.activity.waits();
-        if waits.iter().any(|waiting| waiting.destination.kind == Kind::Broker) {
+        if waits.iter().any(|waiting| waiting.destination.kind == DestinationKind::Broker) {
             return Some(format!("no row has come further for {still} (--stall-timeout): {left}"));
         }
         let text = if waits.is_empty() {

@@ -2,4 +2,4 @@
 
 mod server;
 
-pub use server::{Format, Question, Server, Snapshot, names, snapshot};
+pub use server::{QueryServer, SnapshotFormat, TableQuery, TableSnapshot, names, snapshot};

@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// What a snapshot is written as.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
-pub enum Format {
+pub enum SnapshotFormat {
     /// A JSON object a line.
     #[default]
     Json,
@@ -36,16 +36,16 @@ pub enum Format {
 
 /// What is asked of a table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Question {
+pub struct TableQuery {
     pub table: String,
-    pub format: Format,
+    pub format: SnapshotFormat,
     /// Not more lines than this: those of the newest windows.
     pub newest: Option<usize>,
 }
 
 /// A table at one epoch.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Snapshot {
+pub struct TableSnapshot {
     pub bytes: Vec<u8>,
     /// The last epoch that is in it, on all workers; `None` before the first is complete.
     pub epoch: Option<u64>,
@@ -54,14 +54,14 @@ pub struct Snapshot {
 
 /// What goes over the socket, in a line.
 #[derive(Serialize, Deserialize)]
-enum Request {
+enum QueryRequest {
     Names,
-    Snapshot(Question),
+    Snapshot(TableQuery),
 }
 
 /// Precedes the bytes.
 #[derive(Serialize, Deserialize)]
-enum Answer {
+enum QueryResponse {
     Names(Vec<String>),
     Snapshot { epoch: Option<u64>, lines: usize },
     Refusal(String),
@@ -71,11 +71,11 @@ enum Answer {
 ///
 /// # Errors
 /// If no run answers there, or it has no such table.
-pub fn snapshot(directory: &Path, question: &Question) -> Result<Snapshot, String> {
-    match ask(directory, &Request::Snapshot(question.clone()))? {
-        (Answer::Snapshot { epoch, lines }, bytes) => Ok(Snapshot { bytes, epoch, lines }),
-        (Answer::Refusal(reason), _) => Err(reason),
-        (Answer::Names(_), _) => Err("the run answers another question".into()),
+pub fn snapshot(directory: &Path, question: &TableQuery) -> Result<TableSnapshot, String> {
+    match ask(directory, &QueryRequest::Snapshot(question.clone()))? {
+        (QueryResponse::Snapshot { epoch, lines }, bytes) => Ok(TableSnapshot { bytes, epoch, lines }),
+        (QueryResponse::Refusal(reason), _) => Err(reason),
+        (QueryResponse::Names(_), _) => Err("the run answers another question".into()),
     }
 }
 
@@ -84,35 +84,35 @@ pub fn snapshot(directory: &Path, question: &Question) -> Result<Snapshot, Strin
 /// # Errors
 /// If no run answers there.
 pub fn names(directory: &Path) -> Result<Vec<String>, String> {
-    match ask(directory, &Request::Names)? {
-        (Answer::Names(names), _) => Ok(names),
+    match ask(directory, &QueryRequest::Names)? {
+        (QueryResponse::Names(names), _) => Ok(names),
         _ => Err("the run answers another question".into()),
     }
 }
 
-fn ask(directory: &Path, request: &Request) -> Result<(Answer, Vec<u8>), String> {
+fn ask(directory: &Path, request: &QueryRequest) -> Result<(QueryResponse, Vec<u8>), String> {
     let shown = directory.display();
     let nobody = |error| format!("no run with tables answers in {shown}: {error}");
-    let place = Place::of(directory).map_err(nobody)?;
+    let place = SocketPath::of(directory).map_err(nobody)?;
     let stream = UnixStream::connect(&place.path).map_err(nobody)?;
     converse(&stream, request).map_err(|error| format!("{shown}: {error}"))
 }
 
 /// A socket's path, however long that of its directory is: an address holds about a hundred bytes.
-struct Place {
+struct SocketPath {
     path: PathBuf,
     _directory: File,
 }
 
-impl Place {
-    fn of(directory: &Path) -> io::Result<Place> {
+impl SocketPath {
+    fn of(directory: &Path) -> io::Result<SocketPath> {
         let open = File::open(directory)?;
         let path = format!("/proc/self/fd/{}/{SOCKET}", open.as_raw_fd()).into();
-        Ok(Place { path, _directory: open })
+        Ok(SocketPath { path, _directory: open })
     }
 }
 
-fn converse(mut stream: &UnixStream, request: &Request) -> io::Result<(Answer, Vec<u8>)> {
+fn converse(mut stream: &UnixStream, request: &QueryRequest) -> io::Result<(QueryResponse, Vec<u8>)> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.write_all(&line(request)?)?;
     let mut reader = BufReader::new(stream);
@@ -130,20 +130,20 @@ fn line(value: &impl Serialize) -> io::Result<Vec<u8>> {
 }
 
 /// Answers until it is dropped.
-pub struct Server {
-    place: Place,
+pub struct QueryServer {
+    place: SocketPath,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Server {
+impl QueryServer {
     /// Listens in a directory for questions about tables of these names.
     ///
     /// # Errors
     /// If the socket can't be made.
-    pub fn start(directory: &Path, tables: Vec<(String, SharedContents)>) -> Result<Server, String> {
+    pub fn start(directory: &Path, tables: Vec<(String, SharedContents)>) -> Result<QueryServer, String> {
         let failed = |error| format!("{}: {error}", directory.join(SOCKET).display());
-        let place = Place::of(directory).map_err(failed)?;
+        let place = SocketPath::of(directory).map_err(failed)?;
         // One that a killed run has left.
         let _ = std::fs::remove_file(&place.path);
         let listener = UnixListener::bind(&place.path).map_err(failed)?;
@@ -160,11 +160,11 @@ impl Server {
                 }
             })
         };
-        Ok(Server { place, stop, thread: Some(thread.expect("a thread can be started")) })
+        Ok(QueryServer { place, stop, thread: Some(thread.expect("a thread can be started")) })
     }
 }
 
-impl Drop for Server {
+impl Drop for QueryServer {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Release);
         let woken = UnixStream::connect(&self.place.path).is_ok();
@@ -182,13 +182,13 @@ fn answer(mut stream: &UnixStream, tables: &[(String, SharedContents)]) -> io::R
     BufReader::new(stream).take(1 << 16).read_line(&mut asked)?;
     let names = || tables.iter().map(|(name, _)| name.clone()).collect::<Vec<String>>();
     let (answer, bytes) = match serde_json::from_str(&asked) {
-        Err(error) => (Answer::Refusal(error.to_string()), Vec::new()),
-        Ok(Request::Names) => (Answer::Names(names()), Vec::new()),
-        Ok(Request::Snapshot(question)) => match tables.iter().find(|(name, _)| *name == question.table) {
+        Err(error) => (QueryResponse::Refusal(error.to_string()), Vec::new()),
+        Ok(QueryRequest::Names) => (QueryResponse::Names(names()), Vec::new()),
+        Ok(QueryRequest::Snapshot(question)) => match tables.iter().find(|(name, _)| *name == question.table) {
             Some((_, contents)) => read(contents, &question)?,
             None => {
                 let refusal = format!("no table `{}`: there is {}", question.table, names().join(", "));
-                (Answer::Refusal(refusal), Vec::new())
+                (QueryResponse::Refusal(refusal), Vec::new())
             }
         },
     };
@@ -196,27 +196,27 @@ fn answer(mut stream: &UnixStream, tables: &[(String, SharedContents)]) -> io::R
     stream.write_all(&bytes)
 }
 
-fn read(contents: &SharedContents, question: &Question) -> io::Result<(Answer, Vec<u8>)> {
+fn read(contents: &SharedContents, question: &TableQuery) -> io::Result<(QueryResponse, Vec<u8>)> {
     let (schema, epoch, snapshot) = {
         let contents = contents.lock().expect("no holder panics");
         (contents.schema.clone(), contents.epoch, contents.snapshot(question.newest))
     };
     let lines = snapshot.rows();
-    Ok((Answer::Snapshot { epoch, lines }, encode(&schema, snapshot, question.format)?))
+    Ok((QueryResponse::Snapshot { epoch, lines }, encode(&schema, snapshot, question.format)?))
 }
 
-fn encode(schema: &Arc<Schema>, snapshot: Message, format: Format) -> io::Result<Vec<u8>> {
+fn encode(schema: &Arc<Schema>, snapshot: Message, format: SnapshotFormat) -> io::Result<Vec<u8>> {
     let lines = |encoding| match Encoder::new(schema.clone(), encoding).encode(snapshot.clone()) {
         Output::Lines(lines) => lines,
         Output::Columns(_) => Vec::new(),
     };
     Ok(match format {
-        Format::Json => lines(Encoding::JsonLines),
-        Format::Csv => [Encoder::csv_header(schema), lines(Encoding::Csv)].concat(),
-        Format::Parquet => {
+        SnapshotFormat::Json => lines(Encoding::JsonLines),
+        SnapshotFormat::Csv => [Encoder::csv_header(schema), lines(Encoding::Csv)].concat(),
+        SnapshotFormat::Parquet => {
             let file = tempfile::NamedTempFile::new()?;
-            let url = sink::Url::Parquet(file.path().to_owned());
-            let settings = sink::Settings {
+            let url = sink::SinkUrl::Parquet(file.path().to_owned());
+            let settings = sink::SinkSettings {
                 url,
                 parts: false,
                 properties: false,
@@ -242,29 +242,29 @@ mod tests {
 
     use super::*;
     use crate::data::Kind;
-    use crate::tables::{Changes, Contents, Group};
+    use crate::tables::{ChangeFormat, Group, TableContents};
 
     #[test]
     fn a_run_answers_and_is_gone_when_it_ends() {
         let schema = Schema::new([("station", Kind::Text), ("rows", Kind::Number)]);
-        let mut contents = Contents::new(schema, Changes::default());
+        let mut contents = TableContents::new(schema, ChangeFormat::default());
         let group = Group { keys: vec!["a".into()], window: None };
         contents.apply(7, vec![((group, vec![2.0.into()]), 1)]);
         let above = tempfile::tempdir().unwrap();
         let directory = above.path().join("a".repeat(200));
         std::fs::create_dir(&directory).unwrap();
-        let ask = |table: &str, format| snapshot(&directory, &Question { table: table.into(), format, newest: None });
+        let ask = |table: &str, format| snapshot(&directory, &TableQuery { table: table.into(), format, newest: None });
         let tables = vec![("t".to_owned(), Arc::new(Mutex::new(contents)))];
-        let server = Server::start(&directory, tables).unwrap();
-        let found = ask("t", Format::Json).unwrap();
+        let server = QueryServer::start(&directory, tables).unwrap();
+        let found = ask("t", SnapshotFormat::Json).unwrap();
         assert_eq!(found.bytes, b"{\"message\":7,\"row\":0,\"station\":\"a\",\"rows\":2.0}\n");
         assert_eq!((found.epoch, found.lines), (Some(7), 1));
-        let csv = ask("t", Format::Csv).unwrap().bytes;
+        let csv = ask("t", SnapshotFormat::Csv).unwrap().bytes;
         assert_eq!(csv, b"message,row,station,rows\n7,0,a,2.0\n");
-        assert!(ask("t", Format::Parquet).unwrap().bytes.starts_with(b"PAR1"));
-        assert!(ask("u", Format::Json).unwrap_err().contains("no table `u`: there is t"));
+        assert!(ask("t", SnapshotFormat::Parquet).unwrap().bytes.starts_with(b"PAR1"));
+        assert!(ask("u", SnapshotFormat::Json).unwrap_err().contains("no table `u`: there is t"));
         assert_eq!(names(&directory), Ok(vec!["t".to_owned()]));
         drop(server);
-        assert!(ask("t", Format::Json).unwrap_err().contains("no run"));
+        assert!(ask("t", SnapshotFormat::Json).unwrap_err().contains("no run"));
     }
 }

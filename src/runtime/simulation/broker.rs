@@ -9,14 +9,14 @@ use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{Publish, RetainForwardRule};
 
 use crate::disk::simulated::SimulatedDisk;
-use crate::runtime::simulation::Trace;
+use crate::runtime::simulation::EventLog;
 use crate::runtime::simulation::oracle::Oracle;
-use crate::runtime::simulation::publish::Letter;
+use crate::runtime::simulation::publish::SimulatedPublish;
 use crate::source::SimulatedConnection;
 
 /// How a broker gives packet ids.
 #[derive(Clone, Copy, Debug)]
-pub struct Ids {
+pub struct PacketIds {
     /// How many publishes may wait for their acknowledgements.
     pub window: u16,
     pub count: u16,
@@ -25,13 +25,13 @@ pub struct Ids {
 }
 
 /// A session, and a connection to it.
-pub struct Broker {
+pub struct SimulatedBroker {
     topic: String,
-    ids: Ids,
-    unpublished: VecDeque<Letter>,
-    retained: Option<Letter>,
-    queued: VecDeque<Letter>,
-    in_flight: VecDeque<(u16, Letter)>,
+    ids: PacketIds,
+    unpublished: VecDeque<SimulatedPublish>,
+    retained: Option<SimulatedPublish>,
+    queued: VecDeque<SimulatedPublish>,
+    in_flight: VecDeque<(u16, SimulatedPublish)>,
     next_id: u16,
     session: bool,
     subscribed: Option<QoS>,
@@ -42,7 +42,7 @@ pub struct Broker {
     pings: bool,
     to_client: VecDeque<ToClient>,
     to_broker: VecDeque<Request>,
-    trace: Trace,
+    trace: EventLog,
 }
 
 enum ToClient {
@@ -51,15 +51,15 @@ enum ToClient {
     Pong,
 }
 
-impl Broker {
+impl SimulatedBroker {
     pub fn new(
         topic: String,
-        ids: Ids,
-        unpublished: VecDeque<Letter>,
-        retained: Option<Letter>,
-        trace: Trace,
-    ) -> Broker {
-        Broker {
+        ids: PacketIds,
+        unpublished: VecDeque<SimulatedPublish>,
+        retained: Option<SimulatedPublish>,
+        trace: EventLog,
+    ) -> SimulatedBroker {
+        SimulatedBroker {
             topic,
             ids,
             unpublished,
@@ -103,7 +103,7 @@ impl Broker {
     /// Sends the next publish, unless it must wait for an acknowledgement.
     pub fn send(&mut self) {
         let full = self.in_flight.len() == usize::from(self.ids.window);
-        let waits = |letter: &Letter| full && letter.qos != QoS::AtMostOnce;
+        let waits = |letter: &SimulatedPublish| full && letter.qos != QoS::AtMostOnce;
         if !self.connected || self.queued.front().is_none_or(waits) {
             return;
         }
@@ -127,7 +127,7 @@ impl Broker {
         id
     }
 
-    fn packet(&self, pkid: u16, letter: &Letter, dup: bool) -> Box<Publish> {
+    fn packet(&self, pkid: u16, letter: &SimulatedPublish, dup: bool) -> Box<Publish> {
         let mut publish = Publish::new(self.topic.clone(), letter.qos, letter.payload.clone(), None);
         (publish.pkid, publish.dup, publish.retain) = (pkid, dup, letter.retained);
         Box::new(publish)

@@ -6,14 +6,14 @@ use std::path::Path;
 use rumqttc::v5::mqttbytes::QoS;
 
 use crate::disk::simulated::SimulatedDisk;
-use crate::runtime::simulation::publish::{Letter, Row};
-use crate::runtime::simulation::{CHANGES, DEAD_LETTERS, OF_CONNECTION, RESULTS, State, TABLE};
+use crate::runtime::simulation::publish::{NumberedRow, SimulatedPublish};
+use crate::runtime::simulation::{CHANGES, DEAD_LETTERS, OF_CONNECTION, RESULTS, StatefulPart, TABLE};
 
 /// What was published, and how often each row must be there.
 pub struct Oracle {
-    state: State,
-    results: BTreeMap<u64, Count>,
-    dead: BTreeMap<u64, Count>,
+    state: StatefulPart,
+    results: BTreeMap<u64, Occurrences>,
+    dead: BTreeMap<u64, Occurrences>,
     /// What stood in the file of results when it was safe for the last time.
     safe: Vec<u8>,
     /// What stood in it beyond that when a process died: only a loss of power may take it.
@@ -21,14 +21,14 @@ pub struct Oracle {
 }
 
 #[derive(Default)]
-struct Count {
+struct Occurrences {
     least: u64,
     most: u64,
     acknowledged: u64,
 }
 
 /// A row of the file of results.
-struct Line {
+struct ResultLine {
     row: u64,
     number: u64,
     difference: Option<f64>,
@@ -36,16 +36,16 @@ struct Line {
 }
 
 impl Oracle {
-    pub fn new(state: State) -> Oracle {
+    pub fn new(state: StatefulPart) -> Oracle {
         Oracle { state, results: BTreeMap::new(), dead: BTreeMap::new(), safe: Vec::new(), written: Vec::new() }
     }
 
-    fn count(&mut self, row: &Row) -> &mut Count {
+    fn count(&mut self, row: &NumberedRow) -> &mut Occurrences {
         if row.dead { &mut self.dead } else { &mut self.results }.entry(row.number).or_default()
     }
 
     /// Something was published.
-    pub fn published(&mut self, letter: &Letter) {
+    pub fn published(&mut self, letter: &SimulatedPublish) {
         for row in &letter.rows {
             let count = self.count(row);
             count.most += 1;
@@ -54,14 +54,14 @@ impl Oracle {
     }
 
     /// A broker has lost what was not acknowledged.
-    pub fn lost(&mut self, letter: &Letter) {
+    pub fn lost(&mut self, letter: &SimulatedPublish) {
         if letter.qos != QoS::AtMostOnce {
             letter.rows.iter().for_each(|row| self.count(row).least = self.count(row).least.saturating_sub(1));
         }
     }
 
     /// A publish was acknowledged: all of its rows must outlive the power.
-    pub fn acknowledged(&mut self, letter: &Letter, disk: &SimulatedDisk) {
+    pub fn acknowledged(&mut self, letter: &SimulatedPublish, disk: &SimulatedDisk) {
         let found = numbers(&lines(&disk.durable(Path::new(RESULTS))));
         let dead = dead_numbers(&disk.durable(Path::new(DEAD_LETTERS)));
         for row in &letter.rows {
@@ -106,7 +106,7 @@ impl Oracle {
     pub fn ended(&self, disk: &SimulatedDisk) {
         let results = lines(&disk.contents(Path::new(RESULTS)));
         let found = numbers(&results);
-        for (number, Count { least, most, .. }) in &self.results {
+        for (number, Occurrences { least, most, .. }) in &self.results {
             let times = found.get(number).copied().unwrap_or(0);
             assert!((*least..=*most).contains(&times), "row {number}: {times} times, not {least} to {most}");
         }
@@ -117,21 +117,21 @@ impl Oracle {
         assert!(twice.is_none(), "two rows have one number: {:?}", twice.map(|line| line.row));
         self.in_order(&results);
         let dead = dead_numbers(&disk.contents(Path::new(DEAD_LETTERS)));
-        for (number, Count { least, .. }) in &self.dead {
+        for (number, Occurrences { least, .. }) in &self.dead {
             assert!(*least == 0 || dead.contains_key(number), "dead letter {number} is missing");
         }
         assert!(dead.keys().all(|number| self.dead.contains_key(number)), "a dead letter nobody published");
-        if self.state != State::Nothing {
+        if self.state != StatefulPart::Nothing {
             differences(&results);
         }
-        if self.state == State::Table {
+        if self.state == StatefulPart::Table {
             table(&results, &disk.contents(Path::new(TABLE)));
             changes(&results, &disk.contents(Path::new(CHANGES)));
         }
     }
 
     /// Rows that must be there, and whose numbers are their own, stand in the order of their connection.
-    fn in_order(&self, results: &[Line]) {
+    fn in_order(&self, results: &[ResultLine]) {
         let mut last = BTreeMap::new();
         let own = |number: &u64| {
             let once = self.results.get(number).is_some_and(|count| count.most == 1 && count.least == 1);
@@ -145,13 +145,13 @@ impl Oracle {
 }
 
 /// The lines of a CSV file but the header. What stands behind the last end of a line is being written.
-fn lines(file: &[u8]) -> Vec<Line> {
+fn lines(file: &[u8]) -> Vec<ResultLine> {
     let text = std::str::from_utf8(file).expect("results are text");
     let whole = text.rfind('\n').map_or("", |end| &text[..end]);
     let parse = |line: &str| {
         let cells: Vec<&str> = line.split(',').collect();
         let &[_, row, number, difference, key] = &cells[..] else { panic!("a line that is not whole: {line:?}") };
-        Line {
+        ResultLine {
             row: row.parse().unwrap_or_else(|_| panic!("not a row: {line:?}")),
             number: number.parse::<f64>().unwrap_or_else(|_| panic!("not a number: {line:?}")) as u64,
             difference: difference.parse().ok(),
@@ -161,7 +161,7 @@ fn lines(file: &[u8]) -> Vec<Line> {
     whole.lines().skip(1).map(parse).collect()
 }
 
-fn numbers(lines: &[Line]) -> BTreeMap<u64, u64> {
+fn numbers(lines: &[ResultLine]) -> BTreeMap<u64, u64> {
     let mut numbers = BTreeMap::new();
     lines.iter().for_each(|line| *numbers.entry(line.number).or_default() += 1);
     numbers
@@ -185,18 +185,18 @@ fn dead_numbers(file: &[u8]) -> BTreeMap<u64, u64> {
 }
 
 /// What a step has written must follow from the rows before, in the order of the file.
-fn differences(results: &[Line]) {
+fn differences(results: &[ResultLine]) {
     let mut last: BTreeMap<&str, u64> = BTreeMap::new();
-    for Line { number, difference, key, .. } in results {
+    for ResultLine { number, difference, key, .. } in results {
         let expected = last.insert(key, *number).map(|before| *number as f64 - before as f64);
         assert_eq!(*difference, expected, "what a step remembers of {key} is not what the file says, at row {number}");
     }
 }
 
 /// By key, how many rows of the file there are, and the sum of their numbers.
-fn by_key(results: &[Line]) -> BTreeMap<String, (u64, u64)> {
+fn by_key(results: &[ResultLine]) -> BTreeMap<String, (u64, u64)> {
     let mut of: BTreeMap<String, (u64, u64)> = BTreeMap::new();
-    for Line { number, key, .. } in results {
+    for ResultLine { number, key, .. } in results {
         let (count, sum) = of.entry(key.clone()).or_default();
         (*count, *sum) = (*count + 1, *sum + number);
     }
@@ -204,7 +204,7 @@ fn by_key(results: &[Line]) -> BTreeMap<String, (u64, u64)> {
 }
 
 /// The differences of a table must add up to what follows from the rows of the file, each told once.
-fn changes(results: &[Line], file: &[u8]) {
+fn changes(results: &[ResultLine], file: &[u8]) {
     let mut lines: BTreeMap<String, (u64, u64)> = BTreeMap::new();
     for line in std::str::from_utf8(file).expect("changes are text").lines() {
         let change: serde_json::Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("not a change: {line:?}"));
@@ -220,7 +220,7 @@ fn changes(results: &[Line], file: &[u8]) {
 }
 
 /// What a table says must follow from the rows of the file.
-fn table(results: &[Line], file: &[u8]) {
+fn table(results: &[ResultLine], file: &[u8]) {
     let text = std::str::from_utf8(file).expect("a table is text");
     let expected = by_key(results);
     let header: Vec<&str> = text.lines().next().unwrap_or_default().split(',').collect();

@@ -17,67 +17,67 @@ use crate::runtime::Cluster;
 use crate::runtime::epochs::acknowledgement::Acknowledgement;
 use crate::runtime::epochs::ledger::Ledger;
 use crate::runtime::epochs::numbering::Numbering;
-use crate::runtime::epochs::outcomes::LedgerAccounts;
-use crate::runtime::epochs::resume::Start;
-use crate::runtime::epochs::sink_writer::SharedWriter;
+use crate::runtime::epochs::outcomes::LedgerOutcomes;
+use crate::runtime::epochs::resume::ResumePoint;
+use crate::runtime::epochs::sink_writer::SharedSinkWriter;
 use crate::runtime::error::Error;
-use crate::runtime::failure::Failure;
-use crate::runtime::graph::build::{Ends, Inputs, Plan};
-use crate::runtime::graph::materialized::Kept;
-use crate::runtime::graph::tables::Tables;
+use crate::runtime::failure::FirstError;
+use crate::runtime::graph::build::{GraphEnds, GraphInputs, GraphPlan};
+use crate::runtime::graph::materialized::TableDurability;
+use crate::runtime::graph::tables::TableOperators;
 use crate::runtime::graph::{build, stateful};
 use crate::runtime::ingest::arrival::Arrival;
-use crate::runtime::ingest::connections::Sources;
+use crate::runtime::ingest::connections::SourceConnections;
 use crate::runtime::observe::activity::Activity;
 use crate::runtime::options::Options;
-use crate::runtime::simulation::Trace;
-use crate::source::{Position, SimulatedConnection};
+use crate::runtime::simulation::EventLog;
+use crate::source::{SimulatedConnection, SourcePosition};
 
 /// How many epochs may be in flight.
 const MAX_EPOCHS: usize = 4;
 
 /// What dies with the process.
-pub struct Process {
+pub struct SimulatedProcess {
     pub connections: Vec<SimulatedConnection>,
-    sources: Sources,
+    sources: SourceConnections,
     /// A bucket that must wait.
     waiting: Option<Arrival>,
-    inputs: Option<Inputs>,
+    inputs: Option<GraphInputs>,
     probe: ProbeHandle<u64>,
     ledger: Rc<RefCell<Ledger>>,
-    writer: SharedWriter,
-    accounts: LedgerAccounts,
+    writer: SharedSinkWriter,
+    accounts: LedgerOutcomes,
     acknowledgement: Acknowledgement,
-    pub failure: Failure,
+    pub failure: FirstError,
     worker: Worker,
 }
 
-impl Process {
+impl SimulatedProcess {
     /// Starts as a run does.
-    pub fn start(dataflow: &Dataflow, window: u16, trace: &Trace) -> Result<Process, Error> {
+    pub fn start(dataflow: &Dataflow, window: u16, trace: &EventLog) -> Result<SimulatedProcess, Error> {
         let options = Options::new(Cluster::threads(1));
-        let start = Start::find(dataflow, &options)?;
+        let start = ResumePoint::find(dataflow, &options)?;
         let (existing, positions) = (start.existing, &start.positions);
         trace.tell(|| format!("it goes on with {existing:?} at {positions:?}"));
         let clock = Clock::start();
         let connection = |number: usize| {
             let settings = dataflow.source_settings.of_connection(number);
-            let position = start.positions.get(number).cloned().unwrap_or_else(Position::default);
+            let position = start.positions.get(number).cloned().unwrap_or_else(SourcePosition::default);
             SimulatedConnection::start(&settings, &position, window, clock, options.stop.clone())
         };
         let (connections, sources) = (0..dataflow.source_settings.connections()).map(connection).unzip();
         let mut sources =
-            Sources::simulated(sources, options.stop.clone()).starting_at(start.next_epoch, start.next_row);
-        let (failure, activity) = (Failure::default(), Arc::<Activity>::default());
+            SourceConnections::simulated(sources, options.stop.clone()).starting_at(start.next_epoch, start.next_row);
+        let (failure, activity) = (FirstError::default(), Arc::<Activity>::default());
         let allocator = Allocator::Thread(Thread::default());
         let mut worker = Worker::new(WorkerConfig::default(), allocator, Some(std::time::Instant::now()));
         let (plan, tables, ledger) = plan(dataflow, &options, &start, &failure, &activity)?;
         let outlets = tables.outlets();
         sources.number_from(ledger.borrow().numbering.clone());
-        let writer = SharedWriter::open(0, &plan, dataflow, &options, start.existing, &failure, &activity);
-        let accounts = LedgerAccounts::open(dataflow, &options, &ledger, &writer, &failure, &activity);
+        let writer = SharedSinkWriter::open(0, &plan, dataflow, &options, start.existing, &failure, &activity);
+        let accounts = LedgerOutcomes::open(dataflow, &options, &ledger, &writer, &failure, &activity);
         let times = Rc::new(RefCell::new(ServiceTimes::new(dataflow.labels().len())));
-        let Ends { mut inputs, probe } =
+        let GraphEnds { mut inputs, probe } =
             build::build(&mut worker, &plan, &times, tables, writer.clone(), accounts.clone());
         inputs.start_at(sources.next_epoch());
         let (results, letters) = (writer.clone(), accounts.clone());
@@ -85,7 +85,7 @@ impl Process {
         if failure.borrow().is_none() {
             acknowledgement.begin(sources.next_epoch(), sources.next_row(), None)?;
         }
-        Ok(Process {
+        Ok(SimulatedProcess {
             connections,
             sources,
             waiting: None,
@@ -108,7 +108,7 @@ impl Process {
     pub fn enter(&mut self, snapshot: bool) {
         let Some(inputs) = self.inputs.as_mut().filter(|_| self.ledger.borrow().has_room(MAX_EPOCHS)) else { return };
         let Some(mut arrival) = self.waiting.take().or_else(|| self.sources.try_next().ok()) else { return };
-        let Process { sources, ledger, acknowledgement, .. } = self;
+        let SimulatedProcess { sources, ledger, acknowledgement, .. } = self;
         if !acknowledgement.admits(&arrival.coverage, sources) {
             self.waiting = Some(arrival);
             return;
@@ -170,10 +170,10 @@ type SharedLedger = Rc<RefCell<Ledger>>;
 fn plan(
     dataflow: &Dataflow,
     options: &Options,
-    start: &Start,
-    failure: &Failure,
+    start: &ResumePoint,
+    failure: &FirstError,
     activity: &Arc<Activity>,
-) -> Result<(Plan, Tables, SharedLedger), Error> {
+) -> Result<(GraphPlan, TableOperators, SharedLedger), Error> {
     let SchemaChoice::Known { schema, .. } = &dataflow.schema else { unreachable!("the simulation gives it") };
     let schema: Schema = schema.clone();
     let (steps, schema_out) = dataflow.steps(&schema)?;
@@ -182,8 +182,10 @@ fn plan(
     let numbering = Numbering::after(&start.numbers, start.next_row, dataflow.source_settings.connections());
     let ledger = Ledger::new(dataflow.labels(), 0, dataflow.remembers()).numbered(numbering);
     let ledger = Rc::new(RefCell::new(ledger));
-    let kept = Some(Kept { memories: memories.clone(), ledger: Some(ledger.clone()), ends: start.tables.clone() });
-    let (tables, _) = Tables::open(0, dataflow, &schema, options, kept, failure, activity)?;
-    let plan = Plan { memories, ..Plan::new(dataflow, schema, &steps, schema_out, options.fuse, &tables.inputs()) };
+    let kept =
+        Some(TableDurability { memories: memories.clone(), ledger: Some(ledger.clone()), ends: start.tables.clone() });
+    let (tables, _) = TableOperators::open(0, dataflow, &schema, options, kept, failure, activity)?;
+    let plan =
+        GraphPlan { memories, ..GraphPlan::new(dataflow, schema, &steps, schema_out, options.fuse, &tables.inputs()) };
     Ok((plan, tables, ledger))
 }

@@ -10,9 +10,9 @@ use rumqttc::v5::{Client, ConnectionError, Event, Incoming, StateError};
 use rumqttc::{Outgoing, QoS};
 use tokio::sync::Notify;
 
-use super::super::Pulse;
-use super::outbox::{Loss, Outbox};
-use crate::mqtt::{Backoff, Endpoint, Events, refusal, tls};
+use super::super::SinkProgress;
+use super::outbox::{LostConnection, Outbox};
+use crate::mqtt::{Backoff, Endpoint, MqttEvents, refusal, tls};
 
 /// Requests that wait for the event loop: all that may be on its way, and the last word.
 const REQUESTS: usize = 1024;
@@ -36,18 +36,18 @@ fn in_flight(qos: QoS) -> u16 {
 
 /// What a publisher and its connections share.
 #[derive(Default)]
-pub struct Shared {
-    state: Mutex<State>,
+pub struct LinkShared {
+    state: Mutex<LinkState>,
     /// Told when the broker has taken something, and when a connection stands or has failed.
     pub changed: Condvar,
     /// What the broker has taken, for whoever looks from another thread.
-    pub pulse: Arc<Pulse>,
+    pub pulse: Arc<SinkProgress>,
     /// Told when something waits for the broker.
     pub wake: Notify,
 }
 
 #[derive(Default)]
-pub struct State {
+pub struct LinkState {
     pub outbox: Outbox<Publish>,
     /// Whether there was ever a connection.
     pub connected: bool,
@@ -57,8 +57,8 @@ pub struct State {
     pub failure: Option<String>,
 }
 
-impl Shared {
-    pub fn lock(&self) -> MutexGuard<'_, State> {
+impl LinkShared {
+    pub fn lock(&self) -> MutexGuard<'_, LinkState> {
         self.state.lock().expect("no holder panics")
     }
 
@@ -90,32 +90,32 @@ pub struct Link {
     endpoint: Endpoint,
     /// The broker's address, for people.
     address: String,
-    shared: Arc<Shared>,
+    shared: Arc<LinkShared>,
     backoff: Backoff,
     silence: Duration,
 }
 
 /// Why a connection is over.
-enum End {
+enum ConnectionEnd {
     /// The publisher wants no more.
     Over,
     /// What the broker says will not change.
     Failed(String),
     Lost {
-        loss: Loss,
+        loss: LostConnection,
         reason: String,
         taken_over: bool,
     },
 }
 
-impl End {
-    fn lost(loss: Loss, reason: impl std::fmt::Display) -> End {
-        End::Lost { loss, reason: reason.to_string(), taken_over: false }
+impl ConnectionEnd {
+    fn lost(loss: LostConnection, reason: impl std::fmt::Display) -> ConnectionEnd {
+        ConnectionEnd::Lost { loss, reason: reason.to_string(), taken_over: false }
     }
 }
 
 impl Link {
-    pub fn new(endpoint: &Endpoint, shared: Arc<Shared>) -> Link {
+    pub fn new(endpoint: &Endpoint, shared: Arc<LinkShared>) -> Link {
         let address = format!("{}:{}", endpoint.url.host, endpoint.url.port);
         Link { endpoint: endpoint.clone(), address, shared, backoff: Backoff::default(), silence: SILENCE_TIMEOUT }
     }
@@ -128,12 +128,12 @@ impl Link {
             // What a broker remembers of an earlier connection is in the way: half exchanges at QoS 2 fill its window.
             options.set_clean_start(true);
             options.set_session_expiry_interval(None);
-            let (client, new) = Events::of(options, REQUESTS);
+            let (client, new) = MqttEvents::of(options, REQUESTS);
             let events = events.insert(new);
             match self.connection(&client, events) {
-                End::Over => return,
-                End::Failed(reason) => return self.shared.fail(reason),
-                End::Lost { loss, reason, taken_over } => {
+                ConnectionEnd::Over => return,
+                ConnectionEnd::Failed(reason) => return self.shared.fail(reason),
+                ConnectionEnd::Lost { loss, reason, taken_over } => {
                     let mut state = self.shared.lock();
                     state.attempts += 1;
                     let is_there = state.outbox.lost(loss);
@@ -153,7 +153,7 @@ impl Link {
     }
 
     /// One connection, from its first word to its last.
-    fn connection(&mut self, client: &Client, events: &mut Events) -> End {
+    fn connection(&mut self, client: &Client, events: &mut MqttEvents) -> ConnectionEnd {
         let shared = self.shared.clone();
         let qos = self.endpoint.qos;
         let mut heard = Instant::now();
@@ -181,11 +181,11 @@ impl Link {
                 None if silent => {
                     let silence = self.silence;
                     self.silence = (silence * 2).min(LONGEST_SILENCE_TIMEOUT);
-                    return End::lost(Loss::Other, format!("it has not answered for {silence:?}"));
+                    return ConnectionEnd::lost(LostConnection::Other, format!("it has not answered for {silence:?}"));
                 }
                 None => {
                     leave(client, events);
-                    return End::Over;
+                    return ConnectionEnd::Over;
                 }
                 Some(Err(error)) => return self.lost(&error, stands && sent.elapsed() < CLOSES_TIMEOUT),
                 Some(Ok(event)) => {
@@ -195,7 +195,7 @@ impl Link {
                     if let Event::Incoming(Incoming::ConnAck(answer)) = &event {
                         let mut state = shared.lock();
                         if let Err(reason) = self.connected(answer, &mut state) {
-                            return End::Failed(reason);
+                            return ConnectionEnd::Failed(reason);
                         }
                         send(client, &mut state.outbox, qos.0);
                         (stands, sent) = (true, heard);
@@ -209,7 +209,7 @@ impl Link {
     }
 
     /// Takes up what the broker says of itself.
-    fn connected(&self, answer: &ConnAck, state: &mut State) -> Result<(), String> {
+    fn connected(&self, answer: &ConnAck, state: &mut LinkState) -> Result<(), String> {
         let properties = answer.properties.as_ref();
         let most = properties.and_then(|properties| properties.max_qos).unwrap_or(2);
         let asked = self.endpoint.qos.0 as u8;
@@ -225,7 +225,7 @@ impl Link {
     }
 
     /// Takes in an event: QoS 0 completes when it is sent, QoS 1 and 2 when the broker says so.
-    fn take(&mut self, event: Event, client: &Client) -> Result<(), End> {
+    fn take(&mut self, event: Event, client: &Client) -> Result<(), ConnectionEnd> {
         let qos = self.endpoint.qos.0;
         let mut state = self.shared.lock();
         let known = match event {
@@ -235,7 +235,7 @@ impl Link {
                 PubAckReason::PayloadFormatInvalid | PubAckReason::ImplementationSpecificError => {
                     state.outbox.not_taken(pkid, format!("{reason:?}"))
                 }
-                PubAckReason::QuotaExceeded => return Err(End::lost(Loss::Other, "QuotaExceeded")),
+                PubAckReason::QuotaExceeded => return Err(ConnectionEnd::lost(LostConnection::Other, "QuotaExceeded")),
                 reason => return Err(self.refuses(reason)),
             },
             Event::Incoming(Incoming::PubRec(PubRec { pkid, reason, .. })) => match reason {
@@ -243,21 +243,21 @@ impl Link {
                 PubRecReason::PayloadFormatInvalid | PubRecReason::ImplementationSpecificError => {
                     state.outbox.not_taken(pkid, format!("{reason:?}"));
                     // rumqttc does not give its place in the window to another.
-                    return Err(End::lost(Loss::Other, format!("{reason:?}")));
+                    return Err(ConnectionEnd::lost(LostConnection::Other, format!("{reason:?}")));
                 }
-                PubRecReason::QuotaExceeded => return Err(End::lost(Loss::Other, "QuotaExceeded")),
+                PubRecReason::QuotaExceeded => return Err(ConnectionEnd::lost(LostConnection::Other, "QuotaExceeded")),
                 reason => return Err(self.refuses(reason)),
             },
             Event::Incoming(Incoming::PubComp(PubComp { pkid, reason, .. })) => match reason {
                 PubCompReason::Success => state.outbox.taken(pkid),
                 reason @ PubCompReason::PacketIdentifierNotFound => {
-                    return Err(End::lost(Loss::Other, format!("{reason:?}")));
+                    return Err(ConnectionEnd::lost(LostConnection::Other, format!("{reason:?}")));
                 }
             },
             _ => return Ok(()),
         };
         if !known {
-            return Err(End::lost(Loss::Other, "it answers what was not sent"));
+            return Err(ConnectionEnd::lost(LostConnection::Other, "it answers what was not sent"));
         }
         self.shared.pulse.owe(state.outbox.len() as u64);
         self.shared.pulse.beat();
@@ -267,35 +267,35 @@ impl Link {
         Ok(())
     }
 
-    fn refuses(&self, reason: impl std::fmt::Debug) -> End {
-        End::Failed(format!("the broker at {} refuses what is published: {reason:?}", self.address))
+    fn refuses(&self, reason: impl std::fmt::Debug) -> ConnectionEnd {
+        ConnectionEnd::Failed(format!("the broker at {} refuses what is published: {reason:?}", self.address))
     }
 
     /// Why there is no connection any more. `soon` after something was sent, the broker may have closed it for that.
-    fn lost(&self, error: &ConnectionError, soon: bool) -> End {
+    fn lost(&self, error: &ConnectionError, soon: bool) -> ConnectionEnd {
         if let Some(reason) = refusal(&self.address, error) {
-            return End::Failed(reason);
+            return ConnectionEnd::Failed(reason);
         }
         if self.endpoint.url.tls
             && !self.shared.lock().connected
             && let Some(reason) = tls::refusal(&self.address, error)
         {
-            return End::Failed(reason);
+            return ConnectionEnd::Failed(reason);
         }
-        let closed = if soon { Loss::Closed } else { Loss::Other };
+        let closed = if soon { LostConnection::Closed } else { LostConnection::Other };
         match error {
             ConnectionError::MqttState(StateError::ServerDisconnect { reason_code, .. }) => match reason_code {
-                DisconnectReasonCode::PacketTooLarge => End::lost(Loss::TooLarge, error),
-                DisconnectReasonCode::SessionTakenOver => End::Lost {
-                    loss: Loss::Other,
+                DisconnectReasonCode::PacketTooLarge => ConnectionEnd::lost(LostConnection::TooLarge, error),
+                DisconnectReasonCode::SessionTakenOver => ConnectionEnd::Lost {
+                    loss: LostConnection::Other,
                     reason: "another client has connected with this client_id".into(),
                     taken_over: true,
                 },
-                _ => End::lost(Loss::Other, error),
+                _ => ConnectionEnd::lost(LostConnection::Other, error),
             },
-            ConnectionError::MqttState(StateError::AwaitPingResp) => End::lost(Loss::Other, error),
-            ConnectionError::MqttState(_) | ConnectionError::Io(_) => End::lost(closed, error),
-            _ => End::lost(Loss::Other, error),
+            ConnectionError::MqttState(StateError::AwaitPingResp) => ConnectionEnd::lost(LostConnection::Other, error),
+            ConnectionError::MqttState(_) | ConnectionError::Io(_) => ConnectionEnd::lost(closed, error),
+            _ => ConnectionEnd::lost(LostConnection::Other, error),
         }
     }
 }
@@ -312,7 +312,7 @@ fn send(client: &Client, outbox: &mut Outbox<Publish>, qos: QoS) {
 }
 
 /// Says the last word, if the broker hears it.
-fn leave(client: &Client, events: &mut Events) {
+fn leave(client: &Client, events: &mut MqttEvents) {
     if client.try_disconnect().is_err() {
         return;
     }

@@ -4,4 +4,4 @@ mod link;
 mod outbox;
 mod publisher;
 
-pub use publisher::{Place, Publisher};
+pub use publisher::{LinePosition, Publisher};

@@ -15,7 +15,7 @@ const STRIKES: u32 = 5;
 /// What waits for a broker. `P` is a publish.
 #[derive(Debug)]
 pub struct Outbox<P> {
-    waiting: VecDeque<Waiting<P>>,
+    waiting: VecDeque<PendingPublish<P>>,
     bytes: usize,
     /// How many of the first are on their way on this connection.
     sent: usize,
@@ -33,11 +33,11 @@ pub struct Outbox<P> {
     largest: usize,
     /// How many connections in turn have ended at the first publish.
     strikes: u32,
-    refused: Vec<Refused<P>>,
+    refused: Vec<RefusedPublish<P>>,
 }
 
 #[derive(Debug)]
-struct Waiting<P> {
+struct PendingPublish<P> {
     publish: P,
     /// Bytes of the packet.
     size: usize,
@@ -47,16 +47,16 @@ struct Waiting<P> {
 
 /// A publish that a broker does not take.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Refused<P> {
+pub struct RefusedPublish<P> {
     pub publish: P,
     /// Bytes of the packet.
     pub size: usize,
-    pub why: Why,
+    pub why: RefusalReason,
 }
 
 /// Why a broker does not take a publish.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Why {
+pub enum RefusalReason {
     /// It says how many bytes a packet may have.
     Limit(usize),
     /// It closes the connection each time.
@@ -67,7 +67,7 @@ pub enum Why {
 
 /// How a connection was lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Loss {
+pub enum LostConnection {
     /// The broker closed it soon after something was sent.
     Closed,
     /// The broker closed it, and said that a packet was too large.
@@ -121,7 +121,7 @@ impl<P: Clone> Outbox<P> {
     /// Puts a publish whose packet has `size` bytes behind the others.
     pub fn push(&mut self, publish: P, size: usize) {
         self.bytes += size;
-        self.waiting.push_back(Waiting { publish, size, taken: false });
+        self.waiting.push_back(PendingPublish { publish, size, taken: false });
     }
 
     /// A connection without a session: all is to be sent, `window` at a time. Packet ids begin at 1, and come again after
@@ -133,12 +133,12 @@ impl<P: Clone> Outbox<P> {
 
     /// The connection is lost: what was on its way may have been taken or not. True if that may be for the size of the
     /// first publish.
-    pub fn lost(&mut self, loss: Loss) -> bool {
+    pub fn lost(&mut self, loss: LostConnection) -> bool {
         let alone = self.sent == 1 && !self.moved;
         let suspect = alone && self.waiting.front().is_some_and(|first| first.size > self.largest);
         match loss {
-            Loss::TooLarge if alone => self.strikes = STRIKES,
-            Loss::Closed if suspect => self.strikes += 1,
+            LostConnection::TooLarge if alone => self.strikes = STRIKES,
+            LostConnection::Closed if suspect => self.strikes += 1,
             _ => self.strikes = 0,
         }
         (self.sent, self.window, self.allowed) = (0, 0, 0);
@@ -147,7 +147,7 @@ impl<P: Clone> Outbox<P> {
         let suspected = self.strikes > 0;
         if self.strikes >= STRIKES {
             self.strikes = 0;
-            self.refuse(0, Why::Closes);
+            self.refuse(0, RefusalReason::Closes);
         }
         suspected
     }
@@ -157,7 +157,7 @@ impl<P: Clone> Outbox<P> {
         while self.sent < self.allowed.min(self.window) {
             let next = self.waiting.get(self.sent)?;
             match self.limit.filter(|limit| next.size > *limit) {
-                Some(limit) => self.refuse(self.sent, Why::Limit(limit)),
+                Some(limit) => self.refuse(self.sent, RefusalReason::Limit(limit)),
                 None => {
                     self.sent += 1;
                     return Some(next.publish.clone());
@@ -190,22 +190,22 @@ impl<P: Clone> Outbox<P> {
         let Some(place) = self.place(id) else { return false };
         let waiting = &mut self.waiting[place];
         waiting.taken = true;
-        let Waiting { publish, size, .. } = waiting;
-        self.refused.push(Refused { publish: publish.clone(), size: *size, why: Why::Answer(answer) });
+        let PendingPublish { publish, size, .. } = waiting;
+        self.refused.push(RefusedPublish { publish: publish.clone(), size: *size, why: RefusalReason::Answer(answer) });
         self.moved = true;
         self.settle();
         true
     }
 
     /// What the broker does not take, and has not been asked for yet; it does not wait any more.
-    pub fn refused(&mut self) -> Vec<Refused<P>> {
+    pub fn refused(&mut self) -> Vec<RefusedPublish<P>> {
         mem::take(&mut self.refused)
     }
 
-    fn refuse(&mut self, place: usize, why: Why) {
-        let Waiting { publish, size, .. } = self.waiting.remove(place).expect("a place of one that waits");
+    fn refuse(&mut self, place: usize, why: RefusalReason) {
+        let PendingPublish { publish, size, .. } = self.waiting.remove(place).expect("a place of one that waits");
         self.bytes -= size;
-        self.refused.push(Refused { publish, size, why });
+        self.refused.push(RefusedPublish { publish, size, why });
     }
 
     /// Where the publish of a packet id is.
@@ -278,7 +278,7 @@ mod tests {
                 outbox.connected(window, says.then_some(largest));
                 connected = true;
             }
-            let mut loss = random.random_bool(cuts).then_some(Loss::Other);
+            let mut loss = random.random_bool(cuts).then_some(LostConnection::Other);
             match random.random_range(0..3) {
                 0 if pushed < PUBLISHES => {
                     let publish = (pushed, random.random_range(1..=100));
@@ -289,7 +289,11 @@ mod tests {
                     if let Some(publish) = outbox.next()
                         && !broker.receive(publish)
                     {
-                        loss = Some(if random.random_bool(0.5) { Loss::Closed } else { Loss::TooLarge });
+                        loss = Some(if random.random_bool(0.5) {
+                            LostConnection::Closed
+                        } else {
+                            LostConnection::TooLarge
+                        });
                     }
                 }
                 _ if !broker.unanswered.is_empty() => {
@@ -339,7 +343,7 @@ mod tests {
         assert!(outbox.taken(3) && !outbox.taken(1) && !outbox.taken(4) && !outbox.taken(0));
         // Three may be on their way by now, and the first of them is.
         assert_eq!((outbox.next(), outbox.next()), (Some(3), None));
-        outbox.lost(Loss::Other);
+        outbox.lost(LostConnection::Other);
         assert_eq!((outbox.next(), outbox.len()), (None, 3));
         outbox.connected(3, None);
         assert_eq!(outbox.next(), Some(1));
@@ -356,7 +360,7 @@ mod tests {
         outbox.next();
         assert!(outbox.taken(1));
         for _ in 0..100 {
-            assert!(!outbox.lost(Loss::Closed));
+            assert!(!outbox.lost(LostConnection::Closed));
             outbox.connected(9, None);
             assert_eq!(outbox.next(), Some("small"));
         }
@@ -364,16 +368,18 @@ mod tests {
         // A larger one is refused after some connections that end at it in turn, and one that ends otherwise begins anew.
         outbox.taken(1);
         outbox.push("larger", 101);
-        assert!(!outbox.lost(Loss::Other));
+        assert!(!outbox.lost(LostConnection::Other));
         outbox.connected(9, None);
         assert_eq!(outbox.next(), Some("larger"));
-        for loss in [[Loss::Closed; 4].as_slice(), &[Loss::Other], &[Loss::Closed; 4]].concat() {
-            assert_eq!(outbox.lost(loss), loss == Loss::Closed);
+        for loss in
+            [[LostConnection::Closed; 4].as_slice(), &[LostConnection::Other], &[LostConnection::Closed; 4]].concat()
+        {
+            assert_eq!(outbox.lost(loss), loss == LostConnection::Closed);
             outbox.connected(9, None);
             assert_eq!(outbox.next(), Some("larger"));
         }
-        outbox.lost(Loss::Closed);
-        assert_eq!(outbox.refused(), [Refused { publish: "larger", size: 101, why: Why::Closes }]);
+        outbox.lost(LostConnection::Closed);
+        assert_eq!(outbox.refused(), [RefusedPublish { publish: "larger", size: 101, why: RefusalReason::Closes }]);
         assert!(outbox.is_empty());
     }
 }

@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 
 use rumqttc::v5::mqttbytes::v5::{Publish, PublishProperties};
 
-use super::link::{self, Link, Shared};
-use super::outbox::{self, Why};
+use super::link::{self, Link, LinkShared};
+use super::outbox::{self, RefusalReason};
 use crate::data::recycle_lines;
 use crate::format::Output;
-use crate::mqtt::{Endpoint, Url};
-use crate::sink::{Deadline, Error, Pulse, Refused, Sink};
+use crate::mqtt::{Endpoint, MqttUrl};
+use crate::sink::{Deadline, Error, RefusedLine, Sink, SinkProgress};
 
 /// How long the first attempt to connect may take once nobody waits for it any more.
 const FIRST_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -25,7 +25,7 @@ pub struct Publisher {
     endpoint: Endpoint,
     properties: bool,
     deadline: Deadline,
-    shared: Arc<Shared>,
+    shared: Arc<LinkShared>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -41,7 +41,7 @@ impl Publisher {
         connect_timeout: Option<Duration>,
         deadline: Deadline,
     ) -> Result<Publisher, Error> {
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(LinkShared::default());
         let link = Link::new(&endpoint, shared.clone());
         let thread = std::thread::Builder::new().name("mqtt-sink".into()).spawn(move || link.run());
         let thread = Some(thread.expect("a thread can be started"));
@@ -56,7 +56,7 @@ impl Publisher {
             },
         )?;
         if !publisher.shared.lock().connected {
-            let Url { host, port, .. } = &publisher.endpoint.url;
+            let MqttUrl { host, port, .. } = &publisher.endpoint.url;
             return Err(Error::Broker(format!("no broker at {host}:{port} for the sink {}", publisher.endpoint.url)));
         }
         Ok(publisher)
@@ -107,17 +107,21 @@ impl Publisher {
     }
 
     /// Publishes that the broker does not take, since it was last asked for them.
-    pub fn take_refused(&mut self) -> Vec<Refused> {
+    pub fn take_refused(&mut self) -> Vec<RefusedLine> {
         let refused = self.shared.lock().outbox.refused();
-        let Url { host, port, .. } = &self.endpoint.url;
-        let explain = |outbox::Refused { publish, size, why }: outbox::Refused<Publish>| {
+        let MqttUrl { host, port, .. } = &self.endpoint.url;
+        let explain = |outbox::RefusedPublish { publish, size, why }: outbox::RefusedPublish<Publish>| {
             let (reason, limit) = match why {
-                Why::Limit(limit) => (format!("the broker at {host}:{port} takes {limit}"), Some(limit)),
-                Why::Closes => (format!("the broker at {host}:{port} closes the connection each time"), None),
-                Why::Answer(answer) => (format!("the broker at {host}:{port} refuses it: {answer}"), None),
+                RefusalReason::Limit(limit) => (format!("the broker at {host}:{port} takes {limit}"), Some(limit)),
+                RefusalReason::Closes => (format!("the broker at {host}:{port} closes the connection each time"), None),
+                RefusalReason::Answer(answer) => (format!("the broker at {host}:{port} refuses it: {answer}"), None),
             };
             let reason = format!("a publish of {size} bytes: {reason}");
-            Refused { line: publish.payload.to_vec(), excess: limit.map(|limit| size.saturating_sub(limit)), reason }
+            RefusedLine {
+                line: publish.payload.to_vec(),
+                excess: limit.map(|limit| size.saturating_sub(limit)),
+                reason,
+            }
         };
         refused.into_iter().map(explain).collect()
     }
@@ -125,8 +129,8 @@ impl Publisher {
     /// Waits until `done`, or until waiting is `over`.
     fn wait_until(
         &self,
-        mut done: impl FnMut(&link::State) -> bool,
-        mut over: impl FnMut(&link::State) -> bool,
+        mut done: impl FnMut(&link::LinkState) -> bool,
+        mut over: impl FnMut(&link::LinkState) -> bool,
     ) -> Result<(), Error> {
         const LOOK_UP: Duration = Duration::from_millis(20);
         let mut state = self.shared.lock();
@@ -166,16 +170,16 @@ impl Sink for Publisher {
         self.drain()
     }
 
-    fn refused(&mut self) -> Vec<Refused> {
+    fn refused(&mut self) -> Vec<RefusedLine> {
         self.take_refused()
     }
 
     fn waits_from(&self) -> Option<u64> {
         let first = self.shared.lock().outbox.first().map(|publish| publish.payload.clone());
-        first.map(|line| Place::of(&line).map_or(0, |place| place.message))
+        first.map(|line| LinePosition::of(&line).map_or(0, |place| place.message))
     }
 
-    fn pulse(&self) -> Option<Arc<Pulse>> {
+    fn pulse(&self) -> Option<Arc<SinkProgress>> {
         Some(self.shared.pulse.clone())
     }
 
@@ -186,22 +190,23 @@ impl Sink for Publisher {
 
 /// Where a line stands: by it a receiver knows one that comes again.
 #[derive(Clone, Copy, Debug, Default, serde::Deserialize)]
-pub struct Place {
+pub struct LinePosition {
     pub message: u64,
     pub row: u64,
 }
 
-impl Place {
+impl LinePosition {
     /// That of a line that a sink was given; `None` if it has none.
-    pub fn of(line: &[u8]) -> Option<Place> {
+    pub fn of(line: &[u8]) -> Option<LinePosition> {
         serde_json::from_slice(line).ok()
     }
 }
 
 fn properties(line: &[u8]) -> Vec<(String, String)> {
-    let place = Place::of(line);
-    let properties =
-        |Place { message, row }: Place| vec![("message".into(), message.to_string()), ("row".into(), row.to_string())];
+    let place = LinePosition::of(line);
+    let properties = |LinePosition { message, row }: LinePosition| {
+        vec![("message".into(), message.to_string()), ("row".into(), row.to_string())]
+    };
     place.map_or_else(Vec::new, properties)
 }
 
@@ -251,7 +256,7 @@ mod tests {
         let stopped = Deadline::default();
         stopped.stop();
         let nobody = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
-        let url: Url = format!("mqtt://127.0.0.1:{nobody}/t").parse().unwrap();
+        let url: MqttUrl = format!("mqtt://127.0.0.1:{nobody}/t").parse().unwrap();
         assert!(Publisher::start(Endpoint::anonymous(url), None, stopped.clone()).is_err());
         // One that is there is: what was received meanwhile is served.
         let url = format!("mqtt://127.0.0.1:{}/t", mute()).parse().unwrap();

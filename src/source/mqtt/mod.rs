@@ -4,4 +4,4 @@ mod reader;
 #[cfg(test)]
 pub mod simulated;
 
-pub use reader::{Acknowledger, Reader};
+pub use reader::{Acknowledger, MqttReader};

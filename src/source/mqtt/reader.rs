@@ -19,11 +19,13 @@ use rumqttc::v5::{Client, ConnectionError, Event, Incoming, StateError};
 use crate::data::{Origin, Row, Schema, fingerprint};
 use crate::format::payload;
 use crate::measure::Clock;
-use crate::mqtt::{Backoff, Endpoint, Events, LOOK_UP, end_session, refusal, tls};
-use crate::source::deliveries::{Deliveries, Delivery, New};
+use crate::mqtt::{Backoff, Endpoint, LOOK_UP, MqttEvents, end_session, refusal, tls};
+use crate::source::deliveries::{Deliveries, Delivery, NewDelivery};
 use crate::source::outlet::buffer_until_closed;
 use crate::source::retained::Retained;
-use crate::source::{Buffer, Coverage, Error, Filled, Outlet, Position, Settings, Stop, Taken};
+use crate::source::{
+    BucketBuffer, DeliveryRange, Error, FilledBuckets, SourceOutput, SourcePosition, SourceSettings, Stop, TakenPublish,
+};
 
 /// Bytes of publishes that may wait for the source's thread.
 const MAX_QUEUED: usize = 64 << 20;
@@ -36,8 +38,8 @@ const QUESTION: &str = "rowmill/question";
 /// Requests, acknowledgements among them, that wait for the event loop.
 const REQUESTS: usize = 16_384;
 
-pub(super) struct Arrival {
-    pub(super) what: What,
+pub(super) struct IncomingEvent {
+    pub(super) what: IncomingItem,
     pub(super) connection: u64,
     /// The first connection of its session.
     pub(super) session: u64,
@@ -45,7 +47,7 @@ pub(super) struct Arrival {
 }
 
 #[expect(clippy::large_enum_variant, reason = "nearly all are publishes")]
-pub(super) enum What {
+pub(super) enum IncomingItem {
     Publish(Publish),
     /// What came before is no longer to be expected again: the session is new.
     Settled,
@@ -54,12 +56,12 @@ pub(super) enum What {
     Confirmed(u64),
 }
 
-impl Arrival {
+impl IncomingEvent {
     /// What it holds, in bytes.
     fn size(&self) -> usize {
         match &self.what {
-            What::Publish(publish) => PUBLISH + publish.topic.len() + publish.payload.len(),
-            What::Settled | What::Confirmed(_) => PUBLISH,
+            IncomingItem::Publish(publish) => PUBLISH + publish.topic.len() + publish.payload.len(),
+            IncomingItem::Settled | IncomingItem::Confirmed(_) => PUBLISH,
         }
     }
 }
@@ -99,7 +101,7 @@ impl Acknowledger {
     }
 
     /// As [`Deliveries::cover`].
-    pub fn cover(&self, delivered: u64, begun: u64) -> Coverage {
+    pub fn cover(&self, delivered: u64, begun: u64) -> DeliveryRange {
         self.deliveries.lock().expect("no holder panics").cover(delivered, begun)
     }
 
@@ -120,8 +122,8 @@ impl Acknowledger {
     }
 
     /// Takes in a publish; what is new of it, if its rows are.
-    fn arrive(&self, connection: u64, publish: &Publish) -> Option<New> {
-        let Taken { packet_id, hash } = identity(publish);
+    fn arrive(&self, connection: u64, publish: &Publish) -> Option<NewDelivery> {
+        let TakenPublish { packet_id, hash } = identity(publish);
         let mut deliveries = self.deliveries.lock().expect("no holder panics");
         let new = deliveries.arrive(Delivery {
             connection,
@@ -130,7 +132,7 @@ impl Acknowledger {
             hash,
             packet: (packet_id, publish.qos),
         });
-        if let Some(New { number, .. }) = new.filter(|_| !self.after_completion) {
+        if let Some(NewDelivery { number, .. }) = new.filter(|_| !self.after_completion) {
             deliveries.complete(number);
             deliveries.cover(number, 0);
         }
@@ -150,27 +152,27 @@ impl Acknowledger {
 }
 
 /// What a publish is known by when it comes again.
-fn identity(publish: &Publish) -> Taken {
+fn identity(publish: &Publish) -> TakenPublish {
     let length = publish.topic.len().to_le_bytes();
     let text = [&length, &*publish.topic, &*publish.payload].concat();
-    Taken { packet_id: publish.pkid, hash: fingerprint(&text) as u64 }
+    TakenPublish { packet_id: publish.pkid, hash: fingerprint(&text) as u64 }
 }
 
 /// A source that is about to read.
-pub struct Reader {
-    parts: Parts,
-    events: Events,
+pub struct MqttReader {
+    parts: ReaderParts,
+    events: MqttEvents,
 }
 
 /// A source without its threads and its network.
-pub(super) struct Parts {
-    pub(super) listener: Listener,
-    pub(super) intake: Intake,
-    pub(super) arrivals: Receiver<Arrival>,
+pub(super) struct ReaderParts {
+    pub(super) listener: EventLoopOwner,
+    pub(super) intake: PublishIntake,
+    pub(super) arrivals: Receiver<IncomingEvent>,
 }
 
 /// Takes in what arrives, on the source's thread.
-pub(super) struct Intake {
+pub(super) struct PublishIntake {
     pub(super) acknowledger: Acknowledger,
     /// Bytes of arrivals that wait.
     pub(super) queued: Arc<AtomicUsize>,
@@ -185,18 +187,18 @@ pub(super) struct Intake {
     pub(super) window: u16,
 }
 
-impl Parts {
+impl ReaderParts {
     /// # Panics
     /// If the settings lack the endpoint of an MQTT source: that is an error of the caller.
     pub(super) fn new(
         client: Client,
-        settings: &Settings,
-        position: &Position,
+        settings: &SourceSettings,
+        position: &SourcePosition,
         window: u16,
         clock: Clock,
         stop: Stop,
         ready: Sender<()>,
-    ) -> Parts {
+    ) -> ReaderParts {
         let (sender, arrivals) = crossbeam_channel::unbounded();
         let queued = Arc::<AtomicUsize>::default();
         let acknowledger = Acknowledger {
@@ -205,7 +207,7 @@ impl Parts {
             after_completion: settings.is_persistent(),
             finished: Arc::default(),
         };
-        let listener = Listener {
+        let listener = EventLoopOwner {
             client,
             acknowledger: acknowledger.clone(),
             endpoint: settings.endpoint.clone().expect("an MQTT source has an endpoint"),
@@ -233,15 +235,22 @@ impl Parts {
         };
         let (max_payload, columns) = (settings.max_payload, settings.columns.clone());
         let (topic, retained) = ("".into(), settings.retained.then(Retained::default));
-        let intake = Intake { acknowledger, queued, max_payload, columns, topic, publishes: 0, retained, window };
-        Parts { listener, intake, arrivals }
+        let intake =
+            PublishIntake { acknowledger, queued, max_payload, columns, topic, publishes: 0, retained, window };
+        ReaderParts { listener, intake, arrivals }
     }
 }
 
-impl Reader {
+impl MqttReader {
     /// # Panics
     /// If the settings lack the endpoint of an MQTT source: that is an error of the caller.
-    pub fn new(settings: &Settings, position: &Position, clock: Clock, stop: Stop, ready: Sender<()>) -> Reader {
+    pub fn new(
+        settings: &SourceSettings,
+        position: &SourcePosition,
+        clock: Clock,
+        stop: Stop,
+        ready: Sender<()>,
+    ) -> MqttReader {
         let endpoint = settings.endpoint.as_ref().expect("an MQTT source has an endpoint");
         let window = settings.window();
         if settings.is_persistent() && settings.limits.bucket_size > window.into() {
@@ -257,8 +266,8 @@ impl Reader {
             options.set_clean_start(true);
         }
         options.set_connection_timeout(settings.connect_timeout.map_or(5, |timeout| timeout.as_secs().clamp(1, 5)));
-        let (client, events) = Events::of(options, REQUESTS);
-        Reader { parts: Parts::new(client, settings, position, window, clock, stop, ready), events }
+        let (client, events) = MqttEvents::of(options, REQUESTS);
+        MqttReader { parts: ReaderParts::new(client, settings, position, window, clock, stop, ready), events }
     }
 
     pub fn acknowledger(&self) -> Acknowledger {
@@ -267,8 +276,8 @@ impl Reader {
 
     /// Reads until told to stop, or until the broker stays away for too long; then waits until all that is to be
     /// acknowledged is.
-    pub fn read(self, mut buffer: Buffer, clock: Clock, outlet: Outlet) -> Result<(), Error> {
-        let Reader { parts: Parts { listener, mut intake, arrivals }, events } = self;
+    pub fn read(self, mut buffer: BucketBuffer, clock: Clock, outlet: SourceOutput) -> Result<(), Error> {
+        let MqttReader { parts: ReaderParts { listener, mut intake, arrivals }, events } = self;
         let thread = std::thread::Builder::new().name("mqtt-source".into());
         let thread = thread.spawn(move || listener.run(events)).expect("a thread can be started");
         let taken = buffer_until_closed(&arrivals, true, &mut buffer, clock, &outlet, |buffer, arrival, filled| {
@@ -282,20 +291,26 @@ impl Reader {
     }
 }
 
-impl Intake {
+impl PublishIntake {
     /// Puts the rows of an arrival into the buffer, and hands on the buckets they fill.
-    pub(super) fn take(&mut self, buffer: &mut Buffer, arrival: Arrival, clock: Clock, filled: &mut Filled<'_>) {
+    pub(super) fn take(
+        &mut self,
+        buffer: &mut BucketBuffer,
+        arrival: IncomingEvent,
+        clock: Clock,
+        filled: &mut FilledBuckets<'_>,
+    ) {
         self.queued.fetch_sub(arrival.size(), Ordering::Relaxed);
-        let Arrival { what, connection, session, arrived } = arrival;
+        let IncomingEvent { what, connection, session, arrived } = arrival;
         let publish = match what {
-            What::Publish(publish) => publish,
-            What::Confirmed(count) => {
+            IncomingItem::Publish(publish) => publish,
+            IncomingItem::Confirmed(count) => {
                 if self.acknowledger.confirm(connection, count) {
                     buffer.tell(arrived);
                 }
                 return;
             }
-            What::Settled => {
+            IncomingItem::Settled => {
                 self.acknowledger.enter(connection);
                 match buffer.close(clock) {
                     Some(bucket) => filled.extend(Some(bucket)),
@@ -338,7 +353,7 @@ impl Intake {
         if !of_earlier_time {
             payload::each_row(&publish.payload, self.max_payload, self.columns.as_deref(), &mut each_row);
         }
-        if let Some(New { number, .. }) = new.filter(|_| self.acknowledger.waits()) {
+        if let Some(NewDelivery { number, .. }) = new.filter(|_| self.acknowledger.waits()) {
             buffer.delivered(number, arrived, filled);
             if buffer.deliveries() >= self.window.into() {
                 // The broker waits for an acknowledgement: no more comes.
@@ -354,12 +369,12 @@ fn lost_session(client_id: Option<&str>) {
 }
 
 /// The owner of the event loop.
-pub(super) struct Listener {
+pub(super) struct EventLoopOwner {
     pub(super) client: Client,
     pub(super) acknowledger: Acknowledger,
     pub(super) endpoint: Endpoint,
     /// Closed when the source is told to stop.
-    pub(super) arrivals: Option<Sender<Arrival>>,
+    pub(super) arrivals: Option<Sender<IncomingEvent>>,
     pub(super) queued: Arc<AtomicUsize>,
     pub(super) clock: Clock,
     pub(super) stop: Stop,
@@ -394,8 +409,8 @@ pub(super) struct Listener {
     pub(super) since: Option<Instant>,
 }
 
-impl Listener {
-    fn run(mut self, mut events: Events) -> Result<(), Error> {
+impl EventLoopOwner {
+    fn run(mut self, mut events: MqttEvents) -> Result<(), Error> {
         while !self.is_over() {
             match events.next(|| self.is_over() || self.is_late() || self.must_close() || self.may_ask()) {
                 Some(Ok(event)) => self.hear(event)?,
@@ -449,7 +464,7 @@ impl Listener {
     fn confirmed(&mut self, count: u64) {
         self.answered = self.answered.max(count);
         if self.acknowledger.after_completion {
-            self.queue(What::Confirmed(count));
+            self.queue(IncomingItem::Confirmed(count));
         }
     }
 
@@ -464,7 +479,7 @@ impl Listener {
     }
 
     /// Takes what the client has received already.
-    fn take(&mut self, events: &mut Events) -> Result<(), Error> {
+    fn take(&mut self, events: &mut MqttEvents) -> Result<(), Error> {
         while let Some(event) = events.received() {
             self.hear(event)?;
         }
@@ -482,7 +497,7 @@ impl Listener {
                 }
                 let _ = self.ready.try_send(());
             }
-            Incoming::Publish(publish) => self.queue(What::Publish(publish)),
+            Incoming::Publish(publish) => self.queue(IncomingItem::Publish(publish)),
             Incoming::PingResp(_) => self.confirmed(self.pinged),
             Incoming::UnsubAck(answer) => {
                 if let Some((_, count)) = self.question.take_if(|(id, _)| *id == answer.pkid) {
@@ -541,7 +556,7 @@ impl Listener {
             self.session = self.connection;
         }
         if settled {
-            self.queue(What::Settled);
+            self.queue(IncomingItem::Settled);
         }
         (self.sent, self.answered, self.pinged) = (0, 0, 0);
         (self.question, self.since) = (None, Some(Instant::now()));
@@ -550,8 +565,9 @@ impl Listener {
     }
 
     /// Waits while the queue holds too much: the broker then keeps what follows. What comes after the stop is left to it.
-    fn queue(&self, what: What) {
-        let arrival = Arrival { what, connection: self.connection, session: self.session, arrived: self.clock.now() };
+    fn queue(&self, what: IncomingItem) {
+        let arrival =
+            IncomingEvent { what, connection: self.connection, session: self.session, arrived: self.clock.now() };
         let Some(arrivals) = &self.arrivals else { return };
         while self.queued.load(Ordering::Relaxed) > MAX_QUEUED && !self.stop.is_set() {
             // The answer to the subscription may be behind what a broker has kept, and be waited for.
@@ -653,7 +669,7 @@ impl Listener {
     }
 
     /// Sends the acknowledgements that wait, and says good-bye.
-    fn leave(&self, mut events: Events) {
+    fn leave(&self, mut events: MqttEvents) {
         if self.lost.is_some() || self.client.try_disconnect().is_err() {
             return;
         }

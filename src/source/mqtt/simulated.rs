@@ -9,29 +9,29 @@ use rumqttc::Outgoing;
 use rumqttc::v5::mqttbytes::v5::{ConnAck, ConnectReturnCode, Publish};
 use rumqttc::v5::{Client, Event, Incoming, Request};
 
-use super::reader::{Arrival, Intake, Listener, Parts};
+use super::reader::{EventLoopOwner, IncomingEvent, PublishIntake, ReaderParts};
 use crate::data::Bucket;
 use crate::measure::Clock;
-use crate::source::queue::{Feeder, queue};
-use crate::source::{Buffer, Filled, Limits, Position, Settings, Source, Stop};
+use crate::source::queue::{BucketSender, queue};
+use crate::source::{BucketBuffer, FilledBuckets, Limits, Source, SourcePosition, SourceSettings, Stop};
 
 /// A connection with all of its code but for threads and client.
 pub struct SimulatedConnection {
-    listener: Listener,
-    intake: Intake,
-    arrivals: Receiver<Arrival>,
+    listener: EventLoopOwner,
+    intake: PublishIntake,
+    arrivals: Receiver<IncomingEvent>,
     requests: Requests<Request>,
-    buffer: Buffer,
+    buffer: BucketBuffer,
     clock: Clock,
-    buckets: Feeder,
+    buckets: BucketSender,
 }
 
 impl SimulatedConnection {
     /// One that goes on at `position`, and the source that the dataflow has of it. The broker sends `window` publishes
     /// before it waits for an acknowledgement.
     pub fn start(
-        settings: &Settings,
-        position: &Position,
+        settings: &SourceSettings,
+        position: &SourcePosition,
         window: u16,
         clock: Clock,
         stop: Stop,
@@ -39,11 +39,12 @@ impl SimulatedConnection {
         let (client, requests) = flume::unbounded();
         let client = Client::from_sender(client);
         let (ready, _) = crossbeam_channel::bounded(1);
-        let Parts { listener, intake, arrivals } = Parts::new(client, settings, position, window, clock, stop, ready);
+        let ReaderParts { listener, intake, arrivals } =
+            ReaderParts::new(client, settings, position, window, clock, stop, ready);
         let (feeder, buckets) = queue(None);
         let source = Source::simulated(buckets, intake.acknowledger.clone());
         let limits = Limits { delay: Duration::from_secs(3600), ..settings.limits };
-        let buffer = Buffer::new(limits, settings.max_rows);
+        let buffer = BucketBuffer::new(limits, settings.max_rows);
         let connection = SimulatedConnection { listener, intake, arrivals, requests, buffer, clock, buckets: feeder };
         (connection, source)
     }
@@ -89,7 +90,7 @@ impl SimulatedConnection {
         let Ok(arrival) = self.arrivals.try_recv() else { return false };
         let buckets = &self.buckets;
         let mut hand_on = |bucket| buckets.send(bucket);
-        let mut filled = Filled::new(&mut hand_on);
+        let mut filled = FilledBuckets::new(&mut hand_on);
         self.intake.take(&mut self.buffer, arrival, self.clock, &mut filled);
         assert!(filled.finish(), "the process has the source");
         true
