@@ -71,8 +71,7 @@ fn killing_the_page_loses_no_run_and_killing_a_run_shows_why() {
     assert_eq!(page.post("/api/v1/projects/steady/start", Value::Null).0, 200);
     page.wait_for("steady", "running");
     let pid = page.get("/api/v1/projects/steady/live")["run"]["pid"].as_u64().unwrap();
-    page.process.0.kill().unwrap();
-    page.process.0.wait().unwrap();
+    page.process.kill();
 
     let page = Page::start(&projects);
     let told = page.get("/api/v1/projects/steady/live");

@@ -354,8 +354,7 @@ fn an_id_that_the_broker_is_known_to_have_back_is_another_row_s_after_a_crash() 
     // Time to write down what the answer tells.
     std::thread::sleep(Duration::from_secs(2));
     // The next row has the same words and, as the lowest free one, the same id; the run dies before it reads it.
-    process.0.kill().unwrap();
-    process.0.wait().unwrap();
+    process.kill();
     let process = start();
     let mut broker = Played::accept(&listener, true);
     broker.publish(1, 7, true);

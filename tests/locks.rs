@@ -45,8 +45,7 @@ fn a_client_id_that_a_run_of_this_machine_uses_is_refused_with_its_pid() {
         let said = refused(&mut run(&carrier, free_port(), 1, &out("third.csv"), &["--connect-timeout", "1s"]));
         assert!(said.contains("no broker at") && !said.contains("of this machine"), "{said}");
         // A start right behind a kill is not locked out.
-        running.0.kill().unwrap();
-        running.0.wait().unwrap();
+        running.kill();
         first().drain();
     }
 }

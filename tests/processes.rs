@@ -3,15 +3,15 @@
 mod broker;
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use broker::{Process, free_port, rowmill, wait_until};
+use broker::followed::Followed;
+use broker::{free_port, rowmill, wait_until};
 use tempfile::TempDir;
 
 /// More rows than any of these tests waits for.
@@ -67,52 +67,6 @@ fn children(pid: u32) -> Vec<u32> {
 
 fn length(path: &Path) -> u64 {
     std::fs::metadata(path).map_or(0, |file| file.len())
-}
-
-/// What a process says, as it comes.
-fn follow(process: &mut Child) -> Arc<Mutex<String>> {
-    let said = Arc::<Mutex<String>>::default();
-    let (lines, into) = (BufReader::new(process.stderr.take().unwrap()).lines(), said.clone());
-    std::thread::spawn(move || {
-        for line in lines.map_while(Result::ok) {
-            into.lock().unwrap().push_str(&(line + "\n"));
-        }
-    });
-    said
-}
-
-/// A process, and what it says.
-struct Followed {
-    process: Process,
-    said: Arc<Mutex<String>>,
-}
-
-impl Followed {
-    fn start(command: &mut Command) -> Followed {
-        let mut process = Process(command.spawn().unwrap());
-        let said = follow(&mut process.0);
-        Followed { process, said }
-    }
-
-    fn said(&self) -> String {
-        self.said.lock().unwrap().clone()
-    }
-
-    fn wait_for(&self, text: &str) {
-        wait_until(text, || self.said().contains(text));
-    }
-
-    fn is_alive(&mut self) -> bool {
-        self.process.0.try_wait().unwrap().is_none()
-    }
-
-    /// Its exit code and what it said.
-    fn end(mut self) -> (Option<i32>, String) {
-        let code = self.process.code();
-        // What it said last is on its way.
-        std::thread::sleep(Duration::from_millis(100));
-        (code, self.said())
-    }
 }
 
 #[test]

@@ -33,11 +33,6 @@ fn batch(directory: &TempDir, sink: &str, flags: &[&str]) -> Output {
     command.current_dir(directory.path()).output().unwrap()
 }
 
-fn kill(process: &mut Process) {
-    process.0.kill().unwrap();
-    process.0.wait().unwrap();
-}
-
 #[test]
 fn rows_at_quality_0_in_a_session_stay_over_stops_and_kills() {
     let directory = tempfile::tempdir().unwrap();
@@ -58,7 +53,7 @@ fn rows_at_quality_0_in_a_session_stay_over_stops_and_kills() {
         broker.publish_at_most_once(n);
     }
     wait_until("rows", || numbers(&out).len() > 6);
-    kill(&mut process);
+    process.kill();
     // What was in the file stays; half a line is none.
     let before = numbers(&out);
     let process = start();
@@ -99,7 +94,7 @@ fn rows_of_a_source_without_a_session_stay_over_stops_and_kills() {
             let mut broker = Played::accept(&listener, false);
             (0..4).for_each(|n| broker.publish_at_most_once(100 + n));
             wait_until("four more rows", || lines() == 4 * (round + 1));
-            if round == 1 { process.drain() } else { kill(&mut process) }
+            if round == 1 { process.drain() } else { process.kill() }
         }
     }
 }
@@ -126,7 +121,7 @@ fn a_batch_replaces_what_one_has_finished_on_wish_only_and_what_was_interrupted_
     let out = directory.path().join("out.csv");
     let mut process = Process(command.current_dir(directory.path()).spawn().unwrap());
     wait_until("rows", || std::fs::metadata(&out).is_ok_and(|file| file.len() > 1000));
-    kill(&mut process);
+    process.kill();
     assert!(batch(&directory, "out.csv", &[]).status.success(), "started again without a flag");
     assert!(numbers(&out).into_iter().eq(0..5));
     assert_eq!(batch(&directory, "out.csv", &[]).status.code(), Some(2));
@@ -196,7 +191,7 @@ fn a_run_is_started_again_whenever_it_was_killed() {
     for round in 0..60_u64 {
         let mut process = Process(on(port, &directory, &["--sink", "out.csv"]).spawn().unwrap());
         std::thread::sleep(std::time::Duration::from_micros(500 * round));
-        kill(&mut process);
+        process.kill();
         while listener.accept().is_ok() {}
         if round % 7 == 6 {
             let _ = std::fs::remove_file(directory.path().join("out.csv.checkpoint"));
@@ -289,7 +284,7 @@ fn a_file_that_goes_away_is_told_or_followed_and_nothing_is_acknowledged_into_no
     assert_eq!(broker.acknowledged(), 4);
     assert!([numbers(&moved), numbers(&out)].concat().into_iter().eq(0..3));
     assert_eq!(numbers(&out).last(), Some(&2));
-    kill(&mut process);
+    process.kill();
     // SIGHUP looks for it at once; the checkpoint is that of the new file.
     let process = start();
     let mut broker = Played::accept(&listener, true);
@@ -480,7 +475,7 @@ fn changes_of_a_table_are_told_once_over_kills() {
             if kill_behind == 30 {
                 break;
             }
-            kill(&mut process);
+            process.kill();
             (process, broker) = (start(), Played::accept(&listener, true));
             for n in 1..=kill_behind {
                 broker.publish_payload(n, &payload(n), true);
@@ -539,7 +534,7 @@ fn rows_of_a_parquet_file_are_acknowledged_when_a_kill_cannot_take_them() {
                 assert_eq!(broker.acknowledged(), id);
             }
             if life < 2 {
-                kill(&mut process);
+                process.kill();
             } else {
                 drop(broker);
                 process.drain();
@@ -579,7 +574,7 @@ fn standard_output_and_null_get_every_row_at_least_once() {
             assert!(sink == "null" || found().contains(&id.into()), "{id}");
         }
         (6..=9).for_each(|id| broker.publish(id, id.into(), false));
-        kill(&mut process);
+        process.kill();
         let process = start();
         let mut broker = Played::accept(&listener, true);
         (6..=9).for_each(|id| broker.publish(id, id.into(), true));
@@ -611,7 +606,7 @@ fn files_of_parts_go_on_behind_what_they_hold() {
             let mut broker = Played::accept(&listener, life > 0);
             (1..=5).for_each(|id| broker.publish(5 * life + id, (5 * life + id).into(), false));
             (1..=5).for_each(|id| assert_eq!(broker.acknowledged(), 5 * life + id));
-            kill(&mut process);
+            process.kill();
             // Half a line is none.
             let mut text = std::fs::read(&file).unwrap();
             text.extend(if sink == "out.csv" { &b"7,3"[..] } else { b"{\"mess" });

@@ -4,12 +4,12 @@
 mod broker;
 
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use broker::followed::Followed;
 use broker::numbered::{carrier, numbers, persistent, publish, publish_to, run};
 use broker::played::Played;
 use broker::proxy::Proxy;
@@ -17,38 +17,6 @@ use broker::{Mosquitto, Process, lines, rowmill, wait_until};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rumqttc::QoS;
-
-/// A run, and what it says.
-struct Told {
-    process: Process,
-    said: Arc<Mutex<String>>,
-}
-
-impl Told {
-    fn start(command: &mut Command) -> Told {
-        let mut process = Process(command.stderr(Stdio::piped()).spawn().unwrap());
-        let (lines, said) = (BufReader::new(process.0.stderr.take().unwrap()).lines(), Arc::<Mutex<String>>::default());
-        let into = said.clone();
-        std::thread::spawn(move || {
-            lines.map_while(Result::ok).for_each(|line| into.lock().unwrap().push_str(&(line + "\n")));
-        });
-        Told { process, said }
-    }
-
-    fn has_said(&self, part: &str) -> bool {
-        self.said.lock().unwrap().contains(part)
-    }
-
-    /// Waits until it has said this.
-    fn says(&self, part: &str) {
-        wait_until(part, || self.has_said(part));
-    }
-}
-
-fn kill(process: &mut Child) {
-    process.kill().unwrap();
-    process.wait().unwrap();
-}
 
 #[test]
 fn equal_readings_under_packet_ids_that_come_round_are_rows_of_their_own() {
@@ -67,7 +35,7 @@ fn equal_readings_under_packet_ids_that_come_round_are_rows_of_their_own() {
     [3, 1].into_iter().for_each(|id| assert_eq!(broker.acknowledged(), id));
     assert_eq!(numbers(&out), [7; 4]);
     // The same after a kill.
-    kill(&mut process.0);
+    process.kill();
     drop(broker);
     let process = start();
     let mut broker = Played::accept(&listener, true);
@@ -82,29 +50,29 @@ fn a_new_session_knows_nothing_of_what_the_checkpoint_holds() {
     let directory = tempfile::tempdir().unwrap();
     let (carrier, out) = (carrier(&directory), directory.path().join("out.csv"));
     let (listener, port) = Played::listen();
-    let start = || Told::start(&mut run(&carrier, port, 1, &out, &[]));
+    let start = || Followed::start(&mut run(&carrier, port, 1, &out, &[]));
     let mut first = start();
     let mut broker = Played::accept(&listener, false);
     (1..=3).for_each(|id| broker.publish(id, 7, false));
     (1..=3).for_each(|id| assert_eq!(broker.acknowledged(), id));
-    kill(&mut first.process.0);
+    first.process.kill();
     drop(broker);
     // The broker has forgotten everything; before a row comes the run dies once more.
     let mut second = start();
     let broker = Played::accept(&listener, false);
-    second.says("the broker has lost the session mill");
+    second.wait_for("the broker has lost the session mill");
     let checkpoint = directory.path().join("out.csv.checkpoint");
     let written = std::fs::read(&checkpoint).unwrap();
     wait_until("the checkpoint to forget", || std::fs::read(&checkpoint).unwrap() != written);
     std::thread::sleep(Duration::from_millis(300));
-    kill(&mut second.process.0);
+    second.process.kill();
     drop(broker);
     let third = start();
     let mut broker = Played::accept(&listener, true);
     (1..=3).for_each(|id| broker.publish(id, 7, true));
     (1..=3).for_each(|id| assert_eq!(broker.acknowledged(), id));
     assert_eq!(numbers(&out), [7; 6]);
-    assert!(!third.has_said("has lost the session"));
+    assert!(!third.said().contains("has lost the session"));
     third.process.drain();
 }
 
@@ -130,9 +98,9 @@ fn a_bucket_that_the_brokers_window_cannot_fill_is_closed() {
     let directory = tempfile::tempdir().unwrap();
     let (carrier, out) = (carrier(&directory), directory.path().join("out.csv"));
     let (listener, port) = Played::listen();
-    let told = Told::start(&mut run(&carrier, port, 1, &out, &["--delay", "1h", "--bucket-size", "100000"]));
+    let told = Followed::start(&mut run(&carrier, port, 1, &out, &["--delay", "1h", "--bucket-size", "100000"]));
     let mut broker = Played::accept(&listener, false);
-    told.says("sends 65535 publishes before it waits");
+    told.wait_for("sends 65535 publishes before it waits");
     (1..=65_535).for_each(|id| broker.publish(id, id.into(), false));
     assert_eq!(broker.acknowledged(), 1);
     told.process.drain();
@@ -143,7 +111,7 @@ fn a_client_id_in_use_elsewhere_is_told_and_not_fought_for() {
     let directory = tempfile::tempdir().unwrap();
     let (carrier, out) = (carrier(&directory), directory.path().join("out.csv"));
     let (listener, port) = Played::listen();
-    let told = Told::start(&mut run(&carrier, port, 1, &out, &[]));
+    let told = Followed::start(&mut run(&carrier, port, 1, &out, &[]));
     let mut last = Instant::now();
     let waits: Vec<Duration> = (0..6)
         .map(|time| {
@@ -153,7 +121,7 @@ fn a_client_id_in_use_elsewhere_is_told_and_not_fought_for() {
         .collect();
     // Each takes half a second to be accepted.
     assert!(waits[5] > Duration::from_millis(500 + 1600), "{waits:?}");
-    assert!(told.has_said("client_id \"mill\", whose session another client has taken over"));
+    assert!(told.said().contains("client_id \"mill\", whose session another client has taken over"));
 }
 
 /// Publishes a retained row.
@@ -167,8 +135,8 @@ fn retain(broker: &Mosquitto, n: u64) {
 #[test]
 #[ignore = "needs mosquitto"]
 fn a_retained_row_comes_once() {
-    let connected = |told: &Told, times: usize| {
-        wait_until("a connection", || told.said.lock().unwrap().matches("connected again").count() == times);
+    let connected = |told: &Followed, times: usize| {
+        wait_until("a connection", || told.said().matches("connected again").count() == times);
     };
     for (session, retained) in [(true, true), (false, true), (true, false), (false, false)] {
         let directory = tempfile::tempdir().unwrap();
@@ -180,10 +148,10 @@ fn a_retained_row_comes_once() {
             std::fs::write(&carrier, text).unwrap();
         }
         let retained_key = format!("source.retained={retained}");
-        let start = || Told::start(run(&carrier, proxy.port, 1, &out, &[]).args(["--set", &retained_key]));
+        let start = || Followed::start(run(&carrier, proxy.port, 1, &out, &[]).args(["--set", &retained_key]));
         retain(&broker, 1);
         let told = start();
-        told.says("subscribed to");
+        told.wait_for("subscribed to");
         let mut expected = if retained { vec![1] } else { vec![] };
         wait_until("the first row", || numbers(&out) == expected);
         retain(&broker, 2);
@@ -202,7 +170,7 @@ fn a_retained_row_comes_once() {
         assert_eq!(numbers(&out), expected, "session: {session}, retained: {retained}");
         if session {
             let told = start();
-            told.says("subscribed to");
+            told.wait_for("subscribed to");
             retain(&broker, 4);
             expected.push(4);
             wait_until("what follows a start", || numbers(&out).last() == Some(&4));
@@ -297,7 +265,7 @@ fn progress_inside_of_one_publish_survives_a_kill() {
         let before = std::fs::read(&checkpoint).unwrap();
         wait_until("progress", || std::fs::read(&checkpoint).unwrap() != before);
     }
-    kill(&mut process.0);
+    process.kill();
     // A run that finds no broker keeps what counts of the file.
     broker.stop();
     let mut alone = run(&carrier, broker.port, 1, &out, &["--connect-timeout", "1s"]);

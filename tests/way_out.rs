@@ -200,8 +200,7 @@ fn runs_that_were_killed_are_not_in_the_way() {
         let mut run = run(&directory, &mqtt(broker.port, "out"), Path::new("null"), &set);
         run.feed(20_000, number);
         wait_until("some rows", || collected.lock().unwrap().len() > before + 100);
-        run.process.0.kill().unwrap();
-        run.process.0.wait().unwrap();
+        run.process.kill();
     }
     let mut run = run(&directory, &mqtt(broker.port, "out"), Path::new("null"), &set);
     run.feed(ROWS, number);
@@ -321,8 +320,7 @@ fn a_row_is_acknowledged_when_its_dead_letter_is_safe() {
     wait_until("dead letters on their way", || !dead.taken().is_empty());
     // For longer than it takes to write the checkpoint.
     std::thread::sleep(Duration::from_secs(1));
-    first.0.kill().unwrap();
-    first.0.wait().unwrap();
+    first.kill();
     dead.clear();
     dead.mute.store(false, Ordering::Release);
     let second = start();

@@ -205,7 +205,7 @@ fn wait(children: &mut [Child], drain_timeout: Duration, signals: &mut Signals, 
                 return 1;
             }
             *stopped = Some(Instant::now());
-            send(children, if signal == SIGINT { Signal::INT } else { Signal::TERM });
+            send(children, |_| Some(if signal == SIGINT { Signal::INT } else { Signal::TERM }));
         }
         let ended = match ended(children) {
             Ok(ended) => ended,
@@ -274,14 +274,6 @@ fn has_begun_nothing(status: &ExitStatus) -> bool {
     status.signal().is_some_and(|signal| ends.contains(&signal))
 }
 
-/// Tells the processes that files were moved away. One that has not begun has none open, and would end of it.
-fn hang_up(children: &mut [Child]) {
-    let begun = |child: &mut Child| matches!(child.try_wait(), Ok(None)) && catches(child.id(), SIGHUP);
-    for child in children.iter_mut().filter_map(|child| begun(child).then_some(&*child)) {
-        kill(child, Signal::HUP);
-    }
-}
-
 /// Whether a process has a handler for a signal, as the kernel tells in proc_pid_status(5).
 fn catches(pid: u32, signal: i32) -> bool {
     let Ok(status) = std::fs::read_to_string(format!("/proc/{pid}/status")) else { return false };
@@ -289,32 +281,31 @@ fn catches(pid: u32, signal: i32) -> bool {
     mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
 }
 
-/// Sends a signal to those that have not ended.
-fn send(children: &mut [Child], signal: Signal) {
+/// Sends each of those that have not ended the signal that is chosen for it, if there is one.
+fn send(children: &mut [Child], choose: impl Fn(&Child) -> Option<Signal>) {
     for child in children {
-        if matches!(child.try_wait(), Ok(None)) {
-            kill(child, signal);
+        if matches!(child.try_wait(), Ok(None))
+            && let Some(signal) = choose(child)
+        {
+            // It may have ended by itself.
+            let _ = Pid::from_raw(child.id() as i32).map(|pid| kill_process(pid, signal));
         }
     }
+}
+
+/// Tells the processes that files were moved away. One that has not begun has none open, and would end of it.
+fn hang_up(children: &mut [Child]) {
+    send(children, |child| catches(child.id(), SIGHUP).then_some(Signal::HUP));
 }
 
 /// Asks those that have not ended to drain and end. Some may have been told so before: it must be no second signal to
 /// them, which would end them at once.
 fn ask_to_end(children: &mut [Child]) {
-    for child in children {
-        if matches!(child.try_wait(), Ok(None)) {
-            kill(child, if catches(child.id(), SIGUSR1) { Signal::USR1 } else { Signal::TERM });
-        }
-    }
-}
-
-fn kill(child: &Child, signal: Signal) {
-    // It may have ended by itself.
-    let _ = Pid::from_raw(child.id() as i32).map(|pid| kill_process(pid, signal));
+    send(children, |child| Some(if catches(child.id(), SIGUSR1) { Signal::USR1 } else { Signal::TERM }));
 }
 
 fn stop_all(children: &mut [Child]) {
-    send(children, Signal::TERM);
+    send(children, |_| Some(Signal::TERM));
     let deadline = Instant::now() + GRACE;
     for child in &mut *children {
         while matches!(child.try_wait(), Ok(None)) && Instant::now() < deadline {

@@ -10,8 +10,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
 
-use super::document::FileProblem;
 use super::folder::ProjectName;
+use super::problem::FileProblem;
 
 /// Why a request is refused.
 #[derive(Debug, Serialize, ToSchema)]

@@ -9,7 +9,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::answer::{ApiError, ApiProblem, Body};
-use super::document::{self, Edit, FileProblem};
+use super::document;
+use super::edits::{self, Edit};
+use super::problem::FileProblem;
 use super::rows::{self, RowsFrom};
 use super::state::SharedState;
 use crate::config::{self, Dataflow};
@@ -71,7 +73,7 @@ async fn edit(
     let toml = if edits.is_empty() {
         toml
     } else {
-        document::edited(&toml, &edits).map_err(|reason| ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, reason))?
+        edits::edited(&toml, &edits).map_err(|reason| ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, reason))?
     };
     let problem = document::checked("dataflow", &toml, &shared.registry).err();
     Ok(Json(Edited { values: document::values(&toml), toml, problem }))

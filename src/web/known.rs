@@ -7,8 +7,9 @@ use std::time::SystemTime;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::document::{self, FileProblem};
+use super::document;
 use super::folder::{Folder, ProjectName};
+use super::problem::FileProblem;
 use crate::config::Dataflow;
 use crate::registry::Registry;
 use crate::source;

@@ -4,12 +4,14 @@ mod access;
 mod answer;
 mod document;
 mod editor;
+mod edits;
 mod folder;
 mod known;
 mod listen;
 mod live;
 mod metrics;
 mod page;
+mod problem;
 mod projects;
 mod rows;
 mod runs;
@@ -17,9 +19,11 @@ mod server;
 mod sign_in;
 mod state;
 mod tables;
+#[cfg(test)]
+mod testing;
 mod users;
 
-pub use document::{Edit, edited};
+pub use edits::{Edit, edited};
 pub use folder::{Folder, ProjectName};
 pub use listen::{ListenOptions, WebServer, listen, users_file};
 pub use users::{UserRole, Users};

@@ -1,6 +1,7 @@
 //! Brokers and processes for tests of the whole way.
 #![allow(dead_code, reason = "each test uses what it needs")]
 
+pub mod followed;
 pub mod narrow;
 pub mod numbered;
 pub mod played;
@@ -45,6 +46,12 @@ impl Process {
     pub fn drain(mut self) {
         assert!(Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status().unwrap().success());
         assert!(self.0.wait().unwrap().success());
+    }
+
+    /// Kills it at once.
+    pub fn kill(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
     }
 
     /// Its exit code, once it has ended by itself.
@@ -156,8 +163,7 @@ impl Mosquitto {
 
     /// Kills it at once, and starts it again with what it has on the disk.
     pub fn kill(&mut self) {
-        self.process.0.kill().unwrap();
-        self.process.0.wait().unwrap();
+        self.process.kill();
         self.process = Mosquitto::spawn(&self.config);
         wait_for_port(self.port);
     }

@@ -1,7 +1,5 @@
 //! From a document to a checked dataflow.
 
-use std::collections::HashMap;
-use std::ops::Range;
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -12,20 +10,17 @@ use crate::config::Diagnostic;
 use crate::config::contents::ParsedSettings;
 use crate::config::document::Document;
 use crate::config::error::{SpannedError, Wrong};
-use crate::config::model::{Dataflow, Fitting, StepPlan, WEATHER};
-use crate::config::nearest::did_you_mean;
+use crate::config::model::{Dataflow, WEATHER};
 use crate::config::overrides::Override;
-use crate::config::parse::sections::{self, FileSections, SchemaChoice, SchemaSection};
+use crate::config::parse::overlay::put;
+use crate::config::parse::sections::{FileSections, SchemaChoice, SchemaSection};
 use crate::config::parse::sink::sink_settings;
+use crate::config::parse::source::{check_connections, source_settings};
+use crate::config::parse::subtasks::read_subtasks;
 use crate::config::parse::table::read_tables;
 use crate::data::Schema;
-use crate::mqtt::Endpoint;
 use crate::registry::Registry;
-use crate::source::{self, Connections};
-use crate::subtasks::{BuildError, Entry, Refusal, Role};
-
-type SpannedTable<'i> = DeTable<'i>;
-type SpannedValue<'i> = Spanned<DeValue<'i>>;
+use crate::source;
 
 impl Dataflow {
     /// Reads a dataflow file.
@@ -86,9 +81,9 @@ fn read(document: &Arc<Document>, registry: &Registry) -> Result<Dataflow, Spann
     let parsed = Spanned::new(whole.clone(), DeValue::Table(root.get_ref().clone()));
     let parsed = toml::Value::deserialize(ValueDeserializer::from(parsed));
     let contents = ParsedSettings::new(parsed?);
-    let schema = take(root.get_mut(), "schema");
-    let subtasks = take(root.get_mut(), "subtask");
-    let tables = take(root.get_mut(), "table");
+    let schema = root.get_mut().remove("schema");
+    let subtasks = root.get_mut().remove("subtask");
+    let tables = root.get_mut().remove("table");
     let table = Spanned::new(whole.clone(), DeValue::Table(root.into_inner()));
     let file = FileSections::deserialize(ValueDeserializer::from(table))?;
 
@@ -155,55 +150,7 @@ fn checked_name(name: Spanned<String>) -> Result<String, SpannedError> {
     Err(Wrong::Name { name, longest: LONGEST }.at(span))
 }
 
-fn take<'i>(table: &mut SpannedTable<'i>, key: &str) -> Option<SpannedValue<'i>> {
-    table.remove(key)
-}
-
-/// Puts a value at a key of dotted parts.
-fn put<'i>(table: &mut SpannedTable<'i>, key: &'i str, value: SpannedValue<'i>) -> Result<(), String> {
-    let Some((first, rest)) = key.split_once('.') else {
-        table.insert(Spanned::new(value.span(), key.into()), value);
-        return Ok(());
-    };
-    match first {
-        "subtask" => return put_in_list(table, "subtask", "use", rest, value),
-        "table" => return put_in_list(table, "table", "name", rest, value),
-        _ => {}
-    }
-    let inner = table
-        .entry(Spanned::new(value.span(), first.into()))
-        .or_insert_with(|| Spanned::new(value.span(), DeValue::Table(DeTable::new())));
-    match inner.get_mut() {
-        DeValue::Table(inner) => put(inner, rest, value),
-        _ => Err(format!("{first} is no section")),
-    }
-}
-
-/// `LIST.NAME.parameter` or `LIST.NUMBER.parameter`, for tables whose `name` tells them apart.
-fn put_in_list<'i>(
-    table: &mut SpannedTable<'i>,
-    list: &str,
-    name: &str,
-    key: &'i str,
-    value: SpannedValue<'i>,
-) -> Result<(), String> {
-    let (which, parameter) = key.split_once('.').ok_or(format!("write {list}.NAME.PARAMETER=VALUE"))?;
-    let Some(DeValue::Array(items)) = table.get_mut(list).map(Spanned::get_mut) else {
-        return Err(format!("the file has no [[{list}]]"));
-    };
-    let mut found = false;
-    for (number, item) in items.iter_mut().enumerate() {
-        let DeValue::Table(item) = item.get_mut() else { continue };
-        let own = item.get(name).and_then(|name| name.get_ref().as_str()).unwrap_or_default();
-        if own == which || number.to_string() == which {
-            found = true;
-            put(item, parameter, value.clone())?;
-        }
-    }
-    if found { Ok(()) } else { Err(format!("the file has no {list} {which}")) }
-}
-
-fn read_schema(value: SpannedValue<'_>) -> Result<SchemaChoice, SpannedError> {
+fn read_schema(value: Spanned<DeValue<'_>>) -> Result<SchemaChoice, SpannedError> {
     let span = value.span();
     match value.get_ref() {
         DeValue::String(name) if name == "davis" => Ok(SchemaChoice::Known { schema: Schema::davis(), id: None }),
@@ -220,180 +167,6 @@ fn read_schema(value: SpannedValue<'_>) -> Result<SchemaChoice, SpannedError> {
             }
         }
         _ => Err(Wrong::NoSchema.at(span)),
-    }
-}
-
-fn read_subtasks(value: SpannedValue<'_>, registry: &Registry) -> Result<Vec<StepPlan>, SpannedError> {
-    let span = value.span();
-    let DeValue::Array(items) = value.into_inner() else { return Err(Wrong::OneBracket("subtask").at(span)) };
-    let count = items.len();
-    let mut steps = Vec::new();
-    let mut seen: HashMap<&'static str, usize> = HashMap::new();
-    for (place, item) in items.into_iter().enumerate() {
-        let Some(mut step) = read_subtask(item, place, count, registry)? else { continue };
-        let times = seen.entry(step.entry.name).or_default();
-        *times += 1;
-        if *times > 1 {
-            step.label = format!("{}_{times}", step.entry.name);
-        }
-        steps.push(step);
-    }
-    Ok(steps)
-}
-
-/// One step; `None` for prepare and result, which stand in every chain.
-fn read_subtask(
-    item: SpannedValue<'_>,
-    place: usize,
-    count: usize,
-    registry: &Registry,
-) -> Result<Option<StepPlan>, SpannedError> {
-    let span = item.span();
-    let DeValue::Table(mut table) = item.into_inner() else { return Err(Wrong::SubtaskIsNoTable.at(span)) };
-    let Some(name) = take(&mut table, "use") else { return Err(Wrong::SubtaskWithoutUse.at(span)) };
-    let name_span = name.span();
-    let name = name.get_ref().as_str().unwrap_or_default().to_owned();
-    let Some(entry) = registry.subtasks().find(&name) else {
-        let nearest = did_you_mean(&name, registry.subtasks().iter().map(|entry| entry.name));
-        return Err(Wrong::UnknownSubtask { name, nearest }.at(name_span));
-    };
-    let columns = entry.columns_parameter().and_then(|key| take(&mut table, key)).map(read_columns).transpose()?;
-    let fitting = read_fitting(entry, &mut table, &name_span)?;
-    if entry.role == Role::Fixed {
-        return check_fixed(entry.name, &table, name_span, place, count).map(|()| None);
-    }
-    let key_spans: HashMap<String, Range<usize>> =
-        table.iter().map(|(key, value)| (key.get_ref().to_string(), value.span())).collect();
-    let parameters = Spanned::new(span.clone(), DeValue::Table(table));
-    let refused = |refusal: Refusal| {
-        let span = key_spans.get(refusal.parameter).cloned().unwrap_or(name_span.clone());
-        Wrong::Parameter { name: name.clone(), refusal }.at(span)
-    };
-    let subtask = entry.build(ValueDeserializer::from(parameters)).map_err(|error| match error {
-        BuildError::Toml(error) => error.into(),
-        BuildError::Refused(refusal) => refused(refusal),
-    })?;
-    let fitting = subtask.horizon().map_or(fitting, |horizon| Fitting::Row { horizon });
-    if matches!(fitting, Fitting::Stream { .. }) {
-        if subtask.learner().is_none() {
-            return Err(Wrong::CannotStream(name).at(span));
-        }
-        subtask.check_stream().map_err(refused)?;
-    }
-    Ok(Some(StepPlan { label: name, entry: *entry, subtask, columns, fitting, span }))
-}
-
-/// What a step learns from: `fit`, and what belongs to it.
-fn read_fitting(
-    entry: &Entry,
-    table: &mut SpannedTable<'_>,
-    name_span: &Range<usize>,
-) -> Result<Fitting, SpannedError> {
-    if !entry.fits {
-        return Ok(Fitting::Message);
-    }
-    let fit = take(table, "fit");
-    let mut text = |key: &str| {
-        let text = take(table, key).map(|value| Spanned::<String>::deserialize(ValueDeserializer::from(value)));
-        text.transpose()
-    };
-    let (params, key) = (text("params")?, text("key")?);
-    let kind = fit.as_ref().map_or("message", |fit| fit.get_ref().as_str().unwrap_or_default());
-    let surplus = match kind {
-        "frozen" => key.as_ref().map(|key| (key, "key", "stream")),
-        "stream" => params.as_ref().map(|params| (params, "params", "frozen")),
-        _ => params.as_ref().map(|params| (params, "params", "frozen")).or(key.as_ref().map(|k| (k, "key", "stream"))),
-    };
-    if let Some((value, option, fit)) = surplus {
-        return Err(Wrong::OptionOfFit { option, fit }.at(value.span()));
-    }
-    match (kind, params) {
-        ("message", _) => Ok(Fitting::Message),
-        ("stream", _) => Ok(Fitting::Stream { key }),
-        ("frozen", Some(params)) => Ok(Fitting::Frozen(params)),
-        ("frozen", None) => Err(Wrong::FrozenWithoutParams(entry.name).at(name_span.clone())),
-        _ => Err(Wrong::UnknownFit.at(fit.map_or(name_span.clone(), |fit| fit.span()))),
-    }
-}
-
-fn read_columns(value: SpannedValue<'_>) -> Result<Vec<Spanned<String>>, SpannedError> {
-    let span = value.span();
-    let columns = Vec::<Spanned<String>>::deserialize(ValueDeserializer::from(value))?;
-    if columns.is_empty() { Err(Wrong::NoColumns.at(span)) } else { Ok(columns) }
-}
-
-fn check_fixed(
-    name: &str,
-    table: &SpannedTable<'_>,
-    span: Range<usize>,
-    place: usize,
-    count: usize,
-) -> Result<(), SpannedError> {
-    if let Some((key, _)) = table.iter().next() {
-        let (name, parameter) = (name.to_owned(), key.get_ref().to_string());
-        return Err(Wrong::FixedParameter { name, parameter }.at(key.span()));
-    }
-    let (expected, end) = if name == "prepare" { (0, "first") } else { (count - 1, "last") };
-    if place == expected { Ok(()) } else { Err(Wrong::FixedPlace { name: name.to_owned(), end }.at(span)) }
-}
-
-fn source_settings(
-    name: &str,
-    section: Option<&sections::SourceSection>,
-    url: &source::SourceUrl,
-    limits: source::Limits,
-    schema: &SchemaChoice,
-) -> Result<source::SourceSettings, SpannedError> {
-    let endpoint = match (section, url) {
-        (Some(section), source::SourceUrl::Mqtt(url)) => Some(section.endpoint(url).map(|endpoint| {
-            let own = section.session.then(|| format!("rowmill-{name}"));
-            Endpoint { client_id: endpoint.client_id.or(own), ..endpoint }
-        })),
-        _ => None,
-    };
-    let wrong = |reason| Wrong::Endpoint { section: "source", reason }.in_file();
-    let endpoint = endpoint.transpose().map_err(wrong)?;
-    Ok(source::SourceSettings {
-        endpoint,
-        connections: section
-            .and_then(|section| section.connections.as_ref())
-            .map(|connections| connections.get_ref().clone())
-            .unwrap_or_default(),
-        limits,
-        columns: match schema {
-            SchemaChoice::Known { schema, .. } => Some(Arc::new(schema.clone())),
-            SchemaChoice::Infer => None,
-        },
-        max_payload: section.map_or(source::MAX_PAYLOAD, |section| section.max_payload),
-        retained: section.is_none_or(|section| section.retained),
-        clean_start: false,
-        connect_timeout: section.and_then(|section| section.connect_timeout),
-        reconnect_timeout: section.and_then(|section| section.reconnect_timeout),
-        max_rows: None,
-    })
-}
-
-/// Whether the connections of a source go together with the rest.
-fn check_connections(dataflow: &Dataflow, connections: &Spanned<Connections>) -> Result<(), SpannedError> {
-    let refuse = |wrong: Wrong| Err(wrong.at(connections.span()));
-    if let Err(reason) = connections.get_ref().check() {
-        return refuse(Wrong::Connections(reason));
-    }
-    if dataflow.source_settings.connections() == 1 {
-        return Ok(());
-    }
-    if !dataflow.source_settings.is_persistent() {
-        return refuse(Wrong::ConnectionsWithoutSession);
-    }
-    if matches!(dataflow.schema, SchemaChoice::Infer) {
-        return refuse(Wrong::ConnectionsInfer);
-    }
-    let streams = dataflow.steps.iter().find(|step| matches!(step.fitting, Fitting::Stream { .. }));
-    let upserts = dataflow.tables.iter().find(|table| table.replaces());
-    let ordered = streams.map(|step| step.label.as_str()).or(upserts.map(|table| table.name()));
-    match ordered.filter(|_| connections.get_ref().mix()) {
-        None => Ok(()),
-        Some(label) => refuse(Wrong::ConnectionsMix(label.to_owned())),
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod broadcast;
 pub(crate) mod control_channel;
+mod dialers;
 pub(crate) mod gather;
 pub(crate) mod handshake;
 pub(crate) mod identity;

@@ -9,4 +9,7 @@ pub(crate) mod materialized;
 pub(crate) mod output;
 pub(crate) mod stages;
 pub(crate) mod stateful;
+mod table_lines;
+mod table_rows;
+mod table_state;
 pub(crate) mod tables;

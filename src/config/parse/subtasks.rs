@@ -1,0 +1,124 @@
+//! `[[subtask]]`: the steps of the chain.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use serde::Deserialize;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue, ValueDeserializer};
+
+use crate::config::error::{SpannedError, Wrong};
+use crate::config::model::{Fitting, StepPlan};
+use crate::config::nearest::did_you_mean;
+use crate::registry::Registry;
+use crate::subtasks::{BuildError, Entry, Refusal, Role};
+
+pub(super) fn read_subtasks(value: Spanned<DeValue<'_>>, registry: &Registry) -> Result<Vec<StepPlan>, SpannedError> {
+    let span = value.span();
+    let DeValue::Array(items) = value.into_inner() else { return Err(Wrong::OneBracket("subtask").at(span)) };
+    let count = items.len();
+    let mut steps = Vec::new();
+    let mut seen: HashMap<&'static str, usize> = HashMap::new();
+    for (place, item) in items.into_iter().enumerate() {
+        let Some(mut step) = read_subtask(item, place, count, registry)? else { continue };
+        let times = seen.entry(step.entry.name).or_default();
+        *times += 1;
+        if *times > 1 {
+            step.label = format!("{}_{times}", step.entry.name);
+        }
+        steps.push(step);
+    }
+    Ok(steps)
+}
+
+/// One step; `None` for prepare and result, which stand in every chain.
+fn read_subtask(
+    item: Spanned<DeValue<'_>>,
+    place: usize,
+    count: usize,
+    registry: &Registry,
+) -> Result<Option<StepPlan>, SpannedError> {
+    let span = item.span();
+    let DeValue::Table(mut table) = item.into_inner() else { return Err(Wrong::SubtaskIsNoTable.at(span)) };
+    let Some(name) = table.remove("use") else { return Err(Wrong::SubtaskWithoutUse.at(span)) };
+    let name_span = name.span();
+    let name = name.get_ref().as_str().unwrap_or_default().to_owned();
+    let Some(entry) = registry.subtasks().find(&name) else {
+        let nearest = did_you_mean(&name, registry.subtasks().iter().map(|entry| entry.name));
+        return Err(Wrong::UnknownSubtask { name, nearest }.at(name_span));
+    };
+    let columns = entry.columns_parameter().and_then(|key| table.remove(key)).map(read_columns).transpose()?;
+    let fitting = read_fitting(entry, &mut table, &name_span)?;
+    if entry.role == Role::Fixed {
+        return check_fixed(entry.name, &table, name_span, place, count).map(|()| None);
+    }
+    let key_spans: HashMap<String, Range<usize>> =
+        table.iter().map(|(key, value)| (key.get_ref().to_string(), value.span())).collect();
+    let parameters = Spanned::new(span.clone(), DeValue::Table(table));
+    let refused = |refusal: Refusal| {
+        let span = key_spans.get(refusal.parameter).cloned().unwrap_or(name_span.clone());
+        Wrong::Parameter { name: name.clone(), refusal }.at(span)
+    };
+    let subtask = entry.build(ValueDeserializer::from(parameters)).map_err(|error| match error {
+        BuildError::Toml(error) => error.into(),
+        BuildError::Refused(refusal) => refused(refusal),
+    })?;
+    let fitting = subtask.horizon().map_or(fitting, |horizon| Fitting::Row { horizon });
+    if matches!(fitting, Fitting::Stream { .. }) {
+        if subtask.learner().is_none() {
+            return Err(Wrong::CannotStream(name).at(span));
+        }
+        subtask.check_stream().map_err(refused)?;
+    }
+    Ok(Some(StepPlan { label: name, entry: *entry, subtask, columns, fitting, span }))
+}
+
+/// What a step learns from: `fit`, and what belongs to it.
+fn read_fitting(entry: &Entry, table: &mut DeTable<'_>, name_span: &Range<usize>) -> Result<Fitting, SpannedError> {
+    if !entry.fits {
+        return Ok(Fitting::Message);
+    }
+    let fit = table.remove("fit");
+    let mut text = |key: &str| {
+        let text = table.remove(key).map(|value| Spanned::<String>::deserialize(ValueDeserializer::from(value)));
+        text.transpose()
+    };
+    let (params, key) = (text("params")?, text("key")?);
+    let kind = fit.as_ref().map_or("message", |fit| fit.get_ref().as_str().unwrap_or_default());
+    let surplus = match kind {
+        "frozen" => key.as_ref().map(|key| (key, "key", "stream")),
+        "stream" => params.as_ref().map(|params| (params, "params", "frozen")),
+        _ => params.as_ref().map(|params| (params, "params", "frozen")).or(key.as_ref().map(|k| (k, "key", "stream"))),
+    };
+    if let Some((value, option, fit)) = surplus {
+        return Err(Wrong::OptionOfFit { option, fit }.at(value.span()));
+    }
+    match (kind, params) {
+        ("message", _) => Ok(Fitting::Message),
+        ("stream", _) => Ok(Fitting::Stream { key }),
+        ("frozen", Some(params)) => Ok(Fitting::Frozen(params)),
+        ("frozen", None) => Err(Wrong::FrozenWithoutParams(entry.name).at(name_span.clone())),
+        _ => Err(Wrong::UnknownFit.at(fit.map_or(name_span.clone(), |fit| fit.span()))),
+    }
+}
+
+fn read_columns(value: Spanned<DeValue<'_>>) -> Result<Vec<Spanned<String>>, SpannedError> {
+    let span = value.span();
+    let columns = Vec::<Spanned<String>>::deserialize(ValueDeserializer::from(value))?;
+    if columns.is_empty() { Err(Wrong::NoColumns.at(span)) } else { Ok(columns) }
+}
+
+fn check_fixed(
+    name: &str,
+    table: &DeTable<'_>,
+    span: Range<usize>,
+    place: usize,
+    count: usize,
+) -> Result<(), SpannedError> {
+    if let Some((key, _)) = table.iter().next() {
+        let (name, parameter) = (name.to_owned(), key.get_ref().to_string());
+        return Err(Wrong::FixedParameter { name, parameter }.at(key.span()));
+    }
+    let (expected, end) = if name == "prepare" { (0, "first") } else { (count - 1, "last") };
+    if place == expected { Ok(()) } else { Err(Wrong::FixedPlace { name: name.to_owned(), end }.at(span)) }
+}

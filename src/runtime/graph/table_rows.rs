@@ -1,0 +1,140 @@
+//! Rows leave the chain for tables, after a step; what no table may take leaves it too.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use timely::dataflow::StreamVec;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::generic::OutputBuilder;
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+use timely::dataflow::operators::generic::operator::Operator;
+
+use crate::data::Message;
+use crate::runtime::graph::epoch_queue::EpochQueue;
+use crate::runtime::graph::in_flight::InFlightMessage;
+use crate::runtime::graph::output::OutputSession;
+use crate::tables::{KeyCell, KeyTimes, SharedGrouping, TableState};
+
+pub(super) type MessageStream<'scope> = StreamVec<'scope, u64, InFlightMessage>;
+
+/// What leaves the chain for a table.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct TableInput<I> {
+    pub(super) to: u64,
+    pub(super) what: TableInputItem<I>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) enum TableInputItem<I> {
+    Item(I),
+    /// The latest time of a key's rows in a message, for all workers.
+    Latest(Vec<KeyCell>, i64),
+    /// The rows of a key in a message, for the worker that has the message.
+    Judge(KeyTimes),
+    /// That all is to be written down, for all workers.
+    Snapshot,
+}
+
+/// Hands on parcels, and what of their messages tables need, to the workers that keep it. What no table may take leaves
+/// the chain.
+pub(super) fn take<'scope, K: TableState<Item: timely::ExchangeData> + 'static>(
+    parcels: MessageStream<'scope>,
+    shared: &Arc<SharedGrouping>,
+    of_message: impl Fn(&SharedGrouping, &Message, &[Option<i64>]) -> Vec<K::Item> + 'static,
+) -> (MessageStream<'scope>, StreamVec<'scope, u64, TableInput<K::Item>>) {
+    let (scope, shared) = (parcels.scope(), shared.clone());
+    let (index, peers) = (scope.index() as u64, scope.peers() as u64);
+    let mut builder = OperatorBuilder::new(format!("{} take", shared.name()), scope);
+    let mut input = builder.new_input(parcels, Pipeline);
+    let (on, parcels) = builder.new_output();
+    let (out, taken) = builder.new_output();
+    let (mut on, mut out) = (OutputBuilder::from(on), OutputBuilder::from(out));
+    let mut warned = false;
+    builder.build(move |_| {
+        move |_frontiers| {
+            let (mut on, mut out) = (on.activate(), out.activate());
+            input.for_each_stamp(|capability, batches| {
+                let (mut on, mut out) = (on.session(&capability), out.session(&capability));
+                for mut parcel in batches.flat_map(|batch: &mut Vec<InFlightMessage>| batch.drain(..)) {
+                    let times = refuse(&mut parcel, &shared);
+                    if !warned && times.contains(&None) {
+                        warned = true;
+                        tracing::warn!("table {}: rows that do not tell their time are left out", shared.name());
+                    }
+                    let judged = shared.judged(&parcel.message, &times);
+                    for to in 0..peers {
+                        for KeyTimes { keys, latest, .. } in &judged {
+                            out.give(TableInput { to, what: TableInputItem::Latest(keys.clone(), *latest) });
+                        }
+                        if parcel.receipt.snapshot {
+                            out.give(TableInput { to, what: TableInputItem::Snapshot });
+                        }
+                    }
+                    for judged in judged {
+                        out.give(TableInput { to: index, what: TableInputItem::Judge(judged) });
+                    }
+                    for item in of_message(&shared, &parcel.message, &times) {
+                        out.give(TableInput { to: K::route(&item), what: TableInputItem::Item(item) });
+                    }
+                    on.give(parcel);
+                }
+            });
+        }
+    });
+    (parcels, taken)
+}
+
+/// Takes those rows out of a message that are dated too far ahead, or are too late behind others of the same message;
+/// the times of the others.
+fn refuse(parcel: &mut InFlightMessage, shared: &SharedGrouping) -> Vec<Option<i64>> {
+    let times = shared.times(&parcel.message);
+    let early = shared.early(&times, jiff::Timestamp::now().as_millisecond());
+    if !early.is_empty() {
+        let why = |message: &Message, row| Some(shared.too_early(message, row));
+        parcel.take_out(&early, shared.grouping.input, why);
+    }
+    let times = if early.is_empty() { times } else { shared.times(&parcel.message) };
+    let late = shared.late_within(&parcel.message, &times);
+    if late.is_empty() {
+        return times;
+    }
+    parcel.take_out(&late, shared.grouping.input, |message, row| shared.too_late(message, row));
+    shared.times(&parcel.message)
+}
+
+/// Takes the rows out of messages that are too late behind those of other messages. Messages wait for that.
+pub(super) fn sort_out<'scope>(
+    parcels: MessageStream<'scope>,
+    late: StreamVec<'scope, u64, TooLate>,
+    shared: &Arc<SharedGrouping>,
+) -> MessageStream<'scope> {
+    if shared.grouping.retention.is_none() {
+        return parcels;
+    }
+    let shared = shared.clone();
+    let (mut held, mut ids) = (EpochQueue::new(), HashMap::<u64, HashSet<u64>>::new());
+    parcels.binary_frontier(late, Pipeline, Pipeline, &format!("{} sort out", shared.name()), |_, _| {
+        move |(input, _), (late, frontier), output: &mut OutputSession<'_, InFlightMessage>| {
+            held.take_in(input);
+            late.for_each(|_, late| {
+                for (epoch, id) in late.drain(..) {
+                    ids.entry(epoch).or_default().insert(id);
+                }
+            });
+            while let Some((capability, mut parcels)) = held.next_complete(frontier) {
+                if let Some(ids) = ids.remove(capability.time()) {
+                    for parcel in &mut parcels {
+                        let rows = parcel.message.ids.iter().enumerate().filter(|(_, id)| ids.contains(id));
+                        let rows: Vec<usize> = rows.map(|(row, _)| row).collect();
+                        parcel.take_out(&rows, shared.grouping.input, |message, row| shared.too_late(message, row));
+                    }
+                }
+                output.session(&capability).give_container(&mut parcels);
+            }
+        }
+    })
+}
+
+/// The epoch and the id of a row that is too late.
+pub(super) type TooLate = (u64, u64);

@@ -1,0 +1,32 @@
+//! What tests of keepers share.
+
+use std::collections::BTreeMap;
+
+use crate::data::{Column, KeyedState, Kind};
+use crate::tables::{Grouping, KeyCell, Late, Window};
+
+pub fn grouping() -> Grouping {
+    let column = |name: &str| Column { name: name.into(), kind: Kind::Number, slot: 0 };
+    Grouping {
+        input: 0,
+        keys: vec![column("k")],
+        window: Some(Window { time: column("t"), length: 10, hop: 5 }),
+        upsert: vec![column("u")],
+        delete: None,
+        retention: Some(0),
+        max_future: 0,
+        late: Late::default(),
+    }
+}
+
+pub fn key() -> Vec<KeyCell> {
+    vec![1.0.into()]
+}
+
+/// What is remembered of all that was told, as a checkpoint keeps it.
+pub fn kept(told: [Vec<KeyedState>; 2]) -> Vec<KeyedState> {
+    let kept: BTreeMap<Vec<u8>, Vec<u8>> =
+        told.into_iter().flatten().map(|memory| (memory.key, memory.state)).collect();
+    let kept = kept.into_iter().filter(|(_, state)| !state.is_empty());
+    kept.map(|(key, state)| KeyedState { key, state }).collect()
+}

@@ -1,0 +1,259 @@
+//! Changes of a form to the text of a dataflow file: its comments stay.
+
+use serde::Deserialize;
+use serde_json::Value as Json;
+use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, TableLike, Value};
+use utoipa::ToSchema;
+
+/// One change of a form.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Edit {
+    /// Gives a key a value; its parts are joined by dots: `source.url`, `subtask.2.columns`.
+    Set { key: String, value: Json },
+    /// Takes a key away.
+    Unset { key: String },
+    /// Adds a subtask before the one of that number, from 0.
+    Insert { index: usize, subtask: String },
+    /// Takes a subtask away.
+    Remove { index: usize },
+    /// Moves a subtask to another place.
+    Move { from: usize, to: usize },
+    /// Adds a table of this name, behind the others.
+    AddTable { name: String },
+    /// Takes a table away.
+    RemoveTable { index: usize },
+}
+
+/// The text after some edits.
+///
+/// # Errors
+/// Text that is no TOML, or an edit that does not fit it.
+pub fn edited(text: &str, edits: &[Edit]) -> Result<String, String> {
+    let mut document: DocumentMut = text.parse().map_err(|error: toml_edit::TomlError| error.message().to_owned())?;
+    edits.iter().try_for_each(|edit| apply(&mut document, edit))?;
+    Ok(document.to_string())
+}
+
+fn apply(document: &mut DocumentMut, edit: &Edit) -> Result<(), String> {
+    match edit {
+        Edit::Set { key, value } => {
+            let value = toml_value(value).ok_or_else(|| format!("{key}: null is no value"))?;
+            set(document.as_table_mut(), key, value)
+        }
+        Edit::Unset { key } => {
+            unset(document.as_table_mut(), key);
+            Ok(())
+        }
+        Edit::Insert { index, subtask } => {
+            let mut table = Table::new();
+            table.insert("use", toml_edit::value(subtask.as_str()));
+            rearrange(document, "subtask", |tables| {
+                let index = (*index).min(tables.len());
+                tables.insert(index, table);
+                Ok(())
+            })
+        }
+        Edit::Remove { index } => rearrange(document, "subtask", |tables| take_away(tables, "subtask", *index)),
+        Edit::Move { from, to } => rearrange(document, "subtask", |tables| {
+            if *from >= tables.len() || *to >= tables.len() {
+                return Err(format!("no subtask can move from {from} to {to}"));
+            }
+            let table = tables.remove(*from);
+            tables.insert(*to, table);
+            Ok(())
+        }),
+        Edit::AddTable { name } => {
+            let mut table = Table::new();
+            table.insert("name", toml_edit::value(name.as_str()));
+            rearrange(document, "table", |tables| {
+                tables.push(table);
+                Ok(())
+            })
+        }
+        Edit::RemoveTable { index } => rearrange(document, "table", |tables| take_away(tables, "table", *index)),
+    }
+}
+
+fn take_away(tables: &mut Vec<Table>, list: &str, index: usize) -> Result<(), String> {
+    if index >= tables.len() {
+        return Err(format!("there is no {list} {index}"));
+    }
+    tables.remove(index);
+    Ok(())
+}
+
+/// Changes the order of the subtasks or tables: they are written where they stood, so all of them take their places
+/// anew.
+fn rearrange(
+    document: &mut DocumentMut,
+    list: &str,
+    change: impl FnOnce(&mut Vec<Table>) -> Result<(), String>,
+) -> Result<(), String> {
+    let item = document.entry(list).or_insert(Item::ArrayOfTables(ArrayOfTables::new()));
+    let Some(array) = item.as_array_of_tables_mut() else {
+        return Err(format!("the {list}s are no [[{list}]] tables"));
+    };
+    let mut tables: Vec<Table> = std::mem::take(array).into_iter().collect();
+    let places: Vec<_> = tables.iter().filter_map(Table::position).collect();
+    change(&mut tables)?;
+    let last = places.last().copied();
+    for (at, mut table) in tables.into_iter().enumerate() {
+        table.set_position(places.get(at).copied().or(last));
+        if table.decor().prefix().is_none() {
+            table.decor_mut().set_prefix("\n");
+        }
+        array.push(table);
+    }
+    Ok(())
+}
+
+fn set(table: &mut dyn TableLike, key: &str, value: Value) -> Result<(), String> {
+    let Some((first, rest)) = key.split_once('.') else {
+        match table.get_mut(key) {
+            // The comments around a value stay.
+            Some(Item::Value(old)) => {
+                let decor = old.decor().clone();
+                *old = value;
+                *old.decor_mut() = decor;
+            }
+            _ => drop(table.insert(key, Item::Value(value))),
+        }
+        return Ok(());
+    };
+    if let Some((index, rest)) = rest.split_once('.').and_then(|(index, rest)| Some((index.parse().ok()?, rest))) {
+        let tables = table.get_mut(first).and_then(Item::as_array_of_tables_mut);
+        let inner = tables.and_then(|tables: &mut ArrayOfTables| tables.get_mut(index));
+        return set(inner.ok_or_else(|| format!("there is no {first} {index}"))?, rest, value);
+    }
+    let inner = table.entry(first).or_insert_with(|| Item::Table(Table::new()));
+    if !inner.is_table_like() {
+        *inner = Item::Table(Table::new());
+    }
+    set(inner.as_table_like_mut().expect("it was made one"), rest, value)
+}
+
+fn unset(table: &mut dyn TableLike, key: &str) {
+    let Some((first, rest)) = key.split_once('.') else {
+        table.remove(key);
+        return;
+    };
+    let Some(item) = table.get_mut(first) else { return };
+    match item {
+        Item::ArrayOfTables(tables) => {
+            let Some((index, rest)) = rest.split_once('.') else { return };
+            if let Some(inner) = index.parse().ok().and_then(|index| tables.get_mut(index)) {
+                unset(inner, rest);
+            }
+        }
+        item => {
+            if let Some(inner) = item.as_table_like_mut() {
+                unset(inner, rest);
+            }
+        }
+    }
+}
+
+fn toml_value(json: &Json) -> Option<Value> {
+    Some(match json {
+        Json::Null => return None,
+        Json::Bool(value) => (*value).into(),
+        Json::Number(number) => match number.as_i64() {
+            Some(number) => number.into(),
+            None => number.as_f64()?.into(),
+        },
+        Json::String(text) => text.as_str().into(),
+        Json::Array(items) => Value::Array(items.iter().map(toml_value).collect::<Option<_>>()?),
+        Json::Object(items) => {
+            let items = items.iter().map(|(key, value)| Some((key.as_str(), toml_value(value)?)));
+            Value::InlineTable(items.collect::<Option<_>>()?)
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::Registry;
+    use crate::web::document::{checked, values};
+    use crate::web::testing::TEXT;
+
+    fn apply_all(edits: Json) -> String {
+        edited(TEXT, &serde_json::from_value::<Vec<Edit>>(edits).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn edits_keep_comments() {
+        let text = apply_all(serde_json::json!([
+            {"op": "set", "key": "name", "value": "x"},
+            {"op": "set", "key": "subtask.0.upper", "value": 2.5},
+            {"op": "set", "key": "buffer.bucket_size", "value": 10},
+            {"op": "set", "key": "source.password", "value": {"env": "SECRET"}},
+        ]));
+        assert!(text.starts_with("# Ours.\nname = \"x\" # shown\n"), "{text}");
+        assert!(text.contains("# The first step.\n[[subtask]]\nuse = \"clip\"\nupper = 2.5 # at most\n"), "{text}");
+        let dotted = edited(
+            "# Ours.\nsource.url = \"a\" # there\n",
+            &[Edit::Set { key: "source.url".into(), value: "b".into() }],
+        );
+        assert_eq!(dotted.unwrap(), "# Ours.\nsource.url = \"b\" # there\n");
+        assert_eq!(values(&text)["buffer"]["bucket_size"], 10);
+        assert_eq!(values(&text)["source"]["password"]["env"], "SECRET");
+    }
+
+    #[test]
+    fn subtasks_are_added_moved_and_removed() {
+        let names = |text: &str| {
+            let values = values(text);
+            values["subtask"].as_array().unwrap().iter().map(|step| step["use"].to_string()).collect::<Vec<_>>()
+        };
+        let insert = serde_json::json!({"op": "insert", "index": 1, "subtask": "fillna"});
+        let text = apply_all(serde_json::json!([insert]));
+        assert_eq!(names(&text), ["\"clip\"", "\"fillna\"", "\"binarizer\""]);
+        let text = apply_all(serde_json::json!([insert, {"op": "move", "from": 0, "to": 2}]));
+        assert_eq!(names(&text), ["\"fillna\"", "\"binarizer\"", "\"clip\""], "{text}");
+        assert!(text.contains("# The first step.\n[[subtask]]\nuse = \"clip\""), "{text}");
+        let text =
+            apply_all(serde_json::json!([{"op": "remove", "index": 1}, {"op": "unset", "key": "subtask.0.upper"}]));
+        assert_eq!(names(&text), ["\"clip\""]);
+        assert!(!text.contains("upper"), "{text}");
+        assert!(edited(TEXT, &[Edit::Remove { index: 2 }]).is_err());
+    }
+
+    #[test]
+    fn tables_are_added_and_removed() {
+        let add = serde_json::json!({"op": "add_table", "name": "hourly"});
+        let fields = serde_json::json!([
+            add, add,
+            {"op": "set", "key": "table.1.window", "value": "1h"},
+            {"op": "set", "key": "table.1.sink.url", "value": "t.csv"},
+            {"op": "remove_table", "index": 0}
+        ]);
+        let text = apply_all(fields);
+        let values = values(&text);
+        assert_eq!(values["table"].as_array().map(Vec::len), Some(1), "{text}");
+        assert_eq!(
+            (&values["table"][0]["window"], &values["table"][0]["sink"]["url"]),
+            (&"1h".into(), &"t.csv".into())
+        );
+        assert!(checked("w", &text, &Registry::builtin()).is_ok(), "{text}");
+        assert!(edited(TEXT, &[Edit::RemoveTable { index: 0 }]).is_err());
+    }
+
+    #[test]
+    fn a_schema_of_columns_takes_the_place_of_a_named_one() {
+        let set = |key: &str, value: Json| Edit::Set { key: key.into(), value };
+        let text = format!("schema = \"davis\"\n{TEXT}");
+        let columns = edited(&text, &[set("schema.number", serde_json::json!(["a", "b"]))]).unwrap();
+        assert_eq!(values(&columns)["schema"], serde_json::json!({"number": ["a", "b"]}), "{columns}");
+        let back = edited(&columns, &[set("schema", "infer".into())]).unwrap();
+        assert_eq!(values(&back)["schema"], "infer", "{back}");
+        assert!(checked("w", &back, &Registry::builtin()).is_ok(), "{back}");
+    }
+
+    #[test]
+    fn a_first_subtask_stands_in_its_own_table() {
+        let text = edited("sink.url = \"null\"\n", &[Edit::Insert { index: 0, subtask: "clip".into() }]).unwrap();
+        assert_eq!(values(&text)["subtask"][0]["use"], "clip", "{text}");
+    }
+}
