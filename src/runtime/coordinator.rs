@@ -132,6 +132,8 @@ struct Intake {
     busy: BusyTime,
     peeked: Option<Arrival>,
     started: Instant,
+    /// Whether it was told that the source is ready, or that it never will be.
+    told_ready: bool,
     max_epochs: usize,
 }
 
@@ -145,6 +147,7 @@ impl Intake {
             busy: busy.clone(),
             peeked: None,
             started: started(busy),
+            told_ready: options.on_ready.is_none(),
             max_epochs: max_epochs(&options.cluster, dataflow.source_settings.limits.bucket_size),
         }
     }
@@ -160,19 +163,33 @@ impl Intake {
 
     /// Waits for the first bucket.
     fn peek(&mut self, worker: &mut Worker, options: &Options) -> Option<&Arrival> {
-        self.tell_ready(worker, options);
+        self.wait_until_ready(worker, options);
         self.peeked = self.sources.first();
         self.peeked.as_ref()
     }
 
-    fn tell_ready(&mut self, worker: &mut Worker, options: &Options) {
-        let Some(on_ready) = &options.on_ready else { return };
-        while self.sources.readiness() == Readiness::Waits {
-            worker.step_or_park(Some(READY));
+    /// Waits until the source is ready, and tells it. A bucket may come first: what an earlier run knew of a session that
+    /// is lost is written down before a connection subscribes.
+    fn wait_until_ready(&mut self, worker: &mut Worker, options: &Options) {
+        while !self.told_ready && self.sources.backlog().buckets == 0 {
+            if self.sources.readiness() == Readiness::Waits {
+                worker.step_or_park(Some(READY));
+            } else {
+                self.started = started(&self.busy);
+                self.tell_ready(options);
+            }
         }
-        if self.sources.readiness() == Readiness::Ready {
-            self.started = started(&self.busy);
-            on_ready();
+    }
+
+    /// Tells that the source is ready, once it is.
+    fn tell_ready(&mut self, options: &Options) {
+        if self.told_ready {
+            return;
+        }
+        let readiness = self.sources.readiness();
+        self.told_ready = readiness != Readiness::Waits;
+        if readiness == Readiness::Ready {
+            options.on_ready.iter().for_each(|on_ready| on_ready());
         }
     }
 
@@ -202,7 +219,7 @@ impl Intake {
         let (first_epoch, _) = self.next_numbers();
         // A sink that cannot be opened ends the run, whether its source is there or not.
         if self.peeked.is_none() && failure.borrow().is_none() {
-            self.tell_ready(worker, options);
+            self.wait_until_ready(worker, options);
         }
         let mut inputs = Some(inputs);
         inputs.iter_mut().for_each(|inputs| inputs.start_at(first_epoch));
@@ -231,6 +248,7 @@ impl Intake {
                     Err(TryRecvError::Disconnected) => inputs = None,
                 }
             }
+            self.tell_ready(options);
             showing.activity.note(&ledger.borrow(), self.sources.backlog());
             worker.step_or_park(Some(PARK));
             let now = self.clock.now();

@@ -85,7 +85,7 @@ impl PlayStyle {
             [random.random_range(0..4)];
         let (bucket_size, retained) = (random.random_range(1..=4), random.random_bool(0.4));
         let ids = PacketIds { window, count, lowest };
-        let mut style = PlayStyle {
+        PlayStyle {
             state,
             ids,
             bucket_size,
@@ -97,12 +97,8 @@ impl PlayStyle {
             oversized,
             retained,
             loses_sessions: !retained,
-            // One that dies before it has written down that a session was lost cannot tell an equal publish of the new
-            // session from one of the old.
-            dies: equal == 0 || random.random_bool(0.7),
-        };
-        style.loses_sessions &= equal == 0 || !style.dies;
-        style
+            dies: random.random_bool(0.9),
+        }
     }
 
     fn dataflow(&self) -> Dataflow {
@@ -346,7 +342,7 @@ impl Simulation {
             880..960 => broker.receive(oracle, disk),
             960..970 => broker.ping(client),
             970..990 if !broker.is_connected() => {
-                let lost = !calm && *loses_sessions && random.random_bool(0.05);
+                let lost = !calm && *loses_sessions && random.random_bool(0.2);
                 broker.connect(lost, oracle);
                 trace.tell(|| format!("connection {number} begins; its session was lost: {lost}"));
             }

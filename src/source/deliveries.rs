@@ -14,6 +14,7 @@ pub struct Deliveries<P> {
     connection: u64,
     /// The first connections of sessions that nothing has come of yet.
     sessions: VecDeque<u64>,
+    settling: Settling,
     /// The number of the newest publish, from 1.
     newest: u64,
     /// The rows of publishes up to this one are where they belong.
@@ -27,6 +28,17 @@ pub struct Deliveries<P> {
     begun: Option<(TakenPublish, u64)>,
     /// New ones by number and place, until somebody asks for them.
     unasked: VecDeque<(u64, u64, TakenPublish)>,
+}
+
+/// Whether the checkpoint may still name publishes of a session that is lost. Until it does not, none of the new session
+/// may come: it could have the packet id and the payload of one of those, and who starts anew could not tell them apart.
+#[derive(Clone, Copy, Debug)]
+enum Settling {
+    Settled,
+    /// What came before this connection is still to be taken in.
+    Queued(u64),
+    /// It was taken in before this number, which is complete once the checkpoint says so.
+    Numbered(u64),
 }
 
 struct PendingDelivery<P> {
@@ -62,6 +74,7 @@ impl<P> Deliveries<P> {
         Deliveries {
             connection: 0,
             sessions: VecDeque::new(),
+            settling: Settling::Settled,
             newest: 0,
             completed: 0,
             waiting: VecDeque::new(),
@@ -90,22 +103,51 @@ impl<P> Deliveries<P> {
         self.connection += 1;
     }
 
-    /// A new connection, which the broker may have joined to the session of the last one; its number.
+    /// A new connection, which the broker may have joined to the session of the last one; its number. If it is that of a
+    /// new session, what is known of the lost one is to be [settled](Deliveries::settle).
     pub fn connected(&mut self, same_session: bool) -> u64 {
         self.lost();
         if !same_session {
             self.sessions.push_back(self.connection);
+            if self.may_come_again() {
+                self.settling = Settling::Queued(self.connection);
+            }
         }
         self.connection
     }
 
+    /// Whether the session of `connection` is new, and what came before it is still to be taken in.
+    pub fn must_settle(&self, connection: u64) -> bool {
+        matches!(self.settling, Settling::Queued(first) if first == connection)
+    }
+
+    /// What came before `connection`, the first one of its session, has been taken in, and is forgotten. The number that
+    /// is complete once the checkpoint has forgotten it, too.
+    pub fn settle(&mut self, connection: u64) -> u64 {
+        self.enter(connection);
+        self.newest += 1;
+        if self.must_settle(connection) {
+            self.settling = Settling::Numbered(self.newest);
+        }
+        self.newest
+    }
+
+    /// Whether the checkpoint names no publish of a lost session.
+    pub fn is_settled(&self) -> bool {
+        match self.settling {
+            Settling::Settled => true,
+            Settling::Queued(_) => false,
+            Settling::Numbered(number) => number <= self.completed,
+        }
+    }
+
     /// Whether the broker may deliver something again.
-    pub fn may_come_again(&self) -> bool {
+    fn may_come_again(&self) -> bool {
         self.newest > 0 || self.begun.is_some() || !self.open.is_empty()
     }
 
     /// What came before `connection` has been taken in: if the session was lost, it is forgotten.
-    pub fn enter(&mut self, connection: u64) {
+    fn enter(&mut self, connection: u64) {
         while self.sessions.pop_front_if(|first| *first <= connection).is_some() {
             self.open.clear();
             self.unasked.clear();
@@ -392,13 +434,41 @@ mod tests {
         assert_eq!(deliveries.cover(1, 2), coverage(1, vec![], Some((next, 2))));
     }
 
+    /// A publish of the new session came under the packet id of one that the checkpoint still named.
+    #[test]
+    fn a_lost_session_is_settled_once_the_checkpoint_has_forgotten_it() {
+        let position =
+            SourcePosition { taken: vec![(0, TakenPublish { packet_id: 1, hash: 5 })], ..SourcePosition::default() };
+        let mut deliveries: Deliveries<u16> = Deliveries::after(&position, Broker::WINDOW);
+        let first = deliveries.connected(true);
+        assert!(deliveries.is_settled() && !deliveries.must_settle(first));
+        assert_eq!(deliveries.arrive(delivery(first, 2, false, 5)), number(1));
+        let second = deliveries.connected(false);
+        // The connection breaks, and the broker keeps the new session.
+        let third = deliveries.connected(true);
+        assert!(!deliveries.is_settled() && !deliveries.must_settle(third));
+        assert_eq!(deliveries.settle(second), 2);
+        assert_eq!(deliveries.cover(2, 0), DeliveryRange { delivered: 2, first: 2, ..DeliveryRange::default() });
+        deliveries.complete(1);
+        assert!(!deliveries.is_settled());
+        // It is lost as well, before the checkpoint knows of the first loss.
+        let fourth = deliveries.connected(false);
+        deliveries.complete(2);
+        assert!(!deliveries.is_settled() && deliveries.must_settle(fourth));
+        assert_eq!(deliveries.settle(fourth), 3);
+        deliveries.complete(3);
+        assert!(deliveries.is_settled());
+        assert_eq!(deliveries.arrive(delivery(fourth, 1, true, 5)), number(4));
+    }
+
     #[test]
     fn a_lost_session_knows_nothing() {
         let (taken, begun) = (TakenPublish { packet_id: 1, hash: 5 }, TakenPublish { packet_id: 9, hash: 5 });
         let position = SourcePosition { taken: vec![(0, taken)], begun: Some((begun, 2)), ..SourcePosition::default() };
         let mut deliveries: Deliveries<u16> = Deliveries::after(&position, Broker::WINDOW);
-        assert!(deliveries.may_come_again());
+        assert!(deliveries.is_settled());
         let first = deliveries.connected(false);
+        assert!(deliveries.must_settle(first) && !deliveries.is_settled());
         assert_eq!(deliveries.arrive(delivery(first, 1, true, 5)), number(1));
         assert_eq!(deliveries.arrive(delivery(first, 9, true, 5)), number(2));
         assert_eq!(deliveries.cover(1, 0).first, 1);

@@ -168,11 +168,14 @@ impl SourceConnections {
         let mut covered = DeliveryRange::default();
         let bucket = loop {
             let (bucket, coverage) = source.buckets.recv().map(|bucket| source.cover(bucket)).ok()?;
+            let delivered = coverage.delivered;
             covered.extend(coverage);
             // One without rows only tells of deliveries: the next one may tell it, too.
             if !bucket.is_empty() {
                 break bucket;
             }
+            // Nothing can be lost of them, and a broker sends no more than its window before they are acknowledged.
+            source.complete(delivered);
         };
         Some(self.number(bucket, 0, covered))
     }

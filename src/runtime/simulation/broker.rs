@@ -225,6 +225,9 @@ impl SimulatedBroker {
         }
         self.trace.tell(|| format!("{} is cut", self.topic));
         (self.connected, self.accepted, self.pings) = (false, false, false);
+        // A client that dies before it has written down that its session is new, and then again before it has written
+        // down what it took of it, is not played.
+        self.session = self.subscribed.is_some();
         self.to_client.clear();
         self.to_broker.clear();
         // What was to be sent once at the most is gone.

@@ -33,6 +33,9 @@ const MAX_QUEUED: usize = 64 << 20;
 const PUBLISH: usize = 256;
 /// How often a broker is asked at most whether it has the acknowledgements.
 const QUESTION_INTERVAL: Duration = Duration::from_millis(100);
+/// How long a new session waits at the most to be subscribed to, for the checkpoint to forget the one before: a dataflow
+/// that stands still must not keep it from what is published.
+const SUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(5);
 /// A filter that nobody subscribes to: to end its subscription changes nothing, and is answered in turn.
 const QUESTION: &str = "rowmill/question";
 /// Requests, acknowledgements among them, that wait for the event loop.
@@ -49,7 +52,8 @@ pub(super) struct IncomingEvent {
 #[expect(clippy::large_enum_variant, reason = "nearly all are publishes")]
 pub(super) enum IncomingItem {
     Publish(Publish),
-    /// What came before is no longer to be expected again: the session is new.
+    /// What came before is no longer to be expected again: the session is new. The checkpoint must know before anything
+    /// of it comes.
     Settled,
     /// The broker has so many acknowledgements of this connection. What it sent again before it said so is to be taken in
     /// first: it would be no more known as such.
@@ -145,9 +149,14 @@ impl Acknowledger {
         self.deliveries.lock().expect("no holder panics").confirm(connection, count)
     }
 
-    /// As [`Deliveries::enter`].
-    fn enter(&self, connection: u64) {
-        self.deliveries.lock().expect("no holder panics").enter(connection);
+    /// As [`Deliveries::settle`].
+    fn settle(&self, connection: u64) -> u64 {
+        self.deliveries.lock().expect("no holder panics").settle(connection)
+    }
+
+    /// Whether the checkpoint names no publish of a lost session; always, where there is none to name them.
+    fn is_settled(&self) -> bool {
+        !self.after_completion || self.deliveries.lock().expect("no holder panics").is_settled()
     }
 }
 
@@ -225,6 +234,7 @@ impl ReaderParts {
             session: 0,
             lost: Some(Instant::now()),
             connected: None,
+            subscribes: None,
             backoff: Backoff::default(),
             contested: 0,
             sent: 0,
@@ -311,11 +321,8 @@ impl PublishIntake {
                 return;
             }
             IncomingItem::Settled => {
-                self.acknowledger.enter(connection);
-                match buffer.close(clock) {
-                    Some(bucket) => filled.extend(Some(bucket)),
-                    None => buffer.tell(arrived),
-                }
+                buffer.delivered(self.acknowledger.settle(connection), arrived, filled);
+                filled.extend(buffer.close(clock));
                 return;
             }
         };
@@ -394,6 +401,8 @@ pub(super) struct EventLoopOwner {
     pub(super) lost: Option<Instant>,
     /// Since when there has been one.
     pub(super) connected: Option<Instant>,
+    /// When it subscribes at the latest, if it still has to on this connection.
+    pub(super) subscribes: Option<Instant>,
     pub(super) backoff: Backoff,
     /// How many connections in turn the broker has ended soon.
     pub(super) contested: u32,
@@ -412,7 +421,7 @@ pub(super) struct EventLoopOwner {
 impl EventLoopOwner {
     fn run(mut self, mut events: MqttEvents) -> Result<(), Error> {
         while !self.is_over() {
-            match events.next(|| self.is_over() || self.is_late() || self.must_close() || self.may_ask()) {
+            match events.next(|| self.is_over() || self.is_late() || self.looks_up()) {
                 Some(Ok(event)) => self.hear(event)?,
                 None => {}
                 Some(Err(error)) => {
@@ -427,6 +436,7 @@ impl EventLoopOwner {
                 self.arrivals = None;
             }
             self.ask();
+            self.subscribe_in_time()?;
             if self.connection > 0 && self.endpoint.client_id.is_some() {
                 events.keep_session();
             }
@@ -445,6 +455,11 @@ impl EventLoopOwner {
             Event::Outgoing(_) => {}
         }
         Ok(())
+    }
+
+    /// Whether there is something to do that is no event.
+    fn looks_up(&self) -> bool {
+        self.must_close() || self.may_ask() || self.may_subscribe()
     }
 
     /// Whether the broker is to be asked what it has: until that is known, what it sent under packet ids that it gave anew
@@ -510,9 +525,9 @@ impl EventLoopOwner {
         Ok(())
     }
 
-    /// Subscribes every time: the session may be new. What is retained comes with a new subscription only.
+    /// Begins a connection.
     fn begin(&mut self, same_session: bool) -> Result<(), Error> {
-        let Endpoint { url, qos, client_id, .. } = &self.endpoint;
+        let Endpoint { url, client_id, .. } = &self.endpoint;
         for left in self.left.drain(..) {
             match end_session(&self.endpoint, &left) {
                 Ok(()) => tracing::warn!("the session {left} of an earlier run is ended: nobody reads it any more"),
@@ -526,6 +541,47 @@ impl EventLoopOwner {
                 tracing::warn!("{before}: the subscription of an earlier run cannot be ended");
             }
         }
+        if self.connection > 0 {
+            tracing::warn!("connected again to {}:{}", url.host, url.port);
+            if client_id.is_some() && !same_session {
+                lost_session(client_id.as_deref());
+            }
+        }
+        let mut deliveries = self.acknowledger.deliveries.lock().expect("no holder panics");
+        self.connection = deliveries.connected(same_session);
+        // What is still to be taken in belongs to the session that is lost.
+        let settles = self.acknowledger.after_completion && deliveries.must_settle(self.connection);
+        drop(deliveries);
+        if !same_session {
+            self.session = self.connection;
+        }
+        if settles {
+            self.queue(IncomingItem::Settled);
+        }
+        (self.sent, self.answered, self.pinged) = (0, 0, 0);
+        (self.question, self.since) = (None, Some(Instant::now()));
+        (self.lost, self.connected) = (None, Some(Instant::now()));
+        self.subscribes = Some(Instant::now() + SUBSCRIBE_TIMEOUT);
+        self.subscribe_in_time()
+    }
+
+    /// Whether it still has to subscribe, and may: nothing of a new session comes before.
+    fn may_subscribe(&self) -> bool {
+        let late = |at_the_latest| !self.stop.is_set() && Instant::now() >= at_the_latest;
+        self.subscribes.is_some_and(|at_the_latest| self.acknowledger.is_settled() || late(at_the_latest))
+    }
+
+    pub(super) fn subscribe_in_time(&mut self) -> Result<(), Error> {
+        if !self.may_subscribe() {
+            return Ok(());
+        }
+        self.subscribes = None;
+        self.subscribe()
+    }
+
+    /// Subscribes, on every connection: the session may be new. What is retained comes with a new subscription only.
+    fn subscribe(&self) -> Result<(), Error> {
+        let Endpoint { url, qos, .. } = &self.endpoint;
         // rumqttc can't take up an exchange at QoS 2 again (its issue 664); what comes again at QoS 1, we know.
         let qos = if self.acknowledger.after_completion && qos.0 != rumqttc::QoS::AtMostOnce {
             QoS::AtLeastOnce
@@ -541,26 +597,6 @@ impl EventLoopOwner {
         if self.client.try_subscribe_many([filter]).is_err() {
             return Err(Error::Broker(format!("{url}: the topic cannot be subscribed to")));
         }
-        if self.connection > 0 {
-            tracing::warn!("connected again to {}:{}", url.host, url.port);
-            if client_id.is_some() && !same_session {
-                lost_session(client_id.as_deref());
-            }
-        }
-        let mut deliveries = self.acknowledger.deliveries.lock().expect("no holder panics");
-        // What is still to be taken in belongs to the session that is lost.
-        let settled = self.acknowledger.after_completion && !same_session && deliveries.may_come_again();
-        self.connection = deliveries.connected(same_session);
-        drop(deliveries);
-        if !same_session {
-            self.session = self.connection;
-        }
-        if settled {
-            self.queue(IncomingItem::Settled);
-        }
-        (self.sent, self.answered, self.pinged) = (0, 0, 0);
-        (self.question, self.since) = (None, Some(Instant::now()));
-        (self.lost, self.connected) = (None, Some(Instant::now()));
         Ok(())
     }
 
@@ -583,7 +619,7 @@ impl EventLoopOwner {
     pub(super) fn lose(&mut self) {
         self.acknowledger.deliveries.lock().expect("no holder panics").lost();
         self.lost.get_or_insert_with(Instant::now);
-        self.since = None;
+        (self.since, self.subscribes) = (None, None);
     }
 
     fn wait_after(&mut self, error: &ConnectionError) -> Result<(), Error> {

@@ -78,6 +78,7 @@ impl SimulatedConnection {
 
     /// The next request leaves the client.
     pub fn send(&mut self) -> Option<Request> {
+        self.listener.subscribe_in_time().expect("there is room for requests");
         let request = self.requests.try_recv().ok()?;
         if let Request::PubAck(ack) = &request {
             self.hear(Event::Outgoing(Outgoing::PubAck(ack.pkid)));
