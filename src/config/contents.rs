@@ -1,7 +1,9 @@
 //! What a dataflow says, setting by setting: by this it is known again, and what of an earlier one has not changed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
+use crate::data::fingerprint;
 use crate::mqtt;
 
 /// The settings of a dataflow by their keys, as TOML in one form: file and overrides as they were parsed, without
@@ -17,8 +19,10 @@ type StepContents = BTreeMap<String, String>;
 pub struct UnchangedSettings {
     /// For steps of the earlier dataflow, counted from 1, which they are now.
     pub steps: BTreeMap<usize, usize>,
-    /// All tables, and the columns that they take.
+    /// All tables, and the columns that they take; but for where their changes go.
     pub tables: bool,
+    /// The tables, counted from 0, whose changes go where they went.
+    pub sinks: BTreeSet<usize>,
     pub schema: bool,
 }
 
@@ -41,11 +45,18 @@ impl ParsedSettings {
         self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
     }
 
-    /// Those that results depend on: without time limits, placement and where a broker is that has the same topic.
-    #[must_use]
-    pub fn of_results(&self) -> ParsedSettings {
+    /// Those that results depend on: without time limits, placement and where a broker is that has the same topic, and
+    /// for files of params what they hold. A table's reference is read again whenever it changes, by any run.
+    ///
+    /// # Errors
+    /// In words: a file that cannot be read.
+    pub fn of_results(&self) -> Result<ParsedSettings, String> {
         let all = self.0.iter().filter(|(key, _)| !is_harmless(key));
-        ParsedSettings(all.map(|(key, value)| (key.clone(), topic_of(key, value).unwrap_or(value.clone()))).collect())
+        let all = all.map(|(key, value)| {
+            let counts = topic_of(key, value).map_or_else(|| params_of(key, value), |topic| Ok(Some(topic)))?;
+            Ok((key.clone(), counts.unwrap_or_else(|| value.clone())))
+        });
+        all.collect::<Result<_, String>>().map(ParsedSettings)
     }
 
     /// The keys of all settings that differ.
@@ -70,15 +81,27 @@ impl ParsedSettings {
         let same = longest_common(&then, &now).into_iter();
         let steps = same.filter(|(then_at, now_at)| schema && columns(&then[..*then_at]) == columns(&now[..*now_at]));
         let steps: BTreeMap<usize, usize> = steps.map(|(then_at, now_at)| (then_at + 1, now_at + 1)).collect();
-        let settings = of(self, "table");
+        let (settings, before_settings) = (of(self, "table"), of(before, "table"));
+        let is_sink = |key: &str| key.split('.').nth(2) == Some("sink");
+        let without_sinks = |settings: &BTreeMap<String, String>| -> BTreeMap<String, String> {
+            settings.iter().filter(|(key, _)| !is_sink(key)).map(|(key, value)| (key.clone(), value.clone())).collect()
+        };
+        let sink = |settings: &BTreeMap<String, String>, number: usize| -> BTreeMap<String, String> {
+            let table = format!("table.{number}.");
+            let own = settings.iter().filter(|(key, _)| key.starts_with(&table) && is_sink(key));
+            own.map(|(key, value)| (key.clone(), value.clone())).collect()
+        };
+        let numbers = settings.keys().filter_map(|key| key.split('.').nth(1)?.parse::<usize>().ok());
+        let sinks = numbers.filter(|number| sink(&settings, *number) == sink(&before_settings, *number)).collect();
         // The same label may be that of another step now.
         let stays = |label: &String| match (place_of(&then, label), place_of(&now, label)) {
             (Some(then), now) => now.is_some() && steps.get(&then) == now.as_ref(),
             (None, now) => now.is_none(),
         };
         let mut inputs = settings.iter().filter(|(key, _)| key.ends_with(".input")).map(|(_, label)| label);
-        let tables = schema && columns(&then) == columns(&now) && settings == of(before, "table") && inputs.all(stays);
-        UnchangedSettings { steps, tables, schema }
+        let same_tables = without_sinks(&settings) == without_sinks(&before_settings);
+        let tables = schema && columns(&then) == columns(&now) && same_tables && inputs.all(stays);
+        UnchangedSettings { steps, tables, sinks, schema }
     }
 
     /// The steps of the chain in their order.
@@ -189,6 +212,19 @@ fn is_harmless(key: &str) -> bool {
     ["placement", "buffer.delay"].contains(&key) || in_endpoint(key).is_some_and(|key| limits.contains(&key))
 }
 
+/// A hash of the file of params that a step names.
+fn params_of(key: &str, value: &str) -> Result<Option<String>, String> {
+    let names_params = key.starts_with("subtask.") && key.ends_with(".params");
+    let read =
+        || Some(toml::from_str::<toml::Table>(&format!("path = {value}")).ok()?.get("path")?.as_str()?.to_owned());
+    let path = names_params.then(read).flatten();
+    let hash = |path: String| match std::fs::read(Path::new(&path)) {
+        Ok(bytes) => Ok(format!("{:032x}", fingerprint(&bytes))),
+        Err(error) => Err(format!("params {path}: {error}")),
+    };
+    path.map(hash).transpose()
+}
+
 /// The topic of a broker's address.
 fn topic_of(key: &str, value: &str) -> Option<String> {
     let text = value.strip_prefix('"')?.strip_suffix('"').filter(|_| in_endpoint(key) == Some("url"))?;
@@ -215,7 +251,7 @@ mod tests {
 
     #[test]
     fn what_is_harmless_is_no_other_dataflow() {
-        let before = contents(TEXT, &[]).of_results();
+        let before = contents(TEXT, &[]).of_results().unwrap();
         for harmless in [
             TEXT.replace("[sink]", "# a comment\n\n  [sink] # another"),
             TEXT.replace("mqtt://one/rows", "mqtt://user:word@two:99/rows"),
@@ -229,20 +265,20 @@ mod tests {
             format!("workers = 2\nprocesses = 2\ndescription = \"x\"\nplacement = \"subtask\"\n{TEXT}"),
             TEXT.replacen("[[subtask]]", "[[subtask]]\nuse = \"prepare\"\n[[subtask]]", 1),
         ] {
-            let after = contents(&harmless, &[]).of_results();
+            let after = contents(&harmless, &[]).of_results().unwrap();
             if harmless.contains("\"prepare\"") {
                 assert_eq!(after.unchanged(&before).steps.len(), 2, "{harmless}");
             } else {
                 assert_eq!(after.differences(&before), [] as [&str; 0], "{harmless}");
             }
         }
-        assert_eq!(contents(TEXT, &["source.url=\"mqtt://three/rows\""]).of_results(), before);
+        assert_eq!(contents(TEXT, &["source.url=\"mqtt://three/rows\""]).of_results().unwrap(), before);
         assert!(!format!("{:?}", contents(&TEXT.replace("one", "me:word@one"), &[])).contains("word"));
     }
 
     #[test]
     fn what_changes_results_is_named() {
-        let before = contents(TEXT, &[]).of_results();
+        let before = contents(TEXT, &[]).of_results().unwrap();
         for (from, to, key) in [
             ("one/rows", "one/others", "source.url"),
             ("one/results", "one/others", "sink.url"),
@@ -251,9 +287,43 @@ mod tests {
             ("fit = \"stream\"\n", "", "subtask.0.fit"),
             ("\"1h\"", "\"2h\"", "table.0.window"),
         ] {
-            assert_eq!(contents(&TEXT.replace(from, to), &[]).of_results().differences(&before), [key]);
+            let now = contents(&TEXT.replace(from, to), &[]).of_results().unwrap();
+            assert_eq!(now.differences(&before), [key]);
         }
-        assert_eq!(contents(TEXT, &["buffer.bucket_size=7"]).of_results().differences(&before), ["buffer.bucket_size"]);
+        let now = contents(TEXT, &["buffer.bucket_size=7"]).of_results().unwrap();
+        assert_eq!(now.differences(&before), ["buffer.bucket_size"]);
+    }
+
+    /// A run went on with other params as if they were the same.
+    #[test]
+    fn what_params_hold_counts_wherever_they_are() {
+        let directory = tempfile::tempdir().unwrap();
+        let (one, other) = (directory.path().join("one.json"), directory.path().join("other.json"));
+        let with = |path: &Path| {
+            let params = format!("fit = \"frozen\"\nparams = '{}'\n", path.display());
+            contents(&TEXT.replacen("fit = \"stream\"\n", &params, 1), &[]).of_results()
+        };
+        assert!(with(&one).unwrap_err().contains("one.json"));
+        std::fs::write(&one, "1").unwrap();
+        std::fs::write(&other, "1").unwrap();
+        let before = with(&one).unwrap();
+        assert_eq!(with(&other).unwrap(), before);
+        std::fs::write(&one, "2").unwrap();
+        assert_eq!(with(&one).unwrap().differences(&before), ["subtask.0.params"]);
+    }
+
+    /// What all tables held went where the changes of one should go to another file.
+    #[test]
+    fn tables_stay_where_only_a_sink_has_changed() {
+        let second = "[[table]]\nname = \"daily\"\nwindow = \"1d\"\nsink = { url = \"daily.ndjson\" }\n";
+        let text = format!("{TEXT}{second}");
+        let before = contents(&text, &[]);
+        let unchanged = |from: &str, to: &str| contents(&text.replace(from, to), &[]).unchanged(&before);
+        let moved = unchanged("daily.ndjson", "others.ndjson");
+        assert_eq!((moved.tables, moved.sinks), (true, [0].into()));
+        let added = unchanged("one/hourly\" }", "one/hourly\", qos = 1 }");
+        assert_eq!((added.tables, added.sinks), (true, [1].into()));
+        assert!(!unchanged("\"1d\"", "\"2d\"").tables);
     }
 
     #[test]
@@ -283,7 +353,7 @@ mod tests {
         let more = "\"polynomial_features\"\ncolumns = [\"outTemp\"]";
         assert_eq!(steps(&[scale, more, diff], &[scale, diff]), [(1, 1)]);
         let schema = contents(&format!("schema = \"infer\"\n{TEXT}"), &[]).unchanged(&contents(TEXT, &[]));
-        assert_eq!(schema, UnchangedSettings::default());
+        assert!(schema.steps.is_empty() && !schema.tables && !schema.schema);
         let window = contents(&TEXT.replace("1h", "2h"), &[]).unchanged(&contents(TEXT, &[]));
         assert_eq!((window.steps.len(), window.tables, window.schema), (2, false, true));
     }

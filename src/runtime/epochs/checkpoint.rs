@@ -17,7 +17,7 @@ use crate::data::{KeyedState, Schema, fingerprint};
 use crate::disk::{Disk, DiskFile};
 use crate::runtime::epochs::caught::caught;
 use crate::runtime::epochs::checkpoint_file::{self, CheckpointPages};
-use crate::runtime::graph::keyed_state::{OperatorState, OperatorStates, TABLES};
+use crate::runtime::graph::keyed_state::{OperatorState, OperatorStates, TABLES, TOLD};
 use crate::sink::FileEnd;
 use crate::source::{Connections, DeliveryRange, SourcePosition, TakenPublish};
 
@@ -377,8 +377,10 @@ impl Checkpoint {
 
 /// What is found by another dataflow than the one `before`.
 fn migrated(found: StoredCheckpoint, now: &ParsedSettings, before: &ParsedSettings) -> StoredCheckpoint {
-    let UnchangedSettings { steps, tables, schema } = now.unchanged(before);
+    let UnchangedSettings { steps, tables, sinks, schema } = now.unchanged(before);
     let place = |operator: usize| match operator {
+        // A new file of changes begins with all that its table holds.
+        TOLD.. => (tables && sinks.contains(&(operator - TOLD))).then_some(operator),
         TABLES.. => tables.then_some(operator),
         _ => steps.get(&operator).copied(),
     };
@@ -387,8 +389,8 @@ fn migrated(found: StoredCheckpoint, now: &ParsedSettings, before: &ParsedSettin
     let operators: BTreeSet<usize> = found.memories.iter().map(|of| of.operator.min(TABLES)).collect();
     for operator in operators {
         changes.push(match (operator == TABLES, place(operator)) {
-            (true, Some(_)) => "stays: what the tables hold".into(),
-            (true, None) => "goes: what the tables hold; their changes begin with empty tables".into(),
+            (true, _) if tables => "stays: what the tables hold".into(),
+            (true, _) => "goes: what the tables hold; their changes begin with empty tables".into(),
             (false, Some(now)) if now != operator => {
                 format!("stays: the state of {}, which is step {now} now", before.step(operator))
             }

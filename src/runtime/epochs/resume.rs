@@ -77,7 +77,7 @@ impl ResumePoint {
             (false, true) => CheckpointOpening::Migrate,
             (false, false) => CheckpointOpening::Resume,
         };
-        let contents = dataflow.contents().of_results();
+        let contents = dataflow.contents().of_results().map_err(Error::Checkpoint)?;
         let (checkpoint, found) = Checkpoint::open(disk, path, &contents, manner).map_err(Error::Checkpoint)?;
         found.changes.iter().for_each(|change| tracing::warn!("{}: {change}", path.display()));
         // Without progress no result was written.
