@@ -96,3 +96,24 @@ fn a_trace_that_a_run_writes_is_not_emptied_by_another() {
     let text = std::fs::read_to_string(&trace).unwrap();
     assert!(serde_json::from_str::<serde_json::Value>(&text).is_ok(), "the trace is whole");
 }
+
+/// Two at once wrote over each other's files.
+#[test]
+fn directories_of_demos_and_measurements_are_held() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("t.toml");
+    std::fs::write(&file, "schema = { number = [\"n\"] }\nsource.url = \"-\"\nsink.url = \"null\"\n").unwrap();
+    let place = directory.path().join("report");
+    std::fs::create_dir(&place).unwrap();
+    let held = std::fs::File::open(&place).unwrap();
+    held.lock().unwrap();
+    for (arguments, flag) in [
+        (&["demo", "--rows", "1"][..], "--report"),
+        (&["bench", "sweep", file.to_str().unwrap()], "-o"),
+        (&["bench", "latency", file.to_str().unwrap()], "-o"),
+    ] {
+        let said = refused(rowmill(arguments).arg(flag).arg(&place));
+        assert!(said.contains(&format!("{flag} {}: process {}", place.display(), std::process::id())), "{said}");
+        assert_eq!(std::fs::read_dir(&place).unwrap().count(), 0, "nothing is written");
+    }
+}

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
-use super::Failure;
+use super::{Failure, claim};
 use crate::bench::{
     Case, CheckedLoad, LoadPoint, LoadSweep, Part, PeerCommand, PlannerCheck, RowOrigin, Sweep, Transport,
     write_latency, write_page,
@@ -186,6 +186,7 @@ fn sweep(arguments: &SweepArguments, registry: &Registry) -> Result<ExitCode, Fa
     // What is wrong with the file is said before anything runs.
     Dataflow::read(&arguments.file, &[], registry)?;
     let directory = arguments.output.clone().unwrap_or_else(directory);
+    let _claimed = claim::claim([("-o", Some(&*directory))])?;
     let SweepArguments { over, placement, processes, workers, bucket_sizes, .. } = arguments;
     let baselines = if arguments.baselines { baselines(&arguments.file)? } else { Vec::new() };
     let sweep = Sweep {
@@ -232,6 +233,7 @@ fn latency(arguments: &LatencyArguments, registry: &Registry) -> Result<ExitCode
         registry: registry.clone(),
     };
     let limits = flow.read([])?.source_settings.limits;
+    let _claimed = claim::claim([("-o", arguments.output.as_deref())])?;
     let ladder = LoadSweep {
         flow,
         workers: arguments.workers.into(),

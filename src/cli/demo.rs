@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::{Failure, run, serve, signals, stuck};
+use super::{Failure, claim, run, serve, signals, stuck};
 use crate::config::{Dataflow, Override, WEATHER};
 use crate::mqtt::{EmbeddedBroker, Endpoint, MqttUrl};
 use crate::registry::Registry;
@@ -42,6 +42,7 @@ pub struct DemoArguments {
 }
 
 pub fn run(arguments: &DemoArguments, registry: &Registry) -> Result<ExitCode, Failure> {
+    let _claimed = claim::claim([("--report", arguments.report.as_deref())])?;
     let broker = EmbeddedBroker::on_free_port().map_err(Failure::Failed)?;
     let url = MqttUrl {
         host: broker.address.ip().to_string(),

@@ -6,6 +6,7 @@ mod bench;
 #[cfg(feature = "broker")]
 mod broker;
 mod check;
+mod claim;
 mod command;
 mod completions;
 #[cfg(all(feature = "web", feature = "broker"))]

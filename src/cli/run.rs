@@ -10,15 +10,15 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::signals::SignalHandler;
-use super::{Failure, launcher, panics, stuck};
+use super::{Failure, claim, launcher, panics, stuck};
 use crate::config::{Dataflow, Override};
 use crate::measure::{Report, RunOutcome};
 use crate::mqtt::masked;
 use crate::registry::Registry;
+use crate::runtime;
 use crate::runtime::{Cluster, OnLive, OnProgress, OnReady, OnStuck, Options, Secret, StatusLine};
 use crate::sink::Deadline;
 use crate::source::SourceUrl;
-use crate::{disk, runtime};
 
 /// Run a dataflow file.
 #[derive(clap::Args)]
@@ -116,20 +116,7 @@ fn claim(arguments: &RunArguments) -> Result<Vec<File>, Failure> {
     if arguments.process.is_some_and(|process| process > 0) || launcher::is_launched() {
         return Ok(Vec::new());
     }
-    let mut claimed: Vec<(PathBuf, File)> = Vec::new();
-    for (flag, directory) in [("--live", &arguments.live), ("--report", &arguments.report)] {
-        let Some(directory) = directory else { continue };
-        let failed = |error| Failure::Failed(format!("{flag} {}: {error}", directory.display()));
-        std::fs::create_dir_all(directory)
-            .map_err(|error| Failure::Wrong(format!("error: {flag} {}: {error}", directory.display())))?;
-        let path = directory.canonicalize().map_err(failed)?;
-        if claimed.iter().all(|(other, _)| *other != path) {
-            let file = File::open(&path).map_err(failed)?;
-            disk::lock(&file).map_err(failed)?;
-            claimed.push((path, file));
-        }
-    }
-    Ok(claimed.into_iter().map(|(_, file)| file).collect())
+    claim::claim([("--live", arguments.live.as_deref()), ("--report", arguments.report.as_deref())])
 }
 
 pub fn run(arguments: &RunArguments, registry: &Registry) -> Result<ExitCode, Failure> {

@@ -53,10 +53,8 @@ impl LineFile {
         if !self.regular {
             return Ok(());
         }
+        self.check_name()?;
         let (file, written) = (self.writer.get_ref(), self.length - self.before);
-        if file.is_deleted()? {
-            return Err(io::Error::other("was deleted or replaced while the run wrote to it: start the run again"));
-        }
         let found = file.length()?;
         if found != written {
             let reason = format!(
@@ -68,7 +66,16 @@ impl LineFile {
         Ok(())
     }
 
+    /// Whether the file still has a name.
+    fn check_name(&self) -> io::Result<()> {
+        if self.writer.get_ref().is_deleted()? {
+            return Err(io::Error::other("was deleted or replaced while the run wrote to it: start the run again"));
+        }
+        Ok(())
+    }
+
     fn go_on_in_a_new_file(&mut self, length: u64) -> io::Result<()> {
+        self.check_name()?;
         self.writer.flush()?;
         let old = self.writer.get_ref();
         let stays = length - self.before;
@@ -209,6 +216,8 @@ mod tests {
         let told = lines.sync().unwrap_err().to_string();
         assert!(told.contains("has 6 bytes where 9 were written"), "{told}");
         std::fs::remove_file(&path).unwrap();
+        assert!(lines.is_moved() && lines.follow(9).unwrap_err().to_string().contains("was deleted"));
+        assert!(!path.exists(), "no new file hides what is lost");
         assert!(lines.sync().unwrap_err().to_string().contains("was deleted"));
     }
 }
