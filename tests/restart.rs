@@ -650,3 +650,191 @@ fn what_a_changed_dataflow_ends_is_listed() {
     assert!(told.contains("goes: the session mill-"), "{told}");
     assert!(told.contains("with what its broker still keeps for it"), "{told}");
 }
+
+/// A run that was killed before it had written down that its session was lost took an equal publish of the new session
+/// for one of the old, and acknowledged it.
+#[test]
+fn a_new_session_begins_when_the_checkpoint_has_forgotten_the_lost_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().join("out.csv");
+    let (listener, port) = Played::listen();
+    let start = || Process(on(port, &directory, &["--sink", "out.csv"]).spawn().unwrap());
+    let mut process = start();
+    let mut broker = Played::accept(&listener, false);
+    broker.publish(1, 7, false);
+    assert_eq!(broker.acknowledged(), 1);
+    kill(&mut process);
+    let mut process = start();
+    // It has subscribed to what is new, and a publish is on its way.
+    drop(Played::accept(&listener, false));
+    kill(&mut process);
+    let process = start();
+    let mut broker = Played::accept(&listener, true);
+    broker.publish(1, 7, true);
+    assert_eq!(broker.acknowledged(), 1);
+    drop(broker);
+    process.drain();
+    assert_eq!(numbers(&out), [7, 7]);
+}
+
+/// A run went on with what a step had learned since as if it were the same.
+#[test]
+fn other_params_are_another_dataflow() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("frozen.toml");
+    let text = "schema = { number = [\"n\"] }\n[source]\nurl = \"mqtt://127.0.0.1:1/rows\"\nclient_id = \"mill\"\n\
+                [sink]\nurl = \"out.csv\"\n[[subtask]]\nuse = \"max_abs_scaler\"\nfit = \"frozen\"\n\
+                params = \"fit.json\"\n";
+    std::fs::write(&file, text).unwrap();
+    let fit = |rows: &str| {
+        std::fs::write(directory.path().join("in.ndjson"), rows).unwrap();
+        let mut command = rowmill(&["fit", "frozen.toml", "--source", "in.ndjson", "-o", "fit.json"]);
+        let output = command.current_dir(directory.path()).output().unwrap();
+        assert!(output.status.success(), "{}", said(&output));
+    };
+    let run = |flags: &[&str]| {
+        let mut command = rowmill(&["run", "frozen.toml", "--connect-timeout", "200ms"]);
+        let output = command.args(flags).current_dir(directory.path()).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "there is no broker: {}", said(&output));
+        said(&output)
+    };
+    fit("{\"n\": 2}\n");
+    assert!(run(&[]).contains("no broker at"));
+    assert!(run(&[]).contains("no broker at"));
+    fit("{\"n\": 4}\n");
+    let told = run(&[]);
+    assert!(told.contains("has changed since (subtask.0.params)") && told.contains("--migrate"), "{told}");
+    assert!(run(&["--migrate"]).contains("no broker at"));
+}
+
+/// What all tables held went where the changes of one should go to another file.
+#[test]
+fn a_table_tells_all_it_holds_to_another_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let (listener, port) = Played::listen();
+    let start = |sink: &str, flags: &[&str]| {
+        let text = format!(
+            "schema = {{ number = [\"n\"], text = [\"s\"] }}\n[source]\nurl = \"mqtt://127.0.0.1:{port}/rows\"\n\
+             client_id = \"mill\"\n[buffer]\nbucket_size = 1\n[sink]\nurl = \"out.csv\"\n[[table]]\nname = \"t\"\n\
+             key = [\"s\"]\naggregates = [\"sum\"]\ncolumns = [\"n\"]\nchanges = \"upserts\"\n\
+             sink = {{ url = \"{sink}\" }}\n"
+        );
+        std::fs::write(directory.path().join("t.toml"), text).unwrap();
+        let mut command = rowmill(&["run", "t.toml"]);
+        command.args(flags).current_dir(directory.path());
+        command.stderr(std::fs::File::create(directory.path().join("said")).unwrap());
+        Process(command.spawn().unwrap())
+    };
+    let publish = |broker: &mut Played, id: u16, key: &str| {
+        broker.publish_payload(id, &format!("{{\"n\": {id}, \"s\": \"{key}\"}}"), false);
+        assert_eq!(broker.acknowledged(), id);
+    };
+    let sums = |sink: &str| -> Vec<(String, f64)> {
+        let text = std::fs::read_to_string(directory.path().join(sink)).unwrap();
+        let line = |line: &str| {
+            let line: serde_json::Value = serde_json::from_str(line).unwrap();
+            (line["s"].as_str().unwrap().to_owned(), line["n_sum"].as_f64().unwrap())
+        };
+        text.lines().map(line).collect::<std::collections::BTreeMap<_, _>>().into_iter().collect()
+    };
+    let of = |sums: &[(&str, f64)]| sums.iter().map(|(key, sum)| ((*key).to_owned(), *sum)).collect::<Vec<_>>();
+    let process = start("one.ndjson", &[]);
+    let mut broker = Played::accept(&listener, false);
+    [(1, "a"), (2, "b")].iter().for_each(|(id, key)| publish(&mut broker, *id, key));
+    process.drain();
+    let before = sums("one.ndjson");
+    assert_eq!(before, of(&[("a", 1.0), ("b", 2.0)]));
+    assert_eq!(start("other.ndjson", &[]).code(), Some(1), "it is not what the checkpoint knows");
+    listener.set_nonblocking(true).unwrap();
+    while listener.accept().is_ok() {}
+    listener.set_nonblocking(false).unwrap();
+    let process = start("other.ndjson", &["--migrate"]);
+    let mut broker = Played::accept(&listener, true);
+    publish(&mut broker, 3, "b");
+    process.drain();
+    let told = std::fs::read_to_string(directory.path().join("said")).unwrap();
+    assert!(told.contains("stays: what the tables hold"), "{told}");
+    assert_eq!(sums("other.ndjson"), of(&[("a", 1.0), ("b", 5.0)]));
+    assert_eq!(sums("one.ndjson"), before);
+}
+
+/// The processes that a launcher has started, in their order.
+fn children(launcher: &Process) -> Vec<String> {
+    let pid = launcher.0.id();
+    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    children.split_whitespace().map(str::to_owned).collect()
+}
+
+#[test]
+fn parts_of_two_processes_outlive_kills_of_one_and_of_all() {
+    for sink in ["out.ndjson", "out.csv", "out.parquet"] {
+        let directory = tempfile::tempdir().unwrap();
+        let (listener, port) = Played::listen();
+        let flags = ["--sink", sink, "--set", "sink.parts=true", "--set", "buffer.bucket_size=1", "-n", "2"];
+        let start = || {
+            let process = Process(on(port, &directory, &flags).spawn().unwrap());
+            wait_until("two processes", || children(&process).len() == 2);
+            process
+        };
+        let kill_by_pid = |pid: &str| assert!(Command::new("kill").args(["-KILL", pid]).status().unwrap().success());
+        for life in 0..4_u16 {
+            let mut launcher = start();
+            let mut broker = Played::accept(&listener, life > 0);
+            let ids = 10 * life + 1..=10 * life + 10;
+            ids.clone().for_each(|id| broker.publish(id, id.into(), false));
+            ids.for_each(|id| assert_eq!(broker.acknowledged(), id));
+            let pids = children(&launcher);
+            match life {
+                // Both processes write; the source is read by the first.
+                0 | 1 => {
+                    kill_by_pid(&pids[usize::from(1 - life)]);
+                    assert_eq!(launcher.code(), Some(1), "the other one ends, too");
+                }
+                2 => {
+                    kill(&mut launcher);
+                    pids.iter().for_each(|pid| kill_by_pid(pid));
+                }
+                _ => {
+                    drop(broker);
+                    launcher.drain();
+                }
+            }
+        }
+        let found = |process: usize| -> Vec<u64> {
+            let file = directory.path().join(sink.replace('.', &format!(".part-{process}.")));
+            if sink == "out.parquet" {
+                return parquet_numbers(&file).0;
+            }
+            let text = std::fs::read_to_string(&file).unwrap();
+            let number = |line: &str| line.trim_end_matches('}').rsplit([',', ':']).next()?.parse::<f64>().ok();
+            text.lines().filter_map(number).map(|n| n as u64).collect()
+        };
+        let (first, second) = (found(0), found(1));
+        assert!(!first.is_empty() && !second.is_empty(), "both write");
+        let mut all = [first, second].concat();
+        all.sort_unstable();
+        assert!(all.iter().copied().eq(1..=40), "{sink}: {all:?}");
+    }
+}
+
+/// A broker sends no more than its window before they are acknowledged: a run whose rows show the schema waited for ever.
+#[test]
+fn publishes_without_rows_are_acknowledged_before_rows_show_the_schema() {
+    let directory = tempfile::tempdir().unwrap();
+    let (listener, port) = Played::listen();
+    let text = format!(
+        "schema = \"infer\"\n[source]\nurl = \"mqtt://127.0.0.1:{port}/rows\"\nclient_id = \"mill\"\n\
+         [sink]\nurl = \"out.csv\"\n"
+    );
+    std::fs::write(directory.path().join("t.toml"), text).unwrap();
+    let mut command = rowmill(&["run", "t.toml"]);
+    let process = Process(command.current_dir(directory.path()).stderr(Stdio::null()).spawn().unwrap());
+    let mut broker = Played::accept(&listener, false);
+    (1..=3).for_each(|id| broker.publish_payload(id, "[]", false));
+    (1..=3).for_each(|id| assert_eq!(broker.acknowledged(), id));
+    broker.publish(4, 7, false);
+    assert_eq!(broker.acknowledged(), 4);
+    drop(broker);
+    process.drain();
+    assert_eq!(numbers(&directory.path().join("out.csv")), [7]);
+}
