@@ -28,7 +28,9 @@ def children(pid):
 class Mill:
     """Every start is an incarnation; reports and what it said are kept apart by their number."""
 
-    def __init__(self, program, directory, dataflow):
+    def __init__(self, program, directory, dataflow, within=()):
+        # What runs a program somewhere else, such as in another network namespace.
+        self.within = list(within)
         self.program, self.directory, self.dataflow = program, directory, dataflow
         self.starts = 0
         self.process = None
@@ -42,7 +44,7 @@ class Mill:
 
     def start(self, processes, workers):
         self.starts += 1
-        command = [self.program, "run", self.dataflow, "-n", str(processes), "-w", str(workers), *self.flags]
+        command = [*self.within, self.program, "run", self.dataflow, "-n", str(processes), "-w", str(workers), *self.flags]
         command += ["--report", f"report-{self.starts}"]
         with open(self.said_in(self.starts), "wb") as said:
             environment = os.environ | {"RUST_BACKTRACE": "1"}

@@ -25,12 +25,12 @@ def wait_until(what, done, timeout=BROKER_TIMEOUT):
 
 
 class Mosquitto:
-    def __init__(self, directory, max_inflight):
+    def __init__(self, directory, max_inflight, addresses=("127.0.0.1",)):
         self.directory = directory
         self.port = free_port()
         (directory / "store").mkdir(parents=True)
-        lines = [
-            f"listener {self.port} 127.0.0.1",
+        lines = [f"listener {self.port} {address}" for address in addresses]
+        lines += [
             "allow_anonymous true",
             "persistence true",
             f"persistence_location {directory}/store/",
