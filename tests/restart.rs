@@ -838,3 +838,31 @@ fn publishes_without_rows_are_acknowledged_before_rows_show_the_schema() {
     process.drain();
     assert_eq!(numbers(&directory.path().join("out.csv")), [7]);
 }
+
+/// Rows were acknowledged into a file that was deleted meanwhile, and the run ended as if all was well.
+#[test]
+fn rows_are_not_acknowledged_into_a_parquet_file_that_was_deleted() {
+    for deleted in ["out.parquet", "out.parquet.log"] {
+        let directory = tempfile::tempdir().unwrap();
+        let (listener, port) = Played::listen();
+        let start = || Process(on(port, &directory, &["--sink", "out.parquet"]).spawn().unwrap());
+        let mut process = start();
+        let mut broker = Played::accept(&listener, false);
+        broker.publish(1, 1, false);
+        assert_eq!(broker.acknowledged(), 1);
+        std::fs::remove_file(directory.path().join(deleted)).unwrap();
+        broker.publish(2, 2, false);
+        assert_eq!(process.code(), Some(1), "{deleted}");
+        if deleted == "out.parquet" {
+            // The log has what was acknowledged.
+            let process = start();
+            let mut broker = Played::accept(&listener, true);
+            broker.publish(3, 3, false);
+            assert_eq!(broker.acknowledged(), 3);
+            drop(broker);
+            process.drain();
+            let found = parquet_numbers(&directory.path().join("out.parquet")).0;
+            assert!(found.first() == Some(&1) && found.last() == Some(&3), "{found:?}");
+        }
+    }
+}

@@ -15,6 +15,17 @@ pub struct ClaimedFile {
     pub regular: bool,
 }
 
+/// Whether a file that is written to still has a name: what was written would go with it.
+///
+/// # Errors
+/// If it has none.
+pub fn check_name(file: &dyn DiskFile) -> io::Result<()> {
+    if file.is_deleted()? {
+        return Err(io::Error::other("was deleted or replaced while the run wrote to it: start the run again"));
+    }
+    Ok(())
+}
+
 /// Opens the file at `path` for lines behind `header`, or for something else that is written whole.
 ///
 /// # Errors

@@ -4,7 +4,7 @@
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use super::claim::{ClaimedFile, claim, fingerprint, is_at};
+use super::claim::{ClaimedFile, check_name, claim, fingerprint, is_at};
 use super::{Error, Existing, FileEnd, Sink};
 use crate::data::recycle_lines;
 use crate::disk::{DiskFile, SharedDisk};
@@ -53,7 +53,7 @@ impl LineFile {
         if !self.regular {
             return Ok(());
         }
-        self.check_name()?;
+        check_name(&**self.writer.get_ref())?;
         let (file, written) = (self.writer.get_ref(), self.length - self.before);
         let found = file.length()?;
         if found != written {
@@ -66,16 +66,8 @@ impl LineFile {
         Ok(())
     }
 
-    /// Whether the file still has a name.
-    fn check_name(&self) -> io::Result<()> {
-        if self.writer.get_ref().is_deleted()? {
-            return Err(io::Error::other("was deleted or replaced while the run wrote to it: start the run again"));
-        }
-        Ok(())
-    }
-
     fn go_on_in_a_new_file(&mut self, length: u64) -> io::Result<()> {
-        self.check_name()?;
+        check_name(&**self.writer.get_ref())?;
         self.writer.flush()?;
         let old = self.writer.get_ref();
         let stays = length - self.before;

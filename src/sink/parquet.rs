@@ -10,7 +10,7 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::{PrimitiveTypeBuilder, Type};
 
-use super::claim::{ClaimedFile, claim};
+use super::claim::{ClaimedFile, check_name, claim};
 use super::row_log::{self, RowLog};
 use super::{Error, Existing, Sink, unfinished};
 use crate::data::{Kind, Message, Schema};
@@ -26,6 +26,8 @@ pub struct Parquet {
     /// The same rows, where they must outlive a run that is killed.
     log: Option<RowLog>,
     writer: SerializedFileWriter<Box<dyn DiskFile>>,
+    /// Whether it is no device or pipe.
+    regular: bool,
     schema: Schema,
     held: Vec<Message>,
     held_rows: usize,
@@ -56,7 +58,7 @@ impl Parquet {
         if existing == Existing::Refuse {
             move_aside(&**disk, path).map_err(failed)?;
         }
-        let ClaimedFile { file, .. } = claim(&**disk, path, b"", existing)?;
+        let ClaimedFile { file, regular, .. } = claim(&**disk, path, b"", existing)?;
         if logged {
             if fresh {
                 row_log::remove(&**disk, path).map_err(failed)?;
@@ -69,7 +71,7 @@ impl Parquet {
             .map_err(|error| parquet_error(&shown, error))?;
         let (schema, held) = (schema.clone(), Vec::new());
         let mut parquet =
-            Parquet { path: shown.clone(), log: None, writer, schema: schema.clone(), held, held_rows: 0 };
+            Parquet { path: shown.clone(), log: None, writer, regular, schema: schema.clone(), held, held_rows: 0 };
         if logged {
             let hold = |message| parquet.hold(message).map_err(std::io::Error::other);
             let log = RowLog::open(disk, path, &schema, hold).map_err(failed)?;
@@ -113,15 +115,21 @@ impl Sink for Parquet {
     }
 
     fn sync(&mut self) -> Result<(), Error> {
-        self.with_log(RowLog::sync)
+        self.with_log(RowLog::sync)?;
+        let checked = if self.regular { check_name(&**self.writer.inner()) } else { Ok(()) };
+        checked.map_err(|error| Error::File { path: self.path.clone(), error })
     }
 
     fn close(mut self: Box<Self>) -> Result<(), Error> {
         self.write_row_group()?;
-        let Parquet { path, log, writer, .. } = *self;
+        let Parquet { path, log, writer, regular, .. } = *self;
         let file = writer.into_inner().map_err(|error| parquet_error(&path, error))?;
+        let failed = |error| Error::File { path: path.clone(), error };
+        if regular {
+            check_name(&*file).map_err(failed)?;
+        }
         let Some(log) = log else { return Ok(()) };
-        file.sync().and_then(|()| log.end()).map_err(|error| Error::File { path, error })
+        file.sync().and_then(|()| log.end()).map_err(failed)
     }
 }
 

@@ -4,6 +4,7 @@
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
+use super::claim::check_name;
 use crate::data::{Message, Schema, fingerprint, from_bytes, to_bytes};
 use crate::disk::{Disk, DiskFile, SharedDisk};
 
@@ -141,7 +142,8 @@ impl RowLog {
     /// As the operating system gives them.
     pub fn sync(&mut self) -> io::Result<()> {
         self.writer.flush()?;
-        self.writer.get_ref().sync()
+        self.writer.get_ref().sync()?;
+        check_name(&**self.writer.get_ref())
     }
 
     /// The rows stand in their file, which is whole.
