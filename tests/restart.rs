@@ -663,11 +663,11 @@ fn a_new_session_begins_when_the_checkpoint_has_forgotten_the_lost_one() {
     let mut broker = Played::accept(&listener, false);
     broker.publish(1, 7, false);
     assert_eq!(broker.acknowledged(), 1);
-    kill(&mut process);
+    process.kill();
     let mut process = start();
     // It has subscribed to what is new, and a publish is on its way.
     drop(Played::accept(&listener, false));
-    kill(&mut process);
+    process.kill();
     let process = start();
     let mut broker = Played::accept(&listener, true);
     broker.publish(1, 7, true);
@@ -791,7 +791,7 @@ fn parts_of_two_processes_outlive_kills_of_one_and_of_all() {
                     assert_eq!(launcher.code(), Some(1), "the other one ends, too");
                 }
                 2 => {
-                    kill(&mut launcher);
+                    launcher.kill();
                     pids.iter().for_each(|pid| kill_by_pid(pid));
                 }
                 _ => {
