@@ -31,7 +31,7 @@ from station import Publish, Station
 
 BACKLOG_MIB = 50
 ROWS_A_PUBLISH = 200
-FAULT_INTERVAL = 20
+FAULT_INTERVAL = 4
 RUN_TIMEOUT = 1800
 CLONE_NEWNET, TUNSETIFF, IFF_TUN, IFF_NO_PI = 0x40000000, 0x400454CA, 0x0001, 0x1000
 PACKETS_MAX = 10_000
@@ -159,7 +159,7 @@ def play(program, arguments, directory, link):
         output = directory / "out.csv"
         lines = lambda: int(subprocess.check_output(("wc", "-l", output)).split()[0])
         start(mill)
-        due = time.monotonic() + FAULT_INTERVAL
+        due, next_faults = time.monotonic() + FAULT_INTERVAL, []
         while lines() < arguments.rows + 1:
             if time.monotonic() - began > RUN_TIMEOUT:
                 raise TimeoutError(f"{lines()} lines in {RUN_TIMEOUT} s")
@@ -168,7 +168,8 @@ def play(program, arguments, directory, link):
                 problems.append(f"the run has ended: {mill.last_words()}")
                 start(mill)
             if time.monotonic() > due:
-                fault = chance.choice(("kill", "stop", "cut"))
+                next_faults = next_faults or chance.sample(("kill", "cut", "kill", "cut", "stop"), 5)
+                fault = next_faults.pop()
                 faults.append(fault)
                 if fault == "cut":
                     link.cut(chance.uniform(1, 6))
