@@ -17,6 +17,7 @@ pub mod measure;
 pub mod mqtt;
 pub mod planner;
 pub mod pool;
+pub mod proc;
 mod registry;
 pub mod runtime;
 pub mod sink;

@@ -232,6 +232,23 @@ fn other_sites_are_kept_out() {
 }
 
 #[test]
+fn a_file_of_the_page_is_sent_once() {
+    let projects = Projects::new();
+    let page = Page::start(&projects);
+    let tag = |path: &str| {
+        let answer = ureq::get(page.url(path)).call().unwrap();
+        answer.headers()["etag"].to_str().unwrap().to_owned()
+    };
+    let (script, style) = (tag("/app.js"), tag("/style.css"));
+    assert_ne!(script, style);
+    assert_eq!(tag("/"), tag("/projects/steady"), "one page");
+    let known = |tag: &str| page.call("GET", "/app.js", &[("if-none-match", tag)], None);
+    assert_eq!(known(&script), (304, Value::String(String::new())));
+    assert_eq!(known(&style).0, 200);
+    assert_eq!(known(&format!("{style}, {script}")).0, 304);
+}
+
+#[test]
 fn a_viewer_looks_and_an_admin_acts() {
     let projects = Projects::new();
     add_user(&projects, "anna", "admin", "rain");

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Placement;
 use crate::planner::cores;
+use crate::proc;
 
 /// The file with a line a repeat of a case.
 pub const RAW: &str = "raw.csv";
@@ -140,11 +141,9 @@ pub struct Host {
 
 impl Host {
     pub fn look() -> Host {
-        let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-        let cpu = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
         Host {
             commit: commit().unwrap_or_default(),
-            cpu: cpu.map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, name)| name.to_owned()),
+            cpu: proc::processor().unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
             cores: cores(),
         }
     }

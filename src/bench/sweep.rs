@@ -20,6 +20,7 @@ use super::program::program;
 use super::{lines, page};
 use crate::measure::WrittenReport;
 use crate::mqtt;
+use crate::proc;
 
 /// What to sweep, and how long.
 #[derive(Clone, Debug)]
@@ -143,7 +144,7 @@ impl Sweep {
             Transport::Mqtt => Some(Feed::start(source, self.broker.as_ref())?),
         };
         let source = feed.as_ref().map_or_else(|| source.display().to_string(), |feed| feed.url.to_string());
-        let before = children_cpu_seconds();
+        let before = proc::children_cpu_seconds();
         let mut command = program()?;
         command.arg("run").arg(&self.dataflow).args(["--source", &source]).arg("--report").arg(report);
         command.args(["--sink", "null", "--dead-letter", "null", "--quiet"]);
@@ -170,7 +171,7 @@ impl Sweep {
             let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
             return Err(format!("{}: {said}", Job::Case(case).shown()));
         }
-        let cpu_seconds = children_cpu_seconds() - before;
+        let cpu_seconds = proc::children_cpu_seconds() - before;
         feed.map_or(Ok(()), Feed::end)?;
         Ok(cpu_seconds)
     }
@@ -193,17 +194,6 @@ impl RowOrigin {
             RowOrigin::Generated(count) => Some(*count),
         }
     }
-}
-
-/// CPU seconds of all children that have ended, and theirs; 0 where Linux's `/proc` is not there.
-fn children_cpu_seconds() -> f64 {
-    /// Linux's USER_HZ is 100 on every machine that Rust runs on.
-    const TICKS: f64 = 100.0;
-    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    // The name before may hold spaces; cutime and cstime are fields 16 and 17.
-    let fields = stat.rsplit_once(") ").map_or("", |(_, fields)| fields);
-    let ticks = fields.split(' ').skip(13).take(2).filter_map(|ticks| ticks.parse::<f64>().ok());
-    ticks.sum::<f64>() / TICKS
 }
 
 fn read_report(

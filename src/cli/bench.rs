@@ -14,6 +14,7 @@ use crate::bench::{
 use crate::config::{Dataflow, Override, Placement};
 use crate::measure::shown;
 use crate::planner::TrialDataflow;
+use crate::proc;
 use crate::registry::Registry;
 use crate::source::Arrivals;
 
@@ -304,7 +305,7 @@ fn beside(workers: usize, CheckedLoad { share, rounds, rate, rho, mean_wait }: &
 }
 
 fn directory() -> PathBuf {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_else(|_| "host".into());
+    let host = proc::host().unwrap_or_else(|| "host".into());
     let now = jiff::Zoned::now().strftime("%Y-%m-%dT%H%M%S").to_string();
-    PathBuf::from("runs").join(format!("{now}-{}", host.trim()))
+    PathBuf::from("runs").join(format!("{now}-{host}"))
 }

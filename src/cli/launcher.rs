@@ -16,6 +16,7 @@ use signal_hook::iterator::Signals;
 use super::Failure;
 use super::signals::SignalHandler;
 use crate::mqtt::masked;
+use crate::proc;
 
 const LOOK_UP: Duration = Duration::from_millis(20);
 /// Waits before processes are started again: doubled each time, up to a bound.
@@ -274,13 +275,6 @@ fn has_begun_nothing(status: &ExitStatus) -> bool {
     status.signal().is_some_and(|signal| ends.contains(&signal))
 }
 
-/// Whether a process has a handler for a signal, as the kernel tells in proc_pid_status(5).
-fn catches(pid: u32, signal: i32) -> bool {
-    let Ok(status) = std::fs::read_to_string(format!("/proc/{pid}/status")) else { return false };
-    let mask = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigCgt:")?.trim(), 16).ok());
-    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
-}
-
 /// Sends each of those that have not ended the signal that is chosen for it, if there is one.
 fn send(children: &mut [Child], choose: impl Fn(&Child) -> Option<Signal>) {
     for child in children {
@@ -295,13 +289,13 @@ fn send(children: &mut [Child], choose: impl Fn(&Child) -> Option<Signal>) {
 
 /// Tells the processes that files were moved away. One that has not begun has none open, and would end of it.
 fn hang_up(children: &mut [Child]) {
-    send(children, |child| catches(child.id(), SIGHUP).then_some(Signal::HUP));
+    send(children, |child| proc::catches(child.id(), SIGHUP).then_some(Signal::HUP));
 }
 
 /// Asks those that have not ended to drain and end. Some may have been told so before: it must be no second signal to
 /// them, which would end them at once.
 fn ask_to_end(children: &mut [Child]) {
-    send(children, |child| Some(if catches(child.id(), SIGUSR1) { Signal::USR1 } else { Signal::TERM }));
+    send(children, |child| Some(if proc::catches(child.id(), SIGUSR1) { Signal::USR1 } else { Signal::TERM }));
 }
 
 fn stop_all(children: &mut [Child]) {

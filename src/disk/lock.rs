@@ -2,8 +2,9 @@
 
 use std::fs::{File, TryLockError};
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, Instant};
+
+use crate::proc;
 
 /// A run that is just being killed may take a moment to let go of its files.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -20,25 +21,13 @@ pub fn lock(file: &File) -> io::Result<()> {
         match file.try_lock() {
             Err(TryLockError::WouldBlock) if since.elapsed() < RELEASE_TIMEOUT => std::thread::sleep(RETRY_INTERVAL),
             Err(TryLockError::WouldBlock) => {
-                let other = holder(file).map_or("another process".into(), |pid| format!("process {pid}"));
+                let other = proc::lock_holder(file).map_or("another process".into(), |pid| format!("process {pid}"));
                 let reason = format!("{other} writes to it: end that run, or give this one a place of its own");
                 return Err(io::Error::new(io::ErrorKind::ResourceBusy, reason));
             }
             Ok(()) | Err(TryLockError::Error(_)) => return Ok(()),
         }
     }
-}
-
-/// The process that holds a file's lock, as far as the kernel tells.
-fn holder(file: &File) -> Option<u32> {
-    let found = file.metadata().ok()?;
-    let locks = std::fs::read_to_string("/proc/locks").ok()?;
-    let end = format!(":{}", found.ino());
-    // `1: FLOCK  ADVISORY  WRITE 4711 fd:01:5678 0 EOF`; see proc_locks(5).
-    let lines = locks.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
-    let mut own =
-        lines.filter(|line| line.get(1) == Some(&"FLOCK") && line.get(5).is_some_and(|at| at.ends_with(&end)));
-    own.find_map(|line| line.get(4)?.parse().ok())
 }
 
 #[cfg(test)]

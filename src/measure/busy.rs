@@ -1,9 +1,9 @@
 //! How long worker threads have been busy: on a core or waiting for one, whatever they did there.
 
-use std::fs;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use crate::proc::ThreadTime;
 
 /// The worker threads of this process. What is between messages (hand-over, progress, the sink) is work like what is
 /// done on them, and a thread that waits for messages is parked: so the time that it runs, or would if a core were free, is service in full.
@@ -12,7 +12,7 @@ pub struct BusyTime(Arc<Mutex<Vec<WorkerThread>>>);
 
 #[derive(Debug)]
 struct WorkerThread {
-    schedstat: PathBuf,
+    time: ThreadTime,
     since: Instant,
     before: Duration,
     /// As it was last seen: a thread that has ended has no file any more.
@@ -22,10 +22,9 @@ struct WorkerThread {
 impl BusyTime {
     /// Counts the calling thread's time from now on. Where Linux's `/proc` is not there, it counts none.
     pub fn join(&self) {
-        let Ok(thread) = fs::read_link("/proc/thread-self") else { return };
-        let schedstat = PathBuf::from("/proc").join(thread).join("schedstat");
-        let Some(before) = runnable(&schedstat) else { return };
-        self.threads().push(WorkerThread { schedstat, since: Instant::now(), before, busy: Duration::ZERO });
+        let Some(time) = ThreadTime::own() else { return };
+        let Some(before) = time.runnable() else { return };
+        self.threads().push(WorkerThread { time, since: Instant::now(), before, busy: Duration::ZERO });
     }
 
     /// Counts the threads that have joined from now on, and forgets what they did before.
@@ -50,22 +49,15 @@ impl BusyTime {
 impl WorkerThread {
     fn restart(&mut self) {
         self.since = Instant::now();
-        self.before = runnable(&self.schedstat).unwrap_or(self.before);
+        self.before = self.time.runnable().unwrap_or(self.before);
         self.busy = Duration::ZERO;
     }
 
     fn look(&mut self) {
-        let Some(now) = runnable(&self.schedstat) else { return };
+        let Some(now) = self.time.runnable() else { return };
         // The kernel counts a tick, or a whole wait for a core, when it is over: also what began before.
         self.busy = now.saturating_sub(self.before).min(self.since.elapsed()).max(self.busy);
     }
-}
-
-fn runnable(schedstat: &PathBuf) -> Option<Duration> {
-    let text = fs::read_to_string(schedstat).ok()?;
-    // On a core, and in line for one.
-    let mut nanoseconds = text.split_whitespace().take(2).map(|time| time.parse::<u64>().ok());
-    Some(Duration::from_nanos(nanoseconds.next()?? + nanoseconds.next()??))
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! What a run tells while it runs: `live.json`, which `rowmill serve` reads.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::fs;
 use std::io;
 use std::path::Path;
 use std::time::SystemTime;
@@ -9,6 +8,7 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 
 use super::{Histogram, HistogramSummary};
+use crate::disk;
 use crate::measure::Excerpt;
 
 /// Where a run stands. Times in nanoseconds unless their names say otherwise.
@@ -145,7 +145,7 @@ impl RunStatus {
 
     /// Replaces the file in a directory.
     pub fn write(&self, directory: &Path) -> io::Result<()> {
-        replace_json(&directory.join(RunStatus::FILE), self)
+        disk::replace_json(&directory.join(RunStatus::FILE), self)
     }
 }
 
@@ -169,15 +169,8 @@ impl RunOutcome {
     }
 
     pub fn write(&self, directory: &Path) -> io::Result<()> {
-        replace_json(&directory.join(RunOutcome::FILE), self)
+        disk::replace_json(&directory.join(RunOutcome::FILE), self)
     }
-}
-
-/// Replaces a file by JSON; readers see the old one or the new one.
-pub fn replace_json(path: &Path, value: &impl Serialize) -> io::Result<()> {
-    let new = path.with_added_extension("new");
-    fs::write(&new, serde_json::to_vec(value)?)?;
-    fs::rename(new, path)
 }
 
 /// Milliseconds since 1970.

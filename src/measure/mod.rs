@@ -13,9 +13,7 @@ pub use busy::BusyTime;
 pub use clock::Clock;
 pub use excerpt::{Excerpt, ExcerptCell};
 pub use histogram::{Histogram, ServiceTimes, SharedServiceTimes};
-pub use live::{
-    IntervalStatus, LatencyBucket, RunOutcome, RunStatus, Sample, SubtaskTime, TableAddress, now_ms, replace_json,
-};
+pub use live::{LatencyBucket, RunStatus, IntervalStatus, RunOutcome, Sample, SubtaskTime, TableAddress, now_ms};
 pub use median::median;
-pub use report::{HistogramSummary, Latency, Report, Service, peak_memory_bytes, shown};
+pub use report::{Latency, Report, Service, HistogramSummary, shown};
 pub use written::WrittenReport;

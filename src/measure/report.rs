@@ -173,13 +173,6 @@ impl Report {
     }
 }
 
-/// The most memory this process has held, in bytes; 0 where Linux's `/proc` is not there.
-pub fn peak_memory_bytes() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok()).map_or(0, |kib| kib * 1024)
-}
-
 /// Nanoseconds in the unit that suits them.
 pub fn shown(nanoseconds: f64) -> String {
     match nanoseconds {

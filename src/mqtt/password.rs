@@ -7,12 +7,13 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
-/// A broker's password.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
+/// A broker's password: it is overwritten in memory when it goes.
+#[derive(Clone, Deserialize)]
 #[serde(try_from = "PasswordSetting")]
-pub struct Password(String);
+pub struct Password(SecretString);
 
 /// Reads a variable of the environment.
 pub type Environment = fn(&str) -> Result<String, VarError>;
@@ -55,32 +56,41 @@ impl TryFrom<PasswordSetting> for Password {
 
     fn try_from(given: PasswordSetting) -> Result<Password, String> {
         match given {
-            PasswordSetting::Plain(password) => Ok(Password(password)),
+            PasswordSetting::Plain(password) => Ok(Password::plain(password)),
             PasswordSetting::File { file } => {
                 let read = std::fs::read_to_string(&file);
                 let text = read.map_err(|error| format!("the password file {}: {error}", file.display()))?;
                 // An editor ends the line.
-                Ok(Password(text.trim_end_matches(['\r', '\n']).into()))
+                Ok(Password::plain(text.trim_end_matches(['\r', '\n']).into()))
             }
             PasswordSetting::Environment { env } => {
                 let said = |reason: &dyn fmt::Display| format!("the password in the environment's {env}: {reason}");
                 let read = ENVIRONMENT.get().ok_or_else(|| said(&"this program does not let files read it"))?;
-                read(&env).map(Password).map_err(|error| said(&error))
+                read(&env).map(Password::plain).map_err(|error| said(&error))
             }
         }
     }
 }
 
 impl Password {
+    /// A password that is known.
     pub fn plain(password: String) -> Password {
-        Password(password)
+        Password(password.into())
     }
 
     /// The password itself, for the broker alone.
     pub fn reveal(&self) -> &str {
-        &self.0
+        self.0.expose_secret()
     }
 }
+
+impl PartialEq for Password {
+    fn eq(&self, other: &Password) -> bool {
+        self.reveal() == other.reveal()
+    }
+}
+
+impl Eq for Password {}
 
 impl fmt::Debug for Password {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -12,7 +12,8 @@ use timely::worker::Worker;
 
 use crate::config::{Dataflow, SchemaChoice};
 use crate::data::Schema;
-use crate::measure::{BusyTime, Clock, ServiceTimes, SharedServiceTimes, peak_memory_bytes};
+use crate::measure::{BusyTime, Clock, ServiceTimes, SharedServiceTimes};
+use crate::proc;
 use crate::runtime::cluster::broadcast::tell;
 use crate::runtime::cluster::gather::{Gather, WorkerMeasurements};
 use crate::runtime::epochs::ledger::Ledger;
@@ -227,7 +228,7 @@ impl Share {
         failure: &FirstError,
     ) -> Result<Vec<WorkerMeasurements>, Error> {
         let for_process = context.is_first_in_process(worker);
-        let peak_memory_bytes = if for_process { peak_memory_bytes() } else { 0 };
+        let peak_memory_bytes = if for_process { proc::peak_memory_bytes() } else { 0 };
         let measured = gather.finish(worker, WorkerMeasurements { times: self.times.take(), peak_memory_bytes, busy });
         match failure.take() {
             None | Some(Error::Sink(sink::Error::BrokenPipe)) => {}

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use secrecy::{ExposeSecret, SecretString};
 
 use super::answer::ApiError;
 use super::users::{UserRole, Users};
@@ -30,13 +31,13 @@ impl Access {
         self: Arc<Access>,
         from: IpAddr,
         name: String,
-        password: String,
+        password: SecretString,
     ) -> Result<UserRole, ApiError> {
         if self.attempts.check_key(&from).is_err() {
             return Err(ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too many sign-ins: wait a minute"));
         }
         let verify = move || match &self.users {
-            Some(users) => users.verify(&name, &password),
+            Some(users) => users.verify(&name, password.expose_secret()),
             None => Ok(None),
         };
         let role =

@@ -7,6 +7,8 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
+use crate::disk::{self, Readers};
+
 /// A project's name: that of its file without `.toml`. It never leads out of the folder.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct ProjectName(String);
@@ -84,11 +86,7 @@ impl Folder {
 
     /// Replaces a file that is there, who may read it stays; readers see the old one or the new one.
     pub fn save(&self, name: &ProjectName, text: &str) -> io::Result<()> {
-        let permissions = fs::metadata(self.file(name))?.permissions();
-        let mut new = tempfile::NamedTempFile::new_in(&self.0)?;
-        new.write_all(text.as_bytes())?;
-        new.as_file().set_permissions(permissions)?;
-        new.persist(self.file(name)).map(drop).map_err(|error| error.error)
+        disk::replace(&self.file(name), text.as_bytes(), Readers::AsBefore)
     }
 
     /// Removes the file and what is kept of its runs.

@@ -1,7 +1,13 @@
 //! The page: files that the program carries with it.
 
+use std::sync::LazyLock;
+
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use axum_extra::TypedHeader;
+use axum_extra::headers::{ETag, IfNoneMatch};
+
+use crate::data::fingerprint;
 
 macro_rules! assets {
     ($($path:literal => $kind:expr),* $(,)?) => {
@@ -31,15 +37,24 @@ static ASSETS: [(&str, &str, &[u8]); 14] = assets! {
     "/vendor/uplot.css" => STYLE,
 };
 
-/// A file of the page; the page itself for every address that it draws.
-pub async fn page(uri: Uri) -> Response {
+/// What tells one version of a file from another.
+static TAGS: LazyLock<[ETag; ASSETS.len()]> = LazyLock::new(|| {
+    ASSETS.map(|(_, _, bytes)| format!("\"{:032x}\"", fingerprint(bytes)).parse().expect("digits in quotes are a tag"))
+});
+
+/// A file of the page; the page itself for every address that it draws. One that the browser has is not sent again.
+pub async fn page(uri: Uri, known: Option<TypedHeader<IfNoneMatch>>) -> Response {
     let path = uri.path();
-    let found = ASSETS.iter().find(|(name, _, _)| *name == path);
+    let found = ASSETS.iter().position(|(name, _, _)| *name == path);
     let drawn = path == "/" || path == "/login" || path.starts_with("/projects/");
-    match found.or(ASSETS.first().filter(|_| drawn)) {
-        Some((_, kind, bytes)) => {
-            ([(header::CONTENT_TYPE, *kind), (header::CACHE_CONTROL, "no-cache")], *bytes).into_response()
-        }
-        None => (StatusCode::NOT_FOUND, "there is no such page\n").into_response(),
+    let Some(at) = found.or(drawn.then_some(0)) else {
+        return (StatusCode::NOT_FOUND, "there is no such page\n").into_response();
+    };
+    let (_, kind, bytes) = ASSETS[at];
+    let tag = TypedHeader(TAGS[at].clone());
+    let cached = [(header::CACHE_CONTROL, "no-cache")];
+    if known.is_some_and(|TypedHeader(known)| !known.precondition_passes(&tag)) {
+        return (StatusCode::NOT_MODIFIED, tag, cached).into_response();
     }
+    (tag, cached, [(header::CONTENT_TYPE, kind)], bytes).into_response()
 }

@@ -13,7 +13,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::folder::{Folder, ProjectName};
-use crate::measure::{RunOutcome, RunStatus, now_ms, replace_json};
+use crate::disk;
+use crate::measure::{RunStatus, RunOutcome, now_ms};
+use crate::proc::beginning;
 
 /// What a project does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
@@ -69,11 +71,11 @@ impl StartRecord {
     }
 
     fn write(&self, state: &Path) -> io::Result<()> {
-        replace_json(&state.join(StartRecord::FILE), self)
+        disk::replace_json(&state.join(StartRecord::FILE), self)
     }
 
     fn is_alive(&self) -> bool {
-        process(self.pid).is_some_and(|(ticks, zombie)| ticks == self.ticks && !zombie)
+        beginning(self.pid).is_some_and(|(ticks, zombie)| ticks == self.ticks && !zombie)
     }
 }
 
@@ -118,7 +120,7 @@ impl Runs {
             .stderr(log)
             .spawn()
             .map_err(failed)?;
-        let ticks = process(child.id()).map_or(0, |(ticks, _)| ticks);
+        let ticks = beginning(child.id()).map_or(0, |(ticks, _)| ticks);
         let started = StartRecord { pid: child.id(), ticks, started_ms: now_ms(), stopping: false };
         children.insert(name.clone(), child);
         started.write(&state).map_err(failed)?;
@@ -240,14 +242,6 @@ fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Option<T> {
     serde_json::from_slice(&fs::read(path).ok()?).ok()
 }
 
-/// When a process began, in the kernel's ticks, and whether it has ended; `None` if there is no such process.
-fn process(pid: u32) -> Option<(u64, bool)> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name may hold anything, but no field behind it holds a bracket. See proc(5): state is field 3, start 22.
-    let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split(' ').collect();
-    Some((fields.get(19)?.parse().ok()?, fields[0] == "Z"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -255,12 +249,12 @@ mod tests {
     #[test]
     fn a_process_is_known_by_its_pid_and_its_beginning() {
         let pid = std::process::id();
-        let (ticks, zombie) = process(pid).unwrap();
+        let (ticks, zombie) = beginning(pid).unwrap();
         assert!(!zombie);
         let started = |ticks| StartRecord { pid, ticks, started_ms: 0, stopping: false };
         assert!(started(ticks).is_alive());
         assert!(!started(ticks + 1).is_alive(), "another process with the same pid");
-        assert!(process(0).is_none());
+        assert!(beginning(0).is_none());
     }
 
     #[test]

@@ -10,6 +10,7 @@ use axum::middleware;
 use axum::routing::get;
 use tokio::net::TcpListener;
 use tower_http::compression::CompressionLayer;
+use tower_http::csrf::CsrfLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_sessions::cookie::{self, SameSite};
 use tower_sessions::{Expiry, MemoryStore, SessionManagerLayer};
@@ -61,6 +62,7 @@ fn router(shared: &SharedState) -> Router {
         .fallback(page::page)
         .layer(middleware::from_fn_with_state(shared.clone(), sign_in::guard))
         .layer(sessions)
+        .layer(CsrfLayer::new().with_rejection_response(sign_in::of_another_site))
         .layer(CompressionLayer::new())
         .layer(set(header::CONTENT_SECURITY_POLICY, POLICY))
         .layer(set(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))

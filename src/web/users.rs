@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
+use crate::disk::{self, Readers};
 use argon2::Argon2;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash};
 use serde::{Deserialize, Serialize};
@@ -72,10 +73,7 @@ impl Users {
     fn write(&self, users: &BTreeMap<String, User>) -> io::Result<()> {
         let directory = self.path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         fs::create_dir_all(directory)?;
-        // A temporary file is its owner's alone.
-        let mut new = tempfile::NamedTempFile::new_in(directory)?;
-        new.write_all(&serde_json::to_vec_pretty(users)?)?;
-        new.persist(&self.path).map(drop).map_err(|error| error.error)
+        disk::replace(&self.path, &serde_json::to_vec_pretty(users)?, Readers::Owner)
     }
 
     /// Takes a user out; false if there is no such one.

@@ -1,15 +1,14 @@
 //! What all processes of a run must have alike: two that differ would hang, or give two results.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
 
 use ring::digest::{Context, SHA256};
 use serde::{Deserialize, Serialize};
 
 use crate::config::{Dataflow, NamedFile, ParsedSettings};
 use crate::data::fingerprint;
+use crate::proc;
 use crate::runtime::error::Error;
 use crate::runtime::options::Options;
 
@@ -94,9 +93,7 @@ fn hashes(contents: &ParsedSettings) -> BTreeMap<String, u64> {
 
 /// SHA-256 of the program that runs.
 fn build() -> io::Result<Vec<u8>> {
-    // The file that was started, though another may stand at its path by now.
-    let started = Path::new("/proc/self/exe");
-    let mut file = if started.exists() { File::open(started)? } else { File::open(std::env::current_exe()?)? };
+    let mut file = proc::own_program()?;
     let (mut hash, mut buffer) = (Context::new(&SHA256), vec![0; 1 << 18]);
     loop {
         match file.read(&mut buffer)? {

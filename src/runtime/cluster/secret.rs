@@ -4,10 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ring::hmac;
+use secrecy::{ExposeSecret, SecretSlice};
 
 /// What processes must know to talk to each other; nothing where there is none.
 #[derive(Clone, Default)]
-pub struct Secret(Option<Arc<[u8]>>);
+pub struct Secret(Option<Arc<SecretSlice<u8>>>);
 
 impl Secret {
     /// The fewest bytes of a secret.
@@ -26,7 +27,7 @@ impl Secret {
                 "a secret of {found} bytes: it needs {least}, such as those of `openssl rand -hex 32`"
             ));
         }
-        Ok(Secret(Some(secret.into())))
+        Ok(Secret(Some(Arc::new(secret.to_vec().into()))))
     }
 
     pub fn is_none(&self) -> bool {
@@ -34,7 +35,7 @@ impl Secret {
     }
 
     pub(super) fn key(&self) -> hmac::Key {
-        hmac::Key::new(hmac::HMAC_SHA256, self.0.as_deref().unwrap_or_default())
+        hmac::Key::new(hmac::HMAC_SHA256, self.0.as_deref().map_or(&[], ExposeSecret::expose_secret))
     }
 }
 

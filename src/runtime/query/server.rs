@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::os::fd::AsRawFd;
+use std::os::fd::AsFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::data::{Message, Schema};
 use crate::disk;
 use crate::format::{Encoder, Encoding, Infinity, Output};
+use crate::proc;
 use crate::runtime::graph::materialized::SharedContents;
 use crate::sink::{self, Deadline, Existing};
 
@@ -107,7 +108,7 @@ struct SocketPath {
 impl SocketPath {
     fn of(directory: &Path) -> io::Result<SocketPath> {
         let open = File::open(directory)?;
-        let path = format!("/proc/self/fd/{}/{SOCKET}", open.as_raw_fd()).into();
+        let path = proc::through(open.as_fd(), SOCKET);
         Ok(SocketPath { path, _directory: open })
     }
 }
