@@ -9,6 +9,10 @@ _default:
 build:
     cargo build --release
 
+# What packages carry and what is measured: optimised across crates.
+dist:
+    cargo build --profile dist
+
 # Run a dataflow file: just run dataflows/weather.toml --source data/sample.csv --sink out.csv
 run +arguments:
     cargo run --release --quiet -- run {{ arguments }}
@@ -43,7 +47,7 @@ bench *filter:
     cargo bench {{ filter }}
 
 # Instructions a number of each subtask; they repeat where times do not.
-instructions: build
+instructions: dist
     {{ python }} bench/instructions.py
 
 # CPU time of a build from nothing and of a line more in a subtask.

@@ -12,6 +12,7 @@ type Stack<T> = RefCell<Vec<Vec<T>>>;
 
 /// Types of which threads keep buffers.
 pub trait Pooled: Sized + 'static {
+    /// The buffers of this thread that wait to be used again.
     fn stack() -> &'static LocalKey<Stack<Self>>;
 }
 

@@ -31,6 +31,7 @@ pub enum Part {
 }
 
 impl Part {
+    /// All of them.
     pub const ALL: [Part; 3] = [Part::Loop, Part::Parsing, Part::Broker];
 
     /// As it stands in tables.

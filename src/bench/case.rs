@@ -21,6 +21,7 @@ pub enum Transport {
 }
 
 impl Transport {
+    /// As tables and files call it.
     pub fn name(self) -> &'static str {
         match self {
             Transport::File => "file",
@@ -32,11 +33,15 @@ impl Transport {
 /// One point of a sweep.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Case {
+    /// How rows come.
     pub over: Transport,
+    /// Where messages are worked on.
     pub placement: Placement,
+    /// Processes.
     pub processes: usize,
     /// Threads a process.
     pub workers: usize,
+    /// Rows a message.
     pub bucket_size: usize,
 }
 

@@ -13,14 +13,19 @@ use crate::source::{Arrivals, Load};
 /// Which dataflow is forecast under which loads.
 #[derive(Clone, Debug)]
 pub struct PlannerCheck {
+    /// The dataflow.
     pub flow: TrialDataflow,
+    /// Worker threads.
     pub workers: usize,
+    /// Rows a message.
     pub bucket_size: usize,
+    /// How long the oldest row of a partial message waits.
     pub delay: Duration,
     /// Rows that arrive at the same time.
     pub burst: u64,
     /// Loads as shares of the capacity.
     pub shares: Vec<f64>,
+    /// How many runs the median is taken of.
     pub rounds: usize,
     /// How long each load is held.
     pub duration: Duration,
@@ -35,7 +40,9 @@ pub struct CheckedLoad {
     pub rounds: usize,
     /// Rows a second.
     pub rate: f64,
+    /// The share of the workers' time that was work.
     pub rho: ForecastAndMeasured,
+    /// The mean wait of a message, in seconds.
     pub mean_wait: ForecastAndMeasured,
 }
 

@@ -18,11 +18,17 @@ const HALVINGS: usize = 4;
 /// Which dataflow meets which load.
 #[derive(Clone, Debug)]
 pub struct LoadSweep {
+    /// The dataflow.
     pub flow: TrialDataflow,
+    /// Worker threads.
     pub workers: usize,
+    /// Rows a message.
     pub bucket_size: usize,
+    /// How long the oldest row of a partial message waits.
     pub delay: Duration,
+    /// How the times between arrivals vary.
     pub arrivals: Arrivals,
+    /// Rows that arrive at the same time.
     pub burst: u64,
     /// How long each rate is held.
     pub duration: Duration,
@@ -31,21 +37,31 @@ pub struct LoadSweep {
 /// What rows met at a rate: a line of `latency-wW-bB.csv`. Latencies in nanoseconds, counted from when a row was due.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct LoadPoint {
+    /// Worker threads.
     pub workers: usize,
+    /// Rows a message.
     pub bucket_size: usize,
     /// Rows a second that were offered.
     pub rate: f64,
     /// Rows a second that were served.
     pub served: f64,
+    /// The share of the workers' time that was work.
     pub rho: f64,
+    /// The median latency of a row, in nanoseconds like all that follow.
     pub latency_row_p50: u64,
+    /// What 90 of 100 rows stayed under.
     pub latency_row_p90: u64,
+    /// What 99 of 100 rows stayed under.
     pub latency_row_p99: u64,
+    /// What 999 of 1000 rows stayed under.
     pub latency_row_p999: u64,
+    /// What 9999 of 10000 rows stayed under.
     pub latency_row_p9999: u64,
+    /// The longest.
     pub latency_row_max: u64,
     /// What the queueing model says; none where its queue grows for ever.
     pub predicted_row_p50: Option<f64>,
+    /// What the planner said of 99 of 100 rows.
     pub predicted_row_p99: Option<f64>,
 }
 
@@ -109,6 +125,7 @@ impl LoadSweep {
 }
 
 impl LoadPoint {
+    /// Whether 99 of 100 rows stayed under a latency.
     pub fn holds(&self, p99: Duration) -> bool {
         self.served > 0.0 && u128::from(self.latency_row_p99) <= p99.as_nanos()
     }

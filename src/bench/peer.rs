@@ -14,6 +14,7 @@ pub const PEERS: &str = "peers.csv";
 /// [`PeerOutput`] as JSON.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeerCommand {
+    /// The peer's name.
     pub name: String,
     /// The program and its first arguments.
     pub command: Vec<String>,
@@ -24,7 +25,9 @@ pub struct PeerCommand {
 pub struct PeerOutput {
     /// Rows of the messages it has served.
     pub rows: u64,
+    /// Messages that it has worked on.
     pub messages: u64,
+    /// How long it took.
     pub seconds: f64,
     /// In nanoseconds; 0 where it does not tell.
     pub service_message_mean: f64,

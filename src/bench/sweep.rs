@@ -25,12 +25,15 @@ use crate::proc;
 /// What to sweep, and how long.
 #[derive(Clone, Debug)]
 pub struct Sweep {
+    /// The dataflow file.
     pub dataflow: PathBuf,
+    /// What is measured.
     pub cases: Vec<Case>,
     /// Run on the same rows, at the same bucket sizes.
     pub peers: Vec<PeerCommand>,
     /// How long a repeat of a peer may take.
     pub peer_time: Duration,
+    /// How often each case is.
     pub repeats: usize,
     /// The rows of a file, or so many generated ones.
     pub rows: RowOrigin,
@@ -45,7 +48,9 @@ pub struct Sweep {
 /// Where rows come from.
 #[derive(Clone, Debug)]
 pub enum RowOrigin {
+    /// Those of a file.
     File(PathBuf),
+    /// So many generated ones.
     Generated(u64),
 }
 

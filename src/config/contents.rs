@@ -23,6 +23,7 @@ pub struct UnchangedSettings {
     pub tables: bool,
     /// The tables, counted from 0, whose changes go where they went.
     pub sinks: BTreeSet<usize>,
+    /// Whether the schema is the same.
     pub schema: bool,
 }
 
@@ -41,6 +42,7 @@ impl ParsedSettings {
         ParsedSettings(settings.into_iter().collect())
     }
 
+    /// All keys with their values, by key.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
     }

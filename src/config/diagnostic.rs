@@ -52,6 +52,7 @@ impl Diagnostic {
         self.place.as_ref().map(|place| place.span.clone())
     }
 
+    /// With what to do about it.
     pub fn help(mut self, help: Option<String>) -> Diagnostic {
         self.help = help.as_deref().map(masked);
         self

@@ -14,6 +14,7 @@ const VERSION: u32 = 1;
 pub struct Fitted {
     /// The version of the format.
     rowmill_fit: u32,
+    /// The steps that have learned, in the chain's order.
     pub steps: Vec<FittedStep>,
 }
 
@@ -23,11 +24,14 @@ pub struct Fitted {
 pub struct FittedStep {
     /// The subtask's name, numbered from the second of that name on.
     pub step: String,
+    /// The columns that it was fitted on.
     pub columns: Vec<String>,
+    /// What it has learned.
     pub learned: Learned,
 }
 
 impl Fitted {
+    /// Of this version of the program.
     pub fn new(steps: Vec<FittedStep>) -> Fitted {
         Fitted { rowmill_fit: VERSION, steps }
     }

@@ -24,21 +24,30 @@ pub const WEATHER: &str = include_str!("../../dataflows/weather.toml");
 
 /// A dataflow as its file and the command line describe it, checked.
 pub struct Dataflow {
+    /// Its name: that of the file without the ending, if it gives none.
     pub name: String,
     /// What it is for, in words.
     pub description: String,
     /// Worker threads a process, where the command line says nothing else.
     pub workers: Option<u16>,
+    /// Processes; 1 if the file gives none.
     pub processes: Option<u16>,
+    /// Where messages are worked on.
     pub placement: Placement,
     /// How often at most results are brought to safety and the checkpoint is written.
     pub checkpoint_every: Duration,
+    /// The columns of the rows.
     pub schema: SchemaChoice,
+    /// Where rows come from.
     pub source: source::SourceUrl,
+    /// How they are taken.
     pub source_settings: source::SourceSettings,
+    /// Where results go.
     pub sink: sink::SinkSettings,
+    /// Where unusable rows go; they are only counted if it is not given.
     pub dead_letter: Option<sink::SinkSettings>,
     pub(super) steps: Vec<StepPlan>,
+    /// The tables that are kept of the results.
     pub tables: Vec<TablePlan>,
     pub(super) document: Arc<Document>,
     pub(super) contents: ParsedSettings,
@@ -49,6 +58,7 @@ pub struct Dataflow {
 pub struct NamedFile {
     /// What it is to the dataflow, in words.
     pub what: String,
+    /// As the dataflow file gives it.
     pub path: PathBuf,
 }
 

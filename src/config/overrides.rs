@@ -16,6 +16,14 @@ pub struct Override {
 impl Override {
     /// From `KEY=VALUE`.
     ///
+    /// ```
+    /// use rowmill::config::Override;
+    /// let set = Override::set("buffer.bucket_size = 100").unwrap();
+    /// assert_eq!((&*set.key, &*set.value), ("buffer.bucket_size", "100"));
+    /// // What is shown has no password.
+    /// assert_eq!(Override::set("source.password=rain").unwrap().shown, "--set source.password=***");
+    /// ```
+    ///
     /// # Errors
     /// Without an equals sign.
     pub fn set(text: &str) -> Result<Override, String> {

@@ -19,8 +19,11 @@ pub struct TablePlan {
 
 /// A table, and where its changes go.
 pub struct TableOf {
+    /// What it is: keys, windows, aggregates.
     pub table: Table,
+    /// Where its changes go.
     pub sink: Option<sink::SinkSettings>,
+    /// The file that its rows are joined with.
     pub reference: Option<Reference>,
 }
 
@@ -105,6 +108,7 @@ impl TablePlan {
         self.section.reference.as_ref().map(|reference| reference.get_ref().path.as_path())
     }
 
+    /// The table's name.
     pub fn name(&self) -> &str {
         self.section.name.get_ref()
     }
@@ -133,6 +137,7 @@ impl TablePlan {
         self.sink.as_mut()
     }
 
+    /// How long the first connection of its sink with a broker may take.
     pub fn set_connect_timeout(&mut self, timeout: std::time::Duration) {
         if let Some(sink) = &mut self.sink {
             sink.connect_timeout = Some(timeout);

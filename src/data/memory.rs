@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 /// What is remembered of one key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyedState {
+    /// The key's bytes; empty where there is no key.
     pub key: Vec<u8>,
     /// Empty if there is nothing to remember any more.
     pub state: Vec<u8>,

@@ -15,10 +15,12 @@ use crate::pool::Scratch;
 /// run. Missing is NaN. Arrival stamps stay with the [`Bucket`](super::Bucket) at the source.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Message {
+    /// The epoch, which is the bucket's.
     pub epoch: u64,
     /// The place of each row in the input, from 0.
     pub ids: Vec<u64>,
     numbers: Array2<f64>,
+    /// The columns of texts, in the schema's order.
     pub texts: Vec<TextColumn>,
 }
 
@@ -49,6 +51,7 @@ impl Message {
         Message::new(0, (0..rows as u64).collect(), numbers, Vec::new())
     }
 
+    /// How many rows it has.
     pub fn rows(&self) -> usize {
         self.ids.len()
     }
@@ -59,6 +62,7 @@ impl Message {
         &self.flat()[slot * rows..(slot + 1) * rows]
     }
 
+    /// The numbers of a column.
     pub fn column_mut(&mut self, slot: usize) -> &mut [f64] {
         let rows = self.rows();
         let flat = self.numbers.as_slice_mut().expect("standard layout");

@@ -16,6 +16,7 @@ pub struct Numbers {
 pub struct Run {
     /// The place of the first row in the input.
     pub place: u64,
+    /// How many rows there are.
     pub rows: u64,
     /// The number of the first row.
     pub first: u64,

@@ -20,12 +20,16 @@ pub enum Format {
 /// Why bytes are not rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, thiserror::Error)]
 pub enum Broken {
+    /// In no format that is known.
     #[error("neither JSON objects nor CSV lines")]
     Unreadable,
+    /// Nothing at all.
     #[error("an empty payload")]
     Empty,
+    /// More bytes than a publish may have.
     #[error("longer than max_payload")]
     TooLong,
+    /// A quote that does not close.
     #[error("a quote opens a cell and no quote closes it: write it twice, or leave it out")]
     OpenQuote,
 }
@@ -42,6 +46,7 @@ pub struct Layout {
 /// The header line that names the cells of a row.
 #[derive(Clone, Copy, Debug)]
 pub struct Header<'a> {
+    /// The line's bytes.
     pub names: &'a [u8],
     /// Rows with one number have one header line; without a number, only its bytes tell.
     pub line: Option<u64>,
@@ -63,7 +68,9 @@ impl<'a> Header<'a> {
 /// One measurement as it arrived.
 #[derive(Clone, Copy, Debug)]
 pub struct Row<'a> {
+    /// As they came.
     pub bytes: &'a [u8],
+    /// How they are read.
     pub format: Format,
     /// What names its cells, if something does.
     pub header: Option<Header<'a>>,

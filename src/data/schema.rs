@@ -17,7 +17,9 @@ pub enum Kind {
 /// One column of a schema.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Column {
+    /// The column's name.
     pub name: String,
+    /// Numbers or texts.
     pub kind: Kind,
     /// The column's place among the columns of its kind.
     pub slot: usize,
@@ -75,6 +77,7 @@ impl Schema {
         Schema::new(DAVIS.iter().map(|(name, kind, _)| (*name, *kind)))
     }
 
+    /// All columns, in the order of the results.
     pub fn columns(&self) -> &[Column] {
         &self.columns
     }
@@ -84,6 +87,7 @@ impl Schema {
         self.places.get(name).copied()
     }
 
+    /// The column of this name.
     pub fn get(&self, name: &str) -> Option<&Column> {
         self.place(name).map(|place| &self.columns[place])
     }
@@ -103,6 +107,7 @@ impl Schema {
         &self.columns[self.numbers[slot]].name
     }
 
+    /// The names of all columns.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.columns.iter().map(|column| column.name.as_str())
     }

@@ -14,16 +14,19 @@ pub struct TextColumn {
 }
 
 impl TextColumn {
+    /// Appends a value; `None` is a missing one.
     pub fn push(&mut self, value: Option<&str>) {
         self.bytes.push_str(value.unwrap_or_default());
         self.ends.push(self.bytes.len());
         self.present.push(value.is_some());
     }
 
+    /// How many values it has, missing ones with them.
     pub fn len(&self) -> usize {
         self.ends.len()
     }
 
+    /// Whether it has no value, not even a missing one.
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }

@@ -74,7 +74,9 @@ pub trait Disk: Debug + Send + Sync {
 /// What tells a file from others, whatever its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileId {
+    /// The number of the device that holds it.
     pub device: u64,
+    /// Its number on the device.
     pub inode: u64,
 }
 

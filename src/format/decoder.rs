@@ -13,6 +13,7 @@ use crate::data::{Bucket, Format, Message, Row, Schema};
 pub struct BadRow {
     /// Its place in the bucket, from 0.
     pub index: usize,
+    /// Why it cannot be read.
     pub reason: String,
 }
 
@@ -24,6 +25,7 @@ pub struct Decoder {
 }
 
 impl Decoder {
+    /// A decoder into rows of a schema.
     pub fn new(schema: Arc<Schema>) -> Decoder {
         Decoder { schema, header: HeaderMap::default(), keys: KeyOrder::default() }
     }

@@ -35,7 +35,9 @@ pub enum Infinity {
 /// An encoded message.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Output {
+    /// Bytes of whole lines.
     Lines(Vec<u8>),
+    /// The message itself, for formats of columns.
     Columns(Message),
 }
 
@@ -59,12 +61,14 @@ pub struct Encoder {
 }
 
 impl Encoder {
+    /// An encoder of rows of a schema.
     pub fn new(schema: Arc<Schema>, encoding: Encoding) -> Encoder {
         let key = |name: &str| format!(",{}:", serde_json::Value::from(name));
         let keys = schema.names().map(key).collect();
         Encoder { schema, encoding, keys, infinity: Infinity::default() }
     }
 
+    /// With another way to write infinite numbers.
     pub fn with_infinity(self, infinity: Infinity) -> Encoder {
         Encoder { infinity, ..self }
     }

@@ -10,8 +10,11 @@ use crate::format::weatherlink;
 /// How a file is laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileKind {
+    /// JSON objects, one a line.
     Ndjson,
+    /// Cells between commas, with a header.
     Csv,
+    /// Davis WeatherLink's export: cells between tabs, with two lines of header.
     WeatherLink,
 }
 
@@ -104,6 +107,7 @@ impl<R: BufRead> FileRecords<R> {
         self.header.as_ref().map(|names| Header { names, line: Some(self.header_line) })
     }
 
+    /// The format that is read.
     pub fn format(&self) -> Format {
         self.format
     }

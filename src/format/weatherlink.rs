@@ -10,6 +10,7 @@ use crate::format::csv;
 pub struct ExportHeader {
     /// The names, joined by tabs; names that repeat are numbered as pandas does (`Hi`, `Hi.1`).
     pub names: String,
+    /// Whether cells stand between two tabs each.
     pub doubled_tabs: bool,
 }
 

@@ -21,10 +21,12 @@ impl DdSketch {
     /// Magnitudes below it count as 0, above its inverse as that.
     const LEAST: f64 = 1e-100;
 
+    /// Counts a value in.
     pub fn add(&mut self, value: f64) {
         *self.counts.entry(bucket(value)).or_default() += 1;
     }
 
+    /// Counts in what another has counted.
     pub fn merge(&mut self, other: &DdSketch) {
         for (bucket, count) in &other.counts {
             *self.counts.entry(*bucket).or_default() += count;

@@ -68,7 +68,9 @@ impl BrentSearch {
 /// First and second derivative of a function to be maximised, at a point.
 #[derive(Clone, Copy, Debug)]
 pub struct Derivatives {
+    /// The first derivative.
     pub first: f64,
+    /// The second derivative.
     pub second: f64,
 }
 

@@ -10,6 +10,7 @@ pub(super) const LANES: usize = 8;
 /// Count, mean and population variance of the values that are not NaN.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Moments {
+    /// How many values there are.
     pub count: usize,
     /// NaN without a value.
     pub mean: f64,

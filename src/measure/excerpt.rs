@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 /// The first rows of a message, in the order of the schema's columns.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Excerpt {
+    /// The columns' names.
     pub columns: Vec<String>,
     /// The place of each row in the input, from 0.
     pub ids: Vec<u64>,
@@ -16,8 +17,11 @@ pub struct Excerpt {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum ExcerptCell {
+    /// No value.
     Missing,
+    /// A number, infinities with them.
     Number(f64),
+    /// A text.
     Text(String),
 }
 

@@ -24,6 +24,7 @@ impl Histogram {
         let _ = self.0.record_n(nanoseconds.max(1), count);
     }
 
+    /// Counts in what another has counted.
     pub fn merge(&mut self, other: &Histogram) {
         let _ = self.0.add(&other.0);
     }
@@ -35,6 +36,7 @@ impl Histogram {
         own
     }
 
+    /// The histogram of the hdrhistogram crate, in nanoseconds.
     pub fn inner(&self) -> &hdrhistogram::Histogram<u64> {
         &self.0
     }
@@ -62,10 +64,12 @@ pub type SharedServiceTimes = Rc<RefCell<ServiceTimes>>;
 /// Service time per subtask on one worker: a histogram an operator of the chain.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct ServiceTimes {
+    /// Nanoseconds by operator, in the chain's order.
     pub subtasks: Vec<Histogram>,
 }
 
 impl ServiceTimes {
+    /// No times yet, of so many operators.
     pub fn new(operators: usize) -> ServiceTimes {
         // The rate of the processor's counter is measured when it is asked first: not on a message's time.
         Instant::now();
@@ -82,6 +86,7 @@ impl ServiceTimes {
         (result, nanoseconds)
     }
 
+    /// Counts in what another has counted.
     pub fn merge(&mut self, other: &ServiceTimes) {
         self.subtasks.iter_mut().zip(&other.subtasks).for_each(|(own, other)| own.merge(other));
     }

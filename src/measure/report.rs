@@ -16,13 +16,21 @@ use super::Histogram;
 /// What `report.json` says of a histogram, in nanoseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct HistogramSummary {
+    /// How many values were recorded.
     pub count: u64,
+    /// Their mean, in nanoseconds like all that follows.
     pub mean: f64,
+    /// Their standard deviation.
     pub stdev: f64,
+    /// Their median.
     pub p50: u64,
+    /// What 90 of 100 were at most.
     pub p90: u64,
+    /// What 99 of 100 were at most.
     pub p99: u64,
+    /// What 999 of 1000 were at most.
     pub p999: u64,
+    /// The largest.
     pub max: u64,
 }
 
@@ -46,8 +54,10 @@ impl From<&Histogram> for HistogramSummary {
 /// From arrival (of a row) or close of the bucket (of a message) to completion.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Latency {
+    /// Nanoseconds a message.
     #[serde(serialize_with = "summary")]
     pub message: Histogram,
+    /// Nanoseconds a row.
     #[serde(serialize_with = "summary")]
     pub row: Histogram,
 }
@@ -55,10 +65,13 @@ pub struct Latency {
 /// Time being worked on.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Service {
+    /// Nanoseconds a message.
     #[serde(serialize_with = "summary")]
     pub message: Histogram,
+    /// Nanoseconds a row.
     #[serde(serialize_with = "summary")]
     pub row: Histogram,
+    /// Nanoseconds a message, by subtask.
     #[serde(serialize_with = "summaries")]
     pub subtask: Vec<(String, Histogram)>,
 }
@@ -74,11 +87,17 @@ fn summaries<S: serde::Serializer>(subtasks: &[(String, Histogram)], serializer:
 /// What a run did. Always `rows_in = rows_out + rows_dropped + dead_letters + rows_too_late`.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
+    /// The dataflow's name.
     pub dataflow: String,
+    /// That of the program.
     pub version: &'static str,
+    /// Worker threads of all processes.
     pub workers: usize,
+    /// Processes.
     pub processes: usize,
+    /// Rows that the source was handed.
     pub rows_in: u64,
+    /// Rows of results.
     pub rows_out: u64,
     /// By subtask.
     pub rows_dropped: BTreeMap<String, u64>,
@@ -86,8 +105,11 @@ pub struct Report {
     pub dead_letters: u64,
     /// Rows that were too late for a table that drops those.
     pub rows_too_late: u64,
+    /// Messages, which are epochs.
     pub messages: u64,
+    /// How long the run took, from the first row to the last completion.
     pub seconds: f64,
+    /// Rows in a second of it.
     pub rows_per_second: f64,
     /// The sum over the processes.
     pub peak_memory_bytes: u64,
@@ -99,7 +121,9 @@ pub struct Report {
     pub mu: f64,
     /// lambda / (workers mu): the share of their time that workers were busy.
     pub rho: f64,
+    /// Nanoseconds from arrival to completion.
     pub latency_ns: Latency,
+    /// Nanoseconds of work.
     pub service_ns: Service,
 }
 

@@ -37,6 +37,7 @@ impl WrittenReport {
         names.into_iter().flatten().map(String::as_str).collect()
     }
 
+    /// The file that it was read from.
     pub fn path(&self) -> &Path {
         &self.path
     }

@@ -12,6 +12,7 @@ use rumqttd::{Broker, Config, ConnectionSettings, RouterConfig, ServerSettings};
 /// A running embedded broker; it ends with the process.
 #[derive(Clone, Copy, Debug)]
 pub struct EmbeddedBroker {
+    /// Where it listens.
     pub address: SocketAddr,
 }
 

@@ -15,19 +15,33 @@ const LARGEST_PACKET: usize = 268_435_455;
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
 /// `mqtt://user:password@host:port/topic`, or `mqtts://` with TLS. It is shown without the login.
+///
+/// ```
+/// use rowmill::mqtt::MqttUrl;
+/// let url: MqttUrl = "mqtts://anna:s%40crt@broker/weather/#".parse().unwrap();
+/// assert_eq!((&*url.host, url.port, &*url.topic, url.tls), ("broker", 8883, "weather/#", true));
+/// assert_eq!(url.to_string(), "mqtts://broker:8883/weather/#");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MqttUrl {
+    /// A name, or an address without brackets.
     pub host: String,
+    /// The TCP port.
     pub port: u16,
+    /// What is published to, or the filter that is subscribed to.
     pub topic: String,
+    /// Whether the connection is by TLS.
     pub tls: bool,
+    /// User and password of the address.
     pub login: Option<Credentials>,
 }
 
 /// How an address says who signs in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credentials {
+    /// The user's name.
     pub user: String,
+    /// The user's password.
     pub password: Option<Password>,
 }
 
@@ -139,12 +153,17 @@ impl Qos {
 /// A topic on a broker, and how a client signs in there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
+    /// The broker, and the topic there.
     pub url: MqttUrl,
+    /// The quality of service that is asked for.
     pub qos: Qos,
+    /// The user's name, where the broker wants one.
     pub user: Option<String>,
+    /// The user's password.
     pub password: Option<Password>,
     /// Without one the session is forgotten when the client leaves.
     pub client_id: Option<String>,
+    /// Whom to trust, and what to show.
     pub tls: TlsMaterial,
 }
 
@@ -205,6 +224,7 @@ pub fn refusal(address: &str, error: &v5::ConnectionError) -> Option<String> {
 
 /// Waits between two attempts to connect: doubled each time, up to a bound.
 pub struct Backoff {
+    /// The wait that comes next.
     pub next: Duration,
 }
 
@@ -212,12 +232,14 @@ impl Backoff {
     const FIRST: Duration = Duration::from_millis(100);
     const LONGEST: Duration = Duration::from_secs(10);
 
+    /// How long to wait now; the next wait is longer.
     pub fn next_wait(&mut self) -> Duration {
         let now = self.next;
         self.next = (now * 2).min(Self::LONGEST);
         now
     }
 
+    /// Begins with the shortest wait again.
     pub fn reset(&mut self) {
         self.next = Self::FIRST;
     }

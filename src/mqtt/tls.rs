@@ -15,6 +15,7 @@ pub struct TlsFiles {
     pub ca: Option<PathBuf>,
     /// The client's certificate and its key.
     pub certificate: Option<PathBuf>,
+    /// The key of the client's certificate.
     pub key: Option<PathBuf>,
 }
 

@@ -5,6 +5,7 @@ use crate::planner::station::{QueueModel, WaitTime};
 /// How a dataflow behaves on some workers, as it was measured. Times in seconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ServiceBehaviour {
+    /// Worker threads.
     pub workers: usize,
     /// Rows a message.
     pub bucket_size: usize,

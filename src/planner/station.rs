@@ -3,8 +3,18 @@
 use crate::planner::erlang::erlang_c;
 
 /// G/G/c: `servers` like servers, one queue, first come first served.
+///
+/// ```
+/// use rowmill::planner::QueueModel;
+/// // 0.75 messages a second, each a second of work: three seconds in the queue, or half of that if all are alike.
+/// let model = QueueModel::mmc(1, 0.75, 1.0);
+/// assert!((model.rho() - 0.75).abs() < 1e-12 && (model.mean_wait() - 3.0).abs() < 1e-9);
+/// let alike = QueueModel { service_variation: 0.0, ..model };
+/// assert!((alike.mean_wait() - 1.5).abs() < 1e-9);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct QueueModel {
+    /// Workers that serve one queue.
     pub servers: usize,
     /// Arrivals a second, lambda.
     pub arrival_rate: f64,

@@ -14,7 +14,9 @@ use crate::source::{Arrivals, Load, SourceUrl, Stop};
 /// The dataflow that is measured: a file and what stands over it, or `dataflows/weather.toml`.
 #[derive(Clone, Debug)]
 pub struct TrialDataflow {
+    /// The dataflow file.
     pub file: Option<PathBuf>,
+    /// What stands over the file.
     pub overrides: Vec<Override>,
     /// What it may name.
     pub registry: Registry,
@@ -52,9 +54,13 @@ pub fn demand(load: &Load, bucket_size: usize, delay: Duration) -> Demand {
 /// A run of generated rows to nowhere.
 #[derive(Clone, Copy, Debug)]
 pub struct Trial {
+    /// Worker threads.
     pub workers: usize,
+    /// Rows a message.
     pub bucket_size: usize,
+    /// How rows arrive.
     pub load: Load,
+    /// How long they arrive.
     pub duration: Duration,
 }
 

@@ -11,18 +11,27 @@ pub enum Error {
     /// The dataflow file does not fit its source.
     #[error("{0}")]
     Dataflow(#[from] Diagnostic),
+    /// The source failed.
     #[error("{0}")]
     Source(#[from] source::Error),
+    /// A sink failed.
     #[error("{0}")]
     Sink(#[from] sink::Error),
     /// An earlier run's progress can't be used.
     #[error("{0}")]
     Checkpoint(String),
+    /// The processes could not meet, or one was lost.
     #[error("{0}")]
     Cluster(String),
     /// Another run of this machine uses a client id.
     #[error("{what}: {reason}")]
-    ClientId { what: String, reason: String },
+    ClientId {
+        /// Which one: that of the source, or of a sink.
+        what: String,
+        /// Who uses it, and what to do.
+        reason: String,
+    },
+    /// The trace could not be written.
     #[error("the trace {}: {}", .0.display(), .1)]
     Trace(PathBuf, std::io::Error),
 }

@@ -16,6 +16,7 @@ use crate::source::Stop;
 /// How to run a dataflow.
 #[derive(Clone)]
 pub struct Options {
+    /// The processes, and the workers of each.
     pub cluster: Cluster,
     /// Run steps that follow each other and act by column as one operator.
     pub fuse: bool,

@@ -24,7 +24,9 @@ pub struct Preview {
 /// The rows after a step.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PreviewStep {
+    /// The step's label.
     pub label: String,
+    /// The rows behind it.
     pub after: Excerpt,
     /// Why the step rejected the message; the steps after it are not run.
     pub fault: Option<String>,

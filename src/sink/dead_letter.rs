@@ -20,6 +20,7 @@ pub struct DeadLetter<'a> {
     pub row: u64,
     /// The subtask that failed.
     pub subtask: &'a str,
+    /// Why the row is unusable.
     pub reason: &'a str,
     #[serde(flatten)]
     raw: RawBytes<'a>,
@@ -34,6 +35,7 @@ enum RawBytes<'a> {
 }
 
 impl<'a> DeadLetter<'a> {
+    /// Of a row as its source gave it: its bytes, and where they stood in what came from `topic`.
     pub fn new(
         topic: &'a str,
         position: u64,
@@ -86,6 +88,10 @@ impl DeadLetters {
         Ok(DeadLetters { sink, written: 0, unflushed: false })
     }
 
+    /// Writes one.
+    ///
+    /// # Errors
+    /// Where they go cannot be written to.
     pub fn write(&mut self, letter: &DeadLetter<'_>) -> Result<(), Error> {
         self.written += 1;
         if !std::mem::replace(&mut self.unflushed, true) {
@@ -127,6 +133,10 @@ impl DeadLetters {
         }
     }
 
+    /// Hands on all that was written.
+    ///
+    /// # Errors
+    /// Where they go cannot be written to.
     pub fn flush(&mut self) -> Result<(), Error> {
         self.unflushed = false;
         self.sink.as_mut().map_or(Ok(()), |sink| sink.flush())

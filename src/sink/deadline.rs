@@ -17,6 +17,7 @@ impl Deadline {
         self.stopped.store(true, Ordering::Relaxed);
     }
 
+    /// Whether the run was told to stop.
     pub fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::Relaxed)
     }
@@ -27,6 +28,7 @@ impl Deadline {
         *deadline = Some(deadline.map_or(at, |earlier| earlier.min(at)));
     }
 
+    /// Whether the time is over.
     pub fn has_passed(&self) -> bool {
         self.at.lock().expect("no holder panics").is_some_and(|at| at <= Instant::now())
     }

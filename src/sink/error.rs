@@ -5,13 +5,25 @@ use std::path::Path;
 /// Why a sink could not write.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// A file that cannot be written.
     #[error("{path}: {error}")]
-    File { path: String, error: std::io::Error },
+    File {
+        /// As the dataflow file gives it.
+        path: String,
+        /// What the machine says.
+        error: std::io::Error,
+    },
+    /// The broker refuses what is published, or is not there.
     #[error("{0}")]
     Broker(String),
     /// The deadline was over.
     #[error("{url}: the broker has not taken {left} publishes in time")]
-    Undelivered { url: String, left: u64 },
+    Undelivered {
+        /// The broker's address and topic.
+        url: String,
+        /// Publishes that it has not taken.
+        left: u64,
+    },
     /// Results that must not be replaced: the command lacks its `--fresh`.
     #[error("{0}")]
     Results(String),

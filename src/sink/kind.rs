@@ -74,8 +74,10 @@ pub trait Sink {
 /// A line that a sink does not take.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefusedLine {
+    /// The row's bytes.
     pub line: Vec<u8>,
     /// By how many bytes it is too long; `None` where that is not known.
     pub excess: Option<usize>,
+    /// Why it was not taken.
     pub reason: String,
 }

@@ -18,6 +18,7 @@ use crate::mqtt::Endpoint;
 /// A sink as a dataflow file describes it.
 #[derive(Clone, Debug)]
 pub struct SinkSettings {
+    /// Where it goes.
     pub url: SinkUrl,
     /// One file a process instead of one file in the order of epochs.
     pub parts: bool,
@@ -27,7 +28,9 @@ pub struct SinkSettings {
     pub infinity: Infinity,
     /// Whether a file that can't be read before it is closed keeps its rows beside it until then.
     pub logged: bool,
+    /// The broker, where it goes to one.
     pub endpoint: Option<Endpoint>,
+    /// How long the first connection may take; for ever if not given.
     pub connect_timeout: Option<Duration>,
     /// Where its files are.
     pub disk: SharedDisk,

@@ -10,7 +10,9 @@ use crate::disk::Disk;
 pub struct Tail {
     /// The end of the last whole line.
     pub end: u64,
+    /// The epoch behind the last line.
     pub next_epoch: u64,
+    /// The row's number behind the last line.
     pub next_row: u64,
 }
 

@@ -10,15 +10,22 @@ use crate::mqtt;
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub enum SinkUrl {
+    /// A topic of a broker.
     Mqtt(mqtt::MqttUrl),
+    /// A file of JSON objects, one a line.
     Ndjson(PathBuf),
+    /// A file of cells between commas, with a header.
     Csv(PathBuf),
+    /// A Parquet file, which is there when it is whole.
     Parquet(PathBuf),
+    /// Standard output, as JSON objects.
     Stdout,
+    /// Nowhere: rows are only counted.
     Null,
 }
 
 impl SinkUrl {
+    /// Whether it is a file of this machine.
     pub fn is_file(&self) -> bool {
         matches!(self, SinkUrl::Ndjson(_) | SinkUrl::Csv(_) | SinkUrl::Parquet(_))
     }

@@ -113,6 +113,7 @@ impl BucketBuffer {
         self.once = once;
     }
 
+    /// Rows a message.
     pub fn bucket_size(&self) -> usize {
         self.limits.bucket_size
     }

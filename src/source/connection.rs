@@ -24,11 +24,13 @@ pub enum Readiness {
     Ready,
     /// It has ended without.
     Over,
+    /// It waits for one.
     Waits,
 }
 
 /// A connection that reads rows.
 pub struct Source {
+    /// The buckets that are closed.
     pub buckets: BucketQueue,
     /// Sent to when an MQTT source has its subscription, and closed when it ends; closed when rows on a schedule are made,
     /// and at once by others.

@@ -25,6 +25,7 @@ impl Connections {
     /// The most of them: each has threads of its own.
     pub const MOST: usize = 256;
 
+    /// How many connections there are.
     pub fn count(&self) -> usize {
         match self {
             Connections::Shared(count) => usize::from(*count),

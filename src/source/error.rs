@@ -3,8 +3,15 @@
 /// Why.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// A file that cannot be read.
     #[error("{path}: {error}")]
-    File { path: String, error: std::io::Error },
+    File {
+        /// As the dataflow file gives it.
+        path: String,
+        /// What the machine says.
+        error: std::io::Error,
+    },
+    /// The broker refuses the run, or is not there.
     #[error("{0}")]
     Broker(String),
 }

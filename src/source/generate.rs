@@ -64,6 +64,7 @@ struct Weather {
 }
 
 impl Generator {
+    /// The same seed makes the same rows.
     pub fn new(seed: u64) -> Generator {
         let weather = Weather { wind: 4.0, direction: 200.0, clouds: 0.3, soil: 60.0, ..Weather::default() };
         Generator { rng: ChaCha8Rng::seed_from_u64(seed), index: 0, last: None, weather }

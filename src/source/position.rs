@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 /// A publish whose rows have been taken, as it can be known again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TakenPublish {
+    /// The publish's packet id.
     pub packet_id: u16,
     /// Of topic and payload.
     pub hash: u64,

@@ -56,10 +56,12 @@ impl BucketQueue {
         self.buckets.recv_timeout(timeout).inspect(|bucket| self.room.leave(bucket.byte_len()))
     }
 
+    /// How many buckets wait.
     pub fn len(&self) -> usize {
         self.buckets.len()
     }
 
+    /// Whether none waits.
     pub fn is_empty(&self) -> bool {
         self.buckets.is_empty()
     }

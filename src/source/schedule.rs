@@ -20,6 +20,7 @@ pub enum Arrivals {
 pub struct Load {
     /// Rows a second.
     pub rate: f64,
+    /// How the times between arrivals vary.
     pub arrivals: Arrivals,
     /// Rows that arrive at the same time, at least 1.
     pub burst: u64,
@@ -48,6 +49,7 @@ pub struct Schedule {
 }
 
 impl Schedule {
+    /// The same seed makes the same times.
     pub fn new(load: Load, seed: u64) -> Schedule {
         Schedule { load, rng: ChaCha8Rng::seed_from_u64(seed), row: 0, due: 0.0 }
     }

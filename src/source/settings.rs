@@ -14,9 +14,11 @@ pub const MAX_PAYLOAD: usize = 16 << 20;
 /// What a source needs to know beside its address.
 #[derive(Clone, Debug)]
 pub struct SourceSettings {
+    /// The broker, where rows come from one.
     pub endpoint: Option<Endpoint>,
     /// The connections that share the endpoint's topic.
     pub connections: Connections,
+    /// When a bucket closes.
     pub limits: Limits,
     /// The longest payload of a publish, and the longest line of a file, in bytes.
     pub max_payload: usize,

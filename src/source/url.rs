@@ -13,16 +13,24 @@ use crate::source::{Arrivals, Load};
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(try_from = "String")]
 pub enum SourceUrl {
+    /// A topic of a broker.
     Mqtt(mqtt::MqttUrl),
+    /// A file, which ends the run when it is read.
     File {
+        /// Where the file is.
         path: PathBuf,
+        /// What is in it.
         kind: FileKind,
     },
+    /// Standard input.
     Stdin,
     /// As fast as the dataflow takes them, if no load is given.
     Generate {
+        /// How many rows are made.
         rows: u64,
+        /// The same seed makes the same rows.
         seed: u64,
+        /// When they arrive; as fast as they are taken if not given.
         load: Option<Load>,
     },
 }

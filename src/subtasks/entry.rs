@@ -25,9 +25,11 @@ pub enum BuildError {
 /// One line of the registry.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry {
+    /// What `use` calls it.
     pub name: &'static str,
     /// What its results equal.
     pub equals: &'static str,
+    /// Its place in a chain.
     pub role: Role,
     /// Whether it learns from rows, so that `fit` can be given.
     pub fits: bool,
@@ -39,12 +41,15 @@ pub struct Entry {
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "web", derive(utoipa::ToSchema))]
 pub struct Description {
+    /// What `use` calls it.
     pub name: &'static str,
     /// What its results equal.
     pub equals: &'static str,
+    /// What it does, in a sentence.
     pub summary: String,
     /// Whether it stands in every chain by itself.
     pub fixed: bool,
+    /// What can be set.
     pub parameters: Vec<Parameter>,
 }
 
@@ -52,10 +57,13 @@ pub struct Description {
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "web", derive(utoipa::ToSchema))]
 pub struct Parameter {
+    /// The key.
     pub name: String,
     /// The type as a person would write it, such as `number` or `"l1" | "l2" | "max"`.
     pub r#type: String,
+    /// What holds where the file says nothing; `null` if it must.
     pub default: Value,
+    /// What it sets.
     pub help: String,
 }
 

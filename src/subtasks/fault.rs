@@ -9,7 +9,9 @@ pub struct Fault(pub String);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct Refusal {
+    /// The parameter's name.
     pub parameter: &'static str,
+    /// Why its value is refused.
     pub reason: String,
 }
 

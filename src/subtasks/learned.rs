@@ -11,6 +11,7 @@ use serde_json::Value;
 pub struct Learned(BTreeMap<String, Value>);
 
 impl Learned {
+    /// With these values under a name.
     pub fn with(mut self, name: &str, values: impl Serialize) -> Learned {
         self.0.insert(name.into(), serde_json::to_value(values).expect("numbers and texts are values"));
         self

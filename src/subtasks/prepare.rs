@@ -20,6 +20,7 @@ pub struct Prepare {
 }
 
 impl Prepare {
+    /// Into messages of a schema.
     pub fn new(schema: Arc<Schema>) -> Prepare {
         Prepare { decoder: Decoder::new(schema) }
     }

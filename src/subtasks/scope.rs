@@ -5,7 +5,9 @@ use crate::data::{Kind, Schema};
 /// Slots of the columns in scope, with their names for messages to people and for new columns.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scope {
+    /// The slots of number columns.
     pub numbers: Vec<usize>,
+    /// The slots of text columns.
     pub texts: Vec<usize>,
     names: Vec<String>,
     text_names: Vec<String>,

@@ -7,7 +7,9 @@ use super::{DynSubtask, Scope};
 pub struct Step {
     /// The subtask's name, numbered from the second of that name on.
     pub label: String,
+    /// The subtask, with its parameters.
     pub subtask: DynSubtask,
+    /// The columns that it works on.
     pub scope: Scope,
     /// For a step that remembers earlier messages: what tells its rows apart.
     pub stream: Option<StreamKey>,
@@ -21,5 +23,8 @@ pub enum StreamKey {
     /// The values of the text column in this slot.
     Text(usize),
     /// All that the step compares of a row, with one of so many rows before it.
-    Row { horizon: u64 },
+    Row {
+        /// Rows.
+        horizon: u64,
+    },
 }

@@ -84,6 +84,7 @@ pub struct Streaming {
 }
 
 impl Streaming {
+    /// A learner a key, or one for all, of so many columns.
     pub fn new(new: NewLearner, key: Option<usize>, columns: usize) -> Streaming {
         Streaming { new, key, columns, learners: HashMap::new(), changed: HashSet::new() }
     }

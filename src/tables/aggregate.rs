@@ -9,9 +9,13 @@ use super::summary::{ColumnAccumulator, RequiredStatistics};
 pub enum Aggregate {
     /// How many values there are.
     Count,
+    /// The sum of the values that are there.
     Sum,
+    /// Their mean.
     Mean,
+    /// The least of them.
     Min,
+    /// The largest of them.
     Max,
     /// Of a sample: `ddof = 1`.
     Std,

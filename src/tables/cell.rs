@@ -8,8 +8,11 @@ use crate::data::{Column, Kind, Message};
 /// A value that can be compared, hashed and sent to another process.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum KeyCell {
+    /// No value.
     Missing,
+    /// A number.
     Number(OrderedFloat<f64>),
+    /// A text.
     Text(Box<str>),
 }
 

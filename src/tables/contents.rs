@@ -36,6 +36,7 @@ pub struct TableContents {
 }
 
 impl TableContents {
+    /// An empty table of these columns.
     pub fn new(schema: Schema, changes: ChangeFormat) -> TableContents {
         let change = [("change".to_owned(), Kind::Text)].into_iter();
         let columns = schema.columns().iter().map(|column| (column.name.clone(), column.kind));
@@ -59,10 +60,12 @@ impl TableContents {
         KeyedState { key: to_bytes(group), state: self.lines.get(group).map_or(Vec::new(), to_bytes) }
     }
 
+    /// How many lines it has.
     pub fn len(&self) -> usize {
         self.lines.len()
     }
 
+    /// Whether it has no line.
     pub fn is_empty(&self) -> bool {
         self.lines.is_empty()
     }

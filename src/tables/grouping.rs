@@ -12,7 +12,9 @@ use crate::data::{Column, Message};
 pub struct Grouping {
     /// The operator after which rows are taken; 0 is prepare.
     pub input: usize,
+    /// The columns whose values name a line.
     pub keys: Vec<Column>,
+    /// The time that a line stands for; one line for all time if not given.
     pub window: Option<Window>,
     /// A row replaces the one before it that has the same values here; if there are none, all rows count.
     pub upsert: Vec<Column>,
@@ -22,6 +24,7 @@ pub struct Grouping {
     pub retention: Option<i64>,
     /// How far ahead of this machine's clock a row may be dated, in milliseconds.
     pub max_future: i64,
+    /// What becomes of rows whose window has gone.
     pub late: Late,
 }
 
@@ -29,6 +32,7 @@ pub struct Grouping {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Late {
+    /// They are dead letters.
     #[default]
     DeadLetter,
     /// It is counted as too late.
@@ -38,6 +42,7 @@ pub enum Late {
 /// What a line stands for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Group {
+    /// The values that name the line.
     pub keys: Vec<KeyCell>,
     /// The start of the window, in milliseconds since 1970.
     pub window: Option<i64>,
@@ -51,10 +56,13 @@ pub type Values = Vec<OrderedFloat<f64>>;
 pub struct TableRow {
     /// What it replaces.
     pub upsert: Vec<KeyCell>,
+    /// The values that name the line.
     pub keys: Vec<KeyCell>,
     /// When it was measured, in milliseconds since 1970; 0 if there are no windows.
     pub time: i64,
+    /// The row's values, column by column.
     pub values: Values,
+    /// Whether the row is taken out.
     pub deleted: bool,
 }
 

@@ -16,6 +16,7 @@ pub trait TableState {
     type Item;
     /// What is grouped.
     type Value;
+    /// How often a value counts.
     type Difference;
 
     /// Names the worker that keeps an item: the same one for those that belong together.

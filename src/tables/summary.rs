@@ -12,12 +12,15 @@ use crate::kernels::log_sketch::DdSketch;
 /// What of a column must be kept beside the count of its values.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RequiredStatistics {
+    /// Whether sums are needed.
     pub sum: bool,
     /// The sum of squares.
     pub squares: bool,
+    /// Whether the least and the largest are needed.
     pub extremes: bool,
     /// All values.
     pub values: bool,
+    /// Whether sketched quantiles are needed.
     pub sketch: bool,
 }
 
@@ -119,7 +122,9 @@ impl ColumnAccumulator {
 /// A summary of rows, column by column. As a difference of differential dataflow, it is what a message adds to a group.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Accumulator {
+    /// How many rows there are.
     pub rows: i64,
+    /// By column, what is known of its values.
     pub columns: Vec<ColumnAccumulator>,
 }
 

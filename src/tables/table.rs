@@ -12,14 +12,19 @@ use crate::data::{Column, Kind, Message, Schema};
 /// A table whose columns have been looked up.
 #[derive(Clone, Debug)]
 pub struct Table {
+    /// The table's name.
     pub name: String,
+    /// What makes a line of it.
     pub grouping: Grouping,
     /// The number columns that are summarised.
     pub columns: Vec<Column>,
+    /// What each line says.
     pub aggregates: Vec<Aggregate>,
     /// How far apart the rows of a key should be, in milliseconds.
     pub interval: Option<i64>,
+    /// The file that rows are joined with.
     pub join: Option<Join>,
+    /// How its changes are written.
     pub changes: ChangeFormat,
 }
 
@@ -75,6 +80,7 @@ impl Table {
 /// The rows of a key in a message, as far as it takes to know which of them are too late.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct KeyTimes {
+    /// The values that name the line.
     pub keys: Vec<KeyCell>,
     /// The latest of their times, in milliseconds since 1970.
     pub latest: i64,
@@ -96,6 +102,7 @@ impl KeyTimes {
 /// Tables with one grouping: rows are kept once for all of them.
 #[derive(Clone, Debug)]
 pub struct SharedGrouping {
+    /// What makes a line of it.
     pub grouping: Grouping,
     /// The slots of the number columns that any of them summarises.
     pub slots: Vec<usize>,

@@ -49,6 +49,7 @@ impl Folder {
         Ok(Folder(path))
     }
 
+    /// The folder, as an absolute path.
     pub fn path(&self) -> &Path {
         &self.0
     }
@@ -75,6 +76,7 @@ impl Folder {
         Ok(names)
     }
 
+    /// The text of a project's dataflow file.
     pub fn read(&self, name: &ProjectName) -> io::Result<String> {
         fs::read_to_string(self.file(name))
     }

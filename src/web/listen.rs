@@ -17,6 +17,7 @@ use crate::source::Stop;
 /// Where to listen, and what to show.
 #[derive(Clone)]
 pub struct ListenOptions {
+    /// The address; port 0 stands for a free one.
     pub listen: SocketAddr,
     /// The folder with the dataflow files. Runs work in it; what the page itself reads of a file that a dataflow names
     /// counts from this process' own directory, which is better the same.
@@ -31,6 +32,7 @@ pub struct ListenOptions {
 
 /// A server that listens.
 pub struct WebServer {
+    /// Where it listens.
     pub address: SocketAddr,
     listener: std::net::TcpListener,
     shared: SharedState,

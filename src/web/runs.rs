@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 use super::folder::{Folder, ProjectName};
 use crate::disk;
-use crate::measure::{RunStatus, RunOutcome, now_ms};
+use crate::measure::{RunOutcome, RunStatus, now_ms};
 use crate::proc::beginning;
 
 /// What a project does.

@@ -84,7 +84,7 @@ fn is_open(path: &str) -> bool {
 
 /// The answer to a request that another site's page has made.
 pub fn of_another_site(_: ProtectionError) -> Response {
-    Refusal::new(StatusCode::FORBIDDEN, "the request comes from another site's page").into_response()
+    ApiError::new(StatusCode::FORBIDDEN, "the request comes from another site's page").into_response()
 }
 
 fn names_this_machine(headers: &HeaderMap) -> bool {

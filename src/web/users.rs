@@ -36,10 +36,12 @@ pub struct Users {
 }
 
 impl Users {
+    /// The users of a file, which need not be there yet.
     pub fn new(path: PathBuf) -> Users {
         Users { path }
     }
 
+    /// The file.
     pub fn path(&self) -> &Path {
         &self.path
     }

@@ -39,12 +39,18 @@ impl std::fmt::Display for Placement {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SchemaChoice {
     /// Known beforehand, with the column that identifies a row, if there is one.
-    Known { schema: Schema, id: Option<String> },
+    Known {
+        /// The columns.
+        schema: Schema,
+        /// The column that identifies a row.
+        id: Option<String>,
+    },
     /// Names and types from the source.
     Infer,
 }
 
 impl SchemaChoice {
+    /// The column that identifies a row, where the file gives one.
     pub fn id(&self) -> Option<&str> {
         match self {
             SchemaChoice::Known { id, .. } => id.as_deref(),

@@ -30,6 +30,7 @@ impl Secret {
         Ok(Secret(Some(Arc::new(secret.to_vec().into()))))
     }
 
+    /// Whether there is no secret.
     pub fn is_none(&self) -> bool {
         self.0.is_none()
     }

@@ -25,6 +25,7 @@ impl Cluster {
         Cluster { workers, process: 0, hosts: Vec::new() }
     }
 
+    /// How many processes there are.
     pub fn processes(&self) -> usize {
         self.hosts.len().max(1)
     }

@@ -31,14 +31,18 @@ pub enum SnapshotFormat {
     /// A JSON object a line.
     #[default]
     Json,
+    /// Cells between commas, with a header.
     Csv,
+    /// A Parquet file.
     Parquet,
 }
 
 /// What is asked of a table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TableQuery {
+    /// The table's name.
     pub table: String,
+    /// What the answer is written as.
     pub format: SnapshotFormat,
     /// Not more lines than this: those of the newest windows.
     pub newest: Option<usize>,
@@ -47,9 +51,11 @@ pub struct TableQuery {
 /// A table at one epoch.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TableSnapshot {
+    /// The answer, in the format that was asked for.
     pub bytes: Vec<u8>,
     /// The last epoch that is in it, on all workers; `None` before the first is complete.
     pub epoch: Option<u64>,
+    /// How many lines of the table it holds.
     pub lines: usize,
 }
 

@@ -191,7 +191,9 @@ impl Sink for Publisher {
 /// Where a line stands: by it a receiver knows one that comes again.
 #[derive(Clone, Copy, Debug, Default, serde::Deserialize)]
 pub struct LinePosition {
+    /// The message's epoch.
     pub message: u64,
+    /// The row's number.
     pub row: u64,
 }
 
