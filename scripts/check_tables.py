@@ -21,7 +21,8 @@ import pandas as pd
 from comparison import EXACT, WITHIN, judge
 
 AGGREGATES = ["count", "sum", "mean", "min", "max", "std", "median", "p90", "distinct", "outliers", "completeness"]
-COLUMNS = ["a", "b", "c"]
+# The last one has no spread.
+COLUMNS = ["a", "b", "c", "d"]
 SKETCH_ERROR = 0.01
 
 
@@ -51,7 +52,7 @@ def values(rng):
     def value(offset):
         return None if rng.random() < 0.1 else rng.choice([rng.gauss(offset, 1), float(rng.randint(-3, 3))])
 
-    return {"a": value(0), "b": value(1e6), "c": value(0) if rng.random() < 0.1 else None}
+    return {"a": value(0), "b": value(1e6), "c": value(0) if rng.random() < 0.1 else None, "d": 29.92}
 
 
 def case(rng):
@@ -87,7 +88,7 @@ def toml(table):
 
 DATAFLOW = """name = "t"
 [schema]
-number = ["a", "b", "c", "time", "deleted"]
+number = ["a", "b", "c", "d", "time", "deleted"]
 text = ["station"]
 [source]
 url = "rows.ndjson"
@@ -239,6 +240,14 @@ def as_table(theirs, table):
     return pd.DataFrame(lines)
 
 
+def slightly_off(name, rows, value):
+    """Where values are only moved and counted, off by the last digit; elsewhere, by a little more than may be."""
+    relative, floor = bounds(name, rows)
+    if relative == 0.0:
+        return np.nextafter(value, np.inf)
+    return value + (1e-6 if relative == 1e-9 else 2 * relative) * abs(value) + 2 * floor + 1e-300
+
+
 def self_test(count):
     """Plants errors in right tables: each must be found."""
     planted = 0
@@ -255,13 +264,26 @@ def self_test(count):
             at = rng.randrange(len(right))
             value = float(right[name].iloc[at])
             plants = [np.inf, -np.inf] if np.isnan(value) else [np.inf, np.nan, value * 1.02 + 1e-6]
-            plants += [0.0] if abs(value) > 1e-9 else []
+            plants += [0.0, -value] if abs(value) > 1e-9 else [0.5]
+            plants += [] if np.isnan(value) else [slightly_off(name, rows, value)]
             for plant in plants:
                 cells = right[name].astype(float).tolist()
                 cells[at] = plant
                 assert found(right.assign(**{name: cells})), f"seed {seed}, {name}: {value} as {plant}"
                 planted += 1
         assert found(right.iloc[1:]), f"seed {seed}: a line missing"
+        for name in {"station", "window"} & set(right.columns):
+            other = right[name].astype(object)
+            other.iloc[0] = "2001-01-01T00:00:00Z"
+            assert found(right.assign(**{name: other})), f"seed {seed}: another {name}"
+            planted += 1
+        if len(right) > 1 and set(table["key"]) | {"window"} & set(right.columns):
+            figures = [name for name in right.columns if name not in ("station", "window")]
+            swapped = right.copy()
+            swapped[figures] = right[figures].iloc[[1, 0, *range(2, len(right))]].to_numpy()
+            is_same = right[figures].iloc[:2].drop_duplicates().shape[0] == 1
+            assert is_same or found(swapped), f"seed {seed}: two lines have each other's figures"
+            planted += not is_same
         try:
             assert found(pd.concat([right, right.iloc[:1]])), f"seed {seed}: a line twice"
         except AssertionError as doubled:

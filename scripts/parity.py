@@ -23,8 +23,9 @@ import numpy as np
 import pandas as pd
 
 import likelihood
-import parity_plants
 import oracle
+import parity_plants
+import parity_stream
 from comparison import EPS, EXACT, WITHIN, cancellation, judge, relative_bound
 
 BATCH = 500
@@ -181,6 +182,11 @@ def case(seed, only):
     if use not in ("drop_duplicates", "dropna", "ordinal_encoder", "one_hot_encoder") and rng.random() < 0.3:
         step["columns"] = names[: int(rng.integers(1, width + 1))]
     size = max(1, n) if rng.random() < 0.7 else int(rng.choice([1, 3, 17, 100]))
+    if use in parity_stream.SUBTASKS and step.get("periods", 1) >= 0 and rng.random() < 0.4:
+        step, size = step | {"fit": "stream"}, int(rng.choice([1, 3, 17, 100, max(1, n // 2)] if n < 1000 else [17, 100, n // 2]))
+        if rng.random() < 0.4:
+            frame["t0"] = rng.choice(np.array(["north", "south", None], dtype=object), n)
+            step = step | {"key": "t0"}
     return frame, step, size
 
 
@@ -206,6 +212,9 @@ def write(directory, name, frame, step, size):
 
 
 def expected(frame, step, size):
+    if step.get("fit") == "stream":
+        with contextlib.redirect_stderr(io.StringIO()):
+            return parity_stream.Expected(frame, step, size).frame
     with contextlib.redirect_stderr(io.StringIO()):
         return oracle.run({"subtask": [step], "buffer": {"bucket_size": size}}, frame.copy())
 
@@ -248,6 +257,8 @@ def difference(frame, step, size, ours, theirs, verdicts):
         return f"columns {list(ours.columns)}, not {list(theirs.columns)}"
     if len(ours) != len(theirs) or not np.array_equal(ours[["message", "row"]], theirs[["message", "row"]]):
         return f"{len(ours)} rows, not {len(theirs)}"
+    if step.get("fit") == "stream":
+        return parity_stream.difference(frame, step, size, ours, theirs, verdicts)
     for message, rows in theirs.groupby("message").indices.items():
         part, theirs_part = ours.iloc[rows], theirs.iloc[rows]
         taken = frame.iloc[message * size : (message + 1) * size]
@@ -349,7 +360,7 @@ def shrink(rowmill, frame, step, size):
         smaller = False
         half, width = len(frame) // 2, frame.shape[1] // 2
         rows = [frame.iloc[:half], frame.iloc[half:], frame.iloc[1:], frame.iloc[:-1]] if half else []
-        columns = [frame.iloc[:, :width], frame.iloc[:, width:]] if width and not {"columns", "subset"} & step.keys() else []
+        columns = [frame.iloc[:, :width], frame.iloc[:, width:]] if width and not {"columns", "subset", "key"} & step.keys() else []
         for part in rows + columns:
             part = part.reset_index(drop=True)
             if run_one(rowmill, part, step, size):

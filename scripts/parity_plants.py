@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 import parity
 
@@ -17,6 +18,49 @@ def one_value(rng, frame, step, ours, theirs):
     at = rng.choice(rows)
     moved = 1e-3 * np.std(theirs[name].to_numpy()[rows]) + 1e-5 * abs(ours[name].iloc[at])
     return changed(ours, at, name, ours[name].iloc[at] + moved)
+
+
+def slightly_off(rng, frame, step, ours, theirs):
+    """One value: the last digit where values are moved and compared, elsewhere a little more than may be."""
+
+    def suits(x):
+        return len(x) > 1 and np.isfinite(x).all() and 1e-200 < np.std(x) < 1e200
+
+    name, rows = column_of(rng, theirs, suits)
+    at, x = rng.choice(rows), theirs[name].to_numpy(float)
+    if step["use"] in parity.EXACT_STEPS:
+        return changed(ours, at, name, np.nextafter(x[at], np.inf))
+    inputs = frame[name].to_numpy(float) if name in frame else np.zeros(1)
+    inputs = inputs[np.isfinite(inputs)]
+    if np.std(inputs) > 0 and np.abs(inputs).max() > 1e3 * np.std(inputs):
+        # Differences of values far from zero have fewer digits.
+        raise NoPlace
+    relative = 5e-6 if step["use"] == "power_transformer" else 1e-6
+    return changed(ours, at, name, x[at] + relative * (abs(x[at]) + np.std(x[rows])))
+
+
+def sign(rng, frame, step, ours, theirs):
+    name, rows = column_of(rng, theirs, lambda x: len(x) and np.isfinite(x).all() and np.abs(x).min() > 1e-3 * np.std(x))
+    at = rng.choice(rows)
+    value = ours[name].iloc[at]
+    if not 1e-100 < abs(value) < 1e100:
+        raise NoPlace
+    return changed(ours, at, name, -value)
+
+
+def number_for_gap(rng, frame, step, ours, theirs):
+    name, rows = column_of(rng, theirs, lambda x: np.isnan(x).any())
+    at = rng.choice(rows[np.isnan(theirs[name].to_numpy(float)[rows])])
+    return changed(ours, at, name, 0.0)
+
+
+def another_text(rng, frame, step, ours, theirs):
+    names = [name for name in theirs.columns[2:] if not is_numeric_dtype(theirs[name])]
+    if not names:
+        raise NoPlace
+    texts = ours[names[0]].to_numpy(object).copy()
+    texts[rng.integers(len(texts))] = "elsewhere"
+    return ours.assign(**{names[0]: texts}), theirs
 
 
 def most_values(rng, frame, step, ours, theirs):
@@ -75,6 +119,7 @@ def rows_exchanged(rng, frame, step, ours, theirs):
 
 PLANTS = [
     one_value,
+    slightly_off,
     most_values,
     infinity_for_finite,
     finite_for_infinity,
@@ -83,6 +128,8 @@ PLANTS = [
     row_for_another,
     rows_exchanged,
 ]
+# Not every subtask has a place for these; so many are planted at least.
+WHERE_THERE_IS = {sign: 30, number_for_gap: 20, another_text: 5}
 
 
 class NoPlace(Exception):
@@ -91,7 +138,7 @@ class NoPlace(Exception):
 
 def column_of(rng, theirs, suits):
     """A column, and the rows of a message in it, of a kind."""
-    for name in rng.permutation(theirs.columns[2:]):
+    for name in rng.permutation([name for name in theirs.columns[2:] if is_numeric_dtype(theirs[name])]):
         for rows in theirs.groupby("message").indices.values():
             if suits(theirs[name].to_numpy(float)[rows]):
                 return name, rows
@@ -106,9 +153,9 @@ def changed(frame, at, name, value):
 
 def run():
     """Plants every error some times in every subtask; asserts that what is whole passes, and what is not is found."""
-    found = 0
+    found, counts = 0, dict.fromkeys(WHERE_THERE_IS, 0)
     for use in parity.SUBTASKS:
-        wanted = dict.fromkeys(PLANTS, EACH)
+        wanted = dict.fromkeys([*PLANTS, *WHERE_THERE_IS], EACH)
         for seed in range(5000):
             frame, step, size = parity.case(seed, use)
             if not 2 <= len(frame) <= MOST:
@@ -128,9 +175,13 @@ def run():
                 ours, expected = planted if isinstance(planted, tuple) else (planted, theirs)
                 assert parity.difference(frame, step, size, ours, expected, []), f"{use}, seed {seed}: {plant.__name__}"
                 wanted[plant] -= 1
+                if plant in counts:
+                    counts[plant] += 1
                 found += 1
-            if not any(wanted.values()):
+            if not any(wanted[plant] for plant in PLANTS):
                 break
-        left = [plant.__name__ for plant, count in wanted.items() if count]
+        left = [plant.__name__ for plant in PLANTS if wanted[plant]]
         assert not left, f"{use}: no place for {left}"
+    few = [plant.__name__ for plant, count in counts.items() if count < WHERE_THERE_IS[plant]]
+    assert not few, f"too few of {few}: {list(counts.values())}"
     print(f"{found} planted errors in {len(parity.SUBTASKS)} subtasks, each found")

@@ -95,12 +95,39 @@ def parts(text):
     return before, after
 
 
+# What only a measurement says, in text and in the head of a table; milliseconds and MiB are settings and bounds, too.
+MEASURED = re.compile(r"\d[\d,.]*\s?(?:rows/s|rows a second|messages/s|publishes/s|us\b|µs|times as|times (?:faster|slower))")
+SPENT = re.compile(r"\d[\d,.]*\s?(?:ms|MiB|GiB|MB|GB)\b")
+HEAD = re.compile(r"^\|.*\b(?:rows/s|rows a second|us|ms|MiB|instructions|times as fast)\b")
+COMMIT = re.compile(r"commit [0-9a-f]{7}")
+# Documents that say how fast it is; others name settings.
+ABOUT_SPEED = ["README.md", "bench/README.md", "docs/src/speed.md"]
+
+
+def unseen(document, text):
+    """Figures that no measurement has written: every one names its commit in the lines above it, or is generated."""
+    found, lines = [], text.splitlines()
+    for at, line in enumerate(lines):
+        is_head = at + 1 < len(lines) and lines[at + 1].startswith("|--")
+        figures = MEASURED.findall(line) or (is_head and HEAD.findall(line)) or (document in ABOUT_SPEED and SPENT.findall(line))
+        if figures and not COMMIT.search(" ".join(lines[max(0, at - 4) : at + 1])):
+            found.append(f"{document}:{at + 1}: a figure without its command and commit: {line[:100]}")
+    return found
+
+
+def documents():
+    listed = subprocess.run(["git", "ls-files", "*.md"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return listed.split()
+
+
 def elsewhere(section):
     """Figures of the section that stand in another document, too."""
-    documents = subprocess.run(["git", "ls-files", "*.md"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     found = []
+    for document in documents():
+        if not document.startswith("bench/evaluation/") and document != "CHANGELOG.md":
+            found += unseen(document, (ROOT / document).read_text().replace(section, ""))
     for figure in set(re.findall(r"\d{1,3}(?:,\d{3})+", section)) - {f"{size:,}" for size in SIZES}:
-        for document in documents.split():
+        for document in documents():
             text = (ROOT / document).read_text().replace(section, "")
             if re.search(rf"(?<![\d,]){figure}(?![\d,])", text):
                 found.append(f"{document}: {figure}")

@@ -332,6 +332,30 @@ fn a_step_that_learns_over_the_stream_gives_the_same_bytes_on_any_workers() {
 }
 
 #[test]
+fn windows_and_differences_over_the_stream_take_infinity_as_within_a_message() {
+    let directory = TempDir::new().unwrap();
+    let (rows, out) = (directory.path().join("rows.csv"), directory.path().join("out.csv"));
+    std::fs::write(&rows, "a\n1\n2\ninf\n4\n8\n").unwrap();
+    for (step, expected) in [
+        ("use = \"rolling\"\nmethod = \"sum\"\nwindow = 2\nmin_periods = 1\n", "1.0 3.0 2.0 4.0 12.0"),
+        ("use = \"diff\"\n", " 1.0 Infinity -Infinity 4.0"),
+    ] {
+        for fit in ["message", "stream"] {
+            let dataflow = directory.path().join("dataflow.toml");
+            let text = format!(
+                "schema = \"infer\"\n[source]\nurl = {rows:?}\n[buffer]\nbucket_size = 5\n[[subtask]]\n{step}fit = \"{fit}\"\n\
+                 [sink]\nurl = {out:?}\ninfinity = \"text\"\n"
+            );
+            std::fs::write(&dataflow, text).unwrap();
+            rowmill().args(["run", "--quiet", "--fresh"]).arg(&dataflow).assert().success();
+            let cells: Vec<String> =
+                read(&out).lines().skip(1).map(|line| line.split(',').nth(2).unwrap().into()).collect();
+            assert_eq!(cells.join(" "), expected, "{step}{fit}");
+        }
+    }
+}
+
+#[test]
 fn steps_may_change_the_columns() {
     let directory = TempDir::new().unwrap();
     let (source, dataflow) = (directory.path().join("in.csv"), directory.path().join("flow.toml"));

@@ -180,6 +180,11 @@ fn goldens() -> Vec<Golden> {
 
 /// Changes cells one after the other, and asserts that each change is found; returns how many there were.
 fn plant(change: impl Fn(f64, &Table, usize) -> Option<f64>) -> usize {
+    plant_by_case(|_, number, table, column| change(number, table, column))
+}
+
+/// The same, by the name of the case.
+fn plant_by_case(change: impl Fn(&str, f64, &Table, usize) -> Option<f64>) -> usize {
     let mut planted = 0;
     for golden in goldens() {
         // A message alone: the whole case for each of its cells takes long.
@@ -192,7 +197,8 @@ fn plant(change: impl Fn(f64, &Table, usize) -> Option<f64>) -> usize {
                 let Ok(number) = rows[row][column].parse::<f64>() else { continue };
                 let name = &message.theirs.names[column];
                 let is_noise = number.abs() <= rounding(message.inputs.get(name).copied().unwrap_or(0.0));
-                let Some(planted_number) = change(number, &message.theirs, column).filter(|_| !is_noise) else {
+                let planted_number = change(&golden.name, number, &message.theirs, column);
+                let Some(planted_number) = planted_number.filter(|_| !is_noise) else {
                     continue;
                 };
                 let mut ours = message.theirs.clone();
@@ -209,6 +215,41 @@ fn plant(change: impl Fn(f64, &Table, usize) -> Option<f64>) -> usize {
 #[test]
 fn a_cell_that_becomes_zero_is_found() {
     assert!(plant(|x, _, _| (x != 0.0).then_some(0.0)) > 10_000);
+}
+
+#[test]
+fn a_value_that_is_slightly_off_is_found() {
+    // Where values are moved and compared, the last digit; elsewhere, a little more than the design lets through.
+    let by_case = |name: &str, x: f64, deviation: f64| match tolerance(name) {
+        0.0 => x.next_up(),
+        1e-9 => x + 1e-6 * x.abs() + 2e-9 * deviation,
+        relative => x + 3.0 * relative * (x.abs() + deviation),
+    };
+    let planted = plant_by_case(|name, x, table, column| {
+        let deviation = comparison::deviation(&table.messages(column).into_values().next().unwrap());
+        Some(by_case(name, x, deviation)).filter(|moved| *moved != x)
+    });
+    assert!(planted > 10_000, "{planted}");
+}
+
+#[test]
+fn a_sign_and_a_number_for_a_gap_are_found() {
+    assert!(plant(|x, _, _| (x != 0.0).then_some(-x)) > 10_000);
+    let mut planted = 0;
+    for golden in goldens() {
+        for (row, column) in (0..golden.theirs.rows.len()).flat_map(|row| (2..5).map(move |column| (row, column))) {
+            let Some(cell) = golden.theirs.rows[row].get(column) else { continue };
+            if cell.is_empty() || cell.parse::<f64>().is_err() {
+                for other in ["0.0", "another text"] {
+                    let mut ours = golden.theirs.clone();
+                    ours.rows[row][column] = other.into();
+                    assert!(!golden.differences(&ours).is_empty(), "{}: row {row}, {cell:?} as {other}", golden.name);
+                    planted += 1;
+                }
+            }
+        }
+    }
+    assert!(planted > 500, "{planted}");
 }
 
 #[test]

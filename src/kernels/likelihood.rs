@@ -1,4 +1,4 @@
-//! Yeo-Johnson's lambda of maximum likelihood.
+//! Yeo-Johnson's lambda of maximum likelihood, and Box-Cox's near one that was found.
 //!
 //! The log-likelihood is strictly concave (T. Marchand et al., SecureFedYJ, NeurIPS 2022), so Newton's method
 //! finds what SciPy's search finds, in a fraction of the evaluations. Bounds and refusals are SciPy's.
@@ -69,6 +69,25 @@ impl Likelihood {
         let reach = (most - centre).max(centre - least).abs();
         let mean_log = sum(&logs) / logs.len() as f64;
         Ok(Likelihood { logs, with_first, mean_log, centre, sides, bounds, reach })
+    }
+
+    /// That of Box-Cox's lambda, by the logs of values in any unit, which it does not depend on; looked for around a lambda.
+    pub(super) fn of_ratios(mut logs: Scratch<f64>, found: f64) -> Likelihood {
+        const FURTHEST: f64 = 8.0;
+        let n = logs.len() as f64;
+        let centre = sum(&logs) / n;
+        logs.iter_mut().for_each(|log| *log -= centre);
+        let (least, most) = extent(&logs);
+        let reach = most.max(-least);
+        let bounds = (found - FURTHEST / reach, found + FURTHEST / reach);
+        let (with_first, mean_log) = (logs.len(), sum(&logs) / n);
+        Likelihood { logs, with_first, mean_log, centre, sides: Signs::Up, bounds, reach }
+    }
+
+    /// The lambda of maximum likelihood, if Newton's method finds it from `start`.
+    pub(super) fn top_near(&self, start: f64) -> Option<f64> {
+        // The second time, no series stands between the sums and the root.
+        self.climb(start).and_then(|near| self.climb(near))
     }
 
     /// The likelihood for some of the values, in equal distances.

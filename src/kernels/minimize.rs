@@ -258,6 +258,21 @@ mod tests {
     }
 
     #[test]
+    fn brent_ends_where_scipys_does() {
+        // Box-Cox's cost of three values; SciPy ends at -9.823353 or -9.823360, by rounding.
+        let logs = [23.9f64.ln(), 24.5f64.ln(), 25.6f64.ln()];
+        let cost = |lambda: f64| {
+            let powers = logs.map(|log| (lambda * (log - logs[0])).exp_m1());
+            let mean = powers.iter().sum::<f64>() / 3.0;
+            let variance = powers.iter().map(|y| (y - mean) * (y - mean)).sum::<f64>() / 3.0;
+            3.0 * lambda * logs[0] + 1.5 * variance.ln()
+                - 3.0 * lambda.abs().ln()
+                - (lambda - 1.0) * logs.iter().sum::<f64>()
+        };
+        assert!((brent(cost).unwrap() + 9.823_353_5).abs() < 1e-4);
+    }
+
+    #[test]
     fn newton_ends_at_the_top_and_not_at_a_bound() {
         // -cosh(x - 3): its second derivative hardly changes near the top and runs away far from it.
         let around = |x: f64| {

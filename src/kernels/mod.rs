@@ -1,6 +1,7 @@
 //! Numeric kernels that several subtasks stand on. They know slices of f64, nothing of messages.
 
 pub mod affine;
+pub mod box_cox;
 pub mod exact_sum;
 pub mod expm1;
 pub mod likelihood;

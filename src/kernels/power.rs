@@ -1,15 +1,12 @@
-//! Yeo-Johnson and Box-Cox: the transforms, and Box-Cox's lambda of maximum likelihood.
+//! Yeo-Johnson and Box-Cox: the transforms.
 //!
 //! Sources: I.-K. Yeo and R. A. Johnson, Biometrika 87 (2000); G. E. P. Box and D. R. Cox, J. R. Stat. Soc. B
-//! 26 (1964). Tolerances and refusals are those of SciPy's `boxcox`.
+//! 26 (1964).
 
 use multiversion::multiversion;
 
 use super::expm1::expm1;
 use super::log1p::log1p;
-use super::minimize;
-use super::moments::{moments, sum};
-use crate::pool::Scratch;
 
 /// `sign(x) log1p|x|` of every value: all that Yeo-Johnson needs of it.
 #[multiversion(targets("x86_64+avx512f+avx512dq", "x86_64+avx2", "x86_64+sse4.2"))]
@@ -57,63 +54,6 @@ pub fn box_cox(x: f64, lambda: f64) -> f64 {
     }
 }
 
-#[multiversion(targets("x86_64+avx512f+avx512dq", "x86_64+avx2", "x86_64+sse4.2"))]
-fn expm1_from(logs: &[f64], origin: f64, factor: f64, to: &mut [f64]) {
-    for (to, log) in to.iter_mut().zip(logs) {
-        *to = expm1(factor * (*log - origin));
-    }
-}
-
-/// The lambda of maximum likelihood for `values` (all present, finite and positive).
-///
-/// # Errors
-/// Where SciPy raises: constant values, or no optimum that can be bracketed.
-pub fn box_cox_lambda(values: &[f64]) -> Result<f64, &'static str> {
-    if values.iter().all(|x| *x == values[0]) {
-        return Err("Data must not be constant.");
-    }
-    let logs: Scratch<f64> = values.iter().map(|x| x.ln()).collect();
-    let (least, most) = logs.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), x| (a.min(*x), b.max(*x)));
-    let n = logs.len() as f64;
-    let logs_sum = sum(&logs);
-    let mut powers: Scratch<f64> = logs.iter().copied().collect();
-    let cost = |lambda: f64| {
-        let log_variance = if lambda == 0.0 {
-            moments(&logs).variance.ln()
-        } else {
-            // Powers relative to the largest one: nothing overflows, and the variance keeps its digits.
-            let origin = if lambda > 0.0 { most } else { least };
-            expm1_from(&logs, origin, lambda, &mut powers);
-            2.0 * lambda * origin + moments(&powers).variance.ln() - 2.0 * lambda.abs().ln()
-        };
-        n / 2.0 * log_variance - (lambda - 1.0) * logs_sum
-    };
-    let lambda = minimize::brent(cost)?;
-    Ok(within_range(lambda, least.exp(), most.exp()))
-}
-
-/// Pulls lambda to where the most extreme value no longer overflows.
-fn within_range(lambda: f64, least: f64, most: f64) -> f64 {
-    const LARGEST: f64 = f64::MAX / 10_000.0;
-    let extreme = if least >= 1.0 {
-        most
-    } else if most <= 1.0 || box_cox(most, lambda) <= box_cox(least, lambda).abs() {
-        least
-    } else {
-        most
-    };
-    if box_cox(extreme, lambda).abs() <= LARGEST {
-        return lambda;
-    }
-    let (mut safe, mut unsafe_) = (0.0, lambda);
-    for _ in 0..200 {
-        let middle = 0.5 * (safe + unsafe_);
-        let fits = box_cox(extreme, middle).abs() <= LARGEST;
-        *(if fits { &mut safe } else { &mut unsafe_ }) = middle;
-    }
-    safe
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,16 +82,5 @@ mod tests {
         assert!((out[0] - 2f64.ln()).abs() < 1e-15 && (out[1] + 1.5).abs() < 1e-14);
         yeo_johnson(&logs, 2.0, &mut out);
         assert!((out[1] + 2f64.ln()).abs() < 1e-15 && (out[0] - 1.5).abs() < 1e-14);
-    }
-
-    #[test]
-    fn box_cox_of_a_constant_is_refused() {
-        assert!(box_cox_lambda(&[2.0, 2.0]).is_err());
-    }
-
-    #[test]
-    fn box_cox_of_a_lognormal_sample_is_near_zero() {
-        let values: Vec<f64> = (1..200).map(|i| super::super::normal::quantile(f64::from(i) / 200.0).exp()).collect();
-        assert!(box_cox_lambda(&values).unwrap().abs() < 1e-3);
     }
 }

@@ -8,9 +8,10 @@ use super::frozen::frozen_unless;
 use super::standard_scaler::StandardScaler;
 use super::{Fault, Fit, Learned, Scope, Subtask, Traits, Transform};
 use crate::data::Message;
+use crate::kernels::box_cox::{box_cox_lambda, transform_from_centre};
 use crate::kernels::likelihood::Likelihood;
 use crate::kernels::moments::{moments, surely_vary};
-use crate::kernels::power::{box_cox, box_cox_lambda, signed_logs, yeo_johnson};
+use crate::kernels::power::{box_cox, signed_logs, yeo_johnson};
 use crate::pool::Scratch;
 
 /// Applies the power transform that makes a column most like a normal distribution.
@@ -106,7 +107,7 @@ impl PowerTransformer {
     fn transform(&self, column: &mut [f64]) -> Result<f64, &'static str> {
         match self.method {
             Method::YeoJohnson => self.yeo_johnson(column),
-            Method::BoxCox => box_cox_column(column),
+            Method::BoxCox => self.box_cox(column),
         }
     }
 
@@ -136,6 +137,21 @@ impl PowerTransformer {
         }
         Ok(lambda)
     }
+
+    fn box_cox(&self, column: &mut [f64]) -> Result<f64, &'static str> {
+        let values = present(column);
+        if values.is_empty() {
+            return Err("Column must not be all nan.");
+        }
+        let lambda = box_cox_lambda(&values)?;
+        let mut transformed: Scratch<f64> = column.iter().map(|x| box_cox(*x, lambda)).collect();
+        if self.standardize && (is_rounded(&transformed) || !moments(&transformed).variance.is_finite()) {
+            transform_from_centre(column, lambda);
+        } else {
+            column.swap_with_slice(&mut transformed);
+        }
+        Ok(lambda)
+    }
 }
 
 /// Whether scikit-learn takes the column for a constant; refuses one without a value.
@@ -157,16 +173,6 @@ fn is_rounded(column: &[f64]) -> bool {
 
 fn present(column: &[f64]) -> Scratch<f64> {
     column.iter().copied().filter(|x| !x.is_nan()).collect()
-}
-
-fn box_cox_column(column: &mut [f64]) -> Result<f64, &'static str> {
-    let values = present(column);
-    if values.is_empty() {
-        return Err("Column must not be all nan.");
-    }
-    let lambda = box_cox_lambda(&values)?;
-    column.iter_mut().for_each(|x| *x = box_cox(*x, lambda));
-    Ok(lambda)
 }
 
 #[cfg(test)]

@@ -58,7 +58,7 @@ impl Subtask for Rolling {
 impl PartialFit for Rolling {
     fn learner(&self) -> Box<dyn Learner> {
         let own = self.clone();
-        Box::new(Carried::new(self.window - 1, move |column: &mut [f64]| own.roll(column)))
+        Box::new(Carried::new(self.window - 1, move |column: &mut [f64]| own.roll_anew(column)))
     }
 }
 
@@ -70,30 +70,38 @@ impl ColumnSubtask for Rolling {
 }
 
 impl Rolling {
+    fn needed(&self) -> usize {
+        self.min_periods.unwrap_or(self.window)
+    }
+
     fn roll(&self, column: &mut [f64]) {
-        let needed = self.min_periods.unwrap_or(self.window);
+        if !matches!(self.method, Statistic::Var | Statistic::Std) {
+            return self.roll_anew(column);
+        }
         let before: Scratch<f64> = column.iter().copied().collect();
-        // Each window anew: a value that has left it leaves no rounding behind.
+        variances(&before, self.window, self.needed(), column);
+        if self.method == Statistic::Std {
+            column.iter_mut().for_each(|x| *x = deviation(*x));
+        }
+    }
+
+    /// Each window anew: a value that has left it leaves no rounding behind, wherever messages begin and end.
+    fn roll_anew(&self, column: &mut [f64]) {
+        let before: Scratch<f64> = column.iter().copied().collect();
         let statistic: fn(&[f64]) -> f64 = match self.method {
             Statistic::Mean => mean,
             Statistic::Sum => sum,
             Statistic::Min => |values| values.iter().copied().fold(f64::NAN, f64::min),
             Statistic::Max => |values| values.iter().copied().fold(f64::NAN, f64::max),
-            Statistic::Var | Statistic::Std => {
-                variances(&before, self.window, needed, column);
-                if self.method == Statistic::Std {
-                    // What rounding has left below zero is none.
-                    column.iter_mut().for_each(|x| *x = if *x < 0.0 { 0.0 } else { x.sqrt() });
-                }
-                return;
-            }
+            Statistic::Var => variance,
+            Statistic::Std => |values| deviation(variance(values)),
         };
         let mut present = Scratch::default();
         for (row, x) in column.iter_mut().enumerate() {
             let window = &before[(row + 1).saturating_sub(self.window)..=row];
             present.clear();
             present.extend(window.iter().copied().filter(|x| x.is_finite()));
-            *x = if present.len() < needed { f64::NAN } else { statistic(&present) };
+            *x = if present.len() < self.needed() { f64::NAN } else { statistic(&present) };
         }
     }
 }
@@ -129,6 +137,18 @@ fn compensated(values: &[f64]) -> f64 {
         sum = next;
     }
     sum
+}
+
+/// What rounding has left below zero is none.
+fn deviation(variance: f64) -> f64 {
+    if variance < 0.0 { 0.0 } else { variance.sqrt() }
+}
+
+/// The variance of a window's values alone.
+fn variance(values: &[f64]) -> f64 {
+    let mut running = Running::default();
+    values.iter().for_each(|x| running.add(*x));
+    running.variance()
 }
 
 /// Variances as pandas finds them: each value joins the running sum of squares and leaves it, and leaves its rounding
@@ -307,6 +327,25 @@ mod tests {
         assert_eq!(apply(vec![1.0, 2.0]), [1.0, 3.0]);
         assert_eq!(apply(vec![4.0]), [7.0]);
         assert_eq!(apply(vec![8.0, 16.0]), [14.0, 28.0]);
+    }
+
+    #[test]
+    fn over_the_stream_no_message_leaves_its_rounding_in_another() {
+        let values = [4294967295.0, 0.0, 0.5, 1.0, 0.25, 0.5, 1.5];
+        let rolled = |size: usize| {
+            let mut learner = Rolling { window: 3, method: Statistic::Std, min_periods: Some(2) }.learner();
+            let of_message = |message: &[f64]| {
+                let mut message = message.to_vec();
+                learner.learn_and_transform(&mut message);
+                message
+            };
+            format!("{:?}", values.chunks(size).flat_map(of_message).collect::<Vec<f64>>())
+        };
+        // pandas, given the last window alone, has 0.6614378277661477.
+        assert!(rolled(7).ends_with(", 0.6614378277661477]"), "{}", rolled(7));
+        for size in 1..7 {
+            assert_eq!(rolled(size), rolled(7), "{size} rows a message");
+        }
     }
 
     #[test]

@@ -11,6 +11,11 @@ pub trait Learner: Send {
     /// Takes in the values of a message, then transforms them: scikit-learn's `partial_fit` and `transform`.
     fn learn_and_transform(&mut self, values: &mut [f64]);
 
+    /// Whether the original takes infinity: if not, nothing is learned from a message that has one.
+    fn takes_infinity(&self) -> bool {
+        false
+    }
+
     /// All it has learned.
     fn save(&self) -> Vec<u8>;
 
@@ -59,6 +64,10 @@ impl<F: Fn(&mut [f64]) + Send> Learner for Carried<F> {
         values.copy_from_slice(&all[carried..]);
         let surplus = self.last.len().saturating_sub(self.keep);
         self.last.drain(..surplus);
+    }
+
+    fn takes_infinity(&self) -> bool {
+        true
     }
 
     fn save(&self) -> Vec<u8> {

@@ -28,7 +28,7 @@ impl Table {
     }
 
     /// The finite numbers of a column in each message, which the first column names.
-    fn messages(&self, column: usize) -> BTreeMap<&str, Vec<f64>> {
+    pub fn messages(&self, column: usize) -> BTreeMap<&str, Vec<f64>> {
         let mut messages: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
         for row in &self.rows {
             let number = row[column].parse::<f64>().ok().filter(|x| x.is_finite());
@@ -39,7 +39,7 @@ impl Table {
 }
 
 /// Without overflow.
-fn deviation(values: &[f64]) -> f64 {
+pub fn deviation(values: &[f64]) -> f64 {
     let largest = values.iter().fold(0.0, |largest: f64, x| largest.max(x.abs()));
     if largest == 0.0 {
         return 0.0;

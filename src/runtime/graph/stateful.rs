@@ -102,14 +102,17 @@ fn split<'scope>(
     peers: u64,
 ) -> StreamVec<'scope, u64, KeyPartition> {
     let step = step.clone();
+    let refuses_infinity = match step.stream {
+        Some(StreamKey::Row { .. }) => false,
+        _ => step.subtask.learner().is_some_and(|learner| !learner.takes_infinity()),
+    };
     parcels.unary(Pipeline, &format!("{} split", step.label), |_, _| {
         move |input, output: &mut OutputSession<'_, KeyPartition>| {
             input.for_each_stamp(|capability, parcels| {
                 let mut session = output.session(&capability);
                 for mut parcel in parcels.flat_map(|parcels| parcels.drain(..)) {
                     // A message that is refused teaches no owner anything.
-                    let learns = !matches!(step.stream, Some(StreamKey::Row { .. }));
-                    if learns && let Err(fault) = Streaming::check(&parcel.message, &step.scope) {
+                    if refuses_infinity && let Err(fault) = Streaming::check(&parcel.message, &step.scope) {
                         parcel.reject(operator, &fault);
                     }
                     let owners = owners(&parcel.message, &step, peers);
