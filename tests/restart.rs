@@ -651,32 +651,6 @@ fn what_a_changed_dataflow_ends_is_listed() {
     assert!(told.contains("with what its broker still keeps for it"), "{told}");
 }
 
-/// A run that was killed before it had written down that its session was lost took an equal publish of the new session
-/// for one of the old, and acknowledged it.
-#[test]
-fn a_new_session_begins_when_the_checkpoint_has_forgotten_the_lost_one() {
-    let directory = tempfile::tempdir().unwrap();
-    let out = directory.path().join("out.csv");
-    let (listener, port) = Played::listen();
-    let start = || Process(on(port, &directory, &["--sink", "out.csv"]).spawn().unwrap());
-    let mut process = start();
-    let mut broker = Played::accept(&listener, false);
-    broker.publish(1, 7, false);
-    assert_eq!(broker.acknowledged(), 1);
-    process.kill();
-    let mut process = start();
-    // It has subscribed to what is new, and a publish is on its way.
-    drop(Played::accept(&listener, false));
-    process.kill();
-    let process = start();
-    let mut broker = Played::accept(&listener, true);
-    broker.publish(1, 7, true);
-    assert_eq!(broker.acknowledged(), 1);
-    drop(broker);
-    process.drain();
-    assert_eq!(numbers(&out), [7, 7]);
-}
-
 /// A run went on with what a step had learned since as if it were the same.
 #[test]
 fn other_params_are_another_dataflow() {
