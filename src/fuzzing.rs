@@ -11,7 +11,8 @@ use crate::data::{Bucket, KeyedState, Kind, Message, Origin, Schema, from_bytes}
 use crate::disk::OsDisk;
 use crate::format::payload::each_row;
 use crate::format::{Decoder, FileKind, FileRecords};
-use crate::runtime::epochs::checkpoint::{Checkpoint, CheckpointOpening, Progress, StoredCheckpoint};
+use crate::runtime::epochs::checkpoint::{Checkpoint, CheckpointOpening};
+use crate::runtime::epochs::stored::{Progress, StoredCheckpoint};
 use crate::runtime::graph::keyed_state::OperatorState;
 use crate::source::{DeliveryRange, TakenPublish};
 use crate::subtasks::{Recent, Remembering, Streaming, Subtasks};

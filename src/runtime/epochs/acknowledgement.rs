@@ -4,10 +4,11 @@ use std::time::{Duration, Instant};
 
 use crate::config::Dataflow;
 use crate::data::Schema;
-use crate::runtime::epochs::checkpoint::{Checkpoint, Progress};
+use crate::runtime::epochs::checkpoint::Checkpoint;
 use crate::runtime::epochs::ledger::{CompletePrefix, Ledger};
 use crate::runtime::epochs::outcomes::LedgerOutcomes;
 use crate::runtime::epochs::sink_writer::SharedSinkWriter;
+use crate::runtime::epochs::stored::Progress;
 use crate::runtime::error::Error;
 use crate::runtime::failure::{FirstError, fail};
 use crate::runtime::graph::materialized::MaterializedTables;

@@ -1,48 +1,27 @@
 //! What a run has finished for good, so that the next one goes on there: how much of the sink's file counts, which
 //! deliveries it holds, and the numbers of the next epoch and row.
 
-use std::borrow::Borrow;
 use std::cell::Cell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use redb::{
-    AccessGuard, Builder, Database, Key, ReadTransaction, ReadableDatabase, ReadableTable, Table, TableDefinition,
-    TableHandle, Value, WriteTransaction,
-};
+use redb::{Builder, Database, ReadableDatabase, ReadableTable, TableHandle, WriteTransaction};
 
-use crate::config::{ParsedSettings, UnchangedSettings};
-use crate::data::{KeyedState, Schema, fingerprint};
+use crate::config::ParsedSettings;
+use crate::data::{KeyedState, Schema};
 use crate::disk::{Disk, DiskFile};
 use crate::runtime::epochs::caught::caught;
 use crate::runtime::epochs::checkpoint_file::{self, CheckpointPages};
-use crate::runtime::graph::keyed_state::{OperatorState, OperatorStates, TABLES, TOLD};
-use crate::sink::FileEnd;
+use crate::runtime::epochs::checkpoint_tables::{
+    BEGUN, COMMIT, DATAFLOW, DELIVERIES, MEMORIES, NUMBERS, SESSIONS, SUM, TEXTS, digest, next_number, put,
+    put_dataflow, put_deliveries, put_memories, put_progress, put_sessions, read_dataflow, read_sessions, read_tables,
+    sum_of,
+};
+use crate::runtime::epochs::migration::{migrated, put_migrated};
+use crate::runtime::epochs::stored::{Progress, Sessions, StoredCheckpoint};
+use crate::runtime::graph::keyed_state::{OperatorState, OperatorStates};
 use crate::source::{Connections, DeliveryRange, SourcePosition, TakenPublish};
-
-/// Single numbers, by name.
-const NUMBERS: TableDefinition<'_, &str, u64> = TableDefinition::new("numbers");
-/// By connection and place, packet id and hash of the publishes that may come again, in the order they came.
-const DELIVERIES: TableDefinition<'_, (u64, u64), (u16, u64)> = TableDefinition::new("deliveries in order");
-/// By connection, the packet id and hash of the publish of which only the first rows are finished, and how many.
-const BEGUN: TableDefinition<'_, u64, (u16, u64, u64)> = TableDefinition::new("begun");
-/// What steps remember, by the number of the operator and the key.
-const MEMORIES: TableDefinition<'_, (u64, &[u8]), &[u8]> = TableDefinition::new("memories");
-/// The source's sessions at a broker, by client id, with what they are subscribed to.
-const SESSIONS: TableDefinition<'_, &str, &str> = TableDefinition::new("sessions");
-/// The dataflow's settings that results depend on, by key.
-const DATAFLOW: TableDefinition<'_, &str, &str> = TableDefinition::new("dataflow");
-/// Texts, by name.
-const TEXTS: TableDefinition<'_, &str, &str> = TableDefinition::new("texts");
-
-/// The number that stands for all others and all that the other tables hold: the sum of a hash an entry.
-const SUM: &str = "sum";
-/// How much of the file at the path behind it counts, for the changes of a table.
-const TABLE_LENGTH: &str = "length of ";
-const TABLE_FINGERPRINT: &str = "fingerprint of ";
-/// The number of the last commit.
-const COMMIT: &str = "commit";
 
 /// An open checkpoint; no other run can open it meanwhile.
 pub struct Checkpoint {
@@ -54,39 +33,6 @@ pub struct Checkpoint {
     sessions: Cell<Option<Sessions>>,
     /// The dataflow it is to be that of, with what is kept of its memories, once the sink is open.
     migrated: Cell<Option<(ParsedSettings, Vec<OperatorState>)>>,
-}
-
-/// Sessions at a broker, by client id, with what they are subscribed to.
-pub type Sessions = BTreeMap<String, String>;
-
-/// Where a run stands: all that is complete is in the sink's file, within its first `length` bytes.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Progress {
-    pub length: u64,
-    /// Of the bytes before `length`.
-    pub fingerprint: u64,
-    /// Whether nobody delivers again what the lines behind `length` stand for: they stay.
-    pub keeps_tail: bool,
-    pub next_epoch: u64,
-    pub next_row: u64,
-    /// By connection, the number that its next row goes out with.
-    pub numbers: Vec<u64>,
-    /// By path, where in the files of tables' changes those of what is complete end.
-    pub tables: BTreeMap<String, FileEnd>,
-}
-
-/// What a checkpoint holds.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct StoredCheckpoint {
-    /// `None` if its run has not opened the sink.
-    pub progress: Option<Progress>,
-    /// The rows' columns, where they were inferred.
-    pub schema: Option<Schema>,
-    /// By the number of the connection.
-    pub positions: Vec<SourcePosition>,
-    pub memories: Vec<OperatorState>,
-    /// In words: what becomes of what it held, if it was that of another dataflow.
-    pub changes: Vec<String>,
 }
 
 /// How a checkpoint that is there is taken.
@@ -375,237 +321,6 @@ impl Checkpoint {
     }
 }
 
-/// What is found by another dataflow than the one `before`.
-fn migrated(found: StoredCheckpoint, now: &ParsedSettings, before: &ParsedSettings) -> StoredCheckpoint {
-    let UnchangedSettings { steps, tables, sinks, schema } = now.unchanged(before);
-    let place = |operator: usize| match operator {
-        // A new file of changes begins with all that its table holds.
-        TOLD.. => (tables && sinks.contains(&(operator - TOLD))).then_some(operator),
-        TABLES.. => tables.then_some(operator),
-        _ => steps.get(&operator).copied(),
-    };
-    let mut changes = vec![format!("changed: {}", now.differences(before).join(", "))];
-    changes.push("stays: progress and results".into());
-    let operators: BTreeSet<usize> = found.memories.iter().map(|of| of.operator.min(TABLES)).collect();
-    for operator in operators {
-        changes.push(match (operator == TABLES, place(operator)) {
-            (true, _) if tables => "stays: what the tables hold".into(),
-            (true, _) => "goes: what the tables hold; their changes begin with empty tables".into(),
-            (false, Some(now)) if now != operator => {
-                format!("stays: the state of {}, which is step {now} now", before.step(operator))
-            }
-            (false, Some(_)) => format!("stays: the state of {}", before.step(operator)),
-            (false, None) => format!("goes: the state of {}", before.step(operator)),
-        });
-    }
-    if !schema && found.schema.is_some() {
-        changes.push("goes: the inferred schema".into());
-    }
-    let memories = found.memories.into_iter();
-    let memories = memories.filter_map(|of| Some(OperatorState { operator: place(of.operator)?, ..of })).collect();
-    StoredCheckpoint { schema: found.schema.filter(|_| schema), memories, changes, ..found }
-}
-
-/// Makes it the checkpoint of another dataflow, with what is kept of memories.
-fn put_migrated(
-    transaction: &WriteTransaction,
-    dataflow: &ParsedSettings,
-    memories: Vec<OperatorState>,
-    sum: &mut u64,
-) -> Result<(), redb::Error> {
-    let before = read_schema_setting(transaction)?;
-    let mut kept = transaction.open_table(MEMORIES)?;
-    kept.retain(|key, state| {
-        *sum = sum.wrapping_sub(digest::<(u64, &[u8]), &[u8]>(MEMORIES.name(), &key, &state));
-        false
-    })?;
-    for OperatorState { operator, memory } in memories {
-        put(&mut kept, (operator as u64, &memory.key[..]), &memory.state[..], sum)?;
-    }
-    put_dataflow(transaction, dataflow, sum)?;
-    if before != read_schema_setting(transaction)? {
-        take_out(&mut transaction.open_table(TEXTS)?, "schema", sum)?;
-    }
-    Ok(())
-}
-
-/// What the dataflow says of an inferred schema.
-fn read_schema_setting(transaction: &WriteTransaction) -> Result<Option<String>, redb::Error> {
-    Ok(transaction.open_table(DATAFLOW)?.get("schema")?.map(|text| text.value().to_owned()))
-}
-
-fn put_dataflow(transaction: &WriteTransaction, dataflow: &ParsedSettings, sum: &mut u64) -> Result<(), redb::Error> {
-    let mut settings = transaction.open_table(DATAFLOW)?;
-    settings.retain(|key, value| {
-        *sum = sum.wrapping_sub(digest::<&str, &str>(DATAFLOW.name(), &key, &value));
-        false
-    })?;
-    dataflow.iter().try_for_each(|(key, value)| put(&mut settings, key, value, sum))
-}
-
-fn read_dataflow(transaction: &ReadTransaction) -> Result<ParsedSettings, redb::Error> {
-    let settings = transaction.open_table(DATAFLOW)?;
-    let setting = |entry: Result<_, redb::StorageError>| {
-        let (key, value): (AccessGuard<'_, &str>, AccessGuard<'_, &str>) = entry?;
-        Ok((key.value().to_owned(), value.value().to_owned()))
-    };
-    Ok(ParsedSettings::read(settings.iter()?.map(setting).collect::<Result<Vec<_>, redb::Error>>()?))
-}
-
-fn put_progress(transaction: &WriteTransaction, progress: &Progress, sum: &mut u64) -> Result<(), redb::Error> {
-    let Progress { length, fingerprint, keeps_tail, next_epoch, next_row, numbers: next, tables } = progress;
-    let mut numbers = transaction.open_table(NUMBERS)?;
-    for (connection, number) in next.iter().enumerate() {
-        put(&mut numbers, next_number(connection).as_str(), *number, sum)?;
-    }
-    // Where there were more connections before.
-    for connection in next.len()..Connections::MOST {
-        if numbers.get(next_number(connection).as_str())?.is_none() {
-            break;
-        }
-        take_out(&mut numbers, next_number(connection).as_str(), sum)?;
-    }
-    for (name, number) in [
-        ("length", *length),
-        ("fingerprint", *fingerprint),
-        ("keeps tail", u64::from(*keeps_tail)),
-        ("next epoch", *next_epoch),
-        ("next row", *next_row),
-    ] {
-        put(&mut numbers, name, number, sum)?;
-    }
-    for (path, FileEnd { length, fingerprint }) in tables {
-        put(&mut numbers, format!("{TABLE_LENGTH}{path}").as_str(), *length, sum)?;
-        put(&mut numbers, format!("{TABLE_FINGERPRINT}{path}").as_str(), *fingerprint, sum)?;
-    }
-    Ok(())
-}
-
-/// By path, where the changes of tables end.
-fn read_tables(transaction: &ReadTransaction) -> Result<BTreeMap<String, FileEnd>, redb::Error> {
-    let mut tables: BTreeMap<String, FileEnd> = BTreeMap::new();
-    for entry in transaction.open_table(NUMBERS)?.iter()? {
-        let (name, number) = entry?;
-        if let Some(path) = name.value().strip_prefix(TABLE_LENGTH) {
-            tables.entry(path.into()).or_default().length = number.value();
-        } else if let Some(path) = name.value().strip_prefix(TABLE_FINGERPRINT) {
-            tables.entry(path.into()).or_default().fingerprint = number.value();
-        }
-    }
-    Ok(tables)
-}
-
-fn put_deliveries(
-    transaction: &WriteTransaction,
-    covered: &BTreeMap<usize, DeliveryRange>,
-    sum: &mut u64,
-) -> Result<(), redb::Error> {
-    let mut deliveries = transaction.open_table(DELIVERIES)?;
-    let mut begins = transaction.open_table(BEGUN)?;
-    for (connection, DeliveryRange { taken, begun, first, .. }) in covered {
-        let connection = *connection as u64;
-        for (place, TakenPublish { packet_id, hash }) in taken.iter().filter(|(place, _)| place >= first) {
-            put(&mut deliveries, (connection, *place), (*packet_id, *hash), sum)?;
-        }
-        deliveries.retain_in((connection, 0)..(connection, *first), |key, value| {
-            *sum = sum.wrapping_sub(digest::<(u64, u64), (u16, u64)>(DELIVERIES.name(), &key, &value));
-            false
-        })?;
-        match begun {
-            Some((of, rows)) => put(&mut begins, connection, (of.packet_id, of.hash, *rows), sum)?,
-            None => take_out(&mut begins, connection, sum)?,
-        }
-    }
-    Ok(())
-}
-
-fn read_sessions(database: &Database) -> Result<Sessions, redb::Error> {
-    let sessions = database.begin_read()?.open_table(SESSIONS)?;
-    let session = |entry: Result<_, redb::StorageError>| {
-        let (id, filter): (AccessGuard<'_, &str>, AccessGuard<'_, &str>) = entry?;
-        Ok((id.value().to_owned(), filter.value().to_owned()))
-    };
-    sessions.iter()?.map(session).collect()
-}
-
-fn put_sessions(transaction: &WriteTransaction, sessions: &Sessions, sum: &mut u64) -> Result<(), redb::Error> {
-    let mut table = transaction.open_table(SESSIONS)?;
-    table.retain(|id, filter| {
-        let stays = sessions.contains_key(id);
-        if !stays {
-            *sum = sum.wrapping_sub(digest::<&str, &str>(SESSIONS.name(), &id, &filter));
-        }
-        stays
-    })?;
-    sessions.iter().try_for_each(|(id, filter)| put(&mut table, id.as_str(), filter.as_str(), sum))
-}
-
-fn put_memories(transaction: &WriteTransaction, memories: &OperatorStates, sum: &mut u64) -> Result<(), redb::Error> {
-    let mut kept = transaction.open_table(MEMORIES)?;
-    for ((operator, key), state) in memories {
-        let key = (*operator as u64, &key[..]);
-        if state.is_empty() {
-            take_out(&mut kept, key, sum)?;
-        } else {
-            put(&mut kept, key, &state[..], sum)?;
-        }
-    }
-    Ok(())
-}
-
-/// The name of a connection's next number.
-fn next_number(connection: usize) -> String {
-    format!("next number of connection {connection}")
-}
-
-/// Puts an entry into a table, and its hash into the sum, in place of the one before it.
-fn put<'k, 'v, K: Key + 'static, V: Value + 'static>(
-    table: &mut Table<'_, K, V>,
-    key: impl Borrow<K::SelfType<'k>>,
-    value: impl Borrow<V::SelfType<'v>>,
-    sum: &mut u64,
-) -> Result<(), redb::Error> {
-    let name = table.name().to_owned();
-    *sum = sum.wrapping_add(digest::<K, V>(&name, key.borrow(), value.borrow()));
-    if let Some(before) = table.insert(key.borrow(), value.borrow())? {
-        *sum = sum.wrapping_sub(digest::<K, V>(&name, key.borrow(), &before.value()));
-    }
-    Ok(())
-}
-
-/// Takes an entry out of a table, and its hash out of the sum.
-fn take_out<'k, K: Key + 'static, V: Value + 'static>(
-    table: &mut Table<'_, K, V>,
-    key: impl Borrow<K::SelfType<'k>>,
-    sum: &mut u64,
-) -> Result<(), redb::Error> {
-    let name = table.name().to_owned();
-    if let Some(before) = table.remove(key.borrow())? {
-        *sum = sum.wrapping_sub(digest::<K, V>(&name, key.borrow(), &before.value()));
-    }
-    Ok(())
-}
-
-fn sum_of<K: Key + 'static, V: Value + 'static>(
-    transaction: &ReadTransaction,
-    definition: TableDefinition<'_, K, V>,
-) -> Result<u64, redb::Error> {
-    let mut sum = 0_u64;
-    for entry in transaction.open_table(definition)?.iter()? {
-        let (key, value) = entry?;
-        sum = sum.wrapping_add(digest::<K, V>(definition.name(), &key.value(), &value.value()));
-    }
-    Ok(sum)
-}
-
-/// A hash of an entry.
-fn digest<K: Key, V: Value>(table: &str, key: &K::SelfType<'_>, value: &V::SelfType<'_>) -> u64 {
-    let (key, value) = (K::as_bytes(key), V::as_bytes(value));
-    let (key, value) = (key.as_ref(), value.as_ref());
-    let lengths = [table.len(), key.len()].map(|length| (length as u64).to_le_bytes()).concat();
-    fingerprint(&[&lengths, table.as_bytes(), key, value].concat()) as u64
-}
-
 /// The position of a connection among those that have been found.
 fn of(positions: &mut Vec<SourcePosition>, connection: u64) -> &mut SourcePosition {
     let number = connection.min(Connections::MOST as u64) as usize;
@@ -626,6 +341,7 @@ mod tests {
     use rand_chacha::ChaCha8Rng;
 
     use crate::disk::OsDisk;
+    use crate::sink::FileEnd;
 
     use super::*;
 

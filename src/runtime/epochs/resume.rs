@@ -5,7 +5,8 @@ use std::path::Path;
 
 use crate::config::Dataflow;
 use crate::data::Schema;
-use crate::runtime::epochs::checkpoint::{Checkpoint, CheckpointOpening, Progress, Sessions};
+use crate::runtime::epochs::checkpoint::{Checkpoint, CheckpointOpening};
+use crate::runtime::epochs::stored::{Progress, Sessions};
 use crate::runtime::error::Error;
 use crate::runtime::graph::keyed_state::OperatorState;
 use crate::runtime::options::Options;

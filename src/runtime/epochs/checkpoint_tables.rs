@@ -1,0 +1,236 @@
+//! What the database of a checkpoint holds: its tables, how they are written and read, and the sum over all entries.
+
+use std::borrow::Borrow;
+use std::collections::BTreeMap;
+
+use redb::{
+    AccessGuard, Database, Key, ReadTransaction, ReadableDatabase, ReadableTable, Table, TableDefinition, TableHandle,
+    Value, WriteTransaction,
+};
+
+use crate::config::ParsedSettings;
+use crate::data::fingerprint;
+use crate::runtime::epochs::stored::{Progress, Sessions};
+use crate::runtime::graph::keyed_state::OperatorStates;
+use crate::sink::FileEnd;
+use crate::source::{Connections, DeliveryRange, TakenPublish};
+
+/// Single numbers, by name.
+pub(super) const NUMBERS: TableDefinition<'_, &str, u64> = TableDefinition::new("numbers");
+
+/// By connection and place, packet id and hash of the publishes that may come again, in the order they came.
+pub(super) const DELIVERIES: TableDefinition<'_, (u64, u64), (u16, u64)> = TableDefinition::new("deliveries in order");
+
+/// By connection, the packet id and hash of the publish of which only the first rows are finished, and how many.
+pub(super) const BEGUN: TableDefinition<'_, u64, (u16, u64, u64)> = TableDefinition::new("begun");
+
+/// What steps remember, by the number of the operator and the key.
+pub(super) const MEMORIES: TableDefinition<'_, (u64, &[u8]), &[u8]> = TableDefinition::new("memories");
+
+/// The source's sessions at a broker, by client id, with what they are subscribed to.
+pub(super) const SESSIONS: TableDefinition<'_, &str, &str> = TableDefinition::new("sessions");
+
+/// The dataflow's settings that results depend on, by key.
+pub(super) const DATAFLOW: TableDefinition<'_, &str, &str> = TableDefinition::new("dataflow");
+
+/// Texts, by name.
+pub(super) const TEXTS: TableDefinition<'_, &str, &str> = TableDefinition::new("texts");
+
+/// The number that stands for all others and all that the other tables hold: the sum of a hash an entry.
+pub(super) const SUM: &str = "sum";
+
+/// How much of the file at the path behind it counts, for the changes of a table.
+pub(super) const TABLE_LENGTH: &str = "length of ";
+
+pub(super) const TABLE_FINGERPRINT: &str = "fingerprint of ";
+
+/// The number of the last commit.
+pub(super) const COMMIT: &str = "commit";
+
+pub(super) fn put_dataflow(
+    transaction: &WriteTransaction,
+    dataflow: &ParsedSettings,
+    sum: &mut u64,
+) -> Result<(), redb::Error> {
+    let mut settings = transaction.open_table(DATAFLOW)?;
+    settings.retain(|key, value| {
+        *sum = sum.wrapping_sub(digest::<&str, &str>(DATAFLOW.name(), &key, &value));
+        false
+    })?;
+    dataflow.iter().try_for_each(|(key, value)| put(&mut settings, key, value, sum))
+}
+
+pub(super) fn read_dataflow(transaction: &ReadTransaction) -> Result<ParsedSettings, redb::Error> {
+    let settings = transaction.open_table(DATAFLOW)?;
+    let setting = |entry: Result<_, redb::StorageError>| {
+        let (key, value): (AccessGuard<'_, &str>, AccessGuard<'_, &str>) = entry?;
+        Ok((key.value().to_owned(), value.value().to_owned()))
+    };
+    Ok(ParsedSettings::read(settings.iter()?.map(setting).collect::<Result<Vec<_>, redb::Error>>()?))
+}
+
+pub(super) fn put_progress(
+    transaction: &WriteTransaction,
+    progress: &Progress,
+    sum: &mut u64,
+) -> Result<(), redb::Error> {
+    let Progress { length, fingerprint, keeps_tail, next_epoch, next_row, numbers: next, tables } = progress;
+    let mut numbers = transaction.open_table(NUMBERS)?;
+    for (connection, number) in next.iter().enumerate() {
+        put(&mut numbers, next_number(connection).as_str(), *number, sum)?;
+    }
+    // Where there were more connections before.
+    for connection in next.len()..Connections::MOST {
+        if numbers.get(next_number(connection).as_str())?.is_none() {
+            break;
+        }
+        take_out(&mut numbers, next_number(connection).as_str(), sum)?;
+    }
+    for (name, number) in [
+        ("length", *length),
+        ("fingerprint", *fingerprint),
+        ("keeps tail", u64::from(*keeps_tail)),
+        ("next epoch", *next_epoch),
+        ("next row", *next_row),
+    ] {
+        put(&mut numbers, name, number, sum)?;
+    }
+    for (path, FileEnd { length, fingerprint }) in tables {
+        put(&mut numbers, format!("{TABLE_LENGTH}{path}").as_str(), *length, sum)?;
+        put(&mut numbers, format!("{TABLE_FINGERPRINT}{path}").as_str(), *fingerprint, sum)?;
+    }
+    Ok(())
+}
+
+/// By path, where the changes of tables end.
+pub(super) fn read_tables(transaction: &ReadTransaction) -> Result<BTreeMap<String, FileEnd>, redb::Error> {
+    let mut tables: BTreeMap<String, FileEnd> = BTreeMap::new();
+    for entry in transaction.open_table(NUMBERS)?.iter()? {
+        let (name, number) = entry?;
+        if let Some(path) = name.value().strip_prefix(TABLE_LENGTH) {
+            tables.entry(path.into()).or_default().length = number.value();
+        } else if let Some(path) = name.value().strip_prefix(TABLE_FINGERPRINT) {
+            tables.entry(path.into()).or_default().fingerprint = number.value();
+        }
+    }
+    Ok(tables)
+}
+
+pub(super) fn put_deliveries(
+    transaction: &WriteTransaction,
+    covered: &BTreeMap<usize, DeliveryRange>,
+    sum: &mut u64,
+) -> Result<(), redb::Error> {
+    let mut deliveries = transaction.open_table(DELIVERIES)?;
+    let mut begins = transaction.open_table(BEGUN)?;
+    for (connection, DeliveryRange { taken, begun, first, .. }) in covered {
+        let connection = *connection as u64;
+        for (place, TakenPublish { packet_id, hash }) in taken.iter().filter(|(place, _)| place >= first) {
+            put(&mut deliveries, (connection, *place), (*packet_id, *hash), sum)?;
+        }
+        deliveries.retain_in((connection, 0)..(connection, *first), |key, value| {
+            *sum = sum.wrapping_sub(digest::<(u64, u64), (u16, u64)>(DELIVERIES.name(), &key, &value));
+            false
+        })?;
+        match begun {
+            Some((of, rows)) => put(&mut begins, connection, (of.packet_id, of.hash, *rows), sum)?,
+            None => take_out(&mut begins, connection, sum)?,
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn read_sessions(database: &Database) -> Result<Sessions, redb::Error> {
+    let sessions = database.begin_read()?.open_table(SESSIONS)?;
+    let session = |entry: Result<_, redb::StorageError>| {
+        let (id, filter): (AccessGuard<'_, &str>, AccessGuard<'_, &str>) = entry?;
+        Ok((id.value().to_owned(), filter.value().to_owned()))
+    };
+    sessions.iter()?.map(session).collect()
+}
+
+pub(super) fn put_sessions(
+    transaction: &WriteTransaction,
+    sessions: &Sessions,
+    sum: &mut u64,
+) -> Result<(), redb::Error> {
+    let mut table = transaction.open_table(SESSIONS)?;
+    table.retain(|id, filter| {
+        let stays = sessions.contains_key(id);
+        if !stays {
+            *sum = sum.wrapping_sub(digest::<&str, &str>(SESSIONS.name(), &id, &filter));
+        }
+        stays
+    })?;
+    sessions.iter().try_for_each(|(id, filter)| put(&mut table, id.as_str(), filter.as_str(), sum))
+}
+
+pub(super) fn put_memories(
+    transaction: &WriteTransaction,
+    memories: &OperatorStates,
+    sum: &mut u64,
+) -> Result<(), redb::Error> {
+    let mut kept = transaction.open_table(MEMORIES)?;
+    for ((operator, key), state) in memories {
+        let key = (*operator as u64, &key[..]);
+        if state.is_empty() {
+            take_out(&mut kept, key, sum)?;
+        } else {
+            put(&mut kept, key, &state[..], sum)?;
+        }
+    }
+    Ok(())
+}
+
+/// The name of a connection's next number.
+pub(super) fn next_number(connection: usize) -> String {
+    format!("next number of connection {connection}")
+}
+
+/// Puts an entry into a table, and its hash into the sum, in place of the one before it.
+pub(super) fn put<'k, 'v, K: Key + 'static, V: Value + 'static>(
+    table: &mut Table<'_, K, V>,
+    key: impl Borrow<K::SelfType<'k>>,
+    value: impl Borrow<V::SelfType<'v>>,
+    sum: &mut u64,
+) -> Result<(), redb::Error> {
+    let name = table.name().to_owned();
+    *sum = sum.wrapping_add(digest::<K, V>(&name, key.borrow(), value.borrow()));
+    if let Some(before) = table.insert(key.borrow(), value.borrow())? {
+        *sum = sum.wrapping_sub(digest::<K, V>(&name, key.borrow(), &before.value()));
+    }
+    Ok(())
+}
+
+/// Takes an entry out of a table, and its hash out of the sum.
+pub(super) fn take_out<'k, K: Key + 'static, V: Value + 'static>(
+    table: &mut Table<'_, K, V>,
+    key: impl Borrow<K::SelfType<'k>>,
+    sum: &mut u64,
+) -> Result<(), redb::Error> {
+    let name = table.name().to_owned();
+    if let Some(before) = table.remove(key.borrow())? {
+        *sum = sum.wrapping_sub(digest::<K, V>(&name, key.borrow(), &before.value()));
+    }
+    Ok(())
+}
+
+pub(super) fn sum_of<K: Key + 'static, V: Value + 'static>(
+    transaction: &ReadTransaction,
+    definition: TableDefinition<'_, K, V>,
+) -> Result<u64, redb::Error> {
+    let mut sum = 0_u64;
+    for entry in transaction.open_table(definition)?.iter()? {
+        let (key, value) = entry?;
+        sum = sum.wrapping_add(digest::<K, V>(definition.name(), &key.value(), &value.value()));
+    }
+    Ok(sum)
+}
+
+/// A hash of an entry.
+pub(super) fn digest<K: Key, V: Value>(table: &str, key: &K::SelfType<'_>, value: &V::SelfType<'_>) -> u64 {
+    let (key, value) = (K::as_bytes(key), V::as_bytes(value));
+    let (key, value) = (key.as_ref(), value.as_ref());
+    let lengths = [table.len(), key.len()].map(|length| (length as u64).to_le_bytes()).concat();
+    fingerprint(&[&lengths, table.as_bytes(), key, value].concat()) as u64
+}

@@ -1,0 +1,69 @@
+//! What of a checkpoint stays for another dataflow than the one it was of.
+
+use std::collections::BTreeSet;
+
+use redb::{ReadableTable, TableHandle, WriteTransaction};
+
+use crate::config::{ParsedSettings, UnchangedSettings};
+use crate::runtime::epochs::checkpoint_tables::{DATAFLOW, MEMORIES, TEXTS, digest, put, put_dataflow, take_out};
+use crate::runtime::epochs::stored::StoredCheckpoint;
+use crate::runtime::graph::keyed_state::{OperatorState, TABLES, TOLD};
+
+/// What is found by another dataflow than the one `before`.
+pub(super) fn migrated(found: StoredCheckpoint, now: &ParsedSettings, before: &ParsedSettings) -> StoredCheckpoint {
+    let UnchangedSettings { steps, tables, sinks, schema } = now.unchanged(before);
+    let place = |operator: usize| match operator {
+        // A new file of changes begins with all that its table holds.
+        TOLD.. => (tables && sinks.contains(&(operator - TOLD))).then_some(operator),
+        TABLES.. => tables.then_some(operator),
+        _ => steps.get(&operator).copied(),
+    };
+    let mut changes = vec![format!("changed: {}", now.differences(before).join(", "))];
+    changes.push("stays: progress and results".into());
+    let operators: BTreeSet<usize> = found.memories.iter().map(|of| of.operator.min(TABLES)).collect();
+    for operator in operators {
+        changes.push(match (operator == TABLES, place(operator)) {
+            (true, _) if tables => "stays: what the tables hold".into(),
+            (true, _) => "goes: what the tables hold; their changes begin with empty tables".into(),
+            (false, Some(now)) if now != operator => {
+                format!("stays: the state of {}, which is step {now} now", before.step(operator))
+            }
+            (false, Some(_)) => format!("stays: the state of {}", before.step(operator)),
+            (false, None) => format!("goes: the state of {}", before.step(operator)),
+        });
+    }
+    if !schema && found.schema.is_some() {
+        changes.push("goes: the inferred schema".into());
+    }
+    let memories = found.memories.into_iter();
+    let memories = memories.filter_map(|of| Some(OperatorState { operator: place(of.operator)?, ..of })).collect();
+    StoredCheckpoint { schema: found.schema.filter(|_| schema), memories, changes, ..found }
+}
+
+/// Makes it the checkpoint of another dataflow, with what is kept of memories.
+pub(super) fn put_migrated(
+    transaction: &WriteTransaction,
+    dataflow: &ParsedSettings,
+    memories: Vec<OperatorState>,
+    sum: &mut u64,
+) -> Result<(), redb::Error> {
+    let before = read_schema_setting(transaction)?;
+    let mut kept = transaction.open_table(MEMORIES)?;
+    kept.retain(|key, state| {
+        *sum = sum.wrapping_sub(digest::<(u64, &[u8]), &[u8]>(MEMORIES.name(), &key, &state));
+        false
+    })?;
+    for OperatorState { operator, memory } in memories {
+        put(&mut kept, (operator as u64, &memory.key[..]), &memory.state[..], sum)?;
+    }
+    put_dataflow(transaction, dataflow, sum)?;
+    if before != read_schema_setting(transaction)? {
+        take_out(&mut transaction.open_table(TEXTS)?, "schema", sum)?;
+    }
+    Ok(())
+}
+
+/// What the dataflow says of an inferred schema.
+fn read_schema_setting(transaction: &WriteTransaction) -> Result<Option<String>, redb::Error> {
+    Ok(transaction.open_table(DATAFLOW)?.get("schema")?.map(|text| text.value().to_owned()))
+}
