@@ -29,3 +29,4 @@ pub mod web;
 
 pub use config::Dataflow;
 pub use registry::Registry;
+pub use runtime::Runtime;

@@ -146,7 +146,7 @@ fn receive(dataflow: &Dataflow, rows: u64, time: Duration) -> Result<PeerOutput,
     let source = Source::start(&dataflow.source, settings, &position, Clock::start(), stop.clone(), here);
     let _ = source.ready.recv();
     let mut tally = Tally::start();
-    while let Ok(bucket) = source.buckets.recv() {
+    while let Ok((bucket, _)) = source.next() {
         tally.serve(&bucket, &mut |_| ());
         if tally.start.elapsed() > time {
             break;
@@ -155,7 +155,7 @@ fn receive(dataflow: &Dataflow, rows: u64, time: Duration) -> Result<PeerOutput,
     let told = tally.told();
     stop.now();
     // The thread may wait with a bucket.
-    while source.buckets.recv().is_ok() {}
+    while source.next().is_ok() {}
     source.join()?;
     Ok(PeerOutput { service_message_mean: 0.0, ..told })
 }

@@ -34,7 +34,7 @@ pub fn run(arguments: &FitArguments, registry: &Registry) -> Result<ExitCode, Fa
     let mut overrides = run::set_overrides(&arguments.set)?;
     overrides.push(Override::text("--source", "source.url", &arguments.source));
     let dataflow = Dataflow::read(&arguments.file, &overrides, registry)?;
-    if matches!(dataflow.source, SourceUrl::Mqtt(_)) {
+    if matches!(dataflow.source, SourceUrl::Mqtt(_) | SourceUrl::Custom(_)) {
         return Err(Failure::Wrong("error: --source: rows are learned from a file; a topic has no end".into()));
     }
     let bucket = read_all(&dataflow)?;
@@ -73,9 +73,10 @@ fn read_all(dataflow: &Dataflow) -> Result<Bucket, Failure> {
     let stop = signals::stop_on_signals()?;
     let (beginning, own) = (SourcePosition::default(), std::thread::current());
     let source = Source::start(&dataflow.source, settings, &beginning, Clock::start(), stop, own);
-    let bucket = source.buckets.recv();
+    let next = source.next();
     source.join().map_err(failed)?;
-    bucket.map_err(|_| Failure::Failed(format!("{} holds no rows to learn from", dataflow.source)))
+    next.map(|(bucket, _)| bucket)
+        .map_err(|_| Failure::Failed(format!("{} holds no rows to learn from", dataflow.source)))
 }
 
 fn infer(dataflow: &Dataflow, bucket: &Bucket) -> Result<Schema, Failure> {

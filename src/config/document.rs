@@ -8,6 +8,7 @@ use crate::config::{Diagnostic, Override};
 
 /// File and overrides. A span beyond the file's end points at an override: their values are parsed as if they
 /// stood behind the file, each on a line of its own.
+#[derive(Clone)]
 pub struct Document {
     pub path: String,
     pub text: String,
@@ -18,6 +19,7 @@ pub struct Document {
 const PREFIX: &str = "v = ";
 
 /// An override with its value, padded to its place behind the file.
+#[derive(Clone)]
 pub struct PlacedOverride {
     pub given: Override,
     pub padded: String,

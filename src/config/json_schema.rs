@@ -1,11 +1,13 @@
 //! The JSON schema of a dataflow file, from the sections as serde reads them and from the registry.
 
+use schemars::Schema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use crate::config::parse::sections::{FileSections, SchemaSection};
 use crate::config::table::TableSection;
 use crate::registry::Registry;
+use crate::source;
 use crate::subtasks::{Entry, Parameter, Role};
 
 /// The JSON schema of a dataflow file: every key of every section, and all subtasks of a registry.
@@ -19,6 +21,12 @@ pub fn json_schema(registry: &Registry) -> Value {
         "enum": ["davis", "infer"],
         "description": "The columns of a Davis station, or those that the source turns out to have.",
     });
+    let sources = registry.sources().iter().map(|entry| custom(entry.scheme, entry.schema(), true));
+    add(&mut root["properties"]["source"], sources.collect());
+    for section in ["sink", "dead_letter"] {
+        let sinks = registry.sinks().iter().map(|entry| custom(entry.scheme, entry.schema(), false));
+        add(&mut root["properties"][section], sinks.collect());
+    }
     root["properties"]["schema"] = json!({
         "description": "The columns of the rows; `davis` if not given.",
         "anyOf": [known, columns],
@@ -35,6 +43,33 @@ pub fn json_schema(registry: &Registry) -> Value {
         "items": table,
     });
     root
+}
+
+/// A section may be one of these, too.
+fn add(section: &mut Value, others: Vec<Value>) {
+    if others.is_empty() {
+        return;
+    }
+    let description = section["description"].clone();
+    let own = section.take();
+    let all: Vec<Value> = [own].into_iter().chain(others).collect();
+    *section = json!({ "description": description, "anyOf": all });
+}
+
+/// The section of a source or a sink of the registry.
+fn custom(scheme: &str, settings: Schema, is_source: bool) -> Value {
+    let mut section = settings.to_value();
+    section["title"] = scheme.into();
+    let url = json!({ "type": "string", "pattern": format!("^{scheme}://"), "description": "The address." });
+    let bound = json!({
+        "type": "integer", "minimum": 1, "maximum": 1 << 30, "default": source::MAX_PAYLOAD,
+        "description": "The longest payload, in bytes; longer ones are dead letters.",
+    });
+    section["properties"]["url"] = url;
+    if is_source {
+        section["properties"]["max_payload"] = bound;
+    }
+    section
 }
 
 /// A step of one subtask.

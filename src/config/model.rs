@@ -16,13 +16,14 @@ use crate::config::parse::sections::{Placement, SchemaChoice};
 use crate::config::table::TablePlan;
 use crate::data::{Kind, Schema};
 use crate::format::PLACE;
-use crate::subtasks::{DynSubtask, Entry, Role, Scope, Step, StreamKey};
+use crate::subtasks::{Chain, DynSubtask, Entry, Role, Scope, Step, StreamKey};
 use crate::{sink, source};
 
 /// `dataflows/weather.toml`, which the program carries with it.
 pub const WEATHER: &str = include_str!("../../dataflows/weather.toml");
 
 /// A dataflow as its file and the command line describe it, checked.
+#[derive(Clone)]
 pub struct Dataflow {
     /// Its name: that of the file without the ending, if it gives none.
     pub name: String,
@@ -63,6 +64,7 @@ pub struct NamedFile {
 }
 
 /// A step before its columns are looked up in a schema.
+#[derive(Clone)]
 pub(super) struct StepPlan {
     pub(super) label: String,
     pub(super) entry: Entry,
@@ -75,6 +77,7 @@ pub(super) struct StepPlan {
 }
 
 /// What a step learns from.
+#[derive(Clone)]
 pub(super) enum Fitting {
     Message,
     /// All messages so far, apart by the values of a text column.
@@ -133,7 +136,7 @@ impl Dataflow {
     /// results is finished. Where nothing is delivered again, it is kept for a file alone.
     pub fn checkpoint(&self) -> Option<PathBuf> {
         let settings = &self.source_settings;
-        let kept = settings.is_persistent() || (settings.endpoint.is_some() && self.sink.url.is_lines());
+        let kept = settings.is_persistent() || (settings.is_live() && self.sink.url.is_lines());
         self.sink.checkpoint(&self.name, self.remembers()).filter(|_| kept)
     }
 
@@ -176,6 +179,15 @@ impl Dataflow {
             }
         }
         Ok((steps, schema))
+    }
+
+    /// The steps as they run one after the other, and the schema after them.
+    ///
+    /// # Errors
+    /// As [`Dataflow::steps`].
+    pub fn chain(&self, schema: &Schema) -> Result<(Chain, Schema), Diagnostic> {
+        let (steps, after) = self.steps(schema)?;
+        Ok((Chain::fused(&steps), after))
     }
 
     /// As [`Dataflow::steps`], but steps with `fit = "frozen"` have learned nothing yet.

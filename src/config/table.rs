@@ -11,6 +11,7 @@ use crate::sink;
 use crate::tables::{Aggregate, ChangeFormat, Late, Reference, Table};
 
 /// A table before its columns are looked up in a schema.
+#[derive(Clone)]
 pub struct TablePlan {
     pub(super) section: TableSection,
     /// Where its changes go.
@@ -28,7 +29,7 @@ pub struct TableOf {
 }
 
 /// Rows summarised by key and window, right whatever order they come in.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TableSection {
     /// Letters, digits, _, - and .
@@ -88,7 +89,7 @@ pub(super) struct TableSection {
 }
 
 /// A file that is joined to a table.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ReferenceSection {
     /// The .csv file.

@@ -42,6 +42,14 @@ pub enum Output {
 }
 
 impl Output {
+    /// The lines; `None` if it is columns.
+    pub fn into_lines(self) -> Option<Vec<u8>> {
+        match self {
+            Output::Lines(lines) => Some(lines),
+            Output::Columns(_) => None,
+        }
+    }
+
     /// Leaves its buffers, when it has been written, to the next messages on this thread.
     pub fn recycle(self) {
         match self {

@@ -16,6 +16,9 @@ pub enum Error {
     /// The broker refuses what is published, or is not there.
     #[error("{0}")]
     Broker(String),
+    /// A sink of the registry.
+    #[error("{url}: {reason}")]
+    Custom { url: String, reason: String },
     /// The deadline was over.
     #[error("{url}: the broker has not taken {left} publishes in time")]
     Undelivered {

@@ -1,6 +1,7 @@
 //! Where results and dead letters go.
 
 mod claim;
+mod custom;
 mod dead_letter;
 mod deadline;
 mod error;
@@ -17,6 +18,7 @@ mod tail;
 mod unfinished;
 mod url;
 
+pub use custom::{CsvLines, CustomSink, JsonLines, OpenSink, ResultInput, SinkConfig, SinkEntry, Sinks};
 pub use dead_letter::{DeadLetter, DeadLetters};
 pub use deadline::Deadline;
 pub use error::Error;

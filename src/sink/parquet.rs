@@ -278,16 +278,8 @@ mod tests {
         let whole = std::fs::read(&log).unwrap();
         std::fs::write(&log, [&whole[..], &whole[whole.len() - 30..]].concat()).unwrap();
         std::fs::remove_file(&path).unwrap();
-        let settings = crate::sink::SinkSettings {
-            url: crate::sink::SinkUrl::Parquet(path.clone()),
-            parts: false,
-            properties: false,
-            infinity: crate::format::Infinity::default(),
-            logged: true,
-            endpoint: None,
-            connect_timeout: None,
-            disk: crate::disk::machine(),
-        };
+        let settings = crate::sink::SinkSettings::at(crate::sink::SinkUrl::Parquet(path.clone()));
+        let settings = crate::sink::SinkSettings { logged: true, ..settings };
         assert_eq!(settings.logged_end(2).unwrap(), (3, 6));
         let others = Schema::new([("y", Kind::Number)]);
         let refused = Parquet::create(&crate::disk::machine(), &path, &others, Existing::Refuse, true);

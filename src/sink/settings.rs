@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::custom::CustomSink;
 use super::deadline::Deadline;
 use super::error::Error;
 use super::existing::Existing;
@@ -30,6 +31,8 @@ pub struct SinkSettings {
     pub logged: bool,
     /// The broker, where it goes to one.
     pub endpoint: Option<Endpoint>,
+    /// The sink of the registry, if it is one.
+    pub custom: Option<CustomSink>,
     /// How long the first connection may take; for ever if not given.
     pub connect_timeout: Option<Duration>,
     /// Where its files are.
@@ -37,6 +40,21 @@ pub struct SinkSettings {
 }
 
 impl SinkSettings {
+    /// A sink at an address, as it is where the file says nothing else.
+    pub fn at(url: SinkUrl) -> SinkSettings {
+        SinkSettings {
+            url,
+            parts: false,
+            properties: false,
+            infinity: Infinity::default(),
+            logged: false,
+            endpoint: None,
+            custom: None,
+            connect_timeout: None,
+            disk: crate::disk::machine(),
+        }
+    }
+
     /// Whether it may refuse a line after it was written.
     pub fn may_refuse(&self) -> bool {
         self.endpoint.is_some()
@@ -47,6 +65,7 @@ impl SinkSettings {
         match &self.url {
             SinkUrl::Parquet(_) => Encoding::Columns,
             SinkUrl::Csv(_) => Encoding::Csv,
+            SinkUrl::Custom(_) => self.custom.as_ref().map_or(Encoding::JsonLines, CustomSink::encoding),
             _ => Encoding::JsonLines,
         }
     }
@@ -56,7 +75,7 @@ impl SinkSettings {
     pub fn checkpoint(&self, name: &str, remembers: bool) -> Option<PathBuf> {
         match &self.url {
             SinkUrl::Ndjson(path) | SinkUrl::Csv(path) if !self.parts => Some(path.with_added_extension("checkpoint")),
-            SinkUrl::Mqtt(_) => Some(format!("{name}.checkpoint").into()),
+            SinkUrl::Mqtt(_) | SinkUrl::Custom(_) => Some(format!("{name}.checkpoint").into()),
             SinkUrl::Null if remembers => Some(format!("{name}.checkpoint").into()),
             _ => None,
         }
@@ -134,7 +153,7 @@ impl SinkSettings {
                 Some(url::part(path, process))
             }
             SinkUrl::Ndjson(path) | SinkUrl::Csv(path) | SinkUrl::Parquet(path) => Some(path.clone()),
-            SinkUrl::Mqtt(_) | SinkUrl::Stdout | SinkUrl::Null => None,
+            SinkUrl::Mqtt(_) | SinkUrl::Stdout | SinkUrl::Null | SinkUrl::Custom(_) => None,
         }
     }
 
@@ -144,7 +163,7 @@ impl SinkSettings {
         let mut aside = self.clone();
         let file = match &mut aside.url {
             SinkUrl::Ndjson(path) | SinkUrl::Csv(path) | SinkUrl::Parquet(path) => path,
-            SinkUrl::Mqtt(_) | SinkUrl::Stdout | SinkUrl::Null => return (aside, None),
+            SinkUrl::Mqtt(_) | SinkUrl::Stdout | SinkUrl::Null | SinkUrl::Custom(_) => return (aside, None),
         };
         // Where a link leads to.
         let path = std::fs::canonicalize(&*file).unwrap_or_else(|_| file.clone());
@@ -176,6 +195,7 @@ impl SinkSettings {
         let file = || self.file(process).expect("the sink is a file");
         let lines = |header: &[u8]| line_file::LineFile::open(&self.disk, &file(), header, existing);
         Ok(match &self.url {
+            SinkUrl::Custom(_) => self.custom.as_ref().expect("a sink of the registry has been built").open(schema)?,
             SinkUrl::Null => Box::new(lines::NullSink),
             SinkUrl::Stdout => Box::new(lines::LineSink::stdout()),
             SinkUrl::Ndjson(_) => Box::new(lines(b"")?),

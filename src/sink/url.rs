@@ -22,6 +22,8 @@ pub enum SinkUrl {
     Stdout,
     /// Nowhere: rows are only counted.
     Null,
+    /// A sink of the registry, by its address.
+    Custom(String),
 }
 
 impl SinkUrl {
@@ -71,6 +73,7 @@ impl std::fmt::Display for SinkUrl {
             SinkUrl::Ndjson(path) | SinkUrl::Csv(path) | SinkUrl::Parquet(path) => path.display().fmt(f),
             SinkUrl::Stdout => f.write_str("-"),
             SinkUrl::Null => f.write_str("null"),
+            SinkUrl::Custom(url) => f.write_str(&mqtt::masked(url)),
         }
     }
 }

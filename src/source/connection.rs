@@ -1,10 +1,13 @@
 //! A connection that reads rows, on a thread of its own.
 
 use std::cell::Cell;
+use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
-use crossbeam_channel::{Receiver, TryRecvError};
+use crossbeam_channel::{Receiver, RecvError, RecvTimeoutError, TryRecvError};
 
+use super::acknowledge::Acknowledge;
 use super::buffer::BucketBuffer;
 use super::error::Error;
 use super::outlet::SourceOutput;
@@ -13,7 +16,7 @@ use super::queue::{self, BucketQueue};
 use super::settings::SourceSettings;
 use super::stop::Stop;
 use super::url::SourceUrl;
-use super::{file, generate, mqtt};
+use super::{custom, file, generate, mqtt};
 use crate::data::Bucket;
 use crate::measure::Clock;
 
@@ -31,12 +34,14 @@ pub enum Readiness {
 /// A connection that reads rows.
 pub struct Source {
     /// The buckets that are closed.
-    pub buckets: BucketQueue,
+    buckets: BucketQueue,
     /// Sent to when an MQTT source has its subscription, and closed when it ends; closed when rows on a schedule are made,
     /// and at once by others.
     pub ready: Receiver<()>,
     was_ready: Cell<bool>,
-    acknowledger: Option<mqtt::Acknowledger>,
+    /// Whether it is ready only when it says so.
+    subscribes: bool,
+    acknowledge: Option<Arc<dyn Acknowledge>>,
     thread: JoinHandle<Result<(), Error>>,
 }
 
@@ -52,13 +57,21 @@ impl Source {
     ) -> Source {
         let (feeder, buckets) = queue::queue(Some(queue::queue_capacity(settings.limits.bucket_size)));
         let (ready_sender, ready) = crossbeam_channel::bounded(1);
-        let outlet = SourceOutput { buckets: Some(feeder), waker, stop: stop.clone() };
+        let mut outlet = SourceOutput { buckets: Some(feeder), waker, stop: stop.clone(), acknowledge: None };
         let buffer = BucketBuffer::new(settings.limits, settings.max_rows);
-        let mut acknowledger = None;
+        let subscribes = matches!(url, SourceUrl::Mqtt(_));
+        let mut acknowledge: Option<Arc<dyn Acknowledge>> = None;
         let read: Box<dyn FnOnce() -> Result<(), Error> + Send> = match url.clone() {
             SourceUrl::Mqtt(_) => {
                 let reader = mqtt::MqttReader::new(&settings, position, clock, stop, ready_sender);
-                acknowledger = Some(reader.acknowledger());
+                acknowledge = Some(Arc::new(reader.acknowledger()));
+                outlet.acknowledge = acknowledge.clone();
+                Box::new(move || reader.read(buffer, clock, outlet))
+            }
+            SourceUrl::Custom(_) => {
+                let reader = custom::CustomReader::new(settings, position);
+                acknowledge = Some(reader.acknowledger());
+                outlet.acknowledge = acknowledge.clone();
                 Box::new(move || reader.read(buffer, clock, outlet))
             }
             SourceUrl::File { path, kind } if file::is_stream(&path) => {
@@ -81,21 +94,22 @@ impl Source {
             }),
         };
         let thread = std::thread::Builder::new().name("source".into()).spawn(read).expect("a thread can be started");
-        Source { buckets, ready, was_ready: Cell::new(false), acknowledger, thread }
+        Source { buckets, ready, was_ready: Cell::new(false), subscribes, acknowledge, thread }
     }
 
     /// One whose buckets a test makes.
     #[cfg(test)]
-    pub fn simulated(buckets: BucketQueue, acknowledger: mqtt::Acknowledger) -> Source {
+    pub fn simulated(buckets: BucketQueue, acknowledge: Arc<dyn Acknowledge>) -> Source {
         let (_, ready) = crossbeam_channel::bounded(1);
         let thread = std::thread::spawn(|| Ok(()));
-        Source { buckets, ready, was_ready: Cell::new(true), acknowledger: Some(acknowledger), thread }
+        let acknowledge = Some(acknowledge);
+        Source { buckets, ready, was_ready: Cell::new(true), subscribes: true, acknowledge, thread }
     }
 
     /// Whether it has its subscription.
     pub fn readiness(&self) -> Readiness {
         let told = if self.was_ready.get() { Ok(()) } else { self.ready.try_recv() };
-        let ready = told.is_ok() || (told == Err(TryRecvError::Disconnected) && self.acknowledger.is_none());
+        let ready = told.is_ok() || (told == Err(TryRecvError::Disconnected) && !self.subscribes);
         self.was_ready.set(ready);
         match told {
             _ if ready => Readiness::Ready,
@@ -104,36 +118,47 @@ impl Source {
         }
     }
 
-    /// The next bucket, and the deliveries it covers.
+    /// The next bucket and the deliveries it covers, once it is there.
+    ///
+    /// # Errors
+    /// If none comes any more.
+    pub fn next(&self) -> Result<(Bucket, DeliveryRange), RecvError> {
+        self.buckets.recv()
+    }
+
+    /// As [`Source::next`].
+    ///
+    /// # Errors
+    /// If none is there, or none comes any more.
     pub fn try_next(&self) -> Result<(Bucket, DeliveryRange), TryRecvError> {
-        self.buckets.try_recv().map(|bucket| self.cover(bucket))
+        self.buckets.try_recv()
     }
 
-    /// A bucket that came, with the deliveries it covers.
-    pub fn cover(&self, bucket: Bucket) -> (Bucket, DeliveryRange) {
-        let cover =
-            |acknowledger: &mqtt::Acknowledger| acknowledger.cover(bucket.metadata.delivered, bucket.metadata.begun);
-        let coverage = self.acknowledger().map(cover).unwrap_or_default();
-        (bucket, coverage)
+    /// As [`Source::next`], for so long.
+    ///
+    /// # Errors
+    /// If none comes in time, or any more.
+    pub fn next_within(&self, timeout: Duration) -> Result<(Bucket, DeliveryRange), RecvTimeoutError> {
+        self.buckets.recv_timeout(timeout)
     }
 
-    /// The rows of all deliveries up to `number` are where they belong.
+    /// Buckets that wait, how many may, and whether there is no room for more.
+    pub fn backlog(&self) -> (usize, usize, bool) {
+        (self.buckets.len(), self.buckets.capacity(), self.buckets.is_full())
+    }
+
+    /// The rows of all deliveries up to `number` are durable.
     pub fn complete(&self, number: u64) {
-        if let Some(acknowledger) = self.acknowledger() {
-            acknowledger.complete(number);
+        if let Some(acknowledge) = self.acknowledge.as_ref().filter(|acknowledge| acknowledge.waits()) {
+            acknowledge.complete(number);
         }
-    }
-
-    /// What acknowledges deliveries, if the source waits for it.
-    fn acknowledger(&self) -> Option<&mqtt::Acknowledger> {
-        self.acknowledger.as_ref().filter(|acknowledger| acknowledger.waits())
     }
 
     /// Ends the source and says how it went.
     pub fn join(self) -> Result<(), Error> {
         drop(self.buckets);
-        if let Some(acknowledger) = self.acknowledger {
-            acknowledger.finish();
+        if let Some(acknowledge) = self.acknowledge {
+            acknowledge.finish();
         }
         self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }

@@ -26,8 +26,8 @@ pub struct Deliveries<P> {
     open: Unacknowledged,
     /// What an earlier run has taken of a publish, until it comes.
     begun: Option<(TakenPublish, u64)>,
-    /// New ones by number and place, until somebody asks for them.
-    unasked: VecDeque<(u64, u64, TakenPublish)>,
+    /// New ones by number and place, until a bucket ends them.
+    uncovered: VecDeque<(u64, u64, TakenPublish)>,
 }
 
 /// Whether the checkpoint may still name publishes of a session that is lost. Until it does not, none of the new session
@@ -81,16 +81,16 @@ impl<P> Deliveries<P> {
             sent: 0,
             open: Unacknowledged::after(window.into(), &position.taken),
             begun: position.begun,
-            unasked: VecDeque::new(),
+            uncovered: VecDeque::new(),
         }
     }
 
-    /// The publishes up to `delivered` that nobody has asked for yet, and the one after it if its first `begun` rows have
+    /// The publishes up to `delivered` that no bucket before has ended, and the one after it if its first `begun` rows have
     /// been taken in; none of them is acknowledged yet.
     pub fn cover(&mut self, delivered: u64, begun: u64) -> DeliveryRange {
-        let taken = std::iter::from_fn(|| self.unasked.pop_front_if(|(newest, ..)| *newest <= delivered));
+        let taken = std::iter::from_fn(|| self.uncovered.pop_front_if(|(newest, ..)| *newest <= delivered));
         let taken = taken.map(|(_, place, taken)| (place, taken)).collect();
-        let next = self.unasked.front().filter(|(next, ..)| *next == delivered + 1 && begun > 0);
+        let next = self.uncovered.front().filter(|(next, ..)| *next == delivered + 1 && begun > 0);
         let begun = next.map(|(.., next)| (*next, begun));
         DeliveryRange { delivered, taken, begun, first: self.open.first() }
     }
@@ -150,7 +150,7 @@ impl<P> Deliveries<P> {
     fn enter(&mut self, connection: u64) {
         while self.sessions.pop_front_if(|first| *first <= connection).is_some() {
             self.open.clear();
-            self.unasked.clear();
+            self.uncovered.clear();
             self.begun = None;
         }
     }
@@ -168,7 +168,7 @@ impl<P> Deliveries<P> {
             return None;
         }
         self.newest += 1;
-        self.unasked.push_back((self.newest, place, taken));
+        self.uncovered.push_back((self.newest, place, taken));
         // Until it comes again its packet id is no other's.
         let begun = self.begun.take_if(|(begun, _)| begun.packet_id == packet_id);
         let begun = begun.filter(|(begun, _)| again && *begun == taken).map_or(0, |(_, rows)| rows);

@@ -14,4 +14,7 @@ pub enum Error {
     /// The broker refuses the run, or is not there.
     #[error("{0}")]
     Broker(String),
+    /// A source of the registry.
+    #[error("{url}: {reason}")]
+    Custom { url: String, reason: String },
 }

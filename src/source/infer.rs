@@ -12,7 +12,7 @@ pub fn infer(url: &SourceUrl, max_line: usize) -> Result<Option<Schema>, Error> 
         SourceUrl::File { path, .. } if file::is_stream(path) => Ok(None),
         SourceUrl::File { path, kind } => file::infer(path, *kind, max_line).map(Some),
         SourceUrl::Generate { .. } => Ok(Some(Schema::davis())),
-        SourceUrl::Stdin | SourceUrl::Mqtt(_) => Ok(None),
+        SourceUrl::Stdin | SourceUrl::Mqtt(_) | SourceUrl::Custom(_) => Ok(None),
     }
 }
 

@@ -1,8 +1,10 @@
 //! Where rows come from: a thread of its own reads them, and hands on closed buckets.
 
+mod acknowledge;
 mod buffer;
 mod connection;
 mod connections;
+mod custom;
 pub(crate) mod deliveries;
 mod error;
 mod file;
@@ -10,6 +12,7 @@ mod generate;
 mod infer;
 mod mqtt;
 mod outlet;
+mod polled;
 mod position;
 mod queue;
 mod retained;
@@ -27,10 +30,10 @@ pub use connections::Connections;
 pub use error::Error;
 pub use generate::{GeneratedRow, Generator};
 pub use infer::{infer, infer_bucket};
-pub use mqtt::Acknowledger;
 #[cfg(test)]
 pub use mqtt::simulated::SimulatedConnection;
 pub(crate) use outlet::SourceOutput;
+pub use polled::{CustomSource, Delivers, Payload, Polled, PolledSource, SourceConfig, SourceEntry, Sources};
 pub use position::{DeliveryRange, SourcePosition, TakenPublish};
 pub use queue::{BucketQueue, MAX_WAITING, queue_capacity};
 pub use schedule::{Arrivals, Load, Schedule};

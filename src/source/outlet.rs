@@ -1,9 +1,11 @@
 //! What a source thread hands its rows to.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::Receiver;
 
+use super::acknowledge::Acknowledge;
 use super::buffer::{BucketBuffer, FilledBuckets};
 use super::error::Error;
 use super::queue;
@@ -17,12 +19,15 @@ pub(crate) struct SourceOutput {
     pub(super) buckets: Option<queue::BucketSender>,
     pub(super) waker: std::thread::Thread,
     pub(super) stop: Stop,
+    /// Knows the deliveries that buckets end; `None` for what delivers nothing again.
+    pub(super) acknowledge: Option<Arc<dyn Acknowledge>>,
 }
 
 impl SourceOutput {
     /// Hands on a bucket; waits while the dataflow is behind. False when nobody wants more.
     pub(super) fn send(&self, bucket: Bucket) -> bool {
-        let sent = self.buckets.as_ref().is_some_and(|buckets| buckets.send(bucket));
+        let coverage = self.acknowledge.as_ref().map(|acknowledge| acknowledge.covered_by(&bucket)).unwrap_or_default();
+        let sent = self.buckets.as_ref().is_some_and(|buckets| buckets.send(bucket, coverage));
         self.waker.unpark();
         sent
     }
@@ -98,7 +103,7 @@ mod tests {
         if stopped {
             stop.now();
         }
-        let outlet = SourceOutput { buckets: Some(feeder), waker: std::thread::current(), stop };
+        let outlet = SourceOutput { buckets: Some(feeder), waker: std::thread::current(), stop, acknowledge: None };
         let (clock, mut buffer) = (Clock::start(), BucketBuffer::new(limits, None));
         std::thread::sleep(Duration::from_millis(5));
         buffer_until_closed(&arrivals, closes, &mut buffer, clock, &outlet, |buffer, position, filled| {
@@ -108,7 +113,7 @@ mod tests {
         })
         .unwrap();
         drop((outlet, kept_open));
-        std::iter::from_fn(|| buckets.recv().ok()).map(|bucket| bucket.len()).collect()
+        std::iter::from_fn(|| buckets.recv().ok()).map(|(bucket, _)| bucket.len()).collect()
     }
 
     #[test]

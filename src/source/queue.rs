@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvError, RecvTimeoutError, Sender, TryRecvError};
 
+use super::position::DeliveryRange;
 use super::room::ByteBudget;
 use crate::data::Bucket;
 
@@ -13,13 +14,13 @@ pub const MAX_WAITING: usize = 32 << 20;
 
 /// Where a source's thread puts its buckets.
 pub(crate) struct BucketSender {
-    buckets: Sender<Bucket>,
+    buckets: Sender<(Bucket, DeliveryRange)>,
     room: Arc<ByteBudget>,
 }
 
 /// Where the dataflow takes them from.
 pub struct BucketQueue {
-    buckets: Receiver<Bucket>,
+    buckets: Receiver<(Bucket, DeliveryRange)>,
     room: Arc<ByteBudget>,
 }
 
@@ -32,28 +33,28 @@ pub(crate) fn queue(capacity: Option<usize>) -> (BucketSender, BucketQueue) {
 
 impl BucketSender {
     /// Waits for room; false when nobody wants more.
-    pub fn send(&self, bucket: Bucket) -> bool {
-        self.room.enter(bucket.byte_len()) && self.buckets.send(bucket).is_ok()
+    pub fn send(&self, bucket: Bucket, coverage: DeliveryRange) -> bool {
+        self.room.enter(bucket.byte_len()) && self.buckets.send((bucket, coverage)).is_ok()
     }
 }
 
 impl BucketQueue {
     /// # Errors
     /// If no bucket comes any more.
-    pub fn recv(&self) -> Result<Bucket, RecvError> {
-        self.buckets.recv().inspect(|bucket| self.room.leave(bucket.byte_len()))
+    pub fn recv(&self) -> Result<(Bucket, DeliveryRange), RecvError> {
+        self.buckets.recv().inspect(|(bucket, _)| self.room.leave(bucket.byte_len()))
     }
 
     /// # Errors
     /// If none is there, or none comes any more.
-    pub fn try_recv(&self) -> Result<Bucket, TryRecvError> {
-        self.buckets.try_recv().inspect(|bucket| self.room.leave(bucket.byte_len()))
+    pub fn try_recv(&self) -> Result<(Bucket, DeliveryRange), TryRecvError> {
+        self.buckets.try_recv().inspect(|(bucket, _)| self.room.leave(bucket.byte_len()))
     }
 
     /// # Errors
     /// If none comes in time, or any more.
-    pub fn recv_timeout(&self, timeout: Duration) -> Result<Bucket, RecvTimeoutError> {
-        self.buckets.recv_timeout(timeout).inspect(|bucket| self.room.leave(bucket.byte_len()))
+    pub fn recv_timeout(&self, timeout: Duration) -> Result<(Bucket, DeliveryRange), RecvTimeoutError> {
+        self.buckets.recv_timeout(timeout).inspect(|(bucket, _)| self.room.leave(bucket.byte_len()))
     }
 
     /// How many buckets wait.
@@ -104,15 +105,15 @@ mod tests {
         };
         let (feeder, queue) = queue(Some(100));
         std::thread::scope(|scope| {
-            let thread = scope.spawn(|| (0..9).all(|_| feeder.send(bucket(MAX_WAITING / 3))));
+            let thread = scope.spawn(|| (0..9).all(|_| feeder.send(bucket(MAX_WAITING / 3), DeliveryRange::default())));
             while queue.len() < 2 {
                 std::thread::yield_now();
             }
             std::thread::sleep(Duration::from_millis(50));
             assert_eq!(queue.len(), 2, "a third one is too much, with what it costs beside its bytes");
-            (0..9).for_each(|_| assert_eq!(queue.recv().unwrap().len(), 1));
+            (0..9).for_each(|_| assert_eq!(queue.recv().unwrap().0.len(), 1));
             assert!(thread.join().unwrap());
-            let thread = scope.spawn(|| (0..9).all(|_| feeder.send(bucket(MAX_WAITING / 3))));
+            let thread = scope.spawn(|| (0..9).all(|_| feeder.send(bucket(MAX_WAITING / 3), DeliveryRange::default())));
             drop(queue);
             assert!(!thread.join().unwrap(), "nobody wants more");
         });

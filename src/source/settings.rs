@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::buffer::Limits;
 use super::connections::Connections;
+use super::polled::{CustomSource, Delivers};
 use crate::data::Schema;
 use crate::mqtt::Endpoint;
 
@@ -32,6 +33,8 @@ pub struct SourceSettings {
     pub connect_timeout: Option<Duration>,
     /// How long a lost connection may stay away; for ever if not given.
     pub reconnect_timeout: Option<Duration>,
+    /// The source of the registry, if it is one.
+    pub custom: Option<CustomSource>,
     /// End after so many rows.
     pub max_rows: Option<u64>,
 }
@@ -39,7 +42,13 @@ pub struct SourceSettings {
 impl SourceSettings {
     /// Whether the source delivers again what was not acknowledged, even to a later run.
     pub fn is_persistent(&self) -> bool {
-        self.endpoint.as_ref().is_some_and(|endpoint| endpoint.client_id.is_some())
+        let session = self.endpoint.as_ref().is_some_and(|endpoint| endpoint.client_id.is_some());
+        session || self.custom.as_ref().is_some_and(|source| source.delivers == Delivers::AtLeastOnce)
+    }
+
+    /// Whether rows come in time, and do not come again from the beginning as those of a file do.
+    pub fn is_live(&self) -> bool {
+        self.endpoint.is_some() || self.custom.is_some()
     }
 
     /// How many publishes a broker may send before the first is acknowledged: enough for a few buckets of publishes of

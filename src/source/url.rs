@@ -24,6 +24,8 @@ pub enum SourceUrl {
     },
     /// Standard input.
     Stdin,
+    /// A source of the registry, by its address.
+    Custom(String),
     /// As fast as the dataflow takes them, if no load is given.
     Generate {
         /// How many rows are made.
@@ -46,7 +48,7 @@ impl SourceUrl {
     /// `None` for a source that is read as fast as the dataflow takes it.
     pub fn pace(&self) -> Option<Pace> {
         match self {
-            SourceUrl::Mqtt(_) => Some(Pace { rows_per_second: None }),
+            SourceUrl::Mqtt(_) | SourceUrl::Custom(_) => Some(Pace { rows_per_second: None }),
             SourceUrl::Generate { load: Some(load), .. } => Some(Pace { rows_per_second: Some(load.rate) }),
             _ => None,
         }
@@ -76,6 +78,7 @@ impl std::fmt::Display for SourceUrl {
             SourceUrl::Mqtt(url) => url.fmt(f),
             SourceUrl::File { path, .. } => path.display().fmt(f),
             SourceUrl::Stdin => f.write_str("-"),
+            SourceUrl::Custom(url) => f.write_str(&mqtt::masked(url)),
             SourceUrl::Generate { rows, seed, load } => {
                 write!(f, "generate:rows={rows},seed={seed}")?;
                 let Some(Load { rate, arrivals, burst }) = load else { return Ok(()) };

@@ -55,7 +55,7 @@ pub fn rows(dataflow: &Dataflow) -> Result<(Bucket, RowsFrom), String> {
         return Ok((generated(), RowsFrom::Generator));
     }
     let (source, stop) = look(dataflow);
-    let bucket = source.buckets.recv_timeout(PATIENCE).ok();
+    let bucket = source.next_within(PATIENCE).ok().map(|(bucket, _)| bucket);
     stop.now();
     match (bucket, source.join()) {
         (Some(bucket), _) => Ok((bucket, RowsFrom::Source)),

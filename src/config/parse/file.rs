@@ -12,6 +12,7 @@ use crate::config::document::Document;
 use crate::config::error::{SpannedError, Wrong};
 use crate::config::model::{Dataflow, WEATHER};
 use crate::config::overrides::Override;
+use crate::config::parse::custom::{take_sink, take_source};
 use crate::config::parse::overlay::put;
 use crate::config::parse::sections::{FileSections, SchemaChoice, SchemaSection};
 use crate::config::parse::sink::sink_settings;
@@ -20,7 +21,7 @@ use crate::config::parse::subtasks::read_subtasks;
 use crate::config::parse::table::read_tables;
 use crate::data::Schema;
 use crate::registry::Registry;
-use crate::source;
+use crate::{sink, source};
 
 impl Dataflow {
     /// Reads a dataflow file.
@@ -81,6 +82,13 @@ fn read(document: &Arc<Document>, registry: &Registry) -> Result<Dataflow, Spann
     let parsed = Spanned::new(whole.clone(), DeValue::Table(root.get_ref().clone()));
     let parsed = toml::Value::deserialize(ValueDeserializer::from(parsed));
     let contents = ParsedSettings::new(parsed?);
+    let custom_source = take_source(root.get_mut(), registry)?;
+    let mut custom_sink = |key| -> Result<Option<sink::SinkSettings>, SpannedError> {
+        let taken = take_sink(root.get_mut(), key, registry)?;
+        let at = |url| sink::SinkSettings::at(sink::SinkUrl::Custom(url));
+        Ok(taken.map(|(url, sink)| sink::SinkSettings { custom: Some(sink), ..at(url) }))
+    };
+    let (custom_sink, custom_dead_letter) = (custom_sink("sink")?, custom_sink("dead_letter")?);
     let schema = root.get_mut().remove("schema");
     let subtasks = root.get_mut().remove("subtask");
     let tables = root.get_mut().remove("table");
@@ -91,19 +99,20 @@ fn read(document: &Arc<Document>, registry: &Registry) -> Result<Dataflow, Spann
     let steps = subtasks.map_or_else(|| Ok(Vec::new()), |value| read_subtasks(value, registry))?;
     let tables = tables.map_or_else(|| Ok(Vec::new()), read_tables)?;
     let missing = |section, flag| Wrong::NoUrl { path: document.path.clone(), section, flag }.nowhere();
-    let source =
-        file.source.as_ref().and_then(|source| source.url.clone()).ok_or_else(|| missing("source", "--source"))?;
-    let sink = file
-        .sink
-        .map(|sink| sink_settings(sink, false))
-        .transpose()?
-        .flatten()
-        .ok_or_else(|| missing("sink", "--sink"))?;
+    let custom_url = custom_source.as_ref().map(|(url, ..)| source::SourceUrl::Custom(url.clone()));
+    let url = custom_url.or_else(|| file.source.as_ref().and_then(|source| source.url.clone()));
+    let source = url.ok_or_else(|| missing("source", "--source"))?;
+    let sink = file.sink.map(|sink| sink_settings(sink, false)).transpose()?.flatten();
+    let sink = custom_sink.or(sink).ok_or_else(|| missing("sink", "--sink"))?;
     let dead_letter = file.dead_letter.map(|sink| sink_settings(sink, true)).transpose()?.flatten();
+    let dead_letter = custom_dead_letter.or(dead_letter);
     let limits = source::Limits { bucket_size: file.buffer.bucket_size, delay: file.buffer.delay };
     let name = file.name.map(checked_name).transpose()?;
     let name = name.unwrap_or_else(|| stem(&document.path));
-    let source_settings = source_settings(&name, file.source.as_ref(), &source, limits, &schema)?;
+    let mut source_settings = source_settings(&name, file.source.as_ref(), &source, limits, &schema)?;
+    if let Some((_, custom, max_payload)) = custom_source {
+        (source_settings.custom, source_settings.max_payload) = (Some(custom), max_payload);
+    }
     let allow_loop = file.source.as_ref().is_some_and(|source| source.allow_loop);
     let connections = file.source.and_then(|source| source.connections);
     let dataflow = Dataflow {

@@ -1,5 +1,6 @@
 //! From the text of a dataflow file to the dataflow.
 
+mod custom;
 pub(crate) mod file;
 mod overlay;
 pub(crate) mod sections;

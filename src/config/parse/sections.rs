@@ -6,6 +6,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de};
 use toml::Spanned;
+use toml::de::ValueDeserializer;
 
 use crate::data::{Kind, Schema};
 use crate::format::{Infinity, PLACE};
@@ -313,6 +314,11 @@ fn payload_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::
     }
 }
 
+/// A bound on payloads, as it stands in a section that is read apart.
+pub(crate) fn max_payload_of(value: ValueDeserializer<'_>) -> Result<usize, toml::de::Error> {
+    payload_size(value)
+}
+
 /// The most worker threads of a process, and the most processes.
 pub const MOST_WORKERS: u16 = 1024;
 
@@ -334,6 +340,7 @@ fn optional_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Optio
 }
 
 /// A duration of more than nothing, in milliseconds.
+#[derive(Clone, Copy)]
 pub(crate) struct Milliseconds(pub i64);
 
 impl<'de> Deserialize<'de> for Milliseconds {

@@ -2,7 +2,7 @@
 
 use crate::config::error::{SpannedError, Wrong};
 use crate::config::parse::sections;
-use crate::{disk, sink};
+use crate::sink;
 
 pub(crate) fn sink_settings(
     section: sections::SinkSection,
@@ -34,14 +34,5 @@ pub(crate) fn sink_settings(
     }
     let sections::SinkSection { parts, properties, infinity, .. } = section;
     let infinity = infinity.unwrap_or_default();
-    Ok(Some(sink::SinkSettings {
-        url,
-        parts,
-        properties,
-        infinity,
-        logged: false,
-        endpoint,
-        connect_timeout: None,
-        disk: disk::machine(),
-    }))
+    Ok(Some(sink::SinkSettings { parts, properties, infinity, endpoint, ..sink::SinkSettings::at(url) }))
 }

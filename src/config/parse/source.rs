@@ -42,6 +42,7 @@ pub(super) fn source_settings(
         clean_start: false,
         connect_timeout: section.and_then(|section| section.connect_timeout),
         reconnect_timeout: section.and_then(|section| section.reconnect_timeout),
+        custom: None,
         max_rows: None,
     })
 }

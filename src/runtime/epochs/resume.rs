@@ -55,7 +55,7 @@ impl ResumePoint {
             }
             None => {
                 let start = ResumePoint::at_the_beginning(existing(dataflow, options));
-                if options.fresh || dataflow.source_settings.endpoint.is_none() {
+                if options.fresh || !dataflow.source_settings.is_live() {
                     return Ok(start);
                 }
                 let (next_epoch, next_row) = dataflow.sink.logged_end(options.cluster.processes())?;
@@ -161,7 +161,7 @@ impl ResumePoint {
 /// What becomes of files that no checkpoint tells about: what was written is replaced on wish only.
 pub fn existing(dataflow: &Dataflow, options: &Options) -> Existing {
     let fresh = options.fresh;
-    if dataflow.source_settings.endpoint.is_none() {
+    if !dataflow.source_settings.is_live() {
         return Existing::Rerun { fresh, repeats: dataflow.source != SourceUrl::Stdin };
     }
     match (fresh, dataflow.sink.url.is_lines()) {

@@ -46,8 +46,7 @@ impl SharedSinkWriter {
     ) -> SharedSinkWriter {
         let writes = plan.writer.unwrap_or(0) == index as u64;
         // What a broker has delivered does not come again when it was acknowledged; a file does.
-        let settings =
-            sink::SinkSettings { logged: dataflow.source_settings.endpoint.is_some(), ..dataflow.sink.clone() };
+        let settings = sink::SinkSettings { logged: dataflow.source_settings.is_live(), ..dataflow.sink.clone() };
         let open = || settings.open(&plan.schema_out, options.cluster.process, existing, &options.sink_deadline);
         let destination = Destination::of("the sink", &dataflow.sink);
         let opened = writes.then(|| activity.during(&destination, open));

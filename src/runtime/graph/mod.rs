@@ -7,6 +7,7 @@ pub(crate) mod in_flight;
 pub(crate) mod keyed_state;
 pub(crate) mod materialized;
 pub(crate) mod output;
+pub(crate) mod preprocessed;
 pub(crate) mod stages;
 pub(crate) mod stateful;
 mod table_lines;

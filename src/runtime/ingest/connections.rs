@@ -167,7 +167,7 @@ impl SourceConnections {
         let [IngestConnection::Own(source)] = &self.connections[..] else { return None };
         let mut covered = DeliveryRange::default();
         let bucket = loop {
-            let (bucket, coverage) = source.buckets.recv().map(|bucket| source.cover(bucket)).ok()?;
+            let (bucket, coverage) = source.next().ok()?;
             let delivered = coverage.delivered;
             covered.extend(coverage);
             // One without rows only tells of deliveries: the next one may tell it, too.
@@ -235,10 +235,7 @@ impl SourceConnections {
     pub fn backlog(&self) -> Backlog {
         let window = self.peers.as_ref().map_or(0, |peers| peers.window);
         let waiting = self.connections.iter().map(|connection| match connection {
-            IngestConnection::Own(source) => {
-                let buckets = &source.buckets;
-                (buckets.len(), buckets.capacity(), buckets.is_full())
-            }
+            IngestConnection::Own(source) => source.backlog(),
             IngestConnection::Other(other) => (other.buckets.len(), window, other.buckets.len() >= window),
         });
         let none = Backlog { buckets: 0, capacity: 0, full: false };

@@ -54,7 +54,7 @@ impl Destination {
     pub fn of(role: &str, settings: &SinkSettings) -> Arc<Destination> {
         use sink::SinkUrl;
         let kind = match &settings.url {
-            SinkUrl::Mqtt(_) => DestinationKind::Broker,
+            SinkUrl::Mqtt(_) | SinkUrl::Custom(_) => DestinationKind::Broker,
             SinkUrl::Stdout => DestinationKind::Stream,
             SinkUrl::Ndjson(path) | SinkUrl::Csv(path) | SinkUrl::Parquet(path) if is_stream(path) => {
                 DestinationKind::Stream

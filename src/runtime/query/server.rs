@@ -13,8 +13,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::data::{Message, Schema};
-use crate::disk;
-use crate::format::{Encoder, Encoding, Infinity, Output};
+use crate::format::{Encoder, Encoding, Output};
 use crate::proc;
 use crate::runtime::graph::materialized::SharedContents;
 use crate::sink::{self, Deadline, Existing};
@@ -223,16 +222,7 @@ fn encode(schema: &Arc<Schema>, snapshot: Message, format: SnapshotFormat) -> io
         SnapshotFormat::Parquet => {
             let file = tempfile::NamedTempFile::new()?;
             let url = sink::SinkUrl::Parquet(file.path().to_owned());
-            let settings = sink::SinkSettings {
-                url,
-                parts: false,
-                properties: false,
-                infinity: Infinity::default(),
-                logged: false,
-                endpoint: None,
-                connect_timeout: None,
-                disk: disk::machine(),
-            };
+            let settings = sink::SinkSettings::at(url);
             let written = settings.open(schema, 0, Existing::Replace, &Deadline::default()).and_then(|mut sink| {
                 sink.write(Output::Columns(snapshot))?;
                 sink.close()

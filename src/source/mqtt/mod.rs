@@ -4,4 +4,4 @@ mod reader;
 #[cfg(test)]
 pub mod simulated;
 
-pub use reader::{Acknowledger, MqttReader};
+pub use reader::MqttReader;

@@ -20,6 +20,7 @@ use crate::data::{Origin, Row, Schema, fingerprint};
 use crate::format::payload;
 use crate::measure::Clock;
 use crate::mqtt::{Backoff, Endpoint, LOOK_UP, MqttEvents, end_session, refusal, tls};
+use crate::source::acknowledge::Acknowledge;
 use crate::source::deliveries::{Deliveries, Delivery, NewDelivery};
 use crate::source::outlet::buffer_until_closed;
 use crate::source::retained::Retained;
@@ -85,44 +86,11 @@ pub struct Acknowledger {
 }
 
 impl Acknowledger {
-    /// Whether anyone waits to hear what is complete.
-    pub fn waits(&self) -> bool {
-        self.after_completion
-    }
-
-    /// The rows of all deliveries up to `number` are where they belong.
-    pub fn complete(&self, number: u64) {
-        let mut deliveries = self.deliveries.lock().expect("no holder panics");
-        deliveries.complete(number);
-        self.acknowledge(&mut deliveries);
-    }
-
     fn acknowledge(&self, deliveries: &mut Deliveries<Owed>) {
         deliveries.acknowledge(|(packet_id, qos)| {
             let publish = Publish { pkid: *packet_id, qos: *qos, ..Publish::default() };
             self.client.try_ack(&publish).is_ok()
         });
-    }
-
-    /// As [`Deliveries::cover`].
-    pub fn cover(&self, delivered: u64, begun: u64) -> DeliveryRange {
-        self.deliveries.lock().expect("no holder panics").cover(delivered, begun)
-    }
-
-    /// Nothing more will be complete: the client may leave when it has sent what is due.
-    pub fn finish(&self) {
-        const PATIENCE: Duration = Duration::from_secs(2);
-        let since = Instant::now();
-        loop {
-            let mut deliveries = self.deliveries.lock().expect("no holder panics");
-            self.acknowledge(&mut deliveries);
-            if !deliveries.owes() || since.elapsed() > PATIENCE {
-                break;
-            }
-            drop(deliveries);
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        self.finished.store(true, Ordering::Release);
     }
 
     /// Takes in a publish; what is new of it, if its rows are.
@@ -157,6 +125,38 @@ impl Acknowledger {
     /// Whether the checkpoint names no publish of a lost session; always, where there is none to name them.
     fn is_settled(&self) -> bool {
         !self.after_completion || self.deliveries.lock().expect("no holder panics").is_settled()
+    }
+}
+
+impl Acknowledge for Acknowledger {
+    fn waits(&self) -> bool {
+        self.after_completion
+    }
+
+    fn cover(&self, delivered: u64, begun: u64) -> DeliveryRange {
+        self.deliveries.lock().expect("no holder panics").cover(delivered, begun)
+    }
+
+    fn complete(&self, number: u64) {
+        let mut deliveries = self.deliveries.lock().expect("no holder panics");
+        deliveries.complete(number);
+        self.acknowledge(&mut deliveries);
+    }
+
+    /// The client may leave when it has sent what is due.
+    fn finish(&self) {
+        const PATIENCE: Duration = Duration::from_secs(2);
+        let since = Instant::now();
+        loop {
+            let mut deliveries = self.deliveries.lock().expect("no holder panics");
+            self.acknowledge(&mut deliveries);
+            if !deliveries.owes() || since.elapsed() > PATIENCE {
+                break;
+            }
+            drop(deliveries);
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        self.finished.store(true, Ordering::Release);
     }
 }
 

@@ -1,6 +1,7 @@
 //! A connection of the source whose broker, threads and network a test plays: it says which packet comes, when the
 //! source's thread takes it in and when a request of the client goes out.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::Receiver;
@@ -12,6 +13,7 @@ use rumqttc::v5::{Client, Event, Incoming, Request};
 use super::reader::{EventLoopOwner, IncomingEvent, PublishIntake, ReaderParts};
 use crate::data::Bucket;
 use crate::measure::Clock;
+use crate::source::acknowledge::Acknowledge;
 use crate::source::queue::{BucketSender, queue};
 use crate::source::{BucketBuffer, FilledBuckets, Limits, Source, SourcePosition, SourceSettings, Stop};
 
@@ -42,7 +44,7 @@ impl SimulatedConnection {
         let ReaderParts { listener, intake, arrivals } =
             ReaderParts::new(client, settings, position, window, clock, stop, ready);
         let (feeder, buckets) = queue(None);
-        let source = Source::simulated(buckets, intake.acknowledger.clone());
+        let source = Source::simulated(buckets, Arc::new(intake.acknowledger.clone()));
         let limits = Limits { delay: Duration::from_secs(3600), ..settings.limits };
         let buffer = BucketBuffer::new(limits, settings.max_rows);
         let connection = SimulatedConnection { listener, intake, arrivals, requests, buffer, clock, buckets: feeder };
@@ -89,8 +91,11 @@ impl SimulatedConnection {
     /// The source's thread takes in what came next. Whether there was something.
     pub fn read(&mut self) -> bool {
         let Ok(arrival) = self.arrivals.try_recv() else { return false };
-        let buckets = &self.buckets;
-        let mut hand_on = |bucket| buckets.send(bucket);
+        let (buckets, acknowledger) = (&self.buckets, self.intake.acknowledger.clone());
+        let mut hand_on = |bucket: Bucket| {
+            let coverage = acknowledger.covered_by(&bucket);
+            buckets.send(bucket, coverage)
+        };
         let mut filled = FilledBuckets::new(&mut hand_on);
         self.intake.take(&mut self.buffer, arrival, self.clock, &mut filled);
         assert!(filled.finish(), "the process has the source");
@@ -104,7 +109,8 @@ impl SimulatedConnection {
     }
 
     fn hand_on(&self, bucket: Bucket) {
-        assert!(self.buckets.send(bucket), "the process has the source");
+        let coverage = self.intake.acknowledger.covered_by(&bucket);
+        assert!(self.buckets.send(bucket, coverage), "the process has the source");
     }
 
     fn hear(&mut self, event: Event) {

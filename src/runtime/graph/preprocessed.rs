@@ -1,0 +1,34 @@
+//! The chain of a dataflow as a stream of somebody else's timely dataflow.
+
+use timely::dataflow::StreamVec;
+use timely::dataflow::operators::vec::Map;
+use timely::progress::Timestamp;
+
+use crate::data::Message;
+use crate::subtasks::{Chain, Fault};
+
+/// Messages after a chain, or which step refused one, counted from 0, and why. Each worker serves the messages that it
+/// has.
+///
+/// ```
+/// use rowmill::data::{Kind, Message, Schema};
+/// use rowmill::{Dataflow, Registry, runtime};
+/// use timely::dataflow::operators::{Inspect, ToStream};
+///
+/// let text = "source.url = '-'\nsink.url = '-'\nschema = { number = ['t'] }\n[[subtask]]\nuse = 'max_abs_scaler'";
+/// let dataflow = Dataflow::from_text("t.toml", text, &[], &Registry::builtin()).unwrap();
+/// let (chain, _) = dataflow.chain(&Schema::new([("t", Kind::Number)])).unwrap();
+/// timely::execute_directly(move |worker| {
+///     worker.dataflow::<u64, _, _>(|scope| {
+///         let messages = vec![Message::from_columns(&[vec![1.0, -4.0]])].to_stream(scope);
+///         let after = runtime::preprocessed(messages, chain);
+///         after.inspect(|message| assert_eq!(message.as_ref().unwrap().column(0), [0.25, -1.0]));
+///     });
+/// });
+/// ```
+pub fn preprocessed<'scope, T: Timestamp>(
+    messages: StreamVec<'scope, T, Message>,
+    chain: Chain,
+) -> StreamVec<'scope, T, Result<Message, (usize, Fault)>> {
+    messages.map(move |mut message| chain.apply(&mut message, |_, _| ()).map(|()| message))
+}

@@ -1,0 +1,262 @@
+//! What a sink is to who adds one, and how it stands among the others.
+
+use std::fmt;
+use std::sync::Arc;
+
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema};
+use serde::de::DeserializeOwned;
+use toml::de::ValueDeserializer;
+
+use super::error::Error;
+use super::kind::Sink;
+use crate::data::{self, Message};
+use crate::format::{Encoding, Output};
+use crate::mqtt::masked;
+
+/// The settings of a sink as they stand in `[sink]` beside `url`, and what opens it.
+///
+/// Doc comments of the fields are what the JSON schema and the reference say of them.
+pub trait SinkConfig: DeserializeOwned + JsonSchema + Send + Sync + 'static {
+    /// What takes the results.
+    type Writer: OpenSink;
+
+    /// Refuses an address, when the dataflow file is read.
+    ///
+    /// # Errors
+    /// In words: what is wrong with it.
+    fn check(&self, _url: &str) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// Opens the sink at an address, for results of these columns.
+    ///
+    /// # Errors
+    /// In words: why it can't be opened. The run fails.
+    fn build(&self, url: &str, schema: &data::Schema) -> Result<Self::Writer, String>;
+}
+
+/// A sink that is open: it takes messages in their order. What it takes is a type, and no other can come.
+pub trait OpenSink: 'static {
+    /// [`JsonLines`], [`CsvLines`] or the columns of a [`Message`].
+    type Input: ResultInput;
+
+    /// Takes the results of a message.
+    ///
+    /// # Errors
+    /// In words: why nothing more can be written. The run fails.
+    fn write(&mut self, results: &Self::Input) -> Result<(), String>;
+
+    /// Waits until all that was written is durable: only then are deliveries acknowledged. Called now and then, and at
+    /// the end. What was written and not synced comes again, to this sink or to the one of the next run.
+    ///
+    /// # Errors
+    /// In words: why it is not durable. The run fails.
+    fn sync(&mut self) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+/// What a sink may take, and the encoding that makes it.
+pub trait ResultInput: Sized {
+    /// What the encoder makes for it.
+    const ENCODING: Encoding;
+
+    /// It of what the encoder made, and the way back to its buffers.
+    #[doc(hidden)]
+    fn of(output: Output) -> Option<Self>;
+
+    #[doc(hidden)]
+    fn recycle(self);
+}
+
+/// Results of a message as JSON objects, one a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JsonLines(pub Vec<u8>);
+
+/// Results of a message as CSV lines, without a header.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CsvLines(pub Vec<u8>);
+
+impl ResultInput for JsonLines {
+    const ENCODING: Encoding = Encoding::JsonLines;
+
+    fn of(output: Output) -> Option<JsonLines> {
+        output.into_lines().map(JsonLines)
+    }
+
+    fn recycle(self) {
+        data::recycle_lines(self.0);
+    }
+}
+
+impl ResultInput for CsvLines {
+    const ENCODING: Encoding = Encoding::Csv;
+
+    fn of(output: Output) -> Option<CsvLines> {
+        output.into_lines().map(CsvLines)
+    }
+
+    fn recycle(self) {
+        data::recycle_lines(self.0);
+    }
+}
+
+impl ResultInput for Message {
+    const ENCODING: Encoding = Encoding::Columns;
+
+    fn of(output: Output) -> Option<Message> {
+        match output {
+            Output::Columns(message) => Some(message),
+            Output::Lines(_) => None,
+        }
+    }
+
+    fn recycle(self) {
+        Message::recycle(self);
+    }
+}
+
+type OpenSinkFn = dyn Fn(&data::Schema) -> Result<Box<dyn Sink>, Error> + Send + Sync;
+
+/// A sink of the registry with its settings and its address.
+#[derive(Clone)]
+pub struct CustomSink {
+    encoding: Encoding,
+    open: Arc<OpenSinkFn>,
+    refused: Option<String>,
+}
+
+impl CustomSink {
+    /// What it takes.
+    pub fn encoding(&self) -> Encoding {
+        self.encoding
+    }
+
+    /// Why its address is refused.
+    pub fn refused(&self) -> Option<&str> {
+        self.refused.as_deref()
+    }
+
+    /// # Errors
+    /// If it can't be opened.
+    pub(super) fn open(&self, schema: &data::Schema) -> Result<Box<dyn Sink>, Error> {
+        (self.open)(schema)
+    }
+}
+
+impl fmt::Debug for CustomSink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CustomSink").field("encoding", &self.encoding).finish_non_exhaustive()
+    }
+}
+
+/// A sink by the scheme of its address.
+#[derive(Clone, Copy, Debug)]
+pub struct SinkEntry {
+    /// What stands before `://`.
+    pub scheme: &'static str,
+    build: fn(ValueDeserializer<'_>, &str) -> Result<CustomSink, toml::de::Error>,
+    schema: fn() -> Schema,
+}
+
+impl SinkEntry {
+    /// The sink with its settings, at an address.
+    ///
+    /// # Errors
+    /// An unknown key, or a value of the wrong type; the span is the file's.
+    pub fn build(&self, settings: ValueDeserializer<'_>, url: &str) -> Result<CustomSink, toml::de::Error> {
+        (self.build)(settings, url)
+    }
+
+    /// The JSON schema of its settings.
+    pub fn schema(&self) -> Schema {
+        (self.schema)()
+    }
+}
+
+/// The sinks that a program knows beside topics, files and standard output.
+#[derive(Clone, Debug)]
+pub struct Sinks(Vec<SinkEntry>);
+
+impl Sinks {
+    /// Those that are built in.
+    pub fn builtin() -> Sinks {
+        Sinks(Vec::new())
+    }
+
+    /// These and one more, which takes the place of one that had its scheme.
+    pub fn with<T: SinkConfig>(mut self, scheme: &'static str) -> Sinks {
+        self.0.retain(|entry| entry.scheme != scheme);
+        self.0.push(SinkEntry { scheme, build: build::<T>, schema: schema::<T> });
+        self
+    }
+
+    /// The sink for an address.
+    pub fn find(&self, url: &str) -> Option<&SinkEntry> {
+        let (scheme, _) = url.split_once("://")?;
+        self.0.iter().find(|entry| entry.scheme == scheme)
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &SinkEntry> {
+        self.0.iter()
+    }
+}
+
+fn build<T: SinkConfig>(settings: ValueDeserializer<'_>, url: &str) -> Result<CustomSink, toml::de::Error> {
+    let config = T::deserialize(settings)?;
+    let (refused, url) = (config.check(url).err(), url.to_owned());
+    let open = move |schema: &data::Schema| {
+        let shown = masked(&url);
+        let writer = config.build(&url, schema);
+        let writer = writer.map_err(|reason| Error::Custom { url: shown.clone(), reason })?;
+        Ok(Box::new(CustomWriter { url: shown, writer }) as Box<dyn Sink>)
+    };
+    Ok(CustomSink { encoding: <T::Writer as OpenSink>::Input::ENCODING, open: Arc::new(open), refused })
+}
+
+fn schema<T: JsonSchema>() -> Schema {
+    let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
+    settings.into_generator().into_root_schema_for::<T>()
+}
+
+/// A sink of the registry among the others.
+struct CustomWriter<W> {
+    url: String,
+    writer: W,
+}
+
+impl<W: OpenSink> CustomWriter<W> {
+    fn done(&self, result: Result<(), String>) -> Result<(), Error> {
+        result.map_err(|reason| Error::Custom { url: self.url.clone(), reason })
+    }
+}
+
+impl<W: OpenSink> Sink for CustomWriter<W> {
+    fn write(&mut self, output: Output) -> Result<(), Error> {
+        let Some(results) = W::Input::of(output) else {
+            return self.done(Err("results came in another encoding than the sink's".into()));
+        };
+        let written = self.writer.write(&results);
+        results.recycle();
+        self.done(written)
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn sync(&mut self) -> Result<(), Error> {
+        let synced = self.writer.sync();
+        self.done(synced)
+    }
+
+    fn settle(&mut self) -> Result<(), Error> {
+        self.sync()
+    }
+
+    fn close(mut self: Box<Self>) -> Result<(), Error> {
+        self.sync()
+    }
+}
