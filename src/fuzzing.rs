@@ -13,7 +13,7 @@ use crate::format::payload::each_row;
 use crate::format::{Decoder, FileKind, FileRecords};
 use crate::runtime::epochs::checkpoint::{Checkpoint, CheckpointOpening};
 use crate::runtime::epochs::stored::{Progress, StoredCheckpoint};
-use crate::runtime::graph::keyed_state::OperatorState;
+use crate::runtime::graph::operator_state::OperatorState;
 use crate::source::{DeliveryRange, TakenPublish};
 use crate::subtasks::{Recent, Remembering, Streaming, Subtasks};
 use crate::tables::{Accumulators, Grouping, KeptRows, Late, TableState, Window};
@@ -60,17 +60,17 @@ pub fn dataflow(bytes: &[u8]) {
     }
 }
 
-/// What steps and tables remember. The first byte says who, the second how long the key is. That a memory is taken does
+/// What steps and tables remember. The first byte says who, the second how long the key is. That a keyed is taken does
 /// not say that it makes sense: the checkpoint's checksums see to that.
-pub fn memories(bytes: &[u8]) {
+pub fn states(bytes: &[u8]) {
     let [who, key, rest @ ..] = bytes else { return };
     let (key, state) = rest.split_at(rest.len().min(usize::from(*key)));
-    let memories = [KeyedState { key: key.to_vec(), state: state.to_vec() }];
+    let states = [KeyedState { key: key.to_vec(), state: state.to_vec() }];
     let subtasks = Subtasks::builtin();
     let restored = match usize::from(*who) % (subtasks.iter().count() + 3) {
-        0 => KeptRows::new(grouping(), true).restore(&memories, |_| true, &mut Vec::new()),
-        1 => Accumulators::new(grouping(), true).restore(&memories, |_| true, &mut Vec::new()),
-        2 => Recent::new(3).restore(&memories),
+        0 => KeptRows::new(grouping(), true).restore(&states, |_| true, &mut Vec::new()),
+        1 => Accumulators::new(grouping(), true).restore(&states, |_| true, &mut Vec::new()),
+        2 => Recent::new(3).restore(&states),
         who => {
             let none = toml::de::ValueDeserializer::parse("{}").expect("an empty table");
             let Ok(subtask) = subtasks.iter().nth(who - 3).expect("there are so many").build(none) else { return };
@@ -79,7 +79,7 @@ pub fn memories(bytes: &[u8]) {
             }
             let new = move || subtask.learner().expect("it was asked before");
             let mut streaming = Streaming::new(Box::new(new), Some(0), 2);
-            streaming.restore(&memories)
+            streaming.restore(&states)
         }
     };
     assert!(restored.err().is_none_or(|reason| !reason.is_empty()));
@@ -125,16 +125,16 @@ fn commit(path: &Path, number: Option<u16>) -> StoredCheckpoint {
         .map(|packet_id| (packet_id.into(), TakenPublish { packet_id, hash: u64::from(packet_id) * 77 }))
         .collect();
     let covered = DeliveryRange { delivered: taken.len() as u64, taken: taken.clone(), begun: None, first: 0 };
-    let memory = |key: u8| KeyedState { key: vec![key], state: vec![key; 300] };
-    let memories: Vec<OperatorState> =
-        (0..number as u8).map(|key| OperatorState { operator: 3, memory: memory(key) }).collect();
-    let told = memories.iter().map(|of| ((of.operator, of.memory.key.clone()), of.memory.state.clone())).collect();
+    let keyed = |key: u8| KeyedState { key: vec![key], state: vec![key; 300] };
+    let states: Vec<OperatorState> =
+        (0..number as u8).map(|key| OperatorState { operator: 3, keyed: keyed(key) }).collect();
+    let told = states.iter().map(|of| ((of.operator, of.keyed.key.clone()), of.keyed.state.clone())).collect();
     checkpoint.commit(&progress, &[(0, covered)].into(), &told).expect("it is written");
     drop(checkpoint);
     let (_, found) =
         Checkpoint::open(&OsDisk, path, &ParsedSettings::default(), CheckpointOpening::Resume).expect("it opens");
     assert_eq!((&found.progress, &found.positions[0].taken), (&Some(progress), &taken));
-    assert_eq!(found.memories, memories);
+    assert_eq!(found.states, states);
     found
 }
 
@@ -238,7 +238,7 @@ mod tests {
         each("payload", super::payload);
         each("file", super::file);
         each("dataflow", super::dataflow);
-        each("memories", super::memories);
+        each("memories", super::states);
         each("message", super::message);
         each("checkpoint", super::checkpoint);
         assert!(taken > 20, "{taken}");

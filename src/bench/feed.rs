@@ -48,8 +48,8 @@ impl Feed {
         let mut feed = Feed { url: url.clone(), stop: stop.clone(), publisher: None, broker };
         let publish = move || {
             let failed = |error: crate::sink::Error| error.to_string();
-            let mut publisher =
-                Publisher::start(Endpoint::anonymous(url), Some(PATIENCE), Deadline::default()).map_err(failed)?;
+            let mut publisher = Publisher::start(Endpoint::anonymous(url), Some(BROKER_TIMEOUT), Deadline::default())
+                .map_err(failed)?;
             for row in rows.iter().cycle() {
                 if stop.is_set() {
                     break;
@@ -85,7 +85,7 @@ impl Drop for Feed {
 }
 
 /// How long a broker may take to come.
-const PATIENCE: Duration = Duration::from_secs(10);
+const BROKER_TIMEOUT: Duration = Duration::from_secs(10);
 
 fn broker(address: SocketAddr) -> Result<Child, String> {
     let mut command = program()?;
@@ -93,9 +93,9 @@ fn broker(address: SocketAddr) -> Result<Child, String> {
     let mut broker = command.spawn().map_err(|error| format!("the broker cannot be started: {error}"))?;
     let since = Instant::now();
     while TcpStream::connect(address).is_err() {
-        if since.elapsed() > PATIENCE {
+        if since.elapsed() > BROKER_TIMEOUT {
             let _ = broker.kill();
-            return Err(format!("the broker on {address} did not start within {} s", PATIENCE.as_secs()));
+            return Err(format!("the broker on {address} did not start within {} s", BROKER_TIMEOUT.as_secs()));
         }
         std::thread::sleep(Duration::from_millis(10));
     }

@@ -76,11 +76,11 @@ impl Findings {
         add("efficiency", "Speed-up a worker; 1 is linear.", self.efficiency().svg()?);
         add("latency", busy, file("p99 latency per message", "ms", |line| line.latency_message_p99 / 1e6)?);
         add("memory", "All processes.", file("Peak memory", "MiB", |line| mebibytes(line.peak_memory_bytes))?);
-        for ladder in &self.ladders {
-            let LoadPoint { workers, bucket_size, .. } = ladder[0];
+        for load_sweep in &self.ladders {
+            let LoadPoint { workers, bucket_size, .. } = load_sweep[0];
             let name = |what: &str| format!("{what}-w{workers}-b{bucket_size}");
-            add(&name("latency-against-load"), LADDER, against_load(ladder).svg()?);
-            add(&name("latency-quantiles"), LADDER, quantiles(ladder).svg()?);
+            add(&name("latency-against-load"), LADDER, against_load(load_sweep).svg()?);
+            add(&name("latency-quantiles"), LADDER, quantiles(load_sweep).svg()?);
         }
         add("peers", "Farther right is better; medians of the repeats.", self.side_by_side().svg()?);
         Ok(figures)
@@ -302,16 +302,16 @@ fn ladders(directory: &Path) -> Result<Vec<Vec<LoadPoint>>, String> {
             ladders.push(lines::read::<LoadPoint>(&path)?);
         }
     }
-    ladders.retain(|ladder| !ladder.is_empty());
-    ladders.sort_by_key(|ladder| (ladder[0].workers, ladder[0].bucket_size));
+    ladders.retain(|load_sweep| !load_sweep.is_empty());
+    ladders.sort_by_key(|load_sweep| (load_sweep[0].workers, load_sweep[0].bucket_size));
     Ok(ladders)
 }
 
-fn against_load(rungs: &[LoadPoint]) -> Plot {
+fn against_load(points: &[LoadPoint]) -> Plot {
     let curve = |name: &str, of: &dyn Fn(&LoadPoint) -> Option<f64>| -> Curve {
-        (name.to_owned(), rungs.iter().filter_map(|rung| Some((rung.rate, of(rung)? / 1e6))).collect())
+        (name.to_owned(), points.iter().filter_map(|point| Some((point.rate, of(point)? / 1e6))).collect())
     };
-    let LoadPoint { workers, bucket_size, .. } = rungs[0];
+    let LoadPoint { workers, bucket_size, .. } = points[0];
     Plot {
         title: format!("Latency of rows against offered load, -w {workers}, {bucket_size} rows a message"),
         x: "rows/s offered".into(),
@@ -319,31 +319,31 @@ fn against_load(rungs: &[LoadPoint]) -> Plot {
         log: true,
         x_labels: None,
         curves: vec![
-            curve("p50", &|rung| Some(rung.latency_row_p50 as f64)),
-            curve("p99", &|rung| Some(rung.latency_row_p99 as f64)),
-            curve("p99.9", &|rung| Some(rung.latency_row_p999 as f64)),
-            curve("p50 of the model", &|rung| rung.predicted_row_p50),
-            curve("p99 of the model", &|rung| rung.predicted_row_p99),
+            curve("p50", &|point| Some(point.latency_row_p50 as f64)),
+            curve("p99", &|point| Some(point.latency_row_p99 as f64)),
+            curve("p99.9", &|point| Some(point.latency_row_p999 as f64)),
+            curve("p50 of the model", &|point| point.predicted_row_p50),
+            curve("p99 of the model", &|point| point.predicted_row_p99),
         ],
     }
 }
 
 /// A curve a rate: latency over 1 / (1 - quantile), so that each nine takes as much room as the one before.
-fn quantiles(rungs: &[LoadPoint]) -> Plot {
+fn quantiles(points: &[LoadPoint]) -> Plot {
     const CURVES: usize = 7;
-    let every = rungs.len().div_ceil(CURVES);
-    let curve = |rung: &LoadPoint| {
+    let every = points.len().div_ceil(CURVES);
+    let curve = |point: &LoadPoint| {
         let latencies = [
-            (2.0, rung.latency_row_p50),
-            (10.0, rung.latency_row_p90),
-            (100.0, rung.latency_row_p99),
-            (1000.0, rung.latency_row_p999),
-            (10_000.0, rung.latency_row_p9999),
+            (2.0, point.latency_row_p50),
+            (10.0, point.latency_row_p90),
+            (100.0, point.latency_row_p99),
+            (1000.0, point.latency_row_p999),
+            (10_000.0, point.latency_row_p9999),
         ];
         let points = latencies.map(|(nines, latency)| (nines, latency as f64 / 1e6)).to_vec();
-        (format!("{:.0} rows/s, rho {:.2}", rung.rate, rung.rho), points)
+        (format!("{:.0} rows/s, rho {:.2}", point.rate, point.rho), points)
     };
-    let LoadPoint { workers, bucket_size, .. } = rungs[0];
+    let LoadPoint { workers, bucket_size, .. } = points[0];
     let percent = |nines: f64| format!("{} %", ((100.0 - 100.0 / nines) * 1e6).round() / 1e6);
     Plot {
         title: format!("Latency of rows by quantile, -w {workers}, {bucket_size} rows a message"),
@@ -351,6 +351,6 @@ fn quantiles(rungs: &[LoadPoint]) -> Plot {
         y: "ms from when a row was due".into(),
         log: true,
         x_labels: Some(percent),
-        curves: rungs.iter().step_by(every).map(curve).collect(),
+        curves: points.iter().step_by(every).map(curve).collect(),
     }
 }

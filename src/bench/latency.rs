@@ -74,12 +74,12 @@ impl LoadSweep {
     pub fn climb(&self, p99: Duration, mut on_rung: impl FnMut(&LoadPoint)) -> Result<Vec<LoadPoint>, runtime::Error> {
         let (behaviour, _) = measure(&self.flow, self.workers, self.bucket_size)?;
         let capacity = behaviour.capacity * self.bucket_size as f64;
-        let mut rungs = Vec::new();
+        let mut points = Vec::new();
         let mut step = |rate: f64| -> Result<bool, runtime::Error> {
-            let rung = self.rung(rate, &behaviour)?;
-            on_rung(&rung);
-            rungs.push(rung);
-            Ok(rung.holds(p99))
+            let point = self.point(rate, &behaviour)?;
+            on_rung(&point);
+            points.push(point);
+            Ok(point.holds(p99))
         };
         let (mut low, mut high) = (0.0, None);
         for share in SHARES {
@@ -94,11 +94,11 @@ impl LoadSweep {
             let middle = (low + above) / 2.0;
             if step(middle)? { low = middle } else { high = Some(middle) }
         }
-        rungs.sort_by(|a, b| a.rate.total_cmp(&b.rate));
-        Ok(rungs)
+        points.sort_by(|a, b| a.rate.total_cmp(&b.rate));
+        Ok(points)
     }
 
-    fn rung(&self, rate: f64, behaviour: &ServiceBehaviour) -> Result<LoadPoint, runtime::Error> {
+    fn point(&self, rate: f64, behaviour: &ServiceBehaviour) -> Result<LoadPoint, runtime::Error> {
         let LoadSweep { workers, bucket_size, arrivals, burst, duration, .. } = *self;
         let load = Load { rate, arrivals, burst };
         let report = Trial { workers, bucket_size, load, duration }.run(&self.flow)?;
@@ -135,13 +135,13 @@ impl LoadPoint {
 ///
 /// # Errors
 /// Files that can't be written.
-pub fn write(directory: &Path, rungs: &[LoadPoint]) -> Result<(), String> {
-    let Some(LoadPoint { workers, bucket_size, .. }) = rungs.first() else { return Ok(()) };
+pub fn write(directory: &Path, points: &[LoadPoint]) -> Result<(), String> {
+    let Some(LoadPoint { workers, bucket_size, .. }) = points.first() else { return Ok(()) };
     let named = |error: std::io::Error| format!("{}: {error}", directory.display());
     std::fs::create_dir_all(directory).map_err(named)?;
     let path = directory.join(format!("latency-w{workers}-b{bucket_size}.csv"));
     if path.exists() {
         std::fs::remove_file(&path).map_err(named)?;
     }
-    rungs.iter().try_for_each(|rung| lines::append(&path, rung))
+    points.iter().try_for_each(|point| lines::append(&path, point))
 }

@@ -235,7 +235,7 @@ fn latency(arguments: &LatencyArguments, registry: &Registry) -> Result<ExitCode
     };
     let limits = flow.read([])?.source_settings.limits;
     let _claimed = claim::claim([("-o", arguments.output.as_deref())])?;
-    let ladder = LoadSweep {
+    let load_sweep = LoadSweep {
         flow,
         workers: arguments.workers.into(),
         bucket_size: limits.bucket_size,
@@ -245,20 +245,23 @@ fn latency(arguments: &LatencyArguments, registry: &Registry) -> Result<ExitCode
         duration: arguments.duration,
     };
     super::print(&format!("{:>12}{:>12}{:>8}{:>12}{:>12}{:>12}", "offered", "served", "rho", "p50", "p99", "p99.9"));
-    let show = |rung: &LoadPoint| {
+    let show = |point: &LoadPoint| {
         let [p50, p99, p999] =
-            [rung.latency_row_p50, rung.latency_row_p99, rung.latency_row_p999].map(|latency| shown(latency as f64));
-        super::print(&format!("{:>12.0}{:>12.0}{:>8.3}{p50:>12}{p99:>12}{p999:>12}", rung.rate, rung.served, rung.rho));
+            [point.latency_row_p50, point.latency_row_p99, point.latency_row_p999].map(|latency| shown(latency as f64));
+        super::print(&format!(
+            "{:>12.0}{:>12.0}{:>8.3}{p50:>12}{p99:>12}{p999:>12}",
+            point.rate, point.served, point.rho
+        ));
     };
-    let rungs = ladder.climb(arguments.p99, show)?;
-    let broken = rungs.iter().position(|rung| !rung.holds(arguments.p99)).unwrap_or(rungs.len());
+    let points = load_sweep.climb(arguments.p99, show)?;
+    let broken = points.iter().position(|point| !point.holds(arguments.p99)).unwrap_or(points.len());
     let bound = humantime::format_duration(arguments.p99);
-    super::print(&match broken.checked_sub(1).map(|highest| rungs[highest].rate) {
+    super::print(&match broken.checked_sub(1).map(|highest| points[highest].rate) {
         Some(rate) => format!("{rate:.0} rows/s hold a p99 of {bound}"),
         None => format!("no rate holds a p99 of {bound}"),
     });
     if let Some(directory) = &arguments.output {
-        write_latency(directory, &rungs).and_then(|()| write_page(directory)).map_err(Failure::Failed)?;
+        write_latency(directory, &points).and_then(|()| write_page(directory)).map_err(Failure::Failed)?;
     }
     Ok(if broken > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -271,7 +274,7 @@ fn planner(arguments: &PlannerArguments, registry: &Registry) -> Result<ExitCode
     );
     super::print("|---|---|---|---|---|---|---|---|---|---|");
     for workers in &arguments.workers {
-        let foresight = PlannerCheck {
+        let planner_check = PlannerCheck {
             flow: flow.clone(),
             workers: *workers,
             bucket_size: arguments.bucket_size,
@@ -282,7 +285,7 @@ fn planner(arguments: &PlannerArguments, registry: &Registry) -> Result<ExitCode
             duration: arguments.duration,
         };
         let rounds = arguments.rounds;
-        let compared = foresight.compare(|round| eprint!("\r-w {workers}: round {} of {rounds} ", round + 1))?;
+        let compared = planner_check.compare(|round| eprint!("\r-w {workers}: round {} of {rounds} ", round + 1))?;
         eprintln!();
         compared.iter().for_each(|compared| super::print(&beside(*workers, compared)));
     }

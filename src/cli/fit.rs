@@ -63,12 +63,12 @@ pub fn run(arguments: &FitArguments, registry: &Registry) -> Result<ExitCode, Fa
 }
 
 /// Longer than any standard input waits for its next row.
-const LONG: Duration = Duration::from_secs(1 << 32);
+const LONG_INTERVAL: Duration = Duration::from_secs(1 << 32);
 
 /// All rows of the source as one bucket.
 fn read_all(dataflow: &Dataflow) -> Result<Bucket, Failure> {
     let failed = |error: source::Error| Failure::Failed(error.to_string());
-    let limits = Limits { bucket_size: Limits::ALL_ROWS, delay: LONG };
+    let limits = Limits { bucket_size: Limits::ALL_ROWS, delay: LONG_INTERVAL };
     let settings = source::SourceSettings { limits, ..dataflow.source_settings.clone() };
     let stop = signals::stop_on_signals()?;
     let (beginning, own) = (SourcePosition::default(), std::thread::current());

@@ -18,12 +18,12 @@ use super::signals::SignalHandler;
 use crate::mqtt::masked;
 use crate::proc;
 
-const LOOK_UP: Duration = Duration::from_millis(20);
+const LOOK_UP_INTERVAL: Duration = Duration::from_millis(20);
 /// Waits before processes are started again: doubled each time, up to a bound.
-const FIRST_WAIT: Duration = Duration::from_secs(1);
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+const FIRST_RESTART_INTERVAL: Duration = Duration::from_secs(1);
+const LONGEST_RESTART_INTERVAL: Duration = Duration::from_secs(60);
 /// How long the others may take to end when one has failed.
-const GRACE: Duration = Duration::from_secs(3);
+const GRACE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How much longer than a drain may take its processes may take to end.
 const LATER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -99,7 +99,7 @@ pub fn launch(
     if stopped {
         return Ok(0);
     }
-    let mut wait = FIRST_WAIT;
+    let mut wait = FIRST_RESTART_INTERVAL;
     loop {
         let started = Instant::now();
         let (code, stopped) = launch_once(processes, &arguments, drain_timeout, &mut signals)?;
@@ -108,8 +108,8 @@ pub fn launch(
             drop(secret);
             return Ok(code);
         }
-        if started.elapsed() > LONGEST_WAIT {
-            wait = FIRST_WAIT;
+        if started.elapsed() > LONGEST_RESTART_INTERVAL {
+            wait = FIRST_RESTART_INTERVAL;
         }
         eprintln!("rowmill: starting again in {}", humantime::format_duration(wait));
         let until = Instant::now() + wait;
@@ -117,9 +117,9 @@ pub fn launch(
             if signals.pending().any(|signal| signal != SIGHUP) {
                 return Ok(code);
             }
-            std::thread::sleep(LOOK_UP);
+            std::thread::sleep(LOOK_UP_INTERVAL);
         }
-        wait = (2 * wait).min(LONGEST_WAIT);
+        wait = (2 * wait).min(LONGEST_RESTART_INTERVAL);
         // What has been finished since is not to be forgotten.
         arguments.retain(|argument| argument != "--fresh");
     }
@@ -245,7 +245,7 @@ fn wait(children: &mut [Child], drain_timeout: Duration, signals: &mut Signals, 
             eprintln!("error: not drained within {timeout} (--drain-timeout): killed process {there}");
             return 1;
         }
-        std::thread::sleep(LOOK_UP);
+        std::thread::sleep(LOOK_UP_INTERVAL);
     }
 }
 
@@ -257,7 +257,7 @@ fn ended(children: &mut [Child]) -> std::io::Result<Vec<Option<ExitStatus>>> {
         return Ok(ended);
     }
     // One that is killed loses its connections, which ends the others, before it has ended itself.
-    std::thread::sleep(LOOK_UP);
+    std::thread::sleep(LOOK_UP_INTERVAL);
     look()
 }
 
@@ -300,10 +300,10 @@ fn ask_to_end(children: &mut [Child]) {
 
 fn stop_all(children: &mut [Child]) {
     send(children, |_| Some(Signal::TERM));
-    let deadline = Instant::now() + GRACE;
+    let deadline = Instant::now() + GRACE_TIMEOUT;
     for child in &mut *children {
         while matches!(child.try_wait(), Ok(None)) && Instant::now() < deadline {
-            std::thread::sleep(LOOK_UP);
+            std::thread::sleep(LOOK_UP_INTERVAL);
         }
     }
     kill_all(children);

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use toml::Spanned;
 
-use crate::config::contents::ParsedSettings;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::document::Document;
 use crate::config::error::{SpannedError, Wrong};
 use crate::config::fitted::Fitted;
 use crate::config::nearest::did_you_mean;
 use crate::config::parse::sections::{Placement, SchemaChoice};
+use crate::config::parsed_settings::ParsedSettings;
 use crate::config::table::TablePlan;
 use crate::data::{Kind, Schema};
 use crate::format::PLACE;

@@ -29,7 +29,7 @@ pub struct BatchMetadata {
     /// The numbers of its rows.
     pub numbers: Numbers,
     /// Whether what steps remember after it is to be written down.
-    pub snapshot: bool,
+    pub barrier: bool,
     /// Rows that came at quality of service 0, and never come again.
     once: Vec<Range<usize>>,
     #[serde(skip)]

@@ -2,12 +2,12 @@
 
 mod file;
 mod lock;
-mod machine;
+mod os_disk;
 mod replace;
 #[cfg(test)]
 pub mod simulated;
 
 pub use file::{Disk, DiskFile, FileId, SharedDisk};
 pub use lock::lock;
-pub use machine::{OsDisk, machine};
+pub use os_disk::{OsDisk, os_disk};
 pub use replace::{Readers, replace, replace_json};

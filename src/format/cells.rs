@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::data::{Layout, Row, Schema};
-use crate::format::table::ColumnBuilder;
+use crate::format::column_builder::ColumnBuilder;
 use crate::format::{csv, weatherlink, weewx};
 
 /// Which column each cell of a row belongs to.

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::cells::{HeaderMap, utf8};
+use super::column_builder::ColumnBuilder;
 use super::json;
 use super::key_order::KeyOrder;
-use super::table::ColumnBuilder;
 use crate::data::{Bucket, Format, Message, Row, Schema};
 
 /// A row of a bucket that can't be read.

@@ -6,9 +6,9 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::data::{Kind, Schema};
+use crate::format::column_builder::{ColumnBuilder, not_a_number};
 use crate::format::key_order::KeyOrder;
 use crate::format::known_keys;
-use crate::format::table::{ColumnBuilder, not_a_number};
 
 /// The value of a key.
 pub enum JsonCell<'a> {

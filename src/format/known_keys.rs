@@ -4,8 +4,8 @@
 //! refused with a reason, by the general reader.
 
 use crate::data::{Column, Kind, Schema};
+use crate::format::column_builder::ColumnBuilder;
 use crate::format::key_order::KeyOrder;
-use crate::format::table::ColumnBuilder;
 
 /// The powers of ten that an f64 holds exactly.
 const TENS: [f64; 23] = [

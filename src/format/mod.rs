@@ -1,6 +1,7 @@
 //! From bytes to rows, and from rows to bytes. Nothing here opens a file or a connection.
 
 mod cells;
+mod column_builder;
 pub mod csv;
 mod decoder;
 mod encoder;
@@ -10,7 +11,6 @@ mod key_order;
 mod known_keys;
 pub(crate) mod payload;
 pub(crate) mod records;
-mod table;
 pub mod weatherlink;
 pub mod weewx;
 

@@ -12,7 +12,7 @@ use super::{Password, TlsMaterial, masked};
 
 /// MQTT's largest packet: what is too long for us is refused by us, with a reason.
 const LARGEST_PACKET: usize = 268_435_455;
-const KEEP_ALIVE: Duration = Duration::from_secs(30);
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(30);
 
 /// `mqtt://user:password@host:port/topic`, or `mqtts://` with TLS. It is shown without the login.
 ///
@@ -195,7 +195,7 @@ impl Endpoint {
         options.set_session_expiry_interval(self.client_id.is_some().then_some(u32::MAX));
         options.set_receive_maximum(Some(window));
         options.set_outgoing_inflight_upper_limit(window);
-        options.set_keep_alive(KEEP_ALIVE);
+        options.set_keep_alive(KEEP_ALIVE_INTERVAL);
         options.set_max_packet_size(Some(LARGEST_PACKET as u32));
         if self.url.tls {
             options.set_transport(self.tls.transport());
@@ -229,25 +229,25 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    const FIRST: Duration = Duration::from_millis(100);
-    const LONGEST: Duration = Duration::from_secs(10);
+    const FIRST_INTERVAL: Duration = Duration::from_millis(100);
+    const LONGEST_INTERVAL: Duration = Duration::from_secs(10);
 
     /// How long to wait now; the next wait is longer.
     pub fn next_wait(&mut self) -> Duration {
         let now = self.next;
-        self.next = (now * 2).min(Self::LONGEST);
+        self.next = (now * 2).min(Self::LONGEST_INTERVAL);
         now
     }
 
     /// Begins with the shortest wait again.
     pub fn reset(&mut self) {
-        self.next = Self::FIRST;
+        self.next = Self::FIRST_INTERVAL;
     }
 }
 
 impl Default for Backoff {
     fn default() -> Backoff {
-        Backoff { next: Self::FIRST }
+        Backoff { next: Self::FIRST_INTERVAL }
     }
 }
 

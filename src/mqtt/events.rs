@@ -37,7 +37,7 @@ pub fn end_session(endpoint: &Endpoint, client_id: &str) -> Result<(), String> {
 }
 
 /// How often the thread looks up.
-pub const LOOK_UP: Duration = Duration::from_millis(100);
+pub const LOOK_UP_INTERVAL: Duration = Duration::from_millis(100);
 
 /// rumqttc's event loop.
 pub struct MqttEvents {
@@ -74,7 +74,7 @@ impl MqttEvents {
                 tokio::select! {
                     event = &mut event => return Some(event),
                     () = woken => {}
-                    () = tokio::time::sleep(LOOK_UP) => {}
+                    () = tokio::time::sleep(LOOK_UP_INTERVAL) => {}
                 }
                 if over() {
                     return None;

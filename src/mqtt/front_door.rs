@@ -6,7 +6,7 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 /// How long a client may take for its first packet.
-const PATIENCE: Duration = Duration::from_secs(10);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// CONNECT up to the version: type, up to four bytes of length, the protocol's name with its length, the version.
 const LONGEST: usize = 1 + 4 + 2 + 6 + 1;
 
@@ -31,7 +31,7 @@ pub fn open(address: SocketAddr, v4: SocketAddr, v5: SocketAddr) -> io::Result<(
 }
 
 fn hand_on(mut client: TcpStream, v4: SocketAddr, v5: SocketAddr) -> io::Result<()> {
-    client.set_read_timeout(Some(PATIENCE))?;
+    client.set_read_timeout(Some(CONNECT_TIMEOUT))?;
     let mut first = Vec::new();
     let version = loop {
         let mut byte = [0];

@@ -1,6 +1,6 @@
 //! What an arrival rate asks of a dataflow, and what it will get.
 
-use crate::planner::station::{QueueModel, WaitTime};
+use crate::planner::queue_model::{QueueModel, WaitTime};
 
 /// How a dataflow behaves on some workers, as it was measured. Times in seconds.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -2,12 +2,12 @@
 
 mod erlang;
 mod forecast;
+mod queue_model;
 #[cfg(test)]
-mod simulation;
-mod station;
+mod queue_simulation;
 mod trial;
 
 pub use erlang::{erlang_b, erlang_c};
 pub use forecast::{Demand, Forecast, ServiceBehaviour};
-pub use station::QueueModel;
+pub use queue_model::QueueModel;
 pub use trial::{Trial, TrialDataflow, cores, demand, measure};

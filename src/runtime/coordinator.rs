@@ -19,40 +19,40 @@ use crate::runtime::epochs::numbering::Numbering;
 use crate::runtime::epochs::outcomes::LedgerOutcomes;
 use crate::runtime::epochs::resume::ResumePoint;
 use crate::runtime::error::Error;
-use crate::runtime::failure::{FirstError, fail};
+use crate::runtime::first_error::{FirstError, fail};
 use crate::runtime::graph::build::GraphEnds;
 use crate::runtime::ingest::arrival::Arrival;
 use crate::runtime::ingest::connections::SourceConnections;
 use crate::runtime::observe::monitor::{Monitor, MonitorOptions};
 use crate::runtime::observe::overload::Overload;
-use crate::runtime::options::{Options, PARK};
+use crate::runtime::options::{Options, PARK_TIMEOUT};
 use crate::runtime::worker::{Before, Context, Share};
 use crate::source::{self, Pace, Readiness};
 
 /// Dead letters that a run shows.
 const KEPT_LETTERS: usize = 20;
 /// How often a source is asked whether it is ready.
-const READY: Duration = Duration::from_millis(1);
+const READY_INTERVAL: Duration = Duration::from_millis(1);
 
 /// Runs the first worker, from the first bucket to the report; `None` if the run is stopped before its first row.
 ///
 /// # Errors
 /// The first failure on this worker.
 pub fn run(worker: &mut Worker, context: &Context<'_>, start: ResumePoint) -> Result<Option<Report>, Error> {
-    let Context { dataflow, options, tap, activity, busy } = *context;
+    let Context { dataflow, options, sampler, activity, busy } = *context;
     busy.join();
     let (clock, failure) = (Clock::start(), FirstError::default());
     let numbering = Numbering::after(&start.numbers, start.next_row, dataflow.source_settings.connections());
     // A file is cut to what is complete; a broker has what it was sent.
     let apart = start.checkpoint.is_some() && dataflow.sink.may_refuse();
     let numbering = if apart { numbering.telling_apart(start.run) } else { numbering };
-    let (post, _) = context.share_positions(worker, &start.positions);
-    let mut sources = SourceConnections::start(post, dataflow, options, clock, &start.positions);
+    let (channel, _) = context.share_positions(worker, &start.positions);
+    let mut sources = SourceConnections::start(channel, dataflow, options, clock, &start.positions);
     sources.number_from(numbering.clone());
     let sources = sources.starting_at(start.next_epoch, start.next_row);
-    let keeps_memories = start.checkpoint.is_some() && dataflow.remembers();
-    let mut intake = Intake::new(sources, keeps_memories, clock, context);
-    let ResumePoint { checkpoint, existing, schema, memories, tables, .. } = start;
+    let keeps_state = start.checkpoint.is_some() && dataflow.remembers();
+    let mut intake = Intake::new(sources, keeps_state, clock, context);
+    let ResumePoint { checkpoint, existing, schema, states, tables, .. } = start;
     let find = |worker: &mut Worker| schema.or_else(|| intake.find_schema(worker, context, &failure));
     let Some(schema) = context.agree_on_schema(worker, find) else {
         options.stop.now();
@@ -61,16 +61,22 @@ pub fn run(worker: &mut Worker, context: &Context<'_>, start: ResumePoint) -> Re
     };
     let kept_letters = if options.on_live.is_some() { KEPT_LETTERS } else { 0 };
     let ledger = Rc::new(RefCell::new(
-        Ledger::new(dataflow.labels(), kept_letters, keeps_memories)
+        Ledger::new(dataflow.labels(), kept_letters, keeps_state)
             .keep_rows(dataflow.sink.may_refuse())
             .numbered(numbering),
     ));
-    let before = Before { existing, memories, tables };
+    let before = Before { existing, states, tables };
     let (share, tables) = Share::open(worker, context, schema, before, Some(ledger.clone()), &failure)?;
     let (plan, writer) = (&share.plan, &share.writer);
     let accounts = LedgerOutcomes::open(dataflow, options, &ledger, writer, &failure, activity);
-    let mut acknowledgement =
-        Acknowledgement::new(checkpoint, dataflow, writer.clone(), accounts.clone(), tables.outlets(), &failure);
+    let mut acknowledgement = Acknowledgement::new(
+        checkpoint,
+        dataflow,
+        writer.clone(),
+        accounts.clone(),
+        tables.materialized_tables(),
+        &failure,
+    );
     if failure.borrow().is_none() {
         let inferred = matches!(dataflow.schema, SchemaChoice::Infer).then_some(&*plan.schema);
         let (next_epoch, next_row) = intake.next_numbers();
@@ -79,7 +85,8 @@ pub fn run(worker: &mut Worker, context: &Context<'_>, start: ResumePoint) -> Re
         }
     }
     let (gather, ends) = share.build(worker, tables, accounts.clone());
-    let showing = MonitorOptions { dataflow, options, stages: &plan.stages, times: &share.times, tap, activity, busy };
+    let showing =
+        MonitorOptions { dataflow, options, stages: &plan.stages, times: &share.times, sampler, activity, busy };
     let (duration, time_busy) = intake.feed(worker, ends, &mut acknowledgement, &accounts, &showing, &failure);
     if let Err(error) = intake.sources.end(worker) {
         fail(&failure, error);
@@ -107,12 +114,12 @@ fn max_epochs(cluster: &Cluster, bucket_size: usize) -> usize {
 }
 
 /// After which messages steps and tables tell what they remember.
-struct Snapshots {
+struct CheckpointBarriers {
     every: Duration,
     last: Option<Instant>,
 }
 
-impl Snapshots {
+impl CheckpointBarriers {
     /// Whether after this one: when no other message waits, and else as often as deliveries are acknowledged.
     fn take(&mut self, last: bool) -> bool {
         let take = last || self.last.is_none_or(|last| last.elapsed() >= self.every);
@@ -127,7 +134,7 @@ impl Snapshots {
 struct Intake {
     sources: SourceConnections,
     /// When steps and tables tell what they remember, if it is kept.
-    snapshots: Option<Snapshots>,
+    barriers: Option<CheckpointBarriers>,
     clock: Clock,
     busy: BusyTime,
     peeked: Option<Arrival>,
@@ -138,11 +145,11 @@ struct Intake {
 }
 
 impl Intake {
-    fn new(sources: SourceConnections, keeps_memories: bool, clock: Clock, context: &Context<'_>) -> Intake {
+    fn new(sources: SourceConnections, keeps_state: bool, clock: Clock, context: &Context<'_>) -> Intake {
         let Context { dataflow, options, busy, .. } = *context;
         Intake {
             sources,
-            snapshots: keeps_memories.then_some(Snapshots { every: dataflow.checkpoint_every, last: None }),
+            barriers: keeps_state.then_some(CheckpointBarriers { every: dataflow.checkpoint_every, last: None }),
             clock,
             busy: busy.clone(),
             peeked: None,
@@ -173,7 +180,7 @@ impl Intake {
     fn wait_until_ready(&mut self, worker: &mut Worker, options: &Options) {
         while !self.told_ready && self.sources.backlog().buckets == 0 {
             if self.sources.readiness() == Readiness::Waits {
-                worker.step_or_park(Some(READY));
+                worker.step_or_park(Some(READY_INTERVAL));
             } else {
                 self.started = started(&self.busy);
                 self.tell_ready(options);
@@ -235,13 +242,13 @@ impl Intake {
             while let Some(open) = inputs.as_mut().filter(|_| ledger.borrow().has_room(self.max_epochs)) {
                 match self.next() {
                     Ok(mut arrival) => {
-                        if !acknowledgement.admits(&arrival.coverage, &mut self.sources) {
+                        if !acknowledgement.admits(&arrival.delivery_range, &mut self.sources) {
                             self.peeked = Some(arrival);
                             break;
                         }
                         let last = self.sources.backlog().buckets == 0;
-                        arrival.bucket.metadata.snapshot =
-                            self.snapshots.as_mut().is_some_and(|snapshots| snapshots.take(last));
+                        arrival.bucket.metadata.barrier =
+                            self.barriers.as_mut().is_some_and(|barriers| barriers.take(last));
                         open.send(ledger.borrow_mut().enter(arrival));
                     }
                     Err(TryRecvError::Empty) => break,
@@ -250,7 +257,7 @@ impl Intake {
             }
             self.tell_ready(options);
             showing.activity.note(&ledger.borrow(), self.sources.backlog());
-            worker.step_or_park(Some(PARK));
+            worker.step_or_park(Some(PARK_TIMEOUT));
             let now = self.clock.now();
             ledger.borrow_mut().record_complete(now, |epoch| !probe.less_equal(&epoch));
             accounts.take_refused();

@@ -8,7 +8,7 @@ pub(crate) mod cluster;
 mod coordinator;
 pub(crate) mod epochs;
 mod error;
-mod failure;
+mod first_error;
 pub(crate) mod graph;
 mod ingest;
 mod observe;

@@ -84,7 +84,7 @@ impl Options {
 }
 
 /// How long a worker rests at most while nothing comes.
-pub(crate) const PARK: Duration = Duration::from_millis(50);
+pub(crate) const PARK_TIMEOUT: Duration = Duration::from_millis(50);
 
 /// How long other processes may take to come, where nothing else is said.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);

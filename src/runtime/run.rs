@@ -50,14 +50,19 @@ pub fn run(dataflow: Dataflow, mut options: Options) -> Result<Option<Report>, E
     let trace = options.trace.as_deref().map(|path| trace(path, &options.cluster)).transpose()?;
     let (following, path) = (trace.clone(), options.trace.clone());
     let dataflow = Arc::new(dataflow);
-    let tap = options.on_live.as_ref().map(|_| Sampler::default());
+    let sampler = options.on_live.as_ref().map(|_| Sampler::default());
     let busy = BusyTime::default();
     let guards = timely::execute::execute_from(builders, others, WorkerConfig::default(), move |worker| {
         following.iter().for_each(|trace| trace.follow(worker));
         let first = worker.index() == 0;
         let start = if first { start.lock().expect("no holder panics").take() } else { None };
-        let context =
-            Context { dataflow: &dataflow, options: &options, tap: tap.as_ref(), activity: &activity, busy: &busy };
+        let context = Context {
+            dataflow: &dataflow,
+            options: &options,
+            sampler: sampler.as_ref(),
+            activity: &activity,
+            busy: &busy,
+        };
         match start {
             Some(start) => coordinator::run(worker, &context, start),
             None => worker::run(worker, &context).map(|()| None),

@@ -131,10 +131,10 @@ impl PlayStyle {
     /// What stations publish to a connection.
     fn letters(&self, connection: u64, random: &mut ChaCha8Rng) -> VecDeque<SimulatedPublish> {
         let mut number = OF_CONNECTION * (connection + 1);
-        (0..PUBLISHES).map(|_| self.letter(connection, &mut number, random)).collect()
+        (0..PUBLISHES).map(|_| self.simulated(connection, &mut number, random)).collect()
     }
 
-    fn letter(&self, connection: u64, number: &mut u64, random: &mut ChaCha8Rng) -> SimulatedPublish {
+    fn simulated(&self, connection: u64, number: &mut u64, random: &mut ChaCha8Rng) -> SimulatedPublish {
         let mut is = |of_hundred: u32| random.random_range(0..100) < of_hundred;
         let qos = if is(self.at_most_once) {
             QoS::AtMostOnce
@@ -327,8 +327,8 @@ impl Simulation {
             320..440 => drop(client.read()),
             440..480 => client.close(),
             480..580 => {
-                let snapshot = random.random_bool(0.5);
-                process.enter(snapshot);
+                let barrier = random.random_bool(0.5);
+                process.enter(barrier);
             }
             580..720 => process.step(),
             720..800 => {

@@ -20,19 +20,19 @@ use crate::runtime::epochs::ledger::Ledger;
 use crate::runtime::epochs::resume::existing;
 use crate::runtime::epochs::sink_writer::SharedSinkWriter;
 use crate::runtime::error::Error;
-use crate::runtime::failure::{FirstError, fail};
+use crate::runtime::first_error::{FirstError, fail};
 use crate::runtime::graph::build::{GraphEnds, GraphPlan, OutcomeRecorder};
 use crate::runtime::graph::in_flight::EpochOutcome;
-use crate::runtime::graph::keyed_state::OperatorState;
 use crate::runtime::graph::materialized::TableDurability;
-use crate::runtime::graph::tables::TableOperators;
+use crate::runtime::graph::operator_state::OperatorState;
+use crate::runtime::graph::table_operators::TableOperators;
 use crate::runtime::graph::{build, stateful};
 use crate::runtime::ingest::channel::IngestChannel;
 use crate::runtime::ingest::protocol::IngestMessage;
 use crate::runtime::ingest::remote::LocalReaders;
 use crate::runtime::observe::activity::Activity;
 use crate::runtime::observe::sampler::Sampler;
-use crate::runtime::options::{Options, PARK};
+use crate::runtime::options::{Options, PARK_TIMEOUT};
 use crate::runtime::query::QueryServer;
 use crate::sink::{self, Existing, FileEnd};
 use crate::source::SourcePosition;
@@ -42,7 +42,7 @@ use crate::source::SourcePosition;
 pub struct Context<'a> {
     pub dataflow: &'a Dataflow,
     pub options: &'a Options,
-    pub tap: Option<&'a Sampler>,
+    pub sampler: Option<&'a Sampler>,
     pub activity: &'a Arc<Activity>,
     pub busy: &'a BusyTime,
 }
@@ -51,7 +51,7 @@ pub struct Context<'a> {
 pub struct Before {
     /// What becomes of the sink's file.
     pub existing: Existing,
-    pub memories: Vec<OperatorState>,
+    pub states: Vec<OperatorState>,
     /// By path, how much of the files of tables' changes counts.
     pub tables: BTreeMap<String, FileEnd>,
 }
@@ -65,12 +65,12 @@ pub struct Share {
     _server: Option<QueryServer>,
 }
 
-/// The accounts of a worker that gets no receipts: all of them go to the first one.
+/// The accounts of a worker that gets no outcomes: all of them go to the first one.
 struct NoAccounts;
 
 impl OutcomeRecorder for NoAccounts {
-    fn settle(&mut self, receipt: EpochOutcome) {
-        unreachable!("the receipt of epoch {} goes to the first worker", receipt.epoch)
+    fn settle(&mut self, outcome: EpochOutcome) {
+        unreachable!("the receipt of epoch {} goes to the first worker", outcome.epoch)
     }
 
     fn close(&mut self) {}
@@ -85,15 +85,15 @@ pub fn run(worker: &mut Worker, context: &Context<'_>) -> Result<(), Error> {
     busy.join();
     let (clock, failure) = (Clock::start(), FirstError::default());
     let first_in_process = context.is_first_in_process(worker);
-    let (post, positions) = context.share_positions(worker, &[]);
+    let (channel, positions) = context.share_positions(worker, &[]);
     let reads = first_in_process && options.cluster.process < dataflow.source_settings.connections();
-    let post = post.filter(|_| reads);
-    let reader = post.map(|post| LocalReaders::start(post, dataflow, options, clock, &positions));
+    let channel = channel.filter(|_| reads);
+    let reader = channel.map(|channel| LocalReaders::start(channel, dataflow, options, clock, &positions));
     let Some(schema) = context.agree_on_schema(worker, |_| None) else {
         options.stop.now();
         return Ok(());
     };
-    let before = Before { existing: existing(dataflow, options), memories: Vec::new(), tables: BTreeMap::new() };
+    let before = Before { existing: existing(dataflow, options), states: Vec::new(), tables: BTreeMap::new() };
     let (share, tables) = Share::open(worker, context, schema, before, None, &failure)?;
     let (gather, GraphEnds { inputs, probe }) = share.build(worker, tables, NoAccounts);
     // Where the first worker of all is in another process, from here on rows may come.
@@ -106,7 +106,7 @@ pub fn run(worker: &mut Worker, context: &Context<'_>) -> Result<(), Error> {
         fail(&failure, error);
     }
     // One that writes looks up for the word that its file was moved away.
-    let park = share.writes(worker).then_some(PARK);
+    let park = share.writes(worker).then_some(PARK_TIMEOUT);
     while !probe.done() {
         worker.step_or_park(park);
         follow();
@@ -168,7 +168,7 @@ impl Share {
     /// Opens what this worker has of tables and sink. The first worker has the ledger.
     ///
     /// # Errors
-    /// Steps and tables that do not fit the schema, and memories that do not fit them. That the sink can't be opened is
+    /// Steps and tables that do not fit the schema, and states that do not fit them. That the sink can't be opened is
     /// noted in `failure`: the graph is built all the same, as on the other workers.
     pub fn open(
         worker: &mut Worker,
@@ -178,18 +178,18 @@ impl Share {
         ledger: Option<Rc<RefCell<Ledger>>>,
         failure: &FirstError,
     ) -> Result<(Share, TableOperators), Error> {
-        let Context { dataflow, options, tap, activity, .. } = *context;
+        let Context { dataflow, options, sampler, activity, .. } = *context;
         let (steps, schema_out) = dataflow.steps(&schema)?;
-        let memories = if dataflow.remembers() { tell(worker, before.memories) } else { Vec::new() };
-        stateful::check(&steps, &memories).map_err(Error::Checkpoint)?;
+        let states = if dataflow.remembers() { tell(worker, before.states) } else { Vec::new() };
+        stateful::check(&steps, &states).map_err(Error::Checkpoint)?;
         let kept =
-            dataflow.checkpoint().map(|_| TableDurability { memories: memories.clone(), ledger, ends: before.tables });
+            dataflow.checkpoint().map(|_| TableDurability { states: states.clone(), ledger, ends: before.tables });
         let (tables, server) =
             TableOperators::open(worker.index(), dataflow, &schema, options, kept, failure, activity)?;
         let plan = GraphPlan {
-            memories,
+            states,
             writer: dataflow.sink.parts.then(|| context.first_in_process(worker) as u64),
-            tap: tap.cloned(),
+            sampler: sampler.cloned(),
             ..GraphPlan::new(dataflow, schema, &steps, schema_out, options.fuse, &tables.inputs())
         };
         let times = Rc::new(RefCell::new(ServiceTimes::new(steps.len() + 2)));

@@ -142,9 +142,9 @@ impl DeadLetters {
         self.sink.as_mut().map_or(Ok(()), |sink| sink.flush())
     }
 
-    /// As [`Sink::pulse`].
-    pub fn pulse(&self) -> Option<std::sync::Arc<super::SinkProgress>> {
-        self.sink.as_ref().and_then(|sink| sink.pulse())
+    /// As [`Sink::progress`].
+    pub fn progress(&self) -> Option<std::sync::Arc<super::SinkProgress>> {
+        self.sink.as_ref().and_then(|sink| sink.progress())
     }
 
     /// Brings all to safety, and ends the sink.

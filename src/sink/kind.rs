@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::error::Error;
 use super::existing::FileEnd;
-use super::pulse::SinkProgress;
+use super::progress::SinkProgress;
 use crate::format::Output;
 
 /// Takes encoded messages in the order of epochs.
@@ -42,7 +42,7 @@ pub trait Sink {
     }
 
     /// What its other side has taken, where that may take time.
-    fn pulse(&self) -> Option<Arc<SinkProgress>> {
+    fn progress(&self) -> Option<Arc<SinkProgress>> {
         None
     }
 

@@ -4,7 +4,7 @@
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use super::claim::{ClaimedFile, check_name, claim, fingerprint, is_at};
+use super::claimed_file::{ClaimedFile, check_name, claim, fingerprint, is_at};
 use super::{Error, Existing, FileEnd, Sink};
 use crate::data::recycle_lines;
 use crate::disk::{DiskFile, SharedDisk};
@@ -147,7 +147,7 @@ impl Sink for LineFile {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::disk::{Disk, OsDisk, machine};
+    use crate::disk::{Disk, OsDisk, os_disk};
 
     fn line(text: &str) -> Output {
         Output::Lines(text.as_bytes().to_vec())
@@ -164,7 +164,7 @@ mod tests {
         std::fs::write(&path, "a,b\n1,2\n3,").unwrap();
         let fingerprint = fingerprint(&*OsDisk.open(&path).unwrap(), 8).unwrap();
         let mut lines =
-            Box::new(LineFile::open(&machine(), &path, b"a,b\n", Existing::Resume { length: 8, fingerprint }).unwrap());
+            Box::new(LineFile::open(&os_disk(), &path, b"a,b\n", Existing::Resume { length: 8, fingerprint }).unwrap());
         lines.write(line("5,6\n")).unwrap();
         assert_eq!(lines.length(), 12);
         lines.close().unwrap();
@@ -175,7 +175,7 @@ mod tests {
     fn a_file_that_is_moved_away_is_followed_by_a_new_one_with_what_is_not_finished() {
         let directory = tempfile::tempdir().unwrap();
         let (path, moved) = (directory.path().join("out.csv"), directory.path().join("out.csv.1"));
-        let mut lines = LineFile::open(&machine(), &path, b"a\n", Existing::Append).unwrap();
+        let mut lines = LineFile::open(&os_disk(), &path, b"a\n", Existing::Append).unwrap();
         lines.write(line("1\n2\n")).unwrap();
         lines.sync().unwrap();
         assert!(!lines.is_moved());
@@ -200,7 +200,7 @@ mod tests {
     fn a_file_that_is_cut_or_deleted_is_told() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("out.ndjson");
-        let mut lines = LineFile::open(&machine(), &path, b"", Existing::Append).unwrap();
+        let mut lines = LineFile::open(&os_disk(), &path, b"", Existing::Append).unwrap();
         lines.write(line("{}\n")).unwrap();
         lines.sync().unwrap();
         OsDisk.open(&path).unwrap().set_length(0).unwrap();

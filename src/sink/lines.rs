@@ -28,7 +28,7 @@ impl Sink for NullSink {
 /// Writes encoded lines one after the other.
 pub struct LineSink<W: Write> {
     path: String,
-    pulse: Option<Arc<SinkProgress>>,
+    progress: Option<Arc<SinkProgress>>,
     writer: BufWriter<W>,
     /// Bytes of the file.
     length: u64,
@@ -39,7 +39,7 @@ pub struct LineSink<W: Write> {
 /// Tells of each piece that is taken.
 pub struct ProgressWriter<W> {
     inner: W,
-    pulse: Arc<SinkProgress>,
+    progress: Arc<SinkProgress>,
 }
 
 impl<W: Write> Write for ProgressWriter<W> {
@@ -47,7 +47,7 @@ impl<W: Write> Write for ProgressWriter<W> {
         // What a pipe holds: a slow reader is seen to read.
         const PIECE: usize = 1 << 16;
         let written = self.inner.write(&bytes[..bytes.len().min(PIECE)])?;
-        self.pulse.beat();
+        self.progress.beat();
         Ok(written)
     }
 
@@ -58,11 +58,11 @@ impl<W: Write> Write for ProgressWriter<W> {
 
 impl LineSink<ProgressWriter<io::Stdout>> {
     pub fn stdout() -> LineSink<ProgressWriter<io::Stdout>> {
-        let pulse = Arc::<SinkProgress>::default();
+        let progress = Arc::<SinkProgress>::default();
         LineSink {
             path: "standard output".into(),
-            pulse: Some(pulse.clone()),
-            writer: BufWriter::with_capacity(1 << 18, ProgressWriter { inner: io::stdout(), pulse }),
+            progress: Some(progress.clone()),
+            writer: BufWriter::with_capacity(1 << 18, ProgressWriter { inner: io::stdout(), progress }),
             length: 0,
             sync: |_| Ok(()),
         }
@@ -98,8 +98,8 @@ impl<W: Write> Sink for LineSink<W> {
         self.done(synced)
     }
 
-    fn pulse(&self) -> Option<Arc<SinkProgress>> {
-        self.pulse.clone()
+    fn progress(&self) -> Option<Arc<SinkProgress>> {
+        self.progress.clone()
     }
 
     fn length(&self) -> u64 {

@@ -1,6 +1,6 @@
 //! Where results and dead letters go.
 
-mod claim;
+mod claimed_file;
 mod custom;
 mod dead_letter;
 mod deadline;
@@ -11,7 +11,7 @@ mod line_file;
 mod lines;
 mod mqtt;
 mod parquet;
-mod pulse;
+mod progress;
 mod row_log;
 mod settings;
 mod tail;
@@ -25,7 +25,7 @@ pub use error::Error;
 pub use existing::{Existing, FileEnd};
 pub use kind::{RefusedLine, Sink};
 pub use mqtt::{LinePosition, Publisher};
-pub use pulse::SinkProgress;
+pub use progress::SinkProgress;
 pub use settings::{SinkSettings, replace};
 pub use tail::Tail;
 pub use url::{SinkUrl, part};

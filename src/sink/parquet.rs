@@ -10,7 +10,7 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::{PrimitiveTypeBuilder, Type};
 
-use super::claim::{ClaimedFile, check_name, claim};
+use super::claimed_file::{ClaimedFile, check_name, claim};
 use super::row_log::{self, RowLog};
 use super::{Error, Existing, Sink, unfinished};
 use crate::data::{Kind, Message, Schema};
@@ -244,7 +244,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let (path, schema) = (directory.path().join("out.parquet"), Schema::new([("x", Kind::Number)]));
         std::fs::write(&path, "PAR1 and some row groups").unwrap();
-        let create = || Parquet::create(&crate::disk::machine(), &path, &schema, Existing::Refuse, false);
+        let create = || Parquet::create(&crate::disk::os_disk(), &path, &schema, Existing::Refuse, false);
         Box::new(create().unwrap()).close().unwrap();
         let aside = std::fs::read_to_string(directory.path().join("out.parquet.broken-1")).unwrap();
         assert_eq!(aside, "PAR1 and some row groups");
@@ -263,7 +263,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let (path, schema) = (directory.path().join("out.parquet"), Schema::new([("x", Kind::Number)]));
         let log = directory.path().join("out.parquet.log");
-        let create = |existing| Parquet::create(&crate::disk::machine(), &path, &schema, existing, true);
+        let create = |existing| Parquet::create(&crate::disk::os_disk(), &path, &schema, existing, true);
         let message = |number: u64| {
             let rows = ndarray::Array2::from_shape_vec((1, 2), vec![number as f64 + 1.0, 0.5]).unwrap();
             Output::Columns(Message::new(number, vec![2 * number, 2 * number + 1], rows, Vec::new()))
@@ -282,7 +282,7 @@ mod tests {
         let settings = crate::sink::SinkSettings { logged: true, ..settings };
         assert_eq!(settings.logged_end(2).unwrap(), (3, 6));
         let others = Schema::new([("y", Kind::Number)]);
-        let refused = Parquet::create(&crate::disk::machine(), &path, &others, Existing::Refuse, true);
+        let refused = Parquet::create(&crate::disk::os_disk(), &path, &others, Existing::Refuse, true);
         assert!(refused.err().unwrap().to_string().contains("other columns"));
         let mut sink = Box::new(create(Existing::Refuse).unwrap());
         sink.write(message(3)).unwrap();
@@ -310,7 +310,7 @@ mod tests {
         [Some("a"), None].into_iter().for_each(|value| text.push(value));
         let message = Message::new(3, vec![5, 6], ndarray::array![[f64::NAN, 2.5]], vec![text]);
         let file = tempfile::Builder::new().suffix(".parquet").tempfile().unwrap();
-        let sink = Parquet::create(&crate::disk::machine(), file.path(), &schema, Existing::Replace, false);
+        let sink = Parquet::create(&crate::disk::os_disk(), file.path(), &schema, Existing::Replace, false);
         let mut sink = Box::new(sink.unwrap());
         sink.write(Output::Columns(message)).unwrap();
         sink.close().unwrap();

@@ -4,7 +4,7 @@
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
-use super::claim::check_name;
+use super::claimed_file::check_name;
 use crate::data::{Message, Schema, fingerprint, from_bytes, to_bytes};
 use crate::disk::{Disk, DiskFile, SharedDisk};
 

@@ -10,7 +10,7 @@ use super::existing::Existing;
 use super::kind::Sink;
 use super::tail::{self, Tail};
 use super::url::{self, SinkUrl};
-use super::{claim, line_file, lines, mqtt, parquet, row_log, unfinished};
+use super::{claimed_file, line_file, lines, mqtt, parquet, row_log, unfinished};
 use crate::data::Schema;
 use crate::disk::{Disk, SharedDisk};
 use crate::format::{Encoding, Infinity};
@@ -51,7 +51,7 @@ impl SinkSettings {
             endpoint: None,
             custom: None,
             connect_timeout: None,
-            disk: crate::disk::machine(),
+            disk: crate::disk::os_disk(),
         }
     }
 
@@ -87,7 +87,7 @@ impl SinkSettings {
     /// If it does.
     pub fn check_empty(&self) -> Result<(), Error> {
         match &self.url {
-            SinkUrl::Csv(path) if claim::holds_lines(&*self.disk, path) => Err(Error::holds_results(path)),
+            SinkUrl::Csv(path) if claimed_file::holds_lines(&*self.disk, path) => Err(Error::holds_results(path)),
             SinkUrl::Ndjson(path) | SinkUrl::Parquet(path)
                 if self.disk.length(path).is_ok_and(|found| found.is_some_and(|length| length > 0)) =>
             {
@@ -117,7 +117,7 @@ impl SinkSettings {
     /// A file that can't be read.
     pub fn fingerprint(&self, length: u64) -> Result<u64, Error> {
         let Some(path) = self.file(0) else { return Ok(0) };
-        let fingerprint = self.disk.open(&path).and_then(|file| claim::fingerprint(&*file, length));
+        let fingerprint = self.disk.open(&path).and_then(|file| claimed_file::fingerprint(&*file, length));
         fingerprint.map_err(|error| Error::File { path: path.display().to_string(), error })
     }
 

@@ -10,10 +10,10 @@ use crossbeam_channel::{Receiver, RecvError, RecvTimeoutError, TryRecvError};
 use super::acknowledge::Acknowledge;
 use super::buffer::BucketBuffer;
 use super::error::Error;
-use super::outlet::SourceOutput;
 use super::position::{DeliveryRange, SourcePosition};
 use super::queue::{self, BucketQueue};
 use super::settings::SourceSettings;
+use super::source_output::SourceOutput;
 use super::stop::Stop;
 use super::url::SourceUrl;
 use super::{custom, file, generate, mqtt};
@@ -57,7 +57,7 @@ impl Source {
     ) -> Source {
         let (feeder, buckets) = queue::queue(Some(queue::queue_capacity(settings.limits.bucket_size)));
         let (ready_sender, ready) = crossbeam_channel::bounded(1);
-        let mut outlet = SourceOutput { buckets: Some(feeder), waker, stop: stop.clone(), acknowledge: None };
+        let mut output = SourceOutput { buckets: Some(feeder), waker, stop: stop.clone(), acknowledge: None };
         let buffer = BucketBuffer::new(settings.limits, settings.max_rows);
         let subscribes = matches!(url, SourceUrl::Mqtt(_));
         let mut acknowledge: Option<Arc<dyn Acknowledge>> = None;
@@ -65,30 +65,30 @@ impl Source {
             SourceUrl::Mqtt(_) => {
                 let reader = mqtt::MqttReader::new(&settings, position, clock, stop, ready_sender);
                 acknowledge = Some(Arc::new(reader.acknowledger()));
-                outlet.acknowledge = acknowledge.clone();
-                Box::new(move || reader.read(buffer, clock, outlet))
+                output.acknowledge = acknowledge.clone();
+                Box::new(move || reader.read(buffer, clock, output))
             }
             SourceUrl::Custom(_) => {
                 let reader = custom::CustomReader::new(settings, position);
                 acknowledge = Some(reader.acknowledger());
-                outlet.acknowledge = acknowledge.clone();
-                Box::new(move || reader.read(buffer, clock, outlet))
+                output.acknowledge = acknowledge.clone();
+                Box::new(move || reader.read(buffer, clock, output))
             }
             SourceUrl::File { path, kind } if file::is_stream(&path) => {
                 let stream = file::StreamInput::file(&path, kind);
-                Box::new(move || file::read_stream(stream, settings, buffer, clock, &outlet))
+                Box::new(move || file::read_stream(stream, settings, buffer, clock, &output))
             }
             SourceUrl::File { path, kind } => {
-                Box::new(move || file::read(&path, kind, &settings, buffer, clock, &outlet))
+                Box::new(move || file::read(&path, kind, &settings, buffer, clock, &output))
             }
             SourceUrl::Stdin => {
                 let stream = file::StreamInput::stdin();
-                Box::new(move || file::read_stream(stream, settings, buffer, clock, &outlet))
+                Box::new(move || file::read_stream(stream, settings, buffer, clock, &output))
             }
             SourceUrl::Generate { rows, seed, load } => Box::new(move || {
                 match load {
-                    None => generate::read(rows, seed, buffer, clock, &outlet),
-                    Some(load) => generate::offer(rows, seed, load, buffer, clock, &outlet, ready_sender),
+                    None => generate::read(rows, seed, buffer, clock, &output),
+                    Some(load) => generate::offer(rows, seed, load, buffer, clock, &output, ready_sender),
                 }
                 Ok(())
             }),

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use super::acknowledge::Acknowledge;
 use super::buffer::{BucketBuffer, FilledBuckets};
 use super::error::Error;
-use super::outlet::SourceOutput;
 use super::polled::{CustomSource, Delivers, Payload, Polled, PolledSource};
 use super::position::{DeliveryRange, SourcePosition, TakenPublish};
 use super::settings::SourceSettings;
+use super::source_output::SourceOutput;
 use crate::data::{Origin, Row, fingerprint};
 use crate::format::payload;
 use crate::measure::Clock;
@@ -158,15 +158,15 @@ impl CustomReader {
     }
 
     /// Reads until told to stop or until the source is at its end; then waits until all that is to be acknowledged is.
-    pub fn read(mut self, mut buffer: BucketBuffer, clock: Clock, outlet: SourceOutput) -> Result<(), Error> {
+    pub fn read(mut self, mut buffer: BucketBuffer, clock: Clock, output: SourceOutput) -> Result<(), Error> {
         let (url, acknowledger) = (self.source.url.clone(), self.acknowledger.clone());
         let failed = |reason| Error::Custom { url: masked(&url), reason };
         let mut source = (self.source.open)().map_err(failed)?;
-        let read = self.poll(&mut *source, &mut buffer, clock, &outlet);
+        let read = self.poll(&mut *source, &mut buffer, clock, &output);
         if read.is_ok() {
-            buffer.close(clock).map(|bucket| outlet.send(bucket));
+            buffer.close(clock).map(|bucket| output.send(bucket));
         }
-        drop(outlet);
+        drop(output);
         while !acknowledger.finished.load(Ordering::Acquire) {
             self.acknowledge(&mut *source).map_err(failed)?;
             std::thread::sleep(ACKNOWLEDGE_INTERVAL);
@@ -180,10 +180,10 @@ impl CustomReader {
         source: &mut dyn PolledSource,
         buffer: &mut BucketBuffer,
         clock: Clock,
-        outlet: &SourceOutput,
+        output: &SourceOutput,
     ) -> Result<(), String> {
-        let mut hand_on = |bucket| outlet.send(bucket);
-        while !outlet.stop.is_set() && !buffer.is_done() {
+        let mut hand_on = |bucket| output.send(bucket);
+        while !output.stop.is_set() && !buffer.is_done() {
             if self.acknowledge(source)? {
                 // The checkpoint may forget them.
                 buffer.tell(clock.now());
@@ -266,8 +266,11 @@ mod tests {
         assert_eq!(deliveries.arrive("two".into(), 2), Some((1, 3)));
         assert_eq!(deliveries.arrive("two".into(), 2), None, "it waits already");
         assert_eq!(deliveries.arrive("three".into(), 3), Some((2, 0)));
-        let coverage = deliveries.cover(1, 5);
-        assert_eq!((coverage.taken, coverage.begun, coverage.first), (vec![(8, taken(2))], Some((taken(3), 5)), 7));
+        let delivery_range = deliveries.cover(1, 5);
+        assert_eq!(
+            (delivery_range.taken, delivery_range.begun, delivery_range.first),
+            (vec![(8, taken(2))], Some((taken(3), 5)), 7)
+        );
         assert_eq!((deliveries.due().as_deref(), deliveries.due()), (Some("one"), None));
         deliveries.completed = 1;
         assert_eq!(deliveries.due().as_deref(), Some("two"));

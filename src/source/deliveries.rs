@@ -1,4 +1,4 @@
-//! Which publishes the broker still waits for: each is acknowledged once its rows are where they belong, in the order
+//! Which publishes the broker still waits for: each is acknowledged once its rows are durable, in the order
 //! of arrival, and one that comes again is known.
 //!
 //! Nothing here knows of threads or of MQTT's client, so that the tests can play the broker.
@@ -17,7 +17,7 @@ pub struct Deliveries<P> {
     settling: Settling,
     /// The number of the newest publish, from 1.
     newest: u64,
-    /// The rows of publishes up to this one are where they belong.
+    /// The rows of publishes up to this one are durable.
     completed: u64,
     /// What this connection has delivered and not got back, in the order of arrival.
     waiting: VecDeque<PendingDelivery<P>>,
@@ -175,7 +175,7 @@ impl<P> Deliveries<P> {
         Some(NewDelivery { number: self.newest, begun })
     }
 
-    /// The rows of all publishes up to `number` are where they belong.
+    /// The rows of all publishes up to `number` are durable.
     pub fn complete(&mut self, number: u64) {
         self.completed = self.completed.max(number);
     }
@@ -427,11 +427,11 @@ mod tests {
         let (new, next) = (TakenPublish { packet_id: 5, hash: 6 }, TakenPublish { packet_id: 4, hash: 7 });
         assert_eq!(deliveries.cover(0, 0).first, 8);
         assert_eq!(deliveries.arrive(delivery(connection, 4, false, 7)), number(2));
-        let coverage = |delivered, taken, begun| DeliveryRange { delivered, taken, begun, first: 9 };
-        assert_eq!(deliveries.cover(0, 3), coverage(0, vec![], Some((new, 3))));
-        assert_eq!(deliveries.cover(0, 0), coverage(0, vec![], None));
-        assert_eq!(deliveries.cover(1, 2), coverage(1, vec![(9, new)], Some((next, 2))));
-        assert_eq!(deliveries.cover(1, 2), coverage(1, vec![], Some((next, 2))));
+        let delivery_range = |delivered, taken, begun| DeliveryRange { delivered, taken, begun, first: 9 };
+        assert_eq!(deliveries.cover(0, 3), delivery_range(0, vec![], Some((new, 3))));
+        assert_eq!(deliveries.cover(0, 0), delivery_range(0, vec![], None));
+        assert_eq!(deliveries.cover(1, 2), delivery_range(1, vec![(9, new)], Some((next, 2))));
+        assert_eq!(deliveries.cover(1, 2), delivery_range(1, vec![], Some((next, 2))));
     }
 
     /// A publish of the new session came under the packet id of one that the checkpoint still named.
@@ -477,7 +477,10 @@ mod tests {
         assert_eq!(deliveries.arrive(delivery(first, 2, false, 7)), number(3));
         assert_eq!(deliveries.arrive(delivery(second, 1, true, 5)), number(4));
         assert_eq!(complete(&mut deliveries, 4), [1]);
-        let coverage = deliveries.cover(4, 0);
-        assert_eq!((coverage.taken, coverage.first), (vec![(4, TakenPublish { packet_id: 1, hash: 5 })], 4));
+        let delivery_range = deliveries.cover(4, 0);
+        assert_eq!(
+            (delivery_range.taken, delivery_range.first),
+            (vec![(4, TakenPublish { packet_id: 1, hash: 5 })], 4)
+        );
     }
 }

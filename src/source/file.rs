@@ -5,8 +5,8 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::outlet::buffer_until_closed;
-use super::room::ByteBudget;
+use super::byte_budget::ByteBudget;
+use super::source_output::buffer_until_closed;
 use crate::data::{Format, Header, Layout, Origin, Row, Schema};
 use crate::format::{FileKind, FileRecords, Inference, weatherlink};
 use crate::measure::Clock;
@@ -30,7 +30,7 @@ pub fn read(
     settings: &SourceSettings,
     mut buffer: BucketBuffer,
     clock: Clock,
-    outlet: &SourceOutput,
+    output: &SourceOutput,
 ) -> Result<(), Error> {
     let max_line = settings.max_payload;
     let day_first = kind == FileKind::WeatherLink && has_day_first(path, max_line)?;
@@ -42,7 +42,7 @@ pub fn read(
         let arrived = clock.now();
         arrivals += 1;
         match buffer.push(row, arrived, Origin { topic: topic.clone(), position }, clock) {
-            Some(bucket) => outlet.send(bucket) && !outlet.stop.is_set() && !buffer.is_done(),
+            Some(bucket) => output.send(bucket) && !output.stop.is_set() && !buffer.is_done(),
             None => !buffer.is_done(),
         }
     })
@@ -50,7 +50,7 @@ pub fn read(
     if arrivals == 0 {
         tracing::warn!("{topic} holds no rows");
     }
-    buffer.close(clock).map(|bucket| outlet.send(bucket));
+    buffer.close(clock).map(|bucket| output.send(bucket));
     Ok(())
 }
 
@@ -132,7 +132,7 @@ pub fn read_stream(
     settings: SourceSettings,
     mut buffer: BucketBuffer,
     clock: Clock,
-    outlet: &SourceOutput,
+    output: &SourceOutput,
 ) -> Result<(), Error> {
     let path = &stream.shown.clone();
     let (sender, lines) = crossbeam_channel::bounded::<Result<FileLine, io::Error>>(1024);
@@ -144,7 +144,7 @@ pub fn read_stream(
             let _ = sender.send(Err(error));
         }
     });
-    buffer_until_closed(&lines, false, &mut buffer, clock, outlet, |buffer, line, filled| {
+    buffer_until_closed(&lines, false, &mut buffer, clock, output, |buffer, line, filled| {
         let line = line.map_err(|error| Error::File { path: path.clone(), error })?;
         taken.0.leave(line.bytes.len());
         let origin = Origin { topic: line.topic, position: line.position };

@@ -283,8 +283,8 @@ fn positive_zero(value: f64, decimals: usize) -> f64 {
 }
 
 /// Generates `rows` rows into buckets as fast as they are wanted.
-pub fn read(rows: u64, seed: u64, buffer: BucketBuffer, clock: Clock, outlet: &SourceOutput) {
-    let mut station = GeneratedSource::new(seed, buffer, clock, outlet);
+pub fn read(rows: u64, seed: u64, buffer: BucketBuffer, clock: Clock, output: &SourceOutput) {
+    let mut station = GeneratedSource::new(seed, buffer, clock, output);
     let mut json = Vec::new();
     for (record, position) in Generator::new(seed).zip(1..=rows) {
         json.clear();
@@ -304,7 +304,7 @@ pub fn offer(
     load: Load,
     buffer: BucketBuffer,
     clock: Clock,
-    outlet: &SourceOutput,
+    output: &SourceOutput,
     ready: crossbeam_channel::Sender<()>,
 ) {
     // Small enough to stay in cache, large enough that no message holds a row twice, which its bytes bound, too.
@@ -312,7 +312,7 @@ pub fn offer(
     let records = Generator::new(seed).zip(0..rows).take(store_rows);
     let store: Vec<Vec<u8>> = records.map(|(record, _)| record.json()).collect();
     drop(ready);
-    let mut station = GeneratedSource::new(seed, buffer, clock, outlet);
+    let mut station = GeneratedSource::new(seed, buffer, clock, output);
     let start = Instant::now();
     for ((json, due), position) in store.iter().cycle().zip(Schedule::new(load, seed)).zip(1..=rows) {
         let due = start + due;
@@ -328,14 +328,14 @@ struct GeneratedSource<'a> {
     topic: Arc<str>,
     buffer: BucketBuffer,
     clock: Clock,
-    outlet: &'a SourceOutput,
+    output: &'a SourceOutput,
     /// The latest look at the clock.
     now: Instant,
 }
 
 impl GeneratedSource<'_> {
-    fn new(seed: u64, buffer: BucketBuffer, clock: Clock, outlet: &SourceOutput) -> GeneratedSource<'_> {
-        GeneratedSource { topic: format!("generate:seed={seed}").into(), buffer, clock, outlet, now: Instant::now() }
+    fn new(seed: u64, buffer: BucketBuffer, clock: Clock, output: &SourceOutput) -> GeneratedSource<'_> {
+        GeneratedSource { topic: format!("generate:seed={seed}").into(), buffer, clock, output, now: Instant::now() }
     }
 
     /// Hands on a row; false when no more are wanted.
@@ -346,32 +346,32 @@ impl GeneratedSource<'_> {
         // A bucket is full when its last row arrives, or was due.
         let wanted = full.is_none_or(|mut bucket| {
             bucket.metadata.closed = arrived;
-            self.outlet.send(bucket) && !self.outlet.stop.is_set()
+            self.output.send(bucket) && !self.output.stop.is_set()
         });
         wanted && !self.buffer.is_done()
     }
 
     fn end(mut self) {
-        self.buffer.close(self.clock).map(|bucket| self.outlet.send(bucket));
+        self.buffer.close(self.clock).map(|bucket| self.output.send(bucket));
     }
 
     /// Waits until a row is due, and closes a bucket that may not wait so long; false when no more are wanted.
     fn wait(&mut self, due: Instant) -> bool {
-        const LOOK_UP: Duration = Duration::from_millis(50);
+        const LOOK_UP_INTERVAL: Duration = Duration::from_millis(50);
         while self.now < due {
             self.now = Instant::now();
             let deadline = self.buffer.deadline(self.clock);
             if deadline.is_some_and(|deadline| deadline <= self.now.min(due))
                 && let Some(bucket) = self.buffer.close(self.clock)
-                && !self.outlet.send(bucket)
+                && !self.output.send(bucket)
             {
                 return false;
             }
-            if self.outlet.stop.is_set() {
+            if self.output.stop.is_set() {
                 return false;
             }
             let until = self.buffer.deadline(self.clock).map_or(due, |deadline| deadline.min(due));
-            std::thread::sleep(until.saturating_duration_since(self.now).min(LOOK_UP));
+            std::thread::sleep(until.saturating_duration_since(self.now).min(LOOK_UP_INTERVAL));
         }
         true
     }

@@ -2,6 +2,7 @@
 
 mod acknowledge;
 mod buffer;
+mod byte_budget;
 mod connection;
 mod connections;
 mod custom;
@@ -11,14 +12,13 @@ mod file;
 mod generate;
 mod infer;
 mod mqtt;
-mod outlet;
 mod polled;
 mod position;
 mod queue;
 mod retained;
-mod room;
 mod schedule;
 mod settings;
+mod source_output;
 mod stop;
 mod unacknowledged;
 mod url;
@@ -32,11 +32,11 @@ pub use generate::{GeneratedRow, Generator};
 pub use infer::{infer, infer_bucket};
 #[cfg(test)]
 pub use mqtt::simulated::SimulatedConnection;
-pub(crate) use outlet::SourceOutput;
 pub use polled::{CustomSource, Delivers, Payload, Polled, PolledSource, SourceConfig, SourceEntry, Sources};
 pub use position::{DeliveryRange, SourcePosition, TakenPublish};
 pub use queue::{BucketQueue, MAX_WAITING, queue_capacity};
 pub use schedule::{Arrivals, Load, Schedule};
 pub use settings::{MAX_PAYLOAD, SourceSettings};
+pub(crate) use source_output::SourceOutput;
 pub use stop::Stop;
 pub use url::{Pace, SourceUrl, parse_rate};

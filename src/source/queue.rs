@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvError, RecvTimeoutError, Sender, TryRecvError};
 
+use super::byte_budget::ByteBudget;
 use super::position::DeliveryRange;
-use super::room::ByteBudget;
 use crate::data::Bucket;
 
 /// Bytes of buckets that wait at the most.
@@ -33,8 +33,8 @@ pub(crate) fn queue(capacity: Option<usize>) -> (BucketSender, BucketQueue) {
 
 impl BucketSender {
     /// Waits for room; false when nobody wants more.
-    pub fn send(&self, bucket: Bucket, coverage: DeliveryRange) -> bool {
-        self.room.enter(bucket.byte_len()) && self.buckets.send((bucket, coverage)).is_ok()
+    pub fn send(&self, bucket: Bucket, delivery_range: DeliveryRange) -> bool {
+        self.room.enter(bucket.byte_len()) && self.buckets.send((bucket, delivery_range)).is_ok()
     }
 }
 

@@ -38,7 +38,7 @@ impl Load {
 }
 
 /// What lies further away never comes: clocks cannot tell such times.
-const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
+const LONGEST_INTERVAL: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 /// When the rows of a load are due, counted from its start.
 pub struct Schedule {
@@ -60,7 +60,7 @@ impl Iterator for Schedule {
 
     fn next(&mut self) -> Option<Duration> {
         let Load { rate, arrivals, burst } = self.load;
-        let mean = (burst as f64 / rate).min(LONGEST.as_secs_f64());
+        let mean = (burst as f64 / rate).min(LONGEST_INTERVAL.as_secs_f64());
         let arrival = self.row / burst;
         if self.row.is_multiple_of(burst) {
             self.due = match arrivals {
@@ -70,7 +70,7 @@ impl Iterator for Schedule {
             };
         }
         self.row += 1;
-        Some(Duration::try_from_secs_f64(self.due).map_or(LONGEST, |due| due.min(LONGEST)))
+        Some(Duration::try_from_secs_f64(self.due).map_or(LONGEST_INTERVAL, |due| due.min(LONGEST_INTERVAL)))
     }
 }
 
@@ -106,7 +106,7 @@ mod tests {
         for arrivals in [Arrivals::Uniform, Arrivals::Poisson] {
             for (rate, burst) in [(f64::MIN_POSITIVE, 1), (1e-300, u64::MAX), (1e-9, 1), (f64::MAX, 1)] {
                 let due: Vec<Duration> = Schedule::new(Load { rate, arrivals, burst }, 1).take(5).collect();
-                assert!(due.iter().all(|due| *due <= LONGEST) && due.is_sorted(), "{rate}, {burst}: {due:?}");
+                assert!(due.iter().all(|due| *due <= LONGEST_INTERVAL) && due.is_sorted(), "{rate}, {burst}: {due:?}");
                 assert!(due.iter().all(|due| std::time::Instant::now().checked_add(*due).is_some()));
             }
         }

@@ -15,14 +15,14 @@ pub struct Fillna {
     /// The constant to fill with; either this or `method` is given.
     value: Option<f64>,
     /// `ffill` and `bfill` carry the neighbour before or after on; `mean` and `median` are the column's.
-    method: Option<Method>,
+    method: Option<FillMethod>,
     /// How many are filled at the most: in a row for `ffill` and `bfill`, in the column otherwise.
     limit: Option<usize>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-enum Method {
+enum FillMethod {
     Ffill,
     Bfill,
     Mean,
@@ -49,16 +49,16 @@ impl ColumnSubtask for Fillna {
         let limit = self.limit.unwrap_or(usize::MAX);
         match self.method {
             None => fill(values, self.value.unwrap_or(f64::NAN), limit),
-            Some(Method::Mean) => {
+            Some(FillMethod::Mean) => {
                 let moments = moments::moments(values);
                 fill(values, moments.mean, limit);
             }
-            Some(Method::Median) => {
+            Some(FillMethod::Median) => {
                 let median = Selector::new(values).median();
                 fill(values, median, limit);
             }
-            Some(Method::Ffill) => carry(values[first.saturating_sub(1)..].iter_mut(), limit),
-            Some(Method::Bfill) => carry(values.iter_mut().rev(), limit),
+            Some(FillMethod::Ffill) => carry(values[first.saturating_sub(1)..].iter_mut(), limit),
+            Some(FillMethod::Bfill) => carry(values.iter_mut().rev(), limit),
         }
         Ok(())
     }
@@ -90,7 +90,7 @@ mod tests {
 
     const N: f64 = f64::NAN;
 
-    fn filled(method: Option<Method>, value: Option<f64>, limit: Option<usize>) -> String {
+    fn filled(method: Option<FillMethod>, value: Option<f64>, limit: Option<usize>) -> String {
         let column = vec![N, 1.0, N, N, 4.0, 7.0, N];
         format!("{:?}", applied(&Fillna { value, method, limit }, &[column]).unwrap()[0])
     }
@@ -98,16 +98,16 @@ mod tests {
     #[test]
     fn each_method() {
         assert_eq!(filled(None, Some(0.0), Some(2)), "[0.0, 1.0, 0.0, NaN, 4.0, 7.0, NaN]");
-        assert_eq!(filled(Some(Method::Ffill), None, Some(1)), "[NaN, 1.0, 1.0, NaN, 4.0, 7.0, 7.0]");
-        assert_eq!(filled(Some(Method::Bfill), None, None), "[1.0, 1.0, 4.0, 4.0, 4.0, 7.0, NaN]");
-        assert_eq!(filled(Some(Method::Mean), None, None), "[4.0, 1.0, 4.0, 4.0, 4.0, 7.0, 4.0]");
-        assert_eq!(filled(Some(Method::Median), None, None), "[4.0, 1.0, 4.0, 4.0, 4.0, 7.0, 4.0]");
+        assert_eq!(filled(Some(FillMethod::Ffill), None, Some(1)), "[NaN, 1.0, 1.0, NaN, 4.0, 7.0, 7.0]");
+        assert_eq!(filled(Some(FillMethod::Bfill), None, None), "[1.0, 1.0, 4.0, 4.0, 4.0, 7.0, NaN]");
+        assert_eq!(filled(Some(FillMethod::Mean), None, None), "[4.0, 1.0, 4.0, 4.0, 4.0, 7.0, 4.0]");
+        assert_eq!(filled(Some(FillMethod::Median), None, None), "[4.0, 1.0, 4.0, 4.0, 4.0, 7.0, 4.0]");
     }
 
     #[test]
     fn one_of_value_and_method() {
         assert!(Fillna::default().check().is_err());
-        let both = Fillna { value: Some(1.0), method: Some(Method::Mean), limit: None };
+        let both = Fillna { value: Some(1.0), method: Some(FillMethod::Mean), limit: None };
         assert_eq!(both.check().unwrap_err().parameter, "method");
     }
 }

@@ -14,7 +14,7 @@ use crate::kernels::select::{missing_runs, next_missing};
 #[serde(default, deny_unknown_fields)]
 pub struct Interpolate {
     /// How values between two neighbours are found.
-    method: Method,
+    method: InterpolationMethod,
     /// How many missing values in a row are filled at the most; all if not given.
     limit: Option<usize>,
     /// From which side gaps are filled.
@@ -25,7 +25,7 @@ pub struct Interpolate {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-enum Method {
+enum InterpolationMethod {
     #[default]
     Linear,
 }

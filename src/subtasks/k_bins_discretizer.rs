@@ -16,14 +16,14 @@ pub struct KBinsDiscretizer {
     /// Bins a column; those narrower than 1e-8 are left out.
     n_bins: usize,
     /// Bins of equal width (`uniform`) or of equally many values (`quantile`).
-    strategy: Strategy,
+    strategy: BinStrategy,
     /// How a quantile is taken that lies between two values.
     quantile_method: QuantileMethod,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-enum Strategy {
+enum BinStrategy {
     #[default]
     Quantile,
     Uniform,
@@ -94,13 +94,13 @@ impl KBinsDiscretizer {
             return Vec::new();
         }
         let edges: Vec<f64> = match self.strategy {
-            Strategy::Uniform => {
+            BinStrategy::Uniform => {
                 let (range, n) = (high - low, self.n_bins as f64);
                 // NumPy's linspace: where the step is too small for an f64, the range comes last.
                 let part = |edge: f64| if range / n == 0.0 { edge / n * range } else { edge * (range / n) };
                 return (1..self.n_bins).map(|edge| part(edge as f64) + low).collect();
             }
-            Strategy::Quantile => (0..=self.n_bins).map(|edge| self.quantile(sorted, edge)).collect(),
+            BinStrategy::Quantile => (0..=self.n_bins).map(|edge| self.quantile(sorted, edge)).collect(),
         };
         let mut wide = vec![edges[0]];
         wide.extend(edges.windows(2).filter(|pair| pair[1] - pair[0] > 1e-8).map(|pair| pair[1]));
@@ -130,10 +130,10 @@ mod tests {
         let column = vec![0.0, 1.0, 2.0, 3.0, 100.0];
         let bins = |strategy| KBinsDiscretizer { n_bins: 2, strategy, ..Default::default() };
         assert_eq!(
-            applied(&bins(Strategy::Quantile), std::slice::from_ref(&column)).unwrap(),
+            applied(&bins(BinStrategy::Quantile), std::slice::from_ref(&column)).unwrap(),
             [[0.0, 0.0, 1.0, 1.0, 1.0]]
         );
-        assert_eq!(applied(&bins(Strategy::Uniform), &[column]).unwrap(), [[0.0, 0.0, 0.0, 0.0, 1.0]]);
+        assert_eq!(applied(&bins(BinStrategy::Uniform), &[column]).unwrap(), [[0.0, 0.0, 0.0, 0.0, 1.0]]);
     }
 
     #[test]

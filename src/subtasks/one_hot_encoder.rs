@@ -14,12 +14,12 @@ pub struct OneHotEncoder {
     /// The categories of each column, in order: a list of texts a column. They name the columns of the result.
     categories: Vec<Vec<String>>,
     /// What a text does that is no category: `error` fails the message, `ignore` leaves zeros.
-    handle_unknown: HandleUnknown,
+    handle_unknown: UnknownCategory,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-enum HandleUnknown {
+enum UnknownCategory {
     #[default]
     Error,
     Ignore,
@@ -40,7 +40,7 @@ impl BatchSubtask for OneHotEncoder {
                 let text = message.texts[slot].get(row);
                 match text.and_then(|text| category(categories, text)) {
                     Some(place) => columns[place][row] = 1.0,
-                    None if self.handle_unknown == HandleUnknown::Ignore => {}
+                    None if self.handle_unknown == UnknownCategory::Ignore => {}
                     None => return Err(super::ordinal_encoder::unknown(text, name, *id)),
                 }
             }
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
     use crate::data::TextColumn;
 
-    fn encoded(handle_unknown: HandleUnknown) -> Result<Message, Fault> {
+    fn encoded(handle_unknown: UnknownCategory) -> Result<Message, Fault> {
         let schema = Schema::new([("rule", Kind::Text), ("x", Kind::Number)]);
         let scope = Scope::of(&schema, |name| name == "rule");
         let encoder = OneHotEncoder { categories: vec![vec!["a".into(), "b".into()]], handle_unknown };
@@ -86,14 +86,14 @@ mod tests {
 
     #[test]
     fn categories_become_columns() {
-        let message = encoded(HandleUnknown::Ignore).unwrap();
+        let message = encoded(UnknownCategory::Ignore).unwrap();
         assert_eq!(message.flat(), [7.0, 8.0, 0.0, 0.0, 1.0, 0.0]);
         assert!(message.texts.is_empty());
     }
 
     #[test]
     fn an_unknown_text_fails_the_message() {
-        let fault = encoded(HandleUnknown::Error).unwrap_err();
+        let fault = encoded(UnknownCategory::Error).unwrap_err();
         assert!(fault.0.contains("\"c\"") && fault.0.contains("Column rule, row 1"), "{fault}");
     }
 }

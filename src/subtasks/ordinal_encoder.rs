@@ -16,14 +16,14 @@ pub struct OrdinalEncoder {
     categories: Vec<Vec<String>>,
     /// What a text does that is no category: `error` fails the message, `use_encoded_value` takes
     /// `unknown_value`.
-    handle_unknown: HandleUnknown,
+    handle_unknown: UnknownText,
     /// The number of a text that is no category; missing if not given.
     unknown_value: Option<f64>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-enum HandleUnknown {
+enum UnknownText {
     #[default]
     Error,
     UseEncodedValue,
@@ -52,7 +52,7 @@ impl BatchSubtask for OrdinalEncoder {
                 column.push(match text.map(|text| category(categories, text)) {
                     None => f64::NAN,
                     Some(Some(place)) => place as f64,
-                    Some(None) if self.handle_unknown == HandleUnknown::UseEncodedValue => {
+                    Some(None) if self.handle_unknown == UnknownText::UseEncodedValue => {
                         self.unknown_value.unwrap_or(f64::NAN)
                     }
                     Some(None) => return Err(unknown(text, name, *id)),
@@ -120,7 +120,7 @@ mod tests {
         assert_eq!(format!("{:?}", message.column(1)), "[1.0, NaN, 0.0, 1.0]");
         let encoder = OrdinalEncoder {
             categories: vec![vec!["b".into()]],
-            handle_unknown: HandleUnknown::UseEncodedValue,
+            handle_unknown: UnknownText::UseEncodedValue,
             unknown_value: Some(-1.0),
         };
         encoder.apply(&mut given, &scope).unwrap();

@@ -19,14 +19,14 @@ use crate::pool::Scratch;
 #[serde(default, deny_unknown_fields)]
 pub struct PowerTransformer {
     /// `box-cox` takes positive values only.
-    method: Method,
+    method: PowerMethod,
     /// Whether the result is scaled to mean 0 and variance 1.
     standardize: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-enum Method {
+enum PowerMethod {
     #[default]
     YeoJohnson,
     BoxCox,
@@ -34,7 +34,7 @@ enum Method {
 
 impl Default for PowerTransformer {
     fn default() -> PowerTransformer {
-        PowerTransformer { method: Method::default(), standardize: true }
+        PowerTransformer { method: PowerMethod::default(), standardize: true }
     }
 }
 
@@ -98,28 +98,28 @@ impl PowerTransformer {
     /// What refuses the values that the method does not take.
     fn refusal(&self) -> fn(&[f64]) -> Result<(), Flaw> {
         match self.method {
-            Method::YeoJohnson => refuse_infinite,
-            Method::BoxCox => refuse_not_positive,
+            PowerMethod::YeoJohnson => refuse_infinite,
+            PowerMethod::BoxCox => refuse_not_positive,
         }
     }
 
     /// Transforms a column and returns its lambda.
     fn transform(&self, column: &mut [f64]) -> Result<f64, &'static str> {
         match self.method {
-            Method::YeoJohnson => self.yeo_johnson(column),
-            Method::BoxCox => self.box_cox(column),
+            PowerMethod::YeoJohnson => self.yeo_johnson(column),
+            PowerMethod::BoxCox => self.box_cox(column),
         }
     }
 
     /// One value with a given lambda.
     fn transformed(&self, x: f64, lambda: f64) -> f64 {
         match self.method {
-            Method::YeoJohnson => {
+            PowerMethod::YeoJohnson => {
                 let mut y = [0.0];
                 yeo_johnson(&[x.abs().ln_1p().copysign(x)], lambda, &mut y);
                 y[0]
             }
-            Method::BoxCox => box_cox(x, lambda),
+            PowerMethod::BoxCox => box_cox(x, lambda),
         }
     }
 
@@ -190,7 +190,7 @@ mod tests {
 
     #[test]
     fn box_cox_refuses_zero() {
-        let subtask = PowerTransformer { method: Method::BoxCox, standardize: false };
+        let subtask = PowerTransformer { method: PowerMethod::BoxCox, standardize: false };
         assert!(applied(&subtask, &[vec![0.0, 1.0]]).unwrap_err().0.contains("strictly positive"));
     }
 

@@ -10,9 +10,9 @@ use crate::format::{BadRow, Decoder};
 
 /// Reads rows by the schema: numbers in strings are numbers; `---`, empty, null and NaN are missing.
 #[derive(JsonSchema)]
-struct Description {}
+struct PrepareParameters {}
 
-pub(super) const ENTRY: Entry = Entry::fixed::<Description>("prepare");
+pub(super) const ENTRY: Entry = Entry::fixed::<PrepareParameters>("prepare");
 
 /// Decodes bucket after bucket.
 pub struct Prepare {

@@ -7,8 +7,8 @@ use super::by_column::{ColumnSubtask, Flaw, refuse_infinite};
 use super::frozen::frozen;
 use super::{Fault, Fit, Learned, Learner, PartialFit, Refusal, Scope, Subtask, Traits, Transform};
 use crate::data::{Message, from_bytes, to_bytes};
-use crate::kernels::places::QuantileMap;
-use crate::kernels::{order, sketch::KllSketch};
+use crate::kernels::quantile_map::QuantileMap;
+use crate::kernels::{kll_sketch::KllSketch, order};
 use crate::pool::Scratch;
 
 /// Maps each value to its place among the quantiles of its column.
@@ -89,7 +89,7 @@ impl Fit for QuantileTransformer {
 
 impl PartialFit for QuantileTransformer {
     fn learner(&self) -> Box<dyn Learner> {
-        Box::new(RunningQuantiles { transformer: self.clone(), sketch: KllSketch::default(), count: 0 })
+        Box::new(RunningQuantileMap { transformer: self.clone(), sketch: KllSketch::default(), count: 0 })
     }
 }
 
@@ -102,13 +102,13 @@ impl ColumnSubtask for QuantileTransformer {
 }
 
 /// A sketch of all values so far.
-struct RunningQuantiles {
+struct RunningQuantileMap {
     transformer: QuantileTransformer,
     sketch: KllSketch,
     count: usize,
 }
 
-impl Learner for RunningQuantiles {
+impl Learner for RunningQuantileMap {
     fn learn_and_transform(&mut self, values: &mut [f64]) {
         self.sketch.extend(values);
         self.count = self.count.saturating_add(values.len());

@@ -64,8 +64,8 @@ impl Remembering for Recent {
         self.changed.drain().map(memory).collect()
     }
 
-    fn restore(&mut self, memories: &[KeyedState]) -> Result<(), String> {
-        for KeyedState { key, state } in memories {
+    fn restore(&mut self, states: &[KeyedState]) -> Result<(), String> {
+        for KeyedState { key, state } in states {
             let identity = u128::from_le_bytes(key.as_slice().try_into().map_err(|_| "no identity of a row")?);
             let place = from_bytes(state)?;
             self.places.insert(identity, place);

@@ -6,6 +6,6 @@ use super::Entry;
 
 /// Writes the message's number, the row's place in the input and the schema's columns as the sink asks.
 #[derive(JsonSchema)]
-struct Description {}
+struct ResultParameters {}
 
-pub(super) const ENTRY: Entry = Entry::fixed::<Description>("result");
+pub(super) const ENTRY: Entry = Entry::fixed::<ResultParameters>("result");

@@ -9,7 +9,7 @@ use super::scope::unless_zero;
 use super::{Fault, Fit, Learned, Learner, PartialFit, Refusal, Scope, Subtask, Traits, Transform};
 use crate::data::Message;
 use crate::kernels::affine::shift_and_divide;
-use crate::kernels::{normal, order::Selector, sketch::KllSketch};
+use crate::kernels::{kll_sketch::KllSketch, normal, order::Selector};
 
 /// Subtracts the median of a column and divides by the distance between two quantiles.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -61,7 +61,7 @@ impl Fit for RobustScaler {
 
 impl PartialFit for RobustScaler {
     fn learner(&self) -> Box<dyn Learner> {
-        Box::new(RunningQuantiles { scaler: self.clone(), sketch: KllSketch::default() })
+        Box::new(RunningScale { scaler: self.clone(), sketch: KllSketch::default() })
     }
 }
 
@@ -75,12 +75,12 @@ impl ColumnSubtask for RobustScaler {
 }
 
 /// A sketch of all values so far.
-struct RunningQuantiles {
+struct RunningScale {
     scaler: RobustScaler,
     sketch: KllSketch,
 }
 
-impl Learner for RunningQuantiles {
+impl Learner for RunningScale {
     fn learn_and_transform(&mut self, values: &mut [f64]) {
         self.sketch.extend(values);
         let Some(quantiles) = self.sketch.quantiles() else { return };

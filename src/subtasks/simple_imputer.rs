@@ -15,14 +15,14 @@ use crate::kernels::order::{Selector, sorted};
 #[serde(default, deny_unknown_fields)]
 pub struct SimpleImputer {
     /// What is filled in; a column without any value gets `fill_value`.
-    strategy: Strategy,
+    strategy: ImputerStrategy,
     /// The constant.
     fill_value: f64,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-enum Strategy {
+enum ImputerStrategy {
     #[default]
     Mean,
     Median,
@@ -63,10 +63,10 @@ impl SimpleImputer {
     /// What is filled in.
     fn learn(&self, column: &[f64]) -> f64 {
         let statistic = match self.strategy {
-            Strategy::Mean => masked_mean(column),
-            Strategy::Median => Selector::new(column).masked_median(),
-            Strategy::MostFrequent => commonest(column),
-            Strategy::Constant => self.fill_value,
+            ImputerStrategy::Mean => masked_mean(column),
+            ImputerStrategy::Median => Selector::new(column).masked_median(),
+            ImputerStrategy::MostFrequent => commonest(column),
+            ImputerStrategy::Constant => self.fill_value,
         };
         if statistic.is_nan() { self.fill_value } else { statistic }
     }
@@ -100,9 +100,12 @@ mod tests {
     #[test]
     fn every_strategy() {
         let column = vec![4.0, 1.0, f64::NAN, 4.0, 1.0, 0.0];
-        for (strategy, filled) in
-            [(Strategy::Mean, 2.0), (Strategy::Median, 1.0), (Strategy::MostFrequent, 1.0), (Strategy::Constant, 7.0)]
-        {
+        for (strategy, filled) in [
+            (ImputerStrategy::Mean, 2.0),
+            (ImputerStrategy::Median, 1.0),
+            (ImputerStrategy::MostFrequent, 1.0),
+            (ImputerStrategy::Constant, 7.0),
+        ] {
             let imputer = SimpleImputer { strategy, fill_value: 7.0 };
             assert_eq!(applied(&imputer, std::slice::from_ref(&column)).unwrap()[0][2], filled, "{strategy:?}");
         }
@@ -114,10 +117,10 @@ mod tests {
             let imputer = SimpleImputer { strategy, fill_value: 7.0 };
             *applied(&imputer, &[[column, &[f64::NAN]].concat()]).unwrap()[0].last().unwrap()
         };
-        assert_eq!(filled(Strategy::Mean, &[1e308, 1e308, 0.5]), 0.0);
-        assert_eq!(filled(Strategy::Mean, &[-1.7e308]), 0.0);
-        assert_eq!(filled(Strategy::Mean, &[4e307, 4e307]), 4e307);
-        assert_eq!(filled(Strategy::Median, &[1e308, 1.0, 1.7e308]), f64::INFINITY);
+        assert_eq!(filled(ImputerStrategy::Mean, &[1e308, 1e308, 0.5]), 0.0);
+        assert_eq!(filled(ImputerStrategy::Mean, &[-1.7e308]), 0.0);
+        assert_eq!(filled(ImputerStrategy::Mean, &[4e307, 4e307]), 4e307);
+        assert_eq!(filled(ImputerStrategy::Median, &[1e308, 1.0, 1.7e308]), f64::INFINITY);
     }
 
     #[test]

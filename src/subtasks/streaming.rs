@@ -38,7 +38,7 @@ pub trait Remembering {
     ///
     /// # Errors
     /// Bytes of something else.
-    fn restore(&mut self, memories: &[KeyedState]) -> Result<(), String>;
+    fn restore(&mut self, states: &[KeyedState]) -> Result<(), String>;
 }
 
 /// A transform of neighbouring rows that goes on over the messages: the last rows of those before are kept.
@@ -149,8 +149,8 @@ impl Remembering for Streaming {
         self.changed.drain().map(saved).collect()
     }
 
-    fn restore(&mut self, memories: &[KeyedState]) -> Result<(), String> {
-        memories.iter().try_for_each(|KeyedState { key, state }| {
+    fn restore(&mut self, states: &[KeyedState]) -> Result<(), String> {
+        states.iter().try_for_each(|KeyedState { key, state }| {
             let (key, saved): (Option<String>, Vec<Vec<u8>>) = (from_bytes(key)?, from_bytes(state)?);
             self.learners(key).iter_mut().zip(&saved).try_for_each(|(learner, saved)| learner.load(saved))
         })
@@ -194,10 +194,10 @@ mod tests {
         let mut streaming = new();
         assert_eq!(apply(&mut streaming, vec![1.0, 10.0], ["a", "b"]), [0.0, 0.0]);
         assert_eq!(apply(&mut streaming, vec![4.0, 7.0], ["a", "b"]), [3.0, 0.0]);
-        let memories = streaming.changes();
-        assert_eq!((memories.len(), streaming.changes().len()), (2, 0));
+        let states = streaming.changes();
+        assert_eq!((states.len(), streaming.changes().len()), (2, 0));
         let mut next = new();
-        next.restore(&memories).unwrap();
+        next.restore(&states).unwrap();
         assert_eq!(apply(&mut next, vec![4.0, 9.0], ["a", "b"]), [3.0, 2.0]);
     }
 

@@ -6,7 +6,7 @@ use differential_dataflow::difference::Semigroup;
 use differential_dataflow::hashable::Hashable;
 
 use super::horizon::Horizons;
-use super::keeper::{Differences, TableState, check_time, is_kept, tell};
+use super::table_state::{Differences, TableState, check_time, is_kept, tell};
 use super::{Accumulator, Group, Grouping, KeyCell};
 use crate::data::{KeyedState, from_bytes};
 
@@ -93,11 +93,11 @@ impl TableState for Accumulators {
 
     fn restore(
         &mut self,
-        memories: &[KeyedState],
+        states: &[KeyedState],
         own: impl Fn(u64) -> bool,
         out: &mut Differences<Accumulators>,
     ) -> Result<(), String> {
-        for KeyedState { key, state } in self.horizons.restore(memories)? {
+        for KeyedState { key, state } in self.horizons.restore(states)? {
             let item: (Group, Accumulator) = (from_bytes(key)?, from_bytes(state)?);
             item.0.window.map_or(Ok(()), check_time)?;
             if own(Accumulators::route(&item)) {
@@ -147,10 +147,10 @@ mod tests {
         let first = summaries.changes();
         summaries.take(part(5, 3.0), &mut out);
         summaries.advance(&key(), 12, &mut out);
-        let memories = kept([first, summaries.changes()]);
+        let states = kept([first, summaries.changes()]);
         out.clear();
         let mut next = Accumulators::new(grouping(), true);
-        next.restore(&memories, |_| true, &mut out).unwrap();
+        next.restore(&states, |_| true, &mut out).unwrap();
         let [((group, ()), summary)] = &out[..] else { panic!("{out:?}") };
         assert_eq!((group.window, summary.rows, summary.columns[0].sum.value()), (Some(5), 2, 5.0));
         assert_eq!(next.changes().len(), 0, "nothing has changed since");

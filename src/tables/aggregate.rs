@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Deserializer, de};
 
-use super::summary::{ColumnAccumulator, RequiredStatistics};
+use super::accumulator::{ColumnAccumulator, RequiredStatistics};
 
 /// A figure of the values of one column; missing values are left out, as pandas does.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,7 +21,7 @@ pub enum Aggregate {
     Std,
     /// Interpolated between the two nearest values, 0 to 1; with its name.
     Quantile(f64, String),
-    /// Within [`LogSketch::RELATIVE_ERROR`](crate::kernels::log_sketch::LogSketch::RELATIVE_ERROR) of a value of that
+    /// Within [`LogSketch::RELATIVE_ERROR`](crate::kernels::dd_sketch::LogSketch::RELATIVE_ERROR) of a value of that
     /// rank.
     Sketched(f64, String),
     /// How many different values there are.

@@ -47,16 +47,16 @@ impl TableContents {
     /// Begins with lines of which an earlier run has told.
     ///
     /// # Errors
-    /// In words: memories that can't be read.
-    pub fn restore(&mut self, memories: &[KeyedState]) -> Result<(), String> {
-        for KeyedState { key, state } in memories {
+    /// In words: states that can't be read.
+    pub fn restore(&mut self, states: &[KeyedState]) -> Result<(), String> {
+        for KeyedState { key, state } in states {
             self.lines.insert(from_bytes(key)?, from_bytes(state)?);
         }
         Ok(())
     }
 
     /// The line of a group as it is remembered: empty if there is none.
-    pub fn memory(&self, group: &Group) -> KeyedState {
+    pub fn keyed(&self, group: &Group) -> KeyedState {
         KeyedState { key: to_bytes(group), state: self.lines.get(group).map_or(Vec::new(), to_bytes) }
     }
 
@@ -175,15 +175,15 @@ mod tests {
         let schema = || Schema::new([("k", Kind::Text), ("window", Kind::Text), ("rows", Kind::Number)]);
         let mut before = TableContents::new(schema(), ChangeFormat::Differences);
         before.apply(0, vec![update("a", 1.0, 1), update("b", 1.0, 1), update("c", 1.0, 1)]);
-        let mut memories: Vec<KeyedState> = ["a", "b"].map(|key| before.memory(&group(key))).into();
-        assert!(before.memory(&group("d")).state.is_empty());
+        let mut states: Vec<KeyedState> = ["a", "b"].map(|key| before.keyed(&group(key))).into();
+        assert!(before.keyed(&group("d")).state.is_empty());
         let mut contents = TableContents::new(schema(), ChangeFormat::Differences);
-        contents.restore(&memories).unwrap();
+        contents.restore(&states).unwrap();
         assert_eq!(contents.apply(0, vec![update("a", 1.0, 1), update("b", 2.0, 1)]).rows(), 2, "b was and is");
         assert_eq!(contents.apply(1, vec![update("a", 1.0, -1), update("c", 1.0, 1)]).rows(), 2);
         assert_eq!(contents.len(), 2);
-        memories[0].state.truncate(1);
-        assert!(contents.restore(&memories).is_err());
+        states[0].state.truncate(1);
+        assert!(contents.restore(&states).is_err());
     }
 
     #[test]

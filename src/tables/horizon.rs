@@ -87,21 +87,21 @@ impl Horizons {
     /// What has changed since this was asked for the last time.
     pub fn changes(&mut self) -> Vec<KeyedState> {
         let Horizons { of, changed, .. } = self;
-        let memory = |keys: Vec<KeyCell>| KeyedState {
+        let keyed = |keys: Vec<KeyCell>| KeyedState {
             state: of.get(&keys).map_or(Vec::new(), |horizon| to_bytes(&horizon.time)),
             key: [&MARK[..], &to_bytes(&keys)].concat(),
         };
-        changed.iter_mut().flat_map(HashSet::drain).map(memory).collect()
+        changed.iter_mut().flat_map(HashSet::drain).map(keyed).collect()
     }
 
     /// Takes what was remembered of horizons; the rest is handed back.
     ///
     /// # Errors
     /// Bytes of something else.
-    pub fn restore<'a>(&mut self, memories: &'a [KeyedState]) -> Result<Vec<&'a KeyedState>, String> {
-        let (of_horizons, rest): (Vec<_>, Vec<_>) = memories.iter().partition(|memory| memory.key.starts_with(&MARK));
+    pub fn restore<'a>(&mut self, states: &'a [KeyedState]) -> Result<Vec<&'a KeyedState>, String> {
+        let (of_horizons, rest): (Vec<_>, Vec<_>) = states.iter().partition(|keyed| keyed.key.starts_with(&MARK));
         // Once there was one for all keys, under no key.
-        let rest = rest.into_iter().filter(|memory| !memory.key.is_empty()).collect();
+        let rest = rest.into_iter().filter(|keyed| !keyed.key.is_empty()).collect();
         let heard = Instant::now();
         for KeyedState { key, state } in of_horizons {
             self.of.insert(from_bytes(&key[MARK.len()..])?, Horizon { time: from_bytes(state)?, heard });
@@ -127,8 +127,8 @@ mod tests {
         assert_eq!((told.len(), horizons.changes().len()), (1, 0));
         let mut next = Horizons::new(Some(10), true);
         let row = KeyedState { key: to_bytes(&key("a")), state: Vec::new() };
-        let memories = [told[0].clone(), row.clone()];
-        assert_eq!(next.restore(&memories), Ok(vec![&row]));
+        let states = [told[0].clone(), row.clone()];
+        assert_eq!(next.restore(&states), Ok(vec![&row]));
         assert_eq!(next.of(&key("a")), 90);
         assert!(next.restore(&[KeyedState { key: MARK.to_vec(), state: vec![9] }]).is_err());
     }

@@ -6,7 +6,7 @@ use differential_dataflow::hashable::Hashable;
 use serde::{Deserialize, Serialize};
 
 use super::horizon::Horizons;
-use super::keeper::{Differences, TableState, check_time, is_kept, tell};
+use super::table_state::{Differences, TableState, check_time, is_kept, tell};
 use super::{Group, Grouping, KeyCell, TableRow, Values};
 use crate::data::{KeyedState, from_bytes};
 
@@ -142,11 +142,11 @@ impl TableState for KeptRows {
 
     fn restore(
         &mut self,
-        memories: &[KeyedState],
+        states: &[KeyedState],
         own: impl Fn(u64) -> bool,
         out: &mut Differences<KeptRows>,
     ) -> Result<(), String> {
-        for KeyedState { key, state } in self.horizons.restore(memories)? {
+        for KeyedState { key, state } in self.horizons.restore(states)? {
             let (upsert, held): (Vec<KeyCell>, KeptRow) = (from_bytes(key)?, from_bytes(state)?);
             check_time(held.time)?;
             if own(upsert.hashed()) {
@@ -246,16 +246,16 @@ mod tests {
         let first = rows.changes();
         rows.take(TableRow { deleted: true, ..row(3.0, 0, 0.0) }, &mut out);
         rows.advance(&key(), 10, &mut out);
-        let memories = kept([first, rows.changes()]);
-        assert_eq!(memories.len(), 2, "a row and the horizon");
+        let states = kept([first, rows.changes()]);
+        assert_eq!(states.len(), 2, "a row and the horizon");
         let mut next = KeptRows::new(grouping(), true);
         out.clear();
-        next.restore(&memories, |_| true, &mut out).unwrap();
+        next.restore(&states, |_| true, &mut out).unwrap();
         assert_eq!(shown(std::mem::take(&mut out)), [(10, 7.0, 1), (5, 7.0, 1)]);
         next.take(row(2.0, 9, 1.0), &mut out);
         assert_eq!(shown(std::mem::take(&mut out)), [(10, 7.0, -1), (5, 7.0, -1), (5, 1.0, 1)], "0 is too old");
         let mut other = KeptRows::new(grouping(), true);
-        other.restore(&memories, |_| false, &mut out).unwrap();
+        other.restore(&states, |_| false, &mut out).unwrap();
         assert!(out.is_empty() && other.rows.is_empty() && other.horizon(&key()) == 10);
         assert!(other.restore(&[KeyedState { key: vec![9], state: vec![9] }], |_| true, &mut out).is_err());
     }
@@ -287,18 +287,18 @@ mod tests {
             rows in prop::collection::vec((0..6u8, 0..40i64, prop::bool::weighted(0.2)), 0..60),
             restart in 0..60usize,
         ) {
-            let (mut keeper, mut out, mut of) = (KeptRows::new(grouping(), true), Vec::new(), BTreeMap::new());
+            let (mut table_state, mut out, mut of) = (KeptRows::new(grouping(), true), Vec::new(), BTreeMap::new());
             for (place, (upsert, time, deleted)) in rows.iter().enumerate() {
                 if place == restart {
-                    let memories = kept([keeper.changes(), Vec::new()]);
-                    keeper = KeptRows::new(grouping(), true);
+                    let states = kept([table_state.changes(), Vec::new()]);
+                    table_state = KeptRows::new(grouping(), true);
                     let mut before = Vec::new();
-                    keeper.restore(&memories, |_| true, &mut before).unwrap();
+                    table_state.restore(&states, |_| true, &mut before).unwrap();
                     let mut restored = BTreeMap::new();
                     add_up(&mut restored, &mut before);
                     prop_assert_eq!(&restored, &of);
                 }
-                keeper.take(TableRow { deleted: *deleted, ..row((*upsert).into(), *time, place as f64) }, &mut out);
+                table_state.take(TableRow { deleted: *deleted, ..row((*upsert).into(), *time, place as f64) }, &mut out);
                 add_up(&mut of, &mut out);
             }
             prop_assert_eq!(of, grouped(&rows));

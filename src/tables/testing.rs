@@ -25,8 +25,7 @@ pub fn key() -> Vec<KeyCell> {
 
 /// What is remembered of all that was told, as a checkpoint keeps it.
 pub fn kept(told: [Vec<KeyedState>; 2]) -> Vec<KeyedState> {
-    let kept: BTreeMap<Vec<u8>, Vec<u8>> =
-        told.into_iter().flatten().map(|memory| (memory.key, memory.state)).collect();
+    let kept: BTreeMap<Vec<u8>, Vec<u8>> = told.into_iter().flatten().map(|keyed| (keyed.key, keyed.state)).collect();
     let kept = kept.into_iter().filter(|(_, state)| !state.is_empty());
     kept.map(|(key, state)| KeyedState { key, state }).collect()
 }

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::access::Access;
+use super::file_cache::FileCache;
 use super::folder::{Folder, ProjectName};
-use super::known::FileCache;
 use super::runs::{self, Runs};
 use super::server;
 use super::state::{ServerState, SharedState};

@@ -22,7 +22,7 @@ use crate::measure::RunStatus;
 use crate::planner::QueueModel;
 
 /// How often runs are looked at.
-const LOOK_UP: Duration = Duration::from_millis(500);
+const LOOK_UP_INTERVAL: Duration = Duration::from_millis(500);
 /// Bytes of the log that are shown.
 const LOG: u64 = 64 << 10;
 
@@ -110,7 +110,7 @@ fn events(
     shared: SharedState,
     look: impl Fn(&SharedState) -> Option<String> + Send + 'static,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
-    let ticks = tokio_stream::wrappers::IntervalStream::new(tokio::time::interval(LOOK_UP));
+    let ticks = tokio_stream::wrappers::IntervalStream::new(tokio::time::interval(LOOK_UP_INTERVAL));
     let mut last = String::new();
     let stop = shared.stop.clone();
     let changes = ticks.take_while(move |_| !stop.is_set()).filter_map(move |_| {

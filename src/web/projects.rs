@@ -11,8 +11,8 @@ use utoipa_axum::routes;
 
 use super::answer::{ApiError, ApiProblem, Body, Project};
 use super::document;
+use super::file_cache::FileSummary;
 use super::folder::ProjectName;
-use super::known::FileSummary;
 use super::runs::{self, ProjectRun};
 use super::state::{ServerState, SharedState};
 use super::users::UserRole;
@@ -271,7 +271,7 @@ async fn stop(State(shared): State<SharedState>, Project(name): Project) -> Resu
     (status = 422, body = ApiProblem)))]
 async fn restart(State(shared): State<SharedState>, Project(name): Project) -> Result<Json<ProjectRun>, ApiError> {
     const PATIENCE: u32 = 300;
-    const LOOK_UP: std::time::Duration = std::time::Duration::from_millis(100);
+    const LOOK_UP_INTERVAL: std::time::Duration = std::time::Duration::from_millis(100);
     if let Some(problem) = shared.found(&name)?.about.problem {
         return Err(problem.into());
     }
@@ -283,7 +283,7 @@ async fn restart(State(shared): State<SharedState>, Project(name): Project) -> R
         if !shared.runs.run(&shared.folder, &name).state.is_alive() {
             return begin(&shared, &name, false).map(Json);
         }
-        tokio::time::sleep(LOOK_UP).await;
+        tokio::time::sleep(LOOK_UP_INTERVAL).await;
     }
     Err(ApiError::new(StatusCode::CONFLICT, format!("{name} has not ended in time: stop it again to end it at once")))
 }

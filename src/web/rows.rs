@@ -13,8 +13,8 @@ use crate::source::{Generator, Limits, Source, SourcePosition, SourceUrl, Stop};
 /// How many rows a preview shows.
 pub const ROWS: usize = 20;
 /// How long a broker may take to answer, and how long rows are waited for.
-const PATIENCE: Duration = Duration::from_secs(4);
-const DELAY: Duration = Duration::from_secs(2);
+const PREVIEW_TIMEOUT: Duration = Duration::from_secs(4);
+const BUFFER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Where the rows of a preview are from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -29,10 +29,10 @@ pub enum RowsFrom {
 /// A source that is looked at for a moment, as a guest: nothing is acknowledged for the project.
 fn look(dataflow: &Dataflow) -> (Source, Stop) {
     let mut settings = dataflow.source_settings.clone();
-    settings.limits = Limits { bucket_size: ROWS, delay: DELAY };
+    settings.limits = Limits { bucket_size: ROWS, delay: BUFFER_TIMEOUT };
     settings.max_rows = Some(ROWS as u64);
-    settings.connect_timeout = Some(PATIENCE);
-    settings.reconnect_timeout = Some(PATIENCE);
+    settings.connect_timeout = Some(PREVIEW_TIMEOUT);
+    settings.reconnect_timeout = Some(PREVIEW_TIMEOUT);
     if let Some(endpoint) = &mut settings.endpoint {
         endpoint.client_id = None;
     }
@@ -55,7 +55,7 @@ pub fn rows(dataflow: &Dataflow) -> Result<(Bucket, RowsFrom), String> {
         return Ok((generated(), RowsFrom::Generator));
     }
     let (source, stop) = look(dataflow);
-    let bucket = source.next_within(PATIENCE).ok().map(|(bucket, _)| bucket);
+    let bucket = source.next_within(PREVIEW_TIMEOUT).ok().map(|(bucket, _)| bucket);
     stop.now();
     match (bucket, source.join()) {
         (Some(bucket), _) => Ok((bucket, RowsFrom::Source)),
@@ -76,7 +76,7 @@ fn generated() -> Bucket {
 pub fn connect(dataflow: &Dataflow) -> Result<Duration, String> {
     let began = Instant::now();
     let (source, stop) = look(dataflow);
-    let answered = source.ready.recv_timeout(PATIENCE + Duration::from_secs(1));
+    let answered = source.ready.recv_timeout(PREVIEW_TIMEOUT + Duration::from_secs(1));
     let took = began.elapsed();
     stop.now();
     let ready = answered.is_ok();

@@ -83,11 +83,11 @@ async fn ready(State(shared): State<SharedState>) -> (StatusCode, String) {
 /// # Errors
 /// If the server ends by itself.
 pub async fn serve(shared: SharedState, listener: TcpListener) -> std::io::Result<()> {
-    const LOOK_UP: Duration = Duration::from_millis(100);
+    const LOOK_UP_INTERVAL: Duration = Duration::from_millis(100);
     let stop = shared.stop.clone();
     let stopped = async move {
         while !stop.is_set() {
-            tokio::time::sleep(LOOK_UP).await;
+            tokio::time::sleep(LOOK_UP_INTERVAL).await;
         }
     };
     let service = router(&shared).into_make_service_with_connect_info::<SocketAddr>();

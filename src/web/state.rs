@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::access::Access;
+use super::file_cache::FileCache;
 use super::folder::Folder;
-use super::known::FileCache;
 use super::runs::Runs;
 use crate::registry::Registry;
 use crate::source::Stop;

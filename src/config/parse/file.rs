@@ -7,7 +7,6 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use crate::config::Diagnostic;
-use crate::config::contents::ParsedSettings;
 use crate::config::document::Document;
 use crate::config::error::{SpannedError, Wrong};
 use crate::config::model::{Dataflow, WEATHER};
@@ -19,6 +18,7 @@ use crate::config::parse::sink::sink_settings;
 use crate::config::parse::source::{check_connections, source_settings};
 use crate::config::parse::subtasks::read_subtasks;
 use crate::config::parse::table::read_tables;
+use crate::config::parsed_settings::ParsedSettings;
 use crate::data::Schema;
 use crate::registry::Registry;
 use crate::{sink, source};

@@ -358,10 +358,10 @@ impl<'de> Deserialize<'de> for Milliseconds {
 /// Another text, or more than a thousand years: no clock counts so far.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     // A clock can tell no time that lies much further away.
-    const LONGEST: Duration = Duration::from_secs(1000 * 31_557_600);
+    const MAX_INTERVAL: Duration = Duration::from_secs(1000 * 31_557_600);
     let read = humantime::parse_duration(text);
     let read = read.map_err(|error| format!("{text:?} is not a duration such as \"500ms\" or \"1s\": {error}"))?;
-    if read <= LONGEST { Ok(read) } else { Err(format!("{text:?} is too long: at most 1000years")) }
+    if read <= MAX_INTERVAL { Ok(read) } else { Err(format!("{text:?} is too long: at most 1000years")) }
 }
 
 #[cfg(test)]

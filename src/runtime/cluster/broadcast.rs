@@ -8,7 +8,7 @@ use timely::dataflow::operators::vec::Broadcast;
 use timely::dataflow::operators::{Input, Inspect};
 use timely::worker::Worker;
 
-/// Sends what the first worker has to all; `own` is of no account on the others.
+/// Sends what the first worker has to all; `own` is ignored on the others.
 pub fn tell<T: ExchangeData + Clone>(worker: &mut Worker, own: T) -> T {
     let told = Rc::new(RefCell::new(None));
     let seen = told.clone();

@@ -103,15 +103,15 @@ mod tests {
         meet(process, &[(1 - process, "h:1", stream)], stop, timeout)
     }
 
-    const LONG: Duration = Duration::from_secs(60);
+    const LONG_TIMEOUT: Duration = Duration::from_secs(60);
 
     #[test]
     fn all_begin_though_one_of_them_is_told_to_end_once_it_is_ready() {
         let (zero, one) = connection();
         let stop = Stop::default();
         stop.now();
-        let other = std::thread::spawn(move || barrier(1, one, &stop, LONG));
-        assert_eq!(barrier(0, zero, &Stop::default(), LONG), Ok(true));
+        let other = std::thread::spawn(move || barrier(1, one, &stop, LONG_TIMEOUT));
+        assert_eq!(barrier(0, zero, &Stop::default(), LONG_TIMEOUT), Ok(true));
         assert_eq!(other.join().unwrap(), Ok(true));
     }
 
@@ -121,8 +121,8 @@ mod tests {
         let stop = Stop::default();
         stop.now();
         // It has not heard that the other is ready.
-        assert_eq!(barrier(0, zero, &stop, LONG), Ok(false));
-        assert_eq!(barrier(1, one, &Stop::default(), LONG), Ok(false));
+        assert_eq!(barrier(0, zero, &stop, LONG_TIMEOUT), Ok(false));
+        assert_eq!(barrier(1, one, &Stop::default(), LONG_TIMEOUT), Ok(false));
     }
 
     #[test]
@@ -135,6 +135,6 @@ mod tests {
         drop(zero);
         let stop = Stop::default();
         stop.now();
-        assert_eq!(barrier(1, one, &stop, LONG), Ok(false));
+        assert_eq!(barrier(1, one, &stop, LONG_TIMEOUT), Ok(false));
     }
 }

@@ -10,7 +10,7 @@ use crate::runtime::epochs::outcomes::LedgerOutcomes;
 use crate::runtime::epochs::sink_writer::SharedSinkWriter;
 use crate::runtime::epochs::stored::Progress;
 use crate::runtime::error::Error;
-use crate::runtime::failure::{FirstError, fail};
+use crate::runtime::first_error::{FirstError, fail};
 use crate::runtime::graph::materialized::MaterializedTables;
 use crate::runtime::ingest::connections::SourceConnections;
 use crate::sink::FileEnd;
@@ -31,7 +31,7 @@ pub struct Acknowledgement {
     /// Whether rows have come since the last commit that would be delivered again.
     again: bool,
     /// The sinks of tables' changes.
-    outlets: MaterializedTables,
+    materialized_tables: MaterializedTables,
     writer: SharedSinkWriter,
     accounts: LedgerOutcomes,
     failure: FirstError,
@@ -43,7 +43,7 @@ impl Acknowledgement {
         dataflow: &Dataflow,
         writer: SharedSinkWriter,
         accounts: LedgerOutcomes,
-        outlets: MaterializedTables,
+        materialized_tables: MaterializedTables,
         failure: &FirstError,
     ) -> Acknowledgement {
         Acknowledgement {
@@ -55,7 +55,7 @@ impl Acknowledgement {
             has_tail: dataflow.sink.url.is_lines() && !dataflow.remembers(),
             keeps_tail: false,
             again: false,
-            outlets,
+            materialized_tables,
             writer,
             accounts,
             failure: failure.clone(),
@@ -72,13 +72,13 @@ impl Acknowledgement {
     /// A checkpoint or a sink that can't be written.
     pub fn begin(&mut self, next_epoch: u64, next_row: u64, inferred: Option<&Schema>) -> Result<(), Error> {
         let Some(checkpoint) = &self.checkpoint else { return Ok(()) };
-        if !self.writer.sync() || !self.outlets.sync() {
+        if !self.writer.sync() || !self.materialized_tables.sync() {
             return Ok(());
         }
         self.committed = CompletePrefix { length: self.writer.length(), next_epoch, next_row };
         let ledger = self.accounts.ledger().borrow();
         let (numbers, tables) =
-            (ledger.numbering.next().to_vec(), self.outlets.ends(&ledger, &MaterializedTables::default())?);
+            (ledger.numbering.next().to_vec(), self.materialized_tables.ends(&ledger, &MaterializedTables::default())?);
         self.keeps_tail = self.has_tail;
         let FileEnd { length, fingerprint } = self.writer.file_end(self.committed.length)?;
         let keeps_tail = self.keeps_tail;
@@ -88,8 +88,8 @@ impl Acknowledgement {
 
     /// Whether the next bucket may enter: how lines behind those that the checkpoint tells of are taken after a crash
     /// must be written down before they are. What is delivered again is cut off; what nobody delivers again stays.
-    pub fn admits(&mut self, coverage: &DeliveryRange, sources: &mut SourceConnections) -> bool {
-        let again = !coverage.taken.is_empty() || coverage.begun.is_some();
+    pub fn admits(&mut self, delivery_range: &DeliveryRange, sources: &mut SourceConnections) -> bool {
+        let again = !delivery_range.taken.is_empty() || delivery_range.begun.is_some();
         self.again |= again;
         let due = again || self.is_due();
         if self.checkpoint.is_none() || !self.has_tail || again != self.keeps_tail || !due {
@@ -122,7 +122,7 @@ impl Acknowledgement {
 
     /// Looks whether the sink's file was moved away, and goes on in a new one.
     pub fn follow(&mut self, sources: &mut SourceConnections) {
-        if self.writer.is_moved() || !self.outlets.moved().is_empty() {
+        if self.writer.is_moved() || !self.materialized_tables.moved().is_empty() {
             self.settle(sources);
         }
     }
@@ -130,12 +130,13 @@ impl Acknowledgement {
     fn settle(&mut self, sources: &mut SourceConnections) {
         // What the sink refuses is a dead letter; both are safe before anything says so.
         let failed = self.failure.borrow().is_some();
-        if failed || !self.writer.sync() || !self.outlets.sync() || !self.accounts.sync() {
+        if failed || !self.writer.sync() || !self.materialized_tables.sync() || !self.accounts.sync() {
             return;
         }
         let ledger = &mut *self.accounts.ledger().borrow_mut();
         let complete = ledger.complete.unwrap_or(self.committed);
-        let is_closed = || self.writer.is_closed_behind(complete.length) || self.outlets.are_closed_behind(ledger);
+        let is_closed =
+            || self.writer.is_closed_behind(complete.length) || self.materialized_tables.are_closed_behind(ledger);
         if ledger.in_flight() > 0 && is_closed() {
             // Only the end of a closed sink's results is known: they are committed when all are complete.
             return;
@@ -145,8 +146,8 @@ impl Acknowledgement {
         if let Err(error) = self.commit(ledger) {
             return fail(&self.failure, error);
         }
-        for (connection, coverage) in std::mem::take(&mut ledger.covered) {
-            sources.complete(connection, coverage.delivered);
+        for (connection, delivery_range) in std::mem::take(&mut ledger.covered) {
+            sources.complete(connection, delivery_range.delivered);
         }
     }
 
@@ -158,20 +159,24 @@ impl Acknowledgement {
         let write = |FileEnd { length, fingerprint }, keeps_tail, tables| {
             let numbers = ledger.numbering.next().to_vec();
             let progress = Progress { length, fingerprint, keeps_tail, next_epoch, next_row, numbers, tables };
-            checkpoint.commit(&progress, &ledger.covered, &ledger.memories).map_err(Error::Checkpoint)
+            checkpoint.commit(&progress, &ledger.covered, &ledger.states).map_err(Error::Checkpoint)
         };
-        let (is_moved, moved) = (writer.is_moved(), self.outlets.moved());
+        let (is_moved, moved) = (writer.is_moved(), self.materialized_tables.moved());
         if is_moved || !moved.is_empty() {
             // What is committed stays in the old file, whatever happens before there is a new one.
             let end = if is_moved { FileEnd::default() } else { writer.file_end(length)? };
-            write(end, self.keeps_tail && !is_moved, self.outlets.ends(ledger, &moved)?)?;
+            write(end, self.keeps_tail && !is_moved, self.materialized_tables.ends(ledger, &moved)?)?;
             if is_moved {
                 writer.follow(length)?;
             }
             moved.follow(ledger)?;
         }
-        write(writer.file_end(length)?, self.keeps_tail, self.outlets.ends(ledger, &MaterializedTables::default())?)?;
-        ledger.memories.clear();
+        write(
+            writer.file_end(length)?,
+            self.keeps_tail,
+            self.materialized_tables.ends(ledger, &MaterializedTables::default())?,
+        )?;
+        ledger.states.clear();
         Ok(())
     }
 }

@@ -14,13 +14,12 @@ use crate::disk::{Disk, DiskFile};
 use crate::runtime::epochs::caught::caught;
 use crate::runtime::epochs::checkpoint_file::{self, CheckpointPages};
 use crate::runtime::epochs::checkpoint_tables::{
-    BEGUN, COMMIT, DATAFLOW, DELIVERIES, MEMORIES, NUMBERS, SESSIONS, SUM, TEXTS, digest, next_number, put,
-    put_dataflow, put_deliveries, put_memories, put_progress, put_sessions, read_dataflow, read_sessions, read_tables,
-    sum_of,
+    BEGUN, COMMIT, DATAFLOW, DELIVERIES, NUMBERS, SESSIONS, STATES, SUM, TEXTS, digest, next_number, put, put_dataflow,
+    put_deliveries, put_memories, put_progress, put_sessions, read_dataflow, read_sessions, read_tables, sum_of,
 };
 use crate::runtime::epochs::migration::{migrated, put_migrated};
 use crate::runtime::epochs::stored::{Progress, Sessions, StoredCheckpoint};
-use crate::runtime::graph::keyed_state::{OperatorState, OperatorStates};
+use crate::runtime::graph::operator_state::{OperatorState, OperatorStates};
 use crate::source::{Connections, DeliveryRange, SourcePosition, TakenPublish};
 
 /// An open checkpoint; no other run can open it meanwhile.
@@ -31,7 +30,7 @@ pub struct Checkpoint {
     file: Arc<dyn DiskFile>,
     /// Those of this run, once there is progress.
     sessions: Cell<Option<Sessions>>,
-    /// The dataflow it is to be that of, with what is kept of its memories, once the sink is open.
+    /// The dataflow it is to be that of, with what is kept of its states, once the sink is open.
     migrated: Cell<Option<(ParsedSettings, Vec<OperatorState>)>>,
 }
 
@@ -93,7 +92,7 @@ impl Checkpoint {
         checkpoint.change(|transaction, sum| {
             transaction.open_table(DELIVERIES)?;
             transaction.open_table(BEGUN)?;
-            transaction.open_table(MEMORIES)?;
+            transaction.open_table(STATES)?;
             transaction.open_table(SESSIONS)?;
             transaction.open_table(TEXTS)?;
             transaction.open_table(NUMBERS)?;
@@ -144,7 +143,7 @@ impl Checkpoint {
         for of_table in [
             sum_of(&transaction, DELIVERIES)?,
             sum_of(&transaction, BEGUN)?,
-            sum_of(&transaction, MEMORIES)?,
+            sum_of(&transaction, STATES)?,
             sum_of(&transaction, SESSIONS)?,
             sum_of(&transaction, DATAFLOW)?,
             sum_of(&transaction, TEXTS)?,
@@ -191,13 +190,13 @@ impl Checkpoint {
             let (packet_id, hash, rows) = begun.value();
             of(&mut positions, connection.value()).begun = Some((TakenPublish { packet_id, hash }, rows));
         }
-        let memories = transaction.open_table(MEMORIES)?;
-        let memories = memories.iter()?.map(|entry| {
+        let states = transaction.open_table(STATES)?;
+        let states = states.iter()?.map(|entry| {
             let (key, state) = entry?;
             let ((operator, key), state) = (key.value(), state.value().to_vec());
-            Ok(OperatorState { operator: operator as usize, memory: KeyedState { key: key.to_vec(), state } })
+            Ok(OperatorState { operator: operator as usize, keyed: KeyedState { key: key.to_vec(), state } })
         });
-        let memories = memories.collect::<Result<Vec<OperatorState>, redb::Error>>()?;
+        let states = states.collect::<Result<Vec<OperatorState>, redb::Error>>()?;
         let schema = transaction.open_table(TEXTS)?.get("schema")?.map(|text| text.value().to_owned());
         let schema = match schema.map(|text| serde_json::from_str(&text)).transpose() {
             Ok(schema) => schema,
@@ -207,16 +206,16 @@ impl Checkpoint {
         let numbers = next.collect::<Result<Vec<u64>, redb::Error>>()?;
         let tables = read_tables(&transaction)?;
         let progress = Some(Progress { length, fingerprint, keeps_tail, next_epoch, next_row, numbers, tables });
-        let found = StoredCheckpoint { progress, schema, positions, memories, changes: Vec::new() };
+        let found = StoredCheckpoint { progress, schema, positions, states, changes: Vec::new() };
         if differences.is_empty() {
             return Ok(Ok(found));
         }
         let found = migrated(found, dataflow, &before);
-        self.migrated.set(Some((dataflow.clone(), found.memories.clone())));
+        self.migrated.set(Some((dataflow.clone(), found.states.clone())));
         Ok(Ok(found))
     }
 
-    /// Adds what has been finished since: by connection the deliveries that have been taken, and the `memories` that
+    /// Adds what has been finished since: by connection the deliveries that have been taken, and the `states` that
     /// have changed.
     ///
     /// # Errors
@@ -225,7 +224,7 @@ impl Checkpoint {
         &self,
         progress: &Progress,
         covered: &BTreeMap<usize, DeliveryRange>,
-        memories: &OperatorStates,
+        states: &OperatorStates,
     ) -> Result<(), String> {
         let changed = self.change(|transaction, sum| {
             put_progress(transaction, progress, sum)?;
@@ -233,7 +232,7 @@ impl Checkpoint {
             if let Some(sessions) = self.sessions.take() {
                 put_sessions(transaction, &sessions, sum)?;
             }
-            put_memories(transaction, memories, sum)
+            put_memories(transaction, states, sum)
         });
         changed.map_err(|error| format!("{}: {error}", self.path.display()))
     }
@@ -247,8 +246,8 @@ impl Checkpoint {
         let text = inferred.map(|schema| serde_json::to_string(schema).expect("names and kinds are values"));
         let changed = self.change(|transaction, sum| {
             put_progress(transaction, progress, sum)?;
-            if let Some((dataflow, memories)) = self.migrated.take() {
-                put_migrated(transaction, &dataflow, memories, sum)?;
+            if let Some((dataflow, states)) = self.migrated.take() {
+                put_migrated(transaction, &dataflow, states, sum)?;
             }
             let mut texts = transaction.open_table(TEXTS)?;
             text.map_or(Ok(()), |text| put(&mut texts, "schema", text.as_str(), sum))
@@ -372,25 +371,25 @@ mod tests {
         };
         let taken = |packet_id| TakenPublish { packet_id, hash: 9 };
         let covered = |packet_id: u16, begun| {
-            let coverage =
+            let delivery_range =
                 DeliveryRange { delivered: 1, taken: vec![(packet_id.into(), taken(packet_id))], begun, first: 0 };
-            BTreeMap::from([(0, coverage.clone()), (2, coverage)])
+            BTreeMap::from([(0, delivery_range.clone()), (2, delivery_range)])
         };
         let begun = Some((TakenPublish { packet_id: 5, hash: 8 }, 2));
-        let memories = |states: [&[u8]; 2]| {
+        let states = |states: [&[u8]; 2]| {
             (0..).zip(states).map(|(key, state)| ((3, vec![key]), state.to_vec())).collect::<OperatorStates>()
         };
         let schema = Schema::new([("x", crate::data::Kind::Number), ("t", crate::data::Kind::Text)]);
         checkpoint.begin(&at(5), Some(&schema)).unwrap();
-        checkpoint.commit(&at(10), &covered(1, begun), &memories([b"a", b"b"])).unwrap();
+        checkpoint.commit(&at(10), &covered(1, begun), &states([b"a", b"b"])).unwrap();
         let mut later = covered(2, None);
         later.get_mut(&2).unwrap().begun = begun;
         later.get_mut(&0).unwrap().first = 2;
-        checkpoint.commit(&at(20), &later, &memories([b"", b"c"])).unwrap();
+        checkpoint.commit(&at(20), &later, &states([b"", b"c"])).unwrap();
         drop(checkpoint);
         let (checkpoint, found) = Checkpoint::open(&OsDisk, &path, &dataflow, CheckpointOpening::Resume).unwrap();
-        let memory = KeyedState { key: vec![1], state: b"c".to_vec() };
-        assert_eq!(found.memories, [OperatorState { operator: 3, memory }]);
+        let keyed = KeyedState { key: vec![1], state: b"c".to_vec() };
+        assert_eq!(found.states, [OperatorState { operator: 3, keyed }]);
         assert_eq!((found.progress, found.schema), (Some(at(20)), Some(schema)));
         let first = SourcePosition { taken: vec![(2, taken(2))], ..SourcePosition::default() };
         let third = SourcePosition { taken: vec![(1, taken(1)), (2, taken(2))], begun, ..SourcePosition::default() };
@@ -471,8 +470,8 @@ mod tests {
         let (checkpoint, _) = Checkpoint::open(&OsDisk, &path, &dataflow, CheckpointOpening::Resume).unwrap();
         for length in 1..=40 {
             let progress = Progress { length, next_epoch: length, ..Progress::default() };
-            let memories = OperatorStates::from([((1, vec![length as u8 % 7]), vec![length as u8; 30])]);
-            checkpoint.commit(&progress, &BTreeMap::new(), &memories).unwrap();
+            let states = OperatorStates::from([((1, vec![length as u8 % 7]), vec![length as u8; 30])]);
+            checkpoint.commit(&progress, &BTreeMap::new(), &states).unwrap();
         }
         drop(checkpoint);
         let (checkpoint, whole) = Checkpoint::open(&OsDisk, &path, &dataflow, CheckpointOpening::Resume).unwrap();

@@ -11,7 +11,7 @@ use redb::{
 use crate::config::ParsedSettings;
 use crate::data::fingerprint;
 use crate::runtime::epochs::stored::{Progress, Sessions};
-use crate::runtime::graph::keyed_state::OperatorStates;
+use crate::runtime::graph::operator_state::OperatorStates;
 use crate::sink::FileEnd;
 use crate::source::{Connections, DeliveryRange, TakenPublish};
 
@@ -25,7 +25,7 @@ pub(super) const DELIVERIES: TableDefinition<'_, (u64, u64), (u16, u64)> = Table
 pub(super) const BEGUN: TableDefinition<'_, u64, (u16, u64, u64)> = TableDefinition::new("begun");
 
 /// What steps remember, by the number of the operator and the key.
-pub(super) const MEMORIES: TableDefinition<'_, (u64, &[u8]), &[u8]> = TableDefinition::new("memories");
+pub(super) const STATES: TableDefinition<'_, (u64, &[u8]), &[u8]> = TableDefinition::new("memories");
 
 /// The source's sessions at a broker, by client id, with what they are subscribed to.
 pub(super) const SESSIONS: TableDefinition<'_, &str, &str> = TableDefinition::new("sessions");
@@ -167,11 +167,11 @@ pub(super) fn put_sessions(
 
 pub(super) fn put_memories(
     transaction: &WriteTransaction,
-    memories: &OperatorStates,
+    states: &OperatorStates,
     sum: &mut u64,
 ) -> Result<(), redb::Error> {
-    let mut kept = transaction.open_table(MEMORIES)?;
-    for ((operator, key), state) in memories {
+    let mut kept = transaction.open_table(STATES)?;
+    for ((operator, key), state) in states {
         let key = (*operator as u64, &key[..]);
         if state.is_empty() {
             take_out(&mut kept, key, sum)?;

@@ -10,7 +10,7 @@ use crate::measure::{Histogram, Latency, Report, Service, ServiceTimes};
 use crate::runtime::cluster::gather::WorkerMeasurements;
 use crate::runtime::epochs::numbering::Numbering;
 use crate::runtime::graph::in_flight::EpochOutcome;
-use crate::runtime::graph::keyed_state::{OperatorState, OperatorStates};
+use crate::runtime::graph::operator_state::{OperatorState, OperatorStates};
 use crate::runtime::graph::stages::{Stage, named_operators};
 use crate::runtime::ingest::arrival::Arrival;
 use crate::sink::DeadLetter;
@@ -38,9 +38,9 @@ pub struct Ledger {
     /// The first epochs in flight, those that are settled already: what was written, and what steps told.
     settled: VecDeque<SettledEpoch>,
     /// Whether steps or tables remember: only an epoch after which they have told all is complete.
-    snapshots: bool,
+    barriers: bool,
     /// What is remembered as of what is complete, by operator and key, as far as it is not in the checkpoint yet.
-    pub memories: OperatorStates,
+    pub states: OperatorStates,
     /// What they told after it.
     told: Vec<OperatorState>,
     /// What tables hold after epochs in flight, as far as they have told.
@@ -73,18 +73,18 @@ pub struct Ledger {
     pub service_row: Histogram,
 }
 
-/// An epoch that all of its receipts have come for.
+/// An epoch that all of its outcomes have come for.
 #[derive(Default)]
 struct SettledEpoch {
     written: Option<u64>,
-    memories: Vec<OperatorState>,
+    states: Vec<OperatorState>,
 }
 
 /// A bucket in the dataflow, and the deliveries of its connection that end in it.
 struct InFlightBatch {
     bucket: Arc<Bucket>,
     connection: usize,
-    coverage: DeliveryRange,
+    delivery_range: DeliveryRange,
 }
 
 /// What is complete in turn.
@@ -97,10 +97,10 @@ pub struct CompletePrefix {
 }
 
 impl Ledger {
-    /// Counts what operators of these names do, and keeps the last `kept_letters` dead letters. With `snapshots`, what
+    /// Counts what operators of these names do, and keeps the last `kept_letters` dead letters. With `barriers`, what
     /// steps remember is kept, too.
-    pub fn new(labels: Vec<String>, kept_letters: usize, snapshots: bool) -> Ledger {
-        Ledger { labels, kept_letters, snapshots, ..Ledger::default() }
+    pub fn new(labels: Vec<String>, kept_letters: usize, barriers: bool) -> Ledger {
+        Ledger { labels, kept_letters, barriers, ..Ledger::default() }
     }
 
     /// Goes on behind these numbers of rows.
@@ -136,14 +136,14 @@ impl Ledger {
     }
 
     /// Takes in a bucket; what is sent on its way.
-    pub fn enter(&mut self, Arrival { bucket, connection, coverage }: Arrival) -> Arc<Bucket> {
+    pub fn enter(&mut self, Arrival { bucket, connection, delivery_range }: Arrival) -> Arc<Bucket> {
         self.rows_in += bucket.len() as u64;
         // One without rows only tells of deliveries.
         self.messages += u64::from(!bucket.is_empty());
         self.entered += 1;
         self.bytes += bucket.byte_len();
         let bucket = Arc::new(bucket);
-        self.in_flight.push_back(InFlightBatch { bucket: bucket.clone(), connection, coverage });
+        self.in_flight.push_back(InFlightBatch { bucket: bucket.clone(), connection, delivery_range });
         bucket
     }
 
@@ -178,21 +178,21 @@ impl Ledger {
     /// Records the latency of all epochs that are complete `now`.
     pub fn record_complete(&mut self, now: u64, is_complete: impl Fn(u64) -> bool) {
         while let Some(entry) = self.in_flight.pop_front_if(|entry| is_complete(entry.bucket.metadata.epoch)) {
-            let InFlightBatch { bucket, connection, coverage } = entry;
+            let InFlightBatch { bucket, connection, delivery_range } = entry;
             self.bytes -= bucket.byte_len();
             self.numbered.push((connection, bucket.metadata.numbers.next));
-            if coverage != DeliveryRange::default() {
-                self.covering.push((connection, coverage));
+            if delivery_range != DeliveryRange::default() {
+                self.covering.push((connection, delivery_range));
             }
-            let SettledEpoch { written, memories } = self.settled.pop_front().unwrap_or_default();
+            let SettledEpoch { written, states } = self.settled.pop_front().unwrap_or_default();
             self.gap |= written.is_none();
-            self.told.extend(memories);
+            self.told.extend(states);
             while let Some(of_tables) = self.of_tables.first_entry().filter(|of| *of.key() <= bucket.metadata.epoch) {
                 self.told.extend(of_tables.remove());
             }
-            if let Some(length) = written.filter(|_| !self.gap && (!self.snapshots || bucket.metadata.snapshot)) {
-                let told = self.told.drain(..).map(|of| ((of.operator, of.memory.key), of.memory.state));
-                self.memories.extend(told);
+            if let Some(length) = written.filter(|_| !self.gap && (!self.barriers || bucket.metadata.barrier)) {
+                let told = self.told.drain(..).map(|of| ((of.operator, of.keyed.key), of.keyed.state));
+                self.states.extend(told);
                 let (next_epoch, next_row) =
                     (bucket.metadata.epoch + 1, bucket.metadata.first_row + bucket.len() as u64);
                 self.complete = Some(CompletePrefix { length, next_epoch, next_row });
@@ -201,8 +201,8 @@ impl Ledger {
                     self.changes.insert(table, length);
                 }
                 self.numbered.drain(..).for_each(|(connection, next)| self.numbering.complete(connection, next));
-                for (connection, coverage) in self.covering.drain(..) {
-                    self.covered.entry(connection).or_default().extend(coverage);
+                for (connection, delivery_range) in self.covering.drain(..) {
+                    self.covered.entry(connection).or_default().extend(delivery_range);
                 }
             }
             self.rows_done += bucket.len() as u64;
@@ -218,8 +218,8 @@ impl Ledger {
     }
 
     /// Takes in what a table holds of a key after an epoch.
-    pub fn remember(&mut self, epoch: u64, memory: OperatorState) {
-        self.of_tables.entry(epoch).or_default().push(memory);
+    pub fn remember(&mut self, epoch: u64, keyed: OperatorState) {
+        self.of_tables.entry(epoch).or_default().push(keyed);
     }
 
     /// The changes of a table up to an epoch end at this length.
@@ -227,17 +227,17 @@ impl Ledger {
         self.later_changes.push_back((epoch, table, length));
     }
 
-    pub fn settle(&mut self, receipt: &mut EpochOutcome, rows: u64) {
-        let memories = std::mem::take(&mut receipt.memories);
-        self.settled.push_back(SettledEpoch { written: receipt.written, memories });
-        self.rows_out += receipt.rows_out;
-        for (operator, rows) in &receipt.dropped {
+    pub fn settle(&mut self, outcome: &mut EpochOutcome, rows: u64) {
+        let states = std::mem::take(&mut outcome.states);
+        self.settled.push_back(SettledEpoch { written: outcome.written, states });
+        self.rows_out += outcome.rows_out;
+        for (operator, rows) in &outcome.dropped {
             *self.dropped.entry(*operator).or_default() += rows;
         }
-        self.too_late += receipt.too_late;
-        self.dead_letters += receipt.rejected.iter().map(|rejected| rejected.rows.len() as u64).sum::<u64>();
-        self.service_message.record(receipt.service, u64::from(rows > 0));
-        self.service_row.record(receipt.service / rows.max(1), rows);
+        self.too_late += outcome.too_late;
+        self.dead_letters += outcome.rejected.iter().map(|rejected| rejected.rows.len() as u64).sum::<u64>();
+        self.service_message.record(outcome.service, u64::from(rows > 0));
+        self.service_row.record(outcome.service / rows.max(1), rows);
     }
 
     pub fn report(

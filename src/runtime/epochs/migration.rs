@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use redb::{ReadableTable, TableHandle, WriteTransaction};
 
 use crate::config::{ParsedSettings, UnchangedSettings};
-use crate::runtime::epochs::checkpoint_tables::{DATAFLOW, MEMORIES, TEXTS, digest, put, put_dataflow, take_out};
+use crate::runtime::epochs::checkpoint_tables::{DATAFLOW, STATES, TEXTS, digest, put, put_dataflow, take_out};
 use crate::runtime::epochs::stored::StoredCheckpoint;
-use crate::runtime::graph::keyed_state::{OperatorState, TABLES, TOLD};
+use crate::runtime::graph::operator_state::{OperatorState, TABLES, TOLD};
 
 /// What is found by another dataflow than the one `before`.
 pub(super) fn migrated(found: StoredCheckpoint, now: &ParsedSettings, before: &ParsedSettings) -> StoredCheckpoint {
@@ -20,7 +20,7 @@ pub(super) fn migrated(found: StoredCheckpoint, now: &ParsedSettings, before: &P
     };
     let mut changes = vec![format!("changed: {}", now.differences(before).join(", "))];
     changes.push("stays: progress and results".into());
-    let operators: BTreeSet<usize> = found.memories.iter().map(|of| of.operator.min(TABLES)).collect();
+    let operators: BTreeSet<usize> = found.states.iter().map(|of| of.operator.min(TABLES)).collect();
     for operator in operators {
         changes.push(match (operator == TABLES, place(operator)) {
             (true, _) if tables => "stays: what the tables hold".into(),
@@ -35,26 +35,26 @@ pub(super) fn migrated(found: StoredCheckpoint, now: &ParsedSettings, before: &P
     if !schema && found.schema.is_some() {
         changes.push("goes: the inferred schema".into());
     }
-    let memories = found.memories.into_iter();
-    let memories = memories.filter_map(|of| Some(OperatorState { operator: place(of.operator)?, ..of })).collect();
-    StoredCheckpoint { schema: found.schema.filter(|_| schema), memories, changes, ..found }
+    let states = found.states.into_iter();
+    let states = states.filter_map(|of| Some(OperatorState { operator: place(of.operator)?, ..of })).collect();
+    StoredCheckpoint { schema: found.schema.filter(|_| schema), states, changes, ..found }
 }
 
-/// Makes it the checkpoint of another dataflow, with what is kept of memories.
+/// Makes it the checkpoint of another dataflow, with what is kept of states.
 pub(super) fn put_migrated(
     transaction: &WriteTransaction,
     dataflow: &ParsedSettings,
-    memories: Vec<OperatorState>,
+    states: Vec<OperatorState>,
     sum: &mut u64,
 ) -> Result<(), redb::Error> {
     let before = read_schema_setting(transaction)?;
-    let mut kept = transaction.open_table(MEMORIES)?;
+    let mut kept = transaction.open_table(STATES)?;
     kept.retain(|key, state| {
-        *sum = sum.wrapping_sub(digest::<(u64, &[u8]), &[u8]>(MEMORIES.name(), &key, &state));
+        *sum = sum.wrapping_sub(digest::<(u64, &[u8]), &[u8]>(STATES.name(), &key, &state));
         false
     })?;
-    for OperatorState { operator, memory } in memories {
-        put(&mut kept, (operator as u64, &memory.key[..]), &memory.state[..], sum)?;
+    for OperatorState { operator, keyed } in states {
+        put(&mut kept, (operator as u64, &keyed.key[..]), &keyed.state[..], sum)?;
     }
     put_dataflow(transaction, dataflow, sum)?;
     if before != read_schema_setting(transaction)? {

@@ -8,15 +8,15 @@ use crate::config::Dataflow;
 use crate::data::Bucket;
 use crate::runtime::epochs::ledger::Ledger;
 use crate::runtime::epochs::sink_writer::SharedSinkWriter;
-use crate::runtime::failure::{FirstError, fail};
+use crate::runtime::first_error::{FirstError, fail};
 use crate::runtime::graph::build::OutcomeRecorder;
 use crate::runtime::graph::in_flight::EpochOutcome;
 use crate::runtime::observe::activity::{Activity, Destination};
 use crate::runtime::options::Options;
 use crate::sink::{self, DeadLetter, DeadLetters, Existing, LinePosition, RefusedLine};
 
-/// Enters receipts into the ledger and writes the dead letters: those of rows that can't be used, and those of results
-/// that the sink does not take. The graph settles receipts, the intake syncs.
+/// Enters outcomes into the ledger and writes the dead letters: those of rows that can't be used, and those of results
+/// that the sink does not take. The graph settles outcomes, the intake syncs.
 #[derive(Clone)]
 pub struct LedgerOutcomes {
     ledger: Rc<RefCell<Ledger>>,
@@ -43,7 +43,7 @@ impl LedgerOutcomes {
         let destination = destination.map(|settings| Destination::of("the dead letters", settings));
         let letters = during(activity, destination.as_ref(), open);
         if let (Some(destination), Some(letters)) = (&destination, &letters) {
-            activity.follow(destination, letters.pulse());
+            activity.follow(destination, letters.progress());
         }
         let (ledger, writer) = (ledger.clone(), writer.clone());
         let (letters, failure) = (Rc::new(RefCell::new(letters)), failure.clone());
@@ -107,9 +107,9 @@ impl LedgerOutcomes {
         letters.write(&letter)
     }
 
-    fn write(&self, receipt: &EpochOutcome, bucket: &Bucket, letters: &mut DeadLetters) -> Result<(), sink::Error> {
+    fn write(&self, outcome: &EpochOutcome, bucket: &Bucket, letters: &mut DeadLetters) -> Result<(), sink::Error> {
         let mut ledger = self.ledger.borrow_mut();
-        for rejected in &receipt.rejected {
+        for rejected in &outcome.rejected {
             let label = ledger.labels[rejected.operator].clone();
             for row in &rejected.rows {
                 let index = (row - bucket.metadata.first_row) as usize;
@@ -117,7 +117,7 @@ impl LedgerOutcomes {
                 let letter = DeadLetter::new(
                     &origin.topic,
                     origin.position,
-                    receipt.epoch,
+                    outcome.epoch,
                     bucket.metadata.numbers.of(*row),
                     &label,
                     &rejected.reason,
@@ -140,12 +140,12 @@ fn during<T>(activity: &Activity, destination: Option<&Arc<Destination>>, act: i
 }
 
 impl OutcomeRecorder for LedgerOutcomes {
-    fn settle(&mut self, mut receipt: EpochOutcome) {
-        let bucket = self.ledger.borrow().bucket(receipt.epoch);
+    fn settle(&mut self, mut outcome: EpochOutcome) {
+        let bucket = self.ledger.borrow().bucket(outcome.epoch);
         let bucket = bucket.expect("an epoch stays in flight until the probe has passed it");
-        self.ledger.borrow_mut().settle(&mut receipt, bucket.len() as u64);
-        if !receipt.rejected.is_empty() {
-            self.with(|letters| self.write(&receipt, &bucket, letters));
+        self.ledger.borrow_mut().settle(&mut outcome, bucket.len() as u64);
+        if !outcome.rejected.is_empty() {
+            self.with(|letters| self.write(&outcome, &bucket, letters));
         }
     }
 

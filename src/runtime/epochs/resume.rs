@@ -8,7 +8,7 @@ use crate::data::Schema;
 use crate::runtime::epochs::checkpoint::{Checkpoint, CheckpointOpening};
 use crate::runtime::epochs::stored::{Progress, Sessions};
 use crate::runtime::error::Error;
-use crate::runtime::graph::keyed_state::OperatorState;
+use crate::runtime::graph::operator_state::OperatorState;
 use crate::runtime::options::Options;
 use crate::sink::{Existing, FileEnd};
 use crate::source::{SourcePosition, SourceUrl};
@@ -30,7 +30,7 @@ pub struct ResumePoint {
     /// Of each connection, as far as it has one.
     pub positions: Vec<SourcePosition>,
     /// What steps and tables remembered then.
-    pub memories: Vec<OperatorState>,
+    pub states: Vec<OperatorState>,
     /// By path, how much of the files of tables' changes counts.
     pub tables: BTreeMap<String, FileEnd>,
 }
@@ -99,8 +99,8 @@ impl ResumePoint {
             }
         }
         let existing = Existing::Resume { length, fingerprint };
-        let (schema, positions, memories) = (found.schema, found.positions, found.memories);
-        Ok(ResumePoint { existing, next_epoch, next_row, numbers, schema, positions, memories, tables, ..beginning })
+        let (schema, positions, states) = (found.schema, found.positions, found.states);
+        Ok(ResumePoint { existing, next_epoch, next_row, numbers, schema, positions, states, tables, ..beginning })
     }
 
     /// Tells each connection what its session was subscribed to, and the first one which sessions of earlier runs, or of
@@ -152,7 +152,7 @@ impl ResumePoint {
             run: 0,
             schema: None,
             positions: Vec::new(),
-            memories: Vec::new(),
+            states: Vec::new(),
             tables: BTreeMap::new(),
         }
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::config::Dataflow;
 use crate::format::Output;
 use crate::runtime::error::Error;
-use crate::runtime::failure::{FirstError, fail};
+use crate::runtime::first_error::{FirstError, fail};
 use crate::runtime::graph::build::{GraphPlan, ResultWriter};
 use crate::runtime::observe::activity::{Activity, Destination};
 use crate::runtime::options::Options;
@@ -51,7 +51,7 @@ impl SharedSinkWriter {
         let destination = Destination::of("the sink", &dataflow.sink);
         let opened = writes.then(|| activity.during(&destination, open));
         let sink = opened.and_then(|opened| opened.map_err(|error| fail(failure, error)).ok());
-        activity.follow(&destination, sink.as_ref().and_then(|sink| sink.pulse()));
+        activity.follow(&destination, sink.as_ref().and_then(|sink| sink.progress()));
         let checkpointed = dataflow.checkpoint().is_some();
         let persistent = checkpointed || dataflow.source_settings.is_persistent();
         SharedSinkWriter(Rc::new(RefCell::new(SinkWriter {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::data::Schema;
-use crate::runtime::graph::keyed_state::OperatorState;
+use crate::runtime::graph::operator_state::OperatorState;
 use crate::sink::FileEnd;
 use crate::source::SourcePosition;
 
@@ -35,7 +35,7 @@ pub struct StoredCheckpoint {
     pub schema: Option<Schema>,
     /// By the number of the connection.
     pub positions: Vec<SourcePosition>,
-    pub memories: Vec<OperatorState>,
+    pub states: Vec<OperatorState>,
     /// In words: what becomes of what it held, if it was that of another dataflow.
     pub changes: Vec<String>,
 }

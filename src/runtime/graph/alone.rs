@@ -14,13 +14,13 @@ use crate::format::Output;
 use crate::measure::ServiceTimes;
 use crate::runtime::Cluster;
 use crate::runtime::error::Error;
-use crate::runtime::failure::FirstError;
+use crate::runtime::first_error::FirstError;
 use crate::runtime::graph::build::{self, GraphEnds, GraphPlan, OutcomeRecorder, ResultWriter};
 use crate::runtime::graph::in_flight::EpochOutcome;
-use crate::runtime::graph::tables::TableOperators;
+use crate::runtime::graph::table_operators::TableOperators;
 use crate::runtime::options::Options;
 
-/// Takes results and receipts, and does nothing with them.
+/// Takes results and outcomes, and does nothing with them.
 struct Discard;
 
 impl ResultWriter for Discard {
@@ -37,8 +37,8 @@ impl ResultWriter for Discard {
 }
 
 impl OutcomeRecorder for Discard {
-    fn settle(&mut self, receipt: EpochOutcome) {
-        std::hint::black_box(receipt);
+    fn settle(&mut self, outcome: EpochOutcome) {
+        std::hint::black_box(outcome);
     }
 
     fn close(&mut self) {}

@@ -15,12 +15,12 @@ use crate::format::{Encoder, Encoding, Infinity, Output};
 use crate::measure::SharedServiceTimes;
 use crate::runtime::graph::epoch_queue::EpochQueue;
 use crate::runtime::graph::in_flight::{EpochOutcome, FinishedMessage, InFlightMessage, RejectedRows};
-use crate::runtime::graph::keyed_state::OperatorState;
+use crate::runtime::graph::operator_state::OperatorState;
 use crate::runtime::graph::output::OutputSession;
 use crate::runtime::graph::stages::{Stage, StageWork, operator_of_result, stages};
 use crate::runtime::graph::stateful::StatefulStep;
 use crate::runtime::graph::table_lines::{LastEpoch, ReferenceInput};
-use crate::runtime::graph::tables::TableOperators;
+use crate::runtime::graph::table_operators::TableOperators;
 use crate::runtime::observe::sampler::Sampler;
 use crate::subtasks::prepare::Prepare;
 use crate::subtasks::{Chain, Step};
@@ -35,14 +35,14 @@ pub struct GraphPlan {
     /// Whether prepare and result run in the operator of the steps between them.
     pub whole: bool,
     /// What steps remembered in an earlier run.
-    pub memories: Vec<OperatorState>,
+    pub states: Vec<OperatorState>,
     pub placement: Placement,
     pub encoding: Encoding,
     pub infinity: Infinity,
     /// The worker that writes this worker's results; the first one, where rows are accounted for, if not given.
     pub writer: Option<u64>,
     /// Takes samples, if somebody looks.
-    pub tap: Option<Sampler>,
+    pub sampler: Option<Sampler>,
 }
 
 impl GraphPlan {
@@ -60,14 +60,14 @@ impl GraphPlan {
         GraphPlan {
             stages,
             whole,
-            memories: Vec::new(),
+            states: Vec::new(),
             schema: Arc::new(schema),
             schema_out: Arc::new(schema_out),
             placement: dataflow.placement,
             encoding: dataflow.sink.encoding(),
             infinity: dataflow.sink.infinity,
             writer: None,
-            tap: None,
+            sampler: None,
         }
     }
 }
@@ -81,9 +81,9 @@ pub trait ResultWriter {
     fn close(&mut self);
 }
 
-/// Takes receipts in the order of epochs.
+/// Takes outcomes in the order of epochs.
 pub trait OutcomeRecorder {
-    fn settle(&mut self, receipt: EpochOutcome);
+    fn settle(&mut self, outcome: EpochOutcome);
     fn close(&mut self);
 }
 
@@ -134,25 +134,25 @@ pub fn build(
         let finished = if plan.whole {
             whole(buckets, plan, times)
         } else {
-            let mut parcels = each(buckets, by_epoch(), "prepare", prepare(plan, times.clone()));
-            parcels = tables.take(parcels, 0, &mut references, &probe);
+            let mut messages = each(buckets, by_epoch(), "prepare", prepare(plan, times.clone()));
+            messages = tables.take(messages, 0, &mut references, &probe);
             for stage in &plan.stages {
-                parcels = match &stage.work {
+                messages = match &stage.work {
                     StageWork::Remembering(step) => {
                         let operator = stage.operators.start;
-                        StatefulStep { step, operator, memories: &plan.memories }.apply(parcels, times)
+                        StatefulStep { step, operator, states: &plan.states }.apply(messages, times)
                     }
-                    StageWork::Chain(chain) => apply(parcels, stage, chain.clone(), plan.placement, times.clone()),
+                    StageWork::Chain(chain) => apply(messages, stage, chain.clone(), plan.placement, times.clone()),
                 };
-                parcels = tables.take(parcels, stage.operators.end - 1, &mut references, &probe);
+                messages = tables.take(messages, stage.operators.end - 1, &mut references, &probe);
             }
-            each(parcels, Pipeline, "result", result(plan, times.clone()))
+            each(messages, Pipeline, "result", result(plan, times.clone()))
         };
         let (here, elsewhere) = if plan.writer.is_none() { (Some(accounts), None) } else { (None, Some(accounts)) };
-        let receipts = write(finished, plan.writer.unwrap_or(0), writer, here);
+        let outcomes = write(finished, plan.writer.unwrap_or(0), writer, here);
         match elsewhere {
-            Some(accounts) => drop(settle(receipts, accounts).probe_with(&probe)),
-            None => drop(receipts.probe_with(&probe)),
+            Some(accounts) => drop(settle(outcomes, accounts).probe_with(&probe)),
+            None => drop(outcomes.probe_with(&probe)),
         }
         GraphEnds { inputs: GraphInputs { buckets: input, references, last }, probe }
     })
@@ -166,11 +166,11 @@ fn by_epoch() -> impl ParallelizationContract<u64, Vec<Arc<Bucket>>> {
 /// Reads the rows of buckets.
 fn prepare(plan: &GraphPlan, times: SharedServiceTimes) -> impl FnMut(Arc<Bucket>) -> InFlightMessage + use<> {
     let mut prepare = Prepare::new(plan.schema.clone());
-    let (tap, schema) = (plan.tap.clone(), plan.schema.clone());
+    let (sampler, schema) = (plan.sampler.clone(), plan.schema.clone());
     move |bucket| {
         let ((message, bad), service) = times.borrow_mut().time(0, || prepare.apply(&bucket));
-        if let Some(tap) = &tap {
-            tap.before(&message, &schema);
+        if let Some(sampler) = &sampler {
+            sampler.before(&message, &schema);
         }
         let reject = |bad: crate::format::BadRow| RejectedRows {
             rows: vec![bucket.metadata.first_row + bad.index as u64],
@@ -178,46 +178,46 @@ fn prepare(plan: &GraphPlan, times: SharedServiceTimes) -> impl FnMut(Arc<Bucket
             reason: bad.reason,
         };
         let rejected = bad.into_iter().map(reject).collect();
-        let (epoch, numbers, snapshot) =
-            (bucket.metadata.epoch, bucket.metadata.numbers.clone(), bucket.metadata.snapshot);
-        let receipt = EpochOutcome { epoch, numbers, snapshot, service, rejected, ..EpochOutcome::default() };
-        InFlightMessage { message, receipt }
+        let (epoch, numbers, barrier) =
+            (bucket.metadata.epoch, bucket.metadata.numbers.clone(), bucket.metadata.barrier);
+        let outcome = EpochOutcome { epoch, numbers, barrier, service, rejected, ..EpochOutcome::default() };
+        InFlightMessage { message, outcome }
     }
 }
 
 /// One stage as one operator.
 fn apply<'scope>(
-    parcels: StreamVec<'scope, u64, InFlightMessage>,
+    messages: StreamVec<'scope, u64, InFlightMessage>,
     Stage { operators, label, .. }: &Stage,
     chain: Chain,
     placement: Placement,
     times: SharedServiceTimes,
 ) -> StreamVec<'scope, u64, InFlightMessage> {
     let first = operators.start;
-    let logic = move |parcel: &mut InFlightMessage| parcel.run(first, &chain, &mut times.borrow_mut());
+    let logic = move |in_flight: &mut InFlightMessage| in_flight.run(first, &chain, &mut times.borrow_mut());
     match placement {
-        Placement::Message => operator(parcels, Pipeline, label, logic),
+        Placement::Message => operator(messages, Pipeline, label, logic),
         Placement::Subtask => {
-            let route = move |parcel: &InFlightMessage| parcel.receipt.epoch + first as u64;
-            operator(parcels, Exchange::new(route), label, logic)
+            let route = move |in_flight: &InFlightMessage| in_flight.outcome.epoch + first as u64;
+            operator(messages, Exchange::new(route), label, logic)
         }
     }
 }
 
-/// An operator that changes each parcel.
+/// An operator that changes each in_flight.
 fn operator<'scope, P: ParallelizationContract<u64, Vec<InFlightMessage>>>(
-    parcels: StreamVec<'scope, u64, InFlightMessage>,
+    messages: StreamVec<'scope, u64, InFlightMessage>,
     pact: P,
     name: &str,
     logic: impl Fn(&mut InFlightMessage) + 'static,
 ) -> StreamVec<'scope, u64, InFlightMessage> {
-    parcels.unary(pact, name, |_, _| {
+    messages.unary(pact, name, |_, _| {
         move |input, output: &mut OutputSession<'_, InFlightMessage>| {
-            input.for_each_stamp(|capability, parcels| {
+            input.for_each_stamp(|capability, messages| {
                 let mut session = output.session(&capability);
-                for parcels in parcels {
-                    parcels.iter_mut().for_each(&logic);
-                    session.give_container(parcels);
+                for messages in messages {
+                    messages.iter_mut().for_each(&logic);
+                    session.give_container(messages);
                 }
             });
         }
@@ -228,17 +228,17 @@ fn operator<'scope, P: ParallelizationContract<u64, Vec<InFlightMessage>>>(
 fn result(plan: &GraphPlan, times: SharedServiceTimes) -> impl FnMut(InFlightMessage) -> FinishedMessage + use<> {
     let encoder = Encoder::new(plan.schema_out.clone(), plan.encoding).with_infinity(plan.infinity);
     let index = operator_of_result(&plan.stages);
-    let (tap, schema) = (plan.tap.clone(), plan.schema_out.clone());
-    move |InFlightMessage { mut message, receipt }| {
-        if let Some(tap) = &tap {
-            tap.after(&message, &schema);
+    let (sampler, schema) = (plan.sampler.clone(), plan.schema_out.clone());
+    move |InFlightMessage { mut message, outcome }| {
+        if let Some(sampler) = &sampler {
+            sampler.after(&message, &schema);
         }
-        if !receipt.numbers.is_plain() {
-            message.ids.iter_mut().for_each(|id| *id = receipt.numbers.of(*id));
+        if !outcome.numbers.is_plain() {
+            message.ids.iter_mut().for_each(|id| *id = outcome.numbers.of(*id));
         }
         let rows_out = message.rows() as u64;
         let (output, service) = times.borrow_mut().time(index, || encoder.encode(message));
-        FinishedMessage { output, receipt: EpochOutcome { rows_out, service: receipt.service + service, ..receipt } }
+        FinishedMessage { output, outcome: EpochOutcome { rows_out, service: outcome.service + service, ..outcome } }
     }
 }
 
@@ -252,9 +252,9 @@ fn whole<'scope>(
     let stages: Vec<(usize, Chain)> = plan.stages.iter().filter_map(Stage::chain).collect();
     let times = times.clone();
     each(buckets, by_epoch(), "prepare..result", move |bucket| {
-        let mut parcel = prepare(bucket);
-        stages.iter().for_each(|(first, chain)| parcel.run(*first, chain, &mut times.borrow_mut()));
-        result(parcel)
+        let mut in_flight = prepare(bucket);
+        stages.iter().for_each(|(first, chain)| in_flight.run(*first, chain, &mut times.borrow_mut()));
+        result(in_flight)
     })
 }
 
@@ -288,18 +288,18 @@ fn write<'scope>(
             held.take_in(input);
             let mut written = Vec::new();
             while let Some((capability, finished)) = held.next_complete(frontier) {
-                for FinishedMessage { output, receipt } in finished {
+                for FinishedMessage { output, outcome } in finished {
                     let length = writer.write(output);
-                    written.push((capability.clone(), EpochOutcome { written: length, ..receipt }));
+                    written.push((capability.clone(), EpochOutcome { written: length, ..outcome }));
                 }
             }
             // Receipts follow what they stand for.
             let flushed = written.is_empty() || writer.flush();
-            for (capability, receipt) in written {
-                let receipt = EpochOutcome { written: receipt.written.filter(|_| flushed), ..receipt };
+            for (capability, outcome) in written {
+                let outcome = EpochOutcome { written: outcome.written.filter(|_| flushed), ..outcome };
                 match &mut accounts {
-                    Some(accounts) => accounts.settle(receipt),
-                    None => output.session(&capability).give(receipt),
+                    Some(accounts) => accounts.settle(outcome),
+                    None => output.session(&capability).give(outcome),
                 }
             }
             if frontier.is_empty() {
@@ -310,17 +310,17 @@ fn write<'scope>(
     })
 }
 
-/// Brings all receipts to the first worker, where the rows came in.
+/// Brings all outcomes to the first worker, where the rows came in.
 fn settle<'scope>(
-    receipts: StreamVec<'scope, u64, EpochOutcome>,
+    outcomes: StreamVec<'scope, u64, EpochOutcome>,
     mut accounts: impl OutcomeRecorder + 'static,
 ) -> StreamVec<'scope, u64, ()> {
     let mut held = EpochQueue::new();
-    receipts.unary_frontier(Exchange::new(|_: &EpochOutcome| 0), "accounts", |_, _| {
+    outcomes.unary_frontier(Exchange::new(|_: &EpochOutcome| 0), "accounts", |_, _| {
         move |(input, frontier), _output: &mut OutputSession<'_, ()>| {
             held.take_in(input);
-            while let Some((_, receipts)) = held.next_complete(frontier) {
-                receipts.into_iter().for_each(|receipt| accounts.settle(receipt));
+            while let Some((_, outcomes)) = held.next_complete(frontier) {
+                outcomes.into_iter().for_each(|outcome| accounts.settle(outcome));
             }
             if frontier.is_empty() {
                 accounts.close();

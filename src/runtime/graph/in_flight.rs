@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::data::{Message, Numbers};
 use crate::format::Output;
 use crate::measure::ServiceTimes;
-use crate::runtime::graph::keyed_state::OperatorState;
+use crate::runtime::graph::operator_state::OperatorState;
 use crate::subtasks::{Chain, Fault};
 
 /// What has happened to a message so far.
@@ -22,8 +22,8 @@ pub struct EpochOutcome {
     /// Rows that were too late for a table that drops those.
     pub too_late: u64,
     /// Whether steps that remember are to tell what has changed.
-    pub snapshot: bool,
-    pub memories: Vec<OperatorState>,
+    pub barrier: bool,
+    pub states: Vec<OperatorState>,
     /// The length of the sink's file with the results, 0 if it has none; `None` if no sink has taken them.
     pub written: Option<u64>,
 }
@@ -42,18 +42,18 @@ pub struct RejectedRows {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct InFlightMessage {
     pub message: Message,
-    pub receipt: EpochOutcome,
+    pub outcome: EpochOutcome,
 }
 
 impl EpochOutcome {
-    /// Takes in the receipt of another part of the message.
+    /// Takes in the outcome of another part of the message.
     pub fn merge(&mut self, other: EpochOutcome) {
         self.rows_out += other.rows_out;
         self.service += other.service;
         self.dropped.extend(other.dropped);
         self.rejected.extend(other.rejected);
         self.too_late += other.too_late;
-        self.memories.extend(other.memories);
+        self.states.extend(other.states);
     }
 
     fn count_dropped(&mut self, operator: usize, rows: usize) {
@@ -74,24 +74,24 @@ impl InFlightMessage {
     /// Takes the message through steps, of which the first is that of operator `first`, on the time of that operator. What
     /// they drop is counted; a fault rejects all rows.
     pub fn run(&mut self, first: usize, chain: &Chain, times: &mut ServiceTimes) {
-        self.timed(first, times, |InFlightMessage { message, receipt }| {
+        self.timed(first, times, |InFlightMessage { message, outcome }| {
             let mut rows = message.rows();
             let ran = chain.apply(message, |step, message| {
-                receipt.count_dropped(first + step, rows - message.rows());
+                outcome.count_dropped(first + step, rows - message.rows());
                 rows = message.rows();
             });
             if let Err((step, fault)) = ran {
-                receipt.reject(message, first + step, &fault);
+                outcome.reject(message, first + step, &fault);
             }
         });
     }
 
     /// Lets `act` work on the message, on the time of an operator. What it drops is counted.
     pub fn apply(&mut self, operator: usize, times: &mut ServiceTimes, act: impl FnOnce(&mut Message)) {
-        self.timed(operator, times, |InFlightMessage { message, receipt }| {
+        self.timed(operator, times, |InFlightMessage { message, outcome }| {
             let rows = message.rows();
             act(message);
-            receipt.count_dropped(operator, rows - message.rows());
+            outcome.count_dropped(operator, rows - message.rows());
         });
     }
 
@@ -99,7 +99,7 @@ impl InFlightMessage {
     fn timed(&mut self, operator: usize, times: &mut ServiceTimes, work: impl FnOnce(&mut InFlightMessage)) {
         if self.message.rows() > 0 {
             let ((), service) = times.time(operator, || work(self));
-            self.receipt.service += service;
+            self.outcome.service += service;
         }
     }
 
@@ -111,9 +111,9 @@ impl InFlightMessage {
             match why(&self.message, *row) {
                 Some(reason) => {
                     let rows = vec![self.message.ids[*row]];
-                    self.receipt.rejected.push(RejectedRows { rows, operator, reason });
+                    self.outcome.rejected.push(RejectedRows { rows, operator, reason });
                 }
-                None => self.receipt.too_late += 1,
+                None => self.outcome.too_late += 1,
             }
         }
         self.message.retain(&keep);
@@ -121,7 +121,7 @@ impl InFlightMessage {
 
     /// Rejects all rows.
     pub fn reject(&mut self, operator: usize, fault: &Fault) {
-        self.receipt.reject(&mut self.message, operator, fault);
+        self.outcome.reject(&mut self.message, operator, fault);
     }
 }
 
@@ -129,5 +129,5 @@ impl InFlightMessage {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct FinishedMessage {
     pub output: Output,
-    pub receipt: EpochOutcome,
+    pub outcome: EpochOutcome,
 }

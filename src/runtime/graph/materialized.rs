@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex};
 use crate::disk::SharedDisk;
 use crate::format::Encoder;
 use crate::runtime::epochs::ledger::Ledger;
-use crate::runtime::failure::{FirstError, fail};
-use crate::runtime::graph::keyed_state::{OperatorState, TOLD};
+use crate::runtime::first_error::{FirstError, fail};
+use crate::runtime::graph::operator_state::{OperatorState, TOLD};
 use crate::runtime::observe::activity::{Activity, Destination};
 use crate::sink::{self, Deadline, Existing, FileEnd, RefusedLine, Sink};
 use crate::tables::{Group, KeyCell, TableContents};
@@ -39,14 +39,14 @@ pub struct MaterializedTable {
 #[derive(Clone)]
 pub struct TableDurability {
     /// What they held before.
-    pub memories: Vec<OperatorState>,
+    pub states: Vec<OperatorState>,
     /// Takes what they hold now, on the first worker.
     pub ledger: Option<Rc<RefCell<Ledger>>>,
     /// By path, how much of the files of their changes counts.
     pub ends: BTreeMap<String, FileEnd>,
 }
 
-/// An outlet that the graph writes to and the intake syncs.
+/// An materialized that the graph writes to and the intake syncs.
 pub type SharedMaterializedTable = Rc<RefCell<MaterializedTable>>;
 
 /// The sinks of tables' changes that a checkpoint tells of.
@@ -107,7 +107,7 @@ impl MaterializedTable {
                 Ok::<_, sink::Error>((aside.open(schema, 0, Existing::Replace, deadline)?, replaces))
             };
             let (sink, replaces) = activity.during(&destination, open)?;
-            activity.follow(&destination, sink.pulse());
+            activity.follow(&destination, sink.progress());
             let encoder = Encoder::new(schema.clone(), settings.encoding()).with_infinity(settings.infinity);
             let disk = settings.disk.clone();
             Ok(OpenedSink { sink, destination, encoder, whole, replaces, disk })
@@ -159,7 +159,7 @@ impl MaterializedTable {
         let (Some(ledger), Some(opened)) = (&self.ledger, &self.sink) else { return };
         let (mut ledger, contents) = (ledger.borrow_mut(), self.contents.lock().expect("no holder panics"));
         for group in groups {
-            ledger.remember(epoch, OperatorState { operator: TOLD + self.number, memory: contents.memory(group) });
+            ledger.remember(epoch, OperatorState { operator: TOLD + self.number, keyed: contents.keyed(group) });
         }
         ledger.told_changes(epoch, self.number, opened.sink.length());
     }
@@ -221,34 +221,34 @@ impl MaterializedTable {
 }
 
 impl MaterializedTables {
-    pub fn new(outlets: Vec<SharedMaterializedTable>) -> MaterializedTables {
-        MaterializedTables(outlets)
+    pub fn new(materialized_tables: Vec<SharedMaterializedTable>) -> MaterializedTables {
+        MaterializedTables(materialized_tables)
     }
 
     /// Brings to safety what was written; false after a failure.
     pub fn sync(&self) -> bool {
-        self.0.iter().all(|outlet| {
-            let mut outlet = outlet.borrow_mut();
-            outlet.with(|opened| {
+        self.0.iter().all(|materialized| {
+            let mut materialized = materialized.borrow_mut();
+            materialized.with(|opened| {
                 opened.sink.sync()?;
                 opened.tell_refused();
                 Ok(())
             });
-            outlet.failure.borrow().is_none()
+            materialized.failure.borrow().is_none()
         })
     }
 
     /// Whether one is closed with changes behind those of what is complete.
     pub fn are_closed_behind(&self, ledger: &Ledger) -> bool {
-        self.0
-            .iter()
-            .any(|outlet| outlet.borrow().closed.is_some_and(|(written, _)| written != outlet.borrow().settled(ledger)))
+        self.0.iter().any(|materialized| {
+            materialized.borrow().closed.is_some_and(|(written, _)| written != materialized.borrow().settled(ledger))
+        })
     }
 
     /// Those whose file was moved away.
     pub fn moved(&self) -> MaterializedTables {
-        let is_moved = |outlet: &&SharedMaterializedTable| {
-            outlet.borrow().sink.as_ref().is_some_and(|opened| opened.sink.is_moved())
+        let is_moved = |materialized: &&SharedMaterializedTable| {
+            materialized.borrow().sink.as_ref().is_some_and(|opened| opened.sink.is_moved())
         };
         MaterializedTables(self.0.iter().filter(is_moved).cloned().collect())
     }
@@ -262,9 +262,9 @@ impl MaterializedTables {
     /// # Errors
     /// If another file stands there.
     pub fn follow(&self, ledger: &Ledger) -> Result<(), sink::Error> {
-        self.0.iter().try_for_each(|outlet| {
-            let complete = outlet.borrow().settled(ledger);
-            outlet.borrow_mut().sink.as_mut().map_or(Ok(()), |opened| opened.sink.follow(complete))
+        self.0.iter().try_for_each(|materialized| {
+            let complete = materialized.borrow().settled(ledger);
+            materialized.borrow_mut().sink.as_mut().map_or(Ok(()), |opened| opened.sink.follow(complete))
         })
     }
 
@@ -275,11 +275,11 @@ impl MaterializedTables {
     pub fn ends(&self, ledger: &Ledger, moved: &MaterializedTables) -> Result<BTreeMap<String, FileEnd>, sink::Error> {
         let mut ends = BTreeMap::new();
         for shared in &self.0 {
-            let outlet = shared.borrow();
-            let Some(path) = outlet.path.clone() else { continue };
-            let end = match (&outlet.sink, outlet.closed) {
+            let materialized = shared.borrow();
+            let Some(path) = materialized.path.clone() else { continue };
+            let end = match (&materialized.sink, materialized.closed) {
                 _ if moved.0.iter().any(|moved| Rc::ptr_eq(moved, shared)) => FileEnd::default(),
-                (Some(opened), _) => opened.sink.file_end(outlet.settled(ledger))?,
+                (Some(opened), _) => opened.sink.file_end(materialized.settled(ledger))?,
                 (None, closed) => closed.map_or(FileEnd::default(), |(_, end)| end),
             };
             ends.insert(path, end);

@@ -11,7 +11,7 @@ use crate::data::{KeyedState, Message, fingerprint};
 use crate::measure::SharedServiceTimes;
 use crate::runtime::graph::epoch_queue::EpochQueue;
 use crate::runtime::graph::in_flight::{EpochOutcome, InFlightMessage};
-use crate::runtime::graph::keyed_state::OperatorState;
+use crate::runtime::graph::operator_state::OperatorState;
 use crate::runtime::graph::output::OutputSession;
 use crate::subtasks::{Recent, Remembering, Step, StreamKey, Streaming};
 
@@ -19,7 +19,7 @@ use crate::subtasks::{Recent, Remembering, Step, StreamKey, Streaming};
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct KeyPartition {
     owner: u64,
-    parcel: InFlightMessage,
+    in_flight: InFlightMessage,
 }
 
 /// A step that remembers, with the number of its operator.
@@ -27,7 +27,7 @@ pub struct StatefulStep<'a> {
     pub step: &'a Step,
     pub operator: usize,
     /// What an earlier run remembered.
-    pub memories: &'a [OperatorState],
+    pub states: &'a [OperatorState],
 }
 
 impl StatefulStep<'_> {
@@ -35,34 +35,34 @@ impl StatefulStep<'_> {
     /// parts where the messages came from: results do not depend on the number of workers.
     pub fn apply<'scope>(
         &self,
-        parcels: StreamVec<'scope, u64, InFlightMessage>,
+        messages: StreamVec<'scope, u64, InFlightMessage>,
         times: &SharedServiceTimes,
     ) -> StreamVec<'scope, u64, InFlightMessage> {
-        let (index, peers) = (parcels.scope().index() as u64, parcels.scope().peers() as u64);
-        let own = |memory: &KeyedState| owner(&memory.key, peers) == index;
+        let (index, peers) = (messages.scope().index() as u64, messages.scope().peers() as u64);
+        let own = |keyed: &KeyedState| owner(&keyed.key, peers) == index;
         let remembering = self.restored(own).expect("all memories were checked before the graph is built");
-        let parts = split(parcels, self.step, self.operator, peers);
+        let parts = split(messages, self.step, self.operator, peers);
         let parts = work(parts, self.step, remembering, self.operator, times.clone());
         join(parts, &self.step.label)
     }
 
-    /// The step with those of its memories.
+    /// The step with those of its states.
     fn restored(&self, own: impl Fn(&KeyedState) -> bool) -> Result<Box<dyn Remembering>, String> {
         let mut remembering = remembering(self.step);
-        let of_step = self.memories.iter().filter(|of| of.operator == self.operator).map(|of| &of.memory);
-        let own: Vec<KeyedState> = of_step.filter(|memory| own(memory)).cloned().collect();
+        let of_step = self.states.iter().filter(|of| of.operator == self.operator).map(|of| &of.keyed);
+        let own: Vec<KeyedState> = of_step.filter(|keyed| own(keyed)).cloned().collect();
         remembering.restore(&own).map_err(|reason| format!("{}: {reason}", self.step.label))?;
         Ok(remembering)
     }
 }
 
-/// Whether all steps can go on from their memories.
+/// Whether all steps can go on from their states.
 ///
 /// # Errors
-/// In words: memories that can't be read.
-pub fn check(steps: &[Step], memories: &[OperatorState]) -> Result<(), String> {
+/// In words: states that can't be read.
+pub fn check(steps: &[Step], states: &[OperatorState]) -> Result<(), String> {
     let remember = steps.iter().zip(1..).filter(|(step, _)| step.stream.is_some());
-    let mut remember = remember.map(|(step, operator)| StatefulStep { step, operator, memories });
+    let mut remember = remember.map(|(step, operator)| StatefulStep { step, operator, states });
     remember.try_for_each(|step| step.restored(|_| true).map(drop))
 }
 
@@ -96,7 +96,7 @@ fn owners(message: &Message, step: &Step, peers: u64) -> Vec<u64> {
 }
 
 fn split<'scope>(
-    parcels: StreamVec<'scope, u64, InFlightMessage>,
+    messages: StreamVec<'scope, u64, InFlightMessage>,
     step: &Step,
     operator: usize,
     peers: u64,
@@ -106,27 +106,27 @@ fn split<'scope>(
         Some(StreamKey::Row { .. }) => false,
         _ => step.subtask.learner().is_some_and(|learner| !learner.takes_infinity()),
     };
-    parcels.unary(Pipeline, &format!("{} split", step.label), |_, _| {
+    messages.unary(Pipeline, &format!("{} split", step.label), |_, _| {
         move |input, output: &mut OutputSession<'_, KeyPartition>| {
-            input.for_each_stamp(|capability, parcels| {
+            input.for_each_stamp(|capability, messages| {
                 let mut session = output.session(&capability);
-                for mut parcel in parcels.flat_map(|parcels| parcels.drain(..)) {
+                for mut in_flight in messages.flat_map(|messages| messages.drain(..)) {
                     // A message that is refused teaches no owner anything.
-                    if refuses_infinity && let Err(fault) = Streaming::check(&parcel.message, &step.scope) {
-                        parcel.reject(operator, &fault);
+                    if refuses_infinity && let Err(fault) = Streaming::check(&in_flight.message, &step.scope) {
+                        in_flight.reject(operator, &fault);
                     }
-                    let owners = owners(&parcel.message, &step, peers);
-                    parts(parcel, &owners, peers).into_iter().for_each(|part| session.give(part));
+                    let owners = owners(&in_flight.message, &step, peers);
+                    parts(in_flight, &owners, peers).into_iter().for_each(|part| session.give(part));
                 }
             });
         }
     })
 }
 
-/// The parts of a message; the first has its receipt. When all is to be written down, every owner gets one.
-fn parts(InFlightMessage { message, receipt }: InFlightMessage, owners: &[u64], peers: u64) -> Vec<KeyPartition> {
+/// The parts of a message; the first has its outcome. When all is to be written down, every owner gets one.
+fn parts(InFlightMessage { message, outcome }: InFlightMessage, owners: &[u64], peers: u64) -> Vec<KeyPartition> {
     let mut rows: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
-    if receipt.snapshot {
+    if outcome.barrier {
         rows.extend((0..peers).map(|owner| (owner, Vec::new())));
     }
     for (row, owner) in owners.iter().enumerate() {
@@ -134,16 +134,16 @@ fn parts(InFlightMessage { message, receipt }: InFlightMessage, owners: &[u64], 
     }
     if rows.len() < 2 {
         let owner = rows.into_keys().next().unwrap_or(0);
-        return vec![KeyPartition { owner, parcel: InFlightMessage { message, receipt } }];
+        return vec![KeyPartition { owner, in_flight: InFlightMessage { message, outcome } }];
     }
-    let (epoch, numbers, snapshot) = (receipt.epoch, receipt.numbers.clone(), receipt.snapshot);
-    let blank = EpochOutcome { epoch, numbers, snapshot, ..EpochOutcome::default() };
-    let receipts = std::iter::once(receipt).chain(std::iter::repeat(blank));
-    let part = |((owner, rows), receipt): ((u64, Vec<usize>), EpochOutcome)| KeyPartition {
+    let (epoch, numbers, barrier) = (outcome.epoch, outcome.numbers.clone(), outcome.barrier);
+    let blank = EpochOutcome { epoch, numbers, barrier, ..EpochOutcome::default() };
+    let outcomes = std::iter::once(outcome).chain(std::iter::repeat(blank));
+    let part = |((owner, rows), outcome): ((u64, Vec<usize>), EpochOutcome)| KeyPartition {
         owner,
-        parcel: InFlightMessage { message: message.take_rows(&rows), receipt },
+        in_flight: InFlightMessage { message: message.take_rows(&rows), outcome },
     };
-    rows.into_iter().zip(receipts).map(part).collect()
+    rows.into_iter().zip(outcomes).map(part).collect()
 }
 
 fn work<'scope>(
@@ -160,13 +160,13 @@ fn work<'scope>(
             held.take_in(input);
             while let Some((capability, parts)) = held.next_complete(frontier) {
                 let mut session = output.session(&capability);
-                for KeyPartition { owner, mut parcel } in parts {
-                    parcel.apply(operator, &mut times.borrow_mut(), |message| remembering.apply(message, &scope));
-                    if parcel.receipt.snapshot {
-                        let of_step = |memory| OperatorState { operator, memory };
-                        parcel.receipt.memories.extend(remembering.changes().into_iter().map(of_step));
+                for KeyPartition { owner, mut in_flight } in parts {
+                    in_flight.apply(operator, &mut times.borrow_mut(), |message| remembering.apply(message, &scope));
+                    if in_flight.outcome.barrier {
+                        let of_step = |keyed| OperatorState { operator, keyed };
+                        in_flight.outcome.states.extend(remembering.changes().into_iter().map(of_step));
                     }
-                    session.give(KeyPartition { owner, parcel });
+                    session.give(KeyPartition { owner, in_flight });
                 }
             }
         }
@@ -175,12 +175,12 @@ fn work<'scope>(
 
 fn join<'scope>(parts: StreamVec<'scope, u64, KeyPartition>, label: &str) -> StreamVec<'scope, u64, InFlightMessage> {
     let mut held = EpochQueue::new();
-    let home = Exchange::new(|part: &KeyPartition| part.parcel.receipt.epoch);
+    let home = Exchange::new(|part: &KeyPartition| part.in_flight.outcome.epoch);
     parts.unary_frontier(home, &format!("{label} join"), |_, _| {
         move |(input, frontier), output: &mut OutputSession<'_, InFlightMessage>| {
             held.take_in(input);
             while let Some((capability, parts)) = held.next_complete(frontier) {
-                let whole = parts.into_iter().map(|part| part.parcel).reduce(joined);
+                let whole = parts.into_iter().map(|part| part.in_flight).reduce(joined);
                 output.session(&capability).give(whole.expect("an epoch that is held has a part"));
             }
         }
@@ -189,7 +189,7 @@ fn join<'scope>(parts: StreamVec<'scope, u64, KeyPartition>, label: &str) -> Str
 
 fn joined(mut one: InFlightMessage, other: InFlightMessage) -> InFlightMessage {
     one.message.merge(&other.message);
-    one.receipt.merge(other.receipt);
+    one.outcome.merge(other.outcome);
     one
 }
 
@@ -204,20 +204,20 @@ mod tests {
         let mut stations = TextColumn::default();
         ["a", "b", "c", "a"].into_iter().for_each(|station| stations.push(Some(station)));
         message.texts.push(stations);
-        let receipt = EpochOutcome { epoch: 3, service: 7, dropped: vec![(1, 2)], ..EpochOutcome::default() };
-        let parts = parts(InFlightMessage { message: message.clone(), receipt }, &[3, 1, 3, 0], 5);
+        let outcome = EpochOutcome { epoch: 3, service: 7, dropped: vec![(1, 2)], ..EpochOutcome::default() };
+        let parts = parts(InFlightMessage { message: message.clone(), outcome }, &[3, 1, 3, 0], 5);
         assert_eq!(parts.iter().map(|part| part.owner).collect::<Vec<_>>(), [0, 1, 3]);
-        let whole = parts.into_iter().rev().map(|part| part.parcel).reduce(joined).unwrap();
+        let whole = parts.into_iter().rev().map(|part| part.in_flight).reduce(joined).unwrap();
         assert_eq!(whole.message, message);
-        assert_eq!((whole.receipt.epoch, whole.receipt.service, whole.receipt.dropped.len()), (3, 7, 1));
+        assert_eq!((whole.outcome.epoch, whole.outcome.service, whole.outcome.dropped.len()), (3, 7, 1));
     }
 
     #[test]
     fn every_owner_hears_that_all_is_to_be_written_down() {
         let message = Message::from_columns(&[vec![1.0]]);
-        let receipt = EpochOutcome { snapshot: true, ..EpochOutcome::default() };
-        let parts = parts(InFlightMessage { message, receipt }, &[1], 3);
-        let heard: Vec<_> = parts.iter().map(|part| (part.owner, part.parcel.receipt.snapshot)).collect();
+        let outcome = EpochOutcome { barrier: true, ..EpochOutcome::default() };
+        let parts = parts(InFlightMessage { message, outcome }, &[1], 3);
+        let heard: Vec<_> = parts.iter().map(|part| (part.owner, part.in_flight.outcome.barrier)).collect();
         assert_eq!(heard, [(0, true), (1, true), (2, true)]);
     }
 }

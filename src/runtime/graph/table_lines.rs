@@ -29,7 +29,7 @@ pub struct ReferenceInput {
 }
 
 /// How often a reference's file is looked at.
-const LOOK: Duration = Duration::from_secs(1);
+const REFERENCE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The lines of a table behind their groups.
 pub(super) type TableLines<'scope> = VecCollection<'scope, u64, (Group, Vec<KeyCell>), isize>;
@@ -95,7 +95,7 @@ impl ReferenceInput {
     /// Goes on to an epoch; what has changed in the file comes with it.
     pub fn advance_to(&mut self, epoch: u64) {
         self.input.advance_to(epoch);
-        if self.looked.elapsed() >= LOOK {
+        if self.looked.elapsed() >= REFERENCE_INTERVAL {
             self.looked = Instant::now();
             match self.reference.changes() {
                 Ok(changes) => changes.into_iter().for_each(|(line, difference)| self.input.update(line, difference)),
@@ -106,10 +106,10 @@ impl ReferenceInput {
     }
 }
 
-/// Brings lines to the first worker, where an outlet makes them seen, epoch by epoch.
+/// Brings lines to the first worker, where an materialized makes them seen, epoch by epoch.
 pub(super) fn publish<'scope>(
     lines: TableLines<'scope>,
-    outlet: Option<SharedMaterializedTable>,
+    materialized: Option<SharedMaterializedTable>,
     last: LastEpoch,
     name: &str,
 ) -> StreamVec<'scope, u64, ()> {
@@ -123,14 +123,14 @@ pub(super) fn publish<'scope>(
                 }
             });
             while let Some((capability, updates)) = held.next_complete(frontier) {
-                if let Some(outlet) = &outlet {
-                    outlet.borrow_mut().apply(*capability.time(), updates);
+                if let Some(materialized) = &materialized {
+                    materialized.borrow_mut().apply(*capability.time(), updates);
                 }
             }
-            if let Some(outlet) = &outlet {
+            if let Some(materialized) = &materialized {
                 match frontier.frontier().first() {
-                    Some(open) => outlet.borrow_mut().complete_before(*open),
-                    None => outlet.borrow_mut().close(last.get()),
+                    Some(open) => materialized.borrow_mut().complete_before(*open),
+                    None => materialized.borrow_mut().close(last.get()),
                 }
             }
         }

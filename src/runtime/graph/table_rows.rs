@@ -33,21 +33,21 @@ pub(super) enum TableInputItem<I> {
     /// The rows of a key in a message, for the worker that has the message.
     Judge(KeyTimes),
     /// That all is to be written down, for all workers.
-    Snapshot,
+    Barrier,
 }
 
-/// Hands on parcels, and what of their messages tables need, to the workers that keep it. What no table may take leaves
+/// Hands on messages, and what of their messages tables need, to the workers that keep it. What no table may take leaves
 /// the chain.
 pub(super) fn take<'scope, K: TableState<Item: timely::ExchangeData> + 'static>(
-    parcels: MessageStream<'scope>,
+    messages: MessageStream<'scope>,
     shared: &Arc<SharedGrouping>,
     of_message: impl Fn(&SharedGrouping, &Message, &[Option<i64>]) -> Vec<K::Item> + 'static,
 ) -> (MessageStream<'scope>, StreamVec<'scope, u64, TableInput<K::Item>>) {
-    let (scope, shared) = (parcels.scope(), shared.clone());
+    let (scope, shared) = (messages.scope(), shared.clone());
     let (index, peers) = (scope.index() as u64, scope.peers() as u64);
     let mut builder = OperatorBuilder::new(format!("{} take", shared.name()), scope);
-    let mut input = builder.new_input(parcels, Pipeline);
-    let (on, parcels) = builder.new_output();
+    let mut input = builder.new_input(messages, Pipeline);
+    let (on, messages) = builder.new_output();
     let (out, taken) = builder.new_output();
     let (mut on, mut out) = (OutputBuilder::from(on), OutputBuilder::from(out));
     let mut warned = false;
@@ -56,65 +56,65 @@ pub(super) fn take<'scope, K: TableState<Item: timely::ExchangeData> + 'static>(
             let (mut on, mut out) = (on.activate(), out.activate());
             input.for_each_stamp(|capability, batches| {
                 let (mut on, mut out) = (on.session(&capability), out.session(&capability));
-                for mut parcel in batches.flat_map(|batch: &mut Vec<InFlightMessage>| batch.drain(..)) {
-                    let times = refuse(&mut parcel, &shared);
+                for mut in_flight in batches.flat_map(|batch: &mut Vec<InFlightMessage>| batch.drain(..)) {
+                    let times = refuse(&mut in_flight, &shared);
                     if !warned && times.contains(&None) {
                         warned = true;
                         tracing::warn!("table {}: rows that do not tell their time are left out", shared.name());
                     }
-                    let judged = shared.judged(&parcel.message, &times);
+                    let judged = shared.judged(&in_flight.message, &times);
                     for to in 0..peers {
                         for KeyTimes { keys, latest, .. } in &judged {
                             out.give(TableInput { to, what: TableInputItem::Latest(keys.clone(), *latest) });
                         }
-                        if parcel.receipt.snapshot {
-                            out.give(TableInput { to, what: TableInputItem::Snapshot });
+                        if in_flight.outcome.barrier {
+                            out.give(TableInput { to, what: TableInputItem::Barrier });
                         }
                     }
                     for judged in judged {
                         out.give(TableInput { to: index, what: TableInputItem::Judge(judged) });
                     }
-                    for item in of_message(&shared, &parcel.message, &times) {
+                    for item in of_message(&shared, &in_flight.message, &times) {
                         out.give(TableInput { to: K::route(&item), what: TableInputItem::Item(item) });
                     }
-                    on.give(parcel);
+                    on.give(in_flight);
                 }
             });
         }
     });
-    (parcels, taken)
+    (messages, taken)
 }
 
 /// Takes those rows out of a message that are dated too far ahead, or are too late behind others of the same message;
 /// the times of the others.
-fn refuse(parcel: &mut InFlightMessage, shared: &SharedGrouping) -> Vec<Option<i64>> {
-    let times = shared.times(&parcel.message);
+fn refuse(in_flight: &mut InFlightMessage, shared: &SharedGrouping) -> Vec<Option<i64>> {
+    let times = shared.times(&in_flight.message);
     let early = shared.early(&times, jiff::Timestamp::now().as_millisecond());
     if !early.is_empty() {
         let why = |message: &Message, row| Some(shared.too_early(message, row));
-        parcel.take_out(&early, shared.grouping.input, why);
+        in_flight.take_out(&early, shared.grouping.input, why);
     }
-    let times = if early.is_empty() { times } else { shared.times(&parcel.message) };
-    let late = shared.late_within(&parcel.message, &times);
+    let times = if early.is_empty() { times } else { shared.times(&in_flight.message) };
+    let late = shared.late_within(&in_flight.message, &times);
     if late.is_empty() {
         return times;
     }
-    parcel.take_out(&late, shared.grouping.input, |message, row| shared.too_late(message, row));
-    shared.times(&parcel.message)
+    in_flight.take_out(&late, shared.grouping.input, |message, row| shared.too_late(message, row));
+    shared.times(&in_flight.message)
 }
 
 /// Takes the rows out of messages that are too late behind those of other messages. Messages wait for that.
 pub(super) fn sort_out<'scope>(
-    parcels: MessageStream<'scope>,
+    messages: MessageStream<'scope>,
     late: StreamVec<'scope, u64, TooLate>,
     shared: &Arc<SharedGrouping>,
 ) -> MessageStream<'scope> {
     if shared.grouping.retention.is_none() {
-        return parcels;
+        return messages;
     }
     let shared = shared.clone();
     let (mut held, mut ids) = (EpochQueue::new(), HashMap::<u64, HashSet<u64>>::new());
-    parcels.binary_frontier(late, Pipeline, Pipeline, &format!("{} sort out", shared.name()), |_, _| {
+    messages.binary_frontier(late, Pipeline, Pipeline, &format!("{} sort out", shared.name()), |_, _| {
         move |(input, _), (late, frontier), output: &mut OutputSession<'_, InFlightMessage>| {
             held.take_in(input);
             late.for_each(|_, late| {
@@ -122,15 +122,15 @@ pub(super) fn sort_out<'scope>(
                     ids.entry(epoch).or_default().insert(id);
                 }
             });
-            while let Some((capability, mut parcels)) = held.next_complete(frontier) {
+            while let Some((capability, mut messages)) = held.next_complete(frontier) {
                 if let Some(ids) = ids.remove(capability.time()) {
-                    for parcel in &mut parcels {
-                        let rows = parcel.message.ids.iter().enumerate().filter(|(_, id)| ids.contains(id));
+                    for in_flight in &mut messages {
+                        let rows = in_flight.message.ids.iter().enumerate().filter(|(_, id)| ids.contains(id));
                         let rows: Vec<usize> = rows.map(|(row, _)| row).collect();
-                        parcel.take_out(&rows, shared.grouping.input, |message, row| shared.too_late(message, row));
+                        in_flight.take_out(&rows, shared.grouping.input, |message, row| shared.too_late(message, row));
                     }
                 }
-                output.session(&capability).give_container(&mut parcels);
+                output.session(&capability).give_container(&mut messages);
             }
         }
     })

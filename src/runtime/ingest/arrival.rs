@@ -8,7 +8,7 @@ use crate::source::DeliveryRange;
 pub struct Arrival {
     pub bucket: Bucket,
     pub connection: usize,
-    pub coverage: DeliveryRange,
+    pub delivery_range: DeliveryRange,
 }
 
 /// Buckets that wait for the dataflow.

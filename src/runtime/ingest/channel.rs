@@ -23,22 +23,22 @@ impl<L: ExchangeData + Clone> IngestChannel<L> {
         let inbox = Rc::new(RefCell::new(VecDeque::new()));
         let delivered = inbox.clone();
         let input = worker.dataflow::<u64, _, _>(|scope| {
-            let (input, letters) = scope.new_input::<Vec<(u64, L)>>();
-            let letters = letters.exchange(|(to, _)| *to);
-            letters.map(move |(_, letter)| delivered.borrow_mut().push_back(letter));
+            let (input, messages) = scope.new_input::<Vec<(u64, L)>>();
+            let messages = messages.exchange(|(to, _)| *to);
+            messages.map(move |(_, message)| delivered.borrow_mut().push_back(message));
             input
         });
         IngestChannel { input, inbox }
     }
 
-    /// Sends a letter to a worker, at once.
-    pub fn send(&mut self, to: u64, letter: L) {
-        self.input.send((to, letter));
+    /// Sends a message to a worker, at once.
+    pub fn send(&mut self, to: u64, message: L) {
+        self.input.send((to, message));
         // Nothing leaves a worker before its time has passed.
         self.input.advance_to(self.input.time() + 1);
     }
 
-    /// The next letter that has come.
+    /// The next message that has come.
     pub fn take(&self) -> Option<L> {
         self.inbox.borrow_mut().pop_front()
     }

@@ -16,11 +16,11 @@ use crate::runtime::ingest::arrival::{Arrival, Backlog};
 use crate::runtime::ingest::channel::IngestChannel;
 use crate::runtime::ingest::protocol::{IngestMessage, ReadBucket, ReaderCommand, ReaderEvent};
 use crate::runtime::ingest::remote;
-use crate::runtime::options::{Options, PARK};
+use crate::runtime::options::{Options, PARK_TIMEOUT};
 use crate::source::{self, DeliveryRange, MAX_WAITING, Readiness, Source, SourcePosition, Stop};
 
 /// How often other processes are asked what their clocks say.
-const ASK: Duration = Duration::from_secs(1);
+const CLOCK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// All connections, in the order of their numbers.
 pub struct SourceConnections {
@@ -53,7 +53,7 @@ struct RemoteConnection {
 
 /// The processes that read.
 struct ReaderProcesses {
-    post: IngestChannel<IngestMessage>,
+    channel: IngestChannel<IngestMessage>,
     clock: Clock,
     workers: usize,
     /// Buckets of a connection that may be here or on the way.
@@ -87,10 +87,10 @@ impl PeerClock {
 }
 
 impl SourceConnections {
-    /// Starts this process' connections, each where it ended in an earlier run. `post` reaches the processes that read
+    /// Starts this process' connections, each where it ended in an earlier run. `channel` reaches the processes that read
     /// the others.
     pub fn start(
-        post: Option<IngestChannel<IngestMessage>>,
+        channel: Option<IngestChannel<IngestMessage>>,
         dataflow: &Dataflow,
         options: &Options,
         clock: Clock,
@@ -104,8 +104,8 @@ impl SourceConnections {
         for number in remote::own(dataflow, options) {
             connections[number] = IngestConnection::Own(remote::start(dataflow, options, clock, positions, number));
         }
-        let peers = post.map(|post| ReaderProcesses {
-            post,
+        let peers = channel.map(|channel| ReaderProcesses {
+            channel,
             clock,
             workers: options.cluster.workers,
             window: source::queue_capacity(dataflow.source_settings.limits.bucket_size),
@@ -167,9 +167,9 @@ impl SourceConnections {
         let [IngestConnection::Own(source)] = &self.connections[..] else { return None };
         let mut covered = DeliveryRange::default();
         let bucket = loop {
-            let (bucket, coverage) = source.next().ok()?;
-            let delivered = coverage.delivered;
-            covered.extend(coverage);
+            let (bucket, delivery_range) = source.next().ok()?;
+            let delivered = delivery_range.delivered;
+            covered.extend(delivery_range);
             // One without rows only tells of deliveries: the next one may tell it, too.
             if !bucket.is_empty() {
                 break bucket;
@@ -189,9 +189,9 @@ impl SourceConnections {
         let (mut ended, count, first) = (0, self.connections.len(), self.turn);
         for number in (first..first + count).map(|turn| turn % count) {
             match self.try_next_of(number) {
-                Ok((bucket, coverage)) => {
+                Ok((bucket, delivery_range)) => {
                     self.turn = number + 1;
-                    return Ok(self.number(bucket, number, coverage));
+                    return Ok(self.number(bucket, number, delivery_range));
                 }
                 Err(TryRecvError::Disconnected) => {
                     ended += 1;
@@ -224,12 +224,12 @@ impl SourceConnections {
     }
 
     /// Gives a bucket its epoch, and its rows their numbers.
-    fn number(&mut self, mut bucket: Bucket, connection: usize, coverage: DeliveryRange) -> Arrival {
+    fn number(&mut self, mut bucket: Bucket, connection: usize, delivery_range: DeliveryRange) -> Arrival {
         (bucket.metadata.epoch, bucket.metadata.first_row) = (self.next_epoch, self.next_row);
         bucket.metadata.numbers = self.numbering.take(connection, bucket.metadata.first_row, &bucket.deliveries());
         self.next_epoch += 1;
         self.next_row += bucket.len() as u64;
-        Arrival { bucket, connection, coverage }
+        Arrival { bucket, connection, delivery_range }
     }
 
     pub fn backlog(&self) -> Backlog {
@@ -246,7 +246,7 @@ impl SourceConnections {
         })
     }
 
-    /// The rows of all deliveries of a connection up to this one are where they belong.
+    /// The rows of all deliveries of a connection up to this one are durable.
     pub fn complete(&mut self, number: usize, delivered: u64) {
         match (&self.connections[number], &mut self.peers) {
             (IngestConnection::Own(source), _) => source.complete(delivered),
@@ -282,11 +282,11 @@ impl SourceConnections {
     /// Takes in what other processes have told, and tells them what they need.
     fn hear(&mut self) {
         let Some(peers) = &mut self.peers else { return };
-        while let Some(letter) = peers.post.take() {
-            let IngestMessage::FromReader(letter) = letter else { continue };
-            peers.hear(letter, &mut self.connections);
+        while let Some(message) = peers.channel.take() {
+            let IngestMessage::FromReader(message) = message else { continue };
+            peers.hear(message, &mut self.connections);
         }
-        if peers.asked.is_none_or(|asked| asked.elapsed() >= ASK) {
+        if peers.asked.is_none_or(|asked| asked.elapsed() >= CLOCK_INTERVAL) {
             peers.asked = Some(Instant::now());
             peers.tell_all(&ReaderCommand::Ask { now: peers.clock.now() });
         }
@@ -294,8 +294,8 @@ impl SourceConnections {
 }
 
 impl ReaderProcesses {
-    fn hear(&mut self, letter: ReaderEvent, connections: &mut [IngestConnection]) {
-        match letter {
+    fn hear(&mut self, message: ReaderEvent, connections: &mut [IngestConnection]) {
+        match message {
             ReaderEvent::Time { process, asked, here } => {
                 let first = self.clocks[process].answers.is_empty();
                 self.clocks[process].answered(asked, here, self.clock.now());
@@ -305,10 +305,10 @@ impl ReaderProcesses {
             }
             ReaderEvent::Ready { connection } => connections[connection].other().ready = true,
             ReaderEvent::Read(read) => {
-                let ReadBucket { connection, mut bucket, stamps, coverage } = *read;
+                let ReadBucket { connection, mut bucket, stamps, delivery_range } = *read;
                 let other = connections[connection].other();
                 bucket.metadata.stamp(stamps, self.clocks[other.process].ahead());
-                other.buckets.push_back((bucket, coverage));
+                other.buckets.push_back((bucket, delivery_range));
             }
             ReaderEvent::Ended { connection } => connections[connection].other().ended = true,
             // They leave when all is over.
@@ -320,9 +320,9 @@ impl ReaderProcesses {
     fn wait(self, worker: &mut Worker, mut connections: usize) -> Result<(), source::Error> {
         let mut result = Ok(());
         while connections > 0 {
-            worker.step_or_park(Some(PARK));
-            while let Some(letter) = self.post.take() {
-                if let IngestMessage::FromReader(ReaderEvent::Left { failure }) = letter {
+            worker.step_or_park(Some(PARK_TIMEOUT));
+            while let Some(message) = self.channel.take() {
+                if let IngestMessage::FromReader(ReaderEvent::Left { failure }) = message {
                     connections -= 1;
                     result = result.and(failure.map_or(Ok(()), |reason| Err(source::Error::Broker(reason))));
                 }
@@ -342,13 +342,13 @@ impl ReaderProcesses {
     }
 
     /// Tells the first worker of a process.
-    fn tell(&mut self, process: usize, letter: ReaderCommand) {
-        self.post.send((process * self.workers) as u64, IngestMessage::ToReader(letter));
+    fn tell(&mut self, process: usize, message: ReaderCommand) {
+        self.channel.send((process * self.workers) as u64, IngestMessage::ToReader(message));
     }
 
-    fn tell_all(&mut self, letter: &ReaderCommand) {
+    fn tell_all(&mut self, message: &ReaderCommand) {
         for process in 1..self.clocks.len() {
-            self.tell(process, letter.clone());
+            self.tell(process, message.clone());
         }
     }
 }

@@ -19,7 +19,7 @@ pub enum ReaderCommand {
     Ask { now: u64 },
     /// A connection may send so many more buckets, and as long as it has sent fewer bytes than it may so many more bytes.
     Room { connection: usize, buckets: usize, bytes: usize },
-    /// The rows of all deliveries up to this one are where they belong.
+    /// The rows of all deliveries up to this one are durable.
     Complete { connection: usize, delivered: u64 },
     /// All is complete, and has been acknowledged: leave.
     Over,
@@ -55,5 +55,5 @@ pub struct ReadBucket {
     pub connection: usize,
     pub bucket: Bucket,
     pub stamps: Stamps,
-    pub coverage: DeliveryRange,
+    pub delivery_range: DeliveryRange,
 }

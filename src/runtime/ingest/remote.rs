@@ -8,12 +8,12 @@ use crate::measure::Clock;
 use crate::runtime::error::Error;
 use crate::runtime::ingest::channel::IngestChannel;
 use crate::runtime::ingest::protocol::{IngestMessage, ReadBucket, ReaderCommand, ReaderEvent};
-use crate::runtime::options::{Options, PARK};
+use crate::runtime::options::{Options, PARK_TIMEOUT};
 use crate::source::{Readiness, Source, SourcePosition};
 
 /// The connections of this process, on its first worker.
 pub struct LocalReaders {
-    post: IngestChannel<IngestMessage>,
+    channel: IngestChannel<IngestMessage>,
     process: usize,
     clock: Clock,
     connections: Vec<LocalConnection>,
@@ -34,7 +34,7 @@ struct LocalConnection {
 impl LocalReaders {
     /// Starts the connections of this process, each where it ended in an earlier run.
     pub fn start(
-        post: IngestChannel<IngestMessage>,
+        channel: IngestChannel<IngestMessage>,
         dataflow: &Dataflow,
         options: &Options,
         clock: Clock,
@@ -49,7 +49,7 @@ impl LocalReaders {
             ended: false,
         });
         let connections = connections.collect();
-        LocalReaders { post, process: options.cluster.process, clock, connections, over: false }
+        LocalReaders { channel, process: options.cluster.process, clock, connections, over: false }
     }
 
     /// Reads until the first worker says that all is over, and looks up now and then; then closes the connections.
@@ -60,28 +60,28 @@ impl LocalReaders {
         while !self.over {
             self.hear();
             for connection in &mut self.connections {
-                connection.forward(&mut self.post);
+                connection.forward(&mut self.channel);
             }
-            worker.step_or_park(Some(PARK));
+            worker.step_or_park(Some(PARK_TIMEOUT));
             look_up();
         }
         let mut result = Ok(());
         for LocalConnection { source, .. } in self.connections {
             let closed = source.join();
             let failure = closed.as_ref().err().map(ToString::to_string);
-            self.post.send(0, IngestMessage::FromReader(ReaderEvent::Left { failure }));
+            self.channel.send(0, IngestMessage::FromReader(ReaderEvent::Left { failure }));
             result = result.and(closed);
         }
         Ok(result?)
     }
 
     fn hear(&mut self) {
-        while let Some(letter) = self.post.take() {
-            let IngestMessage::ToReader(letter) = letter else { continue };
-            match letter {
+        while let Some(message) = self.channel.take() {
+            let IngestMessage::ToReader(message) = message else { continue };
+            match message {
                 ReaderCommand::Ask { now: asked } => {
                     let here = self.clock.now();
-                    self.post
+                    self.channel
                         .send(0, IngestMessage::FromReader(ReaderEvent::Time { process: self.process, asked, here }));
                 }
                 ReaderCommand::Room { connection, buckets, bytes } => self.with(connection, |connection| {
@@ -103,20 +103,20 @@ impl LocalReaders {
 
 impl LocalConnection {
     /// Sends on what has been read, as far as there is room.
-    fn forward(&mut self, post: &mut IngestChannel<IngestMessage>) {
+    fn forward(&mut self, channel: &mut IngestChannel<IngestMessage>) {
         let connection = self.number;
-        let mut tell = |letter| post.send(0, IngestMessage::FromReader(letter));
+        let mut tell = |message| channel.send(0, IngestMessage::FromReader(message));
         if !self.ready && self.source.readiness() == Readiness::Ready {
             self.ready = true;
             tell(ReaderEvent::Ready { connection });
         }
         while self.room > 0 && self.bytes_left > 0 && !self.ended {
             match self.source.try_next() {
-                Ok((bucket, coverage)) => {
+                Ok((bucket, delivery_range)) => {
                     self.room -= 1;
                     self.bytes_left -= bucket.byte_len() as i64;
                     let stamps = bucket.metadata.stamps();
-                    tell(ReaderEvent::Read(Box::new(ReadBucket { connection, bucket, stamps, coverage })));
+                    tell(ReaderEvent::Read(Box::new(ReadBucket { connection, bucket, stamps, delivery_range })));
                 }
                 Err(TryRecvError::Empty) => return,
                 Err(TryRecvError::Disconnected) => {

@@ -83,7 +83,7 @@ struct SinkCall {
 /// A sink that counts what its other side takes.
 struct TrackedSink {
     destination: Arc<Destination>,
-    pulse: Arc<SinkProgress>,
+    progress: Arc<SinkProgress>,
 }
 
 /// What the run waits for.
@@ -109,8 +109,8 @@ impl Activity {
     }
 
     /// Follows what an open sink's other side takes, if it is counted.
-    pub fn follow(&self, destination: &Arc<Destination>, pulse: Option<Arc<SinkProgress>>) {
-        let taker = pulse.map(|pulse| TrackedSink { destination: destination.clone(), pulse });
+    pub fn follow(&self, destination: &Arc<Destination>, progress: Option<Arc<SinkProgress>>) {
+        let taker = progress.map(|progress| TrackedSink { destination: destination.clone(), progress });
         self.takers.lock().expect("no holder panics").extend(taker);
     }
 
@@ -152,7 +152,7 @@ impl Activity {
     /// has taken something.
     pub fn mark(&self) -> [u64; 4] {
         let takers = self.takers.lock().expect("no holder panics");
-        let taken = takers.iter().map(|taker| taker.pulse.moves()).sum();
+        let taken = takers.iter().map(|taker| taker.progress.moves()).sum();
         let load = |figure: &AtomicU64| figure.load(Ordering::Relaxed);
         [load(&self.rows_done), load(&self.messages_done), u64::from(self.owes.load(Ordering::Relaxed)), taken]
     }
@@ -163,7 +163,7 @@ impl Activity {
         let takers = self.takers.lock().expect("no holder panics");
         let lines = |destination: &Arc<Destination>| {
             let of_destination = takers.iter().filter(|taker| Arc::ptr_eq(&taker.destination, destination));
-            of_destination.map(|taker| taker.pulse.missing()).reduce(|a, b| a + b)
+            of_destination.map(|taker| taker.progress.missing()).reduce(|a, b| a + b)
         };
         let called = calls.iter().map(|call| WaitReason {
             destination: call.destination.clone(),
@@ -172,11 +172,11 @@ impl Activity {
         });
         let is_called =
             |destination: &Arc<Destination>| calls.iter().any(|call| Arc::ptr_eq(&call.destination, destination));
-        let owing = takers.iter().filter(|taker| taker.pulse.missing() > 0 && !is_called(&taker.destination));
+        let owing = takers.iter().filter(|taker| taker.progress.missing() > 0 && !is_called(&taker.destination));
         let owing = owing.map(|taker| WaitReason {
             destination: taker.destination.clone(),
             since: None,
-            lines: Some(taker.pulse.missing()),
+            lines: Some(taker.progress.missing()),
         });
         called.chain(owing).collect()
     }

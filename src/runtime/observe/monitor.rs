@@ -16,8 +16,8 @@ use crate::runtime::observe::sampler::Sampler;
 use crate::runtime::observe::status_line::StatusLine;
 use crate::runtime::options::Options;
 
-const PROGRESS: Duration = Duration::from_millis(250);
-const LIVE: Duration = Duration::from_secs(1);
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
+const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What is shown of a run, and to whom.
 pub struct MonitorOptions<'a> {
@@ -25,7 +25,7 @@ pub struct MonitorOptions<'a> {
     pub options: &'a Options,
     pub stages: &'a [Stage],
     pub times: &'a SharedServiceTimes,
-    pub tap: Option<&'a Sampler>,
+    pub sampler: Option<&'a Sampler>,
     pub activity: &'a Activity,
     /// The workers of this process.
     pub busy: &'a BusyTime,
@@ -62,7 +62,7 @@ impl Monitor {
 
     pub fn look(&mut self, ledger: &Ledger, workers: usize, backlog: Backlog, showing: &MonitorOptions<'_>) {
         if let Some(on_progress) = &showing.options.on_progress
-            && self.last.elapsed() >= PROGRESS
+            && self.last.elapsed() >= PROGRESS_INTERVAL
         {
             let done = WorkDone::of(ledger, workers, showing.busy);
             let (rows_per_second, rho) = done.rates(&self.done, self.last, workers);
@@ -81,7 +81,7 @@ impl Monitor {
         {
             tracing::warn!("{warning}");
         }
-        if self.last_live.elapsed() >= LIVE {
+        if self.last_live.elapsed() >= STATUS_INTERVAL {
             self.show(ledger, workers, backlog, showing);
         }
     }
@@ -95,7 +95,7 @@ impl Monitor {
             self.history.pop_front();
         }
         self.history.push_back(now);
-        if let Some(sample) = showing.tap.and_then(Sampler::take) {
+        if let Some(sample) = showing.sampler.and_then(Sampler::take) {
             self.sample = Some(sample);
         }
         let mut live = RunStatus {

@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 /// Rows must have waited so long before the first warning.
-const PATIENCE: Duration = Duration::from_secs(5);
+const OVERLOAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often it is said again.
-const AGAIN: Duration = Duration::from_secs(60);
+const WARNING_INTERVAL: Duration = Duration::from_secs(60);
 /// How often a run is looked at: shorter, and a burst would be taken for a rate.
-const LOOK: Duration = Duration::from_secs(1);
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// Workers that are busy for less of their time are held up by something else.
 const BUSY: f64 = 0.5;
 
@@ -46,7 +46,7 @@ impl Overload {
 
     /// Whether it is time to look.
     pub fn is_due(&self) -> bool {
-        self.last.is_none_or(|last| last.at.elapsed() >= LOOK)
+        self.last.is_none_or(|last| last.at.elapsed() >= LOOK_INTERVAL)
     }
 
     /// Takes in what is seen; a warning, when there is reason for one.
@@ -61,8 +61,8 @@ impl Overload {
         }
         let since = *self.since.get_or_insert(now);
         let waited = now.at - since.at;
-        let said = self.warned.is_some_and(|warned| now.at - warned < AGAIN);
-        if waited < PATIENCE || said {
+        let said = self.warned.is_some_and(|warned| now.at - warned < WARNING_INTERVAL);
+        if waited < OVERLOAD_TIMEOUT || said {
             return None;
         }
         self.warned = Some(now.at);

@@ -65,13 +65,13 @@ mod tests {
             message.epoch = epoch;
             message
         };
-        let tap = Sampler::default();
-        tap.before(&message(0, 1.0), &schema);
-        assert!(tap.take().is_none(), "nobody had asked");
-        tap.before(&message(1, 2.0), &schema);
-        tap.after(&message(0, 9.0), &schema);
-        tap.after(&message(1, 3.0), &schema);
-        let sample = tap.take().unwrap();
+        let sampler = Sampler::default();
+        sampler.before(&message(0, 1.0), &schema);
+        assert!(sampler.take().is_none(), "nobody had asked");
+        sampler.before(&message(1, 2.0), &schema);
+        sampler.after(&message(0, 9.0), &schema);
+        sampler.after(&message(1, 3.0), &schema);
+        let sample = sampler.take().unwrap();
         assert_eq!((sample.epoch, sample.before.rows.len()), (1, 1));
         assert_ne!(sample.before, sample.after);
     }

@@ -21,7 +21,7 @@ use crate::sink::{self, Deadline, Existing};
 /// The socket's name in its directory.
 const SOCKET: &str = "query.sock";
 /// Who asks and says nothing is not waited for.
-const PATIENCE: Duration = Duration::from_secs(5);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What a snapshot is written as.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -119,7 +119,7 @@ impl SocketPath {
 }
 
 fn converse(mut stream: &UnixStream, request: &QueryRequest) -> io::Result<(QueryResponse, Vec<u8>)> {
-    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(REQUEST_TIMEOUT))?;
     stream.write_all(&line(request)?)?;
     let mut reader = BufReader::new(stream);
     let mut first = String::new();
@@ -182,8 +182,8 @@ impl Drop for QueryServer {
 }
 
 fn answer(mut stream: &UnixStream, tables: &[(String, SharedContents)]) -> io::Result<()> {
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(REQUEST_TIMEOUT))?;
+    stream.set_write_timeout(Some(REQUEST_TIMEOUT))?;
     let mut asked = String::new();
     BufReader::new(stream).take(1 << 16).read_line(&mut asked)?;
     let names = || tables.iter().map(|(name, _)| name.clone()).collect::<Vec<String>>();

@@ -91,27 +91,27 @@ impl SimulatedBroker {
     /// A station publishes, if somebody has subscribed.
     pub fn publish(&mut self, oracle: &mut Oracle) {
         let Some(granted) = self.subscribed else { return };
-        let Some(mut letter) = self.unpublished.pop_front() else { return };
-        letter.qos = lower(letter.qos, granted);
-        oracle.published(&letter);
+        let Some(mut simulated) = self.unpublished.pop_front() else { return };
+        simulated.qos = lower(simulated.qos, granted);
+        oracle.published(&simulated);
         // What nobody hears is lost.
-        if letter.qos != QoS::AtMostOnce || self.connected {
-            self.queued.push_back(letter);
+        if simulated.qos != QoS::AtMostOnce || self.connected {
+            self.queued.push_back(simulated);
         }
     }
 
     /// Sends the next publish, unless it must wait for an acknowledgement.
     pub fn send(&mut self) {
         let full = self.in_flight.len() == usize::from(self.ids.window);
-        let waits = |letter: &SimulatedPublish| full && letter.qos != QoS::AtMostOnce;
+        let waits = |simulated: &SimulatedPublish| full && simulated.qos != QoS::AtMostOnce;
         if !self.connected || self.queued.front().is_none_or(waits) {
             return;
         }
-        let Some(letter) = self.queued.pop_front() else { return };
-        let id = if letter.qos == QoS::AtMostOnce { 0 } else { self.take_id() };
-        self.to_client.push_back(ToClient::Publish(self.packet(id, &letter, false)));
+        let Some(simulated) = self.queued.pop_front() else { return };
+        let id = if simulated.qos == QoS::AtMostOnce { 0 } else { self.take_id() };
+        self.to_client.push_back(ToClient::Publish(self.packet(id, &simulated, false)));
         if id > 0 {
-            self.in_flight.push_back((id, letter));
+            self.in_flight.push_back((id, simulated));
         }
     }
 
@@ -127,23 +127,23 @@ impl SimulatedBroker {
         id
     }
 
-    fn packet(&self, pkid: u16, letter: &SimulatedPublish, dup: bool) -> Box<Publish> {
-        let mut publish = Publish::new(self.topic.clone(), letter.qos, letter.payload.clone(), None);
-        (publish.pkid, publish.dup, publish.retain) = (pkid, dup, letter.retained);
+    fn packet(&self, pkid: u16, simulated: &SimulatedPublish, dup: bool) -> Box<Publish> {
+        let mut publish = Publish::new(self.topic.clone(), simulated.qos, simulated.payload.clone(), None);
+        (publish.pkid, publish.dup, publish.retain) = (pkid, dup, simulated.retained);
         Box::new(publish)
     }
 
     /// A client connects; the session may be `lost`.
     pub fn connect(&mut self, lost: bool, oracle: &mut Oracle) {
         if lost {
-            let gone = self.in_flight.drain(..).map(|(_, letter)| letter).chain(self.queued.drain(..));
-            gone.for_each(|letter| oracle.lost(&letter));
+            let gone = self.in_flight.drain(..).map(|(_, simulated)| simulated).chain(self.queued.drain(..));
+            gone.for_each(|simulated| oracle.lost(&simulated));
             (self.session, self.subscribed, self.next_id) = (false, None, 1);
         }
         self.connected = true;
         self.to_client.push_back(ToClient::Connected(self.session));
         self.session = true;
-        let again: Vec<_> = self.in_flight.iter().map(|(id, letter)| self.packet(*id, letter, true)).collect();
+        let again: Vec<_> = self.in_flight.iter().map(|(id, simulated)| self.packet(*id, simulated, true)).collect();
         self.to_client.extend(again.into_iter().map(ToClient::Publish));
     }
 
@@ -189,10 +189,10 @@ impl SimulatedBroker {
     pub fn receive(&mut self, oracle: &mut Oracle, disk: &SimulatedDisk) {
         match self.to_broker.pop_front() {
             Some(Request::PubAck(ack)) => {
-                let (oldest, letter) = self.in_flight.pop_front().expect("an acknowledgement has its publish");
+                let (oldest, simulated) = self.in_flight.pop_front().expect("an acknowledgement has its publish");
                 assert_eq!(ack.pkid, oldest, "acknowledgements come in the order of arrival");
-                self.trace.tell(|| format!("{} acknowledges {oldest}: {:?}", self.topic, letter.rows));
-                oracle.acknowledged(&letter, disk);
+                self.trace.tell(|| format!("{} acknowledges {oldest}: {:?}", self.topic, simulated.rows));
+                oracle.acknowledged(&simulated, disk);
             }
             Some(Request::PingReq) => self.to_client.push_back(ToClient::Pong),
             Some(Request::Subscribe(subscribe)) => {
@@ -204,12 +204,12 @@ impl SimulatedBroker {
                     RetainForwardRule::OnNewSubscribe => self.subscribed.is_none(),
                     RetainForwardRule::Never => false,
                 };
-                if let Some(mut letter) = self.retained.clone().filter(|_| sends) {
-                    letter.qos = lower(letter.qos, filter.qos);
+                if let Some(mut simulated) = self.retained.clone().filter(|_| sends) {
+                    simulated.qos = lower(simulated.qos, filter.qos);
                     if self.subscribed.is_none() {
-                        oracle.published(&letter);
+                        oracle.published(&simulated);
                     }
-                    self.queued.push_back(letter);
+                    self.queued.push_back(simulated);
                 }
                 self.subscribed = Some(filter.qos);
             }
@@ -231,7 +231,7 @@ impl SimulatedBroker {
         self.to_client.clear();
         self.to_broker.clear();
         // What was to be sent once at the most is gone.
-        self.queued.retain(|letter| letter.qos != QoS::AtMostOnce);
+        self.queued.retain(|simulated| simulated.qos != QoS::AtMostOnce);
     }
 }
 

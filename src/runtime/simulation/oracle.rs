@@ -45,26 +45,26 @@ impl Oracle {
     }
 
     /// Something was published.
-    pub fn published(&mut self, letter: &SimulatedPublish) {
-        for row in &letter.rows {
+    pub fn published(&mut self, simulated: &SimulatedPublish) {
+        for row in &simulated.rows {
             let count = self.count(row);
             count.most += 1;
-            count.least += u64::from(letter.qos != QoS::AtMostOnce);
+            count.least += u64::from(simulated.qos != QoS::AtMostOnce);
         }
     }
 
     /// A broker has lost what was not acknowledged.
-    pub fn lost(&mut self, letter: &SimulatedPublish) {
-        if letter.qos != QoS::AtMostOnce {
-            letter.rows.iter().for_each(|row| self.count(row).least = self.count(row).least.saturating_sub(1));
+    pub fn lost(&mut self, simulated: &SimulatedPublish) {
+        if simulated.qos != QoS::AtMostOnce {
+            simulated.rows.iter().for_each(|row| self.count(row).least = self.count(row).least.saturating_sub(1));
         }
     }
 
     /// A publish was acknowledged: all of its rows must outlive the power.
-    pub fn acknowledged(&mut self, letter: &SimulatedPublish, disk: &SimulatedDisk) {
+    pub fn acknowledged(&mut self, simulated: &SimulatedPublish, disk: &SimulatedDisk) {
         let found = numbers(&lines(&disk.durable(Path::new(RESULTS))));
         let dead = dead_numbers(&disk.durable(Path::new(DEAD_LETTERS)));
-        for row in &letter.rows {
+        for row in &simulated.rows {
             let count = self.count(row);
             count.acknowledged += 1;
             let found = if row.dead { &dead } else { &found }.get(&row.number).copied().unwrap_or(0);
@@ -167,16 +167,16 @@ fn numbers(lines: &[ResultLine]) -> BTreeMap<u64, u64> {
     numbers
 }
 
-/// How often each number stands in a dead letter: behind `#` in its raw bytes.
+/// How often each number stands in a dead simulated: behind `#` in its raw bytes.
 fn dead_numbers(file: &[u8]) -> BTreeMap<u64, u64> {
     let mut numbers = BTreeMap::new();
     let whole = file.iter().rposition(|byte| *byte == b'\n').map_or(&[][..], |end| &file[..end]);
     // Of lines that were not synced a power loss may leave zeros.
     for line in whole.split(|byte| *byte == b'\n').filter(|line| !line.is_empty() && !line.contains(&0)) {
         let shown = || String::from_utf8_lossy(line).into_owned();
-        let letter: serde_json::Value =
+        let simulated: serde_json::Value =
             serde_json::from_slice(line).unwrap_or_else(|_| panic!("a dead letter that is not whole: {}", shown()));
-        let raw = letter["raw"].as_str().unwrap_or_else(|| panic!("without its bytes: {}", shown()));
+        let raw = simulated["raw"].as_str().unwrap_or_else(|| panic!("without its bytes: {}", shown()));
         let behind = raw.split('#').nth(1).unwrap_or_else(|| panic!("not a dead row: {}", shown()));
         let digits = behind.split(|digit: char| !digit.is_ascii_digit()).next().unwrap_or_default();
         *numbers.entry(digits.parse().expect("digits")).or_default() += 1;

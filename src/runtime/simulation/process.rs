@@ -21,10 +21,10 @@ use crate::runtime::epochs::outcomes::LedgerOutcomes;
 use crate::runtime::epochs::resume::ResumePoint;
 use crate::runtime::epochs::sink_writer::SharedSinkWriter;
 use crate::runtime::error::Error;
-use crate::runtime::failure::FirstError;
+use crate::runtime::first_error::FirstError;
 use crate::runtime::graph::build::{GraphEnds, GraphInputs, GraphPlan};
 use crate::runtime::graph::materialized::TableDurability;
-use crate::runtime::graph::tables::TableOperators;
+use crate::runtime::graph::table_operators::TableOperators;
 use crate::runtime::graph::{build, stateful};
 use crate::runtime::ingest::arrival::Arrival;
 use crate::runtime::ingest::connections::SourceConnections;
@@ -72,7 +72,7 @@ impl SimulatedProcess {
         let allocator = Allocator::Thread(Thread::default());
         let mut worker = Worker::new(WorkerConfig::default(), allocator, Some(std::time::Instant::now()));
         let (plan, tables, ledger) = plan(dataflow, &options, &start, &failure, &activity)?;
-        let outlets = tables.outlets();
+        let materialized_tables = tables.materialized_tables();
         sources.number_from(ledger.borrow().numbering.clone());
         let writer = SharedSinkWriter::open(0, &plan, dataflow, &options, start.existing, &failure, &activity);
         let accounts = LedgerOutcomes::open(dataflow, &options, &ledger, &writer, &failure, &activity);
@@ -81,7 +81,8 @@ impl SimulatedProcess {
             build::build(&mut worker, &plan, &times, tables, writer.clone(), accounts.clone());
         inputs.start_at(sources.next_epoch());
         let (results, letters) = (writer.clone(), accounts.clone());
-        let mut acknowledgement = Acknowledgement::new(start.checkpoint, dataflow, results, letters, outlets, &failure);
+        let mut acknowledgement =
+            Acknowledgement::new(start.checkpoint, dataflow, results, letters, materialized_tables, &failure);
         if failure.borrow().is_none() {
             acknowledgement.begin(sources.next_epoch(), sources.next_row(), None)?;
         }
@@ -104,16 +105,16 @@ impl SimulatedProcess {
         self.failure.borrow().is_some()
     }
 
-    /// A bucket goes into the dataflow. What steps remember is told after the last one that waits, or if `snapshot`.
-    pub fn enter(&mut self, snapshot: bool) {
+    /// A bucket goes into the dataflow. What steps remember is told after the last one that waits, or if `barrier`.
+    pub fn enter(&mut self, barrier: bool) {
         let Some(inputs) = self.inputs.as_mut().filter(|_| self.ledger.borrow().has_room(MAX_EPOCHS)) else { return };
         let Some(mut arrival) = self.waiting.take().or_else(|| self.sources.try_next().ok()) else { return };
         let SimulatedProcess { sources, ledger, acknowledgement, .. } = self;
-        if !acknowledgement.admits(&arrival.coverage, sources) {
+        if !acknowledgement.admits(&arrival.delivery_range, sources) {
             self.waiting = Some(arrival);
             return;
         }
-        arrival.bucket.metadata.snapshot = snapshot || sources.backlog().buckets == 0;
+        arrival.bucket.metadata.barrier = barrier || sources.backlog().buckets == 0;
         inputs.send(ledger.borrow_mut().enter(arrival));
     }
 
@@ -177,15 +178,15 @@ fn plan(
     let SchemaChoice::Known { schema, .. } = &dataflow.schema else { unreachable!("the simulation gives it") };
     let schema: Schema = schema.clone();
     let (steps, schema_out) = dataflow.steps(&schema)?;
-    let memories = start.memories.clone();
-    stateful::check(&steps, &memories).map_err(Error::Checkpoint)?;
+    let states = start.states.clone();
+    stateful::check(&steps, &states).map_err(Error::Checkpoint)?;
     let numbering = Numbering::after(&start.numbers, start.next_row, dataflow.source_settings.connections());
     let ledger = Ledger::new(dataflow.labels(), 0, dataflow.remembers()).numbered(numbering);
     let ledger = Rc::new(RefCell::new(ledger));
     let kept =
-        Some(TableDurability { memories: memories.clone(), ledger: Some(ledger.clone()), ends: start.tables.clone() });
+        Some(TableDurability { states: states.clone(), ledger: Some(ledger.clone()), ends: start.tables.clone() });
     let (tables, _) = TableOperators::open(0, dataflow, &schema, options, kept, failure, activity)?;
     let plan =
-        GraphPlan { memories, ..GraphPlan::new(dataflow, schema, &steps, schema_out, options.fuse, &tables.inputs()) };
+        GraphPlan { states, ..GraphPlan::new(dataflow, schema, &steps, schema_out, options.fuse, &tables.inputs()) };
     Ok((plan, tables, ledger))
 }

@@ -41,7 +41,7 @@ pub struct LinkShared {
     /// Told when the broker has taken something, and when a connection stands or has failed.
     pub changed: Condvar,
     /// What the broker has taken, for whoever looks from another thread.
-    pub pulse: Arc<SinkProgress>,
+    pub progress: Arc<SinkProgress>,
     /// Told when something waits for the broker.
     pub wake: Notify,
 }
@@ -259,8 +259,8 @@ impl Link {
         if !known {
             return Err(ConnectionEnd::lost(LostConnection::Other, "it answers what was not sent"));
         }
-        self.shared.pulse.owe(state.outbox.len() as u64);
-        self.shared.pulse.beat();
+        self.shared.progress.owe(state.outbox.len() as u64);
+        self.shared.progress.beat();
         self.backoff.reset();
         self.silence = SILENCE_TIMEOUT;
         send(client, &mut state.outbox, qos);

@@ -88,7 +88,7 @@ impl Publisher {
             return Err(Error::Undelivered { url: url.to_string(), left: state.outbox.len() as u64 + 1 });
         }
         state.outbox.push(publish, size);
-        self.shared.pulse.owe(state.outbox.len() as u64);
+        self.shared.progress.owe(state.outbox.len() as u64);
         drop(state);
         self.shared.wake.notify_one();
         Ok(())
@@ -132,7 +132,7 @@ impl Publisher {
         mut done: impl FnMut(&link::LinkState) -> bool,
         mut over: impl FnMut(&link::LinkState) -> bool,
     ) -> Result<(), Error> {
-        const LOOK_UP: Duration = Duration::from_millis(20);
+        const LOOK_UP_INTERVAL: Duration = Duration::from_millis(20);
         let mut state = self.shared.lock();
         loop {
             if let Some(reason) = &state.failure {
@@ -141,7 +141,7 @@ impl Publisher {
             if done(&state) || over(&state) {
                 return Ok(());
             }
-            let waited = self.shared.changed.wait_timeout(state, LOOK_UP);
+            let waited = self.shared.changed.wait_timeout(state, LOOK_UP_INTERVAL);
             state = waited.expect("no holder panics").0;
         }
     }
@@ -179,8 +179,8 @@ impl Sink for Publisher {
         first.map(|line| LinePosition::of(&line).map_or(0, |place| place.message))
     }
 
-    fn pulse(&self) -> Option<Arc<SinkProgress>> {
-        Some(self.shared.pulse.clone())
+    fn progress(&self) -> Option<Arc<SinkProgress>> {
+        Some(self.shared.progress.clone())
     }
 
     fn close(self: Box<Self>) -> Result<(), Error> {

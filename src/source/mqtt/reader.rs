@@ -19,11 +19,11 @@ use rumqttc::v5::{Client, ConnectionError, Event, Incoming, StateError};
 use crate::data::{Origin, Row, Schema, fingerprint};
 use crate::format::payload;
 use crate::measure::Clock;
-use crate::mqtt::{Backoff, Endpoint, LOOK_UP, MqttEvents, end_session, refusal, tls};
+use crate::mqtt::{Backoff, Endpoint, LOOK_UP_INTERVAL, MqttEvents, end_session, refusal, tls};
 use crate::source::acknowledge::Acknowledge;
 use crate::source::deliveries::{Deliveries, Delivery, NewDelivery};
-use crate::source::outlet::buffer_until_closed;
 use crate::source::retained::Retained;
+use crate::source::source_output::buffer_until_closed;
 use crate::source::{
     BucketBuffer, DeliveryRange, Error, FilledBuckets, SourceOutput, SourcePosition, SourceSettings, Stop, TakenPublish,
 };
@@ -79,7 +79,7 @@ type Owed = (u16, QoS);
 pub struct Acknowledger {
     client: Client,
     deliveries: Arc<Mutex<Deliveries<Owed>>>,
-    /// Whether acknowledgements wait until rows are where they belong: only a session that outlives its connection
+    /// Whether acknowledgements wait until rows are durable: only a session that outlives its connection
     /// delivers again what was not acknowledged.
     after_completion: bool,
     finished: Arc<AtomicBool>,
@@ -145,12 +145,12 @@ impl Acknowledge for Acknowledger {
 
     /// The client may leave when it has sent what is due.
     fn finish(&self) {
-        const PATIENCE: Duration = Duration::from_secs(2);
+        const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
         let since = Instant::now();
         loop {
             let mut deliveries = self.deliveries.lock().expect("no holder panics");
             self.acknowledge(&mut deliveries);
-            if !deliveries.owes() || since.elapsed() > PATIENCE {
+            if !deliveries.owes() || since.elapsed() > ANSWER_TIMEOUT {
                 break;
             }
             drop(deliveries);
@@ -286,16 +286,16 @@ impl MqttReader {
 
     /// Reads until told to stop, or until the broker stays away for too long; then waits until all that is to be
     /// acknowledged is.
-    pub fn read(self, mut buffer: BucketBuffer, clock: Clock, outlet: SourceOutput) -> Result<(), Error> {
+    pub fn read(self, mut buffer: BucketBuffer, clock: Clock, output: SourceOutput) -> Result<(), Error> {
         let MqttReader { parts: ReaderParts { listener, mut intake, arrivals }, events } = self;
         let thread = std::thread::Builder::new().name("mqtt-source".into());
         let thread = thread.spawn(move || listener.run(events)).expect("a thread can be started");
-        let taken = buffer_until_closed(&arrivals, true, &mut buffer, clock, &outlet, |buffer, arrival, filled| {
+        let taken = buffer_until_closed(&arrivals, true, &mut buffer, clock, &output, |buffer, arrival, filled| {
             intake.take(buffer, arrival, clock, filled);
             Ok(())
         });
-        outlet.stop.now();
-        drop((arrivals, outlet));
+        output.stop.now();
+        drop((arrivals, output));
         let listened = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         taken.and(listened)
     }
@@ -650,14 +650,14 @@ impl EventLoopOwner {
                 self.arrivals = None;
             }
             self.give_up()?;
-            std::thread::sleep(until.saturating_duration_since(Instant::now()).min(LOOK_UP));
+            std::thread::sleep(until.saturating_duration_since(Instant::now()).min(LOOK_UP_INTERVAL));
         }
         Ok(())
     }
 
     /// Waits between connections grow where another client uses the same id: each takes the session from the other.
     fn judge(&mut self, error: &ConnectionError) {
-        const LEAST: Duration = Duration::from_secs(5);
+        const LEAST_INTERVAL: Duration = Duration::from_secs(5);
         let Some(lasted) = self.connected.take().map(|connected| connected.elapsed()) else { return };
         let taken_over = matches!(
             error,
@@ -667,7 +667,7 @@ impl EventLoopOwner {
             })
         );
         let ended = taken_over || matches!(error, ConnectionError::MqttState(StateError::ConnectionAborted));
-        let id = self.endpoint.client_id.as_ref().filter(|_| ended && lasted < LEAST + 2 * self.backoff.next);
+        let id = self.endpoint.client_id.as_ref().filter(|_| ended && lasted < LEAST_INTERVAL + 2 * self.backoff.next);
         let Some(id) = id else {
             self.contested = 0;
             return self.backoff.reset();
@@ -704,7 +704,7 @@ impl EventLoopOwner {
         )))
     }
 
-    /// Sends the acknowledgements that wait, and says good-bye.
+    /// Sends the acknowledgements that wait, and disconnects.
     fn leave(&self, mut events: MqttEvents) {
         if self.lost.is_some() || self.client.try_disconnect().is_err() {
             return;

@@ -93,8 +93,8 @@ impl SimulatedConnection {
         let Ok(arrival) = self.arrivals.try_recv() else { return false };
         let (buckets, acknowledger) = (&self.buckets, self.intake.acknowledger.clone());
         let mut hand_on = |bucket: Bucket| {
-            let coverage = acknowledger.covered_by(&bucket);
-            buckets.send(bucket, coverage)
+            let delivery_range = acknowledger.covered_by(&bucket);
+            buckets.send(bucket, delivery_range)
         };
         let mut filled = FilledBuckets::new(&mut hand_on);
         self.intake.take(&mut self.buffer, arrival, self.clock, &mut filled);
@@ -109,8 +109,8 @@ impl SimulatedConnection {
     }
 
     fn hand_on(&self, bucket: Bucket) {
-        let coverage = self.intake.acknowledger.covered_by(&bucket);
-        assert!(self.buckets.send(bucket, coverage), "the process has the source");
+        let delivery_range = self.intake.acknowledger.covered_by(&bucket);
+        assert!(self.buckets.send(bucket, delivery_range), "the process has the source");
     }
 
     fn hear(&mut self, event: Event) {

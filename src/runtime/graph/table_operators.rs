@@ -12,14 +12,14 @@ use crate::config::{Dataflow, TableOf};
 use crate::data::{KeyedState, Schema};
 use crate::runtime::epochs::resume::existing;
 use crate::runtime::error::Error;
-use crate::runtime::failure::FirstError;
-use crate::runtime::graph::keyed_state::{TABLES, TOLD};
+use crate::runtime::first_error::FirstError;
 use crate::runtime::graph::materialized::{
     MaterializedTable, MaterializedTables, SharedMaterializedTable, TableDurability,
 };
+use crate::runtime::graph::operator_state::{TABLES, TOLD};
 use crate::runtime::graph::table_lines::{LastEpoch, ReferenceInput, TableLines, arrange, join, publish, reduce};
 use crate::runtime::graph::table_rows::{MessageStream, TableInput, sort_out, take};
-use crate::runtime::graph::table_state::{KeeperUpdates, keep, tell_ledger};
+use crate::runtime::graph::table_updates::{KeeperUpdates, keep, tell_ledger};
 use crate::runtime::observe::activity::Activity;
 use crate::runtime::options::Options;
 use crate::runtime::query::QueryServer;
@@ -32,7 +32,7 @@ use crate::tables::{
 pub struct TableOperators {
     shared: Vec<Arc<SharedGrouping>>,
     /// For each table.
-    outlets: Vec<Option<SharedMaterializedTable>>,
+    materialized_tables: Vec<Option<SharedMaterializedTable>>,
     references: Vec<Option<Reference>>,
     kept: Option<TableDurability>,
     last: LastEpoch,
@@ -43,7 +43,7 @@ impl TableOperators {
     /// the server is held.
     ///
     /// # Errors
-    /// Columns or references that are not there, or memories that can't be read.
+    /// Columns or references that are not there, or states that can't be read.
     pub fn open(
         index: usize,
         dataflow: &Dataflow,
@@ -53,25 +53,26 @@ impl TableOperators {
         failure: &FirstError,
         activity: &Arc<Activity>,
     ) -> Result<(TableOperators, Option<QueryServer>), Error> {
-        let (mut tables, mut outlets, mut references, mut seen) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut tables, mut materialized_tables, mut references, mut seen) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let existing = existing(dataflow, options);
         // Without a file of lines of its own, what becomes of changes is as with results that no checkpoint tells about.
         let existing = if existing == Existing::Refuse { Existing::Append } else { existing };
         for TableOf { table, sink, reference } in dataflow.tables(schema)? {
-            let outlet = (index == 0).then(|| {
+            let materialized = (index == 0).then(|| {
                 let mut contents = TableContents::new(table.schema(), table.changes);
                 let number = tables.len();
-                let told = memories_of(kept.as_ref(), TOLD + number);
+                let told = states_of(kept.as_ref(), TOLD + number);
                 let restored = contents.restore(&told).map_err(|reason| format!("table {}: {reason}", table.name));
                 restored.map_err(Error::Checkpoint)?;
                 let contents = Arc::new(Mutex::new(contents));
                 seen.push((table.name.clone(), contents.clone()));
                 let (sink, deadline, kept) = (sink.as_ref(), &options.sink_deadline, kept.as_ref());
-                let outlet =
+                let materialized =
                     MaterializedTable::open(number, &contents, sink, existing, kept, deadline, failure, activity);
-                Ok::<_, Error>(Rc::new(RefCell::new(outlet)))
+                Ok::<_, Error>(Rc::new(RefCell::new(materialized)))
             });
-            outlets.push(outlet.transpose()?);
+            materialized_tables.push(materialized.transpose()?);
             references.push(reference);
             tables.push(table);
         }
@@ -82,7 +83,7 @@ impl TableOperators {
             None
         });
         let shared: Vec<Arc<SharedGrouping>> = share(&tables).into_iter().map(Arc::new).collect();
-        let tables = TableOperators { shared, outlets, references, kept, last: LastEpoch::default() };
+        let tables = TableOperators { shared, materialized_tables, references, kept, last: LastEpoch::default() };
         tables.check().map_err(Error::Checkpoint)?;
         Ok((tables, server))
     }
@@ -97,35 +98,40 @@ impl TableOperators {
         self.last.clone()
     }
 
-    /// Whether all tables can go on from their memories.
+    /// Whether all tables can go on from their states.
     fn check(&self) -> Result<(), String> {
         self.shared.iter().enumerate().try_for_each(|(place, shared)| {
-            let memories = self.memories(place);
+            let states = self.states(place);
             let grouping = shared.grouping.clone();
             let checked = match grouping.upsert.is_empty() {
-                true => Accumulators::new(grouping, false).restore(&memories, |_| true, &mut Vec::new()),
-                false => KeptRows::new(grouping, false).restore(&memories, |_| true, &mut Vec::new()),
+                true => Accumulators::new(grouping, false).restore(&states, |_| true, &mut Vec::new()),
+                false => KeptRows::new(grouping, false).restore(&states, |_| true, &mut Vec::new()),
             };
             checked.map_err(|reason| format!("table {}: {reason}", shared.name()))
         })
     }
 
     /// What tables with one grouping held before.
-    fn memories(&self, place: usize) -> Vec<KeyedState> {
-        memories_of(self.kept.as_ref(), TABLES + place)
+    fn states(&self, place: usize) -> Vec<KeyedState> {
+        states_of(self.kept.as_ref(), TABLES + place)
     }
 
     /// The sinks of changes that a checkpoint tells of.
-    pub fn outlets(&self) -> MaterializedTables {
+    pub fn materialized_tables(&self) -> MaterializedTables {
         MaterializedTables::new(
-            self.outlets.iter().flatten().filter(|outlet| outlet.borrow().is_kept()).cloned().collect(),
+            self.materialized_tables
+                .iter()
+                .flatten()
+                .filter(|materialized| materialized.borrow().is_kept())
+                .cloned()
+                .collect(),
         )
     }
 
-    /// Takes the rows after an operator for the tables that want them there; the parcels go on.
+    /// Takes the rows after an operator for the tables that want them there; the messages go on.
     pub fn take<'scope>(
         &mut self,
-        mut parcels: MessageStream<'scope>,
+        mut messages: MessageStream<'scope>,
         operator: usize,
         references: &mut Vec<ReferenceInput>,
         probe: &ProbeHandle<u64>,
@@ -134,42 +140,45 @@ impl TableOperators {
             if shared.grouping.input != operator {
                 continue;
             }
-            let (on, tables) = self.lines(parcels, place, probe);
-            parcels = on;
+            let (on, tables) = self.lines(messages, place, probe);
+            messages = on;
             for ((number, table), mut lines) in shared.tables.iter().zip(tables) {
                 if let (Some(at), Some(reference)) = (&table.join, self.references[*number].take()) {
-                    lines = join(lines, at, reference, parcels.scope(), references);
+                    lines = join(lines, at, reference, messages.scope(), references);
                 }
-                let (outlet, last) = (self.outlets[*number].take(), self.last());
-                publish(lines, outlet, last, &table.name).probe_with(probe);
+                let (materialized, last) = (self.materialized_tables[*number].take(), self.last());
+                publish(lines, materialized, last, &table.name).probe_with(probe);
             }
         }
-        parcels
+        messages
     }
 
     /// The lines of each of the tables that share what is kept of rows.
     fn lines<'scope>(
         &self,
-        parcels: MessageStream<'scope>,
+        messages: MessageStream<'scope>,
         place: usize,
         probe: &ProbeHandle<u64>,
     ) -> (MessageStream<'scope>, Vec<TableLines<'scope>>) {
         let shared = &self.shared[place];
         let (grouping, remembers) = (shared.grouping.clone(), self.kept.is_some());
         if grouping.upsert.is_empty() {
-            let (parcels, taken) = take::<Accumulators>(parcels, shared, SharedGrouping::summaries);
+            let (messages, taken) = take::<Accumulators>(messages, shared, SharedGrouping::summaries);
             let (kept, late) = self.keep(taken, Accumulators::new(grouping, remembers), place, probe);
-            let (parcels, summaries) = (sort_out(parcels, late, shared), arrange(kept, shared));
-            return (parcels, reduce(&summaries, shared, |_, summaries: &[(&(), Accumulator)]| summaries[0].1.clone()));
+            let (messages, summaries) = (sort_out(messages, late, shared), arrange(kept, shared));
+            return (
+                messages,
+                reduce(&summaries, shared, |_, summaries: &[(&(), Accumulator)]| summaries[0].1.clone()),
+            );
         }
-        let (parcels, taken) = take::<KeptRows>(parcels, shared, SharedGrouping::rows);
+        let (messages, taken) = take::<KeptRows>(messages, shared, SharedGrouping::rows);
         let (kept, late) = self.keep(taken, KeptRows::new(grouping, remembers), place, probe);
-        let (parcels, rows) = (sort_out(parcels, late, shared), arrange(kept, shared));
+        let (messages, rows) = (sort_out(messages, late, shared), arrange(kept, shared));
         let summary = |shared: &SharedGrouping, rows: &[(&Values, isize)]| shared.summary(rows.iter().copied());
-        (parcels, reduce(&rows, shared, summary))
+        (messages, reduce(&rows, shared, summary))
     }
 
-    /// What a keeper makes of what was held before, and of what comes, and the rows that are too late for it. What it
+    /// What a table_state makes of what was held before, and of what comes, and the rows that are too late for it. What it
     /// holds goes to the ledger.
     fn keep<
         'scope,
@@ -177,15 +186,15 @@ impl TableOperators {
     >(
         &self,
         taken: StreamVec<'scope, u64, TableInput<K::Item>>,
-        mut keeper: K,
+        mut table_state: K,
         place: usize,
         probe: &ProbeHandle<u64>,
     ) -> KeeperUpdates<'scope, K> {
         let (index, peers) = (taken.scope().index() as u64, taken.scope().peers() as u64);
         let mut held_before = Vec::new();
-        let restored = keeper.restore(&self.memories(place), |route| route % peers == index, &mut held_before);
+        let restored = table_state.restore(&self.states(place), |route| route % peers == index, &mut held_before);
         restored.expect("all memories were checked before the graph is built");
-        let (kept, held, late) = keep(taken, keeper, held_before, &self.shared[place]);
+        let (kept, held, late) = keep(taken, table_state, held_before, &self.shared[place]);
         if let Some(TableDurability { ledger, .. }) = self.kept.clone() {
             tell_ledger(held, place, ledger).probe_with(probe);
         }
@@ -193,7 +202,7 @@ impl TableOperators {
     }
 }
 
-fn memories_of(kept: Option<&TableDurability>, operator: usize) -> Vec<KeyedState> {
-    let memories = kept.into_iter().flat_map(|kept| &kept.memories);
-    memories.filter(|of| of.operator == operator).map(|of| of.memory.clone()).collect()
+fn states_of(kept: Option<&TableDurability>, operator: usize) -> Vec<KeyedState> {
+    let states = kept.into_iter().flat_map(|kept| &kept.states);
+    states.filter(|of| of.operator == operator).map(|of| of.keyed.clone()).collect()
 }

@@ -14,7 +14,7 @@ use super::lock;
 pub struct OsDisk;
 
 /// The disk of this machine, to share.
-pub fn machine() -> SharedDisk {
+pub fn os_disk() -> SharedDisk {
     Arc::new(OsDisk)
 }
 

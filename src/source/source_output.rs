@@ -26,8 +26,9 @@ pub(crate) struct SourceOutput {
 impl SourceOutput {
     /// Hands on a bucket; waits while the dataflow is behind. False when nobody wants more.
     pub(super) fn send(&self, bucket: Bucket) -> bool {
-        let coverage = self.acknowledge.as_ref().map(|acknowledge| acknowledge.covered_by(&bucket)).unwrap_or_default();
-        let sent = self.buckets.as_ref().is_some_and(|buckets| buckets.send(bucket, coverage));
+        let delivery_range =
+            self.acknowledge.as_ref().map(|acknowledge| acknowledge.covered_by(&bucket)).unwrap_or_default();
+        let sent = self.buckets.as_ref().is_some_and(|buckets| buckets.send(bucket, delivery_range));
         self.waker.unpark();
         sent
     }
@@ -50,14 +51,14 @@ pub(super) fn buffer_until_closed<T>(
     closes: bool,
     buffer: &mut BucketBuffer,
     clock: Clock,
-    outlet: &SourceOutput,
+    output: &SourceOutput,
     mut take: impl FnMut(&mut BucketBuffer, T, &mut FilledBuckets<'_>) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    const LOOK_UP: Duration = Duration::from_millis(50);
-    let mut hand_on = |bucket| outlet.send(bucket);
+    const LOOK_UP_INTERVAL: Duration = Duration::from_millis(50);
+    let mut hand_on = |bucket| output.send(bucket);
     let mut left = None;
     while !buffer.is_done() {
-        if outlet.stop.is_set() && !closes {
+        if output.stop.is_set() && !closes {
             let left = left.get_or_insert(arrivals.len());
             if *left == 0 {
                 break;
@@ -66,7 +67,7 @@ pub(super) fn buffer_until_closed<T>(
         }
         let now = std::time::Instant::now();
         let due = buffer.deadline(clock);
-        let wait = due.map_or(LOOK_UP, |due| due.saturating_duration_since(now).min(LOOK_UP));
+        let wait = due.map_or(LOOK_UP_INTERVAL, |due| due.saturating_duration_since(now).min(LOOK_UP_INTERVAL));
         let mut filled = FilledBuckets::new(&mut hand_on);
         let result = match arrivals.recv_timeout(wait) {
             Ok(arrival) => take(buffer, arrival, &mut filled),
@@ -83,7 +84,7 @@ pub(super) fn buffer_until_closed<T>(
         }
         result?;
     }
-    buffer.close(clock).map(|bucket| outlet.send(bucket));
+    buffer.close(clock).map(|bucket| output.send(bucket));
     Ok(())
 }
 
@@ -103,16 +104,16 @@ mod tests {
         if stopped {
             stop.now();
         }
-        let outlet = SourceOutput { buckets: Some(feeder), waker: std::thread::current(), stop, acknowledge: None };
+        let output = SourceOutput { buckets: Some(feeder), waker: std::thread::current(), stop, acknowledge: None };
         let (clock, mut buffer) = (Clock::start(), BucketBuffer::new(limits, None));
         std::thread::sleep(Duration::from_millis(5));
-        buffer_until_closed(&arrivals, closes, &mut buffer, clock, &outlet, |buffer, position, filled| {
+        buffer_until_closed(&arrivals, closes, &mut buffer, clock, &output, |buffer, position, filled| {
             let row = Row { bytes: b"{}", format: Format::Json, header: None };
             filled.extend(buffer.push(row, 0, Origin { topic: "t".into(), position }, clock));
             Ok(())
         })
         .unwrap();
-        drop((outlet, kept_open));
+        drop((output, kept_open));
         std::iter::from_fn(|| buckets.recv().ok()).map(|(bucket, _)| bucket.len()).collect()
     }
 

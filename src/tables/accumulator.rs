@@ -6,8 +6,8 @@ use differential_dataflow::difference::{IsZero, Semigroup};
 use ordered_float::OrderedFloat;
 use serde::{Deserialize, Serialize};
 
+use crate::kernels::dd_sketch::DdSketch;
 use crate::kernels::exact_sum::ExactSum;
-use crate::kernels::log_sketch::DdSketch;
 
 /// What of a column must be kept beside the count of its values.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use timely::dataflow::operators::{Capability, OkErr};
 use crate::data::KeyedState;
 use crate::runtime::epochs::ledger::Ledger;
 use crate::runtime::graph::epoch_queue::EpochQueue;
-use crate::runtime::graph::keyed_state::{OperatorState, TABLES};
+use crate::runtime::graph::operator_state::{OperatorState, TABLES};
 use crate::runtime::graph::output::OutputSession;
 use crate::runtime::graph::table_rows::{TableInput, TableInputItem, TooLate};
 use crate::tables::{Differences, Group, SharedGrouping, TableState};
@@ -20,34 +20,34 @@ use crate::tables::{Differences, Group, SharedGrouping, TableState};
 /// An update of differential dataflow.
 pub(super) type Update<K> = ((Group, <K as TableState>::Value), u64, <K as TableState>::Difference);
 
-/// The updates that a keeper makes, as a collection, and the rows that are too late for it.
+/// The updates that a table_state makes, as a collection, and the rows that are too late for it.
 pub(super) type KeeperUpdates<'scope, K> = (
     VecCollection<'scope, u64, (Group, <K as TableState>::Value), <K as TableState>::Difference>,
     StreamVec<'scope, u64, TooLate>,
 );
 
-/// The same as streams, with what the keeper holds between them.
+/// The same as streams, with what the table_state holds between them.
 pub(super) type KeptStreams<'scope, K> =
     (StreamVec<'scope, u64, Update<K>>, StreamVec<'scope, u64, KeyTableState>, StreamVec<'scope, u64, TooLate>);
 
 /// What a table holds of a key after an epoch.
 pub(super) type KeyTableState = (u64, KeyedState);
 
-/// What a keeper tells.
+/// What a table_state tells.
 enum KeeperOutput<K: TableState> {
     Update(Update<K>),
     Held(KeyTableState),
     TooLate(TooLate),
 }
 
-/// What a keeper makes of what comes, in the order of epochs, behind what it held before; what it holds, where that is to
+/// What a table_state makes of what comes, in the order of epochs, behind what it held before; what it holds, where that is to
 /// be written down; and the rows that are too late.
 pub(super) fn keep<
     'scope,
     K: TableState<Item: timely::ExchangeData, Value: ExchangeData, Difference: ExchangeData> + 'static,
 >(
     taken: StreamVec<'scope, u64, TableInput<K::Item>>,
-    mut keeper: K,
+    mut table_state: K,
     mut differences: Differences<K>,
     shared: &SharedGrouping,
 ) -> KeptStreams<'scope, K> {
@@ -70,23 +70,23 @@ pub(super) fn keep<
             waiting.take_in(input);
             while let Some((capability, taken)) = waiting.next_complete(frontier) {
                 let epoch = *capability.time();
-                let (mut latest, mut others, mut snapshot) = (Vec::new(), Vec::new(), false);
+                let (mut latest, mut others, mut barrier) = (Vec::new(), Vec::new(), false);
                 for taken in taken {
                     match taken.what {
-                        TableInputItem::Item(item) => keeper.take(item, &mut differences),
+                        TableInputItem::Item(item) => table_state.take(item, &mut differences),
                         TableInputItem::Judge(judged) => {
-                            let horizon = keeper.horizon(&judged.keys);
+                            let horizon = table_state.horizon(&judged.keys);
                             others.extend(judged.late(horizon).map(|id| KeeperOutput::TooLate((epoch, id))));
                         }
                         TableInputItem::Latest(keys, time) => latest.push((keys, time)),
-                        TableInputItem::Snapshot => snapshot = true,
+                        TableInputItem::Barrier => barrier = true,
                     }
                 }
                 // Windows go behind the whole message: whether a row is late does not depend on those after it.
-                latest.into_iter().for_each(|(keys, time)| keeper.advance(&keys, time, &mut differences));
-                keeper.forget_silent(&mut differences);
-                if snapshot {
-                    others.extend(keeper.changes().into_iter().map(|memory| KeeperOutput::Held((epoch, memory))));
+                latest.into_iter().for_each(|(keys, time)| table_state.advance(&keys, time, &mut differences));
+                table_state.forget_silent(&mut differences);
+                if barrier {
+                    others.extend(table_state.changes().into_iter().map(|keyed| KeeperOutput::Held((epoch, keyed))));
                 }
                 give(&capability, &mut differences, others);
             }
@@ -113,8 +113,8 @@ pub(super) fn tell_ledger<'scope>(
             input.for_each(|_, held| {
                 let ledger = ledger.as_ref().expect("all goes to the first worker");
                 let mut ledger = ledger.borrow_mut();
-                for (epoch, memory) in held.drain(..) {
-                    ledger.remember(epoch, OperatorState { operator: TABLES + place, memory });
+                for (epoch, keyed) in held.drain(..) {
+                    ledger.remember(epoch, OperatorState { operator: TABLES + place, keyed });
                 }
             });
         }

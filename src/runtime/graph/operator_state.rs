@@ -16,7 +16,7 @@ pub const TOLD: usize = 1 << 17;
 pub struct OperatorState {
     /// The number of its operator; tables have numbers of their own.
     pub operator: usize,
-    pub memory: KeyedState,
+    pub keyed: KeyedState,
 }
 
 /// What is remembered, by operator and key; empty where there is nothing any more.

@@ -113,7 +113,7 @@ impl WaitTime {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::planner::simulation::simulate;
+    use crate::planner::queue_simulation::simulate;
 
     fn close(value: f64, expected: f64, tolerance: f64) -> bool {
         (value / expected - 1.0).abs() < tolerance

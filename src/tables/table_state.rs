@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{Group, Grouping, KeyCell, window};
 use crate::data::{KeyedState, to_bytes};
 
-/// What changes in the groups of a keeper.
+/// What changes in the groups of a table_state.
 pub type Differences<K> = Vec<((Group, <K as TableState>::Value), <K as TableState>::Difference)>;
 
 /// Knows what a table holds on one worker, and turns what comes into differences.
@@ -43,7 +43,7 @@ pub trait TableState {
     /// Bytes of something else.
     fn restore(
         &mut self,
-        memories: &[KeyedState],
+        states: &[KeyedState],
         own: impl Fn(u64) -> bool,
         out: &mut Differences<Self>,
     ) -> Result<(), String>;
@@ -54,8 +54,8 @@ pub(super) fn tell<'a, K: Serialize, H: Serialize + 'a>(
     changed: &mut Option<HashSet<K>>,
     held: impl Fn(&K) -> Option<&'a H>,
 ) -> Vec<KeyedState> {
-    let memory = |key: K| KeyedState { key: to_bytes(&key), state: held(&key).map_or(Vec::new(), to_bytes) };
-    changed.iter_mut().flat_map(HashSet::drain).map(memory).collect()
+    let keyed = |key: K| KeyedState { key: to_bytes(&key), state: held(&key).map_or(Vec::new(), to_bytes) };
+    changed.iter_mut().flat_map(HashSet::drain).map(keyed).collect()
 }
 
 pub(super) fn check_time(time: i64) -> Result<(), String> {
