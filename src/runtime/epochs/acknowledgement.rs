@@ -1,4 +1,4 @@
-//! When a source's deliveries are acknowledged, and progress is written down.
+//! When the checkpoint is committed, and the source's deliveries are acknowledged.
 
 use std::time::{Duration, Instant};
 
@@ -16,21 +16,21 @@ use crate::runtime::ingest::connections::SourceConnections;
 use crate::sink::FileEnd;
 use crate::source::DeliveryRange;
 
-/// Acknowledges deliveries once their results have left the sink, and the checkpoint knows it.
+/// Acknowledges deliveries once their results are durable in the sink and committed to the checkpoint.
 pub struct Acknowledgement {
     checkpoint: Option<Checkpoint>,
-    /// A sink is asked to bring its results to safety no more often than this.
+    /// The least time between two syncs of the sink.
     every: Duration,
     last: Option<Instant>,
-    /// What the checkpoint stands for: as the ledger counts, the results up to here.
+    /// The prefix that is committed; its length as the ledger counts results.
     committed: CompletePrefix,
-    /// Whether the sink is a file, in which lines may stand behind what the checkpoint tells of.
+    /// Whether the sink is a file that may hold lines after the committed length (the tail).
     has_tail: bool,
-    /// Whether the checkpoint says that those lines stay.
+    /// Whether the committed checkpoint says to keep the tail on resume.
     keeps_tail: bool,
-    /// Whether rows have come since the last commit that would be delivered again.
+    /// Whether rows that would be redelivered have entered since the last commit.
     again: bool,
-    /// The sinks of tables' changes.
+    /// The sinks of tables' changes that the checkpoint covers.
     materialized_tables: MaterializedTables,
     writer: SharedSinkWriter,
     accounts: LedgerOutcomes,
@@ -51,7 +51,7 @@ impl Acknowledgement {
             every: dataflow.checkpoint_every,
             last: None,
             committed: CompletePrefix::default(),
-            // What steps and tables remember is that of the lines which the checkpoint tells of.
+            // Keyed state is that of the committed length: with it, the tail is always cut off.
             has_tail: dataflow.sink.url.is_lines() && !dataflow.remembers(),
             keeps_tail: false,
             again: false,
@@ -66,7 +66,7 @@ impl Acknowledgement {
         self.last.is_none_or(|last| last.elapsed() >= self.every)
     }
 
-    /// Writes down where the sink begins, before any row comes: from now on its file is that of this checkpoint.
+    /// Commits where the sink begins, before any row enters: from now on its file belongs to this checkpoint.
     ///
     /// # Errors
     /// A checkpoint or a sink that can't be written.
@@ -86,8 +86,8 @@ impl Acknowledgement {
         checkpoint.begin(&progress, inferred).map_err(Error::Checkpoint)
     }
 
-    /// Whether the next bucket may enter: how lines behind those that the checkpoint tells of are taken after a crash
-    /// must be written down before they are. What is delivered again is cut off; what nobody delivers again stays.
+    /// Whether the next bucket may enter: whether the tail is kept after a crash must be committed before the tail is
+    /// written. Rows that are redelivered are cut off with it; rows that are not redelivered stay.
     pub fn admits(&mut self, delivery_range: &DeliveryRange, sources: &mut SourceConnections) -> bool {
         let again = !delivery_range.taken.is_empty() || delivery_range.begun.is_some();
         self.again |= again;
@@ -96,7 +96,7 @@ impl Acknowledgement {
             return true;
         }
         if self.accounts.ledger().borrow().in_flight() > 0 {
-            // Nothing is lost if what nobody delivers again waits for the next commit.
+            // Rows that are not redelivered may wait for the next commit without loss.
             return !again;
         }
         self.keeps_tail = !again;
@@ -104,7 +104,7 @@ impl Acknowledgement {
         self.failure.borrow().is_none()
     }
 
-    /// Acknowledges what is complete. After a failure nothing is acknowledged any more: it will be delivered again.
+    /// Acknowledges what is complete. After a failure nothing is acknowledged, so that it is redelivered.
     pub fn give(&mut self, sources: &mut SourceConnections) {
         let (complete, in_flight, covers) = {
             let ledger = self.accounts.ledger().borrow();
@@ -113,14 +113,14 @@ impl Acknowledgement {
         let Some(complete) = complete else { return };
         let moves = self.checkpoint.is_some() && complete.next_epoch > self.committed.next_epoch;
         if moves || covers {
-            // Without steps or tables that remember, what has left the dataflow is complete.
+            // Without keyed state, all that has left the dataflow is complete, and the tail with it.
             self.keeps_tail |= self.has_tail && !self.again && in_flight == 0;
             self.again &= in_flight > 0;
             self.settle(sources);
         }
     }
 
-    /// Looks whether the sink's file was moved away, and goes on in a new one.
+    /// Checks whether a sink's file was moved away (log rotation), and continues in a new one.
     pub fn follow(&mut self, sources: &mut SourceConnections) {
         if self.writer.is_moved() || !self.materialized_tables.moved().is_empty() {
             self.settle(sources);
@@ -128,7 +128,7 @@ impl Acknowledgement {
     }
 
     fn settle(&mut self, sources: &mut SourceConnections) {
-        // What the sink refuses is a dead letter; both are safe before anything says so.
+        // What the sink refuses is a dead letter: both are durable before the commit.
         let failed = self.failure.borrow().is_some();
         if failed || !self.writer.sync() || !self.materialized_tables.sync() || !self.accounts.sync() {
             return;
@@ -138,7 +138,7 @@ impl Acknowledgement {
         let is_closed =
             || self.writer.is_closed_behind(complete.length) || self.materialized_tables.are_closed_behind(ledger);
         if ledger.in_flight() > 0 && is_closed() {
-            // Only the end of a closed sink's results is known: they are committed when all are complete.
+            // A closed sink knows only the end of all its results: they are committed when all epochs are complete.
             return;
         }
         self.last = Some(Instant::now());
@@ -163,7 +163,7 @@ impl Acknowledgement {
         };
         let (is_moved, moved) = (writer.is_moved(), self.materialized_tables.moved());
         if is_moved || !moved.is_empty() {
-            // What is committed stays in the old file, whatever happens before there is a new one.
+            // A crash before the new file exists must leave what is committed in the old one.
             let end = if is_moved { FileEnd::default() } else { writer.file_end(length)? };
             write(end, self.keeps_tail && !is_moved, self.materialized_tables.ends(ledger, &moved)?)?;
             if is_moved {

@@ -1,4 +1,4 @@
-//! A panic of another crate that is caught and made an error.
+//! Catches a panic of another crate, so that it becomes an error.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -7,7 +7,7 @@ thread_local! {
     static CAUGHT: Cell<bool> = const { Cell::new(false) };
 }
 
-/// What `work` gives; `None` where it panics, as redb does on some damaged files.
+/// The result of `work`; `None` if it panics, as redb does on some damaged files.
 pub fn caught<T>(work: impl FnOnce() -> T) -> Option<T> {
     let before = CAUGHT.replace(true);
     let done = catch_unwind(AssertUnwindSafe(work));
@@ -15,7 +15,7 @@ pub fn caught<T>(work: impl FnOnce() -> T) -> Option<T> {
     done.ok()
 }
 
-/// Whether a panic of this thread is caught and made an error: a program's panic hook need not show it.
+/// Whether a panic of this thread is caught and becomes an error: a program's panic hook need not report it.
 pub fn panic_is_caught() -> bool {
     CAUGHT.get()
 }

@@ -1,5 +1,5 @@
-//! What a run has finished for good, so that the next one goes on there: how much of the sink's file counts, which
-//! deliveries it holds, and the numbers of the next epoch and row.
+//! What is durable of a run, so that the next one resumes there: how much of the sink's file counts, which deliveries
+//! it covers, and the numbers of the next epoch and row.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -22,36 +22,36 @@ use crate::runtime::epochs::stored::{Progress, Sessions, StoredCheckpoint};
 use crate::runtime::graph::operator_state::{OperatorState, OperatorStates};
 use crate::source::{Connections, DeliveryRange, SourcePosition, TakenPublish};
 
-/// An open checkpoint; no other run can open it meanwhile.
+/// An open checkpoint, locked against other runs.
 pub struct Checkpoint {
     path: PathBuf,
     database: Database,
-    /// The same file, for the page before the database; it has the lock.
+    /// The same file, for the header page before the database; it holds the lock.
     file: Arc<dyn DiskFile>,
-    /// Those of this run, once there is progress.
+    /// The sessions of this run, stored with its first commit.
     sessions: Cell<Option<Sessions>>,
-    /// The dataflow it is to be that of, with what is kept of its states, once the sink is open.
+    /// The dataflow it is migrated to, with the states that are kept; stored once the sink is open.
     migrated: Cell<Option<(ParsedSettings, Vec<OperatorState>)>>,
 }
 
-/// How a checkpoint that is there is taken.
+/// How an existing checkpoint is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CheckpointOpening {
-    /// As that of the same dataflow.
+    /// By the same dataflow only.
     Resume,
-    /// Also as that of another dataflow: what does not fit this one goes.
+    /// Also by a changed dataflow: what does not fit it is discarded.
     Migrate,
-    /// Another stands in its place.
+    /// It is replaced by an empty one.
     Fresh,
 }
 
 impl Checkpoint {
-    /// Whether one is there.
+    /// Whether the file exists and is not empty.
     pub fn is_there(disk: &dyn Disk, path: &Path) -> bool {
         checkpoint_file::is_there(disk, path)
     }
 
-    /// Opens or creates a checkpoint; what it holds.
+    /// Opens or creates a checkpoint, and returns what it holds.
     ///
     /// # Errors
     /// A file that is in use or broken, or the checkpoint of another dataflow.
@@ -68,7 +68,7 @@ impl Checkpoint {
                 let opened = caught(|| Checkpoint::read_file(path, file.into(), dataflow, manner));
                 opened.unwrap_or_else(|| Err(broken(path, &"it is damaged")))
             }
-            // What was there stays locked until another stands in its place.
+            // The old file stays locked until the new one has replaced it.
             _replaced => {
                 let file = checkpoint_file::begin(disk, path).map_err(shown)?;
                 if !fresh && Checkpoint::is_there(disk, path) {
@@ -128,7 +128,7 @@ impl Checkpoint {
         Ok((checkpoint, found))
     }
 
-    /// Whether it holds what its last commit has left, and that commit is not older than `last`.
+    /// Whether its checksum holds, and its last commit is not older than `last`.
     fn is_whole(&self, last: u64) -> Result<bool, redb::Error> {
         let transaction = self.database.begin_read()?;
         let numbers = transaction.open_table(NUMBERS)?;
@@ -215,7 +215,7 @@ impl Checkpoint {
         Ok(Ok(found))
     }
 
-    /// Adds what has been finished since: by connection the deliveries that have been taken, and the `states` that
+    /// Commits what has become complete since the last commit: by connection the deliveries, and the `states` that
     /// have changed.
     ///
     /// # Errors
@@ -237,8 +237,8 @@ impl Checkpoint {
         changed.map_err(|error| format!("{}: {error}", self.path.display()))
     }
 
-    /// Writes down where a run begins, before it has finished anything, and the columns that were inferred; and that it is
-    /// the checkpoint of another dataflow from now on, where that was wished.
+    /// Commits where a run begins, before it has finished anything, with the inferred columns; and, after a migration,
+    /// the dataflow that it belongs to from now on.
     ///
     /// # Errors
     /// A file that can't be written.
@@ -255,7 +255,7 @@ impl Checkpoint {
         changed.map_err(|error| format!("{}: {error}", self.path.display()))
     }
 
-    /// Counts a run that begins; how many there have been, with it.
+    /// Counts this run; returns its number, from 1.
     ///
     /// # Errors
     /// A file that can't be written.
@@ -269,7 +269,7 @@ impl Checkpoint {
         counted.map(|()| runs).map_err(|error| format!("{}: {error}", self.path.display()))
     }
 
-    /// The sessions that the checkpoint at a path knows, which is about to be replaced: none if it cannot be read.
+    /// The sessions of a checkpoint that is about to be replaced; none if it cannot be read.
     pub fn former_sessions(disk: &dyn Disk, path: &Path) -> Sessions {
         let read = || {
             let file = checkpoint_file::open(disk, path).ok().flatten()?;
@@ -279,7 +279,7 @@ impl Checkpoint {
         caught(read).flatten().unwrap_or_default()
     }
 
-    /// Sessions of this run and of earlier ones, as far as they have not been ended.
+    /// The sessions of this run and of earlier ones that have not been ended.
     ///
     /// # Errors
     /// A file that can't be read.
@@ -287,7 +287,7 @@ impl Checkpoint {
         read_sessions(&self.database).map_err(|error| broken(&self.path, &error))
     }
 
-    /// Keeps the sessions that are `known`; with the first commit, when the others are ended, only those of this run.
+    /// Stores the `known` sessions; from the first commit on, when the others are ended, only this run's `own`.
     ///
     /// # Errors
     /// A file that can't be written.
@@ -297,7 +297,7 @@ impl Checkpoint {
         changed.map_err(|error| format!("{}: {error}", self.path.display()))
     }
 
-    /// Commits a change, with the sum over all that is held then.
+    /// Commits a change together with the checksum over all entries.
     fn change(
         &self,
         change: impl FnOnce(&WriteTransaction, &mut u64) -> Result<(), redb::Error>,
@@ -320,7 +320,7 @@ impl Checkpoint {
     }
 }
 
-/// The position of a connection among those that have been found.
+/// The position of a connection; the vector grows as needed.
 fn of(positions: &mut Vec<SourcePosition>, connection: u64) -> &mut SourcePosition {
     let number = connection.min(Connections::MOST as u64) as usize;
     if positions.len() <= number {
@@ -344,7 +344,7 @@ mod tests {
 
     use super::*;
 
-    /// A dataflow that says these values.
+    /// A dataflow with these values.
     fn saying(values: &[u64]) -> ParsedSettings {
         ParsedSettings::read((0..).zip(values).map(|(key, value): (u64, _)| (format!("key {key}"), value.to_string())))
     }
@@ -441,7 +441,7 @@ mod tests {
                 .commit(&Progress { length: 5, ..Progress::default() }, &BTreeMap::new(), &OperatorStates::new())
                 .unwrap();
         };
-        // However far it came: the file itself appears as a whole.
+        // Wherever it was killed: the file appears as a whole, by a rename.
         drop(Checkpoint::open(&OsDisk, &path, &saying(&[1]), CheckpointOpening::Resume).unwrap());
         let whole = std::fs::read(&path).unwrap();
         for length in [0, 1, 100, 4096, 5000, whole.len()] {
@@ -461,7 +461,7 @@ mod tests {
         );
     }
 
-    /// What was acknowledged must never be cut off the results: less is not found without a word.
+    /// Acknowledged results must never be cut off: damage may not silently read as less progress.
     #[test]
     fn a_damaged_one_is_refused_or_says_what_it_said() {
         let directory = tempfile::tempdir().unwrap();
@@ -479,7 +479,7 @@ mod tests {
         let bytes = std::fs::read(&path).unwrap();
         let mut random = ChaCha8Rng::seed_from_u64(28);
         let (mut refused, mut all) = (0, 0);
-        // The first pages of the file and of the database hold what tells which commit is the last.
+        // The header pages of the file and of the database hold the number of the last commit.
         let places = (0..20).chain(510..530).chain(1022..1042).chain((4096..4096 + 330).step_by(3));
         let scattered: Vec<usize> = (0..100).map(|_| random.random_range(0..bytes.len())).collect();
         for place in places.chain(scattered) {
@@ -498,7 +498,7 @@ mod tests {
         assert!(refused > 20 && refused < all, "{refused} of {all}");
     }
 
-    /// An earlier state of the database is whole in itself.
+    /// An earlier state of the database is consistent in itself: only the header page tells that it is old.
     #[test]
     fn one_that_was_set_back_is_refused() {
         let directory = tempfile::tempdir().unwrap();

@@ -1,5 +1,5 @@
-//! The file of a checkpoint: one run has it, it is there only as a whole, and one that was set back to an earlier state
-//! is known by a page of its own before the database.
+//! The file of a checkpoint: locked by one run, put in place only when it is whole, with a header page before the
+//! database by which a file that was set back to an earlier state is detected.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,23 +10,23 @@ use redb::StorageBackend;
 use crate::data::fingerprint;
 use crate::disk::{Disk, DiskFile};
 
-/// The page before the database.
+/// Bytes of the header page before the database.
 const PAGE: u64 = 4096;
 const MAGIC: &[u8; 16] = b"rowmill ckpt  5\n";
-/// Two places for the number of the last commit, written in turn: a torn one leaves the other.
+/// Offsets of two slots for the number of the last commit, written in turn: a torn write leaves the other.
 const SLOTS: [u64; 2] = [512, 1024];
 
-/// Whether a checkpoint is there; an empty file is none.
+/// Whether a checkpoint exists; an empty file is none.
 pub fn is_there(disk: &dyn Disk, path: &Path) -> bool {
     disk.length(path).is_ok_and(|length| length.is_some_and(|length| length > 0))
 }
 
-/// Where a checkpoint is made before it is whole.
+/// The temporary path where a checkpoint is made before it is put in place.
 pub fn aside(path: &Path) -> PathBuf {
     path.with_added_extension("new")
 }
 
-/// Opens the checkpoint that is there, and locks it; `None` if there is none.
+/// Opens and locks an existing checkpoint; `None` if there is none.
 ///
 /// # Errors
 /// If another run has it.
@@ -41,7 +41,7 @@ pub fn open(disk: &dyn Disk, path: &Path) -> io::Result<Option<Box<dyn DiskFile>
     Ok(None)
 }
 
-/// Begins a checkpoint aside, locked and empty: what an interrupted run has left there is nothing.
+/// Begins a checkpoint at the temporary path, locked and empty: what an interrupted run left there is discarded.
 ///
 /// # Errors
 /// If another run has it.
@@ -59,7 +59,7 @@ pub fn begin(disk: &dyn Disk, path: &Path) -> io::Result<Box<dyn DiskFile>> {
     }
 }
 
-/// Puts the checkpoint that was begun aside, and is whole now, into its place.
+/// Syncs the new checkpoint and renames it to its path.
 ///
 /// # Errors
 /// A file that can't be written.
@@ -79,8 +79,8 @@ pub fn is_of_this_version(file: &dyn DiskFile) -> bool {
     file.read_exact_at(&mut magic, 0).is_ok() && magic == *MAGIC
 }
 
-/// Writes down the number of a commit that is durable. It need not be durable itself: it says that the database must not
-/// be older.
+/// Writes the number of a durable commit. It need not be durable itself: it says that the database must not be
+/// older.
 ///
 /// # Errors
 /// A file that can't be written.
@@ -90,12 +90,12 @@ pub fn tell_commit(file: &dyn DiskFile, number: u64) -> io::Result<()> {
     file.write_all_at(&[number, check].concat(), SLOTS[usize::from(number[0] & 1)])
 }
 
-/// The number of the last commit that is written down; `None` if there is none that can be read.
+/// The number of the last commit by the header page; `None` if no slot can be read.
 pub fn last_commit(file: &dyn DiskFile) -> Option<u64> {
     SLOTS.iter().filter_map(|at| commit_at(file, *at)).max()
 }
 
-/// Fills the place that the next commit does not take, if it was torn: there is always one that can be read.
+/// Repairs the slot that the next commit does not write, if it was torn: one slot is always readable.
 ///
 /// # Errors
 /// A file that can't be written.
@@ -112,7 +112,7 @@ fn commit_at(file: &dyn DiskFile, at: u64) -> Option<u64> {
     (fingerprint(&number) as u64 == u64::from_le_bytes(check)).then_some(u64::from_le_bytes(number))
 }
 
-/// The database behind the first page.
+/// The database after the header page.
 #[derive(Debug)]
 pub struct CheckpointPages(pub Arc<dyn DiskFile>);
 

@@ -1,4 +1,4 @@
-//! What the database of a checkpoint holds: its tables, how they are written and read, and the sum over all entries.
+//! The tables of a checkpoint's database: how they are written and read, and the checksum over all entries.
 
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
@@ -18,13 +18,13 @@ use crate::source::{Connections, DeliveryRange, TakenPublish};
 /// Single numbers, by name.
 pub(super) const NUMBERS: TableDefinition<'_, &str, u64> = TableDefinition::new("numbers");
 
-/// By connection and place, packet id and hash of the publishes that may come again, in the order they came.
+/// By connection and place: packet id and hash of the publishes that may be redelivered, in order of arrival.
 pub(super) const DELIVERIES: TableDefinition<'_, (u64, u64), (u16, u64)> = TableDefinition::new("deliveries in order");
 
-/// By connection, the packet id and hash of the publish of which only the first rows are finished, and how many.
+/// By connection: packet id and hash of the publish of which only the first rows are complete, and their count.
 pub(super) const BEGUN: TableDefinition<'_, u64, (u16, u64, u64)> = TableDefinition::new("begun");
 
-/// What steps remember, by the number of the operator and the key.
+/// Keyed state, by the number of the operator and the key.
 pub(super) const STATES: TableDefinition<'_, (u64, &[u8]), &[u8]> = TableDefinition::new("memories");
 
 /// The source's sessions at a broker, by client id, with what they are subscribed to.
@@ -36,10 +36,10 @@ pub(super) const DATAFLOW: TableDefinition<'_, &str, &str> = TableDefinition::ne
 /// Texts, by name.
 pub(super) const TEXTS: TableDefinition<'_, &str, &str> = TableDefinition::new("texts");
 
-/// The number that stands for all others and all that the other tables hold: the sum of a hash an entry.
+/// The checksum: the wrapping sum of a hash of each entry of all tables, without its own.
 pub(super) const SUM: &str = "sum";
 
-/// How much of the file at the path behind it counts, for the changes of a table.
+/// Prefix of a file's path: how many bytes of a table's changes there are committed.
 pub(super) const TABLE_LENGTH: &str = "length of ";
 
 pub(super) const TABLE_FINGERPRINT: &str = "fingerprint of ";
@@ -79,7 +79,7 @@ pub(super) fn put_progress(
     for (connection, number) in next.iter().enumerate() {
         put(&mut numbers, next_number(connection).as_str(), *number, sum)?;
     }
-    // Where there were more connections before.
+    // An earlier run may have had more connections.
     for connection in next.len()..Connections::MOST {
         if numbers.get(next_number(connection).as_str())?.is_none() {
             break;
@@ -102,7 +102,7 @@ pub(super) fn put_progress(
     Ok(())
 }
 
-/// By path, where the changes of tables end.
+/// By path, the committed ends of the files of tables' changes.
 pub(super) fn read_tables(transaction: &ReadTransaction) -> Result<BTreeMap<String, FileEnd>, redb::Error> {
     let mut tables: BTreeMap<String, FileEnd> = BTreeMap::new();
     for entry in transaction.open_table(NUMBERS)?.iter()? {
@@ -182,12 +182,12 @@ pub(super) fn put_memories(
     Ok(())
 }
 
-/// The name of a connection's next number.
+/// The name under which a connection's next row number is stored.
 pub(super) fn next_number(connection: usize) -> String {
     format!("next number of connection {connection}")
 }
 
-/// Puts an entry into a table, and its hash into the sum, in place of the one before it.
+/// Inserts an entry, and replaces the hash of the one before it in the checksum.
 pub(super) fn put<'k, 'v, K: Key + 'static, V: Value + 'static>(
     table: &mut Table<'_, K, V>,
     key: impl Borrow<K::SelfType<'k>>,
@@ -202,7 +202,7 @@ pub(super) fn put<'k, 'v, K: Key + 'static, V: Value + 'static>(
     Ok(())
 }
 
-/// Takes an entry out of a table, and its hash out of the sum.
+/// Removes an entry, and its hash from the checksum.
 pub(super) fn take_out<'k, K: Key + 'static, V: Value + 'static>(
     table: &mut Table<'_, K, V>,
     key: impl Borrow<K::SelfType<'k>>,

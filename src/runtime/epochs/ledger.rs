@@ -1,4 +1,4 @@
-//! What is in flight and what has been counted.
+//! The epochs in flight, and the counters of a run.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -16,116 +16,116 @@ use crate::runtime::ingest::arrival::Arrival;
 use crate::sink::DeadLetter;
 use crate::source::DeliveryRange;
 
-/// Bytes of rows in flight; past it the source waits.
+/// The most bytes of rows in flight; beyond it the source waits.
 const MAX_BYTES: usize = 64 << 20;
 
-/// What is in flight and what has been counted, on the first worker.
+/// The epochs in flight, and the counters of a run; on the first worker only.
 #[derive(Default)]
 pub struct Ledger {
     pub labels: Vec<String>,
     in_flight: VecDeque<InFlightBatch>,
     bytes: usize,
-    /// What is complete, and written.
+    /// The prefix of epochs that is complete and written to the sink.
     pub complete: Option<CompletePrefix>,
-    /// By connection, the deliveries of what is complete, as far as they are not in the checkpoint yet.
+    /// By connection, the complete deliveries that are not committed yet.
     pub covered: BTreeMap<usize, DeliveryRange>,
-    /// The numbers behind the rows of what is complete.
+    /// The row numbers after the complete prefix.
     pub numbering: Numbering,
-    /// Those of later epochs, by connection.
+    /// The row numbers of epochs after the complete prefix, by connection.
     numbered: Vec<(usize, u64)>,
     /// Those of later epochs.
     covering: Vec<(usize, DeliveryRange)>,
-    /// The first epochs in flight, those that are settled already: what was written, and what steps told.
+    /// The first epochs in flight, as far as they are settled: the written length and the states of steps.
     settled: VecDeque<SettledEpoch>,
-    /// Whether steps or tables remember: only an epoch after which they have told all is complete.
+    /// Whether there is keyed state: then only an epoch with a checkpoint barrier ends the complete prefix.
     barriers: bool,
-    /// What is remembered as of what is complete, by operator and key, as far as it is not in the checkpoint yet.
+    /// Keyed states as of the complete prefix that are not committed yet, by operator and key.
     pub states: OperatorStates,
-    /// What they told after it.
+    /// States of epochs after the complete prefix.
     told: Vec<OperatorState>,
-    /// What tables hold after epochs in flight, as far as they have told.
+    /// The states of tables after epochs in flight, as far as they have arrived.
     of_tables: BTreeMap<u64, Vec<OperatorState>>,
-    /// By table, how much of its changes is of what is complete.
+    /// By table, the length of its changes as of the complete prefix.
     pub changes: BTreeMap<usize, u64>,
     /// Those of later epochs.
     later_changes: VecDeque<(u64, usize, u64)>,
-    /// Whether no sink has taken the results of an epoch: what comes after it does not count as complete.
+    /// Whether an epoch's results were not written: no later epoch counts as complete.
     gap: bool,
     pub rows_in: u64,
     pub rows_done: u64,
     pub rows_out: u64,
     dropped: BTreeMap<usize, u64>,
     pub dead_letters: u64,
-    /// Rows that were too late for a table that drops those.
+    /// Rows that were dropped as too late for a table.
     pub too_late: u64,
     pub messages: u64,
-    /// Messages and what only tells of deliveries.
+    /// Messages, and buckets without rows that only carry deliveries.
     pub entered: u64,
-    /// The last ones.
+    /// The last dead letters, to be shown.
     pub letters: VecDeque<serde_json::Value>,
     kept_letters: usize,
-    /// Whether the sink may refuse a result when its epoch is complete.
+    /// Whether the sink may refuse a result after its epoch is complete.
     keeps: bool,
-    /// Complete epochs whose results the sink has not got rid of.
+    /// Complete epochs with results that the sink has neither delivered nor refused yet.
     kept: VecDeque<Arc<Bucket>>,
     pub latency: Latency,
     pub service_message: Histogram,
     pub service_row: Histogram,
 }
 
-/// An epoch that all of its outcomes have come for.
+/// An epoch of which all outcomes have arrived.
 #[derive(Default)]
 struct SettledEpoch {
     written: Option<u64>,
     states: Vec<OperatorState>,
 }
 
-/// A bucket in the dataflow, and the deliveries of its connection that end in it.
+/// A bucket in flight, and the deliveries of its connection that end in it.
 struct InFlightBatch {
     bucket: Arc<Bucket>,
     connection: usize,
     delivery_range: DeliveryRange,
 }
 
-/// What is complete in turn.
+/// The end of the epochs that are complete without a gap.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CompletePrefix {
-    /// Of the sink's results.
+    /// Bytes of results in the sink.
     pub length: u64,
     pub next_epoch: u64,
     pub next_row: u64,
 }
 
 impl Ledger {
-    /// Counts what operators of these names do, and keeps the last `kept_letters` dead letters. With `barriers`, what
-    /// steps remember is kept, too.
+    /// Counts for operators with these labels, and keeps the last `kept_letters` dead letters. With `barriers`, keyed
+    /// state is kept, too.
     pub fn new(labels: Vec<String>, kept_letters: usize, barriers: bool) -> Ledger {
         Ledger { labels, kept_letters, barriers, ..Ledger::default() }
     }
 
-    /// Goes on behind these numbers of rows.
+    /// Continues with these row numbers.
     pub fn numbered(mut self, numbering: Numbering) -> Ledger {
         self.numbering = numbering;
         self
     }
 
-    /// Keeps the rows of complete epochs until the sink has got rid of their results.
+    /// Keeps the rows of complete epochs until the sink has delivered or refused their results.
     pub fn keep_rows(mut self, keeps: bool) -> Ledger {
         self.keeps = keeps;
         self
     }
 
-    /// The rows of a complete epoch that is kept.
+    /// The bucket of a complete epoch, if it is kept.
     pub fn kept(&self, epoch: u64) -> Option<Arc<Bucket>> {
         self.kept.iter().find(|bucket| bucket.metadata.epoch == epoch).cloned()
     }
 
-    /// The sink has got rid of the results of all epochs before this one; of all complete ones if not given.
+    /// The sink has delivered or refused all results before this epoch; those of all complete ones if not given.
     pub fn forget_before(&mut self, epoch: Option<u64>) {
         while self.kept.pop_front_if(|bucket| epoch.is_none_or(|epoch| bucket.metadata.epoch < epoch)).is_some() {}
     }
 
-    /// A result that was counted is a dead letter after all.
+    /// Counts a result that was counted as written as a dead letter instead.
     pub fn refuse(&mut self) {
         self.rows_out -= 1;
         self.dead_letters += 1;
@@ -135,10 +135,10 @@ impl Ledger {
         self.in_flight.len() < max_epochs && (self.bytes < MAX_BYTES || self.in_flight.is_empty())
     }
 
-    /// Takes in a bucket; what is sent on its way.
+    /// Enters a bucket; returns what is sent into the graph.
     pub fn enter(&mut self, Arrival { bucket, connection, delivery_range }: Arrival) -> Arc<Bucket> {
         self.rows_in += bucket.len() as u64;
-        // One without rows only tells of deliveries.
+        // A bucket without rows only carries deliveries.
         self.messages += u64::from(!bucket.is_empty());
         self.entered += 1;
         self.bytes += bucket.byte_len();
@@ -157,7 +157,7 @@ impl Ledger {
         self.dropped.iter().map(|(operator, rows)| (self.labels[*operator].clone(), *rows)).collect()
     }
 
-    /// Keeps a dead letter to be shown, its raw bytes cut to what a person looks at.
+    /// Keeps a dead letter to be shown, its raw bytes truncated.
     pub fn keep_letter(&mut self, letter: &DeadLetter<'_>) {
         if self.kept_letters == 0 {
             return;
@@ -210,19 +210,19 @@ impl Ledger {
                 self.kept.push_back(bucket.clone());
             }
             self.latency.message.record(now.saturating_sub(bucket.metadata.closed), u64::from(!bucket.is_empty()));
-            // Rows of one publish have one stamp.
+            // Rows of one publish have one time of arrival.
             for rows in bucket.metadata.arrived().chunk_by(|a, b| a == b) {
                 self.latency.row.record(now.saturating_sub(rows[0]), rows.len() as u64);
             }
         }
     }
 
-    /// Takes in what a table holds of a key after an epoch.
+    /// Enters the state of a table's key after an epoch.
     pub fn remember(&mut self, epoch: u64, keyed: OperatorState) {
         self.of_tables.entry(epoch).or_default().push(keyed);
     }
 
-    /// The changes of a table up to an epoch end at this length.
+    /// The changes of a table up to this epoch end at this length.
     pub fn told_changes(&mut self, epoch: u64, table: usize, length: u64) {
         self.later_changes.push_back((epoch, table, length));
     }
@@ -282,7 +282,7 @@ impl Ledger {
     }
 }
 
-/// The times of prepare, each stage and result, by name.
+/// The service times of prepare, each stage and result, by name.
 fn by_operator(stages: &[Stage], mut times: ServiceTimes) -> Vec<(String, Histogram)> {
     let mut of = |(name, operator): (&str, usize)| (name.to_owned(), std::mem::take(&mut times.subtasks[operator]));
     named_operators(stages).map(&mut of).collect()

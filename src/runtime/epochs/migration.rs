@@ -1,4 +1,4 @@
-//! What of a checkpoint stays for another dataflow than the one it was of.
+//! What a changed dataflow keeps of the checkpoint of the one before.
 
 use std::collections::BTreeSet;
 
@@ -9,11 +9,11 @@ use crate::runtime::epochs::checkpoint_tables::{DATAFLOW, STATES, TEXTS, digest,
 use crate::runtime::epochs::stored::StoredCheckpoint;
 use crate::runtime::graph::operator_state::{OperatorState, TABLES, TOLD};
 
-/// What is found by another dataflow than the one `before`.
+/// What the dataflow `now` keeps of the checkpoint of the dataflow `before`.
 pub(super) fn migrated(found: StoredCheckpoint, now: &ParsedSettings, before: &ParsedSettings) -> StoredCheckpoint {
     let UnchangedSettings { steps, tables, sinks, schema } = now.unchanged(before);
     let place = |operator: usize| match operator {
-        // A new file of changes begins with all that its table holds.
+        // A new file of changes begins with all lines of its table.
         TOLD.. => (tables && sinks.contains(&(operator - TOLD))).then_some(operator),
         TABLES.. => tables.then_some(operator),
         _ => steps.get(&operator).copied(),
@@ -40,7 +40,7 @@ pub(super) fn migrated(found: StoredCheckpoint, now: &ParsedSettings, before: &P
     StoredCheckpoint { schema: found.schema.filter(|_| schema), states, changes, ..found }
 }
 
-/// Makes it the checkpoint of another dataflow, with what is kept of states.
+/// Stores the new dataflow, and the states that are kept.
 pub(super) fn put_migrated(
     transaction: &WriteTransaction,
     dataflow: &ParsedSettings,
@@ -63,7 +63,7 @@ pub(super) fn put_migrated(
     Ok(())
 }
 
-/// What the dataflow says of an inferred schema.
+/// The stored setting of the schema: if it changes, the inferred schema is discarded.
 fn read_schema_setting(transaction: &WriteTransaction) -> Result<Option<String>, redb::Error> {
     Ok(transaction.open_table(DATAFLOW)?.get("schema")?.map(|text| text.value().to_owned()))
 }

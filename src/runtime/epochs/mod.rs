@@ -1,4 +1,13 @@
-//! What has become of each epoch: counted, written, acknowledged, written down for the next run.
+//! What becomes of each epoch: counted, written to the sink, acknowledged to the source, durable in the checkpoint.
+//!
+//! - `ledger`: epochs in flight and all counters; `outcomes`: enters outcomes, writes dead letters.
+//! - `acknowledgement`: when the checkpoint is committed and deliveries are acknowledged, in that order.
+//! - `checkpoint`: opens, reads and commits the database; `checkpoint_file`: its file and lock; `checkpoint_tables`:
+//!   its tables and checksum; `stored`: what it holds; `migration`: what another dataflow keeps of it.
+//! - `resume`: the resume point of a run; `numbering`: the numbers of rows; `sink_writer`: the sink, shared.
+//! - `caught`: a panic of another crate as an error.
+//!
+//! Never here: operators, connections, and whatever acknowledges a delivery before its results are durable.
 
 pub(crate) mod acknowledgement;
 pub(crate) mod caught;

@@ -1,25 +1,25 @@
-//! The numbers that rows go out with.
+//! The numbers of rows in the results.
 
 use crate::data::{Numbers, Run};
 
-/// How many numbers a run has for rows that never come again, and how many all runs have for the others.
+/// How many numbers a run has for rows that are never redelivered, and all runs together for the others.
 const RANGE: u64 = 1 << 40;
 
-/// The next number of each connection's rows: of `n` connections, number `i` has `i`, `n + i`, `2n + i` and so on. What
-/// comes again comes in its connection's order, and so has its number again, however connections overtake each other.
+/// The next number of each connection's rows: of `n` connections, number `i` has `i`, `n + i`, `2n + i` and so on. Rows
+/// are redelivered in their connection's order, and so get the same numbers, however connections overtake each other.
 ///
-/// Rows of quality of service 0 never come again, and would shift the others: where they are told apart, they have
-/// numbers behind all of those, in a range of their own a run.
+/// Rows of quality of service 0 are never redelivered, and would shift the others: where the two are told apart, they
+/// have numbers above all of those, in a range of their own for each run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Numbering {
     next: Vec<u64>,
-    /// Of rows that never come again; none if they are not told apart.
+    /// The next numbers of rows that are never redelivered; empty if they are not told apart.
     once: Vec<u64>,
 }
 
 impl Numbering {
-    /// Goes on behind an earlier run, of which each connection's next number was `found`, and which had `rows` rows.
-    /// With another number of connections, all begin behind those numbers.
+    /// Continues after an earlier run that ended with the next numbers `found`, by connection, and had `rows` rows.
+    /// With another number of connections, all begin above those numbers.
     pub fn after(found: &[u64], rows: u64, connections: usize) -> Numbering {
         if found.len() == connections {
             return Numbering { next: found.to_vec(), once: Vec::new() };
@@ -29,14 +29,14 @@ impl Numbering {
         Numbering { next: (behind..behind + count).collect(), once: Vec::new() }
     }
 
-    /// Tells rows apart that never come again; `run` is the number of this run, from 1.
+    /// Tells rows apart that are never redelivered; `run` is the number of this run, from 1.
     pub fn telling_apart(mut self, run: u64) -> Numbering {
         self.once = (0..).map(|connection| run * RANGE + connection).take(self.next.len()).collect();
         self
     }
 
-    /// Numbers the next rows of a connection, of which the first has this place in the input: so many each, and whether
-    /// they never come again.
+    /// Numbers the next rows of a connection, from this place in the input on: for each delivery, whether it is never
+    /// redelivered, and its rows.
     pub fn take(&mut self, connection: usize, mut place: u64, deliveries: &[(bool, u64)]) -> Numbers {
         let step = self.next.len() as u64;
         let mut runs = Vec::new();
@@ -53,14 +53,14 @@ impl Numbering {
         if numbers.is_plain() { Numbers { runs: Vec::new(), ..numbers } } else { numbers }
     }
 
-    /// Rows of a connection are complete whose numbers end before this one.
+    /// The rows of a connection with numbers below `next` are complete.
     pub fn complete(&mut self, connection: usize, next: u64) {
         if let Some(known) = self.next.get_mut(connection) {
             *known = next;
         }
     }
 
-    /// By connection.
+    /// The next numbers, by connection.
     pub fn next(&self) -> &[u64] {
         &self.next
     }
@@ -101,7 +101,7 @@ mod tests {
         let mut numbering = Numbering::after(&[], 0, 2).telling_apart(1);
         let mixed = [(false, 1), (true, 2), (false, 2)];
         assert_eq!(numbers(&mut numbering, 1, 0, &mixed), [1, RANGE + 1, RANGE + 3, 3, 5]);
-        // The run is killed, and nothing was complete: what came once has gone.
+        // The run is killed before anything was complete: the rows of quality of service 0 are lost.
         let mut again = Numbering::after(&[], 0, 2).telling_apart(2);
         assert_eq!(numbers(&mut again, 1, 0, &[(false, 3)]), [1, 3, 5]);
         assert_eq!(numbers(&mut again, 1, 3, &[(true, 1)]), [2 * RANGE + 1]);

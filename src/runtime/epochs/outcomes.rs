@@ -1,4 +1,4 @@
-//! Receipts on the first worker: entered into the ledger, and their dead letters written.
+//! Epoch outcomes on the first worker: entered into the ledger, and their dead letters written.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -15,8 +15,8 @@ use crate::runtime::observe::activity::{Activity, Destination};
 use crate::runtime::options::Options;
 use crate::sink::{self, DeadLetter, DeadLetters, Existing, LinePosition, RefusedLine};
 
-/// Enters outcomes into the ledger and writes the dead letters: those of rows that can't be used, and those of results
-/// that the sink does not take. The graph settles outcomes, the intake syncs.
+/// Enters outcomes into the ledger and writes the dead letters: of rows that can't be used, and of results that the
+/// sink refuses. The graph settles outcomes, the coordinator syncs.
 #[derive(Clone)]
 pub struct LedgerOutcomes {
     ledger: Rc<RefCell<Ledger>>,
@@ -54,7 +54,7 @@ impl LedgerOutcomes {
         &self.ledger
     }
 
-    /// Makes dead letters of the results that the sink has refused since it was last looked at.
+    /// Makes dead letters of the results that the sink has refused since the last call.
     pub fn take_refused(&self) {
         let waits_from = self.writer.waits_from();
         for refused in self.writer.refused() {
@@ -63,15 +63,15 @@ impl LedgerOutcomes {
         self.ledger.borrow_mut().forget_before(waits_from);
     }
 
-    /// Brings the dead letters to safety; those of refused results are there once the sink has been synced. False after
-    /// a failure.
+    /// Makes the dead letters durable; those of refused results are complete only after the sink was synced. False
+    /// after a failure.
     pub fn sync(&self) -> bool {
         self.take_refused();
         self.with(DeadLetters::sync);
         self.failure.borrow().is_none()
     }
 
-    /// Looks whether the dead letters' file was moved away, and goes on in a new one.
+    /// Checks whether the dead letters' file was moved away, and continues in a new one.
     pub fn follow(&self) {
         self.with(DeadLetters::follow);
     }
@@ -131,7 +131,7 @@ impl LedgerOutcomes {
     }
 }
 
-/// Lets the sink of dead letters act; without one nothing is waited for.
+/// Runs `act` as a call of the sink of dead letters; without one, nothing can block.
 fn during<T>(activity: &Activity, destination: Option<&Arc<Destination>>, act: impl FnOnce() -> T) -> T {
     match destination {
         Some(destination) => activity.during(destination, act),

@@ -1,4 +1,4 @@
-//! Where a run starts: at the beginning, or where the one before it ended.
+//! The resume point: where a run starts, at the beginning or where an earlier run ended.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -15,29 +15,29 @@ use crate::source::{SourcePosition, SourceUrl};
 
 /// What the first worker starts with.
 pub struct ResumePoint {
-    /// Where progress is kept; `None` if a run can't go on where another ended.
+    /// Where progress is committed; `None` if the dataflow cannot resume.
     pub checkpoint: Option<Checkpoint>,
-    /// What becomes of the sink's file.
+    /// What to do with the sink's existing file.
     pub existing: Existing,
     pub next_epoch: u64,
     pub next_row: u64,
-    /// Of each connection, the number that its next row goes out with, if a run before has told.
+    /// Of each connection, the number of its next row, if an earlier run committed one.
     pub numbers: Vec<u64>,
     /// The number of this run with the checkpoint, from 1.
     pub run: u64,
-    /// The columns, where an earlier run inferred them.
+    /// The columns, if an earlier run inferred them.
     pub schema: Option<Schema>,
-    /// Of each connection, as far as it has one.
+    /// By connection; missing ones start at the beginning.
     pub positions: Vec<SourcePosition>,
-    /// What steps and tables remembered then.
+    /// The keyed states of steps and tables.
     pub states: Vec<OperatorState>,
-    /// By path, how much of the files of tables' changes counts.
+    /// By path, the committed ends of the files of tables' changes.
     pub tables: BTreeMap<String, FileEnd>,
 }
 
 impl ResumePoint {
-    /// Looks for the checkpoint of an earlier run. There is one if the source goes on by itself, and the sink is one
-    /// file of lines; or if the source delivers again what was not acknowledged, and the sink is a broker.
+    /// Looks for the checkpoint of an earlier run. A dataflow has one if its source can be read again and its sink is
+    /// one file of lines, or if its source redelivers what was not acknowledged and its sink is a broker.
     ///
     /// # Errors
     /// A checkpoint that can't be used, or results without one.
@@ -65,7 +65,7 @@ impl ResumePoint {
     }
 
     fn from(path: &Path, dataflow: &Dataflow, options: &Options) -> Result<ResumePoint, Error> {
-        // Results without their checkpoint must be refused before there is one.
+        // Results without their checkpoint must be refused before a checkpoint is created.
         let disk = &*dataflow.sink.disk;
         if options.migrate && !Checkpoint::is_there(disk, path) {
             tracing::warn!("{}: there is none: nothing is taken over from an earlier run", path.display());
@@ -81,7 +81,7 @@ impl ResumePoint {
         let contents = dataflow.contents().of_results().map_err(Error::Checkpoint)?;
         let (checkpoint, found) = Checkpoint::open(disk, path, &contents, manner).map_err(Error::Checkpoint)?;
         found.changes.iter().for_each(|change| tracing::warn!("{}: {change}", path.display()));
-        // Without progress no result was written.
+        // Without progress, no result was written.
         let existing = if options.fresh { Existing::Replace } else { Existing::Refuse };
         let beginning = ResumePoint { checkpoint: Some(checkpoint), ..ResumePoint::at_the_beginning(existing) };
         let Some(progress) = found.progress else { return Ok(beginning) };
@@ -103,8 +103,8 @@ impl ResumePoint {
         Ok(ResumePoint { existing, next_epoch, next_row, numbers, schema, positions, states, tables, ..beginning })
     }
 
-    /// Tells each connection what its session was subscribed to, and the first one which sessions of earlier runs, or of
-    /// one whose checkpoint is removed, nobody reads any more.
+    /// Gives each connection its session's earlier subscription, and the first one the orphaned sessions to end: those
+    /// of earlier runs, or of a checkpoint that was replaced.
     fn with_sessions(mut self, dataflow: &Dataflow, former: Sessions) -> Result<ResumePoint, String> {
         let Some(checkpoint) = &self.checkpoint else { return Ok(self) };
         let settings = &dataflow.source_settings;
@@ -124,7 +124,7 @@ impl ResumePoint {
         Ok(self)
     }
 
-    /// Lists the sessions and subscriptions of earlier runs that this one ends.
+    /// Logs the sessions and subscriptions of earlier runs that this one ends.
     fn tell_left(&self, path: &Path, dataflow: &Dataflow) {
         let (path, settings) = (path.display(), &dataflow.source_settings);
         for (number, SourcePosition { subscribed, left, .. }) in self.positions.iter().enumerate() {
@@ -158,7 +158,7 @@ impl ResumePoint {
     }
 }
 
-/// What becomes of files that no checkpoint tells about: what was written is replaced on wish only.
+/// What to do with existing files that no checkpoint covers: they are replaced on request only.
 pub fn existing(dataflow: &Dataflow, options: &Options) -> Existing {
     let fresh = options.fresh;
     if !dataflow.source_settings.is_live() {

@@ -1,4 +1,4 @@
-//! The sink as the graph writes to it and the intake syncs it.
+//! The sink, shared by the graph, which writes, and the coordinator, which syncs.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -13,21 +13,21 @@ use crate::runtime::observe::activity::{Activity, Destination};
 use crate::runtime::options::Options;
 use crate::sink::{self, Existing, FileEnd, RefusedLine, Sink};
 
-/// Writes to the sink until it fails. The graph writes; on the first worker the intake syncs.
+/// Writes to the sink until it fails. The graph writes; on the first worker the coordinator syncs.
 #[derive(Clone)]
 pub struct SharedSinkWriter(Rc<RefCell<SinkWriter>>);
 
 struct SinkWriter {
     sink: Option<Box<dyn Sink>>,
-    /// Whether deliveries are acknowledged for what was written, or a checkpoint tells about it.
+    /// Whether what was written must be durable: deliveries are acknowledged for it, or a checkpoint covers it.
     persistent: bool,
-    /// Whether a checkpoint tells about it.
+    /// Whether a checkpoint covers what was written.
     checkpointed: bool,
-    /// When it was closed: how much was written, and where in the file that ends.
+    /// After closing: the length of the results, and where they end in the file.
     closed: Option<(u64, FileEnd)>,
-    /// Whether the intake asks for a sync; on the other workers every flush must be one.
+    /// Whether the coordinator asks for syncs; on the other workers every flush must be one.
     asked: bool,
-    /// What the sink did not take until it was closed.
+    /// Results that were refused until the sink was closed.
     refused: Vec<RefusedLine>,
     destination: Arc<Destination>,
     activity: Arc<Activity>,
@@ -45,7 +45,7 @@ impl SharedSinkWriter {
         activity: &Arc<Activity>,
     ) -> SharedSinkWriter {
         let writes = plan.writer.unwrap_or(0) == index as u64;
-        // What a broker has delivered does not come again when it was acknowledged; a file does.
+        // A broker does not redeliver what was acknowledged; a file can be read again.
         let settings = sink::SinkSettings { logged: dataflow.source_settings.is_live(), ..dataflow.sink.clone() };
         let open = || settings.open(&plan.schema_out, options.cluster.process, existing, &options.sink_deadline);
         let destination = Destination::of("the sink", &dataflow.sink);
@@ -67,13 +67,13 @@ impl SharedSinkWriter {
         })))
     }
 
-    /// Brings to safety what was written; a sink that is closed has done so.
+    /// Makes what was written durable; a closed sink already is.
     pub fn sync(&self) -> bool {
         let mut writer = self.0.borrow_mut();
         writer.sink.is_none() || writer.with(|sink| sink.sync())
     }
 
-    /// Results that the sink does not take, since it was last asked for them.
+    /// Results that the sink has refused since the last call.
     pub fn refused(&self) -> Vec<RefusedLine> {
         let mut writer = self.0.borrow_mut();
         let mut refused = std::mem::take(&mut writer.refused);
@@ -81,12 +81,12 @@ impl SharedSinkWriter {
         refused
     }
 
-    /// The first epoch of which the sink has not got rid of all results; `None` if there is none.
+    /// The first epoch with a result that the sink has neither delivered nor refused; `None` if there is none.
     pub fn waits_from(&self) -> Option<u64> {
         self.0.borrow().sink.as_ref().and_then(|sink| sink.waits_from())
     }
 
-    /// Whether this worker has the sink.
+    /// Whether this worker has an open sink.
     pub fn writes(&self) -> bool {
         self.0.borrow().sink.is_some()
     }
@@ -96,7 +96,7 @@ impl SharedSinkWriter {
         self.0.borrow().sink.as_ref().map_or(0, |sink| sink.length())
     }
 
-    /// Whether the sink is closed, with results behind the first `length` bytes.
+    /// Whether the sink is closed, with results beyond the first `length` bytes.
     pub fn is_closed_behind(&self, length: u64) -> bool {
         self.0.borrow().closed.is_some_and(|(written, _)| written != length)
     }
@@ -123,17 +123,17 @@ impl SharedSinkWriter {
         self.0.borrow().sink.as_ref().is_some_and(|sink| sink.is_moved())
     }
 
-    /// Goes on in a new file, with the results behind the first `length` bytes.
+    /// Continues in a new file, with the results beyond the first `length` bytes.
     ///
     /// # Errors
-    /// If another file stands there.
+    /// If the new path is taken by another file.
     pub fn follow(&self, length: u64) -> Result<(), Error> {
         Ok(self.0.borrow_mut().sink.as_mut().map_or(Ok(()), |sink| sink.follow(length))?)
     }
 }
 
 impl SinkWriter {
-    /// Whether there was a sink and it did not fail.
+    /// Acts on the sink; false if there is none, or it fails.
     fn with(&mut self, act: impl FnOnce(&mut Box<dyn Sink>) -> Result<(), sink::Error>) -> bool {
         let Some(sink) = &mut self.sink else { return false };
         let Err(error) = self.activity.during(&self.destination, || act(sink)) else { return true };

@@ -1,4 +1,4 @@
-//! What a checkpoint tells the next run.
+//! The contents of a checkpoint, as the next run reads them.
 
 use std::collections::BTreeMap;
 
@@ -10,19 +10,19 @@ use crate::source::SourcePosition;
 /// Sessions at a broker, by client id, with what they are subscribed to.
 pub type Sessions = BTreeMap<String, String>;
 
-/// Where a run stands: all that is complete is in the sink's file, within its first `length` bytes.
+/// The committed progress: all that is complete is within the first `length` bytes of the sink's file.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Progress {
     pub length: u64,
-    /// Of the bytes before `length`.
+    /// Hash of the bytes before `length`.
     pub fingerprint: u64,
-    /// Whether nobody delivers again what the lines behind `length` stand for: they stay.
+    /// Whether the lines after `length` stay, for their rows are not redelivered.
     pub keeps_tail: bool,
     pub next_epoch: u64,
     pub next_row: u64,
-    /// By connection, the number that its next row goes out with.
+    /// By connection, the number of its next row.
     pub numbers: Vec<u64>,
-    /// By path, where in the files of tables' changes those of what is complete end.
+    /// By path, the committed ends of the files of tables' changes.
     pub tables: BTreeMap<String, FileEnd>,
 }
 
@@ -31,11 +31,11 @@ pub struct Progress {
 pub struct StoredCheckpoint {
     /// `None` if its run has not opened the sink.
     pub progress: Option<Progress>,
-    /// The rows' columns, where they were inferred.
+    /// The rows' columns, if they were inferred.
     pub schema: Option<Schema>,
-    /// By the number of the connection.
+    /// By connection.
     pub positions: Vec<SourcePosition>,
     pub states: Vec<OperatorState>,
-    /// In words: what becomes of what it held, if it was that of another dataflow.
+    /// After a migration, in words: what is kept of the checkpoint and what is discarded.
     pub changes: Vec<String>,
 }
