@@ -1,18 +1,18 @@
-//! What a connection hears of its deliveries.
+//! Acknowledgement of a connection's deliveries, once their rows are durable.
 
 use super::position::DeliveryRange;
 use crate::data::Bucket;
 
-/// Knows which deliveries a bucket ends, and hears when they are durable.
+/// Maps buckets to the deliveries that end in them, and acknowledges those that are durable.
 pub trait Acknowledge: Send + Sync {
-    /// Whether anyone waits to hear what is durable.
+    /// Whether acknowledgements wait until rows are durable.
     fn waits(&self) -> bool;
 
-    /// The deliveries up to `delivered` that no bucket before has ended, and the one after it if its first `begun` rows
-    /// have been taken in; none of them is acknowledged yet.
+    /// The delivery range of a bucket: deliveries up to `delivered` that no earlier bucket covers, and the next one if
+    /// its first `begun` rows have been taken in; none of them is acknowledged yet.
     fn cover(&self, delivered: u64, begun: u64) -> DeliveryRange;
 
-    /// What a bucket says of deliveries, if anyone waits to hear of them.
+    /// The delivery range of `bucket`; empty if acknowledgements do not wait.
     fn covered_by(&self, bucket: &Bucket) -> DeliveryRange {
         if self.waits() {
             self.cover(bucket.metadata.delivered, bucket.metadata.begun)
@@ -24,6 +24,6 @@ pub trait Acknowledge: Send + Sync {
     /// The rows of all deliveries up to `number` are durable.
     fn complete(&self, number: u64);
 
-    /// Nothing more will be complete.
+    /// No further delivery will complete.
     fn finish(&self);
 }

@@ -8,7 +8,7 @@ use crate::measure::Clock;
 /// When a bucket closes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Rows a message, at least 1. A message closes earlier where it holds [`MAX_BUCKET`] bytes, but for one of
+    /// Rows per message, at least 1. A message closes earlier at [`MAX_BUCKET`] bytes, unless this is
     /// [`Limits::ALL_ROWS`].
     pub bucket_size: usize,
     /// How long the oldest row of a partial message waits.
@@ -20,11 +20,11 @@ impl Limits {
     pub const ALL_ROWS: usize = usize::MAX;
 }
 
-/// Bytes of a message at the most: it takes the row that passes them.
+/// Most bytes of a message; the row that passes the limit is still taken in.
 pub const MAX_BUCKET: usize = 32 << 20;
 
-/// The bucket that is open. Its epoch and the number of its first row are given where the buckets of all connections
-/// come together.
+/// The open bucket. Its epoch and the number of its first row are assigned where the buckets of all connections are
+/// merged.
 pub struct BucketBuffer {
     limits: Limits,
     open: Bucket,
@@ -32,18 +32,18 @@ pub struct BucketBuffer {
     /// Whether rows came at quality of service 0.
     once: bool,
     delivered: u64,
-    /// Rows so far of the delivery that is being taken in, if one is.
+    /// Rows so far of the delivery that is being taken in, if any.
     begun: Option<u64>,
-    /// Since when something of deliveries is to be told that no row tells.
+    /// Since when delivery progress waits that no row carries.
     untold: Option<u64>,
     /// Deliveries that the open bucket ends.
     deliveries: usize,
-    /// Whether a message has closed for its bytes.
+    /// Whether the warning about a message closed by its bytes was logged.
     told: bool,
 }
 
-/// Buckets that an arrival fills. Each is handed on when the next one is full: they wait no longer than for their room,
-/// however many rows a publish has, and the last of them still takes what is told of the delivery that it ends.
+/// Buckets that an arrival fills. Each is handed on when the next one is full, so that a publish of any number of rows
+/// waits only for the queue's capacity, and the last bucket still carries the end of its delivery.
 pub struct FilledBuckets<'a> {
     last: Option<Bucket>,
     hand_on: &'a mut dyn FnMut(Bucket) -> bool,
@@ -51,7 +51,7 @@ pub struct FilledBuckets<'a> {
 }
 
 impl<'a> FilledBuckets<'a> {
-    /// `hand_on` waits for room, and says whether more is wanted.
+    /// `hand_on` waits while the queue is full, and returns whether more buckets are wanted.
     pub fn new(hand_on: &'a mut dyn FnMut(Bucket) -> bool) -> FilledBuckets<'a> {
         FilledBuckets { last: None, hand_on, wanted: true }
     }
@@ -62,7 +62,7 @@ impl<'a> FilledBuckets<'a> {
         self.hand(before);
     }
 
-    /// Whether anyone still wants buckets.
+    /// Whether the receiver still takes buckets.
     pub fn is_wanted(&self) -> bool {
         self.wanted
     }
@@ -81,7 +81,7 @@ impl<'a> FilledBuckets<'a> {
     }
 }
 
-/// How long what no row tells waits at the most.
+/// Longest time that delivery progress without rows waits.
 const TELL_INTERVAL: Duration = Duration::from_millis(100);
 
 impl BucketBuffer {
@@ -102,8 +102,8 @@ impl BucketBuffer {
         }
     }
 
-    /// The rows that follow are those of a delivery, until it is [`delivered`](Buffer::delivered); an earlier run has
-    /// taken the first `taken` of them.
+    /// The rows that follow belong to a delivery, until it is [`delivered`](BucketBuffer::delivered); an earlier run
+    /// has taken the first `taken` of them.
     pub fn begin_delivery(&mut self, taken: u64) {
         self.begun = Some(taken);
     }
@@ -113,7 +113,7 @@ impl BucketBuffer {
         self.once = once;
     }
 
-    /// Rows a message.
+    /// Rows per message.
     pub fn bucket_size(&self) -> usize {
         self.limits.bucket_size
     }
@@ -151,7 +151,8 @@ impl BucketBuffer {
     }
 
     /// All rows of delivery `number`, which `arrived` at this time, have been taken in; `filled` are the buckets they
-    /// filled. The bucket with the last of them says so; if they were none the next one, which is empty if no row comes.
+    /// filled. The bucket with the last row carries the end of the delivery; without rows the next bucket does, which
+    /// may be empty.
     pub fn delivered(&mut self, number: u64, arrived: u64, filled: &mut FilledBuckets<'_>) {
         self.delivered = number;
         self.deliveries += 1;
@@ -169,12 +170,12 @@ impl BucketBuffer {
         self.deliveries
     }
 
-    /// Something is to be told of deliveries since `arrived`, if need be by a bucket without rows.
+    /// Delivery progress since `arrived` is to be reported, by a bucket without rows if no row comes.
     pub fn tell(&mut self, arrived: u64) {
         self.untold.get_or_insert(arrived);
     }
 
-    /// When the open bucket must close, if a row waits in it or something is to be told.
+    /// When the open bucket must close, if a row or delivery progress waits in it.
     pub fn deadline(&self, clock: Clock) -> Option<Instant> {
         match self.open.metadata.arrived().first() {
             Some(oldest) => Some(clock.instant(*oldest) + self.limits.delay),
@@ -182,7 +183,7 @@ impl BucketBuffer {
         }
     }
 
-    /// Closes the open bucket, if a row waits in it or something is to be told.
+    /// Closes the open bucket, if a row or delivery progress waits in it.
     pub fn close(&mut self, clock: Clock) -> Option<Bucket> {
         let untold = self.untold.take();
         self.deliveries = 0;
@@ -266,7 +267,7 @@ mod tests {
             assert!(filled.finish());
         }
         buckets.extend(buffer.close(clock));
-        // Rows that nobody acknowledges belong to no delivery.
+        // Rows without acknowledgement belong to no delivery.
         push(&mut buffer, clock);
         buckets.extend(buffer.close(clock));
         // The first one ends in the middle of delivery 2.

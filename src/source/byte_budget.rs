@@ -1,12 +1,12 @@
-//! A bound on the bytes that wait between two threads.
+//! A bound on the bytes in flight between two threads.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// How often one that waits for room looks for it.
+/// How often a waiting sender checks for free budget.
 const ROOM_INTERVAL: Duration = Duration::from_millis(1);
 
-/// Room for so many bytes; the first of anything finds room, however large it is.
+/// A budget of bytes; the first entry is always admitted, however large.
 #[derive(Debug)]
 pub struct ByteBudget {
     most: usize,
@@ -19,7 +19,7 @@ impl ByteBudget {
         ByteBudget { most, held: AtomicUsize::new(0), closed: AtomicBool::new(false) }
     }
 
-    /// Waits for room and takes it; false if nobody makes any more.
+    /// Waits for free budget and takes it; false once the receiver is gone.
     pub fn enter(&self, bytes: usize) -> bool {
         while !self.is_free_for(bytes) {
             if self.closed.load(Ordering::Acquire) {
@@ -31,17 +31,17 @@ impl ByteBudget {
         true
     }
 
-    /// Gives back what was taken.
+    /// Returns bytes to the budget.
     pub fn leave(&self, bytes: usize) {
         self.held.fetch_sub(bytes, Ordering::AcqRel);
     }
 
-    /// Whether somebody who comes now is likely to wait.
+    /// Whether a sender would have to wait now.
     pub fn is_full(&self) -> bool {
         self.held.load(Ordering::Acquire) >= self.most
     }
 
-    /// Nobody gives back room any more.
+    /// The receiver is gone: no more budget is freed.
     pub fn close(&self) {
         self.closed.store(true, Ordering::Release);
     }

@@ -20,26 +20,26 @@ use super::{custom, file, generate, mqtt};
 use crate::data::Bucket;
 use crate::measure::Clock;
 
-/// Whether a connection has its subscription; in an order in which the last of several stands for them.
+/// Whether a connection has its subscription, ordered so that the maximum stands for several connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Readiness {
-    /// It has, or needs none.
+    /// Subscribed, or needs no subscription.
     Ready,
-    /// It has ended without.
+    /// Ended without a subscription.
     Over,
-    /// It waits for one.
+    /// Waits for its subscription.
     Waits,
 }
 
 /// A connection that reads rows.
 pub struct Source {
-    /// The buckets that are closed.
+    /// The closed buckets.
     buckets: BucketQueue,
-    /// Sent to when an MQTT source has its subscription, and closed when it ends; closed when rows on a schedule are made,
-    /// and at once by others.
+    /// Sent to when an MQTT source is subscribed, and closed when it ends; closed when scheduled rows are generated,
+    /// and at once by other sources.
     pub ready: Receiver<()>,
     was_ready: Cell<bool>,
-    /// Whether it is ready only when it says so.
+    /// Whether it is ready only once it is subscribed.
     subscribes: bool,
     acknowledge: Option<Arc<dyn Acknowledge>>,
     thread: JoinHandle<Result<(), Error>>,
@@ -97,7 +97,7 @@ impl Source {
         Source { buckets, ready, was_ready: Cell::new(false), subscribes, acknowledge, thread }
     }
 
-    /// One whose buckets a test makes.
+    /// A source whose buckets come from a test.
     #[cfg(test)]
     pub fn simulated(buckets: BucketQueue, acknowledge: Arc<dyn Acknowledge>) -> Source {
         let (_, ready) = crossbeam_channel::bounded(1);
@@ -106,7 +106,7 @@ impl Source {
         Source { buckets, ready, was_ready: Cell::new(true), subscribes: true, acknowledge, thread }
     }
 
-    /// Whether it has its subscription.
+    /// Whether it is subscribed.
     pub fn readiness(&self) -> Readiness {
         let told = if self.was_ready.get() { Ok(()) } else { self.ready.try_recv() };
         let ready = told.is_ok() || (told == Err(TryRecvError::Disconnected) && !self.subscribes);
@@ -118,10 +118,10 @@ impl Source {
         }
     }
 
-    /// The next bucket and the deliveries it covers, once it is there.
+    /// The next bucket and its delivery range; waits for it.
     ///
     /// # Errors
-    /// If none comes any more.
+    /// If the source has ended.
     pub fn next(&self) -> Result<(Bucket, DeliveryRange), RecvError> {
         self.buckets.recv()
     }
@@ -129,20 +129,20 @@ impl Source {
     /// As [`Source::next`].
     ///
     /// # Errors
-    /// If none is there, or none comes any more.
+    /// If no bucket waits, or the source has ended.
     pub fn try_next(&self) -> Result<(Bucket, DeliveryRange), TryRecvError> {
         self.buckets.try_recv()
     }
 
-    /// As [`Source::next`], for so long.
+    /// As [`Source::next`], for at most `timeout`.
     ///
     /// # Errors
-    /// If none comes in time, or any more.
+    /// If none comes in time, or the source has ended.
     pub fn next_within(&self, timeout: Duration) -> Result<(Bucket, DeliveryRange), RecvTimeoutError> {
         self.buckets.recv_timeout(timeout)
     }
 
-    /// Buckets that wait, how many may, and whether there is no room for more.
+    /// Buckets that wait, the queue's capacity, and whether the queue is full.
     pub fn backlog(&self) -> (usize, usize, bool) {
         (self.buckets.len(), self.buckets.capacity(), self.buckets.is_full())
     }
@@ -154,7 +154,7 @@ impl Source {
         }
     }
 
-    /// Ends the source and says how it went.
+    /// Ends the source; the error it ended with, if any.
     pub fn join(self) -> Result<(), Error> {
         drop(self.buckets);
         if let Some(acknowledge) = self.acknowledge {

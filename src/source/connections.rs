@@ -22,7 +22,7 @@ impl Default for Connections {
 }
 
 impl Connections {
-    /// The most of them: each has threads of its own.
+    /// Most connections of a source: each has threads of its own.
     pub const MOST: usize = 256;
 
     /// How many connections there are.
@@ -48,7 +48,7 @@ impl Connections {
         }
     }
 
-    /// Whether rows of one station may come over different connections, and so overtake each other.
+    /// Whether rows of one station may arrive over different connections and overtake each other.
     pub fn mix(&self) -> bool {
         matches!(self, Connections::Shared(count) if *count > 1)
     }

@@ -1,4 +1,4 @@
-//! Runs a source of the registry: polls it, puts its rows into buckets, and acknowledges what is durable.
+//! Runs a source of the registry: polls it, buffers its rows, and acknowledges what is durable.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,32 +17,32 @@ use crate::format::payload;
 use crate::measure::Clock;
 use crate::mqtt::masked;
 
-/// How long a source is polled for a delivery at the most: so late are a stop and an acknowledgement seen.
+/// Longest wait of a poll: it bounds the delay of a stop and of an acknowledgement.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
-/// How often one that waits for acknowledgements looks for them.
+/// How often the end of the source checks for durable deliveries.
 const ACKNOWLEDGE_INTERVAL: Duration = Duration::from_millis(5);
-/// CustomDeliveries that wait for their acknowledgement at the most; and among how many new ones one of an earlier run is
-/// known when it comes again.
+/// The ack window: most unacknowledged deliveries; and among how many new ones a redelivery from an earlier run is
+/// recognised.
 const WINDOW: usize = 4096;
 
-/// CustomDeliveries with an acknowledgement to come.
+/// Deliveries that are not acknowledged yet.
 #[derive(Default)]
 struct CustomDeliveries {
-    /// The number of the newest, from 1.
+    /// The number of the newest delivery, from 1.
     newest: u64,
-    /// The rows of those up to this one are durable.
+    /// Deliveries up to this number are durable.
     completed: u64,
-    /// The place of the next one. Places count all deliveries, over all runs.
+    /// The place of the next delivery. Places count all deliveries, over all runs.
     next_place: u64,
-    /// Those that are not acknowledged, in the order of arrival.
+    /// Unacknowledged deliveries, in the order of arrival.
     waiting: VecDeque<PendingDelivery>,
-    /// The hashes of those.
+    /// Their hashes.
     open: HashSet<u64>,
-    /// New ones by number and place, until a bucket ends them.
+    /// New deliveries by number and place, until a bucket covers them.
     uncovered: VecDeque<(u64, u64, TakenPublish)>,
-    /// Places of what an earlier run has made durable and may not have acknowledged, by hash, until it comes.
+    /// Places of deliveries that an earlier run made durable and may not have acknowledged, by hash, until redelivered.
     earlier: HashMap<u64, u64>,
-    /// What an earlier run has taken the first rows of, until it comes.
+    /// The delivery of which an earlier run took the first rows, until it is redelivered.
     begun: Option<(TakenPublish, u64)>,
 }
 
@@ -60,8 +60,8 @@ impl CustomDeliveries {
         CustomDeliveries { next_place, earlier, begun: position.begun, ..CustomDeliveries::default() }
     }
 
-    /// Takes in a delivery: its number, and how many of its rows an earlier run has taken; `None` if its rows are taken
-    /// already.
+    /// Takes in a delivery: its number, and how many of its rows an earlier run took; `None` for a redelivery of which
+    /// all rows were taken.
     fn arrive(&mut self, id: String, hash: u64) -> Option<(u64, u64)> {
         if self.open.contains(&hash) {
             return None;
@@ -87,13 +87,13 @@ impl CustomDeliveries {
         let taken = std::iter::from_fn(|| self.uncovered.pop_front_if(|(number, ..)| *number <= delivered));
         let taken = taken.map(|(_, place, taken)| (place, taken)).collect();
         let next = self.uncovered.front().filter(|(next, ..)| *next == delivered + 1 && begun > 0);
-        // What was begun in an earlier run stays begun until it comes.
+        // The delivery begun in an earlier run stays begun until it is redelivered.
         let begun = next.map(|(.., next)| (*next, begun)).or(self.begun);
         let places = self.waiting.iter().map(|waiting| waiting.place).chain(self.earlier.values().copied());
         DeliveryRange { delivered, taken, begun, first: places.min().unwrap_or(self.next_place) }
     }
 
-    /// The next one whose acknowledgement is due.
+    /// The next delivery whose acknowledgement is due.
     fn due(&mut self) -> Option<String> {
         let waiting = self.waiting.pop_front_if(|waiting| waiting.number <= self.completed)?;
         self.open.remove(&waiting.hash);
@@ -101,7 +101,7 @@ impl CustomDeliveries {
     }
 }
 
-/// Tells the source's thread what is durable.
+/// Tells the source's thread which deliveries are durable.
 struct CustomAcknowledger {
     deliveries: Mutex<CustomDeliveries>,
     waits: bool,
@@ -133,18 +133,18 @@ impl Acknowledge for CustomAcknowledger {
     }
 }
 
-/// A source that is about to be opened.
+/// A source before it is opened.
 pub struct CustomReader {
     source: CustomSource,
     settings: SourceSettings,
     acknowledger: Arc<CustomAcknowledger>,
-    /// CustomDeliveries so far.
+    /// Deliveries so far.
     count: u64,
 }
 
 impl CustomReader {
     /// # Panics
-    /// If the settings lack the source: that is an error of the caller.
+    /// If the settings lack the source, which is an error of the caller.
     pub fn new(settings: SourceSettings, position: &SourcePosition) -> CustomReader {
         let source = settings.custom.clone().expect("a source of the registry has been built");
         let waits = source.delivers == Delivers::AtLeastOnce;
@@ -157,7 +157,7 @@ impl CustomReader {
         self.acknowledger.clone()
     }
 
-    /// Reads until told to stop or until the source is at its end; then waits until all that is to be acknowledged is.
+    /// Reads until stopped or until the source ends; then waits until every due delivery is acknowledged.
     pub fn read(mut self, mut buffer: BucketBuffer, clock: Clock, output: SourceOutput) -> Result<(), Error> {
         let (url, acknowledger) = (self.source.url.clone(), self.acknowledger.clone());
         let failed = |reason| Error::Custom { url: masked(&url), reason };
@@ -185,7 +185,7 @@ impl CustomReader {
         let mut hand_on = |bucket| output.send(bucket);
         while !output.stop.is_set() && !buffer.is_done() {
             if self.acknowledge(source)? {
-                // The checkpoint may forget them.
+                // Reported so that the checkpoint can discard acknowledged deliveries.
                 buffer.tell(clock.now());
             }
             let mut filled = FilledBuckets::new(&mut hand_on);
@@ -211,7 +211,7 @@ impl CustomReader {
         Ok(())
     }
 
-    /// Puts the rows of a delivery into the buffer, and hands on the buckets they fill.
+    /// Pushes the rows of a delivery into the buffer, and hands on the buckets they fill.
     fn take(&mut self, payload: Payload, buffer: &mut BucketBuffer, clock: Clock, filled: &mut FilledBuckets<'_>) {
         let Payload { id, bytes } = payload;
         let (arrived, topic) = (clock.now(), Arc::from(id.as_str()));
@@ -240,7 +240,7 @@ impl CustomReader {
         }
     }
 
-    /// Tells the source which deliveries are durable; whether any was.
+    /// Acknowledges durable deliveries to the source; whether there were any.
     fn acknowledge(&self, source: &mut dyn PolledSource) -> Result<bool, String> {
         let mut any = false;
         loop {
@@ -275,7 +275,7 @@ mod tests {
         deliveries.completed = 1;
         assert_eq!(deliveries.due().as_deref(), Some("two"));
         assert_eq!(deliveries.cover(2, 0).first, 9);
-        // An id may come anew once it is acknowledged.
+        // An id may be reused once it is acknowledged.
         assert_eq!(deliveries.arrive("two".into(), 2), Some((3, 0)));
     }
 

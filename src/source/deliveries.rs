@@ -1,41 +1,41 @@
-//! Which publishes the broker still waits for: each is acknowledged once its rows are durable, in the order
-//! of arrival, and one that comes again is known.
+//! Publishes that are not acknowledged yet: each is acknowledged once its rows are durable, in the order of arrival,
+//! and a redelivery is recognised.
 //!
-//! Nothing here knows of threads or of MQTT's client, so that the tests can play the broker.
+//! No threads and no MQTT client here, so that tests can simulate the broker.
 
 use std::collections::VecDeque;
 
 use super::position::{DeliveryRange, SourcePosition, TakenPublish};
 use super::unacknowledged::Unacknowledged;
 
-/// Publishes with an acknowledgement to come. `P` is what the acknowledgement needs.
+/// Unacknowledged publishes. `P` is what the acknowledgement needs.
 pub struct Deliveries<P> {
-    /// Another number for each connection, and for each time without one.
+    /// A number of its own for each connection and for each outage.
     connection: u64,
-    /// The first connections of sessions that nothing has come of yet.
+    /// The first connections of sessions from which nothing has arrived yet.
     sessions: VecDeque<u64>,
     settling: Settling,
     /// The number of the newest publish, from 1.
     newest: u64,
-    /// The rows of publishes up to this one are durable.
+    /// The rows of publishes up to this number are durable.
     completed: u64,
-    /// What this connection has delivered and not got back, in the order of arrival.
+    /// Publishes of this connection that are not acknowledged, in the order of arrival.
     waiting: VecDeque<PendingDelivery<P>>,
     /// Acknowledgements sent on this connection.
     sent: u64,
     open: Unacknowledged,
-    /// What an earlier run has taken of a publish, until it comes.
+    /// The publish of which an earlier run took the first rows, until it is redelivered.
     begun: Option<(TakenPublish, u64)>,
-    /// New ones by number and place, until a bucket ends them.
+    /// New publishes by number and place, until a bucket covers them.
     uncovered: VecDeque<(u64, u64, TakenPublish)>,
 }
 
-/// Whether the checkpoint may still name publishes of a session that is lost. Until it does not, none of the new session
-/// may come: it could have the packet id and the payload of one of those, and who starts anew could not tell them apart.
+/// Whether the checkpoint may still name publishes of a lost session. Until it does not, nothing of the new session may
+/// arrive: it could have the packet id and payload of one of those, and a restarted run could not tell them apart.
 #[derive(Clone, Copy, Debug)]
 enum Settling {
     Settled,
-    /// What came before this connection is still to be taken in.
+    /// What arrived before this connection is still queued.
     Queued(u64),
     /// It was taken in before this number, which is complete once the checkpoint says so.
     Numbered(u64),
@@ -53,9 +53,9 @@ pub struct Delivery<P> {
     /// The connection it came on.
     pub connection: u64,
     pub packet_id: u16,
-    /// Whether the broker says that it may have sent it before.
+    /// Whether the broker marks it as a possible redelivery.
     pub again: bool,
-    /// Of topic and payload.
+    /// Hash of topic and payload.
     pub hash: u64,
     pub packet: P,
 }
@@ -64,12 +64,13 @@ pub struct Delivery<P> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NewDelivery {
     pub number: u64,
-    /// How many of its first rows an earlier run has taken.
+    /// How many rows at its beginning an earlier run took.
     pub begun: u64,
 }
 
 impl<P> Deliveries<P> {
-    /// After a run that ended at `position`. The broker sends `window` publishes before it waits for an acknowledgement.
+    /// Continues after a run that ended at `position`. The broker sends `window` publishes before it waits for an
+    /// acknowledgement.
     pub fn after(position: &SourcePosition, window: u16) -> Deliveries<P> {
         Deliveries {
             connection: 0,
@@ -85,7 +86,7 @@ impl<P> Deliveries<P> {
         }
     }
 
-    /// The publishes up to `delivered` that no bucket before has ended, and the one after it if its first `begun` rows have
+    /// The publishes up to `delivered` that no earlier bucket covers, and the next one if its first `begun` rows have
     /// been taken in; none of them is acknowledged yet.
     pub fn cover(&mut self, delivered: u64, begun: u64) -> DeliveryRange {
         let taken = std::iter::from_fn(|| self.uncovered.pop_front_if(|(newest, ..)| *newest <= delivered));
@@ -95,16 +96,16 @@ impl<P> Deliveries<P> {
         DeliveryRange { delivered, taken, begun, first: self.open.first() }
     }
 
-    /// The connection is lost. The broker delivers again what was not acknowledged: only then may that be acknowledged,
-    /// for a broker that has died and lost its last changes gives the packet ids of those to other publishes.
+    /// The connection is lost. What is unacknowledged may be acknowledged only after its redelivery: a broker that
+    /// crashed and lost its last changes gives those packet ids to other publishes.
     pub fn lost(&mut self) {
         self.waiting.clear();
         self.sent = 0;
         self.connection += 1;
     }
 
-    /// A new connection, which the broker may have joined to the session of the last one; its number. If it is that of a
-    /// new session, what is known of the lost one is to be [settled](Deliveries::settle).
+    /// A new connection, which may resume the last session; returns its number. If its session is new, the lost one is
+    /// to be [settled](Deliveries::settle).
     pub fn connected(&mut self, same_session: bool) -> u64 {
         self.lost();
         if !same_session {
@@ -116,13 +117,13 @@ impl<P> Deliveries<P> {
         self.connection
     }
 
-    /// Whether the session of `connection` is new, and what came before it is still to be taken in.
+    /// Whether the session of `connection` is new while publishes from before it are still queued.
     pub fn must_settle(&self, connection: u64) -> bool {
         matches!(self.settling, Settling::Queued(first) if first == connection)
     }
 
-    /// What came before `connection`, the first one of its session, has been taken in, and is forgotten. The number that
-    /// is complete once the checkpoint has forgotten it, too.
+    /// Everything before `connection`, the first one of its session, has been taken in and is discarded. Returns the
+    /// number that is complete once the checkpoint has discarded it, too.
     pub fn settle(&mut self, connection: u64) -> u64 {
         self.enter(connection);
         self.newest += 1;
@@ -141,12 +142,12 @@ impl<P> Deliveries<P> {
         }
     }
 
-    /// Whether the broker may deliver something again.
+    /// Whether the broker may redeliver anything.
     fn may_come_again(&self) -> bool {
         self.newest > 0 || self.begun.is_some() || !self.open.is_empty()
     }
 
-    /// What came before `connection` has been taken in: if the session was lost, it is forgotten.
+    /// Everything before `connection` has been taken in; it is discarded if the session was lost.
     fn enter(&mut self, connection: u64) {
         while self.sessions.pop_front_if(|first| *first <= connection).is_some() {
             self.open.clear();
@@ -155,7 +156,7 @@ impl<P> Deliveries<P> {
         }
     }
 
-    /// Takes in a publish; what is new of it, if its rows are.
+    /// Takes in a publish; `None` for a redelivery of which all rows were taken.
     pub fn arrive(&mut self, delivery: Delivery<P>) -> Option<NewDelivery> {
         let Delivery { connection, packet_id, again, hash, packet } = delivery;
         self.enter(connection);
@@ -169,7 +170,7 @@ impl<P> Deliveries<P> {
         }
         self.newest += 1;
         self.uncovered.push_back((self.newest, place, taken));
-        // Until it comes again its packet id is no other's.
+        // Until it is redelivered, no other publish has its packet id.
         let begun = self.begun.take_if(|(begun, _)| begun.packet_id == packet_id);
         let begun = begun.filter(|(begun, _)| again && *begun == taken).map_or(0, |(_, rows)| rows);
         Some(NewDelivery { number: self.newest, begun })
@@ -185,7 +186,7 @@ impl<P> Deliveries<P> {
         self.waiting.front().is_some_and(|waiting| waiting.number <= self.completed)
     }
 
-    /// Sends the acknowledgements that are due, until `send` has no room for another.
+    /// Sends the acknowledgements that are due, until `send` has no capacity for another.
     pub fn acknowledge(&mut self, mut send: impl FnMut(&P) -> bool) {
         while let Some(waiting) = self.waiting.front().filter(|waiting| waiting.number <= self.completed) {
             if !send(&waiting.packet) {
@@ -197,8 +198,8 @@ impl<P> Deliveries<P> {
         }
     }
 
-    /// The broker has the first `count` acknowledgements of `connection`, and all that it sent before it said so has been
-    /// taken in. Whether fewer publishes can come again now.
+    /// The broker has the first `count` acknowledgements of `connection`, and all that it sent before confirming has
+    /// been taken in. Returns whether fewer publishes can be redelivered now.
     pub fn confirm(&mut self, connection: u64, count: u64) -> bool {
         connection == self.connection && self.open.confirm(connection, count)
     }
@@ -210,12 +211,12 @@ mod tests {
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;
 
-    /// A broker with one session: what it has sent and not got back, and what it has yet to send.
+    /// A broker with one session: what is in flight, and what it has yet to send.
     struct Broker {
         unsent: VecDeque<u64>,
         in_flight: VecDeque<(u16, u64)>,
         next_id: u16,
-        /// Whether it gives the lowest id that is free, instead of the next one.
+        /// Whether it assigns the lowest free packet id instead of the next one.
         lowest: bool,
     }
 
@@ -290,9 +291,9 @@ mod tests {
                     }
                 }
                 _ => {
-                    // What is on its way is lost, in both directions, or is read late; what is completed meanwhile is
-                    // not told. The broker sends again what it has not got back, and the connection may break once
-                    // more before all of it has come.
+                    // A lost connection drops what is in flight, in both directions, or it is read late; completions
+                    // meanwhile are not reported. The broker redelivers what is unacknowledged, and the connection may
+                    // break again before all of it has arrived.
                     on_the_way.clear();
                     deliveries.lost();
                     let late = random.random_bool(0.5).then(|| broker.send()).flatten();
@@ -368,21 +369,21 @@ mod tests {
         take(&mut deliveries, connection, 1..=window + 1);
         let connection = deliveries.connected(true);
         assert!(deliveries.arrive(delivery(connection, 1, true, 5)).is_some());
-        // The broker has sent what came after it again, so it has its acknowledgement.
+        // The broker has redelivered what came after it, so it has its acknowledgement.
         let mut deliveries = new();
         let connection = deliveries.connected(true);
         take(&mut deliveries, connection, 1..=4);
         let connection = deliveries.connected(true);
         assert_eq!(deliveries.arrive(delivery(connection, 3, true, 5)), None);
         assert!(deliveries.arrive(delivery(connection, 2, true, 5)).is_some());
-        // Something new has come first.
+        // Something new has arrived first.
         let mut deliveries = new();
         let connection = deliveries.connected(true);
         take(&mut deliveries, connection, 1..=3);
         let connection = deliveries.connected(true);
         assert_eq!(deliveries.arrive(delivery(connection, 4, true, 5)), number(4));
         assert_eq!(deliveries.arrive(delivery(connection, 3, true, 5)), number(5));
-        // The broker has said that it has the acknowledgements.
+        // The broker has confirmed the acknowledgements.
         let mut deliveries = new();
         let connection = deliveries.connected(true);
         take(&mut deliveries, connection, 1..=3);
@@ -434,7 +435,7 @@ mod tests {
         assert_eq!(deliveries.cover(1, 2), delivery_range(1, vec![], Some((next, 2))));
     }
 
-    /// A publish of the new session came under the packet id of one that the checkpoint still named.
+    /// Regression: a publish of the new session had the packet id of one that the checkpoint still named.
     #[test]
     fn a_lost_session_is_settled_once_the_checkpoint_has_forgotten_it() {
         let position =
@@ -451,7 +452,7 @@ mod tests {
         assert_eq!(deliveries.cover(2, 0), DeliveryRange { delivered: 2, first: 2, ..DeliveryRange::default() });
         deliveries.complete(1);
         assert!(!deliveries.is_settled());
-        // It is lost as well, before the checkpoint knows of the first loss.
+        // It is lost as well, before the checkpoint has recorded the first loss.
         let fourth = deliveries.connected(false);
         deliveries.complete(2);
         assert!(!deliveries.is_settled() && deliveries.must_settle(fourth));
@@ -473,7 +474,7 @@ mod tests {
         assert_eq!(deliveries.arrive(delivery(first, 9, true, 5)), number(2));
         assert_eq!(deliveries.cover(1, 0).first, 1);
         let second = deliveries.connected(false);
-        // What was read of the old connection late has no acknowledgement.
+        // A publish of the old connection that is read late is not acknowledged.
         assert_eq!(deliveries.arrive(delivery(first, 2, false, 7)), number(3));
         assert_eq!(deliveries.arrive(delivery(second, 1, true, 5)), number(4));
         assert_eq!(complete(&mut deliveries, 4), [1]);

@@ -1,20 +1,20 @@
-//! Why a source ended before its end.
+//! Errors of sources.
 
-/// Why.
+/// Why a source failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A file that cannot be read.
+    /// A file cannot be read.
     #[error("{path}: {error}")]
     File {
-        /// As the dataflow file gives it.
+        /// The path as the dataflow file gives it.
         path: String,
-        /// What the machine says.
+        /// The operating system's error.
         error: std::io::Error,
     },
-    /// The broker refuses the run, or is not there.
+    /// The broker refuses the connection or cannot be reached.
     #[error("{0}")]
     Broker(String),
-    /// A source of the registry.
+    /// A source of the registry failed.
     #[error("{url}: {reason}")]
     Custom { url: String, reason: String },
 }

@@ -23,7 +23,7 @@ fn file_error(path: &Path, error: io::Error) -> Error {
     Error::File { path: path.display().to_string(), error }
 }
 
-/// Reads a whole file; its rows are there already, so only full buckets and the end close one.
+/// Reads a whole file. Its rows do not arrive over time, so only a full bucket or the end closes a bucket.
 pub fn read(
     path: &Path,
     kind: FileKind,
@@ -54,7 +54,7 @@ pub fn read(
     Ok(())
 }
 
-/// Calls `f` with each row and its line until it has enough.
+/// Calls `f` with each row and its line until it returns false.
 fn each_row<R: BufRead>(mut records: FileRecords<R>, mut f: impl FnMut(Row<'_>, u64) -> bool) -> io::Result<()> {
     while let Some((row, position)) = records.next_row()? {
         if !f(row, position) {
@@ -98,17 +98,17 @@ pub fn infer(path: &Path, kind: FileKind, max_line: usize) -> Result<Schema, Err
     Ok(inference.schema())
 }
 
-/// Whether a file can be read once only, such as a FIFO: its rows arrive in time, as those of standard input.
+/// Whether a path can be read only once, such as a FIFO: its rows arrive over time, as those of standard input.
 pub fn is_stream(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir())
 }
 
-/// What is read once, from the beginning to the end.
+/// An input that is read once, from beginning to end.
 pub struct StreamInput {
-    /// As it is shown, and as rows name it.
+    /// Its name in errors and in the rows' origins.
     shown: String,
     topic: Arc<str>,
-    /// Known by its first bytes if not given.
+    /// Detected from its first bytes if not given.
     kind: Option<FileKind>,
     open: Box<dyn FnOnce() -> io::Result<Box<dyn Read>> + Send>,
 }
@@ -126,7 +126,7 @@ impl StreamInput {
     }
 }
 
-/// Reads a stream. Its rows arrive in time, so `delay` closes buckets too.
+/// Reads a stream. Its rows arrive over time, so `delay` closes buckets, too.
 pub fn read_stream(
     stream: StreamInput,
     settings: SourceSettings,
@@ -138,7 +138,7 @@ pub fn read_stream(
     let (sender, lines) = crossbeam_channel::bounded::<Result<FileLine, io::Error>>(1024);
     let room = Arc::new(ByteBudget::new(MAX_WAITING));
     let taken = ClosingQueue(room.clone());
-    // It can't be interrupted while it waits for input, or for who writes to a FIFO: the process ends without it.
+    // A blocking read can't be interrupted: the process ends without this thread.
     std::thread::spawn(move || {
         if let Err(error) = read_lines(stream, &settings, clock, &room, &sender) {
             let _ = sender.send(Err(error));
@@ -155,7 +155,7 @@ pub fn read_stream(
     })
 }
 
-/// Room for lines that wait, until nobody takes them any more.
+/// The byte budget of waiting lines, closed on drop: the receiver is gone.
 struct ClosingQueue(Arc<ByteBudget>);
 
 impl Drop for ClosingQueue {
@@ -201,7 +201,7 @@ fn read_lines(
     })
 }
 
-/// A stream can't be looked through beforehand: its rows tell one by one whether the day comes first.
+/// A stream can't be scanned beforehand: each row tells by itself whether its dates have the day first.
 fn day_first(row: Row<'_>) -> Format {
     match row.format {
         Format::WeatherLink(layout) => {

@@ -1,7 +1,7 @@
 //! Generated rows like those of a Davis station; the same seed gives the same bytes.
 //!
 //! A row every five minutes: daily and yearly cycles, columns that follow each other, wind that calms down, showers.
-//! With the faults of real stations: single gaps, a sensor that goes away for hours, sentinels (-9999 and 32767),
+//! Includes the faults of real stations: single gaps, a sensor that is missing for hours, sentinels (-9999 and 32767),
 //! rows sent twice, a soil sensor that gets stuck.
 
 use std::f64::consts::TAU;
@@ -48,7 +48,7 @@ pub struct Generator {
     weather: Weather,
 }
 
-/// What carries over from one measurement to the next.
+/// The state carried from one measurement to the next.
 #[derive(Default)]
 struct Weather {
     warmth: f64,
@@ -72,7 +72,7 @@ impl Generator {
 
     /// A number around 0 with variance 1.
     fn noise(&mut self) -> f64 {
-        // Twelve uniform numbers: near enough to a normal one, and the same on every machine.
+        // Twelve uniform numbers: close enough to a normal one, and the same on every machine.
         (0..12).map(|_| self.rng.random::<f64>()).sum::<f64>() - 6.0
     }
 
@@ -175,7 +175,7 @@ impl Generator {
         GeneratedRow { cells: self.spoil(cells) }
     }
 
-    /// Puts gaps and sentinels into the numbers.
+    /// Inserts gaps and sentinels.
     fn spoil(&mut self, mut cells: Vec<GeneratedCell>) -> Vec<GeneratedCell> {
         for cell in cells.iter_mut().filter(|cell| matches!(cell, GeneratedCell::Number { .. })) {
             let chance: f64 = self.rng.random();
@@ -277,12 +277,12 @@ impl GeneratedRow {
     }
 }
 
-/// Rounding must not leave a minus before a zero.
+/// Rounding must not produce a negative zero.
 fn positive_zero(value: f64, decimals: usize) -> f64 {
     if value.abs() < 0.5 * 0.1_f64.powi(decimals as i32) { 0.0 } else { value }
 }
 
-/// Generates `rows` rows into buckets as fast as they are wanted.
+/// Generates `rows` rows into buckets as fast as they are taken.
 pub fn read(rows: u64, seed: u64, buffer: BucketBuffer, clock: Clock, output: &SourceOutput) {
     let mut station = GeneratedSource::new(seed, buffer, clock, output);
     let mut json = Vec::new();
@@ -296,8 +296,8 @@ pub fn read(rows: u64, seed: u64, buffer: BucketBuffer, clock: Clock, output: &S
     station.end();
 }
 
-/// Offers `rows` rows on a schedule, from a store that is filled before: to generate a row takes longer than to serve
-/// it. `ready` is closed when it is full. When the store has been offered it comes again.
+/// Offers `rows` rows on a schedule, from a store filled beforehand: to generate a row takes longer than to process it.
+/// `ready` is closed when the store is full. The store is offered again and again.
 pub fn offer(
     rows: u64,
     seed: u64,
@@ -307,7 +307,7 @@ pub fn offer(
     output: &SourceOutput,
     ready: crossbeam_channel::Sender<()>,
 ) {
-    // Small enough to stay in cache, large enough that no message holds a row twice, which its bytes bound, too.
+    // Small enough for the cache, large enough that no message, which is bounded in bytes too, holds a row twice.
     let store_rows = buffer.bucket_size().clamp(1 << 12, MAX_BUCKET / 256);
     let records = Generator::new(seed).zip(0..rows).take(store_rows);
     let store: Vec<Vec<u8>> = records.map(|(record, _)| record.json()).collect();
@@ -329,7 +329,7 @@ struct GeneratedSource<'a> {
     buffer: BucketBuffer,
     clock: Clock,
     output: &'a SourceOutput,
-    /// The latest look at the clock.
+    /// The last reading of the clock.
     now: Instant,
 }
 
@@ -338,12 +338,12 @@ impl GeneratedSource<'_> {
         GeneratedSource { topic: format!("generate:seed={seed}").into(), buffer, clock, output, now: Instant::now() }
     }
 
-    /// Hands on a row; false when no more are wanted.
+    /// Pushes a row into the buffer; false when no more are wanted.
     fn give(&mut self, json: &[u8], position: u64, arrived: u64) -> bool {
         let row = Row { bytes: json, format: Format::Json, header: None };
         let origin = Origin { topic: self.topic.clone(), position };
         let full = self.buffer.push(row, arrived, origin, self.clock);
-        // A bucket is full when its last row arrives, or was due.
+        // A bucket closes when its last row arrives, or was due.
         let wanted = full.is_none_or(|mut bucket| {
             bucket.metadata.closed = arrived;
             self.output.send(bucket) && !self.output.stop.is_set()

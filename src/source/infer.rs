@@ -1,4 +1,4 @@
-//! The schema of rows, from the rows.
+//! Infers the schema from rows.
 
 use super::error::Error;
 use super::file;
@@ -6,7 +6,7 @@ use super::url::SourceUrl;
 use crate::data::{Bucket, Schema};
 use crate::format::Inference;
 
-/// The schema of a source that can be read twice; `None` for one that can't.
+/// The schema of a source that can be read twice; `None` for any other.
 pub fn infer(url: &SourceUrl, max_line: usize) -> Result<Option<Schema>, Error> {
     match url {
         SourceUrl::File { path, .. } if file::is_stream(path) => Ok(None),

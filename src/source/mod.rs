@@ -1,4 +1,15 @@
-//! Where rows come from: a thread of its own reads them, and hands on closed buckets.
+//! Where rows come from: each connection reads on a thread of its own and hands on closed buckets.
+//!
+//! - `url`, `settings`, `error`: a source's address, its other settings, and why it failed.
+//! - `connection`, `connections`: one reading connection; how many share the rows of a source.
+//! - `buffer`, `source_output`: rows become buckets, which leave the source's thread.
+//! - `queue`, `byte_budget`, `stop`: the bounded queue to the dataflow, its byte budget, the flag that ends a source.
+//! - `acknowledge`, `position`: delivery ranges, acknowledgement, and the position to resume at.
+//! - `deliveries`, `unacknowledged`, `retained`: redeliveries and retained publishes of MQTT.
+//! - `file`, `generate` with `schedule`, `mqtt`, `custom`: the kinds of sources; `polled`: the trait and registry.
+//! - `infer`: the schema from rows.
+//!
+//! Never here: timely, the checkpoint, or what a row's cells mean.
 
 mod acknowledge;
 mod buffer;

@@ -1,4 +1,5 @@
-//! What a source is to who adds one: it is polled, and hears which of its deliveries are durable.
+//! The traits of sources that a program adds, and their registry: a source is polled, and told which deliveries are
+//! durable.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,12 +10,12 @@ use schemars::{JsonSchema, Schema};
 use serde::de::DeserializeOwned;
 use toml::de::ValueDeserializer;
 
-/// What a source promises of a delivery.
+/// The delivery guarantee of a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delivers {
-    /// It comes once, whether its rows are durable or not.
+    /// Delivered once, whether its rows become durable or not.
     AtMostOnce,
-    /// It comes again, even to a later run, until it is acknowledged.
+    /// Redelivered, even to a later run, until it is acknowledged.
     AtLeastOnce,
 }
 
@@ -22,7 +23,7 @@ pub enum Delivers {
 ///
 /// Doc comments of the fields are what the JSON schema and the reference say of them.
 pub trait SourceConfig: DeserializeOwned + JsonSchema + Send + Sync + 'static {
-    /// What it promises of a delivery.
+    /// The delivery guarantee.
     const DELIVERS: Delivers;
 
     /// Refuses an address, when the dataflow file is read.
@@ -48,8 +49,8 @@ pub trait PolledSource: Send {
     /// In words: why nothing more can be read. The run fails.
     fn poll(&mut self, timeout: Duration) -> Result<Polled, String>;
 
-    /// All rows of the delivery with this id are durable, or counted as dropped: it need not come again. Of sources that
-    /// deliver at most once, none is told so. In the order of delivery.
+    /// All rows of the delivery with this id are durable, or counted as dropped: it need not be redelivered. Called in
+    /// the order of delivery, and never for sources that deliver at most once.
     ///
     /// # Errors
     /// In words: why it can't be acknowledged. The run fails.
@@ -58,21 +59,21 @@ pub trait PolledSource: Send {
     }
 }
 
-/// What a source had when it was polled.
+/// The result of a poll.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Polled {
-    /// Rows.
+    /// A delivery.
     Delivery(Payload),
-    /// Nothing in time.
+    /// Nothing before the timeout.
     Nothing,
-    /// Nothing, and nothing more will come.
+    /// Nothing, and the source is at its end.
     End,
 }
 
 /// Rows that are acknowledged together: a JSON object, an array of objects, or CSV lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Payload {
-    /// Names the delivery when it is acknowledged and when it comes again, and stands as the topic of its dead letters.
+    /// Identifies the delivery when it is acknowledged or redelivered, and is the topic of its dead letters.
     pub id: String,
     /// The rows.
     pub bytes: Vec<u8>,
@@ -90,7 +91,7 @@ pub struct CustomSource {
 }
 
 impl CustomSource {
-    /// Why its address is refused.
+    /// Why its address is refused, if it is.
     pub fn refused(&self) -> Option<&str> {
         self.refused.as_deref()
     }
@@ -105,7 +106,7 @@ impl fmt::Debug for CustomSource {
 /// A source by the scheme of its address.
 #[derive(Clone, Copy, Debug)]
 pub struct SourceEntry {
-    /// What stands before `://`.
+    /// The scheme: what stands before `://`.
     pub scheme: &'static str,
     build: fn(ValueDeserializer<'_>, &str) -> Result<CustomSource, toml::de::Error>,
     schema: fn() -> Schema,
@@ -136,7 +137,7 @@ impl Sources {
         Sources(Vec::new())
     }
 
-    /// These and one more, which takes the place of one that had its scheme.
+    /// These and one more, which replaces an entry of the same scheme.
     pub fn with<T: SourceConfig>(mut self, scheme: &'static str) -> Sources {
         self.0.retain(|entry| entry.scheme != scheme);
         self.0.push(SourceEntry { scheme, build: build::<T>, schema: schema::<T> });

@@ -1,31 +1,30 @@
-//! Where a connection goes on, and which deliveries its buckets hold.
+//! The position at which a connection resumes, and the delivery ranges of its buckets.
 
 use serde::{Deserialize, Serialize};
 
-/// A publish whose rows have been taken, as it can be known again.
+/// A publish whose rows have been taken, as it is recognised when redelivered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TakenPublish {
     /// The publish's packet id.
     pub packet_id: u16,
-    /// Of topic and payload.
+    /// Hash of topic and payload.
     pub hash: u64,
 }
 
-/// Where a connection goes on after an earlier run.
+/// Where a connection resumes after an earlier run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SourcePosition {
-    /// Deliveries that may come again, by their places, in order.
+    /// Deliveries that may be redelivered, by their places, in order.
     pub taken: Vec<(u64, TakenPublish)>,
     /// The delivery of which only the first rows were taken, and how many.
     pub begun: Option<(TakenPublish, u64)>,
-    /// What its session was subscribed to, if there was one.
+    /// The topic filter of its session, if there was one.
     pub subscribed: Option<String>,
-    /// Sessions that no connection reads any more, by their client ids: this connection ends them.
+    /// Client ids of sessions that no connection reads any more: this connection ends them.
     pub left: Vec<String>,
 }
 
-/// The deliveries that end in a bucket: what a later run needs to know when the bucket is complete, if they may come
-/// again.
+/// The deliveries that end in a bucket: what a later run needs, once the bucket is complete, to recognise redeliveries.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct DeliveryRange {
     /// The number of the last delivery with all its rows in this bucket or in one before it.
@@ -34,12 +33,12 @@ pub struct DeliveryRange {
     pub taken: Vec<(u64, TakenPublish)>,
     /// The delivery after them, if its first rows are in here, and how many.
     pub begun: Option<(TakenPublish, u64)>,
-    /// Deliveries before this place cannot come again.
+    /// Deliveries before this place cannot be redelivered.
     pub first: u64,
 }
 
 impl DeliveryRange {
-    /// Takes in what a later bucket of the same connection covers.
+    /// Adds the delivery range of a later bucket of the same connection.
     pub fn extend(&mut self, later: DeliveryRange) {
         self.delivered = later.delivered;
         self.taken.extend(later.taken);

@@ -1,4 +1,4 @@
-//! Buckets on their way from a source's thread to the dataflow, bounded in number and in bytes.
+//! Buckets in flight from a source's thread to the dataflow, bounded in number and in bytes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,22 +9,22 @@ use super::byte_budget::ByteBudget;
 use super::position::DeliveryRange;
 use crate::data::Bucket;
 
-/// Bytes of buckets that wait at the most.
+/// Most bytes of waiting buckets.
 pub const MAX_WAITING: usize = 32 << 20;
 
-/// Where a source's thread puts its buckets.
+/// The sending end, on a source's thread.
 pub(crate) struct BucketSender {
     buckets: Sender<(Bucket, DeliveryRange)>,
     room: Arc<ByteBudget>,
 }
 
-/// Where the dataflow takes them from.
+/// The receiving end, in the dataflow.
 pub struct BucketQueue {
     buckets: Receiver<(Bucket, DeliveryRange)>,
     room: Arc<ByteBudget>,
 }
 
-/// A queue of so many buckets at the most; of any number if not given.
+/// A queue of at most `capacity` buckets; of any number if not given.
 pub(crate) fn queue(capacity: Option<usize>) -> (BucketSender, BucketQueue) {
     let (sender, buckets) = capacity.map_or_else(crossbeam_channel::unbounded, crossbeam_channel::bounded);
     let room = Arc::new(ByteBudget::new(if capacity.is_some() { MAX_WAITING } else { usize::MAX }));
@@ -32,7 +32,7 @@ pub(crate) fn queue(capacity: Option<usize>) -> (BucketSender, BucketQueue) {
 }
 
 impl BucketSender {
-    /// Waits for room; false when nobody wants more.
+    /// Waits while the queue is full; false when the receiver is gone.
     pub fn send(&self, bucket: Bucket, delivery_range: DeliveryRange) -> bool {
         self.room.enter(bucket.byte_len()) && self.buckets.send((bucket, delivery_range)).is_ok()
     }
@@ -40,19 +40,19 @@ impl BucketSender {
 
 impl BucketQueue {
     /// # Errors
-    /// If no bucket comes any more.
+    /// If the source has ended.
     pub fn recv(&self) -> Result<(Bucket, DeliveryRange), RecvError> {
         self.buckets.recv().inspect(|(bucket, _)| self.room.leave(bucket.byte_len()))
     }
 
     /// # Errors
-    /// If none is there, or none comes any more.
+    /// If no bucket waits, or the source has ended.
     pub fn try_recv(&self) -> Result<(Bucket, DeliveryRange), TryRecvError> {
         self.buckets.try_recv().inspect(|(bucket, _)| self.room.leave(bucket.byte_len()))
     }
 
     /// # Errors
-    /// If none comes in time, or any more.
+    /// If none comes in time, or the source has ended.
     pub fn recv_timeout(&self, timeout: Duration) -> Result<(Bucket, DeliveryRange), RecvTimeoutError> {
         self.buckets.recv_timeout(timeout).inspect(|(bucket, _)| self.room.leave(bucket.byte_len()))
     }
@@ -72,7 +72,7 @@ impl BucketQueue {
         self.buckets.capacity().unwrap_or_default()
     }
 
-    /// Whether it holds as many as it may, or as many bytes.
+    /// Whether it is full, in number or in bytes.
     pub fn is_full(&self) -> bool {
         self.buckets.is_full() || self.room.is_full()
     }
@@ -84,8 +84,7 @@ impl Drop for BucketQueue {
     }
 }
 
-/// How many buckets may wait: enough that the dataflow never waits for the reader, and few enough that memory stays
-/// small.
+/// The capacity in buckets: enough that the dataflow never waits for the reader, and few enough to bound memory.
 pub fn queue_capacity(bucket_size: usize) -> usize {
     (16_384 / bucket_size).clamp(2, 1024)
 }

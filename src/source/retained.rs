@@ -1,11 +1,11 @@
-//! What brokers keep of topics, and send to every new subscription.
+//! Recognises retained publishes that brokers send again to every new subscription.
 
 use std::collections::HashMap;
 
-/// Topics that are remembered at the most.
+/// Most topics remembered.
 const MOST: usize = 1 << 16;
 
-/// The last retained publish of each topic: a new session begins with it once more.
+/// The last retained publish of each topic: a new session starts with it again.
 #[derive(Debug, Default)]
 pub struct Retained {
     /// By a hash of the topic, a hash of the publish and the connection it came on last.
@@ -13,8 +13,8 @@ pub struct Retained {
 }
 
 impl Retained {
-    /// Takes in a retained publish that came on `connection`, whose session began with connection `session`. Whether it
-    /// is the one that came in an earlier session, and that the broker only sends because the subscription is new.
+    /// Takes in a retained publish that came on `connection`, whose session began with connection `session`. Returns
+    /// whether an earlier session had it already, so that the broker sends it only because the subscription is new.
     pub fn is_known(&mut self, topic: u64, publish: u64, connection: u64, session: u64) -> bool {
         if let Some((last, came)) = self.last.get_mut(&topic) {
             let known = *last == publish && *came < session;
@@ -36,13 +36,13 @@ mod tests {
     fn only_what_a_new_session_begins_with_is_known() {
         let mut retained = Retained::default();
         assert!(!retained.is_known(1, 5, 1, 1));
-        // A station says the same again.
+        // A station publishes the same value again.
         assert!(!retained.is_known(1, 5, 1, 1));
-        // The session stayed: the broker sends nothing of its own accord.
+        // The session was resumed: the broker sends nothing of its own accord.
         assert!(!retained.is_known(1, 5, 2, 1));
         assert!(retained.is_known(1, 5, 3, 3));
         assert!(!retained.is_known(1, 5, 3, 3));
-        // Published while nobody was there.
+        // Published while there was no connection.
         assert!(!retained.is_known(1, 6, 4, 4));
         assert!(!retained.is_known(2, 6, 4, 4));
     }

@@ -1,4 +1,4 @@
-//! Open-loop load: rows are due on a schedule, whatever becomes of the ones before.
+//! Open-loop load: rows are due on a schedule, however far processing is behind.
 
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ impl Load {
     }
 }
 
-/// What lies further away never comes: clocks cannot tell such times.
+/// Later times are never due: the clock cannot represent them.
 const LONGEST_INTERVAL: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 /// When the rows of a load are due, counted from its start.
@@ -64,7 +64,7 @@ impl Iterator for Schedule {
         let arrival = self.row / burst;
         if self.row.is_multiple_of(burst) {
             self.due = match arrivals {
-                // Not summed up: hours later it would be off by the errors of all sums.
+                // Multiplied, not summed: the rounding errors of a sum would add up over hours.
                 Arrivals::Uniform => arrival as f64 * mean,
                 Arrivals::Poisson => self.due - mean * (1.0 - self.rng.random::<f64>()).ln(),
             };

@@ -1,4 +1,4 @@
-//! What a source needs to know beside its address.
+//! The settings of a source beside its address.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::mqtt::Endpoint;
 /// The longest payload and line where a dataflow file gives none: 16 MiB.
 pub const MAX_PAYLOAD: usize = 16 << 20;
 
-/// What a source needs to know beside its address.
+/// The settings of a source beside its address.
 #[derive(Clone, Debug)]
 pub struct SourceSettings {
     /// The broker, where rows come from one.
@@ -23,15 +23,15 @@ pub struct SourceSettings {
     pub limits: Limits,
     /// The longest payload of a publish, and the longest line of a file, in bytes.
     pub max_payload: usize,
-    /// The columns of the rows, where the dataflow file gives them: what names none of them is no header.
+    /// The columns of the rows, where the dataflow file gives them: a first line without any of them is no header.
     pub columns: Option<Arc<Schema>>,
-    /// Whether publishes are taken that a broker has kept of a topic from an earlier time.
+    /// Whether retained publishes from before the subscription are taken.
     pub retained: bool,
-    /// Whether to forget what the broker holds for the session.
+    /// Whether the broker's session is discarded at the start.
     pub clean_start: bool,
-    /// How long the first connection may take; for ever if not given.
+    /// How long the first connection may take; unlimited if not given.
     pub connect_timeout: Option<Duration>,
-    /// How long a lost connection may stay away; for ever if not given.
+    /// How long a lost connection may stay lost; unlimited if not given.
     pub reconnect_timeout: Option<Duration>,
     /// The source of the registry, if it is one.
     pub custom: Option<CustomSource>,
@@ -40,19 +40,19 @@ pub struct SourceSettings {
 }
 
 impl SourceSettings {
-    /// Whether the source delivers again what was not acknowledged, even to a later run.
+    /// Whether the source redelivers what was not acknowledged, even to a later run.
     pub fn is_persistent(&self) -> bool {
         let session = self.endpoint.as_ref().is_some_and(|endpoint| endpoint.client_id.is_some());
         session || self.custom.as_ref().is_some_and(|source| source.delivers == Delivers::AtLeastOnce)
     }
 
-    /// Whether rows come in time, and do not come again from the beginning as those of a file do.
+    /// Whether rows arrive over time, and are not read again from the beginning as those of a file are.
     pub fn is_live(&self) -> bool {
         self.endpoint.is_some() || self.custom.is_some()
     }
 
-    /// How many publishes a broker may send before the first is acknowledged: enough for a few buckets of publishes of
-    /// one row.
+    /// The ack window: publishes a broker may send before the first is acknowledged, enough for a few buckets of
+    /// publishes of one row.
     pub(super) fn window(&self) -> u16 {
         const BUCKETS: usize = 4;
         const LEAST: usize = 4096;
@@ -70,7 +70,7 @@ impl SourceSettings {
         }
     }
 
-    /// How many connections the source has; one for a source that is no topic.
+    /// How many connections the source has; one if it is no topic.
     pub fn connections(&self) -> usize {
         if self.endpoint.is_some() { self.connections.count() } else { 1 }
     }

@@ -1,4 +1,4 @@
-//! What a source thread hands its rows to.
+//! Where a source's thread sends its buckets.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,18 +13,18 @@ use super::stop::Stop;
 use crate::data::Bucket;
 use crate::measure::Clock;
 
-/// What a source thread hands its rows to.
+/// Where a source's thread sends its buckets.
 pub(crate) struct SourceOutput {
-    /// Until it is dropped.
+    /// `None` once it is dropped.
     pub(super) buckets: Option<queue::BucketSender>,
     pub(super) waker: std::thread::Thread,
     pub(super) stop: Stop,
-    /// Knows the deliveries that buckets end; `None` for what delivers nothing again.
+    /// Maps buckets to delivery ranges; `None` for a source without redelivery.
     pub(super) acknowledge: Option<Arc<dyn Acknowledge>>,
 }
 
 impl SourceOutput {
-    /// Hands on a bucket; waits while the dataflow is behind. False when nobody wants more.
+    /// Sends a bucket; waits while the dataflow is behind. False when the receiver is gone.
     pub(super) fn send(&self, bucket: Bucket) -> bool {
         let delivery_range =
             self.acknowledge.as_ref().map(|acknowledge| acknowledge.covered_by(&bucket)).unwrap_or_default();
@@ -35,17 +35,17 @@ impl SourceOutput {
 }
 
 impl Drop for SourceOutput {
-    /// The dataflow hears at once that no more comes.
+    /// The dataflow sees the end at once.
     fn drop(&mut self) {
         self.buckets = None;
         self.waker.unpark();
     }
 }
 
-/// Takes in what arrives until the channel closes or the source is told to stop, and has been given all that arrived
-/// until then; closes buckets in time. The channel closes by itself after the stop if it `closes`.
+/// Takes in arrivals until the channel closes, or until the source is stopped and all that had arrived is taken in;
+/// closes buckets in time. With `closes`, the channel closes by itself after the stop.
 ///
-/// `take` puts the rows of one arrival into the buffer and hands on the buckets they fill.
+/// `take` pushes the rows of one arrival into the buffer and hands on the buckets they fill.
 pub(super) fn buffer_until_closed<T>(
     arrivals: &Receiver<T>,
     closes: bool,
@@ -74,7 +74,7 @@ pub(super) fn buffer_until_closed<T>(
             Err(crossbeam_channel::RecvTimeoutError::Timeout) => Ok(()),
             Err(crossbeam_channel::RecvTimeoutError::Disconnected) => break,
         };
-        // What waits already came too late for its time; the bucket goes on filling.
+        // Queued arrivals are late already; the bucket goes on filling with them.
         let is_due = || buffer.deadline(clock).is_some_and(|due| due <= std::time::Instant::now());
         if arrivals.is_empty() && is_due() {
             filled.extend(buffer.close(clock));
@@ -94,7 +94,7 @@ mod tests {
     use crate::data::{Format, Origin, Row};
     use crate::source::Limits;
 
-    /// So many rows that came long ago go through a buffer; the sizes of the messages.
+    /// Sends `rows` overdue rows through a buffer; the sizes of the messages.
     fn messages(rows: u64, limits: Limits, stopped: bool, closes: bool) -> Vec<usize> {
         let (arrivals_sender, arrivals) = crossbeam_channel::unbounded();
         (1..=rows).for_each(|position| arrivals_sender.send(position).unwrap());

@@ -1,27 +1,27 @@
-//! Which publishes of a session a broker may deliver again.
+//! Publishes of a session that a broker may redeliver.
 //!
-//! What a broker sends again it sends first on a new connection, in the order in which it sent it before, and under the
-//! same packet ids (MQTT-4.4.0-1); acknowledgements go out in the order of arrival (MQTT-4.6.0-2), so it is always the
-//! last part of what has come that comes again. From this follows what cannot: what came before a publish that comes
-//! again, if it was acknowledged; what was acknowledged on an earlier connection, once something new has come on this
-//! one; what had a packet id before another publish; and what lies further back than the broker's window. All of that
-//! is forgotten, for packet ids come again, and readings are often equal.
+//! A broker redelivers first on a new connection, in the original order and under the same packet ids (MQTT-4.4.0-1);
+//! acknowledgements go out in the order of arrival (MQTT-4.6.0-2), so only the last part of what has arrived is
+//! redelivered. Therefore these cannot be: what came before a redelivered publish, if it was acknowledged; what was
+//! acknowledged on an earlier connection, once something new has come on this one; what had a packet id before another
+//! publish; and what lies beyond the ack window. All of that is discarded, for packet ids are reused, and readings are
+//! often equal.
 
 use std::collections::{HashMap, VecDeque};
 
 use super::position::TakenPublish;
 
-/// The publishes that may come again, oldest first.
+/// The publishes that may be redelivered, oldest first.
 #[derive(Debug)]
 pub struct Unacknowledged {
-    /// How many publishes the broker sends before it waits for an acknowledgement.
+    /// The ack window: publishes the broker sends before it waits for an acknowledgement.
     window: usize,
     entries: VecDeque<UnacknowledgedPublish>,
     /// The place of the first entry. Places count all publishes, over all runs.
     first: u64,
     /// By packet id, the place of the last publish that had it.
     places: HashMap<u16, u64>,
-    /// The newest connection, and how many of the entries have come on it.
+    /// The newest connection, and how many of the entries came on it.
     connection: u64,
     came: usize,
 }
@@ -32,12 +32,12 @@ struct UnacknowledgedPublish {
     number: u64,
     /// The connection on which it came last; 0 before the first of this run.
     connection: u64,
-    /// Whether its acknowledgement has been sent since then, and as which of its connection, from 1.
+    /// The number of its acknowledgement on its connection, from 1, if it was sent since then.
     acknowledged: Option<u64>,
 }
 
 impl Unacknowledged {
-    /// Those that an earlier run left, by their places, in order: each may have been acknowledged.
+    /// The publishes that an earlier run left, by their places, in order: each may have been acknowledged.
     pub fn after(window: usize, taken: &[(u64, TakenPublish)]) -> Unacknowledged {
         let first = taken.first().map_or(0, |(place, _)| *place);
         let mut unacknowledged = Unacknowledged {
@@ -49,7 +49,7 @@ impl Unacknowledged {
             came: taken.len(),
         };
         for (place, taken) in taken {
-            // Places that were forgotten are at the beginning: one that is missing elsewhere is of a damaged checkpoint.
+            // Discarded places are at the beginning: a gap elsewhere is from a damaged checkpoint.
             if *place != unacknowledged.next_place() {
                 unacknowledged.clear();
                 unacknowledged.first = *place;
@@ -64,7 +64,7 @@ impl Unacknowledged {
         unacknowledged
     }
 
-    /// All before this place cannot come again.
+    /// Nothing before this place can be redelivered.
     pub fn first(&self) -> u64 {
         self.first
     }
@@ -74,15 +74,14 @@ impl Unacknowledged {
         self.first + self.entries.len() as u64
     }
 
-    /// Takes in a publish that came on `connection`: its place, and the number that it had when it came before, if this
-    /// is not the first time.
+    /// Takes in a publish that came on `connection`: its place, and its earlier number if it is a redelivery.
     pub fn arrive(&mut self, connection: u64, taken: TakenPublish, again: bool, number: u64) -> (u64, Option<u64>) {
         if self.connection != connection {
             (self.connection, self.came) = (connection, 0);
         }
         if let Some(place) = self.places.get(&taken.packet_id).copied() {
             let entry = &mut self.entries[(place - self.first) as usize];
-            // On one connection nothing comes twice.
+            // Nothing is redelivered on the same connection.
             let open = entry.acknowledged.is_none() || entry.connection < connection;
             if again && open && entry.taken.hash == taken.hash {
                 self.came += usize::from(entry.connection < connection);
@@ -91,8 +90,8 @@ impl Unacknowledged {
                 self.forget_while(|at, entry| at < place && entry.is_acknowledged_before(connection));
                 return (place, Some(number));
             }
-            // Its packet id was free, so the broker has the acknowledgements up to then. What has come again since is not
-            // the publish that it was taken for: one with the same packet id and payload.
+            // Its packet id was free, so the broker has the acknowledgements up to then. A supposed redelivery since
+            // was another publish with the same packet id and payload.
             let last = entry.connection;
             self.forget_while(|at, entry| at <= place && entry.acknowledged.is_some() && entry.connection <= last);
         }
@@ -104,7 +103,7 @@ impl Unacknowledged {
         while let Some(entry) = self.entries.front() {
             let forgets = match entry.connection == connection {
                 true => entry.acknowledged.is_some() && self.came > self.window,
-                // A broker that has died may have lost what was not acknowledged: then that comes no more, either.
+                // A broker that crashed may have lost what was not acknowledged: that is not redelivered, either.
                 false => self.first < beyond,
             };
             if !forgets {
@@ -121,7 +120,7 @@ impl Unacknowledged {
         entry.into_iter().for_each(|entry| entry.acknowledged = Some(count));
     }
 
-    /// The broker has the first `count` acknowledgements of a connection. Whether something is forgotten.
+    /// The broker has the first `count` acknowledgements of a connection. Returns whether anything is discarded.
     pub fn confirm(&mut self, connection: u64, count: u64) -> bool {
         self.forget_while(|_, entry| {
             entry.acknowledged.is_some_and(|sent| entry.connection < connection || sent <= count)
@@ -132,7 +131,7 @@ impl Unacknowledged {
         self.entries.is_empty()
     }
 
-    /// The session is lost: nothing comes again.
+    /// The session is lost: nothing is redelivered.
     pub fn clear(&mut self) {
         self.forget_while(|_, _| true);
     }
@@ -142,7 +141,7 @@ impl Unacknowledged {
         self.entries.push_back(entry);
     }
 
-    /// Forgets the first ones, as long as this holds for place and publish. Whether there was one.
+    /// Discards the first entries, as long as this holds for place and publish. Returns whether there was one.
     fn forget_while(&mut self, holds: impl Fn(u64, &UnacknowledgedPublish) -> bool) -> bool {
         let first = self.first;
         while self.entries.front().is_some_and(|entry| holds(self.first, entry)) {

@@ -26,7 +26,7 @@ pub enum SourceUrl {
     Stdin,
     /// A source of the registry, by its address.
     Custom(String),
-    /// As fast as the dataflow takes them, if no load is given.
+    /// Generated rows, as fast as the dataflow takes them if no load is given.
     Generate {
         /// How many rows are made.
         rows: u64,
@@ -37,7 +37,7 @@ pub enum SourceUrl {
     },
 }
 
-/// How rows come that do not wait for the dataflow.
+/// The pace of a source that does not wait for the dataflow.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Pace {
     /// `None` if it is not known beforehand.
@@ -123,13 +123,13 @@ fn generate(parameters: &str) -> Result<SourceUrl, String> {
     Ok(SourceUrl::Generate { rows, seed, load })
 }
 
-/// Rows that may be due at the same time.
+/// Most rows that may be due at the same time.
 const MOST_AT_ONCE: u64 = 10_000_000;
 
-/// Reads rows a second: one a year at least, and a thousand million at most.
+/// Parses rows a second: one a year at least, and a thousand million at most.
 ///
 /// # Errors
-/// Anything else.
+/// Any other text.
 pub fn parse_rate(text: &str) -> Result<f64, String> {
     let rate: f64 = text.parse().map_err(|_| format!("{text:?} is no number of rows a second"))?;
     if (1e-8..=1e9).contains(&rate) {

@@ -1,4 +1,4 @@
-//! Rows from an MQTT topic.
+//! Rows from an MQTT topic: `reader` is the connection, `simulated` runs it in tests without network and threads.
 
 mod reader;
 #[cfg(test)]

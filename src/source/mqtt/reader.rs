@@ -1,10 +1,9 @@
-//! Rows from an MQTT topic, by MQTT 5: there the client says how many publishes may wait for their acknowledgement.
+//! Rows from an MQTT topic, by MQTT 5, where the client sets the ack window (receive maximum).
 //!
 //! One thread owns the client's event loop and only moves publishes into a queue; the source's thread splits them into
-//! rows. A broker sends only so many publishes before it waits for the first acknowledgement, so that the event loop
-//! need not wait for the dataflow, and answers the broker while that stands still. Where much is sent at quality of
-//! service 0, or in large publishes, the queue's bytes are bounded: then the event loop does wait, and TCP holds the
-//! broker back.
+//! rows. The ack window bounds what the broker sends, so the event loop need not wait for the dataflow, and answers the
+//! broker while that stalls. Where much is sent at quality of service 0, or in large publishes, the queue's byte budget
+//! is the bound: then the event loop does wait, and TCP's flow control slows the broker.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -30,16 +29,16 @@ use crate::source::{
 
 /// Bytes of publishes that may wait for the source's thread.
 const MAX_QUEUED: usize = 64 << 20;
-/// What a publish without a payload holds, in bytes.
+/// Bytes counted for a publish beside its payload.
 const PUBLISH: usize = 256;
-/// How often a broker is asked at most whether it has the acknowledgements.
+/// Shortest time between two questions whether the broker has the acknowledgements.
 const QUESTION_INTERVAL: Duration = Duration::from_millis(100);
-/// How long a new session waits at the most to be subscribed to, for the checkpoint to forget the one before: a dataflow
-/// that stands still must not keep it from what is published.
+/// Longest wait of a new session, before it subscribes, for the checkpoint to discard the lost one: a stalled dataflow
+/// must not keep it from what is published.
 const SUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(5);
-/// A filter that nobody subscribes to: to end its subscription changes nothing, and is answered in turn.
+/// A filter that nobody subscribes to: the broker answers its unsubscription in order, and nothing changes.
 const QUESTION: &str = "rowmill/question";
-/// Requests, acknowledgements among them, that wait for the event loop.
+/// Most requests, acknowledgements among them, that wait for the event loop.
 const REQUESTS: usize = 16_384;
 
 pub(super) struct IncomingEvent {
@@ -53,16 +52,16 @@ pub(super) struct IncomingEvent {
 #[expect(clippy::large_enum_variant, reason = "nearly all are publishes")]
 pub(super) enum IncomingItem {
     Publish(Publish),
-    /// What came before is no longer to be expected again: the session is new. The checkpoint must know before anything
-    /// of it comes.
+    /// The session is new: nothing from before it is redelivered. The checkpoint must record that before anything of
+    /// the session arrives.
     Settled,
-    /// The broker has so many acknowledgements of this connection. What it sent again before it said so is to be taken in
-    /// first: it would be no more known as such.
+    /// The broker has so many acknowledgements of this connection. Redeliveries sent before it confirmed are to be
+    /// taken in first: afterwards they would not be recognised.
     Confirmed(u64),
 }
 
 impl IncomingEvent {
-    /// What it holds, in bytes.
+    /// The bytes it holds.
     fn size(&self) -> usize {
         match &self.what {
             IncomingItem::Publish(publish) => PUBLISH + publish.topic.len() + publish.payload.len(),
@@ -74,13 +73,13 @@ impl IncomingEvent {
 /// What an acknowledgement needs: packet id and quality of service.
 type Owed = (u16, QoS);
 
-/// What acknowledges publishes, from any thread.
+/// Acknowledges publishes, from any thread.
 #[derive(Clone)]
 pub struct Acknowledger {
     client: Client,
     deliveries: Arc<Mutex<Deliveries<Owed>>>,
-    /// Whether acknowledgements wait until rows are durable: only a session that outlives its connection
-    /// delivers again what was not acknowledged.
+    /// Whether acknowledgements wait until rows are durable: only a session that outlives its connection redelivers
+    /// what was not acknowledged.
     after_completion: bool,
     finished: Arc<AtomicBool>,
 }
@@ -93,7 +92,7 @@ impl Acknowledger {
         });
     }
 
-    /// Takes in a publish; what is new of it, if its rows are.
+    /// Takes in a publish; `None` for a redelivery of which all rows were taken.
     fn arrive(&self, connection: u64, publish: &Publish) -> Option<NewDelivery> {
         let TakenPublish { packet_id, hash } = identity(publish);
         let mut deliveries = self.deliveries.lock().expect("no holder panics");
@@ -122,7 +121,7 @@ impl Acknowledger {
         self.deliveries.lock().expect("no holder panics").settle(connection)
     }
 
-    /// Whether the checkpoint names no publish of a lost session; always, where there is none to name them.
+    /// Whether the checkpoint names no publish of a lost session; always true where acknowledgements do not wait.
     fn is_settled(&self) -> bool {
         !self.after_completion || self.deliveries.lock().expect("no holder panics").is_settled()
     }
@@ -143,7 +142,7 @@ impl Acknowledge for Acknowledger {
         self.acknowledge(&mut deliveries);
     }
 
-    /// The client may leave when it has sent what is due.
+    /// The client may disconnect when it has sent what is due.
     fn finish(&self) {
         const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
         let since = Instant::now();
@@ -160,14 +159,14 @@ impl Acknowledge for Acknowledger {
     }
 }
 
-/// What a publish is known by when it comes again.
+/// Identifies a publish when it is redelivered.
 fn identity(publish: &Publish) -> TakenPublish {
     let length = publish.topic.len().to_le_bytes();
     let text = [&length, &*publish.topic, &*publish.payload].concat();
     TakenPublish { packet_id: publish.pkid, hash: fingerprint(&text) as u64 }
 }
 
-/// A source that is about to read.
+/// A source before it reads.
 pub struct MqttReader {
     parts: ReaderParts,
     events: MqttEvents,
@@ -183,22 +182,22 @@ pub(super) struct ReaderParts {
 /// Takes in what arrives, on the source's thread.
 pub(super) struct PublishIntake {
     pub(super) acknowledger: Acknowledger,
-    /// Bytes of arrivals that wait.
+    /// Bytes of queued arrivals.
     pub(super) queued: Arc<AtomicUsize>,
     pub(super) max_payload: usize,
     pub(super) columns: Option<Arc<Schema>>,
     pub(super) topic: Arc<str>,
     /// Publishes so far.
     publishes: u64,
-    /// The last retained ones, if they are taken.
+    /// The last retained publishes, if they are taken.
     pub(super) retained: Option<Retained>,
-    /// Publishes that come before the broker waits for an acknowledgement.
+    /// The ack window.
     pub(super) window: u16,
 }
 
 impl ReaderParts {
     /// # Panics
-    /// If the settings lack the endpoint of an MQTT source: that is an error of the caller.
+    /// If the settings lack the endpoint of an MQTT source, which is an error of the caller.
     pub(super) fn new(
         client: Client,
         settings: &SourceSettings,
@@ -253,7 +252,7 @@ impl ReaderParts {
 
 impl MqttReader {
     /// # Panics
-    /// If the settings lack the endpoint of an MQTT source: that is an error of the caller.
+    /// If the settings lack the endpoint of an MQTT source, which is an error of the caller.
     pub fn new(
         settings: &SourceSettings,
         position: &SourcePosition,
@@ -284,8 +283,8 @@ impl MqttReader {
         self.parts.intake.acknowledger.clone()
     }
 
-    /// Reads until told to stop, or until the broker stays away for too long; then waits until all that is to be
-    /// acknowledged is.
+    /// Reads until stopped, or until the broker is unreachable for too long; then waits until all due acknowledgements
+    /// are sent.
     pub fn read(self, mut buffer: BucketBuffer, clock: Clock, output: SourceOutput) -> Result<(), Error> {
         let MqttReader { parts: ReaderParts { listener, mut intake, arrivals }, events } = self;
         let thread = std::thread::Builder::new().name("mqtt-source".into());
@@ -302,7 +301,7 @@ impl MqttReader {
 }
 
 impl PublishIntake {
-    /// Puts the rows of an arrival into the buffer, and hands on the buckets they fill.
+    /// Pushes the rows of an arrival into the buffer, and hands on the buckets they fill.
     pub(super) fn take(
         &mut self,
         buffer: &mut BucketBuffer,
@@ -363,7 +362,7 @@ impl PublishIntake {
         if let Some(NewDelivery { number, .. }) = new.filter(|_| self.acknowledger.waits()) {
             buffer.delivered(number, arrived, filled);
             if buffer.deliveries() >= self.window.into() {
-                // The broker waits for an acknowledgement: no more comes.
+                // The ack window is full: the broker sends no more.
                 filled.extend(buffer.close(clock));
             }
         }
@@ -375,12 +374,12 @@ fn lost_session(client_id: Option<&str>) {
     tracing::warn!("the broker has lost the session {id}: what it held for this client is gone");
 }
 
-/// The owner of the event loop.
+/// Runs the client's event loop.
 pub(super) struct EventLoopOwner {
     pub(super) client: Client,
     pub(super) acknowledger: Acknowledger,
     pub(super) endpoint: Endpoint,
-    /// Closed when the source is told to stop.
+    /// Closed when the source is stopped.
     pub(super) arrivals: Option<Sender<IncomingEvent>>,
     pub(super) queued: Arc<AtomicUsize>,
     pub(super) clock: Clock,
@@ -389,9 +388,9 @@ pub(super) struct EventLoopOwner {
     pub(super) connect_timeout: Option<Duration>,
     pub(super) reconnect_timeout: Option<Duration>,
     pub(super) retained: bool,
-    /// What the session was subscribed to in an earlier run.
+    /// The topic filter of the session in an earlier run.
     pub(super) subscribed: Option<String>,
-    /// Sessions of an earlier run that nobody reads any more, by their client ids.
+    /// Client ids of sessions of an earlier run that no connection reads any more.
     pub(super) left: Vec<String>,
     /// The number of the connection; 0 before the first.
     pub(super) connection: u64,
@@ -401,20 +400,19 @@ pub(super) struct EventLoopOwner {
     pub(super) lost: Option<Instant>,
     /// Since when there has been one.
     pub(super) connected: Option<Instant>,
-    /// When it subscribes at the latest, if it still has to on this connection.
+    /// The deadline of the subscription, if it is still due on this connection.
     pub(super) subscribes: Option<Instant>,
     pub(super) backoff: Backoff,
-    /// How many connections in turn the broker has ended soon.
+    /// Consecutive connections that the broker ended soon.
     pub(super) contested: u32,
     /// Acknowledgements that have been sent on this connection, and how many of them the broker is known to have.
     pub(super) sent: u64,
     pub(super) answered: u64,
-    /// How many had been sent before the broker was asked for a sign of life: when it gives one, it has them.
+    /// How many had been sent before the last ping: the broker has them when it answers.
     pub(super) pinged: u64,
-    /// The same of a question of our own, once it has left: rumqttc asks for signs of life only now and then. With the
-    /// packet id of the question.
+    /// The same for a question of our own, with its packet id, once it has left: rumqttc pings only now and then.
     pub(super) question: Option<(u16, u64)>,
-    /// When the last question was put; `None` while none may be: one is open already, or there is no connection.
+    /// When the last question was asked; `None` while none may be: one is open already, or there is no connection.
     pub(super) since: Option<Instant>,
 }
 
@@ -457,13 +455,13 @@ impl EventLoopOwner {
         Ok(())
     }
 
-    /// Whether there is something to do that is no event.
+    /// Whether there is work to do without an event.
     fn looks_up(&self) -> bool {
         self.must_close() || self.may_ask() || self.may_subscribe()
     }
 
-    /// Whether the broker is to be asked what it has: until that is known, what it sent under packet ids that it gave anew
-    /// could not be told, after a crash, from what had them before.
+    /// Whether to ask the broker which acknowledgements it has: until that is known, publishes under reused packet ids
+    /// could not be told from redeliveries after a crash.
     fn may_ask(&self) -> bool {
         let due = self.since.is_some_and(|since| since.elapsed() >= QUESTION_INTERVAL);
         due && self.acknowledger.after_completion && self.sent > self.answered && !self.stop.is_set()
@@ -483,17 +481,17 @@ impl EventLoopOwner {
         }
     }
 
-    /// After the stop a broker that was ever there still gets the acknowledgements.
+    /// After the stop, a broker that was ever reached still gets the acknowledgements.
     fn is_over(&self) -> bool {
         self.acknowledger.finished.load(Ordering::Acquire) || (self.stop.is_set() && self.connection == 0)
     }
 
-    /// Whether nothing more is to be handed on.
+    /// Whether the queue of arrivals is to be closed.
     fn must_close(&self) -> bool {
         self.stop.is_set() && self.arrivals.is_some()
     }
 
-    /// Takes what the client has received already.
+    /// Handles what the client has already received.
     fn take(&mut self, events: &mut MqttEvents) -> Result<(), Error> {
         while let Some(event) = events.received() {
             self.hear(event)?;
@@ -525,7 +523,7 @@ impl EventLoopOwner {
         Ok(())
     }
 
-    /// Begins a connection.
+    /// Starts a connection.
     fn begin(&mut self, same_session: bool) -> Result<(), Error> {
         let Endpoint { url, client_id, .. } = &self.endpoint;
         for left in self.left.drain(..) {
@@ -549,7 +547,7 @@ impl EventLoopOwner {
         }
         let mut deliveries = self.acknowledger.deliveries.lock().expect("no holder panics");
         self.connection = deliveries.connected(same_session);
-        // What is still to be taken in belongs to the session that is lost.
+        // Publishes that are still queued belong to the lost session.
         let settles = self.acknowledger.after_completion && deliveries.must_settle(self.connection);
         drop(deliveries);
         if !same_session {
@@ -565,7 +563,7 @@ impl EventLoopOwner {
         self.subscribe_in_time()
     }
 
-    /// Whether it still has to subscribe, and may: nothing of a new session comes before.
+    /// Whether the subscription is still due, and allowed: nothing of a new session arrives before it.
     fn may_subscribe(&self) -> bool {
         let late = |at_the_latest| !self.stop.is_set() && Instant::now() >= at_the_latest;
         self.subscribes.is_some_and(|at_the_latest| self.acknowledger.is_settled() || late(at_the_latest))
@@ -579,20 +577,20 @@ impl EventLoopOwner {
         self.subscribe()
     }
 
-    /// Subscribes, on every connection: the session may be new. What is retained comes with a new subscription only.
+    /// Subscribes on every connection, as the session may be new. Retained publishes come only with a new subscription.
     fn subscribe(&self) -> Result<(), Error> {
         let Endpoint { url, qos, .. } = &self.endpoint;
-        // rumqttc can't take up an exchange at QoS 2 again (its issue 664); what comes again at QoS 1, we know.
+        // rumqttc can't resume an exchange at QoS 2 (its issue 664); a redelivery at QoS 1 is recognised here.
         let qos = if self.acknowledger.after_completion && qos.0 != rumqttc::QoS::AtMostOnce {
             QoS::AtLeastOnce
         } else {
             qos.v5()
         };
-        // A shared subscription gets no retained rows (MQTT 5, 4.8.2); mosquitto sends them again at each restart of its own.
+        // A shared subscription gets no retained rows (MQTT 5, 4.8.2); mosquitto resends them at each restart of its own.
         let wants_retained = self.retained && !url.topic.starts_with("$share/");
         let rule = if wants_retained { RetainForwardRule::OnNewSubscribe } else { RetainForwardRule::Never };
         let mut filter = Filter::new(&url.topic, qos);
-        // Whether a publish is retained is told where all are taken: what is known does not come twice.
+        // The broker keeps the retain flag where retained publishes are taken, so that known ones are ignored.
         (filter.retain_forward_rule, filter.preserve_retain) = (rule, self.retained);
         if self.client.try_subscribe_many([filter]).is_err() {
             return Err(Error::Broker(format!("{url}: the topic cannot be subscribed to")));
@@ -600,13 +598,14 @@ impl EventLoopOwner {
         Ok(())
     }
 
-    /// Waits while the queue holds too much: the broker then keeps what follows. What comes after the stop is left to it.
+    /// Waits while the queue is full: the broker then keeps what follows, as it does with all that comes after the
+    /// stop.
     fn queue(&self, what: IncomingItem) {
         let arrival =
             IncomingEvent { what, connection: self.connection, session: self.session, arrived: self.clock.now() };
         let Some(arrivals) = &self.arrivals else { return };
         while self.queued.load(Ordering::Relaxed) > MAX_QUEUED && !self.stop.is_set() {
-            // The answer to the subscription may be behind what a broker has kept, and be waited for.
+            // The run may wait for the answer to the subscription, which may be behind publishes the broker has kept.
             let _ = self.ready.try_send(());
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -614,8 +613,8 @@ impl EventLoopOwner {
         let _ = arrivals.send(arrival);
     }
 
-    /// From now on nothing is acknowledged, and acknowledgements that nobody has sent are to be dropped: rumqttc has done
-    /// so when it noticed the loss, but others may have come since.
+    /// From now on nothing is acknowledged, and unsent acknowledgements are dropped: rumqttc has done so when it
+    /// noticed the loss, but others may have come since.
     pub(super) fn lose(&mut self) {
         self.acknowledger.deliveries.lock().expect("no holder panics").lost();
         self.lost.get_or_insert_with(Instant::now);
@@ -655,7 +654,8 @@ impl EventLoopOwner {
         Ok(())
     }
 
-    /// Waits between connections grow where another client uses the same id: each takes the session from the other.
+    /// The back-off between connections grows where another client uses the same id: each takes over the other's
+    /// session.
     fn judge(&mut self, error: &ConnectionError) {
         const LEAST_INTERVAL: Duration = Duration::from_secs(5);
         let Some(lasted) = self.connected.take().map(|connected| connected.elapsed()) else { return };
@@ -682,17 +682,17 @@ impl EventLoopOwner {
         }
     }
 
-    /// How long a broker may be away.
+    /// How long the broker may be unreachable.
     fn patience(&self) -> Option<Duration> {
         if self.connection > 0 { self.reconnect_timeout } else { self.connect_timeout }
     }
 
-    /// Whether it has been away for longer.
+    /// Whether it has been unreachable for longer.
     fn is_late(&self) -> bool {
         self.lost.zip(self.patience()).is_some_and(|(lost, patience)| lost.elapsed() >= patience)
     }
 
-    /// Ends the source when the broker has been away for longer than allowed.
+    /// Ends the source when the broker has been unreachable for longer than allowed.
     fn give_up(&self) -> Result<(), Error> {
         let Some(patience) = self.patience().filter(|_| self.is_late()) else { return Ok(()) };
         let Endpoint { url, .. } = &self.endpoint;
@@ -704,7 +704,7 @@ impl EventLoopOwner {
         )))
     }
 
-    /// Sends the acknowledgements that wait, and disconnects.
+    /// Sends the acknowledgements that are due, and disconnects.
     fn leave(&self, mut events: MqttEvents) {
         if self.lost.is_some() || self.client.try_disconnect().is_err() {
             return;

@@ -1,4 +1,4 @@
-//! A connection of the source whose broker, threads and network a test plays: it says which packet comes, when the
+//! A connection of the source whose broker, threads and network a test simulates: it says which packet comes, when the
 //! source's thread takes it in and when a request of the client goes out.
 
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::source::acknowledge::Acknowledge;
 use crate::source::queue::{BucketSender, queue};
 use crate::source::{BucketBuffer, FilledBuckets, Limits, Source, SourcePosition, SourceSettings, Stop};
 
-/// A connection with all of its code but for threads and client.
+/// A connection with all of its code except threads and client.
 pub struct SimulatedConnection {
     listener: EventLoopOwner,
     intake: PublishIntake,
@@ -29,8 +29,8 @@ pub struct SimulatedConnection {
 }
 
 impl SimulatedConnection {
-    /// One that goes on at `position`, and the source that the dataflow has of it. The broker sends `window` publishes
-    /// before it waits for an acknowledgement.
+    /// Starts at `position`; with the source as the dataflow sees it. The broker sends `window` publishes before it
+    /// waits for an acknowledgement.
     pub fn start(
         settings: &SourceSettings,
         position: &SourcePosition,
@@ -62,12 +62,12 @@ impl SimulatedConnection {
         self.hear(Event::Incoming(Incoming::Publish(publish)));
     }
 
-    /// The client asks for a sign of life.
+    /// The client sends a ping.
     pub fn ping(&mut self) {
         self.hear(Event::Outgoing(Outgoing::PingReq));
     }
 
-    /// The broker gives it.
+    /// The broker answers the ping.
     pub fn pong(&mut self) {
         self.hear(Event::Incoming(Incoming::PingResp(rumqttc::v5::mqttbytes::v5::PingResp)));
     }
@@ -88,7 +88,7 @@ impl SimulatedConnection {
         Some(request)
     }
 
-    /// The source's thread takes in what came next. Whether there was something.
+    /// The source's thread takes in the next arrival, if there is one; whether there was.
     pub fn read(&mut self) -> bool {
         let Ok(arrival) = self.arrivals.try_recv() else { return false };
         let (buckets, acknowledger) = (&self.buckets, self.intake.acknowledger.clone());
