@@ -1,4 +1,4 @@
-//! The graph of a dataflow alone, without source, sink and accounts: what a message costs on its way through it.
+//! Runs the graph of a dataflow without source, sink and ledger, to measure what a message costs in it.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -20,7 +20,7 @@ use crate::runtime::graph::in_flight::EpochOutcome;
 use crate::runtime::graph::table_operators::TableOperators;
 use crate::runtime::options::Options;
 
-/// Takes results and outcomes, and does nothing with them.
+/// Discards results and outcomes.
 struct Discard;
 
 impl ResultWriter for Discard {
@@ -44,8 +44,8 @@ impl OutcomeRecorder for Discard {
     fn close(&mut self) {}
 }
 
-/// Sends buckets, whose epochs count from 0, through the graph on one worker, so many epochs in flight at the most; 1 is
-/// lock step. The time from the first to the completion of the last, without that for building the graph.
+/// Sends buckets, whose epochs count from 0, through the graph on one worker, with at most `in_flight` epochs at once;
+/// 1 is lock step. Returns the time from the first bucket to the completion of the last, without building the graph.
 ///
 /// # Errors
 /// Steps or tables that do not fit the schema.
@@ -63,8 +63,8 @@ pub fn through_graph(
     })
 }
 
-/// Sends messages as epochs from 0 on, so many in flight at the most, into a graph that ends in `probe`; the time until
-/// the last is complete. `send` has the graph's input, which closes with it.
+/// Sends messages as epochs from 0 on, with at most `in_flight` at once, into a graph that ends in `probe`; returns the
+/// time until the last is complete. `send` owns the graph's input, which is closed when it is dropped.
 pub fn time_to_completion<M>(
     worker: &mut Worker,
     probe: &ProbeHandle<u64>,

@@ -1,4 +1,4 @@
-//! The graph: input, prepare, the steps, result, sink, accounts, probe.
+//! Builds the graph: input, prepare, the steps, result, sink, outcomes, probe.
 
 use std::sync::Arc;
 
@@ -25,29 +25,29 @@ use crate::runtime::observe::sampler::Sampler;
 use crate::subtasks::prepare::Prepare;
 use crate::subtasks::{Chain, Step};
 
-/// What the graph is made of.
+/// What the graph is built from.
 pub struct GraphPlan {
-    /// Of the rows as they come in.
+    /// The columns of the rows from the source.
     pub schema: Arc<Schema>,
-    /// Of the results.
+    /// The columns of the results.
     pub schema_out: Arc<Schema>,
     pub stages: Vec<Stage>,
-    /// Whether prepare and result run in the operator of the steps between them.
+    /// Whether all from prepare to result is fused into one operator.
     pub whole: bool,
-    /// What steps remembered in an earlier run.
+    /// The keyed states that steps are restored from.
     pub states: Vec<OperatorState>,
     pub placement: Placement,
     pub encoding: Encoding,
     pub infinity: Infinity,
-    /// The worker that writes this worker's results; the first one, where rows are accounted for, if not given.
+    /// The worker that writes this worker's results; the first worker, which has the ledger, if not given.
     pub writer: Option<u64>,
-    /// Takes samples, if somebody looks.
+    /// Takes samples of messages, if the run is observed.
     pub sampler: Option<Sampler>,
 }
 
 impl GraphPlan {
-    /// What a dataflow makes of its steps, and of the schemas before and behind them: nothing is remembered, the first
-    /// worker writes, and nobody looks. Tables take rows after the operators `taken_after`.
+    /// The plan for steps between two schemas, without restored state, written by the first worker, without samples.
+    /// Tables take rows after the operators `taken_after`.
     pub fn new(
         dataflow: &Dataflow,
         schema: Schema,
@@ -72,11 +72,11 @@ impl GraphPlan {
     }
 }
 
-/// Takes results in the order of epochs; flushed when an epoch is written, closed at the end.
+/// Takes results in the order of epochs; flushed after each batch of complete epochs, closed at the end.
 pub trait ResultWriter {
-    /// The length of the sink's file if the results were taken.
+    /// The length of the sink's file after the results; `None` if they were not written.
     fn write(&mut self, output: Output) -> Option<u64>;
-    /// Whether all that was taken so far has gone on.
+    /// Whether all results so far have been flushed.
     fn flush(&mut self) -> bool;
     fn close(&mut self);
 }
@@ -87,28 +87,28 @@ pub trait OutcomeRecorder {
     fn close(&mut self);
 }
 
-/// The ends of the graph that a worker holds.
+/// A worker's handles of the graph: its inputs, and the probe at its end.
 pub struct GraphEnds {
     pub inputs: GraphInputs,
     pub probe: ProbeHandle<u64>,
 }
 
-/// Where rows come in, and the references of tables.
+/// The inputs of the graph: buckets, and the references of tables.
 pub struct GraphInputs {
     buckets: InputHandle<u64, CapacityContainerBuilder<Vec<Arc<Bucket>>>>,
     references: Vec<ReferenceInput>,
-    /// The epoch of the last bucket, where tables end.
+    /// The epoch of the last bucket, with which tables end.
     last: LastEpoch,
 }
 
 impl GraphInputs {
-    /// Nothing comes before this epoch.
+    /// Advances all inputs to the first epoch.
     pub fn start_at(&mut self, epoch: u64) {
         self.buckets.advance_to(epoch);
         self.references.iter_mut().for_each(|reference| reference.advance_to(epoch));
     }
 
-    /// Sends a bucket as its epoch.
+    /// Sends a bucket with its epoch, and closes the epoch.
     pub fn send(&mut self, bucket: Arc<Bucket>) {
         let epoch = bucket.metadata.epoch;
         self.last.set(Some(epoch));
@@ -158,12 +158,12 @@ pub fn build(
     })
 }
 
-/// The worker that reads the rows of a bucket is the one that its epoch names.
+/// Routes a bucket to the worker that its epoch selects.
 fn by_epoch() -> impl ParallelizationContract<u64, Vec<Arc<Bucket>>> {
     Exchange::new(|bucket: &Arc<Bucket>| bucket.metadata.epoch)
 }
 
-/// Reads the rows of buckets.
+/// Parses the rows of buckets into messages.
 fn prepare(plan: &GraphPlan, times: SharedServiceTimes) -> impl FnMut(Arc<Bucket>) -> InFlightMessage + use<> {
     let mut prepare = Prepare::new(plan.schema.clone());
     let (sampler, schema) = (plan.sampler.clone(), plan.schema.clone());
@@ -204,7 +204,7 @@ fn apply<'scope>(
     }
 }
 
-/// An operator that changes each in_flight.
+/// An operator that changes each message in place.
 fn operator<'scope, P: ParallelizationContract<u64, Vec<InFlightMessage>>>(
     messages: StreamVec<'scope, u64, InFlightMessage>,
     pact: P,
@@ -224,7 +224,7 @@ fn operator<'scope, P: ParallelizationContract<u64, Vec<InFlightMessage>>>(
     })
 }
 
-/// Encodes messages where the chain ended.
+/// Encodes messages on the worker where the chain ended.
 fn result(plan: &GraphPlan, times: SharedServiceTimes) -> impl FnMut(InFlightMessage) -> FinishedMessage + use<> {
     let encoder = Encoder::new(plan.schema_out.clone(), plan.encoding).with_infinity(plan.infinity);
     let index = operator_of_result(&plan.stages);
@@ -242,7 +242,7 @@ fn result(plan: &GraphPlan, times: SharedServiceTimes) -> impl FnMut(InFlightMes
     }
 }
 
-/// The chain from prepare to result as one operator: a message costs less the fewer operators hand it on.
+/// The chain from prepare to result as one operator: each operator between them would cost a message time.
 fn whole<'scope>(
     buckets: StreamVec<'scope, u64, Arc<Bucket>>,
     plan: &GraphPlan,
@@ -258,7 +258,7 @@ fn whole<'scope>(
     })
 }
 
-/// An operator that makes one of each.
+/// An operator that maps each item to one.
 fn each<'scope, A: 'static, B: 'static>(
     stream: StreamVec<'scope, u64, A>,
     pact: impl ParallelizationContract<u64, Vec<A>>,
@@ -275,7 +275,7 @@ fn each<'scope, A: 'static, B: 'static>(
     })
 }
 
-/// Writes results in the order of epochs, each when its epoch is complete. Receipts are settled here, or sent on.
+/// Writes results in the order of epochs, each when its epoch is complete. Outcomes are settled here, or sent on.
 fn write<'scope>(
     finished: StreamVec<'scope, u64, FinishedMessage>,
     to: u64,
@@ -293,7 +293,7 @@ fn write<'scope>(
                     written.push((capability.clone(), EpochOutcome { written: length, ..outcome }));
                 }
             }
-            // Receipts follow what they stand for.
+            // Outcomes are settled only after their results were flushed.
             let flushed = written.is_empty() || writer.flush();
             for (capability, outcome) in written {
                 let outcome = EpochOutcome { written: outcome.written.filter(|_| flushed), ..outcome };
@@ -310,7 +310,7 @@ fn write<'scope>(
     })
 }
 
-/// Brings all outcomes to the first worker, where the rows came in.
+/// Gathers all outcomes on the first worker, which has the ledger.
 fn settle<'scope>(
     outcomes: StreamVec<'scope, u64, EpochOutcome>,
     mut accounts: impl OutcomeRecorder + 'static,

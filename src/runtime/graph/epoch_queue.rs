@@ -1,4 +1,4 @@
-//! Holds what arrives until its epoch is complete, and hands it out epoch by epoch.
+//! Holds data until its epoch is complete, and releases it epoch by epoch.
 
 use std::collections::VecDeque;
 
@@ -8,7 +8,7 @@ use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::InputHandleCore;
 use timely::progress::frontier::MutableAntichain;
 
-/// Data of epochs that are not complete yet, with the capability to go on at each.
+/// Data of epochs that are not complete yet, each with the capability to send at its epoch.
 pub struct EpochQueue<D> {
     /// In the order of epochs.
     waiting: VecDeque<(Capability<u64>, Vec<D>)>,
@@ -19,7 +19,7 @@ impl<D> EpochQueue<D> {
         EpochQueue { waiting: VecDeque::new() }
     }
 
-    /// Takes in what has arrived.
+    /// Holds all data that has arrived at an input.
     pub fn take_in(&mut self, input: &mut InputHandleCore<u64, Vec<D>, impl Pull<Message<u64, Vec<D>>>>) {
         input.for_each(|capability, data| {
             let capability = capability.retain_least(0).expect("a batch has an epoch");
@@ -27,7 +27,7 @@ impl<D> EpochQueue<D> {
         });
     }
 
-    /// What is held of the capability's epoch.
+    /// The data held for the capability's epoch.
     pub fn hold(&mut self, capability: Capability<u64>) -> &mut Vec<D> {
         let epoch = *capability.time();
         let place = self.waiting.partition_point(|(held, _)| *held.time() < epoch);
@@ -37,7 +37,7 @@ impl<D> EpochQueue<D> {
         &mut self.waiting[place].1
     }
 
-    /// The first epoch that the frontier has passed, if one is held.
+    /// Releases the first epoch if the frontier has passed it.
     pub fn next_complete(&mut self, frontier: &MutableAntichain<u64>) -> Option<(Capability<u64>, Vec<D>)> {
         self.waiting.pop_front_if(|(held, _)| !frontier.less_equal(held.time()))
     }

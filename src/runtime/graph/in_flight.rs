@@ -8,32 +8,32 @@ use crate::measure::ServiceTimes;
 use crate::runtime::graph::operator_state::OperatorState;
 use crate::subtasks::{Chain, Fault};
 
-/// What has happened to a message so far.
+/// The outcome of an epoch's message so far.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct EpochOutcome {
     pub epoch: u64,
     pub numbers: Numbers,
     pub rows_out: u64,
-    /// Nanoseconds that its subtasks have worked on it.
+    /// Service time in nanoseconds.
     pub service: u64,
-    /// Rows that an operator of the chain dropped.
+    /// Operators of the chain, and how many rows each has dropped.
     pub dropped: Vec<(usize, u64)>,
     pub rejected: Vec<RejectedRows>,
-    /// Rows that were too late for a table that drops those.
+    /// Rows that were dropped as too late for a table.
     pub too_late: u64,
-    /// Whether steps that remember are to tell what has changed.
+    /// Whether a checkpoint barrier follows: operators add the keyed states that have changed.
     pub barrier: bool,
     pub states: Vec<OperatorState>,
-    /// The length of the sink's file with the results, 0 if it has none; `None` if no sink has taken them.
+    /// The length of the sink's file with the results, 0 if it is no file; `None` if they were not written.
     pub written: Option<u64>,
 }
 
-/// Rows that go to the dead letters. Their bytes are still where they came in.
+/// Rows that become dead letters. Their raw bytes are in the bucket, on the first worker.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RejectedRows {
-    /// Places in the input.
+    /// The rows' places in the input.
     pub rows: Vec<u64>,
-    /// The operator of the chain that rejects them.
+    /// The operator of the chain that rejected them.
     pub operator: usize,
     pub reason: String,
 }
@@ -46,7 +46,7 @@ pub struct InFlightMessage {
 }
 
 impl EpochOutcome {
-    /// Takes in the outcome of another part of the message.
+    /// Merges the outcome of another partition of the message.
     pub fn merge(&mut self, other: EpochOutcome) {
         self.rows_out += other.rows_out;
         self.service += other.service;
@@ -71,8 +71,8 @@ impl EpochOutcome {
 }
 
 impl InFlightMessage {
-    /// Takes the message through steps, of which the first is that of operator `first`, on the time of that operator. What
-    /// they drop is counted; a fault rejects all rows.
+    /// Runs steps over the message, the first of which is operator `first`, and records their time there. Dropped rows
+    /// are counted; a fault rejects all rows.
     pub fn run(&mut self, first: usize, chain: &Chain, times: &mut ServiceTimes) {
         self.timed(first, times, |InFlightMessage { message, outcome }| {
             let mut rows = message.rows();
@@ -86,7 +86,7 @@ impl InFlightMessage {
         });
     }
 
-    /// Lets `act` work on the message, on the time of an operator. What it drops is counted.
+    /// Runs `act` over the message, and records its time for an operator. Dropped rows are counted.
     pub fn apply(&mut self, operator: usize, times: &mut ServiceTimes, act: impl FnOnce(&mut Message)) {
         self.timed(operator, times, |InFlightMessage { message, outcome }| {
             let rows = message.rows();
@@ -95,7 +95,7 @@ impl InFlightMessage {
         });
     }
 
-    /// A message without rows passes, for there is nothing to change.
+    /// Times `work`; a message without rows is passed on without it.
     fn timed(&mut self, operator: usize, times: &mut ServiceTimes, work: impl FnOnce(&mut InFlightMessage)) {
         if self.message.rows() > 0 {
             let ((), service) = times.time(operator, || work(self));
@@ -103,7 +103,7 @@ impl InFlightMessage {
         }
     }
 
-    /// Takes rows out of the message, behind an operator: each is rejected for a reason, or is too late if there is none.
+    /// Removes rows after an operator: each is rejected if there is a reason, else counted as too late.
     pub fn take_out(&mut self, rows: &[usize], operator: usize, why: impl Fn(&Message, usize) -> Option<String>) {
         let mut keep = vec![true; self.message.rows()];
         for row in rows {

@@ -1,4 +1,4 @@
-//! Where a table is seen: its contents, for those that ask, and its sink.
+//! A materialized table: its contents, for queries, and its sink.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,41 +15,41 @@ use crate::runtime::observe::activity::{Activity, Destination};
 use crate::sink::{self, Deadline, Existing, FileEnd, RefusedLine, Sink};
 use crate::tables::{Group, KeyCell, TableContents};
 
-/// A table's contents, which other threads look at.
+/// A table's contents, shared with the query server's thread.
 pub type SharedContents = Arc<Mutex<TableContents>>;
 
-/// Keeps a table's contents, and writes to its sink until that fails: changes as they come, or the whole table at the
-/// end. That replaces one of an earlier run only when it is whole itself.
+/// Keeps a table's contents, and writes to its sink until that fails: changes as they happen, or the whole table at the
+/// end, which replaces an earlier run's file only when it is whole itself.
 pub struct MaterializedTable {
-    /// Which table of the dataflow.
+    /// The table's index in the dataflow.
     number: usize,
     contents: SharedContents,
     sink: Option<OpenedSink>,
-    /// Takes how far changes have come, if a checkpoint tells of them.
+    /// Gets the length of the changes after each epoch, if a checkpoint covers them.
     ledger: Option<Rc<RefCell<Ledger>>>,
-    /// The file of the changes, if they go to one.
+    /// The path of the file of changes, if there is one.
     path: Option<String>,
-    /// When it was closed: how much was written, and where in the file that ends.
+    /// After closing: the length of the changes, and where they end in the file.
     closed: Option<(u64, FileEnd)>,
     activity: Arc<Activity>,
     failure: FirstError,
 }
 
-/// How what tables hold outlives a run.
+/// What makes tables durable from run to run.
 #[derive(Clone)]
 pub struct TableDurability {
-    /// What they held before.
+    /// The keyed states that they are restored from.
     pub states: Vec<OperatorState>,
-    /// Takes what they hold now, on the first worker.
+    /// Gets their new states, on the first worker.
     pub ledger: Option<Rc<RefCell<Ledger>>>,
-    /// By path, how much of the files of their changes counts.
+    /// By path, the committed ends of the files of their changes.
     pub ends: BTreeMap<String, FileEnd>,
 }
 
-/// An materialized that the graph writes to and the intake syncs.
+/// A table that the graph writes to and the coordinator syncs.
 pub type SharedMaterializedTable = Rc<RefCell<MaterializedTable>>;
 
-/// The sinks of tables' changes that a checkpoint tells of.
+/// The sinks of tables' changes that a checkpoint covers.
 #[derive(Clone, Default)]
 pub struct MaterializedTables(Vec<SharedMaterializedTable>);
 
@@ -57,15 +57,15 @@ struct OpenedSink {
     sink: Box<dyn Sink>,
     destination: Arc<Destination>,
     encoder: Encoder,
-    /// Whether it takes the whole table at the end, in place of all changes.
+    /// Whether it takes the whole table at the end instead of all changes.
     whole: bool,
-    /// Where the whole table is made, and where it goes then; `None` for a sink that is no regular file.
+    /// The temporary path of the whole table, and its final one; `None` for a sink that is no regular file.
     replaces: Option<(PathBuf, PathBuf)>,
     disk: SharedDisk,
 }
 
 impl OpenedSink {
-    /// A line of a table is no row that could be a dead letter.
+    /// Logs refused lines: a line of a table is no row of the source, so it can't become a dead letter.
     fn tell_refused(&mut self) {
         for RefusedLine { line, reason, .. } in self.sink.refused() {
             let shown = String::from_utf8_lossy(&line[..line.len().min(200)]);
@@ -75,8 +75,8 @@ impl OpenedSink {
 }
 
 impl MaterializedTable {
-    /// Opens the sink, if there is one. What is there is taken as `existing` says; with `kept`, an earlier run's table
-    /// goes on: the whole one may replace it, and changes go on behind those that the checkpoint tells of.
+    /// Opens the sink, if there is one; an existing file is treated as `existing` says. With `kept`, an earlier run's
+    /// table continues: the whole table may replace its file, and changes are appended after the committed ones.
     #[expect(clippy::too_many_arguments, reason = "what a table is, where it goes, and what is told meanwhile")]
     pub fn open(
         number: usize,
@@ -122,12 +122,12 @@ impl MaterializedTable {
         MaterializedTable { number, contents, sink, ledger, path, closed: None, activity, failure }
     }
 
-    /// Whether a checkpoint tells of what it writes.
+    /// Whether a checkpoint covers its changes.
     pub fn is_kept(&self) -> bool {
         self.ledger.is_some()
     }
 
-    /// Takes in what an epoch changes.
+    /// Applies the updates of an epoch, and writes the changes.
     pub fn apply(&mut self, epoch: u64, updates: Vec<((Group, Vec<KeyCell>), isize)>) {
         let groups: BTreeSet<Group> = match self.ledger {
             Some(_) => updates.iter().map(|((group, _), _)| group.clone()).collect(),
@@ -154,7 +154,7 @@ impl MaterializedTable {
         }
     }
 
-    /// Tells the ledger how far changes have come, and of which lines they have told.
+    /// Enters into the ledger the length of the changes, and the lines that they have published.
     fn remember(&self, epoch: u64, groups: &BTreeSet<Group>) {
         let (Some(ledger), Some(opened)) = (&self.ledger, &self.sink) else { return };
         let (mut ledger, contents) = (ledger.borrow_mut(), self.contents.lock().expect("no holder panics"));
@@ -164,7 +164,7 @@ impl MaterializedTable {
         ledger.told_changes(epoch, self.number, opened.sink.length());
     }
 
-    /// All epochs before this one are complete.
+    /// Marks all epochs before this one as complete.
     pub fn complete_before(&mut self, epoch: u64) {
         self.complete(epoch.checked_sub(1));
     }
@@ -174,7 +174,7 @@ impl MaterializedTable {
         contents.epoch = contents.epoch.max(epoch);
     }
 
-    /// Ends the sink after the last epoch.
+    /// Writes what is left after the last epoch, and closes the sink.
     pub fn close(&mut self, last: Option<u64>) {
         self.complete(last);
         let contents = self.contents.clone();
@@ -194,7 +194,7 @@ impl MaterializedTable {
                     sink.sync()?;
                     *closed = Some((sink.length(), sink.file_end(sink.length())?));
                 }
-                // The name must not lead to less than was written when it outlives the power.
+                // Synced before the rename: after a power failure the path must not hold less than the whole table.
                 replaces.as_ref().map_or(Ok(()), |_| sink.sync())?;
                 sink.close()?;
                 replaces.map_or(Ok(()), |(aside, path)| sink::replace(&*disk, &aside, &path))
@@ -205,7 +205,7 @@ impl MaterializedTable {
         }
     }
 
-    /// How much of the changes is of what is complete.
+    /// The length of the changes as of the complete prefix.
     fn settled(&self, ledger: &Ledger) -> u64 {
         ledger.changes.get(&self.number).copied().unwrap_or(0)
     }
@@ -225,7 +225,7 @@ impl MaterializedTables {
         MaterializedTables(materialized_tables)
     }
 
-    /// Brings to safety what was written; false after a failure.
+    /// Makes what was written durable; false after a failure.
     pub fn sync(&self) -> bool {
         self.0.iter().all(|materialized| {
             let mut materialized = materialized.borrow_mut();
@@ -238,7 +238,7 @@ impl MaterializedTables {
         })
     }
 
-    /// Whether one is closed with changes behind those of what is complete.
+    /// Whether one is closed with changes beyond the complete prefix.
     pub fn are_closed_behind(&self, ledger: &Ledger) -> bool {
         self.0.iter().any(|materialized| {
             materialized.borrow().closed.is_some_and(|(written, _)| written != materialized.borrow().settled(ledger))
@@ -257,10 +257,10 @@ impl MaterializedTables {
         self.0.is_empty()
     }
 
-    /// They go on in new files, with what is not complete.
+    /// Continues in new files, with the changes beyond the complete prefix.
     ///
     /// # Errors
-    /// If another file stands there.
+    /// If a new path is taken by another file.
     pub fn follow(&self, ledger: &Ledger) -> Result<(), sink::Error> {
         self.0.iter().try_for_each(|materialized| {
             let complete = materialized.borrow().settled(ledger);
@@ -268,7 +268,7 @@ impl MaterializedTables {
         })
     }
 
-    /// By path, where in their files the changes of what is complete end; at the beginning of those that were `moved`.
+    /// By path, where in their files the complete changes end; at the beginning for those that were `moved`.
     ///
     /// # Errors
     /// A file that can't be read.

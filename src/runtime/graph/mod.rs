@@ -1,4 +1,14 @@
-//! The timely graph: its operators, and what travels along its edges.
+//! The timely dataflow graph: its operators, and what travels along its edges.
+//!
+//! - `build`: the graph from input to probe; `stages`: which steps run as one operator.
+//! - `stateful`: steps with keyed state.
+//! - `in_flight`: the in-flight message and its epoch outcome; `operator_state`: keyed state by operator.
+//! - `epoch_queue`: holds data until the frontier has passed its epoch; `output`: an operator's output session.
+//! - `table_operators`: tables beside the chain; `table_rows`: the rows they take; `table_updates`: their state;
+//!   `table_lines`: their lines; `materialized`: their contents and sinks.
+//! - `alone`: the graph without source and sink; `preprocessed`: the chain in another program's dataflow.
+//!
+//! Never here: when a checkpoint is committed or a delivery acknowledged, connections, and the kernels of subtasks.
 
 pub(crate) mod alone;
 pub(crate) mod build;

@@ -1,4 +1,4 @@
-//! What steps and tables remember of a key, from run to run.
+//! The keyed state of steps and tables, as checkpoints store it.
 
 use std::collections::BTreeMap;
 
@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::KeyedState;
 
-/// What tables hold is remembered behind what operators of the chain remember: under numbers from here on.
+/// The states of tables have operator numbers from here on, above those of the chain.
 pub const TABLES: usize = 1 << 16;
-/// The lines that tables have told of, behind what they hold: under numbers from here on.
+/// The lines that tables have published as changes have operator numbers from here on.
 pub const TOLD: usize = 1 << 17;
 
-/// What a step of the chain or a table remembers of a key.
+/// The state of a key of a step or a table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OperatorState {
     /// The number of its operator; tables have numbers of their own.
@@ -19,5 +19,5 @@ pub struct OperatorState {
     pub keyed: KeyedState,
 }
 
-/// What is remembered, by operator and key; empty where there is nothing any more.
+/// Keyed states by operator and key; an empty one removes the key.
 pub type OperatorStates = BTreeMap<(usize, Vec<u8>), Vec<u8>>;

@@ -1,4 +1,4 @@
-//! The chain of a dataflow as a stream of somebody else's timely dataflow.
+//! The chain of a dataflow as a stream in another program's timely dataflow.
 
 use timely::dataflow::StreamVec;
 use timely::dataflow::operators::vec::Map;
@@ -7,8 +7,8 @@ use timely::progress::Timestamp;
 use crate::data::Message;
 use crate::subtasks::{Chain, Fault};
 
-/// Messages after a chain, or which step refused one, counted from 0, and why. Each worker serves the messages that it
-/// has.
+/// Messages after a chain; or the step that rejected one, counted from 0, and why. Each worker processes its own
+/// messages.
 ///
 /// ```
 /// use rowmill::data::{Kind, Message, Schema};

@@ -18,13 +18,13 @@ pub struct Stage {
 /// What a stage does.
 #[derive(Clone)]
 pub enum StageWork {
-    /// A step that learns over the stream.
+    /// A step with keyed state.
     Remembering(Step),
     Chain(Chain),
 }
 
 impl Stage {
-    /// The first operator that it stands for, and its steps, if it learns nothing over the stream.
+    /// Its first operator and its steps, if it has no keyed state.
     pub fn chain(&self) -> Option<(usize, Chain)> {
         match &self.work {
             StageWork::Remembering(_) => None,
@@ -33,8 +33,8 @@ impl Stage {
     }
 }
 
-/// Splits a chain into stages. Steps are fused if that is wanted, none of them learns over the stream, no table takes the
-/// rows between them, and the placement keeps a message on its worker. Returns, too, whether this holds from prepare to
+/// Splits a chain into stages. Adjacent steps are fused if `fuse` is set, neither has keyed state, no table takes the
+/// rows between them, and the placement keeps a message on its worker. Also returns whether this holds from prepare to
 /// result, so that all can run as one operator.
 pub fn stages(steps: &[Step], placement: Placement, fuse: bool, taken_after: &[usize]) -> (Vec<Stage>, bool) {
     let fuse = fuse && placement == Placement::Message;
@@ -69,7 +69,7 @@ pub fn operator_of_result(stages: &[Stage]) -> usize {
     stages.last().map_or(1, |stage| stage.operators.end)
 }
 
-/// The names of prepare, each stage and result, with the operators that their times are kept for.
+/// The names of prepare, each stage and result, with the operators under which their times are recorded.
 pub fn named_operators(stages: &[Stage]) -> impl Iterator<Item = (&str, usize)> {
     let between = stages.iter().map(|stage| (stage.label.as_str(), stage.operators.start));
     [("prepare", 0)].into_iter().chain(between).chain([("result", operator_of_result(stages))])

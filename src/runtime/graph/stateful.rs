@@ -1,4 +1,4 @@
-//! Steps that remember earlier messages: what is remembered of a key stays on the worker that owns the key.
+//! Steps with keyed state: the state of a key stays on the worker that owns the key.
 
 use std::collections::BTreeMap;
 
@@ -15,24 +15,24 @@ use crate::runtime::graph::operator_state::OperatorState;
 use crate::runtime::graph::output::OutputSession;
 use crate::subtasks::{Recent, Remembering, Step, StreamKey, Streaming};
 
-/// The rows of a message whose keys one worker owns.
+/// The partition of a message whose keys one worker owns.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct KeyPartition {
     owner: u64,
     in_flight: InFlightMessage,
 }
 
-/// A step that remembers, with the number of its operator.
+/// A step with keyed state, and the number of its operator.
 pub struct StatefulStep<'a> {
     pub step: &'a Step,
     pub operator: usize,
-    /// What an earlier run remembered.
+    /// The keyed states of all operators that are restored.
     pub states: &'a [OperatorState],
 }
 
 impl StatefulStep<'_> {
-    /// Splits messages by the owners of their rows' keys, lets the owners work in the order of epochs, and joins the
-    /// parts where the messages came from: results do not depend on the number of workers.
+    /// Partitions messages by the owners of their rows' keys, applies the step on the owners in the order of epochs,
+    /// and joins the partitions on the worker the message came from: results do not depend on the number of workers.
     pub fn apply<'scope>(
         &self,
         messages: StreamVec<'scope, u64, InFlightMessage>,
@@ -46,7 +46,7 @@ impl StatefulStep<'_> {
         join(parts, &self.step.label)
     }
 
-    /// The step with those of its states.
+    /// The step, restored from those of its states that `own` selects.
     fn restored(&self, own: impl Fn(&KeyedState) -> bool) -> Result<Box<dyn Remembering>, String> {
         let mut remembering = remembering(self.step);
         let of_step = self.states.iter().filter(|of| of.operator == self.operator).map(|of| &of.keyed);
@@ -56,7 +56,7 @@ impl StatefulStep<'_> {
     }
 }
 
-/// Whether all steps can go on from their states.
+/// Checks that all steps can be restored from their states.
 ///
 /// # Errors
 /// In words: states that can't be read.
@@ -111,7 +111,7 @@ fn split<'scope>(
             input.for_each_stamp(|capability, messages| {
                 let mut session = output.session(&capability);
                 for mut in_flight in messages.flat_map(|messages| messages.drain(..)) {
-                    // A message that is refused teaches no owner anything.
+                    // Checked before the split: a rejected message must not change any owner's state.
                     if refuses_infinity && let Err(fault) = Streaming::check(&in_flight.message, &step.scope) {
                         in_flight.reject(operator, &fault);
                     }
@@ -123,7 +123,7 @@ fn split<'scope>(
     })
 }
 
-/// The parts of a message; the first has its outcome. When all is to be written down, every owner gets one.
+/// The partitions of a message; the first has its outcome. With a checkpoint barrier, every owner gets one.
 fn parts(InFlightMessage { message, outcome }: InFlightMessage, owners: &[u64], peers: u64) -> Vec<KeyPartition> {
     let mut rows: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
     if outcome.barrier {

@@ -1,4 +1,4 @@
-//! The lines of tables: made of what is kept, joined with references, and published.
+//! The lines of tables: reduced from their groups, joined with references, and published.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -18,23 +18,23 @@ use crate::runtime::graph::materialized::SharedMaterializedTable;
 use crate::runtime::graph::output::OutputSession;
 use crate::tables::{Accumulator, Group, Join, KeyCell, Reference, SharedGrouping, Table};
 
-/// The last epoch that came in on this worker. An operator may see the end before it has seen this epoch complete.
+/// The last epoch sent on this worker: an operator may see its input closed before it has seen this epoch complete.
 pub type LastEpoch = Rc<std::cell::Cell<Option<u64>>>;
 
-/// A reference that is read again when its file changes; what it holds on the first worker only.
+/// A reference that is read again when its file changes; only the first worker has its rows.
 pub struct ReferenceInput {
     reference: Reference,
     input: InputSession<u64, (KeyCell, Vec<KeyCell>), isize>,
     looked: Instant,
 }
 
-/// How often a reference's file is looked at.
+/// How often a reference's file is checked for changes.
 const REFERENCE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The lines of a table behind their groups.
+/// The lines of a table, each with its group.
 pub(super) type TableLines<'scope> = VecCollection<'scope, u64, (Group, Vec<KeyCell>), isize>;
 
-/// Groups with what is kept of their rows.
+/// Groups with the values kept of their rows, arranged by group.
 pub(super) type Grouped<'scope, V, R> = Arranged<'scope, TraceAgent<ValSpine<Group, V, u64, R>>>;
 
 pub(super) fn arrange<'scope, V: ExchangeData, R: ExchangeData + Semigroup>(
@@ -44,7 +44,7 @@ pub(super) fn arrange<'scope, V: ExchangeData, R: ExchangeData + Semigroup>(
     kept.arrange_by_key_named(&format!("{} groups", shared.name()))
 }
 
-/// The lines of each table over what is kept.
+/// The lines of each table over the shared groups.
 pub(super) fn reduce<'scope, V: ExchangeData, R: ExchangeData + Semigroup>(
     kept: &Grouped<'scope, V, R>,
     shared: &Arc<SharedGrouping>,
@@ -69,7 +69,7 @@ pub(super) fn reduce<'scope, V: ExchangeData, R: ExchangeData + Semigroup>(
     shared.tables.iter().map(of_table).collect()
 }
 
-/// Lines with the columns of the reference's line of the same key; missing where there is none.
+/// Lines with the columns of the reference's row of the same key; missing values where it has none.
 pub(super) fn join<'scope>(
     lines: TableLines<'scope>,
     at: &Join,
@@ -92,7 +92,7 @@ pub(super) fn join<'scope>(
 }
 
 impl ReferenceInput {
-    /// Goes on to an epoch; what has changed in the file comes with it.
+    /// Advances to an epoch; changes of the file take effect with it.
     pub fn advance_to(&mut self, epoch: u64) {
         self.input.advance_to(epoch);
         if self.looked.elapsed() >= REFERENCE_INTERVAL {
@@ -106,7 +106,7 @@ impl ReferenceInput {
     }
 }
 
-/// Brings lines to the first worker, where an materialized makes them seen, epoch by epoch.
+/// Gathers lines on the first worker, which applies them to the materialized table epoch by epoch.
 pub(super) fn publish<'scope>(
     lines: TableLines<'scope>,
     materialized: Option<SharedMaterializedTable>,

@@ -1,4 +1,4 @@
-//! Tables beside the chain: rows leave it after a step, and differential dataflow keeps the lines right.
+//! Tables beside the chain: they take the rows after a step, and differential dataflow maintains their lines.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -31,7 +31,7 @@ use crate::tables::{
 /// The tables of a dataflow, on one worker.
 pub struct TableOperators {
     shared: Vec<Arc<SharedGrouping>>,
-    /// For each table.
+    /// By table; on the first worker only, and until the graph is built.
     materialized_tables: Vec<Option<SharedMaterializedTable>>,
     references: Vec<Option<Reference>>,
     kept: Option<TableDurability>,
@@ -39,11 +39,11 @@ pub struct TableOperators {
 }
 
 impl TableOperators {
-    /// Opens the tables of a dataflow over rows of this schema. They are seen on the first worker, and asked for while
-    /// the server is held.
+    /// Opens the tables of a dataflow over rows of this schema. They are materialized on the first worker, which
+    /// answers queries while the server is held.
     ///
     /// # Errors
-    /// Columns or references that are not there, or states that can't be read.
+    /// Columns or references that do not exist, or states that can't be read.
     pub fn open(
         index: usize,
         dataflow: &Dataflow,
@@ -56,7 +56,7 @@ impl TableOperators {
         let (mut tables, mut materialized_tables, mut references, mut seen) =
             (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let existing = existing(dataflow, options);
-        // Without a file of lines of its own, what becomes of changes is as with results that no checkpoint tells about.
+        // Without an entry in a checkpoint, changes are appended like results that no checkpoint covers.
         let existing = if existing == Existing::Refuse { Existing::Append } else { existing };
         for TableOf { table, sink, reference } in dataflow.tables(schema)? {
             let materialized = (index == 0).then(|| {
@@ -88,17 +88,17 @@ impl TableOperators {
         Ok((tables, server))
     }
 
-    /// The operators after which rows are taken.
+    /// The operators after which tables take rows.
     pub fn inputs(&self) -> Vec<usize> {
         self.shared.iter().map(|shared| shared.grouping.input).collect()
     }
 
-    /// Where the last epoch that came in is to be told.
+    /// The cell in which the graph's input notes the last epoch.
     pub fn last(&self) -> LastEpoch {
         self.last.clone()
     }
 
-    /// Whether all tables can go on from their states.
+    /// Checks that all tables can be restored from their states.
     fn check(&self) -> Result<(), String> {
         self.shared.iter().enumerate().try_for_each(|(place, shared)| {
             let states = self.states(place);
@@ -111,12 +111,12 @@ impl TableOperators {
         })
     }
 
-    /// What tables with one grouping held before.
+    /// The states to restore for the tables of one grouping.
     fn states(&self, place: usize) -> Vec<KeyedState> {
         states_of(self.kept.as_ref(), TABLES + place)
     }
 
-    /// The sinks of changes that a checkpoint tells of.
+    /// The sinks of changes that a checkpoint covers.
     pub fn materialized_tables(&self) -> MaterializedTables {
         MaterializedTables::new(
             self.materialized_tables
@@ -128,7 +128,7 @@ impl TableOperators {
         )
     }
 
-    /// Takes the rows after an operator for the tables that want them there; the messages go on.
+    /// Builds the tables that take their rows after this operator; the messages pass through.
     pub fn take<'scope>(
         &mut self,
         mut messages: MessageStream<'scope>,
@@ -153,7 +153,7 @@ impl TableOperators {
         messages
     }
 
-    /// The lines of each of the tables that share what is kept of rows.
+    /// The lines of each of the tables that share one grouping.
     fn lines<'scope>(
         &self,
         messages: MessageStream<'scope>,
@@ -178,8 +178,8 @@ impl TableOperators {
         (messages, reduce(&rows, shared, summary))
     }
 
-    /// What a table_state makes of what was held before, and of what comes, and the rows that are too late for it. What it
-    /// holds goes to the ledger.
+    /// The updates that a table state makes of its restored state and its input, and the rows that are too late for it.
+    /// Its changed states go to the ledger.
     fn keep<
         'scope,
         K: TableState<Item: timely::ExchangeData, Value: ExchangeData, Difference: ExchangeData> + 'static,

@@ -1,4 +1,4 @@
-//! Rows leave the chain for tables, after a step; what no table may take leaves it too.
+//! Hands rows from the chain to tables; rows that no table may take are removed from the chain.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::tables::{KeyCell, KeyTimes, SharedGrouping, TableState};
 
 pub(super) type MessageStream<'scope> = StreamVec<'scope, u64, InFlightMessage>;
 
-/// What leaves the chain for a table.
+/// An input of a table's state, and the worker it goes to.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct TableInput<I> {
     pub(super) to: u64,
@@ -28,16 +28,16 @@ pub(super) struct TableInput<I> {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum TableInputItem<I> {
     Item(I),
-    /// The latest time of a key's rows in a message, for all workers.
+    /// The latest time of a key's rows in a message, in milliseconds since 1970; broadcast.
     Latest(Vec<KeyCell>, i64),
-    /// The rows of a key in a message, for the worker that has the message.
+    /// The times of a key's rows, to be checked for lateness on the worker that has the message.
     Judge(KeyTimes),
-    /// That all is to be written down, for all workers.
+    /// A checkpoint barrier; broadcast.
     Barrier,
 }
 
-/// Hands on messages, and what of their messages tables need, to the workers that keep it. What no table may take leaves
-/// the chain.
+/// Passes messages on, and sends what tables need of them to the workers that keep it. Rows that no table may take are
+/// removed.
 pub(super) fn take<'scope, K: TableState<Item: timely::ExchangeData> + 'static>(
     messages: MessageStream<'scope>,
     shared: &Arc<SharedGrouping>,
@@ -85,8 +85,8 @@ pub(super) fn take<'scope, K: TableState<Item: timely::ExchangeData> + 'static>(
     (messages, taken)
 }
 
-/// Takes those rows out of a message that are dated too far ahead, or are too late behind others of the same message;
-/// the times of the others.
+/// Removes rows whose time is too far in the future, or that are too late after others of the same message; returns the
+/// times of the rest.
 fn refuse(in_flight: &mut InFlightMessage, shared: &SharedGrouping) -> Vec<Option<i64>> {
     let times = shared.times(&in_flight.message);
     let early = shared.early(&times, jiff::Timestamp::now().as_millisecond());
@@ -103,7 +103,7 @@ fn refuse(in_flight: &mut InFlightMessage, shared: &SharedGrouping) -> Vec<Optio
     shared.times(&in_flight.message)
 }
 
-/// Takes the rows out of messages that are too late behind those of other messages. Messages wait for that.
+/// Removes rows that are too late after those of other messages. Messages are held until that is known.
 pub(super) fn sort_out<'scope>(
     messages: MessageStream<'scope>,
     late: StreamVec<'scope, u64, TooLate>,

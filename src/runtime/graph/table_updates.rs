@@ -1,4 +1,4 @@
-//! What tables keep of rows, on the worker that keeps it: in the order of epochs, and told to the ledger.
+//! The state of tables on the workers that own it: updated in the order of epochs, and sent to the ledger.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -20,28 +20,28 @@ use crate::tables::{Differences, Group, SharedGrouping, TableState};
 /// An update of differential dataflow.
 pub(super) type Update<K> = ((Group, <K as TableState>::Value), u64, <K as TableState>::Difference);
 
-/// The updates that a table_state makes, as a collection, and the rows that are too late for it.
+/// The updates that a table state makes, as a collection, and the rows that are too late for it.
 pub(super) type KeeperUpdates<'scope, K> = (
     VecCollection<'scope, u64, (Group, <K as TableState>::Value), <K as TableState>::Difference>,
     StreamVec<'scope, u64, TooLate>,
 );
 
-/// The same as streams, with what the table_state holds between them.
+/// The same as streams, with the changed states between them.
 pub(super) type KeptStreams<'scope, K> =
     (StreamVec<'scope, u64, Update<K>>, StreamVec<'scope, u64, KeyTableState>, StreamVec<'scope, u64, TooLate>);
 
-/// What a table holds of a key after an epoch.
+/// The state of a table's key after an epoch.
 pub(super) type KeyTableState = (u64, KeyedState);
 
-/// What a table_state tells.
+/// An output of a table state.
 enum KeeperOutput<K: TableState> {
     Update(Update<K>),
     Held(KeyTableState),
     TooLate(TooLate),
 }
 
-/// What a table_state makes of what comes, in the order of epochs, behind what it held before; what it holds, where that is to
-/// be written down; and the rows that are too late.
+/// Applies input to a table state in the order of epochs, after its restored differences; outputs updates, the changed
+/// states at each checkpoint barrier, and the rows that are too late.
 pub(super) fn keep<
     'scope,
     K: TableState<Item: timely::ExchangeData, Value: ExchangeData, Difference: ExchangeData> + 'static,
@@ -82,7 +82,7 @@ pub(super) fn keep<
                         TableInputItem::Barrier => barrier = true,
                     }
                 }
-                // Windows go behind the whole message: whether a row is late does not depend on those after it.
+                // Windows advance after the whole message: whether a row is late does not depend on those after it.
                 latest.into_iter().for_each(|(keys, time)| table_state.advance(&keys, time, &mut differences));
                 table_state.forget_silent(&mut differences);
                 if barrier {
@@ -102,7 +102,7 @@ pub(super) fn keep<
     (updates, held, late)
 }
 
-/// Brings what tables hold to the ledger of the first worker.
+/// Sends the states of tables to the ledger on the first worker.
 pub(super) fn tell_ledger<'scope>(
     held: StreamVec<'scope, u64, KeyTableState>,
     place: usize,
