@@ -1,9 +1,9 @@
-//! What comes from the connections of the source, and what waits there.
+//! What arrives from the connections of the source, and their backlog.
 
 use crate::data::Bucket;
 use crate::source::DeliveryRange;
 
-/// A bucket with its epoch, and what its connection wants to hear of it.
+/// A bucket with its epoch, its connection, and the deliveries that end in it.
 #[derive(Debug, Default)]
 pub struct Arrival {
     pub bucket: Bucket,
@@ -11,12 +11,12 @@ pub struct Arrival {
     pub delivery_range: DeliveryRange,
 }
 
-/// Buckets that wait for the dataflow.
+/// Buckets that are queued before the dataflow.
 #[derive(Clone, Copy, Debug)]
 pub struct Backlog {
     pub buckets: usize,
-    /// How many may.
+    /// How many may be queued.
     pub capacity: usize,
-    /// Whether a connection has as many as it may have: it is held back.
+    /// Whether a connection's queue is full, so that its source is held back.
     pub full: bool,
 }

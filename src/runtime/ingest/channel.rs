@@ -1,4 +1,4 @@
-//! Letters between workers, beside the rows: without epochs, in the order they were sent.
+//! Messages between workers beside the graph: without epochs, in the order they were sent.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -11,14 +11,14 @@ use timely::dataflow::operators::vec::Map;
 use timely::dataflow::operators::{Exchange, Input};
 use timely::worker::Worker;
 
-/// One worker's end: what it sends, and what was sent to it.
+/// One worker's end: its outgoing messages, and its inbox.
 pub struct IngestChannel<L: Clone + 'static> {
     input: InputHandle<u64, CapacityContainerBuilder<Vec<(u64, L)>>>,
     inbox: Rc<RefCell<VecDeque<L>>>,
 }
 
 impl<L: ExchangeData + Clone> IngestChannel<L> {
-    /// Builds a dataflow of its own, on all workers alike. It ends when all of them have dropped their ends.
+    /// Builds a dataflow of its own, on all workers in the same order. It ends when all have dropped their ends.
     pub fn build(worker: &mut Worker) -> IngestChannel<L> {
         let inbox = Rc::new(RefCell::new(VecDeque::new()));
         let delivered = inbox.clone();
@@ -34,11 +34,11 @@ impl<L: ExchangeData + Clone> IngestChannel<L> {
     /// Sends a message to a worker, at once.
     pub fn send(&mut self, to: u64, message: L) {
         self.input.send((to, message));
-        // Nothing leaves a worker before its time has passed.
+        // The input buffers messages until its time advances.
         self.input.advance_to(self.input.time() + 1);
     }
 
-    /// The next message that has come.
+    /// The next message that has arrived.
     pub fn take(&self) -> Option<L> {
         self.inbox.borrow_mut().pop_front()
     }

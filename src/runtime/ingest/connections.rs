@@ -1,5 +1,5 @@
-//! All connections of the source, on the first worker: its own, and those that other processes read for it. Here
-//! buckets get their epochs, and rows their numbers.
+//! All connections of the source, on the first worker: its own, and those that other processes read for it. Buckets get
+//! their epochs here, and rows their numbers.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -19,15 +19,15 @@ use crate::runtime::ingest::remote;
 use crate::runtime::options::{Options, PARK_TIMEOUT};
 use crate::source::{self, DeliveryRange, MAX_WAITING, Readiness, Source, SourcePosition, Stop};
 
-/// How often other processes are asked what their clocks say.
+/// How often other processes are asked for the time of their clocks.
 const CLOCK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// All connections, in the order of their numbers.
+/// All connections, by number.
 pub struct SourceConnections {
     connections: Vec<IngestConnection>,
     peers: Option<ReaderProcesses>,
     stop: Stop,
-    /// Whose turn it is.
+    /// The connection that is asked first for the next bucket (round-robin).
     turn: usize,
     next_epoch: u64,
     next_row: u64,
@@ -39,34 +39,34 @@ enum IngestConnection {
     Other(RemoteConnection),
 }
 
-/// A connection of another process.
+/// A connection that another process reads.
 #[derive(Default)]
 struct RemoteConnection {
     process: usize,
     ready: bool,
     ended: bool,
     buckets: VecDeque<(Bucket, DeliveryRange)>,
-    /// Buckets taken since it was last told of room, and their bytes.
+    /// Buckets taken since it was last granted room, and their bytes.
     taken: usize,
     taken_bytes: usize,
 }
 
-/// The processes that read.
+/// The other processes that read connections.
 struct ReaderProcesses {
     channel: IngestChannel<IngestMessage>,
     clock: Clock,
     workers: usize,
-    /// Buckets of a connection that may be here or on the way.
+    /// The most buckets of a connection that may be queued here or on the way.
     window: usize,
-    /// Of the processes that have connections, the first ones.
+    /// By process; only the first processes have connections.
     clocks: Vec<PeerClock>,
     asked: Option<Instant>,
 }
 
-/// How far this process' clock is ahead of another's: by the question that was answered fastest, of the last ones.
+/// How far this process' clock is ahead of another's: by the answer with the shortest round trip among the last ones.
 #[derive(Clone, Debug, Default)]
 struct PeerClock {
-    /// The time to the answer, and how far ahead this clock was if the other was read in the middle of it.
+    /// Round-trip time, and how far ahead this clock was if the other was read halfway; both in nanoseconds.
     answers: VecDeque<(u64, i64)>,
 }
 
@@ -87,8 +87,8 @@ impl PeerClock {
 }
 
 impl SourceConnections {
-    /// Starts this process' connections, each where it ended in an earlier run. `channel` reaches the processes that read
-    /// the others.
+    /// Starts this process' connections, each at its position of an earlier run. `channel` reaches the processes that
+    /// read the others.
     pub fn start(
         channel: Option<IngestChannel<IngestMessage>>,
         dataflow: &Dataflow,
@@ -123,7 +123,7 @@ impl SourceConnections {
         }
     }
 
-    /// The connections of one process, which a test plays.
+    /// Connections of one process that a test provides.
     #[cfg(test)]
     pub fn simulated(connections: Vec<Source>, stop: Stop) -> SourceConnections {
         let connections = connections.into_iter().map(IngestConnection::Own).collect();
@@ -131,13 +131,13 @@ impl SourceConnections {
         SourceConnections { connections, peers: None, stop, turn: 0, next_epoch: 0, next_row: 0, numbering }
     }
 
-    /// Goes on with these numbers.
+    /// Continues with these numbers.
     pub fn starting_at(mut self, next_epoch: u64, next_row: u64) -> SourceConnections {
         (self.next_epoch, self.next_row) = (next_epoch, next_row);
         self
     }
 
-    /// Rows go out with these numbers.
+    /// Sets the numbers that rows get in the results.
     pub fn number_from(&mut self, numbering: Numbering) {
         self.numbering = numbering;
     }
@@ -150,7 +150,7 @@ impl SourceConnections {
         self.next_row
     }
 
-    /// Of all connections together.
+    /// The readiness of all connections together.
     pub fn readiness(&mut self) -> Readiness {
         self.hear();
         let each = self.connections.iter().map(|connection| match connection {
@@ -170,20 +170,20 @@ impl SourceConnections {
             let (bucket, delivery_range) = source.next().ok()?;
             let delivered = delivery_range.delivered;
             covered.extend(delivery_range);
-            // One without rows only tells of deliveries: the next one may tell it, too.
+            // A bucket without rows only carries deliveries: the next one can carry them, too.
             if !bucket.is_empty() {
                 break bucket;
             }
-            // Nothing can be lost of them, and a broker sends no more than its window before they are acknowledged.
+            // They have no rows to lose, and a broker sends no more than its ack window before they are acknowledged.
             source.complete(delivered);
         };
         Some(self.number(bucket, 0, covered))
     }
 
-    /// The next bucket, of one connection after the other.
+    /// The next bucket, round-robin over the connections.
     ///
     /// # Errors
-    /// If none is there, or none will come any more.
+    /// `Empty` if none is queued, `Disconnected` if all connections have ended.
     pub fn try_next(&mut self) -> Result<Arrival, TryRecvError> {
         self.hear();
         let (mut ended, count, first) = (0, self.connections.len(), self.turn);
@@ -196,7 +196,7 @@ impl SourceConnections {
                 Err(TryRecvError::Disconnected) => {
                     ended += 1;
                     if count > 1 {
-                        // One that has failed takes the others with it: its rows would be missed.
+                        // A connection that has failed stops the others: its rows would be missed.
                         self.stop.now();
                     }
                 }
@@ -257,7 +257,7 @@ impl SourceConnections {
         }
     }
 
-    /// Closes all connections.
+    /// Closes all connections, here and in other processes.
     ///
     /// # Errors
     /// The first failure of one.
@@ -279,7 +279,7 @@ impl SourceConnections {
         Ok(result?)
     }
 
-    /// Takes in what other processes have told, and tells them what they need.
+    /// Processes the messages of other processes, and asks for their clocks when it is time.
     fn hear(&mut self) {
         let Some(peers) = &mut self.peers else { return };
         while let Some(message) = peers.channel.take() {
@@ -311,12 +311,12 @@ impl ReaderProcesses {
                 other.buckets.push_back((bucket, delivery_range));
             }
             ReaderEvent::Ended { connection } => connections[connection].other().ended = true,
-            // They leave when all is over.
+            // Only `wait` handles this: connections are closed after the run is over.
             ReaderEvent::Left { .. } => {}
         }
     }
 
-    /// Waits until so many connections are closed.
+    /// Waits until this many connections of other processes are closed.
     fn wait(self, worker: &mut Worker, mut connections: usize) -> Result<(), source::Error> {
         let mut result = Ok(());
         while connections > 0 {
@@ -331,7 +331,7 @@ impl ReaderProcesses {
         result
     }
 
-    /// Lets a process send rows, now that its stamps can be read.
+    /// Grants a process room to send buckets, now that its timestamps can be converted.
     fn begin(&mut self, process: usize, connections: &[IngestConnection]) {
         let buckets = self.window;
         for (connection, other) in connections.iter().enumerate() {
@@ -341,7 +341,7 @@ impl ReaderProcesses {
         }
     }
 
-    /// Tells the first worker of a process.
+    /// Sends a command to the first worker of a process.
     fn tell(&mut self, process: usize, message: ReaderCommand) {
         self.channel.send((process * self.workers) as u64, IngestMessage::ToReader(message));
     }
@@ -355,7 +355,7 @@ impl ReaderProcesses {
 
 impl IngestConnection {
     /// # Panics
-    /// If it is this process' own: no other speaks of those.
+    /// If the connection is this process' own: no other process may send events of it.
     fn other(&mut self) -> &mut RemoteConnection {
         match self {
             IngestConnection::Other(other) => other,
@@ -371,7 +371,7 @@ mod tests {
     #[test]
     fn clocks_are_compared_by_the_fastest_answer() {
         let mut clock = PeerClock::default();
-        // The other clock says 1000 less; of the way there and back only the sum is known.
+        // The other clock is 1000 behind; only the sum of both ways is known.
         for (asked, there_after, back_after) in [(10_000, 400, 100), (20_000, 30, 34), (30_000, 10, 900)] {
             clock.answered(asked, asked + there_after - 1000, asked + there_after + back_after);
         }

@@ -1,4 +1,11 @@
-//! Rows on their way from source threads, and other processes, to the first worker.
+//! Brings buckets from the source's connections, in this process and others, to the first worker.
+//!
+//! - `connections`: all connections, on the first worker, where buckets get epochs and rows their numbers.
+//! - `remote`: the connections that another process reads; `protocol`: the messages between the two; `channel`: the
+//!   dataflow that carries them.
+//! - `arrival`: a bucket with its deliveries, and the backlog.
+//!
+//! Never here: parsing of rows, and when a delivery is complete.
 
 pub(crate) mod arrival;
 pub(crate) mod channel;

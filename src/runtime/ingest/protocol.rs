@@ -1,49 +1,49 @@
-//! What the first worker and processes that read rows for it tell each other.
+//! The messages between the first worker and the processes that read connections for it.
 
 use serde::{Deserialize, Serialize};
 
 use crate::data::{Bucket, Stamps};
 use crate::source::DeliveryRange;
 
-/// To a process that reads, or from one.
+/// A message to a reading process, or from one.
 #[derive(Clone, Serialize, Deserialize)]
 pub enum IngestMessage {
     ToReader(ReaderCommand),
     FromReader(ReaderEvent),
 }
 
-/// From the first worker.
+/// A command of the first worker to a reading process.
 #[derive(Clone, Serialize, Deserialize)]
 pub enum ReaderCommand {
-    /// What does your clock say? It is so many nanoseconds here.
+    /// Asks for the time of the process' clock; `now` is the first worker's, in nanoseconds.
     Ask { now: u64 },
-    /// A connection may send so many more buckets, and as long as it has sent fewer bytes than it may so many more bytes.
+    /// A connection may send this many more buckets, as long as it has sent fewer bytes than it was granted in all.
     Room { connection: usize, buckets: usize, bytes: usize },
     /// The rows of all deliveries up to this one are durable.
     Complete { connection: usize, delivered: u64 },
-    /// All is complete, and has been acknowledged: leave.
+    /// All is complete and acknowledged: close the connections.
     Over,
 }
 
-/// To the first worker.
+/// An event of a reading process, to the first worker.
 #[derive(Clone, Serialize, Deserialize)]
 pub enum ReaderEvent {
-    /// The answer to a question about the clock, which it repeats.
+    /// The answer to `Ask`: its `now` as `asked`, and the process' own clock, both in nanoseconds.
     Time {
         process: usize,
         asked: u64,
         here: u64,
     },
-    /// A connection has its subscription.
+    /// A connection is subscribed.
     Ready {
         connection: usize,
     },
     Read(Box<ReadBucket>),
-    /// A connection reads no more.
+    /// A connection has no more buckets.
     Ended {
         connection: usize,
     },
-    /// A connection is closed; why, if that was a failure.
+    /// A connection is closed, with the reason if it failed.
     Left {
         failure: Option<String>,
     },

@@ -1,4 +1,4 @@
-//! The connections that a process reads for the first worker: buckets go there, acknowledgements come back.
+//! The connections that a process reads for the first worker: buckets go there, acknowledgements return.
 
 use crossbeam_channel::TryRecvError;
 use timely::worker::Worker;
@@ -23,16 +23,16 @@ pub struct LocalReaders {
 struct LocalConnection {
     number: usize,
     source: Source,
-    /// Buckets that it may send.
+    /// Buckets that it may still send.
     room: usize,
-    /// Bytes of buckets that it may send; the last one may have been too large.
+    /// Bytes that it may still send; negative when the last bucket exceeded them.
     bytes_left: i64,
     ready: bool,
     ended: bool,
 }
 
 impl LocalReaders {
-    /// Starts the connections of this process, each where it ended in an earlier run.
+    /// Starts the connections of this process, each at its position of an earlier run.
     pub fn start(
         channel: IngestChannel<IngestMessage>,
         dataflow: &Dataflow,
@@ -52,7 +52,8 @@ impl LocalReaders {
         LocalReaders { channel, process: options.cluster.process, clock, connections, over: false }
     }
 
-    /// Reads until the first worker says that all is over, and looks up now and then; then closes the connections.
+    /// Reads until the first worker says that all is complete, calling `look_up` in each round; then closes the
+    /// connections.
     ///
     /// # Errors
     /// The first failure of a connection.
@@ -102,7 +103,7 @@ impl LocalReaders {
 }
 
 impl LocalConnection {
-    /// Sends on what has been read, as far as there is room.
+    /// Forwards the buckets that have been read, as far as there is room.
     fn forward(&mut self, channel: &mut IngestChannel<IngestMessage>) {
         let connection = self.number;
         let mut tell = |message| channel.send(0, IngestMessage::FromReader(message));
@@ -128,13 +129,13 @@ impl LocalConnection {
     }
 }
 
-/// Which connections of the source this process reads.
+/// The numbers of the connections that this process reads.
 pub fn own(dataflow: &Dataflow, options: &Options) -> impl Iterator<Item = usize> + use<> {
     let (process, processes) = (options.cluster.process, options.cluster.processes());
     (0..dataflow.source_settings.connections()).filter(move |number| number % processes == process)
 }
 
-/// Starts a connection; this thread is woken at every bucket.
+/// Starts a connection; the calling thread is unparked at every bucket.
 pub fn start(
     dataflow: &Dataflow,
     options: &Options,
