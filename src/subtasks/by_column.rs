@@ -28,8 +28,8 @@ use crate::kernels::select::any_not_finite;
 /// assert!(values[0] == 100.0 && values[1] == 0.0 && values[2].is_nan());
 /// ```
 pub trait ColumnSubtask: Send + Sync {
-    /// Changes the values of a column, of which NaN is missing. `place` is the column's among those in scope, from 0,
-    /// for what was learned a column.
+    /// Changes the values of a column; NaN is a missing value. `place` is the index of the column among those in scope,
+    /// from 0, to look up its fitted params.
     ///
     /// # Errors
     /// Where the original raises; the values are then unspecified.
@@ -58,7 +58,7 @@ impl Flaw {
         Flaw { reason: reason.into(), row: values.iter().position(|x| bad(*x)) }
     }
 
-    /// With the names of the column and the row.
+    /// The fault, with the name of the column and the id of the row.
     pub(super) fn named(self, column: &str, ids: &[u64]) -> Fault {
         let Flaw { reason, row } = self;
         Fault(match row.and_then(|row| ids.get(row)) {
@@ -74,7 +74,7 @@ pub(super) fn refuse_infinite(values: &[f64]) -> Result<(), Flaw> {
     if any_infinite(values) { Err(Flaw::of_first(values, f64::is_infinite, reason)) } else { Ok(()) }
 }
 
-/// Least and greatest value present, NaN if there is none; refuses infinities, which are one of them.
+/// The least and the greatest value present, NaN if there is none; refuses infinities, for one of the two would be one.
 pub(super) fn finite_extremes(values: &[f64]) -> Result<(f64, f64), Flaw> {
     let (least, most) = extremes(values);
     if least.is_infinite() || most.is_infinite() {

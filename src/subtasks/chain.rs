@@ -3,7 +3,7 @@
 use super::{Fault, Fused, Learned, Step};
 use crate::data::Message;
 
-/// Steps that follow each other; those that remember earlier messages act as if each message were the first.
+/// Consecutive steps, run without keyed state: each message counts as the first one.
 #[derive(Clone)]
 pub struct Chain {
     passes: Vec<Pass>,
@@ -24,13 +24,13 @@ enum Act {
 }
 
 impl Chain {
-    /// Steps each by itself.
+    /// A pass for each step.
     pub fn in_turn(steps: &[Step]) -> Chain {
         let passes = steps.iter().enumerate().map(|(step, one)| Pass { step, act: Act::Step(one.clone()) });
         Chain { passes: passes.collect() }
     }
 
-    /// Steps of which those that follow each other and act by column run in one pass over each column.
+    /// As few passes as possible: consecutive steps that act by column run in one pass over each column.
     pub fn fused(steps: &[Step]) -> Chain {
         let by_column = |step: &Step| step.subtask.transform().acts_by_column();
         let mut step = 0;
@@ -44,8 +44,8 @@ impl Chain {
         Chain { passes: passes.collect() }
     }
 
-    /// Applies the steps. A message without rows passes, for there is nothing to change. After each pass, `after` sees
-    /// the message, and the first step of the pass.
+    /// Applies the steps; a message without rows is left as it is. After each pass, `after` gets the message and the
+    /// index of the pass's first step.
     ///
     /// # Errors
     /// What a step refuses, and which one; the message is then unspecified, and the steps behind it have not run.
@@ -59,7 +59,7 @@ impl Chain {
         Ok(())
     }
 
-    /// Fits step after step, each on what the steps before made of the rows: what each learned that learns at all.
+    /// Fits step after step, each on the output of the steps before it. Returns the fitted params of those that learn.
     ///
     /// # Errors
     /// In words, what a step can't learn from or refuses.
@@ -136,7 +136,7 @@ mod tests {
         assert_eq!(one.0, other.0);
         assert_eq!(one.1, [(0, 3), (1, 3), (2, 2), (3, 2), (4, 2)]);
         assert_eq!(other.1, [(0, 3), (2, 2), (3, 2)]);
-        // All rows go: what comes behind has nothing to do.
+        // All rows are dropped: the steps behind have nothing to do.
         assert_eq!(run(&fused, vec![f64::NAN]).1, [(0, 1), (2, 0), (3, 0)]);
         let refused = [run(&in_turn, vec![f64::INFINITY]), run(&fused, vec![f64::INFINITY])];
         assert!(refused.iter().all(|(ran, rows)| *ran == Err(0) && rows.is_empty()), "{refused:?}");

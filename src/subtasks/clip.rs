@@ -63,7 +63,7 @@ impl Clip {
         let quantiles = self.lower_quantile.is_some() || self.upper_quantile.is_some();
         let mut selector = quantiles.then(|| Selector::new(column));
         let mut bound = |constant: Option<f64>, q: Option<f64>| match (q, &mut selector) {
-            // pandas asks NumPy for percentiles: the factor rounds.
+            // pandas calls NumPy's percentile: times 100 and back rounds.
             (Some(q), Some(selector)) => selector.quantile(q * 100.0 / 100.0),
             _ => constant.unwrap_or(f64::NAN),
         };

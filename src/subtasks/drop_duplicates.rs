@@ -1,4 +1,4 @@
-//! Drops rows that stand in the message already.
+//! Drops rows that equal another row of the message.
 
 use multiversion::multiversion;
 use schemars::JsonSchema;
@@ -59,7 +59,7 @@ impl Compares for DropDuplicates {
     }
 }
 
-/// What is compared of each row, in 128 bits.
+/// A hash of 128 bits of the compared columns, for each row.
 pub fn identities(message: &Message, scope: &Scope) -> Vec<u128> {
     let identity = |row: usize| {
         let mut text = Vec::with_capacity(8 * scope.numbers.len() + 16 * scope.texts.len());
@@ -68,7 +68,7 @@ pub fn identities(message: &Message, scope: &Scope) -> Vec<u128> {
         }
         for slot in &scope.texts {
             let cell = message.texts[*slot].get(row);
-            // One more than the length: a missing text is none of length 0.
+            // The length plus one, so that a missing text differs from an empty one.
             text.extend_from_slice(&cell.map_or(0, |cell| cell.len() as u64 + 1).to_le_bytes());
             text.extend_from_slice(cell.unwrap_or_default().as_bytes());
         }
@@ -112,7 +112,7 @@ impl Seen {
         Seen { slots }
     }
 
-    /// The row that is the same as this one; if there is none, this one is remembered.
+    /// The earlier row that equals this one; if there is none, inserts this one.
     fn find_or_insert(&mut self, hash: u64, row: usize, same: impl Fn(usize) -> bool) -> Option<usize> {
         let mask = self.slots.len() - 1;
         let mut slot = hash as usize & mask;
@@ -129,13 +129,14 @@ impl Seen {
     }
 }
 
-/// Equal values have equal bits: one zero, one NaN.
+/// The bits of a value, with one zero and one NaN, so that equal values have equal bits.
 #[inline(always)]
 fn bits(x: f64) -> u64 {
     if x.is_nan() { f64::NAN.to_bits() } else { (x + 0.0).to_bits() }
 }
 
-/// A hash a row, block by block of rows and in each column by column: hashes stay in cache, and memory is read in order.
+/// A hash for each row: block by block of rows, and column by column in each, so that hashes stay in cache and memory
+/// is read in order.
 fn hashes(message: &Message, scope: &Scope) -> Scratch<u64> {
     let mut hashes: Scratch<u64> = Scratch::default();
     hashes.resize(message.rows(), 0);

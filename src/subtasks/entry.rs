@@ -1,4 +1,4 @@
-//! What is known of a subtask: a line of the registry, the table behind `rowmill subtasks`, the parser and the README.
+//! An entry of the registry: what the parser, `rowmill subtasks`, the JSON schema and the reference know of a subtask.
 
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
@@ -11,7 +11,7 @@ use super::{Refusal, Role};
 
 type Build = fn(ValueDeserializer<'_>) -> Result<DynSubtask, BuildError>;
 
-/// Why parameters do not make a subtask.
+/// Why a subtask can't be built from its parameters.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
     /// An unknown parameter, or a value of the wrong type; the span is the file's.
@@ -22,14 +22,14 @@ pub enum BuildError {
     Refused(Refusal),
 }
 
-/// One line of the registry.
+/// An entry of the registry.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry {
     /// What `use` calls it.
     pub name: &'static str,
-    /// What its results equal.
+    /// The function of another library that its results equal.
     pub equals: &'static str,
-    /// Its place in a chain.
+    /// What of a message it acts on.
     pub role: Role,
     /// Whether it learns from rows, so that `fit` can be given.
     pub fits: bool,
@@ -67,14 +67,14 @@ pub struct Parameter {
     pub help: String,
 }
 
-/// All in one place, without references.
+/// The JSON schema of a type, with nested types inlined.
 fn schema_of<T: JsonSchema>() -> Schema {
     let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
     settings.into_generator().into_root_schema_for::<T>()
 }
 
 impl Entry {
-    /// The line of a subtask.
+    /// The entry of a subtask.
     pub const fn of<T: Subtask>(name: &'static str) -> Entry {
         Entry {
             name,
@@ -90,7 +90,7 @@ impl Entry {
         }
     }
 
-    /// The line of a step that stands in every chain; its text is that of `T`.
+    /// The entry of a step that is in every chain; `T` only carries its doc comment.
     pub(super) const fn fixed<T: JsonSchema>(name: &'static str) -> Entry {
         Entry {
             name,
@@ -113,7 +113,7 @@ impl Entry {
         (self.build)(parameters)
     }
 
-    /// All that is known of it.
+    /// The entry as `rowmill subtasks` and the API show it.
     pub fn describe(&self) -> Description {
         Description {
             name: self.name,

@@ -1,9 +1,9 @@
-//! Subtasks that have learned: a function a column.
+//! Subtasks with fitted params: a function for each column.
 
 use super::Transform;
 use super::by_column::{ColumnSubtask, Flaw, refuse_infinite};
 
-/// A subtask that changes columns value by value, each by a function of its own.
+/// Changes each column value by value, by the function of that column.
 struct Frozen<F> {
     columns: Vec<F>,
     refuse: Refuse,
@@ -11,7 +11,7 @@ struct Frozen<F> {
 
 type Refuse = fn(&[f64]) -> Result<(), Flaw>;
 
-/// A subtask of one function a column; infinities are refused, as scikit-learn does.
+/// A transform by a function for each column; infinities are refused, as scikit-learn does.
 pub(super) fn frozen<F>(columns: impl IntoIterator<Item = F>) -> Transform
 where
     F: Fn(f64) -> f64 + Send + Sync + 'static,
@@ -19,7 +19,7 @@ where
     frozen_unless(refuse_infinite, columns)
 }
 
-/// As [`frozen`], with a refusal of its own.
+/// As [`frozen`], with another check of the values.
 pub(super) fn frozen_unless<F>(refuse: Refuse, columns: impl IntoIterator<Item = F>) -> Transform
 where
     F: Fn(f64) -> f64 + Send + Sync + 'static,

@@ -23,7 +23,7 @@ struct Visit {
 }
 
 impl Fused {
-    /// A message of so many numbers stays in the first level of cache whichever way it is gone through.
+    /// A message of up to so many numbers fits in the L1 cache, in whichever order it is traversed.
     const IN_CACHE: usize = 4096;
 
     /// Fuses subtasks, each with its scope.
@@ -49,7 +49,7 @@ impl Fused {
     /// # Errors
     /// What the first step to fail would say if they ran one after the other, and which one it is.
     pub fn apply(&self, message: &mut Message) -> Result<(), (usize, Fault)> {
-        // The code of all steps is not taken turns with, a column each, where nothing is won by it.
+        // A small message is in cache anyway, so each step's code runs over all columns before the next step's does.
         if message.flat().len() <= Self::IN_CACHE { self.in_turn(message) } else { self.column_by_column(message) }
     }
 

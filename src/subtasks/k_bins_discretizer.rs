@@ -44,7 +44,7 @@ impl Default for KBinsDiscretizer {
     }
 }
 
-/// More bins than anyone tells apart: a slip of the keyboard must not take all memory.
+/// The most bins, so that a mistyped number can't exhaust memory.
 const MAX_BINS: usize = 65_536;
 
 impl Subtask for KBinsDiscretizer {
@@ -109,7 +109,7 @@ impl KBinsDiscretizer {
     }
 
     fn quantile(&self, sorted: &[f64], edge: usize) -> f64 {
-        // scikit-learn asks NumPy for percentiles: the factors round.
+        // scikit-learn calls NumPy's percentile: times 100 and back rounds.
         let step = 100.0 / self.n_bins as f64;
         let percentile = if edge == self.n_bins { 100.0 } else { edge as f64 * step };
         let q = percentile / 100.0;

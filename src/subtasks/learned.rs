@@ -1,17 +1,17 @@
-//! What a subtask learns from rows, to be used on other rows.
+//! Fitted params: what a subtask learns from rows, to be applied to other rows.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// Values a column under the names of scikit-learn's attributes, such as `mean_`; NaN is null.
+/// Fitted params: a value for each column, under the names of scikit-learn's attributes such as `mean_`; NaN is null.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Learned(BTreeMap<String, Value>);
 
 impl Learned {
-    /// With these values under a name.
+    /// Adds an attribute with these values.
     pub fn with(mut self, name: &str, values: impl Serialize) -> Learned {
         self.0.insert(name.into(), serde_json::to_value(values).expect("numbers and texts are values"));
         self

@@ -46,7 +46,7 @@ impl BatchSubtask for Normalizer {
                 Norm::Max => norms::take_largest(column, &mut norms),
             }
         }
-        // What is missing or infinite makes its row's norm so.
+        // A missing or infinite value makes the norm of its row NaN or infinite.
         if any_not_finite(&norms) {
             scope.refuse(message, refuse_not_finite)?;
         }
@@ -82,7 +82,7 @@ mod tests {
             let refused = applied(&Normalizer { norm }, &[vec![1.0, f64::NEG_INFINITY], vec![1.0, 1.0]]).unwrap_err();
             assert!(refused.0.contains("infinity") && refused.0.contains("row 1"), "{refused}");
         }
-        // Large values have no finite norm, and are divided by it all the same, as in the original.
+        // The norm overflows to infinity, and values are divided by it all the same, as in the original.
         assert_eq!(applied(&Normalizer::default(), &[vec![1e200]]).unwrap(), [[0.0]]);
     }
 }

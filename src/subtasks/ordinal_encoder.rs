@@ -92,7 +92,7 @@ impl Fit for OrdinalEncoder {
     }
 }
 
-/// The place of a text among categories.
+/// The index of a text among the categories.
 pub(super) fn category(categories: &[String], text: &str) -> Option<usize> {
     categories.iter().position(|category| category == text)
 }

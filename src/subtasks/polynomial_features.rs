@@ -25,7 +25,7 @@ impl Default for PolynomialFeatures {
     }
 }
 
-/// More columns than a message is meant to have.
+/// The most products: more columns than a message should have.
 const MAX_PRODUCTS: usize = 10_000;
 
 impl Subtask for PolynomialFeatures {
@@ -90,7 +90,7 @@ impl PolynomialFeatures {
         count
     }
 
-    /// The products of degree 2 and more of `count` columns, in scikit-learn's order: places, ascending.
+    /// The products of degree 2 and more of `count` columns, in scikit-learn's order: indices of columns, ascending.
     fn products(&self, count: usize) -> Vec<Vec<usize>> {
         let mut all = Vec::new();
         let mut last: Vec<Vec<usize>> = (0..count).map(|place| vec![place]).collect();

@@ -154,18 +154,19 @@ impl PowerTransformer {
     }
 }
 
-/// Whether scikit-learn takes the column for a constant; refuses one without a value.
+/// Whether scikit-learn treats the column as constant; refuses one without a value.
 fn is_constant(column: &[f64]) -> Result<bool, &'static str> {
     let moments = moments(column);
     if moments.count == 0 {
         return Err("Column must not be all nan.");
     }
-    // A gap hides a constant from scikit-learn, whose mean is then NaN; a variance that overflows hides nothing.
+    // scikit-learn's mean is NaN where a value is missing, so such a column never counts as constant; one whose
+    // variance overflows does.
     let constant = moments.is_constant(column.len()) || !moments.variance.is_finite();
     Ok(moments.count == column.len() && constant)
 }
 
-/// Whether the variance is so small beside the squared mean that it is rounding for the better part.
+/// Whether the variance is so small beside the squared mean that it is mostly rounding error.
 fn is_rounded(column: &[f64]) -> bool {
     let moments = moments(column);
     moments.variance < 1e-18 * moments.mean * moments.mean

@@ -20,7 +20,7 @@ pub struct Prepare {
 }
 
 impl Prepare {
-    /// Into messages of a schema.
+    /// A decoder into messages of this schema.
     pub fn new(schema: Arc<Schema>) -> Prepare {
         Prepare { decoder: Decoder::new(schema) }
     }

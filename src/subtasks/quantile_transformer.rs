@@ -30,7 +30,7 @@ enum Distribution {
 }
 
 impl Distribution {
-    /// The value of this distribution that has the place of `x`.
+    /// The value of this distribution at the quantile level of `x` in the column.
     fn value(self, map: &QuantileMap, x: f64) -> f64 {
         match self {
             Distribution::Uniform => map.uniform(x),
@@ -140,14 +140,14 @@ fn linspace(count: usize) -> Scratch<f64> {
 }
 
 impl QuantileTransformer {
-    /// The places of the quantiles, 0 to 1.
+    /// The levels of the quantiles, 0 to 1: scikit-learn's `references_`.
     fn references(&self, rows: usize) -> Scratch<f64> {
         linspace(self.n_quantiles.min(rows).max(1))
     }
 
     fn transform(&self, column: &mut [f64]) {
         if let ([x], Distribution::Uniform) = (&mut *column, self.output_distribution) {
-            // A single value is the least one.
+            // A single value is the least one, whose level is 0.
             *x = if x.is_nan() { *x } else { 0.0 };
             return;
         }
@@ -155,7 +155,7 @@ impl QuantileTransformer {
         self.map_by(&quantiles(column, &references), &references, column);
     }
 
-    /// Maps values to their places among quantiles; without any they stay.
+    /// Maps values by the quantiles and their levels; without a quantile, values stay.
     fn map_by(&self, quantiles: &[f64], references: &[f64], column: &mut [f64]) {
         let Some(mut map) = QuantileMap::new(quantiles, references) else { return };
         self.output_distribution.map_all(&mut map, column);
@@ -168,7 +168,7 @@ fn quantiles(column: &[f64], references: &[f64]) -> Scratch<f64> {
     if sorted.is_empty() {
         return sorted;
     }
-    // scikit-learn asks NumPy for percentiles: the factor rounds. Rounding must not turn the order around.
+    // scikit-learn calls NumPy's percentile: times 100 and back rounds. Quantiles must ascend despite it.
     let mut most = f64::NEG_INFINITY;
     let mut quantile = |place: &f64| {
         most = order::quantile_sorted(&sorted, place * 100.0 / 100.0).max(most);
@@ -202,7 +202,7 @@ mod tests {
         let mut values: Vec<f64> = (50_000..100_000).map(f64::from).collect();
         learner.learn_and_transform(&mut values);
         for (row, place) in values.iter().enumerate() {
-            // Beside the sketch's error, the distance of two of the 1000 quantiles.
+            // The sketch's error, and the distance between two of the 1000 quantiles.
             assert!((place - (50_000 + row) as f64 / 99_999.0).abs() < KllSketch::RANK_ERROR + 1e-3, "{row}: {place}");
         }
     }

@@ -1,4 +1,4 @@
-//! Rows of the stream that others are compared with.
+//! The dedup window: the rows of the stream that later ones are compared with.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
@@ -6,36 +6,36 @@ use super::streaming::Remembering;
 use super::{Scope, drop_duplicates};
 use crate::data::{KeyedState, Message, from_bytes, to_bytes};
 
-/// The last rows of the stream, by what is compared of them.
+/// The dedup window: the last `horizon` rows of the stream, as hashes of the compared columns.
 ///
-/// A row that equals one of the `horizon` rows before it is dropped; it counts as the one that later rows are compared
-/// with. Rows are told apart by 128 bits of a hash.
+/// A row that equals one of the window is dropped and takes its place in the window: later rows are compared with it.
+/// Rows are compared by 128 bits of a hash.
 pub struct Recent {
     horizon: u64,
-    /// The place in the input where each identity was seen last.
+    /// The position in the input where each hash was seen last.
     places: HashMap<u128, u64>,
-    /// In the order of places, with identities that have been seen again since.
+    /// Ascending by position; entries of hashes that have been seen again since are stale.
     order: VecDeque<(u64, u128)>,
     changed: HashSet<u128>,
 }
 
 impl Recent {
-    /// Compares with so many rows.
+    /// A window of so many rows.
     pub fn new(horizon: u64) -> Recent {
         Recent { horizon, places: HashMap::new(), order: VecDeque::new(), changed: HashSet::new() }
     }
 
-    /// What is compared of each row.
+    /// A hash of the compared columns, for each row.
     pub fn identities(message: &Message, scope: &Scope) -> Vec<u128> {
         drop_duplicates::identities(message, scope)
     }
 
-    /// The bytes that an identity is kept by.
+    /// The key of a hash in the keyed state.
     pub fn key(identity: u128) -> Vec<u8> {
         identity.to_le_bytes().to_vec()
     }
 
-    /// Sees a row: whether none of those before it is the same.
+    /// Adds a row to the window; whether no row in it equals this one.
     fn is_new(&mut self, identity: u128, place: u64) -> bool {
         while let Some((seen, old)) = self.order.pop_front_if(|(seen, _)| seen.saturating_add(self.horizon) < place) {
             if self.places.get(&old) == Some(&seen) {
@@ -97,7 +97,7 @@ mod tests {
         };
         assert_eq!(kept(0, &[1.0, 1.0, 2.0]), [1.0, 2.0]);
         assert_eq!(kept(3, &[1.0, 3.0, 4.0]), [3.0, 4.0]);
-        // 2.0 was seen last at place 2, 1.0 at place 3.
+        // 2.0 was seen last at position 2, 1.0 at position 3.
         assert_eq!(kept(6, &[1.0, 2.0]), [2.0]);
     }
 

@@ -40,7 +40,7 @@ impl Subtasks {
             .with::<one_hot_encoder::OneHotEncoder>("one_hot_encoder")
     }
 
-    /// These and one more, which takes the place of one that had its name.
+    /// Adds a subtask; it replaces one of the same name.
     pub fn with<T: Subtask>(self, name: &'static str) -> Subtasks {
         self.with_entry(Entry::of::<T>(name))
     }
@@ -53,12 +53,12 @@ impl Subtasks {
         self
     }
 
-    /// The line for `name`.
+    /// The entry of this name.
     pub fn find(&self, name: &str) -> Option<&Entry> {
         self.0.iter().find(|entry| entry.name == name)
     }
 
-    /// All lines, in order.
+    /// All entries, in order.
     pub fn iter(&self) -> impl Iterator<Item = &Entry> {
         self.0.iter()
     }

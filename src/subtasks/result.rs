@@ -1,4 +1,4 @@
-//! The last step, by name: its work is the encoder's.
+//! The last step of every chain: only its name and help, for the encoder does its work.
 
 use schemars::JsonSchema;
 

@@ -101,7 +101,7 @@ impl Learner for RunningScale {
 impl RobustScaler {
     /// What is subtracted, and what the rest is divided by.
     fn learn(&self, column: &[f64]) -> (f64, f64) {
-        // `np.nanmedian` takes another way for fewer rows.
+        // `np.nanmedian` calls `np.ma.median` for fewer rows.
         const FEW: usize = 600;
         let mut selector = Selector::new(column);
         let median = |selector: &mut Selector| {

@@ -85,7 +85,8 @@ impl Rolling {
         }
     }
 
-    /// Each window anew: a value that has left it leaves no rounding behind, wherever messages begin and end.
+    /// Computes each window from scratch, so that no rounding error of a value that has left it stays: the result does
+    /// not depend on where messages begin and end.
     fn roll_anew(&self, column: &mut [f64]) {
         let before: Scratch<f64> = column.iter().copied().collect();
         let statistic: fn(&[f64]) -> f64 = match self.method {
@@ -127,7 +128,7 @@ fn are_equal(values: &[f64]) -> bool {
     values.windows(2).all(|pair| pair[0] == pair[1])
 }
 
-/// A sum beyond the range, as pandas adds it up: Kahan's compensation makes no number of an infinity and what follows it.
+/// A sum that overflows, as pandas adds it up: after an infinity, Kahan's compensation makes the sum NaN.
 fn compensated(values: &[f64]) -> f64 {
     let (mut sum, mut compensation) = (0.0, 0.0);
     for x in values {
@@ -139,7 +140,7 @@ fn compensated(values: &[f64]) -> f64 {
     sum
 }
 
-/// What rounding has left below zero is none.
+/// The standard deviation; a variance that rounding made negative counts as 0.
 fn deviation(variance: f64) -> f64 {
     if variance < 0.0 { 0.0 } else { variance.sqrt() }
 }
@@ -151,8 +152,8 @@ fn variance(values: &[f64]) -> f64 {
     running.variance()
 }
 
-/// Variances as pandas finds them: each value joins the running sum of squares and leaves it, and leaves its rounding
-/// behind, until little else is left: then the window is summed anew.
+/// Variances as pandas computes them: each value is added to the running sum of squares and later removed, which leaves
+/// rounding errors; once they may dominate, the window is summed anew.
 fn variances(values: &[f64], window: usize, needed: usize, to: &mut [f64]) {
     let mut running = Running::default();
     for (row, to) in to.iter_mut().enumerate() {
@@ -180,12 +181,12 @@ struct Running {
     squares: f64,
     added: f64,
     removed: f64,
-    /// Whether what is left of the squares may be rounding alone.
+    /// Whether the sum of squares may be rounding error alone.
     is_unstable: bool,
 }
 
 impl Running {
-    /// Of the squares, no more than three digits are left below it.
+    /// What is left of the squares below this share has at most three digits.
     const CANCELLED: f64 = f64::EPSILON * 1e3;
 
     fn add(&mut self, x: f64) {

@@ -20,7 +20,7 @@ impl Scope {
         Scope { numbers: (0..count).collect(), names, ..Scope::default() }
     }
 
-    /// The columns of a schema that `wanted` lets through.
+    /// The columns of a schema that `wanted` selects.
     pub fn of(schema: &Schema, wanted: impl Fn(&str) -> bool) -> Scope {
         let mut scope = Scope::default();
         for column in schema.columns().iter().filter(|column| wanted(&column.name)) {

@@ -55,7 +55,7 @@ impl PartialFit for StandardScaler {
 impl ColumnSubtask for StandardScaler {
     fn apply_column(&self, _place: usize, values: &mut [f64]) -> Result<(), Flaw> {
         let moments = moments(values);
-        // An infinity makes the mean one, or none.
+        // The mean of a column with an infinity is infinite or NaN.
         if !moments.mean.is_finite() {
             refuse_infinite(values)?;
         }

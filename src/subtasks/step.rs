@@ -1,4 +1,4 @@
-//! A subtask in its place in a chain.
+//! A step: a subtask with its label, its columns and the key of its state.
 
 use super::{DynSubtask, Scope};
 
@@ -11,20 +11,20 @@ pub struct Step {
     pub subtask: DynSubtask,
     /// The columns that it works on.
     pub scope: Scope,
-    /// For a step that remembers earlier messages: what tells its rows apart.
+    /// The key of a step with keyed state.
     pub stream: Option<StreamKey>,
 }
 
-/// What tells the rows of a step apart that remembers earlier messages.
+/// The key by which a step's state is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StreamKey {
-    /// Nothing: all rows belong together.
+    /// None: one state for all rows.
     All,
     /// The values of the text column in this slot.
     Text(usize),
-    /// All that the step compares of a row, with one of so many rows before it.
+    /// The compared columns of a row.
     Row {
-        /// Rows.
+        /// The dedup window, in rows.
         horizon: u64,
     },
 }

@@ -1,4 +1,4 @@
-//! Subtasks that learn over the stream: each message adds to what the ones before it taught.
+//! Keyed state of steps, and partial fits: each message adds to what the earlier ones taught.
 
 use std::collections::{HashMap, HashSet};
 
@@ -6,9 +6,9 @@ use super::by_column::refuse_infinite;
 use super::{Fault, Scope};
 use crate::data::{KeyedState, Message, from_bytes, to_bytes};
 
-/// What one column has taught so far.
+/// The partial fit of one column.
 pub trait Learner: Send {
-    /// Takes in the values of a message, then transforms them: scikit-learn's `partial_fit` and `transform`.
+    /// Updates the state by a message's values, then transforms them: scikit-learn's `partial_fit` and `transform`.
     fn learn_and_transform(&mut self, values: &mut [f64]);
 
     /// Whether the original takes infinity: if not, nothing is learned from a message that has one.
@@ -16,32 +16,32 @@ pub trait Learner: Send {
         false
     }
 
-    /// All it has learned.
+    /// The state, for a checkpoint.
     fn save(&self) -> Vec<u8>;
 
-    /// Goes on from what was learned before.
+    /// Restores the state of an earlier run.
     ///
     /// # Errors
-    /// Bytes of something else.
+    /// Bytes that are no state of this type.
     fn load(&mut self, saved: &[u8]) -> Result<(), String>;
 }
 
-/// A step that remembers earlier messages.
+/// A step with keyed state.
 pub trait Remembering {
-    /// Changes a message by what was in those before it.
+    /// Changes a message by the state, and updates the state.
     fn apply(&mut self, message: &mut Message, scope: &Scope);
 
-    /// What has changed since this was asked for the last time.
+    /// The keyed states that have changed since the last call: what the next checkpoint must write.
     fn changes(&mut self) -> Vec<KeyedState>;
 
-    /// Remembers what was remembered before.
+    /// Restores the states of an earlier run.
     ///
     /// # Errors
-    /// Bytes of something else.
+    /// Bytes that are no state of this step.
     fn restore(&mut self, states: &[KeyedState]) -> Result<(), String>;
 }
 
-/// A transform of neighbouring rows that goes on over the messages: the last rows of those before are kept.
+/// A transform of neighbouring rows across messages: its state is the last rows before the message.
 pub(super) struct Carried<F> {
     keep: usize,
     last: Vec<f64>,
@@ -81,24 +81,24 @@ impl<F: Fn(&mut [f64]) + Send> Learner for Carried<F> {
 
 type NewLearner = Box<dyn Fn() -> Box<dyn Learner> + Send>;
 
-/// The learners of a step: one a column and key, where rows are told apart by a text column.
+/// The keyed state of a step that learns over the stream: a [`Learner`] for each column and key.
 pub struct Streaming {
     new: NewLearner,
-    /// The slot of the text column.
+    /// The slot of the text column that is the key; one state for all rows if not given.
     key: Option<usize>,
-    /// How many columns are learned.
+    /// How many columns are fitted.
     columns: usize,
     learners: HashMap<Option<String>, Vec<Box<dyn Learner>>>,
     changed: HashSet<Option<String>>,
 }
 
 impl Streaming {
-    /// A learner a key, or one for all, of so many columns.
+    /// State for so many columns and each value of the text column in slot `key`; one state for all rows without it.
     pub fn new(new: NewLearner, key: Option<usize>, columns: usize) -> Streaming {
         Streaming { new, key, columns, learners: HashMap::new(), changed: HashSet::new() }
     }
 
-    /// The bytes of a key.
+    /// The key of the state, as bytes.
     pub fn key(text: Option<&str>) -> Vec<u8> {
         to_bytes(&text)
     }
@@ -106,7 +106,7 @@ impl Streaming {
     /// Refuses a message that nothing can be learned from.
     ///
     /// # Errors
-    /// Infinity.
+    /// A column with an infinity.
     pub fn check(message: &Message, scope: &Scope) -> Result<(), Fault> {
         scope.refuse(message, refuse_infinite)
     }
@@ -128,7 +128,7 @@ impl Streaming {
 }
 
 impl Remembering for Streaming {
-    /// Learns from a message that was not refused, and transforms it.
+    /// Updates the state by a message that [`Streaming::check`] accepted, and transforms it.
     fn apply(&mut self, message: &mut Message, scope: &Scope) {
         for (key, rows) in self.groups(message) {
             for (slot, learner) in scope.numbers.iter().zip(self.learners(key.clone())) {

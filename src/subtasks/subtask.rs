@@ -45,7 +45,7 @@ pub trait Subtask: DeserializeOwned + JsonSchema + Send + Sync + 'static {
     const EQUALS: &'static str = "-";
     /// What of a message it acts on.
     const ROLE: Role = Role::Numbers;
-    /// Which of the traits beside this one it has.
+    /// Which of the other traits it implements.
     const TRAITS: Traits<Self>;
 
     /// Refuses parameters that do not go together, or that the original refuses.
@@ -59,25 +59,25 @@ pub trait Subtask: DeserializeOwned + JsonSchema + Send + Sync + 'static {
 
 /// A subtask that can learn from rows once, to be used on others: `fit = "frozen"`.
 pub trait Fit: Send + Sync {
-    /// What a message teaches.
+    /// The fitted params of a message.
     ///
     /// # Errors
     /// Where the original's `fit` raises.
     fn fit(&self, message: &Message, scope: &Scope) -> Result<Learned, Fault>;
 
-    /// What becomes of rows by what was learned, of so many columns.
+    /// The transform with these fitted params, for so many columns.
     ///
     /// # Errors
-    /// In words: it does not fit this subtask, or so many columns.
+    /// In words: params of another subtask, or of another number of columns.
     fn freeze(&self, learned: &Learned, columns: usize) -> Result<Transform, String>;
 }
 
 /// A subtask that can learn over the stream, message after message: `fit = "stream"`.
 pub trait PartialFit: Send + Sync {
-    /// What learns one column, of rows with one key.
+    /// The empty state of one column, for the rows of one key.
     fn learner(&self) -> Box<dyn Learner>;
 
-    /// Refuses parameters that do not go with learning over the stream.
+    /// Refuses parameters that do not work with learning over the stream.
     ///
     /// # Errors
     /// The parameter, and why.
@@ -94,7 +94,7 @@ pub trait Compares: Send + Sync {
 
 type View<T, D> = fn(Arc<T>) -> Arc<D>;
 
-/// Which of the small traits a subtask has.
+/// Which of the small traits a subtask implements.
 pub struct Traits<T> {
     transform: fn(Arc<T>) -> Transform,
     fit: Option<View<T, dyn Fit>>,
@@ -190,7 +190,7 @@ impl DynSubtask {
         self.transform.apply(message, scope)
     }
 
-    /// What a message teaches; `None` if there is nothing to learn.
+    /// The fitted params of a message; `None` if this subtask does not learn.
     ///
     /// # Errors
     /// As [`Fit::fit`].
@@ -198,21 +198,21 @@ impl DynSubtask {
         self.fit.as_ref().map(|subtask| subtask.fit(message, scope)).transpose()
     }
 
-    /// This subtask with what was learned before, in place of what each message teaches.
+    /// This subtask with fitted params, which replace the fit to each message.
     ///
     /// # Errors
-    /// As [`Fit::freeze`], or if there is nothing to learn.
+    /// As [`Fit::freeze`], or a subtask that does not learn.
     pub fn freeze(&self, learned: &Learned, columns: usize) -> Result<DynSubtask, String> {
         let transform = self.fit.as_ref().ok_or("there is nothing to learn")?.freeze(learned, columns)?;
         Ok(DynSubtask { transform, fit: None, partial_fit: None, compares: None })
     }
 
-    /// What learns a column over the stream; `None` if this subtask can't.
+    /// The empty state of one column; `None` if this subtask can't learn over the stream.
     pub fn learner(&self) -> Option<Box<dyn Learner>> {
         self.partial_fit.as_ref().map(|subtask| subtask.learner())
     }
 
-    /// Refuses parameters that do not go with learning over the stream.
+    /// Refuses parameters that do not work with learning over the stream.
     ///
     /// # Errors
     /// As [`PartialFit::check_stream`].

@@ -1,4 +1,4 @@
-//! What becomes of a message: by column, or as a whole.
+//! What a subtask does to a message: by column, or as a whole.
 
 use std::sync::Arc;
 
@@ -49,7 +49,7 @@ pub trait BatchSubtask: Send + Sync {
     }
 }
 
-/// What becomes of a message.
+/// What a subtask does to a message.
 #[derive(Clone)]
 pub enum Transform {
     /// Each number column is changed by itself.
