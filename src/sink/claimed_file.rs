@@ -1,4 +1,4 @@
-//! Opens a result file: locked, and as what is there already wants it.
+//! Opens and locks a result file, and decides how much of its contents stays.
 
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
@@ -9,13 +9,13 @@ use crate::disk::{Disk, DiskFile};
 /// An open result file.
 pub struct ClaimedFile {
     pub file: Box<dyn DiskFile>,
-    /// What of it stays, in bytes; 0 if it begins anew.
+    /// Bytes that stay; 0 if the file is started anew.
     pub length: u64,
     /// A device or a pipe is no regular file: it has no length and no lock.
     pub regular: bool,
 }
 
-/// Whether a file that is written to still has a name: what was written would go with it.
+/// Checks that a file that is written to still has a name: without one, what was written would be lost with it.
 ///
 /// # Errors
 /// If it has none.
@@ -26,10 +26,10 @@ pub fn check_name(file: &dyn DiskFile) -> io::Result<()> {
     Ok(())
 }
 
-/// Opens the file at `path` for lines behind `header`, or for something else that is written whole.
+/// Opens the file at `path` for lines behind `header`, or for a format that is written as a whole.
 ///
 /// # Errors
-/// A file that can't be opened, that another run writes, or that holds what must not be replaced.
+/// A file that can't be opened, that another run is writing, or whose contents must not be replaced.
 pub fn claim(disk: &dyn Disk, path: &Path, header: &[u8], existing: Existing) -> Result<ClaimedFile, Error> {
     let failed = |error| Error::File { path: path.display().to_string(), error };
     if let Some(file) = disk.special(path).map_err(failed)? {
@@ -37,7 +37,7 @@ pub fn claim(disk: &dyn Disk, path: &Path, header: &[u8], existing: Existing) ->
     }
     let was_there = disk.length(path).map_err(failed)?.is_some();
     let mut file = open(disk, path).map_err(failed)?;
-    // A name outlives the power only with its directory; a run that was killed may have made the file and no more.
+    // A name is durable only once its directory is synced; a killed run may have created the file and no more.
     disk.sync_directory_of(path).map_err(failed)?;
     let found = file.length().map_err(failed)?;
     let length = match existing {
@@ -66,7 +66,7 @@ pub fn claim(disk: &dyn Disk, path: &Path, header: &[u8], existing: Existing) ->
         }
         Existing::Resume { length, fingerprint } => {
             if length == 0 && !is_begun_header(&*file, header, found) {
-                // All of it would go: it must be what a run has begun.
+                // The whole file would be discarded: it must be what a run has begun.
                 check_header(&*file, header).map_err(failed)?;
                 tail::read(disk, path, header.len() as u64, !header.is_empty()).map_err(failed)?;
             }
@@ -85,7 +85,7 @@ fn open(disk: &dyn Disk, path: &Path) -> io::Result<Box<dyn DiskFile>> {
     loop {
         let file = disk.append(path)?;
         file.lock()?;
-        // Meanwhile the run that had it may have gone on elsewhere.
+        // While this waited for the lock, the run that held it may have moved to another file.
         if is_at(disk, &*file, path)? {
             return Ok(file);
         }
@@ -100,7 +100,7 @@ pub fn is_at(disk: &dyn Disk, file: &dyn DiskFile, path: &Path) -> io::Result<bo
     Ok(disk.identity(path)? == Some(file.identity()?))
 }
 
-/// Whether something stands behind the first line of a file. One that can't be read is told when it is opened.
+/// Whether a file holds anything behind its first line; false if it can't be read, which opening it reports.
 pub fn holds_lines(disk: &dyn Disk, path: &Path) -> bool {
     let Ok(Some(_)) = disk.length(path) else { return false };
     let mut line = Vec::new();
@@ -118,8 +118,8 @@ fn is_begun_header(file: &dyn DiskFile, header: &[u8], found: u64) -> bool {
     found <= header.len() as u64 && file.read_exact_at(&mut bytes, 0).is_ok() && header.starts_with(&bytes)
 }
 
-/// The end of the last line of a file with this header that lines are added to. One without an end is what a run that
-/// was killed was about to write: it is cut off, unless it is whole JSON.
+/// The end of the last line of a file with this header to which lines are appended. An unterminated last line is what a
+/// killed run was about to write: it is cut off, unless it is whole JSON.
 fn whole_lines(file: &mut dyn DiskFile, header: &[u8]) -> io::Result<u64> {
     check_header(file, header)?;
     let end = tail::last_line_end(&mut *file, !header.is_empty())?;
@@ -145,7 +145,7 @@ fn check_header(file: &dyn DiskFile, header: &[u8]) -> io::Result<()> {
     }
 }
 
-/// How much of a file stays whose checkpoint tells about its first `length` bytes.
+/// How many bytes of a file stay whose checkpoint covers its first `length` bytes.
 fn resumed(file: &dyn DiskFile, header: &[u8], found: u64, length: u64, expected: u64) -> io::Result<u64> {
     const HELP: &str = "put back what was there, or move the file away: the run then goes on in a new one";
     if found < length {
@@ -163,7 +163,7 @@ fn resumed(file: &dyn DiskFile, header: &[u8], found: u64, length: u64, expected
     Ok(length)
 }
 
-/// A hash of the last kilobyte before `length`, by which a file is known again.
+/// A hash of the last kilobyte before `length`, by which a file is recognised.
 ///
 /// # Errors
 /// A file that can't be read, or is shorter.
@@ -201,7 +201,7 @@ mod tests {
             assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
         }
         assert_eq!(claimed(rerun(true, true)), Ok(0));
-        // The mark stands until the run has ended.
+        // The mark stays until the run has ended.
         assert_eq!((claimed(rerun(false, true)), claimed(rerun(false, false))), (Ok(0), Ok(8)));
         unfinished::finished(&path).unwrap();
         assert!(claimed(rerun(false, true)).is_err());

@@ -1,4 +1,4 @@
-//! What a sink is to who adds one, and how it stands among the others.
+//! The traits of sinks that a program adds, their registry, and the adapter to [`Sink`].
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::mqtt::masked;
 ///
 /// Doc comments of the fields are what the JSON schema and the reference say of them.
 pub trait SinkConfig: DeserializeOwned + JsonSchema + Send + Sync + 'static {
-    /// What takes the results.
+    /// The open sink.
     type Writer: OpenSink;
 
     /// Refuses an address, when the dataflow file is read.
@@ -36,7 +36,7 @@ pub trait SinkConfig: DeserializeOwned + JsonSchema + Send + Sync + 'static {
     fn build(&self, url: &str, schema: &data::Schema) -> Result<Self::Writer, String>;
 }
 
-/// A sink that is open: it takes messages in their order. What it takes is a type, and no other can come.
+/// A sink that is open: it takes messages in order. What it takes is a type, so that nothing else can be passed.
 pub trait OpenSink: 'static {
     /// [`JsonLines`], [`CsvLines`] or the columns of a [`Message`].
     type Input: ResultInput;
@@ -47,8 +47,8 @@ pub trait OpenSink: 'static {
     /// In words: why nothing more can be written. The run fails.
     fn write(&mut self, results: &Self::Input) -> Result<(), String>;
 
-    /// Waits until all that was written is durable: only then are deliveries acknowledged. Called now and then, and at
-    /// the end. What was written and not synced comes again, to this sink or to the one of the next run.
+    /// Waits until all that was written is durable: only then are deliveries acknowledged. Called at checkpoints, and
+    /// at the end. What was written and not synced is redelivered, to this sink or to that of the next run.
     ///
     /// # Errors
     /// In words: why it is not durable. The run fails.
@@ -57,12 +57,12 @@ pub trait OpenSink: 'static {
     }
 }
 
-/// What a sink may take, and the encoding that makes it.
+/// What a sink can take, and the encoding that makes it.
 pub trait ResultInput: Sized {
     /// What the encoder makes for it.
     const ENCODING: Encoding;
 
-    /// It of what the encoder made, and the way back to its buffers.
+    /// Converts what the encoder made, and back for its buffers.
     #[doc(hidden)]
     fn of(output: Output) -> Option<Self>;
 
@@ -133,7 +133,7 @@ impl CustomSink {
         self.encoding
     }
 
-    /// Why its address is refused.
+    /// Why its address is refused, if it is.
     pub fn refused(&self) -> Option<&str> {
         self.refused.as_deref()
     }
@@ -154,7 +154,7 @@ impl fmt::Debug for CustomSink {
 /// A sink by the scheme of its address.
 #[derive(Clone, Copy, Debug)]
 pub struct SinkEntry {
-    /// What stands before `://`.
+    /// The scheme: what stands before `://`.
     pub scheme: &'static str,
     build: fn(ValueDeserializer<'_>, &str) -> Result<CustomSink, toml::de::Error>,
     schema: fn() -> Schema,
@@ -185,7 +185,7 @@ impl Sinks {
         Sinks(Vec::new())
     }
 
-    /// These and one more, which takes the place of one that had its scheme.
+    /// These and one more, which replaces an entry of the same scheme.
     pub fn with<T: SinkConfig>(mut self, scheme: &'static str) -> Sinks {
         self.0.retain(|entry| entry.scheme != scheme);
         self.0.push(SinkEntry { scheme, build: build::<T>, schema: schema::<T> });
@@ -221,7 +221,7 @@ fn schema<T: JsonSchema>() -> Schema {
     settings.into_generator().into_root_schema_for::<T>()
 }
 
-/// A sink of the registry among the others.
+/// Adapts a sink of the registry to [`Sink`].
 struct CustomWriter<W> {
     url: String,
     writer: W,

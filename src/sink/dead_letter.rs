@@ -1,4 +1,4 @@
-//! Rows that can't be read and messages that failed: written with the reason and the raw bytes.
+//! Unreadable rows and rows of failed messages, written with the reason and the raw bytes.
 
 use base64::Engine;
 use serde::Serialize;
@@ -35,7 +35,7 @@ enum RawBytes<'a> {
 }
 
 impl<'a> DeadLetter<'a> {
-    /// Of a row as its source gave it: its bytes, and where they stood in what came from `topic`.
+    /// A row as its source delivered it: its bytes, and their position in `topic`.
     pub fn new(
         topic: &'a str,
         position: u64,
@@ -52,7 +52,7 @@ impl<'a> DeadLetter<'a> {
         DeadLetter { topic, position, message, row, subtask, reason, raw }
     }
 
-    /// As JSON, its raw bytes cut to what a person looks at.
+    /// As JSON, its raw bytes cut to a readable length.
     pub fn shown(&self) -> serde_json::Value {
         const MOST: usize = 2000;
         let mut json = serde_json::to_value(self).expect("a record of texts and numbers");
@@ -65,7 +65,7 @@ impl<'a> DeadLetter<'a> {
     }
 }
 
-/// Where dead letters go; without a sink they are shown as warnings.
+/// Where dead letters go; without a sink they are logged as warnings.
 pub struct DeadLetters {
     sink: Option<Box<dyn Sink>>,
     written: u64,
@@ -74,7 +74,7 @@ pub struct DeadLetters {
 }
 
 impl DeadLetters {
-    /// How many are shown when there is no sink for them.
+    /// How many are logged when there is no sink for them.
     const SHOWN: u64 = 10;
 
     /// Opens the sink for dead letters, if there is one.
@@ -88,10 +88,10 @@ impl DeadLetters {
         Ok(DeadLetters { sink, written: 0, unflushed: false })
     }
 
-    /// Writes one.
+    /// Writes a dead letter.
     ///
     /// # Errors
-    /// Where they go cannot be written to.
+    /// The sink cannot be written to.
     pub fn write(&mut self, letter: &DeadLetter<'_>) -> Result<(), Error> {
         self.written += 1;
         if !std::mem::replace(&mut self.unflushed, true) {
@@ -112,7 +112,7 @@ impl DeadLetters {
         shorten(sink.as_mut()).map(drop)
     }
 
-    /// Waits until all that was written would outlive this machine, as far as the sink can promise it.
+    /// Waits until all that was written is durable, as far as the sink can promise it.
     pub fn sync(&mut self) -> Result<(), Error> {
         let Some(sink) = &mut self.sink else { return Ok(()) };
         sink.sync()?;
@@ -122,7 +122,7 @@ impl DeadLetters {
         Ok(())
     }
 
-    /// Goes on in a new file if that of the letters was moved away.
+    /// Continues in a new file if the file of the dead letters was moved away.
     ///
     /// # Errors
     /// If another file stands there.
@@ -133,10 +133,10 @@ impl DeadLetters {
         }
     }
 
-    /// Hands on all that was written.
+    /// Flushes all that was written.
     ///
     /// # Errors
-    /// Where they go cannot be written to.
+    /// The sink cannot be written to.
     pub fn flush(&mut self) -> Result<(), Error> {
         self.unflushed = false;
         self.sink.as_mut().map_or(Ok(()), |sink| sink.flush())
@@ -147,14 +147,14 @@ impl DeadLetters {
         self.sink.as_ref().and_then(|sink| sink.progress())
     }
 
-    /// Brings all to safety, and ends the sink.
+    /// Makes everything durable, and closes the sink.
     pub fn close(mut self) -> Result<(), Error> {
         self.sync()?;
         self.sink.map_or(Ok(()), |sink| sink.close())
     }
 }
 
-/// Writes again, with fewer of their raw bytes, the letters that the sink does not take; whether there were any.
+/// Retries dead letters that the sink refused, with fewer of their raw bytes; whether there were any.
 fn shorten(sink: &mut dyn Sink) -> Result<bool, Error> {
     let refused = sink.refused();
     let any = !refused.is_empty();
@@ -170,9 +170,8 @@ fn shorten(sink: &mut dyn Sink) -> Result<bool, Error> {
     Ok(any)
 }
 
-/// A letter, shorter by `excess` bytes, or with a quarter of its raw bytes if that is not known; how many those were stands
-/// beside them as `raw_bytes`. A long reason, which may repeat them, is cut first. `None` if there is nothing more to
-/// leave out.
+/// A dead letter, shorter by `excess` bytes, or with a quarter of its raw bytes if that is not known; their full length
+/// is added as `raw_bytes`. A long reason, which may repeat them, is cut first. `None` if nothing more can be left out.
 fn shorter(line: &[u8], excess: Option<usize>) -> Option<Vec<u8>> {
     const REASON: usize = 200;
     let mut letter: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(line).ok()?;
@@ -206,7 +205,7 @@ fn shorter(line: &[u8], excess: Option<usize>) -> Option<Vec<u8>> {
             if keep == 0 {
                 break;
             }
-            // What is escaped is up to six times as long.
+            // Escaped bytes are up to six times as long.
             keep = from.floor_char_boundary(keep.saturating_sub(over.div_ceil(6).max(unit))) / unit * unit;
             letter.insert(cut.into(), from[..from.floor_char_boundary(keep)].into());
         }
@@ -248,7 +247,7 @@ mod tests {
             assert!((350..=401).contains(&shorter_reason.len()), "{}", shorter_reason.len());
             let json: serde_json::Value = serde_json::from_slice(&shorter_reason).unwrap();
             assert_eq!(json["reason"].as_str().map(str::len), Some(200));
-            // Where the broker says nothing, it is quartered until there is nothing left to leave out.
+            // If the broker gives no limit, it is quartered until nothing more can be left out.
             let mut quartered = vec![line];
             while let Some(line) = shorter(&quartered[quartered.len() - 1], None) {
                 quartered.push(line);

@@ -1,10 +1,10 @@
-//! When waits for brokers end.
+//! When waiting for brokers ends.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-/// When a sink gives up waiting for its broker: never, until somebody sets it. Shared by all who may.
+/// When a sink stops waiting for its broker: never, until it is set. Shared by all who may set it.
 #[derive(Clone, Debug, Default)]
 pub struct Deadline {
     at: Arc<Mutex<Option<Instant>>>,
@@ -12,23 +12,23 @@ pub struct Deadline {
 }
 
 impl Deadline {
-    /// The run was told to end: a broker that was never reached is no more waited for, for it has nothing to drain.
+    /// The run is stopped: a broker that was never reached is no longer waited for, as there is nothing to drain to it.
     pub fn stop(&self) {
         self.stopped.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the run was told to stop.
+    /// Whether the run is stopped.
     pub fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::Relaxed)
     }
 
-    /// Waits end then, or earlier if that has been said before.
+    /// Sets the deadline, unless an earlier one is set.
     pub fn set(&self, at: Instant) {
         let mut deadline = self.at.lock().expect("no holder panics");
         *deadline = Some(deadline.map_or(at, |earlier| earlier.min(at)));
     }
 
-    /// Whether the time is over.
+    /// Whether the deadline has passed.
     pub fn has_passed(&self) -> bool {
         self.at.lock().expect("no holder panics").is_some_and(|at| at <= Instant::now())
     }

@@ -1,36 +1,36 @@
-//! Why a sink could not write.
+//! Errors of sinks.
 
 use std::path::Path;
 
 /// Why a sink could not write.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A file that cannot be written.
+    /// A file cannot be written.
     #[error("{path}: {error}")]
     File {
-        /// As the dataflow file gives it.
+        /// The path as the dataflow file gives it.
         path: String,
-        /// What the machine says.
+        /// The operating system's error.
         error: std::io::Error,
     },
-    /// The broker refuses what is published, or is not there.
+    /// The broker refuses a publish or the connection, or cannot be reached.
     #[error("{0}")]
     Broker(String),
-    /// A sink of the registry.
+    /// A sink of the registry failed.
     #[error("{url}: {reason}")]
     Custom { url: String, reason: String },
-    /// The deadline was over.
+    /// The deadline has passed.
     #[error("{url}: the broker has not taken {left} publishes in time")]
     Undelivered {
         /// The broker's address and topic.
         url: String,
-        /// Publishes that it has not taken.
+        /// Publishes that are not acknowledged.
         left: u64,
     },
-    /// Results that must not be replaced: the command lacks its `--fresh`.
+    /// Results must not be replaced: the command lacks `--fresh`.
     #[error("{0}")]
     Results(String),
-    /// Whoever read our output has gone: not an error of the run.
+    /// The reader of standard output is gone: not an error of the run.
     #[error("the reader of standard output has gone")]
     BrokenPipe,
 }

@@ -1,23 +1,23 @@
-//! Files that are there already, and where results in them end.
+//! What to do with a file that exists, and where results in it end.
 
-/// What becomes of a file that is there already.
+/// What to do with a file that exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Existing {
     /// It is replaced.
     Replace,
     /// Refuse it if it holds anything.
     Refuse,
-    /// The run ends with its source, and is started again as a whole: refuse what one has finished, unless it is to be
-    /// `fresh`. What one has left unfinished is replaced, if the source `repeats` its rows, and else goes on.
+    /// For a run that starts again as a whole after it ended with its source: refuse finished results, unless `fresh`.
+    /// Unfinished ones are replaced if the source `repeats` its rows, and else appended to.
     Rerun {
-        /// Whether what one has finished is replaced.
+        /// Whether finished results are replaced.
         fresh: bool,
-        /// Whether the source gives its rows again.
+        /// Whether the source repeats its rows.
         repeats: bool,
     },
-    /// Write behind all that it holds.
+    /// Write behind its contents.
     Append,
-    /// Write behind its first bytes, which are known by a fingerprint; the rest goes.
+    /// Write behind its first bytes, which are recognised by a fingerprint; the rest is discarded.
     Resume {
         /// Bytes that stay.
         length: u64,

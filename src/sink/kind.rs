@@ -1,4 +1,4 @@
-//! What a sink is.
+//! The trait of all sinks.
 
 use std::sync::Arc;
 
@@ -16,17 +16,17 @@ pub trait Sink {
     /// Makes what was written visible.
     fn flush(&mut self) -> Result<(), Error>;
 
-    /// Flushes, and waits until what was written would outlive this machine, as far as the sink can promise it.
+    /// Flushes, and waits until what was written is durable, as far as the sink can promise it.
     fn sync(&mut self) -> Result<(), Error> {
         self.flush()
     }
 
-    /// Waits until each line that was written has been taken or refused.
+    /// Waits until each written line has been taken or refused.
     fn settle(&mut self) -> Result<(), Error> {
         Ok(())
     }
 
-    /// Lines that will never be taken, since they were last asked for.
+    /// Lines refused for good since the last call.
     fn refused(&mut self) -> Vec<RefusedLine> {
         Vec::new()
     }
@@ -41,12 +41,12 @@ pub trait Sink {
         0
     }
 
-    /// What its other side has taken, where that may take time.
+    /// The progress of the receiver, where that may take time.
     fn progress(&self) -> Option<Arc<SinkProgress>> {
         None
     }
 
-    /// Where in the file of now the first `length` bytes of results end.
+    /// Where in the current file the first `length` bytes of results end.
     ///
     /// # Errors
     /// A file that can't be read.
@@ -54,12 +54,12 @@ pub trait Sink {
         Ok(FileEnd::default())
     }
 
-    /// Whether the file does not stand at its path any more.
+    /// Whether the file is no longer at its path.
     fn is_moved(&self) -> bool {
         false
     }
 
-    /// Goes on in a new file at the path; results behind the first `length` bytes go with it.
+    /// Continues in a new file at the path; results behind the first `length` bytes are carried over.
     ///
     /// # Errors
     /// If another file stands there.
@@ -67,17 +67,17 @@ pub trait Sink {
         Ok(())
     }
 
-    /// Ends the sink. Without it a file may lack its end.
+    /// Closes the sink. Without it a file may lack its end.
     fn close(self: Box<Self>) -> Result<(), Error>;
 }
 
-/// A line that a sink does not take.
+/// A line that a sink refuses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefusedLine {
     /// The row's bytes.
     pub line: Vec<u8>,
-    /// By how many bytes it is too long; `None` where that is not known.
+    /// By how many bytes it is too long, if that is known.
     pub excess: Option<usize>,
-    /// Why it was not taken.
+    /// Why it was refused.
     pub reason: String,
 }

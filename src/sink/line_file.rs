@@ -1,5 +1,5 @@
-//! Lines to a file, which others may move away, cut or delete meanwhile: what goes on is told or followed, and what was
-//! lost with it is not called durable.
+//! Lines to a file, which others may move, cut or delete meanwhile: that is reported or followed, and what was lost
+//! with it is not counted as durable.
 
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use crate::data::recycle_lines;
 use crate::disk::{DiskFile, SharedDisk};
 use crate::format::Output;
 
-/// Writes encoded lines to a file, one after the other.
+/// Appends encoded lines to a file.
 pub struct LineFile {
     disk: SharedDisk,
     path: PathBuf,
@@ -18,13 +18,13 @@ pub struct LineFile {
     writer: BufWriter<Box<dyn DiskFile>>,
     /// Bytes of all lines and of the first header, as if no file had been moved away.
     length: u64,
-    /// How many of them stand in files before this one.
+    /// How many of them are in earlier files.
     before: u64,
     regular: bool,
 }
 
 impl LineFile {
-    /// Opens the file as `existing` says, and writes its header if it begins anew.
+    /// Opens the file as `existing` says, and writes its header if it is started anew.
     ///
     /// # Errors
     /// As [`claim`].
@@ -48,7 +48,7 @@ impl LineFile {
         })
     }
 
-    /// Whether what was written still stands in the file, wherever that is.
+    /// Checks that what was written is still in the file, wherever that is.
     fn check(&self) -> io::Result<()> {
         if !self.regular {
             return Ok(());

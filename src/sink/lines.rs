@@ -1,4 +1,4 @@
-//! Lines to standard output, or to nowhere.
+//! Lines to standard output, or nowhere.
 
 use std::io::{self, BufWriter, Write};
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use super::{Error, Sink, SinkProgress};
 use crate::data::recycle_lines;
 use crate::format::Output;
 
-/// Takes everything and keeps nothing.
+/// Discards everything.
 pub struct NullSink;
 
 impl Sink for NullSink {
@@ -30,13 +30,13 @@ pub struct LineSink<W: Write> {
     path: String,
     progress: Option<Arc<SinkProgress>>,
     writer: BufWriter<W>,
-    /// Bytes of the file.
+    /// Bytes written.
     length: u64,
-    /// Brings to the disk what was flushed.
+    /// Makes durable what was flushed.
     sync: fn(&W) -> io::Result<()>,
 }
 
-/// Tells of each piece that is taken.
+/// Reports each piece that the receiver takes.
 pub struct ProgressWriter<W> {
     inner: W,
     progress: Arc<SinkProgress>,
@@ -44,7 +44,7 @@ pub struct ProgressWriter<W> {
 
 impl<W: Write> Write for ProgressWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // What a pipe holds: a slow reader is seen to read.
+        // The capacity of a pipe: the progress of a slow reader is seen.
         const PIECE: usize = 1 << 16;
         let written = self.inner.write(&bytes[..bytes.len().min(PIECE)])?;
         self.progress.beat();

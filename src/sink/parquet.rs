@@ -17,16 +17,16 @@ use crate::data::{Kind, Message, Schema};
 use crate::disk::{Disk, DiskFile, SharedDisk};
 use crate::format::Output;
 
-/// Rows a row group: what is held in memory.
+/// Rows per row group, which is held in memory.
 const ROW_GROUP: usize = 65_536;
 
-/// A Parquet file; messages are gathered into row groups.
+/// A Parquet file; messages are collected into row groups.
 pub struct Parquet {
     path: String,
-    /// The same rows, where they must outlive a run that is killed.
+    /// The log of the same rows, where they must survive a killed run.
     log: Option<RowLog>,
     writer: SerializedFileWriter<Box<dyn DiskFile>>,
-    /// Whether it is no device or pipe.
+    /// Whether it is a regular file, no device or pipe.
     regular: bool,
     schema: Schema,
     held: Vec<Message>,
@@ -34,8 +34,9 @@ pub struct Parquet {
 }
 
 impl Parquet {
-    /// Begins the file. One that a run has left without its end can't be read: it is not replaced, but moved aside. With
-    /// `logged`, its rows stand in a log until it is closed; those that an interrupted run has left there come first.
+    /// Starts the file. One that a run has left unfinished can't be read: it is not replaced, but moved aside. With
+    /// `logged`, the rows are in a log until the file is closed; those that an interrupted run has left there come
+    /// first.
     pub fn create(
         disk: &SharedDisk,
         path: &Path,
@@ -109,7 +110,7 @@ impl Sink for Parquet {
         self.hold(message)
     }
 
-    /// A Parquet file can only be read when it is closed; its log can.
+    /// A Parquet file can only be read when it is closed; its log can be read before.
     fn flush(&mut self) -> Result<(), Error> {
         self.with_log(RowLog::flush)
     }
@@ -133,13 +134,13 @@ impl Sink for Parquet {
     }
 }
 
-/// Whether all that the file at a path holds, if it holds anything, stands in its log, too.
+/// Whether the log holds everything that the file at a path holds.
 fn is_in_log(disk: &dyn Disk, path: &Path) -> std::io::Result<bool> {
     let holds = disk.length(path)?.is_some_and(|length| length > 0);
     Ok(row_log::is_there(disk, path)? && (!holds || unfinished::is_unfinished(path, &*disk.open(path)?)))
 }
 
-/// Moves a file that is no whole Parquet file to a name that is free.
+/// Moves an unfinished Parquet file to a free name.
 fn move_aside(disk: &dyn Disk, path: &Path) -> std::io::Result<()> {
     const MAGIC: [u8; 4] = *b"PAR1";
     let Some(length) = disk.length(path)?.filter(|length| *length > 0) else { return Ok(()) };
@@ -211,7 +212,7 @@ fn row_group(
     group.close().map(drop)
 }
 
-/// Values present, and for every row whether there is one.
+/// The values that are present, and a definition level for every row.
 fn optional<T>(values: impl Iterator<Item = Option<T>>) -> (Vec<T>, Vec<i16>) {
     let mut present = Vec::new();
     let levels = values.map(|value| {
@@ -257,7 +258,7 @@ mod tests {
         reader.get_row_iter(None).unwrap().map(|row| row.unwrap().to_string()).collect()
     }
 
-    /// Only what stood in the file when it was closed was there after a kill.
+    /// Regression: after a kill only what was in the file when it was closed was there.
     #[test]
     fn what_was_synced_stands_in_the_file_of_the_next_run() {
         let directory = tempfile::tempdir().unwrap();
@@ -274,7 +275,7 @@ mod tests {
             sink.write(message(number)).unwrap();
             sink.sync().unwrap();
         }
-        // Half a message was written, and the file is not there any more.
+        // Half a message was written, and the file is gone.
         let whole = std::fs::read(&log).unwrap();
         std::fs::write(&log, [&whole[..], &whole[whole.len() - 30..]].concat()).unwrap();
         std::fs::remove_file(&path).unwrap();
@@ -293,7 +294,7 @@ mod tests {
             [row(2 * number, number as f64 + 1.0), row(2 * number + 1, 0.5)]
         };
         assert_eq!(rows(&path), (0..4).flat_map(expected).collect::<Vec<String>>());
-        // What is whole is not replaced, and a file that was put there neither.
+        // A finished file is not replaced, and neither is a foreign file put at its path.
         assert!(create(Existing::Refuse).err().unwrap().to_string().contains("--fresh"));
         std::fs::write(&log, &whole).unwrap();
         std::fs::copy(&path, directory.path().join("copy")).unwrap();

@@ -1,8 +1,8 @@
-//! How far the other side of a sink has come.
+//! The progress of a sink's receiver.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// How far the other side of a sink has come, for whoever looks from another thread.
+/// The progress of a sink's receiver, read from other threads.
 #[derive(Debug, Default)]
 pub struct SinkProgress {
     missing: AtomicU64,
@@ -10,22 +10,22 @@ pub struct SinkProgress {
 }
 
 impl SinkProgress {
-    /// So many lines are on their way.
+    /// So many lines were sent.
     pub fn owe(&self, lines: u64) {
         self.missing.store(lines, Ordering::Relaxed);
     }
 
-    /// The other side has taken something.
+    /// The receiver has taken something.
     pub fn beat(&self) {
         self.moves.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Lines that the other side has not taken.
+    /// Lines that the receiver has not taken.
     pub fn missing(&self) -> u64 {
         self.missing.load(Ordering::Relaxed)
     }
 
-    /// Changes whenever the other side takes something.
+    /// Changes whenever the receiver takes something.
     pub fn moves(&self) -> u64 {
         self.moves.load(Ordering::Relaxed)
     }

@@ -1,5 +1,5 @@
-//! The rows of a file that can only be read when it is closed, in a file beside it until then: what was acknowledged
-//! outlives a run that is killed, and comes into the file of the next one.
+//! A log beside a file that can only be read when it is closed: acknowledged rows survive a killed run, and are written
+//! to the file of the next one.
 
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
@@ -8,10 +8,10 @@ use super::claimed_file::check_name;
 use crate::data::{Message, Schema, fingerprint, from_bytes, to_bytes};
 use crate::disk::{Disk, DiskFile, SharedDisk};
 
-/// Bytes before those of a message: how many there are, and their hash.
+/// Bytes before those of a message: their length and their hash.
 const HEAD: usize = 16;
 
-/// An open log. The file that it belongs to is locked.
+/// An open log. The file that it belongs to holds the lock.
 pub struct RowLog {
     disk: SharedDisk,
     path: PathBuf,
@@ -23,7 +23,7 @@ pub fn path_of(path: &Path) -> PathBuf {
     path.with_added_extension("log")
 }
 
-/// Whether an interrupted run has left rows of a result file.
+/// Whether an interrupted run has left rows of a result file in a log.
 ///
 /// # Errors
 /// A path that can't be looked at.
@@ -43,10 +43,11 @@ pub fn remove(disk: &dyn Disk, path: &Path) -> io::Result<()> {
     disk.remove(&log).and_then(|()| disk.sync_directory_of(&log))
 }
 
-/// Gives all whole messages of the log of a result file; its first line and the end of the last message.
+/// Passes all whole messages of the log of a result file to `take`; returns its first line and the end of the last
+/// message.
 ///
 /// # Errors
-/// A file that can't be read, or what `take` makes of a message.
+/// A file that can't be read, or an error of `take`.
 pub fn read(
     disk: &dyn Disk,
     path: &Path,
@@ -79,7 +80,7 @@ pub fn read(
 }
 
 impl RowLog {
-    /// Opens the log of a result file of this schema, behind the rows that it holds: `take` gets them.
+    /// Opens the log of a result file of this schema behind the rows that it holds, which `take` gets.
     ///
     /// # Errors
     /// A file that can't be used, or rows with other columns.
@@ -146,7 +147,7 @@ impl RowLog {
         check_name(&**self.writer.get_ref())
     }
 
-    /// The rows stand in their file, which is whole.
+    /// The file is complete, and holds the rows: the log is removed.
     ///
     /// # Errors
     /// A file that can't be removed.

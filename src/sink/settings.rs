@@ -21,26 +21,26 @@ use crate::mqtt::Endpoint;
 pub struct SinkSettings {
     /// Where it goes.
     pub url: SinkUrl,
-    /// One file a process instead of one file in the order of epochs.
+    /// One file per process instead of one file in the order of epochs.
     pub parts: bool,
     /// Whether publishes carry message and row as MQTT 5 user properties, too.
     pub properties: bool,
-    /// How lines say what is infinite.
+    /// How lines write infinite numbers.
     pub infinity: Infinity,
-    /// Whether a file that can't be read before it is closed keeps its rows beside it until then.
+    /// Whether a file that can't be read before it is closed logs its rows beside it until then.
     pub logged: bool,
     /// The broker, where it goes to one.
     pub endpoint: Option<Endpoint>,
     /// The sink of the registry, if it is one.
     pub custom: Option<CustomSink>,
-    /// How long the first connection may take; for ever if not given.
+    /// How long the first connection may take; unlimited if not given.
     pub connect_timeout: Option<Duration>,
-    /// Where its files are.
+    /// The disk of its files.
     pub disk: SharedDisk,
 }
 
 impl SinkSettings {
-    /// A sink at an address, as it is where the file says nothing else.
+    /// A sink at an address, with the defaults of a dataflow file.
     pub fn at(url: SinkUrl) -> SinkSettings {
         SinkSettings {
             url,
@@ -60,7 +60,7 @@ impl SinkSettings {
         self.endpoint.is_some()
     }
 
-    /// What the sink takes.
+    /// The encoding that the sink takes.
     pub fn encoding(&self) -> Encoding {
         match &self.url {
             SinkUrl::Parquet(_) => Encoding::Columns,
@@ -70,8 +70,8 @@ impl SinkSettings {
         }
     }
 
-    /// The file that tells how much of the results is finished, for the dataflow of this name; `None` where that can't
-    /// be told. With `remembers`, there is more to tell than that.
+    /// The checkpoint of the dataflow of this name; `None` for a sink whose finished results can't be told. With
+    /// `remembers`, there are keyed states to store, too.
     pub fn checkpoint(&self, name: &str, remembers: bool) -> Option<PathBuf> {
         match &self.url {
             SinkUrl::Ndjson(path) | SinkUrl::Csv(path) if !self.parts => Some(path.with_added_extension("checkpoint")),
@@ -81,7 +81,7 @@ impl SinkSettings {
         }
     }
 
-    /// Refuses a file that holds anything; the header of a CSV file is nothing.
+    /// Refuses a file that holds anything but the header of a CSV file.
     ///
     /// # Errors
     /// If it does.
@@ -121,7 +121,8 @@ impl SinkSettings {
         fingerprint.map_err(|error| Error::File { path: path.display().to_string(), error })
     }
 
-    /// The next message and row behind those that interrupted runs of so many processes have left in logs; 0 without.
+    /// The next message and row behind those that interrupted runs of so many processes have left in logs; 0 without
+    /// logs.
     ///
     /// # Errors
     /// A log that can't be read.
@@ -146,7 +147,7 @@ impl SinkSettings {
         Ok((next_epoch, next_row))
     }
 
-    /// The file that process `process` writes, if it is one.
+    /// The file that process `process` writes, if the sink is a file.
     pub fn file(&self, process: usize) -> Option<PathBuf> {
         match &self.url {
             SinkUrl::Ndjson(path) | SinkUrl::Csv(path) | SinkUrl::Parquet(path) if self.parts => {
@@ -157,15 +158,15 @@ impl SinkSettings {
         }
     }
 
-    /// The same sink with a file beside its own, which replaces that when it is whole; `None` for what is no regular
-    /// file.
+    /// The same sink with a temporary file beside its own, which replaces that when it is complete; `None` if it is no
+    /// regular file.
     pub fn aside(&self) -> (SinkSettings, Option<(PathBuf, PathBuf)>) {
         let mut aside = self.clone();
         let file = match &mut aside.url {
             SinkUrl::Ndjson(path) | SinkUrl::Csv(path) | SinkUrl::Parquet(path) => path,
             SinkUrl::Mqtt(_) | SinkUrl::Stdout | SinkUrl::Null | SinkUrl::Custom(_) => return (aside, None),
         };
-        // Where a link leads to.
+        // The target of a link.
         let path = std::fs::canonicalize(&*file).unwrap_or_else(|_| file.clone());
         if std::fs::metadata(&path).is_ok_and(|found| !found.is_file()) {
             return (aside, None);
@@ -175,16 +176,16 @@ impl SinkSettings {
         (aside, Some((made, path)))
     }
 
-    /// The run has ended in good order: what process `process` has written stays.
+    /// The run has ended without an error: what process `process` has written stays.
     ///
     /// # Errors
-    /// A mark that can't be taken off.
+    /// A mark that can't be removed.
     pub fn finished(&self, process: usize) -> Result<(), Error> {
         let Some(path) = self.file(process) else { return Ok(()) };
         unfinished::finished(&path).map_err(|error| Error::File { path: path.display().to_string(), error })
     }
 
-    /// Opens the sink; with `parts`, the file of process `process`. Waits for a broker end with the deadline.
+    /// Opens the sink; with `parts`, the file of process `process`. The deadline ends waits for a broker.
     pub fn open(
         &self,
         schema: &Schema,
@@ -212,7 +213,7 @@ impl SinkSettings {
     }
 }
 
-/// Puts a file that is whole now into the place of another.
+/// Replaces a file by a temporary one that is complete now.
 ///
 /// # Errors
 /// A file that can't be moved.

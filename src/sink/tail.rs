@@ -1,11 +1,11 @@
-//! What stands in a file of lines behind what its checkpoint tells about.
+//! The lines of a file behind those that its checkpoint covers.
 
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use crate::disk::Disk;
 
-/// The whole lines behind a place, and what the next message and row after them are.
+/// The end of the whole lines behind an offset, and the numbers of the next message and row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tail {
     /// The end of the last whole line.
@@ -16,8 +16,8 @@ pub struct Tail {
     pub next_row: u64,
 }
 
-/// Reads the lines from `start`, the beginning of a line, to the end of the file, or to where it is torn; half a line is
-/// none.
+/// Reads the lines from `start`, the beginning of a line, to the end of the file, or to where it is torn; an
+/// unterminated line is ignored.
 ///
 /// # Errors
 /// A file that can't be read, or a line that no run has written.
@@ -38,7 +38,7 @@ pub fn read(disk: &dyn Disk, path: &Path, start: u64, csv: bool) -> io::Result<T
         }
         let numbers = numbers(&record, csv);
         if record.contains(&0) && (!csv || numbers.is_none()) {
-            // What was not synced when the power went may be zeros.
+            // Bytes that were not synced at a power loss may be zeros.
             break;
         }
         let (epoch, row) =
@@ -50,7 +50,7 @@ pub fn read(disk: &dyn Disk, path: &Path, start: u64, csv: bool) -> io::Result<T
     Ok(tail)
 }
 
-/// The numbers of message and row, with which every line begins.
+/// The numbers of message and row at the beginning of every line.
 fn numbers(record: &[u8], csv: bool) -> Option<(u64, u64)> {
     let text = std::str::from_utf8(record).ok()?.trim_end();
     let (before_epoch, before_row) = if csv { ("", "") } else { ("{\"message\":", "\"row\":") };
@@ -59,7 +59,7 @@ fn numbers(record: &[u8], csv: bool) -> Option<(u64, u64)> {
     Some((epoch.parse().ok()?, row.parse().ok()?))
 }
 
-/// The end of the last whole line of a file that lines are added to.
+/// The end of the last whole line of a file to which lines are appended.
 ///
 /// # Errors
 /// A file that can't be read.

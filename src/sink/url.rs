@@ -16,7 +16,7 @@ pub enum SinkUrl {
     Ndjson(PathBuf),
     /// A file of cells between commas, with a header.
     Csv(PathBuf),
-    /// A Parquet file, which is there when it is whole.
+    /// A Parquet file, which can be read once it is complete.
     Parquet(PathBuf),
     /// Standard output, as JSON objects.
     Stdout,
@@ -32,7 +32,7 @@ impl SinkUrl {
         matches!(self, SinkUrl::Ndjson(_) | SinkUrl::Csv(_) | SinkUrl::Parquet(_))
     }
 
-    /// Whether it is a file that lines can be added to.
+    /// Whether it is a file to which lines can be appended.
     pub fn is_lines(&self) -> bool {
         matches!(self, SinkUrl::Ndjson(_) | SinkUrl::Csv(_))
     }

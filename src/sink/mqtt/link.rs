@@ -1,4 +1,4 @@
-//! The connections of a publisher, one after the other, in a thread of their own.
+//! The successive connections of a publisher, on a thread of their own.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -14,22 +14,22 @@ use super::super::SinkProgress;
 use super::outbox::{LostConnection, Outbox};
 use crate::mqtt::{Backoff, Endpoint, MqttEvents, refusal, tls};
 
-/// Requests that wait for the event loop: all that may be on its way, and the last word.
+/// Most requests that wait for the event loop: the in-flight publishes and the disconnect.
 const REQUESTS: usize = 1024;
-/// A broker that says nothing for so long while it owes an answer is not there any more. Doubled each time in turn, so
-/// that one that is only slow gets on.
+/// A broker that owes an answer and is silent for so long is taken for dead. Doubled for each silence in a row, so that
+/// a slow broker makes progress.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(10);
 const LONGEST_SILENCE_TIMEOUT: Duration = Duration::from_secs(80);
-/// A broker closes the connection so soon after a publish that it does not take.
+/// A broker closes the connection within this time after a publish that it refuses.
 const CLOSES_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long the last word may take.
+/// Timeout of the disconnect.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
-/// How long to wait where another client has taken over the connection: it would do so again.
+/// Back-off where another client has taken over the connection: it would do so again.
 const TAKEN_OVER_INTERVAL: Duration = Duration::from_secs(10);
 
-/// How many publishes may wait for the broker's answer.
+/// Most in-flight publishes.
 ///
-/// mosquitto 2.0.11 loses QoS 2 publishes of a client that has more on their way than its own default of 20.
+/// mosquitto 2.0.11 loses QoS 2 publishes of a client with more in flight than its own default of 20.
 fn in_flight(qos: QoS) -> u16 {
     if qos == QoS::ExactlyOnce { 20 } else { 500 }
 }
@@ -38,11 +38,11 @@ fn in_flight(qos: QoS) -> u16 {
 #[derive(Default)]
 pub struct LinkShared {
     state: Mutex<LinkState>,
-    /// Told when the broker has taken something, and when a connection stands or has failed.
+    /// Notified when the broker has acknowledged something, and when a connection is made or has failed.
     pub changed: Condvar,
-    /// What the broker has taken, for whoever looks from another thread.
+    /// The broker's progress, read from other threads.
     pub progress: Arc<SinkProgress>,
-    /// Told when something waits for the broker.
+    /// Notified when something waits for the broker.
     pub wake: Notify,
 }
 
@@ -51,7 +51,7 @@ pub struct LinkState {
     pub outbox: Outbox<Publish>,
     /// Whether there was ever a connection.
     pub connected: bool,
-    /// Attempts to connect that have failed, and connections that were lost.
+    /// Failed attempts to connect and lost connections.
     pub attempts: u64,
     pub stop: bool,
     pub failure: Option<String>,
@@ -71,7 +71,7 @@ impl LinkShared {
         self.changed.notify_all();
     }
 
-    /// Sleeps, unless it is over before.
+    /// Sleeps for `wait`, or until the publisher is dropped.
     fn sleep(&self, wait: Duration) {
         let until = Instant::now() + wait;
         let mut state = self.lock();
@@ -85,10 +85,10 @@ impl LinkShared {
     }
 }
 
-/// What connects, again and again.
+/// Connects, again and again.
 pub struct Link {
     endpoint: Endpoint,
-    /// The broker's address, for people.
+    /// The broker's address, for messages.
     address: String,
     shared: Arc<LinkShared>,
     backoff: Backoff,
@@ -97,9 +97,9 @@ pub struct Link {
 
 /// Why a connection is over.
 enum ConnectionEnd {
-    /// The publisher wants no more.
+    /// The publisher was dropped.
     Over,
-    /// What the broker says will not change.
+    /// An error that a retry will not change.
     Failed(String),
     Lost {
         loss: LostConnection,
@@ -125,7 +125,7 @@ impl Link {
         let mut events = None;
         while !self.shared.is_over() {
             let mut options = self.endpoint.options("sink", in_flight(self.endpoint.qos.0));
-            // What a broker remembers of an earlier connection is in the way: half exchanges at QoS 2 fill its window.
+            // The state of an earlier session is in the way: unfinished QoS 2 exchanges fill its window.
             options.set_clean_start(true);
             options.set_session_expiry_interval(None);
             let (client, new) = MqttEvents::of(options, REQUESTS);
@@ -139,7 +139,7 @@ impl Link {
                     let is_there = state.outbox.lost(loss);
                     drop(state);
                     if is_there {
-                        // It is there, and is asked again soon.
+                        // The broker is there, and is retried soon.
                         self.backoff.reset();
                     }
                     self.shared.changed.notify_all();
@@ -152,7 +152,7 @@ impl Link {
         }
     }
 
-    /// One connection, from its first word to its last.
+    /// One connection, from CONNECT to DISCONNECT.
     fn connection(&mut self, client: &Client, events: &mut MqttEvents) -> ConnectionEnd {
         let shared = self.shared.clone();
         let qos = self.endpoint.qos;
@@ -171,7 +171,7 @@ impl Link {
                     send(client, &mut state.outbox, qos.0);
                 }
                 if state.outbox.is_owed() && !owed {
-                    // The broker need not have said anything while nothing was on its way.
+                    // Without in-flight publishes the broker need not have said anything.
                     (heard, sent) = (Instant::now(), Instant::now());
                 }
                 silent = owed && heard.elapsed() >= self.silence;
@@ -208,7 +208,7 @@ impl Link {
         }
     }
 
-    /// Takes up what the broker says of itself.
+    /// Takes in the limits that the broker announces.
     fn connected(&self, answer: &ConnAck, state: &mut LinkState) -> Result<(), String> {
         let properties = answer.properties.as_ref();
         let most = properties.and_then(|properties| properties.max_qos).unwrap_or(2);
@@ -224,7 +224,7 @@ impl Link {
         Ok(())
     }
 
-    /// Takes in an event: QoS 0 completes when it is sent, QoS 1 and 2 when the broker says so.
+    /// Handles an event: QoS 0 completes when it is sent, QoS 1 and 2 when the broker acknowledges.
     fn take(&mut self, event: Event, client: &Client) -> Result<(), ConnectionEnd> {
         let qos = self.endpoint.qos.0;
         let mut state = self.shared.lock();
@@ -242,7 +242,7 @@ impl Link {
                 PubRecReason::Success | PubRecReason::NoMatchingSubscribers => return Ok(()),
                 PubRecReason::PayloadFormatInvalid | PubRecReason::ImplementationSpecificError => {
                     state.outbox.not_taken(pkid, format!("{reason:?}"));
-                    // rumqttc does not give its place in the window to another.
+                    // rumqttc does not free its place in the in-flight window.
                     return Err(ConnectionEnd::lost(LostConnection::Other, format!("{reason:?}")));
                 }
                 PubRecReason::QuotaExceeded => return Err(ConnectionEnd::lost(LostConnection::Other, "QuotaExceeded")),
@@ -271,7 +271,7 @@ impl Link {
         ConnectionEnd::Failed(format!("the broker at {} refuses what is published: {reason:?}", self.address))
     }
 
-    /// Why there is no connection any more. `soon` after something was sent, the broker may have closed it for that.
+    /// Why the connection is lost. If it ended `soon` after a publish was sent, the broker may have closed it for that.
     fn lost(&self, error: &ConnectionError, soon: bool) -> ConnectionEnd {
         if let Some(reason) = refusal(&self.address, error) {
             return ConnectionEnd::Failed(reason);
@@ -300,7 +300,7 @@ impl Link {
     }
 }
 
-/// Hands on what may be sent now.
+/// Sends what may be in flight now.
 fn send(client: &Client, outbox: &mut Outbox<Publish>, qos: QoS) {
     while let Some(publish) = outbox.next() {
         let topic = String::from_utf8_lossy(&publish.topic);
@@ -311,7 +311,7 @@ fn send(client: &Client, outbox: &mut Outbox<Publish>, qos: QoS) {
     }
 }
 
-/// Says the last word, if the broker hears it.
+/// Disconnects, if the broker still listens.
 fn leave(client: &Client, events: &mut MqttEvents) {
     if client.try_disconnect().is_err() {
         return;

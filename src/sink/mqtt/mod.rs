@@ -1,4 +1,5 @@
-//! Lines to an MQTT topic.
+//! Lines to an MQTT topic: `publisher` is the sink's side, `link` its connections, `outbox` the unacknowledged
+//! publishes.
 
 mod link;
 mod outbox;

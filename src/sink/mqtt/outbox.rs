@@ -1,37 +1,37 @@
-//! Publishes that a broker has not taken yet, in order: they are sent again on each new connection, until it has.
+//! Publishes that are not acknowledged yet, in order: they are sent again on each new connection until they are.
 //!
-//! Nothing here knows of threads, clocks or MQTT's client, so that the tests can play the broker.
+//! No threads, clocks or MQTT client here, so that tests can simulate the broker.
 
 use std::collections::VecDeque;
 use std::mem;
 
-/// Publishes that may wait for the broker.
+/// Most publishes that wait for the broker.
 const MOST: usize = 1536;
-/// Bytes of publishes that may.
+/// Most bytes of them.
 const MOST_BYTES: usize = 16 << 20;
-/// So many connections in turn that a broker closes at the same publish, sent alone: it does not take that one.
+/// After so many connections in turn that end at the same publish, sent alone, the broker is taken to refuse it.
 const STRIKES: u32 = 5;
 
-/// What waits for a broker. `P` is a publish.
+/// Publishes that wait for a broker. `P` is a publish.
 #[derive(Debug)]
 pub struct Outbox<P> {
     waiting: VecDeque<PendingPublish<P>>,
     bytes: usize,
-    /// How many of the first are on their way on this connection.
+    /// How many of the first are in flight on this connection.
     sent: usize,
-    /// How many may be.
+    /// Most publishes in flight.
     window: usize,
-    /// How many may be by now: a connection begins with one, and each that is taken lets one more on its way.
+    /// How many may be in flight now: a connection begins with one, and each acknowledged publish allows one more.
     allowed: usize,
-    /// The packet id of the first one that waits, if it is on its way.
+    /// The packet id of the first publish that waits, if it is in flight.
     first_id: u16,
-    /// Whether the broker has taken one on this connection.
+    /// Whether the broker has acknowledged one on this connection.
     moved: bool,
-    /// The largest packet the broker takes, as far as it says so.
+    /// The largest packet that the broker takes, if it says so.
     limit: Option<usize>,
-    /// The largest packet the broker has taken.
+    /// The largest packet that the broker has acknowledged.
     largest: usize,
-    /// How many connections in turn have ended at the first publish.
+    /// Connections in turn that ended at the first publish.
     strikes: u32,
     refused: Vec<RefusedPublish<P>>,
 }
@@ -41,11 +41,11 @@ struct PendingPublish<P> {
     publish: P,
     /// Bytes of the packet.
     size: usize,
-    /// Whether the broker has taken it before one that was sent earlier.
+    /// Whether it was acknowledged before one that was sent earlier.
     taken: bool,
 }
 
-/// A publish that a broker does not take.
+/// A publish that a broker refuses.
 #[derive(Debug, PartialEq, Eq)]
 pub struct RefusedPublish<P> {
     pub publish: P,
@@ -54,25 +54,25 @@ pub struct RefusedPublish<P> {
     pub why: RefusalReason,
 }
 
-/// Why a broker does not take a publish.
+/// Why a broker refuses a publish.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RefusalReason {
-    /// It says how many bytes a packet may have.
+    /// It limits the bytes of a packet.
     Limit(usize),
     /// It closes the connection each time.
     Closes,
-    /// It says so.
+    /// It answers with a reason.
     Answer(String),
 }
 
 /// How a connection was lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LostConnection {
-    /// The broker closed it soon after something was sent.
+    /// The broker closed it soon after a publish.
     Closed,
-    /// The broker closed it, and said that a packet was too large.
+    /// The broker closed it, with the reason that a packet was too large.
     TooLarge,
-    /// There was none, or it was given up.
+    /// It was never made, or was given up.
     Other,
 }
 
@@ -95,7 +95,7 @@ impl<P> Default for Outbox<P> {
 }
 
 impl<P: Clone> Outbox<P> {
-    /// Publishes that the broker has not taken.
+    /// Publishes that are not acknowledged.
     pub fn len(&self) -> usize {
         self.waiting.len()
     }
@@ -108,31 +108,31 @@ impl<P: Clone> Outbox<P> {
         self.is_empty() || (self.len() < MOST && self.bytes < MOST_BYTES)
     }
 
-    /// The first one that waits.
+    /// The first publish that waits.
     pub fn first(&self) -> Option<&P> {
         self.waiting.front().map(|waiting| &waiting.publish)
     }
 
-    /// Whether the broker owes an answer.
+    /// Whether the broker owes an acknowledgement.
     pub fn is_owed(&self) -> bool {
         self.sent > 0
     }
 
-    /// Puts a publish whose packet has `size` bytes behind the others.
+    /// Appends a publish whose packet has `size` bytes.
     pub fn push(&mut self, publish: P, size: usize) {
         self.bytes += size;
         self.waiting.push_back(PendingPublish { publish, size, taken: false });
     }
 
-    /// A connection without a session: all is to be sent, `window` at a time. Packet ids begin at 1, and come again after
-    /// so many.
+    /// A connection without a session: everything is sent again, `window` at a time. Packet ids begin at 1, and are
+    /// reused after so many.
     pub fn connected(&mut self, window: u16, limit: Option<usize>) {
         (self.window, self.limit) = (window.into(), limit);
         (self.sent, self.first_id, self.allowed, self.moved) = (0, 1, 1, false);
     }
 
-    /// The connection is lost: what was on its way may have been taken or not. True if that may be for the size of the
-    /// first publish.
+    /// The connection is lost: in-flight publishes may have been received or not. Returns whether the size of the first
+    /// publish may be the reason.
     pub fn lost(&mut self, loss: LostConnection) -> bool {
         let alone = self.sent == 1 && !self.moved;
         let suspect = alone && self.waiting.front().is_some_and(|first| first.size > self.largest);
@@ -152,7 +152,7 @@ impl<P: Clone> Outbox<P> {
         suspected
     }
 
-    /// The next publish to be sent on this connection, if one may be now.
+    /// The next publish to send on this connection, if one may be sent now.
     pub fn next(&mut self) -> Option<P> {
         while self.sent < self.allowed.min(self.window) {
             let next = self.waiting.get(self.sent)?;
@@ -167,7 +167,7 @@ impl<P: Clone> Outbox<P> {
         None
     }
 
-    /// The broker has taken the publish of this packet id. False if none of it is on its way.
+    /// The broker has acknowledged the publish of this packet id. False if none of it is in flight.
     pub fn taken(&mut self, id: u16) -> bool {
         let Some(place) = self.place(id) else { return false };
         let taken = &mut self.waiting[place];
@@ -179,13 +179,13 @@ impl<P: Clone> Outbox<P> {
         true
     }
 
-    /// The first publish on its way has been sent at quality of service 0, where nothing more is known.
+    /// The first in-flight publish was sent at quality of service 0, which has no acknowledgement.
     pub fn first_is_sent(&mut self) -> bool {
         let id = self.first_id;
         self.taken(id)
     }
 
-    /// The broker says that it does not take the publish of this packet id. False if none of it is on its way.
+    /// The broker refuses the publish of this packet id. False if none of it is in flight.
     pub fn not_taken(&mut self, id: u16, answer: String) -> bool {
         let Some(place) = self.place(id) else { return false };
         let waiting = &mut self.waiting[place];
@@ -197,7 +197,7 @@ impl<P: Clone> Outbox<P> {
         true
     }
 
-    /// What the broker does not take, and has not been asked for yet; it does not wait any more.
+    /// Refused publishes since the last call; they do not wait any more.
     pub fn refused(&mut self) -> Vec<RefusedPublish<P>> {
         mem::take(&mut self.refused)
     }
@@ -208,7 +208,7 @@ impl<P: Clone> Outbox<P> {
         self.refused.push(RefusedPublish { publish, size, why });
     }
 
-    /// Where the publish of a packet id is.
+    /// The place of the publish with a packet id.
     fn place(&self, id: u16) -> Option<usize> {
         if id == 0 || usize::from(id) > self.window {
             return None;
@@ -217,7 +217,7 @@ impl<P: Clone> Outbox<P> {
         (place < self.sent && !self.waiting[place].taken).then_some(place)
     }
 
-    /// Drops the first ones that the broker has taken.
+    /// Drops acknowledged publishes at the front.
     fn settle(&mut self) {
         while let Some(first) = self.waiting.pop_front_if(|first| first.taken) {
             self.bytes -= first.size;
@@ -234,19 +234,19 @@ mod tests {
 
     use super::*;
 
-    /// A broker that takes publishes of up to so many bytes, and answers them in any order.
+    /// A broker that takes publishes of up to so many bytes, and answers in any order.
     struct Broker {
         window: u16,
         largest: usize,
         says: bool,
         next_id: u16,
-        /// Packet ids and publishes that it has, and has not answered.
+        /// Packet ids and publishes that it has received and not answered.
         unanswered: Vec<(u16, u64)>,
         taken: Vec<u64>,
     }
 
     impl Broker {
-        /// Takes a publish; false if it closes the connection.
+        /// Receives a publish; false if it closes the connection.
         fn receive(&mut self, (number, size): (u64, usize)) -> bool {
             if size > self.largest {
                 assert!(!self.says, "more than it has said");
@@ -313,7 +313,7 @@ mod tests {
         let all: std::collections::BTreeSet<u64> =
             broker.taken.iter().copied().chain(refused.iter().map(|(number, _)| *number)).collect();
         assert!(all.into_iter().eq(0..PUBLISHES), "all are taken or refused");
-        // What comes again is followed by all that was behind it: the last time each was taken is in order.
+        // What is sent again is followed by all that was behind it: the last time that each was taken is in order.
         let mut last: Vec<u64> = Vec::new();
         for number in broker.taken.iter().rev().filter(|number| !last.contains(number)).collect::<Vec<_>>() {
             if !last.contains(number) {
@@ -341,7 +341,7 @@ mod tests {
         assert!(outbox.taken(1));
         assert_eq!((outbox.next(), outbox.next(), outbox.next()), (Some(1), Some(2), None));
         assert!(outbox.taken(3) && !outbox.taken(1) && !outbox.taken(4) && !outbox.taken(0));
-        // Three may be on their way by now, and the first of them is.
+        // Three may be in flight now, and the first of them is.
         assert_eq!((outbox.next(), outbox.next()), (Some(3), None));
         outbox.lost(LostConnection::Other);
         assert_eq!((outbox.next(), outbox.len()), (None, 3));
@@ -365,7 +365,8 @@ mod tests {
             assert_eq!(outbox.next(), Some("small"));
         }
         assert_eq!(outbox.refused(), []);
-        // A larger one is refused after some connections that end at it in turn, and one that ends otherwise begins anew.
+        // A larger one is refused after several connections in turn that end at it; a connection that ends otherwise
+        // resets the count.
         outbox.taken(1);
         outbox.push("larger", 101);
         assert!(!outbox.lost(LostConnection::Other));

@@ -1,8 +1,9 @@
 //! Lines to an MQTT topic, by MQTT 5: one publish a line.
 //!
-//! A publish waits in the outbox until the broker has taken it. rumqttc forgets what was on its way when a broker keeps
-//! no session, and takes up none of QoS 2 where it does: so each connection begins without a session, with an event loop
-//! of its own, and sends what waits in order. What the broker had taken before the loss it may then get twice.
+//! A publish waits in the outbox until the broker has acknowledged it. rumqttc drops what was in flight when a broker
+//! keeps no session, and resumes nothing of QoS 2 where it does: so each connection starts without a session, with an
+//! event loop of its own, and sends in order what waits. The broker may then get twice what it received before the
+//! loss.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -17,10 +18,10 @@ use crate::format::Output;
 use crate::mqtt::{Endpoint, MqttUrl};
 use crate::sink::{Deadline, Error, RefusedLine, Sink, SinkProgress};
 
-/// How long the first attempt to connect may take once nobody waits for it any more.
+/// Timeout of the first attempt to connect once the run is stopped.
 const FIRST_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A client that publishes; its connections have a thread of their own.
+/// Publishes lines; its connections have a thread of their own.
 pub struct Publisher {
     endpoint: Endpoint,
     properties: bool,
@@ -30,9 +31,9 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    /// Connects, and waits for the first connection for up to `connect_timeout` (for ever if not given), but no longer
-    /// than the deadline. Later waits for the broker end with it, too. Once the run is told to end, only an attempt that
-    /// is under way is waited for, for a moment.
+    /// Connects, and waits for the first connection for up to `connect_timeout` (without limit if not given), but no
+    /// longer than the deadline, which also ends later waits for the broker. Once the run is stopped, only an attempt
+    /// that is under way is waited for, briefly.
     ///
     /// # Errors
     /// No broker, or one that refuses the login.
@@ -62,16 +63,16 @@ impl Publisher {
         Ok(publisher)
     }
 
-    /// Lets lines carry their message and row as user properties.
+    /// Adds message and row to each publish as user properties.
     pub fn with_properties(mut self) -> Publisher {
         self.properties = true;
         self
     }
 
-    /// Publishes one payload; waits while too many are under way.
+    /// Publishes one payload; waits while the outbox is full.
     ///
     /// # Errors
-    /// A broker that refuses what is published, or that has taken too few when the deadline is over.
+    /// A broker that refuses the publish, or that has acknowledged too few when the deadline passes.
     pub fn publish(&mut self, payload: &[u8]) -> Result<(), Error> {
         self.publish_with(payload, PublishProperties::default())
     }
@@ -79,7 +80,7 @@ impl Publisher {
     fn publish_with(&mut self, payload: &[u8], properties: PublishProperties) -> Result<(), Error> {
         let Endpoint { url, qos, .. } = &self.endpoint;
         let mut publish = Publish::new(&*url.topic, qos.v5(), payload.to_vec(), Some(properties));
-        // The size is that of a packet with an id.
+        // The size is that of a packet with a packet id.
         publish.pkid = 1;
         let size = publish.size();
         self.wait_until(|shared| shared.outbox.has_room(), |_| self.deadline.has_passed())?;
@@ -94,7 +95,7 @@ impl Publisher {
         Ok(())
     }
 
-    /// Waits until the broker has taken everything, or has said that it does not.
+    /// Waits until the broker has acknowledged or refused everything.
     ///
     /// # Errors
     /// As [`Publisher::publish`].
@@ -106,7 +107,7 @@ impl Publisher {
         }
     }
 
-    /// Publishes that the broker does not take, since it was last asked for them.
+    /// Publishes that the broker refused since the last call.
     pub fn take_refused(&mut self) -> Vec<RefusedLine> {
         let refused = self.shared.lock().outbox.refused();
         let MqttUrl { host, port, .. } = &self.endpoint.url;
@@ -126,7 +127,7 @@ impl Publisher {
         refused.into_iter().map(explain).collect()
     }
 
-    /// Waits until `done`, or until waiting is `over`.
+    /// Waits until `done`, or until the wait is `over`.
     fn wait_until(
         &self,
         mut done: impl FnMut(&link::LinkState) -> bool,
@@ -188,7 +189,7 @@ impl Sink for Publisher {
     }
 }
 
-/// Where a line stands: by it a receiver knows one that comes again.
+/// Message and row of a line, by which a receiver recognises duplicates.
 #[derive(Clone, Copy, Debug, Default, serde::Deserialize)]
 pub struct LinePosition {
     /// The message's epoch.
@@ -198,7 +199,7 @@ pub struct LinePosition {
 }
 
 impl LinePosition {
-    /// That of a line that a sink was given; `None` if it has none.
+    /// The position of an encoded line; `None` if it has none.
     pub fn of(line: &[u8]) -> Option<LinePosition> {
         serde_json::from_slice(line).ok()
     }
@@ -230,7 +231,7 @@ mod tests {
 
     use super::*;
 
-    /// A broker that says yes, and nothing more.
+    /// A broker that accepts the connection and answers nothing more.
     fn mute() -> u16 {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -254,16 +255,16 @@ mod tests {
         deadline.set(Instant::now() + Duration::from_millis(200));
         assert!(matches!(publisher.drain(), Err(Error::Undelivered { left: 3, .. })));
         drop(publisher);
-        // One that was never reached is not waited for once the run is to end.
+        // A broker that was never reached is not waited for once the run is stopped.
         let stopped = Deadline::default();
         stopped.stop();
         let nobody = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
         let url: MqttUrl = format!("mqtt://127.0.0.1:{nobody}/t").parse().unwrap();
         assert!(Publisher::start(Endpoint::anonymous(url), None, stopped.clone()).is_err());
-        // One that is there is: what was received meanwhile is served.
+        // A broker that was reached is waited for: what was received meanwhile is processed.
         let url = format!("mqtt://127.0.0.1:{}/t", mute()).parse().unwrap();
         assert!(Publisher::start(Endpoint::anonymous(url), None, stopped).is_ok());
-        // So does the wait for the first connection.
+        // The wait for the first connection ends as well.
         let nobody = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
         let url = format!("mqtt://127.0.0.1:{nobody}/t").parse().unwrap();
         let error = Publisher::start(Endpoint::anonymous(url), None, deadline).err().unwrap().to_string();

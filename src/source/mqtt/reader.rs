@@ -586,7 +586,7 @@ impl EventLoopOwner {
         } else {
             qos.v5()
         };
-        // A shared subscription gets no retained rows (MQTT 5, 4.8.2); mosquitto resends them at each restart of its own.
+        // A shared subscription gets no retained rows (MQTT 5, 4.8.2); mosquitto resends them whenever it restarts.
         let wants_retained = self.retained && !url.topic.starts_with("$share/");
         let rule = if wants_retained { RetainForwardRule::OnNewSubscribe } else { RetainForwardRule::Never };
         let mut filter = Filter::new(&url.topic, qos);
