@@ -1,4 +1,4 @@
-//! What a run does and waits for, as seen by threads other than its workers, which may be held up.
+//! What a run does and waits for, for threads other than its workers, which may be blocked.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -10,28 +10,28 @@ use crate::runtime::epochs::ledger::Ledger;
 use crate::runtime::ingest::arrival::Backlog;
 use crate::sink::{self, SinkProgress, SinkSettings};
 
-/// A process' part in a run, from moment to moment.
+/// The current activity of a process in a run.
 #[derive(Default)]
 pub struct Activity {
-    /// Whether the start is over: the first rows have come through. Process 0 tells the others.
+    /// Whether the start is over: the first rows are complete. Process 0 tells the others.
     pub begun: Arc<AtomicBool>,
     rows_done: AtomicU64,
     messages_done: AtomicU64,
     rows_in_flight: AtomicU64,
     messages_in_flight: AtomicU64,
     buckets_queued: AtomicU64,
-    /// Whether rows are complete whose deliveries have not been acknowledged.
+    /// Whether there are complete deliveries that are not acknowledged.
     owes: AtomicBool,
-    /// Calls of sinks that have not returned.
+    /// Calls of sinks that have not returned yet.
     calls: Mutex<Vec<SinkCall>>,
     takers: Mutex<Vec<TrackedSink>>,
-    /// Why the run has failed, if it has.
+    /// The first failure of the run.
     failure: Mutex<Option<String>>,
-    /// The processes that this one hears of.
+    /// The processes that this one has a control channel with.
     pub peers: OnceLock<Vec<Arc<PeerSignals>>>,
 }
 
-/// Where lines go.
+/// The destination of a sink's lines.
 #[derive(Debug)]
 pub struct Destination {
     /// In words, such as "the sink mqtt://host:1883/t".
@@ -39,12 +39,12 @@ pub struct Destination {
     pub kind: DestinationKind,
 }
 
-/// What a destination is, and so whether a new start can help where it takes nothing.
+/// The kind of a destination: it decides whether a restart can help when it is stuck.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DestinationKind {
-    /// A connection is built anew by a new start.
+    /// A connection, which a restart establishes anew.
     Broker,
-    /// Who reads standard output or a FIFO holds the run back by intent.
+    /// Standard output or a FIFO: its reader applies back-pressure on purpose.
     Stream,
     File,
 }
@@ -73,14 +73,14 @@ fn is_stream(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|found| !found.is_file())
 }
 
-/// A call of a sink that has not returned.
+/// A call of a sink that has not returned yet.
 struct SinkCall {
     number: u64,
     destination: Arc<Destination>,
     since: Instant,
 }
 
-/// A sink that counts what its other side takes.
+/// A sink that counts what its other side has acknowledged.
 struct TrackedSink {
     destination: Arc<Destination>,
     progress: Arc<SinkProgress>,
@@ -90,14 +90,14 @@ struct TrackedSink {
 #[derive(Clone, Debug)]
 pub struct WaitReason {
     pub destination: Arc<Destination>,
-    /// How long the call lasts; `None` where only lines are missing.
+    /// How long the call has lasted; `None` if only lines are outstanding.
     pub since: Option<Duration>,
-    /// Lines that it has not taken, as far as it counts them.
+    /// Outstanding lines, if the sink counts them.
     pub lines: Option<u64>,
 }
 
 impl Activity {
-    /// Lets a sink act; meanwhile it is seen what the run waits for.
+    /// Runs a call of a sink, and records it while it lasts.
     pub fn during<T>(&self, destination: &Arc<Destination>, act: impl FnOnce() -> T) -> T {
         static NUMBERS: AtomicU64 = AtomicU64::new(0);
         let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
@@ -108,7 +108,7 @@ impl Activity {
         result
     }
 
-    /// Follows what an open sink's other side takes, if it is counted.
+    /// Tracks the progress of an open sink, if it counts it.
     pub fn follow(&self, destination: &Arc<Destination>, progress: Option<Arc<SinkProgress>>) {
         let taker = progress.map(|progress| TrackedSink { destination: destination.clone(), progress });
         self.takers.lock().expect("no holder panics").extend(taker);
@@ -118,7 +118,7 @@ impl Activity {
         self.begun.load(Ordering::Relaxed)
     }
 
-    /// The first worker's look at its ledger.
+    /// Records the first worker's ledger.
     pub fn note(&self, ledger: &Ledger, backlog: Backlog) {
         let in_flight = ledger.in_flight() as u64;
         let set = |figure: &AtomicU64, value| figure.store(value, Ordering::Relaxed);
@@ -133,7 +133,7 @@ impl Activity {
         self.owes.store(!ledger.covered.is_empty(), Ordering::Relaxed);
     }
 
-    /// Why the run ends, for whoever tells that it can't.
+    /// Records why the run fails; the watchdog adds it to its report.
     pub fn note_failure(&self, reason: &str) {
         self.failure.lock().expect("no holder panics").get_or_insert_with(|| reason.to_owned());
     }
@@ -142,14 +142,14 @@ impl Activity {
         self.failure.lock().expect("no holder panics").clone()
     }
 
-    /// Whether there is something to be done.
+    /// Whether rows are queued or in flight, or deliveries are not acknowledged.
     pub fn rows_wait(&self) -> bool {
         let any = |figure: &AtomicU64| figure.load(Ordering::Relaxed) > 0;
         any(&self.messages_in_flight) || any(&self.buckets_queued) || self.owes.load(Ordering::Relaxed)
     }
 
-    /// Changes whenever something has come on: a message is complete, deliveries are acknowledged, a sink's other side
-    /// has taken something.
+    /// Changes whenever there is progress: a message is complete, deliveries are acknowledged, a sink's other side has
+    /// taken lines.
     pub fn mark(&self) -> [u64; 4] {
         let takers = self.takers.lock().expect("no holder panics");
         let taken = takers.iter().map(|taker| taker.progress.moves()).sum();
@@ -157,7 +157,7 @@ impl Activity {
         [load(&self.rows_done), load(&self.messages_done), u64::from(self.owes.load(Ordering::Relaxed)), taken]
     }
 
-    /// Sinks that something waits for, the longest call first.
+    /// The sinks that the run waits for, the longest call first.
     pub fn waits(&self) -> Vec<WaitReason> {
         let calls = self.calls.lock().expect("no holder panics");
         let takers = self.takers.lock().expect("no holder panics");
@@ -181,7 +181,7 @@ impl Activity {
         called.chain(owing).collect()
     }
 
-    /// What is not done, in words.
+    /// What is unfinished, in words.
     pub fn left(&self) -> String {
         let load = |figure: &AtomicU64| figure.load(Ordering::Relaxed);
         let mut left = Vec::new();
@@ -211,7 +211,7 @@ impl std::fmt::Display for WaitReason {
     }
 }
 
-/// A time as people say it.
+/// A duration in whole seconds, for messages.
 pub fn seconds(time: Duration) -> impl std::fmt::Display {
     humantime::format_duration(Duration::from_secs(time.as_secs_f64().round() as u64))
 }

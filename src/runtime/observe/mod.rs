@@ -1,4 +1,9 @@
-//! What is seen of a run while it runs. Nothing here decides what becomes of a row.
+//! Observes a run while it runs.
+//!
+//! - `activity`: what a run does and waits for, for other threads; `watchdog`: ends a run that is stuck.
+//! - `monitor`: status for people, with `status_line`, `sampler` and `overload`; `timely_log`: timely's log as a trace.
+//!
+//! Never here: decisions about a row, an epoch or a delivery.
 
 pub(crate) mod activity;
 pub(crate) mod monitor;

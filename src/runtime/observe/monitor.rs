@@ -1,4 +1,4 @@
-//! Where a run stands, for people who watch it.
+//! Reports the status of a run to its observers.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -19,7 +19,7 @@ use crate::runtime::options::Options;
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
 const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What is shown of a run, and to whom.
+/// What is reported of a run, and to whom.
 pub struct MonitorOptions<'a> {
     pub dataflow: &'a Dataflow,
     pub options: &'a Options,
@@ -27,11 +27,11 @@ pub struct MonitorOptions<'a> {
     pub times: &'a SharedServiceTimes,
     pub sampler: Option<&'a Sampler>,
     pub activity: &'a Activity,
-    /// The workers of this process.
+    /// Busy time of the workers of this process.
     pub busy: &'a BusyTime,
 }
 
-/// Shows where the run stands: a few times a second in a line, and about once a second in full.
+/// Reports the status of the run: a few times a second as a line, and about once a second in full.
 pub struct Monitor {
     started: Instant,
     last: Instant,
@@ -41,7 +41,7 @@ pub struct Monitor {
     live_latency: Latency,
     history: VecDeque<IntervalStatus>,
     sample: Option<Sample>,
-    /// For a source that rows arrive from, whatever the dataflow does.
+    /// For a source whose rows arrive at a rate of their own.
     overload: Option<Overload>,
 }
 
@@ -86,7 +86,7 @@ impl Monitor {
         }
     }
 
-    /// Shows it in full, if somebody looks.
+    /// Reports the full status, if there is an observer.
     pub fn show(&mut self, ledger: &Ledger, workers: usize, backlog: Backlog, showing: &MonitorOptions<'_>) {
         let Some(on_live) = &showing.options.on_live else { return };
         let done = WorkDone::of(ledger, workers, showing.busy);
@@ -132,7 +132,7 @@ impl Monitor {
         on_live(&live);
     }
 
-    /// What happened since the last one.
+    /// The figures of the interval since the last call.
     fn moment(&mut self, ledger: &Ledger, done: WorkDone, workers: usize, backlog: Backlog) -> IntervalStatus {
         let (rows_per_second, rho) = done.rates(&self.live_done, self.last_live, workers);
         let row = ledger.latency.row.since(&self.live_latency.row);
@@ -152,11 +152,11 @@ impl Monitor {
     }
 }
 
-/// What has been done so far, and the time it took the workers.
+/// The work done so far, and the workers' busy time.
 #[derive(Clone, Copy, Default)]
 struct WorkDone {
     rows: u64,
-    /// Of all workers together, in seconds: those of other processes are taken to be as busy as those of this one.
+    /// Seconds of all workers together: those of other processes are taken to be as busy as those of this one.
     busy: f64,
 }
 
@@ -167,14 +167,14 @@ impl WorkDone {
         WorkDone { rows: ledger.rows_done, busy: busy.max(service(ledger)) }
     }
 
-    /// Rows a second since another one, and the rho of that.
+    /// Rows a second and rho since an earlier state.
     fn rates(&self, before: &WorkDone, since: Instant, workers: usize) -> (f64, f64) {
         let seconds = since.elapsed().as_secs_f64().max(1e-9);
         let rows = (self.rows - before.rows) as f64;
         (rows / seconds, (self.busy - before.busy) / (seconds * workers as f64))
     }
 
-    /// What a message takes beside its service, in nanoseconds.
+    /// Mean busy time of a message beside its service, in nanoseconds.
     fn between(&self, ledger: &Ledger) -> f64 {
         (self.busy - service(ledger)) / ledger.service_message.inner().len().max(1) as f64 * 1e9
     }

@@ -1,38 +1,38 @@
-//! Warns while more rows arrive than the workers serve, and says how many workers would do.
+//! Warns while more rows arrive than the workers serve, and estimates how many workers would suffice.
 
 use std::time::{Duration, Instant};
 
-/// Rows must have waited so long before the first warning.
+/// How long the source must be held back before the first warning.
 const OVERLOAD_TIMEOUT: Duration = Duration::from_secs(5);
-/// How often it is said again.
+/// The interval between warnings.
 const WARNING_INTERVAL: Duration = Duration::from_secs(60);
-/// How often a run is looked at: shorter, and a burst would be taken for a rate.
+/// The interval between observations: in a shorter one, a burst would be taken for a rate.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
-/// Workers that are busy for less of their time are held up by something else.
+/// Workers with a smaller busy share are not the bottleneck.
 const BUSY: f64 = 0.5;
 
-/// What is seen of a run.
+/// An observation of a run's load.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ObservedLoad {
     pub at: Instant,
-    /// Whether the source is held back, for too many rows wait before the dataflow.
+    /// Whether the source is held back by a full queue.
     pub held_back: bool,
     /// Rows that have arrived so far.
     pub arrived: f64,
-    /// Rows that are done so far.
+    /// Rows that are complete so far.
     pub done: u64,
-    /// Mean service time of a row in seconds, with what is between messages.
+    /// Mean busy time of a row in seconds: its service, and the share of what is between messages.
     pub service: f64,
 }
 
 /// Watches whether rho stays below 1.
 pub struct Overload {
     workers: usize,
-    /// Rows a second: those of a schedule, else those seen while the source was not held back.
+    /// Rows a second: of the schedule, else as observed while the source was not held back.
     arrival_rate: Option<f64>,
     scheduled: bool,
     last: Option<ObservedLoad>,
-    /// When the source began to be held back.
+    /// The observation at which the source began to be held back.
     since: Option<ObservedLoad>,
     warned: Option<Instant>,
 }
@@ -44,12 +44,12 @@ impl Overload {
         Overload { workers, arrival_rate, scheduled, last: None, since: None, warned: None }
     }
 
-    /// Whether it is time to look.
+    /// Whether the next observation is due.
     pub fn is_due(&self) -> bool {
         self.last.is_none_or(|last| last.at.elapsed() >= LOOK_INTERVAL)
     }
 
-    /// Takes in what is seen; a warning, when there is reason for one.
+    /// Takes an observation; returns a warning if one is due.
     pub fn look(&mut self, now: ObservedLoad) -> Option<String> {
         let last = self.last.replace(now);
         if !now.held_back {
@@ -69,7 +69,7 @@ impl Overload {
         Some(self.warning((now.done - since.done) as f64 / waited.as_secs_f64(), now.service))
     }
 
-    /// What to say when workers that never rest serve so many rows a second.
+    /// The warning for workers that serve this many rows a second while the source is held back.
     fn warning(&self, served: f64, service: f64) -> String {
         let workers = self.workers;
         let busy = served * service / workers as f64;
@@ -100,7 +100,7 @@ impl Overload {
 mod tests {
     use super::*;
 
-    /// What is said, second by second, while rows arrive and are done at these rates.
+    /// The warnings, by second, while rows arrive and are done at these rates.
     fn said(rate: Option<f64>, seconds: &[(bool, f64, f64)], service: f64) -> Vec<(usize, String)> {
         let start = Instant::now();
         let mut overload = Overload::new(2, rate);

@@ -1,4 +1,4 @@
-//! Samples of messages before and after the chain, for people who watch a run.
+//! Samples of messages before and after the chain, for observers of a run.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -6,30 +6,30 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use crate::data::{Message, Schema};
 use crate::measure::{Excerpt, Sample};
 
-/// Rows of a sample.
+/// The most rows of a sample.
 const ROWS: usize = 20;
 
-/// Shared by the workers of a process. Workers pay for it with a look at an atomic a message.
+/// Shared by the workers of a process; it costs them an atomic load a message.
 #[derive(Clone, Default)]
 pub struct Sampler(Arc<SamplerState>);
 
 #[derive(Default)]
 struct SamplerState {
     wanted: AtomicBool,
-    /// One more than the epoch whose end is waited for; 0 if there is none.
+    /// One more than the epoch that is being sampled; 0 if there is none.
     waiting: AtomicU64,
     half: Mutex<Excerpt>,
     sample: Mutex<Option<Sample>>,
 }
 
 impl Sampler {
-    /// The last sample if it is new; asks for another one.
+    /// Takes the last sample, if there is a new one, and requests another.
     pub fn take(&self) -> Option<Sample> {
         self.0.wanted.store(true, Ordering::Relaxed);
         lock(&self.0.sample).take()
     }
 
-    /// Looks at a message that prepare has read.
+    /// Samples a message after prepare, if a sample is requested.
     pub fn before(&self, message: &Message, schema: &Schema) {
         if self.0.wanted.load(Ordering::Relaxed) && self.0.wanted.swap(false, Ordering::Relaxed) {
             *lock(&self.0.half) = message.excerpt(schema, ROWS);
@@ -37,7 +37,7 @@ impl Sampler {
         }
     }
 
-    /// Looks at a message at the end of the chain.
+    /// Completes the sample, if this message at the end of the chain is the sampled one.
     pub fn after(&self, message: &Message, schema: &Schema) {
         let epoch = message.epoch;
         if self.0.waiting.load(Ordering::Acquire) == epoch + 1 {

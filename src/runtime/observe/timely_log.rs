@@ -1,4 +1,4 @@
-//! What timely logs of a run, as a trace that Perfetto and chrome://tracing open: Chrome's JSON array format.
+//! timely's log of a run as a trace for Perfetto and chrome://tracing, in Chrome's JSON array format.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -13,11 +13,11 @@ use timely::worker::Worker;
 
 use crate::disk;
 
-/// A file that all workers of this process write to.
+/// The trace file, shared by all workers of this process.
 #[derive(Clone)]
 pub struct TimelyTrace {
     file: Arc<Mutex<TraceFile>>,
-    /// The process' number, from 1: viewers take 0 for the idle one.
+    /// The process' number, from 1: viewers treat 0 as the idle process.
     pid: usize,
 }
 
@@ -28,25 +28,25 @@ struct TraceFile {
 }
 
 impl TimelyTrace {
-    /// Creates the file, or empties one that no other run writes to.
+    /// Creates the file, or truncates one that no other run has locked.
     ///
     /// # Errors
-    /// If it can't be created, or another run writes to it.
+    /// If it can't be created, or another run has locked it.
     pub fn create(path: &Path, process: usize) -> io::Result<TimelyTrace> {
         let file = File::options().write(true).create(true).truncate(false).open(path)?;
         disk::lock(&file)?;
-        // A device or a pipe has no length.
+        // A device or a pipe can't be truncated.
         if file.metadata()?.is_file() {
             file.set_len(0)?;
         }
         let mut out = BufWriter::new(file);
         let pid = process + 1;
-        // The commas stand before events: the file is whole JSON at the end, and can be opened without its end, too.
+        // Commas precede events: the file is valid JSON at the end, and viewers open it without its end, too.
         write!(out, "[\n{}", named("process_name", pid, 0, format!("process {process}")))?;
         Ok(TimelyTrace { file: Arc::new(Mutex::new(TraceFile { out, failed: None })), pid })
     }
 
-    /// Writes down what a worker does from now on.
+    /// Logs a worker's events from now on.
     pub fn follow(&self, worker: &Worker) {
         let Some(mut register) = worker.log_register() else { return };
         let (trace, tid) = (self.clone(), worker.index() + 1);
@@ -68,10 +68,10 @@ impl TimelyTrace {
         }
     }
 
-    /// Ends the file, when all workers have ended.
+    /// Ends the JSON array, after all workers have ended.
     ///
     /// # Errors
-    /// What could not be written.
+    /// The first write that failed.
     pub fn close(&self) -> io::Result<()> {
         let mut file = self.file.lock().expect("no holder panics");
         if let Some(error) = file.failed.take() {
@@ -92,14 +92,14 @@ struct WorkerTrace {
     pid: usize,
     /// The worker's number, from 1.
     tid: usize,
-    /// Microseconds since 1970 when timely's clock of this worker began, about: those of all workers fit together.
+    /// Microseconds since 1970 at the start of this worker's timely clock, about: it aligns the workers.
     zero: f64,
     /// Names by operator, and by the place in the graph.
     operators: HashMap<usize, String>,
     places: HashMap<Vec<usize>, String>,
-    /// The places of both ends of each channel; a channel may be made before its ends are named.
+    /// The places of both ends of each channel; a channel may be logged before its ends are named.
     channels: HashMap<usize, [Vec<usize>; 2]>,
-    /// Operators that run, the one that was started last at the end.
+    /// The stack of running operators, with their start times.
     running: Vec<(usize, Duration)>,
     parked: Option<Duration>,
 }

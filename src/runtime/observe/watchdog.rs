@@ -1,6 +1,6 @@
-//! Bounds what would wait for ever: a drain that does not end, a process that says nothing, rows that come no further.
+//! Bounds what could wait for ever: a drain that does not end, a silent process, rows without progress.
 //!
-//! It has a thread of its own, for the workers may be held up by what it tells of.
+//! It has a thread of its own, for the workers may be blocked by what it reports.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,13 +13,13 @@ use crate::runtime::options::{OnStuck, Options};
 use crate::sink::Deadline;
 use crate::source::Stop;
 
-/// How often the run is looked at.
+/// How often the run is checked.
 const LOOK_UP_INTERVAL: Duration = Duration::from_millis(50);
-/// A look that comes later than this: this process, or its machine, was stopped itself.
+/// A check that is later than this shows that this process or its machine was suspended.
 const PAUSE_TIMEOUT: Duration = Duration::from_secs(1);
-/// How much later than process 0 the others give up a drain: it knows what is left.
+/// How much later than process 0 the others give up a drain: process 0 knows what is unfinished.
 const LATER_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long a run may take to end once its waits for brokers have ended.
+/// How long a run may take to end after its waits for brokers were ended.
 const ORDERLY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Watches a run until it is dropped.
@@ -73,15 +73,15 @@ struct WatchdogThread {
     over: Arc<AtomicBool>,
 }
 
-/// When what was last seen to move.
+/// The times of the last progress.
 struct LastMovement {
     looked: Instant,
     mark: [u64; 4],
-    /// Since when nothing has moved, though rows wait.
+    /// Since when there is no progress, though rows wait.
     still: Instant,
     told: Option<Instant>,
     stopped: Option<Instant>,
-    /// Silence from before this is not that of others.
+    /// Silence before this does not count: this process was suspended itself.
     awake: Instant,
 }
 
@@ -92,7 +92,7 @@ impl WatchdogThread {
         let mut seen = LastMovement { looked: now, mark, still: now, told: None, stopped: None, awake: now };
         while !self.over.load(Ordering::Relaxed) {
             if let Some(reason) = self.look(&mut seen) {
-                // The run may have ended meanwhile.
+                // The run may have ended during the check.
                 if !self.over.load(Ordering::Relaxed) {
                     match &self.on_stuck {
                         Some(on_stuck) => on_stuck(&reason),
@@ -105,7 +105,7 @@ impl WatchdogThread {
         }
     }
 
-    /// Why the run must be ended, if it must.
+    /// Checks the run; the reason if it must be ended.
     fn look(&self, seen: &mut LastMovement) -> Option<String> {
         let now = Instant::now();
         if now - seen.looked > PAUSE_TIMEOUT {
@@ -125,7 +125,7 @@ impl WatchdogThread {
         self.silent(now - seen.awake).or_else(|| self.stalled(seen, now))
     }
 
-    /// How long the run may take to end by itself after the deadline: waits for brokers end then.
+    /// How long the run may take to end after the deadline, at which waits for brokers end.
     fn orderly(&self) -> Duration {
         let waits = self.activity.waits();
         let all_end =
@@ -141,7 +141,7 @@ impl WatchdogThread {
         }
     }
 
-    /// What is left, and whom it may be left to.
+    /// What is unfinished, and which processes are silent.
     fn left(&self) -> String {
         let silent = self.peers().iter().filter_map(|peer| {
             let silent = peer.silent().filter(|silent| *silent > PAUSE_TIMEOUT)?;
@@ -155,7 +155,7 @@ impl WatchdogThread {
         self.activity.peers.get().map_or(&[], Vec::as_slice)
     }
 
-    /// A process that has said nothing for too long: it is stopped, or its machine is out of reach.
+    /// A process that has been silent for too long: it is suspended, or its machine is unreachable.
     fn silent(&self, awake: Duration) -> Option<String> {
         let (bound, flag) = if self.activity.has_begun() {
             (self.stall_timeout?, "--stall-timeout")
@@ -168,7 +168,7 @@ impl WatchdogThread {
         Some(format!("{peer} has said nothing for {silent} ({flag}): it is stopped, or its machine is out of reach"))
     }
 
-    /// Rows that come no further. What a new start can help ends the run; the rest is told.
+    /// Rows without progress: ends the run if a restart can help, else warns.
     fn stalled(&self, seen: &mut LastMovement, now: Instant) -> Option<String> {
         let (mark, timeout) = (self.activity.mark(), self.stall_timeout?);
         if !self.activity.rows_wait() || mark != seen.mark {
@@ -189,7 +189,7 @@ impl WatchdogThread {
         } else {
             format!("no row has come further for {still}: {left}")
         };
-        // Standard error may be what takes nothing.
+        // On another thread: standard error may be what blocks.
         std::thread::spawn(move || tracing::warn!("{text}"));
         None
     }
