@@ -1,4 +1,4 @@
-//! Answers of a running dataflow about its tables, over a socket in the run's directory.
+//! The query server of a running dataflow's tables, over a socket in the run's directory, and its client.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -20,30 +20,30 @@ use crate::sink::{self, Deadline, Existing};
 
 /// The socket's name in its directory.
 const SOCKET: &str = "query.sock";
-/// Who asks and says nothing is not waited for.
+/// How long a read or write of a request may take: a silent client must not block others.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What a snapshot is written as.
+/// The format of a table's snapshot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum SnapshotFormat {
     /// A JSON object a line.
     #[default]
     Json,
-    /// Cells between commas, with a header.
+    /// CSV with a header.
     Csv,
     /// A Parquet file.
     Parquet,
 }
 
-/// What is asked of a table.
+/// A query of a table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TableQuery {
     /// The table's name.
     pub table: String,
-    /// What the answer is written as.
+    /// The format of the answer.
     pub format: SnapshotFormat,
-    /// Not more lines than this: those of the newest windows.
+    /// At most this many lines, those of the newest windows; all if not given.
     pub newest: Option<usize>,
 }
 
@@ -52,20 +52,20 @@ pub struct TableQuery {
 pub struct TableSnapshot {
     /// The answer, in the format that was asked for.
     pub bytes: Vec<u8>,
-    /// The last epoch that is in it, on all workers; `None` before the first is complete.
+    /// The last epoch that it contains, on all workers; `None` before the first is complete.
     pub epoch: Option<u64>,
     /// How many lines of the table it holds.
     pub lines: usize,
 }
 
-/// What goes over the socket, in a line.
+/// A request: one line of JSON.
 #[derive(Serialize, Deserialize)]
 enum QueryRequest {
     Names,
     Snapshot(TableQuery),
 }
 
-/// Precedes the bytes.
+/// The head of a response: one line of JSON, followed by the bytes of a snapshot.
 #[derive(Serialize, Deserialize)]
 enum QueryResponse {
     Names(Vec<String>),
@@ -104,7 +104,7 @@ fn ask(directory: &Path, request: &QueryRequest) -> Result<(QueryResponse, Vec<u
     converse(&stream, request).map_err(|error| format!("{shown}: {error}"))
 }
 
-/// A socket's path, however long that of its directory is: an address holds about a hundred bytes.
+/// A short path to the socket, by the open directory: a socket address holds about a hundred bytes.
 struct SocketPath {
     path: PathBuf,
     _directory: File,
@@ -135,7 +135,7 @@ fn line(value: &impl Serialize) -> io::Result<Vec<u8>> {
     Ok(line)
 }
 
-/// Answers until it is dropped.
+/// Answers queries until it is dropped.
 pub struct QueryServer {
     place: SocketPath,
     stop: Arc<AtomicBool>,
@@ -143,14 +143,14 @@ pub struct QueryServer {
 }
 
 impl QueryServer {
-    /// Listens in a directory for questions about tables of these names.
+    /// Listens in a directory for queries of these tables, by name.
     ///
     /// # Errors
     /// If the socket can't be made.
     pub fn start(directory: &Path, tables: Vec<(String, SharedContents)>) -> Result<QueryServer, String> {
         let failed = |error| format!("{}: {error}", directory.join(SOCKET).display());
         let place = SocketPath::of(directory).map_err(failed)?;
-        // One that a killed run has left.
+        // Left by a run that was killed.
         let _ = std::fs::remove_file(&place.path);
         let listener = UnixListener::bind(&place.path).map_err(failed)?;
         let stop = Arc::new(AtomicBool::new(false));
@@ -161,7 +161,7 @@ impl QueryServer {
                     if stop.load(Ordering::Acquire) {
                         return;
                     }
-                    // Who asks may go before the answer.
+                    // Errors are ignored: the client may be gone.
                     let _ = stream.and_then(|stream| answer(&stream, &tables));
                 }
             })
