@@ -1,10 +1,10 @@
-//! Shifting and scaling a column, with the widest vectors there are.
+//! Shifting and scaling a column, with the widest vector instructions of the machine.
 
 use multiversion::multiversion;
 
 use super::moments::LANES;
 
-/// Replaces each value `x` by `(x - shift) / scale`: divided, for a product with the inverse rounds otherwise.
+/// Replaces each value `x` by `(x - shift) / scale`: divided, because a product with the inverse rounds otherwise.
 pub fn shift_and_divide(values: &mut [f64], shift: f64, scale: f64) {
     if values.len() > LANES {
         return wide_shift_and_divide(values, shift, scale);
@@ -30,13 +30,13 @@ fn wide_scale_and_shift(values: &mut [f64], scale: f64, shift: f64) {
     values.iter_mut().for_each(|x| *x = *x * scale + shift);
 }
 
-/// Divides each value by the divisor at its place.
+/// Divides each value by the divisor of the same index.
 #[multiversion(targets("x86_64+avx512f+avx512dq", "x86_64+avx2", "x86_64+sse4.2"))]
 pub fn divide_each(values: &mut [f64], divisors: &[f64]) {
     values.iter_mut().zip(divisors).for_each(|(x, divisor)| *x /= divisor);
 }
 
-/// Pulls values into the range from `lower` to `upper`; NaN is no bound, and stays where it is a value.
+/// Clips values to the range from `lower` to `upper`; a bound of NaN is none, a value of NaN stays.
 pub fn clamp(values: &mut [f64], lower: f64, upper: f64) {
     if values.len() > LANES {
         return wide_clamp(values, lower, upper);

@@ -1,7 +1,7 @@
 //! Box-Cox's lambda of maximum likelihood.
 //!
-//! Where SciPy's search refuses, this does. Its end is the start of Newton's method: where the likelihood is flat, the
-//! search ends where rounding leads it.
+//! Refuses what SciPy's search refuses. The lambda that the search finds is where Newton's method starts: where the
+//! likelihood is flat, rounding decides where the search ends.
 
 use multiversion::multiversion;
 
@@ -49,7 +49,7 @@ pub fn box_cox_lambda(values: &[f64]) -> Result<f64, &'static str> {
     Ok(within_range(lambda, least.exp(), most.exp()))
 }
 
-/// The logs of values beside the first: those of values that are close to each other differ in their last digits only.
+/// The logs of the ratios of values to the first one: the logs of close values differ in their last digits only.
 fn ratio_logs(values: &[f64]) -> Scratch<f64> {
     let first = values.iter().copied().find(|x| !x.is_nan()).unwrap_or(f64::NAN);
     let log = |x: f64| {
@@ -69,7 +69,7 @@ pub fn transform_from_centre(values: &mut [f64], lambda: f64) {
     transform(&logs, [lambda; 2], values);
 }
 
-/// Pulls lambda to where the most extreme value no longer overflows.
+/// Moves lambda to where the most extreme value no longer overflows.
 fn within_range(lambda: f64, least: f64, most: f64) -> f64 {
     const LARGEST: f64 = f64::MAX / 10_000.0;
     let extreme = if least >= 1.0 {

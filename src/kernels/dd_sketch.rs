@@ -21,19 +21,19 @@ impl DdSketch {
     /// Magnitudes below it count as 0, above its inverse as that.
     const LEAST: f64 = 1e-100;
 
-    /// Counts a value in.
+    /// Adds a value.
     pub fn add(&mut self, value: f64) {
         *self.counts.entry(bucket(value)).or_default() += 1;
     }
 
-    /// Counts in what another has counted.
+    /// Adds the counts of another sketch.
     pub fn merge(&mut self, other: &DdSketch) {
         for (bucket, count) in &other.counts {
             *self.counts.entry(*bucket).or_default() += count;
         }
     }
 
-    /// A value within [`LogSketch::RELATIVE_ERROR`] of the one whose rank is `q` (0 to 1) of all; NaN without values.
+    /// A value within [`DdSketch::RELATIVE_ERROR`] of the one whose rank is `q` (0 to 1) of all; NaN without values.
     pub fn quantile(&self, q: f64) -> f64 {
         let all: u64 = self.counts.values().sum();
         let rank = (q * all.saturating_sub(1) as f64).floor() as u64;

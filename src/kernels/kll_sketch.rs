@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What has been seen of a stream of values, to answer for its quantiles.
+/// A sketch of a stream of values, from which its quantiles are estimated.
 ///
 /// Its coin is seeded: the same values in the same order give the same quantiles.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -50,7 +50,7 @@ impl KllSketch {
     /// `2.296 / K^0.9723`, the fit of Apache DataSketches.
     pub const RANK_ERROR: f64 = 0.0028;
 
-    /// Takes in values; missing ones are left out.
+    /// Adds values; missing ones are ignored.
     pub fn extend(&mut self, values: &[f64]) {
         for x in values.iter().copied().filter(|x| !x.is_nan()) {
             self.levels[0].push(x);
@@ -63,7 +63,7 @@ impl KllSketch {
         }
     }
 
-    /// Takes in what another sketch has seen, as if its values had come here.
+    /// Merges another sketch, as if its values had been added to this one.
     pub fn merge(&mut self, other: &KllSketch) {
         self.levels.resize(self.levels.len().max(other.levels.len()), Vec::new());
         for (level, theirs) in other.levels.iter().enumerate() {
@@ -77,15 +77,15 @@ impl KllSketch {
         }
     }
 
-    /// All that the sketch knows.
+    /// The sketch as bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         postcard::to_stdvec(self).expect("a Vec takes everything")
     }
 
-    /// The sketch with that knowledge.
+    /// The sketch from the bytes of [`KllSketch::to_bytes`].
     ///
     /// # Errors
-    /// Bytes of something else.
+    /// Bytes that are no sketch.
     pub fn from_bytes(bytes: &[u8]) -> Result<KllSketch, String> {
         let mut sketch: KllSketch = postcard::from_bytes(bytes).map_err(|error| error.to_string())?;
         if !(1..=KllSketch::MOST_LEVELS).contains(&sketch.levels.len()) {
@@ -102,7 +102,7 @@ impl KllSketch {
         Ok(sketch)
     }
 
-    /// The quantiles of what was taken in; `None` without a value.
+    /// The quantiles of the values added; `None` without a value.
     pub fn quantiles(&self) -> Option<Quantiles> {
         let weighed = |(level, values): (usize, &Vec<f64>)| {
             let weight = (1u64 << level) as f64;
@@ -124,7 +124,7 @@ impl KllSketch {
         let full = |level: &usize| self.levels[*level].len() > self.capacity(*level);
         let level = (0..self.levels.len()).find(full).expect("all together hold too much");
         let mut values = std::mem::take(&mut self.levels[level]);
-        // One that has no neighbour stays, so that the weights add up to what was taken in.
+        // An odd value stays, so that the weights add up to the number of values added.
         let single = if values.len() % 2 == 1 { values.pop() } else { None };
         if level == 0 {
             values.sort_unstable_by(f64::total_cmp);
@@ -172,7 +172,7 @@ fn add(levels: &mut [Vec<f64>], level: usize, sorted: impl Iterator<Item = f64>)
 }
 
 impl Quantiles {
-    /// A value whose rank lies within [`Sketch::RANK_ERROR`] of `q` (0 to 1); the ends are exact.
+    /// A value whose rank lies within [`KllSketch::RANK_ERROR`] of `q` (0 to 1); the ends are exact.
     pub fn at(&self, q: f64) -> f64 {
         match q {
             0.0 => self.least,
@@ -229,7 +229,7 @@ mod tests {
         sketch
     }
 
-    /// What the values of a sketch stand for.
+    /// How many values of the stream a sketch stands for.
     fn weight(sketch: &KllSketch) -> usize {
         sketch.levels.iter().enumerate().map(|(level, values)| values.len() << level).sum()
     }

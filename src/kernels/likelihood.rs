@@ -9,7 +9,7 @@ use super::power::transform;
 use super::power_sums::{Jet, PowerSums};
 use crate::pool::Scratch;
 
-/// On which sides of zero the values stand.
+/// On which sides of zero the values lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Signs {
     Up,
@@ -37,10 +37,10 @@ pub struct Likelihood {
 impl Likelihood {
     /// Above so many values, the search starts from the lambda of a sample.
     const SAMPLE: usize = 512;
-    /// How far from where they were taken sums lead to lambda, in its natural unit.
+    /// How far from the lambda that they were taken at the sums lead to another one, in lambda's natural unit.
     const NEAR: f64 = 0.05;
 
-    /// Takes in logs, at least one; those of missing values are left out.
+    /// The likelihood for logs, at least one; those of missing values are ignored.
     ///
     /// # Errors
     /// Where SciPy raises: values so large or so small that lambda has no bounds.
@@ -71,7 +71,8 @@ impl Likelihood {
         Ok(Likelihood { logs, with_first, mean_log, centre, sides, bounds, reach })
     }
 
-    /// That of Box-Cox's lambda, by the logs of values in any unit, which it does not depend on; looked for around a lambda.
+    /// The likelihood of Box-Cox's lambda by the logs of values in any unit, which lambda does not depend on; bounded
+    /// around `found`.
     pub(super) fn of_ratios(mut logs: Scratch<f64>, found: f64) -> Likelihood {
         const FURTHEST: f64 = 8.0;
         let n = logs.len() as f64;
@@ -86,7 +87,7 @@ impl Likelihood {
 
     /// The lambda of maximum likelihood, if Newton's method finds it from `start`.
     pub(super) fn top_near(&self, start: f64) -> Option<f64> {
-        // The second time, no series stands between the sums and the root.
+        // From so near, the second search needs a tiny step only, for which the series has no error.
         self.climb(start).and_then(|near| self.climb(near))
     }
 
@@ -109,7 +110,7 @@ impl Likelihood {
         self.by_newton().unwrap_or_else(|| self.by_search())
     }
 
-    /// Whether the values stand so far from zero that a strong lambda rounds them away.
+    /// Whether the values lie so far from zero that a strong lambda rounds them away.
     pub fn is_far(&self) -> bool {
         self.centre != 0.0
     }
@@ -121,7 +122,7 @@ impl Likelihood {
         transform(&centred, self.factors(lambda), to);
     }
 
-    /// What a log is multiplied by, from 0 upwards and below; taken from a centre, all stand on one side.
+    /// What a log is multiplied by, from 0 upwards and below; logs relative to a centre all count as one side.
     fn factors(&self, lambda: f64) -> [f64; 2] {
         match self.sides {
             Signs::Up => [lambda; 2],
@@ -191,7 +192,7 @@ fn by_sign(values: &[f64]) -> (Scratch<f64>, usize) {
     apart.resize(values.len(), 0.0);
     let (mut up, mut down) = (0, values.len());
     for x in values {
-        // Written to both ends, and kept at one: no branch to be foreseen.
+        // Written to both ends, and kept at one: no branch to predict.
         (apart[up], apart[down - 1]) = (*x, *x);
         up += usize::from(*x >= 0.0);
         down -= usize::from(*x < 0.0);

@@ -48,7 +48,7 @@ impl BrentSearch {
         self.step = part * self.step_before;
     }
 
-    /// Takes in a new point `u`.
+    /// Adds a new point `u`.
     fn take(&mut self, u: f64, fu: f64) {
         let x = self.best.0;
         if fu <= self.best.1 {
@@ -83,8 +83,8 @@ impl Derivatives {
 /// Where the first derivative of a concave function, which falls, is zero: Newton's method, kept between
 /// bounds that close in.
 ///
-/// `around` gives the slopes near a point by the step from there, right for steps up to `near`: a root as near is
-/// looked for without asking again. `None` if a slope is not known, if there is no end, or if it is a bound.
+/// `around` gives the derivatives near a point as a function of the step from there, exact for steps up to `near`: a
+/// root that near is found without another call. `None` if a derivative is unknown, without convergence, or at a bound.
 pub fn root_of_falling<F: Fn(f64) -> Option<Derivatives>>(
     around: impl Fn(f64) -> Option<F>,
     start: f64,

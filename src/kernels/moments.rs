@@ -152,8 +152,8 @@ pub fn moments(values: &[f64]) -> Moments {
     if moments.variance.is_finite() || n == 0.0 { moments } else { in_numpys_order(values, n) }
 }
 
-/// The moments of values whose squares are beyond the range: whether a sum ends at infinity or at no number there depends
-/// on the order of the additions, so it is NumPy's.
+/// The moments of values whose squares overflow: whether such a sum ends at infinity or NaN depends on the order of the
+/// additions, so it is NumPy's.
 #[cold]
 fn in_numpys_order(values: &[f64], n: f64) -> Moments {
     let mean = pairwise(values, &|x| x) / n;

@@ -1,5 +1,5 @@
-//! Norms of rows, column by column, with the widest vectors there are. What is missing or infinite in a row makes its
-//! norm so.
+//! Norms of rows, column by column, with the widest vector instructions of the machine. A missing or infinite value
+//! makes the norm of its row NaN or infinite.
 
 use multiversion::multiversion;
 
@@ -20,7 +20,7 @@ pub fn add_squares(column: &[f64], norms: &mut [f64]) {
 pub fn take_largest(column: &[f64], norms: &mut [f64]) {
     for (norm, x) in norms.iter_mut().zip(column) {
         let size = x.abs();
-        // A comparison with NaN is false: it is taken where it is the value, and kept where it is the norm.
+        // A comparison with NaN is false: a NaN value replaces the norm, and a NaN norm stays.
         *norm = if size <= *norm || norm.is_nan() { *norm } else { size };
     }
 }

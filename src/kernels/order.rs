@@ -26,18 +26,18 @@ pub fn sorted(values: &[f64]) -> Scratch<f64> {
 fn keys(values: &[f64]) -> Scratch<i64> {
     let mut keys = Scratch::default();
     keys.reserve(values.len());
-    // Up to the first missing value, nothing has to be asked of each.
+    // Up to the first missing value, none has to be checked.
     let (whole, rest) = values.split_at(next_missing(values, 0).unwrap_or(values.len()));
     keys.extend(whole.iter().map(|x| key(*x)));
     keys.extend(rest.iter().filter(|x| !x.is_nan()).map(|x| key(*x)));
     keys
 }
 
-/// The places in the order that the `q`-quantile lies between, and how far: NumPy's method `linear`.
+/// The ranks that the `q`-quantile lies between, and how far from the first: NumPy's method `linear`.
 fn position(count: usize, q: f64) -> (usize, usize, f64) {
     let last = count - 1;
     let place = last as f64 * q;
-    // A cast rounds down, and asks no library for it.
+    // A cast rounds down without a call of `floor`.
     let below = (place as usize).min(last);
     (below, (below + 1).min(last), place - (place as usize) as f64)
 }
@@ -73,26 +73,26 @@ pub fn averaged_quantile_sorted(sorted: &[f64], q: f64) -> f64 {
 /// Answers a few quantiles of one column by selection, without a full sort.
 pub struct Selector {
     keys: Scratch<i64>,
-    /// Places whose keys are in order already: what is below stands left of them, what is above right. Ascending; no more
-    /// than some are kept.
+    /// Ranks whose keys are in their sorted position: smaller keys are left of them, larger ones right. Ascending; once
+    /// full, no more are recorded.
     settled: [usize; 8],
     count: usize,
 }
 
 impl Selector {
-    /// Takes in the values present.
+    /// A selector over the values present.
     pub fn new(values: &[f64]) -> Selector {
         Selector { keys: keys(values), settled: [0; 8], count: 0 }
     }
 
-    /// The values at `place` and at the place after it (or at `place` again, at the end).
+    /// The values of rank `place` and the next rank (or `place` again, at the end).
     fn pair(&mut self, place: usize) -> (f64, f64) {
         let at = self.settle(place);
         let above = if place + 1 < self.keys.len() { self.settle(place + 1) } else { at };
         (value(at), value(above))
     }
 
-    /// The key at a place, looked for between the nearest settled ones.
+    /// The key of a rank, selected between the nearest settled ranks.
     fn settle(&mut self, place: usize) -> i64 {
         let settled = &self.settled[..self.count];
         let after = settled.partition_point(|settled| *settled < place);

@@ -42,7 +42,7 @@ fn transform_curved(logs: &[f64], factors: [f64; 2], to: &mut [f64]) {
     }
 }
 
-/// The Box-Cox transform of `x` > 0, with the care of `scipy.special.boxcox`.
+/// The Box-Cox transform of `x` > 0, with the branches of `scipy.special.boxcox`.
 pub fn box_cox(x: f64, lambda: f64) -> f64 {
     let log = x.ln();
     if lambda.abs() < 1e-19 {

@@ -28,7 +28,7 @@ pub enum PowerSums {
 }
 
 impl PowerSums {
-    /// Takes in logs, which are multiplied by `scale` so that none is beyond 1, at a factor in that unit.
+    /// The sums of logs, which are multiplied by `scale` so that none is beyond 1, at a factor in that unit.
     pub fn new(logs: &[f64], scale: f64, factor: f64) -> PowerSums {
         if factor.abs() < STRAIGHT_BELOW {
             return PowerSums::straight(power_sums(logs, scale), factor);
@@ -180,7 +180,7 @@ mod tests {
             let (near, there) = (PowerSums::new(&logs, 1.0, factor).at(step), PowerSums::new(&logs, 1.0, factor + step).at(0.0));
             let size: f64 = logs.iter().map(|log| 1.0 + (2.0 * factor * log).exp()).sum();
             for (near, there) in near.iter().zip(there) {
-                // The bend only tells where to look next.
+                // The second derivative only guides the next step, so its error may be larger.
                 for ((near, there), error) in near.iter().zip(there).zip([1e-8, 1e-7, 1e-5]) {
                     prop_assert!((near - there).abs() < error * size, "{near} {there}");
                 }

@@ -1,4 +1,6 @@
-//! Where among the quantiles of a column a value lies: the map of scikit-learn's `QuantileTransformer`.
+//! Maps values to their levels among the quantiles of a column, as scikit-learn's `QuantileTransformer` does.
+//!
+//! The level of a quantile is its cumulative probability, 0 to 1; parameters call levels `places`.
 
 use std::hint::select_unpredictable;
 use std::ops::Index;
@@ -11,14 +13,14 @@ use crate::pool::Scratch;
 /// How far from an end of the data a value counts as the end itself, for the normal distribution.
 const BOUNDS_THRESHOLD: f64 = 1e-7;
 
-/// The distinct quantiles of a column, and a grid over their range that tells about where among them a value lies.
+/// The distinct quantiles of a column with their levels, and a grid over their range that shortens the search.
 pub struct QuantileMap {
-    /// Ascending; behind them infinities, so that a search may run over the end.
+    /// Ascending, followed by infinities, so that a search may run past the end.
     quantiles: Scratch<f64>,
-    /// The places, 0 to 1, of the first and the last that equal each.
+    /// The levels of the first and the last quantile that equal each.
     first: Scratch<f64>,
     last: Scratch<f64>,
-    /// From each quantile to the next, the rise of the place; 0 behind the last.
+    /// From each quantile to the next, the slope of the level; 0 behind the last.
     slopes: Scratch<f64>,
     /// How many quantiles lie in the cells before each cell.
     grid: Scratch<u32>,
@@ -30,15 +32,15 @@ pub struct QuantileMap {
 struct QuantileRange {
     least: f64,
     most: f64,
-    /// The place of the greatest quantile.
+    /// The level of the greatest quantile.
     end: f64,
     cells_per_unit: f64,
     last_cell: f64,
-    /// How often a search within a cell halves what is left.
+    /// How many steps of binary search the fullest cell needs.
     steps: u32,
 }
 
-/// Tables to look values up in: slices, or arrays of a known length, whose masked indices need no check.
+/// Lookup tables: slices, or arrays of a known length, whose masked indices need no bounds check.
 struct LookupTables<'a, T: ?Sized, G: ?Sized> {
     quantiles: &'a T,
     first: &'a T,
@@ -51,12 +53,12 @@ struct LookupTables<'a, T: ?Sized, G: ?Sized> {
 }
 
 impl QuantileMap {
-    /// Cells a quantile: so that most hold one or none.
+    /// Cells per quantile, so that most cells hold one or none.
     const CELLS: usize = 4;
-    /// For so many values, tables that fit are filled up to arrays of a known length.
+    /// From so many values on, tables that fit are padded to arrays of a known length.
     const VALUES_FOR_ARRAYS: usize = 500;
 
-    /// The map by ascending quantiles and their places, as many; `None` without a quantile.
+    /// The map of ascending quantiles and their levels, equally many; `None` without a quantile.
     pub fn new(all: &[f64], places: &[f64]) -> Option<QuantileMap> {
         let (mut quantiles, mut first, mut last) = (Scratch::default(), Scratch::default(), Scratch::default());
         let mut start = 0;
@@ -94,12 +96,12 @@ impl QuantileMap {
         self.quantiles.resize(searched, f64::INFINITY);
     }
 
-    /// The place of a value, 0 to 1; NaN stays NaN.
+    /// The level of a value; NaN stays NaN.
     pub fn uniform(&self, x: f64) -> f64 {
         self.tables().uniform(x, self.range.steps)
     }
 
-    /// The places of values, 0 to 1; NaN stays NaN.
+    /// Replaces values by their levels; NaN stays NaN.
     pub fn uniform_all(&mut self, values: &mut [f64]) {
         if self.grid.len() > ARRAY_CELLS || values.len() < Self::VALUES_FOR_ARRAYS {
             return values.iter_mut().for_each(|x| *x = self.uniform(*x));
@@ -116,7 +118,7 @@ impl QuantileMap {
         }
     }
 
-    /// The value that has the place of `x` in a standard normal distribution; NaN stays NaN.
+    /// The quantile of the standard normal distribution at the level of `x`; NaN stays NaN.
     pub fn normal(&self, x: f64) -> f64 {
         if x.is_nan() {
             return x;
@@ -138,7 +140,7 @@ impl QuantileMap {
     }
 }
 
-/// The cells of up to 1023 quantiles, and room for those and the longest search behind them; powers of two.
+/// The cells of up to 1023 quantiles, and entries for those and the longest search behind them; powers of two.
 const ARRAY_CELLS: usize = 4096;
 const ARRAY_ENTRIES: usize = 2048;
 
@@ -157,7 +159,7 @@ fn uniform_all<const STEPS: u32>(places: &QuantileMap, values: &mut [f64]) {
     values.iter_mut().for_each(|x| *x = tables.uniform(*x, STEPS));
 }
 
-/// A table as an array of a known length.
+/// A padded table as an array of a known length.
 #[inline(always)]
 fn table<T, const N: usize>(table: &[T]) -> &[T; N] {
     table.try_into().expect("it is filled up")
@@ -167,7 +169,7 @@ impl QuantileRange {
     /// The cell of a value; of two values the greater one never lies in a lower cell.
     #[inline(always)]
     fn cell(&self, x: f64) -> usize {
-        // 2^52: behind the sum's point nothing is left, and its low bits are the integer.
+        // Adding 2^52 rounds to an integer, which is then in the low bits.
         const ROUND: f64 = 4_503_599_627_370_496.0;
         let cell = (x - self.least) * self.cells_per_unit;
         let cell = if cell > 0.0 { cell } else { 0.0 };
@@ -176,7 +178,7 @@ impl QuantileRange {
     }
 }
 
-/// Of the value that is looked up, nothing depends but loads: a branch that is foreseen wrongly takes longer than all.
+/// Only loads depend on the value, no branches: one mispredicted branch takes longer than the whole lookup.
 impl<T, G> LookupTables<'_, T, G>
 where
     T: Index<usize, Output = f64> + ?Sized,
@@ -190,8 +192,8 @@ where
         select_unpredictable(x.is_nan(), x, place)
     }
 
-    /// The mean of the interpolations from below and from above, which differ where quantiles repeat; without a
-    /// meaning for a value that is not between the ends.
+    /// The mean of the interpolations from below and from above, which differ where quantiles repeat; meaningless for a
+    /// value outside of the ends.
     #[inline(always)]
     fn between(&self, x: f64, steps: u32) -> f64 {
         let above = self.up_to(x, steps);
@@ -247,7 +249,7 @@ mod tests {
             if distinct {
                 all.dedup();
             }
-            // One far away: most share a cell then.
+            // One quantile far away, so that most share a cell.
             all.push(f64::from(25 + stretch * stretch));
             let places: Vec<f64> = (0..all.len()).map(|place| place as f64 / (all.len() - 1) as f64).collect();
             let values: Vec<f64> = (0..600).map(|i| f64::from(i) / 50.0 - 6.0).chain([f64::NAN, 1e9]).collect();

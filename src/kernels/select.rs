@@ -1,14 +1,14 @@
-//! Looking for values and replacing them, with the widest vectors there are.
+//! Finding and replacing values, with the widest vector instructions of the machine.
 
 use multiversion::multiversion;
 
 use super::moments::LANES;
 use crate::pool::Scratch;
 
-/// Values that stay in the first level of cache while they are looked at several times.
+/// Values that stay in the L1 cache while they are read several times.
 pub const BLOCK: usize = 1024;
 
-/// The first place from `start` on whose value is missing.
+/// The first index from `start` on whose value is missing.
 pub fn next_missing(values: &[f64], start: usize) -> Option<usize> {
     let rest = &values[start..];
     let clear = if rest.len() > LANES { LANES * chunks_without_missing(rest) } else { 0 };
@@ -20,7 +20,7 @@ pub fn next_missing(values: &[f64], start: usize) -> Option<usize> {
 fn chunks_without_missing(values: &[f64]) -> usize {
     let (chunks, _) = values.as_chunks::<LANES>();
     let missing = |chunk: &[f64; LANES]| chunk.iter().fold(false, |any, x| any | x.is_nan());
-    // Four at a time: a branch each would take longer than the comparisons.
+    // Four at a time: a branch for each would take longer than the comparisons.
     let (fours, _) = chunks.as_chunks::<4>();
     let clear = 4 * fours.iter().take_while(|four| !four.iter().fold(false, |any, chunk| any | missing(chunk))).count();
     clear + chunks[clear..].iter().take_while(|chunk| !missing(chunk)).count()
@@ -45,7 +45,7 @@ fn push_runs(edges: &mut Vec<usize>, values: &[f64]) {
     push_edges(edges, bits, before, 64 * words.len());
 }
 
-/// Adds the places where bits differ from the bit before them; whether the last one is set.
+/// Adds the indices where bits differ from the bit before them; whether the last one is set.
 #[inline(always)]
 fn push_edges(edges: &mut Vec<usize>, bits: u64, before: bool, start: usize) -> bool {
     let mut changes = bits ^ (bits << 1 | u64::from(before));
@@ -72,7 +72,7 @@ fn wide_any_not_finite(values: &[f64]) -> bool {
     values.iter().fold(false, |any, x| any | !x.is_finite())
 }
 
-/// Counts at each place whether the value there is missing.
+/// Counts at each index whether the value there is missing.
 #[multiversion(targets("x86_64+avx512f+avx512dq", "x86_64+avx2", "x86_64+sse4.2"))]
 pub fn count_missing(values: &[f64], counts: &mut [u32]) {
     counts.iter_mut().zip(values).for_each(|(count, x)| *count += u32::from(x.is_nan()));
@@ -96,7 +96,7 @@ pub fn replace(values: &mut [f64], to_replace: &[f64], value: f64) {
 fn wide_replace(values: &mut [f64], to_replace: &[f64], value: f64) {
     for block in values.chunks_mut(BLOCK) {
         for old in to_replace {
-            // One that was replaced may be replaced again: by the same.
+            // A replaced value may be replaced again, by the same one.
             block.iter_mut().for_each(|x| *x = if x == old { value } else { *x });
         }
     }
