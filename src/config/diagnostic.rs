@@ -24,7 +24,7 @@ struct TextPosition {
 }
 
 impl Diagnostic {
-    /// An error without a place.
+    /// An error without a span.
     pub fn new(title: impl Into<String>) -> Diagnostic {
         Diagnostic { title: masked(&title.into()), place: None, help: None }
     }

@@ -18,7 +18,7 @@ pub struct Document {
 /// Makes a value a TOML document.
 const PREFIX: &str = "v = ";
 
-/// An override with its value, padded to its place behind the file.
+/// An override with its value, padded to its offset behind the file.
 #[derive(Clone)]
 pub struct PlacedOverride {
     pub given: Override,

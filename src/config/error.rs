@@ -30,7 +30,7 @@ pub enum Wrong {
     /// What the TOML reader says, and the name that may be meant.
     #[error("{reason}")]
     Toml { reason: String, help: Option<String> },
-    /// An override that fits nowhere.
+    /// An override whose key is not of this file.
     #[error("{shown}: {reason}")]
     Override { shown: String, reason: String },
     #[error("{path} gives no {section}.url")]
@@ -49,7 +49,7 @@ pub enum Wrong {
     EmptySchema,
     #[error("a column is named `{0}`")]
     ReservedColumn(String),
-    /// As [`Wrong::ReservedColumn`], where the source or a step names it.
+    /// As [`Wrong::ReservedColumn`], where the source or a step names the column.
     #[error("a column is named `{0}`")]
     ReservedColumnMade(String),
 

@@ -1,5 +1,5 @@
-//! Whether a dataflow would get in its own way at a broker: what it publishes comes back as rows, for ever, or two of its
-//! clients have one id, and take the connection from each other, for ever.
+//! Conflicts of a dataflow with itself at a broker, which would go on for ever: it publishes into its own subscription,
+//! or two of its clients have one id, so that each ends the other's connection.
 
 use crate::config::error::{SpannedError, Wrong};
 use crate::config::model::Dataflow;
@@ -25,7 +25,7 @@ impl Dataflow {
         Ok(())
     }
 
-    /// Refuses a `client_id` that stands twice for one broker.
+    /// Refuses a `client_id` that is given twice for one broker.
     ///
     /// # Errors
     /// The first that does.
@@ -44,7 +44,7 @@ impl Dataflow {
         Ok(())
     }
 
-    /// What connects to brokers in process `process` of so many: what it is to the dataflow, and where it connects.
+    /// The MQTT clients of process `process` of so many: a name for people, and the endpoint.
     pub fn clients(&self, process: usize, processes: usize) -> Vec<(String, Endpoint)> {
         let own = (0..self.source_settings.connections()).filter(|number| number % processes == process);
         let connections = own.map(|number| self.source_settings.of_connection(number));
@@ -53,7 +53,7 @@ impl Dataflow {
         source.chain(sinks.filter_map(|(what, _, sink)| Some((what, sink.endpoint.clone()?)))).collect()
     }
 
-    /// All that it publishes to or writes: what it is, what it gets, and where that goes.
+    /// Everything that it writes or publishes to: a name, what is written there, and the settings.
     fn sinks(&self) -> Vec<(String, &'static str, &sink::SinkSettings)> {
         let of_tables = self.tables.iter().filter_map(|table| {
             let what = format!("the sink of table {}", table.name());
@@ -126,7 +126,7 @@ mod tests {
         ] {
             assert_eq!(refused(&source, &rest), None, "{source} {rest}");
         }
-        // The command line counts as the file does.
+        // Overrides are checked as the file is.
         let text = format!("{}{SINK}", "source.url = \"x.csv\"\n");
         let from = |url: &str| {
             Dataflow::from_text(

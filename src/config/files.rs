@@ -1,4 +1,4 @@
-//! The files that a dataflow reads and writes: none that is written may be another one, under whatever name.
+//! The files that a dataflow reads and writes: one that is written must have no other use, under whatever name.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ struct UsedFile {
     written: bool,
 }
 
-/// What tells a file from others: its place on a device, or where it will be made.
+/// What identifies a file: device and inode, or the path where it will be created.
 #[derive(Debug, PartialEq, Eq)]
 enum FileIdentity {
     There { device: u64, inode: u64 },
@@ -38,7 +38,7 @@ impl FileIdentity {
     }
 }
 
-/// Where a link leads to that nothing is at.
+/// The target of a dangling link.
 fn end_of_links(mut path: PathBuf) -> PathBuf {
     const MOST: usize = 40;
     for _ in 0..MOST {
@@ -49,8 +49,8 @@ fn end_of_links(mut path: PathBuf) -> PathBuf {
 }
 
 impl Dataflow {
-    /// Whether nothing that is written, by so many processes and into the files of `more`, is a file that is used
-    /// otherwise. Links are followed.
+    /// Refuses a file that is written, by so many processes and as the files of `more`, and used otherwise too. Links
+    /// are followed.
     ///
     /// # Errors
     /// The first two that are one file.

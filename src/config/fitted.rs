@@ -1,4 +1,4 @@
-//! The file that `rowmill fit` writes: what each step of a chain learned.
+//! The file that `rowmill fit` writes: the fitted params of each step of a chain.
 
 use std::path::Path;
 
@@ -8,17 +8,17 @@ use crate::subtasks::Learned;
 
 const VERSION: u32 = 1;
 
-/// What the steps of a dataflow learned. `scripts/sklearn_params.py` reads and writes the same file.
+/// The fitted params of a dataflow's steps. `scripts/sklearn_params.py` reads and writes the same file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fitted {
     /// The version of the format.
     rowmill_fit: u32,
-    /// The steps that have learned, in the chain's order.
+    /// The steps that learn, in the chain's order.
     pub steps: Vec<FittedStep>,
 }
 
-/// What one step learned.
+/// The fitted params of one step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FittedStep {
@@ -26,12 +26,12 @@ pub struct FittedStep {
     pub step: String,
     /// The columns that it was fitted on.
     pub columns: Vec<String>,
-    /// What it has learned.
+    /// Its fitted params.
     pub learned: Learned,
 }
 
 impl Fitted {
-    /// Of this version of the program.
+    /// A file in the format of this version of the program.
     pub fn new(steps: Vec<FittedStep>) -> Fitted {
         Fitted { rowmill_fit: VERSION, steps }
     }
@@ -53,10 +53,10 @@ impl Fitted {
         std::fs::write(path, serde_json::to_string_pretty(self).expect("numbers and texts are values") + "\n")
     }
 
-    /// What a step learned from its columns.
+    /// The fitted params of a step.
     ///
     /// # Errors
-    /// If it is not there, or was learned from other columns.
+    /// If they are not there, or were fitted on other columns.
     pub fn step(&self, label: &str, columns: &[&str]) -> Result<&Learned, String> {
         let step = self.steps.iter().find(|step| step.step == label);
         let step = step.ok_or_else(|| format!("it holds nothing for {label}"))?;

@@ -45,7 +45,7 @@ pub fn json_schema(registry: &Registry) -> Value {
     root
 }
 
-/// A section may be one of these, too.
+/// Adds alternatives to a section.
 fn add(section: &mut Value, others: Vec<Value>) {
     if others.is_empty() {
         return;

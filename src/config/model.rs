@@ -33,15 +33,15 @@ pub struct Dataflow {
     pub workers: Option<u16>,
     /// Processes; 1 if the file gives none.
     pub processes: Option<u16>,
-    /// Where messages are worked on.
+    /// Where the steps of a message run.
     pub placement: Placement,
-    /// How often at most results are brought to safety and the checkpoint is written.
+    /// The shortest time between two checkpoints; before each, results are made durable.
     pub checkpoint_every: Duration,
     /// The columns of the rows.
     pub schema: SchemaChoice,
     /// Where rows come from.
     pub source: source::SourceUrl,
-    /// How they are taken.
+    /// How rows are read from it.
     pub source_settings: source::SourceSettings,
     /// Where results go.
     pub sink: sink::SinkSettings,
@@ -69,26 +69,26 @@ pub(super) struct StepPlan {
     pub(super) label: String,
     pub(super) entry: Entry,
     pub(super) subtask: DynSubtask,
-    /// The columns with their places in the document; all that fit if not given.
+    /// The columns with their spans in the document; all that fit if not given.
     pub(super) columns: Option<Vec<Spanned<String>>>,
     pub(super) fitting: Fitting,
-    /// Where it stands in the document.
+    /// Its span in the document.
     pub(super) span: std::ops::Range<usize>,
 }
 
-/// What a step learns from.
+/// How a step gets its params.
 #[derive(Clone)]
 pub(super) enum Fitting {
     Message,
-    /// All messages so far, apart by the values of a text column.
+    /// From all messages so far, kept by the values of a text column.
     Stream {
         key: Option<Spanned<String>>,
     },
-    /// Nothing: it compares each row with those before it.
+    /// It has none: it compares each row with those before it.
     Row {
         horizon: u64,
     },
-    /// The file with what it learned.
+    /// The file of fitted params.
     Frozen(Spanned<String>),
 }
 
@@ -103,7 +103,7 @@ impl Dataflow {
         self.tables.iter_mut().for_each(|table| table.set_connect_timeout(timeout));
     }
 
-    /// For each step, whether it remembers earlier messages.
+    /// For each step, whether it has keyed state.
     pub fn remember(&self) -> Vec<bool> {
         let remembers = |fitting: &Fitting| matches!(fitting, Fitting::Stream { .. } | Fitting::Row { .. });
         self.steps.iter().map(|step| remembers(&step.fitting)).collect()
@@ -114,17 +114,17 @@ impl Dataflow {
         let remember = self.remember();
         let own = remember.iter().map(|remembers| *remembers || self.placement == Placement::Subtask);
         let own = [true].into_iter().chain(own).chain([false]);
-        // Rows go to the owners of their keys, and back.
+        // Rows go to the owners of their keys, and return.
         let back = [false, false].into_iter().chain(remember.iter().copied());
         own.zip(back).map(|(own, back)| own || back).collect()
     }
 
-    /// Whether a step or a table remembers earlier messages.
+    /// Whether a step or a table has state.
     pub fn remembers(&self) -> bool {
         self.remember().contains(&true) || !self.tables.is_empty()
     }
 
-    /// Puts all files on the disk that a test plays.
+    /// Puts all files on a simulated disk.
     #[cfg(test)]
     pub fn use_disk(&mut self, disk: &crate::disk::SharedDisk) {
         let tables = self.tables.iter_mut().filter_map(TablePlan::sink_mut);
@@ -132,20 +132,20 @@ impl Dataflow {
         sinks.for_each(|sink| sink.disk = disk.clone());
     }
 
-    /// Where progress is kept from run to run; `None` if the source ends by itself, or the sink can't tell what of the
-    /// results is finished. Where nothing is delivered again, it is kept for a file alone.
+    /// The checkpoint's path. `None` if the source ends by itself, or the sink can't tell which results are durable. If
+    /// the source does not redeliver, only a file of lines has one.
     pub fn checkpoint(&self) -> Option<PathBuf> {
         let settings = &self.source_settings;
         let kept = settings.is_persistent() || (settings.is_live() && self.sink.url.is_lines());
         self.sink.checkpoint(&self.name, self.remembers()).filter(|_| kept)
     }
 
-    /// What it says: by this it is known again.
+    /// Its settings, by which a checkpoint recognises it.
     pub fn contents(&self) -> &ParsedSettings {
         &self.contents
     }
 
-    /// The files that say what becomes of rows: params of steps and references of tables.
+    /// The other files that results depend on: fitted params of steps, and references of tables.
     pub fn files(&self) -> Vec<NamedFile> {
         let params = self.steps.iter().filter_map(|step| match &step.fitting {
             Fitting::Frozen(path) => {
@@ -190,7 +190,7 @@ impl Dataflow {
         Ok((Chain::fused(&steps), after))
     }
 
-    /// As [`Dataflow::steps`], but steps with `fit = "frozen"` have learned nothing yet.
+    /// As [`Dataflow::steps`], but steps with `fit = "frozen"` have no fitted params yet.
     ///
     /// # Errors
     /// As [`Dataflow::steps`].
@@ -237,7 +237,7 @@ impl Dataflow {
     }
 }
 
-/// The step's subtask with what it learned before.
+/// The step's subtask with the fitted params of its file.
 fn frozen(step: &Step, path: &Spanned<String>) -> Result<DynSubtask, SpannedError> {
     let columns: Vec<&str> = step.scope.all_names().collect();
     let frozen = Fitted::read(std::path::Path::new(path.get_ref())).and_then(|fitted| {

@@ -1,4 +1,4 @@
-//! Values from the command line that stand over those of the file.
+//! Values from the command line that override those of the file.
 
 use crate::mqtt::{is_secret, masked};
 

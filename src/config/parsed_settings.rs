@@ -1,4 +1,4 @@
-//! What a dataflow says, setting by setting: by this it is known again, and what of an earlier one has not changed.
+//! The settings of a dataflow by key: a checkpoint recognises the dataflow by them, and tells what has changed since.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -6,28 +6,28 @@ use std::path::Path;
 use crate::data::fingerprint;
 use crate::mqtt;
 
-/// The settings of a dataflow by their keys, as TOML in one form: file and overrides as they were parsed, without
-/// logins, and without how many workers there are, how often progress is written down and what the dataflow is for.
+/// The settings of a dataflow by key, as TOML in one form: file and overrides as they were parsed, without logins, the
+/// number of workers, the checkpoint interval and the description.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ParsedSettings(BTreeMap<String, String>);
 
 /// A step by its settings.
 type StepContents = BTreeMap<String, String>;
 
-/// What of an earlier dataflow has not changed.
+/// What is the same as in an earlier dataflow.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UnchangedSettings {
-    /// For steps of the earlier dataflow, counted from 1, which they are now.
+    /// The steps that are the same: from the number in the earlier dataflow to the number now, both from 1.
     pub steps: BTreeMap<usize, usize>,
-    /// All tables, and the columns that they take; but for where their changes go.
+    /// Whether all tables and the columns that they take are the same, sinks aside.
     pub tables: bool,
-    /// The tables, counted from 0, whose changes go where they went.
+    /// The tables, counted from 0, whose sinks are the same.
     pub sinks: BTreeSet<usize>,
     /// Whether the schema is the same.
     pub schema: bool,
 }
 
-/// Steps that put other columns behind them, so that what later ones take may be others under the same settings.
+/// Steps that change which columns there are, so that later ones may take other columns with the same settings.
 const CHANGE_COLUMNS: [&str; 3] = ["one_hot_encoder", "ordinal_encoder", "polynomial_features"];
 
 impl ParsedSettings {
@@ -37,7 +37,7 @@ impl ParsedSettings {
         ParsedSettings(all)
     }
 
-    /// From keys and values that an earlier run has written down.
+    /// The settings that a checkpoint holds.
     pub fn read(settings: impl IntoIterator<Item = (String, String)>) -> ParsedSettings {
         ParsedSettings(settings.into_iter().collect())
     }
@@ -47,8 +47,9 @@ impl ParsedSettings {
         self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
     }
 
-    /// Those that results depend on: without time limits, placement and where a broker is that has the same topic, and
-    /// for files of params what they hold. A table's reference is read again whenever it changes, by any run.
+    /// The settings that results depend on: without time limits and placement, of a broker's address the topic alone,
+    /// and with a hash of each file of params. The contents of a table's reference do not count: every run reads it
+    /// again when it changes.
     ///
     /// # Errors
     /// In words: a file that cannot be read.
@@ -67,7 +68,7 @@ impl ParsedSettings {
         keys.into_iter().filter(|key| self.0.get(*key) != other.0.get(*key)).map(String::as_str).collect()
     }
 
-    /// What has not changed since `before`.
+    /// What is the same as in `before`.
     pub fn unchanged(&self, before: &ParsedSettings) -> UnchangedSettings {
         let of = |contents: &ParsedSettings, section: &str| -> BTreeMap<String, String> {
             let within =
@@ -95,7 +96,7 @@ impl ParsedSettings {
         };
         let numbers = settings.keys().filter_map(|key| key.split('.').nth(1)?.parse::<usize>().ok());
         let sinks = numbers.filter(|number| sink(&settings, *number) == sink(&before_settings, *number)).collect();
-        // The same label may be that of another step now.
+        // The same label may now be that of another step.
         let stays = |label: &String| match (place_of(&then, label), place_of(&now, label)) {
             (Some(then), now) => now.is_some() && steps.get(&then) == now.as_ref(),
             (None, now) => now.is_none(),
@@ -127,7 +128,7 @@ impl ParsedSettings {
     }
 }
 
-/// The place of the step with this label, from 1; `None` if there is none.
+/// The number of the step with this label, from 1; `None` if there is none.
 fn place_of(steps: &[StepContents], label: &str) -> Option<usize> {
     let (label, mut times) = (label.trim_matches('"'), BTreeMap::<&str, usize>::new());
     let place = steps.iter().filter_map(|step| step.get("use")).position(|name| {
@@ -143,7 +144,7 @@ fn changes_columns(name: &str) -> bool {
     CHANGE_COLUMNS.contains(&name.trim_matches('"'))
 }
 
-/// The places of a longest list of equals that stand in the same order in both.
+/// The indices of a longest common subsequence.
 fn longest_common<T: PartialEq>(one: &[T], other: &[T]) -> Vec<(usize, usize)> {
     let mut longest = vec![vec![0_usize; other.len() + 1]; one.len() + 1];
     for (i, a) in one.iter().enumerate().rev() {
@@ -165,7 +166,7 @@ fn longest_common<T: PartialEq>(one: &[T], other: &[T]) -> Vec<(usize, usize)> {
     common
 }
 
-/// Takes up the settings of a section, those of lists of sections by their number from 0.
+/// Collects the settings of a section; sections of a list are numbered from 0.
 fn flatten(key: String, value: toml::Value, all: &mut BTreeMap<String, String>) {
     let inner = |name: &str| if key.is_empty() { name.to_owned() } else { format!("{key}.{name}") };
     if is_elsewhere(&key) {
@@ -175,7 +176,7 @@ fn flatten(key: String, value: toml::Value, all: &mut BTreeMap<String, String>) 
         toml::Value::Table(table) => table.into_iter().for_each(|(name, value)| flatten(inner(&name), value, all)),
         toml::Value::Array(items) if ["subtask", "table"].contains(&key.as_str()) => {
             for (number, item) in items.into_iter().enumerate() {
-                // They stand in every chain, whether they are named or not.
+                // They are in every chain, whether they are listed or not.
                 let named = item.get("use").and_then(toml::Value::as_str);
                 if !named.is_some_and(|name| ["prepare", "result"].contains(&name)) {
                     flatten(inner(&number.to_string()), item, all);
@@ -191,7 +192,7 @@ fn flatten(key: String, value: toml::Value, all: &mut BTreeMap<String, String>) 
     }
 }
 
-/// What a key says of a source or a sink; `None` if it says nothing of one.
+/// The key within the section of a source or a sink; `None` for keys elsewhere.
 fn in_endpoint(key: &str) -> Option<&str> {
     let (section, rest) = key.split_once('.')?;
     match section {
@@ -201,20 +202,20 @@ fn in_endpoint(key: &str) -> Option<&str> {
     }
 }
 
-/// Whether results are the same in every process that has another value.
+/// Whether a key may differ between processes, because results are the same with any value.
 fn is_elsewhere(key: &str) -> bool {
     let login = ["user", "password", "ca", "certificate", "key"];
     ["description", "workers", "processes", "checkpoint"].contains(&key)
         || in_endpoint(key).is_some_and(|key| login.contains(&key))
 }
 
-/// Whether a run may go on with another value where one ended.
+/// Whether a run may resume with another value of it.
 fn is_harmless(key: &str) -> bool {
     let limits = ["connect_timeout", "reconnect_timeout", "allow_loop"];
     ["placement", "buffer.delay"].contains(&key) || in_endpoint(key).is_some_and(|key| limits.contains(&key))
 }
 
-/// A hash of the file of params that a step names.
+/// A hash of the file of fitted params that a step names.
 fn params_of(key: &str, value: &str) -> Result<Option<String>, String> {
     let names_params = key.starts_with("subtask.") && key.ends_with(".params");
     let read =
@@ -227,7 +228,7 @@ fn params_of(key: &str, value: &str) -> Result<Option<String>, String> {
     path.map(hash).transpose()
 }
 
-/// The topic of a broker's address.
+/// The value of a broker's address by its topic alone.
 fn topic_of(key: &str, value: &str) -> Option<String> {
     let text = value.strip_prefix('"')?.strip_suffix('"').filter(|_| in_endpoint(key) == Some("url"))?;
     text.parse::<mqtt::MqttUrl>().ok().map(|url| toml::Value::from(format!("mqtt://{}", url.topic)).to_string())
@@ -296,7 +297,7 @@ mod tests {
         assert_eq!(now.differences(&before), ["buffer.bucket_size"]);
     }
 
-    /// A run went on with other params as if they were the same.
+    /// Regression: a run resumed with other params as if they were the same.
     #[test]
     fn what_params_hold_counts_wherever_they_are() {
         let directory = tempfile::tempdir().unwrap();
@@ -314,7 +315,7 @@ mod tests {
         assert_eq!(with(&one).unwrap().differences(&before), ["subtask.0.params"]);
     }
 
-    /// What all tables held went where the changes of one should go to another file.
+    /// Regression: the contents of all tables were written to a new sink of one of them.
     #[test]
     fn tables_stay_where_only_a_sink_has_changed() {
         let second = "[[table]]\nname = \"daily\"\nwindow = \"1d\"\nsink = { url = \"daily.ndjson\" }\n";
@@ -351,7 +352,7 @@ mod tests {
             steps(&["\"standard_scaler\"\nfit = \"stream\"\nwith_mean = false", diff], &[scale, diff]),
             [(2, 2)]
         );
-        // What stands behind new columns may take others.
+        // Steps behind new columns may take others.
         let more = "\"polynomial_features\"\ncolumns = [\"outTemp\"]";
         assert_eq!(steps(&[scale, more, diff], &[scale, diff]), [(1, 1)]);
         let schema = contents(&format!("schema = \"infer\"\n{TEXT}"), &[]).unchanged(&contents(TEXT, &[]));
@@ -360,7 +361,7 @@ mod tests {
         assert_eq!((window.steps.len(), window.tables, window.schema), (2, false, true));
     }
 
-    /// A table kept the rows of another step of the same name.
+    /// Regression: a table kept the rows of another step of the same name.
     #[test]
     fn tables_stay_with_the_step_that_they_stand_behind() {
         let with = |input: &str, steps: &[&str]| {

@@ -80,7 +80,7 @@ fn section(property: &Value) -> Option<&serde_json::Map<String, Value>> {
     places.find_map(|schema| schema["properties"].as_object())
 }
 
-/// What is said of a section.
+/// The description of a section.
 fn said(property: &Value) -> &str {
     property["description"].as_str().unwrap_or_default()
 }
@@ -89,7 +89,7 @@ fn line(key: &str, property: &Value) -> String {
     row(key, &type_name(property, property), &shown(property.get("default")), said(property))
 }
 
-/// A default as it would stand in the file; nothing for what is not given.
+/// A default as it is written in the file; nothing if there is none.
 fn shown(default: Option<&Value>) -> String {
     default.filter(|default| !default.is_null()).map(|default| format!("`{default}`")).unwrap_or_default()
 }

@@ -119,7 +119,7 @@ impl TablePlan {
         !self.section.upsert.is_empty()
     }
 
-    /// The run has ended in good order: what the table's sink holds stays.
+    /// Called when the run has ended without an error: the contents of the table's sink stay.
     ///
     /// # Errors
     /// As [`sink::SinkSettings::finished`].
@@ -132,7 +132,7 @@ impl TablePlan {
         self.sink.as_ref()
     }
 
-    /// As a test changes it.
+    /// For tests that change it.
     #[cfg(test)]
     pub fn sink_mut(&mut self) -> Option<&mut sink::SinkSettings> {
         self.sink.as_mut()

@@ -13,8 +13,8 @@ use crate::source::CustomSource;
 
 type Section<'i> = (String, std::ops::Range<usize>, std::ops::Range<usize>, DeTable<'i>);
 
-/// Takes a section out of a file if its address is one that is `known`: address, its place, that of the section, and
-/// the rest of it.
+/// Takes a section out of a file if its address is one that is `known`: the address, its span, the section's span, and
+/// the other settings.
 fn take<'i>(root: &mut DeTable<'i>, key: &str, known: impl Fn(&str) -> bool) -> Option<Section<'i>> {
     let DeValue::Table(table) = root.get(key)?.get_ref() else { return None };
     if !table.get("url")?.get_ref().as_str().is_some_and(known) {

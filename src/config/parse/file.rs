@@ -148,7 +148,7 @@ fn stem(path: &str) -> String {
     std::path::Path::new(path).file_stem().map_or_else(|| path.to_owned(), |stem| stem.to_string_lossy().into_owned())
 }
 
-/// A dataflow's name becomes a part of the names of files and of a broker's sessions.
+/// Refuses a name that does not fit into the names of files and of a broker's sessions.
 fn checked_name(name: Spanned<String>) -> Result<String, SpannedError> {
     const LONGEST: usize = 100;
     let fits = |c: char| c.is_alphanumeric() || " _-.".contains(c);
@@ -290,7 +290,7 @@ url = "null"
         assert!(error(&with("url = \"x.csv\"\ninfinity = \"inf\"")).contains("`text`"));
     }
 
-    /// Whatever number stands there, it is taken or refused in words.
+    /// Any number is either accepted or refused by a diagnostic.
     #[test]
     fn numbers_are_bounded() {
         let table = "[[table]]\nname = \"t\"\nwindow = \"1h\"\nhop = \"1h\"\nretention = \"1h\"\ninterval = \"1h\"\n\

@@ -1,4 +1,4 @@
-//! Puts values of the command line over those of the file.
+//! Puts values of the command line in place of those of the file.
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};

@@ -1,4 +1,4 @@
-//! `[source]`: how rows come in, and whether its connections go together with the rest.
+//! `[source]`: how rows come in, and whether `connections` works with the other settings.
 
 use std::sync::Arc;
 
@@ -47,7 +47,7 @@ pub(super) fn source_settings(
     })
 }
 
-/// Whether the connections of a source go together with the rest.
+/// Refuses connections that do not work with the other settings.
 pub(super) fn check_connections(dataflow: &Dataflow, connections: &Spanned<Connections>) -> Result<(), SpannedError> {
     let refuse = |wrong: Wrong| Err(wrong.at(connections.span()));
     if let Err(reason) = connections.get_ref().check() {

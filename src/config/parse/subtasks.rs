@@ -73,7 +73,7 @@ fn read_subtask(
     Ok(Some(StepPlan { label: name, entry: *entry, subtask, columns, fitting, span }))
 }
 
-/// What a step learns from: `fit`, and what belongs to it.
+/// How a step gets its params: `fit`, and the keys beside it.
 fn read_fitting(entry: &Entry, table: &mut DeTable<'_>, name_span: &Range<usize>) -> Result<Fitting, SpannedError> {
     if !entry.fits {
         return Ok(Fitting::Message);

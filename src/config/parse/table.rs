@@ -14,7 +14,7 @@ use crate::config::table::{ReferenceSection, TableOf, TablePlan, TableSection};
 use crate::data::{Column, Kind, Schema};
 use crate::tables::{Aggregate, Grouping, Join, Late, Reference, Table, Window};
 
-/// In how many windows a row may be: each takes a place of its own.
+/// The most windows that a row may be in: each holds state for it.
 const MOST_WINDOWS: i64 = 10_000;
 /// How far ahead of this machine's clock a row may be dated where nothing is said, in milliseconds: ten minutes.
 const MAX_FUTURE: i64 = 600_000;
@@ -41,7 +41,7 @@ pub fn read_tables(value: Spanned<DeValue<'_>>) -> Result<Vec<TablePlan>, Spanne
     Ok(plans)
 }
 
-/// Whether what is given goes together.
+/// Refuses settings that contradict each other.
 fn check(section: &TableSection) -> Result<(), SpannedError> {
     let name = section.name.get_ref();
     if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte)) {
