@@ -1,4 +1,4 @@
-//! All workers must build the same graph: the first one tells the others what it found.
+//! Broadcast from the first worker: all workers must build the same graph from the same values.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -8,7 +8,7 @@ use timely::dataflow::operators::vec::Broadcast;
 use timely::dataflow::operators::{Input, Inspect};
 use timely::worker::Worker;
 
-/// Sends what the first worker has to all; `own` is ignored on the others.
+/// Broadcasts the first worker's value to all workers and waits for it; `own` is ignored on the others.
 pub fn tell<T: ExchangeData + Clone>(worker: &mut Worker, own: T) -> T {
     let told = Rc::new(RefCell::new(None));
     let seen = told.clone();

@@ -1,6 +1,6 @@
-//! The control channel of process 0 with each other one: signs of life, and the words to stop and to open files anew.
+//! The control channel between process 0 and each other one: heartbeats, and the requests to stop and to reopen files.
 //!
-//! It has threads and connections of its own, so that it works while the workers are held up. Each word is one byte.
+//! It has threads and connections of its own, so that it works while the workers are blocked. Each message is one byte.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -11,27 +11,27 @@ use std::time::{Duration, Instant};
 
 use crate::source::Stop;
 
-/// I am here.
+/// Heartbeat of a process that waits for its first rows.
 const BEAT: u8 = b'.';
-/// I am here, and rows have come through.
+/// Heartbeat of a process that knows that the first rows are complete.
 const BEGUN: u8 = b'+';
-/// Drain and end.
+/// Request to drain and end.
 const STOP: u8 = b's';
-/// Files were moved away: open them anew.
+/// Request to reopen the files of sinks: they were moved away.
 const REOPEN: u8 = b'r';
-/// How often a process says that it is there.
+/// The interval of heartbeats.
 const BEAT_INTERVAL: Duration = Duration::from_millis(200);
-/// How often it is looked whether there is something else to say.
+/// How often the flags of stop and reopen are checked.
 const LOOK_UP_INTERVAL: Duration = Duration::from_millis(20);
 
-/// What is heard of another process.
+/// What is known of another process by its heartbeats.
 pub struct PeerSignals {
     pub process: usize,
     pub host: String,
     started: Instant,
-    /// Milliseconds from the start to the last word.
+    /// Milliseconds from the start to the last message.
     last: AtomicU64,
-    /// It has closed the connection: the dataflow's own connection tells what that means.
+    /// It has closed the connection; the data connection tells whether that is a failure.
     gone: AtomicBool,
 }
 
@@ -45,7 +45,7 @@ impl PeerSignals {
         self.last.store(self.started.elapsed().as_millis() as u64, Ordering::Relaxed);
     }
 
-    /// How long it has said nothing; `None` if it has left.
+    /// The time since its last message; `None` if it has closed the connection.
     pub fn silent(&self) -> Option<Duration> {
         let last = Duration::from_millis(self.last.load(Ordering::Relaxed));
         (!self.gone.load(Ordering::Relaxed)).then(|| self.started.elapsed().saturating_sub(last))
@@ -58,16 +58,16 @@ impl std::fmt::Display for PeerSignals {
     }
 }
 
-/// That files were moved away, which one process is told and all must hear.
+/// The request to reopen files, which one process gets and all must act on.
 #[derive(Clone, Default)]
 pub struct ReopenRequest {
-    /// Set when somebody asks for it in this process.
+    /// Set when this process gets the request.
     pub asked: Arc<AtomicBool>,
-    /// Set when this process is to do it.
+    /// Set when this process must act on it.
     pub here: Arc<AtomicBool>,
 }
 
-/// The threads that speak and listen; they end with it.
+/// The threads that send and receive; dropping it ends them.
 pub struct ControlChannel {
     pub peers: Vec<Arc<PeerSignals>>,
     streams: Vec<TcpStream>,
@@ -76,8 +76,8 @@ pub struct ControlChannel {
 }
 
 impl ControlChannel {
-    /// Lets process `process` speak with processes at these connections. A stop here is one there, and the other way
-    /// round, as are a wish to reopen and that rows have `begun` to come through.
+    /// Starts the channel of process `process` over these connections. A stop in one process is a stop in all, and so
+    /// are a request to reopen and that rows have `begun` to complete.
     ///
     /// # Errors
     /// If a connection can't be used.
@@ -90,7 +90,7 @@ impl ControlChannel {
     ) -> std::io::Result<ControlChannel> {
         let over = Arc::<AtomicBool>::default();
         let (mut peers, mut streams, mut threads) = (Vec::new(), Vec::new(), Vec::new());
-        // Only process 0 hears all, and so passes it on.
+        // Process 0 is connected with all others, so it forwards the request.
         let to_reopen = if process == 0 { &reopen.asked } else { &reopen.here };
         for (process, host, stream) in connections {
             stream.set_read_timeout(Some(BEAT_INTERVAL))?;
@@ -171,7 +171,7 @@ fn speak(streams: &[TcpStream], stop: &Stop, reopen: &ReopenRequest, begun: &Ato
     while !over.load(Ordering::Relaxed) {
         if beat.is_none_or(|beat| beat.elapsed() >= BEAT_INTERVAL) {
             beat = Some(Instant::now());
-            // One that does not listen, or has left, is somebody else's affair.
+            // Errors are ignored: the watchdog and the data connection detect a lost process.
             let word = if begun.load(Ordering::Relaxed) { BEGUN } else { BEAT };
             streams.iter().for_each(|mut stream| drop(stream.write(&[word])));
         }
@@ -227,7 +227,7 @@ mod tests {
             for ReopenRequest { here, .. } in &reopen {
                 wait_until("a wish to reopen", || here.load(Ordering::Relaxed));
             }
-            // The one that asked hears of itself.
+            // Process 0 forwards the request also to the process that it came from.
             std::thread::sleep(10 * LOOK_UP_INTERVAL);
             reopen.iter().for_each(|reopen| reopen.here.store(false, Ordering::Relaxed));
         }

@@ -1,4 +1,4 @@
-//! Calls between processes: each is made and answered by a thread of its own.
+//! The calls of a mesh: each connection is made or answered on a thread of its own.
 
 use std::io;
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
@@ -15,27 +15,27 @@ use crate::runtime::cluster::handshake::{
 use crate::runtime::cluster::identity::ProcessIdentity;
 use crate::runtime::cluster::secret::Secret;
 
-/// How often a process is looked for.
+/// The retry interval for a process that can't be reached yet.
 pub(super) const LOOK_UP_INTERVAL: Duration = Duration::from_millis(20);
 
-/// How often one is called that answers as none of the processes would.
+/// The retry interval for an address where something other than a process of the run answers.
 const STRANGER_INTERVAL: Duration = Duration::from_millis(500);
 
-/// How long a call may take.
+/// How long a TCP connect may take.
 const CALL_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long who has called may take to say who it is.
+/// How long the handshake of an incoming connection may take.
 const GREETING_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How many may be asked at once who they are.
+/// The most incoming handshakes at a time; connections beyond it are dropped.
 const CALLERS_MAX: usize = 64;
 
-/// How long data may stay without an answer: a link that is cut, or a machine that is switched off, says nothing.
+/// How long TCP waits for an answer: a cut link or a machine without power sends no reset.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(super) type ConnectedPeer = Result<(TcpStream, Greeting), String>;
 
-/// The calls of a meeting, which end with it.
+/// The calls of a mesh; dropping it ends them.
 pub(super) struct Dialers(Arc<MeshState>);
 
 struct MeshState {
@@ -44,9 +44,9 @@ struct MeshState {
     secret: Secret,
     deadline: Instant,
     over: AtomicBool,
-    /// How many are asked who they are.
+    /// Incoming handshakes in progress.
     callers: AtomicUsize,
-    /// By process, what was last wrong with what answers at its address.
+    /// By process, the last error of what answers at its address.
     refusals: Vec<Mutex<Option<String>>>,
 }
 
@@ -57,7 +57,7 @@ impl Drop for Dialers {
 }
 
 impl Dialers {
-    /// The calls of a process until the deadline, among so many processes.
+    /// The calls of process `process` among `processes`, until the deadline.
     pub(super) fn new(
         process: usize,
         identity: ProcessIdentity,
@@ -76,7 +76,7 @@ impl Dialers {
         }))
     }
 
-    /// Calls a process, from a thread of its own, until it answers.
+    /// Calls a process on a thread of its own, with retries, until it answers.
     pub(super) fn call(&self, other: usize, host: &str, channel: ChannelPurpose, found: &Sender<ConnectedPeer>) {
         let (calls, host, found) = (self.0.clone(), host.to_owned(), found.clone());
         std::thread::spawn(move || {
@@ -94,10 +94,10 @@ impl Dialers {
                         let _ = found.send(Ok(answered));
                         return;
                     }
-                    // Not there yet, perhaps.
+                    // It may not listen yet.
                     Err(None) => LOOK_UP_INTERVAL,
                     Err(Some(HandshakeError::Stranger(reason))) => {
-                        // A call that the deadline cuts short tells nothing new.
+                        // A timeout by the deadline must not replace the last refusal.
                         if Instant::now() < calls.deadline {
                             *calls.refusals[other].lock().expect("no holder panics") = Some(reason);
                         }
@@ -113,7 +113,7 @@ impl Dialers {
         });
     }
 
-    /// Asks who calls, in a thread of its own: one that says nothing keeps nobody waiting.
+    /// Handshakes with a caller on a thread of its own: a silent caller must not block the others.
     pub(super) fn answer(&self, mut stream: TcpStream, from: SocketAddr, at: &str, found: &Sender<ConnectedPeer>) {
         let calls = self.0.clone();
         if calls.callers.fetch_add(1, Ordering::Relaxed) >= CALLERS_MAX {
@@ -124,7 +124,7 @@ impl Dialers {
         std::thread::spawn(move || {
             let deadline = calls.deadline.min(Instant::now() + GREETING_TIMEOUT);
             let prepared = stream.set_nonblocking(false).and_then(|()| prepare(&stream));
-            // What it is for is the caller's to say.
+            // The caller decides the purpose.
             let own = calls.greeting(ChannelPurpose::Data);
             let greeted = prepared
                 .map_err(|error| HandshakeError::Stranger(format!("cannot be heard ({error})")))
@@ -140,7 +140,7 @@ impl Dialers {
                     let unfit = format!("process {process} calls process {own} from {from}: give each its own number");
                     let _ = found.send(Err(unfit));
                 }
-                // Where there is a secret, who does not show it is not listened to.
+                // With a secret, an unauthenticated caller can't abort the start.
                 Err(HandshakeError::Unfit(reason)) if calls.secret.is_none() => {
                     let _ = found.send(Err(format!("the process that calls from {from} {reason}")));
                 }
@@ -152,7 +152,7 @@ impl Dialers {
         });
     }
 
-    /// A process that has not come, and what is known of its address.
+    /// Describes a missing process, with the last refusal at its address.
     pub(super) fn missing(&self, other: usize, host: &str) -> String {
         match &*self.0.refusals[other].lock().expect("no holder panics") {
             Some(reason) => format!("{other} at {host} (what is there {reason})"),
@@ -181,7 +181,7 @@ impl MeshState {
         channel: ChannelPurpose,
     ) -> Result<(TcpStream, Greeting), Option<HandshakeError>> {
         let mut stream = connected(host).map_err(|_| None)?;
-        // Until it does.
+        // The reason if the handshake gets no answer; a later refusal replaces it.
         let mut refusal = self.refusals[other].lock().expect("no holder panics");
         refusal.get_or_insert_with(|| "does not answer".into());
         drop(refusal);
@@ -204,7 +204,7 @@ fn connected(host: &str) -> io::Result<TcpStream> {
     Err(last)
 }
 
-/// Small messages go at once, and a link that is silent for too long is given up.
+/// Disables Nagle's algorithm, and lets TCP give up a silent link.
 fn prepare(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     sockopt::set_socket_keepalive(stream, true)?;

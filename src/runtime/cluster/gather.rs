@@ -1,4 +1,4 @@
-//! Brings what every worker measured to the first one.
+//! Gathers the measurements of all workers on the first one.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -17,13 +17,13 @@ use crate::measure::ServiceTimes;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct WorkerMeasurements {
     pub times: ServiceTimes,
-    /// Of the process, from its first worker; 0 from the others.
+    /// Peak of the process, from its first worker; 0 from the others.
     pub peak_memory_bytes: u64,
-    /// How long the workers of the process were busy, from its first worker; none from the others.
+    /// Busy time of all workers of the process, from its first worker; zero from the others.
     pub busy: Duration,
 }
 
-/// A dataflow of its own that waits for the end of the run.
+/// A dataflow of its own, idle until the end of the run.
 pub struct Gather {
     input: InputHandle<u64, CapacityContainerBuilder<Vec<WorkerMeasurements>>>,
     probe: ProbeHandle<u64>,
@@ -42,7 +42,7 @@ impl Gather {
         Gather { input, probe, gathered }
     }
 
-    /// Hands in this worker's share and waits for all; the first worker gets them.
+    /// Sends this worker's measurements and waits for those of all; only the first worker gets them.
     pub fn finish(mut self, worker: &mut Worker, own: WorkerMeasurements) -> Vec<WorkerMeasurements> {
         self.input.send(own);
         self.input.close();

@@ -1,7 +1,7 @@
-//! What two processes say to each other first: who they are, and that they know the same secret.
+//! The handshake of two processes: who they are, and that they know the same secret.
 //!
-//! Each sends a word that names the protocol, and a nonce; then its greeting, with an HMAC of it, of both nonces and of
-//! which side it is. Nothing here waits for longer than it is told to.
+//! Each sends a magic word that names the protocol, and a nonce; then its greeting, with an HMAC of it, of both nonces
+//! and of which side it is. Every wait is bounded.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -15,23 +15,23 @@ use serde::{Deserialize, Serialize};
 use crate::runtime::cluster::identity::ProcessIdentity;
 use crate::runtime::cluster::secret::Secret;
 
-/// Names the protocol; its last byte is the version. Another program's connection is told from it.
+/// Magic word of the protocol; its last byte is the version. It tells connections of other programs apart.
 const WORD: &[u8; 8] = b"rowmill2";
-/// Longer greetings are none.
+/// The most bytes of a greeting.
 const GREETING_BYTES_MAX: usize = 1 << 20;
-/// How long a read or write may take before the deadline is looked at.
+/// How long a read may block before the deadline is checked.
 const LOOK_UP_INTERVAL: Duration = Duration::from_millis(50);
 
 /// What a connection is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ChannelPurpose {
-    /// The dataflow's.
+    /// Data of the dataflow.
     Data,
-    /// Signs of life and signals, of process 0 with each other one.
+    /// Heartbeats and requests, between process 0 and each other one.
     Control,
 }
 
-/// Who speaks.
+/// Who a process is, and what the connection is for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Greeting {
     pub process: usize,
@@ -52,23 +52,23 @@ impl HandshakeSide {
     }
 }
 
-/// Why a handshake did not succeed, in words that follow an address.
+/// Why a handshake failed, in words that follow an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HandshakeError {
-    /// Nobody who belongs to the run, as far as can be seen: the one who does may still come.
+    /// Not known to be a process of the run: the call is retried.
     Stranger(String),
-    /// A process of rowmill that cannot take part.
+    /// A process of rowmill that does not fit the run.
     Unfit(String),
 }
 
-/// Until when to wait.
+/// Bounds a wait.
 pub struct ConnectDeadline<'a> {
     pub deadline: Instant,
-    /// Whether nobody waits any more.
+    /// Set when the mesh no longer waits.
     pub over: &'a AtomicBool,
 }
 
-/// Greets the other side, and returns its greeting.
+/// Sends this side's greeting, and returns the authenticated one of the other side.
 ///
 /// # Errors
 /// A side that is no process of this program, has another secret, or does not answer in time.
@@ -103,7 +103,7 @@ pub fn greet(
     let (mut greeting, mut tag) = (vec![0; length], [0; 32]);
     read(stream, &mut greeting, wait)?;
     read(stream, &mut tag, wait)?;
-    // The comparison takes the same time wherever they differ.
+    // The comparison takes constant time.
     if hmac::verify(&key, &signed(side.other(), &greeting), &tag).is_err() {
         let reason = "has another secret, or none: give all processes the same --secret-file";
         return Err(HandshakeError::Stranger(reason.into()));
@@ -144,14 +144,14 @@ fn read(stream: &mut TcpStream, buffer: &mut [u8], wait: &ConnectDeadline<'_>) -
     Ok(())
 }
 
-/// What is sent fits into the buffers of a connection: only one that is full already lets it wait.
+/// The bytes fit into the socket's send buffer: only a full one blocks, and only until the timeout.
 fn write(stream: &mut TcpStream, bytes: &[u8]) -> Result<(), HandshakeError> {
     let failed = |error: std::io::Error| HandshakeError::Stranger(format!("cannot be spoken to ({error})"));
     stream.set_write_timeout(Some(4 * LOOK_UP_INTERVAL)).map_err(failed)?;
     stream.write_all(bytes).map_err(failed)
 }
 
-/// Takes the bounds of the handshake off a connection.
+/// Removes the handshake's timeouts from a connection.
 pub fn unbounded(stream: &TcpStream) -> std::io::Result<()> {
     stream.set_read_timeout(None)?;
     stream.set_write_timeout(None)

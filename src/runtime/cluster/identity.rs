@@ -1,4 +1,4 @@
-//! What all processes of a run must have alike: two that differ would hang, or give two results.
+//! What all processes of a run must have in common: two that differ would hang, or give two results.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
@@ -12,23 +12,23 @@ use crate::proc;
 use crate::runtime::error::Error;
 use crate::runtime::options::Options;
 
-/// What a process tells the others of itself.
+/// What a process tells the others about itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessIdentity {
     version: String,
-    /// SHA-256 of the program's file: a version has many builds.
+    /// SHA-256 of the program's file: one version may have many builds.
     build: Vec<u8>,
     processes: usize,
     workers: usize,
-    /// Whether it would run steps that follow each other as one operator.
+    /// Whether it would fuse adjacent steps.
     pub fuse: bool,
     /// A hash of each setting of the dataflow, by its key.
     dataflow: BTreeMap<String, u64>,
-    /// Of each file that the dataflow names, a hash; none of one that this process has not.
+    /// A hash of each file that the dataflow names; `None` for one that this process can't read.
     files: Vec<Option<u64>>,
 }
 
-/// This process' identity, and the words for what is in it.
+/// This process' identity, and the names of its files.
 pub struct OwnIdentity {
     pub identity: ProcessIdentity,
     files: Vec<NamedFile>,
@@ -53,7 +53,7 @@ impl OwnIdentity {
         Ok(OwnIdentity { identity, files })
     }
 
-    /// What of another process keeps it from running with this one, in words.
+    /// Why another process can't run with this one, in words; `None` if it can.
     pub fn difference(&self, process: usize, theirs: &ProcessIdentity) -> Option<String> {
         let own = &self.identity;
         if theirs.version != own.version {
@@ -91,7 +91,7 @@ fn hashes(contents: &ParsedSettings) -> BTreeMap<String, u64> {
     contents.iter().map(|(key, value)| (key.to_owned(), fingerprint(value.as_bytes()) as u64)).collect()
 }
 
-/// SHA-256 of the program that runs.
+/// SHA-256 of the running program's file.
 fn build() -> io::Result<Vec<u8>> {
     let mut file = proc::own_program()?;
     let (mut hash, mut buffer) = (Context::new(&SHA256), vec![0; 1 << 18]);

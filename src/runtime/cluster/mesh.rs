@@ -1,4 +1,4 @@
-//! Connections between the processes: each calls those behind it, and is called by those before it.
+//! Connects all processes: each calls those with higher numbers, and is called by those with lower ones.
 
 use std::io;
 use std::net::{TcpListener, TcpStream, ToSocketAddrs};
@@ -11,7 +11,7 @@ use crate::runtime::cluster::identity::{OwnIdentity, ProcessIdentity};
 use crate::runtime::cluster::secret::Secret;
 use crate::source::Stop;
 
-/// The other processes, and what this one says to them.
+/// The processes to connect, and this one's part.
 pub struct Mesh<'a> {
     pub hosts: &'a [String],
     pub process: usize,
@@ -24,17 +24,17 @@ pub struct Mesh<'a> {
 /// Another process, connected.
 pub struct Peer {
     pub data: TcpStream,
-    /// Between process 0 and each other one.
+    /// Only between process 0 and each other one.
     pub control: Option<TcpStream>,
     pub identity: ProcessIdentity,
 }
 
 impl Mesh<'_> {
-    /// Connects this process with those at all other addresses, in their order. It is called over `listener`, or over
-    /// one at its address if there is none yet. `None` if it was told to stop meanwhile.
+    /// Connects this process with all others, in their order. It accepts on `listener`, or binds its address if there
+    /// is none. `None` if it is stopped meanwhile.
     ///
     /// # Errors
-    /// An address that cannot be listened on, processes that do not come in time, or those that run something else.
+    /// An address that cannot be bound, processes that do not connect in time, or whose identity differs.
     pub fn connect(self, listener: Option<TcpListener>) -> Result<Option<Vec<Option<Peer>>>, String> {
         let Mesh { hosts, process, own, secret, timeout, stop } = self;
         let listener = (process > 0).then(|| listen(&hosts[process], listener)).transpose();
@@ -62,7 +62,7 @@ impl Mesh<'_> {
                     if let Some(difference) = own.difference(other, &identity) {
                         return Err(difference);
                     }
-                    // One that was started again calls again.
+                    // A process that was restarted replaces its earlier connection.
                     connections[other][channel as usize] = Some(stream);
                     identities[other] = Some(identity);
                 }
@@ -99,7 +99,7 @@ fn listen(address: &str, listener: Option<TcpListener>) -> io::Result<TcpListene
     Ok(listener)
 }
 
-/// Says so where others than this machine's programs can reach the processes, and nothing keeps them out.
+/// Warns if a process can be reached from other machines without a secret.
 fn warn_of_strangers(hosts: &[String], secret: &Secret) {
     let is_here = |host: &String| {
         let addresses = host.to_socket_addrs();
@@ -172,7 +172,7 @@ mod tests {
             let secret = secret("0123456789abcdef\n");
             std::thread::spawn(move || meet(&hosts, own, Some(listener), Duration::from_secs(60), secret).unwrap())
         };
-        // Says nothing, and stays.
+        // Connections that never send anything.
         let silent: Vec<TcpStream> = (0..3).map(|_| TcpStream::connect(&hosts[2]).unwrap()).collect();
         let mut processes = vec![(2, start(2, two)), (0, start(0, none))];
         std::thread::sleep(Duration::from_millis(100));
@@ -212,7 +212,7 @@ mod tests {
         let error = meet_a_stranger(move |stream| kept.push(stream));
         assert!(error.contains("does not answer"), "{error}");
         let error = meet_a_stranger(|mut stream| {
-            // What stays unread would take the answer back.
+            // Closing a socket with unread data resets it, and the answer would be lost.
             let _ = stream.read_exact(&mut [0; 40]);
             let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
         });

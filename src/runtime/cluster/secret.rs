@@ -1,4 +1,4 @@
-//! What processes must know to talk to each other.
+//! The secret that the processes of a run share.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -6,15 +6,15 @@ use std::sync::Arc;
 use ring::hmac;
 use secrecy::{ExposeSecret, SecretSlice};
 
-/// What processes must know to talk to each other; nothing where there is none.
+/// The secret that the processes of a run share; empty if none was given.
 #[derive(Clone, Default)]
 pub struct Secret(Option<Arc<SecretSlice<u8>>>);
 
 impl Secret {
-    /// The fewest bytes of a secret.
+    /// The least length of a secret in bytes.
     pub const BYTES_MIN: usize = 16;
 
-    /// Reads the secret of a file; white space around it does not count.
+    /// Reads a secret from a file; white space around it is ignored.
     ///
     /// # Errors
     /// In words: a file that can't be read, or holds too little.

@@ -1,5 +1,5 @@
-//! No process begins before all are there: one that is told to end while others come has nothing to drain, and none of
-//! them may take its end for a lost connection.
+//! The start barrier: no process starts before all are ready. A process that is stopped before then has nothing to
+//! drain, and the others must not take its exit for a lost connection.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -7,21 +7,21 @@ use std::time::{Duration, Instant};
 
 use crate::source::Stop;
 
-/// All connections of this process stand.
+/// All connections of this process are established.
 const READY: u8 = b'?';
-/// All processes are ready: begin.
+/// All processes are ready: start.
 const GO: u8 = b'!';
-/// The run ends before it has begun.
+/// The run ends before it has started.
 const CANCEL: u8 = b'x';
-/// How often it is looked whether the run is to end.
+/// How often the stop flag is checked.
 const LOOK_UP_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Waits until all processes have their connections; false if the run is to end before. A process that has said that it
-/// is ready ends no more by itself: it drains with the others, or is told that they do not begin. `controls` are those of
-/// process 0 with each other one: process, address, connection.
+/// Waits until all processes are ready; false if the run is stopped before. Once a process has sent that it is ready,
+/// it no longer ends by itself: it drains with the others, or gets a cancellation. `controls` are the connections
+/// between process 0 and each other one: process, address, stream.
 ///
 /// # Errors
-/// In words: a process that has ended, or does not come in time.
+/// In words: a process that has ended, or is not ready in time.
 pub fn meet(
     process: usize,
     controls: &[(usize, &str, TcpStream)],
@@ -81,7 +81,7 @@ fn hear(mut stream: &TcpStream) -> BarrierMessage {
     }
 }
 
-/// One that has gone is found when it is listened to.
+/// Errors are ignored: a lost process is detected by the next read.
 fn say(mut stream: &TcpStream, word: u8) {
     let _ = stream.write_all(&[word]);
 }
@@ -120,7 +120,7 @@ mod tests {
         let (zero, one) = connection();
         let stop = Stop::default();
         stop.now();
-        // It has not heard that the other is ready.
+        // It is stopped before it has received that the other is ready.
         assert_eq!(barrier(0, zero, &stop, LONG_TIMEOUT), Ok(false));
         assert_eq!(barrier(1, one, &Stop::default(), LONG_TIMEOUT), Ok(false));
     }

@@ -1,4 +1,4 @@
-//! Workers and processes, in timely's terms.
+//! The processes and workers of a run, and their allocators in timely.
 
 use std::any::Any;
 use std::net::TcpStream;
@@ -8,7 +8,7 @@ use timely::communication::allocator::ProcessBuilder;
 use timely::communication::allocator::zero_copy::initialize::initialize_networking_from_sockets;
 use timely::communication::{AllocatorBuilder, Hooks};
 
-/// Which of how many workers and processes this is.
+/// The processes of a run, the workers of each, and which process this is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cluster {
     /// Worker threads a process.
@@ -30,7 +30,7 @@ impl Cluster {
         self.hosts.len().max(1)
     }
 
-    /// What timely's workers are made of; `sockets` are the connections with the other processes, in their order.
+    /// The allocators of timely's workers; `sockets` are the connections with the other processes, in their order.
     pub(crate) fn build(&self, sockets: Sockets) -> Result<TimelyAllocators, String> {
         match (self.hosts.len(), self.workers) {
             (0 | 1, 1) => CommunicationConfig::Thread.try_build(),
@@ -39,7 +39,7 @@ impl Cluster {
         }
     }
 
-    /// As timely does it where it connects the processes itself, which it tries for ever.
+    /// As timely does it after connecting by itself, which it would retry for ever.
     fn over(&self, sockets: Sockets) -> Result<TimelyAllocators, String> {
         let hooks = Hooks::default();
         let workers = ProcessBuilder::new_typed_vector(self.workers, hooks.refill.clone(), hooks.spill.clone());
@@ -49,8 +49,8 @@ impl Cluster {
     }
 }
 
-/// The connections with the other processes, in their order; none with this one.
+/// The connections with the other processes, in their order; `None` for this one.
 pub(crate) type Sockets = Vec<Option<TcpStream>>;
 
-/// What timely's workers are made of.
+/// The allocators of timely's workers, and the guard of its network threads.
 type TimelyAllocators = (Vec<AllocatorBuilder>, Box<dyn Any + Send>);
