@@ -1,4 +1,4 @@
-//! Runs dataflows from a program of one's own.
+//! Runs dataflows from another program.
 
 use crate::config::Dataflow;
 use crate::measure::Report;
@@ -21,26 +21,26 @@ use crate::source::Stop;
 pub struct Runtime;
 
 impl Runtime {
-    /// One worker thread, to the end of the source, and nobody is told.
+    /// One worker thread, to the end of the source, without callbacks.
     pub fn builder() -> RuntimeBuilder {
         RuntimeBuilder { options: Options::new(Cluster::threads(1)) }
     }
 }
 
-/// How to run.
+/// How to run a dataflow.
 #[derive(Clone)]
 pub struct RuntimeBuilder {
     options: Options,
 }
 
 impl RuntimeBuilder {
-    /// So many worker threads, at least one.
+    /// The number of worker threads, at least one.
     pub fn workers(mut self, workers: usize) -> RuntimeBuilder {
         self.options.cluster = Cluster::threads(workers.max(1));
         self
     }
 
-    /// Replaces the results of earlier runs, and forgets what they have finished.
+    /// Replaces the results of earlier runs, and discards their checkpoint.
     pub fn fresh(mut self) -> RuntimeBuilder {
         self.options.fresh = true;
         self
@@ -52,13 +52,13 @@ impl RuntimeBuilder {
         self
     }
 
-    /// Told once when the source is ready.
+    /// Called once when the source is ready.
     pub fn on_ready(mut self, on_ready: OnReady) -> RuntimeBuilder {
         self.options.on_ready = Some(on_ready);
         self
     }
 
-    /// Told about once a second, and at the end, how the run goes.
+    /// Called with the run's status about once a second, and at the end.
     pub fn on_live(mut self, on_live: OnLive) -> RuntimeBuilder {
         self.options.on_live = Some(on_live);
         self

@@ -1,5 +1,5 @@
-//! What the first worker of all does beside its part of the graph: it brings in the rows, numbers them, keeps the
-//! ledger, acknowledges what is complete, and makes the report.
+//! The coordinator: what the first worker of all does beside its part of the graph. It takes buckets in, numbers them,
+//! keeps the ledger, syncs and acknowledges what is complete, and makes the report.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -29,7 +29,7 @@ use crate::runtime::options::{Options, PARK_TIMEOUT};
 use crate::runtime::worker::{Before, Context, Share};
 use crate::source::{self, Pace, Readiness};
 
-/// Dead letters that a run shows.
+/// The most dead letters that the status shows.
 const KEPT_LETTERS: usize = 20;
 /// How often a source is asked whether it is ready.
 const READY_INTERVAL: Duration = Duration::from_millis(1);
@@ -43,7 +43,7 @@ pub fn run(worker: &mut Worker, context: &Context<'_>, start: ResumePoint) -> Re
     busy.join();
     let (clock, failure) = (Clock::start(), FirstError::default());
     let numbering = Numbering::after(&start.numbers, start.next_row, dataflow.source_settings.connections());
-    // A file is cut to what is complete; a broker has what it was sent.
+    // A file can be cut to the committed length; what was sent to a broker stays there.
     let apart = start.checkpoint.is_some() && dataflow.sink.may_refuse();
     let numbering = if apart { numbering.telling_apart(start.run) } else { numbering };
     let (channel, _) = context.share_positions(worker, &start.positions);
@@ -97,7 +97,7 @@ pub fn run(worker: &mut Worker, context: &Context<'_>, start: ResumePoint) -> Re
     Ok(Some(ledger.report(dataflow, processes, worker.peers(), &plan.stages, &measured, duration)))
 }
 
-/// Where the duration begins, and the time in it that workers are busy.
+/// Starts the duration of the run, and the busy time in it.
 fn started(busy: &BusyTime) -> Instant {
     let now = Instant::now();
     busy.restart();
@@ -107,20 +107,21 @@ fn started(busy: &BusyTime) -> Instant {
 /// How many epochs may be in flight.
 ///
 /// Few rows: a message whose rows are still in cache is served faster, and messages that are served side by side all
-/// wait for each other. Not fewer: progress is paid a batch of epochs, and another process is a message away.
+/// wait for each other. But not fewer: progress costs a fixed time per batch of epochs, and another process adds
+/// latency.
 fn max_epochs(cluster: &Cluster, bucket_size: usize) -> usize {
     let (rows, least) = if cluster.processes() > 1 { (512, 2) } else { (128, 1) };
     cluster.workers * cluster.processes() * (rows / bucket_size).clamp(least, 256)
 }
 
-/// After which messages steps and tables tell what they remember.
+/// Decides after which messages there is a checkpoint barrier.
 struct CheckpointBarriers {
     every: Duration,
     last: Option<Instant>,
 }
 
 impl CheckpointBarriers {
-    /// Whether after this one: when no other message waits, and else as often as deliveries are acknowledged.
+    /// Whether after this message: if no other waits, or `every` has passed since the last barrier.
     fn take(&mut self, last: bool) -> bool {
         let take = last || self.last.is_none_or(|last| last.elapsed() >= self.every);
         if take {
@@ -130,16 +131,16 @@ impl CheckpointBarriers {
     }
 }
 
-/// The source, and how what comes from it enters the graph.
+/// The source, and how its buckets enter the graph.
 struct Intake {
     sources: SourceConnections,
-    /// When steps and tables tell what they remember, if it is kept.
+    /// The checkpoint barriers, if there is keyed state to keep.
     barriers: Option<CheckpointBarriers>,
     clock: Clock,
     busy: BusyTime,
     peeked: Option<Arrival>,
     started: Instant,
-    /// Whether it was told that the source is ready, or that it never will be.
+    /// Whether readiness was reported, or can never be.
     told_ready: bool,
     max_epochs: usize,
 }
@@ -159,7 +160,7 @@ impl Intake {
         }
     }
 
-    /// The schema that the first rows of the source show; `None` without rows, or after a failure.
+    /// Infers the schema from the first rows of the source; `None` without rows, or after a failure.
     fn find_schema(&mut self, worker: &mut Worker, context: &Context<'_>, failure: &FirstError) -> Option<Schema> {
         let dataflow = context.dataflow;
         let infer = source::infer(&dataflow.source, dataflow.source_settings.max_payload);
@@ -175,8 +176,8 @@ impl Intake {
         self.peeked.as_ref()
     }
 
-    /// Waits until the source is ready, and tells it. A bucket may come first: what an earlier run knew of a session that
-    /// is lost is written down before a connection subscribes.
+    /// Waits until the source is ready, and reports it. A bucket may arrive first: the deliveries of an earlier run
+    /// whose session is lost are committed before a connection subscribes.
     fn wait_until_ready(&mut self, worker: &mut Worker, options: &Options) {
         while !self.told_ready && self.sources.backlog().buckets == 0 {
             if self.sources.readiness() == Readiness::Waits {
@@ -188,7 +189,7 @@ impl Intake {
         }
     }
 
-    /// Tells that the source is ready, once it is.
+    /// Reports that the source is ready, once.
     fn tell_ready(&mut self, options: &Options) {
         if self.told_ready {
             return;
@@ -200,7 +201,7 @@ impl Intake {
         }
     }
 
-    /// The epoch and the first row of the bucket that comes next.
+    /// The epoch and the first row of the next bucket.
     fn next_numbers(&self) -> (u64, u64) {
         let peeked =
             self.peeked.as_ref().map(|peeked| (peeked.bucket.metadata.epoch, peeked.bucket.metadata.first_row));
@@ -211,8 +212,8 @@ impl Intake {
         self.peeked.take().map_or_else(|| self.sources.try_next(), Ok)
     }
 
-    /// Feeds the graph until the source ends and all is complete. The time from the first row until then, and how long
-    /// the workers of this process were busy in it.
+    /// Feeds the graph until the source has ended and all is complete. Returns the time since the first row, and the
+    /// busy time of this process' workers in it.
     fn feed(
         &mut self,
         worker: &mut Worker,
@@ -224,7 +225,7 @@ impl Intake {
     ) -> (Duration, Duration) {
         let (options, ledger) = (showing.options, accounts.ledger());
         let (first_epoch, _) = self.next_numbers();
-        // A sink that cannot be opened ends the run, whether its source is there or not.
+        // After a failure, as of a sink that can't be opened, the run ends without waiting for the source.
         if self.peeked.is_none() && failure.borrow().is_none() {
             self.wait_until_ready(worker, options);
         }

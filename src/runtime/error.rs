@@ -20,13 +20,13 @@ pub enum Error {
     /// An earlier run's progress can't be used.
     #[error("{0}")]
     Checkpoint(String),
-    /// The processes could not meet, or one was lost.
+    /// The processes could not connect, or one was lost.
     #[error("{0}")]
     Cluster(String),
-    /// Another run of this machine uses a client id.
+    /// Another run on this machine uses a client id.
     #[error("{what}: {reason}")]
     ClientId {
-        /// Which one: that of the source, or of a sink.
+        /// Whose client id: that of the source, or of a sink.
         what: String,
         /// Who uses it, and what to do.
         reason: String,

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use crate::runtime::error::Error;
 
-/// The first error on this worker; what comes after it is only drained.
+/// The first error on this worker, later ones are ignored; after it, the graph is only drained.
 pub type FirstError = Rc<RefCell<Option<Error>>>;
 
 pub fn fail(failure: &FirstError, error: impl Into<Error>) {

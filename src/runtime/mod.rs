@@ -1,7 +1,12 @@
 //! Runs a dataflow on timely: the graph, the workers, the processes.
 //!
-//! Here is all that knows timely. How bytes become rows, what a subtask computes and where results go is said below, by
-//! `format`, `subtasks` and `sink`; what people see of a run is above.
+//! - `run`: this process' part of a run; `coordinator`: the first worker of all; `worker`: every other one.
+//! - `builder`: runs from other programs; `options`: how to run; `error`, `first_error`: why a run failed.
+//! - `preview`: the chain over a few rows, without timely; `simulation`: a run under faults that a seed gives.
+//! - `graph`, `epochs`, `ingest`, `cluster`, `observe`, `query`: rooms of their own.
+//!
+//! All that knows timely is here. Never here: how bytes become rows (`format`), what a subtask computes (`subtasks`),
+//! how results are stored (`sink`), and what people see of a run (`web`, `cli`).
 
 mod builder;
 pub(crate) mod cluster;

@@ -18,47 +18,47 @@ use crate::source::Stop;
 pub struct Options {
     /// The processes, and the workers of each.
     pub cluster: Cluster,
-    /// Run steps that follow each other and act by column as one operator.
+    /// Fuse adjacent steps into one operator.
     pub fuse: bool,
-    /// Begin anew: forget what an earlier run has finished.
+    /// Begin anew: discard the checkpoint of an earlier run.
     pub fresh: bool,
-    /// Go on where a run of another dataflow ended: what of its state does not fit goes.
+    /// Resume from the checkpoint of a changed dataflow: state that does not fit is discarded.
     pub migrate: bool,
-    /// How long the other processes may take to come, and to say nothing until rows come through.
+    /// How long other processes may take to connect, and be silent until the first rows are complete.
     pub connect_timeout: Duration,
-    /// What the other processes must know; nothing if not given.
+    /// The secret that the processes share; none if not given.
     pub secret: Secret,
-    /// How long a drain may take once it is asked for; for ever if not given.
+    /// How long a drain may take once it is requested; for ever if not given.
     pub drain_timeout: Option<Duration>,
-    /// How long another process may say nothing, and rows may wait without coming further; for ever if not given.
+    /// How long another process may be silent, and rows may wait without progress; for ever if not given.
     pub stall_timeout: Option<Duration>,
-    /// Called once, from a thread of its own, when the run can't come to its end by itself: it should end the process.
-    /// It is only told if not given.
+    /// Called once, from a thread of its own, when the run can't end by itself: it should end the process. If not
+    /// given, the error is only logged.
     pub on_stuck: Option<OnStuck>,
-    /// Where other processes call this one; it listens at its address of the cluster if not given.
+    /// The listener for other processes; this one binds its address of the cluster if not given.
     pub listener: Option<Arc<TcpListener>>,
     /// Set it to drain and end.
     pub stop: Stop,
-    /// Set it to end all waits for the brokers of sinks, dead letters and tables: the run then fails with what was left.
+    /// Set it to end all waits for the brokers of sinks, dead letters and tables: the run then fails with what is left.
     pub sink_deadline: sink::Deadline,
-    /// Set it, in any process of the run, when files of sinks or dead letters were moved away: what follows goes into
-    /// new ones at their paths.
+    /// Set it, in any process of the run, when files of sinks or dead letters were moved away: they are reopened at
+    /// their paths.
     pub reopen: Arc<AtomicBool>,
     /// Called a few times a second on the first worker.
     pub on_progress: Option<OnProgress>,
     /// Called about once a second on the first worker, and at the end.
     pub on_live: Option<OnLive>,
-    /// Where questions about tables are answered, a directory; nowhere if not given.
+    /// The directory of the socket for queries of tables; none if not given.
     pub tables_at: Option<PathBuf>,
-    /// Where timely's log of operators and messages is written; nowhere if not given. Each of several processes writes a
-    /// part.
+    /// The file of timely's log of operators and messages; none if not given. Each of several processes writes a part
+    /// of its own.
     pub trace: Option<PathBuf>,
-    /// Called once when the source is ready: its subscription stands, or it has begun to read.
+    /// Called once when the source is ready: it is subscribed, or has begun to read.
     pub on_ready: Option<OnReady>,
 }
 
 impl Options {
-    /// Runs to the end, fused, and tells nobody.
+    /// Runs to the end of the source, fused, without callbacks.
     pub fn new(cluster: Cluster) -> Options {
         Options {
             cluster,
@@ -83,26 +83,26 @@ impl Options {
     }
 }
 
-/// How long a worker rests at most while nothing comes.
+/// The longest time that an idle worker is parked.
 pub(crate) const PARK_TIMEOUT: Duration = Duration::from_millis(50);
 
-/// How long other processes may take to come, where nothing else is said.
+/// The default of [`Options::connect_timeout`].
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How long a drain may take, where nothing else is said.
+/// The default bound of a drain.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long rows may wait without coming further, where nothing else is said.
+/// The default bound of how long rows may wait without progress.
 pub const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What watches a run.
+/// A callback with the status line of a run.
 pub type OnProgress = Arc<dyn Fn(&StatusLine) + Send + Sync>;
 
-/// What shows a run to others.
+/// A callback with the full status of a run.
 pub type OnLive = Arc<dyn Fn(&RunStatus) + Send + Sync>;
 
-/// What is told that the source is ready.
+/// A callback for when the source is ready.
 pub type OnReady = Arc<dyn Fn() + Send + Sync>;
 
-/// What is told, in words, why a run can't come to its end.
+/// A callback with the reason, in words, why a run can't end.
 pub type OnStuck = Arc<dyn Fn(&str) + Send + Sync>;

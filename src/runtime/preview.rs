@@ -1,4 +1,4 @@
-//! A chain over a few rows, with what every step makes of them.
+//! Runs a chain over a few rows, and shows them after every step.
 
 use std::sync::Arc;
 
@@ -12,10 +12,10 @@ use crate::source;
 use crate::subtasks::prepare::Prepare;
 use crate::subtasks::{Chain, Step};
 
-/// What becomes of a few rows.
+/// A few rows after every step.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Preview {
-    /// Prepare first.
+    /// The steps in order, prepare first.
     pub steps: Vec<PreviewStep>,
     /// Rows that could not be read.
     pub rejected: Vec<BadRow>,
@@ -26,16 +26,16 @@ pub struct Preview {
 pub struct PreviewStep {
     /// The step's label.
     pub label: String,
-    /// The rows behind it.
+    /// The rows after it.
     pub after: Excerpt,
     /// Why the step rejected the message; the steps after it are not run.
     pub fault: Option<String>,
 }
 
-/// Runs the chain of a dataflow over one bucket. Steps that learn over the stream learn from it alone.
+/// Runs the chain of a dataflow over one bucket. Steps with keyed state start empty.
 ///
 /// # Errors
-/// Columns that the rows do not have.
+/// A step that names columns the rows do not have.
 pub fn preview(dataflow: &Dataflow, bucket: &Bucket) -> Result<Preview, Diagnostic> {
     let mut schema = match &dataflow.schema {
         SchemaChoice::Known { schema, .. } => schema.clone(),

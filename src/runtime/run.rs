@@ -1,4 +1,4 @@
-//! Runs this process' part of a dataflow: its workers, and its connections with the other processes.
+//! Runs this process' part of a dataflow: its workers, and its connections to the other processes.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -79,8 +79,8 @@ pub fn run(dataflow: Dataflow, mut options: Options) -> Result<Option<Report>, E
     Ok(report)
 }
 
-/// The connections with the other processes, in their order, and what is heard over them beside the dataflow; `None` if
-/// the run is stopped meanwhile. What the processes choose alike is put into the options.
+/// Connects the processes; returns the data connections, in their order, and the control channel; `None` if the run is
+/// stopped meanwhile. What the processes agree on is set in the options.
 fn meet(
     dataflow: &Dataflow,
     options: &mut Options,
@@ -104,7 +104,7 @@ fn meet(
             data.push(None);
             continue;
         };
-        // All must build the same operators, though only one may be asked for the time of each.
+        // All must build the same operators: if one is not fused, none is.
         fuse &= identity.fuse;
         data.push(Some(stream));
         controls.extend(control.map(|control| (other, hosts[other].as_str(), control)));
@@ -120,7 +120,7 @@ fn meet(
     Ok(Some((data, control)))
 }
 
-/// Takes the client ids of this process for as long as it runs: two runs with one would fight for its session.
+/// Locks the client ids of this process while it runs: two runs with one id would take over each other's session.
 fn lock_client_ids(dataflow: &Dataflow, cluster: &Cluster) -> Result<Vec<ClientIdLock>, Error> {
     let mut locks = Vec::new();
     for (what, endpoint) in dataflow.clients(cluster.process, cluster.processes()) {

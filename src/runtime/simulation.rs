@@ -1,9 +1,9 @@
-//! A run's code under a simulated broker, network and disk. Publishes come over several connections, buckets close, the
-//! sink writes epochs, results are brought to safety and deliveries acknowledged; connections break, sessions are lost,
-//! the disk fills up, the process dies and the machine loses its power, all in an order that a seed gives. In the end
-//! the files must say what was published.
+//! Deterministic simulation of a run: its own code under a simulated broker, network and disk. Publishes arrive over
+//! several connections, buckets close, the sink writes epochs, results become durable and deliveries are acknowledged;
+//! connections break, sessions are lost, the disk fills up, the process is killed and the machine loses power, all in
+//! an order that a seed gives. In the end the files must hold what was published.
 //!
-//! `ROWMILL_SEEDS=N` plays seeds 0 to N, `ROWMILL_SEED=N` one of them, and tells what happens.
+//! `ROWMILL_SEEDS=N` runs seeds 0 to N, `ROWMILL_SEED=N` a single one with a log of its events.
 
 mod broker;
 mod oracle;
@@ -32,17 +32,17 @@ use publish::{NumberedRow, SimulatedPublish};
 const CONNECTIONS: usize = 2;
 /// Publishes of each connection.
 const PUBLISHES: u64 = 14;
-/// Numbers of rows of the second connection begin here, and so on.
+/// Connection `i` numbers its rows from `(i + 1)` times this on.
 const OF_CONNECTION: u64 = 100_000;
 const RESULTS: &str = "/out.csv";
 const DEAD_LETTERS: &str = "/dead.ndjson";
 const TABLE: &str = "/table.csv";
 const CHANGES: &str = "/changes.ndjson";
-/// Steps after which nothing breaks any more, and those after which all must be over.
+/// Steps after which no faults are injected, and steps after which the run must have ended.
 const CALM: u32 = 2_500;
 const OVER: u32 = 12_000;
 
-/// What a dataflow remembers.
+/// The keyed state of a dataflow.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum StatefulPart {
     Nothing,
@@ -51,13 +51,13 @@ enum StatefulPart {
     Table,
 }
 
-/// How a seed plays.
+/// The parameters of a simulation, drawn from its seed.
 #[derive(Debug)]
 struct PlayStyle {
     state: StatefulPart,
     ids: PacketIds,
     bucket_size: usize,
-    /// How many of a hundred publishes are of this kind.
+    /// This and the next five: the percentage of publishes or rows of this kind.
     at_most_once: u32,
     exactly_once: u32,
     equal: u32,
@@ -66,7 +66,7 @@ struct PlayStyle {
     oversized: u32,
     retained: bool,
     loses_sessions: bool,
-    /// Whether processes die.
+    /// Whether processes are killed.
     dies: bool,
 }
 
@@ -76,7 +76,7 @@ impl PlayStyle {
         let window = random.random_range(1..=6);
         let count = if lowest { window + 1 } else { 2 * window };
         let mut often = |of: &[u32]| of[random.random_range(0..of.len())];
-        // Where the lowest free id is given, equal payloads cannot be told apart.
+        // If the broker assigns the lowest free id, equal payloads cannot be told apart.
         let equal = if lowest { 0 } else { often(&[0, 0, 30, 100]) };
         let at_most_once = often(&[0, 0, 30, 60, 100]);
         let (exactly_once, empty) = (often(&[0, 30]), often(&[0, 10, 60]));
@@ -128,7 +128,7 @@ impl PlayStyle {
             .unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// What stations publish to a connection.
+    /// The publishes to a connection's topic.
     fn letters(&self, connection: u64, random: &mut ChaCha8Rng) -> VecDeque<SimulatedPublish> {
         let mut number = OF_CONNECTION * (connection + 1);
         (0..PUBLISHES).map(|_| self.simulated(connection, &mut number, random)).collect()
@@ -161,7 +161,7 @@ impl PlayStyle {
             if !equal {
                 *number += 1;
             }
-            // Equal rows of a quality of service have one number.
+            // Equal rows of one quality of service share a number.
             let number = if equal { 10 * (connection + 1) + qos as u64 } else { *number };
             NumberedRow { number, dead: !equal && random.random_range(0..100) < dead }
         };
@@ -177,7 +177,7 @@ impl PlayStyle {
     }
 }
 
-/// What happened so far, told if somebody looks.
+/// Prints the events, if it is enabled.
 #[derive(Clone, Default)]
 struct EventLog {
     tells: bool,
@@ -192,23 +192,23 @@ impl EventLog {
     }
 }
 
-/// All that a seed plays.
+/// The state of a simulation.
 struct Simulation {
     random: ChaCha8Rng,
     dataflow: Dataflow,
     window: u16,
     loses_sessions: bool,
     dies: bool,
-    /// Whether all that is published comes once at the most, and nothing is remembered: what was written stays.
+    /// Whether all is of quality of service 0, nothing retained, and no keyed state: what was written stays.
     once: bool,
     brokers: Vec<SimulatedBroker>,
     oracle: Oracle,
-    /// The disk, for those who look at it from outside.
+    /// The disk as the oracle reads it.
     disk: SimulatedDisk,
-    /// As the process that is alive sees it.
+    /// The disk as the running process sees it.
     own: SimulatedDisk,
     trace: EventLog,
-    /// Starts that have failed in a row.
+    /// Consecutive failed starts.
     failed_starts: u32,
 }
 
@@ -269,7 +269,7 @@ impl Simulation {
                 Some(process) => self.act(process),
             };
         }
-        // A last run serves what was received, and finds nothing more.
+        // A last run processes what was received; one more finds nothing to do.
         self.trace.step.set(self.steps().max(CALM + 1));
         if let Some(process) = process.or_else(|| self.start()) {
             self.stop(process);
@@ -279,7 +279,7 @@ impl Simulation {
         self.oracle.ended(&self.disk);
     }
 
-    /// A process starts, and may fail to.
+    /// Starts a process; `None` if an injected fault lets it fail.
     fn start(&mut self) -> Option<SimulatedProcess> {
         let faults = self.faults();
         self.own = self.disk.start(faults);
@@ -314,7 +314,7 @@ impl Simulation {
         Faults { killed_in: at(0.5, 150), full_from: at(0.05, 150), sync_fails: at(0.05, 20) }
     }
 
-    /// Something happens; the process, if it lives on.
+    /// Performs a random event; returns the process if it is still alive.
     fn act(&mut self, mut process: SimulatedProcess) -> Option<SimulatedProcess> {
         let number = self.random.random_range(0..CONNECTIONS);
         let (calm, trace) = (self.is_calm(), self.trace.clone());
@@ -361,7 +361,7 @@ impl Simulation {
             _ => {}
         }
         if !self.own.is_alive() {
-            // Another thread sends what the client has.
+            // The client's thread may still send what it has.
             for (broker, client) in self.brokers.iter_mut().zip(&mut process.connections) {
                 for _ in 0..self.random.random_range(0..4) {
                     broker.take(client);
@@ -380,7 +380,7 @@ impl Simulation {
         Some(process)
     }
 
-    /// A run is told to stop, and ends in good order.
+    /// Stops a run: it drains and ends.
     fn stop(&mut self, mut process: SimulatedProcess) {
         self.trace.tell(|| "it is told to stop".into());
         let length = process.drain();
@@ -392,7 +392,7 @@ impl Simulation {
         self.end(process);
     }
 
-    /// The acknowledgements that are due go out, and the process ends.
+    /// Sends the acknowledgements that are due, and ends the process.
     fn end(&mut self, mut process: SimulatedProcess) {
         for (broker, client) in self.brokers.iter_mut().zip(&mut process.connections) {
             while self.own.is_alive() && broker.take(client) {}
@@ -407,7 +407,7 @@ impl Simulation {
         self.die();
     }
 
-    /// The process is no more, and perhaps the machine.
+    /// Ends the process without a drain, and perhaps cuts the machine's power.
     fn die(&mut self) {
         for broker in &mut self.brokers {
             broker.cut(&mut self.oracle, &self.disk, &mut self.random);
@@ -433,7 +433,7 @@ impl Simulation {
     }
 }
 
-/// Plays the seeds, in as many threads as there are processors; those that failed.
+/// Runs the seeds on as many threads as there are processors; returns those that failed.
 fn failures(seeds: u64) -> Vec<u64> {
     let (next, failed) = (AtomicU64::new(0), std::sync::Mutex::new(Vec::new()));
     let threads = std::thread::available_parallelism().map_or(1, usize::from);

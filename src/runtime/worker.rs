@@ -1,5 +1,5 @@
-//! What every worker does: it builds its part of the graph as all others do, works until all is complete, and hands in
-//! what it measured.
+//! What every worker does: it builds its part of the graph like all others, works until all is complete, and sends its
+//! measurements to the first one.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -37,7 +37,7 @@ use crate::runtime::query::QueryServer;
 use crate::sink::{self, Existing, FileEnd};
 use crate::source::SourcePosition;
 
-/// What all workers of a process are given.
+/// What all workers of a process share.
 #[derive(Clone, Copy)]
 pub struct Context<'a> {
     pub dataflow: &'a Dataflow,
@@ -47,12 +47,12 @@ pub struct Context<'a> {
     pub busy: &'a BusyTime,
 }
 
-/// What an earlier run left for the graph; only the first worker knows it.
+/// What the graph is restored from; empty on all workers but the first.
 pub struct Before {
-    /// What becomes of the sink's file.
+    /// What to do with the sink's existing file.
     pub existing: Existing,
     pub states: Vec<OperatorState>,
-    /// By path, how much of the files of tables' changes counts.
+    /// By path, the committed ends of the files of tables' changes.
     pub tables: BTreeMap<String, FileEnd>,
 }
 
@@ -61,11 +61,11 @@ pub struct Share {
     pub plan: GraphPlan,
     pub times: SharedServiceTimes,
     pub writer: SharedSinkWriter,
-    /// Answers questions about tables, on the first worker, while it is held.
+    /// Answers queries of tables, on the first worker, while it is held.
     _server: Option<QueryServer>,
 }
 
-/// The accounts of a worker that gets no outcomes: all of them go to the first one.
+/// The outcome recorder of a worker without outcomes: all of them go to the first one.
 struct NoAccounts;
 
 impl OutcomeRecorder for NoAccounts {
@@ -76,7 +76,7 @@ impl OutcomeRecorder for NoAccounts {
     fn close(&mut self) {}
 }
 
-/// Runs one of the workers behind the first one. The first of a process reads the connections that fall to it.
+/// Runs one of the workers other than the first. The first of a process reads the process' connections.
 ///
 /// # Errors
 /// The first failure on this worker.
@@ -96,7 +96,7 @@ pub fn run(worker: &mut Worker, context: &Context<'_>) -> Result<(), Error> {
     let before = Before { existing: existing(dataflow, options), states: Vec::new(), tables: BTreeMap::new() };
     let (share, tables) = Share::open(worker, context, schema, before, None, &failure)?;
     let (gather, GraphEnds { inputs, probe }) = share.build(worker, tables, NoAccounts);
-    // Where the first worker of all is in another process, from here on rows may come.
+    // In processes without the coordinator, busy time counts from here: rows may arrive from now on.
     if first_in_process {
         busy.restart();
     }
@@ -105,7 +105,7 @@ pub fn run(worker: &mut Worker, context: &Context<'_>) -> Result<(), Error> {
     if let Some(Err(error)) = reader.map(|reader| reader.run(worker, follow)) {
         fail(&failure, error);
     }
-    // One that writes looks up for the word that its file was moved away.
+    // A worker with a sink wakes up to check for requests to reopen its file.
     let park = share.writes(worker).then_some(PARK_TIMEOUT);
     while !probe.done() {
         worker.step_or_park(park);
@@ -115,7 +115,7 @@ pub fn run(worker: &mut Worker, context: &Context<'_>) -> Result<(), Error> {
     share.finish(worker, context, gather, busy, &failure).map(drop)
 }
 
-/// Goes on in a new file, where this worker's was moved away and somebody says so.
+/// Continues in a new file, if this worker's was moved away and a reopen is requested.
 fn follow(options: &Options, writer: &SharedSinkWriter, failure: &FirstError) {
     if writer.writes()
         && options.reopen.swap(false, Ordering::Relaxed)
@@ -135,8 +135,8 @@ impl Context<'_> {
         worker.index() == self.first_in_process(worker)
     }
 
-    /// Where several processes read: the way between them and the first worker, and from where each connection goes on,
-    /// as the first worker has it.
+    /// Where several processes read: the channel between them and the first worker, and the position of each
+    /// connection, broadcast by the first worker.
     pub fn share_positions(
         &self,
         worker: &mut Worker,
@@ -149,8 +149,8 @@ impl Context<'_> {
         (Some(IngestChannel::build(worker)), positions)
     }
 
-    /// The schema all workers build the graph with, which the first one finds where the dataflow names none; `None` if
-    /// the run ends before it begins.
+    /// The schema that all workers build the graph with; if the dataflow names none, the first worker finds it and
+    /// broadcasts it. `None` if the run ends before it begins.
     pub fn agree_on_schema(
         &self,
         worker: &mut Worker,
@@ -165,11 +165,11 @@ impl Context<'_> {
 }
 
 impl Share {
-    /// Opens what this worker has of tables and sink. The first worker has the ledger.
+    /// Opens this worker's tables and sink. Only the first worker has a ledger.
     ///
     /// # Errors
-    /// Steps and tables that do not fit the schema, and states that do not fit them. That the sink can't be opened is
-    /// noted in `failure`: the graph is built all the same, as on the other workers.
+    /// Steps and tables that do not fit the schema, and states that do not fit them. A sink that can't be opened is
+    /// only noted in `failure`: the graph must be built all the same, as on the other workers.
     pub fn open(
         worker: &mut Worker,
         context: &Context<'_>,
@@ -198,7 +198,7 @@ impl Share {
         Ok((Share { plan, times, writer, _server: server }, tables))
     }
 
-    /// Builds the graph, and the dataflow that brings measurements together.
+    /// Builds the graph, and the dataflow that gathers measurements.
     pub fn build(
         &self,
         worker: &mut Worker,
@@ -209,13 +209,13 @@ impl Share {
         (gather, build::build(worker, &self.plan, &self.times, tables, self.writer.clone(), accounts))
     }
 
-    /// Whether this worker has the sink.
+    /// Whether this worker writes results.
     fn writes(&self, worker: &Worker) -> bool {
         self.plan.writer.unwrap_or(0) == worker.index() as u64
     }
 
-    /// Hands in what was measured, which the first worker gets, and closes the run on this one. `busy` is how long the
-    /// workers of the process were busy, on its first one.
+    /// Gathers the measurements on the first worker, and closes the run on this one. `busy` is the busy time of the
+    /// process' workers, given on its first one.
     ///
     /// # Errors
     /// The first failure on this worker.
@@ -234,7 +234,7 @@ impl Share {
             None | Some(Error::Sink(sink::Error::BrokenPipe)) => {}
             Some(error) => return Err(error),
         }
-        // All have ended in good order: what was written is not what a later run may replace.
+        // The run has ended without an error: a later run may not silently replace the results.
         if self.writes(worker) {
             context.dataflow.sink.finished(context.options.cluster.process)?;
         }

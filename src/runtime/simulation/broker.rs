@@ -1,4 +1,4 @@
-//! A broker with one session: what it keeps, what is on the wire, and how it gives packet ids.
+//! A simulated broker with one session: what it queues, what is on the wire, and how it assigns packet ids.
 
 use std::collections::VecDeque;
 
@@ -14,13 +14,13 @@ use crate::runtime::simulation::oracle::Oracle;
 use crate::runtime::simulation::publish::SimulatedPublish;
 use crate::source::SimulatedConnection;
 
-/// How a broker gives packet ids.
+/// How a broker assigns packet ids.
 #[derive(Clone, Copy, Debug)]
 pub struct PacketIds {
-    /// How many publishes may wait for their acknowledgements.
+    /// The most publishes that may be unacknowledged.
     pub window: u16,
     pub count: u16,
-    /// The lowest that is free, instead of the next one.
+    /// Whether it assigns the lowest free id, instead of the next one.
     pub lowest: bool,
 }
 
@@ -36,9 +36,9 @@ pub struct SimulatedBroker {
     session: bool,
     subscribed: Option<QoS>,
     connected: bool,
-    /// Whether the client knows that it is.
+    /// Whether the client has received the CONNACK.
     accepted: bool,
-    /// Whether the client waits for a sign of life.
+    /// Whether the client waits for a ping response.
     pings: bool,
     to_client: VecDeque<ToClient>,
     to_broker: VecDeque<Request>,
@@ -88,19 +88,19 @@ impl SimulatedBroker {
         self.connected
     }
 
-    /// A station publishes, if somebody has subscribed.
+    /// Publishes the next payload, if there is a subscription.
     pub fn publish(&mut self, oracle: &mut Oracle) {
         let Some(granted) = self.subscribed else { return };
         let Some(mut simulated) = self.unpublished.pop_front() else { return };
         simulated.qos = lower(simulated.qos, granted);
         oracle.published(&simulated);
-        // What nobody hears is lost.
+        // Quality of service 0 is not queued for a client that is not connected.
         if simulated.qos != QoS::AtMostOnce || self.connected {
             self.queued.push_back(simulated);
         }
     }
 
-    /// Sends the next publish, unless it must wait for an acknowledgement.
+    /// Sends the next publish, unless the ack window is full.
     pub fn send(&mut self) {
         let full = self.in_flight.len() == usize::from(self.ids.window);
         let waits = |simulated: &SimulatedPublish| full && simulated.qos != QoS::AtMostOnce;
@@ -133,7 +133,7 @@ impl SimulatedBroker {
         Box::new(publish)
     }
 
-    /// A client connects; the session may be `lost`.
+    /// Connects the client; the session may be `lost`.
     pub fn connect(&mut self, lost: bool, oracle: &mut Oracle) {
         if lost {
             let gone = self.in_flight.drain(..).map(|(_, simulated)| simulated).chain(self.queued.drain(..));
@@ -147,7 +147,7 @@ impl SimulatedBroker {
         self.to_client.extend(again.into_iter().map(ToClient::Publish));
     }
 
-    /// The next packet comes to the client.
+    /// Delivers the next packet to the client.
     pub fn deliver(&mut self, client: &mut SimulatedConnection) {
         match self.to_client.pop_front() {
             Some(ToClient::Connected(session)) => {
@@ -167,7 +167,7 @@ impl SimulatedBroker {
         }
     }
 
-    /// The client sends its next request. Whether it has one.
+    /// Sends the client's next request; false if it has none.
     pub fn take(&mut self, client: &mut SimulatedConnection) -> bool {
         let request = if self.connected { client.send() } else { None };
         let sent = request.is_some();
@@ -175,9 +175,9 @@ impl SimulatedBroker {
         sent
     }
 
-    /// The client asks for a sign of life.
+    /// Lets the client send a ping.
     pub fn ping(&mut self, client: &mut SimulatedConnection) {
-        // A client does not ask again before it has the answer.
+        // A client has at most one ping outstanding.
         if self.accepted && !self.pings {
             self.pings = true;
             client.ping();
@@ -185,7 +185,7 @@ impl SimulatedBroker {
         }
     }
 
-    /// The next request comes to the broker. What it acknowledges must be durable.
+    /// Processes the next request at the broker. What it acknowledges must be durable.
     pub fn receive(&mut self, oracle: &mut Oracle, disk: &SimulatedDisk) {
         match self.to_broker.pop_front() {
             Some(Request::PubAck(ack)) => {
@@ -218,19 +218,19 @@ impl SimulatedBroker {
         }
     }
 
-    /// The connection is lost; a part of what the client has sent comes to the broker still.
+    /// Cuts the connection; a part of what the client has sent still reaches the broker.
     pub fn cut(&mut self, oracle: &mut Oracle, disk: &SimulatedDisk, random: &mut ChaCha8Rng) {
         for _ in 0..random.random_range(0..=self.to_broker.len()) {
             self.receive(oracle, disk);
         }
         self.trace.tell(|| format!("{} is cut", self.topic));
         (self.connected, self.accepted, self.pings) = (false, false, false);
-        // A client that dies before it has written down that its session is new, and then again before it has written
-        // down what it took of it, is not played.
+        // Not simulated: a client that is killed before it has committed that its session is new, and again before it
+        // has committed what it took of it.
         self.session = self.subscribed.is_some();
         self.to_client.clear();
         self.to_broker.clear();
-        // What was to be sent once at the most is gone.
+        // Publishes of quality of service 0 are lost.
         self.queued.retain(|simulated| simulated.qos != QoS::AtMostOnce);
     }
 }

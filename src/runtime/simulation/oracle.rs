@@ -1,4 +1,4 @@
-//! What must be on the disk: it knows what was published and acknowledged, and reads the files.
+//! The oracle: it knows only what was published and acknowledged, and checks the files on the disk.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -9,14 +9,14 @@ use crate::disk::simulated::SimulatedDisk;
 use crate::runtime::simulation::publish::{NumberedRow, SimulatedPublish};
 use crate::runtime::simulation::{CHANGES, DEAD_LETTERS, OF_CONNECTION, RESULTS, StatefulPart, TABLE};
 
-/// What was published, and how often each row must be there.
+/// What was published, and how often each row must occur.
 pub struct Oracle {
     state: StatefulPart,
     results: BTreeMap<u64, Occurrences>,
     dead: BTreeMap<u64, Occurrences>,
-    /// What stood in the file of results when it was safe for the last time.
+    /// The durable results as of the last commit.
     safe: Vec<u8>,
-    /// What stood in it beyond that when a process died: only a loss of power may take it.
+    /// The results as a process left them when it died: only a loss of power may shorten them.
     written: Vec<u8>,
 }
 
@@ -27,7 +27,7 @@ struct Occurrences {
     acknowledged: u64,
 }
 
-/// A row of the file of results.
+/// A line of the file of results.
 struct ResultLine {
     row: u64,
     number: u64,
@@ -44,7 +44,7 @@ impl Oracle {
         if row.dead { &mut self.dead } else { &mut self.results }.entry(row.number).or_default()
     }
 
-    /// Something was published.
+    /// Counts a publish.
     pub fn published(&mut self, simulated: &SimulatedPublish) {
         for row in &simulated.rows {
             let count = self.count(row);
@@ -53,14 +53,14 @@ impl Oracle {
         }
     }
 
-    /// A broker has lost what was not acknowledged.
+    /// A broker has lost this publish with its session.
     pub fn lost(&mut self, simulated: &SimulatedPublish) {
         if simulated.qos != QoS::AtMostOnce {
             simulated.rows.iter().for_each(|row| self.count(row).least = self.count(row).least.saturating_sub(1));
         }
     }
 
-    /// A publish was acknowledged: all of its rows must outlive the power.
+    /// A publish was acknowledged: all of its rows must be durable.
     pub fn acknowledged(&mut self, simulated: &SimulatedPublish, disk: &SimulatedDisk) {
         let found = numbers(&lines(&disk.durable(Path::new(RESULTS))));
         let dead = dead_numbers(&disk.durable(Path::new(DEAD_LETTERS)));
@@ -73,7 +73,7 @@ impl Oracle {
         }
     }
 
-    /// The first bytes of the file of results are safe: a checkpoint knows of them.
+    /// The first `length` bytes of results are durable: a checkpoint covers them.
     pub fn safe(&mut self, disk: &SimulatedDisk, length: u64) {
         let mut now = disk.contents(Path::new(RESULTS));
         now.truncate(length as usize);
@@ -82,7 +82,7 @@ impl Oracle {
         self.safe = now;
     }
 
-    /// What was written stays where nobody delivers it again, up to the last end of a line.
+    /// Results that are not redelivered must stay, up to the last whole line.
     pub fn written(&mut self, disk: &SimulatedDisk) {
         let now = disk.contents(Path::new(RESULTS));
         let whole = now.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
@@ -90,19 +90,19 @@ impl Oracle {
         self.written = now[..whole].to_vec();
     }
 
-    /// The power was lost: only what was safe is there for sure.
+    /// The power was lost: only what was durable must be left.
     pub fn lost_power(&mut self) {
         self.written.clone_from(&self.safe);
     }
 
-    /// A process has started: what was safe must be there.
+    /// A process has started: what was durable must be left.
     pub fn started(&self, disk: &SimulatedDisk) {
         let now = disk.contents(Path::new(RESULTS));
         assert!(now.starts_with(&self.safe), "a start has destroyed what was safe");
         assert!(now.starts_with(&self.written), "a start has destroyed what was written");
     }
 
-    /// All was published and acknowledged, and the process has ended.
+    /// The final check: all was published and acknowledged, and the process has ended.
     pub fn ended(&self, disk: &SimulatedDisk) {
         let results = lines(&disk.contents(Path::new(RESULTS)));
         let found = numbers(&results);
@@ -130,7 +130,7 @@ impl Oracle {
         }
     }
 
-    /// Rows that must be there, and whose numbers are their own, stand in the order of their connection.
+    /// Rows that must occur exactly once are in the order of their connection.
     fn in_order(&self, results: &[ResultLine]) {
         let mut last = BTreeMap::new();
         let own = |number: &u64| {
@@ -144,7 +144,7 @@ impl Oracle {
     }
 }
 
-/// The lines of a CSV file but the header. What stands behind the last end of a line is being written.
+/// The lines of a CSV file without the header and an unfinished last line.
 fn lines(file: &[u8]) -> Vec<ResultLine> {
     let text = std::str::from_utf8(file).expect("results are text");
     let whole = text.rfind('\n').map_or("", |end| &text[..end]);
@@ -167,11 +167,11 @@ fn numbers(lines: &[ResultLine]) -> BTreeMap<u64, u64> {
     numbers
 }
 
-/// How often each number stands in a dead simulated: behind `#` in its raw bytes.
+/// How often each number occurs in the dead letters: after `#` in their raw bytes.
 fn dead_numbers(file: &[u8]) -> BTreeMap<u64, u64> {
     let mut numbers = BTreeMap::new();
     let whole = file.iter().rposition(|byte| *byte == b'\n').map_or(&[][..], |end| &file[..end]);
-    // Of lines that were not synced a power loss may leave zeros.
+    // A loss of power may leave zeros in place of lines that were not synced.
     for line in whole.split(|byte| *byte == b'\n').filter(|line| !line.is_empty() && !line.contains(&0)) {
         let shown = || String::from_utf8_lossy(line).into_owned();
         let simulated: serde_json::Value =
@@ -184,7 +184,7 @@ fn dead_numbers(file: &[u8]) -> BTreeMap<u64, u64> {
     numbers
 }
 
-/// What a step has written must follow from the rows before, in the order of the file.
+/// The differences of the stateful step must follow from the rows before, in the order of the file.
 fn differences(results: &[ResultLine]) {
     let mut last: BTreeMap<&str, u64> = BTreeMap::new();
     for ResultLine { number, difference, key, .. } in results {
@@ -203,7 +203,7 @@ fn by_key(results: &[ResultLine]) -> BTreeMap<String, (u64, u64)> {
     of
 }
 
-/// The differences of a table must add up to what follows from the rows of the file, each told once.
+/// The changes of a table must add up to what follows from the rows of the file, each published once.
 fn changes(results: &[ResultLine], file: &[u8]) {
     let mut lines: BTreeMap<String, (u64, u64)> = BTreeMap::new();
     for line in std::str::from_utf8(file).expect("changes are text").lines() {
@@ -219,7 +219,7 @@ fn changes(results: &[ResultLine], file: &[u8]) {
     assert_eq!(lines, by_key(results), "the changes of a table do not add up to what the file says");
 }
 
-/// What a table says must follow from the rows of the file.
+/// The table must follow from the rows of the file.
 fn table(results: &[ResultLine], file: &[u8]) {
     let text = std::str::from_utf8(file).expect("a table is text");
     let expected = by_key(results);

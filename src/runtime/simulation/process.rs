@@ -1,4 +1,4 @@
-//! A process of one worker: all of a run's code but for threads, network and the loop around it.
+//! A simulated process of one worker: all of a run's code but its threads, its network and the coordinator's loop.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -36,11 +36,11 @@ use crate::source::{SimulatedConnection, SourcePosition};
 /// How many epochs may be in flight.
 const MAX_EPOCHS: usize = 4;
 
-/// What dies with the process.
+/// What is lost when the process is killed.
 pub struct SimulatedProcess {
     pub connections: Vec<SimulatedConnection>,
     sources: SourceConnections,
-    /// A bucket that must wait.
+    /// A bucket that may not enter yet.
     waiting: Option<Arrival>,
     inputs: Option<GraphInputs>,
     probe: ProbeHandle<u64>,
@@ -53,7 +53,7 @@ pub struct SimulatedProcess {
 }
 
 impl SimulatedProcess {
-    /// Starts as a run does.
+    /// Starts like a run.
     pub fn start(dataflow: &Dataflow, window: u16, trace: &EventLog) -> Result<SimulatedProcess, Error> {
         let options = Options::new(Cluster::threads(1));
         let start = ResumePoint::find(dataflow, &options)?;
@@ -105,7 +105,7 @@ impl SimulatedProcess {
         self.failure.borrow().is_some()
     }
 
-    /// A bucket goes into the dataflow. What steps remember is told after the last one that waits, or if `barrier`.
+    /// Enters a bucket, with a checkpoint barrier if none waits after it, or if `barrier`.
     pub fn enter(&mut self, barrier: bool) {
         let Some(inputs) = self.inputs.as_mut().filter(|_| self.ledger.borrow().has_room(MAX_EPOCHS)) else { return };
         let Some(mut arrival) = self.waiting.take().or_else(|| self.sources.try_next().ok()) else { return };
@@ -118,14 +118,14 @@ impl SimulatedProcess {
         inputs.send(ledger.borrow_mut().enter(arrival));
     }
 
-    /// The worker works; what the probe has passed is complete.
+    /// Steps the worker, and records what is complete.
     pub fn step(&mut self) {
         self.worker.step();
         let probe = &self.probe;
         self.ledger.borrow_mut().record_complete(0, |epoch| !probe.less_equal(&epoch));
     }
 
-    /// What is complete is brought to safety, and acknowledged; the length of the file as of then.
+    /// Commits and acknowledges what is complete; returns the committed length of the file.
     pub fn give(&mut self) -> Option<u64> {
         self.accounts.take_refused();
         self.acknowledgement.give(&mut self.sources);
@@ -133,7 +133,7 @@ impl SimulatedProcess {
         self.writer.file_end(complete.length).ok().map(|end| end.length)
     }
 
-    /// All that was received is served, unless the run has failed, and the run ends; the length of the file then.
+    /// Processes all that was received, unless the run has failed, and ends it; returns the committed length.
     pub fn drain(&mut self) -> Option<u64> {
         if !self.has_failed() {
             for connection in &mut self.connections {

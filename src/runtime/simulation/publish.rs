@@ -1,21 +1,21 @@
-//! What a station publishes.
+//! A simulated publish.
 
 use rumqttc::v5::mqttbytes::QoS;
 
-/// What a station publishes, and what must become of its rows.
+/// A publish, and the rows that it must lead to.
 #[derive(Clone, Debug)]
 pub struct SimulatedPublish {
     pub qos: QoS,
     pub payload: String,
     pub rows: Vec<NumberedRow>,
-    /// Whether the broker sends it of its own accord, to a new subscription.
+    /// Whether it is a retained message, which the broker sends to a new subscription.
     pub retained: bool,
 }
 
-/// A row by the number it carries.
+/// A row, identified by the number it carries.
 #[derive(Clone, Copy, Debug)]
 pub struct NumberedRow {
     pub number: u64,
-    /// Whether it cannot be used.
+    /// Whether it can't be parsed, and must become a dead letter.
     pub dead: bool,
 }
