@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use super::Failure;
 use crate::disk;
 
-/// Creates the directories that are given by these flags, and takes them as long as what is returned lives.
+/// Creates the directories that are given by these flags, and locks them until the returned files are dropped.
 ///
 /// # Errors
-/// One that cannot be made, or that another process has.
+/// One that cannot be created, or that another process has locked.
 pub(super) fn claim<'a>(given: impl IntoIterator<Item = (&'a str, Option<&'a Path>)>) -> Result<Vec<File>, Failure> {
     let mut claimed: Vec<(PathBuf, File)> = Vec::new();
     for (flag, directory) in given {

@@ -57,7 +57,7 @@ pub fn run(arguments: &DemoArguments, registry: &Registry) -> Result<ExitCode, F
     }
 }
 
-/// The dataflow runs as a project of a page, in a folder that goes with the demo.
+/// Runs the dataflow as a project of the web application, in a temporary folder.
 fn on_a_page(arguments: &DemoArguments, url: MqttUrl, registry: &Registry) -> Result<ExitCode, Failure> {
     let failed = |error: std::io::Error| Failure::Failed(format!("the demo's folder: {error}"));
     let report = arguments.report.as_ref().map(std::path::absolute).transpose().map_err(failed)?;
@@ -94,7 +94,7 @@ fn on_a_page(arguments: &DemoArguments, url: MqttUrl, registry: &Registry) -> Re
     server.serve().map_err(Failure::Failed)?;
     stop.now();
     station.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)).map_err(Failure::Failed)?;
-    // It may have been stopped on the page.
+    // The run may have been stopped on the page.
     let _ = server.stop(&name);
     eprint!("{}", server.log(&name));
     if let Some(report) = report {
@@ -117,7 +117,7 @@ fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// The dataflow runs in this process until it has had its rows.
+/// Runs the dataflow in this process until it has read so many rows.
 fn to_the_end(arguments: &DemoArguments, url: &MqttUrl, rows: u64, registry: &Registry) -> Result<ExitCode, Failure> {
     let overrides = [
         Override::text("--source", "source.url", &url.to_string()),
@@ -147,7 +147,7 @@ fn to_the_end(arguments: &DemoArguments, url: &MqttUrl, rows: u64, registry: &Re
     Ok(ExitCode::SUCCESS)
 }
 
-/// Publishes generated rows once somebody listens.
+/// Publishes generated rows once `ready` is set.
 fn station(
     url: MqttUrl,
     rows: Option<u64>,

@@ -62,7 +62,7 @@ pub fn run(arguments: &FitArguments, registry: &Registry) -> Result<ExitCode, Fa
     Ok(ExitCode::SUCCESS)
 }
 
-/// Longer than any standard input waits for its next row.
+/// Longer than standard input waits for its next row, so that all rows make one bucket.
 const LONG_INTERVAL: Duration = Duration::from_secs(1 << 32);
 
 /// All rows of the source as one bucket.

@@ -19,22 +19,23 @@ use crate::mqtt::masked;
 use crate::proc;
 
 const LOOK_UP_INTERVAL: Duration = Duration::from_millis(20);
-/// Waits before processes are started again: doubled each time, up to a bound.
+/// The back-off before processes are started again: doubled each time, up to a bound.
 const FIRST_RESTART_INTERVAL: Duration = Duration::from_secs(1);
 const LONGEST_RESTART_INTERVAL: Duration = Duration::from_secs(60);
 /// How long the others may take to end when one has failed.
 const GRACE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How much longer than a drain may take its processes may take to end.
+/// How long after a drain's timeout the processes must have ended.
 const LATER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Names the launcher to the processes it starts.
+/// The variable that gives the launcher's process id to the processes it starts.
 const LAUNCHER: &str = "ROWMILL_LAUNCHER";
-/// Before the numbers of arguments that stand in the environment: process lists show it to nobody else.
+/// The prefix of variables that carry arguments with a password: other users can read a process's arguments, but not
+/// its environment.
 const ARGUMENT: &str = "ROWMILL_ARGUMENT_";
 
-/// The arguments of this process, with the program's name. Those with a password come from the environment if a launcher
-/// has put them there.
+/// The arguments of this process, with the program's name. Those with a password are in the environment if a launcher
+/// started it.
 pub fn arguments() -> Vec<OsString> {
     let hidden = |argument: &OsString| {
         let name = argument.to_str()?.strip_prefix('@').filter(|name| name.starts_with(ARGUMENT))?;
@@ -43,7 +44,7 @@ pub fn arguments() -> Vec<OsString> {
     std::env::args_os().map(|argument| hidden(&argument).unwrap_or(argument)).collect()
 }
 
-/// Hands arguments to a process, those with a password in its environment.
+/// Gives arguments to a process, those with a password in its environment.
 fn hand_over(command: &mut Command, arguments: &[OsString]) {
     for (place, argument) in arguments.iter().enumerate() {
         if argument.to_str().is_some_and(|text| masked(text) != text) {
@@ -60,8 +61,8 @@ pub fn is_launched() -> bool {
     std::env::var_os(LAUNCHER).is_some()
 }
 
-/// Ends this process when the launcher that started it does, however that ends. Returns what it listens on: where a
-/// launcher started it, and others call it.
+/// Lets the kernel end this process when the launcher that started it ends. Returns the socket that the launcher bound
+/// for this process, if other processes connect to it.
 ///
 /// # Errors
 /// If the launcher has ended already.
@@ -82,8 +83,8 @@ pub fn attend(process: usize) -> Result<Option<TcpListener>, Failure> {
 }
 
 /// Runs `processes` copies of this program with `arguments`, and returns the exit code for all of them. With `restart`
-/// they are started again when one fails: from the checkpoint, if there is one. Those that have not ended so long after
-/// a signal are killed, and all at a second one.
+/// they are started again when one fails: from the checkpoint, if there is one. Those that have not drained in time
+/// after a signal are killed, and all of them at a second signal.
 ///
 /// # Errors
 /// If a process cannot be started.
@@ -103,7 +104,7 @@ pub fn launch(
     loop {
         let started = Instant::now();
         let (code, stopped) = launch_once(processes, &arguments, drain_timeout, &mut signals)?;
-        // A wrong dataflow stays wrong.
+        // A wrong dataflow file would fail again.
         if !restart || stopped || code != 1 {
             drop(secret);
             return Ok(code);
@@ -120,12 +121,12 @@ pub fn launch(
             std::thread::sleep(LOOK_UP_INTERVAL);
         }
         wait = (2 * wait).min(LONGEST_RESTART_INTERVAL);
-        // What has been finished since is not to be forgotten.
+        // Results that are durable since stay: a restart resumes from the checkpoint.
         arguments.retain(|argument| argument != "--fresh");
     }
 }
 
-/// A secret of this run alone, in a file that goes with it, if none is given: other users of this machine reach its ports.
+/// A secret for this run, in a temporary file, if none is given: other users of this machine can reach its ports.
 fn secret(arguments: &mut Vec<OsString>) -> std::io::Result<Option<tempfile::NamedTempFile>> {
     const FLAG: &str = "--secret-file";
     if arguments.iter().any(|argument| argument.as_encoded_bytes().starts_with(FLAG.as_bytes())) {
@@ -162,7 +163,7 @@ fn launch_once(
         // A terminal's Ctrl-C reaches this process alone, which passes it on once.
         command.process_group(0);
         if process > 0 {
-            // A port that was free when it was chosen may be another's when the process binds it.
+            // The socket stays bound: a free port that is only chosen here may be taken before the process binds it.
             command.stdin(OwnedFd::from(listener)).stdout(Stdio::null());
         }
         match command.spawn() {
@@ -178,7 +179,7 @@ fn launch_once(
     Ok((code, stopped.is_some()))
 }
 
-/// A local address for every process, in a file, and what listens there.
+/// A file with a local address for every process, and the sockets that are bound to them.
 fn host_file(processes: usize) -> std::io::Result<(tempfile::NamedTempFile, Vec<TcpListener>)> {
     let listeners: Vec<TcpListener> =
         (0..processes).map(|_| TcpListener::bind(("127.0.0.1", 0))).collect::<Result<_, _>>()?;
@@ -190,9 +191,9 @@ fn host_file(processes: usize) -> std::io::Result<(tempfile::NamedTempFile, Vec<
     Ok((file, listeners))
 }
 
-/// Passes the first signal that asks for the end on, and each SIGHUP, until all have ended; one that fails takes the
-/// others with it, and so does one that has ended: what asked it to may not have come to the others, if they had not met
-/// yet. `stopped` is set to when the signal came.
+/// Passes on the first signal that asks for the end, and each SIGHUP, until all processes have ended. One that fails
+/// ends the others. One that ends by itself lets the others drain: the signal that it got may not have reached them, if
+/// they were not connected yet. `stopped` is set to the time of the signal.
 fn wait(children: &mut [Child], drain_timeout: Duration, signals: &mut Signals, stopped: &mut Option<Instant>) -> u8 {
     let mut told = false;
     loop {
@@ -236,7 +237,7 @@ fn wait(children: &mut [Child], drain_timeout: Duration, signals: &mut Signals, 
         if ended.iter().all(Option::is_some) {
             return 0;
         }
-        // One that is stopped does not look at its own clock.
+        // A stopped process (SIGSTOP) does not notice its own timeout.
         if stopped.is_some_and(|stopped| stopped.elapsed() >= drain_timeout + LATER_TIMEOUT) {
             let there = ended.iter().enumerate().filter(|(_, ended)| ended.is_none());
             let there: Vec<String> = there.map(|(process, _)| process.to_string()).collect();
@@ -249,33 +250,33 @@ fn wait(children: &mut [Child], drain_timeout: Duration, signals: &mut Signals, 
     }
 }
 
-/// Which have ended, and how.
+/// The exit status of each process that has ended.
 fn ended(children: &mut [Child]) -> std::io::Result<Vec<Option<ExitStatus>>> {
     let mut look = || children.iter_mut().map(Child::try_wait).collect::<Result<Vec<_>, _>>();
     let ended = look()?;
     if culprit(&ended).is_none() {
         return Ok(ended);
     }
-    // One that is killed loses its connections, which ends the others, before it has ended itself.
+    // A killed process loses its connections, which ends the others, before its own end shows: look again.
     std::thread::sleep(LOOK_UP_INTERVAL);
     look()
 }
 
-/// The process that failed: one that a signal ended is why others lost their connection to it.
+/// The process that failed. One that a signal ended comes first: the others only lost their connection to it.
 fn culprit(ended: &[Option<ExitStatus>]) -> Option<(usize, ExitStatus)> {
     let failed = ended.iter().enumerate().filter_map(|(process, status)| Some((process, (*status)?)));
     let failed = failed.filter(|(_, status)| !status.success() && !has_begun_nothing(status));
     failed.min_by_key(|(_, status)| status.code().is_some())
 }
 
-/// Whether a signal that asks for the end came before the process could take it: then none has taken in a row, for all
-/// wait for each other first.
+/// Whether a signal that asks for the end came before the process could handle it: then none has read a row, because
+/// all wait for each other first.
 fn has_begun_nothing(status: &ExitStatus) -> bool {
     let ends = [Signal::INT, Signal::TERM].map(Signal::as_raw);
     status.signal().is_some_and(|signal| ends.contains(&signal))
 }
 
-/// Sends each of those that have not ended the signal that is chosen for it, if there is one.
+/// Sends each process that has not ended the signal chosen for it, if there is one.
 fn send(children: &mut [Child], choose: impl Fn(&Child) -> Option<Signal>) {
     for child in children {
         if matches!(child.try_wait(), Ok(None))
@@ -287,13 +288,13 @@ fn send(children: &mut [Child], choose: impl Fn(&Child) -> Option<Signal>) {
     }
 }
 
-/// Tells the processes that files were moved away. One that has not begun has none open, and would end of it.
+/// Passes on SIGHUP: files were moved away. A process without a handler yet has no file open, and would end.
 fn hang_up(children: &mut [Child]) {
     send(children, |child| proc::catches(child.id(), SIGHUP).then_some(Signal::HUP));
 }
 
-/// Asks those that have not ended to drain and end. Some may have been told so before: it must be no second signal to
-/// them, which would end them at once.
+/// Asks those that have not ended to drain: by SIGUSR1, because a second SIGINT or SIGTERM would end at once one that
+/// drains already.
 fn ask_to_end(children: &mut [Child]) {
     send(children, |child| Some(if proc::catches(child.id(), SIGUSR1) { Signal::USR1 } else { Signal::TERM }));
 }

@@ -1,11 +1,11 @@
-//! What a panic shows, and what becomes of a process of several when another one is gone: the only panic hooks.
+//! The program's only panic hooks: which panics show a trace, and which end the process.
 
 use std::panic::{set_hook, take_hook};
 use std::sync::Once;
 
 use crate::runtime::panic_is_caught;
 
-/// What is caught and becomes an error shows no trace.
+/// Shows no trace of panics that are caught and become errors.
 pub fn hide_what_is_caught() {
     let usual = take_hook();
     set_hook(Box::new(move |info| {
@@ -15,9 +15,9 @@ pub fn hide_what_is_caught() {
     }));
 }
 
-/// Ends this process when the connection to another one is lost. timely's threads of the connections panic then, and its
-/// workers would wait for ever: it is said, and no trace is shown. A worker that panics ends its process, too: the others
-/// would wait for it.
+/// Ends this process when the connection to another one is lost: timely's threads of the connection panic, and its
+/// workers would wait for ever. That shows one line and no trace. A worker that panics ends its process too, because
+/// the others would wait for it.
 pub fn end_with_others() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {

@@ -35,7 +35,7 @@ pub fn run(arguments: &QueryArguments) -> Result<ExitCode, Failure> {
     let question = TableQuery { table: table.clone(), format: arguments.format, newest: arguments.newest };
     let snapshot = query::snapshot(&arguments.live, &question).map_err(Failure::Failed)?;
     match &arguments.output {
-        // A reader that has gone is no error.
+        // A closed pipe is no error.
         None => drop(std::io::stdout().write_all(&snapshot.bytes)),
         Some(path) => std::fs::write(path, &snapshot.bytes)
             .map_err(|error| Failure::Failed(format!("{}: {error}", path.display())))?,

@@ -66,7 +66,7 @@ pub fn run(arguments: &ReplayArguments) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Lets waits for the broker end so long after the stop, or with it if nothing is on its way yet.
+/// Bounds waits for the broker: `timeout` after the stop, or at once if it has not connected yet.
 fn end_in_time(stop: &Stop, timeout: Duration, deadline: &Deadline, connected: &Arc<AtomicBool>) {
     const LOOK_UP_INTERVAL: Duration = Duration::from_millis(50);
     let (stop, deadline, connected) = (stop.clone(), deadline.clone(), connected.clone());
@@ -147,7 +147,7 @@ fn rows(path: &std::path::Path, kind: FileKind) -> std::io::Result<Vec<Vec<u8>>>
     while let Some((row, _)) = records.next_row()? {
         inference.observe(row);
     }
-    // Cells go as the texts they are: a number that is written anew may look different.
+    // Cells are published as text: a number that is parsed and written again may look different.
     let schema = Schema::new(inference.schema().names().map(|name| (name, Kind::Text)));
     let schema = std::sync::Arc::new(schema);
     let (mut decoder, encoder) = (Decoder::new(schema.clone()), Encoder::new(schema, Encoding::JsonLines));

@@ -111,7 +111,7 @@ enum Restart {
     OnFailure,
 }
 
-/// Takes the directories that this run writes to, as long as it lives; processes that a launcher started have its word.
+/// Locks the directories that this run writes to until it ends; the launcher has the locks for its processes.
 fn claim(arguments: &RunArguments) -> Result<Vec<File>, Failure> {
     if arguments.process.is_some_and(|process| process > 0) || launcher::is_launched() {
         return Ok(Vec::new());
@@ -120,7 +120,7 @@ fn claim(arguments: &RunArguments) -> Result<Vec<File>, Failure> {
 }
 
 pub fn run(arguments: &RunArguments, registry: &Registry) -> Result<ExitCode, Failure> {
-    // Before anything else: a signal that comes too early would end the process without a drain.
+    // Before anything else: a signal that comes before the handlers would end the process without a drain.
     let on_signals = SignalHandler::install()?;
     let _claimed = claim(arguments)?;
     let Some(live) = &arguments.live else { return run_dataflow(arguments, on_signals, registry).map(ExitCode::from) };
@@ -182,7 +182,7 @@ fn run_dataflow(arguments: &RunArguments, on_signals: SignalHandler, registry: &
     };
     let result = runtime::run(dataflow, options);
     if !first && matches!(result, Err(runtime::Error::Dataflow(_))) {
-        // Process 0 explains it.
+        // Process 0 shows the diagnostic.
         return Ok(2);
     }
     if let Some(report) = result? {
@@ -197,7 +197,7 @@ fn secret(arguments: &RunArguments) -> Result<Secret, Failure> {
     Secret::read(file).map_err(|reason| Failure::Wrong(format!("error: --secret-file {}: {reason}", file.display())))
 }
 
-/// Ends the process, and tells who looks at the run why.
+/// Writes the reason to the run's outcome, and ends the process.
 fn on_stuck(arguments: &RunArguments) -> OnStuck {
     let live = arguments.live.clone().filter(|_| arguments.process.is_none());
     Arc::new(move |reason| {
@@ -254,7 +254,7 @@ fn cluster(arguments: &RunArguments, workers: usize, processes: usize) -> Result
     Ok(Cluster { workers, process, hosts: hosts[..processes].to_vec() })
 }
 
-/// Says when an MQTT source has its subscription: from then on nothing that is published is missed.
+/// Says when an MQTT source has subscribed: nothing that is published from then on is missed.
 fn announce(dataflow: &Dataflow) -> Option<OnReady> {
     match &dataflow.source {
         SourceUrl::Mqtt(url) => {
@@ -266,7 +266,7 @@ fn announce(dataflow: &Dataflow) -> Option<OnReady> {
     }
 }
 
-/// Writes `live.json`; that it can't be written is said once.
+/// Writes `live.json`; a failure to write it is logged once.
 fn show(directory: PathBuf) -> OnLive {
     let said = std::sync::Once::new();
     Arc::new(move |live| {
@@ -290,7 +290,7 @@ pub(super) fn progress() -> OnProgress {
     })
 }
 
-/// Shows the report, and writes it where it is wanted.
+/// Shows the report, and writes it to the directories given.
 pub(super) fn finish<'a>(
     report: &Report,
     directories: impl IntoIterator<Item = &'a PathBuf>,

@@ -1,4 +1,4 @@
-//! What signals ask of a command: SIGINT and SIGTERM to drain and end, SIGHUP to open files anew.
+//! Signal handlers: SIGINT and SIGTERM drain, a second one ends at once, SIGHUP reopens files.
 
 use std::ffi::c_int;
 use std::io::{self, IsTerminal};
@@ -12,21 +12,21 @@ use signal_hook::{SigId, flag};
 use super::Failure;
 use crate::source::Stop;
 
-/// What a run does on signals, from before it begins.
+/// A run's signal handlers, installed before it begins.
 pub struct SignalHandler {
-    /// Set by the first signal that asks for the end; the second one ends the process at once.
+    /// Set by the first SIGINT or SIGTERM, to drain; the second one ends the process at once.
     pub stop: Stop,
-    /// Set by SIGHUP: files were moved away, and results go on in new ones.
+    /// Set by SIGHUP: files were moved away, and results continue in new ones.
     pub reopen: Arc<AtomicBool>,
     handlers: Vec<SigId>,
 }
 
 impl SignalHandler {
-    /// Takes signals from now on. That a terminal is gone still ends a run.
+    /// Installs the handlers. SIGHUP from a terminal that closes still ends a run.
     pub fn install() -> Result<SignalHandler, Failure> {
         let install = || {
             let (stop, mut handlers) = stop_on(&[SIGINT, SIGTERM])?;
-            // The launcher's word: however often it comes, it drains.
+            // SIGUSR1 is the launcher's: any number of them only drains.
             handlers.push(flag::register(SIGUSR1, stop.0.clone())?);
             let reopen = Arc::<AtomicBool>::default();
             if reopens() {
@@ -37,7 +37,7 @@ impl SignalHandler {
         install().map_err(failed)
     }
 
-    /// For one that passes signals on: those that come from now on, and whether the end has been asked for before.
+    /// For the launcher, which passes signals on: those from now on, and whether one has already asked for the end.
     pub fn into_signals(self) -> io::Result<(Signals, bool)> {
         let passed = [SIGINT, SIGTERM].into_iter().chain(reopens().then_some(SIGHUP));
         let signals = Signals::new(passed)?;
@@ -46,12 +46,12 @@ impl SignalHandler {
     }
 }
 
-/// Without a terminal, SIGHUP can't say that it is gone.
+/// On a terminal, SIGHUP says that the terminal has closed.
 fn reopens() -> bool {
     !io::stderr().is_terminal()
 }
 
-/// The first signal drains, the second one ends at once.
+/// The first signal drains, the second one ends the process at once.
 pub fn stop_on_signals() -> Result<Stop, Failure> {
     stop_on(&[SIGINT, SIGTERM]).map(|(stop, _)| stop).map_err(failed)
 }
@@ -61,7 +61,7 @@ fn failed(error: io::Error) -> Failure {
 }
 
 fn stop_on(signals: &[c_int]) -> io::Result<(Stop, Vec<SigId>)> {
-    // Not the stop itself: another process may have set that before the first signal comes here.
+    // Not the stop itself, which another process may have set before the first signal comes here.
     let (stop, signalled) = (Stop::default(), Arc::<AtomicBool>::default());
     let mut handlers = Vec::new();
     for signal in signals {
@@ -79,7 +79,7 @@ mod tests {
 
     use super::*;
 
-    /// If it did, this process would end here.
+    /// If it did, the test's process would end here.
     #[test]
     fn a_first_signal_behind_another_process_stop_does_not_end_at_once() {
         let (stop, _) = stop_on(&[SIGUSR1]).unwrap();

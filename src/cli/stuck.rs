@@ -1,4 +1,4 @@
-//! The end of a command that can't come to its end by itself.
+//! Ends a command that can't end by itself.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,15 +7,15 @@ use crate::runtime::OnStuck;
 #[cfg(any(feature = "web", feature = "broker"))]
 use crate::source::Stop;
 
-/// How often it is looked whether the command was told to stop.
+/// How often the stop is polled.
 const LOOK_UP_INTERVAL: Duration = Duration::from_millis(50);
-/// How long standard error may take what is said last.
+/// How long standard error may take to accept the last line.
 const LAST_WORD_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Says why, and ends the process with 1, whatever its threads wait for.
+/// Writes the reason to standard error, and ends the process with code 1, whatever its threads wait for.
 pub fn exit(reason: &str) -> ! {
     let reason = format!("error: {reason}");
-    // Standard error may be what takes nothing, as may be standard output, which an orderly exit would flush.
+    // Standard error may block, and so may standard output, which an orderly exit would flush.
     let said = std::thread::spawn(move || eprintln!("{reason}"));
     let mut waited = Duration::ZERO;
     while !said.is_finished() && waited < LAST_WORD_TIMEOUT {
@@ -25,12 +25,12 @@ pub fn exit(reason: &str) -> ! {
     signal_hook::low_level::exit(1)
 }
 
-/// What a run calls that is stuck: it exits.
+/// Called by a run that is stuck: it ends the process.
 pub fn exits() -> OnStuck {
     Arc::new(|reason| exit(reason))
 }
 
-/// Ends the process when it has not ended so long after the stop; `what` says what it waits for.
+/// Ends the process if it has not ended so long after the stop; `what` says what it waits for.
 #[cfg(any(feature = "web", feature = "broker"))]
 pub fn bound(stop: &Stop, timeout: Duration, what: impl Fn() -> String + Send + 'static) {
     let stop = stop.clone();

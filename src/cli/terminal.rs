@@ -1,8 +1,8 @@
-//! What commands read from their line and write to standard output.
+//! Durations of the command line, and writing to standard output.
 
 use std::time::Duration;
 
-/// Writes to standard output; a reader that has gone is no error.
+/// Writes to standard output; a closed pipe is no error.
 pub(super) fn print(text: &str) {
     use std::io::Write;
     let _ = writeln!(std::io::stdout(), "{}", text.trim_end());
