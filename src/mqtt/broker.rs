@@ -1,4 +1,4 @@
-//! The embedded broker: rumqttd in a thread of its own.
+//! The embedded broker: rumqttd on a thread of its own.
 //!
 //! It keeps a bounded log in memory and nothing on disk: for the demo and for tests.
 
@@ -17,7 +17,7 @@ pub struct EmbeddedBroker {
 }
 
 impl EmbeddedBroker {
-    /// Starts a broker and waits until it takes connections.
+    /// Starts a broker and waits until it accepts connections.
     ///
     /// # Errors
     /// If the address is taken.

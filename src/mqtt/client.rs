@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::{Password, TlsMaterial, masked};
 
-/// MQTT's largest packet: what is too long for us is refused by us, with a reason.
+/// MQTT's largest packet: what exceeds our own limits is refused here, with a reason.
 const LARGEST_PACKET: usize = 268_435_455;
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(30);
 
@@ -28,15 +28,15 @@ pub struct MqttUrl {
     pub host: String,
     /// The TCP port.
     pub port: u16,
-    /// What is published to, or the filter that is subscribed to.
+    /// The topic to publish to, or the filter to subscribe to.
     pub topic: String,
-    /// Whether the connection is by TLS.
+    /// Whether the connection uses TLS.
     pub tls: bool,
-    /// User and password of the address.
+    /// The login in the address.
     pub login: Option<Credentials>,
 }
 
-/// How an address says who signs in.
+/// The login in an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credentials {
     /// The user's name.
@@ -46,14 +46,14 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// From `user:password`, in which other characters than letters and digits may stand as `%40`.
+    /// From `user:password`, in which special characters may be escaped, as in `%40`.
     fn read(text: &str) -> Result<Credentials, String> {
         let (user, password) = text.split_once(':').map_or((text, None), |(user, password)| (user, Some(password)));
         Ok(Credentials { user: unescaped(user)?, password: password.map(unescaped).transpose()?.map(Password::plain) })
     }
 }
 
-/// `%40` is `@`, and so on.
+/// Undoes percent-encoding: `%40` is `@`.
 fn unescaped(text: &str) -> Result<String, String> {
     let mut bytes = Vec::new();
     let mut parts = text.split('%');
@@ -150,25 +150,25 @@ impl Qos {
     }
 }
 
-/// A topic on a broker, and how a client signs in there.
+/// A topic on a broker, and the client's login there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
-    /// The broker, and the topic there.
+    /// The broker and the topic.
     pub url: MqttUrl,
-    /// The quality of service that is asked for.
+    /// The requested quality of service.
     pub qos: Qos,
     /// The user's name, where the broker wants one.
     pub user: Option<String>,
     /// The user's password.
     pub password: Option<Password>,
-    /// Without one the session is forgotten when the client leaves.
+    /// The id of a persistent session; without one the broker discards the session when the client disconnects.
     pub client_id: Option<String>,
-    /// Whom to trust, and what to show.
+    /// Trusted authorities and the client's certificate.
     pub tls: TlsMaterial,
 }
 
 impl Endpoint {
-    /// An endpoint with no login but that of its address.
+    /// An endpoint with the login of its address, if any.
     pub fn anonymous(url: MqttUrl) -> Endpoint {
         let (user, password) = url.login.clone().map(|login| (login.user, login.password)).unzip();
         Endpoint {
@@ -181,13 +181,13 @@ impl Endpoint {
         }
     }
 
-    /// The client's id; `role` is part of it where none is given.
+    /// The client's id; includes `role` where none is given.
     fn id(&self, role: &str) -> String {
         let own_id = || format!("rowmill-{role}-{}-{:08x}", std::process::id(), rand::random::<u32>());
         self.client_id.clone().unwrap_or_else(own_id)
     }
 
-    /// The options of an MQTT 5 client; `role` is part of its id where none is given. `window` publishes may wait for
+    /// The options of an MQTT 5 client; its id includes `role` where none is given. `window` publishes may wait for
     /// their acknowledgement, each way. With a client id of its own its session never expires.
     pub fn options(&self, role: &str, window: u16) -> v5::MqttOptions {
         let mut options = v5::MqttOptions::new(self.id(role), &self.url.host, self.url.port);
@@ -207,7 +207,7 @@ impl Endpoint {
     }
 }
 
-/// Why a broker refuses a client, in words; `None` for an error that may pass.
+/// Why a broker refuses a client; `None` for an error that a retry may resolve.
 pub fn refusal(address: &str, error: &v5::ConnectionError) -> Option<String> {
     let v5::ConnectionError::ConnectionRefused(code) = error else { return None };
     Some(match code {
@@ -222,9 +222,9 @@ pub fn refusal(address: &str, error: &v5::ConnectionError) -> Option<String> {
     })
 }
 
-/// Waits between two attempts to connect: doubled each time, up to a bound.
+/// Exponential back-off between attempts to connect, up to a bound.
 pub struct Backoff {
-    /// The wait that comes next.
+    /// The next wait.
     pub next: Duration,
 }
 
@@ -232,14 +232,14 @@ impl Backoff {
     const FIRST_INTERVAL: Duration = Duration::from_millis(100);
     const LONGEST_INTERVAL: Duration = Duration::from_secs(10);
 
-    /// How long to wait now; the next wait is longer.
+    /// Returns the wait and doubles the next one, up to the bound.
     pub fn next_wait(&mut self) -> Duration {
         let now = self.next;
         self.next = (now * 2).min(Self::LONGEST_INTERVAL);
         now
     }
 
-    /// Begins with the shortest wait again.
+    /// Starts again with the shortest wait.
     pub fn reset(&mut self) {
         self.next = Self::FIRST_INTERVAL;
     }

@@ -1,4 +1,4 @@
-//! One process of this machine a client id: of two clients with one id, a broker ends the connection of each in turn.
+//! One process of this machine per client id: of two clients with one id, a broker ends the connection of each in turn.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -11,14 +11,14 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, 
 use super::{Endpoint, broker_name};
 use crate::data::fingerprint;
 
-/// A process that is just being killed may take a moment to let go of its client ids.
+/// A killed process may take a moment to release its client ids.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(2);
 const RETRY_INTERVAL: Duration = Duration::from_millis(20);
-/// Others that may ask for the pid of the holder.
+/// Most processes that may ask for the holder's pid at the same time.
 const MAX_ASKED: i32 = 1024;
 
-/// The client id of an endpoint, held for this process until it is dropped. The kernel frees it with the process, however
-/// that ends: it is the name of an abstract socket (unix(7)), which is no file and is not inherited.
+/// The client id of an endpoint, held by this process until dropped. It is the name of an abstract socket (unix(7)),
+/// which is no file and is not inherited: the kernel frees it with the process, however that ends.
 #[derive(Debug)]
 pub struct ClientIdLock {
     _socket: OwnedFd,
@@ -28,7 +28,7 @@ impl ClientIdLock {
     /// Takes the endpoint's client id; `None` if it has none, or the system has no abstract sockets.
     ///
     /// # Errors
-    /// If another client of this machine has it: in words, with the pid of its process.
+    /// If another client of this machine has it: the message names the pid of its process.
     pub fn take(endpoint: &Endpoint) -> Result<Option<ClientIdLock>, String> {
         let Some(id) = &endpoint.client_id else { return Ok(None) };
         let broker = broker_name(&endpoint.url);
@@ -56,7 +56,7 @@ impl ClientIdLock {
 }
 
 fn socket() -> Result<OwnedFd, Errno> {
-    // A full queue must not hold up one that only asks for the holder.
+    // A full queue must not block a process that only asks for the holder.
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)
 }
@@ -68,7 +68,7 @@ fn hold(name: &[u8]) -> Result<OwnedFd, Errno> {
     Ok(socket)
 }
 
-/// The pid of the process that holds a name, as far as the kernel tells.
+/// The pid of the process that holds a name, as far as the kernel reports it.
 fn holder(name: &[u8]) -> Option<i32> {
     let socket = socket().ok()?;
     connect(&socket, &SocketAddrUnix::new_abstract_name(name).ok()?).ok()?;

@@ -1,4 +1,4 @@
-//! The events of an MQTT client, for a thread that also looks up now and then.
+//! The events of an MQTT client, for a thread that also polls other conditions.
 
 use std::pin::pin;
 use std::time::{Duration, Instant};
@@ -10,13 +10,13 @@ use tokio::sync::Notify;
 
 use super::Endpoint;
 
-/// How long a session may take to be ended.
+/// Timeout of ending a session.
 const END_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Ends the session of this client id at the endpoint's broker, with all that the broker keeps for it.
+/// Ends the session of this client id at the endpoint's broker, which discards everything it keeps for it.
 ///
 /// # Errors
-/// In words: a broker that cannot be reached.
+/// A broker that cannot be reached.
 pub fn end_session(endpoint: &Endpoint, client_id: &str) -> Result<(), String> {
     let endpoint = Endpoint { client_id: Some(client_id.to_owned()), ..endpoint.clone() };
     let mut options = endpoint.options("source", 1);
@@ -36,7 +36,7 @@ pub fn end_session(endpoint: &Endpoint, client_id: &str) -> Result<(), String> {
     wait_for(|event| matches!(event, Event::Outgoing(Outgoing::Disconnect)))
 }
 
-/// How often the thread looks up.
+/// How often the thread polls.
 pub const LOOK_UP_INTERVAL: Duration = Duration::from_millis(100);
 
 /// rumqttc's event loop.
@@ -46,7 +46,7 @@ pub struct MqttEvents {
 }
 
 impl MqttEvents {
-    /// A client, and what happens to it. `requests` may wait for the event loop.
+    /// A client and its events. At most `requests` requests wait for the event loop.
     pub fn of(options: MqttOptions, requests: usize) -> (Client, MqttEvents) {
         let (client, Connection { eventloop: event_loop, .. }) = Client::new(options, requests);
         let runtime =
@@ -54,13 +54,13 @@ impl MqttEvents {
         (client, MqttEvents { event_loop, runtime })
     }
 
-    /// The next event; `None` once it is `over`, which is asked each time the thread looks up. An attempt to connect goes
-    /// on meanwhile (rumqttc's own `recv_timeout` begins another): to a broker far away it takes longer.
+    /// The next event; `None` once `over` returns true, which is called at each poll. An attempt to connect continues
+    /// meanwhile, as it may take longer with a distant broker (rumqttc's own `recv_timeout` would start another).
     pub fn next(&mut self, over: impl FnMut() -> bool) -> Option<Result<Event, ConnectionError>> {
         self.next_or_woken(&Notify::new(), over)
     }
 
-    /// As [`MqttEvents::next`]; the thread also looks up when it is woken.
+    /// As [`MqttEvents::next`]; waking the thread polls, too.
     pub fn next_or_woken(
         &mut self,
         wake: &Notify,
@@ -83,17 +83,17 @@ impl MqttEvents {
         })
     }
 
-    /// What has been received, and not been given as an event yet.
+    /// An event that has been received and not returned yet.
     pub fn received(&mut self) -> Option<Event> {
         self.event_loop.state.events.pop_front()
     }
 
-    /// From now on a connection goes on with the session of the one before it.
+    /// From now on a connection resumes the session of the one before it.
     pub fn keep_session(&mut self) {
         self.event_loop.options.set_clean_start(false);
     }
 
-    /// Drops acknowledgements that nobody has sent.
+    /// Drops unsent acknowledgements.
     pub fn forget_acknowledgements(&mut self) {
         self.event_loop.clean();
     }

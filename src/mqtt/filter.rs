@@ -1,21 +1,21 @@
-//! Which topics a subscription takes, and whether two addresses are of one broker.
+//! Topic filters, and whether two addresses name one broker.
 
 use std::net::IpAddr;
 
 use super::MqttUrl;
 
-/// Whether a subscription to `filter`, which may be shared, takes what is published on `topic`.
+/// Whether a subscription to `filter`, which may be shared, matches `topic`.
 pub fn takes(filter: &str, topic: &str) -> bool {
     let own = || filter.strip_prefix("$share/")?.split_once('/').map(|(_, filter)| filter);
     let filter = own().unwrap_or(filter);
-    // Wildcards do not take the topics that a broker keeps for itself.
+    // Wildcards do not match the broker's own topics.
     if topic.starts_with('$') && filter.starts_with(['+', '#']) {
         return false;
     }
     let (mut levels, mut topic) = (filter.split('/'), topic.split('/'));
     loop {
         match (levels.next(), topic.next()) {
-            // It takes the level above, too.
+            // It matches the parent level, too.
             (Some("#"), _) | (None, None) => return true,
             (Some("+"), Some(_)) => {}
             (Some(level), Some(name)) if level == name => {}
@@ -24,7 +24,7 @@ pub fn takes(filter: &str, topic: &str) -> bool {
     }
 }
 
-/// Whether two addresses are of one broker, as far as they show it.
+/// Whether two addresses name one broker, as far as they tell.
 pub fn same_broker(one: &MqttUrl, other: &MqttUrl) -> bool {
     broker_name(one) == broker_name(other)
 }

@@ -1,16 +1,16 @@
-//! One address for MQTT 3.1.1 and MQTT 5: rumqttd listens apart for each, so connections are handed on by the version
-//! that their first packet names.
+//! One address for MQTT 3.1.1 and MQTT 5: rumqttd has a listener for each, so connections are forwarded by the version
+//! in their first packet.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
-/// How long a client may take for its first packet.
+/// Timeout of a client's first packet.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// CONNECT up to the version: type, up to four bytes of length, the protocol's name with its length, the version.
 const LONGEST: usize = 1 + 4 + 2 + 6 + 1;
 
-/// Listens on `address`, and hands connections on to the listener of their version.
+/// Listens on `address`, and forwards connections to the listener of their version.
 ///
 /// # Errors
 /// If the address is taken.
@@ -59,7 +59,7 @@ fn hand_on(mut client: TcpStream, v4: SocketAddr, v5: SocketAddr) -> io::Result<
     copied.map(drop)
 }
 
-/// The version that a CONNECT packet names, if it has come so far.
+/// The version in a CONNECT packet, if enough of it has arrived.
 fn version(packet: &[u8]) -> Option<u8> {
     let length = packet.get(1..)?.iter().position(|byte| byte & 0x80 == 0)? + 1;
     let name = &packet[1 + length..];

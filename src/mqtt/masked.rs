@@ -1,9 +1,9 @@
-//! Texts that people see, without the passwords in them.
+//! Masks passwords in texts that are shown.
 
-/// The text with what may be a password covered by as many stars as it has bytes: values of keys such as `password`, in
-/// TOML or on a command line, what a comment says behind such a word, and passwords in addresses (`user:password@host`).
+/// The text with each possible password replaced by as many stars as it has bytes: values of keys such as `password`,
+/// in TOML or on a command line, comments behind such a key, and passwords in addresses (`user:password@host`).
 ///
-/// Too much may be covered, such as the value of a misspelt key; that is why this is not for texts that are read again.
+/// It may mask too much, such as the value of a misspelt key, so its result is not to be parsed again.
 pub fn masked(text: &str) -> String {
     let mut bytes = text.as_bytes().to_vec();
     for secret in logins(text).chain(values(text)).chain(comments(text)) {
@@ -30,7 +30,7 @@ fn logins(text: &str) -> Ranges {
         let rest = &text[start..];
         let rest = &rest[..rest.find(|c: char| c.is_whitespace() || "\"'`<>".contains(c)).unwrap_or(rest.len())];
         let authority = rest.find('/').unwrap_or(rest.len());
-        // A password with a slash that nobody has escaped is still one.
+        // A password with an unescaped slash is masked, too.
         let end = rest[..authority].rfind('@').or_else(|| {
             let after = rest[..authority].rsplit_once(':').map(|(_, port)| port.parse::<u16>().is_err());
             rest.rfind('@').filter(|_| after == Some(true))
@@ -68,7 +68,7 @@ fn values(text: &str) -> Ranges {
     found.into_iter()
 }
 
-/// What is to be covered of a text that begins with a value.
+/// What to mask in a text that begins with a value.
 fn value_in(text: &str) -> std::ops::Range<usize> {
     let line = text.find('\n').unwrap_or(text.len());
     for quote in ["\"\"\"", "'''"] {
@@ -96,7 +96,7 @@ fn value_in(text: &str) -> std::ops::Range<usize> {
     }
 }
 
-/// What comments say behind a word for a password.
+/// Comments behind a word for a password.
 fn comments(text: &str) -> Ranges {
     let mut found = Vec::new();
     let mut start = 0;
@@ -104,7 +104,7 @@ fn comments(text: &str) -> Ranges {
         if let Some(mark) = line.find('#') {
             let secret = words(&line[mark..]).find(|(_, word)| is_secret(word));
             found.extend(secret.map(|(at, word)| start + mark + at + word.len()..start + line.len()));
-            // Of a line that gives one, all of the comment: it may tell the one before.
+            // On a line with a password the whole comment is masked: it may hold the previous one.
             if secret.is_none() && words(&line[..mark]).any(|(_, word)| is_secret(word)) {
                 found.push(start + mark + 1..start + line.len());
             }

@@ -1,4 +1,11 @@
-//! What source, sink, replay and demo share of MQTT: addresses, options and events of a client.
+//! What sources, sinks, replay and demo share of MQTT.
+//!
+//! - `client`, `tls`, `password`: addresses, options, certificates and login of a client; `filter`: topic filters.
+//! - `events`: the client's event loop. `client_id`: one process per client id.
+//! - `masked`: texts without their passwords.
+//! - `broker`, `front_door`, `port`: the embedded broker, its address for both versions, free local ports.
+//!
+//! Never here: rows, buckets, acknowledgement.
 
 #[cfg(feature = "broker")]
 mod broker;

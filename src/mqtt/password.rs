@@ -1,4 +1,4 @@
-//! A password that stands in the dataflow file, in a file of its own or in the environment, and is never shown.
+//! Passwords, from the dataflow file, a file of their own or the environment; they are never shown.
 
 use std::borrow::Cow;
 use std::env::VarError;
@@ -10,7 +10,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
-/// A broker's password: it is overwritten in memory when it goes.
+/// A broker's password: overwritten in memory when dropped.
 #[derive(Clone, Deserialize)]
 #[serde(try_from = "PasswordSetting")]
 pub struct Password(SecretString);
@@ -20,8 +20,8 @@ pub type Environment = fn(&str) -> Result<String, VarError>;
 
 static ENVIRONMENT: OnceLock<Environment> = OnceLock::new();
 
-/// Lets dataflow files name variables of the environment, which are read so; before it is called, none is read. Only
-/// the first call counts.
+/// Allows dataflow files to name environment variables, read by `read`; before this is called none is read. Later calls
+/// are ignored.
 pub fn allow_environment(read: Environment) {
     let _ = ENVIRONMENT.set(read);
 }
@@ -60,7 +60,7 @@ impl TryFrom<PasswordSetting> for Password {
             PasswordSetting::File { file } => {
                 let read = std::fs::read_to_string(&file);
                 let text = read.map_err(|error| format!("the password file {}: {error}", file.display()))?;
-                // An editor ends the line.
+                // Editors end the file with a line break.
                 Ok(Password::plain(text.trim_end_matches(['\r', '\n']).into()))
             }
             PasswordSetting::Environment { env } => {
@@ -78,7 +78,7 @@ impl Password {
         Password(password.into())
     }
 
-    /// The password itself, for the broker alone.
+    /// The password itself, to send to the broker only.
     pub fn reveal(&self) -> &str {
         self.0.expose_secret()
     }

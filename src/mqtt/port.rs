@@ -5,10 +5,10 @@ use std::ops::Range;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Ports that a system does not give to whoever asks for any, such as a client that connects: one that is free stays so.
+/// Ports outside the system's ephemeral range: no connecting client takes a free one.
 const OURS: Range<u16> = 10_000..30_000;
 
-/// An address of the loopback interface that was free a moment ago, another one at each call.
+/// A loopback address that was free when tried; a different one at each call.
 ///
 /// # Errors
 /// If none is free.

@@ -1,4 +1,4 @@
-//! TLS to a broker: whom to trust, and what to show.
+//! TLS to a broker: trusted authorities and the client's certificate.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -66,7 +66,7 @@ impl TlsMaterial {
     pub fn transport(&self) -> Transport {
         static PROVIDER: std::sync::Once = std::sync::Once::new();
         PROVIDER.call_once(|| {
-            // Only fails if there is one already.
+            // Fails only if a provider is installed already, which serves as well.
             let _ = rustls::crypto::ring::default_provider().install_default();
         });
         Transport::tls_with_config(match &self.ca {
@@ -83,17 +83,17 @@ impl fmt::Debug for TlsMaterial {
     }
 }
 
-/// What to say of an error if TLS is why: it will not go away by itself.
+/// The message for an error of TLS, which a retry will not resolve; `None` for any other.
 pub fn refusal(address: &str, error: &ConnectionError) -> Option<String> {
     let tls = matches!(error, ConnectionError::Tls(_)) || is_of_tls(error);
     tls.then(|| format!("no TLS with the broker at {address} ({error}): check `ca`, `certificate` and `key`"))
 }
 
-/// Whether it, or what it was caused by, is an error of TLS: an alert of the broker comes as one of reading.
+/// Whether an error or one of its causes is of TLS: an alert of the broker arrives as a read error.
 fn is_of_tls(error: &(dyn Error + 'static)) -> bool {
     let own = error.is::<rustls::Error>();
     let inner = |error: &io::Error| error.get_ref().is_some_and(|inner| is_of_tls(inner));
-    // It does not name its source.
+    // It does not return its cause as a source.
     let packet = match error.downcast_ref::<StateError>() {
         Some(StateError::Deserialization(PacketError::Io(error))) => inner(error),
         _ => false,
@@ -113,7 +113,7 @@ mod tests {
             let refused = refusal("h:8883", &ConnectionError::MqttState(state));
             assert!(refused.unwrap().contains("no TLS with the broker at h:8883"));
         }
-        // Words are nothing to go by.
+        // The text of an error does not decide.
         let words = ConnectionError::Io(io::Error::other("TLS: a certificate, a fatal alert"));
         assert_eq!(refusal("h:8883", &words), None);
     }
