@@ -1,22 +1,22 @@
-//! Files by their paths, as sinks and checkpoints use them.
+//! The traits of disks and files, as sinks and checkpoints use them.
 
 use std::fmt::Debug;
 use std::io::{self, Read, Seek, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-/// A disk that several threads use.
+/// A disk shared by threads.
 pub type SharedDisk = Arc<dyn Disk>;
 
-/// Files by their paths.
+/// Files by path.
 pub trait Disk: Debug + Send + Sync {
-    /// Bytes of a file; `None` if there is none.
+    /// The length of a file in bytes; `None` if there is none.
     ///
     /// # Errors
-    /// A path that cannot be looked at.
+    /// A path whose metadata cannot be read.
     fn length(&self, path: &Path) -> io::Result<Option<u64>>;
 
-    /// Opens a file that is there to read and write it.
+    /// Opens an existing file to read and write it.
     ///
     /// # Errors
     /// If it is not there or cannot be opened.
@@ -25,56 +25,56 @@ pub trait Disk: Debug + Send + Sync {
     /// Creates a file, or empties it.
     ///
     /// # Errors
-    /// A path that cannot be written to.
+    /// A path that cannot be written.
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
 
     /// Opens a file to read and write it, or creates it.
     ///
     /// # Errors
-    /// A path that cannot be written to.
+    /// A path that cannot be written.
     fn open_or_create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
 
-    /// Opens a file to read it and to write behind its end, wherever that is then, or creates it.
+    /// Opens a file to read it and to append to its current end, or creates it.
     ///
     /// # Errors
-    /// A path that cannot be written to.
+    /// A path that cannot be written.
     fn append(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
 
-    /// Opens what is there and no regular file, such as a device or a pipe, to write to it; `None` if it is one, or is
-    /// not there.
+    /// Opens an existing device, pipe or other special file to write to it; `None` if it is a regular file, or does not
+    /// exist.
     ///
     /// # Errors
-    /// What cannot be opened.
+    /// A special file that cannot be opened.
     fn special(&self, path: &Path) -> io::Result<Option<Box<dyn DiskFile>>>;
 
-    /// What tells the file at a path from others; `None` if there is none.
+    /// Identifies the file at a path; `None` if there is none.
     ///
     /// # Errors
-    /// A path that cannot be looked at.
+    /// A path whose metadata cannot be read.
     fn identity(&self, path: &Path) -> io::Result<Option<FileId>>;
 
     /// # Errors
     /// If the file is not there or cannot be removed.
     fn remove(&self, path: &Path) -> io::Result<()>;
 
-    /// Gives a file another name; a file that has it already goes.
+    /// Renames a file; replaces a file of that name.
     ///
     /// # Errors
     /// If the file is not there or cannot be renamed.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
 
-    /// Waits until the names in the directory of this file would outlive the machine: files that were created, renamed
-    /// or removed there.
+    /// Waits until the names in this file's directory are durable: of files that were created, renamed or removed
+    /// there.
     ///
     /// # Errors
     /// A directory that cannot be synced.
     fn sync_directory_of(&self, path: &Path) -> io::Result<()>;
 }
 
-/// What tells a file from others, whatever its name.
+/// Identifies a file, whatever its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileId {
-    /// The number of the device that holds it.
+    /// The number of its device.
     pub device: u64,
     /// Its number on the device.
     pub inode: u64,
@@ -85,7 +85,7 @@ pub trait DiskFile: Read + Write + Seek + Debug + Send + Sync {
     /// Reads all of `bytes` from `offset`.
     ///
     /// # Errors
-    /// A file that ends before.
+    /// A file that ends before that.
     fn read_exact_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()>;
 
     /// Writes all of `bytes` to `offset`.
@@ -98,31 +98,31 @@ pub trait DiskFile: Read + Write + Seek + Debug + Send + Sync {
     /// As the operating system gives them.
     fn identity(&self) -> io::Result<FileId>;
 
-    /// Whether no name leads to the file any more.
+    /// Whether the file has no name any more.
     ///
     /// # Errors
     /// As the operating system gives them.
     fn is_deleted(&self) -> io::Result<bool>;
 
-    /// Takes the file for this process, as long as it is open.
+    /// Locks the file for this process, as long as it is open.
     ///
     /// # Errors
     /// If another process has it.
     fn lock(&self) -> io::Result<()>;
 
-    /// Bytes of the file.
+    /// The length in bytes.
     ///
     /// # Errors
     /// As the operating system gives them.
     fn length(&self) -> io::Result<u64>;
 
-    /// Cuts the file, or extends it by zeros.
+    /// Truncates the file, or extends it by zeros.
     ///
     /// # Errors
     /// As the operating system gives them.
     fn set_length(&self, length: u64) -> io::Result<()>;
 
-    /// Waits until what was written would outlive the machine.
+    /// Waits until what was written is durable.
     ///
     /// # Errors
     /// As the operating system gives them.

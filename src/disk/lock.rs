@@ -1,4 +1,4 @@
-//! One run a file: the kernel holds what a run writes for it, as long as its process lives.
+//! One run per file: the kernel holds the lock as long as the run's process lives.
 
 use std::fs::{File, TryLockError};
 use std::io;
@@ -6,15 +6,15 @@ use std::time::{Duration, Instant};
 
 use crate::proc;
 
-/// A run that is just being killed may take a moment to let go of its files.
+/// A killed run may take a moment to release its files.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(2);
 const RETRY_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Takes the lock of an open file or directory; it goes when the file is closed, however the process ends. File systems
-/// without locks give none.
+/// Locks an open file or directory until it is closed, however the process ends. On file systems without locks this
+/// does nothing.
 ///
 /// # Errors
-/// If another process has it: in words, with its pid.
+/// If another process has the lock: the message names its pid.
 pub fn lock(file: &File) -> io::Result<()> {
     let since = Instant::now();
     loop {

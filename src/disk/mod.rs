@@ -1,4 +1,10 @@
-//! The disk as sinks and checkpoints use it: a machine's own, or one that a test plays, which loses what was not synced.
+//! The disk as sinks and checkpoints use it.
+//!
+//! - `file`: the traits of disks and files. `os_disk`: the machine's own disk.
+//! - `simulated`: a disk for tests, which loses what was not synced.
+//! - `lock`: one run per file. `replace`: small files that are replaced atomically.
+//!
+//! Never here: what the files hold.
 
 mod file;
 mod lock;

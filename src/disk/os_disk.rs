@@ -13,7 +13,7 @@ use super::lock;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OsDisk;
 
-/// The disk of this machine, to share.
+/// The disk of this machine, shared.
 pub fn os_disk() -> SharedDisk {
     Arc::new(OsDisk)
 }
@@ -71,7 +71,7 @@ impl Disk for OsDisk {
         let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
         match std::fs::File::open(directory.unwrap_or(Path::new("."))) {
             Ok(directory) => directory.sync_all(),
-            // Where files may be made and not listed there is nothing to sync them by.
+            // A directory that may be written and not read can't be opened to sync it.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
             Err(error) => Err(error),
         }

@@ -1,4 +1,4 @@
-//! A small file that is replaced whole: readers see the old one or the new one. It is not synced.
+//! Atomic replacement of a small file: readers see the old file or the new one. It is not synced.
 
 use std::fs::{self, Permissions};
 use std::io::{self, Write};
@@ -13,16 +13,16 @@ use tempfile::Builder;
 pub enum Readers {
     /// Its owner alone.
     Owner,
-    /// Whom the process' umask lets.
+    /// Everybody whom the process' umask permits.
     Umask,
-    /// Who may read the one that is there; it must be.
+    /// The readers of the existing file, which must exist.
     AsBefore,
 }
 
 /// Replaces a file.
 ///
 /// # Errors
-/// A directory that cannot be written into, or no file whose readers could stay.
+/// A directory that cannot be written, or no existing file whose readers to keep.
 pub fn replace(path: &Path, bytes: &[u8], readers: Readers) -> io::Result<()> {
     let before = match readers {
         Readers::AsBefore => Some(fs::metadata(path)?.permissions()),
@@ -36,7 +36,7 @@ pub fn replace(path: &Path, bytes: &[u8], readers: Readers) -> io::Result<()> {
     new.persist(path).map(drop).map_err(|error| error.error)
 }
 
-/// Replaces a file by a value as JSON, for whom the umask lets read it.
+/// Replaces a file by a value as JSON, readable by everybody whom the umask permits.
 ///
 /// # Errors
 /// As [`replace`].

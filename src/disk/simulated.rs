@@ -1,6 +1,6 @@
-//! A disk that a test plays. What was written and not synced is lost with the power, or a part of it is, in any order;
-//! so are names that were not synced with their directory. A process that is killed loses what it had not handed over
-//! yet, and the disk keeps the rest.
+//! A simulated disk. At a power loss, writes that were not synced are lost, or a part of them is, in any order; so are
+//! names whose directory was not synced. A killed process loses what it had not written yet, and the disk keeps the
+//! rest.
 
 use std::collections::HashMap;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -18,14 +18,14 @@ use super::{Disk, DiskFile, FileId};
 #[derive(Clone, Debug)]
 pub struct SimulatedDisk {
     shared: Arc<Mutex<DiskState>>,
-    /// Of processes that were killed nothing arrives any more.
+    /// Operations of killed processes fail.
     process: u64,
 }
 
-/// What goes wrong with the operations of a process that change something, each by its number from 1.
+/// Faults of a process' operations that change something, each counted from 1.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Faults {
-    /// The process is killed in this operation, which may have been done, or a part of it.
+    /// The process is killed in this operation, which may have been done whole or in part.
     pub killed_in: Option<u64>,
     /// The disk is full from this operation on.
     pub full_from: Option<u64>,
@@ -44,11 +44,11 @@ struct DiskState {
     files: Vec<SimulatedFile>,
     names: HashMap<PathBuf, usize>,
     durable_names: HashMap<PathBuf, usize>,
-    /// Changes of names since the directory was synced: a name, and the file it has from then on.
+    /// Changes of names since the directory was synced: a name, and its file from then on.
     renamed: Vec<Vec<(PathBuf, Option<usize>)>>,
 }
 
-/// A file: as processes see it, as it is on the disk for sure, and what was done to it since.
+/// A file: as processes see it, its durable contents, and the changes since.
 #[derive(Debug, Default)]
 struct SimulatedFile {
     now: Vec<u8>,
@@ -63,7 +63,7 @@ enum UnsyncedChange {
 }
 
 impl UnsyncedChange {
-    /// Makes the change to the part of a file that begins at `start`.
+    /// Applies the change to the part of a file that begins at `start`.
     fn apply(&self, start: usize, part: &mut [u8]) {
         match self {
             UnsyncedChange::Write(at, bytes) => {
@@ -86,7 +86,7 @@ impl UnsyncedChange {
         }
     }
 
-    /// The bytes it touches of a file that ends at `end`.
+    /// The bytes it changes in a file that ends at `end`.
     fn range(&self, end: usize) -> Range<usize> {
         match self {
             UnsyncedChange::Write(at, bytes) => *at..at + bytes.len(),
@@ -106,7 +106,7 @@ impl SimulatedFile {
         self.changes.push(change);
     }
 
-    /// Brings all changes to the disk.
+    /// Makes all changes durable.
     fn sync(&mut self) {
         for change in std::mem::take(&mut self.changes) {
             let length = change.length(self.durable.len());
@@ -116,7 +116,7 @@ impl SimulatedFile {
         }
     }
 
-    /// Brings a part of the changes to the disk: each sector as it was at some time since the last sync, and any of the
+    /// Makes a part of the changes durable: each sector as it was at some time since the last sync, and one of the
     /// lengths since then.
     fn tear(&mut self, random: &mut ChaCha8Rng) {
         let changes = std::mem::take(&mut self.changes);
@@ -151,7 +151,7 @@ impl SimulatedFile {
 }
 
 impl DiskState {
-    /// Counts an operation that changes something; whether it is done, which its fault then says otherwise.
+    /// Counts an operation that changes something; the error of its fault, if it has one.
     fn operate(&mut self) -> Result<(), OperationError> {
         self.operations += 1;
         if self.faults.killed_in == Some(self.operations) {
@@ -164,7 +164,7 @@ impl DiskState {
         Ok(())
     }
 
-    /// Whether an operation in which the process is killed has been done.
+    /// Whether an operation in which the process is killed is done.
     fn is_done(&mut self, ending: Option<OperationError>) -> bool {
         match ending {
             None => true,
@@ -173,14 +173,14 @@ impl DiskState {
         }
     }
 
-    /// Writes bytes, or the first of them; how many.
+    /// Writes the bytes, or the first of them; returns how many.
     fn write(&mut self, file: usize, at: usize, bytes: &[u8]) -> io::Result<usize> {
         let ending = self.operate().err();
         let written = if ending.is_some() { self.random.random_range(0..=bytes.len()) } else { bytes.len() };
         if written > 0 {
             self.files[file].change(UnsyncedChange::Write(at, bytes[..written].to_vec()));
         }
-        // A disk that fills up says so at the next write.
+        // A full disk reports it at the next write.
         let ending = ending.filter(|ending| written == 0 || *ending == OperationError::Killed);
         ending.map_or(Ok(written), |ending| Err(ending.into()))
     }
@@ -208,7 +208,7 @@ impl DiskState {
         ending.map_or(Ok(()), |ending| Err(ending.into()))
     }
 
-    /// Gives names to files, at once.
+    /// Renames files atomically.
     fn rename(&mut self, names: Vec<(PathBuf, Option<usize>)>) -> io::Result<()> {
         let ending = self.operate().err();
         if self.is_done(ending) {
@@ -239,7 +239,7 @@ fn name(names: &mut HashMap<PathBuf, usize>, changes: &[(PathBuf, Option<usize>)
     }
 }
 
-/// Why an operation is not done.
+/// Why an operation fails.
 #[derive(Clone, Copy, PartialEq)]
 enum OperationError {
     Killed,
@@ -272,7 +272,7 @@ impl SimulatedDisk {
         SimulatedDisk { shared: Arc::new(Mutex::new(shared)), process: 1 }
     }
 
-    /// The disk for the next process; the one before it is dead.
+    /// The disk for the next process; the previous one is dead.
     pub fn start(&self, faults: Faults) -> SimulatedDisk {
         let mut shared = self.locked();
         shared.process = shared.process.next_multiple_of(2) + if shared.process.is_multiple_of(2) { 2 } else { 0 };
@@ -285,13 +285,13 @@ impl SimulatedDisk {
         self.locked().process == self.process
     }
 
-    /// Kills the process; the disk keeps what was handed to it.
+    /// Kills the process; the disk keeps what was written.
     pub fn kill(&self) {
         let mut shared = self.locked();
         shared.process += u64::from(shared.process.is_multiple_of(2));
     }
 
-    /// Kills the process and the machine: of what was not synced, a part is lost.
+    /// Kills the process and the machine: a part of what was not synced is lost.
     pub fn lose_power(&self) {
         self.kill();
         let mut shared = self.locked();
@@ -311,7 +311,7 @@ impl SimulatedDisk {
         shared.names.get(path).map_or(Vec::new(), |file| shared.files[*file].now.clone())
     }
 
-    /// What of a file outlives the power for sure.
+    /// The durable contents of a file.
     pub fn durable(&self, path: &Path) -> Vec<u8> {
         let shared = self.locked();
         shared.durable_names.get(path).map_or(Vec::new(), |file| shared.files[*file].durable.clone())
@@ -331,7 +331,7 @@ impl SimulatedDisk {
         SimulatedHandle { disk: self.clone(), file, at: 0, appends: false }
     }
 
-    /// A file that is there, or is created.
+    /// A file, created if it does not exist.
     fn handle_at(&self, path: &Path) -> io::Result<SimulatedHandle> {
         let mut shared = self.alive()?;
         let file = shared.find(path).or_else(|_| shared.create(path))?;
@@ -408,7 +408,7 @@ struct SimulatedHandle {
     disk: SimulatedDisk,
     file: usize,
     at: usize,
-    /// Whether it writes behind the end of the file, wherever that is.
+    /// Whether it appends to the current end of the file.
     appends: bool,
 }
 
@@ -473,7 +473,7 @@ impl DiskFile for SimulatedHandle {
         Ok(!self.disk.alive()?.names.values().any(|file| *file == self.file))
     }
 
-    /// There is one process at a time.
+    /// Not needed: there is one process at a time.
     fn lock(&self) -> io::Result<()> {
         Ok(())
     }
