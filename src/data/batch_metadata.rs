@@ -1,4 +1,4 @@
-//! What is known of the rows of a message beside their bytes.
+//! The metadata of a message's rows: everything but their bytes.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -16,10 +16,11 @@ pub struct Origin {
     pub position: u64,
 }
 
-/// What is known of the rows of a message beside their bytes.
+/// The metadata of a message's rows: everything but their bytes.
 ///
-/// Arrival stamps, origins and deliveries do not travel to the workers that serve the rows: latency, dead letters and
-/// acknowledgements are the first worker's affair, which a process that reads rows for it sends them as [`Stamps`].
+/// Arrival stamps, origins and deliveries do not travel to the workers that process the rows: latency, dead letters and
+/// acknowledgements are handled by the first worker, to which a process that reads rows for it sends them as
+/// [`Stamps`].
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct BatchMetadata {
     /// The message's timely timestamp, from 0.
@@ -28,18 +29,18 @@ pub struct BatchMetadata {
     pub first_row: u64,
     /// The numbers of its rows.
     pub numbers: Numbers,
-    /// Whether what steps remember after it is to be written down.
+    /// Whether it carries a checkpoint barrier: the steps' keyed states after it are stored.
     pub barrier: bool,
-    /// Rows that came at quality of service 0, and never come again.
+    /// Rows that came at quality of service 0, and are never redelivered.
     once: Vec<Range<usize>>,
     #[serde(skip)]
     arrived: Vec<u64>,
     #[serde(skip)]
     origins: Vec<Origin>,
-    /// The number of the last delivery whose rows all stand in this message or in one before it; 0 if there is none.
+    /// The number of the last delivery that is complete with this message; 0 if there is none.
     #[serde(skip)]
     pub delivered: u64,
-    /// How many rows of the delivery after it stand in this message or in one before it.
+    /// How many rows of the next delivery are in this message or an earlier one.
     #[serde(skip)]
     pub begun: u64,
     /// When the message was closed, in nanoseconds of the source's monotonic clock.
@@ -47,12 +48,12 @@ pub struct BatchMetadata {
     pub closed: u64,
 }
 
-/// What does not travel with a bucket: when and where its rows came in, and which deliveries it ends.
+/// What does not travel with a bucket: arrival stamps and origins of its rows, and the deliveries that end in it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Stamps {
     arrived: Vec<u64>,
     positions: Vec<u64>,
-    /// Topics of so many rows each.
+    /// Topics, each with the number of its consecutive rows.
     topics: Vec<(Arc<str>, usize)>,
     delivered: u64,
     begun: u64,
@@ -60,24 +61,24 @@ pub struct Stamps {
 }
 
 impl BatchMetadata {
-    /// Of rows of which none has come yet.
+    /// Of a message without rows yet.
     pub fn new(epoch: u64, first_row: u64) -> BatchMetadata {
         BatchMetadata { epoch, first_row, ..BatchMetadata::default() }
     }
 
-    /// What it holds of each row, in bytes.
+    /// The bytes it holds for each row.
     pub(super) const ROW: usize = size_of::<u64>() + size_of::<Origin>();
 
-    /// One row more came, at `arrived` nanoseconds of the source's clock.
+    /// Adds a row that arrived at `arrived` nanoseconds of the source's clock.
     pub(super) fn push(&mut self, arrived: u64, origin: Origin) {
         self.arrived.push(arrived);
         self.origins.push(origin);
     }
 
-    /// The row that came last came at quality of service 0.
+    /// The last row came at quality of service 0.
     ///
     /// # Panics
-    /// If none came.
+    /// If there is no row.
     pub fn last_comes_once(&mut self) {
         let last = self.arrived.len() - 1;
         match self.once.last_mut().filter(|rows| rows.end == last) {
@@ -86,7 +87,7 @@ impl BatchMetadata {
         }
     }
 
-    /// Its rows in turn, so many each, and whether they never come again. They are `count` rows.
+    /// Runs of its `count` rows in order: whether they are never redelivered, and how many.
     pub fn deliveries(&self, count: usize) -> Vec<(bool, u64)> {
         let (mut runs, mut from) = (Vec::new(), 0);
         for once in &self.once {
@@ -103,21 +104,21 @@ impl BatchMetadata {
         &self.arrived
     }
 
-    /// Where the row at a place came from.
+    /// The origin of the row at a place.
     ///
     /// # Panics
-    /// If there are not as many, or another process has them.
+    /// If there is no such row, or its stamps are in another process.
     pub fn origin(&self, index: usize) -> &Origin {
         &self.origins[index]
     }
 
-    /// Which of the rows has this number, counted from the first; it may be behind the last.
+    /// The place of the row with this number, counted from the first; it may be behind the last row.
     pub fn place_of(&self, number: u64) -> Option<usize> {
         let place = if self.numbers.runs.is_empty() { Some(number) } else { self.numbers.place_of(number) };
         usize::try_from(place?.checked_sub(self.first_row)?).ok()
     }
 
-    /// What another process needs to know of the rows beside their bytes.
+    /// The stamps, for another process.
     pub fn stamps(&self) -> Stamps {
         let runs = self.origins.chunk_by(|a, b| a.topic == b.topic);
         Stamps {
@@ -130,8 +131,8 @@ impl BatchMetadata {
         }
     }
 
-    /// Puts stamps on rows that came without them. `ahead` is how far this process' clock is ahead of
-    /// the one that made them, in nanoseconds.
+    /// Adds the stamps to rows that came without them. `ahead` is how far this process' clock is ahead of the clock
+    /// that made them, in nanoseconds.
     pub fn stamp(&mut self, stamps: Stamps, ahead: i64) {
         let Stamps { mut arrived, positions, topics, delivered, begun, closed } = stamps;
         arrived.iter_mut().for_each(|stamp| *stamp = stamp.saturating_add_signed(ahead));

@@ -11,12 +11,12 @@ use super::row::Row;
 pub struct Bucket {
     /// Their bytes.
     pub raw: RawBatch,
-    /// What is known of them beside.
+    /// Their metadata.
     pub metadata: BatchMetadata,
 }
 
 impl Bucket {
-    /// A bucket without rows yet, of a message with this epoch and place in the input.
+    /// A bucket without rows yet, for a message with this epoch and place in the input.
     pub fn new(epoch: u64, first_row: u64) -> Bucket {
         Bucket { raw: RawBatch::default(), metadata: BatchMetadata::new(epoch, first_row) }
     }
@@ -37,17 +37,17 @@ impl Bucket {
         self.raw.is_empty()
     }
 
-    /// What it holds, in bytes: rows, and what is kept of each beside them.
+    /// The bytes it holds: rows and their metadata.
     pub fn byte_len(&self) -> usize {
         self.raw.byte_len() + BatchMetadata::ROW * self.len()
     }
 
-    /// Its rows in turn, so many each, and whether they never come again.
+    /// Runs of its rows in order: whether they are never redelivered, and how many.
     pub fn deliveries(&self) -> Vec<(bool, u64)> {
         self.metadata.deliveries(self.len())
     }
 
-    /// Which of its rows has this number; `None` if none has.
+    /// The place of the row with this number; `None` if there is none.
     pub fn place_of(&self, number: u64) -> Option<usize> {
         self.metadata.place_of(number).filter(|index| *index < self.len())
     }

@@ -1,4 +1,4 @@
-//! One cell: what counts as missing, and how a text becomes a number.
+//! One cell: which texts are missing values, and how a text becomes a number.
 
 /// Words that mean "no value": those of `pandas.read_csv`.
 const MISSING: [&str; 17] = [
@@ -11,7 +11,7 @@ pub fn is_missing(cell: &str) -> bool {
     let cell = cell.trim();
     match cell.as_bytes() {
         [] => true,
-        // Numbers are by far the commonest cells.
+        // The fast path: numbers are by far the most common cells.
         [b'0'..=b'9', ..] => matches!(cell, "1.#IND" | "1.#QNAN"),
         [b'-', rest @ ..] if !rest.is_empty() && rest.iter().all(|byte| *byte == b'-') => true,
         _ => cell == "null" || MISSING.contains(&cell),
@@ -26,8 +26,8 @@ pub fn number(cell: &str) -> Option<f64> {
     }
 }
 
-/// Reads a text, `None` where it is missing: empty, dashes, `null` or `nan`. Other words that pandas reads as NaN may be
-/// names and are texts.
+/// Reads a text, `None` where it is missing: empty, dashes, `null` or `nan`. Other words that pandas reads as NaN may
+/// be names and are texts.
 pub fn text(cell: &str) -> Option<&str> {
     let cell = cell.trim();
     let missing = match cell.as_bytes() {

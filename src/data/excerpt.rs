@@ -1,10 +1,10 @@
-//! A few rows of a message, for people to look at.
+//! The first rows of a message, for display.
 
 use super::{Column, Kind, Message, Schema};
 use crate::measure::{Excerpt, ExcerptCell};
 
 impl Message {
-    /// Up to `most` of its rows; it has the columns of `schema`.
+    /// At most `most` of its rows; the message has the columns of `schema`.
     pub fn excerpt(&self, schema: &Schema, most: usize) -> Excerpt {
         let rows = self.rows().min(most);
         let cell = |row: usize| {

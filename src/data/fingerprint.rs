@@ -5,7 +5,7 @@ use std::hash::Hasher;
 use siphasher::sip128::{Hasher128, SipHasher13};
 
 /// 128 bits of SipHash 1-3 with a key of zeros (J.-P. Aumasson and D. J. Bernstein, SipHash, 2012): among a thousand
-/// million different texts, two have the same one with a chance of about 10^-21.
+/// million different texts, two collide with a chance of about 10^-21.
 pub fn fingerprint(bytes: &[u8]) -> u128 {
     let mut hasher = SipHasher13::new();
     hasher.write(bytes);
@@ -18,7 +18,7 @@ mod tests {
 
     #[test]
     fn fingerprints_stay_what_they_are() {
-        // Checkpoints hold them; the number is that of the paper's algorithm, written down apart in Python.
+        // Checkpoints store hashes; the expected number is from an implementation of the paper in Python.
         assert_eq!(fingerprint(b"rowmill"), 0x6428_ddb1_78a8_6fc8_0835_38d1_8bbc_8e35);
     }
 }

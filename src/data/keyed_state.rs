@@ -1,22 +1,22 @@
-//! What is remembered from message to message, to be kept over the end of a run.
+//! State kept from message to message, as a checkpoint stores it.
 
 use serde::{Deserialize, Serialize};
 
-/// What is remembered of one key.
+/// The state of one key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyedState {
     /// The key's bytes; empty where there is no key.
     pub key: Vec<u8>,
-    /// Empty if there is nothing to remember any more.
+    /// Empty if the key's state is discarded.
     pub state: Vec<u8>,
 }
 
-/// The bytes of a value.
+/// A value as bytes.
 pub fn to_bytes(value: &impl Serialize) -> Vec<u8> {
     postcard::to_stdvec(value).expect("a Vec takes everything")
 }
 
-/// The value of bytes.
+/// A value from its bytes.
 ///
 /// # Errors
 /// Bytes of something else.

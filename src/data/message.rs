@@ -1,4 +1,4 @@
-//! A message inside the chain: columnar numbers, the text columns beside them, an id a row.
+//! A message inside the chain: columns of numbers and texts, an id per row.
 
 use std::ops::Range;
 
@@ -28,7 +28,7 @@ impl Message {
     /// A message of `columns` number columns, each of `ids.len()` values.
     ///
     /// # Panics
-    /// If the lengths disagree: that is an error of the caller, not of the data.
+    /// If the lengths disagree, which is an error of the caller, not of the data.
     pub fn new(epoch: u64, ids: Vec<u64>, numbers: Array2<f64>, texts: Vec<TextColumn>) -> Message {
         assert_eq!(numbers.ncols(), ids.len(), "one number a row in every column");
         assert!(texts.iter().all(|text| text.len() == ids.len()), "one text a row in every column");
@@ -37,7 +37,7 @@ impl Message {
         Message { epoch, ids, numbers, texts }
     }
 
-    /// Leaves its buffers, when it is done, to the next message on this thread.
+    /// Returns its buffers to this thread's pool, for the next message.
     pub fn recycle(self) {
         let (numbers, _) = self.numbers.into_raw_vec_and_offset();
         Buffers { ids: self.ids, numbers, texts: self.texts }.keep();
@@ -56,7 +56,7 @@ impl Message {
         self.ids.len()
     }
 
-    /// The values of a number column, one a row.
+    /// The values of a number column, one per row.
     pub fn column(&self, slot: usize) -> &[f64] {
         let rows = self.rows();
         &self.flat()[slot * rows..(slot + 1) * rows]
@@ -74,10 +74,10 @@ impl Message {
         self.numbers.as_slice().expect("standard layout")
     }
 
-    /// Appends a number column, one value a row.
+    /// Appends a number column, one value per row.
     ///
     /// # Panics
-    /// If it has another length: that is an error of the caller.
+    /// If it has another length, which is an error of the caller.
     pub fn push_column(&mut self, values: Vec<f64>) {
         let columns = self.numbers.nrows();
         let (mut flat, _) = std::mem::take(&mut self.numbers).into_raw_vec_and_offset();
@@ -107,7 +107,7 @@ impl Message {
         Message { epoch: self.epoch, ids: rows.iter().map(|row| self.ids[*row]).collect(), numbers, texts }
     }
 
-    /// Adds the rows of another message of the same columns, and brings all into the order of their ids.
+    /// Adds the rows of another message of the same columns, and sorts all by id.
     pub fn merge(&mut self, other: &Message) {
         let flat = (0..self.numbers.nrows()).flat_map(|slot| self.column(slot).iter().chain(other.column(slot)));
         let flat: Vec<f64> = flat.copied().collect();
@@ -122,7 +122,7 @@ impl Message {
         *self = self.take_rows(&order);
     }
 
-    /// Keeps the rows whose flag is set; `keep` has one flag a row.
+    /// Keeps the rows whose flag is set; `keep` has one flag per row.
     pub fn retain(&mut self, keep: &[bool]) {
         if keep.iter().all(|keep| *keep) {
             return;

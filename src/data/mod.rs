@@ -1,4 +1,11 @@
-//! Rows, messages and the schema they follow.
+//! Rows, messages and their schema: the types that all rooms above share.
+//!
+//! - `row`, `raw_batch`, `batch_metadata`, `bucket`: rows as they arrived, their metadata, and both together.
+//! - `message`, `text`, `spare`, `excerpt`: decoded columns, text columns, their buffer pool, rows for display.
+//! - `schema`, `cell`: names and kinds of columns; missing values and numbers in texts.
+//! - `numbers`, `fingerprint`, `keyed_state`: numbers of rows in the output, stable hashes, state for checkpoints.
+//!
+//! Never here: input or output, payload formats, timely.
 
 mod batch_metadata;
 mod bucket;

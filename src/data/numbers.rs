@@ -1,17 +1,17 @@
-//! The numbers that rows go out with.
+//! The numbers that rows have in the output.
 
 use serde::{Deserialize, Serialize};
 
-/// The numbers that the rows of a bucket go out with.
+/// The numbers that the rows of a bucket have in the output.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Numbers {
-    /// In the order of places; rows in none have their place for a number.
+    /// Runs by place; rows in no run have their place as number.
     pub runs: Vec<Run>,
-    /// The number of the row after them on their connection, of those that may come again.
+    /// The number of the next redeliverable row on their connection.
     pub next: u64,
 }
 
-/// Rows with numbers at equal distances.
+/// Rows with equidistant numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run {
     /// The place of the first row in the input.
@@ -20,12 +20,12 @@ pub struct Run {
     pub rows: u64,
     /// The number of the first row.
     pub first: u64,
-    /// How far the number of each is from the one before.
+    /// The distance from one number to the next.
     pub step: u64,
 }
 
 impl Numbers {
-    /// Whether each row has its place for a number.
+    /// Whether each row has its place as number.
     pub fn is_plain(&self) -> bool {
         self.runs.iter().all(|run| run.step == 1 && run.first == run.place)
     }
@@ -36,7 +36,7 @@ impl Numbers {
         run.map_or(place, |Run { place: start, first, step, .. }| first + (place - start) * step)
     }
 
-    /// The place of the row that has a number; `None` if none in a run has.
+    /// The place of the row with a number; `None` if it is in no run.
     pub fn place_of(&self, number: u64) -> Option<u64> {
         self.runs.iter().find_map(|run| {
             let behind = number.checked_sub(run.first)?;

@@ -1,4 +1,4 @@
-//! The bytes of several rows in one arena, and where in it each row is.
+//! The bytes of several rows in one arena, and the range of each row.
 
 use std::ops::Range;
 
@@ -56,7 +56,7 @@ impl RawBatch {
         self.spans.is_empty()
     }
 
-    /// What it holds, in bytes: rows, and where each is.
+    /// The bytes it holds: rows and their ranges.
     pub fn byte_len(&self) -> usize {
         self.arena.len() + size_of::<Span>() * self.len()
     }
@@ -64,7 +64,7 @@ impl RawBatch {
     /// The row at a place.
     ///
     /// # Panics
-    /// If there are not as many.
+    /// If there is no such row.
     pub fn row(&self, index: usize) -> Row<'_> {
         let span = &self.spans[index];
         Row {
@@ -74,7 +74,7 @@ impl RawBatch {
         }
     }
 
-    /// All rows, in the order they came.
+    /// All rows, in the order of arrival.
     pub fn rows(&self) -> impl Iterator<Item = Row<'_>> {
         (0..self.len()).map(|index| self.row(index))
     }
@@ -88,7 +88,7 @@ mod tests {
     fn rows_share_one_header() {
         let mut batch = RawBatch::default();
         for cells in [&b"1,2"[..], b"3,4"] {
-            // Read twice, as with two publishes.
+            // Read twice, as from two publishes.
             let row = Row { bytes: cells, format: Format::Csv, header: Some(Header::read(b"a,b")) };
             batch.push(row);
         }
@@ -98,7 +98,7 @@ mod tests {
         assert_eq!(batch.row(1).bytes, b"3,4");
     }
 
-    /// If each row were compared with its header, this would take minutes.
+    /// Comparing each row with its header would take minutes.
     #[test]
     fn a_long_header_is_not_compared_for_each_row() {
         let names = vec![b','; 1 << 20];

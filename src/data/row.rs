@@ -1,10 +1,10 @@
-//! One row as it arrived: its bytes, and how they are to be read.
+//! One row as it arrived: its bytes and their format.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 
-/// How the bytes of a row are to be read.
+/// The format of a row's bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Format {
     /// One JSON object.
@@ -20,24 +20,24 @@ pub enum Format {
 /// Why bytes are not rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, thiserror::Error)]
 pub enum Broken {
-    /// In no format that is known.
+    /// Of no known format.
     #[error("neither JSON objects nor CSV lines")]
     Unreadable,
-    /// Nothing at all.
+    /// No bytes.
     #[error("an empty payload")]
     Empty,
-    /// More bytes than a publish may have.
+    /// Longer than a payload may be.
     #[error("longer than max_payload")]
     TooLong,
-    /// A quote that does not close.
+    /// A quote that is not closed.
     #[error("a quote opens a cell and no quote closes it: write it twice, or leave it out")]
     OpenQuote,
 }
 
-/// What differs between WeatherLink exports.
+/// The differences between WeatherLink exports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Layout {
-    /// The older layout doubles tabs: empty cells separate and mean nothing.
+    /// The older layout doubles tabs: empty cells separate, and have no meaning.
     pub doubled_tabs: bool,
     /// Dates are day first.
     pub day_first: bool,
@@ -48,17 +48,17 @@ pub struct Layout {
 pub struct Header<'a> {
     /// The line's bytes.
     pub names: &'a [u8],
-    /// Rows with one number have one header line; without a number, only its bytes tell.
+    /// Rows with the same number share a header line; without a number, the bytes are compared.
     pub line: Option<u64>,
 }
 
 impl<'a> Header<'a> {
-    /// A header line that was just read; of its rows none is compared with the one before it.
+    /// A header line that was just read; its rows are not compared with the header before it.
     pub fn read(names: &'a [u8]) -> Header<'a> {
         Header { names, line: Some(Header::next_line()) }
     }
 
-    /// A number that no other line has.
+    /// A number that no other header line has.
     pub fn next_line() -> u64 {
         static LINES: AtomicU64 = AtomicU64::new(0);
         LINES.fetch_add(1, Ordering::Relaxed)
@@ -68,10 +68,10 @@ impl<'a> Header<'a> {
 /// One measurement as it arrived.
 #[derive(Clone, Copy, Debug)]
 pub struct Row<'a> {
-    /// As they came.
+    /// The bytes as they arrived.
     pub bytes: &'a [u8],
-    /// How they are read.
+    /// The format of the bytes.
     pub format: Format,
-    /// What names its cells, if something does.
+    /// The header line that names its cells, if there is one.
     pub header: Option<Header<'a>>,
 }

@@ -1,4 +1,4 @@
-//! The columns of a row: their names, in order, and which of them are numbers.
+//! The columns of a row: their names in order, and their kinds.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub enum Kind {
     /// An `f64`; missing is NaN.
     Number,
-    /// Text that is carried through the dataflow unchanged.
+    /// Text that passes through the dataflow unchanged.
     Text,
 }
 
@@ -36,7 +36,7 @@ pub struct Schema {
 }
 
 impl Schema {
-    /// Builds a schema; of two columns with one name the first stays.
+    /// Builds a schema; of two columns with one name the first is kept.
     pub fn new<S: Into<String>>(columns: impl IntoIterator<Item = (S, Kind)>) -> Schema {
         let mut schema = Schema { columns: Vec::new(), places: HashMap::new(), numbers: Vec::new(), texts: Vec::new() };
         for (name, kind) in columns {
@@ -60,7 +60,7 @@ impl Schema {
         self.columns.push(Column { name, kind, slot });
     }
 
-    /// This schema with more columns at its end.
+    /// This schema with more columns appended.
     pub fn with(mut self, columns: impl IntoIterator<Item = (String, Kind)>) -> Schema {
         columns.into_iter().for_each(|(name, kind)| self.push(name, kind));
         self

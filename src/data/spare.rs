@@ -1,15 +1,15 @@
-//! Buffers of messages that are done: each thread keeps some, which serve the next.
+//! Buffer pools: each thread keeps the buffers of finished messages for the next ones.
 
 use std::cell::RefCell;
 
 use super::TextColumn;
 
-/// Buffers of a kind that a thread keeps: as many as messages are in flight at a row each.
+/// Most buffers of a kind that a thread keeps: as many as messages of one row are in flight.
 const MOST: usize = 256;
-/// What they hold at the most.
+/// Most bytes of them.
 const MOST_BYTES: usize = 8 << 20;
 
-/// What a message is made of, empty.
+/// The buffers of a message, empty.
 #[derive(Default)]
 pub struct Buffers {
     pub ids: Vec<u64>,
@@ -17,12 +17,12 @@ pub struct Buffers {
     pub texts: Vec<TextColumn>,
 }
 
-/// Something that has room for bytes.
+/// A buffer that counts its capacity in bytes.
 trait Room {
     fn bytes(&self) -> usize;
 }
 
-/// The buffers of a kind that a thread keeps.
+/// A thread's pool of buffers of one kind.
 struct Spare<T> {
     kept: Vec<T>,
     bytes: usize,
@@ -63,14 +63,14 @@ impl<T: Room + Default> Spare<T> {
 }
 
 impl Buffers {
-    /// Those of a message that is done, if there is one, with so many text columns.
+    /// Buffers of a finished message, or new ones, with so many text columns.
     pub fn spare(texts: usize) -> Buffers {
         let mut buffers = OF_MESSAGES.with_borrow_mut(Spare::pop);
         buffers.texts.resize_with(texts, TextColumn::default);
         buffers
     }
 
-    /// Leaves them to the next message on this thread.
+    /// Returns them to this thread's pool.
     pub fn keep(mut self) {
         self.ids.clear();
         self.numbers.clear();
@@ -84,7 +84,7 @@ pub fn spare_lines() -> Vec<u8> {
     OF_LINES.with_borrow_mut(Spare::pop)
 }
 
-/// Leaves the buffer of lines that are written to the next ones on this thread.
+/// Returns the buffer of written lines to this thread's pool.
 pub fn recycle_lines(mut lines: Vec<u8>) {
     lines.clear();
     OF_LINES.with_borrow_mut(|spare| spare.push(lines));

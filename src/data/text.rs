@@ -1,11 +1,11 @@
-//! A column of optional texts in one run of bytes.
+//! A column of optional texts in one byte buffer.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-/// Optional texts, one a row, without an allocation a value.
+/// Optional texts, one per row, without an allocation per value.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TextColumn {
     bytes: String,
@@ -14,19 +14,19 @@ pub struct TextColumn {
 }
 
 impl TextColumn {
-    /// Appends a value; `None` is a missing one.
+    /// Appends a value; `None` is missing.
     pub fn push(&mut self, value: Option<&str>) {
         self.bytes.push_str(value.unwrap_or_default());
         self.ends.push(self.bytes.len());
         self.present.push(value.is_some());
     }
 
-    /// How many values it has, missing ones with them.
+    /// How many values it has, including missing ones.
     pub fn len(&self) -> usize {
         self.ends.len()
     }
 
-    /// Whether it has no value, not even a missing one.
+    /// Whether it has no value at all.
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }
@@ -37,7 +37,7 @@ impl TextColumn {
         self.present[row].then(|| &self.bytes[start..self.ends[row]])
     }
 
-    /// A word a row, from row `start` on: equal for equal texts, and different but by chance for others.
+    /// Writes a word per row, from row `start` on: equal for equal texts, and different but by chance for others.
     pub fn digests(&self, start: usize, words: &mut [u64]) {
         let bytes = self.bytes.as_bytes();
         let mut from = start.checked_sub(1).map_or(0, |before| self.ends[before]);
@@ -54,7 +54,7 @@ impl TextColumn {
         texts.into_iter().map(str::to_owned).collect()
     }
 
-    /// Bytes that it has room for.
+    /// Its capacity in bytes.
     pub fn capacity(&self) -> usize {
         self.bytes.capacity() + size_of::<usize>() * self.ends.capacity() + self.present.capacity()
     }
@@ -64,7 +64,7 @@ impl TextColumn {
         &self.present
     }
 
-    /// Keeps these runs of rows, which follow each other.
+    /// Keeps these runs of rows, which are in order.
     pub fn keep_runs(&mut self, runs: &[Range<usize>]) {
         let mut bytes = std::mem::take(&mut self.bytes).into_bytes();
         let (mut rows, mut filled) = (0, 0);
@@ -99,10 +99,10 @@ impl TextColumn {
     }
 }
 
-/// No length that a text has.
+/// The length of a missing value, which no text has.
 const MISSING: u64 = u64::MAX;
 
-/// A digest of some of the bytes: of their number, and of eight after eight of them.
+/// A digest of a text: of its length, and of its bytes eight at a time.
 #[inline(always)]
 fn digest(bytes: &[u8], mut from: usize, end: usize) -> u64 {
     const ODD: u64 = 0x9E37_79B9_7F4A_7C15;
@@ -115,7 +115,7 @@ fn digest(bytes: &[u8], mut from: usize, end: usize) -> u64 {
     (digest.rotate_left(29) ^ (word(bytes, from) & !others)).wrapping_mul(ODD)
 }
 
-/// Eight bytes from a place on, which may be more than a text has; at the end of all, zeros.
+/// Eight bytes from an offset on, which may extend behind the text; zeros behind the end of the buffer.
 #[inline(always)]
 fn word(bytes: &[u8], from: usize) -> u64 {
     let rest = &bytes[from..];
