@@ -9,9 +9,9 @@ use crate::format::{csv, weatherlink, weewx};
 /// Which column each cell of a row belongs to.
 #[derive(Default)]
 pub(crate) struct HeaderMap {
-    /// The header that `places` was made of; outer `None` before the first row.
+    /// The header from which `places` was built; outer `None` before the first row.
     header: Option<Option<Vec<u8>>>,
-    /// Where it stands in the bucket whose rows are read.
+    /// The address of the header in the bucket that is being read.
     stands: Option<Option<(usize, usize)>>,
     places: Vec<Option<usize>>,
     /// Cells of a WeatherLink export's date and time, and the column for both together.
@@ -19,15 +19,15 @@ pub(crate) struct HeaderMap {
 }
 
 impl HeaderMap {
-    /// The rows of another bucket follow.
+    /// Starts another bucket.
     pub fn begin(&mut self) {
         self.stands = None;
     }
 
-    /// Reads the row's header unless the row before had the same.
+    /// Reads the row's header unless it is that of the row before.
     pub fn see(&mut self, row: Row<'_>, schema: &Schema) -> Result<(), String> {
         let header = row.header.map(|header| header.names);
-        // While a bucket is read no other header comes to stand where one stood: a long one is compared once a bucket.
+        // Within a bucket an address is that of one header only: a long header is compared once per bucket.
         let stands = Some(header.map(|header| (header.as_ptr().addr(), header.len())));
         if self.stands == stands {
             return Ok(());
@@ -87,7 +87,7 @@ impl HeaderMap {
             }
             count += 1;
         }
-        // Of a row that is too short, the length is the reason, not what stands in the wrong place.
+        // For a row that is too short, the length is the reason, not a cell in the wrong column.
         if count == self.places.len() {
             return wrong;
         }
@@ -105,7 +105,7 @@ fn names(row: Row<'_>, header: &[u8]) -> Result<Vec<String>, String> {
     })
 }
 
-/// Where `Date` and `Time` stand, if the schema has a `dateTime` that the header does not name.
+/// The cells `Date` and `Time`, if the schema has a `dateTime` that the header does not name.
 fn date_time(names: &[String], schema: &Schema) -> Option<(usize, usize, usize)> {
     let find = |wanted: &str| names.iter().position(|name| name == wanted);
     let column = schema.get("dateTime").filter(|column| column.kind == crate::data::Kind::Text)?;

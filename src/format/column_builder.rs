@@ -1,17 +1,17 @@
-//! The columns of a message while its rows are read.
+//! Builds the columns of a message while its rows are read.
 
 use ndarray::Array2;
 
 use crate::data::spare::Buffers;
 use crate::data::{Column, Kind, Message, Schema, TextColumn, cell};
 
-/// Columns with room for every row of a bucket; a row is written cell by cell, then accepted or rejected.
+/// Columns with capacity for every row of a bucket; a row is written cell by cell, then accepted or rejected.
 pub(crate) struct ColumnBuilder {
     /// Column after column, `rows` values each.
     numbers: Vec<f64>,
     rows: usize,
     texts: Vec<TextColumn>,
-    /// Of the rows so far.
+    /// The ids of the rows so far.
     ids: Vec<u64>,
 }
 
@@ -36,12 +36,12 @@ impl ColumnBuilder {
     pub fn set_text(&mut self, slot: usize, value: Option<&str>) {
         let filled = self.filled();
         let column = &mut self.texts[slot];
-        // A key that stands twice in a row: the last one counts, as everywhere in JSON.
+        // Of a key that occurs twice in a row the last one counts, as everywhere in JSON.
         column.truncate(filled);
         column.push(value);
     }
 
-    /// Reads a cell as its column's kind asks.
+    /// Reads a cell by its column's kind.
     pub fn set_cell(&mut self, column: &Column, cell: &str) -> Result<(), String> {
         match column.kind {
             Kind::Text => self.set_text(column.slot, cell::text(cell)),
@@ -53,7 +53,7 @@ impl ColumnBuilder {
         Ok(())
     }
 
-    /// Keeps the open row, by this id.
+    /// Accepts the open row, with this id.
     pub fn accept(&mut self, id: u64) {
         self.ids.push(id);
         let filled = self.filled();

@@ -1,4 +1,4 @@
-//! Comma-separated cells, cut as csv-core cuts them: a quote opens a quoted cell at the cell's start and nowhere else.
+//! Comma-separated cells, split as csv-core does: a quote opens a quoted cell only at the cell's start.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -6,13 +6,13 @@ use std::collections::{HashMap, HashSet};
 use crate::data::{Schema, cell};
 use crate::format::weewx;
 
-/// Where in a record a byte stands.
+/// The state of the parser within a record.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum QuoteState {
     Start,
     Plain,
     Quoted,
-    /// Behind a quote in a quoted cell: it ends there, or the quote is doubled.
+    /// Behind a quote in a quoted cell: the cell ends there, or the quote is doubled.
     Closing,
 }
 
@@ -27,7 +27,7 @@ impl QuoteState {
     }
 }
 
-/// Whether a quoted cell is open behind a line, which begins a record or, with `quoted`, goes on inside of a cell.
+/// Whether a quoted cell is open behind a line, which begins a record or, with `quoted`, continues inside a cell.
 pub fn is_open_after(line: &[u8], quoted: bool) -> bool {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     if memchr::memchr(b'"', line).is_none() {
@@ -39,19 +39,19 @@ pub fn is_open_after(line: &[u8], quoted: bool) -> bool {
 
 /// Finds the line that ends a record with an open cell.
 ///
-/// Which line that is does not depend on where the cell was opened: no line is looked at twice, however many records
-/// stay open.
+/// That line does not depend on where the cell was opened, so no line is searched twice, however many records stay
+/// open.
 #[derive(Debug, Default)]
 pub struct ClosingLine {
     /// Lines up to here do not close a cell, but the last one may.
     searched: usize,
     closes: bool,
-    /// Bytes looked at, to be held against those that were read.
+    /// Bytes searched, to compare with those that were read.
     pub looked_at: u64,
 }
 
 impl ClosingLine {
-    /// The end of the first line at `from` or behind it that closes a cell; `bytes` are whole lines.
+    /// The end of the first line at or behind `from` that closes a cell; `bytes` are whole lines.
     pub fn find(&mut self, bytes: &[u8], from: usize) -> Option<usize> {
         if self.searched <= from {
             (self.searched, self.closes) = (from, false);
@@ -66,7 +66,7 @@ impl ClosingLine {
         self.closes.then_some(self.searched)
     }
 
-    /// The first `count` bytes have gone.
+    /// The first `count` bytes were removed.
     pub fn forget(&mut self, count: usize) {
         self.closes &= self.searched > count;
         self.searched = self.searched.saturating_sub(count);
@@ -78,7 +78,7 @@ pub fn cells(record: &str) -> CsvCells<'_> {
     CsvCells { rest: Some(record) }
 }
 
-/// What [`cells`] gives.
+/// The iterator of [`cells`].
 pub struct CsvCells<'a> {
     rest: Option<&'a str>,
 }
@@ -102,7 +102,7 @@ impl<'a> Iterator for CsvCells<'a> {
                 text.push('"');
                 continue;
             }
-            // What stands behind the closing quote belongs to the cell.
+            // Text behind the closing quote belongs to the cell.
             let tail = self.plain(rest);
             if text.is_empty() && tail.is_empty() {
                 return Some(Cow::Borrowed(part));
@@ -113,7 +113,7 @@ impl<'a> Iterator for CsvCells<'a> {
 }
 
 impl<'a> CsvCells<'a> {
-    /// What comes before the next comma.
+    /// The text before the next comma.
     fn plain(&mut self, rest: &'a str) -> &'a str {
         match rest.split_once(',') {
             Some((cell, rest)) => {
@@ -125,7 +125,7 @@ impl<'a> CsvCells<'a> {
     }
 }
 
-/// The names in a header line, each once.
+/// The names in a header line, made unique.
 pub fn names(header: &str) -> Vec<String> {
     numbered(cells(header).map(|name| name.trim().to_owned()).collect())
 }
@@ -148,8 +148,8 @@ pub fn numbered(mut names: Vec<String>) -> Vec<String> {
     names
 }
 
-/// Whether a line names cells. Where columns are known it names some of them, and holds no number; else it is made of
-/// words.
+/// Whether a line is a header. Where columns are known it names some of them, and holds no number; else it holds words
+/// only.
 pub fn is_header(line: &str, columns: Option<&Schema>) -> bool {
     match columns {
         Some(schema) => {
@@ -172,7 +172,7 @@ mod tests {
     use crate::data::Kind;
     use proptest::prelude::*;
 
-    /// The records of a text as the csv crate reads them.
+    /// The records of a text as read by the csv crate.
     fn by_csv(text: &str) -> Vec<Vec<String>> {
         let mut builder = csv::ReaderBuilder::new();
         builder.has_headers(false).flexible(true).terminator(csv::Terminator::Any(b'\n'));
@@ -180,7 +180,7 @@ mod tests {
         records.map(|record| record.unwrap().iter().map(str::to_owned).collect()).collect()
     }
 
-    /// And as they are read here; `None` if a cell stays open.
+    /// The records of a text as read here; `None` if a cell stays open.
     fn by_us(text: &str) -> Option<Vec<Vec<String>>> {
         let (mut records, mut from) = (Vec::new(), 0);
         let mut closing = ClosingLine::default();

@@ -8,7 +8,7 @@ use super::json;
 use super::key_order::KeyOrder;
 use crate::data::{Bucket, Format, Message, Row, Schema};
 
-/// A row of a bucket that can't be read.
+/// A row of a bucket that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadRow {
     /// Its place in the bucket, from 0.
@@ -17,7 +17,7 @@ pub struct BadRow {
     pub reason: String,
 }
 
-/// Reads buckets by a schema; what it learns of one row's layout serves for the next.
+/// Decodes buckets by a schema; the layout of one row is reused for the next.
 pub struct Decoder {
     schema: Arc<Schema>,
     header: HeaderMap,
@@ -25,12 +25,12 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// A decoder into rows of a schema.
+    /// A decoder to rows of a schema.
     pub fn new(schema: Arc<Schema>) -> Decoder {
         Decoder { schema, header: HeaderMap::default(), keys: KeyOrder::default() }
     }
 
-    /// Decodes all rows that can be read; the others are named with the reason.
+    /// Decodes all readable rows; the others are returned with the reason.
     pub fn decode(&mut self, bucket: &Bucket) -> (Message, Vec<BadRow>) {
         self.header.begin();
         let mut table = ColumnBuilder::new(&self.schema, bucket.len());

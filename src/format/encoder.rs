@@ -1,4 +1,4 @@
-//! From a message to what a sink takes.
+//! From a message to the bytes or columns that a sink takes.
 
 use std::sync::{Arc, Once};
 
@@ -7,18 +7,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::{Kind, Message, Schema, recycle_lines, spare_lines};
 
-/// What a sink takes.
+/// The encoding that a sink takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
     /// One JSON object a line.
     JsonLines,
     /// Comma-separated cells, without a header.
     Csv,
-    /// The columns as they are.
+    /// The columns unchanged.
     Columns,
 }
 
-/// The columns of an output that tell a row's place; no other may have their names.
+/// The output columns of a row's position; no other column may have their names.
 pub const PLACE: [&str; 2] = ["message", "row"];
 
 /// How lines say what is infinite.
@@ -37,12 +37,12 @@ pub enum Infinity {
 pub enum Output {
     /// Bytes of whole lines.
     Lines(Vec<u8>),
-    /// The message itself, for formats of columns.
+    /// The message itself, for columnar formats.
     Columns(Message),
 }
 
 impl Output {
-    /// The lines; `None` if it is columns.
+    /// The lines; `None` for columns.
     pub fn into_lines(self) -> Option<Vec<u8>> {
         match self {
             Output::Lines(lines) => Some(lines),
@@ -50,7 +50,7 @@ impl Output {
         }
     }
 
-    /// Leaves its buffers, when it has been written, to the next messages on this thread.
+    /// Returns its buffers to this thread's pools once it is written.
     pub fn recycle(self) {
         match self {
             Output::Lines(lines) => recycle_lines(lines),
@@ -59,7 +59,7 @@ impl Output {
     }
 }
 
-/// Encodes message after message.
+/// Encodes messages.
 pub struct Encoder {
     schema: Arc<Schema>,
     encoding: Encoding,
@@ -76,7 +76,7 @@ impl Encoder {
         Encoder { schema, encoding, keys, infinity: Infinity::default() }
     }
 
-    /// With another way to write infinite numbers.
+    /// Sets how infinite numbers are written.
     pub fn with_infinity(self, infinity: Infinity) -> Encoder {
         Encoder { infinity, ..self }
     }
@@ -187,7 +187,7 @@ fn push_json_text(out: &mut Vec<u8>, text: Option<&str>) {
 
 /// The shortest decimal that reads back to `x`.
 fn push_finite(out: &mut Vec<u8>, x: f64) {
-    // What a binarizer leaves.
+    // The fast path: the values of a binarizer.
     if x == 1.0 || x.to_bits() == 0 {
         return out.extend_from_slice(if x == 1.0 { b"1.0" } else { b"0.0" });
     }

@@ -1,4 +1,4 @@
-//! A schema from the rows themselves.
+//! Infers a schema from rows.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -20,7 +20,7 @@ pub struct Inference {
 }
 
 impl Inference {
-    /// Takes in a row; one that can't be read changes nothing.
+    /// Takes in a row; an unreadable one is ignored.
     pub fn observe(&mut self, row: Row<'_>) {
         match row.format {
             Format::Json => self.object(row.bytes),
@@ -29,7 +29,7 @@ impl Inference {
         }
     }
 
-    /// Takes in a header that no row may follow.
+    /// Takes in a header that may have no rows.
     pub fn observe_header(&mut self, header: &[u8], format: Format) {
         if self.header == header {
             return;
@@ -63,7 +63,7 @@ impl Inference {
     }
 
     fn object(&mut self, bytes: &[u8]) {
-        // A first pass finds out whether the row can be read at all.
+        // The first pass checks whether the row can be read at all.
         if json::for_each_cell(bytes, |_, _| Ok(())).is_err() {
             return;
         }

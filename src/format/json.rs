@@ -1,4 +1,4 @@
-//! JSON objects, cell by cell, without a map or a string a row.
+//! JSON objects, cell by cell, without a map or a string per row.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -22,7 +22,7 @@ pub enum JsonCell<'a> {
     Nested,
 }
 
-/// Reads one object into the table's open row.
+/// Reads one object into the builder's open row.
 pub(crate) fn read_row(
     bytes: &[u8],
     schema: &Schema,
@@ -74,8 +74,8 @@ impl fmt::Display for JsonCell<'_> {
     }
 }
 
-/// Calls `f` for every key of an object. What Python's `json` writes beyond the standard is read too: NaN and
-/// Infinity.
+/// Calls `f` for every key of an object. NaN and Infinity, which Python's `json` writes beyond the standard, are read,
+/// too.
 ///
 /// # Errors
 /// Bytes that are no object, or the first error of `f`.
@@ -97,7 +97,7 @@ fn read_object(bytes: &[u8], f: &mut impl FnMut(&str, JsonCell<'_>) -> Result<()
     }
 }
 
-/// The bytes with the words NaN and Infinity outside of strings made standard, if there are any.
+/// The bytes with NaN and Infinity outside strings replaced by standard JSON; `None` if there are none.
 fn standard(bytes: &[u8]) -> Option<Vec<u8>> {
     if memchr::memmem::find(bytes, b"NaN").is_none() && memchr::memmem::find(bytes, b"Infinity").is_none() {
         return None;

@@ -1,9 +1,9 @@
-//! The keys of JSON objects in the order of the row before.
+//! The keys of JSON objects in the order of the previous row.
 
 use crate::data::Schema;
 use crate::format::weewx;
 
-/// Where the keys of the last row lead: stations send their keys in one order.
+/// The columns of the previous row's keys: stations send their keys in one order.
 #[derive(Default)]
 pub(crate) struct KeyOrder {
     pub(crate) keys: Vec<(String, Option<usize>)>,

@@ -1,7 +1,7 @@
-//! JSON objects whose keys stand in the order of the row before: compared, not parsed.
+//! JSON objects whose keys are in the order of the previous row: compared, not parsed.
 //!
-//! Only the plain cases are read here, the way a station writes them; what is left says `None` and is read, or
-//! refused with a reason, by the general reader.
+//! Only plain cases are read here, as stations write them; for anything else it returns `None`, and the general reader
+//! reads the row or rejects it with a reason.
 
 use crate::data::{Column, Kind, Schema};
 use crate::format::column_builder::ColumnBuilder;
@@ -12,12 +12,12 @@ const TENS: [f64; 23] = [
     1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20,
     1e21, 1e22,
 ];
-/// Integers up to here are f64s.
+/// Integers up to here are exact in an f64.
 const EXACT: u64 = 1 << 53;
-/// So many digits fit in a u64.
+/// The number of digits that fit in a u64.
 const DIGITS: usize = 19;
 
-/// Reads one object into the table's open row.
+/// Reads one object into the builder's open row.
 pub(crate) fn read_row(bytes: &[u8], schema: &Schema, keys: &KeyOrder, table: &mut ColumnBuilder) -> Option<()> {
     let mut cursor = Cursor { rest: bytes };
     cursor.expect(b'{')?;
@@ -42,7 +42,7 @@ struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
-    /// The next byte that is no space.
+    /// The next byte that is no white space.
     fn peek(&mut self) -> Option<u8> {
         while let [b' ' | b'\t' | b'\r' | b'\n', rest @ ..] = self.rest {
             self.rest = rest;
@@ -54,7 +54,7 @@ impl<'a> Cursor<'a> {
         (self.peek()? == byte).then(|| self.rest = &self.rest[1..])
     }
 
-    /// A key with its quotes; one that is written with an escape is not the same bytes.
+    /// Reads a key with its quotes; an escaped key does not match.
     fn key(&mut self, key: &str) -> Option<()> {
         self.expect(b'"')?;
         self.rest = self.rest.strip_prefix(key.as_bytes())?.strip_prefix(b"\"")?;
@@ -130,7 +130,7 @@ impl<'a> Cursor<'a> {
         Some(Number { text, negative, mantissa, fraction })
     }
 
-    /// Appends digits to a number, which wraps if there are too many; how many they are.
+    /// Appends digits to a number, which wraps if there are too many; returns how many.
     fn digits(&mut self, mantissa: &mut u64) -> usize {
         let before = self.rest.len();
         while let [digit @ b'0'..=b'9', rest @ ..] = self.rest {
@@ -141,7 +141,7 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// A decimal number as it stands in the text.
+/// A decimal number as written in the text.
 struct Number<'a> {
     text: &'a [u8],
     negative: bool,
@@ -160,7 +160,7 @@ impl<'a> Number<'a> {
         Some(if self.negative { -size } else { size })
     }
 
-    /// Its text, where that is how the general reader writes it: a natural number.
+    /// Its text, if the general reader would write the same: a natural number.
     fn natural(&self) -> Option<&'a str> {
         let natural = !self.negative && self.fraction == 0 && self.text.len() < DIGITS;
         if natural { std::str::from_utf8(self.text).ok() } else { None }
@@ -177,7 +177,7 @@ mod tests {
         Schema::new([("a", Kind::Number), ("t", Kind::Text), ("b", Kind::Number)])
     }
 
-    /// What a row reads as after a row with keys in its own order, by this reader and by the general one.
+    /// A row as read after a row with `keys`, by this reader and by the general one.
     fn both(keys: &str, row: &str) -> [Option<String>; 2] {
         let schema = schema();
         let shown = |table: ColumnBuilder| {

@@ -1,4 +1,11 @@
-//! From bytes to rows, and from rows to bytes. Nothing here opens a file or a connection.
+//! From bytes to rows, and from rows to bytes.
+//!
+//! - `payload`, `records`: the rows of an MQTT payload and of a file.
+//! - `json`, `known_keys`, `key_order`: JSON objects, and the fast path for objects like the previous one.
+//! - `csv`, `weatherlink`, `cells`, `weewx`: cells, headers, WeeWX's unit labels.
+//! - `decoder`, `column_builder`: buckets to messages. `encoder`: messages to bytes. `infer`: a schema from rows.
+//!
+//! Never here: opening a file or a connection.
 
 mod cells;
 mod column_builder;

@@ -3,8 +3,8 @@
 use crate::data::{Broken, Format, Header, Row, Schema};
 use crate::format::csv::{self, ClosingLine};
 
-/// Calls `f` with every row of a payload. What is no row is handed on whole, marked as broken. The first of several CSV
-/// records is a header if it names `columns`, or, where these are not known, is made of words.
+/// Calls `f` with every row of a payload. What is no row is passed whole, marked as broken. The first of several CSV
+/// records is a header if it names `columns`, or, if these are not known, holds words only.
 pub fn each_row<'a>(payload: &'a [u8], max_payload: usize, columns: Option<&Schema>, mut f: impl FnMut(Row<'a>)) {
     let broken = |reason| Row { bytes: payload, format: Format::Broken(reason), header: None };
     if payload.len() > max_payload {
@@ -26,12 +26,12 @@ pub fn each_row<'a>(payload: &'a [u8], max_payload: usize, columns: Option<&Sche
     }
 }
 
-/// Elements whose places are kept while it is looked whether the array ends; those behind them are looked for again.
+/// Most elements whose places are kept while the array's end is searched; those behind them are searched again.
 const MAX_KEPT: usize = 4096;
 
-/// Calls `f` with the elements of a JSON array, cut at its own commas; `None`, and no call, if it does not end.
+/// Calls `f` with the elements of a JSON array, split at its own commas; `None`, and no call, if it does not end.
 ///
-/// Elements are not checked here: a bad one must not take the good ones with it.
+/// Elements are not checked here: a bad one must not affect the good ones.
 fn each_element<'a>(array: &'a [u8], mut f: impl FnMut(&'a [u8])) -> Option<()> {
     let (mut kept, mut start, mut behind) = (Vec::new(), 1, None);
     loop {
@@ -62,7 +62,7 @@ fn each_element<'a>(array: &'a [u8], mut f: impl FnMut(&'a [u8])) -> Option<()> 
     Some(())
 }
 
-/// Where the element ends that begins at `start`, and whether the array ends there, too.
+/// The end of the element that begins at `start`, and whether the array ends there, too.
 fn element_end(array: &[u8], start: usize) -> Option<(usize, bool)> {
     let (mut depth, mut quoted, mut escaped) = (1_usize, false, false);
     for (at, byte) in array[start..].iter().enumerate() {
@@ -91,7 +91,7 @@ fn csv_records<'a>(text: &'a str, columns: Option<&Schema>, mut f: impl FnMut(Ro
     let header = records.next_if(|(record, broken)| broken.is_none() && csv::is_header(record, columns));
     let header = header.map(|(header, _)| Header::read(header.as_bytes()));
     if let Some(Header { names: header, .. }) = header.filter(|_| records.peek().is_none()) {
-        // Words alone: a row without a number.
+        // Words only: a row without a number.
         return f(Row { bytes: header, format: Format::Csv, header: None });
     }
     records.for_each(|(record, broken)| {
@@ -118,7 +118,7 @@ impl<'a> Iterator for PayloadRecords<'a> {
             self.next = closed.unwrap_or(line);
             let record = self.text[start..self.next].trim_end_matches(['\r', '\n']);
             if !record.trim().is_empty() {
-                // What follows a quote that does not close is read as if that were not there.
+                // If a quote is not closed, what follows is read as if the quote were not there.
                 return Some((record, closed.is_none().then_some(Broken::OpenQuote)));
             }
         }
@@ -157,7 +157,7 @@ mod tests {
         for wrong in [&b"[{}}"[..], b"[{}", b"[", b"[]]", b"[{}],", b"[\"a]"] {
             assert!(rows(wrong)[0].starts_with("Broken(Unreadable)"), "{}", String::from_utf8_lossy(wrong));
         }
-        // More than are kept on the way to the end.
+        // More elements than are kept while the end is searched.
         let many: Vec<String> = (0..3 * MAX_KEPT).map(|n| format!("{{\"n\": {n}}}")).collect();
         let (payload, mut seen) = (format!("[{}]", many.join(" ,")), Vec::new());
         each_row(payload.as_bytes(), payload.len(), None, |row| seen.push(row.bytes.to_vec()));

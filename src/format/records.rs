@@ -1,4 +1,4 @@
-//! A file's records: lines of NDJSON and WeatherLink, CSV records that may span lines.
+//! The records of a file: lines of NDJSON and WeatherLink, CSV records that may span lines.
 
 use std::io::{self, BufRead};
 use std::ops::Range;
@@ -7,7 +7,7 @@ use crate::data::{Broken, Format, Header, Layout, Row, Schema};
 use crate::format::csv::{self, ClosingLine};
 use crate::format::weatherlink;
 
-/// How a file is laid out.
+/// The layout of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileKind {
     /// JSON objects, one a line.
@@ -40,26 +40,26 @@ pub struct FileRecords<R> {
     /// The number of the header line.
     header_line: u64,
     max_line: usize,
-    /// What was read: whole lines up to `whole`, behind them a part of one.
+    /// Bytes read: whole lines up to `whole`, then a part of one.
     bytes: Vec<u8>,
     whole: usize,
     closing: ClosingLine,
-    /// Where the record stands in `bytes`, and where the next one begins.
+    /// The range of the record in `bytes`, and the beginning of the next one.
     record: Range<usize>,
     next: usize,
     broken: Option<Broken>,
-    /// A first row that was read while looking for the end of the header.
+    /// Whether the first row was read already, while the end of the header was searched.
     held_back: bool,
     line: u64,
     position: u64,
 }
 
-/// Past so many bytes that have been handed on, the rest is moved to the front.
+/// Once so many bytes have been passed on, the rest is moved to the front.
 const MOST_DONE: usize = 1 << 20;
 
 impl<R: BufRead> FileRecords<R> {
-    /// Reads the header, if the kind has one and the first line of a CSV file names `columns`; all do if these are not
-    /// given.
+    /// Reads the header, if the kind has one and the first line of a CSV file names `columns`; if these are not given,
+    /// any first line does.
     pub fn new(
         mut reader: R,
         kind: FileKind,
@@ -107,12 +107,12 @@ impl<R: BufRead> FileRecords<R> {
         self.header.as_ref().map(|names| Header { names, line: Some(self.header_line) })
     }
 
-    /// The format that is read.
+    /// The format of the rows.
     pub fn format(&self) -> Format {
         self.format
     }
 
-    /// The next record and the line it begins on, from 1; blank lines are none.
+    /// The next record and the line it begins on, from 1; blank lines are skipped.
     pub fn next_row(&mut self) -> io::Result<Option<(Row<'_>, u64)>> {
         if !std::mem::take(&mut self.held_back) && !self.read_record()? {
             return Ok(None);
@@ -127,7 +127,8 @@ impl<R: BufRead> FileRecords<R> {
 
     fn csv_header(&mut self, columns: Option<&Schema>) -> io::Result<()> {
         if self.read_record()? {
-            // A degree sign in Latin-1 must not cost the rows: a name is text, as in WeatherLink's header.
+            // A degree sign in Latin-1 must not make rows unreadable: names are decoded leniently, as in WeatherLink's
+            // header.
             let line = String::from_utf8_lossy(self.record());
             match columns.is_none_or(|columns| csv::is_header(&line, Some(columns))) {
                 true => self.header = Some(line.into_owned().into_bytes()),
@@ -176,7 +177,7 @@ impl<R: BufRead> FileRecords<R> {
         }
     }
 
-    /// Reads the line at `start` as a record; what is beyond the longest line is read and left out.
+    /// Reads the line at `start` as a record; bytes beyond the longest line are skipped.
     fn read_line(&mut self, start: usize) -> io::Result<bool> {
         let nothing_ahead = self.bytes.len() == start;
         while self.whole <= start && self.bytes.len() - start <= self.max_line && self.extend()? {}
@@ -205,8 +206,8 @@ impl<R: BufRead> FileRecords<R> {
         Ok(true)
     }
 
-    /// A line break between quotes belongs to the record that begins at `start`. If they do not close within the longest
-    /// record, it is the first line alone, and broken: what follows is read as if that were not there.
+    /// A line break between quotes belongs to the record that begins at `start`. If the quotes do not close within the
+    /// longest record, it is the first line alone, and broken: what follows is read as if the quote were not there.
     fn read_to_closing(&mut self, start: usize) -> io::Result<()> {
         loop {
             match self.closing.find(&self.bytes[..self.whole], self.next) {
@@ -225,7 +226,8 @@ impl<R: BufRead> FileRecords<R> {
         }
     }
 
-    /// Appends what is there of the next line; false at the end, where the last line is whole without a line break.
+    /// Appends the available part of the next line; false at the end, where the last line is whole without a line
+    /// break.
     fn extend(&mut self) -> io::Result<bool> {
         loop {
             let available = match self.reader.fill_buf() {
@@ -244,7 +246,7 @@ impl<R: BufRead> FileRecords<R> {
         }
     }
 
-    /// Reads to the end of a line of which only the beginning is kept.
+    /// Skips to the end of a line of which only the beginning is kept.
     fn skip_line(&mut self) -> io::Result<()> {
         loop {
             let available = match self.reader.fill_buf() {
@@ -261,7 +263,7 @@ impl<R: BufRead> FileRecords<R> {
         }
     }
 
-    /// Drops what has been handed on.
+    /// Discards the bytes that were passed on.
     fn make_room(&mut self) {
         let done = self.next;
         if done == self.bytes.len() || (done > MOST_DONE && done > self.bytes.len() / 2) {
@@ -311,12 +313,12 @@ mod tests {
         let open = |line: &str| format!("{}: {line}", Broken::OpenQuote);
         let all = records("a,b\n\"x,1\n2,2\n3,3", FileKind::Csv, 100);
         assert_eq!(all, [(2, open("\"x,1")), (3, "2,2".into()), (4, "3,3".into())]);
-        // One that closes behind the longest record does not close, either.
+        // A cell that closes behind the longest record counts as not closed.
         let all = records("a,b\n\"x,1\n2,2\n3,3\n4\",4\n5,5\n", FileKind::Csv, 12);
         let rest = [(3, "2,2".into()), (4, "3,3".into()), (5, "4\",4".into()), (6, "5,5".into())];
         assert_eq!(all[0], (2, open("\"x,1")));
         assert_eq!(all[1..], rest);
-        // A line that is too long stands behind it.
+        // A line that is too long follows it.
         let text = format!("a,b\n\"x,1\n{}\n2,2\n\"y\n\",3\n", "z".repeat(40));
         let all = records(&text, FileKind::Csv, 12);
         assert_eq!((&all[0], all[1].0, &all[2]), (&(2, open("\"x,1")), 3, &(4, "2,2".into())));

@@ -5,12 +5,12 @@ use jiff::civil::{Date, Time};
 use crate::data::Layout;
 use crate::format::csv;
 
-/// The column names and the layout that the header lines of an export tell.
+/// The column names and the layout given by an export's header lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExportHeader {
     /// The names, joined by tabs; names that repeat are numbered as pandas does (`Hi`, `Hi.1`).
     pub names: String,
-    /// Whether cells stand between two tabs each.
+    /// Whether cells are between two tabs each.
     pub doubled_tabs: bool,
 }
 
@@ -33,7 +33,7 @@ pub fn header(lines: &[&str]) -> ExportHeader {
         cells.collect::<Vec<_>>().join(" ")
     };
     let names: Vec<String> = (0..width).map(name).collect();
-    // The last cells of a line may be empty in either layout: a tab at its end.
+    // The last cells of a line may be empty in either layout: a trailing tab.
     let used = names.iter().rposition(|name| !name.is_empty()).map_or(0, |last| last + 1);
     let doubled_tabs = names[..used].iter().any(String::is_empty);
     let names: Vec<String> = names.into_iter().take(used).filter(|name| !name.is_empty()).collect();
@@ -46,7 +46,7 @@ pub fn cells(line: &str, doubled_tabs: bool) -> impl Iterator<Item = &str> {
     line.split('\t').map(str::trim).filter(move |cell| !doubled_tabs || !cell.is_empty())
 }
 
-/// Whether a date can only be read with the day first.
+/// Whether a date is valid only with the day first.
 pub fn is_day_first(date: &str) -> bool {
     let mut parts = date.split(['/', '-', '.']).map(str::parse::<u32>);
     date.contains('.') || matches!((parts.next(), parts.next()), (Some(Ok(13..=31)), Some(Ok(1..=12))))
