@@ -1,4 +1,4 @@
-//! What is known of the rows of one group; summaries add up, in any order, to the same bits.
+//! The accumulator of a group's rows: accumulators add up, in any order, to the same bits.
 
 use std::collections::BTreeMap;
 
@@ -9,22 +9,22 @@ use serde::{Deserialize, Serialize};
 use crate::kernels::dd_sketch::DdSketch;
 use crate::kernels::exact_sum::ExactSum;
 
-/// What of a column must be kept beside the count of its values.
+/// The statistics of a column that must be kept beside the count of its values.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RequiredStatistics {
     /// Whether sums are needed.
     pub sum: bool,
-    /// The sum of squares.
+    /// Whether sums of squares are needed.
     pub squares: bool,
-    /// Whether the least and the largest are needed.
+    /// Whether minimum and maximum are needed.
     pub extremes: bool,
-    /// All values.
+    /// Whether all values are needed.
     pub values: bool,
     /// Whether sketched quantiles are needed.
     pub sketch: bool,
 }
 
-/// A summary of one column's values without the missing ones.
+/// The statistics of one column's values, without the missing ones.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ColumnAccumulator {
     pub count: u64,
@@ -32,7 +32,7 @@ pub struct ColumnAccumulator {
     pub squares: ExactSum,
     pub least: OrderedFloat<f64>,
     pub most: OrderedFloat<f64>,
-    /// How often each value stands there.
+    /// How often each value occurs.
     pub values: BTreeMap<OrderedFloat<f64>, u64>,
     pub sketch: DdSketch,
 }
@@ -52,7 +52,7 @@ impl Default for ColumnAccumulator {
 }
 
 impl ColumnAccumulator {
-    /// Takes in a value, unless it is missing (NaN).
+    /// Adds a value, unless it is missing (NaN).
     pub fn add(&mut self, x: f64, wanted: RequiredStatistics) {
         if x.is_nan() {
             return;
@@ -76,7 +76,7 @@ impl ColumnAccumulator {
         }
     }
 
-    /// Takes in another summary of the same kind.
+    /// Adds another accumulator of the same kind.
     pub fn merge(&mut self, other: &ColumnAccumulator) {
         self.count += other.count;
         self.sum.merge(&other.sum);
@@ -110,7 +110,7 @@ impl ColumnAccumulator {
         found.map_or(f64::NAN, |(value, _)| value.0)
     }
 
-    /// Values beyond Tukey's fences.
+    /// How many values are beyond Tukey's fences.
     pub fn outliers(&self) -> u64 {
         let (first, third) = (self.quantile(0.25), self.quantile(0.75));
         let reach = 1.5 * (third - first);
@@ -119,17 +119,18 @@ impl ColumnAccumulator {
     }
 }
 
-/// A summary of rows, column by column. As a difference of differential dataflow, it is what a message adds to a group.
+/// The statistics of rows, column by column. As a difference of differential dataflow, it is what a message adds to a
+/// group.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Accumulator {
     /// How many rows there are.
     pub rows: i64,
-    /// By column, what is known of its values.
+    /// The statistics of each column.
     pub columns: Vec<ColumnAccumulator>,
 }
 
 impl Accumulator {
-    /// Takes in a row: a value a column.
+    /// Adds a row: one value per column.
     pub fn add(&mut self, values: impl Iterator<Item = f64>, wanted: &[RequiredStatistics]) {
         self.rows += 1;
         self.columns.resize_with(wanted.len(), ColumnAccumulator::default);
@@ -138,14 +139,14 @@ impl Accumulator {
         }
     }
 
-    /// Tells how many rows there are, and nothing of them; less than none take a group away.
+    /// Holds a number of rows, without statistics; a negative number removes a group.
     pub fn of_rows(rows: i64) -> Accumulator {
         Accumulator { rows, columns: Vec::new() }
     }
 }
 
 impl IsZero for Accumulator {
-    /// Rows are only taken away all at once.
+    /// Rows are only removed all at once.
     fn is_zero(&self) -> bool {
         self.rows == 0
     }

@@ -1,4 +1,4 @@
-//! Accumulators that only grow, of windows that are let go of.
+//! The table state of append-only tables: accumulators that only grow, in windows that expire.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -10,25 +10,25 @@ use super::table_state::{Differences, TableState, check_time, is_kept, tell};
 use super::{Accumulator, Group, Grouping, KeyCell};
 use crate::data::{KeyedState, from_bytes};
 
-/// Summaries that only grow, of windows that are let go of.
+/// Accumulators that only grow, in windows that expire.
 pub struct Accumulators {
     grouping: Grouping,
-    /// What is held of each group, by key and the start of its window: how many rows, and all else if it will be asked
-    /// for.
+    /// The accumulator of each group, by key and the start of its window: the number of rows, and all statistics if
+    /// changes are checkpointed.
     groups: HashMap<Vec<KeyCell>, BTreeMap<Option<i64>, Accumulator>>,
     horizons: Horizons,
-    /// The groups that have changed; `None` if nobody will ask.
+    /// The groups changed since the last checkpoint; `None` if changes are not checkpointed.
     changed: Option<HashSet<Group>>,
 }
 
 impl Accumulators {
-    /// With `remembers`, changes will be asked for.
+    /// With `remembers`, changes are recorded for checkpoints.
     pub fn new(grouping: Grouping, remembers: bool) -> Accumulators {
         let horizons = Horizons::new(grouping.retention, remembers);
         Accumulators { grouping, groups: HashMap::new(), horizons, changed: remembers.then(HashSet::new) }
     }
 
-    /// Lets go of the windows of a key that end at `horizon` or before it.
+    /// Expires the windows of a key that end at or before `horizon`.
     fn expire(&mut self, keys: &[KeyCell], horizon: i64, out: &mut Differences<Accumulators>) {
         let Some(mut windows) = self.groups.remove(keys) else { return };
         while let Some(entry) = windows.first_entry()
@@ -39,7 +39,7 @@ impl Accumulators {
             if let Some(changed) = &mut self.changed {
                 changed.insert(group.clone());
             }
-            // A group that is taken away all at once gets no more rows.
+            // A group that is removed all at once gets no more rows.
             out.push(((group, ()), Accumulator::of_rows(-held.rows)));
         }
         if !windows.is_empty() {

@@ -1,40 +1,40 @@
-//! What a table tells of a column.
+//! The aggregates of a column.
 
 use serde::{Deserialize, Deserializer, de};
 
 use super::accumulator::{ColumnAccumulator, RequiredStatistics};
 
-/// A figure of the values of one column; missing values are left out, as pandas does.
+/// An aggregate of one column's values; missing values are skipped, as pandas does.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Aggregate {
     /// How many values there are.
     Count,
-    /// The sum of the values that are there.
+    /// The sum.
     Sum,
-    /// Their mean.
+    /// The mean.
     Mean,
-    /// The least of them.
+    /// The minimum.
     Min,
-    /// The largest of them.
+    /// The maximum.
     Max,
-    /// Of a sample: `ddof = 1`.
+    /// The sample standard deviation: `ddof = 1`.
     Std,
-    /// Interpolated between the two nearest values, 0 to 1; with its name.
+    /// A quantile, 0 to 1, interpolated between the two nearest values; with its name.
     Quantile(f64, String),
-    /// Within [`LogSketch::RELATIVE_ERROR`](crate::kernels::dd_sketch::LogSketch::RELATIVE_ERROR) of a value of that
-    /// rank.
+    /// A quantile within [`LogSketch::RELATIVE_ERROR`](crate::kernels::dd_sketch::LogSketch::RELATIVE_ERROR) of a value
+    /// of that rank.
     Sketched(f64, String),
-    /// How many different values there are.
+    /// How many distinct values there are.
     Distinct,
-    /// How many values lie more than 1.5 interquartile ranges below the first or above the third quartile (J. W. Tukey,
+    /// How many values are more than 1.5 interquartile ranges below the first or above the third quartile (J. W. Tukey,
     /// Exploratory Data Analysis, 1977).
     Outliers,
-    /// Values there are over values that a window should have.
+    /// The number of values divided by the number that a window should have.
     Completeness,
 }
 
 impl Aggregate {
-    /// What stands behind the column's name.
+    /// The suffix of the result's column name.
     pub fn name(&self) -> &str {
         match self {
             Aggregate::Count => "count",
@@ -50,7 +50,7 @@ impl Aggregate {
         }
     }
 
-    /// What must be kept of the column for it.
+    /// Marks the statistics of the column that it needs.
     pub fn wants(&self, wanted: &mut RequiredStatistics) {
         match self {
             Aggregate::Count | Aggregate::Completeness => {}
@@ -62,7 +62,7 @@ impl Aggregate {
         }
     }
 
-    /// The figure; NaN where there is none. `expected` is how many values a window should have.
+    /// The result; NaN if there is none. `expected` is how many values a window should have.
     pub fn of(&self, column: &ColumnAccumulator, expected: f64) -> f64 {
         let count = column.count as f64;
         let or_none = |value: f64| if column.count == 0 { f64::NAN } else { value };

@@ -31,7 +31,7 @@ pub struct TableContents {
     pub change_schema: Arc<Schema>,
     changes: ChangeFormat,
     lines: BTreeMap<Group, Vec<KeyCell>>,
-    /// The last complete one.
+    /// The last complete epoch.
     pub epoch: Option<u64>,
 }
 
@@ -44,10 +44,10 @@ impl TableContents {
         TableContents { schema: Arc::new(schema), change_schema, changes, lines: BTreeMap::new(), epoch: None }
     }
 
-    /// Begins with lines of which an earlier run has told.
+    /// Restores the lines that an earlier run has written.
     ///
     /// # Errors
-    /// In words: states that can't be read.
+    /// States that can't be read.
     pub fn restore(&mut self, states: &[KeyedState]) -> Result<(), String> {
         for KeyedState { key, state } in states {
             self.lines.insert(from_bytes(key)?, from_bytes(state)?);
@@ -55,7 +55,7 @@ impl TableContents {
         Ok(())
     }
 
-    /// The line of a group as it is remembered: empty if there is none.
+    /// The line of a group as a checkpoint stores it: empty if there is none.
     pub fn keyed(&self, group: &Group) -> KeyedState {
         KeyedState { key: to_bytes(group), state: self.lines.get(group).map_or(Vec::new(), to_bytes) }
     }
@@ -70,7 +70,7 @@ impl TableContents {
         self.lines.is_empty()
     }
 
-    /// Takes in all that an epoch changes; the changes as rows, in the order of the lines.
+    /// Applies the changes of an epoch; returns the changes as rows, in the order of the lines.
     pub fn apply(&mut self, epoch: u64, mut updates: Vec<((Group, Vec<KeyCell>), isize)>) -> Message {
         consolidate(&mut updates);
         let (was, is) = match self.changes {
@@ -83,7 +83,7 @@ impl TableContents {
             let before = self.lines.remove(group);
             let now = of_group.iter().find(|(_, difference)| *difference > 0).map(|((_, line), _)| line.clone());
             if let (Some(line), true) = (&now, before == now) {
-                // An earlier run has told it.
+                // Already written by an earlier run.
                 self.lines.insert(group.clone(), line.clone());
                 continue;
             }
@@ -99,7 +99,7 @@ impl TableContents {
         message(&self.change_schema, epoch, lines)
     }
 
-    /// Lines as rows, in the order of keys and windows: all, or those of the newest windows. The message's number is the
+    /// The lines as rows, ordered by key and window: all, or those of the newest windows. The message's number is the
     /// epoch.
     pub fn snapshot(&self, newest: Option<usize>) -> Message {
         let mut lines: Vec<(&Group, &Vec<KeyCell>)> = self.lines.iter().collect();

@@ -1,4 +1,4 @@
-//! How rows become lines of a table.
+//! How rows are grouped to the lines of a table.
 
 use ordered_float::OrderedFloat;
 use schemars::JsonSchema;
@@ -7,24 +7,24 @@ use serde::{Deserialize, Serialize};
 use super::{KeyCell, Window};
 use crate::data::{Column, Message};
 
-/// Which rows a table is made of, and what they are grouped by. Tables with equal groupings share what is kept of rows.
+/// The rows of a table, and their grouping. Tables with equal groupings share their state.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Grouping {
-    /// The operator after which rows are taken; 0 is prepare.
+    /// The operator whose output is the table's input; 0 is prepare.
     pub input: usize,
-    /// The columns whose values name a line.
+    /// The key columns of a line.
     pub keys: Vec<Column>,
-    /// The time that a line stands for; one line for all time if not given.
+    /// The window of a line; one line for all time if not given.
     pub window: Option<Window>,
-    /// A row replaces the one before it that has the same values here; if there are none, all rows count.
+    /// A row replaces the one before it with the same values here; if there are no columns, all rows count.
     pub upsert: Vec<Column>,
-    /// A row with a value other than 0 here takes the row away that it would replace.
+    /// A row with a value other than 0 here deletes the row that it would replace.
     pub delete: Option<Column>,
-    /// How long after the end of a window it is kept, in milliseconds of the times of the rows of its key.
+    /// How long a window is retained after its end, in milliseconds of the event times of its key.
     pub retention: Option<i64>,
-    /// How far ahead of this machine's clock a row may be dated, in milliseconds.
+    /// How far ahead of this machine's clock an event time may be, in milliseconds.
     pub max_future: i64,
-    /// What becomes of rows whose window has gone.
+    /// What happens to rows whose windows have expired.
     pub late: Late,
 }
 
@@ -39,30 +39,30 @@ pub enum Late {
     Drop,
 }
 
-/// What a line stands for.
+/// The key and window of a line.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Group {
-    /// The values that name the line.
+    /// The values of the key columns.
     pub keys: Vec<KeyCell>,
     /// The start of the window, in milliseconds since 1970.
     pub window: Option<i64>,
 }
 
-/// The numbers of a row.
+/// The values of a row.
 pub type Values = Vec<OrderedFloat<f64>>;
 
-/// A row of a table that rows can be replaced in.
+/// A row of a table with upserts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TableRow {
-    /// What it replaces.
+    /// The upsert key.
     pub upsert: Vec<KeyCell>,
-    /// The values that name the line.
+    /// The values of the key columns.
     pub keys: Vec<KeyCell>,
-    /// When it was measured, in milliseconds since 1970; 0 if there are no windows.
+    /// The event time, in milliseconds since 1970; 0 if there are no windows.
     pub time: i64,
     /// The row's values, column by column.
     pub values: Values,
-    /// Whether the row is taken out.
+    /// Whether it deletes.
     pub deleted: bool,
 }
 
@@ -72,7 +72,7 @@ impl Grouping {
         cells(&self.keys, message, row)
     }
 
-    /// When a row was measured, 0 if there are no windows; `None` if it can't be told.
+    /// The event time of a row, 0 if there are no windows; `None` if it has none.
     pub fn time(&self, message: &Message, row: usize) -> Option<i64> {
         self.window.as_ref().map_or(Some(0), |window| window.time(message, row))
     }
@@ -84,7 +84,7 @@ impl Grouping {
         starts.into_iter().flatten().map(Some).chain(none)
     }
 
-    /// A row, measured at `time`, as it replaces another one, with its values in `slots`.
+    /// A row, measured at `time`, with its upsert key and its values in `slots`.
     pub fn row(&self, message: &Message, row: usize, time: i64, slots: &[usize]) -> TableRow {
         let deleted = self.delete.as_ref().is_some_and(|column| match KeyCell::of(message, column, row) {
             KeyCell::Missing => false,

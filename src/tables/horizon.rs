@@ -1,4 +1,4 @@
-//! Up to when windows have gone, key by key: one station's clock says nothing about another station's rows.
+//! Expiry of windows, key by key: one station's clock never decides about another station's rows.
 
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 use super::KeyCell;
 use crate::data::{KeyedState, from_bytes, to_bytes};
 
-/// The latest times of the rows of each key, less the retention.
+/// The latest event times of each key, less the retention.
 #[derive(Debug)]
 pub struct Horizons {
-    /// In milliseconds; windows stay for ever if not given.
+    /// In milliseconds; windows never expire if not given.
     retention: Option<i64>,
     of: HashMap<Vec<KeyCell>, Horizon>,
-    /// The keys whose horizon has changed; `None` if nobody will ask.
+    /// The keys whose horizon changed since the last checkpoint; `None` if changes are not checkpointed.
     changed: Option<HashSet<Vec<KeyCell>>>,
     swept: Instant,
 }
@@ -24,27 +24,27 @@ struct Horizon {
     heard: Instant,
 }
 
-/// A key that sends no rows for so long, or for the retention if that is longer, is forgotten with its windows: by this
-/// machine's clock, for it has no other.
+/// A key without rows for so long, or for the retention if that is longer, is discarded with its windows. The time is
+/// this machine's clock, as a silent key has no event times.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
-/// How often silent keys are looked for.
+/// How often silent keys are searched.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Before the key of a horizon where it is remembered: no key of a row begins so.
+/// Prefix of the keys of horizons in a checkpoint: no row's key begins so.
 const MARK: [u8; 8] = [0xff; 8];
 
 impl Horizons {
-    /// With `remembers`, changes will be asked for.
+    /// With `remembers`, changes are recorded for checkpoints.
     pub fn new(retention: Option<i64>, remembers: bool) -> Horizons {
         Horizons { retention, of: HashMap::new(), changed: remembers.then(HashSet::new), swept: Instant::now() }
     }
 
-    /// The windows of a key that end then or before it have gone; in milliseconds since 1970.
+    /// The windows of a key that end at or before it have expired; in milliseconds since 1970.
     pub fn of(&self, keys: &[KeyCell]) -> i64 {
         self.of.get(keys).map_or(i64::MIN, |horizon| horizon.time)
     }
 
-    /// Rows of a key have come up to a time; its horizon now.
+    /// The event times of a key have reached a time; returns its horizon.
     pub fn advance(&mut self, keys: &[KeyCell], time: i64) -> i64 {
         let time = time.saturating_sub(self.retention.unwrap_or(i64::MAX));
         let heard = Instant::now();
@@ -63,7 +63,7 @@ impl Horizons {
         time
     }
 
-    /// Forgets the keys that have been silent for too long, and names them.
+    /// Discards the keys that have been silent for too long, and returns them.
     pub fn forget_silent(&mut self) -> Vec<Vec<KeyCell>> {
         let now = Instant::now();
         if now.duration_since(self.swept) < SWEEP_INTERVAL {
@@ -84,7 +84,7 @@ impl Horizons {
         gone
     }
 
-    /// What has changed since this was asked for the last time.
+    /// The changes since the last call.
     pub fn changes(&mut self) -> Vec<KeyedState> {
         let Horizons { of, changed, .. } = self;
         let keyed = |keys: Vec<KeyCell>| KeyedState {
@@ -94,13 +94,13 @@ impl Horizons {
         changed.iter_mut().flat_map(HashSet::drain).map(keyed).collect()
     }
 
-    /// Takes what was remembered of horizons; the rest is handed back.
+    /// Restores the horizons; returns the other states.
     ///
     /// # Errors
     /// Bytes of something else.
     pub fn restore<'a>(&mut self, states: &'a [KeyedState]) -> Result<Vec<&'a KeyedState>, String> {
         let (of_horizons, rest): (Vec<_>, Vec<_>) = states.iter().partition(|keyed| keyed.key.starts_with(&MARK));
-        // Once there was one for all keys, under no key.
+        // Older checkpoints have one horizon for all keys, under an empty key.
         let rest = rest.into_iter().filter(|keyed| !keyed.key.is_empty()).collect();
         let heard = Instant::now();
         for KeyedState { key, state } in of_horizons {

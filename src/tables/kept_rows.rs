@@ -1,4 +1,4 @@
-//! Rows by what they replace, in windows that are not too old.
+//! The table state of tables with upserts: rows by upsert key, in windows that have not expired.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -10,14 +10,14 @@ use super::table_state::{Differences, TableState, check_time, is_kept, tell};
 use super::{Group, Grouping, KeyCell, TableRow, Values};
 use crate::data::{KeyedState, from_bytes};
 
-/// Rows by what they replace.
+/// Rows by upsert key.
 pub struct KeptRows {
     grouping: Grouping,
     rows: HashMap<Vec<KeyCell>, KeptRow>,
-    /// For each key, the rows of each window by its start, if windows are let go of.
+    /// For each key, the rows of each window by its start, if windows expire.
     windows: HashMap<Vec<KeyCell>, BTreeMap<i64, HashSet<Vec<KeyCell>>>>,
     horizons: Horizons,
-    /// What the rows that have changed replace; `None` if nobody will ask.
+    /// The upsert keys of rows changed since the last checkpoint; `None` if changes are not checkpointed.
     changed: Option<HashSet<Vec<KeyCell>>>,
 }
 
@@ -29,20 +29,20 @@ struct KeptRow {
 }
 
 impl KeptRows {
-    /// With `remembers`, changes will be asked for.
+    /// With `remembers`, changes are recorded for checkpoints.
     pub fn new(grouping: Grouping, remembers: bool) -> KeptRows {
         let (rows, windows) = Default::default();
         let horizons = Horizons::new(grouping.retention, remembers);
         KeptRows { grouping, rows, windows, horizons, changed: remembers.then(HashSet::new) }
     }
 
-    /// The windows of a key and a time that are kept.
+    /// The windows of a key and a time that have not expired.
     fn windows(&self, keys: &[KeyCell], time: i64) -> Vec<Option<i64>> {
         let horizon = self.horizons.of(keys);
         self.grouping.windows(time).filter(|start| is_kept(&self.grouping, *start, horizon)).collect()
     }
 
-    /// Lets go of the windows of a key that end at `horizon` or before it.
+    /// Expires the windows of a key that end at or before `horizon`.
     fn expire(&mut self, keys: &[KeyCell], horizon: i64, out: &mut Differences<KeptRows>) {
         let Some(hop) = self.grouping.window.as_ref().map(|window| window.hop) else { return };
         let Some(mut windows) = self.windows.remove(keys) else { return };
@@ -55,7 +55,7 @@ impl KeptRows {
                 let group = Group { keys: held.keys.clone(), window: Some(start) };
                 out.push(((group, held.values.clone()), -1));
                 if held.time < start + hop {
-                    // It was the last window that holds the row.
+                    // It was the last window with the row.
                     self.rows.remove(&upsert);
                     self.note(&upsert);
                 }
@@ -260,7 +260,7 @@ mod tests {
         assert!(other.restore(&[KeyedState { key: vec![9], state: vec![9] }], |_| true, &mut out).is_err());
     }
 
-    /// Rows of each group, by what differences say.
+    /// Applies differences to the rows of each group.
     fn add_up(of: &mut BTreeMap<(Group, Values), isize>, out: &mut Vec<((Group, Values), isize)>) {
         for (row, difference) in out.drain(..) {
             *of.entry(row).or_default() += difference;
@@ -268,7 +268,7 @@ mod tests {
         of.retain(|_, rows| *rows != 0);
     }
 
-    /// What is in the table after rows of (what they replace, when, deleted), each with its place as its value.
+    /// The table after rows of (upsert key, when, deleted), each with its place as its value.
     fn grouped(rows: &[(u8, i64, bool)]) -> BTreeMap<(Group, Values), isize> {
         let last: BTreeMap<u8, usize> = rows.iter().zip(0..).map(|(row, place)| (row.0, place)).collect();
         let mut of = BTreeMap::new();

@@ -1,8 +1,11 @@
-//! Tables: rows summarised by key and window, right whatever order rows come in.
+//! Materialized tables: rows aggregated by key and window, correct for any order of the rows.
 //!
-//! [`Grouping`] says which rows make a line, [`Accumulator`] what is known of them, [`Aggregate`] what a line tells,
-//! [`TableState`] which rows count, and [`TableContents`] what the lines are as of an epoch. The engine wires them up with
-//! differential dataflow.
+//! - `table`, `grouping`, `window`: resolved tables; which rows make a line; windows over event time.
+//! - `accumulator`, `aggregate`, `cell`: the statistics of a group, a line's aggregates, its cells.
+//! - `table_state`: the trait of a worker's state; `kept_rows` with upserts, `accumulators` without.
+//! - `horizon`: when windows expire. `contents`: the lines as of an epoch. `reference`: the joined file.
+//!
+//! The runtime connects them with differential dataflow. Never here: operators, sources, sinks, the dataflow file.
 
 mod accumulator;
 mod accumulators;

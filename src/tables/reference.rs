@@ -9,41 +9,41 @@ use crate::data::{Kind, cell};
 
 /// A line of the file without its key, by its key.
 type ReferenceLines = BTreeMap<KeyCell, Vec<KeyCell>>;
-/// A line behind its key, and whether it comes (1) or goes (-1).
+/// A line with its key, and whether it is added (1) or removed (-1).
 type ReferenceChange = ((KeyCell, Vec<KeyCell>), isize);
 
-/// A file of references.
+/// The reference file.
 pub struct Reference {
     path: PathBuf,
     key: String,
     key_kind: Kind,
-    /// All but the key; numbers are columns that hold nothing else.
+    /// All columns but the key; a column of numbers holds nothing else.
     pub columns: Vec<(String, Kind)>,
     lines: ReferenceLines,
-    /// The file's time and length when it was read.
+    /// The file's modification time and length when it was read.
     seen: Option<(SystemTime, u64)>,
 }
 
 impl Reference {
-    /// Reads the file; its column `key` holds numbers or texts as the table's column does.
+    /// Reads the file; its column `key` has the kind of the table's column.
     ///
     /// # Errors
-    /// A file that can't be read, without that column, or with a key that stands twice.
+    /// A file that can't be read, without that column, or with a duplicate key.
     pub fn read(path: &Path, key: &str, key_kind: Kind) -> Result<Reference, String> {
         let seen = seen(path);
         let (columns, lines) = read(path, key, key_kind, None)?;
         Ok(Reference { path: path.into(), key: key.into(), key_kind, columns, lines, seen })
     }
 
-    /// All lines, each with the difference it makes.
+    /// All lines as additions.
     pub fn all(&self) -> Vec<ReferenceChange> {
         self.lines.iter().map(|(key, line)| ((key.clone(), line.clone()), 1)).collect()
     }
 
-    /// Reads the file again if it has changed: what differs.
+    /// Reads the file again if it has changed; returns the differences.
     ///
     /// # Errors
-    /// As [`Reference::read`], or if it has other columns; what was read before stays.
+    /// As [`Reference::read`], or if its columns have changed; the lines read before stay.
     pub fn changes(&mut self) -> Result<Vec<ReferenceChange>, String> {
         let now = seen(&self.path);
         if now == self.seen {
@@ -97,7 +97,7 @@ fn read(
     Ok((columns, lines))
 }
 
-/// Numbers, if there is one and nothing else.
+/// A number column, if there is a value and all are numbers.
 fn kind(records: &[csv::StringRecord], column: usize) -> Kind {
     let mut numbers = records.iter().map(|record| cell::number(&record[column])).peekable();
     if numbers.clone().any(|number| number.is_some_and(|x| !x.is_nan())) && numbers.all(|number| number.is_some()) {

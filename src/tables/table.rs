@@ -1,4 +1,4 @@
-//! A table, and the tables that share what is kept of rows.
+//! Resolved tables, and groups of tables that share their state.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,38 +9,38 @@ use super::{
 };
 use crate::data::{Column, Kind, Message, Schema};
 
-/// A table whose columns have been looked up.
+/// A table whose columns are resolved.
 #[derive(Clone, Debug)]
 pub struct Table {
     /// The table's name.
     pub name: String,
-    /// What makes a line of it.
+    /// The rows and keys of a line.
     pub grouping: Grouping,
-    /// The number columns that are summarised.
+    /// The aggregated number columns.
     pub columns: Vec<Column>,
-    /// What each line says.
+    /// The aggregates of each column.
     pub aggregates: Vec<Aggregate>,
-    /// How far apart the rows of a key should be, in milliseconds.
+    /// The expected interval between rows of a key, in milliseconds.
     pub interval: Option<i64>,
-    /// The file that rows are joined with.
+    /// The joined reference file.
     pub join: Option<Join>,
     /// How its changes are written.
     pub changes: ChangeFormat,
 }
 
-/// Where a table's reference is joined.
+/// The join of a table with its reference.
 #[derive(Clone, Debug)]
 pub struct Join {
-    /// The place of its key among the table's.
+    /// The place of the join key among the table's keys.
     pub key: usize,
     /// The columns it adds.
     pub columns: Vec<(String, Kind)>,
 }
 
 impl Table {
-    /// A name that two of its columns would have.
+    /// A name that two of its columns would have, if any.
     pub fn twice(&self) -> Option<String> {
-        // A line tells its place, and a change what it is.
+        // Results have columns for their position, and changes for their kind.
         let mut seen = HashSet::from(["message", "row", "change"].map(str::to_owned));
         self.names_and_kinds().map(|(name, _)| name).find(|name| !seen.insert(name.clone()))
     }
@@ -66,8 +66,8 @@ impl Table {
         self.columns.iter().flat_map(of_column)
     }
 
-    /// The cells of a line behind its keys and window, without the reference's. `places` are those of the table's
-    /// columns in the summary.
+    /// The cells of a line behind its keys and window, without the reference's. `places` are the places of the table's
+    /// columns in the accumulator.
     pub fn line(&self, summary: &Accumulator, places: &[usize]) -> Vec<KeyCell> {
         let length = self.grouping.window.as_ref().map_or(f64::NAN, |window| window.length as f64);
         let expected = self.interval.map_or(f64::NAN, |interval| length / interval as f64);
@@ -77,14 +77,14 @@ impl Table {
     }
 }
 
-/// The rows of a key in a message, as far as it takes to know which of them are too late.
+/// The event times of a key in a message, as far as they decide which rows are too late.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct KeyTimes {
-    /// The values that name the line.
+    /// The values of the key columns.
     pub keys: Vec<KeyCell>,
-    /// The latest of their times, in milliseconds since 1970.
+    /// The latest event time, in milliseconds since 1970.
     pub latest: i64,
-    /// Ends of last windows, with the ids of the rows that are in none behind it.
+    /// Ends of windows, each with the ids of the rows that are in no later window.
     pub ends: Vec<(i64, Vec<u64>)>,
 }
 
@@ -93,20 +93,20 @@ impl KeyTimes {
         KeyTimes { keys, latest, ends: Vec::new() }
     }
 
-    /// The ids of the rows that are too late where windows have gone up to `horizon`.
+    /// The ids of the rows that are too late where windows up to `horizon` have expired.
     pub fn late(self, horizon: i64) -> impl Iterator<Item = u64> {
         self.ends.into_iter().filter(move |(end, _)| *end <= horizon).flat_map(|(_, ids)| ids)
     }
 }
 
-/// Tables with one grouping: rows are kept once for all of them.
+/// Tables with one grouping, which share their state.
 #[derive(Clone, Debug)]
 pub struct SharedGrouping {
-    /// What makes a line of it.
+    /// The rows and keys of a line.
     pub grouping: Grouping,
-    /// The slots of the number columns that any of them summarises.
+    /// The slots of the number columns that any of them aggregates.
     pub slots: Vec<usize>,
-    /// What is kept of each.
+    /// The statistics kept of each column.
     pub wanted: Vec<RequiredStatistics>,
     /// The tables, with their numbers in the dataflow.
     pub tables: Vec<(usize, Table)>,
@@ -124,13 +124,13 @@ impl SharedGrouping {
         table.columns.iter().map(|column| place(column).expect("the slots of all tables are there")).collect()
     }
 
-    /// When each row of a message was measured, in milliseconds since 1970; 0 if there are no windows, `None` for a row
-    /// that does not tell.
+    /// The event time of each row of a message, in milliseconds since 1970; 0 if there are no windows, `None` for a row
+    /// without one.
     pub fn times(&self, message: &Message) -> Vec<Option<i64>> {
         (0..message.rows()).map(|row| self.grouping.time(message, row)).collect()
     }
 
-    /// The rows that are dated further ahead of `now` than any clock may be; in milliseconds since 1970.
+    /// The rows whose event time is too far ahead of `now`, in milliseconds since 1970.
     pub fn early(&self, times: &[Option<i64>], now: i64) -> Vec<usize> {
         if self.grouping.window.is_none() {
             return Vec::new();
@@ -139,12 +139,12 @@ impl SharedGrouping {
         timed(times).filter(|(_, time)| *time > latest).map(|(row, _)| row).collect()
     }
 
-    /// The rows that are too late behind others of their key in the same message.
+    /// The rows that are too late because of other rows of their key in the same message.
     pub fn late_within(&self, message: &Message, times: &[Option<i64>]) -> Vec<usize> {
         let Some((window, retention)) = self.grouping.window.as_ref().zip(self.grouping.retention) else {
             return Vec::new();
         };
-        // Most messages do not reach back that far.
+        // The fast path: most messages do not reach back that far.
         let range = timed(times).map(|(_, time)| time).min().zip(timed(times).map(|(_, time)| time).max());
         if range.is_none_or(|(oldest, newest)| newest - retention <= oldest) {
             return Vec::new();
@@ -160,20 +160,20 @@ impl SharedGrouping {
         late
     }
 
-    /// Why a row that is dated too far ahead is refused.
+    /// Why a row is rejected whose event time is too far ahead.
     pub fn too_early(&self, message: &Message, row: usize) -> String {
         let most = shown(self.grouping.max_future);
         format!("{}: more than {most} ahead of this machine's clock (max_future)", self.dated(message, row))
     }
 
-    /// Why a row whose windows have gone is refused; `None` if it is only counted.
+    /// Why a row whose windows have expired is rejected; `None` if it is only counted.
     pub fn too_late(&self, message: &Message, row: usize) -> Option<String> {
         let after = shown(self.grouping.retention.unwrap_or_default());
         let reason = || format!("{}: its window went {after} after its end (retention)", self.dated(message, row));
         (self.grouping.late == Late::DeadLetter).then(reason)
     }
 
-    /// The table, and the time of a row.
+    /// The table and a row's event time, for a reason.
     fn dated(&self, message: &Message, row: usize) -> String {
         let (name, window) = (self.name(), &self.grouping.window);
         let time = window.as_ref().map(|window| (&window.time, window.time(message, row).unwrap_or_default()));
@@ -183,7 +183,7 @@ impl SharedGrouping {
         )
     }
 
-    /// What of a message tells which windows have gone: empty if none ever go.
+    /// The event times that decide which windows expire: empty if none ever do.
     pub fn judged(&self, message: &Message, times: &[Option<i64>]) -> Vec<KeyTimes> {
         let Some(window) = self.grouping.window.as_ref().filter(|_| self.grouping.retention.is_some()) else {
             return Vec::new();
@@ -202,7 +202,7 @@ impl SharedGrouping {
         judged.into_values().collect()
     }
 
-    /// What a message adds to each group. Rows without a time are left out.
+    /// What a message adds to each group. Rows without an event time are skipped.
     pub fn summaries(&self, message: &Message, times: &[Option<i64>]) -> Vec<(Group, Accumulator)> {
         let mut summaries: HashMap<Group, Accumulator> = HashMap::new();
         for (row, time) in timed(times) {
@@ -215,12 +215,12 @@ impl SharedGrouping {
         summaries.into_iter().collect()
     }
 
-    /// The rows of a message as they replace others. Rows without a time are left out.
+    /// The rows of a message for a table with upserts. Rows without an event time are skipped.
     pub fn rows(&self, message: &Message, times: &[Option<i64>]) -> Vec<TableRow> {
         timed(times).map(|(row, time)| self.grouping.row(message, row, time, &self.slots)).collect()
     }
 
-    /// The summary of rows, each so many times.
+    /// The accumulator of rows, each with its multiplicity.
     pub fn summary<'a>(&self, rows: impl Iterator<Item = (&'a Values, isize)>) -> Accumulator {
         let mut summary = Accumulator::default();
         for (values, times) in rows {
@@ -242,7 +242,7 @@ impl SharedGrouping {
     }
 }
 
-/// Milliseconds as a person writes them.
+/// Milliseconds in a readable form.
 fn shown(milliseconds: i64) -> humantime::FormattedDuration {
     humantime::format_duration(std::time::Duration::from_millis(milliseconds.unsigned_abs()))
 }
@@ -251,7 +251,7 @@ fn timed(times: &[Option<i64>]) -> impl Iterator<Item = (usize, i64)> {
     times.iter().enumerate().filter_map(|(row, time)| Some((row, (*time)?)))
 }
 
-/// Puts tables with equal groupings together.
+/// Groups tables with equal groupings.
 pub fn share(tables: &[Table]) -> Vec<SharedGrouping> {
     let mut shared: Vec<SharedGrouping> = Vec::new();
     for (number, table) in tables.iter().enumerate() {

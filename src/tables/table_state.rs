@@ -1,4 +1,4 @@
-//! What a table holds on one worker: what comes becomes differences, and what is too old goes.
+//! The state of a table on one worker: it turns input into differences, and expires old windows.
 
 use std::collections::HashSet;
 
@@ -7,37 +7,37 @@ use serde::Serialize;
 use super::{Group, Grouping, KeyCell, window};
 use crate::data::{KeyedState, to_bytes};
 
-/// What changes in the groups of a table_state.
+/// Differences of the groups in a table state.
 pub type Differences<K> = Vec<((Group, <K as TableState>::Value), <K as TableState>::Difference)>;
 
-/// Knows what a table holds on one worker, and turns what comes into differences.
+/// The state of a table on one worker, which turns input into differences.
 pub trait TableState {
-    /// What comes.
+    /// An item of the input.
     type Item;
-    /// What is grouped.
+    /// The grouped value.
     type Value;
-    /// How often a value counts.
+    /// The multiplicity of a value.
     type Difference;
 
-    /// Names the worker that keeps an item: the same one for those that belong together.
+    /// The hash by which an item is routed to a worker: the same for items that belong together.
     fn route(item: &Self::Item) -> u64;
 
-    /// Takes in what comes, in the order of the input. What is too late is left out.
+    /// Takes in an item, in the order of the input. What is too late is ignored.
     fn take(&mut self, item: Self::Item, out: &mut Differences<Self>);
 
-    /// The windows of a key that end then or before it have gone; in milliseconds since 1970.
+    /// The windows of a key that end at or before it have expired; in milliseconds since 1970.
     fn horizon(&self, keys: &[KeyCell]) -> i64;
 
-    /// Rows of a key have come up to a time, in milliseconds since 1970: lets go of its windows that are too old.
+    /// The event times of a key have reached a time, in milliseconds since 1970: expires its old windows.
     fn advance(&mut self, keys: &[KeyCell], time: i64, out: &mut Differences<Self>);
 
-    /// Lets go of the windows of keys that have been silent for long.
+    /// Expires the windows of keys that have been silent for too long.
     fn forget_silent(&mut self, out: &mut Differences<Self>);
 
-    /// What has changed since this was asked for the last time.
+    /// The keyed states that changed since the last call.
     fn changes(&mut self) -> Vec<KeyedState>;
 
-    /// Holds what was held before, as far as its route is one of its `own`.
+    /// Restores the keyed states whose route is this worker's `own`.
     ///
     /// # Errors
     /// Bytes of something else.
@@ -49,7 +49,7 @@ pub trait TableState {
     ) -> Result<(), String>;
 }
 
-/// What is held now of the keys that have changed.
+/// The current states of the changed keys.
 pub(super) fn tell<'a, K: Serialize, H: Serialize + 'a>(
     changed: &mut Option<HashSet<K>>,
     held: impl Fn(&K) -> Option<&'a H>,

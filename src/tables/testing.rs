@@ -1,4 +1,4 @@
-//! What tests of keepers share.
+//! Shared by the tests of table states.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ pub fn key() -> Vec<KeyCell> {
     vec![1.0.into()]
 }
 
-/// What is remembered of all that was told, as a checkpoint keeps it.
+/// The keyed states that a checkpoint holds after these changes.
 pub fn kept(told: [Vec<KeyedState>; 2]) -> Vec<KeyedState> {
     let kept: BTreeMap<Vec<u8>, Vec<u8>> = told.into_iter().flatten().map(|keyed| (keyed.key, keyed.state)).collect();
     let kept = kept.into_iter().filter(|(_, state)| !state.is_empty());

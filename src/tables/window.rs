@@ -1,15 +1,15 @@
-//! Windows over the times that rows were measured at.
+//! Windows over event time.
 
 use crate::data::{Column, Kind, Message};
 
-/// Windows of one length, one every hop; they tumble if both are equal.
+/// Windows of one length, one every hop; tumbling if both are equal.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Window {
-    /// When a row was measured.
+    /// The column of the event time.
     pub time: Column,
-    /// In milliseconds.
+    /// The length in milliseconds.
     pub length: i64,
-    /// In milliseconds; not longer than `length`.
+    /// The hop in milliseconds; not longer than `length`.
     pub hop: i64,
 }
 
@@ -26,7 +26,7 @@ impl Window {
         time.div_euclid(self.hop) * self.hop + self.length
     }
 
-    /// When a row of a message was measured, in milliseconds since 1970; `None` if its column does not tell.
+    /// The event time of a row, in milliseconds since 1970; `None` if its column holds none.
     pub fn time(&self, message: &Message, row: usize) -> Option<i64> {
         match self.time.kind {
             Kind::Number => milliseconds(message.column(self.time.slot)[row]),
@@ -35,7 +35,7 @@ impl Window {
     }
 }
 
-/// Reads seconds since 1970, or a date and time of ISO 8601, in UTC where it names no offset.
+/// Parses seconds since 1970, or a date and time of ISO 8601, in UTC if it names no offset.
 fn parse(text: &str) -> Option<i64> {
     if let Ok(seconds) = text.parse::<f64>() {
         return milliseconds(seconds);
@@ -52,12 +52,12 @@ fn milliseconds(seconds: f64) -> Option<i64> {
     Some(milliseconds as i64).filter(|time| milliseconds.is_finite() && is_time(*time))
 }
 
-/// Whether milliseconds since 1970 are a time: the last one is in the year 9999.
+/// Whether milliseconds since 1970 are a valid time, up to the year 9999.
 pub fn is_time(milliseconds: i64) -> bool {
     jiff::Timestamp::from_millisecond(milliseconds).is_ok()
 }
 
-/// A start as it is shown: ISO 8601, UTC.
+/// A start in ISO 8601, UTC.
 pub fn shown(start: i64) -> String {
     jiff::Timestamp::from_millisecond(start).map_or_else(|_| start.to_string(), |time| time.to_string())
 }
