@@ -26,7 +26,7 @@ impl Access {
         Access { users, attempts: RateLimiter::keyed(Quota::per_minute(Access::ATTEMPTS)) }
     }
 
-    /// The role that name and password give. Slow by intent: it runs on a thread of its own.
+    /// The role of a user by name and password. The hash is slow on purpose, so it is computed on a thread of its own.
     pub(super) async fn verify(
         self: Arc<Access>,
         from: IpAddr,

@@ -87,7 +87,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Project {
         let path = Path::<std::collections::HashMap<String, String>>::from_request_parts(parts, state).await;
         let path = path.map_err(|rejection| ApiError::new(rejection.status(), rejection.body_text()))?;
         let name = path.get("name").map_or("", String::as_str).parse::<ProjectName>();
-        // What can't be a name is none that is there.
+        // An invalid name is that of no project.
         name.map(Project).map_err(|reason| ApiError::new(StatusCode::NOT_FOUND, reason))
     }
 }

@@ -9,15 +9,15 @@ use crate::config::Dataflow;
 use crate::mqtt::masked;
 use crate::registry::Registry;
 
-/// The text with its passwords covered; nothing of it if it is no TOML, for nobody knows where one stands then.
+/// The text with its passwords masked; empty if the text is no TOML, in which passwords can't be found.
 pub fn without_secrets(text: &str) -> String {
     let Ok(mut document) = text.parse::<DocumentMut>() else { return String::new() };
     cover(document.as_table_mut());
-    // What is left stands in comments and addresses.
+    // Passwords in comments and addresses.
     masked(&document.to_string())
 }
 
-/// Covers the passwords of a table and of those in it.
+/// Masks the passwords of a table and of those in it.
 fn cover(table: &mut dyn TableLike) {
     for (key, item) in table.iter_mut() {
         if key == "password" && !item.is_table_like() {
@@ -37,7 +37,7 @@ pub fn values(text: &str) -> Json {
     toml::from_str::<toml::Table>(text).ok().and_then(|table| serde_json::to_value(table).ok()).unwrap_or_default()
 }
 
-/// The dataflow of a text that may come from anybody: paths are looked at before anything is read from them.
+/// The dataflow of a text that anybody may have written: paths are checked before anything is read from them.
 ///
 /// # Errors
 /// What is wrong with it.
@@ -58,7 +58,7 @@ pub fn checked(name: &str, text: &str, registry: &Registry) -> Result<Dataflow, 
     Dataflow::from_text(&format!("{name}.toml"), text, &[], registry).map_err(|diagnostic| problem(text, &diagnostic))
 }
 
-/// Keys whose values are files, with these.
+/// The keys whose values are paths, with the paths.
 fn paths(table: &dyn TableLike, prefix: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for (key, item) in table.iter() {
@@ -91,7 +91,7 @@ fn is_path(key: &str, text: &str) -> bool {
     match key {
         "url" => text != "-" && text != "null" && !text.contains("://") && !text.starts_with("generate:"),
         "ca" | "certificate" | "params" | "file" | "path" => true,
-        // `key` names a text column where it belongs to a subtask or a table: a column's name leads nowhere.
+        // The `key` of a subtask or a table is a column's name, which is no path out of the folder.
         "key" => true,
         _ => false,
     }

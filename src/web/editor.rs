@@ -137,7 +137,7 @@ async fn connect(
     .await
 }
 
-/// Works on a dataflow on a thread that may wait.
+/// Runs a task about a dataflow on a thread that may block.
 async fn try_out<T: Send + 'static>(
     shared: SharedState,
     toml: String,

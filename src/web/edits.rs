@@ -83,7 +83,7 @@ fn take_away(tables: &mut Vec<Table>, list: &str, index: usize) -> Result<(), St
     Ok(())
 }
 
-/// Changes the order of the subtasks or tables: they are written where they stood, so all of them take their places
+/// Changes the order of the subtasks or tables. toml_edit writes each in its old position, so all positions are set
 /// anew.
 fn rearrange(
     document: &mut DocumentMut,

@@ -1,4 +1,4 @@
-//! What dataflow files say, read when they have changed.
+//! Summaries of dataflow files, read again when a file has changed.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -37,11 +37,11 @@ pub struct FileSummary {
     pub problem: Option<FileProblem>,
 }
 
-/// What dataflow files said when they were last looked at.
+/// The summaries of dataflow files, as of their last change.
 #[derive(Debug, Default)]
 pub struct FileCache(Mutex<HashMap<ProjectName, CachedFile>>);
 
-/// What a file said, and when it had been changed and how long it was then.
+/// A summary, with the time of the file's last change and its length then.
 #[derive(Debug)]
 struct CachedFile {
     changed: SystemTime,
@@ -50,7 +50,7 @@ struct CachedFile {
 }
 
 impl FileCache {
-    /// What a file says: it is read when it has changed.
+    /// The summary of a file, read again if the file has changed.
     pub(super) fn about(&self, folder: &Folder, name: &ProjectName, registry: &Registry) -> Option<Arc<FileSummary>> {
         let metadata = std::fs::metadata(folder.file(name)).ok()?;
         let (changed, length) = (metadata.modified().ok()?, metadata.len());
@@ -61,7 +61,7 @@ impl FileCache {
             return Some(seen.about.clone());
         }
         let about = Arc::new(FileSummary::of(name, &folder.read(name).ok()?, registry));
-        // What is wrong may be mended elsewhere: a file that it names.
+        // Not cached: the cause may be in a file that it names, whose change does not show here.
         if about.problem.is_some() {
             known.remove(name);
             return Some(about);

@@ -33,12 +33,12 @@ impl std::fmt::Display for ProjectName {
     }
 }
 
-/// Where the files are, and what is kept of their runs.
+/// The folder of dataflow files, and of the state of their runs.
 #[derive(Clone, Debug)]
 pub struct Folder(PathBuf);
 
 impl Folder {
-    /// What is kept of runs stands in this folder of the folder.
+    /// The subfolder with the state of the runs.
     pub const STATE: &'static str = ".rowmill";
 
     /// # Errors
@@ -59,12 +59,12 @@ impl Folder {
         self.0.join(format!("{name}.toml"))
     }
 
-    /// What is kept of a project's last run.
+    /// The state of a project's last run.
     pub fn state(&self, name: &ProjectName) -> PathBuf {
         self.0.join(Folder::STATE).join(name.to_string())
     }
 
-    /// All projects, sorted; files whose names do not fit are none.
+    /// All projects, sorted; files with other names are ignored.
     pub fn names(&self) -> io::Result<Vec<ProjectName>> {
         let mut names = Vec::new();
         for entry in fs::read_dir(&self.0)? {
@@ -86,12 +86,12 @@ impl Folder {
         File::create_new(self.file(name))?.write_all(text.as_bytes())
     }
 
-    /// Replaces a file that is there, who may read it stays; readers see the old one or the new one.
+    /// Replaces a file that is there, with the same permissions; readers see the old one or the new one.
     pub fn save(&self, name: &ProjectName, text: &str) -> io::Result<()> {
         disk::replace(&self.file(name), text.as_bytes(), Readers::AsBefore)
     }
 
-    /// Removes the file and what is kept of its runs.
+    /// Removes the file and the state of its runs.
     pub fn remove(&self, name: &ProjectName) -> io::Result<()> {
         fs::remove_file(self.file(name))?;
         match fs::remove_dir_all(self.state(name)) {

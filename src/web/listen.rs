@@ -1,4 +1,4 @@
-//! Takes an address for a folder of projects, and serves.
+//! Binds an address for a folder of projects, and serves.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -38,12 +38,12 @@ pub struct WebServer {
     shared: SharedState,
 }
 
-/// The file of users of a folder, where no other one is given.
+/// A folder's own file of users, used if no other one is given.
 pub fn users_file(directory: &Path) -> PathBuf {
     directory.join(Folder::STATE).join("users.json")
 }
 
-/// Takes the address.
+/// Binds the address.
 ///
 /// # Errors
 /// In words: a folder that is none, an address that is taken, or one that needs a login and has no users.

@@ -1,4 +1,4 @@
-//! What runs tell: streams of events, the log, the report.
+//! What runs report: streams of events, the log, the report.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -21,12 +21,12 @@ use super::state::SharedState;
 use crate::measure::RunStatus;
 use crate::planner::QueueModel;
 
-/// How often runs are looked at.
+/// How often runs are polled.
 const LOOK_UP_INTERVAL: Duration = Duration::from_millis(500);
 /// Bytes of the log that are shown.
 const LOG: u64 = 64 << 10;
 
-/// Routes of what runs tell.
+/// Routes of what runs report.
 pub fn routes() -> OpenApiRouter<SharedState> {
     OpenApiRouter::new()
         .routes(routes!(overview))
@@ -69,7 +69,7 @@ struct Outlook {
 impl Advice {
     fn of(live: &RunStatus) -> Option<Advice> {
         let rows_a_message = live.rows_done as f64 / live.latency_message.count as f64;
-        // What is between messages keeps a worker from the next one as well.
+        // The time between messages keeps a worker from the next one as well.
         let service = (live.service_message.mean + live.between_messages) / 1e9;
         let arrival_rate = live.now.rows_per_second / rows_a_message;
         if !(service > 0.0 && arrival_rate > 0.0) {
@@ -105,7 +105,7 @@ fn told(shared: &SharedState, name: &ProjectName) -> Result<LiveStatus, ApiError
     Ok(LiveStatus { run, live, advice })
 }
 
-/// Events of a text that is looked up again and again: one each time it has changed, until the server ends.
+/// Events of a text that is polled: one each time it has changed, until the server stops.
 fn events(
     shared: SharedState,
     look: impl Fn(&SharedState) -> Option<String> + Send + 'static,

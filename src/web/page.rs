@@ -37,12 +37,12 @@ static ASSETS: [(&str, &str, &[u8]); 14] = assets! {
     "/vendor/uplot.css" => STYLE,
 };
 
-/// What tells one version of a file from another.
+/// The tag of each file's version.
 static TAGS: LazyLock<[ETag; ASSETS.len()]> = LazyLock::new(|| {
     ASSETS.map(|(_, _, bytes)| format!("\"{:032x}\"", fingerprint(bytes)).parse().expect("digits in quotes are a tag"))
 });
 
-/// A file of the page; the page itself for every address that it draws. One that the browser has is not sent again.
+/// A file of the page, or the page itself for its own addresses. A version that the browser has is not sent again.
 pub async fn page(uri: Uri, known: Option<TypedHeader<IfNoneMatch>>) -> Response {
     let path = uri.path();
     let found = ASSETS.iter().position(|(name, _, _)| *name == path);

@@ -43,7 +43,7 @@ pub struct RunFigures {
 }
 
 impl ServerState {
-    /// The line of a project; `None` if there is no such file.
+    /// The summary of a project; `None` if there is no such file.
     pub fn summary(&self, name: &ProjectName) -> Option<ProjectSummary> {
         let about = self.known.about(&self.folder, name, &self.registry)?;
         let run = self.runs.run(&self.folder, name);
@@ -59,12 +59,12 @@ impl ServerState {
         Some(ProjectSummary { name: name.to_string(), about: (*about).clone(), run, figures })
     }
 
-    /// All lines.
+    /// All summaries.
     pub fn summaries(&self) -> std::io::Result<Vec<ProjectSummary>> {
         Ok(self.folder.names()?.iter().filter_map(|name| self.summary(name)).collect())
     }
 
-    /// What a project does; its file alone is asked whether there is one.
+    /// The state of a project's run. A project is there if its file is, whatever the file says.
     pub fn run_of(&self, name: &ProjectName) -> Result<ProjectRun, ApiError> {
         match self.folder.file(name).metadata() {
             Ok(_) => Ok(self.runs.run(&self.folder, name)),

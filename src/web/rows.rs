@@ -1,4 +1,4 @@
-//! A few rows to try a dataflow on: from its source, or made up.
+//! A few rows for a preview: from the dataflow's source, or generated.
 
 use std::time::{Duration, Instant};
 
@@ -26,7 +26,7 @@ pub enum RowsFrom {
     Generator,
 }
 
-/// A source that is looked at for a moment, as a guest: nothing is acknowledged for the project.
+/// Reads the source for a moment, without the project's client id: nothing is acknowledged in its session.
 fn look(dataflow: &Dataflow) -> (Source, Stop) {
     let mut settings = dataflow.source_settings.clone();
     settings.limits = Limits { bucket_size: ROWS, delay: BUFFER_TIMEOUT };
@@ -46,7 +46,7 @@ fn look(dataflow: &Dataflow) -> (Source, Stop) {
     (source, stop)
 }
 
-/// The first rows that the source gives, else generated ones, and why.
+/// The first rows of the source, or generated ones if it has none in time; and which of the two.
 ///
 /// # Errors
 /// In words: a source that can't be read.

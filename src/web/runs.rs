@@ -1,4 +1,4 @@
-//! Runs of projects: child processes that outlive the page, found again by what they write.
+//! Runs of projects: child processes that outlive this server, found again by the files that they write.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -53,11 +53,11 @@ impl RunState {
     }
 }
 
-/// What is written when a run is started, to find its process again.
+/// Written when a run is started, to find its process again.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct StartRecord {
     pid: u32,
-    /// When the process began, in the kernel's ticks: a pid alone may come again.
+    /// When the process began, in the kernel's ticks: a pid alone may be used again.
     ticks: u64,
     started_ms: u64,
     stopping: bool,
@@ -79,7 +79,7 @@ impl StartRecord {
     }
 }
 
-/// The child processes of this server, and those of one before it.
+/// The child processes of this server; those of an earlier one are found by their files.
 #[derive(Debug, Default)]
 pub struct Runs {
     children: Mutex<HashMap<ProjectName, Child>>,
@@ -88,7 +88,7 @@ pub struct Runs {
 const LOG: &str = "log";
 
 impl Runs {
-    /// Starts a project; `fresh`, its results are replaced, and what an earlier run has finished is forgotten.
+    /// Starts a project; with `fresh`, its results are replaced and the checkpoint of an earlier run is discarded.
     ///
     /// # Errors
     /// In words: it runs already, or its process can't be started.
@@ -113,7 +113,7 @@ impl Runs {
             .arg(&state)
             .args(fresh.then_some("--fresh"))
             .current_dir(folder.path())
-            // A terminal's Ctrl-C ends the page, not its runs.
+            // A terminal's Ctrl-C ends the server, not its runs.
             .process_group(0)
             .stdin(Stdio::null())
             .stdout(log.try_clone().map_err(failed)?)
@@ -143,19 +143,19 @@ impl Runs {
         Ok(self.run(folder, name))
     }
 
-    /// What a project does now.
+    /// The state of a project's run.
     pub fn run(&self, folder: &Folder, name: &ProjectName) -> ProjectRun {
         settled(&mut self.children.lock().expect("no holder panics"), folder, name)
     }
 }
 
-/// What a project does now.
+/// The state of a project's run.
 fn settled(children: &mut HashMap<ProjectName, Child>, folder: &Folder, name: &ProjectName) -> ProjectRun {
     let is_child = has_child(children, folder, name);
     current(folder, name, is_child)
 }
 
-/// Whether a project runs as a child of this server. How one ended is written down, where it could not do so itself.
+/// Whether a project runs as a child of this server. Writes the outcome of one that ended without writing it.
 fn has_child(children: &mut HashMap<ProjectName, Child>, folder: &Folder, name: &ProjectName) -> bool {
     let status = match children.get_mut(name).map(Child::try_wait) {
         Some(Ok(Some(status))) => status,
@@ -178,7 +178,8 @@ fn has_child(children: &mut HashMap<ProjectName, Child>, folder: &Folder, name: 
     false
 }
 
-/// What a project does. A child runs until it was waited for: its first thread may have ended before the others.
+/// The state of a project's run. A child counts as running until it was waited for: its first thread may end before the
+/// others.
 fn current(folder: &Folder, name: &ProjectName, is_child: bool) -> ProjectRun {
     let state = folder.state(name);
     let Some(started) = StartRecord::read(&state) else { return ProjectRun::default() };
@@ -206,7 +207,7 @@ fn current(folder: &Folder, name: &ProjectName, is_child: bool) -> ProjectRun {
     }
 }
 
-/// What a run last told.
+/// The status that a run last wrote.
 pub fn live(folder: &Folder, name: &ProjectName) -> Option<RunStatus> {
     read_json(&folder.state(name).join(RunStatus::FILE))
 }

@@ -1,4 +1,4 @@
-//! The server: its routes, its end.
+//! The server: its routes, its headers, its end.
 
 use std::net::SocketAddr;
 use std::time::Duration;

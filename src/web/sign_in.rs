@@ -27,14 +27,14 @@ use super::users::UserRole;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct SignedIn {
     name: String,
-    /// What a page must send along with whatever changes anything.
+    /// The token that a page must send with every change.
     csrf: String,
 }
 
 const SIGNED_IN: &str = "signed-in";
 const CSRF: &str = "x-csrf-token";
 
-/// Lets through who may.
+/// Refuses requests of users without the role that they need.
 pub async fn guard(
     State(shared): State<SharedState>,
     ConnectInfo(from): ConnectInfo<SocketAddr>,
@@ -45,7 +45,7 @@ pub async fn guard(
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     let headers = request.headers();
     let Some(users) = &shared.access.users else {
-        // Another site's name may lead here too.
+        // Against DNS rebinding: another site's name may resolve to this machine.
         if !names_this_machine(headers) {
             return Err(ApiError::new(StatusCode::FORBIDDEN, "without a login, ask for localhost or 127.0.0.1"));
         }
@@ -65,7 +65,7 @@ pub async fn guard(
         if changes && token != Some(signed_in.csrf.as_str()) {
             return Err(ApiError::new(StatusCode::FORBIDDEN, "the page's token is missing or old: load it again"));
         }
-        // Whoever was taken out of the file, or has another role now, is known by the file.
+        // The file decides, not the session: the user may have been removed, or have another role now.
         let role = users.role(&signed_in.name).map_err(ApiError::internal)?;
         role.ok_or_else(|| ApiError::new(StatusCode::UNAUTHORIZED, "sign in first"))?
     };
@@ -76,13 +76,13 @@ pub async fn guard(
     Ok(next.run(request).await)
 }
 
-/// What anybody may load: the page without its data, the login, and whether the server lives.
+/// What needs no login: the page without its data, the login itself, and whether the server is up.
 fn is_open(path: &str) -> bool {
     let data = path.starts_with("/api/") || path == "/metrics";
     !data || matches!(path, "/api/v1/session" | "/api/v1/login")
 }
 
-/// The answer to a request that another site's page has made.
+/// The answer to a request from another site's page.
 pub fn of_another_site(_: ProtectionError) -> Response {
     ApiError::new(StatusCode::FORBIDDEN, "the request comes from another site's page").into_response()
 }
@@ -150,7 +150,7 @@ async fn login(
     super::answer::Body(SignInForm { name, password }): super::answer::Body<SignInForm>,
 ) -> Result<Json<Visitor>, ApiError> {
     let role = shared.access.clone().verify(from.ip(), name.clone(), password).await?;
-    // A session from before the login is worth nothing after it.
+    // A new session id, against session fixation.
     session.cycle_id().await.map_err(ApiError::internal)?;
     let csrf = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
     let signed_in = SignedIn { name: name.clone(), csrf: csrf.clone() };

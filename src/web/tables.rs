@@ -82,7 +82,7 @@ async fn table(
     Ok(([(header::CONTENT_TYPE, kind)], snapshot.await?.bytes).into_response())
 }
 
-/// The project that has a table of this name.
+/// The project that has this table.
 fn owner(shared: &SharedState, table: &str, project: Option<&str>) -> Result<ProjectName, ApiError> {
     let is_it =
         |found: &FoundTable| found.table == table && project.is_none_or(|name| found.project.to_string() == name);

@@ -97,7 +97,7 @@ impl Users {
         Ok(self.read()?.get(name).map(|user| user.role))
     }
 
-    /// The role of a user who knows the password. It takes as long for a name that is not there.
+    /// The role of a user who knows the password. An unknown name takes as long: time reveals no name.
     ///
     /// # Errors
     /// A file that can't be read.
