@@ -1,4 +1,4 @@
-//! A process whose words are kept.
+//! A process whose standard error is recorded.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{Process, wait_until};
 
-/// A process, and what it says on standard error, as it comes.
+/// A process, and what it writes on standard error, as it comes.
 pub struct Followed {
     pub process: Process,
     said: Arc<Mutex<String>>,
@@ -28,7 +28,7 @@ impl Followed {
         self.said.lock().unwrap().clone()
     }
 
-    /// Waits until it has said this.
+    /// Waits until it has written this text.
     pub fn wait_for(&self, text: &str) {
         wait_until(text, || self.said().contains(text));
     }
@@ -37,10 +37,10 @@ impl Followed {
         self.process.0.try_wait().unwrap().is_none()
     }
 
-    /// Its exit code and what it said.
+    /// Its exit code and what it wrote.
     pub fn end(mut self) -> (Option<i32>, String) {
         let code = self.process.code();
-        // What it said last is on its way.
+        // The last lines may still be on their way.
         std::thread::sleep(Duration::from_millis(100));
         (code, self.said())
     }

@@ -1,4 +1,4 @@
-//! Brokers and processes for tests of the whole way.
+//! Brokers and processes for tests of the whole program.
 #![allow(dead_code, reason = "each test uses what it needs")]
 
 pub mod followed;
@@ -27,7 +27,7 @@ impl Drop for Process {
 }
 
 impl Process {
-    /// A dataflow that has its subscription: what is published from now on is not missed.
+    /// Starts a dataflow and waits for its subscription: nothing that is published from now on is missed.
     pub fn subscribed(command: &mut Command) -> Process {
         let mut process = Process(command.stderr(Stdio::piped()).spawn().unwrap());
         let mut lines = BufReader::new(process.0.stderr.take().unwrap()).lines();
@@ -54,7 +54,7 @@ impl Process {
         self.0.wait().unwrap();
     }
 
-    /// Its exit code, once it has ended by itself.
+    /// Its exit code, once it has ended.
     pub fn code(&mut self) -> Option<i32> {
         let mut status = None;
         wait_until("the end of a process", || {
@@ -99,7 +99,7 @@ pub fn embedded() -> (u16, Process) {
     (port, broker)
 }
 
-/// What is published on a topic from now on, as it comes: JSON.
+/// Collects what is published on a topic from now on, as JSON.
 pub fn collect(port: u16, topic: &str) -> Arc<Mutex<Vec<serde_json::Value>>> {
     let mut options = MqttOptions::new("collector", "127.0.0.1", port);
     options.set_inflight(20);
@@ -120,7 +120,7 @@ pub fn collect(port: u16, topic: &str) -> Arc<Mutex<Vec<serde_json::Value>>> {
     collected
 }
 
-/// Debian's broker with a configuration of its own.
+/// Debian's Mosquitto with a configuration of its own.
 pub struct Mosquitto {
     pub port: u16,
     config: PathBuf,
@@ -142,14 +142,14 @@ impl Mosquitto {
         Process(Command::new(sbin("mosquitto")).arg("-c").arg(config).stderr(Stdio::null()).spawn().unwrap())
     }
 
-    /// Ends it in good order, so that it saves its sessions, and starts it again.
+    /// Ends it by a signal, so that it saves its sessions, and starts it again.
     pub fn restart(&mut self) {
         self.stop();
         std::thread::sleep(Duration::from_millis(500));
         self.start_again();
     }
 
-    /// Ends it in good order, so that it saves its sessions.
+    /// Ends it by a signal, so that it saves its sessions.
     pub fn stop(&mut self) {
         let pid = self.process.0.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
@@ -161,7 +161,7 @@ impl Mosquitto {
         wait_for_port(self.port);
     }
 
-    /// Kills it at once, and starts it again with what it has on the disk.
+    /// Kills it, and starts it again with what it has saved.
     pub fn kill(&mut self) {
         self.process.kill();
         self.process = Mosquitto::spawn(&self.config);
@@ -169,7 +169,7 @@ impl Mosquitto {
     }
 }
 
-/// Debian keeps servers where an ordinary PATH does not look.
+/// Debian keeps servers in folders that an ordinary PATH lacks.
 fn sbin(program: &str) -> PathBuf {
     let path = Path::new("/usr/sbin").join(program);
     if path.exists() { path } else { program.into() }

@@ -1,22 +1,22 @@
-//! A broker that takes what is published by MQTT 5 up to a size, and hands it on to the test alone.
+//! An MQTT 5 broker that accepts publishes up to a size, and keeps them for the test.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-/// How it takes publishes.
+/// What it accepts, and what it says.
 #[derive(Clone, Copy, Debug)]
 pub struct Manner {
-    /// The most bytes of a packet; it closes the connection at a larger one.
+    /// The largest packet, in bytes; it closes the connection at a larger one.
     pub most: usize,
-    /// Whether it says so when a client connects.
+    /// Whether it announces this size when a client connects.
     pub says: bool,
 }
 
 pub struct Narrow {
     pub port: u16,
-    /// Whether it does not answer publishes.
+    /// Whether it leaves publishes unacknowledged.
     pub mute: Arc<AtomicBool>,
     payloads: Arc<Mutex<Vec<Vec<u8>>>>,
 }
@@ -36,18 +36,18 @@ impl Narrow {
         narrow
     }
 
-    /// Forgets what it has taken.
+    /// Discards the payloads so far.
     pub fn clear(&self) {
         self.payloads.lock().unwrap().clear();
     }
 
-    /// What it has taken so far, as JSON.
+    /// The payloads so far, as JSON.
     pub fn taken(&self) -> Vec<serde_json::Value> {
         self.payloads.lock().unwrap().iter().map(|payload| serde_json::from_slice(payload).unwrap()).collect()
     }
 }
 
-/// At quality of service 1; ends with the connection.
+/// Acknowledges publishes at quality of service 1, until the connection ends.
 fn serve(mut client: TcpStream, manner: Manner, mute: &AtomicBool, payloads: &Mutex<Vec<Vec<u8>>>) -> Option<()> {
     const CONNECT: u8 = 1;
     const PUBLISH: u8 = 3;

@@ -1,4 +1,4 @@
-//! Numbered rows, a dataflow that carries them, and a broker that keeps them: what is missing or stands twice is seen.
+//! Numbered rows, a dataflow that carries them, and a broker that keeps them: lost and doubled rows show.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -68,7 +68,7 @@ pub fn numbers(path: &Path) -> Vec<u64> {
     lines.map(|line| last(line).expect("a number") as u64).collect()
 }
 
-/// A broker that keeps what it has taken.
+/// A broker that stores its sessions on disk.
 pub fn persistent(directory: &TempDir) -> Mosquitto {
     persistent_with(directory, "")
 }

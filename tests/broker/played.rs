@@ -1,10 +1,10 @@
-//! A broker with one client, played by hand: MQTT 5, as far as a source needs it.
+//! A broker that a test drives packet by packet: one client, MQTT 5, as far as a source needs it.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
-/// A connection on which the client has subscribed.
+/// The connection of a client that has subscribed.
 pub struct Played(TcpStream);
 
 impl Played {
@@ -14,7 +14,7 @@ impl Played {
         (listener, port)
     }
 
-    /// Answers half a second late, as brokers far away do.
+    /// Accepts a client and its subscription. Answers half a second late, as a distant broker does.
     pub fn accept(listener: &TcpListener, same_session: bool) -> Played {
         const CONNECT: u8 = 0x10;
         const SUBSCRIBE: u8 = 0x82;
@@ -50,7 +50,7 @@ impl Played {
         self.0.write_all(&[&head[..], &body].concat()).unwrap();
     }
 
-    /// At quality of service 0: nothing comes back, and it does not come again.
+    /// Publishes at quality of service 0: no acknowledgement, no redelivery.
     pub fn publish_at_most_once(&mut self, n: u64) {
         let body = [b"\0\x04rows\0", format!("{{\"n\": {n}}}").as_bytes()].concat();
         self.0.write_all(&[&[0x30, body.len() as u8], &body[..]].concat()).unwrap();
@@ -64,7 +64,7 @@ impl Played {
 
     const UNSUBSCRIBE: u8 = 0xa2;
 
-    /// Waits until the client asks what has come of its acknowledgements, and answers.
+    /// Waits until the client asks whether its acknowledgements have arrived, and answers.
     pub fn answer(&mut self) {
         let (kind, body) = self.receive();
         assert_eq!(kind, Played::UNSUBSCRIBE);
@@ -76,7 +76,7 @@ impl Played {
         self.0.write_all(&[0xb0, 4, question[0], question[1], 0, NO_SUBSCRIPTION_EXISTED]).unwrap();
     }
 
-    /// The packet id of the next acknowledgement. What the client asks between is answered.
+    /// The packet id of the next acknowledgement; answers the client's questions before it.
     pub fn acknowledged(&mut self) -> u16 {
         const PUBACK: u8 = 0x40;
         let (mut kind, mut body) = self.receive();

@@ -1,4 +1,4 @@
-//! A proxy between client and broker that cuts connections and holds them up.
+//! A proxy between client and broker that closes or stalls connections.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -14,7 +14,7 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Passes everything on to the broker at `to`.
+    /// Forwards everything to the broker at port `to`.
     pub fn start(to: u16) -> Proxy {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -33,14 +33,14 @@ impl Proxy {
         proxy
     }
 
-    /// Ends all connections without a word.
+    /// Closes all connections without a DISCONNECT.
     pub fn cut(&self) {
         for stream in self.streams.lock().unwrap().drain(..) {
             let _ = stream.shutdown(Shutdown::Both);
         }
     }
 
-    /// Lets nothing through, or lets it through again.
+    /// Stalls all connections, or lets them continue.
     pub fn stall(&self, stalled: bool) {
         self.stalled.store(stalled, Ordering::Release);
     }
