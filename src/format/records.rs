@@ -14,7 +14,7 @@ pub enum FileKind {
     Ndjson,
     /// Cells between commas, with a header.
     Csv,
-    /// Davis WeatherLink's export: cells between tabs, with two lines of header.
+    /// Davis WeatherLink's export: cells between tabs, with two header lines.
     WeatherLink,
 }
 

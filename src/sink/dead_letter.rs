@@ -125,7 +125,7 @@ impl DeadLetters {
     /// Continues in a new file if the file of the dead letters was moved away.
     ///
     /// # Errors
-    /// If another file stands there.
+    /// If another file is at its path.
     pub fn follow(&mut self) -> Result<(), Error> {
         match &mut self.sink {
             Some(sink) if sink.is_moved() => sink.follow(sink.length()),

@@ -62,7 +62,7 @@ pub trait Sink {
     /// Continues in a new file at the path; results behind the first `length` bytes are carried over.
     ///
     /// # Errors
-    /// If another file stands there.
+    /// If another file is at the path.
     fn follow(&mut self, _length: u64) -> Result<(), Error> {
         Ok(())
     }

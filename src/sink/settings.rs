@@ -70,8 +70,8 @@ impl SinkSettings {
         }
     }
 
-    /// The checkpoint of the dataflow of this name; `None` for a sink whose finished results can't be told. With
-    /// `remembers`, there are keyed states to store, too.
+    /// The checkpoint of the dataflow of this name; `None` for a sink that has none. With `remembers`, there are
+    /// keyed states to store, too.
     pub fn checkpoint(&self, name: &str, remembers: bool) -> Option<PathBuf> {
         match &self.url {
             SinkUrl::Ndjson(path) | SinkUrl::Csv(path) if !self.parts => Some(path.with_added_extension("checkpoint")),

@@ -34,7 +34,7 @@ impl Connections {
     }
 
     /// # Errors
-    /// In words: none or too many, or topics that are empty or stand twice.
+    /// No connections or too many, or topics that are empty or duplicates.
     pub fn check(&self) -> Result<(), String> {
         if !(1..=Connections::MOST).contains(&self.count()) {
             return Err(format!("there must be between 1 and {} connections", Connections::MOST));

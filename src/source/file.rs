@@ -201,7 +201,7 @@ fn read_lines(
     })
 }
 
-/// A stream can't be scanned beforehand: each row tells by itself whether its dates have the day first.
+/// A stream can't be scanned beforehand: each row decides by itself whether its dates have the day first.
 fn day_first(row: Row<'_>) -> Format {
     match row.format {
         Format::WeatherLink(layout) => {
