@@ -27,7 +27,7 @@ pub fn erlang_c(servers: usize, offered: f64) -> f64 {
 mod tests {
     use super::*;
 
-    /// To four digits.
+    /// Equal to four decimal places.
     fn is(value: f64, published: f64) -> bool {
         (value - published).abs() < 0.5e-4
     }

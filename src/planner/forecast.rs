@@ -1,29 +1,29 @@
-//! What an arrival rate asks of a dataflow, and what it will get.
+//! Forecasts utilization and latency of a dataflow under an arrival rate.
 
 use crate::planner::queue_model::{QueueModel, WaitTime};
 
-/// How a dataflow behaves on some workers, as it was measured. Times in seconds.
+/// The measured behaviour of a dataflow on a number of workers. Times in seconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ServiceBehaviour {
     /// Worker threads.
     pub workers: usize,
     /// Rows a message.
     pub bucket_size: usize,
-    /// Mean service time of a message while others hardly come.
+    /// Mean service time of a message on nearly idle workers.
     pub service_idle: f64,
-    /// Mean service time of a message while workers never rest.
+    /// Mean service time of a message on saturated workers.
     pub service_busy: f64,
     /// Squared coefficient of variation of service times.
     pub service_variation: f64,
-    /// What a message takes beside its service while others hardly come: hand-over, exchange, progress.
+    /// Latency of a message beside its service on nearly idle workers: hand-over, exchange, progress.
     pub overhead: f64,
-    /// Messages a second when workers never rest.
+    /// Messages a second of saturated workers.
     pub capacity: f64,
-    /// How many times as long as the model says messages wait in the queue; 1 where that was not measured.
+    /// The measured wait in the queue as a multiple of the modelled one; 1 if it was not measured.
     pub congestion: f64,
 }
 
-/// Rows that arrive.
+/// The arrival of rows.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Demand {
     /// Rows a second.
@@ -32,37 +32,37 @@ pub struct Demand {
     pub burst: f64,
     /// Squared coefficient of variation of the times between full buckets.
     pub bucket_variation: f64,
-    /// How long the oldest row of a partial message waits, in seconds.
+    /// How long the oldest row of a partial bucket may wait, in seconds.
     pub delay: f64,
 }
 
-/// What rows will meet. Times in seconds.
+/// The forecast for a demand. Times in seconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Forecast {
-    /// lambda / (c mu), where mu is what a worker serves when it never rests, with what is between messages.
+    /// lambda / (c mu), where mu is the rate of one saturated worker, with what is between messages.
     pub rho: f64,
-    /// What a message keeps a worker busy for: service, and what is between messages.
+    /// Busy time of a message on its worker: service, and what is between messages.
     pub busy: f64,
     /// Mean service time of a message.
     pub service: f64,
-    /// Mean of what a message's latency has beside its service.
+    /// Mean latency of a message beside its service.
     pub mean_wait: f64,
     overhead: f64,
-    /// How long the first row of a bucket waits for the last.
+    /// How long the first row of a bucket waits for the last one.
     fill: f64,
     wait: WaitTime,
 }
 
 impl ServiceBehaviour {
-    /// With the congestion that a mean wait shows which was measured under a demand: workers share cores with the source
-    /// and with each other, and hand messages to each other between two of their own.
+    /// With the congestion that follows from a mean wait, in seconds, measured under a demand: workers share cores with
+    /// the source and with each other, and exchange messages.
     pub fn calibrated(self, demand: &Demand, mean_wait: f64) -> ServiceBehaviour {
         let modelled = ServiceBehaviour { congestion: 1.0, ..self }.forecast(demand).map(|forecast| forecast.mean_wait);
         let Some(modelled) = modelled.filter(|modelled| *modelled > self.overhead) else { return self };
         ServiceBehaviour { congestion: ((mean_wait - self.overhead) / (modelled - self.overhead)).max(0.0), ..self }
     }
 
-    /// How it behaves between two measurements.
+    /// The mean of two measurements.
     pub fn between(&self, other: &ServiceBehaviour) -> ServiceBehaviour {
         let middle = |of: fn(&ServiceBehaviour) -> f64| (of(self) + of(other)) / 2.0;
         ServiceBehaviour {
@@ -76,14 +76,14 @@ impl ServiceBehaviour {
         }
     }
 
-    /// What a demand meets; `None` where the queue would grow for ever.
+    /// The forecast for a demand; `None` if the queue is not stable.
     pub fn forecast(&self, demand: &Demand) -> Option<Forecast> {
         let full = self.bucket_size as f64;
         // The delay closes buckets that take longer to fill.
         let rows = full.min((demand.rate * demand.delay).max(demand.burst.max(1.0)));
         let arrival_rate = demand.rate / rows;
         let scale = rows / full;
-        // What a busy worker spends on a message beside its service.
+        // Busy time of a saturated worker for a message, beside its service.
         let own_cost = (self.workers as f64 / self.capacity - self.service_busy).max(0.0);
         let offered = arrival_rate * scale / self.workers as f64;
         // Busy workers find code and rows in cache: service = idle + s (busy - idle), solved for s, the
@@ -121,17 +121,17 @@ impl Forecast {
         self.service + self.mean_wait
     }
 
-    /// The latency that a share of messages stays under; `quantile` from 0 to 1.
+    /// A quantile of the latency of messages; `quantile` from 0 to 1.
     pub fn message_latency(&self, quantile: f64) -> f64 {
         self.latency(quantile, 0.0)
     }
 
-    /// The latency that a share of rows stays under: a row also waits until its bucket is full.
+    /// A quantile of the latency of rows, with the wait until the bucket is full; `quantile` from 0 to 1.
     pub fn row_latency(&self, quantile: f64) -> f64 {
         self.latency(quantile, self.fill)
     }
 
-    /// The quantile of a time in the bucket, equally likely up to `fill`, plus the time in the queue, plus service.
+    /// The quantile of a wait in the bucket, uniform up to `fill`, plus the wait in the queue, plus service.
     fn latency(&self, quantile: f64, fill: f64) -> f64 {
         const STEPS: usize = 64;
         let longer = |time: f64| {
@@ -214,7 +214,7 @@ mod tests {
     fn service_that_gets_faster_under_load_is_forecast_so() {
         let behaviour = ServiceBehaviour { service_busy: 0.006, ..behaviour() };
         let forecast = behaviour.forecast(&demand(5000.0)).unwrap();
-        // service = 8 - 2 s ms and s = 50 service; what is between takes 4 ms of the 10 that a busy worker has.
+        // service = 8 - 2 s ms and s = 50 service; what is between messages takes 4 of the 10 ms of a saturated worker.
         assert!((forecast.service - (0.008 - 0.1 * forecast.service)).abs() < 1e-12);
         assert!((forecast.rho - 50.0 * (forecast.service + 0.004)).abs() < 1e-12);
     }

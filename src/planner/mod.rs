@@ -1,4 +1,9 @@
-//! Queues with several servers, and how many of them an arrival rate needs.
+//! Forecasts the latency of an arrival rate, and how many workers it needs.
+//!
+//! - `erlang`: Erlang B and C; `queue_model`: G/G/c; `queue_simulation`: the simulation that tests it.
+//! - `forecast`: a measured dataflow under a demand; `trial`: the short measurement that feeds it.
+//!
+//! Never here: what a dataflow computes, and reports for people.
 
 mod erlang;
 mod forecast;

@@ -1,8 +1,8 @@
-//! A station of like servers with one queue.
+//! A queueing station: one queue, and several servers that are alike.
 
 use crate::planner::erlang::erlang_c;
 
-/// G/G/c: `servers` like servers, one queue, first come first served.
+/// G/G/c: `servers` equal servers, one queue, first come first served.
 ///
 /// ```
 /// use rowmill::planner::QueueModel;
@@ -37,7 +37,7 @@ impl QueueModel {
         self.arrival_rate * self.service / self.servers as f64
     }
 
-    /// How often an arrival waits in M/M/c, 0 to 1.
+    /// The probability that an arrival waits in M/M/c, 0 to 1.
     pub fn probability_of_waiting(&self) -> f64 {
         erlang_c(self.servers, self.arrival_rate * self.service)
     }
@@ -76,35 +76,36 @@ impl QueueModel {
         half * (1.0 + (1.0 - rho) * (c - 1.0) * ((4.0 + 5.0 * c).sqrt() - 2.0) / (16.0 * rho * c))
     }
 
-    /// How often the wait is longer than `time` seconds, 0 to 1. Exact for M/M/c.
+    /// The probability that the wait is longer than `time` seconds, 0 to 1. Exact for M/M/c.
     pub fn probability_of_waiting_longer(&self, time: f64) -> f64 {
         self.wait().longer_than(time)
     }
 
-    /// The wait as a whole.
+    /// The distribution of the wait.
     pub fn wait(&self) -> WaitTime {
         WaitTime { probability: self.probability_of_waiting(), mean: self.mean_wait() }
     }
 }
 
-/// A time in a queue.
+/// The distribution of the wait in a queue.
 ///
-/// Who waits, waits an exponential time: so it is in M/M/c, and in heavy traffic for any times (J. F. C. Kingman, 1962).
+/// An arrival that waits has an exponential wait: exactly in M/M/c, and in heavy traffic for any times (J. F. C.
+/// Kingman, 1962).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct WaitTime {
-    /// How often there is one, 0 to 1.
+    /// The probability of a wait, 0 to 1.
     probability: f64,
-    /// In seconds, over all arrivals.
+    /// The mean over all arrivals, in seconds.
     pub(super) mean: f64,
 }
 
 impl WaitTime {
-    /// As often, and so many times as long.
+    /// The same probability of a wait, and all waits `times` as long.
     pub fn stretched(self, times: f64) -> WaitTime {
         WaitTime { mean: times * self.mean, ..self }
     }
 
-    /// How often it is longer than `time` seconds, 0 to 1.
+    /// The probability of a wait longer than `time` seconds, 0 to 1.
     pub fn longer_than(&self, time: f64) -> f64 {
         if self.mean == 0.0 { 0.0 } else { self.probability * (-time * self.probability / self.mean).exp() }
     }

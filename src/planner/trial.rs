@@ -1,4 +1,4 @@
-//! A run under a load, in this process.
+//! Short runs under a load in this process, and the behaviour they measure.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,22 +11,22 @@ use crate::registry::Registry;
 use crate::runtime::{self, Cluster, Options};
 use crate::source::{Arrivals, Load, SourceUrl, Stop};
 
-/// The dataflow that is measured: a file and what stands over it, or `dataflows/weather.toml`.
+/// The dataflow that is measured: a file and overrides, or the built-in `dataflows/weather.toml`.
 #[derive(Clone, Debug)]
 pub struct TrialDataflow {
-    /// The dataflow file.
+    /// The dataflow file; the built-in one if not given.
     pub file: Option<PathBuf>,
-    /// What stands over the file.
+    /// Settings that override the file.
     pub overrides: Vec<Override>,
-    /// What it may name.
+    /// The subtasks, sources and sinks that it may name.
     pub registry: Registry,
 }
 
 impl TrialDataflow {
-    /// Reads it with more overrides over it.
+    /// Reads it with more overrides.
     ///
     /// # Errors
-    /// Whatever is wrong in it.
+    /// A file that can't be read, or is not valid.
     pub fn read(&self, more: impl IntoIterator<Item = Override>) -> Result<Dataflow, runtime::Error> {
         let overrides: Vec<Override> = self.overrides.iter().cloned().chain(more).collect();
         Ok(match &self.file {
@@ -41,7 +41,7 @@ pub fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// A load as the queueing model sees it.
+/// A load in the terms of the queueing model.
 pub fn demand(load: &Load, bucket_size: usize, delay: Duration) -> Demand {
     Demand {
         rate: load.rate,
@@ -51,7 +51,7 @@ pub fn demand(load: &Load, bucket_size: usize, delay: Duration) -> Demand {
     }
 }
 
-/// A run of generated rows to nowhere.
+/// A run of generated rows into a null sink.
 #[derive(Clone, Copy, Debug)]
 pub struct Trial {
     /// Worker threads.
@@ -60,12 +60,12 @@ pub struct Trial {
     pub bucket_size: usize,
     /// How rows arrive.
     pub load: Load,
-    /// How long they arrive.
+    /// How long rows arrive.
     pub duration: Duration,
 }
 
 impl Trial {
-    /// Rows come until the duration is over; those in flight are finished.
+    /// Runs until the duration is over, and drains.
     ///
     /// # Errors
     /// As [`runtime::run`].
@@ -93,8 +93,8 @@ impl Trial {
     }
 }
 
-/// Measures how a dataflow behaves on some workers: three times while they never rest, once while rows hardly come, and
-/// five times at a load between. Also says how far the first three lie apart, as a share of the one in the middle.
+/// Measures the behaviour of a dataflow on a number of workers: three saturated runs, one nearly idle, and five at a
+/// load between. Also returns the range of the throughput of the first three, relative to their median.
 ///
 /// # Errors
 /// As [`runtime::run`].
@@ -103,9 +103,9 @@ pub fn measure(
     workers: usize,
     bucket_size: usize,
 ) -> Result<(ServiceBehaviour, f64), runtime::Error> {
-    /// More than any machine serves.
+    /// Rows a second: more than any machine serves.
     const FLOOD: f64 = 1e9;
-    /// Of the capacity: much waits, and the queue is stable on a machine that is a little slower for a while.
+    /// Share of the capacity: many messages wait, and the queue stays stable if the machine slows down a little.
     const BETWEEN: f64 = 0.6;
     let burst = bucket_size as u64;
     let run = |load: Load, seconds: f64| {
