@@ -1,12 +1,12 @@
-//! How long worker threads have been busy: on a core or waiting for one, whatever they did there.
+//! Busy time of worker threads: on a core or waiting for one, whatever they do there.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::proc::ThreadTime;
 
-/// The worker threads of this process. What is between messages (hand-over, progress, the sink) is work like what is
-/// done on them, and a thread that waits for messages is parked: so the time that it runs, or would if a core were free, is service in full.
+/// Busy time of this process' worker threads. What is between messages (hand-over, progress, the sink) counts as work,
+/// too. A worker that waits for messages is parked, so all time that it runs, or waits for a core, is busy time.
 #[derive(Clone, Debug, Default)]
 pub struct BusyTime(Arc<Mutex<Vec<WorkerThread>>>);
 
@@ -15,26 +15,26 @@ struct WorkerThread {
     time: ThreadTime,
     since: Instant,
     before: Duration,
-    /// As it was last seen: a thread that has ended has no file any more.
+    /// As of the last look: the file of a thread is gone when it has ended.
     busy: Duration,
 }
 
 impl BusyTime {
-    /// Counts the calling thread's time from now on. Where Linux's `/proc` is not there, it counts none.
+    /// Counts the calling thread's time from now on; none without Linux's `/proc`.
     pub fn join(&self) {
         let Some(time) = ThreadTime::own() else { return };
         let Some(before) = time.runnable() else { return };
         self.threads().push(WorkerThread { time, since: Instant::now(), before, busy: Duration::ZERO });
     }
 
-    /// Counts the threads that have joined from now on, and forgets what they did before.
+    /// Restarts the count of all threads that have joined.
     pub fn restart(&self) {
         for thread in self.threads().iter_mut() {
             thread.restart();
         }
     }
 
-    /// How many threads have joined, and the time of all of them together.
+    /// The number of threads that have joined, and their busy time in all.
     pub fn so_far(&self) -> (usize, Duration) {
         let mut threads = self.threads();
         threads.iter_mut().for_each(WorkerThread::look);
@@ -55,7 +55,7 @@ impl WorkerThread {
 
     fn look(&mut self) {
         let Some(now) = self.time.runnable() else { return };
-        // The kernel counts a tick, or a whole wait for a core, when it is over: also what began before.
+        // The kernel adds a tick, or a whole wait for a core, at its end: also a part from before the restart.
         self.busy = now.saturating_sub(self.before).min(self.since.elapsed()).max(self.busy);
     }
 }
@@ -91,7 +91,7 @@ mod tests {
             joined.join();
             work_until(&joined, Duration::from_millis(200));
             parked.unpark();
-            // Its last tick is not counted yet where the count starts anew.
+            // At a restart, its last tick is not counted yet.
             loop {
                 std::hint::black_box((0..100_000).sum::<u64>());
                 if joined.so_far().0 > 1 {

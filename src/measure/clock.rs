@@ -1,15 +1,15 @@
-//! The monotonic clock that rows are stamped with.
+//! The monotonic clock of rows' timestamps.
 
 use std::time::{Duration, Instant};
 
-/// Nanoseconds since the clock was made.
+/// A clock of nanoseconds since its start.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     origin: Instant,
 }
 
 impl Clock {
-    /// A clock that stands at 0 now.
+    /// Starts a clock at 0.
     pub fn start() -> Clock {
         Clock { origin: Instant::now() }
     }
@@ -24,7 +24,7 @@ impl Clock {
         instant.saturating_duration_since(self.origin).as_nanos() as u64
     }
 
-    /// The instant of a stamp.
+    /// The instant of a timestamp in nanoseconds.
     pub fn instant(&self, stamp: u64) -> Instant {
         self.origin + Duration::from_nanos(stamp)
     }

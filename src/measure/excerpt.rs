@@ -1,4 +1,4 @@
-//! A few rows of a message, for people to look at.
+//! A few rows of a message, for display.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +9,7 @@ pub struct Excerpt {
     pub columns: Vec<String>,
     /// The place of each row in the input, from 0.
     pub ids: Vec<u64>,
-    /// Row after row.
+    /// The cells, by row.
     pub rows: Vec<Vec<ExcerptCell>>,
 }
 
@@ -19,7 +19,7 @@ pub struct Excerpt {
 pub enum ExcerptCell {
     /// No value.
     Missing,
-    /// A number, infinities with them.
+    /// A finite number.
     Number(f64),
     /// A text.
     Text(String),

@@ -7,7 +7,7 @@ use hdrhistogram::serialization::{Deserializer, Serializer, V2Serializer};
 use quanta::Instant;
 use serde::{Deserialize, Serialize};
 
-/// An HDR histogram of nanoseconds; it grows as far as it must.
+/// An HDR histogram of nanoseconds that resizes itself.
 #[derive(Clone, Debug)]
 pub struct Histogram(hdrhistogram::Histogram<u64>);
 
@@ -20,11 +20,11 @@ impl Default for Histogram {
 impl Histogram {
     /// Records a duration `count` times.
     pub fn record(&mut self, nanoseconds: u64, count: u64) {
-        // It grows by itself, up to the range of u64.
+        // It resizes itself up to the range of u64, so this can't fail.
         let _ = self.0.record_n(nanoseconds.max(1), count);
     }
 
-    /// Counts in what another has counted.
+    /// Adds the counts of another histogram.
     pub fn merge(&mut self, other: &Histogram) {
         let _ = self.0.add(&other.0);
     }
@@ -42,7 +42,7 @@ impl Histogram {
     }
 }
 
-/// Histograms travel between processes in HdrHistogram's own V2 format.
+/// Histograms are serialized in HdrHistogram's own V2 format.
 impl Serialize for Histogram {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut bytes = Vec::new();
@@ -58,7 +58,7 @@ impl<'de> Deserialize<'de> for Histogram {
     }
 }
 
-/// What the operators of one worker measure together.
+/// The service times of one worker, shared by its operators.
 pub type SharedServiceTimes = Rc<RefCell<ServiceTimes>>;
 
 /// Service time per subtask on one worker: a histogram an operator of the chain.
@@ -69,15 +69,15 @@ pub struct ServiceTimes {
 }
 
 impl ServiceTimes {
-    /// No times yet, of so many operators.
+    /// Empty histograms for a number of operators.
     pub fn new(operators: usize) -> ServiceTimes {
-        // The rate of the processor's counter is measured when it is asked first: not on a message's time.
+        // The first call calibrates the processor's counter: not on a message's time.
         Instant::now();
         ServiceTimes { subtasks: vec![Histogram::default(); operators] }
     }
 
-    /// Runs `work` as operator `index` and returns what it took, in nanoseconds by the processor's own counter: asking
-    /// the system takes longer than some of the work.
+    /// Runs `work`, records its time for operator `index`, and returns it in nanoseconds. It reads the processor's own
+    /// counter: a system call would take longer than some of the work.
     pub fn time<T>(&mut self, index: usize, work: impl FnOnce() -> T) -> (T, u64) {
         let start = Instant::now();
         let result = work();
@@ -86,7 +86,7 @@ impl ServiceTimes {
         (result, nanoseconds)
     }
 
-    /// Counts in what another has counted.
+    /// Adds the counts of another histogram.
     pub fn merge(&mut self, other: &ServiceTimes) {
         self.subtasks.iter_mut().zip(&other.subtasks).for_each(|(own, other)| own.merge(other));
     }

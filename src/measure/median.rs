@@ -1,6 +1,6 @@
-//! The value in the middle.
+//! The median.
 
-/// The value in the middle; of an even number, the upper of two.
+/// The median; of an even number of values, the upper of the middle two.
 ///
 /// # Panics
 /// Without values.

@@ -1,4 +1,10 @@
-//! Latency and service time in HDR histograms, and the report made of them.
+//! Measurements of a run: latency and service time in HDR histograms, and the files made of them.
+//!
+//! - `clock`: the clock of timestamps; `busy`: busy time of worker threads; `histogram`: histograms, service times.
+//! - `report`: the report at the end; `written`: reads it again; `run_status`: the status while it runs; `excerpt`:
+//!   a few rows for it; `median`: the median.
+//!
+//! Never here: decisions, and whatever is measured.
 
 mod busy;
 mod clock;

@@ -13,22 +13,22 @@ use serde::{Deserialize, Serialize};
 
 use super::Histogram;
 
-/// What `report.json` says of a histogram, in nanoseconds.
+/// The summary of a histogram in `report.json`, in nanoseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct HistogramSummary {
     /// How many values were recorded.
     pub count: u64,
-    /// Their mean, in nanoseconds like all that follows.
+    /// Their mean, in nanoseconds like all that follow.
     pub mean: f64,
     /// Their standard deviation.
     pub stdev: f64,
     /// Their median.
     pub p50: u64,
-    /// What 90 of 100 were at most.
+    /// The 90th percentile.
     pub p90: u64,
-    /// What 99 of 100 were at most.
+    /// The 99th percentile.
     pub p99: u64,
-    /// What 999 of 1000 were at most.
+    /// The 99.9th percentile.
     pub p999: u64,
     /// The largest.
     pub max: u64,
@@ -51,7 +51,7 @@ impl From<&Histogram> for HistogramSummary {
     }
 }
 
-/// From arrival (of a row) or close of the bucket (of a message) to completion.
+/// Latency: from the arrival of a row, or the close of a message's bucket, to completion.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Latency {
     /// Nanoseconds a message.
@@ -62,7 +62,7 @@ pub struct Latency {
     pub row: Histogram,
 }
 
-/// Time being worked on.
+/// Service time.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Service {
     /// Nanoseconds a message.
@@ -84,38 +84,38 @@ fn summaries<S: serde::Serializer>(subtasks: &[(String, Histogram)], serializer:
     serializer.collect_map(subtasks.iter().map(|(name, histogram)| (name, HistogramSummary::from(histogram))))
 }
 
-/// What a run did. Always `rows_in = rows_out + rows_dropped + dead_letters + rows_too_late`.
+/// The result of a run. Always `rows_in = rows_out + rows_dropped + dead_letters + rows_too_late`.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
     /// The dataflow's name.
     pub dataflow: String,
-    /// That of the program.
+    /// The program's version.
     pub version: &'static str,
     /// Worker threads of all processes.
     pub workers: usize,
-    /// Processes.
+    /// The number of processes.
     pub processes: usize,
-    /// Rows that the source was handed.
+    /// Rows that have entered the dataflow.
     pub rows_in: u64,
     /// Rows of results.
     pub rows_out: u64,
-    /// By subtask.
+    /// Rows that subtasks dropped, by subtask.
     pub rows_dropped: BTreeMap<String, u64>,
-    /// Rows in dead letters.
+    /// Rows that became dead letters.
     pub dead_letters: u64,
-    /// Rows that were too late for a table that drops those.
+    /// Rows that were dropped as too late for a table.
     pub rows_too_late: u64,
     /// Messages, which are epochs.
     pub messages: u64,
     /// How long the run took, from the first row to the last completion.
     pub seconds: f64,
-    /// Rows in a second of it.
+    /// Throughput: rows a second over the whole run.
     pub rows_per_second: f64,
-    /// The sum over the processes.
+    /// Peak memory in bytes, the sum over the processes.
     pub peak_memory_bytes: u64,
-    /// Rows a second that arrived.
+    /// Arrival rate in rows a second.
     pub lambda: f64,
-    /// How long the workers were busy, in seconds, all of them together: service, and what is between messages.
+    /// Busy time of all workers together in seconds: service, and what is between messages.
     pub busy_seconds: f64,
     /// Rows a second that one worker can serve, with what is between messages.
     pub mu: f64,
@@ -123,26 +123,26 @@ pub struct Report {
     pub rho: f64,
     /// Nanoseconds from arrival to completion.
     pub latency_ns: Latency,
-    /// Nanoseconds of work.
+    /// Service time in nanoseconds.
     pub service_ns: Service,
 }
 
 impl Report {
-    /// Fills in the rates; workers are those of all processes, and so is the time that they were busy. Where that was not
-    /// measured, it is the time of service.
+    /// Sets the rates. `busy` is the busy time of the workers of all processes; where it was not measured, service time
+    /// takes its place.
     pub fn set_rates(&mut self, duration: Duration, busy: Duration) {
         self.seconds = duration.as_secs_f64();
         self.rows_per_second = if self.seconds > 0.0 { self.rows_in as f64 / self.seconds } else { 0.0 };
         self.lambda = self.rows_per_second;
         let service = self.service_ns.row.inner();
         let busy = busy.as_secs_f64().max(service.mean() * service.len() as f64 / 1e9);
-        // Another process counts from its own start to its own end, and the mean of a histogram is rounded.
+        // Processes count from their own start to their own end, and the mean of a histogram is rounded.
         self.busy_seconds = busy.min(self.seconds * self.workers as f64);
         self.mu = if self.busy_seconds > 0.0 { self.rows_in as f64 / self.busy_seconds } else { 0.0 };
         self.rho = if self.mu > 0.0 { self.lambda / (self.workers as f64 * self.mu) } else { 0.0 };
     }
 
-    /// Writes `report.json`, `summary.csv` and a `.hlog` a histogram into a directory.
+    /// Writes `report.json`, `summary.csv` and a `.hlog` file for each histogram into a directory.
     pub fn write(&self, directory: &Path) -> io::Result<()> {
         fs::create_dir_all(directory)?;
         let json = serde_json::to_vec_pretty(self)?;
@@ -158,7 +158,7 @@ impl Report {
         self.write_log(directory, "service-subtask", &subtasks)
     }
 
-    /// A line a histogram, in nanoseconds.
+    /// Writes a line for each histogram, in nanoseconds.
     fn write_summary(&self, path: &Path) -> io::Result<()> {
         let mut writer = csv::Writer::from_path(path).map_err(io::Error::other)?;
         let Report { latency_ns, service_ns, .. } = self;
@@ -178,7 +178,7 @@ impl Report {
         writer.flush()
     }
 
-    /// An HdrHistogram V2 interval log of one interval: the whole run.
+    /// Writes an HdrHistogram V2 interval log with one interval: the whole run.
     fn write_log(&self, directory: &Path, name: &str, histograms: &[(&str, &Histogram)]) -> io::Result<()> {
         let mut file = BufWriter::new(File::create(directory.join(format!("{name}.hlog")))?);
         let mut serializer = V2Serializer::new();
@@ -197,7 +197,7 @@ impl Report {
     }
 }
 
-/// Nanoseconds in the unit that suits them.
+/// Nanoseconds as text, in a unit that fits their size.
 pub fn shown(nanoseconds: f64) -> String {
     match nanoseconds {
         x if x < 1e3 => format!("{x:.0} ns"),

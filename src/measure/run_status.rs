@@ -1,4 +1,4 @@
-//! What a run tells while it runs: `live.json`, which `rowmill serve` reads.
+//! The status of a running dataflow: `live.json`, which `rowmill serve` reads, and its outcome.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -11,10 +11,10 @@ use super::{Histogram, HistogramSummary};
 use crate::disk;
 use crate::measure::Excerpt;
 
-/// Where a run stands. Times in nanoseconds unless their names say otherwise.
+/// The status of a run. Times in nanoseconds unless their names say otherwise.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct RunStatus {
-    /// That of the program.
+    /// The program's version.
     pub version: String,
     /// The dataflow's name.
     pub dataflow: String,
@@ -22,118 +22,118 @@ pub struct RunStatus {
     pub pid: u32,
     /// Milliseconds since 1970.
     pub written_ms: u64,
-    /// How long the run has lasted.
+    /// How long the run has lasted, in seconds.
     pub seconds: f64,
-    /// Of all processes.
+    /// Worker threads of all processes.
     pub workers: usize,
-    /// How many processes take part.
+    /// The number of processes.
     pub processes: usize,
     /// Rows a message.
     pub bucket_size: usize,
-    /// Rows that the source was handed.
+    /// Rows that have entered the dataflow.
     pub rows_in: u64,
     /// Rows whose messages are complete.
     pub rows_done: u64,
     /// Rows of results.
     pub rows_out: u64,
-    /// Rows that subtasks have dropped, by subtask.
+    /// Rows that subtasks dropped, by subtask.
     pub rows_dropped: BTreeMap<String, u64>,
     /// Rows that became dead letters.
     pub dead_letters: u64,
-    /// Rows that were too late for a table that drops those.
+    /// Rows that were dropped as too late for a table.
     #[serde(default)]
     pub rows_too_late: u64,
-    /// Messages that are complete.
+    /// Messages that have entered the dataflow.
     pub messages: u64,
-    /// Messages in the dataflow.
+    /// Messages that are in flight.
     pub in_flight: usize,
-    /// Messages that wait for the dataflow, and how many may.
+    /// Messages that are queued before the dataflow.
     pub queued: usize,
-    /// Messages that may wait.
+    /// The capacity of that queue.
     pub queue_capacity: usize,
-    /// Over the last interval.
+    /// The last interval.
     pub now: IntervalStatus,
-    /// Over the whole run.
+    /// Nanoseconds from a row's arrival to its completion, over the whole run.
     pub latency_row: HistogramSummary,
-    /// Nanoseconds from a message's first row to its completion.
+    /// Nanoseconds from the close of a message's bucket to its completion.
     pub latency_message: HistogramSummary,
-    /// Nanoseconds of work a row.
+    /// Service time of a row in nanoseconds.
     pub service_row: HistogramSummary,
-    /// Nanoseconds of work a message.
+    /// Service time of a message in nanoseconds.
     pub service_message: HistogramSummary,
-    /// What workers are busy with between two messages, in nanoseconds a message, over the whole run.
+    /// Mean busy time of a message beside its service, in nanoseconds, over the whole run.
     #[serde(default)]
     pub between_messages: f64,
-    /// The latencies by quantile, for a curve.
+    /// Latencies by quantile, for a plot.
     pub curve: Vec<CurvePoint>,
-    /// How many rows and messages took no longer than each of some bounds.
+    /// Cumulative counts of latencies, by upper bound.
     pub buckets: Vec<LatencyBucket>,
     /// Service times of the first worker, in the order of the chain.
     pub subtasks: Vec<SubtaskTime>,
-    /// The tables that answer, and where.
+    /// The tables that can be queried.
     #[serde(default)]
     pub tables: Vec<TableAddress>,
-    /// The last minutes, a moment a second.
+    /// The last minutes, one interval a second.
     pub history: VecDeque<IntervalStatus>,
-    /// A message that was looked at before and after the chain.
+    /// The last sampled message, before and after the chain.
     pub sample: Option<Sample>,
-    /// The last rows that could not be used.
+    /// The last dead letters.
     pub letters: VecDeque<serde_json::Value>,
 }
 
 /// One interval of a run.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct IntervalStatus {
-    /// Since the start, at its end.
+    /// Seconds from the start of the run to the end of the interval.
     pub seconds: f64,
-    /// Rows that were completed a second.
+    /// Completed rows a second.
     pub rows_per_second: f64,
     /// The share of the workers' time that was work, from 0 to 1.
     pub rho: f64,
-    /// Messages in the dataflow and before it.
+    /// Messages in flight and queued before the dataflow.
     pub waiting: usize,
-    /// The median of the row's latency, in nanoseconds.
+    /// The median latency of rows, in nanoseconds.
     pub row_p50: u64,
-    /// What 99 of 100 rows stayed under, in nanoseconds.
+    /// The 99th percentile of the latency of rows, in nanoseconds.
     pub row_p99: u64,
-    /// The median of the message's latency, in nanoseconds.
+    /// The median latency of messages, in nanoseconds.
     pub message_p50: u64,
-    /// What 99 of 100 messages stayed under, in nanoseconds.
+    /// The 99th percentile of the latency of messages, in nanoseconds.
     pub message_p99: u64,
 }
 
-/// A point of the curve of latencies.
+/// The latencies at a quantile.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct CurvePoint {
-    /// From 0 to 1.
+    /// The quantile, from 0 to 1.
     pub quantile: f64,
-    /// The row's latency there, in nanoseconds.
+    /// The latency of rows, in nanoseconds.
     pub row: u64,
-    /// The message's latency there, in nanoseconds.
+    /// The latency of messages, in nanoseconds.
     pub message: u64,
 }
 
-/// How many rows and messages took no longer than a bound.
+/// How many rows and messages had a latency up to a bound.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct LatencyBucket {
     /// The bound, in seconds.
     pub seconds: f64,
-    /// How many rows took no longer.
+    /// Rows up to the bound.
     pub rows: u64,
-    /// How many messages took no longer.
+    /// Messages up to the bound.
     pub messages: u64,
 }
 
-/// What a subtask takes.
+/// The service time of a subtask.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SubtaskTime {
     /// The subtask's label.
     pub name: String,
-    /// How many messages it has worked on.
+    /// Messages that it has processed.
     pub messages: u64,
-    /// Nanoseconds a message, on average.
+    /// Mean service time of a message, in nanoseconds.
     pub mean: f64,
-    /// Whether messages may come to it from another worker.
+    /// Whether messages are exchanged between workers before it.
     #[serde(default)]
     pub exchange: bool,
 }
@@ -143,18 +143,18 @@ pub struct SubtaskTime {
 pub struct TableAddress {
     /// The table's name.
     pub name: String,
-    /// The subtask it takes its rows after.
+    /// The subtask after which it takes its rows.
     pub after: String,
 }
 
-/// Rows of one message before the first subtask after prepare, and at the end of the chain.
+/// Rows of one message after prepare, and at the end of the chain.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Sample {
     /// The message's epoch.
     pub epoch: u64,
     /// Some of its rows before the chain.
     pub before: Excerpt,
-    /// The same rows behind it.
+    /// The first rows after the chain.
     pub after: Excerpt,
 }
 
@@ -169,7 +169,7 @@ impl RunStatus {
     const QUANTILES: [f64; 16] =
         [0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975, 0.99, 0.995, 0.9975, 0.999, 0.9995, 0.9999, 0.99999, 1.0];
 
-    /// Fills in all that the histograms of latency tell.
+    /// Sets all that follows from the histograms of latency.
     pub fn set_latency(&mut self, row: &Histogram, message: &Histogram) {
         (self.latency_row, self.latency_message) = (row.into(), message.into());
         let point = |quantile| CurvePoint {
@@ -192,7 +192,7 @@ impl RunStatus {
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunOutcome {
-    /// The exit code.
+    /// The exit code of the process.
     pub code: u8,
     /// Why it failed; empty if it did not.
     pub reason: String,
@@ -204,15 +204,15 @@ impl RunOutcome {
     /// The file's name in its directory.
     pub const FILE: &'static str = "outcome.json";
 
-    /// An end at this moment.
+    /// The outcome of a run that ends now.
     pub fn now(code: u8, reason: String) -> RunOutcome {
         RunOutcome { code, reason, ended_ms: now_ms() }
     }
 
-    /// Writes it into the directory of the live figures.
+    /// Writes it into the directory of the run's status.
     ///
     /// # Errors
-    /// A directory that cannot be written into.
+    /// A directory that can't be written to.
     pub fn write(&self, directory: &Path) -> io::Result<()> {
         disk::replace_json(&directory.join(RunOutcome::FILE), self)
     }

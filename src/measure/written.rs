@@ -1,10 +1,10 @@
-//! A `report.json` that a run has written.
+//! Reads a `report.json` that a run has written.
 
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-/// A report as it stands in a directory.
+/// A report that was read from a directory.
 pub struct WrittenReport {
     path: PathBuf,
     json: Value,
