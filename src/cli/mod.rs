@@ -1,8 +1,8 @@
 //! The command line: one file a command, with its arguments and its help.
 //!
-//! - `command`: the list of commands; `failure`: why one failed, and its exit code
-//! - `launcher`: the processes of a run on this machine; `claim`: directories that one process writes to at a time
-//! - `signals`, `panics`, `stuck`: what ends a process, and how; `terminal`: durations and standard output
+//! - `command`: the list of commands; `failure`: why one failed, and its exit code.
+//! - `launcher`: the processes of a run on this machine; `claim`: directories that one process writes to at a time.
+//! - `signals`, `panics`, `stuck`: what ends a process, and how; `terminal`: durations and standard output.
 //!
 //! Only here: signal handlers, panic hooks, and the end of the process. Never here: what a program on the library
 //! needs.

@@ -1,11 +1,11 @@
 //! The dataflow file in TOML: read, checked and described. Nothing here runs.
 //!
-//! - `parse/`: from text to a [`Dataflow`]; `document`, `overrides`: the text, and the command line's values over it
-//! - `model`, `table`: a dataflow and its tables, checked, before their columns are looked up in a schema
-//! - `error`, `diagnostic`, `nearest`: the broken rule, its place in the text, and the name that may be meant
-//! - `feedback`, `files`: conflicts of a dataflow with itself, at a broker and in its files
-//! - `parsed_settings`: settings by key, to be compared with those of a checkpoint; `fitted`: the file of fitted params
-//! - `json_schema`, `reference`: what a file can say, for programs and for people
+//! - `parse/`: from text to a [`Dataflow`]; `document`, `overrides`: the text, and the command line's values over it.
+//! - `model`, `table`: a dataflow and its tables, checked, before their columns are looked up in a schema.
+//! - `error`, `diagnostic`, `nearest`: the broken rule, its place in the text, and the name that may be meant.
+//! - `feedback`, `files`: conflicts of a dataflow with itself, at a broker and in its files.
+//! - `parsed_settings`: settings by key, for comparison with a checkpoint; `fitted`: the file of fitted params.
+//! - `json_schema`, `reference`: what a file can say, for programs and for people.
 //!
 //! Never here: threads, connections, timely, or the command line's own arguments.
 

@@ -1,10 +1,10 @@
 //! Numeric kernels over slices of `f64`, in which NaN is a missing value.
 //!
-//! - `affine`, `norms`, `select`: loops over values, with vector instructions
-//! - `moments`, `exact_sum`: sums, means and variances, as scikit-learn rounds them or exactly
-//! - `order`, `quantile_map`, `normal`: quantiles of a column, levels of values among them, the normal distribution's
-//! - `kll_sketch`, `dd_sketch`: quantiles of a stream in bounded memory
-//! - `power`, `log1p`, `expm1`: power transforms; the others: the search for their lambda
+//! - `affine`, `norms`, `select`: loops over values, with vector instructions.
+//! - `moments`, `exact_sum`: sums, means and variances, as scikit-learn rounds them or exactly.
+//! - `order`, `quantile_map`, `normal`: quantiles of a column, levels of values among them, the normal distribution's.
+//! - `kll_sketch`, `dd_sketch`: quantiles of a stream in bounded memory.
+//! - `power`, `log1p`, `expm1`: power transforms; the others: the search for their lambda.
 //!
 //! Never here: messages, schemas, I/O, or an import other than `pool`.
 

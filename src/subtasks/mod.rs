@@ -1,12 +1,12 @@
 //! The subtasks: functions from message to message, their traits, and the registry that names them.
 //!
-//! - a file a subtask, such as `clip`: its parameters, whose doc comments are its help; its traits; its tests
-//! - `subtask`, `by_column`, `transform`: the traits, and a subtask of any type; `fault`: why one fails
-//! - `scope`, `role`: the columns it acts on; `learned`, `frozen`: fitted params
-//! - `streaming`: keyed state and partial fits; `recent`: the dedup window
-//! - `step`, `chain`, `fused`: steps in their order, run one after the other or column by column
-//! - `entry`, `registry`: what the parser, the help and the JSON schema know of a subtask
-//! - `prepare`, `result`: the first and the last step of every chain
+//! - a file a subtask, such as `clip`: its parameters, whose doc comments are its help; its traits; its tests.
+//! - `subtask`, `by_column`, `transform`: the traits, and a subtask of any type; `fault`: why one fails.
+//! - `scope`, `role`: the columns it acts on; `learned`, `frozen`: fitted params.
+//! - `streaming`: keyed state and partial fits; `recent`: the dedup window.
+//! - `step`, `chain`, `fused`: steps in their order, run one after the other or column by column.
+//! - `entry`, `registry`: what the parser, the help and the JSON schema know of a subtask.
+//! - `prepare`, `result`: the first and the last step of every chain.
 //!
 //! A new subtask is a file, its `mod` line here and a line in [`Subtasks::builtin`]. Never here: files, connections,
 //! threads, clocks or timely, for a message must give the same result on every worker.

@@ -1,4 +1,11 @@
 //! Brokers and processes for tests of the whole program.
+//!
+//! - Here: a process that ends with its test, and Mosquitto. `followed`: a process whose standard error is recorded.
+//! - `numbered`: numbered rows, so that lost and doubled ones show.
+//! - `played`, `narrow`: brokers of the tests themselves, packet by packet or with a bound on packets.
+//! - `proxy`: closes or stalls the connections between client and broker.
+//!
+//! Never here: what a test expects.
 #![allow(dead_code, reason = "each test uses what it needs")]
 
 pub mod followed;

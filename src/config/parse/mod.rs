@@ -1,8 +1,8 @@
 //! From the text of a dataflow file to a checked dataflow.
 //!
-//! - `file`: reads the sections into a dataflow and checks it as a whole; `overlay`: puts overrides in
-//! - `sections`: the sections as serde reads them, whose doc comments are the JSON schema's
-//! - `source`, `sink`, `subtasks`, `table`: from a section to the settings of the model; `custom`: of the registry
+//! - `file`: reads the sections into a dataflow and checks it as a whole; `overlay`: puts overrides in.
+//! - `sections`: the sections as serde reads them, whose doc comments are the JSON schema's.
+//! - `source`, `sink`, `subtasks`, `table`: from a section to the settings of the model; `custom`: of the registry.
 //!
 //! Never here: a rule without the span that it points at, unless it is about the file as a whole.
 
