@@ -1,4 +1,4 @@
-//! Parts of a run, each alone: what a row costs without a dataflow, and without a chain.
+//! Runs parts of a run alone: what a row costs without the dataflow, and without a chain.
 
 use std::fs::File;
 use std::io::{self, BufReader};
@@ -18,7 +18,7 @@ use crate::subtasks::Chain;
 use crate::subtasks::prepare::Prepare;
 use crate::{runtime, source};
 
-/// What is left of a run.
+/// A part of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Part {
     /// One thread that reads a file and calls prepare, the steps and result, one after the other: the COST of F.
@@ -34,7 +34,7 @@ impl Part {
     /// All of them.
     pub const ALL: [Part; 3] = [Part::Loop, Part::Parsing, Part::Broker];
 
-    /// As it stands in tables.
+    /// The name in tables.
     pub fn name(self) -> &'static str {
         match self {
             Part::Loop => "Rust loop, 1 thread",
@@ -43,7 +43,7 @@ impl Part {
         }
     }
 
-    /// Runs it over the first rows of a file.
+    /// Runs it over the first rows of a file, for at most `time`.
     ///
     /// # Errors
     /// A dataflow that does not fit the file, or a file or broker that fails.
@@ -84,7 +84,7 @@ impl Part {
     }
 }
 
-/// Prepare, the chain and result of a dataflow, one after the other and without the dataflow.
+/// Prepare, the chain and result of a dataflow, called one after the other without timely.
 pub struct BareLoop {
     prepare: Prepare,
     chain: Chain,
@@ -100,7 +100,7 @@ impl BareLoop {
         Ok(BareLoop { prepare: Prepare::new(Arc::new(schema.clone())), chain: Chain::in_turn(&steps), encoder })
     }
 
-    /// Takes a message to its end; one that a step refuses ends there.
+    /// Processes a message; one that a step rejects is discarded.
     pub fn serve(&mut self, bucket: &Bucket) {
         let (mut message, _) = self.prepare.apply(bucket);
         if self.chain.apply(&mut message, |_, _| ()).is_ok() {
@@ -109,7 +109,7 @@ impl BareLoop {
     }
 }
 
-/// Reads a file into buckets, and has each served.
+/// Reads a file into buckets, and serves each.
 fn read(
     path: &Path,
     kind: FileKind,
@@ -138,7 +138,7 @@ fn open(path: &Path, kind: FileKind, settings: &source::SourceSettings) -> io::R
     FileRecords::new(reader, kind, false, settings.max_payload, settings.columns.as_deref())
 }
 
-/// Takes in what a broker sends, and does nothing with it.
+/// Receives rows from a broker, and discards them.
 fn receive(dataflow: &Dataflow, rows: u64, time: Duration) -> Result<PeerOutput, source::Error> {
     let stop = Stop::default();
     let settings = source::SourceSettings { max_rows: Some(rows), ..dataflow.source_settings.clone() };
@@ -154,13 +154,13 @@ fn receive(dataflow: &Dataflow, rows: u64, time: Duration) -> Result<PeerOutput,
     }
     let told = tally.told();
     stop.now();
-    // The thread may wait with a bucket.
+    // The source's thread may be blocked on a full queue.
     while source.next().is_ok() {}
     source.join()?;
     Ok(PeerOutput { service_message_mean: 0.0, ..told })
 }
 
-/// What was served since the start.
+/// Counts what was served since the start.
 struct Tally {
     start: Instant,
     rows: u64,

@@ -1,4 +1,4 @@
-//! Stacked bars as SVG pictures.
+//! Stacked bar charts as SVG.
 
 use plotters::prelude::*;
 
@@ -6,19 +6,19 @@ use super::picture::{COLOURS, LABEL, TITLE, picture, short};
 
 const HEIGHT: u32 = 440;
 
-/// A picture of bars, each made of the same parts.
+/// A stacked bar chart.
 pub struct Bars {
     pub title: String,
     pub x: String,
     pub y: String,
-    /// What stands under each bar.
+    /// The label under each bar.
     pub names: Vec<String>,
-    /// From the bottom up: a name, and a height for each bar.
+    /// From the bottom up: a name, and its height in each bar.
     pub parts: Vec<(String, Vec<f64>)>,
 }
 
 impl Bars {
-    /// The picture; `None` if there is nothing to draw.
+    /// Draws it; `None` if there is nothing to draw.
     ///
     /// # Errors
     /// What plotters cannot draw.

@@ -1,4 +1,4 @@
-//! What a sweep varies, and what one repeat of a case measured.
+//! The cases of a sweep, and the measurement of one repeat.
 
 use itertools::iproduct;
 use serde::{Deserialize, Serialize};
@@ -7,10 +7,10 @@ use crate::config::Placement;
 use crate::planner::cores;
 use crate::proc;
 
-/// The file with a line a repeat of a case.
+/// The file with a line for each repeat of a case.
 pub const RAW: &str = "raw.csv";
 
-/// What rows come over.
+/// The transport of rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Transport {
@@ -21,7 +21,7 @@ pub enum Transport {
 }
 
 impl Transport {
-    /// As tables and files call it.
+    /// The name in tables and files.
     pub fn name(self) -> &'static str {
         match self {
             Transport::File => "file",
@@ -33,20 +33,20 @@ impl Transport {
 /// One point of a sweep.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Case {
-    /// How rows come.
+    /// The transport of rows.
     pub over: Transport,
-    /// Where messages are worked on.
+    /// Where messages are processed.
     pub placement: Placement,
-    /// Processes.
+    /// The number of processes.
     pub processes: usize,
-    /// Threads a process.
+    /// Worker threads of each process.
     pub workers: usize,
     /// Rows a message.
     pub bucket_size: usize,
 }
 
 impl Case {
-    /// All combinations.
+    /// All combinations that make sense.
     pub fn all(
         overs: &[Transport],
         placements: &[Placement],
@@ -55,7 +55,7 @@ impl Case {
         bucket_sizes: &[usize],
     ) -> Vec<Case> {
         let cases = iproduct!(overs, placements, processes, workers, bucket_sizes);
-        // One worker has nowhere else to run a subtask.
+        // With one worker, both placements are the same.
         let cases = cases.filter(|(_, placement, processes, workers, _)| {
             **placement == Placement::Message || *processes * *workers > 1
         });
@@ -69,7 +69,7 @@ impl Case {
         cases.map(case).collect()
     }
 
-    /// What of it stays the same along a curve over bucket sizes.
+    /// All of it but the bucket size, which is the x axis of a curve.
     pub fn setting(&self) -> String {
         let over = if self.over == Transport::Mqtt { ", MQTT" } else { "" };
         format!("-n {} -w {}, {}{over}", self.processes, self.workers, self.placement)
@@ -85,7 +85,7 @@ impl Case {
 /// A line of `raw.csv`: one repeat of a case. Times in nanoseconds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Measurement {
-    /// Of the source, with `dirty-` before it where it has changed since; empty if unknown.
+    /// The commit of the source, with the prefix `dirty-` if the tree was not clean; empty if unknown.
     pub commit: String,
     /// The day it was measured, in UTC; empty if unknown.
     #[serde(default)]
@@ -120,7 +120,7 @@ pub struct Measurement {
     pub latency_row_p999: f64,
     pub rho: f64,
     pub peak_memory_bytes: u64,
-    /// Of all processes.
+    /// CPU time of all processes.
     pub cpu_seconds: f64,
 }
 
@@ -136,7 +136,7 @@ impl Measurement {
     }
 }
 
-/// What all lines of a run have in common.
+/// The machine and the commit of a measurement.
 #[derive(Clone, Debug)]
 pub struct Host {
     pub commit: String,

@@ -1,21 +1,21 @@
-//! A line of dots a name, as SVG pictures: many names, few dots each, on a logarithmic axis.
+//! Dot plots as SVG: a row of dots for each name, on a logarithmic axis.
 
 use plotters::prelude::*;
 
 use super::picture::{COLOURS, LABEL, TITLE, decade, picture, short};
 
-/// A picture of dots.
+/// A dot plot.
 pub struct Dots {
     pub title: String,
     pub x: String,
-    /// From the bottom up.
+    /// The labels of the rows, from the bottom up.
     pub names: Vec<String>,
-    /// What a colour stands for, and its dots: the place of a name, and a value above 0.
+    /// The name of each colour, and its dots: the index of a row, and a value above 0.
     pub dots: Vec<(String, Vec<(usize, f64)>)>,
 }
 
 impl Dots {
-    /// The picture; `None` if there is nothing to draw.
+    /// Draws it; `None` if there is nothing to draw.
     ///
     /// # Errors
     /// What plotters cannot draw.

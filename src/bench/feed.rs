@@ -1,4 +1,4 @@
-//! Rows that are published again and again, as fast as a broker takes them.
+//! Publishes rows in a cycle, as fast as a broker takes them.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -15,16 +15,16 @@ use crate::mqtt::{self, Endpoint};
 use crate::sink::{Deadline, Publisher};
 use crate::source::{MAX_PAYLOAD, Stop};
 
-/// Rows of the file that are published: few enough to be held, more than a message of a usual sweep has.
+/// The most rows of the file that are published: few enough for memory, more than a usual message has.
 const MOST_ROWS: usize = 1 << 15;
 
 /// A publisher, and the broker it publishes to.
 pub struct Feed {
-    /// Where the rows are.
+    /// The topic that the rows are published to.
     pub url: mqtt::MqttUrl,
     stop: Stop,
     publisher: Option<JoinHandle<Result<(), String>>>,
-    /// A broker of its own: what was not read of a feed is gone with it.
+    /// The feed's own broker: it is killed with the feed, and so are rows that were not read.
     broker: Option<Child>,
 }
 
@@ -63,10 +63,10 @@ impl Feed {
         Ok(feed)
     }
 
-    /// Publishes no more.
+    /// Stops publishing.
     ///
     /// # Errors
-    /// What ended the publisher before.
+    /// The failure of the publisher.
     pub fn end(mut self) -> Result<(), String> {
         self.stop.now();
         let publisher = self.publisher.take().expect("a feed has one until its end");
@@ -84,7 +84,7 @@ impl Drop for Feed {
     }
 }
 
-/// How long a broker may take to come.
+/// How long a broker may take to start.
 const BROKER_TIMEOUT: Duration = Duration::from_secs(10);
 
 fn broker(address: SocketAddr) -> Result<Child, String> {

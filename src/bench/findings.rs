@@ -1,4 +1,4 @@
-//! What a directory of measurements tells: medians, and the pictures of them.
+//! The results of a directory of measurements: medians, and the plots of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -16,21 +16,21 @@ use crate::measure::{WrittenReport, median};
 /// The repeats of each case, by setting and bucket size.
 type Cases = BTreeMap<(String, usize), Vec<Measurement>>;
 type Curve = (String, Vec<(f64, f64)>);
-/// What a row spends where, in nanoseconds.
+/// The time of a row by operator, in nanoseconds.
 type RowCosts = BTreeMap<String, f64>;
 
-/// All that was measured.
+/// All measurements of a directory.
 pub struct Findings {
     pub cases: Cases,
     /// The repeats of each peer, by name and bucket size.
     pub peers: BTreeMap<(String, usize), Vec<Comparison>>,
-    /// The rates of each climb.
+    /// The points of each load sweep.
     pub ladders: Vec<Vec<LoadPoint>>,
-    /// Of the first setting, by bucket size.
+    /// The time of a row in the first setting, by bucket size.
     parts: Vec<(usize, RowCosts)>,
 }
 
-/// A picture, and what it shows in words.
+/// A plot and its caption.
 pub struct Figure {
     pub name: String,
     pub caption: &'static str,
@@ -39,7 +39,7 @@ pub struct Figure {
 
 impl Findings {
     /// # Errors
-    /// Files that are no files of this version's benches.
+    /// Files that this version's benchmarks have not written.
     pub fn read(directory: &Path) -> Result<Findings, String> {
         let mut cases = Cases::new();
         for line in lines::read::<Measurement>(&directory.join(RAW))? {
@@ -53,10 +53,10 @@ impl Findings {
         Ok(Findings { cases, peers, ladders: ladders(directory)?, parts })
     }
 
-    /// All pictures there is something for.
+    /// All plots for which there are measurements.
     ///
     /// # Errors
-    /// What cannot be drawn.
+    /// A plot that can't be drawn.
     pub fn figures(&self) -> Result<Vec<Figure>, String> {
         let mut figures = Vec::new();
         let mut add = |name: &str, caption, svg: Option<String>| {
@@ -86,7 +86,7 @@ impl Findings {
         Ok(figures)
     }
 
-    /// A curve over bucket sizes for every setting.
+    /// A curve over bucket sizes for each setting.
     fn over_bucket_sizes(&self, over: Transport, title: &str, y: &str, of: fn(&Measurement) -> f64) -> Plot {
         let mut curves: BTreeMap<&str, Vec<(f64, f64)>> = BTreeMap::new();
         for ((setting, bucket_size), lines) in self.cases.iter().filter(|(_, lines)| lines[0].over == over) {
@@ -102,8 +102,8 @@ impl Findings {
         }
     }
 
-    /// Rows a second of each kind of cluster over its workers in all, as a multiple of one worker's: at the smallest
-    /// bucket size, the one in the middle and the largest, so that each curve has a colour of its own.
+    /// Throughput by the number of workers, as a multiple of one worker's, for threads and for processes: at the
+    /// smallest, the middle and the largest bucket size, so that each curve has a colour of its own.
     fn multiples(&self) -> Vec<Curve> {
         let file = || self.cases.iter().filter(|(_, lines)| lines[0].over == Transport::File);
         let rate = |lines: &[Measurement]| median_of(lines, |line| line.rows_per_second);
@@ -157,9 +157,9 @@ impl Findings {
         }
     }
 
-    /// Where a row's time goes: a bar a bucket size.
+    /// The time of a row by operator: a bar for each bucket size.
     fn time_of_a_row(&self) -> Bars {
-        /// As many as have colours of their own.
+        /// As many as there are colours.
         const SHOWN: usize = 6;
         let mut sums: BTreeMap<&String, f64> = BTreeMap::new();
         for (name, time) in self.parts.iter().flat_map(|(_, parts)| parts) {
@@ -186,7 +186,7 @@ impl Findings {
         }
     }
 
-    /// Rows a second by bucket size of every peer, and of every setting beside them.
+    /// Rows a second of every peer and every setting, by name and bucket size.
     pub fn rates(&self) -> BTreeMap<(String, usize), f64> {
         if self.peers.is_empty() {
             return BTreeMap::new();
@@ -224,7 +224,7 @@ impl Findings {
         }
     }
 
-    /// By bucket size: rows a second of the plain Rust loop, and the fewest threads with which the dataflow is faster.
+    /// By bucket size: rows a second of the plain Rust loop, and the fewest threads with which the dataflow beats it.
     pub fn cost(&self) -> Vec<(usize, f64, Option<usize>)> {
         let loops = self.peers.iter().filter(|((name, _), _)| name == Part::Loop.name());
         let cost = |((_, size), lines): (&(String, usize), &Vec<Comparison>)| {
@@ -245,7 +245,7 @@ const PARTS: &str = "One worker, rows from a file, an operator a subtask: mean s
 const LADDER: &str = "Rows come in bursts on a schedule, whatever becomes of the ones before; latency counts from when a \
                       row was due.";
 
-/// Over the repeats.
+/// The median over the repeats.
 pub fn median_of(lines: &[Measurement], of: fn(&Measurement) -> f64) -> f64 {
     median(lines.iter().map(of).collect())
 }
@@ -254,7 +254,7 @@ pub fn mebibytes(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 20)
 }
 
-/// In all processes.
+/// Workers of all processes.
 fn workers(line: &Measurement) -> usize {
     line.processes * line.workers
 }
@@ -267,7 +267,7 @@ fn whole(x: f64) -> String {
     if x.fract() == 0.0 { format!("{x}") } else { String::new() }
 }
 
-/// What a row spends where, by the reports of the first setting.
+/// The time of a row by operator, from the reports of the first setting.
 fn parts(directory: &Path, cases: &Cases) -> Result<Vec<(usize, RowCosts)>, String> {
     let first =
         cases.iter().filter(|(_, lines)| lines[0].over == Transport::File).min_by_key(|(_, lines)| workers(&lines[0]));
@@ -291,7 +291,7 @@ fn parts(directory: &Path, cases: &Cases) -> Result<Vec<(usize, RowCosts)>, Stri
     Ok(all)
 }
 
-/// The climbs whose files stand in a directory.
+/// The load sweeps in a directory.
 fn ladders(directory: &Path) -> Result<Vec<Vec<LoadPoint>>, String> {
     let named = |error: std::io::Error| format!("{}: {error}", directory.display());
     let mut ladders = Vec::new();
@@ -328,7 +328,7 @@ fn against_load(points: &[LoadPoint]) -> Plot {
     }
 }
 
-/// A curve a rate: latency over 1 / (1 - quantile), so that each nine takes as much room as the one before.
+/// A curve for each rate: latency over 1 / (1 - quantile), so that each nine is equally wide.
 fn quantiles(points: &[LoadPoint]) -> Plot {
     const CURVES: usize = 7;
     let every = points.len().div_ceil(CURVES);

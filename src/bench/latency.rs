@@ -12,10 +12,10 @@ use crate::source::{Arrivals, Load};
 
 /// Offered loads as shares of the capacity.
 const SHARES: [f64; 10] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0];
-/// Halvings of the rates between which the bound is broken.
+/// Bisection steps between the last rate within the bound and the first beyond it.
 const HALVINGS: usize = 4;
 
-/// Which dataflow meets which load.
+/// A sweep of offered loads over one dataflow.
 #[derive(Clone, Debug)]
 pub struct LoadSweep {
     /// The dataflow.
@@ -24,7 +24,7 @@ pub struct LoadSweep {
     pub workers: usize,
     /// Rows a message.
     pub bucket_size: usize,
-    /// How long the oldest row of a partial message waits.
+    /// How long the oldest row of a partial bucket may wait.
     pub delay: Duration,
     /// How the times between arrivals vary.
     pub arrivals: Arrivals,
@@ -34,7 +34,7 @@ pub struct LoadSweep {
     pub duration: Duration,
 }
 
-/// What rows met at a rate: a line of `latency-wW-bB.csv`. Latencies in nanoseconds, counted from when a row was due.
+/// The measurement at one rate: a line of `latency-wW-bB.csv`. Latencies in nanoseconds, from when a row was due.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct LoadPoint {
     /// Worker threads.
@@ -49,25 +49,25 @@ pub struct LoadPoint {
     pub rho: f64,
     /// The median latency of a row, in nanoseconds like all that follow.
     pub latency_row_p50: u64,
-    /// What 90 of 100 rows stayed under.
+    /// The 90th percentile.
     pub latency_row_p90: u64,
-    /// What 99 of 100 rows stayed under.
+    /// The 99th percentile.
     pub latency_row_p99: u64,
-    /// What 999 of 1000 rows stayed under.
+    /// The 99.9th percentile.
     pub latency_row_p999: u64,
-    /// What 9999 of 10000 rows stayed under.
+    /// The 99.99th percentile.
     pub latency_row_p9999: u64,
     /// The longest.
     pub latency_row_max: u64,
-    /// What the queueing model says; none where its queue grows for ever.
+    /// The median that the queueing model forecasts; `None` if its queue is not stable.
     pub predicted_row_p50: Option<f64>,
-    /// What the planner said of 99 of 100 rows.
+    /// The 99th percentile that it forecasts.
     pub predicted_row_p99: Option<f64>,
 }
 
 impl LoadSweep {
-    /// Climbs from a tenth of the capacity to all of it; `on_rung` sees each rate. Then, if some rates hold `p99` and
-    /// some do not, finds the highest that does by halving.
+    /// Measures rates from a tenth of the capacity to all of it, and calls `on_rung` with each. If some keep `p99` and
+    /// some do not, it then bisects for the highest that does.
     ///
     /// # Errors
     /// As [`runtime::run`].
@@ -125,13 +125,13 @@ impl LoadSweep {
 }
 
 impl LoadPoint {
-    /// Whether 99 of 100 rows stayed under a latency.
+    /// Whether the 99th percentile of latency is within a bound.
     pub fn holds(&self, p99: Duration) -> bool {
         self.served > 0.0 && u128::from(self.latency_row_p99) <= p99.as_nanos()
     }
 }
 
-/// Writes the rates of a climb into a directory, over those of an earlier one.
+/// Writes the points of a sweep into a directory, replacing those of an earlier one.
 ///
 /// # Errors
 /// Files that can't be written.

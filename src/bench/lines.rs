@@ -1,4 +1,4 @@
-//! CSV files that a bench appends its lines to.
+//! CSV files that benchmarks append their measurements to.
 
 use std::fmt::Display;
 use std::path::Path;

@@ -1,4 +1,12 @@
-//! Measuring a dataflow: what it can do, what a load meets, and how it scales.
+//! Benchmarks of a dataflow: throughput, latency under load, scaling, and the planner's forecasts.
+//!
+//! - `sweep`: runs all cases and peers; `case`: a case and its measurement; `lines`: CSV files; `program`: this
+//! program.
+//! - `latency`: latency against load; `planner_check`: forecast against measurement.
+//! - `bare_loop`: parts of a run alone; `peer`: other programs; `feed`: rows over MQTT.
+//! - `findings`, `page`: the results and their pages; `picture`, `plot`, `bars`, `dots`: SVG.
+//!
+//! Never here: code that a run needs without the feature `bench`.
 
 mod bare_loop;
 mod bars;

@@ -1,4 +1,4 @@
-//! What was found, for people: `summary.md`, `report.html` and the pictures.
+//! The pages of a sweep: `summary.md`, `report.html` and the plots.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,7 +8,7 @@ use super::case::Measurement;
 use super::findings::{Figure, Findings, mebibytes, median_of};
 use crate::measure::median;
 
-/// Writes all of them into the directory that holds what was measured.
+/// Writes all of them into the directory of the measurements.
 ///
 /// # Errors
 /// Files that can't be read or written.
@@ -28,14 +28,14 @@ pub fn write(directory: &Path) -> Result<(), String> {
     put("report.html", &html(&findings, &tables, &figures))
 }
 
-/// A table of texts.
+/// A table of texts, for Markdown and HTML.
 struct HtmlTable {
     title: &'static str,
     header: Vec<String>,
     rows: Vec<Vec<String>>,
 }
 
-/// Of each case: its repeats and its medians.
+/// The medians of each case over its repeats.
 fn medians(findings: &Findings) -> Option<HtmlTable> {
     let header = [
         "setting",
@@ -71,7 +71,7 @@ fn medians(findings: &Findings) -> Option<HtmlTable> {
     (!rows.is_empty()).then_some(HtmlTable { title: "Medians", header, rows })
 }
 
-/// The median of the repeats, and the least and the greatest.
+/// The median of the repeats, with the least and the greatest value.
 fn spread(values: Vec<f64>, digits: usize) -> String {
     let least = values.iter().copied().fold(f64::INFINITY, f64::min);
     let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -83,7 +83,7 @@ fn spread(values: Vec<f64>, digits: usize) -> String {
     }
 }
 
-/// Rows a second of all that were measured side by side: a column a bucket size.
+/// The throughput of peers and settings: a column for each bucket size.
 fn side_by_side(findings: &Findings) -> Option<HtmlTable> {
     let rates = findings.rates();
     let sizes: BTreeSet<usize> = rates.keys().map(|(_, size)| *size).collect();
@@ -96,13 +96,13 @@ fn side_by_side(findings: &Findings) -> Option<HtmlTable> {
     (!names.is_empty()).then(|| HtmlTable { title: "Side by side", header, rows: names.into_iter().map(row).collect() })
 }
 
-/// What peers were given, and how long they worked on it.
+/// The throughput and the service time of peers.
 fn service(findings: &Findings) -> Option<HtmlTable> {
     let header =
         ["peer", "rows a message", "repeats", "rows", "rows/s", "mean service a message, ms", "mean service a row, us"];
     let rows = findings.peers.iter().map(|((name, size), lines)| {
         let of = |of: &dyn Fn(&super::peer::Comparison) -> f64| median(lines.iter().map(of).collect());
-        // A part that is not served tells no time.
+        // A part without service reports a time of 0.
         let shown = |time: f64| if time > 0.0 { format!("{time:.2}") } else { String::new() };
         vec![
             name.clone(),
@@ -119,7 +119,7 @@ fn service(findings: &Findings) -> Option<HtmlTable> {
     (!rows.is_empty()).then_some(HtmlTable { title: "Peers", header, rows })
 }
 
-/// From how many workers on the dataflow is faster than a loop.
+/// The number of workers from which on the dataflow is faster than a single-threaded loop (COST).
 fn cost(findings: &Findings) -> Option<HtmlTable> {
     let header = ["rows a message", "Rust loop, 1 thread, rows/s", "threads with which the dataflow is faster"];
     let row = |(size, alone, threads): (usize, f64, Option<usize>)| {

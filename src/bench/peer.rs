@@ -1,4 +1,4 @@
-//! Programs that do the same job another way, beside a sweep and on its rows.
+//! Peers: other programs that do the same job, measured on the same rows as a sweep.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// The file with a line a repeat of a peer.
+/// The file with a line for each repeat of a peer.
 pub const PEERS: &str = "peers.csv";
 
-/// A command that is given `INPUT BUCKET_SIZE ROWS SECONDS`, takes no new message after so many seconds, and prints a
-/// [`PeerOutput`] as JSON.
+/// A command with the arguments `INPUT BUCKET_SIZE ROWS SECONDS`. It starts no new message after that many seconds, and
+/// prints a [`PeerOutput`] as JSON in its last line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeerCommand {
     /// The peer's name.
@@ -20,16 +20,16 @@ pub struct PeerCommand {
     pub command: Vec<String>,
 }
 
-/// What a peer prints.
+/// The output of a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PeerOutput {
-    /// Rows of the messages it has served.
+    /// Rows of the messages it has processed.
     pub rows: u64,
-    /// Messages that it has worked on.
+    /// Messages that it has processed.
     pub messages: u64,
-    /// How long it took.
+    /// How long it took, in seconds.
     pub seconds: f64,
-    /// In nanoseconds; 0 where it does not tell.
+    /// Mean service time of a message in nanoseconds; 0 if not measured.
     pub service_message_mean: f64,
 }
 
@@ -43,7 +43,7 @@ pub struct Comparison {
     pub messages: u64,
     pub seconds: f64,
     pub rows_per_second: f64,
-    /// In nanoseconds.
+    /// Mean service time of a message in nanoseconds; 0 if not measured.
     pub service_message_mean: f64,
 }
 
@@ -62,7 +62,7 @@ impl FromStr for PeerCommand {
 }
 
 impl PeerCommand {
-    /// One repeat.
+    /// Runs one repeat.
     ///
     /// # Errors
     /// A command that fails, or prints something else.
@@ -75,7 +75,7 @@ impl PeerCommand {
         repeat: usize,
     ) -> Result<Comparison, String> {
         let mut command = Command::new(&self.command[0]);
-        // A peer has the threads that it takes of its own accord.
+        // A peer uses its default number of threads, whatever the environment says.
         for name in ["OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"] {
             command.env_remove(name);
         }

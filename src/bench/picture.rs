@@ -1,9 +1,9 @@
-//! What all pictures have in common: colours, labels, a white ground.
+//! What all plots have in common: colours, labels, a white background.
 
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
-/// The palette of M. Okabe and K. Ito, which colour-blind people can tell apart.
+/// The palette of M. Okabe and K. Ito, which colour-blind readers can tell apart.
 pub const COLOURS: [RGBColor; 7] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
@@ -14,7 +14,7 @@ pub const COLOURS: [RGBColor; 7] = [
     RGBColor(128, 128, 128),
 ];
 const WIDTH: u32 = 900;
-/// What of the width names take.
+/// The width of the legend.
 const LEGEND: u32 = 240;
 
 /// The font of labels.
@@ -25,10 +25,10 @@ pub const TITLE: (&str, u32) = ("sans-serif", 18);
 pub type Failed = Box<dyn std::error::Error>;
 pub type Canvas<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
-/// A picture as SVG, on white: a page around it may be dark. What has a colour is named beside it.
+/// Draws a plot with a legend as SVG, on white: the page around it may be dark.
 ///
 /// # Errors
-/// What plotters cannot draw, under the picture's title.
+/// What plotters can't draw; the message names the plot's title.
 pub fn picture<'a>(
     title: &str,
     height: u32,
@@ -51,7 +51,7 @@ pub fn picture<'a>(
     Ok(svg)
 }
 
-/// The power of ten next to a number: a shorter axis would have a single label.
+/// The power of ten next to a number: an axis within one decade would have a single label.
 pub fn decade(x: f64, round: fn(f64) -> f64) -> f64 {
     10f64.powf(round(x.log10()))
 }

@@ -1,5 +1,5 @@
-//! The planner beside measurement, in rounds: what holds in the middle of many rounds does not hang on what else the
-//! machine did in one of them.
+//! Compares the planner's forecasts with measurements, in rounds: the median of many rounds does not depend on what
+//! else the machine did in one of them.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::planner::{Demand, ServiceBehaviour, Trial, TrialDataflow, demand, mea
 use crate::runtime;
 use crate::source::{Arrivals, Load};
 
-/// Which dataflow is forecast under which loads.
+/// The check of the forecasts of one dataflow at some loads.
 #[derive(Clone, Debug)]
 pub struct PlannerCheck {
     /// The dataflow.
@@ -19,24 +19,24 @@ pub struct PlannerCheck {
     pub workers: usize,
     /// Rows a message.
     pub bucket_size: usize,
-    /// How long the oldest row of a partial message waits.
+    /// How long the oldest row of a partial bucket may wait.
     pub delay: Duration,
     /// Rows that arrive at the same time.
     pub burst: u64,
     /// Loads as shares of the capacity.
     pub shares: Vec<f64>,
-    /// How many runs the median is taken of.
+    /// The number of rounds.
     pub rounds: usize,
     /// How long each load is held.
     pub duration: Duration,
 }
 
-/// A load as it was forecast and as it was met, in the middle of all rounds. Times in seconds.
+/// Forecast and measurement of a load, as medians of all rounds. Times in seconds.
 #[derive(Clone, Copy, Debug)]
 pub struct CheckedLoad {
-    /// Of the capacity.
+    /// The load as a share of the capacity.
     pub share: f64,
-    /// Rounds that count: those whose load the forecast says can be served.
+    /// Rounds that count: those in which the forecast's queue is stable.
     pub rounds: usize,
     /// Rows a second.
     pub rate: f64,
@@ -51,7 +51,7 @@ pub struct CheckedLoad {
 pub struct ForecastAndMeasured {
     pub predicted: f64,
     pub measured: f64,
-    /// The ratio of the two in the middle of all rounds.
+    /// The median of the ratio of the two.
     pub ratio: f64,
 }
 
@@ -63,8 +63,8 @@ struct MeasuredLoad {
 }
 
 impl PlannerCheck {
-    /// Measures the dataflow between all rounds, and holds each load once a round, in shuffled order. A forecast is that
-    /// of what was measured just before a round and just after it.
+    /// Measures the behaviour between all rounds, and each load once a round, in shuffled order. The forecast of a
+    /// round is made from the mean of the behaviour just before and just after it.
     ///
     /// # Errors
     /// As [`runtime::run`].
@@ -89,7 +89,7 @@ impl PlannerCheck {
         Ok(compared.map(|(share, met)| compared_at(*share, met)).collect())
     }
 
-    /// Holds each load; for each which share it was, rho, and the mean wait in seconds.
+    /// Measures each load; returns the index of its share, the load, rho, and the mean wait in seconds.
     fn round(&self, behaviour: &ServiceBehaviour) -> Result<Vec<(usize, Load, f64, f64)>, runtime::Error> {
         let PlannerCheck { workers, bucket_size, duration, burst, .. } = *self;
         let mut shares: Vec<(usize, f64)> = self.shares.iter().copied().enumerate().collect();

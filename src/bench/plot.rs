@@ -1,4 +1,4 @@
-//! Curves as SVG pictures.
+//! Line plots as SVG.
 
 use plotters::coord::ranged1d::{AsRangedCoord, Ranged, ValueFormatter};
 use plotters::prelude::*;
@@ -7,21 +7,21 @@ use super::picture::{COLOURS, Canvas, Failed, LABEL, TITLE, decade, picture, sho
 
 const HEIGHT: u32 = 440;
 
-/// A picture of curves.
+/// A line plot.
 pub struct Plot {
     pub title: String,
     pub x: String,
     pub y: String,
     /// Whether both axes are logarithmic.
     pub log: bool,
-    /// What stands on the x axis in place of numbers.
+    /// Labels of the x axis instead of numbers.
     pub x_labels: Option<fn(f64) -> String>,
     /// A name, and points in the order of x.
     pub curves: Vec<(String, Vec<(f64, f64)>)>,
 }
 
 impl Plot {
-    /// The picture; `None` if there is nothing to draw.
+    /// Draws it; `None` if there is nothing to draw.
     ///
     /// # Errors
     /// What plotters cannot draw.
@@ -66,7 +66,7 @@ impl Plot {
             .map_err(|error| error.to_string())?;
         let light = BLACK.mix(0.1);
         let x_label = self.x_labels.unwrap_or(short);
-        // On an axis of numbers of workers, every whole one.
+        // A linear axis counts workers: a tick for each.
         let ticks = if self.log { 11 } else { self.last() as usize + 1 };
         chart
             .configure_mesh()

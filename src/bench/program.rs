@@ -1,8 +1,8 @@
-//! This program, for runs of its own.
+//! Starts this program again, for runs in processes of their own.
 
 use std::process::Command;
 
-/// This program, for a run of its own.
+/// A command that starts this program.
 pub fn program() -> Result<Command, String> {
     std::env::current_exe().map(Command::new).map_err(|error| error.to_string())
 }

@@ -1,4 +1,4 @@
-//! A sweep: every case several times, in shuffled order, each repeat a run of its own.
+//! A sweep: every case several times, in shuffled order, each repeat in a process of its own.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs;
@@ -22,26 +22,26 @@ use crate::measure::WrittenReport;
 use crate::mqtt;
 use crate::proc;
 
-/// What to sweep, and how long.
+/// The parameters of a sweep.
 #[derive(Clone, Debug)]
 pub struct Sweep {
     /// The dataflow file.
     pub dataflow: PathBuf,
-    /// What is measured.
+    /// The cases that are measured.
     pub cases: Vec<Case>,
-    /// Run on the same rows, at the same bucket sizes.
+    /// Peers that are measured on the same rows, at the same bucket sizes.
     pub peers: Vec<PeerCommand>,
     /// How long a repeat of a peer may take.
     pub peer_time: Duration,
-    /// How often each case is.
+    /// Repeats of each case and peer.
     pub repeats: usize,
-    /// The rows of a file, or so many generated ones.
+    /// Where rows come from.
     pub rows: RowOrigin,
-    /// A repeat that takes longer is ended; what it has done counts. Over MQTT, where rows do not end, each is.
+    /// A repeat that takes longer is stopped, and counts; over MQTT, where rows do not end, every one is.
     pub time: Duration,
-    /// Where rows are published; an embedded broker a repeat if not given.
+    /// Where rows are published; an embedded broker for each repeat if not given.
     pub broker: Option<mqtt::MqttUrl>,
-    /// Where `raw.csv` and all else goes; what is there already is not measured again.
+    /// The directory of `raw.csv` and all other results; what it already holds is not measured again.
     pub directory: PathBuf,
 }
 
@@ -50,11 +50,11 @@ pub struct Sweep {
 pub enum RowOrigin {
     /// Those of a file.
     File(PathBuf),
-    /// So many generated ones.
+    /// This many generated ones.
     Generated(u64),
 }
 
-/// One repeat of something.
+/// What a repeat measures.
 #[derive(Clone, Copy)]
 enum Job<'a> {
     Case(&'a Case),
@@ -62,14 +62,14 @@ enum Job<'a> {
 }
 
 impl Sweep {
-    /// Runs what is not there yet, then writes the summary and the report.
+    /// Measures what is missing, then writes the summary and the report.
     ///
     /// # Errors
     /// A run that fails, or files that can't be written.
     pub fn run(&self) -> Result<(), String> {
         fs::create_dir_all(&self.directory).map_err(|error| format!("{}: {error}", self.directory.display()))?;
         let mut left = self.left()?;
-        // What a machine does over time must not look like what a case does.
+        // Shuffled, so that drift of the machine is not taken for an effect of a case.
         left.shuffle(&mut ChaCha8Rng::seed_from_u64(0));
         let scratch = tempfile::tempdir().map_err(|error| error.to_string())?;
         let source = self.source(scratch.path())?;
@@ -90,7 +90,7 @@ impl Sweep {
                     lines::append(&self.raw(), &measurement)?;
                 }
                 Job::Peer(peer, bucket_size) => {
-                    // Programs in other languages have signed numbers.
+                    // Other languages may have only signed integers.
                     let rows = self.rows.count().unwrap_or(i64::MAX as u64);
                     let line = peer.run(&source, bucket_size, rows, self.peer_time, repeat)?;
                     lines::append(&self.compared(), &line)?;
@@ -110,7 +110,7 @@ impl Sweep {
         self.directory.join(PEERS)
     }
 
-    /// What is not measured yet.
+    /// The repeats that are not measured yet.
     fn left(&self) -> Result<Vec<(Job<'_>, usize)>, String> {
         let measured: Vec<Measurement> = lines::read(&self.raw())?;
         let compared: Vec<Comparison> = lines::read(&self.compared())?;
@@ -129,7 +129,7 @@ impl Sweep {
         Ok(all.filter(|(job, repeat)| is_left(job, *repeat)).collect())
     }
 
-    /// The file that rows are read from: generating them takes longer than serving them.
+    /// The file that rows are read from; they are generated once, for that takes longer than a run.
     fn source(&self, scratch: &Path) -> Result<PathBuf, String> {
         let count = match &self.rows {
             RowOrigin::File(path) => return Ok(path.clone()),
@@ -142,7 +142,7 @@ impl Sweep {
         if output.status.success() { Ok(path) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
     }
 
-    /// One run; the CPU seconds of its processes.
+    /// Runs a case once; returns the CPU seconds of its processes.
     fn repeat(&self, case: &Case, source: &Path, report: &Path) -> Result<f64, String> {
         let feed = match case.over {
             Transport::File => None,
@@ -164,7 +164,7 @@ impl Sweep {
         let mut told = false;
         while child.try_wait().map_err(|error| error.to_string())?.is_none() {
             if !told && since.elapsed() > self.time {
-                // It finishes what is in flight, and reports.
+                // It drains, and writes its report.
                 let pid = Pid::from_child(&child);
                 kill_process(pid, Signal::TERM).map_err(|error| error.to_string())?;
                 told = true;
@@ -192,7 +192,7 @@ impl Job<'_> {
 }
 
 impl RowOrigin {
-    /// How many there are, where that is known.
+    /// The number of rows, if it is known.
     fn count(&self) -> Option<u64> {
         match self {
             RowOrigin::File(_) => None,
