@@ -1,7 +1,7 @@
 //! Rowmill: stream preprocessing of sensor rows as a timely dataflow.
 //!
-//! A row's way: [`source`] → bucket → prepare → [`subtasks`] → result → [`sink`], wired up by [`runtime`] from
-//! the TOML file that [`config`] reads, and timed by [`measure`].
+//! The way of a row: [`source`] → bucket → prepare → [`subtasks`] → result → [`sink`]. The [`runtime`] connects them as
+//! the TOML file says that [`config`] reads; [`measure`] times them.
 
 #[cfg(feature = "bench")]
 pub mod bench;

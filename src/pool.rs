@@ -1,18 +1,18 @@
-//! Buffers that are used again from message to message: each thread keeps a stack of them a type.
+//! Pooled buffers, reused from message to message: each thread keeps a stack of them for each type.
 
 use std::cell::RefCell;
 use std::ops::{Deref, DerefMut, Range};
 use std::thread::LocalKey;
 
-/// A vector that goes back to its thread's stack when it is dropped, and keeps its memory there.
+/// A vector that returns to its thread's stack when it is dropped, and keeps its memory there.
 #[derive(Debug)]
 pub struct Scratch<T: Pooled>(Vec<T>);
 
 type Stack<T> = RefCell<Vec<Vec<T>>>;
 
-/// Types of which threads keep buffers.
+/// Types whose buffers are pooled.
 pub trait Pooled: Sized + 'static {
-    /// The buffers of this thread that wait to be used again.
+    /// The free buffers of this thread.
     fn stack() -> &'static LocalKey<Stack<Self>>;
 }
 
@@ -30,7 +30,7 @@ macro_rules! pooled {
 pooled!(f64, i64, u64, u32, usize, bool, Range<usize>);
 
 impl<T: Pooled> Default for Scratch<T> {
-    /// An empty buffer.
+    /// An empty buffer, from the pool if it has one.
     fn default() -> Scratch<T> {
         Scratch(T::stack().with_borrow_mut(Vec::pop).unwrap_or_default())
     }
@@ -40,7 +40,7 @@ impl<T: Pooled> Drop for Scratch<T> {
     fn drop(&mut self) {
         self.0.clear();
         let buffer = std::mem::take(&mut self.0);
-        // A thread that ends has no stack any more.
+        // While a thread ends, its stack may already be gone: then the buffer is freed.
         let _ = T::stack().try_with(|stack| stack.borrow_mut().push(buffer));
     }
 }

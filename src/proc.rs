@@ -1,4 +1,4 @@
-//! The one reader of Linux's `/proc`. Where it is not there, nothing is known.
+//! The only reader of Linux's `/proc`. On other systems its functions return that nothing is known.
 
 use std::fs::{self, File};
 use std::io;
@@ -7,18 +7,18 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Where the kernel counts the time of the calling thread.
+/// The file in which the kernel counts a thread's time.
 #[derive(Clone, Debug)]
 pub struct ThreadTime(PathBuf);
 
 impl ThreadTime {
-    /// That of the calling thread.
+    /// The file of the calling thread.
     pub fn own() -> Option<ThreadTime> {
         let thread = fs::read_link("/proc/thread-self").ok()?;
         Some(ThreadTime(Path::new("/proc").join(thread).join("schedstat")))
     }
 
-    /// How long it has been on a core or in line for one; `None` once it has ended.
+    /// How long it has run on a core or waited for one; `None` once it has ended.
     pub fn runnable(&self) -> Option<Duration> {
         let text = fs::read_to_string(&self.0).ok()?;
         let mut nanoseconds = text.split_whitespace().take(2).map(|time| time.parse::<u64>().ok());
@@ -26,14 +26,14 @@ impl ThreadTime {
     }
 }
 
-/// The most memory this process has held, in bytes; 0 where it is not known.
+/// Peak memory of this process in bytes; 0 if unknown.
 pub fn peak_memory_bytes() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok()).map_or(0, |kib| kib * 1024)
 }
 
-/// CPU seconds of all children that have ended, and theirs; 0 where they are not known.
+/// CPU seconds of all children that have ended, with their own children; 0 if unknown.
 pub fn children_cpu_seconds() -> f64 {
     /// Linux's USER_HZ is 100 on every machine that Rust runs on.
     const TICKS_PER_SECOND: f64 = 100.0;
@@ -42,26 +42,26 @@ pub fn children_cpu_seconds() -> f64 {
     ticks.sum::<f64>() / TICKS_PER_SECOND
 }
 
-/// When a process began, in the kernel's ticks, and whether it has ended; `None` if there is no such process.
+/// The start time of a process in clock ticks since boot, and whether it has ended; `None` if there is none.
 pub fn beginning(pid: u32) -> Option<(u64, bool)> {
     let fields = stat(&pid.to_string())?;
     Some((fields.get(19)?.parse().ok()?, fields[0] == "Z"))
 }
 
-/// The fields of proc_pid_stat(5) from the third on. The name before may hold anything, but no field behind it a bracket.
+/// The fields of proc_pid_stat(5) from the third on. The name before them may hold `)`, the fields can't.
 fn stat(process: &str) -> Option<Vec<String>> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     Some(stat.rsplit_once(") ")?.1.split(' ').map(str::to_owned).collect())
 }
 
-/// Whether a process has a handler for a signal, as the kernel tells in proc_pid_status(5).
+/// Whether a process has a handler for a signal; see proc_pid_status(5).
 pub fn catches(pid: u32, signal: i32) -> bool {
     let Ok(status) = fs::read_to_string(format!("/proc/{pid}/status")) else { return false };
     let mask = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigCgt:")?.trim(), 16).ok());
     mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
 }
 
-/// The process that holds a file's lock, as far as the kernel tells.
+/// The process that holds a file's lock, if the kernel shows it.
 pub fn lock_holder(file: &File) -> Option<u32> {
     let found = file.metadata().ok()?;
     let locks = fs::read_to_string("/proc/locks").ok()?;
@@ -73,7 +73,7 @@ pub fn lock_holder(file: &File) -> Option<u32> {
     own.find_map(|line| line.get(4)?.parse().ok())
 }
 
-/// The file that was started, though another may stand at its path by now.
+/// The file of the running program, even if its path holds another one by now.
 ///
 /// # Errors
 /// If it cannot be opened.
@@ -82,7 +82,7 @@ pub fn own_program() -> io::Result<File> {
     if started.exists() { File::open(started) } else { File::open(std::env::current_exe()?) }
 }
 
-/// A path to what an open directory holds, however long that of the directory is.
+/// A short path to a name in an open directory, however long the directory's own path is.
 pub fn through(directory: BorrowedFd<'_>, name: &str) -> PathBuf {
     format!("/proc/self/fd/{}/{name}", directory.as_raw_fd()).into()
 }
