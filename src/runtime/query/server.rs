@@ -30,7 +30,7 @@ pub enum SnapshotFormat {
     /// A JSON object a line.
     #[default]
     Json,
-    /// CSV with a header.
+    /// Cells between commas, with a header.
     Csv,
     /// A Parquet file.
     Parquet,
