@@ -1,7 +1,7 @@
 //! Benchmarks of a dataflow: throughput, latency under load, scaling, and the planner's forecasts.
 //!
-//! - `sweep`: runs all cases and peers; `case`: a case and its measurement; `lines`: CSV files; `program`: this
-//! program.
+//! - `sweep`: runs all cases and peers; `case`: a case and its measurement; `lines`: CSV files.
+//! - `program`: starts this program again, for runs in processes of their own.
 //! - `latency`: latency against load; `planner_check`: forecast against measurement.
 //! - `bare_loop`: parts of a run alone; `peer`: other programs; `feed`: rows over MQTT.
 //! - `findings`, `page`: the results and their pages; `picture`, `plot`, `bars`, `dots`: SVG.
