@@ -128,8 +128,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// Sets the rates. `busy` is the busy time of the workers of all processes; where it was not measured, service time
-    /// takes its place.
+    /// Sets the rates. `busy` is the busy time of the workers of all processes, at least their service time.
     pub fn set_rates(&mut self, duration: Duration, busy: Duration) {
         self.seconds = duration.as_secs_f64();
         self.rows_per_second = if self.seconds > 0.0 { self.rows_in as f64 / self.seconds } else { 0.0 };
