@@ -215,8 +215,7 @@ impl Checkpoint {
         Ok(Ok(found))
     }
 
-    /// Commits what has become complete since the last commit: by connection the deliveries, and the `states` that
-    /// have changed.
+    /// Commits what has become complete since the last commit: by connection the deliveries, and the changed `states`.
     ///
     /// # Errors
     /// A file that can't be written.

@@ -79,8 +79,7 @@ pub fn is_of_this_version(file: &dyn DiskFile) -> bool {
     file.read_exact_at(&mut magic, 0).is_ok() && magic == *MAGIC
 }
 
-/// Writes the number of a durable commit. It need not be durable itself: it says that the database must not be
-/// older.
+/// Writes the number of a durable commit. It may be lost itself: it only says that the database must not be older.
 ///
 /// # Errors
 /// A file that can't be written.

@@ -97,8 +97,7 @@ pub struct CompletePrefix {
 }
 
 impl Ledger {
-    /// Counts for operators with these labels, and keeps the last `kept_letters` dead letters. With `barriers`, keyed
-    /// state is kept, too.
+    /// Counts for operators with these labels; keeps the last `kept_letters` dead letters and, with `barriers`, states.
     pub fn new(labels: Vec<String>, kept_letters: usize, barriers: bool) -> Ledger {
         Ledger { labels, kept_letters, barriers, ..Ledger::default() }
     }

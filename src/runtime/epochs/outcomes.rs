@@ -63,8 +63,7 @@ impl LedgerOutcomes {
         self.ledger.borrow_mut().forget_before(waits_from);
     }
 
-    /// Makes the dead letters durable; those of refused results are complete only after the sink was synced. False
-    /// after a failure.
+    /// Makes the dead letters durable, of refused results only after the sink was synced. False after a failure.
     pub fn sync(&self) -> bool {
         self.take_refused();
         self.with(DeadLetters::sync);

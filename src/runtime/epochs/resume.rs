@@ -36,8 +36,8 @@ pub struct ResumePoint {
 }
 
 impl ResumePoint {
-    /// Looks for the checkpoint of an earlier run. A dataflow has one if its source can be read again and its sink is
-    /// one file of lines, or if its source redelivers what was not acknowledged and its sink is a broker.
+    /// Finds where an earlier run ended: in the checkpoint, if the dataflow has one (see [`Dataflow::checkpoint`]),
+    /// else at the end of a live source's results.
     ///
     /// # Errors
     /// A checkpoint that can't be used, or results without one.
