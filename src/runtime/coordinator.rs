@@ -107,8 +107,7 @@ fn started(busy: &BusyTime) -> Instant {
 /// How many epochs may be in flight.
 ///
 /// Few rows: a message whose rows are still in cache is served faster, and messages that are served side by side all
-/// wait for each other. But not fewer: progress costs a fixed time per batch of epochs, and another process adds
-/// latency.
+/// wait for each other. Not fewer: progress has a cost per batch of epochs, and another process is a network hop away.
 fn max_epochs(cluster: &Cluster, bucket_size: usize) -> usize {
     let (rows, least) = if cluster.processes() > 1 { (512, 2) } else { (128, 1) };
     cluster.workers * cluster.processes() * (rows / bucket_size).clamp(least, 256)

@@ -41,8 +41,7 @@ pub struct Options {
     pub stop: Stop,
     /// Set it to end all waits for the brokers of sinks, dead letters and tables: the run then fails with what is left.
     pub sink_deadline: sink::Deadline,
-    /// Set it, in any process of the run, when files of sinks or dead letters were moved away: they are reopened at
-    /// their paths.
+    /// Set it, in any process, when files of sinks or dead letters were moved away: they are reopened at their paths.
     pub reopen: Arc<AtomicBool>,
     /// Called a few times a second on the first worker.
     pub on_progress: Option<OnProgress>,
@@ -50,8 +49,7 @@ pub struct Options {
     pub on_live: Option<OnLive>,
     /// The directory of the socket for queries of tables; none if not given.
     pub tables_at: Option<PathBuf>,
-    /// The file of timely's log of operators and messages; none if not given. Each of several processes writes a part
-    /// of its own.
+    /// The file of timely's log of operators and messages; none if not given. Each of several processes writes a part.
     pub trace: Option<PathBuf>,
     /// Called once when the source is ready: it is subscribed, or has begun to read.
     pub on_ready: Option<OnReady>,
