@@ -7,8 +7,7 @@ use timely::progress::Timestamp;
 use crate::data::Message;
 use crate::subtasks::{Chain, Fault};
 
-/// Messages after a chain; or the step that rejected one, counted from 0, and why. Each worker processes its own
-/// messages.
+/// Messages after a chain; or the step that rejected one, counted from 0, and why. Workers keep their own messages.
 ///
 /// ```
 /// use rowmill::data::{Kind, Message, Schema};

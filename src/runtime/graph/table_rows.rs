@@ -36,8 +36,7 @@ pub(super) enum TableInputItem<I> {
     Barrier,
 }
 
-/// Passes messages on, and sends what tables need of them to the workers that keep it. Rows that no table may take are
-/// removed.
+/// Removes rows that no table may take, passes the messages on, and routes the rows to the workers that own them.
 pub(super) fn take<'scope, K: TableState<Item: timely::ExchangeData> + 'static>(
     messages: MessageStream<'scope>,
     shared: &Arc<SharedGrouping>,
@@ -85,8 +84,7 @@ pub(super) fn take<'scope, K: TableState<Item: timely::ExchangeData> + 'static>(
     (messages, taken)
 }
 
-/// Removes rows whose time is too far in the future, or that are too late after others of the same message; returns the
-/// times of the rest.
+/// Removes rows that are too far in the future, or too late after others of the same message; the times of the rest.
 fn refuse(in_flight: &mut InFlightMessage, shared: &SharedGrouping) -> Vec<Option<i64>> {
     let times = shared.times(&in_flight.message);
     let early = shared.early(&times, jiff::Timestamp::now().as_millisecond());
