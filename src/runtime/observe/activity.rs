@@ -148,8 +148,7 @@ impl Activity {
         any(&self.messages_in_flight) || any(&self.buckets_queued) || self.owes.load(Ordering::Relaxed)
     }
 
-    /// Changes whenever there is progress: a message is complete, deliveries are acknowledged, a sink's other side has
-    /// taken lines.
+    /// Changes with any progress: a complete message, acknowledged deliveries, lines taken by a sink's other side.
     pub fn mark(&self) -> [u64; 4] {
         let takers = self.takers.lock().expect("no holder panics");
         let taken = takers.iter().map(|taker| taker.progress.moves()).sum();

@@ -1,4 +1,4 @@
-//! Observes a run while it runs.
+//! Observes a run while it runs: its status, its progress and its load.
 //!
 //! - `activity`: what a run does and waits for, for other threads; `watchdog`: ends a run that is stuck.
 //! - `monitor`: status for people, with `status_line`, `sampler` and `overload`; `timely_log`: timely's log as a trace.
