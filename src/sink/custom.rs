@@ -3,10 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use schemars::generate::SchemaSettings;
-use schemars::{JsonSchema, Schema};
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
-use toml::de::ValueDeserializer;
 
 use super::error::Error;
 use super::kind::Sink;
@@ -128,6 +126,17 @@ pub struct CustomSink {
 }
 
 impl CustomSink {
+    pub(super) fn new<T: SinkConfig>(config: T, url: &str) -> CustomSink {
+        let (refused, url) = (config.check(url).err(), url.to_owned());
+        let open = move |schema: &data::Schema| {
+            let shown = masked(&url);
+            let writer = config.build(&url, schema);
+            let writer = writer.map_err(|reason| Error::Custom { url: shown.clone(), reason })?;
+            Ok(Box::new(CustomWriter { url: shown, writer }) as Box<dyn Sink>)
+        };
+        CustomSink { encoding: <T::Writer as OpenSink>::Input::ENCODING, open: Arc::new(open), refused }
+    }
+
     /// What it takes.
     pub fn encoding(&self) -> Encoding {
         self.encoding
@@ -149,76 +158,6 @@ impl fmt::Debug for CustomSink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CustomSink").field("encoding", &self.encoding).finish_non_exhaustive()
     }
-}
-
-/// A sink by the scheme of its address.
-#[derive(Clone, Copy, Debug)]
-pub struct SinkEntry {
-    /// The scheme: what stands before `://`.
-    pub scheme: &'static str,
-    build: fn(ValueDeserializer<'_>, &str) -> Result<CustomSink, toml::de::Error>,
-    schema: fn() -> Schema,
-}
-
-impl SinkEntry {
-    /// The sink with its settings, at an address.
-    ///
-    /// # Errors
-    /// An unknown key, or a value of the wrong type; the span is the file's.
-    pub fn build(&self, settings: ValueDeserializer<'_>, url: &str) -> Result<CustomSink, toml::de::Error> {
-        (self.build)(settings, url)
-    }
-
-    /// The JSON schema of its settings.
-    pub fn schema(&self) -> Schema {
-        (self.schema)()
-    }
-}
-
-/// The sinks that a program knows beside topics, files and standard output.
-#[derive(Clone, Debug)]
-pub struct Sinks(Vec<SinkEntry>);
-
-impl Sinks {
-    /// Those that are built in.
-    pub fn builtin() -> Sinks {
-        Sinks(Vec::new())
-    }
-
-    /// These and one more, which replaces an entry of the same scheme.
-    pub fn with<T: SinkConfig>(mut self, scheme: &'static str) -> Sinks {
-        self.0.retain(|entry| entry.scheme != scheme);
-        self.0.push(SinkEntry { scheme, build: build::<T>, schema: schema::<T> });
-        self
-    }
-
-    /// The sink for an address.
-    pub fn find(&self, url: &str) -> Option<&SinkEntry> {
-        let (scheme, _) = url.split_once("://")?;
-        self.0.iter().find(|entry| entry.scheme == scheme)
-    }
-
-    /// All of them.
-    pub fn iter(&self) -> impl Iterator<Item = &SinkEntry> {
-        self.0.iter()
-    }
-}
-
-fn build<T: SinkConfig>(settings: ValueDeserializer<'_>, url: &str) -> Result<CustomSink, toml::de::Error> {
-    let config = T::deserialize(settings)?;
-    let (refused, url) = (config.check(url).err(), url.to_owned());
-    let open = move |schema: &data::Schema| {
-        let shown = masked(&url);
-        let writer = config.build(&url, schema);
-        let writer = writer.map_err(|reason| Error::Custom { url: shown.clone(), reason })?;
-        Ok(Box::new(CustomWriter { url: shown, writer }) as Box<dyn Sink>)
-    };
-    Ok(CustomSink { encoding: <T::Writer as OpenSink>::Input::ENCODING, open: Arc::new(open), refused })
-}
-
-fn schema<T: JsonSchema>() -> Schema {
-    let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
-    settings.into_generator().into_root_schema_for::<T>()
 }
 
 /// Adapts a sink of the registry to [`Sink`].

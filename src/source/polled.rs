@@ -5,10 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use schemars::generate::SchemaSettings;
-use schemars::{JsonSchema, Schema};
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
-use toml::de::ValueDeserializer;
 
 /// The delivery guarantee of a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +89,12 @@ pub struct CustomSource {
 }
 
 impl CustomSource {
+    pub(super) fn new<T: SourceConfig>(config: T, url: &str) -> CustomSource {
+        let (refused, url) = (config.check(url).err(), url.to_owned());
+        let address = url.clone();
+        CustomSource { url, delivers: T::DELIVERS, open: Arc::new(move || config.build(&address)), refused }
+    }
+
     /// Why its address is refused, if it is.
     pub fn refused(&self) -> Option<&str> {
         self.refused.as_deref()
@@ -101,69 +105,4 @@ impl fmt::Debug for CustomSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CustomSource").field("delivers", &self.delivers).finish_non_exhaustive()
     }
-}
-
-/// A source by the scheme of its address.
-#[derive(Clone, Copy, Debug)]
-pub struct SourceEntry {
-    /// The scheme: what stands before `://`.
-    pub scheme: &'static str,
-    build: fn(ValueDeserializer<'_>, &str) -> Result<CustomSource, toml::de::Error>,
-    schema: fn() -> Schema,
-}
-
-impl SourceEntry {
-    /// The source with its settings, at an address.
-    ///
-    /// # Errors
-    /// An unknown key, or a value of the wrong type; the span is the file's.
-    pub fn build(&self, settings: ValueDeserializer<'_>, url: &str) -> Result<CustomSource, toml::de::Error> {
-        (self.build)(settings, url)
-    }
-
-    /// The JSON schema of its settings.
-    pub fn schema(&self) -> Schema {
-        (self.schema)()
-    }
-}
-
-/// The sources that a program knows beside topics, files, standard input and generated rows.
-#[derive(Clone, Debug)]
-pub struct Sources(Vec<SourceEntry>);
-
-impl Sources {
-    /// Those that are built in.
-    pub fn builtin() -> Sources {
-        Sources(Vec::new())
-    }
-
-    /// These and one more, which replaces an entry of the same scheme.
-    pub fn with<T: SourceConfig>(mut self, scheme: &'static str) -> Sources {
-        self.0.retain(|entry| entry.scheme != scheme);
-        self.0.push(SourceEntry { scheme, build: build::<T>, schema: schema::<T> });
-        self
-    }
-
-    /// The source for an address.
-    pub fn find(&self, url: &str) -> Option<&SourceEntry> {
-        let (scheme, _) = url.split_once("://")?;
-        self.0.iter().find(|entry| entry.scheme == scheme)
-    }
-
-    /// All of them.
-    pub fn iter(&self) -> impl Iterator<Item = &SourceEntry> {
-        self.0.iter()
-    }
-}
-
-fn build<T: SourceConfig>(settings: ValueDeserializer<'_>, url: &str) -> Result<CustomSource, toml::de::Error> {
-    let config = T::deserialize(settings)?;
-    let (refused, url) = (config.check(url).err(), url.to_owned());
-    let address = url.clone();
-    Ok(CustomSource { url, delivers: T::DELIVERS, open: Arc::new(move || config.build(&address)), refused })
-}
-
-fn schema<T: JsonSchema>() -> Schema {
-    let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
-    settings.into_generator().into_root_schema_for::<T>()
 }

@@ -9,6 +9,22 @@ import { t } from "./words.js";
 
 const choices = (type) => (/^"[^"]*"( \| "[^"]*")*$/.test(type) ? type.split(" | ").map((choice) => JSON.parse(choice)) : null);
 
+// The type of a value in the file's JSON schema, in the words that `read` knows.
+function typeOf(property) {
+  const inner = property.anyOf ?? property.oneOf;
+  if (inner) return inner.map(typeOf).filter((type) => type !== "null").join(" | ");
+  if (property.enum || "const" in property) return (property.enum ?? [property.const]).filter((choice) => choice !== null).map((choice) => JSON.stringify(choice)).join(" | ");
+  return [property.type].flat().filter((type) => type !== "null").map((type) => (type === "array" ? "list of strings" : type)).join(" | ");
+}
+
+// The keys of a section that the form does not list by hand: what the program can read, the page shows.
+function others(schema, name, listed) {
+  const section = schema?.properties?.[name];
+  const keys = Object.assign({}, ...[section, ...(section?.anyOf ?? [])].map((part) => part?.properties ?? {}));
+  const rest = Object.entries(keys).filter(([key]) => !listed.includes(`${name}.${key}`));
+  return rest.map(([key, property]) => [`${name}.${key}`, key, { type: typeOf(property), text: property.description, default: property.default }]);
+}
+
 const TEXT = { type: "string" };
 const WHOLE = { type: "integer" };
 
@@ -44,6 +60,7 @@ export function Editor({ name, admin, go }) {
   const [text, setText] = useState({ toml: "", values: {}, problem: null });
   const [run, setRun] = useState(null);
   const [subtasks, setSubtasks] = useState([]);
+  const [schema, setSchema] = useState(null);
   const [note, setNote] = useState("");
   const [error, setError] = useState("");
   const [shown, setShown] = useState(null);
@@ -70,6 +87,7 @@ export function Editor({ name, admin, go }) {
   useEffect(() => {
     document.title = `${name} - ${t("edit")} - Rowmill`;
     call("GET", "subtasks").then(setSubtasks);
+    call("GET", "schema").then(setSchema);
     call("GET", `projects/${name}`).then((file) => { setSaved(file.toml); setRun(file.summary.run); ask([], file.toml); }, (refusal) => setError(refusal.message));
   }, [name]);
 
@@ -105,8 +123,12 @@ export function Editor({ name, admin, go }) {
   };
   const { values, problem } = text;
   const field = ([key, label, kind]) => html`<${Field} key=${key} path=${key} label=${t(label)} kind=${kind} values=${values} problem=${problem} change=${change} />`;
+  const whole = ([title, fields, more = []]) => {
+    const name = fields[0][0].split(".")[0];
+    return [title, fields, [...more, ...others(schema, name, [...fields, ...more].map(([path]) => path))]];
+  };
   const section = ([title, fields, more]) => html`<fieldset class="card"><legend>${t(title)}</legend><div class="fields">${fields.map(field)}</div>
-    ${more && html`<details><summary>${t("details")}</summary><div class="fields">${more.map(field)}</div></details>`}
+    ${more.length > 0 && html`<details><summary>${t("details")}</summary><div class="fields">${more.map(field)}</div></details>`}
     ${title === "source" && html`<button type="button" disabled=${busy} onClick=${() => attempt("connect", (told) => setNote(t("connected", told.milliseconds.toFixed(0))))}>${t("testConnection")}</button>`}</fieldset>`;
   return html`
     <div class="head"><h1><a data-go href="/projects/${name}">${name}</a></h1>
@@ -115,11 +137,11 @@ export function Editor({ name, admin, go }) {
     <p class="error" role="alert" id="problem">${error || (problem && `${problem.line ? `${t("line")} ${problem.line}: ` : ""}${problem.message}${problem.help ? ` - ${problem.help}` : ""}`)}</p>
     <div class="columns">
       <form aria-label=${t("form")} onSubmit=${(event) => event.preventDefault()}>
-        ${SECTIONS.map(section)}
+        ${SECTIONS.map(whole).map(section)}
         <${Schema} values=${values} problem=${problem} change=${change} />
         <${Chain} steps=${Array.isArray(values.subtask) ? values.subtask : []} subtasks=${subtasks} values=${values} problem=${problem} change=${change} ask=${ask} />
         <${Tables} tables=${Array.isArray(values.table) ? values.table : []} values=${values} problem=${problem} change=${change} ask=${ask} />
-        ${AFTER.map(section)}
+        ${AFTER.map(whole).map(section)}
       </form>
       <div class="card"><label for="toml">${t("toml")}</label>
         <textarea id="toml" spellcheck="false" value=${text.toml} readonly=${!admin} onInput=${(event) => typed(event.target.value)}></textarea></div>
@@ -252,7 +274,8 @@ function read(type, text) {
   if (/^list of (\d+ )?numbers$/.test(type)) return all(items.map(asNumber));
   if (type === "number" || type === "integer") return asNumber(trimmed);
   if (type === "string" || choices(type)) return trimmed;
-  // Of several types: a number if it is one.
+  // Of several types: a number if it is one, else a list if it may be one.
+  if (type.includes("list of strings")) return asNumber(trimmed) instanceof Error ? items : Number(trimmed);
   const given = items.length > 1 ? all(items.map(asNumber)) : asNumber(trimmed);
   return given instanceof Error ? trimmed : given;
 }
