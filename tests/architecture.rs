@@ -113,13 +113,19 @@ fn absolute(modules: &Modules, from: &str, path: &str) -> Vec<String> {
 
 /// The module that a path leads to: of a name that a room re-exports, the file that defines it.
 fn target(modules: &Modules, path: &[String]) -> Option<String> {
+    followed(modules, path, &mut BTreeSet::new())
+}
+
+/// A room that re-exports what its file takes from the room leads back: each path is followed once.
+fn followed(modules: &Modules, path: &[String], seen: &mut BTreeSet<Vec<String>>) -> Option<String> {
     let longest = (1..=path.len()).rev().find(|length| modules.contains_key(&path[..*length].join("::")))?;
     let module = path[..longest].join("::");
     let Some(name) = path.get(longest) else { return Some(module) };
     for exported in paths(&modules[&module]) {
         let leads = absolute(modules, &module, &exported);
-        if leads.last() == Some(name) && leads.len() > 1 && leads[..] != path[..=longest] {
-            return target(modules, &leads);
+        if leads.last() == Some(name) && leads.len() > 1 && leads[..] != path[..=longest] && seen.insert(leads.clone())
+        {
+            return followed(modules, &leads, seen);
         }
     }
     Some(module)
