@@ -51,12 +51,12 @@ pub fn run(worker: &mut Worker, context: &Context<'_>, start: ResumePoint) -> Re
     sources.number_from(numbering.clone());
     let sources = sources.starting_at(start.next_epoch, start.next_row);
     let keeps_state = start.checkpoint.is_some() && dataflow.remembers();
-    let mut intake = Intake::new(sources, keeps_state, clock, context);
+    let mut coordinator = Coordinator::new(sources, keeps_state, clock, context);
     let ResumePoint { checkpoint, existing, schema, states, tables, .. } = start;
-    let find = |worker: &mut Worker| schema.or_else(|| intake.find_schema(worker, context, &failure));
+    let find = |worker: &mut Worker| schema.or_else(|| coordinator.find_schema(worker, context, &failure));
     let Some(schema) = context.agree_on_schema(worker, find) else {
         options.stop.now();
-        let ended = intake.sources.end(worker);
+        let ended = coordinator.sources.end(worker);
         return failure.take().map_or(ended.map(|()| None), Err);
     };
     let kept_letters = if options.on_live.is_some() { KEPT_LETTERS } else { 0 };
@@ -79,7 +79,7 @@ pub fn run(worker: &mut Worker, context: &Context<'_>, start: ResumePoint) -> Re
     );
     if failure.borrow().is_none() {
         let inferred = matches!(dataflow.schema, SchemaChoice::Infer).then_some(&*plan.schema);
-        let (next_epoch, next_row) = intake.next_numbers();
+        let (next_epoch, next_row) = coordinator.next_numbers();
         if let Err(error) = acknowledgement.begin(next_epoch, next_row, inferred) {
             fail(&failure, error);
         }
@@ -87,8 +87,8 @@ pub fn run(worker: &mut Worker, context: &Context<'_>, start: ResumePoint) -> Re
     let (gather, ends) = share.build(worker, tables, accounts.clone());
     let showing =
         MonitorOptions { dataflow, options, stages: &plan.stages, times: &share.times, sampler, activity, busy };
-    let (duration, time_busy) = intake.feed(worker, ends, &mut acknowledgement, &accounts, &showing, &failure);
-    if let Err(error) = intake.sources.end(worker) {
+    let (duration, time_busy) = coordinator.feed(worker, ends, &mut acknowledgement, &accounts, &showing, &failure);
+    if let Err(error) = coordinator.sources.end(worker) {
         fail(&failure, error);
     }
     let measured = share.finish(worker, context, gather, time_busy, &failure)?;
@@ -131,7 +131,7 @@ impl CheckpointBarriers {
 }
 
 /// The source, and how its buckets enter the graph.
-struct Intake {
+struct Coordinator {
     sources: SourceConnections,
     /// The checkpoint barriers, if there is keyed state to keep.
     barriers: Option<CheckpointBarriers>,
@@ -144,10 +144,10 @@ struct Intake {
     max_epochs: usize,
 }
 
-impl Intake {
-    fn new(sources: SourceConnections, keeps_state: bool, clock: Clock, context: &Context<'_>) -> Intake {
+impl Coordinator {
+    fn new(sources: SourceConnections, keeps_state: bool, clock: Clock, context: &Context<'_>) -> Coordinator {
         let Context { dataflow, options, busy, .. } = *context;
-        Intake {
+        Coordinator {
             sources,
             barriers: keeps_state.then_some(CheckpointBarriers { every: dataflow.checkpoint_every, last: None }),
             clock,

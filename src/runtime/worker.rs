@@ -70,7 +70,7 @@ struct NoAccounts;
 
 impl OutcomeRecorder for NoAccounts {
     fn settle(&mut self, outcome: EpochOutcome) {
-        unreachable!("the receipt of epoch {} goes to the first worker", outcome.epoch)
+        unreachable!("the outcome of epoch {} goes to the first worker", outcome.epoch)
     }
 
     fn close(&mut self) {}

@@ -15,7 +15,7 @@ use crate::runtime::epochs::caught::caught;
 use crate::runtime::epochs::checkpoint_file::{self, CheckpointPages};
 use crate::runtime::epochs::checkpoint_tables::{
     BEGUN, COMMIT, DATAFLOW, DELIVERIES, NUMBERS, SESSIONS, STATES, SUM, TEXTS, digest, next_number, put, put_dataflow,
-    put_deliveries, put_memories, put_progress, put_sessions, read_dataflow, read_sessions, read_tables, sum_of,
+    put_deliveries, put_progress, put_sessions, put_states, read_dataflow, read_sessions, read_tables, sum_of,
 };
 use crate::runtime::epochs::migration::{migrated, put_migrated};
 use crate::runtime::epochs::stored::{Progress, Sessions, StoredCheckpoint};
@@ -231,7 +231,7 @@ impl Checkpoint {
             if let Some(sessions) = self.sessions.take() {
                 put_sessions(transaction, &sessions, sum)?;
             }
-            put_memories(transaction, states, sum)
+            put_states(transaction, states, sum)
         });
         changed.map_err(|error| format!("{}: {error}", self.path.display()))
     }

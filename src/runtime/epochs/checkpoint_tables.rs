@@ -165,7 +165,7 @@ pub(super) fn put_sessions(
     sessions.iter().try_for_each(|(id, filter)| put(&mut table, id.as_str(), filter.as_str(), sum))
 }
 
-pub(super) fn put_memories(
+pub(super) fn put_states(
     transaction: &WriteTransaction,
     states: &OperatorStates,
     sum: &mut u64,

@@ -40,7 +40,7 @@ impl StatefulStep<'_> {
     ) -> StreamVec<'scope, u64, InFlightMessage> {
         let (index, peers) = (messages.scope().index() as u64, messages.scope().peers() as u64);
         let own = |keyed: &KeyedState| owner(&keyed.key, peers) == index;
-        let remembering = self.restored(own).expect("all memories were checked before the graph is built");
+        let remembering = self.restored(own).expect("all keyed states were checked before the graph is built");
         let parts = split(messages, self.step, self.operator, peers);
         let parts = work(parts, self.step, remembering, self.operator, times.clone());
         join(parts, &self.step.label)

@@ -19,7 +19,7 @@ use crate::runtime::graph::materialized::{
 use crate::runtime::graph::operator_state::{TABLES, TOLD};
 use crate::runtime::graph::table_lines::{LastEpoch, ReferenceInput, TableLines, arrange, join, publish, reduce};
 use crate::runtime::graph::table_rows::{MessageStream, TableInput, sort_out, take};
-use crate::runtime::graph::table_updates::{KeeperUpdates, keep, tell_ledger};
+use crate::runtime::graph::table_updates::{TableUpdates, keep, tell_ledger};
 use crate::runtime::observe::activity::Activity;
 use crate::runtime::options::Options;
 use crate::runtime::query::QueryServer;
@@ -189,11 +189,11 @@ impl TableOperators {
         mut table_state: K,
         place: usize,
         probe: &ProbeHandle<u64>,
-    ) -> KeeperUpdates<'scope, K> {
+    ) -> TableUpdates<'scope, K> {
         let (index, peers) = (taken.scope().index() as u64, taken.scope().peers() as u64);
         let mut held_before = Vec::new();
         let restored = table_state.restore(&self.states(place), |route| route % peers == index, &mut held_before);
-        restored.expect("all memories were checked before the graph is built");
+        restored.expect("all keyed states were checked before the graph is built");
         let (kept, held, late) = keep(taken, table_state, held_before, &self.shared[place]);
         if let Some(TableDurability { ledger, .. }) = self.kept.clone() {
             tell_ledger(held, place, ledger).probe_with(probe);

@@ -21,7 +21,7 @@ use crate::tables::{Differences, Group, SharedGrouping, TableState};
 pub(super) type Update<K> = ((Group, <K as TableState>::Value), u64, <K as TableState>::Difference);
 
 /// The updates that a table state makes, as a collection, and the rows that are too late for it.
-pub(super) type KeeperUpdates<'scope, K> = (
+pub(super) type TableUpdates<'scope, K> = (
     VecCollection<'scope, u64, (Group, <K as TableState>::Value), <K as TableState>::Difference>,
     StreamVec<'scope, u64, TooLate>,
 );
@@ -34,7 +34,7 @@ pub(super) type KeptStreams<'scope, K> =
 pub(super) type KeyTableState = (u64, KeyedState);
 
 /// An output of a table state.
-enum KeeperOutput<K: TableState> {
+enum StateOutput<K: TableState> {
     Update(Update<K>),
     Held(KeyTableState),
     TooLate(TooLate),
@@ -55,13 +55,13 @@ pub(super) fn keep<
     let route = Exchange::new(|taken: &TableInput<K::Item>| taken.to);
     let told = taken.unary_frontier(route, &format!("{} keep", shared.name()), |first, _| {
         let mut first = Some(first);
-        move |(input, frontier), output: &mut OutputSession<'_, KeeperOutput<K>>| {
+        move |(input, frontier), output: &mut OutputSession<'_, StateOutput<K>>| {
             let mut give = |capability: &Capability<u64>,
                             differences: &mut Differences<K>,
-                            others: Vec<KeeperOutput<K>>| {
+                            others: Vec<StateOutput<K>>| {
                 let epoch = *capability.time();
                 let updates =
-                    differences.drain(..).map(|(datum, difference)| KeeperOutput::Update((datum, epoch, difference)));
+                    differences.drain(..).map(|(datum, difference)| StateOutput::Update((datum, epoch, difference)));
                 output.session(capability).give_iterator(updates.chain(others));
             };
             if let Some(first) = first.take() {
@@ -76,7 +76,7 @@ pub(super) fn keep<
                         TableInputItem::Item(item) => table_state.take(item, &mut differences),
                         TableInputItem::Judge(judged) => {
                             let horizon = table_state.horizon(&judged.keys);
-                            others.extend(judged.late(horizon).map(|id| KeeperOutput::TooLate((epoch, id))));
+                            others.extend(judged.late(horizon).map(|id| StateOutput::TooLate((epoch, id))));
                         }
                         TableInputItem::Latest(keys, time) => latest.push((keys, time)),
                         TableInputItem::Barrier => barrier = true,
@@ -86,7 +86,7 @@ pub(super) fn keep<
                 latest.into_iter().for_each(|(keys, time)| table_state.advance(&keys, time, &mut differences));
                 table_state.forget_silent(&mut differences);
                 if barrier {
-                    others.extend(table_state.changes().into_iter().map(|keyed| KeeperOutput::Held((epoch, keyed))));
+                    others.extend(table_state.changes().into_iter().map(|keyed| StateOutput::Held((epoch, keyed))));
                 }
                 give(&capability, &mut differences, others);
             }
@@ -94,9 +94,9 @@ pub(super) fn keep<
     });
     type Others<'scope> = StreamVec<'scope, u64, Result<KeyTableState, TooLate>>;
     let (updates, others): (_, Others<'scope>) = told.ok_err(|told| match told {
-        KeeperOutput::Update(update) => Ok(update),
-        KeeperOutput::Held(held) => Err(Ok(held)),
-        KeeperOutput::TooLate(late) => Err(Err(late)),
+        StateOutput::Update(update) => Ok(update),
+        StateOutput::Held(held) => Err(Ok(held)),
+        StateOutput::TooLate(late) => Err(Err(late)),
     });
     let (held, late) = others.ok_err(|other| other);
     (updates, held, late)

@@ -253,7 +253,7 @@ impl SourceConnections {
             (IngestConnection::Other(other), Some(peers)) => {
                 peers.tell(other.process, ReaderCommand::Complete { connection: number, delivered });
             }
-            (IngestConnection::Other(_), None) => unreachable!("other processes have post"),
+            (IngestConnection::Other(_), None) => unreachable!("other processes have a channel"),
         }
     }
 
