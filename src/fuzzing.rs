@@ -238,7 +238,7 @@ mod tests {
         each("payload", super::payload);
         each("file", super::file);
         each("dataflow", super::dataflow);
-        each("memories", super::states);
+        each("states", super::states);
         each("message", super::message);
         each("checkpoint", super::checkpoint);
         assert!(taken > 20, "{taken}");
