@@ -12,6 +12,7 @@ pub mod disk;
 pub mod format;
 #[cfg(any(fuzzing, test))]
 pub mod fuzzing;
+mod inlined_schema;
 pub mod kernels;
 pub mod measure;
 pub mod mqtt;
@@ -20,6 +21,7 @@ pub mod pool;
 pub mod proc;
 mod registry;
 pub mod runtime;
+pub mod schemes;
 pub mod sink;
 pub mod source;
 pub mod subtasks;

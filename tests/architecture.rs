@@ -5,9 +5,31 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// Rooms from the highest floor to the lowest.
-const FLOORS: [&str; 22] = [
-    "main", "lib", "fuzzing", "cli", "web", "bench", "planner", "runtime", "config", "registry", "source", "sink",
-    "tables", "subtasks", "format", "mqtt", "data", "measure", "kernels", "disk", "pool", "proc",
+const FLOORS: [&str; 24] = [
+    "main",
+    "lib",
+    "fuzzing",
+    "cli",
+    "web",
+    "bench",
+    "planner",
+    "runtime",
+    "config",
+    "registry",
+    "source",
+    "sink",
+    "schemes",
+    "tables",
+    "subtasks",
+    "format",
+    "mqtt",
+    "data",
+    "measure",
+    "kernels",
+    "disk",
+    "pool",
+    "proc",
+    "inlined_schema",
 ];
 
 /// The text of each module of `src` by its path, such as `data::message`; of a room by its name.

@@ -1,19 +1,18 @@
 //! The JSON schema of a dataflow file, from the sections as serde reads them and from the registry.
 
 use schemars::Schema;
-use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use crate::config::parse::sections::{FileSections, SchemaSection};
 use crate::config::table::TableSection;
+use crate::inlined_schema::generator;
 use crate::registry::Registry;
 use crate::source;
 use crate::subtasks::{Entry, Parameter, Role};
 
 /// The JSON schema of a dataflow file: every key of every section, and all subtasks of a registry.
 pub fn json_schema(registry: &Registry) -> Value {
-    let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
-    let mut generator = settings.into_generator();
+    let mut generator = generator();
     let (columns, table) = (generator.subschema_for::<SchemaSection>(), generator.subschema_for::<TableSection>());
     let mut root = generator.into_root_schema_for::<FileSections>().to_value();
     root["title"] = "Rowmill dataflow".into();
@@ -21,10 +20,10 @@ pub fn json_schema(registry: &Registry) -> Value {
         "enum": ["davis", "infer"],
         "description": "The columns of a Davis station, or those that the source turns out to have.",
     });
-    let sources = registry.sources().iter().map(|entry| custom(entry.scheme, entry.schema(), true));
+    let sources = registry.sources().iter().map(|entry| custom(entry.name, entry.schema(), true));
     add(&mut root["properties"]["source"], sources.collect());
     for section in ["sink", "dead_letter"] {
-        let sinks = registry.sinks().iter().map(|entry| custom(entry.scheme, entry.schema(), false));
+        let sinks = registry.sinks().iter().map(|entry| custom(entry.name, entry.schema(), false));
         add(&mut root["properties"][section], sinks.collect());
     }
     root["properties"]["schema"] = json!({

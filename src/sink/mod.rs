@@ -35,7 +35,7 @@ pub use existing::{Existing, FileEnd};
 pub use kind::{RefusedLine, Sink};
 pub use mqtt::{LinePosition, Publisher};
 pub use progress::SinkProgress;
-pub use registry::{SinkEntry, Sinks};
+pub use registry::Sinks;
 pub use settings::{SinkSettings, replace};
 pub use tail::Tail;
 pub use url::{SinkUrl, part};

@@ -47,7 +47,7 @@ pub use mqtt::simulated::SimulatedConnection;
 pub use polled::{CustomSource, Delivers, Payload, Polled, PolledSource, SourceConfig};
 pub use position::{DeliveryRange, SourcePosition, TakenPublish};
 pub use queue::{BucketQueue, MAX_WAITING, queue_capacity};
-pub use registry::{SourceEntry, Sources};
+pub use registry::Sources;
 pub use schedule::{Arrivals, Load, Schedule};
 pub use settings::{MAX_PAYLOAD, SourceSettings};
 pub(crate) use source_output::SourceOutput;

@@ -1,66 +1,19 @@
 //! Sources by the scheme of their address. A new one is one file beside this one and one line here.
 
-use schemars::generate::SchemaSettings;
-use schemars::{JsonSchema, Schema};
-use toml::de::ValueDeserializer;
-
 use super::polled::{CustomSource, SourceConfig};
-
-/// A source by the scheme of its address.
-#[derive(Clone, Copy, Debug)]
-pub struct SourceEntry {
-    /// The scheme: what stands before `://`.
-    pub scheme: &'static str,
-    build: fn(ValueDeserializer<'_>, &str) -> Result<CustomSource, toml::de::Error>,
-    schema: fn() -> Schema,
-}
-
-impl SourceEntry {
-    /// The source with its settings, at an address.
-    ///
-    /// # Errors
-    /// An unknown key, or a value of the wrong type; the span is the file's.
-    pub fn build(&self, settings: ValueDeserializer<'_>, url: &str) -> Result<CustomSource, toml::de::Error> {
-        (self.build)(settings, url)
-    }
-
-    /// The JSON schema of its settings.
-    pub fn schema(&self) -> Schema {
-        (self.schema)()
-    }
-}
+use crate::schemes::Schemes;
 
 /// The sources that a program knows beside topics, files, standard input and generated rows.
-#[derive(Clone, Debug)]
-pub struct Sources(Vec<SourceEntry>);
+pub type Sources = Schemes<CustomSource>;
 
 impl Sources {
     /// Those that are built in.
     pub fn builtin() -> Sources {
-        Sources(Vec::new())
+        Sources::none()
     }
 
-    /// These and one more, which replaces an entry of the same scheme.
-    pub fn with<T: SourceConfig>(mut self, scheme: &'static str) -> Sources {
-        let build = |settings: ValueDeserializer<'_>, url: &str| Ok(CustomSource::new(T::deserialize(settings)?, url));
-        self.0.retain(|entry| entry.scheme != scheme);
-        self.0.push(SourceEntry { scheme, build, schema: schema::<T> });
-        self
+    /// These and one more, which replaces one of the same scheme.
+    pub fn with<T: SourceConfig>(self, scheme: &'static str) -> Sources {
+        self.with_settings::<T>(scheme, |settings, url| Ok(CustomSource::new(T::deserialize(settings)?, url)))
     }
-
-    /// The source for an address.
-    pub fn find(&self, url: &str) -> Option<&SourceEntry> {
-        let (scheme, _) = url.split_once("://")?;
-        self.0.iter().find(|entry| entry.scheme == scheme)
-    }
-
-    /// All of them.
-    pub fn iter(&self) -> impl Iterator<Item = &SourceEntry> {
-        self.0.iter()
-    }
-}
-
-fn schema<T: JsonSchema>() -> Schema {
-    let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
-    settings.into_generator().into_root_schema_for::<T>()
 }

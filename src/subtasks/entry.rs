@@ -1,6 +1,5 @@
 //! An entry of the registry: what the parser, `rowmill subtasks`, the JSON schema and the reference know of a subtask.
 
-use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 use serde_json::Value;
@@ -8,6 +7,7 @@ use toml::de::ValueDeserializer;
 
 use super::subtask::{DynSubtask, Subtask};
 use super::{Refusal, Role};
+use crate::inlined_schema::inlined_schema;
 
 type Build = fn(ValueDeserializer<'_>) -> Result<DynSubtask, BuildError>;
 
@@ -67,12 +67,6 @@ pub struct Parameter {
     pub help: String,
 }
 
-/// The JSON schema of a type, with nested types inlined.
-fn schema_of<T: JsonSchema>() -> Schema {
-    let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
-    settings.into_generator().into_root_schema_for::<T>()
-}
-
 impl Entry {
     /// The entry of a subtask.
     pub const fn of<T: Subtask>(name: &'static str) -> Entry {
@@ -86,7 +80,7 @@ impl Entry {
                 subtask.check().map_err(BuildError::Refused)?;
                 Ok(DynSubtask::new(subtask))
             },
-            schema: schema_of::<T>,
+            schema: inlined_schema::<T>,
         }
     }
 
@@ -101,7 +95,7 @@ impl Entry {
                 let reason = "stands in every chain and takes no parameters";
                 Err(BuildError::Toml(serde::de::Error::custom(reason)))
             },
-            schema: schema_of::<T>,
+            schema: inlined_schema::<T>,
         }
     }
 

@@ -1,5 +1,7 @@
 //! Sources and sinks of the registry: the scheme of the address says which, and its section holds its own settings.
 
+use std::ops::Range;
+
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
@@ -8,24 +10,36 @@ use crate::config::parse::sections::max_payload_of;
 use crate::format::Encoding;
 use crate::mqtt::masked;
 use crate::registry::Registry;
+use crate::schemes::{Scheme, Schemes};
 use crate::sink::CustomSink;
 use crate::source::CustomSource;
 
-type Section<'i> = (String, std::ops::Range<usize>, std::ops::Range<usize>, DeTable<'i>);
+/// A section whose address is of a scheme of the registry.
+struct Section<'i, 's, T> {
+    scheme: &'s Scheme<T>,
+    url: String,
+    url_span: Range<usize>,
+    span: Range<usize>,
+    /// The settings beside the address.
+    settings: DeTable<'i>,
+}
 
-/// Takes a section out of a file if its address is one that is `known`: the address, its span, the section's span, and
-/// the other settings.
-fn take<'i>(root: &mut DeTable<'i>, key: &str, known: impl Fn(&str) -> bool) -> Option<Section<'i>> {
-    let DeValue::Table(table) = root.get(key)?.get_ref() else { return None };
-    if !table.get("url")?.get_ref().as_str().is_some_and(known) {
-        return None;
+impl<T> Section<'_, '_, T> {
+    fn build(self) -> Result<T, toml::de::Error> {
+        self.scheme.build(ValueDeserializer::from(Spanned::new(self.span, DeValue::Table(self.settings))), &self.url)
     }
+}
+
+/// Takes a section out of a file if the scheme of its address is one of `schemes`.
+fn take<'i, 's, T>(root: &mut DeTable<'i>, key: &str, schemes: &'s Schemes<T>) -> Option<Section<'i, 's, T>> {
+    let DeValue::Table(table) = root.get(key)?.get_ref() else { return None };
+    let scheme = schemes.find(table.get("url")?.get_ref().as_str()?)?;
     let section = root.remove(key)?;
     let span = section.span();
     let DeValue::Table(mut table) = section.into_inner() else { return None };
     let url = table.remove("url")?;
-    let text = url.get_ref().as_str()?.to_owned();
-    Some((text, url.span(), span, table))
+    let url_span = url.span();
+    Some(Section { scheme, url: url.get_ref().as_str()?.to_owned(), url_span, span, settings: table })
 }
 
 /// Takes `[source]` if it is a source of the registry: with its address, and the longest payload it may deliver.
@@ -36,13 +50,12 @@ pub fn take_source(
     root: &mut DeTable<'_>,
     registry: &Registry,
 ) -> Result<Option<(String, CustomSource, usize)>, SpannedError> {
-    let known = |url: &str| registry.sources().find(url).is_some();
-    let Some((url, at, span, mut table)) = take(root, "source", known) else { return Ok(None) };
-    let max_payload = table.remove("max_payload").map(|value| max_payload_of(ValueDeserializer::from(value)));
+    let Some(mut section) = take(root, "source", registry.sources()) else { return Ok(None) };
+    let max_payload =
+        section.settings.remove("max_payload").map(|value| max_payload_of(ValueDeserializer::from(value)));
     let max_payload = max_payload.transpose()?.unwrap_or(crate::source::MAX_PAYLOAD);
-    let entry = registry.sources().find(&url).expect("it was found before");
-    let settings = ValueDeserializer::from(Spanned::new(span, DeValue::Table(table)));
-    let source = entry.build(settings, &url)?;
+    let (url, at) = (section.url.clone(), section.url_span.clone());
+    let source = section.build()?;
     match source.refused() {
         Some(reason) => Err(Wrong::Endpoint { section: "source", reason: reason.into() }.at(at)),
         None => Ok(Some((url, source, max_payload))),
@@ -58,11 +71,9 @@ pub fn take_sink(
     section: &'static str,
     registry: &Registry,
 ) -> Result<Option<(String, CustomSink)>, SpannedError> {
-    let known = |url: &str| registry.sinks().find(url).is_some();
-    let Some((url, at, span, table)) = take(root, section, known) else { return Ok(None) };
-    let entry = registry.sinks().find(&url).expect("it was found before");
-    let settings = ValueDeserializer::from(Spanned::new(span, DeValue::Table(table)));
-    let sink = entry.build(settings, &url)?;
+    let Some(taken) = take(root, section, registry.sinks()) else { return Ok(None) };
+    let (url, at) = (taken.url.clone(), taken.url_span.clone());
+    let sink = taken.build()?;
     if let Some(reason) = sink.refused() {
         return Err(Wrong::Endpoint { section, reason: reason.into() }.at(at));
     }
