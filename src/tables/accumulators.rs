@@ -27,25 +27,6 @@ impl Accumulators {
         let horizons = Horizons::new(grouping.retention, remembers);
         Accumulators { grouping, groups: HashMap::new(), horizons, changed: remembers.then(HashSet::new) }
     }
-
-    /// Expires the windows of a key that end at or before `horizon`.
-    fn expire(&mut self, keys: &[KeyCell], horizon: i64, out: &mut Differences<Accumulators>) {
-        let Some(mut windows) = self.groups.remove(keys) else { return };
-        while let Some(entry) = windows.first_entry()
-            && !is_kept(&self.grouping, *entry.key(), horizon)
-        {
-            let (window, held) = entry.remove_entry();
-            let group = Group { keys: keys.to_vec(), window };
-            if let Some(changed) = &mut self.changed {
-                changed.insert(group.clone());
-            }
-            // A group that is removed all at once gets no more rows.
-            out.push(((group, ()), Accumulator::of_rows(-held.rows)));
-        }
-        if !windows.is_empty() {
-            self.groups.insert(keys.to_vec(), windows);
-        }
-    }
 }
 
 impl TableState for Accumulators {
@@ -72,17 +53,30 @@ impl TableState for Accumulators {
         out.push(((group, ()), summary));
     }
 
-    fn horizon(&self, keys: &[KeyCell]) -> i64 {
-        self.horizons.of(keys)
+    fn horizons(&self) -> &Horizons {
+        &self.horizons
     }
 
-    fn advance(&mut self, keys: &[KeyCell], time: i64, out: &mut Differences<Accumulators>) {
-        let horizon = self.horizons.advance(keys, time);
-        self.expire(keys, horizon, out);
+    fn horizons_mut(&mut self) -> &mut Horizons {
+        &mut self.horizons
     }
 
-    fn forget_silent(&mut self, out: &mut Differences<Accumulators>) {
-        self.horizons.forget_silent().iter().for_each(|keys| self.expire(keys, i64::MAX, out));
+    fn expire(&mut self, keys: &[KeyCell], horizon: i64, out: &mut Differences<Accumulators>) {
+        let Some(mut windows) = self.groups.remove(keys) else { return };
+        while let Some(entry) = windows.first_entry()
+            && !is_kept(&self.grouping, *entry.key(), horizon)
+        {
+            let (window, held) = entry.remove_entry();
+            let group = Group { keys: keys.to_vec(), window };
+            if let Some(changed) = &mut self.changed {
+                changed.insert(group.clone());
+            }
+            // A group that is removed all at once gets no more rows.
+            out.push(((group, ()), Accumulator::of_rows(-held.rows)));
+        }
+        if !windows.is_empty() {
+            self.groups.insert(keys.to_vec(), windows);
+        }
     }
 
     fn changes(&mut self) -> Vec<KeyedState> {

@@ -42,30 +42,6 @@ impl KeptRows {
         self.grouping.windows(time).filter(|start| is_kept(&self.grouping, *start, horizon)).collect()
     }
 
-    /// Expires the windows of a key that end at or before `horizon`.
-    fn expire(&mut self, keys: &[KeyCell], horizon: i64, out: &mut Differences<KeptRows>) {
-        let Some(hop) = self.grouping.window.as_ref().map(|window| window.hop) else { return };
-        let Some(mut windows) = self.windows.remove(keys) else { return };
-        while let Some(entry) = windows.first_entry()
-            && !is_kept(&self.grouping, Some(*entry.key()), horizon)
-        {
-            let (start, rows) = entry.remove_entry();
-            for upsert in rows {
-                let held = &self.rows[&upsert];
-                let group = Group { keys: held.keys.clone(), window: Some(start) };
-                out.push(((group, held.values.clone()), -1));
-                if held.time < start + hop {
-                    // It was the last window with the row.
-                    self.rows.remove(&upsert);
-                    self.note(&upsert);
-                }
-            }
-        }
-        if !windows.is_empty() {
-            self.windows.insert(keys.to_vec(), windows);
-        }
-    }
-
     fn note(&mut self, upsert: &[KeyCell]) {
         if let Some(changed) = &mut self.changed {
             changed.insert(upsert.to_vec());
@@ -121,17 +97,35 @@ impl TableState for KeptRows {
         }
     }
 
-    fn horizon(&self, keys: &[KeyCell]) -> i64 {
-        self.horizons.of(keys)
+    fn horizons(&self) -> &Horizons {
+        &self.horizons
     }
 
-    fn advance(&mut self, keys: &[KeyCell], time: i64, out: &mut Differences<KeptRows>) {
-        let horizon = self.horizons.advance(keys, time);
-        self.expire(keys, horizon, out);
+    fn horizons_mut(&mut self) -> &mut Horizons {
+        &mut self.horizons
     }
 
-    fn forget_silent(&mut self, out: &mut Differences<KeptRows>) {
-        self.horizons.forget_silent().iter().for_each(|keys| self.expire(keys, i64::MAX, out));
+    fn expire(&mut self, keys: &[KeyCell], horizon: i64, out: &mut Differences<KeptRows>) {
+        let Some(hop) = self.grouping.window.as_ref().map(|window| window.hop) else { return };
+        let Some(mut windows) = self.windows.remove(keys) else { return };
+        while let Some(entry) = windows.first_entry()
+            && !is_kept(&self.grouping, Some(*entry.key()), horizon)
+        {
+            let (start, rows) = entry.remove_entry();
+            for upsert in rows {
+                let held = &self.rows[&upsert];
+                let group = Group { keys: held.keys.clone(), window: Some(start) };
+                out.push(((group, held.values.clone()), -1));
+                if held.time < start + hop {
+                    // It was the last window with the row.
+                    self.rows.remove(&upsert);
+                    self.note(&upsert);
+                }
+            }
+        }
+        if !windows.is_empty() {
+            self.windows.insert(keys.to_vec(), windows);
+        }
     }
 
     fn changes(&mut self) -> Vec<KeyedState> {

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use serde::Serialize;
 
+use super::horizon::Horizons;
 use super::{Group, Grouping, KeyCell, window};
 use crate::data::{KeyedState, to_bytes};
 
@@ -25,14 +26,30 @@ pub trait TableState {
     /// Takes in an item, in the order of the input. What is too late is ignored.
     fn take(&mut self, item: Self::Item, out: &mut Differences<Self>);
 
+    /// How far the event times of each key have come.
+    fn horizons(&self) -> &Horizons;
+
+    /// The same, to advance them.
+    fn horizons_mut(&mut self) -> &mut Horizons;
+
+    /// Expires the windows of a key that end at or before `horizon`, in milliseconds since 1970.
+    fn expire(&mut self, keys: &[KeyCell], horizon: i64, out: &mut Differences<Self>);
+
     /// The windows of a key that end at or before it have expired; in milliseconds since 1970.
-    fn horizon(&self, keys: &[KeyCell]) -> i64;
+    fn horizon(&self, keys: &[KeyCell]) -> i64 {
+        self.horizons().of(keys)
+    }
 
     /// The event times of a key have reached a time, in milliseconds since 1970: expires its old windows.
-    fn advance(&mut self, keys: &[KeyCell], time: i64, out: &mut Differences<Self>);
+    fn advance(&mut self, keys: &[KeyCell], time: i64, out: &mut Differences<Self>) {
+        let horizon = self.horizons_mut().advance(keys, time);
+        self.expire(keys, horizon, out);
+    }
 
     /// Expires the windows of keys that have been silent for too long.
-    fn forget_silent(&mut self, out: &mut Differences<Self>);
+    fn forget_silent(&mut self, out: &mut Differences<Self>) {
+        self.horizons_mut().forget_silent().iter().for_each(|keys| self.expire(keys, i64::MAX, out));
+    }
 
     /// The keyed states that changed since the last call.
     fn changes(&mut self) -> Vec<KeyedState>;
