@@ -53,20 +53,13 @@ pub(super) fn put_dataflow(
     sum: &mut u64,
 ) -> Result<(), redb::Error> {
     let mut settings = transaction.open_table(DATAFLOW)?;
-    settings.retain(|key, value| {
-        *sum = sum.wrapping_sub(digest::<&str, &str>(DATAFLOW.name(), &key, &value));
-        false
-    })?;
+    retain(&mut settings, |_| false, sum)?;
     dataflow.iter().try_for_each(|(key, value)| put(&mut settings, key, value, sum))
 }
 
 pub(super) fn read_dataflow(transaction: &ReadTransaction) -> Result<ParsedSettings, redb::Error> {
     let settings = transaction.open_table(DATAFLOW)?;
-    let setting = |entry: Result<_, redb::StorageError>| {
-        let (key, value): (AccessGuard<'_, &str>, AccessGuard<'_, &str>) = entry?;
-        Ok((key.value().to_owned(), value.value().to_owned()))
-    };
-    Ok(ParsedSettings::read(settings.iter()?.map(setting).collect::<Result<Vec<_>, redb::Error>>()?))
+    Ok(ParsedSettings::read(texts::<Vec<_>>(&settings)?))
 }
 
 pub(super) fn put_progress(
@@ -142,11 +135,7 @@ pub(super) fn put_deliveries(
 
 pub(super) fn read_sessions(database: &Database) -> Result<Sessions, redb::Error> {
     let sessions = database.begin_read()?.open_table(SESSIONS)?;
-    let session = |entry: Result<_, redb::StorageError>| {
-        let (id, filter): (AccessGuard<'_, &str>, AccessGuard<'_, &str>) = entry?;
-        Ok((id.value().to_owned(), filter.value().to_owned()))
-    };
-    sessions.iter()?.map(session).collect()
+    texts(&sessions)
 }
 
 pub(super) fn put_sessions(
@@ -155,13 +144,7 @@ pub(super) fn put_sessions(
     sum: &mut u64,
 ) -> Result<(), redb::Error> {
     let mut table = transaction.open_table(SESSIONS)?;
-    table.retain(|id, filter| {
-        let stays = sessions.contains_key(id);
-        if !stays {
-            *sum = sum.wrapping_sub(digest::<&str, &str>(SESSIONS.name(), &id, &filter));
-        }
-        stays
-    })?;
+    retain(&mut table, |id| sessions.contains_key(*id), sum)?;
     sessions.iter().try_for_each(|(id, filter)| put(&mut table, id.as_str(), filter.as_str(), sum))
 }
 
@@ -182,6 +165,17 @@ pub(super) fn put_states(
     Ok(())
 }
 
+/// The entries of a table of texts.
+fn texts<C: FromIterator<(String, String)>>(
+    table: &impl ReadableTable<&'static str, &'static str>,
+) -> Result<C, redb::Error> {
+    let text = |entry: Result<_, redb::StorageError>| {
+        let (key, value): (AccessGuard<'_, &str>, AccessGuard<'_, &str>) = entry?;
+        Ok((key.value().to_owned(), value.value().to_owned()))
+    };
+    table.iter()?.map(text).collect()
+}
+
 /// The name under which a connection's next row number is stored.
 pub(super) fn next_number(connection: usize) -> String {
     format!("next number of connection {connection}")
@@ -199,6 +193,23 @@ pub(super) fn put<'k, 'v, K: Key + 'static, V: Value + 'static>(
     if let Some(before) = table.insert(key.borrow(), value.borrow())? {
         *sum = sum.wrapping_sub(digest::<K, V>(&name, key.borrow(), &before.value()));
     }
+    Ok(())
+}
+
+/// Removes the entries whose keys are not kept, and their hashes from the checksum.
+pub(super) fn retain<K: Key + 'static, V: Value + 'static>(
+    table: &mut Table<'_, K, V>,
+    keeps: impl for<'k> Fn(&K::SelfType<'k>) -> bool,
+    sum: &mut u64,
+) -> Result<(), redb::Error> {
+    let name = table.name().to_owned();
+    table.retain(|key, value| {
+        let stays = keeps(&key);
+        if !stays {
+            *sum = sum.wrapping_sub(digest::<K, V>(&name, &key, &value));
+        }
+        stays
+    })?;
     Ok(())
 }
 

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use redb::{ReadableTable, TableHandle, WriteTransaction};
+use redb::{ReadableTable, WriteTransaction};
 
 use crate::config::{ParsedSettings, UnchangedSettings};
-use crate::runtime::epochs::checkpoint_tables::{DATAFLOW, STATES, TEXTS, digest, put, put_dataflow, take_out};
+use crate::runtime::epochs::checkpoint_tables::{DATAFLOW, STATES, TEXTS, put, put_dataflow, retain, take_out};
 use crate::runtime::epochs::stored::StoredCheckpoint;
 use crate::runtime::graph::operator_state::{OperatorState, TABLES, TOLD};
 
@@ -49,10 +49,7 @@ pub(super) fn put_migrated(
 ) -> Result<(), redb::Error> {
     let before = read_schema_setting(transaction)?;
     let mut kept = transaction.open_table(STATES)?;
-    kept.retain(|key, state| {
-        *sum = sum.wrapping_sub(digest::<(u64, &[u8]), &[u8]>(STATES.name(), &key, &state));
-        false
-    })?;
+    retain(&mut kept, |_| false, sum)?;
     for OperatorState { operator, keyed } in states {
         put(&mut kept, (operator as u64, &keyed.key[..]), &keyed.state[..], sum)?;
     }
