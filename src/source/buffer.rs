@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::data::{Bucket, Origin, Row};
+use crate::data::{Bucket, Origin, Row, Schema};
+use crate::format::payload;
 use crate::measure::Clock;
 
 /// When a bucket closes.
@@ -81,6 +82,18 @@ impl<'a> FilledBuckets<'a> {
     }
 }
 
+/// A payload, and how it is read.
+pub struct UnreadPayload<'a> {
+    /// The payload.
+    pub bytes: &'a [u8],
+    /// In bytes; a longer payload is a dead letter.
+    pub max_payload: usize,
+    /// The columns that a header names, if they are known.
+    pub columns: Option<&'a Schema>,
+    /// Rows that an earlier run has taken.
+    pub skip: u64,
+}
+
 /// Longest time that delivery progress without rows waits.
 const TELL_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -148,6 +161,26 @@ impl BucketBuffer {
             );
         }
         self.close(clock)
+    }
+
+    /// Takes in the rows of a payload, but the first `skip`, which an earlier run has taken; `filled` gets the buckets
+    /// that they fill.
+    pub fn push_payload(
+        &mut self,
+        UnreadPayload { bytes, max_payload, columns, skip }: UnreadPayload<'_>,
+        arrived: u64,
+        origin: &Origin,
+        clock: Clock,
+        filled: &mut FilledBuckets<'_>,
+    ) {
+        let mut left = skip;
+        payload::each_row(bytes, max_payload, columns, |row| {
+            if left > 0 {
+                left -= 1;
+            } else if filled.is_wanted() {
+                filled.extend(self.push(row, arrived, origin.clone(), clock));
+            }
+        });
     }
 
     /// All rows of delivery `number`, which `arrived` at this time, have been taken in; `filled` are the buckets they

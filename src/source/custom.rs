@@ -6,14 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use super::acknowledge::Acknowledge;
-use super::buffer::{BucketBuffer, FilledBuckets};
+use super::buffer::{BucketBuffer, FilledBuckets, UnreadPayload};
 use super::error::Error;
 use super::polled::{CustomSource, Delivers, Payload, Polled, PolledSource};
 use super::position::{DeliveryRange, SourcePosition, TakenPublish};
 use super::settings::SourceSettings;
 use super::source_output::SourceOutput;
-use crate::data::{Origin, Row, fingerprint};
-use crate::format::payload;
+use crate::data::{Origin, fingerprint};
 use crate::measure::Clock;
 use crate::mqtt::masked;
 
@@ -35,7 +34,7 @@ struct CustomDeliveries {
     /// The place of the next delivery. Places count all deliveries, over all runs.
     next_place: u64,
     /// Unacknowledged deliveries, in the order of arrival.
-    waiting: VecDeque<PendingDelivery>,
+    waiting: VecDeque<CustomDelivery>,
     /// Their hashes.
     open: HashSet<u64>,
     /// New deliveries by number and place, until a bucket covers them.
@@ -46,7 +45,7 @@ struct CustomDeliveries {
     begun: Option<(TakenPublish, u64)>,
 }
 
-struct PendingDelivery {
+struct CustomDelivery {
     number: u64,
     place: u64,
     hash: u64,
@@ -68,7 +67,7 @@ impl CustomDeliveries {
         }
         self.open.insert(hash);
         if let Some(place) = self.earlier.remove(&hash) {
-            self.waiting.push_back(PendingDelivery { number: 0, place, hash, id });
+            self.waiting.push_back(CustomDelivery { number: 0, place, hash, id });
             return None;
         }
         self.newest += 1;
@@ -77,7 +76,7 @@ impl CustomDeliveries {
         }
         let (number, place, taken) = (self.newest, self.next_place, TakenPublish { packet_id: 0, hash });
         self.next_place += 1;
-        self.waiting.push_back(PendingDelivery { number, place, hash, id });
+        self.waiting.push_back(CustomDelivery { number, place, hash, id });
         self.uncovered.push_back((number, place, taken));
         let begun = self.begun.take_if(|(begun, _)| *begun == taken);
         Some((number, begun.map_or(0, |(_, rows)| rows)))
@@ -215,8 +214,7 @@ impl CustomReader {
     fn take(&mut self, payload: Payload, buffer: &mut BucketBuffer, clock: Clock, filled: &mut FilledBuckets<'_>) {
         let Payload { id, bytes } = payload;
         let (arrived, topic) = (clock.now(), Arc::from(id.as_str()));
-        let mut number = None;
-        let mut skip = 0;
+        let (mut number, mut skip) = (None, 0);
         if self.acknowledger.waits {
             let length = id.len().to_le_bytes();
             let hash = fingerprint(&[&length, id.as_bytes(), &bytes].concat()) as u64;
@@ -226,15 +224,9 @@ impl CustomReader {
         }
         buffer.comes_once(!self.acknowledger.waits);
         self.count += 1;
-        let mut each_row = |row: Row<'_>| {
-            if skip > 0 {
-                skip -= 1;
-            } else if filled.is_wanted() {
-                let origin = Origin { topic: Arc::clone(&topic), position: self.count };
-                filled.extend(buffer.push(row, arrived, origin, clock));
-            }
-        };
-        payload::each_row(&bytes, self.settings.max_payload, self.settings.columns.as_deref(), &mut each_row);
+        let SourceSettings { max_payload, columns, .. } = &self.settings;
+        let unread = UnreadPayload { bytes: &bytes, max_payload: *max_payload, columns: columns.as_deref(), skip };
+        buffer.push_payload(unread, arrived, &Origin { topic, position: self.count }, clock, filled);
         if let Some(number) = number {
             buffer.delivered(number, arrived, filled);
         }

@@ -15,11 +15,11 @@ use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{DisconnectReasonCode, Filter, Publish, RetainForwardRule, SubscribeReasonCode};
 use rumqttc::v5::{Client, ConnectionError, Event, Incoming, StateError};
 
-use crate::data::{Origin, Row, Schema, fingerprint};
-use crate::format::payload;
+use crate::data::{Origin, Schema, fingerprint};
 use crate::measure::Clock;
 use crate::mqtt::{Backoff, Endpoint, LOOK_UP_INTERVAL, MqttEvents, end_session, refusal, tls};
 use crate::source::acknowledge::Acknowledge;
+use crate::source::buffer::UnreadPayload;
 use crate::source::deliveries::{Deliveries, Delivery, NewDelivery};
 use crate::source::retained::Retained;
 use crate::source::source_output::buffer_until_closed;
@@ -336,28 +336,19 @@ impl PublishIntake {
         if self.topic.as_bytes() != publish.topic {
             self.topic = String::from_utf8_lossy(&publish.topic).into();
         }
-        let mut skip = new.map_or(0, |new| new.begun);
+        let skip = new.map_or(0, |new| new.begun);
         if new.is_some() {
             buffer.begin_delivery(skip);
         }
         buffer.comes_once(publish.qos == QoS::AtMostOnce);
-        let mut each_row = |row: Row<'_>| {
-            if !filled.is_wanted() {
-                return;
-            }
-            if skip > 0 {
-                skip -= 1;
-                return;
-            }
-            let origin = Origin { topic: self.topic.clone(), position: self.publishes };
-            filled.extend(buffer.push(row, arrived, origin, clock));
-        };
         let of_earlier_time = publish.retain && {
             let (topic, all) = (fingerprint(&publish.topic) as u64, identity(&publish).hash);
             self.retained.as_mut().is_none_or(|retained| retained.is_known(topic, all, connection, session))
         };
         if !of_earlier_time {
-            payload::each_row(&publish.payload, self.max_payload, self.columns.as_deref(), &mut each_row);
+            let (bytes, max_payload, columns) = (&publish.payload[..], self.max_payload, self.columns.as_deref());
+            let origin = Origin { topic: self.topic.clone(), position: self.publishes };
+            buffer.push_payload(UnreadPayload { bytes, max_payload, columns, skip }, arrived, &origin, clock, filled);
         }
         if let Some(NewDelivery { number, .. }) = new.filter(|_| self.acknowledger.waits()) {
             buffer.delivered(number, arrived, filled);
