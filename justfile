@@ -5,13 +5,9 @@ python := env("ROWMILL_PYTHON", "python3")
 _default:
     @just --list --unsorted
 
-# Build for daily work; packages carry `just dist`.
+# What packages carry and what is measured.
 build:
     cargo build --release
-
-# What packages carry and what is measured: optimised across crates.
-dist:
-    cargo build --profile dist
 
 # Run a dataflow file: just run dataflows/weather.toml --source data/sample.csv --sink out.csv
 run +arguments:
@@ -47,7 +43,7 @@ bench *filter:
     cargo bench {{ filter }}
 
 # Instructions a number of each subtask; they repeat where times do not.
-instructions: dist
+instructions: build
     {{ python }} bench/instructions.py
 
 # CPU time of a build from nothing and of a line more in a subtask.
@@ -63,7 +59,7 @@ api:
     cargo doc --no-deps --open
 
 # The Debian package and the wheel, installed in clean roots and run there.
-packages profile="dist":
+packages profile="release":
     scripts/packages.sh {{ profile }}
 
 # Inputs that nobody wrote, for a minute each.

@@ -13,9 +13,9 @@ if [ -n "$(git status --porcelain --untracked-files=no)" ]; then
   [ "${DIRTY:-}" = 1 ] || { echo "the tree has changes: commit them, or set DIRTY=1 to measure without publishing" >&2; exit 1; }
   commit=dirty-$commit
 fi
-cargo build --profile dist --quiet
+cargo build --release --quiet
 weather=dataflows/weather.toml out=runs/evaluation-$commit
-sweep() { target/dist/rowmill bench sweep $weather --rows "$rows" -w 1,2 -o "$out" "$@"; }
+sweep() { target/release/rowmill bench sweep $weather --rows "$rows" -w 1,2 -o "$out" "$@"; }
 # Peers would take hours for all rows: the report says how many each has had.
 sweep -n 1,2 --placement message,subtask --time "${seconds}s" --baselines --peer-time "$((seconds / 4))s" \
   --peer "Python loop=$python bench/peers/chain.py loop $weather 1" \
@@ -28,7 +28,7 @@ sweep -n 1,2 --placement message,subtask --time "${seconds}s" --baselines --peer
   --peer "Polars=$python bench/peers/polars_chain.py"
 sweep --over mqtt --time "$((seconds / 4))s"
 for workers in 1 2; do
-  target/dist/rowmill bench latency $weather --bucket-size 100 --burst 100 -w $workers --p99 5ms -o "$out"
+  target/release/rowmill bench latency $weather --bucket-size 100 --burst 100 -w $workers --p99 5ms -o "$out"
 done
 if [[ $commit = dirty-* ]]; then
   echo "$out/report.html: of a tree with changes, not published"

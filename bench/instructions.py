@@ -38,7 +38,7 @@ def counted(program, rows, bucket_size, directory):
 
 
 def main():
-    program = sys.argv[1] if len(sys.argv) > 1 else ROOT / "target/dist/rowmill"
+    program = sys.argv[1] if len(sys.argv) > 1 else ROOT / "target/release/rowmill"
     with tempfile.TemporaryDirectory() as directory:
         counts = {size: counted(program, rows, size, Path(directory)) for size, rows in SIZES.items()}
     print("| instructions a number |", " | ".join(f"{size} a message" for size in SIZES), "|")

@@ -1,7 +1,7 @@
 """The page under load: 50 projects, 4 of them at 10,000 rows/s together, while somebody watches.
 
 Prints the median and the worst time of each address, and what the page's own process takes of a core.
-Usage: python3 bench/page.py [target/dist/rowmill]
+Usage: python3 bench/page.py [target/release/rowmill]
 """
 
 import json
@@ -20,7 +20,7 @@ ASKED = ["/", "/app.js", "/api/v1/projects", "/api/v1/projects/p00", "/api/v1/pr
 
 
 def main():
-    binary = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else "target/dist/rowmill")
+    binary = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else "target/release/rowmill")
     with open("dataflows/weather.toml") as file:
         weather = file.read()
     with tempfile.TemporaryDirectory() as folder:

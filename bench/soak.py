@@ -23,7 +23,7 @@ WINDOW, WARM_UP = 600, 900
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("binary", nargs="?", default="target/dist/rowmill")
+    parser.add_argument("binary", nargs="?", default="target/release/rowmill")
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--cpus", default="0-%d" % (os.cpu_count() - 1))
     parser.add_argument("--rate", type=float, help="half of the capacity if not given")

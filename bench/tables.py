@@ -5,7 +5,7 @@ groups all rows so far anew; that is timed at 50 places and summed up. Rowmill r
 has them in memory. Latency: from arrival until a row is in the table, at 10,000 rows/s. Memory: 10,000,000 rows that
 replace each other over 10,000 live keys.
 
-Usage: python3 bench/tables.py [target/dist/rowmill]
+Usage: python3 bench/tables.py [target/release/rowmill]
 """
 
 import json
@@ -39,7 +39,7 @@ url = "null"
 
 
 def main():
-    binary = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else "target/dist/rowmill")
+    binary = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else "target/release/rowmill")
     with tempfile.TemporaryDirectory() as directory:
         os.chdir(directory)
         speed(binary)

@@ -2,5 +2,5 @@
 # Throughput against workers: threads and processes, in both placements; leaves runs/DATE-HOST/report.html.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-cargo build --profile dist --quiet
-target/dist/rowmill bench sweep dataflows/weather.toml --bucket-sizes 100,1000 -w 1,2 -n 1,2 --placement message,subtask "$@"
+cargo build --release --quiet
+target/release/rowmill bench sweep dataflows/weather.toml --bucket-sizes 100,1000 -w 1,2 -n 1,2 --placement message,subtask "$@"

@@ -3,9 +3,9 @@
 # against load; leaves runs/DATE-HOST/report.html.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-cargo build --profile dist --quiet
+cargo build --release --quiet
 out="runs/$(date +%FT%H%M%S)-$(hostname)"
-target/dist/rowmill bench sweep dataflows/weather.toml -w 1,2 --baselines --peer-time 1s -o "$out" "$@"
+target/release/rowmill bench sweep dataflows/weather.toml -w 1,2 --baselines --peer-time 1s -o "$out" "$@"
 for workers in 1 2; do
-  target/dist/rowmill bench latency --bucket-size 100 --burst 100 -w $workers --duration 1s -o "$out"
+  target/release/rowmill bench latency --bucket-size 100 --burst 100 -w $workers --duration 1s -o "$out"
 done
