@@ -115,7 +115,7 @@ fn of_the_chain(dataflow: &Dataflow, rows: usize) -> u64 {
 
 /// A message of generated rows, as prepare makes it.
 fn generated(rows: usize) -> Message {
-    Prepare::new(Arc::new(Schema::davis())).apply(&Generator::new(1).bucket(0, rows)).0
+    Prepare::new(Arc::new(Schema::davis()), Arc::default()).apply(&Generator::new(1).bucket(0, rows)).0
 }
 
 /// Numbers of the messages that are made ready together, so that the clock's own cost vanishes.

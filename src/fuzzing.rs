@@ -10,7 +10,7 @@ use crate::config::{Dataflow, ParsedSettings};
 use crate::data::{Bucket, KeyedState, Kind, Message, Origin, Schema, from_bytes};
 use crate::disk::OsDisk;
 use crate::format::payload::each_row;
-use crate::format::{Decoder, FileKind, FileRecords};
+use crate::format::{Decoder, Decoding, FileKind, FileRecords, Framing};
 use crate::runtime::epochs::checkpoint::{Checkpoint, CheckpointOpening};
 use crate::runtime::epochs::stored::{Progress, StoredCheckpoint};
 use crate::runtime::graph::operator_state::OperatorState;
@@ -20,10 +20,14 @@ use crate::tables::{Accumulators, Grouping, KeptRows, Late, TableState, Window};
 
 const LONGEST: usize = 1 << 16;
 
+fn framing() -> Framing {
+    Framing { max_payload: LONGEST, decoding: Decoding::davis(), ..Framing::default() }
+}
+
 /// One MQTT payload.
 pub fn payload(bytes: &[u8]) {
     let mut bucket = Bucket::new(0, 0);
-    each_row(bytes, LONGEST, None, |row| bucket.push(row, 0, origin()));
+    each_row(bytes, &framing(), |row| bucket.push(row, 0, origin()));
     let (message, bad) = decode(&bucket);
     others::same_json(bytes, &message, bad);
 }
@@ -32,7 +36,7 @@ pub fn payload(bytes: &[u8]) {
 pub fn file(bytes: &[u8]) {
     let Some((kind, bytes)) = bytes.split_first() else { return };
     let kind = [FileKind::Ndjson, FileKind::Csv, FileKind::WeatherLink][usize::from(kind % 3)];
-    let Ok(mut records) = FileRecords::new(Cursor::new(bytes), kind, kind == FileKind::Csv, LONGEST, None) else {
+    let Ok(mut records) = FileRecords::new(Cursor::new(bytes), kind, kind == FileKind::Csv, &framing()) else {
         return;
     };
     let mut bucket = Bucket::new(0, 0);
@@ -145,7 +149,7 @@ fn origin() -> Origin {
 /// Rows are in the message or bad, and all columns are as long; the message, and how many are bad.
 fn decode(bucket: &Bucket) -> (Message, usize) {
     let schema = Arc::new(Schema::new([("a", Kind::Number), ("b", Kind::Number), ("dateTime", Kind::Text)]));
-    let (message, bad) = Decoder::new(schema).decode(bucket);
+    let (message, bad) = Decoder::new(schema, Decoding::davis()).decode(bucket);
     assert_eq!(message.rows() + bad.len(), bucket.len());
     assert_eq!((message.column(1).len(), message.texts[0].len()), (message.rows(), message.rows()));
     assert!(bad.iter().all(|bad| !bad.reason.is_empty()));
@@ -169,7 +173,7 @@ fn grouping() -> Grouping {
 
 #[cfg(test)]
 mod tests {
-    use super::{FileKind, FileRecords, LONGEST};
+    use super::{FileKind, FileRecords, framing};
     use crate::data::{Bucket, Format, Row};
 
     /// Rows as Python's csv module writes and reads them; `scripts/make_csv_corpus.py` wrote both.
@@ -181,7 +185,7 @@ mod tests {
         assert!(files.len() >= 20);
         for (name, theirs) in files {
             let bytes = std::fs::read(fuzz.join("corpus/file").join(&name)).unwrap();
-            let mut records = FileRecords::new(&bytes[1..], FileKind::Csv, false, LONGEST, None).unwrap();
+            let mut records = FileRecords::new(&bytes[1..], FileKind::Csv, false, &framing()).unwrap();
             let mut ours = vec![String::from_utf8(records.header().unwrap().names.to_vec()).unwrap()];
             while let Some((row, _)) = records.next_row().unwrap() {
                 ours.push(String::from_utf8(row.bytes.to_vec()).unwrap());

@@ -72,7 +72,7 @@ impl Part {
         let schema = match &dataflow.schema {
             SchemaChoice::Known { schema, .. } => schema.clone(),
             SchemaChoice::Infer => {
-                let found = source::infer(&dataflow.source, dataflow.source_settings.max_payload)?;
+                let found = source::infer(&dataflow.source, &dataflow.source_settings.framing)?;
                 found.expect("a file can be read twice")
             }
         };
@@ -97,7 +97,11 @@ impl BareLoop {
     pub fn new(dataflow: &Dataflow, schema: &Schema) -> Result<BareLoop, runtime::Error> {
         let (steps, schema_out) = dataflow.steps(schema)?;
         let encoder = Encoder::new(Arc::new(schema_out), dataflow.sink.encoding());
-        Ok(BareLoop { prepare: Prepare::new(Arc::new(schema.clone())), chain: Chain::in_turn(&steps), encoder })
+        Ok(BareLoop {
+            prepare: Prepare::new(Arc::new(schema.clone()), dataflow.decoding.clone()),
+            chain: Chain::in_turn(&steps),
+            encoder,
+        })
     }
 
     /// Processes a message; one that a step rejects is discarded.
@@ -135,7 +139,7 @@ fn read(
 
 fn open(path: &Path, kind: FileKind, settings: &source::SourceSettings) -> io::Result<FileRecords<BufReader<File>>> {
     let reader = BufReader::with_capacity(1 << 20, File::open(path)?);
-    FileRecords::new(reader, kind, false, settings.max_payload, settings.columns.as_deref())
+    FileRecords::new(reader, kind, false, &settings.framing)
 }
 
 /// Receives rows from a broker, and discards them.

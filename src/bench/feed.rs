@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use super::program::program;
 use crate::data::Format;
-use crate::format::{FileKind, FileRecords};
+use crate::format::{FileKind, FileRecords, Framing};
 use crate::mqtt::{self, Endpoint};
 use crate::sink::{Deadline, Publisher};
-use crate::source::{MAX_PAYLOAD, Stop};
+use crate::source::Stop;
 
 /// The most rows of the file that are published: few enough for memory, more than a usual message has.
 const MOST_ROWS: usize = 1 << 15;
@@ -106,7 +106,7 @@ fn rows(file: &Path) -> Result<Vec<Vec<u8>>, String> {
     let named = |error: &dyn std::fmt::Display| format!("{}: {error}", file.display());
     let kind = FileKind::of(file).map_err(|error| named(&error))?;
     let reader = BufReader::new(File::open(file).map_err(|error| named(&error))?);
-    let mut records = FileRecords::new(reader, kind, false, MAX_PAYLOAD, None).map_err(|error| named(&error))?;
+    let mut records = FileRecords::new(reader, kind, false, &Framing::default()).map_err(|error| named(&error))?;
     if records.format() != Format::Json {
         return Err(named(&"rows over MQTT come from an .ndjson file"));
     }

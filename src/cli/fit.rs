@@ -43,7 +43,7 @@ pub fn run(arguments: &FitArguments, registry: &Registry) -> Result<ExitCode, Fa
         SchemaChoice::Infer => infer(&dataflow, &bucket)?,
     };
     let (steps, _) = dataflow.steps_to_fit(&schema)?;
-    let (message, bad) = Prepare::new(Arc::new(schema)).apply(&bucket);
+    let (message, bad) = Prepare::new(Arc::new(schema), dataflow.decoding.clone()).apply(&bucket);
     if let Some(first) = bad.first() {
         tracing::warn!("{} rows cannot be read and are left out; the first: {}", bad.len(), first.reason);
     }
@@ -80,7 +80,7 @@ fn read_all(dataflow: &Dataflow) -> Result<Bucket, Failure> {
 }
 
 fn infer(dataflow: &Dataflow, bucket: &Bucket) -> Result<Schema, Failure> {
-    let found = source::infer(&dataflow.source, dataflow.source_settings.max_payload);
+    let found = source::infer(&dataflow.source, &dataflow.source_settings.framing);
     let found = found.map_err(|error| Failure::Failed(error.to_string()))?;
     Ok(found.unwrap_or_else(|| source::infer_bucket(bucket)))
 }

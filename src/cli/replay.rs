@@ -11,10 +11,10 @@ use indicatif::ProgressIterator;
 
 use super::{Failure, signals};
 use crate::data::{Bucket, Format, Kind, Origin, Schema};
-use crate::format::{Decoder, Encoder, Encoding, FileKind, FileRecords, Inference, Output};
+use crate::format::{Decoder, Encoder, Encoding, FileKind, FileRecords, Framing, Inference, Output};
 use crate::mqtt::{Endpoint, MqttUrl};
 use crate::sink::{self, Deadline, Publisher};
-use crate::source::{Arrivals, Load, MAX_PAYLOAD, Schedule, Stop, parse_rate};
+use crate::source::{Arrivals, Load, Schedule, Stop, parse_rate};
 
 /// Publish the rows of a file to a topic, open loop: on a schedule, whatever the broker does.
 #[derive(clap::Args)]
@@ -134,7 +134,7 @@ fn wait(due: Instant, stop: &Stop) -> bool {
 
 /// The rows of a file as JSON objects. NDJSON goes as it is; cells get the names of their header.
 fn rows(path: &std::path::Path, kind: FileKind) -> std::io::Result<Vec<Vec<u8>>> {
-    let open = || FileRecords::new(BufReader::new(std::fs::File::open(path)?), kind, false, MAX_PAYLOAD, None);
+    let open = || FileRecords::new(BufReader::new(std::fs::File::open(path)?), kind, false, &Framing::default());
     let mut records = open()?;
     if records.format() == Format::Json {
         let mut all = Vec::new();
@@ -150,7 +150,8 @@ fn rows(path: &std::path::Path, kind: FileKind) -> std::io::Result<Vec<Vec<u8>>>
     // Cells are published as text: a number that is parsed and written again may look different.
     let schema = Schema::new(inference.schema().names().map(|name| (name, Kind::Text)));
     let schema = std::sync::Arc::new(schema);
-    let (mut decoder, encoder) = (Decoder::new(schema.clone()), Encoder::new(schema, Encoding::JsonLines));
+    let (mut decoder, encoder) =
+        (Decoder::new(schema.clone(), Arc::default()), Encoder::new(schema, Encoding::JsonLines));
     let mut records = open()?;
     let mut all = Vec::new();
     let topic: std::sync::Arc<str> = "".into();

@@ -7,7 +7,6 @@ use crate::config::parse::sections::{FileSections, SchemaSection};
 use crate::config::table::TableSection;
 use crate::inlined_schema::generator;
 use crate::registry::Registry;
-use crate::source;
 use crate::subtasks::{Entry, Parameter, Role};
 
 /// The JSON schema of a dataflow file: every key of every section, and all subtasks of a registry.
@@ -61,7 +60,7 @@ fn custom(scheme: &str, settings: Schema, is_source: bool) -> Value {
     section["title"] = scheme.into();
     let url = json!({ "type": "string", "pattern": format!("^{scheme}://"), "description": "The address." });
     let bound = json!({
-        "type": "integer", "minimum": 1, "maximum": 1 << 30, "default": source::MAX_PAYLOAD,
+        "type": "integer", "minimum": 1, "maximum": 1 << 30, "default": crate::format::MAX_PAYLOAD,
         "description": "The longest payload, in bytes; longer ones are dead letters.",
     });
     section["properties"]["url"] = url;

@@ -15,7 +15,7 @@ use crate::config::parse::sections::{Placement, SchemaChoice};
 use crate::config::parsed_settings::ParsedSettings;
 use crate::config::table::TablePlan;
 use crate::data::{Kind, Schema};
-use crate::format::PLACE;
+use crate::format::{Decoding, PLACE};
 use crate::subtasks::{Chain, DynSubtask, Entry, Role, Scope, Step, StreamKey};
 use crate::{sink, source};
 
@@ -39,6 +39,8 @@ pub struct Dataflow {
     pub checkpoint_every: Duration,
     /// The columns of the rows.
     pub schema: SchemaChoice,
+    /// How cells become values of its columns.
+    pub decoding: Arc<Decoding>,
     /// Where rows come from.
     pub source: source::SourceUrl,
     /// How rows are read from it.

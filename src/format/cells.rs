@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::data::{Layout, Row, Schema};
 use crate::format::column_builder::ColumnBuilder;
-use crate::format::{csv, weatherlink, weewx};
+use crate::format::{Decoding, csv, weatherlink};
 
 /// Which column each cell of a row belongs to.
 #[derive(Default)]
@@ -25,7 +25,7 @@ impl HeaderMap {
     }
 
     /// Reads the row's header unless it is that of the row before.
-    pub fn see(&mut self, row: Row<'_>, schema: &Schema) -> Result<(), String> {
+    pub fn see(&mut self, row: Row<'_>, schema: &Schema, decoding: &Decoding) -> Result<(), String> {
         let header = row.header.map(|header| header.names);
         // Within a bucket an address is that of one header only: a long header is compared once per bucket.
         let stands = Some(header.map(|header| (header.as_ptr().addr(), header.len())));
@@ -38,7 +38,7 @@ impl HeaderMap {
         }
         let names = header.map(|header| names(row, header)).transpose()?;
         self.places = match &names {
-            Some(names) => names.iter().map(|name| weewx::place(schema, name)).collect(),
+            Some(names) => names.iter().map(|name| decoding.place(schema, name)).collect(),
             None => (0..schema.columns().len()).map(Some).collect(),
         };
         self.date_time = names.as_ref().and_then(|names| date_time(names, schema));

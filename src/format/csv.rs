@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
-use crate::data::{Schema, cell};
-use crate::format::weewx;
+use crate::data::cell;
+use crate::format::Framing;
 
 /// The state of the parser within a record.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -150,10 +150,10 @@ pub fn numbered(mut names: Vec<String>) -> Vec<String> {
 
 /// Whether a line is a header. Where columns are known it names some of them, and holds no number; else it holds words
 /// only.
-pub fn is_header(line: &str, columns: Option<&Schema>) -> bool {
-    match columns {
+pub fn is_header(line: &str, framing: &Framing) -> bool {
+    match &framing.columns {
         Some(schema) => {
-            let known = |name: &str| weewx::place(schema, name.trim()).is_some();
+            let known = |name: &str| framing.decoding.place(schema, name.trim()).is_some();
             let (mut any, mut all, mut number) = (false, true, false);
             for cell in cells(line) {
                 let known = known(&cell);
@@ -169,8 +169,10 @@ pub fn is_header(line: &str, columns: Option<&Schema>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::Kind;
+    use crate::data::{Kind, Schema};
+    use crate::format::Decoding;
     use proptest::prelude::*;
+    use std::sync::Arc;
 
     /// The records of a text as read by the csv crate.
     fn by_csv(text: &str) -> Vec<Vec<String>> {
@@ -228,7 +230,9 @@ mod tests {
 
     #[test]
     fn a_header_names_columns_that_are_there() {
-        let schema = Schema::new([("station", Kind::Text), ("event", Kind::Text), ("outTemp", Kind::Number)]);
+        let names =
+            |schema| Framing { columns: Some(Arc::new(schema)), decoding: Decoding::davis(), ..Framing::default() };
+        let schema = names(Schema::new([("station", Kind::Text), ("event", Kind::Text), ("outTemp", Kind::Number)]));
         for (line, known, guessed) in [
             ("davis,boot", false, true),
             ("station,event", true, true),
@@ -237,9 +241,9 @@ mod tests {
             ("station,7", false, false),
             ("a,7", false, false),
         ] {
-            assert_eq!((is_header(line, Some(&schema)), is_header(line, None)), (known, guessed), "{line}");
+            assert_eq!((is_header(line, &schema), is_header(line, &Framing::default())), (known, guessed), "{line}");
         }
-        let digits = Schema::new([("1", Kind::Number), ("2", Kind::Number)]);
-        assert!(is_header("1,2", Some(&digits)) && !is_header("1,3", Some(&digits)));
+        let digits = names(Schema::new([("1", Kind::Number), ("2", Kind::Number)]));
+        assert!(is_header("1,2", &digits) && !is_header("1,3", &digits));
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::cells::{HeaderMap, utf8};
 use super::column_builder::ColumnBuilder;
+use super::decoding::Decoding;
 use super::json;
 use super::key_order::KeyOrder;
 use crate::data::{Bucket, Format, Message, Row, Schema};
@@ -20,14 +21,15 @@ pub struct BadRow {
 /// Decodes buckets by a schema; the layout of one row is reused for the next.
 pub struct Decoder {
     schema: Arc<Schema>,
+    decoding: Arc<Decoding>,
     header: HeaderMap,
     keys: KeyOrder,
 }
 
 impl Decoder {
     /// A decoder to rows of a schema.
-    pub fn new(schema: Arc<Schema>) -> Decoder {
-        Decoder { schema, header: HeaderMap::default(), keys: KeyOrder::default() }
+    pub fn new(schema: Arc<Schema>, decoding: Arc<Decoding>) -> Decoder {
+        Decoder { schema, decoding, header: HeaderMap::default(), keys: KeyOrder::default() }
     }
 
     /// Decodes all readable rows; the others are returned with the reason.
@@ -49,13 +51,13 @@ impl Decoder {
 
     fn row(&mut self, row: Row<'_>, table: &mut ColumnBuilder) -> Result<(), String> {
         match row.format {
-            Format::Json => json::read_row(row.bytes, &self.schema, &mut self.keys, table),
+            Format::Json => json::read_row(row.bytes, &self.schema, &self.decoding, &mut self.keys, table),
             Format::Csv => {
-                self.header.see(row, &self.schema)?;
+                self.header.see(row, &self.schema, &self.decoding)?;
                 self.header.csv(utf8(row.bytes)?, &self.schema, table)
             }
             Format::WeatherLink(layout) => {
-                self.header.see(row, &self.schema)?;
+                self.header.see(row, &self.schema, &self.decoding)?;
                 self.header.weatherlink(utf8(row.bytes)?, layout, &self.schema, table)
             }
             Format::Broken(reason) => Err(reason.to_string()),
@@ -79,7 +81,7 @@ mod tests {
                 Row { bytes: bytes.as_bytes(), format, header: header.map(|names| Header::read(names.as_bytes())) };
             bucket.push(row, 0, Origin { topic: "x".into(), position: 1 });
         }
-        Decoder::new(schema()).decode(&bucket)
+        Decoder::new(schema(), Decoding::davis()).decode(&bucket)
     }
 
     #[test]
@@ -136,7 +138,7 @@ mod tests {
         let row =
             Row { bytes: b"08/31/16\t5:45 a\t .5\r", format, header: Some(Header::read(b"Date\tTime\tTemp Out")) };
         bucket.push(row, 0, Origin { topic: "x".into(), position: 3 });
-        let (message, bad) = Decoder::new(schema).decode(&bucket);
+        let (message, bad) = Decoder::new(schema, Decoding::davis()).decode(&bucket);
         assert_eq!((bad.len(), message.column(0)), (0, &[0.5][..]));
         assert_eq!(message.texts[0].get(0), Some("2016-08-31T05:45:00"));
     }

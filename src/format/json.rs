@@ -6,6 +6,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::data::{Kind, Schema};
+use crate::format::Decoding;
 use crate::format::column_builder::{ColumnBuilder, not_a_number};
 use crate::format::key_order::KeyOrder;
 use crate::format::known_keys;
@@ -26,6 +27,7 @@ pub enum JsonCell<'a> {
 pub(crate) fn read_row(
     bytes: &[u8],
     schema: &Schema,
+    decoding: &Decoding,
     keys: &mut KeyOrder,
     table: &mut ColumnBuilder,
 ) -> Result<(), String> {
@@ -35,7 +37,7 @@ pub(crate) fn read_row(
     table.reject();
     let mut index = 0;
     for_each_cell(bytes, |key, cell| {
-        let place = keys.place(index, key, schema);
+        let place = keys.place(index, key, schema, decoding);
         index += 1;
         let Some(column) = place.map(|place| &schema.columns()[place]) else { return Ok(()) };
         match (column.kind, cell) {

@@ -1,7 +1,7 @@
 //! The keys of JSON objects in the order of the previous row.
 
 use crate::data::Schema;
-use crate::format::weewx;
+use crate::format::Decoding;
 
 /// The columns of the previous row's keys: stations send their keys in one order.
 #[derive(Default)]
@@ -10,11 +10,11 @@ pub(crate) struct KeyOrder {
 }
 
 impl KeyOrder {
-    pub(crate) fn place(&mut self, index: usize, key: &str, schema: &Schema) -> Option<usize> {
+    pub(crate) fn place(&mut self, index: usize, key: &str, schema: &Schema, decoding: &Decoding) -> Option<usize> {
         if let Some((_, place)) = self.keys.get(index).filter(|(known, _)| known == key) {
             return *place;
         }
-        let place = weewx::place(schema, key);
+        let place = decoding.place(schema, key);
         self.keys.truncate(index);
         self.keys.push((key.to_owned(), place));
         place

@@ -170,7 +170,7 @@ impl<'a> Number<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::format::json;
+    use crate::format::{Decoding, json};
     use proptest::prelude::*;
 
     fn schema() -> Schema {
@@ -189,17 +189,21 @@ mod tests {
             )
         };
         let mut order = KeyOrder::default();
-        json::read_row(keys.as_bytes(), &schema, &mut order, &mut ColumnBuilder::new(&schema, 1)).unwrap();
+        json::read_row(keys.as_bytes(), &schema, &Decoding::default(), &mut order, &mut ColumnBuilder::new(&schema, 1))
+            .unwrap();
         let mut known = ColumnBuilder::new(&schema, 1);
         let read = read_row(row.as_bytes(), &schema, &order, &mut known).map(|()| {
             known.accept(0);
             shown(known)
         });
         let mut general = ColumnBuilder::new(&schema, 1);
-        let general = json::read_row(row.as_bytes(), &schema, &mut KeyOrder::default(), &mut general).ok().map(|()| {
-            general.accept(0);
-            shown(general)
-        });
+        let general =
+            json::read_row(row.as_bytes(), &schema, &Decoding::default(), &mut KeyOrder::default(), &mut general)
+                .ok()
+                .map(|()| {
+                    general.accept(0);
+                    shown(general)
+                });
         [read, general]
     }
 

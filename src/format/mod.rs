@@ -1,5 +1,6 @@
 //! From bytes to rows, and from rows to bytes.
 //!
+//! - `framing`, `decoding`: how bytes are cut into rows, and how cells are read, as a dataflow file says it.
 //! - `payload`, `records`: the rows of an MQTT payload and of a file.
 //! - `json`, `known_keys`, `key_order`: JSON objects, and the fast path for objects like the previous one.
 //! - `csv`, `weatherlink`, `cells`, `weewx`: cells, headers, WeeWX's unit labels.
@@ -11,7 +12,9 @@ mod cells;
 mod column_builder;
 pub mod csv;
 mod decoder;
+mod decoding;
 mod encoder;
+mod framing;
 mod infer;
 mod json;
 mod key_order;
@@ -22,6 +25,8 @@ pub mod weatherlink;
 pub mod weewx;
 
 pub use decoder::{BadRow, Decoder};
+pub use decoding::Decoding;
 pub use encoder::{Encoder, Encoding, Infinity, Output, PLACE};
+pub use framing::{Framing, MAX_PAYLOAD};
 pub use infer::Inference;
 pub use records::{FileKind, FileRecords};

@@ -1,13 +1,14 @@
 //! The rows of one MQTT payload: a JSON object, a JSON array of objects, or CSV lines.
 
-use crate::data::{Broken, Format, Header, Row, Schema};
+use crate::data::{Broken, Format, Header, Row};
+use crate::format::Framing;
 use crate::format::csv::{self, ClosingLine};
 
 /// Calls `f` with every row of a payload. What is no row is passed whole, marked as broken. The first of several CSV
 /// records is a header if it names `columns`, or, if these are not known, holds words only.
-pub fn each_row<'a>(payload: &'a [u8], max_payload: usize, columns: Option<&Schema>, mut f: impl FnMut(Row<'a>)) {
+pub fn each_row<'a>(payload: &'a [u8], framing: &Framing, mut f: impl FnMut(Row<'a>)) {
     let broken = |reason| Row { bytes: payload, format: Format::Broken(reason), header: None };
-    if payload.len() > max_payload {
+    if payload.len() > framing.max_payload {
         return f(broken(Broken::TooLong));
     }
     let text = payload.trim_ascii();
@@ -20,7 +21,7 @@ pub fn each_row<'a>(payload: &'a [u8], max_payload: usize, columns: Option<&Sche
             }
         }
         Some(_) => match std::str::from_utf8(text) {
-            Ok(text) => csv_records(text, columns, f),
+            Ok(text) => csv_records(text, framing, f),
             Err(_) => f(broken(Broken::Unreadable)),
         },
     }
@@ -86,9 +87,9 @@ fn element_end(array: &[u8], start: usize) -> Option<(usize, bool)> {
 }
 
 /// CSV records; the first one may be a header, if others follow.
-fn csv_records<'a>(text: &'a str, columns: Option<&Schema>, mut f: impl FnMut(Row<'a>)) {
+fn csv_records<'a>(text: &'a str, framing: &Framing, mut f: impl FnMut(Row<'a>)) {
     let mut records = PayloadRecords { text, closing: ClosingLine::default(), next: 0 }.peekable();
-    let header = records.next_if(|(record, broken)| broken.is_none() && csv::is_header(record, columns));
+    let header = records.next_if(|(record, broken)| broken.is_none() && csv::is_header(record, framing));
     let header = header.map(|(header, _)| Header::read(header.as_bytes()));
     if let Some(Header { names: header, .. }) = header.filter(|_| records.peek().is_none()) {
         // Words only: a row without a number.
@@ -129,15 +130,20 @@ impl<'a> Iterator for PayloadRecords<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::Kind;
+    use crate::data::{Kind, Schema};
+    use std::sync::Arc;
 
     fn rows(payload: &[u8]) -> Vec<String> {
         rows_of(payload, None)
     }
 
+    fn framing(max_payload: usize, columns: Option<&Schema>) -> Framing {
+        Framing { max_payload, columns: columns.cloned().map(Arc::new), ..Framing::default() }
+    }
+
     fn rows_of(payload: &[u8], columns: Option<&Schema>) -> Vec<String> {
         let mut rows = Vec::new();
-        each_row(payload, 1000, columns, |row| {
+        each_row(payload, &framing(1000, columns), |row| {
             let text = String::from_utf8_lossy(row.bytes);
             let header = row.header.map(|header| String::from_utf8_lossy(header.names));
             rows.push(format!("{:?} {text} {header:?}", row.format));
@@ -160,10 +166,10 @@ mod tests {
         // More elements than are kept while the end is searched.
         let many: Vec<String> = (0..3 * MAX_KEPT).map(|n| format!("{{\"n\": {n}}}")).collect();
         let (payload, mut seen) = (format!("[{}]", many.join(" ,")), Vec::new());
-        each_row(payload.as_bytes(), payload.len(), None, |row| seen.push(row.bytes.to_vec()));
+        each_row(payload.as_bytes(), &framing(payload.len(), None), |row| seen.push(row.bytes.to_vec()));
         assert!(seen.iter().eq(many.iter().map(|row| row.as_bytes())));
         let open = &payload.as_bytes()[..payload.len() - 1];
-        each_row(open, payload.len(), None, |row| {
+        each_row(open, &framing(payload.len(), None), |row| {
             assert_eq!((row.bytes, row.format), (open, Format::Broken(Broken::Unreadable)))
         });
     }

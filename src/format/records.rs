@@ -3,7 +3,8 @@
 use std::io::{self, BufRead};
 use std::ops::Range;
 
-use crate::data::{Broken, Format, Header, Layout, Row, Schema};
+use crate::data::{Broken, Format, Header, Layout, Row};
+use crate::format::Framing;
 use crate::format::csv::{self, ClosingLine};
 use crate::format::weatherlink;
 
@@ -58,15 +59,9 @@ pub struct FileRecords<R> {
 const MOST_DONE: usize = 1 << 20;
 
 impl<R: BufRead> FileRecords<R> {
-    /// Reads the header, if the kind has one and the first line of a CSV file names `columns`; if these are not given,
+    /// Reads the header, if the kind has one and the first line of a CSV file names columns of the framing; if these are not given,
     /// any first line does.
-    pub fn new(
-        mut reader: R,
-        kind: FileKind,
-        day_first: bool,
-        max_line: usize,
-        columns: Option<&Schema>,
-    ) -> io::Result<FileRecords<R>> {
+    pub fn new(mut reader: R, kind: FileKind, day_first: bool, framing: &Framing) -> io::Result<FileRecords<R>> {
         // Without a header to read, such bytes are one bad row.
         let has_header = kind != FileKind::Ndjson;
         if has_header && matches!(reader.fill_buf()?, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) {
@@ -83,7 +78,7 @@ impl<R: BufRead> FileRecords<R> {
             format,
             header: None,
             header_line: Header::next_line(),
-            max_line,
+            max_line: framing.max_payload,
             bytes: Vec::new(),
             whole: 0,
             closing: ClosingLine::default(),
@@ -96,7 +91,7 @@ impl<R: BufRead> FileRecords<R> {
         };
         match kind {
             FileKind::Ndjson => {}
-            FileKind::Csv => records.csv_header(columns)?,
+            FileKind::Csv => records.csv_header(framing)?,
             FileKind::WeatherLink => records.weatherlink_header(day_first)?,
         }
         Ok(records)
@@ -125,12 +120,12 @@ impl<R: BufRead> FileRecords<R> {
         &self.bytes[self.record.clone()]
     }
 
-    fn csv_header(&mut self, columns: Option<&Schema>) -> io::Result<()> {
+    fn csv_header(&mut self, framing: &Framing) -> io::Result<()> {
         if self.read_record()? {
             // A degree sign in Latin-1 must not make rows unreadable: names are decoded leniently, as in WeatherLink's
             // header.
             let line = String::from_utf8_lossy(self.record());
-            match columns.is_none_or(|columns| csv::is_header(&line, Some(columns))) {
+            match framing.columns.is_none() || csv::is_header(&line, framing) {
                 true => self.header = Some(line.into_owned().into_bytes()),
                 false => self.held_back = true,
             }
@@ -277,10 +272,16 @@ impl<R: BufRead> FileRecords<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::Schema;
+    use std::sync::Arc;
+
+    fn of(max_payload: usize, columns: Option<&Schema>) -> Framing {
+        Framing { max_payload, columns: columns.cloned().map(Arc::new), ..Framing::default() }
+    }
     use crate::data::Kind;
 
     fn records(text: &str, kind: FileKind, max_line: usize) -> Vec<(u64, String)> {
-        let mut records = FileRecords::new(text.as_bytes(), kind, false, max_line, None).unwrap();
+        let mut records = FileRecords::new(text.as_bytes(), kind, false, &of(max_line, None)).unwrap();
         let mut all = Vec::new();
         while let Some((row, position)) = records.next_row().unwrap() {
             let text = String::from_utf8_lossy(row.bytes).into_owned();
@@ -298,7 +299,7 @@ mod tests {
         let text = "\u{feff}a,b\r\n1,\"x\ny\"\r\n\r\n2,z";
         let all = records(text, FileKind::Csv, 100);
         assert_eq!(all, [(2, "1,\"x\ny\"".into()), (5, "2,z".into())]);
-        let header = FileRecords::new(text.as_bytes(), FileKind::Csv, false, 100, None).unwrap();
+        let header = FileRecords::new(text.as_bytes(), FileKind::Csv, false, &of(100, None)).unwrap();
         assert_eq!(header.header().unwrap().names, b"a,b");
     }
 
@@ -332,7 +333,7 @@ mod tests {
         let lines: u64 = 1 << 20;
         let file = line.repeat(lines as usize);
         let reader = io::BufReader::with_capacity(1 << 16, file.as_bytes());
-        let mut records = FileRecords::new(reader, FileKind::Csv, false, 1 << 20, None).unwrap();
+        let mut records = FileRecords::new(reader, FileKind::Csv, false, &of(1 << 20, None)).unwrap();
         let mut rows = 0;
         while let Some((row, position)) = records.next_row().unwrap() {
             rows += 1;
@@ -348,7 +349,7 @@ mod tests {
     fn a_first_line_without_names_of_columns_is_a_row() {
         let schema = Schema::new([("a", Kind::Number), ("b", Kind::Text)]);
         let header = |text: &str| {
-            let mut records = FileRecords::new(text.as_bytes(), FileKind::Csv, false, 100, Some(&schema)).unwrap();
+            let mut records = FileRecords::new(text.as_bytes(), FileKind::Csv, false, &of(100, Some(&schema))).unwrap();
             let header = records.header().map(|header| String::from_utf8_lossy(header.names).into_owned());
             (header, records.next_row().unwrap().map(|(row, line)| (row.bytes.to_vec(), line)))
         };
@@ -358,13 +359,13 @@ mod tests {
 
     #[test]
     fn a_header_that_is_not_utf_8_still_names_its_columns() {
-        let records = FileRecords::new(&b"t (\xb0C),b\n1,2\n"[..], FileKind::Csv, false, 100, None).unwrap();
+        let records = FileRecords::new(&b"t (\xb0C),b\n1,2\n"[..], FileKind::Csv, false, &of(100, None)).unwrap();
         assert_eq!(records.header().unwrap().names, "t (\u{fffd}C),b".as_bytes());
     }
 
     #[test]
     fn utf_16_is_refused_with_what_to_do() {
-        let error = FileRecords::new(&b"\xff\xfeD\0"[..], FileKind::WeatherLink, false, 100, None).err().unwrap();
+        let error = FileRecords::new(&b"\xff\xfeD\0"[..], FileKind::WeatherLink, false, &of(100, None)).err().unwrap();
         assert!(error.to_string().contains("save it as UTF-8"));
     }
 

@@ -162,7 +162,7 @@ impl Coordinator {
     /// Infers the schema from the first rows of the source; `None` without rows, or after a failure.
     fn find_schema(&mut self, worker: &mut Worker, context: &Context<'_>, failure: &FirstError) -> Option<Schema> {
         let dataflow = context.dataflow;
-        let infer = source::infer(&dataflow.source, dataflow.source_settings.max_payload);
+        let infer = source::infer(&dataflow.source, &dataflow.source_settings.framing);
         let peek = || self.peek(worker, context.options).map(|arrival| source::infer_bucket(&arrival.bucket));
         let found = infer.map(|schema| schema.or_else(peek));
         found.map_err(|error| fail(failure, error)).ok().flatten()

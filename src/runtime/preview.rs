@@ -42,7 +42,7 @@ pub fn preview(dataflow: &Dataflow, bucket: &Bucket) -> Result<Preview, Diagnost
         SchemaChoice::Infer => source::infer_bucket(bucket),
     };
     let (steps, _) = dataflow.steps(&schema)?;
-    let (mut message, bad) = Prepare::new(Arc::new(schema.clone())).apply(bucket);
+    let (mut message, bad) = Prepare::new(Arc::new(schema.clone()), dataflow.decoding.clone()).apply(bucket);
     let shown = |message: &Message, schema: &Schema| message.excerpt(schema, bucket.len());
     let mut shown_steps = vec![PreviewStep { label: "prepare".into(), after: shown(&message, &schema), fault: None }];
     let applied = Chain::in_turn(&steps).apply(&mut message, |step, message| {

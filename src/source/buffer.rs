@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::data::{Bucket, Origin, Row, Schema};
-use crate::format::payload;
+use crate::data::{Bucket, Origin, Row};
+use crate::format::{Framing, payload};
 use crate::measure::Clock;
 
 /// When a bucket closes.
@@ -86,10 +86,8 @@ impl<'a> FilledBuckets<'a> {
 pub struct UnreadPayload<'a> {
     /// The payload.
     pub bytes: &'a [u8],
-    /// In bytes; a longer payload is a dead letter.
-    pub max_payload: usize,
-    /// The columns that a header names, if they are known.
-    pub columns: Option<&'a Schema>,
+    /// How it is cut into rows.
+    pub framing: &'a Framing,
     /// Rows that an earlier run has taken.
     pub skip: u64,
 }
@@ -167,14 +165,14 @@ impl BucketBuffer {
     /// that they fill.
     pub fn push_payload(
         &mut self,
-        UnreadPayload { bytes, max_payload, columns, skip }: UnreadPayload<'_>,
+        UnreadPayload { bytes, framing, skip }: UnreadPayload<'_>,
         arrived: u64,
         origin: &Origin,
         clock: Clock,
         filled: &mut FilledBuckets<'_>,
     ) {
         let mut left = skip;
-        payload::each_row(bytes, max_payload, columns, |row| {
+        payload::each_row(bytes, framing, |row| {
             if left > 0 {
                 left -= 1;
             } else if filled.is_wanted() {

@@ -224,8 +224,7 @@ impl CustomReader {
         }
         buffer.comes_once(!self.acknowledger.waits);
         self.count += 1;
-        let SourceSettings { max_payload, columns, .. } = &self.settings;
-        let unread = UnreadPayload { bytes: &bytes, max_payload: *max_payload, columns: columns.as_deref(), skip };
+        let unread = UnreadPayload { bytes: &bytes, framing: &self.settings.framing, skip };
         buffer.push_payload(unread, arrived, &Origin { topic, position: self.count }, clock, filled);
         if let Some(number) = number {
             buffer.delivered(number, arrived, filled);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::byte_budget::ByteBudget;
 use super::source_output::buffer_until_closed;
 use crate::data::{Format, Header, Layout, Origin, Row, Schema};
-use crate::format::{FileKind, FileRecords, Inference, weatherlink};
+use crate::format::{FileKind, FileRecords, Framing, Inference, weatherlink};
 use crate::measure::Clock;
 use crate::source::{BucketBuffer, Error, MAX_WAITING, SourceOutput, SourceSettings};
 
@@ -32,9 +32,9 @@ pub fn read(
     clock: Clock,
     output: &SourceOutput,
 ) -> Result<(), Error> {
-    let max_line = settings.max_payload;
+    let max_line = settings.framing.max_payload;
     let day_first = kind == FileKind::WeatherLink && has_day_first(path, max_line)?;
-    let records = FileRecords::new(open(path)?, kind, day_first, max_line, settings.columns.as_deref());
+    let records = FileRecords::new(open(path)?, kind, day_first, &settings.framing);
     let records = records.map_err(|error| file_error(path, error))?;
     let topic: Arc<str> = path.display().to_string().into();
     let mut arrivals = 0;
@@ -81,11 +81,11 @@ fn has_day_first(path: &Path, max_line: usize) -> Result<bool, Error> {
 }
 
 /// The schema of all rows of a file.
-pub fn infer(path: &Path, kind: FileKind, max_line: usize) -> Result<Schema, Error> {
+pub fn infer(path: &Path, kind: FileKind, framing: &Framing) -> Result<Schema, Error> {
     let mut inference = Inference::default();
     let mut scan = || -> io::Result<()> {
         let file = BufReader::with_capacity(READ_BUFFER, File::open(path)?);
-        let mut records = FileRecords::new(file, kind, false, max_line, None)?;
+        let mut records = FileRecords::new(file, kind, false, &framing.without_columns())?;
         if let Some(header) = records.header() {
             inference.observe_header(header.names, records.format());
         }
@@ -185,7 +185,7 @@ fn read_lines(
         Some(kind) => kind,
         None => FileKind::sniff(reader.fill_buf()?),
     };
-    let records = FileRecords::new(reader, kind, false, settings.max_payload, settings.columns.as_deref())?;
+    let records = FileRecords::new(reader, kind, false, &settings.framing)?;
     let header = records.header().map(|header| (Arc::from(header.names), header.line));
     let topic = stream.topic;
     each_row(records, |row, position| {

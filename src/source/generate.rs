@@ -418,7 +418,7 @@ mod tests {
             let row = Row { bytes: &record.json(), format: Format::Json, header: None };
             bucket.push(row, 0, Origin { topic: "t".into(), position: 1 });
         }
-        let (message, bad) = Decoder::new(Arc::new(Schema::davis())).decode(&bucket);
+        let (message, bad) = Decoder::new(Arc::new(Schema::davis()), Arc::default()).decode(&bucket);
         assert_eq!((message.rows(), bad.len()), (50, 0));
         let barometer = message.column(0);
         assert!(barometer.iter().filter(|x| (28.0..32.0).contains(*x)).count() > 40);

@@ -4,13 +4,13 @@ use super::error::Error;
 use super::file;
 use super::url::SourceUrl;
 use crate::data::{Bucket, Schema};
-use crate::format::Inference;
+use crate::format::{Framing, Inference};
 
 /// The schema of a source that can be read twice; `None` for any other.
-pub fn infer(url: &SourceUrl, max_line: usize) -> Result<Option<Schema>, Error> {
+pub fn infer(url: &SourceUrl, framing: &Framing) -> Result<Option<Schema>, Error> {
     match url {
         SourceUrl::File { path, .. } if file::is_stream(path) => Ok(None),
-        SourceUrl::File { path, kind } => file::infer(path, *kind, max_line).map(Some),
+        SourceUrl::File { path, kind } => file::infer(path, *kind, framing).map(Some),
         SourceUrl::Generate { .. } => Ok(Some(Schema::davis())),
         SourceUrl::Stdin | SourceUrl::Mqtt(_) | SourceUrl::Custom(_) => Ok(None),
     }

@@ -49,7 +49,7 @@ pub use position::{DeliveryRange, SourcePosition, TakenPublish};
 pub use queue::{BucketQueue, MAX_WAITING, queue_capacity};
 pub use registry::Sources;
 pub use schedule::{Arrivals, Load, Schedule};
-pub use settings::{MAX_PAYLOAD, SourceSettings};
+pub use settings::SourceSettings;
 pub(crate) use source_output::SourceOutput;
 pub use stop::Stop;
 pub use url::{Pace, SourceUrl, parse_rate};

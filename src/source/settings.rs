@@ -6,11 +6,8 @@ use std::time::Duration;
 use super::buffer::Limits;
 use super::connections::Connections;
 use super::polled::{CustomSource, Delivers};
-use crate::data::Schema;
+use crate::format::Framing;
 use crate::mqtt::Endpoint;
-
-/// The longest payload and line where a dataflow file gives none: 16 MiB.
-pub const MAX_PAYLOAD: usize = 16 << 20;
 
 /// The settings of a source beside its address.
 #[derive(Clone, Debug)]
@@ -21,10 +18,8 @@ pub struct SourceSettings {
     pub connections: Connections,
     /// When a bucket closes.
     pub limits: Limits,
-    /// The longest payload of a publish, and the longest line of a file, in bytes.
-    pub max_payload: usize,
-    /// The columns of the rows, where the dataflow file gives them: a first line without any of them is no header.
-    pub columns: Option<Arc<Schema>>,
+    /// How the source's bytes are cut into rows.
+    pub framing: Arc<Framing>,
     /// Whether retained publishes from before the subscription are taken.
     pub retained: bool,
     /// Whether the broker's session is discarded at the start.

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 
 use super::Entry;
 use crate::data::{Bucket, Message, Schema};
-use crate::format::{BadRow, Decoder};
+use crate::format::{BadRow, Decoder, Decoding};
 
 /// Reads rows by the schema: numbers in strings are numbers; `---`, empty, null and NaN are missing.
 #[derive(JsonSchema)]
@@ -21,8 +21,8 @@ pub struct Prepare {
 
 impl Prepare {
     /// A decoder into messages of this schema.
-    pub fn new(schema: Arc<Schema>) -> Prepare {
-        Prepare { decoder: Decoder::new(schema) }
+    pub fn new(schema: Arc<Schema>, decoding: Arc<Decoding>) -> Prepare {
+        Prepare { decoder: Decoder::new(schema, decoding) }
     }
 
     /// The message of a bucket, and the rows that can't be read.

@@ -53,7 +53,7 @@ pub fn take_source(
     let Some(mut section) = take(root, "source", registry.sources()) else { return Ok(None) };
     let max_payload =
         section.settings.remove("max_payload").map(|value| max_payload_of(ValueDeserializer::from(value)));
-    let max_payload = max_payload.transpose()?.unwrap_or(crate::source::MAX_PAYLOAD);
+    let max_payload = max_payload.transpose()?.unwrap_or(crate::format::MAX_PAYLOAD);
     let (url, at) = (section.url.clone(), section.url_span.clone());
     let source = section.build()?;
     match source.refused() {

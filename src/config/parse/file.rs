@@ -20,6 +20,7 @@ use crate::config::parse::subtasks::read_subtasks;
 use crate::config::parse::table::read_tables;
 use crate::config::parsed_settings::ParsedSettings;
 use crate::data::Schema;
+use crate::format::Decoding;
 use crate::registry::Registry;
 use crate::{sink, source};
 
@@ -96,6 +97,9 @@ fn read(document: &Arc<Document>, registry: &Registry) -> Result<Dataflow, Spann
     let file = FileSections::deserialize(ValueDeserializer::from(table))?;
 
     let schema = schema.map_or_else(|| Ok(SchemaChoice::Known { schema: Schema::davis(), id: None }), read_schema)?;
+    let units = file.source.as_ref().and_then(|source| source.units);
+    let davis = matches!(&schema, SchemaChoice::Known { schema, .. } if *schema == Schema::davis());
+    let decoding = Arc::new(Decoding { units: units.unwrap_or(davis) });
     let steps = subtasks.map_or_else(|| Ok(Vec::new()), |value| read_subtasks(value, registry))?;
     let tables = tables.map_or_else(|| Ok(Vec::new()), read_tables)?;
     let missing = |section, flag| Wrong::NoUrl { path: document.path.clone(), section, flag }.nowhere();
@@ -109,9 +113,10 @@ fn read(document: &Arc<Document>, registry: &Registry) -> Result<Dataflow, Spann
     let limits = source::Limits { bucket_size: file.buffer.bucket_size, delay: file.buffer.delay };
     let name = file.name.map(checked_name).transpose()?;
     let name = name.unwrap_or_else(|| stem(&document.path));
-    let mut source_settings = source_settings(&name, file.source.as_ref(), &source, limits, &schema)?;
+    let mut source_settings = source_settings(&name, file.source.as_ref(), &source, limits, &schema, &decoding)?;
     if let Some((_, custom, max_payload)) = custom_source {
-        (source_settings.custom, source_settings.max_payload) = (Some(custom), max_payload);
+        source_settings.custom = Some(custom);
+        Arc::make_mut(&mut source_settings.framing).max_payload = max_payload;
     }
     let allow_loop = file.source.as_ref().is_some_and(|source| source.allow_loop);
     let connections = file.source.and_then(|source| source.connections);
@@ -123,6 +128,7 @@ fn read(document: &Arc<Document>, registry: &Registry) -> Result<Dataflow, Spann
         placement: file.placement,
         checkpoint_every: file.checkpoint.every,
         schema,
+        decoding,
         source,
         source_settings,
         sink,

@@ -167,6 +167,8 @@ pub(crate) struct SourceSection {
     /// Whether publishes of an earlier time are taken that the broker has retained.
     #[serde(default = "yes")]
     pub retained: bool,
+    /// Whether names may carry WeeWX's unit labels, as `outTemp_F` does; so it is for the schema `davis` if not given.
+    pub units: Option<bool>,
     /// Whether a sink, a table or the dead letters may publish what the source takes again.
     #[serde(default)]
     pub allow_loop: bool,
@@ -224,7 +226,7 @@ fn yes() -> bool {
 }
 
 fn max_payload() -> usize {
-    source::MAX_PAYLOAD
+    crate::format::MAX_PAYLOAD
 }
 
 /// When rows become a message.

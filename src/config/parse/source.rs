@@ -7,6 +7,7 @@ use toml::Spanned;
 use crate::config::error::{SpannedError, Wrong};
 use crate::config::model::{Dataflow, Fitting};
 use crate::config::parse::sections::{self, SchemaChoice};
+use crate::format::{Decoding, Framing, MAX_PAYLOAD};
 use crate::mqtt::Endpoint;
 use crate::source::{self, Connections};
 
@@ -16,6 +17,7 @@ pub(super) fn source_settings(
     url: &source::SourceUrl,
     limits: source::Limits,
     schema: &SchemaChoice,
+    decoding: &Arc<Decoding>,
 ) -> Result<source::SourceSettings, SpannedError> {
     let endpoint = match (section, url) {
         (Some(section), source::SourceUrl::Mqtt(url)) => Some(section.endpoint(url).map(|endpoint| {
@@ -33,11 +35,14 @@ pub(super) fn source_settings(
             .map(|connections| connections.get_ref().clone())
             .unwrap_or_default(),
         limits,
-        columns: match schema {
-            SchemaChoice::Known { schema, .. } => Some(Arc::new(schema.clone())),
-            SchemaChoice::Infer => None,
-        },
-        max_payload: section.map_or(source::MAX_PAYLOAD, |section| section.max_payload),
+        framing: Arc::new(Framing {
+            max_payload: section.map_or(MAX_PAYLOAD, |section| section.max_payload),
+            columns: match schema {
+                SchemaChoice::Known { schema, .. } => Some(Arc::new(schema.clone())),
+                SchemaChoice::Infer => None,
+            },
+            decoding: decoding.clone(),
+        }),
         retained: section.is_none_or(|section| section.retained),
         clean_start: false,
         connect_timeout: section.and_then(|section| section.connect_timeout),

@@ -11,7 +11,7 @@ use timely::worker::Worker;
 
 use crate::config::{Dataflow, Placement};
 use crate::data::{Bucket, Schema};
-use crate::format::{Encoder, Encoding, Infinity, Output};
+use crate::format::{Decoding, Encoder, Encoding, Infinity, Output};
 use crate::measure::SharedServiceTimes;
 use crate::runtime::graph::epoch_queue::EpochQueue;
 use crate::runtime::graph::in_flight::{EpochOutcome, FinishedMessage, InFlightMessage, RejectedRows};
@@ -29,6 +29,8 @@ use crate::subtasks::{Chain, Step};
 pub struct GraphPlan {
     /// The columns of the rows from the source.
     pub schema: Arc<Schema>,
+    /// How their cells become values.
+    pub decoding: Arc<Decoding>,
     /// The columns of the results.
     pub schema_out: Arc<Schema>,
     pub stages: Vec<Stage>,
@@ -62,6 +64,7 @@ impl GraphPlan {
             whole,
             states: Vec::new(),
             schema: Arc::new(schema),
+            decoding: dataflow.decoding.clone(),
             schema_out: Arc::new(schema_out),
             placement: dataflow.placement,
             encoding: dataflow.sink.encoding(),
@@ -165,7 +168,7 @@ fn by_epoch() -> impl ParallelizationContract<u64, Vec<Arc<Bucket>>> {
 
 /// Parses the rows of buckets into messages.
 fn prepare(plan: &GraphPlan, times: SharedServiceTimes) -> impl FnMut(Arc<Bucket>) -> InFlightMessage + use<> {
-    let mut prepare = Prepare::new(plan.schema.clone());
+    let mut prepare = Prepare::new(plan.schema.clone(), plan.decoding.clone());
     let (sampler, schema) = (plan.sampler.clone(), plan.schema.clone());
     move |bucket| {
         let ((message, bad), service) = times.borrow_mut().time(0, || prepare.apply(&bucket));

@@ -15,7 +15,8 @@ use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{DisconnectReasonCode, Filter, Publish, RetainForwardRule, SubscribeReasonCode};
 use rumqttc::v5::{Client, ConnectionError, Event, Incoming, StateError};
 
-use crate::data::{Origin, Schema, fingerprint};
+use crate::data::{Origin, fingerprint};
+use crate::format::Framing;
 use crate::measure::Clock;
 use crate::mqtt::{Backoff, Endpoint, LOOK_UP_INTERVAL, MqttEvents, end_session, refusal, tls};
 use crate::source::acknowledge::Acknowledge;
@@ -184,8 +185,7 @@ pub(super) struct PublishIntake {
     pub(super) acknowledger: Acknowledger,
     /// Bytes of queued arrivals.
     pub(super) queued: Arc<AtomicUsize>,
-    pub(super) max_payload: usize,
-    pub(super) columns: Option<Arc<Schema>>,
+    pub(super) framing: Arc<Framing>,
     pub(super) topic: Arc<str>,
     /// Publishes so far.
     publishes: u64,
@@ -242,10 +242,9 @@ impl ReaderParts {
             question: None,
             since: None,
         };
-        let (max_payload, columns) = (settings.max_payload, settings.columns.clone());
+        let framing = settings.framing.clone();
         let (topic, retained) = ("".into(), settings.retained.then(Retained::default));
-        let intake =
-            PublishIntake { acknowledger, queued, max_payload, columns, topic, publishes: 0, retained, window };
+        let intake = PublishIntake { acknowledger, queued, framing, topic, publishes: 0, retained, window };
         ReaderParts { listener, intake, arrivals }
     }
 }
@@ -346,9 +345,9 @@ impl PublishIntake {
             self.retained.as_mut().is_none_or(|retained| retained.is_known(topic, all, connection, session))
         };
         if !of_earlier_time {
-            let (bytes, max_payload, columns) = (&publish.payload[..], self.max_payload, self.columns.as_deref());
+            let (bytes, framing) = (&publish.payload[..], &*self.framing);
             let origin = Origin { topic: self.topic.clone(), position: self.publishes };
-            buffer.push_payload(UnreadPayload { bytes, max_payload, columns, skip }, arrived, &origin, clock, filled);
+            buffer.push_payload(UnreadPayload { bytes, framing, skip }, arrived, &origin, clock, filled);
         }
         if let Some(NewDelivery { number, .. }) = new.filter(|_| self.acknowledger.waits()) {
             buffer.delivered(number, arrived, filled);

@@ -1,0 +1,33 @@
+//! How a source's bytes are cut into rows: `[source]` of a dataflow file.
+
+use std::sync::Arc;
+
+use super::decoding::Decoding;
+use crate::data::Schema;
+
+/// How the bytes of payloads and files are cut into rows.
+#[derive(Clone, Debug)]
+pub struct Framing {
+    /// The longest payload of a publish, and the longest line of a file, in bytes.
+    pub max_payload: usize,
+    /// The columns of the rows, where the dataflow file gives them: a first line without any of them is no header.
+    pub columns: Option<Arc<Schema>>,
+    /// How names in a header stand for columns.
+    pub decoding: Arc<Decoding>,
+}
+
+/// The longest payload and line where a dataflow file gives none: 16 MiB.
+pub const MAX_PAYLOAD: usize = 16 << 20;
+
+impl Default for Framing {
+    fn default() -> Framing {
+        Framing { max_payload: MAX_PAYLOAD, columns: None, decoding: Arc::default() }
+    }
+}
+
+impl Framing {
+    /// The same, where the columns are still to be found.
+    pub fn without_columns(&self) -> Framing {
+        Framing { columns: None, ..self.clone() }
+    }
+}
