@@ -69,6 +69,10 @@ pub enum Wrong {
     OptionOfFit { option: &'static str, fit: &'static str },
     #[error("{0}: fit = \"frozen\" without params")]
     FrozenWithoutParams(&'static str),
+    #[error("{0} is a model without params")]
+    ModelWithoutParams(&'static str),
+    #[error("{0} is a model, which is fitted in Python")]
+    ModelIsFrozen(&'static str),
     #[error("fit is \"message\", \"stream\" or \"frozen\"")]
     UnknownFit,
     #[error("no column is named")]
@@ -216,9 +220,11 @@ impl Wrong {
                 "the standard, min-max, max-abs and robust scalers, quantile_transformer, rolling and diff can"
             }
             Wrong::FrozenWithoutParams(_) => "params = \"weather.fit.json\": the file that `rowmill fit` wrote",
+            Wrong::ModelWithoutParams(_) => "params = \"model.fit.json\": the file that rowmill.export wrote in Python",
+            Wrong::ModelIsFrozen(_) => "fit = \"frozen\", with the params that rowmill.export wrote",
             Wrong::NoColumns => "leave the parameter out for all columns",
             Wrong::FixedPlace { .. } => "it may be left out: it is always there",
-            Wrong::Params { .. } => "`rowmill fit` writes it",
+            Wrong::Params { .. } => "`rowmill fit` writes it, or rowmill.export in Python",
             Wrong::Connections(_) => "connections = 4, or a list of topics",
             Wrong::ConnectionsWithoutSession => "add session = true",
             Wrong::ConnectionsInfer => "give it in [schema]",

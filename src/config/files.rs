@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::config::Diagnostic;
 use crate::config::error::Wrong;
 use crate::config::model::{Dataflow, Fitting};
+use crate::config::model_file::ModelFile;
 use crate::sink;
 use crate::source::SourceUrl;
 
@@ -82,7 +83,7 @@ impl Dataflow {
             files.push(read("the source", path));
         }
         for step in &self.steps {
-            if let Fitting::Frozen(path) = &step.fitting {
+            if let Fitting::Frozen(path) | Fitting::Model(ModelFile { path, .. }) = &step.fitting {
                 files.push(read(&format!("the params of {}", step.label), Path::new(path.get_ref())));
             }
         }

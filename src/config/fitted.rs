@@ -53,17 +53,23 @@ impl Fitted {
         std::fs::write(path, serde_json::to_string_pretty(self).expect("numbers and texts are values") + "\n")
     }
 
-    /// The fitted params of a step.
+    /// The fitted params of a step, and its columns in the order of the fit.
     ///
     /// # Errors
     /// If they are not there, or were fitted on other columns.
-    pub fn step(&self, label: &str, columns: &[&str]) -> Result<&Learned, String> {
+    pub fn step(&self, label: &str, columns: &[&str]) -> Result<&FittedStep, String> {
         let step = self.steps.iter().find(|step| step.step == label);
         let step = step.ok_or_else(|| format!("it holds nothing for {label}"))?;
-        if step.columns != columns {
+        let sorted = |columns: &[&str]| {
+            let mut columns: Vec<String> = columns.iter().map(|name| (*name).to_owned()).collect();
+            columns.sort();
+            columns
+        };
+        let own: Vec<&str> = step.columns.iter().map(String::as_str).collect();
+        if sorted(&own) != sorted(columns) {
             return Err(format!("{label} was fitted on {}, not on {}", step.columns.join(", "), columns.join(", ")));
         }
-        Ok(&step.learned)
+        Ok(step)
     }
 }
 
@@ -74,13 +80,15 @@ mod tests {
     #[test]
     fn steps_are_found_by_name_and_columns() {
         let learned = Learned::default().with("mean_", [1.0]);
-        let step = FittedStep { step: "standard_scaler".into(), columns: vec!["a".into()], learned: learned.clone() };
+        let step = FittedStep { step: "standard_scaler".into(), columns: vec!["b".into(), "a".into()], learned };
         let fitted = Fitted::new(vec![step]);
         let file = tempfile::NamedTempFile::new().unwrap();
         fitted.write(file.path()).unwrap();
         let fitted = Fitted::read(file.path()).unwrap();
-        assert_eq!(fitted.step("standard_scaler", &["a"]), Ok(&learned));
-        assert_eq!(fitted.step("standard_scaler", &["b"]).unwrap_err(), "standard_scaler was fitted on a, not on b");
+        // The order of the columns is the file's.
+        assert_eq!(fitted.step("standard_scaler", &["a", "b"]), Ok(&fitted.steps[0]));
+        let other = fitted.step("standard_scaler", &["b"]).unwrap_err();
+        assert_eq!(other, "standard_scaler was fitted on b, a, not on b");
         assert_eq!(fitted.step("normalizer", &["a"]).unwrap_err(), "it holds nothing for normalizer");
     }
 

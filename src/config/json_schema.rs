@@ -80,7 +80,10 @@ fn step(entry: &Entry) -> Value {
     }
     let own = entry.schema_value();
     properties.extend(own.get("properties").and_then(Value::as_object).cloned().unwrap_or_default());
-    if entry.fits {
+    if entry.only_frozen {
+        properties.insert("fit".into(), json!({ "enum": ["frozen"], "default": "frozen" }));
+        properties.insert("params".into(), json!({ "type": "string" }));
+    } else if entry.fits {
         properties.insert("fit".into(), json!({ "enum": ["message", "stream", "frozen"], "default": "message" }));
         properties.insert("key".into(), json!({ "type": "string" }));
         properties.insert("params".into(), json!({ "type": "string" }));

@@ -17,6 +17,7 @@ mod files;
 mod fitted;
 mod json_schema;
 mod model;
+mod model_file;
 mod nearest;
 mod overrides;
 mod parse;

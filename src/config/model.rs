@@ -10,6 +10,7 @@ use crate::config::diagnostic::Diagnostic;
 use crate::config::document::Document;
 use crate::config::error::{SpannedError, Wrong};
 use crate::config::fitted::Fitted;
+use crate::config::model_file::ModelFile;
 use crate::config::nearest::did_you_mean;
 use crate::config::parse::sections::{Placement, SchemaChoice};
 use crate::config::parsed_settings::ParsedSettings;
@@ -92,6 +93,8 @@ pub(super) enum Fitting {
     },
     /// The file of fitted params.
     Frozen(Spanned<String>),
+    /// The file of a model's params, on which its columns depend.
+    Model(ModelFile),
 }
 
 impl Dataflow {
@@ -150,7 +153,7 @@ impl Dataflow {
     /// The other files that results depend on: fitted params of steps, and references of tables.
     pub fn files(&self) -> Vec<NamedFile> {
         let params = self.steps.iter().filter_map(|step| match &step.fitting {
-            Fitting::Frozen(path) => {
+            Fitting::Frozen(path) | Fitting::Model(ModelFile { path, .. }) => {
                 Some(NamedFile { what: format!("params of {}", step.label), path: path.get_ref().into() })
             }
             _ => None,
@@ -177,7 +180,8 @@ impl Dataflow {
         let (mut steps, schema) = self.steps_to_fit(schema)?;
         for (step, plan) in steps.iter_mut().zip(&self.steps) {
             if let Fitting::Frozen(path) = &plan.fitting {
-                step.subtask = frozen(step, path).map_err(|error| self.document.diagnostic(error))?;
+                let fitted = frozen(step, path).map_err(|error| self.document.diagnostic(error))?;
+                (step.scope, step.subtask) = fitted;
             }
         }
         Ok((steps, schema))
@@ -233,18 +237,27 @@ impl Dataflow {
             Fitting::Stream { key: None } => Some(StreamKey::All),
             Fitting::Stream { key: Some(key) } => Some(StreamKey::Text(key_slot(key, schema)?)),
             Fitting::Row { horizon } => Some(StreamKey::Row { horizon: *horizon }),
-            Fitting::Message | Fitting::Frozen(_) => None,
+            Fitting::Message | Fitting::Frozen(_) | Fitting::Model(_) => None,
         };
-        Ok(Step { label: plan.label.clone(), subtask: plan.subtask.clone(), scope, stream })
+        let mut step = Step { label: plan.label.clone(), subtask: plan.subtask.clone(), scope, stream };
+        if let Fitting::Model(file) = &plan.fitting {
+            (step.scope, step.subtask) = file.fitted(&step.scope, || frozen(&step, &file.path))?;
+            step.subtask
+                .transform()
+                .check_schema(schema)
+                .map_err(|refusal| Wrong::Scope { label: plan.label.clone(), refusal }.at(plan.span.clone()))?;
+        }
+        Ok(step)
     }
 }
 
-/// The step's subtask with the fitted params of its file.
-fn frozen(step: &Step, path: &Spanned<String>) -> Result<DynSubtask, SpannedError> {
+/// The step's subtask with the fitted params of its file, and its columns in the order of the fit.
+fn frozen(step: &Step, path: &Spanned<String>) -> Result<(Scope, DynSubtask), SpannedError> {
     let columns: Vec<&str> = step.scope.all_names().collect();
     let frozen = Fitted::read(std::path::Path::new(path.get_ref())).and_then(|fitted| {
-        let learned = fitted.step(&step.label, &columns)?;
-        step.subtask.freeze(learned, columns.len())
+        let fitted = fitted.step(&step.label, &columns)?;
+        let scope = step.scope.in_order(&fitted.columns);
+        Ok((scope, step.subtask.freeze(&fitted.learned, columns.len())?))
     });
     frozen.map_err(|reason| {
         let (label, shown) = (step.label.clone(), path.get_ref().clone());

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::data::fingerprint;
 use crate::mqtt;
+use crate::subtasks::Subtasks;
 
 /// The settings of a dataflow by key, as TOML in one form: file and overrides as they were parsed, without logins, the
 /// number of workers, the checkpoint interval and the description.
@@ -27,7 +28,7 @@ pub struct UnchangedSettings {
     pub schema: bool,
 }
 
-/// Steps that change which columns there are, so that later ones may take other columns with the same settings.
+/// Steps beside models that change which columns there are, so that later ones may take other columns with the same settings.
 const CHANGE_COLUMNS: [&str; 3] = ["one_hot_encoder", "ordinal_encoder", "polynomial_features"];
 
 impl ParsedSettings {
@@ -141,7 +142,8 @@ fn place_of(steps: &[StepContents], label: &str) -> Option<usize> {
 }
 
 fn changes_columns(name: &str) -> bool {
-    CHANGE_COLUMNS.contains(&name.trim_matches('"'))
+    let name = name.trim_matches('"');
+    CHANGE_COLUMNS.contains(&name) || Subtasks::builtin().find(name).is_some_and(|entry| entry.only_frozen)
 }
 
 /// The indices of a longest common subsequence.

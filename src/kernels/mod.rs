@@ -4,6 +4,7 @@
 //! - `moments`, `exact_sum`: sums, means and variances, as scikit-learn rounds them or exactly.
 //! - `order`, `quantile_map`, `normal`: quantiles of a column, levels of values among them, the normal distribution's.
 //! - `kll_sketch`, `dd_sketch`: quantiles of a stream in bounded memory.
+//! - `weighted`, `softmax`: the arithmetic of fitted models.
 //! - `power`, `log1p`, `expm1`: power transforms; the others: the search for their lambda.
 //!
 //! Never here: messages, schemas, I/O, or an import other than `pool`.
@@ -25,3 +26,5 @@ pub mod power;
 mod power_sums;
 pub mod quantile_map;
 pub mod select;
+pub mod softmax;
+pub mod weighted;

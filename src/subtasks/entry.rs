@@ -33,6 +33,8 @@ pub struct Entry {
     pub role: Role,
     /// Whether it learns from rows, so that `fit` can be given.
     pub fits: bool,
+    /// Whether it does nothing without fitted params, as a model, whose columns depend on them.
+    pub only_frozen: bool,
     build: Build,
     schema: fn() -> Schema,
 }
@@ -75,6 +77,7 @@ impl Entry {
             equals: T::EQUALS,
             role: T::ROLE,
             fits: T::TRAITS.learns(),
+            only_frozen: T::TRAITS.is_only_frozen(),
             build: |parameters| {
                 let subtask = T::deserialize(parameters).map_err(BuildError::Toml)?;
                 subtask.check().map_err(BuildError::Refused)?;
@@ -84,6 +87,11 @@ impl Entry {
         }
     }
 
+    /// This entry, equal to something else.
+    pub(super) fn equal_to(self, equals: &'static str) -> Entry {
+        Entry { equals, ..self }
+    }
+
     /// The entry of a step that is in every chain; `T` only carries its doc comment.
     pub(super) const fn fixed<T: JsonSchema>(name: &'static str) -> Entry {
         Entry {
@@ -91,6 +99,7 @@ impl Entry {
             equals: "-",
             role: Role::Fixed,
             fits: false,
+            only_frozen: false,
             build: |_| {
                 let reason = "stands in every chain and takes no parameters";
                 Err(BuildError::Toml(serde::de::Error::custom(reason)))
@@ -141,6 +150,9 @@ impl Entry {
             help: match self.role {
                 Role::Rows => "Columns that are looked at; all columns of the schema if not given.".into(),
                 Role::Texts => "Columns that are replaced; every text column if not given.".into(),
+                Role::Numbers if self.only_frozen => {
+                    "Columns that it is fitted on; every number column if not given.".into()
+                }
                 _ => "Columns that are changed; every number column if not given.".into(),
             },
         });
@@ -152,7 +164,11 @@ impl Entry {
             default: property.get("default").cloned().unwrap_or(Value::Null),
             help: text(property.get("description")),
         });
-        let fitting = self.fits.then(fitting_parameters).into_iter().flatten();
+        let fitting: Vec<Parameter> = match (self.fits, self.only_frozen) {
+            (_, true) => frozen_parameters().into(),
+            (true, _) => fitting_parameters().into(),
+            _ => Vec::new(),
+        };
         columns.into_iter().chain(own).chain(fitting).collect()
     }
 
@@ -162,14 +178,19 @@ impl Entry {
     }
 }
 
+/// What every model takes beside its own parameters.
+fn frozen_parameters() -> [Parameter; 2] {
+    let from = "It is fitted in Python.";
+    let params = "The file that `rowmill.export` wrote.";
+    [parameter("fit", "\"frozen\"", "frozen".into(), from), parameter("params", "string", Value::Null, params)]
+}
+
+fn parameter(name: &str, r#type: &str, default: Value, help: &str) -> Parameter {
+    Parameter { name: name.into(), r#type: r#type.into(), default, help: help.into() }
+}
+
 /// What every subtask that learns takes beside its own parameters.
 fn fitting_parameters() -> [Parameter; 3] {
-    let parameter = |name: &str, r#type: &str, default: Value, help: &str| Parameter {
-        name: name.into(),
-        r#type: r#type.into(),
-        default,
-        help: help.into(),
-    };
     let from = "What it learns from: each `message` alone, all messages so far (`stream`: the scalers, \
                 quantile_transformer, rolling, diff), or the rows of `rowmill fit` (`frozen`).";
     let key = "A text column, such as the station, whose values learn apart from each other, for `stream`.";
@@ -217,6 +238,7 @@ pub fn type_name(property: &Value, root: &Value) -> String {
 fn plural(name: &str) -> String {
     match name.strip_prefix("list ") {
         Some(rest) => format!("lists {rest}"),
+        None if name.ends_with('"') => name.to_owned(),
         None => format!("{name}s"),
     }
 }
@@ -240,7 +262,7 @@ mod tests {
     #[test]
     fn names_are_unique() {
         let all = Subtasks::builtin();
-        assert_eq!(all.iter().count(), 23);
+        assert_eq!(all.iter().count(), 32);
         for entry in all.iter() {
             assert_eq!(all.iter().filter(|other| other.name == entry.name).count(), 1);
         }

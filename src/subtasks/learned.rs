@@ -17,6 +17,14 @@ impl Learned {
         self
     }
 
+    /// The value of an attribute.
+    ///
+    /// # Errors
+    /// If it is not there.
+    pub fn get(&self, name: &str) -> Result<&Value, String> {
+        self.0.get(name).ok_or_else(|| format!("{name} is missing"))
+    }
+
     /// The numbers of an attribute, one for each of `columns`.
     ///
     /// # Errors
@@ -31,7 +39,7 @@ impl Learned {
     /// # Errors
     /// As [`Learned::numbers`].
     pub fn each<T: for<'de> Deserialize<'de>>(&self, name: &str, columns: usize) -> Result<Vec<T>, String> {
-        let value = self.0.get(name).ok_or_else(|| format!("{name} is missing"))?;
+        let value = self.get(name)?;
         let values: Vec<T> = Deserialize::deserialize(value).map_err(|error| format!("{name}: {error}"))?;
         if values.len() != columns {
             return Err(format!("{name} has {} values for {columns} columns", values.len()));

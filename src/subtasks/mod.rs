@@ -6,6 +6,7 @@
 //! - `streaming`: keyed state and partial fits; `recent`: the dedup window.
 //! - `step`, `chain`, `fused`: steps in their order, run one after the other or column by column.
 //! - `entry`, `registry`: what the parser, the help and the JSON schema know of a subtask.
+//! - `models`: what scikit-learn has fitted, served over the stream.
 //! - `prepare`, `result`: the first and the last step of every chain.
 //!
 //! A new subtask is a file, its `mod` line here and a line in [`Subtasks::builtin`]. Never here: files, connections,
@@ -28,6 +29,7 @@ mod k_bins_discretizer;
 mod learned;
 mod max_abs_scaler;
 mod min_max_scaler;
+pub mod models;
 mod normalizer;
 mod one_hot_encoder;
 mod ordinal_encoder;

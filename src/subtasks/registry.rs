@@ -1,6 +1,7 @@
 //! All subtasks by their names. A new one is one file beside this one and one line here.
 
 use super::entry::Entry;
+use super::models::{Classify, LinearClassifier, LinearRegressor, Model, Regress, Served};
 use super::subtask::Subtask;
 use super::{
     binarizer, clip, diff, drop_duplicates, dropna, fillna, interpolate, k_bins_discretizer, max_abs_scaler,
@@ -38,11 +39,25 @@ impl Subtasks {
             .with::<polynomial_features::PolynomialFeatures>("polynomial_features")
             .with::<ordinal_encoder::OrdinalEncoder>("ordinal_encoder")
             .with::<one_hot_encoder::OneHotEncoder>("one_hot_encoder")
+            .with_model::<Regress<LinearRegressor>>("linear_regression", "sklearn.linear_model.LinearRegression")
+            .with_model::<Regress<LinearRegressor>>("ridge", "sklearn.linear_model.Ridge")
+            .with_model::<Regress<LinearRegressor>>("lasso", "sklearn.linear_model.Lasso")
+            .with_model::<Regress<LinearRegressor>>("elastic_net", "sklearn.linear_model.ElasticNet")
+            .with_model::<Regress<LinearRegressor>>("sgd_regressor", "sklearn.linear_model.SGDRegressor")
+            .with_model::<Regress<LinearRegressor>>("linear_svr", "sklearn.svm.LinearSVR")
+            .with_model::<Classify<LinearClassifier>>("logistic_regression", "sklearn.linear_model.LogisticRegression")
+            .with_model::<Classify<LinearClassifier>>("sgd_classifier", "sklearn.linear_model.SGDClassifier")
+            .with_model::<Classify<LinearClassifier>>("linear_svc", "sklearn.svm.LinearSVC")
     }
 
     /// Adds a subtask; it replaces one of the same name.
     pub fn with<T: Subtask>(self, name: &'static str) -> Subtasks {
         self.with_entry(Entry::of::<T>(name))
+    }
+
+    /// Adds a model that equals one of another library.
+    pub fn with_model<M: Model>(self, name: &'static str, equals: &'static str) -> Subtasks {
+        self.with_entry(Entry::of::<Served<M>>(name).equal_to(equals))
     }
 
     fn with_entry(mut self, entry: Entry) -> Subtasks {

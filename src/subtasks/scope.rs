@@ -38,6 +38,19 @@ impl Scope {
         scope
     }
 
+    /// The same columns, numbers and texts each in the order of `names`; those that it lacks come last.
+    pub fn in_order(&self, names: &[String]) -> Scope {
+        let place = |name: &String| names.iter().position(|other| other == name).unwrap_or(usize::MAX);
+        let sorted = |slots: &[usize], own: &[String]| {
+            let mut all: Vec<(usize, String)> = slots.iter().copied().zip(own.iter().cloned()).collect();
+            all.sort_by_key(|(_, name)| place(name));
+            all.into_iter().unzip()
+        };
+        let (numbers, own) = sorted(&self.numbers, &self.names);
+        let (texts, text_names) = sorted(&self.texts, &self.text_names);
+        Scope { numbers, texts, names: own, text_names }
+    }
+
     /// Slots and names of the number columns.
     pub fn named(&self) -> impl Iterator<Item = (usize, &str)> {
         self.numbers.iter().copied().zip(self.names.iter().map(String::as_str))

@@ -100,6 +100,7 @@ pub struct Traits<T> {
     fit: Option<View<T, dyn Fit>>,
     partial_fit: Option<View<T, dyn PartialFit>>,
     compares: Option<View<T, dyn Compares>>,
+    only_frozen: bool,
 }
 
 impl<T: ColumnSubtask + 'static> Traits<T> {
@@ -110,6 +111,7 @@ impl<T: ColumnSubtask + 'static> Traits<T> {
             fit: None,
             partial_fit: None,
             compares: None,
+            only_frozen: false,
         }
     }
 }
@@ -122,6 +124,7 @@ impl<T: BatchSubtask + 'static> Traits<T> {
             fit: None,
             partial_fit: None,
             compares: None,
+            only_frozen: false,
         }
     }
 }
@@ -130,6 +133,14 @@ impl<T: Fit + 'static> Traits<T> {
     /// It can learn from rows once, too.
     pub const fn fit(mut self) -> Traits<T> {
         self.fit = Some(|subtask| subtask);
+        self
+    }
+}
+
+impl<T: Fit + BatchSubtask + 'static> Traits<T> {
+    /// It is fitted elsewhere: without params it does nothing.
+    pub(super) const fn only_frozen(mut self) -> Traits<T> {
+        self.only_frozen = true;
         self
     }
 }
@@ -153,6 +164,11 @@ impl<T> Traits<T> {
     /// Whether it learns from rows, so that `fit` can be given.
     pub(super) const fn learns(&self) -> bool {
         self.fit.is_some() || self.partial_fit.is_some()
+    }
+
+    /// Whether it does nothing without params.
+    pub(super) const fn is_only_frozen(&self) -> bool {
+        self.only_frozen
     }
 }
 

@@ -47,6 +47,14 @@ pub trait BatchSubtask: Send + Sync {
     fn check_scope(&self, _scope: &Scope) -> Result<(), Refusal> {
         Ok(())
     }
+
+    /// Refuses columns beside which the new ones cannot stand.
+    ///
+    /// # Errors
+    /// The parameter, and why.
+    fn check_schema(&self, _schema: &Schema) -> Result<(), Refusal> {
+        Ok(())
+    }
 }
 
 /// What a subtask does to a message.
@@ -101,6 +109,17 @@ impl Transform {
         match self {
             Transform::ByColumn(_) => Ok(()),
             Transform::ByMessage(subtask) => subtask.check_scope(scope),
+        }
+    }
+
+    /// Refuses columns beside which the new ones cannot stand.
+    ///
+    /// # Errors
+    /// The parameter, and why.
+    pub fn check_schema(&self, schema: &Schema) -> Result<(), Refusal> {
+        match self {
+            Transform::ByColumn(_) => Ok(()),
+            Transform::ByMessage(subtask) => subtask.check_schema(schema),
         }
     }
 }

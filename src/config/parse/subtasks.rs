@@ -9,6 +9,7 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use crate::config::error::{SpannedError, Wrong};
 use crate::config::model::{Fitting, StepPlan};
+use crate::config::model_file::ModelFile;
 use crate::config::nearest::did_you_mean;
 use crate::registry::Registry;
 use crate::subtasks::{BuildError, Entry, Refusal, Role};
@@ -84,7 +85,11 @@ fn read_fitting(entry: &Entry, table: &mut DeTable<'_>, name_span: &Range<usize>
         text.transpose()
     };
     let (params, key) = (text("params")?, text("key")?);
-    let kind = fit.as_ref().map_or("message", |fit| fit.get_ref().as_str().unwrap_or_default());
+    let usual = if entry.only_frozen { "frozen" } else { "message" };
+    let kind = fit.as_ref().map_or(usual, |fit| fit.get_ref().as_str().unwrap_or_default());
+    if let Some(fit) = fit.as_ref().filter(|_| entry.only_frozen && kind != "frozen") {
+        return Err(Wrong::ModelIsFrozen(entry.name).at(fit.span()));
+    }
     let surplus = match kind {
         "frozen" => key.as_ref().map(|key| (key, "key", "stream")),
         "stream" => params.as_ref().map(|params| (params, "params", "frozen")),
@@ -96,7 +101,9 @@ fn read_fitting(entry: &Entry, table: &mut DeTable<'_>, name_span: &Range<usize>
     match (kind, params) {
         ("message", _) => Ok(Fitting::Message),
         ("stream", _) => Ok(Fitting::Stream { key }),
+        ("frozen", Some(params)) if entry.only_frozen => Ok(Fitting::Model(ModelFile::new(params))),
         ("frozen", Some(params)) => Ok(Fitting::Frozen(params)),
+        ("frozen", None) if entry.only_frozen => Err(Wrong::ModelWithoutParams(entry.name).at(name_span.clone())),
         ("frozen", None) => Err(Wrong::FrozenWithoutParams(entry.name).at(name_span.clone())),
         _ => Err(Wrong::UnknownFit.at(fit.map_or(name_span.clone(), |fit| fit.span()))),
     }

@@ -1,0 +1,312 @@
+#!/usr/bin/env python3
+"""Fitted models of random shapes beside scikit-learn: what `rowmill.export` writes must predict the same.
+
+    check_models.py ROWMILL [--cases N] [--seed S] [--only NAME]
+    check_models.py --self-test
+
+Labels are equal; numbers agree to a relative 1e-9, and to the rounding of the terms that they are sums of. A label may
+differ only where the two best classes are as near as that rounding; more than 1 % of such cases is a failure. A message
+that scikit-learn refuses must be a dead letter. `--self-test` plants errors in the results, of which each must be found.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import warnings
+
+import numpy as np
+import pandas as pd
+from sklearn import linear_model, svm
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "python"))
+import rowmill  # noqa: E402
+
+warnings.filterwarnings("ignore")
+EPS = np.finfo(float).eps
+RELATIVE = 1e-9
+
+
+def pick(rng, *choices):
+    return choices[rng.integers(len(choices))]
+
+
+def seed(rng):
+    return int(rng.integers(1 << 31))
+
+
+# For each subtask a function that makes an unfitted model of random parameters.
+REGRESSORS = {
+    "linear_regression": lambda rng: linear_model.LinearRegression(fit_intercept=bool(rng.integers(2))),
+    "ridge": lambda rng: linear_model.Ridge(alpha=rng.gamma(1.0)),
+    "lasso": lambda rng: linear_model.Lasso(alpha=0.1 * rng.gamma(1.0)),
+    "elastic_net": lambda rng: linear_model.ElasticNet(alpha=0.1 * rng.gamma(1.0)),
+    "sgd_regressor": lambda rng: linear_model.SGDRegressor(max_iter=20, random_state=seed(rng), average=bool(rng.integers(2))),
+    "linear_svr": lambda rng: svm.LinearSVR(max_iter=50, random_state=seed(rng)),
+}
+CLASSIFIERS = {
+    "logistic_regression": lambda rng: linear_model.LogisticRegression(C=rng.gamma(1.0) + 0.01, max_iter=30),
+    "sgd_classifier": lambda rng: linear_model.SGDClassifier(
+        loss=pick(rng, "hinge", "log_loss", "modified_huber", "perceptron"), max_iter=20, random_state=seed(rng)
+    ),
+    "linear_svc": lambda rng: svm.LinearSVC(max_iter=50, random_state=seed(rng)),
+}
+OTHERS = {}
+MODELS = REGRESSORS | CLASSIFIERS | OTHERS
+# What takes missing values.
+TAKES_GAPS = set()
+# The scale of the input matters little to these, which compare with thresholds.
+STEEP = {"linear_regression", "ridge", "lasso", "elastic_net"}
+
+
+def rows(rng, count, width, kind):
+    """Rows as stations send them: smooth, with ties, or constant."""
+    if kind == "ties":
+        return rng.integers(-2, 3, (count, width)).astype(float)
+    if kind == "constant":
+        return np.full((count, width), 3.25)
+    if kind == "large":
+        return 1000.0 + 5.0 * rng.normal(size=(count, width))
+    return rng.normal(size=(count, width)).round(pick(rng, 2, 15))
+
+
+def targets(rng, name, x):
+    """What a model learns."""
+    signal = x @ rng.normal(size=x.shape[1]) + 0.3 * rng.normal(size=len(x))
+    if name in REGRESSORS:
+        return signal if rng.random() < 0.9 else np.full(len(x), 2.5)
+    if name in OTHERS:
+        return None
+    count = int(pick(rng, 2, 2, 3, 4))
+    edges = np.quantile(signal, np.linspace(0, 1, count + 1)[1:-1])
+    classes = np.searchsorted(edges, signal)
+    classes[:count] = np.arange(count)
+    labels = pick(rng, np.arange(count), np.arange(count) - 1, np.array(["sun", "rain", "fog", "snow, wet"])[:count],
+                  0.5 * np.arange(count), np.array([False, True, True, True])[:count] if count == 2 else np.arange(count))
+    return labels[classes]
+
+
+def expected(model, x):
+    """What scikit-learn says, by the names of the columns that rowmill appends."""
+    last, found = model[-1] if hasattr(model, "steps") else model, {}
+    if hasattr(last, "predict"):
+        found["prediction"] = model.predict(x)
+    names = [str(label).lower() if isinstance(label, (bool, np.bool_)) else str(label) for label in getattr(last, "classes_", [])]
+    if hasattr(last, "predict_proba"):
+        found |= {f"probability_{name}": p for name, p in zip(names, model.predict_proba(x).T)}
+    if hasattr(last, "decision_function"):
+        decision = model.decision_function(x)
+        found |= {"decision": decision} if decision.ndim == 1 else {f"decision_{n}": d for n, d in zip(names, decision.T)}
+    return found
+
+
+def terms(model, x):
+    """How large the terms are of which the model's numbers are sums, a row each; 0 where there is no sum to speak of."""
+    last = model[-1] if hasattr(model, "steps") else model
+    inner = model[:-1].transform(x) if hasattr(model, "steps") and len(model) > 1 else x
+    # A scaler before it has rounded its input already.
+    largest = np.abs(inner) + (np.abs(x) / np.abs(model[0].scale_) if hasattr(model, "steps") and isinstance(model[0], StandardScaler) else 0)
+    if hasattr(last, "coef_"):
+        weights = np.abs(np.atleast_2d(last.coef_)).max(axis=0)
+        return largest @ weights + np.abs(last.intercept_).max()
+    return np.zeros(len(x))
+
+
+def compare(ours, theirs, slack, excusable=False):
+    """The first row that differs, and how many labels were excused."""
+    assert len(ours) == len(theirs)
+    theirs = np.asarray(theirs)
+    if theirs.dtype.kind in "US":
+        differ = np.asarray(ours, dtype=str) != theirs
+    else:
+        ours, theirs = np.asarray(ours, dtype=float), theirs.astype(float)
+        with np.errstate(all="ignore"):
+            near = np.abs(ours - theirs) <= RELATIVE * np.abs(theirs) + 256 * EPS * slack
+        differ = ~(near | (ours == theirs) | (np.isnan(ours) & np.isnan(theirs)))
+    return differ
+
+
+def undecided(found, slack):
+    """Rows whose two best classes are as near as rounding."""
+    decisions = [values for name, values in found.items() if name.startswith("decision")]
+    if not decisions:
+        decisions = [values for name, values in found.items() if name.startswith("probability")]
+    if not decisions:
+        return np.zeros(len(slack), dtype=bool)
+    if len(decisions) == 1:
+        return np.abs(decisions[0]) <= 256 * EPS * slack
+    best = np.sort(np.array(decisions), axis=0)[-2:]
+    return best[1] - best[0] <= 256 * EPS * (slack + np.abs(best[1]))
+
+
+def judge(table, found, slack, columns):
+    """What is wrong with a table of results; and how many labels were excused. `found` are the rows that must be there."""
+    if list(table.columns[2 + len(columns) :]) != list(found):
+        return f"columns {list(table.columns[2 + len(columns) :])}, not {list(found)}", 0
+    if len(table) != len(slack):
+        return f"{len(table)} rows, not {len(slack)}", 0
+    excused = 0
+    for name, theirs in found.items():
+        differ = compare(table[name], theirs, slack)
+        if name == "prediction" and len(found) > 1:
+            tie = undecided(found, slack)
+            excused += int((differ & tie).sum())
+            differ = differ & ~tie
+        if differ.any():
+            row = int(np.argmax(differ))
+            return f"{name}, row {row}: {table[name].iloc[row]!r}, not {np.asarray(theirs)[row]!r}", excused
+    return None, excused
+
+
+def case(rng, name):
+    """A fitted model with the rows to ask it about."""
+    width, kind = int(pick(rng, 1, 2, 3, 5, 9)), pick(rng, "normal", "normal", "ties", "large", "constant")
+    x = rows(rng, int(pick(rng, 8, 30, 120)), width, kind)
+    y = targets(rng, name, x)
+    model = MODELS[name](rng)
+    if name not in STEEP and kind == "large" or rng.random() < 0.3:
+        model = make_pipeline(StandardScaler(), model)
+    gaps = name in TAKES_GAPS and rng.random() < 0.5 and not hasattr(model, "steps")
+    if gaps:
+        x[rng.random(x.shape) < 0.15] = np.nan
+    model.fit(x, y)
+    fresh = rows(rng, int(pick(rng, 1, 1, 7, 60)), width, kind)
+    if rng.random() < 0.3:
+        fresh[: len(x)] = x[: len(fresh)]
+    if gaps or rng.random() < 0.2:
+        fresh[rng.random(fresh.shape) < 0.1] = np.nan
+    return model, fresh
+
+
+def served(program, directory, model, fresh, size, found):
+    """What rowmill makes of rows: a table with the message and the row of each."""
+    at = lambda name: os.path.join(directory, name)
+    columns = [f"c{i}" for i in range(fresh.shape[1])]
+    pd.DataFrame(fresh, columns=columns).to_csv(at("rows.csv"), index=False)
+    outputs = [output for output in KNOWN if any(name == output or name.startswith(output + "_") for name in found)] or None
+    rowmill.export(model, columns, at("model.fit.json"), dataflow=at("model.toml"), outputs=outputs,
+                   source=at("rows.csv"), sink=at("out.csv"))
+    with open(at("model.toml"), "a") as file:
+        file.write(f'\n[buffer]\nbucket_size = {size}\n\n[dead_letter]\nurl = "null"\n')
+    run = subprocess.run([program, "run", at("model.toml"), "--quiet", "--fresh"], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    if not os.path.exists(at("out.csv")) or not os.path.getsize(at("out.csv")):
+        return None
+    return pd.read_csv(at("out.csv"), float_precision="round_trip", keep_default_na=False, na_values=[""])
+
+
+KNOWN = ["prediction", "anomaly_score", "cluster", "probability", "decision", "distance", "component"]
+
+
+def check(program, name, number):
+    rng = np.random.default_rng([number, *name.encode()])
+    try:
+        model, fresh = case(rng, name)
+    except ValueError:
+        return "unfitted", 0  # scikit-learn itself refuses to fit it
+    size, kept, found = int(pick(rng, 1, 3, 100)), [], None
+    for start in range(0, len(fresh), size):
+        message = fresh[start : start + size]
+        try:
+            expected(model, message)
+        except ValueError:
+            continue  # a dead letter
+        kept += range(start, start + len(message))
+    # One call for all rows that stay: what a row gives does not depend on its message.
+    usable = fresh[kept] if kept else None
+    found = expected(model, usable) if kept else {}
+    with tempfile.TemporaryDirectory() as directory:
+        if not kept:
+            probe = np.zeros((1, fresh.shape[1]))
+            found = {key: np.array([]) for key in expected(model, probe)}
+        try:
+            table = served(program, directory, model, fresh, size, found)
+        except rowmill.CannotExport as error:
+            if "not finite" in str(error):
+                return "unfitted", 0
+            raise
+    if not kept:
+        return (None if table is None or len(table) == 0 else f"{len(table)} rows that scikit-learn refuses"), 0
+    if table is None:
+        return f"no rows, not {len(kept)}", 0
+    columns = [f"c{i}" for i in range(fresh.shape[1])]
+    wrong, excused = judge(table, found, terms(model, usable), columns)
+    if not wrong and list(table["row"]) != kept:
+        wrong = f"rows {list(table['row'])}, not {kept}"
+    return wrong, excused
+
+
+def self_test():
+    """Plants errors in results: each must be found."""
+    rng = np.random.default_rng(3)
+    planted = 0
+    for name in MODELS:
+        for number in range(200):
+            try:
+                model, fresh = case(np.random.default_rng([number, *name.encode()]), name)
+                found, slack = expected(model, fresh), terms(model, fresh)
+                break
+            except ValueError:
+                continue
+        columns = [f"c{i}" for i in range(fresh.shape[1])]
+        table = pd.DataFrame(fresh, columns=columns)
+        table.insert(0, "row", np.arange(len(fresh)))
+        table.insert(0, "message", 0)
+        table = table.assign(**found)
+        assert judge(table, found, slack, columns) == (None, 0), name
+        tie = undecided(found, slack)
+        for column, values in found.items():
+            row = int(rng.integers(len(fresh)))
+            values = np.asarray(values)
+            if values.dtype.kind in "US":
+                errors = [values[row] + "x", ""]
+            elif values.dtype.kind == "b":
+                errors = [not values[row]]
+            else:
+                size = abs(float(values[row])) + 256 * EPS * slack[row] / RELATIVE
+                errors = [float(values[row]) + 3 * RELATIVE * size + 1e-300, np.nan, np.inf]
+            if column == "prediction" and tie[row]:
+                continue
+            for error in errors:
+                wrong = table.copy()
+                wrong[column] = wrong[column].astype(object)
+                wrong.loc[row, column] = error
+                verdict, _ = judge(wrong, found, slack, columns)
+                assert verdict is not None, (name, column, row, values[row], error)
+                planted += 1
+        for wrong in (table.iloc[:-1], table.drop(columns=list(found)[0]), table.rename(columns={list(found)[0]: "other"})):
+            assert judge(wrong, found, slack, columns)[0] is not None, name
+            planted += 1
+    print(f"{planted} planted errors in the results of {len(MODELS)} models, each found")
+
+
+def main():
+    if sys.argv[1:] == ["--self-test"]:
+        return self_test()
+    parser = argparse.ArgumentParser()
+    parser.add_argument("program")
+    parser.add_argument("--cases", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", choices=MODELS)
+    arguments = parser.parse_args()
+    names = [arguments.only] if arguments.only else list(MODELS)
+    wrong, excused, unfitted, labels = 0, 0, 0, 0
+    for number in range(arguments.cases):
+        name = names[number % len(names)]
+        verdict, ties = check(arguments.program, name, arguments.seed * 1_000_000 + number)
+        if verdict == "unfitted":
+            unfitted += 1
+        elif verdict:
+            wrong += 1
+            print(f"{name}, case {arguments.seed * 1_000_000 + number}: {verdict}")
+        excused += bool(ties)
+    print(f"seed {arguments.seed}: {arguments.cases} cases, {wrong} differ, {unfitted} that scikit-learn cannot fit, {excused} with a label excused")
+    if wrong or excused > max(1, arguments.cases // 100) or unfitted > arguments.cases // 4:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

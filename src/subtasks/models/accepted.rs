@@ -1,0 +1,73 @@
+//! Which values a model takes.
+
+use crate::data::Message;
+use crate::subtasks::{Fault, Flaw, Scope};
+
+/// Which values beside finite ones a model takes, as scikit-learn checks them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Accepted {
+    /// Missing ones.
+    pub missing: bool,
+    /// Infinite ones.
+    pub infinite: bool,
+    /// Values are rounded to single precision, in which large ones are infinite.
+    pub single: bool,
+}
+
+const REMEDY: &str = "Fill gaps before this step (simple_imputer, fillna), or drop such rows (dropna).";
+
+impl Accepted {
+    /// Refuses a message for the first column with a value that the model does not take.
+    ///
+    /// # Errors
+    /// In scikit-learn's words, with the column, the row and what to do.
+    pub(super) fn check(self, message: &Message, scope: &Scope) -> Result<(), Fault> {
+        let mut columns = scope.named();
+        columns.try_for_each(|(slot, name)| {
+            self.refuse(message.column(slot)).map_err(|(flaw, remedy)| {
+                let Fault(reason) = flaw.named(name, &message.ids);
+                Fault(if remedy { format!("{reason} {REMEDY}") } else { reason })
+            })
+        })
+    }
+
+    /// Why values are refused, and whether that is for a gap.
+    fn refuse(self, values: &[f64]) -> Result<(), (Flaw, bool)> {
+        let infinite = |x: f64| x.is_infinite() || self.single && (x as f32).is_infinite();
+        let refused = |x: f64| x.is_nan() && !self.missing || infinite(x) && !self.infinite;
+        if !values.iter().fold(false, |any, x| any | refused(*x)) {
+            return Ok(());
+        }
+        if let Some(row) = values.iter().position(|x| x.is_nan()).filter(|_| !self.missing) {
+            return Err((Flaw::of_row(row, "Input X contains NaN."), true));
+        }
+        let row = values.iter().position(|x| infinite(*x)).unwrap_or_default();
+        let dtype = if self.single { "float32" } else { "float64" };
+        let reason = format!("Input X contains infinity or a value too large for dtype('{dtype}').");
+        Err((Flaw::of_row(row, reason), false))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_refused_is_told_with_column_row_and_remedy() {
+        let message = Message::from_columns(&[vec![1.0, 2.0], vec![f64::INFINITY, f64::NAN]]);
+        let told = |accepted: Accepted| accepted.check(&message, &Scope::numbers(2)).map_err(|fault| fault.0);
+        let gap = format!("Input X contains NaN. Column column 1, row 1. {REMEDY}");
+        assert_eq!(told(Accepted::default()), Err(gap));
+        let infinite = "Input X contains infinity or a value too large for dtype('float64'). Column column 1, row 0.";
+        assert_eq!(told(Accepted { missing: true, ..Accepted::default() }), Err(infinite.into()));
+        assert_eq!(told(Accepted { missing: true, infinite: true, single: true }), Ok(()));
+    }
+
+    #[test]
+    fn in_single_precision_large_values_are_infinite() {
+        let message = Message::from_columns(&[vec![1e39]]);
+        let check = |single| Accepted { single, ..Accepted::default() }.check(&message, &Scope::numbers(1));
+        assert!(check(false).is_ok());
+        assert!(check(true).unwrap_err().0.contains("float32"));
+    }
+}

@@ -1,0 +1,100 @@
+//! The labels of a classifier's classes.
+
+use serde_json::Value;
+
+use super::{Params, Values};
+use crate::data::{Kind, TextColumn};
+
+/// The classes of a classifier, in scikit-learn's order: numbers or texts.
+pub struct Classes {
+    names: Vec<String>,
+    /// `None` if they are texts.
+    numbers: Option<Vec<f64>>,
+}
+
+impl Classes {
+    /// Reads `classes_`.
+    ///
+    /// # Errors
+    /// In words: fewer than two, or labels of several kinds.
+    pub fn read(params: &Params<'_>) -> Result<Classes, String> {
+        let Value::Array(labels) = params.value("classes_")? else { return Err("classes_ is not a list".into()) };
+        if labels.is_empty() {
+            return Err("classes_ is empty".into());
+        }
+        let number = |label: &Value| match label {
+            Value::Number(number) => number.as_f64().filter(|x| x.is_finite()),
+            Value::Bool(flag) => Some(f64::from(u8::from(*flag))),
+            _ => None,
+        };
+        let name = |label: &Value| label.as_str().map_or_else(|| label.to_string(), str::to_owned);
+        let names: Vec<String> = labels.iter().map(name).collect();
+        if let Some(twice) = names.iter().enumerate().find(|(place, name)| names[..*place].contains(name)) {
+            return Err(format!("classes_[{}] is {:?} a second time", twice.0, twice.1));
+        }
+        if labels.iter().all(Value::is_string) {
+            return Ok(Classes { names, numbers: None });
+        }
+        let numbers: Option<Vec<f64>> = labels.iter().map(number).collect();
+        let numbers = numbers.ok_or("classes_ are neither all texts nor all numbers")?;
+        Ok(Classes { names, numbers: Some(numbers) })
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    /// The labels as column names have them.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(String::as_str)
+    }
+
+    /// What a column of labels holds.
+    pub fn kind(&self) -> Kind {
+        if self.numbers.is_some() { Kind::Number } else { Kind::Text }
+    }
+
+    /// The labels of rows, by the number of their class.
+    pub fn labels(&self, classes: &[usize]) -> Values {
+        match &self.numbers {
+            Some(numbers) => Values::Numbers(classes.iter().map(|class| numbers[*class]).collect()),
+            None => {
+                let mut texts = TextColumn::default();
+                classes.iter().for_each(|class| texts.push(Some(&self.names[*class])));
+                Values::Texts(texts)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::subtasks::Learned;
+    use serde_json::json;
+
+    fn read(labels: Value) -> Result<Classes, String> {
+        Classes::read(&Params::new(&Learned::default().with("classes_", labels), 1))
+    }
+
+    #[test]
+    fn labels_are_numbers_or_texts() {
+        let names = |classes: &Classes| classes.names().collect::<Vec<_>>().join(" ");
+        let classes = read(json!([-1, 2])).unwrap();
+        assert_eq!((names(&classes).as_str(), classes.kind()), ("-1 2", Kind::Number));
+        let classes = read(json!(["rain", "sun"])).unwrap();
+        assert_eq!((names(&classes).as_str(), classes.kind()), ("rain sun", Kind::Text));
+        let Values::Texts(texts) = classes.labels(&[1, 0]) else { panic!("they are texts") };
+        assert_eq!((texts.get(0), texts.get(1)), (Some("sun"), Some("rain")));
+        assert_eq!(names(&read(json!([false, true])).unwrap()), "false true");
+    }
+
+    #[test]
+    fn labels_of_several_kinds_are_refused() {
+        for labels in [json!([]), json!(7), json!([1, "a"]), json!([1, null]), json!([1, 1]), json!([[1], [2]])] {
+            let shown = labels.to_string();
+            assert!(read(labels).is_err_and(|reason| reason.contains("classes_")), "{shown}");
+        }
+    }
+}

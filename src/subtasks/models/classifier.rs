@@ -1,0 +1,87 @@
+//! What all classifiers share.
+
+use super::{Accepted, Classes, Features, Model, Output, Params, Values};
+use crate::data::Kind;
+
+/// What a classifier finds of rows; what is not asked for may be empty.
+#[derive(Default)]
+pub struct Judged {
+    /// The number of each row's class.
+    pub classes: Vec<usize>,
+    /// A column for each class.
+    pub probabilities: Vec<Vec<f64>>,
+    /// One column, or one for each of more than two classes.
+    pub decisions: Vec<Vec<f64>>,
+}
+
+/// A model that predicts a class a row.
+pub trait Classifier: Sized + Send + Sync + 'static {
+    /// As [`Model::SUMMARY`].
+    const SUMMARY: &'static str;
+    /// As [`Model::OUTPUTS`].
+    const OUTPUTS: &'static [Output];
+
+    /// As [`Model::read`].
+    ///
+    /// # Errors
+    /// As [`Model::read`].
+    fn read(params: &Params<'_>, classes: usize) -> Result<Self, String>;
+
+    /// As [`Model::accepted`].
+    fn accepted(&self) -> Accepted {
+        Accepted::default()
+    }
+
+    /// Why it cannot say one of [`Classifier::OUTPUTS`], if so.
+    fn lacks(&self, _: Output) -> Option<&'static str> {
+        None
+    }
+
+    /// What it finds of rows; what `outputs` do not name may be left out.
+    fn judge(&self, features: &Features<'_>, outputs: &[Output]) -> Judged;
+}
+
+/// A classifier as a model.
+pub struct Classify<C> {
+    classifier: C,
+    classes: Classes,
+}
+
+impl<C: Classifier> Model for Classify<C> {
+    const SUMMARY: &'static str = C::SUMMARY;
+    const OUTPUTS: &'static [Output] = C::OUTPUTS;
+
+    fn read(params: &Params<'_>) -> Result<Classify<C>, String> {
+        let classes = Classes::read(params)?;
+        Ok(Classify { classifier: C::read(params, classes.len())?, classes })
+    }
+
+    fn accepted(&self) -> Accepted {
+        self.classifier.accepted()
+    }
+
+    fn columns(&self, output: Output) -> Result<Vec<(String, Kind)>, String> {
+        if let Some(reason) = self.classifier.lacks(output) {
+            return Err(format!("it has no {}: {reason}", output.name()));
+        }
+        let numbers = |names: Vec<String>| names.into_iter().map(|name| (name, Kind::Number)).collect();
+        Ok(match output {
+            Output::Prediction => vec![(output.name().into(), self.classes.kind())],
+            Output::Decision if self.classes.len() <= 2 => vec![(output.name().into(), Kind::Number)],
+            _ => numbers(output.of_each(self.classes.names())),
+        })
+    }
+
+    fn evaluate(&self, features: &Features<'_>, outputs: &[Output]) -> Vec<Values> {
+        let Judged { classes, mut probabilities, mut decisions } = self.classifier.judge(features, outputs);
+        let mut all = Vec::new();
+        for output in outputs {
+            match output {
+                Output::Prediction => all.push(self.classes.labels(&classes)),
+                Output::Probability => all.extend(probabilities.drain(..).map(Values::Numbers)),
+                _ => all.extend(decisions.drain(..).map(Values::Numbers)),
+            }
+        }
+        all
+    }
+}

@@ -1,0 +1,48 @@
+//! The trait of a model.
+
+use super::{Accepted, Output, Params};
+use crate::data::{Kind, TextColumn};
+
+/// The rows that a model is asked about: one slice a column that it was fitted on, all of one length.
+pub struct Features<'a> {
+    /// The columns in the order of the fit.
+    pub columns: Vec<&'a [f64]>,
+    /// How many rows there are.
+    pub rows: usize,
+}
+
+/// The values of a new column, one a row.
+pub enum Values {
+    /// Numbers.
+    Numbers(Vec<f64>),
+    /// Texts.
+    Texts(TextColumn),
+}
+
+/// A model that scikit-learn has fitted.
+pub trait Model: Sized + Send + Sync + 'static {
+    /// What it does, in one sentence.
+    const SUMMARY: &'static str;
+    /// What it can say of a row; the first is said if `outputs` is not given.
+    const OUTPUTS: &'static [Output];
+
+    /// Reads its fitted params.
+    ///
+    /// # Errors
+    /// In words, the field that is wrong.
+    fn read(params: &Params<'_>) -> Result<Self, String>;
+
+    /// Which values it takes.
+    fn accepted(&self) -> Accepted {
+        Accepted::default()
+    }
+
+    /// The columns of one of [`Model::OUTPUTS`].
+    ///
+    /// # Errors
+    /// In words, that this model as it was fitted cannot say it.
+    fn columns(&self, output: Output) -> Result<Vec<(String, Kind)>, String>;
+
+    /// What it says of rows: the columns of one output after the other.
+    fn evaluate(&self, features: &Features<'_>, outputs: &[Output]) -> Vec<Values>;
+}

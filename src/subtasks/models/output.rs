@@ -1,0 +1,43 @@
+//! What a model can say of a row.
+
+use serde::{Deserialize, Serialize};
+
+/// What a model can say of a row: one column, or several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Output {
+    /// scikit-learn's `predict`: `prediction`.
+    Prediction,
+    /// `predict_proba`: `probability_CLASS` for each class.
+    Probability,
+    /// `decision_function`: `decision`, or `decision_CLASS` for each of more than two classes.
+    Decision,
+    /// `score_samples`, the lower the more abnormal: `anomaly_score`.
+    AnomalyScore,
+    /// `predict`: the number of the nearest centre, `cluster`.
+    Cluster,
+    /// `transform`: the distance from each centre, `distance_N`.
+    Distance,
+    /// `transform`: `component_N`.
+    Component,
+}
+
+impl Output {
+    /// As `outputs` and its column name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Output::Prediction => "prediction",
+            Output::Probability => "probability",
+            Output::Decision => "decision",
+            Output::AnomalyScore => "anomaly_score",
+            Output::Cluster => "cluster",
+            Output::Distance => "distance",
+            Output::Component => "component",
+        }
+    }
+
+    /// Its columns, if there is one for each of several names.
+    pub(super) fn of_each<T: std::fmt::Display>(self, names: impl IntoIterator<Item = T>) -> Vec<String> {
+        names.into_iter().map(|name| format!("{}_{name}", self.name())).collect()
+    }
+}

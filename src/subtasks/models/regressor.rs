@@ -1,0 +1,48 @@
+//! What all regressors share.
+
+use super::{Accepted, Features, Model, Output, Params, Values};
+use crate::data::Kind;
+
+/// A model that predicts a number a row.
+pub trait Regressor: Sized + Send + Sync + 'static {
+    /// As [`Model::SUMMARY`].
+    const SUMMARY: &'static str;
+
+    /// As [`Model::read`].
+    ///
+    /// # Errors
+    /// As [`Model::read`].
+    fn read(params: &Params<'_>) -> Result<Self, String>;
+
+    /// As [`Model::accepted`].
+    fn accepted(&self) -> Accepted {
+        Accepted::default()
+    }
+
+    /// The predictions, one a row.
+    fn predict(&self, features: &Features<'_>) -> Vec<f64>;
+}
+
+/// A regressor as a model.
+pub struct Regress<R>(R);
+
+impl<R: Regressor> Model for Regress<R> {
+    const SUMMARY: &'static str = R::SUMMARY;
+    const OUTPUTS: &'static [Output] = &[Output::Prediction];
+
+    fn read(params: &Params<'_>) -> Result<Regress<R>, String> {
+        R::read(params).map(Regress)
+    }
+
+    fn accepted(&self) -> Accepted {
+        self.0.accepted()
+    }
+
+    fn columns(&self, output: Output) -> Result<Vec<(String, Kind)>, String> {
+        Ok(vec![(output.name().into(), Kind::Number)])
+    }
+
+    fn evaluate(&self, features: &Features<'_>, _: &[Output]) -> Vec<Values> {
+        vec![Values::Numbers(self.0.predict(features))]
+    }
+}

@@ -1,0 +1,193 @@
+//! A fitted model as a subtask.
+
+use std::borrow::Cow;
+use std::marker::PhantomData;
+
+use schemars::generate::SchemaGenerator;
+use schemars::{JsonSchema, Schema, json_schema};
+use serde::{Deserialize, Deserializer};
+
+use super::{Features, Model, Output, Params, Values};
+use crate::data::{self, Kind, Message};
+use crate::subtasks::{BatchSubtask, Fault, Fit, Learned, Refusal, Scope, Subtask, Traits, Transform};
+
+/// A model as a step of a dataflow: what it appends to the rows, before its params are read.
+pub struct Served<M> {
+    parameters: Parameters,
+    model: PhantomData<fn() -> M>,
+}
+
+#[derive(Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[derive(Default)]
+struct Parameters {
+    outputs: Option<Vec<Output>>,
+    prefix: String,
+}
+
+impl<'de, M> Deserialize<'de> for Served<M> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Served<M>, D::Error> {
+        Parameters::deserialize(deserializer).map(|parameters| Served { parameters, model: PhantomData })
+    }
+}
+
+impl<M: Model> JsonSchema for Served<M> {
+    fn schema_name() -> Cow<'static, str> {
+        std::any::type_name::<M>().into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let names: Vec<&str> = M::OUTPUTS.iter().map(|output| output.name()).collect();
+        json_schema!({
+            "type": "object",
+            "description": M::SUMMARY,
+            "properties": {
+                "outputs": {
+                    "type": "array", "items": { "enum": names }, "minItems": 1, "default": [names[0]],
+                    "description": "What is appended, each as a column of this name or, for several, `output_NAME`.",
+                },
+                "prefix": {
+                    "type": "string", "default": "",
+                    "description": "Stands before the names of the new columns, such as `forest_`.",
+                },
+            },
+            "additionalProperties": false,
+        })
+    }
+}
+
+impl<M: Model> Subtask for Served<M> {
+    const TRAITS: Traits<Served<M>> = Traits::by_message().fit().only_frozen();
+
+    fn check(&self) -> Result<(), Refusal> {
+        let outputs = self.outputs();
+        if outputs.is_empty() {
+            return Err(Refusal::new("outputs", "leave it out for the first of them, or name one"));
+        }
+        for (place, output) in outputs.iter().enumerate() {
+            if !M::OUTPUTS.contains(output) {
+                let known: Vec<&str> = M::OUTPUTS.iter().map(|output| output.name()).collect();
+                let reason = format!("it has no {}; it has {}", output.name(), known.join(", "));
+                return Err(Refusal::new("outputs", reason));
+            }
+            if outputs[..place].contains(output) {
+                return Err(Refusal::new("outputs", format!("{} stands there twice", output.name())));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<M: Model> Served<M> {
+    fn outputs(&self) -> Vec<Output> {
+        self.parameters.outputs.clone().unwrap_or_else(|| vec![M::OUTPUTS[0]])
+    }
+}
+
+/// Without its params, which a step gets before it runs.
+impl<M: Model> BatchSubtask for Served<M> {
+    fn apply(&self, _: &mut Message, _: &Scope) -> Result<(), Fault> {
+        Err(Fault("The model has no fitted params.".into()))
+    }
+}
+
+impl<M: Model> Fit for Served<M> {
+    fn fit(&self, _: &Message, _: &Scope) -> Result<Learned, Fault> {
+        Err(Fault("A model is fitted by scikit-learn: give the params that rowmill.export wrote.".into()))
+    }
+
+    fn freeze(&self, learned: &Learned, columns: usize) -> Result<Transform, String> {
+        let model = M::read(&Params::new(learned, columns))?;
+        let outputs = self.outputs();
+        let mut new = Vec::new();
+        for output in &outputs {
+            let columns = model.columns(*output)?.into_iter();
+            new.extend(columns.map(|(name, kind)| (format!("{}{name}", self.parameters.prefix), kind)));
+        }
+        Ok(Transform::by_message(Frozen { model, outputs, new }))
+    }
+}
+
+/// A model with its params.
+struct Frozen<M> {
+    model: M,
+    outputs: Vec<Output>,
+    /// The columns that it appends.
+    new: Vec<(String, Kind)>,
+}
+
+impl<M: Model> BatchSubtask for Frozen<M> {
+    fn apply(&self, message: &mut Message, scope: &Scope) -> Result<(), Fault> {
+        self.model.accepted().check(message, scope)?;
+        let columns = scope.numbers.iter().map(|slot| message.column(*slot)).collect();
+        let values = self.model.evaluate(&Features { columns, rows: message.rows() }, &self.outputs);
+        debug_assert_eq!(values.len(), self.new.len());
+        for values in values {
+            match values {
+                Values::Numbers(numbers) => message.push_column(numbers),
+                Values::Texts(texts) => message.texts.push(texts),
+            }
+        }
+        Ok(())
+    }
+
+    fn columns_after(&self, schema: &data::Schema, _: &Scope) -> data::Schema {
+        schema.clone().with(self.new.iter().cloned())
+    }
+
+    fn check_schema(&self, schema: &data::Schema) -> Result<(), Refusal> {
+        let mut new = self.new.iter().map(|(name, _)| name);
+        let twice = |name: &&String| self.new.iter().filter(|(other, _)| other == *name).count() > 1;
+        match new.find(|name| schema.get(name).is_some() || twice(name)) {
+            Some(name) => {
+                let reason = format!("there is a column {name} already: give the new ones a prefix");
+                Err(Refusal::new("prefix", reason))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::subtasks::models::{LinearRegressor, Regress};
+
+    type Line = Served<Regress<LinearRegressor>>;
+
+    fn line(prefix: &str) -> Line {
+        Served { parameters: Parameters { outputs: None, prefix: prefix.into() }, model: PhantomData }
+    }
+
+    #[test]
+    fn predictions_stand_in_a_column_at_the_end() {
+        let learned = Learned::default().with("coef_", [2.0, -1.0]).with("intercept_", 0.5);
+        let transform = line("my_").freeze(&learned, 2).unwrap();
+        let mut message = Message::from_columns(&[vec![1.0, 2.0], vec![3.0, 4.0]]);
+        transform.apply(&mut message, &Scope::numbers(2)).unwrap();
+        assert_eq!(message.column(2), [-0.5, 0.5]);
+        let schema = data::Schema::new([("a", Kind::Number), ("my_prediction", Kind::Number)]);
+        assert!(transform.check_schema(&schema).unwrap_err().reason.contains("my_prediction"));
+        let schema = data::Schema::new([("a", Kind::Number), ("b", Kind::Number)]);
+        assert!(transform.check_schema(&schema).is_ok());
+        let after = transform.columns_after(&schema, &Scope::numbers(2));
+        assert_eq!(after.names().collect::<Vec<_>>(), ["a", "b", "my_prediction"]);
+    }
+
+    #[test]
+    fn outputs_that_it_has_not_are_refused() {
+        for outputs in [vec![], vec![Output::Cluster], vec![Output::Prediction; 2]] {
+            let parameters = Parameters { outputs: Some(outputs), prefix: String::new() };
+            let refused = Line { parameters, model: PhantomData }.check().unwrap_err();
+            assert_eq!(refused.parameter, "outputs");
+        }
+        assert!(line("").check().is_ok());
+    }
+
+    #[test]
+    fn it_does_nothing_without_params() {
+        let mut message = Message::from_columns(&[vec![1.0]]);
+        assert!(line("").apply(&mut message, &Scope::numbers(1)).is_err());
+        assert!(line("").fit(&message, &Scope::numbers(1)).unwrap_err().0.contains("rowmill.export"));
+    }
+}
