@@ -90,7 +90,7 @@ class Column:
 
     def lambda_of(self, results, standardize, near):
         """The lambda that the results show; None if they show none."""
-        if not any(self.logs):
+        if not any(self.logs) or (standardize and min(self.logs) == max(self.logs)):
             return None
         order = sorted(range(len(self.logs)), key=self.logs.__getitem__)
         if standardize:
@@ -115,12 +115,14 @@ class Column:
                 return self.one(self.logs[at], power) - shown
 
         # Both grow with lambda: the bends of the transform, and each of its values.
-        step = 1 / max(map(abs, self.logs))
+        # Standardised values show lambda by how far the logs lie apart, others by their size.
+        size = self.logs[order[-1]] - self.logs[order[0]] if standardize else max(map(abs, self.logs))
+        step = 1 / size
         low, high = near - step, near + step
         while beyond(low) > 0 or beyond(high) < 0:
             step *= 2
             low, high = near - step, near + step
-            if step * max(map(abs, self.logs)) > 3000:
+            if step * size > 3000:
                 return None
         for _ in range(140):
             between = (low + high) / 2
