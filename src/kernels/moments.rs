@@ -144,22 +144,28 @@ fn wide_any_infinite(values: &[f64]) -> bool {
 /// Two passes with a correction for the rounding of the mean: Chan, Golub and LeVeque, Algorithms for
 /// Computing the Sample Variance (1983), as in scikit-learn's `_incremental_mean_and_var`.
 pub fn moments(values: &[f64]) -> Moments {
+    moments_and_sum(values).0
+}
+
+/// The moments, and the sum of the values present as it was before it was divided.
+fn moments_and_sum(values: &[f64]) -> (Moments, f64) {
     let short = values.len() <= LANES;
     let [n, sum] = if short { short_sums(values, |x| [1.0, x]) } else { count_and_sum(values) };
     let mean = sum / n;
     let [linear, squares] = if short { short_sums(values, from(mean)) } else { deviations(values, mean) };
     let moments = Moments { count: n as usize, mean, variance: (squares - linear * linear / n) / n };
-    if moments.variance.is_finite() || n == 0.0 { moments } else { in_numpys_order(values, n) }
+    if moments.variance.is_finite() || n == 0.0 { (moments, sum) } else { in_numpys_order(values, n) }
 }
 
 /// The moments of values whose squares overflow: whether such a sum ends at infinity or NaN depends on the order of the
 /// additions, so it is NumPy's.
 #[cold]
-fn in_numpys_order(values: &[f64], n: f64) -> Moments {
-    let mean = pairwise(values, &|x| x) / n;
+fn in_numpys_order(values: &[f64], n: f64) -> (Moments, f64) {
+    let sum = pairwise(values, &|x| x);
+    let mean = sum / n;
     let linear = pairwise(values, &|x| x - mean);
     let squares = pairwise(values, &|x| (x - mean) * (x - mean));
-    Moments { count: n as usize, mean, variance: (squares - linear * linear / n) / n }
+    (Moments { count: n as usize, mean, variance: (squares - linear * linear / n) / n }, sum)
 }
 
 /// The sum of `map(x)` over the values that are not NaN, in the order of NumPy's pairwise summation.
@@ -181,14 +187,15 @@ fn pairwise(values: &[f64], map: &impl Fn(f64) -> f64) -> f64 {
 }
 
 impl Moments {
-    /// The moments of these values and others together, without cancellation: Chan, Golub and LeVeque (1979), as
+    /// The moments of these values and more of them, without cancellation: Chan, Golub and LeVeque (1979), as
     /// in scikit-learn's `_incremental_mean_and_var`.
-    pub fn merge(self, other: Moments) -> Moments {
+    pub fn and(self, more: &[f64]) -> Moments {
+        let (other, other_sum) = moments_and_sum(more);
         if self.count == 0 || other.count == 0 {
             return if self.count == 0 { other } else { self };
         }
         let (n, m) = (self.count as f64, other.count as f64);
-        let (sum, other_sum) = (self.mean * n, other.mean * m);
+        let sum = self.mean * n;
         let ratio = n / m;
         let between = ratio / (n + m) * (sum / ratio - other_sum) * (sum / ratio - other_sum);
         let squares = self.variance * n + other.variance * m + between;
@@ -216,12 +223,15 @@ mod tests {
     }
 
     #[test]
-    fn merged_moments_are_those_of_all_values() {
+    fn moments_of_more_values_are_those_of_all() {
         let values: Vec<f64> = (0..100).map(|i| 1e6 + f64::from(i * i % 37)).collect();
-        let (whole, merged) = (moments(&values), moments(&values[..30]).merge(moments(&values[30..])));
+        let (whole, merged) = (moments(&values), moments(&values[..30]).and(&values[30..]));
         assert_eq!(merged.count, 100);
         assert!((merged.mean - whole.mean).abs() < 1e-9 && (merged.variance - whole.variance).abs() < 1e-9);
-        assert_eq!(moments(&[f64::NAN]).merge(moments(&[2.0])).mean, 2.0);
+        assert_eq!(moments(&[f64::NAN]).and(&[2.0]).mean, 2.0);
+        // The sum of the others is not their rounded mean times their number: (1 + 1 + 2) / 3 of the smallest number.
+        let smallest = f64::from_bits(1);
+        assert_eq!(moments(&[smallest]).and(&[smallest, 2.0 * smallest]).mean, smallest);
     }
 
     #[test]

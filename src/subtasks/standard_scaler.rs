@@ -73,8 +73,7 @@ struct RunningMoments {
 
 impl Learner for RunningMoments {
     fn learn_and_transform(&mut self, values: &mut [f64]) {
-        let own = moments(values);
-        let moments = self.so_far.map_or(own, |so_far| so_far.merge(own));
+        let moments = self.so_far.map_or_else(|| moments(values), |so_far| so_far.and(values));
         self.so_far = Some(moments);
         let (mean, scale) = self.scaler.of(moments);
         shift_and_divide(values, mean, scale);
