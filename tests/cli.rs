@@ -331,6 +331,76 @@ fn a_step_that_learns_over_the_stream_gives_the_same_bytes_on_any_workers() {
     wrong("subtask.standard_scaler.use=\"power_transformer\"").stderr(contains("cannot learn over the stream"));
 }
 
+/// Rows of three stations in turn, with gaps, times out of order within ten rows, and as `(station, value)`.
+fn rows_with_gaps(path: &Path) -> Vec<(usize, Option<u64>)> {
+    let value = |row: usize| (row * 7 % 5 < 2).then_some((row * 31 % 97) as u64);
+    let rows: Vec<(usize, Option<u64>)> = (0..120).map(|row| (row * row % 3 + row / 2 % 2, value(row))).collect();
+    let mut text = "station,at,t\n".to_owned();
+    for (row, (station, value)) in rows.iter().enumerate() {
+        let minutes = row / 10 * 10 + row * 7 % 10;
+        let at = format!("2024-03-01T{:02}:{:02}:00Z", minutes / 60, minutes % 60);
+        text.push_str(&format!("s{station},{at},{}\n", value.map_or_else(String::new, |value| value.to_string())));
+    }
+    std::fs::write(path, text).unwrap();
+    rows
+}
+
+#[test]
+fn gaps_are_filled_over_messages_with_the_same_bytes_on_any_workers() {
+    let directory = TempDir::new().unwrap();
+    let (source, out) = (directory.path().join("in.csv"), directory.path().join("out.csv"));
+    let dataflow = directory.path().join("flow.toml");
+    let rows = rows_with_gaps(&source);
+    let run = |size: usize, step: &str, flags: &[&str]| {
+        let text = format!(
+            "[schema]\nnumber = [\"t\"]\ntext = [\"station\", \"at\"]\n[source]\nurl = {source:?}\n\
+             [buffer]\nbucket_size = {size}\nsort = \"at\"\n[sink]\nurl = {out:?}\n\
+             [[subtask]]\n{step}\nfit = \"stream\"\nkey = \"station\"\n"
+        );
+        std::fs::write(&dataflow, text).unwrap();
+        rowmill().args(["run", "--quiet", "--fresh"]).args(flags).arg(&dataflow).assert().success();
+        read(&out)
+    };
+    let cells = |text: &str, place: usize| -> Vec<String> {
+        text.lines().skip(1).map(|line| line.split(',').nth(place).unwrap().to_owned()).collect()
+    };
+    // pandas' `groupby("station").ffill(limit=2)`, and behind the last value what interpolate can know.
+    let mut last = [None::<(u64, usize)>; 4];
+    let filled = rows.iter().map(|(station, value)| {
+        let last = &mut last[*station];
+        *last = match (value, *last) {
+            (Some(value), _) => Some((*value, 0)),
+            (None, last) => last.map(|(value, times)| (value, times + 1)),
+        };
+        last.filter(|(_, times)| *times <= 2).map_or_else(String::new, |(value, _)| format!("{value}.0"))
+    });
+    let filled: Vec<String> = filled.collect();
+    for step in ["use = \"fillna\"\nmethod = \"ffill\"\nlimit = 2", "use = \"interpolate\"\nlimit = 2"] {
+        assert_eq!(cells(&run(1, step, &[]), 2), filled, "{step}");
+    }
+    for step in [
+        "use = \"fillna\"\nmethod = \"ffill\"",
+        "use = \"interpolate\"",
+        "use = \"interpolate\"\nmethod = \"time\"\ntime = \"at\"",
+    ] {
+        let expected = run(7, step, &[]);
+        let times = cells(&expected, 4);
+        assert!(times.chunks(7).all(|message| message.is_sorted()) && !times.is_sorted(), "{times:?}");
+        assert!(!cells(&expected, 1).is_sorted_by_key(|row| row.parse::<u64>().unwrap()), "ids stay with their rows");
+        for flags in [&["-w", "3"][..], &["-n", "2", "-w", "2"], &["-w", "2", "--placement", "subtask"]] {
+            assert_eq!(run(7, step, flags), expected, "{step} {flags:?}");
+        }
+    }
+    let wrong = |set: &str| {
+        let mut command = rowmill();
+        command.args(["run", "--set", set]).arg(&dataflow);
+        command.assert().code(2)
+    };
+    wrong("buffer.sort=\"att\"").stderr(contains("did you mean `at`?"));
+    wrong("subtask.interpolate.time=\"time\"").stderr(contains("no column `time` says when a row was measured"));
+    wrong("subtask.interpolate.method=\"linear\"").stderr(contains("method = \"time\""));
+}
+
 #[test]
 fn windows_and_differences_over_the_stream_take_infinity_as_within_a_message() {
     let directory = TempDir::new().unwrap();

@@ -97,11 +97,9 @@ impl BareLoop {
     pub fn new(dataflow: &Dataflow, schema: &Schema) -> Result<BareLoop, runtime::Error> {
         let (steps, schema_out) = dataflow.steps(schema)?;
         let encoder = Encoder::new(Arc::new(schema_out), dataflow.sink.encoding());
-        Ok(BareLoop {
-            prepare: Prepare::new(Arc::new(schema.clone()), dataflow.decoding.clone()),
-            chain: Chain::in_turn(&steps),
-            encoder,
-        })
+        let prepare = Prepare::new(Arc::new(schema.clone()), dataflow.decoding.clone());
+        let prepare = prepare.sorted_by(dataflow.sort_column(schema));
+        Ok(BareLoop { prepare, chain: Chain::in_turn(&steps), encoder })
     }
 
     /// Processes a message; one that a step rejects is discarded.

@@ -43,7 +43,8 @@ pub fn run(arguments: &FitArguments, registry: &Registry) -> Result<ExitCode, Fa
         SchemaChoice::Infer => infer(&dataflow, &bucket)?,
     };
     let (steps, _) = dataflow.steps_to_fit(&schema)?;
-    let (message, bad) = Prepare::new(Arc::new(schema), dataflow.decoding.clone()).apply(&bucket);
+    let sort = dataflow.sort_column(&schema);
+    let (message, bad) = Prepare::new(Arc::new(schema), dataflow.decoding.clone()).sorted_by(sort).apply(&bucket);
     if let Some(first) = bad.first() {
         tracing::warn!("{} rows cannot be read and are left out; the first: {}", bad.len(), first.reason);
     }

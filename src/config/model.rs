@@ -15,9 +15,9 @@ use crate::config::nearest::did_you_mean;
 use crate::config::parse::sections::{Placement, SchemaChoice};
 use crate::config::parsed_settings::ParsedSettings;
 use crate::config::table::TablePlan;
-use crate::data::{Kind, Schema};
+use crate::data::{Column, Kind, Schema};
 use crate::format::{Decoding, PLACE};
-use crate::subtasks::{Chain, DynSubtask, Entry, Role, Scope, Step, StreamKey};
+use crate::subtasks::{Chain, DynSubtask, Entry, Refusal, Role, Scope, Step, StreamKey};
 use crate::{sink, source};
 
 /// `dataflows/weather.toml`, which the program carries with it.
@@ -50,6 +50,8 @@ pub struct Dataflow {
     pub sink: sink::SinkSettings,
     /// Where unusable rows go; they are only counted if it is not given.
     pub dead_letter: Option<sink::SinkSettings>,
+    /// The column in whose order the rows of a message are put.
+    pub(super) sort: Option<Spanned<String>>,
     pub(super) steps: Vec<StepPlan>,
     /// The tables that are kept of the results.
     pub tables: Vec<TablePlan>,
@@ -171,6 +173,11 @@ impl Dataflow {
         ["prepare".to_owned()].into_iter().chain(steps).chain(["result".to_owned()]).collect()
     }
 
+    /// The column of `schema` in whose order the rows of a message are put; [`Dataflow::steps`] says if it is not there.
+    pub fn sort_column(&self, schema: &Schema) -> Option<Column> {
+        schema.get(self.sort.as_ref()?.get_ref()).cloned()
+    }
+
     /// The steps, their columns looked up in `schema`, and the schema after the last one.
     ///
     /// # Errors
@@ -205,6 +212,10 @@ impl Dataflow {
     }
 
     pub(super) fn find_steps(&self, schema: &Schema) -> Result<(Vec<Step>, Schema), SpannedError> {
+        if let Some(sort) = self.sort.as_ref().filter(|sort| schema.get(sort.get_ref()).is_none()) {
+            let nearest = did_you_mean(sort.get_ref(), schema.names());
+            return Err(Wrong::NoColumn { name: sort.get_ref().clone(), nearest }.at(sort.span()));
+        }
         let mut schema = schema.clone();
         let mut steps = Vec::new();
         for plan in &self.steps {
@@ -229,6 +240,7 @@ impl Dataflow {
                 Scope::of(schema, |name| columns.iter().any(|column| column.get_ref() == name))
             }
         };
+        let scope = scope.with_time(time_column(plan, schema)?);
         plan.subtask.transform().check_scope(&scope).map_err(|refusal| {
             let at = plan.columns.as_ref().and_then(|columns| columns.first()).map_or(plan.span.clone(), Spanned::span);
             Wrong::Scope { label: plan.label.clone(), refusal }.at(at)
@@ -263,6 +275,19 @@ fn frozen(step: &Step, path: &Spanned<String>) -> Result<(Scope, DynSubtask), Sp
         let (label, shown) = (step.label.clone(), path.get_ref().clone());
         Wrong::Params { label, path: shown, reason }.at(path.span())
     })
+}
+
+/// The column of the rows' event times, for a step that acts by time.
+fn time_column(plan: &StepPlan, schema: &Schema) -> Result<Option<Column>, SpannedError> {
+    if !plan.subtask.by_time() {
+        return Ok(None);
+    }
+    let name = plan.subtask.time_column().unwrap_or("dateTime");
+    if let Some(column) = schema.get(name) {
+        return Ok(Some(column.clone()));
+    }
+    let refusal = Refusal::new("time", format!("no column `{name}` says when a row was measured: name one that does"));
+    Err(Wrong::Scope { label: plan.label.clone(), refusal }.at(plan.span.clone()))
 }
 
 fn key_slot(key: &Spanned<String>, schema: &Schema) -> Result<usize, SpannedError> {

@@ -2,7 +2,7 @@
 //!
 //! - `row`, `raw_batch`, `batch_metadata`, `bucket`: rows as they arrived, their metadata, and both together.
 //! - `message`, `text`, `spare`, `excerpt`: decoded columns, text columns, their buffer pool, rows for display.
-//! - `schema`, `cell`: names and kinds of columns; missing values and numbers in texts.
+//! - `schema`, `cell`, `event_time`: names and kinds of columns; missing values, numbers and times in texts.
 //! - `numbers`, `fingerprint`, `keyed_state`: numbers of rows in the output, stable hashes, state for checkpoints.
 //!
 //! Never here: input or output, payload formats, timely.
@@ -10,6 +10,7 @@
 mod batch_metadata;
 mod bucket;
 pub mod cell;
+mod event_time;
 mod excerpt;
 mod fingerprint;
 mod keyed_state;
@@ -23,6 +24,7 @@ mod text;
 
 pub use batch_metadata::{BatchMetadata, Origin, Stamps};
 pub use bucket::Bucket;
+pub use event_time::{event_time, is_time, order_by};
 pub use fingerprint::fingerprint;
 pub use keyed_state::{KeyedState, from_bytes, to_bytes};
 pub use message::Message;

@@ -42,7 +42,9 @@ pub fn preview(dataflow: &Dataflow, bucket: &Bucket) -> Result<Preview, Diagnost
         SchemaChoice::Infer => source::infer_bucket(bucket),
     };
     let (steps, _) = dataflow.steps(&schema)?;
-    let (mut message, bad) = Prepare::new(Arc::new(schema.clone()), dataflow.decoding.clone()).apply(bucket);
+    let mut prepare = Prepare::new(Arc::new(schema.clone()), dataflow.decoding.clone());
+    prepare = prepare.sorted_by(dataflow.sort_column(&schema));
+    let (mut message, bad) = prepare.apply(bucket);
     let shown = |message: &Message, schema: &Schema| message.excerpt(schema, bucket.len());
     let mut shown_steps = vec![PreviewStep { label: "prepare".into(), after: shown(&message, &schema), fault: None }];
     let applied = Chain::in_turn(&steps).apply(&mut message, |step, message| {

@@ -36,42 +36,48 @@ pub trait ColumnSubtask: Send + Sync {
     fn apply_column(&self, place: usize, values: &mut [f64]) -> Result<(), Flaw>;
 }
 
-/// Why a column is refused, in the words of the original, and the row if it is one row's fault.
+/// Why a column is refused, in the words of the original, and the rows whose values are at fault, if it is some rows'.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Flaw {
     reason: Cow<'static, str>,
-    row: Option<usize>,
+    rows: Vec<usize>,
 }
 
 impl Flaw {
     /// The flaw of a whole column.
     pub fn of_column(reason: impl Into<Cow<'static, str>>) -> Flaw {
-        Flaw { reason: reason.into(), row: None }
+        Flaw { reason: reason.into(), rows: Vec::new() }
     }
 
     /// The flaw of a value, by its row in the message.
     pub fn of_row(row: usize, reason: impl Into<Cow<'static, str>>) -> Flaw {
-        Flaw { reason: reason.into(), row: Some(row) }
+        Flaw::of_rows([row], reason)
     }
 
-    fn of_first(values: &[f64], bad: impl Fn(f64) -> bool, reason: &'static str) -> Flaw {
-        Flaw { reason: reason.into(), row: values.iter().position(|x| bad(*x)) }
+    /// The flaw of the values in these rows of the message: of all that can't be taken, for the others may go on.
+    pub fn of_rows(rows: impl IntoIterator<Item = usize>, reason: impl Into<Cow<'static, str>>) -> Flaw {
+        Flaw { reason: reason.into(), rows: rows.into_iter().collect() }
     }
 
-    /// The fault, with the name of the column and the id of the row.
+    /// The flaw of all values that are bad.
+    pub(super) fn of_values(values: &[f64], bad: impl Fn(f64) -> bool, reason: impl Into<Cow<'static, str>>) -> Flaw {
+        Flaw::of_rows((0..values.len()).filter(|row| bad(values[*row])), reason)
+    }
+
+    /// The fault, with the name of the column and the id of the first row.
     pub(super) fn named(self, column: &str, ids: &[u64]) -> Fault {
-        let Flaw { reason, row } = self;
-        Fault(match row.and_then(|row| ids.get(row)) {
-            Some(id) => format!("{reason} Column {column}, row {id}."),
-            None => format!("{reason} Column {column}."),
-        })
+        let reason = format!("{} Column {column}", self.reason);
+        match self.rows.first().and_then(|row| ids.get(*row)) {
+            Some(first) => Fault::of_rows(self.rows, &reason, *first),
+            None => Fault::new(format!("{reason}.")),
+        }
     }
 }
 
 /// Refuses infinities, as scikit-learn does everywhere.
 pub(super) fn refuse_infinite(values: &[f64]) -> Result<(), Flaw> {
     let reason = "Input X contains infinity or a value too large for dtype('float64').";
-    if any_infinite(values) { Err(Flaw::of_first(values, f64::is_infinite, reason)) } else { Ok(()) }
+    if any_infinite(values) { Err(Flaw::of_values(values, f64::is_infinite, reason)) } else { Ok(()) }
 }
 
 /// The least and the greatest value present, NaN if there is none; refuses infinities, for one of the two would be one.
@@ -89,12 +95,22 @@ pub(super) fn refuse_not_finite(values: &[f64]) -> Result<(), Flaw> {
         return Ok(());
     }
     if values.iter().any(|x| x.is_nan()) {
-        return Err(Flaw::of_first(values, f64::is_nan, "Input X contains NaN."));
+        return Err(Flaw::of_values(values, f64::is_nan, "Input X contains NaN."));
     }
     refuse_infinite(values)
 }
 
 impl Scope {
+    /// Refuses a message for its rows without an event time, if the subtask acts by time.
+    pub(super) fn refuse_without_time(&self, message: &Message) -> Result<(), Fault> {
+        let (Some(name), Some(times)) = (self.time_name(), self.times(message)) else { return Ok(()) };
+        let without: Vec<usize> = (0..times.len()).filter(|row| times[*row].is_none()).collect();
+        if without.is_empty() {
+            return Ok(());
+        }
+        Err(Flaw::of_rows(without, "A row without a time can't be placed.").named(name, &message.ids))
+    }
+
     /// Refuses a message for the first of its columns in scope that is refused.
     pub(super) fn refuse(&self, message: &Message, refuse: fn(&[f64]) -> Result<(), Flaw>) -> Result<(), Fault> {
         let mut columns = self.named();

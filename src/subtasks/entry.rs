@@ -192,7 +192,7 @@ fn parameter(name: &str, r#type: &str, default: Value, help: &str) -> Parameter 
 /// What every subtask that learns takes beside its own parameters.
 fn fitting_parameters() -> [Parameter; 3] {
     let from = "What it learns from: each `message` alone, all messages so far (`stream`: the scalers, \
-                quantile_transformer, rolling, diff), or the rows of `rowmill fit` (`frozen`).";
+                quantile_transformer, rolling, diff, interpolate, and fillna's `ffill`), or the rows of `rowmill fit` (`frozen`).";
     let key = "A text column, such as the station, whose values learn apart from each other, for `stream`.";
     [
         parameter("fit", "\"message\" | \"stream\" | \"frozen\"", "message".into(), from),

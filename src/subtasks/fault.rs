@@ -1,9 +1,45 @@
 //! Why a subtask fails on a message, or refuses its parameters.
 
-/// Why a subtask failed on a message, in the words of the original where it has any.
+/// Why a subtask failed on a message, in the words of the original where it has any, and which rows it can't take.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Fault(pub String);
+#[error("{reason}{place}{remedy}")]
+pub struct Fault {
+    reason: String,
+    /// The first of the rows, behind the reason.
+    place: String,
+    /// What to do, behind a space.
+    remedy: String,
+    rows: Vec<usize>,
+}
+
+impl Fault {
+    /// The fault of a whole message.
+    pub fn new(reason: impl Into<String>) -> Fault {
+        Fault { reason: reason.into(), place: String::new(), remedy: String::new(), rows: Vec::new() }
+    }
+
+    /// The fault of all these rows of the message, by their places; the first has the id `first`. The reason ends without
+    /// a full stop.
+    pub fn of_rows(rows: Vec<usize>, reason: &str, first: u64) -> Fault {
+        Fault { reason: reason.into(), place: format!(", row {first}."), remedy: String::new(), rows }
+    }
+
+    /// The same with what to do.
+    pub(crate) fn with_remedy(self, remedy: &str) -> Fault {
+        Fault { remedy: format!(" {remedy}"), ..self }
+    }
+
+    /// The rows that can't be taken, by their places in the message; none if it is the whole message's fault.
+    pub fn rows(&self) -> &[usize] {
+        &self.rows
+    }
+
+    /// The reason without a row.
+    pub fn of_each_row(&self) -> String {
+        let stop = if self.rows.is_empty() { "" } else { "." };
+        format!("{}{stop}{}", self.reason, self.remedy)
+    }
+}
 
 /// Why a parameter's value is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -4,7 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::by_column::{ColumnSubtask, Flaw};
-use super::{Refusal, Subtask, Traits};
+use super::{Learner, PartialFit, Refusal, Subtask, Traits};
+use crate::data::{from_bytes, to_bytes};
 use crate::kernels::select::{fill_missing, next_missing};
 use crate::kernels::{moments, order::Selector};
 
@@ -16,7 +17,8 @@ pub struct Fillna {
     value: Option<f64>,
     /// `ffill` and `bfill` carry the neighbour before or after on; `mean` and `median` are the column's.
     method: Option<FillMethod>,
-    /// How many are filled at the most: in a row for `ffill` and `bfill`, in the column otherwise.
+    /// How many are filled at the most: in a row for `ffill` and `bfill`, over messages too with `fit = "stream"`; in the
+    /// column otherwise.
     limit: Option<usize>,
 }
 
@@ -31,7 +33,7 @@ enum FillMethod {
 
 impl Subtask for Fillna {
     const EQUALS: &'static str = "pandas.DataFrame.fillna, ffill, bfill";
-    const TRAITS: Traits<Fillna> = Traits::by_column();
+    const TRAITS: Traits<Fillna> = Traits::by_column().partial_fit();
 
     fn check(&self) -> Result<(), Refusal> {
         Refusal::unless_positive(self.limit)?;
@@ -40,6 +42,21 @@ impl Subtask for Fillna {
             (Some(_), Some(_)) => Err(Refusal::new("method", "give either `value` or `method`, not both")),
             _ => Ok(()),
         }
+    }
+}
+
+impl PartialFit for Fillna {
+    fn learner(&self) -> Box<dyn Learner> {
+        Box::new(ForwardFill::with(self.limit.unwrap_or(usize::MAX)))
+    }
+
+    fn check_stream(&self) -> Result<(), Refusal> {
+        let reason = match self.method {
+            Some(FillMethod::Ffill) => return Ok(()),
+            Some(FillMethod::Bfill) => "the rows of the next message are not known yet: `ffill` over the stream",
+            _ => "only `ffill` carries values from one message to the next: leave out `fit`",
+        };
+        Err(Refusal::new(if self.method.is_some() { "method" } else { "value" }, reason))
     }
 }
 
@@ -57,8 +74,8 @@ impl ColumnSubtask for Fillna {
                 let median = Selector::new(values).median();
                 fill(values, median, limit);
             }
-            Some(FillMethod::Ffill) => carry(values[first.saturating_sub(1)..].iter_mut(), limit),
-            Some(FillMethod::Bfill) => carry(values.iter_mut().rev(), limit),
+            Some(FillMethod::Ffill) => ForwardFill::with(limit).fill(values[first.saturating_sub(1)..].iter_mut()),
+            Some(FillMethod::Bfill) => ForwardFill::with(limit).fill(values.iter_mut().rev()),
         }
         Ok(())
     }
@@ -71,15 +88,47 @@ fn fill(column: &mut [f64], value: f64, limit: usize) {
     column.iter_mut().filter(|x| x.is_nan()).take(limit).for_each(|x| *x = value);
 }
 
-fn carry<'a>(column: impl Iterator<Item = &'a mut f64>, limit: usize) {
-    let (mut last, mut carried) = (f64::NAN, 0);
-    for x in column {
-        if !x.is_nan() {
-            (last, carried) = (*x, 0);
-        } else if carried < limit {
-            *x = last;
-            carried += 1;
+/// The last value of a column, and how many missing ones behind it were filled with it.
+struct ForwardFill {
+    last: f64,
+    filled: usize,
+    limit: usize,
+}
+
+impl ForwardFill {
+    fn with(limit: usize) -> ForwardFill {
+        ForwardFill { last: f64::NAN, filled: 0, limit }
+    }
+
+    fn fill<'a>(&mut self, column: impl Iterator<Item = &'a mut f64>) {
+        for x in column {
+            if !x.is_nan() {
+                (self.last, self.filled) = (*x, 0);
+            } else if self.filled < self.limit {
+                *x = self.last;
+                self.filled += 1;
+            }
         }
+    }
+}
+
+impl Learner for ForwardFill {
+    fn learn_and_transform(&mut self, values: &mut [f64]) {
+        self.fill(values.iter_mut());
+    }
+
+    fn takes_infinity(&self) -> bool {
+        true
+    }
+
+    fn save(&self) -> Vec<u8> {
+        to_bytes(&(self.last, self.filled as u64))
+    }
+
+    fn load(&mut self, saved: &[u8]) -> Result<(), String> {
+        let (last, filled): (f64, u64) = from_bytes(saved)?;
+        (self.last, self.filled) = (last, filled as usize);
+        Ok(())
     }
 }
 
@@ -102,6 +151,32 @@ mod tests {
         assert_eq!(filled(Some(FillMethod::Bfill), None, None), "[1.0, 1.0, 4.0, 4.0, 4.0, 7.0, NaN]");
         assert_eq!(filled(Some(FillMethod::Mean), None, None), "[4.0, 1.0, 4.0, 4.0, 4.0, 7.0, 4.0]");
         assert_eq!(filled(Some(FillMethod::Median), None, None), "[4.0, 1.0, 4.0, 4.0, 4.0, 7.0, 4.0]");
+    }
+
+    /// `pandas.Series(values).ffill(limit=2)`, whatever messages the values come in.
+    #[test]
+    fn over_the_stream_the_last_value_is_carried_on() {
+        let fillna = Fillna { method: Some(FillMethod::Ffill), limit: Some(2), ..Fillna::default() };
+        let values = [N, 1.0, N, N, N, f64::INFINITY, N, 4.0, 5.0, N];
+        for size in 1..values.len() {
+            let (mut filled, mut saved) = (Vec::new(), None::<Vec<u8>>);
+            for message in values.chunks(size) {
+                // Each message after a restart.
+                let mut learner = fillna.learner();
+                saved.iter().for_each(|saved| learner.load(saved).unwrap());
+                let mut message = message.to_vec();
+                learner.learn_and_transform(&mut message);
+                filled.extend(message);
+                saved = Some(learner.save());
+            }
+            assert_eq!(format!("{filled:?}"), "[NaN, 1.0, 1.0, 1.0, NaN, inf, inf, 4.0, 5.0, 5.0]", "{size}");
+        }
+        assert!(fillna.check_stream().is_ok());
+        for method in [FillMethod::Bfill, FillMethod::Mean] {
+            let refused = Fillna { method: Some(method), ..Fillna::default() }.check_stream().unwrap_err();
+            assert_eq!(refused.parameter, "method");
+        }
+        assert_eq!(Fillna { value: Some(0.0), ..Fillna::default() }.check_stream().unwrap_err().parameter, "value");
     }
 
     #[test]

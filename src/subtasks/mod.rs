@@ -66,6 +66,6 @@ pub use role::Role;
 pub use scope::Scope;
 pub use step::{Step, StreamKey};
 pub use streaming::{Learner, Remembering, Streaming};
-use subtask::Compares;
+use subtask::{Compares, Timed};
 pub use subtask::{DynSubtask, Fit, PartialFit, Subtask, Traits};
 pub use transform::{BatchSubtask, Transform};

@@ -58,6 +58,10 @@ impl BatchSubtask for Normalizer {
         }
         Ok(())
     }
+
+    fn refuses_first(&self) -> bool {
+        true
+    }
 }
 
 #[cfg(test)]
@@ -78,9 +82,9 @@ mod tests {
     fn missing_is_refused() {
         for norm in [Norm::L1, Norm::L2, Norm::Max] {
             let refused = applied(&Normalizer { norm }, &[vec![f64::NAN, 1.0], vec![1.0, 1.0]]).unwrap_err();
-            assert!(refused.0.contains("NaN"));
+            assert!(refused.to_string().contains("NaN"));
             let refused = applied(&Normalizer { norm }, &[vec![1.0, f64::NEG_INFINITY], vec![1.0, 1.0]]).unwrap_err();
-            assert!(refused.0.contains("infinity") && refused.0.contains("row 1"), "{refused}");
+            assert!(refused.to_string().contains("infinity") && refused.to_string().contains("row 1"), "{refused}");
         }
         // The norm overflows to infinity, and values are divided by it all the same, as in the original.
         assert_eq!(applied(&Normalizer::default(), &[vec![1e200]]).unwrap(), [[0.0]]);

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::ordinal_encoder::category;
+use super::ordinal_encoder::{category, refuse_unknown};
 use super::{BatchSubtask, Fault, Refusal, Role, Scope, Subtask, Traits};
 use crate::data::{Kind, Message, Schema};
 
@@ -34,20 +34,28 @@ impl Subtask for OneHotEncoder {
 impl BatchSubtask for OneHotEncoder {
     fn apply(&self, message: &mut Message, scope: &Scope) -> Result<(), Fault> {
         let rows = message.rows();
+        let mut added = Vec::new();
         for ((slot, name), categories) in scope.named_texts().zip(&self.categories) {
-            let mut columns = vec![vec![0.0; rows]; categories.len()];
-            for (row, id) in message.ids.iter().enumerate() {
+            let (mut columns, mut unknown) = (vec![vec![0.0; rows]; categories.len()], Vec::new());
+            for row in 0..rows {
                 let text = message.texts[slot].get(row);
                 match text.and_then(|text| category(categories, text)) {
                     Some(place) => columns[place][row] = 1.0,
-                    None if self.handle_unknown == UnknownCategory::Ignore => {}
-                    None => return Err(super::ordinal_encoder::unknown(text, name, *id)),
+                    None => unknown.push(row),
                 }
             }
-            columns.into_iter().for_each(|column| message.push_column(column));
+            if self.handle_unknown == UnknownCategory::Error {
+                refuse_unknown(unknown, message, slot, name)?;
+            }
+            added.extend(columns);
         }
+        added.into_iter().for_each(|column| message.push_column(column));
         message.drop_texts(&scope.texts);
         Ok(())
+    }
+
+    fn refuses_first(&self) -> bool {
+        true
     }
 
     fn columns_after(&self, schema: &Schema, scope: &Scope) -> Schema {
@@ -94,6 +102,6 @@ mod tests {
     #[test]
     fn an_unknown_text_fails_the_message() {
         let fault = encoded(UnknownCategory::Error).unwrap_err();
-        assert!(fault.0.contains("\"c\"") && fault.0.contains("Column rule, row 1"), "{fault}");
+        assert!(fault.to_string().contains("\"c\"") && fault.to_string().contains("Column rule, row 1"), "{fault}");
     }
 }

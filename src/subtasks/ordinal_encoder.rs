@@ -1,9 +1,11 @@
 //! Texts as the numbers of their categories.
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BatchSubtask, Fault, Fit, Learned, Refusal, Role, Scope, Subtask, Traits, Transform};
+use super::{BatchSubtask, Fault, Fit, Flaw, Learned, Refusal, Role, Scope, Subtask, Traits, Transform};
 use crate::data::{Kind, Message, Schema};
 
 /// Replaces text columns by number columns of the same name, at the end: the place of each text among its
@@ -37,6 +39,7 @@ impl Subtask for OrdinalEncoder {
 
 impl BatchSubtask for OrdinalEncoder {
     fn apply(&self, message: &mut Message, scope: &Scope) -> Result<(), Fault> {
+        let mut columns = Vec::with_capacity(scope.texts.len());
         for (index, (slot, name)) in scope.named_texts().enumerate() {
             let own;
             let categories = match self.categories.get(index) {
@@ -46,22 +49,30 @@ impl BatchSubtask for OrdinalEncoder {
                     &own
                 }
             };
-            let mut column = Vec::with_capacity(message.rows());
-            for (row, id) in message.ids.iter().enumerate() {
+            let (mut column, mut unknown) = (Vec::with_capacity(message.rows()), Vec::new());
+            for row in 0..message.rows() {
                 let text = message.texts[slot].get(row);
                 column.push(match text.map(|text| category(categories, text)) {
                     None => f64::NAN,
                     Some(Some(place)) => place as f64,
-                    Some(None) if self.handle_unknown == UnknownText::UseEncodedValue => {
+                    Some(None) => {
+                        unknown.push(row);
                         self.unknown_value.unwrap_or(f64::NAN)
                     }
-                    Some(None) => return Err(unknown(text, name, *id)),
                 });
             }
-            message.push_column(column);
+            if self.handle_unknown == UnknownText::Error {
+                refuse_unknown(unknown, message, slot, name)?;
+            }
+            columns.push(column);
         }
+        columns.into_iter().for_each(|column| message.push_column(column));
         message.drop_texts(&scope.texts);
         Ok(())
+    }
+
+    fn refuses_first(&self) -> bool {
+        true
     }
 
     fn columns_after(&self, schema: &Schema, scope: &Scope) -> Schema {
@@ -97,9 +108,20 @@ pub(super) fn category(categories: &[String], text: &str) -> Option<usize> {
     categories.iter().position(|category| category == text)
 }
 
-pub(super) fn unknown(text: Option<&str>, column: &str, row: u64) -> Fault {
-    let shown = text.map_or_else(|| "missing".to_owned(), |text| format!("{text:?}"));
-    Fault(format!("Found unknown categories [{shown}]. Column {column}, row {row}."))
+/// Refuses a message for rows whose text is no category.
+pub(super) fn refuse_unknown(rows: Vec<usize>, message: &Message, slot: usize, column: &str) -> Result<(), Fault> {
+    const MOST: usize = 5;
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let text = |row: &usize| message.texts[slot].get(*row);
+    let unknown: BTreeSet<Option<&str>> = rows.iter().map(text).collect();
+    let shown = |text: &Option<&str>| text.map_or_else(|| "missing".to_owned(), |text| format!("{text:?}"));
+    let mut list = unknown.iter().take(MOST).map(shown).collect::<Vec<_>>().join(", ");
+    if unknown.len() > MOST {
+        list.push_str(&format!(" and {} more", unknown.len() - MOST));
+    }
+    Err(Flaw::of_rows(rows, format!("Found unknown categories [{list}].")).named(column, &message.ids))
 }
 
 #[cfg(test)]

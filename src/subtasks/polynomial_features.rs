@@ -58,6 +58,10 @@ impl BatchSubtask for PolynomialFeatures {
         Ok(())
     }
 
+    fn refuses_first(&self) -> bool {
+        true
+    }
+
     fn columns_after(&self, schema: &Schema, scope: &Scope) -> Schema {
         let names: Vec<&str> = scope.named().map(|(_, name)| name).collect();
         let bias = self.include_bias.then(|| "1".to_owned());

@@ -49,7 +49,8 @@ impl Fit for PowerTransformer {
         let (mut lambdas, mut means, mut scales) = (Vec::new(), Vec::new(), Vec::new());
         for (slot, name) in scope.named() {
             let mut column = message.column(slot).to_vec();
-            let lambda = self.transform(&mut column).map_err(|reason| Fault(format!("{reason} Column {name}.")))?;
+            let lambda =
+                self.transform(&mut column).map_err(|reason| Fault::new(format!("{reason} Column {name}.")))?;
             column.iter_mut().zip(message.column(slot)).for_each(|(y, x)| *y = self.transformed(*x, lambda));
             let (mean, scale) = StandardScaler::default().learn(&column);
             lambdas.push(lambda);
@@ -89,7 +90,8 @@ impl ColumnSubtask for PowerTransformer {
 fn refuse_not_positive(values: &[f64]) -> Result<(), Flaw> {
     refuse_infinite(values)?;
     if values.iter().any(|x| *x <= 0.0) {
-        return Err(Flaw::of_column("The Box-Cox transformation can only be applied to strictly positive data."));
+        let reason = "The Box-Cox transformation can only be applied to strictly positive data.";
+        return Err(Flaw::of_values(values, |x| x <= 0.0, reason));
     }
     Ok(())
 }
@@ -192,12 +194,12 @@ mod tests {
     #[test]
     fn box_cox_refuses_zero() {
         let subtask = PowerTransformer { method: PowerMethod::BoxCox, standardize: false };
-        assert!(applied(&subtask, &[vec![0.0, 1.0]]).unwrap_err().0.contains("strictly positive"));
+        assert!(applied(&subtask, &[vec![0.0, 1.0]]).unwrap_err().to_string().contains("strictly positive"));
     }
 
     #[test]
     fn a_column_without_a_value_is_refused_by_name() {
         let fault = applied(&PowerTransformer::default(), &[vec![f64::NAN; 3]]).unwrap_err();
-        assert!(fault.0.contains("column 0"), "{fault}");
+        assert!(fault.to_string().contains("column 0"), "{fault}");
     }
 }

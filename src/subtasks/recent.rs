@@ -14,7 +14,8 @@ pub struct Recent {
     horizon: u64,
     /// The position in the input where each hash was seen last.
     places: HashMap<u128, u64>,
-    /// Ascending by position; entries of hashes that have been seen again since are stale.
+    /// Ascending by position but within a message whose rows are sorted; entries of hashes that have been seen again
+    /// since are stale.
     order: VecDeque<(u64, u128)>,
     changed: HashSet<u128>,
 }
@@ -35,9 +36,9 @@ impl Recent {
         identity.to_le_bytes().to_vec()
     }
 
-    /// Adds a row to the window; whether no row in it equals this one.
-    fn is_new(&mut self, identity: u128, place: u64) -> bool {
-        while let Some((seen, old)) = self.order.pop_front_if(|(seen, _)| seen.saturating_add(self.horizon) < place) {
+    /// Adds a row to the window; whether no row in it equals this one. No later row has a place before `least`.
+    fn is_new(&mut self, identity: u128, place: u64, least: u64) -> bool {
+        while let Some((seen, old)) = self.order.pop_front_if(|(seen, _)| seen.saturating_add(self.horizon) < least) {
             if self.places.get(&old) == Some(&seen) {
                 self.places.remove(&old);
                 self.changed.insert(old);
@@ -45,14 +46,20 @@ impl Recent {
         }
         self.order.push_back((place, identity));
         self.changed.insert(identity);
-        self.places.insert(identity, place).is_none()
+        let seen = self.places.get(&identity).copied();
+        self.places.insert(identity, seen.map_or(place, |seen| seen.max(place)));
+        // It may be beyond the window and still be kept, for a row of another place.
+        seen.is_none_or(|seen| seen.abs_diff(place) > self.horizon)
     }
 }
 
 impl Remembering for Recent {
     fn apply(&mut self, message: &mut Message, scope: &Scope) {
-        let rows = Recent::identities(message, scope).into_iter().zip(message.ids.clone());
-        let keep: Vec<bool> = rows.map(|(identity, place)| self.is_new(identity, place)).collect();
+        // Rows that are sorted are not in the order of their places.
+        let mut least = message.ids.clone();
+        (1..least.len()).rev().for_each(|row| least[row - 1] = least[row - 1].min(least[row]));
+        let rows = Recent::identities(message, scope).into_iter().zip(&message.ids).zip(least);
+        let keep: Vec<bool> = rows.map(|((identity, place), least)| self.is_new(identity, *place, least)).collect();
         message.retain(&keep);
     }
 
@@ -99,6 +106,22 @@ mod tests {
         assert_eq!(kept(3, &[1.0, 3.0, 4.0]), [3.0, 4.0]);
         // 2.0 was seen last at position 2, 1.0 at position 3.
         assert_eq!(kept(6, &[1.0, 2.0]), [2.0]);
+    }
+
+    #[test]
+    fn rows_that_are_sorted_are_compared_by_their_places() {
+        let scope = Scope::numbers(1);
+        let kept = |with_others: bool| {
+            let mut recent = Recent::new(3);
+            recent.apply(&mut message(0, &[1.0]), &scope);
+            // Places 9, 3, 2: the row at 9 is out of reach, and takes nothing away from those at 3 and 2.
+            let values = if with_others { vec![5.0, 1.0, 5.0] } else { vec![7.0, 1.0, 5.0] };
+            let mut sorted = message(0, &values);
+            sorted.ids = vec![9, 3, 2];
+            recent.apply(&mut sorted, &scope);
+            sorted.column(0).to_vec()
+        };
+        assert_eq!((kept(true), kept(false)), (vec![5.0, 5.0], vec![7.0, 5.0]));
     }
 
     #[test]

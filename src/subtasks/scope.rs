@@ -1,6 +1,6 @@
 //! The columns a subtask acts on.
 
-use crate::data::{Kind, Schema};
+use crate::data::{Column, Kind, Message, Schema, event_time};
 
 /// Slots of the columns in scope, with their names for messages to people and for new columns.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub struct Scope {
     pub texts: Vec<usize>,
     names: Vec<String>,
     text_names: Vec<String>,
+    /// The column of the rows' event times, for a subtask that acts by time.
+    time: Option<Column>,
 }
 
 impl Scope {
@@ -48,7 +50,23 @@ impl Scope {
         };
         let (numbers, own) = sorted(&self.numbers, &self.names);
         let (texts, text_names) = sorted(&self.texts, &self.text_names);
-        Scope { numbers, texts, names: own, text_names }
+        Scope { numbers, texts, names: own, text_names, time: self.time.clone() }
+    }
+
+    /// This scope with the column of the rows' event times.
+    pub fn with_time(self, time: Option<Column>) -> Scope {
+        Scope { time, ..self }
+    }
+
+    /// The event time of each row, in milliseconds since 1970; `None` if the subtask does not act by time.
+    pub fn times(&self, message: &Message) -> Option<Vec<Option<i64>>> {
+        let time = self.time.as_ref()?;
+        Some((0..message.rows()).map(|row| event_time(message, time, row)).collect())
+    }
+
+    /// The name of the column of event times, for a subtask that acts by time.
+    pub fn time_name(&self) -> Option<&str> {
+        self.time.as_ref().map(|time| time.name.as_str())
     }
 
     /// Slots and names of the number columns.

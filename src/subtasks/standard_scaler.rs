@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn infinity_is_refused_by_column_and_row() {
         let fault = applied(&StandardScaler::default(), &[vec![1.0, f64::INFINITY]]).unwrap_err();
-        assert!(fault.0.contains("infinity") && fault.0.contains("row 1"), "{fault}");
+        assert!(fault.to_string().contains("infinity") && fault.to_string().contains("row 1"), "{fault}");
     }
 
     proptest! {

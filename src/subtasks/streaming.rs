@@ -11,6 +11,12 @@ pub trait Learner: Send {
     /// Updates the state by a message's values, then transforms them: scikit-learn's `partial_fit` and `transform`.
     fn learn_and_transform(&mut self, values: &mut [f64]);
 
+    /// As [`Learner::learn_and_transform`], with the event time of each value, in milliseconds since 1970, for a subtask
+    /// that acts by time.
+    fn learn_and_transform_at(&mut self, values: &mut [f64], _times: &[i64]) {
+        self.learn_and_transform(values);
+    }
+
     /// Whether the original takes infinity: if not, nothing is learned from a message that has one.
     fn takes_infinity(&self) -> bool {
         false
@@ -106,9 +112,12 @@ impl Streaming {
     /// Refuses a message that nothing can be learned from.
     ///
     /// # Errors
-    /// A column with an infinity.
-    pub fn check(message: &Message, scope: &Scope) -> Result<(), Fault> {
-        scope.refuse(message, refuse_infinite)
+    /// A column with an infinity, unless the original takes it; a row without a time, if times are needed.
+    pub fn check(message: &Message, scope: &Scope, takes_infinity: bool) -> Result<(), Fault> {
+        if !takes_infinity {
+            scope.refuse(message, refuse_infinite)?;
+        }
+        scope.refuse_without_time(message)
     }
 
     fn learners(&mut self, key: Option<String>) -> &mut Vec<Box<dyn Learner>> {
@@ -130,11 +139,17 @@ impl Streaming {
 impl Remembering for Streaming {
     /// Updates the state by a message that [`Streaming::check`] accepted, and transforms it.
     fn apply(&mut self, message: &mut Message, scope: &Scope) {
+        let times = scope.times(message);
         for (key, rows) in self.groups(message) {
+            let times: Option<Vec<i64>> =
+                times.as_ref().map(|times| rows.iter().map(|row| times[*row].unwrap_or_default()).collect());
             for (slot, learner) in scope.numbers.iter().zip(self.learners(key.clone())) {
                 let column = message.column_mut(*slot);
                 let mut values: Vec<f64> = rows.iter().map(|row| column[*row]).collect();
-                learner.learn_and_transform(&mut values);
+                match &times {
+                    Some(times) => learner.learn_and_transform_at(&mut values, times),
+                    None => learner.learn_and_transform(&mut values),
+                }
                 rows.iter().zip(values).for_each(|(row, x)| column[*row] = x);
             }
             self.changed.insert(key);
@@ -204,7 +219,7 @@ mod tests {
     #[test]
     fn infinity_teaches_nothing() {
         let message = Message::from_columns(&[vec![-9.0, f64::INFINITY]]);
-        let fault = Streaming::check(&message, &Scope::numbers(1)).unwrap_err();
-        assert!(fault.0.contains("infinity"), "{fault}");
+        let fault = Streaming::check(&message, &Scope::numbers(1), false).unwrap_err();
+        assert!(fault.to_string().contains("infinity"), "{fault}");
     }
 }

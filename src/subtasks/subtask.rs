@@ -92,6 +92,15 @@ pub trait Compares: Send + Sync {
     fn horizon(&self) -> Option<u64>;
 }
 
+/// A subtask that may act by the event times of rows.
+pub trait Timed: Send + Sync {
+    /// Whether it does with its parameters.
+    fn by_time(&self) -> bool;
+
+    /// The column of event times that its parameters name.
+    fn time_column(&self) -> Option<&str>;
+}
+
 type View<T, D> = fn(Arc<T>) -> Arc<D>;
 
 /// Which of the small traits a subtask implements.
@@ -101,6 +110,7 @@ pub struct Traits<T> {
     partial_fit: Option<View<T, dyn PartialFit>>,
     compares: Option<View<T, dyn Compares>>,
     only_frozen: bool,
+    timed: Option<View<T, dyn Timed>>,
 }
 
 impl<T: ColumnSubtask + 'static> Traits<T> {
@@ -112,6 +122,7 @@ impl<T: ColumnSubtask + 'static> Traits<T> {
             partial_fit: None,
             compares: None,
             only_frozen: false,
+            timed: None,
         }
     }
 }
@@ -125,6 +136,23 @@ impl<T: BatchSubtask + 'static> Traits<T> {
             partial_fit: None,
             compares: None,
             only_frozen: false,
+            timed: None,
+        }
+    }
+}
+
+impl<T: ColumnSubtask + BatchSubtask + Timed + 'static> Traits<T> {
+    /// Those of a subtask that acts by column, and on a whole message where it acts by time.
+    pub(super) const fn by_column_or_time() -> Traits<T> {
+        Traits {
+            transform: |subtask: Arc<T>| {
+                if subtask.by_time() { Transform::ByMessage(subtask) } else { Transform::ByColumn(subtask) }
+            },
+            fit: None,
+            partial_fit: None,
+            compares: None,
+            only_frozen: false,
+            timed: Some(|subtask| subtask),
         }
     }
 }
@@ -179,6 +207,7 @@ pub struct DynSubtask {
     fit: Option<Arc<dyn Fit>>,
     partial_fit: Option<Arc<dyn PartialFit>>,
     compares: Option<Arc<dyn Compares>>,
+    timed: Option<Arc<dyn Timed>>,
 }
 
 impl DynSubtask {
@@ -189,7 +218,8 @@ impl DynSubtask {
             transform: (traits.transform)(subtask.clone()),
             fit: traits.fit.map(|fit| fit(subtask.clone())),
             partial_fit: traits.partial_fit.map(|partial_fit| partial_fit(subtask.clone())),
-            compares: traits.compares.map(|compares| compares(subtask)),
+            compares: traits.compares.map(|compares| compares(subtask.clone())),
+            timed: traits.timed.map(|timed| timed(subtask)),
         }
     }
 
@@ -220,7 +250,7 @@ impl DynSubtask {
     /// As [`Fit::freeze`], or a subtask that does not learn.
     pub fn freeze(&self, learned: &Learned, columns: usize) -> Result<DynSubtask, String> {
         let transform = self.fit.as_ref().ok_or("there is nothing to learn")?.freeze(learned, columns)?;
-        Ok(DynSubtask { transform, fit: None, partial_fit: None, compares: None })
+        Ok(DynSubtask { transform, fit: None, partial_fit: None, compares: None, timed: None })
     }
 
     /// The empty state of one column; `None` if this subtask can't learn over the stream.
@@ -239,5 +269,15 @@ impl DynSubtask {
     /// How many rows back in the stream rows are compared with; `None` if only within a message.
     pub fn horizon(&self) -> Option<u64> {
         self.compares.as_ref().and_then(|subtask| subtask.horizon())
+    }
+
+    /// Whether it acts by the event times of rows.
+    pub fn by_time(&self) -> bool {
+        self.timed.as_ref().is_some_and(|subtask| subtask.by_time())
+    }
+
+    /// The column of event times that its parameters name.
+    pub fn time_column(&self) -> Option<&str> {
+        self.timed.as_ref().and_then(|subtask| subtask.time_column())
     }
 }

@@ -35,6 +35,11 @@ pub trait BatchSubtask: Send + Sync {
     /// Where the original raises; the message is then unspecified, and its rows become dead letters.
     fn apply(&self, message: &mut Message, scope: &Scope) -> Result<(), Fault>;
 
+    /// Whether it refuses a message before it changes anything of it.
+    fn refuses_first(&self) -> bool {
+        false
+    }
+
     /// The columns after it, where it changes them.
     fn columns_after(&self, schema: &Schema, _scope: &Scope) -> Schema {
         schema.clone()

@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use serde::Serialize;
 
 use super::horizon::Horizons;
-use super::{Group, Grouping, KeyCell, window};
-use crate::data::{KeyedState, to_bytes};
+use super::{Group, Grouping, KeyCell};
+use crate::data::{KeyedState, is_time, to_bytes};
 
 /// Differences of the groups in a table state.
 pub type Differences<K> = Vec<((Group, <K as TableState>::Value), <K as TableState>::Difference)>;
@@ -76,7 +76,7 @@ pub(super) fn tell<'a, K: Serialize, H: Serialize + 'a>(
 }
 
 pub(super) fn check_time(time: i64) -> Result<(), String> {
-    if window::is_time(time) { Ok(()) } else { Err(format!("{time} is no time")) }
+    if is_time(time) { Ok(()) } else { Err(format!("{time} is no time")) }
 }
 
 pub(super) fn is_kept(grouping: &Grouping, start: Option<i64>, horizon: i64) -> bool {

@@ -133,6 +133,7 @@ fn read(document: &Arc<Document>, registry: &Registry) -> Result<Dataflow, Spann
         source_settings,
         sink,
         dead_letter,
+        sort: file.buffer.sort,
         steps,
         tables,
         document: document.clone(),

@@ -241,11 +241,14 @@ pub(crate) struct BufferSection {
     #[serde(deserialize_with = "duration")]
     #[schemars(with = "String", extend("default" = "1s"))]
     pub delay: Duration,
+    /// Rows of a message are put in the order of this column, of numbers or of dates; as they came if not given.
+    #[schemars(with = "Option<String>")]
+    pub sort: Option<Spanned<String>>,
 }
 
 impl Default for BufferSection {
     fn default() -> BufferSection {
-        BufferSection { bucket_size: 1000, delay: Duration::from_secs(1) }
+        BufferSection { bucket_size: 1000, delay: Duration::from_secs(1), sort: None }
     }
 }
 

@@ -10,7 +10,7 @@ use timely::dataflow::{InputHandle, ProbeHandle, StreamVec};
 use timely::worker::Worker;
 
 use crate::config::{Dataflow, Placement};
-use crate::data::{Bucket, Schema};
+use crate::data::{Bucket, Column, Schema};
 use crate::format::{Decoding, Encoder, Encoding, Infinity, Output};
 use crate::measure::SharedServiceTimes;
 use crate::runtime::graph::epoch_queue::EpochQueue;
@@ -33,6 +33,8 @@ pub struct GraphPlan {
     pub decoding: Arc<Decoding>,
     /// The columns of the results.
     pub schema_out: Arc<Schema>,
+    /// The column in whose order the rows of a message are put.
+    pub sort: Option<Column>,
     pub stages: Vec<Stage>,
     /// Whether all from prepare to result is fused into one operator.
     pub whole: bool,
@@ -63,6 +65,7 @@ impl GraphPlan {
             stages,
             whole,
             states: Vec::new(),
+            sort: dataflow.sort_column(&schema),
             schema: Arc::new(schema),
             decoding: dataflow.decoding.clone(),
             schema_out: Arc::new(schema_out),
@@ -168,7 +171,7 @@ fn by_epoch() -> impl ParallelizationContract<u64, Vec<Arc<Bucket>>> {
 
 /// Parses the rows of buckets into messages.
 fn prepare(plan: &GraphPlan, times: SharedServiceTimes) -> impl FnMut(Arc<Bucket>) -> InFlightMessage + use<> {
-    let mut prepare = Prepare::new(plan.schema.clone(), plan.decoding.clone());
+    let mut prepare = Prepare::new(plan.schema.clone(), plan.decoding.clone()).sorted_by(plan.sort.clone());
     let (sampler, schema) = (plan.sampler.clone(), plan.schema.clone());
     move |bucket| {
         let ((message, bad), service) = times.borrow_mut().time(0, || prepare.apply(&bucket));

@@ -13,6 +13,8 @@ use crate::subtasks::{Chain, Fault};
 pub struct EpochOutcome {
     pub epoch: u64,
     pub numbers: Numbers,
+    /// The ids of the rows in the order of the message, on its way through a step with keyed state, if it is not theirs.
+    pub order: Vec<u64>,
     pub rows_out: u64,
     /// Service time in nanoseconds.
     pub service: u64,
@@ -48,6 +50,7 @@ pub struct InFlightMessage {
 impl EpochOutcome {
     /// Merges the outcome of another partition of the message.
     pub fn merge(&mut self, other: EpochOutcome) {
+        self.order.extend(other.order);
         self.rows_out += other.rows_out;
         self.service += other.service;
         self.dropped.extend(other.dropped);

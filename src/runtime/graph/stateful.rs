@@ -1,6 +1,6 @@
 //! Steps with keyed state: the state of a key stays on the worker that owns the key.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 use timely::dataflow::StreamVec;
@@ -102,9 +102,9 @@ fn split<'scope>(
     peers: u64,
 ) -> StreamVec<'scope, u64, KeyPartition> {
     let step = step.clone();
-    let refuses_infinity = match step.stream {
-        Some(StreamKey::Row { .. }) => false,
-        _ => step.subtask.learner().is_some_and(|learner| !learner.takes_infinity()),
+    let takes_infinity = match step.stream {
+        Some(StreamKey::Row { .. }) => true,
+        _ => step.subtask.learner().is_none_or(|learner| learner.takes_infinity()),
     };
     messages.unary(Pipeline, &format!("{} split", step.label), |_, _| {
         move |input, output: &mut OutputSession<'_, KeyPartition>| {
@@ -112,7 +112,7 @@ fn split<'scope>(
                 let mut session = output.session(&capability);
                 for mut in_flight in messages.flat_map(|messages| messages.drain(..)) {
                     // Checked before the split: a rejected message must not change any owner's state.
-                    if refuses_infinity && let Err(fault) = Streaming::check(&in_flight.message, &step.scope) {
+                    if let Err(fault) = Streaming::check(&in_flight.message, &step.scope, takes_infinity) {
                         in_flight.reject(operator, &fault);
                     }
                     let owners = owners(&in_flight.message, &step, peers);
@@ -124,7 +124,7 @@ fn split<'scope>(
 }
 
 /// The partitions of a message; the first has its outcome. With a checkpoint barrier, every owner gets one.
-fn parts(InFlightMessage { message, outcome }: InFlightMessage, owners: &[u64], peers: u64) -> Vec<KeyPartition> {
+fn parts(InFlightMessage { message, mut outcome }: InFlightMessage, owners: &[u64], peers: u64) -> Vec<KeyPartition> {
     let mut rows: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
     if outcome.barrier {
         rows.extend((0..peers).map(|owner| (owner, Vec::new())));
@@ -135,6 +135,9 @@ fn parts(InFlightMessage { message, outcome }: InFlightMessage, owners: &[u64], 
     if rows.len() < 2 {
         let owner = rows.into_keys().next().unwrap_or(0);
         return vec![KeyPartition { owner, in_flight: InFlightMessage { message, outcome } }];
+    }
+    if !message.ids.is_sorted() {
+        outcome.order = message.ids.clone();
     }
     let (epoch, numbers, barrier) = (outcome.epoch, outcome.numbers.clone(), outcome.barrier);
     let blank = EpochOutcome { epoch, numbers, barrier, ..EpochOutcome::default() };
@@ -180,11 +183,24 @@ fn join<'scope>(parts: StreamVec<'scope, u64, KeyPartition>, label: &str) -> Str
         move |(input, frontier), output: &mut OutputSession<'_, InFlightMessage>| {
             held.take_in(input);
             while let Some((capability, parts)) = held.next_complete(frontier) {
-                let whole = parts.into_iter().map(|part| part.in_flight).reduce(joined);
-                output.session(&capability).give(whole.expect("an epoch that is held has a part"));
+                output.session(&capability).give(whole(parts));
             }
         }
     })
+}
+
+/// The message of all partitions of an epoch, its rows in the order that they had before the split.
+fn whole(parts: Vec<KeyPartition>) -> InFlightMessage {
+    let whole = parts.into_iter().map(|part| part.in_flight).reduce(joined);
+    let InFlightMessage { mut message, mut outcome } = whole.expect("an epoch that is held has a part");
+    let order = std::mem::take(&mut outcome.order);
+    if !order.is_empty() {
+        let places: HashMap<u64, usize> = order.into_iter().zip(0..).collect();
+        let mut rows: Vec<usize> = (0..message.rows()).collect();
+        rows.sort_by_key(|row| places[&message.ids[*row]]);
+        message = message.take_rows(&rows);
+    }
+    InFlightMessage { message, outcome }
 }
 
 fn joined(mut one: InFlightMessage, other: InFlightMessage) -> InFlightMessage {
@@ -207,9 +223,20 @@ mod tests {
         let outcome = EpochOutcome { epoch: 3, service: 7, dropped: vec![(1, 2)], ..EpochOutcome::default() };
         let parts = parts(InFlightMessage { message: message.clone(), outcome }, &[3, 1, 3, 0], 5);
         assert_eq!(parts.iter().map(|part| part.owner).collect::<Vec<_>>(), [0, 1, 3]);
-        let whole = parts.into_iter().rev().map(|part| part.in_flight).reduce(joined).unwrap();
+        let whole = whole(parts.into_iter().rev().collect());
         assert_eq!(whole.message, message);
         assert_eq!((whole.outcome.epoch, whole.outcome.service, whole.outcome.dropped.len()), (3, 7, 1));
+    }
+
+    #[test]
+    fn rows_out_of_the_order_of_their_ids_are_joined_in_their_own() {
+        let message = Message::from_columns(&[vec![1.0, 2.0, 3.0, 4.0]]).take_rows(&[2, 0, 3, 1]);
+        for owners in [[0, 1, 0, 1], [2, 2, 2, 2], [0, 1, 2, 3]] {
+            let in_flight = InFlightMessage { message: message.clone(), outcome: EpochOutcome::default() };
+            let parts = parts(in_flight, &owners, 4);
+            let whole = whole(parts.into_iter().rev().collect());
+            assert_eq!((&whole.message, whole.outcome.order.len()), (&message, 0), "{owners:?}");
+        }
     }
 
     #[test]

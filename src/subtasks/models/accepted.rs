@@ -25,8 +25,8 @@ impl Accepted {
         let mut columns = scope.named();
         columns.try_for_each(|(slot, name)| {
             self.refuse(message.column(slot)).map_err(|(flaw, remedy)| {
-                let Fault(reason) = flaw.named(name, &message.ids);
-                Fault(if remedy { format!("{reason} {REMEDY}") } else { reason })
+                let fault = flaw.named(name, &message.ids);
+                if remedy { fault.with_remedy(REMEDY) } else { fault }
             })
         })
     }
@@ -38,13 +38,12 @@ impl Accepted {
         if !values.iter().fold(false, |any, x| any | refused(*x)) {
             return Ok(());
         }
-        if let Some(row) = values.iter().position(|x| x.is_nan()).filter(|_| !self.missing) {
-            return Err((Flaw::of_row(row, "Input X contains NaN."), true));
+        if !self.missing && values.iter().any(|x| x.is_nan()) {
+            return Err((Flaw::of_values(values, f64::is_nan, "Input X contains NaN."), true));
         }
-        let row = values.iter().position(|x| infinite(*x)).unwrap_or_default();
         let dtype = if self.single { "float32" } else { "float64" };
         let reason = format!("Input X contains infinity or a value too large for dtype('{dtype}').");
-        Err((Flaw::of_row(row, reason), false))
+        Err((Flaw::of_values(values, infinite, reason), false))
     }
 }
 
@@ -55,7 +54,7 @@ mod tests {
     #[test]
     fn what_is_refused_is_told_with_column_row_and_remedy() {
         let message = Message::from_columns(&[vec![1.0, 2.0], vec![f64::INFINITY, f64::NAN]]);
-        let told = |accepted: Accepted| accepted.check(&message, &Scope::numbers(2)).map_err(|fault| fault.0);
+        let told = |accepted: Accepted| accepted.check(&message, &Scope::numbers(2)).map_err(|fault| fault.to_string());
         let gap = format!("Input X contains NaN. Column column 1, row 1. {REMEDY}");
         assert_eq!(told(Accepted::default()), Err(gap));
         let infinite = "Input X contains infinity or a value too large for dtype('float64'). Column column 1, row 0.";
@@ -68,6 +67,6 @@ mod tests {
         let message = Message::from_columns(&[vec![1e39]]);
         let check = |single| Accepted { single, ..Accepted::default() }.check(&message, &Scope::numbers(1));
         assert!(check(false).is_ok());
-        assert!(check(true).unwrap_err().0.contains("float32"));
+        assert!(check(true).unwrap_err().to_string().contains("float32"));
     }
 }

@@ -87,13 +87,13 @@ impl<M: Model> Served<M> {
 /// Without its params, which a step gets before it runs.
 impl<M: Model> BatchSubtask for Served<M> {
     fn apply(&self, _: &mut Message, _: &Scope) -> Result<(), Fault> {
-        Err(Fault("The model has no fitted params.".into()))
+        Err(Fault::new("The model has no fitted params."))
     }
 }
 
 impl<M: Model> Fit for Served<M> {
     fn fit(&self, _: &Message, _: &Scope) -> Result<Learned, Fault> {
-        Err(Fault("A model is fitted by scikit-learn: give the params that rowmill.export wrote.".into()))
+        Err(Fault::new("A model is fitted by scikit-learn: give the params that rowmill.export wrote."))
     }
 
     fn freeze(&self, learned: &Learned, columns: usize) -> Result<Transform, String> {
@@ -129,6 +129,10 @@ impl<M: Model> BatchSubtask for Frozen<M> {
             }
         }
         Ok(())
+    }
+
+    fn refuses_first(&self) -> bool {
+        true
     }
 
     fn columns_after(&self, schema: &data::Schema, _: &Scope) -> data::Schema {
@@ -188,6 +192,6 @@ mod tests {
     fn it_does_nothing_without_params() {
         let mut message = Message::from_columns(&[vec![1.0]]);
         assert!(line("").apply(&mut message, &Scope::numbers(1)).is_err());
-        assert!(line("").fit(&message, &Scope::numbers(1)).unwrap_err().0.contains("rowmill.export"));
+        assert!(line("").fit(&message, &Scope::numbers(1)).unwrap_err().to_string().contains("rowmill.export"));
     }
 }
