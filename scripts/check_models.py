@@ -18,9 +18,21 @@ import warnings
 
 import numpy as np
 import pandas as pd
-from sklearn import linear_model, svm
+from sklearn import cluster, decomposition, ensemble, linear_model, naive_bayes, neural_network, svm, tree
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    KBinsDiscretizer,
+    MaxAbsScaler,
+    MinMaxScaler,
+    OneHotEncoder,
+    OrdinalEncoder,
+    PolynomialFeatures,
+    RobustScaler,
+    StandardScaler,
+)
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "python"))
 import rowmill  # noqa: E402
@@ -38,6 +50,25 @@ def seed(rng):
     return int(rng.integers(1 << 31))
 
 
+def shape(rng):
+    """How trees grow."""
+    return {
+        "max_depth": pick(rng, None, 1, 3),
+        "max_leaf_nodes": pick(rng, None, 2, 9),
+        "min_samples_leaf": int(pick(rng, 1, 1, 4)),
+        "random_state": seed(rng),
+    }
+
+
+def network(rng):
+    return {
+        "hidden_layer_sizes": pick(rng, (3,), (5, 2), (1,)),
+        "activation": pick(rng, "relu", "tanh", "logistic", "identity"),
+        "max_iter": 5,
+        "random_state": seed(rng),
+    }
+
+
 # For each subtask a function that makes an unfitted model of random parameters.
 REGRESSORS = {
     "linear_regression": lambda rng: linear_model.LinearRegression(fit_intercept=bool(rng.integers(2))),
@@ -45,6 +76,17 @@ REGRESSORS = {
     "lasso": lambda rng: linear_model.Lasso(alpha=0.1 * rng.gamma(1.0)),
     "elastic_net": lambda rng: linear_model.ElasticNet(alpha=0.1 * rng.gamma(1.0)),
     "sgd_regressor": lambda rng: linear_model.SGDRegressor(max_iter=20, random_state=seed(rng), average=bool(rng.integers(2))),
+    "decision_tree_regressor": lambda rng: tree.DecisionTreeRegressor(**shape(rng)),
+    "extra_tree_regressor": lambda rng: tree.ExtraTreeRegressor(**shape(rng)),
+    "random_forest_regressor": lambda rng: ensemble.RandomForestRegressor(n_estimators=pick(rng, 1, 7), **shape(rng)),
+    "extra_trees_regressor": lambda rng: ensemble.ExtraTreesRegressor(n_estimators=pick(rng, 1, 7), **shape(rng)),
+    "gradient_boosting_regressor": lambda rng: ensemble.GradientBoostingRegressor(
+        n_estimators=pick(rng, 1, 9), loss=pick(rng, "squared_error", "huber", "quantile"), init=pick(rng, None, "zero"), **shape(rng)
+    ),
+    "hist_gradient_boosting_regressor": lambda rng: ensemble.HistGradientBoostingRegressor(
+        max_iter=pick(rng, 1, 9), min_samples_leaf=pick(rng, 1, 5), loss=pick(rng, "squared_error", "poisson"), random_state=seed(rng)
+    ),
+    "mlp_regressor": lambda rng: neural_network.MLPRegressor(**network(rng), loss=pick(rng, "squared_error", "poisson")),
     "linear_svr": lambda rng: svm.LinearSVR(max_iter=50, random_state=seed(rng)),
 }
 CLASSIFIERS = {
@@ -52,12 +94,32 @@ CLASSIFIERS = {
     "sgd_classifier": lambda rng: linear_model.SGDClassifier(
         loss=pick(rng, "hinge", "log_loss", "modified_huber", "perceptron"), max_iter=20, random_state=seed(rng)
     ),
+    "decision_tree_classifier": lambda rng: tree.DecisionTreeClassifier(**shape(rng)),
+    "extra_tree_classifier": lambda rng: tree.ExtraTreeClassifier(**shape(rng)),
+    "random_forest_classifier": lambda rng: ensemble.RandomForestClassifier(n_estimators=pick(rng, 1, 7), **shape(rng)),
+    "extra_trees_classifier": lambda rng: ensemble.ExtraTreesClassifier(n_estimators=pick(rng, 1, 7), **shape(rng)),
+    "gradient_boosting_classifier": lambda rng: ensemble.GradientBoostingClassifier(
+        n_estimators=pick(rng, 1, 9), init=pick(rng, None, "zero"), **shape(rng)
+    ),
+    "hist_gradient_boosting_classifier": lambda rng: ensemble.HistGradientBoostingClassifier(
+        max_iter=pick(rng, 1, 9), min_samples_leaf=pick(rng, 1, 5), random_state=seed(rng)
+    ),
+    "gaussian_nb": lambda rng: naive_bayes.GaussianNB(),
+    "mlp_classifier": lambda rng: neural_network.MLPClassifier(**network(rng)),
     "linear_svc": lambda rng: svm.LinearSVC(max_iter=50, random_state=seed(rng)),
 }
-OTHERS = {}
+OTHERS = {
+    "isolation_forest": lambda rng: ensemble.IsolationForest(
+        n_estimators=pick(rng, 1, 9), max_features=pick(rng, 1.0, 0.6), contamination=pick(rng, "auto", 0.1), random_state=seed(rng)
+    ),
+    "k_means": lambda rng: cluster.KMeans(pick(rng, 1, 2, 5), n_init=1, random_state=seed(rng)),
+    "mini_batch_k_means": lambda rng: cluster.MiniBatchKMeans(pick(rng, 1, 2, 5), n_init=1, random_state=seed(rng)),
+    "pca": lambda rng: decomposition.PCA(pick(rng, None, 1), whiten=bool(rng.integers(2)), random_state=seed(rng)),
+    "incremental_pca": lambda rng: decomposition.IncrementalPCA(whiten=bool(rng.integers(2))),
+}
 MODELS = REGRESSORS | CLASSIFIERS | OTHERS
 # What takes missing values.
-TAKES_GAPS = set()
+TAKES_GAPS = {name for name in MODELS if ("tree" in name or "forest" in name or "hist" in name)}
 # The scale of the input matters little to these, which compare with thresholds.
 STEEP = {"linear_regression", "ridge", "lasso", "elastic_net"}
 
@@ -92,6 +154,12 @@ def targets(rng, name, x):
 def expected(model, x):
     """What scikit-learn says, by the names of the columns that rowmill appends."""
     last, found = model[-1] if hasattr(model, "steps") else model, {}
+    if hasattr(last, "cluster_centers_"):
+        return {"cluster": model.predict(x)} | {f"distance_{i}": d for i, d in enumerate(model.transform(x).T)}
+    if hasattr(last, "components_"):
+        return {f"component_{i}": c for i, c in enumerate(model.transform(x).T)}
+    if hasattr(last, "score_samples"):
+        found["anomaly_score"] = model.score_samples(x)
     if hasattr(last, "predict"):
         found["prediction"] = model.predict(x)
     names = [str(label).lower() if isinstance(label, (bool, np.bool_)) else str(label) for label in getattr(last, "classes_", [])]
@@ -109,9 +177,23 @@ def terms(model, x):
     inner = model[:-1].transform(x) if hasattr(model, "steps") and len(model) > 1 else x
     # A scaler before it has rounded its input already.
     largest = np.abs(inner) + (np.abs(x) / np.abs(model[0].scale_) if hasattr(model, "steps") and isinstance(model[0], StandardScaler) else 0)
+    if hasattr(last, "components_"):
+        sums = (largest + np.abs(last.mean_)) @ np.abs(last.components_).max(axis=0)
+        scale = np.maximum(np.sqrt(last.explained_variance_), EPS).min() if last.whiten else 1.0
+        return sums / scale
+    if hasattr(last, "cluster_centers_"):
+        return (largest**2).sum(axis=1) + (last.cluster_centers_**2).sum(axis=1).max()
+    if hasattr(last, "theta_"):
+        return 1 + np.max([((largest + np.abs(t)) ** 2 / v).sum(axis=1) for t, v in zip(last.theta_, last.var_)], axis=0)
+    if hasattr(last, "coefs_"):
+        for weights, intercepts in zip(last.coefs_, last.intercepts_):
+            largest = largest @ np.abs(weights) + np.abs(intercepts)
+        return largest.max(axis=1)
     if hasattr(last, "coef_"):
         weights = np.abs(np.atleast_2d(last.coef_)).max(axis=0)
         return largest @ weights + np.abs(last.intercept_).max()
+    if isinstance(last, ensemble.IsolationForest):
+        return np.ones(len(x))
     return np.zeros(len(x))
 
 
@@ -131,6 +213,10 @@ def compare(ours, theirs, slack, excusable=False):
 
 def undecided(found, slack):
     """Rows whose two best classes are as near as rounding."""
+    distances = [values for name, values in found.items() if name.startswith("distance")]
+    if len(distances) > 1:
+        nearest = np.sort(np.array(distances) ** 2, axis=0)[:2]
+        return nearest[1] - nearest[0] <= 256 * EPS * slack
     decisions = [values for name, values in found.items() if name.startswith("decision")]
     if not decisions:
         decisions = [values for name, values in found.items() if name.startswith("probability")]
@@ -150,8 +236,12 @@ def judge(table, found, slack, columns):
         return f"{len(table)} rows, not {len(slack)}", 0
     excused = 0
     for name, theirs in found.items():
-        differ = compare(table[name], theirs, slack)
-        if name == "prediction" and len(found) > 1:
+        own = slack
+        if name.startswith("distance"):
+            # The root of a difference of squares.
+            own = slack / np.maximum(theirs, np.sqrt(256 * EPS * slack) + 1e-300)
+        differ = compare(table[name], theirs, own)
+        if name in ("prediction", "cluster") and len(found) > 1:
             tie = undecided(found, slack)
             excused += int((differ & tie).sum())
             differ = differ & ~tie
@@ -181,13 +271,56 @@ def case(rng, name):
     return model, fresh
 
 
+def pipeline(rng):
+    """A fitted pipeline over numbers with gaps and texts, and a frame to ask it about."""
+    numbers = [f"c{i}" for i in range(int(pick(rng, 1, 2, 4)))]
+
+    def frame(count):
+        made = pd.DataFrame(rng.normal(size=(count, len(numbers))).round(int(pick(rng, 2, 15))), columns=numbers)
+        made = made.mask(rng.random(made.shape) < 0.1)
+        made["level"] = rng.gamma(2.0, size=count)
+        made["place"] = rng.choice(["north", "south", "west, hill"], count)
+        made["kind"] = rng.choice(["a", "b", "x y"], count)
+        return made.sample(frac=1.0, axis=1, random_state=int(order)) if order else made
+
+    order = pick(rng, 0, 1, 2)
+    history, fresh = frame(90), frame(int(pick(rng, 1, 9, 40)))
+    scale = lambda: pick(rng, StandardScaler(), MinMaxScaler((-1, 1)), MaxAbsScaler(), RobustScaler(), "passthrough")
+    bins = KBinsDiscretizer(4, encode="ordinal")
+    of_numbers = [SimpleImputer(strategy=pick(rng, "mean", "median", "most_frequent")), scale()]
+    of_numbers += [step for step in (PolynomialFeatures(2, include_bias=False), bins) if rng.random() < 0.3]
+    level = pick(rng, FunctionTransformer(np.log1p), FunctionTransformer(np.sqrt), scale(), "drop", bins)
+    texts = [("place", OneHotEncoder(sparse_output=False, handle_unknown="ignore"), ["place"]), ("kind", OrdinalEncoder(), ["kind"])]
+    parts = [("numbers", make_pipeline(*of_numbers), numbers), ("level", level, ["level"]), *texts]
+    mixed = ColumnTransformer([parts[i] for i in rng.permutation(len(parts))])
+    middle = pick(rng, [], [], [decomposition.PCA(2, random_state=1)], [cluster.KMeans(3, n_init=1, random_state=1)])
+    last = pick(rng, "ridge", "logistic_regression", "random_forest_classifier", "hist_gradient_boosting_regressor", "gaussian_nb")
+    wet = (history["level"] > 1.5) ^ (history["place"] == "north")
+    whole = make_pipeline(mixed, *middle, MODELS[last](rng))
+    return whole.fit(history, np.where(wet, "wet", "dry") if last in CLASSIFIERS else history["level"] + 3.0 * wet), fresh
+
+
+def check_pipeline(program, number):
+    model, fresh = pipeline(np.random.default_rng([number, 7]))
+    found = expected(model, fresh)
+    with tempfile.TemporaryDirectory() as directory:
+        try:
+            table = served(program, directory, model, fresh, 7, found)
+        except rowmill.CannotExport as error:
+            return ("unfitted" if "not finite" in str(error) else str(error)), 0
+    if table is None or list(table["row"]) != list(range(len(fresh))):
+        return "rows are missing", 0
+    table = table[["message", "row", *(name for name in found if name in table)]]
+    # Scaled values are of the size of 1, and each step rounds them.
+    return judge(table, found, np.full(len(fresh), 100.0), [])
+
+
 def served(program, directory, model, fresh, size, found):
     """What rowmill makes of rows: a table with the message and the row of each."""
     at = lambda name: os.path.join(directory, name)
-    columns = [f"c{i}" for i in range(fresh.shape[1])]
+    columns = list(fresh.columns) if isinstance(fresh, pd.DataFrame) else [f"c{i}" for i in range(fresh.shape[1])]
     pd.DataFrame(fresh, columns=columns).to_csv(at("rows.csv"), index=False)
-    outputs = [output for output in KNOWN if any(name == output or name.startswith(output + "_") for name in found)] or None
-    rowmill.export(model, columns, at("model.fit.json"), dataflow=at("model.toml"), outputs=outputs,
+    rowmill.export(model, columns, at("model.fit.json"), dataflow=at("model.toml"), outputs=outputs_of(found),
                    source=at("rows.csv"), sink=at("out.csv"))
     with open(at("model.toml"), "a") as file:
         file.write(f'\n[buffer]\nbucket_size = {size}\n\n[dead_letter]\nurl = "null"\n')
@@ -198,7 +331,12 @@ def served(program, directory, model, fresh, size, found):
     return pd.read_csv(at("out.csv"), float_precision="round_trip", keep_default_na=False, na_values=[""])
 
 
-KNOWN = ["prediction", "anomaly_score", "cluster", "probability", "decision", "distance", "component"]
+KNOWN = ["anomaly_score", "prediction", "cluster", "probability", "decision", "distance", "component"]
+
+
+def outputs_of(found):
+    """What a model must be asked for to say all this."""
+    return [output for output in KNOWN if any(name == output or name.startswith(output + "_") for name in found)]
 
 
 def check(program, name, number):
@@ -290,18 +428,19 @@ def main():
     parser.add_argument("program")
     parser.add_argument("--cases", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--only", choices=MODELS)
+    parser.add_argument("--only", choices=[*MODELS, "pipeline"])
     arguments = parser.parse_args()
-    names = [arguments.only] if arguments.only else list(MODELS)
+    names = [arguments.only] if arguments.only else [*MODELS, "pipeline", "pipeline", "pipeline"]
     wrong, excused, unfitted, labels = 0, 0, 0, 0
     for number in range(arguments.cases):
         name = names[number % len(names)]
-        verdict, ties = check(arguments.program, name, arguments.seed * 1_000_000 + number)
+        seeded = arguments.seed * 1_000_000 + number
+        verdict, ties = check(arguments.program, name, seeded) if name in MODELS else check_pipeline(arguments.program, seeded)
         if verdict == "unfitted":
             unfitted += 1
         elif verdict:
             wrong += 1
-            print(f"{name}, case {arguments.seed * 1_000_000 + number}: {verdict}")
+            print(f"{name}, case {seeded}: {verdict}")
         excused += bool(ties)
     print(f"seed {arguments.seed}: {arguments.cases} cases, {wrong} differ, {unfitted} that scikit-learn cannot fit, {excused} with a label excused")
     if wrong or excused > max(1, arguments.cases // 100) or unfitted > arguments.cases // 4:

@@ -9,51 +9,18 @@ columns. Both directions keep every number.
 """
 
 import json
+import os
 import sys
 import tomllib
 
 import joblib
 import numpy as np
-from sklearn import preprocessing as sk
-from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 
 import oracle
 
-NAMES = {
-    sk.StandardScaler: "standard_scaler",
-    sk.MinMaxScaler: "min_max_scaler",
-    sk.MaxAbsScaler: "max_abs_scaler",
-    sk.RobustScaler: "robust_scaler",
-    sk.PowerTransformer: "power_transformer",
-    sk.QuantileTransformer: "quantile_transformer",
-    sk.KBinsDiscretizer: "k_bins_discretizer",
-    SimpleImputer: "simple_imputer",
-}
-ATTRIBUTES = {
-    "standard_scaler": ["mean_", "scale_"],
-    "min_max_scaler": ["min_", "scale_"],
-    "max_abs_scaler": ["scale_"],
-    "robust_scaler": ["center_", "scale_"],
-    "simple_imputer": ["statistics_"],
-}
-
-
-def numbers(values):
-    return [None if np.isnan(x) else float(x) for x in values]
-
-
-def learned(step, name):
-    """What a fitted step of scikit-learn has learned."""
-    if name == "power_transformer":
-        scaler = {"mean_": numbers(step._scaler.mean_), "scale_": numbers(step._scaler.scale_)} if step.standardize else {}
-        return {"lambdas_": numbers(step.lambdas_)} | scaler
-    if name == "quantile_transformer":
-        return {"references_": numbers(step.references_), "quantiles_": [numbers(q) for q in step.quantiles_.T]}
-    if name == "k_bins_discretizer":
-        return {"inner_edges_": [numbers(edges[1:-1]) for edges in step.bin_edges_]}
-    values = {a: getattr(step, a) for a in ATTRIBUTES[name]}
-    return {a: numbers(v) for a, v in values.items() if v is not None}
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "python"))
+from rowmill.preprocessing import NAMES, learned  # noqa: E402
 
 
 def to_rowmill(pipeline, columns):

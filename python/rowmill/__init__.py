@@ -5,7 +5,8 @@
     fitted = rowmill.load("model.fit.json")
 """
 
+from . import models
 from .exporting import CannotExport, export
 from .fitted import Fitted, FittedStep, load
 
-__all__ = ["CannotExport", "Fitted", "FittedStep", "export", "load"]
+__all__ = ["CannotExport", "Fitted", "FittedStep", "export", "load", "models"]

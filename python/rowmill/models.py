@@ -1,8 +1,10 @@
 """What fitted models of scikit-learn have learned, as rowmill's subtasks read it."""
 
 import numpy as np
-from sklearn import linear_model, svm
+from sklearn import cluster, decomposition, dummy, ensemble, linear_model, naive_bayes, neural_network, svm, tree
+from sklearn.ensemble._iforest import _average_path_length
 
+from . import trees
 from .fitted import packed
 
 NAMES = {
@@ -15,6 +17,26 @@ NAMES = {
     linear_model.LogisticRegression: "logistic_regression",
     linear_model.SGDClassifier: "sgd_classifier",
     svm.LinearSVC: "linear_svc",
+    tree.DecisionTreeRegressor: "decision_tree_regressor",
+    tree.ExtraTreeRegressor: "extra_tree_regressor",
+    ensemble.RandomForestRegressor: "random_forest_regressor",
+    ensemble.ExtraTreesRegressor: "extra_trees_regressor",
+    tree.DecisionTreeClassifier: "decision_tree_classifier",
+    tree.ExtraTreeClassifier: "extra_tree_classifier",
+    ensemble.RandomForestClassifier: "random_forest_classifier",
+    ensemble.ExtraTreesClassifier: "extra_trees_classifier",
+    ensemble.GradientBoostingRegressor: "gradient_boosting_regressor",
+    ensemble.GradientBoostingClassifier: "gradient_boosting_classifier",
+    ensemble.HistGradientBoostingRegressor: "hist_gradient_boosting_regressor",
+    ensemble.HistGradientBoostingClassifier: "hist_gradient_boosting_classifier",
+    ensemble.IsolationForest: "isolation_forest",
+    cluster.KMeans: "k_means",
+    cluster.MiniBatchKMeans: "mini_batch_k_means",
+    decomposition.PCA: "pca",
+    decomposition.IncrementalPCA: "incremental_pca",
+    naive_bayes.GaussianNB: "gaussian_nb",
+    neural_network.MLPRegressor: "mlp_regressor",
+    neural_network.MLPClassifier: "mlp_classifier",
 }
 
 
@@ -70,9 +92,154 @@ def linear_classifier(model):
     }
 
 
+def members(model):
+    """The trees of a forest, or the one that the model is."""
+    if model.n_outputs_ != 1:
+        raise Refused("it predicts several values a row")
+    return [each.tree_ for each in model.estimators_] if hasattr(model, "estimators_") else [model.tree_]
+
+
+def takes_missing(model):
+    one = model.estimators_[0] if hasattr(model, "estimators_") else model
+    return bool(one.__sklearn_tags__().input_tags.allow_nan)
+
+
+def tree_regressor(model):
+    return trees.together([trees.of_tree(each) for each in members(model)]) | {"takes_missing": takes_missing(model)}
+
+
+def tree_classifier(model):
+    return {"classes_": labels(model.classes_)} | tree_regressor(model)
+
+
+def gradient_boosting(model, link):
+    if not (model.init_ == "zero" or isinstance(model.init_, (dummy.DummyClassifier, dummy.DummyRegressor))):
+        raise Refused("its init is a model of its own")
+    init = model._raw_predict_init(np.zeros((1, model.n_features_in_)))[0]
+    return trees.together([trees.of_tree(each.tree_) for each in model.estimators_.ravel()]) | {
+        "precision": "single",
+        "init": finite(init, "init_"),
+        "learning_rate": float(model.learning_rate),
+        "link": link,
+        "takes_missing": False,
+        "takes_infinity": False,
+    }
+
+
+def gradient_boosting_regressor(model):
+    return gradient_boosting(model, "identity")
+
+
+def gradient_boosting_classifier(model):
+    binary = "half_logit" if model.loss == "exponential" else "logit"
+    link = binary if len(model.classes_) == 2 else "softmax"
+    return {"classes_": labels(model.classes_), "second_at_zero": True} | gradient_boosting(model, link)
+
+
+def hist_gradient_boosting(model, link):
+    if model.is_categorical_ is not None and np.any(model.is_categorical_):
+        raise Refused("it has categorical features")
+    predictors = [predictor for each in model._predictors for predictor in each]
+    if not predictors:
+        raise Refused("it has no tree")
+    return trees.together([trees.of_predictor(predictor) for predictor in predictors]) | {
+        "precision": "double",
+        "init": finite(model._baseline_prediction, "the baseline"),
+        # The leaves hold it already.
+        "learning_rate": 1.0,
+        "link": link,
+        "takes_missing": True,
+        "takes_infinity": True,
+    }
+
+
+def hist_gradient_boosting_regressor(model):
+    return hist_gradient_boosting(model, "log" if model.loss in ("gamma", "poisson") else "identity")
+
+
+def hist_gradient_boosting_classifier(model):
+    link = "logit" if len(model.classes_) == 2 else "softmax"
+    return {"classes_": labels(model.classes_), "second_at_zero": False} | hist_gradient_boosting(model, link)
+
+
+def isolation_forest(model):
+    def of_tree(number, each, features):
+        depths = model._decision_path_lengths[number] + model._average_path_length_per_tree[number] - 1.0
+        return trees.of_tree(each.tree_, values=np.asarray(depths, dtype=float), features=features)
+
+    of_trees = zip(model.estimators_, model.estimators_features_)
+    usual = len(model.estimators_) * _average_path_length([model._max_samples])[0]
+    return trees.together([of_tree(number, *each) for number, each in enumerate(of_trees)]) | {
+        "usual_depths": float(usual),
+        "offset_": scalar(model.offset_, "offset_"),
+    }
+
+
+def k_means(model):
+    if model.cluster_centers_.dtype != np.float64:
+        raise Refused("it is fitted in single precision")
+    return {"cluster_centers_": finite(model.cluster_centers_, "cluster_centers_")}
+
+
+def pca(model):
+    scales = {}
+    if model.whiten:
+        scale = np.sqrt(model.explained_variance_)
+        scales = {"scales": finite(np.maximum(scale, np.finfo(scale.dtype).eps), "explained_variance_")}
+    return {"components_": finite(model.components_, "components_"), "mean_": finite(model.mean_, "mean_")} | scales
+
+
+def gaussian_nb(model):
+    if (model.var_ <= 0).any():
+        raise Refused("a variance is not finite above 0")
+    names = ("theta_", "var_", "class_prior_")
+    return {"classes_": labels(model.classes_)} | {name: finite(getattr(model, name), name) for name in names}
+
+
+def network(model):
+    sizes = [model.coefs_[0].shape[0]] + [layer.shape[1] for layer in model.coefs_]
+    return {
+        "layer_sizes": packed(sizes, "<u4"),
+        "coefs_": finite(np.concatenate([layer.ravel() for layer in model.coefs_]), "coefs_"),
+        "intercepts_": finite(np.concatenate(model.intercepts_), "intercepts_"),
+        "activation": model.activation,
+        "out_activation_": model.out_activation_,
+    }
+
+
+def mlp_regressor(model):
+    if model.n_outputs_ != 1:
+        raise Refused("it predicts several values a row")
+    return network(model)
+
+
+def mlp_classifier(model):
+    if model._label_binarizer.y_type_.startswith("multilabel"):
+        raise Refused("it predicts several labels a row")
+    return {"classes_": labels(model.classes_)} | network(model)
+
+
 FAMILIES = [
     (("linear_regression", "ridge", "lasso", "elastic_net", "sgd_regressor", "linear_svr"), linear_regressor),
     (("logistic_regression", "sgd_classifier", "linear_svc"), linear_classifier),
+    (
+        ("decision_tree_regressor", "extra_tree_regressor", "random_forest_regressor", "extra_trees_regressor"),
+        tree_regressor,
+    ),
+    (
+        ("decision_tree_classifier", "extra_tree_classifier", "random_forest_classifier", "extra_trees_classifier"),
+        tree_classifier,
+    ),
+    (("gradient_boosting_regressor",), gradient_boosting_regressor),
+    (("gradient_boosting_classifier",), gradient_boosting_classifier),
+    (("hist_gradient_boosting_regressor",), hist_gradient_boosting_regressor),
+    (("hist_gradient_boosting_classifier",), hist_gradient_boosting_classifier),
+    (("isolation_forest",), isolation_forest),
+    (("k_means", "mini_batch_k_means"), k_means),
+    (("pca", "incremental_pca"), pca),
+    (("gaussian_nb",), gaussian_nb),
+    (("mlp_regressor",), mlp_regressor),
+    (("mlp_classifier",), mlp_classifier),
 ]
 LEARNED = {name: learned for names, learned in FAMILIES for name in names}
 

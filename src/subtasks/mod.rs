@@ -23,6 +23,7 @@ mod entry;
 mod fault;
 mod fillna;
 mod frozen;
+mod function_transformer;
 mod fused;
 mod interpolate;
 mod k_bins_discretizer;

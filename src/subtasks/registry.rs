@@ -1,12 +1,16 @@
 //! All subtasks by their names. A new one is one file beside this one and one line here.
 
 use super::entry::Entry;
-use super::models::{Classify, LinearClassifier, LinearRegressor, Model, Regress, Served};
+use super::models::{
+    BoostedClassifier, BoostedRegressor, Classify, GaussianNb, IsolationForest, KMeans, LinearClassifier,
+    LinearRegressor, MlpClassifier, MlpRegressor, Model, Pca, Regress, Served, TreeClassifier, TreeRegressor,
+};
 use super::subtask::Subtask;
 use super::{
-    binarizer, clip, diff, drop_duplicates, dropna, fillna, interpolate, k_bins_discretizer, max_abs_scaler,
-    min_max_scaler, normalizer, one_hot_encoder, ordinal_encoder, polynomial_features, power_transformer, prepare,
-    quantile_transformer, replace, result, robust_scaler, rolling, simple_imputer, standard_scaler,
+    binarizer, clip, diff, drop_duplicates, dropna, fillna, function_transformer, interpolate, k_bins_discretizer,
+    max_abs_scaler, min_max_scaler, normalizer, one_hot_encoder, ordinal_encoder, polynomial_features,
+    power_transformer, prepare, quantile_transformer, replace, result, robust_scaler, rolling, simple_imputer,
+    standard_scaler,
 };
 
 /// The subtasks that a program knows, by their names.
@@ -39,6 +43,7 @@ impl Subtasks {
             .with::<polynomial_features::PolynomialFeatures>("polynomial_features")
             .with::<ordinal_encoder::OrdinalEncoder>("ordinal_encoder")
             .with::<one_hot_encoder::OneHotEncoder>("one_hot_encoder")
+            .with::<function_transformer::FunctionTransformer>("function_transformer")
             .with_model::<Regress<LinearRegressor>>("linear_regression", "sklearn.linear_model.LinearRegression")
             .with_model::<Regress<LinearRegressor>>("ridge", "sklearn.linear_model.Ridge")
             .with_model::<Regress<LinearRegressor>>("lasso", "sklearn.linear_model.Lasso")
@@ -48,6 +53,41 @@ impl Subtasks {
             .with_model::<Classify<LinearClassifier>>("logistic_regression", "sklearn.linear_model.LogisticRegression")
             .with_model::<Classify<LinearClassifier>>("sgd_classifier", "sklearn.linear_model.SGDClassifier")
             .with_model::<Classify<LinearClassifier>>("linear_svc", "sklearn.svm.LinearSVC")
+            .with_model::<Regress<TreeRegressor>>("decision_tree_regressor", "sklearn.tree.DecisionTreeRegressor")
+            .with_model::<Classify<TreeClassifier>>("decision_tree_classifier", "sklearn.tree.DecisionTreeClassifier")
+            .with_model::<Regress<TreeRegressor>>("extra_tree_regressor", "sklearn.tree.ExtraTreeRegressor")
+            .with_model::<Classify<TreeClassifier>>("extra_tree_classifier", "sklearn.tree.ExtraTreeClassifier")
+            .with_model::<Regress<TreeRegressor>>("random_forest_regressor", "sklearn.ensemble.RandomForestRegressor")
+            .with_model::<Classify<TreeClassifier>>(
+                "random_forest_classifier",
+                "sklearn.ensemble.RandomForestClassifier",
+            )
+            .with_model::<Regress<TreeRegressor>>("extra_trees_regressor", "sklearn.ensemble.ExtraTreesRegressor")
+            .with_model::<Classify<TreeClassifier>>("extra_trees_classifier", "sklearn.ensemble.ExtraTreesClassifier")
+            .with_model::<Regress<BoostedRegressor>>(
+                "gradient_boosting_regressor",
+                "sklearn.ensemble.GradientBoostingRegressor",
+            )
+            .with_model::<Classify<BoostedClassifier>>(
+                "gradient_boosting_classifier",
+                "sklearn.ensemble.GradientBoostingClassifier",
+            )
+            .with_model::<Regress<BoostedRegressor>>(
+                "hist_gradient_boosting_regressor",
+                "sklearn.ensemble.HistGradientBoostingRegressor",
+            )
+            .with_model::<Classify<BoostedClassifier>>(
+                "hist_gradient_boosting_classifier",
+                "sklearn.ensemble.HistGradientBoostingClassifier",
+            )
+            .with_model::<IsolationForest>("isolation_forest", "sklearn.ensemble.IsolationForest")
+            .with_model::<KMeans>("k_means", "sklearn.cluster.KMeans")
+            .with_model::<KMeans>("mini_batch_k_means", "sklearn.cluster.MiniBatchKMeans")
+            .with_model::<Pca>("pca", "sklearn.decomposition.PCA")
+            .with_model::<Pca>("incremental_pca", "sklearn.decomposition.IncrementalPCA")
+            .with_model::<Classify<GaussianNb>>("gaussian_nb", "sklearn.naive_bayes.GaussianNB")
+            .with_model::<Regress<MlpRegressor>>("mlp_regressor", "sklearn.neural_network.MLPRegressor")
+            .with_model::<Classify<MlpClassifier>>("mlp_classifier", "sklearn.neural_network.MLPClassifier")
     }
 
     /// Adds a subtask; it replaces one of the same name.

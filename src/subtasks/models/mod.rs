@@ -8,25 +8,48 @@
 //! The arithmetic stands in `kernels`. Never here: fitting, and whatever `subtasks` may not have.
 
 mod accepted;
+mod boosted_classifier;
+mod boosted_regressor;
+mod boosted_trees;
 mod classes;
 mod classifier;
+mod gaussian_nb;
+mod isolation_forest;
+mod k_means;
 mod linear_classifier;
 mod linear_regressor;
+mod mlp_classifier;
+mod mlp_regressor;
 mod model;
+mod network;
 mod output;
 mod params;
+mod pca;
 mod regressor;
 mod served;
 #[cfg(test)]
 mod testing;
+mod tree_classifier;
+mod tree_params;
+mod tree_regressor;
 
 pub use accepted::Accepted;
+pub use boosted_classifier::BoostedClassifier;
+pub use boosted_regressor::BoostedRegressor;
 pub use classes::Classes;
 pub use classifier::{Classifier, Classify, Judged};
+pub use gaussian_nb::GaussianNb;
+pub use isolation_forest::IsolationForest;
+pub use k_means::KMeans;
 pub use linear_classifier::LinearClassifier;
 pub use linear_regressor::LinearRegressor;
+pub use mlp_classifier::MlpClassifier;
+pub use mlp_regressor::MlpRegressor;
 pub use model::{Features, Model, Values};
 pub use output::Output;
 pub use params::Params;
+pub use pca::Pca;
 pub use regressor::{Regress, Regressor};
 pub use served::Served;
+pub use tree_classifier::TreeClassifier;
+pub use tree_regressor::TreeRegressor;

@@ -1,0 +1,75 @@
+//! Classification by gradient boosting.
+
+use super::boosted_trees::BoostedTrees;
+use super::{Accepted, Classifier, Features, Judged, Output, Params};
+use crate::kernels::softmax::{argmax, complement, logistic, softmax};
+
+/// Boosted trees with a score for each class, or one for two classes.
+pub struct BoostedClassifier {
+    trees: BoostedTrees,
+    link: Link,
+    /// Whether a score of 0 is the second of two classes.
+    second_at_zero: bool,
+}
+
+/// How scores become probabilities.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Link {
+    Logit,
+    /// The score is half a logit, as of the exponential loss.
+    HalfLogit,
+    Softmax,
+}
+
+const LINKS: [(&str, Link); 3] = [("logit", Link::Logit), ("half_logit", Link::HalfLogit), ("softmax", Link::Softmax)];
+
+impl Classifier for BoostedClassifier {
+    const SUMMARY: &'static str =
+        "Predicts the class whose score, a first guess and what trees add to it, is the largest.";
+    const OUTPUTS: &'static [Output] = &[Output::Prediction, Output::Probability, Output::Decision];
+
+    fn read(params: &Params<'_>, classes: usize) -> Result<BoostedClassifier, String> {
+        if classes < 2 {
+            return Err("classes_ has fewer than 2 classes".into());
+        }
+        let link = params.choice("link", &LINKS)?;
+        if (link == Link::Softmax) != (classes > 2) {
+            return Err(format!("link does not go with {classes} classes"));
+        }
+        let scores = if classes == 2 { 1 } else { classes };
+        let trees = BoostedTrees::read(params, scores)?;
+        Ok(BoostedClassifier { trees, link, second_at_zero: params.flag("second_at_zero")? })
+    }
+
+    fn accepted(&self) -> Accepted {
+        self.trees.accepted()
+    }
+
+    fn judge(&self, features: &Features<'_>, outputs: &[Output]) -> Judged {
+        let decisions = self.trees.scores(features);
+        let classes = match &decisions[..] {
+            [one] => one.iter().map(|x| usize::from(*x > 0.0 || self.second_at_zero && *x == 0.0)).collect(),
+            all => argmax(all),
+        };
+        let asked = outputs.contains(&Output::Probability);
+        let probabilities = if asked { self.probabilities(&decisions) } else { Vec::new() };
+        Judged { classes, probabilities, decisions }
+    }
+}
+
+impl BoostedClassifier {
+    fn probabilities(&self, decisions: &[Vec<f64>]) -> Vec<Vec<f64>> {
+        let twice = if self.link == Link::HalfLogit { 2.0 } else { 1.0 };
+        match decisions {
+            [one] => {
+                let second: Vec<f64> = one.iter().map(|x| logistic(twice * x)).collect();
+                vec![complement(&second), second]
+            }
+            all => {
+                let mut scores = all.to_vec();
+                softmax(&mut scores);
+                scores
+            }
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! Naive Bayes with a normal distribution for each class and column.
+
+use super::{Classifier, Features, Judged, Output, Params};
+use crate::kernels::gaussian::{log_density, normalize_logarithms};
+use crate::kernels::softmax::argmax;
+
+/// The distributions of each class.
+pub struct GaussianNb {
+    means: Vec<Vec<f64>>,
+    variances: Vec<Vec<f64>>,
+    /// Logarithms of how frequent the classes are.
+    priors: Vec<f64>,
+}
+
+impl Classifier for GaussianNb {
+    const SUMMARY: &'static str = "Predicts the likeliest class by a normal distribution for each class and column.";
+    const OUTPUTS: &'static [Output] = &[Output::Prediction, Output::Probability];
+
+    fn read(params: &Params<'_>, classes: usize) -> Result<GaussianNb, String> {
+        let table = |name: &str| {
+            let rows = params.rows(name, params.columns)?;
+            if rows.len() == classes {
+                Ok(rows)
+            } else {
+                Err(format!("{name} has {} rows for {classes} classes", rows.len()))
+            }
+        };
+        let (means, variances) = (table("theta_")?, table("var_")?);
+        if variances.iter().flatten().any(|variance| *variance <= 0.0) {
+            return Err("var_ holds a variance that is not above 0".into());
+        }
+        let priors = params.exactly("class_prior_", classes)?;
+        if priors.iter().any(|prior| *prior < 0.0) {
+            return Err("class_prior_ holds a negative share".into());
+        }
+        Ok(GaussianNb { means, variances, priors: priors.iter().map(|prior| prior.ln()).collect() })
+    }
+
+    fn judge(&self, features: &Features<'_>, outputs: &[Output]) -> Judged {
+        let classes = self.means.iter().zip(&self.variances).zip(&self.priors);
+        let density = |((means, variances), prior): ((&Vec<f64>, &Vec<f64>), &f64)| {
+            log_density(&features.columns, means, variances, *prior, features.rows)
+        };
+        let mut probabilities: Vec<Vec<f64>> = classes.map(density).collect();
+        let classes = argmax(&probabilities);
+        if outputs.contains(&Output::Probability) {
+            normalize_logarithms(&mut probabilities);
+        }
+        Judged { classes, probabilities, decisions: Vec::new() }
+    }
+}

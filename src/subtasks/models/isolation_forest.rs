@@ -1,0 +1,50 @@
+//! Anomalies by how soon random splits isolate a row.
+
+use super::tree_params::read_trees;
+use super::{Accepted, Features, Model, Output, Params, Values};
+use crate::data::Kind;
+use crate::kernels::trees::Trees;
+
+/// Trees whose leaves hold how deep they lie, and the depth that is usual.
+pub struct IsolationForest {
+    trees: Trees<f32>,
+    /// The sum of depths over all trees that is usual; 0 if every row is isolated at once.
+    usual_depths: f64,
+    offset: f64,
+}
+
+impl Model for IsolationForest {
+    const SUMMARY: &'static str = "Scores rows by how soon random splits isolate them: the lower, the more abnormal.";
+    const OUTPUTS: &'static [Output] = &[Output::AnomalyScore, Output::Prediction, Output::Decision];
+
+    fn read(params: &Params<'_>) -> Result<IsolationForest, String> {
+        let trees = read_trees(params, 1)?;
+        Ok(IsolationForest { trees, usual_depths: params.number("usual_depths")?, offset: params.number("offset_")? })
+    }
+
+    fn accepted(&self) -> Accepted {
+        Accepted { missing: true, infinite: true, single: true }
+    }
+
+    fn columns(&self, output: Output) -> Result<Vec<(String, Kind)>, String> {
+        Ok(vec![(output.name().into(), Kind::Number)])
+    }
+
+    fn evaluate(&self, features: &Features<'_>, outputs: &[Output]) -> Vec<Values> {
+        let mut depths = vec![0.0; features.rows];
+        self.trees.each_leaf(&features.columns, features.rows, |_, row, leaf| depths[row] += leaf[0]);
+        let score = |depth: &f64| {
+            let share = if self.usual_depths == 0.0 { 1.0 } else { depth / self.usual_depths };
+            -(-share).exp2()
+        };
+        let scores: Vec<f64> = depths.iter().map(score).collect();
+        let of_output = |output: &Output| {
+            Values::Numbers(match output {
+                Output::Prediction => scores.iter().map(|x| if x - self.offset < 0.0 { -1.0 } else { 1.0 }).collect(),
+                Output::Decision => scores.iter().map(|x| x - self.offset).collect(),
+                _ => scores.clone(),
+            })
+        };
+        outputs.iter().map(of_output).collect()
+    }
+}

@@ -1,0 +1,36 @@
+//! Clusters by the nearest of several centres.
+
+use super::{Features, Model, Output, Params, Values};
+use crate::data::Kind;
+use crate::kernels::distances::Points;
+
+/// The centres of clusters.
+pub struct KMeans(Points);
+
+impl Model for KMeans {
+    const SUMMARY: &'static str = "Finds the nearest of several centres.";
+    const OUTPUTS: &'static [Output] = &[Output::Cluster, Output::Distance];
+
+    fn read(params: &Params<'_>) -> Result<KMeans, String> {
+        params.rows("cluster_centers_", params.columns).map(|centers| KMeans(Points::new(centers)))
+    }
+
+    fn columns(&self, output: Output) -> Result<Vec<(String, Kind)>, String> {
+        let names = match output {
+            Output::Distance => output.of_each(0..self.0.len()),
+            _ => vec![output.name().into()],
+        };
+        Ok(names.into_iter().map(|name| (name, Kind::Number)).collect())
+    }
+
+    fn evaluate(&self, features: &Features<'_>, outputs: &[Output]) -> Vec<Values> {
+        let of_output = |output: &Output| match output {
+            Output::Distance => self.0.distances(&features.columns, features.rows),
+            _ => {
+                let nearest = self.0.nearest(&features.columns, features.rows);
+                vec![nearest.into_iter().map(|number| number as f64).collect()]
+            }
+        };
+        outputs.iter().flat_map(of_output).map(Values::Numbers).collect()
+    }
+}

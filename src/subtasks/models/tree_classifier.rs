@@ -1,0 +1,37 @@
+//! Classification by one tree, or by the mean probabilities of a forest.
+
+use super::tree_params::read_trees;
+use super::{Accepted, Classifier, Features, Judged, Output, Params};
+use crate::kernels::softmax::argmax;
+use crate::kernels::trees::Trees;
+
+/// One tree, or the mean of several.
+pub struct TreeClassifier {
+    trees: Trees<f32>,
+    classes: usize,
+    takes_missing: bool,
+}
+
+impl Classifier for TreeClassifier {
+    const SUMMARY: &'static str = "Predicts the class of the largest mean probability in the leaves of its trees.";
+    const OUTPUTS: &'static [Output] = &[Output::Prediction, Output::Probability];
+
+    fn read(params: &Params<'_>, classes: usize) -> Result<TreeClassifier, String> {
+        let trees = read_trees(params, classes)?;
+        Ok(TreeClassifier { trees, classes, takes_missing: params.flag("takes_missing")? })
+    }
+
+    fn accepted(&self) -> Accepted {
+        Accepted { missing: self.takes_missing, infinite: false, single: true }
+    }
+
+    fn judge(&self, features: &Features<'_>, _: &[Output]) -> Judged {
+        let mut probabilities = vec![vec![0.0; features.rows]; self.classes];
+        self.trees.each_leaf(&features.columns, features.rows, |_, row, leaf| {
+            probabilities.iter_mut().zip(leaf).for_each(|(class, probability)| class[row] += probability);
+        });
+        let count = self.trees.len() as f64;
+        probabilities.iter_mut().flatten().for_each(|probability| *probability /= count);
+        Judged { classes: argmax(&probabilities), probabilities, decisions: Vec::new() }
+    }
+}

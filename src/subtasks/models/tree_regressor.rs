@@ -1,0 +1,31 @@
+//! Regression by one tree, or by the mean of a forest.
+
+use super::tree_params::read_trees;
+use super::{Accepted, Features, Params, Regressor};
+use crate::kernels::trees::Trees;
+
+/// One tree, or the mean of several.
+pub struct TreeRegressor {
+    trees: Trees<f32>,
+    takes_missing: bool,
+}
+
+impl Regressor for TreeRegressor {
+    const SUMMARY: &'static str = "Predicts the mean of what the leaves of its trees hold.";
+
+    fn read(params: &Params<'_>) -> Result<TreeRegressor, String> {
+        Ok(TreeRegressor { trees: read_trees(params, 1)?, takes_missing: params.flag("takes_missing")? })
+    }
+
+    fn accepted(&self) -> Accepted {
+        Accepted { missing: self.takes_missing, infinite: false, single: true }
+    }
+
+    fn predict(&self, features: &Features<'_>) -> Vec<f64> {
+        let mut sums = vec![0.0; features.rows];
+        self.trees.each_leaf(&features.columns, features.rows, |_, row, leaf| sums[row] += leaf[0]);
+        let count = self.trees.len() as f64;
+        sums.iter_mut().for_each(|sum| *sum /= count);
+        sums
+    }
+}
