@@ -10,7 +10,7 @@ use crate::config::{Dataflow, ParsedSettings};
 use crate::data::{Bucket, KeyedState, Kind, Message, Origin, Schema, from_bytes};
 use crate::disk::OsDisk;
 use crate::format::payload::each_row;
-use crate::format::{Decoder, Decoding, FileKind, FileRecords, Framing};
+use crate::format::{CsvOptions, Decoder, Decoding, FileKind, FileRecords, Framing};
 use crate::runtime::epochs::checkpoint::{Checkpoint, CheckpointOpening};
 use crate::runtime::epochs::stored::{Progress, StoredCheckpoint};
 use crate::runtime::graph::operator_state::OperatorState;
@@ -36,17 +36,23 @@ pub fn payload(bytes: &[u8]) {
 pub fn file(bytes: &[u8]) {
     let Some((kind, bytes)) = bytes.split_first() else { return };
     let kind = [FileKind::Ndjson, FileKind::Csv, FileKind::WeatherLink][usize::from(kind % 3)];
-    let Ok(mut records) = FileRecords::new(Cursor::new(bytes), kind, kind == FileKind::Csv, &framing()) else {
-        return;
+    let read = |framing: &Framing| {
+        let mut records = FileRecords::new(Cursor::new(bytes), kind, kind == FileKind::Csv, framing).ok()?;
+        let mut bucket = Bucket::new(0, 0);
+        while let Ok(Some((row, _))) = records.next_row() {
+            bucket.push(row, 0, origin());
+        }
+        decode(&bucket);
+        Some((records.header().map(|header| header.names.to_vec()), bucket))
     };
-    let mut bucket = Bucket::new(0, 0);
-    while let Ok(Some((row, _))) = records.next_row() {
-        bucket.push(row, 0, origin());
+    read(&framing());
+    if kind == FileKind::Csv
+        && !bytes.starts_with(b"\xff\xfe")
+        && !bytes.starts_with(b"\xfe\xff")
+        && let Some((header, bucket)) = read(&Framing { csv: CsvOptions::plain(), ..framing() })
+    {
+        others::same_csv(bytes, header.as_deref(), &bucket);
     }
-    if kind == FileKind::Csv {
-        others::same_csv(bytes, records.header().map(|header| header.names), &bucket);
-    }
-    decode(&bucket);
 }
 
 /// A dataflow file.
@@ -183,9 +189,10 @@ mod tests {
         let rows = std::fs::read_to_string(fuzz.join("python_rows.json")).unwrap();
         let files: std::collections::BTreeMap<String, Vec<Vec<String>>> = serde_json::from_str(&rows).unwrap();
         assert!(files.len() >= 20);
+        let plain = super::Framing { csv: super::CsvOptions::plain(), ..framing() };
         for (name, theirs) in files {
             let bytes = std::fs::read(fuzz.join("corpus/file").join(&name)).unwrap();
-            let mut records = FileRecords::new(&bytes[1..], FileKind::Csv, false, &framing()).unwrap();
+            let mut records = FileRecords::new(&bytes[1..], FileKind::Csv, false, &plain).unwrap();
             let mut ours = vec![String::from_utf8(records.header().unwrap().names.to_vec()).unwrap()];
             while let Some((row, _)) = records.next_row().unwrap() {
                 ours.push(String::from_utf8(row.bytes.to_vec()).unwrap());

@@ -30,7 +30,7 @@ pub use keyed_state::{KeyedState, from_bytes, to_bytes};
 pub use message::Message;
 pub use numbers::{Numbers, Run};
 pub use raw_batch::RawBatch;
-pub use row::{Broken, Format, Header, Layout, Row};
+pub use row::{Broken, Format, Header, Layout, Row, Separated};
 pub use schema::{Column, DAVIS, Kind, Schema};
 pub use spare::{recycle_lines, spare_lines};
 pub use text::TextColumn;

@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 
+use super::cell::DecimalMark;
+
 /// The format of a row's bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Format {
@@ -11,6 +13,8 @@ pub enum Format {
     Json,
     /// Comma-separated cells.
     Csv,
+    /// Cells between another separator, or numbers with another decimal mark.
+    Separated(Separated),
     /// WeatherLink's tab-separated cells.
     WeatherLink(Layout),
     /// Bytes that the source could not split into rows; never read.
@@ -32,6 +36,25 @@ pub enum Broken {
     /// A quote that is not closed.
     #[error("a quote opens a cell and no quote closes it: write it twice, or leave it out")]
     OpenQuote,
+}
+
+/// How the cells of a CSV row are written, where it is not as the standard says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Separated {
+    /// The character between cells, in ASCII.
+    pub separator: u8,
+    /// The mark before a number's fraction.
+    pub decimal: DecimalMark,
+}
+
+impl Format {
+    /// CSV rows with this separator and this decimal mark.
+    pub fn csv(separator: u8, decimal: DecimalMark) -> Format {
+        match (separator, decimal) {
+            (b',', DecimalMark::Point) => Format::Csv,
+            _ => Format::Separated(Separated { separator, decimal }),
+        }
+    }
 }
 
 /// The differences between WeatherLink exports.

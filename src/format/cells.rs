@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use crate::data::{Layout, Row, Schema};
+use crate::data::cell::DecimalMark;
+use crate::data::{Format, Layout, Row, Schema, Separated};
 use crate::format::column_builder::ColumnBuilder;
 use crate::format::{Decoding, csv, weatherlink};
 
@@ -11,9 +12,13 @@ use crate::format::{Decoding, csv, weatherlink};
 pub(crate) struct HeaderMap {
     /// The header from which `places` was built; outer `None` before the first row.
     header: Option<Option<Vec<u8>>>,
+    /// The format of its rows.
+    format: Option<Format>,
     /// The address of the header in the bucket that is being read.
     stands: Option<Option<(usize, usize)>>,
     places: Vec<Option<usize>>,
+    /// Places without the empty names at the header's end.
+    named: usize,
     /// Cells of a WeatherLink export's date and time, and the column for both together.
     date_time: Option<(usize, usize, usize)>,
 }
@@ -29,10 +34,10 @@ impl HeaderMap {
         let header = row.header.map(|header| header.names);
         // Within a bucket an address is that of one header only: a long header is compared once per bucket.
         let stands = Some(header.map(|header| (header.as_ptr().addr(), header.len())));
-        if self.stands == stands {
+        if self.stands == stands && self.format == Some(row.format) {
             return Ok(());
         }
-        if self.header.as_ref().is_some_and(|known| known.as_deref() == header) {
+        if self.format == Some(row.format) && self.header.as_ref().is_some_and(|known| known.as_deref() == header) {
             self.stands = stands;
             return Ok(());
         }
@@ -41,6 +46,11 @@ impl HeaderMap {
             Some(names) => names.iter().map(|name| decoding.place(schema, name)).collect(),
             None => (0..schema.columns().len()).map(Some).collect(),
         };
+        let named = names
+            .as_ref()
+            .map(|names| names.iter().rposition(|name| !csv::is_unnamed(name)).map_or(0, |last| last + 1));
+        self.named = named.unwrap_or(self.places.len());
+        self.format = Some(row.format);
         self.date_time = names.as_ref().and_then(|names| date_time(names, schema));
         self.header = Some(header.map(<[u8]>::to_vec));
         self.stands = stands;
@@ -49,9 +59,19 @@ impl HeaderMap {
 
     pub fn csv(&self, line: &str, schema: &Schema, table: &mut ColumnBuilder) -> Result<(), String> {
         if !line.contains('"') {
-            return self.fill(line.split(',').map(Cow::Borrowed), schema, table);
+            return self.fill(line.split(',').map(Cow::Borrowed), DecimalMark::Point, schema, table);
         }
-        self.fill(csv::cells(line), schema, table)
+        self.fill(csv::cells(line), DecimalMark::Point, schema, table)
+    }
+
+    pub fn separated(
+        &self,
+        line: &str,
+        Separated { separator, decimal }: Separated,
+        schema: &Schema,
+        table: &mut ColumnBuilder,
+    ) -> Result<(), String> {
+        self.fill(csv::cells_by(line, separator), decimal, schema, table)
     }
 
     pub fn weatherlink(
@@ -62,9 +82,7 @@ impl HeaderMap {
         table: &mut ColumnBuilder,
     ) -> Result<(), String> {
         let cells = || weatherlink::cells(line, layout.doubled_tabs);
-        let surplus = cells().count().saturating_sub(self.places.len());
-        let count = self.places.len() + if cells().skip(self.places.len()).all(str::is_empty) { 0 } else { surplus };
-        self.fill(cells().take(count).map(Cow::Borrowed), schema, table)?;
+        self.fill(cells().map(Cow::Borrowed), DecimalMark::Either, schema, table)?;
         if let Some((date, time, place)) = self.date_time {
             let cell = |index| cells().nth(index).unwrap_or_default();
             let value = weatherlink::date_time(cell(date), cell(time), layout);
@@ -76,19 +94,26 @@ impl HeaderMap {
     fn fill<'a>(
         &self,
         cells: impl Iterator<Item = Cow<'a, str>>,
+        mark: DecimalMark,
         schema: &Schema,
         table: &mut ColumnBuilder,
     ) -> Result<(), String> {
         let mut count = 0;
         let mut wrong = Ok(());
+        let mut surplus = false;
         for cell in cells {
-            if let (Ok(()), Some(Some(place))) = (&wrong, self.places.get(count)) {
-                wrong = table.set_cell(&schema.columns()[*place], &cell);
+            match (self.places.get(count), &wrong) {
+                (Some(Some(place)), Ok(())) => {
+                    wrong = table.set_cell_by(&schema.columns()[*place], &cell, mark);
+                }
+                (None, _) => surplus |= !cell.trim().is_empty(),
+                _ => {}
             }
             count += 1;
         }
-        // For a row that is too short, the length is the reason, not a cell in the wrong column.
-        if count == self.places.len() {
+        // For a row that is too short, the length is the reason, not a cell in the wrong column. Empty cells at the end
+        // are none.
+        if count >= self.named && !surplus {
             return wrong;
         }
         let source = if matches!(self.header, Some(Some(_))) { "header" } else { "schema" };
@@ -100,7 +125,8 @@ impl HeaderMap {
 fn names(row: Row<'_>, header: &[u8]) -> Result<Vec<String>, String> {
     let text = utf8(header)?;
     Ok(match row.format {
-        crate::data::Format::Csv => csv::names(text),
+        Format::Csv => csv::names(text, b','),
+        Format::Separated(Separated { separator, .. }) => csv::names(text, separator),
         _ => text.split('\t').map(str::to_owned).collect(),
     })
 }
@@ -116,5 +142,10 @@ fn date_time(names: &[String], schema: &Schema) -> Option<(usize, usize, usize)>
 }
 
 pub(super) fn utf8(bytes: &[u8]) -> Result<&str, String> {
-    std::str::from_utf8(bytes).map_err(|error| format!("not UTF-8 text: byte {} is wrong", error.valid_up_to() + 1))
+    std::str::from_utf8(bytes).map_err(|error| {
+        let at = error.valid_up_to() + 1;
+        format!(
+            "not UTF-8 text: byte {at} is wrong; say csv = {{ encoding = \"windows-1252\" }} in [source] if it is that"
+        )
+    })
 }

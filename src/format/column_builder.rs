@@ -1,9 +1,13 @@
 //! Builds the columns of a message while its rows are read.
 
+use std::sync::Arc;
+
 use ndarray::Array2;
 
+use crate::data::cell::{self, DecimalMark};
 use crate::data::spare::Buffers;
-use crate::data::{Column, Kind, Message, Schema, TextColumn, cell};
+use crate::data::{Column, Kind, Message, Schema, TextColumn};
+use crate::format::cell_rules::{BadCell, CellRules};
 
 /// Columns with capacity for every row of a bucket; a row is written cell by cell, then accepted or rejected.
 pub(crate) struct ColumnBuilder {
@@ -13,6 +17,18 @@ pub(crate) struct ColumnBuilder {
     texts: Vec<TextColumn>,
     /// The ids of the rows so far.
     ids: Vec<u64>,
+    rules: Option<Arc<CellRules>>,
+    bad_cells: BadCells,
+    /// Bad cells of the open row.
+    open_bad_cells: u64,
+}
+
+/// Cells that could not be read, and are missing.
+#[derive(Debug, Default)]
+pub(crate) struct BadCells {
+    pub count: u64,
+    /// What is wrong with the first one.
+    pub first: Option<String>,
 }
 
 impl ColumnBuilder {
@@ -20,7 +36,13 @@ impl ColumnBuilder {
         let Buffers { mut ids, mut numbers, texts } = Buffers::spare(schema.text_count());
         numbers.resize(schema.number_count() * rows, f64::NAN);
         ids.reserve(rows);
-        ColumnBuilder { numbers, rows, texts, ids }
+        let (rules, bad_cells) = (None, BadCells::default());
+        ColumnBuilder { numbers, rows, texts, ids, rules, bad_cells, open_bad_cells: 0 }
+    }
+
+    /// The same, whose cells are read by rules.
+    pub fn by(self, rules: Option<Arc<CellRules>>) -> ColumnBuilder {
+        ColumnBuilder { rules, ..self }
     }
 
     /// Rows accepted so far.
@@ -43,19 +65,53 @@ impl ColumnBuilder {
 
     /// Reads a cell by its column's kind.
     pub fn set_cell(&mut self, column: &Column, cell: &str) -> Result<(), String> {
+        self.set_cell_by(column, cell, DecimalMark::Point)
+    }
+
+    /// Reads a cell by its column's kind, where its format has this decimal mark.
+    pub fn set_cell_by(&mut self, column: &Column, cell: &str, mark: DecimalMark) -> Result<(), String> {
         match column.kind {
-            Kind::Text => self.set_text(column.slot, cell::text(cell)),
+            Kind::Text => {
+                let rules = self.rules.clone();
+                self.set_text(column.slot, rules.map_or_else(|| cell::text(cell), |rules| rules.text(cell)));
+            }
             Kind::Number => {
-                let number = cell::number(cell);
-                self.set_number(column.slot, number.ok_or_else(|| not_a_number(column, format_args!("{cell:?}")))?);
+                let number = match &self.rules {
+                    None => cell::number_by(cell, mark),
+                    Some(rules) => rules.number(cell, mark),
+                };
+                match number.or_else(|| cell::boolean(cell)) {
+                    Some(number) => self.set_number(column.slot, number),
+                    None => return self.refuse(column, || not_a_number(column, format_args!("{cell:?}"))),
+                }
             }
         }
         Ok(())
     }
 
+    /// A cell that its column can't hold: the row's error, or a missing value where the rules say so.
+    pub fn refuse(&mut self, column: &Column, reason: impl FnOnce() -> String) -> Result<(), String> {
+        if self.rules.as_ref().is_none_or(|rules| rules.bad_cell == BadCell::Row) {
+            return Err(reason());
+        }
+        self.bad_cells.first.get_or_insert_with(reason);
+        self.open_bad_cells += 1;
+        match column.kind {
+            Kind::Number => self.set_number(column.slot, f64::NAN),
+            Kind::Text => self.set_text(column.slot, None),
+        }
+        Ok(())
+    }
+
+    /// The cells that could not be read since the last call.
+    pub fn take_bad_cells(&mut self) -> BadCells {
+        std::mem::take(&mut self.bad_cells)
+    }
+
     /// Accepts the open row, with this id.
     pub fn accept(&mut self, id: u64) {
         self.ids.push(id);
+        self.bad_cells.count += std::mem::take(&mut self.open_bad_cells);
         let filled = self.filled();
         for text in self.texts.iter_mut().filter(|text| text.len() < filled) {
             text.push(None);
@@ -64,6 +120,7 @@ impl ColumnBuilder {
 
     pub fn reject(&mut self) {
         let filled = self.filled();
+        self.open_bad_cells = 0;
         self.numbers.iter_mut().skip(filled).step_by(self.rows).for_each(|x| *x = f64::NAN);
         self.texts.iter_mut().for_each(|text| text.truncate(filled));
     }
@@ -71,6 +128,10 @@ impl ColumnBuilder {
     /// The accepted rows as the message of an epoch.
     pub fn finish(mut self, epoch: u64) -> Message {
         let filled = self.filled();
+        if let Some(rules) = self.rules.take().filter(|rules| rules.has_missing_numbers()) {
+            let missing = self.numbers.iter_mut().filter(|x| rules.is_missing_number(**x));
+            missing.for_each(|x| *x = f64::NAN);
+        }
         let columns = self.numbers.len() / self.rows.max(1);
         if filled < self.rows {
             for slot in 1..columns {

@@ -1,10 +1,7 @@
-//! Comma-separated cells, split as csv-core does: a quote opens a quoted cell only at the cell's start.
+//! Cells between separators, split as csv-core does: a quote opens a quoted cell only at the cell's start.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
-
-use crate::data::cell;
-use crate::format::Framing;
 
 /// The state of the parser within a record.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -17,32 +14,33 @@ enum QuoteState {
 }
 
 impl QuoteState {
-    fn after(self, byte: u8) -> QuoteState {
+    fn after(self, byte: u8, separator: u8) -> QuoteState {
         match (self, byte) {
             (QuoteState::Quoted, b'"') => QuoteState::Closing,
             (QuoteState::Quoted, _) | (QuoteState::Closing | QuoteState::Start, b'"') => QuoteState::Quoted,
-            (_, b',') => QuoteState::Start,
+            (_, byte) if byte == separator => QuoteState::Start,
             _ => QuoteState::Plain,
         }
     }
 }
 
 /// Whether a quoted cell is open behind a line, which begins a record or, with `quoted`, continues inside a cell.
-pub fn is_open_after(line: &[u8], quoted: bool) -> bool {
+pub fn is_open_after(line: &[u8], quoted: bool, separator: u8) -> bool {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     if memchr::memchr(b'"', line).is_none() {
         return quoted;
     }
     let begin = if quoted { QuoteState::Quoted } else { QuoteState::Start };
-    line.iter().fold(begin, |place, byte| place.after(*byte)) == QuoteState::Quoted
+    line.iter().fold(begin, |place, byte| place.after(*byte, separator)) == QuoteState::Quoted
 }
 
 /// Finds the line that ends a record with an open cell.
 ///
 /// That line does not depend on where the cell was opened, so no line is searched twice, however many records stay
 /// open.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct ClosingLine {
+    separator: u8,
     /// Lines up to here do not close a cell, but the last one may.
     searched: usize,
     closes: bool,
@@ -51,6 +49,11 @@ pub struct ClosingLine {
 }
 
 impl ClosingLine {
+    /// Of records with this separator.
+    pub fn of(separator: u8) -> ClosingLine {
+        ClosingLine { separator, searched: 0, closes: false, looked_at: 0 }
+    }
+
     /// The end of the first line at or behind `from` that closes a cell; `bytes` are whole lines.
     pub fn find(&mut self, bytes: &[u8], from: usize) -> Option<usize> {
         if self.searched <= from {
@@ -59,7 +62,7 @@ impl ClosingLine {
         while !self.closes && self.searched < bytes.len() {
             let rest = &bytes[self.searched..];
             let length = memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
-            self.closes = !is_open_after(&rest[..length], true);
+            self.closes = !is_open_after(&rest[..length], true, self.separator);
             self.searched += length;
             self.looked_at += length as u64;
         }
@@ -73,13 +76,19 @@ impl ClosingLine {
     }
 }
 
-/// The cells of a record.
+/// The cells of a record between commas.
 pub fn cells(record: &str) -> CsvCells<'_> {
-    CsvCells { rest: Some(record) }
+    cells_by(record, b',')
+}
+
+/// The cells of a record between separators.
+pub fn cells_by(record: &str, separator: u8) -> CsvCells<'_> {
+    CsvCells { rest: Some(record), separator: char::from(separator) }
 }
 
 /// The iterator of [`cells`].
 pub struct CsvCells<'a> {
+    separator: char,
     rest: Option<&'a str>,
 }
 
@@ -113,9 +122,9 @@ impl<'a> Iterator for CsvCells<'a> {
 }
 
 impl<'a> CsvCells<'a> {
-    /// The text before the next comma.
+    /// The text before the next separator.
     fn plain(&mut self, rest: &'a str) -> &'a str {
-        match rest.split_once(',') {
+        match rest.split_once(self.separator) {
             Some((cell, rest)) => {
                 self.rest = Some(rest);
                 cell
@@ -126,8 +135,13 @@ impl<'a> CsvCells<'a> {
 }
 
 /// The names in a header line, made unique.
-pub fn names(header: &str) -> Vec<String> {
-    numbered(cells(header).map(|name| name.trim().to_owned()).collect())
+pub fn names(header: &str, separator: u8) -> Vec<String> {
+    numbered(cells_by(header, separator).map(|name| name.trim().to_owned()).collect())
+}
+
+/// Whether a name is empty, or an empty one that was numbered.
+pub fn is_unnamed(name: &str) -> bool {
+    name.is_empty() || name.strip_prefix('.').is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// Doubled names are numbered as pandas does: `temp`, `temp.1`.
@@ -148,31 +162,10 @@ pub fn numbered(mut names: Vec<String>) -> Vec<String> {
     names
 }
 
-/// Whether a line is a header. Where columns are known it names some of them, and holds no number; else it holds words
-/// only.
-pub fn is_header(line: &str, framing: &Framing) -> bool {
-    match &framing.columns {
-        Some(schema) => {
-            let known = |name: &str| framing.decoding.place(schema, name.trim()).is_some();
-            let (mut any, mut all, mut number) = (false, true, false);
-            for cell in cells(line) {
-                let known = known(&cell);
-                (any, all) = (any || known, all && known);
-                number |= cell.trim().parse::<f64>().is_ok();
-            }
-            all || (any && !number)
-        }
-        None => line.contains(',') && cells(line).all(|cell| cell::number(&cell).is_none()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{Kind, Schema};
-    use crate::format::Decoding;
     use proptest::prelude::*;
-    use std::sync::Arc;
 
     /// The records of a text as read by the csv crate.
     fn by_csv(text: &str) -> Vec<Vec<String>> {
@@ -185,10 +178,10 @@ mod tests {
     /// The records of a text as read here; `None` if a cell stays open.
     fn by_us(text: &str) -> Option<Vec<Vec<String>>> {
         let (mut records, mut from) = (Vec::new(), 0);
-        let mut closing = ClosingLine::default();
+        let mut closing = ClosingLine::of(b',');
         while from < text.len() {
             let line = text[from..].find('\n').map_or(text.len(), |at| from + at + 1);
-            let open = is_open_after(&text.as_bytes()[from..line], false);
+            let open = is_open_after(&text.as_bytes()[from..line], false, b',');
             let end = if open { closing.find(text.as_bytes(), line)? } else { line };
             let record = text[from..end].strip_suffix('\n').unwrap_or(&text[from..end]);
             if !record.is_empty() {
@@ -213,8 +206,11 @@ mod tests {
         let cut = |record| cells(record).map(Cow::into_owned).collect::<Vec<_>>();
         assert_eq!(cut("5\" pipe,1"), ["5\" pipe", "1"]);
         assert_eq!(cut("\"a \"\"b\"\"\",,\"c\"d,"), ["a \"b\"", "", "cd", ""]);
-        assert!(!is_open_after(b"5\" pipe,1\n", false) && is_open_after(b"1,\"x\n", false));
-        assert!(is_open_after(b"a,\"\"b\n", true) && !is_open_after(b"b\"\n", true));
+        let open = |line: &str, quoted| is_open_after(line.as_bytes(), quoted, b',');
+        assert!(!open("5\" pipe,1\n", false) && open("1,\"x\n", false));
+        assert!(open("a,\"\"b\n", true) && !open("b\"\n", true));
+        assert!(is_open_after(b"1;\"x\n", false, b';') && !is_open_after(b"1,\"x\n", false, b';'));
+        assert_eq!(cells_by("\"a;b\";c,d", b';').collect::<Vec<_>>(), ["a;b", "c,d"]);
     }
 
     #[test]
@@ -223,27 +219,8 @@ mod tests {
         for (header, expected) in
             [("time,temp,temp", "time,temp,temp.1"), ("a,a,a.1,a", "a,a.2,a.1,a.3"), ("a.1,a,a,a.1", "a.1,a,a.2,a.1.1")]
         {
-            assert_eq!(names(header).join(","), expected, "{header}");
+            assert_eq!(names(header, b',').join(","), expected, "{header}");
         }
-        assert_eq!(names("a, b ,b"), ["a", "b", "b.1"]);
-    }
-
-    #[test]
-    fn a_header_names_columns_that_are_there() {
-        let names =
-            |schema| Framing { columns: Some(Arc::new(schema)), decoding: Decoding::davis(), ..Framing::default() };
-        let schema = names(Schema::new([("station", Kind::Text), ("event", Kind::Text), ("outTemp", Kind::Number)]));
-        for (line, known, guessed) in [
-            ("davis,boot", false, true),
-            ("station,event", true, true),
-            ("event,other,", true, false),
-            ("outTemp_C", true, false),
-            ("station,7", false, false),
-            ("a,7", false, false),
-        ] {
-            assert_eq!((is_header(line, &schema), is_header(line, &Framing::default())), (known, guessed), "{line}");
-        }
-        let digits = names(Schema::new([("1", Kind::Number), ("2", Kind::Number)]));
-        assert!(is_header("1,2", &digits) && !is_header("1,3", &digits));
+        assert_eq!(names("a, b ,b", b','), ["a", "b", "b.1"]);
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::cells::{HeaderMap, utf8};
-use super::column_builder::ColumnBuilder;
+use super::column_builder::{BadCells, ColumnBuilder};
 use super::decoding::Decoding;
 use super::json;
 use super::key_order::KeyOrder;
@@ -24,18 +24,19 @@ pub struct Decoder {
     decoding: Arc<Decoding>,
     header: HeaderMap,
     keys: KeyOrder,
+    bad_cells: u64,
 }
 
 impl Decoder {
     /// A decoder to rows of a schema.
     pub fn new(schema: Arc<Schema>, decoding: Arc<Decoding>) -> Decoder {
-        Decoder { schema, decoding, header: HeaderMap::default(), keys: KeyOrder::default() }
+        Decoder { schema, decoding, header: HeaderMap::default(), keys: KeyOrder::default(), bad_cells: 0 }
     }
 
     /// Decodes all readable rows; the others are returned with the reason.
     pub fn decode(&mut self, bucket: &Bucket) -> (Message, Vec<BadRow>) {
         self.header.begin();
-        let mut table = ColumnBuilder::new(&self.schema, bucket.len());
+        let mut table = ColumnBuilder::new(&self.schema, bucket.len()).by(self.decoding.cells.clone());
         let mut bad = Vec::new();
         for (index, row) in bucket.raw.rows().enumerate() {
             match self.row(row, &mut table) {
@@ -46,7 +47,17 @@ impl Decoder {
                 }
             }
         }
+        self.tell(table.take_bad_cells());
         (table.finish(bucket.metadata.epoch), bad)
+    }
+
+    /// Bad cells are told once, then counted.
+    fn tell(&mut self, BadCells { count, first }: BadCells) {
+        if count > 0 && self.bad_cells == 0 {
+            let first = first.unwrap_or_default();
+            tracing::warn!("{first}: it is missing, as bad_cell says; further bad cells are only counted");
+        }
+        self.bad_cells += count;
     }
 
     fn row(&mut self, row: Row<'_>, table: &mut ColumnBuilder) -> Result<(), String> {
@@ -56,11 +67,23 @@ impl Decoder {
                 self.header.see(row, &self.schema, &self.decoding)?;
                 self.header.csv(utf8(row.bytes)?, &self.schema, table)
             }
+            Format::Separated(separated) => {
+                self.header.see(row, &self.schema, &self.decoding)?;
+                self.header.separated(utf8(row.bytes)?, separated, &self.schema, table)
+            }
             Format::WeatherLink(layout) => {
                 self.header.see(row, &self.schema, &self.decoding)?;
                 self.header.weatherlink(utf8(row.bytes)?, layout, &self.schema, table)
             }
             Format::Broken(reason) => Err(reason.to_string()),
+        }
+    }
+}
+
+impl Drop for Decoder {
+    fn drop(&mut self) {
+        if self.bad_cells > 1 {
+            tracing::warn!("{} bad cells are missing, as bad_cell says", self.bad_cells);
         }
     }
 }

@@ -2,19 +2,48 @@
 
 use std::sync::Arc;
 
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::cell_rules::CellRules;
 use crate::data::Schema;
+use crate::data::cell::{self, DecimalMark};
+
+/// Whether keys without a column are told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum UnknownKeys {
+    /// Each once.
+    #[default]
+    Warn,
+    /// Nothing is said of them.
+    Ignore,
+}
 
 /// How the cells of rows become values of columns.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Decoding {
     /// Whether a name may carry one of WeeWX's unit labels behind the column's name.
     pub units: bool,
+    /// Words, marks and bad cells, where the dataflow file says something of them.
+    pub cells: Option<Arc<CellRules>>,
+    /// What is said of keys without a column.
+    pub unknown_keys: UnknownKeys,
 }
 
 impl Decoding {
     /// What the built-in schema `davis` asks for.
     pub fn davis() -> Arc<Decoding> {
-        Arc::new(Decoding { units: true })
+        Arc::new(Decoding { units: true, ..Decoding::default() })
+    }
+
+    /// Reads a number of a cell's text, NaN where it is missing, `None` where it is neither.
+    pub(crate) fn number(&self, text: &str, mark: DecimalMark) -> Option<f64> {
+        let number = match &self.cells {
+            Some(rules) => rules.number(text, mark),
+            None => cell::number_by(text, mark),
+        };
+        number.or_else(|| cell::boolean(text))
     }
 
     /// The place of the column that a name in a row stands for.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::csv_options::CsvOptions;
 use super::decoding::Decoding;
 use crate::data::Schema;
 
@@ -12,6 +13,8 @@ pub struct Framing {
     pub max_payload: usize,
     /// The columns of the rows, where the dataflow file gives them: a first line without any of them is no header.
     pub columns: Option<Arc<Schema>>,
+    /// How CSV is written.
+    pub csv: CsvOptions,
     /// How names in a header stand for columns.
     pub decoding: Arc<Decoding>,
 }
@@ -21,7 +24,7 @@ pub const MAX_PAYLOAD: usize = 16 << 20;
 
 impl Default for Framing {
     fn default() -> Framing {
-        Framing { max_payload: MAX_PAYLOAD, columns: None, decoding: Arc::default() }
+        Framing { max_payload: MAX_PAYLOAD, columns: None, csv: CsvOptions::default(), decoding: Arc::default() }
     }
 }
 

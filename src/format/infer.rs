@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use crate::data::{Format, Header, Kind, Row, Schema, cell};
+use crate::data::cell::{self, DecimalMark};
+use crate::data::{Format, Header, Kind, Row, Schema, Separated};
 use crate::format::json::{self, JsonCell};
 use crate::format::{csv, weatherlink};
 
@@ -24,7 +25,7 @@ impl Inference {
     pub fn observe(&mut self, row: Row<'_>) {
         match row.format {
             Format::Json => self.object(row.bytes),
-            Format::Csv | Format::WeatherLink(_) => self.cells(row),
+            Format::Csv | Format::Separated(_) | Format::WeatherLink(_) => self.cells(row),
             Format::Broken(_) => {}
         }
     }
@@ -36,9 +37,13 @@ impl Inference {
         }
         let text = String::from_utf8_lossy(header);
         self.names = match format {
-            Format::Csv => csv::names(&text),
+            Format::Csv => csv::names(&text, b','),
+            Format::Separated(Separated { separator, .. }) => csv::names(&text, separator),
             _ => text.split('\t').map(str::to_owned).collect(),
         };
+        // Separators at the line's end name nothing.
+        let named = self.names.iter().rposition(|name| !csv::is_unnamed(name)).map_or(0, |last| last + 1);
+        self.names.truncate(named);
         self.header = header.to_vec();
         self.weatherlink |= matches!(format, Format::WeatherLink(_));
         for name in self.names.clone() {
@@ -90,15 +95,18 @@ impl Inference {
             self.line = line;
         }
         let Ok(line) = std::str::from_utf8(row.bytes) else { return };
-        let cells: Vec<Cow<'_, str>> = match row.format {
-            Format::WeatherLink(layout) => weatherlink::cells(line, layout.doubled_tabs).map(Cow::Borrowed).collect(),
-            _ => csv::cells(line).collect(),
+        let (cells, mark): (Vec<Cow<'_, str>>, DecimalMark) = match row.format {
+            Format::WeatherLink(layout) => {
+                (weatherlink::cells(line, layout.doubled_tabs).map(Cow::Borrowed).collect(), DecimalMark::Either)
+            }
+            Format::Separated(Separated { separator, decimal }) => (csv::cells_by(line, separator).collect(), decimal),
+            _ => (csv::cells(line).collect(), DecimalMark::Point),
         };
         if cells.len() < self.names.len() {
             return;
         }
         for (name, cell) in self.names.iter().zip(cells) {
-            if cell::number(&cell).is_none() {
+            if cell::number_by(&cell, mark).is_none() {
                 self.columns[self.places[name]].1 = Kind::Text;
             }
         }

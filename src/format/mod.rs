@@ -3,29 +3,38 @@
 //! - `framing`, `decoding`: how bytes are cut into rows, and how cells are read, as a dataflow file says it.
 //! - `payload`, `records`: the rows of an MQTT payload and of a file.
 //! - `json`, `known_keys`, `key_order`: JSON objects, and the fast path for objects like the previous one.
-//! - `csv`, `weatherlink`, `cells`, `weewx`: cells, headers, WeeWX's unit labels.
+//! - `csv_options`, `header_search`, `units_line`, `transcode`: how CSV is written, said or found.
+//! - `csv`, `weatherlink`, `cells`, `weewx`: cells, headers, WeeWX's unit labels. `cell_rules`: words and decimal marks.
 //! - `decoder`, `column_builder`: buckets to messages. `encoder`: messages to bytes. `infer`: a schema from rows.
 //!
 //! Never here: opening a file or a connection.
 
+mod cell_rules;
 mod cells;
 mod column_builder;
 pub mod csv;
+mod csv_options;
 mod decoder;
 mod decoding;
 mod encoder;
 mod framing;
+mod header_search;
 mod infer;
 mod json;
 mod key_order;
 mod known_keys;
 pub(crate) mod payload;
 pub(crate) mod records;
+mod transcode;
+mod units_line;
 pub mod weatherlink;
 pub mod weewx;
 
+pub use cell_rules::{BadCell, CellRules};
+pub use csv_options::CsvOptions;
+pub(crate) use csv_options::decimal;
 pub use decoder::{BadRow, Decoder};
-pub use decoding::Decoding;
+pub use decoding::{Decoding, UnknownKeys};
 pub use encoder::{Encoder, Encoding, Infinity, Output, PLACE};
 pub use framing::{Framing, MAX_PAYLOAD};
 pub use infer::Inference;

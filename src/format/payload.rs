@@ -1,16 +1,25 @@
 //! The rows of one MQTT payload: a JSON object, a JSON array of objects, or CSV lines.
 
-use crate::data::{Broken, Format, Header, Row};
-use crate::format::Framing;
-use crate::format::csv::{self, ClosingLine};
+use std::borrow::Cow;
+use std::convert::Infallible;
 
-/// Calls `f` with every row of a payload. What is no row is passed whole, marked as broken. The first of several CSV
-/// records is a header if it names `columns`, or, if these are not known, holds words only.
-pub fn each_row<'a>(payload: &'a [u8], framing: &Framing, mut f: impl FnMut(Row<'a>)) {
-    let broken = |reason| Row { bytes: payload, format: Format::Broken(reason), header: None };
+use crate::data::{Broken, Format, Header, Row};
+use crate::format::csv::{self, ClosingLine};
+use crate::format::header_search::{self, HeaderLine};
+use crate::format::{Framing, transcode, units_line};
+
+/// Calls `f` with every row of a payload. What is no row is passed whole, marked as broken. The header of several CSV
+/// records names `columns`, or, if these are not known, holds words only.
+pub fn each_row(payload: &[u8], framing: &Framing, mut f: impl FnMut(Row<'_>)) {
     if payload.len() > framing.max_payload {
-        return f(broken(Broken::TooLong));
+        return f(Row { bytes: payload, format: Format::Broken(Broken::TooLong), header: None });
     }
+    rows_of(&transcode::payload(payload, framing.csv.encoding), framing, f);
+}
+
+/// The same of UTF-8 that is not too long.
+fn rows_of(payload: &[u8], framing: &Framing, mut f: impl FnMut(Row<'_>)) {
+    let broken = |reason| Row { bytes: payload, format: Format::Broken(reason), header: None };
     let text = payload.trim_ascii();
     match text.first() {
         None => f(broken(Broken::Empty)),
@@ -20,8 +29,9 @@ pub fn each_row<'a>(payload: &'a [u8], framing: &Framing, mut f: impl FnMut(Row<
                 f(broken(Broken::Unreadable));
             }
         }
-        Some(_) => match std::str::from_utf8(text) {
-            Ok(text) => csv_records(text, framing, f),
+        // A tab at the beginning or the end is an empty cell.
+        Some(_) => match std::str::from_utf8(payload) {
+            Ok(text) => csv_records(text.trim_matches([' ', '\r', '\n']), framing, f),
             Err(_) => f(broken(Broken::Unreadable)),
         },
     }
@@ -86,25 +96,60 @@ fn element_end(array: &[u8], start: usize) -> Option<(usize, bool)> {
     None
 }
 
-/// CSV records; the first one may be a header, if others follow.
-fn csv_records<'a>(text: &'a str, framing: &Framing, mut f: impl FnMut(Row<'a>)) {
-    let mut records = PayloadRecords { text, closing: ClosingLine::default(), next: 0 }.peekable();
-    let header = records.next_if(|(record, broken)| broken.is_none() && csv::is_header(record, framing));
-    let header = header.map(|(header, _)| Header::read(header.as_bytes()));
-    if let Some(Header { names: header, .. }) = header.filter(|_| records.peek().is_none()) {
-        // Words only: a row without a number.
-        return f(Row { bytes: header, format: Format::Csv, header: None });
+/// CSV records; one of the first may be a header, if others follow.
+fn csv_records(text: &str, framing: &Framing, mut f: impl FnMut(Row<'_>)) {
+    let mut ahead = lines(text).map(|line| Cow::Borrowed(line.trim_end_matches(['\r', '\n'])));
+    let Ok(start) = header_search::find(framing, false, || Ok::<_, Infallible>(ahead.next()));
+    let skipped: usize = lines(text).take(start.skip).map(str::len).sum();
+    let separator = start.separator;
+    let format = Format::csv(separator, framing.csv.decimal_beside(separator));
+    let mut records =
+        PayloadRecords { text, separator, comment: None, closing: ClosingLine::of(separator), next: skipped };
+    let header = match start.header {
+        HeaderLine::None => None,
+        HeaderLine::Whole => records.next().map(|(header, _)| header),
+        HeaderLine::Commented => records.next().map(|(header, _)| header.trim_start_matches('#').trim_start()),
+    };
+    records.comment = start.comment;
+    if header.is_some() {
+        records.pass_over(framing.csv.skip_after_header.unwrap_or(0));
+    }
+    let mut records = records.peekable();
+    let named = header.map(|header| Header::read(header.as_bytes()));
+    if let Some(header) = header {
+        if records.peek().is_none() && framing.csv.header.is_none() {
+            // Words only: a row without a number.
+            return f(Row { bytes: header.as_bytes(), format, header: None });
+        }
+        let units = |record: &str| units_line::is_units(record, header, separator, framing);
+        if framing.csv.skip_after_header.is_none() {
+            records.next_if(|(record, broken)| broken.is_none() && units(record));
+        }
     }
     records.for_each(|(record, broken)| {
-        f(Row { bytes: record.as_bytes(), format: broken.map_or(Format::Csv, Format::Broken), header });
+        f(Row { bytes: record.as_bytes(), format: broken.map_or(format, Format::Broken), header: named });
     });
 }
 
-/// The records of a text that are not blank.
+/// The lines of a text with their ends.
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    text.split_inclusive('\n')
+}
+
+/// The records of a text that are neither blank nor comments.
 struct PayloadRecords<'a> {
     text: &'a str,
+    separator: u8,
+    comment: Option<u8>,
     closing: ClosingLine,
     next: usize,
+}
+
+impl PayloadRecords<'_> {
+    /// Leaves out so many lines.
+    fn pass_over(&mut self, count: u32) {
+        self.next += lines(&self.text[self.next..]).take(count as usize).map(str::len).sum::<usize>();
+    }
 }
 
 impl<'a> Iterator for PayloadRecords<'a> {
@@ -114,7 +159,11 @@ impl<'a> Iterator for PayloadRecords<'a> {
         while self.next < self.text.len() {
             let (start, bytes) = (self.next, self.text.as_bytes());
             let line = memchr::memchr(b'\n', &bytes[start..]).map_or(bytes.len(), |at| start + at + 1);
-            let open = csv::is_open_after(&bytes[start..line], false);
+            if self.comment == Some(bytes[start]) {
+                self.next = line;
+                continue;
+            }
+            let open = csv::is_open_after(&bytes[start..line], false, self.separator);
             let closed = if open { self.closing.find(bytes, line) } else { Some(line) };
             self.next = closed.unwrap_or(line);
             let record = self.text[start..self.next].trim_end_matches(['\r', '\n']);
@@ -131,6 +180,7 @@ impl<'a> Iterator for PayloadRecords<'a> {
 mod tests {
     use super::*;
     use crate::data::{Kind, Schema};
+    use crate::format::CsvOptions;
     use std::sync::Arc;
 
     fn rows(payload: &[u8]) -> Vec<String> {
@@ -190,6 +240,21 @@ mod tests {
     }
 
     #[test]
+    fn dialects_are_found_in_publishes_too() {
+        let semicolon = Format::csv(b';', crate::data::cell::DecimalMark::Either);
+        let of = |row: &str| format!("{semicolon:?} {row} Some(\"t;a\")");
+        let all = rows("Hill\n# x\nt;a\nUTC;\u{b0}C\n1;20,5\n# y\n\"2\n3\";4;;\n".as_bytes());
+        assert_eq!(all, ["1;20,5", "\"2\n3\";4;;"].map(of));
+        let utf_16: Vec<u8> = "\u{feff}t;a\n1;2".encode_utf16().flat_map(u16::to_be_bytes).collect();
+        assert_eq!(rows(&utf_16), ["1;2"].map(of));
+        assert_eq!(rows(b"# nothing\n"), [] as [&str; 0]);
+        let csv = CsvOptions { skip: Some(1), header: Some(false), separator: Some(b'\t'), ..CsvOptions::default() };
+        let mut cells = Vec::new();
+        each_row(b"x\n\t1\n2\t\n", &Framing { csv, ..framing(100, None) }, |row| cells.push(row.bytes.to_vec()));
+        assert_eq!(cells, [&b"\t1"[..], b"2\t"]);
+    }
+
+    #[test]
     fn quotes_open_cells_at_their_start_only() {
         let all = rows(b"a,n\n5\" pipe,1\nx,2\n\"y\nz\",3\n\"w,4\nv,5\n");
         let of = |row: &str| format!("{row} Some(\"a,n\")");
@@ -201,7 +266,7 @@ mod tests {
     fn what_is_no_row_is_handed_on_whole() {
         assert_eq!(rows(b"[{\"a\": 1}"), ["Broken(Unreadable) [{\"a\": 1} None"]);
         assert_eq!(rows(b"[{\"a\": 1}] x")[0], "Broken(Unreadable) [{\"a\": 1}] x None");
-        assert!(rows(&[0xff, 0xfe])[0].starts_with("Broken(Unreadable)"));
+        assert!(rows(&[0xff, 0xfd])[0].starts_with("Broken(Unreadable)"));
         assert_eq!(rows(b""), ["Broken(Empty)  None"]);
         assert!(rows(&[b'x'; 2000])[0].starts_with("Broken(TooLong)"));
     }

@@ -1,12 +1,14 @@
 //! The records of a file: lines of NDJSON and WeatherLink, CSV records that may span lines.
 
+use std::borrow::Cow;
 use std::io::{self, BufRead};
 use std::ops::Range;
 
 use crate::data::{Broken, Format, Header, Layout, Row};
-use crate::format::Framing;
 use crate::format::csv::{self, ClosingLine};
-use crate::format::weatherlink;
+use crate::format::header_search::{self, HeaderLine};
+use crate::format::transcode::Transcoder;
+use crate::format::{CsvOptions, Framing, units_line, weatherlink};
 
 /// The layout of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,9 +36,16 @@ impl FileKind {
 
 /// The records of a file, one after the other, in one buffer.
 pub struct FileRecords<R> {
-    reader: R,
+    reader: Transcoder<R>,
     kind: FileKind,
     format: Format,
+    /// Of CSV: between cells, and before lines that are no rows.
+    separator: u8,
+    comment: Option<u8>,
+    /// Lines behind the header that are no rows.
+    passed_over: u32,
+    /// Whether the next line may hold units; with it, what says whether it does.
+    units: Option<Framing>,
     header: Option<Vec<u8>>,
     /// The number of the header line.
     header_line: u64,
@@ -59,14 +68,30 @@ pub struct FileRecords<R> {
 const MOST_DONE: usize = 1 << 20;
 
 impl<R: BufRead> FileRecords<R> {
-    /// Reads the header, if the kind has one and the first line of a CSV file names columns of the framing; if these are not given,
-    /// any first line does.
-    pub fn new(mut reader: R, kind: FileKind, day_first: bool, framing: &Framing) -> io::Result<FileRecords<R>> {
-        // Without a header to read, such bytes are one bad row.
-        let has_header = kind != FileKind::Ndjson;
-        if has_header && matches!(reader.fill_buf()?, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "this is UTF-16 text: save it as UTF-8"));
-        }
+    /// Reads the header, if the kind has one; that of a CSV file is searched for among the first lines.
+    ///
+    /// # Errors
+    /// Those of the reader.
+    pub fn new(reader: R, kind: FileKind, day_first: bool, framing: &Framing) -> io::Result<FileRecords<R>> {
+        let reader = Transcoder::new(reader, framing.csv.encoding)?;
+        FileRecords::begin(reader, kind, day_first, framing)
+    }
+
+    /// The same of a kind that the first bytes tell.
+    ///
+    /// # Errors
+    /// Those of the reader.
+    pub fn sniffed(reader: R, day_first: bool, framing: &Framing) -> io::Result<FileRecords<R>> {
+        let mut reader = Transcoder::new(reader, framing.csv.encoding)?;
+        let kind = FileKind::sniff(reader.fill_buf()?);
+        FileRecords::begin(reader, kind, day_first, framing)
+    }
+
+    fn begin(reader: Transcoder<R>, kind: FileKind, day_first: bool, framing: &Framing) -> io::Result<FileRecords<R>> {
+        let kind = match kind {
+            FileKind::WeatherLink if framing.csv.says_csv() => FileKind::Csv,
+            kind => kind,
+        };
         let format = match kind {
             FileKind::Ndjson => Format::Json,
             FileKind::Csv => Format::Csv,
@@ -76,12 +101,16 @@ impl<R: BufRead> FileRecords<R> {
             reader,
             kind,
             format,
+            separator: b',',
+            comment: None,
+            passed_over: 0,
+            units: None,
             header: None,
             header_line: Header::next_line(),
             max_line: framing.max_payload,
             bytes: Vec::new(),
             whole: 0,
-            closing: ClosingLine::default(),
+            closing: ClosingLine::of(b','),
             record: 0..0,
             next: 0,
             broken: None,
@@ -121,16 +150,70 @@ impl<R: BufRead> FileRecords<R> {
     }
 
     fn csv_header(&mut self, framing: &Framing) -> io::Result<()> {
-        if self.read_record()? {
+        let mut from = self.next;
+        let start = header_search::find(framing, true, || {
+            let Some(line) = self.line_ahead(from)? else { return Ok::<_, io::Error>(None) };
+            let first = from == 0;
+            from = line.end;
             // A degree sign in Latin-1 must not make rows unreadable: names are decoded leniently, as in WeatherLink's
             // header.
-            let line = String::from_utf8_lossy(self.record());
-            match framing.columns.is_none() || csv::is_header(&line, framing) {
-                true => self.header = Some(line.into_owned().into_bytes()),
-                false => self.held_back = true,
-            }
+            let text = String::from_utf8_lossy(&self.bytes[line]);
+            let text = if first { text.trim_start_matches('\u{feff}') } else { &text };
+            Ok(Some(Cow::Owned(text.trim_end_matches(['\r', '\n']).to_owned())))
+        })?;
+        for _ in 0..start.skip {
+            let next = self.next;
+            self.read_line(next)?;
         }
+        if start.skip > 0 && start.header != HeaderLine::None {
+            tracing::info!("{} lines before the header are not read", start.skip);
+        }
+        self.separator = start.separator;
+        self.closing = ClosingLine::of(start.separator);
+        self.format = Format::csv(start.separator, framing.csv.decimal_beside(start.separator));
+        if start.header != HeaderLine::None && self.read_record()? {
+            let header = String::from_utf8_lossy(self.record()).into_owned();
+            let header = match start.header {
+                HeaderLine::Commented => header.trim_start_matches('#').trim_start().to_owned(),
+                _ => header,
+            };
+            self.header = Some(header.into_bytes());
+            self.passed_over = framing.csv.skip_after_header.unwrap_or(0);
+            let searched = framing.csv.skip_after_header.is_none();
+            self.units = searched.then(|| Framing { csv: CsvOptions::default(), ..framing.clone() });
+        }
+        self.comment = start.comment;
         Ok(())
+    }
+
+    /// The range of the line at `from` behind the record, without taking it; `None` if there is none that is not too
+    /// long.
+    fn line_ahead(&mut self, from: usize) -> io::Result<Option<Range<usize>>> {
+        while self.whole <= from && self.bytes.len() - from <= self.max_line && self.extend()? {}
+        let lines = &self.bytes[from..self.whole.max(from)];
+        let length = memchr::memchr(b'\n', lines).map_or(lines.len(), |at| at + 1);
+        Ok((length > 0).then_some(from..from + length))
+    }
+
+    /// Whether the record is no row: a comment, a line that is passed over, or one of units.
+    fn is_no_row(&mut self) -> bool {
+        if self.passed_over > 0 {
+            self.passed_over -= 1;
+            return true;
+        }
+        self.comment.is_some() && self.record().first().copied() == self.comment
+    }
+
+    /// Whether the record, the first one behind the header, holds units.
+    fn is_units(&mut self) -> bool {
+        let Some(framing) = self.units.take().filter(|_| self.broken.is_none()) else { return false };
+        let header = String::from_utf8_lossy(self.header.as_deref().unwrap_or_default());
+        let line = String::from_utf8_lossy(&self.bytes[self.record.clone()]);
+        let units = units_line::is_units(&line, &header, self.separator, &framing);
+        if units {
+            tracing::info!("line {} names units, and is not read: {line}", self.position);
+        }
+        units
     }
 
     fn weatherlink_header(&mut self, day_first: bool) -> io::Result<()> {
@@ -158,15 +241,18 @@ impl<R: BufRead> FileRecords<R> {
             if !self.read_line(start)? {
                 return Ok(false);
             }
+            if self.is_no_row() {
+                continue;
+            }
             if self.kind == FileKind::Csv
                 && self.broken.is_none()
-                && csv::is_open_after(&self.bytes[self.record.clone()], false)
+                && csv::is_open_after(&self.bytes[self.record.clone()], false, self.separator)
             {
                 self.read_to_closing(start)?;
             }
             let ends = self.record().iter().rev().take_while(|byte| matches!(byte, b'\n' | b'\r')).count();
             self.record.end -= ends;
-            if !self.record().trim_ascii().is_empty() {
+            if !self.record().trim_ascii().is_empty() && !self.is_units() {
                 return Ok(true);
             }
         }
@@ -364,9 +450,51 @@ mod tests {
     }
 
     #[test]
-    fn utf_16_is_refused_with_what_to_do() {
-        let error = FileRecords::new(&b"\xff\xfeD\0"[..], FileKind::WeatherLink, false, &of(100, None)).err().unwrap();
-        assert!(error.to_string().contains("save it as UTF-8"));
+    fn utf_16_and_windows_1252_are_read() {
+        let utf_16: Vec<u8> = "\u{feff}t \u{b0}C,b\r\n1,2\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let mut records = FileRecords::new(&utf_16[..], FileKind::Csv, false, &of(100, None)).unwrap();
+        assert_eq!(records.header().unwrap().names, "t \u{b0}C,b".as_bytes());
+        assert_eq!(records.next_row().unwrap().unwrap().0.bytes, b"1,2");
+        let csv = CsvOptions { encoding: Some(encoding_rs::WINDOWS_1252), ..CsvOptions::default() };
+        let western = Framing { csv, ..of(100, None) };
+        let records = FileRecords::new(&b"t (\xb0C),b\n1,2\n"[..], FileKind::Csv, false, &western).unwrap();
+        assert_eq!(records.header().unwrap().names, "t (\u{b0}C),b".as_bytes());
+    }
+
+    #[test]
+    fn lines_that_are_no_rows_are_passed_over() {
+        let text = "Hill\n\n# x\ntime;temp;hum\nUTC;\u{b0}C;%\n12:00;20,5;50\n# battery\n\"12\n:05\";21;51;;\n";
+        let mut records = FileRecords::new(text.as_bytes(), FileKind::Csv, false, &of(100, None)).unwrap();
+        assert_eq!(records.header().unwrap().names, b"time;temp;hum");
+        assert_eq!(records.format(), Format::csv(b';', crate::data::cell::DecimalMark::Either));
+        let mut rows = Vec::new();
+        while let Some((row, line)) = records.next_row().unwrap() {
+            rows.push((line, String::from_utf8(row.bytes.to_vec()).unwrap()));
+        }
+        assert_eq!(rows, [(6, "12:00;20,5;50".into()), (8, "\"12\n:05\";21;51;;".into())]);
+        let csv =
+            CsvOptions { skip: Some(1), skip_after_header: Some(2), comment: Some(b'%'), ..CsvOptions::default() };
+        let text = "x\n% y\na,b\nu,v\n\n1,2\n%3\n4,5\n";
+        let mut records =
+            FileRecords::new(text.as_bytes(), FileKind::Csv, false, &Framing { csv, ..of(100, None) }).unwrap();
+        let mut lines = Vec::new();
+        while let Some((_, line)) = records.next_row().unwrap() {
+            lines.push(line);
+        }
+        assert_eq!((records.header().unwrap().names, lines), (&b"a,b"[..], vec![6, 8]));
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_ends_the_search() {
+        let schema = Schema::new([("a", Kind::Number)]);
+        let text = format!("x\ny\n{}\nz\n", "z".repeat(300));
+        let mut records = FileRecords::new(text.as_bytes(), FileKind::Csv, false, &of(50, Some(&schema))).unwrap();
+        let mut rows = Vec::new();
+        while let Some((row, line)) = records.next_row().unwrap() {
+            rows.push((line, row.bytes.len(), row.format));
+        }
+        let long = Format::Broken(Broken::TooLong);
+        assert_eq!(rows, [(1, 1, Format::Csv), (2, 1, Format::Csv), (3, 50, long), (4, 1, Format::Csv)]);
     }
 
     #[test]

@@ -180,12 +180,11 @@ fn read_lines(
     room: &ByteBudget,
     sender: &crossbeam_channel::Sender<Result<FileLine, io::Error>>,
 ) -> io::Result<()> {
-    let mut reader = BufReader::with_capacity(READ_BUFFER, (stream.open)()?);
-    let kind = match stream.kind {
-        Some(kind) => kind,
-        None => FileKind::sniff(reader.fill_buf()?),
+    let reader = BufReader::with_capacity(READ_BUFFER, (stream.open)()?);
+    let records = match stream.kind {
+        Some(kind) => FileRecords::new(reader, kind, false, &settings.framing)?,
+        None => FileRecords::sniffed(reader, false, &settings.framing)?,
     };
-    let records = FileRecords::new(reader, kind, false, &settings.framing)?;
     let header = records.header().map(|header| (Arc::from(header.names), header.line));
     let topic = stream.topic;
     each_row(records, |row, position| {

@@ -2,12 +2,13 @@
 
 use std::ops::Range;
 
+use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use crate::config::error::{SpannedError, Wrong};
 use crate::config::parse::sections::max_payload_of;
-use crate::format::Encoding;
+use crate::format::{CsvOptions, Encoding};
 use crate::mqtt::masked;
 use crate::registry::Registry;
 use crate::schemes::{Scheme, Schemes};
@@ -42,23 +43,26 @@ fn take<'i, 's, T>(root: &mut DeTable<'i>, key: &str, schemes: &'s Schemes<T>) -
     Some(Section { scheme, url: url.get_ref().as_str()?.to_owned(), url_span, span, settings: table })
 }
 
-/// Takes `[source]` if it is a source of the registry: with its address, and the longest payload it may deliver.
+/// Takes `[source]` if it is a source of the registry: with its address, the longest payload it may deliver, and how
+/// CSV is written in it.
 ///
 /// # Errors
 /// Settings that do not fit it.
 pub fn take_source(
     root: &mut DeTable<'_>,
     registry: &Registry,
-) -> Result<Option<(String, CustomSource, usize)>, SpannedError> {
+) -> Result<Option<(String, CustomSource, usize, CsvOptions)>, SpannedError> {
     let Some(mut section) = take(root, "source", registry.sources()) else { return Ok(None) };
     let max_payload =
         section.settings.remove("max_payload").map(|value| max_payload_of(ValueDeserializer::from(value)));
     let max_payload = max_payload.transpose()?.unwrap_or(crate::format::MAX_PAYLOAD);
+    let csv = section.settings.remove("csv").map(|value| CsvOptions::deserialize(ValueDeserializer::from(value)));
+    let csv = csv.transpose()?.unwrap_or_default();
     let (url, at) = (section.url.clone(), section.url_span.clone());
     let source = section.build()?;
     match source.refused() {
         Some(reason) => Err(Wrong::Endpoint { section: "source", reason: reason.into() }.at(at)),
-        None => Ok(Some((url, source, max_payload))),
+        None => Ok(Some((url, source, max_payload, csv))),
     }
 }
 

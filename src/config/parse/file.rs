@@ -96,10 +96,13 @@ fn read(document: &Arc<Document>, registry: &Registry) -> Result<Dataflow, Spann
     let table = Spanned::new(whole.clone(), DeValue::Table(root.into_inner()));
     let file = FileSections::deserialize(ValueDeserializer::from(table))?;
 
-    let schema = schema.map_or_else(|| Ok(SchemaChoice::Known { schema: Schema::davis(), id: None }), read_schema)?;
+    let (schema, decoding) = match schema {
+        Some(value) => read_schema(value)?,
+        None => (SchemaChoice::Known { schema: Schema::davis(), id: None }, Decoding::default()),
+    };
     let units = file.source.as_ref().and_then(|source| source.units);
     let davis = matches!(&schema, SchemaChoice::Known { schema, .. } if *schema == Schema::davis());
-    let decoding = Arc::new(Decoding { units: units.unwrap_or(davis) });
+    let decoding = Arc::new(Decoding { units: units.unwrap_or(davis), ..decoding });
     let steps = subtasks.map_or_else(|| Ok(Vec::new()), |value| read_subtasks(value, registry))?;
     let tables = tables.map_or_else(|| Ok(Vec::new()), read_tables)?;
     let missing = |section, flag| Wrong::NoUrl { path: document.path.clone(), section, flag }.nowhere();
@@ -114,9 +117,10 @@ fn read(document: &Arc<Document>, registry: &Registry) -> Result<Dataflow, Spann
     let name = file.name.map(checked_name).transpose()?;
     let name = name.unwrap_or_else(|| stem(&document.path));
     let mut source_settings = source_settings(&name, file.source.as_ref(), &source, limits, &schema, &decoding)?;
-    if let Some((_, custom, max_payload)) = custom_source {
+    if let Some((_, custom, max_payload, csv)) = custom_source {
         source_settings.custom = Some(custom);
-        Arc::make_mut(&mut source_settings.framing).max_payload = max_payload;
+        let framing = Arc::make_mut(&mut source_settings.framing);
+        (framing.max_payload, framing.csv) = (max_payload, csv);
     }
     let allow_loop = file.source.as_ref().is_some_and(|source| source.allow_loop);
     let connections = file.source.and_then(|source| source.connections);
@@ -166,11 +170,13 @@ fn checked_name(name: Spanned<String>) -> Result<String, SpannedError> {
     Err(Wrong::Name { name, longest: LONGEST }.at(span))
 }
 
-fn read_schema(value: Spanned<DeValue<'_>>) -> Result<SchemaChoice, SpannedError> {
+/// The columns, and how their cells are read.
+fn read_schema(value: Spanned<DeValue<'_>>) -> Result<(SchemaChoice, Decoding), SpannedError> {
     let span = value.span();
+    let plain = |choice| Ok((choice, Decoding::default()));
     match value.get_ref() {
-        DeValue::String(name) if name == "davis" => Ok(SchemaChoice::Known { schema: Schema::davis(), id: None }),
-        DeValue::String(name) if name == "infer" => Ok(SchemaChoice::Infer),
+        DeValue::String(name) if name == "davis" => plain(SchemaChoice::Known { schema: Schema::davis(), id: None }),
+        DeValue::String(name) if name == "infer" => plain(SchemaChoice::Infer),
         DeValue::String(name) => Err(Wrong::UnknownSchema(name.to_string()).at(span)),
         DeValue::Table(_) => {
             let section = SchemaSection::deserialize(ValueDeserializer::from(value))?;
@@ -179,7 +185,10 @@ fn read_schema(value: Spanned<DeValue<'_>>) -> Result<SchemaChoice, SpannedError
             }
             match section.reserved() {
                 Some(name) => Err(Wrong::ReservedColumn(name.get_ref().clone()).at(name.span())),
-                None => Ok(section.choice()),
+                None => {
+                    let decoding = section.decoding(false);
+                    Ok((section.choice(), decoding))
+                }
             }
         }
         _ => Err(Wrong::NoSchema.at(span)),

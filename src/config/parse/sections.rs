@@ -1,6 +1,8 @@
 //! The sections of a dataflow file as serde reads them.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -8,8 +10,9 @@ use serde::{Deserialize, Deserializer, de};
 use toml::Spanned;
 use toml::de::ValueDeserializer;
 
+use crate::data::cell::DecimalMark;
 use crate::data::{Kind, Schema};
-use crate::format::{Infinity, PLACE};
+use crate::format::{BadCell, CellRules, CsvOptions, Decoding, Infinity, PLACE, UnknownKeys, decimal};
 use crate::mqtt::{Endpoint, MqttUrl, Password, Qos, tls};
 use crate::source::Connections;
 use crate::{sink, source};
@@ -119,6 +122,23 @@ pub(crate) struct SchemaSection {
     /// Identifies a row: carried through, never compared.
     #[schemars(with = "Option<String>")]
     pub id: Option<Spanned<String>>,
+    /// Further words for a missing value, beside an empty cell, `---`, `null` and `nan`; numbers, too: `"-999"`.
+    #[serde(default)]
+    pub missing: Vec<String>,
+    /// Words that are numbers: `{ ON = 1, OFF = 0 }`; `true` and `false` are 1 and 0.
+    #[serde(default)]
+    pub words: BTreeMap<String, f64>,
+    /// The mark before a number's fraction in texts: `.` or `,`.
+    #[serde(default, deserialize_with = "decimal")]
+    #[schemars(with = "Option<String>")]
+    pub decimal: Option<DecimalMark>,
+    /// What becomes of a cell that its column can't hold: `row`: its row is a dead letter; `missing`: it is missing, and
+    /// counted.
+    #[serde(default)]
+    pub bad_cell: BadCell,
+    /// Whether keys without a column are told.
+    #[serde(default)]
+    pub unknown_keys: UnknownKeys,
 }
 
 impl SchemaSection {
@@ -126,6 +146,12 @@ impl SchemaSection {
     pub fn reserved(&self) -> Option<&Spanned<String>> {
         let mut names = self.number.iter().chain(&self.text).chain(&self.id);
         names.find(|name| PLACE.contains(&name.get_ref().as_str()))
+    }
+
+    /// How the cells of its columns are read; `units`: whether names carry unit labels.
+    pub fn decoding(&self, units: bool) -> Decoding {
+        let cells = CellRules::new(self.missing.clone(), self.words.clone(), self.decimal, self.bad_cell);
+        Decoding { units, cells: cells.map(Arc::new), unknown_keys: self.unknown_keys }
     }
 
     pub fn choice(self) -> SchemaChoice {
@@ -167,6 +193,9 @@ pub(crate) struct SourceSection {
     /// Whether publishes of an earlier time are taken that the broker has retained.
     #[serde(default = "yes")]
     pub retained: bool,
+    /// How CSV is written; what is not given is found from the first lines.
+    #[serde(default)]
+    pub csv: CsvOptions,
     /// Whether names may carry WeeWX's unit labels, as `outTemp_F` does; so it is for the schema `davis` if not given.
     pub units: Option<bool>,
     /// Whether a sink, a table or the dead letters may publish what the source takes again.

@@ -7,7 +7,7 @@ use toml::Spanned;
 use crate::config::error::{SpannedError, Wrong};
 use crate::config::model::{Dataflow, Fitting};
 use crate::config::parse::sections::{self, SchemaChoice};
-use crate::format::{Decoding, Framing, MAX_PAYLOAD};
+use crate::format::{CsvOptions, Decoding, Framing, MAX_PAYLOAD};
 use crate::mqtt::Endpoint;
 use crate::source::{self, Connections};
 
@@ -41,6 +41,7 @@ pub(super) fn source_settings(
                 SchemaChoice::Known { schema, .. } => Some(Arc::new(schema.clone())),
                 SchemaChoice::Infer => None,
             },
+            csv: section.map_or_else(CsvOptions::default, |section| section.csv.clone()),
             decoding: decoding.clone(),
         }),
         retained: section.is_none_or(|section| section.retained),

@@ -1,0 +1,97 @@
+//! What `[schema]` says of cells: words for missing values and for numbers, the decimal mark, and cells that can't be
+//! read.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::data::cell::{self, DecimalMark};
+
+/// What becomes of a cell that its column can't hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum BadCell {
+    /// Its row is a dead letter.
+    #[default]
+    Row,
+    /// It is missing, and counted.
+    Missing,
+}
+
+/// How cells are read, beyond what holds for every cell.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CellRules {
+    missing: BTreeSet<String>,
+    /// Those of the missing words that are numbers: they are missing as JSON numbers, too.
+    missing_numbers: Vec<f64>,
+    words: BTreeMap<String, f64>,
+    decimal: Option<DecimalMark>,
+    /// What becomes of a cell that can't be read.
+    pub bad_cell: BadCell,
+}
+
+impl CellRules {
+    /// Rules that hold: `None` if they say nothing.
+    pub fn new(
+        missing: impl IntoIterator<Item = String>,
+        words: BTreeMap<String, f64>,
+        decimal: Option<DecimalMark>,
+        bad_cell: BadCell,
+    ) -> Option<CellRules> {
+        let missing: BTreeSet<String> = missing.into_iter().map(|word| word.trim().to_owned()).collect();
+        let mark = decimal.unwrap_or_default();
+        let missing_numbers = missing.iter().filter_map(|word| cell::number_by(word, mark));
+        let missing_numbers = missing_numbers.filter(|number| !number.is_nan()).collect();
+        let rules = CellRules { missing, missing_numbers, words, decimal, bad_cell };
+        (rules != CellRules::default()).then_some(rules)
+    }
+
+    /// Reads a number, NaN where the cell is missing, `None` where it is neither; `mark` is the decimal mark where the
+    /// rules give none.
+    pub fn number(&self, cell: &str, mark: DecimalMark) -> Option<f64> {
+        let cell = cell.trim();
+        if self.missing.contains(cell) {
+            return Some(f64::NAN);
+        }
+        if let Some(number) = self.words.get(cell) {
+            return Some(*number);
+        }
+        cell::number_by(cell, self.decimal.unwrap_or(mark))
+    }
+
+    /// Reads a text, `None` where it is missing.
+    pub fn text<'a>(&self, cell: &'a str) -> Option<&'a str> {
+        cell::text(cell).filter(|text| !self.missing.contains(*text))
+    }
+
+    /// Whether some numbers are missing values.
+    pub fn has_missing_numbers(&self) -> bool {
+        !self.missing_numbers.is_empty()
+    }
+
+    /// Whether a number is a missing value.
+    pub fn is_missing_number(&self, number: f64) -> bool {
+        self.missing_numbers.contains(&number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_stand_for_numbers_and_for_none() {
+        let words = BTreeMap::from([("ON".to_owned(), 1.0), ("OFF".to_owned(), 0.0)]);
+        let missing = ["unavailable".to_owned(), "-999".to_owned()];
+        let rules = CellRules::new(missing, words, Some(DecimalMark::Comma), BadCell::Row).unwrap();
+        let number = |cell| rules.number(cell, DecimalMark::Point);
+        assert_eq!((number(" ON "), number("OFF"), number("on")), (Some(1.0), Some(0.0), None));
+        assert_eq!((number("20,5"), number("20.5")), (Some(20.5), None));
+        assert!(number("unavailable").unwrap().is_nan() && number("-999").unwrap().is_nan());
+        assert!(number("---").unwrap().is_nan());
+        assert!(rules.is_missing_number(-999.0) && !rules.is_missing_number(999.0));
+        assert_eq!((rules.text("unavailable"), rules.text("ON"), rules.text("")), (None, Some("ON"), None));
+        assert_eq!(CellRules::new([], BTreeMap::new(), None, BadCell::Row), None);
+    }
+}

@@ -1,0 +1,119 @@
+//! Text of other encodings as UTF-8.
+
+use std::borrow::Cow;
+use std::io::{self, BufRead, Read};
+
+use encoding_rs::{CoderResult, Decoder, Encoding, UTF_8};
+
+/// The encoding to translate from, by name or by the byte-order mark of UTF-16; `None` for UTF-8.
+fn foreign(start: &[u8], given: Option<&'static Encoding>) -> Option<&'static Encoding> {
+    let marked = || Encoding::for_bom(start).map(|(encoding, _)| encoding);
+    given.or_else(marked).filter(|encoding| *encoding != UTF_8)
+}
+
+/// A payload as UTF-8; what its encoding does not know becomes U+FFFD.
+pub fn payload<'a>(bytes: &'a [u8], given: Option<&'static Encoding>) -> Cow<'a, [u8]> {
+    let Some(encoding) = foreign(bytes, given) else { return Cow::Borrowed(bytes) };
+    match encoding.decode(bytes).0 {
+        Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+        Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+    }
+}
+
+/// A reader of UTF-8, whatever the encoding of the bytes below.
+pub struct Transcoder<R> {
+    reader: R,
+    /// `None` where nothing is to be translated.
+    decoder: Option<Decoder>,
+    /// What is translated, and how much of it was consumed.
+    translated: Vec<u8>,
+    consumed: usize,
+    ended: bool,
+}
+
+/// Bytes translated at a time.
+const PIECE: usize = 1 << 16;
+
+impl<R: BufRead> Transcoder<R> {
+    /// Over a reader at its beginning.
+    ///
+    /// # Errors
+    /// Those of the reader.
+    pub fn new(mut reader: R, given: Option<&'static Encoding>) -> io::Result<Transcoder<R>> {
+        let start = loop {
+            match reader.fill_buf() {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                start => break start?,
+            }
+        };
+        let decoder = foreign(start, given).map(Encoding::new_decoder);
+        Ok(Transcoder { reader, decoder, translated: Vec::new(), consumed: 0, ended: false })
+    }
+}
+
+impl<R: BufRead> BufRead for Transcoder<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        let Some(decoder) = &mut self.decoder else { return self.reader.fill_buf() };
+        while self.consumed == self.translated.len() && !self.ended {
+            let input = self.reader.fill_buf()?;
+            self.translated.resize(PIECE, 0);
+            let (result, read, written, _) = decoder.decode_to_utf8(input, &mut self.translated, input.is_empty());
+            self.ended = input.is_empty() && result == CoderResult::InputEmpty;
+            self.translated.truncate(written);
+            self.consumed = 0;
+            self.reader.consume(read);
+        }
+        Ok(&self.translated[self.consumed..])
+    }
+
+    fn consume(&mut self, count: usize) {
+        match self.decoder {
+            Some(_) => self.consumed += count,
+            None => self.reader.consume(count),
+        }
+    }
+}
+
+impl<R: BufRead> Read for Transcoder<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let available = self.fill_buf()?;
+        let count = available.len().min(into.len());
+        into[..count].copy_from_slice(&available[..count]);
+        self.consume(count);
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(bytes: &[u8], given: Option<&'static Encoding>, buffer: usize) -> String {
+        let reader = io::BufReader::with_capacity(buffer, bytes);
+        let mut text = String::new();
+        Transcoder::new(reader, given).unwrap().read_to_string(&mut text).unwrap();
+        text
+    }
+
+    #[test]
+    fn utf_16_is_known_by_its_mark_and_others_by_name() {
+        let text = "Temp \u{b0}C;\u{1f321}\n".repeat(9000);
+        let utf_16 = |bytes: fn(u16) -> [u8; 2]| {
+            let units = "\u{feff}".encode_utf16().chain(text.encode_utf16());
+            units.flat_map(bytes).collect::<Vec<u8>>()
+        };
+        for bytes in [utf_16(u16::to_le_bytes), utf_16(u16::to_be_bytes)] {
+            assert_eq!(read(&bytes, None, 1 << 12), text);
+            assert_eq!(read(&bytes, None, 7), text);
+            assert_eq!(payload(&bytes, None), text.as_bytes());
+        }
+        let western = Some(encoding_rs::WINDOWS_1252);
+        assert_eq!(read(b"\xb0C\x80", western, 2), "\u{b0}C\u{20ac}");
+        assert_eq!(&*payload(b"\xb0C\x80", western), "\u{b0}C\u{20ac}".as_bytes());
+        // UTF-8 stays as it is, even what is wrong in it.
+        let mut same = Vec::new();
+        Transcoder::new(&b"\xef\xbb\xbfa\xb0"[..], None).unwrap().read_to_end(&mut same).unwrap();
+        assert_eq!(same, b"\xef\xbb\xbfa\xb0");
+        assert!(matches!(payload(b"a\xb0", None), Cow::Borrowed(_)));
+    }
+}
