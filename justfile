@@ -34,6 +34,10 @@ lint:
 ci:
     bash .ci/run
 
+# Fitted models of random shapes beside scikit-learn.
+models cases="500" seed="11":
+    {{ python }} scripts/check_models.py target/release/rowmill --cases {{ cases }} --seed {{ seed }}
+
 # Random cases beside pandas and scikit-learn.
 parity cases="1500" seed="11":
     {{ python }} scripts/parity.py target/release/rowmill --cases {{ cases }} --seed {{ seed }}

@@ -60,6 +60,10 @@ def shape(rng):
     }
 
 
+def kernel(rng):
+    return {"kernel": pick(rng, "rbf", "rbf", "linear", "poly", "sigmoid"), "coef0": pick(rng, 0.0, 1.0), "max_iter": 200}
+
+
 def network(rng):
     return {
         "hidden_layer_sizes": pick(rng, (3,), (5, 2), (1,)),
@@ -87,6 +91,7 @@ REGRESSORS = {
         max_iter=pick(rng, 1, 9), min_samples_leaf=pick(rng, 1, 5), loss=pick(rng, "squared_error", "poisson"), random_state=seed(rng)
     ),
     "mlp_regressor": lambda rng: neural_network.MLPRegressor(**network(rng), loss=pick(rng, "squared_error", "poisson")),
+    "svr": lambda rng: svm.SVR(**kernel(rng)),
     "linear_svr": lambda rng: svm.LinearSVR(max_iter=50, random_state=seed(rng)),
 }
 CLASSIFIERS = {
@@ -106,6 +111,7 @@ CLASSIFIERS = {
     ),
     "gaussian_nb": lambda rng: naive_bayes.GaussianNB(),
     "mlp_classifier": lambda rng: neural_network.MLPClassifier(**network(rng)),
+    "svc": lambda rng: svm.SVC(**kernel(rng), decision_function_shape="ovr", break_ties=bool(rng.integers(2))),
     "linear_svc": lambda rng: svm.LinearSVC(max_iter=50, random_state=seed(rng)),
 }
 OTHERS = {
@@ -114,6 +120,7 @@ OTHERS = {
     ),
     "k_means": lambda rng: cluster.KMeans(pick(rng, 1, 2, 5), n_init=1, random_state=seed(rng)),
     "mini_batch_k_means": lambda rng: cluster.MiniBatchKMeans(pick(rng, 1, 2, 5), n_init=1, random_state=seed(rng)),
+    "one_class_svm": lambda rng: svm.OneClassSVM(**kernel(rng)),
     "pca": lambda rng: decomposition.PCA(pick(rng, None, 1), whiten=bool(rng.integers(2)), random_state=seed(rng)),
     "incremental_pca": lambda rng: decomposition.IncrementalPCA(whiten=bool(rng.integers(2))),
 }
@@ -183,6 +190,8 @@ def terms(model, x):
         return sums / scale
     if hasattr(last, "cluster_centers_"):
         return (largest**2).sum(axis=1) + (last.cluster_centers_**2).sum(axis=1).max()
+    if hasattr(last, "support_vectors_"):
+        return np.abs(last._dual_coef_).sum() * kernel_terms(last, largest) + np.abs(last._intercept_).max()
     if hasattr(last, "theta_"):
         return 1 + np.max([((largest + np.abs(t)) ** 2 / v).sum(axis=1) for t, v in zip(last.theta_, last.var_)], axis=0)
     if hasattr(last, "coefs_"):
@@ -195,6 +204,19 @@ def terms(model, x):
     if isinstance(last, ensemble.IsolationForest):
         return np.ones(len(x))
     return np.zeros(len(x))
+
+
+def kernel_terms(model, x):
+    """How large the terms are from which a kernel's value is rounded."""
+    vectors = np.abs(model.support_vectors_)
+    products = (np.abs(x) @ vectors.T).max(axis=1)
+    if model.kernel == "rbf":
+        squares = (x**2).sum(axis=1) + (vectors**2).sum(axis=1).max() + 2 * products
+        return 1 + model._gamma * squares
+    if model.kernel == "linear":
+        return products
+    inner = model._gamma * products + abs(model.coef0)
+    return 1 + inner if model.kernel == "sigmoid" else 3 * np.maximum(inner, 1) ** model.degree
 
 
 def compare(ours, theirs, slack, excusable=False):
@@ -300,8 +322,28 @@ def pipeline(rng):
     return whole.fit(history, np.where(wet, "wet", "dry") if last in CLASSIFIERS else history["level"] + 3.0 * wet), fresh
 
 
+def categorical(rng):
+    """Boosting over categories, numbers and texts, with gaps and unknown ones, and a frame to ask it about."""
+
+    def frame(count, kinds):
+        made = pd.DataFrame({"x": rng.normal(size=count).round(2)})
+        made["code"] = rng.choice([1.0, 3.0, 7.0, 40.0, 41.0][:kinds], count)
+        made["place"] = rng.choice(["north", "south", "west", "x"][: max(kinds - 1, 1)], count)
+        made["y"] = rng.normal(size=count)
+        return made.mask(rng.random(made.shape) < 0.1)
+
+    history, fresh = frame(150, int(pick(rng, 2, 4, 5))), frame(int(pick(rng, 1, 9, 40)), 5)
+    place = history["place"].map({"north": 2.0, "south": -1.0}).fillna(0.5)
+    signal = place + (history["code"] % 3) * 1.5 + history["x"].fillna(0) * history["y"].fillna(1)
+    target = np.where(signal > signal.median(), "wet", "dry") if rng.random() < 0.5 else signal.fillna(0)
+    kind = ensemble.HistGradientBoostingClassifier if isinstance(target, np.ndarray) else ensemble.HistGradientBoostingRegressor
+    model = kind(max_iter=int(pick(rng, 1, 8)), min_samples_leaf=3, categorical_features=["code", "place"], random_state=1)
+    return model.fit(history, target), fresh
+
+
 def check_pipeline(program, number):
-    model, fresh = pipeline(np.random.default_rng([number, 7]))
+    rng = np.random.default_rng([number, 7])
+    model, fresh = categorical(rng) if rng.random() < 0.3 else pipeline(rng)
     found = expected(model, fresh)
     with tempfile.TemporaryDirectory() as directory:
         try:
@@ -331,6 +373,7 @@ def served(program, directory, model, fresh, size, found):
     return pd.read_csv(at("out.csv"), float_precision="round_trip", keep_default_na=False, na_values=[""])
 
 
+# In the order of `expected`.
 KNOWN = ["anomaly_score", "prediction", "cluster", "probability", "decision", "distance", "component"]
 
 

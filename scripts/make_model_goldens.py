@@ -44,6 +44,7 @@ def pipelines(rng):
     wet = np.where(history["rain"] + (history["station"] == "north") > 1.2, "wet", "dry")
     forest = make_pipeline(mixed, RandomForestClassifier(5, max_depth=4, random_state=1)).fit(history, wet)
     yield "pipeline_classifier", forest, fresh, ["prediction", "probability"]
+    yield "pipeline_categories", *check_models.categorical(rng), None
     warm = history["rain"] + history["outTemp"].fillna(0)
     own = make_pipeline(SimpleImputer(), PolynomialFeatures(2), StandardScaler(), PCA(3, random_state=1), Ridge())
     yield "pipeline_regressor", own.fit(history[numbers], warm), fresh[numbers], None
@@ -64,9 +65,14 @@ def usable(name):
     raise RuntimeError(name)
 
 
+def last_of(model):
+    """What knows whether it was fitted on a frame."""
+    return model[0] if hasattr(model, "steps") else model
+
+
 def write(directory, name, model, fresh, outputs):
     base = os.path.join(directory, name)
-    found = check_models.expected(model, fresh if isinstance(model[0] if hasattr(model, "steps") else None, ColumnTransformer) else fresh.to_numpy())
+    found = check_models.expected(model, fresh if hasattr(last_of(model), "feature_names_in_") else fresh.to_numpy())
     if outputs is None:
         outputs = check_models.outputs_of(found)
     rowmill.export(model, list(fresh.columns), base + ".fit.json", dataflow=base + ".toml", outputs=outputs,

@@ -101,6 +101,13 @@ def plain(step, columns, chain, at_end, last):
         check_is_fitted(step)
     if kind in (sk.OneHotEncoder, sk.OrdinalEncoder):
         return encoder(step, columns, chain)
+    if kind in models.NAMES and "hist" in models.NAMES[kind]:
+        # Categories that are texts: their codes are those of an encoder before the model.
+        for place, values in models.categories(step).items():
+            if all(isinstance(each, str) for each in values):
+                chain.texts.add(columns[place])
+                chain.encoded.add(columns[place])
+                chain.add("ordinal_encoder", [columns[place]], {"handle_unknown": "use_encoded_value"}, {"categories_": [values]})
     of_texts = [column for column in columns if column in chain.texts - chain.encoded]
     if of_texts:
         raise models.Refused(f"column {of_texts[0]} holds texts, which an encoder must replace before")

@@ -37,6 +37,9 @@ NAMES = {
     naive_bayes.GaussianNB: "gaussian_nb",
     neural_network.MLPRegressor: "mlp_regressor",
     neural_network.MLPClassifier: "mlp_classifier",
+    svm.SVR: "svr",
+    svm.SVC: "svc",
+    svm.OneClassSVM: "one_class_svm",
 }
 
 
@@ -136,13 +139,32 @@ def gradient_boosting_classifier(model):
     return {"classes_": labels(model.classes_), "second_at_zero": True} | gradient_boosting(model, link)
 
 
+def categories(model):
+    """The columns that hold categories, and the values of these; a missing one is none."""
+    if getattr(model, "is_categorical_", None) is None or not np.any(model.is_categorical_):
+        return {}
+    present = lambda value: value is not None and value == value
+    known = model._preprocessor.named_transformers_["encoder"].categories_
+    known = [[value for value in values if present(value)] for values in known]
+    if not all(known):
+        raise Refused("a column of categories has none")
+    return dict(zip(np.flatnonzero(model.is_categorical_).tolist(), known))
+
+
 def hist_gradient_boosting(model, link):
-    if model.is_categorical_ is not None and np.any(model.is_categorical_):
-        raise Refused("it has categorical features")
     predictors = [predictor for each in model._predictors for predictor in each]
     if not predictors:
         raise Refused("it has no tree")
-    return trees.together([trees.of_predictor(predictor) for predictor in predictors]) | {
+    codes, known = categories(model), model._bin_mapper.make_known_categories_bitsets()
+    # The trees' columns are those of categories first, then the others.
+    features = np.argsort(~np.asarray(model.is_categorical_), kind="stable") if codes else None
+    fields = {}
+    if codes:
+        fields["category_features"] = packed(list(codes), "<u4")
+        fields["category_counts"] = packed([len(values) for values in codes.values()], "<u4")
+        places = [range(len(values)) if isinstance(values[0], str) else values for values in codes.values()]
+        fields["category_values"] = finite(np.concatenate([np.asarray(each, dtype=float) for each in places]), "a category")
+    return trees.together([trees.of_predictor(each, known, features) for each in predictors]) | fields | {
         "precision": "double",
         "init": finite(model._baseline_prediction, "the baseline"),
         # The leaves hold it already.
@@ -219,6 +241,37 @@ def mlp_classifier(model):
     return {"classes_": labels(model.classes_)} | network(model)
 
 
+def support_vectors(model):
+    if callable(model.kernel) or model.kernel == "precomputed":
+        raise Refused("its kernel is a function of its own")
+    if not isinstance(model.support_vectors_, np.ndarray):
+        raise Refused("it is fitted on sparse rows")
+    if not len(model.support_vectors_):
+        raise Refused("its support vectors are not finite in number above 0")
+    # Those without an underscore have another sign for two classes.
+    return {
+        "support_vectors_": finite(model.support_vectors_, "support_vectors_"),
+        "dual_coef_": finite(model._dual_coef_, "dual_coef_"),
+        "intercept_": finite(model._intercept_, "intercept_"),
+        "kernel": model.kernel,
+        "gamma": float(model._gamma),
+        "coef0": float(model.coef0),
+        "degree": int(model.degree),
+    }
+
+
+def svc(model):
+    return {"classes_": labels(model.classes_)} | support_vectors(model) | {
+        "n_support_": packed(model.n_support_, "<u4"),
+        "has_decision": model.decision_function_shape == "ovr" or len(model.classes_) == 2,
+        "break_ties": bool(model.break_ties),
+    }
+
+
+def one_class_svm(model):
+    return support_vectors(model) | {"offset_": scalar(model.offset_, "offset_")}
+
+
 FAMILIES = [
     (("linear_regression", "ridge", "lasso", "elastic_net", "sgd_regressor", "linear_svr"), linear_regressor),
     (("logistic_regression", "sgd_classifier", "linear_svc"), linear_classifier),
@@ -240,6 +293,9 @@ FAMILIES = [
     (("gaussian_nb",), gaussian_nb),
     (("mlp_regressor",), mlp_regressor),
     (("mlp_classifier",), mlp_classifier),
+    (("svr",), support_vectors),
+    (("svc",), svc),
+    (("one_class_svm",), one_class_svm),
 ]
 LEARNED = {name: learned for names, learned in FAMILIES for name in names}
 

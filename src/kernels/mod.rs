@@ -4,7 +4,7 @@
 //! - `moments`, `exact_sum`: sums, means and variances, as scikit-learn rounds them or exactly.
 //! - `order`, `quantile_map`, `normal`: quantiles of a column, levels of values among them, the normal distribution's.
 //! - `kll_sketch`, `dd_sketch`: quantiles of a stream in bounded memory.
-//! - `weighted`, `softmax`, `trees`, `distances`, `gaussian`, `layers`: the arithmetic of fitted models.
+//! - `weighted`, `softmax`, `trees`, `distances`, `gaussian`, `layers`, `support_vectors`: the arithmetic of fitted models.
 //! - `power`, `log1p`, `expm1`: power transforms; the others: the search for their lambda.
 //!
 //! Never here: messages, schemas, I/O, or an import other than `pool`.
@@ -30,5 +30,6 @@ mod power_sums;
 pub mod quantile_map;
 pub mod select;
 pub mod softmax;
+pub mod support_vectors;
 pub mod trees;
 pub mod weighted;

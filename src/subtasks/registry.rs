@@ -3,7 +3,8 @@
 use super::entry::Entry;
 use super::models::{
     BoostedClassifier, BoostedRegressor, Classify, GaussianNb, IsolationForest, KMeans, LinearClassifier,
-    LinearRegressor, MlpClassifier, MlpRegressor, Model, Pca, Regress, Served, TreeClassifier, TreeRegressor,
+    LinearRegressor, MlpClassifier, MlpRegressor, Model, OneClassSvm, Pca, Regress, Served, Svc, Svr, TreeClassifier,
+    TreeRegressor,
 };
 use super::subtask::Subtask;
 use super::{
@@ -88,6 +89,9 @@ impl Subtasks {
             .with_model::<Classify<GaussianNb>>("gaussian_nb", "sklearn.naive_bayes.GaussianNB")
             .with_model::<Regress<MlpRegressor>>("mlp_regressor", "sklearn.neural_network.MLPRegressor")
             .with_model::<Classify<MlpClassifier>>("mlp_classifier", "sklearn.neural_network.MLPClassifier")
+            .with_model::<Regress<Svr>>("svr", "sklearn.svm.SVR")
+            .with_model::<Classify<Svc>>("svc", "sklearn.svm.SVC")
+            .with_model::<OneClassSvm>("one_class_svm", "sklearn.svm.OneClassSVM")
     }
 
     /// Adds a subtask; it replaces one of the same name.

@@ -1,5 +1,6 @@
 //! Trees that add to a first guess: what gradient boosting computes, with or without histograms.
 
+use super::params::of_length;
 use super::tree_params::read_trees;
 use super::{Accepted, Features, Params};
 use crate::kernels::trees::Trees;
@@ -11,6 +12,8 @@ pub(super) struct BoostedTrees {
     rate: f64,
     takes_missing: bool,
     takes_infinity: bool,
+    /// The columns that hold categories, with the values of these in order: their places are what trees compare.
+    categories: Vec<(usize, Vec<f64>)>,
 }
 
 /// How values are compared.
@@ -40,6 +43,7 @@ impl BoostedTrees {
             rate: params.number("learning_rate")?,
             takes_missing: params.flag("takes_missing")?,
             takes_infinity: params.flag("takes_infinity")?,
+            categories: read_categories(params)?,
         })
     }
 
@@ -55,10 +59,42 @@ impl BoostedTrees {
         let count = scores.len();
         let rate = self.rate;
         let add = |tree: usize, row: usize, leaf: &[f64]| scores[tree % count][row] += rate * leaf[0];
+        let encoded: Vec<Vec<f64>> =
+            self.categories.iter().map(|(column, known)| places(features.columns[*column], known)).collect();
+        let mut columns = features.columns.clone();
+        self.categories.iter().zip(&encoded).for_each(|((column, _), encoded)| columns[*column] = encoded);
         match &self.trees {
-            Precision::Single(trees) => trees.each_leaf(&features.columns, features.rows, add),
-            Precision::Double(trees) => trees.each_leaf(&features.columns, features.rows, add),
+            Precision::Single(trees) => trees.each_leaf(&columns, features.rows, add),
+            Precision::Double(trees) => trees.each_leaf(&columns, features.rows, add),
         }
         scores
     }
+}
+
+/// `category_features`, how many categories each has, and the categories one behind the other; none if not given.
+fn read_categories(params: &Params<'_>) -> Result<Vec<(usize, Vec<f64>)>, String> {
+    if !params.has("category_features") {
+        return Ok(Vec::new());
+    }
+    let (columns, counts) = (params.whole("category_features")?, params.whole("category_counts")?);
+    if columns.len() != counts.len() {
+        return Err(of_length("category_counts", counts.len(), columns.len()));
+    }
+    if let Some(column) = columns.iter().find(|column| **column as usize >= params.columns) {
+        return Err(format!("category_features names column {column} of {}", params.columns));
+    }
+    let values = params.exactly("category_values", counts.iter().map(|count| *count as usize).sum())?;
+    let mut rest = &values[..];
+    let of_column = |(column, count): (u32, u32)| {
+        let (own, behind) = rest.split_at(count as usize);
+        rest = behind;
+        (column as usize, own.to_vec())
+    };
+    Ok(columns.into_iter().zip(counts).map(of_column).collect())
+}
+
+/// The place of each value among the categories; missing for others.
+fn places(values: &[f64], categories: &[f64]) -> Vec<f64> {
+    let place = |x: &f64| categories.iter().position(|category| category == x).map_or(f64::NAN, |place| place as f64);
+    values.iter().map(place).collect()
 }
