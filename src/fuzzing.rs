@@ -37,7 +37,7 @@ pub fn file(bytes: &[u8]) {
     let Some((kind, bytes)) = bytes.split_first() else { return };
     let kind = [FileKind::Ndjson, FileKind::Csv, FileKind::WeatherLink][usize::from(kind % 3)];
     let read = |framing: &Framing| {
-        let mut records = FileRecords::new(Cursor::new(bytes), kind, kind == FileKind::Csv, framing).ok()?;
+        let mut records = FileRecords::new(Cursor::new(bytes), kind, None, framing).ok()?;
         let mut bucket = Bucket::new(0, 0);
         while let Ok(Some((row, _))) = records.next_row() {
             bucket.push(row, 0, origin());
@@ -192,7 +192,7 @@ mod tests {
         let plain = super::Framing { csv: super::CsvOptions::plain(), ..framing() };
         for (name, theirs) in files {
             let bytes = std::fs::read(fuzz.join("corpus/file").join(&name)).unwrap();
-            let mut records = FileRecords::new(&bytes[1..], FileKind::Csv, false, &plain).unwrap();
+            let mut records = FileRecords::new(&bytes[1..], FileKind::Csv, None, &plain).unwrap();
             let mut ours = vec![String::from_utf8(records.header().unwrap().names.to_vec()).unwrap()];
             while let Some((row, _)) = records.next_row().unwrap() {
                 ours.push(String::from_utf8(row.bytes.to_vec()).unwrap());

@@ -234,13 +234,67 @@ fn standard_input_and_output_are_source_and_sink() {
 
 #[test]
 fn ready_dataflows_are_valid() {
-    for file in ["weather", "weatherlink", "normalizer", "hourly", "every-option"] {
+    for file in ["weather", "weatherlink", "normalizer", "hourly", "weewx", "logger", "every-option"] {
         rowmill().args(["check", &format!("dataflows/{file}.toml")]).assert().success().stdout(contains(": ok"));
     }
     rowmill().args(["check", "dataflows/weather.toml", "--dot"]).assert().success().stdout(contains("digraph"));
     let hourly = |flags: &[&str]| rowmill().args(["check", "dataflows/hourly.toml"]).args(flags).assert().success();
     hourly(&[]).stdout(contains("after replace  =>  table hourly  =>  sink hourly.ndjson"));
     hourly(&["--dot"]).stdout(contains("n3 -> t0_0 [label=exchange").and(contains("t0_0 -> t0_1")));
+}
+
+/// The rows that a ready dataflow makes of a payload file, as JSON.
+fn rows_of(dataflow: &str, payloads: &str) -> Vec<serde_json::Value> {
+    let directory = TempDir::new().unwrap();
+    let (out, dead) = (directory.path().join("out.ndjson"), directory.path().join("dead.ndjson"));
+    let (dataflow, payloads) = (format!("dataflows/{dataflow}.toml"), format!("data/payloads/{payloads}"));
+    rowmill()
+        .args(["run", &dataflow, "--source", &payloads, "--sink"])
+        .arg(&out)
+        .arg("--dead-letter")
+        .arg(&dead)
+        .assert()
+        .success()
+        .stderr(contains("two units").not());
+    let lines = |path: &Path| if path.exists() { read(path) } else { String::new() };
+    assert_eq!(lines(&dead), "");
+    lines(&out).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn weewx_packets_of_two_systems_of_units_make_one_column() {
+    let rows = rows_of("weewx", "weewx.ndjson");
+    assert_eq!(rows.len(), 24);
+    let of = |row: usize, column: &str| rows[row][column].as_f64().unwrap();
+    // 51.26 degF and 29.885 inHg of the first packet, in degC and mbar; the last packet is in them.
+    assert!((of(0, "outTemp") - 10.7).abs() < 1e-12 && of(23, "outTemp") == 10.68);
+    assert!((of(0, "barometer") - 29.885 * 33.86389).abs() < 1e-9 && of(23, "barometer") == 1012.262);
+    assert!(
+        (0..24)
+            .all(|row| (8.0..13.0).contains(&of(row, "outTemp")) && (1000.0..1030.0).contains(&of(row, "barometer")))
+    );
+    assert!((0..24).all(|row| rows[row]["dateTime"].is_string()));
+}
+
+#[test]
+fn a_loggers_dialect_is_found_and_its_hour_that_stands_twice_told_apart() {
+    let rows = rows_of("logger", "logger.csv");
+    let times: Vec<&str> = rows.iter().map(|row| row["Zeit"].as_str().unwrap()).collect();
+    let hour = |time: &str, offset: &str| format!("2016-10-30T{time}:00+0{offset}:00");
+    let expected = [
+        ("01:30", "2"),
+        ("02:00", "2"),
+        ("02:30", "2"),
+        ("02:00", "1"),
+        ("02:30", "1"),
+        ("03:00", "1"),
+        ("03:30", "1"),
+    ];
+    assert_eq!(times, expected.map(|(time, offset)| hour(time, offset)));
+    let of = |column: &str| rows.iter().map(|row| row[column].as_f64()).collect::<Vec<_>>();
+    assert_eq!(of("Druck"), [1021.3, 1021.4, 1021.4, 1021.6, 1021.7, 1021.7, 1021.9].map(Some));
+    // Missing ones are interpolated within their messages of four rows.
+    assert_eq!((of("Wind")[2], of("Feuchte")[4], of("Lufttemperatur")[6]), (Some(1.65), None, Some(9.1)));
 }
 
 #[test]

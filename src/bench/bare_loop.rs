@@ -137,7 +137,7 @@ fn read(
 
 fn open(path: &Path, kind: FileKind, settings: &source::SourceSettings) -> io::Result<FileRecords<BufReader<File>>> {
     let reader = BufReader::with_capacity(1 << 20, File::open(path)?);
-    FileRecords::new(reader, kind, false, &settings.framing)
+    FileRecords::new(reader, kind, None, &settings.framing)
 }
 
 /// Receives rows from a broker, and discards them.

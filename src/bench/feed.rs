@@ -106,7 +106,7 @@ fn rows(file: &Path) -> Result<Vec<Vec<u8>>, String> {
     let named = |error: &dyn std::fmt::Display| format!("{}: {error}", file.display());
     let kind = FileKind::of(file).map_err(|error| named(&error))?;
     let reader = BufReader::new(File::open(file).map_err(|error| named(&error))?);
-    let mut records = FileRecords::new(reader, kind, false, &Framing::default()).map_err(|error| named(&error))?;
+    let mut records = FileRecords::new(reader, kind, None, &Framing::default()).map_err(|error| named(&error))?;
     if records.format() != Format::Json {
         return Err(named(&"rows over MQTT come from an .ndjson file"));
     }

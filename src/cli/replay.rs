@@ -134,7 +134,7 @@ fn wait(due: Instant, stop: &Stop) -> bool {
 
 /// The rows of a file as JSON objects. NDJSON goes as it is; cells get the names of their header.
 fn rows(path: &std::path::Path, kind: FileKind) -> std::io::Result<Vec<Vec<u8>>> {
-    let open = || FileRecords::new(BufReader::new(std::fs::File::open(path)?), kind, false, &Framing::default());
+    let open = || FileRecords::new(BufReader::new(std::fs::File::open(path)?), kind, None, &Framing::default());
     let mut records = open()?;
     if records.format() == Format::Json {
         let mut all = Vec::new();

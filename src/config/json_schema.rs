@@ -134,7 +134,9 @@ mod tests {
         let (first, rest) = path.split_once('.').unwrap_or((path, ""));
         let here = schema.pointer(&format!("/properties/{first}"));
         let made_of = ["anyOf", "oneOf"].into_iter().filter_map(|kind| schema[kind].as_array()).flatten();
-        here.is_some_and(|found| rest.is_empty() || has(found, rest) || has(&found["items"], rest))
+        // A table whose keys are the user's, such as words.
+        let free = rest.is_empty() && schema["additionalProperties"].is_object();
+        free || here.is_some_and(|found| rest.is_empty() || has(found, rest) || has(&found["items"], rest))
             || made_of.into_iter().any(|schema| has(schema, path))
     }
 

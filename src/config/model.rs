@@ -110,6 +110,11 @@ impl Dataflow {
         self.tables.iter_mut().for_each(|table| table.set_connect_timeout(timeout));
     }
 
+    /// The column that says when a row was measured, where a table or a step names none.
+    pub(super) fn time_name(&self) -> &str {
+        self.decoding.time.as_ref().map_or("dateTime", |time| time.name.as_str())
+    }
+
     /// For each step, whether it has keyed state.
     pub fn remember(&self) -> Vec<bool> {
         let remembers = |fitting: &Fitting| matches!(fitting, Fitting::Stream { .. } | Fitting::Row { .. });
@@ -240,7 +245,7 @@ impl Dataflow {
                 Scope::of(schema, |name| columns.iter().any(|column| column.get_ref() == name))
             }
         };
-        let scope = scope.with_time(time_column(plan, schema)?);
+        let scope = scope.with_time(time_column(plan, self.time_name(), schema)?);
         plan.subtask.transform().check_scope(&scope).map_err(|refusal| {
             let at = plan.columns.as_ref().and_then(|columns| columns.first()).map_or(plan.span.clone(), Spanned::span);
             Wrong::Scope { label: plan.label.clone(), refusal }.at(at)
@@ -278,11 +283,11 @@ fn frozen(step: &Step, path: &Spanned<String>) -> Result<(Scope, DynSubtask), Sp
 }
 
 /// The column of the rows' event times, for a step that acts by time.
-fn time_column(plan: &StepPlan, schema: &Schema) -> Result<Option<Column>, SpannedError> {
+fn time_column(plan: &StepPlan, default: &str, schema: &Schema) -> Result<Option<Column>, SpannedError> {
     if !plan.subtask.by_time() {
         return Ok(None);
     }
-    let name = plan.subtask.time_column().unwrap_or("dateTime");
+    let name = plan.subtask.time_column().unwrap_or(default);
     if let Some(column) = schema.get(name) {
         return Ok(Some(column.clone()));
     }

@@ -52,6 +52,13 @@ pub fn reference(registry: &Registry) -> String {
         }
         text += "\n| key | type | default | |\n|---|---|---|---|\n";
         section.iter().for_each(|(key, property)| text += &line(key, property));
+        for (inner, property) in section {
+            if let Some(keys) = table_within(inner, property) {
+                text += &format!("\n#### [{key}.{inner}]\n\n{}\n", said(property));
+                text += "\n| key | type | default | |\n|---|---|---|---|\n";
+                keys.iter().for_each(|(key, property)| text += &line(key, property));
+            }
+        }
     }
     text += SUBTASKS;
     text += "\n| subtask | equals |\n|---|---|\n";
@@ -78,6 +85,13 @@ fn section(property: &Value) -> Option<&serde_json::Map<String, Value>> {
         return property["items"]["oneOf"][0]["properties"].as_object();
     }
     places.find_map(|schema| schema["properties"].as_object())
+}
+
+/// The keys of a table within a section, but for sinks, which have a section of their own.
+fn table_within<'a>(key: &str, property: &'a Value) -> Option<&'a serde_json::Map<String, Value>> {
+    /// A table of fewer keys is described with its own key.
+    const FEWEST: usize = 4;
+    section(property).filter(|keys| keys.len() >= FEWEST && key != "sink")
 }
 
 /// The description of a section.

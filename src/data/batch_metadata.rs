@@ -33,6 +33,8 @@ pub struct BatchMetadata {
     pub barrier: bool,
     /// Rows that came at quality of service 0, and are never redelivered.
     once: Vec<Range<usize>>,
+    /// Rows whose local times stand twice, and are in the second pass.
+    second_pass: Vec<usize>,
     #[serde(skip)]
     arrived: Vec<u64>,
     #[serde(skip)]
@@ -85,6 +87,16 @@ impl BatchMetadata {
             Some(rows) => rows.end += 1,
             None => self.once.push(last..last + 1),
         }
+    }
+
+    /// The local time of a row, behind those already marked, stands twice, and is in the second pass.
+    pub fn mark_second_pass(&mut self, row: usize) {
+        self.second_pass.push(row);
+    }
+
+    /// Whether the local time of a row is in the second pass of those that stand twice.
+    pub fn is_second_pass(&self, row: usize) -> bool {
+        self.second_pass.binary_search(&row).is_ok()
     }
 
     /// Runs of its `count` rows in order: whether they are never redelivered, and how many.

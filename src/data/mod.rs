@@ -10,6 +10,7 @@
 mod batch_metadata;
 mod bucket;
 pub mod cell;
+mod date_order;
 mod event_time;
 mod excerpt;
 mod fingerprint;
@@ -24,6 +25,7 @@ mod text;
 
 pub use batch_metadata::{BatchMetadata, Origin, Stamps};
 pub use bucket::Bucket;
+pub use date_order::DateOrder;
 pub use event_time::{event_time, is_time, order_by};
 pub use fingerprint::fingerprint;
 pub use keyed_state::{KeyedState, from_bytes, to_bytes};

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde::{Deserialize, Serialize};
 
 use super::cell::DecimalMark;
+use super::date_order::DateOrder;
 
 /// The format of a row's bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -45,14 +46,16 @@ pub struct Separated {
     pub separator: u8,
     /// The mark before a number's fraction.
     pub decimal: DecimalMark,
+    /// The order of day and month, where it is known.
+    pub order: Option<DateOrder>,
 }
 
 impl Format {
-    /// CSV rows with this separator and this decimal mark.
-    pub fn csv(separator: u8, decimal: DecimalMark) -> Format {
-        match (separator, decimal) {
-            (b',', DecimalMark::Point) => Format::Csv,
-            _ => Format::Separated(Separated { separator, decimal }),
+    /// CSV rows with this separator, this decimal mark, and this order of day and month.
+    pub fn csv(separator: u8, decimal: DecimalMark, order: Option<DateOrder>) -> Format {
+        match (separator, decimal, order) {
+            (b',', DecimalMark::Point, None) => Format::Csv,
+            _ => Format::Separated(Separated { separator, decimal, order }),
         }
     }
 }
@@ -62,8 +65,8 @@ impl Format {
 pub struct Layout {
     /// The older layout doubles tabs: empty cells separate, and have no meaning.
     pub doubled_tabs: bool,
-    /// Dates are day first.
-    pub day_first: bool,
+    /// The order of day and month, where it is known.
+    pub order: Option<DateOrder>,
 }
 
 /// The header line that names the cells of a row.

@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 
 use crate::data::cell::DecimalMark;
-use crate::data::{Format, Layout, Row, Schema, Separated};
+use crate::data::{Format, Kind, Layout, Row, Schema, Separated};
 use crate::format::column_builder::ColumnBuilder;
+use crate::format::column_units::ColumnUnits;
 use crate::format::{Decoding, csv, weatherlink};
 
 /// Which column each cell of a row belongs to.
@@ -19,8 +20,9 @@ pub(crate) struct HeaderMap {
     places: Vec<Option<usize>>,
     /// Places without the empty names at the header's end.
     named: usize,
-    /// Cells of a WeatherLink export's date and time, and the column for both together.
-    date_time: Option<(usize, usize, usize)>,
+    units: ColumnUnits,
+    /// The cells that make the time of a row together, and the place of its column.
+    time: Option<(Vec<usize>, usize)>,
 }
 
 impl HeaderMap {
@@ -51,13 +53,23 @@ impl HeaderMap {
             .map(|names| names.iter().rposition(|name| !csv::is_unnamed(name)).map_or(0, |last| last + 1));
         self.named = named.unwrap_or(self.places.len());
         self.format = Some(row.format);
-        self.date_time = names.as_ref().and_then(|names| date_time(names, schema));
+        self.units.truncate(0);
+        for (index, name) in names.iter().flatten().enumerate() {
+            if let Some(place) = self.places[index] {
+                self.units.see(index, name, place, schema, decoding);
+            }
+        }
+        self.time = names.as_ref().and_then(|names| time_cells(names, row.format, schema, decoding));
         self.header = Some(header.map(<[u8]>::to_vec));
         self.stands = stands;
         Ok(())
     }
 
     pub fn csv(&self, line: &str, schema: &Schema, table: &mut ColumnBuilder) -> Result<(), String> {
+        if self.time.is_some() {
+            let plain = Separated { separator: b',', decimal: DecimalMark::Point, order: None };
+            return self.separated(line, plain, schema, table);
+        }
         if !line.contains('"') {
             return self.fill(line.split(',').map(Cow::Borrowed), DecimalMark::Point, schema, table);
         }
@@ -67,11 +79,13 @@ impl HeaderMap {
     pub fn separated(
         &self,
         line: &str,
-        Separated { separator, decimal }: Separated,
+        Separated { separator, decimal, .. }: Separated,
         schema: &Schema,
         table: &mut ColumnBuilder,
     ) -> Result<(), String> {
-        self.fill(csv::cells_by(line, separator), decimal, schema, table)
+        self.fill(csv::cells_by(line, separator), decimal, schema, table)?;
+        self.join(|index| csv::cells_by(line, separator).nth(index), schema, table);
+        Ok(())
     }
 
     pub fn weatherlink(
@@ -83,12 +97,21 @@ impl HeaderMap {
     ) -> Result<(), String> {
         let cells = || weatherlink::cells(line, layout.doubled_tabs);
         self.fill(cells().map(Cow::Borrowed), DecimalMark::Either, schema, table)?;
-        if let Some((date, time, place)) = self.date_time {
-            let cell = |index| cells().nth(index).unwrap_or_default();
-            let value = weatherlink::date_time(cell(date), cell(time), layout);
-            table.set_text(schema.columns()[place].slot, value.as_deref());
-        }
+        self.join(|index| cells().nth(index).map(Cow::Borrowed), schema, table);
         Ok(())
+    }
+
+    /// The place of a column that is made of several cells.
+    pub fn joined(&self) -> Option<usize> {
+        self.time.as_ref().map(|(_, place)| *place)
+    }
+
+    /// Joins the cells of the time.
+    fn join<'a>(&self, cell: impl Fn(usize) -> Option<Cow<'a, str>>, schema: &Schema, table: &mut ColumnBuilder) {
+        let Some((cells, place)) = &self.time else { return };
+        let parts = cells.iter().filter_map(|index| cell(*index));
+        let parts: Vec<String> = parts.map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect();
+        table.set_text(schema.columns()[*place].slot, crate::data::cell::text(&parts.join(" ")));
     }
 
     fn fill<'a>(
@@ -114,6 +137,7 @@ impl HeaderMap {
         // For a row that is too short, the length is the reason, not a cell in the wrong column. Empty cells at the end
         // are none.
         if count >= self.named && !surplus {
+            self.units.convert(table);
             return wrong;
         }
         let source = if matches!(self.header, Some(Some(_))) { "header" } else { "schema" };
@@ -131,14 +155,20 @@ fn names(row: Row<'_>, header: &[u8]) -> Result<Vec<String>, String> {
     })
 }
 
-/// The cells `Date` and `Time`, if the schema has a `dateTime` that the header does not name.
-fn date_time(names: &[String], schema: &Schema) -> Option<(usize, usize, usize)> {
-    let find = |wanted: &str| names.iter().position(|name| name == wanted);
-    let column = schema.get("dateTime").filter(|column| column.kind == crate::data::Kind::Text)?;
-    match (find("Date"), find("Time"), find("dateTime")) {
-        (Some(date), Some(time), None) => Some((date, time, schema.place(&column.name)?)),
-        _ => None,
-    }
+/// The cells that make the time together, where the header names them and not the column itself: those that the rules
+/// give, or the `Date` and `Time` of a WeatherLink export.
+fn time_cells(names: &[String], format: Format, schema: &Schema, decoding: &Decoding) -> Option<(Vec<usize>, usize)> {
+    let export = || matches!(format, Format::WeatherLink(_)).then(|| vec!["Date".to_owned(), "Time".to_owned()]);
+    let (name, from) = match &decoding.time {
+        Some(time) if !time.from.is_empty() => (time.name.as_str(), time.from.clone()),
+        Some(time) => (time.name.as_str(), export()?),
+        None => ("dateTime", export()?),
+    };
+    let column = schema.get(name).filter(|column| column.kind == Kind::Text)?;
+    let find = |wanted: &String| names.iter().position(|name| name == wanted);
+    let cells: Vec<usize> = from.iter().map(find).collect::<Option<_>>()?;
+    let named = names.contains(&column.name) && decoding.time.as_ref().is_none_or(|time| time.from.is_empty());
+    (!named).then_some((cells, schema.place(&column.name)?))
 }
 
 pub(super) fn utf8(bytes: &[u8]) -> Result<&str, String> {

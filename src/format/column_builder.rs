@@ -8,6 +8,7 @@ use crate::data::cell::{self, DecimalMark};
 use crate::data::spare::Buffers;
 use crate::data::{Column, Kind, Message, Schema, TextColumn};
 use crate::format::cell_rules::{BadCell, CellRules};
+use crate::format::units::Conversion;
 
 /// Columns with capacity for every row of a bucket; a row is written cell by cell, then accepted or rejected.
 pub(crate) struct ColumnBuilder {
@@ -61,6 +62,24 @@ impl ColumnBuilder {
         // Of a key that occurs twice in a row the last one counts, as everywhere in JSON.
         column.truncate(filled);
         column.push(value);
+    }
+
+    /// The text of the open row, if it has one so far.
+    pub fn open_text(&self, slot: usize) -> Option<&str> {
+        let (filled, column) = (self.filled(), &self.texts[slot]);
+        if column.len() > filled { column.get(filled) } else { None }
+    }
+
+    /// Converts the number of the open row; one that stands for a missing value is missing.
+    pub fn convert(&mut self, slot: usize, conversion: Conversion) {
+        let number = self.open_number(slot);
+        let missing = self.rules.as_ref().is_some_and(|rules| rules.is_missing_number(number));
+        self.set_number(slot, if missing { f64::NAN } else { conversion.apply(number) });
+    }
+
+    /// The number of the open row, NaN if it has none so far.
+    pub fn open_number(&self, slot: usize) -> f64 {
+        self.numbers[slot * self.rows + self.filled()]
     }
 
     /// Reads a cell by its column's kind.

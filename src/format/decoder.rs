@@ -7,7 +7,8 @@ use super::column_builder::{BadCells, ColumnBuilder};
 use super::decoding::Decoding;
 use super::json;
 use super::key_order::KeyOrder;
-use crate::data::{Bucket, Format, Message, Row, Schema};
+use super::time_rules::{TimeColumn, TimeRules, TimeUnit};
+use crate::data::{Bucket, DateOrder, Format, Kind, Message, Row, Schema};
 
 /// A row of a bucket that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,12 +26,31 @@ pub struct Decoder {
     header: HeaderMap,
     keys: KeyOrder,
     bad_cells: u64,
+    quiet: bool,
+    time: Option<WrittenTime>,
+}
+
+/// The column of the time.
+#[derive(Clone)]
+struct WrittenTime {
+    place: usize,
+    /// The slots of columns that make it together, where rows have no header that names them.
+    from: Vec<usize>,
+    rules: TimeRules,
 }
 
 impl Decoder {
     /// A decoder to rows of a schema.
     pub fn new(schema: Arc<Schema>, decoding: Arc<Decoding>) -> Decoder {
-        Decoder { schema, decoding, header: HeaderMap::default(), keys: KeyOrder::default(), bad_cells: 0 }
+        let time = decoding.time.as_ref().and_then(|time| WrittenTime::of(time, &schema));
+        let (header, keys) = Default::default();
+        Decoder { schema, decoding, header, keys, bad_cells: 0, quiet: false, time }
+    }
+
+    /// The same, which tells nothing.
+    pub fn quiet(mut self) -> Decoder {
+        self.quiet = true;
+        self
     }
 
     /// Decodes all readable rows; the others are returned with the reason.
@@ -39,7 +59,9 @@ impl Decoder {
         let mut table = ColumnBuilder::new(&self.schema, bucket.len()).by(self.decoding.cells.clone());
         let mut bad = Vec::new();
         for (index, row) in bucket.raw.rows().enumerate() {
-            match self.row(row, &mut table) {
+            let read = self.row(row, &mut table);
+            let read = read.and_then(|()| self.time(row.format, bucket.metadata.is_second_pass(index), &mut table));
+            match read {
                 Ok(()) => table.accept(bucket.metadata.first_row + index as u64),
                 Err(reason) => {
                     table.reject();
@@ -53,11 +75,32 @@ impl Decoder {
 
     /// Bad cells are told once, then counted.
     fn tell(&mut self, BadCells { count, first }: BadCells) {
-        if count > 0 && self.bad_cells == 0 {
+        if count > 0 && self.bad_cells == 0 && !self.quiet {
             let first = first.unwrap_or_default();
             tracing::warn!("{first}: it is missing, as bad_cell says; further bad cells are only counted");
         }
         self.bad_cells += count;
+    }
+
+    /// Writes the time of the open row anew, as all behind it read it. `second`: of a local time that stands twice, it is
+    /// the second one.
+    fn time(&self, format: Format, second: bool, table: &mut ColumnBuilder) -> Result<(), String> {
+        let order = match format {
+            Format::WeatherLink(layout) => layout.order,
+            Format::Separated(separated) => separated.order,
+            _ => None,
+        };
+        match (&self.time, format) {
+            (Some(time), _) => time.write(order, second, &self.schema, table),
+            (None, Format::WeatherLink(_)) => match self.header.joined() {
+                Some(place) => {
+                    let time = WrittenTime { place, from: Vec::new(), rules: TimeRules::default() };
+                    time.write(order, second, &self.schema, table)
+                }
+                None => Ok(()),
+            },
+            _ => Ok(()),
+        }
     }
 
     fn row(&mut self, row: Row<'_>, table: &mut ColumnBuilder) -> Result<(), String> {
@@ -80,9 +123,58 @@ impl Decoder {
     }
 }
 
+impl WrittenTime {
+    fn of(time: &TimeColumn, schema: &Schema) -> Option<WrittenTime> {
+        let text =
+            |name: &String| schema.get(name).filter(|column| column.kind == Kind::Text).map(|column| column.slot);
+        let from = time.from.iter().map(text).collect::<Option<Vec<usize>>>().unwrap_or_default();
+        Some(WrittenTime { place: schema.place(&time.name)?, from, rules: time.rules.clone() })
+    }
+
+    fn write(
+        &self,
+        order: Option<DateOrder>,
+        second: bool,
+        schema: &Schema,
+        table: &mut ColumnBuilder,
+    ) -> Result<(), String> {
+        let column = &schema.columns()[self.place];
+        if column.kind == Kind::Number {
+            let number = table.open_number(column.slot);
+            if self.rules.unit == TimeUnit::S || number.is_nan() {
+                return Ok(());
+            }
+            return match self.rules.unit.milliseconds(number) {
+                Some(time) => {
+                    table.set_number(column.slot, time as f64 / 1e3);
+                    Ok(())
+                }
+                None => table.refuse(column, || format!("column {}: {number} is not a time", column.name)),
+            };
+        }
+        if !self.from.is_empty() && table.open_text(column.slot).is_none() {
+            let parts: Vec<&str> = self.from.iter().filter_map(|slot| table.open_text(*slot)).collect();
+            let joined = parts.join(" ");
+            table.set_text(column.slot, Some(joined.as_str()).filter(|joined| !joined.is_empty()));
+        }
+        let Some(text) = table.open_text(column.slot) else { return Ok(()) };
+        match self.rules.normalized(text, order, second) {
+            Ok(None) => Ok(()),
+            Ok(Some(time)) => {
+                table.set_text(column.slot, Some(&time));
+                Ok(())
+            }
+            Err(reason) => {
+                let reason = format!("column {}: {text:?} {reason}", column.name);
+                table.refuse(column, || reason)
+            }
+        }
+    }
+}
+
 impl Drop for Decoder {
     fn drop(&mut self) {
-        if self.bad_cells > 1 {
+        if self.bad_cells > 1 && !self.quiet {
             tracing::warn!("{} bad cells are missing, as bad_cell says", self.bad_cells);
         }
     }
@@ -91,7 +183,7 @@ impl Drop for Decoder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{Header, Kind, Layout, Origin};
+    use crate::data::{Header, Layout, Origin};
 
     fn schema() -> Arc<Schema> {
         Arc::new(Schema::new([("t", Kind::Text), ("a", Kind::Number), ("b", Kind::Number)]))
@@ -157,12 +249,55 @@ mod tests {
     fn weatherlink_rows_get_a_date_time() {
         let schema = Arc::new(Schema::new([("Temp Out", Kind::Number), ("dateTime", Kind::Text)]));
         let mut bucket = Bucket::new(0, 0);
-        let format = Format::WeatherLink(Layout { doubled_tabs: false, day_first: false });
+        let format = Format::WeatherLink(Layout { doubled_tabs: false, order: None });
         let row =
             Row { bytes: b"08/31/16\t5:45 a\t .5\r", format, header: Some(Header::read(b"Date\tTime\tTemp Out")) };
         bucket.push(row, 0, Origin { topic: "x".into(), position: 3 });
         let (message, bad) = Decoder::new(schema, Decoding::davis()).decode(&bucket);
         assert_eq!((bad.len(), message.column(0)), (0, &[0.5][..]));
         assert_eq!(message.texts[0].get(0), Some("2016-08-31T05:45:00"));
+    }
+
+    #[test]
+    fn times_are_written_anew() {
+        let schema = Arc::new(Schema::new([("when", Kind::Text), ("n", Kind::Number)]));
+        let decode = |format, header: Option<&str>, time: TimeColumn, rows: &[&str]| {
+            let mut bucket = Bucket::new(0, 0);
+            for bytes in rows {
+                let header = header.map(|names| Header::read(names.as_bytes()));
+                let row = Row { bytes: bytes.as_bytes(), format, header };
+                bucket.push(row, 0, Origin { topic: "x".into(), position: 1 });
+            }
+            bucket.metadata.mark_second_pass(1);
+            let decoding = Decoding { time: Some(Arc::new(time)), ..Decoding::default() };
+            let (message, bad) = Decoder::new(schema.clone(), Arc::new(decoding)).decode(&bucket);
+            let texts = (0..message.rows()).map(|row| message.texts[0].get(row).unwrap_or("-").to_owned());
+            (texts.collect::<Vec<_>>().join(" "), bad.into_iter().map(|bad| bad.reason).collect::<Vec<_>>())
+        };
+        let zone = Some(jiff::tz::TimeZone::get("Europe/Berlin").unwrap());
+        let rules = TimeRules { zone, ..TimeRules::default() };
+        let time = |from: &[&str], rules: &TimeRules| TimeColumn {
+            name: "when".into(),
+            from: from.iter().map(|name| (*name).to_owned()).collect(),
+            key: None,
+            rules: rules.clone(),
+        };
+        let (texts, bad) = decode(
+            Format::Csv,
+            Some("Date,n,Time"),
+            time(&["Date", "Time"], &rules),
+            &["30.10.16,1,2:30", "30.10.16,2,2:00", ",3,"],
+        );
+        assert_eq!(texts, "2016-10-30T02:30:00+02:00 2016-10-30T02:00:00+01:00 -");
+        assert_eq!(bad, [] as [&str; 0]);
+        let ms = TimeRules { unit: TimeUnit::Ms, ..TimeRules::default() };
+        let json = [r#"{"when": 1709294400000}"#, r#"{"when": "2024-03-01T12:00:00Z"}"#, r#"{"when": "soon"}"#];
+        let (texts, bad) = decode(Format::Json, None, time(&[], &ms), &json);
+        assert_eq!(texts, "2024-03-01T12:00:00Z 2024-03-01T12:00:00Z");
+        assert_eq!(bad, ["column when: \"soon\" is not a time"]);
+        let (texts, bad) =
+            decode(Format::Csv, Some("when"), time(&[], &rules), &["6/1/23 12:00 AM", "6/13/23 1:15 PM"]);
+        assert_eq!(texts, "2023-06-13T13:15:00+02:00");
+        assert!(bad[0].contains("day-first"), "{bad:?}");
     }
 }

@@ -1,11 +1,13 @@
 //! How the cells of rows are read: `[schema]` of a dataflow file, and what `[source]` says of names.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::cell_rules::CellRules;
+use super::time_rules::TimeColumn;
 use crate::data::Schema;
 use crate::data::cell::{self, DecimalMark};
 
@@ -25,8 +27,12 @@ pub enum UnknownKeys {
 pub struct Decoding {
     /// Whether a name may carry one of WeeWX's unit labels behind the column's name.
     pub units: bool,
+    /// The unit of each column whose names may carry labels of others.
+    pub unit: BTreeMap<String, String>,
     /// Words, marks and bad cells, where the dataflow file says something of them.
     pub cells: Option<Arc<CellRules>>,
+    /// The column with the time of a row, where the dataflow file says something of it.
+    pub time: Option<Arc<TimeColumn>>,
     /// What is said of keys without a column.
     pub unknown_keys: UnknownKeys,
 }

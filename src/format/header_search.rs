@@ -217,9 +217,15 @@ impl<'t> Search<'_, 't> {
     fn is_row(&self, line: &str, separator: u8, schema: &Schema) -> bool {
         let mark = self.framing.csv.decimal_beside(separator);
         let mut cells = csv::cells_by(line, separator);
-        let fit = schema.columns().iter().all(|column| match cells.next() {
-            Some(cell) => column.kind == Kind::Text || self.framing.decoding.number(&cell, mark).is_some(),
-            None => false,
+        let mut tried = false;
+        let fit = schema.columns().iter().all(|column| match (cells.next(), column.kind) {
+            (None, _) => false,
+            // One number tells; the others may be bad cells.
+            (Some(cell), Kind::Number) if !tried => {
+                tried = true;
+                self.framing.decoding.number(&cell, mark).is_some()
+            }
+            _ => true,
         });
         fit && cells.all(|cell| cell.trim().is_empty())
     }
@@ -256,7 +262,9 @@ fn width(line: &str, separator: u8) -> usize {
 /// Whether a row has as many cells as a header, but for empty ones at the end of either.
 fn fits(header: &str, row: &str, separator: u8) -> bool {
     let (names, cells) = (width(header, separator), width(row, separator));
-    cells <= names && csv::cells_by(row, separator).count() >= names
+    // A quoted cell that goes on in the next line hides those behind it.
+    let open = csv::is_open_after(row.as_bytes(), false, separator);
+    cells <= names && (open || csv::cells_by(row, separator).count() >= names)
 }
 
 /// Whether every cell, but for empty ones at the end, is a word.
@@ -338,6 +346,7 @@ mod tests {
                 ("# time,temp\n12:00,1\n12:05,2", 0, Commented, ',', true),
                 ("a,b,,\n1,2,,\n", 0, Whole, ',', false),
                 ("a,b,\n1,2\n", 0, Whole, ',', false),
+                ("event;a\n\"x\ny\";1\nu,v\n", 0, Whole, ';', false),
                 ("temp\n20\n21\n", 0, Whole, ',', false),
                 ("name\nfoo\nbar\n", 0, Whole, ',', false),
                 ("1,2\n3,4\n", 0, Whole, ',', false),

@@ -99,7 +99,9 @@ impl Inference {
             Format::WeatherLink(layout) => {
                 (weatherlink::cells(line, layout.doubled_tabs).map(Cow::Borrowed).collect(), DecimalMark::Either)
             }
-            Format::Separated(Separated { separator, decimal }) => (csv::cells_by(line, separator).collect(), decimal),
+            Format::Separated(Separated { separator, decimal, .. }) => {
+                (csv::cells_by(line, separator).collect(), decimal)
+            }
             _ => (csv::cells(line).collect(), DecimalMark::Point),
         };
         if cells.len() < self.names.len() {

@@ -32,6 +32,7 @@ pub(crate) fn read_row(
     table: &mut ColumnBuilder,
 ) -> Result<(), String> {
     if known_keys::read_row(bytes, schema, keys, table).is_some() {
+        keys.units.convert(table);
         return Ok(());
     }
     table.reject();
@@ -49,7 +50,9 @@ pub(crate) fn read_row(
             (Kind::Text, cell) => table.set_text(column.slot, Some(&cell.to_string())),
         }
         Ok(())
-    })
+    })?;
+    keys.units.convert(table);
+    Ok(())
 }
 
 impl JsonCell<'_> {

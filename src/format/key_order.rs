@@ -2,11 +2,14 @@
 
 use crate::data::Schema;
 use crate::format::Decoding;
+use crate::format::column_units::ColumnUnits;
 
 /// The columns of the previous row's keys: stations send their keys in one order.
 #[derive(Default)]
 pub(crate) struct KeyOrder {
     pub(crate) keys: Vec<(String, Option<usize>)>,
+    /// The units of the numbers behind them.
+    pub(crate) units: ColumnUnits,
 }
 
 impl KeyOrder {
@@ -16,6 +19,10 @@ impl KeyOrder {
         }
         let place = decoding.place(schema, key);
         self.keys.truncate(index);
+        self.units.truncate(index);
+        if let Some(place) = place {
+            self.units.see(index, key, place, schema, decoding);
+        }
         self.keys.push((key.to_owned(), place));
         place
     }

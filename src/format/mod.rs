@@ -4,7 +4,8 @@
 //! - `payload`, `records`: the rows of an MQTT payload and of a file.
 //! - `json`, `known_keys`, `key_order`: JSON objects, and the fast path for objects like the previous one.
 //! - `csv_options`, `header_search`, `units_line`, `transcode`: how CSV is written, said or found.
-//! - `csv`, `weatherlink`, `cells`, `weewx`: cells, headers, WeeWX's unit labels. `cell_rules`: words and decimal marks.
+//! - `csv`, `weatherlink`, `cells`, `weewx`: cells, headers, WeeWX's unit labels.
+//! - `cell_rules`, `time_rules`, `column_units`, `units`: words, decimal marks, times, units and their conversion.
 //! - `decoder`, `column_builder`: buckets to messages. `encoder`: messages to bytes. `infer`: a schema from rows.
 //!
 //! Never here: opening a file or a connection.
@@ -12,6 +13,7 @@
 mod cell_rules;
 mod cells;
 mod column_builder;
+mod column_units;
 pub mod csv;
 mod csv_options;
 mod decoder;
@@ -25,7 +27,9 @@ mod key_order;
 mod known_keys;
 pub(crate) mod payload;
 pub(crate) mod records;
+mod time_rules;
 mod transcode;
+mod units;
 mod units_line;
 pub mod weatherlink;
 pub mod weewx;
@@ -39,3 +43,5 @@ pub use encoder::{Encoder, Encoding, Infinity, Output, PLACE};
 pub use framing::{Framing, MAX_PAYLOAD};
 pub use infer::Inference;
 pub use records::{FileKind, FileRecords};
+pub use time_rules::{TimeColumn, TimeRules, TimeUnit};
+pub(crate) use units::is_unit;

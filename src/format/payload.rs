@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 use std::convert::Infallible;
 
-use crate::data::{Broken, Format, Header, Row};
+use crate::data::{Broken, DateOrder, Format, Header, Row};
 use crate::format::csv::{self, ClosingLine};
 use crate::format::header_search::{self, HeaderLine};
-use crate::format::{Framing, transcode, units_line};
+use crate::format::records::date_cell;
+use crate::format::{Framing, time_rules, transcode, units_line};
 
 /// Calls `f` with every row of a payload. What is no row is passed whole, marked as broken. The header of several CSV
 /// records names `columns`, or, if these are not known, holds words only.
@@ -102,7 +103,11 @@ fn csv_records(text: &str, framing: &Framing, mut f: impl FnMut(Row<'_>)) {
     let Ok(start) = header_search::find(framing, false, || Ok::<_, Infallible>(ahead.next()));
     let skipped: usize = lines(text).take(start.skip).map(str::len).sum();
     let separator = start.separator;
-    let format = Format::csv(separator, framing.csv.decimal_beside(separator));
+    let order = match time_rules::order_wanted(framing.decoding.time.as_deref()) {
+        true => order_among(text, skipped, separator, framing),
+        false => None,
+    };
+    let format = Format::csv(separator, framing.csv.decimal_beside(separator), order);
     let mut records =
         PayloadRecords { text, separator, comment: None, closing: ClosingLine::of(separator), next: skipped };
     let header = match start.header {
@@ -129,6 +134,13 @@ fn csv_records(text: &str, framing: &Framing, mut f: impl FnMut(Row<'_>)) {
     records.for_each(|(record, broken)| {
         f(Row { bytes: record.as_bytes(), format: broken.map_or(format, Format::Broken), header: named });
     });
+}
+
+/// The order of day and month that some row behind the header at a place tells.
+fn order_among(text: &str, header: usize, separator: u8, framing: &Framing) -> Option<DateOrder> {
+    let mut lines = lines(&text[header..]);
+    let (_, index) = date_cell(lines.next()?.trim_start_matches('#').trim(), separator, framing)?;
+    lines.find_map(|line| time_rules::order_told(&csv::cells_by(line, separator).nth(index)?))
 }
 
 /// The lines of a text with their ends.
@@ -241,7 +253,7 @@ mod tests {
 
     #[test]
     fn dialects_are_found_in_publishes_too() {
-        let semicolon = Format::csv(b';', crate::data::cell::DecimalMark::Either);
+        let semicolon = Format::csv(b';', crate::data::cell::DecimalMark::Either, None);
         let of = |row: &str| format!("{semicolon:?} {row} Some(\"t;a\")");
         let all = rows("Hill\n# x\nt;a\nUTC;\u{b0}C\n1;20,5\n# y\n\"2\n3\";4;;\n".as_bytes());
         assert_eq!(all, ["1;20,5", "\"2\n3\";4;;"].map(of));

@@ -4,11 +4,11 @@ use std::borrow::Cow;
 use std::io::{self, BufRead};
 use std::ops::Range;
 
-use crate::data::{Broken, Format, Header, Layout, Row};
+use crate::data::{Broken, DateOrder, Format, Header, Layout, Row};
 use crate::format::csv::{self, ClosingLine};
 use crate::format::header_search::{self, HeaderLine};
 use crate::format::transcode::Transcoder;
-use crate::format::{CsvOptions, Framing, units_line, weatherlink};
+use crate::format::{CsvOptions, Framing, time_rules, units_line, weatherlink};
 
 /// The layout of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +46,8 @@ pub struct FileRecords<R> {
     passed_over: u32,
     /// Whether the next line may hold units; with it, what says whether it does.
     units: Option<Framing>,
+    /// The separator before the cell of the date, and its index, where dates are read.
+    date_cell: Option<(u8, usize)>,
     header: Option<Vec<u8>>,
     /// The number of the header line.
     header_line: u64,
@@ -64,30 +66,56 @@ pub struct FileRecords<R> {
     position: u64,
 }
 
+/// So many bytes wait for a date that tells the order of day and month.
+const MOST_WAITING: usize = 1 << 20;
+
+/// So many lines without a date that could have either order are looked at: units, comments, dates of ISO 8601.
+const MOST_OTHERS: usize = 16;
+
+/// The cell of a row's date.
+fn date_of(line: &[u8], (separator, index): (u8, usize)) -> String {
+    let line = String::from_utf8_lossy(line);
+    csv::cells_by(line.trim_end_matches(['\r', '\n']), separator).nth(index).unwrap_or_default().into_owned()
+}
+
+/// The place of the date among the cells, with the separator before it, where dates are read.
+pub fn date_cell(header: &str, separator: u8, framing: &Framing) -> Option<(u8, usize)> {
+    let time = framing.decoding.time.as_ref()?;
+    let wanted = time.from.first().unwrap_or(&time.name);
+    let index = csv::names(header, separator).iter().position(|name| name == wanted)?;
+    Some((separator, index))
+}
+
 /// Once so many bytes have been passed on, the rest is moved to the front.
 const MOST_DONE: usize = 1 << 20;
 
 impl<R: BufRead> FileRecords<R> {
-    /// Reads the header, if the kind has one; that of a CSV file is searched for among the first lines.
+    /// Reads the header, if the kind has one; `order` is that of a WeatherLink export's dates, which is searched for if
+    /// it is not given. The header of a CSV file is searched for among the first lines.
     ///
     /// # Errors
     /// Those of the reader.
-    pub fn new(reader: R, kind: FileKind, day_first: bool, framing: &Framing) -> io::Result<FileRecords<R>> {
+    pub fn new(reader: R, kind: FileKind, order: Option<DateOrder>, framing: &Framing) -> io::Result<FileRecords<R>> {
         let reader = Transcoder::new(reader, framing.csv.encoding)?;
-        FileRecords::begin(reader, kind, day_first, framing)
+        FileRecords::begin(reader, kind, order, framing)
     }
 
-    /// The same of a kind that the first bytes tell.
+    /// The same of a kind that the first bytes tell; what is not known of dates is not known of any.
     ///
     /// # Errors
     /// Those of the reader.
-    pub fn sniffed(reader: R, day_first: bool, framing: &Framing) -> io::Result<FileRecords<R>> {
+    pub fn sniffed(reader: R, framing: &Framing) -> io::Result<FileRecords<R>> {
         let mut reader = Transcoder::new(reader, framing.csv.encoding)?;
         let kind = FileKind::sniff(reader.fill_buf()?);
-        FileRecords::begin(reader, kind, day_first, framing)
+        FileRecords::begin(reader, kind, None, framing)
     }
 
-    fn begin(reader: Transcoder<R>, kind: FileKind, day_first: bool, framing: &Framing) -> io::Result<FileRecords<R>> {
+    fn begin(
+        reader: Transcoder<R>,
+        kind: FileKind,
+        order: Option<DateOrder>,
+        framing: &Framing,
+    ) -> io::Result<FileRecords<R>> {
         let kind = match kind {
             FileKind::WeatherLink if framing.csv.says_csv() => FileKind::Csv,
             kind => kind,
@@ -95,7 +123,7 @@ impl<R: BufRead> FileRecords<R> {
         let format = match kind {
             FileKind::Ndjson => Format::Json,
             FileKind::Csv => Format::Csv,
-            FileKind::WeatherLink => Format::WeatherLink(Layout { doubled_tabs: false, day_first }),
+            FileKind::WeatherLink => Format::WeatherLink(Layout { doubled_tabs: false, order }),
         };
         let mut records = FileRecords {
             reader,
@@ -105,6 +133,7 @@ impl<R: BufRead> FileRecords<R> {
             comment: None,
             passed_over: 0,
             units: None,
+            date_cell: None,
             header: None,
             header_line: Header::next_line(),
             max_line: framing.max_payload,
@@ -120,8 +149,8 @@ impl<R: BufRead> FileRecords<R> {
         };
         match kind {
             FileKind::Ndjson => {}
-            FileKind::Csv => records.csv_header(framing)?,
-            FileKind::WeatherLink => records.weatherlink_header(day_first)?,
+            FileKind::Csv => records.csv_header(order, framing)?,
+            FileKind::WeatherLink => records.weatherlink_header(order, framing)?,
         }
         Ok(records)
     }
@@ -149,7 +178,7 @@ impl<R: BufRead> FileRecords<R> {
         &self.bytes[self.record.clone()]
     }
 
-    fn csv_header(&mut self, framing: &Framing) -> io::Result<()> {
+    fn csv_header(&mut self, order: Option<DateOrder>, framing: &Framing) -> io::Result<()> {
         let mut from = self.next;
         let start = header_search::find(framing, true, || {
             let Some(line) = self.line_ahead(from)? else { return Ok::<_, io::Error>(None) };
@@ -170,19 +199,24 @@ impl<R: BufRead> FileRecords<R> {
         }
         self.separator = start.separator;
         self.closing = ClosingLine::of(start.separator);
-        self.format = Format::csv(start.separator, framing.csv.decimal_beside(start.separator));
         if start.header != HeaderLine::None && self.read_record()? {
             let header = String::from_utf8_lossy(self.record()).into_owned();
             let header = match start.header {
                 HeaderLine::Commented => header.trim_start_matches('#').trim_start().to_owned(),
                 _ => header,
             };
+            self.date_cell = date_cell(&header, start.separator, framing);
             self.header = Some(header.into_bytes());
             self.passed_over = framing.csv.skip_after_header.unwrap_or(0);
             let searched = framing.csv.skip_after_header.is_none();
             self.units = searched.then(|| Framing { csv: CsvOptions::default(), ..framing.clone() });
         }
         self.comment = start.comment;
+        let order = match order.filter(|_| self.date_cell.is_some()) {
+            None if time_rules::order_wanted(framing.decoding.time.as_deref()) => self.order_ahead(self.next)?,
+            order => order,
+        };
+        self.format = Format::csv(start.separator, framing.csv.decimal_beside(start.separator), order);
         Ok(())
     }
 
@@ -216,7 +250,7 @@ impl<R: BufRead> FileRecords<R> {
         units
     }
 
-    fn weatherlink_header(&mut self, day_first: bool) -> io::Result<()> {
+    fn weatherlink_header(&mut self, order: Option<DateOrder>, framing: &Framing) -> io::Result<()> {
         let mut lines: Vec<String> = Vec::new();
         while self.read_record()? {
             let line = String::from_utf8_lossy(self.record()).into_owned();
@@ -228,9 +262,61 @@ impl<R: BufRead> FileRecords<R> {
         }
         let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
         let header = weatherlink::header(&lines);
-        self.format = Format::WeatherLink(Layout { doubled_tabs: header.doubled_tabs, day_first });
+        let said = framing.decoding.time.as_ref().and_then(|time| time.rules.order);
+        let name = framing.decoding.time.as_ref().map_or("dateTime", |time| time.name.as_str());
+        let dated = framing.columns.as_ref().is_none_or(|columns| columns.get(name).is_some());
+        self.date_cell = (dated && self.held_back).then_some((b'\t', 0));
+        let order = match said.or(order) {
+            None => self.order_ahead(self.record.start)?,
+            order => order,
+        };
+        self.format = Format::WeatherLink(Layout { doubled_tabs: header.doubled_tabs, order });
         self.header = (!header.names.is_empty()).then(|| header.names.into_bytes());
         Ok(())
+    }
+
+    /// The order of day and month that the rows from a place on tell; they wait for it, for one input has one order.
+    fn order_ahead(&mut self, begin: usize) -> io::Result<Option<DateOrder>> {
+        let Some(cell) = self.date_cell else { return Ok(None) };
+        let (mut from, mut first, mut others) = (begin, None, 0);
+        while from - begin < MOST_WAITING {
+            let Some(line) = self.line_ahead(from)? else { break };
+            from = line.end;
+            let date = date_of(&self.bytes[line], cell);
+            if let Some(order) = time_rules::order_told(&date) {
+                return Ok(Some(order));
+            }
+            match time_rules::needs_order(&date) {
+                true => {
+                    first.get_or_insert(date);
+                }
+                false => others += 1,
+            }
+            if first.is_none() && others == MOST_OTHERS {
+                return Ok(None);
+            }
+        }
+        if let Some(first) = first {
+            tracing::warn!(
+                "{first} may have the day or the month first, and no date of the first rows tells: say order in \
+                 [schema.time]"
+            );
+        }
+        Ok(None)
+    }
+
+    /// The order of day and month that some row tells, however far behind.
+    ///
+    /// # Errors
+    /// Those of the reader.
+    pub fn told_order(mut self) -> io::Result<Option<DateOrder>> {
+        let Some(cell) = self.date_cell else { return Ok(None) };
+        while std::mem::take(&mut self.held_back) || self.read_record()? {
+            if let Some(order) = time_rules::order_told(&date_of(self.record(), cell)) {
+                return Ok(Some(order));
+            }
+        }
+        Ok(None)
     }
 
     /// Finds the next record that is not blank; false at the end.
@@ -367,7 +453,7 @@ mod tests {
     use crate::data::Kind;
 
     fn records(text: &str, kind: FileKind, max_line: usize) -> Vec<(u64, String)> {
-        let mut records = FileRecords::new(text.as_bytes(), kind, false, &of(max_line, None)).unwrap();
+        let mut records = FileRecords::new(text.as_bytes(), kind, None, &of(max_line, None)).unwrap();
         let mut all = Vec::new();
         while let Some((row, position)) = records.next_row().unwrap() {
             let text = String::from_utf8_lossy(row.bytes).into_owned();
@@ -385,7 +471,7 @@ mod tests {
         let text = "\u{feff}a,b\r\n1,\"x\ny\"\r\n\r\n2,z";
         let all = records(text, FileKind::Csv, 100);
         assert_eq!(all, [(2, "1,\"x\ny\"".into()), (5, "2,z".into())]);
-        let header = FileRecords::new(text.as_bytes(), FileKind::Csv, false, &of(100, None)).unwrap();
+        let header = FileRecords::new(text.as_bytes(), FileKind::Csv, None, &of(100, None)).unwrap();
         assert_eq!(header.header().unwrap().names, b"a,b");
     }
 
@@ -419,7 +505,7 @@ mod tests {
         let lines: u64 = 1 << 20;
         let file = line.repeat(lines as usize);
         let reader = io::BufReader::with_capacity(1 << 16, file.as_bytes());
-        let mut records = FileRecords::new(reader, FileKind::Csv, false, &of(1 << 20, None)).unwrap();
+        let mut records = FileRecords::new(reader, FileKind::Csv, None, &of(1 << 20, None)).unwrap();
         let mut rows = 0;
         while let Some((row, position)) = records.next_row().unwrap() {
             rows += 1;
@@ -435,7 +521,7 @@ mod tests {
     fn a_first_line_without_names_of_columns_is_a_row() {
         let schema = Schema::new([("a", Kind::Number), ("b", Kind::Text)]);
         let header = |text: &str| {
-            let mut records = FileRecords::new(text.as_bytes(), FileKind::Csv, false, &of(100, Some(&schema))).unwrap();
+            let mut records = FileRecords::new(text.as_bytes(), FileKind::Csv, None, &of(100, Some(&schema))).unwrap();
             let header = records.header().map(|header| String::from_utf8_lossy(header.names).into_owned());
             (header, records.next_row().unwrap().map(|(row, line)| (row.bytes.to_vec(), line)))
         };
@@ -445,28 +531,28 @@ mod tests {
 
     #[test]
     fn a_header_that_is_not_utf_8_still_names_its_columns() {
-        let records = FileRecords::new(&b"t (\xb0C),b\n1,2\n"[..], FileKind::Csv, false, &of(100, None)).unwrap();
+        let records = FileRecords::new(&b"t (\xb0C),b\n1,2\n"[..], FileKind::Csv, None, &of(100, None)).unwrap();
         assert_eq!(records.header().unwrap().names, "t (\u{fffd}C),b".as_bytes());
     }
 
     #[test]
     fn utf_16_and_windows_1252_are_read() {
         let utf_16: Vec<u8> = "\u{feff}t \u{b0}C,b\r\n1,2\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
-        let mut records = FileRecords::new(&utf_16[..], FileKind::Csv, false, &of(100, None)).unwrap();
+        let mut records = FileRecords::new(&utf_16[..], FileKind::Csv, None, &of(100, None)).unwrap();
         assert_eq!(records.header().unwrap().names, "t \u{b0}C,b".as_bytes());
         assert_eq!(records.next_row().unwrap().unwrap().0.bytes, b"1,2");
         let csv = CsvOptions { encoding: Some(encoding_rs::WINDOWS_1252), ..CsvOptions::default() };
         let western = Framing { csv, ..of(100, None) };
-        let records = FileRecords::new(&b"t (\xb0C),b\n1,2\n"[..], FileKind::Csv, false, &western).unwrap();
+        let records = FileRecords::new(&b"t (\xb0C),b\n1,2\n"[..], FileKind::Csv, None, &western).unwrap();
         assert_eq!(records.header().unwrap().names, "t (\u{b0}C),b".as_bytes());
     }
 
     #[test]
     fn lines_that_are_no_rows_are_passed_over() {
         let text = "Hill\n\n# x\ntime;temp;hum\nUTC;\u{b0}C;%\n12:00;20,5;50\n# battery\n\"12\n:05\";21;51;;\n";
-        let mut records = FileRecords::new(text.as_bytes(), FileKind::Csv, false, &of(100, None)).unwrap();
+        let mut records = FileRecords::new(text.as_bytes(), FileKind::Csv, None, &of(100, None)).unwrap();
         assert_eq!(records.header().unwrap().names, b"time;temp;hum");
-        assert_eq!(records.format(), Format::csv(b';', crate::data::cell::DecimalMark::Either));
+        assert_eq!(records.format(), Format::csv(b';', crate::data::cell::DecimalMark::Either, None));
         let mut rows = Vec::new();
         while let Some((row, line)) = records.next_row().unwrap() {
             rows.push((line, String::from_utf8(row.bytes.to_vec()).unwrap()));
@@ -476,7 +562,7 @@ mod tests {
             CsvOptions { skip: Some(1), skip_after_header: Some(2), comment: Some(b'%'), ..CsvOptions::default() };
         let text = "x\n% y\na,b\nu,v\n\n1,2\n%3\n4,5\n";
         let mut records =
-            FileRecords::new(text.as_bytes(), FileKind::Csv, false, &Framing { csv, ..of(100, None) }).unwrap();
+            FileRecords::new(text.as_bytes(), FileKind::Csv, None, &Framing { csv, ..of(100, None) }).unwrap();
         let mut lines = Vec::new();
         while let Some((_, line)) = records.next_row().unwrap() {
             lines.push(line);
@@ -488,7 +574,7 @@ mod tests {
     fn a_line_that_is_too_long_ends_the_search() {
         let schema = Schema::new([("a", Kind::Number)]);
         let text = format!("x\ny\n{}\nz\n", "z".repeat(300));
-        let mut records = FileRecords::new(text.as_bytes(), FileKind::Csv, false, &of(50, Some(&schema))).unwrap();
+        let mut records = FileRecords::new(text.as_bytes(), FileKind::Csv, None, &of(50, Some(&schema))).unwrap();
         let mut rows = Vec::new();
         while let Some((row, line)) = records.next_row().unwrap() {
             rows.push((line, row.bytes.len(), row.format));
@@ -522,5 +608,51 @@ mod tests {
         assert_eq!(FileKind::sniff(b" {\"a\":1}"), FileKind::Ndjson);
         assert_eq!(FileKind::sniff(b"\t\tTemp\n"), FileKind::WeatherLink);
         assert_eq!(FileKind::sniff(b"a,b\n"), FileKind::Csv);
+    }
+
+    #[test]
+    fn one_input_has_one_order_of_day_and_month() {
+        let order = |dates: &[&str], framing: &Framing| {
+            let rows: String = dates.iter().map(|date| format!("{date}\t1:00\t5\n")).collect();
+            let text = format!("\t\tTemp\nDate\tTime\tOut\n{rows}");
+            let mut records = FileRecords::sniffed(text.as_bytes(), framing).unwrap();
+            let Format::WeatherLink(layout) = records.format() else { panic!("{:?}", records.format()) };
+            let mut rows = 0;
+            while records.next_row().unwrap().is_some() {
+                rows += 1;
+            }
+            assert_eq!(rows, dates.len());
+            layout.order
+        };
+        let any = of(100, None);
+        assert_eq!(order(&["11/09/23", "12/09/23", "13/09/23"], &any), Some(DateOrder::DayFirst));
+        assert_eq!(order(&["09/11/23", "09/13/23"], &any), Some(DateOrder::MonthFirst));
+        assert_eq!(order(&["31.08.16"], &any), Some(DateOrder::DayFirst));
+        assert_eq!(order(&["11/09/23", "12/09/23"], &any), None);
+        let undated = of(100, Some(&Schema::new([("Temp Out", Kind::Number)])));
+        assert_eq!(order(&["11/09/23", "13/09/23"], &undated), None);
+    }
+
+    #[test]
+    fn dates_of_csv_have_one_order_too() {
+        let time = crate::format::TimeColumn {
+            name: "when".into(),
+            from: vec!["Date".into(), "Time".into()],
+            key: None,
+            rules: crate::format::TimeRules::default(),
+        };
+        let decoding = crate::format::Decoding { time: Some(Arc::new(time)), ..Default::default() };
+        let framing = Framing { decoding: Arc::new(decoding), ..of(100, None) };
+        let text = "n,Date,Time\n1,11/09/23,1:00\n2,12/09/23,1:00\n3,13/09/23,1:00\n";
+        let of = |text: &str, framing: &Framing| {
+            let records = FileRecords::new(text.as_bytes(), FileKind::Csv, None, framing).unwrap();
+            (records.format(), records.told_order().unwrap())
+        };
+        let plain = crate::data::cell::DecimalMark::Point;
+        let told = Some(DateOrder::DayFirst);
+        assert_eq!(of(text, &framing), (Format::csv(b',', plain, told), told));
+        assert_eq!(of(&text[..30], &framing), (Format::Csv, None));
+        assert_eq!(of(&text.replace("/09/23", "-09-2023"), &framing).1, told);
+        assert_eq!(of(text, &Framing::default()), (Format::Csv, None));
     }
 }

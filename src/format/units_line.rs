@@ -12,6 +12,11 @@ const UNITS: &[&str] = &[
     "sec", "min", "h", "pH", "dBi",
 ];
 
+/// Those among them that are no words and no names.
+const SIGNS: &[&str] = &[
+    "degC", "degF", "hPa", "kPa", "mbar", "inHg", "mmHg", "kph", "mph", "mps", "kWh", "dBm", "ppm", "ppb", "%", "%RH",
+];
+
 /// Whether the first line behind a header holds units: no cell is a number, and what stands in the number columns are
 /// units. Without columns to go by, half of the cells are units, and one is a sign that no name has.
 pub fn is_units(line: &str, header: &str, separator: u8, framing: &Framing) -> bool {
@@ -63,8 +68,7 @@ fn is_sign(cell: &str) -> bool {
     let short = cell.chars().count() <= LONGEST;
     short
         && (cell.contains('\u{b0}')
-            || cell == "%"
-            || cell == "%RH"
+            || SIGNS.contains(&cell)
             || bracketed('[', ']')
             || bracketed('(', ')')
             || cell.split_once('/').is_some_and(quotient))
@@ -90,7 +94,8 @@ mod tests {
             ("UTC,\u{b0}C,%,km/h", true, true),
             (",C,%,", true, true),
             ("dd/mm/yy,[degC],(%),mph", true, true),
-            (",C,V,mph", true, false),
+            (",C,V,", true, false),
+            (",C,V,mph", true, true),
             ("12:00,20,50,3", false, false),
             ("12:00,20,%,3", false, false),
             ("12:00,---,N/A,", false, false),

@@ -1,8 +1,5 @@
 //! WeatherLink's tab-separated export: its header lines, its cells, its dates.
 
-use jiff::civil::{Date, Time};
-
-use crate::data::Layout;
 use crate::format::csv;
 
 /// The column names and the layout given by an export's header lines.
@@ -46,49 +43,6 @@ pub fn cells(line: &str, doubled_tabs: bool) -> impl Iterator<Item = &str> {
     line.split('\t').map(str::trim).filter(move |cell| !doubled_tabs || !cell.is_empty())
 }
 
-/// Whether a date is valid only with the day first.
-pub fn is_day_first(date: &str) -> bool {
-    let mut parts = date.split(['/', '-', '.']).map(str::parse::<u32>);
-    date.contains('.') || matches!((parts.next(), parts.next()), (Some(Ok(13..=31)), Some(Ok(1..=12))))
-}
-
-/// Reads a date and a time of day, such as `08/31/16` and `5:45 a`, as local time in ISO 8601.
-pub fn date_time(date: &str, time: &str, layout: Layout) -> Option<String> {
-    Some(read_date(date, layout.day_first)?.to_datetime(read_time(time)?).to_string())
-}
-
-fn read_date(date: &str, day_first: bool) -> Option<Date> {
-    let parts: Vec<i16> = date.trim().split(['/', '-', '.']).map(str::parse).collect::<Result<_, _>>().ok()?;
-    let [first, second, third] = parts[..] else { return None };
-    let (year, month, day) = match (first > 31, day_first) {
-        (true, _) => (first, second, third),
-        (false, true) => (third, second, first),
-        (false, false) => (third, first, second),
-    };
-    let year = match year {
-        0..70 => 2000 + year,
-        70..100 => 1900 + year,
-        _ => year,
-    };
-    Date::new(year, month.try_into().ok()?, day.try_into().ok()?).ok()
-}
-
-fn read_time(time: &str) -> Option<Time> {
-    let time = time.trim().to_ascii_lowercase();
-    let clock = time.trim_end_matches(['a', 'p', 'm', '.', ' ']);
-    let mut parts = clock.split(':').map(str::parse::<i8>);
-    let (hour, minute) = (parts.next()?.ok()?, parts.next()?.ok()?);
-    let second = parts.next().transpose().ok()?.unwrap_or(0);
-    let half = time[clock.len()..].trim_start().chars().next();
-    let hour = match half {
-        None => hour,
-        Some('a') => hour % 12,
-        Some('p') => hour % 12 + 12,
-        Some(_) => return None,
-    };
-    Time::new(hour, minute, second, 0).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,29 +62,5 @@ mod tests {
         assert!(header.doubled_tabs);
         let row: Vec<_> = cells("6-13-12\t\t3:30 PM   \t76.4\t---\t1\t2\t\n", true).collect();
         assert_eq!(row, ["6-13-12", "3:30 PM", "76.4", "---", "1", "2"]);
-    }
-
-    #[test]
-    fn dates_and_times_in_every_layout() {
-        let month_first = Layout { doubled_tabs: false, day_first: false };
-        let day_first = Layout { day_first: true, ..month_first };
-        for (date, time, layout, expected) in [
-            ("08/31/16", "5:45 a", month_first, "2016-08-31T05:45:00"),
-            ("6-13-12", "3:30 PM", month_first, "2012-06-13T15:30:00"),
-            ("01/01/17", "12:00 a", month_first, "2017-01-01T00:00:00"),
-            ("01/01/17", "12:05 p", month_first, "2017-01-01T12:05:00"),
-            ("31.08.2016", "17:45", day_first, "2016-08-31T17:45:00"),
-            ("2016-08-31", "17:45:10", month_first, "2016-08-31T17:45:10"),
-        ] {
-            assert_eq!(date_time(date, time, layout).as_deref(), Some(expected), "{date} {time}");
-        }
-        assert_eq!(date_time("13/31/16", "5:45 a", month_first), None);
-        assert_eq!(date_time("08/31/16", "noon", month_first), None);
-    }
-
-    #[test]
-    fn day_first_is_known_by_a_day_above_twelve() {
-        assert!(is_day_first("31/08/16") && is_day_first("01.02.16"));
-        assert!(!is_day_first("08/31/16") && !is_day_first("2016-08-31"));
     }
 }

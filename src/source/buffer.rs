@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::clock_changes::ClockChanges;
 use crate::data::{Bucket, Origin, Row};
 use crate::format::{Framing, payload};
 use crate::measure::Clock;
@@ -41,6 +42,8 @@ pub struct BucketBuffer {
     deliveries: usize,
     /// Whether the warning about a message closed by its bytes was logged.
     told: bool,
+    /// Where local times may stand twice.
+    clock_changes: Option<ClockChanges>,
 }
 
 /// Buckets that an arrival fills. Each is handed on when the next one is full, so that a publish of any number of rows
@@ -110,7 +113,13 @@ impl BucketBuffer {
             untold: None,
             deliveries: 0,
             told: false,
+            clock_changes: None,
         }
+    }
+
+    /// The same, of rows whose local times may stand twice.
+    pub fn with_clock_changes(self, clock_changes: Option<ClockChanges>) -> BucketBuffer {
+        BucketBuffer { clock_changes, ..self }
     }
 
     /// The rows that follow belong to a delivery, until it is [`delivered`](BucketBuffer::delivered); an earlier run
@@ -223,6 +232,9 @@ impl BucketBuffer {
         }
         let mut bucket = std::mem::take(&mut self.open);
         (bucket.metadata.delivered, bucket.metadata.begun) = (self.delivered, self.begun.unwrap_or(0));
+        if let Some(changes) = &mut self.clock_changes {
+            changes.mark(&mut bucket);
+        }
         bucket.metadata.closed = clock.now();
         Some(bucket)
     }

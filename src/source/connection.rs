@@ -9,6 +9,7 @@ use crossbeam_channel::{Receiver, RecvError, RecvTimeoutError, TryRecvError};
 
 use super::acknowledge::Acknowledge;
 use super::buffer::BucketBuffer;
+use super::clock_changes::ClockChanges;
 use super::error::Error;
 use super::position::{DeliveryRange, SourcePosition};
 use super::queue::{self, BucketQueue};
@@ -58,7 +59,8 @@ impl Source {
         let (feeder, buckets) = queue::queue(Some(queue::queue_capacity(settings.limits.bucket_size)));
         let (ready_sender, ready) = crossbeam_channel::bounded(1);
         let mut output = SourceOutput { buckets: Some(feeder), waker, stop: stop.clone(), acknowledge: None };
-        let buffer = BucketBuffer::new(settings.limits, settings.max_rows);
+        let buffer = BucketBuffer::new(settings.limits, settings.max_rows)
+            .with_clock_changes(ClockChanges::of(&settings.framing));
         let subscribes = matches!(url, SourceUrl::Mqtt(_));
         let mut acknowledge: Option<Arc<dyn Acknowledge>> = None;
         let read: Box<dyn FnOnce() -> Result<(), Error> + Send> = match url.clone() {

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use super::byte_budget::ByteBudget;
 use super::source_output::buffer_until_closed;
-use crate::data::{Format, Header, Layout, Origin, Row, Schema};
-use crate::format::{FileKind, FileRecords, Framing, Inference, weatherlink};
+use crate::data::{DateOrder, Format, Header, Origin, Row, Schema};
+use crate::format::{FileKind, FileRecords, Framing, Inference};
 use crate::measure::Clock;
 use crate::source::{BucketBuffer, Error, MAX_WAITING, SourceOutput, SourceSettings};
 
@@ -32,9 +32,8 @@ pub fn read(
     clock: Clock,
     output: &SourceOutput,
 ) -> Result<(), Error> {
-    let max_line = settings.framing.max_payload;
-    let day_first = kind == FileKind::WeatherLink && has_day_first(path, max_line)?;
-    let records = FileRecords::new(open(path)?, kind, day_first, &settings.framing);
+    let order = date_order(path, kind, &settings.framing)?;
+    let records = FileRecords::new(open(path)?, kind, order, &settings.framing);
     let records = records.map_err(|error| file_error(path, error))?;
     let topic: Arc<str> = path.display().to_string().into();
     let mut arrivals = 0;
@@ -64,20 +63,16 @@ fn each_row<R: BufRead>(mut records: FileRecords<R>, mut f: impl FnMut(Row<'_>, 
     Ok(())
 }
 
-/// Whether some date of a WeatherLink export can only be read with the day first.
-fn has_day_first(path: &Path, max_line: usize) -> Result<bool, Error> {
-    let mut reader = open(path)?;
-    let mut line = Vec::new();
-    let mut found = false;
-    loop {
-        line.clear();
-        let read = io::Read::take(&mut reader, max_line as u64).read_until(b'\n', &mut line);
-        if read.map_err(|error| file_error(path, error))? == 0 {
-            return Ok(found);
-        }
-        let date = line.split(|byte| *byte == b'\t').next().unwrap_or_default();
-        found |= weatherlink::is_day_first(String::from_utf8_lossy(date).trim());
+/// The order of day and month that some date of a file tells, however far behind; `None` where none is needed.
+fn date_order(path: &Path, kind: FileKind, framing: &Framing) -> Result<Option<DateOrder>, Error> {
+    let time = framing.decoding.time.as_ref();
+    let said = time.is_some_and(|time| time.rules.order.is_some());
+    if said || kind == FileKind::Ndjson || kind == FileKind::Csv && time.is_none() {
+        return Ok(None);
     }
+    // It is not searched for at the beginning if one is given.
+    let records = FileRecords::new(open(path)?, kind, Some(DateOrder::MonthFirst), framing);
+    records.and_then(FileRecords::told_order).map_err(|error| file_error(path, error))
 }
 
 /// The schema of all rows of a file.
@@ -85,7 +80,9 @@ pub fn infer(path: &Path, kind: FileKind, framing: &Framing) -> Result<Schema, E
     let mut inference = Inference::default();
     let mut scan = || -> io::Result<()> {
         let file = BufReader::with_capacity(READ_BUFFER, File::open(path)?);
-        let mut records = FileRecords::new(file, kind, false, &framing.without_columns())?;
+        // Dates are not read here, in whatever order they are.
+        let order = Some(DateOrder::MonthFirst);
+        let mut records = FileRecords::new(file, kind, order, &framing.without_columns())?;
         if let Some(header) = records.header() {
             inference.observe_header(header.names, records.format());
         }
@@ -182,15 +179,15 @@ fn read_lines(
 ) -> io::Result<()> {
     let reader = BufReader::with_capacity(READ_BUFFER, (stream.open)()?);
     let records = match stream.kind {
-        Some(kind) => FileRecords::new(reader, kind, false, &settings.framing)?,
-        None => FileRecords::sniffed(reader, false, &settings.framing)?,
+        Some(kind) => FileRecords::new(reader, kind, None, &settings.framing)?,
+        None => FileRecords::sniffed(reader, &settings.framing)?,
     };
     let header = records.header().map(|header| (Arc::from(header.names), header.line));
     let topic = stream.topic;
     each_row(records, |row, position| {
         let line = FileLine {
             bytes: row.bytes.to_vec(),
-            format: day_first(row),
+            format: row.format,
             header: header.clone(),
             topic: topic.clone(),
             position,
@@ -198,16 +195,4 @@ fn read_lines(
         };
         room.enter(line.bytes.len()) && sender.send(Ok(line)).is_ok()
     })
-}
-
-/// A stream can't be scanned beforehand: each row decides by itself whether its dates have the day first.
-fn day_first(row: Row<'_>) -> Format {
-    match row.format {
-        Format::WeatherLink(layout) => {
-            let date = row.bytes.split(|byte| *byte == b'\t').next().unwrap_or_default();
-            let day_first = weatherlink::is_day_first(String::from_utf8_lossy(date).trim());
-            Format::WeatherLink(Layout { day_first, ..layout })
-        }
-        format => format,
-    }
 }

@@ -7,13 +7,14 @@
 //! - `acknowledge`, `position`: delivery ranges, acknowledgement, and the position to resume at.
 //! - `deliveries`, `unacknowledged`, `retained`: redeliveries and retained publishes of MQTT.
 //! - `file`, `generate` with `schedule`, `mqtt`, `custom`: the kinds of sources; `polled`: the trait and registry.
-//! - `infer`: the schema from rows.
+//! - `infer`: the schema from rows. `clock_changes`: local times that stand twice.
 //!
 //! Never here: timely, the checkpoint, or what a row's cells mean.
 
 mod acknowledge;
 mod buffer;
 mod byte_budget;
+mod clock_changes;
 mod connection;
 mod connections;
 mod custom;

@@ -10,6 +10,7 @@ use crate::config::Diagnostic;
 use crate::config::document::Document;
 use crate::config::error::{SpannedError, Wrong};
 use crate::config::model::{Dataflow, WEATHER};
+use crate::config::nearest::did_you_mean;
 use crate::config::overrides::Override;
 use crate::config::parse::custom::{take_sink, take_source};
 use crate::config::parse::overlay::put;
@@ -18,6 +19,7 @@ use crate::config::parse::sink::sink_settings;
 use crate::config::parse::source::{check_connections, source_settings};
 use crate::config::parse::subtasks::read_subtasks;
 use crate::config::parse::table::read_tables;
+use crate::config::parse::time::TimeSection;
 use crate::config::parsed_settings::ParsedSettings;
 use crate::data::Schema;
 use crate::format::Decoding;
@@ -102,7 +104,7 @@ fn read(document: &Arc<Document>, registry: &Registry) -> Result<Dataflow, Spann
     };
     let units = file.source.as_ref().and_then(|source| source.units);
     let davis = matches!(&schema, SchemaChoice::Known { schema, .. } if *schema == Schema::davis());
-    let decoding = Arc::new(Decoding { units: units.unwrap_or(davis), ..decoding });
+    let decoding = Arc::new(Decoding { units: units.unwrap_or(davis || !decoding.unit.is_empty()), ..decoding });
     let steps = subtasks.map_or_else(|| Ok(Vec::new()), |value| read_subtasks(value, registry))?;
     let tables = tables.map_or_else(|| Ok(Vec::new()), read_tables)?;
     let missing = |section, flag| Wrong::NoUrl { path: document.path.clone(), section, flag }.nowhere();
@@ -186,13 +188,38 @@ fn read_schema(value: Spanned<DeValue<'_>>) -> Result<(SchemaChoice, Decoding), 
             match section.reserved() {
                 Some(name) => Err(Wrong::ReservedColumn(name.get_ref().clone()).at(name.span())),
                 None => {
-                    let decoding = section.decoding(false);
-                    Ok((section.choice(), decoding))
+                    let (decoding, time) = (section.decoding(false), section.time.clone());
+                    let choice = section.choice();
+                    check_time(&choice, time)?;
+                    check_units(&choice, &decoding).map_err(|wrong| wrong.at(span))?;
+                    Ok((choice, decoding))
                 }
             }
         }
         _ => Err(Wrong::NoSchema.at(span)),
     }
+}
+
+/// Refuses the unit of a column that is not there.
+fn check_units(choice: &SchemaChoice, decoding: &Decoding) -> Result<(), Wrong> {
+    let SchemaChoice::Known { schema, .. } = choice else { return Ok(()) };
+    match decoding.unit.keys().find(|name| schema.get(name).is_none()) {
+        Some(name) => Err(Wrong::NoColumn { name: name.clone(), nearest: did_you_mean(name, schema.names()) }),
+        None => Ok(()),
+    }
+}
+
+/// Refuses a time whose column is not there.
+fn check_time(choice: &SchemaChoice, time: Option<Spanned<TimeSection>>) -> Result<(), SpannedError> {
+    let (SchemaChoice::Known { schema, .. }, Some(time)) = (choice, time) else { return Ok(()) };
+    let (span, section) = (time.span(), time.into_inner());
+    let name = section.name();
+    if schema.get(name).is_some() {
+        return Ok(());
+    }
+    let nearest = did_you_mean(name, schema.names());
+    let span = section.column.as_ref().map_or(span, Spanned::span);
+    Err(Wrong::NoColumn { name: name.to_owned(), nearest }.at(span))
 }
 
 #[cfg(test)]

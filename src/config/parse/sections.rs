@@ -10,9 +10,10 @@ use serde::{Deserialize, Deserializer, de};
 use toml::Spanned;
 use toml::de::ValueDeserializer;
 
+use crate::config::parse::time::TimeSection;
 use crate::data::cell::DecimalMark;
 use crate::data::{Kind, Schema};
-use crate::format::{BadCell, CellRules, CsvOptions, Decoding, Infinity, PLACE, UnknownKeys, decimal};
+use crate::format::{BadCell, CellRules, CsvOptions, Decoding, Infinity, PLACE, UnknownKeys, decimal, is_unit};
 use crate::mqtt::{Endpoint, MqttUrl, Password, Qos, tls};
 use crate::source::Connections;
 use crate::{sink, source};
@@ -132,6 +133,10 @@ pub(crate) struct SchemaSection {
     #[serde(default, deserialize_with = "decimal")]
     #[schemars(with = "Option<String>")]
     pub decimal: Option<DecimalMark>,
+    /// Units of columns whose names carry labels of several, such as `{ outTemp = "degree_C" }`: numbers of outTemp_F are
+    /// converted.
+    #[serde(default, deserialize_with = "units")]
+    pub unit: BTreeMap<String, String>,
     /// What becomes of a cell that its column can't hold: `row`: its row is a dead letter; `missing`: it is missing, and
     /// counted.
     #[serde(default)]
@@ -139,6 +144,19 @@ pub(crate) struct SchemaSection {
     /// Whether keys without a column are told.
     #[serde(default)]
     pub unknown_keys: UnknownKeys,
+    /// When a row was measured.
+    #[schemars(with = "Option<TimeSection>")]
+    pub time: Option<Spanned<TimeSection>>,
+}
+
+fn units<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
+    let units = BTreeMap::<String, String>::deserialize(deserializer)?;
+    match units.values().find(|unit| !is_unit(unit)) {
+        Some(unit) => {
+            Err(de::Error::custom(format!("the unit {unit:?} is not known: write one such as degree_C, mbar, mm")))
+        }
+        None => Ok(units),
+    }
 }
 
 impl SchemaSection {
@@ -151,7 +169,9 @@ impl SchemaSection {
     /// How the cells of its columns are read; `units`: whether names carry unit labels.
     pub fn decoding(&self, units: bool) -> Decoding {
         let cells = CellRules::new(self.missing.clone(), self.words.clone(), self.decimal, self.bad_cell);
-        Decoding { units, cells: cells.map(Arc::new), unknown_keys: self.unknown_keys }
+        let time = self.time.as_ref().map(|time| Arc::new(time.get_ref().clone().column()));
+        let (unit, unknown_keys) = (self.unit.clone(), self.unknown_keys);
+        Decoding { units, unit, cells: cells.map(Arc::new), time, unknown_keys }
     }
 
     pub fn choice(self) -> SchemaChoice {
@@ -161,7 +181,10 @@ impl SchemaSection {
         let other_id = other_id.map(|id| (id, Kind::Text)).collect::<Vec<_>>();
         let number = number.into_iter().map(|name| (name, Kind::Number));
         let text = text.into_iter().map(|name| (name, Kind::Text));
-        SchemaChoice::Known { schema: Schema::new(other_id.into_iter().chain(number).chain(text)), id }
+        // A time of several cells is a column of its own.
+        let time = self.time.map(Spanned::into_inner).filter(|time| !time.from.is_empty());
+        let time = time.map(|time| (time.name().to_owned(), Kind::Text));
+        SchemaChoice::Known { schema: Schema::new(other_id.into_iter().chain(number).chain(text).chain(time)), id }
     }
 }
 

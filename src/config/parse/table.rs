@@ -109,7 +109,11 @@ impl Dataflow {
         let keys = all(&section.key)?;
         let grouping = Grouping {
             input,
-            window: section.window.as_ref().map(|length| window(section, length, &schema)).transpose()?,
+            window: section
+                .window
+                .as_ref()
+                .map(|length| window(section, length, self.time_name(), &schema))
+                .transpose()?,
             upsert: all(&section.upsert)?,
             delete: section.delete.as_ref().map(find).transpose()?,
             retention: milliseconds(&section.retention),
@@ -181,10 +185,15 @@ fn reference(
     Ok((Join { key: place, columns: read.columns.clone() }, read))
 }
 
-fn window(section: &TableSection, length: &Spanned<Milliseconds>, schema: &Schema) -> Result<Window, SpannedError> {
+fn window(
+    section: &TableSection,
+    length: &Spanned<Milliseconds>,
+    time: &str,
+    schema: &Schema,
+) -> Result<Window, SpannedError> {
     let time = match &section.time {
         Some(name) => column(name, schema)?,
-        None => schema.get("dateTime").cloned().ok_or_else(|| Wrong::WindowWithoutTime.at(length.span()))?,
+        None => schema.get(time).cloned().ok_or_else(|| Wrong::WindowWithoutTime.at(length.span()))?,
     };
     let length = length.get_ref().0;
     Ok(Window { time, length, hop: milliseconds(&section.hop).unwrap_or(length) })

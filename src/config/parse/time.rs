@@ -1,0 +1,56 @@
+//! `[schema.time]`: when a row was measured.
+
+use jiff::tz::TimeZone;
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, de};
+use toml::Spanned;
+
+use crate::data::DateOrder;
+use crate::format::{TimeColumn, TimeRules, TimeUnit};
+
+/// When a row was measured: for windows, `sort` and interpolation by time.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct TimeSection {
+    /// The column of the time; `dateTime` if not given. Local times of a text column become ISO 8601 with the zone's
+    /// offset; numbers of another unit than seconds become ISO 8601 in a text column, seconds in a number column.
+    #[schemars(with = "Option<String>")]
+    pub column: Option<Spanned<String>>,
+    /// The cells that make the time together, such as `["Date", "Time"]`.
+    pub from: Vec<String>,
+    /// The unit of times that are numbers.
+    pub unit: TimeUnit,
+    /// The zone of times that name none, such as `Europe/Berlin`; UTC if not given. A row in the hour that stands twice
+    /// is in the second one if its time is not later than that of the row before it.
+    #[serde(deserialize_with = "zone")]
+    #[schemars(with = "Option<String>")]
+    pub zone: Option<TimeZone>,
+    /// The order of day and month in dates that are written with numbers; only needed where the rows do not tell.
+    pub order: Option<DateOrder>,
+    /// The text column that tells stations of one topic or file apart, for the hour that stands twice; `station` if there
+    /// is one.
+    #[schemars(with = "Option<String>")]
+    pub key: Option<Spanned<String>>,
+}
+
+impl TimeSection {
+    /// The column's name.
+    pub fn name(&self) -> &str {
+        self.column.as_ref().map_or("dateTime", |column| column.get_ref())
+    }
+
+    /// The column with the rules of its times.
+    pub fn column(self) -> TimeColumn {
+        let name = self.name().to_owned();
+        let TimeSection { from, unit, zone, order, key, .. } = self;
+        let key = key.map_or_else(|| "station".to_owned(), Spanned::into_inner);
+        TimeColumn { name, from, key: Some(key), rules: TimeRules { unit, zone, order } }
+    }
+}
+
+fn zone<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<TimeZone>, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    let known = TimeZone::get(&name).map(Some);
+    known
+        .map_err(|_| de::Error::custom(format!("the time zone {name:?} is not known: write one such as Europe/Berlin")))
+}

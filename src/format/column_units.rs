@@ -1,0 +1,86 @@
+//! Units behind names: numbers of one unit become those of the unit that `[schema] unit` gives their column.
+
+use std::collections::{HashMap, HashSet};
+
+use super::column_builder::ColumnBuilder;
+use super::units::{self, Conversion};
+use crate::data::{Kind, Schema};
+use crate::format::Decoding;
+
+/// The units of the names that fill columns.
+#[derive(Default)]
+pub(crate) struct ColumnUnits {
+    /// For names by their index in a row, the slots that are converted.
+    conversions: Vec<(usize, usize, Conversion)>,
+    /// The first label of each column, with the name that carried it.
+    labels: HashMap<usize, String>,
+    /// Columns of which it was told that they come in two units.
+    told: HashSet<usize>,
+}
+
+impl ColumnUnits {
+    /// Names from this index on are others.
+    pub fn truncate(&mut self, index: usize) {
+        self.conversions.retain(|(of, ..)| *of < index);
+    }
+
+    /// A name at an index fills the column at a place.
+    pub fn see(&mut self, index: usize, name: &str, place: usize, schema: &Schema, decoding: &Decoding) {
+        let column = &schema.columns()[place];
+        if !decoding.units || column.kind != Kind::Number || name == column.name {
+            return;
+        }
+        let Some(label) = name.get(column.name.len() + 1..) else { return };
+        let asked = decoding.unit.get(&column.name);
+        if let Some(conversion) = asked.and_then(|unit| units::conversion(label, unit)) {
+            return self.conversions.push((index, column.slot, conversion));
+        }
+        let first = self.labels.entry(place).or_insert_with(|| name.to_owned());
+        if (asked.is_some() || first != name) && self.told.insert(place) {
+            let column = &column.name;
+            match asked {
+                Some(unit) => tracing::warn!("{name} fills column {column} as it is: it can't be converted to {unit}"),
+                None => tracing::warn!(
+                    "column {column} holds two units, of {first} and of {name}: say [schema] unit = {{ {column} = \
+                     \"degree_C\" }}, or whichever it is to have, and both are converted"
+                ),
+            }
+        }
+    }
+
+    /// Converts the numbers of the open row.
+    pub fn convert(&self, table: &mut ColumnBuilder) {
+        for (_, slot, conversion) in &self.conversions {
+            table.convert(*slot, *conversion);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn labels_are_converted_or_told() {
+        let schema = Schema::new([("t", Kind::Number), ("p", Kind::Number)]);
+        let unit = BTreeMap::from([("t".to_owned(), "degree_C".to_owned())]);
+        let decoding = Decoding { units: true, unit, ..Decoding::default() };
+        let mut seen = ColumnUnits::default();
+        let mut table = ColumnBuilder::new(&schema, 1);
+        for (index, (name, place)) in [("t_F", 0), ("p_mbar", 1)].into_iter().enumerate() {
+            seen.see(index, name, place, &schema, &decoding);
+        }
+        table.set_number(0, 50.0);
+        table.set_number(1, 1013.0);
+        seen.convert(&mut table);
+        assert_eq!((table.open_number(0), table.open_number(1)), (10.0, 1013.0));
+        assert!(seen.told.is_empty());
+        seen.truncate(0);
+        for (name, place) in [("t", 0), ("p_inHg", 1), ("t_V", 0), ("p_mbar", 1)] {
+            seen.see(0, name, place, &schema, &decoding);
+        }
+        assert!(seen.conversions.is_empty());
+        assert_eq!(seen.told, HashSet::from([0, 1]));
+    }
+}
