@@ -42,7 +42,8 @@ pub(super) struct TableSection {
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub(super) key: Vec<Spanned<String>>,
-    /// When a row was measured: seconds since 1970 or a date; `dateTime` if not given.
+    /// When a row was measured: seconds since 1970 or a date; the column of `[schema.time]`, or `dateTime`,
+    /// if not given.
     #[schemars(with = "Option<String>")]
     pub(super) time: Option<Spanned<String>>,
     /// How long a window is, such as `1h`; one line a key for ever if not given.

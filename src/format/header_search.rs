@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::data::cell::{self, DecimalMark};
 use crate::data::{Kind, Schema};
-use crate::format::{Framing, csv};
+use crate::format::{Framing, csv, units_line};
 
 /// The separators that are found where none is given.
 const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b'|'];
@@ -60,7 +60,8 @@ pub fn find<'t, E>(
             return Ok(CsvStart { skip: number, header: HeaderLine::None, separator, comment: options.comment });
         }
     }
-    let mut search = Search { framing, any_first, skip, hash: false, commented: None, first: None, previous: None };
+    let (hash, commented, first, previous, tentative) = Default::default();
+    let mut search = Search { framing, any_first, skip, hash, commented, first, previous, tentative };
     let (mut number, mut bytes) = (skip, 0);
     while let Some(line) = next()? {
         let at = number;
@@ -90,6 +91,8 @@ struct Search<'f, 't> {
     /// The first line that is no comment, and the one before this.
     first: Option<Candidate<'t>>,
     previous: Option<Candidate<'t>>,
+    /// A line of words above another one, which may be the header, too.
+    tentative: Option<CsvStart>,
 }
 
 impl<'t> Search<'_, 't> {
@@ -141,7 +144,7 @@ impl<'t> Search<'_, 't> {
     }
 
     /// The line before this one is a header of words, or the first line.
-    fn by_words(&self, at: usize, line: &str) -> Option<CsvStart> {
+    fn by_words(&mut self, at: usize, line: &str) -> Option<CsvStart> {
         let once = self.framing.csv.skip.is_some() && self.any_first;
         let Some((before, header)) = &self.previous else {
             if let Some((at, header)) = self.commented_header()
@@ -154,7 +157,17 @@ impl<'t> Search<'_, 't> {
         };
         let is_first = self.any_first && self.first.as_ref().is_some_and(|(first, _)| first == before);
         if let Some(separator) = self.widest(header, line, !is_first) {
-            return Some(self.start(*before, HeaderLine::Whole, separator));
+            let start = self.start(*before, HeaderLine::Whole, separator);
+            // Behind other lines, of two lines of words the header is the one above numbers.
+            let words = is_words(line, separator) && !units_line::is_units(line, header, separator, self.framing);
+            return match (!is_first && words, self.tentative.take()) {
+                (false, _) => Some(start),
+                (true, Some(first)) => Some(first),
+                (true, None) => {
+                    self.tentative = Some(start);
+                    None
+                }
+            };
         }
         let single = |text: &str| self.separators(text).all(|separator| width(text, separator) == 1);
         let number = |text: &str| cell::number_by(text, DecimalMark::Either).is_some();
@@ -164,6 +177,9 @@ impl<'t> Search<'_, 't> {
 
     /// What holds if no line has decided it.
     fn undecided(&self) -> CsvStart {
+        if let Some(start) = self.tentative {
+            return start;
+        }
         let Some((at, line)) = &self.first else {
             return self.start(self.skip, HeaderLine::None, self.framing.csv.separator.unwrap_or(b','));
         };
@@ -342,6 +358,10 @@ mod tests {
                 ("a;b,c;d\n1;2,5;3\n", 0, Whole, ';', false),
                 ("Hill\nSensors: a, b\n\ntime,temp,hum\n1,2,3", 3, Whole, ',', false),
                 ("\"Hill\"\n\"x, y\"\n\n\"d\",\"t\",\"h\"\n\"6/1\",\"61.2\",\"--\"", 3, Whole, ',', false),
+                ("Hill\nSensors: a, b\ntemp,hum\n1,2\n3,4", 2, Whole, ',', false),
+                ("Hill\ntime,event\n12:00,boot\n12:05,on\n", 1, Whole, ',', false),
+                ("Hill\ntime,event\n12:00,boot\n", 1, Whole, ',', false),
+                ("Hill\ntime,temp\nUTC,\u{b0}C\n12:05,2\n", 1, Whole, ',', false),
                 ("# 7, 2 m\n# x\ntime,temp\n12:00,1", 2, Whole, ',', true),
                 ("# time,temp\n12:00,1\n12:05,2", 0, Commented, ',', true),
                 ("a,b,,\n1,2,,\n", 0, Whole, ',', false),

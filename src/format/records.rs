@@ -147,7 +147,10 @@ impl<R: BufRead> FileRecords<R> {
             line: 0,
             position: 0,
         };
-        match kind {
+        if kind == FileKind::WeatherLink && !records.is_export()? {
+            records.kind = FileKind::Csv;
+        }
+        match records.kind {
             FileKind::Ndjson => {}
             FileKind::Csv => records.csv_header(order, framing)?,
             FileKind::WeatherLink => records.weatherlink_header(order, framing)?,
@@ -176,6 +179,23 @@ impl<R: BufRead> FileRecords<R> {
 
     fn record(&self) -> &[u8] {
         &self.bytes[self.record.clone()]
+    }
+
+    /// Whether one of the first lines names a date or goes on in the next one, as WeatherLink's do; other text is CSV.
+    fn is_export(&mut self) -> io::Result<bool> {
+        /// The header's lines, and one of dashes.
+        const MOST_LINES: usize = 3;
+        let mut from = self.next;
+        for _ in 0..MOST_LINES {
+            let Some(line) = self.line_ahead(from)? else { break };
+            from = line.end;
+            let text = String::from_utf8_lossy(&self.bytes[line]);
+            let text = text.trim_start_matches('\u{feff}');
+            if text.starts_with('\t') || text.split('\t').any(|cell| cell.trim() == "Date") {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn csv_header(&mut self, order: Option<DateOrder>, framing: &Framing) -> io::Result<()> {
@@ -545,6 +565,15 @@ mod tests {
         let western = Framing { csv, ..of(100, None) };
         let records = FileRecords::new(&b"t (\xb0C),b\n1,2\n"[..], FileKind::Csv, None, &western).unwrap();
         assert_eq!(records.header().unwrap().names, "t (\u{b0}C),b".as_bytes());
+    }
+
+    #[test]
+    fn text_without_a_date_is_no_export() {
+        let text = "station\ttemp\ndavis\t20,5\n";
+        let mut records = FileRecords::new(text.as_bytes(), FileKind::WeatherLink, None, &of(100, None)).unwrap();
+        assert_eq!(records.header().unwrap().names, b"station\ttemp");
+        assert_eq!(records.format(), Format::csv(b'\t', crate::data::cell::DecimalMark::Either, None));
+        assert_eq!(records.next_row().unwrap().unwrap().0.bytes, b"davis\t20,5");
     }
 
     #[test]
