@@ -152,6 +152,7 @@ fn a_message_that_fails_goes_there_whole_with_the_subtask() {
     std::fs::write(&source, "outTemp,barometer,outHumidity,windSpeed\n1,2,3,4\n5,,7,8\n9,10,11,12\n").unwrap();
     rowmill()
         .args(["run", "dataflows/normalizer.toml", "--bucket-size", "2", "--sink", "-", "--quiet"])
+        .args(["--set", "subtask.normalizer.on_error=message"])
         .arg("--source")
         .arg(&source)
         .arg("--dead-letter")
@@ -162,6 +163,44 @@ fn a_message_that_fails_goes_there_whole_with_the_subtask() {
     let letters = read(&dead);
     assert_eq!(letters.matches("\"subtask\":\"normalizer\"").count(), 2);
     assert!(letters.contains("Input X contains NaN. Column barometer, row 1."), "{letters}");
+}
+
+#[test]
+fn rows_that_a_subtask_cannot_take_go_alone_and_the_others_on() {
+    let directory = TempDir::new().unwrap();
+    let [source, dead, out] = ["in.csv", "dead.ndjson", "out.csv"].map(|name| directory.path().join(name));
+    let dataflow = directory.path().join("flow.toml");
+    std::fs::write(&source, "s,a\nx,1\nx,inf\ny,3\ny,5\n").unwrap();
+    let text = "schema = { number = [\"a\"], text = [\"s\"] }\n[buffer]\nbucket_size = 3\n[[subtask]]\nuse = \"max_abs_scaler\"\n";
+    let run = |step: &str, flags: &[&str]| {
+        std::fs::write(&dataflow, format!("{text}{step}\n")).unwrap();
+        let mut command = rowmill();
+        command.args(["run", "--quiet", "--fresh", "--report"]).arg(directory.path()).args(flags).arg(&dataflow);
+        command.arg("--source").arg(&source).arg("--sink").arg(&out).arg("--dead-letter").arg(&dead);
+        command.assert().success();
+        assert_accounted(&report(directory.path()), 4);
+        (read(&out), read(&dead))
+    };
+    // Message 0 as if row 1 had not been there; over the stream, the station y has had 3 before 5.
+    for (step, expected) in [
+        ("on_error = \"row\"", "0,0,0.3333333333333333,x\n0,2,1.0,y\n1,3,1.0,y\n"),
+        ("on_error = \"row\"\nfit = \"stream\"\nkey = \"s\"", "0,0,1.0,x\n0,2,1.0,y\n1,3,1.0,y\n"),
+    ] {
+        for flags in [&[][..], &["-w", "3"], &["-n", "2"], &["--no-fuse"]] {
+            let (out, dead) = run(step, flags);
+            assert_eq!(out, format!("message,row,a,s\n{expected}"), "{step} {flags:?}");
+            let letter: serde_json::Value = serde_json::from_str(&dead).unwrap();
+            let reason = "Input X contains infinity or a value too large for dtype('float64'). Column a.";
+            let told = (&letter["row"], &letter["subtask"], &letter["reason"], &letter["raw"]);
+            assert_eq!(told, (&1.into(), &"max_abs_scaler".into(), &reason.into(), &"x,inf".into()));
+        }
+    }
+    let (out, dead) = run("on_error = \"message\"", &[]);
+    assert_eq!((out.as_str(), dead.lines().count()), ("message,row,a,s\n1,3,1.0,y\n", 3));
+    std::fs::write(&dataflow, format!("{text}on_error = \"column\"")).unwrap();
+    let mut command = rowmill();
+    command.args(["run", "--source", "-", "--sink", "-"]).arg(&dataflow);
+    command.assert().code(2).stderr(contains("flow.toml:6:12").and(contains("`message` or `row`")));
 }
 
 #[test]

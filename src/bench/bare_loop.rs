@@ -105,7 +105,7 @@ impl BareLoop {
     /// Processes a message; one that a step rejects is discarded.
     pub fn serve(&mut self, bucket: &Bucket) {
         let (mut message, _) = self.prepare.apply(bucket);
-        if self.chain.apply(&mut message, |_, _| ()).is_ok() {
+        if self.chain.apply(&mut message, |_| ()).is_ok() {
             std::hint::black_box(self.encoder.encode(message)).recycle();
         }
     }

@@ -88,6 +88,9 @@ fn step(entry: &Entry) -> Value {
         properties.insert("key".into(), json!({ "type": "string" }));
         properties.insert("params".into(), json!({ "type": "string" }));
     }
+    if entry.role != Role::Fixed {
+        properties.insert("on_error".into(), json!({ "enum": ["message", "row"], "default": entry.on_error }));
+    }
     for Parameter { name, help, .. } in entry.parameters() {
         properties[&name]["description"] = help.into();
     }

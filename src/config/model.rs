@@ -17,7 +17,7 @@ use crate::config::parsed_settings::ParsedSettings;
 use crate::config::table::TablePlan;
 use crate::data::{Column, Kind, Schema};
 use crate::format::{Decoding, PLACE};
-use crate::subtasks::{Chain, DynSubtask, Entry, Refusal, Role, Scope, Step, StreamKey};
+use crate::subtasks::{Chain, DynSubtask, Entry, OnError, Refusal, Role, Scope, Step, StreamKey};
 use crate::{sink, source};
 
 /// `dataflows/weather.toml`, which the program carries with it.
@@ -77,6 +77,7 @@ pub(super) struct StepPlan {
     /// The columns with their spans in the document; all that fit if not given.
     pub(super) columns: Option<Vec<Spanned<String>>>,
     pub(super) fitting: Fitting,
+    pub(super) on_error: OnError,
     /// Its span in the document.
     pub(super) span: std::ops::Range<usize>,
 }
@@ -256,7 +257,8 @@ impl Dataflow {
             Fitting::Row { horizon } => Some(StreamKey::Row { horizon: *horizon }),
             Fitting::Message | Fitting::Frozen(_) | Fitting::Model(_) => None,
         };
-        let mut step = Step { label: plan.label.clone(), subtask: plan.subtask.clone(), scope, stream };
+        let mut step =
+            Step { label: plan.label.clone(), subtask: plan.subtask.clone(), scope, stream, on_error: plan.on_error };
         if let Fitting::Model(file) = &plan.fitting {
             (step.scope, step.subtask) = file.fitted(&step.scope, || frozen(&step, &file.path))?;
             step.subtask

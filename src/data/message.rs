@@ -74,6 +74,14 @@ impl Message {
         self.numbers.as_slice().expect("standard layout")
     }
 
+    /// Sets all numbers, column after column.
+    ///
+    /// # Panics
+    /// If they are not as many, which is an error of the caller.
+    pub fn set_flat(&mut self, flat: &[f64]) {
+        self.numbers.as_slice_mut().expect("standard layout").copy_from_slice(flat);
+    }
+
     /// Appends a number column, one value per row.
     ///
     /// # Panics

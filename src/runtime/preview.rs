@@ -10,7 +10,7 @@ use crate::format::BadRow;
 use crate::measure::Excerpt;
 use crate::source;
 use crate::subtasks::prepare::Prepare;
-use crate::subtasks::{Chain, Step};
+use crate::subtasks::{Chain, ChainEvent, RefusedRows, Step};
 
 /// A few rows after every step.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,7 +28,8 @@ pub struct PreviewStep {
     pub label: String,
     /// The rows after it.
     pub after: Excerpt,
-    /// Why the step rejected the message; the steps after it are not run.
+    /// Why the step rejected rows; if it is the whole message, there is nothing after it, and the steps behind it are not
+    /// run.
     pub fault: Option<String>,
 }
 
@@ -47,10 +48,18 @@ pub fn preview(dataflow: &Dataflow, bucket: &Bucket) -> Result<Preview, Diagnost
     let (mut message, bad) = prepare.apply(bucket);
     let shown = |message: &Message, schema: &Schema| message.excerpt(schema, bucket.len());
     let mut shown_steps = vec![PreviewStep { label: "prepare".into(), after: shown(&message, &schema), fault: None }];
-    let applied = Chain::in_turn(&steps).apply(&mut message, |step, message| {
-        let Step { label, subtask, scope, .. } = &steps[step];
-        schema = subtask.transform().columns_after(&schema, scope);
-        shown_steps.push(PreviewStep { label: label.clone(), after: shown(message, &schema), fault: None });
+    let mut refused: Option<String> = None;
+    let applied = Chain::in_turn(&steps).apply(&mut message, |event| match event {
+        ChainEvent::Refused(RefusedRows { ids, reason, .. }) => {
+            let shown = format!("Rows {ids:?}: {reason}");
+            refused = Some(refused.take().map_or(shown.clone(), |before| format!("{before} {shown}")));
+        }
+        ChainEvent::Passed(step, message) => {
+            let Step { label, subtask, scope, .. } = &steps[step];
+            schema = subtask.transform().columns_after(&schema, scope);
+            let (after, fault) = (shown(message, &schema), refused.take());
+            shown_steps.push(PreviewStep { label: label.clone(), after, fault });
+        }
     });
     if let Err((step, fault)) = applied {
         let (label, after) = (steps[step].label.clone(), Excerpt::default());

@@ -17,7 +17,7 @@ pub struct Binarizer {
 
 impl Subtask for Binarizer {
     const EQUALS: &'static str = "sklearn.preprocessing.Binarizer";
-    const TRAITS: Traits<Binarizer> = Traits::by_column();
+    const TRAITS: Traits<Binarizer> = Traits::by_column().by_row();
 }
 
 impl ColumnSubtask for Binarizer {

@@ -1,7 +1,8 @@
 //! Runs steps one after the other: the one way for the graph, the preview, `rowmill fit` and the bench.
 
-use super::{Fault, Fused, Learned, Step};
+use super::{Fault, Fused, Learned, OnError, RefusedRows, Step, remove_refused};
 use crate::data::Message;
+use crate::pool::Scratch;
 
 /// Consecutive steps, run without keyed state: each message counts as the first one.
 #[derive(Clone)]
@@ -20,7 +21,15 @@ struct Pass {
 #[derive(Clone)]
 enum Act {
     Step(Step),
-    Fused(Fused),
+    Fused(Fused, Vec<Step>),
+}
+
+/// What a chain tells while it runs over a message.
+pub enum ChainEvent<'a> {
+    /// A step can't take these rows; the message goes on without them.
+    Refused(RefusedRows),
+    /// A pass is done, whose first step has this index; and the message after it.
+    Passed(usize, &'a Message),
 }
 
 impl Chain {
@@ -38,23 +47,22 @@ impl Chain {
             step += run.len();
             let fused =
                 || Fused::new(run.iter().map(|one| (one.subtask.transform().clone(), one.scope.clone())).collect());
-            let act = if let [one] = run { Act::Step(one.clone()) } else { Act::Fused(fused()) };
+            let act = if let [one] = run { Act::Step(one.clone()) } else { Act::Fused(fused(), run.to_vec()) };
             Pass { step: step - run.len(), act }
         });
         Chain { passes: passes.collect() }
     }
 
-    /// Applies the steps; a message without rows is left as it is. After each pass, `after` gets the message and the
-    /// index of the pass's first step.
+    /// Applies the steps; a message without rows is left as it is. `tell` gets what happens on the way.
     ///
     /// # Errors
     /// What a step refuses, and which one; the message is then unspecified, and the steps behind it have not run.
-    pub fn apply(&self, message: &mut Message, mut after: impl FnMut(usize, &Message)) -> Result<(), (usize, Fault)> {
+    pub fn apply(&self, message: &mut Message, mut tell: impl FnMut(ChainEvent<'_>)) -> Result<(), (usize, Fault)> {
         for pass in &self.passes {
             if message.rows() > 0 {
-                pass.apply(message)?;
+                pass.apply(message, |refused| tell(ChainEvent::Refused(refused)))?;
             }
-            after(pass.step, message);
+            tell(ChainEvent::Passed(pass.step, message));
         }
         Ok(())
     }
@@ -71,13 +79,23 @@ impl Chain {
         for Pass { act, .. } in &self.passes {
             let Act::Step(step) = act else { panic!("fused steps are not fitted") };
             let of_step = |reason: String| format!("{}: {reason}", step.label);
-            let learned = step.subtask.fit(&message, &step.scope).map_err(|fault| of_step(fault.to_string()))?;
+            let left_out = |ids: Vec<u64>, reason: String| {
+                tracing::warn!("{}: {} rows are left out: {reason}", step.label, ids.len());
+            };
+            let learned = loop {
+                match step.subtask.fit(&message, &step.scope) {
+                    Err(fault) if step.goes_on(&fault) => {
+                        left_out(remove_refused(&mut message, &fault), fault.of_each_row());
+                    }
+                    learned => break learned.map_err(|fault| of_step(fault.to_string()))?,
+                }
+            };
             let applied = match learned {
-                None => step.subtask.apply(&mut message, &step.scope),
+                None => step.apply(&mut message, left_out),
                 Some(learned) => {
-                    let frozen = step.subtask.freeze(&learned, step.scope.all_names().count()).map_err(of_step)?;
+                    let subtask = step.subtask.freeze(&learned, step.scope.all_names().count()).map_err(of_step)?;
                     fitted.push((step, learned));
-                    frozen.apply(&mut message, &step.scope)
+                    Step { subtask, ..step.clone() }.apply(&mut message, left_out)
                 }
             };
             applied.map_err(|fault| of_step(fault.to_string()))?;
@@ -87,12 +105,27 @@ impl Chain {
 }
 
 impl Pass {
-    fn apply(&self, message: &mut Message) -> Result<(), (usize, Fault)> {
-        let applied = match &self.act {
-            Act::Step(step) => step.subtask.apply(message, &step.scope).map_err(|fault| (0, fault)),
-            Act::Fused(fused) => fused.apply(message),
+    fn apply(&self, message: &mut Message, mut refused: impl FnMut(RefusedRows)) -> Result<(), (usize, Fault)> {
+        let mut in_turn = |message: &mut Message, steps: &[Step]| {
+            steps.iter().zip(self.step..).try_for_each(|(one, step)| {
+                let refused = |ids, reason| refused(RefusedRows { step, ids, reason });
+                one.apply(message, refused).map_err(|fault| (step, fault))
+            })
         };
-        applied.map_err(|(step, fault)| (self.step + step, fault))
+        match &self.act {
+            Act::Step(step) => in_turn(message, std::slice::from_ref(step)),
+            Act::Fused(fused, steps) if steps.iter().all(|step| step.on_error == OnError::Message) => {
+                fused.apply(message).map_err(|(step, fault)| (self.step + step, fault))
+            }
+            Act::Fused(fused, steps) => {
+                let before: Scratch<f64> = message.flat().iter().copied().collect();
+                if fused.apply(message).is_ok() {
+                    return Ok(());
+                }
+                message.set_flat(&before);
+                in_turn(message, steps)
+            }
+        }
     }
 }
 
@@ -118,6 +151,7 @@ mod tests {
             subtask,
             scope: Scope::numbers(1),
             stream: None,
+            on_error: OnError::Message,
         };
         subtasks.into_iter().enumerate().map(step).collect()
     }
@@ -127,7 +161,10 @@ mod tests {
         let run = |chain: &Chain, numbers: Vec<f64>| {
             let mut message = Message::from_columns(&[numbers]);
             let mut rows = Vec::new();
-            let ran = chain.apply(&mut message, |step, message| rows.push((step, message.rows())));
+            let ran = chain.apply(&mut message, |event| match event {
+                ChainEvent::Passed(step, message) => rows.push((step, message.rows())),
+                ChainEvent::Refused(refused) => panic!("{refused:?}"),
+            });
             (ran.map(|()| message).map_err(|(step, _)| step), rows)
         };
         let (in_turn, fused) = (Chain::in_turn(&steps()), Chain::fused(&steps()));

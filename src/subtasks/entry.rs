@@ -6,7 +6,7 @@ use serde_json::Value;
 use toml::de::ValueDeserializer;
 
 use super::subtask::{DynSubtask, Subtask};
-use super::{Refusal, Role};
+use super::{OnError, Refusal, Role};
 use crate::inlined_schema::inlined_schema;
 
 type Build = fn(ValueDeserializer<'_>) -> Result<DynSubtask, BuildError>;
@@ -35,6 +35,8 @@ pub struct Entry {
     pub fits: bool,
     /// Whether it does nothing without fitted params, as a model, whose columns depend on them.
     pub only_frozen: bool,
+    /// What becomes of a message of which it can't take some rows, where the file says nothing.
+    pub on_error: OnError,
     build: Build,
     schema: fn() -> Schema,
 }
@@ -78,6 +80,7 @@ impl Entry {
             role: T::ROLE,
             fits: T::TRAITS.learns(),
             only_frozen: T::TRAITS.is_only_frozen(),
+            on_error: if T::TRAITS.is_by_row() { OnError::Row } else { OnError::Message },
             build: |parameters| {
                 let subtask = T::deserialize(parameters).map_err(BuildError::Toml)?;
                 subtask.check().map_err(BuildError::Refused)?;
@@ -100,6 +103,7 @@ impl Entry {
             role: Role::Fixed,
             fits: false,
             only_frozen: false,
+            on_error: OnError::Message,
             build: |_| {
                 let reason = "stands in every chain and takes no parameters";
                 Err(BuildError::Toml(serde::de::Error::custom(reason)))
@@ -169,7 +173,8 @@ impl Entry {
             (true, _) => fitting_parameters().into(),
             _ => Vec::new(),
         };
-        columns.into_iter().chain(own).chain(fitting).collect()
+        let on_error = (self.role != Role::Fixed).then(|| on_error_parameter(self.on_error));
+        columns.into_iter().chain(own).chain(fitting).chain(on_error).collect()
     }
 
     /// The JSON schema of its own parameters.
@@ -199,6 +204,18 @@ fn fitting_parameters() -> [Parameter; 3] {
         parameter("key", "string", Value::Null, key),
         parameter("params", "string", Value::Null, "The file that `rowmill fit` wrote, for `frozen`."),
     ]
+}
+
+/// What every subtask takes that may refuse rows.
+fn on_error_parameter(default: OnError) -> Parameter {
+    let help = "Where it can't take some rows: all rows of their `message` become dead letters, or those rows alone, and \
+                the others go on as if they had not been there (`row`).";
+    Parameter {
+        name: "on_error".into(),
+        r#type: "\"message\" | \"row\"".into(),
+        default: serde_json::to_value(default).expect("a name is a value"),
+        help: help.into(),
+    }
 }
 
 fn text(value: Option<&Value>) -> String {

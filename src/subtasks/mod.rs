@@ -4,7 +4,8 @@
 //! - `subtask`, `by_column`, `transform`: the traits, and a subtask of any type; `fault`: why one fails.
 //! - `scope`, `role`: the columns it acts on; `learned`, `frozen`: fitted params.
 //! - `streaming`: keyed state and partial fits; `recent`: the dedup window.
-//! - `step`, `chain`, `fused`: steps in their order, run one after the other or column by column.
+//! - `step`, `chain`, `fused`: steps in their order, run one after the other or column by column; `on_error`: without
+//!   the rows that a step can't take.
 //! - `entry`, `registry`: what the parser, the help and the JSON schema know of a subtask.
 //! - `models`: what scikit-learn has fitted, served over the stream.
 //! - `prepare`, `result`: the first and the last step of every chain.
@@ -32,6 +33,7 @@ mod max_abs_scaler;
 mod min_max_scaler;
 pub mod models;
 mod normalizer;
+mod on_error;
 mod one_hot_encoder;
 mod ordinal_encoder;
 mod polynomial_features;
@@ -56,11 +58,12 @@ mod testing;
 mod transform;
 
 pub use by_column::{ColumnSubtask, Flaw};
-pub use chain::Chain;
+pub use chain::{Chain, ChainEvent};
 pub use entry::{BuildError, Description, Entry, Parameter, type_name};
 pub use fault::{Fault, Refusal};
 pub use fused::Fused;
 pub use learned::Learned;
+pub use on_error::{OnError, RefusedRows, remove_refused};
 pub use recent::Recent;
 pub use registry::Subtasks;
 pub use role::Role;

@@ -31,7 +31,7 @@ enum Norm {
 
 impl Subtask for Normalizer {
     const EQUALS: &'static str = "sklearn.preprocessing.Normalizer";
-    const TRAITS: Traits<Normalizer> = Traits::by_message();
+    const TRAITS: Traits<Normalizer> = Traits::by_message().by_row();
 }
 
 impl BatchSubtask for Normalizer {

@@ -28,7 +28,7 @@ enum UnknownCategory {
 impl Subtask for OneHotEncoder {
     const EQUALS: &'static str = "sklearn.preprocessing.OneHotEncoder";
     const ROLE: Role = Role::Texts;
-    const TRAITS: Traits<OneHotEncoder> = Traits::by_message();
+    const TRAITS: Traits<OneHotEncoder> = Traits::by_message().by_row();
 }
 
 impl BatchSubtask for OneHotEncoder {

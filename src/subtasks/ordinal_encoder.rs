@@ -34,7 +34,7 @@ enum UnknownText {
 impl Subtask for OrdinalEncoder {
     const EQUALS: &'static str = "sklearn.preprocessing.OrdinalEncoder";
     const ROLE: Role = Role::Texts;
-    const TRAITS: Traits<OrdinalEncoder> = Traits::by_message().fit();
+    const TRAITS: Traits<OrdinalEncoder> = Traits::by_message().fit().by_row();
 }
 
 impl BatchSubtask for OrdinalEncoder {

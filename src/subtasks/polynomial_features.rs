@@ -30,7 +30,7 @@ const MAX_PRODUCTS: usize = 10_000;
 
 impl Subtask for PolynomialFeatures {
     const EQUALS: &'static str = "sklearn.preprocessing.PolynomialFeatures";
-    const TRAITS: Traits<PolynomialFeatures> = Traits::by_message();
+    const TRAITS: Traits<PolynomialFeatures> = Traits::by_message().by_row();
 
     fn check(&self) -> Result<(), Refusal> {
         if self.degree > 0 {

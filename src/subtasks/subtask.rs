@@ -110,6 +110,7 @@ pub struct Traits<T> {
     partial_fit: Option<View<T, dyn PartialFit>>,
     compares: Option<View<T, dyn Compares>>,
     only_frozen: bool,
+    by_row: bool,
     timed: Option<View<T, dyn Timed>>,
 }
 
@@ -122,6 +123,7 @@ impl<T: ColumnSubtask + 'static> Traits<T> {
             partial_fit: None,
             compares: None,
             only_frozen: false,
+            by_row: false,
             timed: None,
         }
     }
@@ -136,6 +138,7 @@ impl<T: BatchSubtask + 'static> Traits<T> {
             partial_fit: None,
             compares: None,
             only_frozen: false,
+            by_row: false,
             timed: None,
         }
     }
@@ -152,6 +155,7 @@ impl<T: ColumnSubtask + BatchSubtask + Timed + 'static> Traits<T> {
             partial_fit: None,
             compares: None,
             only_frozen: false,
+            by_row: false,
             timed: Some(|subtask| subtask),
         }
     }
@@ -168,7 +172,7 @@ impl<T: Fit + 'static> Traits<T> {
 impl<T: Fit + BatchSubtask + 'static> Traits<T> {
     /// It is fitted elsewhere: without params it does nothing.
     pub(super) const fn only_frozen(mut self) -> Traits<T> {
-        self.only_frozen = true;
+        (self.only_frozen, self.by_row) = (true, true);
         self
     }
 }
@@ -189,6 +193,17 @@ impl<T: Compares + 'static> Traits<T> {
 }
 
 impl<T> Traits<T> {
+    /// What becomes of a row depends on this row alone: by default, a message goes on without the rows that it can't take.
+    pub const fn by_row(mut self) -> Traits<T> {
+        self.by_row = true;
+        self
+    }
+
+    /// Whether what becomes of a row depends on this row alone.
+    pub(super) const fn is_by_row(&self) -> bool {
+        self.by_row
+    }
+
     /// Whether it learns from rows, so that `fit` can be given.
     pub(super) const fn learns(&self) -> bool {
         self.fit.is_some() || self.partial_fit.is_some()

@@ -93,6 +93,14 @@ impl Transform {
         }
     }
 
+    /// Whether it refuses a message before it changes anything of it.
+    pub fn refuses_first(&self) -> bool {
+        match self {
+            Transform::ByColumn(_) => false,
+            Transform::ByMessage(subtask) => subtask.refuses_first(),
+        }
+    }
+
     /// Whether it acts on each number column by itself.
     pub fn acts_by_column(&self) -> bool {
         matches!(self, Transform::ByColumn(_))

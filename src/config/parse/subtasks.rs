@@ -12,7 +12,7 @@ use crate::config::model::{Fitting, StepPlan};
 use crate::config::model_file::ModelFile;
 use crate::config::nearest::did_you_mean;
 use crate::registry::Registry;
-use crate::subtasks::{BuildError, Entry, Refusal, Role};
+use crate::subtasks::{BuildError, Entry, OnError, Refusal, Role};
 
 pub(super) fn read_subtasks(value: Spanned<DeValue<'_>>, registry: &Registry) -> Result<Vec<StepPlan>, SpannedError> {
     let span = value.span();
@@ -53,6 +53,8 @@ fn read_subtask(
     if entry.role == Role::Fixed {
         return check_fixed(entry.name, &table, name_span, place, count).map(|()| None);
     }
+    let on_error = table.remove("on_error").map(|value| OnError::deserialize(ValueDeserializer::from(value)));
+    let on_error = on_error.transpose()?.unwrap_or(entry.on_error);
     let key_spans: HashMap<String, Range<usize>> =
         table.iter().map(|(key, value)| (key.get_ref().to_string(), value.span())).collect();
     let parameters = Spanned::new(span.clone(), DeValue::Table(table));
@@ -71,7 +73,7 @@ fn read_subtask(
         }
         subtask.check_stream().map_err(refused)?;
     }
-    Ok(Some(StepPlan { label: name, entry: *entry, subtask, columns, fitting, span }))
+    Ok(Some(StepPlan { label: name, entry: *entry, subtask, columns, fitting, on_error, span }))
 }
 
 /// How a step gets its params: `fit`, and the keys beside it.

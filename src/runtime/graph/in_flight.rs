@@ -6,7 +6,7 @@ use crate::data::{Message, Numbers};
 use crate::format::Output;
 use crate::measure::ServiceTimes;
 use crate::runtime::graph::operator_state::OperatorState;
-use crate::subtasks::{Chain, Fault};
+use crate::subtasks::{Chain, ChainEvent, Fault, RefusedRows, remove_refused};
 
 /// The outcome of an epoch's message so far.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -75,13 +75,19 @@ impl EpochOutcome {
 
 impl InFlightMessage {
     /// Runs steps over the message, the first of which is operator `first`, and records their time there. Dropped rows
-    /// are counted; a fault rejects all rows.
+    /// are counted; a fault rejects all rows, or those that a step can't take.
     pub fn run(&mut self, first: usize, chain: &Chain, times: &mut ServiceTimes) {
         self.timed(first, times, |InFlightMessage { message, outcome }| {
             let mut rows = message.rows();
-            let ran = chain.apply(message, |step, message| {
-                outcome.count_dropped(first + step, rows - message.rows());
-                rows = message.rows();
+            let ran = chain.apply(message, |event| match event {
+                ChainEvent::Refused(RefusedRows { step, ids, reason }) => {
+                    rows -= ids.len();
+                    outcome.rejected.push(RejectedRows { rows: ids, operator: first + step, reason });
+                }
+                ChainEvent::Passed(step, message) => {
+                    outcome.count_dropped(first + step, rows - message.rows());
+                    rows = message.rows();
+                }
             });
             if let Err((step, fault)) = ran {
                 outcome.reject(message, first + step, &fault);
@@ -120,6 +126,12 @@ impl InFlightMessage {
             }
         }
         self.message.retain(&keep);
+    }
+
+    /// Rejects the rows that a step can't take, by a fault that tells them.
+    pub fn reject_refused(&mut self, operator: usize, fault: &Fault) {
+        let rows = remove_refused(&mut self.message, fault);
+        self.outcome.rejected.push(RejectedRows { rows, operator, reason: fault.of_each_row() });
     }
 
     /// Rejects all rows.

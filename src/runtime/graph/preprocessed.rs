@@ -5,9 +5,10 @@ use timely::dataflow::operators::vec::Map;
 use timely::progress::Timestamp;
 
 use crate::data::Message;
-use crate::subtasks::{Chain, Fault};
+use crate::subtasks::{Chain, ChainEvent, Fault, RefusedRows};
 
-/// Messages after a chain; or the step that rejected one, counted from 0, and why. Workers keep their own messages.
+/// Messages after a chain; or the step that rejected one, counted from 0, and why, also before a message of which it
+/// rejected some rows. Workers keep their own messages.
 ///
 /// ```
 /// use rowmill::data::{Kind, Message, Schema};
@@ -29,5 +30,14 @@ pub fn preprocessed<'scope, T: Timestamp>(
     messages: StreamVec<'scope, T, Message>,
     chain: Chain,
 ) -> StreamVec<'scope, T, Result<Message, (usize, Fault)>> {
-    messages.map(move |mut message| chain.apply(&mut message, |_, _| ()).map(|()| message))
+    messages.flat_map(move |mut message| {
+        let mut out = Vec::new();
+        let ran = chain.apply(&mut message, |event| {
+            if let ChainEvent::Refused(RefusedRows { step, ids, reason }) = event {
+                out.push(Err((step, Fault::new(format!("{reason} Rows {ids:?}.")))));
+            }
+        });
+        out.push(ran.map(|()| message));
+        out
+    })
 }

@@ -112,8 +112,11 @@ fn split<'scope>(
                 let mut session = output.session(&capability);
                 for mut in_flight in messages.flat_map(|messages| messages.drain(..)) {
                     // Checked before the split: a rejected message must not change any owner's state.
-                    if let Err(fault) = Streaming::check(&in_flight.message, &step.scope, takes_infinity) {
-                        in_flight.reject(operator, &fault);
+                    while let Err(fault) = Streaming::check(&in_flight.message, &step.scope, takes_infinity) {
+                        match step.goes_on(&fault) {
+                            true => in_flight.reject_refused(operator, &fault),
+                            false => in_flight.reject(operator, &fault),
+                        }
                     }
                     let owners = owners(&in_flight.message, &step, peers);
                     parts(in_flight, &owners, peers).into_iter().for_each(|part| session.give(part));

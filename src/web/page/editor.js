@@ -185,7 +185,8 @@ function Preview({ shown }) {
   return html`<p>${t(rows_from === "source" ? "fromSource" : "fromGenerator")}</p>
     ${rejected.length > 0 && html`<p class="error">${t("rejectedRows")}: ${rejected.map(({ row, reason }) => `${row}: ${reason}`).join("; ")}</p>`}
     ${steps.map((step, index) => html`<details open=${index === steps.length - 1}><summary>${step.label}</summary>
-      ${step.fault ? html`<p class="error">${step.fault}</p>` : html`
+      ${step.fault && html`<p class="error">${step.fault}</p>`}
+      ${step.after.columns.length > 0 && html`
         ${index > 0 && html`<${Rows} title=${t("before")} excerpt=${steps[index - 1].after} />`}
         <${Rows} title=${t(index > 0 ? "after" : "results")} excerpt=${step.after} />`}</details>`)}`;
 }
