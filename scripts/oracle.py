@@ -65,11 +65,45 @@ def read(path):
     return frame
 
 
+# Of these, what becomes of a row depends on this row alone: rows that the original can't take are left out.
+BY_ROW = {"normalizer", "binarizer", "polynomial_features", "ordinal_encoder", "one_hot_encoder"}
+NOT_FINITE = {"normalizer", "binarizer", "polynomial_features", "k_bins_discretizer"}
+
+
+def taken(frame, step):
+    """The rows that a step goes on with: all, or with `on_error = "row"` those that the original takes."""
+    use = step["use"]
+    if step.get("on_error", "row" if use in BY_ROW else "message") == "message" or len(frame) == 0:
+        return frame
+    if use in ("ordinal_encoder", "one_hot_encoder"):
+        texts = frame[step.get("columns", texts_of(frame))]
+        if "categories" not in step or step.get("handle_unknown", "error") != "error":
+            return frame
+        known = [texts[name].isin(known).to_numpy() for name, known in zip(texts.columns, step["categories"])]
+        absent = [texts[name].isna().to_numpy() & (use == "ordinal_encoder") for name in texts.columns]
+        return frame[np.all(np.logical_or(known, absent), axis=0)]
+    if use not in SCALERS and use != "polynomial_features":
+        return frame
+    values = frame[step.get("columns", numbers_of(frame))].to_numpy(float)
+    refused = ~np.isfinite(values) if use in NOT_FINITE else np.isinf(values)
+    if step.get("method") == "box-cox":
+        refused |= values <= 0
+    return frame[~refused.any(axis=1)]
+
+
+def numbers_of(frame):
+    return [c for c in frame.columns if frame[c].dtype == np.float64 and c not in ("message", "row")]
+
+
+def texts_of(frame):
+    return [c for c in frame.columns if frame[c].dtype != np.float64 and c not in ("message", "row")]
+
+
 def apply(frame, step):
     parameters = dict(step)
     use = parameters.pop("use")
-    numeric = [c for c in frame.columns if frame[c].dtype == np.float64 and c not in ("message", "row")]
-    columns = parameters.pop("columns", numeric)
+    parameters.pop("on_error", None)
+    columns = parameters.pop("columns", numbers_of(frame))
     if use in ("prepare", "result") or len(frame) == 0:
         return frame
     schema = [c for c in frame.columns if c not in ("message", "row")]
@@ -89,8 +123,15 @@ def apply(frame, step):
         new = [place for place, name in enumerate(names) if name not in columns]
         return frame.assign(**{names[place]: products[:, place] for place in new})
     frame = frame.copy()
-    frame[columns] = transform(part, use, parameters)
+    if "time" in parameters:
+        part = by_time(part, frame[parameters.pop("time")])
+    frame[columns] = transform(part, use, parameters).to_numpy()
     return frame
+
+
+def by_time(part, times):
+    """Number columns with the times of their rows, which are texts."""
+    return part.set_axis(pd.DatetimeIndex(pd.to_datetime(times, format="ISO8601")))
 
 
 def scaler(use, parameters):
@@ -111,7 +152,8 @@ def transform(part, use, parameters):
     elif use == "replace":
         part = part.replace(parameters.get("to_replace", []), parameters.get("value", np.nan))
     elif use == "interpolate":
-        part = part.reset_index(drop=True).interpolate(**parameters).set_axis(part.index)
+        part = part if parameters.get("method") == "time" else part.reset_index(drop=True)
+        part = part.interpolate(**parameters)
     elif use == "fillna":
         limit = parameters.get("limit")
         method = parameters.get("method")
@@ -135,7 +177,7 @@ def transform(part, use, parameters):
 
 def encode(frame, use, parameters, columns):
     """Text columns as numbers, at the end."""
-    columns = columns or [c for c in frame.columns if frame[c].dtype != np.float64 and c not in ("message", "row")]
+    columns = columns or texts_of(frame)
     texts = frame[columns].astype(object).where(frame[columns].notna(), np.nan)
     if use == "one_hot_encoder":
         encoder = sk.OneHotEncoder(sparse_output=False, **parameters)
@@ -156,7 +198,7 @@ def run(dataflow, frame):
     for _, message in frame.groupby("message"):
         try:
             for step in dataflow.get("subtask", []):
-                message = apply(message, step)
+                message = apply(taken(message, step), step)
             done.append(message)
         except (ValueError, RuntimeError) as error:
             print(f"message {message['message'].iloc[0]}: {str(error).splitlines()[0]}", file=sys.stderr)

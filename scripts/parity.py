@@ -40,7 +40,7 @@ EXACT_STEPS = {"drop_duplicates", "replace", "dropna", "binarizer", "ordinal_enc
 
 def column(rng, n):
     """A column of one of many kinds, with gaps in some."""
-    kind = rng.integers(0, 17)
+    kind = rng.integers(0, 18)
     x = rng.normal(0, 1, n)
     x = [
         lambda: x,
@@ -60,6 +60,8 @@ def column(rng, n):
         lambda: 1e6 + x,
         lambda: np.where(rng.random(n) < 0.3, -0.0, x.round(0)),
         lambda: np.where(rng.random(n) < 0.2, rng.choice([-9999.0, 32767.0]), x.round(1)),
+        # What a broken sensor sends between good values, and then no more.
+        lambda: np.where(rng.random(n) < 0.1, rng.choice([-1.0, 1.0]) * 10.0 ** rng.uniform(7, 300), 20 + x.round(1)),
     ][kind]()
     if rng.random() < 0.4:
         x = np.where(rng.random(n) < rng.choice([0.05, 0.3, 0.9]), np.nan, x)
@@ -81,7 +83,8 @@ def parameters(rng, use, names):
         return {"to_replace": [float(v) for v in values]} | maybe(value=float(rng.choice([0.0, -7.5, 1e300])))
     if use == "interpolate":
         areas = maybe(limit_area=str(rng.choice(["inside", "outside"])))
-        return limit() | areas | maybe(limit_direction=str(rng.choice(["forward", "backward", "both"])))
+        times = {"method": "time", "time": "t1"} if rng.random() < 0.4 else {}
+        return limit() | areas | maybe(limit_direction=str(rng.choice(["forward", "backward", "both"]))) | times
     if use == "fillna":
         method = str(rng.choice(["value", "ffill", "bfill", "mean", "median"]))
         return limit() | ({"value": float(rng.normal())} if method == "value" else {"method": method})
@@ -181,12 +184,18 @@ def case(seed, only):
     step = {"use": use} | parameters(rng, use, names)
     if use not in ("drop_duplicates", "dropna", "ordinal_encoder", "one_hot_encoder") and rng.random() < 0.3:
         step["columns"] = names[: int(rng.integers(1, width + 1))]
+    if rng.random() < 0.3:
+        step["on_error"] = str(rng.choice(["message", "row"]))
     size = max(1, n) if rng.random() < 0.7 else int(rng.choice([1, 3, 17, 100]))
-    if use in parity_stream.SUBTASKS and step.get("periods", 1) >= 0 and rng.random() < 0.4:
+    is_known = step.get("periods", 1) >= 0 and (use != "fillna" or step.get("method") == "ffill")
+    if use in parity_stream.SUBTASKS and is_known and rng.random() < 0.4:
         step, size = step | {"fit": "stream"}, int(rng.choice([1, 3, 17, 100, max(1, n // 2)] if n < 1000 else [17, 100, n // 2]))
         if rng.random() < 0.4:
             frame["t0"] = rng.choice(np.array(["north", "south", None], dtype=object), n)
             step = step | {"key": "t0"}
+    if "time" in step:
+        after = np.datetime64("2024-03-01T12:00:00.000") + np.cumsum(rng.integers(1, 10**6, n)).astype("timedelta64[ms]")
+        frame["t1"] = np.array([f"{time}Z" for time in after], dtype=object)
     return frame, step, size
 
 
@@ -261,7 +270,7 @@ def difference(frame, step, size, ours, theirs, verdicts):
         return parity_stream.difference(frame, step, size, ours, theirs, verdicts)
     for message, rows in theirs.groupby("message").indices.items():
         part, theirs_part = ours.iloc[rows], theirs.iloc[rows]
-        taken = frame.iloc[message * size : (message + 1) * size]
+        taken = frame.iloc[theirs_part["row"]]
         for name in theirs.columns.drop(["message", "row"]):
             a, b = part[name].to_numpy(float), theirs_part[name].to_numpy(float)
             verdict = compare(taken, step, name, a, b)

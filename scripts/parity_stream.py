@@ -1,6 +1,6 @@
 """Messages that learn from those before them (`fit = "stream"`) beside pandas and scikit-learn.
 
-Windows and differences: pandas over all messages in one piece. Scalers: `partial_fit`, message after message. What a sketch
+Windows, differences and forward fills: pandas over all messages in one piece. Interpolation: pandas over all rows so far. Scalers: `partial_fit`, message after message. What a sketch
 learns: the quantiles of all rows so far, exact while the sketch holds every value, and else within its error.
 """
 
@@ -14,7 +14,7 @@ from comparison import EPS, EXACT, WITHIN, judge, relative_bound
 
 FITTED = ["standard_scaler", "min_max_scaler", "max_abs_scaler"]
 SKETCHED = ["robust_scaler", "quantile_transformer"]
-CARRIED = ["rolling", "diff"]
+CARRIED = ["rolling", "diff", "fillna", "interpolate"]
 SUBTASKS = FITTED + SKETCHED + CARRIED
 # So many values the sketch holds whole.
 SKETCH_K = 1024
@@ -25,7 +25,7 @@ MOST_NORMAL = stats.norm.ppf(1 - (1e-7 - np.spacing(1)))
 
 
 def parameters_of(step):
-    return {name: value for name, value in step.items() if name not in ("use", "fit", "key", "columns")}
+    return {name: value for name, value in step.items() if name not in ("use", "fit", "key", "columns", "on_error")}
 
 
 def columns_of(frame, step):
@@ -51,7 +51,9 @@ class Expected:
         if step["use"] not in CARRIED:
             # scikit-learn refuses infinity: nothing is learned from such a message.
             finite = ~np.isinf(numbered[self.columns].to_numpy(float)).any(axis=1)
-            numbered = numbered[pd.Series(finite, index=numbered.index).groupby(numbered["message"]).transform("all")]
+            finite = pd.Series(finite, index=numbered.index)
+            whole = step.get("on_error", "message") == "message"
+            numbered = numbered[finite.groupby(numbered["message"]).transform("all") if whole else finite]
         self.frame = numbered.reset_index(drop=True)
         self.inputs = self.frame[self.columns].to_numpy(float)
         self.results = self.inputs.copy()
@@ -69,6 +71,9 @@ class Expected:
         largest = np.maximum.accumulate(sizes, axis=0) if len(rows) else sizes
         if use in CARRIED:
             part = pd.DataFrame(self.inputs[rows], columns=self.columns)
+            if use == "interpolate":
+                self.interpolate(rows, part, parameters)
+                return
             self.results[rows] = oracle.transform(part, use, parameters).to_numpy()
             self.floor[rows] = 64 * EPS * largest if use == "rolling" else 0.0
             return
@@ -86,6 +91,16 @@ class Expected:
             if len(places):
                 taught = [of for of, gone in zip(parts, absent) if not gone[places].any()]
                 self.fit(rows, taught, places, largest)
+
+    def interpolate(self, rows, part, parameters):
+        """Each message as if all rows so far were one: what comes behind it is not known when it goes out."""
+        if "time" in parameters:
+            part = oracle.by_time(part, self.frame[parameters.pop("time")].iloc[rows])
+        messages = self.frame["message"].to_numpy()[rows]
+        for message in pd.unique(messages):
+            own = np.flatnonzero(messages == message)
+            so_far = oracle.transform(part.iloc[: own[-1] + 1], "interpolate", parameters)
+            self.results[rows[own]] = so_far.to_numpy()[own]
 
     def fit(self, rows, parts, places, largest):
         """By `partial_fit` of the messages that are told, some columns of them."""
@@ -205,7 +220,7 @@ def difference(frame, step, size, ours, theirs, verdicts):
 
 
 def compare(a, b, rows, place, expected):
-    relative = 0.0 if expected.step["use"] == "diff" else 1e-9
+    relative = 0.0 if expected.step["use"] in ("diff", "fillna") else 1e-9
     low, high = expected.low[rows, place], expected.high[rows, place]
     bound = relative_bound(a, b, relative) + expected.floor[rows, place]
     if np.isnan(low).all():
