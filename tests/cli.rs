@@ -204,6 +204,29 @@ fn rows_that_a_subtask_cannot_take_go_alone_and_the_others_on() {
 }
 
 #[test]
+fn columns_that_never_come_are_told_once() {
+    let directory = TempDir::new().unwrap();
+    let source = directory.path().join("in.csv");
+    let dataflow = directory.path().join("flow.toml");
+    std::fs::write(&source, format!("t,humidity,gone\n{}", "1,,\n".repeat(2500))).unwrap();
+    let told = |number: &str, flags: &[&str]| {
+        let text = format!("schema = {{ number = {number} }}\nsource.url = {source:?}\nsink.url = \"null\"\n");
+        std::fs::write(&dataflow, format!("{text}buffer.bucket_size = 100")).unwrap();
+        let run = rowmill().args(["run", "--quiet"]).args(flags).arg(&dataflow).assert().success();
+        let stderr = String::from_utf8(run.get_output().stderr.clone()).unwrap();
+        stderr.lines().filter(|line| line.contains("no value of")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    for flags in [&[][..], &["-w", "2"], &["-n", "2"]] {
+        let lines = told("[\"t\", \"humidity\", \"gone\"]", flags);
+        assert!(
+            matches!(&lines[..], [line] if line.contains("no value of humidity, gone in the first 1000 rows")),
+            "{lines:?}"
+        );
+        assert!(told("[\"t\"]", flags).is_empty());
+    }
+}
+
+#[test]
 fn wrong_commands_and_files_exit_with_2_and_failed_runs_with_1() {
     let directory = TempDir::new().unwrap();
     let wrong = directory.path().join("wrong.toml");

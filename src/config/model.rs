@@ -158,6 +158,11 @@ impl Dataflow {
         &self.contents
     }
 
+    /// Whether the file itself names columns of the rows.
+    pub fn names_columns(&self) -> bool {
+        self.contents.iter().any(|(key, _)| ["schema.number", "schema.text"].contains(&key))
+    }
+
     /// The other files that results depend on: fitted params of steps, and references of tables.
     pub fn files(&self) -> Vec<NamedFile> {
         let params = self.steps.iter().filter_map(|step| match &step.fitting {

@@ -5,7 +5,7 @@
 //! - `checkpoint`: opens, reads and commits the database; `checkpoint_file`: its file and lock; `checkpoint_tables`:
 //!   its tables and checksum; `stored`: what it holds; `migration`: what another dataflow keeps of it.
 //! - `resume`: the resume point of a run; `numbering`: the numbers of rows; `sink_writer`: the sink, shared.
-//! - `caught`: a panic of another crate as an error.
+//! - `never_came`: tells of columns that no row has a value of; `caught`: a panic of another crate as an error.
 //!
 //! Never here: operators, connections, and whatever acknowledges a delivery before its results are durable.
 
@@ -16,6 +16,7 @@ pub(crate) mod checkpoint_file;
 mod checkpoint_tables;
 pub(crate) mod ledger;
 mod migration;
+mod never_came;
 pub(crate) mod numbering;
 pub(crate) mod outcomes;
 pub(crate) mod resume;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::config::Dataflow;
 use crate::data::Bucket;
 use crate::runtime::epochs::ledger::Ledger;
+use crate::runtime::epochs::never_came::NeverCame;
 use crate::runtime::epochs::sink_writer::SharedSinkWriter;
 use crate::runtime::first_error::{FirstError, fail};
 use crate::runtime::graph::build::OutcomeRecorder;
@@ -22,6 +23,7 @@ pub struct LedgerOutcomes {
     ledger: Rc<RefCell<Ledger>>,
     letters: Rc<RefCell<Option<DeadLetters>>>,
     writer: SharedSinkWriter,
+    never_came: Rc<RefCell<NeverCame>>,
     destination: Option<Arc<Destination>>,
     activity: Arc<Activity>,
     failure: FirstError,
@@ -47,7 +49,8 @@ impl LedgerOutcomes {
         }
         let (ledger, writer) = (ledger.clone(), writer.clone());
         let (letters, failure) = (Rc::new(RefCell::new(letters)), failure.clone());
-        LedgerOutcomes { ledger, letters, writer, destination, activity: activity.clone(), failure }
+        let never_came = Rc::new(RefCell::new(NeverCame::of(dataflow)));
+        LedgerOutcomes { ledger, letters, writer, never_came, destination, activity: activity.clone(), failure }
     }
 
     pub fn ledger(&self) -> &RefCell<Ledger> {
@@ -143,6 +146,8 @@ impl OutcomeRecorder for LedgerOutcomes {
         let bucket = self.ledger.borrow().bucket(outcome.epoch);
         let bucket = bucket.expect("an epoch stays in flight until the probe has passed it");
         self.ledger.borrow_mut().settle(&mut outcome, bucket.len() as u64);
+        let told = self.never_came.borrow_mut().settle(&outcome.came, bucket.len() as u64);
+        told.into_iter().for_each(|told| tracing::warn!("{told}"));
         if !outcome.rejected.is_empty() {
             self.with(|letters| self.write(&outcome, &bucket, letters));
         }
@@ -150,6 +155,8 @@ impl OutcomeRecorder for LedgerOutcomes {
 
     fn close(&mut self) {
         self.take_refused();
+        let told = self.never_came.borrow_mut().close();
+        told.into_iter().for_each(|told| tracing::warn!("{told}"));
         let letters = self.letters.borrow_mut().take();
         let close = |letters: DeadLetters| during(&self.activity, self.destination.as_ref(), || letters.close());
         if let Some(Err(error)) = letters.map(close) {

@@ -13,6 +13,7 @@ use crate::config::{Dataflow, Placement};
 use crate::data::{Bucket, Column, Schema};
 use crate::format::{Decoding, Encoder, Encoding, Infinity, Output};
 use crate::measure::SharedServiceTimes;
+use crate::runtime::graph::absent_columns::AbsentColumns;
 use crate::runtime::graph::epoch_queue::EpochQueue;
 use crate::runtime::graph::in_flight::{EpochOutcome, FinishedMessage, InFlightMessage, RejectedRows};
 use crate::runtime::graph::operator_state::OperatorState;
@@ -173,6 +174,7 @@ fn by_epoch() -> impl ParallelizationContract<u64, Vec<Arc<Bucket>>> {
 fn prepare(plan: &GraphPlan, times: SharedServiceTimes) -> impl FnMut(Arc<Bucket>) -> InFlightMessage + use<> {
     let mut prepare = Prepare::new(plan.schema.clone(), plan.decoding.clone()).sorted_by(plan.sort.clone());
     let (sampler, schema) = (plan.sampler.clone(), plan.schema.clone());
+    let mut absent = AbsentColumns::of(&schema);
     move |bucket| {
         let ((message, bad), service) = times.borrow_mut().time(0, || prepare.apply(&bucket));
         if let Some(sampler) = &sampler {
@@ -186,7 +188,8 @@ fn prepare(plan: &GraphPlan, times: SharedServiceTimes) -> impl FnMut(Arc<Bucket
         let rejected = bad.into_iter().map(reject).collect();
         let (epoch, numbers, barrier) =
             (bucket.metadata.epoch, bucket.metadata.numbers.clone(), bucket.metadata.barrier);
-        let outcome = EpochOutcome { epoch, numbers, barrier, service, rejected, ..EpochOutcome::default() };
+        let came = absent.found_in(&message);
+        let outcome = EpochOutcome { epoch, numbers, barrier, service, rejected, came, ..EpochOutcome::default() };
         InFlightMessage { message, outcome }
     }
 }

@@ -21,6 +21,8 @@ pub struct EpochOutcome {
     /// Operators of the chain, and how many rows each has dropped.
     pub dropped: Vec<(usize, u64)>,
     pub rejected: Vec<RejectedRows>,
+    /// The places of columns of which a worker has had no value before.
+    pub came: Vec<usize>,
     /// Rows that were dropped as too late for a table.
     pub too_late: u64,
     /// Whether a checkpoint barrier follows: operators add the keyed states that have changed.
@@ -55,6 +57,7 @@ impl EpochOutcome {
         self.service += other.service;
         self.dropped.extend(other.dropped);
         self.rejected.extend(other.rejected);
+        self.came.extend(other.came);
         self.too_late += other.too_late;
         self.states.extend(other.states);
     }

@@ -2,6 +2,7 @@
 //!
 //! - `build`: the graph from input to probe; `stages`: which steps run as one operator.
 //! - `stateful`: steps with keyed state.
+//! - `absent_columns`: columns that no row has had a value of.
 //! - `in_flight`: the in-flight message and its epoch outcome; `operator_state`: keyed state by operator.
 //! - `epoch_queue`: holds data until the frontier has passed its epoch; `output`: an operator's output session.
 //! - `table_operators`: tables beside the chain; `table_rows`: the rows they take; `table_updates`: their state;
@@ -10,6 +11,7 @@
 //!
 //! Never here: when a checkpoint is committed or a delivery acknowledged, connections, and the kernels of subtasks.
 
+mod absent_columns;
 pub(crate) mod alone;
 pub(crate) mod build;
 pub(crate) mod epoch_queue;

@@ -49,14 +49,14 @@ pub(super) fn take<'scope, K: TableState<Item: timely::ExchangeData> + 'static>(
     let (on, messages) = builder.new_output();
     let (out, taken) = builder.new_output();
     let (mut on, mut out) = (OutputBuilder::from(on), OutputBuilder::from(out));
-    let mut warned = false;
+    let (mut warned, mut warned_early) = (false, false);
     builder.build(move |_| {
         move |_frontiers| {
             let (mut on, mut out) = (on.activate(), out.activate());
             input.for_each_stamp(|capability, batches| {
                 let (mut on, mut out) = (on.session(&capability), out.session(&capability));
                 for mut in_flight in batches.flat_map(|batch: &mut Vec<InFlightMessage>| batch.drain(..)) {
-                    let times = refuse(&mut in_flight, &shared);
+                    let times = refuse(&mut in_flight, &shared, &mut warned_early);
                     if !warned && times.contains(&None) {
                         warned = true;
                         tracing::warn!("table {}: rows that do not tell their time are left out", shared.name());
@@ -84,11 +84,17 @@ pub(super) fn take<'scope, K: TableState<Item: timely::ExchangeData> + 'static>(
     (messages, taken)
 }
 
-/// Removes rows that are too far in the future, or too late after others of the same message; the times of the rest.
-fn refuse(in_flight: &mut InFlightMessage, shared: &SharedGrouping) -> Vec<Option<i64>> {
+/// Removes rows that are too far in the future, of which it warns once, or too late after others of the same message; the
+/// times of the rest.
+fn refuse(in_flight: &mut InFlightMessage, shared: &SharedGrouping, warned: &mut bool) -> Vec<Option<i64>> {
     let times = shared.times(&in_flight.message);
     let early = shared.early(&times, jiff::Timestamp::now().as_millisecond());
-    if !early.is_empty() {
+    if let Some(first) = early.first() {
+        if !*warned {
+            *warned = true;
+            let why = shared.too_early(&in_flight.message, *first);
+            tracing::warn!("{why}; such rows are dead letters, and no window waits for them: compare the clocks");
+        }
         let why = |message: &Message, row| Some(shared.too_early(message, row));
         in_flight.take_out(&early, shared.grouping.input, why);
     }
