@@ -199,7 +199,8 @@ def run(dataflow, frame):
         try:
             for step in dataflow.get("subtask", []):
                 message = apply(taken(message, step), step)
-            done.append(message)
+            if len(message):
+                done.append(message)
         except (ValueError, RuntimeError) as error:
             print(f"message {message['message'].iloc[0]}: {str(error).splitlines()[0]}", file=sys.stderr)
     return pd.concat(done) if done else frame.iloc[:0]

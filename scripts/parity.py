@@ -272,6 +272,10 @@ def difference(frame, step, size, ours, theirs, verdicts):
         part, theirs_part = ours.iloc[rows], theirs.iloc[rows]
         taken = frame.iloc[theirs_part["row"]]
         for name in theirs.columns.drop(["message", "row"]):
+            if not pd.api.types.is_numeric_dtype(theirs[name]):
+                if not np.array_equal(*(of[name].astype(object).where(of[name].notna(), "") for of in (part, theirs_part))):
+                    return f"message {message}, texts of {name}"
+                continue
             a, b = part[name].to_numpy(float), theirs_part[name].to_numpy(float)
             verdict = compare(taken, step, name, a, b)
             if isinstance(verdict, int):
