@@ -6,6 +6,7 @@ mod page;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -193,7 +194,7 @@ fn tables_of_running_projects_can_be_asked_for() {
     create("two");
     wait_until("both tables", || page.get("/api/v1/tables").as_array().unwrap().len() == 2);
     let (status, refused) = page.call("GET", "/api/v1/tables/hourly", &[], None);
-    assert_eq!((status, refused["error"].as_str().unwrap().contains("one, two")), (409, true), "{refused}");
+    assert_eq!((status, refused["detail"].as_str().unwrap().contains("one, two")), (409, true), "{refused}");
     wait_until("a line", || page.get("/api/v1/tables/hourly?project=two&newest=1")["station"] == "davis");
     assert_eq!(page.call("GET", "/api/v1/tables/hourly?format=xml", &[], None).0, 400);
     let out = toml.replace("key =", "reference = { path = \"../s.csv\", key = \"station\" }\nkey =");
@@ -215,7 +216,7 @@ fn nothing_outside_of_the_folder_can_be_reached() {
     {
         let (status, refused) = page.post("/api/v1/preview", json!({ "toml": toml }));
         assert_eq!(status, 422);
-        assert!(refused["error"].as_str().unwrap().contains("leads out of the folder"), "{refused}");
+        assert!(refused["detail"].as_str().unwrap().contains("leads out of the folder"), "{refused}");
     }
 }
 
@@ -225,10 +226,128 @@ fn other_sites_are_kept_out() {
     let page = Page::start(&projects);
     let start = |headers: &[(&str, &str)]| page.call("POST", "/api/v1/projects/steady/start", headers, None).0;
     assert_eq!(start(&[("origin", "http://evil.example")]), 403);
+    assert_eq!(start(&[("sec-fetch-site", "cross-site")]), 403);
     assert_eq!(page.call("GET", "/api/v1/projects", &[("host", "evil.example")], None).0, 403);
     let answer = ureq::get(page.url("/")).call().unwrap();
     let policy = answer.headers()["content-security-policy"].to_str().unwrap();
     assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+}
+
+/// A proxy that only passes requests on asks for another name than the browser did.
+#[test]
+fn behind_a_proxy_one_signs_in_and_a_stream_begins_at_once() {
+    let projects = Projects::new();
+    add_user(&projects, "anna", "admin", "rain-and-snow");
+    let page = Page::start(&projects);
+    let (_, anna) = page.sign_in("anna", "rain-and-snow");
+    let [cookie, token] = anna.headers();
+    let proxied = [("origin", "http://station.example"), ("host", "127.0.0.1:7878"), cookie, token];
+    assert_eq!(page.call("POST", "/api/v1/projects/steady/start", &proxied, None).0, 200);
+    assert_eq!(
+        page.call("POST", "/api/v1/projects/steady/stop", &proxied[..3], None).0,
+        403,
+        "without the page's token"
+    );
+    let mut stream = Watcher::of(&page, cookie.1);
+    let head = stream.read_until("data:");
+    assert!(head.contains("x-accel-buffering: no"), "{head}");
+}
+
+/// A stream of events, read by hand.
+struct Watcher(TcpStream, String);
+
+impl Watcher {
+    fn of(page: &Page, cookie: &str) -> Watcher {
+        let mut stream = TcpStream::connect(&page.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        write!(stream, "GET /api/v1/events HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncookie: {cookie}\r\n\r\n").unwrap();
+        Watcher(stream, String::new())
+    }
+
+    /// What has come, as soon as this is in it; panics if the stream ends before.
+    fn read_until(&mut self, text: &str) -> String {
+        while !self.1.contains(text) {
+            assert!(self.read() > 0, "the stream has ended: {}", self.1);
+        }
+        self.1.clone()
+    }
+
+    fn read(&mut self) -> usize {
+        let mut part = [0; 4096];
+        let length = self.0.read(&mut part).expect("something within 30 s");
+        self.1 += &String::from_utf8_lossy(&part[..length]);
+        length
+    }
+}
+
+#[test]
+fn another_password_ends_sessions_and_streams_and_the_first_user_counts_at_once() {
+    let projects = Projects::new();
+    let page = Page::start(&projects);
+    let list = |headers: &[(&str, &str)]| page.call("GET", "/api/v1/projects", headers, None).0;
+    let mut stranger = Watcher::of(&page, "");
+    stranger.read_until("data:");
+    assert_eq!(list(&[]), 200);
+    add_user(&projects, "anna", "admin", "rain-and-snow");
+    assert_eq!(list(&[]), 401, "nobody gets in without a login from now on");
+    while stranger.read() > 0 {}
+    let (_, anna) = page.sign_in("anna", "rain-and-snow");
+    let mut watcher = Watcher::of(&page, anna.headers()[0].1);
+    watcher.read_until("data:");
+    add_user(&projects, "anna", "admin", "hail-and-snow");
+    assert_eq!(list(&anna.headers()), 401);
+    while watcher.read() > 0 {}
+    let remove = rowmill(&["user", "remove", "anna", "--dir"]).arg(projects.path()).status().unwrap();
+    assert!(remove.success());
+    assert_eq!(list(&[]), 401, "the last user's removal opens nothing");
+}
+
+#[test]
+fn passwords_are_not_short_and_users_are_listed() {
+    let projects = Projects::new();
+    let mut command = rowmill(&["user", "add", "anna", "--dir"]);
+    let mut child = command.arg(projects.path()).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    writeln!(child.stdin.take().unwrap(), "seven77").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("8 characters"));
+    add_user(&projects, "vera", "viewer", "snowfall");
+    let listed = rowmill(&["user", "list", "--dir"]).arg(projects.path()).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&listed.stdout), "vera viewer\n");
+}
+
+#[test]
+fn what_is_not_there_is_refused_as_a_problem() {
+    let projects = Projects::new();
+    let page = Page::start(&projects);
+    for (method, path, status) in
+        [("GET", "/api/v1/nothing", 404), ("DELETE", "/api/v1/projects", 405), ("GET", "/api/v1/projects/none", 404)]
+    {
+        let (told, problem) = page.call(method, path, &[], None);
+        assert_eq!((told, &problem["status"]), (status, &json!(status)), "{path}");
+        assert!(problem["title"].is_string() && problem["detail"].is_string(), "{problem}");
+    }
+    let deep = vec!["a"; 5000].join(".");
+    let toml = std::fs::read_to_string(projects.path().join("steady.toml")).unwrap();
+    for edit in [json!({ "op": "set", "key": deep, "value": 1 }), json!({ "op": "unset", "key": deep })] {
+        let (status, refused) = page.post("/api/v1/edit", json!({ "toml": toml, "edits": [edit] }));
+        assert!((400..500).contains(&status), "{status} {refused}");
+    }
+    assert_eq!(page.post("/api/v1/projects", json!({ "name": "--fresh" })).0, 422);
+}
+
+#[test]
+fn connections_that_only_wait_keep_nobody_out() {
+    let projects = Projects::new();
+    let page = Page::start(&projects);
+    let half = |_| {
+        let mut stream = TcpStream::connect(&page.address).unwrap();
+        write!(stream, "GET /api/v1/projects HTTP/1.1\r\nhost: loc").unwrap();
+        stream
+    };
+    let open: Vec<TcpStream> = (0..400).map(half).collect();
+    assert_eq!(page.call("GET", "/api/v1/projects", &[], None).0, 200);
+    drop(open);
 }
 
 #[test]
@@ -251,14 +370,14 @@ fn a_file_of_the_page_is_sent_once() {
 #[test]
 fn a_viewer_looks_and_an_admin_acts() {
     let projects = Projects::new();
-    add_user(&projects, "anna", "admin", "rain");
-    add_user(&projects, "vera", "viewer", "snow");
+    add_user(&projects, "anna", "admin", "rain-and-snow");
+    add_user(&projects, "vera", "viewer", "snowfall");
     let page = Page::start(&projects);
     let list = |headers: &[(&str, &str)]| page.call("GET", "/api/v1/projects", headers, None).0;
     let start = |headers: &[(&str, &str)]| page.call("POST", "/api/v1/projects/steady/start", headers, None).0;
     assert_eq!((list(&[]), start(&[])), (401, 401));
     assert_eq!(page.call("GET", "/metrics", &[], None).0, 401);
-    let (status, vera) = page.sign_in("vera", "snow");
+    let (status, vera) = page.sign_in("vera", "snowfall");
     assert_eq!(status, 200);
     for flag in ["HttpOnly", "SameSite=Strict"] {
         assert!(vera.cookie.contains(flag), "{}", vera.cookie);
@@ -269,13 +388,15 @@ fn a_viewer_looks_and_an_admin_acts() {
     let seen = page.call("GET", "/api/v1/projects/steady", &vera.headers(), None).1;
     assert!(!seen.to_string().contains("rain"), "{seen}");
     std::fs::write(projects.path().join("steady.toml"), STEADY).unwrap();
-    let (_, anna) = page.sign_in("anna", "rain");
+    let (_, anna) = page.sign_in("anna", "rain-and-snow");
     assert_eq!(start(&anna.headers()[..1]), 403, "without the page's token");
     assert_eq!(start(&anna.headers()), 200);
     assert_eq!(page.call("POST", "/api/v1/logout", &anna.headers(), None).0, 204);
     assert_eq!(list(&anna.headers()), 401, "signed out");
-    // Scripts sign in with every request. vera:snow
-    assert_eq!(list(&[("authorization", "Basic dmVyYTpzbm93")]), 200);
+    // Scripts sign in with every request, as often as they like. vera:snowfall
+    for _ in 0..12 {
+        assert_eq!(list(&[("authorization", "Basic dmVyYTpzbm93ZmFsbA==")]), 200);
+    }
     let remove = rowmill(&["user", "remove", "vera", "--dir"]).arg(projects.path()).output().unwrap();
     assert!(remove.status.success());
     assert_eq!(list(&vera.headers()), 401, "a session ends with its user");

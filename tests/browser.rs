@@ -195,7 +195,7 @@ async fn a_project_is_made_started_watched_and_stopped() {
 #[ignore = "needs Chromium and chromedriver"]
 async fn a_viewer_signs_in_and_finds_no_buttons() {
     let projects = Projects::new();
-    add_user(&projects, "vera", "viewer", "snow");
+    add_user(&projects, "vera", "viewer", "snowfall");
     let page = Page::start(&projects);
     let browser = Browser::open("de").await;
     browser.client.goto(&page.url("/projects/steady")).await.unwrap();
@@ -203,7 +203,7 @@ async fn a_viewer_signs_in_and_finds_no_buttons() {
     browser.fill("input[name=password]", "rain").await;
     browser.press("Anmelden").await;
     browser.wait_for("[role=alert]", |text| text.contains("wrong")).await;
-    browser.fill("input[name=password]", "snow").await;
+    browser.fill("input[name=password]", "snowfall").await;
     browser.press("Anmelden").await;
     browser.wait_for("h1", |text| text == "Projekte" || text == "steady").await;
     browser.client.goto(&page.url("/")).await.unwrap();

@@ -9,6 +9,9 @@ use clap::Subcommand;
 use super::{Failure, print};
 use crate::web::{UserRole, Users, users_file};
 
+/// Characters of a password.
+const LEAST_PASSWORD: usize = 8;
+
 /// Manage the users of `rowmill serve`.
 #[derive(clap::Args)]
 pub struct UserArguments {
@@ -24,6 +27,11 @@ enum UserCommand {
         /// What the user may do: look, or all.
         #[arg(long, value_enum, default_value_t = UserRole::Viewer)]
         role: UserRole,
+        #[command(flatten)]
+        place: UsersFile,
+    },
+    /// List the users with their roles.
+    List {
         #[command(flatten)]
         place: UsersFile,
     },
@@ -58,8 +66,17 @@ impl UsersFile {
 pub fn run(arguments: &UserArguments) -> Result<ExitCode, Failure> {
     match &arguments.command {
         UserCommand::Add { name, role, place } => add(name, *role, &place.users()?),
+        UserCommand::List { place } => list(&place.users()?),
         UserCommand::Remove { name, place } => remove(name, &place.users()?),
     }
+}
+
+fn list(users: &Users) -> Result<ExitCode, Failure> {
+    let failed = |error: std::io::Error| Failure::Failed(format!("{}: {error}", users.path().display()));
+    for (name, role) in users.list().map_err(failed)? {
+        print(&format!("{name} {role}"));
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn remove(name: &str, users: &Users) -> Result<ExitCode, Failure> {
@@ -72,8 +89,8 @@ fn remove(name: &str, users: &Users) -> Result<ExitCode, Failure> {
 
 fn add(name: &str, role: UserRole, users: &Users) -> Result<ExitCode, Failure> {
     let password = password(name).map_err(|error| Failure::Failed(format!("the password cannot be read: {error}")))?;
-    if password.is_empty() {
-        return Err(Failure::Wrong("error: the password is empty".into()));
+    if password.chars().count() < LEAST_PASSWORD {
+        return Err(Failure::Wrong(format!("error: the password has less than {LEAST_PASSWORD} characters")));
     }
     let added = users.add(name, role, &password);
     added.map_err(|error| Failure::Failed(format!("{}: {error}", users.path().display())))?;

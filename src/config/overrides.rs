@@ -2,6 +2,9 @@
 
 use crate::mqtt::{is_secret, masked};
 
+/// A key's parts, at most: each is a table within another.
+const MOST_PARTS: usize = 16;
+
 /// One value: `--set buffer.bucket_size=10`, or a flag that means the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Override {
@@ -25,10 +28,13 @@ impl Override {
     /// ```
     ///
     /// # Errors
-    /// Without an equals sign.
+    /// Without an equals sign, or with a key of many parts.
     pub fn set(text: &str) -> Result<Override, String> {
         let (key, value) = text.split_once('=').ok_or("write KEY=VALUE, such as buffer.bucket_size=100")?;
         let (key, value) = (key.trim(), value.trim());
+        if key.split('.').count() > MOST_PARTS {
+            return Err(format!("a key of more than {MOST_PARTS} parts is none of a dataflow file"));
+        }
         let secret = key.rsplit('.').next().is_some_and(is_secret) && !value.starts_with('{');
         let shown = if secret { "***" } else { value };
         Ok(Override { shown: masked(&format!("--set {key}={shown}")), key: key.into(), value: value.into() })

@@ -1,47 +1,76 @@
-//! How sign-ins are checked.
+//! Who gets in: the users, and whether they are asked.
 
 use std::net::IpAddr;
-use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use axum::http::StatusCode;
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::answer::ApiError;
+use super::failures::Failures;
 use super::users::{UserRole, Users};
 
 /// How sign-ins are checked.
 pub struct Access {
-    /// Without users everybody on this machine may do all.
-    pub(super) users: Option<Users>,
-    attempts: DefaultKeyedRateLimiter<IpAddr>,
+    users: Users,
+    /// Whether there has been a user, or others can reach the server: nobody gets in without a login then.
+    needed: AtomicBool,
+    failures: Failures,
+}
+
+/// Somebody who has signed in: as long as role and password are what they were.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Admitted {
+    pub name: String,
+    pub role: UserRole,
+    /// Changes with the password.
+    pub version: String,
 }
 
 impl Access {
-    /// Sign-ins of one address: so many at once, and then one in twelve seconds.
-    const ATTEMPTS: NonZeroU32 = NonZeroU32::new(5).expect("not zero");
-
-    pub fn new(users: Option<Users>) -> Access {
-        Access { users, attempts: RateLimiter::keyed(Quota::per_minute(Access::ATTEMPTS)) }
+    /// Checks against a file of users. Where a login is not needed anyway, it is from the first user on.
+    pub fn new(users: Users, needed: bool) -> Access {
+        Access { users, needed: AtomicBool::new(needed), failures: Failures::default() }
     }
 
-    /// The role of a user by name and password. The hash is slow on purpose, so it is computed on a thread of its own.
+    /// Whether one must sign in; without users everybody on this machine may do all.
+    pub fn is_needed(&self) -> Result<bool, ApiError> {
+        if self.needed.load(Ordering::Relaxed) {
+            return Ok(true);
+        }
+        let needed = !self.users.is_empty().map_err(ApiError::internal)?;
+        // The last user's removal opens the server to nobody.
+        self.needed.fetch_or(needed, Ordering::Relaxed);
+        Ok(needed)
+    }
+
+    /// What a user may do now; `None` for one who is gone.
+    pub fn admitted(&self, name: &str) -> Result<Option<Admitted>, ApiError> {
+        let found = self.users.current(name).map_err(ApiError::internal)?;
+        Ok(found.map(|(role, version)| Admitted { name: name.to_owned(), role, version }))
+    }
+
+    /// A user by name and password. The hash is slow on purpose, so it is computed on a thread of its own.
     pub(super) async fn verify(
         self: Arc<Access>,
         from: IpAddr,
         name: String,
         password: SecretString,
-    ) -> Result<UserRole, ApiError> {
-        if self.attempts.check_key(&from).is_err() {
-            return Err(ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too many sign-ins: wait a minute"));
+    ) -> Result<Admitted, ApiError> {
+        if !self.failures.attempt(from, &name, Instant::now()) {
+            return Err(ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too many sign-ins have failed: wait a minute"));
         }
-        let verify = move || match &self.users {
-            Some(users) => users.verify(&name, password.expose_secret()),
-            None => Ok(None),
+        let verify = move || -> Result<Option<Admitted>, ApiError> {
+            let right = self.users.verify(&name, password.expose_secret()).map_err(ApiError::internal)?;
+            if right.is_none() {
+                return Ok(None);
+            }
+            self.failures.succeeded(from, &name);
+            self.admitted(&name)
         };
-        let role =
-            tokio::task::spawn_blocking(verify).await.map_err(ApiError::internal)?.map_err(ApiError::internal)?;
-        role.ok_or_else(|| ApiError::new(StatusCode::UNAUTHORIZED, "name or password is wrong"))
+        let admitted = tokio::task::spawn_blocking(verify).await.map_err(ApiError::internal)??;
+        admitted.ok_or_else(|| ApiError::new(StatusCode::UNAUTHORIZED, "name or password is wrong"))
     }
 }

@@ -3,8 +3,8 @@
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
-use axum::http::StatusCode;
 use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -13,14 +13,21 @@ use utoipa::ToSchema;
 use super::folder::ProjectName;
 use super::problem::FileProblem;
 
-/// Why a request is refused.
+/// Why a request is refused: problem details as RFC 9457 has them.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ApiProblem {
-    pub error: String,
+    /// The status in words.
+    pub title: &'static str,
+    pub status: u16,
+    /// What is wrong, and what to do.
+    pub detail: String,
     /// What is wrong with the dataflow file that came with it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<FileProblem>,
 }
+
+/// The type of a refusal's body.
+pub const PROBLEM: &str = "application/problem+json";
 
 /// A refusal with its status.
 #[derive(Debug)]
@@ -30,8 +37,13 @@ pub struct ApiError {
 }
 
 impl ApiError {
-    pub fn new(status: StatusCode, error: impl Into<String>) -> ApiError {
-        ApiError { status, body: Box::new(ApiProblem { error: error.into(), problem: None }) }
+    pub fn new(status: StatusCode, detail: impl Into<String>) -> ApiError {
+        ApiError::with(status, detail.into(), None)
+    }
+
+    fn with(status: StatusCode, detail: String, problem: Option<FileProblem>) -> ApiError {
+        let title = status.canonical_reason().unwrap_or("Refused");
+        ApiError { status, body: Box::new(ApiProblem { title, status: status.as_u16(), detail, problem }) }
     }
 
     pub fn internal(error: impl std::fmt::Display) -> ApiError {
@@ -53,14 +65,13 @@ impl ApiError {
 
 impl From<FileProblem> for ApiError {
     fn from(problem: FileProblem) -> ApiError {
-        let body = ApiProblem { error: problem.message.clone(), problem: Some(problem) };
-        ApiError { status: StatusCode::UNPROCESSABLE_ENTITY, body: Box::new(body) }
+        ApiError::with(StatusCode::UNPROCESSABLE_ENTITY, problem.message.clone(), Some(problem))
     }
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        (self.status, Json(self.body)).into_response()
+        (self.status, [(header::CONTENT_TYPE, PROBLEM)], Json(self.body)).into_response()
     }
 }
 

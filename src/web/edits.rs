@@ -25,13 +25,21 @@ pub enum Edit {
     RemoveTable { index: usize },
 }
 
+/// A key's parts, at most: each is a table within another.
+const MOST_PARTS: usize = 16;
+
 /// The text after some edits.
 ///
 /// # Errors
 /// Text that is no TOML, or an edit that does not fit it.
 pub fn edited(text: &str, edits: &[Edit]) -> Result<String, String> {
     let mut document: DocumentMut = text.parse().map_err(|error: toml_edit::TomlError| error.message().to_owned())?;
-    edits.iter().try_for_each(|edit| apply(&mut document, edit))?;
+    edits.iter().try_for_each(|edit| match edit {
+        Edit::Set { key, .. } | Edit::Unset { key } if key.split('.').count() > MOST_PARTS => {
+            Err(format!("a key of more than {MOST_PARTS} parts is none of a dataflow file"))
+        }
+        edit => apply(&mut document, edit),
+    })?;
     Ok(document.to_string())
 }
 

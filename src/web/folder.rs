@@ -19,10 +19,11 @@ impl FromStr for ProjectName {
     fn from_str(text: &str) -> Result<ProjectName, String> {
         const LONGEST: usize = 64;
         let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-        if (1..=LONGEST).contains(&text.len()) && text.chars().all(fits) {
+        // One that begins with a dash would be an option of the command line.
+        if (1..=LONGEST).contains(&text.len()) && text.chars().all(fits) && !text.starts_with('-') {
             Ok(ProjectName(text.to_owned()))
         } else {
-            Err(format!("{text:?} is no project name: up to {LONGEST} letters, digits, - and _"))
+            Err(format!("{text:?} is no project name: up to {LONGEST} letters, digits, - and _, and no - in front"))
         }
     }
 }

@@ -4,7 +4,10 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
+
 use super::access::Access;
+use super::connections;
 use super::file_cache::FileCache;
 use super::folder::{Folder, ProjectName};
 use super::runs::{self, Runs};
@@ -29,6 +32,9 @@ pub struct ListenOptions {
     /// Set it to end.
     pub stop: Stop,
 }
+
+/// Streams of events that are open at once; one more is refused.
+const MOST_STREAMS: usize = 1024;
 
 /// A server that listens.
 pub struct WebServer {
@@ -67,7 +73,8 @@ pub fn listen(options: ListenOptions) -> Result<WebServer, String> {
         folder,
         runs: Runs::default(),
         known: FileCache::default(),
-        access: Arc::new(Access::new((!nobody).then_some(users))),
+        access: Arc::new(Access::new(users, !nobody || !options.listen.ip().is_loopback())),
+        streams: Arc::new(Semaphore::new(MOST_STREAMS)),
         registry: options.registry,
         stop: options.stop,
     });
@@ -117,14 +124,15 @@ impl WebServer {
     /// In words.
     pub fn serve(&self) -> Result<(), String> {
         const THREADS: usize = 2;
-        let failed = |error: std::io::Error| format!("the server ended: {error}");
+        let failed = |error: std::io::Error| format!("the page cannot be served: {error}");
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build();
         let runtime = runtime.map_err(failed)?;
         let listener = self.listener.try_clone().map_err(failed)?;
         runtime
             .block_on(async {
                 let listener = tokio::net::TcpListener::from_std(listener)?;
-                server::serve(self.shared.clone(), listener).await
+                connections::serve(server::router(&self.shared), listener, self.shared.stop.clone()).await;
+                Ok(())
             })
             .map_err(failed)
     }

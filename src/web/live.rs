@@ -3,17 +3,18 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use serde::Serialize;
-use tokio_stream::{Stream, StreamExt};
+use tokio_stream::StreamExt;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::access::Admitted;
 use super::answer::{ApiError, ApiProblem, Project};
 use super::folder::ProjectName;
 use super::runs::{self, ProjectRun};
@@ -105,37 +106,62 @@ fn told(shared: &SharedState, name: &ProjectName) -> Result<LiveStatus, ApiError
     Ok(LiveStatus { run, live, advice })
 }
 
-/// Events of a text that is polled: one each time it has changed, until the server stops.
+/// A proxy that gathers answers before it sends them on would keep events to itself.
+const UNBUFFERED: [(HeaderName, HeaderValue); 1] =
+    [(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"))];
+
+/// Events of a text that is polled: one each time it has changed, until the server stops, or who watches may no more.
+///
+/// # Errors
+/// Too many streams are open.
 fn events(
     shared: SharedState,
+    watcher: Option<Extension<Admitted>>,
     look: impl Fn(&SharedState) -> Option<String> + Send + 'static,
-) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+) -> Result<impl IntoResponse, ApiError> {
+    let permit = shared.streams.clone().try_acquire_owned();
+    let too_many = |_| ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "too many streams are open: close a page");
+    let permit = permit.map_err(too_many)?;
+    let access = shared.access.clone();
+    let may = move || match &watcher {
+        Some(Extension(watcher)) => access.admitted(&watcher.name).is_ok_and(|now| now.as_ref() == Some(watcher)),
+        None => access.is_needed().is_ok_and(|needed| !needed),
+    };
     let ticks = tokio_stream::wrappers::IntervalStream::new(tokio::time::interval(LOOK_UP_INTERVAL));
     let mut last = String::new();
     let stop = shared.stop.clone();
-    let changes = ticks.take_while(move |_| !stop.is_set()).filter_map(move |_| {
+    let changes = ticks.take_while(move |_| !stop.is_set() && may()).filter_map(move |_| {
+        let _held = &permit;
         let text = look(&shared)?;
         (text != last).then(|| {
             last.clone_from(&text);
-            Ok(Event::default().data(text))
+            Ok::<_, Infallible>(Event::default().data(text))
         })
     });
-    Sse::new(changes).keep_alive(KeepAlive::default())
+    Ok((UNBUFFERED, Sse::new(changes).keep_alive(KeepAlive::default())))
 }
 
 /// All projects, each time one has changed: server-sent events, each as `/api/v1/projects`.
 #[utoipa::path(get, path = "/api/v1/events", tag = "projects",
-    responses((status = 200, content_type = "text/event-stream", body = String)))]
-async fn overview(State(shared): State<SharedState>) -> impl IntoResponse {
-    events(shared, |shared| serde_json::to_string(&shared.summaries().ok()?).ok())
+    responses((status = 200, content_type = "text/event-stream", body = String), (status = 503, body = ApiProblem)))]
+async fn overview(
+    State(shared): State<SharedState>,
+    watcher: Option<Extension<Admitted>>,
+) -> Result<impl IntoResponse, ApiError> {
+    events(shared, watcher, |shared| serde_json::to_string(&shared.summaries().ok()?).ok())
 }
 
 /// A project's run, each time it has told something: server-sent events, each as `/api/v1/projects/{name}/live`.
 #[utoipa::path(get, path = "/api/v1/projects/{name}/events", tag = "projects", params(("name" = String, Path)),
-    responses((status = 200, content_type = "text/event-stream", body = String), (status = 404, body = ApiProblem)))]
-async fn details(State(shared): State<SharedState>, Project(name): Project) -> Result<impl IntoResponse, ApiError> {
+    responses((status = 200, content_type = "text/event-stream", body = String), (status = 404, body = ApiProblem),
+    (status = 503, body = ApiProblem)))]
+async fn details(
+    State(shared): State<SharedState>,
+    watcher: Option<Extension<Admitted>>,
+    Project(name): Project,
+) -> Result<impl IntoResponse, ApiError> {
     shared.run_of(&name)?;
-    Ok(events(shared, move |shared| serde_json::to_string(&told(shared, &name).ok()?).ok()))
+    events(shared, watcher, move |shared| serde_json::to_string(&told(shared, &name).ok()?).ok())
 }
 
 /// A project's run and what it last told.

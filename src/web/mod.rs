@@ -1,7 +1,8 @@
 //! The web application: a folder of dataflow files as projects, and their runs as child processes.
 //!
-//! - `listen`, `server`, `state`: the address, the routes, what requests share; `page`: the embedded files.
-//! - `access`, `sign_in`, `users`: logins, sessions, and the check before every request.
+//! - `listen`, `server`, `connections`, `state`: the address, the routes, who is connected, what requests share; `page`:
+//!   the embedded files.
+//! - `access`, `sign_in`, `failures`, `users`: logins, sessions, and the check before every request.
 //! - `projects`, `editor`, `live`, `tables`, `metrics`: the API by subject; `answer`: bodies of requests, and refusals.
 //! - `folder`, `file_cache`, `runs`: dataflow files, and child processes; `rows`: the rows of a preview.
 //! - `document`, `edits`, `problem`: the text of a dataflow file, changed and checked for a form.
@@ -10,9 +11,11 @@
 
 mod access;
 mod answer;
+mod connections;
 mod document;
 mod editor;
 mod edits;
+mod failures;
 mod file_cache;
 mod folder;
 mod listen;

@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use axum_extra::TypedHeader;
 use axum_extra::headers::{ETag, IfNoneMatch};
 
+use super::answer::ApiError;
 use crate::data::fingerprint;
 
 macro_rules! assets {
@@ -48,7 +49,7 @@ pub async fn page(uri: Uri, known: Option<TypedHeader<IfNoneMatch>>) -> Response
     let found = ASSETS.iter().position(|(name, _, _)| *name == path);
     let drawn = path == "/" || path == "/login" || path.starts_with("/projects/");
     let Some(at) = found.or(drawn.then_some(0)) else {
-        return (StatusCode::NOT_FOUND, "there is no such page\n").into_response();
+        return ApiError::new(StatusCode::NOT_FOUND, format!("there is no {path}")).into_response();
     };
     let (_, kind, bytes) = ASSETS[at];
     let tag = TypedHeader(TAGS[at].clone());

@@ -99,7 +99,7 @@ struct ProjectFile {
 #[serde(deny_unknown_fields)]
 struct NewProject {
     /// Letters, digits, - and _.
-    #[schema(pattern = "^[A-Za-z0-9_-]{1,64}$")]
+    #[schema(pattern = "^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$")]
     name: String,
     /// What `rowmill run` takes; a small example if not given.
     toml: Option<String>,
@@ -118,7 +118,7 @@ struct ProjectText {
 #[serde(deny_unknown_fields)]
 struct CopyRequest {
     /// The name of the copy.
-    #[schema(pattern = "^[A-Za-z0-9_-]{1,64}$")]
+    #[schema(pattern = "^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$")]
     name: String,
 }
 

@@ -1,22 +1,19 @@
-//! The server: its routes, its headers, its end.
-
-use std::net::SocketAddr;
-use std::time::Duration;
+//! The server's routes and headers.
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware;
 use axum::routing::get;
-use tokio::net::TcpListener;
+use serde_json::Value;
 use tower_http::compression::CompressionLayer;
-use tower_http::csrf::CsrfLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_sessions::cookie::{self, SameSite};
 use tower_sessions::{Expiry, MemoryStore, SessionManagerLayer};
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
+use super::answer::{ApiError, PROBLEM};
 use super::state::SharedState;
 use super::{editor, live, metrics, page, projects, sign_in, tables};
 
@@ -38,7 +35,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 const SESSION: cookie::time::Duration = cookie::time::Duration::hours(12);
 
 /// All routes.
-fn router(shared: &SharedState) -> Router {
+pub fn router(shared: &SharedState) -> Router {
     let (router, document) = OpenApiRouter::with_openapi(ApiDocument::openapi())
         .merge(projects::routes())
         .merge(editor::routes())
@@ -46,6 +43,7 @@ fn router(shared: &SharedState) -> Router {
         .merge(tables::routes())
         .merge(sign_in::routes())
         .split_for_parts();
+    let document = with_problems(serde_json::to_value(document).expect("a document is JSON"));
     let sessions = SessionManagerLayer::new(MemoryStore::default())
         .with_name("rowmill")
         .with_same_site(SameSite::Strict)
@@ -60,9 +58,9 @@ fn router(shared: &SharedState) -> Router {
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .fallback(page::page)
+        .method_not_allowed_fallback(other_method)
         .layer(middleware::from_fn_with_state(shared.clone(), sign_in::guard))
         .layer(sessions)
-        .layer(CsrfLayer::new().with_rejection_response(sign_in::of_another_site))
         .layer(CompressionLayer::new())
         .layer(set(header::CONTENT_SECURITY_POLICY, POLICY))
         .layer(set(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
@@ -78,18 +76,25 @@ async fn ready(State(shared): State<SharedState>) -> (StatusCode, String) {
     }
 }
 
-/// Serves until it is told to stop; open streams end then.
-///
-/// # Errors
-/// If the server ends by itself.
-pub async fn serve(shared: SharedState, listener: TcpListener) -> std::io::Result<()> {
-    const LOOK_UP_INTERVAL: Duration = Duration::from_millis(100);
-    let stop = shared.stop.clone();
-    let stopped = async move {
-        while !stop.is_set() {
-            tokio::time::sleep(LOOK_UP_INTERVAL).await;
-        }
-    };
-    let service = router(&shared).into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service).with_graceful_shutdown(stopped).await
+async fn other_method(method: Method, uri: Uri) -> ApiError {
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, format!("{} takes no {method}", uri.path()))
 }
+
+/// The document with the type that refusals have.
+fn with_problems(mut document: Value) -> Value {
+    let refusals = document["paths"].as_object_mut().into_iter().flat_map(|paths| paths.values_mut());
+    let operations = refusals.filter_map(Value::as_object_mut).flat_map(|path| path.values_mut());
+    for content in operations
+        .filter_map(|operation| operation["responses"].as_object_mut())
+        .flat_map(|responses| responses.values_mut())
+        .filter_map(|response| response.get_mut("content")?.as_object_mut())
+    {
+        let refuses = content.get("application/json").is_some_and(|body| body["schema"]["$ref"] == PROBLEM_SCHEMA);
+        if let Some(body) = refuses.then(|| content.remove("application/json")).flatten() {
+            content.insert(PROBLEM.into(), body);
+        }
+    }
+    document
+}
+
+const PROBLEM_SCHEMA: &str = "#/components/schemas/ApiProblem";

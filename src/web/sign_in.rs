@@ -4,21 +4,21 @@ use std::net::{IpAddr, SocketAddr};
 
 use axum::Json;
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum_extra::headers::authorization::Basic;
 use axum_extra::headers::{Authorization, HeaderMapExt, Host};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
-use tower_http::csrf::ProtectionError;
 use tower_sessions::Session;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::access::Admitted;
 use super::answer::{ApiError, ApiProblem};
 use super::state::SharedState;
 use super::users::UserRole;
@@ -27,6 +27,8 @@ use super::users::UserRole;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct SignedIn {
     name: String,
+    /// Of the password with which it began.
+    version: String,
     /// The token that a page must send with every change.
     csrf: String,
 }
@@ -44,18 +46,24 @@ pub async fn guard(
 ) -> Result<Response, ApiError> {
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     let headers = request.headers();
-    let Some(users) = &shared.access.users else {
+    if changes && is_from_another_site(headers) {
+        return Err(of_another_site());
+    }
+    if !shared.access.is_needed()? {
         // Against DNS rebinding: another site's name may resolve to this machine.
         if !names_this_machine(headers) {
             return Err(ApiError::new(StatusCode::FORBIDDEN, "without a login, ask for localhost or 127.0.0.1"));
         }
+        if changes && !comes_from_this_machine(headers) {
+            return Err(of_another_site());
+        }
         request.extensions_mut().insert(UserRole::Admin);
         return Ok(next.run(request).await);
-    };
+    }
     if is_open(request.uri().path()) {
         return Ok(next.run(request).await);
     }
-    let role = if let Some(Authorization(basic)) = headers.typed_get::<Authorization<Basic>>() {
+    let admitted = if let Some(Authorization(basic)) = headers.typed_get::<Authorization<Basic>>() {
         let password = SecretString::from(basic.password());
         shared.access.clone().verify(from.ip(), basic.username().to_owned(), password).await?
     } else {
@@ -65,14 +73,15 @@ pub async fn guard(
         if changes && token != Some(signed_in.csrf.as_str()) {
             return Err(ApiError::new(StatusCode::FORBIDDEN, "the page's token is missing or old: load it again"));
         }
-        // The file decides, not the session: the user may have been removed, or have another role now.
-        let role = users.role(&signed_in.name).map_err(ApiError::internal)?;
-        role.ok_or_else(|| ApiError::new(StatusCode::UNAUTHORIZED, "sign in first"))?
+        // The file decides, not the session: the user may have been removed, or have another role or password now.
+        let admitted = shared.access.admitted(&signed_in.name)?.filter(|now| now.version == signed_in.version);
+        admitted.ok_or_else(|| ApiError::new(StatusCode::UNAUTHORIZED, "sign in first"))?
     };
-    if changes && role < UserRole::Admin && request.uri().path() != "/api/v1/logout" {
+    if changes && admitted.role < UserRole::Admin && request.uri().path() != "/api/v1/logout" {
         return Err(ApiError::new(StatusCode::FORBIDDEN, "a viewer may look, and change nothing"));
     }
-    request.extensions_mut().insert(role);
+    request.extensions_mut().insert(admitted.role);
+    request.extensions_mut().insert(admitted);
     Ok(next.run(request).await)
 }
 
@@ -82,14 +91,29 @@ fn is_open(path: &str) -> bool {
     !data || matches!(path, "/api/v1/session" | "/api/v1/login")
 }
 
-/// The answer to a request from another site's page.
-pub fn of_another_site(_: ProtectionError) -> Response {
-    ApiError::new(StatusCode::FORBIDDEN, "the request comes from another site's page").into_response()
+fn of_another_site() -> ApiError {
+    ApiError::new(StatusCode::FORBIDDEN, "the request comes from another site's page")
+}
+
+/// Whether the browser says so. Behind a proxy the name that was asked for is another than the page's own, and a page of
+/// another site can send neither the token nor JSON.
+fn is_from_another_site(headers: &HeaderMap) -> bool {
+    headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none")
+}
+
+/// Whether the page that sends the request, if there is one, was asked for by a name of this machine.
+fn comes_from_this_machine(headers: &HeaderMap) -> bool {
+    let Some(origin) = headers.get(header::ORIGIN) else { return true };
+    let host = origin.to_str().ok().and_then(|origin| origin.parse::<Uri>().ok());
+    host.as_ref().and_then(Uri::host).is_some_and(is_this_machine)
 }
 
 fn names_this_machine(headers: &HeaderMap) -> bool {
     let Some(host) = headers.typed_get::<Host>() else { return false };
-    let name = host.hostname();
+    is_this_machine(host.hostname())
+}
+
+fn is_this_machine(name: &str) -> bool {
     let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
     name == "localhost" || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
@@ -121,14 +145,14 @@ struct SignInForm {
 /// Who is signed in.
 #[utoipa::path(get, path = "/api/v1/session", tag = "session", responses((status = 200, body = Visitor)))]
 async fn session(State(shared): State<SharedState>, session: Session) -> Result<Json<Visitor>, ApiError> {
-    let Some(users) = &shared.access.users else {
+    if !shared.access.is_needed()? {
         return Ok(Json(Visitor { login: false, name: None, role: Some(UserRole::Admin), csrf: None }));
-    };
+    }
     let signed_in = session.get::<SignedIn>(SIGNED_IN).await.map_err(ApiError::internal)?;
-    if let Some(SignedIn { name, csrf }) = signed_in
-        && let Some(role) = users.role(&name).map_err(ApiError::internal)?
+    if let Some(SignedIn { name, version, csrf }) = signed_in
+        && let Some(now) = shared.access.admitted(&name)?.filter(|now| now.version == version)
     {
-        return Ok(Json(Visitor::signed_in(name, role, csrf)));
+        return Ok(Json(Visitor::signed_in(name, now.role, csrf)));
     }
     Ok(Json(Visitor { login: true, name: None, role: None, csrf: None }))
 }
@@ -139,7 +163,7 @@ impl Visitor {
     }
 }
 
-/// Sign in; five attempts a minute.
+/// Sign in; five attempts a minute may fail.
 #[utoipa::path(post, path = "/api/v1/login", tag = "session", request_body = SignInForm, responses(
     (status = 200, body = Visitor), (status = 401, body = ApiProblem), (status = 422, body = ApiProblem),
     (status = 400, body = ApiProblem), (status = 415, body = ApiProblem), (status = 429, body = ApiProblem)))]
@@ -149,11 +173,11 @@ async fn login(
     session: Session,
     super::answer::Body(SignInForm { name, password }): super::answer::Body<SignInForm>,
 ) -> Result<Json<Visitor>, ApiError> {
-    let role = shared.access.clone().verify(from.ip(), name.clone(), password).await?;
+    let Admitted { role, version, .. } = shared.access.clone().verify(from.ip(), name.clone(), password).await?;
     // A new session id, against session fixation.
     session.cycle_id().await.map_err(ApiError::internal)?;
     let csrf = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
-    let signed_in = SignedIn { name: name.clone(), csrf: csrf.clone() };
+    let signed_in = SignedIn { name: name.clone(), version, csrf: csrf.clone() };
     session.insert(SIGNED_IN, signed_in).await.map_err(ApiError::internal)?;
     Ok(Json(Visitor::signed_in(name, role, csrf)))
 }
@@ -181,6 +205,14 @@ mod tests {
         for other in ["evil.example:7878", "10.0.0.1:7878", ""] {
             assert!(!names_this_machine(&headers(&[("host", other)])), "{other}");
         }
+        for (origin, own) in
+            [("http://localhost:7878", true), ("http://[::1]:1", true), ("null", false), ("http://evil.example", false)]
+        {
+            assert_eq!(comes_from_this_machine(&headers(&[("origin", origin)])), own, "{origin}");
+        }
+        assert!(comes_from_this_machine(&HeaderMap::new()));
+        assert!(is_from_another_site(&headers(&[("sec-fetch-site", "cross-site")])));
+        assert!(!is_from_another_site(&headers(&[("sec-fetch-site", "same-origin")])));
     }
 
     #[test]

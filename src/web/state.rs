@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
+
 use super::access::Access;
 use super::file_cache::FileCache;
 use super::folder::Folder;
@@ -18,6 +20,8 @@ pub struct ServerState {
     pub runs: Runs,
     pub known: FileCache,
     pub access: Arc<Access>,
+    /// Permits for streams of events.
+    pub streams: Arc<Semaphore>,
     /// What dataflow files can name.
     pub registry: Registry,
     pub stop: Stop,

@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
+use crate::data::fingerprint;
 use crate::disk::{self, Readers};
 use argon2::Argon2;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash};
@@ -20,6 +21,15 @@ pub enum UserRole {
     Viewer,
     /// Change, start and stop as well.
     Admin,
+}
+
+impl std::fmt::Display for UserRole {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            UserRole::Viewer => "viewer",
+            UserRole::Admin => "admin",
+        })
+    }
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -89,12 +99,21 @@ impl Users {
         Ok(found)
     }
 
-    /// The role of a user.
+    /// All names with their roles, by name.
     ///
     /// # Errors
     /// A file that can't be read.
-    pub fn role(&self, name: &str) -> io::Result<Option<UserRole>> {
-        Ok(self.read()?.get(name).map(|user| user.role))
+    pub fn list(&self) -> io::Result<Vec<(String, UserRole)>> {
+        Ok(self.read()?.into_iter().map(|(name, user)| (name, user.role)).collect())
+    }
+
+    /// The role of a user, and a text that changes with the password.
+    ///
+    /// # Errors
+    /// A file that can't be read.
+    pub fn current(&self, name: &str) -> io::Result<Option<(UserRole, String)>> {
+        let version = |user: &User| format!("{:032x}", fingerprint(user.password.as_bytes()));
+        Ok(self.read()?.get(name).map(|user| (user.role, version(user))))
     }
 
     /// The role of a user who knows the password. An unknown name takes as long: time reveals no name.
@@ -133,7 +152,13 @@ mod tests {
             assert_eq!(users.verify(name, password).unwrap(), None, "{name}");
         }
         assert!(users.remove("vera").unwrap() && !users.remove("vera").unwrap());
-        assert_eq!((users.role("vera").unwrap(), users.role("anna").unwrap()), (None, Some(UserRole::Admin)));
+        let role = |name| users.current(name).unwrap().map(|(role, _)| role);
+        assert_eq!((role("vera"), role("anna")), (None, Some(UserRole::Admin)));
+        assert_eq!(users.list().unwrap(), [("anna".to_owned(), UserRole::Admin)]);
+        let before = users.current("anna").unwrap();
+        users.add("anna", UserRole::Admin, "hail").unwrap();
+        assert_ne!(users.current("anna").unwrap(), before, "another password");
+        users.add("anna", UserRole::Admin, "rain").unwrap();
         let text = fs::read_to_string(users.path()).unwrap();
         assert!(text.contains("$argon2id$") && !text.contains("rain"), "{text}");
         assert_eq!(fs::metadata(users.path()).unwrap().permissions().mode() & 0o777, 0o600);

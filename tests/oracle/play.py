@@ -116,7 +116,9 @@ class Play:
         if self.good_order:
             self.kept = lines
             return
-        counted = self.died - COUNTED_AFTER - self.case.commit / 1000
+        # Progress is not committed while dead letters are on their way, or a process stands still.
+        waits = sum(fault.seconds for fault in self.case.faults if fault.kind == "freeze" or "dead" in fault.target)
+        counted = self.died - COUNTED_AFTER - self.case.commit / 1000 - waits
         sure = [lines for at, start, lines in self.samples if start == self.mill.starts and at < counted]
         if sure:
             self.kept = max(self.kept, lines[: sure[-1]], key=len)

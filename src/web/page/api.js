@@ -15,8 +15,8 @@ export async function call(method, path, body) {
 }
 
 async function refusal(answer) {
-  const told = await answer.json().catch(() => ({ error: `${answer.status} ${answer.statusText}` }));
-  return Object.assign(new Error(told.error), { problem: told.problem });
+  const told = await answer.json().catch(() => ({ detail: `${answer.status} ${answer.statusText}` }));
+  return Object.assign(new Error(told.detail), { problem: told.problem });
 }
 
 export async function visitor() {
@@ -26,9 +26,20 @@ export async function visitor() {
 }
 
 // Calls `tell` with every event of a stream, and `lost` when the connection goes and comes back.
-export function listen(path, tell, lost) {
-  const source = new EventSource(`/api/v1/${path}`);
-  source.onmessage = (event) => { lost(false); tell(JSON.parse(event.data)); };
-  source.onerror = () => lost(true);
-  return () => source.close();
+// A browser has few connections to one server: a tab that nobody sees gives its own back. `now` is what the stream tells
+// first, asked for at once: a proxy may hold a stream's beginning back.
+export function listen(path, now, tell, lost) {
+  let source = null, closed = false;
+  const open = () => {
+    source = new EventSource(`/api/v1/${path}`);
+    source.onmessage = (event) => { lost(false); tell(JSON.parse(event.data)); };
+    source.onerror = () => lost(true);
+    call("GET", now).then((told) => !closed && tell(told)).catch(() => {});
+  };
+  const turn = () => {
+    if (document.hidden) { source?.close(); source = null; } else if (!source) open();
+  };
+  document.addEventListener("visibilitychange", turn);
+  turn();
+  return () => { closed = true; document.removeEventListener("visibilitychange", turn); source?.close(); };
 }

@@ -16,7 +16,7 @@ export function Details({ name, admin }) {
   useEffect(() => {
     document.title = `${name} - Rowmill`;
     call("GET", `projects/${name}`).then((file) => setAbout(file.summary.about), (refusal) => setError(refusal.message));
-    return listen(`projects/${name}/events`, setTold, setLost);
+    return listen(`projects/${name}/events`, `projects/${name}/live`, setTold, setLost);
   }, [name]);
   useEffect(() => { if (!paused) setShown(told); }, [told, paused]);
   if (!shown) return html`<h1>${name}</h1><p role="status" class=${error ? "error" : ""}>${lost ? t("lost") : error || t("loading")}</p>`;

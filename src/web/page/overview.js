@@ -44,7 +44,7 @@ export function Overview({ admin, go }) {
   const [sort, setSort] = useState({ column: 0, down: false });
   const [error, setError] = useState("");
   const [asking, setAsking] = useState(null);
-  useEffect(() => { document.title = "Rowmill"; return listen("events", setProjects, setLost); }, []);
+  useEffect(() => { document.title = "Rowmill"; return listen("events", "projects", setProjects, setLost); }, []);
   const lines = useMemo(() => arrange(projects ?? [], filter, sort), [projects, filter, sort]);
   const make = (path, thenEdit) => async (name) => {
     await call("POST", path, { name });
