@@ -10,7 +10,9 @@ use crate::config::{Dataflow, ParsedSettings};
 use crate::data::{Bucket, KeyedState, Kind, Message, Origin, Schema, from_bytes};
 use crate::disk::OsDisk;
 use crate::format::payload::each_row;
-use crate::format::{CsvOptions, Decoder, Decoding, FileKind, FileRecords, Framing};
+use crate::format::{
+    BadCell, CellRules, CsvOptions, Decoder, Decoding, FileKind, FileRecords, Framing, TimeColumn, TimeRules, TimeUnit,
+};
 use crate::runtime::epochs::checkpoint::{Checkpoint, CheckpointOpening};
 use crate::runtime::epochs::stored::{Progress, StoredCheckpoint};
 use crate::runtime::graph::operator_state::OperatorState;
@@ -24,8 +26,29 @@ fn framing() -> Framing {
     Framing { max_payload: LONGEST, decoding: Decoding::davis(), ..Framing::default() }
 }
 
+/// Rules for cells, times and units.
+fn rules() -> Arc<Decoding> {
+    let time = TimeColumn {
+        name: "dateTime".into(),
+        from: vec!["Date".into(), "Time".into()],
+        key: None,
+        rules: TimeRules { unit: TimeUnit::Ms, zone: jiff::tz::TimeZone::get("Europe/Berlin").ok(), order: None },
+    };
+    let cells = CellRules::new(["-999".to_owned()], [("ON".to_owned(), 1.0)].into(), None, BadCell::Missing);
+    let unit = [("a".to_owned(), "degree_C".to_owned())].into();
+    Arc::new(Decoding {
+        time: Some(Arc::new(time)),
+        cells: cells.map(Arc::new),
+        unit,
+        ..Decoding::clone(&Decoding::davis())
+    })
+}
+
 /// One MQTT payload.
 pub fn payload(bytes: &[u8]) {
+    let mut ruled = Bucket::new(0, 0);
+    each_row(bytes, &Framing { decoding: rules(), ..framing() }, |row| ruled.push(row, 0, origin()));
+    decode_by(&ruled, rules());
     let mut bucket = Bucket::new(0, 0);
     each_row(bytes, &framing(), |row| bucket.push(row, 0, origin()));
     let (message, bad) = decode(&bucket);
@@ -46,6 +69,9 @@ pub fn file(bytes: &[u8]) {
         Some((records.header().map(|header| header.names.to_vec()), bucket))
     };
     read(&framing());
+    if let Some((_, bucket)) = read(&Framing { decoding: rules(), ..framing() }) {
+        decode_by(&bucket, rules());
+    }
     if kind == FileKind::Csv
         && !bytes.starts_with(b"\xff\xfe")
         && !bytes.starts_with(b"\xfe\xff")
@@ -154,8 +180,12 @@ fn origin() -> Origin {
 
 /// Rows are in the message or bad, and all columns are as long; the message, and how many are bad.
 fn decode(bucket: &Bucket) -> (Message, usize) {
+    decode_by(bucket, Decoding::davis())
+}
+
+fn decode_by(bucket: &Bucket, decoding: Arc<Decoding>) -> (Message, usize) {
     let schema = Arc::new(Schema::new([("a", Kind::Number), ("b", Kind::Number), ("dateTime", Kind::Text)]));
-    let (message, bad) = Decoder::new(schema, Decoding::davis()).decode(bucket);
+    let (message, bad) = Decoder::new(schema, decoding).quiet().decode(bucket);
     assert_eq!(message.rows() + bad.len(), bucket.len());
     assert_eq!((message.column(1).len(), message.texts[0].len()), (message.rows(), message.rows()));
     assert!(bad.iter().all(|bad| !bad.reason.is_empty()));

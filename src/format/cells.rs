@@ -55,9 +55,7 @@ impl HeaderMap {
         self.format = Some(row.format);
         self.units.truncate(0);
         for (index, name) in names.iter().flatten().enumerate() {
-            if let Some(place) = self.places[index] {
-                self.units.see(index, name, place, schema, decoding);
-            }
+            self.units.see(index, name, self.places[index], schema, decoding);
         }
         self.time = names.as_ref().and_then(|names| time_cells(names, row.format, schema, decoding));
         self.header = Some(header.map(<[u8]>::to_vec));

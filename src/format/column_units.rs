@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::column_builder::ColumnBuilder;
 use super::units::{self, Conversion};
 use crate::data::{Kind, Schema};
-use crate::format::Decoding;
+use crate::format::{Decoding, weewx};
 
 /// The units of the names that fill columns.
 #[derive(Default)]
@@ -24,27 +24,34 @@ impl ColumnUnits {
         self.conversions.retain(|(of, ..)| *of < index);
     }
 
-    /// A name at an index fills the column at a place.
-    pub fn see(&mut self, index: usize, name: &str, place: usize, schema: &Schema, decoding: &Decoding) {
+    /// A name at an index fills the column at a place, or none.
+    pub fn see(&mut self, index: usize, name: &str, place: Option<usize>, schema: &Schema, decoding: &Decoding) {
+        // Where labels are not cut off, the column is still looked for: two units may be told.
+        let Some(place) = place.or_else(|| weewx::place(schema, name)) else { return };
         let column = &schema.columns()[place];
-        if !decoding.units || column.kind != Kind::Number || name == column.name {
+        if column.kind != Kind::Number || name == column.name {
             return;
         }
         let Some(label) = name.get(column.name.len() + 1..) else { return };
-        let asked = decoding.unit.get(&column.name);
+        let asked = decoding.unit.get(&column.name).filter(|_| decoding.units);
         if let Some(conversion) = asked.and_then(|unit| units::conversion(label, unit)) {
             return self.conversions.push((index, column.slot, conversion));
         }
         let first = self.labels.entry(place).or_insert_with(|| name.to_owned());
-        if (asked.is_some() || first != name) && self.told.insert(place) {
-            let column = &column.name;
-            match asked {
-                Some(unit) => tracing::warn!("{name} fills column {column} as it is: it can't be converted to {unit}"),
-                None => tracing::warn!(
-                    "column {column} holds two units, of {first} and of {name}: say [schema] unit = {{ {column} = \
-                     \"degree_C\" }}, or whichever it is to have, and both are converted"
-                ),
-            }
+        if (asked.is_none() && first == name) || !self.told.insert(place) {
+            return;
+        }
+        let column = &column.name;
+        match (asked, decoding.units) {
+            (Some(unit), _) => tracing::warn!("{name} fills column {column} as it is: it can't be converted to {unit}"),
+            (None, true) => tracing::warn!(
+                "column {column} holds two units, of {first} and of {name}: say unit = {{ {column} = \"degree_C\" }} in \
+                 [schema], or whichever it is to have, and both are converted"
+            ),
+            (None, false) => tracing::warn!(
+                "neither {first} nor {name} fills column {column}: with unit = {{ {column} = \"degree_C\" }} in [schema], \
+                 or whichever it is to have, both do"
+            ),
         }
     }
 
@@ -69,7 +76,7 @@ mod tests {
         let mut seen = ColumnUnits::default();
         let mut table = ColumnBuilder::new(&schema, 1);
         for (index, (name, place)) in [("t_F", 0), ("p_mbar", 1)].into_iter().enumerate() {
-            seen.see(index, name, place, &schema, &decoding);
+            seen.see(index, name, Some(place), &schema, &decoding);
         }
         table.set_number(0, 50.0);
         table.set_number(1, 1013.0);
@@ -78,9 +85,15 @@ mod tests {
         assert!(seen.told.is_empty());
         seen.truncate(0);
         for (name, place) in [("t", 0), ("p_inHg", 1), ("t_V", 0), ("p_mbar", 1)] {
-            seen.see(0, name, place, &schema, &decoding);
+            seen.see(0, name, Some(place), &schema, &decoding);
         }
         assert!(seen.conversions.is_empty());
         assert_eq!(seen.told, HashSet::from([0, 1]));
+        // Where labels are not cut off.
+        let (mut seen, plain) = (ColumnUnits::default(), Decoding::default());
+        ["t", "t_in", "p_hPa", "x_C"].iter().for_each(|name| seen.see(0, name, schema.place(name), &schema, &plain));
+        assert!(seen.told.is_empty());
+        seen.see(0, "p_inHg", None, &schema, &plain);
+        assert_eq!(seen.told, HashSet::from([1]));
     }
 }

@@ -184,6 +184,7 @@ impl Drop for Decoder {
 mod tests {
     use super::*;
     use crate::data::{Header, Layout, Origin};
+    use crate::format::{BadCell, CellRules};
 
     fn schema() -> Arc<Schema> {
         Arc::new(Schema::new([("t", Kind::Text), ("a", Kind::Number), ("b", Kind::Number)]))
@@ -256,6 +257,24 @@ mod tests {
         let (message, bad) = Decoder::new(schema, Decoding::davis()).decode(&bucket);
         assert_eq!((bad.len(), message.column(0)), (0, &[0.5][..]));
         assert_eq!(message.texts[0].get(0), Some("2016-08-31T05:45:00"));
+    }
+
+    #[test]
+    fn bad_cells_may_be_missing() {
+        let cells = CellRules::new(["-999".to_owned()], [("ON".to_owned(), 1.0)].into(), None, BadCell::Missing);
+        let decoding = Decoding { cells: cells.map(Arc::new), ..Decoding::default() };
+        let mut bucket = Bucket::new(0, 0);
+        for bytes in [r#"{"a": "warm", "b": "ON"}"#, r#"{"a": [1], "b": -999}"#, r#"{"b": "true", "a": "-999.0"}"#, "[1]"]
+        {
+            let row = Row { bytes: bytes.as_bytes(), format: Format::Json, header: None };
+            bucket.push(row, 0, Origin { topic: "x".into(), position: 1 });
+        }
+        let mut decoder = Decoder::new(schema(), Arc::new(decoding)).quiet();
+        let (message, bad) = decoder.decode(&bucket);
+        assert_eq!((bad.len(), message.ids.as_slice()), (1, &[0, 1, 2][..]));
+        assert!(message.column(0).iter().all(|x| x.is_nan()), "{:?}", message.column(0));
+        assert_eq!((message.column(1)[0], message.column(1)[1].is_nan()), (1.0, true));
+        assert!(decoder.bad_cells >= 2, "{}", decoder.bad_cells);
     }
 
     #[test]

@@ -43,7 +43,9 @@ pub(crate) fn read_row(
         let Some(column) = place.map(|place| &schema.columns()[place]) else { return Ok(()) };
         match (column.kind, cell) {
             (_, JsonCell::Text(text)) => return table.set_cell(column, &text),
-            (_, JsonCell::Nested) => return Err(format!("column {}: a nested value", column.name)),
+            (_, JsonCell::Nested) => {
+                return table.refuse(column, || format!("column {}: a nested value", column.name));
+            }
             (Kind::Number, JsonCell::Bool(value)) => return Err(not_a_number(column, value)),
             (Kind::Number, cell) => table.set_number(column.slot, cell.number()),
             (Kind::Text, JsonCell::Null) => table.set_text(column.slot, None),

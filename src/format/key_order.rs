@@ -20,9 +20,7 @@ impl KeyOrder {
         let place = decoding.place(schema, key);
         self.keys.truncate(index);
         self.units.truncate(index);
-        if let Some(place) = place {
-            self.units.see(index, key, place, schema, decoding);
-        }
+        self.units.see(index, key, place, schema, decoding);
         self.keys.push((key.to_owned(), place));
         place
     }
