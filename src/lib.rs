@@ -9,6 +9,7 @@ pub mod cli;
 pub mod config;
 pub mod data;
 pub mod disk;
+pub mod expressions;
 pub mod format;
 #[cfg(any(fuzzing, test))]
 pub mod fuzzing;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// Rooms from the highest floor to the lowest.
-const FLOORS: [&str; 24] = [
+const FLOORS: [&str; 25] = [
     "main",
     "lib",
     "fuzzing",
@@ -21,6 +21,7 @@ const FLOORS: [&str; 24] = [
     "schemes",
     "tables",
     "subtasks",
+    "expressions",
     "format",
     "mqtt",
     "data",

@@ -1,5 +1,7 @@
 //! The text of a dataflow file with its overrides, and diagnostics that point into either.
 
+use std::ops::Range;
+
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -56,8 +58,19 @@ impl Document {
             At::File => Diagnostic::new(format!("{}: {title}", self.path)).help(help),
             At::Span(span) => match self.overrides.iter().rev().find(|placed| span.start >= placed.start) {
                 Some(placed) => Diagnostic::new(format!("{}: {title}", placed.given.shown)).help(help),
-                None => Diagnostic::new(title).at(&self.path, &self.text, span, wrong.label()).help(help),
+                None => {
+                    let span = wrong.within().and_then(|part| self.within(&span, part)).unwrap_or(span);
+                    Diagnostic::new(title).at(&self.path, &self.text, span, wrong.label()).help(help)
+                }
             },
         }
+    }
+
+    /// The span of a part of a text whose TOML is at `span`; `None` if it is written with escapes.
+    fn within(&self, span: &Range<usize>, part: Range<usize>) -> Option<Range<usize>> {
+        let written = &self.text[span.clone()];
+        let value = DeValue::parse(written).ok()?;
+        let start = span.start + written.find(value.get_ref().as_str()?)?;
+        Some(start + part.start..start + part.end)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::config::nearest::did_you_mean;
+use crate::data::did_you_mean;
 use crate::subtasks::Refusal;
 
 /// A rule that a dataflow breaks, and where. It becomes a [`Diagnostic`](crate::config::Diagnostic) where the text of
@@ -171,6 +171,14 @@ impl Wrong {
         SpannedError { wrong: self, at: At::Nowhere }
     }
 
+    /// The bytes that are wrong of the text at its place; all of it if not given.
+    pub fn within(&self) -> Option<Range<usize>> {
+        match self {
+            Wrong::Parameter { refusal, .. } => refusal.within.clone(),
+            _ => None,
+        }
+    }
+
     /// What stands at the place itself.
     pub fn label(&self) -> &str {
         match self {
@@ -207,6 +215,7 @@ impl Wrong {
             Wrong::TooManyWindows { most, .. } => {
                 return Some(format!("a row is in {most} windows at most: make hop longer"));
             }
+            Wrong::Parameter { refusal, .. } if refusal.help.is_some() => return refusal.help.clone(),
             Wrong::Parameter { refusal, .. } => &refusal.reason,
             Wrong::EmptySchema => "give number = [...] or text = [...]",
             Wrong::ReservedColumn(_) => {

@@ -2,7 +2,7 @@
 //!
 //! - `parse/`: from text to a [`Dataflow`]; `document`, `overrides`: the text, and the command line's values over it.
 //! - `model`, `table`: a dataflow and its tables, checked, before their columns are looked up in a schema.
-//! - `error`, `diagnostic`, `nearest`: the broken rule, its place in the text, and the name that may be meant.
+//! - `error`, `diagnostic`: the broken rule, and its place in the text.
 //! - `feedback`, `files`: conflicts of a dataflow with itself, at a broker and in its files.
 //! - `parsed_settings`: settings by key, for comparison with a checkpoint; `fitted`: the file of fitted params.
 //! - `json_schema`, `reference`: what a file can say, for programs and for people.
@@ -18,7 +18,6 @@ mod fitted;
 mod json_schema;
 mod model;
 mod model_file;
-mod nearest;
 mod overrides;
 mod parse;
 mod parsed_settings;

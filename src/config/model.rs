@@ -1,5 +1,6 @@
 //! A dataflow as its file and the command line describe it.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,11 +12,10 @@ use crate::config::document::Document;
 use crate::config::error::{SpannedError, Wrong};
 use crate::config::fitted::Fitted;
 use crate::config::model_file::ModelFile;
-use crate::config::nearest::did_you_mean;
 use crate::config::parse::sections::{Placement, SchemaChoice};
 use crate::config::parsed_settings::ParsedSettings;
 use crate::config::table::TablePlan;
-use crate::data::{Column, Kind, Schema};
+use crate::data::{Column, Kind, Schema, did_you_mean};
 use crate::format::{Decoding, PLACE};
 use crate::subtasks::{Chain, DynSubtask, Entry, OnError, Refusal, Role, Scope, Step, StreamKey};
 use crate::{sink, source};
@@ -78,6 +78,8 @@ pub(super) struct StepPlan {
     pub(super) columns: Option<Vec<Spanned<String>>>,
     pub(super) fitting: Fitting,
     pub(super) on_error: OnError,
+    /// The spans of its parameters in the document.
+    pub(super) parameter_spans: HashMap<String, std::ops::Range<usize>>,
     /// Its span in the document.
     pub(super) span: std::ops::Range<usize>,
 }
@@ -271,6 +273,10 @@ impl Dataflow {
                 .check_schema(schema)
                 .map_err(|refusal| Wrong::Scope { label: plan.label.clone(), refusal }.at(plan.span.clone()))?;
         }
+        step.subtask = step.subtask.bind(schema, &step.scope).map_err(|refusal| {
+            let at = plan.parameter_spans.get(refusal.parameter).cloned().unwrap_or(plan.span.clone());
+            Wrong::Parameter { name: plan.label.clone(), refusal }.at(at)
+        })?;
         Ok(step)
     }
 }
@@ -330,7 +336,7 @@ impl Entry {
     /// Whether a column of this name and its kind can be in the subtask's scope.
     fn takes(&self, schema: &Schema, name: &str) -> bool {
         let wanted = match self.role {
-            Role::Rows => return true,
+            Role::Rows | Role::Named => return true,
             Role::Texts => Kind::Text,
             Role::Numbers | Role::Fixed => Kind::Number,
         };

@@ -93,6 +93,27 @@ impl Message {
         self.numbers = Array2::from_shape_vec((columns + 1, self.ids.len()), flat).expect("columns of one length");
     }
 
+    /// Appends number columns of zeros.
+    pub fn add_columns(&mut self, count: usize) {
+        if count == 0 {
+            return;
+        }
+        let columns = self.numbers.nrows() + count;
+        let (mut flat, _) = std::mem::take(&mut self.numbers).into_raw_vec_and_offset();
+        flat.resize(columns * self.ids.len(), 0.0);
+        self.numbers = Array2::from_shape_vec((columns, self.ids.len()), flat).expect("columns of one length");
+    }
+
+    /// Keeps the number columns in `slots`, in this order.
+    pub fn select_columns(&mut self, slots: &[usize]) {
+        let mut selected: Scratch<f64> = Scratch::default();
+        slots.iter().for_each(|slot| selected.extend_from_slice(self.column(*slot)));
+        let (mut flat, _) = std::mem::take(&mut self.numbers).into_raw_vec_and_offset();
+        flat.clear();
+        flat.extend_from_slice(&selected);
+        self.numbers = Array2::from_shape_vec((slots.len(), self.ids.len()), flat).expect("columns of one length");
+    }
+
     /// Drops text columns by their slots.
     pub fn drop_texts(&mut self, slots: &[usize]) {
         let mut slot = 0;

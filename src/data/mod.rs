@@ -3,6 +3,7 @@
 //! - `row`, `raw_batch`, `batch_metadata`, `bucket`: rows as they arrived, their metadata, and both together.
 //! - `message`, `text`, `spare`, `excerpt`: decoded columns, text columns, their buffer pool, rows for display.
 //! - `schema`, `cell`, `event_time`: names and kinds of columns; missing values, numbers and times in texts.
+//! - `nearest`: the name that may be meant by one that is not known.
 //! - `numbers`, `fingerprint`, `keyed_state`: numbers of rows in the output, stable hashes, state for checkpoints.
 //!
 //! Never here: input or output, payload formats, timely.
@@ -16,6 +17,7 @@ mod excerpt;
 mod fingerprint;
 mod keyed_state;
 mod message;
+mod nearest;
 mod numbers;
 mod raw_batch;
 mod row;
@@ -30,6 +32,7 @@ pub use event_time::{event_time, is_time, order_by};
 pub use fingerprint::fingerprint;
 pub use keyed_state::{KeyedState, from_bytes, to_bytes};
 pub use message::Message;
+pub use nearest::did_you_mean;
 pub use numbers::{Numbers, Run};
 pub use raw_batch::RawBatch;
 pub use row::{Broken, Format, Header, Layout, Row, Separated};

@@ -14,6 +14,13 @@ pub struct TextColumn {
 }
 
 impl TextColumn {
+    /// The same text in each of so many rows.
+    pub fn repeated(text: &str, rows: usize) -> TextColumn {
+        let mut column = TextColumn::default();
+        (0..rows).for_each(|_| column.push(Some(text)));
+        column
+    }
+
     /// Appends a value; `None` is missing.
     pub fn push(&mut self, value: Option<&str>) {
         self.bytes.push_str(value.unwrap_or_default());

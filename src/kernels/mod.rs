@@ -5,6 +5,7 @@
 //! - `order`, `quantile_map`, `normal`: quantiles of a column, levels of values among them, the normal distribution's.
 //! - `kll_sketch`, `dd_sketch`: quantiles of a stream in bounded memory.
 //! - `weighted`, `softmax`, `trees`, `distances`, `gaussian`, `layers`, `support_vectors`: the arithmetic of fitted models.
+//! - `division`, `inverse_hyperbolic`: functions of one or two numbers, as NumPy defines them.
 //! - `power`, `log1p`, `expm1`: power transforms; the others: the search for their lambda.
 //!
 //! Never here: messages, schemas, I/O, or an import other than `pool`.
@@ -13,9 +14,11 @@ pub mod affine;
 pub mod box_cox;
 pub mod dd_sketch;
 pub mod distances;
+pub mod division;
 pub mod exact_sum;
 pub mod expm1;
 pub mod gaussian;
+pub mod inverse_hyperbolic;
 pub mod kll_sketch;
 pub mod layers;
 pub mod likelihood;

@@ -139,7 +139,7 @@ impl Entry {
     /// The parameter that names its columns, if it has one.
     pub fn columns_parameter(&self) -> Option<&'static str> {
         match self.role {
-            Role::Fixed => None,
+            Role::Fixed | Role::Named => None,
             Role::Numbers | Role::Texts => Some("columns"),
             Role::Rows => Some("subset"),
         }
@@ -279,7 +279,7 @@ mod tests {
     #[test]
     fn names_are_unique() {
         let all = Subtasks::builtin();
-        assert_eq!(all.iter().count(), 56);
+        assert_eq!(all.iter().count(), 58);
         for entry in all.iter() {
             assert_eq!(all.iter().filter(|other| other.name == entry.name).count(), 1);
         }

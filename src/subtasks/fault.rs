@@ -1,5 +1,9 @@
 //! Why a subtask fails on a message, or refuses its parameters.
 
+use std::ops::Range;
+
+use crate::expressions::ExpressionError;
+
 /// Why a subtask failed on a message, in the words of the original where it has any, and which rows it can't take.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}{place}{remedy}")]
@@ -49,12 +53,30 @@ pub struct Refusal {
     pub parameter: &'static str,
     /// Why its value is refused.
     pub reason: String,
+    /// The bytes of its text that are refused; all of the value if not given.
+    pub within: Option<Range<usize>>,
+    /// What to do about it.
+    pub help: Option<String>,
 }
 
 impl Refusal {
     /// The reason says what the value must be.
     pub fn new(parameter: &'static str, reason: impl Into<String>) -> Refusal {
-        Refusal { parameter, reason: reason.into() }
+        Refusal { parameter, reason: reason.into(), within: None, help: None }
+    }
+
+    /// What is wrong with the expression `text` of a parameter, with the line and column within it.
+    pub fn of_expression(parameter: &'static str, text: &str, error: ExpressionError) -> Refusal {
+        let before = &text[..error.span.start];
+        let line = before.matches('\n').count() + 1;
+        let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+        let place = if text.trim().contains('\n') {
+            format!("line {line}, column {column}")
+        } else {
+            format!("column {column}")
+        };
+        let reason = format!("{place}: {}", error.reason);
+        Refusal { parameter, reason, within: Some(error.span), help: error.help }
     }
 
     /// The check that pandas makes of every `limit`.

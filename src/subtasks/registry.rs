@@ -8,10 +8,10 @@ use super::models::{
 };
 use super::subtask::Subtask;
 use super::{
-    binarizer, clip, diff, drop_duplicates, dropna, fillna, function_transformer, interpolate, k_bins_discretizer,
-    max_abs_scaler, min_max_scaler, normalizer, one_hot_encoder, ordinal_encoder, polynomial_features,
-    power_transformer, prepare, quantile_transformer, replace, result, robust_scaler, rolling, simple_imputer,
-    standard_scaler,
+    binarizer, clip, diff, drop_duplicates, dropna, eval, fillna, function_transformer, interpolate,
+    k_bins_discretizer, max_abs_scaler, min_max_scaler, normalizer, one_hot_encoder, ordinal_encoder,
+    polynomial_features, power_transformer, prepare, quantile_transformer, query, replace, result, robust_scaler,
+    rolling, simple_imputer, standard_scaler,
 };
 
 /// The subtasks that a program knows, by their names.
@@ -45,6 +45,8 @@ impl Subtasks {
             .with::<ordinal_encoder::OrdinalEncoder>("ordinal_encoder")
             .with::<one_hot_encoder::OneHotEncoder>("one_hot_encoder")
             .with::<function_transformer::FunctionTransformer>("function_transformer")
+            .with::<query::Query>("query")
+            .with::<eval::Eval>("eval")
             .with_model::<Regress<LinearRegressor>>("linear_regression", "sklearn.linear_model.LinearRegression")
             .with_model::<Regress<LinearRegressor>>("ridge", "sklearn.linear_model.Ridge")
             .with_model::<Regress<LinearRegressor>>("lasso", "sklearn.linear_model.Lasso")

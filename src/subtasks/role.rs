@@ -14,4 +14,6 @@ pub enum Role {
     Texts,
     /// Whole rows, compared by the columns of `subset`.
     Rows,
+    /// Whole rows; its own parameters name the columns.
+    Named,
 }

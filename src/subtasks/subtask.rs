@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use super::transform::{BatchSubtask, Transform};
 use super::{ColumnSubtask, Fault, Learned, Learner, Refusal, Role, Scope};
-use crate::data::Message;
+use crate::data::{Message, Schema};
 
 /// A subtask: a struct of parameters as they stand in a dataflow file, and what it can do.
 ///
@@ -266,6 +266,17 @@ impl DynSubtask {
     pub fn freeze(&self, learned: &Learned, columns: usize) -> Result<DynSubtask, String> {
         let transform = self.fit.as_ref().ok_or("there is nothing to learn")?.freeze(learned, columns)?;
         Ok(DynSubtask { transform, fit: None, partial_fit: None, compares: None, timed: None })
+    }
+
+    /// This subtask for messages of these columns.
+    ///
+    /// # Errors
+    /// As [`BatchSubtask::bind`].
+    pub fn bind(mut self, schema: &Schema, scope: &Scope) -> Result<DynSubtask, Refusal> {
+        if let Some(transform) = self.transform.bind(schema, scope)? {
+            self.transform = transform;
+        }
+        Ok(self)
     }
 
     /// The empty state of one column; `None` if this subtask can't learn over the stream.

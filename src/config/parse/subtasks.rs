@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 use crate::config::error::{SpannedError, Wrong};
 use crate::config::model::{Fitting, StepPlan};
 use crate::config::model_file::ModelFile;
-use crate::config::nearest::did_you_mean;
+use crate::data::did_you_mean;
 use crate::registry::Registry;
 use crate::subtasks::{BuildError, Entry, OnError, Refusal, Role};
 
@@ -73,7 +73,8 @@ fn read_subtask(
         }
         subtask.check_stream().map_err(refused)?;
     }
-    Ok(Some(StepPlan { label: name, entry: *entry, subtask, columns, fitting, on_error, span }))
+    let parameter_spans = key_spans;
+    Ok(Some(StepPlan { label: name, entry: *entry, subtask, columns, fitting, on_error, parameter_spans, span }))
 }
 
 /// How a step gets its params: `fit`, and the keys beside it.

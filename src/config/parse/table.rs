@@ -7,10 +7,10 @@ use toml::de::{DeValue, ValueDeserializer};
 use crate::config::Diagnostic;
 use crate::config::error::{SpannedError, Wrong};
 use crate::config::model::Dataflow;
-use crate::config::nearest::did_you_mean;
 use crate::config::parse::sections::Milliseconds;
 use crate::config::parse::sink::sink_settings;
 use crate::config::table::{ReferenceSection, TableOf, TablePlan, TableSection};
+use crate::data::did_you_mean;
 use crate::data::{Column, Kind, Schema};
 use crate::tables::{Aggregate, Grouping, Join, Late, Reference, Table, Window};
 

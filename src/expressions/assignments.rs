@@ -1,0 +1,246 @@
+//! Columns that expressions give, as `pandas.DataFrame.eval` assigns them.
+
+use super::ExpressionError;
+use super::check::{Names, Value};
+use super::evaluate::{Blocks, Rows};
+use super::syntax::{Node, parse, target};
+use super::typed::{Condition, Needs, Number, Text};
+use crate::data::{Kind, Message, Schema, TextColumn};
+use crate::pool::Scratch;
+
+/// Assignments, one a line: each adds a column or replaces one, and may name those of the lines before.
+#[derive(Clone, Debug)]
+pub struct Assignments {
+    /// Number columns in the order of the lines, with the slot that each writes.
+    numbers: Vec<(usize, Number)>,
+    /// How many number columns are appended.
+    added: usize,
+    needs: Needs,
+    /// The slots of the number columns that stay, in the order of the schema after it; `None` if all stay in place.
+    order: Option<Vec<usize>>,
+    /// What each text column of the schema after it holds; `None` if they stay in place.
+    texts: Option<Vec<Text>>,
+    after: Schema,
+}
+
+struct Line<'a> {
+    name: String,
+    text: &'a str,
+    start: usize,
+}
+
+impl Assignments {
+    /// Refuses what is no assignment, whatever the columns are.
+    ///
+    /// # Errors
+    /// Where it breaks the grammar.
+    pub fn check(text: &str) -> Result<(), ExpressionError> {
+        lines(text)?.iter().try_for_each(|line| line.parse().map(drop))
+    }
+
+    /// Assignments whose columns are of a schema.
+    ///
+    /// # Errors
+    /// A text that is no assignment, or a column that the schema lacks.
+    pub fn new(text: &str, schema: &Schema) -> Result<Assignments, ExpressionError> {
+        let mut names = Names::of(schema);
+        let mut slots = schema.number_count();
+        let mut numbers = Vec::new();
+        for line in lines(text)? {
+            let value = names.value(&line.parse()?).map_err(|error| error.moved(line.start))?;
+            let (number, is_condition) = match value {
+                Value::Text(text) => {
+                    names.put(&line.name, Value::Text(text));
+                    continue;
+                }
+                Value::Number(number) => (number, false),
+                Value::Condition(condition) => (Number::Condition(Box::new(condition)), true),
+            };
+            let slot = match names.get(&line.name) {
+                Some(Value::Number(Number::Column(slot)) | Value::Condition(Condition::Column(slot))) => *slot,
+                _ => {
+                    slots += 1;
+                    slots - 1
+                }
+            };
+            numbers.push((slot, number));
+            let column = if is_condition {
+                Value::Condition(Condition::Column(slot))
+            } else {
+                Value::Number(Number::Column(slot))
+            };
+            names.put(&line.name, column);
+        }
+        let needs = numbers.iter().fold(Needs::default(), |needs, (_, number)| needs.or(number.needs()));
+        let (mut order, mut texts, mut columns) = (Vec::new(), Vec::new(), Vec::new());
+        for (name, value) in names.iter() {
+            let kind = match value {
+                Value::Number(Number::Column(slot)) | Value::Condition(Condition::Column(slot)) => {
+                    order.push(*slot);
+                    Kind::Number
+                }
+                Value::Text(text) => {
+                    texts.push(text.clone());
+                    Kind::Text
+                }
+                Value::Number(_) | Value::Condition(_) => unreachable!("a column has a slot"),
+            };
+            columns.push((name, kind));
+        }
+        let in_place = order.iter().copied().eq(0..slots);
+        let texts_in_place = texts.iter().cloned().eq((0..schema.text_count()).map(Text::Column));
+        Ok(Assignments {
+            numbers,
+            added: slots - schema.number_count(),
+            needs,
+            order: (!in_place).then_some(order),
+            texts: (!texts_in_place).then_some(texts),
+            after: Schema::new(columns),
+        })
+    }
+
+    /// The columns after it.
+    pub fn schema_after(&self) -> &Schema {
+        &self.after
+    }
+
+    /// Adds and replaces the columns.
+    pub fn apply(&self, message: &mut Message) {
+        message.add_columns(self.added);
+        let mut blocks = Blocks::new(self.needs);
+        let mut out: Scratch<f64> = Scratch::default();
+        for (first, count) in Rows::blocks(message.rows()) {
+            out.resize(count, 0.0);
+            for (slot, number) in &self.numbers {
+                number.write(Rows { message: &*message, first, count }, &mut out, blocks.free());
+                message.column_mut(*slot)[first..first + count].copy_from_slice(&out);
+            }
+        }
+        if let Some(texts) = &self.texts {
+            let rows = message.rows();
+            let column = |text: &Text| match text {
+                Text::Column(slot) => message.texts[*slot].clone(),
+                Text::Constant(text) => TextColumn::repeated(text, rows),
+            };
+            message.texts = texts.iter().map(column).collect();
+        }
+        if let Some(order) = &self.order {
+            message.select_columns(order);
+        }
+    }
+}
+
+/// The lines that are not empty.
+fn lines(text: &str) -> Result<Vec<Line<'_>>, ExpressionError> {
+    let mut lines = Vec::new();
+    let mut start = 0;
+    for whole in text.split_inclusive('\n') {
+        let line = whole.trim_end();
+        let is_comment = line.trim_start().starts_with('#');
+        if !line.trim().is_empty() && !is_comment {
+            let assigned = target(line).map_err(|error| error.moved(start))?;
+            let Some((name, _, behind)) = assigned else {
+                let at = start + line.len() - line.trim_start().len()..start + line.len();
+                let error = ExpressionError::new(at, "this line assigns nothing");
+                return Err(error.help("write name = expression; a name with other signs stands in backticks"));
+            };
+            lines.push(Line { name, text: &line[behind..], start: start + behind });
+        }
+        start += whole.len();
+    }
+    if lines.is_empty() {
+        return Err(ExpressionError::new(0..text.len(), "there is no assignment").help("write name = expression"));
+    }
+    Ok(lines)
+}
+
+impl Line<'_> {
+    fn parse(&self) -> Result<Node, ExpressionError> {
+        parse(self.text).map_err(|error| error.moved(self.start))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const N: f64 = f64::NAN;
+
+    fn schema() -> Schema {
+        Schema::new([("s", Kind::Text), ("a", Kind::Number), ("t", Kind::Text), ("b", Kind::Number)])
+    }
+
+    fn evaluated(text: &str) -> (Vec<String>, Vec<String>) {
+        let mut message = Message::from_columns(&[vec![1.0, N, -3.0], vec![2.0, 0.0, -2.0]]);
+        for texts in [[Some("x"), None, Some("z")], [Some("p"), Some("q"), Some("r")]] {
+            let mut column = TextColumn::default();
+            texts.into_iter().for_each(|text| column.push(text));
+            message.texts.push(column);
+        }
+        let assignments = Assignments::new(text, &schema()).unwrap_or_else(|error| panic!("{text}: {error}"));
+        assignments.apply(&mut message);
+        let after = assignments.schema_after();
+        let shown = after.columns().iter().map(|column| match column.kind {
+            Kind::Number => format!("{}={:?}", column.name, message.column(column.slot)),
+            Kind::Text => {
+                let text = &message.texts[column.slot];
+                format!("{}={:?}", column.name, (0..text.len()).map(|row| text.get(row)).collect::<Vec<_>>())
+            }
+        });
+        assert_eq!(message.texts.len(), after.text_count());
+        (shown.collect(), after.names().map(str::to_owned).collect())
+    }
+
+    #[test]
+    fn columns_are_added_and_replaced_and_lines_see_those_before() {
+        let (shown, names) =
+            evaluated("c = a + b\n\n  b = c * 2  # twice\nwarm = a > 0\nd = ~warm and b > 0\nd2 = d + 0");
+        assert_eq!(names, ["s", "a", "t", "b", "c", "warm", "d", "d2"]);
+        assert_eq!(
+            shown[3..],
+            [
+                "b=[6.0, NaN, -10.0]",
+                "c=[3.0, NaN, -5.0]",
+                "warm=[1.0, 0.0, 0.0]",
+                "d=[0.0, 0.0, 0.0]",
+                "d2=[0.0, 0.0, 0.0]"
+            ]
+        );
+        let (shown, _) = evaluated("a = a // 2");
+        assert_eq!(shown[1], "a=[0.0, NaN, -2.0]");
+    }
+
+    #[test]
+    fn a_column_keeps_its_place_when_its_kind_changes() {
+        let (shown, names) = evaluated("s = a + 1\nb = t\nt = 'new'\nold = b == 'q'\n`a name` = 1");
+        assert_eq!(names, ["s", "a", "t", "b", "old", "a name"]);
+        assert_eq!(
+            shown,
+            [
+                "s=[2.0, NaN, -2.0]",
+                "a=[1.0, NaN, -3.0]",
+                "t=[Some(\"new\"), Some(\"new\"), Some(\"new\")]",
+                "b=[Some(\"p\"), Some(\"q\"), Some(\"r\")]",
+                "old=[0.0, 1.0, 0.0]",
+                "a name=[1.0, 1.0, 1.0]"
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_its_place() {
+        for (text, place, part) in [
+            ("", 0..0, "no assignment"),
+            ("a + 1", 0..5, "assigns nothing"),
+            ("c = a\n  c + 1", 8..13, "assigns nothing"),
+            ("c = a\nd = e + 1", 10..11, "no column `e`"),
+            ("c = d = 1", 6..7, "`=` assigns"),
+            ("c = ", 3..3, "must follow"),
+            ("c += 1", 0..6, "assigns nothing"),
+            ("c = [1]", 4..7, "a list stands"),
+        ] {
+            let error = Assignments::new(text, &schema()).expect_err(text);
+            assert!(error.span == place && error.reason.contains(part), "{text}: {error:?}");
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! Evaluates a typed expression over a block of rows.
+
+use super::typed::{Arithmetic, Comparison, Condition, Function, Needs, Number, Text};
+use crate::data::Message;
+use crate::kernels::division::{floor_divide, floor_remainder};
+use crate::kernels::inverse_hyperbolic::{arccosh, arcsinh, arctanh};
+use crate::pool::Scratch;
+
+/// So many rows are evaluated at once: some blocks of them fit in the L1 cache.
+pub(super) const BLOCK: usize = 512;
+
+/// Some consecutive rows of a message.
+#[derive(Clone, Copy)]
+pub(super) struct Rows<'a> {
+    pub message: &'a Message,
+    pub first: usize,
+    pub count: usize,
+}
+
+impl<'a> Rows<'a> {
+    /// The blocks of a message, by their first row and their count.
+    pub fn blocks(rows: usize) -> impl Iterator<Item = (usize, usize)> {
+        (0..rows).step_by(BLOCK).map(move |first| (first, BLOCK.min(rows - first)))
+    }
+
+    fn column(self, slot: usize) -> &'a [f64] {
+        &self.message.column(slot)[self.first..self.first + self.count]
+    }
+}
+
+/// The blocks that an evaluation writes in between.
+pub(super) struct Blocks {
+    numbers: Scratch<f64>,
+    flags: Scratch<bool>,
+}
+
+impl Blocks {
+    pub fn new(needs: Needs) -> Blocks {
+        let mut blocks = Blocks { numbers: Scratch::default(), flags: Scratch::default() };
+        blocks.numbers.resize(needs.numbers * BLOCK, 0.0);
+        blocks.flags.resize(needs.flags * BLOCK, false);
+        blocks
+    }
+
+    pub fn free(&mut self) -> Free<'_> {
+        Free { numbers: &mut self.numbers, flags: &mut self.flags }
+    }
+}
+
+/// The blocks that are not in use.
+pub(super) struct Free<'a> {
+    numbers: &'a mut [f64],
+    flags: &'a mut [bool],
+}
+
+impl Free<'_> {
+    fn reborrow(&mut self) -> Free<'_> {
+        Free { numbers: self.numbers, flags: self.flags }
+    }
+}
+
+/// A value a row, or one for all.
+#[derive(Clone, Copy)]
+enum Operand<'a> {
+    Each(&'a [f64]),
+    All(f64),
+}
+
+impl Number {
+    /// Writes the value of each row.
+    pub fn write(&self, rows: Rows<'_>, out: &mut [f64], mut free: Free<'_>) {
+        match self {
+            Number::Column(slot) => out.copy_from_slice(rows.column(*slot)),
+            Number::Constant(value) => out.fill(*value),
+            Number::Negative(inner) => {
+                let (x, _) = inner.operand(rows, free);
+                map(out, x, |x| -x);
+            }
+            Number::Function(function, inner) => {
+                let (x, _) = inner.operand(rows, free);
+                function.write(out, x);
+            }
+            Number::Binary(operator, left, right) => {
+                let (left, free) = left.operand(rows, free);
+                let (right, _) = right.operand(rows, free);
+                operator.write(out, left, right);
+            }
+            Number::Condition(condition) => {
+                let (own, flags) = std::mem::take(&mut free.flags).split_at_mut(BLOCK);
+                let own = &mut own[..rows.count];
+                condition.write(rows, own, Free { numbers: free.numbers, flags });
+                out.iter_mut().zip(&*own).for_each(|(out, flag)| *out = f64::from(u8::from(*flag)));
+            }
+        }
+    }
+
+    /// The value of each row, in place where it is a column, and the blocks that are then still free.
+    fn operand<'a>(&self, rows: Rows<'a>, free: Free<'a>) -> (Operand<'a>, Free<'a>) {
+        match self {
+            Number::Column(slot) => (Operand::Each(rows.column(*slot)), free),
+            Number::Constant(value) => (Operand::All(*value), free),
+            _ => {
+                let (own, numbers) = free.numbers.split_at_mut(BLOCK);
+                let own = &mut own[..rows.count];
+                let mut rest = Free { numbers, flags: free.flags };
+                self.write(rows, own, rest.reborrow());
+                (Operand::Each(own), rest)
+            }
+        }
+    }
+}
+
+impl Condition {
+    /// Writes whether it is true of each row.
+    pub fn write(&self, rows: Rows<'_>, out: &mut [bool], mut free: Free<'_>) {
+        match self {
+            Condition::Column(slot) => {
+                out.iter_mut().zip(rows.column(*slot)).for_each(|(out, x)| *out = *x != 0.0);
+            }
+            Condition::Constant(value) => out.fill(*value),
+            Condition::Numbers(comparison, left, right) => {
+                let (left, free) = left.operand(rows, free);
+                let (right, _) = right.operand(rows, free);
+                comparison.write(out, left, right);
+            }
+            Condition::Texts(comparison, left, right) => {
+                for (row, out) in out.iter_mut().enumerate() {
+                    let pair = (left.of(rows, row), right.of(rows, row));
+                    *out = match pair {
+                        (Some(left), Some(right)) => comparison.holds(left, right),
+                        // As with a missing number.
+                        _ => *comparison == Comparison::NotEqual,
+                    };
+                }
+            }
+            Condition::NumberIn(inner, list) => {
+                let (x, _) = inner.operand(rows, free);
+                match x {
+                    Operand::All(x) => out.fill(list.contains(&x)),
+                    Operand::Each(column) => {
+                        out.iter_mut().zip(column).for_each(|(out, x)| *out = list.contains(x));
+                    }
+                }
+            }
+            Condition::TextIn(text, list) => {
+                for (row, out) in out.iter_mut().enumerate() {
+                    *out = text.of(rows, row).is_some_and(|text| list.iter().any(|item| item == text));
+                }
+            }
+            Condition::Not(inner) => {
+                inner.write(rows, out, free);
+                out.iter_mut().for_each(|flag| *flag = !*flag);
+            }
+            Condition::And(left, right) => {
+                left.write(rows, out, free.reborrow());
+                right.with_flags(rows, free, |other| out.iter_mut().zip(other).for_each(|(out, other)| *out &= other));
+            }
+            Condition::Or(left, right) => {
+                left.write(rows, out, free.reborrow());
+                right.with_flags(rows, free, |other| out.iter_mut().zip(other).for_each(|(out, other)| *out |= other));
+            }
+        }
+    }
+
+    /// Evaluates it into a free block, and hands that over.
+    fn with_flags(&self, rows: Rows<'_>, free: Free<'_>, then: impl FnOnce(&[bool])) {
+        let (own, flags) = free.flags.split_at_mut(BLOCK);
+        let own = &mut own[..rows.count];
+        self.write(rows, own, Free { numbers: free.numbers, flags });
+        then(own);
+    }
+}
+
+impl Text {
+    fn of<'a>(&'a self, rows: Rows<'a>, row: usize) -> Option<&'a str> {
+        match self {
+            Text::Column(slot) => rows.message.texts[*slot].get(rows.first + row),
+            Text::Constant(text) => Some(text),
+        }
+    }
+}
+
+impl Comparison {
+    pub fn holds<T: PartialOrd + ?Sized>(self, a: &T, b: &T) -> bool {
+        match self {
+            Comparison::Equal => a == b,
+            Comparison::NotEqual => a != b,
+            Comparison::Less => a < b,
+            Comparison::LessEqual => a <= b,
+            Comparison::Greater => a > b,
+            Comparison::GreaterEqual => a >= b,
+        }
+    }
+
+    fn write(self, out: &mut [bool], a: Operand<'_>, b: Operand<'_>) {
+        match self {
+            Comparison::Equal => zip(out, a, b, |a, b| a == b),
+            Comparison::NotEqual => zip(out, a, b, |a, b| a != b),
+            Comparison::Less => zip(out, a, b, |a, b| a < b),
+            Comparison::LessEqual => zip(out, a, b, |a, b| a <= b),
+            Comparison::Greater => zip(out, a, b, |a, b| a > b),
+            Comparison::GreaterEqual => zip(out, a, b, |a, b| a >= b),
+        }
+    }
+}
+
+impl Arithmetic {
+    fn write(self, out: &mut [f64], a: Operand<'_>, b: Operand<'_>) {
+        match self {
+            Arithmetic::Add => zip(out, a, b, |a, b| a + b),
+            Arithmetic::Subtract => zip(out, a, b, |a, b| a - b),
+            Arithmetic::Multiply => zip(out, a, b, |a, b| a * b),
+            Arithmetic::Divide => zip(out, a, b, |a, b| a / b),
+            Arithmetic::FloorDivide => zip(out, a, b, floor_divide),
+            Arithmetic::Remainder => zip(out, a, b, floor_remainder),
+            Arithmetic::Arctan2 => zip(out, a, b, f64::atan2),
+            Arithmetic::Power => match b {
+                // NumPy's own short cuts, which round otherwise than `pow`.
+                Operand::All(2.0) => map(out, a, |a| a * a),
+                Operand::All(0.5) => map(out, a, f64::sqrt),
+                Operand::All(-1.0) => map(out, a, |a| 1.0 / a),
+                _ => zip(out, a, b, f64::powf),
+            },
+        }
+    }
+}
+
+impl Function {
+    fn write(self, out: &mut [f64], x: Operand<'_>) {
+        match self {
+            Function::Sin => map(out, x, f64::sin),
+            Function::Cos => map(out, x, f64::cos),
+            Function::Tan => map(out, x, f64::tan),
+            Function::Arcsin => map(out, x, f64::asin),
+            Function::Arccos => map(out, x, f64::acos),
+            Function::Arctan => map(out, x, f64::atan),
+            Function::Sinh => map(out, x, f64::sinh),
+            Function::Cosh => map(out, x, f64::cosh),
+            Function::Tanh => map(out, x, f64::tanh),
+            Function::Arcsinh => map(out, x, arcsinh),
+            Function::Arccosh => map(out, x, arccosh),
+            Function::Arctanh => map(out, x, arctanh),
+            Function::Abs => map(out, x, f64::abs),
+            Function::Sqrt => map(out, x, f64::sqrt),
+            Function::Exp => map(out, x, f64::exp),
+            Function::Expm1 => map(out, x, f64::exp_m1),
+            Function::Log => map(out, x, f64::ln),
+            Function::Log1p => map(out, x, f64::ln_1p),
+            Function::Log10 => map(out, x, f64::log10),
+            Function::Floor => map(out, x, f64::floor),
+            Function::Ceil => map(out, x, f64::ceil),
+        }
+    }
+}
+
+fn map(out: &mut [f64], x: Operand<'_>, f: impl Fn(f64) -> f64) {
+    match x {
+        Operand::Each(column) => out.iter_mut().zip(column).for_each(|(out, x)| *out = f(*x)),
+        Operand::All(x) => out.fill(f(x)),
+    }
+}
+
+/// A loop for each pair of operands, so that the compiler makes vector instructions of each.
+fn zip<T: Clone>(out: &mut [T], a: Operand<'_>, b: Operand<'_>, f: impl Fn(f64, f64) -> T) {
+    match (a, b) {
+        (Operand::Each(a), Operand::Each(b)) => {
+            out.iter_mut().zip(a.iter().zip(b)).for_each(|(out, (a, b))| *out = f(*a, *b));
+        }
+        (Operand::Each(a), Operand::All(b)) => out.iter_mut().zip(a).for_each(|(out, a)| *out = f(*a, b)),
+        (Operand::All(a), Operand::Each(b)) => out.iter_mut().zip(b).for_each(|(out, b)| *out = f(a, *b)),
+        (Operand::All(a), Operand::All(b)) => out.fill(f(a, b)),
+    }
+}
