@@ -50,7 +50,7 @@ impl Assignments {
             let value = names.value(&line.parse()?).map_err(|error| error.moved(line.start))?;
             let (number, is_condition) = match value {
                 Value::Text(text) => {
-                    names.put(&line.name, Value::Text(text));
+                    names.put(&line.name, Value::Text(text.as_column()));
                     continue;
                 }
                 Value::Number(number) => (number, false),
@@ -120,7 +120,7 @@ impl Assignments {
             let rows = message.rows();
             let column = |text: &Text| match text {
                 Text::Column(slot) => message.texts[*slot].clone(),
-                Text::Constant(text) => TextColumn::repeated(text, rows),
+                Text::Constant(text) | Text::Filled(text) => TextColumn::repeated(text, rows),
             };
             message.texts = texts.iter().map(column).collect();
         }
@@ -212,8 +212,9 @@ mod tests {
 
     #[test]
     fn a_column_keeps_its_place_when_its_kind_changes() {
-        let (shown, names) = evaluated("s = a + 1\nb = t\nt = 'new'\nold = b == 'q'\n`a name` = 1");
-        assert_eq!(names, ["s", "a", "t", "b", "old", "a name"]);
+        let (shown, names) =
+            evaluated("s = a + 1\nb = t\nt = 'new'\nold = b == 'q'\n`a name` = 1\nis_new = not t < 'm'");
+        assert_eq!(names, ["s", "a", "t", "b", "old", "a name", "is_new"]);
         assert_eq!(
             shown,
             [
@@ -222,7 +223,8 @@ mod tests {
                 "t=[Some(\"new\"), Some(\"new\"), Some(\"new\")]",
                 "b=[Some(\"p\"), Some(\"q\"), Some(\"r\")]",
                 "old=[0.0, 1.0, 0.0]",
-                "a name=[1.0, 1.0, 1.0]"
+                "a name=[1.0, 1.0, 1.0]",
+                "is_new=[1.0, 1.0, 1.0]"
             ]
         );
     }

@@ -175,7 +175,7 @@ impl Text {
     fn of<'a>(&'a self, rows: Rows<'a>, row: usize) -> Option<&'a str> {
         match self {
             Text::Column(slot) => rows.message.texts[*slot].get(rows.first + row),
-            Text::Constant(text) => Some(text),
+            Text::Constant(text) | Text::Filled(text) => Some(text),
         }
     }
 }

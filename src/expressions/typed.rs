@@ -32,6 +32,8 @@ pub(super) enum Condition {
 pub(super) enum Text {
     Column(usize),
     Constant(String),
+    /// A column that an earlier assignment filled with one text.
+    Filled(String),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,6 +109,16 @@ impl Function {
         ("floor", Function::Floor),
         ("ceil", Function::Ceil),
     ];
+}
+
+impl Text {
+    /// It as the value of a column, which is not one constant for the operators.
+    pub fn as_column(self) -> Text {
+        match self {
+            Text::Constant(text) => Text::Filled(text),
+            column => column,
+        }
+    }
 }
 
 /// How many blocks an evaluation holds at once, beside the one that it writes.
