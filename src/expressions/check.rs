@@ -66,7 +66,7 @@ impl Names {
             return Err(ExpressionError::new(node.span.clone(), reason));
         }
         match &node.part {
-            Part::Number(value) => Ok(Value::Number(Number::Constant(*value))),
+            Part::Number(value, _) => Ok(Value::Number(Number::Constant(*value))),
             Part::Truth(value) => Ok(Value::Condition(Condition::Constant(*value))),
             Part::Text(value) => Ok(Value::Text(Text::Constant(value.clone()))),
             Part::Name(name, quoted) => self.column(name, *quoted, &node.span),
@@ -138,7 +138,7 @@ impl Names {
             }
             // pandas turns the sign of conditions as `~` does.
             ("-", Value::Condition(condition)) => Ok(Value::Condition(Condition::Not(Box::new(condition)))),
-            ("-", Value::Number(Number::Constant(value))) => Ok(Value::Number(Number::Constant(-value))),
+            ("-", Value::Number(Number::Constant(value))) => Ok(constant(-value, node)),
             ("-", Value::Number(number)) => Ok(Value::Number(Number::Negative(Box::new(number)))),
             (_, Value::Text(_)) => Err(ExpressionError::new(inner.span.clone(), format!("`{symbol}` takes no text"))),
             (_, value) => Ok(value),
@@ -177,7 +177,7 @@ impl Names {
         if let (Number::Constant(one), Number::Constant(other)) = (&left, &right) {
             let value = folded(operator, *one, *other);
             let value = value.map_err(|reason| ExpressionError::new(node.span.clone(), reason))?;
-            return Ok(Value::Number(Number::Constant(value)));
+            return Ok(constant(value, node));
         }
         Ok(Value::Number(Number::Binary(operator, Box::new(left), Box::new(right))))
     }
@@ -297,6 +297,11 @@ impl Names {
             number => Condition::NumberIn(Box::new(number), list),
         })
     }
+}
+
+fn constant(value: f64, node: &Node) -> Value {
+    // Integers have no negative zero.
+    Value::Number(Number::Constant(if value == 0.0 && node.is_integer() { 0.0 } else { value }))
 }
 
 /// A number; a condition counts as 1 and 0.

@@ -16,7 +16,8 @@ pub(super) struct Node {
 
 #[derive(Clone, Debug)]
 pub(super) enum Part {
-    Number(f64),
+    /// A number; true if it is an integer of Python.
+    Number(f64, bool),
     Text(String),
     Truth(bool),
     /// A column; true if it stands in backticks.
@@ -84,7 +85,7 @@ impl Parser {
             Token::Symbol("=") => "`=` assigns; a comparison is written ==".to_owned(),
             Token::Symbol(symbol) => format!("`{symbol}` cannot stand here"),
             Token::Name(name, _) => format!("`{name}` cannot stand here without an operator before it"),
-            Token::Number(_) | Token::Text(_) => "this cannot stand here without an operator before it".to_owned(),
+            Token::Number(..) | Token::Text(_) => "this cannot stand here without an operator before it".to_owned(),
         };
         ExpressionError::new(self.span(), reason)
     }
@@ -186,7 +187,7 @@ impl Parser {
         let token = self.peek().clone();
         self.at += 1;
         let part = match token {
-            Token::Number(value) => Part::Number(value),
+            Token::Number(value, whole) => Part::Number(value, whole),
             Token::Text(value) => Part::Text(value),
             Token::Name(name, false) if name == "True" || name == "False" => Part::Truth(name == "True"),
             Token::Name(name, quoted) => match self.take(&["("]) {
@@ -268,6 +269,16 @@ fn node(part: Part, span: Range<usize>) -> Result<Node, ExpressionError> {
 }
 
 impl Node {
+    /// Whether it is an integer of Python, which has no negative zero.
+    pub fn is_integer(&self) -> bool {
+        match &self.part {
+            Part::Number(_, whole) => *whole,
+            Part::Unary(_, inner) => inner.is_integer(),
+            Part::Binary("+" | "-" | "*" | "//" | "%", left, right) => left.is_integer() && right.is_integer(),
+            _ => false,
+        }
+    }
+
     fn checked(self) -> Result<Node, ExpressionError> {
         if self.depth > MAX_DEPTH { Err(too_deep(self.span)) } else { Ok(self) }
     }

@@ -6,7 +6,8 @@ use super::ExpressionError;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Token {
-    Number(f64),
+    /// A number; true if it is an integer of Python.
+    Number(f64, bool),
     Text(String),
     /// A name; true if it stands in backticks.
     Name(String, bool),
@@ -119,7 +120,7 @@ fn number(text: &str) -> Result<(Token, usize), ExpressionError> {
     let zeros = whole && base == 10 && plain.len() > 1 && plain.starts_with('0') && plain.contains(|c| c != '0');
     let value = value.filter(|value: &f64| follows == 0 && !underscored && !zeros && (!whole || value.is_finite()));
     let value = value.ok_or_else(|| ExpressionError::new(0..written.len(), format!("`{written}` is no number")))?;
-    Ok((Token::Number(value), end))
+    Ok((Token::Number(value, whole), end))
 }
 
 /// A text in single or double quotes, with Python's escapes.
