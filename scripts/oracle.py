@@ -103,6 +103,8 @@ def apply(frame, step):
     parameters = dict(step)
     use = parameters.pop("use")
     parameters.pop("on_error", None)
+    if use in NAMED:
+        return name_columns(frame, use, parameters) if len(frame) else frame
     columns = parameters.pop("columns", numbers_of(frame))
     if use in ("prepare", "result") or len(frame) == 0:
         return frame
@@ -116,6 +118,9 @@ def apply(frame, step):
     if use in ("ordinal_encoder", "one_hot_encoder"):
         return encode(frame, use, parameters, step.get("columns"))
     part = frame[columns]
+    if use in ("where", "mask"):
+        condition = frame.eval(parameters.pop("cond"), engine="python")
+        return frame.assign(**getattr(part, use)(condition, **parameters))
     if use == "polynomial_features":
         features = sk.PolynomialFeatures(**parameters)
         products = features.fit_transform(part.to_numpy())
@@ -134,6 +139,19 @@ def by_time(part, times):
     return part.set_axis(pd.DatetimeIndex(pd.to_datetime(times, format="ISO8601")))
 
 
+NAMED = {"rename", "drop", "filter", "assign"}
+
+
+def name_columns(frame, use, parameters):
+    """After a step whose parameters name the columns."""
+    if use == "assign":
+        return frame.assign(**dict(sorted(parameters["values"].items())))
+    if use == "filter":
+        kept = frame.drop(columns=["message", "row"]).filter(**parameters)
+        return pd.concat([frame[["message", "row"]], kept], axis=1)
+    return getattr(frame, use)(columns=parameters["columns"])
+
+
 def scaler(use, parameters):
     """The scikit-learn object of a step."""
     tuples = {k: tuple(v) if k in ("feature_range", "quantile_range") else v for k, v in parameters.items()}
@@ -147,8 +165,10 @@ def transform(part, use, parameters):
     if use == "rolling":
         method = parameters.pop("method", "mean")
         part = getattr(part.rolling(parameters.pop("window", 3), **parameters), method)()
-    elif use == "diff":
-        part = part.diff(**parameters)
+    elif use in ("diff", "shift", "cumsum", "pct_change", "rank", "round"):
+        part = getattr(part, use)(**parameters)
+    elif use == "ewm":
+        part = part.ewm(**parameters).mean()
     elif use == "replace":
         part = part.replace(parameters.get("to_replace", []), parameters.get("value", np.nan))
     elif use == "interpolate":

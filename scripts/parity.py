@@ -36,6 +36,8 @@ SHAPES = [0, 1, 2, 3, 5, 10, 30, 100, 300, 1000, 5000]
 SHAPE_WEIGHTS = [1, 4, 4, 4, 6, 10, 12, 12, 6, 3, 1]
 # These only move or compare values.
 EXACT_STEPS = {"drop_duplicates", "replace", "dropna", "binarizer", "ordinal_encoder", "one_hot_encoder", "k_bins_discretizer"}
+# And these round once a value, as NumPy does.
+EXACT_STEPS |= {"round", "where", "mask", "shift", "cumsum", "pct_change", "rank", "rename", "drop", "filter", "assign"}
 
 
 def column(rng, n):
@@ -118,8 +120,33 @@ def parameters(rng, use, names):
         method = str(rng.choice(["mean", "sum", "min", "max", "std"]))
         window = int(rng.integers(1, 12))
         return {"window": window, "method": method} | maybe(min_periods=int(rng.integers(1, window + 1)))
-    if use == "diff":
+    if use in ("diff", "pct_change"):
         return maybe(periods=int(rng.integers(-3, 5)))
+    if use == "shift":
+        return maybe(periods=int(rng.integers(-3, 5)), fill_value=float(rng.choice([0.0, -7.5])))
+    if use == "cumsum":
+        return maybe(skipna=False)
+    if use == "round":
+        return maybe(decimals=int(rng.integers(-3, 7)))
+    if use == "rank":
+        method = maybe(method=str(rng.choice(["average", "min", "max", "first", "dense"])))
+        return method | maybe(na_option=str(rng.choice(["keep", "top", "bottom"])), ascending=False, pct=True)
+    if use == "ewm":
+        decay = [("com", rng.uniform(0, 5)), ("span", rng.uniform(1, 9)), ("halflife", rng.uniform(0.1, 5)), ("alpha", rng.uniform(0.05, 1))]
+        name, value = decay[int(rng.integers(0, 4))]
+        return {name: round(float(value), 2)} | maybe(adjust=False, ignore_na=True, min_periods=int(rng.integers(0, 4)))
+    if use in ("where", "mask"):
+        one, other = (str(rng.choice(names)) for _ in range(2))
+        cond = str(rng.choice([f"{one} > 0.5", f"not {one} < {other}", f"{one} == {other} or {one} != {one}"]))
+        return {"cond": cond} | maybe(other=float(rng.choice([0.0, -7.5])))
+    if use == "rename":
+        return {"columns": {name: f"n{place}" for place, name in enumerate(some())}}
+    if use == "drop":
+        return {"columns": some(0)[: len(names) - 1]}
+    if use == "filter":
+        return {"items": some()} if rng.random() < 0.7 else {"like": str(rng.choice(names))[1:]}
+    if use == "assign":
+        return {"values": {name: rng.choice([1.5, -2.0, 0.0]).item() for name in [*some(), "n0", "n1"]}}
     if use == "simple_imputer":
         strategy = str(rng.choice(["mean", "median", "most_frequent", "constant"]))
         return maybe(strategy=strategy) if strategy != "constant" else {"strategy": strategy, "fill_value": 1.5}
@@ -159,6 +186,18 @@ SUBTASKS = [
     "polynomial_features",
     "ordinal_encoder",
     "one_hot_encoder",
+    "rename",
+    "drop",
+    "filter",
+    "assign",
+    "round",
+    "where",
+    "mask",
+    "shift",
+    "cumsum",
+    "pct_change",
+    "ewm",
+    "rank",
 ]
 
 
@@ -182,7 +221,7 @@ def case(seed, only):
     if n > 1 and rng.random() < 0.5:
         frame = frame.iloc[rng.integers(0, max(1, n // 2), n)].reset_index(drop=True)
     step = {"use": use} | parameters(rng, use, names)
-    if use not in ("drop_duplicates", "dropna", "ordinal_encoder", "one_hot_encoder") and rng.random() < 0.3:
+    if use not in {"drop_duplicates", "dropna", "ordinal_encoder", "one_hot_encoder"} | oracle.NAMED and rng.random() < 0.3:
         step["columns"] = names[: int(rng.integers(1, width + 1))]
     if rng.random() < 0.3:
         step["on_error"] = str(rng.choice(["message", "row"]))
@@ -204,6 +243,8 @@ def toml_value(value):
         return str(value).lower()
     if isinstance(value, list):
         return "[" + ", ".join(map(toml_value, value)) + "]"
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f'"{key}" = {toml_value(one)}' for key, one in value.items()) + " }"
     return f'"{value}"' if isinstance(value, str) else repr(value)
 
 

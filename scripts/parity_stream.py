@@ -14,7 +14,7 @@ from comparison import EPS, EXACT, WITHIN, judge, relative_bound
 
 FITTED = ["standard_scaler", "min_max_scaler", "max_abs_scaler"]
 SKETCHED = ["robust_scaler", "quantile_transformer"]
-CARRIED = ["rolling", "diff", "fillna", "interpolate"]
+CARRIED = ["rolling", "diff", "fillna", "interpolate", "shift", "cumsum", "pct_change", "ewm"]
 SUBTASKS = FITTED + SKETCHED + CARRIED
 # So many values the sketch holds whole.
 SKETCH_K = 1024
@@ -75,7 +75,7 @@ class Expected:
                 self.interpolate(rows, part, parameters)
                 return
             self.results[rows] = oracle.transform(part, use, parameters).to_numpy()
-            self.floor[rows] = 64 * EPS * largest if use == "rolling" else 0.0
+            self.floor[rows] = 64 * EPS * largest if use in ("rolling", "ewm") else 0.0
             return
         messages = self.frame["message"].to_numpy()[rows]
         parts = [np.flatnonzero(messages == message) for message in pd.unique(messages)]
@@ -220,7 +220,7 @@ def difference(frame, step, size, ours, theirs, verdicts):
 
 
 def compare(a, b, rows, place, expected):
-    relative = 0.0 if expected.step["use"] in ("diff", "fillna") else 1e-9
+CARRIED = ["rolling", "diff", "fillna", "interpolate", "shift", "cumsum", "pct_change", "ewm"]
     low, high = expected.low[rows, place], expected.high[rows, place]
     bound = relative_bound(a, b, relative) + expected.floor[rows, place]
     if np.isnan(low).all():

@@ -296,7 +296,7 @@ fn standard_input_and_output_are_source_and_sink() {
 
 #[test]
 fn ready_dataflows_are_valid() {
-    for file in ["weather", "weatherlink", "normalizer", "hourly", "weewx", "logger", "every-option"] {
+    for file in ["weather", "weatherlink", "normalizer", "hourly", "weewx", "logger", "expressions", "every-option"] {
         rowmill().args(["check", &format!("dataflows/{file}.toml")]).assert().success().stdout(contains(": ok"));
     }
     rowmill().args(["check", "dataflows/weather.toml", "--dot"]).assert().success().stdout(contains("digraph"));

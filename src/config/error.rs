@@ -226,7 +226,8 @@ impl Wrong {
             }
             Wrong::SubtaskWithoutUse => "say which: use = \"standard_scaler\"",
             Wrong::CannotStream(_) => {
-                "the standard, min-max, max-abs and robust scalers, quantile_transformer, rolling and diff can"
+                "the standard, min-max, max-abs and robust scalers, quantile_transformer, rolling, ewm, diff, shift, cumsum, \
+                 pct_change, interpolate and fillna's ffill can"
             }
             Wrong::FrozenWithoutParams(_) => "params = \"weather.fit.json\": the file that `rowmill fit` wrote",
             Wrong::ModelWithoutParams(_) => "params = \"model.fit.json\": the file that rowmill.export wrote in Python",

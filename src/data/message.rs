@@ -56,6 +56,11 @@ impl Message {
         self.ids.len()
     }
 
+    /// How many number columns it has.
+    pub fn number_columns(&self) -> usize {
+        self.numbers.nrows()
+    }
+
     /// The values of a number column, one per row.
     pub fn column(&self, slot: usize) -> &[f64] {
         let rows = self.rows();
@@ -112,6 +117,12 @@ impl Message {
         flat.clear();
         flat.extend_from_slice(&selected);
         self.numbers = Array2::from_shape_vec((slots.len(), self.ids.len()), flat).expect("columns of one length");
+    }
+
+    /// Keeps the text columns in `slots`, each once, in this order.
+    pub fn select_texts(&mut self, slots: &[usize]) {
+        let mut texts = std::mem::take(&mut self.texts);
+        self.texts = slots.iter().map(|slot| std::mem::take(&mut texts[*slot])).collect();
     }
 
     /// Drops text columns by their slots.

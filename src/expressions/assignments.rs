@@ -1,10 +1,10 @@
 //! Columns that expressions give, as `pandas.DataFrame.eval` assigns them.
 
-use super::ExpressionError;
 use super::check::{Names, Value};
 use super::evaluate::{Blocks, Rows};
 use super::syntax::{Node, parse, target};
 use super::typed::{Condition, Needs, Number, Text};
+use super::{Constant, ExpressionError};
 use crate::data::{Kind, Message, Schema, TextColumn};
 use crate::pool::Scratch;
 
@@ -21,6 +21,68 @@ pub struct Assignments {
     /// What each text column of the schema after it holds; `None` if they stay in place.
     texts: Option<Vec<Text>>,
     after: Schema,
+}
+
+/// Gathers assignments, each of which sees the names of those before.
+struct Builder {
+    names: Names,
+    /// How many number columns there are.
+    slots: usize,
+    numbers: Vec<(usize, Number)>,
+}
+
+impl Builder {
+    fn new(schema: &Schema) -> Builder {
+        Builder { names: Names::of(schema), slots: schema.number_count(), numbers: Vec::new() }
+    }
+
+    fn assign(&mut self, name: &str, value: Value) {
+        let (number, is_condition) = match value {
+            Value::Text(text) => return self.names.put(name, Value::Text(text.as_column())),
+            Value::Number(number) => (number, false),
+            Value::Condition(condition) => (Number::Condition(Box::new(condition)), true),
+        };
+        let slot = match self.names.get(name) {
+            Some(Value::Number(Number::Column(slot)) | Value::Condition(Condition::Column(slot))) => *slot,
+            _ => {
+                self.slots += 1;
+                self.slots - 1
+            }
+        };
+        self.numbers.push((slot, number));
+        let condition = || Value::Condition(Condition::Column(slot));
+        self.names.put(name, if is_condition { condition() } else { Value::Number(Number::Column(slot)) });
+    }
+
+    fn finish(self, schema: &Schema) -> Assignments {
+        let Builder { names, slots, numbers } = self;
+        let needs = numbers.iter().fold(Needs::default(), |needs, (_, number)| needs.or(number.needs()));
+        let (mut order, mut texts, mut columns) = (Vec::new(), Vec::new(), Vec::new());
+        for (name, value) in names.iter() {
+            let kind = match value {
+                Value::Number(Number::Column(slot)) | Value::Condition(Condition::Column(slot)) => {
+                    order.push(*slot);
+                    Kind::Number
+                }
+                Value::Text(text) => {
+                    texts.push(text.clone());
+                    Kind::Text
+                }
+                Value::Number(_) | Value::Condition(_) => unreachable!("a column has a slot"),
+            };
+            columns.push((name, kind));
+        }
+        let in_place = order.iter().copied().eq(0..slots);
+        let texts_in_place = texts.iter().cloned().eq((0..schema.text_count()).map(Text::Column));
+        Assignments {
+            numbers,
+            added: slots - schema.number_count(),
+            needs,
+            order: (!in_place).then_some(order),
+            texts: (!texts_in_place).then_some(texts),
+            after: Schema::new(columns),
+        }
+    }
 }
 
 struct Line<'a> {
@@ -43,60 +105,29 @@ impl Assignments {
     /// # Errors
     /// A text that is no assignment, or a column that the schema lacks.
     pub fn new(text: &str, schema: &Schema) -> Result<Assignments, ExpressionError> {
-        let mut names = Names::of(schema);
-        let mut slots = schema.number_count();
-        let mut numbers = Vec::new();
+        let mut builder = Builder::new(schema);
         for line in lines(text)? {
-            let value = names.value(&line.parse()?).map_err(|error| error.moved(line.start))?;
-            let (number, is_condition) = match value {
-                Value::Text(text) => {
-                    names.put(&line.name, Value::Text(text.as_column()));
-                    continue;
-                }
-                Value::Number(number) => (number, false),
-                Value::Condition(condition) => (Number::Condition(Box::new(condition)), true),
-            };
-            let slot = match names.get(&line.name) {
-                Some(Value::Number(Number::Column(slot)) | Value::Condition(Condition::Column(slot))) => *slot,
-                _ => {
-                    slots += 1;
-                    slots - 1
-                }
-            };
-            numbers.push((slot, number));
-            let column = if is_condition {
-                Value::Condition(Condition::Column(slot))
-            } else {
-                Value::Number(Number::Column(slot))
-            };
-            names.put(&line.name, column);
+            let value = builder.names.value(&line.parse()?).map_err(|error| error.moved(line.start))?;
+            builder.assign(&line.name, value);
         }
-        let needs = numbers.iter().fold(Needs::default(), |needs, (_, number)| needs.or(number.needs()));
-        let (mut order, mut texts, mut columns) = (Vec::new(), Vec::new(), Vec::new());
-        for (name, value) in names.iter() {
-            let kind = match value {
-                Value::Number(Number::Column(slot)) | Value::Condition(Condition::Column(slot)) => {
-                    order.push(*slot);
-                    Kind::Number
-                }
-                Value::Text(text) => {
-                    texts.push(text.clone());
-                    Kind::Text
-                }
-                Value::Number(_) | Value::Condition(_) => unreachable!("a column has a slot"),
+        Ok(builder.finish(schema))
+    }
+
+    /// Columns of one value each.
+    pub fn of_constants<'a>(
+        constants: impl IntoIterator<Item = (&'a str, &'a Constant)>,
+        schema: &Schema,
+    ) -> Assignments {
+        let mut builder = Builder::new(schema);
+        for (name, constant) in constants {
+            let value = match constant {
+                Constant::Truth(value) => Value::Condition(Condition::Constant(*value)),
+                Constant::Number(value) => Value::Number(Number::Constant(*value)),
+                Constant::Text(value) => Value::Text(Text::Constant(value.clone())),
             };
-            columns.push((name, kind));
+            builder.assign(name, value);
         }
-        let in_place = order.iter().copied().eq(0..slots);
-        let texts_in_place = texts.iter().cloned().eq((0..schema.text_count()).map(Text::Column));
-        Ok(Assignments {
-            numbers,
-            added: slots - schema.number_count(),
-            needs,
-            order: (!in_place).then_some(order),
-            texts: (!texts_in_place).then_some(texts),
-            after: Schema::new(columns),
-        })
+        builder.finish(schema)
     }
 
     /// The columns after it.

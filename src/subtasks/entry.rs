@@ -197,7 +197,7 @@ fn parameter(name: &str, r#type: &str, default: Value, help: &str) -> Parameter 
 /// What every subtask that learns takes beside its own parameters.
 fn fitting_parameters() -> [Parameter; 3] {
     let from = "What it learns from: each `message` alone, all messages so far (`stream`: the scalers, \
-                quantile_transformer, rolling, diff, interpolate, and fillna's `ffill`), or the rows of `rowmill fit` (`frozen`).";
+                quantile_transformer, rolling, ewm, diff, shift, cumsum, pct_change, interpolate, and fillna's `ffill`), or the rows of `rowmill fit` (`frozen`).";
     let key = "A text column, such as the station, whose values learn apart from each other, for `stream`.";
     [
         parameter("fit", "\"message\" | \"stream\" | \"frozen\"", "message".into(), from),
@@ -279,7 +279,7 @@ mod tests {
     #[test]
     fn names_are_unique() {
         let all = Subtasks::builtin();
-        assert_eq!(all.iter().count(), 58);
+        assert_eq!(all.iter().count(), 72);
         for entry in all.iter() {
             assert_eq!(all.iter().filter(|other| other.name == entry.name).count(), 1);
         }

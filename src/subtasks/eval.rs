@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::selection::unbound;
 use super::{BatchSubtask, Fault, Refusal, Role, Scope, Subtask, Traits, Transform};
 use crate::data::{Message, Schema};
 use crate::expressions::Assignments;
@@ -28,7 +29,7 @@ impl Subtask for Eval {
 /// Before its columns are known.
 impl BatchSubtask for Eval {
     fn apply(&self, _: &mut Message, _: &Scope) -> Result<(), Fault> {
-        Err(Fault::new("The columns of the expression are not known."))
+        unbound()
     }
 
     fn bind(&self, schema: &Schema, _: &Scope) -> Result<Option<Transform>, Refusal> {

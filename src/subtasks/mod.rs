@@ -2,6 +2,7 @@
 //!
 //! - a file a subtask, such as `clip`: its parameters, whose doc comments are its help; its traits; its tests.
 //! - `subtask`, `by_column`, `transform`: the traits, and a subtask of any type; `fault`: why one fails.
+//! - `selection`: the columns that stay, for steps that name columns; `Assignments` and `Predicate` are expressions.
 //! - `scope`, `role`: the columns it acts on; `learned`, `frozen`: fitted params.
 //! - `streaming`: keyed state and partial fits; `recent`: the dedup window.
 //! - `step`, `chain`, `fused`: steps in their order, run one after the other or column by column; `on_error`: without
@@ -13,23 +14,30 @@
 //! A new subtask is a file, its `mod` line here and a line in [`Subtasks::builtin`]. Never here: files, connections,
 //! threads, clocks or timely, for a message must give the same result on every worker.
 
+mod assign;
+mod astype;
 mod binarizer;
 mod by_column;
 mod chain;
 mod clip;
+mod cumsum;
 mod diff;
+mod drop;
 mod drop_duplicates;
 mod dropna;
 mod entry;
 mod eval;
+mod ewm;
 mod fault;
 mod fillna;
+mod filter;
 mod frozen;
 mod function_transformer;
 mod fused;
 mod interpolate;
 mod k_bins_discretizer;
 mod learned;
+mod mask;
 mod max_abs_scaler;
 mod min_max_scaler;
 pub mod models;
@@ -37,19 +45,25 @@ mod normalizer;
 mod on_error;
 mod one_hot_encoder;
 mod ordinal_encoder;
+mod pct_change;
 mod polynomial_features;
 mod power_transformer;
 pub mod prepare;
 mod quantile_transformer;
 mod query;
+mod rank;
 mod recent;
 mod registry;
+mod rename;
 mod replace;
 mod result;
 mod robust_scaler;
 mod role;
 mod rolling;
+mod round;
 mod scope;
+mod selection;
+mod shift;
 mod simple_imputer;
 mod standard_scaler;
 mod step;
@@ -57,7 +71,9 @@ mod streaming;
 mod subtask;
 #[cfg(test)]
 mod testing;
+mod time_features;
 mod transform;
+mod where_condition;
 
 pub use by_column::{ColumnSubtask, Flaw};
 pub use chain::{Chain, ChainEvent};

@@ -8,10 +8,11 @@ use super::models::{
 };
 use super::subtask::Subtask;
 use super::{
-    binarizer, clip, diff, drop_duplicates, dropna, eval, fillna, function_transformer, interpolate,
-    k_bins_discretizer, max_abs_scaler, min_max_scaler, normalizer, one_hot_encoder, ordinal_encoder,
-    polynomial_features, power_transformer, prepare, quantile_transformer, query, replace, result, robust_scaler,
-    rolling, simple_imputer, standard_scaler,
+    assign, astype, binarizer, clip, cumsum, diff, drop, drop_duplicates, dropna, eval, ewm, fillna, filter,
+    function_transformer, interpolate, k_bins_discretizer, mask, max_abs_scaler, min_max_scaler, normalizer,
+    one_hot_encoder, ordinal_encoder, pct_change, polynomial_features, power_transformer, prepare,
+    quantile_transformer, query, rank, rename, replace, result, robust_scaler, rolling, round, shift, simple_imputer,
+    standard_scaler, time_features, where_condition,
 };
 
 /// The subtasks that a program knows, by their names.
@@ -47,6 +48,20 @@ impl Subtasks {
             .with::<function_transformer::FunctionTransformer>("function_transformer")
             .with::<query::Query>("query")
             .with::<eval::Eval>("eval")
+            .with::<rename::Rename>("rename")
+            .with::<drop::Drop>("drop")
+            .with::<filter::Filter>("filter")
+            .with::<assign::Assign>("assign")
+            .with::<astype::Astype>("astype")
+            .with::<round::Round>("round")
+            .with::<where_condition::Where>("where")
+            .with::<mask::Mask>("mask")
+            .with::<shift::Shift>("shift")
+            .with::<cumsum::Cumsum>("cumsum")
+            .with::<pct_change::PctChange>("pct_change")
+            .with::<ewm::Ewm>("ewm")
+            .with::<rank::Rank>("rank")
+            .with::<time_features::TimeFeatures>("time_features")
             .with_model::<Regress<LinearRegressor>>("linear_regression", "sklearn.linear_model.LinearRegression")
             .with_model::<Regress<LinearRegressor>>("ridge", "sklearn.linear_model.Ridge")
             .with_model::<Regress<LinearRegressor>>("lasso", "sklearn.linear_model.Lasso")

@@ -313,6 +313,36 @@ url = "null"
     }
 
     #[test]
+    fn errors_of_expressions_point_into_them() {
+        let of = |step: &str| error(&GOOD.replace("use = \"standard_scaler\"\n[sink]", &format!("{step}\n[sink]")));
+        for (step, place, part) in [
+            ("use = \"query\"\nexpr = \"outTmp > 0\"", "f.toml:17:9", "did you mean `outTemp`?"),
+            ("use = \"query\"\nexpr = \"outTemp > 0 and\"", "f.toml:17:24", "column 16: the expression ends here"),
+            ("use = \"query\"\nexpr = 'station == 1'", "f.toml:17:9", "compared with a number"),
+            (
+                "use = \"eval\"\nexpr = \"\"\"\na = 1\n  b = c\n\"\"\"",
+                "f.toml:19:7",
+                "line 2, column 7: there is no column `c`",
+            ),
+            (
+                "use = \"query\"\nexpr = \"station == \\\"x\\\" and c\"",
+                "f.toml:17:8",
+                "column 20: there is no column `c`",
+            ),
+            ("use = \"mask\"\ncond = \"outTemp\"", "f.toml:17:9", "where a condition must be"),
+            ("use = \"rename\"\ncolumns = { outTmp = \"t\" }", "f.toml:17:11", "did you mean `outTemp`?"),
+            ("use = \"drop\"\ncolumns = [\"x\"]", "f.toml:17:11", "no column `x`"),
+        ] {
+            let shown = of(step);
+            assert!(shown.contains(place) && shown.contains(part), "{step}:\n{shown}");
+        }
+        let text = GOOD.replace("use = \"standard_scaler\"\n[sink]", "use = \"drop\"\ncolumns = [\"outTemp\"]\n[sink]");
+        let dataflow = Dataflow::from_text("f.toml", &text, &[], &crate::registry::Registry::builtin()).unwrap();
+        let (_, after) = dataflow.steps(&crate::data::Schema::davis()).unwrap();
+        assert!(after.get("outTemp").is_none() && after.number_count() == 25);
+    }
+
+    #[test]
     fn no_column_has_a_name_of_the_output() {
         for schema in ["number = [\"a\", \"row\"]", "text = [\"message\"]", "number = [\"a\"]\nid = \"row\""] {
             let text = format!("{}[schema]\n{schema}", GOOD.replace("columns = [\"outTemp\"]", ""));

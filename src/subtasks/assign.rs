@@ -1,0 +1,36 @@
+//! Columns of one value.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::selection::unbound;
+use super::{BatchSubtask, Fault, Refusal, Role, Scope, Subtask, Traits, Transform};
+use crate::data::{Message, Schema};
+use crate::expressions::{Assignments, Constant};
+
+/// Adds columns of one value, or replaces columns by it, in the order of their names.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Assign {
+    /// The value of each column, a number or a text: `{ unit = "C", offset = 1.5 }`.
+    values: BTreeMap<String, Constant>,
+}
+
+impl Subtask for Assign {
+    const EQUALS: &'static str = "pandas.DataFrame.assign";
+    const ROLE: Role = Role::Named;
+    const TRAITS: Traits<Assign> = Traits::by_message();
+}
+
+impl BatchSubtask for Assign {
+    fn apply(&self, _: &mut Message, _: &Scope) -> Result<(), Fault> {
+        unbound()
+    }
+
+    fn bind(&self, schema: &Schema, _: &Scope) -> Result<Option<Transform>, Refusal> {
+        let values = self.values.iter().map(|(name, value)| (name.as_str(), value));
+        Ok(Some(Transform::by_message(Assignments::of_constants(values, schema))))
+    }
+}
