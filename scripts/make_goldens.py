@@ -75,6 +75,20 @@ CASES = {
         ("quantile_transformer", ""),
         ("normalizer", ""),
     ],
+    "query": [("query", "expr = \"(normal > 0 or gaps != gaps) & name not in ['b'] and not -1 < ties % 3 < 1\"")],
+    "eval": [("eval", "expr = \"\"\"\nspread = normal - gaps // 2\nties = ties ** 2 + -tiny\nwarm = (spread > 0 and name != 'a') * 1.0\n\"\"\"")],
+    "rename": [("rename", 'columns = { normal = "other", name = "label" }')],
+    "filter": [("filter", 'items = ["ties", "name", "normal"]')],
+    "drop": [("drop", 'columns = ["empty", "name", "huge"]')],
+    "assign": [("assign", 'values = { unit = "C", normal = 1.5 }')],
+    "round": [("round", "decimals = 1")],
+    "where": [("where", "cond = \"gaps > 0 and name == 'a'\"\nother = -1.0")],
+    "mask": [("mask", 'cond = "ties == 1"\ncolumns = ["normal", "gaps"]')],
+    "shift": [("shift", "periods = -2\nfill_value = 0.5")],
+    "cumsum": [("cumsum", "skipna = false")],
+    "pct_change": [("pct_change", 'columns = ["normal", "ties", "skewed"]')],
+    "ewm": [("ewm", "span = 4.0\nadjust = false")],
+    "rank": [("rank", 'method = "min"\nna_option = "bottom"\npct = true')],
 }
 
 

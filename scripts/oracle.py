@@ -139,11 +139,13 @@ def by_time(part, times):
     return part.set_axis(pd.DatetimeIndex(pd.to_datetime(times, format="ISO8601")))
 
 
-NAMED = {"rename", "drop", "filter", "assign"}
+NAMED = {"query", "eval", "rename", "drop", "filter", "assign"}
 
 
 def name_columns(frame, use, parameters):
     """After a step whose parameters name the columns."""
+    if use in ("query", "eval"):
+        return getattr(frame, use)(parameters["expr"], engine="python")
     if use == "assign":
         return frame.assign(**dict(sorted(parameters["values"].items())))
     if use == "filter":

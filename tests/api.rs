@@ -260,7 +260,11 @@ impl Watcher {
     fn of(page: &Page, cookie: &str) -> Watcher {
         let mut stream = TcpStream::connect(&page.address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-        write!(stream, "GET /api/v1/events HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncookie: {cookie}\r\n\r\n").unwrap();
+        write!(
+            stream,
+            "GET /api/v1/events HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncookie: {cookie}\r\n\r\n"
+        )
+        .unwrap();
         Watcher(stream, String::new())
     }
 

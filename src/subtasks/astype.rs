@@ -9,7 +9,7 @@ use super::selection::{Selection, column_of, unbound};
 use super::{BatchSubtask, Fault, Flaw, Refusal, Role, Scope, Subtask, Traits, Transform};
 use crate::data::{Kind, Message, Schema, TextColumn};
 
-/// Changes the kind of columns. A text that is no number fails the message; missing stays missing.
+/// Changes the kind of columns. A text that is no number is refused; missing stays missing.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Astype {
@@ -27,7 +27,7 @@ enum ColumnKind {
 impl Subtask for Astype {
     const EQUALS: &'static str = "pandas.DataFrame.astype";
     const ROLE: Role = Role::Named;
-    const TRAITS: Traits<Astype> = Traits::by_message();
+    const TRAITS: Traits<Astype> = Traits::by_message().by_row();
 }
 
 impl BatchSubtask for Astype {
