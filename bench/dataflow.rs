@@ -1,17 +1,21 @@
 //! What the dataflow itself costs: the chain through timely on one worker, less the same kernels called in a loop.
 //!
 //! `cargo bench --bench dataflow` prints a table. All go over the same buckets in memory, in turn:
-//! medians of each round's differences. In lock step the next message is sent when the one before is complete.
+//! medians of each round's differences. In lock step the next message is sent when the one before is complete. Then what
+//! a byte costs that travels between processes, written and read again; with `-- bytes` that alone.
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use rowmill::bench::BareLoop;
 use rowmill::config::{Dataflow, Override};
-use rowmill::data::{Bucket, Schema};
+use rowmill::data::{Bucket, Message, Schema};
+use rowmill::format::{Decoder, Encoder, Encoding, Output};
 use rowmill::measure::median;
 use rowmill::runtime::{through_graph, time_to_completion};
 use rowmill::source::Generator;
+use timely::bytes::arc::BytesMut;
+use timely::dataflow::channels::ContainerBytes;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::operator::Operator;
 use timely::dataflow::operators::{Input, Probe};
@@ -21,6 +25,9 @@ const ROUNDS: usize = 31;
 const WAYS: [(u64, bool); 4] = [(1, false), (1, true), (32, false), (32, true)];
 
 fn main() {
+    if std::env::args().any(|argument| argument == "bytes") {
+        return bytes();
+    }
     println!(
         "| rows a message | kernels | lock step, sixteen operators | fused | 32 in flight, sixteen operators | fused |"
     );
@@ -41,7 +48,44 @@ fn main() {
         println!("| {rows} | {bare:.2} | {} |", shown.join(" | "));
     }
     let floor = |in_flight| median((0..ROUNDS).map(|_| bare_operators(in_flight, 4_000)).collect());
-    println!("\nSixteen bare operators: {:.2} in lock step, {:.2} with 32 in flight.", floor(1), floor(32));
+    println!("\nSixteen bare operators: {:.2} in lock step, {:.2} with 32 in flight.\n", floor(1), floor(32));
+    bytes();
+}
+
+/// What messages of some rows cost between processes as rows, as columns and as lines.
+fn bytes() {
+    println!("| rows a message | ns a byte of rows | of columns | of lines |\n|---|---|---|---|");
+    let (schema, mut generator) = (Arc::new(Schema::davis()), Generator::new(1));
+    let mut decoder = Decoder::new(schema.clone(), Arc::default());
+    let encoder = Encoder::new(schema, Encoding::JsonLines);
+    for (rows, messages) in [(1, 1000), (100, 20), (1000, 4)] {
+        let buckets: Vec<Arc<Bucket>> = (0..messages).map(|epoch| Arc::new(generator.bucket(epoch, rows))).collect();
+        let columns: Vec<Message> = buckets.iter().map(|bucket| decoder.decode(bucket).0).collect();
+        let lines = columns.iter().map(|message| encoder.encode(message.clone())).collect();
+        let columns = columns.into_iter().map(Output::Columns).collect();
+        let (columns, lines) = (both_ends(columns, Output::recycle), both_ends(lines, Output::recycle));
+        println!("| {rows} | {:.2} | {columns:.2} | {lines:.2} |", both_ends(buckets, drop));
+    }
+}
+
+/// Nanoseconds a byte for containers of one item each: into bytes, as timely writes them to a socket's buffer, and back.
+fn both_ends<T>(items: Vec<T>, free: impl Fn(T)) -> f64
+where
+    Vec<T>: ContainerBytes,
+{
+    let containers: Vec<Vec<T>> = items.into_iter().map(|item| vec![item]).collect();
+    let length: usize = containers.iter().map(ContainerBytes::length_in_bytes).sum();
+    let round = |_| {
+        let start = Instant::now();
+        for container in &containers {
+            let mut wire = Vec::with_capacity(container.length_in_bytes());
+            container.into_bytes(&mut wire);
+            let there = Vec::<T>::from_bytes(BytesMut::from(wire).freeze());
+            there.into_iter().for_each(&free);
+        }
+        start.elapsed().as_secs_f64() * 1e9 / length as f64
+    };
+    median((0..10 * ROUNDS).map(round).collect())
 }
 
 fn dataflow() -> Dataflow {

@@ -166,6 +166,7 @@ fn run_dataflow(arguments: &RunArguments, on_signals: SignalHandler, registry: &
         fresh: arguments.fresh,
         migrate: arguments.migrate,
         connect_timeout: arguments.connect_timeout.unwrap_or(runtime::CONNECT_TIMEOUT),
+        shared_file: false,
         secret: secret(arguments)?,
         drain_timeout: Some(arguments.drain_timeout),
         stall_timeout: Some(arguments.stall_timeout),

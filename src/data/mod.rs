@@ -1,6 +1,7 @@
 //! Rows, messages and their schema: the types that all rooms above share.
 //!
 //! - `row`, `raw_batch`, `batch_metadata`, `bucket`: rows as they arrived, their metadata, and both together.
+//! - `contiguous`, `checksum`: columns and lines as bytes, as they travel between processes; whether bytes are the same.
 //! - `message`, `text`, `spare`, `excerpt`: decoded columns, text columns, their buffer pool, rows for display.
 //! - `schema`, `cell`, `event_time`: names and kinds of columns; missing values, numbers and times in texts.
 //! - `nearest`: the name that may be meant by one that is not known.
@@ -11,6 +12,8 @@
 mod batch_metadata;
 mod bucket;
 pub mod cell;
+mod checksum;
+pub(crate) mod contiguous;
 mod date_order;
 mod event_time;
 mod excerpt;

@@ -71,6 +71,16 @@ impl TextColumn {
         &self.present
     }
 
+    /// Its bytes, where each text ends in them, and which are present.
+    pub(super) fn parts(&self) -> (&str, &[usize], &[bool]) {
+        (&self.bytes, &self.ends, &self.present)
+    }
+
+    /// As [`TextColumn::parts`], to be filled.
+    pub(super) fn parts_mut(&mut self) -> (&mut String, &mut Vec<usize>, &mut Vec<bool>) {
+        (&mut self.bytes, &mut self.ends, &mut self.present)
+    }
+
     /// Keeps these runs of rows, which are in order.
     pub fn keep_runs(&mut self, runs: &[Range<usize>]) {
         let mut bytes = std::mem::take(&mut self.bytes).into_bytes();

@@ -5,7 +5,7 @@ use std::sync::{Arc, Once};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::data::{Kind, Message, Schema, recycle_lines, spare_lines};
+use crate::data::{Kind, Message, Schema, contiguous, recycle_lines, spare_lines};
 
 /// The encoding that a sink takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,9 +36,9 @@ pub enum Infinity {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Output {
     /// Bytes of whole lines.
-    Lines(Vec<u8>),
+    Lines(#[serde(with = "contiguous::lines")] Vec<u8>),
     /// The message itself, for columnar formats.
-    Columns(Message),
+    Columns(#[serde(with = "contiguous")] Message),
 }
 
 impl Output {

@@ -42,6 +42,6 @@ pub use decoding::{Decoding, UnknownKeys};
 pub use encoder::{Encoder, Encoding, Infinity, Output, PLACE};
 pub use framing::{Framing, MAX_PAYLOAD};
 pub use infer::Inference;
-pub use records::{FileKind, FileRecords};
+pub use records::{FileKind, FileRecord, FileRecords};
 pub use time_rules::{TimeColumn, TimeRules, TimeUnit};
 pub(crate) use units::is_unit;

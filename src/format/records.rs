@@ -64,6 +64,19 @@ pub struct FileRecords<R> {
     held_back: bool,
     line: u64,
     position: u64,
+    /// Where `bytes` begins in the input, and bytes behind all of them that were skipped.
+    begins: u64,
+    skipped: u64,
+}
+
+/// A record of a file.
+pub struct FileRecord<'a> {
+    /// Its bytes, without the line break.
+    pub row: Row<'a>,
+    /// The line it begins on, from 1.
+    pub line: u64,
+    /// Where its bytes begin in the input; `None` if they are not there as they are.
+    pub offset: Option<u64>,
 }
 
 /// So many bytes wait for a date that tells the order of day and month.
@@ -146,6 +159,8 @@ impl<R: BufRead> FileRecords<R> {
             held_back: false,
             line: 0,
             position: 0,
+            begins: 0,
+            skipped: 0,
         };
         if kind == FileKind::WeatherLink && !records.is_export()? {
             records.kind = FileKind::Csv;
@@ -170,11 +185,21 @@ impl<R: BufRead> FileRecords<R> {
 
     /// The next record and the line it begins on, from 1; blank lines are skipped.
     pub fn next_row(&mut self) -> io::Result<Option<(Row<'_>, u64)>> {
+        Ok(self.next_record()?.map(|record| (record.row, record.line)))
+    }
+
+    /// The next record; blank lines are skipped.
+    pub fn next_record(&mut self) -> io::Result<Option<FileRecord<'_>>> {
         if !std::mem::take(&mut self.held_back) && !self.read_record()? {
             return Ok(None);
         }
         let format = self.broken.map_or(self.format, Format::Broken);
-        Ok(Some((Row { bytes: self.record(), format, header: self.header() }, self.position)))
+        // The end of a long line that was skipped stands before what was read behind it, as long as that is kept.
+        let is_behind = self.skipped > 0 && self.broken != Some(Broken::TooLong);
+        let is_found = !self.reader.translates() && !is_behind;
+        let offset = is_found.then_some(self.begins + self.record.start as u64);
+        let row = Row { bytes: self.record(), format, header: self.header() };
+        Ok(Some(FileRecord { row, line: self.position, offset }))
     }
 
     fn record(&self) -> &[u8] {
@@ -443,6 +468,7 @@ impl<R: BufRead> FileRecords<R> {
             let end = memchr::memchr(b'\n', available).map(|at| at + 1);
             let (taken, over) = (end.unwrap_or(available.len()), end.is_some() || available.is_empty());
             self.reader.consume(taken);
+            self.skipped += taken as u64;
             if over {
                 self.whole = self.bytes.len();
                 return Ok(());
@@ -455,6 +481,8 @@ impl<R: BufRead> FileRecords<R> {
         let done = self.next;
         if done == self.bytes.len() || (done > MOST_DONE && done > self.bytes.len() / 2) {
             self.bytes.drain(..done);
+            // What was skipped stood behind the last byte, which is discarded with all others.
+            self.begins += done as u64 + std::mem::take(&mut self.skipped);
             self.closing.forget(done);
             (self.whole, self.next) = (self.whole - done, 0);
         }
@@ -484,6 +512,28 @@ mod tests {
             });
         }
         all
+    }
+
+    #[test]
+    fn offsets_are_where_records_begin() {
+        let long = format!("{}\n", "z".repeat(3 << 20));
+        let lines = ["\u{feff}a,b\r\n", "1,2\n", " \n", "3,\"4\n5\"\r\n", &long, "\"open,6\n", "7,8\n", "9,10"];
+        let text = lines.concat().repeat(40);
+        let mut records =
+            FileRecords::new(io::BufReader::with_capacity(7, text.as_bytes()), FileKind::Csv, None, &of(50, None))
+                .unwrap();
+        let mut count = 0;
+        while let Some(FileRecord { row, offset, .. }) = records.next_record().unwrap() {
+            let offset = offset.unwrap();
+            assert_eq!(row.bytes, &text.as_bytes()[offset as usize..][..row.bytes.len()], "{count}");
+            assert!(offset == 0 || matches!(text.as_bytes()[offset as usize - 1], b'\n' | 0xbf), "{count}");
+            count += 1;
+        }
+        assert!(count >= 40 * 3, "{count}");
+        let utf_16: Vec<u8> = "\u{feff}a,b\n1,2\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let mut records = FileRecords::new(&utf_16[..], FileKind::Csv, None, &of(50, None)).unwrap();
+        let record = records.next_record().unwrap().unwrap();
+        assert_eq!((record.row.bytes, record.offset), (&b"1,2"[..], None));
     }
 
     #[test]

@@ -49,6 +49,11 @@ impl<R: BufRead> Transcoder<R> {
         let decoder = foreign(start, given).map(Encoding::new_decoder);
         Ok(Transcoder { reader, decoder, translated: Vec::new(), consumed: 0, ended: false })
     }
+
+    /// Whether its bytes are others than those below.
+    pub fn translates(&self) -> bool {
+        self.decoder.is_some()
+    }
 }
 
 impl<R: BufRead> BufRead for Transcoder<R> {

@@ -14,6 +14,9 @@ pub enum Error {
     /// The source failed.
     #[error("{0}")]
     Source(#[from] source::Error),
+    /// A process could not read rows again in the source's file.
+    #[error("{0}")]
+    Unread(String),
     /// A sink failed.
     #[error("{0}")]
     Sink(#[from] sink::Error),

@@ -26,6 +26,8 @@ pub struct Options {
     pub migrate: bool,
     /// How long other processes may take to connect, and be silent until the first rows are complete.
     pub connect_timeout: Duration,
+    /// Whether all processes have the same file of rows; the processes find out when they meet.
+    pub shared_file: bool,
     /// The secret that the processes share; none if not given.
     pub secret: Secret,
     /// How long a drain may take once it is requested; for ever if not given.
@@ -64,6 +66,7 @@ impl Options {
             fresh: false,
             migrate: false,
             connect_timeout: CONNECT_TIMEOUT,
+            shared_file: false,
             secret: Secret::default(),
             drain_timeout: None,
             stall_timeout: None,

@@ -87,10 +87,12 @@ fn meet(
     activity: &Activity,
 ) -> Result<Option<(Sockets, ControlChannel)>, Error> {
     let Cluster { hosts, process, .. } = &options.cluster;
+    let own = OwnIdentity::of(dataflow, options)?;
+    let own_file = own.identity.source_file.clone();
     let meeting = Mesh {
         hosts,
         process: *process,
-        own: OwnIdentity::of(dataflow, options)?,
+        own,
         secret: options.secret.clone(),
         timeout: options.connect_timeout,
         stop: options.stop.clone(),
@@ -99,6 +101,7 @@ fn meet(
     let listener = listener.transpose().map_err(|error| Error::Cluster(error.to_string()))?;
     let Some(peers) = meeting.connect(listener).map_err(Error::Cluster)? else { return Ok(None) };
     let (mut data, mut controls, mut fuse) = (Vec::new(), Vec::new(), options.fuse);
+    let mut shared_file = own_file.is_some();
     for (other, peer) in peers.into_iter().enumerate() {
         let Some(Peer { data: stream, control, identity }) = peer else {
             data.push(None);
@@ -106,6 +109,7 @@ fn meet(
         };
         // All must build the same operators: if one is not fused, none is.
         fuse &= identity.fuse;
+        shared_file &= identity.source_file == own_file;
         data.push(Some(stream));
         controls.extend(control.map(|control| (other, hosts[other].as_str(), control)));
     }
@@ -116,7 +120,7 @@ fn meet(
     let reopen = ReopenRequest { asked: std::mem::take(&mut options.reopen), here: options.reopen.clone() };
     let control = ControlChannel::start(options.cluster.process, controls, &options.stop, &reopen, &activity.begun);
     let control = control.map_err(|error| Error::Cluster(format!("the processes cannot talk: {error}")))?;
-    options.fuse = fuse;
+    (options.fuse, options.shared_file) = (fuse, shared_file);
     Ok(Some((data, control)))
 }
 

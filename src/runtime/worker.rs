@@ -21,7 +21,7 @@ use crate::runtime::epochs::resume::existing;
 use crate::runtime::epochs::sink_writer::SharedSinkWriter;
 use crate::runtime::error::Error;
 use crate::runtime::first_error::{FirstError, fail};
-use crate::runtime::graph::build::{GraphEnds, GraphPlan, OutcomeRecorder};
+use crate::runtime::graph::build::{GraphEnds, GraphPlan, OutcomeRecorder, WrittenBy};
 use crate::runtime::graph::in_flight::EpochOutcome;
 use crate::runtime::graph::materialized::TableDurability;
 use crate::runtime::graph::operator_state::OperatorState;
@@ -34,7 +34,7 @@ use crate::runtime::observe::activity::Activity;
 use crate::runtime::observe::sampler::Sampler;
 use crate::runtime::options::{Options, PARK_TIMEOUT};
 use crate::runtime::query::QueryServer;
-use crate::sink::{self, Existing, FileEnd};
+use crate::sink::{self, Existing, FileEnd, SinkUrl};
 use crate::source::SourcePosition;
 
 /// What all workers of a process share.
@@ -131,6 +131,17 @@ impl Context<'_> {
         worker.index() / self.options.cluster.workers * self.options.cluster.workers
     }
 
+    /// Who writes this worker's results.
+    fn written_by(&self, worker: &Worker) -> WrittenBy {
+        let sink = &self.dataflow.sink;
+        match () {
+            () if sink.parts => WrittenBy::FirstOfProcess(self.first_in_process(worker)),
+            // With a worker alone, an operator more would only cost time.
+            () if sink.url == SinkUrl::Null && worker.peers() > 1 => WrittenBy::Maker,
+            () => WrittenBy::First,
+        }
+    }
+
     fn is_first_in_process(&self, worker: &Worker) -> bool {
         worker.index() == self.first_in_process(worker)
     }
@@ -188,7 +199,8 @@ impl Share {
             TableOperators::open(worker.index(), dataflow, &schema, options, kept, failure, activity)?;
         let plan = GraphPlan {
             states,
-            writer: dataflow.sink.parts.then(|| context.first_in_process(worker) as u64),
+            writer: context.written_by(worker),
+            source_file: options.shared_file.then(|| dataflow.source.clone()),
             sampler: sampler.cloned(),
             ..GraphPlan::new(dataflow, schema, &steps, schema_out, options.fuse, &tables.inputs())
         };
@@ -211,7 +223,7 @@ impl Share {
 
     /// Whether this worker writes results.
     fn writes(&self, worker: &Worker) -> bool {
-        self.plan.writer.unwrap_or(0) == worker.index() as u64
+        self.plan.writer.writer(worker.index()) == worker.index()
     }
 
     /// Gathers the measurements on the first worker, and closes the run on this one. `busy` is the busy time of the

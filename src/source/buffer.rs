@@ -40,6 +40,8 @@ pub struct BucketBuffer {
     untold: Option<u64>,
     /// Deliveries that the open bucket ends.
     deliveries: usize,
+    /// Where the next row is in the shared file, if it is from one.
+    offset: Option<u64>,
     /// Whether the warning about a message closed by its bytes was logged.
     told: bool,
     /// Where local times may stand twice.
@@ -112,6 +114,7 @@ impl BucketBuffer {
             begun: None,
             untold: None,
             deliveries: 0,
+            offset: None,
             told: false,
             clock_changes: None,
         }
@@ -133,6 +136,11 @@ impl BucketBuffer {
         self.once = once;
     }
 
+    /// The next row is at this offset of a file that all processes of the run have.
+    pub fn row_is_at(&mut self, offset: u64) {
+        self.offset = Some(offset);
+    }
+
     /// Rows per message.
     pub fn bucket_size(&self) -> usize {
         self.limits.bucket_size
@@ -149,6 +157,9 @@ impl BucketBuffer {
             return None;
         }
         self.open.push(row, arrived, origin);
+        if let Some(offset) = self.offset.take() {
+            self.open.raw.last_is_at(offset);
+        }
         if self.once {
             self.open.metadata.last_comes_once();
         }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::byte_budget::ByteBudget;
 use super::source_output::buffer_until_closed;
 use crate::data::{DateOrder, Format, Header, Origin, Row, Schema};
-use crate::format::{FileKind, FileRecords, Framing, Inference};
+use crate::format::{FileKind, FileRecord, FileRecords, Framing, Inference};
 use crate::measure::Clock;
 use crate::source::{BucketBuffer, Error, MAX_WAITING, SourceOutput, SourceSettings};
 
@@ -37,9 +37,13 @@ pub fn read(
     let records = records.map_err(|error| file_error(path, error))?;
     let topic: Arc<str> = path.display().to_string().into();
     let mut arrivals = 0;
-    each_row(records, |row, position| {
+    each_record(records, |FileRecord { row, line: position, offset }| {
         let arrived = clock.now();
         arrivals += 1;
+        // The records' input is the file itself.
+        if let Some(offset) = offset.filter(|_| settings.shared_file) {
+            buffer.row_is_at(offset);
+        }
         match buffer.push(row, arrived, Origin { topic: topic.clone(), position }, clock) {
             Some(bucket) => output.send(bucket) && !output.stop.is_set() && !buffer.is_done(),
             None => !buffer.is_done(),
@@ -53,10 +57,10 @@ pub fn read(
     Ok(())
 }
 
-/// Calls `f` with each row and its line until it returns false.
-fn each_row<R: BufRead>(mut records: FileRecords<R>, mut f: impl FnMut(Row<'_>, u64) -> bool) -> io::Result<()> {
-    while let Some((row, position)) = records.next_row()? {
-        if !f(row, position) {
+/// Calls `f` with each record until it returns false.
+fn each_record<R: BufRead>(mut records: FileRecords<R>, mut f: impl FnMut(FileRecord<'_>) -> bool) -> io::Result<()> {
+    while let Some(record) = records.next_record()? {
+        if !f(record) {
             break;
         }
     }
@@ -184,7 +188,7 @@ fn read_lines(
     };
     let header = records.header().map(|header| (Arc::from(header.names), header.line));
     let topic = stream.topic;
-    each_row(records, |row, position| {
+    each_record(records, |FileRecord { row, line: position, .. }| {
         let line = FileLine {
             bytes: row.bytes.to_vec(),
             format: row.format,

@@ -6,6 +6,7 @@
 //! - `queue`, `byte_budget`, `stop`: the bounded queue to the dataflow, its byte budget, the flag that ends a source.
 //! - `acknowledge`, `position`: delivery ranges, acknowledgement, and the position to resume at.
 //! - `deliveries`, `unacknowledged`, `retained`: redeliveries and retained publishes of MQTT.
+//! - `shared_file`: a file that several processes read rows from.
 //! - `file`, `generate` with `schedule`, `mqtt`, `custom`: the kinds of sources; `polled`: the trait and registry.
 //! - `infer`: the schema from rows. `clock_changes`: local times that stand twice.
 //!
@@ -31,6 +32,7 @@ mod registry;
 mod retained;
 mod schedule;
 mod settings;
+mod shared_file;
 mod source_output;
 mod stop;
 mod unacknowledged;
@@ -51,6 +53,7 @@ pub use queue::{BucketQueue, MAX_WAITING, queue_capacity};
 pub use registry::Sources;
 pub use schedule::{Arrivals, Load, Schedule};
 pub use settings::SourceSettings;
+pub use shared_file::{FileIdentity, SharedFile};
 pub(crate) use source_output::SourceOutput;
 pub use stop::Stop;
 pub use url::{Pace, SourceUrl, parse_rate};

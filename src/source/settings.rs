@@ -32,6 +32,8 @@ pub struct SourceSettings {
     pub custom: Option<CustomSource>,
     /// End after so many rows.
     pub max_rows: Option<u64>,
+    /// Whether all processes of the run have the same file of rows.
+    pub shared_file: bool,
 }
 
 impl SourceSettings {

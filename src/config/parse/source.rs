@@ -50,6 +50,7 @@ pub(super) fn source_settings(
         reconnect_timeout: section.and_then(|section| section.reconnect_timeout),
         custom: None,
         max_rows: None,
+        shared_file: false,
     })
 }
 

@@ -1,27 +1,28 @@
 //! What all processes of a run must have in common: two that differ would hang, or give two results.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, Read};
 
-use ring::digest::{Context, SHA256};
 use serde::{Deserialize, Serialize};
 
 use crate::config::{Dataflow, NamedFile, ParsedSettings};
 use crate::data::fingerprint;
-use crate::proc;
+use crate::runtime::cluster::build_identity::build_identity;
 use crate::runtime::error::Error;
 use crate::runtime::options::Options;
+use crate::source::FileIdentity;
 
 /// What a process tells the others about itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessIdentity {
     version: String,
-    /// SHA-256 of the program's file: one version may have many builds.
+    /// What tells the program's file from others: one version may have many builds.
     build: Vec<u8>,
     processes: usize,
     workers: usize,
     /// Whether it would fuse adjacent steps.
     pub fuse: bool,
+    /// The source's file, if it is one that this process can read.
+    pub source_file: Option<FileIdentity>,
     /// A hash of each setting of the dataflow, by its key.
     dataflow: BTreeMap<String, u64>,
     /// A hash of each file that the dataflow names; `None` for one that this process can't read.
@@ -38,7 +39,8 @@ impl OwnIdentity {
     /// # Errors
     /// If the program's own file can't be read.
     pub fn of(dataflow: &Dataflow, options: &Options) -> Result<OwnIdentity, Error> {
-        let build = build().map_err(|error| Error::Cluster(format!("this program's file cannot be read: {error}")))?;
+        let build =
+            build_identity().map_err(|error| Error::Cluster(format!("this program's file cannot be read: {error}")))?;
         let files = dataflow.files();
         let hash = |file: &NamedFile| std::fs::read(&file.path).ok().map(|bytes| fingerprint(&bytes) as u64);
         let identity = ProcessIdentity {
@@ -47,6 +49,7 @@ impl OwnIdentity {
             processes: options.cluster.processes(),
             workers: options.cluster.workers,
             fuse: options.fuse,
+            source_file: FileIdentity::of(&dataflow.source),
             dataflow: hashes(dataflow.contents()),
             files: files.iter().map(hash).collect(),
         };
@@ -89,18 +92,6 @@ impl OwnIdentity {
 
 fn hashes(contents: &ParsedSettings) -> BTreeMap<String, u64> {
     contents.iter().map(|(key, value)| (key.to_owned(), fingerprint(value.as_bytes()) as u64)).collect()
-}
-
-/// SHA-256 of the running program's file.
-fn build() -> io::Result<Vec<u8>> {
-    let mut file = proc::own_program()?;
-    let (mut hash, mut buffer) = (Context::new(&SHA256), vec![0; 1 << 18]);
-    loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok(hash.finish().as_ref().to_vec()),
-            read => hash.update(&buffer[..read]),
-        }
-    }
 }
 
 #[cfg(test)]

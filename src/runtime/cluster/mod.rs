@@ -9,6 +9,7 @@
 //! Never here: rows, epochs, sources and sinks.
 
 pub(crate) mod broadcast;
+mod build_identity;
 pub(crate) mod control_channel;
 mod dialers;
 pub(crate) mod gather;

@@ -9,6 +9,7 @@ use crate::data::Bucket;
 use crate::runtime::epochs::ledger::Ledger;
 use crate::runtime::epochs::never_came::NeverCame;
 use crate::runtime::epochs::sink_writer::SharedSinkWriter;
+use crate::runtime::error::Error;
 use crate::runtime::first_error::{FirstError, fail};
 use crate::runtime::graph::build::OutcomeRecorder;
 use crate::runtime::graph::in_flight::EpochOutcome;
@@ -148,6 +149,9 @@ impl OutcomeRecorder for LedgerOutcomes {
         self.ledger.borrow_mut().settle(&mut outcome, bucket.len() as u64);
         let told = self.never_came.borrow_mut().settle(&outcome.came, bucket.len() as u64);
         told.into_iter().for_each(|told| tracing::warn!("{told}"));
+        if let Some(reason) = outcome.unread.take() {
+            fail(&self.failure, Error::Unread(reason));
+        }
         if !outcome.rejected.is_empty() {
             self.with(|letters| self.write(&outcome, &bucket, letters));
         }

@@ -44,7 +44,7 @@ impl SharedSinkWriter {
         failure: &FirstError,
         activity: &Arc<Activity>,
     ) -> SharedSinkWriter {
-        let writes = plan.writer.unwrap_or(0) == index as u64;
+        let writes = plan.writer.writer(index) == index;
         // A broker does not redeliver what was acknowledged; a file can be read again.
         let settings = sink::SinkSettings { logged: dataflow.source_settings.is_live(), ..dataflow.sink.clone() };
         let open = || settings.open(&plan.schema_out, options.cluster.process, existing, &options.sink_deadline);
@@ -148,6 +148,12 @@ impl ResultWriter for SharedSinkWriter {
         let mut writer = self.0.borrow_mut();
         let taken = writer.with(|sink| sink.write(output));
         writer.sink.as_ref().filter(|_| taken).map(|sink| sink.length())
+    }
+
+    fn abandon(&mut self, reason: &str) {
+        let mut writer = self.0.borrow_mut();
+        writer.sink = None;
+        fail(&writer.failure, Error::Unread(reason.to_owned()));
     }
 
     fn flush(&mut self) -> bool {

@@ -29,6 +29,8 @@ impl ResultWriter for Discard {
         Some(0)
     }
 
+    fn abandon(&mut self, _reason: &str) {}
+
     fn flush(&mut self) -> bool {
         true
     }

@@ -23,6 +23,7 @@ use crate::runtime::graph::stateful::StatefulStep;
 use crate::runtime::graph::table_lines::{LastEpoch, ReferenceInput};
 use crate::runtime::graph::table_operators::TableOperators;
 use crate::runtime::observe::sampler::Sampler;
+use crate::source::{SharedFile, SourceUrl};
 use crate::subtasks::prepare::Prepare;
 use crate::subtasks::{Chain, Step};
 
@@ -44,10 +45,34 @@ pub struct GraphPlan {
     pub placement: Placement,
     pub encoding: Encoding,
     pub infinity: Infinity,
-    /// The worker that writes this worker's results; the first worker, which has the ledger, if not given.
-    pub writer: Option<u64>,
+    /// Who writes this worker's results.
+    pub writer: WrittenBy,
+    /// The source, where rows come without their bytes, which are in its file.
+    pub source_file: Option<SourceUrl>,
     /// Takes samples of messages, if the run is observed.
     pub sampler: Option<Sampler>,
+}
+
+/// Which worker writes results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WrittenBy {
+    /// The first one, which has the ledger, in the order of epochs.
+    First,
+    /// The first one of each process, by its index, in the order of epochs.
+    FirstOfProcess(usize),
+    /// The one that made them, at once.
+    Maker,
+}
+
+impl WrittenBy {
+    /// The worker that writes the results of worker `index`.
+    pub fn writer(self, index: usize) -> usize {
+        match self {
+            WrittenBy::First => 0,
+            WrittenBy::FirstOfProcess(first) => first,
+            WrittenBy::Maker => index,
+        }
+    }
 }
 
 impl GraphPlan {
@@ -73,7 +98,8 @@ impl GraphPlan {
             placement: dataflow.placement,
             encoding: dataflow.sink.encoding(),
             infinity: dataflow.sink.infinity,
-            writer: None,
+            writer: WrittenBy::First,
+            source_file: None,
             sampler: None,
         }
     }
@@ -83,6 +109,8 @@ impl GraphPlan {
 pub trait ResultWriter {
     /// The length of the sink's file after the results; `None` if they were not written.
     fn write(&mut self, output: Output) -> Option<u64>;
+    /// Nothing more is written: the results of an epoch are missing.
+    fn abandon(&mut self, reason: &str);
     /// Whether all results so far have been flushed.
     fn flush(&mut self) -> bool;
     fn close(&mut self);
@@ -155,11 +183,21 @@ pub fn build(
             }
             each(messages, Pipeline, "result", result(plan, times.clone()))
         };
-        let (here, elsewhere) = if plan.writer.is_none() { (Some(accounts), None) } else { (None, Some(accounts)) };
-        let outcomes = write(finished, plan.writer.unwrap_or(0), writer, here);
-        match elsewhere {
-            Some(accounts) => drop(settle(outcomes, accounts).probe_with(&probe)),
-            None => drop(outcomes.probe_with(&probe)),
+        match plan.writer {
+            WrittenBy::First => drop(write(finished, 0, writer, Some(accounts)).probe_with(&probe)),
+            WrittenBy::FirstOfProcess(first) => {
+                let outcomes = write(finished, first, writer, None::<NoOutcomes>);
+                drop(settle(outcomes, accounts).probe_with(&probe));
+            }
+            WrittenBy::Maker => {
+                let mut writer = writer;
+                let outcomes = each(finished, Pipeline, "sink", move |finished| {
+                    let outcome = written(finished, &mut writer);
+                    let flushed = writer.flush();
+                    EpochOutcome { written: outcome.written.filter(|_| flushed), ..outcome }
+                });
+                drop(settle(outcomes, accounts).probe_with(&probe));
+            }
         }
         GraphEnds { inputs: GraphInputs { buckets: input, references, last }, probe }
     })
@@ -175,7 +213,14 @@ fn prepare(plan: &GraphPlan, times: SharedServiceTimes) -> impl FnMut(Arc<Bucket
     let mut prepare = Prepare::new(plan.schema.clone(), plan.decoding.clone()).sorted_by(plan.sort.clone());
     let (sampler, schema) = (plan.sampler.clone(), plan.schema.clone());
     let mut absent = AbsentColumns::of(&schema);
-    move |bucket| {
+    let mut file = plan.source_file.as_ref().and_then(SharedFile::of);
+    move |mut bucket| {
+        let mut unread = None;
+        if bucket.raw.is_unread()
+            && let Some(file) = &mut file
+        {
+            unread = file.read(&mut Arc::make_mut(&mut bucket).raw).err().map(|error| error.to_string());
+        }
         let ((message, bad), service) = times.borrow_mut().time(0, || prepare.apply(&bucket));
         if let Some(sampler) = &sampler {
             sampler.before(&message, &schema);
@@ -189,7 +234,8 @@ fn prepare(plan: &GraphPlan, times: SharedServiceTimes) -> impl FnMut(Arc<Bucket
         let (epoch, numbers, barrier) =
             (bucket.metadata.epoch, bucket.metadata.numbers.clone(), bucket.metadata.barrier);
         let came = absent.found_in(&message);
-        let outcome = EpochOutcome { epoch, numbers, barrier, service, rejected, came, ..EpochOutcome::default() };
+        let outcome =
+            EpochOutcome { epoch, numbers, barrier, service, rejected, came, unread, ..EpochOutcome::default() };
         InFlightMessage { message, outcome }
     }
 }
@@ -287,24 +333,23 @@ fn each<'scope, A: 'static, B: 'static>(
 /// Writes results in the order of epochs, each when its epoch is complete. Outcomes are settled here, or sent on.
 fn write<'scope>(
     finished: StreamVec<'scope, u64, FinishedMessage>,
-    to: u64,
+    to: usize,
     mut writer: impl ResultWriter + 'static,
     mut accounts: Option<impl OutcomeRecorder + 'static>,
 ) -> StreamVec<'scope, u64, EpochOutcome> {
     let mut held = EpochQueue::new();
-    finished.unary_frontier(Exchange::new(move |_: &FinishedMessage| to), "sink", |_, _| {
+    finished.unary_frontier(Exchange::new(move |_: &FinishedMessage| to as u64), "sink", |_, _| {
         move |(input, frontier), output: &mut OutputSession<'_, EpochOutcome>| {
             held.take_in(input);
-            let mut written = Vec::new();
+            let mut all = Vec::new();
             while let Some((capability, finished)) = held.next_complete(frontier) {
-                for FinishedMessage { output, outcome } in finished {
-                    let length = writer.write(output);
-                    written.push((capability.clone(), EpochOutcome { written: length, ..outcome }));
+                for finished in finished {
+                    all.push((capability.clone(), written(finished, &mut writer)));
                 }
             }
             // Outcomes are settled only after their results were flushed.
-            let flushed = written.is_empty() || writer.flush();
-            for (capability, outcome) in written {
+            let flushed = all.is_empty() || writer.flush();
+            for (capability, outcome) in all {
                 let outcome = EpochOutcome { written: outcome.written.filter(|_| flushed), ..outcome };
                 match &mut accounts {
                     Some(accounts) => accounts.settle(outcome),
@@ -317,6 +362,27 @@ fn write<'scope>(
             }
         }
     })
+}
+
+/// Writes the results of a message; its outcome.
+fn written(FinishedMessage { output, outcome }: FinishedMessage, writer: &mut impl ResultWriter) -> EpochOutcome {
+    if let Some(reason) = &outcome.unread {
+        writer.abandon(reason);
+    }
+    EpochOutcome { written: writer.write(output), ..outcome }
+}
+
+/// Takes no outcomes: they are sent on.
+enum NoOutcomes {}
+
+impl OutcomeRecorder for NoOutcomes {
+    fn settle(&mut self, _outcome: EpochOutcome) {
+        match *self {}
+    }
+
+    fn close(&mut self) {
+        match *self {}
+    }
 }
 
 /// Gathers all outcomes on the first worker, which has the ledger.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::data::{Message, Numbers};
+use crate::data::{Message, Numbers, contiguous};
 use crate::format::Output;
 use crate::measure::ServiceTimes;
 use crate::runtime::graph::operator_state::OperatorState;
@@ -23,6 +23,8 @@ pub struct EpochOutcome {
     pub rejected: Vec<RejectedRows>,
     /// The places of columns of which a worker has had no value before.
     pub came: Vec<usize>,
+    /// Why the rows could not be read in the shared file: the run fails.
+    pub unread: Option<String>,
     /// Rows that were dropped as too late for a table.
     pub too_late: u64,
     /// Whether a checkpoint barrier follows: operators add the keyed states that have changed.
@@ -45,6 +47,7 @@ pub struct RejectedRows {
 /// A message on its way through the chain.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct InFlightMessage {
+    #[serde(with = "contiguous")]
     pub message: Message,
     pub outcome: EpochOutcome,
 }
@@ -58,6 +61,7 @@ impl EpochOutcome {
         self.dropped.extend(other.dropped);
         self.rejected.extend(other.rejected);
         self.came.extend(other.came);
+        self.unread = self.unread.take().or(other.unread);
         self.too_late += other.too_late;
         self.states.extend(other.states);
     }

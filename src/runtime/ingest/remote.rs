@@ -145,6 +145,7 @@ pub fn start(
 ) -> Source {
     let mut settings = dataflow.source_settings.of_connection(number);
     settings.clean_start = options.fresh;
+    settings.shared_file = options.shared_file;
     let beginning = SourcePosition::default();
     let position = positions.get(number).unwrap_or(&beginning);
     Source::start(&dataflow.source, settings, position, clock, options.stop.clone(), std::thread::current())
