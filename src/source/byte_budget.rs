@@ -41,6 +41,11 @@ impl ByteBudget {
         self.held.load(Ordering::Acquire) >= self.most
     }
 
+    /// Whether the receiver is gone.
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
     /// The receiver is gone: no more budget is freed.
     pub fn close(&self) {
         self.closed.store(true, Ordering::Release);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvError, RecvTimeoutError, Sender, TryRecvError};
+use crossbeam_channel::{Receiver, RecvError, RecvTimeoutError, Sender, TryRecvError, TrySendError};
 
 use super::byte_budget::ByteBudget;
 use super::position::DeliveryRange;
@@ -11,6 +11,11 @@ use crate::data::Bucket;
 
 /// Most bytes of waiting buckets.
 pub const MAX_WAITING: usize = 32 << 20;
+
+/// Buckets of a queue that lasts longer than a sender sleeps.
+const LONG_QUEUE: usize = 256;
+/// How often the sender of a full queue checks whether it is half empty.
+const FULL_INTERVAL: Duration = Duration::from_micros(200);
 
 /// The sending end, on a source's thread.
 pub(crate) struct BucketSender {
@@ -32,9 +37,24 @@ pub(crate) fn queue(capacity: Option<usize>) -> (BucketSender, BucketQueue) {
 }
 
 impl BucketSender {
-    /// Waits while the queue is full; false when the receiver is gone.
+    /// Waits while the queue is full; false when the receiver is gone. A long queue that was full is waited for until it
+    /// is half empty: else each bucket that is taken would wake up the sender for the next one.
     pub fn send(&self, bucket: Bucket, delivery_range: DeliveryRange) -> bool {
-        self.room.enter(bucket.byte_len()) && self.buckets.send((bucket, delivery_range)).is_ok()
+        if !self.room.enter(bucket.byte_len()) {
+            return false;
+        }
+        let mut arrival = (bucket, delivery_range);
+        if self.buckets.capacity().is_some_and(|capacity| capacity >= LONG_QUEUE) {
+            arrival = match self.buckets.try_send(arrival) {
+                Ok(()) => return true,
+                Err(TrySendError::Disconnected(_)) => return false,
+                Err(TrySendError::Full(arrival)) => arrival,
+            };
+            while 2 * self.buckets.len() > self.buckets.capacity().unwrap_or(0) && !self.room.is_closed() {
+                std::thread::sleep(FULL_INTERVAL);
+            }
+        }
+        self.buckets.send(arrival).is_ok()
     }
 }
 
@@ -113,6 +133,24 @@ mod tests {
             (0..9).for_each(|_| assert_eq!(queue.recv().unwrap().0.len(), 1));
             assert!(thread.join().unwrap());
             let thread = scope.spawn(|| (0..9).all(|_| feeder.send(bucket(MAX_WAITING / 3), DeliveryRange::default())));
+            drop(queue);
+            assert!(!thread.join().unwrap(), "nobody wants more");
+        });
+    }
+
+    #[test]
+    fn a_long_queue_that_was_full_loses_nothing_and_ends_with_its_receiver() {
+        let (feeder, queue) = queue(Some(LONG_QUEUE));
+        let send = || feeder.send(Bucket::default(), DeliveryRange::default());
+        assert!((0..LONG_QUEUE).all(|_| send()));
+        std::thread::scope(|scope| {
+            let thread = scope.spawn(|| (0..LONG_QUEUE).all(|_| send()));
+            (0..2 * LONG_QUEUE).for_each(|_| _ = queue.recv().unwrap());
+            assert!(thread.join().unwrap() && queue.is_empty());
+            let thread = scope.spawn(|| (0..=LONG_QUEUE).all(|_| send()));
+            while !queue.is_full() {
+                std::thread::yield_now();
+            }
             drop(queue);
             assert!(!thread.join().unwrap(), "nobody wants more");
         });

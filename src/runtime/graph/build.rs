@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use timely::container::CapacityContainerBuilder;
-use timely::dataflow::channels::pact::{Exchange, ParallelizationContract, Pipeline};
+use timely::dataflow::channels::pact::{ParallelizationContract, Pipeline};
 use timely::dataflow::operators::generic::operator::Operator;
 use timely::dataflow::operators::{Input, Probe};
 use timely::dataflow::{InputHandle, ProbeHandle, StreamVec};
@@ -17,7 +16,7 @@ use crate::runtime::graph::absent_columns::AbsentColumns;
 use crate::runtime::graph::epoch_queue::EpochQueue;
 use crate::runtime::graph::in_flight::{EpochOutcome, FinishedMessage, InFlightMessage, RejectedRows};
 use crate::runtime::graph::operator_state::OperatorState;
-use crate::runtime::graph::output::OutputSession;
+use crate::runtime::graph::output::{OutputSession, SmallContainerBuilder, exchange};
 use crate::runtime::graph::stages::{Stage, StageWork, operator_of_result, stages};
 use crate::runtime::graph::stateful::StatefulStep;
 use crate::runtime::graph::table_lines::{LastEpoch, ReferenceInput};
@@ -130,7 +129,7 @@ pub struct GraphEnds {
 
 /// The inputs of the graph: buckets, and the references of tables.
 pub struct GraphInputs {
-    buckets: InputHandle<u64, CapacityContainerBuilder<Vec<Arc<Bucket>>>>,
+    buckets: InputHandle<u64, SmallContainerBuilder<Arc<Bucket>>>,
     references: Vec<ReferenceInput>,
     /// The epoch of the last bucket, with which tables end.
     last: LastEpoch,
@@ -164,10 +163,16 @@ pub fn build(
     accounts: impl OutcomeRecorder + 'static,
 ) -> GraphEnds {
     worker.dataflow::<u64, _, _>(|scope| {
-        let (input, buckets) = scope.new_input::<Vec<Arc<Bucket>>>();
+        let (input, buckets) = scope.new_input_with_builder::<SmallContainerBuilder<Arc<Bucket>>>();
         let (probe, mut references, last) = (ProbeHandle::new(), Vec::new(), tables.last());
+        if plan.whole && plan.writer == WrittenBy::Maker {
+            // An operator more would cost a message of one row as much as a step.
+            let outcomes = whole(buckets, plan, times, write_at_once(writer));
+            drop(settle(outcomes, accounts).probe_with(&probe));
+            return GraphEnds { inputs: GraphInputs { buckets: input, references, last }, probe };
+        }
         let finished = if plan.whole {
-            whole(buckets, plan, times)
+            whole(buckets, plan, times, |finished| finished)
         } else {
             let mut messages = each(buckets, by_epoch(), "prepare", prepare(plan, times.clone()));
             messages = tables.take(messages, 0, &mut references, &probe);
@@ -190,12 +195,7 @@ pub fn build(
                 drop(settle(outcomes, accounts).probe_with(&probe));
             }
             WrittenBy::Maker => {
-                let mut writer = writer;
-                let outcomes = each(finished, Pipeline, "sink", move |finished| {
-                    let outcome = written(finished, &mut writer);
-                    let flushed = writer.flush();
-                    EpochOutcome { written: outcome.written.filter(|_| flushed), ..outcome }
-                });
+                let outcomes = each(finished, Pipeline, "sink", write_at_once(writer));
                 drop(settle(outcomes, accounts).probe_with(&probe));
             }
         }
@@ -205,7 +205,7 @@ pub fn build(
 
 /// Routes a bucket to the worker that its epoch selects.
 fn by_epoch() -> impl ParallelizationContract<u64, Vec<Arc<Bucket>>> {
-    Exchange::new(|bucket: &Arc<Bucket>| bucket.metadata.epoch)
+    exchange(|bucket: &Arc<Bucket>| bucket.metadata.epoch)
 }
 
 /// Parses the rows of buckets into messages.
@@ -254,7 +254,7 @@ fn apply<'scope>(
         Placement::Message => operator(messages, Pipeline, label, logic),
         Placement::Subtask => {
             let route = move |in_flight: &InFlightMessage| in_flight.outcome.epoch + first as u64;
-            operator(messages, Exchange::new(route), label, logic)
+            operator(messages, exchange(route), label, logic)
         }
     }
 }
@@ -297,19 +297,21 @@ fn result(plan: &GraphPlan, times: SharedServiceTimes) -> impl FnMut(InFlightMes
     }
 }
 
-/// The chain from prepare to result as one operator: each operator between them would cost a message time.
-fn whole<'scope>(
+/// The chain from prepare to result as one operator, with what is done to its results: each operator between them would
+/// cost a message time.
+fn whole<'scope, B: 'static>(
     buckets: StreamVec<'scope, u64, Arc<Bucket>>,
     plan: &GraphPlan,
     times: &SharedServiceTimes,
-) -> StreamVec<'scope, u64, FinishedMessage> {
+    mut end: impl FnMut(FinishedMessage) -> B + 'static,
+) -> StreamVec<'scope, u64, B> {
     let (mut prepare, mut result) = (prepare(plan, times.clone()), result(plan, times.clone()));
     let stages: Vec<(usize, Chain)> = plan.stages.iter().filter_map(Stage::chain).collect();
     let times = times.clone();
     each(buckets, by_epoch(), "prepare..result", move |bucket| {
         let mut in_flight = prepare(bucket);
         stages.iter().for_each(|(first, chain)| in_flight.run(*first, chain, &mut times.borrow_mut()));
-        result(in_flight)
+        end(result(in_flight))
     })
 }
 
@@ -338,7 +340,7 @@ fn write<'scope>(
     mut accounts: Option<impl OutcomeRecorder + 'static>,
 ) -> StreamVec<'scope, u64, EpochOutcome> {
     let mut held = EpochQueue::new();
-    finished.unary_frontier(Exchange::new(move |_: &FinishedMessage| to as u64), "sink", |_, _| {
+    finished.unary_frontier(exchange(move |_: &FinishedMessage| to as u64), "sink", |_, _| {
         move |(input, frontier), output: &mut OutputSession<'_, EpochOutcome>| {
             held.take_in(input);
             let mut all = Vec::new();
@@ -372,6 +374,15 @@ fn written(FinishedMessage { output, outcome }: FinishedMessage, writer: &mut im
     EpochOutcome { written: writer.write(output), ..outcome }
 }
 
+/// Writes the results of each message at once, in whatever order they are made.
+fn write_at_once(mut writer: impl ResultWriter) -> impl FnMut(FinishedMessage) -> EpochOutcome {
+    move |finished| {
+        let outcome = written(finished, &mut writer);
+        let flushed = writer.flush();
+        EpochOutcome { written: outcome.written.filter(|_| flushed), ..outcome }
+    }
+}
+
 /// Takes no outcomes: they are sent on.
 enum NoOutcomes {}
 
@@ -391,7 +402,7 @@ fn settle<'scope>(
     mut accounts: impl OutcomeRecorder + 'static,
 ) -> StreamVec<'scope, u64, ()> {
     let mut held = EpochQueue::new();
-    outcomes.unary_frontier(Exchange::new(|_: &EpochOutcome| 0), "accounts", |_, _| {
+    outcomes.unary_frontier(exchange(|_: &EpochOutcome| 0), "accounts", |_, _| {
         move |(input, frontier), _output: &mut OutputSession<'_, ()>| {
             held.take_in(input);
             while let Some((_, outcomes)) = held.next_complete(frontier) {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 use timely::dataflow::StreamVec;
-use timely::dataflow::channels::pact::{Exchange, Pipeline};
+use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::operator::Operator;
 
 use crate::data::{KeyedState, Message, fingerprint};
@@ -12,7 +12,7 @@ use crate::measure::SharedServiceTimes;
 use crate::runtime::graph::epoch_queue::EpochQueue;
 use crate::runtime::graph::in_flight::{EpochOutcome, InFlightMessage};
 use crate::runtime::graph::operator_state::OperatorState;
-use crate::runtime::graph::output::OutputSession;
+use crate::runtime::graph::output::{OutputSession, exchange};
 use crate::subtasks::{Recent, Remembering, Step, StreamKey, Streaming};
 
 /// The partition of a message whose keys one worker owns.
@@ -161,7 +161,7 @@ fn work<'scope>(
 ) -> StreamVec<'scope, u64, KeyPartition> {
     let scope = step.scope.clone();
     let mut held = EpochQueue::new();
-    parts.unary_frontier(Exchange::new(|part: &KeyPartition| part.owner), &step.label, |_, _| {
+    parts.unary_frontier(exchange(|part: &KeyPartition| part.owner), &step.label, |_, _| {
         move |(input, frontier), output: &mut OutputSession<'_, KeyPartition>| {
             held.take_in(input);
             while let Some((capability, parts)) = held.next_complete(frontier) {
@@ -181,7 +181,7 @@ fn work<'scope>(
 
 fn join<'scope>(parts: StreamVec<'scope, u64, KeyPartition>, label: &str) -> StreamVec<'scope, u64, InFlightMessage> {
     let mut held = EpochQueue::new();
-    let home = Exchange::new(|part: &KeyPartition| part.in_flight.outcome.epoch);
+    let home = exchange(|part: &KeyPartition| part.in_flight.outcome.epoch);
     parts.unary_frontier(home, &format!("{label} join"), |_, _| {
         move |(input, frontier), output: &mut OutputSession<'_, InFlightMessage>| {
             held.take_in(input);
