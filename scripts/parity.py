@@ -456,7 +456,7 @@ def main():
             tasks = [(directory, seed, options.only) for seed in seeds]
             pool.map(make, tasks, chunksize=10)
             files = [os.path.join(directory, f"{seed}.toml") for seed in seeds]
-            subprocess.run([options.rowmill, "batch", "--fresh", *files])
+            subprocess.run([options.rowmill, "batch", "--fresh", *files], env=os.environ | {"RUST_LOG": "error"})
             for seed, (reason, verdicts) in zip(seeds, pool.map(check, tasks, chunksize=10)):
                 tally.add(verdicts)
                 if reason:

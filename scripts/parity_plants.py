@@ -30,7 +30,8 @@ def slightly_off(rng, frame, step, ours, theirs):
     at, x = rng.choice(rows), theirs[name].to_numpy(float)
     if step["use"] in parity.EXACT_STEPS:
         return changed(ours, at, name, np.nextafter(x[at], np.inf))
-    inputs = frame[name].to_numpy(float) if name in frame else np.zeros(1)
+    taken = theirs["row"].to_numpy()[rows]
+    inputs = frame[name].to_numpy(float)[taken] if name in frame else np.zeros(1)
     inputs = inputs[np.isfinite(inputs)]
     if np.std(inputs) > 0 and np.abs(inputs).max() > 1e3 * np.std(inputs):
         # Differences of values far from zero have fewer digits.

@@ -180,7 +180,7 @@ impl Interpolate {
             let passed = earlier.map_or(0, |last| last.missing);
             for rows in self.filled(gap.clone(), is_behind, passed, after.is_some()) {
                 match (times.zip(line.as_ref()), after.map(|end| point(column, end))) {
-                    (Some((times, line)), _) => rows.for_each(|row| column[row] = line.at(times[row] as f64)),
+                    (Some((times, line)), _) => rows.for_each(|row| column[row] = line.at(microseconds(times[row]))),
                     (None, after) => {
                         let earlier = earlier.map(|last| Point { x: -1.0 - last.missing as f64, y: last.value });
                         let before = earlier.or_else(|| Some(point(column, gap.start.checked_sub(1)?)));
@@ -236,14 +236,19 @@ fn between(x: f64, left: Point, right: Point, slope: f64) -> f64 {
     if y.is_nan() && left.y == right.y { left.y } else { y }
 }
 
+/// A time in milliseconds as pandas' index has it: the slope of very small values is rounded by its unit.
+fn microseconds(milliseconds: i64) -> f64 {
+    milliseconds as f64 * 1e3
+}
+
 /// The values of a column at their times, in the order of times: NumPy's `interp`.
 struct Line(Vec<Point>);
 
 impl Line {
     fn new(column: &[f64], before: Option<LastValue>, times: &[i64]) -> Line {
-        let earlier = before.map(|last| Point { x: last.time as f64, y: last.value });
+        let earlier = before.map(|last| Point { x: microseconds(last.time), y: last.value });
         let own = column.iter().zip(times).filter(|(y, _)| !y.is_nan());
-        let own = own.map(|(y, time)| Point { x: *time as f64, y: *y });
+        let own = own.map(|(y, time)| Point { x: microseconds(*time), y: *y });
         let mut points: Vec<Point> = earlier.into_iter().chain(own).collect();
         points.sort_by(|a, b| a.x.total_cmp(&b.x));
         Line(points)
