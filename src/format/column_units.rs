@@ -32,7 +32,7 @@ impl ColumnUnits {
         if column.kind != Kind::Number || name == column.name {
             return;
         }
-        let Some(label) = name.get(column.name.len() + 1..) else { return };
+        let Some(label) = name.strip_prefix(&column.name).and_then(|rest| rest.strip_prefix('_')) else { return };
         let asked = decoding.unit.get(&column.name).filter(|_| decoding.units);
         if let Some(conversion) = asked.and_then(|unit| units::conversion(label, unit)) {
             return self.conversions.push((index, column.slot, conversion));

@@ -264,7 +264,8 @@ mod tests {
         let cells = CellRules::new(["-999".to_owned()], [("ON".to_owned(), 1.0)].into(), None, BadCell::Missing);
         let decoding = Decoding { cells: cells.map(Arc::new), ..Decoding::default() };
         let mut bucket = Bucket::new(0, 0);
-        for bytes in [r#"{"a": "warm", "b": "ON"}"#, r#"{"a": [1], "b": -999}"#, r#"{"b": "true", "a": "-999.0"}"#, "[1]"]
+        for bytes in
+            [r#"{"a": "warm", "b": "ON"}"#, r#"{"a": [1], "b": -999}"#, r#"{"b": "true", "a": "-999.0"}"#, "[1]"]
         {
             let row = Row { bytes: bytes.as_bytes(), format: Format::Json, header: None };
             bucket.push(row, 0, Origin { topic: "x".into(), position: 1 });
