@@ -5,7 +5,7 @@
     check_models.py --self-test
 
 Labels are equal; numbers agree to a relative 1e-9, and to the rounding of the terms that they are sums of. A label may
-differ only where the two best classes are as near as that rounding; more than 1 % of such cases is a failure. A message
+differ only where the two best classes are as near as that rounding; more than 1 % of such cases is a failure. A row
 that scikit-learn refuses must be a dead letter. `--self-test` plants errors in the results, of which each must be found.
 """
 
@@ -18,7 +18,7 @@ import warnings
 
 import numpy as np
 import pandas as pd
-from sklearn import cluster, decomposition, ensemble, linear_model, naive_bayes, neural_network, svm, tree
+from sklearn import cluster, decomposition, ensemble, linear_model, naive_bayes, neighbors, neural_network, svm, tree
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
@@ -64,6 +64,14 @@ def kernel(rng):
     return {"kernel": pick(rng, "rbf", "rbf", "linear", "poly", "sigmoid"), "coef0": pick(rng, 0.0, 1.0), "max_iter": 200}
 
 
+def nearest(rng):
+    return {
+        "n_neighbors": int(pick(rng, 1, 3, 8)),
+        "weights": pick(rng, "uniform", "distance"),
+        "metric": pick(rng, "minkowski", "manhattan", "chebyshev"),
+    }
+
+
 def network(rng):
     return {
         "hidden_layer_sizes": pick(rng, (3,), (5, 2), (1,)),
@@ -91,6 +99,7 @@ REGRESSORS = {
         max_iter=pick(rng, 1, 9), min_samples_leaf=pick(rng, 1, 5), loss=pick(rng, "squared_error", "poisson"), random_state=seed(rng)
     ),
     "mlp_regressor": lambda rng: neural_network.MLPRegressor(**network(rng), loss=pick(rng, "squared_error", "poisson")),
+    "k_neighbors_regressor": lambda rng: neighbors.KNeighborsRegressor(**nearest(rng)),
     "svr": lambda rng: svm.SVR(**kernel(rng)),
     "linear_svr": lambda rng: svm.LinearSVR(max_iter=50, random_state=seed(rng)),
 }
@@ -111,6 +120,7 @@ CLASSIFIERS = {
     ),
     "gaussian_nb": lambda rng: naive_bayes.GaussianNB(),
     "mlp_classifier": lambda rng: neural_network.MLPClassifier(**network(rng)),
+    "k_neighbors_classifier": lambda rng: neighbors.KNeighborsClassifier(**nearest(rng)),
     "svc": lambda rng: svm.SVC(**kernel(rng), decision_function_shape="ovr", break_ties=bool(rng.integers(2))),
     "linear_svc": lambda rng: svm.LinearSVC(max_iter=50, random_state=seed(rng)),
 }
@@ -127,6 +137,8 @@ OTHERS = {
 MODELS = REGRESSORS | CLASSIFIERS | OTHERS
 # What takes missing values.
 TAKES_GAPS = {name for name in MODELS if ("tree" in name or "forest" in name or "hist" in name)}
+# Of points that are equally far, scikit-learn takes any.
+ANY_ORDER = {name for name in MODELS if "neighbors" in name}
 # The scale of the input matters little to these, which compare with thresholds.
 STEEP = {"linear_regression", "ridge", "lasso", "elastic_net"}
 
@@ -139,7 +151,7 @@ def rows(rng, count, width, kind):
         return np.full((count, width), 3.25)
     if kind == "large":
         return 1000.0 + 5.0 * rng.normal(size=(count, width))
-    return rng.normal(size=(count, width)).round(pick(rng, 2, 15))
+    return rng.normal(size=(count, width)).round(15 if kind == "distinct" else pick(rng, 2, 15))
 
 
 def targets(rng, name, x):
@@ -190,6 +202,11 @@ def terms(model, x):
         return sums / scale
     if hasattr(last, "cluster_centers_"):
         return (largest**2).sum(axis=1) + (last.cluster_centers_**2).sum(axis=1).max()
+    if hasattr(last, "n_neighbors"):
+        # Weights are inverse distances, which a difference of coordinates rounds.
+        apart, _ = last.kneighbors(inner)
+        near = np.where(apart > 0, apart, np.inf).min(axis=1)
+        return 1 + np.abs(last._y).max() * (1 + largest.max(axis=1) / near)
     if hasattr(last, "support_vectors_"):
         return np.abs(last._dual_coef_).sum() * kernel_terms(last, largest) + np.abs(last._intercept_).max()
     if hasattr(last, "theta_"):
@@ -276,6 +293,8 @@ def judge(table, found, slack, columns):
 def case(rng, name):
     """A fitted model with the rows to ask it about."""
     width, kind = int(pick(rng, 1, 2, 3, 5, 9)), pick(rng, "normal", "normal", "ties", "large", "constant")
+    if name in ANY_ORDER:
+        kind = "distinct"
     x = rows(rng, int(pick(rng, 8, 30, 120)), width, kind)
     y = targets(rng, name, x)
     model = MODELS[name](rng)
@@ -389,13 +408,12 @@ def check(program, name, number):
     except ValueError:
         return "unfitted", 0  # scikit-learn itself refuses to fit it
     size, kept, found = int(pick(rng, 1, 3, 100)), [], None
-    for start in range(0, len(fresh), size):
-        message = fresh[start : start + size]
+    for row in range(len(fresh)):
         try:
-            expected(model, message)
+            expected(model, fresh[row : row + 1])
         except ValueError:
             continue  # a dead letter
-        kept += range(start, start + len(message))
+        kept.append(row)
     # One call for all rows that stay: what a row gives does not depend on its message.
     usable = fresh[kept] if kept else None
     found = expected(model, usable) if kept else {}
@@ -418,6 +436,59 @@ def check(program, name, number):
     if not wrong and list(table["row"]) != kept:
         wrong = f"rows {list(table['row'])}, not {kept}"
     return wrong, excused
+
+
+def exports():
+    """What cannot be exported is an error that names the step; what can is read back as it was."""
+    rng = np.random.default_rng(1)
+    x, y = pd.DataFrame(rng.normal(size=(30, 2)), columns=["a", "b"]), rng.integers(0, 2, 30)
+    texts = x.assign(t=rng.choice(["u", "v"], 30))
+    twice = ColumnTransformer([("one", StandardScaler(), ["a"]), ("two", MinMaxScaler(), ["a", "b"])])
+    of_texts = lambda encoder: make_pipeline(ColumnTransformer([("t", encoder, ["t"])]), linear_model.Ridge())
+    with tempfile.TemporaryDirectory() as directory:
+        path = os.path.join(directory, "model.fit.json")
+        for model, rows, step, reason in [
+            (make_pipeline(StandardScaler(), linear_model.HuberRegressor()), x, "huberregressor", "no such subtask"),
+            (make_pipeline(linear_model.Ridge()), x, "ridge", "several values"),
+            (make_pipeline(FunctionTransformer(lambda x: x + 1), linear_model.Ridge()), x, "functiontransformer", "<lambda>"),
+            (make_pipeline(twice, linear_model.Ridge()), x, "columntransformer", "two transformers"),
+            (make_pipeline(SimpleImputer(add_indicator=True), linear_model.Ridge()), x, "simpleimputer", "add_indicator"),
+            (make_pipeline(KBinsDiscretizer(), linear_model.Ridge()), x, "kbinsdiscretizer", "onehot"),
+            (of_texts(OneHotEncoder(drop="first")), texts, "columntransformer.t", "drop"),
+            (of_texts(OrdinalEncoder(encoded_missing_value=-1)), texts, "columntransformer.t", "encoded_missing_value"),
+        ]:
+            model.fit(rows, np.column_stack([y, y]) if reason == "several values" else y)
+            try:
+                rowmill.export(model, rows.columns, path)
+            except rowmill.CannotExport as error:
+                assert f"'{step}'" in str(error) and reason in str(error), error
+            else:
+                raise AssertionError(f"{step}: {reason}")
+            assert not os.path.exists(path), "nothing is written"
+        for model, named in [(make_pipeline(linear_model.Ridge()), "'ridge'"), (tree.DecisionTreeRegressor(), "DecisionTreeRegressor")]:
+            try:
+                rowmill.export(model, x.columns, path)
+            except rowmill.CannotExport as error:
+                assert named in str(error) and "not fitted" in str(error), error
+            else:
+                raise AssertionError(named)
+        forest = make_pipeline(StandardScaler(), ensemble.RandomForestClassifier(3, random_state=1)).fit(x, y)
+        rowmill.export(forest, x.columns, path)
+        read = rowmill.load(path)
+        assert [step.step for step in read.steps] == ["standard_scaler", "random_forest_classifier"]
+        assert read["standard_scaler"].columns == ["a", "b"]
+        assert (read["standard_scaler"].array("mean_") == forest[0].mean_).all()
+        nodes = sum(each.tree_.node_count for each in forest[1].estimators_)
+        assert len(read["random_forest_classifier"].array("threshold")) == nodes
+        for text in ("{", "{}", '{"rowmill_fit": 9, "steps": []}', '{"rowmill_fit": 1, "steps": [{"step": 1}]}'):
+            with open(path, "w") as file:
+                file.write(text)
+            try:
+                rowmill.load(path)
+            except ValueError as error:
+                assert path in str(error), error
+            else:
+                raise AssertionError(text)
 
 
 def self_test():
@@ -461,6 +532,7 @@ def self_test():
         for wrong in (table.iloc[:-1], table.drop(columns=list(found)[0]), table.rename(columns={list(found)[0]: "other"})):
             assert judge(wrong, found, slack, columns)[0] is not None, name
             planted += 1
+    exports()
     print(f"{planted} planted errors in the results of {len(MODELS)} models, each found")
 
 

@@ -167,6 +167,8 @@ def transform(part, use, parameters):
     if use == "rolling":
         method = parameters.pop("method", "mean")
         part = getattr(part.rolling(parameters.pop("window", 3), **parameters), method)()
+    elif use == "function_transformer":
+        part = getattr(np, parameters["func"])(part)
     elif use in ("diff", "shift", "cumsum", "pct_change", "rank", "round"):
         part = getattr(part, use)(**parameters)
     elif use == "ewm":

@@ -154,6 +154,8 @@ def parameters(rng, use, names):
         strategy = str(rng.choice(["uniform", "quantile"]))
         method = maybe(quantile_method="linear") if strategy == "quantile" else {}
         return {"strategy": strategy} | maybe(n_bins=int(rng.integers(2, 12))) | method
+    if use == "function_transformer":
+        return {"func": str(rng.choice(FUNCTIONS))}
     if use == "polynomial_features":
         return maybe(degree=int(rng.integers(1, 4)), interaction_only=True, include_bias=False)
     if use == "ordinal_encoder":
@@ -163,6 +165,7 @@ def parameters(rng, use, names):
     return {}
 
 
+FUNCTIONS = "abs sqrt square exp expm1 log log1p log2 log10 sin cos tanh negative sign".split()
 WORDS = ["clear", "rain", "snow"]
 SUBTASKS = [
     "drop_duplicates",
@@ -198,6 +201,7 @@ SUBTASKS = [
     "pct_change",
     "ewm",
     "rank",
+    "function_transformer",
 ]
 
 

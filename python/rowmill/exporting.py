@@ -37,8 +37,10 @@ class CannotExport(ValueError):
 class Chain:
     """The steps so far."""
 
-    def __init__(self, path):
+    def __init__(self, path, columns):
         self.path = path
+        # The columns in the order of the rows, with those that steps have appended.
+        self.order = list(columns)
         self.sections, self.fitted, self.seen = [], [], {}
         # Input columns that hold texts, and those of them that an encoder has replaced by numbers.
         self.texts, self.encoded = set(), set()
@@ -66,7 +68,7 @@ def export(pipeline, columns, path, *, dataflow=None, outputs=None, prefix=None,
     if len(set(columns)) != len(columns):
         raise CannotExport("columns: a name stands there twice")
     # The dataflow names the file as it is seen from where rowmill runs.
-    chain = Chain(os.fspath(path))
+    chain = Chain(os.fspath(path), columns)
     walk(pipeline, "", columns, chain, {"outputs": outputs, "prefix": prefix}, last=True)
     fitted.write(chain.fitted, path)
     if dataflow is not None:
@@ -122,7 +124,10 @@ def plain(step, columns, chain, at_end, last):
             raise models.Refused(reason)
         learned = preprocessing.learned(step, use) if kind in preprocessing.NAMES else None
         chain.add(use, columns, preprocessing.parameters(step, use), learned)
-        return list(step.get_feature_names_out(columns)) if use == "polynomial_features" else columns
+        if use == "polynomial_features":
+            columns = products(step, columns, chain.order)
+            chain.order += [column for column in columns if column not in chain.order]
+        return columns
     if kind not in models.NAMES:
         raise models.Refused("rowmill has no such subtask")
     use = models.NAMES[kind]
@@ -140,7 +145,18 @@ def plain(step, columns, chain, at_end, last):
         parameters = {"outputs": [made[0]], "prefix": prefix}
         made = made[0], [prefix + column for column in made[1]]
     chain.add(use, columns, parameters, models.learned(step, use))
-    return made[1] if made else columns
+    if made is None:
+        return columns
+    chain.order += made[1]
+    return made[1]
+
+
+def products(step, columns, order):
+    """The names of the products, whose factors rowmill names in the order of the rows."""
+    by_place = sorted(range(len(columns)), key=lambda place: order.index(columns[place]))
+    power = lambda place, exponent: columns[place] if exponent == 1 else f"{columns[place]}^{exponent}"
+    name = lambda powers: " ".join(power(place, powers[place]) for place in by_place if powers[place]) or "1"
+    return [name(powers) for powers in step.powers_]
 
 
 def encoder(step, columns, chain):
@@ -161,6 +177,7 @@ def encoder(step, columns, chain):
         for column, own in zip(columns, categories):
             chain.add("one_hot_encoder", [column], {"categories": [own], "handle_unknown": step.handle_unknown})
         made = [f"{column}_{category}" for column, own in zip(columns, categories) for category in own]
+        chain.order += made
     else:
         if step.min_frequency is not None or step.max_categories is not None:
             raise models.Refused("infrequent categories are put together")
@@ -172,6 +189,7 @@ def encoder(step, columns, chain):
         for column, own in zip(columns, categories):
             chain.add("ordinal_encoder", [column], parameters, {"categories_": [own]})
         made = list(columns)
+        chain.order = [column for column in chain.order if column not in made] + made
         chain.encoded.update(columns)
     return made
 

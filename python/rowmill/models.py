@@ -1,7 +1,7 @@
 """What fitted models of scikit-learn have learned, as rowmill's subtasks read it."""
 
 import numpy as np
-from sklearn import cluster, decomposition, dummy, ensemble, linear_model, naive_bayes, neural_network, svm, tree
+from sklearn import cluster, decomposition, dummy, ensemble, linear_model, naive_bayes, neighbors, neural_network, svm, tree
 from sklearn.ensemble._iforest import _average_path_length
 
 from . import trees
@@ -37,6 +37,8 @@ NAMES = {
     naive_bayes.GaussianNB: "gaussian_nb",
     neural_network.MLPRegressor: "mlp_regressor",
     neural_network.MLPClassifier: "mlp_classifier",
+    neighbors.KNeighborsRegressor: "k_neighbors_regressor",
+    neighbors.KNeighborsClassifier: "k_neighbors_classifier",
     svm.SVR: "svr",
     svm.SVC: "svc",
     svm.OneClassSVM: "one_class_svm",
@@ -268,6 +270,32 @@ def svc(model):
     }
 
 
+def k_neighbors(model):
+    if model.weights not in ("uniform", "distance"):
+        raise Refused("its weights are a function of its own")
+    # `effective_metric_` is the special case of minkowski, if it is one.
+    if model.effective_metric_ not in ("euclidean", "manhattan", "chebyshev"):
+        raise Refused(f"its metric is {model.effective_metric_!r}, not euclidean, manhattan or chebyshev")
+    if not isinstance(model._fit_X, np.ndarray):
+        raise Refused("it is fitted on sparse rows")
+    if np.ndim(model._y) != 1:
+        raise Refused("it predicts several values a row")
+    return {
+        "points": finite(model._fit_X, "a row of the fit"),
+        "metric": model.effective_metric_,
+        "n_neighbors": int(model.n_neighbors),
+        "weights": model.weights,
+    }
+
+
+def k_neighbors_regressor(model):
+    return k_neighbors(model) | {"targets": finite(model._y, "a target")}
+
+
+def k_neighbors_classifier(model):
+    return {"classes_": labels(model.classes_)} | k_neighbors(model) | {"targets": packed(model._y, "<u4")}
+
+
 def one_class_svm(model):
     return support_vectors(model) | {"offset_": scalar(model.offset_, "offset_")}
 
@@ -293,6 +321,8 @@ FAMILIES = [
     (("gaussian_nb",), gaussian_nb),
     (("mlp_regressor",), mlp_regressor),
     (("mlp_classifier",), mlp_classifier),
+    (("k_neighbors_regressor",), k_neighbors_regressor),
+    (("k_neighbors_classifier",), k_neighbors_classifier),
     (("svr",), support_vectors),
     (("svc",), svc),
     (("one_class_svm",), one_class_svm),

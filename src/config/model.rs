@@ -268,11 +268,9 @@ impl Dataflow {
             Step { label: plan.label.clone(), subtask: plan.subtask.clone(), scope, stream, on_error: plan.on_error };
         if let Fitting::Model(file) = &plan.fitting {
             (step.scope, step.subtask) = file.fitted(&step.scope, || frozen(&step, &file.path))?;
-            step.subtask
-                .transform()
-                .check_schema(schema)
-                .map_err(|refusal| Wrong::Scope { label: plan.label.clone(), refusal }.at(plan.span.clone()))?;
         }
+        let checked = step.subtask.transform().check_schema(schema, &step.scope);
+        checked.map_err(|refusal| Wrong::Scope { label: plan.label.clone(), refusal }.at(plan.span.clone()))?;
         step.subtask = step.subtask.bind(schema, &step.scope).map_err(|refusal| {
             let at = plan.parameter_spans.get(refusal.parameter).cloned().unwrap_or(plan.span.clone());
             Wrong::Parameter { name: plan.label.clone(), refusal }.at(at)

@@ -1,6 +1,6 @@
 //! The columns of a row: their names in order, and their kinds.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -64,6 +64,12 @@ impl Schema {
     pub fn with(mut self, columns: impl IntoIterator<Item = (String, Kind)>) -> Schema {
         columns.into_iter().for_each(|(name, kind)| self.push(name, kind));
         self
+    }
+
+    /// The first of new columns whose name is taken, by this schema or by one before it.
+    pub fn taken(&self, new: impl IntoIterator<Item = String>) -> Option<String> {
+        let mut names: HashSet<String> = self.names().map(str::to_owned).collect();
+        new.into_iter().find(|name| !names.insert(name.clone()))
     }
 
     /// This schema without the text columns in `slots`.
@@ -181,6 +187,14 @@ mod tests {
             let line = line.unwrap_or_else(|| panic!("data/README.md lacks {name}"));
             assert!(line.contains(unit), "data/README.md gives {name} another unit: {line}");
         }
+    }
+
+    #[test]
+    fn names_that_are_taken_are_found() {
+        let schema = Schema::new([("a", Kind::Number)]);
+        let taken = |new: [&str; 2]| schema.taken(new.map(str::to_owned));
+        assert_eq!(taken(["b", "c"]), None);
+        assert_eq!((taken(["b", "a"]).as_deref(), taken(["b", "b"]).as_deref()), (Some("a"), Some("b")));
     }
 
     #[test]

@@ -16,7 +16,7 @@ impl Points {
     }
 
     /// How many there are.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.points.len()
     }
 
@@ -46,7 +46,7 @@ impl Points {
             squares.for_each(|(product, own)| *product = (*product + own + self.norms[number]).max(0.0).sqrt());
             distances
         };
-        (0..self.len()).map(from).collect()
+        (0..self.count()).map(from).collect()
     }
 
     /// For each row minus twice its product with a point.

@@ -4,7 +4,8 @@
 //! - `moments`, `exact_sum`: sums, means and variances, as scikit-learn rounds them or exactly.
 //! - `order`, `quantile_map`, `normal`: quantiles of a column, levels of values among them, the normal distribution's.
 //! - `kll_sketch`, `dd_sketch`: quantiles of a stream in bounded memory.
-//! - `weighted`, `softmax`, `trees`, `distances`, `gaussian`, `layers`, `support_vectors`: the arithmetic of fitted models.
+//! - `weighted`, `softmax`, `trees`, `distances`, `gaussian`, `layers`, `support_vectors`, `neighbors`: the arithmetic
+//!   of fitted models.
 //! - `division`, `inverse_hyperbolic`: functions of one or two numbers, as NumPy defines them.
 //! - `power`, `log1p`, `expm1`: power transforms; the others: the search for their lambda.
 //!
@@ -25,6 +26,7 @@ pub mod likelihood;
 pub mod log1p;
 pub mod minimize;
 pub mod moments;
+pub mod neighbors;
 pub mod normal;
 pub mod norms;
 pub mod order;

@@ -57,9 +57,8 @@ struct Node<T> {
     threshold: T,
     /// The column, and in the highest bit whether a missing value goes to the left.
     feature: u32,
-    left: u32,
-    /// In a leaf the number of its values.
-    right: u32,
+    /// The nodes to the left and to the right; in a leaf the second is the number of its values.
+    children: [u32; 2],
 }
 
 const MISSING_LEFT: u32 = 1 << 31;
@@ -87,6 +86,9 @@ impl<T: Compared> Trees<T> {
     /// # Errors
     /// In words: a tree without a node, a node that leads nowhere or back, a column or a value that is not there.
     pub fn new(trees: &[&[Split]], values: Vec<f64>, width: usize, features: usize) -> Result<Trees<T>, String> {
+        if features == 0 {
+            return Err("there is no column to compare".into());
+        }
         let (mut nodes, mut roots, mut leaves) = (Vec::new(), Vec::new(), 0_usize);
         for (number, tree) in trees.iter().enumerate() {
             let root = u32::try_from(nodes.len()).map_err(|_| "too many nodes")?;
@@ -98,11 +100,10 @@ impl<T: Compared> Trees<T> {
                 let node = node(split, place, tree.len(), count, features);
                 let mut node = node.map_err(|reason| format!("tree {number}, node {place}: {reason}"))?;
                 if split.left == 0 {
-                    node.left = root + place as u32;
-                    node.right += u32::try_from(leaves).map_err(|_| "too many leaves")?;
+                    node.children[0] = root + place as u32;
+                    node.children[1] += u32::try_from(leaves).map_err(|_| "too many leaves")?;
                 } else {
-                    node.left += root;
-                    node.right += root;
+                    node.children = node.children.map(|child| child + root);
                 }
                 nodes.push(node);
             }
@@ -119,14 +120,13 @@ impl<T: Compared> Trees<T> {
     }
 
     /// How many trees there are.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.roots.len()
     }
 
     /// For each of `rows`, calls `add` with the number of each tree in turn, that of the row, and the values of its leaf.
     pub fn each_leaf(&self, columns: &[&[f64]], rows: usize, mut add: impl FnMut(usize, usize, &[f64])) {
-        let features = self.features.max(1);
-        let block = (BLOCK_VALUES / features).max(LANES);
+        let block = (BLOCK_VALUES / self.features).max(LANES);
         let mut values: Vec<T> = Vec::new();
         let mut leaves = vec![0_u32; block.min(rows)];
         for start in (0..rows).step_by(block) {
@@ -135,8 +135,14 @@ impl<T: Compared> Trees<T> {
             for row in start..start + count {
                 values.extend(columns.iter().map(|column| T::value(column[row])));
             }
+            #[allow(clippy::eq_op, reason = "a value that does not equal itself is missing")]
+            let any_missing = values.iter().fold(false, |any, x| any | (x != x));
             for (tree, root) in self.roots.iter().enumerate() {
-                self.find_leaves(*root, &values, &mut leaves[..count]);
+                if any_missing {
+                    self.find_leaves::<true>(*root, &values, &mut leaves[..count]);
+                } else {
+                    self.find_leaves::<false>(*root, &values, &mut leaves[..count]);
+                }
                 for (place, leaf) in leaves[..count].iter().enumerate() {
                     let at = self.width * *leaf as usize;
                     add(tree, start + place, &self.values[at..at + self.width]);
@@ -146,16 +152,16 @@ impl<T: Compared> Trees<T> {
     }
 
     /// The number of the leaf of each row; `values` holds row after row.
-    fn find_leaves(&self, root: u32, values: &[T], leaves: &mut [u32]) {
-        let width = self.features.max(1);
+    fn find_leaves<const MISSING: bool>(&self, root: u32, values: &[T], leaves: &mut [u32]) {
+        let width = self.features;
         let (groups, rest) = leaves.as_chunks_mut::<LANES>();
         let done = groups.len() * LANES;
         for (group, values) in groups.iter_mut().zip(values.chunks_exact(LANES * width)) {
             let mut at = [root; LANES];
             loop {
                 let mut moved = false;
-                for (lane, at) in at.iter_mut().enumerate() {
-                    let next = self.next(*at, &values[lane * width..(lane + 1) * width]);
+                for (at, row) in at.iter_mut().zip(values.chunks_exact(width)) {
+                    let next = self.next::<MISSING>(*at, row);
                     moved |= next != *at;
                     *at = next;
                 }
@@ -163,30 +169,34 @@ impl<T: Compared> Trees<T> {
                     break;
                 }
             }
-            *group = at.map(|at| self.nodes[at as usize].right);
+            *group = at.map(|at| self.nodes[at as usize].children[1]);
         }
         for (leaf, row) in rest.iter_mut().zip(values[done * width..].chunks_exact(width)) {
             let mut at = root;
             loop {
-                let next = self.next(at, row);
+                let next = self.next::<MISSING>(at, row);
                 if next == at {
                     break;
                 }
                 at = next;
             }
-            *leaf = self.nodes[at as usize].right;
+            *leaf = self.nodes[at as usize].children[1];
         }
     }
 
-    /// The node that a row goes to.
+    /// The node that a row goes to; `MISSING` says whether a value may be missing.
     #[inline(always)]
-    fn next(&self, at: u32, row: &[T]) -> u32 {
+    fn next<const MISSING: bool>(&self, at: u32, row: &[T]) -> u32 {
         let node = &self.nodes[at as usize];
         let x = row[(node.feature & !MISSING_LEFT) as usize];
-        #[allow(clippy::eq_op, reason = "a value that does not equal itself is missing")]
-        let missing = x != x;
-        let left = x <= node.threshold || missing && node.feature & MISSING_LEFT != 0;
-        if left { node.left } else { node.right }
+        let mut left = x <= node.threshold;
+        if MISSING {
+            #[allow(clippy::eq_op, reason = "a value that does not equal itself is missing")]
+            let missing = x != x;
+            left |= missing & (node.feature & MISSING_LEFT != 0);
+        }
+        // An index, for a branch would be foretold wrongly every other time.
+        node.children[usize::from(!left)]
     }
 }
 
@@ -203,7 +213,7 @@ fn node<T: Compared>(
         if right as usize >= leaves {
             return Err(format!("leaf {right} of {leaves}"));
         }
-        return Ok(Node { threshold: T::MOST, feature: MISSING_LEFT, left, right });
+        return Ok(Node { threshold: T::MOST, feature: MISSING_LEFT, children: [left, right] });
     }
     if let Some(child) = [left, right].into_iter().find(|child| *child as usize <= place || *child as usize >= nodes) {
         return Err(format!("it leads to node {child} of {nodes}, which is not behind it"));
@@ -215,7 +225,7 @@ fn node<T: Compared>(
         return Err("its threshold is no number".into());
     }
     let flag = if missing_left { MISSING_LEFT } else { 0 };
-    Ok(Node { threshold: T::threshold(threshold), feature: feature | flag, left, right })
+    Ok(Node { threshold: T::threshold(threshold), feature: feature | flag, children: [left, right] })
 }
 
 #[cfg(test)]
@@ -282,5 +292,7 @@ mod tests {
         assert!(refused(&[split(1, 2, 0, f64::NAN, false), leaf(0), leaf(1)], 2).contains("threshold"));
         assert!(refused(&[leaf(1)], 1).contains("leaf 1 of 1"));
         assert!(refused(&[leaf(0)], 2).contains("2 values for 1 leaves"));
+        let without_columns = Trees::<f32>::new(&[&[leaf(0)]], vec![0.0], 1, 0);
+        assert!(without_columns.err().unwrap().contains("no column"));
     }
 }

@@ -59,10 +59,17 @@ impl BatchSubtask for OneHotEncoder {
     }
 
     fn columns_after(&self, schema: &Schema, scope: &Scope) -> Schema {
-        let columns = scope.named_texts().zip(&self.categories).flat_map(|((_, name), categories)| {
-            categories.iter().map(move |category| (format!("{name}_{category}"), Kind::Number))
-        });
+        let columns = self.new_names(scope).map(|name| (name, Kind::Number));
         schema.without_texts(&scope.texts).with(columns)
+    }
+
+    fn check_schema(&self, schema: &Schema, scope: &Scope) -> Result<(), Refusal> {
+        let refused = |name| {
+            let reason = format!("there is a column `{name}` already: let the source name one of them otherwise");
+            Refusal::new("categories", reason)
+        };
+        let taken = schema.without_texts(&scope.texts).taken(self.new_names(scope));
+        taken.map_or(Ok(()), |name| Err(refused(name)))
     }
 
     fn check_scope(&self, scope: &Scope) -> Result<(), Refusal> {
@@ -71,6 +78,16 @@ impl BatchSubtask for OneHotEncoder {
         }
         let (columns, lists) = (scope.texts.len(), self.categories.len());
         Err(Refusal::new("categories", format!("one list a text column: {columns} columns, {lists} lists")))
+    }
+}
+
+impl OneHotEncoder {
+    /// The columns that it appends.
+    fn new_names<'a>(&'a self, scope: &'a Scope) -> impl Iterator<Item = String> {
+        scope
+            .named_texts()
+            .zip(&self.categories)
+            .flat_map(|((_, name), categories)| categories.iter().map(move |category| format!("{name}_{category}")))
     }
 }
 
@@ -90,6 +107,16 @@ mod tests {
         text.push(Some("c"));
         message.texts.push(text);
         encoder.apply(&mut message, &scope).map(|()| message)
+    }
+
+    #[test]
+    fn a_column_that_is_there_already_is_refused() {
+        let schema = Schema::new([("rule", Kind::Text), ("rule_a", Kind::Number)]);
+        let scope = Scope::of(&schema, |name| name == "rule");
+        let encoder = |category: &str| OneHotEncoder { categories: vec![vec![category.into()]], ..Default::default() };
+        let refused = encoder("a").check_schema(&schema, &scope).unwrap_err();
+        assert!(refused.reason.contains("`rule_a`"), "{refused}");
+        assert!(encoder("b").check_schema(&schema, &scope).is_ok());
     }
 
     #[test]

@@ -63,10 +63,15 @@ impl BatchSubtask for PolynomialFeatures {
     }
 
     fn columns_after(&self, schema: &Schema, scope: &Scope) -> Schema {
-        let names: Vec<&str> = scope.named().map(|(_, name)| name).collect();
-        let bias = self.include_bias.then(|| "1".to_owned());
-        let products = self.products(names.len()).into_iter().map(|product| name(&product, &names));
-        schema.clone().with(bias.into_iter().chain(products).map(|name| (name, Kind::Number)))
+        schema.clone().with(self.new_names(scope).into_iter().map(|name| (name, Kind::Number)))
+    }
+
+    fn check_schema(&self, schema: &Schema, scope: &Scope) -> Result<(), Refusal> {
+        let refused = |name| {
+            let reason = format!("there is a column `{name}` already: name other columns, or no bias");
+            Refusal::new("columns", reason)
+        };
+        schema.taken(self.new_names(scope)).map_or(Ok(()), |name| Err(refused(name)))
     }
 
     fn check_scope(&self, scope: &Scope) -> Result<(), Refusal> {
@@ -79,6 +84,14 @@ impl BatchSubtask for PolynomialFeatures {
 }
 
 impl PolynomialFeatures {
+    /// The columns that it appends.
+    fn new_names(&self, scope: &Scope) -> Vec<String> {
+        let names: Vec<&str> = scope.named().map(|(_, name)| name).collect();
+        let bias = self.include_bias.then(|| "1".to_owned());
+        let products = self.products(names.len()).into_iter().map(|product| name(&product, &names));
+        bias.into_iter().chain(products).collect()
+    }
+
     /// How many products there are, or a number above the most.
     fn product_count(&self, columns: usize) -> usize {
         let (mut of_degree, mut count) = (columns, 0_usize);

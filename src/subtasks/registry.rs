@@ -2,9 +2,9 @@
 
 use super::entry::Entry;
 use super::models::{
-    BoostedClassifier, BoostedRegressor, Classify, GaussianNb, IsolationForest, KMeans, LinearClassifier,
-    LinearRegressor, MlpClassifier, MlpRegressor, Model, OneClassSvm, Pca, Regress, Served, Svc, Svr, TreeClassifier,
-    TreeRegressor,
+    BoostedClassifier, BoostedRegressor, Classify, GaussianNb, IsolationForest, KMeans, KNeighborsClassifier,
+    KNeighborsRegressor, LinearClassifier, LinearRegressor, MlpClassifier, MlpRegressor, Model, OneClassSvm, Pca,
+    Regress, Served, Svc, Svr, TreeClassifier, TreeRegressor,
 };
 use super::subtask::Subtask;
 use super::{
@@ -109,6 +109,14 @@ impl Subtasks {
             .with_model::<Regress<Svr>>("svr", "sklearn.svm.SVR")
             .with_model::<Classify<Svc>>("svc", "sklearn.svm.SVC")
             .with_model::<OneClassSvm>("one_class_svm", "sklearn.svm.OneClassSVM")
+            .with_model::<Regress<KNeighborsRegressor>>(
+                "k_neighbors_regressor",
+                "sklearn.neighbors.KNeighborsRegressor",
+            )
+            .with_model::<Classify<KNeighborsClassifier>>(
+                "k_neighbors_classifier",
+                "sklearn.neighbors.KNeighborsClassifier",
+            )
     }
 
     /// Adds a subtask; it replaces one of the same name.

@@ -57,7 +57,7 @@ pub trait BatchSubtask: Send + Sync {
     ///
     /// # Errors
     /// The parameter, and why.
-    fn check_schema(&self, _schema: &Schema) -> Result<(), Refusal> {
+    fn check_schema(&self, _schema: &Schema, _scope: &Scope) -> Result<(), Refusal> {
         Ok(())
     }
 
@@ -137,10 +137,10 @@ impl Transform {
     ///
     /// # Errors
     /// The parameter, and why.
-    pub fn check_schema(&self, schema: &Schema) -> Result<(), Refusal> {
+    pub fn check_schema(&self, schema: &Schema, scope: &Scope) -> Result<(), Refusal> {
         match self {
             Transform::ByColumn(_) => Ok(()),
-            Transform::ByMessage(subtask) => subtask.check_schema(schema),
+            Transform::ByMessage(subtask) => subtask.check_schema(schema, scope),
         }
     }
 

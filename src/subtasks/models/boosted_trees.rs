@@ -31,10 +31,10 @@ impl BoostedTrees {
             Precision::Double(read_trees(params, 1)?)
         };
         let count = match &trees {
-            Precision::Single(trees) => trees.len(),
-            Precision::Double(trees) => trees.len(),
+            Precision::Single(trees) => trees.count(),
+            Precision::Double(trees) => trees.count(),
         };
-        if count % scores != 0 {
+        if !count.is_multiple_of(scores) {
             return Err(format!("node_counts has {count} trees, which are no rounds of {scores}"));
         }
         Ok(BoostedTrees {

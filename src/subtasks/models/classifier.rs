@@ -53,7 +53,7 @@ impl<C: Classifier> Model for Classify<C> {
 
     fn read(params: &Params<'_>) -> Result<Classify<C>, String> {
         let classes = Classes::read(params)?;
-        Ok(Classify { classifier: C::read(params, classes.len())?, classes })
+        Ok(Classify { classifier: C::read(params, classes.count())?, classes })
     }
 
     fn accepted(&self) -> Accepted {
@@ -67,7 +67,7 @@ impl<C: Classifier> Model for Classify<C> {
         let numbers = |names: Vec<String>| names.into_iter().map(|name| (name, Kind::Number)).collect();
         Ok(match output {
             Output::Prediction => vec![(output.name().into(), self.classes.kind())],
-            Output::Decision if self.classes.len() <= 2 => vec![(output.name().into(), Kind::Number)],
+            Output::Decision if self.classes.count() <= 2 => vec![(output.name().into(), Kind::Number)],
             _ => numbers(output.of_each(self.classes.names())),
         })
     }

@@ -17,7 +17,7 @@ impl Model for KMeans {
 
     fn columns(&self, output: Output) -> Result<Vec<(String, Kind)>, String> {
         let names = match output {
-            Output::Distance => output.of_each(0..self.0.len()),
+            Output::Distance => output.of_each(0..self.0.count()),
             _ => vec![output.name().into()],
         };
         Ok(names.into_iter().map(|name| (name, Kind::Number)).collect())

@@ -106,7 +106,7 @@ impl<'a> Params<'a> {
     /// As [`Params::finite`], or numbers that are no whole rows.
     pub fn rows(&self, name: &str, width: usize) -> Result<Vec<Vec<f64>>, String> {
         let numbers = self.finite(name)?;
-        if width == 0 || numbers.is_empty() || numbers.len() % width != 0 {
+        if width == 0 || numbers.is_empty() || !numbers.len().is_multiple_of(width) {
             return Err(format!("{name} has {} values, which are no rows of {width}", numbers.len()));
         }
         Ok(numbers.chunks(width).map(<[f64]>::to_vec).collect())

@@ -17,9 +17,8 @@ pub struct Served<M> {
     model: PhantomData<fn() -> M>,
 }
 
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-#[derive(Default)]
 struct Parameters {
     outputs: Option<Vec<Output>>,
     prefix: String,
@@ -139,16 +138,10 @@ impl<M: Model> BatchSubtask for Frozen<M> {
         schema.clone().with(self.new.iter().cloned())
     }
 
-    fn check_schema(&self, schema: &data::Schema) -> Result<(), Refusal> {
-        let mut new = self.new.iter().map(|(name, _)| name);
-        let twice = |name: &&String| self.new.iter().filter(|(other, _)| other == *name).count() > 1;
-        match new.find(|name| schema.get(name).is_some() || twice(name)) {
-            Some(name) => {
-                let reason = format!("there is a column {name} already: give the new ones a prefix");
-                Err(Refusal::new("prefix", reason))
-            }
-            None => Ok(()),
-        }
+    fn check_schema(&self, schema: &data::Schema, _: &Scope) -> Result<(), Refusal> {
+        let refused =
+            |name| Refusal::new("prefix", format!("there is a column `{name}` already: give the new ones a prefix"));
+        schema.taken(self.new.iter().map(|(name, _)| name.clone())).map_or(Ok(()), |name| Err(refused(name)))
     }
 }
 
@@ -171,9 +164,9 @@ mod tests {
         transform.apply(&mut message, &Scope::numbers(2)).unwrap();
         assert_eq!(message.column(2), [-0.5, 0.5]);
         let schema = data::Schema::new([("a", Kind::Number), ("my_prediction", Kind::Number)]);
-        assert!(transform.check_schema(&schema).unwrap_err().reason.contains("my_prediction"));
+        assert!(transform.check_schema(&schema, &Scope::numbers(2)).unwrap_err().reason.contains("my_prediction"));
         let schema = data::Schema::new([("a", Kind::Number), ("b", Kind::Number)]);
-        assert!(transform.check_schema(&schema).is_ok());
+        assert!(transform.check_schema(&schema, &Scope::numbers(2)).is_ok());
         let after = transform.columns_after(&schema, &Scope::numbers(2));
         assert_eq!(after.names().collect::<Vec<_>>(), ["a", "b", "my_prediction"]);
     }

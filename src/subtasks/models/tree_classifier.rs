@@ -30,7 +30,7 @@ impl Classifier for TreeClassifier {
         self.trees.each_leaf(&features.columns, features.rows, |_, row, leaf| {
             probabilities.iter_mut().zip(leaf).for_each(|(class, probability)| class[row] += probability);
         });
-        let count = self.trees.len() as f64;
+        let count = self.trees.count() as f64;
         probabilities.iter_mut().flatten().for_each(|probability| *probability /= count);
         Judged { classes: argmax(&probabilities), probabilities, decisions: Vec::new() }
     }

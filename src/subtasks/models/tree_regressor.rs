@@ -24,7 +24,7 @@ impl Regressor for TreeRegressor {
     fn predict(&self, features: &Features<'_>) -> Vec<f64> {
         let mut sums = vec![0.0; features.rows];
         self.trees.each_leaf(&features.columns, features.rows, |_, row, leaf| sums[row] += leaf[0]);
-        let count = self.trees.len() as f64;
+        let count = self.trees.count() as f64;
         sums.iter_mut().for_each(|sum| *sum /= count);
         sums
     }
