@@ -160,7 +160,7 @@ fn commit(path: &Path, number: Option<u16>) -> StoredCheckpoint {
     let taken: Vec<(u64, TakenPublish)> = (0..40 * number)
         .map(|packet_id| (packet_id.into(), TakenPublish { packet_id, hash: u64::from(packet_id) * 77 }))
         .collect();
-    let covered = DeliveryRange { delivered: taken.len() as u64, taken: taken.clone(), begun: None, first: 0 };
+    let covered = DeliveryRange { delivered: taken.len() as u64, taken: taken.clone(), ..DeliveryRange::default() };
     let keyed = |key: u8| KeyedState { key: vec![key], state: vec![key; 300] };
     let states: Vec<OperatorState> =
         (0..number as u8).map(|key| OperatorState { operator: 3, keyed: keyed(key) }).collect();

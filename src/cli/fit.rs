@@ -83,5 +83,5 @@ fn read_all(dataflow: &Dataflow) -> Result<Bucket, Failure> {
 fn infer(dataflow: &Dataflow, bucket: &Bucket) -> Result<Schema, Failure> {
     let found = source::infer(&dataflow.source, &dataflow.source_settings.framing);
     let found = found.map_err(|error| Failure::Failed(error.to_string()))?;
-    Ok(found.unwrap_or_else(|| source::infer_bucket(bucket)))
+    Ok(found.unwrap_or_else(|| source::infer_bucket(bucket, &dataflow.decoding)))
 }

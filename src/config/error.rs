@@ -91,6 +91,14 @@ pub enum Wrong {
     #[error("`{name}` is a {kind} column")]
     ColumnKind { name: String, kind: &'static str, subtask: &'static str, takes: &'static str },
 
+    #[error("{filter:?} is no filter of MQTT: {reason}")]
+    Filter { filter: String, reason: &'static str },
+    #[error("no topic under {filter:?} is one of {pattern}")]
+    TopicElsewhere { pattern: String, filter: String },
+    #[error("collect without {{column}} in `topic`")]
+    CollectWithoutColumn,
+    #[error("values of one row may come over several connections, and each collects its own")]
+    CollectShared,
     #[error("{0}")]
     Connections(String),
     #[error("connections without a session")]
@@ -115,6 +123,8 @@ pub enum Wrong {
 
     #[error("a table's name is made of letters, digits, _, - and .")]
     TableName,
+    #[error("the topic names `{0}`, which is no column of the table's key")]
+    TopicOfNoKey(String),
     #[error("two tables are named `{0}`")]
     TableTwice(String),
     #[error("a table is not written in parts")]
@@ -235,6 +245,12 @@ impl Wrong {
             Wrong::NoColumns => "leave the parameter out for all columns",
             Wrong::FixedPlace { .. } => "it may be left out: it is always there",
             Wrong::Params { .. } => "`rowmill fit` writes it, or rowmill.export in Python",
+            Wrong::Filter { .. } => "write + for one whole level, and # for all that follow, at the end",
+            Wrong::TopicElsewhere { .. } => "`topic` writes the levels out that the filter's + and # stand for",
+            Wrong::CollectWithoutColumn => "add topic = \"weather/{station}/{column}\", with the levels of your topics",
+            Wrong::CollectShared => {
+                "let one connection take all values of a row: name the topics of each, a station's in one"
+            }
             Wrong::Connections(_) => "connections = 4, or a list of topics",
             Wrong::ConnectionsWithoutSession => "add session = true",
             Wrong::ConnectionsInfer => "give it in [schema]",

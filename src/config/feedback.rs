@@ -3,7 +3,7 @@
 
 use crate::config::error::{SpannedError, Wrong};
 use crate::config::model::Dataflow;
-use crate::mqtt::{Endpoint, same_broker, takes};
+use crate::mqtt::{Endpoint, overlap, same_broker, takes};
 use crate::sink;
 
 impl Dataflow {
@@ -16,7 +16,11 @@ impl Dataflow {
         for (what, each, sink) in self.sinks() {
             let sink::SinkUrl::Mqtt(url) = &sink.url else { continue };
             let filters = self.source_settings.topics();
-            let fed = |filter: &&str| same_broker(&source.url, url) && takes(filter, &url.topic);
+            let fed = |filter: &&str| {
+                let published = |topic: &sink::SinkTopic| overlap(filter, &topic.filter());
+                let taken = sink.topic.as_ref().map_or_else(|| takes(filter, &url.topic), published);
+                same_broker(&source.url, url) && taken
+            };
             if let Some(filter) = filters.into_iter().find(fed) {
                 let (url, filter) = (url.to_string(), filter.to_owned());
                 return Err(Wrong::Feedback { what, url, filter, each }.in_file());
@@ -111,6 +115,7 @@ mod tests {
             (url("$share/g/weather/+"), sink("weather/clean"), "$share/g"),
             (format!("{}\nsession = true\nconnections = 2", url("weather/+")), sink("weather/a"), "allow_loop"),
             (format!("{}\n{connections}", url("y")), sink("weather/a"), "\"weather/+\""),
+            (url("weather/+"), sink("weather/{station}"), "the sink, "),
             (url("weather/+"), format!("{}{letters}", sink("a")), "dead_letter, "),
             (url("weather/+"), format!("{}{table}", sink("a")), "table t"),
         ] {

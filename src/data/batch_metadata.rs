@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::numbers::Numbers;
+use super::partial_row::PartialRow;
 
 /// Where a row came from, for dead letters.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +46,12 @@ pub struct BatchMetadata {
     /// How many rows of the next delivery are in this message or an earlier one.
     #[serde(skip)]
     pub begun: u64,
+    /// The rows that lack values still, where values come one by one.
+    #[serde(skip)]
+    pub partial: Option<Vec<Arc<PartialRow>>>,
+    /// Whether rows in it were collected from values that came one by one.
+    #[serde(skip)]
+    pub collected: bool,
     /// When the message was closed, in nanoseconds of the source's monotonic clock.
     #[serde(skip)]
     pub closed: u64,

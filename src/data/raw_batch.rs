@@ -25,6 +25,8 @@ struct Span {
 pub struct RawBatch {
     arena: Vec<u8>,
     spans: Vec<Span>,
+    /// Topics that tell something of their rows, each with the place of the first row that came under it.
+    topics: Vec<(usize, Range<usize>)>,
     /// The number of the last header line.
     last_header: Option<u64>,
     /// The offset of each row in the shared file; of none, if that is not where they are from.
@@ -53,6 +55,8 @@ struct EncodedBatch<'a> {
     /// Consecutive rows with one format and header: how many, and the header's range in the arena.
     runs: Vec<(usize, Format, Option<Range<usize>>)>,
     unread: Option<UnreadRange>,
+    /// Topics that tell something of their rows; rows of a file have none.
+    topics: Vec<(usize, Range<usize>)>,
 }
 
 impl RawBatch {
@@ -104,6 +108,25 @@ impl RawBatch {
         let range = *first..last + self.spans.last()?.bytes.len() as u64;
         let most = 2 * self.arena.len() as u64 + 4096;
         (self.offsets.len() == self.spans.len() && range.end - range.start <= most).then_some(range)
+    }
+
+    /// The rows that follow came under this topic, which tells something of them.
+    pub fn begin_topic(&mut self, topic: &str) {
+        if self.topics.last().is_some_and(|(_, last)| self.arena[last.clone()] == *topic.as_bytes()) {
+            return;
+        }
+        let start = self.arena.len();
+        self.arena.extend_from_slice(topic.as_bytes());
+        self.topics.push((self.len(), start..self.arena.len()));
+    }
+
+    /// Topics that tell something of their rows, with the places of these rows, in order.
+    pub fn topics(&self) -> impl Iterator<Item = (Range<usize>, &str)> {
+        self.topics.iter().enumerate().map(|(place, (from, topic))| {
+            let to = self.topics.get(place + 1).map_or(self.len(), |(next, _)| *next);
+            let topic = std::str::from_utf8(&self.arena[topic.clone()]).expect("the bytes of a topic are a text");
+            (*from..to, topic)
+        })
     }
 
     /// Stores a header once for the run of rows that share it.
@@ -180,14 +203,15 @@ impl Serialize for RawBatch {
             arena = headers.into();
         }
         let rows = Cow::Borrowed(contiguous::bytes(&rows));
+        let topics = if in_file.is_some() { Vec::new() } else { self.topics.clone() };
         let unread = in_file.map(|range| UnreadRange { range, checksum: self.checksum() });
-        EncodedBatch { arena, rows, runs, unread: unread.or(self.unread.clone()) }.serialize(serializer)
+        EncodedBatch { arena, rows, runs, unread: unread.or(self.unread.clone()), topics }.serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for RawBatch {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<RawBatch, D::Error> {
-        let EncodedBatch { arena, rows, runs, unread } = EncodedBatch::deserialize(deserializer)?;
+        let EncodedBatch { arena, rows, runs, unread, topics } = EncodedBatch::deserialize(deserializer)?;
         let rows: Vec<[usize; 2]> = contiguous::values(&rows).map_err(serde::de::Error::custom)?;
         let of_rows = runs.into_iter().flat_map(|(count, format, header)| std::iter::repeat_n((format, header), count));
         let span = |([start, end], (format, header)): (&[usize; 2], _)| Span { bytes: *start..*end, header, format };
@@ -195,7 +219,7 @@ impl<'de> Deserialize<'de> for RawBatch {
         if spans.len() != rows.len() {
             return Err(serde::de::Error::custom("rows without a format"));
         }
-        Ok(RawBatch { arena: arena.into_owned(), spans, unread, ..RawBatch::default() })
+        Ok(RawBatch { arena: arena.into_owned(), spans, unread, topics, ..RawBatch::default() })
     }
 }
 
@@ -282,6 +306,20 @@ mod tests {
         assert!(batch.byte_len() > 2 * 40);
         assert_eq!(batch.row(1).header.unwrap().names, b"a,b");
         assert_eq!(batch.row(1).bytes, b"3,4");
+    }
+
+    #[test]
+    fn rows_know_the_topic_they_came_under() {
+        let mut batch = RawBatch::default();
+        for topic in ["w/a", "w/a", "w/b", "w/a"] {
+            batch.begin_topic(topic);
+            batch.push(Row { bytes: b"{}", format: Format::Json, header: None });
+        }
+        let topics: Vec<_> = batch.topics().collect();
+        assert_eq!(topics, [(0..2, "w/a"), (2..3, "w/b"), (3..4, "w/a")]);
+        assert!(again(&batch).topics().eq(topics));
+        assert_eq!(batch.row(3).bytes, b"{}");
+        assert_eq!(RawBatch::default().topics().count(), 0);
     }
 
     /// Comparing each row with its header would take minutes.

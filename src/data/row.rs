@@ -34,6 +34,15 @@ pub enum Broken {
     /// Longer than a payload may be.
     #[error("longer than max_payload")]
     TooLong,
+    /// One value without a name: nothing tells its column.
+    #[error("a lone value, and nothing says which column it is: `topic` in [source] can, with {{column}}")]
+    LoneValue,
+    /// An object or an array where the topic names the column of one value.
+    #[error("an object or an array, where the payload is the value of the column that the topic names")]
+    NestedValue,
+    /// Of a topic that `topic` does not describe.
+    #[error("its topic is none of those that `topic` in [source] describes")]
+    OtherTopic,
     /// A quote that is not closed.
     #[error("a quote opens a cell and no quote closes it: write it twice, or leave it out")]
     OpenQuote,

@@ -46,7 +46,7 @@ impl HeaderMap {
         let names = header.map(|header| names(row, header)).transpose()?;
         self.places = match &names {
             Some(names) => names.iter().map(|name| decoding.place(schema, name)).collect(),
-            None => (0..schema.columns().len()).map(Some).collect(),
+            None => decoding.places_without_header(schema),
         };
         let named = names
             .as_ref()

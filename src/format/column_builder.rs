@@ -82,6 +82,14 @@ impl ColumnBuilder {
         self.numbers[slot * self.rows + self.filled()]
     }
 
+    /// Whether the open row has no value in a column so far.
+    pub fn is_missing(&self, column: &Column) -> bool {
+        match column.kind {
+            Kind::Number => self.open_number(column.slot).is_nan(),
+            Kind::Text => self.open_text(column.slot).is_none(),
+        }
+    }
+
     /// Reads a cell by its column's kind.
     pub fn set_cell(&mut self, column: &Column, cell: &str) -> Result<(), String> {
         self.set_cell_by(column, cell, DecimalMark::Point)

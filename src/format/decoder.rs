@@ -8,6 +8,7 @@ use super::decoding::Decoding;
 use super::json;
 use super::key_order::KeyOrder;
 use super::time_rules::{TimeColumn, TimeRules, TimeUnit};
+use super::topic_levels::TopicLevels;
 use crate::data::{Bucket, DateOrder, Format, Kind, Message, Row, Schema};
 
 /// A row of a bucket that cannot be read.
@@ -28,6 +29,7 @@ pub struct Decoder {
     bad_cells: u64,
     quiet: bool,
     time: Option<WrittenTime>,
+    levels: TopicLevels,
 }
 
 /// The column of the time.
@@ -43,8 +45,8 @@ impl Decoder {
     /// A decoder to rows of a schema.
     pub fn new(schema: Arc<Schema>, decoding: Arc<Decoding>) -> Decoder {
         let time = decoding.time.as_ref().and_then(|time| WrittenTime::of(time, &schema));
-        let (header, keys) = Default::default();
-        Decoder { schema, decoding, header, keys, bad_cells: 0, quiet: false, time }
+        let (header, keys, levels) = Default::default();
+        Decoder { schema, decoding, header, keys, bad_cells: 0, quiet: false, time, levels }
     }
 
     /// The same, which tells nothing.
@@ -58,8 +60,12 @@ impl Decoder {
         self.header.begin();
         let mut table = ColumnBuilder::new(&self.schema, bucket.len()).by(self.decoding.cells.clone());
         let mut bad = Vec::new();
+        let mut topics = bucket.raw.topics().peekable();
         for (index, row) in bucket.raw.rows().enumerate() {
-            let read = self.row(row, &mut table);
+            if let Some((_, topic)) = topics.next_if(|(rows, _)| rows.start == index) {
+                self.levels.see(topic, &self.schema, &self.decoding);
+            }
+            let read = self.row(row, &mut table).and_then(|()| self.levels.fill(&self.schema, &mut table));
             let read = read.and_then(|()| self.time(row.format, bucket.metadata.is_second_pass(index), &mut table));
             match read {
                 Ok(()) => table.accept(bucket.metadata.first_row + index as u64),

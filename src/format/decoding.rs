@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::cell_rules::CellRules;
 use super::time_rules::TimeColumn;
+use super::topic_pattern::TopicPattern;
 use crate::data::Schema;
 use crate::data::cell::{self, DecimalMark};
 
@@ -35,6 +36,8 @@ pub struct Decoding {
     pub time: Option<Arc<TimeColumn>>,
     /// What is said of keys without a column.
     pub unknown_keys: UnknownKeys,
+    /// Which levels of a row's topic are columns.
+    pub topic: Option<Arc<TopicPattern>>,
 }
 
 impl Decoding {
@@ -50,6 +53,17 @@ impl Decoding {
             None => cell::number_by(text, mark),
         };
         number.or_else(|| cell::boolean(text))
+    }
+
+    /// Whether levels of the topics are columns.
+    pub(crate) fn reads_topics(&self) -> bool {
+        self.topic.as_ref().is_some_and(|pattern| pattern.columns().next().is_some())
+    }
+
+    /// The places of the columns that cells without a header stand for: all but those that the topic fills.
+    pub(crate) fn places_without_header(&self, schema: &Schema) -> Vec<Option<usize>> {
+        let of_topic = |name: &str| self.topic.as_ref().is_some_and(|topic| topic.columns().any(|own| own == name));
+        (0..schema.columns().len()).filter(|place| !of_topic(&schema.columns()[*place].name)).map(Some).collect()
     }
 
     /// The place of the column that a name in a row stands for.

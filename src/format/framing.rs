@@ -1,9 +1,11 @@
 //! How a source's bytes are cut into rows: `[source]` of a dataflow file.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::csv_options::CsvOptions;
 use super::decoding::Decoding;
+use super::topic_pattern::TopicPattern;
 use crate::data::Schema;
 
 /// How the bytes of payloads and files are cut into rows.
@@ -15,6 +17,10 @@ pub struct Framing {
     pub columns: Option<Arc<Schema>>,
     /// How CSV is written.
     pub csv: CsvOptions,
+    /// What levels of a publish's topic mean, if anything.
+    pub topic: Option<Arc<TopicPattern>>,
+    /// How far the values of one row are apart at most, where topics name their columns; each is a row if not given.
+    pub collect: Option<Duration>,
     /// How names in a header stand for columns.
     pub decoding: Arc<Decoding>,
 }
@@ -24,7 +30,14 @@ pub const MAX_PAYLOAD: usize = 16 << 20;
 
 impl Default for Framing {
     fn default() -> Framing {
-        Framing { max_payload: MAX_PAYLOAD, columns: None, csv: CsvOptions::default(), decoding: Arc::default() }
+        Framing {
+            max_payload: MAX_PAYLOAD,
+            columns: None,
+            csv: CsvOptions::default(),
+            topic: None,
+            collect: None,
+            decoding: Arc::default(),
+        }
     }
 }
 

@@ -51,6 +51,13 @@ impl Inference {
         }
     }
 
+    /// Takes in a column that levels of topics are the values of: a text, where the rows have none of that name.
+    pub fn observe_level(&mut self, name: &str) {
+        if !self.places.contains_key(name) {
+            *self.column(name) = Kind::Text;
+        }
+    }
+
     /// The schema of all that was observed.
     pub fn schema(self) -> Schema {
         let dated = self.places.contains_key("Date") && self.places.contains_key("Time");

@@ -1,7 +1,8 @@
 //! From bytes to rows, and from rows to bytes.
 //!
 //! - `framing`, `decoding`: how bytes are cut into rows, and how cells are read, as a dataflow file says it.
-//! - `payload`, `records`: the rows of an MQTT payload and of a file.
+//! - `payload`, `records`: the rows of an MQTT payload and of a file. `value`: a payload that is one cell.
+//! - `topic_pattern`, `topic_levels`, `topic_payload`: levels of a topic as columns, and the rows of a payload beside them.
 //! - `json`, `known_keys`, `key_order`: JSON objects, and the fast path for objects like the previous one.
 //! - `csv_options`, `header_search`, `units_line`, `transcode`: how CSV is written, said or found.
 //! - `csv`, `weatherlink`, `cells`, `weewx`: cells, headers, WeeWX's unit labels.
@@ -28,9 +29,13 @@ mod known_keys;
 pub(crate) mod payload;
 pub(crate) mod records;
 mod time_rules;
+mod topic_levels;
+mod topic_pattern;
+pub(crate) mod topic_payload;
 mod transcode;
 mod units;
 mod units_line;
+mod value;
 pub mod weatherlink;
 pub mod weewx;
 
@@ -44,4 +49,5 @@ pub use framing::{Framing, MAX_PAYLOAD};
 pub use infer::Inference;
 pub use records::{FileKind, FileRecord, FileRecords};
 pub use time_rules::{TimeColumn, TimeRules, TimeUnit};
+pub use topic_pattern::TopicPattern;
 pub(crate) use units::is_unit;

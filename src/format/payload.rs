@@ -7,7 +7,7 @@ use crate::data::{Broken, DateOrder, Format, Header, Row};
 use crate::format::csv::{self, ClosingLine};
 use crate::format::header_search::{self, HeaderLine};
 use crate::format::records::date_cell;
-use crate::format::{Framing, time_rules, transcode, units_line};
+use crate::format::{CsvOptions, Framing, time_rules, transcode, units_line};
 
 /// Calls `f` with every row of a payload. What is no row is passed whole, marked as broken. The header of several CSV
 /// records names `columns`, or, if these are not known, holds words only.
@@ -99,6 +99,11 @@ fn element_end(array: &[u8], start: usize) -> Option<(usize, bool)> {
 
 /// CSV records; one of the first may be a header, if others follow.
 fn csv_records(text: &str, framing: &Framing, mut f: impl FnMut(Row<'_>)) {
+    let is_lone = !text.contains(['\n', ',', ';', '\t', '|']) && !text.starts_with('#');
+    if is_lone && framing.csv == CsvOptions::default() {
+        // The one column of a schema is not its column for that: its topic may carry anything.
+        return f(Row { bytes: text.as_bytes(), format: Format::Broken(Broken::LoneValue), header: None });
+    }
     let mut ahead = lines(text).map(|line| Cow::Borrowed(line.trim_end_matches(['\r', '\n'])));
     let Ok(start) = header_search::find(framing, false, || Ok::<_, Infallible>(ahead.next()));
     let skipped: usize = lines(text).take(start.skip).map(str::len).sum();

@@ -6,8 +6,7 @@ use super::MqttUrl;
 
 /// Whether a subscription to `filter`, which may be shared, matches `topic`.
 pub fn takes(filter: &str, topic: &str) -> bool {
-    let own = || filter.strip_prefix("$share/")?.split_once('/').map(|(_, filter)| filter);
-    let filter = own().unwrap_or(filter);
+    let filter = unshared(filter);
     // Wildcards do not match the broker's own topics.
     if topic.starts_with('$') && filter.starts_with(['+', '#']) {
         return false;
@@ -22,6 +21,64 @@ pub fn takes(filter: &str, topic: &str) -> bool {
             _ => return false,
         }
     }
+}
+
+/// The filter without the group that shares it.
+pub fn unshared(filter: &str) -> &str {
+    let own = || filter.strip_prefix("$share/")?.split_once('/').map(|(_, filter)| filter);
+    own().unwrap_or(filter)
+}
+
+/// Whether some topic is taken by both filters.
+pub fn overlap(one: &str, other: &str) -> bool {
+    let (mut one, mut other) = (unshared(one).split('/'), unshared(other).split('/'));
+    let is_wild = |level: &str| level == "+" || level == "#";
+    loop {
+        match (one.next(), other.next()) {
+            (None, None) | (Some("#"), _) | (_, Some("#")) => return true,
+            (Some(a), Some(b)) if a == b || is_wild(a) || is_wild(b) => {}
+            _ => return false,
+        }
+    }
+}
+
+/// Refuses a filter that no broker takes.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_filter(filter: &str) -> Result<(), &'static str> {
+    if filter.len() > usize::from(u16::MAX) {
+        return Err("it is longer than 65,535 bytes");
+    }
+    if filter.contains('\0') {
+        return Err("it holds a NUL");
+    }
+    if let Some(shared) = filter.strip_prefix("$share/") {
+        return match shared.split_once('/') {
+            Some((group, own)) if !group.is_empty() && !own.is_empty() && !group.contains(['+', '#']) => {
+                check_levels(own)
+            }
+            _ => Err("a shared one is $share/GROUP/FILTER"),
+        };
+    }
+    if filter.is_empty() {
+        return Err("it is empty");
+    }
+    check_levels(filter)
+}
+
+fn check_levels(filter: &str) -> Result<(), &'static str> {
+    let mut levels = filter.split('/').peekable();
+    while let Some(level) = levels.next() {
+        match level {
+            "#" if levels.peek().is_some() => return Err("# is the last level only"),
+            "#" | "+" => {}
+            _ if level.contains('#') => return Err("# is a level of its own"),
+            _ if level.contains('+') => return Err("+ is a level of its own"),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Whether two addresses name one broker, as far as they tell.
@@ -73,6 +130,29 @@ mod tests {
             ("$share/group/a/+", "b/b"),
         ] {
             assert!(!takes(filter, topic), "{filter} does not take {topic}");
+        }
+    }
+
+    #[test]
+    fn filters_that_no_broker_takes_are_refused() {
+        for good in ["a", "/a/b", "#", "+", "a/+/b/#", "/", "a//b", "$SYS/#", "$share/g/a/+", "$share/g//a"] {
+            assert_eq!(check_filter(good), Ok(()), "{good}");
+        }
+        for wrong in
+            ["", "a#", "a/#/b", "#/a", "a+/b", "+a", "a/b+", "a\0", "$share/g", "$share//a", "$share/g/", "$share/g+/a"]
+        {
+            assert!(check_filter(wrong).is_err(), "{wrong}");
+        }
+        assert!(check_filter(&"a".repeat(65_536)).is_err());
+    }
+
+    #[test]
+    fn filters_overlap_where_one_topic_is_under_both() {
+        for (one, other) in [("a/+", "a/b"), ("a/#", "a/b/+"), ("+/b", "a/+"), ("a", "a/#"), ("$share/g/a/+", "a/b")] {
+            assert!(overlap(one, other) && overlap(other, one), "{one} {other}");
+        }
+        for (one, other) in [("a/+", "b/+"), ("a/+", "a/b/c"), ("a", "a/+"), ("+/x/#", "+/y/#")] {
+            assert!(!overlap(one, other) && !overlap(other, one), "{one} {other}");
         }
     }
 

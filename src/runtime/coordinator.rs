@@ -163,7 +163,9 @@ impl Coordinator {
     fn find_schema(&mut self, worker: &mut Worker, context: &Context<'_>, failure: &FirstError) -> Option<Schema> {
         let dataflow = context.dataflow;
         let infer = source::infer(&dataflow.source, &dataflow.source_settings.framing);
-        let peek = || self.peek(worker, context.options).map(|arrival| source::infer_bucket(&arrival.bucket));
+        let peek = || {
+            self.peek(worker, context.options).map(|arrival| source::infer_bucket(&arrival.bucket, &dataflow.decoding))
+        };
         let found = infer.map(|schema| schema.or_else(peek));
         found.map_err(|error| fail(failure, error)).ok().flatten()
     }

@@ -6,6 +6,7 @@
 //! `ROWMILL_SEEDS=N` runs seeds 0 to N, `ROWMILL_SEED=N` a single one with a log of its events.
 
 mod broker;
+mod collecting;
 mod oracle;
 mod process;
 mod publish;

@@ -27,6 +27,14 @@ pub enum Error {
         /// Publishes that are not acknowledged.
         left: u64,
     },
+    /// A topic names what is no text column of the rows.
+    #[error("{url}: the rows have no text column {column} for the topic")]
+    TopicColumn {
+        /// The broker's address and topic.
+        url: String,
+        /// The name in the topic.
+        column: String,
+    },
     /// Results must not be replaced: the command lacks `--fresh`.
     #[error("{0}")]
     Results(String),

@@ -33,7 +33,7 @@ pub use deadline::Deadline;
 pub use error::Error;
 pub use existing::{Existing, FileEnd};
 pub use kind::{RefusedLine, Sink};
-pub use mqtt::{LinePosition, Publisher};
+pub use mqtt::{LinePosition, Publisher, SinkTopic};
 pub use progress::SinkProgress;
 pub use registry::Sinks;
 pub use settings::{SinkSettings, replace};

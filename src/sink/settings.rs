@@ -8,6 +8,7 @@ use super::deadline::Deadline;
 use super::error::Error;
 use super::existing::Existing;
 use super::kind::Sink;
+use super::mqtt::SinkTopic;
 use super::tail::{self, Tail};
 use super::url::{self, SinkUrl};
 use super::{claimed_file, line_file, lines, mqtt, parquet, row_log, unfinished};
@@ -31,6 +32,8 @@ pub struct SinkSettings {
     pub logged: bool,
     /// The broker, where it goes to one.
     pub endpoint: Option<Endpoint>,
+    /// The topic of each row, where that of the address has columns.
+    pub topic: Option<SinkTopic>,
     /// The sink of the registry, if it is one.
     pub custom: Option<CustomSink>,
     /// How long the first connection may take; unlimited if not given.
@@ -49,6 +52,7 @@ impl SinkSettings {
             infinity: Infinity::default(),
             logged: false,
             endpoint: None,
+            topic: None,
             custom: None,
             connect_timeout: None,
             disk: crate::disk::os_disk(),
@@ -205,8 +209,12 @@ impl SinkSettings {
                 Box::new(parquet::Parquet::create(&self.disk, &file(), schema, existing, self.logged)?)
             }
             SinkUrl::Mqtt(_) => {
+                if let Some(column) = self.topic.as_ref().and_then(|topic| topic.no_text(schema)) {
+                    return Err(Error::TopicColumn { url: self.url.to_string(), column: column.to_owned() });
+                }
                 let endpoint = self.endpoint.clone().expect("an MQTT sink has an endpoint");
                 let publisher = mqtt::Publisher::start(endpoint, self.connect_timeout, deadline.clone())?;
+                let publisher = publisher.with_topic(self.topic.clone());
                 Box::new(if self.properties { publisher.with_properties() } else { publisher })
             }
         })

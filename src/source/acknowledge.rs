@@ -15,7 +15,9 @@ pub trait Acknowledge: Send + Sync {
     /// The delivery range of `bucket`; empty if acknowledgements do not wait.
     fn covered_by(&self, bucket: &Bucket) -> DeliveryRange {
         if self.waits() {
-            self.cover(bucket.metadata.delivered, bucket.metadata.begun)
+            let metadata = &bucket.metadata;
+            let (partial, collected) = (metadata.partial.clone(), metadata.collected);
+            DeliveryRange { partial, collected, ..self.cover(metadata.delivered, metadata.begun) }
         } else {
             DeliveryRange::default()
         }

@@ -1,10 +1,13 @@
 //! Rows become messages: a bucket closes when it is full, or when its oldest row has waited long enough.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::clock_changes::ClockChanges;
-use crate::data::{Bucket, Origin, Row};
-use crate::format::{Framing, payload};
+use super::partial_rows::{PartialRows, RowValue};
+use crate::data::{Bucket, Format, Origin, PartialRow, Row};
+use crate::format::Framing;
+use crate::format::topic_payload::{self, TopicPayload, UnknownNames};
 use crate::measure::Clock;
 
 /// When a bucket closes.
@@ -46,6 +49,12 @@ pub struct BucketBuffer {
     told: bool,
     /// Where local times may stand twice.
     clock_changes: Option<ClockChanges>,
+    /// Whether the topics of rows tell something of them.
+    keeps_topics: bool,
+    /// Columns that topics name and the schema lacks.
+    unknown: UnknownNames,
+    /// Rows that lack values still, where values come one by one.
+    partial: Option<PartialRows>,
 }
 
 /// Buckets that an arrival fills. Each is handed on when the next one is full, so that a publish of any number of rows
@@ -117,12 +126,25 @@ impl BucketBuffer {
             offset: None,
             told: false,
             clock_changes: None,
+            keeps_topics: false,
+            unknown: UnknownNames::default(),
+            partial: None,
         }
     }
 
     /// The same, of rows whose local times may stand twice.
     pub fn with_clock_changes(self, clock_changes: Option<ClockChanges>) -> BucketBuffer {
         BucketBuffer { clock_changes, ..self }
+    }
+
+    /// Collects values that come one by one, where `framing` says so; and goes on with the rows that an earlier run has
+    /// `held`.
+    pub fn collecting(mut self, framing: &Framing, held: &[Arc<PartialRow>], clock: Clock) -> BucketBuffer {
+        if framing.collect.is_some() || !held.is_empty() {
+            self.keeps_topics = framing.decoding.reads_topics();
+            self.partial = Some(PartialRows::after(framing.collect.unwrap_or_default(), held, clock.now()));
+        }
+        self
     }
 
     /// The rows that follow belong to a delivery, until it is [`delivered`](BucketBuffer::delivered); an earlier run
@@ -155,6 +177,9 @@ impl BucketBuffer {
     pub fn push(&mut self, row: Row<'_>, arrived: u64, origin: Origin, clock: Clock) -> Option<Bucket> {
         if self.rows_left == 0 {
             return None;
+        }
+        if self.keeps_topics {
+            self.open.raw.begin_topic(&origin.topic);
         }
         self.open.push(row, arrived, origin);
         if let Some(offset) = self.offset.take() {
@@ -191,14 +216,69 @@ impl BucketBuffer {
         clock: Clock,
         filled: &mut FilledBuckets<'_>,
     ) {
+        self.keeps_topics = framing.decoding.reads_topics();
+        if framing.collect.is_some() && self.partial.is_some() {
+            return self.push_value(UnreadPayload { bytes, framing, skip }, arrived, origin, clock, filled);
+        }
         let mut left = skip;
-        payload::each_row(bytes, framing, |row| {
+        let mut unknown = std::mem::take(&mut self.unknown);
+        topic_payload::each_row(bytes, &origin.topic, framing, &mut unknown, |row| {
             if left > 0 {
                 left -= 1;
             } else if filled.is_wanted() {
                 filled.extend(self.push(row, arrived, origin.clone(), clock));
             }
         });
+        self.unknown = unknown;
+    }
+
+    /// Takes in a payload that is the value of one column; the rows that it closes leave before it counts as taken in.
+    fn push_value(
+        &mut self,
+        UnreadPayload { bytes, framing, skip }: UnreadPayload<'_>,
+        arrived: u64,
+        origin: &Origin,
+        clock: Clock,
+        filled: &mut FilledBuckets<'_>,
+    ) {
+        let Origin { topic, position } = origin;
+        let read = topic_payload::read(bytes, topic, framing, &mut self.unknown);
+        let key = framing.topic.as_ref().map(|pattern| pattern.row_of(topic)).unwrap_or_default();
+        let Some(partial) = &mut self.partial else { return };
+        if let TopicPayload::Value { name, .. } = &read {
+            partial.close_before(&key, name);
+        }
+        self.leave(arrived, clock, filled);
+        match read {
+            TopicPayload::Value { name, cell } => {
+                let value = RowValue { key, topic, position: *position, once: self.once, name, cell };
+                if let Some(partial) = &mut self.partial {
+                    partial.add(value, arrived);
+                }
+            }
+            TopicPayload::Broken(reason) if skip == 0 && filled.is_wanted() => {
+                let row = Row { bytes, format: Format::Broken(reason), header: None };
+                filled.extend(self.push(row, arrived, origin.clone(), clock));
+            }
+            _ => {}
+        }
+    }
+
+    /// Hands on the collected rows for which nothing more can come at `now`.
+    fn leave(&mut self, now: u64, clock: Clock, filled: &mut FilledBuckets<'_>) {
+        while let Some(row) = self.partial.as_mut().and_then(|partial| partial.next(now)) {
+            self.push_collected(&row, now, clock, filled);
+        }
+    }
+
+    fn push_collected(&mut self, row: &PartialRow, now: u64, clock: Clock, filled: &mut FilledBuckets<'_>) {
+        // Its values are of deliveries that are taken in already.
+        let (begun, once) = (self.begun.take(), std::mem::replace(&mut self.once, row.once));
+        self.open.metadata.collected = true;
+        let (object, origin) = (row.object(), Origin { topic: row.topic.clone(), position: row.position });
+        let bucket = self.push(Row { bytes: &object, format: Format::Json, header: None }, now, origin, clock);
+        filled.extend(bucket);
+        (self.begun, self.once) = (begun, once);
     }
 
     /// All rows of delivery `number`, which `arrived` at this time, have been taken in; `filled` are the buckets they
@@ -210,7 +290,10 @@ impl BucketBuffer {
         self.begun = None;
         if self.open.is_empty() {
             match &mut filled.last {
-                Some(last) => (last.metadata.delivered, last.metadata.begun) = (number, 0),
+                Some(last) => {
+                    (last.metadata.delivered, last.metadata.begun) = (number, 0);
+                    last.metadata.partial = self.partial.as_ref().map(PartialRows::held);
+                }
                 None => self.tell(arrived),
             }
         }
@@ -226,12 +309,33 @@ impl BucketBuffer {
         self.untold.get_or_insert(arrived);
     }
 
-    /// When the open bucket must close, if a row or delivery progress waits in it.
+    /// When the open bucket must close, if a row or delivery progress waits in it; or when a collected row leaves.
     pub fn deadline(&self, clock: Clock) -> Option<Instant> {
+        let leaves = self.partial.as_ref().and_then(PartialRows::deadline).map(|at| clock.instant(at));
+        self.closes(clock).into_iter().chain(leaves).min()
+    }
+
+    fn closes(&self, clock: Clock) -> Option<Instant> {
         match self.open.metadata.arrived().first() {
             Some(oldest) => Some(clock.instant(*oldest) + self.limits.delay),
             None => self.untold.map(|since| clock.instant(since) + self.limits.delay.min(TELL_INTERVAL)),
         }
+    }
+
+    /// Hands on the collected rows that are due, and the open bucket if it is.
+    pub fn close_due(&mut self, clock: Clock, filled: &mut FilledBuckets<'_>) {
+        self.leave(clock.now(), clock, filled);
+        if self.closes(clock).is_some_and(|due| due <= Instant::now()) {
+            filled.extend(self.close(clock));
+        }
+    }
+
+    /// Hands on everything: nothing more comes.
+    pub fn finish(&mut self, clock: Clock, filled: &mut FilledBuckets<'_>) {
+        while let Some(row) = self.partial.as_mut().and_then(PartialRows::take_first) {
+            self.push_collected(&row, clock.now(), clock, filled);
+        }
+        filled.extend(self.close(clock));
     }
 
     /// Closes the open bucket, if a row or delivery progress waits in it.
@@ -246,6 +350,7 @@ impl BucketBuffer {
         if let Some(changes) = &mut self.clock_changes {
             changes.mark(&mut bucket);
         }
+        bucket.metadata.partial = self.partial.as_ref().map(PartialRows::held);
         bucket.metadata.closed = clock.now();
         Some(bucket)
     }

@@ -59,9 +59,12 @@ impl Source {
         let (feeder, buckets) = queue::queue(Some(queue::queue_capacity(settings.limits.bucket_size)));
         let (ready_sender, ready) = crossbeam_channel::bounded(1);
         let mut output = SourceOutput { buckets: Some(feeder), waker, stop: stop.clone(), acknowledge: None };
-        let buffer = BucketBuffer::new(settings.limits, settings.max_rows)
+        let mut buffer = BucketBuffer::new(settings.limits, settings.max_rows)
             .with_clock_changes(ClockChanges::of(&settings.framing));
         let subscribes = matches!(url, SourceUrl::Mqtt(_));
+        if subscribes {
+            buffer = buffer.collecting(&settings.framing, &position.partial, clock);
+        }
         let mut acknowledge: Option<Arc<dyn Acknowledge>> = None;
         let read: Box<dyn FnOnce() -> Result<(), Error> + Send> = match url.clone() {
             SourceUrl::Mqtt(_) => {

@@ -89,7 +89,8 @@ impl CustomDeliveries {
         // The delivery begun in an earlier run stays begun until it is redelivered.
         let begun = next.map(|(.., next)| (*next, begun)).or(self.begun);
         let places = self.waiting.iter().map(|waiting| waiting.place).chain(self.earlier.values().copied());
-        DeliveryRange { delivered, taken, begun, first: places.min().unwrap_or(self.next_place) }
+        let first = places.min().unwrap_or(self.next_place);
+        DeliveryRange { delivered, taken, begun, first, ..DeliveryRange::default() }
     }
 
     /// The next delivery whose acknowledgement is due.

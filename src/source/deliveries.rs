@@ -93,7 +93,7 @@ impl<P> Deliveries<P> {
         let taken = taken.map(|(_, place, taken)| (place, taken)).collect();
         let next = self.uncovered.front().filter(|(next, ..)| *next == delivered + 1 && begun > 0);
         let begun = next.map(|(.., next)| (*next, begun));
-        DeliveryRange { delivered, taken, begun, first: self.open.first() }
+        DeliveryRange { delivered, taken, begun, first: self.open.first(), ..DeliveryRange::default() }
     }
 
     /// The connection is lost. What is unacknowledged may be acknowledged only after its redelivery: a broker that
@@ -428,7 +428,8 @@ mod tests {
         let (new, next) = (TakenPublish { packet_id: 5, hash: 6 }, TakenPublish { packet_id: 4, hash: 7 });
         assert_eq!(deliveries.cover(0, 0).first, 8);
         assert_eq!(deliveries.arrive(delivery(connection, 4, false, 7)), number(2));
-        let delivery_range = |delivered, taken, begun| DeliveryRange { delivered, taken, begun, first: 9 };
+        let delivery_range =
+            |delivered, taken, begun| DeliveryRange { delivered, taken, begun, first: 9, ..DeliveryRange::default() };
         assert_eq!(deliveries.cover(0, 3), delivery_range(0, vec![], Some((new, 3))));
         assert_eq!(deliveries.cover(0, 0), delivery_range(0, vec![], None));
         assert_eq!(deliveries.cover(1, 2), delivery_range(1, vec![(9, new)], Some((next, 2))));

@@ -4,7 +4,7 @@ use super::error::Error;
 use super::file;
 use super::url::SourceUrl;
 use crate::data::{Bucket, Schema};
-use crate::format::{Framing, Inference};
+use crate::format::{Decoding, Framing, Inference};
 
 /// The schema of a source that can be read twice; `None` for any other.
 pub fn infer(url: &SourceUrl, framing: &Framing) -> Result<Option<Schema>, Error> {
@@ -16,9 +16,11 @@ pub fn infer(url: &SourceUrl, framing: &Framing) -> Result<Option<Schema>, Error
     }
 }
 
-/// The schema of the rows of one bucket.
-pub fn infer_bucket(bucket: &Bucket) -> Schema {
+/// The schema of the rows of one bucket, and of the levels of their topics.
+pub fn infer_bucket(bucket: &Bucket, decoding: &Decoding) -> Schema {
     let mut inference = Inference::default();
     bucket.raw.rows().for_each(|row| inference.observe(row));
+    let of_topic = decoding.topic.iter().flat_map(|pattern| pattern.columns());
+    of_topic.for_each(|name| inference.observe_level(name));
     inference.schema()
 }

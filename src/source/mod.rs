@@ -5,6 +5,7 @@
 //! - `buffer`, `source_output`: rows become buckets, which leave the source's thread.
 //! - `queue`, `byte_budget`, `stop`: the bounded queue to the dataflow, its byte budget, the flag that ends a source.
 //! - `acknowledge`, `position`: delivery ranges, acknowledgement, and the position to resume at.
+//! - `partial_rows`: rows whose values come one by one.
 //! - `deliveries`, `unacknowledged`, `retained`: redeliveries and retained publishes of MQTT.
 //! - `shared_file`: a file that several processes read rows from.
 //! - `file`, `generate` with `schedule`, `mqtt`, `custom`: the kinds of sources; `polled`: the trait and registry.
@@ -25,6 +26,7 @@ mod file;
 mod generate;
 mod infer;
 mod mqtt;
+mod partial_rows;
 mod polled;
 mod position;
 mod queue;

@@ -1,6 +1,10 @@
 //! The position at which a connection resumes, and the delivery ranges of its buckets.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
+
+use crate::data::PartialRow;
 
 /// A publish whose rows have been taken, as it is recognised when redelivered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +22,8 @@ pub struct SourcePosition {
     pub taken: Vec<(u64, TakenPublish)>,
     /// The delivery of which only the first rows were taken, and how many.
     pub begun: Option<(TakenPublish, u64)>,
+    /// The rows that lacked values still.
+    pub partial: Vec<Arc<PartialRow>>,
     /// The topic filter of its session, if there was one.
     pub subscribed: Option<String>,
     /// Client ids of sessions that no connection reads any more: this connection ends them.
@@ -35,6 +41,10 @@ pub struct DeliveryRange {
     pub begun: Option<(TakenPublish, u64)>,
     /// Deliveries before this place cannot be redelivered.
     pub first: u64,
+    /// The rows that lack values after this bucket, where values come one by one.
+    pub partial: Option<Vec<Arc<PartialRow>>>,
+    /// Whether rows of this bucket were collected: a later run that begins before it collects them again.
+    pub collected: bool,
 }
 
 impl DeliveryRange {
@@ -44,5 +54,7 @@ impl DeliveryRange {
         self.taken.extend(later.taken);
         self.begun = later.begun;
         self.first = later.first;
+        self.partial = later.partial.or(self.partial.take());
+        self.collected |= later.collected;
     }
 }

@@ -77,14 +77,16 @@ pub(super) fn buffer_until_closed<T>(
         // Queued arrivals are late already; the bucket goes on filling with them.
         let is_due = || buffer.deadline(clock).is_some_and(|due| due <= std::time::Instant::now());
         if arrivals.is_empty() && is_due() {
-            filled.extend(buffer.close(clock));
+            buffer.close_due(clock, &mut filled);
         }
         if !filled.finish() {
             return result;
         }
         result?;
     }
-    buffer.close(clock).map(|bucket| output.send(bucket));
+    let mut filled = FilledBuckets::new(&mut hand_on);
+    buffer.finish(clock, &mut filled);
+    filled.finish();
     Ok(())
 }
 

@@ -19,9 +19,9 @@ use crate::config::parse::source::{check_connections, source_settings};
 use crate::config::parse::subtasks::read_subtasks;
 use crate::config::parse::table::read_tables;
 use crate::config::parse::time::TimeSection;
+use crate::config::parse::topic::{check_collect, check_filters, check_topic};
 use crate::config::parsed_settings::ParsedSettings;
-use crate::data::Schema;
-use crate::data::did_you_mean;
+use crate::data::{Kind, Schema, did_you_mean};
 use crate::format::Decoding;
 use crate::registry::Registry;
 use crate::{sink, source};
@@ -104,7 +104,11 @@ fn read(document: &Arc<Document>, registry: &Registry) -> Result<Dataflow, Spann
     };
     let units = file.source.as_ref().and_then(|source| source.units);
     let davis = matches!(&schema, SchemaChoice::Known { schema, .. } if *schema == Schema::davis());
-    let decoding = Arc::new(Decoding { units: units.unwrap_or(davis || !decoding.unit.is_empty()), ..decoding });
+    let topic = file.source.as_ref().and_then(|source| source.topic.clone());
+    let collect = file.source.as_ref().and_then(|source| source.collect.clone());
+    let pattern = topic.as_ref().map(|topic| Arc::new(topic.get_ref().clone()));
+    let units = units.unwrap_or(davis || !decoding.unit.is_empty());
+    let decoding = Arc::new(Decoding { units, topic: pattern, ..decoding });
     let steps = subtasks.map_or_else(|| Ok(Vec::new()), |value| read_subtasks(value, registry))?;
     let tables = tables.map_or_else(|| Ok(Vec::new()), read_tables)?;
     let missing = |section, flag| Wrong::NoUrl { path: document.path.clone(), section, flag }.nowhere();
@@ -146,9 +150,17 @@ fn read(document: &Arc<Document>, registry: &Registry) -> Result<Dataflow, Spann
         contents,
     };
     if let SchemaChoice::Known { schema, .. } = &dataflow.schema {
-        dataflow.find_steps(schema)?;
+        let (_, after) = dataflow.find_steps(schema)?;
+        if let Some(name) = dataflow.sink.topic.as_ref().and_then(|topic| topic.no_text(&after)) {
+            let texts = after.columns().iter().filter(|column| column.kind == Kind::Text);
+            let nearest = did_you_mean(name, texts.map(|column| column.name.as_str()));
+            return Err(Wrong::NoTextColumn { name: name.to_owned(), nearest }.in_file());
+        }
         dataflow.find_tables(schema)?;
     }
+    check_filters(&dataflow)?;
+    topic.map_or(Ok(()), |topic| check_topic(&dataflow, &topic))?;
+    collect.map_or(Ok(()), |collect| check_collect(&dataflow, &collect))?;
     connections.map_or(Ok(()), |connections| check_connections(&dataflow, &connections))?;
     dataflow.check_client_ids()?;
     if !allow_loop {

@@ -13,7 +13,9 @@ use toml::de::ValueDeserializer;
 use crate::config::parse::time::TimeSection;
 use crate::data::cell::DecimalMark;
 use crate::data::{Kind, Schema};
-use crate::format::{BadCell, CellRules, CsvOptions, Decoding, Infinity, PLACE, UnknownKeys, decimal, is_unit};
+use crate::format::{
+    BadCell, CellRules, CsvOptions, Decoding, Infinity, PLACE, TopicPattern, UnknownKeys, decimal, is_unit,
+};
 use crate::mqtt::{Endpoint, MqttUrl, Password, Qos, tls};
 use crate::source::Connections;
 use crate::{sink, source};
@@ -171,7 +173,7 @@ impl SchemaSection {
         let cells = CellRules::new(self.missing.clone(), self.words.clone(), self.decimal, self.bad_cell);
         let time = self.time.as_ref().map(|time| Arc::new(time.get_ref().clone().column()));
         let (unit, unknown_keys) = (self.unit.clone(), self.unknown_keys);
-        Decoding { units, unit, cells: cells.map(Arc::new), time, unknown_keys }
+        Decoding { units, unit, cells: cells.map(Arc::new), time, unknown_keys, topic: None }
     }
 
     pub fn choice(self) -> SchemaChoice {
@@ -213,6 +215,14 @@ pub(crate) struct SourceSection {
     /// One connection a topic, shared out among processes; or a number, to which the broker hands out rows.
     #[schemars(with = "Option<Connections>")]
     pub connections: Option<Spanned<Connections>>,
+    /// What the levels of topics are, such as `weather/{station}/loop`: values of columns; where one is `{column}`, it
+    /// names the column whose value the payload is. Files have none, and ignore it.
+    #[schemars(with = "Option<String>")]
+    pub topic: Option<Spanned<TopicPattern>>,
+    /// With `{column}` in `topic`: values of one row may come so far apart, such as `2s`; a row closes early when a
+    /// column comes again. Each value is a row of its own if not given.
+    #[schemars(with = "Option<String>")]
+    pub collect: Option<Spanned<Milliseconds>>,
     /// Whether publishes of an earlier time are taken that the broker has retained.
     #[serde(default = "yes")]
     pub retained: bool,
@@ -324,7 +334,8 @@ impl Default for CheckpointSection {
 #[derive(Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SinkSection {
-    /// A .ndjson .csv .parquet file, `-`, `mqtt://HOST/TOPIC`, `mqtts://`, or `null`. Dead letters are JSON lines.
+    /// A .ndjson .csv .parquet file, `-`, `mqtt://HOST/TOPIC`, `mqtts://`, or `null`. Dead letters are JSON lines. In a
+    /// sink's topic, `{NAME}` is the row's text in that column.
     #[schemars(with = "Option<String>")]
     pub url: Option<sink::SinkUrl>,
     /// One file a process, for speed.
@@ -399,6 +410,13 @@ fn optional_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Optio
 /// A duration of more than nothing, in milliseconds.
 #[derive(Clone, Copy)]
 pub(crate) struct Milliseconds(pub i64);
+
+impl Milliseconds {
+    /// The same, as a duration.
+    pub fn duration(self) -> Duration {
+        Duration::from_millis(self.0.unsigned_abs())
+    }
+}
 
 impl<'de> Deserialize<'de> for Milliseconds {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Milliseconds, D::Error> {

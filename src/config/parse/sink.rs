@@ -29,10 +29,18 @@ pub(crate) fn sink_settings(
         }
         _ => None,
     };
+    let topic = match &url {
+        // Dead letters have no columns.
+        sink::SinkUrl::Mqtt(url) if !dead_letter => {
+            let wrong = |reason| Wrong::Endpoint { section: "sink", reason }.in_file();
+            sink::SinkTopic::read(&url.topic).map_err(wrong)?
+        }
+        _ => None,
+    };
     if section.infinity.is_some() && (dead_letter || matches!(url, sink::SinkUrl::Parquet(_))) {
         return refuse(Wrong::InfinityOfNoText);
     }
     let sections::SinkSection { parts, properties, infinity, .. } = section;
     let infinity = infinity.unwrap_or_default();
-    Ok(Some(sink::SinkSettings { parts, properties, infinity, endpoint, ..sink::SinkSettings::at(url) }))
+    Ok(Some(sink::SinkSettings { parts, properties, infinity, endpoint, topic, ..sink::SinkSettings::at(url) }))
 }

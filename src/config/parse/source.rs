@@ -42,6 +42,8 @@ pub(super) fn source_settings(
                 SchemaChoice::Infer => None,
             },
             csv: section.map_or_else(CsvOptions::default, |section| section.csv.clone()),
+            topic: decoding.topic.clone(),
+            collect: section.and_then(|section| section.collect.as_ref()).map(|collect| collect.get_ref().duration()),
             decoding: decoding.clone(),
         }),
         retained: section.is_none_or(|section| section.retained),

@@ -12,6 +12,7 @@ use crate::config::parse::sink::sink_settings;
 use crate::config::table::{ReferenceSection, TableOf, TablePlan, TableSection};
 use crate::data::did_you_mean;
 use crate::data::{Column, Kind, Schema};
+use crate::sink::SinkSettings;
 use crate::tables::{Aggregate, Grouping, Join, Late, Reference, Table, Window};
 
 /// The most windows that a row may be in: each holds state for it.
@@ -33,12 +34,21 @@ pub fn read_tables(value: Spanned<DeValue<'_>>) -> Result<Vec<TablePlan>, Spanne
         }
         let sink = section.sink.take().map(|sink| sink_settings(sink, false)).transpose()?;
         let sink = sink.flatten();
+        if let Some(column) = sink.as_ref().and_then(|sink| of_no_key(sink, &section)) {
+            return Err(Wrong::TopicOfNoKey(column).at(name.span()));
+        }
         if sink.as_ref().is_some_and(|sink| sink.parts) {
             return Err(Wrong::TableInParts.at(name.span()));
         }
         plans.push(TablePlan { section, sink });
     }
     Ok(plans)
+}
+
+/// A column in the topic of a table's sink that is not of the table's key.
+fn of_no_key(sink: &SinkSettings, section: &TableSection) -> Option<String> {
+    let is_key = |column: &&str| section.key.iter().any(|key| key.get_ref() == column);
+    sink.topic.as_ref()?.columns().find(|column| !is_key(column)).map(str::to_owned)
 }
 
 /// Refuses settings that contradict each other.

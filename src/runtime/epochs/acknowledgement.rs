@@ -89,7 +89,8 @@ impl Acknowledgement {
     /// Whether the next bucket may enter: whether the tail is kept after a crash must be committed before the tail is
     /// written. Rows that are redelivered are cut off with it; rows that are not redelivered stay.
     pub fn admits(&mut self, delivery_range: &DeliveryRange, sources: &mut SourceConnections) -> bool {
-        let again = !delivery_range.taken.is_empty() || delivery_range.begun.is_some();
+        let DeliveryRange { taken, begun, collected, .. } = delivery_range;
+        let again = !taken.is_empty() || begun.is_some() || *collected;
         self.again |= again;
         let due = again || self.is_due();
         if self.checkpoint.is_none() || !self.has_tail || again != self.keeps_tail || !due {

@@ -14,8 +14,9 @@ use crate::disk::{Disk, DiskFile};
 use crate::runtime::epochs::caught::caught;
 use crate::runtime::epochs::checkpoint_file::{self, CheckpointPages};
 use crate::runtime::epochs::checkpoint_tables::{
-    BEGUN, COMMIT, DATAFLOW, DELIVERIES, NUMBERS, SESSIONS, STATES, SUM, TEXTS, digest, next_number, put, put_dataflow,
-    put_deliveries, put_progress, put_sessions, put_states, read_dataflow, read_sessions, read_tables, sum_of,
+    BEGUN, COMMIT, DATAFLOW, DELIVERIES, NUMBERS, PARTIAL_ROWS, SESSIONS, STATES, SUM, TEXTS, digest, next_number, put,
+    put_dataflow, put_deliveries, put_progress, put_sessions, put_states, read_dataflow, read_sessions, read_tables,
+    sum_of,
 };
 use crate::runtime::epochs::migration::{migrated, put_migrated};
 use crate::runtime::epochs::stored::{Progress, Sessions, StoredCheckpoint};
@@ -190,6 +191,14 @@ impl Checkpoint {
             let (packet_id, hash, rows) = begun.value();
             of(&mut positions, connection.value()).begun = Some((TakenPublish { packet_id, hash }, rows));
         }
+        for entry in transaction.open_table(TEXTS)?.iter()? {
+            let (name, text) = entry?;
+            let Some(Ok(connection)) = name.value().strip_prefix(PARTIAL_ROWS).map(str::parse) else { continue };
+            match serde_json::from_str(text.value()) {
+                Ok(rows) => of(&mut positions, connection).partial = rows,
+                Err(error) => return Ok(Err(broken(&self.path, &error))),
+            }
+        }
         let states = transaction.open_table(STATES)?;
         let states = states.iter()?.map(|entry| {
             let (key, state) = entry?;
@@ -227,7 +236,7 @@ impl Checkpoint {
     ) -> Result<(), String> {
         let changed = self.change(|transaction, sum| {
             put_progress(transaction, progress, sum)?;
-            put_deliveries(transaction, covered, sum)?;
+            put_deliveries(transaction, covered, progress.numbers.len(), sum)?;
             if let Some(sessions) = self.sessions.take() {
                 put_sessions(transaction, &sessions, sum)?;
             }
@@ -370,8 +379,12 @@ mod tests {
         };
         let taken = |packet_id| TakenPublish { packet_id, hash: 9 };
         let covered = |packet_id: u16, begun| {
-            let delivery_range =
-                DeliveryRange { delivered: 1, taken: vec![(packet_id.into(), taken(packet_id))], begun, first: 0 };
+            let delivery_range = DeliveryRange {
+                delivered: 1,
+                taken: vec![(packet_id.into(), taken(packet_id))],
+                begun,
+                ..DeliveryRange::default()
+            };
             BTreeMap::from([(0, delivery_range.clone()), (2, delivery_range)])
         };
         let begun = Some((TakenPublish { packet_id: 5, hash: 8 }, 2));

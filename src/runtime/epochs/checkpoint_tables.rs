@@ -36,6 +36,9 @@ pub(super) const DATAFLOW: TableDefinition<'_, &str, &str> = TableDefinition::ne
 /// Texts, by name.
 pub(super) const TEXTS: TableDefinition<'_, &str, &str> = TableDefinition::new("texts");
 
+/// Prefix of a connection's number: the rows that lack values still, as JSON.
+pub(super) const PARTIAL_ROWS: &str = "partial rows ";
+
 /// The checksum: the wrapping sum of a hash of each entry of all tables, without its own.
 pub(super) const SUM: &str = "sum";
 
@@ -112,11 +115,29 @@ pub(super) fn read_tables(transaction: &ReadTransaction) -> Result<BTreeMap<Stri
 pub(super) fn put_deliveries(
     transaction: &WriteTransaction,
     covered: &BTreeMap<usize, DeliveryRange>,
+    connections: usize,
     sum: &mut u64,
 ) -> Result<(), redb::Error> {
     let mut deliveries = transaction.open_table(DELIVERIES)?;
     let mut begins = transaction.open_table(BEGUN)?;
-    for (connection, DeliveryRange { taken, begun, first, .. }) in covered {
+    let mut rows = transaction.open_table(TEXTS)?;
+    if covered.get(&0).is_some_and(|range| range.partial.is_some()) {
+        // The first connection has gone on with the rows of those that are no more.
+        let is_there = |name: &str| {
+            let connection = name.strip_prefix(PARTIAL_ROWS).and_then(|number| number.parse::<usize>().ok());
+            connection.is_none_or(|connection| connection < connections)
+        };
+        retain(&mut rows, |name| is_there(*name), sum)?;
+    }
+    for (connection, DeliveryRange { taken, begun, first, partial, .. }) in covered {
+        match partial.as_ref().map(|partial| (partial, partial_rows(*connection))) {
+            Some((partial, name)) if partial.is_empty() => take_out(&mut rows, name.as_str(), sum)?,
+            Some((partial, name)) => {
+                let text = serde_json::to_string(partial).expect("texts and numbers are values");
+                put(&mut rows, name.as_str(), text.as_str(), sum)?;
+            }
+            None => {}
+        }
         let connection = *connection as u64;
         for (place, TakenPublish { packet_id, hash }) in taken.iter().filter(|(place, _)| place >= first) {
             put(&mut deliveries, (connection, *place), (*packet_id, *hash), sum)?;
@@ -131,6 +152,10 @@ pub(super) fn put_deliveries(
         }
     }
     Ok(())
+}
+
+fn partial_rows(connection: usize) -> String {
+    format!("{PARTIAL_ROWS}{connection}")
 }
 
 pub(super) fn read_sessions(database: &Database) -> Result<Sessions, redb::Error> {

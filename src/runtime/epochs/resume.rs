@@ -113,6 +113,11 @@ impl ResumePoint {
         let mut known = checkpoint.sessions()?;
         known.extend(former);
         self.positions.resize_with(own.len().max(self.positions.len()), SourcePosition::default);
+        // Connections that are no more have left rows that lack values: the first one goes on with them.
+        let orphaned =
+            self.positions.iter_mut().skip(own.len().max(1)).map(|position| std::mem::take(&mut position.partial));
+        let orphaned: Vec<_> = orphaned.flatten().collect();
+        self.positions.first_mut().into_iter().for_each(|position| position.partial.extend(orphaned.iter().cloned()));
         for ((id, _), position) in own.iter().zip(&mut self.positions) {
             position.subscribed = known.get(id).cloned().filter(|_| self.next_epoch > 0);
         }

@@ -13,6 +13,7 @@ use rumqttc::v5::mqttbytes::v5::{Publish, PublishProperties};
 
 use super::link::{self, Link, LinkShared};
 use super::outbox::{self, RefusalReason};
+use super::topic::SinkTopic;
 use crate::data::recycle_lines;
 use crate::format::Output;
 use crate::mqtt::{Endpoint, MqttUrl};
@@ -25,6 +26,10 @@ const FIRST_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
 pub struct Publisher {
     endpoint: Endpoint,
     properties: bool,
+    /// The topic of each row, where it has columns.
+    topic: Option<SinkTopic>,
+    /// Lines without a topic since they were last taken.
+    without_topic: Vec<RefusedLine>,
     deadline: Deadline,
     shared: Arc<LinkShared>,
     thread: Option<JoinHandle<()>>,
@@ -46,7 +51,8 @@ impl Publisher {
         let link = Link::new(&endpoint, shared.clone());
         let thread = std::thread::Builder::new().name("mqtt-sink".into()).spawn(move || link.run());
         let thread = Some(thread.expect("a thread can be started"));
-        let publisher = Publisher { endpoint, properties: false, deadline, shared, thread };
+        let publisher =
+            Publisher { endpoint, properties: false, topic: None, without_topic: Vec::new(), deadline, shared, thread };
         let since = Instant::now();
         publisher.wait_until(
             |state| state.connected,
@@ -69,17 +75,24 @@ impl Publisher {
         self
     }
 
+    /// Publishes each row under a topic of its own, instead of that of the address.
+    pub fn with_topic(mut self, topic: Option<SinkTopic>) -> Publisher {
+        self.topic = topic;
+        self
+    }
+
     /// Publishes one payload; waits while the outbox is full.
     ///
     /// # Errors
     /// A broker that refuses the publish, or that has acknowledged too few when the deadline passes.
     pub fn publish(&mut self, payload: &[u8]) -> Result<(), Error> {
-        self.publish_with(payload, PublishProperties::default())
+        let topic = self.endpoint.url.topic.clone();
+        self.publish_with(&topic, payload, PublishProperties::default())
     }
 
-    fn publish_with(&mut self, payload: &[u8], properties: PublishProperties) -> Result<(), Error> {
+    fn publish_with(&mut self, topic: &str, payload: &[u8], properties: PublishProperties) -> Result<(), Error> {
         let Endpoint { url, qos, .. } = &self.endpoint;
-        let mut publish = Publish::new(&*url.topic, qos.v5(), payload.to_vec(), Some(properties));
+        let mut publish = Publish::new(topic, qos.v5(), payload.to_vec(), Some(properties));
         // The size is that of a packet with a packet id.
         publish.pkid = 1;
         let size = publish.size();
@@ -109,6 +122,7 @@ impl Publisher {
 
     /// Publishes that the broker refused since the last call.
     pub fn take_refused(&mut self) -> Vec<RefusedLine> {
+        let without_topic = std::mem::take(&mut self.without_topic);
         let refused = self.shared.lock().outbox.refused();
         let MqttUrl { host, port, .. } = &self.endpoint.url;
         let explain = |outbox::RefusedPublish { publish, size, why }: outbox::RefusedPublish<Publish>| {
@@ -124,7 +138,7 @@ impl Publisher {
                 reason,
             }
         };
-        refused.into_iter().map(explain).collect()
+        without_topic.into_iter().chain(refused.into_iter().map(explain)).collect()
     }
 
     /// Waits until `done`, or until the wait is `over`.
@@ -153,7 +167,17 @@ impl Sink for Publisher {
         let Output::Lines(lines) = output else { unreachable!("the encoder gives lines to a sink of lines") };
         for row in lines.split(|byte| *byte == b'\n').filter(|row| !row.is_empty()) {
             let user_properties = if self.properties { properties(row) } else { Vec::new() };
-            self.publish_with(row, PublishProperties { user_properties, ..PublishProperties::default() })?;
+            let topic = match &self.topic {
+                None => Ok(self.endpoint.url.topic.clone()),
+                Some(topic) => topic.of(row),
+            };
+            match topic {
+                Ok(topic) => {
+                    let properties = PublishProperties { user_properties, ..PublishProperties::default() };
+                    self.publish_with(&topic, row, properties)?;
+                }
+                Err(reason) => self.without_topic.push(RefusedLine { line: row.to_vec(), excess: None, reason }),
+            }
         }
         recycle_lines(lines);
         Ok(())

@@ -47,6 +47,7 @@ impl SimulatedConnection {
         let source = Source::simulated(buckets, Arc::new(intake.acknowledger.clone()));
         let limits = Limits { delay: Duration::from_secs(3600), ..settings.limits };
         let buffer = BucketBuffer::new(limits, settings.max_rows);
+        let buffer = buffer.collecting(&settings.framing, &position.partial, clock);
         let connection = SimulatedConnection { listener, intake, arrivals, requests, buffer, clock, buckets: feeder };
         (connection, source)
     }
@@ -106,6 +107,18 @@ impl SimulatedConnection {
     pub fn close(&mut self) {
         let bucket = self.buffer.close(self.clock);
         bucket.into_iter().for_each(|bucket| self.hand_on(bucket));
+    }
+
+    /// The source's thread ends: it hands on all that it holds.
+    pub fn finish(&mut self) {
+        let (buckets, acknowledger) = (&self.buckets, self.intake.acknowledger.clone());
+        let mut hand_on = |bucket: Bucket| {
+            let delivery_range = acknowledger.covered_by(&bucket);
+            buckets.send(bucket, delivery_range)
+        };
+        let mut filled = FilledBuckets::new(&mut hand_on);
+        self.buffer.finish(self.clock, &mut filled);
+        assert!(filled.finish(), "the process has the source");
     }
 
     fn hand_on(&self, bucket: Bucket) {

@@ -1,0 +1,115 @@
+//! Filters of the source's connections, and `topic`: whether its levels are columns, and topics under the filters.
+
+use toml::Spanned;
+
+use crate::config::error::{SpannedError, Wrong};
+use crate::config::model::Dataflow;
+use crate::config::parse::sections::{Milliseconds, SchemaChoice};
+use crate::data::did_you_mean;
+use crate::format::TopicPattern;
+use crate::mqtt::{check_filter, overlap};
+
+/// Refuses filters that no broker takes.
+pub(super) fn check_filters(dataflow: &Dataflow) -> Result<(), SpannedError> {
+    for filter in dataflow.source_settings.topics() {
+        check_filter(filter).map_err(|reason| Wrong::Filter { filter: filter.to_owned(), reason }.in_file())?;
+    }
+    Ok(())
+}
+
+/// Refuses levels that are no columns of the schema, and topics that no connection subscribes to.
+pub(super) fn check_topic(dataflow: &Dataflow, topic: &Spanned<TopicPattern>) -> Result<(), SpannedError> {
+    let pattern = topic.get_ref();
+    if let SchemaChoice::Known { schema, .. } = &dataflow.schema
+        && let Some(name) = pattern.columns().find(|name| schema.get(name).is_none())
+    {
+        let nearest = did_you_mean(name, schema.names());
+        return Err(Wrong::NoColumn { name: name.to_owned(), nearest }.at(topic.span()));
+    }
+    let own = pattern.filter();
+    let filters = dataflow.source_settings.topics();
+    match filters.into_iter().find(|filter| !overlap(filter, &own)) {
+        None => Ok(()),
+        Some(filter) => {
+            Err(Wrong::TopicElsewhere { pattern: pattern.to_string(), filter: filter.to_owned() }.at(topic.span()))
+        }
+    }
+}
+
+/// Refuses to collect values that no topic names, or that come over several connections.
+pub(super) fn check_collect(dataflow: &Dataflow, collect: &Spanned<Milliseconds>) -> Result<(), SpannedError> {
+    let settings = &dataflow.source_settings;
+    let Some(pattern) = settings.framing.topic.as_ref().filter(|pattern| pattern.names_column()) else {
+        return Err(Wrong::CollectWithoutColumn.at(collect.span()));
+    };
+    let rows: Vec<String> = settings.topics().iter().map(|filter| pattern.filter_of_rows(filter)).collect();
+    let shares = settings.topics().iter().any(|filter| filter.starts_with("$share/"));
+    let meets = (1..rows.len()).any(|place| rows[..place].iter().any(|other| overlap(other, &rows[place])));
+    if shares || meets || (settings.connections() > 1 && settings.connections.mix()) {
+        return Err(Wrong::CollectShared.at(collect.span()));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::model::Dataflow;
+
+    fn refused(source: &str) -> Option<String> {
+        let text =
+            format!("schema = {{ number = [\"t\"], text = [\"station\"] }}\nsink.url = \"null\"\n[source]\n{source}\n");
+        let read = Dataflow::from_text("f.toml", &text, &[], &crate::registry::Registry::builtin());
+        read.err().map(|diagnostic| diagnostic.to_string())
+    }
+
+    #[test]
+    fn a_topic_names_columns_of_the_schema_and_lies_under_the_filters() {
+        let source = |url: &str, topic: &str| refused(&format!("url = {url:?}\ntopic = {topic:?}"));
+        for (url, topic) in [
+            ("mqtt://h/weather/+/loop", "weather/{station}/loop"),
+            ("mqtt://h/weather/#", "weather/{station}/{column}"),
+            ("mqtt://h/$share/g/+/+", "{station}/{t}"),
+            // A recorded file stands in for the topic.
+            ("x.csv", "weather/{station}/loop"),
+        ] {
+            assert_eq!(source(url, topic), None, "{url} {topic}");
+        }
+        for (url, topic, part) in [
+            ("mqtt://h/weather/+/loop", "weather/{staton}/loop", "no column `staton`"),
+            ("mqtt://h/weather/+/loop", "weather/{station}", "no topic under \"weather/+/loop\""),
+            ("mqtt://h/weather/+", "weather/loop", "names no column"),
+        ] {
+            let said = source(url, topic).unwrap_or_else(|| panic!("{url} {topic}"));
+            assert!(said.contains(part) && said.contains("f.toml:"), "{said}");
+        }
+        let topics = "url = \"mqtt://h/a\"\nsession = true\nconnections = [\"w/a/+\", \"x/+\"]\ntopic = \"w/{station}/{column}\"";
+        assert!(refused(topics).unwrap().contains("\"x/+\""));
+    }
+
+    #[test]
+    fn values_are_collected_where_one_connection_takes_them_all() {
+        let source = |rest: &str| refused(&format!("collect = \"2s\"\nsession = true\n{rest}"));
+        let topic = "topic = \"w/{station}/{column}\"";
+        assert_eq!(source(&format!("url = \"mqtt://h/w/+/+\"\n{topic}")), None);
+        let topics = |topics: &str| source(&format!("url = \"mqtt://h/w\"\n{topic}\nconnections = {topics}"));
+        assert_eq!(topics("[\"w/a/+\", \"w/b/+\"]"), None);
+        for shared in ["[\"w/+/t\", \"w/+/h\"]", "[\"w/a/+\", \"w/#\"]"] {
+            assert!(topics(shared).unwrap().contains("several connections"), "{shared}");
+        }
+        assert!(source(&format!("url = \"mqtt://h/w/#\"\n{topic}\nconnections = 2")).unwrap().contains("several"));
+        assert!(source(&format!("url = \"mqtt://h/$share/g/w/#\"\n{topic}")).unwrap().contains("several"));
+        let without = source("url = \"mqtt://h/w/+/loop\"\ntopic = \"w/{station}/loop\"").unwrap();
+        assert!(without.contains("collect without {column}"), "{without}");
+        assert!(refused("url = \"mqtt://h/w/#\"\ncollect = \"0s\"").is_some());
+    }
+
+    #[test]
+    fn filters_that_mqtt_does_not_know_are_refused() {
+        for filter in ["weather/#/loop", "weather/a+", "$share/g", "weather#"] {
+            let said = refused(&format!("url = \"mqtt://h/{filter}\"")).unwrap_or_else(|| panic!("{filter}"));
+            assert!(said.contains(&format!("{filter:?} is no filter of MQTT")), "{said}");
+        }
+        assert!(refused("url = \"mqtt://h/a\"\nsession = true\nconnections = [\"a/#/b\"]").is_some());
+        assert_eq!(refused("url = \"mqtt://h//sys/+/post\""), None);
+    }
+}

@@ -1,0 +1,115 @@
+//! The rows of a publish whose topic says something, too: levels that are columns, or the payload's column.
+
+use std::collections::BTreeSet;
+
+use super::{Framing, payload, value};
+use crate::data::{Broken, Format, Row};
+
+/// Most names without a column that are told.
+const MOST_TOLD: usize = 100;
+
+/// The names of levels without a column so far: each is told once.
+#[derive(Debug, Default)]
+pub struct UnknownNames(BTreeSet<String>);
+
+impl UnknownNames {
+    fn tell(&mut self, name: &str, topic: &str) {
+        if self.0.len() < MOST_TOLD && self.0.insert(name.to_owned()) {
+            let more = if self.0.len() == MOST_TOLD { "; further names are not told" } else { "" };
+            tracing::warn!("the schema has no column {name}: what is published on {topic} is left out{more}");
+        }
+    }
+}
+
+/// Calls `f` with every row of a payload that was published on `topic`. Where the topic names the column, the row is a
+/// JSON object of that column alone, and there is none if the schema has no such column.
+pub fn each_row(
+    payload: &[u8],
+    topic: &str,
+    framing: &Framing,
+    unknown: &mut UnknownNames,
+    mut f: impl FnMut(Row<'_>),
+) {
+    match read(payload, topic, framing, unknown) {
+        TopicPayload::Rows => payload::each_row(payload, framing, f),
+        TopicPayload::Value { name, cell } => {
+            let object = value::object_of(name, &cell);
+            f(Row { bytes: &object, format: Format::Json, header: None });
+        }
+        TopicPayload::Unknown => {}
+        TopicPayload::Broken(reason) => f(Row { bytes: payload, format: Format::Broken(reason), header: None }),
+    }
+}
+
+/// What a payload is by its topic.
+pub enum TopicPayload<'a> {
+    /// Rows.
+    Rows,
+    /// The value, as JSON, of the column that the topic names.
+    Value {
+        /// The column's name, as it stands in the topic.
+        name: &'a str,
+        /// The value.
+        cell: String,
+    },
+    /// The value of a column that the schema lacks.
+    Unknown,
+    /// Nothing that can be read.
+    Broken(Broken),
+}
+
+/// What a payload is that was published on `topic`.
+pub fn read<'a>(payload: &[u8], topic: &'a str, framing: &Framing, unknown: &mut UnknownNames) -> TopicPayload<'a> {
+    let Some(pattern) = &framing.topic else { return TopicPayload::Rows };
+    if !pattern.matches(topic) {
+        return TopicPayload::Broken(Broken::OtherTopic);
+    }
+    let Some(name) = pattern.column(topic) else { return TopicPayload::Rows };
+    if payload.len() > framing.max_payload {
+        return TopicPayload::Broken(Broken::TooLong);
+    }
+    if framing.columns.as_ref().is_some_and(|schema| framing.decoding.place(schema, name).is_none()) {
+        unknown.tell(name, topic);
+        return TopicPayload::Unknown;
+    }
+    match value::cell_of(payload) {
+        Ok(cell) => TopicPayload::Value { name, cell },
+        Err(reason) => TopicPayload::Broken(reason),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::data::{Kind, Schema};
+
+    fn rows(pattern: Option<&str>, topic: &str, payload: &[u8]) -> Vec<String> {
+        let columns = Some(Arc::new(Schema::new([("t", Kind::Number), ("station", Kind::Text)])));
+        let topic_pattern = pattern.map(|pattern| Arc::new(pattern.parse().unwrap()));
+        let framing = Framing { columns, topic: topic_pattern, max_payload: 100, ..Framing::default() };
+        let mut rows = Vec::new();
+        each_row(payload, topic, &framing, &mut UnknownNames::default(), |row| {
+            rows.push(format!("{:?} {}", row.format, String::from_utf8_lossy(row.bytes)));
+        });
+        rows
+    }
+
+    #[test]
+    fn a_topic_names_the_column_or_stands_beside_the_payload() {
+        let by_name = Some("w/{station}/{column}");
+        assert_eq!(rows(by_name, "w/north/t", b"4.5"), ["Json {\"t\":4.5}"]);
+        assert_eq!(rows(by_name, "w/north/t", b""), ["Json {\"t\":null}"]);
+        assert_eq!(rows(by_name, "w/north/station", b"x"), ["Json {\"station\":\"x\"}"]);
+        assert_eq!(rows(by_name, "w/north/t", b"{\"t\": 1}"), ["Broken(NestedValue) {\"t\": 1}"]);
+        assert!(rows(by_name, "w/north/t", &[b'1'; 101])[0].starts_with("Broken(TooLong)"));
+        assert_eq!(rows(by_name, "w/north", b"4.5"), ["Broken(OtherTopic) 4.5"]);
+        // The schema has no such column: no row.
+        assert_eq!(rows(by_name, "w/north/rssi", b"-60"), [] as [&str; 0]);
+        let beside = Some("w/{station}");
+        assert_eq!(rows(beside, "w/north", b"[{\"t\": 1}, {\"t\": 2}]"), ["Json {\"t\": 1}", "Json {\"t\": 2}"]);
+        assert_eq!(rows(beside, "w/north/status", b"[{}, {}]"), ["Broken(OtherTopic) [{}, {}]"]);
+        assert_eq!(rows(None, "w/north/status", b"{}"), ["Json {}"]);
+    }
+}

@@ -1,0 +1,81 @@
+//! A payload that is the value of one column: a number, a word or a text, alone.
+
+use crate::data::Broken;
+
+/// A JSON object with a JSON value under one name.
+pub fn object_of(name: &str, cell: &str) -> Vec<u8> {
+    let mut object = b"{".to_vec();
+    push_text(&mut object, name);
+    object.push(b':');
+    object.extend_from_slice(cell.as_bytes());
+    object.push(b'}');
+    object
+}
+
+/// The payload as a JSON value: a number, `true`, `false`, `null` and a JSON string as they are, nothing as `null`, and
+/// all else as a text.
+///
+/// # Errors
+/// Objects, arrays, and bytes that are no text.
+pub fn cell_of(payload: &[u8]) -> Result<String, Broken> {
+    let text = std::str::from_utf8(payload).map_err(|_| Broken::Unreadable)?;
+    // Firmware ends texts with NUL; some writers begin them with a byte-order mark.
+    let text = text.trim_start_matches('\u{feff}').trim_matches(|c: char| c == '\0' || c.is_whitespace());
+    if text.starts_with(['{', '[']) {
+        return Err(Broken::NestedValue);
+    }
+    Ok(match text {
+        "" => "null".into(),
+        _ if is_json_cell(text) => text.into(),
+        _ => serde_json::Value::from(text).to_string(),
+    })
+}
+
+/// Whether a text is a JSON number, string or word.
+fn is_json_cell(text: &str) -> bool {
+    text.starts_with(['"', '-', 't', 'f', 'n', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9'])
+        && serde_json::from_str::<serde_json::Value>(text).is_ok()
+}
+
+fn push_text(out: &mut Vec<u8>, text: &str) {
+    serde_json::to_writer(out, text).expect("a Vec takes every text");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_keeps_its_own_bytes_where_json_has_them() {
+        let cell = |payload: &str| cell_of(payload.as_bytes()).unwrap();
+        for (payload, value) in [
+            ("54.30", "54.30"),
+            (" -2e3\r\n", "-2e3"),
+            ("17.4\0", "17.4"),
+            ("\u{feff}1", "1"),
+            ("true", "true"),
+            ("null", "null"),
+            ("", "null"),
+            (" ", "null"),
+            (r#""a \"b\"""#, r#""a \"b\"""#),
+            // No JSON: texts, as cells are.
+            ("007", r#""007""#),
+            ("1,5", r#""1,5""#),
+            ("NaN", r#""NaN""#),
+            ("ON", r#""ON""#),
+            ("no \"rain\"", r#""no \"rain\"""#),
+            (r#""open"#, r#""\"open""#),
+            ("2022-10-29 18:42:29", r#""2022-10-29 18:42:29""#),
+        ] {
+            assert_eq!(cell(payload), value, "{payload:?}");
+        }
+        assert_eq!(object_of("a\"b", "1"), br#"{"a\"b":1}"#);
+    }
+
+    #[test]
+    fn what_is_no_value_is_refused() {
+        assert_eq!(cell_of(b"{\"a\": 1}"), Err(Broken::NestedValue));
+        assert_eq!(cell_of(b" [1, 2]"), Err(Broken::NestedValue));
+        assert_eq!(cell_of(&[0xff, 0xfe]), Err(Broken::Unreadable));
+    }
+}
