@@ -261,3 +261,152 @@ fn a_topic_that_may_not_be_written_ends_the_run() {
         assert!(said.contains("refuses what is published: NotAuthorized"), "{said}");
     }
 }
+
+/// Writes a dataflow file beside its results.
+fn dataflow(directory: &TempDir, text: &str) -> PathBuf {
+    let path = directory.path().join("flow.toml");
+    std::fs::write(&path, text.replace("DIR", &directory.path().display().to_string())).unwrap();
+    path
+}
+
+fn json_lines(path: &Path) -> Vec<serde_json::Value> {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// Publishes payloads at quality of service 1, in order.
+fn publish(port: u16, publishes: &[(&str, &str)]) {
+    let (client, mut connection) = Client::new(MqttOptions::new("publisher", "127.0.0.1", port), 64);
+    for (topic, payload) in publishes {
+        client.publish(*topic, QoS::AtLeastOnce, false, payload.as_bytes()).unwrap();
+    }
+    let acknowledged =
+        |event: &Result<rumqttc::Event, _>| matches!(event, Ok(rumqttc::Event::Incoming(rumqttc::Incoming::PubAck(_))));
+    assert_eq!(connection.iter().filter(acknowledged).take(publishes.len()).count(), publishes.len());
+}
+
+#[test]
+fn values_of_topics_of_their_own_make_the_rows_of_their_stations() {
+    let (port, _broker) = embedded();
+    let directory = tempfile::tempdir().unwrap();
+    let (out, dead) = (directory.path().join("out.ndjson"), directory.path().join("dead.ndjson"));
+    let flow = format!(
+        "schema = {{ number = [\"outTemp\", \"rain\"], text = [\"station\"] }}\nbuffer = {{ bucket_size = 1, delay = \"50ms\" }}\n\
+         sink.url = \"DIR/out.ndjson\"\ndead_letter.url = \"DIR/dead.ndjson\"\n[source]\nurl = \"mqtt://127.0.0.1:{port}/w/#\"\n\
+         topic = \"w/{{station}}/{{column}}\"\ncollect = \"1h\"\n"
+    );
+    let run = Process::subscribed(rowmill(&["run"]).arg(dataflow(&directory, &flow)));
+    publish(
+        port,
+        &[
+            ("w/n/outTemp", "4.5"),
+            ("w/s/outTemp", "19.5"),
+            ("w/n/rain", ""),
+            ("w/n/rssi", "-60"),
+            ("w/n/outTemp", "5"),
+            ("w/n", "6"),
+            ("w/s/rain", "0.2"),
+            ("w/s/outTemp", "warm"),
+            ("w/s/rain", "{\"a\": 1}"),
+            ("w/s/outTemp", "20"),
+            ("w/s/rain", "[1]"),
+        ],
+    );
+    wait_until("the bad rows", || lines(&dead) == 3);
+    run.drain();
+    let rows: Vec<_> = json_lines(&out)
+        .iter()
+        .map(|row| (row["station"].clone(), row["outTemp"].clone(), row["rain"].clone()))
+        .collect();
+    let row = |station: &str, temperature: f64, rain: Option<f64>| (station.into(), temperature.into(), rain.into());
+    assert_eq!(rows, [row("n", 4.5, None), row("s", 19.5, Some(0.2)), row("n", 5.0, None), row("s", 20.0, None)]);
+    let letters: Vec<_> =
+        json_lines(&dead).iter().map(|letter| (letter["topic"].clone(), letter["reason"].to_string())).collect();
+    assert_eq!(letters.len(), 4);
+    for ((topic, reason), (expected, word)) in
+        letters.iter().zip([("w/n", "`topic`"), ("w/s/rain", "object"), ("w/s/rain", "array"), ("w/s/outTemp", "warm")])
+    {
+        assert!(topic == expected && reason.contains(word), "{letters:?}");
+    }
+}
+
+#[test]
+fn stations_under_a_wildcard_are_told_apart_and_a_lone_value_is_no_row() {
+    let (port, _broker) = embedded();
+    let directory = tempfile::tempdir().unwrap();
+    let (out, dead) = (directory.path().join("out.ndjson"), directory.path().join("dead.ndjson"));
+    let flow = format!(
+        "schema = {{ number = [\"t\", \"floor\"], text = [\"station\"] }}\nbuffer = {{ bucket_size = 1, delay = \"50ms\" }}\n\
+         sink.url = \"DIR/out.ndjson\"\ndead_letter.url = \"DIR/dead.ndjson\"\n[source]\n\
+         url = \"mqtt://127.0.0.1:{port}/w/+/+/loop\"\ntopic = \"w/{{station}}/{{floor}}/loop\"\n"
+    );
+    let run = Process::subscribed(rowmill(&["run", "-w", "2"]).arg(dataflow(&directory, &flow)));
+    publish(
+        port,
+        &[
+            ("w/n/1/loop", "{\"t\": 4.5}"),
+            ("w/s/2/loop", "[{\"t\": 19.5}, {\"t\": 20, \"station\": \"own\", \"floor\": null}]"),
+            ("w/s/3/loop", "1.5"),
+            ("w/s/cellar/loop", "{\"t\": 2}"),
+            ("w/e/4/loop", "7,x\n8,y"),
+            ("w/e/4/loop", "6.5\n7.5\n"),
+        ],
+    );
+    wait_until("the rows", || lines(&out) == 5 && lines(&dead) == 4);
+    run.drain();
+    let rows: Vec<_> =
+        json_lines(&out).iter().map(|row| (row["station"].clone(), row["floor"].clone(), row["t"].clone())).collect();
+    let row = |station: &str, floor: f64, t: f64| (station.into(), floor.into(), t.into());
+    assert_eq!(
+        rows,
+        [row("n", 1.0, 4.5), row("s", 2.0, 19.5), row("own", 2.0, 20.0), row("e", 4.0, 6.5), row("e", 4.0, 7.5)]
+    );
+    let reasons: Vec<_> = json_lines(&dead).iter().map(|letter| letter["reason"].to_string()).collect();
+    for (reason, word) in reasons.iter().zip(["a lone value", "cellar", "2 cells", "2 cells"]) {
+        assert!(reason.contains(word), "{reasons:?}");
+    }
+}
+
+#[test]
+fn rows_go_out_under_their_own_texts() {
+    let (port, _broker) = embedded();
+    let directory = tempfile::tempdir().unwrap();
+    let topics = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let (client, mut connection) = Client::new(MqttOptions::new("reader", "127.0.0.1", port), 64);
+    client.subscribe("out/#", QoS::AtLeastOnce).unwrap();
+    let ready = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let (read, subscribed) = (topics.clone(), ready.clone());
+    std::thread::spawn(move || {
+        for event in connection.iter().map_while(Result::ok) {
+            match event {
+                rumqttc::Event::Incoming(rumqttc::Incoming::SubAck(_)) => {
+                    subscribed.store(true, std::sync::atomic::Ordering::SeqCst)
+                }
+                rumqttc::Event::Incoming(rumqttc::Incoming::Publish(publish)) => {
+                    read.lock().unwrap().push(publish.topic)
+                }
+                _ => {}
+            }
+        }
+    });
+    wait_until("the subscription", || ready.load(std::sync::atomic::Ordering::SeqCst));
+    let rows = "{\"t\": 1, \"station\": \"north\"}\n{\"t\": 2}\n{\"t\": 3, \"station\": \"a/b#\"}\n";
+    std::fs::write(directory.path().join("in.ndjson"), rows).unwrap();
+    let flow = format!(
+        "schema = {{ number = [\"t\"], text = [\"station\"] }}\nsource.url = \"DIR/in.ndjson\"\n\
+         sink.url = \"mqtt://127.0.0.1:{port}/out/{{station}}/t\"\ndead_letter.url = \"DIR/dead.ndjson\"\n"
+    );
+    let flow = dataflow(&directory, &flow);
+    assert!(rowmill(&["run", "--quiet"]).arg(&flow).status().unwrap().success());
+    wait_until("the rows", || topics.lock().unwrap().len() == 2);
+    assert_eq!(*topics.lock().unwrap(), ["out/north/t", "out/a%2Fb%23/t"]);
+    let letters = json_lines(&directory.path().join("dead.ndjson"));
+    assert_eq!(letters.len(), 1);
+    assert!(letters[0]["reason"].to_string().contains("no value for {station}"), "{letters:?}");
+    let text = std::fs::read_to_string(&flow).unwrap();
+    for wrong in ["{t}", "{sation}", "{station"] {
+        std::fs::write(&flow, text.replace("{station}", wrong)).unwrap();
+        let checked = rowmill(&["check"]).arg(&flow).output().unwrap();
+        assert_eq!(checked.status.code(), Some(2), "{wrong}: {}", String::from_utf8_lossy(&checked.stderr));
+    }
+}
