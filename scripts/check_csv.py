@@ -53,8 +53,10 @@ class Case:
         self.comment = "%" if comments and self.said and draw.random() < 0.5 else "#" if comments else None
         lines, rows = [], [self.row(draw) for _ in range(draw.randint(1, 12))]
         skip = draw.choice([0, 0, 1, 2, 3])
-        # What is found is a header above rows as wide as it; two lines of commas could be both.
-        before = draw.sample(PREAMBLE, skip)
+        # What is found is a header above rows as wide as it; a line of two words between
+        # commas could be that, too: nobody can tell it from a header above a row of words.
+        alike = self.separator == "," and not self.said and self.infer
+        before = draw.sample([line for line in PREAMBLE if not (alike and "," in line)], skip)
         self.skip = skip
         lines += before
         if comments:
@@ -86,7 +88,10 @@ class Case:
             if number:
                 cells.append(draw.choice(MISSING) if draw.random() < 0.15 else self.number(draw))
             else:
-                cells.append(self.quoted(draw, draw.choice(WORDS) if draw.random() < 0.9 else ""))
+                # Behind lines that are no header, a row that spans lines says nothing of the header's width.
+                alone = self.infer and not self.said
+                words = [word for word in WORDS if not (alone and "\n" in word)]
+                cells.append(self.quoted(draw, draw.choice(words) if draw.random() < 0.9 else ""))
         # A line without any cell is no row to either.
         at = next((at for at, (_, number) in enumerate(self.columns) if number))
         cells[at] = cells[at] or self.number(draw)
