@@ -1,6 +1,7 @@
 //! Entrances for the fuzz targets of `tests/fuzz`: whatever bytes come, nothing panics, and every row is accounted for.
 
 mod others;
+mod paths;
 
 use std::io::Cursor;
 use std::path::Path;
@@ -11,7 +12,8 @@ use crate::data::{Bucket, KeyedState, Kind, Message, Origin, Schema, from_bytes}
 use crate::disk::OsDisk;
 use crate::format::payload::each_row;
 use crate::format::{
-    BadCell, CellRules, CsvOptions, Decoder, Decoding, FileKind, FileRecords, Framing, TimeColumn, TimeRules, TimeUnit,
+    BadCell, CellRules, CsvOptions, Decoder, Decoding, FileKind, FileRecords, Framing, InnerRows, TimeColumn,
+    TimeRules, TimeUnit,
 };
 use crate::runtime::epochs::checkpoint::{Checkpoint, CheckpointOpening};
 use crate::runtime::epochs::stored::{Progress, StoredCheckpoint};
@@ -53,6 +55,16 @@ pub fn payload(bytes: &[u8]) {
     each_row(bytes, &framing(), |row| bucket.push(row, 0, origin()));
     let (message, bad) = decode(&bucket);
     others::same_json(bytes, &message, bad);
+}
+
+/// One MQTT payload with rows inside, whose columns are paths.
+pub fn nested(bytes: &[u8]) {
+    let rows = InnerRows::parse(paths::ROWS).expect("it is a path");
+    let mut bucket = Bucket::new(0, 0);
+    each_row(bytes, &Framing { rows: Some(rows), ..framing() }, |row| bucket.push(row, 0, origin()));
+    let (message, bad) = Decoder::new(Arc::new(paths::schema()), Arc::default()).decode(&bucket);
+    assert_eq!(message.rows() + bad.len(), bucket.len());
+    paths::same_rows(bytes, &message, bad.len());
 }
 
 /// A file; the first byte says of which kind.
@@ -277,6 +289,7 @@ mod tests {
             }
         };
         each("payload", super::payload);
+        each("nested", super::nested);
         each("file", super::file);
         each("dataflow", super::dataflow);
         each("states", super::states);

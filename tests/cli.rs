@@ -294,9 +294,37 @@ fn standard_input_and_output_are_source_and_sink() {
         .stdout(contains("\"t\":\"x\"").and(contains("\"row\":1")));
 }
 
+/// Dataflows for stations that send nested JSON, and how many of their payloads in data/payloads hold no rows.
+const PAYLOADS: [(&str, usize); 4] = [("lorawan", 0), ("tasmota", 0), ("weatherlink-live", 1), ("sensor-community", 0)];
+
+#[test]
+fn ready_dataflows_read_what_stations_send() {
+    let directory = TempDir::new().unwrap();
+    for (file, no_rows) in PAYLOADS {
+        let path = |name: &str| directory.path().join(format!("{file}.{name}"));
+        let (out, dead) = (path("ndjson"), path("dead.ndjson"));
+        let source = format!("data/payloads/{file}.ndjson");
+        let mut run = rowmill();
+        run.args(["run", &format!("dataflows/{file}.toml"), "--source", &source, "--sink"]).arg(&out);
+        run.arg("--dead-letter").arg(&dead).assert().success();
+        let rows = |text: String| -> Vec<serde_json::Value> {
+            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        };
+        let mut read = rows(std::fs::read_to_string(out).unwrap());
+        read.iter_mut()
+            .for_each(|row| ["message", "row"].iter().for_each(|key| drop(row.as_object_mut().unwrap().remove(*key))));
+        let expected = std::fs::read_to_string(format!("data/payloads/{file}.rows.ndjson")).unwrap();
+        assert_eq!(read, rows(expected), "{file}");
+        let dead = std::fs::read_to_string(dead).unwrap_or_default();
+        assert_eq!((dead.lines().count(), dead.matches("there is no array").count()), (no_rows, no_rows), "{dead}");
+    }
+}
+
 #[test]
 fn ready_dataflows_are_valid() {
-    for file in ["weather", "weatherlink", "normalizer", "hourly", "weewx", "logger", "expressions", "every-option"] {
+    let of_stations = PAYLOADS.map(|(file, _)| file);
+    let others = ["weather", "weatherlink", "normalizer", "hourly", "weewx", "logger", "expressions", "every-option"];
+    for file in others.into_iter().chain(of_stations) {
         rowmill().args(["check", &format!("dataflows/{file}.toml")]).assert().success().stdout(contains(": ok"));
     }
     rowmill().args(["check", "dataflows/weather.toml", "--dot"]).assert().success().stdout(contains("digraph"));

@@ -163,7 +163,7 @@ fn garbage_goes_to_the_dead_letters_with_its_topic() {
         ("station/b", &long),
         ("station/c", b"{\"outTemp\": [1, 2]}"),
         ("station/c", b""),
-        ("station/d", b"[{\"outTemp\": \"NaN\"}, {\"outTemp\": true}, {\"outTemp_C\": \"2.5\"}]"),
+        ("station/d", b"[{\"outTemp\": \"NaN\"}, {\"outTemp\": \"cold\"}, {\"outTemp_C\": \"2.5\"}]"),
         ("station/d", b"outTemp,station\n3,x\nwarm,y\n"),
         ("station/e", b"{\"outTemp\": 4}"),
     ];
@@ -184,7 +184,7 @@ fn garbage_goes_to_the_dead_letters_with_its_topic() {
     let expected = ["a", "b", "b", "c", "c", "d", "d"].map(|station| format!("station/{station}"));
     assert_eq!(topics, expected);
     let reasons: Vec<&str> = letters.iter().map(|letter| letter["reason"].as_str().unwrap()).collect();
-    let words = ["EOF", "neither JSON", "max_payload", "nested", "empty payload", "true is not", "\"warm\" is not"];
+    let words = ["EOF", "neither JSON", "max_payload", "nested", "empty payload", "\"cold\" is not", "\"warm\" is not"];
     for (reason, word) in reasons.iter().zip(words) {
         assert!(reason.contains(word), "{reason}, not {word}");
     }

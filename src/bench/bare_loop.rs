@@ -71,9 +71,9 @@ impl Part {
         };
         let schema = match &dataflow.schema {
             SchemaChoice::Known { schema, .. } => schema.clone(),
-            SchemaChoice::Infer => {
+            SchemaChoice::Infer { .. } => {
                 let found = source::infer(&dataflow.source, &dataflow.source_settings.framing)?;
-                found.expect("a file can be read twice")
+                dataflow.complete(found.expect("a file can be read twice"))
             }
         };
         let mut bare = BareLoop::new(&dataflow, &schema)?;

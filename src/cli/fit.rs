@@ -19,7 +19,7 @@ use crate::subtasks::{Chain, Learned, Step};
 pub struct FitArguments {
     /// The dataflow file.
     file: PathBuf,
-    /// The rows to learn from: a .csv, .ndjson or .txt file, -, or generate:rows=N,seed=S.
+    /// The rows to learn from: a .csv, .ndjson, .json or .txt file, -, or generate:rows=N,seed=S.
     #[arg(long, value_name = "URL")]
     source: String,
     /// Where to write what was learned, such as weather.fit.json.
@@ -40,7 +40,7 @@ pub fn run(arguments: &FitArguments, registry: &Registry) -> Result<ExitCode, Fa
     let bucket = read_all(&dataflow)?;
     let schema = match &dataflow.schema {
         SchemaChoice::Known { schema, .. } => schema.clone(),
-        SchemaChoice::Infer => infer(&dataflow, &bucket)?,
+        SchemaChoice::Infer { .. } => infer(&dataflow, &bucket)?,
     };
     let (steps, _) = dataflow.steps_to_fit(&schema)?;
     let sort = dataflow.sort_column(&schema);
@@ -83,5 +83,5 @@ fn read_all(dataflow: &Dataflow) -> Result<Bucket, Failure> {
 fn infer(dataflow: &Dataflow, bucket: &Bucket) -> Result<Schema, Failure> {
     let found = source::infer(&dataflow.source, &dataflow.source_settings.framing);
     let found = found.map_err(|error| Failure::Failed(error.to_string()))?;
-    Ok(found.unwrap_or_else(|| source::infer_bucket(bucket, &dataflow.decoding)))
+    Ok(dataflow.complete(found.unwrap_or_else(|| source::infer_bucket(bucket, &dataflow.decoding))))
 }

@@ -25,7 +25,7 @@ use crate::source::SourceUrl;
 pub struct RunArguments {
     /// The dataflow file, such as dataflows/weather.toml.
     file: PathBuf,
-    /// Take rows from here: mqtt://host:port/topic, a .csv, .ndjson or .txt file, -, or generate:rows=N,seed=S;
+    /// Take rows from here: mqtt://host:port/topic, a .csv, .ndjson, .json or .txt file, -, or generate:rows=N,seed=S;
     /// with rate=R,arrivals=poisson,burst=B the rows are generated when they are due.
     #[arg(long, value_name = "URL")]
     source: Option<String>,

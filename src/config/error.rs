@@ -47,6 +47,12 @@ pub enum Wrong {
     NoSchema,
     #[error("the schema names no column")]
     EmptySchema,
+    /// What is wrong with the key that a column is read from.
+    #[error("{0}")]
+    ColumnKey(String),
+    /// What is wrong with the path of the rows.
+    #[error("rows: {0}")]
+    RowsPath(String),
     #[error("a column is named `{0}`")]
     ReservedColumn(String),
     /// As [`Wrong::ReservedColumn`], where the source or a step names the column.

@@ -139,6 +139,15 @@ impl Dataflow {
         self.remember().contains(&true) || !self.tables.is_empty()
     }
 
+    /// The columns of the rows, where the source turns out to have these: columns that the file lists are as it says,
+    /// and one that is read from another key takes that one's place.
+    pub fn complete(&self, inferred: Schema) -> Schema {
+        let SchemaChoice::Infer { listed, .. } = &self.schema else { return inferred };
+        let named = |name: String| self.decoding.keys.column(&name).map(str::to_owned).unwrap_or(name);
+        let columns: Vec<(String, Kind)> = inferred.into();
+        Schema::new(columns.into_iter().map(|(name, kind)| (named(name), kind))).overlaid(listed.clone())
+    }
+
     /// Puts all files on a simulated disk.
     #[cfg(test)]
     pub fn use_disk(&mut self, disk: &crate::disk::SharedDisk) {

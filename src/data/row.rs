@@ -46,6 +46,9 @@ pub enum Broken {
     /// A quote that is not closed.
     #[error("a quote opens a cell and no quote closes it: write it twice, or leave it out")]
     OpenQuote,
+    /// A JSON object without the array that holds the rows.
+    #[error("there is no array where `rows` of [source] leads to")]
+    NoRows,
 }
 
 /// How the cells of a CSV row are written, where it is not as the standard says.

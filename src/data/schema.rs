@@ -72,6 +72,13 @@ impl Schema {
         new.into_iter().find(|name| !names.insert(name.clone()))
     }
 
+    /// This schema with these columns on top: one that it has already gets another kind in its place.
+    pub fn overlaid(self, columns: Vec<(String, Kind)>) -> Schema {
+        let kind = |name: &str| columns.iter().find(|(listed, _)| listed == name).map(|(_, kind)| *kind);
+        let own = self.columns.iter().map(|column| (column.name.clone(), kind(&column.name).unwrap_or(column.kind)));
+        Schema::new(own.chain(columns.iter().cloned()))
+    }
+
     /// This schema without the text columns in `slots`.
     pub fn without_texts(&self, slots: &[usize]) -> Schema {
         let stays = |column: &&Column| column.kind == Kind::Number || !slots.contains(&column.slot);
@@ -177,6 +184,14 @@ mod tests {
         let schema = Schema::davis();
         assert_eq!((schema.columns().len(), schema.number_count()), (33, 26));
         assert_eq!(schema.number_name(0), "barometer");
+    }
+
+    #[test]
+    fn columns_on_top_keep_their_place() {
+        let schema = Schema::new([("a", Kind::Number), ("b", Kind::Text)]);
+        let both = schema.overlaid(vec![("c".into(), Kind::Text), ("a".into(), Kind::Text)]);
+        let expected = Schema::new([("a", Kind::Text), ("b", Kind::Text), ("c", Kind::Text)]);
+        assert_eq!(both, expected);
     }
 
     #[test]

@@ -135,6 +135,14 @@ impl ColumnBuilder {
         std::mem::take(&mut self.bad_cells)
     }
 
+    /// Takes a cell of the open row of another builder.
+    pub fn copy_cell(&mut self, column: &Column, from: &ColumnBuilder) {
+        match column.kind {
+            Kind::Number => self.set_number(column.slot, from.numbers[column.slot * from.rows + from.filled()]),
+            Kind::Text => self.set_text(column.slot, from.texts[column.slot].get(from.filled())),
+        }
+    }
+
     /// Accepts the open row, with this id.
     pub fn accept(&mut self, id: u64) {
         self.ids.push(id);

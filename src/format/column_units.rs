@@ -27,12 +27,15 @@ impl ColumnUnits {
     /// A name at an index fills the column at a place, or none.
     pub fn see(&mut self, index: usize, name: &str, place: Option<usize>, schema: &Schema, decoding: &Decoding) {
         // Where labels are not cut off, the column is still looked for: two units may be told.
-        let Some(place) = place.or_else(|| weewx::place(schema, name)) else { return };
+        let Some(place) = place.or_else(|| weewx::place(name, |name| decoding.keys.place(schema, name))) else {
+            return;
+        };
         let column = &schema.columns()[place];
-        if column.kind != Kind::Number || name == column.name {
+        let own = decoding.keys.key(&column.name);
+        if column.kind != Kind::Number || name == own {
             return;
         }
-        let Some(label) = name.strip_prefix(&column.name).and_then(|rest| rest.strip_prefix('_')) else { return };
+        let Some(label) = name.strip_prefix(own).and_then(|rest| rest.strip_prefix('_')) else { return };
         let asked = decoding.unit.get(&column.name).filter(|_| decoding.units);
         if let Some(conversion) = asked.and_then(|unit| units::conversion(label, unit)) {
             return self.conversions.push((index, column.slot, conversion));
@@ -53,6 +56,18 @@ impl ColumnUnits {
                  or whichever it is to have, both do"
             ),
         }
+    }
+
+    /// The conversion of a name that fills the column at a place, or none, which the caller applies.
+    pub fn conversion(
+        &mut self,
+        name: &str,
+        place: Option<usize>,
+        schema: &Schema,
+        decoding: &Decoding,
+    ) -> Option<Conversion> {
+        self.see(0, name, place, schema, decoding);
+        self.conversions.pop().map(|(.., conversion)| conversion)
     }
 
     /// Converts the numbers of the open row.

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::cell_rules::CellRules;
+use super::column_keys::ColumnKeys;
 use super::time_rules::TimeColumn;
 use super::topic_pattern::TopicPattern;
 use crate::data::Schema;
@@ -38,6 +39,8 @@ pub struct Decoding {
     pub unknown_keys: UnknownKeys,
     /// Which levels of a row's topic are columns.
     pub topic: Option<Arc<TopicPattern>>,
+    /// The keys and paths that columns are read from.
+    pub keys: ColumnKeys,
 }
 
 impl Decoding {
@@ -68,6 +71,7 @@ impl Decoding {
 
     /// The place of the column that a name in a row stands for.
     pub(crate) fn place(&self, schema: &Schema, name: &str) -> Option<usize> {
-        if self.units { super::weewx::place(schema, name) } else { schema.place(name) }
+        let place = |name: &str| self.keys.place(schema, name);
+        if self.units { super::weewx::place(name, place) } else { place(name) }
     }
 }

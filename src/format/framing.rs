@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::csv_options::CsvOptions;
 use super::decoding::Decoding;
+use super::inner_rows::InnerRows;
 use super::topic_pattern::TopicPattern;
 use crate::data::Schema;
 
@@ -23,6 +24,8 @@ pub struct Framing {
     pub collect: Option<Duration>,
     /// How names in a header stand for columns.
     pub decoding: Arc<Decoding>,
+    /// The array inside of a JSON object that holds the rows; an object is a row if not given.
+    pub rows: Option<InnerRows>,
 }
 
 /// The longest payload and line where a dataflow file gives none: 16 MiB.
@@ -37,6 +40,7 @@ impl Default for Framing {
             topic: None,
             collect: None,
             decoding: Arc::default(),
+            rows: None,
         }
     }
 }

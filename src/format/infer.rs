@@ -5,8 +5,8 @@ use std::collections::HashMap;
 
 use crate::data::cell::{self, DecimalMark};
 use crate::data::{Format, Header, Kind, Row, Schema, Separated};
-use crate::format::json::{self, JsonCell};
-use crate::format::{csv, weatherlink};
+use crate::format::json_cursor::JsonCell;
+use crate::format::{csv, json, weatherlink};
 
 /// Names in their order of appearance; a column is a number if every value present reads as one.
 #[derive(Default)]
@@ -24,7 +24,10 @@ impl Inference {
     /// Takes in a row; an unreadable one is ignored.
     pub fn observe(&mut self, row: Row<'_>) {
         match row.format {
-            Format::Json => self.object(row.bytes),
+            Format::Json => {
+                self.object(row.bytes);
+                self.around(row.header);
+            }
             Format::Csv | Format::Separated(_) | Format::WeatherLink(_) => self.cells(row),
             Format::Broken(_) => {}
         }
@@ -76,22 +79,31 @@ impl Inference {
 
     fn object(&mut self, bytes: &[u8]) {
         // The first pass checks whether the row can be read at all.
-        if json::for_each_cell(bytes, |_, _| Ok(())).is_err() {
+        if json::each_value(bytes, &mut |_, _| {}).is_err() {
             return;
         }
-        let _ = json::for_each_cell(bytes, |key, cell| {
+        let _ = json::each_value(bytes, &mut |name, cell| {
             let number = match &cell {
-                JsonCell::Nested => return Ok(()),
                 JsonCell::Text(text) => cell::number(text).is_some(),
                 JsonCell::Bool(_) => false,
                 _ => true,
             };
-            let kind = self.column(key);
+            let kind = self.column(name);
             if !number {
                 *kind = Kind::Text;
             }
-            Ok(())
         });
+    }
+
+    /// The object around rows, once for those that follow each other.
+    fn around(&mut self, header: Option<Header<'_>>) {
+        if let Some(Header { names, line }) = header
+            && (line.is_none() || line != self.line)
+            && self.header != names
+        {
+            self.object(names);
+            (self.header, self.line) = (names.to_vec(), line);
+        }
     }
 
     fn cells(&mut self, row: Row<'_>) {
@@ -137,6 +149,18 @@ mod tests {
         let row = |bytes| Row { bytes, format: Format::Csv, header: Some(Header::read(b"a,b,c")) };
         let kinds = kinds(&[row(b"1,x,"), row(b"---,2,"), row(b"\"3\",4,nan")]);
         assert_eq!(kinds, [("a".into(), Kind::Number), ("b".into(), Kind::Text), ("c".into(), Kind::Number)]);
+    }
+
+    #[test]
+    fn nested_keys_are_paths() {
+        let row = |bytes| Row { bytes, format: Format::Json, header: None };
+        let kinds = kinds(&[
+            row(br#"{"a.b": 1, "c": {"d": {"e": "x"}, "f.g": null, "h": [1]}}"#),
+            row(br#"{"c": null, "d": {}, "c": {"d": 5}}"#),
+        ]);
+        let names: Vec<_> = kinds.iter().map(|(name, kind)| (name.as_str(), *kind)).collect();
+        let (number, text) = (Kind::Number, Kind::Text);
+        assert_eq!(names, [("a.b", number), ("c.d.e", text), ("c[\"f.g\"]", number), ("c", number), ("c.d", number)]);
     }
 
     #[test]

@@ -1,70 +1,177 @@
-//! JSON objects, cell by cell, without a map or a string per row.
+//! JSON objects, cell by cell, without a tree or a string per row.
 
-use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use super::column_builder::ColumnBuilder;
+use super::decoding::Decoding;
+use super::json_cursor::{JsonCell, JsonCursor};
+use super::json_layout::{CellSink, JsonLayout};
+use super::path;
+use super::units::Conversion;
+use crate::data::{Column, Kind, Row, Schema};
 
-use crate::data::{Kind, Schema};
-use crate::format::Decoding;
-use crate::format::column_builder::{ColumnBuilder, not_a_number};
-use crate::format::key_order::KeyOrder;
-use crate::format::known_keys;
-
-/// The value of a key.
-pub enum JsonCell<'a> {
-    Null,
-    Bool(bool),
-    Integer(i64),
-    Unsigned(u64),
-    Float(f64),
-    Text(Cow<'a, str>),
-    /// An array or an object.
-    Nested,
+/// Reads JSON rows by the layout of those before.
+pub(crate) struct JsonReader {
+    rows: JsonLayout,
+    /// The layout of the objects around rows.
+    outer: JsonLayout,
+    /// The object around the rows that come now.
+    around: Around,
 }
 
-/// Reads one object into the builder's open row.
-pub(crate) fn read_row(
-    bytes: &[u8],
-    schema: &Schema,
-    decoding: &Decoding,
-    keys: &mut KeyOrder,
-    table: &mut ColumnBuilder,
-) -> Result<(), String> {
-    if known_keys::read_row(bytes, schema, keys, table).is_some() {
-        keys.units.convert(table);
-        return Ok(());
+/// The cells that the rows of one payload have in common.
+#[derive(Default)]
+struct Around {
+    /// The address of its bytes in the bucket that is being read.
+    stands: Option<(usize, usize)>,
+    cells: Option<ColumnBuilder>,
+    /// The places of the columns that it fills.
+    filled: Vec<usize>,
+    failure: Option<String>,
+}
+
+impl JsonReader {
+    pub fn new(schema: &Schema, decoding: &Decoding) -> JsonReader {
+        let layout = || JsonLayout::new(schema, decoding);
+        JsonReader { rows: layout(), outer: layout(), around: Around::default() }
     }
-    table.reject();
-    let mut index = 0;
-    for_each_cell(bytes, |key, cell| {
-        let place = keys.place(index, key, schema, decoding);
-        index += 1;
-        let Some(column) = place.map(|place| &schema.columns()[place]) else { return Ok(()) };
-        match (column.kind, cell) {
-            (_, JsonCell::Text(text)) => return table.set_cell(column, &text),
-            (_, JsonCell::Nested) => {
-                return table.refuse(column, || format!("column {}: a nested value", column.name));
+
+    /// Starts another bucket.
+    pub fn begin(&mut self) {
+        self.around.stands = None;
+    }
+
+    /// Reads one object into the builder's open row. A column that it has no key for has the value of the object
+    /// around it, which is the row's header.
+    ///
+    /// # Errors
+    /// Bytes that are no object, or a cell that is none of its column.
+    pub fn read(
+        &mut self,
+        row: Row<'_>,
+        schema: &Schema,
+        decoding: &Decoding,
+        table: &mut ColumnBuilder,
+    ) -> Result<(), String> {
+        if let Some(header) = row.header {
+            self.read_around(header.names, schema, decoding);
+            if let Some(reason) = &self.around.failure {
+                return Err(reason.clone());
             }
-            (Kind::Number, JsonCell::Bool(value)) => return Err(not_a_number(column, value)),
-            (Kind::Number, cell) => table.set_number(column.slot, cell.number()),
-            (Kind::Text, JsonCell::Null) => table.set_text(column.slot, None),
-            (Kind::Text, cell) => table.set_text(column.slot, Some(&cell.to_string())),
         }
-        Ok(())
-    })?;
-    keys.units.convert(table);
+        let around = row.header.is_some().then_some(&self.around);
+        if let Some(around) = around {
+            around.filled.iter().for_each(|place| around.copy(*place, schema, table));
+        }
+        self.rows.read(row.bytes, schema, decoding, &mut RowCells { schema, table, around })
+    }
+
+    fn read_around(&mut self, bytes: &[u8], schema: &Schema, decoding: &Decoding) {
+        // Within a bucket an address is that of one object only: it is read once, however many rows are in it.
+        let stands = Some((bytes.as_ptr().addr(), bytes.len()));
+        if self.around.stands == stands {
+            return;
+        }
+        let mut cells = ColumnBuilder::new(schema, 1).by(decoding.cells.clone());
+        let mut filled = Vec::new();
+        let mut sink = AroundCells { schema, cells: &mut cells, filled: &mut filled };
+        let failure = self.outer.read(bytes, schema, decoding, &mut sink).err();
+        self.around = Around { stands, cells: Some(cells), filled, failure };
+    }
+}
+
+impl Around {
+    /// Copies a cell into the open row.
+    fn copy(&self, place: usize, schema: &Schema, table: &mut ColumnBuilder) {
+        if let Some(cells) = &self.cells {
+            table.copy_cell(&schema.columns()[place], cells);
+        }
+    }
+}
+
+/// The cells of a row.
+struct RowCells<'a> {
+    schema: &'a Schema,
+    table: &'a mut ColumnBuilder,
+    around: Option<&'a Around>,
+}
+
+impl CellSink for RowCells<'_> {
+    #[inline(always)]
+    fn put(&mut self, place: usize, cell: JsonCell<'_>) -> Result<(), String> {
+        fill(&self.schema.columns()[place], cell, self.table)
+    }
+
+    fn convert(&mut self, place: usize, conversion: Conversion) {
+        self.table.convert(self.schema.columns()[place].slot, conversion);
+    }
+
+    fn take_back(&mut self, place: usize) {
+        match self.around.filter(|around| around.filled.contains(&place)) {
+            Some(around) => around.copy(place, self.schema, self.table),
+            None => clear(&self.schema.columns()[place], self.table),
+        }
+    }
+}
+
+/// The cells of an object around rows.
+struct AroundCells<'a> {
+    schema: &'a Schema,
+    cells: &'a mut ColumnBuilder,
+    filled: &'a mut Vec<usize>,
+}
+
+impl CellSink for AroundCells<'_> {
+    fn put(&mut self, place: usize, cell: JsonCell<'_>) -> Result<(), String> {
+        self.filled.push(place);
+        fill(&self.schema.columns()[place], cell, self.cells)
+    }
+
+    fn convert(&mut self, place: usize, conversion: Conversion) {
+        self.cells.convert(self.schema.columns()[place].slot, conversion);
+    }
+
+    fn take_back(&mut self, place: usize) {
+        self.filled.retain(|filled| *filled != place);
+    }
+}
+
+fn clear(column: &Column, table: &mut ColumnBuilder) {
+    match column.kind {
+        Kind::Number => table.set_number(column.slot, f64::NAN),
+        Kind::Text => table.set_text(column.slot, None),
+    }
+}
+
+/// Puts a cell into the open row.
+#[inline(always)]
+fn fill(column: &Column, cell: JsonCell<'_>, table: &mut ColumnBuilder) -> Result<(), String> {
+    match (column.kind, cell) {
+        (_, JsonCell::Text(text)) => return table.set_cell(column, &text),
+        (_, JsonCell::Nested) => {
+            return table.refuse(column, || {
+                format!(
+                    "column {}: a nested value: name what is in it by a path, such as {0}.key or {0}[0]",
+                    column.name
+                )
+            });
+        }
+        (_, JsonCell::Null) => clear(column, table),
+        (Kind::Number, cell) => table.set_number(column.slot, number(&cell)),
+        (Kind::Text, JsonCell::Number(number)) => table.set_text(column.slot, Some(number.text())),
+        (Kind::Text, cell) => table.set_text(column.slot, Some(&cell.to_string())),
+    }
     Ok(())
 }
 
-impl JsonCell<'_> {
-    fn number(&self) -> f64 {
-        match self {
-            JsonCell::Integer(value) => *value as f64,
-            JsonCell::Unsigned(value) => *value as f64,
-            JsonCell::Float(value) => *value,
-            _ => f64::NAN,
-        }
+#[inline]
+fn number(cell: &JsonCell<'_>) -> f64 {
+    match cell {
+        JsonCell::Number(number) => number.value(),
+        JsonCell::Bool(value) => f64::from(u8::from(*value)),
+        JsonCell::Infinity { negative: true } => f64::NEG_INFINITY,
+        JsonCell::Infinity { negative: false } => f64::INFINITY,
+        JsonCell::Null | JsonCell::Text(_) | JsonCell::Nested => f64::NAN,
     }
 }
 
@@ -73,156 +180,179 @@ impl fmt::Display for JsonCell<'_> {
         match self {
             JsonCell::Null | JsonCell::Nested => Ok(()),
             JsonCell::Bool(value) => value.fmt(f),
-            JsonCell::Integer(value) => value.fmt(f),
-            JsonCell::Unsigned(value) => value.fmt(f),
-            JsonCell::Float(value) => f.write_str(ryu::Buffer::new().format(*value)),
+            JsonCell::Number(number) => f.write_str(number.text()),
+            JsonCell::Infinity { negative } => f.write_str(if *negative { "-inf" } else { "inf" }),
             JsonCell::Text(text) => text.fmt(f),
         }
     }
 }
 
-/// Calls `f` for every key of an object. NaN and Infinity, which Python's `json` writes beyond the standard, are read,
-/// too.
+/// Calls `f` for every value of an object that is no object, with its path; one without a path of its own, as in an
+/// array, is left out.
 ///
 /// # Errors
-/// Bytes that are no object, or the first error of `f`.
-pub fn for_each_cell(bytes: &[u8], mut f: impl FnMut(&str, JsonCell<'_>) -> Result<(), String>) -> Result<(), String> {
-    let first = read_object(bytes, &mut f);
-    match first.is_err().then(|| standard(bytes)).flatten() {
-        Some(standard) => read_object(&standard, &mut f),
-        None => first,
-    }
+/// Bytes that are no object.
+pub(crate) fn each_value(bytes: &[u8], f: &mut impl FnMut(&str, &JsonCell<'_>)) -> Result<(), String> {
+    let mut cursor = JsonCursor::new(bytes);
+    members("", &mut cursor, f)?;
+    cursor.end()
 }
 
-fn read_object(bytes: &[u8], f: &mut impl FnMut(&str, JsonCell<'_>) -> Result<(), String>) -> Result<(), String> {
-    let mut failure = None;
-    let mut json = serde_json::Deserializer::from_slice(bytes);
-    let object = json.deserialize_map(ObjectVisitor { f, failure: &mut failure }).and_then(|()| json.end());
-    match failure {
-        Some(reason) => Err(reason),
-        None => object.map_err(|error| error.to_string()),
-    }
-}
-
-/// The bytes with NaN and Infinity outside strings replaced by standard JSON; `None` if there are none.
-fn standard(bytes: &[u8]) -> Option<Vec<u8>> {
-    if memchr::memmem::find(bytes, b"NaN").is_none() && memchr::memmem::find(bytes, b"Infinity").is_none() {
-        return None;
-    }
-    let mut out = Vec::with_capacity(bytes.len() + 8);
-    let (mut rest, mut quoted) = (bytes, false);
-    while let [first, tail @ ..] = rest {
-        let words: [(&[u8], &[u8]); 3] = [(b"NaN", b"null"), (b"-Infinity", b"\"-inf\""), (b"Infinity", b"\"inf\"")];
-        let word = words.iter().find(|(word, _)| !quoted && rest.starts_with(word));
-        if let Some((word, standard)) = word {
-            out.extend_from_slice(standard);
-            rest = &rest[word.len()..];
-            continue;
+fn members(prefix: &str, cursor: &mut JsonCursor<'_>, f: &mut impl FnMut(&str, &JsonCell<'_>)) -> Result<(), String> {
+    cursor.open(b'{')?;
+    let mut more = !cursor.close(b'}');
+    while more {
+        let key = cursor.string()?;
+        cursor.expect(b':')?;
+        let inside = cursor.peek() == Some(b'{');
+        let name = if prefix.is_empty() && !inside {
+            key.into_owned()
+        } else {
+            let mut name = prefix.to_owned();
+            path::append_key(&mut name, &key);
+            name
+        };
+        match inside {
+            true => members(&name, cursor, f)?,
+            false => match cursor.cell()? {
+                JsonCell::Nested => {}
+                cell => f(&name, &cell),
+            },
         }
-        let taken = if quoted && *first == b'\\' { rest.len().min(2) } else { 1 };
-        quoted ^= *first == b'"';
-        out.extend_from_slice(&rest[..taken]);
-        rest = if taken == 1 { tail } else { &rest[taken..] };
+        more = cursor.another(b'}')?;
     }
-    Some(out)
+    Ok(())
 }
 
-struct ObjectVisitor<'f, F> {
-    f: &'f mut F,
-    failure: &'f mut Option<String>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{Format, Header};
 
-impl<'de, F: FnMut(&str, JsonCell<'_>) -> Result<(), String>> Visitor<'de> for ObjectVisitor<'_, F> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON object")
+    struct Rows {
+        schema: Schema,
+        decoding: Decoding,
+        reader: JsonReader,
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some((key, cell)) = map.next_entry::<Key<'de>, JsonCell<'de>>()? {
-            if self.failure.is_none() {
-                *self.failure = (self.f)(&key.0, cell).err();
-            }
+    impl Rows {
+        fn new(columns: &[(&str, Kind)], keys: &[(&str, &str)], units: bool) -> Rows {
+            let schema = Schema::new(columns.iter().copied());
+            let mut decoding = Decoding { units, ..Decoding::default() };
+            keys.iter().for_each(|(column, key)| decoding.keys.insert(column, key).unwrap());
+            let reader = JsonReader::new(&schema, &decoding);
+            Rows { schema, decoding, reader }
         }
-        Ok(())
-    }
-}
 
-struct Key<'a>(Cow<'a, str>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Key<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct KeyVisitor;
-        impl<'de> Visitor<'de> for KeyVisitor {
-            type Value = Key<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a key")
-            }
-
-            fn visit_borrowed_str<E>(self, key: &'de str) -> Result<Key<'de>, E> {
-                Ok(Key(Cow::Borrowed(key)))
-            }
-
-            fn visit_str<E>(self, key: &str) -> Result<Key<'de>, E> {
-                Ok(Key(Cow::Owned(key.to_owned())))
-            }
+        /// The cells of a row, numbers first.
+        fn read(&mut self, row: &str, around: Option<&str>) -> Result<Vec<String>, String> {
+            let mut table = ColumnBuilder::new(&self.schema, 1);
+            let header = around.map(|around| Header::read(around.as_bytes()));
+            let row = Row { bytes: row.as_bytes(), format: Format::Json, header };
+            self.reader.begin();
+            self.reader.read(row, &self.schema, &self.decoding, &mut table)?;
+            table.accept(0);
+            let message = table.finish(0);
+            let numbers = message.flat().iter().map(f64::to_string).collect::<Vec<_>>();
+            Ok([numbers, message.texts.iter().map(|text| text.get(0).unwrap_or("-").to_owned()).collect()].concat())
         }
-        deserializer.deserialize_str(KeyVisitor)
-    }
-}
 
-impl<'de: 'a, 'a> Deserialize<'de> for JsonCell<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(CellVisitor)
-    }
-}
-
-struct CellVisitor;
-
-impl<'de> Visitor<'de> for CellVisitor {
-    type Value = JsonCell<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value")
+        fn cells(&mut self, row: &str) -> String {
+            self.read(row, None).unwrap().join(" ")
+        }
     }
 
-    fn visit_unit<E>(self) -> Result<JsonCell<'de>, E> {
-        Ok(JsonCell::Null)
+    fn numbers(names: &[&str]) -> Rows {
+        Rows::new(&names.iter().map(|name| (*name, Kind::Number)).collect::<Vec<_>>(), &[], false)
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<JsonCell<'de>, E> {
-        Ok(JsonCell::Bool(value))
+    #[test]
+    fn paths_lead_to_values_at_any_depth() {
+        let mut rows = numbers(&["t", "a.t", "a.b.t", "a.b.u", "l[1].t", "l[0][1]", "s[k=P1].v", "s[k=7].v"]);
+        let row = r#"{"x": {"t": 9}, "a": {"b": {"u": 4, "t": 3, "z": [{}]}, "t": 2}, "t": 1,
+            "l": [[0, 6], {"t": 5}, {"t": 0}], "s": [{"v": "7", "k": "P1"}, {"k": 7, "v": 8}, {"k": "P2", "v": 0}]}"#;
+        for _ in 0..2 {
+            assert_eq!(rows.cells(row), "1 2 3 4 5 6 7 8");
+        }
+        for missing in [
+            "{}",
+            r#"{"a": null, "l": null, "s": null}"#,
+            r#"{"a": {"b": null}, "l": [], "s": [null, 7, {"k": null, "v": 1}]}"#,
+            r#"{"a": 7, "l": {"t": 1}, "s": {"k": "P1", "v": 1}}"#,
+            r#"{"a": [{"t": 1}], "l": "x", "s": "P1"}"#,
+        ] {
+            assert_eq!(rows.cells(missing), "NaN NaN NaN NaN NaN NaN NaN NaN", "{missing}");
+        }
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<JsonCell<'de>, E> {
-        Ok(JsonCell::Integer(value))
+    #[test]
+    fn an_exact_key_wins_wherever_it_stands() {
+        let mut rows = numbers(&["a.b"]);
+        for row in [r#"{"a.b": 1, "a": {"b": 2}}"#, r#"{"a": {"b": 2}, "a.b": 1}"#] {
+            assert_eq!(rows.cells(row), "1");
+        }
+        assert_eq!(rows.cells(r#"{"a.b": null, "a": {"b": 2}}"#), "NaN");
+        assert_eq!(rows.cells(r#"{"a": {"b": 2}}"#), "2");
+        let mut rows = Rows::new(&[("t", Kind::Number)], &[], true);
+        for row in [r#"{"t": 1, "t_F": 2}"#, r#"{"t_C": 2, "t": 1}"#] {
+            assert_eq!(rows.cells(row), "1");
+        }
+        assert_eq!(rows.cells(r#"{"t_C": 2}"#), "2");
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<JsonCell<'de>, E> {
-        Ok(JsonCell::Unsigned(value))
+    #[test]
+    fn of_a_key_that_comes_twice_the_last_one_counts() {
+        let mut rows = numbers(&["t", "a.t", "a.u"]);
+        assert_eq!(rows.cells(r#"{"t": 1, "t": 2, "a": {"t": 3, "u": 4}, "a": {"u": 5}}"#), "2 NaN 5");
+        assert_eq!(rows.cells(r#"{"t": 1, "a": {"t": 3}, "a": null}"#), "1 NaN NaN");
+        let around = r#"{"a": {"t": 6}}"#;
+        assert_eq!(rows.read(r#"{"a": {"t": 3}, "a": {"u": 5}}"#, Some(around)).unwrap(), ["NaN", "6", "5"]);
+        // A column that holds a value in one row and an object in another.
+        let mut rows = numbers(&["a", "a.t"]);
+        assert_eq!((rows.cells(r#"{"a": {"t": 1}}"#), rows.cells(r#"{"a": 2}"#)), ("NaN 1".into(), "2 NaN".into()));
+        assert_eq!(rows.cells(r#"{"a": 2, "a": {"t": 1}}"#), "NaN 1");
     }
 
-    fn visit_f64<E>(self, value: f64) -> Result<JsonCell<'de>, E> {
-        Ok(JsonCell::Float(value))
+    #[test]
+    fn columns_are_read_from_other_keys() {
+        let columns = [("temp", Kind::Number), ("device", Kind::Text), ("id", Kind::Text)];
+        let keys = [("temp", "u[\"p.q\"].t"), ("device", "name")];
+        let mut rows = Rows::new(&columns, &keys, false);
+        let row = r#"{"temp": 9, "device": "x", "u": {"p.q": {"t": 1.5}}, "name": 1.10, "id": 89490200001234567890}"#;
+        assert_eq!(rows.cells(row), "1.5 1.10 89490200001234567890");
     }
 
-    fn visit_borrowed_str<E>(self, value: &'de str) -> Result<JsonCell<'de>, E> {
-        Ok(JsonCell::Text(Cow::Borrowed(value)))
+    #[test]
+    fn rows_have_what_they_lack_from_around_them() {
+        let columns = [("t", Kind::Number), ("d.ts", Kind::Number), ("d.id", Kind::Text)];
+        let mut rows = Rows::new(&columns, &[], false);
+        let around = r#"{"t": 9, "d": {"ts": 7, "id": 1.0, "rows": []}}"#;
+        let mut read = |row: &str, around: &str| rows.read(row, Some(around)).map(|cells| cells.join(" "));
+        assert_eq!(read(r#"{"t": 1}"#, around), Ok("1 7 1.0".into()));
+        assert_eq!(read(r#"{"t": null, "d": {"ts": 8}}"#, around), Ok("NaN 8 1.0".into()));
+        assert_eq!(read("{}", around), Ok("9 7 1.0".into()));
+        assert!(read("{}", r#"{"t": "warm"}"#).unwrap_err().contains("column t"));
+        assert_eq!(read("{}", "{}"), Ok("NaN NaN -".into()));
     }
 
-    fn visit_str<E>(self, value: &str) -> Result<JsonCell<'de>, E> {
-        Ok(JsonCell::Text(Cow::Owned(value.to_owned())))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<JsonCell<'de>, A::Error> {
-        while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(JsonCell::Nested)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<JsonCell<'de>, A::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(JsonCell::Nested)
+    #[test]
+    fn keys_that_come_and_go_are_found() {
+        let mut rows = numbers(&["a", "b", "c"]);
+        for (row, expected) in [
+            (r#"{"a": 1, "x": 0, "b": 2, "y": [], "c": 3}"#, "1 2 3"),
+            (r#"{"a": 1, "b": 2, "c": 3}"#, "1 2 3"),
+            (r#"{"c": 3, "\u0061": 1, "b": 2}"#, "1 2 3"),
+            (r#"{"c": 3, "\u0061": 1, "b": 2}"#, "1 2 3"),
+            (r#"{"b": 2}"#, "NaN 2 NaN"),
+            (r#"{"a": 1, "x": {"a": 5}, "b": 2, "c": 3}"#, "1 2 3"),
+        ] {
+            assert_eq!(rows.cells(row), expected, "{row}");
+        }
+        for wrong in ["", "{", "{\"a\": 1,}", "{\"a\" 1}", "{\"a\": 1 \"b\": 2}", "{\"a\": 1} x", "{a: 1}", "[1]", "7"]
+        {
+            let reason = rows.read(wrong, None).unwrap_err();
+            assert!(reason.contains("EOF") || reason.contains("no JSON: byte"), "{wrong}: {reason}");
+            assert_eq!(rows.cells(r#"{"a": 1, "b": 2, "c": 3}"#), "1 2 3");
+        }
     }
 }

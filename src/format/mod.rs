@@ -1,9 +1,11 @@
 //! From bytes to rows, and from rows to bytes.
 //!
 //! - `framing`, `decoding`: how bytes are cut into rows, and how cells are read, as a dataflow file says it.
-//! - `payload`, `records`: the rows of an MQTT payload and of a file. `value`: a payload that is one cell.
+//! - `payload`, `records`, `json_records`, `json_place`: the rows of an MQTT payload and of a file. `value`: a payload
+//!   that is one cell. `json_text`, `inner_rows`: where objects end, and which array in them holds the rows.
 //! - `topic_pattern`, `topic_levels`, `topic_payload`: levels of a topic as columns, and the rows of a payload beside them.
-//! - `json`, `known_keys`, `key_order`: JSON objects, and the fast path for objects like the previous one.
+//! - `json`, `json_layout`, `json_cursor`: JSON objects; where their values go; the text itself. `path`, `column_keys`:
+//!   paths into them, and the keys that columns are read from.
 //! - `csv_options`, `header_search`, `units_line`, `transcode`: how CSV is written, said or found.
 //! - `csv`, `weatherlink`, `cells`, `weewx`: cells, headers, WeeWX's unit labels.
 //! - `cell_rules`, `time_rules`, `column_units`, `units`: words, decimal marks, times, units and their conversion.
@@ -14,6 +16,7 @@
 mod cell_rules;
 mod cells;
 mod column_builder;
+mod column_keys;
 mod column_units;
 pub mod csv;
 mod csv_options;
@@ -23,9 +26,14 @@ mod encoder;
 mod framing;
 mod header_search;
 mod infer;
+mod inner_rows;
 mod json;
-mod key_order;
-mod known_keys;
+mod json_cursor;
+mod json_layout;
+mod json_place;
+mod json_records;
+mod json_text;
+mod path;
 pub(crate) mod payload;
 pub(crate) mod records;
 mod time_rules;
@@ -40,6 +48,7 @@ pub mod weatherlink;
 pub mod weewx;
 
 pub use cell_rules::{BadCell, CellRules};
+pub use column_keys::ColumnKeys;
 pub use csv_options::CsvOptions;
 pub(crate) use csv_options::decimal;
 pub use decoder::{BadRow, Decoder};
@@ -47,6 +56,7 @@ pub use decoding::{Decoding, UnknownKeys};
 pub use encoder::{Encoder, Encoding, Infinity, Output, PLACE};
 pub use framing::{Framing, MAX_PAYLOAD};
 pub use infer::Inference;
+pub use inner_rows::InnerRows;
 pub use records::{FileKind, FileRecord, FileRecords};
 pub use time_rules::{TimeColumn, TimeRules, TimeUnit};
 pub use topic_pattern::TopicPattern;

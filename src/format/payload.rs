@@ -1,4 +1,4 @@
-//! The rows of one MQTT payload: a JSON object, a JSON array of objects, or CSV lines.
+//! The rows of one MQTT payload: JSON objects, one behind the other or in an array, or CSV lines.
 
 use std::borrow::Cow;
 use std::convert::Infallible;
@@ -6,6 +6,7 @@ use std::convert::Infallible;
 use crate::data::{Broken, DateOrder, Format, Header, Row};
 use crate::format::csv::{self, ClosingLine};
 use crate::format::header_search::{self, HeaderLine};
+use crate::format::json_text::{each_element, each_object};
 use crate::format::records::date_cell;
 use crate::format::{CsvOptions, Framing, time_rules, transcode, units_line};
 
@@ -21,80 +22,32 @@ pub fn each_row(payload: &[u8], framing: &Framing, mut f: impl FnMut(Row<'_>)) {
 /// The same of UTF-8 that is not too long.
 fn rows_of(payload: &[u8], framing: &Framing, mut f: impl FnMut(Row<'_>)) {
     let broken = |reason| Row { bytes: payload, format: Format::Broken(reason), header: None };
-    let text = payload.trim_ascii();
+    let text = text_of(payload);
+    let mut object = |bytes| match &framing.rows {
+        Some(rows) => rows.each_row(bytes, &mut f),
+        None => f(Row { bytes, format: Format::Json, header: None }),
+    };
     match text.first() {
         None => f(broken(Broken::Empty)),
-        Some(b'{') => f(Row { bytes: text, format: Format::Json, header: None }),
+        Some(b'{') => each_object(text, object),
         Some(b'[') => {
-            if each_element(text, |bytes| f(Row { bytes, format: Format::Json, header: None })).is_none() {
+            if each_element(text, &mut object).is_none() {
                 f(broken(Broken::Unreadable));
             }
         }
         // A tab at the beginning or the end is an empty cell.
         Some(_) => match std::str::from_utf8(payload) {
-            Ok(text) => csv_records(text.trim_matches([' ', '\r', '\n']), framing, f),
+            Ok(text) => csv_records(text.trim_matches([' ', '\r', '\n', '\0', '\u{feff}']), framing, f),
             Err(_) => f(broken(Broken::Unreadable)),
         },
     }
 }
 
-/// Most elements whose places are kept while the array's end is searched; those behind them are searched again.
-const MAX_KEPT: usize = 4096;
-
-/// Calls `f` with the elements of a JSON array, split at its own commas; `None`, and no call, if it does not end.
-///
-/// Elements are not checked here: a bad one must not affect the good ones.
-fn each_element<'a>(array: &'a [u8], mut f: impl FnMut(&'a [u8])) -> Option<()> {
-    let (mut kept, mut start, mut behind) = (Vec::new(), 1, None);
-    loop {
-        let (end, last) = element_end(array, start)?;
-        let element = array[start..end].trim_ascii();
-        if last && end + 1 != array.len() {
-            return None;
-        }
-        if last && start == 1 && element.is_empty() {
-            return Some(());
-        }
-        if kept.len() < MAX_KEPT {
-            kept.push(element);
-        } else {
-            behind.get_or_insert(start);
-        }
-        if last {
-            break;
-        }
-        start = end + 1;
-    }
-    kept.into_iter().for_each(&mut f);
-    while let Some(start) = behind {
-        let (end, last) = element_end(array, start)?;
-        f(array[start..end].trim_ascii());
-        behind = (!last).then_some(end + 1);
-    }
-    Some(())
-}
-
-/// The end of the element that begins at `start`, and whether the array ends there, too.
-fn element_end(array: &[u8], start: usize) -> Option<(usize, bool)> {
-    let (mut depth, mut quoted, mut escaped) = (1_usize, false, false);
-    for (at, byte) in array[start..].iter().enumerate() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if quoted => escaped = true,
-            b'"' => quoted = !quoted,
-            _ if quoted => {}
-            b'[' | b'{' => depth += 1,
-            b',' if depth == 1 => return Some((start + at, false)),
-            b']' | b'}' => {
-                depth -= 1;
-                if depth == 0 {
-                    return (*byte == b']').then_some((start + at, true));
-                }
-            }
-            _ => {}
-        }
-    }
-    None
+/// A payload without a byte-order mark before it, and white space and the zeros that end a string in C behind it.
+fn text_of(payload: &[u8]) -> &[u8] {
+    let text = payload.strip_prefix("\u{feff}".as_bytes()).unwrap_or(payload);
+    let end = text.iter().rposition(|byte| *byte != 0 && !byte.is_ascii_whitespace()).map_or(0, |at| at + 1);
+    text[..end].trim_ascii_start()
 }
 
 /// CSV records; one of the first may be a header, if others follow.
@@ -197,7 +150,7 @@ impl<'a> Iterator for PayloadRecords<'a> {
 mod tests {
     use super::*;
     use crate::data::{Kind, Schema};
-    use crate::format::CsvOptions;
+    use crate::format::{CsvOptions, InnerRows};
     use std::sync::Arc;
 
     fn rows(payload: &[u8]) -> Vec<String> {
@@ -231,7 +184,7 @@ mod tests {
             assert!(rows(wrong)[0].starts_with("Broken(Unreadable)"), "{}", String::from_utf8_lossy(wrong));
         }
         // More elements than are kept while the end is searched.
-        let many: Vec<String> = (0..3 * MAX_KEPT).map(|n| format!("{{\"n\": {n}}}")).collect();
+        let many: Vec<String> = (0..3 * 4096).map(|n| format!("{{\"n\": {n}}}")).collect();
         let (payload, mut seen) = (format!("[{}]", many.join(" ,")), Vec::new());
         each_row(payload.as_bytes(), &framing(payload.len(), None), |row| seen.push(row.bytes.to_vec()));
         assert!(seen.iter().eq(many.iter().map(|row| row.as_bytes())));
@@ -239,6 +192,35 @@ mod tests {
         each_row(open, &framing(payload.len(), None), |row| {
             assert_eq!((row.bytes, row.format), (open, Format::Broken(Broken::Unreadable)))
         });
+    }
+
+    #[test]
+    fn objects_one_behind_the_other_as_firmware_sends_them() {
+        assert_eq!(rows(b"\xef\xbb\xbf{\"t\":1}"), ["Json {\"t\":1} None"]);
+        assert_eq!(rows(b"{\"t\":1}\r\n\0\0"), ["Json {\"t\":1} None"]);
+        assert_eq!(rows(b"{\"t\":1}\n{\"t\":2}{}\n"), ["Json {\"t\":1} None", "Json {\"t\":2} None", "Json {} None"]);
+        assert_eq!(rows(b"{\n\"t\": 1\n}\n"), ["Json {\n\"t\": 1\n} None"]);
+        assert_eq!(rows(b"1,2\0"), ["Csv 1,2 None"]);
+        assert_eq!(rows(b"\0 \0"), ["Broken(Empty) \0 \0 None"]);
+    }
+
+    #[test]
+    fn rows_inside_of_a_payload() {
+        let framing = Framing { rows: Some(InnerRows::parse("d.r").unwrap()), ..framing(1000, None) };
+        let rows = |payload: &str| {
+            let mut rows = Vec::new();
+            each_row(payload.as_bytes(), &framing, |row| {
+                rows.push((row.bytes.to_vec(), row.format, row.header.is_some()))
+            });
+            rows
+        };
+        let row = |bytes: &str| (bytes.as_bytes().to_vec(), Format::Json, true);
+        let payload = r#"{"d": {"r": [{"t": 1}, 7]}}{"d": {"r": []}}"#;
+        assert_eq!(rows(payload), [row("{\"t\": 1}"), row("7")]);
+        assert_eq!(rows(&format!("[{}]", payload.replace("}{", "}, {"))), [row("{\"t\": 1}"), row("7")]);
+        assert_eq!(rows(r#"{"d": {"r": []}}"#), []);
+        let none = r#"{"d": {"r": null}}"#;
+        assert_eq!(rows(none), [(none.as_bytes().to_vec(), Format::Broken(Broken::NoRows), false)]);
     }
 
     #[test]

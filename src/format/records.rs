@@ -1,4 +1,4 @@
-//! The records of a file: lines of NDJSON and WeatherLink, CSV records that may span lines.
+//! The records of a file: lines of WeatherLink, CSV records that may span lines, JSON objects.
 
 use std::borrow::Cow;
 use std::io::{self, BufRead};
@@ -7,13 +7,15 @@ use std::ops::Range;
 use crate::data::{Broken, DateOrder, Format, Header, Layout, Row};
 use crate::format::csv::{self, ClosingLine};
 use crate::format::header_search::{self, HeaderLine};
+use crate::format::inner_rows::InnerRows;
+use crate::format::json_place::JsonPlace;
 use crate::format::transcode::Transcoder;
 use crate::format::{CsvOptions, Framing, time_rules, units_line, weatherlink};
 
 /// The layout of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileKind {
-    /// JSON objects, one a line.
+    /// JSON objects: one a line, over several lines, one behind the other, or in an array.
     Ndjson,
     /// Cells between commas, with a header.
     Csv,
@@ -28,6 +30,7 @@ impl FileKind {
         let line = start.split(|byte| *byte == b'\n').next().unwrap_or_default();
         match text.first() {
             Some(b'{') => FileKind::Ndjson,
+            Some(b'[') if matches!(text[1..].trim_ascii_start().first(), None | Some(b'{' | b']')) => FileKind::Ndjson,
             _ if line.contains(&b'\t') => FileKind::WeatherLink,
             _ => FileKind::Csv,
         }
@@ -38,7 +41,7 @@ impl FileKind {
 pub struct FileRecords<R> {
     reader: Transcoder<R>,
     kind: FileKind,
-    format: Format,
+    pub(super) format: Format,
     /// Of CSV: between cells, and before lines that are no rows.
     separator: u8,
     comment: Option<u8>,
@@ -51,22 +54,25 @@ pub struct FileRecords<R> {
     header: Option<Vec<u8>>,
     /// The number of the header line.
     header_line: u64,
-    max_line: usize,
+    pub(super) max_line: usize,
     /// Bytes read: whole lines up to `whole`, then a part of one.
-    bytes: Vec<u8>,
-    whole: usize,
+    pub(super) bytes: Vec<u8>,
+    pub(super) whole: usize,
     closing: ClosingLine,
     /// The range of the record in `bytes`, and the beginning of the next one.
-    record: Range<usize>,
-    next: usize,
-    broken: Option<Broken>,
+    pub(super) record: Range<usize>,
+    pub(super) next: usize,
+    pub(super) broken: Option<Broken>,
     /// Whether the first row was read already, while the end of the header was searched.
     held_back: bool,
-    line: u64,
-    position: u64,
+    pub(super) line: u64,
+    pub(super) position: u64,
     /// Where `bytes` begins in the input, and bytes behind all of them that were skipped.
     begins: u64,
     skipped: u64,
+    /// Where the rows are inside of JSON objects.
+    pub(super) rows: Option<InnerRows>,
+    pub(super) json: JsonPlace,
 }
 
 /// A record of a file.
@@ -161,6 +167,8 @@ impl<R: BufRead> FileRecords<R> {
             position: 0,
             begins: 0,
             skipped: 0,
+            rows: framing.rows.clone(),
+            json: JsonPlace::default(),
         };
         if kind == FileKind::WeatherLink && !records.is_export()? {
             records.kind = FileKind::Csv;
@@ -190,6 +198,20 @@ impl<R: BufRead> FileRecords<R> {
 
     /// The next record; blank lines are skipped.
     pub fn next_record(&mut self) -> io::Result<Option<FileRecord<'_>>> {
+        if self.kind == FileKind::Ndjson {
+            while !self.next_inner_row() {
+                if !self.read_json()? {
+                    return Ok(None);
+                }
+                if self.is_row() {
+                    break;
+                }
+            }
+            let (row, before) = self.json_row();
+            let offset = self.begins + (self.record.start + before) as u64;
+            let offset = (!self.reader.translates()).then_some(offset);
+            return Ok(Some(FileRecord { row, line: self.position, offset }));
+        }
         if !std::mem::take(&mut self.held_back) && !self.read_record()? {
             return Ok(None);
         }
@@ -202,7 +224,7 @@ impl<R: BufRead> FileRecords<R> {
         Ok(Some(FileRecord { row, line: self.position, offset }))
     }
 
-    fn record(&self) -> &[u8] {
+    pub(super) fn record(&self) -> &[u8] {
         &self.bytes[self.record.clone()]
     }
 
@@ -440,7 +462,7 @@ impl<R: BufRead> FileRecords<R> {
 
     /// Appends the available part of the next line; false at the end, where the last line is whole without a line
     /// break.
-    fn extend(&mut self) -> io::Result<bool> {
+    pub(super) fn extend(&mut self) -> io::Result<bool> {
         loop {
             let available = match self.reader.fill_buf() {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -477,14 +499,14 @@ impl<R: BufRead> FileRecords<R> {
     }
 
     /// Discards the bytes that were passed on.
-    fn make_room(&mut self) {
+    pub(super) fn make_room(&mut self) {
         let done = self.next;
         if done == self.bytes.len() || (done > MOST_DONE && done > self.bytes.len() / 2) {
             self.bytes.drain(..done);
             // What was skipped stood behind the last byte, which is discarded with all others.
             self.begins += done as u64 + std::mem::take(&mut self.skipped);
             self.closing.forget(done);
-            (self.whole, self.next) = (self.whole - done, 0);
+            (self.whole, self.next) = (self.whole.saturating_sub(done), 0);
         }
     }
 }
@@ -685,6 +707,8 @@ mod tests {
     #[test]
     fn standard_input_is_known_by_its_start() {
         assert_eq!(FileKind::sniff(b" {\"a\":1}"), FileKind::Ndjson);
+        assert_eq!(FileKind::sniff(b"[\n {\"a\":1}"), FileKind::Ndjson);
+        assert_eq!(FileKind::sniff(b"[a],b\n"), FileKind::Csv);
         assert_eq!(FileKind::sniff(b"\t\tTemp\n"), FileKind::WeatherLink);
         assert_eq!(FileKind::sniff(b"a,b\n"), FileKind::Csv);
     }

@@ -1,7 +1,5 @@
 //! WeeWX's names: its MQTT publisher appends the unit to a name, such as `outTemp_C`.
 
-use crate::data::Schema;
-
 /// The unit labels that WeeWX's MQTT publisher appends.
 const LABELS: [&str; 36] = [
     "C",
@@ -42,24 +40,25 @@ const LABELS: [&str; 36] = [
     "percent",
 ];
 
-/// The place of a key in the schema: its own name, or its name without WeeWX's unit label.
-pub fn place(schema: &Schema, key: &str) -> Option<usize> {
-    schema.place(key).or_else(|| {
-        let mut cuts = key.match_indices('_').map(|(at, _)| at);
-        cuts.find_map(|at| if LABELS.contains(&&key[at + 1..]) { schema.place(&key[..at]) } else { None })
+/// The place of a name: its own, or that of the name without WeeWX's unit label.
+pub(crate) fn place(name: &str, place: impl Fn(&str) -> Option<usize>) -> Option<usize> {
+    place(name).or_else(|| {
+        let mut cuts = name.match_indices('_').map(|(at, _)| at);
+        cuts.find_map(|at| if LABELS.contains(&&name[at + 1..]) { place(&name[..at]) } else { None })
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::Schema;
 
     #[test]
     fn unit_labels_are_cut_off() {
         let schema = Schema::davis();
         for (key, name) in [("outTemp_C", "outTemp"), ("rainRate_inch_per_hour", "rainRate"), ("UV", "UV")] {
-            assert_eq!(place(&schema, key), schema.place(name), "{key}");
+            assert_eq!(place(key, |name| schema.place(name)), schema.place(name), "{key}");
         }
-        assert_eq!(place(&schema, "outTemp_max"), None);
+        assert_eq!(place("outTemp_max", |name| schema.place(name)), None);
     }
 }

@@ -81,6 +81,7 @@ fn row(value: &Value) -> Option<Option<ReferenceCells>> {
     let number = |name| match cell(name) {
         Value::Null => Some(Some(f64::NAN)),
         Value::Number(number) => number.as_f64().map(Some),
+        Value::Bool(value) => Some(Some(f64::from(u8::from(*value)))),
         Value::String(_) => None,
         _ => Some(None),
     };

@@ -78,7 +78,7 @@ pub fn run(worker: &mut Worker, context: &Context<'_>, start: ResumePoint) -> Re
         &failure,
     );
     if failure.borrow().is_none() {
-        let inferred = matches!(dataflow.schema, SchemaChoice::Infer).then_some(&*plan.schema);
+        let inferred = matches!(dataflow.schema, SchemaChoice::Infer { .. }).then_some(&*plan.schema);
         let (next_epoch, next_row) = coordinator.next_numbers();
         if let Err(error) = acknowledgement.begin(next_epoch, next_row, inferred) {
             fail(&failure, error);
@@ -167,7 +167,7 @@ impl Coordinator {
             self.peek(worker, context.options).map(|arrival| source::infer_bucket(&arrival.bucket, &dataflow.decoding))
         };
         let found = infer.map(|schema| schema.or_else(peek));
-        found.map_err(|error| fail(failure, error)).ok().flatten()
+        found.map_err(|error| fail(failure, error)).ok().flatten().map(|schema| dataflow.complete(schema))
     }
 
     /// Waits for the first bucket.

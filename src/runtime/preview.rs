@@ -40,7 +40,7 @@ pub struct PreviewStep {
 pub fn preview(dataflow: &Dataflow, bucket: &Bucket) -> Result<Preview, Diagnostic> {
     let mut schema = match &dataflow.schema {
         SchemaChoice::Known { schema, .. } => schema.clone(),
-        SchemaChoice::Infer => source::infer_bucket(bucket, &dataflow.decoding),
+        SchemaChoice::Infer { .. } => dataflow.complete(source::infer_bucket(bucket, &dataflow.decoding)),
     };
     let (steps, _) = dataflow.steps(&schema)?;
     let mut prepare = Prepare::new(Arc::new(schema.clone()), dataflow.decoding.clone());

@@ -360,6 +360,7 @@ impl BucketBuffer {
 mod tests {
     use super::*;
     use crate::data::Format;
+    use crate::format::InnerRows;
     use proptest::prelude::*;
 
     fn push(buffer: &mut BucketBuffer, clock: Clock) -> Option<Bucket> {
@@ -432,6 +433,38 @@ mod tests {
         // The first one ends in the middle of delivery 2.
         let delivered = |bucket: &Bucket| (bucket.metadata.delivered, bucket.metadata.begun);
         assert_eq!(buckets.iter().map(delivered).collect::<Vec<_>>(), [(1, 1), (3, 0), (5, 0), (5, 0)]);
+    }
+
+    /// An earlier run may have taken any number of the rows inside of a payload.
+    #[test]
+    fn rows_inside_of_a_payload_go_on_where_an_earlier_run_ended() {
+        let clock = Clock::start();
+        let framing = Framing { rows: Some(InnerRows::parse("d.r").unwrap()), ..Framing::default() };
+        let bytes = br#"{"d": {"r": [1, {}, 3]}}{"d": 7}{"d": {"r": [], "t": 2}}"#;
+        let all = ["1", "{}", "3", "{\"d\": 7}"];
+        for skip in 0..=all.len() {
+            let mut buffer = BucketBuffer::new(Limits { bucket_size: 3, delay: Duration::ZERO }, None);
+            let mut buckets = Vec::new();
+            let mut hand_on = |bucket| {
+                buckets.push(bucket);
+                true
+            };
+            let mut filled = FilledBuckets::new(&mut hand_on);
+            buffer.begin_delivery(skip as u64);
+            let origin = Origin { topic: "t".into(), position: 1 };
+            let payload = UnreadPayload { bytes, framing: &framing, skip: skip as u64 };
+            buffer.push_payload(payload, 0, &origin, clock, &mut filled);
+            buffer.delivered(1, 0, &mut filled);
+            assert!(filled.finish());
+            buckets.extend(buffer.close(clock));
+            let rows: Vec<_> = buckets.iter().flat_map(|bucket| bucket.raw.rows()).collect();
+            assert!(rows.iter().map(|row| row.bytes).eq(all[skip..].iter().map(|row| row.as_bytes())), "{skip}");
+            assert!(rows.iter().all(|row| row.header.is_some() == (row.format == Format::Json)), "{skip}");
+            let told = |bucket: &Bucket| (bucket.metadata.delivered, bucket.metadata.begun);
+            let told: Vec<_> = buckets.iter().map(told).collect();
+            // The first of two buckets says how many rows of the delivery are in it or were taken before.
+            assert_eq!(told, if skip == 0 { vec![(0, 3), (1, 0)] } else { vec![(1, 0)] }, "{skip}");
+        }
     }
 
     #[test]

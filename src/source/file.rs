@@ -186,9 +186,12 @@ fn read_lines(
         Some(kind) => FileRecords::new(reader, kind, None, &settings.framing)?,
         None => FileRecords::sniffed(reader, &settings.framing)?,
     };
-    let header = records.header().map(|header| (Arc::from(header.names), header.line));
+    let mut header: Option<(Arc<[u8]>, Option<u64>)> = None;
     let topic = stream.topic;
     each_record(records, |FileRecord { row, line: position, .. }| {
+        if header.as_ref().map(|(_, line)| *line) != row.header.map(|header| header.line) {
+            header = row.header.map(|header| (header.names.into(), header.line));
+        }
         let line = FileLine {
             bytes: row.bytes.to_vec(),
             format: row.format,

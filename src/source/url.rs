@@ -144,10 +144,10 @@ impl FileKind {
     pub fn of(path: &Path) -> Result<FileKind, String> {
         match path.extension().and_then(|ending| ending.to_str()).unwrap_or_default() {
             "csv" => Ok(FileKind::Csv),
-            "ndjson" | "jsonl" => Ok(FileKind::Ndjson),
+            "ndjson" | "jsonl" | "json" => Ok(FileKind::Ndjson),
             "txt" => Ok(FileKind::WeatherLink),
             _ => Err(format!(
-                "{:?} is no source: a file ends in .csv, .ndjson or .txt (WeatherLink); else mqtt://, - or generate:",
+                "{:?} is no source: a file ends in .csv, .ndjson, .json or .txt (WeatherLink); else mqtt://, - or generate:",
                 path.display().to_string()
             )),
         }

@@ -13,7 +13,7 @@ use crate::config::model::{Dataflow, WEATHER};
 use crate::config::overrides::Override;
 use crate::config::parse::custom::{take_sink, take_source};
 use crate::config::parse::overlay::put;
-use crate::config::parse::sections::{FileSections, SchemaChoice, SchemaSection};
+use crate::config::parse::sections::{BaseSchema, FileSections, SchemaChoice, SchemaSection};
 use crate::config::parse::sink::sink_settings;
 use crate::config::parse::source::{check_connections, source_settings};
 use crate::config::parse::subtasks::read_subtasks;
@@ -98,16 +98,12 @@ fn read(document: &Arc<Document>, registry: &Registry) -> Result<Dataflow, Spann
     let table = Spanned::new(whole.clone(), DeValue::Table(root.into_inner()));
     let file = FileSections::deserialize(ValueDeserializer::from(table))?;
 
-    let (schema, decoding) = match schema {
-        Some(value) => read_schema(value)?,
-        None => (SchemaChoice::Known { schema: Schema::davis(), id: None }, Decoding::default()),
-    };
+    let ReadSchema { schema, decoding, is_davis } = schema.map_or_else(|| Ok(ReadSchema::davis()), read_schema)?;
     let units = file.source.as_ref().and_then(|source| source.units);
-    let davis = matches!(&schema, SchemaChoice::Known { schema, .. } if *schema == Schema::davis());
     let topic = file.source.as_ref().and_then(|source| source.topic.clone());
     let collect = file.source.as_ref().and_then(|source| source.collect.clone());
     let pattern = topic.as_ref().map(|topic| Arc::new(topic.get_ref().clone()));
-    let units = units.unwrap_or(davis || !decoding.unit.is_empty());
+    let units = units.unwrap_or(is_davis || !decoding.unit.is_empty());
     let decoding = Arc::new(Decoding { units, topic: pattern, ..decoding });
     let steps = subtasks.map_or_else(|| Ok(Vec::new()), |value| read_subtasks(value, registry))?;
     let tables = tables.map_or_else(|| Ok(Vec::new()), read_tables)?;
@@ -184,29 +180,47 @@ fn checked_name(name: Spanned<String>) -> Result<String, SpannedError> {
     Err(Wrong::Name { name, longest: LONGEST }.at(span))
 }
 
-/// The columns, and how their cells are read.
-fn read_schema(value: Spanned<DeValue<'_>>) -> Result<(SchemaChoice, Decoding), SpannedError> {
+/// What `schema` says: the columns, and how their cells are read.
+struct ReadSchema {
+    schema: SchemaChoice,
+    decoding: Decoding,
+    /// Whether its columns are those of a Davis station, or come on top of them.
+    is_davis: bool,
+}
+
+impl ReadSchema {
+    fn davis() -> ReadSchema {
+        let schema = SchemaChoice::Known { schema: Schema::davis(), id: None };
+        ReadSchema { schema, decoding: Decoding::default(), is_davis: true }
+    }
+}
+
+fn read_schema(value: Spanned<DeValue<'_>>) -> Result<ReadSchema, SpannedError> {
     let span = value.span();
-    let plain = |choice| Ok((choice, Decoding::default()));
     match value.get_ref() {
-        DeValue::String(name) if name == "davis" => plain(SchemaChoice::Known { schema: Schema::davis(), id: None }),
-        DeValue::String(name) if name == "infer" => plain(SchemaChoice::Infer),
+        DeValue::String(name) if name == "davis" => Ok(ReadSchema::davis()),
+        DeValue::String(name) if name == "infer" => {
+            let schema = SchemaChoice::Infer { listed: Vec::new(), id: None };
+            Ok(ReadSchema { schema, decoding: Decoding::default(), is_davis: false })
+        }
         DeValue::String(name) => Err(Wrong::UnknownSchema(name.to_string()).at(span)),
         DeValue::Table(_) => {
             let section = SchemaSection::deserialize(ValueDeserializer::from(value))?;
-            if section.number.is_empty() && section.text.is_empty() {
+            if section.base.is_none() && section.number.is_empty() && section.text.is_empty() {
                 return Err(Wrong::EmptySchema.at(span));
             }
-            match section.reserved() {
-                Some(name) => Err(Wrong::ReservedColumn(name.get_ref().clone()).at(name.span())),
-                None => {
-                    let (decoding, time) = (section.decoding(false), section.time.clone());
-                    let choice = section.choice();
-                    check_time(&choice, time)?;
-                    check_units(&choice, &decoding).map_err(|wrong| wrong.at(span))?;
-                    Ok((choice, decoding))
-                }
+            if let Some(column) = section.reserved() {
+                return Err(Wrong::ReservedColumn(column.get_ref().name().to_owned()).at(column.span()));
             }
+            let keys = section.keys().map_err(|(reason, column)| Wrong::ColumnKey(reason).at(column.span()))?;
+            let is_davis = section.base == Some(BaseSchema::Davis);
+            let (decoding, time) = (section.decoding(keys), section.time.clone());
+            let schema = section.choice();
+            check_time(&schema, time)?;
+            check_units(&schema, &decoding).map_err(|wrong| wrong.at(span))?;
+            let is_davis =
+                is_davis || matches!(&schema, SchemaChoice::Known { schema, .. } if *schema == Schema::davis());
+            Ok(ReadSchema { schema, decoding, is_davis })
         }
         _ => Err(Wrong::NoSchema.at(span)),
     }
@@ -237,7 +251,8 @@ fn check_time(choice: &SchemaChoice, time: Option<Spanned<TimeSection>>) -> Resu
 #[cfg(test)]
 mod tests {
     use crate::config::model::Dataflow;
-    use crate::config::{Override, Placement};
+    use crate::config::{Override, Placement, SchemaChoice};
+    use crate::data::{Kind, Schema};
     use crate::format::Infinity;
 
     const GOOD: &str = r#"
@@ -361,6 +376,47 @@ url = "null"
             let shown = error(&text);
             assert!(shown.contains("a column is named `") && shown.contains("f.toml:2"), "{shown}");
         }
+    }
+
+    #[test]
+    fn columns_are_read_from_keys_and_on_top_of_others() {
+        let with = |schema: &str| format!("{}[schema]\n{schema}", GOOD.replace("columns = [\"outTemp\"]", ""));
+        let read = |schema: &str| {
+            Dataflow::from_text("f.toml", &with(schema), &[], &crate::registry::Registry::builtin()).unwrap()
+        };
+        let names = |dataflow: &Dataflow, schema| dataflow.complete(schema).names().collect::<Vec<_>>().join(" ");
+        let own = read(
+            "number = [\"a\", { name = \"t\", from = \"b[0].t\" }, { name = \"c\" }]\nid = { name = \"i\", from = \"x.i\" }",
+        );
+        let SchemaChoice::Known { schema, id } = &own.schema else { panic!() };
+        assert_eq!((schema.names().collect::<Vec<_>>(), id.as_deref()), (vec!["i", "a", "t", "c"], Some("i")));
+        assert_eq!(
+            (own.decoding.keys.key("t"), own.decoding.keys.key("c"), own.decoding.units),
+            ("b[0].t", "c", false)
+        );
+        let davis = read("base = \"davis\"\nnumber = [\"pm25\", \"interval\"]");
+        let SchemaChoice::Known { schema, .. } = &davis.schema else { panic!() };
+        assert_eq!((schema.columns().len(), schema.number_count(), davis.decoding.units), (34, 28, true));
+        let infer = read("base = \"infer\"\ntext = [\"id\", { name = \"device\", from = \"d.id\" }, \"late\"]");
+        let found = Schema::new([("d.id", Kind::Number), ("t", Kind::Number), ("id", Kind::Number)]);
+        assert_eq!(names(&infer, found.clone()), "device t id late");
+        assert_eq!(
+            (infer.complete(found.clone()).number_count(), names(&read("base = \"infer\""), found)),
+            (1, "d.id t id".into())
+        );
+        for (wrong, hint) in [
+            ("number = [{ name = \"t\", from = \"a..b\" }]", "a key is empty"),
+            ("number = [{ name = \"t\", form = \"a\" }]", "did you mean `from`?"),
+            ("number = [{ name = \"t\", from = \"a\" }, { name = \"u\", from = \"a\" }]", "both read from \"a\""),
+            ("number = [{ name = \"t\", from = \"a\" }, \"a\"]", "both read from \"a\""),
+            ("number = [7]", "a column's name or"),
+            ("base = \"davos\"", "did you mean `davis`?"),
+        ] {
+            let shown = error(&with(wrong));
+            assert!(shown.contains(hint) && shown.contains("f.toml:20:"), "{wrong}: {shown}");
+        }
+        let shown = error(&GOOD.replace("[source]", "[source]\nrows = \"a[\""));
+        assert!(shown.contains("f.toml:5:8") && shown.contains("a bracket does not close"), "{shown}");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! From the text of a dataflow file to a checked dataflow.
 //!
 //! - `file`: reads the sections into a dataflow and checks it as a whole; `overlay`: puts overrides in.
-//! - `sections`: the sections as serde reads them, whose doc comments are the JSON schema's.
+//! - `sections`, `listed_column`: the sections as serde reads them, whose doc comments are the JSON schema's.
 //! - `source`, `sink`, `subtasks`, `table`, `time`: from a section to the settings of the model; `custom`: of the registry.
 //! - `topic`: the filters of a source, and what the levels of topics are.
 //!
@@ -9,6 +9,7 @@
 
 mod custom;
 pub(crate) mod file;
+mod listed_column;
 mod overlay;
 pub(crate) mod sections;
 pub(crate) mod sink;

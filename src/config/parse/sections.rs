@@ -10,11 +10,12 @@ use serde::{Deserialize, Deserializer, de};
 use toml::Spanned;
 use toml::de::ValueDeserializer;
 
+use crate::config::parse::listed_column::ListedColumn;
 use crate::config::parse::time::TimeSection;
 use crate::data::cell::DecimalMark;
 use crate::data::{Kind, Schema};
 use crate::format::{
-    BadCell, CellRules, CsvOptions, Decoding, Infinity, PLACE, TopicPattern, UnknownKeys, decimal, is_unit,
+    BadCell, CellRules, ColumnKeys, CsvOptions, Decoding, Infinity, PLACE, TopicPattern, UnknownKeys, decimal, is_unit,
 };
 use crate::mqtt::{Endpoint, MqttUrl, Password, Qos, tls};
 use crate::source::Connections;
@@ -52,16 +53,20 @@ pub enum SchemaChoice {
         /// The column that identifies a row.
         id: Option<String>,
     },
-    /// Names and types from the source.
-    Infer,
+    /// Names and types from the source; but these columns are as the file says.
+    Infer {
+        /// The columns that the file lists.
+        listed: Vec<(String, Kind)>,
+        /// The column that identifies a row.
+        id: Option<String>,
+    },
 }
 
 impl SchemaChoice {
     /// The column that identifies a row, where the file gives one.
     pub fn id(&self) -> Option<&str> {
         match self {
-            SchemaChoice::Known { id, .. } => id.as_deref(),
-            SchemaChoice::Infer => None,
+            SchemaChoice::Known { id, .. } | SchemaChoice::Infer { id, .. } => id.as_deref(),
         }
     }
 }
@@ -114,17 +119,19 @@ pub(crate) struct FileSections {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SchemaSection {
+    /// Columns that these come on top of; a column that is in both is as it is listed here.
+    pub base: Option<BaseSchema>,
     /// Columns that are numbers.
     #[serde(default)]
-    #[schemars(with = "Vec<String>")]
-    pub number: Vec<Spanned<String>>,
+    #[schemars(with = "Vec<ListedColumn>")]
+    pub number: Vec<Spanned<ListedColumn>>,
     /// Columns that are carried through.
     #[serde(default)]
-    #[schemars(with = "Vec<String>")]
-    pub text: Vec<Spanned<String>>,
+    #[schemars(with = "Vec<ListedColumn>")]
+    pub text: Vec<Spanned<ListedColumn>>,
     /// Identifies a row: carried through, never compared.
-    #[schemars(with = "Option<String>")]
-    pub id: Option<Spanned<String>>,
+    #[schemars(with = "Option<ListedColumn>")]
+    pub id: Option<Spanned<ListedColumn>>,
     /// Further words for a missing value, beside an empty cell, `---`, `null` and `nan`; numbers, too: `"-999"`.
     #[serde(default)]
     pub missing: Vec<String>,
@@ -161,32 +168,80 @@ fn units<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, 
     }
 }
 
+/// Columns that are known without a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum BaseSchema {
+    /// Those of a Davis station.
+    Davis,
+    /// Those that the source turns out to have.
+    Infer,
+}
+
 impl SchemaSection {
-    /// A column with a name that the output has for itself.
-    pub fn reserved(&self) -> Option<&Spanned<String>> {
-        let mut names = self.number.iter().chain(&self.text).chain(&self.id);
-        names.find(|name| PLACE.contains(&name.get_ref().as_str()))
+    fn listed(&self) -> impl Iterator<Item = &Spanned<ListedColumn>> {
+        self.number.iter().chain(&self.text).chain(&self.id)
     }
 
-    /// How the cells of its columns are read; `units`: whether names carry unit labels.
-    pub fn decoding(&self, units: bool) -> Decoding {
+    /// A column with a name that the output has for itself.
+    pub fn reserved(&self) -> Option<&Spanned<ListedColumn>> {
+        self.listed().find(|column| PLACE.contains(&column.get_ref().name()))
+    }
+
+    /// The keys that columns are read from.
+    ///
+    /// # Errors
+    /// What is wrong with a key, and the column with it.
+    pub fn keys(&self) -> Result<ColumnKeys, (String, &Spanned<ListedColumn>)> {
+        let mut keys = ColumnKeys::default();
+        for listed in self.listed() {
+            let column = listed.get_ref();
+            if let Some(key) = column.from() {
+                keys.insert(column.name(), key).map_err(|reason| (reason, listed))?;
+            }
+        }
+        let own = |listed: &&Spanned<ListedColumn>| {
+            let name = listed.get_ref().name();
+            listed.get_ref().from().is_none() && keys.column(name).is_some_and(|other| other != name)
+        };
+        match self.listed().find(own) {
+            Some(listed) => Err((
+                format!(
+                    "{0} and {1} are both read from {0:?}",
+                    listed.get_ref().name(),
+                    keys.column(listed.get_ref().name()).unwrap_or_default()
+                ),
+                listed,
+            )),
+            None => Ok(keys),
+        }
+    }
+
+    /// How the cells of its columns are read, which are read from these keys.
+    pub fn decoding(&self, keys: ColumnKeys) -> Decoding {
         let cells = CellRules::new(self.missing.clone(), self.words.clone(), self.decimal, self.bad_cell);
         let time = self.time.as_ref().map(|time| Arc::new(time.get_ref().clone().column()));
         let (unit, unknown_keys) = (self.unit.clone(), self.unknown_keys);
-        Decoding { units, unit, cells: cells.map(Arc::new), time, unknown_keys, topic: None }
+        Decoding { units: false, unit, cells: cells.map(Arc::new), time, unknown_keys, topic: None, keys }
     }
 
     pub fn choice(self) -> SchemaChoice {
-        let names = |listed: &[Spanned<String>]| listed.iter().map(|name| name.get_ref().clone()).collect::<Vec<_>>();
-        let (number, text, id) = (names(&self.number), names(&self.text), self.id.map(Spanned::into_inner));
-        let other_id = id.iter().filter(|id| !number.contains(id) && !text.contains(id)).cloned();
-        let other_id = other_id.map(|id| (id, Kind::Text)).collect::<Vec<_>>();
-        let number = number.into_iter().map(|name| (name, Kind::Number));
-        let text = text.into_iter().map(|name| (name, Kind::Text));
+        let of = |listed: &[Spanned<ListedColumn>], kind| {
+            listed.iter().map(|column| (column.get_ref().name().to_owned(), kind)).collect::<Vec<_>>()
+        };
+        let id = self.id.as_ref().map(|id| id.get_ref().name().to_owned());
+        let named = [of(&self.number, Kind::Number), of(&self.text, Kind::Text)].concat();
+        let other_id = id.iter().filter(|id| named.iter().all(|(name, _)| name != *id)).cloned();
+        let other_id: Vec<_> = other_id.map(|id| (id, Kind::Text)).collect();
         // A time of several cells is a column of its own.
         let time = self.time.map(Spanned::into_inner).filter(|time| !time.from.is_empty());
-        let time = time.map(|time| (time.name().to_owned(), Kind::Text));
-        SchemaChoice::Known { schema: Schema::new(other_id.into_iter().chain(number).chain(text).chain(time)), id }
+        let time: Vec<_> = time.map(|time| (time.name().to_owned(), Kind::Text)).into_iter().collect();
+        let listed = [other_id, named, time].concat();
+        match self.base {
+            None => SchemaChoice::Known { schema: Schema::new(listed), id },
+            Some(BaseSchema::Davis) => SchemaChoice::Known { schema: Schema::davis().overlaid(listed), id },
+            Some(BaseSchema::Infer) => SchemaChoice::Infer { listed, id },
+        }
     }
 }
 
@@ -194,7 +249,7 @@ impl SchemaSection {
 #[derive(Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SourceSection {
-    /// `mqtt://HOST/TOPIC`, `mqtts://`, a .csv .ndjson .txt file, `-`, or `generate:rows=N,seed=S` (`,rate=R`: on a
+    /// `mqtt://HOST/TOPIC`, `mqtts://`, a .csv .ndjson .json .txt file, `-`, or `generate:rows=N,seed=S` (`,rate=R`: on a
     /// schedule); `--source` stands over it.
     #[schemars(with = "Option<String>")]
     pub url: Option<source::SourceUrl>,
@@ -229,6 +284,10 @@ pub(crate) struct SourceSection {
     /// How CSV is written; what is not given is found from the first lines.
     #[serde(default)]
     pub csv: CsvOptions,
+    /// The array inside of a JSON payload, or of a line of a file, that holds the rows, such as `data.conditions`; rows
+    /// have what they lack from the object around it, by its paths.
+    #[schemars(with = "Option<String>")]
+    pub rows: Option<Spanned<String>>,
     /// Whether names may carry WeeWX's unit labels, as `outTemp_F` does; so it is for the schema `davis` if not given.
     pub units: Option<bool>,
     /// Whether a sink, a table or the dead letters may publish what the source takes again.

@@ -7,7 +7,7 @@ use toml::Spanned;
 use crate::config::error::{SpannedError, Wrong};
 use crate::config::model::{Dataflow, Fitting};
 use crate::config::parse::sections::{self, SchemaChoice};
-use crate::format::{CsvOptions, Decoding, Framing, MAX_PAYLOAD};
+use crate::format::{CsvOptions, Decoding, Framing, InnerRows, MAX_PAYLOAD};
 use crate::mqtt::Endpoint;
 use crate::source::{self, Connections};
 
@@ -39,12 +39,13 @@ pub(super) fn source_settings(
             max_payload: section.map_or(MAX_PAYLOAD, |section| section.max_payload),
             columns: match schema {
                 SchemaChoice::Known { schema, .. } => Some(Arc::new(schema.clone())),
-                SchemaChoice::Infer => None,
+                SchemaChoice::Infer { .. } => None,
             },
             csv: section.map_or_else(CsvOptions::default, |section| section.csv.clone()),
             topic: decoding.topic.clone(),
             collect: section.and_then(|section| section.collect.as_ref()).map(|collect| collect.get_ref().duration()),
             decoding: decoding.clone(),
+            rows: section.and_then(|section| section.rows.as_ref()).map(inner_rows).transpose()?,
         }),
         retained: section.is_none_or(|section| section.retained),
         clean_start: false,
@@ -54,6 +55,10 @@ pub(super) fn source_settings(
         max_rows: None,
         shared_file: false,
     })
+}
+
+fn inner_rows(path: &Spanned<String>) -> Result<InnerRows, SpannedError> {
+    InnerRows::parse(path.get_ref()).map_err(|reason| Wrong::RowsPath(reason).at(path.span()))
 }
 
 /// Refuses connections that do not work with the other settings.
@@ -68,7 +73,7 @@ pub(super) fn check_connections(dataflow: &Dataflow, connections: &Spanned<Conne
     if !dataflow.source_settings.is_persistent() {
         return refuse(Wrong::ConnectionsWithoutSession);
     }
-    if matches!(dataflow.schema, SchemaChoice::Infer) {
+    if matches!(dataflow.schema, SchemaChoice::Infer { .. }) {
         return refuse(Wrong::ConnectionsInfer);
     }
     let streams = dataflow.steps.iter().find(|step| matches!(step.fitting, Fitting::Stream { .. }));

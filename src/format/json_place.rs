@@ -1,0 +1,30 @@
+//! What is remembered while the records of a JSON file are read.
+
+use std::ops::Range;
+
+use super::json_text::EndSearch;
+
+/// Where in a JSON file the records are.
+#[derive(Default)]
+pub(super) struct JsonPlace {
+    /// Whether the records are elements of an array.
+    pub in_array: bool,
+    /// Whether something stands before on the line of what comes next.
+    pub within_line: bool,
+    /// Whether the bytes that are read are one line.
+    pub one_line: bool,
+    /// The rest of a record that is too long, which is passed over.
+    pub too_long: Option<EndSearch>,
+    /// The rows of the record that are still to come.
+    pub inner: Option<Inner>,
+}
+
+/// The rows inside of a record.
+pub(super) struct Inner {
+    /// The record without them, and the number of this header.
+    pub around: Vec<u8>,
+    pub line: u64,
+    pub array: Range<usize>,
+    /// Where in the array the next row begins.
+    pub next: usize,
+}
