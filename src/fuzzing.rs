@@ -12,8 +12,8 @@ use crate::data::{Bucket, KeyedState, Kind, Message, Origin, Schema, from_bytes}
 use crate::disk::OsDisk;
 use crate::format::payload::each_row;
 use crate::format::{
-    BadCell, CellRules, CsvOptions, Decoder, Decoding, FileKind, FileRecords, Framing, InnerRows, TimeColumn,
-    TimeRules, TimeUnit,
+    BadCell, CellRules, CsvOptions, Decoder, Decoding, FORMATS, FileKind, FileRecords, Framing, InnerRows, TimeColumn,
+    TimeRules, TimeUnit, each_payload_row,
 };
 use crate::runtime::epochs::checkpoint::{Checkpoint, CheckpointOpening};
 use crate::runtime::epochs::stored::{Progress, StoredCheckpoint};
@@ -65,6 +65,25 @@ pub fn nested(bytes: &[u8]) {
     let (message, bad) = Decoder::new(Arc::new(paths::schema()), Arc::default()).decode(&bucket);
     assert_eq!(message.rows() + bad.len(), bucket.len());
     paths::same_rows(bytes, &message, bad.len());
+}
+
+/// A payload of a format that the first byte says, and a file of it.
+pub fn format(bytes: &[u8]) {
+    let Some((format, bytes)) = bytes.split_first() else { return };
+    let format = FORMATS[usize::from(*format) % FORMATS.len()];
+    let framing = Framing { format, ..framing() };
+    let mut bucket = Bucket::new(0, 0);
+    each_row(bytes, &framing, |row| bucket.push(row, 0, origin()));
+    decode(&bucket);
+    let mut bucket = Bucket::new(0, 0);
+    if let Some(FileKind::Payloads(format)) = FileKind::of_format(format) {
+        let read = each_payload_row(Cursor::new(bytes), format, &framing, |row, _| {
+            bucket.push(row, 0, origin());
+            true
+        });
+        read.expect("bytes in memory can be read");
+    }
+    decode(&bucket);
 }
 
 /// A file; the first byte says of which kind.
@@ -290,6 +309,7 @@ mod tests {
         };
         each("payload", super::payload);
         each("nested", super::nested);
+        each("format", super::format);
         each("file", super::file);
         each("dataflow", super::dataflow);
         each("states", super::states);

@@ -841,3 +841,48 @@ fn nothing_that_is_said_shows_a_password() {
     let outcome = read(&directory.path().join("live/outcome.json"));
     assert!(outcome.contains("127.0.0.1:9") && !outcome.contains("hunter2"), "{outcome}");
 }
+
+#[test]
+fn a_new_dataflow_file_reads_the_rows_it_was_made_from() {
+    let directory = TempDir::new().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    let mut packed = flate2::write::GzEncoder::new(std::fs::File::create(path("w.lp.gz")).unwrap(), Default::default());
+    std::io::Write::write_all(
+        &mut packed,
+        b"w,station=davis temp=54.5,hum=80i 1700000000000000000\nw temp=1\nw temp=\n",
+    )
+    .unwrap();
+    packed.finish().unwrap();
+    std::fs::copy("tests/formats/array.cbor", path("rows.cbor")).unwrap();
+    std::fs::copy("data/sample.csv", path("sample.csv")).unwrap();
+    for (source, rows_in, dead) in [("w.lp.gz", 3, 1), ("rows.cbor", 5, 0), ("sample.csv", 2000, 0)] {
+        let new = format!("{source}.toml");
+        let mut command = rowmill();
+        command.current_dir(directory.path()).args(["new", "--source", source, "-o", &new]).assert().success();
+        let text = read(&path(&new));
+        rowmill().current_dir(directory.path()).args(["check", &new]).assert().success();
+        let run = ["run", &new, "--sink", "null", "--dead-letter", "null", "--report", "report", "--quiet", "--fresh"];
+        rowmill().current_dir(directory.path()).args(run).assert().success();
+        let report = report(&path("report"));
+        assert_eq!(
+            (report["rows_in"].as_u64(), report["dead_letters"].as_u64()),
+            (Some(rows_in), Some(dead)),
+            "{text}"
+        );
+    }
+    let again = ["new", "--source", "sample.csv", "-o", "sample.csv.toml"];
+    rowmill().current_dir(directory.path()).args(again).assert().code(2).stderr(contains("exists"));
+    rowmill().args(["new", "--source", "no-such.csv"]).assert().code(1).stderr(contains("no-such.csv"));
+    rowmill().args(["new", "--source", "a.parquet"]).assert().code(2).stderr(contains(".msgpack"));
+    let peek = |arguments: &[&str]| {
+        let output = rowmill().current_dir(directory.path()).arg("peek").args(arguments).assert().success();
+        String::from_utf8(output.get_output().stdout.clone()).unwrap()
+    };
+    let shown = peek(&["w.lp.gz"]);
+    assert!(shown.contains("temp = 54.5, hum = 80") && shown.contains("station = \"davis\""), "{shown}");
+    assert!(shown.contains("dead letter: not read as InfluxDB line protocol: at byte 8"), "{shown}");
+    let shown = peek(&["sample.csv.toml", "--rows", "2"]);
+    assert_eq!(shown.lines().count(), 4, "{shown}");
+    let shown = peek(&["rows.cbor", "--set", "source.format=json"]);
+    assert!(shown.contains("dead letter"), "{shown}");
+}

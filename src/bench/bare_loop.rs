@@ -1,7 +1,7 @@
 //! Runs parts of a run alone: what a row costs without the dataflow, and without a chain.
 
 use std::fs::File;
-use std::io::{self, BufReader};
+use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -135,8 +135,12 @@ fn read(
     Ok(tally.told())
 }
 
-fn open(path: &Path, kind: FileKind, settings: &source::SourceSettings) -> io::Result<FileRecords<BufReader<File>>> {
-    let reader = BufReader::with_capacity(1 << 20, File::open(path)?);
+fn open(path: &Path, kind: FileKind, settings: &source::SourceSettings) -> io::Result<FileRecords<impl BufRead>> {
+    let reader = BufReader::with_capacity(1 << 20, settings.framing.compression.open(File::open(path)?)?);
+    if let FileKind::Payloads(format) = FileKind::of_format(settings.framing.format).unwrap_or(kind) {
+        let reason = format!("the bench reads .ndjson, .csv and .txt files, none of the format {}", format.name);
+        return Err(io::Error::new(io::ErrorKind::Unsupported, reason));
+    }
     FileRecords::new(reader, kind, None, &settings.framing)
 }
 

@@ -9,8 +9,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::program::program;
-use crate::data::Format;
-use crate::format::{FileKind, FileRecords, Framing};
+use crate::format::{Compression, FileKind, FileRecords, Framing};
 use crate::mqtt::{self, Endpoint};
 use crate::sink::{Deadline, Publisher};
 use crate::source::Stop;
@@ -105,9 +104,10 @@ fn broker(address: SocketAddr) -> Result<Child, String> {
 fn rows(file: &Path) -> Result<Vec<Vec<u8>>, String> {
     let named = |error: &dyn std::fmt::Display| format!("{}: {error}", file.display());
     let kind = FileKind::of(file).map_err(|error| named(&error))?;
-    let reader = BufReader::new(File::open(file).map_err(|error| named(&error))?);
+    let unpacked = File::open(file).and_then(|file| Compression::Auto.open(file));
+    let reader = BufReader::new(unpacked.map_err(|error| named(&error))?);
     let mut records = FileRecords::new(reader, kind, None, &Framing::default()).map_err(|error| named(&error))?;
-    if records.format() != Format::Json {
+    if kind != FileKind::Ndjson {
         return Err(named(&"rows over MQTT come from an .ndjson file"));
     }
     let mut rows = Vec::new();

@@ -11,7 +11,9 @@ use super::bench;
 use super::broker;
 #[cfg(all(feature = "web", feature = "broker"))]
 use super::demo;
-use super::{batch, check, completions, fit, generate, launcher, panics, plan, query, replay, run, schema, subtasks};
+use super::{
+    batch, check, completions, fit, generate, launcher, new, panics, peek, plan, query, replay, run, schema, subtasks,
+};
 #[cfg(feature = "web")]
 use super::{serve, user};
 
@@ -45,6 +47,8 @@ enum Command {
     Replay(replay::ReplayArguments),
     #[cfg(feature = "broker")]
     Broker(broker::BrokerArguments),
+    New(new::NewArguments),
+    Peek(peek::PeekArguments),
     Check(check::CheckArguments),
     Subtasks(subtasks::SubtasksArguments),
     Schema(schema::SchemaArguments),
@@ -98,6 +102,8 @@ pub fn main_with(registry: Registry) -> ExitCode {
         Command::Replay(arguments) => replay::run(&arguments),
         #[cfg(feature = "broker")]
         Command::Broker(arguments) => broker::run(&arguments),
+        Command::New(arguments) => new::run(&arguments, registry),
+        Command::Peek(arguments) => peek::run(&arguments, registry),
         Command::Check(arguments) => check::run(&arguments, registry),
         Command::Subtasks(arguments) => subtasks::run(&arguments, registry),
         Command::Schema(arguments) => schema::run(&arguments, registry),

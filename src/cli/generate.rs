@@ -26,9 +26,10 @@ pub struct GenerateArguments {
 }
 
 pub fn run(arguments: &GenerateArguments) -> Result<ExitCode, Failure> {
+    let packed = arguments.output.extension().is_some_and(|ending| ending == "gz" || ending == "zst");
     let csv = match FileKind::of(&arguments.output) {
-        Ok(FileKind::Csv) => true,
-        Ok(FileKind::Ndjson) => false,
+        Ok(FileKind::Csv) if !packed => true,
+        Ok(FileKind::Ndjson) if !packed => false,
         _ => {
             return Err(Failure::Wrong(format!(
                 "error: -o {}: the file must end in .ndjson or .csv",

@@ -1,6 +1,6 @@
 //! `rowmill replay`: publishes the rows of a file on a schedule.
 
-use std::io::BufReader;
+use std::io::{BufReader, Read};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use indicatif::ProgressIterator;
 
 use super::{Failure, signals};
 use crate::data::{Bucket, Format, Kind, Origin, Schema};
-use crate::format::{Decoder, Encoder, Encoding, FileKind, FileRecords, Framing, Inference, Output};
+use crate::format::{Compression, Decoder, Encoder, Encoding, FileKind, FileRecords, Framing, Inference, Output};
 use crate::mqtt::{Endpoint, MqttUrl};
 use crate::sink::{self, Deadline, Publisher};
 use crate::source::{Arrivals, Load, Schedule, Stop, parse_rate};
@@ -19,7 +19,7 @@ use crate::source::{Arrivals, Load, Schedule, Stop, parse_rate};
 /// Publish the rows of a file to a topic, open loop: on a schedule, whatever the broker does.
 #[derive(clap::Args)]
 pub struct ReplayArguments {
-    /// A .csv, .ndjson or WeatherLink .txt file.
+    /// A .csv, .ndjson or WeatherLink .txt file, a file of payloads (.lp .senml .cbor .msgpack), or one packed (.gz .zst).
     file: PathBuf,
     /// Where to: mqtt://host:port/topic.
     #[arg(long, value_name = "URL")]
@@ -132,9 +132,18 @@ fn wait(due: Instant, stop: &Stop) -> bool {
     }
 }
 
-/// The rows of a file as JSON objects. NDJSON goes as it is; cells get the names of their header.
+/// The rows of a file as JSON objects. NDJSON and payloads of other formats go as they are; cells get the names of their
+/// header.
 fn rows(path: &std::path::Path, kind: FileKind) -> std::io::Result<Vec<Vec<u8>>> {
-    let open = || FileRecords::new(BufReader::new(std::fs::File::open(path)?), kind, None, &Framing::default());
+    let unpacked = || Ok::<_, std::io::Error>(BufReader::new(Compression::Auto.open(std::fs::File::open(path)?)?));
+    if let FileKind::Payloads(format) = kind
+        && format.is_whole_file()
+    {
+        let mut payload = Vec::new();
+        unpacked()?.read_to_end(&mut payload)?;
+        return Ok(vec![payload]);
+    }
+    let open = || FileRecords::new(unpacked()?, kind, None, &Framing::default());
     let mut records = open()?;
     if records.format() == Format::Json {
         let mut all = Vec::new();

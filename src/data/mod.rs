@@ -2,6 +2,7 @@
 //!
 //! - `row`, `raw_batch`, `batch_metadata`, `bucket`: rows as they arrived, their metadata, and both together.
 //! - `contiguous`, `checksum`: columns and lines as bytes, as they travel between processes; whether bytes are the same.
+//! - `malformed`: why a payload is not of its format, and what it looks like instead.
 //! - `message`, `text`, `spare`, `excerpt`: decoded columns, text columns, their buffer pool, rows for display.
 //! - `schema`, `cell`, `event_time`: names and kinds of columns; missing values, numbers and times in texts.
 //! - `nearest`: the name that may be meant by one that is not known.
@@ -19,6 +20,7 @@ mod event_time;
 mod excerpt;
 mod fingerprint;
 mod keyed_state;
+mod malformed;
 mod message;
 mod nearest;
 mod numbers;
@@ -35,6 +37,7 @@ pub use date_order::DateOrder;
 pub use event_time::{event_time, is_time, order_by};
 pub use fingerprint::fingerprint;
 pub use keyed_state::{KeyedState, from_bytes, to_bytes};
+pub use malformed::{Defect, Lookalike, Malformed};
 pub use message::Message;
 pub use nearest::did_you_mean;
 pub use numbers::{Numbers, Run};

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cell::DecimalMark;
 use super::date_order::DateOrder;
+use super::malformed::{Lookalike, Malformed};
 
 /// The format of a row's bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -35,7 +36,9 @@ pub enum Broken {
     #[error("longer than max_payload")]
     TooLong,
     /// One value without a name: nothing tells its column.
-    #[error("a lone value, and nothing says which column it is: `topic` in [source] can, with {{column}}")]
+    #[error(
+        "a lone value, and nothing says which column it is: `topic` in [source] can, with {{column}}, or format = \"value\""
+    )]
     LoneValue,
     /// An object or an array where the topic names the column of one value.
     #[error("an object or an array, where the payload is the value of the column that the topic names")]
@@ -43,6 +46,12 @@ pub enum Broken {
     /// Of a topic that `topic` does not describe.
     #[error("its topic is none of those that `topic` in [source] describes")]
     OtherTopic,
+    /// Of a format that is not read.
+    #[error("neither JSON objects nor CSV lines: it looks like {0}")]
+    LooksLike(Lookalike),
+    /// Not of the format that it should be.
+    #[error("{0}")]
+    Malformed(Malformed),
     /// A quote that is not closed.
     #[error("a quote opens a cell and no quote closes it: write it twice, or leave it out")]
     OpenQuote,

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::data::{Kind, Message, Schema, contiguous, recycle_lines, spare_lines};
+use crate::format::json_writer::{push_integer, push_text};
 
 /// The encoding that a sink takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -167,21 +168,10 @@ impl Encoder {
     }
 }
 
-fn push_integer(out: &mut Vec<u8>, value: u64) {
-    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
-}
-
 fn push_json_text(out: &mut Vec<u8>, text: Option<&str>) {
     match text {
         None => out.extend_from_slice(b"null"),
-        Some(text) if text.bytes().any(|byte| byte < b' ' || byte == b'"' || byte == b'\\') => {
-            serde_json::to_writer(out, text).expect("a Vec takes everything");
-        }
-        Some(text) => {
-            out.push(b'"');
-            out.extend_from_slice(text.as_bytes());
-            out.push(b'"');
-        }
+        Some(text) => push_text(out, text),
     }
 }
 

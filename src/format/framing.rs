@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::compression::Compression;
 use super::csv_options::CsvOptions;
 use super::decoding::Decoding;
+use super::formats::PayloadFormat;
 use super::inner_rows::InnerRows;
 use super::topic_pattern::TopicPattern;
 use crate::data::Schema;
@@ -14,6 +16,10 @@ use crate::data::Schema;
 pub struct Framing {
     /// The longest payload of a publish, and the longest line of a file, in bytes.
     pub max_payload: usize,
+    /// How payloads and files are packed.
+    pub compression: Compression,
+    /// What payloads and files hold.
+    pub format: PayloadFormat,
     /// The columns of the rows, where the dataflow file gives them: a first line without any of them is no header.
     pub columns: Option<Arc<Schema>>,
     /// How CSV is written.
@@ -35,6 +41,8 @@ impl Default for Framing {
     fn default() -> Framing {
         Framing {
             max_payload: MAX_PAYLOAD,
+            compression: Compression::default(),
+            format: PayloadFormat::default(),
             columns: None,
             csv: CsvOptions::default(),
             topic: None,

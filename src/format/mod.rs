@@ -3,6 +3,8 @@
 //! - `framing`, `decoding`: how bytes are cut into rows, and how cells are read, as a dataflow file says it.
 //! - `payload`, `records`, `json_records`, `json_place`: the rows of an MQTT payload and of a file. `value`: a payload
 //!   that is one cell. `json_text`, `inner_rows`: where objects end, and which array in them holds the rows.
+//! - `payload_file`: a file of payloads;
+//!   `compression`: all of them unpacked. `formats`: payloads that are neither JSON nor CSV. `json_writer`: JSON text.
 //! - `topic_pattern`, `topic_levels`, `topic_payload`: levels of a topic as columns, and the rows of a payload beside them.
 //! - `json`, `json_layout`, `json_cursor`: JSON objects; where their values go; the text itself. `path`, `column_keys`:
 //!   paths into them, and the keys that columns are read from.
@@ -18,11 +20,13 @@ mod cells;
 mod column_builder;
 mod column_keys;
 mod column_units;
+mod compression;
 pub mod csv;
 mod csv_options;
 mod decoder;
 mod decoding;
 mod encoder;
+mod formats;
 mod framing;
 mod header_search;
 mod infer;
@@ -33,8 +37,10 @@ mod json_layout;
 mod json_place;
 mod json_records;
 mod json_text;
+mod json_writer;
 mod path;
 pub(crate) mod payload;
+mod payload_file;
 pub(crate) mod records;
 mod time_rules;
 mod topic_levels;
@@ -49,14 +55,17 @@ pub mod weewx;
 
 pub use cell_rules::{BadCell, CellRules};
 pub use column_keys::ColumnKeys;
+pub use compression::Compression;
 pub use csv_options::CsvOptions;
 pub(crate) use csv_options::decimal;
 pub use decoder::{BadRow, Decoder};
 pub use decoding::{Decoding, UnknownKeys};
 pub use encoder::{Encoder, Encoding, Infinity, Output, PLACE};
+pub use formats::{FORMATS, PayloadFormat};
 pub use framing::{Framing, MAX_PAYLOAD};
 pub use infer::Inference;
 pub use inner_rows::InnerRows;
+pub use payload_file::each_payload_row;
 pub use records::{FileKind, FileRecord, FileRecords};
 pub use time_rules::{TimeColumn, TimeRules, TimeUnit};
 pub use topic_pattern::TopicPattern;

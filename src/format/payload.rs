@@ -1,14 +1,15 @@
-//! The rows of one MQTT payload: JSON objects, one behind the other or in an array, or CSV lines.
+//! The rows of one payload: JSON objects, one behind the other or in an array, CSV lines, or what another format makes of it.
 
 use std::borrow::Cow;
 use std::convert::Infallible;
 
-use crate::data::{Broken, DateOrder, Format, Header, Row};
+use crate::data::{Broken, Column, DateOrder, Format, Header, Kind, Lookalike, Row, cell};
 use crate::format::csv::{self, ClosingLine};
+use crate::format::formats::{Reading, RowTaker, lookalike, recognised_bytes, recognised_text};
 use crate::format::header_search::{self, HeaderLine};
 use crate::format::json_text::{each_element, each_object};
 use crate::format::records::date_cell;
-use crate::format::{CsvOptions, Framing, time_rules, transcode, units_line};
+use crate::format::{Framing, time_rules, transcode, units_line};
 
 /// Calls `f` with every row of a payload. What is no row is passed whole, marked as broken. The header of several CSV
 /// records names `columns`, or, if these are not known, holds words only.
@@ -16,11 +17,107 @@ pub fn each_row(payload: &[u8], framing: &Framing, mut f: impl FnMut(Row<'_>)) {
     if payload.len() > framing.max_payload {
         return f(Row { bytes: payload, format: Format::Broken(Broken::TooLong), header: None });
     }
-    rows_of(&transcode::payload(payload, framing.csv.encoding), framing, f);
+    let unpacked = match framing.compression.unpacked(payload, framing.max_payload) {
+        Ok(unpacked) => unpacked,
+        Err(reason) => return f(Row { bytes: payload, format: Format::Broken(reason), header: None }),
+    };
+    let payload = unpacked.as_deref().unwrap_or(payload);
+    let text = || transcode::payload(payload, framing.csv.encoding);
+    match framing.format.reading {
+        Reading::Recognised => recognised(&text(), framing, f),
+        Reading::Json => json(&text(), framing, f),
+        Reading::Csv => match std::str::from_utf8(&text()) {
+            Ok(text) => csv_text(text, framing, f),
+            Err(_) => f(not_understood(payload)),
+        },
+        Reading::Lines(read) | Reading::Whole(read) => read(payload, &mut Rows(framing, &mut f)),
+    }
 }
 
-/// The same of UTF-8 that is not too long.
-fn rows_of(payload: &[u8], framing: &Framing, mut f: impl FnMut(Row<'_>)) {
+/// Takes the rows of another format: JSON, which is cut as that of a payload is.
+struct Rows<'f>(&'f Framing, &'f mut dyn FnMut(Row<'_>));
+
+impl RowTaker for Rows<'_> {
+    fn json(&mut self, text: &[u8]) {
+        json(text, self.0, &mut self.1);
+    }
+
+    fn broken(&mut self, bytes: &[u8], reason: Broken) {
+        (self.1)(Row { bytes, format: Format::Broken(reason), header: None });
+    }
+}
+
+/// The rows of a payload whose format was not said.
+fn recognised(payload: &[u8], framing: &Framing, mut f: impl FnMut(Row<'_>)) {
+    if matches!(text_of(payload).first(), None | Some(b'{' | b'[')) {
+        return json(payload, framing, f);
+    }
+    let Ok(text) = std::str::from_utf8(payload) else {
+        return match recognised_bytes(payload) {
+            Some(read) => read(payload, &mut Rows(framing, &mut f)),
+            None => f(not_understood(payload)),
+        };
+    };
+    let whole = text.trim();
+    let line = whole.lines().next().unwrap_or_default();
+    let separated = line.contains(SEPARATORS);
+    // The fast path: what looks like cells is not looked at further.
+    let is_plain = separated && !line.contains('=') || line.starts_with('#') || framing.csv.says_csv();
+    if !is_plain && !reads_as_csv(whole, framing) {
+        if let Some(read) = recognised_text(whole.as_bytes()) {
+            return read(payload, &mut Rows(framing, &mut f));
+        }
+        let alone = !whole.contains('\n') && (!separated || framing.columns.is_some());
+        if alone && lookalike(whole.as_bytes()).is_some() {
+            return f(not_understood(payload));
+        }
+    }
+    csv_text(text, framing, f);
+}
+
+/// What is neither JSON nor CSV, with the reason.
+fn not_understood(payload: &[u8]) -> Row<'_> {
+    let reason = match lookalike(payload) {
+        // The one column of a schema is not its column for that: its topic may carry anything.
+        Some(Lookalike::LoneValue) => Broken::LoneValue,
+        known => known.map_or(Broken::Unreadable, Broken::LooksLike),
+    };
+    Row { bytes: payload, format: Format::Broken(reason), header: None }
+}
+
+/// What may stand between cells.
+const SEPARATORS: [char; 4] = [',', ';', '\t', '|'];
+
+/// Whether a text begins with the names of columns, or with a cell for each of several. One cell is a lone value: a row only
+/// where the dataflow file says so.
+fn reads_as_csv(text: &str, framing: &Framing) -> bool {
+    // Any line with a comma can be names where none are known: there it is what it can be strictly.
+    let Some(schema) = &framing.columns else { return false };
+    let mut ahead = text.lines().map(Cow::Borrowed);
+    let Ok(start) = header_search::find(framing, false, || Ok::<_, Infallible>(ahead.next()));
+    if start.header != HeaderLine::None {
+        return true;
+    }
+    let decimal = framing.csv.decimal_beside(start.separator);
+    let mut cells = csv::cells_by(text.lines().nth(start.skip).unwrap_or_default(), start.separator);
+    let mut fits = |column: &Column| {
+        let is_cell = |cell: &str| column.kind == Kind::Text || cell::number_by(cell, decimal).is_some();
+        cells.next().is_some_and(|cell| is_cell(&cell))
+    };
+    let all = schema.columns().len() > 1 && schema.columns().iter().all(&mut fits);
+    all && cells.next().is_none()
+}
+
+/// The rows of CSV. A tab at the beginning or the end is an empty cell.
+fn csv_text(text: &str, framing: &Framing, mut f: impl FnMut(Row<'_>)) {
+    match text.trim_matches([' ', '\r', '\n', '\0', '\u{feff}']) {
+        "" => f(Row { bytes: text.as_bytes(), format: Format::Broken(Broken::Empty), header: None }),
+        text => csv_records(text, framing, f),
+    }
+}
+
+/// The rows of JSON: an object, or an array of them.
+fn json(payload: &[u8], framing: &Framing, mut f: impl FnMut(Row<'_>)) {
     let broken = |reason| Row { bytes: payload, format: Format::Broken(reason), header: None };
     let text = text_of(payload);
     let mut object = |bytes| match &framing.rows {
@@ -35,11 +132,7 @@ fn rows_of(payload: &[u8], framing: &Framing, mut f: impl FnMut(Row<'_>)) {
                 f(broken(Broken::Unreadable));
             }
         }
-        // A tab at the beginning or the end is an empty cell.
-        Some(_) => match std::str::from_utf8(payload) {
-            Ok(text) => csv_records(text.trim_matches([' ', '\r', '\n', '\0', '\u{feff}']), framing, f),
-            Err(_) => f(broken(Broken::Unreadable)),
-        },
+        Some(_) => f(not_understood(payload)),
     }
 }
 
@@ -52,11 +145,6 @@ fn text_of(payload: &[u8]) -> &[u8] {
 
 /// CSV records; one of the first may be a header, if others follow.
 fn csv_records(text: &str, framing: &Framing, mut f: impl FnMut(Row<'_>)) {
-    let is_lone = !text.contains(['\n', ',', ';', '\t', '|']) && !text.starts_with('#');
-    if is_lone && framing.csv == CsvOptions::default() {
-        // The one column of a schema is not its column for that: its topic may carry anything.
-        return f(Row { bytes: text.as_bytes(), format: Format::Broken(Broken::LoneValue), header: None });
-    }
     let mut ahead = lines(text).map(|line| Cow::Borrowed(line.trim_end_matches(['\r', '\n'])));
     let Ok(start) = header_search::find(framing, false, || Ok::<_, Infallible>(ahead.next()));
     let skipped: usize = lines(text).take(start.skip).map(str::len).sum();
@@ -149,8 +237,8 @@ impl<'a> Iterator for PayloadRecords<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{Kind, Schema};
-    use crate::format::{CsvOptions, InnerRows};
+    use crate::data::Schema;
+    use crate::format::{CsvOptions, FORMATS, InnerRows, PayloadFormat};
     use std::sync::Arc;
 
     fn rows(payload: &[u8]) -> Vec<String> {
@@ -268,5 +356,63 @@ mod tests {
         assert!(rows(&[0xff, 0xfd])[0].starts_with("Broken(Unreadable)"));
         assert_eq!(rows(b""), ["Broken(Empty)  None"]);
         assert!(rows(&[b'x'; 2000])[0].starts_with("Broken(TooLong)"));
+    }
+
+    #[test]
+    fn other_formats_are_recognised_where_nothing_else_can_be_read() {
+        let schema = Schema::new([("station", Kind::Text), ("temp", Kind::Number), ("hum", Kind::Number)]);
+        let of = |payload: &str| rows_of(payload.as_bytes(), Some(&schema));
+        assert_eq!(of("temp=54.3&hum=66"), [r#"Json {"temp":"54.3","hum":"66"} None"#]);
+        let line = r#"Json {"measurement":"m","station":"davis","temp":54.3,"hum":80} None"#;
+        assert_eq!(of("m,station=davis temp=54.3,hum=80i"), [line]);
+        assert_eq!(rows(b"m,station=davis temp=54.3,hum=80i"), [line]);
+        // Cells for all columns stay cells.
+        assert_eq!(of("m,5,6"), ["Csv m,5,6 None"]);
+        let words = Schema::new([("a", Kind::Text), ("b", Kind::Text)]);
+        assert_eq!(rows_of(b"m,a=b c=1", Some(&words)), ["Csv m,a=b c=1 None"]);
+        assert_eq!(rows(&[0xa1, 0x61, b'a', 1]), [r#"Json {"a":1} None"#]);
+        assert_eq!(rows(&[0x81, 0xa1, b'a', 1]), [r#"Json {"a":1} None"#]);
+        for (payload, name) in
+            [("17.4", "LoneValue"), ("ON", "LoneValue"), ("<a/>", "LooksLike(Xml)"), ("a=1&b", "LooksLike(Form)")]
+        {
+            let expected = format!("Broken({name}) {payload} None");
+            assert_eq!((of(payload), rows(payload.as_bytes())), (vec![expected.clone()], vec![expected]));
+        }
+        let one = Schema::new([("temp", Kind::Number)]);
+        assert_eq!(rows_of(b"37", Some(&one)), ["Broken(LoneValue) 37 None"]);
+        assert_eq!(rows_of(b"temp\n37\n38\n", Some(&one)), ["Csv 37 Some(\"temp\")", "Csv 38 Some(\"temp\")"]);
+    }
+
+    #[test]
+    fn a_format_that_is_said_is_the_only_one() {
+        let of = |name: &str, payload: &[u8]| {
+            let format = PayloadFormat::find(name).unwrap();
+            let (framing, mut rows) = (Framing { format, ..Framing::default() }, Vec::new());
+            each_row(payload, &framing, |row| {
+                rows.push(format!("{:?} {}", row.format, String::from_utf8_lossy(row.bytes)))
+            });
+            rows
+        };
+        assert_eq!(of("json", b"1,2"), ["Broken(Unreadable) 1,2"]);
+        assert_eq!(of("json", b"[{}]"), ["Json {}"]);
+        assert_eq!(of("csv", b"37"), ["Csv 37"]);
+        assert_eq!(of("csv", b"{a"), ["Csv {a"]);
+        assert_eq!(of("value", b"37"), [r#"Json {"value":37}"#]);
+        assert_eq!(of("cbor", &[0x82, 0xa1, 0x61, b'a', 1, 0xa0]), [r#"Json {"a":1}"#, "Json {}"]);
+        assert!(of("influx", b"1,2")[0].starts_with("Broken(Malformed(Malformed { format: LineProtocol"));
+        assert!(of("senml", b"{}")[0].starts_with("Broken(Malformed(Malformed { format: SenMl"));
+        for PayloadFormat { name, .. } in FORMATS {
+            assert!(of(name, b"").iter().all(|row| row.starts_with("Broken(")), "{name}");
+        }
+    }
+
+    #[test]
+    fn packed_payloads_are_unpacked() {
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        std::io::Write::write_all(&mut packed, b"a,b\n1,2\n").unwrap();
+        let mut packed = packed.finish().unwrap();
+        assert_eq!(rows(&packed), ["Csv 1,2 Some(\"a,b\")"]);
+        packed.pop();
+        assert!(rows(&packed)[0].starts_with("Broken(Malformed(Malformed { format: Gzip, defect: End"));
     }
 }

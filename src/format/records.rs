@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use crate::data::{Broken, DateOrder, Format, Header, Layout, Row};
 use crate::format::csv::{self, ClosingLine};
+use crate::format::formats::{PayloadFormat, Reading};
 use crate::format::header_search::{self, HeaderLine};
 use crate::format::inner_rows::InnerRows;
 use crate::format::json_place::JsonPlace;
@@ -21,9 +22,21 @@ pub enum FileKind {
     Csv,
     /// Davis WeatherLink's export: cells between tabs, with two header lines.
     WeatherLink,
+    /// Payloads of another format: one a line, or one that is the file.
+    Payloads(PayloadFormat),
 }
 
 impl FileKind {
+    /// The kind of files of a format; `None` where their names or their first bytes say it.
+    pub fn of_format(format: PayloadFormat) -> Option<FileKind> {
+        match format.reading {
+            Reading::Recognised => None,
+            Reading::Json => Some(FileKind::Ndjson),
+            Reading::Csv => Some(FileKind::Csv),
+            Reading::Lines(_) | Reading::Whole(_) => Some(FileKind::Payloads(format)),
+        }
+    }
+
     /// The kind by the first bytes, for standard input.
     pub fn sniff(start: &[u8]) -> FileKind {
         let text = start.strip_prefix("\u{feff}".as_bytes()).unwrap_or(start).trim_ascii_start();
@@ -140,7 +153,7 @@ impl<R: BufRead> FileRecords<R> {
             kind => kind,
         };
         let format = match kind {
-            FileKind::Ndjson => Format::Json,
+            FileKind::Ndjson | FileKind::Payloads(_) => Format::Json,
             FileKind::Csv => Format::Csv,
             FileKind::WeatherLink => Format::WeatherLink(Layout { doubled_tabs: false, order }),
         };
@@ -174,7 +187,7 @@ impl<R: BufRead> FileRecords<R> {
             records.kind = FileKind::Csv;
         }
         match records.kind {
-            FileKind::Ndjson => {}
+            FileKind::Ndjson | FileKind::Payloads(_) => {}
             FileKind::Csv => records.csv_header(order, framing)?,
             FileKind::WeatherLink => records.weatherlink_header(order, framing)?,
         }

@@ -2,6 +2,7 @@
 //!
 //! - `run`: this process' part of a run; `coordinator`: the first worker of all; `worker`: every other one.
 //! - `builder`: runs from other programs; `options`: how to run; `error`, `first_error`: why a run failed.
+//! - `look`: a few rows of a source, beside any run; `draft`: a first dataflow file for them.
 //! - `preview`: the chain over a few rows, without timely; `simulation`: a run under faults that a seed gives.
 //! - `graph`, `epochs`, `ingest`, `cluster`, `observe`, `query`: rooms of their own.
 //!
@@ -11,11 +12,13 @@
 mod builder;
 pub(crate) mod cluster;
 mod coordinator;
+mod draft;
 pub(crate) mod epochs;
 mod error;
 mod first_error;
 pub(crate) mod graph;
 mod ingest;
+mod look;
 mod observe;
 mod options;
 mod preview;
@@ -28,10 +31,12 @@ mod worker;
 pub use builder::{Runtime, RuntimeBuilder};
 pub use cluster::secret::Secret;
 pub use cluster::topology::Cluster;
+pub use draft::draft;
 pub use epochs::caught::panic_is_caught;
 pub use error::Error;
 pub use graph::alone::{through_graph, time_to_completion};
 pub use graph::preprocessed::preprocessed;
+pub use look::{first_rows, look};
 pub use observe::status_line::StatusLine;
 pub use options::{CONNECT_TIMEOUT, DRAIN_TIMEOUT, OnLive, OnProgress, OnReady, OnStuck, Options, STALL_TIMEOUT};
 pub use preview::{Preview, PreviewStep, preview};

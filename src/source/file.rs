@@ -8,14 +8,17 @@ use std::sync::Arc;
 use super::byte_budget::ByteBudget;
 use super::source_output::buffer_until_closed;
 use crate::data::{DateOrder, Format, Header, Origin, Row, Schema};
-use crate::format::{FileKind, FileRecord, FileRecords, Framing, Inference};
+use crate::format::{Compression, FileKind, FileRecord, FileRecords, Framing, Inference, each_payload_row};
 use crate::measure::Clock;
 use crate::source::{BucketBuffer, Error, MAX_WAITING, SourceOutput, SourceSettings};
 
 const READ_BUFFER: usize = 1 << 20;
 
-fn open(path: &Path) -> Result<BufReader<File>, Error> {
-    let file = File::open(path).map_err(|error| file_error(path, error))?;
+/// A reader's buffer over the bytes of a file, unpacked.
+type FileReader = BufReader<Box<dyn Read>>;
+
+fn open(path: &Path, compression: Compression) -> Result<FileReader, Error> {
+    let file = File::open(path).and_then(|file| compression.open(file)).map_err(|error| file_error(path, error))?;
     Ok(BufReader::with_capacity(READ_BUFFER, file))
 }
 
@@ -32,23 +35,29 @@ pub fn read(
     clock: Clock,
     output: &SourceOutput,
 ) -> Result<(), Error> {
-    let order = date_order(path, kind, &settings.framing)?;
-    let records = FileRecords::new(open(path)?, kind, order, &settings.framing);
-    let records = records.map_err(|error| file_error(path, error))?;
+    let framing = &settings.framing;
+    let kind = FileKind::of_format(framing.format).unwrap_or(kind);
+    let order = date_order(path, kind, framing)?;
     let topic: Arc<str> = path.display().to_string().into();
     let mut arrivals = 0;
-    each_record(records, |FileRecord { row, line: position, offset }| {
-        let arrived = clock.now();
-        arrivals += 1;
-        // The records' input is the file itself.
-        if let Some(offset) = offset.filter(|_| settings.shared_file) {
-            buffer.row_is_at(offset);
-        }
-        match buffer.push(row, arrived, Origin { topic: topic.clone(), position }, clock) {
-            Some(bucket) => output.send(bucket) && !output.stop.is_set() && !buffer.is_done(),
-            None => !buffer.is_done(),
-        }
-    })
+    each_record(
+        open(path, framing.compression)?,
+        Some(kind),
+        order,
+        framing,
+        |FileRecord { row, line: position, offset }| {
+            let arrived = clock.now();
+            arrivals += 1;
+            // The records' input is the file itself: one that is packed is not shared.
+            if let Some(offset) = offset.filter(|_| settings.shared_file) {
+                buffer.row_is_at(offset);
+            }
+            match buffer.push(row, arrived, Origin { topic: topic.clone(), position }, clock) {
+                Some(bucket) => output.send(bucket) && !output.stop.is_set() && !buffer.is_done(),
+                None => !buffer.is_done(),
+            }
+        },
+    )
     .map_err(|error| file_error(path, error))?;
     if arrivals == 0 {
         tracing::warn!("{topic} holds no rows");
@@ -57,8 +66,22 @@ pub fn read(
     Ok(())
 }
 
-/// Calls `f` with each record until it returns false.
-fn each_record<R: BufRead>(mut records: FileRecords<R>, mut f: impl FnMut(FileRecord<'_>) -> bool) -> io::Result<()> {
+/// Calls `f` with each record until it returns false. Without a kind, the first bytes tell it.
+fn each_record(
+    reader: impl BufRead,
+    kind: Option<FileKind>,
+    order: Option<DateOrder>,
+    framing: &Framing,
+    mut f: impl FnMut(FileRecord<'_>) -> bool,
+) -> io::Result<()> {
+    let mut records = match kind {
+        Some(FileKind::Payloads(format)) => {
+            // The rows of a payload stand nowhere in the file.
+            return each_payload_row(reader, format, framing, |row, line| f(FileRecord { row, line, offset: None }));
+        }
+        Some(kind) => FileRecords::new(reader, kind, order, framing)?,
+        None => FileRecords::sniffed(reader, framing)?,
+    };
     while let Some(record) = records.next_record()? {
         if !f(record) {
             break;
@@ -71,22 +94,29 @@ fn each_record<R: BufRead>(mut records: FileRecords<R>, mut f: impl FnMut(FileRe
 fn date_order(path: &Path, kind: FileKind, framing: &Framing) -> Result<Option<DateOrder>, Error> {
     let time = framing.decoding.time.as_ref();
     let said = time.is_some_and(|time| time.rules.order.is_some());
-    if said || kind == FileKind::Ndjson || kind == FileKind::Csv && time.is_none() {
+    if said || matches!(kind, FileKind::Ndjson | FileKind::Payloads(_)) || kind == FileKind::Csv && time.is_none() {
         return Ok(None);
     }
     // It is not searched for at the beginning if one is given.
-    let records = FileRecords::new(open(path)?, kind, Some(DateOrder::MonthFirst), framing);
+    let records = FileRecords::new(open(path, framing.compression)?, kind, Some(DateOrder::MonthFirst), framing);
     records.and_then(FileRecords::told_order).map_err(|error| file_error(path, error))
 }
 
 /// The schema of all rows of a file.
 pub fn infer(path: &Path, kind: FileKind, framing: &Framing) -> Result<Schema, Error> {
     let mut inference = Inference::default();
+    let kind = FileKind::of_format(framing.format).unwrap_or(kind);
+    let framing = &framing.without_columns();
     let mut scan = || -> io::Result<()> {
-        let file = BufReader::with_capacity(READ_BUFFER, File::open(path)?);
+        let file = BufReader::with_capacity(READ_BUFFER, framing.compression.open(File::open(path)?)?);
+        if let FileKind::Payloads(format) = kind {
+            return each_payload_row(file, format, framing, |row, _| {
+                inference.observe(row);
+                true
+            });
+        }
         // Dates are not read here, in whatever order they are.
-        let order = Some(DateOrder::MonthFirst);
-        let mut records = FileRecords::new(file, kind, order, &framing.without_columns())?;
+        let mut records = FileRecords::new(file, kind, Some(DateOrder::MonthFirst), framing)?;
         if let Some(header) = records.header() {
             inference.observe_header(header.names, records.format());
         }
@@ -181,16 +211,14 @@ fn read_lines(
     room: &ByteBudget,
     sender: &crossbeam_channel::Sender<Result<FileLine, io::Error>>,
 ) -> io::Result<()> {
-    let reader = BufReader::with_capacity(READ_BUFFER, (stream.open)()?);
-    let records = match stream.kind {
-        Some(kind) => FileRecords::new(reader, kind, None, &settings.framing)?,
-        None => FileRecords::sniffed(reader, &settings.framing)?,
-    };
+    let framing = &settings.framing;
+    let reader = BufReader::with_capacity(READ_BUFFER, framing.compression.open((stream.open)()?)?);
+    let kind = FileKind::of_format(framing.format).or(stream.kind);
     let mut header: Option<(Arc<[u8]>, Option<u64>)> = None;
     let topic = stream.topic;
-    each_record(records, |FileRecord { row, line: position, .. }| {
-        if header.as_ref().map(|(_, line)| *line) != row.header.map(|header| header.line) {
-            header = row.header.map(|header| (header.names.into(), header.line));
+    each_record(reader, kind, None, framing, |FileRecord { row, line: position, .. }| {
+        if row.header.map(|header| header.line) != header.as_ref().map(|(_, line)| *line) {
+            header = row.header.map(|header| (Arc::from(header.names), header.line));
         }
         let line = FileLine {
             bytes: row.bytes.to_vec(),

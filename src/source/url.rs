@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 use serde::Deserialize;
 
-use crate::format::FileKind;
+use crate::format::{FileKind, PayloadFormat};
 use crate::mqtt;
 use crate::source::{Arrivals, Load};
 
@@ -142,12 +142,22 @@ pub fn parse_rate(text: &str) -> Result<f64, String> {
 impl FileKind {
     /// The kind of a file by the ending of its name.
     pub fn of(path: &Path) -> Result<FileKind, String> {
-        match path.extension().and_then(|ending| ending.to_str()).unwrap_or_default() {
+        let ending = |path: &Path| path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_owned();
+        let unpacked = match &*ending(path) {
+            "gz" | "zst" => path.with_extension(""),
+            _ => path.to_owned(),
+        };
+        let ending = ending(&unpacked);
+        if let Some(format) = PayloadFormat::by_ending(&ending) {
+            return Ok(FileKind::Payloads(format));
+        }
+        match &*ending {
             "csv" => Ok(FileKind::Csv),
             "ndjson" | "jsonl" | "json" => Ok(FileKind::Ndjson),
             "txt" => Ok(FileKind::WeatherLink),
             _ => Err(format!(
-                "{:?} is no source: a file ends in .csv, .ndjson, .json or .txt (WeatherLink); else mqtt://, - or generate:",
+                "{:?} is no source: a file ends in .csv, .ndjson, .json, .txt (WeatherLink), .lp (InfluxDB), .senml, .cbor or \
+                 .msgpack, and .gz or .zst may follow; else mqtt://, - or generate:",
                 path.display().to_string()
             )),
         }
@@ -166,6 +176,15 @@ mod tests {
         let text = "generate:rows=5,seed=7,rate=1000,arrivals=poisson,burst=10";
         assert_eq!(url(text).unwrap().to_string(), text);
         assert_eq!(url("a/b.csv"), Ok(SourceUrl::File { path: "a/b.csv".into(), kind: FileKind::Csv }));
+        for (path, kind) in [
+            ("a.csv.gz", FileKind::Csv),
+            ("a.b.ndjson.zst", FileKind::Ndjson),
+            ("a.txt.gz", FileKind::WeatherLink),
+            ("a.lp", FileKind::Payloads(PayloadFormat::find("influx").unwrap())),
+            ("a.cbor.gz", FileKind::Payloads(PayloadFormat::find("cbor").unwrap())),
+        ] {
+            assert_eq!(url(path), Ok(SourceUrl::File { path: path.into(), kind }));
+        }
         assert!(matches!(url("mqtt://h/t"), Ok(SourceUrl::Mqtt(_))));
         for wrong in [
             "generate:",
@@ -175,6 +194,8 @@ mod tests {
             "generate:rows=1,burst=2",
             "generate:rows=1,rate=1,arrivals=often",
             "a.parquet",
+            "a.gz",
+            "a.parquet.gz",
             "http://h/t",
         ] {
             assert!(url(wrong).is_err(), "{wrong}");

@@ -7,8 +7,8 @@ use utoipa::ToSchema;
 
 use crate::config::Dataflow;
 use crate::data::Bucket;
-use crate::measure::Clock;
-use crate::source::{Generator, Limits, Source, SourcePosition, SourceUrl, Stop};
+use crate::runtime;
+use crate::source::{Generator, Source, SourceUrl, Stop};
 
 /// How many rows a preview shows.
 pub const ROWS: usize = 20;
@@ -26,24 +26,9 @@ pub enum RowsFrom {
     Generator,
 }
 
-/// Reads the source for a moment, without the project's client id: nothing is acknowledged in its session.
+/// Reads the source for a moment.
 fn look(dataflow: &Dataflow) -> (Source, Stop) {
-    let mut settings = dataflow.source_settings.clone();
-    settings.limits = Limits { bucket_size: ROWS, delay: BUFFER_TIMEOUT };
-    settings.max_rows = Some(ROWS as u64);
-    settings.connect_timeout = Some(PREVIEW_TIMEOUT);
-    settings.reconnect_timeout = Some(PREVIEW_TIMEOUT);
-    if let Some(endpoint) = &mut settings.endpoint {
-        endpoint.client_id = None;
-    }
-    let url = match &dataflow.source {
-        SourceUrl::Generate { rows, seed, .. } => SourceUrl::Generate { rows: *rows, seed: *seed, load: None },
-        url => url.clone(),
-    };
-    let stop = Stop::default();
-    let source =
-        Source::start(&url, settings, &SourcePosition::default(), Clock::start(), stop.clone(), std::thread::current());
-    (source, stop)
+    runtime::look(dataflow, ROWS, PREVIEW_TIMEOUT, BUFFER_TIMEOUT)
 }
 
 /// The first rows of the source, or generated ones if it has none in time; and which of the two.

@@ -15,7 +15,8 @@ use crate::config::parse::time::TimeSection;
 use crate::data::cell::DecimalMark;
 use crate::data::{Kind, Schema};
 use crate::format::{
-    BadCell, CellRules, ColumnKeys, CsvOptions, Decoding, Infinity, PLACE, TopicPattern, UnknownKeys, decimal, is_unit,
+    BadCell, CellRules, ColumnKeys, Compression, CsvOptions, Decoding, Infinity, PLACE, PayloadFormat, TopicPattern,
+    UnknownKeys, decimal, is_unit,
 };
 use crate::mqtt::{Endpoint, MqttUrl, Password, Qos, tls};
 use crate::source::Connections;
@@ -288,6 +289,12 @@ pub(crate) struct SourceSection {
     /// have what they lack from the object around it, by its paths.
     #[schemars(with = "Option<String>")]
     pub rows: Option<Spanned<String>>,
+    /// What payloads and files hold: with `auto`, what they are recognised as.
+    #[serde(default)]
+    pub format: PayloadFormat,
+    /// How payloads and files are packed: with `auto`, as their first bytes say.
+    #[serde(default)]
+    pub compression: Compression,
     /// Whether names may carry WeeWX's unit labels, as `outTemp_F` does; so it is for the schema `davis` if not given.
     pub units: Option<bool>,
     /// Whether a sink, a table or the dead letters may publish what the source takes again.

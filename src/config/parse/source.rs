@@ -7,7 +7,7 @@ use toml::Spanned;
 use crate::config::error::{SpannedError, Wrong};
 use crate::config::model::{Dataflow, Fitting};
 use crate::config::parse::sections::{self, SchemaChoice};
-use crate::format::{CsvOptions, Decoding, Framing, InnerRows, MAX_PAYLOAD};
+use crate::format::{Compression, CsvOptions, Decoding, Framing, InnerRows, MAX_PAYLOAD, PayloadFormat};
 use crate::mqtt::Endpoint;
 use crate::source::{self, Connections};
 
@@ -37,6 +37,8 @@ pub(super) fn source_settings(
         limits,
         framing: Arc::new(Framing {
             max_payload: section.map_or(MAX_PAYLOAD, |section| section.max_payload),
+            compression: section.map_or_else(Compression::default, |section| section.compression),
+            format: section.map_or_else(PayloadFormat::default, |section| section.format),
             columns: match schema {
                 SchemaChoice::Known { schema, .. } => Some(Arc::new(schema.clone())),
                 SchemaChoice::Infer { .. } => None,

@@ -1,0 +1,268 @@
+//! SenML in JSON (RFC 8428): records of one base name and one time are one row, with a column for each name; beside them
+//! `bn`, the base name, and `time`, in seconds since 1970. Units are the texts `NAME_u`, sums the numbers `NAME_s`.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::row_taker::RowTaker;
+use crate::data::{Defect, Lookalike, Malformed};
+use crate::format::json_writer;
+
+/// Times below are relative to now (section 4.5.3).
+const ABSOLUTE: f64 = (1 << 28) as f64;
+/// The version of the RFC (section 4.4).
+const VERSION: u64 = 10;
+
+/// Reads a payload as one pack.
+pub(super) fn read(payload: &[u8], rows: &mut dyn RowTaker) {
+    let malformed = |defect, at| Malformed::new(Lookalike::SenMl, defect, at);
+    match serde_json::from_slice::<Vec<Record<'_>>>(payload.trim_ascii()) {
+        Ok(pack) => match push_rows(&pack) {
+            Ok(found) => found.iter().for_each(|row| rows.json(row)),
+            Err(defect) => rows.malformed(payload, malformed(defect, 0)),
+        },
+        Err(error) => {
+            let lines = payload.trim_ascii_start().split_inclusive(|byte| *byte == b'\n');
+            let before: usize = lines.take(error.line().saturating_sub(1)).map(<[u8]>::len).sum();
+            let defect = if error.is_eof() { Defect::End } else { Defect::Records };
+            rows.malformed(payload, malformed(defect, before + error.column().saturating_sub(1)));
+        }
+    }
+}
+
+/// A record; the labels are those of section 4.3.
+#[derive(Deserialize)]
+struct Record<'a> {
+    #[serde(borrow)]
+    bn: Option<Cow<'a, str>>,
+    bt: Option<f64>,
+    #[serde(borrow)]
+    bu: Option<Cow<'a, str>>,
+    bv: Option<f64>,
+    bs: Option<f64>,
+    bver: Option<u64>,
+    #[serde(borrow)]
+    n: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    u: Option<Cow<'a, str>>,
+    t: Option<f64>,
+    #[serde(borrow)]
+    v: Option<&'a RawValue>,
+    #[serde(borrow)]
+    vs: Option<Cow<'a, str>>,
+    vb: Option<bool>,
+    #[serde(borrow)]
+    vd: Option<Cow<'a, str>>,
+    s: Option<f64>,
+    #[serde(flatten)]
+    others: BTreeMap<Cow<'a, str>, serde::de::IgnoredAny>,
+}
+
+/// What the records so far say for those that follow.
+#[derive(Default)]
+struct Base<'a> {
+    name: &'a str,
+    time: Option<f64>,
+    unit: Option<&'a str>,
+    value: Option<f64>,
+    sum: Option<f64>,
+}
+
+/// A row that is being put together.
+struct OpenRow<'a> {
+    json: Vec<u8>,
+    names: HashSet<&'a str>,
+}
+
+fn push_rows<'a>(pack: &'a [Record<'a>]) -> Result<Vec<Vec<u8>>, Defect> {
+    let mut base = Base::default();
+    let mut rows: Vec<OpenRow<'a>> = Vec::new();
+    let mut places: HashMap<(&str, Option<u64>), usize> = HashMap::new();
+    for record in pack {
+        // Labels that end in _ must be understood (section 4.4), and none is.
+        if record.bver.is_some_and(|version| version > VERSION)
+            || record.others.keys().any(|label| label.ends_with('_'))
+        {
+            return Err(Defect::Version);
+        }
+        base.name = record.bn.as_deref().unwrap_or(base.name);
+        base.time = record.bt.or(base.time);
+        base.unit = record.bu.as_deref().or(base.unit);
+        base.value = record.bv.or(base.value);
+        base.sum = record.bs.or(base.sum);
+        let value = value(record, &base)?;
+        let sum = record.s.map(|sum| sum + base.sum.unwrap_or(0.0));
+        if value.is_none() && sum.is_none() {
+            // A record of base fields alone says something for those that follow.
+            let says = record.n.is_some() || record.u.is_some() || record.t.is_some();
+            if says {
+                return Err(Defect::Empty);
+            }
+            continue;
+        }
+        let name = record.n.as_deref().filter(|name| !name.is_empty()).unwrap_or(base.name);
+        if name.is_empty() {
+            return Err(Defect::Name);
+        }
+        let time = match (base.time, record.t) {
+            (None, None) => None,
+            (base, own) => Some(base.unwrap_or(0.0) + own.unwrap_or(0.0)),
+        };
+        let key = (base.name, time.map(f64::to_bits));
+        let known = places.get(&key).copied().filter(|place| !rows[*place].names.contains(name));
+        let place = known.unwrap_or_else(|| {
+            rows.push(OpenRow { json: begun(base.name, time), names: HashSet::new() });
+            rows.len() - 1
+        });
+        places.insert(key, place);
+        let row = &mut rows[place];
+        row.names.insert(name);
+        let unit = record.u.as_deref().or(base.unit);
+        push_record(&mut row.json, name, value.as_deref(), sum, unit);
+    }
+    rows.iter_mut().for_each(|row| row.json.push(b'}'));
+    Ok(rows.into_iter().map(|row| row.json).collect())
+}
+
+/// The beginning of a row.
+fn begun(base: &str, time: Option<f64>) -> Vec<u8> {
+    let mut json = b"{".to_vec();
+    if !base.is_empty() {
+        json_writer::push_key(&mut json, "bn");
+        json_writer::push_text(&mut json, base);
+    }
+    if let Some(time) = time {
+        json_writer::push_key(&mut json, "time");
+        let now = || SystemTime::now().duration_since(UNIX_EPOCH).as_ref().map_or(0.0, Duration::as_secs_f64);
+        json_writer::push_number(&mut json, if time < ABSOLUTE { now() + time } else { time });
+    }
+    json
+}
+
+fn push_record(json: &mut Vec<u8>, name: &str, value: Option<&str>, sum: Option<f64>, unit: Option<&str>) {
+    if let Some(value) = value {
+        json_writer::push_key(json, name);
+        json.extend_from_slice(value.as_bytes());
+    }
+    if let Some(sum) = sum {
+        json_writer::push_key(json, &format!("{name}_s"));
+        json_writer::push_number(json, sum);
+    }
+    if let Some(unit) = unit {
+        json_writer::push_key(json, &format!("{name}_u"));
+        json_writer::push_text(json, unit);
+    }
+}
+
+/// The value of a record as JSON: a number without a base keeps its own digits.
+fn value<'a>(record: &'a Record<'_>, base: &Base<'_>) -> Result<Option<Cow<'a, str>>, Defect> {
+    let quoted = |text: &str| serde_json::to_string(text).expect("a text is JSON");
+    let kinds = [record.v.is_some(), record.vs.is_some(), record.vb.is_some(), record.vd.is_some()];
+    if kinds.iter().filter(|given| **given).count() > 1 {
+        return Err(Defect::Value);
+    }
+    if let Some(number) = record.v {
+        if !json_writer::is_number(number.get().as_bytes()) {
+            return Err(Defect::Value);
+        }
+        let Some(base) = base.value else { return Ok(Some(Cow::Borrowed(number.get()))) };
+        let own: f64 = number.get().parse().map_err(|_| Defect::Value)?;
+        let mut sum = Vec::new();
+        json_writer::push_number(&mut sum, base + own);
+        return Ok(Some(Cow::Owned(String::from_utf8(sum).expect("a number is ASCII"))));
+    }
+    let text = record.vs.as_deref().or(record.vd.as_deref()).map(quoted);
+    let value = text.or_else(|| record.vb.map(|value| value.to_string()));
+    // A record that has a base value alone has that value (section 4.6).
+    let only_base = || base.value.filter(|_| record.n.is_some() && record.s.is_none()).map(|value| value.to_string());
+    Ok(value.or_else(only_base).map(Cow::Owned))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::formats::row_taker::rows_of;
+
+    /// The examples of RFC 8428, sections 5.1 and 5.1.x.
+    #[test]
+    fn the_examples_of_the_rfc_are_rows() {
+        let one = br#"[ {"n":"urn:dev:ow:10e2073a01080063","u":"Cel","v":23.1} ]"#;
+        assert_eq!(
+            rows_of(read, one),
+            [r#"{"urn:dev:ow:10e2073a01080063":23.1,"urn:dev:ow:10e2073a01080063_u":"Cel"}"#]
+        );
+        let two = br#"[
+            {"bn":"urn:dev:ow:10e2073a01080063:","n":"voltage","u":"V","v":120.1},
+            {"n":"current","u":"A","v":1.2}
+          ]"#;
+        let expected =
+            r#"{"bn":"urn:dev:ow:10e2073a01080063:","voltage":120.1,"voltage_u":"V","current":1.2,"current_u":"A"}"#;
+        assert_eq!(rows_of(read, two), [expected]);
+        let times = br#"[
+            {"bn":"urn:dev:ow:10e2073a0108006:","bt":1.276020076001e+09,"bu":"A","bver":5,
+             "n":"voltage","u":"V","v":120.1},
+            {"n":"current","t":-5,"v":1.2},
+            {"n":"current","t":-4,"v":1.3},
+            {"n":"current","v":1.7}
+          ]"#;
+        let bn = r#""bn":"urn:dev:ow:10e2073a0108006:""#;
+        let expected = [
+            format!(r#"{{{bn},"time":1276020076.001,"voltage":120.1,"voltage_u":"V","current":1.7,"current_u":"A"}}"#),
+            format!(r#"{{{bn},"time":1276020071.001,"current":1.2,"current_u":"A"}}"#),
+            format!(r#"{{{bn},"time":1276020072.001,"current":1.3,"current_u":"A"}}"#),
+        ];
+        assert_eq!(rows_of(read, times), expected);
+        let kinds = br#"[
+            {"bn":"urn:dev:ow:10e2073a01080063:","n":"temp","u":"Cel","v":23.1},
+            {"n":"label","vs":"Machine Room"},
+            {"n":"open","vb":false},
+            {"n":"nfc-reader","vd":"aGkgCg"}
+          ]"#;
+        let expected = r#"{"bn":"urn:dev:ow:10e2073a01080063:","temp":23.1,"temp_u":"Cel","label":"Machine Room","open":false,"nfc-reader":"aGkgCg"}"#;
+        assert_eq!(rows_of(read, kinds), [expected]);
+    }
+
+    #[test]
+    fn bases_are_added_and_equal_names_are_rows_of_their_own() {
+        let pack = br#"[{"bv":20,"bs":100,"n":"a","v":1.5},{"n":"a","v":2},{"n":"b","s":5},{"n":"c"}]"#;
+        assert_eq!(rows_of(read, pack), [r#"{"a":21.5}"#, r#"{"a":22.0,"b_s":105.0,"c":20}"#]);
+        // Two devices in one pack; digits beyond a double's stay.
+        let pack = br#"[{"bn":"x/"},{"n":"v","v":12345678901234567890},{"bn":"y/","n":"v","v":2}]"#;
+        assert_eq!(rows_of(read, pack), [r#"{"bn":"x/","v":12345678901234567890}"#, r#"{"bn":"y/","v":2}"#]);
+        assert_eq!(rows_of(read, b"[]"), [] as [&str; 0]);
+    }
+
+    #[test]
+    fn a_time_that_is_not_absolute_is_relative_to_now() {
+        let rows = rows_of(read, br#"[{"n":"a","t":-10,"v":1}]"#);
+        let row: serde_json::Value = serde_json::from_str(&rows[0]).unwrap();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
+        let ago = now - row["time"].as_f64().unwrap();
+        assert!((10.0..3600.0).contains(&ago), "{ago}");
+    }
+
+    #[test]
+    fn what_is_no_pack_is_refused() {
+        for (payload, reason) in [
+            ("", "at byte 1: it ends too early"),
+            ("{}", "not an array of records"),
+            ("[{\"n\":\"a\",\"v\":1}", "it ends too early"),
+            ("[1]", "not an array of records"),
+            ("[\n{\"n\":\"a\",\n\"v\":1 1}]", "at byte 19: not an array of records"),
+            (r#"[{"n":"a"}]"#, "a record without a value"),
+            (r#"[{"v":1}]"#, "a name is missing"),
+            (r#"[{"n":"a","v":"1"}]"#, "a value that does not exist"),
+            (r#"[{"n":"a","v":1,"vs":"x"}]"#, "a value that does not exist"),
+            (r#"[{"bver":11,"n":"a","v":1}]"#, "a version or a field"),
+            (r#"[{"n":"a","v":1,"x_":1}]"#, "a version or a field"),
+        ] {
+            let rows = rows_of(read, payload.as_bytes());
+            assert!(rows.len() == 1 && rows[0].contains(reason), "{payload}: {rows:?}");
+        }
+        assert_eq!(rows_of(read, br#"[{"n":"a","v":1,"x":[1]}]"#), [r#"{"a":1}"#]);
+    }
+}

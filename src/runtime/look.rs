@@ -1,0 +1,46 @@
+//! Looks at a few rows of a dataflow's source, beside any run of it.
+
+use std::time::Duration;
+
+use crate::config::Dataflow;
+use crate::data::Bucket;
+use crate::measure::Clock;
+use crate::source::{self, Limits, Source, SourcePosition, SourceUrl, Stop};
+
+/// Starts to read `rows` rows of the source, without the dataflow's client id: nothing is acknowledged in its session. They
+/// are one bucket, which closes `delay` after its first row.
+pub fn look(dataflow: &Dataflow, rows: usize, connect_timeout: Duration, delay: Duration) -> (Source, Stop) {
+    let mut settings = dataflow.source_settings.clone();
+    settings.limits = Limits { bucket_size: rows, delay };
+    settings.max_rows = Some(rows as u64);
+    settings.connect_timeout = Some(connect_timeout);
+    settings.reconnect_timeout = Some(connect_timeout);
+    if let Some(endpoint) = &mut settings.endpoint {
+        endpoint.client_id = None;
+    }
+    let url = match &dataflow.source {
+        SourceUrl::Generate { rows, seed, .. } => SourceUrl::Generate { rows: *rows, seed: *seed, load: None },
+        url => url.clone(),
+    };
+    let stop = Stop::default();
+    let source =
+        Source::start(&url, settings, &SourcePosition::default(), Clock::start(), stop.clone(), std::thread::current());
+    (source, stop)
+}
+
+/// At most `rows` rows that the source has within a time.
+///
+/// # Errors
+/// A source that can't be read.
+pub fn first_rows(dataflow: &Dataflow, rows: usize, within: Duration) -> Result<Bucket, source::Error> {
+    let (source, stop) = look(dataflow, rows, within, within);
+    let in_time = source.next_within(within);
+    stop.now();
+    // What has come by now is handed on when the source ends.
+    let bucket = in_time.ok().or_else(|| source.next().ok()).map(|(bucket, _)| bucket);
+    let ended = source.join();
+    match bucket {
+        Some(bucket) => Ok(bucket),
+        None => ended.map(|()| Bucket::default()),
+    }
+}
