@@ -58,7 +58,7 @@ fn recognised(payload: &[u8], framing: &Framing, mut f: impl FnMut(Row<'_>)) {
             None => f(not_understood(payload)),
         };
     };
-    let whole = text.trim();
+    let whole = text.trim_matches(|c: char| c.is_whitespace() || c == '\0' || c == '\u{feff}');
     let line = whole.lines().next().unwrap_or_default();
     let separated = line.contains(SEPARATORS);
     // The fast path: what looks like cells is not looked at further.
