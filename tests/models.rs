@@ -173,7 +173,7 @@ fn damaged_params_are_errors_that_name_the_file_and_never_panics() {
         let few = all.len().div_ceil(12);
         // Fields whole, and some of the numbers within.
         for (number, place) in all.iter().enumerate().skip(1) {
-            let within = place.split('/').last().is_some_and(|last| last.parse::<usize>().is_ok());
+            let within = place.rsplit('/').next().is_some_and(|last| last.parse::<usize>().is_ok());
             if within && number % few != 0 {
                 continue;
             }

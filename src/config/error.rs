@@ -9,7 +9,7 @@ use crate::subtasks::Refusal;
 /// the document is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SpannedError {
-    pub wrong: Wrong,
+    pub wrong: Box<Wrong>,
     pub at: At,
 }
 
@@ -174,17 +174,17 @@ pub enum Wrong {
 impl Wrong {
     /// At these bytes of the document.
     pub fn at(self, span: Range<usize>) -> SpannedError {
-        SpannedError { wrong: self, at: At::Span(span) }
+        SpannedError { wrong: Box::new(self), at: At::Span(span) }
     }
 
     /// In the file as a whole.
     pub fn in_file(self) -> SpannedError {
-        SpannedError { wrong: self, at: At::File }
+        SpannedError { wrong: Box::new(self), at: At::File }
     }
 
     /// Not in the file alone.
     pub fn nowhere(self) -> SpannedError {
-        SpannedError { wrong: self, at: At::Nowhere }
+        SpannedError { wrong: Box::new(self), at: At::Nowhere }
     }
 
     /// The bytes that are wrong of the text at its place; all of it if not given.
@@ -286,7 +286,7 @@ impl From<toml::de::Error> for SpannedError {
         let reason = error.message().trim().replace('\n', "; ");
         let help = unknown_name(&reason).and_then(|(name, candidates)| did_you_mean(name, candidates));
         let at = error.span().map_or(At::File, At::Span);
-        SpannedError { wrong: Wrong::Toml { reason, help }, at }
+        SpannedError { wrong: Box::new(Wrong::Toml { reason, help }), at }
     }
 }
 

@@ -38,7 +38,7 @@ impl Builder {
 
     fn assign(&mut self, name: &str, value: Value) {
         let (number, is_condition) = match value {
-            Value::Text(text) => return self.names.put(name, Value::Text(text.as_column())),
+            Value::Text(text) => return self.names.put(name, Value::Text(text.into_column())),
             Value::Number(number) => (number, false),
             Value::Condition(condition) => (Number::Condition(Box::new(condition)), true),
         };

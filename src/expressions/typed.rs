@@ -113,7 +113,7 @@ impl Function {
 
 impl Text {
     /// It as the value of a column, which is not one constant for the operators.
-    pub fn as_column(self) -> Text {
+    pub fn into_column(self) -> Text {
         match self {
             Text::Constant(text) => Text::Filled(text),
             column => column,

@@ -26,7 +26,7 @@ pub(super) fn same_rows(bytes: &[u8], message: &Message, bad: usize) {
         Cell::Absent => cell(&object, at),
         found => found,
     };
-    for at in 0..COLUMNS.len() {
+    for (at, name) in COLUMNS.iter().enumerate() {
         let expected = rows.iter().map(|row| match cell(row, at) {
             Cell::Absent => Some(f64::NAN),
             Cell::Number(x) => Some(x),
@@ -35,7 +35,7 @@ pub(super) fn same_rows(bytes: &[u8], message: &Message, bad: usize) {
         let Some(expected) = expected.collect::<Option<Vec<f64>>>().filter(|_| bad == 0) else { continue };
         for (ours, theirs) in message.column(at).iter().zip(expected) {
             let same = *ours == theirs || ours.is_nan() && theirs.is_nan();
-            assert!(same, "{}: {ours}, not {theirs}: {}", COLUMNS[at], String::from_utf8_lossy(bytes));
+            assert!(same, "{name}: {ours}, not {theirs}: {}", String::from_utf8_lossy(bytes));
         }
     }
 }

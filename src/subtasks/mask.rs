@@ -34,6 +34,6 @@ impl BatchSubtask for Mask {
     }
 
     fn bind(&self, schema: &Schema, _: &Scope) -> Result<Option<Transform>, Refusal> {
-        Replacement::new(&self.cond, true, self.other, schema).map(Some)
+        Replacement::bound(&self.cond, true, self.other, schema).map(Some)
     }
 }

@@ -37,8 +37,8 @@ impl BatchSubtask for OneHotEncoder {
         let mut added = Vec::new();
         for ((slot, name), categories) in scope.named_texts().zip(&self.categories) {
             let (mut columns, mut unknown) = (vec![vec![0.0; rows]; categories.len()], Vec::new());
-            for row in 0..rows {
-                let text = message.texts[slot].get(row);
+            let texts = &message.texts[slot];
+            for (row, text) in (0..rows).map(|row| (row, texts.get(row))) {
                 match text.and_then(|text| category(categories, text)) {
                     Some(place) => columns[place][row] = 1.0,
                     None => unknown.push(row),

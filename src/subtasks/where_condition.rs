@@ -33,7 +33,7 @@ impl BatchSubtask for Where {
     }
 
     fn bind(&self, schema: &Schema, _: &Scope) -> Result<Option<Transform>, Refusal> {
-        Replacement::new(&self.cond, false, self.other, schema).map(Some)
+        Replacement::bound(&self.cond, false, self.other, schema).map(Some)
     }
 }
 
@@ -46,7 +46,7 @@ pub(super) struct Replacement {
 
 impl Replacement {
     /// Replaces rows for which the condition `cond` is `replaced`.
-    pub fn new(cond: &str, replaced: bool, other: Option<f64>, schema: &Schema) -> Result<Transform, Refusal> {
+    pub fn bound(cond: &str, replaced: bool, other: Option<f64>, schema: &Schema) -> Result<Transform, Refusal> {
         let predicate = Predicate::new(cond, schema);
         let predicate = predicate.map_err(|error| Refusal::of_expression("cond", cond, error))?;
         Ok(Transform::by_message(Replacement { predicate, replaced, other: other.unwrap_or(f64::NAN) }))

@@ -256,7 +256,7 @@ mod tests {
             (vec![0x81, 0xc0, 1], "a key that is neither"),
             (map(&[0xc1]), "a value that does not exist"),
             (map(&[0xa1, 0xff]), "not UTF-8 text"),
-            (map(&vec![0x91; MAX_DEPTH + 1]), "nested too deep"),
+            (map(&[0x91; MAX_DEPTH + 1]), "nested too deep"),
             (vec![0x91; 100_000], "nested too deep"),
             (map(&[0xdd, 0xff, 0xff, 0xff, 0xff]), "it ends too early"),
             (map(&[0xc7, 3, 0xff, 1, 2, 3]), "a value that does not exist"),

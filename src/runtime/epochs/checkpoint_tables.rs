@@ -127,7 +127,7 @@ pub(super) fn put_deliveries(
             let connection = name.strip_prefix(PARTIAL_ROWS).and_then(|number| number.parse::<usize>().ok());
             connection.is_none_or(|connection| connection < connections)
         };
-        retain(&mut rows, |name| is_there(*name), sum)?;
+        retain(&mut rows, |name| is_there(name), sum)?;
     }
     for (connection, DeliveryRange { taken, begun, first, partial, .. }) in covered {
         match partial.as_ref().map(|partial| (partial, partial_rows(*connection))) {

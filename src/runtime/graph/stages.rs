@@ -19,7 +19,7 @@ pub struct Stage {
 #[derive(Clone)]
 pub enum StageWork {
     /// A step with keyed state.
-    Remembering(Step),
+    Remembering(Box<Step>),
     Chain(Chain),
 }
 
@@ -58,7 +58,7 @@ fn stage(run: &[Step], operators: Range<usize>) -> Stage {
         _ => format!("{}..{}", run[0].label, run[run.len() - 1].label),
     };
     let work = match run {
-        [step] if step.stream.is_some() => StageWork::Remembering(step.clone()),
+        [step] if step.stream.is_some() => StageWork::Remembering(Box::new(step.clone())),
         _ => StageWork::Chain(Chain::fused(run)),
     };
     Stage { operators, label, work }

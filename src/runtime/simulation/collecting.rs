@@ -95,7 +95,7 @@ fn collected_rows_survive_a_kill_with_their_contents() {
         let settings = settings(bucket_size);
         for killed in 0..=PUBLISHES.len() {
             for every in 1..4 {
-                let closes = |number: usize| number % every == 0;
+                let closes = |number: usize| number.is_multiple_of(every);
                 let (mut connection, source) = start(&settings, &SourcePosition::default());
                 take(&mut connection, (0..killed).map(|number| (number, false)), closes);
                 let first = buckets(&source);
