@@ -76,7 +76,7 @@ impl Compression {
             }
         }
         let compression = self.of(&start);
-        let whole = Cursor::new(start).chain(packed);
+        let whole = Begun { start, rest: packed };
         Ok(match compression {
             None => Box::new(whole),
             Some(compression) => {
@@ -91,6 +91,26 @@ impl Compression {
             Compression::Zstd => Box::new(ZstdReader::new(packed, max_window)),
             Compression::Auto | Compression::None => Box::new(packed),
         }
+    }
+}
+
+/// Bytes that were read to know what they are, and those behind them. Both come at once: encodings and layouts are told
+/// by more than the first byte.
+struct Begun<R> {
+    start: Vec<u8>,
+    rest: R,
+}
+
+impl<R: Read> Read for Begun<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.start.is_empty() {
+            return self.rest.read(buffer);
+        }
+        let length = self.start.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&self.start[..length]);
+        self.start.drain(..length);
+        // An error comes again with the next read.
+        Ok(length + self.rest.read(&mut buffer[length..]).unwrap_or(0))
     }
 }
 
@@ -203,6 +223,9 @@ mod tests {
         for start in [&b""[..], &[0x1f], &[0x1f, 0x8b], &[0x28, 0xb5, 0x2f], b"(", b"1,2"] {
             assert_eq!(opened(Compression::Auto, start).unwrap(), start, "a beginning that is none of a packed file");
         }
+        let mut first = [0; 16];
+        let length = Compression::Auto.open(&b"\xff\xfea\0"[..]).unwrap().read(&mut first).unwrap();
+        assert_eq!(&first[..length], b"\xff\xfea\0", "at once");
         let skippable = [&[0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3][..], &zstd(TEXT)].concat();
         assert_eq!(opened(Compression::Zstd, &skippable).unwrap(), TEXT);
     }
