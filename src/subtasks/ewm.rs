@@ -109,7 +109,8 @@ impl Learner for WeightedMean {
         let State { mean, weight, seen } = &mut self.state;
         let new = if self.of.adjust { 1.0 } else { self.alpha };
         for x in values {
-            let present = !x.is_nan();
+            // pandas takes infinite values for missing ones.
+            let present = x.is_finite();
             *seen += u64::from(present);
             if mean.is_nan() {
                 *mean = if present { *x } else { *mean };
