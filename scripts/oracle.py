@@ -176,8 +176,8 @@ def transform(part, use, parameters):
     elif use == "replace":
         part = part.replace(parameters.get("to_replace", []), parameters.get("value", np.nan))
     elif use == "interpolate":
-        part = part if parameters.get("method") == "time" else part.reset_index(drop=True)
-        part = part.interpolate(**parameters)
+        places = part if parameters.get("method") == "time" else part.reset_index(drop=True)
+        part = places.interpolate(**parameters).set_axis(part.index)
     elif use == "fillna":
         limit = parameters.get("limit")
         method = parameters.get("method")
