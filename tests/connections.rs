@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use broker::numbered::{carrier, numbers, persistent, publish_to, run};
+use broker::played::Played;
 use broker::{Mosquitto, Process, free_port, wait_until};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -90,12 +91,23 @@ fn rows_that_cannot_be_used_are_told_with_the_topic_they_came_by() {
 }
 
 #[test]
-#[ignore = "needs mosquitto"]
+fn a_connection_that_fails_in_another_process_ends_the_run_with_its_reason() {
+    let directory = tempfile::tempdir().unwrap();
+    let (listener, port) = Played::listen();
+    let mut command = run(&carrier(&directory), port, 1, &directory.path().join("out.csv"), &["-n", "2"]);
+    let run = command.args(["--set", TOPICS]).stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let _accepted = [(); 2].map(|()| Played::accept_but(&listener, false, Some("south")));
+    let output = run.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("/south: NotAuthorized"), "{said}");
+}
+
+#[test]
 fn a_filter_that_mqtt_does_not_know_is_refused_before_a_connection_is_made() {
     let directory = tempfile::tempdir().unwrap();
-    let broker = persistent(&directory);
     let out = directory.path().join("out.csv");
-    let mut command = run(&carrier(&directory), broker.port, 1, &out, &["-n", "2"]);
+    let mut command = run(&carrier(&directory), free_port(), 1, &out, &["-n", "2"]);
     command.args(["--set", "source.connections=[\"north\", \"south/#/x\"]"]);
     let output = command.stdin(Stdio::null()).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();

@@ -16,6 +16,12 @@ impl Played {
 
     /// Accepts a client and its subscription. Answers half a second late, as a distant broker does.
     pub fn accept(listener: &TcpListener, same_session: bool) -> Played {
+        Played::accept_but(listener, same_session, None)
+    }
+
+    /// The same; a subscription to the topic `refused` is one that the client is not authorized for.
+    pub fn accept_but(listener: &TcpListener, same_session: bool, refused: Option<&str>) -> Played {
+        const NOT_AUTHORIZED: u8 = 0x87;
         const CONNECT: u8 = 0x10;
         const SUBSCRIBE: u8 = 0x82;
         let mut played = Played(listener.accept().unwrap().0);
@@ -25,7 +31,9 @@ impl Played {
         played.0.write_all(&[0x20, 3, u8::from(same_session), 0, 0]).unwrap();
         let (kind, body) = played.receive();
         assert_eq!(kind, SUBSCRIBE, "nothing is to be said before it");
-        played.0.write_all(&[0x90, 4, body[0], body[1], 0, 1]).unwrap();
+        let is_refused = refused.is_some_and(|topic| body.windows(topic.len()).any(|part| part == topic.as_bytes()));
+        let answer = if is_refused { NOT_AUTHORIZED } else { 1 };
+        played.0.write_all(&[0x90, 4, body[0], body[1], 0, answer]).unwrap();
         played
     }
 
