@@ -5,30 +5,39 @@ use std::net::IpAddr;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-/// Failed sign-ins by address and name.
-#[derive(Debug, Default)]
-pub struct Failures(Mutex<HashMap<(IpAddr, String), VecDeque<Instant>>>);
+use crate::data::fingerprint;
 
-/// So many may fail within the interval.
+/// Failed sign-ins by address, each with a hash of the name that was tried.
+#[derive(Debug, Default)]
+pub struct Failures(Mutex<HashMap<IpAddr, VecDeque<(Instant, u128)>>>);
+
+/// So many may fail within the interval for one name; another name of the same address is not kept out by it.
 const MOST: usize = 5;
+/// So many may fail for one address: a guess takes a processor's time, whatever the name.
+const MOST_OF_ADDRESS: usize = 50;
+/// Addresses that are known at once; from one more nobody signs in until others are forgotten.
+const MOST_ADDRESSES: usize = 4096;
 const FORGET_INTERVAL: Duration = Duration::from_secs(60);
-/// Beyond so many addresses and names, those of an earlier interval are forgotten.
-const MOST_KEPT: usize = 4096;
 
 impl Failures {
     /// Counts an attempt as failed until it has [succeeded](Failures::succeeded), so that attempts at one time count,
     /// too; false if there were too many.
     pub fn attempt(&self, from: IpAddr, name: &str, now: Instant) -> bool {
         let mut all = self.0.lock().expect("no holder panics");
-        let recent = |at: &Instant| now.duration_since(*at) < FORGET_INTERVAL;
-        if all.len() > MOST_KEPT {
+        let recent = |(at, _): &(Instant, u128)| now.duration_since(*at) < FORGET_INTERVAL;
+        if all.len() >= MOST_ADDRESSES && !all.contains_key(&from) {
             all.retain(|_, failed| failed.back().is_some_and(recent));
+            if all.len() >= MOST_ADDRESSES {
+                return false;
+            }
         }
-        let failed = all.entry((from, name.to_owned())).or_default();
+        let name = fingerprint(name.as_bytes());
+        let failed = all.entry(from).or_default();
         failed.retain(recent);
-        let may = failed.len() < MOST;
+        let of_name = failed.iter().filter(|(_, tried)| *tried == name).count();
+        let may = of_name < MOST && failed.len() < MOST_OF_ADDRESS;
         if may {
-            failed.push_back(now);
+            failed.push_back((now, name));
         }
         may
     }
@@ -36,8 +45,10 @@ impl Failures {
     /// The attempt was right: it does not count.
     pub fn succeeded(&self, from: IpAddr, name: &str) {
         let mut all = self.0.lock().expect("no holder panics");
-        if let Some(failed) = all.get_mut(&(from, name.to_owned())) {
-            failed.pop_back();
+        let Some(failed) = all.get_mut(&from) else { return };
+        let name = fingerprint(name.as_bytes());
+        if let Some(at) = failed.iter().rposition(|(_, tried)| *tried == name) {
+            failed.remove(at);
         }
     }
 }
@@ -60,5 +71,16 @@ mod tests {
         assert!(failures.attempt(from, "vera", start), "another name");
         assert!(failures.attempt(IpAddr::from([10, 0, 0, 2]), "anna", start), "another address");
         assert!(failures.attempt(from, "anna", start + FORGET_INTERVAL), "a minute later");
+    }
+
+    #[test]
+    fn other_names_and_addresses_are_no_way_round() {
+        let (failures, start) = (Failures::default(), Instant::now());
+        let from = |n: u32| IpAddr::from(n.to_be_bytes());
+        let names = (0..1000).filter(|n| failures.attempt(from(1), &format!("name {n}"), start)).count();
+        assert_eq!(names, MOST_OF_ADDRESS);
+        let addresses = (0..10_000).filter(|n| failures.attempt(from(*n), "anna", start)).count();
+        assert_eq!(addresses, MOST_ADDRESSES - 1, "the first one has tried too often");
+        assert!(failures.attempt(from(20_000), "anna", start + FORGET_INTERVAL), "a minute later");
     }
 }
