@@ -1,19 +1,23 @@
 #!/usr/bin/env python3
-"""Kills of runs with keyed steps and tables: in the end, the files have the bytes of a run that nobody killed.
+"""Kills of runs with keyed steps and tables: in the end, the files have the bytes of a run that nobody killed, and of
+what was published all that must be there.
 
     bytes.py target/debug/rowmill [--kills N] [--seed S] [--cases C] [--keep DIR]
 
-Rows of several stations, some of them late, corrected or taken back, at QoS 1 over mosquitto. Each case is played twice,
-with kill -9 of one of the processes or of all, and without. Processes and workers are drawn anew at each start.
+Rows of several stations, some of them late, sent twice, corrected or taken back, at QoS 1 over mosquitto. Each case is
+played twice, with kill -9 of one of the processes or of all, and without. Processes and workers are drawn anew at each
+start. What must come out is counted from what was published: rows in are rows out and those dropped as sent twice.
 """
 
 import argparse
+import csv
 import json
 import random
 import shutil
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 
 from mill import Mill
@@ -68,15 +72,77 @@ sink = {{ url = "all.csv" }}
 url = "out.{ending}"
 """
 ALL_TIMEOUT = 120
+# Of the rows before it; with those sent twice in between, `horizon` still reaches back to the first of two.
+TWICE_WITHIN = 10
 
 
 def rows(draw, count):
-    """Publishes in the order in which they are sent."""
+    """Rows in the order in which they are sent; each `n` is a row, which may be sent twice."""
+    made = []
     for n in range(count):
         at = 1_700_000_000 + 60 * n - (draw.randint(0, 7200) if draw.random() < 0.1 else 0)
         time_text = time.strftime("%Y-%m-%dT%H:%M:00Z", time.gmtime(at))
         t = None if draw.random() < 0.1 else draw.choice([20, 20.5, round(draw.gauss(20, 5), 1)])
-        yield {"n": n, "t": t, "gone": int(draw.random() < 0.05), "station": draw.choice("abcd"), "time": time_text}
+        made.append({"n": n, "t": t, "gone": int(draw.random() < 0.05), "station": draw.choice("abcd"), "time": time_text})
+        yield made[-1]
+        if draw.random() < 0.1:
+            yield draw.choice(made[-TWICE_WITHIN:])
+
+
+def results_of(sent):
+    """The rows that must come out: each once, with the difference to the row before it of its station."""
+    before, results = {}, Counter()
+    for row in {row["n"]: row for row in sent}.values():
+        results[row["station"], row["time"], row["n"] - before.get(row["station"], row["n"])] += 1
+        before[row["station"]] = row["n"]
+    return results
+
+
+def hours_of(sent):
+    """The lines that the table of hours must have: of the last row of a station and time, if that is not taken back."""
+    last, hours = {(row["station"], row["time"]): row for row in sent}, {}
+    for row in last.values():
+        if not row["gone"]:
+            hours.setdefault((row["station"], row["time"][:13]), []).append(row["t"])
+    present = {key: [t for t in values if t is not None] for key, values in hours.items()}
+    return Counter((*key, len(values), len(present[key]), round(sum(present[key]), 3)) for key, values in hours.items())
+
+
+def stations_of(sent):
+    """The lines that the table of all rows must have."""
+    numbers = {}
+    for row in sent:
+        numbers.setdefault(row["station"], []).append(row["n"])
+    return Counter((station, len(of), sum(of), min(of), max(of)) for station, of in numbers.items())
+
+
+def records(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file)) if path.suffix == ".csv" else [json.loads(line) for line in file]
+
+
+def counted(directory, sent):
+    """What is wrong with the files beside what was published."""
+    number = lambda cell: float(cell or 0)
+    (out,) = [directory / name for name in ("out.csv", "out.ndjson") if (directory / name).exists()]
+    results = Counter((record["station"], record["time"], number(record["n"])) for record in records(out))
+    hours = Counter()
+    for line in records(directory / "hourly.ndjson"):
+        figures = (line["rows"], line["t_count"], round(number(line["t_sum"]), 3))
+        hours[line["station"], line["window"][:13], *figures] += 1 if line["change"] == "+" else -1
+    names = ("rows", "n_count", "n_sum", "n_min", "n_max")
+    lines = [(line["station"], *(number(line[name]) for name in names)) for line in records(directory / "all.csv")]
+    stations = Counter((station, rows, *others) for station, rows, count, *others in lines if rows == count)
+    expected = {out.name: results_of(sent), "hourly.ndjson": hours_of(sent), "all.csv": stations_of(sent)}
+    wrong = []
+    for (name, right), found in zip(expected.items(), (results, hours, stations)):
+        found = Counter({line: count for line, count in found.items() if count})
+        if found != right:
+            missing, surplus = right - found, found - right
+            first = next(iter([*missing, *surplus, *found]))
+            counts = f"of {right.total()} lines {missing.total()} missing, {surplus.total()} too many"
+            wrong.append(f"{name}: {counts}, such as {first}")
+    return wrong
 
 
 def outputs(directory):
@@ -88,7 +154,8 @@ def outputs(directory):
 
 
 def run(program, directory, seed, kills):
-    """Plays a case, and says what the files hold, and how often a process was killed."""
+    """Plays a case, and says what the files hold, what of it is wrong beside what was published, how many rows were
+    published, and how often a process was killed."""
     case, chance = random.Random(seed), random.Random(f"{seed} kills")
     count = case.randint(400, 1500)
     broker = Mosquitto(directory, case.choice([100, 1000]))
@@ -101,7 +168,8 @@ def run(program, directory, seed, kills):
     try:
         mill.start(*shape())
         wait_until("the run subscribes", there, 60)
-        publishes = [Publish("rows", json.dumps(row).encode(), 1, False) for row in rows(case, count)]
+        sent = list(rows(case, count))
+        publishes = [Publish("rows", json.dumps(row).encode(), 1, False) for row in sent]
         station = Station(broker.port, publishes, 1 + kills * 0.6, 100)
         station.start()
         for _ in range(kills):
@@ -120,7 +188,7 @@ def run(program, directory, seed, kills):
         code = mill.terminate()
         if code != 0:
             raise TimeoutError(f"SIGTERM: exit code {code}: {mill.last_words()}")
-        return outputs(directory), done
+        return outputs(directory), counted(directory, sent), len(sent), done
     finally:
         mill.end()
         broker.stop()
@@ -142,22 +210,25 @@ def main():
     for number in range(arguments.cases):
         base = Path(arguments.keep) / f"{seed}-{number}" if arguments.keep else Path(tempfile.mkdtemp(prefix="bytes-"))
         shutil.rmtree(base, ignore_errors=True)
-        found = []
+        found, problems = [], []
         for name, kills in (("calm", 0), ("killed", each)):
             (base / name).mkdir(parents=True)
-            files, done = run(program, base / name, seed * 1000 + number, kills)
+            files, wrong, sent, done = run(program, base / name, seed * 1000 + number, kills)
             found.append(files)
+            problems += [f"{name}: {what}" for what in wrong]
             killed += done
         calm, other = found
         differ = [name for name in calm if calm[name] != other.get(name)]
+        problems += [f"other bytes: {differ}"] * bool(differ)
         sizes = ", ".join(f"{name} {len(content)}" for name, content in calm.items())
-        said = f"; other bytes: {differ}" * bool(differ)
-        print(f"{number:4} {'FAILED' if differ else 'ok':6} {each} kills; bytes: {sizes}{said}", flush=True)
-        if differ:
+        print(f"{number:4} {'FAILED' if problems else 'ok':6} {each} kills; {sent} rows in; bytes: {sizes}", flush=True)
+        for problem in problems:
+            print(f"       - {problem}", flush=True)
+        if problems:
             failed.append(number)
         elif not arguments.keep:
             shutil.rmtree(base, ignore_errors=True)
-    print(f"seed {seed}: {arguments.cases - len(failed)} of {arguments.cases} cases have the same bytes over {killed} kills")
+    print(f"seed {seed}: {arguments.cases - len(failed)} of {arguments.cases} cases have the same bytes, and all rows, over {killed} kills")
     return 1 if failed else 0
 
 
