@@ -21,6 +21,7 @@ from sklearn.pipeline import Pipeline
 import oracle
 import sklearn_params
 from comparison import EPS, EXACT, WITHIN, judge, relative_bound
+from sklearn_params import rowmill as package
 
 STEPS = [
     ("simple_imputer", {"strategy": "median"}),
@@ -63,10 +64,9 @@ def check(rowmill, count):
         pipeline = Pipeline([(f"{i}", oracle.scaler(use, p)) for i, (use, p) in enumerate(steps)])
         pipeline.fit(history.to_numpy())
         theirs = pipeline.transform(fresh.to_numpy())
-        read = sklearn_params.to_sklearn(tomllib.load(open(at("run.toml"), "rb")), json.load(open(at("fit.json"))))
+        read = sklearn_params.to_sklearn(tomllib.load(open(at("run.toml"), "rb")), package.load(at("fit.json")))
         back = read.transform(fresh.to_numpy())
-        with open(at("fit.json"), "w") as file:
-            json.dump(sklearn_params.to_rowmill(pipeline, list(history.columns)), file)
+        package.export(pipeline, history.columns, at("fit.json"))
         run("run", at("run.toml"), "--quiet", "--fresh")
         served = results()
     # A step that only fills gaps moves values.
