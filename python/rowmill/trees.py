@@ -34,11 +34,9 @@ def of_predictor(predictor, known, features=None):
     # Where each node stands when the splits before it have grown.
     chains = [runs(predictor, node, known) if node["is_categorical"] and not node["is_leaf"] else None for node in own]
     places = np.cumsum([0] + [max(len(chain) - 1, 1) if chain else 1 for chain in chains])
-    leaves = 0
     for node, chain, place in zip(own, chains, places):
         if node["is_leaf"]:
-            nodes.append((0, leaves, 0, 0.0, 0, True, node["value"]))
-            leaves += 1
+            nodes.append((0, 0, 0, 0.0, False, True, node["value"]))
             continue
         feature = int(node["feature_idx"] if features is None else features[node["feature_idx"]])
         children = {True: places[node["left"]], False: places[node["right"]]}
@@ -52,15 +50,7 @@ def of_predictor(predictor, known, features=None):
             for step, (end, side) in enumerate(chain[:-1]):
                 behind = children[chain[-1][1]] if step + 2 == len(chain) else place + step + 1
                 nodes.append((children[side], behind, feature, end + 0.5, side == missing, False, 0.0))
-    left, right, feature, threshold, missing_left, is_leaf, values = map(np.array, zip(*nodes))
-    return {
-        "left": left,
-        "right": right,
-        "feature": feature,
-        "threshold": threshold,
-        "missing_left": missing_left.astype(int),
-        "values": values[is_leaf],
-    }
+    return flat(*map(np.array, zip(*nodes)))
 
 
 def runs(predictor, node, known):
