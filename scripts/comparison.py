@@ -1,4 +1,4 @@
-"""When two columns of results are the same: parity, fits and tables judge by this.
+"""When two columns of results are the same: what is compared with pandas and scikit-learn is judged by this.
 
 Infinities and missing values are equal or they differ. A bound is finite, and on the scale of the results.
 """
@@ -13,18 +13,21 @@ def equal(ours, theirs):
     return (ours == theirs) | (np.isnan(ours) & np.isnan(theirs))
 
 
-def judge(ours, theirs, bound):
-    """EXACT, WITHIN or the place of the first value that differs; `bound` is called where values are not equal."""
-    ours, theirs = np.asarray(ours, float), np.asarray(theirs, float)
-    same = equal(ours, theirs)
-    if same.all():
-        return EXACT
-    bound = np.broadcast_to(bound(), ours.shape)
+def differ(ours, theirs, bound):
+    """Which values are neither equal nor within a finite bound."""
     if not np.isfinite(bound).all():
         raise ValueError("a bound without end")
     with np.errstate(all="ignore"):
         near = np.isfinite(ours) & np.isfinite(theirs) & (np.abs(ours - theirs) <= bound)
-    wrong = np.flatnonzero(~(same | near))
+    return ~(equal(ours, theirs) | near)
+
+
+def judge(ours, theirs, bound):
+    """EXACT, WITHIN or the place of the first value that differs; `bound` is called where values are not equal."""
+    ours, theirs = np.asarray(ours, float), np.asarray(theirs, float)
+    if equal(ours, theirs).all():
+        return EXACT
+    wrong = np.flatnonzero(differ(ours, theirs, bound()))
     return int(wrong[0]) if len(wrong) else WITHIN
 
 
