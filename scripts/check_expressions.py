@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 
 from comparison import judge
+from dataflow import write
 
 warnings.filterwarnings("ignore")
 
@@ -227,22 +228,6 @@ def difference(ours, theirs, bounds):
     return None
 
 
-def write(directory, seed, frame, use, lines):
-    base = os.path.join(directory, str(seed))
-    frame.to_csv(base + ".in.csv", index=False)
-    quoted = lambda names: ", ".join(f'"{name}"' for name in names)
-    numbers = quoted(name for name in frame.columns if name[0] == "c")
-    texts = quoted(name for name in frame.columns if name[0] == "t")
-    # A basic string takes every expression: TOML's escapes for what stands in it.
-    expression = "\\n".join(lines).replace('"', '\\"')
-    open(base + ".toml", "w").write(
-        f'[schema]\nnumber = [{numbers}]\ntext = [{texts}]\n\n[source]\nurl = "{base}.in.csv"\n\n[buffer]\nbucket_size = '
-        f'{1 + seed % 997}\n\n[[subtask]]\nuse = "{use}"\nexpr = "{expression}"\n\n[sink]\nurl = "{base}.ours.csv"\n'
-        f'infinity = "text"\n\n[dead_letter]\nurl = "null"\n'
-    )
-    return base + ".toml"
-
-
 def read(base):
     path = base + ".ours.csv"
     if not os.path.exists(path) or os.path.getsize(path) == 0:
@@ -309,7 +294,9 @@ def main():
             cases, files = {}, []
             while done < options.cases and len(cases) < BATCH:
                 cases[seed] = case(seed)
-                files.append(write(directory, seed, *cases[seed][:3]))
+                frame, use, lines = cases[seed][:3]
+                step = {"use": use, "expr": "\n".join(lines)}
+                files.append(write(directory, str(seed), frame, step, 1 + seed % 997) + ".toml")
                 done += len(cases[seed][2])
                 seed += 1
             ran = subprocess.run([options.rowmill, "batch", "--fresh", *files], stderr=subprocess.PIPE, text=True)

@@ -27,6 +27,7 @@ import oracle
 import parity_plants
 import parity_stream
 from comparison import EPS, EXACT, WITHIN, cancellation, judge, relative_bound
+from dataflow import write
 
 BATCH = 500
 # Of all cases.
@@ -240,29 +241,6 @@ def case(seed, only):
         after = np.datetime64("2024-03-01T12:00:00.000") + np.cumsum(rng.integers(1, 10**6, n)).astype("timedelta64[ms]")
         frame["t1"] = np.array([f"{time}Z" for time in after], dtype=object)
     return frame, step, size
-
-
-def toml_value(value):
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, list):
-        return "[" + ", ".join(map(toml_value, value)) + "]"
-    if isinstance(value, dict):
-        return "{ " + ", ".join(f'"{key}" = {toml_value(one)}' for key, one in value.items()) + " }"
-    return f'"{value}"' if isinstance(value, str) else repr(value)
-
-
-def write(directory, name, frame, step, size):
-    base = os.path.join(directory, name)
-    frame.to_csv(base + ".in.csv", index=False)
-    numbers = ", ".join(f'"{c}"' for c in frame.columns if c[0] == "c")
-    texts = ", ".join(f'"{c}"' for c in frame.columns if c[0] == "t")
-    step = "\n".join(f"{key} = {toml_value(value)}" for key, value in step.items())
-    open(base + ".toml", "w").write(
-        f'[schema]\nnumber = [{numbers}]\ntext = [{texts}]\n\n[source]\nurl = "{base}.in.csv"\n\n[buffer]\nbucket_size = {size}\n\n'
-        f'[[subtask]]\n{step}\n\n[sink]\nurl = "{base}.ours.csv"\ninfinity = "text"\n\n[dead_letter]\nurl = "null"\n'
-    )
-    return base
 
 
 def expected(frame, step, size):
