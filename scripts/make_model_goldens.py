@@ -65,14 +65,9 @@ def usable(name):
     raise RuntimeError(name)
 
 
-def last_of(model):
-    """What knows whether it was fitted on a frame."""
-    return model[0] if hasattr(model, "steps") else model
-
-
 def write(directory, name, model, fresh, outputs):
     base = os.path.join(directory, name)
-    found = check_models.expected(model, fresh if hasattr(last_of(model), "feature_names_in_") else fresh.to_numpy())
+    found = check_models.expected(model, fresh if hasattr(model, "feature_names_in_") else fresh.to_numpy())
     if outputs is None:
         outputs = check_models.outputs_of(found)
     rowmill.export(model, list(fresh.columns), base + ".fit.json", dataflow=base + ".toml", outputs=outputs,
