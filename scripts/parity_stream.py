@@ -1,7 +1,8 @@
 """Messages that learn from those before them (`fit = "stream"`) beside pandas and scikit-learn.
 
-Windows, differences and forward fills: pandas over all messages in one piece. Interpolation: pandas over all rows so far. Scalers: `partial_fit`, message after message. What a sketch
-learns: the quantiles of all rows so far, exact while the sketch holds every value, and else within its error.
+Windows, differences, sums and forward fills: pandas over all messages in one piece. Interpolation: pandas over all rows so
+far. Scalers: `partial_fit`, message after message. What a sketch learns: the quantiles of all rows so far, exact while the
+sketch holds every value, and else within its error.
 """
 
 import numpy as np
