@@ -139,7 +139,7 @@ fn push_tagged(tag: u64, cursor: &mut Cursor<'_>, out: &mut Vec<u8>, depth: usiz
         tags::BASE64 | tags::BASE16 => match header(cursor)? {
             Header::Bytes(length) => {
                 let bytes = bytes(length, cursor)?;
-                let digits = || bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+                let digits = || bytes.iter().map(|byte| format!("{byte:02X}")).collect::<String>();
                 let base64 = || base64::Engine::encode(&base64::engine::general_purpose::STANDARD, &bytes);
                 json_writer::push_text(out, &if tag == tags::BASE16 { digits() } else { base64() });
             }
@@ -264,6 +264,9 @@ mod tests {
             ("9fff", "[]"),
             ("9f018202039f0405ffff", "[1,[2,3],[4,5]]"),
             ("bf61610161629f0203ffff", "{\"a\":1,\"b\":[2,3]}"),
+            // Section 3.4.5.2: base64 with padding, and base16 with uppercase letters.
+            ("d6420fab", "\"D6s=\""),
+            ("d7420fab", "\"0FAB\""),
             // Section 3.4.4: decimal fraction and bigfloat.
             ("c48221196ab3", "27315e-2"),
             ("c5822003", "1.5"),
