@@ -1,7 +1,5 @@
 //! What is remembered while the records of a JSON file are read.
 
-use std::ops::Range;
-
 use super::json_text::EndSearch;
 
 /// Where in a JSON file the records are.
@@ -24,7 +22,7 @@ pub(super) struct Inner {
     /// The record without them, and the number of this header.
     pub around: Vec<u8>,
     pub line: u64,
-    pub array: Range<usize>,
-    /// Where in the array the next row begins.
+    /// Where the next row begins, and where the array ends.
     pub next: usize,
+    pub end: usize,
 }

@@ -144,7 +144,7 @@ impl<R: BufRead> FileRecords<R> {
                 let array = self.record.start + found.array.start..self.record.start + found.array.end;
                 let next = array.start + 1;
                 let is_empty = self.bytes[next..array.end - 1].trim_ascii().is_empty();
-                let inner = Inner { around: found.around, line: Header::next_line(), array, next };
+                let inner = Inner { around: found.around, line: Header::next_line(), next, end: array.end };
                 self.json.inner = (!is_empty).then_some(inner);
                 false
             }
@@ -160,21 +160,13 @@ impl<R: BufRead> FileRecords<R> {
     /// Goes on to the next row inside of the record; false if there is none.
     pub(super) fn next_inner_row(&mut self) -> bool {
         let Some(inner) = &mut self.json.inner else { return false };
-        let array = &self.bytes[inner.array.clone()];
-        let Some((element, last)) =
-            json_text::element(array, inner.next - inner.array.start).filter(|_| !array.is_empty())
-        else {
+        // Behind the last one and its bracket is the array's end, and no element.
+        let Some((element, _)) = json_text::element(&self.bytes[inner.next..inner.end], 0) else {
             self.json.inner = None;
             return false;
         };
-        let from = inner.array.start;
-        self.record = from + element.start..from + element.end;
-        // Behind the last one comes the array's end.
-        (inner.next, inner.array) = if last {
-            (inner.array.end, inner.array.end..inner.array.end)
-        } else {
-            (from + element.end + 1, inner.array.clone())
-        };
+        self.record = inner.next + element.start..inner.next + element.end;
+        inner.next = self.record.end + 1;
         true
     }
 
