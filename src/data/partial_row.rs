@@ -28,21 +28,6 @@ pub struct PartialRow {
 }
 
 impl PartialRow {
-    /// The row as a JSON object.
-    pub fn object(&self) -> Vec<u8> {
-        let mut object = vec![b'{'];
-        for (place, (name, cell)) in self.cells.iter().enumerate() {
-            if place > 0 {
-                object.push(b',');
-            }
-            serde_json::to_writer(&mut object, name).expect("a Vec takes every text");
-            object.push(b':');
-            object.extend_from_slice(cell.as_bytes());
-        }
-        object.push(b'}');
-        object
-    }
-
     /// The bytes it holds.
     pub fn byte_len(&self) -> usize {
         let cells = self.cells.iter().map(|(name, cell)| name.len() + cell.len() + OVERHEAD);

@@ -49,7 +49,7 @@ pub(crate) mod topic_payload;
 mod transcode;
 mod units;
 mod units_line;
-mod value;
+pub(crate) mod value;
 pub mod weatherlink;
 pub mod weewx;
 

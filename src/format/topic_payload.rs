@@ -33,7 +33,7 @@ pub fn each_row(
     match read(payload, topic, framing, unknown) {
         TopicPayload::Rows => payload::each_row(payload, framing, f),
         TopicPayload::Value { name, cell } => {
-            let object = value::object_of(name, &cell);
+            let object = value::object_of([(name, cell.as_str())]);
             f(Row { bytes: &object, format: Format::Json, header: None });
         }
         TopicPayload::Unknown => {}

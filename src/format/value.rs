@@ -1,15 +1,22 @@
-//! A payload that is the value of one column: a number, a word or a text, alone.
+//! A payload that is the value of one column: a number, a word or a text, alone; and rows of such values.
 
-use crate::data::Broken;
+use super::json_writer;
+use crate::data::{Broken, PartialRow};
 
-/// A JSON object with a JSON value under one name.
-pub fn object_of(name: &str, cell: &str) -> Vec<u8> {
+/// A JSON object of names and their JSON values.
+pub fn object_of<'a>(cells: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<u8> {
     let mut object = b"{".to_vec();
-    push_text(&mut object, name);
-    object.push(b':');
-    object.extend_from_slice(cell.as_bytes());
+    for (name, cell) in cells {
+        json_writer::push_key(&mut object, name);
+        object.extend_from_slice(cell.as_bytes());
+    }
     object.push(b'}');
     object
+}
+
+/// A row whose values came one by one, as a JSON object.
+pub fn object_of_row(row: &PartialRow) -> Vec<u8> {
+    object_of(row.cells.iter().map(|(name, cell)| (name.as_str(), cell.as_str())))
 }
 
 /// The payload as a JSON value: a number, `true`, `false`, `null` and a JSON string as they are, nothing as `null`, and
@@ -35,10 +42,6 @@ pub fn cell_of(payload: &[u8]) -> Result<String, Broken> {
 fn is_json_cell(text: &str) -> bool {
     text.starts_with(['"', '-', 't', 'f', 'n', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9'])
         && serde_json::from_str::<serde_json::Value>(text).is_ok()
-}
-
-fn push_text(out: &mut Vec<u8>, text: &str) {
-    serde_json::to_writer(out, text).expect("a Vec takes every text");
 }
 
 #[cfg(test)]
@@ -69,7 +72,7 @@ mod tests {
         ] {
             assert_eq!(cell(payload), value, "{payload:?}");
         }
-        assert_eq!(object_of("a\"b", "1"), br#"{"a\"b":1}"#);
+        assert_eq!(object_of([("a\"b", "1")]), br#"{"a\"b":1}"#);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use super::partial_rows::{PartialRows, RowValue};
 use crate::data::{Bucket, Format, Origin, PartialRow, Row};
 use crate::format::Framing;
 use crate::format::topic_payload::{self, TopicPayload, UnknownNames};
+use crate::format::value::object_of_row;
 use crate::measure::Clock;
 
 /// When a bucket closes.
@@ -275,7 +276,7 @@ impl BucketBuffer {
         // Its values are of deliveries that are taken in already.
         let (begun, once) = (self.begun.take(), std::mem::replace(&mut self.once, row.once));
         self.open.metadata.collected = true;
-        let (object, origin) = (row.object(), Origin { topic: row.topic.clone(), position: row.position });
+        let (object, origin) = (object_of_row(row), Origin { topic: row.topic.clone(), position: row.position });
         let bucket = self.push(Row { bytes: &object, format: Format::Json, header: None }, now, origin, clock);
         filled.extend(bucket);
         (self.begun, self.once) = (begun, once);

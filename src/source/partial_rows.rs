@@ -119,6 +119,7 @@ impl PartialRows {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::value::object_of_row;
 
     /// Takes in a value; the rows that leave before it.
     fn take(rows: &mut PartialRows, now: u64, key: &str, name: &str, cell: &str) -> Vec<String> {
@@ -132,7 +133,7 @@ mod tests {
 
     fn leave(rows: &mut PartialRows, now: u64) -> Vec<String> {
         let next = std::iter::from_fn(|| rows.next(now));
-        next.map(|row| format!("{} {}", row.topic, String::from_utf8(row.object()).unwrap())).collect()
+        next.map(|row| format!("{} {}", row.topic, String::from_utf8(object_of_row(&row)).unwrap())).collect()
     }
 
     fn rows(collect: u64) -> PartialRows {

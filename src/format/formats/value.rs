@@ -10,7 +10,7 @@ pub(super) fn read(payload: &[u8], rows: &mut dyn RowTaker) {
         return rows.broken(payload, Broken::Empty);
     }
     match value::cell_of(payload) {
-        Ok(cell) => rows.json(&value::object_of("value", &cell)),
+        Ok(cell) => rows.json(&value::object_of([("value", cell.as_str())])),
         Err(reason) => rows.broken(payload, reason),
     }
 }
