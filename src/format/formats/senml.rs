@@ -37,29 +37,23 @@ pub(super) fn read(payload: &[u8], rows: &mut dyn RowTaker) {
 /// A record; the labels are those of section 4.3.
 #[derive(Deserialize)]
 struct Record<'a> {
-    #[serde(borrow)]
-    bn: Option<Cow<'a, str>>,
+    bn: Option<String>,
     bt: Option<f64>,
-    #[serde(borrow)]
-    bu: Option<Cow<'a, str>>,
+    bu: Option<String>,
     bv: Option<f64>,
     bs: Option<f64>,
     bver: Option<u64>,
-    #[serde(borrow)]
-    n: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    u: Option<Cow<'a, str>>,
+    n: Option<String>,
+    u: Option<String>,
     t: Option<f64>,
     #[serde(borrow)]
     v: Option<&'a RawValue>,
-    #[serde(borrow)]
-    vs: Option<Cow<'a, str>>,
+    vs: Option<String>,
     vb: Option<bool>,
-    #[serde(borrow)]
-    vd: Option<Cow<'a, str>>,
+    vd: Option<String>,
     s: Option<f64>,
     #[serde(flatten)]
-    others: BTreeMap<Cow<'a, str>, serde::de::IgnoredAny>,
+    others: BTreeMap<String, serde::de::IgnoredAny>,
 }
 
 /// What the records so far say for those that follow.
