@@ -50,8 +50,13 @@ fn date_and_time(text: &str) -> Option<jiff::Timestamp> {
 }
 
 fn milliseconds(seconds: f64) -> Option<i64> {
-    let milliseconds = (seconds * 1000.0).round();
-    Some(milliseconds as i64).filter(|time| milliseconds.is_finite() && is_time(*time))
+    rounded_time(seconds * 1e3)
+}
+
+/// Milliseconds since 1970, rounded to whole ones; `None` beyond the year 9999.
+pub fn rounded_time(milliseconds: f64) -> Option<i64> {
+    let rounded = milliseconds.round();
+    Some(rounded as i64).filter(|time| rounded.is_finite() && is_time(*time))
 }
 
 /// Whether milliseconds since 1970 are a valid time, up to the year 9999.

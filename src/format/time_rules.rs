@@ -11,7 +11,7 @@ use jiff::tz::{AmbiguousOffset, TimeZone};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::data::{DateOrder, is_time};
+use crate::data::{DateOrder, rounded_time};
 
 /// The unit of times that are numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -66,28 +66,16 @@ pub enum NotATime {
 impl TimeUnit {
     /// A number of this unit as milliseconds since 1970; `None` beyond the year 9999.
     pub fn milliseconds(self, number: f64) -> Option<i64> {
-        let milliseconds = match self {
+        rounded_time(match self {
             TimeUnit::S => number * 1e3,
             TimeUnit::Ms => number,
             TimeUnit::Us => number / 1e3,
             TimeUnit::Ns => number / 1e6,
-        };
-        let milliseconds = milliseconds.round();
-        Some(milliseconds as i64).filter(|time| milliseconds.is_finite() && is_time(*time))
+        })
     }
 }
 
 impl TimeRules {
-    /// The instant of a local time; of one that stands twice, the second one if asked for.
-    fn instant(&self, local: DateTime, second: bool) -> Option<Timestamp> {
-        let utc = TimeZone::UTC;
-        let time = self.zone.as_ref().unwrap_or(&utc).to_ambiguous_timestamp(local);
-        match (time.offset(), second) {
-            (AmbiguousOffset::Fold { .. }, true) => time.later().ok(),
-            _ => time.compatible().ok(),
-        }
-    }
-
     /// A text as ISO 8601, with the zone's offset where there is a zone; `None` for numbers of seconds, and for times
     /// with an offset, which stay as they are. `order` holds where the rules give none. `second`: of a local
     /// time that stands twice, it is the second one.
@@ -105,7 +93,7 @@ impl TimeRules {
         }
         let local = civil(text, self.order.or(order))?;
         let Some(zone) = &self.zone else { return Ok(Some(local.to_string())) };
-        let instant = self.instant(local, second).ok_or(NotATime::Unreadable)?;
+        let instant = instant(zone, local, second).ok_or(NotATime::Unreadable)?;
         let offset = zone.to_offset(instant);
         Ok(Some(instant.display_with_offset(offset).to_string()))
     }
@@ -114,6 +102,15 @@ impl TimeRules {
     pub fn stands_twice(&self, local: DateTime) -> bool {
         let time = self.zone.as_ref().map(|zone| zone.to_ambiguous_timestamp(local).offset());
         matches!(time, Some(AmbiguousOffset::Fold { .. }))
+    }
+}
+
+/// The instant of a local time; of one that stands twice, the second one if asked for.
+fn instant(zone: &TimeZone, local: DateTime, second: bool) -> Option<Timestamp> {
+    let time = zone.to_ambiguous_timestamp(local);
+    match (time.offset(), second) {
+        (AmbiguousOffset::Fold { .. }, true) => time.later().ok(),
+        _ => time.compatible().ok(),
     }
 }
 
