@@ -117,7 +117,11 @@ impl TopicPattern {
 
     /// Whether payloads are values of a column that the topic names.
     pub fn names_column(&self) -> bool {
-        self.levels.contains(&Level::Column)
+        self.column_level().is_some()
+    }
+
+    fn column_level(&self) -> Option<usize> {
+        self.levels.iter().position(|level| *level == Level::Column)
     }
 
     /// The columns that levels of a topic are the values of, each with its value.
@@ -130,20 +134,19 @@ impl TopicPattern {
 
     /// The column that a topic names.
     pub fn column<'a>(&self, topic: &'a str) -> Option<&'a str> {
-        let place = self.levels.iter().position(|level| *level == Level::Column)?;
-        topic.split('/').nth(place)
+        topic.split('/').nth(self.column_level()?)
     }
 
     /// A topic without the level that names the column: the same for all values of one row.
     pub fn row_of(&self, topic: &str) -> String {
-        let place = self.levels.iter().position(|level| *level == Level::Column);
+        let place = self.column_level();
         let levels = topic.split('/').enumerate().filter(|(level, _)| Some(*level) != place);
         levels.map(|(_, name)| name).collect::<Vec<_>>().join("/")
     }
 
     /// A filter that also takes the topics of all other values of the rows that `filter` takes values of.
     pub fn filter_of_rows(&self, filter: &str) -> String {
-        let place = self.levels.iter().position(|level| *level == Level::Column);
+        let place = self.column_level();
         let levels = filter.split('/').enumerate();
         let levels = levels.map(|(level, name)| if Some(level) == place && name != "#" { "+" } else { name });
         levels.collect::<Vec<_>>().join("/")
