@@ -7,7 +7,7 @@ use crate::data::{Kind, Schema};
 use crate::format::{Framing, csv, units_line};
 
 /// The separators that are found where none is given.
-const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b'|'];
+pub const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b'|'];
 /// So many lines are looked at, of so many bytes together.
 const MOST_LINES: usize = 100;
 const MOST_BYTES: usize = 1 << 16;
@@ -21,6 +21,21 @@ pub enum HeaderLine {
     Whole,
     /// The line is the header behind a comment's mark.
     Commented,
+}
+
+impl HeaderLine {
+    /// The names in the line that is the header.
+    pub fn names(self, line: &str) -> &str {
+        match self {
+            HeaderLine::Commented => uncommented(line),
+            HeaderLine::Whole | HeaderLine::None => line,
+        }
+    }
+}
+
+/// A comment without its mark.
+fn uncommented(line: &str) -> &str {
+    line.trim_start_matches('#').trim_start()
 }
 
 /// Where a CSV text begins.
@@ -199,7 +214,7 @@ impl<'t> Search<'_, 't> {
     /// The last comment without its mark, where comments are not given.
     fn commented_header(&self) -> Option<(usize, &str)> {
         let (at, line) = self.commented.as_ref()?;
-        Some((*at, line.trim_start_matches('#').trim_start()))
+        Some((*at, uncommented(line)))
     }
 
     /// The separators that may be those of a line.

@@ -60,7 +60,7 @@ fn recognised(payload: &[u8], framing: &Framing, mut f: impl FnMut(Row<'_>)) {
     };
     let whole = text.trim_matches(|c: char| c.is_whitespace() || c == '\0' || c == '\u{feff}');
     let line = whole.lines().next().unwrap_or_default();
-    let separated = line.contains(SEPARATORS);
+    let separated = line.contains(header_search::SEPARATORS.map(char::from));
     // The fast path: what looks like cells is not looked at further.
     let is_plain = separated && !line.contains('=') || line.starts_with('#') || framing.csv.says_csv();
     if !is_plain && !reads_as_csv(whole, framing) {
@@ -84,9 +84,6 @@ fn not_understood(payload: &[u8]) -> Row<'_> {
     };
     Row { bytes: payload, format: Format::Broken(reason), header: None }
 }
-
-/// What may stand between cells.
-const SEPARATORS: [char; 4] = [',', ';', '\t', '|'];
 
 /// Whether a text begins with the names of columns, or with a cell for each of several. One cell is a lone value: a row only
 /// where the dataflow file says so.
@@ -147,23 +144,21 @@ fn text_of(payload: &[u8]) -> &[u8] {
 fn csv_records(text: &str, framing: &Framing, mut f: impl FnMut(Row<'_>)) {
     let mut ahead = lines(text).map(|line| Cow::Borrowed(line.trim_end_matches(['\r', '\n'])));
     let Ok(start) = header_search::find(framing, false, || Ok::<_, Infallible>(ahead.next()));
-    let skipped: usize = lines(text).take(start.skip).map(str::len).sum();
     let separator = start.separator;
+    let mut records = PayloadRecords { text, separator, comment: None, closing: ClosingLine::of(separator), next: 0 };
+    records.pass_over(start.skip);
     let order = match time_rules::order_wanted(framing.decoding.time.as_deref()) {
-        true => order_among(text, skipped, separator, framing),
+        true => order_among(&text[records.next..], separator, framing),
         false => None,
     };
     let format = Format::csv(separator, framing.csv.decimal_beside(separator), order);
-    let mut records =
-        PayloadRecords { text, separator, comment: None, closing: ClosingLine::of(separator), next: skipped };
     let header = match start.header {
         HeaderLine::None => None,
-        HeaderLine::Whole => records.next().map(|(header, _)| header),
-        HeaderLine::Commented => records.next().map(|(header, _)| header.trim_start_matches('#').trim_start()),
+        found => records.next().map(|(header, _)| found.names(header)),
     };
     records.comment = start.comment;
     if header.is_some() {
-        records.pass_over(framing.csv.skip_after_header.unwrap_or(0));
+        records.pass_over(framing.csv.skip_after_header.unwrap_or(0) as usize);
     }
     let mut records = records.peekable();
     let named = header.map(|header| Header::read(header.as_bytes()));
@@ -182,9 +177,9 @@ fn csv_records(text: &str, framing: &Framing, mut f: impl FnMut(Row<'_>)) {
     });
 }
 
-/// The order of day and month that some row behind the header at a place tells.
-fn order_among(text: &str, header: usize, separator: u8, framing: &Framing) -> Option<DateOrder> {
-    let mut lines = lines(&text[header..]);
+/// The order of day and month that some row behind a header tells.
+fn order_among(text: &str, separator: u8, framing: &Framing) -> Option<DateOrder> {
+    let mut lines = lines(text);
     let (_, index) = date_cell(lines.next()?.trim_start_matches('#').trim(), separator, framing)?;
     lines.find_map(|line| time_rules::order_told(&csv::cells_by(line, separator).nth(index)?))
 }
@@ -205,8 +200,8 @@ struct PayloadRecords<'a> {
 
 impl PayloadRecords<'_> {
     /// Leaves out so many lines.
-    fn pass_over(&mut self, count: u32) {
-        self.next += lines(&self.text[self.next..]).take(count as usize).map(str::len).sum::<usize>();
+    fn pass_over(&mut self, count: usize) {
+        self.next += lines(&self.text[self.next..]).take(count).map(str::len).sum::<usize>();
     }
 }
 

@@ -11,7 +11,7 @@ use crate::format::header_search::{self, HeaderLine};
 use crate::format::inner_rows::InnerRows;
 use crate::format::json_place::JsonPlace;
 use crate::format::transcode::Transcoder;
-use crate::format::{CsvOptions, Framing, time_rules, units_line, weatherlink};
+use crate::format::{Framing, time_rules, units_line, weatherlink};
 
 /// The layout of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +61,7 @@ pub struct FileRecords<R> {
     /// Lines behind the header that are no rows.
     passed_over: u32,
     /// Whether the next line may hold units; with it, what says whether it does.
-    units: Option<Framing>,
+    units: Option<Box<Framing>>,
     /// The separator before the cell of the date, and its index, where dates are read.
     date_cell: Option<(u8, usize)>,
     header: Option<Vec<u8>>,
@@ -280,16 +280,11 @@ impl<R: BufRead> FileRecords<R> {
         self.separator = start.separator;
         self.closing = ClosingLine::of(start.separator);
         if start.header != HeaderLine::None && self.read_record()? {
-            let header = String::from_utf8_lossy(self.record()).into_owned();
-            let header = match start.header {
-                HeaderLine::Commented => header.trim_start_matches('#').trim_start().to_owned(),
-                _ => header,
-            };
+            let header = start.header.names(&String::from_utf8_lossy(self.record())).to_owned();
             self.date_cell = date_cell(&header, start.separator, framing);
             self.header = Some(header.into_bytes());
             self.passed_over = framing.csv.skip_after_header.unwrap_or(0);
-            let searched = framing.csv.skip_after_header.is_none();
-            self.units = searched.then(|| Framing { csv: CsvOptions::default(), ..framing.clone() });
+            self.units = framing.csv.skip_after_header.is_none().then(|| framing.clone().into());
         }
         self.comment = start.comment;
         let order = match order.filter(|_| self.date_cell.is_some()) {
@@ -527,13 +522,13 @@ impl<R: BufRead> FileRecords<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::Schema;
+    use crate::data::{Kind, Schema};
+    use crate::format::CsvOptions;
     use std::sync::Arc;
 
     fn of(max_payload: usize, columns: Option<&Schema>) -> Framing {
         Framing { max_payload, columns: columns.cloned().map(Arc::new), ..Framing::default() }
     }
-    use crate::data::Kind;
 
     fn records(text: &str, kind: FileKind, max_line: usize) -> Vec<(u64, String)> {
         let mut records = FileRecords::new(text.as_bytes(), kind, None, &of(max_line, None)).unwrap();
