@@ -69,8 +69,6 @@ impl Lookalike {
 pub enum Defect {
     #[error("it ends too early")]
     End,
-    #[error("something follows behind the end")]
-    Surplus,
     #[error("a value is nested too deep")]
     Deep,
     #[error("a value that does not exist")]
@@ -97,8 +95,6 @@ pub enum Defect {
     Version,
     #[error("unpacked, it is longer than max_payload")]
     Long,
-    #[error("a checksum does not match")]
-    Checksum,
     #[error("its data is damaged")]
     Damaged,
 }

@@ -2,8 +2,7 @@
 
 use std::ops::Range;
 
-/// The deepest nesting through which an object's end is searched.
-const MAX_DEPTH: u8 = 128;
+use super::json_cursor::MAX_DEPTH;
 
 /// A search for the end of an object or an array, part by part.
 #[derive(Clone, Debug, Default)]

@@ -25,7 +25,7 @@ use Dimension::{Length, Pressure, Rate, Speed, Temperature};
 /// A unit's labels and names; `(x - shift) * over / under` is the number of its dimension's first unit.
 type Unit = (&'static [&'static str], Dimension, f64, f64, f64);
 
-const UNITS: [Unit; 24] = [
+const UNITS: [Unit; 22] = [
     (&["C", "degree_C", "celsius"], Temperature, 0.0, 1.0, 1.0),
     (&["F", "degree_F", "fahrenheit"], Temperature, 32.0, 5.0, 9.0),
     (&["K", "degree_K", "kelvin"], Temperature, 273.15, 1.0, 1.0),
@@ -35,8 +35,8 @@ const UNITS: [Unit; 24] = [
     // Conventional inch and millimetre of mercury (NIST SP 811).
     (&["inHg"], Pressure, 0.0, 33.863_89, 1.0),
     (&["mmHg"], Pressure, 0.0, 1.333_224, 1.0),
-    (&["mps", "meter_per_second"], Speed, 0.0, 1.0, 1.0),
-    (&["kph", "km_per_hour"], Speed, 0.0, 1.0, 3.6),
+    (&["mps", "meter_per_second", "meter_per_sec"], Speed, 0.0, 1.0, 1.0),
+    (&["kph", "km_per_hour", "km_per_hr"], Speed, 0.0, 1.0, 3.6),
     (&["mph", "mile_per_hour"], Speed, 0.0, 0.447_04, 1.0),
     (&["knot"], Speed, 0.0, 1852.0, 3600.0),
     (&["mm"], Length, 0.0, 1.0, 1.0),
@@ -49,8 +49,6 @@ const UNITS: [Unit; 24] = [
     (&["mm_per_hour", "mm_per_hr"], Rate, 0.0, 1.0, 1.0),
     (&["cm_per_hour", "cm_per_hr"], Rate, 0.0, 10.0, 1.0),
     (&["inch_per_hour", "in_per_hr"], Rate, 0.0, 25.4, 1.0),
-    (&["km_per_hr"], Speed, 0.0, 1.0, 3.6),
-    (&["meter_per_sec"], Speed, 0.0, 1.0, 1.0),
 ];
 
 fn find(name: &str) -> Option<&'static Unit> {

@@ -1,4 +1,4 @@
-//! WeatherLink's tab-separated export: its header lines, its cells, its dates.
+//! WeatherLink's tab-separated export: its header lines and its cells.
 
 use crate::format::csv;
 
