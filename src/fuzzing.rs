@@ -48,20 +48,15 @@ fn rules() -> Arc<Decoding> {
 
 /// One MQTT payload.
 pub fn payload(bytes: &[u8]) {
-    let mut ruled = Bucket::new(0, 0);
-    each_row(bytes, &Framing { decoding: rules(), ..framing() }, |row| ruled.push(row, 0, origin()));
-    decode_by(&ruled, rules());
-    let mut bucket = Bucket::new(0, 0);
-    each_row(bytes, &framing(), |row| bucket.push(row, 0, origin()));
-    let (message, bad) = decode(&bucket);
+    decode_by(&rows(bytes, &Framing { decoding: rules(), ..framing() }), rules());
+    let (message, bad) = decode(&rows(bytes, &framing()));
     others::same_json(bytes, &message, bad);
 }
 
 /// One MQTT payload with rows inside, whose columns are paths.
 pub fn nested(bytes: &[u8]) {
-    let rows = InnerRows::parse(paths::ROWS).expect("it is a path");
-    let mut bucket = Bucket::new(0, 0);
-    each_row(bytes, &Framing { rows: Some(rows), ..framing() }, |row| bucket.push(row, 0, origin()));
+    let inner = InnerRows::parse(paths::ROWS).expect("it is a path");
+    let bucket = rows(bytes, &Framing { rows: Some(inner), ..framing() });
     let (message, bad) = Decoder::new(Arc::new(paths::schema()), Arc::default()).decode(&bucket);
     assert_eq!(message.rows() + bad.len(), bucket.len());
     paths::same_rows(bytes, &message, bad.len());
@@ -72,9 +67,7 @@ pub fn format(bytes: &[u8]) {
     let Some((format, bytes)) = bytes.split_first() else { return };
     let format = FORMATS[usize::from(*format) % FORMATS.len()];
     let framing = Framing { format, ..framing() };
-    let mut bucket = Bucket::new(0, 0);
-    each_row(bytes, &framing, |row| bucket.push(row, 0, origin()));
-    decode(&bucket);
+    decode(&rows(bytes, &framing));
     let mut bucket = Bucket::new(0, 0);
     if let Some(FileKind::Payloads(format)) = FileKind::of_format(format) {
         let read = each_payload_row(Cursor::new(bytes), format, &framing, |row, _| {
@@ -207,6 +200,13 @@ fn commit(path: &Path, number: Option<u16>) -> StoredCheckpoint {
 
 fn origin() -> Origin {
     Origin { topic: "fuzz".into(), position: 1 }
+}
+
+/// The rows of a payload.
+fn rows(bytes: &[u8], framing: &Framing) -> Bucket {
+    let mut bucket = Bucket::new(0, 0);
+    each_row(bytes, framing, |row| bucket.push(row, 0, origin()));
+    bucket
 }
 
 /// Rows are in the message or bad, and all columns are as long; the message, and how many are bad.
