@@ -43,19 +43,16 @@ impl HeaderMap {
             self.stands = stands;
             return Ok(());
         }
-        let names = header.map(|header| names(row, header)).transpose()?;
+        let names = header.map(utf8).transpose()?.map(|header| names(header, row.format));
         self.places = match &names {
             Some(names) => names.iter().map(|name| decoding.place(schema, name)).collect(),
             None => decoding.places_without_header(schema),
         };
-        let named = names
-            .as_ref()
-            .map(|names| names.iter().rposition(|name| !csv::is_unnamed(name)).map_or(0, |last| last + 1));
-        self.named = named.unwrap_or(self.places.len());
+        self.named = names.as_ref().map_or(self.places.len(), |names| csv::named(names));
         self.format = Some(row.format);
-        self.units.truncate(0);
-        for (index, name) in names.iter().flatten().enumerate() {
-            self.units.see(index, name, self.places[index], schema, decoding);
+        self.units.begin();
+        for (name, place) in names.iter().flatten().zip(&self.places) {
+            self.units.see(name, *place, schema, decoding);
         }
         self.time = names.as_ref().and_then(|names| time_cells(names, row.format, schema, decoding));
         self.header = Some(header.map(<[u8]>::to_vec));
@@ -107,9 +104,15 @@ impl HeaderMap {
     /// Joins the cells of the time.
     fn join<'a>(&self, cell: impl Fn(usize) -> Option<Cow<'a, str>>, schema: &Schema, table: &mut ColumnBuilder) {
         let Some((cells, place)) = &self.time else { return };
-        let parts = cells.iter().filter_map(|index| cell(*index));
-        let parts: Vec<String> = parts.map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect();
-        table.set_text(schema.columns()[*place].slot, crate::data::cell::text(&parts.join(" ")));
+        let mut joined = String::new();
+        for part in cells.iter().filter_map(|index| cell(*index)) {
+            let part = part.trim();
+            if !joined.is_empty() && !part.is_empty() {
+                joined.push(' ');
+            }
+            joined.push_str(part);
+        }
+        table.set_text(schema.columns()[*place].slot, crate::data::cell::text(&joined));
     }
 
     fn fill<'a>(
@@ -143,14 +146,13 @@ impl HeaderMap {
     }
 }
 
-/// The names in a header.
-fn names(row: Row<'_>, header: &[u8]) -> Result<Vec<String>, String> {
-    let text = utf8(header)?;
-    Ok(match row.format {
-        Format::Csv => csv::names(text, b','),
-        Format::Separated(Separated { separator, .. }) => csv::names(text, separator),
-        _ => text.split('\t').map(str::to_owned).collect(),
-    })
+/// The names in the header of rows of a format.
+pub(super) fn names(header: &str, format: Format) -> Vec<String> {
+    match format {
+        Format::Csv => csv::names(header, b','),
+        Format::Separated(Separated { separator, .. }) => csv::names(header, separator),
+        _ => header.split('\t').map(str::to_owned).collect(),
+    }
 }
 
 /// The cells that make the time together, where the header names them and not the column itself: those that the rules

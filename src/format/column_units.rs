@@ -10,8 +10,8 @@ use crate::format::{Decoding, weewx};
 /// The units of the names that fill columns.
 #[derive(Default)]
 pub(crate) struct ColumnUnits {
-    /// For names by their index in a row, the slots that are converted.
-    conversions: Vec<(usize, usize, Conversion)>,
+    /// The slots that are converted.
+    conversions: Vec<(usize, Conversion)>,
     /// The first label of each column, with the name that carried it.
     labels: HashMap<usize, String>,
     /// Columns of which it was told that they come in two units.
@@ -19,13 +19,13 @@ pub(crate) struct ColumnUnits {
 }
 
 impl ColumnUnits {
-    /// Names from this index on are others.
-    pub fn truncate(&mut self, index: usize) {
-        self.conversions.retain(|(of, ..)| *of < index);
+    /// The names that follow are those of another header.
+    pub fn begin(&mut self) {
+        self.conversions.clear();
     }
 
-    /// A name at an index fills the column at a place, or none.
-    pub fn see(&mut self, index: usize, name: &str, place: Option<usize>, schema: &Schema, decoding: &Decoding) {
+    /// A name fills the column at a place, or none.
+    pub fn see(&mut self, name: &str, place: Option<usize>, schema: &Schema, decoding: &Decoding) {
         // Where labels are not cut off, the column is still looked for: two units may be told.
         let Some(place) = place.or_else(|| weewx::place(name, |name| decoding.keys.place(schema, name))) else {
             return;
@@ -38,7 +38,7 @@ impl ColumnUnits {
         let Some(label) = name.strip_prefix(own).and_then(|rest| rest.strip_prefix('_')) else { return };
         let asked = decoding.unit.get(&column.name).filter(|_| decoding.units);
         if let Some(conversion) = asked.and_then(|unit| units::conversion(label, unit)) {
-            return self.conversions.push((index, column.slot, conversion));
+            return self.conversions.push((column.slot, conversion));
         }
         let first = self.labels.entry(place).or_insert_with(|| name.to_owned());
         if (asked.is_none() && first == name) || !self.told.insert(place) {
@@ -66,13 +66,13 @@ impl ColumnUnits {
         schema: &Schema,
         decoding: &Decoding,
     ) -> Option<Conversion> {
-        self.see(0, name, place, schema, decoding);
-        self.conversions.pop().map(|(.., conversion)| conversion)
+        self.see(name, place, schema, decoding);
+        self.conversions.pop().map(|(_, conversion)| conversion)
     }
 
     /// Converts the numbers of the open row.
     pub fn convert(&self, table: &mut ColumnBuilder) {
-        for (_, slot, conversion) in &self.conversions {
+        for (slot, conversion) in &self.conversions {
             table.convert(*slot, *conversion);
         }
     }
@@ -90,25 +90,25 @@ mod tests {
         let decoding = Decoding { units: true, unit, ..Decoding::default() };
         let mut seen = ColumnUnits::default();
         let mut table = ColumnBuilder::new(&schema, 1);
-        for (index, (name, place)) in [("t_F", 0), ("p_mbar", 1)].into_iter().enumerate() {
-            seen.see(index, name, Some(place), &schema, &decoding);
+        for (name, place) in [("t_F", 0), ("p_mbar", 1)] {
+            seen.see(name, Some(place), &schema, &decoding);
         }
         table.set_number(0, 50.0);
         table.set_number(1, 1013.0);
         seen.convert(&mut table);
         assert_eq!((table.open_number(0), table.open_number(1)), (10.0, 1013.0));
         assert!(seen.told.is_empty());
-        seen.truncate(0);
+        seen.begin();
         for (name, place) in [("t", 0), ("p_inHg", 1), ("t_V", 0), ("p_mbar", 1)] {
-            seen.see(0, name, Some(place), &schema, &decoding);
+            seen.see(name, Some(place), &schema, &decoding);
         }
         assert!(seen.conversions.is_empty());
         assert_eq!(seen.told, HashSet::from([0, 1]));
         // Where labels are not cut off.
         let (mut seen, plain) = (ColumnUnits::default(), Decoding::default());
-        ["t", "t_in", "p_hPa", "x_C"].iter().for_each(|name| seen.see(0, name, schema.place(name), &schema, &plain));
+        ["t", "t_in", "p_hPa", "x_C"].iter().for_each(|name| seen.see(name, schema.place(name), &schema, &plain));
         assert!(seen.told.is_empty());
-        seen.see(0, "p_inHg", None, &schema, &plain);
+        seen.see("p_inHg", None, &schema, &plain);
         assert_eq!(seen.told, HashSet::from([1]));
     }
 }

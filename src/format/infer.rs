@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use crate::data::cell::{self, DecimalMark};
 use crate::data::{Format, Header, Kind, Row, Schema, Separated};
 use crate::format::json_cursor::JsonCell;
-use crate::format::{csv, json, weatherlink};
+use crate::format::{cells, csv, json, weatherlink};
 
 /// Names in their order of appearance; a column is a number if every value present reads as one.
 #[derive(Default)]
@@ -38,15 +38,9 @@ impl Inference {
         if self.header == header {
             return;
         }
-        let text = String::from_utf8_lossy(header);
-        self.names = match format {
-            Format::Csv => csv::names(&text, b','),
-            Format::Separated(Separated { separator, .. }) => csv::names(&text, separator),
-            _ => text.split('\t').map(str::to_owned).collect(),
-        };
+        self.names = cells::names(&String::from_utf8_lossy(header), format);
         // Separators at the line's end name nothing.
-        let named = self.names.iter().rposition(|name| !csv::is_unnamed(name)).map_or(0, |last| last + 1);
-        self.names.truncate(named);
+        self.names.truncate(csv::named(&self.names));
         self.header = header.to_vec();
         self.weatherlink |= matches!(format, Format::WeatherLink(_));
         for name in self.names.clone() {
