@@ -31,6 +31,16 @@ pub struct CellRules {
     pub bad_cell: BadCell,
 }
 
+/// Reads a number by rules, if there are some, NaN where the cell is missing, `None` where it is neither; `true` and
+/// `false` are 1 and 0. `mark` is the decimal mark where the rules give none.
+pub(crate) fn number(rules: Option<&CellRules>, cell: &str, mark: DecimalMark) -> Option<f64> {
+    let number = match rules {
+        None => cell::number_by(cell, mark),
+        Some(rules) => rules.number(cell, mark),
+    };
+    number.or_else(|| cell::boolean(cell))
+}
+
 impl CellRules {
     /// Rules that hold: `None` if they say nothing.
     pub fn new(

@@ -7,7 +7,7 @@ use ndarray::Array2;
 use crate::data::cell::{self, DecimalMark};
 use crate::data::spare::Buffers;
 use crate::data::{Column, Kind, Message, Schema, TextColumn};
-use crate::format::cell_rules::{BadCell, CellRules};
+use crate::format::cell_rules::{self, BadCell, CellRules};
 use crate::format::units::Conversion;
 
 /// Columns with capacity for every row of a bucket; a row is written cell by cell, then accepted or rejected.
@@ -99,19 +99,16 @@ impl ColumnBuilder {
     pub fn set_cell_by(&mut self, column: &Column, cell: &str, mark: DecimalMark) -> Result<(), String> {
         match column.kind {
             Kind::Text => {
-                let rules = self.rules.clone();
-                self.set_text(column.slot, rules.map_or_else(|| cell::text(cell), |rules| rules.text(cell)));
-            }
-            Kind::Number => {
-                let number = match &self.rules {
-                    None => cell::number_by(cell, mark),
-                    Some(rules) => rules.number(cell, mark),
+                let text = match &self.rules {
+                    None => cell::text(cell),
+                    Some(rules) => rules.text(cell),
                 };
-                match number.or_else(|| cell::boolean(cell)) {
-                    Some(number) => self.set_number(column.slot, number),
-                    None => return self.refuse(column, || not_a_number(column, format_args!("{cell:?}"))),
-                }
+                self.set_text(column.slot, text);
             }
+            Kind::Number => match cell_rules::number(self.rules.as_deref(), cell, mark) {
+                Some(number) => self.set_number(column.slot, number),
+                None => return self.refuse(column, || format!("column {}: {cell:?} is not a number", column.name)),
+            },
         }
         Ok(())
     }
@@ -123,11 +120,16 @@ impl ColumnBuilder {
         }
         self.bad_cells.first.get_or_insert_with(reason);
         self.open_bad_cells += 1;
+        self.clear(column);
+        Ok(())
+    }
+
+    /// The open row has no value in a column.
+    pub fn clear(&mut self, column: &Column) {
         match column.kind {
             Kind::Number => self.set_number(column.slot, f64::NAN),
             Kind::Text => self.set_text(column.slot, None),
         }
-        Ok(())
     }
 
     /// The cells that could not be read since the last call.
@@ -153,6 +155,7 @@ impl ColumnBuilder {
         }
     }
 
+    /// Discards the open row.
     pub fn reject(&mut self) {
         let filled = self.filled();
         self.open_bad_cells = 0;
@@ -178,8 +181,4 @@ impl ColumnBuilder {
         let numbers = Array2::from_shape_vec((columns, filled), self.numbers).expect("columns of one length");
         Message::new(epoch, self.ids, numbers, self.texts)
     }
-}
-
-pub(crate) fn not_a_number(column: &Column, found: impl std::fmt::Display) -> String {
-    format!("column {}: {found} is not a number", column.name)
 }

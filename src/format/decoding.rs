@@ -6,12 +6,12 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::cell_rules::CellRules;
+use super::cell_rules::{self, CellRules};
 use super::column_keys::ColumnKeys;
 use super::time_rules::TimeColumn;
 use super::topic_pattern::TopicPattern;
 use crate::data::Schema;
-use crate::data::cell::{self, DecimalMark};
+use crate::data::cell::DecimalMark;
 
 /// Whether keys without a column are told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -49,13 +49,9 @@ impl Decoding {
         Arc::new(Decoding { units: true, ..Decoding::default() })
     }
 
-    /// Reads a number of a cell's text, NaN where it is missing, `None` where it is neither.
+    /// Reads a number of a cell's text; as [`cell_rules::number`].
     pub(crate) fn number(&self, text: &str, mark: DecimalMark) -> Option<f64> {
-        let number = match &self.cells {
-            Some(rules) => rules.number(text, mark),
-            None => cell::number_by(text, mark),
-        };
-        number.or_else(|| cell::boolean(text))
+        cell_rules::number(self.cells.as_deref(), text, mark)
     }
 
     /// Whether levels of the topics are columns.

@@ -109,7 +109,7 @@ impl CellSink for RowCells<'_> {
     fn take_back(&mut self, place: usize) {
         match self.around.filter(|around| around.filled.contains(&place)) {
             Some(around) => around.copy(place, self.schema, self.table),
-            None => clear(&self.schema.columns()[place], self.table),
+            None => self.table.clear(&self.schema.columns()[place]),
         }
     }
 }
@@ -136,13 +136,6 @@ impl CellSink for AroundCells<'_> {
     }
 }
 
-fn clear(column: &Column, table: &mut ColumnBuilder) {
-    match column.kind {
-        Kind::Number => table.set_number(column.slot, f64::NAN),
-        Kind::Text => table.set_text(column.slot, None),
-    }
-}
-
 /// Puts a cell into the open row.
 #[inline(always)]
 fn fill(column: &Column, cell: JsonCell<'_>, table: &mut ColumnBuilder) -> Result<(), String> {
@@ -156,7 +149,7 @@ fn fill(column: &Column, cell: JsonCell<'_>, table: &mut ColumnBuilder) -> Resul
                 )
             });
         }
-        (_, JsonCell::Null) => clear(column, table),
+        (_, JsonCell::Null) => table.clear(column),
         (Kind::Number, cell) => table.set_number(column.slot, number(&cell)),
         (Kind::Text, JsonCell::Number(number)) => table.set_text(column.slot, Some(number.text())),
         (Kind::Text, cell) => table.set_text(column.slot, Some(&cell.to_string())),
