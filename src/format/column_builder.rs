@@ -132,6 +132,12 @@ impl ColumnBuilder {
         }
     }
 
+    /// Counts the bad cells of the open row of another builder, which is not accepted there.
+    pub fn add_bad_cells_of(&mut self, other: &mut ColumnBuilder) {
+        self.bad_cells.count += std::mem::take(&mut other.open_bad_cells);
+        self.bad_cells.first = self.bad_cells.first.take().or(other.bad_cells.first.take());
+    }
+
     /// The cells that could not be read since the last call.
     pub fn take_bad_cells(&mut self) -> BadCells {
         std::mem::take(&mut self.bad_cells)

@@ -301,6 +301,27 @@ mod tests {
     }
 
     #[test]
+    fn a_bad_cell_around_rows_is_counted_once() {
+        let cells = CellRules::new([], [].into(), None, BadCell::Missing).map(Arc::new);
+        let mut bucket = Bucket::new(0, 0);
+        for around in [r#"{"a": "warm", "r": []}"#, r#"{"a": 5, "r": []}"#] {
+            let header = Some(Header::read(around.as_bytes()));
+            for bytes in [r#"{"b": 1}"#, r#"{"b": 2}"#] {
+                let row = Row { bytes: bytes.as_bytes(), format: Format::Json, header };
+                bucket.push(row, 0, Origin { topic: "x".into(), position: 1 });
+            }
+        }
+        let mut decoder = Decoder::new(schema(), Arc::new(Decoding { cells, ..Decoding::default() })).quiet();
+        let (message, bad) = decoder.decode(&bucket);
+        assert_eq!(bad, []);
+        assert_eq!(
+            format!("{:?}{:?}", message.column(0), message.column(1)),
+            "[NaN, NaN, 5.0, 5.0][1.0, 2.0, 1.0, 2.0]"
+        );
+        assert_eq!(decoder.bad_cells, 1);
+    }
+
+    #[test]
     fn times_are_written_anew() {
         let schema = Arc::new(Schema::new([("when", Kind::Text), ("n", Kind::Number)]));
         let decode = |format, header: Option<&str>, time: TimeColumn, rows: &[&str]| {

@@ -20,11 +20,11 @@ pub(crate) struct JsonReader {
 }
 
 /// The cells that the rows of one payload have in common.
-#[derive(Default)]
 struct Around {
     /// The address of its bytes in the bucket that is being read.
     stands: Option<(usize, usize)>,
-    cells: Option<ColumnBuilder>,
+    /// Its cells, as an open row that is written anew for each object.
+    cells: ColumnBuilder,
     /// The places of the columns that it fills.
     filled: Vec<usize>,
     failure: Option<String>,
@@ -33,7 +33,9 @@ struct Around {
 impl JsonReader {
     pub fn new(schema: &Schema, decoding: &Decoding) -> JsonReader {
         let layout = || JsonLayout::new(schema, decoding);
-        JsonReader { rows: layout(), outer: layout(), around: Around::default() }
+        let cells = ColumnBuilder::new(schema, 1).by(decoding.cells.clone());
+        let around = Around { stands: None, cells, filled: Vec::new(), failure: None };
+        JsonReader { rows: layout(), outer: layout(), around }
     }
 
     /// Starts another bucket.
@@ -54,7 +56,7 @@ impl JsonReader {
         table: &mut ColumnBuilder,
     ) -> Result<(), String> {
         if let Some(header) = row.header {
-            self.read_around(header.names, schema, decoding);
+            self.read_around(header.names, schema, decoding, table);
             if let Some(reason) = &self.around.failure {
                 return Err(reason.clone());
             }
@@ -66,26 +68,27 @@ impl JsonReader {
         self.rows.read(row.bytes, schema, decoding, &mut RowCells { schema, table, around })
     }
 
-    fn read_around(&mut self, bytes: &[u8], schema: &Schema, decoding: &Decoding) {
+    fn read_around(&mut self, bytes: &[u8], schema: &Schema, decoding: &Decoding, table: &mut ColumnBuilder) {
         // Within a bucket an address is that of one object only: it is read once, however many rows are in it.
         let stands = Some((bytes.as_ptr().addr(), bytes.len()));
         if self.around.stands == stands {
             return;
         }
-        let mut cells = ColumnBuilder::new(schema, 1).by(decoding.cells.clone());
-        let mut filled = Vec::new();
-        let mut sink = AroundCells { schema, cells: &mut cells, filled: &mut filled };
-        let failure = self.outer.read(bytes, schema, decoding, &mut sink).err();
-        self.around = Around { stands, cells: Some(cells), filled, failure };
+        let Around { cells, filled, .. } = &mut self.around;
+        cells.reject();
+        filled.clear();
+        let failure = self.outer.read(bytes, schema, decoding, &mut AroundCells { schema, cells, filled }).err();
+        if failure.is_none() {
+            table.add_bad_cells_of(&mut self.around.cells);
+        }
+        (self.around.stands, self.around.failure) = (stands, failure);
     }
 }
 
 impl Around {
     /// Copies a cell into the open row.
     fn copy(&self, place: usize, schema: &Schema, table: &mut ColumnBuilder) {
-        if let Some(cells) = &self.cells {
-            table.copy_cell(&schema.columns()[place], cells);
-        }
+        table.copy_cell(&schema.columns()[place], &self.cells);
     }
 }
 
