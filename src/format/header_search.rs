@@ -262,21 +262,18 @@ impl<'t> Search<'_, 't> {
     }
 }
 
-/// How many of a line's cells are names of columns; 0 if the line is no header: all are names, or some are and none is
-/// a number.
+/// How many of a line's cells are names of columns; 0 if the line is no header: one of the others is a number.
 fn names_known(line: &str, separator: u8, schema: &Schema, framing: &Framing) -> usize {
-    let (mut known, mut all, mut number) = (0, true, false);
+    let mut known = 0;
     for cell in csv::cells_by(line, separator) {
         let name = cell.trim();
         match framing.decoding.place(schema, name) {
             Some(_) => known += 1,
-            None => {
-                all &= name.is_empty();
-                number |= name.parse::<f64>().is_ok();
-            }
+            None if name.parse::<f64>().is_ok() => return 0,
+            None => {}
         }
     }
-    if all || !number { known } else { 0 }
+    known
 }
 
 /// The number of cells, without empty ones at the end.
