@@ -168,7 +168,7 @@ def targets(rng, name, x):
     classes = np.searchsorted(edges, signal)
     classes[:count] = np.arange(count)
     labels = pick(rng, np.arange(count), np.arange(count) - 1, np.array(["sun", "rain", "fog", "snow, wet"])[:count],
-                  0.5 * np.arange(count), np.array([False, True, True, True])[:count] if count == 2 else np.arange(count))
+                  2.0 * np.arange(count), np.array([False, True, True, True])[:count] if count == 2 else np.arange(count))
     return labels[classes]
 
 
@@ -301,6 +301,8 @@ def case(rng, name):
     gaps = name in TAKES_GAPS and rng.random() < 0.5 and not hasattr(model, "steps")
     if gaps:
         x[rng.random(x.shape) < 0.15] = np.nan
+    if getattr(model, "loss", None) == "poisson":
+        y = np.abs(y)
     model.fit(x, y)
     fresh = rows(rng, int(pick(rng, 1, 1, 7, 60)), width, kind)
     if rng.random() < 0.3:
@@ -308,6 +310,13 @@ def case(rng, name):
     if gaps or rng.random() < 0.2:
         fresh[rng.random(fresh.shape) < 0.1] = np.nan
     return model, fresh
+
+
+def is_degenerate(model):
+    """Whether a fit has left numbers that no row can be asked about."""
+    last = model[-1] if hasattr(model, "steps") else model
+    without_spread = hasattr(last, "var_") and not (last.var_ > 0).all()
+    return without_spread or (hasattr(last, "support_vectors_") and not len(last.support_vectors_))
 
 
 def pipeline(rng):
@@ -366,7 +375,7 @@ def check_pipeline(program, number):
         try:
             table = served(program, directory, model, fresh, 7, found)
         except rowmill.CannotExport as error:
-            return ("unfitted" if "not finite" in str(error) else str(error)), 0
+            return ("degenerate" if is_degenerate(model) else str(error)), 0
     if table is None or list(table["row"]) != list(range(len(fresh))):
         return "rows are missing", 0
     table = table[["message", "row", *(name for name in found if name in table)]]
@@ -404,7 +413,7 @@ def check(program, name, number):
     try:
         model, fresh = case(rng, name)
     except ValueError:
-        return "unfitted", 0  # scikit-learn itself refuses to fit it
+        return "degenerate", 0  # scikit-learn itself refuses to fit it
     size, kept = int(pick(rng, 1, 3, 100)), []
     for row in range(len(fresh)):
         try:
@@ -422,9 +431,7 @@ def check(program, name, number):
         try:
             table = served(program, directory, model, fresh, size, found)
         except rowmill.CannotExport as error:
-            if "not finite" in str(error):
-                return "unfitted", 0
-            raise
+            return ("degenerate" if is_degenerate(model) else str(error)), 0
     if not kept:
         return (None if table is None or len(table) == 0 else f"{len(table)} rows that scikit-learn refuses"), 0
     if table is None:
@@ -549,19 +556,21 @@ def main():
     parser.add_argument("--only", choices=[*MODELS, "pipeline"])
     arguments = parser.parse_args()
     names = [arguments.only] if arguments.only else [*MODELS, "pipeline", "pipeline", "pipeline"]
-    wrong, excused, unfitted, labels = 0, 0, 0, 0
+    wrong, excused, degenerate = 0, 0, 0
     for number in range(arguments.cases):
         name = names[number % len(names)]
         seeded = arguments.seed * 1_000_000 + number
         verdict, ties = check(arguments.program, name, seeded) if name in MODELS else check_pipeline(arguments.program, seeded)
-        if verdict == "unfitted":
-            unfitted += 1
+        if verdict == "degenerate":
+            degenerate += 1
         elif verdict:
             wrong += 1
             print(f"{name}, case {seeded}: {verdict}")
         excused += bool(ties)
-    print(f"seed {arguments.seed}: {arguments.cases} cases, {wrong} differ, {unfitted} that scikit-learn cannot fit, {excused} with a label excused")
-    if wrong or excused > max(1, arguments.cases // 100) or unfitted > arguments.cases // 4:
+    print(f"seed {arguments.seed}: {arguments.cases} cases, {wrong} differ, {degenerate} without a fit, {excused} with a label excused")
+    # Of `gaussian_nb` about 1 case in 6 has a variance of 0, of `svr` 1 in 8 no support vector.
+    most = max(3, arguments.cases // (4 if arguments.only else 20))
+    if wrong or excused > max(1, arguments.cases // 100) or degenerate > most:
         sys.exit(1)
 
 
