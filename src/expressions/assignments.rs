@@ -148,12 +148,13 @@ impl Assignments {
             }
         }
         if let Some(texts) = &self.texts {
-            let rows = message.rows();
-            let column = |text: &Text| match text {
-                Text::Column(slot) => message.texts[*slot].clone(),
+            let (rows, mut before) = (message.rows(), std::mem::take(&mut message.texts));
+            let column = |(place, text): (usize, &Text)| match text {
+                Text::Column(slot) if texts[place + 1..].contains(text) => before[*slot].clone(),
+                Text::Column(slot) => std::mem::take(&mut before[*slot]),
                 Text::Constant(text) | Text::Filled(text) => TextColumn::repeated(text, rows),
             };
-            message.texts = texts.iter().map(column).collect();
+            message.texts = texts.iter().enumerate().map(column).collect();
         }
         if let Some(order) = &self.order {
             message.select_columns(order);
@@ -237,6 +238,10 @@ mod tests {
                 "d2=[0.0, 0.0, 0.0]"
             ]
         );
+        let (shown, names) = evaluated("u = t\nv = t");
+        assert_eq!(names, ["s", "a", "t", "b", "u", "v"]);
+        let t = "[Some(\"p\"), Some(\"q\"), Some(\"r\")]";
+        assert_eq!([&shown[2], &shown[4], &shown[5]], [&format!("t={t}"), &format!("u={t}"), &format!("v={t}")]);
         let (shown, _) = evaluated("a = a // 2");
         assert_eq!(shown[1], "a=[0.0, NaN, -2.0]");
     }

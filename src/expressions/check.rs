@@ -107,10 +107,6 @@ impl Names {
         }
     }
 
-    fn number(&self, node: &Node, user: &str) -> Result<Number, ExpressionError> {
-        number_of(self.value(node)?, node, user)
-    }
-
     fn operand_of(&self, symbol: &str, node: &Node) -> Result<Condition, ExpressionError> {
         match self.value(node)? {
             Value::Condition(condition) => Ok(condition),
@@ -275,7 +271,8 @@ impl Names {
         let mismatch = |item: &Node, wanted: &str| {
             ExpressionError::new(item.span.clone(), format!("a list beside a {wanted} holds {wanted}s alone"))
         };
-        if let Value::Text(text) = self.value(left)? {
+        let left_value = self.value(left)?;
+        if let Value::Text(text) = left_value {
             let item = |item: &Node| match self.value(item)? {
                 Value::Text(Text::Constant(value)) => Ok(value),
                 _ => Err(mismatch(item, "text")),
@@ -292,7 +289,7 @@ impl Names {
             _ => Err(mismatch(item, "number")),
         };
         let list: Vec<f64> = items.iter().map(item).collect::<Result<_, _>>()?;
-        Ok(match self.number(left, "`in`")? {
+        Ok(match number_of(left_value, left, "`in`")? {
             Number::Constant(value) => Condition::Constant(list.contains(&value)),
             number => Condition::NumberIn(Box::new(number), list),
         })

@@ -101,6 +101,7 @@ mod tests {
             ("a in [1, 2]", &[0, 1]),
             ("a not in [1, 2]", &[2, 3, 4]),
             ("a in []", &[]),
+            ("(a > 0) in [1]", &[0, 1]),
             ("a ** 2 > 3 # squares", &[1, 3]),
             ("-a ** 2 == -1", &[0]),
             ("2 ** -a == 8", &[3]),
@@ -114,6 +115,12 @@ mod tests {
         ] {
             assert_eq!(rows(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn what_stands_to_the_left_of_in_is_one_part() {
+        let nested = (0..30).fold("a > 0".to_owned(), |inner, _| format!("({inner}) in [1]"));
+        assert_eq!(rows(&nested), [0, 1]);
     }
 
     #[test]

@@ -23,6 +23,15 @@ pub fn argmax(scores: &[Vec<f64>]) -> Vec<usize> {
     (0..rows).map(largest).collect()
 }
 
+/// For each row its class: of two classes, which have one score, the second where `is_second` says so of it; of more, that
+/// of the largest score.
+pub fn decide(scores: &[Vec<f64>], is_second: impl Fn(f64) -> bool) -> Vec<usize> {
+    match scores {
+        [one] => one.iter().map(|score| usize::from(is_second(*score))).collect(),
+        all => argmax(all),
+    }
+}
+
 /// For each row the exponentials of its scores, divided by their sum.
 pub fn softmax(scores: &mut [Vec<f64>]) {
     let rows = scores.first().map_or(0, Vec::len);

@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::selection::unbound;
-use super::{BatchSubtask, Fault, Refusal, Role, Scope, Subtask, Traits, Transform};
-use crate::data::{Message, Schema};
+use super::{Bind, Refusal, Role, Subtask, Traits, Transform};
+use crate::data::Schema;
 use crate::expressions::{Assignments, Constant};
 
 /// Adds columns of one value, or replaces columns by it, in the order of their names.
@@ -21,16 +20,12 @@ pub struct Assign {
 impl Subtask for Assign {
     const EQUALS: &'static str = "pandas.DataFrame.assign";
     const ROLE: Role = Role::Named;
-    const TRAITS: Traits<Assign> = Traits::by_message();
+    const TRAITS: Traits<Assign> = Traits::by_names();
 }
 
-impl BatchSubtask for Assign {
-    fn apply(&self, _: &mut Message, _: &Scope) -> Result<(), Fault> {
-        unbound()
-    }
-
-    fn bind(&self, schema: &Schema, _: &Scope) -> Result<Option<Transform>, Refusal> {
+impl Bind for Assign {
+    fn bind(&self, schema: &Schema) -> Result<Transform, Refusal> {
         let values = self.values.iter().map(|(name, value)| (name.as_str(), value));
-        Ok(Some(Transform::by_message(Assignments::of_constants(values, schema))))
+        Ok(Transform::by_message(Assignments::of_constants(values, schema)))
     }
 }

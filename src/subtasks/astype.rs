@@ -1,12 +1,13 @@
 //! Numbers as texts, and texts as numbers.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::selection::{Selection, column_of, unbound};
-use super::{BatchSubtask, Fault, Flaw, Refusal, Role, Scope, Subtask, Traits, Transform};
+use super::selection::{Selection, column_of};
+use super::{BatchSubtask, Bind, Fault, Flaw, Refusal, Role, Scope, Subtask, Traits, Transform};
 use crate::data::{Kind, Message, Schema, TextColumn};
 
 /// Changes the kind of columns. A text that is no number is refused; missing stays missing.
@@ -27,15 +28,11 @@ enum ColumnKind {
 impl Subtask for Astype {
     const EQUALS: &'static str = "pandas.DataFrame.astype";
     const ROLE: Role = Role::Named;
-    const TRAITS: Traits<Astype> = Traits::by_message().by_row();
+    const TRAITS: Traits<Astype> = Traits::by_names().by_row();
 }
 
-impl BatchSubtask for Astype {
-    fn apply(&self, _: &mut Message, _: &Scope) -> Result<(), Fault> {
-        unbound()
-    }
-
-    fn bind(&self, schema: &Schema, _: &Scope) -> Result<Option<Transform>, Refusal> {
+impl Bind for Astype {
+    fn bind(&self, schema: &Schema) -> Result<Transform, Refusal> {
         for name in self.dtype.keys() {
             column_of(schema, "dtype", name)?;
         }
@@ -56,7 +53,7 @@ impl BatchSubtask for Astype {
         }
         let before = (schema.number_count() + to_number.len(), schema.text_count() + to_text.len());
         let selection = Selection::new(columns, before);
-        Ok(Some(Transform::by_message(Cast { to_number, to_text, selection })))
+        Ok(Transform::by_message(Cast { to_number, to_text, selection }))
     }
 }
 
@@ -71,30 +68,26 @@ struct Cast {
 
 impl BatchSubtask for Cast {
     fn apply(&self, message: &mut Message, scope: &Scope) -> Result<(), Fault> {
-        let numbers = message.number_columns();
-        message.add_columns(self.to_number.len());
-        for (place, (slot, name)) in self.to_number.iter().enumerate() {
-            let mut bad = Vec::new();
-            for row in 0..message.rows() {
-                let text = message.texts[*slot].get(row);
-                let number = text.map_or(Some(f64::NAN), to_number);
-                bad.extend(number.is_none().then_some(row));
-                message.column_mut(numbers + place)[row] = number.unwrap_or(f64::NAN);
-            }
-            if let Some(first) = bad.first() {
-                let text = message.texts[*slot].get(*first).unwrap_or_default();
-                let reason = format!("could not convert string to float: {text:?}.");
-                return Err(Flaw::of_rows(bad, reason).named(name, &message.ids));
-            }
-        }
+        let numbers = self
+            .to_number
+            .iter()
+            .map(|(slot, name)| numbers_of(&message.texts[*slot]).map_err(|flaw| flaw.named(name, &message.ids)));
+        let numbers: Vec<Vec<f64>> = numbers.collect::<Result<_, _>>()?;
+        numbers.into_iter().for_each(|column| message.push_column(column));
+        let mut text = String::new();
         for slot in &self.to_text {
             let mut texts = TextColumn::default();
             for x in message.column(*slot) {
-                texts.push((!x.is_nan()).then(|| to_text(*x)).as_deref());
+                write_number(*x, &mut text);
+                texts.push((!x.is_nan()).then_some(&text));
             }
             message.texts.push(texts);
         }
         self.selection.apply(message, scope)
+    }
+
+    fn refuses_first(&self) -> bool {
+        true
     }
 
     fn columns_after(&self, schema: &Schema, scope: &Scope) -> Schema {
@@ -102,9 +95,26 @@ impl BatchSubtask for Cast {
     }
 }
 
+/// The numbers that texts are; missing ones are NaN.
+fn numbers_of(texts: &TextColumn) -> Result<Vec<f64>, Flaw> {
+    let (mut numbers, mut bad) = (Vec::with_capacity(texts.len()), Vec::new());
+    for row in 0..texts.len() {
+        let number = texts.get(row).map_or(Some(f64::NAN), to_number);
+        bad.extend(number.is_none().then_some(row));
+        numbers.push(number.unwrap_or(f64::NAN));
+    }
+    let Some(first) = bad.first() else { return Ok(numbers) };
+    let text = texts.get(*first).unwrap_or_default();
+    let reason = format!("could not convert string to float: {text:?}.");
+    Err(Flaw::of_rows(bad, reason))
+}
+
 /// A number as Python's `float` reads it.
 fn to_number(text: &str) -> Option<f64> {
     let text = text.trim();
+    if !text.contains('_') {
+        return text.parse().ok();
+    }
     let digit_beside = |at: usize| {
         let digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);
         at > 0 && digit(text.as_bytes().get(at - 1)) && digit(text.as_bytes().get(at + 1))
@@ -115,15 +125,18 @@ fn to_number(text: &str) -> Option<f64> {
     None
 }
 
-/// A number as Python writes it.
-fn to_text(x: f64) -> String {
-    let shortest = format!("{x:?}");
-    match shortest.split_once('e') {
-        None => shortest,
-        Some((digits, exponent)) => match exponent.strip_prefix('-') {
-            Some(exponent) => format!("{digits}e-{exponent:0>2}"),
-            None => format!("{digits}e+{exponent:0>2}"),
-        },
+/// Makes `text` a number as Python writes it.
+fn write_number(x: f64, text: &mut String) {
+    text.clear();
+    write!(text, "{x:?}").expect("a string takes all");
+    if let Some(exponent) = text.find('e').map(|e| e + 1) {
+        if !text[exponent..].starts_with('-') {
+            text.insert(exponent, '+');
+        }
+        // A sign and two digits at least.
+        if text.len() - exponent < 3 {
+            text.insert(exponent + 1, '0');
+        }
     }
 }
 
@@ -134,6 +147,7 @@ mod tests {
     /// What Python 3.13 says.
     #[test]
     fn numbers_are_written_and_read_as_python_does() {
+        let mut written = String::new();
         for (x, text) in [
             (1.0, "1.0"),
             (-0.0, "-0.0"),
@@ -147,7 +161,8 @@ mod tests {
             (f64::NEG_INFINITY, "-inf"),
             (5e-324, "5e-324"),
         ] {
-            assert_eq!(to_text(x), text);
+            write_number(x, &mut written);
+            assert_eq!(written, text);
             assert_eq!(to_number(text), Some(x));
         }
         assert_eq!((to_number(" 1_000 "), to_number("+.5"), to_number("1e5")), (Some(1000.0), Some(0.5), Some(1e5)));
@@ -162,7 +177,7 @@ mod tests {
         let schema = Schema::new([("s", Kind::Text), ("a", Kind::Number), ("t", Kind::Text), ("b", Kind::Number)]);
         let dtype = [("s", ColumnKind::Number), ("b", ColumnKind::Text), ("a", ColumnKind::Number)];
         let astype = Astype { dtype: dtype.map(|(name, kind)| (name.to_owned(), kind)).into() };
-        let bound = astype.bind(&schema, &Scope::default()).unwrap().unwrap();
+        let bound = astype.bind(&schema).unwrap();
         let after = bound.columns_after(&schema, &Scope::default());
         let kinds: Vec<_> = after.columns().iter().map(|column| (column.name.as_str(), column.kind)).collect();
         assert_eq!(kinds, [("s", Kind::Number), ("a", Kind::Number), ("t", Kind::Text), ("b", Kind::Text)]);
@@ -180,11 +195,13 @@ mod tests {
         assert_eq!(format!("{:?} {:?}", good.column(0), good.column(1)), "[7.0, NaN] [1.0, 2.0]");
         let texts: Vec<_> = good.texts.iter().map(|text| (text.get(0), text.get(1))).collect();
         assert_eq!(texts, [(Some("p"), Some("q")), (Some("0.5"), None)]);
-        let fault = bound.apply(&mut message("seven"), &Scope::default()).unwrap_err();
+        let mut refused = message("seven");
+        let fault = bound.apply(&mut refused, &Scope::default()).unwrap_err();
+        assert_eq!(format!("{refused:?}"), format!("{:?}", message("seven")), "it is refused first");
         assert!(fault.to_string().contains("\"seven\". Column s, row 0"), "{fault}");
         assert_eq!(fault.rows(), [0]);
         let unknown = Astype { dtype: [("bb".to_owned(), ColumnKind::Text)].into() };
-        let refusal = unknown.bind(&schema, &Scope::default()).err().unwrap();
+        let refusal = unknown.bind(&schema).err().unwrap();
         assert_eq!((refusal.parameter, refusal.help.as_deref()), ("dtype", Some("did you mean `b`?")));
     }
 }

@@ -101,13 +101,13 @@ pub(super) fn refuse_not_finite(values: &[f64]) -> Result<(), Flaw> {
 }
 
 impl Scope {
-    /// Refuses a message for its rows without an event time, if the subtask acts by time.
-    pub(super) fn refuse_without_time(&self, message: &Message) -> Result<(), Fault> {
-        let (Some(name), Some(times)) = (self.time_name(), self.times(message)) else { return Ok(()) };
-        let without: Vec<usize> = (0..times.len()).filter(|row| times[*row].is_none()).collect();
-        if without.is_empty() {
-            return Ok(());
+    /// As [`Scope::times`]; refuses a message for its rows without one.
+    pub(super) fn known_times(&self, message: &Message) -> Result<Option<Vec<i64>>, Fault> {
+        let (Some(name), Some(times)) = (self.time_name(), self.times(message)) else { return Ok(None) };
+        if let Some(known) = times.iter().copied().collect() {
+            return Ok(Some(known));
         }
+        let without = (0..times.len()).filter(|row| times[*row].is_none());
         Err(Flaw::of_rows(without, "A row without a time can't be placed.").named(name, &message.ids))
     }
 

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::by_column::{ColumnSubtask, Flaw};
 use super::streaming::Carried;
-use super::{Learner, PartialFit, Refusal, Subtask, Traits};
+use super::{Learner, PartialFit, Refusal, Subtask, Traits, periods};
 
 /// Replaces each value by its difference to the value some rows before; the first rows are then missing.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -33,10 +33,7 @@ impl PartialFit for Diff {
     }
 
     fn check_stream(&self) -> Result<(), Refusal> {
-        if self.periods >= 0 {
-            return Ok(());
-        }
-        Err(Refusal::new("periods", "the rows of the next message are not known yet: 0 or more over the stream"))
+        periods::check_stream(self.periods)
     }
 }
 
@@ -49,12 +46,7 @@ impl ColumnSubtask for Diff {
 
 impl Diff {
     fn differences(&self, column: &mut [f64]) {
-        let before = column.to_vec();
-        for (row, x) in column.iter_mut().enumerate() {
-            let other = (row as i64).checked_sub(self.periods).and_then(|other| usize::try_from(other).ok());
-            let other = other.and_then(|other| before.get(other));
-            *x -= other.unwrap_or(&f64::NAN);
-        }
+        periods::combine(column, self.periods, |x, other| x - other);
     }
 }
 

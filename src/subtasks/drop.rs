@@ -3,9 +3,9 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::selection::{Selection, column_of, unbound};
-use super::{BatchSubtask, Fault, Refusal, Role, Scope, Subtask, Traits, Transform};
-use crate::data::{Message, Schema};
+use super::selection::{Selection, column_of};
+use super::{Bind, Refusal, Role, Subtask, Traits, Transform};
+use crate::data::Schema;
 
 /// Drops columns.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -18,19 +18,15 @@ pub struct Drop {
 impl Subtask for Drop {
     const EQUALS: &'static str = "pandas.DataFrame.drop";
     const ROLE: Role = Role::Named;
-    const TRAITS: Traits<Drop> = Traits::by_message();
+    const TRAITS: Traits<Drop> = Traits::by_names();
 }
 
-impl BatchSubtask for Drop {
-    fn apply(&self, _: &mut Message, _: &Scope) -> Result<(), Fault> {
-        unbound()
-    }
-
-    fn bind(&self, schema: &Schema, _: &Scope) -> Result<Option<Transform>, Refusal> {
+impl Bind for Drop {
+    fn bind(&self, schema: &Schema) -> Result<Transform, Refusal> {
         for name in &self.columns {
             column_of(schema, "columns", name)?;
         }
         let stay = schema.columns().iter().filter(|column| !self.columns.contains(&column.name));
-        Ok(Some(Transform::by_message(Selection::of(schema, stay).unless_empty("columns")?)))
+        Ok(Transform::by_message(Selection::of(schema, stay).unless_empty("columns")?))
     }
 }

@@ -3,8 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::selection::unbound;
-use super::{BatchSubtask, Fault, Refusal, Role, Scope, Subtask, Traits, Transform};
+use super::{BatchSubtask, Bind, Fault, Refusal, Role, Scope, Subtask, Traits, Transform};
 use crate::data::{Message, Schema};
 use crate::expressions::Assignments;
 
@@ -19,23 +18,18 @@ pub struct Eval {
 impl Subtask for Eval {
     const EQUALS: &'static str = "pandas.DataFrame.eval";
     const ROLE: Role = Role::Named;
-    const TRAITS: Traits<Eval> = Traits::by_message();
+    const TRAITS: Traits<Eval> = Traits::by_names();
 
     fn check(&self) -> Result<(), Refusal> {
         Assignments::check(&self.expr).map_err(|error| Refusal::of_expression("expr", &self.expr, error))
     }
 }
 
-/// Before its columns are known.
-impl BatchSubtask for Eval {
-    fn apply(&self, _: &mut Message, _: &Scope) -> Result<(), Fault> {
-        unbound()
-    }
-
-    fn bind(&self, schema: &Schema, _: &Scope) -> Result<Option<Transform>, Refusal> {
+impl Bind for Eval {
+    fn bind(&self, schema: &Schema) -> Result<Transform, Refusal> {
         let assignments = Assignments::new(&self.expr, schema);
         let assignments = assignments.map_err(|error| Refusal::of_expression("expr", &self.expr, error))?;
-        Ok(Some(Transform::by_message(assignments)))
+        Ok(Transform::by_message(assignments))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crate::data::Schema;
 use crate::expressions::ExpressionError;
 
 /// Why a subtask failed on a message, in the words of the original where it has any, and which rows it can't take.
@@ -77,6 +78,19 @@ impl Refusal {
         };
         let reason = format!("{place}: {}", error.reason);
         Refusal { parameter, reason, within: Some(error.span), help: error.help }
+    }
+
+    /// Refuses new columns if one of them, or of the schema, has such a name already; the remedy says what to do.
+    pub(crate) fn if_taken(
+        parameter: &'static str,
+        new: impl IntoIterator<Item = String>,
+        schema: &Schema,
+        remedy: &str,
+    ) -> Result<(), Refusal> {
+        match schema.taken(new) {
+            Some(name) => Err(Refusal::new(parameter, format!("there is a column `{name}` already: {remedy}"))),
+            None => Ok(()),
+        }
     }
 
     /// The check that pandas makes of every `limit`.

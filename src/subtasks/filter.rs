@@ -3,9 +3,9 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::selection::{Selection, column_of, unbound};
-use super::{BatchSubtask, Fault, Refusal, Role, Scope, Subtask, Traits, Transform};
-use crate::data::{Message, Schema};
+use super::selection::{Selection, column_of};
+use super::{Bind, Refusal, Role, Subtask, Traits, Transform};
+use crate::data::Schema;
 
 /// Keeps columns, by their names or a part of them.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -20,7 +20,7 @@ pub struct Filter {
 impl Subtask for Filter {
     const EQUALS: &'static str = "pandas.DataFrame.filter";
     const ROLE: Role = Role::Named;
-    const TRAITS: Traits<Filter> = Traits::by_message();
+    const TRAITS: Traits<Filter> = Traits::by_names();
 
     fn check(&self) -> Result<(), Refusal> {
         match (&self.items, &self.like) {
@@ -35,12 +35,8 @@ impl Subtask for Filter {
     }
 }
 
-impl BatchSubtask for Filter {
-    fn apply(&self, _: &mut Message, _: &Scope) -> Result<(), Fault> {
-        unbound()
-    }
-
-    fn bind(&self, schema: &Schema, _: &Scope) -> Result<Option<Transform>, Refusal> {
+impl Bind for Filter {
+    fn bind(&self, schema: &Schema) -> Result<Transform, Refusal> {
         let selection = match (&self.items, &self.like) {
             (Some(items), _) => {
                 let columns: Result<Vec<_>, Refusal> =
@@ -53,6 +49,6 @@ impl BatchSubtask for Filter {
                 Selection::of(schema, columns).unless_empty("like")?
             }
         };
-        Ok(Some(Transform::by_message(selection)))
+        Ok(Transform::by_message(selection))
     }
 }

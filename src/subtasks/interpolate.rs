@@ -83,8 +83,7 @@ impl ColumnSubtask for Interpolate {
 
 impl BatchSubtask for Interpolate {
     fn apply(&self, message: &mut Message, scope: &Scope) -> Result<(), Fault> {
-        scope.refuse_without_time(message)?;
-        let times: Vec<i64> = scope.times(message).into_iter().flatten().flatten().collect();
+        let times = scope.known_times(message)?.unwrap_or_default();
         scope.numbers.iter().for_each(|slot| self.fill(message.column_mut(*slot), None, Some(&times)));
         Ok(())
     }

@@ -3,10 +3,9 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::selection::unbound;
 use super::where_condition::Replacement;
-use super::{BatchSubtask, Fault, Refusal, Scope, Subtask, Traits, Transform};
-use crate::data::{Message, Schema};
+use super::{Bind, Refusal, Subtask, Traits, Transform};
+use crate::data::Schema;
 use crate::expressions::Predicate;
 
 /// Replaces values of the rows for which a condition is true.
@@ -21,19 +20,15 @@ pub struct Mask {
 
 impl Subtask for Mask {
     const EQUALS: &'static str = "pandas.DataFrame.mask";
-    const TRAITS: Traits<Mask> = Traits::by_message();
+    const TRAITS: Traits<Mask> = Traits::by_names();
 
     fn check(&self) -> Result<(), Refusal> {
         Predicate::check(&self.cond).map_err(|error| Refusal::of_expression("cond", &self.cond, error))
     }
 }
 
-impl BatchSubtask for Mask {
-    fn apply(&self, _: &mut Message, _: &Scope) -> Result<(), Fault> {
-        unbound()
-    }
-
-    fn bind(&self, schema: &Schema, _: &Scope) -> Result<Option<Transform>, Refusal> {
-        Replacement::bound(&self.cond, true, self.other, schema).map(Some)
+impl Bind for Mask {
+    fn bind(&self, schema: &Schema) -> Result<Transform, Refusal> {
+        Replacement::bound(&self.cond, true, self.other, schema)
     }
 }

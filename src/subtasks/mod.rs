@@ -4,7 +4,7 @@
 //! - `subtask`, `by_column`, `transform`: the traits, and a subtask of any type; `fault`: why one fails.
 //! - `selection`: the columns that stay, for steps that name columns; `Assignments` and `Predicate` are expressions.
 //! - `scope`, `role`: the columns it acts on; `learned`, `frozen`: fitted params.
-//! - `streaming`: keyed state and partial fits; `recent`: the dedup window.
+//! - `streaming`: keyed state and partial fits; `recent`: the dedup window; `periods`: rows some rows apart.
 //! - `step`, `chain`, `fused`: steps in their order, run one after the other or column by column; `on_error`: without
 //!   the rows that a step can't take.
 //! - `entry`, `registry`: what the parser, the help and the JSON schema know of a subtask.
@@ -46,6 +46,7 @@ mod on_error;
 mod one_hot_encoder;
 mod ordinal_encoder;
 mod pct_change;
+mod periods;
 mod polynomial_features;
 mod power_transformer;
 pub mod prepare;
@@ -88,6 +89,6 @@ pub use role::Role;
 pub use scope::Scope;
 pub use step::{Step, StreamKey};
 pub use streaming::{Learner, Remembering, Streaming};
+pub use subtask::{Bind, DynSubtask, Fit, PartialFit, Subtask, Traits};
 use subtask::{Compares, Timed};
-pub use subtask::{DynSubtask, Fit, PartialFit, Subtask, Traits};
 pub use transform::{BatchSubtask, Transform};

@@ -64,12 +64,8 @@ impl BatchSubtask for OneHotEncoder {
     }
 
     fn check_schema(&self, schema: &Schema, scope: &Scope) -> Result<(), Refusal> {
-        let refused = |name| {
-            let reason = format!("there is a column `{name}` already: let the source name one of them otherwise");
-            Refusal::new("categories", reason)
-        };
-        let taken = schema.without_texts(&scope.texts).taken(self.new_names(scope));
-        taken.map_or(Ok(()), |name| Err(refused(name)))
+        let schema = schema.without_texts(&scope.texts);
+        Refusal::if_taken("categories", self.new_names(scope), &schema, "let the source name one of them otherwise")
     }
 
     fn check_scope(&self, scope: &Scope) -> Result<(), Refusal> {

@@ -5,8 +5,7 @@ use serde::Deserialize;
 
 use super::by_column::{ColumnSubtask, Flaw};
 use super::streaming::Carried;
-use super::{Learner, PartialFit, Refusal, Subtask, Traits};
-use crate::pool::Scratch;
+use super::{Learner, PartialFit, Refusal, Subtask, Traits, periods};
 
 /// Replaces each value by its relative change since the value some rows before, as a fraction; the first rows are then
 /// missing.
@@ -35,10 +34,7 @@ impl PartialFit for PctChange {
     }
 
     fn check_stream(&self) -> Result<(), Refusal> {
-        if self.periods >= 0 {
-            return Ok(());
-        }
-        Err(Refusal::new("periods", "the rows of the next message are not known yet: 0 or more over the stream"))
+        periods::check_stream(self.periods)
     }
 }
 
@@ -51,12 +47,7 @@ impl ColumnSubtask for PctChange {
 
 impl PctChange {
     fn changes(&self, column: &mut [f64]) {
-        let before: Scratch<f64> = column.iter().copied().collect();
-        for (row, x) in column.iter_mut().enumerate() {
-            let other = (row as i64).checked_sub(self.periods).and_then(|other| usize::try_from(other).ok());
-            let other = other.and_then(|other| before.get(other));
-            *x = *x / other.unwrap_or(&f64::NAN) - 1.0;
-        }
+        periods::combine(column, self.periods, |x, other| x / other - 1.0);
     }
 }
 

@@ -67,11 +67,7 @@ impl BatchSubtask for PolynomialFeatures {
     }
 
     fn check_schema(&self, schema: &Schema, scope: &Scope) -> Result<(), Refusal> {
-        let refused = |name| {
-            let reason = format!("there is a column `{name}` already: name other columns, or no bias");
-            Refusal::new("columns", reason)
-        };
-        schema.taken(self.new_names(scope)).map_or(Ok(()), |name| Err(refused(name)))
+        Refusal::if_taken("columns", self.new_names(scope), schema, "name other columns, or no bias")
     }
 
     fn check_scope(&self, scope: &Scope) -> Result<(), Refusal> {

@@ -3,8 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::selection::unbound;
-use super::{BatchSubtask, Fault, Refusal, Role, Scope, Subtask, Traits, Transform};
+use super::{BatchSubtask, Bind, Fault, Refusal, Role, Scope, Subtask, Traits, Transform};
 use crate::data::{Message, Schema};
 use crate::expressions::Predicate;
 
@@ -19,23 +18,18 @@ pub struct Query {
 impl Subtask for Query {
     const EQUALS: &'static str = "pandas.DataFrame.query";
     const ROLE: Role = Role::Named;
-    const TRAITS: Traits<Query> = Traits::by_message();
+    const TRAITS: Traits<Query> = Traits::by_names();
 
     fn check(&self) -> Result<(), Refusal> {
         Predicate::check(&self.expr).map_err(|error| Refusal::of_expression("expr", &self.expr, error))
     }
 }
 
-/// Before its columns are known.
-impl BatchSubtask for Query {
-    fn apply(&self, _: &mut Message, _: &Scope) -> Result<(), Fault> {
-        unbound()
-    }
-
-    fn bind(&self, schema: &Schema, _: &Scope) -> Result<Option<Transform>, Refusal> {
+impl Bind for Query {
+    fn bind(&self, schema: &Schema) -> Result<Transform, Refusal> {
         let predicate = Predicate::new(&self.expr, schema);
         let predicate = predicate.map_err(|error| Refusal::of_expression("expr", &self.expr, error))?;
-        Ok(Some(Transform::by_message(predicate)))
+        Ok(Transform::by_message(predicate))
     }
 }
 

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, HashSet};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::selection::{Selection, column_of, unbound};
-use super::{BatchSubtask, Fault, Refusal, Role, Scope, Subtask, Traits, Transform};
-use crate::data::{Message, Schema};
+use super::selection::{Selection, column_of};
+use super::{Bind, Refusal, Role, Subtask, Traits, Transform};
+use crate::data::Schema;
 
 /// Gives columns other names.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -20,15 +20,11 @@ pub struct Rename {
 impl Subtask for Rename {
     const EQUALS: &'static str = "pandas.DataFrame.rename";
     const ROLE: Role = Role::Named;
-    const TRAITS: Traits<Rename> = Traits::by_message();
+    const TRAITS: Traits<Rename> = Traits::by_names();
 }
 
-impl BatchSubtask for Rename {
-    fn apply(&self, _: &mut Message, _: &Scope) -> Result<(), Fault> {
-        unbound()
-    }
-
-    fn bind(&self, schema: &Schema, _: &Scope) -> Result<Option<Transform>, Refusal> {
+impl Bind for Rename {
+    fn bind(&self, schema: &Schema) -> Result<Transform, Refusal> {
         for name in self.columns.keys() {
             column_of(schema, "columns", name)?;
         }
@@ -41,14 +37,15 @@ impl BatchSubtask for Rename {
             return Err(Refusal::new("columns", format!("two columns would be named `{twice}`")));
         }
         let before = (schema.number_count(), schema.text_count());
-        Ok(Some(Transform::by_message(Selection::new(renamed, before))))
+        Ok(Transform::by_message(Selection::new(renamed, before)))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::Kind;
+    use crate::data::{Kind, Message};
+    use crate::subtasks::Scope;
     use crate::subtasks::filter::Filter;
 
     fn schema() -> Schema {
@@ -61,7 +58,7 @@ mod tests {
 
     #[test]
     fn names_change_and_swap() {
-        let bound = rename(&[("a", "b"), ("b", "a")]).bind(&schema(), &Scope::default()).unwrap().unwrap();
+        let bound = rename(&[("a", "b"), ("b", "a")]).bind(&schema()).unwrap();
         let after = bound.columns_after(&schema(), &Scope::default());
         assert_eq!(after.names().collect::<Vec<_>>(), ["s", "b", "a"]);
         let mut message = Message::from_columns(&[vec![1.0], vec![2.0]]);
@@ -72,7 +69,7 @@ mod tests {
 
     #[test]
     fn an_unknown_name_and_one_for_two_are_refused() {
-        let refused = |columns: &[(&str, &str)]| rename(columns).bind(&schema(), &Scope::default()).err().unwrap();
+        let refused = |columns: &[(&str, &str)]| rename(columns).bind(&schema()).err().unwrap();
         assert_eq!(refused(&[("A", "c")]).help.as_deref(), Some("did you mean `a`?"));
         assert!(refused(&[("a", "b")]).reason.contains("two columns would be named `b`"));
     }
@@ -80,7 +77,7 @@ mod tests {
     #[test]
     fn columns_are_kept_in_the_order_given() {
         let filter: Filter = serde_json::from_value(serde_json::json!({ "items": ["b", "s", "a"] })).unwrap();
-        let bound = filter.bind(&schema(), &Scope::default()).unwrap().unwrap();
+        let bound = filter.bind(&schema()).unwrap();
         let mut message = Message::from_columns(&[vec![1.0, 2.0], vec![3.0, 4.0]]);
         message.texts.push(crate::data::TextColumn::repeated("x", 2));
         bound.apply(&mut message, &Scope::default()).unwrap();

@@ -55,11 +55,6 @@ pub(super) fn column_of<'a>(schema: &'a Schema, parameter: &'static str, name: &
     })
 }
 
-/// What a step that names columns does before they are known.
-pub(super) fn unbound() -> Result<(), Fault> {
-    Err(Fault::new("The columns that the step names are not known."))
-}
-
 impl BatchSubtask for Selection {
     fn apply(&self, message: &mut Message, _: &Scope) -> Result<(), Fault> {
         if !self.in_place {

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::by_column::{ColumnSubtask, Flaw};
 use super::streaming::Carried;
-use super::{Learner, PartialFit, Refusal, Subtask, Traits};
+use super::{Learner, PartialFit, Refusal, Subtask, Traits, periods};
 
 /// Moves values down by some rows; the first rows are then missing.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -35,10 +35,7 @@ impl PartialFit for Shift {
     }
 
     fn check_stream(&self) -> Result<(), Refusal> {
-        if self.periods >= 0 {
-            return Ok(());
-        }
-        Err(Refusal::new("periods", "the rows of the next message are not known yet: 0 or more over the stream"))
+        periods::check_stream(self.periods)
     }
 }
 
@@ -53,7 +50,7 @@ impl Shift {
     fn shift(&self, column: &mut [f64]) {
         let rows = column.len();
         let fill = self.fill_value.unwrap_or(f64::NAN);
-        let by = usize::try_from(self.periods.unsigned_abs()).map_or(rows, |by| by.min(rows));
+        let by = periods::apart(self.periods, rows);
         if self.periods >= 0 {
             column.copy_within(..rows - by, by);
             column[..by].fill(fill);

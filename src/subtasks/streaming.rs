@@ -117,7 +117,7 @@ impl Streaming {
         if !takes_infinity {
             scope.refuse(message, refuse_infinite)?;
         }
-        scope.refuse_without_time(message)
+        scope.known_times(message).map(drop)
     }
 
     fn learners(&mut self, key: Option<String>) -> &mut Vec<Box<dyn Learner>> {

@@ -86,6 +86,24 @@ pub trait PartialFit: Send + Sync {
     }
 }
 
+/// A subtask whose parameters name columns: what it does is known with the columns.
+pub trait Bind: Send + Sync {
+    /// What it does to messages of these columns.
+    ///
+    /// # Errors
+    /// The parameter that does not fit the columns, and why.
+    fn bind(&self, schema: &Schema) -> Result<Transform, Refusal>;
+}
+
+/// What a subtask does that is not bound.
+struct Unbound;
+
+impl BatchSubtask for Unbound {
+    fn apply(&self, _: &mut Message, _: &Scope) -> Result<(), Fault> {
+        Err(Fault::new("The columns that the step names are not known."))
+    }
+}
+
 /// A subtask that compares rows with each other.
 pub trait Compares: Send + Sync {
     /// How many rows back in the stream rows are compared with; `None` if only within a message.
@@ -109,6 +127,7 @@ pub struct Traits<T> {
     fit: Option<View<T, dyn Fit>>,
     partial_fit: Option<View<T, dyn PartialFit>>,
     compares: Option<View<T, dyn Compares>>,
+    bind: Option<View<T, dyn Bind>>,
     only_frozen: bool,
     by_row: bool,
     timed: Option<View<T, dyn Timed>>,
@@ -117,47 +136,37 @@ pub struct Traits<T> {
 impl<T: ColumnSubtask + 'static> Traits<T> {
     /// Those of a subtask that acts by column.
     pub const fn by_column() -> Traits<T> {
-        Traits {
-            transform: |subtask: Arc<T>| Transform::ByColumn(subtask),
-            fit: None,
-            partial_fit: None,
-            compares: None,
-            only_frozen: false,
-            by_row: false,
-            timed: None,
-        }
+        Traits::of(|subtask| Transform::ByColumn(subtask))
     }
 }
 
 impl<T: BatchSubtask + 'static> Traits<T> {
     /// Those of a subtask that acts on a whole message.
     pub const fn by_message() -> Traits<T> {
-        Traits {
-            transform: |subtask: Arc<T>| Transform::ByMessage(subtask),
-            fit: None,
-            partial_fit: None,
-            compares: None,
-            only_frozen: false,
-            by_row: false,
-            timed: None,
-        }
+        Traits::of(|subtask| Transform::ByMessage(subtask))
+    }
+}
+
+impl<T: Bind + 'static> Traits<T> {
+    /// Those of a subtask whose parameters name columns.
+    pub const fn by_names() -> Traits<T> {
+        let mut traits = Traits::of(|_: Arc<T>| Transform::by_message(Unbound));
+        traits.bind = Some(|subtask| subtask);
+        traits
     }
 }
 
 impl<T: ColumnSubtask + BatchSubtask + Timed + 'static> Traits<T> {
     /// Those of a subtask that acts by column, and on a whole message where it acts by time.
     pub(super) const fn by_column_or_time() -> Traits<T> {
-        Traits {
-            transform: |subtask: Arc<T>| {
-                if subtask.by_time() { Transform::ByMessage(subtask) } else { Transform::ByColumn(subtask) }
-            },
-            fit: None,
-            partial_fit: None,
-            compares: None,
-            only_frozen: false,
-            by_row: false,
-            timed: Some(|subtask| subtask),
-        }
+        let mut traits =
+            Traits::of(
+                |subtask: Arc<T>| {
+                    if subtask.by_time() { Transform::ByMessage(subtask) } else { Transform::ByColumn(subtask) }
+                },
+            );
+        traits.timed = Some(|subtask| subtask);
+        traits
     }
 }
 
@@ -193,6 +202,19 @@ impl<T: Compares + 'static> Traits<T> {
 }
 
 impl<T> Traits<T> {
+    const fn of(transform: fn(Arc<T>) -> Transform) -> Traits<T> {
+        Traits {
+            transform,
+            fit: None,
+            partial_fit: None,
+            compares: None,
+            bind: None,
+            only_frozen: false,
+            by_row: false,
+            timed: None,
+        }
+    }
+
     /// What becomes of a row depends on this row alone: by default, a message goes on without the rows that it can't take.
     pub const fn by_row(mut self) -> Traits<T> {
         self.by_row = true;
@@ -222,6 +244,7 @@ pub struct DynSubtask {
     fit: Option<Arc<dyn Fit>>,
     partial_fit: Option<Arc<dyn PartialFit>>,
     compares: Option<Arc<dyn Compares>>,
+    bind: Option<Arc<dyn Bind>>,
     timed: Option<Arc<dyn Timed>>,
 }
 
@@ -234,6 +257,7 @@ impl DynSubtask {
             fit: traits.fit.map(|fit| fit(subtask.clone())),
             partial_fit: traits.partial_fit.map(|partial_fit| partial_fit(subtask.clone())),
             compares: traits.compares.map(|compares| compares(subtask.clone())),
+            bind: traits.bind.map(|bind| bind(subtask.clone())),
             timed: traits.timed.map(|timed| timed(subtask)),
         }
     }
@@ -265,16 +289,16 @@ impl DynSubtask {
     /// As [`Fit::freeze`], or a subtask that does not learn.
     pub fn freeze(&self, learned: &Learned, columns: usize) -> Result<DynSubtask, String> {
         let transform = self.fit.as_ref().ok_or("there is nothing to learn")?.freeze(learned, columns)?;
-        Ok(DynSubtask { transform, fit: None, partial_fit: None, compares: None, timed: None })
+        Ok(DynSubtask { transform, fit: None, partial_fit: None, compares: None, bind: None, timed: None })
     }
 
     /// This subtask for messages of these columns.
     ///
     /// # Errors
-    /// As [`BatchSubtask::bind`].
-    pub fn bind(mut self, schema: &Schema, scope: &Scope) -> Result<DynSubtask, Refusal> {
-        if let Some(transform) = self.transform.bind(schema, scope)? {
-            self.transform = transform;
+    /// As [`Bind::bind`].
+    pub fn bind(mut self, schema: &Schema) -> Result<DynSubtask, Refusal> {
+        if let Some(subtask) = &self.bind {
+            self.transform = subtask.bind(schema)?;
         }
         Ok(self)
     }

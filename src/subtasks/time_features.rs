@@ -2,13 +2,13 @@
 
 use std::f64::consts::TAU;
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::selection::{column_of, unbound};
-use super::{BatchSubtask, Fault, Refusal, Role, Scope, Subtask, Traits, Transform};
+use super::selection::column_of;
+use super::{BatchSubtask, Bind, Fault, Refusal, Role, Scope, Subtask, Traits, Transform};
 use crate::data::{Column, Kind, Message, Schema, event_time};
 
 /// Appends number columns with parts of a time, in UTC, named as the features. Missing where there is no time.
@@ -62,35 +62,39 @@ impl TimeFeature {
         }
     }
 
-    /// Its value at a time in milliseconds since 1970; `None` beyond the year 9999.
-    fn of(self, milliseconds: i64) -> Option<f64> {
+    /// Its value at a time of UTC.
+    fn of(self, time: &Zoned) -> f64 {
         const DAY: i64 = 86_400_000;
-        let time = Timestamp::from_millisecond(milliseconds).ok()?.to_zoned(TimeZone::UTC);
-        let of_day = milliseconds.rem_euclid(DAY) as f64 / DAY as f64;
-        let weekday = f64::from(time.weekday().to_monday_zero_offset());
-        let of_year = (f64::from(time.day_of_year()) - 1.0 + of_day) / f64::from(time.days_in_year());
-        Some(match self {
+        let of_day = || time.timestamp().as_millisecond().rem_euclid(DAY) as f64 / DAY as f64;
+        let weekday = || f64::from(time.weekday().to_monday_zero_offset());
+        let of_year = || (f64::from(time.day_of_year()) - 1.0 + of_day()) / f64::from(time.days_in_year());
+        match self {
             TimeFeature::Year => f64::from(time.year()),
             TimeFeature::Month => f64::from(time.month()),
             TimeFeature::Day => f64::from(time.day()),
             TimeFeature::Hour => f64::from(time.hour()),
             TimeFeature::Minute => f64::from(time.minute()),
             TimeFeature::Dayofyear => f64::from(time.day_of_year()),
-            TimeFeature::Weekday => weekday,
-            TimeFeature::DaySin => (TAU * of_day).sin(),
-            TimeFeature::DayCos => (TAU * of_day).cos(),
-            TimeFeature::WeekSin => (TAU * (weekday + of_day) / 7.0).sin(),
-            TimeFeature::WeekCos => (TAU * (weekday + of_day) / 7.0).cos(),
-            TimeFeature::YearSin => (TAU * of_year).sin(),
-            TimeFeature::YearCos => (TAU * of_year).cos(),
-        })
+            TimeFeature::Weekday => weekday(),
+            TimeFeature::DaySin => (TAU * of_day()).sin(),
+            TimeFeature::DayCos => (TAU * of_day()).cos(),
+            TimeFeature::WeekSin => (TAU * (weekday() + of_day()) / 7.0).sin(),
+            TimeFeature::WeekCos => (TAU * (weekday() + of_day()) / 7.0).cos(),
+            TimeFeature::YearSin => (TAU * of_year()).sin(),
+            TimeFeature::YearCos => (TAU * of_year()).cos(),
+        }
     }
+}
+
+/// A time in milliseconds since 1970; `None` beyond the year 9999.
+fn utc(milliseconds: i64) -> Option<Zoned> {
+    Timestamp::from_millisecond(milliseconds).ok().map(|time| time.to_zoned(TimeZone::UTC))
 }
 
 impl Subtask for TimeFeatures {
     const EQUALS: &'static str = "pandas.Series.dt";
     const ROLE: Role = Role::Named;
-    const TRAITS: Traits<TimeFeatures> = Traits::by_message();
+    const TRAITS: Traits<TimeFeatures> = Traits::by_names();
 
     fn check(&self) -> Result<(), Refusal> {
         if self.features.is_empty() {
@@ -103,12 +107,8 @@ impl Subtask for TimeFeatures {
     }
 }
 
-impl BatchSubtask for TimeFeatures {
-    fn apply(&self, _: &mut Message, _: &Scope) -> Result<(), Fault> {
-        unbound()
-    }
-
-    fn bind(&self, schema: &Schema, _: &Scope) -> Result<Option<Transform>, Refusal> {
+impl Bind for TimeFeatures {
+    fn bind(&self, schema: &Schema) -> Result<Transform, Refusal> {
         let time = column_of(schema, "column", &self.column)?.clone();
         let names: Vec<String> =
             self.features.iter().map(|feature| format!("{}{}", self.prefix, feature.name())).collect();
@@ -116,7 +116,7 @@ impl BatchSubtask for TimeFeatures {
             let refusal = Refusal::new("features", format!("there is a column `{name}` already"));
             return Err(Refusal { help: Some("give a `prefix`".into()), ..refusal });
         }
-        Ok(Some(Transform::by_message(Bound { time, features: self.features.clone(), names })))
+        Ok(Transform::by_message(Bound { time, features: self.features.clone(), names }))
     }
 }
 
@@ -132,9 +132,9 @@ impl BatchSubtask for Bound {
         let first = message.number_columns();
         message.add_columns(self.features.len());
         for row in 0..message.rows() {
-            let time = event_time(message, &self.time, row);
+            let time = event_time(message, &self.time, row).and_then(utc);
             for (place, feature) in self.features.iter().enumerate() {
-                let value = time.and_then(|time| feature.of(time)).unwrap_or(f64::NAN);
+                let value = time.as_ref().map_or(f64::NAN, |time| feature.of(time));
                 message.column_mut(first + place)[row] = value;
             }
         }
@@ -153,7 +153,7 @@ mod tests {
     /// What pandas 3.1 says of 2024-12-31T18:30:00Z and of 1969-12-31T00:00:00Z.
     #[test]
     fn parts_of_times_before_and_after_1970() {
-        let of = |feature: TimeFeature, seconds: i64| feature.of(seconds * 1000).unwrap();
+        let of = |feature: TimeFeature, seconds: i64| feature.of(&utc(seconds * 1000).unwrap());
         let (late, early) = (1_735_669_800, -86_400);
         for (feature, one, other) in [
             (TimeFeature::Year, 2024.0, 1969.0),
@@ -178,10 +178,10 @@ mod tests {
         let schema = Schema::new([("t", Kind::Number), ("hour", Kind::Number)]);
         let features = vec![TimeFeature::Hour, TimeFeature::Weekday];
         let step = TimeFeatures { column: "t".into(), features, prefix: String::new() };
-        let refusal = step.bind(&schema, &Scope::default()).err().unwrap();
+        let refusal = step.bind(&schema).err().unwrap();
         assert!(refusal.reason.contains("`hour` already"), "{refusal}");
         let step = TimeFeatures { prefix: "time_".into(), ..step };
-        let bound = step.bind(&schema, &Scope::default()).unwrap().unwrap();
+        let bound = step.bind(&schema).unwrap();
         let after = bound.columns_after(&schema, &Scope::default());
         assert_eq!(after.names().collect::<Vec<_>>(), ["t", "hour", "time_hour", "time_weekday"]);
         let mut message = Message::from_columns(&[vec![3600.0, f64::NAN], vec![0.0, 0.0]]);

@@ -60,14 +60,6 @@ pub trait BatchSubtask: Send + Sync {
     fn check_schema(&self, _schema: &Schema, _scope: &Scope) -> Result<(), Refusal> {
         Ok(())
     }
-
-    /// What it does to messages of these columns, where its parameters name columns; `None` if they name none.
-    ///
-    /// # Errors
-    /// The parameter that does not fit the columns, and why.
-    fn bind(&self, _schema: &Schema, _scope: &Scope) -> Result<Option<Transform>, Refusal> {
-        Ok(None)
-    }
 }
 
 /// What a subtask does to a message.
@@ -141,17 +133,6 @@ impl Transform {
         match self {
             Transform::ByColumn(_) => Ok(()),
             Transform::ByMessage(subtask) => subtask.check_schema(schema, scope),
-        }
-    }
-
-    /// What it does to messages of these columns, where its parameters name columns; `None` if they name none.
-    ///
-    /// # Errors
-    /// The parameter that does not fit the columns, and why.
-    pub fn bind(&self, schema: &Schema, scope: &Scope) -> Result<Option<Transform>, Refusal> {
-        match self {
-            Transform::ByColumn(_) => Ok(None),
-            Transform::ByMessage(subtask) => subtask.bind(schema, scope),
         }
     }
 }

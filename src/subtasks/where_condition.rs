@@ -3,8 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::selection::unbound;
-use super::{BatchSubtask, Fault, Refusal, Scope, Subtask, Traits, Transform};
+use super::{BatchSubtask, Bind, Fault, Refusal, Scope, Subtask, Traits, Transform};
 use crate::data::{Message, Schema};
 use crate::expressions::Predicate;
 
@@ -20,20 +19,16 @@ pub struct Where {
 
 impl Subtask for Where {
     const EQUALS: &'static str = "pandas.DataFrame.where";
-    const TRAITS: Traits<Where> = Traits::by_message();
+    const TRAITS: Traits<Where> = Traits::by_names();
 
     fn check(&self) -> Result<(), Refusal> {
         Predicate::check(&self.cond).map_err(|error| Refusal::of_expression("cond", &self.cond, error))
     }
 }
 
-impl BatchSubtask for Where {
-    fn apply(&self, _: &mut Message, _: &Scope) -> Result<(), Fault> {
-        unbound()
-    }
-
-    fn bind(&self, schema: &Schema, _: &Scope) -> Result<Option<Transform>, Refusal> {
-        Replacement::bound(&self.cond, false, self.other, schema).map(Some)
+impl Bind for Where {
+    fn bind(&self, schema: &Schema) -> Result<Transform, Refusal> {
+        Replacement::bound(&self.cond, false, self.other, schema)
     }
 }
 
@@ -80,10 +75,10 @@ mod tests {
             format!("{:?} {:?}", message.column(0), message.column(1))
         };
         let kept: Where = serde_json::from_value(serde_json::json!({ "cond": "b > 0", "other": 0.0 })).unwrap();
-        assert_eq!(of(kept.bind(&schema, &scope).unwrap().unwrap()), "[1.0, 0.0, 0.0] [5.0, -5.0, -5.0]");
+        assert_eq!(of(kept.bind(&schema).unwrap()), "[1.0, 0.0, 0.0] [5.0, -5.0, -5.0]");
         let masked: Mask = serde_json::from_value(serde_json::json!({ "cond": "b > 0" })).unwrap();
-        assert_eq!(of(masked.bind(&schema, &scope).unwrap().unwrap()), "[NaN, 2.0, NaN] [5.0, -5.0, -5.0]");
+        assert_eq!(of(masked.bind(&schema).unwrap()), "[NaN, 2.0, NaN] [5.0, -5.0, -5.0]");
         let wrong: Where = serde_json::from_value(serde_json::json!({ "cond": "c > 0" })).unwrap();
-        assert_eq!(wrong.bind(&schema, &scope).err().unwrap().parameter, "cond");
+        assert_eq!(wrong.bind(&schema).err().unwrap().parameter, "cond");
     }
 }

@@ -2,7 +2,7 @@
 
 use super::boosted_trees::BoostedTrees;
 use super::{Accepted, Classifier, Features, Judged, Output, Params};
-use crate::kernels::softmax::{argmax, complement, logistic, softmax};
+use crate::kernels::softmax::{complement, decide, logistic, softmax};
 
 /// Boosted trees with a score for each class, or one for two classes.
 pub struct BoostedClassifier {
@@ -27,11 +27,9 @@ impl Classifier for BoostedClassifier {
     const SUMMARY: &'static str =
         "Predicts the class whose score, a first guess and what trees add to it, is the largest.";
     const OUTPUTS: &'static [Output] = &[Output::Prediction, Output::Probability, Output::Decision];
+    const MIN_CLASSES: usize = 2;
 
     fn read(params: &Params<'_>, classes: usize) -> Result<BoostedClassifier, String> {
-        if classes < 2 {
-            return Err("classes_ has fewer than 2 classes".into());
-        }
         let link = params.choice("link", &LINKS)?;
         if (link == Link::Softmax) != (classes > 2) {
             return Err(format!("link does not go with {classes} classes"));
@@ -47,10 +45,7 @@ impl Classifier for BoostedClassifier {
 
     fn judge(&self, features: &Features<'_>, outputs: &[Output]) -> Judged {
         let decisions = self.trees.scores(features);
-        let classes = match &decisions[..] {
-            [one] => one.iter().map(|x| usize::from(*x > 0.0 || self.second_at_zero && *x == 0.0)).collect(),
-            all => argmax(all),
-        };
+        let classes = decide(&decisions, |x| x > 0.0 || self.second_at_zero && x == 0.0);
         let asked = outputs.contains(&Output::Probability);
         let probabilities = if asked { self.probabilities(&decisions) } else { Vec::new() };
         Judged { classes, probabilities, decisions }

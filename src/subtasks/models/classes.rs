@@ -16,7 +16,7 @@ impl Classes {
     /// Reads `classes_`.
     ///
     /// # Errors
-    /// In words: fewer than two, or labels of several kinds.
+    /// In words: none, one twice, or labels of several kinds.
     pub fn read(params: &Params<'_>) -> Result<Classes, String> {
         let Value::Array(labels) = params.value("classes_")? else { return Err("classes_ is not a list".into()) };
         if labels.is_empty() {

@@ -20,6 +20,8 @@ pub trait Classifier: Sized + Send + Sync + 'static {
     const SUMMARY: &'static str;
     /// As [`Model::OUTPUTS`].
     const OUTPUTS: &'static [Output];
+    /// How many classes it tells apart at the least.
+    const MIN_CLASSES: usize = 1;
 
     /// As [`Model::read`].
     ///
@@ -53,6 +55,9 @@ impl<C: Classifier> Model for Classify<C> {
 
     fn read(params: &Params<'_>) -> Result<Classify<C>, String> {
         let classes = Classes::read(params)?;
+        if classes.count() < C::MIN_CLASSES {
+            return Err(format!("classes_ has fewer than {} classes", C::MIN_CLASSES));
+        }
         Ok(Classify { classifier: C::read(params, classes.count())?, classes })
     }
 
@@ -64,11 +69,10 @@ impl<C: Classifier> Model for Classify<C> {
         if let Some(reason) = self.classifier.lacks(output) {
             return Err(format!("it has no {}: {reason}", output.name()));
         }
-        let numbers = |names: Vec<String>| names.into_iter().map(|name| (name, Kind::Number)).collect();
         Ok(match output {
             Output::Prediction => vec![(output.name().into(), self.classes.kind())],
-            Output::Decision if self.classes.count() <= 2 => vec![(output.name().into(), Kind::Number)],
-            _ => numbers(output.of_each(self.classes.names())),
+            Output::Decision if self.classes.count() <= 2 => vec![output.number()],
+            _ => output.of_each(self.classes.names()),
         })
     }
 

@@ -1,16 +1,11 @@
 //! Naive Bayes with a normal distribution for each class and column.
 
 use super::{Classifier, Features, Judged, Output, Params};
-use crate::kernels::gaussian::{log_density, normalize_logarithms};
+use crate::kernels::gaussian::{Normals, normalize_logarithms};
 use crate::kernels::softmax::argmax;
 
-/// The distributions of each class.
-pub struct GaussianNb {
-    means: Vec<Vec<f64>>,
-    variances: Vec<Vec<f64>>,
-    /// Logarithms of how frequent the classes are.
-    priors: Vec<f64>,
-}
+/// For each class the distributions of its columns, and the logarithm of how frequent it is.
+pub struct GaussianNb(Vec<(Normals, f64)>);
 
 impl Classifier for GaussianNb {
     const SUMMARY: &'static str = "Predicts the likeliest class by a normal distribution for each class and column.";
@@ -33,15 +28,13 @@ impl Classifier for GaussianNb {
         if priors.iter().any(|prior| *prior < 0.0) {
             return Err("class_prior_ holds a negative share".into());
         }
-        Ok(GaussianNb { means, variances, priors: priors.iter().map(|prior| prior.ln()).collect() })
+        let normals = means.into_iter().zip(variances).map(|(means, variances)| Normals::new(means, variances));
+        Ok(GaussianNb(normals.zip(priors.iter().map(|prior| prior.ln())).collect()))
     }
 
     fn judge(&self, features: &Features<'_>, outputs: &[Output]) -> Judged {
-        let classes = self.means.iter().zip(&self.variances).zip(&self.priors);
-        let density = |((means, variances), prior): ((&Vec<f64>, &Vec<f64>), &f64)| {
-            log_density(&features.columns, means, variances, *prior, features.rows)
-        };
-        let mut probabilities: Vec<Vec<f64>> = classes.map(density).collect();
+        let density = |(normals, prior): &(Normals, f64)| normals.log_density(&features.columns, *prior, features.rows);
+        let mut probabilities: Vec<Vec<f64>> = self.0.iter().map(density).collect();
         let classes = argmax(&probabilities);
         if outputs.contains(&Output::Probability) {
             normalize_logarithms(&mut probabilities);

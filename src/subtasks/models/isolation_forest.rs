@@ -2,7 +2,6 @@
 
 use super::tree_params::read_trees;
 use super::{Accepted, Features, Model, Output, Params, Values};
-use crate::data::Kind;
 use crate::kernels::trees::Trees;
 
 /// Trees whose leaves hold how deep they lie, and the depth that is usual.
@@ -24,10 +23,6 @@ impl Model for IsolationForest {
 
     fn accepted(&self) -> Accepted {
         Accepted { missing: true, infinite: true, single: true }
-    }
-
-    fn columns(&self, output: Output) -> Result<Vec<(String, Kind)>, String> {
-        Ok(vec![(output.name().into(), Kind::Number)])
     }
 
     fn evaluate(&self, features: &Features<'_>, outputs: &[Output]) -> Vec<Values> {

@@ -16,11 +16,10 @@ impl Model for KMeans {
     }
 
     fn columns(&self, output: Output) -> Result<Vec<(String, Kind)>, String> {
-        let names = match output {
+        Ok(match output {
             Output::Distance => output.of_each(0..self.0.count()),
-            _ => vec![output.name().into()],
-        };
-        Ok(names.into_iter().map(|name| (name, Kind::Number)).collect())
+            _ => vec![output.number()],
+        })
     }
 
     fn evaluate(&self, features: &Features<'_>, outputs: &[Output]) -> Vec<Values> {

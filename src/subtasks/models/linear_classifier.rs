@@ -1,7 +1,7 @@
 //! Linear classifiers: scikit-learn computes them alike, but for their probabilities.
 
 use super::{Classifier, Features, Judged, Output, Params};
-use crate::kernels::softmax::{argmax, complement, logistic, normalize, softmax};
+use crate::kernels::softmax::{complement, decide, logistic, normalize, softmax};
 use crate::kernels::weighted::weighted_sum;
 
 /// A weighted sum of the columns and an intercept for each class, or one for two classes.
@@ -31,11 +31,9 @@ const PROBABILITIES: [(&str, Probability); 4] = [
 impl Classifier for LinearClassifier {
     const SUMMARY: &'static str = "Predicts the class whose weighted sum of the columns is the largest.";
     const OUTPUTS: &'static [Output] = &[Output::Prediction, Output::Probability, Output::Decision];
+    const MIN_CLASSES: usize = 2;
 
     fn read(params: &Params<'_>, classes: usize) -> Result<LinearClassifier, String> {
-        if classes < 2 {
-            return Err("classes_ has fewer than 2 classes".into());
-        }
         let count = if classes == 2 { 1 } else { classes };
         let coefficients = params.rows("coef_", params.columns)?;
         if coefficients.len() != count {
@@ -59,10 +57,7 @@ impl Classifier for LinearClassifier {
             weighted_sum(&features.columns, weights, *intercept, features.rows)
         };
         let decisions: Vec<Vec<f64>> = weights.map(decision).collect();
-        let classes = match &decisions[..] {
-            [one] => one.iter().map(|x| usize::from(*x > 0.0)).collect(),
-            all => argmax(all),
-        };
+        let classes = decide(&decisions, |x| x > 0.0);
         let asked = outputs.contains(&Output::Probability);
         let probabilities = if asked { self.probabilities(decisions.clone()) } else { Vec::new() };
         Judged { classes, probabilities, decisions }

@@ -37,11 +37,13 @@ pub trait Model: Sized + Send + Sync + 'static {
         Accepted::default()
     }
 
-    /// The columns of one of [`Model::OUTPUTS`].
+    /// The columns of one of [`Model::OUTPUTS`]: a number of its name, if not given.
     ///
     /// # Errors
     /// In words, that this model as it was fitted cannot say it.
-    fn columns(&self, output: Output) -> Result<Vec<(String, Kind)>, String>;
+    fn columns(&self, output: Output) -> Result<Vec<(String, Kind)>, String> {
+        Ok(vec![output.number()])
+    }
 
     /// What it says of rows: the columns of one output after the other.
     fn evaluate(&self, features: &Features<'_>, outputs: &[Output]) -> Vec<Values>;

@@ -16,10 +16,7 @@ const METRICS: [(&str, Metric); 3] =
 impl NearestPoints {
     /// Reads `points`, `metric`, `n_neighbors` and `weights`.
     pub fn read(params: &Params<'_>) -> Result<NearestPoints, String> {
-        let points = params.finite("points")?;
-        if params.columns == 0 || points.is_empty() || !points.len().is_multiple_of(params.columns) {
-            return Err(format!("points has {} values, which are no rows of {}", points.len(), params.columns));
-        }
+        let points = params.flat_rows("points", params.columns)?;
         let points = Neighbors::new(points, params.columns, params.choice("metric", &METRICS)?);
         let count = params.count("n_neighbors")?;
         if !(1..=points.count()).contains(&count) {

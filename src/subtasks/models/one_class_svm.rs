@@ -2,7 +2,6 @@
 
 use super::support_params::{SupportVectors, one_sum};
 use super::{Features, Model, Output, Params, Values};
-use crate::data::Kind;
 
 /// A weighted sum of kernels that is negative for what is abnormal.
 pub struct OneClassSvm {
@@ -16,10 +15,6 @@ impl Model for OneClassSvm {
 
     fn read(params: &Params<'_>) -> Result<OneClassSvm, String> {
         Ok(OneClassSvm { vectors: SupportVectors::read(params, 1, one_sum)?, offset: params.number("offset_")? })
-    }
-
-    fn columns(&self, output: Output) -> Result<Vec<(String, Kind)>, String> {
-        Ok(vec![(output.name().into(), Kind::Number)])
     }
 
     fn evaluate(&self, features: &Features<'_>, outputs: &[Output]) -> Vec<Values> {

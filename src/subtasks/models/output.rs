@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::data::Kind;
+
 /// What a model can say of a row: one column, or several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -36,8 +38,13 @@ impl Output {
         }
     }
 
-    /// Its columns, if there is one for each of several names.
-    pub(super) fn of_each<T: std::fmt::Display>(self, names: impl IntoIterator<Item = T>) -> Vec<String> {
-        names.into_iter().map(|name| format!("{}_{name}", self.name())).collect()
+    /// Its column, if it is one number a row.
+    pub(super) fn number(self) -> (String, Kind) {
+        (self.name().into(), Kind::Number)
+    }
+
+    /// Its columns, if it is a number for each of several names.
+    pub(super) fn of_each<T: std::fmt::Display>(self, names: impl IntoIterator<Item = T>) -> Vec<(String, Kind)> {
+        names.into_iter().map(|name| (format!("{}_{name}", self.name()), Kind::Number)).collect()
     }
 }

@@ -100,16 +100,24 @@ impl<'a> Params<'a> {
         if numbers.len() == count { Ok(numbers) } else { Err(of_length(name, numbers.len(), count)) }
     }
 
-    /// Rows of as many finite numbers as `width` says.
+    /// Rows of as many finite numbers as `width` says, one behind the other.
     ///
     /// # Errors
     /// As [`Params::finite`], or numbers that are no whole rows.
-    pub fn rows(&self, name: &str, width: usize) -> Result<Vec<Vec<f64>>, String> {
+    pub fn flat_rows(&self, name: &str, width: usize) -> Result<Vec<f64>, String> {
         let numbers = self.finite(name)?;
         if width == 0 || numbers.is_empty() || !numbers.len().is_multiple_of(width) {
             return Err(format!("{name} has {} values, which are no rows of {width}", numbers.len()));
         }
-        Ok(numbers.chunks(width).map(<[f64]>::to_vec).collect())
+        Ok(numbers)
+    }
+
+    /// Rows of as many finite numbers as `width` says.
+    ///
+    /// # Errors
+    /// As [`Params::flat_rows`].
+    pub fn rows(&self, name: &str, width: usize) -> Result<Vec<Vec<f64>>, String> {
+        Ok(self.flat_rows(name, width)?.chunks(width).map(<[f64]>::to_vec).collect())
     }
 
     /// Numbers of any kind; null is NaN.
@@ -117,24 +125,8 @@ impl<'a> Params<'a> {
     /// # Errors
     /// If they are not there, or one is no number.
     pub fn numbers(&self, name: &str) -> Result<Vec<f64>, String> {
-        match self.value(name)? {
-            Value::Array(list) => {
-                let number = |value: &Value| if value.is_null() { Some(f64::NAN) } else { value.as_f64() };
-                let numbers = list.iter().enumerate();
-                let numbers = numbers
-                    .map(|(place, value)| number(value).ok_or_else(|| format!("{name}[{place}] is not a number")));
-                numbers.collect()
-            }
-            packed => {
-                let bytes = unpacked(name, packed, "<f8")?;
-                let (numbers, rest) = bytes.as_chunks::<8>();
-                if rest.is_empty() {
-                    Ok(numbers.iter().map(|x| f64::from_le_bytes(*x)).collect())
-                } else {
-                    Err(cut(name))
-                }
-            }
-        }
+        let number = |value: &Value| if value.is_null() { Some(f64::NAN) } else { value.as_f64() };
+        self.list(name, "a number", number, "<f8", f64::from_le_bytes)
     }
 
     /// Whole numbers from 0.
@@ -142,21 +134,32 @@ impl<'a> Params<'a> {
     /// # Errors
     /// If they are not there, or one is none.
     pub fn whole(&self, name: &str) -> Result<Vec<u32>, String> {
+        let number = |value: &Value| value.as_u64().and_then(|number| u32::try_from(number).ok());
+        self.list(name, "a whole number from 0", number, "<u4", u32::from_le_bytes)
+    }
+
+    /// Values that are `what`: those of a list, or packed ones of a dtype.
+    fn list<T, const N: usize>(
+        &self,
+        name: &str,
+        what: &str,
+        of_value: impl Fn(&Value) -> Option<T>,
+        dtype: &str,
+        of_bytes: fn([u8; N]) -> T,
+    ) -> Result<Vec<T>, String> {
         match self.value(name)? {
             Value::Array(list) => {
-                let number = |value: &Value| value.as_u64().and_then(|number| u32::try_from(number).ok());
-                let numbers = list.iter().enumerate();
-                let none = |place: usize| format!("{name}[{place}] is not a whole number from 0");
-                numbers.map(|(place, value)| number(value).ok_or_else(|| none(place))).collect()
+                let none = |place: usize| format!("{name}[{place}] is not {what}");
+                let values = list.iter().enumerate();
+                values.map(|(place, value)| of_value(value).ok_or_else(|| none(place))).collect()
             }
             packed => {
-                let bytes = unpacked(name, packed, "<u4")?;
-                let (numbers, rest) = bytes.as_chunks::<4>();
-                if rest.is_empty() {
-                    Ok(numbers.iter().map(|x| u32::from_le_bytes(*x)).collect())
-                } else {
-                    Err(cut(name))
+                let bytes = unpacked(name, packed, dtype)?;
+                let (values, rest) = bytes.as_chunks::<N>();
+                if !rest.is_empty() {
+                    return Err(format!("{name}.base64 ends within a number"));
                 }
+                Ok(values.iter().map(|bytes| of_bytes(*bytes)).collect())
             }
         }
     }
@@ -172,10 +175,6 @@ fn unpacked(name: &str, packed: &Value, expected: &str) -> Result<Vec<u8>, Strin
         return Err(format!("{name}.dtype is {dtype:?}, not {expected:?}"));
     }
     STANDARD.decode(coded).map_err(|error| format!("{name}.base64: {error}"))
-}
-
-fn cut(name: &str) -> String {
-    format!("{name}.base64 ends within a number")
 }
 
 /// That a list has another length than it must.

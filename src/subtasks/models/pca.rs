@@ -30,7 +30,7 @@ impl Model for Pca {
     }
 
     fn columns(&self, output: Output) -> Result<Vec<(String, Kind)>, String> {
-        Ok(output.of_each(0..self.components.len()).into_iter().map(|name| (name, Kind::Number)).collect())
+        Ok(output.of_each(0..self.components.len()))
     }
 
     fn evaluate(&self, features: &Features<'_>, _: &[Output]) -> Vec<Values> {

@@ -1,7 +1,6 @@
 //! What all regressors share.
 
 use super::{Accepted, Features, Model, Output, Params, Values};
-use crate::data::Kind;
 
 /// A model that predicts a number a row.
 pub trait Regressor: Sized + Send + Sync + 'static {
@@ -36,10 +35,6 @@ impl<R: Regressor> Model for Regress<R> {
 
     fn accepted(&self) -> Accepted {
         self.0.accepted()
-    }
-
-    fn columns(&self, output: Output) -> Result<Vec<(String, Kind)>, String> {
-        Ok(vec![(output.name().into(), Kind::Number)])
     }
 
     fn evaluate(&self, features: &Features<'_>, _: &[Output]) -> Vec<Values> {

@@ -139,9 +139,8 @@ impl<M: Model> BatchSubtask for Frozen<M> {
     }
 
     fn check_schema(&self, schema: &data::Schema, _: &Scope) -> Result<(), Refusal> {
-        let refused =
-            |name| Refusal::new("prefix", format!("there is a column `{name}` already: give the new ones a prefix"));
-        schema.taken(self.new.iter().map(|(name, _)| name.clone())).map_or(Ok(()), |name| Err(refused(name)))
+        let new = self.new.iter().map(|(name, _)| name.clone());
+        Refusal::if_taken("prefix", new, schema, "give the new ones a prefix")
     }
 }
 

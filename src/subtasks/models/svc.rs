@@ -17,11 +17,9 @@ pub struct Svc {
 impl Classifier for Svc {
     const SUMMARY: &'static str = "Predicts the class that wins most pairs, by sums of kernels of support vectors.";
     const OUTPUTS: &'static [Output] = &[Output::Prediction, Output::Decision];
+    const MIN_CLASSES: usize = 2;
 
     fn read(params: &Params<'_>, classes: usize) -> Result<Svc, String> {
-        if classes < 2 {
-            return Err("classes_ has fewer than 2 classes".into());
-        }
         let counts: Vec<usize> = params.whole("n_support_")?.into_iter().map(|count| count as usize).collect();
         if counts.len() != classes {
             return Err(format!("n_support_ has {} values for {classes} classes", counts.len()));
