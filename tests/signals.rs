@@ -6,14 +6,17 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use broker::{Process, free_port, rowmill, wait_until};
+use memchr::memmem;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 /// More rows than any of these tests waits for.
@@ -340,6 +343,37 @@ fn a_signal_at_any_instant_drains_or_comes_before_the_first_row() {
         let report: serde_json::Value = serde_json::from_slice(&report).unwrap();
         assert_eq!(report["rows_in"], report["rows_out"], "{said_when}: {said}");
         assert_eq!(report["rows_out"].as_u64().unwrap(), broker::lines(&out).saturating_sub(1) as u64, "{said_when}");
+    }
+}
+
+/// Waits until a process has the first of its handlers, and returns at once.
+fn wait_for_first_handler(pid: u32) {
+    let status = File::open(format!("/proc/{pid}/status")).unwrap();
+    let (field, mut text) = (memmem::Finder::new(b"SigCgt:\t"), [0; 4096]);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let length = status.read_at(&mut text, 0).unwrap();
+        // The last of sixteen digits has the bits of signals 1 to 4; SIGINT is 2.
+        let caught = field.find(&text[..length]).map(|field| text[field + 8 + 15]);
+        if caught.is_some_and(|digit| b"2367abef".contains(&digit)) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "a handler of SIGINT took too long");
+    }
+}
+
+/// The handlers of a process are installed one by one: a signal that comes meanwhile is not lost.
+#[test]
+fn a_signal_at_the_instant_of_its_first_handler_drains() {
+    for case in 0..12 {
+        let directory = TempDir::new().unwrap();
+        let processes = ["1", "2"][case % 2];
+        let process = Process(run(&directory, ENDLESS, &["-n", processes, "--quiet"]).spawn().unwrap());
+        let pid = Pid::from_raw(process.0.id() as i32).unwrap();
+        wait_for_first_handler(process.0.id());
+        kill_process(pid, Signal::INT).unwrap();
+        let (code, said) = end(process);
+        assert_eq!(code, Some(0), "-n {processes}: {said}");
     }
 }
 

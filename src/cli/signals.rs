@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use nix::sys::signal::{SigSet, SigmaskHow};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 use signal_hook::{SigId, flag};
@@ -34,7 +35,7 @@ impl SignalHandler {
             }
             Ok(SignalHandler { stop, reopen, handlers })
         };
-        install().map_err(failed)
+        held_back(install).map_err(failed)
     }
 
     /// For the launcher, which passes signals on: those from now on, and whether one has already asked for the end.
@@ -53,11 +54,20 @@ fn reopens() -> bool {
 
 /// The first signal drains, the second one ends the process at once.
 pub fn stop_on_signals() -> Result<Stop, Failure> {
-    stop_on(&[SIGINT, SIGTERM]).map(|(stop, _)| stop).map_err(failed)
+    held_back(|| stop_on(&[SIGINT, SIGTERM])).map(|(stop, _)| stop).map_err(failed)
 }
 
 fn failed(error: io::Error) -> Failure {
     Failure::Failed(format!("signals cannot be handled: {error}"))
+}
+
+/// Installs handlers while the signals of this thread wait: one that comes between a handler and what it is to do would
+/// be lost, and the run would go on for ever.
+fn held_back<T>(install: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
+    let installed = install();
+    before.thread_set_mask()?;
+    installed
 }
 
 fn stop_on(signals: &[c_int]) -> io::Result<(Stop, Vec<SigId>)> {
@@ -74,7 +84,7 @@ fn stop_on(signals: &[c_int]) -> io::Result<(Stop, Vec<SigId>)> {
 
 #[cfg(test)]
 mod tests {
-    use signal_hook::consts::SIGUSR2;
+    use signal_hook::consts::{SIGUSR2, SIGVTALRM};
     use signal_hook::low_level::raise;
 
     use super::*;
@@ -85,6 +95,17 @@ mod tests {
         let (stop, _) = stop_on(&[SIGUSR1]).unwrap();
         stop.now();
         raise(SIGUSR1).unwrap();
+        assert!(stop.is_set());
+    }
+
+    /// If it were not held back, the test's process would end here.
+    #[test]
+    fn a_signal_that_comes_while_handlers_are_installed_is_handled_by_them() {
+        let install = || {
+            raise(SIGVTALRM)?;
+            stop_on(&[SIGVTALRM])
+        };
+        let (stop, _) = held_back(install).unwrap();
         assert!(stop.is_set());
     }
 

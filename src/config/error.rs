@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::data::did_you_mean;
+use crate::data::{Schema, did_you_mean};
 use crate::subtasks::Refusal;
 
 /// A rule that a dataflow breaks, and where. It becomes a [`Diagnostic`](crate::config::Diagnostic) where the text of
@@ -172,6 +172,11 @@ pub enum Wrong {
 }
 
 impl Wrong {
+    /// There is no column of this name.
+    pub fn no_column(name: &str, schema: &Schema) -> Wrong {
+        Wrong::NoColumn { name: name.to_owned(), nearest: did_you_mean(name, schema.names()) }
+    }
+
     /// At these bytes of the document.
     pub fn at(self, span: Range<usize>) -> SpannedError {
         SpannedError { wrong: Box::new(self), at: At::Span(span) }

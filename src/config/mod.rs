@@ -28,7 +28,7 @@ pub use diagnostic::Diagnostic;
 pub use fitted::{Fitted, FittedStep};
 pub use json_schema::json_schema;
 pub use model::{Dataflow, NamedFile, WEATHER};
-pub use overrides::Override;
+pub use overrides::{Override, check_key};
 pub use parse::sections::{MOST_WORKERS, Placement, SchemaChoice, parse_duration};
 pub use parsed_settings::{ParsedSettings, UnchangedSettings};
 pub use reference::reference;

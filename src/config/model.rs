@@ -169,9 +169,10 @@ impl Dataflow {
         &self.contents
     }
 
-    /// Whether the file itself names columns of the rows.
-    pub fn names_columns(&self) -> bool {
-        self.contents.iter().any(|(key, _)| ["schema.number", "schema.text"].contains(&key))
+    /// The columns of the rows, where the file itself names some: a built-in schema has more than most stations send.
+    pub fn named_columns(&self) -> Option<&Schema> {
+        let SchemaChoice::Known { schema, .. } = &self.schema else { return None };
+        self.contents.iter().any(|(key, _)| ["schema.number", "schema.text"].contains(&key)).then_some(schema)
     }
 
     /// The other files that results depend on: fitted params of steps, and references of tables.
@@ -235,8 +236,7 @@ impl Dataflow {
 
     pub(super) fn find_steps(&self, schema: &Schema) -> Result<(Vec<Step>, Schema), SpannedError> {
         if let Some(sort) = self.sort.as_ref().filter(|sort| schema.get(sort.get_ref()).is_none()) {
-            let nearest = did_you_mean(sort.get_ref(), schema.names());
-            return Err(Wrong::NoColumn { name: sort.get_ref().clone(), nearest }.at(sort.span()));
+            return Err(Wrong::no_column(sort.get_ref(), schema).at(sort.span()));
         }
         let mut schema = schema.clone();
         let mut steps = Vec::new();
@@ -280,7 +280,7 @@ impl Dataflow {
         }
         let checked = step.subtask.transform().check_schema(schema, &step.scope);
         checked.map_err(|refusal| Wrong::Scope { label: plan.label.clone(), refusal }.at(plan.span.clone()))?;
-        step.subtask = step.subtask.bind(schema, &step.scope).map_err(|refusal| {
+        step.subtask = step.subtask.bind(schema).map_err(|refusal| {
             let at = plan.parameter_spans.get(refusal.parameter).cloned().unwrap_or(plan.span.clone());
             Wrong::Parameter { name: plan.label.clone(), refusal }.at(at)
         })?;

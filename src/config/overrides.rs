@@ -5,6 +5,17 @@ use crate::mqtt::{is_secret, masked};
 /// A key's parts, at most: each is a table within another.
 const MOST_PARTS: usize = 16;
 
+/// Refuses a key that no dataflow file has.
+///
+/// # Errors
+/// A key of many parts.
+pub fn check_key(key: &str) -> Result<(), String> {
+    if key.split('.').count() > MOST_PARTS {
+        return Err(format!("a key of more than {MOST_PARTS} parts is none of a dataflow file"));
+    }
+    Ok(())
+}
+
 /// One value: `--set buffer.bucket_size=10`, or a flag that means the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Override {
@@ -32,9 +43,7 @@ impl Override {
     pub fn set(text: &str) -> Result<Override, String> {
         let (key, value) = text.split_once('=').ok_or("write KEY=VALUE, such as buffer.bucket_size=100")?;
         let (key, value) = (key.trim(), value.trim());
-        if key.split('.').count() > MOST_PARTS {
-            return Err(format!("a key of more than {MOST_PARTS} parts is none of a dataflow file"));
-        }
+        check_key(key)?;
         let secret = key.rsplit('.').next().is_some_and(is_secret) && !value.starts_with('{');
         let shown = if secret { "***" } else { value };
         Ok(Override { shown: masked(&format!("--set {key}={shown}")), key: key.into(), value: value.into() })

@@ -27,7 +27,7 @@ pub enum Compression {
 
 impl Compression {
     /// The packing of bytes that begin so; `None` if they are not packed.
-    fn of(self, start: &[u8]) -> Option<Compression> {
+    pub(crate) fn of(self, start: &[u8]) -> Option<Compression> {
         match self {
             Compression::None => None,
             Compression::Gzip | Compression::Zstd => Some(self),

@@ -134,11 +134,13 @@ impl Context<'_> {
     /// Who writes this worker's results.
     fn written_by(&self, worker: &Worker) -> WrittenBy {
         let sink = &self.dataflow.sink;
-        match () {
-            () if sink.parts => WrittenBy::FirstOfProcess(self.first_in_process(worker)),
+        if sink.parts {
+            WrittenBy::FirstOfProcess(self.first_in_process(worker))
+        } else if sink.url == SinkUrl::Null && worker.peers() > 1 {
             // With a worker alone, an operator more would only cost time.
-            () if sink.url == SinkUrl::Null && worker.peers() > 1 => WrittenBy::Maker,
-            () => WrittenBy::First,
+            WrittenBy::Maker
+        } else {
+            WrittenBy::First
         }
     }
 

@@ -98,9 +98,14 @@ impl<'a> FilledBuckets<'a> {
 }
 
 /// A payload, and how it is read.
+#[derive(Clone, Copy)]
 pub struct UnreadPayload<'a> {
     /// The payload.
     pub bytes: &'a [u8],
+    /// When it arrived, in nanoseconds of the source's clock.
+    pub arrived: u64,
+    /// Where it came from.
+    pub origin: &'a Origin,
     /// How it is cut into rows.
     pub framing: &'a Framing,
     /// Rows that an earlier run has taken.
@@ -209,17 +214,11 @@ impl BucketBuffer {
 
     /// Takes in the rows of a payload, but the first `skip`, which an earlier run has taken; `filled` gets the buckets
     /// that they fill.
-    pub fn push_payload(
-        &mut self,
-        UnreadPayload { bytes, framing, skip }: UnreadPayload<'_>,
-        arrived: u64,
-        origin: &Origin,
-        clock: Clock,
-        filled: &mut FilledBuckets<'_>,
-    ) {
+    pub fn push_payload(&mut self, payload: UnreadPayload<'_>, clock: Clock, filled: &mut FilledBuckets<'_>) {
+        let UnreadPayload { bytes, arrived, origin, framing, skip } = payload;
         self.keeps_topics = framing.decoding.reads_topics();
         if framing.collect.is_some() && self.partial.is_some() {
-            return self.push_value(UnreadPayload { bytes, framing, skip }, arrived, origin, clock, filled);
+            return self.push_value(payload, clock, filled);
         }
         let mut left = skip;
         let mut unknown = std::mem::take(&mut self.unknown);
@@ -234,14 +233,8 @@ impl BucketBuffer {
     }
 
     /// Takes in a payload that is the value of one column; the rows that it closes leave before it counts as taken in.
-    fn push_value(
-        &mut self,
-        UnreadPayload { bytes, framing, skip }: UnreadPayload<'_>,
-        arrived: u64,
-        origin: &Origin,
-        clock: Clock,
-        filled: &mut FilledBuckets<'_>,
-    ) {
+    fn push_value(&mut self, payload: UnreadPayload<'_>, clock: Clock, filled: &mut FilledBuckets<'_>) {
+        let UnreadPayload { bytes, arrived, origin, framing, skip } = payload;
         let Origin { topic, position } = origin;
         let read = topic_payload::read(bytes, topic, framing, &mut self.unknown);
         let key = framing.topic.as_ref().map(|pattern| pattern.row_of(topic)).unwrap_or_default();
@@ -453,8 +446,8 @@ mod tests {
             let mut filled = FilledBuckets::new(&mut hand_on);
             buffer.begin_delivery(skip as u64);
             let origin = Origin { topic: "t".into(), position: 1 };
-            let payload = UnreadPayload { bytes, framing: &framing, skip: skip as u64 };
-            buffer.push_payload(payload, 0, &origin, clock, &mut filled);
+            let payload = UnreadPayload { bytes, arrived: 0, origin: &origin, framing: &framing, skip: skip as u64 };
+            buffer.push_payload(payload, clock, &mut filled);
             buffer.delivered(1, 0, &mut filled);
             assert!(filled.finish());
             buckets.extend(buffer.close(clock));

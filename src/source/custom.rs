@@ -225,8 +225,9 @@ impl CustomReader {
         }
         buffer.comes_once(!self.acknowledger.waits);
         self.count += 1;
-        let unread = UnreadPayload { bytes: &bytes, framing: &self.settings.framing, skip };
-        buffer.push_payload(unread, arrived, &Origin { topic, position: self.count }, clock, filled);
+        let origin = &Origin { topic, position: self.count };
+        let unread = UnreadPayload { bytes: &bytes, arrived, origin, framing: &self.settings.framing, skip };
+        buffer.push_payload(unread, clock, filled);
         if let Some(number) = number {
             buffer.delivered(number, arrived, filled);
         }

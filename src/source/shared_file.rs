@@ -11,12 +11,10 @@ use super::error::Error;
 use super::file::is_stream;
 use super::url::SourceUrl;
 use crate::data::{RawBatch, fingerprint};
+use crate::format::Compression;
 
 /// Bytes at the beginning and at the end of a file that its identity is made from.
 const LOOKED_AT: u64 = 1 << 16;
-
-/// The first bytes of files of gzip and of Zstandard.
-const COMPRESSED: [&[u8]; 2] = [&[0x1f, 0x8b], &[0x28, 0xb5, 0x2f, 0xfd]];
 
 /// What tells files apart before they are read; the checksum of each batch tells the rest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,26 +25,26 @@ pub struct FileIdentity {
 }
 
 impl FileIdentity {
-    /// Of a source that is a file; `None` of any other, and of a file that can't be read
-    /// or is compressed.
-    pub fn of(source: &SourceUrl) -> Option<FileIdentity> {
+    /// Of a source that is a file; `None` of any other, of a file that can't be read, and of one that is packed: its rows
+    /// are nowhere in it as they are.
+    pub fn of(source: &SourceUrl, compression: Compression) -> Option<FileIdentity> {
         match source {
-            SourceUrl::File { path, .. } if !is_stream(path) => FileIdentity::found(path).ok(),
+            SourceUrl::File { path, .. } if !is_stream(path) => FileIdentity::found(path, compression).ok().flatten(),
             _ => None,
         }
     }
 
-    fn found(path: &Path) -> io::Result<FileIdentity> {
+    fn found(path: &Path, compression: Compression) -> io::Result<Option<FileIdentity>> {
         let file = File::open(path)?;
         let length = file.metadata()?.len();
         let mut bytes = vec![0; length.min(LOOKED_AT) as usize];
         file.read_exact_at(&mut bytes, 0)?;
-        if COMPRESSED.iter().any(|magic| bytes.starts_with(magic)) {
-            return Err(io::Error::other("its rows are nowhere in it as they are"));
+        if compression.of(&bytes).is_some() {
+            return Ok(None);
         }
         let first = fingerprint(&bytes);
         file.read_exact_at(&mut bytes, length - length.min(LOOKED_AT))?;
-        Ok(FileIdentity { length, fingerprints: [first, fingerprint(&bytes)] })
+        Ok(Some(FileIdentity { length, fingerprints: [first, fingerprint(&bytes)] }))
     }
 }
 
@@ -71,10 +69,11 @@ impl SharedFile {
     pub fn read(&mut self, batch: &mut RawBatch) -> Result<(), Error> {
         let SharedFile { path, file } = self;
         let read = batch.read(|buffer, offset| {
-            if file.is_none() {
-                *file = Some(File::open(&*path)?);
-            }
-            file.as_ref().map_or(Ok(()), |file| file.read_exact_at(buffer, offset))
+            let file = match file {
+                Some(file) => file,
+                None => file.insert(File::open(&*path)?),
+            };
+            file.read_exact_at(buffer, offset)
         });
         read.map_err(|error| Error::File { path: self.path.display().to_string(), error })
     }
@@ -91,9 +90,10 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("rows.ndjson");
         let source = SourceUrl::File { path: path.clone(), kind: FileKind::Ndjson };
-        assert_eq!(FileIdentity::of(&source), None);
+        let identity_of = |source| FileIdentity::of(source, Compression::Auto);
+        assert_eq!(identity_of(&source), None);
         std::fs::write(&path, "{\"x\":1}\n{\"x\":2}\n").unwrap();
-        let identity = FileIdentity::of(&source);
+        let identity = identity_of(&source);
         let mut batch = RawBatch::default();
         for (bytes, offset) in [(&b"{\"x\":1}"[..], 0), (b"{\"x\":2}", 8)] {
             batch.push(Row { bytes, format: Format::Json, header: None });
@@ -105,12 +105,27 @@ mod tests {
         assert!(there.rows().map(|row| row.bytes).eq(batch.rows().map(|row| row.bytes)));
         for (other, why) in [("{\"x\":1}\n{\"x\":3}\n", "changed meanwhile"), ("{\"x\":1}\n", "fill whole buffer")] {
             std::fs::write(&path, other).unwrap();
-            assert_ne!(FileIdentity::of(&source), identity);
+            assert_ne!(identity_of(&source), identity);
             let error = file.read(&mut travelled()).unwrap_err().to_string();
             assert!(error.contains("rows.ndjson") && error.contains(why), "{error}");
         }
-        std::fs::write(&path, b"\x1f\x8b\x08").unwrap();
-        assert_eq!(FileIdentity::of(&source), None);
-        assert!(FileIdentity::of(&SourceUrl::Stdin).is_none() && SharedFile::of(&SourceUrl::Stdin).is_none());
+        assert!(identity_of(&SourceUrl::Stdin).is_none() && SharedFile::of(&SourceUrl::Stdin).is_none());
+    }
+
+    #[test]
+    fn a_file_is_packed_as_its_reader_has_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("rows.ndjson");
+        let source = SourceUrl::File { path: path.clone(), kind: FileKind::Ndjson };
+        // The last one is a frame of zstd that is to be skipped: others follow.
+        for (bytes, compression, packed) in [
+            (&b"\x1f\x8b\x08"[..], Compression::Auto, true),
+            (b"\x28\xb5\x2f\xfd", Compression::Auto, true),
+            (b"\x1f\x8b\x08", Compression::None, false),
+            (b"\x50\x2a\x4d\x18\0\0\0\0", Compression::Zstd, true),
+        ] {
+            std::fs::write(&path, bytes).unwrap();
+            assert_eq!(FileIdentity::of(&source, compression).is_none(), packed, "{bytes:?} {compression:?}");
+        }
     }
 }

@@ -5,6 +5,8 @@ use serde_json::Value as Json;
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, TableLike, Value};
 use utoipa::ToSchema;
 
+use crate::config::check_key;
+
 /// One change of a form.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
@@ -25,31 +27,25 @@ pub enum Edit {
     RemoveTable { index: usize },
 }
 
-/// A key's parts, at most: each is a table within another.
-const MOST_PARTS: usize = 16;
-
 /// The text after some edits.
 ///
 /// # Errors
 /// Text that is no TOML, or an edit that does not fit it.
 pub fn edited(text: &str, edits: &[Edit]) -> Result<String, String> {
     let mut document: DocumentMut = text.parse().map_err(|error: toml_edit::TomlError| error.message().to_owned())?;
-    edits.iter().try_for_each(|edit| match edit {
-        Edit::Set { key, .. } | Edit::Unset { key } if key.split('.').count() > MOST_PARTS => {
-            Err(format!("a key of more than {MOST_PARTS} parts is none of a dataflow file"))
-        }
-        edit => apply(&mut document, edit),
-    })?;
+    edits.iter().try_for_each(|edit| apply(&mut document, edit))?;
     Ok(document.to_string())
 }
 
 fn apply(document: &mut DocumentMut, edit: &Edit) -> Result<(), String> {
     match edit {
         Edit::Set { key, value } => {
+            check_key(key)?;
             let value = toml_value(value).ok_or_else(|| format!("{key}: null is no value"))?;
             set(document.as_table_mut(), key, value)
         }
         Edit::Unset { key } => {
+            check_key(key)?;
             unset(document.as_table_mut(), key);
             Ok(())
         }

@@ -230,7 +230,7 @@ fn read_schema(value: Spanned<DeValue<'_>>) -> Result<ReadSchema, SpannedError> 
 fn check_units(choice: &SchemaChoice, decoding: &Decoding) -> Result<(), Wrong> {
     let SchemaChoice::Known { schema, .. } = choice else { return Ok(()) };
     match decoding.unit.keys().find(|name| schema.get(name).is_none()) {
-        Some(name) => Err(Wrong::NoColumn { name: name.clone(), nearest: did_you_mean(name, schema.names()) }),
+        Some(name) => Err(Wrong::no_column(name, schema)),
         None => Ok(()),
     }
 }
@@ -243,9 +243,8 @@ fn check_time(choice: &SchemaChoice, time: Option<Spanned<TimeSection>>) -> Resu
     if schema.get(name).is_some() {
         return Ok(());
     }
-    let nearest = did_you_mean(name, schema.names());
     let span = section.column.as_ref().map_or(span, Spanned::span);
-    Err(Wrong::NoColumn { name: name.to_owned(), nearest }.at(span))
+    Err(Wrong::no_column(name, schema).at(span))
 }
 
 #[cfg(test)]

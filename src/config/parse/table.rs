@@ -210,10 +210,7 @@ fn window(
 }
 
 fn column(name: &Spanned<String>, schema: &Schema) -> Result<Column, SpannedError> {
-    schema.get(name.get_ref()).cloned().ok_or_else(|| {
-        let nearest = did_you_mean(name.get_ref(), schema.names());
-        Wrong::NoColumn { name: name.get_ref().clone(), nearest }.at(name.span())
-    })
+    schema.get(name.get_ref()).cloned().ok_or_else(|| Wrong::no_column(name.get_ref(), schema).at(name.span()))
 }
 
 fn number(name: &Spanned<String>, schema: &Schema) -> Result<Column, SpannedError> {

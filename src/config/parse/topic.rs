@@ -5,7 +5,6 @@ use toml::Spanned;
 use crate::config::error::{SpannedError, Wrong};
 use crate::config::model::Dataflow;
 use crate::config::parse::sections::{Milliseconds, SchemaChoice};
-use crate::data::did_you_mean;
 use crate::format::TopicPattern;
 use crate::mqtt::{check_filter, overlap};
 
@@ -23,8 +22,7 @@ pub(super) fn check_topic(dataflow: &Dataflow, topic: &Spanned<TopicPattern>) ->
     if let SchemaChoice::Known { schema, .. } = &dataflow.schema
         && let Some(name) = pattern.columns().find(|name| schema.get(name).is_none())
     {
-        let nearest = did_you_mean(name, schema.names());
-        return Err(Wrong::NoColumn { name: name.to_owned(), nearest }.at(topic.span()));
+        return Err(Wrong::no_column(name, schema).at(topic.span()));
     }
     let own = pattern.filter();
     let filters = dataflow.source_settings.topics();

@@ -49,7 +49,7 @@ impl OwnIdentity {
             processes: options.cluster.processes(),
             workers: options.cluster.workers,
             fuse: options.fuse,
-            source_file: FileIdentity::of(&dataflow.source),
+            source_file: FileIdentity::of(&dataflow.source, dataflow.source_settings.framing.compression),
             dataflow: hashes(dataflow.contents()),
             files: files.iter().map(hash).collect(),
         };

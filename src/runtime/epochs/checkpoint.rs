@@ -15,8 +15,8 @@ use crate::runtime::epochs::caught::caught;
 use crate::runtime::epochs::checkpoint_file::{self, CheckpointPages};
 use crate::runtime::epochs::checkpoint_tables::{
     BEGUN, COMMIT, DATAFLOW, DELIVERIES, NUMBERS, PARTIAL_ROWS, SESSIONS, STATES, SUM, TEXTS, digest, next_number, put,
-    put_dataflow, put_deliveries, put_progress, put_sessions, put_states, read_dataflow, read_sessions, read_tables,
-    sum_of,
+    put_dataflow, put_deliveries, put_partial_rows, put_progress, put_sessions, put_states, read_dataflow,
+    read_sessions, read_tables, sum_of,
 };
 use crate::runtime::epochs::migration::{migrated, put_migrated};
 use crate::runtime::epochs::stored::{Progress, Sessions, StoredCheckpoint};
@@ -236,7 +236,8 @@ impl Checkpoint {
     ) -> Result<(), String> {
         let changed = self.change(|transaction, sum| {
             put_progress(transaction, progress, sum)?;
-            put_deliveries(transaction, covered, progress.numbers.len(), sum)?;
+            put_deliveries(transaction, covered, sum)?;
+            put_partial_rows(transaction, covered, progress.numbers.len(), sum)?;
             if let Some(sessions) = self.sessions.take() {
                 put_sessions(transaction, &sessions, sum)?;
             }

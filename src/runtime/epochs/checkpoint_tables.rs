@@ -115,29 +115,11 @@ pub(super) fn read_tables(transaction: &ReadTransaction) -> Result<BTreeMap<Stri
 pub(super) fn put_deliveries(
     transaction: &WriteTransaction,
     covered: &BTreeMap<usize, DeliveryRange>,
-    connections: usize,
     sum: &mut u64,
 ) -> Result<(), redb::Error> {
     let mut deliveries = transaction.open_table(DELIVERIES)?;
     let mut begins = transaction.open_table(BEGUN)?;
-    let mut rows = transaction.open_table(TEXTS)?;
-    if covered.get(&0).is_some_and(|range| range.partial.is_some()) {
-        // The first connection has gone on with the rows of those that are no more.
-        let is_there = |name: &str| {
-            let connection = name.strip_prefix(PARTIAL_ROWS).and_then(|number| number.parse::<usize>().ok());
-            connection.is_none_or(|connection| connection < connections)
-        };
-        retain(&mut rows, |name| is_there(name), sum)?;
-    }
-    for (connection, DeliveryRange { taken, begun, first, partial, .. }) in covered {
-        match partial.as_ref().map(|partial| (partial, partial_rows(*connection))) {
-            Some((partial, name)) if partial.is_empty() => take_out(&mut rows, name.as_str(), sum)?,
-            Some((partial, name)) => {
-                let text = serde_json::to_string(partial).expect("texts and numbers are values");
-                put(&mut rows, name.as_str(), text.as_str(), sum)?;
-            }
-            None => {}
-        }
+    for (connection, DeliveryRange { taken, begun, first, .. }) in covered {
         let connection = *connection as u64;
         for (place, TakenPublish { packet_id, hash }) in taken.iter().filter(|(place, _)| place >= first) {
             put(&mut deliveries, (connection, *place), (*packet_id, *hash), sum)?;
@@ -154,8 +136,36 @@ pub(super) fn put_deliveries(
     Ok(())
 }
 
-fn partial_rows(connection: usize) -> String {
-    format!("{PARTIAL_ROWS}{connection}")
+/// Rows that lack values still, where values come one by one, of a source with so many connections.
+pub(super) fn put_partial_rows(
+    transaction: &WriteTransaction,
+    covered: &BTreeMap<usize, DeliveryRange>,
+    connections: usize,
+    sum: &mut u64,
+) -> Result<(), redb::Error> {
+    let held = || covered.iter().filter_map(|(connection, range)| Some((*connection, range.partial.as_ref()?)));
+    if held().next().is_none() {
+        return Ok(());
+    }
+    let mut rows = transaction.open_table(TEXTS)?;
+    if held().any(|(connection, _)| connection == 0) {
+        // The first connection has gone on with the rows of those that are no more.
+        let is_there = |name: &str| {
+            let connection = name.strip_prefix(PARTIAL_ROWS).and_then(|number| number.parse::<usize>().ok());
+            connection.is_none_or(|connection| connection < connections)
+        };
+        retain(&mut rows, |name| is_there(name), sum)?;
+    }
+    for (connection, partial) in held() {
+        let name = format!("{PARTIAL_ROWS}{connection}");
+        if partial.is_empty() {
+            take_out(&mut rows, name.as_str(), sum)?;
+        } else {
+            let text = serde_json::to_string(partial).expect("texts and numbers are values");
+            put(&mut rows, name.as_str(), text.as_str(), sum)?;
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn read_sessions(database: &Database) -> Result<Sessions, redb::Error> {

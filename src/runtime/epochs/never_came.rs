@@ -1,9 +1,7 @@
 //! Tells, once, of columns that the dataflow names and that no row has a value of.
 
-use crate::config::{Dataflow, SchemaChoice};
-
-/// So many rows come before it is told; a run that ends earlier tells it at its end.
-const ROWS: u64 = 1000;
+use crate::config::Dataflow;
+use crate::runtime::graph::absent_columns::ROWS;
 
 /// The columns that no row has had a value of so far, on any worker.
 #[derive(Default)]
@@ -14,15 +12,10 @@ pub struct NeverCame {
 }
 
 impl NeverCame {
-    /// The columns that the dataflow names: a built-in schema has more than most stations send.
+    /// The columns that the dataflow names.
     pub fn of(dataflow: &Dataflow) -> NeverCame {
-        let columns = match &dataflow.schema {
-            SchemaChoice::Known { schema, .. } if dataflow.names_columns() => {
-                schema.names().map(str::to_owned).enumerate().collect()
-            }
-            _ => Vec::new(),
-        };
-        NeverCame { columns, rows: 0 }
+        let names = dataflow.named_columns().into_iter().flat_map(|schema| schema.names());
+        NeverCame { columns: names.map(str::to_owned).enumerate().collect(), rows: 0 }
     }
 
     /// An epoch of so many rows in which these columns had their first values on a worker; what is to be told, if enough

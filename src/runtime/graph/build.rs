@@ -48,6 +48,8 @@ pub struct GraphPlan {
     pub writer: WrittenBy,
     /// The source, where rows come without their bytes, which are in its file.
     pub source_file: Option<SourceUrl>,
+    /// The columns whose first values are looked for.
+    pub absent: AbsentColumns,
     /// Takes samples of messages, if the run is observed.
     pub sampler: Option<Sampler>,
 }
@@ -99,6 +101,7 @@ impl GraphPlan {
             infinity: dataflow.sink.infinity,
             writer: WrittenBy::First,
             source_file: None,
+            absent: dataflow.named_columns().map(AbsentColumns::of).unwrap_or_default(),
             sampler: None,
         }
     }
@@ -212,7 +215,7 @@ fn by_epoch() -> impl ParallelizationContract<u64, Vec<Arc<Bucket>>> {
 fn prepare(plan: &GraphPlan, times: SharedServiceTimes) -> impl FnMut(Arc<Bucket>) -> InFlightMessage + use<> {
     let mut prepare = Prepare::new(plan.schema.clone(), plan.decoding.clone()).sorted_by(plan.sort.clone());
     let (sampler, schema) = (plan.sampler.clone(), plan.schema.clone());
-    let mut absent = AbsentColumns::of(&schema);
+    let mut absent = plan.absent.clone();
     let mut file = plan.source_file.as_ref().and_then(SharedFile::of);
     move |mut bucket| {
         let mut unread = None;

@@ -11,7 +11,7 @@
 //!
 //! Never here: when a checkpoint is committed or a delivery acknowledged, connections, and the kernels of subtasks.
 
-mod absent_columns;
+pub(crate) mod absent_columns;
 pub(crate) mod alone;
 pub(crate) mod build;
 pub(crate) mod epoch_queue;

@@ -3,12 +3,14 @@
 
 use std::sync::Arc;
 
+use rumqttc::v5::Request;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::Publish;
 
 use crate::config::Dataflow;
 use crate::measure::Clock;
 use crate::registry::Registry;
+use crate::runtime::ingest::connections::SourceConnections;
 use crate::source::{DeliveryRange, SimulatedConnection, Source, SourcePosition, SourceSettings, Stop};
 
 /// Topic and payload: stations overlap, values are missing, and one payload is no value.
@@ -119,4 +121,22 @@ fn collected_rows_survive_a_kill_with_their_contents() {
             }
         }
     }
+}
+
+/// The schema is found in the first row, whatever was delivered before it.
+#[test]
+fn values_of_a_row_that_waits_for_more_are_not_acknowledged_before_it_is_durable() {
+    let (mut connection, source) = start(&settings(100), &SourcePosition::default());
+    connection.publish(publish(0, false));
+    assert!(connection.read());
+    connection.close();
+    assert_eq!(source.backlog().0, 1, "a bucket that carries the delivery alone");
+    connection.finish();
+    let mut sources = SourceConnections::simulated(vec![source], Stop::default());
+    let first = sources.first().expect("the row");
+    assert_eq!((first.bucket.len(), first.delivery_range.delivered), (1, 1));
+    let sent: Vec<Request> = std::iter::from_fn(|| connection.send()).collect();
+    assert!(!sent.iter().any(|request| matches!(request, Request::PubAck(_))), "{sent:?}");
+    sources.complete(0, 1);
+    assert!(std::iter::from_fn(|| connection.send()).any(|request| matches!(request, Request::PubAck(_))));
 }

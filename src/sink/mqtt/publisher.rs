@@ -86,13 +86,18 @@ impl Publisher {
     /// # Errors
     /// A broker that refuses the publish, or that has acknowledged too few when the deadline passes.
     pub fn publish(&mut self, payload: &[u8]) -> Result<(), Error> {
-        let topic = self.endpoint.url.topic.clone();
-        self.publish_with(&topic, payload, PublishProperties::default())
+        self.publish_with(None, payload, PublishProperties::default())
     }
 
-    fn publish_with(&mut self, topic: &str, payload: &[u8], properties: PublishProperties) -> Result<(), Error> {
+    /// Publishes under the topic of the address if none is given.
+    fn publish_with(
+        &mut self,
+        topic: Option<&str>,
+        payload: &[u8],
+        properties: PublishProperties,
+    ) -> Result<(), Error> {
         let Endpoint { url, qos, .. } = &self.endpoint;
-        let mut publish = Publish::new(topic, qos.v5(), payload.to_vec(), Some(properties));
+        let mut publish = Publish::new(topic.unwrap_or(&url.topic), qos.v5(), payload.to_vec(), Some(properties));
         // The size is that of a packet with a packet id.
         publish.pkid = 1;
         let size = publish.size();
@@ -167,14 +172,10 @@ impl Sink for Publisher {
         let Output::Lines(lines) = output else { unreachable!("the encoder gives lines to a sink of lines") };
         for row in lines.split(|byte| *byte == b'\n').filter(|row| !row.is_empty()) {
             let user_properties = if self.properties { properties(row) } else { Vec::new() };
-            let topic = match &self.topic {
-                None => Ok(self.endpoint.url.topic.clone()),
-                Some(topic) => topic.of(row),
-            };
-            match topic {
+            match self.topic.as_ref().map(|topic| topic.of(row)).transpose() {
                 Ok(topic) => {
                     let properties = PublishProperties { user_properties, ..PublishProperties::default() };
-                    self.publish_with(&topic, row, properties)?;
+                    self.publish_with(topic.as_deref(), row, properties)?;
                 }
                 Err(reason) => self.without_topic.push(RefusedLine { line: row.to_vec(), excess: None, reason }),
             }

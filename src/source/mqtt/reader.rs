@@ -346,8 +346,8 @@ impl PublishIntake {
         };
         if !of_earlier_time {
             let (bytes, framing) = (&publish.payload[..], &*self.framing);
-            let origin = Origin { topic: self.topic.clone(), position: self.publishes };
-            buffer.push_payload(UnreadPayload { bytes, framing, skip }, arrived, &origin, clock, filled);
+            let origin = &Origin { topic: self.topic.clone(), position: self.publishes };
+            buffer.push_payload(UnreadPayload { bytes, arrived, origin, framing, skip }, clock, filled);
         }
         if let Some(NewDelivery { number, .. }) = new.filter(|_| self.acknowledger.waits()) {
             buffer.delivered(number, arrived, filled);
