@@ -20,7 +20,7 @@ struct Pass {
 
 #[derive(Clone)]
 enum Act {
-    Step(Step),
+    Step(Box<Step>),
     Fused(Fused, Vec<Step>),
 }
 
@@ -35,7 +35,7 @@ pub enum ChainEvent<'a> {
 impl Chain {
     /// A pass for each step.
     pub fn in_turn(steps: &[Step]) -> Chain {
-        let passes = steps.iter().enumerate().map(|(step, one)| Pass { step, act: Act::Step(one.clone()) });
+        let passes = steps.iter().enumerate().map(|(step, one)| Pass { step, act: Act::Step(Box::new(one.clone())) });
         Chain { passes: passes.collect() }
     }
 
@@ -47,7 +47,8 @@ impl Chain {
             step += run.len();
             let fused =
                 || Fused::new(run.iter().map(|one| (one.subtask.transform().clone(), one.scope.clone())).collect());
-            let act = if let [one] = run { Act::Step(one.clone()) } else { Act::Fused(fused(), run.to_vec()) };
+            let act =
+                if let [one] = run { Act::Step(Box::new(one.clone())) } else { Act::Fused(fused(), run.to_vec()) };
             Pass { step: step - run.len(), act }
         });
         Chain { passes: passes.collect() }
@@ -78,6 +79,7 @@ impl Chain {
         let mut fitted = Vec::new();
         for Pass { act, .. } in &self.passes {
             let Act::Step(step) = act else { panic!("fused steps are not fitted") };
+            let step = step.as_ref();
             let of_step = |reason: String| format!("{}: {reason}", step.label);
             let left_out = |ids: Vec<u64>, reason: String| {
                 tracing::warn!("{}: {} rows are left out: {reason}", step.label, ids.len());
@@ -113,7 +115,7 @@ impl Pass {
             })
         };
         match &self.act {
-            Act::Step(step) => in_turn(message, std::slice::from_ref(step)),
+            Act::Step(step) => in_turn(message, std::slice::from_ref(step.as_ref())),
             Act::Fused(fused, steps) if steps.iter().all(|step| step.on_error == OnError::Message) => {
                 fused.apply(message).map_err(|(step, fault)| (self.step + step, fault))
             }
