@@ -6,14 +6,14 @@ use toml::de::ValueDeserializer;
 
 use crate::inlined_schema::inlined_schema;
 
-type Build<T> = fn(ValueDeserializer<'_>, &str) -> Result<T, toml::de::Error>;
+type BuildFn<T> = fn(ValueDeserializer<'_>, &str) -> Result<T, toml::de::Error>;
 
 /// What addresses of one scheme stand for.
 #[derive(Clone, Debug)]
 pub struct Scheme<T> {
     /// What stands before `://`.
     pub name: &'static str,
-    build: Build<T>,
+    build: BuildFn<T>,
     schema: fn() -> Schema,
 }
 
@@ -43,7 +43,7 @@ impl<T> Schemes<T> {
     }
 
     /// These and one more with settings of type `S`, which replaces one of the same name.
-    pub(crate) fn with_settings<S>(mut self, name: &'static str, build: Build<T>) -> Schemes<T>
+    pub(crate) fn with_settings<S>(mut self, name: &'static str, build: BuildFn<T>) -> Schemes<T>
     where
         S: DeserializeOwned + JsonSchema,
     {

@@ -240,6 +240,36 @@ fn a_room_re_exports_and_defines_nothing() {
     assert_eq!(defining, [] as [&str; 0]);
 }
 
+/// The types that more than one module defines, with the modules. A room's own `Error` is told by its path.
+fn doubled(modules: &Modules) -> Vec<String> {
+    let mut defined: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (module, text) in modules {
+        for line in text.lines() {
+            let item = line.trim_start();
+            let item = item.split_once("pub").filter(|(before, _)| before.is_empty()).map_or(item, |(_, behind)| {
+                behind.trim_start_matches(|c: char| c == '(' || c == ')' || c.is_lowercase()).trim_start()
+            });
+            // An indented `type` belongs to a trait or to what implements one.
+            let kinds = ["struct ", "enum ", "trait ", if line.starts_with(' ') { "struct " } else { "type " }];
+            let Some(name) = kinds.iter().find_map(|kind| item.strip_prefix(kind)) else { continue };
+            let name = name.split(|c: char| !c.is_alphanumeric()).next().unwrap();
+            if name != "Error" {
+                defined.entry(name).or_default().push(module);
+            }
+        }
+    }
+    defined.retain(|_, modules| modules.len() > 1);
+    defined.iter().map(|(name, modules)| format!("{name}: {}", modules.join(", "))).collect()
+}
+
+#[test]
+fn no_two_types_have_one_name() {
+    assert_eq!(doubled(&modules()), [] as [String; 0]);
+    let mut planted = modules();
+    planted.get_mut("mqtt::password").unwrap().push_str("\npub(super) struct Message {\n");
+    assert_eq!(doubled(&planted), ["Message: data::message, mqtt::password"]);
+}
+
 /// What a library leaves to the program that it is part of.
 const OF_THE_PROGRAM: [(&str, &[&str]); 4] = [
     ("the process's end", &["process::exit", "low_level::exit", "process::abort"]),

@@ -1,8 +1,8 @@
 //! Columns that expressions give, as `pandas.DataFrame.eval` assigns them.
 
-use super::check::{Names, Value};
-use super::evaluate::{Blocks, Rows};
-use super::syntax::{Node, parse, target};
+use super::check::{Names, Typed};
+use super::evaluate::{Blocks, RowBlock};
+use super::syntax::{Expr, parse, target};
 use super::typed::{Condition, Needs, Number, Text};
 use super::{Constant, ExpressionError};
 use crate::data::{Kind, Message, Schema, TextColumn};
@@ -36,22 +36,22 @@ impl Builder {
         Builder { names: Names::of(schema), slots: schema.number_count(), numbers: Vec::new() }
     }
 
-    fn assign(&mut self, name: &str, value: Value) {
+    fn assign(&mut self, name: &str, value: Typed) {
         let (number, is_condition) = match value {
-            Value::Text(text) => return self.names.put(name, Value::Text(text.into_column())),
-            Value::Number(number) => (number, false),
-            Value::Condition(condition) => (Number::Condition(Box::new(condition)), true),
+            Typed::Text(text) => return self.names.put(name, Typed::Text(text.into_column())),
+            Typed::Number(number) => (number, false),
+            Typed::Condition(condition) => (Number::Condition(Box::new(condition)), true),
         };
         let slot = match self.names.get(name) {
-            Some(Value::Number(Number::Column(slot)) | Value::Condition(Condition::Column(slot))) => *slot,
+            Some(Typed::Number(Number::Column(slot)) | Typed::Condition(Condition::Column(slot))) => *slot,
             _ => {
                 self.slots += 1;
                 self.slots - 1
             }
         };
         self.numbers.push((slot, number));
-        let condition = || Value::Condition(Condition::Column(slot));
-        self.names.put(name, if is_condition { condition() } else { Value::Number(Number::Column(slot)) });
+        let condition = || Typed::Condition(Condition::Column(slot));
+        self.names.put(name, if is_condition { condition() } else { Typed::Number(Number::Column(slot)) });
     }
 
     fn finish(self, schema: &Schema) -> Assignments {
@@ -60,15 +60,15 @@ impl Builder {
         let (mut order, mut texts, mut columns) = (Vec::new(), Vec::new(), Vec::new());
         for (name, value) in names.iter() {
             let kind = match value {
-                Value::Number(Number::Column(slot)) | Value::Condition(Condition::Column(slot)) => {
+                Typed::Number(Number::Column(slot)) | Typed::Condition(Condition::Column(slot)) => {
                     order.push(*slot);
                     Kind::Number
                 }
-                Value::Text(text) => {
+                Typed::Text(text) => {
                     texts.push(text.clone());
                     Kind::Text
                 }
-                Value::Number(_) | Value::Condition(_) => unreachable!("a column has a slot"),
+                Typed::Number(_) | Typed::Condition(_) => unreachable!("a column has a slot"),
             };
             columns.push((name, kind));
         }
@@ -85,7 +85,7 @@ impl Builder {
     }
 }
 
-struct Line<'a> {
+struct AssignmentLine<'a> {
     name: String,
     text: &'a str,
     start: usize,
@@ -121,9 +121,9 @@ impl Assignments {
         let mut builder = Builder::new(schema);
         for (name, constant) in constants {
             let value = match constant {
-                Constant::Truth(value) => Value::Condition(Condition::Constant(*value)),
-                Constant::Number(value) => Value::Number(Number::Constant(*value)),
-                Constant::Text(value) => Value::Text(Text::Constant(value.clone())),
+                Constant::Truth(value) => Typed::Condition(Condition::Constant(*value)),
+                Constant::Number(value) => Typed::Number(Number::Constant(*value)),
+                Constant::Text(value) => Typed::Text(Text::Constant(value.clone())),
             };
             builder.assign(name, value);
         }
@@ -140,10 +140,10 @@ impl Assignments {
         message.add_columns(self.added);
         let mut blocks = Blocks::new(self.needs);
         let mut out: Scratch<f64> = Scratch::default();
-        for (first, count) in Rows::blocks(message.rows()) {
+        for (first, count) in RowBlock::blocks(message.rows()) {
             out.resize(count, 0.0);
             for (slot, number) in &self.numbers {
-                number.write(Rows { message: &*message, first, count }, &mut out, blocks.free());
+                number.write(RowBlock { message: &*message, first, count }, &mut out, blocks.free());
                 message.column_mut(*slot)[first..first + count].copy_from_slice(&out);
             }
         }
@@ -163,7 +163,7 @@ impl Assignments {
 }
 
 /// The lines that are not empty.
-fn lines(text: &str) -> Result<Vec<Line<'_>>, ExpressionError> {
+fn lines(text: &str) -> Result<Vec<AssignmentLine<'_>>, ExpressionError> {
     let mut lines = Vec::new();
     let mut start = 0;
     for whole in text.split_inclusive('\n') {
@@ -176,7 +176,7 @@ fn lines(text: &str) -> Result<Vec<Line<'_>>, ExpressionError> {
                 let error = ExpressionError::new(at, "this line assigns nothing");
                 return Err(error.help("write name = expression; a name with other signs stands in backticks"));
             };
-            lines.push(Line { name, text: &line[behind..], start: start + behind });
+            lines.push(AssignmentLine { name, text: &line[behind..], start: start + behind });
         }
         start += whole.len();
     }
@@ -186,8 +186,8 @@ fn lines(text: &str) -> Result<Vec<Line<'_>>, ExpressionError> {
     Ok(lines)
 }
 
-impl Line<'_> {
-    fn parse(&self) -> Result<Node, ExpressionError> {
+impl AssignmentLine<'_> {
+    fn parse(&self) -> Result<Expr, ExpressionError> {
         parse(self.text).map_err(|error| error.moved(self.start))
     }
 }

@@ -5,14 +5,14 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::ExpressionError;
-use super::syntax::{Node, Part};
-use super::typed::{Arithmetic, Comparison, Condition, Function, Number, Text};
+use super::syntax::{Expr, ExprKind};
+use super::typed::{Arithmetic, CompareOp, Condition, Number, Text, UnaryFunction};
 use crate::data::{Kind, Schema, did_you_mean};
 use crate::kernels::division::{floor_divide, floor_remainder};
 
 /// What a part of an expression is.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Value {
+pub(super) enum Typed {
     Number(Number),
     Condition(Condition),
     Text(Text),
@@ -22,7 +22,7 @@ pub(super) enum Value {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Names {
     order: Vec<String>,
-    values: HashMap<String, Value>,
+    values: HashMap<String, Typed>,
     /// How many parts have been checked: those in the middle of a chain of comparisons stand for two.
     checked: Cell<usize>,
 }
@@ -35,8 +35,8 @@ impl Names {
         let mut names = Names::default();
         for column in schema.columns() {
             let value = match column.kind {
-                Kind::Number => Value::Number(Number::Column(column.slot)),
-                Kind::Text => Value::Text(Text::Column(column.slot)),
+                Kind::Number => Typed::Number(Number::Column(column.slot)),
+                Kind::Text => Typed::Text(Text::Column(column.slot)),
             };
             names.put(&column.name, value);
         }
@@ -44,51 +44,53 @@ impl Names {
     }
 
     /// A name for a value from now on; a new name comes last.
-    pub fn put(&mut self, name: &str, value: Value) {
+    pub fn put(&mut self, name: &str, value: Typed) {
         if self.values.insert(name.to_owned(), value).is_none() {
             self.order.push(name.to_owned());
         }
     }
 
-    pub fn get(&self, name: &str) -> Option<&Value> {
+    pub fn get(&self, name: &str) -> Option<&Typed> {
         self.values.get(name)
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Typed)> {
         self.order.iter().map(|name| (name.as_str(), &self.values[name]))
     }
 
     /// What a tree is.
-    pub fn value(&self, node: &Node) -> Result<Value, ExpressionError> {
+    pub fn value(&self, node: &Expr) -> Result<Typed, ExpressionError> {
         self.checked.set(self.checked.get() + 1);
         if self.checked.get() > MAX_PARTS {
             let reason = format!("an expression has {MAX_PARTS} parts at most, and chains of comparisons count twice");
             return Err(ExpressionError::new(node.span.clone(), reason));
         }
         match &node.part {
-            Part::Number(value, _) => Ok(Value::Number(Number::Constant(*value))),
-            Part::Truth(value) => Ok(Value::Condition(Condition::Constant(*value))),
-            Part::Text(value) => Ok(Value::Text(Text::Constant(value.clone()))),
-            Part::Name(name, quoted) => self.column(name, *quoted, &node.span),
-            Part::List(_) => Err(ExpressionError::new(node.span.clone(), "a list stands to the right of `in` only")),
-            Part::Call(name, arguments) => self.call(name, arguments, &node.span).map(Value::Number),
-            Part::Unary(symbol, inner) => self.unary(symbol, inner, node),
-            Part::Binary(symbol @ ("and" | "or"), left, right) => {
+            ExprKind::Number(value, _) => Ok(Typed::Number(Number::Constant(*value))),
+            ExprKind::Truth(value) => Ok(Typed::Condition(Condition::Constant(*value))),
+            ExprKind::Text(value) => Ok(Typed::Text(Text::Constant(value.clone()))),
+            ExprKind::Name(name, quoted) => self.column(name, *quoted, &node.span),
+            ExprKind::List(_) => {
+                Err(ExpressionError::new(node.span.clone(), "a list stands to the right of `in` only"))
+            }
+            ExprKind::Call(name, arguments) => self.call(name, arguments, &node.span).map(Typed::Number),
+            ExprKind::Unary(symbol, inner) => self.unary(symbol, inner, node),
+            ExprKind::Binary(symbol @ ("and" | "or"), left, right) => {
                 let (left, right) = (self.operand_of(symbol, left)?, self.operand_of(symbol, right)?);
                 if let (Condition::Constant(_), Condition::Constant(_)) = (&left, &right) {
                     return Err(ExpressionError::new(node.span.clone(), "cannot evaluate scalar only bool ops"));
                 }
-                Ok(Value::Condition(joined(symbol, left, right)))
+                Ok(Typed::Condition(joined(symbol, left, right)))
             }
-            Part::Binary(symbol, left, right) => self.arithmetic(symbol, left, right, node),
-            Part::Compare(first, others) => self.comparisons(first, others).map(Value::Condition),
+            ExprKind::Binary(symbol, left, right) => self.arithmetic(symbol, left, right, node),
+            ExprKind::Compare(first, others) => self.comparisons(first, others).map(Typed::Condition),
         }
     }
 
     /// A condition, as `query` needs it.
-    pub fn condition(&self, node: &Node) -> Result<Condition, ExpressionError> {
+    pub fn condition(&self, node: &Expr) -> Result<Condition, ExpressionError> {
         match self.value(node)? {
-            Value::Condition(condition) => Ok(condition),
+            Typed::Condition(condition) => Ok(condition),
             other => {
                 let reason = format!("this is {}, where a condition must be", kind_of(&other));
                 Err(ExpressionError::new(node.span.clone(), reason).help("compare it, such as with > 0"))
@@ -96,10 +98,10 @@ impl Names {
         }
     }
 
-    fn column(&self, name: &str, quoted: bool, span: &Range<usize>) -> Result<Value, ExpressionError> {
+    fn column(&self, name: &str, quoted: bool, span: &Range<usize>) -> Result<Typed, ExpressionError> {
         match self.values.get(name) {
             Some(value) => Ok(value.clone()),
-            None if !quoted && (name == "inf" || name == "Inf") => Ok(Value::Number(Number::Constant(f64::INFINITY))),
+            None if !quoted && (name == "inf" || name == "Inf") => Ok(Typed::Number(Number::Constant(f64::INFINITY))),
             None => {
                 let error = ExpressionError::new(span.clone(), format!("there is no column `{name}`"));
                 Err(error.maybe_help(did_you_mean(name, self.order.iter().map(String::as_str))))
@@ -107,9 +109,9 @@ impl Names {
         }
     }
 
-    fn operand_of(&self, symbol: &str, node: &Node) -> Result<Condition, ExpressionError> {
+    fn operand_of(&self, symbol: &str, node: &Expr) -> Result<Condition, ExpressionError> {
         match self.value(node)? {
-            Value::Condition(condition) => Ok(condition),
+            Typed::Condition(condition) => Ok(condition),
             other => {
                 let reason = format!("`{symbol}` takes conditions, and this is {}", kind_of(&other));
                 Err(ExpressionError::new(node.span.clone(), reason).help("compare it, such as with != 0"))
@@ -117,26 +119,26 @@ impl Names {
         }
     }
 
-    fn unary(&self, symbol: &'static str, inner: &Node, node: &Node) -> Result<Value, ExpressionError> {
+    fn unary(&self, symbol: &'static str, inner: &Expr, node: &Expr) -> Result<Typed, ExpressionError> {
         if symbol == "~" || symbol == "not" {
             return match self.operand_of(symbol, inner)? {
                 Condition::Constant(_) => {
                     let reason = format!("`{symbol}` takes a condition over columns");
                     Err(ExpressionError::new(node.span.clone(), reason))
                 }
-                condition => Ok(Value::Condition(Condition::Not(Box::new(condition)))),
+                condition => Ok(Typed::Condition(Condition::Not(Box::new(condition)))),
             };
         }
         match (symbol, self.value(inner)?) {
-            (_, Value::Condition(Condition::Constant(value))) => {
+            (_, Typed::Condition(Condition::Constant(value))) => {
                 let value = f64::from(u8::from(value));
-                Ok(Value::Number(Number::Constant(if symbol == "-" { -value } else { value })))
+                Ok(Typed::Number(Number::Constant(if symbol == "-" { -value } else { value })))
             }
             // pandas turns the sign of conditions as `~` does.
-            ("-", Value::Condition(condition)) => Ok(Value::Condition(Condition::Not(Box::new(condition)))),
-            ("-", Value::Number(Number::Constant(value))) => Ok(constant(-value, node)),
-            ("-", Value::Number(number)) => Ok(Value::Number(Number::Negative(Box::new(number)))),
-            (_, Value::Text(_)) => Err(ExpressionError::new(inner.span.clone(), format!("`{symbol}` takes no text"))),
+            ("-", Typed::Condition(condition)) => Ok(Typed::Condition(Condition::Not(Box::new(condition)))),
+            ("-", Typed::Number(Number::Constant(value))) => Ok(constant(-value, node)),
+            ("-", Typed::Number(number)) => Ok(Typed::Number(Number::Negative(Box::new(number)))),
+            (_, Typed::Text(_)) => Err(ExpressionError::new(inner.span.clone(), format!("`{symbol}` takes no text"))),
             (_, value) => Ok(value),
         }
     }
@@ -144,18 +146,18 @@ impl Names {
     fn arithmetic(
         &self,
         symbol: &'static str,
-        left: &Node,
-        right: &Node,
-        node: &Node,
-    ) -> Result<Value, ExpressionError> {
+        left: &Expr,
+        right: &Expr,
+        node: &Expr,
+    ) -> Result<Typed, ExpressionError> {
         let user = format!("`{symbol}`");
         let (left, right) = match (self.value(left)?, self.value(right)?) {
-            (Value::Condition(one), Value::Condition(other))
+            (Typed::Condition(one), Typed::Condition(other))
                 if !matches!((&one, &other), (Condition::Constant(_), Condition::Constant(_))) =>
             {
                 return match symbol {
-                    "+" => Ok(Value::Condition(joined("or", one, other))),
-                    "*" => Ok(Value::Condition(joined("and", one, other))),
+                    "+" => Ok(Typed::Condition(joined("or", one, other))),
+                    "*" => Ok(Typed::Condition(joined("and", one, other))),
                     _ => Err(ExpressionError::new(node.span.clone(), format!("{user} does not take two conditions"))),
                 };
             }
@@ -175,13 +177,13 @@ impl Names {
             let value = value.map_err(|reason| ExpressionError::new(node.span.clone(), reason))?;
             return Ok(constant(value, node));
         }
-        Ok(Value::Number(Number::Binary(operator, Box::new(left), Box::new(right))))
+        Ok(Typed::Number(Number::Binary(operator, Box::new(left), Box::new(right))))
     }
 
-    fn call(&self, name: &str, arguments: &[Node], span: &Range<usize>) -> Result<Number, ExpressionError> {
-        let function = Function::NAMES.iter().find(|(known, _)| *known == name);
+    fn call(&self, name: &str, arguments: &[Expr], span: &Range<usize>) -> Result<Number, ExpressionError> {
+        let function = UnaryFunction::NAMES.iter().find(|(known, _)| *known == name);
         if function.is_none() && name != "arctan2" {
-            let known = Function::NAMES.iter().map(|(known, _)| *known).chain(["arctan2"]);
+            let known = UnaryFunction::NAMES.iter().map(|(known, _)| *known).chain(["arctan2"]);
             let nearest = did_you_mean(name, known.clone());
             let help = nearest.unwrap_or_else(|| format!("there are {}", known.collect::<Vec<_>>().join(", ")));
             let at = span.start..span.start + name.len();
@@ -190,7 +192,7 @@ impl Names {
         let numbers: Result<Vec<Number>, ExpressionError> = arguments
             .iter()
             .map(|argument| match self.value(argument)? {
-                Value::Number(number) => Ok(number),
+                Typed::Number(number) => Ok(number),
                 other => {
                     let reason = format!("{name} takes a number, and this is {}", kind_of(&other));
                     Err(ExpressionError::new(argument.span.clone(), reason))
@@ -209,7 +211,7 @@ impl Names {
     }
 
     /// Comparisons in a row are joined by `and`.
-    fn comparisons(&self, first: &Node, others: &[(&'static str, Node)]) -> Result<Condition, ExpressionError> {
+    fn comparisons(&self, first: &Expr, others: &[(&'static str, Expr)]) -> Result<Condition, ExpressionError> {
         let mut left = first;
         let mut all: Option<Condition> = None;
         for (symbol, right) in others {
@@ -226,8 +228,8 @@ impl Names {
         Ok(all.unwrap_or(Condition::Constant(true)))
     }
 
-    fn compared(&self, symbol: &'static str, left: &Node, right: &Node) -> Result<Condition, ExpressionError> {
-        if let Part::List(items) = &right.part {
+    fn compared(&self, symbol: &'static str, left: &Expr, right: &Expr) -> Result<Condition, ExpressionError> {
+        if let ExprKind::List(items) = &right.part {
             return match symbol {
                 "in" | "==" => self.contained(left, items),
                 "not in" | "!=" => self.contained(left, items).map(|within| Condition::Not(Box::new(within))),
@@ -239,19 +241,19 @@ impl Names {
             return Err(error.help("such as [1, 2] or ['a', 'b']"));
         }
         let comparison = match symbol {
-            "==" => Comparison::Equal,
-            "!=" => Comparison::NotEqual,
-            "<" => Comparison::Less,
-            "<=" => Comparison::LessEqual,
-            ">" => Comparison::Greater,
-            _ => Comparison::GreaterEqual,
+            "==" => CompareOp::Equal,
+            "!=" => CompareOp::NotEqual,
+            "<" => CompareOp::Less,
+            "<=" => CompareOp::LessEqual,
+            ">" => CompareOp::Greater,
+            _ => CompareOp::GreaterEqual,
         };
         match (self.value(left)?, self.value(right)?) {
-            (Value::Text(Text::Constant(one)), Value::Text(Text::Constant(other))) => {
+            (Typed::Text(Text::Constant(one)), Typed::Text(Text::Constant(other))) => {
                 Ok(Condition::Constant(comparison.holds(&one, &other)))
             }
-            (Value::Text(one), Value::Text(other)) => Ok(Condition::Texts(comparison, one, other)),
-            (Value::Text(_), other) | (other, Value::Text(_)) => {
+            (Typed::Text(one), Typed::Text(other)) => Ok(Condition::Texts(comparison, one, other)),
+            (Typed::Text(_), other) | (other, Typed::Text(_)) => {
                 let reason = format!("a text is compared with {} here", kind_of(&other));
                 let error = ExpressionError::new(left.span.start..right.span.end, reason);
                 Err(error.help("texts stand in quotes, numbers without"))
@@ -267,14 +269,14 @@ impl Names {
         }
     }
 
-    fn contained(&self, left: &Node, items: &[Node]) -> Result<Condition, ExpressionError> {
-        let mismatch = |item: &Node, wanted: &str| {
+    fn contained(&self, left: &Expr, items: &[Expr]) -> Result<Condition, ExpressionError> {
+        let mismatch = |item: &Expr, wanted: &str| {
             ExpressionError::new(item.span.clone(), format!("a list beside a {wanted} holds {wanted}s alone"))
         };
         let left_value = self.value(left)?;
-        if let Value::Text(text) = left_value {
-            let item = |item: &Node| match self.value(item)? {
-                Value::Text(Text::Constant(value)) => Ok(value),
+        if let Typed::Text(text) = left_value {
+            let item = |item: &Expr| match self.value(item)? {
+                Typed::Text(Text::Constant(value)) => Ok(value),
                 _ => Err(mismatch(item, "text")),
             };
             let list: Vec<String> = items.iter().map(item).collect::<Result<_, _>>()?;
@@ -283,9 +285,9 @@ impl Names {
                 column => Condition::TextIn(column, list),
             });
         }
-        let item = |item: &Node| match self.value(item)? {
-            Value::Number(Number::Constant(value)) => Ok(value),
-            Value::Condition(Condition::Constant(value)) => Ok(f64::from(u8::from(value))),
+        let item = |item: &Expr| match self.value(item)? {
+            Typed::Number(Number::Constant(value)) => Ok(value),
+            Typed::Condition(Condition::Constant(value)) => Ok(f64::from(u8::from(value))),
             _ => Err(mismatch(item, "number")),
         };
         let list: Vec<f64> = items.iter().map(item).collect::<Result<_, _>>()?;
@@ -296,25 +298,25 @@ impl Names {
     }
 }
 
-fn constant(value: f64, node: &Node) -> Value {
+fn constant(value: f64, node: &Expr) -> Typed {
     // Integers have no negative zero.
-    Value::Number(Number::Constant(if value == 0.0 && node.is_integer() { 0.0 } else { value }))
+    Typed::Number(Number::Constant(if value == 0.0 && node.is_integer() { 0.0 } else { value }))
 }
 
 /// A number; a condition counts as 1 and 0.
-fn number_of(value: Value, node: &Node, user: &str) -> Result<Number, ExpressionError> {
+fn number_of(value: Typed, node: &Expr, user: &str) -> Result<Number, ExpressionError> {
     match value {
-        Value::Number(number) => Ok(number),
-        Value::Condition(condition) => Ok(counted(condition)),
-        Value::Text(_) => Err(ExpressionError::new(node.span.clone(), format!("{user} takes no text"))),
+        Typed::Number(number) => Ok(number),
+        Typed::Condition(condition) => Ok(counted(condition)),
+        Typed::Text(_) => Err(ExpressionError::new(node.span.clone(), format!("{user} takes no text"))),
     }
 }
 
-fn kind_of(value: &Value) -> &'static str {
+fn kind_of(value: &Typed) -> &'static str {
     match value {
-        Value::Number(_) => "a number",
-        Value::Condition(_) => "a condition",
-        Value::Text(_) => "a text",
+        Typed::Number(_) => "a number",
+        Typed::Condition(_) => "a condition",
+        Typed::Text(_) => "a text",
     }
 }
 

@@ -1,6 +1,6 @@
 //! Evaluates a typed expression over a block of rows.
 
-use super::typed::{Arithmetic, Comparison, Condition, Function, Needs, Number, Text};
+use super::typed::{Arithmetic, CompareOp, Condition, Needs, Number, Text, UnaryFunction};
 use crate::data::Message;
 use crate::kernels::division::{floor_divide, floor_remainder};
 use crate::kernels::inverse_hyperbolic::{arccosh, arcsinh, arctanh};
@@ -11,13 +11,13 @@ pub(super) const BLOCK: usize = 512;
 
 /// Some consecutive rows of a message.
 #[derive(Clone, Copy)]
-pub(super) struct Rows<'a> {
+pub(super) struct RowBlock<'a> {
     pub message: &'a Message,
     pub first: usize,
     pub count: usize,
 }
 
-impl<'a> Rows<'a> {
+impl<'a> RowBlock<'a> {
     /// The blocks of a message, by their first row and their count.
     pub fn blocks(rows: usize) -> impl Iterator<Item = (usize, usize)> {
         (0..rows).step_by(BLOCK).map(move |first| (first, BLOCK.min(rows - first)))
@@ -68,7 +68,7 @@ enum Operand<'a> {
 
 impl Number {
     /// Writes the value of each row.
-    pub fn write(&self, rows: Rows<'_>, out: &mut [f64], mut free: Free<'_>) {
+    pub fn write(&self, rows: RowBlock<'_>, out: &mut [f64], mut free: Free<'_>) {
         match self {
             Number::Column(slot) => out.copy_from_slice(rows.column(*slot)),
             Number::Constant(value) => out.fill(*value),
@@ -95,7 +95,7 @@ impl Number {
     }
 
     /// The value of each row, in place where it is a column, and the blocks that are then still free.
-    fn operand<'a>(&self, rows: Rows<'a>, free: Free<'a>) -> (Operand<'a>, Free<'a>) {
+    fn operand<'a>(&self, rows: RowBlock<'a>, free: Free<'a>) -> (Operand<'a>, Free<'a>) {
         match self {
             Number::Column(slot) => (Operand::Each(rows.column(*slot)), free),
             Number::Constant(value) => (Operand::All(*value), free),
@@ -112,7 +112,7 @@ impl Number {
 
 impl Condition {
     /// Writes whether it is true of each row.
-    pub fn write(&self, rows: Rows<'_>, out: &mut [bool], mut free: Free<'_>) {
+    pub fn write(&self, rows: RowBlock<'_>, out: &mut [bool], mut free: Free<'_>) {
         match self {
             Condition::Column(slot) => {
                 out.iter_mut().zip(rows.column(*slot)).for_each(|(out, x)| *out = *x != 0.0);
@@ -129,7 +129,7 @@ impl Condition {
                     *out = match pair {
                         (Some(left), Some(right)) => comparison.holds(left, right),
                         // As with a missing number.
-                        _ => *comparison == Comparison::NotEqual,
+                        _ => *comparison == CompareOp::NotEqual,
                     };
                 }
             }
@@ -163,7 +163,7 @@ impl Condition {
     }
 
     /// Evaluates it into a free block, and hands that over.
-    fn with_flags(&self, rows: Rows<'_>, free: Free<'_>, then: impl FnOnce(&[bool])) {
+    fn with_flags(&self, rows: RowBlock<'_>, free: Free<'_>, then: impl FnOnce(&[bool])) {
         let (own, flags) = free.flags.split_at_mut(BLOCK);
         let own = &mut own[..rows.count];
         self.write(rows, own, Free { numbers: free.numbers, flags });
@@ -172,7 +172,7 @@ impl Condition {
 }
 
 impl Text {
-    fn of<'a>(&'a self, rows: Rows<'a>, row: usize) -> Option<&'a str> {
+    fn of<'a>(&'a self, rows: RowBlock<'a>, row: usize) -> Option<&'a str> {
         match self {
             Text::Column(slot) => rows.message.texts[*slot].get(rows.first + row),
             Text::Constant(text) | Text::Filled(text) => Some(text),
@@ -180,26 +180,26 @@ impl Text {
     }
 }
 
-impl Comparison {
+impl CompareOp {
     pub fn holds<T: PartialOrd + ?Sized>(self, a: &T, b: &T) -> bool {
         match self {
-            Comparison::Equal => a == b,
-            Comparison::NotEqual => a != b,
-            Comparison::Less => a < b,
-            Comparison::LessEqual => a <= b,
-            Comparison::Greater => a > b,
-            Comparison::GreaterEqual => a >= b,
+            CompareOp::Equal => a == b,
+            CompareOp::NotEqual => a != b,
+            CompareOp::Less => a < b,
+            CompareOp::LessEqual => a <= b,
+            CompareOp::Greater => a > b,
+            CompareOp::GreaterEqual => a >= b,
         }
     }
 
     fn write(self, out: &mut [bool], a: Operand<'_>, b: Operand<'_>) {
         match self {
-            Comparison::Equal => zip(out, a, b, |a, b| a == b),
-            Comparison::NotEqual => zip(out, a, b, |a, b| a != b),
-            Comparison::Less => zip(out, a, b, |a, b| a < b),
-            Comparison::LessEqual => zip(out, a, b, |a, b| a <= b),
-            Comparison::Greater => zip(out, a, b, |a, b| a > b),
-            Comparison::GreaterEqual => zip(out, a, b, |a, b| a >= b),
+            CompareOp::Equal => zip(out, a, b, |a, b| a == b),
+            CompareOp::NotEqual => zip(out, a, b, |a, b| a != b),
+            CompareOp::Less => zip(out, a, b, |a, b| a < b),
+            CompareOp::LessEqual => zip(out, a, b, |a, b| a <= b),
+            CompareOp::Greater => zip(out, a, b, |a, b| a > b),
+            CompareOp::GreaterEqual => zip(out, a, b, |a, b| a >= b),
         }
     }
 }
@@ -225,30 +225,30 @@ impl Arithmetic {
     }
 }
 
-impl Function {
+impl UnaryFunction {
     fn write(self, out: &mut [f64], x: Operand<'_>) {
         match self {
-            Function::Sin => map(out, x, f64::sin),
-            Function::Cos => map(out, x, f64::cos),
-            Function::Tan => map(out, x, f64::tan),
-            Function::Arcsin => map(out, x, f64::asin),
-            Function::Arccos => map(out, x, f64::acos),
-            Function::Arctan => map(out, x, f64::atan),
-            Function::Sinh => map(out, x, f64::sinh),
-            Function::Cosh => map(out, x, f64::cosh),
-            Function::Tanh => map(out, x, f64::tanh),
-            Function::Arcsinh => map(out, x, arcsinh),
-            Function::Arccosh => map(out, x, arccosh),
-            Function::Arctanh => map(out, x, arctanh),
-            Function::Abs => map(out, x, f64::abs),
-            Function::Sqrt => map(out, x, f64::sqrt),
-            Function::Exp => map(out, x, f64::exp),
-            Function::Expm1 => map(out, x, f64::exp_m1),
-            Function::Log => map(out, x, f64::ln),
-            Function::Log1p => map(out, x, f64::ln_1p),
-            Function::Log10 => map(out, x, f64::log10),
-            Function::Floor => map(out, x, f64::floor),
-            Function::Ceil => map(out, x, f64::ceil),
+            UnaryFunction::Sin => map(out, x, f64::sin),
+            UnaryFunction::Cos => map(out, x, f64::cos),
+            UnaryFunction::Tan => map(out, x, f64::tan),
+            UnaryFunction::Arcsin => map(out, x, f64::asin),
+            UnaryFunction::Arccos => map(out, x, f64::acos),
+            UnaryFunction::Arctan => map(out, x, f64::atan),
+            UnaryFunction::Sinh => map(out, x, f64::sinh),
+            UnaryFunction::Cosh => map(out, x, f64::cosh),
+            UnaryFunction::Tanh => map(out, x, f64::tanh),
+            UnaryFunction::Arcsinh => map(out, x, arcsinh),
+            UnaryFunction::Arccosh => map(out, x, arccosh),
+            UnaryFunction::Arctanh => map(out, x, arctanh),
+            UnaryFunction::Abs => map(out, x, f64::abs),
+            UnaryFunction::Sqrt => map(out, x, f64::sqrt),
+            UnaryFunction::Exp => map(out, x, f64::exp),
+            UnaryFunction::Expm1 => map(out, x, f64::exp_m1),
+            UnaryFunction::Log => map(out, x, f64::ln),
+            UnaryFunction::Log1p => map(out, x, f64::ln_1p),
+            UnaryFunction::Log10 => map(out, x, f64::log10),
+            UnaryFunction::Floor => map(out, x, f64::floor),
+            UnaryFunction::Ceil => map(out, x, f64::ceil),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::ExpressionError;
 use super::check::Names;
-use super::evaluate::{Blocks, Rows};
+use super::evaluate::{Blocks, RowBlock};
 use super::syntax::parse;
 use super::typed::Condition;
 use crate::data::{Message, Schema};
@@ -34,8 +34,8 @@ impl Predicate {
         let mut flags: Scratch<bool> = Scratch::default();
         flags.resize(message.rows(), false);
         let mut blocks = Blocks::new(self.0.needs());
-        for (first, count) in Rows::blocks(message.rows()) {
-            self.0.write(Rows { message, first, count }, &mut flags[first..first + count], blocks.free());
+        for (first, count) in RowBlock::blocks(message.rows()) {
+            self.0.write(RowBlock { message, first, count }, &mut flags[first..first + count], blocks.free());
         }
         flags
     }

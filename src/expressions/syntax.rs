@@ -7,36 +7,36 @@ use super::token::{Token, tokens};
 
 /// A part of an expression.
 #[derive(Clone, Debug)]
-pub(super) struct Node {
-    pub part: Part,
+pub(super) struct Expr {
+    pub part: ExprKind,
     /// Its bytes in the text.
     pub span: Range<usize>,
     depth: usize,
 }
 
 #[derive(Clone, Debug)]
-pub(super) enum Part {
+pub(super) enum ExprKind {
     /// A number; true if it is an integer of Python.
     Number(f64, bool),
     Text(String),
     Truth(bool),
     /// A column; true if it stands in backticks.
     Name(String, bool),
-    List(Vec<Node>),
-    Call(String, Vec<Node>),
+    List(Vec<Expr>),
+    Call(String, Vec<Expr>),
     /// `+`, `-`, `~` or `not`.
-    Unary(&'static str, Box<Node>),
+    Unary(&'static str, Box<Expr>),
     /// An operator between two numbers, or `and` or `or`.
-    Binary(&'static str, Box<Node>, Box<Node>),
+    Binary(&'static str, Box<Expr>, Box<Expr>),
     /// Comparisons in a row, each with what stands to its right.
-    Compare(Box<Node>, Vec<(&'static str, Node)>),
+    Compare(Box<Expr>, Vec<(&'static str, Expr)>),
 }
 
 /// Deeper trees are refused: each level takes some of the thread's stack.
 const MAX_DEPTH: usize = 100;
 
 /// The tree of a whole text.
-pub(super) fn parse(text: &str) -> Result<Node, ExpressionError> {
+pub(super) fn parse(text: &str) -> Result<Expr, ExpressionError> {
     let mut parser = Parser { tokens: tokens(text)?, at: 0, depth: 0 };
     let node = parser.disjunction()?;
     match parser.peek() {
@@ -103,7 +103,7 @@ impl Parser {
         result
     }
 
-    fn disjunction(&mut self) -> Result<Node, ExpressionError> {
+    fn disjunction(&mut self) -> Result<Expr, ExpressionError> {
         let mut left = self.conjunction()?;
         while self.take(&["or", "|"]).is_some() {
             left = binary("or", left, self.conjunction()?)?;
@@ -111,7 +111,7 @@ impl Parser {
         Ok(left)
     }
 
-    fn conjunction(&mut self) -> Result<Node, ExpressionError> {
+    fn conjunction(&mut self) -> Result<Expr, ExpressionError> {
         let mut left = self.negation()?;
         while self.take(&["and", "&"]).is_some() {
             left = binary("and", left, self.negation()?)?;
@@ -119,14 +119,14 @@ impl Parser {
         Ok(left)
     }
 
-    fn negation(&mut self) -> Result<Node, ExpressionError> {
+    fn negation(&mut self) -> Result<Expr, ExpressionError> {
         match self.take(&["not"]) {
             Some((symbol, span)) => self.deeper(Parser::negation).and_then(|inner| unary(symbol, span.start, inner)),
             None => self.comparison(),
         }
     }
 
-    fn comparison(&mut self) -> Result<Node, ExpressionError> {
+    fn comparison(&mut self) -> Result<Expr, ExpressionError> {
         let first = self.sum()?;
         let mut others = Vec::new();
         loop {
@@ -148,10 +148,10 @@ impl Parser {
         let deepest = others.iter().map(|(_, node)| node.depth).chain([first.depth]).max().unwrap_or(0);
         // A chain is evaluated as a row of `and`.
         let depth = deepest + others.len();
-        Node { part: Part::Compare(Box::new(first), others), span, depth }.checked()
+        Expr { part: ExprKind::Compare(Box::new(first), others), span, depth }.checked()
     }
 
-    fn sum(&mut self) -> Result<Node, ExpressionError> {
+    fn sum(&mut self) -> Result<Expr, ExpressionError> {
         let mut left = self.product()?;
         while let Some((symbol, _)) = self.take(&["+", "-"]) {
             left = binary(symbol, left, self.product()?)?;
@@ -159,7 +159,7 @@ impl Parser {
         Ok(left)
     }
 
-    fn product(&mut self) -> Result<Node, ExpressionError> {
+    fn product(&mut self) -> Result<Expr, ExpressionError> {
         let mut left = self.signed()?;
         while let Some((symbol, _)) = self.take(&["*", "/", "//", "%"]) {
             left = binary(symbol, left, self.signed()?)?;
@@ -167,14 +167,14 @@ impl Parser {
         Ok(left)
     }
 
-    fn signed(&mut self) -> Result<Node, ExpressionError> {
+    fn signed(&mut self) -> Result<Expr, ExpressionError> {
         match self.take(&["+", "-", "~"]) {
             Some((symbol, span)) => self.deeper(Parser::signed).and_then(|inner| unary(symbol, span.start, inner)),
             None => self.power(),
         }
     }
 
-    fn power(&mut self) -> Result<Node, ExpressionError> {
+    fn power(&mut self) -> Result<Expr, ExpressionError> {
         let base = self.operand()?;
         match self.take(&["**"]) {
             Some(_) => self.deeper(Parser::signed).and_then(|exponent| binary("**", base, exponent)),
@@ -182,24 +182,24 @@ impl Parser {
         }
     }
 
-    fn operand(&mut self) -> Result<Node, ExpressionError> {
+    fn operand(&mut self) -> Result<Expr, ExpressionError> {
         let span = self.span();
         let token = self.peek().clone();
         self.at += 1;
         let part = match token {
-            Token::Number(value, whole) => Part::Number(value, whole),
-            Token::Text(value) => Part::Text(value),
-            Token::Name(name, false) if name == "True" || name == "False" => Part::Truth(name == "True"),
+            Token::Number(value, whole) => ExprKind::Number(value, whole),
+            Token::Text(value) => ExprKind::Text(value),
+            Token::Name(name, false) if name == "True" || name == "False" => ExprKind::Truth(name == "True"),
             Token::Name(name, quoted) => match self.take(&["("]) {
                 Some((_, opening)) => {
                     let (arguments, end) = self.list(opening.start, ")")?;
-                    return node(Part::Call(name, arguments), span.start..end);
+                    return node(ExprKind::Call(name, arguments), span.start..end);
                 }
-                None => Part::Name(name, quoted),
+                None => ExprKind::Name(name, quoted),
             },
             Token::Symbol("[") => {
                 let (items, end) = self.list(span.start, "]")?;
-                return node(Part::List(items), span.start..end);
+                return node(ExprKind::List(items), span.start..end);
             }
             Token::Symbol("(") => return self.bracket(span.start),
             Token::Symbol(_) | Token::End => {
@@ -207,28 +207,28 @@ impl Parser {
                 return Err(self.unexpected());
             }
         };
-        Ok(Node { part, span, depth: 1 })
+        Ok(Expr { part, span, depth: 1 })
     }
 
     /// What stands in round brackets: a part of its own, or a list if there is a comma.
-    fn bracket(&mut self, start: usize) -> Result<Node, ExpressionError> {
+    fn bracket(&mut self, start: usize) -> Result<Expr, ExpressionError> {
         if let Some((_, end)) = self.take(&[")"]) {
-            return node(Part::List(Vec::new()), start..end.end);
+            return node(ExprKind::List(Vec::new()), start..end.end);
         }
         let inner = self.deeper(Parser::disjunction)?;
         if let Some((_, end)) = self.take(&[")"]) {
-            return Ok(Node { span: start..end.end, ..inner });
+            return Ok(Expr { span: start..end.end, ..inner });
         }
         if self.take(&[","]).is_none() {
             return Err(self.unclosed(start));
         }
         let (mut items, end) = self.list(start, ")")?;
         items.insert(0, inner);
-        node(Part::List(items), start..end)
+        node(ExprKind::List(items), start..end)
     }
 
     /// Parts between commas up to a closing bracket, and where that ends.
-    fn list(&mut self, start: usize, closing: &'static str) -> Result<(Vec<Node>, usize), ExpressionError> {
+    fn list(&mut self, start: usize, closing: &'static str) -> Result<(Vec<Expr>, usize), ExpressionError> {
         let mut items = Vec::new();
         loop {
             if let Some((_, end)) = self.take(&[closing]) {
@@ -249,37 +249,37 @@ impl Parser {
     }
 }
 
-fn unary(symbol: &'static str, start: usize, inner: Node) -> Result<Node, ExpressionError> {
+fn unary(symbol: &'static str, start: usize, inner: Expr) -> Result<Expr, ExpressionError> {
     let (span, depth) = (start..inner.span.end, inner.depth + 1);
-    Node { part: Part::Unary(symbol, Box::new(inner)), span, depth }.checked()
+    Expr { part: ExprKind::Unary(symbol, Box::new(inner)), span, depth }.checked()
 }
 
-fn binary(symbol: &'static str, left: Node, right: Node) -> Result<Node, ExpressionError> {
+fn binary(symbol: &'static str, left: Expr, right: Expr) -> Result<Expr, ExpressionError> {
     let (span, depth) = (left.span.start..right.span.end, left.depth.max(right.depth) + 1);
-    Node { part: Part::Binary(symbol, Box::new(left), Box::new(right)), span, depth }.checked()
+    Expr { part: ExprKind::Binary(symbol, Box::new(left), Box::new(right)), span, depth }.checked()
 }
 
 /// A node of a list or a call.
-fn node(part: Part, span: Range<usize>) -> Result<Node, ExpressionError> {
+fn node(part: ExprKind, span: Range<usize>) -> Result<Expr, ExpressionError> {
     let deepest = match &part {
-        Part::List(items) | Part::Call(_, items) => items.iter().map(|item| item.depth).max().unwrap_or(0),
+        ExprKind::List(items) | ExprKind::Call(_, items) => items.iter().map(|item| item.depth).max().unwrap_or(0),
         _ => 0,
     };
-    Node { part, span, depth: deepest + 1 }.checked()
+    Expr { part, span, depth: deepest + 1 }.checked()
 }
 
-impl Node {
+impl Expr {
     /// Whether it is an integer of Python, which has no negative zero.
     pub fn is_integer(&self) -> bool {
         match &self.part {
-            Part::Number(_, whole) => *whole,
-            Part::Unary(_, inner) => inner.is_integer(),
-            Part::Binary("+" | "-" | "*" | "//" | "%", left, right) => left.is_integer() && right.is_integer(),
+            ExprKind::Number(_, whole) => *whole,
+            ExprKind::Unary(_, inner) => inner.is_integer(),
+            ExprKind::Binary("+" | "-" | "*" | "//" | "%", left, right) => left.is_integer() && right.is_integer(),
             _ => false,
         }
     }
 
-    fn checked(self) -> Result<Node, ExpressionError> {
+    fn checked(self) -> Result<Expr, ExpressionError> {
         if self.depth > MAX_DEPTH { Err(too_deep(self.span)) } else { Ok(self) }
     }
 }

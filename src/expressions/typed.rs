@@ -6,7 +6,7 @@ pub(super) enum Number {
     Column(usize),
     Constant(f64),
     Negative(Box<Number>),
-    Function(Function, Box<Number>),
+    Function(UnaryFunction, Box<Number>),
     Binary(Arithmetic, Box<Number>, Box<Number>),
     /// 1 where it is true, 0 elsewhere.
     Condition(Box<Condition>),
@@ -18,8 +18,8 @@ pub(super) enum Condition {
     /// A number column that an earlier assignment filled with 1 and 0.
     Column(usize),
     Constant(bool),
-    Numbers(Comparison, Box<Number>, Box<Number>),
-    Texts(Comparison, Text, Text),
+    Numbers(CompareOp, Box<Number>, Box<Number>),
+    Texts(CompareOp, Text, Text),
     NumberIn(Box<Number>, Vec<f64>),
     TextIn(Text, Vec<String>),
     Not(Box<Condition>),
@@ -49,7 +49,7 @@ pub(super) enum Arithmetic {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Comparison {
+pub(super) enum CompareOp {
     Equal,
     NotEqual,
     Less,
@@ -60,7 +60,7 @@ pub(super) enum Comparison {
 
 /// The functions of one number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Function {
+pub(super) enum UnaryFunction {
     Sin,
     Cos,
     Tan,
@@ -84,30 +84,30 @@ pub(super) enum Function {
     Ceil,
 }
 
-impl Function {
+impl UnaryFunction {
     /// All of them, by the names that pandas gives them.
-    pub const NAMES: [(&'static str, Function); 21] = [
-        ("sin", Function::Sin),
-        ("cos", Function::Cos),
-        ("tan", Function::Tan),
-        ("arcsin", Function::Arcsin),
-        ("arccos", Function::Arccos),
-        ("arctan", Function::Arctan),
-        ("sinh", Function::Sinh),
-        ("cosh", Function::Cosh),
-        ("tanh", Function::Tanh),
-        ("arcsinh", Function::Arcsinh),
-        ("arccosh", Function::Arccosh),
-        ("arctanh", Function::Arctanh),
-        ("abs", Function::Abs),
-        ("sqrt", Function::Sqrt),
-        ("exp", Function::Exp),
-        ("expm1", Function::Expm1),
-        ("log", Function::Log),
-        ("log1p", Function::Log1p),
-        ("log10", Function::Log10),
-        ("floor", Function::Floor),
-        ("ceil", Function::Ceil),
+    pub const NAMES: [(&'static str, UnaryFunction); 21] = [
+        ("sin", UnaryFunction::Sin),
+        ("cos", UnaryFunction::Cos),
+        ("tan", UnaryFunction::Tan),
+        ("arcsin", UnaryFunction::Arcsin),
+        ("arccos", UnaryFunction::Arccos),
+        ("arctan", UnaryFunction::Arctan),
+        ("sinh", UnaryFunction::Sinh),
+        ("cosh", UnaryFunction::Cosh),
+        ("tanh", UnaryFunction::Tanh),
+        ("arcsinh", UnaryFunction::Arcsinh),
+        ("arccosh", UnaryFunction::Arccosh),
+        ("arctanh", UnaryFunction::Arctanh),
+        ("abs", UnaryFunction::Abs),
+        ("sqrt", UnaryFunction::Sqrt),
+        ("exp", UnaryFunction::Exp),
+        ("expm1", UnaryFunction::Expm1),
+        ("log", UnaryFunction::Log),
+        ("log1p", UnaryFunction::Log1p),
+        ("log10", UnaryFunction::Log10),
+        ("floor", UnaryFunction::Floor),
+        ("ceil", UnaryFunction::Ceil),
     ];
 }
 

@@ -320,9 +320,9 @@ mod tests {
     }
 
     /// (text, lines before, header, separator, comments)
-    type Case = (&'static str, usize, HeaderLine, char, bool);
+    type HeaderCase = (&'static str, usize, HeaderLine, char, bool);
 
-    fn check(columns: &str, any_first: bool, cases: &[Case]) {
+    fn check(columns: &str, any_first: bool, cases: &[HeaderCase]) {
         for (text, skip, header, separator, comments) in cases {
             let start = found(text, &of(columns, CsvOptions::default()), any_first);
             let comment = comments.then_some(b'#');

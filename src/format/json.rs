@@ -225,19 +225,19 @@ mod tests {
     use super::*;
     use crate::data::{Format, Header};
 
-    struct Rows {
+    struct JsonRows {
         schema: Schema,
         decoding: Decoding,
         reader: JsonReader,
     }
 
-    impl Rows {
-        fn new(columns: &[(&str, Kind)], keys: &[(&str, &str)], units: bool) -> Rows {
+    impl JsonRows {
+        fn new(columns: &[(&str, Kind)], keys: &[(&str, &str)], units: bool) -> JsonRows {
             let schema = Schema::new(columns.iter().copied());
             let mut decoding = Decoding { units, ..Decoding::default() };
             keys.iter().for_each(|(column, key)| decoding.keys.insert(column, key).unwrap());
             let reader = JsonReader::new(&schema, &decoding);
-            Rows { schema, decoding, reader }
+            JsonRows { schema, decoding, reader }
         }
 
         /// The cells of a row, numbers first.
@@ -258,8 +258,8 @@ mod tests {
         }
     }
 
-    fn numbers(names: &[&str]) -> Rows {
-        Rows::new(&names.iter().map(|name| (*name, Kind::Number)).collect::<Vec<_>>(), &[], false)
+    fn numbers(names: &[&str]) -> JsonRows {
+        JsonRows::new(&names.iter().map(|name| (*name, Kind::Number)).collect::<Vec<_>>(), &[], false)
     }
 
     #[test]
@@ -289,7 +289,7 @@ mod tests {
         }
         assert_eq!(rows.cells(r#"{"a.b": null, "a": {"b": 2}}"#), "NaN");
         assert_eq!(rows.cells(r#"{"a": {"b": 2}}"#), "2");
-        let mut rows = Rows::new(&[("t", Kind::Number)], &[], true);
+        let mut rows = JsonRows::new(&[("t", Kind::Number)], &[], true);
         for row in [r#"{"t": 1, "t_F": 2}"#, r#"{"t_C": 2, "t": 1}"#] {
             assert_eq!(rows.cells(row), "1");
         }
@@ -313,7 +313,7 @@ mod tests {
     fn columns_are_read_from_other_keys() {
         let columns = [("temp", Kind::Number), ("device", Kind::Text), ("id", Kind::Text)];
         let keys = [("temp", "u[\"p.q\"].t"), ("device", "name")];
-        let mut rows = Rows::new(&columns, &keys, false);
+        let mut rows = JsonRows::new(&columns, &keys, false);
         let row = r#"{"temp": 9, "device": "x", "u": {"p.q": {"t": 1.5}}, "name": 1.10, "id": 89490200001234567890}"#;
         assert_eq!(rows.cells(row), "1.5 1.10 89490200001234567890");
     }
@@ -321,7 +321,7 @@ mod tests {
     #[test]
     fn rows_have_what_they_lack_from_around_them() {
         let columns = [("t", Kind::Number), ("d.ts", Kind::Number), ("d.id", Kind::Text)];
-        let mut rows = Rows::new(&columns, &[], false);
+        let mut rows = JsonRows::new(&columns, &[], false);
         let around = r#"{"t": 9, "d": {"ts": 7, "id": 1.0, "rows": []}}"#;
         let mut read = |row: &str, around: &str| rows.read(row, Some(around)).map(|cells| cells.join(" "));
         assert_eq!(read(r#"{"t": 1}"#, around), Ok("1 7 1.0".into()));

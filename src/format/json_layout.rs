@@ -23,7 +23,7 @@ pub(crate) enum Match {
 
 /// What a key leads to.
 #[derive(Clone, Copy)]
-enum Target {
+enum KeyTarget {
     Nothing,
     Column(usize, Match),
     /// A column of another unit: its place, and that of the conversion.
@@ -32,11 +32,11 @@ enum Target {
 }
 
 /// Keys in the order of the last object; without those that are escaped.
-type Order = Vec<(Option<Box<str>>, Target)>;
+type Order = Vec<(Option<Box<str>>, KeyTarget)>;
 
 /// The columns of the values in one object or array.
 #[derive(Default)]
-struct Node {
+struct LayoutNode {
     /// The column of the value itself.
     column: Option<(usize, Match)>,
     keys: HashMap<String, usize>,
@@ -49,7 +49,7 @@ struct Node {
     order: Order,
 }
 
-impl Node {
+impl LayoutNode {
     fn is_leaf(&self) -> bool {
         self.below.is_empty()
     }
@@ -61,7 +61,7 @@ const MAX_MISSING: usize = 16;
 
 /// The tree of all columns' paths.
 pub(crate) struct JsonLayout {
-    nodes: Vec<Node>,
+    nodes: Vec<LayoutNode>,
     row: u64,
     /// By column, the last row in which an exact key filled it; where nothing else can fill it, not kept.
     exact: Vec<u64>,
@@ -96,7 +96,7 @@ impl JsonLayout {
     pub fn new(schema: &Schema, decoding: &Decoding) -> JsonLayout {
         let exact = vec![0; schema.columns().len()];
         let mut layout = JsonLayout {
-            nodes: vec![Node::default()],
+            nodes: vec![LayoutNode::default()],
             row: 0,
             exact,
             contested: decoding.units,
@@ -128,7 +128,7 @@ impl JsonLayout {
 
     fn child(&mut self, node: usize, step: &PathStep) -> usize {
         let new = self.nodes.len();
-        let Node { keys, indices, elements, .. } = &mut self.nodes[node];
+        let LayoutNode { keys, indices, elements, .. } = &mut self.nodes[node];
         let child = match step {
             PathStep::Key(key) => *keys.entry(key.clone()).or_insert(new),
             PathStep::Index(index) => match indices.iter().find(|(known, _)| known == index) {
@@ -149,7 +149,7 @@ impl JsonLayout {
             }
         };
         if child == new {
-            self.nodes.push(Node::default());
+            self.nodes.push(LayoutNode::default());
         }
         child
     }
@@ -193,7 +193,7 @@ impl JsonLayout {
             place += 1;
             cursor.expect(b':')?;
             match target {
-                Target::Column(column, by) => match cursor.plain_cell() {
+                KeyTarget::Column(column, by) => match cursor.plain_cell() {
                     Some(cell) => {
                         if self.counts(column, by) {
                             walk.sink.put(column, cell)?;
@@ -201,13 +201,13 @@ impl JsonLayout {
                     }
                     None => self.put(column, by, cursor, walk)?,
                 },
-                Target::Nothing => {
+                KeyTarget::Nothing => {
                     if cursor.plain_cell().is_none() {
                         cursor.skip()?;
                     }
                 }
-                Target::Node(child) => self.value(child, cursor, walk)?,
-                Target::Converted(column, conversion) => {
+                KeyTarget::Node(child) => self.value(child, cursor, walk)?,
+                KeyTarget::Converted(column, conversion) => {
                     if self.counts(column, Match::Derived) {
                         self.put(column, Match::Derived, cursor, walk)?;
                         walk.sink.convert(column, self.conversions[conversion]);
@@ -231,7 +231,7 @@ impl JsonLayout {
         place: &mut usize,
         cursor: &mut JsonCursor<'_>,
         walk: &Walk<'_, S>,
-    ) -> Result<Target, String> {
+    ) -> Result<KeyTarget, String> {
         let key = match cursor.peek() {
             Some(b'"') | None => cursor.string()?,
             Some(_) => return Err(cursor.wrong("a key")),
@@ -244,15 +244,15 @@ impl JsonLayout {
         }
         let child = self.nodes[node].keys.get(&*key).copied();
         let target = match child {
-            Some(child) if !self.nodes[child].is_leaf() => Target::Node(child),
+            Some(child) if !self.nodes[child].is_leaf() => KeyTarget::Node(child),
             Some(child) => {
-                self.nodes[child].column.map_or(Target::Node(child), |(place, by)| Target::Column(place, by))
+                self.nodes[child].column.map_or(KeyTarget::Node(child), |(place, by)| KeyTarget::Column(place, by))
             }
             None if node == ROOT => {
                 let column = walk.decoding.place(walk.schema, &key);
                 self.labelled(&key, column, walk)
             }
-            None => Target::Nothing,
+            None => KeyTarget::Nothing,
         };
         order.truncate(*place);
         let plain = matches!(key, std::borrow::Cow::Borrowed(_));
@@ -261,16 +261,16 @@ impl JsonLayout {
     }
 
     /// What a key leads to that is no column's own, but may carry a unit label.
-    fn labelled<S>(&mut self, key: &str, place: Option<usize>, walk: &Walk<'_, S>) -> Target {
+    fn labelled<S>(&mut self, key: &str, place: Option<usize>, walk: &Walk<'_, S>) -> KeyTarget {
         let conversion = self.units.conversion(key, place, walk.schema, walk.decoding);
-        let Some(place) = place else { return Target::Nothing };
-        let Some(conversion) = conversion else { return Target::Column(place, Match::Derived) };
+        let Some(place) = place else { return KeyTarget::Nothing };
+        let Some(conversion) = conversion else { return KeyTarget::Column(place, Match::Derived) };
         let known = self.conversions.iter().position(|known| *known == conversion);
         let number = known.unwrap_or(self.conversions.len());
         if known.is_none() {
             self.conversions.push(conversion);
         }
-        Target::Converted(place, number)
+        KeyTarget::Converted(place, number)
     }
 
     /// The value of a key or an element with columns inside of it.
@@ -294,7 +294,7 @@ impl JsonLayout {
                 walk.sink.take_back(place);
             }
         }
-        let Node { column, keys, indices, elements, .. } = &self.nodes[node];
+        let LayoutNode { column, keys, indices, elements, .. } = &self.nodes[node];
         match (cursor.peek(), column) {
             (Some(b'{'), _) if !keys.is_empty() => self.object(node, cursor, walk),
             (Some(b'['), _) if !indices.is_empty() || !elements.is_empty() => self.array(node, cursor, walk),
@@ -318,7 +318,7 @@ impl JsonLayout {
         while more {
             let element = cursor.clone();
             cursor.skip()?;
-            let Node { indices, elements, .. } = &self.nodes[node];
+            let LayoutNode { indices, elements, .. } = &self.nodes[node];
             let by_index = indices.iter().find(|(known, _)| *known == index).map(|(_, child)| *child);
             let named = elements.iter().filter(|(key, value, _)| element.has_value(key, value));
             let children: Vec<usize> = by_index.into_iter().chain(named.map(|(.., child)| *child)).collect();

@@ -30,14 +30,14 @@ pub fn each_row(payload: &[u8], framing: &Framing, mut f: impl FnMut(Row<'_>)) {
             Ok(text) => csv_text(text, framing, f),
             Err(_) => f(not_understood(payload)),
         },
-        Reading::Lines(read) | Reading::Whole(read) => read(payload, &mut Rows(framing, &mut f)),
+        Reading::Lines(read) | Reading::Whole(read) => read(payload, &mut PayloadRows(framing, &mut f)),
     }
 }
 
 /// Takes the rows of another format: JSON, which is cut as that of a payload is.
-struct Rows<'f>(&'f Framing, &'f mut dyn FnMut(Row<'_>));
+struct PayloadRows<'f>(&'f Framing, &'f mut dyn FnMut(Row<'_>));
 
-impl RowTaker for Rows<'_> {
+impl RowTaker for PayloadRows<'_> {
     fn json(&mut self, text: &[u8]) {
         json(text, self.0, &mut self.1);
     }
@@ -54,7 +54,7 @@ fn recognised(payload: &[u8], framing: &Framing, mut f: impl FnMut(Row<'_>)) {
     }
     let Ok(text) = std::str::from_utf8(payload) else {
         return match recognised_bytes(payload) {
-            Some(read) => read(payload, &mut Rows(framing, &mut f)),
+            Some(read) => read(payload, &mut PayloadRows(framing, &mut f)),
             None => f(not_understood(payload)),
         };
     };
@@ -65,7 +65,7 @@ fn recognised(payload: &[u8], framing: &Framing, mut f: impl FnMut(Row<'_>)) {
     let is_plain = separated && !line.contains('=') || line.starts_with('#') || framing.csv.says_csv();
     if !is_plain && !reads_as_csv(whole, framing) {
         if let Some(read) = recognised_text(whole.as_bytes()) {
-            return read(payload, &mut Rows(framing, &mut f));
+            return read(payload, &mut PayloadRows(framing, &mut f));
         }
         let alone = !whole.contains('\n') && (!separated || framing.columns.is_some());
         if alone && lookalike(whole.as_bytes()).is_some() {

@@ -53,7 +53,7 @@ impl Compared for f32 {
 
 /// A node: a leaf leads to itself, whatever is compared.
 #[derive(Clone, Copy)]
-struct Node<T> {
+struct TreeNode<T> {
     threshold: T,
     /// The column, and in the highest bit whether a missing value goes to the left.
     feature: u32,
@@ -65,7 +65,7 @@ const MISSING_LEFT: u32 = 1 << 31;
 
 /// Trees, and the values of their leaves.
 pub struct Trees<T> {
-    nodes: Vec<Node<T>>,
+    nodes: Vec<TreeNode<T>>,
     /// Where each tree starts.
     roots: Vec<u32>,
     /// So many values a leaf.
@@ -207,13 +207,13 @@ fn node<T: Compared>(
     nodes: usize,
     leaves: usize,
     features: usize,
-) -> Result<Node<T>, String> {
+) -> Result<TreeNode<T>, String> {
     let Split { left, right, feature, threshold, missing_left } = *split;
     if left == 0 {
         if right as usize >= leaves {
             return Err(format!("leaf {right} of {leaves}"));
         }
-        return Ok(Node { threshold: T::MOST, feature: MISSING_LEFT, children: [left, right] });
+        return Ok(TreeNode { threshold: T::MOST, feature: MISSING_LEFT, children: [left, right] });
     }
     if let Some(child) = [left, right].into_iter().find(|child| *child as usize <= place || *child as usize >= nodes) {
         return Err(format!("it leads to node {child} of {nodes}, which is not behind it"));
@@ -225,7 +225,7 @@ fn node<T: Compared>(
         return Err("its threshold is no number".into());
     }
     let flag = if missing_left { MISSING_LEFT } else { 0 };
-    Ok(Node { threshold: T::threshold(threshold), feature: feature | flag, children: [left, right] })
+    Ok(TreeNode { threshold: T::threshold(threshold), feature: feature | flag, children: [left, right] })
 }
 
 #[cfg(test)]

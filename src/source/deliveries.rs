@@ -212,7 +212,7 @@ mod tests {
     use rand_chacha::ChaCha8Rng;
 
     /// A broker with one session: what is in flight, and what it has yet to send.
-    struct Broker {
+    struct RedeliveringBroker {
         unsent: VecDeque<u64>,
         in_flight: VecDeque<(u16, u64)>,
         next_id: u16,
@@ -220,7 +220,7 @@ mod tests {
         lowest: bool,
     }
 
-    impl Broker {
+    impl RedeliveringBroker {
         const WINDOW: u16 = 7;
         const IDS: u16 = 12;
 
@@ -250,7 +250,7 @@ mod tests {
     }
 
     fn new() -> Deliveries<u16> {
-        Deliveries::after(&SourcePosition::default(), Broker::WINDOW)
+        Deliveries::after(&SourcePosition::default(), RedeliveringBroker::WINDOW)
     }
 
     /// Connections break, on the way there and back; the dataflow completes publishes whenever it likes. Payloads are
@@ -258,7 +258,8 @@ mod tests {
     fn play(seed: u64, lowest: bool, equal: bool) {
         const MESSAGES: u64 = 300;
         let mut random = ChaCha8Rng::seed_from_u64(seed);
-        let mut broker = Broker { unsent: (0..MESSAGES).collect(), in_flight: VecDeque::new(), next_id: 1, lowest };
+        let mut broker =
+            RedeliveringBroker { unsent: (0..MESSAGES).collect(), in_flight: VecDeque::new(), next_id: 1, lowest };
         let mut deliveries = new();
         let mut connection = deliveries.connected(false);
         // What arrives is taken if it is new.
@@ -356,7 +357,7 @@ mod tests {
 
     #[test]
     fn equal_readings_are_rows_of_their_own_once_what_came_before_cannot_come_again() {
-        let window = Broker::WINDOW;
+        let window = RedeliveringBroker::WINDOW;
         let take = |deliveries: &mut Deliveries<u16>, connection, ids: std::ops::RangeInclusive<u16>| {
             for id in ids {
                 let new = deliveries.arrive(delivery(connection, id, false, 5)).unwrap();
@@ -415,7 +416,7 @@ mod tests {
         let taken = vec![(8, TakenPublish { packet_id: 4, hash: 5 })];
         let begun = Some((TakenPublish { packet_id: 5, hash: 6 }, 2));
         let position = SourcePosition { taken, begun, ..SourcePosition::default() };
-        let mut deliveries: Deliveries<u16> = Deliveries::after(&position, Broker::WINDOW);
+        let mut deliveries: Deliveries<u16> = Deliveries::after(&position, RedeliveringBroker::WINDOW);
         let connection = deliveries.connected(true);
         assert_eq!(deliveries.arrive(delivery(connection, 4, true, 5)), None);
         assert_eq!(deliveries.arrive(delivery(connection, 5, true, 6)), Some(NewDelivery { number: 1, begun: 2 }));
@@ -441,7 +442,7 @@ mod tests {
     fn a_lost_session_is_settled_once_the_checkpoint_has_forgotten_it() {
         let position =
             SourcePosition { taken: vec![(0, TakenPublish { packet_id: 1, hash: 5 })], ..SourcePosition::default() };
-        let mut deliveries: Deliveries<u16> = Deliveries::after(&position, Broker::WINDOW);
+        let mut deliveries: Deliveries<u16> = Deliveries::after(&position, RedeliveringBroker::WINDOW);
         let first = deliveries.connected(true);
         assert!(deliveries.is_settled() && !deliveries.must_settle(first));
         assert_eq!(deliveries.arrive(delivery(first, 2, false, 5)), number(1));
@@ -467,7 +468,7 @@ mod tests {
     fn a_lost_session_knows_nothing() {
         let (taken, begun) = (TakenPublish { packet_id: 1, hash: 5 }, TakenPublish { packet_id: 9, hash: 5 });
         let position = SourcePosition { taken: vec![(0, taken)], begun: Some((begun, 2)), ..SourcePosition::default() };
-        let mut deliveries: Deliveries<u16> = Deliveries::after(&position, Broker::WINDOW);
+        let mut deliveries: Deliveries<u16> = Deliveries::after(&position, RedeliveringBroker::WINDOW);
         assert!(deliveries.is_settled());
         let first = deliveries.connected(false);
         assert!(deliveries.must_settle(first) && !deliveries.is_settled());

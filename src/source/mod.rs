@@ -55,7 +55,7 @@ pub use queue::{BucketQueue, MAX_WAITING, queue_capacity};
 pub use registry::Sources;
 pub use schedule::{Arrivals, Load, Schedule};
 pub use settings::SourceSettings;
-pub use shared_file::{FileIdentity, SharedFile};
+pub use shared_file::{FileFingerprint, SharedFile};
 pub(crate) use source_output::SourceOutput;
 pub use stop::Stop;
 pub use url::{Pace, SourceUrl, parse_rate};

@@ -18,23 +18,25 @@ const LOOKED_AT: u64 = 1 << 16;
 
 /// What tells files apart before they are read; the checksum of each batch tells the rest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FileIdentity {
+pub struct FileFingerprint {
     length: u64,
     /// Of its first bytes, and of its last ones.
     fingerprints: [u128; 2],
 }
 
-impl FileIdentity {
+impl FileFingerprint {
     /// Of a source that is a file; `None` of any other, of a file that can't be read, and of one that is packed: its rows
     /// are nowhere in it as they are.
-    pub fn of(source: &SourceUrl, compression: Compression) -> Option<FileIdentity> {
+    pub fn of(source: &SourceUrl, compression: Compression) -> Option<FileFingerprint> {
         match source {
-            SourceUrl::File { path, .. } if !is_stream(path) => FileIdentity::found(path, compression).ok().flatten(),
+            SourceUrl::File { path, .. } if !is_stream(path) => {
+                FileFingerprint::found(path, compression).ok().flatten()
+            }
             _ => None,
         }
     }
 
-    fn found(path: &Path, compression: Compression) -> io::Result<Option<FileIdentity>> {
+    fn found(path: &Path, compression: Compression) -> io::Result<Option<FileFingerprint>> {
         let file = File::open(path)?;
         let length = file.metadata()?.len();
         let mut bytes = vec![0; length.min(LOOKED_AT) as usize];
@@ -44,7 +46,7 @@ impl FileIdentity {
         }
         let first = fingerprint(&bytes);
         file.read_exact_at(&mut bytes, length - length.min(LOOKED_AT))?;
-        Ok(Some(FileIdentity { length, fingerprints: [first, fingerprint(&bytes)] }))
+        Ok(Some(FileFingerprint { length, fingerprints: [first, fingerprint(&bytes)] }))
     }
 }
 
@@ -90,7 +92,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("rows.ndjson");
         let source = SourceUrl::File { path: path.clone(), kind: FileKind::Ndjson };
-        let identity_of = |source| FileIdentity::of(source, Compression::Auto);
+        let identity_of = |source| FileFingerprint::of(source, Compression::Auto);
         assert_eq!(identity_of(&source), None);
         std::fs::write(&path, "{\"x\":1}\n{\"x\":2}\n").unwrap();
         let identity = identity_of(&source);
@@ -125,7 +127,7 @@ mod tests {
             (b"\x50\x2a\x4d\x18\0\0\0\0", Compression::Zstd, true),
         ] {
             std::fs::write(&path, bytes).unwrap();
-            assert_eq!(FileIdentity::of(&source, compression).is_none(), packed, "{bytes:?} {compression:?}");
+            assert_eq!(FileFingerprint::of(&source, compression).is_none(), packed, "{bytes:?} {compression:?}");
         }
     }
 }

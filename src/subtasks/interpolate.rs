@@ -170,7 +170,7 @@ impl Interpolate {
         if next_missing(column, 0).is_none() {
             return;
         }
-        let line = times.map(|times| Line::new(column, before, times));
+        let line = times.map(|times| Polyline::new(column, before, times));
         let edges = missing_runs(column);
         for [start, end] in edges.as_chunks().0 {
             let (gap, after) = (*start..*end, (*end < column.len()).then_some(*end));
@@ -241,16 +241,16 @@ fn microseconds(milliseconds: i64) -> f64 {
 }
 
 /// The values of a column at their times, in the order of times: NumPy's `interp`.
-struct Line(Vec<Point>);
+struct Polyline(Vec<Point>);
 
-impl Line {
-    fn new(column: &[f64], before: Option<LastValue>, times: &[i64]) -> Line {
+impl Polyline {
+    fn new(column: &[f64], before: Option<LastValue>, times: &[i64]) -> Polyline {
         let earlier = before.map(|last| Point { x: microseconds(last.time), y: last.value });
         let own = column.iter().zip(times).filter(|(y, _)| !y.is_nan());
         let own = own.map(|(y, time)| Point { x: microseconds(*time), y: *y });
         let mut points: Vec<Point> = earlier.into_iter().chain(own).collect();
         points.sort_by(|a, b| a.x.total_cmp(&b.x));
-        Line(points)
+        Polyline(points)
     }
 
     /// The value at a time, constant beyond the ends.

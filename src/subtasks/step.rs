@@ -34,7 +34,7 @@ pub enum StreamKey {
 }
 
 /// What a step may have changed of a message before it fails.
-enum Before {
+enum MessageBackup {
     Nothing,
     Numbers(Scratch<f64>),
     All(Message),
@@ -54,9 +54,9 @@ impl Step {
                 return Err(fault);
             }
             match before {
-                Before::Nothing => {}
-                Before::Numbers(numbers) => message.set_flat(&numbers),
-                Before::All(before) => *message = before,
+                MessageBackup::Nothing => {}
+                MessageBackup::Numbers(numbers) => message.set_flat(&numbers),
+                MessageBackup::All(before) => *message = before,
             }
             refused(remove_refused(message, &fault), fault.of_each_row());
         }
@@ -68,13 +68,15 @@ impl Step {
         self.on_error == OnError::Row && !fault.rows().is_empty()
     }
 
-    fn before(&self, message: &Message) -> Before {
+    fn before(&self, message: &Message) -> MessageBackup {
         let transform = self.subtask.transform();
         match self.on_error {
-            OnError::Message => Before::Nothing,
-            OnError::Row if transform.acts_by_column() => Before::Numbers(message.flat().iter().copied().collect()),
-            OnError::Row if transform.refuses_first() => Before::Nothing,
-            OnError::Row => Before::All(message.clone()),
+            OnError::Message => MessageBackup::Nothing,
+            OnError::Row if transform.acts_by_column() => {
+                MessageBackup::Numbers(message.flat().iter().copied().collect())
+            }
+            OnError::Row if transform.refuses_first() => MessageBackup::Nothing,
+            OnError::Row => MessageBackup::All(message.clone()),
         }
     }
 }

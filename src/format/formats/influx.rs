@@ -12,7 +12,7 @@ use crate::format::json_writer;
 pub(super) fn read(payload: &[u8], rows: &mut dyn RowTaker) {
     let (mut out, mut at, mut any) = (Vec::new(), 0, false);
     while at < payload.len() {
-        let mut line = Line { bytes: payload, at };
+        let mut line = LineCursor { bytes: payload, at };
         line.skip(b" \t\r\n\0");
         let begin = line.at;
         if line.peek().is_none() {
@@ -58,12 +58,12 @@ pub(super) fn is_influx(text: &[u8]) -> bool {
 }
 
 /// A line that is being read.
-struct Line<'a> {
+struct LineCursor<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
-impl<'a> Line<'a> {
+impl<'a> LineCursor<'a> {
     fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
     }

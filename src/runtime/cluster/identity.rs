@@ -9,7 +9,7 @@ use crate::data::fingerprint;
 use crate::runtime::cluster::build_identity::build_identity;
 use crate::runtime::error::Error;
 use crate::runtime::options::Options;
-use crate::source::FileIdentity;
+use crate::source::FileFingerprint;
 
 /// What a process tells the others about itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,7 +22,7 @@ pub struct ProcessIdentity {
     /// Whether it would fuse adjacent steps.
     pub fuse: bool,
     /// The source's file, if it is one that this process can read.
-    pub source_file: Option<FileIdentity>,
+    pub source_file: Option<FileFingerprint>,
     /// A hash of each setting of the dataflow, by its key.
     dataflow: BTreeMap<String, u64>,
     /// A hash of each file that the dataflow names; `None` for one that this process can't read.
@@ -49,7 +49,7 @@ impl OwnIdentity {
             processes: options.cluster.processes(),
             workers: options.cluster.workers,
             fuse: options.fuse,
-            source_file: FileIdentity::of(&dataflow.source, dataflow.source_settings.framing.compression),
+            source_file: FileFingerprint::of(&dataflow.source, dataflow.source_settings.framing.compression),
             dataflow: hashes(dataflow.contents()),
             files: files.iter().map(hash).collect(),
         };

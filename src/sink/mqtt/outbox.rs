@@ -235,7 +235,7 @@ mod tests {
     use super::*;
 
     /// A broker that takes publishes of up to so many bytes, and answers in any order.
-    struct Broker {
+    struct AcknowledgingBroker {
         window: u16,
         largest: usize,
         says: bool,
@@ -245,7 +245,7 @@ mod tests {
         taken: Vec<u64>,
     }
 
-    impl Broker {
+    impl AcknowledgingBroker {
         /// Receives a publish; false if it closes the connection.
         fn receive(&mut self, (number, size): (u64, usize)) -> bool {
             if size > self.largest {
@@ -267,7 +267,8 @@ mod tests {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let (window, says) = (random.random_range(1..9), random.random_bool(0.5));
         let largest = if random.random_bool(0.5) { 90 } else { 100 };
-        let mut broker = Broker { window, largest, says, next_id: 1, unanswered: Vec::new(), taken: Vec::new() };
+        let mut broker =
+            AcknowledgingBroker { window, largest, says, next_id: 1, unanswered: Vec::new(), taken: Vec::new() };
         let cuts = if random.random_bool(0.5) { 0.0 } else { 0.05 };
         let mut outbox: Outbox<(u64, usize)> = Outbox::default();
         let (mut connected, mut pushed, mut refused) = (false, 0, Vec::new());

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Params, Values};
+use super::{OutputValues, Params};
 use crate::data::{Kind, TextColumn};
 
 /// The classes of a classifier, in scikit-learn's order: numbers or texts.
@@ -56,13 +56,13 @@ impl Classes {
     }
 
     /// The labels of rows, by the number of their class.
-    pub fn labels(&self, classes: &[usize]) -> Values {
+    pub fn labels(&self, classes: &[usize]) -> OutputValues {
         match &self.numbers {
-            Some(numbers) => Values::Numbers(classes.iter().map(|class| numbers[*class]).collect()),
+            Some(numbers) => OutputValues::Numbers(classes.iter().map(|class| numbers[*class]).collect()),
             None => {
                 let mut texts = TextColumn::default();
                 classes.iter().for_each(|class| texts.push(Some(&self.names[*class])));
-                Values::Texts(texts)
+                OutputValues::Texts(texts)
             }
         }
     }
@@ -85,7 +85,7 @@ mod tests {
         assert_eq!((names(&classes).as_str(), classes.kind()), ("-1 2", Kind::Number));
         let classes = read(json!(["rain", "sun"])).unwrap();
         assert_eq!((names(&classes).as_str(), classes.kind()), ("rain sun", Kind::Text));
-        let Values::Texts(texts) = classes.labels(&[1, 0]) else { panic!("they are texts") };
+        let OutputValues::Texts(texts) = classes.labels(&[1, 0]) else { panic!("they are texts") };
         assert_eq!((texts.get(0), texts.get(1)), (Some("sun"), Some("rain")));
         assert_eq!(names(&read(json!([false, true])).unwrap()), "false true");
     }

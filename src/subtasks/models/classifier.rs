@@ -1,6 +1,6 @@
 //! What all classifiers share.
 
-use super::{Accepted, Classes, Features, Model, Output, Params, Values};
+use super::{Accepted, Classes, Features, Model, ModelOutput, OutputValues, Params};
 use crate::data::Kind;
 
 /// What a classifier finds of rows; what is not asked for may be empty.
@@ -19,7 +19,7 @@ pub trait Classifier: Sized + Send + Sync + 'static {
     /// As [`Model::SUMMARY`].
     const SUMMARY: &'static str;
     /// As [`Model::OUTPUTS`].
-    const OUTPUTS: &'static [Output];
+    const OUTPUTS: &'static [ModelOutput];
     /// How many classes it tells apart at the least.
     const MIN_CLASSES: usize = 1;
 
@@ -35,12 +35,12 @@ pub trait Classifier: Sized + Send + Sync + 'static {
     }
 
     /// Why it cannot say one of [`Classifier::OUTPUTS`], if so.
-    fn lacks(&self, _: Output) -> Option<&'static str> {
+    fn lacks(&self, _: ModelOutput) -> Option<&'static str> {
         None
     }
 
     /// What it finds of rows; what `outputs` do not name may be left out.
-    fn judge(&self, features: &Features<'_>, outputs: &[Output]) -> Judged;
+    fn judge(&self, features: &Features<'_>, outputs: &[ModelOutput]) -> Judged;
 }
 
 /// A classifier as a model.
@@ -51,7 +51,7 @@ pub struct Classify<C> {
 
 impl<C: Classifier> Model for Classify<C> {
     const SUMMARY: &'static str = C::SUMMARY;
-    const OUTPUTS: &'static [Output] = C::OUTPUTS;
+    const OUTPUTS: &'static [ModelOutput] = C::OUTPUTS;
 
     fn read(params: &Params<'_>) -> Result<Classify<C>, String> {
         let classes = Classes::read(params)?;
@@ -65,25 +65,25 @@ impl<C: Classifier> Model for Classify<C> {
         self.classifier.accepted()
     }
 
-    fn columns(&self, output: Output) -> Result<Vec<(String, Kind)>, String> {
+    fn columns(&self, output: ModelOutput) -> Result<Vec<(String, Kind)>, String> {
         if let Some(reason) = self.classifier.lacks(output) {
             return Err(format!("it has no {}: {reason}", output.name()));
         }
         Ok(match output {
-            Output::Prediction => vec![(output.name().into(), self.classes.kind())],
-            Output::Decision if self.classes.count() <= 2 => vec![output.number()],
+            ModelOutput::Prediction => vec![(output.name().into(), self.classes.kind())],
+            ModelOutput::Decision if self.classes.count() <= 2 => vec![output.number()],
             _ => output.of_each(self.classes.names()),
         })
     }
 
-    fn evaluate(&self, features: &Features<'_>, outputs: &[Output]) -> Vec<Values> {
+    fn evaluate(&self, features: &Features<'_>, outputs: &[ModelOutput]) -> Vec<OutputValues> {
         let Judged { classes, mut probabilities, mut decisions } = self.classifier.judge(features, outputs);
         let mut all = Vec::new();
         for output in outputs {
             match output {
-                Output::Prediction => all.push(self.classes.labels(&classes)),
-                Output::Probability => all.extend(probabilities.drain(..).map(Values::Numbers)),
-                _ => all.extend(decisions.drain(..).map(Values::Numbers)),
+                ModelOutput::Prediction => all.push(self.classes.labels(&classes)),
+                ModelOutput::Probability => all.extend(probabilities.drain(..).map(OutputValues::Numbers)),
+                _ => all.extend(decisions.drain(..).map(OutputValues::Numbers)),
             }
         }
         all

@@ -1,6 +1,6 @@
 //! Naive Bayes with a normal distribution for each class and column.
 
-use super::{Classifier, Features, Judged, Output, Params};
+use super::{Classifier, Features, Judged, ModelOutput, Params};
 use crate::kernels::gaussian::{Normals, normalize_logarithms};
 use crate::kernels::softmax::argmax;
 
@@ -9,7 +9,7 @@ pub struct GaussianNb(Vec<(Normals, f64)>);
 
 impl Classifier for GaussianNb {
     const SUMMARY: &'static str = "Predicts the likeliest class by a normal distribution for each class and column.";
-    const OUTPUTS: &'static [Output] = &[Output::Prediction, Output::Probability];
+    const OUTPUTS: &'static [ModelOutput] = &[ModelOutput::Prediction, ModelOutput::Probability];
 
     fn read(params: &Params<'_>, classes: usize) -> Result<GaussianNb, String> {
         let table = |name: &str| {
@@ -32,11 +32,11 @@ impl Classifier for GaussianNb {
         Ok(GaussianNb(normals.zip(priors.iter().map(|prior| prior.ln())).collect()))
     }
 
-    fn judge(&self, features: &Features<'_>, outputs: &[Output]) -> Judged {
+    fn judge(&self, features: &Features<'_>, outputs: &[ModelOutput]) -> Judged {
         let density = |(normals, prior): &(Normals, f64)| normals.log_density(&features.columns, *prior, features.rows);
         let mut probabilities: Vec<Vec<f64>> = self.0.iter().map(density).collect();
         let classes = argmax(&probabilities);
-        if outputs.contains(&Output::Probability) {
+        if outputs.contains(&ModelOutput::Probability) {
             normalize_logarithms(&mut probabilities);
         }
         Judged { classes, probabilities, decisions: Vec::new() }

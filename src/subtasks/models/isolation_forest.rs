@@ -1,7 +1,7 @@
 //! Anomalies by how soon random splits isolate a row.
 
 use super::tree_params::read_trees;
-use super::{Accepted, Features, Model, Output, Params, Values};
+use super::{Accepted, Features, Model, ModelOutput, OutputValues, Params};
 use crate::kernels::trees::Trees;
 
 /// Trees whose leaves hold how deep they lie, and the depth that is usual.
@@ -14,7 +14,8 @@ pub struct IsolationForest {
 
 impl Model for IsolationForest {
     const SUMMARY: &'static str = "Scores rows by how soon random splits isolate them: the lower, the more abnormal.";
-    const OUTPUTS: &'static [Output] = &[Output::AnomalyScore, Output::Prediction, Output::Decision];
+    const OUTPUTS: &'static [ModelOutput] =
+        &[ModelOutput::AnomalyScore, ModelOutput::Prediction, ModelOutput::Decision];
 
     fn read(params: &Params<'_>) -> Result<IsolationForest, String> {
         let trees = read_trees(params, 1)?;
@@ -25,7 +26,7 @@ impl Model for IsolationForest {
         Accepted { missing: true, infinite: true, single: true }
     }
 
-    fn evaluate(&self, features: &Features<'_>, outputs: &[Output]) -> Vec<Values> {
+    fn evaluate(&self, features: &Features<'_>, outputs: &[ModelOutput]) -> Vec<OutputValues> {
         let mut depths = vec![0.0; features.rows];
         self.trees.each_leaf(&features.columns, features.rows, |_, row, leaf| depths[row] += leaf[0]);
         let score = |depth: &f64| {
@@ -33,10 +34,12 @@ impl Model for IsolationForest {
             -(-share).exp2()
         };
         let scores: Vec<f64> = depths.iter().map(score).collect();
-        let of_output = |output: &Output| {
-            Values::Numbers(match output {
-                Output::Prediction => scores.iter().map(|x| if x - self.offset < 0.0 { -1.0 } else { 1.0 }).collect(),
-                Output::Decision => scores.iter().map(|x| x - self.offset).collect(),
+        let of_output = |output: &ModelOutput| {
+            OutputValues::Numbers(match output {
+                ModelOutput::Prediction => {
+                    scores.iter().map(|x| if x - self.offset < 0.0 { -1.0 } else { 1.0 }).collect()
+                }
+                ModelOutput::Decision => scores.iter().map(|x| x - self.offset).collect(),
                 _ => scores.clone(),
             })
         };

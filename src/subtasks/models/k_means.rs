@@ -1,6 +1,6 @@
 //! Clusters by the nearest of several centres.
 
-use super::{Features, Model, Output, Params, Values};
+use super::{Features, Model, ModelOutput, OutputValues, Params};
 use crate::data::Kind;
 use crate::kernels::distances::Points;
 
@@ -9,27 +9,27 @@ pub struct KMeans(Points);
 
 impl Model for KMeans {
     const SUMMARY: &'static str = "Finds the nearest of several centres.";
-    const OUTPUTS: &'static [Output] = &[Output::Cluster, Output::Distance];
+    const OUTPUTS: &'static [ModelOutput] = &[ModelOutput::Cluster, ModelOutput::Distance];
 
     fn read(params: &Params<'_>) -> Result<KMeans, String> {
         params.rows("cluster_centers_", params.columns).map(|centers| KMeans(Points::new(centers)))
     }
 
-    fn columns(&self, output: Output) -> Result<Vec<(String, Kind)>, String> {
+    fn columns(&self, output: ModelOutput) -> Result<Vec<(String, Kind)>, String> {
         Ok(match output {
-            Output::Distance => output.of_each(0..self.0.count()),
+            ModelOutput::Distance => output.of_each(0..self.0.count()),
             _ => vec![output.number()],
         })
     }
 
-    fn evaluate(&self, features: &Features<'_>, outputs: &[Output]) -> Vec<Values> {
-        let of_output = |output: &Output| match output {
-            Output::Distance => self.0.distances(&features.columns, features.rows),
+    fn evaluate(&self, features: &Features<'_>, outputs: &[ModelOutput]) -> Vec<OutputValues> {
+        let of_output = |output: &ModelOutput| match output {
+            ModelOutput::Distance => self.0.distances(&features.columns, features.rows),
             _ => {
                 let nearest = self.0.nearest(&features.columns, features.rows);
                 vec![nearest.into_iter().map(|number| number as f64).collect()]
             }
         };
-        outputs.iter().flat_map(of_output).map(Values::Numbers).collect()
+        outputs.iter().flat_map(of_output).map(OutputValues::Numbers).collect()
     }
 }

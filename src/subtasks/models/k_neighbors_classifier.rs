@@ -1,7 +1,7 @@
 //! Classification by the nearest rows of the fit.
 
 use super::neighbor_params::NearestPoints;
-use super::{Classifier, Features, Judged, Output, Params};
+use super::{Classifier, Features, Judged, ModelOutput, Params};
 use crate::kernels::softmax::{argmax, normalize};
 
 /// The rows of the fit, and the numbers of their classes.
@@ -13,7 +13,7 @@ pub struct KNeighborsClassifier {
 
 impl Classifier for KNeighborsClassifier {
     const SUMMARY: &'static str = "Predicts the commonest class of the nearest rows of the fit.";
-    const OUTPUTS: &'static [Output] = &[Output::Prediction, Output::Probability];
+    const OUTPUTS: &'static [ModelOutput] = &[ModelOutput::Prediction, ModelOutput::Probability];
 
     fn read(params: &Params<'_>, classes: usize) -> Result<KNeighborsClassifier, String> {
         let (points, targets) = (NearestPoints::read(params)?, params.whole("targets")?);
@@ -26,7 +26,7 @@ impl Classifier for KNeighborsClassifier {
         }
     }
 
-    fn judge(&self, features: &Features<'_>, _: &[Output]) -> Judged {
+    fn judge(&self, features: &Features<'_>, _: &[ModelOutput]) -> Judged {
         let mut probabilities = vec![vec![0.0; features.rows]; self.classes];
         self.points.each_row(features, |row, found, weights| {
             for (neighbor, weight) in found.iter().zip(weights) {

@@ -1,6 +1,6 @@
 //! Linear classifiers: scikit-learn computes them alike, but for their probabilities.
 
-use super::{Classifier, Features, Judged, Output, Params};
+use super::{Classifier, Features, Judged, ModelOutput, Params};
 use crate::kernels::softmax::{complement, decide, logistic, normalize, softmax};
 use crate::kernels::weighted::weighted_sum;
 
@@ -30,7 +30,7 @@ const PROBABILITIES: [(&str, Probability); 4] = [
 
 impl Classifier for LinearClassifier {
     const SUMMARY: &'static str = "Predicts the class whose weighted sum of the columns is the largest.";
-    const OUTPUTS: &'static [Output] = &[Output::Prediction, Output::Probability, Output::Decision];
+    const OUTPUTS: &'static [ModelOutput] = &[ModelOutput::Prediction, ModelOutput::Probability, ModelOutput::Decision];
     const MIN_CLASSES: usize = 2;
 
     fn read(params: &Params<'_>, classes: usize) -> Result<LinearClassifier, String> {
@@ -46,19 +46,19 @@ impl Classifier for LinearClassifier {
         Ok(LinearClassifier { coefficients, intercepts: params.exactly("intercept_", count)?, probability })
     }
 
-    fn lacks(&self, output: Output) -> Option<&'static str> {
-        let none = output == Output::Probability && self.probability == Probability::None;
+    fn lacks(&self, output: ModelOutput) -> Option<&'static str> {
+        let none = output == ModelOutput::Probability && self.probability == Probability::None;
         none.then_some("it was fitted for labels alone")
     }
 
-    fn judge(&self, features: &Features<'_>, outputs: &[Output]) -> Judged {
+    fn judge(&self, features: &Features<'_>, outputs: &[ModelOutput]) -> Judged {
         let weights = self.coefficients.iter().zip(&self.intercepts);
         let decision = |(weights, intercept): (&Vec<f64>, &f64)| {
             weighted_sum(&features.columns, weights, *intercept, features.rows)
         };
         let decisions: Vec<Vec<f64>> = weights.map(decision).collect();
         let classes = decide(&decisions, |x| x > 0.0);
-        let asked = outputs.contains(&Output::Probability);
+        let asked = outputs.contains(&ModelOutput::Probability);
         let probabilities = if asked { self.probabilities(decisions.clone()) } else { Vec::new() };
         Judged { classes, probabilities, decisions }
     }
@@ -94,7 +94,7 @@ mod tests {
 
     use super::*;
     use crate::subtasks::models::testing::read;
-    use crate::subtasks::models::{Classify, Model, Values};
+    use crate::subtasks::models::{Classify, Model, OutputValues};
 
     fn params(probability: &str) -> Value {
         json!({ "classes_": ["a", "b", "c"], "probability": probability,
@@ -105,12 +105,13 @@ mod tests {
     fn the_largest_decision_names_the_class() {
         let model: Classify<LinearClassifier> = read(params("softmax"), 2).unwrap();
         let features = Features { columns: vec![&[2.0, 0.0], &[1.0, 0.0]], rows: 2 };
-        let all = model.evaluate(&features, &[Output::Prediction, Output::Probability, Output::Decision]);
-        let Values::Texts(texts) = &all[0] else { panic!("classes are texts") };
+        let all =
+            model.evaluate(&features, &[ModelOutput::Prediction, ModelOutput::Probability, ModelOutput::Decision]);
+        let OutputValues::Texts(texts) = &all[0] else { panic!("classes are texts") };
         assert_eq!((texts.get(0), texts.get(1)), (Some("a"), Some("c")));
         let numbers = |place: usize| match &all[place] {
-            Values::Numbers(numbers) => numbers.clone(),
-            Values::Texts(_) => panic!("{place} is a column of numbers"),
+            OutputValues::Numbers(numbers) => numbers.clone(),
+            OutputValues::Texts(_) => panic!("{place} is a column of numbers"),
         };
         assert_eq!(all.len(), 7);
         assert!((numbers(1)[0] + numbers(2)[0] + numbers(3)[0] - 1.0).abs() < 1e-15);
@@ -138,6 +139,6 @@ mod tests {
         let binary = json!({ "classes_": [0, 1], "probability": "softmax", "coef_": [1.0, 2.0], "intercept_": [0.0] });
         refused(binary, "probability");
         let model: Classify<LinearClassifier> = read(params("none"), 2).unwrap();
-        assert!(model.columns(Output::Probability).is_err() && model.columns(Output::Decision).is_ok());
+        assert!(model.columns(ModelOutput::Probability).is_err() && model.columns(ModelOutput::Decision).is_ok());
     }
 }

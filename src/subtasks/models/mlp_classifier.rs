@@ -1,7 +1,7 @@
 //! Classification by a multi-layer perceptron.
 
 use super::network::read_layers;
-use super::{Classifier, Features, Judged, Output, Params};
+use super::{Classifier, Features, Judged, ModelOutput, Params};
 use crate::kernels::layers::{Layer, forward};
 use crate::kernels::softmax::{complement, decide};
 
@@ -10,14 +10,14 @@ pub struct MlpClassifier(Vec<Layer>);
 
 impl Classifier for MlpClassifier {
     const SUMMARY: &'static str = "Predicts the likeliest class by layers of weighted sums.";
-    const OUTPUTS: &'static [Output] = &[Output::Prediction, Output::Probability];
+    const OUTPUTS: &'static [ModelOutput] = &[ModelOutput::Prediction, ModelOutput::Probability];
     const MIN_CLASSES: usize = 2;
 
     fn read(params: &Params<'_>, classes: usize) -> Result<MlpClassifier, String> {
         read_layers(params, if classes == 2 { 1 } else { classes }).map(MlpClassifier)
     }
 
-    fn judge(&self, features: &Features<'_>, _: &[Output]) -> Judged {
+    fn judge(&self, features: &Features<'_>, _: &[ModelOutput]) -> Judged {
         let mut probabilities = forward(&self.0, &features.columns, features.rows);
         let classes = decide(&probabilities, |x| x > 0.5);
         if let [second] = &probabilities[..] {

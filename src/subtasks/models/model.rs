@@ -1,6 +1,6 @@
 //! The trait of a model.
 
-use super::{Accepted, Output, Params};
+use super::{Accepted, ModelOutput, Params};
 use crate::data::{Kind, TextColumn};
 
 /// The rows that a model is asked about: one slice a column that it was fitted on, all of one length.
@@ -12,7 +12,7 @@ pub struct Features<'a> {
 }
 
 /// The values of a new column, one a row.
-pub enum Values {
+pub enum OutputValues {
     /// Numbers.
     Numbers(Vec<f64>),
     /// Texts.
@@ -24,7 +24,7 @@ pub trait Model: Sized + Send + Sync + 'static {
     /// What it does, in one sentence.
     const SUMMARY: &'static str;
     /// What it can say of a row; the first is said if `outputs` is not given.
-    const OUTPUTS: &'static [Output];
+    const OUTPUTS: &'static [ModelOutput];
 
     /// Reads its fitted params.
     ///
@@ -41,10 +41,10 @@ pub trait Model: Sized + Send + Sync + 'static {
     ///
     /// # Errors
     /// In words, that this model as it was fitted cannot say it.
-    fn columns(&self, output: Output) -> Result<Vec<(String, Kind)>, String> {
+    fn columns(&self, output: ModelOutput) -> Result<Vec<(String, Kind)>, String> {
         Ok(vec![output.number()])
     }
 
     /// What it says of rows: the columns of one output after the other.
-    fn evaluate(&self, features: &Features<'_>, outputs: &[Output]) -> Vec<Values>;
+    fn evaluate(&self, features: &Features<'_>, outputs: &[ModelOutput]) -> Vec<OutputValues>;
 }

@@ -7,7 +7,7 @@ use crate::data::Kind;
 /// What a model can say of a row: one column, or several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Output {
+pub enum ModelOutput {
     /// scikit-learn's `predict`: `prediction`.
     Prediction,
     /// `predict_proba`: `probability_CLASS` for each class.
@@ -24,17 +24,17 @@ pub enum Output {
     Component,
 }
 
-impl Output {
+impl ModelOutput {
     /// As `outputs` and its column name it.
     pub fn name(self) -> &'static str {
         match self {
-            Output::Prediction => "prediction",
-            Output::Probability => "probability",
-            Output::Decision => "decision",
-            Output::AnomalyScore => "anomaly_score",
-            Output::Cluster => "cluster",
-            Output::Distance => "distance",
-            Output::Component => "component",
+            ModelOutput::Prediction => "prediction",
+            ModelOutput::Probability => "probability",
+            ModelOutput::Decision => "decision",
+            ModelOutput::AnomalyScore => "anomaly_score",
+            ModelOutput::Cluster => "cluster",
+            ModelOutput::Distance => "distance",
+            ModelOutput::Component => "component",
         }
     }
 

@@ -1,6 +1,6 @@
 //! Principal components.
 
-use super::{Features, Model, Output, Params, Values};
+use super::{Features, Model, ModelOutput, OutputValues, Params};
 use crate::data::Kind;
 use crate::kernels::weighted::weighted_sum;
 
@@ -15,7 +15,7 @@ pub struct Pca {
 
 impl Model for Pca {
     const SUMMARY: &'static str = "Projects the columns on principal components.";
-    const OUTPUTS: &'static [Output] = &[Output::Component];
+    const OUTPUTS: &'static [ModelOutput] = &[ModelOutput::Component];
 
     fn read(params: &Params<'_>) -> Result<Pca, String> {
         let components = params.rows("components_", params.columns)?;
@@ -29,17 +29,17 @@ impl Model for Pca {
         }
     }
 
-    fn columns(&self, output: Output) -> Result<Vec<(String, Kind)>, String> {
+    fn columns(&self, output: ModelOutput) -> Result<Vec<(String, Kind)>, String> {
         Ok(output.of_each(0..self.components.len()))
     }
 
-    fn evaluate(&self, features: &Features<'_>, _: &[Output]) -> Vec<Values> {
+    fn evaluate(&self, features: &Features<'_>, _: &[ModelOutput]) -> Vec<OutputValues> {
         let component = |(place, weights): (usize, &Vec<f64>)| {
             let mut values = weighted_sum(&features.columns, weights, -self.centers[place], features.rows);
             if let Some(scale) = self.scales.get(place) {
                 values.iter_mut().for_each(|x| *x /= scale);
             }
-            Values::Numbers(values)
+            OutputValues::Numbers(values)
         };
         self.components.iter().enumerate().map(component).collect()
     }

@@ -1,6 +1,6 @@
 //! What all regressors share.
 
-use super::{Accepted, Features, Model, Output, Params, Values};
+use super::{Accepted, Features, Model, ModelOutput, OutputValues, Params};
 
 /// A model that predicts a number a row.
 pub trait Regressor: Sized + Send + Sync + 'static {
@@ -27,7 +27,7 @@ pub struct Regress<R>(R);
 
 impl<R: Regressor> Model for Regress<R> {
     const SUMMARY: &'static str = R::SUMMARY;
-    const OUTPUTS: &'static [Output] = &[Output::Prediction];
+    const OUTPUTS: &'static [ModelOutput] = &[ModelOutput::Prediction];
 
     fn read(params: &Params<'_>) -> Result<Regress<R>, String> {
         R::read(params).map(Regress)
@@ -37,7 +37,7 @@ impl<R: Regressor> Model for Regress<R> {
         self.0.accepted()
     }
 
-    fn evaluate(&self, features: &Features<'_>, _: &[Output]) -> Vec<Values> {
-        vec![Values::Numbers(self.0.predict(features))]
+    fn evaluate(&self, features: &Features<'_>, _: &[ModelOutput]) -> Vec<OutputValues> {
+        vec![OutputValues::Numbers(self.0.predict(features))]
     }
 }

@@ -7,7 +7,7 @@ use schemars::generate::SchemaGenerator;
 use schemars::{JsonSchema, Schema, json_schema};
 use serde::{Deserialize, Deserializer};
 
-use super::{Features, Model, Output, Params, Values};
+use super::{Features, Model, ModelOutput, OutputValues, Params};
 use crate::data::{self, Kind, Message};
 use crate::subtasks::{BatchSubtask, Fault, Fit, Learned, Refusal, Scope, Subtask, Traits, Transform};
 
@@ -20,7 +20,7 @@ pub struct Served<M> {
 #[derive(Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Parameters {
-    outputs: Option<Vec<Output>>,
+    outputs: Option<Vec<ModelOutput>>,
     prefix: String,
 }
 
@@ -78,7 +78,7 @@ impl<M: Model> Subtask for Served<M> {
 }
 
 impl<M: Model> Served<M> {
-    fn outputs(&self) -> Vec<Output> {
+    fn outputs(&self) -> Vec<ModelOutput> {
         self.parameters.outputs.clone().unwrap_or_else(|| vec![M::OUTPUTS[0]])
     }
 }
@@ -103,19 +103,19 @@ impl<M: Model> Fit for Served<M> {
             let columns = model.columns(*output)?.into_iter();
             new.extend(columns.map(|(name, kind)| (format!("{}{name}", self.parameters.prefix), kind)));
         }
-        Ok(Transform::by_message(Frozen { model, outputs, new }))
+        Ok(Transform::by_message(FittedModel { model, outputs, new }))
     }
 }
 
 /// A model with its params.
-struct Frozen<M> {
+struct FittedModel<M> {
     model: M,
-    outputs: Vec<Output>,
+    outputs: Vec<ModelOutput>,
     /// The columns that it appends.
     new: Vec<(String, Kind)>,
 }
 
-impl<M: Model> BatchSubtask for Frozen<M> {
+impl<M: Model> BatchSubtask for FittedModel<M> {
     fn apply(&self, message: &mut Message, scope: &Scope) -> Result<(), Fault> {
         self.model.accepted().check(message, scope)?;
         let columns = scope.numbers.iter().map(|slot| message.column(*slot)).collect();
@@ -123,8 +123,8 @@ impl<M: Model> BatchSubtask for Frozen<M> {
         debug_assert_eq!(values.len(), self.new.len());
         for values in values {
             match values {
-                Values::Numbers(numbers) => message.push_column(numbers),
-                Values::Texts(texts) => message.texts.push(texts),
+                OutputValues::Numbers(numbers) => message.push_column(numbers),
+                OutputValues::Texts(texts) => message.texts.push(texts),
             }
         }
         Ok(())
@@ -149,9 +149,9 @@ mod tests {
     use super::*;
     use crate::subtasks::models::{LinearRegressor, Regress};
 
-    type Line = Served<Regress<LinearRegressor>>;
+    type FittedLine = Served<Regress<LinearRegressor>>;
 
-    fn line(prefix: &str) -> Line {
+    fn line(prefix: &str) -> FittedLine {
         Served { parameters: Parameters { outputs: None, prefix: prefix.into() }, model: PhantomData }
     }
 
@@ -172,9 +172,9 @@ mod tests {
 
     #[test]
     fn outputs_that_it_has_not_are_refused() {
-        for outputs in [vec![], vec![Output::Cluster], vec![Output::Prediction; 2]] {
+        for outputs in [vec![], vec![ModelOutput::Cluster], vec![ModelOutput::Prediction; 2]] {
             let parameters = Parameters { outputs: Some(outputs), prefix: String::new() };
-            let refused = Line { parameters, model: PhantomData }.check().unwrap_err();
+            let refused = FittedLine { parameters, model: PhantomData }.check().unwrap_err();
             assert_eq!(refused.parameter, "outputs");
         }
         assert!(line("").check().is_ok());

@@ -1,7 +1,7 @@
 //! Classification by support vectors, one class against another.
 
 use super::support_params::SupportVectors;
-use super::{Classifier, Features, Judged, Output, Params};
+use super::{Classifier, Features, Judged, ModelOutput, Params};
 use crate::kernels::softmax::argmax;
 
 /// A sum of kernels for each pair of classes: positive for the first of them.
@@ -16,7 +16,7 @@ pub struct Svc {
 
 impl Classifier for Svc {
     const SUMMARY: &'static str = "Predicts the class that wins most pairs, by sums of kernels of support vectors.";
-    const OUTPUTS: &'static [Output] = &[Output::Prediction, Output::Decision];
+    const OUTPUTS: &'static [ModelOutput] = &[ModelOutput::Prediction, ModelOutput::Decision];
     const MIN_CLASSES: usize = 2;
 
     fn read(params: &Params<'_>, classes: usize) -> Result<Svc, String> {
@@ -30,19 +30,19 @@ impl Classifier for Svc {
         Ok(Svc { vectors, classes, has_decision, break_ties: break_ties && classes > 2 })
     }
 
-    fn lacks(&self, output: Output) -> Option<&'static str> {
-        let pairs = output == Output::Decision && !self.has_decision;
+    fn lacks(&self, output: ModelOutput) -> Option<&'static str> {
+        let pairs = output == ModelOutput::Decision && !self.has_decision;
         pairs.then_some("it was fitted with decision_function_shape = 'ovo'")
     }
 
-    fn judge(&self, features: &Features<'_>, outputs: &[Output]) -> Judged {
+    fn judge(&self, features: &Features<'_>, outputs: &[ModelOutput]) -> Judged {
         let mut sums = self.vectors.sums(features);
         if self.classes == 2 {
             let classes = sums[0].iter().map(|x| usize::from(*x <= 0.0)).collect();
             sums[0].iter_mut().for_each(|x| *x = -*x);
             return Judged { classes, probabilities: Vec::new(), decisions: sums };
         }
-        let asked = self.break_ties || outputs.contains(&Output::Decision);
+        let asked = self.break_ties || outputs.contains(&ModelOutput::Decision);
         let decisions = if asked { self.against_the_rest(&sums, features.rows) } else { Vec::new() };
         let classes = if self.break_ties { argmax(&decisions) } else { argmax(&self.votes(&sums, features.rows)) };
         Judged { classes, probabilities: Vec::new(), decisions }

@@ -1,7 +1,7 @@
 //! Classification by one tree, or by the mean probabilities of a forest.
 
 use super::tree_params::read_trees;
-use super::{Accepted, Classifier, Features, Judged, Output, Params};
+use super::{Accepted, Classifier, Features, Judged, ModelOutput, Params};
 use crate::kernels::softmax::argmax;
 use crate::kernels::trees::Trees;
 
@@ -14,7 +14,7 @@ pub struct TreeClassifier {
 
 impl Classifier for TreeClassifier {
     const SUMMARY: &'static str = "Predicts the class of the largest mean probability in the leaves of its trees.";
-    const OUTPUTS: &'static [Output] = &[Output::Prediction, Output::Probability];
+    const OUTPUTS: &'static [ModelOutput] = &[ModelOutput::Prediction, ModelOutput::Probability];
 
     fn read(params: &Params<'_>, classes: usize) -> Result<TreeClassifier, String> {
         let trees = read_trees(params, classes)?;
@@ -25,7 +25,7 @@ impl Classifier for TreeClassifier {
         Accepted { missing: self.takes_missing, infinite: false, single: true }
     }
 
-    fn judge(&self, features: &Features<'_>, _: &[Output]) -> Judged {
+    fn judge(&self, features: &Features<'_>, _: &[ModelOutput]) -> Judged {
         let mut probabilities = vec![vec![0.0; features.rows]; self.classes];
         self.trees.each_leaf(&features.columns, features.rows, |_, row, leaf| {
             probabilities.iter_mut().zip(leaf).for_each(|(class, probability)| class[row] += probability);
