@@ -174,8 +174,11 @@ impl SourceConnections {
             if !bucket.is_empty() {
                 break bucket;
             }
-            // They have no rows to lose, and a broker sends no more than its ack window before they are acknowledged.
-            source.complete(delivered);
+            // A broker sends no more than its ack window before deliveries are acknowledged. Those of rows that lack
+            // values still wait until these are durable: a row closes after its time.
+            if covered.partial.as_ref().is_none_or(Vec::is_empty) {
+                source.complete(delivered);
+            }
         };
         Some(self.number(bucket, 0, covered))
     }

@@ -10,6 +10,7 @@ use rumqttc::v5::mqttbytes::v5::Publish;
 use crate::config::Dataflow;
 use crate::measure::Clock;
 use crate::registry::Registry;
+use crate::runtime::epochs::numbering::Numbering;
 use crate::runtime::ingest::connections::SourceConnections;
 use crate::source::{DeliveryRange, SimulatedConnection, Source, SourcePosition, SourceSettings, Stop};
 
@@ -133,6 +134,7 @@ fn values_of_a_row_that_waits_for_more_are_not_acknowledged_before_it_is_durable
     assert_eq!(source.backlog().0, 1, "a bucket that carries the delivery alone");
     connection.finish();
     let mut sources = SourceConnections::simulated(vec![source], Stop::default());
+    sources.number_from(Numbering::after(&[], 0, 1));
     let first = sources.first().expect("the row");
     assert_eq!((first.bucket.len(), first.delivery_range.delivered), (1, 1));
     let sent: Vec<Request> = std::iter::from_fn(|| connection.send()).collect();
