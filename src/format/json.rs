@@ -65,7 +65,7 @@ impl JsonReader {
         if let Some(around) = around {
             around.filled.iter().for_each(|place| around.copy(*place, schema, table));
         }
-        self.rows.read(row.bytes, schema, decoding, &mut RowCells { schema, table, around })
+        read_cells(&mut self.rows, row.bytes, schema, decoding, &mut RowCells { schema, table, around })
     }
 
     fn read_around(&mut self, bytes: &[u8], schema: &Schema, decoding: &Decoding, table: &mut ColumnBuilder) {
@@ -77,11 +77,58 @@ impl JsonReader {
         let Around { cells, filled, .. } = &mut self.around;
         cells.reject();
         filled.clear();
-        let failure = self.outer.read(bytes, schema, decoding, &mut AroundCells { schema, cells, filled }).err();
+        let mut around = AroundCells { schema, cells, filled };
+        let failure = read_cells(&mut self.outer, bytes, schema, decoding, &mut around).err();
         if failure.is_none() {
             table.add_bad_cells_of(&mut self.around.cells);
         }
         (self.around.stands, self.around.failure) = (stands, failure);
+    }
+}
+
+/// Hands the cells of an object to a sink.
+///
+/// # Errors
+/// Bytes that are no object, or the first column whose cell it can't hold.
+#[inline]
+fn read_cells(
+    layout: &mut JsonLayout,
+    bytes: &[u8],
+    schema: &Schema,
+    decoding: &Decoding,
+    sink: &mut impl CellSink,
+) -> Result<(), String> {
+    layout.read(bytes, schema, decoding, sink).or_else(|_| {
+        // A cell that counts may come behind the one that can't be held.
+        let mut cells = LastCells { sink, refused: Vec::new() };
+        layout.read(bytes, schema, decoding, &mut cells)?;
+        cells.refused.into_iter().next().map_or(Ok(()), |(_, reason)| Err(reason))
+    })
+}
+
+/// Cells of an object of which some can't be held.
+struct LastCells<'a, S> {
+    sink: &'a mut S,
+    /// The places of columns whose last cell can't be held, and why.
+    refused: Vec<(usize, String)>,
+}
+
+impl<S: CellSink> CellSink for LastCells<'_, S> {
+    fn put(&mut self, place: usize, cell: JsonCell<'_>) -> Result<(), String> {
+        self.refused.retain(|(refused, _)| *refused != place);
+        if let Err(reason) = self.sink.put(place, cell) {
+            self.refused.push((place, reason));
+        }
+        Ok(())
+    }
+
+    fn convert(&mut self, place: usize, conversion: Conversion) {
+        self.sink.convert(place, conversion);
+    }
+
+    fn take_back(&mut self, place: usize) {
+        self.refused.retain(|(refused, _)| *refused != place);
+        self.sink.take_back(place);
     }
 }
 
@@ -307,6 +354,25 @@ mod tests {
         let mut rows = numbers(&["a", "a.t"]);
         assert_eq!((rows.cells(r#"{"a": {"t": 1}}"#), rows.cells(r#"{"a": 2}"#)), ("NaN 1".into(), "2 NaN".into()));
         assert_eq!(rows.cells(r#"{"a": 2, "a": {"t": 1}}"#), "NaN 1");
+    }
+
+    #[test]
+    fn a_cell_that_cannot_be_held_is_nothing_where_another_one_counts() {
+        let mut rows = numbers(&["a.b", "t"]);
+        for (row, around, expected) in [
+            (r#"{"a": {"b": {}}, "a.b": 3, "t": 1}"#, None, Ok("3 1")),
+            (r#"{"t": "warm", "a.b": 3, "t": 1}"#, None, Ok("3 1")),
+            (r#"{"t": "warm", "t": null, "a": {"b": "x"}, "a": {}}"#, None, Ok("NaN NaN")),
+            ("{}", Some(r#"{"t": [], "t": 2, "a": {"b": 4}}"#), Ok("4 2")),
+            (r#"{"a.b": {}, "a": {"b": 3}}"#, None, Err("column a.b")),
+            (r#"{"t": 1, "t": "warm", "a.b": "x"}"#, None, Err("column t")),
+        ] {
+            let read = rows.read(row, around).map(|cells| cells.join(" "));
+            match expected {
+                Ok(cells) => assert_eq!(read.as_deref(), Ok(cells), "{row}"),
+                Err(column) => assert!(read.as_ref().is_err_and(|reason| reason.contains(column)), "{row}: {read:?}"),
+            }
+        }
     }
 
     #[test]
