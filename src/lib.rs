@@ -3,6 +3,8 @@
 //! The way of a row: [`source`] → bucket → prepare → [`subtasks`] → result → [`sink`]. The [`runtime`] connects them as
 //! the TOML file says that [`config`] reads; [`measure`] times them.
 
+#![warn(missing_docs)]
+
 #[cfg(feature = "bench")]
 pub mod bench;
 pub mod cli;

@@ -18,7 +18,12 @@ pub enum Error {
     Broker(String),
     /// A sink of the registry failed.
     #[error("{url}: {reason}")]
-    Custom { url: String, reason: String },
+    Custom {
+        /// Its address.
+        url: String,
+        /// What it says.
+        reason: String,
+    },
     /// The deadline has passed.
     #[error("{url}: the broker has not taken {left} publishes in time")]
     Undelivered {

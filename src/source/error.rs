@@ -16,5 +16,10 @@ pub enum Error {
     Broker(String),
     /// A source of the registry failed.
     #[error("{url}: {reason}")]
-    Custom { url: String, reason: String },
+    Custom {
+        /// Its address.
+        url: String,
+        /// What it says.
+        reason: String,
+    },
 }

@@ -12,19 +12,46 @@ use crate::config::check_key;
 #[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Edit {
     /// Gives a key a value; its parts are joined by dots: `source.url`, `subtask.2.columns`.
-    Set { key: String, value: Json },
+    Set {
+        /// The parts of its path, joined by dots.
+        key: String,
+        /// As JSON.
+        value: Json,
+    },
     /// Takes a key away.
-    Unset { key: String },
+    Unset {
+        /// The parts of its path, joined by dots.
+        key: String,
+    },
     /// Adds a subtask before the one of that number, from 0.
-    Insert { index: usize, subtask: String },
+    Insert {
+        /// The number that it gets, from 0.
+        index: usize,
+        /// Its name.
+        subtask: String,
+    },
     /// Takes a subtask away.
-    Remove { index: usize },
+    Remove {
+        /// Its number, from 0.
+        index: usize,
+    },
     /// Moves a subtask to another place.
-    Move { from: usize, to: usize },
+    Move {
+        /// Its number before, from 0.
+        from: usize,
+        /// Its number behind, from 0.
+        to: usize,
+    },
     /// Adds a table of this name, behind the others.
-    AddTable { name: String },
+    AddTable {
+        /// The table's name.
+        name: String,
+    },
     /// Takes a table away.
-    RemoveTable { index: usize },
+    RemoveTable {
+        /// Its number, from 0.
+        index: usize,
+    },
 }
 
 /// The text after some edits.
