@@ -18,6 +18,7 @@ use crate::format::{
 use crate::runtime::epochs::checkpoint::{Checkpoint, CheckpointOpening};
 use crate::runtime::epochs::stored::{Progress, StoredCheckpoint};
 use crate::runtime::graph::operator_state::OperatorState;
+use crate::sink::FileEnd;
 use crate::source::{DeliveryRange, TakenPublish};
 use crate::subtasks::{Recent, Remembering, Streaming, Subtasks};
 use crate::tables::{Accumulators, Grouping, KeptRows, Late, TableState, Window};
@@ -179,8 +180,9 @@ fn commit(path: &Path, number: Option<u16>) -> StoredCheckpoint {
     let (checkpoint, _) =
         Checkpoint::open(&OsDisk, path, &ParsedSettings::default(), CheckpointOpening::Resume).expect("it opens");
     let Some(number) = number else { return StoredCheckpoint::default() };
-    let progress =
-        Progress { length: 100 * u64::from(number), next_epoch: u64::from(number), next_row: 7, ..Progress::default() };
+    let end = FileEnd { length: 100 * u64::from(number), fingerprint: 5 };
+    let files = [("out.csv".to_owned(), end)].into();
+    let progress = Progress { next_epoch: number.into(), next_row: 7, files, ..Progress::default() };
     let taken: Vec<(u64, TakenPublish)> = (0..40 * number)
         .map(|packet_id| (packet_id.into(), TakenPublish { packet_id, hash: u64::from(packet_id) * 77 }))
         .collect();

@@ -323,7 +323,17 @@ fn ready_dataflows_read_what_stations_send() {
 #[test]
 fn ready_dataflows_are_valid() {
     let of_stations = PAYLOADS.map(|(file, _)| file);
-    let others = ["weather", "weatherlink", "normalizer", "hourly", "weewx", "logger", "expressions", "every-option"];
+    let others = [
+        "weather",
+        "weatherlink",
+        "normalizer",
+        "hourly",
+        "weewx",
+        "logger",
+        "expressions",
+        "branches",
+        "every-option",
+    ];
     for file in others.into_iter().chain(of_stations) {
         rowmill().args(["check", &format!("dataflows/{file}.toml")]).assert().success().stdout(contains(": ok"));
     }

@@ -96,7 +96,7 @@ impl BareLoop {
     /// Steps that do not fit the schema.
     pub fn new(dataflow: &Dataflow, schema: &Schema) -> Result<BareLoop, runtime::Error> {
         let (steps, schema_out) = dataflow.steps(schema)?;
-        let encoder = Encoder::new(Arc::new(schema_out), dataflow.sink.encoding());
+        let encoder = Encoder::new(Arc::new(schema_out), dataflow.sinks[0].settings.encoding());
         let prepare = Prepare::new(Arc::new(schema.clone()), dataflow.decoding.clone());
         let prepare = prepare.sorted_by(dataflow.sort_column(schema));
         Ok(BareLoop { prepare, chain: Chain::in_turn(&steps), encoder })

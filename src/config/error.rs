@@ -120,6 +120,14 @@ pub enum Wrong {
     PartsOfNoFile(String),
     #[error("properties = true is for sinks that are topics, not for {0}")]
     PropertiesOfNoTopic(String),
+    #[error("a sink's name is made of letters, digits, _ and -")]
+    SinkName,
+    #[error("two sinks are named `{0}`")]
+    SinkTwice(String),
+    #[error("the column `{0}` is named twice")]
+    ColumnTwice(String),
+    #[error("parts = true at one sink, and not at another")]
+    SomeInParts,
     #[error("{0}: a sink's topic has no wildcards")]
     WildcardsOfSink(String),
     #[error("infinity is for sinks of results as text, not for {0}")]
@@ -223,7 +231,7 @@ impl Wrong {
                 return nearest.clone().or(Some("`rowmill subtasks` lists them".into()));
             }
             Wrong::NoStep { nearest, .. } => {
-                return nearest.clone().or(Some("input is \"raw\" or the name of a step".into()));
+                return nearest.clone().or(Some("write \"raw\" or the name of a step".into()));
             }
             Wrong::NoUrl { flag, .. } => return Some(format!("add it to the file, or say {flag} URL")),
             Wrong::Name { longest, .. } => {
@@ -270,6 +278,10 @@ impl Wrong {
             }
             Wrong::DeadLetterUrl(_) => "give a path that ends in .ndjson, -, mqtt:// or null",
             Wrong::TableName => "such as hourly",
+            Wrong::SinkName => "such as alerts",
+            Wrong::SomeInParts => {
+                "one worker a process writes parts, and the first worker of all writes the other files"
+            }
             Wrong::OptionOfWindow(_) => "add window = \"1h\", or leave it out",
             Wrong::LateWithoutRetention => "rows are late where windows go: add retention = \"30d\"",
             Wrong::HopTooLong => "rows between two windows would be in none",
@@ -283,6 +295,18 @@ impl Wrong {
             _ => return None,
         };
         Some(help.to_owned())
+    }
+}
+
+impl SpannedError {
+    /// Where a key is unknown: these may be meant, too.
+    pub fn or_meant(mut self, more: &[&str]) -> SpannedError {
+        if let Wrong::Toml { reason, help } = &mut *self.wrong
+            && let Some((name, candidates)) = unknown_name(reason)
+        {
+            *help = did_you_mean(name, candidates.chain(more.iter().copied()));
+        }
+        self
     }
 }
 

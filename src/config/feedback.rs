@@ -63,7 +63,7 @@ impl Dataflow {
             let what = format!("the sink of table {}", table.name());
             Some((what, "each line", table.sink()?))
         });
-        let sinks = [("the sink".to_owned(), "each result", &self.sink)].into_iter();
+        let sinks = self.sinks.iter().map(|plan| (plan.role(), "each result", &plan.settings));
         let letters = self.dead_letter.iter().map(|sink| ("dead_letter".to_owned(), "each dead letter", sink));
         sinks.chain(letters).chain(of_tables).collect()
     }

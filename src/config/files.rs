@@ -93,7 +93,9 @@ impl Dataflow {
         let of_sink = |sink: &sink::SinkSettings| {
             (0..if sink.parts { processes } else { 1 }).filter_map(|n| sink.file(n)).collect::<Vec<_>>()
         };
-        files.extend(of_sink(&self.sink).into_iter().map(|path| written("the sink", path)));
+        for plan in &self.sinks {
+            files.extend(of_sink(&plan.settings).into_iter().map(|path| written(&plan.role(), path)));
+        }
         files.extend(self.checkpoint().map(|path| written("the checkpoint", path)));
         files.extend(self.dead_letter.iter().flat_map(of_sink).map(|path| written("the dead letters", path)));
         for table in &self.tables {

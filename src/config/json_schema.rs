@@ -3,7 +3,8 @@
 use schemars::Schema;
 use serde_json::{Map, Value, json};
 
-use crate::config::parse::sections::{FileSections, SchemaSection};
+use crate::config::parse::sections::{FileSections, SchemaSection, SinkSection};
+use crate::config::sink_plan::BranchSection;
 use crate::config::table::TableSection;
 use crate::inlined_schema::generator;
 use crate::registry::Registry;
@@ -13,6 +14,8 @@ use crate::subtasks::{Entry, Parameter, Role};
 pub fn json_schema(registry: &Registry) -> Value {
     let mut generator = generator();
     let (columns, table) = (generator.subschema_for::<SchemaSection>(), generator.subschema_for::<TableSection>());
+    let sink = generator.subschema_for::<SinkSection>().to_value();
+    let branch = generator.subschema_for::<BranchSection>().to_value();
     let mut root = generator.into_root_schema_for::<FileSections>().to_value();
     root["title"] = "Rowmill dataflow".into();
     let known = json!({
@@ -21,10 +24,16 @@ pub fn json_schema(registry: &Registry) -> Value {
     });
     let sources = registry.sources().iter().map(|entry| custom(entry.name, entry.schema(), true));
     add(&mut root["properties"]["source"], sources.collect());
-    for section in ["sink", "dead_letter"] {
-        let sinks = registry.sinks().iter().map(|entry| custom(entry.name, entry.schema(), false));
-        add(&mut root["properties"][section], sinks.collect());
-    }
+    let custom_sinks =
+        || registry.sinks().iter().map(|entry| custom(entry.name, entry.schema(), false)).collect::<Vec<_>>();
+    add(&mut root["properties"]["dead_letter"], custom_sinks());
+    let kinds: Vec<Value> = [sink].into_iter().chain(custom_sinks()).map(|kind| with_keys(kind, &branch)).collect();
+    let one = if kinds.len() == 1 { kinds[0].clone() } else { json!({ "anyOf": &kinds }) };
+    let several = json!({ "type": "array", "minItems": 1, "items": one });
+    root["properties"]["sink"] = json!({
+        "description": "Where results go; several as `[[sink]]`, each with its own rows and columns.",
+        "anyOf": kinds.into_iter().chain([several]).collect::<Vec<_>>(),
+    });
     root["properties"]["schema"] = json!({
         "description": "The columns of the rows; `davis` if not given.",
         "anyOf": [known, columns],
@@ -41,6 +50,15 @@ pub fn json_schema(registry: &Registry) -> Value {
         "items": table,
     });
     root
+}
+
+/// A section with the keys of another.
+fn with_keys(mut section: Value, more: &Value) -> Value {
+    let keys = more["properties"].as_object().cloned().unwrap_or_default();
+    if let Some(properties) = section["properties"].as_object_mut() {
+        properties.extend(keys);
+    }
+    section
 }
 
 /// Adds alternatives to a section.

@@ -1,7 +1,8 @@
 //! The dataflow file in TOML: read, checked and described. Nothing here runs.
 //!
 //! - `parse/`: from text to a [`Dataflow`]; `document`, `overrides`: the text, and the command line's values over it.
-//! - `model`, `table`: a dataflow and its tables, checked, before their columns are looked up in a schema.
+//! - `model`, `table`, `sink_plan`: a dataflow, its tables and its sinks, checked, before their columns are looked up in a
+//!   schema; `branch`: what a sink takes of the chain, looked up.
 //! - `error`, `diagnostic`: the broken rule, and its place in the text.
 //! - `feedback`, `files`: conflicts of a dataflow with itself, at a broker and in its files.
 //! - `parsed_settings`: settings by key, for comparison with a checkpoint; `fitted`: the file of fitted params.
@@ -9,6 +10,7 @@
 //!
 //! Never here: threads, connections, timely, or the command line's own arguments.
 
+mod branch;
 mod diagnostic;
 mod document;
 mod error;
@@ -22,8 +24,10 @@ mod overrides;
 mod parse;
 mod parsed_settings;
 mod reference;
+mod sink_plan;
 mod table;
 
+pub use branch::Branch;
 pub use diagnostic::Diagnostic;
 pub use fitted::{Fitted, FittedStep};
 pub use json_schema::json_schema;
@@ -32,4 +36,5 @@ pub use overrides::{Override, check_key};
 pub use parse::sections::{MOST_WORKERS, Placement, SchemaChoice, parse_duration};
 pub use parsed_settings::{ParsedSettings, UnchangedSettings};
 pub use reference::reference;
+pub use sink_plan::SinkPlan;
 pub use table::{TableOf, TablePlan};

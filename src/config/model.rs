@@ -14,6 +14,7 @@ use crate::config::fitted::Fitted;
 use crate::config::model_file::ModelFile;
 use crate::config::parse::sections::{Placement, SchemaChoice};
 use crate::config::parsed_settings::ParsedSettings;
+use crate::config::sink_plan::SinkPlan;
 use crate::config::table::TablePlan;
 use crate::data::{Column, Kind, Schema, did_you_mean};
 use crate::format::{Decoding, PLACE};
@@ -46,8 +47,8 @@ pub struct Dataflow {
     pub source: source::SourceUrl,
     /// How rows are read from it.
     pub source_settings: source::SourceSettings,
-    /// Where results go.
-    pub sink: sink::SinkSettings,
+    /// Where results go: one sink, or several, each with its own rows and columns.
+    pub sinks: Vec<SinkPlan>,
     /// Where unusable rows go; they are only counted if it is not given.
     pub dead_letter: Option<sink::SinkSettings>,
     /// The column in whose order the rows of a message are put.
@@ -106,7 +107,7 @@ impl Dataflow {
     /// Bounds how long brokers may be out of reach at the start.
     pub fn set_connect_timeout(&mut self, timeout: Duration) {
         self.source_settings.connect_timeout = Some(timeout);
-        self.sink.connect_timeout = Some(timeout);
+        self.sinks.iter_mut().for_each(|plan| plan.settings.connect_timeout = Some(timeout));
         if let Some(sink) = &mut self.dead_letter {
             sink.connect_timeout = Some(timeout);
         }
@@ -152,16 +153,46 @@ impl Dataflow {
     #[cfg(test)]
     pub fn use_disk(&mut self, disk: &crate::disk::SharedDisk) {
         let tables = self.tables.iter_mut().filter_map(TablePlan::sink_mut);
-        let sinks = [&mut self.sink].into_iter().chain(&mut self.dead_letter).chain(tables);
+        let results = self.sinks.iter_mut().map(|plan| &mut plan.settings);
+        let sinks = results.chain(&mut self.dead_letter).chain(tables);
         sinks.for_each(|sink| sink.disk = disk.clone());
     }
 
-    /// The checkpoint's path. `None` if the source ends by itself, or the sink can't tell which results are durable. If
-    /// the source does not redeliver, only a file of lines has one.
+    /// The checkpoint's path: that of a sink which is there, or of the first sink that has one. `None` if the source ends by itself, or no
+    /// sink can tell which results are durable. If the source does not redeliver, only a file of lines has one.
     pub fn checkpoint(&self) -> Option<PathBuf> {
         let settings = &self.source_settings;
-        let kept = settings.is_persistent() || (settings.is_live() && self.sink.url.is_lines());
-        self.sink.checkpoint(&self.name, self.remembers()).filter(|_| kept)
+        let kept = settings.is_persistent() || (settings.is_live() && self.has_lines());
+        let in_parts = self.sinks.iter().any(|plan| plan.settings.parts);
+        if !kept || in_parts {
+            return None;
+        }
+        let paths = self.sinks.iter().filter_map(|plan| plan.settings.checkpoint(&self.name, self.remembers()));
+        let mut paths: Vec<PathBuf> = paths.collect();
+        // The sinks may stand in another order than before.
+        let holds = |path: &PathBuf| self.disk().length(path).is_ok_and(|found| found.is_some_and(|length| length > 0));
+        let place = if paths.len() > 1 { paths.iter().position(holds).unwrap_or(0) } else { 0 };
+        (place < paths.len()).then(|| paths.swap_remove(place))
+    }
+
+    /// Whether a sink is a file to which lines can be appended.
+    pub fn has_lines(&self) -> bool {
+        self.sinks.iter().any(|plan| plan.settings.url.is_lines())
+    }
+
+    /// Whether a sink is a file.
+    pub fn has_files(&self) -> bool {
+        self.sinks.iter().any(|plan| plan.settings.url.is_file())
+    }
+
+    /// Whether a sink may refuse a line after it was written.
+    pub fn may_refuse(&self) -> bool {
+        self.sinks.iter().any(|plan| plan.settings.may_refuse())
+    }
+
+    /// The disk of its results.
+    pub fn disk(&self) -> &dyn crate::disk::Disk {
+        &*self.sinks[0].settings.disk
     }
 
     /// Its settings, by which a checkpoint recognises it.

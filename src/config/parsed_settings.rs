@@ -122,6 +122,17 @@ impl ParsedSettings {
         steps.into_values().collect()
     }
 
+    /// The addresses of the sinks, in their order.
+    pub fn sinks(&self) -> Vec<String> {
+        let urls = self.iter().filter(|(key, _)| key.starts_with("sink.") && in_endpoint(key) == Some("url"));
+        let number = |key: &str| key.split('.').nth(1).and_then(|part| part.parse::<usize>().ok()).unwrap_or(0);
+        let mut urls: Vec<(usize, &str)> = urls.map(|(key, value)| (number(key), value)).collect();
+        urls.sort();
+        let text = |value: &str| toml::from_str::<toml::Table>(&format!("url = {value}")).ok();
+        let url = |(_, value): (usize, &str)| Some(text(value)?.get("url")?.as_str()?.to_owned());
+        urls.into_iter().filter_map(url).collect()
+    }
+
     /// The subtask of a step that is counted from 1.
     pub fn step(&self, number: usize) -> String {
         let name = self.steps().get(number.wrapping_sub(1)).and_then(|step| step.get("use").cloned());
@@ -176,7 +187,11 @@ fn flatten(key: String, value: toml::Value, all: &mut BTreeMap<String, String>) 
     }
     match value {
         toml::Value::Table(table) => table.into_iter().for_each(|(name, value)| flatten(inner(&name), value, all)),
-        toml::Value::Array(items) if ["subtask", "table"].contains(&key.as_str()) => {
+        // One sink in a list is that sink.
+        toml::Value::Array(mut items) if key == "sink" && items.len() == 1 && items[0].is_table() => {
+            flatten(key, items.remove(0), all);
+        }
+        toml::Value::Array(items) if ["sink", "subtask", "table"].contains(&key.as_str()) => {
             for (number, item) in items.into_iter().enumerate() {
                 // They are in every chain, whether they are listed or not.
                 let named = item.get("use").and_then(toml::Value::as_str);
@@ -198,7 +213,11 @@ fn flatten(key: String, value: toml::Value, all: &mut BTreeMap<String, String>) 
 fn in_endpoint(key: &str) -> Option<&str> {
     let (section, rest) = key.split_once('.')?;
     match section {
-        "source" | "sink" | "dead_letter" => Some(rest),
+        "source" | "dead_letter" => Some(rest),
+        "sink" => match rest.split_once('.') {
+            Some((number, rest)) if number.bytes().all(|byte| byte.is_ascii_digit()) => Some(rest),
+            _ => Some(rest),
+        },
         "table" => rest.split_once(".sink.").map(|(_, rest)| rest),
         _ => None,
     }
@@ -214,7 +233,8 @@ fn is_elsewhere(key: &str) -> bool {
 /// Whether a run may resume with another value of it.
 fn is_harmless(key: &str) -> bool {
     let limits = ["connect_timeout", "reconnect_timeout", "allow_loop"];
-    ["placement", "buffer.delay"].contains(&key) || in_endpoint(key).is_some_and(|key| limits.contains(&key))
+    let is_name = key.starts_with("sink.") && in_endpoint(key) == Some("name");
+    ["placement", "buffer.delay"].contains(&key) || is_name || in_endpoint(key).is_some_and(|key| limits.contains(&key))
 }
 
 /// A hash of the file of fitted params that a step names.

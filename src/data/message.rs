@@ -147,6 +147,22 @@ impl Message {
         Message { epoch: self.epoch, ids: rows.iter().map(|row| self.ids[*row]).collect(), numbers, texts }
     }
 
+    /// A copy of some of the rows, in the order given, in buffers of this thread's pool.
+    pub fn copy_rows(&self, rows: impl Iterator<Item = usize> + Clone) -> Message {
+        let Buffers { mut ids, mut numbers, mut texts } = Buffers::spare(self.texts.len());
+        ids.extend(rows.clone().map(|row| self.ids[row]));
+        for slot in 0..self.numbers.nrows() {
+            let column = self.column(slot);
+            numbers.extend(rows.clone().map(|row| column[row]));
+        }
+        for (copy, text) in texts.iter_mut().zip(&self.texts) {
+            rows.clone().for_each(|row| copy.push(text.get(row)));
+        }
+        let shape = (self.numbers.nrows(), ids.len());
+        let numbers = Array2::from_shape_vec(shape, numbers).expect("columns of one length");
+        Message { epoch: self.epoch, ids, numbers, texts }
+    }
+
     /// Adds the rows of another message of the same columns, and sorts all by id.
     pub fn merge(&mut self, other: &Message) {
         let flat = (0..self.numbers.nrows()).flat_map(|slot| self.column(slot).iter().chain(other.column(slot)));
@@ -200,6 +216,17 @@ fn runs(keep: &[bool]) -> impl Iterator<Item = Range<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_copy_holds_the_chosen_rows() {
+        let mut message = Message::from_columns(&[vec![1.0, 2.0, 3.0], vec![4.0, 5.0, 6.0]]);
+        let mut text = TextColumn::default();
+        [Some("a"), None, Some("c")].into_iter().for_each(|value| text.push(value));
+        message.texts.push(text);
+        assert_eq!(message.copy_rows(0..3), message);
+        assert_eq!(message.copy_rows([2, 0].into_iter()), message.take_rows(&[2, 0]));
+        assert_eq!(message.copy_rows(std::iter::empty()), message.take_rows(&[]));
+    }
 
     #[test]
     fn retain_keeps_columns_contiguous() {

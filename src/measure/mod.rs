@@ -20,6 +20,6 @@ pub use clock::Clock;
 pub use excerpt::{Excerpt, ExcerptCell};
 pub use histogram::{Histogram, ServiceTimes, SharedServiceTimes};
 pub use median::median;
-pub use report::{HistogramSummary, Latency, Report, Service, shown};
+pub use report::{HistogramSummary, Latency, Report, Service, SinkRows, shown};
 pub use run_status::{IntervalStatus, LatencyBucket, RunOutcome, RunStatus, Sample, SubtaskTime, TableAddress, now_ms};
 pub use written::WrittenReport;

@@ -84,6 +84,17 @@ fn summaries<S: serde::Serializer>(subtasks: &[(String, Histogram)], serializer:
     serializer.collect_map(subtasks.iter().map(|(name, histogram)| (name, HistogramSummary::from(histogram))))
 }
 
+/// The rows of one sink.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SinkRows {
+    /// Its name, or its address.
+    pub sink: String,
+    /// Rows that it has taken.
+    pub rows_out: u64,
+    /// Rows that it has refused; each is a dead letter.
+    pub refused: u64,
+}
+
 /// The result of a run. Always `rows_in = rows_out + rows_dropped + dead_letters + rows_too_late`.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
@@ -99,6 +110,8 @@ pub struct Report {
     pub rows_in: u64,
     /// Rows of results.
     pub rows_out: u64,
+    /// What each sink has taken of them, or of the rows behind an earlier step.
+    pub sinks: Vec<SinkRows>,
     /// Rows that subtasks dropped, by subtask.
     pub rows_dropped: BTreeMap<String, u64>,
     /// Rows that became dead letters.
@@ -237,6 +250,9 @@ impl fmt::Display for Report {
             write!(f, ", too late {}", self.rows_too_late)?;
         }
         writeln!(f, ", dead letters {}; {} messages", self.dead_letters, self.messages)?;
+        for SinkRows { sink, rows_out, .. } in self.sinks.iter().filter(|_| self.sinks.len() > 1) {
+            writeln!(f, "  rows out to {sink}: {rows_out}")?;
+        }
         writeln!(
             f,
             "  {:.0} rows/s over {:.2} s; mean service time {} a message, {} a row; peak memory {:.0} MiB",

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Histogram, HistogramSummary};
+use super::{Histogram, HistogramSummary, SinkRows};
 use crate::disk;
 use crate::measure::Excerpt;
 
@@ -36,6 +36,9 @@ pub struct RunStatus {
     pub rows_done: u64,
     /// Rows of results.
     pub rows_out: u64,
+    /// What each sink has taken of them, or of the rows behind an earlier step.
+    #[serde(default)]
+    pub sinks: Vec<SinkRows>,
     /// Rows that subtasks dropped, by subtask.
     pub rows_dropped: BTreeMap<String, u64>,
     /// Rows that became dead letters.

@@ -73,7 +73,8 @@ impl Trial {
         let source = SourceUrl::Generate { rows: u64::MAX, seed: 1, load: Some(self.load) };
         let dataflow = flow.read([
             Override::text("the trial", "source.url", &source.to_string()),
-            Override::text("the trial", "sink.url", "null"),
+            // In place of all sinks.
+            Override { shown: "the trial".into(), key: "sink".into(), value: "{ url = \"null\" }".into() },
             Override::text("the trial", "dead_letter.url", "null"),
             Override::number("the trial", "buffer.bucket_size", self.bucket_size as u64),
         ])?;

@@ -44,7 +44,7 @@ pub fn run(worker: &mut Worker, context: &Context<'_>, start: ResumePoint) -> Re
     let (clock, failure) = (Clock::start(), FirstError::default());
     let numbering = Numbering::after(&start.numbers, start.next_row, dataflow.source_settings.connections());
     // A file can be cut to the committed length; what was sent to a broker stays there.
-    let apart = start.checkpoint.is_some() && dataflow.sink.may_refuse();
+    let apart = start.checkpoint.is_some() && dataflow.may_refuse();
     let numbering = if apart { numbering.telling_apart(start.run) } else { numbering };
     let (channel, _) = context.share_positions(worker, &start.positions);
     let mut sources = SourceConnections::start(channel, dataflow, options, clock, &start.positions);
@@ -52,7 +52,7 @@ pub fn run(worker: &mut Worker, context: &Context<'_>, start: ResumePoint) -> Re
     let sources = sources.starting_at(start.next_epoch, start.next_row);
     let keeps_state = start.checkpoint.is_some() && dataflow.remembers();
     let mut coordinator = Coordinator::new(sources, keeps_state, clock, context);
-    let ResumePoint { checkpoint, existing, schema, states, tables, .. } = start;
+    let ResumePoint { checkpoint, existing, schema, states, files, .. } = start;
     let find = |worker: &mut Worker| schema.or_else(|| coordinator.find_schema(worker, context, &failure));
     let Some(schema) = context.agree_on_schema(worker, find) else {
         options.stop.now();
@@ -61,18 +61,16 @@ pub fn run(worker: &mut Worker, context: &Context<'_>, start: ResumePoint) -> Re
     };
     let kept_letters = if options.on_live.is_some() { KEPT_LETTERS } else { 0 };
     let ledger = Rc::new(RefCell::new(
-        Ledger::new(dataflow.labels(), kept_letters, keeps_state)
-            .keep_rows(dataflow.sink.may_refuse())
-            .numbered(numbering),
+        Ledger::new(dataflow.labels(), kept_letters, keeps_state).keep_rows(dataflow.may_refuse()).numbered(numbering),
     ));
-    let before = Before { existing, states, tables };
+    let before = Before { existing, states, files };
     let (share, tables) = Share::open(worker, context, schema, before, Some(ledger.clone()), &failure)?;
-    let (plan, writer) = (&share.plan, &share.writer);
-    let accounts = LedgerOutcomes::open(dataflow, options, &ledger, writer, &failure, activity);
+    let (plan, writers) = (&share.plan, &share.writers);
+    let accounts = LedgerOutcomes::open(dataflow, options, &ledger, writers, &failure, activity);
     let mut acknowledgement = Acknowledgement::new(
         checkpoint,
         dataflow,
-        writer.clone(),
+        writers.clone(),
         accounts.clone(),
         tables.materialized_tables(),
         &failure,

@@ -36,6 +36,8 @@ const PUBLISHES: u64 = 14;
 /// Connection `i` numbers its rows from `(i + 1)` times this on.
 const OF_CONNECTION: u64 = 100_000;
 const RESULTS: &str = "/out.csv";
+/// A second sink: the odd numbers behind prepare.
+const ODD: &str = "/odd.csv";
 const DEAD_LETTERS: &str = "/dead.ndjson";
 const TABLE: &str = "/table.csv";
 const CHANGES: &str = "/changes.ndjson";
@@ -69,6 +71,8 @@ struct PlayStyle {
     loses_sessions: bool,
     /// Whether processes are killed.
     dies: bool,
+    /// Whether there is a second sink.
+    branches: bool,
 }
 
 impl PlayStyle {
@@ -99,6 +103,7 @@ impl PlayStyle {
             retained,
             loses_sessions: !retained,
             dies: random.random_bool(0.9),
+            branches: false,
         }
     }
 
@@ -118,12 +123,19 @@ impl PlayStyle {
             StatefulPart::Step => step.to_owned(),
             StatefulPart::Table => format!("{step}{table}{changes}"),
         };
+        let branch = format!(
+            "[[sink]]\nurl = \"{ODD}\"\nwhere = \"n % 2 == 1\"\nafter = \"raw\"\ncolumns = [\"n\", \"d\", \"k\"]\n"
+        );
+        let sinks = match self.branches {
+            true => format!("{branch}[[sink]]\nurl = \"{RESULTS}\"\n"),
+            false => format!("[sink]\nurl = \"{RESULTS}\"\n"),
+        };
         let text = format!(
             "# {window}\n[schema]\nnumber = [\"n\", \"d\"]\ntext = [\"k\"]\n\
              [source]\nurl = \"mqtt://broker/t\"\nqos = 2\nsession = true\nclient_id = \"c\"\n\
              connections = [\"t0\", \"t1\"]\nmax_payload = 400\n\
              [buffer]\nbucket_size = {bucket_size}\ndelay = \"1h\"\n[checkpoint]\nevery = \"0s\"\n\
-             {state}[sink]\nurl = \"{RESULTS}\"\n[dead_letter]\nurl = \"{DEAD_LETTERS}\"\n"
+             {state}{sinks}[dead_letter]\nurl = \"{DEAD_LETTERS}\"\n"
         );
         Dataflow::from_text("simulation", &text, &[], &crate::registry::Registry::builtin())
             .unwrap_or_else(|error| panic!("{error}"))
@@ -216,7 +228,7 @@ struct Simulation {
 impl Simulation {
     fn new(seed: u64, tells: bool) -> Simulation {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
-        let style = PlayStyle::new(&mut random);
+        let style = PlayStyle { branches: seed.is_multiple_of(3), ..PlayStyle::new(&mut random) };
         let trace = EventLog { tells, step: Rc::default() };
         trace.tell(|| format!("{style:?}"));
         let mut broker = |connection: u64| {
@@ -243,7 +255,7 @@ impl Simulation {
             dies: style.dies,
             once: style.at_most_once == 100 && !style.retained && style.state == StatefulPart::Nothing,
             brokers,
-            oracle: Oracle::new(style.state),
+            oracle: Oracle::new(style.state, style.branches),
             own: disk.clone(),
             disk,
             failed_starts: 0,

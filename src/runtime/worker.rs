@@ -18,7 +18,7 @@ use crate::runtime::cluster::broadcast::tell;
 use crate::runtime::cluster::gather::{Gather, WorkerMeasurements};
 use crate::runtime::epochs::ledger::Ledger;
 use crate::runtime::epochs::resume::existing;
-use crate::runtime::epochs::sink_writer::SharedSinkWriter;
+use crate::runtime::epochs::sink_writers::SinkWriters;
 use crate::runtime::error::Error;
 use crate::runtime::first_error::{FirstError, fail};
 use crate::runtime::graph::build::{GraphEnds, GraphPlan, OutcomeRecorder, WrittenBy};
@@ -49,18 +49,18 @@ pub struct Context<'a> {
 
 /// What the graph is restored from; empty on all workers but the first.
 pub struct Before {
-    /// What to do with the sink's existing file.
-    pub existing: Existing,
+    /// What to do with the sinks' existing files, by sink.
+    pub existing: Vec<Existing>,
     pub states: Vec<OperatorState>,
-    /// By path, the committed ends of the files of tables' changes.
-    pub tables: BTreeMap<String, FileEnd>,
+    /// By path, the committed ends of the files of the sinks and of tables' changes.
+    pub files: BTreeMap<String, FileEnd>,
 }
 
 /// A worker's part of the graph, before it is built and while it runs.
 pub struct Share {
     pub plan: GraphPlan,
     pub times: SharedServiceTimes,
-    pub writer: SharedSinkWriter,
+    pub writers: SinkWriters,
     /// Answers queries of tables, on the first worker, while it is held.
     _server: Option<QueryServer>,
 }
@@ -93,7 +93,7 @@ pub fn run(worker: &mut Worker, context: &Context<'_>) -> Result<(), Error> {
         options.stop.now();
         return Ok(());
     };
-    let before = Before { existing: existing(dataflow, options), states: Vec::new(), tables: BTreeMap::new() };
+    let before = Before { existing: existing(dataflow, options), states: Vec::new(), files: BTreeMap::new() };
     let (share, tables) = Share::open(worker, context, schema, before, None, &failure)?;
     let (gather, GraphEnds { inputs, probe }) = share.build(worker, tables, NoAccounts);
     // In processes without the coordinator, busy time counts from here: rows may arrive from now on.
@@ -101,7 +101,7 @@ pub fn run(worker: &mut Worker, context: &Context<'_>) -> Result<(), Error> {
         busy.restart();
     }
     drop(inputs);
-    let follow = || follow(options, &share.writer, &failure);
+    let follow = || follow(options, &share.writers, &failure);
     if let Some(Err(error)) = reader.map(|reader| reader.run(worker, follow)) {
         fail(&failure, error);
     }
@@ -115,12 +115,11 @@ pub fn run(worker: &mut Worker, context: &Context<'_>) -> Result<(), Error> {
     share.finish(worker, context, gather, busy, &failure).map(drop)
 }
 
-/// Continues in a new file, if this worker's was moved away and a reopen is requested.
-fn follow(options: &Options, writer: &SharedSinkWriter, failure: &FirstError) {
-    if writer.writes()
+/// Continues in new files, if some of this worker's were moved away and a reopen is requested.
+fn follow(options: &Options, writers: &SinkWriters, failure: &FirstError) {
+    if writers.writes()
         && options.reopen.swap(false, Ordering::Relaxed)
-        && writer.is_moved()
-        && let Err(error) = writer.follow(writer.length())
+        && let Err(error) = writers.follow(&writers.moved(), &writers.lengths())
     {
         fail(failure, error);
     }
@@ -133,10 +132,10 @@ impl Context<'_> {
 
     /// Who writes this worker's results.
     fn written_by(&self, worker: &Worker) -> WrittenBy {
-        let sink = &self.dataflow.sink;
-        if sink.parts {
+        let sinks = || self.dataflow.sinks.iter().map(|plan| &plan.settings);
+        if sinks().any(|sink| sink.parts) {
             WrittenBy::FirstOfProcess(self.first_in_process(worker))
-        } else if sink.url == SinkUrl::Null && worker.peers() > 1 {
+        } else if sinks().all(|sink| sink.url == SinkUrl::Null) && worker.peers() > 1 {
             // With a worker alone, an operator more would only cost time.
             WrittenBy::Maker
         } else {
@@ -196,20 +195,20 @@ impl Share {
         let states = if dataflow.remembers() { tell(worker, before.states) } else { Vec::new() };
         stateful::check(&steps, &states).map_err(Error::Checkpoint)?;
         let kept =
-            dataflow.checkpoint().map(|_| TableDurability { states: states.clone(), ledger, ends: before.tables });
+            dataflow.checkpoint().map(|_| TableDurability { states: states.clone(), ledger, ends: before.files });
         let (tables, server) =
             TableOperators::open(worker.index(), dataflow, &schema, options, kept, failure, activity)?;
+        let branches = dataflow.branches(&schema)?;
         let plan = GraphPlan {
             states,
             writer: context.written_by(worker),
             source_file: options.shared_file.then(|| dataflow.source.clone()),
             sampler: sampler.cloned(),
-            ..GraphPlan::new(dataflow, schema, &steps, schema_out, options.fuse, &tables.inputs())
+            ..GraphPlan::new(dataflow, schema, &steps, schema_out, options.fuse, &tables.inputs(), branches)
         };
         let times = Rc::new(RefCell::new(ServiceTimes::new(steps.len() + 2)));
-        let writer =
-            SharedSinkWriter::open(worker.index(), &plan, dataflow, options, before.existing, failure, activity);
-        Ok((Share { plan, times, writer, _server: server }, tables))
+        let writers = SinkWriters::open(worker.index(), &plan, dataflow, options, &before.existing, failure, activity);
+        Ok((Share { plan, times, writers, _server: server }, tables))
     }
 
     /// Builds the graph, and the dataflow that gathers measurements.
@@ -220,7 +219,7 @@ impl Share {
         accounts: impl OutcomeRecorder + 'static,
     ) -> (Gather, GraphEnds) {
         let gather = Gather::build(worker);
-        (gather, build::build(worker, &self.plan, &self.times, tables, self.writer.clone(), accounts))
+        (gather, build::build(worker, &self.plan, &self.times, tables, self.writers.clone(), accounts))
     }
 
     /// Whether this worker writes results.
@@ -245,12 +244,15 @@ impl Share {
         let peak_memory_bytes = if for_process { proc::peak_memory_bytes() } else { 0 };
         let measured = gather.finish(worker, WorkerMeasurements { times: self.times.take(), peak_memory_bytes, busy });
         match failure.take() {
-            None | Some(Error::Sink(sink::Error::BrokenPipe)) => {}
+            None => {}
+            // With other sinks, results are missing there.
+            Some(Error::Sink(sink::Error::BrokenPipe)) if context.dataflow.sinks.len() == 1 => {}
             Some(error) => return Err(error),
         }
         // The run has ended without an error: a later run may not silently replace the results.
         if self.writes(worker) {
-            context.dataflow.sink.finished(context.options.cluster.process)?;
+            let process = context.options.cluster.process;
+            context.dataflow.sinks.iter().try_for_each(|plan| plan.settings.finished(process))?;
         }
         Ok(measured)
     }

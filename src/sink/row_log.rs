@@ -43,15 +43,15 @@ pub fn remove(disk: &dyn Disk, path: &Path) -> io::Result<()> {
     disk.remove(&log).and_then(|()| disk.sync_directory_of(&log))
 }
 
-/// Passes all whole messages of the log of a result file to `take`; returns its first line and the end of the last
-/// message.
+/// Passes the whole messages of the log of a result file to `take` until that returns false; returns its first line and
+/// the end of the last message for which it did not.
 ///
 /// # Errors
 /// A file that can't be read, or an error of `take`.
 pub fn read(
     disk: &dyn Disk,
     path: &Path,
-    mut take: impl FnMut(&str, Message) -> io::Result<()>,
+    mut take: impl FnMut(&str, Message) -> io::Result<bool>,
 ) -> io::Result<(String, u64)> {
     let file = disk.open(&path_of(path))?;
     let length = file.length()?;
@@ -73,10 +73,26 @@ pub fn read(
         let mut message = vec![0; bytes as usize];
         reader.read_exact(&mut message)?;
         let Some(read) = Some(&message).filter(|message| fingerprint(message) as u64 == hash) else { break };
-        take(&first, from_bytes(read).map_err(io::Error::other)?)?;
+        if !take(&first, from_bytes(read).map_err(io::Error::other)?)? {
+            break;
+        }
         end += HEAD as u64 + bytes;
     }
     Ok((first, end))
+}
+
+/// Cuts off the messages of the log of a result file from an epoch on.
+///
+/// # Errors
+/// A file that can't be changed.
+pub fn cut(disk: &dyn Disk, path: &Path, from: u64) -> io::Result<()> {
+    if !is_there(disk, path)? {
+        return Ok(());
+    }
+    let (_, end) = read(disk, path, |_, message| Ok(message.epoch < from))?;
+    let log = disk.append(&path_of(path))?;
+    log.set_length(end)?;
+    log.sync()
 }
 
 impl RowLog {
@@ -103,7 +119,7 @@ impl RowLog {
         let mut rows = 0;
         let mut take = |first: &str, message: Message| {
             rows += message.rows();
-            if first == own { take(message) } else { Err(others()) }
+            if first == own { take(message).map(|()| true) } else { Err(others()) }
         };
         let (_, end) = read(&**disk, path, &mut take)?;
         let behind = file.length()? - end;

@@ -142,13 +142,23 @@ impl SinkSettings {
                 let read = row_log::read(&*self.disk, &path, |_, message| {
                     next_epoch = next_epoch.max(message.epoch + 1);
                     next_row = message.ids.iter().fold(next_row, |next, id| next.max(id + 1));
-                    Ok(())
+                    Ok(true)
                 });
                 read.map(drop)
             });
             read.map_err(|error| Error::File { path: row_log::path_of(&path).display().to_string(), error })?;
         }
         Ok((next_epoch, next_row))
+    }
+
+    /// Cuts off what interrupted runs have left in the log from a message on: its rows come again.
+    ///
+    /// # Errors
+    /// A log that can't be changed.
+    pub fn cut_log(&self, from: u64) -> Result<(), Error> {
+        let SinkUrl::Parquet(path) = &self.url else { return Ok(()) };
+        let cut = row_log::cut(&*self.disk, path, from);
+        cut.map_err(|error| Error::File { path: row_log::path_of(path).display().to_string(), error })
     }
 
     /// The file that process `process` writes, if the sink is a file.

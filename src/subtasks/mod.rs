@@ -87,6 +87,7 @@ pub use recent::Recent;
 pub use registry::Subtasks;
 pub use role::Role;
 pub use scope::Scope;
+pub use selection::Selection;
 pub use step::{Step, StreamKey};
 pub use streaming::{Learner, Remembering, Streaming};
 pub use subtask::{Bind, DynSubtask, Fit, PartialFit, Subtask, Traits};

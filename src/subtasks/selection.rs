@@ -5,7 +5,7 @@ use crate::data::{Column, Kind, Message, Schema, did_you_mean};
 
 /// The columns of a message that stay, in their new order.
 #[derive(Clone, Debug)]
-pub(super) struct Selection {
+pub struct Selection {
     numbers: Vec<usize>,
     texts: Vec<usize>,
     /// Whether it changes no more than names.
@@ -35,11 +35,19 @@ impl Selection {
         Selection::new(columns, (schema.number_count(), schema.text_count()))
     }
 
+    /// Keeps the columns of a message.
+    pub fn select(&self, message: &mut Message) {
+        if !self.in_place {
+            message.select_columns(&self.numbers);
+            message.select_texts(&self.texts);
+        }
+    }
+
     /// Refuses to leave no column.
     ///
     /// # Errors
     /// If there is none.
-    pub fn unless_empty(self, parameter: &'static str) -> Result<Selection, Refusal> {
+    pub(super) fn unless_empty(self, parameter: &'static str) -> Result<Selection, Refusal> {
         if self.after.columns().is_empty() { Err(Refusal::new(parameter, "no column is left")) } else { Ok(self) }
     }
 }
@@ -57,10 +65,7 @@ pub(super) fn column_of<'a>(schema: &'a Schema, parameter: &'static str, name: &
 
 impl BatchSubtask for Selection {
     fn apply(&self, message: &mut Message, _: &Scope) -> Result<(), Fault> {
-        if !self.in_place {
-            message.select_columns(&self.numbers);
-            message.select_texts(&self.texts);
-        }
+        self.select(message);
         Ok(())
     }
 

@@ -158,6 +158,9 @@ fn set(table: &mut dyn TableLike, key: &str, value: Value) -> Result<(), String>
         return set(inner.ok_or_else(|| format!("there is no {first} {index}"))?, rest, value);
     }
     let inner = table.entry(first).or_insert_with(|| Item::Table(Table::new()));
+    if inner.is_array_of_tables() {
+        return Err(format!("there are several [[{first}]]: give its number, as in {first}.0.{rest}"));
+    }
     if !inner.is_table_like() {
         *inner = Item::Table(Table::new());
     }
@@ -211,6 +214,15 @@ mod tests {
 
     fn apply_all(edits: Json) -> String {
         edited(TEXT, &serde_json::from_value::<Vec<Edit>>(edits).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn each_of_several_sinks_is_edited_by_its_number() {
+        let set = |key: &str| vec![Edit::Set { key: key.into(), value: "b.csv".into() }];
+        let text = "[[sink]]\nurl = \"null\" # first\n[[sink]]\nurl = \"a.csv\"\n";
+        assert_eq!(edited(text, &set("sink.1.url")).unwrap(), text.replace("a.csv", "b.csv"));
+        let refused = edited(text, &set("sink.url")).unwrap_err();
+        assert!(refused.contains("sink.0.url"), "{refused}");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::document;
 use super::folder::{Folder, ProjectName};
 use super::problem::FileProblem;
-use crate::config::Dataflow;
+use crate::config::{Dataflow, SinkPlan};
 use crate::registry::Registry;
 use crate::source;
 
@@ -94,7 +94,7 @@ impl From<&Dataflow> for FileSummary {
             topic: mqtt.map(|url| url.topic.clone()),
             client_id: settings.endpoint.as_ref().and_then(|endpoint| endpoint.client_id.clone()),
             source: dataflow.source.to_string(),
-            sink: dataflow.sink.url.to_string(),
+            sink: dataflow.sinks.iter().map(SinkPlan::shown).collect::<Vec<_>>().join(", "),
             methods: dataflow.labels(),
             bucket_size: settings.limits.bucket_size,
             delay_ms: settings.limits.delay.as_millis() as u64,

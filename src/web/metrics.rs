@@ -10,7 +10,7 @@ use super::answer::ApiError;
 use super::folder::ProjectName;
 use super::runs;
 use super::state::{ServerState, SharedState};
-use crate::measure::{HistogramSummary, RunStatus};
+use crate::measure::{HistogramSummary, RunStatus, SinkRows};
 
 /// Answers with the text format 0.0.4.
 pub async fn metrics(State(shared): State<SharedState>) -> Result<impl IntoResponse, ApiError> {
@@ -51,6 +51,9 @@ fn families(shared: &ServerState) -> std::io::Result<Vec<MetricFamily>> {
         let metrics = lives.iter().map(|(project, live)| counter(project, of(live)));
         families.push(family(name, help, MetricType::COUNTER, metrics.collect()));
     }
+    let sinks = lives.iter().flat_map(|(project, live)| live.sinks.iter().map(|sink| of_sink(project, sink)));
+    let help = "Rows that a sink has taken.";
+    families.push(family("rowmill_sink_rows_total", help, MetricType::COUNTER, sinks.collect()));
     for (name, help, of) in GAUGES {
         let metrics = lives.iter().map(|(project, live)| gauge(project, of(live)));
         families.push(family(name, help, MetricType::GAUGE, metrics.collect()));
@@ -76,17 +79,29 @@ fn family(name: &str, help: &str, kind: MetricType, metrics: Vec<Metric>) -> Met
     family
 }
 
-fn labelled(project: &ProjectName) -> Metric {
+fn label(name: &str, value: &str) -> LabelPair {
     let mut label = LabelPair::default();
-    label.set_name("project".into());
-    label.set_value(project.to_string());
-    Metric::from_label(vec![label])
+    label.set_name(name.into());
+    label.set_value(value.into());
+    label
+}
+
+fn labelled(project: &ProjectName) -> Metric {
+    Metric::from_label(vec![label("project", &project.to_string())])
 }
 
 fn counter(project: &ProjectName, value: f64) -> Metric {
+    counted(labelled(project), value)
+}
+
+fn of_sink(project: &ProjectName, SinkRows { sink, rows_out, .. }: &SinkRows) -> Metric {
+    let labels = vec![label("project", &project.to_string()), label("sink", sink)];
+    counted(Metric::from_label(labels), *rows_out as f64)
+}
+
+fn counted(mut metric: Metric, value: f64) -> Metric {
     let mut counter = Counter::default();
     counter.set_value(value);
-    let mut metric = labelled(project);
     metric.set_counter(counter);
     metric
 }

@@ -14,14 +14,14 @@ use crate::config::overrides::Override;
 use crate::config::parse::custom::{take_sink, take_source};
 use crate::config::parse::overlay::put;
 use crate::config::parse::sections::{BaseSchema, FileSections, SchemaChoice, SchemaSection};
-use crate::config::parse::sink::sink_settings;
+use crate::config::parse::sink::{read_sinks, sink_settings};
 use crate::config::parse::source::{check_connections, source_settings};
 use crate::config::parse::subtasks::read_subtasks;
 use crate::config::parse::table::read_tables;
 use crate::config::parse::time::TimeSection;
 use crate::config::parse::topic::{check_collect, check_filters, check_topic};
 use crate::config::parsed_settings::ParsedSettings;
-use crate::data::{Kind, Schema, did_you_mean};
+use crate::data::Schema;
 use crate::format::Decoding;
 use crate::registry::Registry;
 use crate::{sink, source};
@@ -86,17 +86,17 @@ fn read(document: &Arc<Document>, registry: &Registry) -> Result<Dataflow, Spann
     let parsed = toml::Value::deserialize(ValueDeserializer::from(parsed));
     let contents = ParsedSettings::new(parsed?);
     let custom_source = take_source(root.get_mut(), registry)?;
-    let mut custom_sink = |key| -> Result<Option<sink::SinkSettings>, SpannedError> {
-        let taken = take_sink(root.get_mut(), key, registry)?;
-        let at = |url| sink::SinkSettings::at(sink::SinkUrl::Custom(url));
-        Ok(taken.map(|(url, sink)| sink::SinkSettings { custom: Some(sink), ..at(url) }))
-    };
-    let (custom_sink, custom_dead_letter) = (custom_sink("sink")?, custom_sink("dead_letter")?);
+    let custom_dead_letter = take_sink(root.get_mut(), "dead_letter", registry)?.map(|(url, sink)| {
+        let at = sink::SinkSettings::at(sink::SinkUrl::Custom(url));
+        sink::SinkSettings { custom: Some(sink), ..at }
+    });
+    let sinks = root.get_mut().remove("sink");
     let schema = root.get_mut().remove("schema");
     let subtasks = root.get_mut().remove("subtask");
     let tables = root.get_mut().remove("table");
     let table = Spanned::new(whole.clone(), DeValue::Table(root.into_inner()));
     let file = FileSections::deserialize(ValueDeserializer::from(table))?;
+    let sinks = read_sinks(sinks, registry)?;
 
     let ReadSchema { schema, decoding, is_davis } = schema.map_or_else(|| Ok(ReadSchema::davis()), read_schema)?;
     let units = file.source.as_ref().and_then(|source| source.units);
@@ -111,8 +111,7 @@ fn read(document: &Arc<Document>, registry: &Registry) -> Result<Dataflow, Spann
     let custom_url = custom_source.as_ref().map(|(url, ..)| source::SourceUrl::Custom(url.clone()));
     let url = custom_url.or_else(|| file.source.as_ref().and_then(|source| source.url.clone()));
     let source = url.ok_or_else(|| missing("source", "--source"))?;
-    let sink = file.sink.map(|sink| sink_settings(sink, false)).transpose()?.flatten();
-    let sink = custom_sink.or(sink).ok_or_else(|| missing("sink", "--sink"))?;
+    let sinks = sinks.ok_or_else(|| missing("sink", "--sink"))?;
     let dead_letter = file.dead_letter.map(|sink| sink_settings(sink, true)).transpose()?.flatten();
     let dead_letter = custom_dead_letter.or(dead_letter);
     let limits = source::Limits { bucket_size: file.buffer.bucket_size, delay: file.buffer.delay };
@@ -137,7 +136,7 @@ fn read(document: &Arc<Document>, registry: &Registry) -> Result<Dataflow, Spann
         decoding,
         source,
         source_settings,
-        sink,
+        sinks,
         dead_letter,
         sort: file.buffer.sort,
         steps,
@@ -146,12 +145,8 @@ fn read(document: &Arc<Document>, registry: &Registry) -> Result<Dataflow, Spann
         contents,
     };
     if let SchemaChoice::Known { schema, .. } = &dataflow.schema {
-        let (_, after) = dataflow.find_steps(schema)?;
-        if let Some(name) = dataflow.sink.topic.as_ref().and_then(|topic| topic.no_text(&after)) {
-            let texts = after.columns().iter().filter(|column| column.kind == Kind::Text);
-            let nearest = did_you_mean(name, texts.map(|column| column.name.as_str()));
-            return Err(Wrong::NoTextColumn { name: name.to_owned(), nearest }.in_file());
-        }
+        dataflow.find_steps(schema)?;
+        dataflow.find_branches(schema)?;
         dataflow.find_tables(schema)?;
     }
     check_filters(&dataflow)?;
@@ -423,7 +418,7 @@ url = "null"
         let with = |sink: &str| GOOD.replace("url = \"null\"", sink);
         let dataflow =
             |sink| Dataflow::from_text("f.toml", &with(sink), &[], &crate::registry::Registry::builtin()).unwrap();
-        let infinity = |sink| dataflow(sink).sink.infinity;
+        let infinity = |sink| dataflow(sink).sinks[0].settings.infinity;
         assert_eq!(infinity("url = \"x.csv\""), Infinity::Null);
         assert_eq!(infinity("url = \"x.csv\"\ninfinity = \"text\""), Infinity::Text);
         assert!(error(&with("url = \"x.parquet\"\ninfinity = \"text\"")).contains("not for x.parquet"));
@@ -557,8 +552,9 @@ url = "null"
             let text = format!("source.url = \"mqtt://{url}\"\nsink.url = \"mqtt://{url}/out\"\n{more}");
             let dataflow = Dataflow::from_text("f.toml", &text, &[], &crate::registry::Registry::builtin())
                 .map_err(|error| error.to_string())?;
-            let endpoints = [dataflow.source_settings.endpoint.unwrap(), dataflow.sink.endpoint.unwrap()];
-            assert!(!dataflow.source.to_string().contains('@') && !dataflow.sink.url.to_string().contains('@'));
+            let endpoints =
+                [dataflow.source_settings.endpoint.unwrap(), dataflow.sinks[0].settings.endpoint.clone().unwrap()];
+            assert!(!dataflow.source.to_string().contains('@') && !dataflow.sinks[0].shown().contains('@'));
             let shown = endpoints.map(|e| (e.user.unwrap(), e.password.map(|p| p.reveal().to_owned())));
             assert_eq!(shown[0], shown[1]);
             Ok::<_, String>(shown[0].clone())

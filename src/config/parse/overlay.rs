@@ -12,6 +12,9 @@ pub(super) fn put<'i>(table: &mut DeTable<'i>, key: &'i str, value: Spanned<DeVa
     match first {
         "subtask" => return put_in_list(table, "subtask", "use", rest, value),
         "table" => return put_in_list(table, "table", "name", rest, value),
+        "sink" if table.get("sink").is_some_and(|sinks| sinks.get_ref().as_array().is_some()) => {
+            return put_in_sinks(table, rest, value);
+        }
         _ => {}
     }
     let inner = table
@@ -21,6 +24,24 @@ pub(super) fn put<'i>(table: &mut DeTable<'i>, key: &'i str, value: Spanned<DeVa
         DeValue::Table(inner) => put(inner, rest, value),
         _ => Err(format!("{first} is no section")),
     }
+}
+
+/// `sink.NAME.key` or `sink.NUMBER.key`; `sink.key` where there is one alone.
+fn put_in_sinks<'i>(table: &mut DeTable<'i>, key: &'i str, value: Spanned<DeValue<'i>>) -> Result<(), String> {
+    if let Some(DeValue::Array(items)) = table.get_mut("sink").map(Spanned::get_mut)
+        && let [one] = &mut **items
+        && let DeValue::Table(one) = one.get_mut()
+    {
+        let name = one.get("name").and_then(|name| name.get_ref().as_str()).unwrap_or_default();
+        let named = key.split_once('.').is_some_and(|(which, _)| which == name || which == "0");
+        if !named {
+            return put(one, key, value);
+        }
+    }
+    if !key.contains('.') {
+        return Err(format!("the file has several sinks: write sink.NAME.{key}=VALUE, or sink.0.{key}=VALUE"));
+    }
+    put_in_list(table, "sink", "name", key, value)
 }
 
 /// `LIST.NAME.parameter` or `LIST.NUMBER.parameter`, for tables whose `name` tells them apart.

@@ -97,8 +97,6 @@ pub(crate) struct FileSections {
     /// When rows become a message.
     #[serde(default)]
     pub buffer: BufferSection,
-    /// Where results go.
-    pub sink: Option<SinkSection>,
     /// Where rows go that cannot be used, as JSON lines.
     pub dead_letter: Option<SinkSection>,
     /// How often progress is kept.
@@ -114,6 +112,9 @@ pub(crate) struct FileSections {
     #[serde(default, rename = "table")]
     #[schemars(with = "Option<serde_json::Value>")]
     _table: Option<de::IgnoredAny>,
+    #[serde(default, rename = "sink")]
+    #[schemars(with = "Option<serde_json::Value>")]
+    _sink: Option<de::IgnoredAny>,
 }
 
 /// The columns of the rows.

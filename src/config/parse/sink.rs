@@ -1,8 +1,86 @@
-//! `[sink]` and `[dead_letter]`, and the sinks of tables.
+//! `[sink]`, or several `[[sink]]`; `[dead_letter]`, and the sinks of tables.
+
+use serde::Deserialize;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use crate::config::error::{SpannedError, Wrong};
+use crate::config::parse::custom::take_sink;
 use crate::config::parse::sections;
+use crate::config::sink_plan::{BranchSection, SinkPlan};
+use crate::registry::Registry;
 use crate::sink;
+
+/// The sinks of a file, in their order; `None` if one has no address.
+pub(super) fn read_sinks(
+    value: Option<Spanned<DeValue<'_>>>,
+    registry: &Registry,
+) -> Result<Option<Vec<SinkPlan>>, SpannedError> {
+    let Some(value) = value else { return Ok(None) };
+    let span = value.span();
+    let items = match value.into_inner() {
+        DeValue::Array(items) => items.into_iter().collect(),
+        one => vec![Spanned::new(span, one)],
+    };
+    let mut plans: Vec<SinkPlan> = Vec::new();
+    for item in items {
+        let Some(plan) = read_sink(item, registry)? else { return Ok(None) };
+        check(&plan, &plans)?;
+        plans.push(plan);
+    }
+    Ok(Some(plans).filter(|plans| !plans.is_empty()))
+}
+
+fn read_sink(item: Spanned<DeValue<'_>>, registry: &Registry) -> Result<Option<SinkPlan>, SpannedError> {
+    let span = item.span();
+    let (mut own, mut branch) = (item, DeTable::new());
+    if let DeValue::Table(table) = own.get_mut() {
+        for key in BranchSection::KEYS {
+            branch.extend(table.remove_entry(key));
+        }
+    }
+    let branch = Spanned::new(span.clone(), DeValue::Table(branch));
+    let branch = BranchSection::deserialize(ValueDeserializer::from(branch))?;
+    let mut root = DeTable::new();
+    root.insert(Spanned::new(span.clone(), "sink".into()), own);
+    let settings = match take_sink(&mut root, "sink", registry)? {
+        Some((url, custom)) => {
+            let at = sink::SinkSettings::at(sink::SinkUrl::Custom(url));
+            Some(sink::SinkSettings { custom: Some(custom), ..at })
+        }
+        None => {
+            let own = root.remove("sink").expect("it was not taken");
+            let section = sections::SinkSection::deserialize(ValueDeserializer::from(own));
+            let section = section.map_err(|error| SpannedError::from(error).or_meant(&BranchSection::KEYS))?;
+            sink_settings(section, false)?
+        }
+    };
+    Ok(settings.map(|settings| SinkPlan { settings, branch, span }))
+}
+
+/// Refuses a sink that does not fit those before it.
+fn check(plan: &SinkPlan, before: &[SinkPlan]) -> Result<(), SpannedError> {
+    let BranchSection { name, columns, .. } = &plan.branch;
+    if let Some(name) = name {
+        let text = name.get_ref();
+        if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte)) {
+            return Err(Wrong::SinkName.at(name.span()));
+        }
+        if before.iter().any(|other| other.shown() == *text) {
+            return Err(Wrong::SinkTwice(text.clone()).at(name.span()));
+        }
+    }
+    if let Some(columns) = columns.as_ref().filter(|columns| columns.get_ref().is_empty()) {
+        return Err(Wrong::NoColumns.at(columns.span()));
+    }
+    let is_written = |plan: &&SinkPlan| plan.settings.url != sink::SinkUrl::Null;
+    match before.iter().find(is_written) {
+        Some(other) if is_written(&plan) && other.settings.parts != plan.settings.parts => {
+            Err(Wrong::SomeInParts.at(plan.span.clone()))
+        }
+        _ => Ok(()),
+    }
+}
 
 pub(crate) fn sink_settings(
     section: sections::SinkSection,

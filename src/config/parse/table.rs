@@ -158,7 +158,7 @@ impl Dataflow {
     }
 
     /// The number of the operator with this label.
-    fn operator(&self, label: Option<&Spanned<String>>) -> Result<usize, SpannedError> {
+    pub(in crate::config) fn operator(&self, label: Option<&Spanned<String>>) -> Result<usize, SpannedError> {
         let Some(label) = label else { return Ok(0) };
         if label.get_ref() == "raw" {
             return Ok(0);
@@ -171,7 +171,7 @@ impl Dataflow {
         })
     }
 
-    fn schema_after(&self, operator: usize, schema: &Schema) -> Result<Schema, SpannedError> {
+    pub(in crate::config) fn schema_after(&self, operator: usize, schema: &Schema) -> Result<Schema, SpannedError> {
         self.steps[..operator].iter().try_fold(schema.clone(), |schema, plan| {
             let step = self.step(plan, &schema)?;
             Ok(step.subtask.transform().columns_after(&schema, &step.scope))

@@ -1,5 +1,6 @@
 //! When the checkpoint is committed, and the source's deliveries are acknowledged.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::config::Dataflow;
@@ -7,24 +8,23 @@ use crate::data::Schema;
 use crate::runtime::epochs::checkpoint::Checkpoint;
 use crate::runtime::epochs::ledger::{CompletePrefix, Ledger};
 use crate::runtime::epochs::outcomes::LedgerOutcomes;
-use crate::runtime::epochs::sink_writer::SharedSinkWriter;
+use crate::runtime::epochs::sink_writers::SinkWriters;
 use crate::runtime::epochs::stored::Progress;
 use crate::runtime::error::Error;
 use crate::runtime::first_error::{FirstError, fail};
 use crate::runtime::graph::materialized::MaterializedTables;
 use crate::runtime::ingest::connections::SourceConnections;
-use crate::sink::FileEnd;
 use crate::source::DeliveryRange;
 
-/// Acknowledges deliveries once their results are durable in the sink and committed to the checkpoint.
+/// Acknowledges deliveries once their results are durable in all sinks and committed to the checkpoint.
 pub struct Acknowledgement {
     checkpoint: Option<Checkpoint>,
-    /// The least time between two syncs of the sink.
+    /// The least time between two syncs of the sinks.
     every: Duration,
     last: Option<Instant>,
     /// The prefix that is committed; its length as the ledger counts results.
     committed: CompletePrefix,
-    /// Whether the sink is a file that may hold lines after the committed length (the tail).
+    /// Whether a sink is a file that may hold lines after the committed length (the tail).
     has_tail: bool,
     /// Whether the committed checkpoint says to keep the tail on resume.
     keeps_tail: bool,
@@ -32,7 +32,7 @@ pub struct Acknowledgement {
     again: bool,
     /// The sinks of tables' changes that the checkpoint covers.
     materialized_tables: MaterializedTables,
-    writer: SharedSinkWriter,
+    writers: SinkWriters,
     accounts: LedgerOutcomes,
     failure: FirstError,
 }
@@ -41,7 +41,7 @@ impl Acknowledgement {
     pub fn new(
         checkpoint: Option<Checkpoint>,
         dataflow: &Dataflow,
-        writer: SharedSinkWriter,
+        writers: SinkWriters,
         accounts: LedgerOutcomes,
         materialized_tables: MaterializedTables,
         failure: &FirstError,
@@ -52,11 +52,11 @@ impl Acknowledgement {
             last: None,
             committed: CompletePrefix::default(),
             // Keyed state is that of the committed length: with it, the tail is always cut off.
-            has_tail: dataflow.sink.url.is_lines() && !dataflow.remembers(),
+            has_tail: dataflow.has_files() && !dataflow.remembers(),
             keeps_tail: false,
             again: false,
             materialized_tables,
-            writer,
+            writers,
             accounts,
             failure: failure.clone(),
         }
@@ -72,17 +72,16 @@ impl Acknowledgement {
     /// A checkpoint or a sink that can't be written.
     pub fn begin(&mut self, next_epoch: u64, next_row: u64, inferred: Option<&Schema>) -> Result<(), Error> {
         let Some(checkpoint) = &self.checkpoint else { return Ok(()) };
-        if !self.writer.sync() || !self.materialized_tables.sync() {
+        if !self.writers.sync() || !self.materialized_tables.sync() {
             return Ok(());
         }
-        self.committed = CompletePrefix { length: self.writer.length(), next_epoch, next_row };
+        self.committed = CompletePrefix { lengths: self.writers.lengths(), next_epoch, next_row };
         let ledger = self.accounts.ledger().borrow();
-        let (numbers, tables) =
-            (ledger.numbering.next().to_vec(), self.materialized_tables.ends(&ledger, &MaterializedTables::default())?);
         self.keeps_tail = self.has_tail;
-        let FileEnd { length, fingerprint } = self.writer.file_end(self.committed.length)?;
-        let keeps_tail = self.keeps_tail;
-        let progress = Progress { length, fingerprint, keeps_tail, next_epoch, next_row, numbers, tables };
+        let mut files = self.writers.file_ends(&self.committed.lengths, &[])?;
+        files.extend(self.materialized_tables.ends(&ledger, &MaterializedTables::default())?);
+        let (keeps_tail, numbers) = (self.keeps_tail, ledger.numbering.next().to_vec());
+        let progress = Progress { keeps_tail, next_epoch, next_row, numbers, files };
         checkpoint.begin(&progress, inferred).map_err(Error::Checkpoint)
     }
 
@@ -109,10 +108,14 @@ impl Acknowledgement {
     pub fn give(&mut self, sources: &mut SourceConnections) {
         let (complete, in_flight, covers) = {
             let ledger = self.accounts.ledger().borrow();
-            (ledger.complete, ledger.in_flight(), !ledger.covered.is_empty())
+            (
+                ledger.complete.as_ref().map(|complete| complete.next_epoch),
+                ledger.in_flight(),
+                !ledger.covered.is_empty(),
+            )
         };
-        let Some(complete) = complete else { return };
-        let moves = self.checkpoint.is_some() && complete.next_epoch > self.committed.next_epoch;
+        let Some(next_epoch) = complete else { return };
+        let moves = self.checkpoint.is_some() && next_epoch > self.committed.next_epoch;
         if moves || covers {
             // Without keyed state, all that has left the dataflow is complete, and the tail with it.
             self.keeps_tail |= self.has_tail && !self.again && in_flight == 0;
@@ -123,21 +126,21 @@ impl Acknowledgement {
 
     /// Checks whether a sink's file was moved away (log rotation), and continues in a new one.
     pub fn follow(&mut self, sources: &mut SourceConnections) {
-        if self.writer.is_moved() || !self.materialized_tables.moved().is_empty() {
+        if !self.writers.moved().is_empty() || !self.materialized_tables.moved().is_empty() {
             self.settle(sources);
         }
     }
 
     fn settle(&mut self, sources: &mut SourceConnections) {
-        // What the sink refuses is a dead letter: both are durable before the commit.
+        // What a sink refuses is a dead letter: both are durable before the commit.
         let failed = self.failure.borrow().is_some();
-        if failed || !self.writer.sync() || !self.materialized_tables.sync() || !self.accounts.sync() {
+        if failed || !self.writers.sync() || !self.materialized_tables.sync() || !self.accounts.sync() {
             return;
         }
         let ledger = &mut *self.accounts.ledger().borrow_mut();
-        let complete = ledger.complete.unwrap_or(self.committed);
+        let complete = ledger.complete.clone().unwrap_or_else(|| self.committed.clone());
         let is_closed =
-            || self.writer.is_closed_behind(complete.length) || self.materialized_tables.are_closed_behind(ledger);
+            || self.writers.are_closed_behind(&complete.lengths) || self.materialized_tables.are_closed_behind(ledger);
         if ledger.in_flight() > 0 && is_closed() {
             // A closed sink knows only the end of all its results: they are committed when all epochs are complete.
             return;
@@ -153,30 +156,27 @@ impl Acknowledgement {
     }
 
     fn commit(&self, ledger: &mut Ledger) -> Result<(), Error> {
-        let (CompletePrefix { length, next_epoch, next_row }, writer) = (self.committed, &self.writer);
-        let Some(checkpoint) = &self.checkpoint else {
-            return if writer.is_moved() { writer.follow(writer.length()) } else { Ok(()) };
-        };
-        let write = |FileEnd { length, fingerprint }, keeps_tail, tables| {
-            let numbers = ledger.numbering.next().to_vec();
-            let progress = Progress { length, fingerprint, keeps_tail, next_epoch, next_row, numbers, tables };
+        let (CompletePrefix { lengths, next_epoch, next_row }, writers) = (&self.committed, &self.writers);
+        let moved = writers.moved();
+        let Some(checkpoint) = &self.checkpoint else { return writers.follow(&moved, &writers.lengths()) };
+        let write = |ends_of_sinks, ends_of_tables, keeps_tail| {
+            let (numbers, mut files): (_, BTreeMap<_, _>) = (ledger.numbering.next().to_vec(), ends_of_sinks);
+            files.extend(ends_of_tables);
+            let (next_epoch, next_row) = (*next_epoch, *next_row);
+            let progress = Progress { keeps_tail, next_epoch, next_row, numbers, files };
             checkpoint.commit(&progress, &ledger.covered, &ledger.states).map_err(Error::Checkpoint)
         };
-        let (is_moved, moved) = (writer.is_moved(), self.materialized_tables.moved());
-        if is_moved || !moved.is_empty() {
-            // A crash before the new file exists must leave what is committed in the old one.
-            let end = if is_moved { FileEnd::default() } else { writer.file_end(length)? };
-            write(end, self.keeps_tail && !is_moved, self.materialized_tables.ends(ledger, &moved)?)?;
-            if is_moved {
-                writer.follow(length)?;
-            }
-            moved.follow(ledger)?;
+        let moved_tables = self.materialized_tables.moved();
+        if !moved.is_empty() || !moved_tables.is_empty() {
+            // A crash before the new files exist must leave what is committed in the old ones.
+            let keeps_tail = self.keeps_tail && moved.is_empty();
+            let ends = writers.file_ends(lengths, &moved)?;
+            write(ends, self.materialized_tables.ends(ledger, &moved_tables)?, keeps_tail)?;
+            writers.follow(&moved, lengths)?;
+            moved_tables.follow(ledger)?;
         }
-        write(
-            writer.file_end(length)?,
-            self.keeps_tail,
-            self.materialized_tables.ends(ledger, &MaterializedTables::default())?,
-        )?;
+        let (ends, none) = (writers.file_ends(lengths, &[])?, MaterializedTables::default());
+        write(ends, self.materialized_tables.ends(ledger, &none)?, self.keeps_tail)?;
         ledger.states.clear();
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! What is durable of a run, so that the next one resumes there: how much of the sink's file counts, which deliveries
+//! What is durable of a run, so that the next one resumes there: how much of the sinks' files counts, which deliveries
 //! it covers, and the numbers of the next epoch and row.
 
 use std::cell::Cell;
@@ -15,8 +15,8 @@ use crate::runtime::epochs::caught::caught;
 use crate::runtime::epochs::checkpoint_file::{self, CheckpointPages};
 use crate::runtime::epochs::checkpoint_tables::{
     BEGUN, COMMIT, DATAFLOW, DELIVERIES, NUMBERS, PARTIAL_ROWS, SESSIONS, STATES, SUM, TEXTS, digest, next_number, put,
-    put_dataflow, put_deliveries, put_partial_rows, put_progress, put_sessions, put_states, read_dataflow,
-    read_sessions, read_tables, sum_of,
+    put_dataflow, put_deliveries, put_partial_rows, put_progress, put_sessions, put_states, read_dataflow, read_files,
+    read_sessions, sum_of,
 };
 use crate::runtime::epochs::migration::{migrated, put_migrated};
 use crate::runtime::epochs::stored::{Progress, Sessions, StoredCheckpoint};
@@ -172,14 +172,13 @@ impl Checkpoint {
                 self.path.display()
             )));
         }
-        let Some(length) = number("length")? else {
+        let Some(next_epoch) = number("next epoch")? else {
             if !differences.is_empty() {
                 self.migrated.set(Some((dataflow.clone(), Vec::new())));
             }
             return Ok(Ok(StoredCheckpoint::default()));
         };
-        let (next_epoch, next_row) = (number("next epoch")?.unwrap_or(0), number("next row")?.unwrap_or(0));
-        let (fingerprint, keeps_tail) = (number("fingerprint")?.unwrap_or(0), number("keeps tail")? == Some(1));
+        let (next_row, keeps_tail) = (number("next row")?.unwrap_or(0), number("keeps tail")? == Some(1));
         let mut positions: Vec<SourcePosition> = Vec::new();
         for entry in transaction.open_table(DELIVERIES)?.iter()? {
             let (key, taken) = entry?;
@@ -213,8 +212,8 @@ impl Checkpoint {
         };
         let next = (0..Connections::MOST).map_while(|connection| number(&next_number(connection)).transpose());
         let numbers = next.collect::<Result<Vec<u64>, redb::Error>>()?;
-        let tables = read_tables(&transaction)?;
-        let progress = Some(Progress { length, fingerprint, keeps_tail, next_epoch, next_row, numbers, tables });
+        let files = read_files(&transaction, before.sinks().into_iter().next())?;
+        let progress = Some(Progress { keeps_tail, next_epoch, next_row, numbers, files });
         let found = StoredCheckpoint { progress, schema, positions, states, changes: Vec::new() };
         if differences.is_empty() {
             return Ok(Ok(found));
@@ -370,13 +369,11 @@ mod tests {
             assert!(Checkpoint::open(&OsDisk, &path, &dataflow, manner).err().unwrap().contains(&other));
         }
         let at = |length| Progress {
-            length,
-            fingerprint: 4,
             keeps_tail: length == 20,
             next_epoch: 3,
             next_row: 7,
             numbers: vec![3, 0, length],
-            tables: [("t.ndjson".to_owned(), FileEnd { length, fingerprint: 6 })].into(),
+            files: ["t.ndjson", "out.csv"].map(|path| (path.to_owned(), FileEnd { length, fingerprint: 6 })).into(),
         };
         let taken = |packet_id| TakenPublish { packet_id, hash: 9 };
         let covered = |packet_id: u16, begun| {
@@ -451,7 +448,7 @@ mod tests {
         let path = directory.path().join("c");
         let commit = |checkpoint: &Checkpoint| {
             checkpoint
-                .commit(&Progress { length: 5, ..Progress::default() }, &BTreeMap::new(), &OperatorStates::new())
+                .commit(&Progress { next_row: 5, ..Progress::default() }, &BTreeMap::new(), &OperatorStates::new())
                 .unwrap();
         };
         // Wherever it was killed: the file appears as a whole, by a rename.
@@ -482,7 +479,7 @@ mod tests {
         let dataflow = saying(&[1]);
         let (checkpoint, _) = Checkpoint::open(&OsDisk, &path, &dataflow, CheckpointOpening::Resume).unwrap();
         for length in 1..=40 {
-            let progress = Progress { length, next_epoch: length, ..Progress::default() };
+            let progress = Progress { next_row: length, next_epoch: length, ..Progress::default() };
             let states = OperatorStates::from([((1, vec![length as u8 % 7]), vec![length as u8; 30])]);
             checkpoint.commit(&progress, &BTreeMap::new(), &states).unwrap();
         }
@@ -518,7 +515,7 @@ mod tests {
         let path = directory.path().join("c");
         let commit = |length| {
             let (checkpoint, _) = Checkpoint::open(&OsDisk, &path, &saying(&[]), CheckpointOpening::Resume).unwrap();
-            let progress = Progress { length, ..Progress::default() };
+            let progress = Progress { next_row: length, ..Progress::default() };
             checkpoint.commit(&progress, &BTreeMap::new(), &OperatorStates::new()).unwrap();
             drop(checkpoint);
             std::fs::read(&path).unwrap()

@@ -42,10 +42,13 @@ pub(super) const PARTIAL_ROWS: &str = "partial rows ";
 /// The checksum: the wrapping sum of a hash of each entry of all tables, without its own.
 pub(super) const SUM: &str = "sum";
 
-/// Prefix of a file's path: how many bytes of a table's changes there are committed.
-pub(super) const TABLE_LENGTH: &str = "length of ";
+/// Prefix of a file's path: how many bytes of results, or of a table's changes, are committed there.
+const FILE_LENGTH: &str = "length of ";
 
-pub(super) const TABLE_FINGERPRINT: &str = "fingerprint of ";
+const FILE_FINGERPRINT: &str = "fingerprint of ";
+
+/// Where the file of the one sink ends, as earlier versions of this program wrote it.
+const SINK_END: [&str; 2] = ["length", "fingerprint"];
 
 /// The number of the last commit.
 pub(super) const COMMIT: &str = "commit";
@@ -70,7 +73,7 @@ pub(super) fn put_progress(
     progress: &Progress,
     sum: &mut u64,
 ) -> Result<(), redb::Error> {
-    let Progress { length, fingerprint, keeps_tail, next_epoch, next_row, numbers: next, tables } = progress;
+    let Progress { keeps_tail, next_epoch, next_row, numbers: next, files } = progress;
     let mut numbers = transaction.open_table(NUMBERS)?;
     for (connection, number) in next.iter().enumerate() {
         put(&mut numbers, next_number(connection).as_str(), *number, sum)?;
@@ -82,34 +85,38 @@ pub(super) fn put_progress(
         }
         take_out(&mut numbers, next_number(connection).as_str(), sum)?;
     }
-    for (name, number) in [
-        ("length", *length),
-        ("fingerprint", *fingerprint),
-        ("keeps tail", u64::from(*keeps_tail)),
-        ("next epoch", *next_epoch),
-        ("next row", *next_row),
-    ] {
+    for (name, number) in [("keeps tail", u64::from(*keeps_tail)), ("next epoch", *next_epoch), ("next row", *next_row)]
+    {
         put(&mut numbers, name, number, sum)?;
     }
-    for (path, FileEnd { length, fingerprint }) in tables {
-        put(&mut numbers, format!("{TABLE_LENGTH}{path}").as_str(), *length, sum)?;
-        put(&mut numbers, format!("{TABLE_FINGERPRINT}{path}").as_str(), *fingerprint, sum)?;
+    for (path, FileEnd { length, fingerprint }) in files {
+        put(&mut numbers, format!("{FILE_LENGTH}{path}").as_str(), *length, sum)?;
+        put(&mut numbers, format!("{FILE_FINGERPRINT}{path}").as_str(), *fingerprint, sum)?;
     }
-    Ok(())
+    SINK_END.into_iter().try_for_each(|name| take_out(&mut numbers, name, sum))
 }
 
-/// By path, the committed ends of the files of tables' changes.
-pub(super) fn read_tables(transaction: &ReadTransaction) -> Result<BTreeMap<String, FileEnd>, redb::Error> {
-    let mut tables: BTreeMap<String, FileEnd> = BTreeMap::new();
-    for entry in transaction.open_table(NUMBERS)?.iter()? {
+/// By path, the committed ends of files; `sink` is the path of the one sink, if it is a file.
+pub(super) fn read_files(
+    transaction: &ReadTransaction,
+    sink: Option<String>,
+) -> Result<BTreeMap<String, FileEnd>, redb::Error> {
+    let mut files: BTreeMap<String, FileEnd> = BTreeMap::new();
+    let numbers = transaction.open_table(NUMBERS)?;
+    for entry in numbers.iter()? {
         let (name, number) = entry?;
-        if let Some(path) = name.value().strip_prefix(TABLE_LENGTH) {
-            tables.entry(path.into()).or_default().length = number.value();
-        } else if let Some(path) = name.value().strip_prefix(TABLE_FINGERPRINT) {
-            tables.entry(path.into()).or_default().fingerprint = number.value();
+        if let Some(path) = name.value().strip_prefix(FILE_LENGTH) {
+            files.entry(path.into()).or_default().length = number.value();
+        } else if let Some(path) = name.value().strip_prefix(FILE_FINGERPRINT) {
+            files.entry(path.into()).or_default().fingerprint = number.value();
         }
     }
-    Ok(tables)
+    let number = |name: &str| Ok::<_, redb::Error>(numbers.get(name)?.map(|number| number.value()));
+    let [length, fingerprint] = SINK_END;
+    if let (Some(path), Some(length)) = (sink, number(length)?) {
+        files.insert(path, FileEnd { length, fingerprint: number(fingerprint)?.unwrap_or(0) });
+    }
+    Ok(files)
 }
 
 pub(super) fn put_deliveries(

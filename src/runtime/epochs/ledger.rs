@@ -1,14 +1,15 @@
 //! The epochs in flight, and the counters of a run.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::Dataflow;
+use crate::config::{Dataflow, SinkPlan};
 use crate::data::Bucket;
-use crate::measure::{Histogram, Latency, Report, Service, ServiceTimes};
+use crate::measure::{Histogram, Latency, Report, Service, ServiceTimes, SinkRows};
 use crate::runtime::cluster::gather::WorkerMeasurements;
 use crate::runtime::epochs::numbering::Numbering;
+use crate::runtime::graph::by_sink::BySink;
 use crate::runtime::graph::in_flight::EpochOutcome;
 use crate::runtime::graph::operator_state::{OperatorState, OperatorStates};
 use crate::runtime::graph::stages::{Stage, named_operators};
@@ -54,6 +55,12 @@ pub struct Ledger {
     pub rows_in: u64,
     pub rows_done: u64,
     pub rows_out: u64,
+    /// Rows that each sink was given.
+    rows_by_sink: BySink,
+    /// Rows that each sink has refused.
+    refused_by_sink: BySink,
+    /// Rows of kept epochs, by message, that one of several sinks has refused.
+    refused: BTreeSet<(u64, u64)>,
     dropped: BTreeMap<usize, u64>,
     pub dead_letters: u64,
     /// Rows that were dropped as too late for a table.
@@ -76,7 +83,7 @@ pub struct Ledger {
 /// An epoch of which all outcomes have arrived.
 #[derive(Default)]
 struct SettledEpoch {
-    written: Option<u64>,
+    written: Option<BySink>,
     states: Vec<OperatorState>,
 }
 
@@ -88,10 +95,10 @@ struct InFlightBatch {
 }
 
 /// The end of the epochs that are complete without a gap.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct CompletePrefix {
-    /// Bytes of results in the sink.
-    pub length: u64,
+    /// By sink, bytes of results.
+    pub lengths: BySink,
     pub next_epoch: u64,
     pub next_row: u64,
 }
@@ -122,12 +129,26 @@ impl Ledger {
     /// The sink has delivered or refused all results before this epoch; those of all complete ones if not given.
     pub fn forget_before(&mut self, epoch: Option<u64>) {
         while self.kept.pop_front_if(|bucket| epoch.is_none_or(|epoch| bucket.metadata.epoch < epoch)).is_some() {}
+        self.refused = epoch.map_or_else(BTreeSet::new, |epoch| self.refused.split_off(&(epoch, 0)));
     }
 
-    /// Counts a result that was counted as written as a dead letter instead.
-    pub fn refuse(&mut self) {
-        self.rows_out -= 1;
-        self.dead_letters += 1;
+    /// Counts a row that a sink has refused. One at the end of the chain is a dead letter instead of a result, once,
+    /// however many sinks refuse it; one behind an earlier step is a result all the same.
+    pub fn refuse(&mut self, sink: usize, at_the_end: bool, row: (u64, u64)) {
+        self.refused_by_sink.add(sink, 1);
+        if at_the_end && self.refused.insert(row) {
+            self.rows_out -= 1;
+            self.dead_letters += 1;
+        }
+    }
+
+    /// The rows of each of these sinks.
+    pub fn rows_of(&self, sinks: &[SinkPlan]) -> Vec<SinkRows> {
+        let of = |(sink, plan): (usize, &SinkPlan)| {
+            let refused = self.refused_by_sink.get(sink);
+            SinkRows { sink: plan.shown(), rows_out: self.rows_by_sink.get(sink).saturating_sub(refused), refused }
+        };
+        sinks.iter().enumerate().map(of).collect()
     }
 
     pub fn has_room(&self, max_epochs: usize) -> bool {
@@ -189,12 +210,12 @@ impl Ledger {
             while let Some(of_tables) = self.of_tables.first_entry().filter(|of| *of.key() <= bucket.metadata.epoch) {
                 self.told.extend(of_tables.remove());
             }
-            if let Some(length) = written.filter(|_| !self.gap && (!self.barriers || bucket.metadata.barrier)) {
+            if let Some(lengths) = written.filter(|_| !self.gap && (!self.barriers || bucket.metadata.barrier)) {
                 let told = self.told.drain(..).map(|of| ((of.operator, of.keyed.key), of.keyed.state));
                 self.states.extend(told);
                 let (next_epoch, next_row) =
                     (bucket.metadata.epoch + 1, bucket.metadata.first_row + bucket.len() as u64);
-                self.complete = Some(CompletePrefix { length, next_epoch, next_row });
+                self.complete = Some(CompletePrefix { lengths, next_epoch, next_row });
                 while let Some((_, table, length)) = self.later_changes.pop_front_if(|of| of.0 <= bucket.metadata.epoch)
                 {
                     self.changes.insert(table, length);
@@ -228,8 +249,9 @@ impl Ledger {
 
     pub fn settle(&mut self, outcome: &mut EpochOutcome, rows: u64) {
         let states = std::mem::take(&mut outcome.states);
-        self.settled.push_back(SettledEpoch { written: outcome.written, states });
+        self.settled.push_back(SettledEpoch { written: outcome.written.take(), states });
         self.rows_out += outcome.rows_out;
+        self.rows_by_sink.merge(&outcome.rows_by_sink);
         for (operator, rows) in &outcome.dropped {
             *self.dropped.entry(*operator).or_default() += rows;
         }
@@ -250,7 +272,7 @@ impl Ledger {
     ) -> Report {
         let mut times = ServiceTimes::new(self.labels.len());
         measured.iter().for_each(|measured| times.merge(&measured.times));
-        let rows_dropped = self.rows_dropped();
+        let (rows_dropped, sinks) = (self.rows_dropped(), self.rows_of(&dataflow.sinks));
         let mut report = Report {
             dataflow: dataflow.name.clone(),
             version: env!("CARGO_PKG_VERSION"),
@@ -258,6 +280,7 @@ impl Ledger {
             processes,
             rows_in: self.rows_in,
             rows_out: self.rows_out,
+            sinks,
             rows_dropped,
             dead_letters: self.dead_letters,
             rows_too_late: self.too_late,

@@ -5,9 +5,11 @@ use std::collections::BTreeSet;
 use redb::{ReadableTable, WriteTransaction};
 
 use crate::config::{ParsedSettings, UnchangedSettings};
+use crate::mqtt::masked;
 use crate::runtime::epochs::checkpoint_tables::{DATAFLOW, STATES, TEXTS, put, put_dataflow, retain, take_out};
 use crate::runtime::epochs::stored::StoredCheckpoint;
 use crate::runtime::graph::operator_state::{OperatorState, TABLES, TOLD};
+use crate::sink::SinkUrl;
 
 /// What the dataflow `now` keeps of the checkpoint of the dataflow `before`.
 pub(super) fn migrated(found: StoredCheckpoint, now: &ParsedSettings, before: &ParsedSettings) -> StoredCheckpoint {
@@ -18,8 +20,17 @@ pub(super) fn migrated(found: StoredCheckpoint, now: &ParsedSettings, before: &P
         TABLES.. => tables.then_some(operator),
         _ => steps.get(&operator).copied(),
     };
+    let found = with_one_sink(found, now, before);
     let mut changes = vec![format!("changed: {}", now.differences(before).join(", "))];
     changes.push("stays: progress and results".into());
+    let (sinks_now, sinks_before) = (now.sinks(), before.sinks());
+    let shown = |url: &String| SinkUrl::try_from(url.clone()).map_or_else(|_| masked(url), |url| url.to_string());
+    if sinks_now.len() > 1 || sinks_before.len() > 1 {
+        let new = sinks_now.iter().filter(|url| !sinks_before.contains(url));
+        changes.extend(new.map(|url| format!("new: the sink {}, with the rows from now on", shown(url))));
+        let gone = sinks_before.iter().filter(|url| !sinks_now.contains(url));
+        changes.extend(gone.map(|url| format!("goes: the sink {}, which gets no more rows", shown(url))));
+    }
     let operators: BTreeSet<usize> = found.states.iter().map(|of| of.operator.min(TABLES)).collect();
     for operator in operators {
         changes.push(match (operator == TABLES, place(operator)) {
@@ -38,6 +49,16 @@ pub(super) fn migrated(found: StoredCheckpoint, now: &ParsedSettings, before: &P
     let states = found.states.into_iter();
     let states = states.filter_map(|of| Some(OperatorState { operator: place(of.operator)?, ..of })).collect();
     StoredCheckpoint { schema: found.schema.filter(|_| schema), states, changes, ..found }
+}
+
+/// The end of the file of the one sink under its path of now: it may be written another way.
+fn with_one_sink(mut found: StoredCheckpoint, now: &ParsedSettings, before: &ParsedSettings) -> StoredCheckpoint {
+    if let (Some(progress), [now], [before]) = (&mut found.progress, &now.sinks()[..], &before.sinks()[..])
+        && let Some(end) = progress.files.remove(before)
+    {
+        progress.files.insert(now.clone(), end);
+    }
+    found
 }
 
 /// Stores the new dataflow, and the states that are kept.

@@ -4,7 +4,8 @@
 //! - `acknowledgement`: when the checkpoint is committed and deliveries are acknowledged, in that order.
 //! - `checkpoint`: opens, reads and commits the database; `checkpoint_file`: its file and lock; `checkpoint_tables`:
 //!   its tables and checksum; `stored`: what it holds; `migration`: what another dataflow keeps of it.
-//! - `resume`: the resume point of a run; `numbering`: the numbers of rows; `sink_writer`: the sink, shared.
+//! - `resume`: the resume point of a run; `numbering`: the numbers of rows; `sink_writer`: a sink, shared;
+//!   `sink_writers`: all sinks of a run.
 //! - `never_came`: tells of columns that no row has a value of; `caught`: a panic of another crate as an error.
 //!
 //! Never here: operators, connections, and whatever acknowledges a delivery before its results are durable.
@@ -21,4 +22,5 @@ pub(crate) mod numbering;
 pub(crate) mod outcomes;
 pub(crate) mod resume;
 pub(crate) mod sink_writer;
+pub(crate) mod sink_writers;
 pub(crate) mod stored;

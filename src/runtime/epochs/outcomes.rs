@@ -8,22 +8,22 @@ use crate::config::Dataflow;
 use crate::data::Bucket;
 use crate::runtime::epochs::ledger::Ledger;
 use crate::runtime::epochs::never_came::NeverCame;
-use crate::runtime::epochs::sink_writer::SharedSinkWriter;
+use crate::runtime::epochs::sink_writers::{RefusedResult, SinkWriters};
 use crate::runtime::error::Error;
 use crate::runtime::first_error::{FirstError, fail};
 use crate::runtime::graph::build::OutcomeRecorder;
 use crate::runtime::graph::in_flight::EpochOutcome;
 use crate::runtime::observe::activity::{Activity, Destination};
 use crate::runtime::options::Options;
-use crate::sink::{self, DeadLetter, DeadLetters, Existing, LinePosition, RefusedLine};
+use crate::sink::{self, DeadLetter, DeadLetters, Existing, LinePosition};
 
 /// Enters outcomes into the ledger and writes the dead letters: of rows that can't be used, and of results that the
-/// sink refuses. The graph settles outcomes, the coordinator syncs.
+/// sinks refuse. The graph settles outcomes, the coordinator syncs.
 #[derive(Clone)]
 pub struct LedgerOutcomes {
     ledger: Rc<RefCell<Ledger>>,
     letters: Rc<RefCell<Option<DeadLetters>>>,
-    writer: SharedSinkWriter,
+    writers: SinkWriters,
     never_came: Rc<RefCell<NeverCame>>,
     destination: Option<Arc<Destination>>,
     activity: Arc<Activity>,
@@ -35,7 +35,7 @@ impl LedgerOutcomes {
         dataflow: &Dataflow,
         options: &Options,
         ledger: &Rc<RefCell<Ledger>>,
-        writer: &SharedSinkWriter,
+        writers: &SinkWriters,
         failure: &FirstError,
         activity: &Arc<Activity>,
     ) -> LedgerOutcomes {
@@ -48,20 +48,20 @@ impl LedgerOutcomes {
         if let (Some(destination), Some(letters)) = (&destination, &letters) {
             activity.follow(destination, letters.progress());
         }
-        let (ledger, writer) = (ledger.clone(), writer.clone());
+        let (ledger, writers) = (ledger.clone(), writers.clone());
         let (letters, failure) = (Rc::new(RefCell::new(letters)), failure.clone());
         let never_came = Rc::new(RefCell::new(NeverCame::of(dataflow)));
-        LedgerOutcomes { ledger, letters, writer, never_came, destination, activity: activity.clone(), failure }
+        LedgerOutcomes { ledger, letters, writers, never_came, destination, activity: activity.clone(), failure }
     }
 
     pub fn ledger(&self) -> &RefCell<Ledger> {
         &self.ledger
     }
 
-    /// Makes dead letters of the results that the sink has refused since the last call.
+    /// Makes dead letters of the results that the sinks have refused since the last call.
     pub fn take_refused(&self) {
-        let waits_from = self.writer.waits_from();
-        for refused in self.writer.refused() {
+        let waits_from = self.writers.waits_from();
+        for refused in self.writers.refused() {
             self.with(|letters| self.refuse(&refused, letters));
         }
         self.ledger.borrow_mut().forget_before(waits_from);
@@ -90,21 +90,21 @@ impl LedgerOutcomes {
 
     fn refuse(
         &self,
-        RefusedLine { line, reason, .. }: &RefusedLine,
+        RefusedResult { sink, line: refused }: &RefusedResult,
         letters: &mut DeadLetters,
     ) -> Result<(), sink::Error> {
-        const SINK: &str = "sink";
+        let (line, reason, name) = (&refused.line, &refused.reason, self.writers.name(*sink));
         let mut ledger = self.ledger.borrow_mut();
-        ledger.refuse();
         let LinePosition { message, row } = LinePosition::of(line).unwrap_or_default();
+        ledger.refuse(*sink, self.writers.is_at_the_end(*sink), (message, row));
         let bucket = ledger.bucket(message).or_else(|| ledger.kept(message));
         let place = bucket.as_ref().and_then(|bucket| Some((bucket, bucket.place_of(row)?)));
         let letter = match place {
             Some((bucket, index)) => {
                 let (origin, raw) = (bucket.metadata.origin(index), bucket.raw.row(index).bytes);
-                DeadLetter::new(&origin.topic, origin.position, message, row, SINK, reason, raw)
+                DeadLetter::new(&origin.topic, origin.position, message, row, name, reason, raw)
             }
-            None => DeadLetter::new("", 0, message, row, SINK, reason, line),
+            None => DeadLetter::new("", 0, message, row, name, reason, line),
         };
         ledger.keep_letter(&letter);
         letters.write(&letter)

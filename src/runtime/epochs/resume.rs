@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::config::Dataflow;
+use crate::config::{Dataflow, SinkPlan};
 use crate::data::Schema;
 use crate::runtime::epochs::checkpoint::{Checkpoint, CheckpointOpening};
 use crate::runtime::epochs::stored::{Progress, Sessions};
@@ -17,8 +17,8 @@ use crate::source::{SourcePosition, SourceUrl};
 pub struct ResumePoint {
     /// Where progress is committed; `None` if the dataflow cannot resume.
     pub checkpoint: Option<Checkpoint>,
-    /// What to do with the sink's existing file.
-    pub existing: Existing,
+    /// What to do with the sinks' existing files, by sink.
+    pub existing: Vec<Existing>,
     pub next_epoch: u64,
     pub next_row: u64,
     /// Of each connection, the number of its next row, if an earlier run committed one.
@@ -31,8 +31,8 @@ pub struct ResumePoint {
     pub positions: Vec<SourcePosition>,
     /// The keyed states of steps and tables.
     pub states: Vec<OperatorState>,
-    /// By path, the committed ends of the files of tables' changes.
-    pub tables: BTreeMap<String, FileEnd>,
+    /// By path, the committed ends of the files of the sinks and of tables' changes.
+    pub files: BTreeMap<String, FileEnd>,
 }
 
 impl ResumePoint {
@@ -44,7 +44,7 @@ impl ResumePoint {
     pub fn find(dataflow: &Dataflow, options: &Options) -> Result<ResumePoint, Error> {
         match dataflow.checkpoint() {
             Some(path) => {
-                let disk = &*dataflow.sink.disk;
+                let disk = dataflow.disk();
                 let former = if options.fresh { Checkpoint::former_sessions(disk, &path) } else { Sessions::new() };
                 let start = ResumePoint::from(&path, dataflow, options)?.with_sessions(dataflow, former);
                 let start = start.map_err(Error::Checkpoint)?;
@@ -58,7 +58,7 @@ impl ResumePoint {
                 if options.fresh || !dataflow.source_settings.is_live() {
                     return Ok(start);
                 }
-                let (next_epoch, next_row) = dataflow.sink.logged_end(options.cluster.processes())?;
+                let (next_epoch, next_row) = logged_end(dataflow, options.cluster.processes())?;
                 Ok(ResumePoint { next_epoch, next_row, ..start })
             }
         }
@@ -66,12 +66,12 @@ impl ResumePoint {
 
     fn from(path: &Path, dataflow: &Dataflow, options: &Options) -> Result<ResumePoint, Error> {
         // Results without their checkpoint must be refused before a checkpoint is created.
-        let disk = &*dataflow.sink.disk;
+        let disk = dataflow.disk();
         if options.migrate && !Checkpoint::is_there(disk, path) {
             tracing::warn!("{}: there is none: nothing is taken over from an earlier run", path.display());
         }
         if !options.fresh && !Checkpoint::is_there(disk, path) {
-            dataflow.sink.check_empty()?;
+            dataflow.sinks.iter().try_for_each(|plan| plan.settings.check_empty())?;
         }
         let manner = match (options.fresh, options.migrate) {
             (true, _) => CheckpointOpening::Fresh,
@@ -82,25 +82,35 @@ impl ResumePoint {
         let (checkpoint, found) = Checkpoint::open(disk, path, &contents, manner).map_err(Error::Checkpoint)?;
         found.changes.iter().for_each(|change| tracing::warn!("{}: {change}", path.display()));
         // Without progress, no result was written.
-        let existing = if options.fresh { Existing::Replace } else { Existing::Refuse };
+        let empty = if options.fresh { Existing::Replace } else { Existing::Refuse };
+        let existing = vec![empty; dataflow.sinks.len()];
         let beginning = ResumePoint { checkpoint: Some(checkpoint), ..ResumePoint::at_the_beginning(existing) };
         let Some(progress) = found.progress else { return Ok(beginning) };
-        let Progress { mut length, mut fingerprint, keeps_tail, mut next_epoch, mut next_row, mut numbers, tables } =
-            progress;
+        let Progress { keeps_tail, mut next_epoch, mut next_row, mut numbers, mut files } = progress;
         if keeps_tail {
-            let tail = dataflow.sink.tail(length)?;
-            (next_epoch, next_row) = (next_epoch.max(tail.next_epoch), next_row.max(tail.next_row));
-            let step = numbers.len() as u64;
-            for (connection, number) in (0..).zip(&mut numbers) {
-                *number = (*number).max(tail.next_row.saturating_sub(connection).div_ceil(step) * step + connection);
+            let ends = dataflow.sinks.iter().map(|plan| tail_end(plan, &mut files)).collect::<Result<Vec<_>, _>>()?;
+            let logged = logged_end(dataflow, 1)?;
+            for (epoch, row) in ends.into_iter().chain([logged]) {
+                (next_epoch, next_row) = (next_epoch.max(epoch), next_row.max(row));
+                let step = numbers.len() as u64;
+                for (connection, number) in (0..).zip(&mut numbers) {
+                    *number = (*number).max(row.saturating_sub(connection).div_ceil(step) * step + connection);
+                }
             }
-            if tail.end > length {
-                (length, fingerprint) = (tail.end, dataflow.sink.fingerprint(tail.end)?);
-            }
+        } else {
+            // What is behind the committed end comes again.
+            dataflow.sinks.iter().try_for_each(|plan| plan.settings.cut_log(next_epoch))?;
         }
-        let existing = Existing::Resume { length, fingerprint };
+        let resumed = |plan: &SinkPlan| {
+            let end = plan.checkpointed_file().and_then(|path| files.get(&path));
+            end.map_or(empty, |FileEnd { length, fingerprint }| Existing::Resume {
+                length: *length,
+                fingerprint: *fingerprint,
+            })
+        };
+        let existing = dataflow.sinks.iter().map(resumed).collect();
         let (schema, positions, states) = (found.schema, found.positions, found.states);
-        Ok(ResumePoint { existing, next_epoch, next_row, numbers, schema, positions, states, tables, ..beginning })
+        Ok(ResumePoint { existing, next_epoch, next_row, numbers, schema, positions, states, files, ..beginning })
     }
 
     /// Gives each connection its session's earlier subscription, and the first one the orphaned sessions to end: those
@@ -147,7 +157,7 @@ impl ResumePoint {
         }
     }
 
-    fn at_the_beginning(existing: Existing) -> ResumePoint {
+    fn at_the_beginning(existing: Vec<Existing>) -> ResumePoint {
         ResumePoint {
             checkpoint: None,
             existing,
@@ -158,20 +168,41 @@ impl ResumePoint {
             schema: None,
             positions: Vec::new(),
             states: Vec::new(),
-            tables: BTreeMap::new(),
+            files: BTreeMap::new(),
         }
     }
 }
 
-/// What to do with existing files that no checkpoint covers: they are replaced on request only.
-pub fn existing(dataflow: &Dataflow, options: &Options) -> Existing {
+/// Moves the end of a sink's file behind its tail; the next message and row behind it.
+fn tail_end(plan: &SinkPlan, files: &mut BTreeMap<String, FileEnd>) -> Result<(u64, u64), Error> {
+    let Some(end) = plan.checkpointed_file().and_then(|path| files.get_mut(&path)) else { return Ok((0, 0)) };
+    let tail = plan.settings.tail(end.length)?;
+    if tail.end > end.length {
+        *end = FileEnd { length: tail.end, fingerprint: plan.settings.fingerprint(tail.end)? };
+    }
+    Ok((tail.next_epoch, tail.next_row))
+}
+
+/// The next message and row behind those that interrupted runs of so many processes have left in logs.
+fn logged_end(dataflow: &Dataflow, processes: usize) -> Result<(u64, u64), Error> {
+    dataflow.sinks.iter().try_fold((0, 0), |(next_epoch, next_row), plan| {
+        let (epoch, row) = plan.settings.logged_end(processes)?;
+        Ok((next_epoch.max(epoch), next_row.max(row)))
+    })
+}
+
+/// What to do with existing files that no checkpoint covers, by sink: they are replaced on request only.
+pub fn existing(dataflow: &Dataflow, options: &Options) -> Vec<Existing> {
     let fresh = options.fresh;
-    if !dataflow.source_settings.is_live() {
-        return Existing::Rerun { fresh, repeats: dataflow.source != SourceUrl::Stdin };
-    }
-    match (fresh, dataflow.sink.url.is_lines()) {
-        (true, _) => Existing::Replace,
-        (false, true) => Existing::Append,
-        (false, false) => Existing::Refuse,
-    }
+    let of = |plan: &SinkPlan| {
+        if !dataflow.source_settings.is_live() {
+            return Existing::Rerun { fresh, repeats: dataflow.source != SourceUrl::Stdin };
+        }
+        match (fresh, plan.settings.url.is_lines()) {
+            (true, _) => Existing::Replace,
+            (false, true) => Existing::Append,
+            (false, false) => Existing::Refuse,
+        }
+    };
+    dataflow.sinks.iter().map(of).collect()
 }

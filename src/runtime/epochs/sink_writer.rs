@@ -1,70 +1,57 @@
-//! The sink, shared by the graph, which writes, and the coordinator, which syncs.
+//! A sink, shared by the graph, which writes, and the coordinator, which syncs.
 
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::config::Dataflow;
 use crate::format::Output;
 use crate::runtime::error::Error;
 use crate::runtime::first_error::{FirstError, fail};
-use crate::runtime::graph::build::{GraphPlan, ResultWriter};
 use crate::runtime::observe::activity::{Activity, Destination};
-use crate::runtime::options::Options;
-use crate::sink::{self, Existing, FileEnd, RefusedLine, Sink};
+use crate::sink::{self, FileEnd, RefusedLine, Sink, SinkSettings};
 
 /// Writes to the sink until it fails. The graph writes; on the first worker the coordinator syncs.
 #[derive(Clone)]
 pub struct SharedSinkWriter(Rc<RefCell<SinkWriter>>);
 
+/// What the writers of all sinks of a worker have in common.
+#[derive(Clone)]
+pub struct WriterOptions {
+    /// Whether what was written must be durable: deliveries are acknowledged for it, or a checkpoint covers it.
+    pub persistent: bool,
+    /// Whether a checkpoint covers what was written.
+    pub checkpointed: bool,
+    /// Whether the coordinator asks for syncs; on the other workers every flush must be one.
+    pub asked: bool,
+    pub activity: Arc<Activity>,
+    pub failure: FirstError,
+}
+
 struct SinkWriter {
     sink: Option<Box<dyn Sink>>,
-    /// Whether what was written must be durable: deliveries are acknowledged for it, or a checkpoint covers it.
-    persistent: bool,
-    /// Whether a checkpoint covers what was written.
-    checkpointed: bool,
+    options: WriterOptions,
     /// After closing: the length of the results, and where they end in the file.
     closed: Option<(u64, FileEnd)>,
-    /// Whether the coordinator asks for syncs; on the other workers every flush must be one.
-    asked: bool,
     /// Results that were refused until the sink was closed.
     refused: Vec<RefusedLine>,
     destination: Arc<Destination>,
-    activity: Arc<Activity>,
-    failure: FirstError,
 }
 
 impl SharedSinkWriter {
+    /// Opens a sink, if this worker writes it: `open` does. `role` is what it is to the run, such as "the sink".
     pub fn open(
-        index: usize,
-        plan: &GraphPlan,
-        dataflow: &Dataflow,
-        options: &Options,
-        existing: Existing,
-        failure: &FirstError,
-        activity: &Arc<Activity>,
+        role: &str,
+        settings: &SinkSettings,
+        open: Option<impl FnOnce() -> Result<Box<dyn Sink>, sink::Error>>,
+        options: &WriterOptions,
     ) -> SharedSinkWriter {
-        let writes = plan.writer.writer(index) == index;
-        // A broker does not redeliver what was acknowledged; a file can be read again.
-        let settings = sink::SinkSettings { logged: dataflow.source_settings.is_live(), ..dataflow.sink.clone() };
-        let open = || settings.open(&plan.schema_out, options.cluster.process, existing, &options.sink_deadline);
-        let destination = Destination::of("the sink", &dataflow.sink);
-        let opened = writes.then(|| activity.during(&destination, open));
+        let WriterOptions { activity, failure, .. } = options;
+        let destination = Destination::of(role, settings);
+        let opened = open.map(|open| activity.during(&destination, open));
         let sink = opened.and_then(|opened| opened.map_err(|error| fail(failure, error)).ok());
         activity.follow(&destination, sink.as_ref().and_then(|sink| sink.progress()));
-        let checkpointed = dataflow.checkpoint().is_some();
-        let persistent = checkpointed || dataflow.source_settings.is_persistent();
-        SharedSinkWriter(Rc::new(RefCell::new(SinkWriter {
-            sink,
-            persistent,
-            checkpointed,
-            closed: None,
-            asked: index == 0,
-            refused: Vec::new(),
-            destination,
-            activity: activity.clone(),
-            failure: failure.clone(),
-        })))
+        let (options, refused) = (options.clone(), Vec::new());
+        SharedSinkWriter(Rc::new(RefCell::new(SinkWriter { sink, options, closed: None, refused, destination })))
     }
 
     /// Makes what was written durable; a closed sink already is.
@@ -130,46 +117,36 @@ impl SharedSinkWriter {
     pub fn follow(&self, length: u64) -> Result<(), Error> {
         Ok(self.0.borrow_mut().sink.as_mut().map_or(Ok(()), |sink| sink.follow(length))?)
     }
-}
 
-impl SinkWriter {
-    /// Acts on the sink; false if there is none, or it fails.
-    fn with(&mut self, act: impl FnOnce(&mut Box<dyn Sink>) -> Result<(), sink::Error>) -> bool {
-        let Some(sink) = &mut self.sink else { return false };
-        let Err(error) = self.activity.during(&self.destination, || act(sink)) else { return true };
-        self.sink = None;
-        fail(&self.failure, error);
-        false
-    }
-}
-
-impl ResultWriter for SharedSinkWriter {
-    fn write(&mut self, output: Output) -> Option<u64> {
-        let mut writer = self.0.borrow_mut();
-        let taken = writer.with(|sink| sink.write(output));
-        writer.sink.as_ref().filter(|_| taken).map(|sink| sink.length())
+    /// Writes results; false if they were not taken.
+    pub fn write(&self, output: Output) -> bool {
+        self.0.borrow_mut().with(|sink| sink.write(output))
     }
 
-    fn abandon(&mut self, reason: &str) {
+    /// Nothing more is written: the results of an epoch are missing.
+    pub fn abandon(&self, reason: &str) {
         let mut writer = self.0.borrow_mut();
         writer.sink = None;
-        fail(&writer.failure, Error::Unread(reason.to_owned()));
+        fail(&writer.options.failure, Error::Unread(reason.to_owned()));
     }
 
-    fn flush(&mut self) -> bool {
+    /// Whether all results so far have been flushed.
+    pub fn flush(&self) -> bool {
         let mut writer = self.0.borrow_mut();
-        let (sync, follows) = (writer.persistent && !writer.asked, !writer.checkpointed);
+        let WriterOptions { persistent, asked, checkpointed, .. } = writer.options;
+        let (sync, follows) = (persistent && !asked, !checkpointed);
         writer.with(|sink| {
             if sync { sink.sync() } else { sink.flush() }?;
             if follows && sink.is_moved() { sink.follow(sink.length()) } else { Ok(()) }
         })
     }
 
-    fn close(&mut self) {
+    /// Writes what is left, and closes the sink.
+    pub fn close(&self) {
         let mut writer = self.0.borrow_mut();
-        let persistent = writer.persistent;
+        let WriterOptions { persistent, checkpointed, .. } = writer.options;
         let Some(mut sink) = writer.sink.take() else { return };
-        let (mut refused, mut end, checkpointed) = (Vec::new(), None, writer.checkpointed);
+        let (mut refused, mut end) = (Vec::new(), None);
         let close = || {
             let settled = if persistent { sink.sync() } else { sink.settle() };
             refused = sink.refused();
@@ -179,11 +156,22 @@ impl ResultWriter for SharedSinkWriter {
             }
             sink.close()
         };
-        let closed = writer.activity.during(&writer.destination, close);
+        let closed = writer.options.activity.during(&writer.destination, close);
         writer.refused.extend(refused);
         writer.closed = end;
         if let Err(error) = closed {
-            fail(&writer.failure, error);
+            fail(&writer.options.failure, error);
         }
+    }
+}
+
+impl SinkWriter {
+    /// Acts on the sink; false if there is none, or it fails.
+    fn with(&mut self, act: impl FnOnce(&mut Box<dyn Sink>) -> Result<(), sink::Error>) -> bool {
+        let Some(sink) = &mut self.sink else { return false };
+        let Err(error) = self.options.activity.during(&self.destination, || act(sink)) else { return true };
+        self.sink = None;
+        fail(&self.options.failure, error);
+        false
     }
 }

@@ -10,20 +10,17 @@ use crate::source::SourcePosition;
 /// Sessions at a broker, by client id, with what they are subscribed to.
 pub type Sessions = BTreeMap<String, String>;
 
-/// The committed progress: all that is complete is within the first `length` bytes of the sink's file.
+/// The committed progress: all that is complete is before these ends of the files.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Progress {
-    pub length: u64,
-    /// Hash of the bytes before `length`.
-    pub fingerprint: u64,
-    /// Whether the lines after `length` stay, for their rows are not redelivered.
+    /// Whether the lines after the ends stay, for their rows are not redelivered.
     pub keeps_tail: bool,
     pub next_epoch: u64,
     pub next_row: u64,
     /// By connection, the number of its next row.
     pub numbers: Vec<u64>,
-    /// By path, the committed ends of the files of tables' changes.
-    pub tables: BTreeMap<String, FileEnd>,
+    /// By path, the committed ends of the files of the sinks and of tables' changes.
+    pub files: BTreeMap<String, FileEnd>,
 }
 
 /// What a checkpoint holds.

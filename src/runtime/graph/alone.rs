@@ -16,6 +16,7 @@ use crate::runtime::Cluster;
 use crate::runtime::error::Error;
 use crate::runtime::first_error::FirstError;
 use crate::runtime::graph::build::{self, GraphEnds, GraphPlan, OutcomeRecorder, ResultWriter};
+use crate::runtime::graph::by_sink::BySink;
 use crate::runtime::graph::in_flight::EpochOutcome;
 use crate::runtime::graph::table_operators::TableOperators;
 use crate::runtime::options::Options;
@@ -24,9 +25,10 @@ use crate::runtime::options::Options;
 struct Discard;
 
 impl ResultWriter for Discard {
-    fn write(&mut self, output: Output) -> Option<u64> {
+    fn write(&mut self, output: Output, branched: Vec<(usize, Output)>) -> Option<BySink> {
         output.recycle();
-        Some(0)
+        branched.into_iter().for_each(|(_, output)| output.recycle());
+        Some(BySink::default())
     }
 
     fn abandon(&mut self, _reason: &str) {}
@@ -94,7 +96,8 @@ fn build(worker: &mut Worker, dataflow: &Dataflow, schema: Schema, fuse: bool) -
     let options = Options::new(Cluster::threads(1));
     let (tables, _) =
         TableOperators::open(0, dataflow, &schema, &options, None, &FirstError::default(), &Arc::default())?;
-    let plan = GraphPlan::new(dataflow, schema, &steps, schema_out, fuse, &tables.inputs());
+    let branches = dataflow.branches(&schema)?;
+    let plan = GraphPlan::new(dataflow, schema, &steps, schema_out, fuse, &tables.inputs(), branches);
     let times = Rc::new(RefCell::new(ServiceTimes::new(steps.len() + 2)));
     Ok(build::build(worker, &plan, &times, tables, Discard, Discard))
 }

@@ -8,11 +8,13 @@ use timely::dataflow::operators::{Input, Probe};
 use timely::dataflow::{InputHandle, ProbeHandle, StreamVec};
 use timely::worker::Worker;
 
-use crate::config::{Dataflow, Placement};
+use crate::config::{Branch, Dataflow, Placement};
 use crate::data::{Bucket, Column, Schema};
-use crate::format::{Decoding, Encoder, Encoding, Infinity, Output};
+use crate::format::{Decoding, Output};
 use crate::measure::SharedServiceTimes;
 use crate::runtime::graph::absent_columns::AbsentColumns;
+use crate::runtime::graph::branches::{ChainEnd, Tap};
+use crate::runtime::graph::by_sink::BySink;
 use crate::runtime::graph::epoch_queue::EpochQueue;
 use crate::runtime::graph::in_flight::{EpochOutcome, FinishedMessage, InFlightMessage, RejectedRows};
 use crate::runtime::graph::operator_state::OperatorState;
@@ -42,8 +44,8 @@ pub struct GraphPlan {
     /// The keyed states that steps are restored from.
     pub states: Vec<OperatorState>,
     pub placement: Placement,
-    pub encoding: Encoding,
-    pub infinity: Infinity,
+    /// What each sink takes, in the order of the sinks.
+    pub branches: Vec<Branch>,
     /// Who writes this worker's results.
     pub writer: WrittenBy,
     /// The source, where rows come without their bytes, which are in its file.
@@ -78,7 +80,7 @@ impl WrittenBy {
 
 impl GraphPlan {
     /// The plan for steps between two schemas, without restored state, written by the first worker, without samples.
-    /// Tables take rows after the operators `taken_after`.
+    /// Tables take rows after the operators `taken_after`; each of the dataflow's sinks has a branch.
     pub fn new(
         dataflow: &Dataflow,
         schema: Schema,
@@ -86,8 +88,10 @@ impl GraphPlan {
         schema_out: Schema,
         fuse: bool,
         taken_after: &[usize],
+        branches: Vec<Branch>,
     ) -> GraphPlan {
-        let (stages, whole) = stages(steps, dataflow.placement, fuse, taken_after);
+        let tapped: Vec<usize> = branches.iter().map(|branch| branch.operator).collect();
+        let (stages, whole) = stages(steps, dataflow.placement, fuse, taken_after, &tapped);
         GraphPlan {
             stages,
             whole,
@@ -97,20 +101,35 @@ impl GraphPlan {
             decoding: dataflow.decoding.clone(),
             schema_out: Arc::new(schema_out),
             placement: dataflow.placement,
-            encoding: dataflow.sink.encoding(),
-            infinity: dataflow.sink.infinity,
+            branches,
             writer: WrittenBy::First,
             source_file: None,
             absent: dataflow.named_columns().map(AbsentColumns::of).unwrap_or_default(),
             sampler: None,
         }
     }
+
+    /// The operator of the last step; 0 is prepare.
+    fn last_operator(&self) -> usize {
+        operator_of_result(&self.stages) - 1
+    }
+
+    /// The sink that gets messages themselves at the end of the chain; `None` if all take them earlier.
+    pub fn sink_at_the_end(&self) -> Option<usize> {
+        ChainEnd::last(self.last_operator(), &self.branches)
+    }
+
+    /// The sinks that take messages behind an operator, from which they go on.
+    fn tap(&self, operator: usize) -> Option<Tap> {
+        Tap::behind(operator, &self.branches).filter(|_| operator < self.last_operator())
+    }
 }
 
 /// Takes results in the order of epochs; flushed after each batch of complete epochs, closed at the end.
 pub trait ResultWriter {
-    /// The length of the sink's file after the results; `None` if they were not written.
-    fn write(&mut self, output: Output) -> Option<u64>;
+    /// Writes the results of the last sink at the end of the chain, and by sink those of the others. The lengths of the
+    /// sinks' files after them; `None` if they were not written.
+    fn write(&mut self, output: Output, branched: Vec<(usize, Output)>) -> Option<BySink>;
     /// Nothing more is written: the results of an epoch are missing.
     fn abandon(&mut self, reason: &str);
     /// Whether all results so far have been flushed.
@@ -178,6 +197,7 @@ pub fn build(
             whole(buckets, plan, times, |finished| finished)
         } else {
             let mut messages = each(buckets, by_epoch(), "prepare", prepare(plan, times.clone()));
+            messages = tap(messages, plan, 0);
             messages = tables.take(messages, 0, &mut references, &probe);
             for stage in &plan.stages {
                 messages = match &stage.work {
@@ -187,6 +207,7 @@ pub fn build(
                     }
                     StageWork::Chain(chain) => apply(messages, stage, chain.clone(), plan.placement, times.clone()),
                 };
+                messages = tap(messages, plan, stage.operators.end - 1);
                 messages = tables.take(messages, stage.operators.end - 1, &mut references, &probe);
             }
             each(messages, Pipeline, "result", result(plan, times.clone()))
@@ -284,10 +305,10 @@ fn operator<'scope, P: ParallelizationContract<u64, Vec<InFlightMessage>>>(
 
 /// Encodes messages on the worker where the chain ended.
 fn result(plan: &GraphPlan, times: SharedServiceTimes) -> impl FnMut(InFlightMessage) -> FinishedMessage + use<> {
-    let encoder = Encoder::new(plan.schema_out.clone(), plan.encoding).with_infinity(plan.infinity);
+    let end = ChainEnd::behind(plan.last_operator(), &plan.branches);
     let index = operator_of_result(&plan.stages);
     let (sampler, schema) = (plan.sampler.clone(), plan.schema_out.clone());
-    move |InFlightMessage { mut message, outcome }| {
+    move |InFlightMessage { mut message, mut outcome }| {
         if let Some(sampler) = &sampler {
             sampler.after(&message, &schema);
         }
@@ -295,7 +316,7 @@ fn result(plan: &GraphPlan, times: SharedServiceTimes) -> impl FnMut(InFlightMes
             message.ids.iter_mut().for_each(|id| *id = outcome.numbers.of(*id));
         }
         let rows_out = message.rows() as u64;
-        let (output, service) = times.borrow_mut().time(index, || encoder.encode(message));
+        let (output, service) = times.borrow_mut().time(index, || end.encode(message, &mut outcome));
         FinishedMessage { output, outcome: EpochOutcome { rows_out, service: outcome.service + service, ..outcome } }
     }
 }
@@ -309,13 +330,34 @@ fn whole<'scope, B: 'static>(
     mut end: impl FnMut(FinishedMessage) -> B + 'static,
 ) -> StreamVec<'scope, u64, B> {
     let (mut prepare, mut result) = (prepare(plan, times.clone()), result(plan, times.clone()));
-    let stages: Vec<(usize, Chain)> = plan.stages.iter().filter_map(Stage::chain).collect();
-    let times = times.clone();
+    let tapped = |stage: &Stage| Some((stage.chain()?, plan.tap(stage.operators.end - 1)));
+    let stages: Vec<((usize, Chain), Option<Tap>)> = plan.stages.iter().filter_map(tapped).collect();
+    let (raw, times) = (plan.tap(0), times.clone());
     each(buckets, by_epoch(), "prepare..result", move |bucket| {
         let mut in_flight = prepare(bucket);
-        stages.iter().for_each(|(first, chain)| in_flight.run(*first, chain, &mut times.borrow_mut()));
+        if let Some(raw) = &raw {
+            raw.take(&mut in_flight);
+        }
+        for ((first, chain), tap) in &stages {
+            in_flight.run(*first, chain, &mut times.borrow_mut());
+            if let Some(tap) = tap {
+                tap.take(&mut in_flight);
+            }
+        }
         end(result(in_flight))
     })
+}
+
+/// Gives sinks the messages behind an operator, if there are such.
+fn tap<'scope>(
+    messages: StreamVec<'scope, u64, InFlightMessage>,
+    plan: &GraphPlan,
+    behind: usize,
+) -> StreamVec<'scope, u64, InFlightMessage> {
+    match plan.tap(behind) {
+        Some(tap) => operator(messages, Pipeline, "tap", move |in_flight| tap.take(in_flight)),
+        None => messages,
+    }
 }
 
 /// An operator that maps each item to one.
@@ -370,11 +412,12 @@ fn write<'scope>(
 }
 
 /// Writes the results of a message; its outcome.
-fn written(FinishedMessage { output, outcome }: FinishedMessage, writer: &mut impl ResultWriter) -> EpochOutcome {
+fn written(FinishedMessage { output, mut outcome }: FinishedMessage, writer: &mut impl ResultWriter) -> EpochOutcome {
     if let Some(reason) = &outcome.unread {
         writer.abandon(reason);
     }
-    EpochOutcome { written: writer.write(output), ..outcome }
+    let branched = std::mem::take(&mut outcome.branched);
+    EpochOutcome { written: writer.write(output, branched), ..outcome }
 }
 
 /// Writes the results of each message at once, in whatever order they are made.

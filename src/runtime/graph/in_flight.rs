@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::data::{Message, Numbers, contiguous};
 use crate::format::Output;
 use crate::measure::ServiceTimes;
+use crate::runtime::graph::by_sink::BySink;
 use crate::runtime::graph::operator_state::OperatorState;
 use crate::subtasks::{Chain, ChainEvent, Fault, RefusedRows, remove_refused};
 
@@ -16,6 +17,10 @@ pub struct EpochOutcome {
     /// The ids of the rows in the order of the message, on its way through a step with keyed state, if it is not theirs.
     pub order: Vec<u64>,
     pub rows_out: u64,
+    /// Rows that each sink takes.
+    pub rows_by_sink: BySink,
+    /// By sink, the results of those that do not get the message itself.
+    pub branched: Vec<(usize, Output)>,
     /// Service time in nanoseconds.
     pub service: u64,
     /// Operators of the chain, and how many rows each has dropped.
@@ -30,8 +35,8 @@ pub struct EpochOutcome {
     /// Whether a checkpoint barrier follows: operators add the keyed states that have changed.
     pub barrier: bool,
     pub states: Vec<OperatorState>,
-    /// The length of the sink's file with the results, 0 if it is no file; `None` if they were not written.
-    pub written: Option<u64>,
+    /// The lengths of the sinks' files with the results, 0 of one that is no file; `None` if they were not written.
+    pub written: Option<BySink>,
 }
 
 /// Rows that become dead letters. Their raw bytes are in the bucket, on the first worker.
@@ -57,6 +62,8 @@ impl EpochOutcome {
     pub fn merge(&mut self, other: EpochOutcome) {
         self.order.extend(other.order);
         self.rows_out += other.rows_out;
+        self.rows_by_sink.merge(&other.rows_by_sink);
+        self.branched.extend(other.branched);
         self.service += other.service;
         self.dropped.extend(other.dropped);
         self.rejected.extend(other.rejected);
@@ -150,6 +157,7 @@ impl InFlightMessage {
 /// A message at the end of the chain.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct FinishedMessage {
+    /// What the last sink at the end takes.
     pub output: Output,
     pub outcome: EpochOutcome,
 }

@@ -3,6 +3,7 @@
 //! - `build`: the graph from input to probe; `stages`: which steps run as one operator.
 //! - `stateful`: steps with keyed state.
 //! - `absent_columns`: columns that no row has had a value of.
+//! - `branches`: what sinks take behind steps and at the end; `by_sink`: a number for each sink.
 //! - `in_flight`: the in-flight message and its epoch outcome; `operator_state`: keyed state by operator.
 //! - `epoch_queue`: holds data until the frontier has passed its epoch; `output`: an operator's output session.
 //! - `table_operators`: tables beside the chain; `table_rows`: the rows they take; `table_updates`: their state;
@@ -13,7 +14,9 @@
 
 pub(crate) mod absent_columns;
 pub(crate) mod alone;
+mod branches;
 pub(crate) mod build;
+pub(crate) mod by_sink;
 pub(crate) mod epoch_queue;
 pub(crate) mod in_flight;
 pub(crate) mod materialized;

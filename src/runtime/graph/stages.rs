@@ -33,16 +33,23 @@ impl Stage {
     }
 }
 
-/// Splits a chain into stages. Adjacent steps are fused if `fuse` is set, neither has keyed state, no table takes the
-/// rows between them, and the placement keeps a message on its worker. Also returns whether this holds from prepare to
-/// result, so that all can run as one operator.
-pub fn stages(steps: &[Step], placement: Placement, fuse: bool, taken_after: &[usize]) -> (Vec<Stage>, bool) {
+/// Splits a chain into stages. Adjacent steps are fused if `fuse` is set, neither has keyed state, no table and no sink
+/// takes the rows between them, and the placement keeps a message on its worker. Also returns whether this holds from
+/// prepare to result, sinks aside, so that all can run as one operator.
+pub fn stages(
+    steps: &[Step],
+    placement: Placement,
+    fuse: bool,
+    taken_after: &[usize],
+    tapped: &[usize],
+) -> (Vec<Stage>, bool) {
     let fuse = fuse && placement == Placement::Message;
     let whole = fuse && taken_after.is_empty() && steps.iter().all(|step| step.stream.is_none());
     let (mut start, mut operator) = (1, 0);
     let runs = steps.chunk_by(|one, next| {
         operator += 1;
-        fuse && !taken_after.contains(&operator) && one.stream.is_none() && next.stream.is_none()
+        let taken = taken_after.contains(&operator) || tapped.contains(&operator);
+        fuse && !taken && one.stream.is_none() && next.stream.is_none()
     });
     let stages = runs.map(|run| {
         let operators = start..start + run.len();
@@ -88,7 +95,7 @@ mod tests {
             Dataflow::from_text("weather.toml", weather, &[], &crate::registry::Registry::builtin()).unwrap();
         let (steps, _) = dataflow.steps(&Schema::davis()).unwrap();
         let labels = |placement, fuse, taken_after: &[usize]| {
-            let (stages, _) = stages(&steps, placement, fuse, taken_after);
+            let (stages, _) = stages(&steps, placement, fuse, taken_after, &[]);
             assert!(stages.windows(2).all(|pair| pair[0].operators.end == pair[1].operators.start));
             stages.into_iter().map(|stage| stage.label).collect::<Vec<_>>()
         };
@@ -97,7 +104,10 @@ mod tests {
         assert_eq!(labels(Placement::Subtask, true, &[]).len(), steps.len());
         let around_a_table = labels(Placement::Message, true, &[3]);
         assert_eq!(around_a_table, ["drop_duplicates..interpolate", "fillna..binarizer"]);
-        let whole = |placement, fuse, taken_after: &[usize]| stages(&steps, placement, fuse, taken_after).1;
+        let whole = |placement, fuse, taken_after: &[usize]| stages(&steps, placement, fuse, taken_after, &[]).1;
+        let (around_a_sink, in_one) = stages(&steps, Placement::Message, true, &[], &[3, steps.len()]);
+        let around_a_sink = around_a_sink.into_iter().map(|stage| stage.label);
+        assert!(in_one && around_a_sink.eq(["drop_duplicates..interpolate", "fillna..binarizer"]));
         assert!(whole(Placement::Message, true, &[]));
         assert!(!whole(Placement::Message, false, &[]) && !whole(Placement::Message, true, &[0]));
         assert!(!whole(Placement::Subtask, true, &[]));

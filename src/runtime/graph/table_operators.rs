@@ -55,7 +55,7 @@ impl TableOperators {
     ) -> Result<(TableOperators, Option<QueryServer>), Error> {
         let (mut tables, mut materialized_tables, mut references, mut seen) =
             (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let existing = existing(dataflow, options);
+        let existing = existing(dataflow, options)[0];
         // Without an entry in a checkpoint, changes are appended like results that no checkpoint covers.
         let existing = if existing == Existing::Refuse { Existing::Append } else { existing };
         for TableOf { table, sink, reference } in dataflow.tables(schema)? {

@@ -110,6 +110,7 @@ impl Monitor {
             rows_in: ledger.rows_in,
             rows_done: ledger.rows_done,
             rows_out: ledger.rows_out,
+            sinks: ledger.rows_of(&showing.dataflow.sinks),
             rows_dropped: ledger.rows_dropped(),
             dead_letters: ledger.dead_letters,
             rows_too_late: ledger.too_late,

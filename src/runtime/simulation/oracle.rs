@@ -7,11 +7,13 @@ use rumqttc::v5::mqttbytes::QoS;
 
 use crate::disk::simulated::SimulatedDisk;
 use crate::runtime::simulation::publish::{NumberedRow, SimulatedPublish};
-use crate::runtime::simulation::{CHANGES, DEAD_LETTERS, OF_CONNECTION, RESULTS, StatefulPart, TABLE};
+use crate::runtime::simulation::{CHANGES, DEAD_LETTERS, ODD, OF_CONNECTION, RESULTS, StatefulPart, TABLE};
 
 /// What was published, and how often each row must occur.
 pub struct Oracle {
     state: StatefulPart,
+    /// Whether a second sink has the rows with odd numbers.
+    branches: bool,
     results: BTreeMap<u64, Occurrences>,
     dead: BTreeMap<u64, Occurrences>,
     /// The durable results as of the last commit.
@@ -36,8 +38,15 @@ struct ResultLine {
 }
 
 impl Oracle {
-    pub fn new(state: StatefulPart) -> Oracle {
-        Oracle { state, results: BTreeMap::new(), dead: BTreeMap::new(), safe: Vec::new(), written: Vec::new() }
+    pub fn new(state: StatefulPart, branches: bool) -> Oracle {
+        Oracle {
+            state,
+            branches,
+            results: BTreeMap::new(),
+            dead: BTreeMap::new(),
+            safe: Vec::new(),
+            written: Vec::new(),
+        }
     }
 
     fn count(&mut self, row: &NumberedRow) -> &mut Occurrences {
@@ -63,10 +72,14 @@ impl Oracle {
     /// A publish was acknowledged: all of its rows must be durable.
     pub fn acknowledged(&mut self, simulated: &SimulatedPublish, disk: &SimulatedDisk) {
         let found = numbers(&lines(&disk.durable(Path::new(RESULTS))));
+        let odd = numbers(&lines(&disk.durable(Path::new(ODD))));
         let dead = dead_numbers(&disk.durable(Path::new(DEAD_LETTERS)));
         for row in &simulated.rows {
+            let branches = self.branches && row.number % 2 == 1 && !row.dead;
             let count = self.count(row);
             count.acknowledged += 1;
+            let there = !branches || odd.get(&row.number).is_some_and(|found| *found >= count.acknowledged);
+            assert!(there, "acknowledged before the second sink had it: {row:?}");
             let found = if row.dead { &dead } else { &found }.get(&row.number).copied().unwrap_or(0);
             let enough = if row.dead { found > 0 } else { found >= count.acknowledged };
             assert!(enough, "acknowledged before it was safe: {row:?}, {found} times on the disk");
@@ -105,17 +118,10 @@ impl Oracle {
     /// The final check: all was published and acknowledged, and the process has ended.
     pub fn ended(&self, disk: &SimulatedDisk) {
         let results = lines(&disk.contents(Path::new(RESULTS)));
-        let found = numbers(&results);
-        for (number, Occurrences { least, most, .. }) in &self.results {
-            let times = found.get(number).copied().unwrap_or(0);
-            assert!((*least..=*most).contains(&times), "row {number}: {times} times, not {least} to {most}");
+        self.each_once(&results, |_| true);
+        if self.branches {
+            self.each_once(&lines(&disk.contents(Path::new(ODD))), |number| number % 2 == 1);
         }
-        let unknown = found.keys().find(|number| !self.results.contains_key(number));
-        assert!(unknown.is_none(), "a row nobody published: {unknown:?}");
-        let mut rows = BTreeSet::new();
-        let twice = results.iter().find(|line| !rows.insert(line.row));
-        assert!(twice.is_none(), "two rows have one number: {:?}", twice.map(|line| line.row));
-        self.in_order(&results);
         let dead = dead_numbers(&disk.contents(Path::new(DEAD_LETTERS)));
         for (number, Occurrences { least, .. }) in &self.dead {
             assert!(*least == 0 || dead.contains_key(number), "dead letter {number} is missing");
@@ -128,6 +134,21 @@ impl Oracle {
             table(&results, &disk.contents(Path::new(TABLE)));
             changes(&results, &disk.contents(Path::new(CHANGES)));
         }
+    }
+
+    /// The rows with such numbers occur as often as they must, each under a number of its own, in order.
+    fn each_once(&self, results: &[ResultLine], takes: impl Fn(u64) -> bool) {
+        let found = numbers(results);
+        for (number, Occurrences { least, most, .. }) in self.results.iter().filter(|(number, _)| takes(**number)) {
+            let times = found.get(number).copied().unwrap_or(0);
+            assert!((*least..=*most).contains(&times), "row {number}: {times} times, not {least} to {most}");
+        }
+        let unknown = found.keys().find(|number| !self.results.contains_key(number) || !takes(**number));
+        assert!(unknown.is_none(), "a row nobody published: {unknown:?}");
+        let mut rows = BTreeSet::new();
+        let twice = results.iter().find(|line| !rows.insert(line.row));
+        assert!(twice.is_none(), "two rows have one number: {:?}", twice.map(|line| line.row));
+        self.in_order(results);
     }
 
     /// Rows that must occur exactly once are in the order of their connection.

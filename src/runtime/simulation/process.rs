@@ -19,7 +19,7 @@ use crate::runtime::epochs::ledger::Ledger;
 use crate::runtime::epochs::numbering::Numbering;
 use crate::runtime::epochs::outcomes::LedgerOutcomes;
 use crate::runtime::epochs::resume::ResumePoint;
-use crate::runtime::epochs::sink_writer::SharedSinkWriter;
+use crate::runtime::epochs::sink_writers::SinkWriters;
 use crate::runtime::error::Error;
 use crate::runtime::first_error::FirstError;
 use crate::runtime::graph::build::{GraphEnds, GraphInputs, GraphPlan};
@@ -30,7 +30,7 @@ use crate::runtime::ingest::arrival::Arrival;
 use crate::runtime::ingest::connections::SourceConnections;
 use crate::runtime::observe::activity::Activity;
 use crate::runtime::options::Options;
-use crate::runtime::simulation::EventLog;
+use crate::runtime::simulation::{EventLog, RESULTS};
 use crate::source::{SimulatedConnection, SourcePosition};
 
 /// How many epochs may be in flight.
@@ -45,7 +45,7 @@ pub struct SimulatedProcess {
     inputs: Option<GraphInputs>,
     probe: ProbeHandle<u64>,
     ledger: Rc<RefCell<Ledger>>,
-    writer: SharedSinkWriter,
+    writers: SinkWriters,
     accounts: LedgerOutcomes,
     acknowledgement: Acknowledgement,
     pub failure: FirstError,
@@ -57,7 +57,7 @@ impl SimulatedProcess {
     pub fn start(dataflow: &Dataflow, window: u16, trace: &EventLog) -> Result<SimulatedProcess, Error> {
         let options = Options::new(Cluster::threads(1));
         let start = ResumePoint::find(dataflow, &options)?;
-        let (existing, positions) = (start.existing, &start.positions);
+        let (existing, positions) = (&start.existing, &start.positions);
         trace.tell(|| format!("it goes on with {existing:?} at {positions:?}"));
         let clock = Clock::start();
         let connection = |number: usize| {
@@ -74,13 +74,13 @@ impl SimulatedProcess {
         let (plan, tables, ledger) = plan(dataflow, &options, &start, &failure, &activity)?;
         let materialized_tables = tables.materialized_tables();
         sources.number_from(ledger.borrow().numbering.clone());
-        let writer = SharedSinkWriter::open(0, &plan, dataflow, &options, start.existing, &failure, &activity);
-        let accounts = LedgerOutcomes::open(dataflow, &options, &ledger, &writer, &failure, &activity);
+        let writers = SinkWriters::open(0, &plan, dataflow, &options, &start.existing, &failure, &activity);
+        let accounts = LedgerOutcomes::open(dataflow, &options, &ledger, &writers, &failure, &activity);
         let times = Rc::new(RefCell::new(ServiceTimes::new(dataflow.labels().len())));
         let GraphEnds { mut inputs, probe } =
-            build::build(&mut worker, &plan, &times, tables, writer.clone(), accounts.clone());
+            build::build(&mut worker, &plan, &times, tables, writers.clone(), accounts.clone());
         inputs.start_at(sources.next_epoch());
-        let (results, letters) = (writer.clone(), accounts.clone());
+        let (results, letters) = (writers.clone(), accounts.clone());
         let mut acknowledgement =
             Acknowledgement::new(start.checkpoint, dataflow, results, letters, materialized_tables, &failure);
         if failure.borrow().is_none() {
@@ -93,7 +93,7 @@ impl SimulatedProcess {
             inputs: Some(inputs),
             probe,
             ledger,
-            writer,
+            writers,
             accounts,
             acknowledgement,
             failure,
@@ -129,8 +129,8 @@ impl SimulatedProcess {
     pub fn give(&mut self) -> Option<u64> {
         self.accounts.take_refused();
         self.acknowledgement.give(&mut self.sources);
-        let complete = self.ledger.borrow().complete?;
-        self.writer.file_end(complete.length).ok().map(|end| end.length)
+        let lengths = self.ledger.borrow().complete.as_ref()?.lengths.clone();
+        self.writers.file_ends(&lengths, &[]).ok().map(|ends| ends[RESULTS].length)
     }
 
     /// Processes all that was received, unless the run has failed, and ends it; returns the committed length.
@@ -184,9 +184,10 @@ fn plan(
     let ledger = Ledger::new(dataflow.labels(), 0, dataflow.remembers()).numbered(numbering);
     let ledger = Rc::new(RefCell::new(ledger));
     let kept =
-        Some(TableDurability { states: states.clone(), ledger: Some(ledger.clone()), ends: start.tables.clone() });
+        Some(TableDurability { states: states.clone(), ledger: Some(ledger.clone()), ends: start.files.clone() });
     let (tables, _) = TableOperators::open(0, dataflow, &schema, options, kept, failure, activity)?;
+    let (branches, inputs) = (dataflow.branches(&schema)?, tables.inputs());
     let plan =
-        GraphPlan { states, ..GraphPlan::new(dataflow, schema, &steps, schema_out, options.fuse, &tables.inputs()) };
+        GraphPlan { states, ..GraphPlan::new(dataflow, schema, &steps, schema_out, options.fuse, &inputs, branches) };
     Ok((plan, tables, ledger))
 }

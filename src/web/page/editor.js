@@ -127,7 +127,14 @@ export function Editor({ name, admin, go }) {
     const name = fields[0][0].split(".")[0];
     return [title, fields, [...more, ...others(schema, name, [...fields, ...more].map(([path]) => path))]];
   };
-  const section = ([title, fields, more]) => html`<fieldset class="card"><legend>${t(title)}</legend><div class="fields">${fields.map(field)}</div>
+  // One section for each of several sinks.
+  const each = ([title, fields, more]) => {
+    const name = fields[0][0].split(".")[0];
+    const of = (index, fields) => fields.map(([path, ...rest]) => [path.replace(`${name}.`, `${name}.${index}.`), ...rest]);
+    const several = Array.isArray(values[name]) ? values[name] : null;
+    return several?.map((_, index) => [title, of(index, fields), of(index, more), index + 1]) ?? [[title, fields, more]];
+  };
+  const section = ([title, fields, more, number = ""]) => html`<fieldset class="card"><legend>${t(title)} ${number}</legend><div class="fields">${fields.map(field)}</div>
     ${more.length > 0 && html`<details><summary>${t("details")}</summary><div class="fields">${more.map(field)}</div></details>`}
     ${title === "source" && html`<button type="button" disabled=${busy} onClick=${() => attempt("connect", (told) => setNote(t("connected", told.milliseconds.toFixed(0))))}>${t("testConnection")}</button>`}</fieldset>`;
   return html`
@@ -141,7 +148,7 @@ export function Editor({ name, admin, go }) {
         <${Schema} values=${values} problem=${problem} change=${change} />
         <${Chain} steps=${Array.isArray(values.subtask) ? values.subtask : []} subtasks=${subtasks} values=${values} problem=${problem} change=${change} ask=${ask} />
         <${Tables} tables=${Array.isArray(values.table) ? values.table : []} values=${values} problem=${problem} change=${change} ask=${ask} />
-        ${AFTER.map(whole).map(section)}
+        ${AFTER.map(whole).flatMap(each).map(section)}
       </form>
       <div class="card"><label for="toml">${t("toml")}</label>
         <textarea id="toml" spellcheck="false" value=${text.toml} readonly=${!admin} onInput=${(event) => typed(event.target.value)}></textarea></div>
