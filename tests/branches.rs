@@ -8,6 +8,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use broker::narrow::{Manner, Narrow};
 use broker::numbered::{persistent, publish};
 use broker::played::Played;
 use broker::{Process, collect, rowmill, wait_until};
@@ -312,6 +313,17 @@ fn live(port: u16, sinks: &str) -> String {
     )
 }
 
+/// The numbers of a Parquet file's rows, and how many of its rows have a number of their own.
+fn parquet_numbers(path: &Path) -> (Vec<u64>, usize) {
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+    use parquet::record::RowAccessor;
+    let reader = SerializedFileReader::new(std::fs::File::open(path).unwrap()).unwrap();
+    let rows = reader.get_row_iter(None).unwrap().map(Result::unwrap);
+    let (own, numbers): (std::collections::BTreeSet<i64>, Vec<u64>) =
+        rows.map(|row| (row.get_long(1).unwrap(), row.get_double(2).unwrap() as u64)).unzip();
+    (numbers, own.len())
+}
+
 const TWO: &str = "[[sink]]\nurl = \"all.csv\"\n[[sink]]\nurl = \"odd.csv\"\nwhere = \"n % 2 == 1\"\nafter = \"raw\"\n";
 
 #[test]
@@ -319,7 +331,9 @@ fn each_sink_has_every_row_once_over_kills() {
     for (seed, flags) in [(1, &["-n", "1", "-w", "1"][..]), (2, &["-w", "3"]), (3, &["-n", "2"])] {
         let directory = tempfile::tempdir().unwrap();
         let (listener, port) = Played::listen();
-        std::fs::write(directory.path().join("branches.toml"), live(port, TWO)).unwrap();
+        // Without a checkpoint beside it, a Parquet file has a row at least once.
+        let sinks = format!("{TWO}[[sink]]\nurl = \"third.parquet\"\nwhere = \"n % 3 == 0\"\n");
+        std::fs::write(directory.path().join("branches.toml"), live(port, &sinks)).unwrap();
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let start = || {
             let mut command = rowmill(&["run", "branches.toml", "-q"]);
@@ -354,6 +368,8 @@ fn each_sink_has_every_row_once_over_kills() {
         let (all, odd) = (directory.path().join("all.csv"), directory.path().join("odd.csv"));
         assert!(numbers(&all).into_iter().eq(0..next), "{flags:?}: {:?}", numbers(&all));
         assert!(numbers(&odd).into_iter().eq((1..next).step_by(2)), "{flags:?}: {:?}", numbers(&odd));
+        let (third, own) = parquet_numbers(&directory.path().join("third.parquet"));
+        assert!(third.iter().copied().eq((0..next).step_by(3)) && own == third.len(), "{flags:?}: {third:?}");
         let rows = |path: &Path| {
             let text = std::fs::read_to_string(path).unwrap();
             let place = |line: &str| line.rsplit_once(',').map(|(place, n)| (n.to_owned(), place.to_owned()));
@@ -361,6 +377,41 @@ fn each_sink_has_every_row_once_over_kills() {
         };
         let all = rows(&all);
         assert!(rows(&odd).iter().all(|(n, place)| all.get(n) == Some(place)), "message and row are the same");
+    }
+}
+
+#[test]
+fn a_row_that_sinks_refuse_stays_in_the_others_and_counts_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let brokers = [(); 3].map(|()| Narrow::start(Manner { most: 500, says: true }));
+    let rows = (0..20).map(|n| format!("{{\"n\": {n}, \"note\": \"{}\"}}\n", "x".repeat(if n == 7 { 600 } else { 3 })));
+    std::fs::write(directory.path().join("in.ndjson"), rows.collect::<String>()).unwrap();
+    let topics: String = [("one", ""), ("two", ""), ("early", "after = \"raw\"\n")]
+        .iter()
+        .zip(&brokers)
+        .map(|((name, after), broker)| {
+            format!("[[sink]]\nname = \"{name}\"\nurl = \"mqtt://127.0.0.1:{}/{name}\"\n{after}", broker.port)
+        })
+        .collect();
+    let text = format!(
+        "schema = {{ number = [\"n\"], text = [\"note\"] }}\nsource.url = \"in.ndjson\"\nbuffer.bucket_size = 4\n\
+         dead_letter.url = \"dead.ndjson\"\n[[subtask]]\nuse = \"clip\"\nlower = 0\n[[sink]]\nurl = \"all.ndjson\"\n{topics}"
+    );
+    let output = run(&directory, &text, &["--report", "report"]);
+    assert!(output.status.success(), "{}", said(&output));
+    assert_eq!(read(&directory, "all.ndjson").lines().count(), 20);
+    let letters = read(&directory, "dead.ndjson");
+    let letters: Vec<serde_json::Value> = letters.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let mut by: Vec<&str> = letters.iter().map(|letter| letter["subtask"].as_str().unwrap()).collect();
+    by.sort_unstable();
+    assert_eq!(by, ["sink early", "sink one", "sink two"]);
+    assert!(letters.iter().all(|letter| letter["row"] == 7 && letter["position"] == 8), "{letters:?}");
+    let report: serde_json::Value = serde_json::from_str(&read(&directory, "report/report.json")).unwrap();
+    let count = |key: &str| report[key].as_u64().unwrap();
+    assert_eq!((count("rows_in"), count("rows_out"), count("dead_letters")), (20, 19, 1));
+    for (sink, rows) in [("all.ndjson", (20, 0)), ("one", (19, 1)), ("two", (19, 1)), ("early", (19, 1))] {
+        let own = report["sinks"].as_array().unwrap().iter().find(|own| own["sink"] == sink).unwrap();
+        assert_eq!((own["rows_out"].as_u64(), own["refused"].as_u64()), (Some(rows.0), Some(rows.1)), "{sink}");
     }
 }
 

@@ -14,7 +14,8 @@ use crate::mqtt::masked;
 
 /// The settings of a sink as they stand in `[sink]` beside `url`, and what opens it.
 ///
-/// Doc comments of the fields are what the JSON schema and the reference say of them.
+/// Doc comments of the fields are what the JSON schema and the reference say of them. `name`, `where`, `after` and
+/// `columns` are keys of every sink, and do not come here.
 pub trait SinkConfig: DeserializeOwned + JsonSchema + Send + Sync + 'static {
     /// The open sink.
     type Writer: OpenSink;
