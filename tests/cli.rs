@@ -227,6 +227,28 @@ fn columns_that_never_come_are_told_once() {
 }
 
 #[test]
+fn keys_without_a_column_are_told_once_and_rows_of_them_alone_are_dead_letters() {
+    let directory = TempDir::new().unwrap();
+    let [source, dead, dataflow] = ["in.ndjson", "dead.ndjson", "flow.toml"].map(|name| directory.path().join(name));
+    let rows = "{\"t\":1,\"rssi\":-60}\n{\"state\":\"offline\"}\n{\"t\":null,\"rssi\":-61,\"mic\":\"CRC\"}\n";
+    std::fs::write(&source, rows.repeat(40)).unwrap();
+    for (ignore, flags) in [(false, &["-w", "2"][..]), (false, &["-n", "2"]), (true, &[])] {
+        let unknown = if ignore { "unknown_keys = \"ignore\"\n" } else { "" };
+        let text = format!("[schema]\nnumber = [\"t\"]\n{unknown}[source]\nurl = {source:?}\n[sink]\nurl = \"-\"\n");
+        std::fs::write(&dataflow, format!("{text}[buffer]\nbucket_size = 7\n[dead_letter]\nurl = {dead:?}")).unwrap();
+        let run = rowmill().args(["run", "--quiet", "--fresh"]).args(flags).arg(&dataflow).assert().success();
+        let output = run.get_output();
+        assert_eq!(String::from_utf8_lossy(&output.stdout).lines().count(), 80, "{flags:?}");
+        let letters = read(&dead);
+        assert_eq!(letters.matches("no column has a key of it: state").count(), 40, "{flags:?}");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        for key in ["rssi", "state", "mic"] {
+            assert_eq!(stderr.matches(key).count(), usize::from(!ignore), "{flags:?}: {stderr}");
+        }
+    }
+}
+
+#[test]
 fn wrong_commands_and_files_exit_with_2_and_failed_runs_with_1() {
     let directory = TempDir::new().unwrap();
     let wrong = directory.path().join("wrong.toml");

@@ -6,6 +6,7 @@ use crate::data::cell::DecimalMark;
 use crate::data::{Format, Kind, Layout, Row, Schema, Separated};
 use crate::format::column_builder::ColumnBuilder;
 use crate::format::column_units::ColumnUnits;
+use crate::format::unmatched_names::UnmatchedNames;
 use crate::format::{Decoding, csv, weatherlink};
 
 /// Which column each cell of a row belongs to.
@@ -23,6 +24,8 @@ pub(crate) struct HeaderMap {
     units: ColumnUnits,
     /// The cells that make the time of a row together, and the place of its column.
     time: Option<(Vec<usize>, usize)>,
+    /// Names of headers that are no column's.
+    unmatched: UnmatchedNames,
 }
 
 impl HeaderMap {
@@ -55,6 +58,12 @@ impl HeaderMap {
             self.units.see(name, *place, schema, decoding);
         }
         self.time = names.as_ref().and_then(|names| time_cells(names, row.format, schema, decoding));
+        let in_time = |index: &usize| self.time.as_ref().is_some_and(|(cells, _)| cells.contains(index));
+        for (index, name) in names.iter().flatten().enumerate() {
+            if self.places[index].is_none() && !in_time(&index) && !csv::is_unnamed(name) {
+                self.unmatched.meet(name, schema, decoding);
+            }
+        }
         self.header = Some(header.map(<[u8]>::to_vec));
         self.stands = stands;
         Ok(())
@@ -94,6 +103,11 @@ impl HeaderMap {
         self.fill(cells().map(Cow::Borrowed), DecimalMark::Either, schema, table)?;
         self.join(|index| cells().nth(index).map(Cow::Borrowed), schema, table);
         Ok(())
+    }
+
+    /// The names of headers that no column has, and that came for the first time since the last call.
+    pub fn take_new_names(&mut self) -> Vec<String> {
+        self.unmatched.take_new()
     }
 
     /// The place of a column that is made of several cells.

@@ -151,6 +151,13 @@ impl ColumnBuilder {
         }
     }
 
+    /// Whether no cell of the open row has a value.
+    pub fn is_open_row_blank(&self) -> bool {
+        let numbers = self.numbers.len().checked_div(self.rows).unwrap_or(0);
+        (0..numbers).all(|slot| self.open_number(slot).is_nan())
+            && (0..self.texts.len()).all(|slot| self.open_text(slot).is_none())
+    }
+
     /// Accepts the open row, with this id.
     pub fn accept(&mut self, id: u64) {
         self.ids.push(id);

@@ -141,9 +141,13 @@ pub fn names(header: &str, separator: u8) -> Vec<String> {
 
 /// How many names there are without those at the end that are empty, or empty ones that were numbered.
 pub fn named(names: &[String]) -> usize {
-    let is_number = |number: &str| number.bytes().all(|byte| byte.is_ascii_digit());
-    let is_unnamed = |name: &str| name.is_empty() || name.strip_prefix('.').is_some_and(is_number);
     names.iter().rposition(|name| !is_unnamed(name)).map_or(0, |last| last + 1)
+}
+
+/// Whether a name is empty, or an empty one that was numbered.
+pub fn is_unnamed(name: &str) -> bool {
+    let is_number = |number: &str| number.bytes().all(|byte| byte.is_ascii_digit());
+    name.is_empty() || name.strip_prefix('.').is_some_and(is_number)
 }
 
 /// Doubled names are numbered as pandas does: `temp`, `temp.1`.

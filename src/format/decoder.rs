@@ -8,6 +8,7 @@ use super::decoding::Decoding;
 use super::json::JsonReader;
 use super::time_rules::{TimeColumn, TimeRules, TimeUnit};
 use super::topic_levels::TopicLevels;
+use super::unmatched_names::refuse_foreign;
 use crate::data::{Bucket, DateOrder, Format, Kind, Message, Row, Schema};
 
 /// A row of a bucket that cannot be read.
@@ -66,7 +67,8 @@ impl Decoder {
             if let Some((_, topic)) = topics.next_if(|(rows, _)| rows.start == index) {
                 self.levels.see(topic, &self.schema, &self.decoding);
             }
-            let read = self.row(row, &mut table).and_then(|()| self.levels.fill(&self.schema, &mut table));
+            let read = self.row(row, &mut table).and_then(|()| self.refuse_foreign(row, &table));
+            let read = read.and_then(|()| self.levels.fill(&self.schema, &mut table));
             let read = read.and_then(|()| self.time(row.format, bucket.metadata.is_second_pass(index), &mut table));
             match read {
                 Ok(()) => table.accept(bucket.metadata.first_row + index as u64),
@@ -78,6 +80,21 @@ impl Decoder {
         }
         self.tell(table.take_bad_cells());
         (table.finish(bucket.metadata.epoch), bad)
+    }
+
+    /// Refuses a row without a value whose keys are no column's.
+    fn refuse_foreign(&self, row: Row<'_>, table: &ColumnBuilder) -> Result<(), String> {
+        if !matches!(row.format, Format::Json) || !table.is_open_row_blank() {
+            return Ok(());
+        }
+        refuse_foreign(row, &self.schema, &self.decoding)
+    }
+
+    /// The names without a column that have come for the first time, and are to be told.
+    pub fn unknown_keys(&mut self) -> Vec<String> {
+        let mut names = self.header.take_new_names();
+        names.append(&mut self.json.take_new_names());
+        names
     }
 
     /// Bad cells are told once, then counted.

@@ -65,6 +65,13 @@ impl Decoding {
         (0..schema.columns().len()).filter(|place| !of_topic(&schema.columns()[*place].name)).map(Some).collect()
     }
 
+    /// Whether a name in a row is that of a column, of a cell that the time is made of, or the beginning of a path to one.
+    pub(crate) fn leads_to_column(&self, schema: &Schema, name: &str) -> bool {
+        let begins = |path: &str| path.strip_prefix(name).is_some_and(|rest| rest.starts_with(['.', '[']));
+        let of_time = self.time.as_ref().is_some_and(|time| time.from.iter().any(|from| from == name || begins(from)));
+        self.place(schema, name).is_some() || of_time || schema.names().any(|column| begins(self.keys.key(column)))
+    }
+
     /// The place of the column that a name in a row stands for.
     pub(crate) fn place(&self, schema: &Schema, name: &str) -> Option<usize> {
         let place = |name: &str| self.keys.place(schema, name);

@@ -43,6 +43,11 @@ impl JsonReader {
         self.around.stands = None;
     }
 
+    /// The keys of rows that no column takes, and that came for the first time since the last call.
+    pub fn take_new_names(&mut self) -> Vec<String> {
+        self.rows.take_new_names()
+    }
+
     /// Reads one object into the builder's open row. A column that it has no key for has the value of the object
     /// around it, which is the row's header.
     ///

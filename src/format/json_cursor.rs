@@ -421,6 +421,24 @@ fn end_of_text() -> String {
     "EOF: the JSON text ends within a value".into()
 }
 
+/// The keys of an object, as far as it can be read.
+pub(crate) fn keys(bytes: &[u8]) -> Vec<String> {
+    fn read(cursor: &mut JsonCursor<'_>, keys: &mut Vec<String>) -> Result<(), String> {
+        cursor.open(b'{')?;
+        let mut more = !cursor.close(b'}');
+        while more {
+            keys.push(cursor.string()?.into_owned());
+            cursor.expect(b':')?;
+            cursor.skip()?;
+            more = cursor.another(b'}')?;
+        }
+        Ok(())
+    }
+    let mut keys = Vec::new();
+    let _ = read(&mut JsonCursor::new(bytes), &mut keys);
+    keys
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,6 +10,7 @@ use super::decoding::Decoding;
 use super::json_cursor::{JsonCell, JsonCursor};
 use super::path::{self, PathStep};
 use super::units::Conversion;
+use super::unmatched_names::UnmatchedNames;
 use crate::data::Schema;
 
 /// How a value names its column. Of a column's values in one row an exact one counts whatever else comes.
@@ -68,6 +69,8 @@ pub(crate) struct JsonLayout {
     contested: bool,
     units: ColumnUnits,
     conversions: Vec<Conversion>,
+    /// Keys of rows that are no column's.
+    unmatched: UnmatchedNames,
 }
 
 /// Takes the cells of rows.
@@ -102,6 +105,7 @@ impl JsonLayout {
             contested: decoding.units,
             units: ColumnUnits::default(),
             conversions: Vec::new(),
+            unmatched: UnmatchedNames::default(),
         };
         let keys: Vec<&str> = schema.names().map(|name| decoding.keys.key(name)).collect();
         for (place, key) in keys.iter().enumerate() {
@@ -172,6 +176,11 @@ impl JsonLayout {
         }
         self.object(ROOT, &mut cursor, &mut Walk { schema, decoding, sink })?;
         cursor.end()
+    }
+
+    /// The keys that no column takes, and that came for the first time since the last call.
+    pub fn take_new_names(&mut self) -> Vec<String> {
+        self.unmatched.take_new()
     }
 
     fn object<S: CellSink>(
@@ -250,6 +259,9 @@ impl JsonLayout {
             }
             None if node == ROOT => {
                 let column = walk.decoding.place(walk.schema, &key);
+                if column.is_none() {
+                    self.unmatched.meet(&key, walk.schema, walk.decoding);
+                }
                 self.labelled(&key, column, walk)
             }
             None => KeyTarget::Nothing,

@@ -11,6 +11,7 @@
 //! - `csv_options`, `header_search`, `units_line`, `transcode`: how CSV is written, said or found.
 //! - `csv`, `weatherlink`, `cells`, `weewx`: cells, headers, WeeWX's unit labels.
 //! - `cell_rules`, `time_rules`, `column_units`, `units`: words, decimal marks, times, units and their conversion.
+//! - `unmatched_names`: names that no column has.
 //! - `decoder`, `column_builder`: buckets to messages. `encoder`: messages to bytes. `infer`: a schema from rows.
 //!
 //! Never here: opening a file or a connection.
@@ -49,6 +50,7 @@ pub(crate) mod topic_payload;
 mod transcode;
 mod units;
 mod units_line;
+mod unmatched_names;
 pub(crate) mod value;
 pub mod weatherlink;
 pub mod weewx;

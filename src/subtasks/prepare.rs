@@ -32,6 +32,11 @@ impl Prepare {
         Prepare { sort, ..self }
     }
 
+    /// The keys without a column that have come for the first time, and are to be told.
+    pub fn unknown_keys(&mut self) -> Vec<String> {
+        self.decoder.unknown_keys()
+    }
+
     /// The message of a bucket, and the rows that can't be read.
     pub fn apply(&mut self, bucket: &Bucket) -> (Message, Vec<BadRow>) {
         let (message, bad) = self.decoder.decode(bucket);

@@ -6,7 +6,8 @@
 //!   its tables and checksum; `stored`: what it holds; `migration`: what another dataflow keeps of it.
 //! - `resume`: the resume point of a run; `numbering`: the numbers of rows; `sink_writer`: a sink, shared;
 //!   `sink_writers`: all sinks of a run.
-//! - `never_came`: tells of columns that no row has a value of; `caught`: a panic of another crate as an error.
+//! - `never_came`, `without_column`: tell of columns that no row has a value of, and of keys that no column has;
+//!   `caught`: a panic of another crate as an error.
 //!
 //! Never here: operators, connections, and whatever acknowledges a delivery before its results are durable.
 
@@ -24,3 +25,4 @@ pub(crate) mod resume;
 pub(crate) mod sink_writer;
 pub(crate) mod sink_writers;
 pub(crate) mod stored;
+mod without_column;

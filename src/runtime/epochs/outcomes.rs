@@ -9,6 +9,7 @@ use crate::data::Bucket;
 use crate::runtime::epochs::ledger::Ledger;
 use crate::runtime::epochs::never_came::NeverCame;
 use crate::runtime::epochs::sink_writers::{RefusedResult, SinkWriters};
+use crate::runtime::epochs::without_column::WithoutColumn;
 use crate::runtime::error::Error;
 use crate::runtime::first_error::{FirstError, fail};
 use crate::runtime::graph::build::OutcomeRecorder;
@@ -25,6 +26,7 @@ pub struct LedgerOutcomes {
     letters: Rc<RefCell<Option<DeadLetters>>>,
     writers: SinkWriters,
     never_came: Rc<RefCell<NeverCame>>,
+    unknown: Rc<RefCell<WithoutColumn>>,
     destination: Option<Arc<Destination>>,
     activity: Arc<Activity>,
     failure: FirstError,
@@ -51,7 +53,16 @@ impl LedgerOutcomes {
         let (ledger, writers) = (ledger.clone(), writers.clone());
         let (letters, failure) = (Rc::new(RefCell::new(letters)), failure.clone());
         let never_came = Rc::new(RefCell::new(NeverCame::of(dataflow)));
-        LedgerOutcomes { ledger, letters, writers, never_came, destination, activity: activity.clone(), failure }
+        LedgerOutcomes {
+            ledger,
+            letters,
+            writers,
+            never_came,
+            unknown: Rc::default(),
+            destination,
+            activity: activity.clone(),
+            failure,
+        }
     }
 
     pub fn ledger(&self) -> &RefCell<Ledger> {
@@ -147,6 +158,8 @@ impl OutcomeRecorder for LedgerOutcomes {
         let bucket = self.ledger.borrow().bucket(outcome.epoch);
         let bucket = bucket.expect("an epoch stays in flight until the probe has passed it");
         self.ledger.borrow_mut().settle(&mut outcome, bucket.len() as u64);
+        let told = self.unknown.borrow_mut().settle(std::mem::take(&mut outcome.unknown));
+        told.into_iter().for_each(|told| tracing::warn!("{told}"));
         let told = self.never_came.borrow_mut().settle(&outcome.came, bucket.len() as u64);
         told.into_iter().for_each(|told| tracing::warn!("{told}"));
         if let Some(reason) = outcome.unread.take() {

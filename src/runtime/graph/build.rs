@@ -257,9 +257,18 @@ fn prepare(plan: &GraphPlan, times: SharedServiceTimes) -> impl FnMut(Arc<Bucket
         let rejected = bad.into_iter().map(reject).collect();
         let (epoch, numbers, barrier) =
             (bucket.metadata.epoch, bucket.metadata.numbers.clone(), bucket.metadata.barrier);
-        let came = absent.found_in(&message);
-        let outcome =
-            EpochOutcome { epoch, numbers, barrier, service, rejected, came, unread, ..EpochOutcome::default() };
+        let (came, unknown) = (absent.found_in(&message), prepare.unknown_keys());
+        let outcome = EpochOutcome {
+            epoch,
+            numbers,
+            barrier,
+            service,
+            rejected,
+            came,
+            unread,
+            unknown,
+            ..EpochOutcome::default()
+        };
         InFlightMessage { message, outcome }
     }
 }

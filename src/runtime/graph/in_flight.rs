@@ -30,6 +30,8 @@ pub struct EpochOutcome {
     pub came: Vec<usize>,
     /// Why the rows could not be read in the shared file: the run fails.
     pub unread: Option<String>,
+    /// Keys without a column that a worker has not met before.
+    pub unknown: Vec<String>,
     /// Rows that were dropped as too late for a table.
     pub too_late: u64,
     /// Whether a checkpoint barrier follows: operators add the keyed states that have changed.
@@ -69,6 +71,7 @@ impl EpochOutcome {
         self.rejected.extend(other.rejected);
         self.came.extend(other.came);
         self.unread = self.unread.take().or(other.unread);
+        self.unknown.extend(other.unknown);
         self.too_late += other.too_late;
         self.states.extend(other.states);
     }
