@@ -37,6 +37,11 @@ fn kill_one(run: &mut Child, random: &mut ChaCha8Rng) {
 /// Rows go through while the run is killed and started again with another number of workers and processes, over so many
 /// connections.
 fn survives_kills(qos: u8, connections: usize, seed: u64) {
+    survives_kills_with("5", qos, connections, seed);
+}
+
+/// As [`survives_kills`], with this version of MQTT.
+fn survives_kills_with(protocol: &str, qos: u8, connections: usize, seed: u64) {
     const ROWS: u64 = 5_000;
     let directory = tempfile::tempdir().unwrap();
     let broker = persistent(&directory);
@@ -44,8 +49,10 @@ fn survives_kills(qos: u8, connections: usize, seed: u64) {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let flags: [&[&str]; 4] = [&["-w", "1"], &["-w", "2"], &["-n", "2", "-w", "1"], &["-n", "2", "-w", "2"]];
     let connections = format!("source.connections={connections}");
+    let protocol = format!("source.protocol={protocol:?}");
     let start = |flags: &[&str]| {
-        Process::subscribed(run(&carrier, broker.port, qos, &out, flags).args(["--set", &connections]))
+        let set = ["--set", &connections, "--set", &protocol];
+        Process::subscribed(run(&carrier, broker.port, qos, &out, flags).args(set))
     };
     let mut process = start(flags[0]);
     let mut sent = 0;
@@ -75,6 +82,13 @@ fn survives_kills(qos: u8, connections: usize, seed: u64) {
 fn killed_processes_lose_nothing_and_repeat_nothing() {
     survives_kills(1, 1, 1);
     survives_kills(2, 1, 2);
+}
+
+#[test]
+#[ignore = "needs mosquitto"]
+fn killed_processes_lose_nothing_and_repeat_nothing_over_mqtt_3() {
+    survives_kills_with("3.1.1", 1, 1, 5);
+    survives_kills_with("3.1.1", 2, 1, 6);
 }
 
 /// The sink is closed before its last epochs are known to be complete everywhere, and commits go on meanwhile.

@@ -410,3 +410,87 @@ fn rows_go_out_under_their_own_texts() {
         assert_eq!(checked.status.code(), Some(2), "{wrong}: {}", String::from_utf8_lossy(&checked.stderr));
     }
 }
+
+/// A relay before a broker, which refuses MQTT 5 as a broker of MQTT 3.1.1 does: in too few bytes for MQTT 5.
+fn older_broker(port: u16) -> u16 {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let own = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for mut client in listener.incoming().map_while(Result::ok) {
+            std::thread::spawn(move || {
+                let mut first = [0; 4096];
+                let read = client.read(&mut first).unwrap_or(0);
+                // The fixed header, its length in one or two bytes, the protocol's name, and its level.
+                let at = if first[1] & 0x80 == 0 { 8 } else { 9 };
+                if first[at] > 4 {
+                    let _ = client.write_all(&[0x20, 2, 0, 1]);
+                    return;
+                }
+                let mut broker = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+                broker.write_all(&first[..read]).unwrap();
+                let (mut from, mut to) = (broker.try_clone().unwrap(), client.try_clone().unwrap());
+                std::thread::spawn(move || std::io::copy(&mut from, &mut to));
+                let _ = std::io::copy(&mut client, &mut broker);
+            });
+        }
+    });
+    own
+}
+
+#[test]
+fn a_broker_of_mqtt_3_is_found() {
+    let (port, _broker) = embedded();
+    let older = older_broker(port);
+    for protocol in ["", "protocol = \"3.1.1\"\n"] {
+        let directory = tempfile::tempdir().unwrap();
+        let out = directory.path().join("out.ndjson");
+        let flow = format!(
+            "schema = {{ number = [\"t\"] }}\nbuffer = {{ bucket_size = 10, delay = \"50ms\" }}\nsink.url = \"DIR/out.ndjson\"\n\
+             [source]\nurl = \"mqtt://127.0.0.1:{older}/w\"\nsession = true\nclient_id = \"mill-{}\"\n{protocol}",
+            protocol.len()
+        );
+        let run = Process::subscribed(rowmill(&["run"]).arg(dataflow(&directory, &flow)));
+        std::fs::write(
+            directory.path().join("in.ndjson"),
+            (0..200).map(|n| format!("{{\"t\": {n}}}\n")).collect::<String>(),
+        )
+        .unwrap();
+        let back = format!(
+            "schema = {{ number = [\"t\"] }}\nsource.url = \"DIR/in.ndjson\"\n[sink]\nurl = \"mqtt://127.0.0.1:{older}/w\"\n{protocol}"
+        );
+        let back_path = directory.path().join("back.toml");
+        std::fs::write(&back_path, back.replace("DIR", &directory.path().display().to_string())).unwrap();
+        assert!(rowmill(&["run", "--quiet"]).arg(&back_path).status().unwrap().success());
+        wait_until("the rows", || lines(&out) == 200);
+        run.drain();
+        let rows: Vec<_> = json_lines(&out).iter().map(|row| row["t"].as_f64().unwrap()).collect();
+        assert!(rows.into_iter().eq((0..200).map(f64::from)), "each row once, in order");
+    }
+    // What MQTT 3.1.1 does not have is refused: in the file where that says the version, else at the broker.
+    let flow = |source: &str, sink: &str| {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("in.ndjson"), "{\"t\": 1}\n").unwrap();
+        let text = format!("schema = {{ number = [\"t\"] }}\n[source]\n{source}\n[sink]\n{sink}\n");
+        let path = dataflow(&directory, &text.replace("PORT", &older.to_string()));
+        let run = rowmill(&["run", "--connect-timeout", "30s"]).arg(&path).output().unwrap();
+        (run.status.code(), String::from_utf8_lossy(&run.stderr).into_owned())
+    };
+    for (said, code) in [("protocol = \"3.1.1\"", 2), ("", 1)] {
+        let url = "url = \"mqtt://127.0.0.1:PORT/w\"\n";
+        let many = format!("{url}session = true\nclient_id = \"mill-shared\"\nconnections = 2\n{said}");
+        let (exit, told) = flow(&many, "url = \"null\"");
+        assert!(exit == Some(code) && told.contains("shared subscriptions"), "{exit:?} {told}");
+        let (exit, told) = flow("url = \"DIR/in.ndjson\"", &format!("{url}properties = true\n{said}"));
+        assert!(exit == Some(code) && told.contains("no properties"), "{exit:?} {told}");
+    }
+    // Where MQTT 5 is asked for, the run says what is wrong.
+    let directory = tempfile::tempdir().unwrap();
+    let flow = format!(
+        "schema = {{ number = [\"t\"] }}\nsink.url = \"null\"\n[source]\nurl = \"mqtt://127.0.0.1:{older}/w\"\nprotocol = \"5\"\n"
+    );
+    let flow = dataflow(&directory, &flow);
+    let refused = rowmill(&["run", "--connect-timeout", "1s"]).arg(&flow).output().unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(refused.status.code() == Some(1) && said.contains("leave out `protocol`"), "{said}");
+}

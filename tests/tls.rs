@@ -93,3 +93,49 @@ fn rows_go_over_tls_and_strangers_are_refused() {
         assert!(code == Some(2) && said.contains("go together"), "{code:?} {said}");
     }
 }
+
+/// A certificate that nobody but itself has signed, as devices and add-ons make them, over TLS and over a WebSocket.
+#[test]
+#[ignore = "needs mosquitto"]
+fn a_self_signed_certificate_is_trusted_and_plain_text_at_its_port_is_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let key = KeyPair::generate().unwrap();
+    let mut params = named("broker", &["127.0.0.1"]);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let certificate = params.self_signed(&key).unwrap();
+    let [pem, key_file] = ["own.pem", "own.key"].map(|name| directory.path().join(name));
+    std::fs::write(&pem, certificate.pem()).unwrap();
+    std::fs::write(&key_file, key.serialize_pem()).unwrap();
+    let tls = format!("certfile {}\nkeyfile {}\n", pem.display(), key_file.display());
+    let [web, secure_web] = [broker::free_port(), broker::free_port()];
+    let options = format!(
+        "allow_anonymous true\n{tls}listener {web} 127.0.0.1\nprotocol websockets\nallow_anonymous true\n\
+         listener {secure_web} 127.0.0.1\nprotocol websockets\nallow_anonymous true\n{tls}"
+    );
+    let broker = Mosquitto::start(&directory, &options);
+    let addresses = [
+        format!("mqtts://127.0.0.1:{}", broker.port),
+        format!("ws://127.0.0.1:{web}"),
+        format!("wss://127.0.0.1:{secure_web}"),
+    ];
+    for (number, address) in addresses.iter().enumerate() {
+        let (url, out) = (format!("{address}/rows/{number}"), directory.path().join(format!("{number}.csv")));
+        let over = |source: &str, sink: &str, section: &str| {
+            let mut command = rowmill(&["run", "dataflows/weather.toml", "--source", source, "--sink", sink]);
+            let files = set(section, &[("ca", &pem)]);
+            command.args(["--delay", "200ms"]).args(if address.starts_with("ws:") { &[][..] } else { &files });
+            command
+        };
+        let reader = Process::subscribed(&mut over(&url, out.to_str().unwrap(), "source"));
+        assert!(over("data/sample.csv", &url, "sink").status().unwrap().success(), "{url}");
+        wait_until(&url, || lines(&out) > 1900);
+        reader.drain();
+    }
+    let plain = format!("mqtt://127.0.0.1:{}/rows", broker.port);
+    for (source, sink) in [(&*plain, "null"), ("data/sample.csv", &*plain)] {
+        let mut run = rowmill(&["run", "dataflows/weather.toml", "--source", source, "--sink", sink]);
+        let output = run.args(["--connect-timeout", "3s"]).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(1) && said.contains("if it speaks TLS, write mqtts://"), "{said}");
+    }
+}

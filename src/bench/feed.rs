@@ -39,7 +39,7 @@ impl Feed {
             None => {
                 let address = mqtt::free_port().map_err(|error| format!("no free port: {error}"))?;
                 let (host, port) = (address.ip().to_string(), address.port());
-                let url = mqtt::MqttUrl { host, port, topic: "bench/rows".into(), tls: false, login: None };
+                let url = mqtt::MqttUrl { host, port, topic: "bench/rows".into(), tls: false, web: false, login: None };
                 (url, Some(broker(address)?))
             }
         };

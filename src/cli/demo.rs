@@ -49,6 +49,7 @@ pub fn run(arguments: &DemoArguments, registry: &Registry) -> Result<ExitCode, F
         port: broker.address.port(),
         topic: "weather/davis".into(),
         tls: false,
+        web: false,
         login: None,
     };
     match arguments.rows {

@@ -128,6 +128,10 @@ pub enum Wrong {
     ColumnTwice(String),
     #[error("parts = true at one sink, and not at another")]
     SomeInParts,
+    #[error("{0}: publishes of MQTT 3.1.1 have no properties")]
+    PropertiesOfV3(String),
+    #[error("shared subscriptions, and so `connections = N`, are of MQTT 5")]
+    SharedOfV3,
     #[error("{0}: a sink's topic has no wildcards")]
     WildcardsOfSink(String),
     #[error("infinity is for sinks of results as text, not for {0}")]

@@ -232,7 +232,7 @@ fn is_elsewhere(key: &str) -> bool {
 
 /// Whether a run may resume with another value of it.
 fn is_harmless(key: &str) -> bool {
-    let limits = ["connect_timeout", "reconnect_timeout", "allow_loop"];
+    let limits = ["connect_timeout", "reconnect_timeout", "allow_loop", "protocol"];
     let is_name = key.starts_with("sink.") && in_endpoint(key) == Some("name");
     ["placement", "buffer.delay"].contains(&key) || is_name || in_endpoint(key).is_some_and(|key| limits.contains(&key))
 }

@@ -5,16 +5,18 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use rumqttc::v5::mqttbytes::v5::ConnectReturnCode;
-use rumqttc::{QoS, v5};
+use rumqttc::{QoS, Transport, v5};
 use serde::Deserialize;
 
+use super::protocol::{Protocol, is_unanswered};
 use super::{Password, TlsMaterial, masked};
 
 /// MQTT's largest packet: what exceeds our own limits is refused here, with a reason.
 const LARGEST_PACKET: usize = 268_435_455;
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(30);
 
-/// `mqtt://user:password@host:port/topic`, or `mqtts://` with TLS. It is shown without the login.
+/// `mqtt://user:password@host:port/topic`, or `mqtts://` with TLS; `ws://` and `wss://` over a WebSocket at the path
+/// `/mqtt` of the host. It is shown without the login.
 ///
 /// ```
 /// use rowmill::mqtt::MqttUrl;
@@ -32,6 +34,8 @@ pub struct MqttUrl {
     pub topic: String,
     /// Whether the connection uses TLS.
     pub tls: bool,
+    /// Whether it goes over a WebSocket.
+    pub web: bool,
     /// The login in the address.
     pub login: Option<Credentials>,
 }
@@ -66,15 +70,35 @@ fn unescaped(text: &str) -> Result<String, String> {
     String::from_utf8(bytes).map_err(|_| "a login is UTF-8 text".into())
 }
 
+/// How addresses begin: whether they use TLS, whether a WebSocket, and the port if none is given.
+const SCHEMES: [(&str, bool, bool, u16); 4] = [
+    ("mqtt://", false, false, 1883),
+    ("mqtts://", true, false, 8883),
+    ("ws://", false, true, 80),
+    ("wss://", true, true, 443),
+];
+
+/// Where a broker's WebSocket is.
+const WEB_PATH: &str = "/mqtt";
+
+impl MqttUrl {
+    /// The address without a topic.
+    fn server(&self) -> String {
+        let MqttUrl { host, port, tls, web, .. } = self;
+        let scheme = SCHEMES.iter().find(|scheme| (scheme.1, scheme.2) == (*tls, *web)).map_or("", |scheme| scheme.0);
+        if host.contains(':') { format!("{scheme}[{host}]:{port}") } else { format!("{scheme}{host}:{port}") }
+    }
+}
+
 impl FromStr for MqttUrl {
     type Err = String;
 
     fn from_str(text: &str) -> Result<MqttUrl, String> {
-        let (rest, tls) = match (text.strip_prefix("mqtt://"), text.strip_prefix("mqtts://")) {
-            (Some(rest), _) => (rest, false),
-            (None, Some(rest)) => (rest, true),
-            (None, None) => return Err("an MQTT address begins with mqtt:// or mqtts://".into()),
+        let scheme = SCHEMES.iter().find_map(|scheme| Some((text.strip_prefix(scheme.0)?, scheme)));
+        let Some((rest, (_, tls, web, port))) = scheme else {
+            return Err("an MQTT address begins with mqtt://, mqtts://, ws:// or wss://".into());
         };
+        let (tls, web, default) = (*tls, *web, *port);
         let (authority, topic) = rest.split_once('/').unwrap_or((rest, ""));
         if topic.is_empty() {
             return Err(format!("{:?} names no topic: write mqtt://host:port/topic", masked(text)));
@@ -87,20 +111,14 @@ impl FromStr for MqttUrl {
             let help = "in a password, write / as %2F and @ as %40";
             if topic.contains('@') { format!("{:?}: {help}", masked(text)) } else { reason }
         };
-        let (host, port) = host_and_port(authority, if tls { 8883 } else { 1883 }).map_err(escape)?;
-        Ok(MqttUrl { host, port, topic: topic.to_owned(), tls, login })
+        let (host, port) = host_and_port(authority, default).map_err(escape)?;
+        Ok(MqttUrl { host, port, topic: topic.to_owned(), tls, web, login })
     }
 }
 
 impl fmt::Display for MqttUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let MqttUrl { host, port, topic, tls, .. } = self;
-        let scheme = if *tls { "mqtts" } else { "mqtt" };
-        if host.contains(':') {
-            write!(f, "{scheme}://[{host}]:{port}/{topic}")
-        } else {
-            write!(f, "{scheme}://{host}:{port}/{topic}")
-        }
+        write!(f, "{}/{}", self.server(), self.topic)
     }
 }
 
@@ -165,6 +183,8 @@ pub struct Endpoint {
     pub client_id: Option<String>,
     /// Trusted authorities and the client's certificate.
     pub tls: TlsMaterial,
+    /// The version of MQTT; the broker's own if not given.
+    pub protocol: Option<Protocol>,
 }
 
 impl Endpoint {
@@ -178,6 +198,7 @@ impl Endpoint {
             password: password.flatten(),
             client_id: None,
             tls: TlsMaterial::default(),
+            protocol: None,
         }
     }
 
@@ -190,15 +211,20 @@ impl Endpoint {
     /// The options of an MQTT 5 client; its id includes `role` where none is given. `window` publishes may wait for
     /// their acknowledgement, each way. With a client id of its own its session never expires.
     pub fn options(&self, role: &str, window: u16) -> v5::MqttOptions {
-        let mut options = v5::MqttOptions::new(self.id(role), &self.url.host, self.url.port);
+        let web = self.url.web.then(|| format!("{}{WEB_PATH}", self.url.server()));
+        let host = web.unwrap_or_else(|| self.url.host.clone());
+        let mut options = v5::MqttOptions::new(self.id(role), host, self.url.port);
         options.set_clean_start(self.client_id.is_none());
         options.set_session_expiry_interval(self.client_id.is_some().then_some(u32::MAX));
         options.set_receive_maximum(Some(window));
         options.set_outgoing_inflight_upper_limit(window);
         options.set_keep_alive(KEEP_ALIVE_INTERVAL);
         options.set_max_packet_size(Some(LARGEST_PACKET as u32));
-        if self.url.tls {
-            options.set_transport(self.tls.transport());
+        match (self.url.tls, self.url.web) {
+            (false, false) => {}
+            (true, false) => _ = options.set_transport(Transport::tls_with_config(self.tls.configuration())),
+            (false, true) => _ = options.set_transport(Transport::ws()),
+            (true, true) => _ = options.set_transport(Transport::wss_with_config(self.tls.configuration())),
         }
         if let Some(user) = &self.user {
             options.set_credentials(user, self.password.as_ref().map_or("", Password::reveal));
@@ -207,12 +233,27 @@ impl Endpoint {
     }
 }
 
+/// What may be wrong where a broker closes a connection before it has answered, to be appended to the error.
+pub fn hint(Endpoint { url, protocol, .. }: &Endpoint, error: &v5::ConnectionError) -> Option<&'static str> {
+    match (url.tls, protocol) {
+        _ if !is_unanswered(error) => None,
+        (false, None) => Some("; if it speaks TLS, write mqtts://"),
+        (false, Some(_)) => {
+            Some("; if it speaks another version of MQTT, leave out `protocol`; if it speaks TLS, write mqtts://")
+        }
+        (true, Some(_)) => Some("; if it speaks another version of MQTT, leave out `protocol`"),
+        (true, None) => None,
+    }
+}
+
 /// Why a broker refuses a client; `None` for an error that a retry may resolve.
 pub fn refusal(address: &str, error: &v5::ConnectionError) -> Option<String> {
     let v5::ConnectionError::ConnectionRefused(code) = error else { return None };
     Some(match code {
         ConnectReturnCode::RefusedProtocolVersion | ConnectReturnCode::UnsupportedProtocolVersion => {
-            format!("the broker at {address} does not speak MQTT 5")
+            format!(
+                "the broker at {address} does not speak this version of MQTT: leave `protocol` out, or give the other"
+            )
         }
         ConnectReturnCode::ServiceUnavailable
         | ConnectReturnCode::ServerUnavailable
@@ -273,6 +314,14 @@ mod tests {
         for wrong in ["mqtt://anna:crt/x@host/t", "mqtt://anna:%zz@host/t", "mqtt://anna:crt@host"] {
             let reason = wrong.parse::<MqttUrl>().unwrap_err();
             assert!(!reason.contains("crt") && !reason.is_empty(), "{reason}");
+        }
+        for (text, shown) in [
+            ("ws://broker/a/b", "ws://broker:80/a/b"),
+            ("wss://anna:crt@broker/a", "wss://broker:443/a"),
+            ("ws://[::1]:9001/a", "ws://[::1]:9001/a"),
+        ] {
+            let url: MqttUrl = text.parse().unwrap();
+            assert!(url.web && url.tls == text.starts_with("wss") && url.to_string() == shown, "{url}");
         }
         for wrong in ["mqtt://host", "mqtt://:1883/a", "mqtt://host:x/a", "http://host/a"] {
             assert!(wrong.parse::<MqttUrl>().is_err(), "{wrong}");

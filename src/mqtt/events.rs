@@ -9,6 +9,8 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Notify;
 
 use super::Endpoint;
+use super::protocol::Protocol;
+use super::v3::{self, V3Events};
 
 /// Timeout of ending a session.
 const END_TIMEOUT: Duration = Duration::from_secs(5);
@@ -17,11 +19,11 @@ const END_TIMEOUT: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// A broker that cannot be reached.
-pub fn end_session(endpoint: &Endpoint, client_id: &str) -> Result<(), String> {
+pub fn end_session(endpoint: &Endpoint, client_id: &str, protocol: Protocol) -> Result<(), String> {
     let endpoint = Endpoint { client_id: Some(client_id.to_owned()), ..endpoint.clone() };
     let mut options = endpoint.options("source", 1);
     options.set_clean_start(true).set_session_expiry_interval(Some(0));
-    let (client, mut events) = MqttEvents::of(options, 1);
+    let (client, mut events) = MqttEvents::of(options, 1, protocol);
     let deadline = Instant::now() + END_TIMEOUT;
     let mut wait_for = |wanted: fn(&Event) -> bool| loop {
         match events.next(|| Instant::now() >= deadline) {
@@ -41,17 +43,32 @@ pub const LOOK_UP_INTERVAL: Duration = Duration::from_millis(100);
 
 /// rumqttc's event loop.
 pub struct MqttEvents {
-    event_loop: EventLoop,
+    client: ClientEvents,
     runtime: Runtime,
+}
+
+/// The event loop of a client, by the version of MQTT that it speaks.
+enum ClientEvents {
+    V5(Box<EventLoop>),
+    V3(Box<V3Events>),
 }
 
 impl MqttEvents {
     /// A client and its events. At most `requests` requests wait for the event loop.
-    pub fn of(options: MqttOptions, requests: usize) -> (Client, MqttEvents) {
-        let (client, Connection { eventloop: event_loop, .. }) = Client::new(options, requests);
+    pub fn of(options: MqttOptions, requests: usize, protocol: Protocol) -> (Client, MqttEvents) {
+        let (client, events) = match protocol {
+            Protocol::V5 => {
+                let (client, Connection { eventloop, .. }) = Client::new(options, requests);
+                (client, ClientEvents::V5(Box::new(eventloop)))
+            }
+            Protocol::V3 => {
+                let (client, events) = v3::client(&options, requests);
+                (client, ClientEvents::V3(Box::new(events)))
+            }
+        };
         let runtime =
             Builder::new_current_thread().enable_all().build().expect("a runtime needs no more than a thread");
-        (client, MqttEvents { event_loop, runtime })
+        (client, MqttEvents { client: events, runtime })
     }
 
     /// The next event; `None` once `over` returns true, which is called at each poll. An attempt to connect continues
@@ -66,35 +83,79 @@ impl MqttEvents {
         wake: &Notify,
         mut over: impl FnMut() -> bool,
     ) -> Option<Result<Event, ConnectionError>> {
-        let MqttEvents { event_loop, runtime } = self;
-        runtime.block_on(async {
-            let mut event = pin!(event_loop.poll());
-            loop {
-                let woken = wake.notified();
-                tokio::select! {
-                    event = &mut event => return Some(event),
-                    () = woken => {}
-                    () = tokio::time::sleep(LOOK_UP_INTERVAL) => {}
+        let MqttEvents { client, runtime } = self;
+        match client {
+            ClientEvents::V5(event_loop) => runtime.block_on(async {
+                let mut event = pin!(event_loop.poll());
+                loop {
+                    let woken = wake.notified();
+                    tokio::select! {
+                        event = &mut event => return Some(event),
+                        () = woken => {}
+                        () = tokio::time::sleep(LOOK_UP_INTERVAL) => {}
+                    }
+                    if over() {
+                        return None;
+                    }
                 }
-                if over() {
-                    return None;
+            }),
+            ClientEvents::V3(events) => loop {
+                let next = runtime.block_on(next_of_v3(events, wake, &mut over))?;
+                match next {
+                    Err(error) => return Some(Err(v3::error(error))),
+                    Ok(event) => {
+                        if let Some(event) = v3::event(event).filter(|event| !events.has_discarded(event)) {
+                            return Some(Ok(event));
+                        }
+                    }
                 }
-            }
-        })
+            },
+        }
     }
 
     /// An event that has been received and not returned yet.
     pub fn received(&mut self) -> Option<Event> {
-        self.event_loop.state.events.pop_front()
+        match &mut self.client {
+            ClientEvents::V5(event_loop) => event_loop.state.events.pop_front(),
+            ClientEvents::V3(events) => events.received(),
+        }
     }
 
     /// From now on a connection resumes the session of the one before it.
     pub fn keep_session(&mut self) {
-        self.event_loop.options.set_clean_start(false);
+        // A session of MQTT 3.1.1 is kept from the first connection on.
+        if let ClientEvents::V5(event_loop) = &mut self.client {
+            event_loop.options.set_clean_start(false);
+        }
     }
 
     /// Drops unsent acknowledgements.
     pub fn forget_acknowledgements(&mut self) {
-        self.event_loop.clean();
+        match &mut self.client {
+            ClientEvents::V5(event_loop) => event_loop.clean(),
+            ClientEvents::V3(events) => events.forget_acknowledgements(),
+        }
+    }
+}
+
+/// The next event of a client of MQTT 3.1.1, to which requests are handed on meanwhile.
+async fn next_of_v3(
+    V3Events { event_loop, forward, .. }: &mut V3Events,
+    wake: &Notify,
+    over: &mut impl FnMut() -> bool,
+) -> Option<Result<rumqttc::Event, rumqttc::ConnectionError>> {
+    let mut event = pin!(event_loop.poll());
+    let mut requests = pin!(forward.run());
+    loop {
+        let woken = wake.notified();
+        tokio::select! {
+            event = &mut event => return Some(event),
+            () = &mut requests => {}
+            () = woken => {}
+            () = tokio::time::sleep(LOOK_UP_INTERVAL) => {}
+        }
+        if over() {
+            return None;
+        }
     }
 }

@@ -1,7 +1,9 @@
 //! What sources, sinks, replay and demo share of MQTT.
 //!
-//! - `client`, `tls`, `password`: addresses, options, certificates and login of a client; `filter`: topic filters.
-//! - `events`: the client's event loop. `client_id`: one process per client id.
+//! - `client`, `tls`, `named_certificate`, `password`: addresses, options, certificates and login of a client;
+//!   `filter`: topic filters.
+//! - `events`: the client's event loop. `protocol`: the version of MQTT, found if not given; `v3`: MQTT 3.1.1.
+//! - `client_id`: one process per client id.
 //! - `masked`: texts without their passwords.
 //! - `broker`, `front_door`, `port`: the embedded broker, its address for both versions, free local ports.
 //!
@@ -16,17 +18,21 @@ mod filter;
 #[cfg(feature = "broker")]
 mod front_door;
 mod masked;
+mod named_certificate;
 mod password;
 mod port;
+mod protocol;
 pub mod tls;
+mod v3;
 
 #[cfg(feature = "broker")]
 pub use broker::EmbeddedBroker;
-pub use client::{Backoff, Credentials, Endpoint, MqttUrl, Qos, host_and_port, refusal};
+pub use client::{Backoff, Credentials, Endpoint, MqttUrl, Qos, hint, host_and_port, refusal};
 pub use client_id::ClientIdLock;
 pub use events::{LOOK_UP_INTERVAL, MqttEvents, end_session};
 pub use filter::{broker_name, check_filter, overlap, same_broker, takes};
 pub use masked::{is_secret, masked};
 pub use password::{Environment, Password, allow_environment};
 pub use port::free_port;
+pub use protocol::{Negotiation, Protocol};
 pub use tls::TlsMaterial;

@@ -2,11 +2,14 @@
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::{fmt, io};
 
+use rumqttc::TlsConfiguration;
 use rumqttc::v5::mqttbytes::Error as PacketError;
 use rumqttc::v5::{ConnectionError, StateError};
-use rumqttc::{TlsConfiguration, Transport};
+
+use super::named_certificate::trusting;
 
 /// The paths of PEM files as a dataflow file gives them.
 #[derive(Clone, Debug, Default)]
@@ -62,17 +65,21 @@ fn pem(path: &Path, what: &str) -> Result<Vec<u8>, String> {
 }
 
 impl TlsMaterial {
-    /// The client's transport.
-    pub fn transport(&self) -> Transport {
+    /// The settings of the client's TLS.
+    pub fn configuration(&self) -> TlsConfiguration {
         static PROVIDER: std::sync::Once = std::sync::Once::new();
         PROVIDER.call_once(|| {
             // Fails only if a provider is installed already, which serves as well.
             let _ = rustls::crypto::ring::default_provider().install_default();
         });
-        Transport::tls_with_config(match &self.ca {
-            Some(ca) => TlsConfiguration::Simple { ca: ca.clone(), alpn: None, client_auth: self.client.clone() },
+        match &self.ca {
+            Some(ca) => match trusting(ca, self.client.as_ref()) {
+                Ok(config) => TlsConfiguration::Rustls(Arc::new(config)),
+                // The client says what is wrong with them when it connects.
+                Err(_) => TlsConfiguration::Simple { ca: ca.clone(), alpn: None, client_auth: self.client.clone() },
+            },
             None => TlsConfiguration::default(),
-        })
+        }
     }
 }
 

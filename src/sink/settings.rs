@@ -225,7 +225,7 @@ impl SinkSettings {
                 let endpoint = self.endpoint.clone().expect("an MQTT sink has an endpoint");
                 let publisher = mqtt::Publisher::start(endpoint, self.connect_timeout, deadline.clone())?;
                 let publisher = publisher.with_topic(self.topic.clone());
-                Box::new(if self.properties { publisher.with_properties() } else { publisher })
+                Box::new(if self.properties { publisher.with_properties()? } else { publisher })
             }
         })
     }

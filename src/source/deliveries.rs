@@ -86,6 +86,11 @@ impl<P> Deliveries<P> {
         }
     }
 
+    /// The broker sends as many publishes as it likes before it waits for an acknowledgement.
+    pub fn widen(&mut self) {
+        self.open.widen();
+    }
+
     /// The publishes up to `delivered` that no earlier bucket covers, and the next one if its first `begun` rows have
     /// been taken in; none of them is acknowledged yet.
     pub fn cover(&mut self, delivered: u64, begun: u64) -> DeliveryRange {

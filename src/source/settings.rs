@@ -67,6 +67,12 @@ impl SourceSettings {
         }
     }
 
+    /// Whether a broker hands out rows to several connections: a shared subscription.
+    pub fn shares(&self) -> bool {
+        let of_topic = || self.topics().iter().any(|filter| filter.starts_with("$share/"));
+        self.endpoint.is_some() && (self.connections.mix() || of_topic())
+    }
+
     /// How many connections the source has; one if it is no topic.
     pub fn connections(&self) -> usize {
         if self.endpoint.is_some() { self.connections.count() } else { 1 }

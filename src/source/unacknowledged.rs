@@ -64,6 +64,11 @@ impl Unacknowledged {
         unacknowledged
     }
 
+    /// The ack window is all packet ids.
+    pub fn widen(&mut self) {
+        self.window = u16::MAX.into();
+    }
+
     /// Nothing before this place can be redelivered.
     pub fn first(&self) -> u64 {
         self.first

@@ -18,7 +18,7 @@ use crate::format::{
     BadCell, CellRules, ColumnKeys, Compression, CsvOptions, Decoding, Infinity, PLACE, PayloadFormat, TopicPattern,
     UnknownKeys, decimal, is_unit,
 };
-use crate::mqtt::{Endpoint, MqttUrl, Password, Qos, tls};
+use crate::mqtt::{Endpoint, MqttUrl, Password, Protocol, Qos, tls};
 use crate::source::Connections;
 use crate::{sink, source};
 
@@ -251,8 +251,8 @@ impl SchemaSection {
 #[derive(Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SourceSection {
-    /// `mqtt://HOST/TOPIC`, `mqtts://`, a .csv .ndjson .json .txt file, `-`, or `generate:rows=N,seed=S` (`,rate=R`: on a
-    /// schedule); `--source` stands over it.
+    /// `mqtt://HOST/TOPIC`, `mqtts://`, `ws://`, `wss://`, a .csv .ndjson .json .txt file, `-`, or
+    /// `generate:rows=N,seed=S` (`,rate=R`: on a schedule); `--source` stands over it.
     #[schemars(with = "Option<String>")]
     pub url: Option<source::SourceUrl>,
     /// MQTT's quality of service: 0, 1 or 2.
@@ -263,6 +263,8 @@ pub(crate) struct SourceSection {
     pub user: Option<String>,
     /// The login's password.
     pub password: Option<Password>,
+    /// The version of MQTT; that of the broker if not given.
+    pub protocol: Option<Protocol>,
     /// The session's name; `rowmill-NAME` of this dataflow if not given.
     pub client_id: Option<String>,
     /// Whether the broker keeps what is published while nobody runs; deliveries are acknowledged when results are
@@ -301,7 +303,7 @@ pub(crate) struct SourceSection {
     /// Whether a sink, a table or the dead letters may publish what the source takes again.
     #[serde(default)]
     pub allow_loop: bool,
-    /// For `mqtts://`: who signed the broker's certificate; the system's if not given.
+    /// For `mqtts://`: who signed the broker's certificate, or a self-signed one itself; the system's if not given.
     pub ca: Option<PathBuf>,
     /// For `mqtts://`: the client's certificate.
     pub certificate: Option<PathBuf>,
@@ -329,7 +331,7 @@ macro_rules! endpoint {
             /// # Errors
             /// Files for TLS that can't be used.
             pub fn endpoint(&self, url: &MqttUrl) -> Result<Endpoint, String> {
-                let Self { qos, user, password, client_id, ca, certificate, key, .. } = self.clone();
+                let Self { qos, user, password, client_id, protocol, ca, certificate, key, .. } = self.clone();
                 let tls = tls::TlsFiles { ca, certificate, key };
                 if tls.any() && !url.tls {
                     return Err(format!(
@@ -339,7 +341,7 @@ macro_rules! endpoint {
                 if url.login.is_some() && (user.is_some() || password.is_some()) {
                     return Err(format!("{url} has a login in its address: leave out `user` and `password`"));
                 }
-                let given = Endpoint { qos, client_id, tls: tls.read()?, ..Endpoint::anonymous(url.clone()) };
+                let given = Endpoint { qos, client_id, protocol, tls: tls.read()?, ..Endpoint::anonymous(url.clone()) };
                 let (user, password) = (user.or(given.user), password.or(given.password));
                 Ok(Endpoint { user, password, ..given })
             }
@@ -401,8 +403,8 @@ impl Default for CheckpointSection {
 #[derive(Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SinkSection {
-    /// A .ndjson .csv .parquet file, `-`, `mqtt://HOST/TOPIC`, `mqtts://`, or `null`. Dead letters are JSON lines. In a
-    /// sink's topic, `{NAME}` is the row's text in that column.
+    /// A .ndjson .csv .parquet file, `-`, `mqtt://HOST/TOPIC`, `mqtts://`, `ws://`, `wss://`, or `null`. Dead letters are
+    /// JSON lines. In a sink's topic, `{NAME}` is the row's text in that column.
     #[schemars(with = "Option<String>")]
     pub url: Option<sink::SinkUrl>,
     /// One file a process, for speed.
@@ -421,6 +423,8 @@ pub(crate) struct SinkSection {
     pub user: Option<String>,
     /// The login's password.
     pub password: Option<Password>,
+    /// The version of MQTT; that of the broker if not given.
+    pub protocol: Option<Protocol>,
     /// The name of the connection at the broker.
     pub client_id: Option<String>,
     /// For `mqtts://`: who signed the broker's certificate; the system's if not given.

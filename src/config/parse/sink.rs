@@ -8,6 +8,7 @@ use crate::config::error::{SpannedError, Wrong};
 use crate::config::parse::custom::take_sink;
 use crate::config::parse::sections;
 use crate::config::sink_plan::{BranchSection, SinkPlan};
+use crate::mqtt::Protocol;
 use crate::registry::Registry;
 use crate::sink;
 
@@ -96,6 +97,9 @@ pub(crate) fn sink_settings(
     }
     if section.properties && !matches!(url, sink::SinkUrl::Mqtt(_)) {
         return refuse(Wrong::PropertiesOfNoTopic);
+    }
+    if section.properties && section.protocol == Some(Protocol::V3) {
+        return refuse(Wrong::PropertiesOfV3);
     }
     let endpoint = match &url {
         sink::SinkUrl::Mqtt(topic) => {

@@ -6,12 +6,16 @@ use crate::config::error::{SpannedError, Wrong};
 use crate::config::model::Dataflow;
 use crate::config::parse::sections::{Milliseconds, SchemaChoice};
 use crate::format::TopicPattern;
-use crate::mqtt::{check_filter, overlap};
+use crate::mqtt::{Protocol, check_filter, overlap};
 
 /// Refuses filters that no broker takes.
 pub(super) fn check_filters(dataflow: &Dataflow) -> Result<(), SpannedError> {
     for filter in dataflow.source_settings.topics() {
         check_filter(filter).map_err(|reason| Wrong::Filter { filter: filter.to_owned(), reason }.in_file())?;
+    }
+    let protocol = dataflow.source_settings.endpoint.as_ref().and_then(|endpoint| endpoint.protocol);
+    if protocol == Some(Protocol::V3) && dataflow.source_settings.shares() {
+        return Err(Wrong::SharedOfV3.in_file());
     }
     Ok(())
 }
@@ -41,9 +45,8 @@ pub(super) fn check_collect(dataflow: &Dataflow, collect: &Spanned<Milliseconds>
         return Err(Wrong::CollectWithoutColumn.at(collect.span()));
     };
     let rows: Vec<String> = settings.topics().iter().map(|filter| pattern.filter_of_rows(filter)).collect();
-    let shares = settings.topics().iter().any(|filter| filter.starts_with("$share/"));
     let meets = (1..rows.len()).any(|place| rows[..place].iter().any(|other| overlap(other, &rows[place])));
-    if shares || meets || (settings.connections() > 1 && settings.connections.mix()) {
+    if settings.shares() || meets {
         return Err(Wrong::CollectShared.at(collect.span()));
     }
     Ok(())

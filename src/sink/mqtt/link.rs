@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 
 use super::super::SinkProgress;
 use super::outbox::{LostConnection, Outbox};
-use crate::mqtt::{Backoff, Endpoint, MqttEvents, refusal, tls};
+use crate::mqtt::{Backoff, Endpoint, MqttEvents, Negotiation, Protocol, hint, refusal, tls};
 
 /// Most requests that wait for the event loop: the in-flight publishes and the disconnect.
 const REQUESTS: usize = 1024;
@@ -51,6 +51,8 @@ pub struct LinkState {
     pub outbox: Outbox<Publish>,
     /// Whether there was ever a connection.
     pub connected: bool,
+    /// Whether the broker speaks MQTT 3.1.1, whose publishes have no properties.
+    pub is_v3: bool,
     /// Failed attempts to connect and lost connections.
     pub attempts: u64,
     pub stop: bool,
@@ -93,6 +95,7 @@ pub struct Link {
     shared: Arc<LinkShared>,
     backoff: Backoff,
     silence: Duration,
+    negotiation: Negotiation,
 }
 
 /// Why a connection is over.
@@ -117,7 +120,8 @@ impl ConnectionEnd {
 impl Link {
     pub fn new(endpoint: &Endpoint, shared: Arc<LinkShared>) -> Link {
         let address = format!("{}:{}", endpoint.url.host, endpoint.url.port);
-        Link { endpoint: endpoint.clone(), address, shared, backoff: Backoff::default(), silence: SILENCE_TIMEOUT }
+        let (backoff, negotiation) = (Backoff::default(), Negotiation::new(endpoint.protocol));
+        Link { endpoint: endpoint.clone(), address, shared, backoff, silence: SILENCE_TIMEOUT, negotiation }
     }
 
     /// Connects until the publisher is dropped.
@@ -128,7 +132,7 @@ impl Link {
             // The state of an earlier session is in the way: unfinished QoS 2 exchanges fill its window.
             options.set_clean_start(true);
             options.set_session_expiry_interval(None);
-            let (client, new) = MqttEvents::of(options, REQUESTS);
+            let (client, new) = MqttEvents::of(options, REQUESTS, self.negotiation.protocol);
             let events = events.insert(new);
             match self.connection(&client, events) {
                 ConnectionEnd::Over => return,
@@ -193,6 +197,7 @@ impl Link {
                         heard = Instant::now();
                     }
                     if let Event::Incoming(Incoming::ConnAck(answer)) = &event {
+                        self.negotiation.connected(&self.address);
                         let mut state = shared.lock();
                         if let Err(reason) = self.connected(answer, &mut state) {
                             return ConnectionEnd::Failed(reason);
@@ -220,7 +225,7 @@ impl Link {
         let limit = properties.and_then(|properties| properties.max_packet_size);
         let window = window.min(in_flight(self.endpoint.qos.0)).max(1);
         state.outbox.connected(window, limit.map(|limit| limit as usize));
-        state.connected = true;
+        (state.connected, state.is_v3) = (true, self.negotiation.protocol == Protocol::V3);
         Ok(())
     }
 
@@ -272,7 +277,10 @@ impl Link {
     }
 
     /// Why the connection is lost. If it ended `soon` after a publish was sent, the broker may have closed it for that.
-    fn lost(&self, error: &ConnectionError, soon: bool) -> ConnectionEnd {
+    fn lost(&mut self, error: &ConnectionError, soon: bool) -> ConnectionEnd {
+        if self.negotiation.failed(error) {
+            return ConnectionEnd::lost(LostConnection::Other, "it does not answer in this version of MQTT");
+        }
         if let Some(reason) = refusal(&self.address, error) {
             return ConnectionEnd::Failed(reason);
         }
@@ -283,6 +291,9 @@ impl Link {
             return ConnectionEnd::Failed(reason);
         }
         let closed = if soon { LostConnection::Closed } else { LostConnection::Other };
+        if let Some(hint) = hint(&self.endpoint, error).filter(|_| !self.shared.lock().connected) {
+            return ConnectionEnd::lost(closed, format!("{error}{hint}"));
+        }
         match error {
             ConnectionError::MqttState(StateError::ServerDisconnect { reason_code, .. }) => match reason_code {
                 DisconnectReasonCode::PacketTooLarge => ConnectionEnd::lost(LostConnection::TooLarge, error),

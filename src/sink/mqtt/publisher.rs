@@ -70,9 +70,18 @@ impl Publisher {
     }
 
     /// Adds message and row to each publish as user properties.
-    pub fn with_properties(mut self) -> Publisher {
+    ///
+    /// # Errors
+    /// A broker of MQTT 3.1.1, which has none.
+    pub fn with_properties(mut self) -> Result<Publisher, Error> {
+        if self.shared.lock().is_v3 {
+            let MqttUrl { host, port, .. } = &self.endpoint.url;
+            return Err(Error::Broker(format!(
+                "the broker at {host}:{port} speaks MQTT 3.1.1, whose publishes have no properties: leave out `properties`"
+            )));
+        }
         self.properties = true;
-        self
+        Ok(self)
     }
 
     /// Publishes each row under a topic of its own, instead of that of the address.

@@ -6,19 +6,21 @@
 //! is the bound: then the event loop does wait, and TCP's flow control slows the broker.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 use rumqttc::Outgoing;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{DisconnectReasonCode, Filter, Publish, RetainForwardRule, SubscribeReasonCode};
-use rumqttc::v5::{Client, ConnectionError, Event, Incoming, StateError};
+use rumqttc::v5::{Client, ConnectionError, Event, Incoming, MqttOptions, StateError};
 
 use crate::data::{Origin, fingerprint};
 use crate::format::Framing;
 use crate::measure::Clock;
-use crate::mqtt::{Backoff, Endpoint, LOOK_UP_INTERVAL, MqttEvents, end_session, refusal, tls};
+use crate::mqtt::{
+    Backoff, Endpoint, LOOK_UP_INTERVAL, MqttEvents, Negotiation, Protocol, end_session, hint, refusal, tls,
+};
 use crate::source::acknowledge::Acknowledge;
 use crate::source::buffer::UnreadPayload;
 use crate::source::deliveries::{Deliveries, Delivery, NewDelivery};
@@ -39,6 +41,8 @@ const QUESTION_INTERVAL: Duration = Duration::from_millis(100);
 const SUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(5);
 /// A filter that nobody subscribes to: the broker answers its unsubscription in order, and nothing changes.
 const QUESTION: &str = "rowmill/question";
+/// The fewest publishes that a broker of MQTT 3.1.1 sends before it waits for an acknowledgement, as mosquitto does.
+const LEAST_WINDOW: usize = 20;
 /// Most requests, acknowledgements among them, that wait for the event loop.
 const REQUESTS: usize = 16_384;
 
@@ -74,10 +78,13 @@ impl IncomingEvent {
 /// What an acknowledgement needs: packet id and quality of service.
 type Owed = (u16, QoS);
 
+/// The client of a connection; replaced where the broker turns out to speak the other version of MQTT.
+type SharedClient = Arc<Mutex<Client>>;
+
 /// Acknowledges publishes, from any thread.
 #[derive(Clone)]
 pub struct Acknowledger {
-    client: Client,
+    client: SharedClient,
     deliveries: Arc<Mutex<Deliveries<Owed>>>,
     /// Whether acknowledgements wait until rows are durable: only a session that outlives its connection redelivers
     /// what was not acknowledged.
@@ -87,9 +94,10 @@ pub struct Acknowledger {
 
 impl Acknowledger {
     fn acknowledge(&self, deliveries: &mut Deliveries<Owed>) {
+        let client = self.client.lock().expect("no holder panics");
         deliveries.acknowledge(|(packet_id, qos)| {
             let publish = Publish { pkid: *packet_id, qos: *qos, ..Publish::default() };
-            self.client.try_ack(&publish).is_ok()
+            client.try_ack(&publish).is_ok()
         });
     }
 
@@ -193,6 +201,8 @@ pub(super) struct PublishIntake {
     pub(super) retained: Option<Retained>,
     /// The ack window.
     pub(super) window: u16,
+    /// Whether the broker speaks MQTT 3.1.1.
+    is_v3: Arc<AtomicBool>,
 }
 
 impl ReaderParts {
@@ -208,6 +218,9 @@ impl ReaderParts {
         ready: Sender<()>,
     ) -> ReaderParts {
         let (sender, arrivals) = crossbeam_channel::unbounded();
+        let client = Arc::new(Mutex::new(client));
+        let endpoint = settings.endpoint.clone().expect("an MQTT source has an endpoint");
+        let is_v3 = Arc::<AtomicBool>::default();
         let queued = Arc::<AtomicUsize>::default();
         let acknowledger = Acknowledger {
             client: client.clone(),
@@ -218,7 +231,10 @@ impl ReaderParts {
         let listener = EventLoopOwner {
             client,
             acknowledger: acknowledger.clone(),
-            endpoint: settings.endpoint.clone().expect("an MQTT source has an endpoint"),
+            negotiation: Negotiation::new(endpoint.protocol),
+            endpoint,
+            options: None,
+            is_v3: is_v3.clone(),
             arrivals: Some(sender),
             queued: queued.clone(),
             clock,
@@ -244,7 +260,7 @@ impl ReaderParts {
         };
         let framing = settings.framing.clone();
         let (topic, retained) = ("".into(), settings.retained.then(Retained::default));
-        let intake = PublishIntake { acknowledger, queued, framing, topic, publishes: 0, retained, window };
+        let intake = PublishIntake { acknowledger, queued, framing, topic, publishes: 0, retained, window, is_v3 };
         ReaderParts { listener, intake, arrivals }
     }
 }
@@ -274,8 +290,11 @@ impl MqttReader {
             options.set_clean_start(true);
         }
         options.set_connection_timeout(settings.connect_timeout.map_or(5, |timeout| timeout.as_secs().clamp(1, 5)));
-        let (client, events) = MqttEvents::of(options, REQUESTS);
-        MqttReader { parts: ReaderParts::new(client, settings, position, window, clock, stop, ready), events }
+        let protocol = Negotiation::new(endpoint.protocol).protocol;
+        let (client, events) = MqttEvents::of(options.clone(), REQUESTS, protocol);
+        let mut parts = ReaderParts::new(client, settings, position, window, clock, stop, ready);
+        parts.listener.options = Some(options);
+        MqttReader { parts, events }
     }
 
     pub fn acknowledger(&self) -> Acknowledger {
@@ -340,9 +359,17 @@ impl PublishIntake {
             buffer.begin_delivery(skip);
         }
         buffer.comes_once(publish.qos == QoS::AtMostOnce);
-        let of_earlier_time = publish.retain && {
-            let (topic, all) = (fingerprint(&publish.topic) as u64, identity(&publish).hash);
-            self.retained.as_mut().is_none_or(|retained| retained.is_known(topic, all, connection, session))
+        // A broker of MQTT 3.1.1 marks what it has retained at each subscription, and nothing else: any publish may come
+        // again so.
+        let is_v3 = self.is_v3.load(Ordering::Relaxed);
+        let of_earlier_time = match &mut self.retained {
+            None => publish.retain,
+            Some(retained) if publish.retain || is_v3 => {
+                let (topic, all) = (fingerprint(&publish.topic) as u64, identity(&publish).hash);
+                let session = if is_v3 { u64::MAX } else { session };
+                retained.is_known(topic, all, connection, session) && publish.retain && skip == 0
+            }
+            Some(_) => false,
         };
         if !of_earlier_time {
             let (bytes, framing) = (&publish.payload[..], &*self.framing);
@@ -351,7 +378,9 @@ impl PublishIntake {
         }
         if let Some(NewDelivery { number, .. }) = new.filter(|_| self.acknowledger.waits()) {
             buffer.delivered(number, arrived, filled);
-            if buffer.deliveries() >= self.window.into() {
+            // How much a broker of MQTT 3.1.1 sends is not known: when nothing more waits, it may send no more.
+            let waits = is_v3 && buffer.deliveries() >= LEAST_WINDOW && self.queued.load(Ordering::Relaxed) == 0;
+            if waits || buffer.deliveries() >= self.window.into() {
                 // The ack window is full: the broker sends no more.
                 filled.extend(buffer.close(clock));
             }
@@ -366,7 +395,11 @@ fn lost_session(client_id: Option<&str>) {
 
 /// Runs the client's event loop.
 pub(super) struct EventLoopOwner {
-    pub(super) client: Client,
+    client: SharedClient,
+    negotiation: Negotiation,
+    /// Those of the client, for one of the other version; none in tests.
+    options: Option<MqttOptions>,
+    is_v3: Arc<AtomicBool>,
     pub(super) acknowledger: Acknowledger,
     pub(super) endpoint: Endpoint,
     /// Closed when the source is stopped.
@@ -416,7 +449,15 @@ impl EventLoopOwner {
                     self.take(&mut events)?;
                     self.lose();
                     events.forget_acknowledgements();
-                    self.wait_after(&error)?;
+                    let options = self.options.clone().filter(|_| self.negotiation.failed(&error));
+                    if let Some(options) = options {
+                        let client;
+                        (client, events) = MqttEvents::of(options, REQUESTS, self.negotiation.protocol);
+                        *self.client.lock().expect("no holder panics") = client;
+                        std::thread::sleep(LOOK_UP_INTERVAL);
+                    } else {
+                        self.wait_after(&error)?;
+                    }
                 }
             }
             if self.must_close() {
@@ -458,9 +499,13 @@ impl EventLoopOwner {
     }
 
     fn ask(&mut self) {
-        if self.may_ask() && self.client.try_unsubscribe(QUESTION).is_ok() {
+        if self.may_ask() && self.client().try_unsubscribe(QUESTION).is_ok() {
             self.since = None;
         }
+    }
+
+    fn client(&self) -> MutexGuard<'_, Client> {
+        self.client.lock().expect("no holder panics")
     }
 
     /// The broker has so many acknowledgements of this connection.
@@ -516,8 +561,18 @@ impl EventLoopOwner {
     /// Starts a connection.
     fn begin(&mut self, same_session: bool) -> Result<(), Error> {
         let Endpoint { url, client_id, .. } = &self.endpoint;
+        if self.negotiation.protocol == Protocol::V3 && url.topic.starts_with("$share/") {
+            return Err(Error::Broker(format!(
+                "the broker at {}:{} speaks MQTT 3.1.1, which has no shared subscriptions: read {} over one connection, \
+                 or list the topics of each as `connections`",
+                url.host, url.port, url.topic
+            )));
+        }
+        self.negotiation.connected(&format!("{}:{}", url.host, url.port));
+        let protocol = self.negotiation.protocol;
+        self.is_v3.store(protocol == Protocol::V3, Ordering::Relaxed);
         for left in self.left.drain(..) {
-            match end_session(&self.endpoint, &left) {
+            match end_session(&self.endpoint, &left, protocol) {
                 Ok(()) => tracing::warn!("the session {left} of an earlier run is ended: nobody reads it any more"),
                 Err(reason) => tracing::warn!("the session {left} of an earlier run cannot be ended: {reason}"),
             }
@@ -525,7 +580,7 @@ impl EventLoopOwner {
         if let Some(before) = self.subscribed.take().filter(|_| self.connection == 0) {
             if !same_session {
                 lost_session(client_id.as_deref());
-            } else if before != url.topic && self.client.try_unsubscribe(&before).is_err() {
+            } else if before != url.topic && self.client().try_unsubscribe(&before).is_err() {
                 tracing::warn!("{before}: the subscription of an earlier run cannot be ended");
             }
         }
@@ -536,6 +591,9 @@ impl EventLoopOwner {
             }
         }
         let mut deliveries = self.acknowledger.deliveries.lock().expect("no holder panics");
+        if protocol == Protocol::V3 {
+            deliveries.widen();
+        }
         self.connection = deliveries.connected(same_session);
         // Publishes that are still queued belong to the lost session.
         let settles = self.acknowledger.after_completion && deliveries.must_settle(self.connection);
@@ -582,7 +640,7 @@ impl EventLoopOwner {
         let mut filter = Filter::new(&url.topic, qos);
         // The broker keeps the retain flag where retained publishes are taken, so that known ones are ignored.
         (filter.retain_forward_rule, filter.preserve_retain) = (rule, self.retained);
-        if self.client.try_subscribe_many([filter]).is_err() {
+        if self.client().try_subscribe_many([filter]).is_err() {
             return Err(Error::Broker(format!("{url}: the topic cannot be subscribed to")));
         }
         Ok(())
@@ -630,9 +688,10 @@ impl EventLoopOwner {
                 "the session at {address} holds an exchange at QoS 2 that cannot be taken up again: give another client_id"
             )));
         }
+        let hint = hint(&self.endpoint, error).filter(|_| self.connection == 0).unwrap_or_default();
         self.judge(error);
         let wait = self.backoff.next_wait();
-        tracing::warn!("no connection to the broker at {address} ({error}); again in {wait:?}");
+        tracing::warn!("no connection to the broker at {address} ({error}{hint}); again in {wait:?}");
         let until = Instant::now() + wait;
         while Instant::now() < until && !self.is_over() {
             if self.stop.is_set() {
@@ -696,7 +755,7 @@ impl EventLoopOwner {
 
     /// Sends the acknowledgements that are due, and disconnects.
     fn leave(&self, mut events: MqttEvents) {
-        if self.lost.is_some() || self.client.try_disconnect().is_err() {
+        if self.lost.is_some() || self.client().try_disconnect().is_err() {
             return;
         }
         let deadline = Instant::now() + Duration::from_secs(1);
