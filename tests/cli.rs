@@ -354,6 +354,7 @@ fn ready_dataflows_are_valid() {
         "logger",
         "expressions",
         "branches",
+        "sparkplug",
         "every-option",
     ];
     for file in others.into_iter().chain(of_stations) {

@@ -101,6 +101,14 @@ pub enum Wrong {
     Filter { filter: String, reason: &'static str },
     #[error("no topic under {filter:?} is one of {pattern}")]
     TopicElsewhere { pattern: String, filter: String },
+    #[error("Sparkplug B is read from topics of MQTT")]
+    SparkplugOfNoTopic,
+    #[error("Sparkplug B over a shared subscription: messages of a node would come apart from its birth certificate")]
+    SparkplugShared,
+    #[error("{0:?} leaves out messages of Sparkplug's nodes")]
+    SparkplugFilter(String),
+    #[error("`topic` and `rows` are not for Sparkplug B")]
+    SparkplugTopic,
     #[error("collect without {{column}} in `topic`")]
     CollectWithoutColumn,
     #[error("values of one row may come over several connections, and each collects its own")]
@@ -270,6 +278,14 @@ impl Wrong {
             Wrong::Params { .. } => "`rowmill fit` writes it, or rowmill.export in Python",
             Wrong::Filter { .. } => "write + for one whole level, and # for all that follow, at the end",
             Wrong::TopicElsewhere { .. } => "`topic` writes the levels out that the filter's + and # stand for",
+            Wrong::SparkplugOfNoTopic => "url = \"mqtt://HOST/spBv1.0/GROUP/#\"",
+            Wrong::SparkplugShared => {
+                "one connection takes all messages of a node: connections = [\"spBv1.0/north/#\", \"spBv1.0/south/#\"]"
+            }
+            Wrong::SparkplugFilter(_) => {
+                "birth certificates name the metrics: take spBv1.0/#, spBv1.0/GROUP/# or spBv1.0/GROUP/+/NODE/#"
+            }
+            Wrong::SparkplugTopic => "name `group`, `node`, `device` or `timestamp` as columns of [schema]",
             Wrong::CollectWithoutColumn => "add topic = \"weather/{station}/{column}\", with the levels of your topics",
             Wrong::CollectShared => {
                 "let one connection take all values of a row: name the topics of each, a station's in one"

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::edge_node::EdgeNodeState;
 use super::numbers::Numbers;
 use super::partial_row::PartialRow;
 
@@ -52,6 +53,9 @@ pub struct BatchMetadata {
     /// Whether rows in it were collected from values that came one by one.
     #[serde(skip)]
     pub collected: bool,
+    /// What edge nodes of Sparkplug B have said up to here, since the message before.
+    #[serde(skip)]
+    pub edge_nodes: Vec<EdgeNodeState>,
     /// When the message was closed, in nanoseconds of the source's monotonic clock.
     #[serde(skip)]
     pub closed: u64,

@@ -5,6 +5,7 @@
 //! - `malformed`: why a payload is not of its format, and what it looks like instead.
 //! - `message`, `text`, `spare`, `excerpt`: decoded columns, text columns, their buffer pool, rows for display.
 //! - `schema`, `cell`, `event_time`: names and kinds of columns; missing values, numbers and times in texts.
+//! - `edge_node`: what edge nodes of Sparkplug B have said of their metrics.
 //! - `nearest`: the name that may be meant by one that is not known.
 //! - `numbers`, `fingerprint`, `keyed_state`: numbers of rows in the output, stable hashes, state for checkpoints.
 //!
@@ -16,6 +17,7 @@ pub mod cell;
 mod checksum;
 pub(crate) mod contiguous;
 mod date_order;
+mod edge_node;
 mod event_time;
 mod excerpt;
 mod fingerprint;
@@ -34,6 +36,7 @@ mod text;
 pub use batch_metadata::{BatchMetadata, Origin, Stamps};
 pub use bucket::Bucket;
 pub use date_order::DateOrder;
+pub use edge_node::{BirthCertificates, BornMetric, EdgeNodeState};
 pub use event_time::{event_time, is_time, order_by, rounded_time};
 pub use fingerprint::fingerprint;
 pub use keyed_state::{KeyedState, from_bytes, to_bytes};

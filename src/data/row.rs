@@ -55,6 +55,15 @@ pub enum Broken {
     /// A quote that is not closed.
     #[error("a quote opens a cell and no quote closes it: write it twice, or leave it out")]
     OpenQuote,
+    /// Of no topic of Sparkplug B.
+    #[error("its topic is none of Sparkplug B: spBv1.0/GROUP/TYPE/NODE or spBv1.0/GROUP/TYPE/NODE/DEVICE")]
+    NoSparkplugTopic,
+    /// A metric that no birth certificate names.
+    #[error("a metric that no birth certificate of its node or device names: the node is asked for a rebirth")]
+    NoBirth,
+    /// Birth certificates with too many metrics.
+    #[error("a birth certificate beyond what is kept of all nodes: 64 MiB")]
+    TooManyMetrics,
     /// A JSON object without the array that holds the rows.
     #[error("there is no array where `rows` of [source] leads to")]
     NoRows,

@@ -17,7 +17,8 @@ pub trait Acknowledge: Send + Sync {
         if self.waits() {
             let metadata = &bucket.metadata;
             let (partial, collected) = (metadata.partial.clone(), metadata.collected);
-            DeliveryRange { partial, collected, ..self.cover(metadata.delivered, metadata.begun) }
+            let edge_nodes = metadata.edge_nodes.clone();
+            DeliveryRange { partial, edge_nodes, collected, ..self.cover(metadata.delivered, metadata.begun) }
         } else {
             DeliveryRange::default()
         }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::clock_changes::ClockChanges;
+use super::edge_nodes::EdgeNodes;
 use super::partial_rows::{PartialRows, RowValue};
-use crate::data::{Bucket, Format, Origin, PartialRow, Row};
+use crate::data::{Broken, Bucket, EdgeNodeState, Format, Origin, PartialRow, Row};
 use crate::format::Framing;
 use crate::format::topic_payload::{self, TopicPayload, UnknownNames};
 use crate::format::value::object_of_row;
@@ -56,6 +57,8 @@ pub struct BucketBuffer {
     unknown: UnknownNames,
     /// Rows that lack values still, where values come one by one.
     partial: Option<PartialRows>,
+    /// The edge nodes of Sparkplug B, where messages are of that.
+    edge_nodes: Option<EdgeNodes>,
 }
 
 /// Buckets that an arrival fills. Each is handed on when the next one is full, so that a publish of any number of rows
@@ -135,6 +138,7 @@ impl BucketBuffer {
             keeps_topics: false,
             unknown: UnknownNames::default(),
             partial: None,
+            edge_nodes: None,
         }
     }
 
@@ -151,6 +155,24 @@ impl BucketBuffer {
             self.partial = Some(PartialRows::after(framing.collect.unwrap_or_default(), held, clock.now()));
         }
         self
+    }
+
+    /// Reads Sparkplug B, where `framing` says so; and goes on with what an earlier run has `known` of its nodes.
+    pub fn of_edge_nodes(self, framing: &Framing, known: &[EdgeNodeState]) -> BucketBuffer {
+        let edge_nodes = framing.format.is_sparkplug().then(|| EdgeNodes::after(known));
+        BucketBuffer { edge_nodes, ..self }
+    }
+
+    /// The topics on which edge nodes are to be asked for their birth certificates, since the last call.
+    pub fn take_rebirth_requests(&mut self) -> Vec<String> {
+        self.edge_nodes.as_mut().map_or_else(Vec::new, EdgeNodes::take_requests)
+    }
+
+    /// What edge nodes have said is to be reported, by a bucket without rows if no row comes.
+    pub fn tell_of_edge_nodes(&mut self, arrived: u64) {
+        if self.edge_nodes.as_ref().is_some_and(EdgeNodes::has_changed) {
+            self.tell(arrived);
+        }
     }
 
     /// The rows that follow belong to a delivery, until it is [`delivered`](BucketBuffer::delivered); an earlier run
@@ -220,6 +242,9 @@ impl BucketBuffer {
         if framing.collect.is_some() && self.partial.is_some() {
             return self.push_value(payload, clock, filled);
         }
+        if self.edge_nodes.is_some() {
+            return self.push_message(payload, clock, filled);
+        }
         let mut left = skip;
         let mut unknown = std::mem::take(&mut self.unknown);
         topic_payload::each_row(bytes, &origin.topic, framing, &mut unknown, |row| {
@@ -258,6 +283,27 @@ impl BucketBuffer {
         }
     }
 
+    /// Takes in a message of Sparkplug B.
+    fn push_message(&mut self, payload: UnreadPayload<'_>, clock: Clock, filled: &mut FilledBuckets<'_>) {
+        let UnreadPayload { bytes, arrived, origin, framing, skip } = payload;
+        let Some(edge_nodes) = &mut self.edge_nodes else { return };
+        let columns = framing.columns.as_ref();
+        let wanted = |name: &str| columns.is_none_or(|schema| framing.decoding.place(schema, name).is_some());
+        let read = match bytes.len() > framing.max_payload {
+            true => Err(Broken::TooLong),
+            false => edge_nodes.take_in(&origin.topic, bytes, wanted, arrived),
+        };
+        let rows = match &read {
+            Ok(rows) => rows.iter().map(|row| (&row[..], Format::Json)).collect(),
+            Err(reason) => vec![(bytes, Format::Broken(*reason))],
+        };
+        for (bytes, format) in rows.into_iter().skip(skip as usize) {
+            if filled.is_wanted() {
+                filled.extend(self.push(Row { bytes, format, header: None }, arrived, origin.clone(), clock));
+            }
+        }
+    }
+
     /// Hands on the collected rows for which nothing more can come at `now`.
     fn leave(&mut self, now: u64, clock: Clock, filled: &mut FilledBuckets<'_>) {
         while let Some(row) = self.partial.as_mut().and_then(|partial| partial.next(now)) {
@@ -287,6 +333,7 @@ impl BucketBuffer {
                 Some(last) => {
                     (last.metadata.delivered, last.metadata.begun) = (number, 0);
                     last.metadata.partial = self.partial.as_ref().map(PartialRows::held);
+                    last.metadata.edge_nodes.extend(self.edge_nodes.iter_mut().flat_map(EdgeNodes::take_changed));
                 }
                 None => self.tell(arrived),
             }
@@ -345,6 +392,7 @@ impl BucketBuffer {
             changes.mark(&mut bucket);
         }
         bucket.metadata.partial = self.partial.as_ref().map(PartialRows::held);
+        bucket.metadata.edge_nodes = self.edge_nodes.iter_mut().flat_map(EdgeNodes::take_changed).collect();
         bucket.metadata.closed = clock.now();
         Some(bucket)
     }

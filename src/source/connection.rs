@@ -64,6 +64,7 @@ impl Source {
         let subscribes = matches!(url, SourceUrl::Mqtt(_));
         if subscribes {
             buffer = buffer.collecting(&settings.framing, &position.partial, clock);
+            buffer = buffer.of_edge_nodes(&settings.framing, &position.edge_nodes);
         }
         let mut acknowledge: Option<Arc<dyn Acknowledge>> = None;
         let read: Box<dyn FnOnce() -> Result<(), Error> + Send> = match url.clone() {

@@ -5,7 +5,7 @@
 //! - `buffer`, `source_output`: rows become buckets, which leave the source's thread.
 //! - `queue`, `byte_budget`, `stop`: the bounded queue to the dataflow, its byte budget, the flag that ends a source.
 //! - `acknowledge`, `position`: delivery ranges, acknowledgement, and the position to resume at.
-//! - `partial_rows`: rows whose values come one by one.
+//! - `partial_rows`: rows whose values come one by one. `edge_nodes`: what names the metrics of Sparkplug B.
 //! - `deliveries`, `unacknowledged`, `retained`: redeliveries and retained publishes of MQTT.
 //! - `shared_file`: a file that several processes read rows from.
 //! - `file`, `generate` with `schedule`, `mqtt`, `custom`: the kinds of sources; `polled`: the trait and registry.
@@ -21,6 +21,7 @@ mod connection;
 mod connections;
 mod custom;
 pub(crate) mod deliveries;
+mod edge_nodes;
 mod error;
 mod file;
 mod generate;
@@ -44,6 +45,8 @@ pub(crate) use buffer::FilledBuckets;
 pub use buffer::{BucketBuffer, Limits};
 pub use connection::{Readiness, Source};
 pub use connections::Connections;
+#[cfg(any(fuzzing, test))]
+pub use edge_nodes::EdgeNodes;
 pub use error::Error;
 pub use generate::{GeneratedRow, Generator};
 pub use infer::{infer, infer_bucket};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::data::PartialRow;
+use crate::data::{EdgeNodeState, PartialRow};
 
 /// A publish whose rows have been taken, as it is recognised when redelivered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +24,8 @@ pub struct SourcePosition {
     pub begun: Option<(TakenPublish, u64)>,
     /// The rows that lacked values still.
     pub partial: Vec<Arc<PartialRow>>,
+    /// The edge nodes of Sparkplug B, with their birth certificates.
+    pub edge_nodes: Vec<EdgeNodeState>,
     /// The topic filter of its session, if there was one.
     pub subscribed: Option<String>,
     /// Client ids of sessions that no connection reads any more: this connection ends them.
@@ -43,6 +45,9 @@ pub struct DeliveryRange {
     pub first: u64,
     /// The rows that lack values after this bucket, where values come one by one.
     pub partial: Option<Vec<Arc<PartialRow>>>,
+    /// What edge nodes of Sparkplug B have said up to this bucket, since the one before; of several states of a node the
+    /// last one counts.
+    pub edge_nodes: Vec<EdgeNodeState>,
     /// Whether rows of this bucket were collected: a later run that begins before it collects them again.
     pub collected: bool,
 }
@@ -55,6 +60,7 @@ impl DeliveryRange {
         self.begun = later.begun;
         self.first = later.first;
         self.partial = later.partial.or(self.partial.take());
+        self.edge_nodes.extend(later.edge_nodes);
         self.collected |= later.collected;
     }
 }

@@ -16,6 +16,7 @@ use crate::config::parse::overlay::put;
 use crate::config::parse::sections::{BaseSchema, FileSections, SchemaChoice, SchemaSection};
 use crate::config::parse::sink::{read_sinks, sink_settings};
 use crate::config::parse::source::{check_connections, source_settings};
+use crate::config::parse::sparkplug::check_sparkplug;
 use crate::config::parse::subtasks::read_subtasks;
 use crate::config::parse::table::read_tables;
 use crate::config::parse::time::TimeSection;
@@ -150,6 +151,7 @@ fn read(document: &Arc<Document>, registry: &Registry) -> Result<Dataflow, Spann
         dataflow.find_tables(schema)?;
     }
     check_filters(&dataflow)?;
+    check_sparkplug(&dataflow)?;
     topic.map_or(Ok(()), |topic| check_topic(&dataflow, &topic))?;
     collect.map_or(Ok(()), |collect| check_collect(&dataflow, &collect))?;
     connections.map_or(Ok(()), |connections| check_connections(&dataflow, &connections))?;

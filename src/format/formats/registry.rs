@@ -31,10 +31,12 @@ pub(crate) enum Reading {
     Lines(fn(&[u8], &mut dyn RowTaker)),
     /// By a function. A file is one payload.
     Whole(fn(&[u8], &mut dyn RowTaker)),
+    /// By their topics, and the messages before them.
+    Sparkplug,
 }
 
 /// All formats, the default first.
-pub const FORMATS: [PayloadFormat; 9] = [
+pub const FORMATS: [PayloadFormat; 10] = [
     PayloadFormat { name: "auto", endings: &[], reading: Reading::Recognised },
     PayloadFormat { name: "json", endings: &[], reading: Reading::Json },
     PayloadFormat { name: "csv", endings: &[], reading: Reading::Csv },
@@ -44,6 +46,7 @@ pub const FORMATS: [PayloadFormat; 9] = [
     PayloadFormat { name: "senml", endings: &["senml"], reading: Reading::Whole(senml::read) },
     PayloadFormat { name: "cbor", endings: &["cbor"], reading: Reading::Whole(cbor::read) },
     PayloadFormat { name: "msgpack", endings: &["msgpack", "mpk"], reading: Reading::Whole(msgpack::read) },
+    PayloadFormat { name: "sparkplug", endings: &[], reading: Reading::Sparkplug },
 ];
 
 impl PayloadFormat {
@@ -55,6 +58,11 @@ impl PayloadFormat {
     /// The format of a file by the ending of its name.
     pub fn by_ending(ending: &str) -> Option<PayloadFormat> {
         FORMATS.into_iter().find(|format| format.endings.contains(&ending))
+    }
+
+    /// Whether it is Sparkplug B, whose messages are read by those before them.
+    pub fn is_sparkplug(self) -> bool {
+        matches!(self.reading, Reading::Sparkplug)
     }
 
     /// Whether a file of it is one payload; else each line is.

@@ -9,14 +9,14 @@ use std::sync::Arc;
 use redb::{Builder, Database, ReadableDatabase, ReadableTable, TableHandle, WriteTransaction};
 
 use crate::config::ParsedSettings;
-use crate::data::{KeyedState, Schema};
+use crate::data::{EdgeNodeState, KeyedState, Schema};
 use crate::disk::{Disk, DiskFile};
 use crate::runtime::epochs::caught::caught;
 use crate::runtime::epochs::checkpoint_file::{self, CheckpointPages};
 use crate::runtime::epochs::checkpoint_tables::{
-    BEGUN, COMMIT, DATAFLOW, DELIVERIES, NUMBERS, PARTIAL_ROWS, SESSIONS, STATES, SUM, TEXTS, digest, next_number, put,
-    put_dataflow, put_deliveries, put_partial_rows, put_progress, put_sessions, put_states, read_dataflow, read_files,
-    read_sessions, sum_of,
+    BEGUN, COMMIT, DATAFLOW, DELIVERIES, NUMBERS, PARTIAL_ROWS, SESSIONS, STATES, SUM, TEXTS, digest, edge_node,
+    next_number, put, put_dataflow, put_deliveries, put_edge_nodes, put_partial_rows, put_progress, put_sessions,
+    put_states, read_dataflow, read_files, read_sessions, sum_of,
 };
 use crate::runtime::epochs::migration::{migrated, put_migrated};
 use crate::runtime::epochs::stored::{Progress, Sessions, StoredCheckpoint};
@@ -190,13 +190,25 @@ impl Checkpoint {
             let (packet_id, hash, rows) = begun.value();
             of(&mut positions, connection.value()).begun = Some((TakenPublish { packet_id, hash }, rows));
         }
+        let mut edge_nodes: BTreeMap<(u64, String), EdgeNodeState> = BTreeMap::new();
         for entry in transaction.open_table(TEXTS)?.iter()? {
             let (name, text) = entry?;
+            match edge_node(name.value(), text.value()) {
+                None => {}
+                Some(Ok((connection, state))) => {
+                    edge_nodes.entry((connection, state.id.clone())).or_default().extend(state);
+                    continue;
+                }
+                Some(Err(error)) => return Ok(Err(broken(&self.path, &error))),
+            }
             let Some(Ok(connection)) = name.value().strip_prefix(PARTIAL_ROWS).map(str::parse) else { continue };
             match serde_json::from_str(text.value()) {
                 Ok(rows) => of(&mut positions, connection).partial = rows,
                 Err(error) => return Ok(Err(broken(&self.path, &error))),
             }
+        }
+        for ((connection, id), state) in edge_nodes {
+            of(&mut positions, connection).edge_nodes.push(EdgeNodeState { id, ..state });
         }
         let states = transaction.open_table(STATES)?;
         let states = states.iter()?.map(|entry| {
@@ -237,6 +249,7 @@ impl Checkpoint {
             put_progress(transaction, progress, sum)?;
             put_deliveries(transaction, covered, sum)?;
             put_partial_rows(transaction, covered, progress.numbers.len(), sum)?;
+            put_edge_nodes(transaction, covered, sum)?;
             if let Some(sessions) = self.sessions.take() {
                 put_sessions(transaction, &sessions, sum)?;
             }
@@ -347,6 +360,7 @@ mod tests {
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;
 
+    use crate::data::{BirthCertificates, BornMetric};
     use crate::disk::OsDisk;
     use crate::sink::FileEnd;
 
@@ -395,13 +409,28 @@ mod tests {
         let mut later = covered(2, None);
         later.get_mut(&2).unwrap().begun = begun;
         later.get_mut(&0).unwrap().first = 2;
+        let node = |id: &str, sequence, certificates| EdgeNodeState { id: id.into(), sequence, certificates };
+        let metric = |name: &str| BornMetric { name: name.into(), alias: Some(1), datatype: 9 };
+        let born = |name| {
+            Some(Arc::new(BirthCertificates { session: Some(4), metrics: [("d".into(), vec![metric(name)])].into() }))
+        };
+        let said =
+            vec![node("g/a b", Some(1), born("x")), node("g/c", Some(7), born("y")), node("g/a b", Some(2), None)];
+        later.get_mut(&0).unwrap().edge_nodes = said;
+        checkpoint.commit(&at(15), &later, &states([b"a", b"b"])).unwrap();
+        let gone = node("g/c", None, Some(Arc::default()));
+        later.get_mut(&0).unwrap().edge_nodes = vec![node("g/a b", Some(3), None), gone];
         checkpoint.commit(&at(20), &later, &states([b"", b"c"])).unwrap();
         drop(checkpoint);
         let (checkpoint, found) = Checkpoint::open(&OsDisk, &path, &dataflow, CheckpointOpening::Resume).unwrap();
         let keyed = KeyedState { key: vec![1], state: b"c".to_vec() };
         assert_eq!(found.states, [OperatorState { operator: 3, keyed }]);
         assert_eq!((found.progress, found.schema), (Some(at(20)), Some(schema)));
-        let first = SourcePosition { taken: vec![(2, taken(2))], ..SourcePosition::default() };
+        let first = SourcePosition {
+            taken: vec![(2, taken(2))],
+            edge_nodes: vec![node("g/a b", Some(3), born("x"))],
+            ..SourcePosition::default()
+        };
         let third = SourcePosition { taken: vec![(1, taken(1)), (2, taken(2))], begun, ..SourcePosition::default() };
         assert_eq!(found.positions, [first, SourcePosition::default(), third]);
         drop(checkpoint);

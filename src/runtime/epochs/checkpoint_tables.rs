@@ -2,6 +2,7 @@
 
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use redb::{
     AccessGuard, Database, Key, ReadTransaction, ReadableDatabase, ReadableTable, Table, TableDefinition, TableHandle,
@@ -9,7 +10,7 @@ use redb::{
 };
 
 use crate::config::ParsedSettings;
-use crate::data::fingerprint;
+use crate::data::{EdgeNodeState, fingerprint};
 use crate::runtime::epochs::stored::{Progress, Sessions};
 use crate::runtime::graph::operator_state::OperatorStates;
 use crate::sink::FileEnd;
@@ -38,6 +39,12 @@ pub(super) const TEXTS: TableDefinition<'_, &str, &str> = TableDefinition::new("
 
 /// Prefix of a connection's number: the rows that lack values still, as JSON.
 pub(super) const PARTIAL_ROWS: &str = "partial rows ";
+
+/// Prefix of a connection's number and the id of an edge node of Sparkplug B: its birth certificates, as JSON.
+pub(super) const BIRTHS: &str = "births ";
+
+/// As [`BIRTHS`]: the sequence number of its last message.
+pub(super) const SEQUENCES: &str = "sequence ";
 
 /// The checksum: the wrapping sum of a hash of each entry of all tables, without its own.
 pub(super) const SUM: &str = "sum";
@@ -173,6 +180,61 @@ pub(super) fn put_partial_rows(
         }
     }
     Ok(())
+}
+
+/// What edge nodes of Sparkplug B have said.
+pub(super) fn put_edge_nodes(
+    transaction: &WriteTransaction,
+    covered: &BTreeMap<usize, DeliveryRange>,
+    sum: &mut u64,
+) -> Result<(), redb::Error> {
+    if covered.values().all(|range| range.edge_nodes.is_empty()) {
+        return Ok(());
+    }
+    let mut texts = transaction.open_table(TEXTS)?;
+    for (connection, range) in covered {
+        // Of several states of a node the last one counts, and of its certificates the last ones that changed.
+        let (mut sequences, mut births) = (BTreeMap::new(), BTreeMap::new());
+        for EdgeNodeState { id, sequence, certificates } in &range.edge_nodes {
+            sequences.insert(id, sequence);
+            certificates.iter().for_each(|certificates| _ = births.insert(id, certificates));
+        }
+        for (id, sequence) in sequences {
+            let name = format!("{SEQUENCES}{connection} {id}");
+            match sequence {
+                Some(sequence) => put(&mut texts, name.as_str(), sequence.to_string().as_str(), sum)?,
+                None => take_out(&mut texts, name.as_str(), sum)?,
+            }
+        }
+        for (id, certificates) in births {
+            let name = format!("{BIRTHS}{connection} {id}");
+            if certificates.metrics.is_empty() && certificates.session.is_none() {
+                take_out(&mut texts, name.as_str(), sum)?;
+            } else {
+                let text = serde_json::to_string(certificates).expect("texts and numbers are values");
+                put(&mut texts, name.as_str(), text.as_str(), sum)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What an entry of [`TEXTS`] says of an edge node: the connection it belongs to, and its state. `None` for others.
+///
+/// # Errors
+/// An entry that is none.
+pub(super) fn edge_node(name: &str, text: &str) -> Option<Result<(u64, EdgeNodeState), serde_json::Error>> {
+    let of = |prefix| {
+        let (connection, id) = name.strip_prefix(prefix)?.split_once(' ')?;
+        Some((connection.parse::<u64>().ok()?, id.to_owned()))
+    };
+    if let Some((connection, id)) = of(BIRTHS) {
+        let born = serde_json::from_str(text).map(|certificates| Some(Arc::new(certificates)));
+        return Some(born.map(|certificates| (connection, EdgeNodeState { id, sequence: None, certificates })));
+    }
+    let (connection, id) = of(SEQUENCES)?;
+    let sequence = serde_json::from_str(text);
+    Some(sequence.map(|sequence| (connection, EdgeNodeState { id, sequence: Some(sequence), certificates: None })))
 }
 
 pub(super) fn read_sessions(database: &Database) -> Result<Sessions, redb::Error> {

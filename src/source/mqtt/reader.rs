@@ -7,7 +7,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crossbeam_channel::{Receiver, Sender};
 use rumqttc::Outgoing;
@@ -16,7 +16,7 @@ use rumqttc::v5::mqttbytes::v5::{DisconnectReasonCode, Filter, Publish, RetainFo
 use rumqttc::v5::{Client, ConnectionError, Event, Incoming, MqttOptions, StateError};
 
 use crate::data::{Origin, fingerprint};
-use crate::format::Framing;
+use crate::format::{Framing, sparkplug};
 use crate::measure::Clock;
 use crate::mqtt::{
     Backoff, Endpoint, LOOK_UP_INTERVAL, MqttEvents, Negotiation, Protocol, end_session, hint, refusal, tls,
@@ -118,6 +118,15 @@ impl Acknowledger {
         }
         self.acknowledge(&mut deliveries);
         new
+    }
+
+    /// Asks edge nodes of Sparkplug B for their birth certificates; they are asked again if there is no room.
+    fn ask_for_rebirth(&self, topics: &[String]) {
+        for topic in topics {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
+            let client = self.client.lock().expect("no holder panics");
+            let _ = client.try_publish(topic, QoS::AtMostOnce, false, sparkplug::rebirth(now));
+        }
     }
 
     /// As [`Deliveries::confirm`].
@@ -375,6 +384,10 @@ impl PublishIntake {
             let (bytes, framing) = (&publish.payload[..], &*self.framing);
             let origin = &Origin { topic: self.topic.clone(), position: self.publishes };
             buffer.push_payload(UnreadPayload { bytes, arrived, origin, framing, skip }, clock, filled);
+            self.acknowledger.ask_for_rebirth(&buffer.take_rebirth_requests());
+            if self.acknowledger.waits() {
+                buffer.tell_of_edge_nodes(arrived);
+            }
         }
         if let Some(NewDelivery { number, .. }) = new.filter(|_| self.acknowledger.waits()) {
             buffer.delivered(number, arrived, filled);
