@@ -116,7 +116,7 @@ mod tests {
     fn a_self_signed_certificate_is_trusted_where_it_is_named_itself() {
         let now = UnixTime::now();
         for is_ca in [IsCa::Ca(BasicConstraints::Unconstrained), IsCa::NoCa] {
-            let (pem, sent) = self_signed("broker.local", is_ca.clone());
+            let (pem, sent) = self_signed("broker.local", is_ca);
             assert_eq!(verify(&pem, &sent, "broker.local", now), Ok(()));
             assert!(verify(&pem, &sent, "other.local", now).is_err(), "another host");
             let (_, other) = self_signed("broker.local", is_ca);

@@ -168,7 +168,9 @@ impl ResultWriter for SinkWriters {
     }
 
     fn flush(&mut self) -> bool {
-        self.writers.iter().fold(true, |flushed, writer| writer.flush() && flushed)
+        // Each is flushed, whether or not one before it failed.
+        let failed = self.writers.iter().filter(|writer| !writer.flush()).count();
+        failed == 0
     }
 
     fn close(&mut self) {
