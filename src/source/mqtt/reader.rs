@@ -1,4 +1,4 @@
-//! Rows from an MQTT topic, by MQTT 5, where the client sets the ack window (receive maximum).
+//! Rows from an MQTT topic, by MQTT 5 where the broker knows it: there the client sets the ack window (receive maximum).
 //!
 //! One thread owns the client's event loop and only moves publishes into a queue; the source's thread splits them into
 //! rows. The ack window bounds what the broker sends, so the event loop need not wait for the dataflow, and answers the
