@@ -7,6 +7,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+/// Linux's USER_HZ is 100 on every machine that Rust runs on.
+const TICKS_PER_SECOND: f64 = 100.0;
+
 /// The file in which the kernel counts a thread's time.
 #[derive(Clone, Debug)]
 pub struct ThreadTime(PathBuf);
@@ -33,10 +36,43 @@ pub fn peak_memory_bytes() -> u64 {
     line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok()).map_or(0, |kib| kib * 1024)
 }
 
+/// What an operating system counts of a process.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct ProcessUsage {
+    /// CPU time of all its threads, in seconds.
+    pub cpu_seconds: f64,
+    /// Memory that it has in use.
+    pub resident_bytes: u64,
+    /// Memory that it has addresses for.
+    pub virtual_bytes: u64,
+    /// Files that it has open.
+    pub open_files: u64,
+    /// When it began, in seconds since 1970.
+    pub start_seconds: f64,
+}
+
+/// The usage of this process; `None` if unknown.
+pub fn own_usage() -> Option<ProcessUsage> {
+    let fields = stat("self")?;
+    let ticks = |place: usize| fields.get(place)?.parse::<f64>().ok();
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let bytes = |key: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(key))?;
+        Some(line.split_whitespace().next()?.parse::<u64>().ok()? * 1024)
+    };
+    let machine = fs::read_to_string("/proc/stat").ok()?;
+    let booted = machine.lines().find_map(|line| line.strip_prefix("btime ")?.trim().parse::<f64>().ok())?;
+    Some(ProcessUsage {
+        cpu_seconds: (ticks(11)? + ticks(12)?) / TICKS_PER_SECOND,
+        resident_bytes: bytes("VmRSS:")?,
+        virtual_bytes: bytes("VmSize:")?,
+        open_files: fs::read_dir("/proc/self/fd").ok()?.count() as u64,
+        start_seconds: booted + ticks(19)? / TICKS_PER_SECOND,
+    })
+}
+
 /// CPU seconds of all children that have ended, with their own children; 0 if unknown.
 pub fn children_cpu_seconds() -> f64 {
-    /// Linux's USER_HZ is 100 on every machine that Rust runs on.
-    const TICKS_PER_SECOND: f64 = 100.0;
     let fields = stat("self").unwrap_or_default();
     let ticks = fields.iter().skip(13).take(2).filter_map(|ticks| ticks.parse::<f64>().ok());
     ticks.sum::<f64>() / TICKS_PER_SECOND

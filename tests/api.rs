@@ -5,12 +5,13 @@ mod page;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use broker::{Process, rowmill, wait_until};
+use broker::{Mosquitto, Process, free_port, rowmill, wait_for_port, wait_until};
 use page::{HOURLY, Page, Projects, STEADY, add_user};
 
 #[test]
@@ -253,16 +254,195 @@ fn behind_a_proxy_one_signs_in_and_a_stream_begins_at_once() {
     assert!(head.contains("x-accel-buffering: no"), "{head}");
 }
 
+#[test]
+fn a_base_path_stands_before_every_address() {
+    let projects = Projects::new();
+    add_user(&projects, "anna", "admin", "rain-and-snow");
+    let page = Page::start_with(&projects, &["--base-path", "/rowmill/"]);
+    assert!(page.address.ends_with("/rowmill"), "{}", page.address);
+    let index = page.get("/projects/steady");
+    let index = index.as_str().unwrap();
+    assert!(index.contains("data-base=\"/rowmill\"") && index.contains("src=\"/rowmill/app.js\""), "{index}");
+    assert!(page.get("/app.js").as_str().unwrap().contains("preact"));
+    let (status, anna) = page.sign_in("anna", "rain-and-snow");
+    assert_eq!(status, 200);
+    assert!(anna.cookie.contains("Path=/rowmill/"), "two servers of one host: {}", anna.cookie);
+    assert_eq!(page.call("GET", "/api/v1/projects", &anna.headers(), None).0, 200);
+    // A proxy may take the path off.
+    let bare = page.url("/healthz").replace("/rowmill", "");
+    assert_eq!(ureq::get(bare).call().unwrap().body_mut().read_to_string().unwrap(), "ok\n");
+    let refused = rowmill(&["serve", "--base-path", "rowmill", "--dir"]).arg(projects.path()).output().unwrap();
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("such as /rowmill"));
+}
+
+#[test]
+fn a_trusted_proxy_names_browser_scheme_and_host() {
+    let projects = Projects::new();
+    let refused = rowmill(&["serve", "--trusted-proxy", "127.0.0.1", "--dir"]).arg(projects.path()).output().unwrap();
+    assert_eq!(refused.status.code(), Some(2), "others can reach it, and nobody has to sign in");
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("rowmill user add"));
+    // Without being told to trust, a server that needs no login serves no proxy.
+    let page = Page::start(&projects);
+    let other = [("x-forwarded-for", "203.0.113.7")];
+    assert_eq!(page.call("GET", "/api/v1/projects", &other, None).0, 403);
+    drop(page);
+
+    add_user(&projects, "anna", "admin", "rain-and-snow");
+    let page = Page::start_with(&projects, &["--trusted-proxy", "127.0.0.0/8"]);
+    let sign_in = |headers: &[(&str, &str)], password: &str| {
+        let given = json!({ "name": "anna", "password": password });
+        let mut request = ureq::post(page.url("/api/v1/login")).config().http_status_as_error(false).build();
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let answer = request.send_json(given).unwrap();
+        let cookie = answer.headers().get("set-cookie").map_or("", |cookie| cookie.to_str().unwrap()).to_owned();
+        (answer.status().as_u16(), cookie)
+    };
+    let from = |address| [("x-forwarded-for", address), ("x-forwarded-proto", "https")];
+    let wrong: Vec<u16> = (0..6).map(|_| sign_in(&from("203.0.113.7"), "rain").0).collect();
+    assert_eq!(wrong.last(), Some(&429));
+    let (status, cookie) = sign_in(&from("203.0.113.8"), "rain-and-snow");
+    assert_eq!(status, 200, "another browser behind the same proxy");
+    assert!(cookie.contains("; Secure"), "{cookie}");
+    let (status, cookie) = sign_in(&[], "rain-and-snow");
+    assert!(status == 200 && !cookie.contains("Secure"), "{cookie}");
+
+    let (_, anna) = page.sign_in("anna", "rain-and-snow");
+    let [cookie, token] = anna.headers();
+    let start = |origin| {
+        let headers = [("x-forwarded-host", "w.example"), ("origin", origin), cookie, token];
+        page.call("POST", "/api/v1/projects/steady/start", &headers, None).0
+    };
+    assert_eq!((start("https://evil.example"), start("https://w.example")), (403, 200));
+}
+
+#[test]
+fn the_page_has_tls_of_its_own() {
+    let projects = Projects::new();
+    let rcgen::CertifiedKey { cert, signing_key } = rcgen::generate_simple_self_signed(["localhost".into()]).unwrap();
+    let file = |name: &str, text: String| {
+        let path = projects.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (certificate, key) = (file("page.pem", cert.pem()), file("page.key", signing_key.serialize_pem()));
+    let page = Page::start_with(&projects, &["--certificate", &certificate, "--key", &key]);
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(cert.der().clone()).unwrap();
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let client = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let client = std::sync::Arc::new(client.with_root_certificates(roots).with_no_client_auth());
+    let connection = rustls::ClientConnection::new(client, "localhost".try_into().unwrap()).unwrap();
+    let mut stream = rustls::StreamOwned::new(connection, TcpStream::connect(&page.address).unwrap());
+    write!(stream, "GET /api/v1/projects HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    let _ = stream.read_to_string(&mut answer);
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("steady"), "{answer}");
+
+    // Its folder is free again.
+    drop(page);
+    let other = rcgen::KeyPair::generate().unwrap().serialize_pem();
+    for (certificate, key, why) in [
+        (certificate.clone(), file("other.key", other), "page.pem and "),
+        (key.clone(), key.clone(), "holds no certificate"),
+        (certificate.clone(), certificate.clone(), "holds no private key"),
+        (certificate.clone(), "nowhere.key".into(), "nowhere.key"),
+    ] {
+        let options = ["serve", "--listen", "127.0.0.1:0", "--certificate", &certificate, "--key", &key, "--dir"];
+        let refused = rowmill(&options).arg(projects.path()).output().unwrap();
+        let said = String::from_utf8_lossy(&refused.stderr);
+        assert!(refused.status.code() == Some(2) && said.contains(why), "{said}");
+    }
+}
+
+/// The blocks of the documented configuration in a language.
+fn documented(language: &str) -> Vec<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/src/proxy.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let fence = format!("```{language}\n");
+    let blocks = text.split(&fence).skip(1);
+    blocks.map(|block| block.split("```").next().unwrap().to_owned()).collect()
+}
+
+/// A proxy with its documented configuration, before a page.
+fn proxy(kind: &str, block: &str, page: &Page, directory: &Path, port: u16) -> Process {
+    let backend = page.address.split('/').next().unwrap();
+    let block = block.replace("127.0.0.1:7878", backend).replace("listen 80", &format!("listen 127.0.0.1:{port}"));
+    let block = block.replace("station.example", &format!("http://127.0.0.1:{port}"));
+    assert!(block.contains(backend) && block.contains(&port.to_string()), "{block}");
+    let configuration = directory.join(format!("{kind}.conf"));
+    let mut command = Command::new(kind);
+    if kind == "nginx" {
+        let folders = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
+        let folders = folders.map(|name| format!("{name}_temp_path {}/{name};", directory.display())).concat();
+        let text = format!(
+            "user root; daemon off; pid {}/pid; error_log stderr; events {{}} http {{ access_log off; {folders} {block} }}",
+            directory.display()
+        );
+        std::fs::write(&configuration, text).unwrap();
+        command.arg("-c").arg(&configuration);
+    } else {
+        std::fs::write(&configuration, format!("{{\n\tadmin off\n}}\n{block}")).unwrap();
+        command.args(["run", "--adapter", "caddyfile", "--config"]).arg(&configuration);
+        command.env("XDG_DATA_HOME", directory).env("XDG_CONFIG_HOME", directory);
+    }
+    let process = Process(command.stderr(Stdio::null()).spawn().unwrap_or_else(|error| panic!("{kind}: {error}")));
+    wait_for_port(port);
+    process
+}
+
+#[test]
+#[ignore = "needs nginx and caddy"]
+fn behind_nginx_and_caddy_as_documented_all_works() {
+    let under_path = ["--base-path", "/rowmill", "--trusted-proxy", "127.0.0.1"];
+    for (kind, options) in
+        [("nginx", &[] as &[&str]), ("nginx", &under_path[..]), ("caddy", &[] as &[&str]), ("caddy", &under_path[..])]
+    {
+        let blocks = documented(kind);
+        assert_eq!(blocks.len(), 2, "{kind}");
+        let projects = Projects::new();
+        add_user(&projects, "anna", "admin", "rain-and-snow");
+        let server = Page::start_with(&projects, options);
+        let (directory, port) = (tempfile::tempdir().unwrap(), free_port());
+        let block = &blocks[usize::from(!options.is_empty())];
+        let process = proxy(kind, block, &server, directory.path(), port);
+        let base = if options.is_empty() { "" } else { "/rowmill" };
+        let page = Page { address: format!("127.0.0.1:{port}{base}"), process };
+        let origin = format!("http://127.0.0.1:{port}");
+        assert!(page.get("/").as_str().unwrap().contains("app.js"));
+        assert!(page.get("/vendor/preact.js").as_str().unwrap().len() > 1000);
+        let (status, anna) = page.sign_in("anna", "rain-and-snow");
+        assert_eq!(status, 200, "{kind} {base}");
+        let [cookie, token] = anna.headers();
+        let headers = [("origin", origin.as_str()), ("sec-fetch-site", "same-origin"), cookie, token];
+        let call = |method: &str, path: &str, body: Option<Value>| page.call(method, path, &headers, body.as_ref());
+        let short = STEADY.replace("100000000", "3000");
+        assert_eq!(call("PUT", "/api/v1/projects/steady", Some(json!({ "toml": short }))).0, 200, "{kind} {base}");
+        let mut stream = Watcher::of(&page, cookie.1);
+        stream.read_until("\"state\":\"idle\"");
+        assert_eq!(call("POST", "/api/v1/projects/steady/start", None).0, 200);
+        stream.read_until("\"state\":\"running\"");
+        stream.read_until("\"state\":\"done\"");
+        let report = call("GET", "/api/v1/projects/steady/report/report.json", None);
+        assert_eq!((report.0, &report.1["rows_in"]), (200, &json!(3000)), "{kind} {base}");
+        let service = call("GET", "/api/v1/projects/steady/report/summary.csv", None);
+        assert!(service.1.as_str().unwrap().contains("latency-row,3000,"), "{kind} {base}");
+    }
+}
+
 /// A stream of events, read by hand.
 struct Watcher(TcpStream, String);
 
 impl Watcher {
     fn of(page: &Page, cookie: &str) -> Watcher {
-        let mut stream = TcpStream::connect(&page.address).unwrap();
+        let (host, base) = page.address.split_at(page.address.find('/').unwrap_or(page.address.len()));
+        let mut stream = TcpStream::connect(host).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         write!(
             stream,
-            "GET /api/v1/events HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncookie: {cookie}\r\n\r\n"
+            "GET {base}/api/v1/events HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncookie: {cookie}\r\n\r\n"
         )
         .unwrap();
         Watcher(stream, String::new())
@@ -278,7 +458,13 @@ impl Watcher {
 
     fn read(&mut self) -> usize {
         let mut part = [0; 4096];
-        let length = self.0.read(&mut part).expect("something within 30 s");
+        // A signal ends a read that has a timeout.
+        let length = loop {
+            match self.0.read(&mut part) {
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                length => break length.expect("something within 30 s"),
+            }
+        };
         self.1 += &String::from_utf8_lossy(&part[..length]);
         length
     }
@@ -330,6 +516,10 @@ fn what_is_not_there_is_refused_as_a_problem() {
         let (told, problem) = page.call(method, path, &[], None);
         assert_eq!((told, &problem["status"]), (status, &json!(status)), "{path}");
         assert!(problem["title"].is_string() && problem["detail"].is_string(), "{problem}");
+    }
+    for path in ["/api/v1/tables/%ff", "/api/v1/projects/steady/report/%ff", "/api/v1/tables/a?newest=x"] {
+        let (status, problem) = page.call("GET", path, &[], None);
+        assert!((400..500).contains(&status) && problem["detail"].is_string(), "{path}: {status} {problem}");
     }
     let deep = vec!["a"; 5000].join(".");
     let toml = std::fs::read_to_string(projects.path().join("steady.toml")).unwrap();
@@ -409,6 +599,253 @@ fn a_viewer_looks_and_an_admin_acts() {
 }
 
 #[test]
+fn a_token_is_for_scripts_until_it_is_removed() {
+    let projects = Projects::new();
+    add_user(&projects, "anna", "admin", "rain-and-snow");
+    let token = |arguments: &[&str]| {
+        let mut command = rowmill(&["token"]);
+        command.args(arguments).arg("--dir").arg(projects.path()).output().unwrap()
+    };
+    let added = |name: &str, role: &str| {
+        let output = token(&["add", name, "--role", role]);
+        assert!(output.status.success(), "{output:?}");
+        format!("Bearer {}", String::from_utf8(output.stdout).unwrap().trim())
+    };
+    let page = Page::start(&projects);
+    let (viewer, admin) = (added("prometheus", "viewer"), added("deploy", "admin"));
+    assert_eq!(token(&["add", "deploy"]).status.code(), Some(2), "the name is in use");
+    assert_eq!(String::from_utf8_lossy(&token(&["list"]).stdout), "deploy admin\nprometheus viewer\n");
+    let call = |method: &str, path: &str, token: &str| page.call(method, path, &[("authorization", token)], None).0;
+    // As often as a script likes, and without a page's token.
+    for _ in 0..20 {
+        assert_eq!(call("GET", "/metrics", &viewer), 200);
+    }
+    assert_eq!(call("POST", "/api/v1/projects/steady/start", &viewer), 403);
+    assert_eq!(call("POST", "/api/v1/projects/steady/start", &admin), 200);
+    for _ in 0..20 {
+        assert_eq!(call("GET", "/metrics", "Bearer rowmill_x"), 401);
+    }
+    assert_eq!(call("GET", "/metrics", &viewer), 200, "wrong tokens keep nobody out");
+    let host = page.address.clone();
+    let mut stream = TcpStream::connect(&host).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    write!(stream, "GET /api/v1/events HTTP/1.1\r\nhost: {host}\r\nauthorization: {viewer}\r\n\r\n").unwrap();
+    let mut watcher = Watcher(stream, String::new());
+    watcher.read_until("data:");
+    assert!(token(&["remove", "prometheus"]).status.success());
+    assert_eq!(token(&["remove", "prometheus"]).status.code(), Some(2));
+    assert_eq!(call("GET", "/metrics", &viewer), 401);
+    // A stream of chunks ends with an empty one.
+    watcher.read_until("\r\n0\r\n\r\n");
+}
+
+/// A broker that is away, comes, goes and comes again, as the API and Prometheus see it.
+#[test]
+fn a_broker_that_is_gone_shows() {
+    let projects = Projects::new();
+    let port = free_port();
+    let toml = format!(
+        "source = {{ url = \"mqtt://127.0.0.1:{port}/rows\", connect_timeout = \"2m\" }}\nschema.number = [\"a\"]\nsink.url = \"null\"\n"
+    );
+    std::fs::write(projects.path().join("station.toml"), toml).unwrap();
+    let page = Page::start(&projects);
+    assert_eq!(page.post("/api/v1/projects/station/start", Value::Null).0, 200);
+    page.wait_for("station", "connecting");
+    let broker = || {
+        let listen = format!("127.0.0.1:{port}");
+        let process = Process(rowmill(&["broker", "--listen", &listen]).stderr(Stdio::null()).spawn().unwrap());
+        wait_for_port(port);
+        process
+    };
+    let is_connected = |value: u8| {
+        let line = format!("rowmill_source_connected{{project=\"station\"}} {value}");
+        wait_until(&line, || page.get("/metrics").as_str().unwrap().contains(&line));
+    };
+    is_connected(0);
+    let mut first = broker();
+    page.wait_for("station", "running");
+    is_connected(1);
+    first.kill();
+    page.wait_for("station", "disconnected");
+    let run = &page.get("/api/v1/projects/station/live")["run"];
+    assert!(run["since_ms"].as_u64() >= run["started_ms"].as_u64() && run["since_ms"].is_u64(), "{run}");
+    assert_eq!(page.get("/api/v1/projects")[0]["run"]["state"], "disconnected");
+    is_connected(0);
+    let _second = broker();
+    page.wait_for("station", "running");
+    assert_eq!(page.post("/api/v1/projects/station/stop", Value::Null).0, 200);
+    page.wait_for("station", "done");
+}
+
+/// Rows wait for a broker of the sink that is gone.
+#[test]
+fn rows_that_come_no_further_show() {
+    let projects = Projects::new();
+    let (port, mut broker) = broker::embedded();
+    let toml = STEADY.replace("\"null\"", &format!("\"mqtt://127.0.0.1:{port}/out\""));
+    std::fs::write(projects.path().join("steady.toml"), toml).unwrap();
+    let page = Page::start(&projects);
+    assert_eq!(page.post("/api/v1/projects/steady/start", Value::Null).0, 200);
+    wait_until("rows", || page.get("/api/v1/projects/steady/live")["live"]["rows_done"].as_u64() > Some(0));
+    broker.kill();
+    page.wait_for("steady", "stalled");
+    assert!(page.get("/metrics").as_str().unwrap().contains("rowmill_stalled{project=\"steady\"} 1"));
+}
+
+#[test]
+fn a_stream_of_a_project_that_is_deleted_ends() {
+    let projects = Projects::new();
+    let page = Page::start(&projects);
+    let mut stream = TcpStream::connect(&page.address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let request = "GET /api/v1/projects/steady/events HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut watcher = Watcher(stream, String::new());
+    watcher.read_until("data:");
+    assert_eq!(page.call("DELETE", "/api/v1/projects/steady", &[], None).0, 204);
+    watcher.read_until("\r\n0\r\n\r\n");
+}
+
+#[test]
+fn of_two_writers_the_second_learns_of_the_first() {
+    let projects = Projects::new();
+    let page = Page::start(&projects);
+    let path = "/api/v1/projects/steady";
+    let tag = |answer: &ureq::http::Response<ureq::Body>| answer.headers()["etag"].to_str().unwrap().to_owned();
+    let seen = tag(&ureq::get(page.url(path)).call().unwrap());
+    let put = |toml: &str, tag: &str| {
+        let body = json!({ "toml": toml });
+        page.call("PUT", path, &[("if-match", tag)], Some(&body))
+    };
+    let (theirs, mine) = (STEADY.replace("= 100\n", "= 200\n"), STEADY.replace("= 100\n", "= 300\n"));
+    assert_eq!(put(&theirs, &seen).0, 200);
+    let (status, refused) = put(&mine, &seen);
+    assert_eq!((status, refused["current"].as_str()), (412, Some(theirs.as_str())), "{refused}");
+    assert_eq!(std::fs::read_to_string(projects.path().join("steady.toml")).unwrap(), theirs);
+    let now = tag(&ureq::get(page.url(path)).call().unwrap());
+    assert_ne!(now, seen);
+    assert_eq!(put(&mine, &format!("W/{now}")).0, 200, "a proxy that packs answers makes tags weak");
+    // Many at once, all from one version: one is taken.
+    let now = tag(&ureq::get(page.url(path)).call().unwrap());
+    let results: Vec<u16> = std::thread::scope(|scope| {
+        let one = |n: usize| STEADY.replace("= 100\n", &format!("= {}\n", 400 + n));
+        let threads: Vec<_> = (0..8)
+            .map(|n| {
+                scope.spawn({
+                    let (now, put) = (&now, &put);
+                    move || put(&one(n), now).0
+                })
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!(results.iter().filter(|status| **status == 200).count(), 1, "{results:?}");
+    assert!(results.iter().all(|status| matches!(status, 200 | 412)), "{results:?}");
+}
+
+#[test]
+fn no_start_replaces_results_unless_it_is_told_to() {
+    let projects = Projects::new();
+    let toml = "source.url = \"generate:rows=50,seed=1\"\nsink.url = \"out.ndjson\"\n";
+    std::fs::write(projects.path().join("files.toml"), toml).unwrap();
+    let page = Page::start(&projects);
+    let results = || -> Vec<(String, usize)> {
+        let names =
+            std::fs::read_dir(projects.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<String> = names.filter(|name| name.ends_with(".ndjson")).collect();
+        names.sort();
+        names.into_iter().map(|name| (name.clone(), broker::lines(&projects.path().join(name)))).collect()
+    };
+    let start = |query: &str, state: &str| {
+        assert_eq!(page.post(&format!("/api/v1/projects/files/start{query}"), Value::Null).0, 200);
+        page.wait_for("files", state);
+    };
+    start("", "done");
+    assert_eq!(results(), [("out.ndjson".to_owned(), 50)]);
+    let changed = toml.replace("rows=50", "rows=20");
+    std::fs::write(projects.path().join("files.toml"), changed).unwrap();
+    start("", "failed");
+    assert_eq!(results(), [("out.ndjson".to_owned(), 50)], "the choice that is preset");
+    start("?results=new", "done");
+    let both = results();
+    assert_eq!((both.len(), both[0].1 + both[1].1), (2, 70), "{both:?}");
+    assert!(both.iter().any(|(name, lines)| name.starts_with("out-20") && *lines == 20), "{both:?}");
+    start("?results=replace", "done");
+    assert_eq!(results().into_iter().find(|(name, _)| name == "out.ndjson").unwrap().1, 20);
+    assert_eq!(page.post("/api/v1/projects/files/start?results=all", Value::Null).0, 400);
+    assert_eq!(page.post("/api/v1/projects/steady/start?results=new", Value::Null).0, 422, "null is no file");
+}
+
+#[test]
+fn one_of_many_starts_starts_one_folder_has_one_server_and_a_copy_its_own_files() {
+    let projects = Projects::new();
+    let page = Page::start(&projects);
+    let statuses: Vec<u16> = std::thread::scope(|scope| {
+        let start = || page.post("/api/v1/projects/steady/start", Value::Null).0;
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(start)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "{statuses:?}");
+    assert!(statuses.iter().all(|status| matches!(status, 200 | 409)), "{statuses:?}");
+
+    let second = rowmill(&["serve", "--listen", "127.0.0.1:0", "--dir"]).arg(projects.path()).output().unwrap();
+    let said = String::from_utf8_lossy(&second.stderr);
+    let first = format!("process {} ", page.process.0.id());
+    assert!(second.status.code() == Some(2) && said.contains(&first), "{said}");
+
+    let toml = "name = \"a\"\nsource = { url = \"mqtt://h/t\", client_id = \"a\" }\nsink.url = \"a.csv\"\n";
+    assert_eq!(page.post("/api/v1/projects", json!({ "name": "a", "toml": toml })).0, 201);
+    let (status, made) = page.post("/api/v1/projects/a/duplicate", json!({ "name": "b" }));
+    let about = &made["about"];
+    let told = (about["title"].as_str(), about["client_id"].as_str(), about["sink"].as_str());
+    assert_eq!((status, told), (201, (Some("b"), Some("a-b"), Some("a-b.csv"))), "{made}");
+}
+
+#[test]
+fn what_was_done_stands_in_the_audit_log() {
+    let projects = Projects::new();
+    add_user(&projects, "anna", "admin", "rain-and-snow");
+    add_user(&projects, "vera", "viewer", "snowfall");
+    let page = Page::start(&projects);
+    assert_eq!(page.sign_in("anna", "wrong-password").0, 401);
+    let (_, anna) = page.sign_in("anna", "rain-and-snow");
+    let (_, vera) = page.sign_in("vera", "snowfall");
+    let call = |who: &page::Session, method: &str, path: &str, body: Option<Value>| {
+        page.call(method, path, &who.headers(), body.as_ref()).0
+    };
+    assert_eq!(call(&anna, "POST", "/api/v1/projects", Some(json!({ "name": "new" }))), 201);
+    assert_eq!(call(&anna, "PUT", "/api/v1/projects/steady", Some(json!({ "toml": STEADY }))), 200);
+    assert_eq!(call(&vera, "POST", "/api/v1/projects/steady/start", None), 403);
+    assert_eq!(call(&anna, "POST", "/api/v1/projects/steady/start", None), 200);
+    assert_eq!(call(&anna, "GET", "/api/v1/projects", None), 200);
+    assert_eq!(call(&anna, "POST", "/api/v1/projects/steady/stop", None), 200);
+    assert_eq!(call(&anna, "POST", "/api/v1/logout", None), 204);
+    // anna:rain
+    assert_eq!(page.call("GET", "/metrics", &[("authorization", "Basic YW5uYTpyYWlu")], None).0, 401);
+    let path = projects.path().join(".rowmill/audit.ndjson");
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&path).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    let text = std::fs::read_to_string(path).unwrap();
+    assert!(!text.contains("rain") && !text.contains("snowfall") && !text.contains("wrong-password"), "{text}");
+    let entries: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let told = |entry: &Value| json!([entry["who"], entry["action"], entry["project"], entry["status"]]);
+    let expected = [
+        json!(["anna", "sign-in", null, 401]),
+        json!(["anna", "sign-in", null, 200]),
+        json!(["vera", "sign-in", null, 200]),
+        json!(["anna", "create", "new", 201]),
+        json!(["anna", "edit", "steady", 200]),
+        json!(["vera", "start", "steady", 403]),
+        json!(["anna", "start", "steady", 200]),
+        json!(["anna", "stop", "steady", 200]),
+        json!(["anna", "sign-out", null, 204]),
+        json!([null, "sign-in", null, 401]),
+    ];
+    assert_eq!(entries.iter().map(told).collect::<Vec<_>>(), expected);
+    assert!(entries.iter().all(|entry| entry["from"] == "127.0.0.1" && entry["at"].as_str().unwrap().ends_with('Z')));
+}
+
+#[test]
 fn other_machines_need_a_login() {
     let projects = Projects::new();
     let output = rowmill(&["serve", "--listen", "0.0.0.0:0", "--dir"]).arg(projects.path()).output().unwrap();
@@ -451,6 +888,125 @@ fn prometheus_reads_the_figures() {
     }
     assert_eq!((page.get("/healthz"), page.get("/readyz")), (json!("ok\n"), json!("1 projects\n")));
     assert_eq!(page.get("/api/v1/openapi.json")["info"]["title"], "Rowmill");
+}
+
+#[test]
+fn the_figures_of_a_run_stay_when_it_has_ended() {
+    let projects = Projects::new();
+    let short = STEADY.replace("100000000", "2000");
+    std::fs::write(projects.path().join("steady.toml"), short).unwrap();
+    let page = Page::start(&projects);
+    let metrics = || page.get("/metrics").as_str().unwrap().to_owned();
+    let version = format!("rowmill_build_info{{version=\"{}\"}} 1", env!("CARGO_PKG_VERSION"));
+    let own = ["process_cpu_seconds_total ", "process_resident_memory_bytes ", "process_open_fds ", &version];
+    let text = metrics();
+    assert!(own.iter().all(|line| text.contains(line)), "{text}");
+    assert!(!text.contains("rowmill_rows_completed_total"), "it has not begun");
+    assert_eq!(page.post("/api/v1/projects/steady/start", Value::Null).0, 200);
+    let is_counted = |text: &str| text.contains("rowmill_rows_completed_total{project=\"steady\"}");
+    wait_until("the end", || {
+        let (alive, text) = (page.state("steady") != "done", metrics());
+        assert!(is_counted(&text), "a series has a gap: {text}");
+        !alive
+    });
+    let text = metrics();
+    for line in [
+        "rowmill_project_up{project=\"steady\"} 0",
+        "rowmill_rows_completed_total{project=\"steady\"} 2000",
+        "rowmill_row_latency_seconds_count{project=\"steady\"} 2000",
+        "rowmill_rows_per_second{project=\"steady\"} 0",
+        "rowmill_workers{project=\"steady\"} 0",
+    ] {
+        assert!(text.contains(line), "{line} in {text}");
+    }
+}
+
+#[test]
+fn the_description_of_the_api_has_what_each_operation_needs() {
+    let projects = Projects::new();
+    let document = Page::start(&projects).get("/api/v1/openapi.json");
+    let (mut ids, mut count) = (std::collections::BTreeSet::new(), 0);
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            assert!(ids.insert(operation["operationId"].as_str().unwrap().to_owned()), "{method} {path}");
+            for (status, response) in operation["responses"].as_object().unwrap() {
+                assert!(!response["description"].as_str().unwrap().is_empty(), "{method} {path} {status}");
+                count += 1;
+            }
+            let parameters = operation["parameters"].as_array().into_iter().flatten();
+            for parameter in parameters.filter(|parameter| parameter["in"] == "path") {
+                let name = parameter["name"].as_str().unwrap();
+                assert!(path.contains(&format!("{{{name}}}")), "{method} {path}: {name}");
+            }
+        }
+    }
+    assert!(count > 60, "{count}");
+}
+
+#[test]
+#[ignore = "needs openapi-spec-validator"]
+fn the_description_of_the_api_is_valid() {
+    let python = std::env::var("ROWMILL_PYTHON").expect("ROWMILL_PYTHON names the pinned Python; see .ci/run");
+    let projects = Projects::new();
+    let page = Page::start_with(&projects, &["--base-path", "/rowmill"]);
+    let path = projects.path().join("openapi.json");
+    std::fs::write(&path, page.get("/api/v1/openapi.json").to_string()).unwrap();
+    let checked = Command::new(python).args(["-m", "openapi_spec_validator"]).arg(path).output().unwrap();
+    assert!(
+        checked.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&checked.stdout),
+        String::from_utf8_lossy(&checked.stderr)
+    );
+}
+
+/// A preview beside a group of readers: every row that is published goes to a reader of the group.
+#[test]
+#[ignore = "needs mosquitto"]
+fn a_preview_takes_no_row_from_a_group() {
+    use rumqttc::{Client, Event, Incoming, MqttOptions, QoS};
+    let directory = tempfile::tempdir().unwrap();
+    let broker = Mosquitto::start(&directory, "allow_anonymous true\n");
+    let mut options = MqttOptions::new("member", "127.0.0.1", broker.port);
+    options.set_inflight(20);
+    let (client, mut connection) = Client::new(options, 64);
+    client.subscribe("$share/group/rows", QoS::AtLeastOnce).unwrap();
+    let subscribed = |event| matches!(event, Ok(Event::Incoming(Incoming::SubAck(_))));
+    assert!(connection.iter().any(subscribed), "no answer to the subscription");
+    let taken = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counted = taken.clone();
+    std::thread::spawn(move || {
+        let rows =
+            connection.iter().map_while(Result::ok).filter(|e| matches!(e, Event::Incoming(Incoming::Publish(_))));
+        rows.for_each(|_| _ = counted.fetch_add(1, std::sync::atomic::Ordering::SeqCst));
+    });
+    let projects = Projects::new();
+    let page = Page::start(&projects);
+    for (topic, connections) in [("$share/group/rows", 1), ("rows", 3), ("$share/group/rows", 2)] {
+        let toml = format!(
+            "source = {{ url = \"mqtt://127.0.0.1:{}/{topic}\", connections = {connections}, client_id = \"group\" }}\n\
+             schema.number = [\"a\"]\nsink.url = \"null\"\n",
+            broker.port
+        );
+        let before = taken.load(std::sync::atomic::Ordering::SeqCst);
+        let (done, is_done) = std::sync::mpsc::channel();
+        let published = std::thread::scope(|scope| {
+            let client = &client;
+            let publisher = scope.spawn(move || {
+                let mut published = 0;
+                while is_done.recv_timeout(Duration::from_millis(20)).is_err() {
+                    client.publish("rows", QoS::AtLeastOnce, false, "{\"a\": 1}").unwrap();
+                    published += 1;
+                }
+                published
+            });
+            let (status, preview) = page.post("/api/v1/preview", json!({ "toml": toml }));
+            assert_eq!((status, preview["rows_from"].as_str()), (200, Some("source")), "{preview}");
+            done.send(()).unwrap();
+            publisher.join().unwrap()
+        });
+        wait_until("every row at the group", || taken.load(std::sync::atomic::Ordering::SeqCst) - before == published);
+    }
 }
 
 #[test]

@@ -20,6 +20,16 @@ struct Browser {
 
 impl Browser {
     async fn open(language: &str) -> Browser {
+        Browser::open_with(language, json!({})).await
+    }
+
+    /// A browser with a screen of this width.
+    async fn narrow(language: &str, width: u32) -> Browser {
+        let metrics = json!({ "width": width, "height": 900, "pixelRatio": 1.0, "mobile": false });
+        Browser::open_with(language, json!({ "mobileEmulation": { "deviceMetrics": metrics } })).await
+    }
+
+    async fn open_with(language: &str, options: serde_json::Value) -> Browser {
         let port = free_port();
         let mut driver = Command::new("chromedriver");
         let driver = driver.arg(format!("--port={port}")).stdout(Stdio::null()).spawn().expect("chromedriver");
@@ -27,7 +37,9 @@ impl Browser {
         wait_until("chromedriver", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
         let accept = format!("--accept-lang={language}");
         let arguments = ["--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1400,1200", &accept];
-        let capabilities = json!({ "goog:chromeOptions": { "args": arguments } });
+        let mut options = options;
+        options["args"] = json!(arguments);
+        let capabilities = json!({ "goog:chromeOptions": options });
         let client = ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new())
             .capabilities(capabilities.as_object().unwrap().clone())
             .connect(&format!("http://127.0.0.1:{port}"))
@@ -66,6 +78,20 @@ impl Browser {
                 return text;
             }
             assert!(Instant::now() < deadline, "{css} shows {text:?}; the page: {}", self.text("main").await);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Waits for the text in a field.
+    async fn wait_for_value(&self, css: &str, what: impl Fn(&str) -> bool) {
+        let script = format!("return document.querySelector({css:?})?.value ?? ''");
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            let value = self.client.execute(&script, Vec::new()).await.unwrap();
+            if what(value.as_str().unwrap()) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{css} holds {value}; the page: {}", self.text("main").await);
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
@@ -193,6 +219,191 @@ async fn a_project_is_made_started_watched_and_stopped() {
 
 #[tokio::test]
 #[ignore = "needs Chromium and chromedriver"]
+async fn nothing_that_was_typed_is_lost() {
+    let projects = Projects::new();
+    let page = Page::start(&projects);
+    let browser = Browser::open("en").await;
+    browser.client.goto(&page.url("/projects/steady/edit")).await.unwrap();
+    browser.wait_for_value("#toml", |text| text.contains("standard_scaler")).await;
+    let run = async |script: &str| browser.client.execute(script, Vec::new()).await.unwrap();
+
+    // An answer to an earlier text comes while the next one is typed.
+    run("const real = window.fetch; window.real = real; window.fetch = (...asked) => real(...asked).then((answer) => new Promise((go) => setTimeout(() => go(answer), 600)))").await;
+    run("const text = document.querySelector('#toml'); text.focus(); text.setSelectionRange(0, 0)").await;
+    let text = browser.client.find(Locator::Css("#toml")).await.unwrap();
+    text.send_keys("# one ").await.unwrap();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    text.send_keys("two").await.unwrap();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    text.send_keys(" three").await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    text.send_keys("\u{e007}").await.unwrap();
+    browser.wait_for_value("#toml", |text| text.starts_with("# one two three\nsource.url")).await;
+    assert_eq!(run("return document.querySelector('#toml').selectionStart").await, 16);
+    run("window.fetch = window.real").await;
+
+    // A field that is wrong holds the save up.
+    browser.fill("#field-buffer-bucket_size", "many").await;
+    browser.click("#field-buffer-delay").await;
+    browser
+        .wait_for("#field-buffer-bucket_size-help", |text| text.contains("no") || text.contains("not a number"))
+        .await;
+    let saves = "return [...document.querySelectorAll('button')].find((b) => b.textContent === 'Save').disabled";
+    assert_eq!(run(saves).await, true);
+    browser.fill("#field-buffer-bucket_size", "150").await;
+    browser.click("#field-buffer-delay").await;
+    browser.wait_for_value("#toml", |text| text.contains("bucket_size = 150")).await;
+
+    // Back and forth.
+    // A field is cleared before it is filled: two edits.
+    browser.press("Undo").await;
+    browser.wait_for_value("#toml", |text| !text.contains("bucket_size")).await;
+    browser.press("Undo").await;
+    browser.wait_for_value("#toml", |text| text.contains("bucket_size = 100")).await;
+    browser.wait_for_value("#field-buffer-bucket_size", |text| text == "100").await;
+    browser.press("Redo").await;
+    browser.wait_for_value("#toml", |text| !text.contains("bucket_size")).await;
+    browser.press("Redo").await;
+    browser.wait_for_value("#toml", |text| text.contains("bucket_size = 150")).await;
+
+    // Leaving asks.
+    run("window.asked = 0; window.confirm = () => { window.asked += 1; return false }").await;
+    browser.click(".brand").await;
+    assert_eq!(run("return [window.asked, location.pathname]").await, json!([1, "/projects/steady/edit"]));
+    let leaves = "const event = new Event('beforeunload', { cancelable: true }); dispatchEvent(event); return event.defaultPrevented";
+    assert_eq!(run(leaves).await, true);
+
+    // Somebody else saves in between.
+    let theirs = STEADY.replace("2000", "1000");
+    let saved = page.call("PUT", "/api/v1/projects/steady", &[], Some(&json!({ "toml": theirs })));
+    assert_eq!(saved.0, 200);
+    browser.press("Save").await;
+    let shown = browser.wait_for("#conflict", |text| text.contains("Somebody else")).await;
+    assert!(shown.contains("- source.url") && shown.contains("+ # one two three"), "{shown}");
+    browser.press("Go on editing").await;
+    browser.press("Save").await;
+    browser.wait_for("#conflict", |text| text.contains("Somebody else")).await;
+    browser.press("Save mine over it").await;
+    browser.wait_for("#note", |text| text == "Saved.").await;
+    let file = std::fs::read_to_string(projects.path().join("steady.toml")).unwrap();
+    assert!(file.starts_with("# one two three\n") && file.contains("= 150"), "{file}");
+    assert_eq!(run(leaves).await, false, "nothing is lost now");
+    browser.click(".brand").await;
+    browser.wait_for("h1", |text| text == "Projects").await;
+    browser.client.clone().close().await.unwrap();
+}
+
+#[tokio::test]
+#[ignore = "needs Chromium and chromedriver"]
+async fn every_button_of_the_list_is_in_sight() {
+    let projects = Projects::new();
+    let long = format!("description = \"{}\"\n{STEADY}", "A station with a long description. ".repeat(4));
+    std::fs::write(projects.path().join("a_project_with_a_name_that_is_rather_long.toml"), long).unwrap();
+    let broken = STEADY.replace("bucket_size", "bucket_sise");
+    std::fs::write(projects.path().join("broken.toml"), broken).unwrap();
+    let page = Page::start(&projects);
+    for (language, width) in [("en", 360), ("de", 360), ("en", 800), ("de", 800), ("en", 1440), ("de", 1440)] {
+        let browser = Browser::narrow(language, width).await;
+        browser.client.goto(&page.url("/")).await.unwrap();
+        browser.wait_for(".projects", |text| text.contains("steady") && text.contains("broken")).await;
+        let script = "const seen = (button) => {
+                button.scrollIntoView({ block: 'center' });
+                const { left, right, top, bottom } = button.getBoundingClientRect();
+                const [middle, height] = [(left + right) / 2, (top + bottom) / 2];
+                const inside = left >= 0 && right <= innerWidth + 1;
+                return inside && [left + 2, middle, right - 2].every((x) => button.contains(document.elementFromPoint(x, height)));
+            };
+            const wrong = [...document.querySelectorAll('.projects td.buttons > *, .head button')].filter((button) => !seen(button));
+            return [innerWidth, document.documentElement.scrollWidth <= innerWidth, wrong.map((button) => button.outerHTML)]";
+        let seen = browser.client.execute(script, Vec::new()).await.unwrap();
+        assert_eq!(seen, json!([width, true, []]), "{language} {width}");
+        browser.client.clone().close().await.unwrap();
+    }
+}
+
+/// The keys of a section of the file's schema, with those in them; what may be a text as well counts as one.
+fn keys(path: &str, property: &serde_json::Value, found: &mut Vec<String>) {
+    fn parts(property: &serde_json::Value) -> Vec<&serde_json::Value> {
+        match property["anyOf"].as_array() {
+            Some(inner) => inner.iter().flat_map(parts).collect(),
+            None => vec![property],
+        }
+    }
+    let parts = parts(property);
+    let inner: Vec<_> = parts.iter().filter_map(|part| part["properties"].as_object()).flatten().collect();
+    if inner.is_empty() || parts.iter().any(|part| part["type"] == "string" || part["type"] == "array") {
+        found.push(path.to_owned());
+        return;
+    }
+    inner.iter().for_each(|(key, value)| keys(&format!("{path}.{key}"), value, found));
+}
+
+#[tokio::test]
+#[ignore = "needs Chromium and chromedriver"]
+async fn every_key_of_the_file_can_be_set() {
+    let projects = Projects::new();
+    let toml = "source.url = \"mqtt://h/t\"\nsink.url = \"null\"\nschema = { base = \"davis\" }\n";
+    std::fs::write(projects.path().join("station.toml"), toml).unwrap();
+    let page = Page::start(&projects);
+    let schema = page.get("/api/v1/schema");
+    let mut all = Vec::new();
+    for section in ["source", "schema", "buffer", "checkpoint", "sink", "dead_letter"] {
+        let property = &schema["properties"][section];
+        let parts = property["anyOf"].as_array().cloned().unwrap_or_else(|| vec![property.clone()]);
+        let inner = parts.iter().filter_map(|part| part["properties"].as_object()).flatten();
+        inner.for_each(|(key, value)| keys(&format!("{section}.{key}"), value, &mut all));
+    }
+    assert!(all.len() > 60, "{all:?}");
+    let browser = Browser::open("en").await;
+    browser.client.goto(&page.url("/projects/station/edit")).await.unwrap();
+    browser.wait_for_value("#field-source-url", |text| text == "mqtt://h/t").await;
+    let script = "return arguments[0].filter((key) => !document.getElementById('field-' + key.replaceAll('.', '-')))";
+    let missing = browser.client.execute(script, vec![json!(all)]).await.unwrap();
+    assert_eq!(missing, json!([]));
+    browser
+        .client
+        .execute("document.querySelectorAll('details').forEach((part) => { part.open = true })", Vec::new())
+        .await
+        .unwrap();
+    for (field, text, written) in [
+        ("source-connections", "3", "connections = 3"),
+        ("source-csv-separator", ";", "separator = \";\""),
+        ("schema-time-zone", "Europe/Berlin", "zone = \"Europe/Berlin\""),
+        ("schema-words", "OFF = 0, ON = 1", "ON = 1"),
+    ] {
+        browser.fill(&format!("#field-{field}"), text).await;
+        browser.client.execute("document.activeElement.blur()", Vec::new()).await.unwrap();
+        browser.wait_for_value("#toml", |toml| toml.contains(written)).await;
+        browser.wait_for_value(&format!("#field-{field}"), |shown| shown == text).await;
+    }
+    browser.client.clone().close().await.unwrap();
+}
+
+#[tokio::test]
+#[ignore = "needs Chromium and chromedriver"]
+async fn a_base_path_stands_before_every_view() {
+    let projects = Projects::new();
+    add_user(&projects, "anna", "admin", "rain-and-snow");
+    let page = Page::start_with(&projects, &["--base-path", "/rowmill"]);
+    let browser = Browser::open("en").await;
+    browser.client.goto(&page.url("/projects/steady/edit")).await.unwrap();
+    browser.fill("input[name=name]", "anna").await;
+    browser.fill("input[name=password]", "rain-and-snow").await;
+    browser.press("Sign in").await;
+    // The address survives the sign-in.
+    browser.wait_for_value("#toml", |text| text.contains("standard_scaler")).await;
+    browser.click("h1 a").await;
+    browser.press("Start steady").await;
+    browser.wait_for(".head .state", |text| text.contains("running")).await;
+    browser.click(".brand").await;
+    browser.wait_for("table.projects", |text| text.contains("steady") && text.contains("running")).await;
+    let path = browser.client.execute("return location.pathname", Vec::new()).await.unwrap();
+    assert_eq!(path, "/rowmill/");
+    browser.client.clone().close().await.unwrap();
+}
+
+#[tokio::test]
+#[ignore = "needs Chromium and chromedriver"]
 async fn a_viewer_signs_in_and_finds_no_buttons() {
     let projects = Projects::new();
     add_user(&projects, "vera", "viewer", "snowfall");
@@ -209,6 +420,13 @@ async fn a_viewer_signs_in_and_finds_no_buttons() {
     browser.client.goto(&page.url("/")).await.unwrap();
     browser.wait_for("main", |text| text.contains("steady") && text.contains("nichts ändern")).await;
     assert!(!browser.text("main").await.contains("Starten"));
+    // The configuration can be read, without what is secret.
+    let secret = format!("source.password = \"hunter2\"\n{STEADY}");
+    std::fs::write(projects.path().join("steady.toml"), secret).unwrap();
+    browser.client.goto(&page.url("/projects/steady/edit")).await.unwrap();
+    let shown = browser.wait_for("#configuration", |text| text.contains("standard_scaler")).await;
+    assert!(!shown.contains("hunter2"), "{shown}");
+    std::fs::write(projects.path().join("steady.toml"), STEADY).unwrap();
     // What the page does not offer is refused as well.
     let script = "const [done] = arguments; fetch('/api/v1/projects/steady/start', { method: 'POST' }).then((a) => done(a.status))";
     let status = browser.client.execute_async(script, Vec::new()).await.unwrap();

@@ -15,7 +15,7 @@ use super::{
     batch, check, completions, fit, generate, launcher, new, panics, peek, plan, query, replay, run, schema, subtasks,
 };
 #[cfg(feature = "web")]
-use super::{serve, user};
+use super::{serve, token, user};
 
 use crate::mqtt::{allow_environment, masked};
 use crate::registry::Registry;
@@ -39,6 +39,8 @@ enum Command {
     Serve(serve::ServeArguments),
     #[cfg(feature = "web")]
     User(user::UserArguments),
+    #[cfg(feature = "web")]
+    Token(token::TokenArguments),
     Plan(plan::PlanArguments),
     Query(query::QueryArguments),
     #[cfg(feature = "bench")]
@@ -94,6 +96,8 @@ pub fn main_with(registry: Registry) -> ExitCode {
         Command::Serve(arguments) => serve::run(&arguments, registry),
         #[cfg(feature = "web")]
         Command::User(arguments) => user::run(&arguments),
+        #[cfg(feature = "web")]
+        Command::Token(arguments) => token::run(&arguments),
         Command::Plan(arguments) => plan::run(&arguments, registry),
         Command::Query(arguments) => query::run(&arguments),
         #[cfg(feature = "bench")]

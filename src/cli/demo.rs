@@ -13,7 +13,7 @@ use crate::registry::Registry;
 use crate::runtime::{self, Cluster};
 use crate::sink::{Deadline, Publisher};
 use crate::source::{Arrivals, Generator, Load, Stop, parse_rate};
-use crate::web::{self, Edit, ListenOptions, ProjectName};
+use crate::web::{self, BasePath, Edit, ListenOptions, ProjectName};
 
 /// Show it: an embedded broker, a generated station that publishes to it, and the sixteen subtasks, on a page.
 #[derive(clap::Args)]
@@ -80,6 +80,9 @@ fn on_a_page(arguments: &DemoArguments, url: MqttUrl, registry: &Registry) -> Re
         listen,
         directory: directory.path().into(),
         users: None,
+        base_path: BasePath::default(),
+        trusted_proxies: Vec::new(),
+        certificate: None,
         registry: registry.clone(),
         stop: stop.clone(),
     };
@@ -89,7 +92,7 @@ fn on_a_page(arguments: &DemoArguments, url: MqttUrl, registry: &Registry) -> Re
     serve::work_in(&server)?;
     server.start(&name).map_err(Failure::Failed)?;
     eprintln!("a station publishes {} rows/s to {url}", arguments.rate);
-    eprintln!("open http://{}/projects/{name}", server.address);
+    eprintln!("open {}/projects/{name}", server.url());
     let listening = Arc::new(AtomicBool::new(true));
     let station = station(url, None, arguments.rate, listening, stop.clone());
     server.serve().map_err(Failure::Failed)?;

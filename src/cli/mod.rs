@@ -37,6 +37,8 @@ mod stuck;
 mod subtasks;
 mod terminal;
 #[cfg(feature = "web")]
+mod token;
+#[cfg(feature = "web")]
 mod user;
 
 pub use command::{main, main_with};

@@ -45,7 +45,7 @@ enum UserCommand {
 
 /// Where users are kept.
 #[derive(clap::Args)]
-struct UsersFile {
+pub(super) struct UsersFile {
     /// The folder with the dataflow files.
     #[arg(long, value_name = "DIR", default_value = "dataflows")]
     dir: PathBuf,
@@ -55,7 +55,7 @@ struct UsersFile {
 }
 
 impl UsersFile {
-    fn users(&self) -> Result<Users, Failure> {
+    pub(super) fn users(&self) -> Result<Users, Failure> {
         if self.users.is_none() && !self.dir.is_dir() {
             return Err(Failure::Wrong(format!("error: --dir {}: there is no such folder", self.dir.display())));
         }

@@ -6,6 +6,7 @@
 //!
 //! Never here: decisions, and whatever is measured.
 
+mod broker_link;
 mod busy;
 mod clock;
 mod excerpt;
@@ -15,6 +16,7 @@ mod report;
 mod run_status;
 mod written;
 
+pub use broker_link::BrokerLink;
 pub use busy::BusyTime;
 pub use clock::Clock;
 pub use excerpt::{Excerpt, ExcerptCell};

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::path::Path;
+use std::sync::LazyLock;
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Histogram, HistogramSummary, SinkRows};
+use super::{BrokerLink, Histogram, HistogramSummary, SinkRows};
 use crate::disk;
 use crate::measure::Excerpt;
 
@@ -54,6 +55,12 @@ pub struct RunStatus {
     pub queued: usize,
     /// The capacity of that queue.
     pub queue_capacity: usize,
+    /// How the source stands to its broker.
+    #[serde(default)]
+    pub broker: BrokerLink,
+    /// Since when no row has come further though some wait, in milliseconds since 1970.
+    #[serde(default)]
+    pub stalled_ms: Option<u64>,
     /// The last interval.
     pub now: IntervalStatus,
     /// Nanoseconds from a row's arrival to its completion, over the whole run.
@@ -166,9 +173,6 @@ impl RunStatus {
     pub const FILE: &'static str = "live.json";
     /// Intervals of `history`.
     pub const HISTORY: usize = 300;
-    /// Upper bounds of `buckets`, in seconds.
-    const BOUNDS: [f64; 14] =
-        [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 10.0];
     const QUANTILES: [f64; 16] =
         [0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975, 0.99, 0.995, 0.9975, 0.999, 0.9995, 0.9999, 0.99999, 1.0];
 
@@ -181,15 +185,49 @@ impl RunStatus {
             message: message.inner().value_at_quantile(quantile),
         };
         self.curve = RunStatus::QUANTILES.into_iter().map(point).collect();
-        let up_to = |histogram: &Histogram, seconds: f64| histogram.inner().count_between(0, (seconds * 1e9) as u64);
-        let bucket = |seconds| LatencyBucket { seconds, rows: up_to(row, seconds), messages: up_to(message, seconds) };
-        self.buckets = RunStatus::BOUNDS.into_iter().map(bucket).collect();
+        let (rows, messages) = (up_to_bounds(row), up_to_bounds(message));
+        let bucket =
+            |((seconds, rows), messages): ((&f64, u64), u64)| LatencyBucket { seconds: *seconds, rows, messages };
+        self.buckets = BOUNDS.iter().zip(rows).zip(messages).map(bucket).collect();
+    }
+
+    /// The status of a run that has not told any.
+    pub fn of_none() -> RunStatus {
+        let mut status = RunStatus::default();
+        status.set_latency(&Histogram::default(), &Histogram::default());
+        status
     }
 
     /// Replaces the file in a directory.
     pub fn write(&self, directory: &Path) -> io::Result<()> {
         disk::replace_json(&directory.join(RunStatus::FILE), self)
     }
+}
+
+/// Upper bounds of a status' `buckets`, in seconds, from 10 microseconds to more than a minute. They are less than 10 %
+/// apart, so that a quantile that is interpolated between them is as near.
+static BOUNDS: LazyLock<Vec<f64>> = LazyLock::new(|| {
+    const A_DECADE: i32 = 25;
+    const LEAST: f64 = 1e-5;
+    const MOST: f64 = 60.0;
+    let bound = |step| LEAST * 10_f64.powf(f64::from(step) / f64::from(A_DECADE));
+    // Four digits: a bound is a label.
+    let short = |bound: f64| format!("{bound:.3e}").parse().expect("a number");
+    let below = (0..).map(bound).take_while(|bound| *bound < MOST).count() as i32;
+    (0..=below).map(bound).map(short).collect()
+});
+
+/// How many values were recorded up to each bound.
+fn up_to_bounds(histogram: &Histogram) -> Vec<u64> {
+    let mut recorded = histogram.inner().iter_recorded().peekable();
+    let mut count = 0;
+    let up_to = |seconds: &f64| {
+        while let Some(value) = recorded.next_if(|value| value.value_iterated_to() as f64 <= seconds * 1e9) {
+            count += value.count_since_last_iteration();
+        }
+        count
+    };
+    BOUNDS.iter().map(up_to).collect()
 }
 
 /// How a run ended.
@@ -224,4 +262,40 @@ impl RunOutcome {
 /// Milliseconds since 1970.
 pub fn now_ms() -> u64 {
     SystemTime::UNIX_EPOCH.elapsed().map_or(0, |passed| passed.as_millis() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As Prometheus has it: linear within the bucket that holds the rank.
+    fn histogram_quantile(buckets: &[LatencyBucket], quantile: f64) -> f64 {
+        let total = buckets.last().map_or(0, |bucket| bucket.rows) as f64;
+        let rank = quantile * total;
+        let at = buckets.iter().position(|bucket| bucket.rows as f64 >= rank).expect("a bucket");
+        let (low, below) = at.checked_sub(1).map_or((0.0, 0), |before| (buckets[before].seconds, buckets[before].rows));
+        let within = (rank - below as f64) / (buckets[at].rows - below) as f64;
+        low + (buckets[at].seconds - low) * within
+    }
+
+    #[test]
+    fn quantiles_of_the_buckets_are_near_the_true_ones_up_to_a_minute() {
+        let bound = |at: usize| BOUNDS[at];
+        assert!(bound(0) <= 1e-5 && bound(BOUNDS.len() - 1) >= 60.0);
+        let mut seconds = 1.1e-5;
+        while seconds <= 60.0 {
+            // All at one value, and spread around it: the interpolation is worst where a bucket holds all.
+            for values in [vec![seconds; 100], (1..=1000).map(|part| seconds * f64::from(part) / 1000.0).collect()] {
+                let mut row = Histogram::default();
+                values.iter().for_each(|value| row.record((value * 1e9) as u64, 1));
+                let mut status = RunStatus::default();
+                status.set_latency(&row, &Histogram::default());
+                let truth = row.inner().value_at_quantile(0.99) as f64 / 1e9;
+                let estimate = histogram_quantile(&status.buckets, 0.99);
+                assert!((estimate / truth - 1.0).abs() <= 0.1, "{estimate} of {truth}");
+                assert_eq!(status.buckets.last().unwrap().rows, values.len() as u64);
+            }
+            seconds *= 1.013;
+        }
+    }
 }

@@ -30,7 +30,7 @@ pub use broker::EmbeddedBroker;
 pub use client::{Backoff, Credentials, Endpoint, MqttUrl, Qos, hint, host_and_port, refusal};
 pub use client_id::ClientIdLock;
 pub use events::{LOOK_UP_INTERVAL, MqttEvents, end_session};
-pub use filter::{broker_name, check_filter, overlap, same_broker, takes};
+pub use filter::{broker_name, check_filter, overlap, same_broker, takes, unshared};
 pub use masked::{is_secret, masked};
 pub use password::{Environment, Password, allow_environment};
 pub use port::free_port;

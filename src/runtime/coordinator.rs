@@ -11,7 +11,7 @@ use timely::worker::Worker;
 
 use crate::config::{SchemaChoice, TablePlan};
 use crate::data::Schema;
-use crate::measure::{BusyTime, Clock, Report};
+use crate::measure::{BrokerLink, BusyTime, Clock, Report, RunStatus, now_ms};
 use crate::runtime::Cluster;
 use crate::runtime::epochs::acknowledgement::Acknowledgement;
 use crate::runtime::epochs::ledger::Ledger;
@@ -178,14 +178,35 @@ impl Coordinator {
     /// Waits until the source is ready, and reports it. A bucket may arrive first: the deliveries of an earlier run
     /// whose session is lost are committed before a connection subscribes.
     fn wait_until_ready(&mut self, worker: &mut Worker, options: &Options) {
+        let mut told_waiting = false;
         while !self.told_ready && self.sources.backlog().buckets == 0 {
             if self.sources.readiness() == Readiness::Waits {
+                if !std::mem::replace(&mut told_waiting, true) {
+                    self.show_link(worker, options, BrokerLink::Connecting);
+                }
                 worker.step_or_park(Some(READY_INTERVAL));
             } else {
                 self.started = started(&self.busy);
                 self.tell_ready(options);
             }
         }
+        if told_waiting {
+            self.show_link(worker, options, self.sources.backlog().broker);
+        }
+    }
+
+    /// Reports how the source stands to its broker before any row has come.
+    fn show_link(&self, worker: &Worker, options: &Options, broker: BrokerLink) {
+        let status = || RunStatus {
+            version: env!("CARGO_PKG_VERSION").into(),
+            pid: std::process::id(),
+            written_ms: now_ms(),
+            workers: worker.peers(),
+            processes: options.cluster.processes(),
+            broker,
+            ..RunStatus::of_none()
+        };
+        options.on_live.iter().for_each(|on_live| on_live(&status()));
     }
 
     /// Reports that the source is ready, once.

@@ -5,19 +5,24 @@ use std::time::Duration;
 use crate::config::Dataflow;
 use crate::data::Bucket;
 use crate::measure::Clock;
-use crate::source::{self, Limits, Source, SourcePosition, SourceUrl, Stop};
+use crate::mqtt;
+use crate::source::{self, Connections, Limits, Source, SourcePosition, SourceUrl, Stop};
 
-/// Starts to read `rows` rows of the source, without the dataflow's client id: nothing is acknowledged in its session. They
-/// are one bucket, which closes `delay` after its first row.
+/// Starts to read `rows` rows of the source, without the dataflow's client id, and of a shared subscription outside of its
+/// group: nothing is acknowledged in its session, and no row is missing to the run. They are one bucket, which closes
+/// `delay` after its first row.
 pub fn look(dataflow: &Dataflow, rows: usize, connect_timeout: Duration, delay: Duration) -> (Source, Stop) {
     let mut settings = dataflow.source_settings.clone();
+    let topic = settings.topics().first().map(|topic| mqtt::unshared(topic).to_owned());
+    if let Some((endpoint, topic)) = settings.endpoint.as_mut().zip(topic) {
+        endpoint.client_id = None;
+        endpoint.url.topic = topic;
+    }
+    settings.connections = Connections::default();
     settings.limits = Limits { bucket_size: rows, delay };
     settings.max_rows = Some(rows as u64);
     settings.connect_timeout = Some(connect_timeout);
     settings.reconnect_timeout = Some(connect_timeout);
-    if let Some(endpoint) = &mut settings.endpoint {
-        endpoint.client_id = None;
-    }
     let url = match &dataflow.source {
         SourceUrl::Generate { rows, seed, .. } => SourceUrl::Generate { rows: *rows, seed: *seed, load: None },
         url => url.clone(),

@@ -2,6 +2,7 @@
 
 use super::position::DeliveryRange;
 use crate::data::Bucket;
+use crate::measure::BrokerLink;
 
 /// Maps buckets to the deliveries that end in them, and acknowledges those that are durable.
 pub trait Acknowledge: Send + Sync {
@@ -26,6 +27,11 @@ pub trait Acknowledge: Send + Sync {
 
     /// The rows of all deliveries up to `number` are durable.
     fn complete(&self, number: u64);
+
+    /// How the connection stands to its broker.
+    fn broker(&self) -> BrokerLink {
+        BrokerLink::Up
+    }
 
     /// No further delivery will complete.
     fn finish(&self);

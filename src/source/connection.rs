@@ -19,7 +19,7 @@ use super::stop::Stop;
 use super::url::SourceUrl;
 use super::{custom, file, generate, mqtt};
 use crate::data::Bucket;
-use crate::measure::Clock;
+use crate::measure::{BrokerLink, Clock};
 
 /// Whether a connection has its subscription, ordered so that the maximum stands for several connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -151,6 +151,11 @@ impl Source {
     /// Buckets that wait, the queue's capacity, and whether the queue is full.
     pub fn backlog(&self) -> (usize, usize, bool) {
         (self.buckets.len(), self.buckets.capacity(), self.buckets.is_full())
+    }
+
+    /// How it stands to its broker.
+    pub fn broker(&self) -> BrokerLink {
+        self.acknowledge.as_ref().map_or(BrokerLink::Up, |acknowledge| acknowledge.broker())
     }
 
     /// The rows of all deliveries up to `number` are durable.

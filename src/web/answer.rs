@@ -24,6 +24,9 @@ pub struct ApiProblem {
     /// What is wrong with the dataflow file that came with it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<FileProblem>,
+    /// The dataflow file as it is now, where a change was made to an earlier version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub current: Option<String>,
 }
 
 /// The type of a refusal's body.
@@ -43,7 +46,18 @@ impl ApiError {
 
     fn with(status: StatusCode, detail: String, problem: Option<FileProblem>) -> ApiError {
         let title = status.canonical_reason().unwrap_or("Refused");
-        ApiError { status, body: Box::new(ApiProblem { title, status: status.as_u16(), detail, problem }) }
+        ApiError {
+            status,
+            body: Box::new(ApiProblem { title, status: status.as_u16(), detail, problem, current: None }),
+        }
+    }
+
+    /// A change to a version that is not the one that is there now.
+    pub fn changed_meanwhile(name: &ProjectName, current: String) -> ApiError {
+        let detail = format!("{name} was changed by somebody else: look at what it is now, and save again");
+        let mut error = ApiError::new(StatusCode::PRECONDITION_FAILED, detail);
+        error.body.current = Some(current);
+        error
     }
 
     pub fn internal(error: impl std::fmt::Display) -> ApiError {
@@ -73,6 +87,25 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         (self.status, [(header::CONTENT_TYPE, PROBLEM)], Json(self.body)).into_response()
     }
+}
+
+/// A refusal that says its reason as text becomes a problem, whoever has refused.
+pub async fn refused_as_problem(response: Response) -> Response {
+    /// A reason is a line.
+    const MOST: usize = 4096;
+    let kind = response.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let status = response.status();
+    let is_text = kind.is_empty() || kind.starts_with("text/plain");
+    if !(status.is_client_error() || status.is_server_error()) || !is_text {
+        return response;
+    }
+    let (parts, body) = response.into_parts();
+    let text = axum::body::to_bytes(body, MOST).await.unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let reason = if text.is_empty() { status.canonical_reason().unwrap_or("refused") } else { text.trim_end() };
+    let mut problem = ApiError::new(status, reason).into_response();
+    *problem.extensions_mut() = parts.extensions;
+    problem
 }
 
 /// A JSON body.

@@ -1,22 +1,26 @@
-//! Connections of browsers and scripts: accepted, bounded in number and in time, and brought to their end.
+//! Connections of browsers and scripts: accepted, with TLS or without, bounded in number and in time, and brought to
+//! their end.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{ConnectInfo, Request};
+use axum::extract::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
+use super::base_path::BasePath;
+use super::client::WebPeer;
 use crate::source::Stop;
 
 /// Connections that are open at once; others wait.
@@ -27,13 +31,19 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 const END_TIMEOUT: Duration = Duration::from_secs(5);
 const LOOK_UP_INTERVAL: Duration = Duration::from_millis(100);
 
+/// What is served, and how it is reached.
+#[derive(Clone)]
+pub struct WebService {
+    pub router: Router,
+    pub base: BasePath,
+    pub tls: Option<TlsAcceptor>,
+}
+
 /// Serves until it is told to stop; open streams end then.
-pub async fn serve(router: Router, listener: TcpListener, stop: Stop) {
+pub async fn serve(service: WebService, listener: TcpListener, stop: Stop) {
     allow_open_files();
     let permits = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     let open = GracefulShutdown::new();
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
     while !stop.is_set() {
         let Ok(permit) = tokio::time::timeout(LOOK_UP_INTERVAL, permits.clone().acquire_owned()).await else {
             continue;
@@ -47,27 +57,47 @@ pub async fn serve(router: Router, listener: TcpListener, stop: Stop) {
             }
             Err(_) => continue,
         };
-        let router = router.clone();
-        let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
-            answer(router.clone(), from, request.map(Body::new))
-        });
-        let connection = open.watch(http.serve_connection(TokioIo::new(stream), service));
+        let (service, watcher) = (service.clone(), open.watcher());
+        let peer = WebPeer { address: from.ip(), tls: service.tls.is_some() };
         tokio::spawn(async move {
-            // A client that goes away, or takes too long, is its own affair.
-            let _ = connection.await;
+            match service.tls.clone() {
+                None => converse(service, peer, watcher, stream).await,
+                Some(tls) => {
+                    if let Ok(Ok(stream)) = tokio::time::timeout(HEAD_TIMEOUT, tls.accept(stream)).await {
+                        converse(service, peer, watcher, stream).await;
+                    }
+                }
+            }
             drop(permit);
         });
     }
     let _ = tokio::time::timeout(END_TIMEOUT, open.shutdown()).await;
 }
 
+/// Answers the requests of one connection.
+async fn converse(
+    service: WebService,
+    peer: WebPeer,
+    watcher: Watcher,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+) {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+    let answers = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
+        answer(service.clone(), peer, request.map(Body::new))
+    });
+    // A client that goes away, or takes too long, is its own affair.
+    let _ = watcher.watch(http.serve_connection(TokioIo::new(stream), answers)).await;
+}
+
 async fn answer(
-    router: Router,
-    from: SocketAddr,
+    service: WebService,
+    peer: WebPeer,
     mut request: Request,
 ) -> Result<axum::response::Response, Infallible> {
-    request.extensions_mut().insert(ConnectInfo(from));
-    router.oneshot(request).await
+    request.extensions_mut().insert(peer);
+    *request.uri_mut() = service.base.strip(std::mem::take(request.uri_mut()));
+    service.router.oneshot(request).await
 }
 
 /// A connection is an open file, of which a process may have 1,024 if nobody asks for more.

@@ -11,7 +11,8 @@ use crate::config::check_key;
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Edit {
-    /// Gives a key a value; its parts are joined by dots: `source.url`, `subtask.2.columns`.
+    /// Gives a key a value; its parts are joined by dots: `source.url`, `subtask.2.columns`. A number that JSON has no
+    /// word for is `{"$float": "nan"}`, or `inf` or `-inf`.
     Set {
         /// The parts of its path, joined by dots.
         key: String,
@@ -162,7 +163,13 @@ fn set(table: &mut dyn TableLike, key: &str, value: Value) -> Result<(), String>
         return Err(format!("there are several [[{first}]]: give its number, as in {first}.0.{rest}"));
     }
     if !inner.is_table_like() {
+        let base =
+            inner.as_str().filter(|_| first == "schema" && !matches!(rest, "number" | "text")).map(str::to_owned);
         *inner = Item::Table(Table::new());
+        // `schema = "davis"` is short for its `base`.
+        if let Some(base) = base {
+            set(inner.as_table_like_mut().expect("it was made one"), "base", base.into())?;
+        }
     }
     set(inner.as_table_like_mut().expect("it was made one"), rest, value)
 }
@@ -188,6 +195,9 @@ fn unset(table: &mut dyn TableLike, key: &str) {
     }
 }
 
+/// The key of a number that JSON has no word for.
+const FLOAT: &str = "$float";
+
 fn toml_value(json: &Json) -> Option<Value> {
     Some(match json {
         Json::Null => return None,
@@ -198,6 +208,10 @@ fn toml_value(json: &Json) -> Option<Value> {
         },
         Json::String(text) => text.as_str().into(),
         Json::Array(items) => Value::Array(items.iter().map(toml_value).collect::<Option<_>>()?),
+        Json::Object(items) if items.len() == 1 && items.contains_key(FLOAT) => {
+            let number: f64 = items[FLOAT].as_str()?.parse().ok()?;
+            number.into()
+        }
         Json::Object(items) => {
             let items = items.iter().map(|(key, value)| Some((key.as_str(), toml_value(value)?)));
             Value::InlineTable(items.collect::<Option<_>>()?)
@@ -245,6 +259,17 @@ mod tests {
     }
 
     #[test]
+    fn numbers_without_a_word_in_json_come_and_go() {
+        let text = apply_all(serde_json::json!([
+            {"op": "set", "key": "subtask.0.upper", "value": {"$float": "inf"}},
+            {"op": "set", "key": "subtask.1.to_replace", "value": [1.5, {"$float": "nan"}]},
+        ]));
+        assert!(text.contains("upper = inf # at most") && text.contains("to_replace = [1.5, nan]"), "{text}");
+        let shown = &values(&text)["subtask"];
+        assert_eq!((&shown[0]["upper"], &shown[1]["to_replace"]), (&"inf".into(), &serde_json::json!([1.5, "nan"])));
+    }
+
+    #[test]
     fn subtasks_are_added_moved_and_removed() {
         let names = |text: &str| {
             let values = values(text);
@@ -289,6 +314,8 @@ mod tests {
         let text = format!("schema = \"davis\"\n{TEXT}");
         let columns = edited(&text, &[set("schema.number", serde_json::json!(["a", "b"]))]).unwrap();
         assert_eq!(values(&columns)["schema"], serde_json::json!({"number": ["a", "b"]}), "{columns}");
+        let words = edited(&text, &[set("schema.missing", serde_json::json!(["unknown"]))]).unwrap();
+        assert_eq!(values(&words)["schema"], serde_json::json!({"base": "davis", "missing": ["unknown"]}), "{words}");
         let back = edited(&columns, &[set("schema", "infer".into())]).unwrap();
         assert_eq!(values(&back)["schema"], "infer", "{back}");
         assert!(checked("w", &back, &Registry::builtin()).is_ok(), "{back}");

@@ -11,6 +11,7 @@ use super::document;
 use super::folder::{Folder, ProjectName};
 use super::problem::FileProblem;
 use crate::config::{Dataflow, SinkPlan};
+use crate::mqtt::{is_secret, masked};
 use crate::registry::Registry;
 use crate::source;
 
@@ -72,12 +73,23 @@ impl FileCache {
 }
 
 impl FileSummary {
-    fn of(name: &ProjectName, text: &str, registry: &Registry) -> FileSummary {
+    pub(super) fn of(name: &ProjectName, text: &str, registry: &Registry) -> FileSummary {
         match document::checked(&name.to_string(), text, registry) {
             Ok(dataflow) => FileSummary::from(&dataflow),
-            Err(problem) => FileSummary { title: name.to_string(), problem: Some(problem), ..FileSummary::default() },
+            Err(mut problem) => {
+                // It cites what stands at its place; viewers see it, too.
+                problem.message =
+                    if names_secret(&problem) { "the password is no text".into() } else { masked(&problem.message) };
+                problem.help = problem.help.map(|help| masked(&help));
+                FileSummary { title: name.to_string(), problem: Some(problem), ..FileSummary::default() }
+            }
         }
     }
+}
+
+/// Whether a problem is about a password.
+fn names_secret(problem: &FileProblem) -> bool {
+    problem.field.as_deref().is_some_and(|field| field.split('.').any(is_secret))
 }
 
 impl From<&Dataflow> for FileSummary {
@@ -88,8 +100,8 @@ impl From<&Dataflow> for FileSummary {
         };
         let settings = &dataflow.source_settings;
         FileSummary {
-            title: dataflow.name.clone(),
-            description: dataflow.description.clone(),
+            title: document::masked_text(&dataflow.name),
+            description: document::masked_text(&dataflow.description),
             broker: mqtt.map(|url| format!("{}:{}", url.host, url.port)),
             topic: mqtt.map(|url| url.topic.clone()),
             client_id: settings.endpoint.as_ref().and_then(|endpoint| endpoint.client_id.clone()),

@@ -1,19 +1,27 @@
 //! Binds an address for a folder of projects, and serves.
 
+use std::fs::File;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
+use ipnet::IpNet;
 use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
 
 use super::access::Access;
-use super::connections;
+use super::audit::AuditLog;
+use super::base_path::BasePath;
+use super::certificate::CertificateFiles;
+use super::connections::{self, WebService};
 use super::file_cache::FileCache;
 use super::folder::{Folder, ProjectName};
-use super::runs::{self, Runs};
+use super::index_page::IndexPage;
+use super::runs::{self, EarlierResults, Runs};
 use super::server;
 use super::state::{ServerState, SharedState};
 use super::users::Users;
+use crate::disk;
 use crate::registry::Registry;
 use crate::source::Stop;
 
@@ -27,6 +35,12 @@ pub struct ListenOptions {
     pub directory: PathBuf,
     /// Who may sign in; that of the folder if not given.
     pub users: Option<PathBuf>,
+    /// The path under which a proxy shows the page.
+    pub base_path: BasePath,
+    /// Proxies that may say for whom they ask. With any, a login is needed: others can reach the server through them.
+    pub trusted_proxies: Vec<IpNet>,
+    /// For TLS of its own.
+    pub certificate: Option<CertificateFiles>,
     /// What dataflow files can name.
     pub registry: Registry,
     /// Set it to end.
@@ -41,6 +55,9 @@ pub struct WebServer {
     /// Where it listens.
     pub address: SocketAddr,
     listener: std::net::TcpListener,
+    /// Locked as long as this server has the folder.
+    _folder: File,
+    tls: Option<TlsAcceptor>,
     shared: SharedState,
 }
 
@@ -52,14 +69,19 @@ pub fn users_file(directory: &Path) -> PathBuf {
 /// Binds the address.
 ///
 /// # Errors
-/// In words: a folder that is none, an address that is taken, or one that needs a login and has no users.
+/// In words: a folder that is none, or that another process serves, an address that is taken, or one that needs a login and has no users.
 pub fn listen(options: ListenOptions) -> Result<WebServer, String> {
     let shown = options.directory.display();
     let folder = Folder::open(&options.directory).map_err(|error| format!("{shown}: {error}"))?;
+    let failed = |error: std::io::Error| format!("{shown} is served already: {error}");
+    let held = File::open(folder.path().join(Folder::STATE)).map_err(failed)?;
+    disk::lock(&held).map_err(failed)?;
     let users = options.users.unwrap_or_else(|| users_file(folder.path()));
     let users = Users::new(std::path::absolute(&users).unwrap_or(users));
     let nobody = users.is_empty().map_err(|error| format!("{}: {error}", users.path().display()))?;
-    if nobody && !options.listen.ip().is_loopback() {
+    let tls = options.certificate.map(|files| files.acceptor()).transpose()?;
+    let reached = !options.listen.ip().is_loopback() || !options.trusted_proxies.is_empty();
+    if nobody && reached {
         return Err(format!(
             "{} can be reached from elsewhere and needs a login: add a user with `rowmill user add NAME --dir {shown}`",
             options.listen
@@ -69,19 +91,31 @@ pub fn listen(options: ListenOptions) -> Result<WebServer, String> {
     let listener = std::net::TcpListener::bind(options.listen).map_err(failed)?;
     listener.set_nonblocking(true).map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
+    let audit = AuditLog::new(folder.path().join(Folder::STATE).join(AuditLog::FILE));
     let shared = Arc::new(ServerState {
         folder,
+        audit,
         runs: Runs::default(),
         known: FileCache::default(),
-        access: Arc::new(Access::new(users, !nobody || !options.listen.ip().is_loopback())),
+        saves: Mutex::default(),
+        access: Arc::new(Access::new(users, !nobody || reached)),
+        index: IndexPage::under(&options.base_path),
+        base_path: options.base_path,
+        trusted_proxies: options.trusted_proxies,
         streams: Arc::new(Semaphore::new(MOST_STREAMS)),
         registry: options.registry,
         stop: options.stop,
     });
-    Ok(WebServer { address, listener, shared })
+    Ok(WebServer { address, listener, _folder: held, tls, shared })
 }
 
 impl WebServer {
+    /// Where a browser of this machine finds the page.
+    pub fn url(&self) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}{}", self.address, self.shared.base_path.as_str())
+    }
+
     /// The folder with the dataflow files, as an absolute path.
     pub fn directory(&self) -> &Path {
         self.shared.folder.path()
@@ -92,7 +126,7 @@ impl WebServer {
     /// # Errors
     /// In words: it can't be started.
     pub fn start(&self, name: &ProjectName) -> Result<(), String> {
-        self.shared.runs.start(&self.shared.folder, name, false).map(drop)
+        self.shared.runs.start(&self.shared.folder, name, &EarlierResults::Keep).map(drop)
     }
 
     /// Asks a project to end, and waits for it.
@@ -131,7 +165,9 @@ impl WebServer {
         runtime
             .block_on(async {
                 let listener = tokio::net::TcpListener::from_std(listener)?;
-                connections::serve(server::router(&self.shared), listener, self.shared.stop.clone()).await;
+                let (router, base) = (server::router(&self.shared), self.shared.base_path.clone());
+                let service = WebService { router, base, tls: self.tls.clone() };
+                connections::serve(service, listener, self.shared.stop.clone()).await;
                 Ok(())
             })
             .map_err(failed)

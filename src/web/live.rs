@@ -42,7 +42,7 @@ pub fn routes() -> OpenApiRouter<SharedState> {
 #[derive(Serialize, ToSchema)]
 struct LiveStatus {
     run: ProjectRun,
-    /// As the run wrote it; see `live.json`.
+    /// As the run wrote it, without `buckets`; see `live.json`.
     #[schema(value_type = Option<Object>)]
     live: Option<RunStatus>,
     advice: Option<Advice>,
@@ -101,7 +101,9 @@ impl Advice {
 
 fn told(shared: &SharedState, name: &ProjectName) -> Result<LiveStatus, ApiError> {
     let run = shared.run_of(name)?;
-    let live = runs::live(&shared.folder, name);
+    let mut live = runs::live(&shared.folder, name);
+    // They are for Prometheus, and as long as all the rest.
+    live.iter_mut().for_each(|live| live.buckets.clear());
     let advice = live.as_ref().filter(|_| run.state.is_alive()).and_then(Advice::of);
     Ok(LiveStatus { run, live, advice })
 }
@@ -124,15 +126,18 @@ fn events(
     let permit = permit.map_err(too_many)?;
     let access = shared.access.clone();
     let may = move || match &watcher {
-        Some(Extension(watcher)) => access.admitted(&watcher.name).is_ok_and(|now| now.as_ref() == Some(watcher)),
+        Some(Extension(watcher)) => {
+            access.admitted(&watcher.name, watcher.by).is_ok_and(|now| now.as_ref() == Some(watcher))
+        }
         None => access.is_needed().is_ok_and(|needed| !needed),
     };
     let ticks = tokio_stream::wrappers::IntervalStream::new(tokio::time::interval(LOOK_UP_INTERVAL));
     let mut last = String::new();
     let stop = shared.stop.clone();
-    let changes = ticks.take_while(move |_| !stop.is_set() && may()).filter_map(move |_| {
+    // Nothing more can come of what is gone: the browser asks again, and hears so.
+    let texts = ticks.take_while(move |_| !stop.is_set() && may()).map_while(move |_| look(&shared));
+    let changes = texts.filter_map(move |text| {
         let _held = &permit;
-        let text = look(&shared)?;
         (text != last).then(|| {
             last.clone_from(&text);
             Ok::<_, Infallible>(Event::default().data(text))

@@ -8,9 +8,10 @@ use prometheus::{Encoder, TextEncoder};
 
 use super::answer::ApiError;
 use super::folder::ProjectName;
-use super::runs;
+use super::runs::{self, ProjectRun, RunState};
 use super::state::{ServerState, SharedState};
-use crate::measure::{HistogramSummary, RunStatus, SinkRows};
+use crate::measure::{BrokerLink, HistogramSummary, IntervalStatus, RunStatus, SinkRows};
+use crate::proc;
 
 /// Answers with the text format 0.0.4.
 pub async fn metrics(State(shared): State<SharedState>) -> Result<impl IntoResponse, ApiError> {
@@ -30,7 +31,13 @@ const COUNTERS: [(&str, &str, OfLive); 5] = [
     ("rowmill_rows_too_late_total", "Rows whose window of a table had gone.", |live| live.rows_too_late as f64),
 ];
 
-const GAUGES: [(&str, &str, OfLive); 5] = [
+const GAUGES: [(&str, &str, OfLive); 7] = [
+    ("rowmill_source_connected", "Whether the run has its broker, or needs none.", |live| {
+        f64::from(u8::from(live.workers > 0 && live.broker == BrokerLink::Up))
+    }),
+    ("rowmill_stalled", "Whether rows wait and none comes further.", |live| {
+        f64::from(u8::from(live.workers > 0 && live.stalled_ms.is_some()))
+    }),
     ("rowmill_utilization_ratio", "rho = lambda / (c mu) over the last second.", |live| live.now.rho),
     ("rowmill_rows_per_second", "Rows completed in the last second.", |live| live.now.rows_per_second),
     ("rowmill_workers", "Worker threads of all processes.", |live| live.workers as f64),
@@ -40,13 +47,14 @@ const GAUGES: [(&str, &str, OfLive); 5] = [
 
 fn families(shared: &ServerState) -> std::io::Result<Vec<MetricFamily>> {
     let names = shared.folder.names()?;
-    let alive: Vec<(&ProjectName, bool)> =
-        names.iter().map(|name| (name, shared.runs.run(&shared.folder, name).state.is_alive())).collect();
-    let running = alive.iter().filter(|(_, alive)| *alive);
-    let lives: Vec<(&ProjectName, RunStatus)> =
-        running.filter_map(|(name, _)| Some((*name, runs::live(&shared.folder, name)?))).collect();
-    let up = alive.iter().map(|(name, alive)| gauge(name, f64::from(u8::from(*alive))));
-    let mut families = vec![family("rowmill_project_up", "Whether the project runs.", MetricType::GAUGE, up.collect())];
+    let all: Vec<(&ProjectName, ProjectRun)> =
+        names.iter().map(|name| (name, shared.runs.run(&shared.folder, name))).collect();
+    // A series goes on when its run ends: a rate over the end is a rate still.
+    let begun = all.iter().filter(|(_, run)| run.started_ms.is_some());
+    let lives: Vec<(&ProjectName, RunStatus)> = begun.map(|(name, run)| (*name, shown(shared, name, run))).collect();
+    let up = all.iter().map(|(name, run)| gauge(name, f64::from(u8::from(run.state.is_alive()))));
+    let mut families = of_this_process();
+    families.push(family("rowmill_project_up", "Whether the project runs.", MetricType::GAUGE, up.collect()));
     for (name, help, of) in COUNTERS {
         let metrics = lives.iter().map(|(project, live)| counter(project, of(live)));
         families.push(family(name, help, MetricType::COUNTER, metrics.collect()));
@@ -68,6 +76,38 @@ fn families(shared: &ServerState) -> std::io::Result<Vec<MetricFamily>> {
     // The encoder refuses families without metrics.
     families.retain(|family| !family.get_metric().is_empty());
     Ok(families)
+}
+
+/// What a run last told; of one that has ended, nothing of the last second.
+fn shown(shared: &ServerState, name: &ProjectName, run: &ProjectRun) -> RunStatus {
+    let live = runs::live(&shared.folder, name).unwrap_or_else(RunStatus::of_none);
+    if run.state.is_alive() {
+        // A run that is silent does not say so itself.
+        let stalled_ms = run.since_ms.filter(|_| run.state == RunState::Stalled);
+        return RunStatus { stalled_ms, ..live };
+    }
+    RunStatus { now: IntervalStatus::default(), workers: 0, in_flight: 0, queued: 0, ..live }
+}
+
+/// The program's version, and what this server itself takes, under the names that Prometheus' own clients give.
+fn of_this_process() -> Vec<MetricFamily> {
+    let single = |name, help, kind, metric| family(name, help, kind, vec![metric]);
+    let version = label("version", env!("CARGO_PKG_VERSION"));
+    let build = with_gauge(Metric::from_label(vec![version]), 1.0);
+    let mut families = vec![single("rowmill_build_info", "The version of the program.", MetricType::GAUGE, build)];
+    let Some(usage) = proc::own_usage() else { return families };
+    let plain = || Metric::from_label(Vec::new());
+    let cpu = counted(plain(), usage.cpu_seconds);
+    families.push(single("process_cpu_seconds_total", "CPU time of `rowmill serve`.", MetricType::COUNTER, cpu));
+    for (name, help, value) in [
+        ("process_resident_memory_bytes", "Memory of `rowmill serve`.", usage.resident_bytes as f64),
+        ("process_virtual_memory_bytes", "Addresses of `rowmill serve`.", usage.virtual_bytes as f64),
+        ("process_open_fds", "Open files of `rowmill serve`.", usage.open_files as f64),
+        ("process_start_time_seconds", "When `rowmill serve` began, in seconds since 1970.", usage.start_seconds),
+    ] {
+        families.push(single(name, help, MetricType::GAUGE, with_gauge(plain(), value)));
+    }
+    families
 }
 
 fn family(name: &str, help: &str, kind: MetricType, metrics: Vec<Metric>) -> MetricFamily {
@@ -107,9 +147,12 @@ fn counted(mut metric: Metric, value: f64) -> Metric {
 }
 
 fn gauge(project: &ProjectName, value: f64) -> Metric {
+    with_gauge(labelled(project), value)
+}
+
+fn with_gauge(mut metric: Metric, value: f64) -> Metric {
     let mut gauge = Gauge::default();
     gauge.set_value(value);
-    let mut metric = labelled(project);
     metric.set_gauge(gauge);
     metric
 }

@@ -2,13 +2,17 @@
 
 use std::sync::LazyLock;
 
+use axum::body::Bytes;
+use axum::extract::State;
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum_extra::TypedHeader;
 use axum_extra::headers::{ETag, IfNoneMatch};
 
 use super::answer::ApiError;
-use crate::data::fingerprint;
+use super::etag::etag;
+use super::index_page::IndexPage;
+use super::state::SharedState;
 
 macro_rules! assets {
     ($($path:literal => $kind:expr),* $(,)?) => {
@@ -16,19 +20,19 @@ macro_rules! assets {
     };
 }
 
-const HTML: &str = "text/html; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 const STYLE: &str = "text/css; charset=utf-8";
 
 /// Path, type and bytes of every file.
-static ASSETS: [(&str, &str, &[u8]); 14] = assets! {
-    "/index.html" => HTML,
+static ASSETS: [(&str, &str, &[u8]); 15] = assets! {
     "/style.css" => STYLE,
     "/app.js" => SCRIPT,
     "/api.js" => SCRIPT,
     "/charts.js" => SCRIPT,
     "/details.js" => SCRIPT,
     "/editor.js" => SCRIPT,
+    "/conflict.js" => SCRIPT,
+    "/leave.js" => SCRIPT,
     "/login.js" => SCRIPT,
     "/overview.js" => SCRIPT,
     "/words.js" => SCRIPT,
@@ -39,20 +43,19 @@ static ASSETS: [(&str, &str, &[u8]); 14] = assets! {
 };
 
 /// The tag of each file's version.
-static TAGS: LazyLock<[ETag; ASSETS.len()]> = LazyLock::new(|| {
-    ASSETS.map(|(_, _, bytes)| format!("\"{:032x}\"", fingerprint(bytes)).parse().expect("digits in quotes are a tag"))
-});
+static TAGS: LazyLock<[ETag; ASSETS.len()]> = LazyLock::new(|| ASSETS.map(|(_, _, bytes)| etag(bytes)));
 
 /// A file of the page, or the page itself for its own addresses. A version that the browser has is not sent again.
-pub async fn page(uri: Uri, known: Option<TypedHeader<IfNoneMatch>>) -> Response {
+pub async fn page(State(shared): State<SharedState>, uri: Uri, known: Option<TypedHeader<IfNoneMatch>>) -> Response {
     let path = uri.path();
     let found = ASSETS.iter().position(|(name, _, _)| *name == path);
     let drawn = path == "/" || path == "/login" || path.starts_with("/projects/");
-    let Some(at) = found.or(drawn.then_some(0)) else {
-        return ApiError::new(StatusCode::NOT_FOUND, format!("there is no {path}")).into_response();
+    let (tag, kind, bytes) = match found {
+        Some(at) => (&TAGS[at], ASSETS[at].1, Bytes::from_static(ASSETS[at].2)),
+        None if drawn => (&shared.index.tag, IndexPage::KIND, shared.index.text.clone()),
+        None => return ApiError::new(StatusCode::NOT_FOUND, format!("there is no {path}")).into_response(),
     };
-    let (_, kind, bytes) = ASSETS[at];
-    let tag = TypedHeader(TAGS[at].clone());
+    let tag = TypedHeader(tag.clone());
     let cached = [(header::CACHE_CONTROL, "no-cache")];
     if known.is_some_and(|TypedHeader(known)| !known.precondition_passes(&tag)) {
         return (StatusCode::NOT_MODIFIED, tag, cached).into_response();

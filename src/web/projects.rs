@@ -2,18 +2,23 @@
 
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
+use axum_extra::TypedHeader;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::answer::{ApiError, ApiProblem, Body, Project};
+use super::audit::AuditSubject;
 use super::document;
+use super::duplicate::{beside, duplicated};
+use super::etag::{etag, is_of_another};
 use super::file_cache::FileSummary;
 use super::folder::ProjectName;
-use super::runs::{self, ProjectRun};
+use super::runs::{self, EarlierResults, ProjectRun};
 use super::state::{ServerState, SharedState};
 use super::users::UserRole;
 
@@ -159,44 +164,64 @@ async fn list(State(shared): State<SharedState>) -> Result<Json<Vec<ProjectSumma
 async fn create(
     State(shared): State<SharedState>,
     Body(NewProject { name, toml }): Body<NewProject>,
-) -> Result<(StatusCode, Json<ProjectSummary>), ApiError> {
-    let name = named(&name)?;
-    let text = toml.as_deref().unwrap_or(EXAMPLE);
+) -> (Extension<AuditSubject>, Result<(StatusCode, Json<ProjectSummary>), ApiError>) {
+    let subject = AuditSubject { who: None, project: Some(name.clone()) };
+    (Extension(subject), add(&shared, &name, toml.as_deref()))
+}
+
+fn add(shared: &SharedState, name: &str, toml: Option<&str>) -> Result<(StatusCode, Json<ProjectSummary>), ApiError> {
+    let name = named(name)?;
+    let text = toml.unwrap_or(EXAMPLE);
     document::checked(&name.to_string(), text, &shared.registry)?;
     shared.folder.create(&name, text).map_err(|error| ApiError::file(&name, &error))?;
     Ok((StatusCode::CREATED, Json(shared.found(&name)?)))
 }
 
-/// A project's file; viewers see it without passwords.
+/// A project's file; viewers see it without passwords. Its `ETag` names the version, for `If-Match` with a change.
 #[utoipa::path(get, path = "/api/v1/projects/{name}", tag = "projects", params(("name" = String, Path)), responses(
     (status = 200, body = ProjectFile), (status = 404, body = ApiProblem)))]
 async fn read(
     State(shared): State<SharedState>,
     Extension(role): Extension<UserRole>,
     Project(name): Project,
-) -> Result<Json<ProjectFile>, ApiError> {
+) -> Result<Response, ApiError> {
     let toml = shared.folder.read(&name).map_err(|error| ApiError::file(&name, &error))?;
-    let toml = if role < UserRole::Admin { document::without_secrets(&toml) } else { toml };
-    Ok(Json(ProjectFile { summary: shared.found(&name)?, toml }))
+    let summary = shared.found(&name)?;
+    if role < UserRole::Admin {
+        // Without a tag: it is a hash of what they may not see.
+        return Ok(Json(ProjectFile { summary, toml: document::without_secrets(&toml) }).into_response());
+    }
+    Ok((TypedHeader(etag(toml.as_bytes())), Json(ProjectFile { summary, toml })).into_response())
 }
 
-/// Replace a project's file. A run goes on with what it began with.
+/// Replace a project's file. A run goes on with what it began with. With `If-Match`, only that version is replaced.
 #[utoipa::path(put, path = "/api/v1/projects/{name}", tag = "projects", params(("name" = String, Path)),
     request_body = ProjectText, responses(
-    (status = 200, body = ProjectSummary), (status = 404, body = ApiProblem), (status = 422, body = ApiProblem),
-    (status = 400, body = ApiProblem), (status = 415, body = ApiProblem)))]
+    (status = 200, body = ProjectSummary), (status = 404, body = ApiProblem), (status = 412, body = ApiProblem),
+    (status = 422, body = ApiProblem), (status = 400, body = ApiProblem), (status = 415, body = ApiProblem)))]
 async fn save(
     State(shared): State<SharedState>,
     Project(name): Project,
+    headers: HeaderMap,
     Body(ProjectText { toml, draft }): Body<ProjectText>,
-) -> Result<Json<ProjectSummary>, ApiError> {
+) -> Result<Response, ApiError> {
     if let Err(problem) = document::checked(&name.to_string(), &toml, &shared.registry)
         && !draft
     {
         return Err(problem.into());
     }
-    shared.folder.save(&name, &toml).map_err(|error| ApiError::file(&name, &error))?;
-    Ok(Json(shared.found(&name)?))
+    let failed = |error| ApiError::file(&name, &error);
+    {
+        // Nobody writes between the comparison and the change.
+        let _one_at_a_time = shared.saves.lock().expect("no holder panics");
+        let current = shared.folder.read(&name).map_err(failed)?;
+        if is_of_another(&headers, current.as_bytes()) {
+            let tag = TypedHeader(etag(current.as_bytes()));
+            return Ok((tag, ApiError::changed_meanwhile(&name, current)).into_response());
+        }
+        shared.folder.save(&name, &toml).map_err(failed)?;
+    }
+    Ok((TypedHeader(etag(toml.as_bytes())), Json(shared.found(&name)?)).into_response())
 }
 
 /// Remove a project that does not run, with what is kept of its runs. Its results stay.
@@ -210,7 +235,7 @@ async fn delete(State(shared): State<SharedState>, Project(name): Project) -> Re
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Copy a project's file.
+/// Copy a project's file. The copy has files of results and client ids of its own.
 #[utoipa::path(post, path = "/api/v1/projects/{name}/duplicate", tag = "projects", params(("name" = String, Path)),
     request_body = CopyRequest, responses(
     (status = 201, body = ProjectSummary), (status = 404, body = ApiProblem), (status = 409, body = ApiProblem),
@@ -222,7 +247,7 @@ async fn duplicate(
 ) -> Result<(StatusCode, Json<ProjectSummary>), ApiError> {
     let copy = named(&copy)?;
     let text = shared.folder.read(&name).map_err(|error| ApiError::file(&name, &error))?;
-    shared.folder.create(&copy, &text).map_err(|error| ApiError::file(&copy, &error))?;
+    shared.folder.create(&copy, &duplicated(&text, &copy)).map_err(|error| ApiError::file(&copy, &error))?;
     Ok((StatusCode::CREATED, Json(shared.found(&copy)?)))
 }
 
@@ -231,12 +256,26 @@ async fn duplicate(
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct StartRequest {
-    /// Replace its results, and forget what an earlier run has finished.
+    /// What becomes of the results of earlier runs.
     #[serde(default)]
-    fresh: bool,
+    #[param(inline)]
+    results: ResultsChoice,
 }
 
-/// Start a project. Results of a run that has ended are not replaced, unless it is to be fresh.
+/// What becomes of the results of earlier runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum ResultsChoice {
+    /// They stay: the run goes on behind them, or is refused.
+    #[default]
+    Append,
+    /// They stay, and this run writes into a new file, with the time in its name.
+    New,
+    /// They are replaced, and what an earlier run has finished is forgotten.
+    Replace,
+}
+
+/// Start a project. Results of earlier runs are not replaced, unless that is chosen.
 #[utoipa::path(post, path = "/api/v1/projects/{name}/start", tag = "projects", params(("name" = String, Path), StartRequest),
     responses((status = 200, body = ProjectRun), (status = 404, body = ApiProblem), (status = 409, body = ApiProblem),
     (status = 422, body = ApiProblem), (status = 400, body = ApiProblem)))]
@@ -246,14 +285,31 @@ async fn start(
     manner: Result<Query<StartRequest>, QueryRejection>,
 ) -> Result<Json<ProjectRun>, ApiError> {
     let Query(manner) = manner.map_err(|rejection| ApiError::new(rejection.status(), rejection.body_text()))?;
-    begin(&shared, &name, manner.fresh).map(Json)
+    begin(&shared, &name, manner.results).map(Json)
 }
 
-fn begin(shared: &SharedState, name: &ProjectName, fresh: bool) -> Result<ProjectRun, ApiError> {
-    if let Some(problem) = shared.found(name)?.about.problem {
+fn begin(shared: &SharedState, name: &ProjectName, results: ResultsChoice) -> Result<ProjectRun, ApiError> {
+    let about = shared.found(name)?.about;
+    if let Some(problem) = about.problem {
         return Err(problem.into());
     }
-    shared.runs.start(&shared.folder, name, fresh).map_err(|reason| ApiError::new(StatusCode::CONFLICT, reason))
+    let earlier = match results {
+        ResultsChoice::Append => EarlierResults::Keep,
+        ResultsChoice::Replace => EarlierResults::Replace,
+        ResultsChoice::New if about.sink.contains(", ") => {
+            let reason = format!("{name} has several sinks: give each a new file in its dataflow file");
+            return Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, reason));
+        }
+        ResultsChoice::New => {
+            let time = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
+            let none = || {
+                let reason = format!("the results of {name} go to {}, which is no file: start it as it is", about.sink);
+                ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, reason)
+            };
+            EarlierResults::Beside(beside(&about.sink, &time).ok_or_else(none)?)
+        }
+    };
+    shared.runs.start(&shared.folder, name, &earlier).map_err(|reason| ApiError::new(StatusCode::CONFLICT, reason))
 }
 
 /// Ask a run to end: it stops reading, finishes what is in flight, and reports. Asked again, it ends at once.
@@ -281,7 +337,7 @@ async fn restart(State(shared): State<SharedState>, Project(name): Project) -> R
     }
     for _ in 0..PATIENCE {
         if !shared.runs.run(&shared.folder, &name).state.is_alive() {
-            return begin(&shared, &name, false).map(Json);
+            return begin(&shared, &name, ResultsChoice::Append).map(Json);
         }
         tokio::time::sleep(LOOK_UP_INTERVAL).await;
     }

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 use super::folder::{Folder, ProjectName};
 use crate::disk;
-use crate::measure::{RunOutcome, RunStatus, now_ms};
+use crate::measure::{BrokerLink, RunOutcome, RunStatus, now_ms};
 use crate::proc::beginning;
 
 /// What a project does.
@@ -26,7 +26,13 @@ pub enum RunState {
     Idle,
     /// Its process is there, and has told nothing yet.
     Starting,
+    /// It has no subscription at its broker yet.
+    Connecting,
     Running,
+    /// Its broker is away.
+    Disconnected,
+    /// Rows wait, and none comes further.
+    Stalled,
     /// It was asked to end.
     Stopping,
     /// It ended by itself, or because it was asked to.
@@ -44,12 +50,14 @@ pub struct ProjectRun {
     /// Milliseconds since 1970.
     pub started_ms: Option<u64>,
     pub ended_ms: Option<u64>,
+    /// Since when it is disconnected or stalled, in milliseconds since 1970.
+    pub since_ms: Option<u64>,
 }
 
 impl RunState {
     /// Whether its process is there.
     pub fn is_alive(self) -> bool {
-        matches!(self, RunState::Starting | RunState::Running | RunState::Stopping)
+        !matches!(self, RunState::Idle | RunState::Done | RunState::Failed)
     }
 }
 
@@ -79,6 +87,18 @@ impl StartRecord {
     }
 }
 
+/// What becomes of what earlier runs have written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum EarlierResults {
+    /// It stays: a run goes on behind it, or is refused.
+    #[default]
+    Keep,
+    /// It stays, and this run writes into a file of its own, given here.
+    Beside(String),
+    /// It is replaced, and the checkpoint of an earlier run is discarded.
+    Replace,
+}
+
 /// The child processes of this server; those of an earlier one are found by their files.
 #[derive(Debug, Default)]
 pub struct Runs {
@@ -88,11 +108,11 @@ pub struct Runs {
 const LOG: &str = "log";
 
 impl Runs {
-    /// Starts a project; with `fresh`, its results are replaced and the checkpoint of an earlier run is discarded.
+    /// Starts a project. Of starts at one time one is the first, and the others are refused.
     ///
     /// # Errors
     /// In words: it runs already, or its process can't be started.
-    pub fn start(&self, folder: &Folder, name: &ProjectName, fresh: bool) -> Result<ProjectRun, String> {
+    pub fn start(&self, folder: &Folder, name: &ProjectName, earlier: &EarlierResults) -> Result<ProjectRun, String> {
         let mut children = self.children.lock().expect("no holder panics");
         if settled(&mut children, folder, name).state.is_alive() {
             return Err(format!("{name} runs already"));
@@ -106,12 +126,17 @@ impl Runs {
         fs::create_dir_all(&state).map_err(failed)?;
         let log = File::create(state.join(LOG)).map_err(failed)?;
         let program = std::env::current_exe().map_err(failed)?;
+        let further = match earlier {
+            EarlierResults::Keep => vec![],
+            EarlierResults::Beside(file) => vec!["--sink", file],
+            EarlierResults::Replace => vec!["--fresh"],
+        };
         let child = Command::new(program)
             .arg("run")
             .arg(folder.file(name).file_name().expect("a file has a name"))
             .arg("--live")
             .arg(&state)
-            .args(fresh.then_some("--fresh"))
+            .args(further)
             .current_dir(folder.path())
             // A terminal's Ctrl-C ends the server, not its runs.
             .process_group(0)
@@ -178,6 +203,31 @@ fn has_child(children: &mut HashMap<ProjectName, Child>, folder: &Folder, name: 
     false
 }
 
+/// What a status tells of the state of a run that is alive.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default)]
+struct RunProgress {
+    broker: BrokerLink,
+    stalled_ms: Option<u64>,
+    seconds: f64,
+    written_ms: u64,
+}
+
+impl RunProgress {
+    /// A status is written every second; one that is so old is of a process that does not come to it.
+    const SILENT_MS: u64 = 30_000;
+
+    fn state(&self, now_ms: u64) -> (RunState, Option<u64>) {
+        let silent = self.seconds > 0.0 && now_ms.saturating_sub(self.written_ms) > RunProgress::SILENT_MS;
+        match (self.broker, self.stalled_ms.or(silent.then_some(self.written_ms))) {
+            (BrokerLink::Connecting, _) => (RunState::Connecting, None),
+            (BrokerLink::Lost { since_ms }, _) => (RunState::Disconnected, Some(since_ms)),
+            (BrokerLink::Up, Some(since_ms)) => (RunState::Stalled, Some(since_ms)),
+            (BrokerLink::Up, None) => (RunState::Running, None),
+        }
+    }
+}
+
 /// The state of a project's run. A child counts as running until it was waited for: its first thread may end before the
 /// others.
 fn current(folder: &Folder, name: &ProjectName, is_child: bool) -> ProjectRun {
@@ -185,12 +235,13 @@ fn current(folder: &Folder, name: &ProjectName, is_child: bool) -> ProjectRun {
     let Some(started) = StartRecord::read(&state) else { return ProjectRun::default() };
     let run = ProjectRun { pid: Some(started.pid), started_ms: Some(started.started_ms), ..ProjectRun::default() };
     if is_child || started.is_alive() {
-        let state = match (started.stopping, state.join(RunStatus::FILE).exists()) {
-            (true, _) => RunState::Stopping,
-            (false, true) => RunState::Running,
-            (false, false) => RunState::Starting,
+        let told = read_json::<RunProgress>(&state.join(RunStatus::FILE));
+        let (state, since_ms) = match told {
+            _ if started.stopping => (RunState::Stopping, None),
+            None => (RunState::Starting, None),
+            Some(told) => told.state(now_ms()),
         };
-        return ProjectRun { state, ..run };
+        return ProjectRun { state, since_ms, ..run };
     }
     match read_json::<RunOutcome>(&state.join(RunOutcome::FILE)) {
         Some(RunOutcome { code: 0, ended_ms, .. }) => {
@@ -201,7 +252,10 @@ fn current(folder: &Folder, name: &ProjectName, is_child: bool) -> ProjectRun {
             ProjectRun { state: RunState::Failed, reason, ended_ms: Some(ended_ms), ..run }
         }
         None => {
-            let reason = "its process is gone and told nothing: it was killed, or this machine was".into();
+            let reason = last_line(&state).map_or_else(
+                || "its process is gone and told nothing: it was killed, or this machine was".into(),
+                |line| format!("its process is gone; the last that it told: {line}"),
+            );
             ProjectRun { state: RunState::Failed, reason, ..run }
         }
     }
@@ -259,6 +313,20 @@ mod tests {
     }
 
     #[test]
+    fn a_run_that_is_alive_says_what_it_waits_for() {
+        let told = |text: &str| serde_json::from_str::<RunProgress>(text).unwrap().state(100_000);
+        for (text, state, since_ms) in [
+            (r#"{"seconds":1,"written_ms":99000}"#, RunState::Running, None),
+            (r#"{"broker":{"link":"connecting"}}"#, RunState::Connecting, None),
+            (r#"{"broker":{"link":"lost","since_ms":7},"stalled_ms":5}"#, RunState::Disconnected, Some(7)),
+            (r#"{"broker":{"link":"up"},"stalled_ms":5}"#, RunState::Stalled, Some(5)),
+            (r#"{"seconds":1,"written_ms":60000}"#, RunState::Stalled, Some(60_000)),
+        ] {
+            assert_eq!(told(text), (state, since_ms), "{text}");
+        }
+    }
+
+    #[test]
     fn a_run_that_is_gone_says_so() {
         let directory = tempfile::tempdir().unwrap();
         let folder = Folder::open(directory.path()).unwrap();
@@ -270,6 +338,9 @@ mod tests {
         let run = current(&folder, &name, false);
         assert_eq!(run.state, RunState::Failed);
         assert!(run.reason.contains("killed"), "{run:?}");
+        fs::write(state.join(LOG), "error: no such column\n\n").unwrap();
+        let reason = current(&folder, &name, false).reason;
+        assert!(reason.ends_with("error: no such column") && !reason.contains("killed"), "{reason}");
         RunOutcome::now(1, "no broker".into()).write(&state).unwrap();
         assert_eq!(current(&folder, &name, false).reason, "no broker");
         RunOutcome::now(0, String::new()).write(&state).unwrap();

@@ -5,7 +5,6 @@ use axum::extract::State;
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware;
 use axum::routing::get;
-use serde_json::Value;
 use tower_http::compression::CompressionLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_sessions::cookie::{self, SameSite};
@@ -13,9 +12,9 @@ use tower_sessions::{Expiry, MemoryStore, SessionManagerLayer};
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
-use super::answer::{ApiError, PROBLEM};
+use super::answer::{self, ApiError};
 use super::state::SharedState;
-use super::{editor, live, metrics, page, projects, sign_in, tables};
+use super::{api_document, audited, client, editor, live, metrics, page, projects, sign_in, tables};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -43,13 +42,14 @@ pub fn router(shared: &SharedState) -> Router {
         .merge(tables::routes())
         .merge(sign_in::routes())
         .split_for_parts();
-    let document = with_problems(serde_json::to_value(document).expect("a document is JSON"));
+    let document = api_document::finished(document, &shared.base_path);
     let sessions = SessionManagerLayer::new(MemoryStore::default())
         .with_name("rowmill")
         .with_same_site(SameSite::Strict)
         .with_http_only(true)
-        // The page itself has no TLS; a proxy before it may.
+        // `client` adds it where the browser's own connection is encrypted.
         .with_secure(false)
+        .with_path(format!("{}/", shared.base_path.as_str()))
         .with_expiry(Expiry::OnInactivity(SESSION));
     let set = |name, value| SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value));
     router
@@ -60,11 +60,14 @@ pub fn router(shared: &SharedState) -> Router {
         .fallback(page::page)
         .method_not_allowed_fallback(other_method)
         .layer(middleware::from_fn_with_state(shared.clone(), sign_in::guard))
+        .layer(middleware::map_response(answer::refused_as_problem))
+        .layer(middleware::from_fn_with_state(shared.clone(), audited::record))
         .layer(sessions)
         .layer(CompressionLayer::new())
         .layer(set(header::CONTENT_SECURITY_POLICY, POLICY))
         .layer(set(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(set(header::REFERRER_POLICY, "no-referrer"))
+        .layer(middleware::from_fn_with_state(shared.clone(), client::tell))
         .with_state(shared.clone())
 }
 
@@ -79,22 +82,3 @@ async fn ready(State(shared): State<SharedState>) -> (StatusCode, String) {
 async fn other_method(method: Method, uri: Uri) -> ApiError {
     ApiError::new(StatusCode::METHOD_NOT_ALLOWED, format!("{} takes no {method}", uri.path()))
 }
-
-/// The document with the type that refusals have.
-fn with_problems(mut document: Value) -> Value {
-    let refusals = document["paths"].as_object_mut().into_iter().flat_map(|paths| paths.values_mut());
-    let operations = refusals.filter_map(Value::as_object_mut).flat_map(|path| path.values_mut());
-    for content in operations
-        .filter_map(|operation| operation["responses"].as_object_mut())
-        .flat_map(|responses| responses.values_mut())
-        .filter_map(|response| response.get_mut("content")?.as_object_mut())
-    {
-        let refuses = content.get("application/json").is_some_and(|body| body["schema"]["$ref"] == PROBLEM_SCHEMA);
-        if let Some(body) = refuses.then(|| content.remove("application/json")).flatten() {
-            content.insert(PROBLEM.into(), body);
-        }
-    }
-    document
-}
-
-const PROBLEM_SCHEMA: &str = "#/components/schemas/ApiProblem";

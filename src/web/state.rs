@@ -1,12 +1,16 @@
 //! What all requests share.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
+use ipnet::IpNet;
 use tokio::sync::Semaphore;
 
 use super::access::Access;
+use super::audit::AuditLog;
+use super::base_path::BasePath;
 use super::file_cache::FileCache;
 use super::folder::Folder;
+use super::index_page::IndexPage;
 use super::runs::Runs;
 use crate::registry::Registry;
 use crate::source::Stop;
@@ -19,7 +23,14 @@ pub struct ServerState {
     pub folder: Folder,
     pub runs: Runs,
     pub known: FileCache,
+    /// Held while a dataflow file is compared and replaced.
+    pub saves: Mutex<()>,
     pub access: Arc<Access>,
+    pub audit: AuditLog,
+    pub base_path: BasePath,
+    /// The page, as it is under that path.
+    pub index: IndexPage,
+    pub trusted_proxies: Vec<IpNet>,
     /// Permits for streams of events.
     pub streams: Arc<Semaphore>,
     /// What dataflow files can name.

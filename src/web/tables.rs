@@ -29,13 +29,14 @@ struct FoundTable {
 
 /// Which table, and how it is wanted.
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct TableRequest {
     /// Where more than one project has a table of that name.
     project: Option<String>,
     /// json (an object a line), csv or parquet.
     #[serde(default)]
-    #[param(value_type = Option<String>, inline)]
+    #[param(value_type = Option<String>, inline, pattern = "^(json|csv|parquet)$")]
     format: SnapshotFormat,
     /// Not more lines than this: those of the newest windows.
     newest: Option<usize>,
@@ -53,7 +54,7 @@ fn tables(shared: &SharedState) -> Result<Vec<FoundTable>, ApiError> {
 }
 
 /// The tables of all projects that run.
-#[utoipa::path(get, path = "/api/v1/tables", tag = "tables", responses((status = 200, body = [FoundTable])))]
+#[utoipa::path(get, path = "/api/v1/tables", operation_id = "list_tables", tag = "tables", responses((status = 200, body = [FoundTable])))]
 async fn list(State(shared): State<SharedState>) -> Result<Json<Vec<FoundTable>>, ApiError> {
     waiting(move || tables(&shared)).await.map(Json)
 }

@@ -1,17 +1,16 @@
 //! The file of users: names, roles and argon2 hashes.
 
-use std::collections::BTreeMap;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use crate::data::fingerprint;
-use crate::disk::{self, Readers};
 use argon2::Argon2;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+use super::owner_file::OwnerFile;
+use crate::data::fingerprint;
 
 /// What a user may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema, clap::ValueEnum)]
@@ -41,19 +40,17 @@ struct User {
 
 /// Who may sign in.
 #[derive(Clone, Debug)]
-pub struct Users {
-    path: PathBuf,
-}
+pub struct Users(OwnerFile<User>);
 
 impl Users {
     /// The users of a file, which need not be there yet.
     pub fn new(path: PathBuf) -> Users {
-        Users { path }
+        Users(OwnerFile::new(path))
     }
 
     /// The file.
     pub fn path(&self) -> &Path {
-        &self.path
+        self.0.path()
     }
 
     /// Whether there is nobody.
@@ -61,14 +58,7 @@ impl Users {
     /// # Errors
     /// A file that can't be read.
     pub fn is_empty(&self) -> io::Result<bool> {
-        Ok(self.read()?.is_empty())
-    }
-
-    fn read(&self) -> io::Result<BTreeMap<String, User>> {
-        match fs::read(&self.path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BTreeMap::new()),
-            bytes => Ok(serde_json::from_slice(&bytes?)?),
-        }
+        Ok(self.0.read()?.is_empty())
     }
 
     /// Adds a user, or gives one another role and password. Only its owner can read the file.
@@ -76,16 +66,10 @@ impl Users {
     /// # Errors
     /// A file that can't be read or written.
     pub fn add(&self, name: &str, role: UserRole, password: &str) -> io::Result<()> {
-        let mut users = self.read()?;
+        let mut users = self.0.read()?;
         let hash = Argon2::default().hash_password(password.as_bytes()).map_err(io::Error::other)?;
         users.insert(name.to_owned(), User { role, password: hash.to_string() });
-        self.write(&users)
-    }
-
-    fn write(&self, users: &BTreeMap<String, User>) -> io::Result<()> {
-        let directory = self.path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        fs::create_dir_all(directory)?;
-        disk::replace(&self.path, &serde_json::to_vec_pretty(users)?, Readers::Owner)
+        self.0.write(&users)
     }
 
     /// Takes a user out; false if there is no such one.
@@ -93,10 +77,7 @@ impl Users {
     /// # Errors
     /// A file that can't be read or written.
     pub fn remove(&self, name: &str) -> io::Result<bool> {
-        let mut users = self.read()?;
-        let found = users.remove(name).is_some();
-        self.write(&users)?;
-        Ok(found)
+        self.0.remove(name)
     }
 
     /// All names with their roles, by name.
@@ -104,7 +85,7 @@ impl Users {
     /// # Errors
     /// A file that can't be read.
     pub fn list(&self) -> io::Result<Vec<(String, UserRole)>> {
-        Ok(self.read()?.into_iter().map(|(name, user)| (name, user.role)).collect())
+        Ok(self.0.read()?.into_iter().map(|(name, user)| (name, user.role)).collect())
     }
 
     /// The role of a user, and a text that changes with the password.
@@ -113,7 +94,7 @@ impl Users {
     /// A file that can't be read.
     pub fn current(&self, name: &str) -> io::Result<Option<(UserRole, String)>> {
         let version = |user: &User| format!("{:032x}", fingerprint(user.password.as_bytes()));
-        Ok(self.read()?.get(name).map(|user| (user.role, version(user))))
+        Ok(self.0.read()?.get(name).map(|user| (user.role, version(user))))
     }
 
     /// The role of a user who knows the password. An unknown name takes as long: time reveals no name.
@@ -124,7 +105,7 @@ impl Users {
         static NOBODY: LazyLock<String> = LazyLock::new(|| {
             Argon2::default().hash_password(b"nobody").map_or_else(|_| String::new(), |hash| hash.to_string())
         });
-        let users = self.read()?;
+        let users = self.0.read()?;
         let user = users.get(name);
         let hash = user.map_or(NOBODY.as_str(), |user| user.password.as_str());
         let hash = PasswordHash::new(hash).map_err(|error| io::Error::other(format!("the hash of {name}: {error}")))?;
@@ -135,6 +116,7 @@ impl Users {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;

@@ -55,11 +55,17 @@ impl Drop for Projects {
 
 impl Page {
     pub fn start(projects: &Projects) -> Page {
+        Page::start_with(projects, &[])
+    }
+
+    /// A server with further options. Its address has the base path behind it.
+    pub fn start_with(projects: &Projects, options: &[&str]) -> Page {
         let mut command = rowmill(&["serve", "--listen", "127.0.0.1:0", "--dir"]);
-        let mut process = Process(command.arg(projects.path()).stderr(Stdio::piped()).spawn().unwrap());
+        command.arg(projects.path()).args(options);
+        let mut process = Process(command.stderr(Stdio::piped()).spawn().unwrap());
         let mut lines = BufReader::new(process.0.stderr.take().unwrap()).lines();
         let line = lines.next().unwrap().unwrap();
-        let address = line.split_once("http://").unwrap_or_else(|| panic!("{line}")).1.to_owned();
+        let address = line.split_once("://").unwrap_or_else(|| panic!("{line}")).1.to_owned();
         std::thread::spawn(move || lines.for_each(drop));
         Page { address, process }
     }

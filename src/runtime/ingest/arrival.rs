@@ -1,6 +1,7 @@
 //! What arrives from the connections of the source, and their backlog.
 
 use crate::data::Bucket;
+use crate::measure::BrokerLink;
 use crate::source::DeliveryRange;
 
 /// A bucket with its epoch, its connection, and the deliveries that end in it.
@@ -11,7 +12,7 @@ pub struct Arrival {
     pub delivery_range: DeliveryRange,
 }
 
-/// Buckets that are queued before the dataflow.
+/// Buckets that are queued before the dataflow, and whether more can come.
 #[derive(Clone, Copy, Debug)]
 pub struct Backlog {
     pub buckets: usize,
@@ -19,4 +20,6 @@ pub struct Backlog {
     pub capacity: usize,
     /// Whether a connection's queue is full, so that its source is held back.
     pub full: bool,
+    /// How this process' connections stand to their broker.
+    pub broker: BrokerLink,
 }

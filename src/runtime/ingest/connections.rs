@@ -9,7 +9,7 @@ use timely::worker::Worker;
 
 use crate::config::Dataflow;
 use crate::data::Bucket;
-use crate::measure::Clock;
+use crate::measure::{BrokerLink, Clock};
 use crate::runtime::epochs::numbering::Numbering;
 use crate::runtime::error::Error;
 use crate::runtime::ingest::arrival::{Arrival, Backlog};
@@ -241,11 +241,17 @@ impl SourceConnections {
             IngestConnection::Own(source) => source.backlog(),
             IngestConnection::Other(other) => (other.buckets.len(), window, other.buckets.len() >= window),
         });
-        let none = Backlog { buckets: 0, capacity: 0, full: false };
+        let broker = |connection: &IngestConnection| match connection {
+            IngestConnection::Own(source) => source.broker(),
+            IngestConnection::Other(_) => BrokerLink::Up,
+        };
+        let broker = self.connections.iter().map(broker).max().unwrap_or_default();
+        let none = Backlog { buckets: 0, capacity: 0, full: false, broker };
         waiting.fold(none, |all, (buckets, capacity, full)| Backlog {
             buckets: all.buckets + buckets,
             capacity: all.capacity + capacity,
             full: all.full || full,
+            broker,
         })
     }
 

@@ -18,6 +18,8 @@ use crate::runtime::options::Options;
 
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
 const STATUS_INTERVAL: Duration = Duration::from_secs(1);
+/// A run whose rows wait for so long without any coming further is stalled.
+const STALL_INTERVAL: Duration = Duration::from_secs(10);
 
 /// What is reported of a run, and to whom.
 pub struct MonitorOptions<'a> {
@@ -41,6 +43,8 @@ pub struct Monitor {
     live_latency: Latency,
     history: VecDeque<IntervalStatus>,
     sample: Option<Sample>,
+    /// The rows that were done when rows last came further, or none waited, and when that was.
+    moved: (u64, Instant),
     /// For a source whose rows arrive at a rate of their own.
     overload: Option<Overload>,
 }
@@ -57,6 +61,7 @@ impl Monitor {
             live_latency: Latency::default(),
             history: VecDeque::new(),
             sample: None,
+            moved: (0, started),
         }
     }
 
@@ -118,6 +123,8 @@ impl Monitor {
             in_flight: ledger.in_flight(),
             queued: backlog.buckets,
             queue_capacity: backlog.capacity,
+            broker: backlog.broker,
+            stalled_ms: self.stalled(ledger, now.waiting),
             now,
             service_row: (&ledger.service_row).into(),
             service_message: (&ledger.service_message).into(),
@@ -131,6 +138,15 @@ impl Monitor {
         };
         live.set_latency(&ledger.latency.row, &ledger.latency.message);
         on_live(&live);
+    }
+
+    /// Since when rows have waited without any coming further, if that is long.
+    fn stalled(&mut self, ledger: &Ledger, waiting: usize) -> Option<u64> {
+        if waiting == 0 || ledger.rows_done != self.moved.0 {
+            self.moved = (ledger.rows_done, Instant::now());
+        }
+        let still = self.moved.1.elapsed();
+        (still >= STALL_INTERVAL).then(|| now_ms() - still.as_millis() as u64)
     }
 
     /// The figures of the interval since the last call.

@@ -5,7 +5,7 @@
 //! broker while that stalls. Where much is sent at quality of service 0, or in large publishes, the queue's byte budget
 //! is the bound: then the event loop does wait, and TCP's flow control slows the broker.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -17,7 +17,7 @@ use rumqttc::v5::{Client, ConnectionError, Event, Incoming, MqttOptions, StateEr
 
 use crate::data::{Origin, fingerprint};
 use crate::format::{Framing, sparkplug};
-use crate::measure::Clock;
+use crate::measure::{BrokerLink, Clock, now_ms};
 use crate::mqtt::{
     Backoff, Endpoint, LOOK_UP_INTERVAL, MqttEvents, Negotiation, Protocol, end_session, hint, refusal, tls,
 };
@@ -90,7 +90,12 @@ pub struct Acknowledger {
     /// what was not acknowledged.
     after_completion: bool,
     finished: Arc<AtomicBool>,
+    /// Since when there has been no subscription, in milliseconds since 1970; 0 while there is one.
+    without: Arc<AtomicU64>,
 }
+
+/// There has been no subscription yet.
+const NEVER: u64 = u64::MAX;
 
 impl Acknowledger {
     fn acknowledge(&self, deliveries: &mut Deliveries<Owed>) {
@@ -158,6 +163,14 @@ impl Acknowledge for Acknowledger {
         let mut deliveries = self.deliveries.lock().expect("no holder panics");
         deliveries.complete(number);
         self.acknowledge(&mut deliveries);
+    }
+
+    fn broker(&self) -> BrokerLink {
+        match self.without.load(Ordering::Relaxed) {
+            0 => BrokerLink::Up,
+            NEVER => BrokerLink::Connecting,
+            since_ms => BrokerLink::Lost { since_ms },
+        }
     }
 
     /// The client may disconnect when it has sent what is due.
@@ -236,6 +249,7 @@ impl ReaderParts {
             deliveries: Arc::new(Mutex::new(Deliveries::after(position, window))),
             after_completion: settings.is_persistent(),
             finished: Arc::default(),
+            without: Arc::new(AtomicU64::new(NEVER)),
         };
         let listener = EventLoopOwner {
             client,
@@ -556,6 +570,7 @@ impl EventLoopOwner {
                     let url = &self.endpoint.url;
                     return Err(Error::Broker(format!("the broker refuses the subscription to {url}: {code:?}")));
                 }
+                self.acknowledger.without.store(0, Ordering::Relaxed);
                 let _ = self.ready.try_send(());
             }
             Incoming::Publish(publish) => self.queue(IncomingItem::Publish(publish)),
@@ -679,6 +694,8 @@ impl EventLoopOwner {
     pub(super) fn lose(&mut self) {
         self.acknowledger.deliveries.lock().expect("no holder panics").lost();
         self.lost.get_or_insert_with(Instant::now);
+        let since = |without| (without == 0).then(now_ms);
+        let _ = self.acknowledger.without.fetch_update(Ordering::Relaxed, Ordering::Relaxed, since);
         (self.since, self.subscribes) = (None, None);
     }
 

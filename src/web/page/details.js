@@ -1,7 +1,7 @@
 // One project: live figures, charts, the dataflow, samples, dead letters, log and report.
 
 import { html, useEffect, useMemo, useState } from "./vendor/preact.js";
-import { call, listen } from "./api.js";
+import { base, call, listen } from "./api.js";
 import { Chart, Spark } from "./charts.js";
 import { RunButtons, State, isAlive } from "./overview.js";
 import { clock, number, t, time } from "./words.js";
@@ -10,7 +10,7 @@ export function Details({ name, admin }) {
   const [told, setTold] = useState(null);
   const [shown, setShown] = useState(null);
   const [paused, setPaused] = useState(false);
-  const [lost, setLost] = useState(false);
+  const [lost, setLost] = useState("");
   const [error, setError] = useState("");
   const [about, setAbout] = useState(null);
   useEffect(() => {
@@ -19,19 +19,20 @@ export function Details({ name, admin }) {
     return listen(`projects/${name}/events`, `projects/${name}/live`, setTold, setLost);
   }, [name]);
   useEffect(() => { if (!paused) setShown(told); }, [told, paused]);
-  if (!shown) return html`<h1>${name}</h1><p role="status" class=${error ? "error" : ""}>${lost ? t("lost") : error || t("loading")}</p>`;
+  if (!shown) return html`<h1>${name}</h1><p role="status" class=${error ? "error" : ""}>${lost ? t(lost) : error || t("loading")}</p>`;
   const { run, live, advice } = shown;
   return html`
     <div class="head"><h1>${name}</h1><span role="status"><${State} run=${run} /></span>
       ${run.started_ms && html`<span>${t("since")} ${clock(run.ended_ms ?? run.started_ms)}</span>`}
-      ${admin && html`<span class="buttons"><${RunButtons} name=${name} run=${run} told=${setError} />
-        <a class="button" data-go href="/projects/${name}/edit">${t("edit")}</a></span>`}
+      ${admin && html`<span class="buttons"><${RunButtons} name=${name} run=${run} told=${setError} choose />
+        <a class="button" data-go href="${base}/projects/${name}/edit">${t("edit")}</a></span>`}
+      ${!admin && html`<a class="button" data-go href="${base}/projects/${name}/edit">${t("configuration")}</a>`}
       ${live && html`<button type="button" aria-pressed=${paused} onClick=${() => setPaused(!paused)}>${t(paused ? "resume" : "pause")}</button>`}
     </div>
-    <p class="error" role="alert">${lost ? t("lost") : error}</p>
+    <p class="error" role="alert">${lost ? t(lost) : error}</p>
     ${run.state === "failed" && html`<p class="error card" id="reason">${run.reason}</p>`}
     ${about && html`<p>${about.description} <code>${about.source}</code> → <code>${about.sink}</code></p>`}
-    ${live ? html`<${Live} live=${live} advice=${advice} />` : html`<p>${t(isAlive(run) ? "startingUp" : "noRun")}</p>`}
+    ${live && !(run.state === "failed" && live.rows_in === 0) ? html`<${Live} live=${live} advice=${advice} />` : html`<p>${run.state === "failed" ? "" : t(isAlive(run) ? "startingUp" : "noRun")}</p>`}
     <${Tables} name=${name} run=${run} />
     <${Log} name=${name} run=${run} />
     <${Report} name=${name} run=${run} />`;
@@ -47,7 +48,8 @@ function Live({ live, advice }) {
   const dropped = Object.values(live.rows_dropped).reduce((sum, rows) => sum + rows, 0);
   const series = useMemo(() => {
     const of = (key) => history.map((moment) => moment[key]);
-    const times = (key) => of(key).map((ns) => ns / 1e6);
+    // A second without rows has no latency.
+    const times = (key) => of(key).map((ns) => (ns > 0 ? ns / 1e6 : null));
     const x = of("seconds");
     return {
       throughput: [x, of("rows_per_second")],
@@ -65,8 +67,8 @@ function Live({ live, advice }) {
     <dl class="figures">
       <${Figure} label=${t("rowsPerSecond")}><span id="rows-per-second">${number(Math.round(now.rows_per_second))}</span></${Figure}>
       <${Figure} label="rho">${now.rho.toFixed(2)} <meter min="0" max="1" low="0.8" high="0.95" optimum="0" value=${now.rho} aria-label="rho">${now.rho}</meter></${Figure}>
-      <${Figure} label="p50, ${t("rows")}">${time(now.row_p50)}</${Figure}>
-      <${Figure} label="p99, ${t("rows")}">${time(now.row_p99)}</${Figure}>
+      <${Figure} label="p50, ${t("rows")}">${now.row_p50 > 0 ? time(now.row_p50) : t("noRows")}</${Figure}>
+      <${Figure} label="p99, ${t("rows")}">${now.row_p99 > 0 ? time(now.row_p99) : t("noRows")}</${Figure}>
       <${Figure} label=${t("rowsIn")}><span id="rows-in">${number(live.rows_in)}</span></${Figure}>
       <${Figure} label=${t("rowsDone")}>${number(live.rows_done)}</${Figure}>
       <${Figure} label=${t("dropped")}>${number(dropped)}</${Figure}>
@@ -178,7 +180,7 @@ function Tables({ name, run }) {
   return html`<section class="card" id="tables"><h2>${t("tables")}</h2>
     <p><label>${t("table")} <select value=${table} onChange=${(event) => choose(event.target.value)}>
       ${tables.map((other) => html`<option value=${other}>${other}</option>`)}</select></label>
-      <span> <a href="/api/v1/${path}&format=csv" download="${table}.csv">CSV</a> <a href="/api/v1/${path}&format=parquet" download="${table}.parquet">Parquet</a></span></p>
+      <span> <a href="${base}/api/v1/${path}&format=csv" download="${table}.csv">CSV</a> <a href="${base}/api/v1/${path}&format=parquet" download="${table}.parquet">Parquet</a></span></p>
     ${rows.length > 0 && html`<${Rows} title=${t("tableHelp", number(lines[0].message))} excerpt=${{ columns, ids: lines.map(({ row }) => row), rows }} />`}
   </section>`;
 }
@@ -198,6 +200,6 @@ function Report({ name, run }) {
   const [files, setFiles] = useState([]);
   useEffect(() => { call("GET", `projects/${name}/report`).then(setFiles, () => {}); }, [name, run.state]);
   return html`<section class="card"><h2>${t("report")}</h2>
-    ${files.length === 0 ? html`<p>${t("noReport")}</p>` : html`<ul>${files.map((file) => html`<li><a href="/api/v1/projects/${name}/report/${file}" download>${file}</a></li>`)}</ul>`}
+    ${files.length === 0 ? html`<p>${t("noReport")}</p>` : html`<ul>${files.map((file) => html`<li><a href="${base}/api/v1/projects/${name}/report/${file}" download>${file}</a></li>`)}</ul>`}
   </section>`;
 }

@@ -1,7 +1,7 @@
 // The login.
 
 import { html, useEffect, useState } from "./vendor/preact.js";
-import { call } from "./api.js";
+import { base, call, inside } from "./api.js";
 import { t } from "./words.js";
 
 export function Login() {
@@ -12,8 +12,8 @@ export function Login() {
     const given = new FormData(event.target);
     try {
       await call("POST", "login", { name: given.get("name"), password: given.get("password") });
-      const to = new URLSearchParams(location.search).get("to") ?? "/";
-      location.assign(to.startsWith("/") && !to.startsWith("//") && to !== "/login" ? to : "/");
+      const to = new URLSearchParams(location.search).get("to") ?? inside(location);
+      location.assign(base + (/^\/(?![\/\\])/.test(to) && to !== "/login" ? to : "/"));
     } catch (refusal) {
       setError(refusal.message);
     }

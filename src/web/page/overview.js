@@ -1,24 +1,29 @@
 // The table of projects.
 
 import { html, useEffect, useMemo, useState } from "./vendor/preact.js";
-import { call, listen } from "./api.js";
-import { number, t } from "./words.js";
+import { base, call, listen } from "./api.js";
+import { clock, number, t } from "./words.js";
 
-export const isAlive = (run) => ["starting", "running", "stopping"].includes(run.state);
+export const isAlive = (run) => !["idle", "done", "failed"].includes(run.state);
 
 export function State({ run }) {
-  return html`<span class="state ${run.state}">${t(run.state)}</span>`;
+  return html`<span class="state ${run.state}">${t(run.state)}${run.since_ms ? ` ${t("since")} ${clock(run.since_ms)}` : ""}</span>`;
 }
 
 // The buttons of a run; `told` is called with what goes wrong, or with nothing.
-export function RunButtons({ name, run, told }) {
+export function RunButtons({ name, run, told, choose = false }) {
+  const [results, setResults] = useState("append");
+  const begin = (results) => (results !== "replace" || confirm(t("reallyAnew", name))) && act(`start?results=${results}`);
   const act = (what) => call("POST", `projects/${name}/${what}`).then(() => told(""), (refusal) => told(refusal.message));
   return isAlive(run)
     ? html`<button type="button" onClick=${() => act("stop")} aria-label="${t("stop")} ${name}">${t("stop")}</button>
         <button type="button" onClick=${() => act("restart")} aria-label="${t("restart")} ${name}">${t("restart")}</button>`
-    : html`<button type="button" onClick=${() => act("start")} aria-label="${t("start")} ${name}">${t("start")}</button>
-        ${run.state === "failed" && run.reason.includes("--fresh") && html`<button type="button"
-          onClick=${() => confirm(t("reallyAnew", name)) && act("start?fresh=true")} aria-label="${t("anew")} ${name}">${t("anew")}</button>`}`;
+    : html`<button type="button" onClick=${() => begin(results)} aria-label="${t("start")} ${name}">${t("start")}</button>
+        ${choose && html`<label class="inline">${t("earlierResults")} <select id="results" value=${results} onChange=${(event) => setResults(event.target.value)}>
+          ${["append", "new", "replace"].map((choice) => html`<option value=${choice}>${t(`results_${choice}`)}</option>`)}</select></label>`}
+        ${!choose && run.state === "failed" && run.reason.includes("--fresh") && html`
+          <button type="button" onClick=${() => begin("new")} aria-label="${t("newFile")} ${name}">${t("newFile")}</button>
+          <button type="button" onClick=${() => begin("replace")} aria-label="${t("anew")} ${name}">${t("anew")}</button>`}`;
 }
 
 // Heading, and what a line is sorted by.
@@ -39,7 +44,7 @@ const COLUMNS = [
 
 export function Overview({ admin, go }) {
   const [projects, setProjects] = useState(null);
-  const [lost, setLost] = useState(false);
+  const [lost, setLost] = useState("");
   const [filter, setFilter] = useState("");
   const [sort, setSort] = useState({ column: 0, down: false });
   const [error, setError] = useState("");
@@ -57,7 +62,7 @@ export function Overview({ admin, go }) {
       ${t(key)}${sort.column === column ? (sort.down ? " ↓" : " ↑") : ""}</button></th>`;
   const buttons = (project) => html`<td class="buttons">
     <${RunButtons} name=${project.name} run=${project.run} told=${setError} />
-    <a class="button" data-go href="/projects/${project.name}/edit" aria-label="${t("edit")} ${project.name}">${t("edit")}</a>
+    <a class="button" data-go href="${base}/projects/${project.name}/edit" aria-label="${t("edit")} ${project.name}">${t("edit")}</a>
     <button type="button" onClick=${() => setAsking({ title: t("nameOfCopy"), make: make(`projects/${project.name}/duplicate`) })} aria-label="${t("duplicate")} ${project.name}">${t("duplicate")}</button>
     <button type="button" onClick=${() => remove(project.name)} aria-label="${t("remove")} ${project.name}">${t("remove")}</button></td>`;
   return html`
@@ -66,25 +71,25 @@ export function Overview({ admin, go }) {
       ${admin && html`<button type="button" class="first" onClick=${() => setAsking({ title: t("nameOfNew"), make: make("projects", true) })}>${t("newProject")}</button>`}
     </div>
     ${!admin && html`<p>${t("viewer")}</p>`}
-    <p class="error" role="alert">${lost ? t("lost") : error}</p>
+    <p class="error" role="alert">${lost ? t(lost) : error}</p>
     ${asking && html`<${Ask} ...${asking} cancel=${() => setAsking(null)} />`}
     ${projects === null ? html`<p role="status">${t("loading")}</p>` : html`
     <div class="wide" tabindex="0" role="region" aria-label=${t("projects")}><table class="projects">
       <thead><tr>${COLUMNS.map(heading)}<th scope="col">${t("details")}</th>${admin && html`<th scope="col">${t("actions")}</th>`}</tr></thead>
       <tbody>${lines.map((project) => html`<tr key=${project.name}>
-        <th scope="row"><a data-go href="/projects/${project.name}">${project.name}</a></th>
-        <td><${State} run=${project.run} />${project.run.state === "failed" && html`<small class="error">${project.run.reason}</small>`}</td>
-        <td>${project.about.broker ?? project.about.source}</td>
-        <td>${project.about.client_id}</td>
-        <td>${project.about.topic}</td>
-        <td title=${project.about.methods.join(", ")}>${project.about.methods.length || ""}</td>
-        <td class="number">${project.about.bucket_size ? number(project.about.bucket_size) : ""}</td>
-        <td class="number">${project.about.methods.length ? `${number(project.about.delay_ms)} ms` : ""}</td>
-        <td class="number">${project.about.methods.length ? workers(project.about) : ""}</td>
-        <td class="number">${project.figures && number(Math.round(project.figures.rows_per_second))}</td>
-        <td class="number">${project.figures && project.figures.rho.toFixed(2)}</td>
-        <td class="number">${project.figures && `${number(project.figures.p99_ms)} ms`}</td>
-        <td>${project.about.problem ? html`<span class="error">${project.about.problem.message}</span>` : project.about.description}</td>
+        <th scope="row"><a data-go href="${base}/projects/${project.name}">${project.name}</a></th>
+        <td data-label=${t("state")}><${State} run=${project.run} />${project.run.state === "failed" && html`<small class="error">${project.run.reason}</small>`}</td>
+        <td data-label=${t("broker")}>${project.about.broker ?? project.about.source}</td>
+        <td data-label=${t("client")}>${project.about.client_id}</td>
+        <td data-label=${t("topic")}>${project.about.topic}</td>
+        <td data-label=${t("methods")} title=${project.about.methods.join(", ")}>${project.about.methods.length || ""}</td>
+        <td data-label=${t("bucketSize")} class="number">${project.about.bucket_size ? number(project.about.bucket_size) : ""}</td>
+        <td data-label=${t("delay")} class="number">${project.about.methods.length ? `${number(project.about.delay_ms)} ms` : ""}</td>
+        <td data-label=${t("workers")} class="number">${project.about.methods.length ? workers(project.about) : ""}</td>
+        <td data-label=${t("rowsPerSecond")} class="number">${project.figures && number(Math.round(project.figures.rows_per_second))}</td>
+        <td data-label=${t("rho")} class="number">${project.figures && project.figures.rho.toFixed(2)}</td>
+        <td data-label=${t("p99")} class="number">${project.figures?.p99_ms > 0 && `${number(project.figures.p99_ms)} ms`}</td>
+        <td data-label=${t("details")}>${project.about.problem ? html`<span class="error">${project.about.problem.message}</span>` : project.about.description}</td>
         ${admin && buttons(project)}</tr>`)}</tbody></table></div>
     ${lines.length === 0 && html`<p>${t(projects.length === 0 ? "none" : "noMatch")}</p>`}`}`;
 }

@@ -1,0 +1,77 @@
+//! Which requests are written down in the audit log.
+
+use axum::extract::{Request, State};
+use axum::http::{Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::Response;
+
+use super::access::Admitted;
+use super::audit::{AuditEntry, AuditSubject};
+use super::client::WebClient;
+use super::state::SharedState;
+
+/// Writes down what a request did or was refused.
+pub async fn record(State(shared): State<SharedState>, request: Request, next: Next) -> Response {
+    let (method, uri) = (request.method().clone(), request.uri().clone());
+    let from = request.extensions().get::<WebClient>().map(|client| client.address);
+    let gives_password = request.headers().contains_key(header::AUTHORIZATION);
+    let response = next.run(request).await;
+    let refused = response.status() == StatusCode::UNAUTHORIZED || response.status() == StatusCode::TOO_MANY_REQUESTS;
+    let done = action(&method, uri.path()).or((gives_password && refused).then_some(("sign-in", None)));
+    let Some((action, project)) = done else { return response };
+    let subject = response.extensions().get::<AuditSubject>();
+    let admitted = response.extensions().get::<Admitted>();
+    let entry = AuditEntry {
+        at: jiff::Timestamp::now().to_string(),
+        who: admitted.map(|who| who.name.as_str()).or(subject.and_then(|subject| subject.who.as_deref())),
+        by: admitted.map(|who| who.by),
+        from,
+        action,
+        project: project.or(subject.and_then(|subject| subject.project.as_deref())),
+        request: format!("{method} {uri}"),
+        status: response.status().as_u16(),
+    };
+    if let Err(error) = shared.audit.write(&entry) {
+        tracing::error!("{}: {error}", shared.audit.path().display());
+    }
+    response
+}
+
+/// What a request does, and to which project; `None` if it changes nothing.
+fn action<'a>(method: &Method, path: &'a str) -> Option<(&'static str, Option<&'a str>)> {
+    let mut parts = path.strip_prefix("/api/v1/")?.split('/');
+    let parts = (parts.next()?, parts.next(), parts.next());
+    Some(match (method.as_str(), parts) {
+        ("POST", ("login", None, _)) => ("sign-in", None),
+        ("POST", ("logout", None, _)) => ("sign-out", None),
+        ("POST", ("projects", None, _)) => ("create", None),
+        ("PUT", ("projects", name, None)) => ("edit", name),
+        ("DELETE", ("projects", name, None)) => ("delete", name),
+        ("POST", ("projects", name, Some("duplicate"))) => ("duplicate", name),
+        ("POST", ("projects", name, Some("start"))) => ("start", name),
+        ("POST", ("projects", name, Some("stop"))) => ("stop", name),
+        ("POST", ("projects", name, Some("restart"))) => ("restart", name),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_changes_anything_is_an_action() {
+        for (method, path, expected) in [
+            (Method::POST, "/api/v1/login", Some(("sign-in", None))),
+            (Method::POST, "/api/v1/projects", Some(("create", None))),
+            (Method::PUT, "/api/v1/projects/a", Some(("edit", Some("a")))),
+            (Method::DELETE, "/api/v1/projects/a", Some(("delete", Some("a")))),
+            (Method::POST, "/api/v1/projects/a/start", Some(("start", Some("a")))),
+            (Method::GET, "/api/v1/projects/a", None),
+            (Method::POST, "/api/v1/edit", None),
+            (Method::GET, "/metrics", None),
+        ] {
+            assert_eq!(action(&method, path), expected, "{method} {path}");
+        }
+    }
+}
