@@ -378,7 +378,7 @@ fn proxy(kind: &str, block: &str, page: &Page, directory: &Path, port: u16) -> P
         let folders = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
         let folders = folders.map(|name| format!("{name}_temp_path {}/{name};", directory.display())).concat();
         let text = format!(
-            "user root; daemon off; pid {}/pid; error_log stderr; events {{}} http {{ access_log off; {folders} {block} }}",
+            "user root; daemon off; master_process off; pid {}/pid; error_log stderr; events {{}} http {{ access_log off; {folders} {block} }}",
             directory.display()
         );
         std::fs::write(&configuration, text).unwrap();
