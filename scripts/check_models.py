@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Fitted models of random shapes beside scikit-learn: what `rowmill.export` writes must predict the same.
+"""Models of random shapes beside scikit-learn: what `rowmill.export` writes must predict the same, and what learns over the
+stream must say of each message what scikit-learn does that was fed those before it by `partial_fit`.
 
-    check_models.py ROWMILL [--cases N] [--seed S] [--only NAME]
+    check_models.py ROWMILL [--cases N] [--seed S] [--only NAME | stream:NAME]
     check_models.py --self-test
 
 Labels are equal; numbers agree to a relative 1e-9, and to the rounding of the terms that they are sums of. A label may
@@ -10,6 +11,8 @@ that scikit-learn refuses must be a dead letter. `--self-test` plants errors in 
 """
 
 import argparse
+import copy
+import json
 import os
 import subprocess
 import sys
@@ -90,6 +93,7 @@ REGRESSORS = {
     "lasso": lambda rng: linear_model.Lasso(alpha=0.1 * rng.gamma(1.0)),
     "elastic_net": lambda rng: linear_model.ElasticNet(alpha=0.1 * rng.gamma(1.0)),
     "sgd_regressor": lambda rng: linear_model.SGDRegressor(max_iter=20, random_state=seed(rng), average=bool(rng.integers(2))),
+    "passive_aggressive_regressor": lambda rng: linear_model.PassiveAggressiveRegressor(max_iter=20, random_state=seed(rng)),
     "decision_tree_regressor": lambda rng: tree.DecisionTreeRegressor(**shape(rng)),
     "extra_tree_regressor": lambda rng: tree.ExtraTreeRegressor(**shape(rng)),
     "random_forest_regressor": lambda rng: ensemble.RandomForestRegressor(n_estimators=pick(rng, 1, 7), **shape(rng)),
@@ -110,6 +114,8 @@ CLASSIFIERS = {
     "sgd_classifier": lambda rng: linear_model.SGDClassifier(
         loss=pick(rng, "hinge", "log_loss", "modified_huber", "perceptron"), max_iter=20, random_state=seed(rng)
     ),
+    "perceptron": lambda rng: linear_model.Perceptron(max_iter=20, random_state=seed(rng)),
+    "passive_aggressive_classifier": lambda rng: linear_model.PassiveAggressiveClassifier(max_iter=20, random_state=seed(rng)),
     "decision_tree_classifier": lambda rng: tree.DecisionTreeClassifier(**shape(rng)),
     "extra_tree_classifier": lambda rng: tree.ExtraTreeClassifier(**shape(rng)),
     "random_forest_classifier": lambda rng: ensemble.RandomForestClassifier(n_estimators=pick(rng, 1, 7), **shape(rng)),
@@ -137,6 +143,69 @@ OTHERS = {
     "incremental_pca": lambda rng: decomposition.IncrementalPCA(whiten=bool(rng.integers(2))),
 }
 MODELS = REGRESSORS | CLASSIFIERS | OTHERS
+
+
+def sgd(rng):
+    """How a linear model descends, without what makes it diverge on purpose."""
+    return {
+        "penalty": pick(rng, "l2", "l1", "elasticnet", None),
+        "alpha": pick(rng, 1e-4, 1e-2),
+        "l1_ratio": pick(rng, 0.15, 0.7),
+        "fit_intercept": bool(rng.integers(4)),
+        "learning_rate": pick(rng, "constant", "optimal", "invscaling", "adaptive"),
+        "eta0": pick(rng, 0.001, 0.01),
+        "power_t": pick(rng, 0.25, 0.5),
+        "epsilon": pick(rng, 0.1, 0.5),
+        "average": pick(rng, False, False, True, 7),
+        **order(rng),
+    }
+
+
+def order(rng):
+    """The order of a message's rows."""
+    return {"shuffle": True, "random_state": int(rng.integers(100))} if rng.integers(2) else {"shuffle": False}
+
+
+def weights(rng, labels):
+    return {"class_weight": {label: pick(rng, 0.5, 2.0) for label in labels}} if rng.random() < 0.3 else {}
+
+
+REGRESSION = ("squared_error", "huber", "epsilon_insensitive", "squared_epsilon_insensitive")
+MARGINS = ("hinge", "log_loss", "modified_huber", "squared_hinge", "perceptron")
+# For each model that learns over the stream its class, and a function of random parameters; of classifiers, of their labels, too.
+LEARNING = {
+    "sgd_regressor": (linear_model.SGDRegressor, lambda rng, _: sgd(rng) | {"loss": pick(rng, *REGRESSION)}),
+    "passive_aggressive_regressor": (
+        linear_model.PassiveAggressiveRegressor,
+        lambda rng, _: order(rng) | {"C": pick(rng, 0.1, 1.0), "loss": pick(rng, *REGRESSION[2:]), "average": pick(rng, False, 3)},
+    ),
+    "sgd_classifier": (
+        linear_model.SGDClassifier,
+        lambda rng, labels: sgd(rng) | weights(rng, labels) | {"loss": pick(rng, *MARGINS, *MARGINS, *REGRESSION)},
+    ),
+    "perceptron": (
+        linear_model.Perceptron,
+        lambda rng, labels: order(rng) | weights(rng, labels) | {"penalty": pick(rng, None, "l2"), "eta0": pick(rng, 1.0, 0.1)},
+    ),
+    "passive_aggressive_classifier": (
+        linear_model.PassiveAggressiveClassifier,
+        lambda rng, labels: order(rng) | weights(rng, labels)
+        | {"C": pick(rng, 0.1, 1.0), "loss": pick(rng, "hinge", "squared_hinge"), "average": pick(rng, False, 3)},
+    ),
+    "gaussian_nb": (
+        naive_bayes.GaussianNB,
+        lambda rng, labels: {"var_smoothing": pick(rng, 1e-9, 1e-3)}
+        | ({"priors": [1 / len(labels)] * len(labels)} if rng.random() < 0.3 else {}),
+    ),
+}
+LEARNING |= {
+    "mini_batch_k_means": (
+        cluster.MiniBatchKMeans,
+        lambda rng, _: {"n_clusters": int(pick(rng, 1, 2, 5)), "init": pick(rng, "k-means++", "random"), "random_state": int(rng.integers(100)),
+                        "reassignment_ratio": 0.0} | pick(rng, {}, {}, {"init_size": 9}),
+    ),
+    "incremental_pca": (decomposition.IncrementalPCA, lambda rng, _: {"n_components": int(pick(rng, 1, 2)), "whiten": bool(rng.integers(2))}),
+}
 # What takes missing values.
 TAKES_GAPS = {name for name in MODELS if ("tree" in name or "forest" in name or "hist" in name)}
 # Of points that are equally far, scikit-learn takes any.
@@ -276,7 +345,7 @@ def judge(table, found, slack, columns):
         own = slack
         if name.startswith("distance"):
             # The root of a difference of squares.
-            own = slack / np.maximum(theirs, np.sqrt(256 * EPS * slack) + 1e-300)
+            own = slack / np.maximum(np.nan_to_num(theirs), np.sqrt(256 * EPS * slack) + 1e-300)
         differ = compare(table[name], theirs, own)
         if name in ("prediction", "cluster") and len(found) > 1:
             tie = undecided(found, slack)
@@ -443,6 +512,108 @@ def check(program, name, number):
     return wrong, excused
 
 
+def stream(rng, name):
+    """A model that has learnt nothing, its parameters, and rows with key, target and train column to learn from."""
+    kind, parameters = LEARNING[name]
+    width, count = int(pick(rng, *((2, 4) if name == "incremental_pca" else (1, 2, 4)))), int(pick(rng, 40, 150, 400))
+    x = rows(rng, count, width, pick(rng, "normal", "normal", "normal" if name == "gaussian_nb" or name in OTHERS else "ties"))
+    frame = pd.DataFrame(x, columns=[f"c{i}" for i in range(width)])
+    labels = None
+    signal = x @ rng.normal(size=width) + 0.3 * rng.normal(size=count)
+    if name.endswith("regressor") or name in OTHERS:
+        target = pd.Series(signal)
+    else:
+        number = int(pick(rng, 2, 2, 3, 4))
+        labels = pick(rng, list(range(number)), [-1.0, 0.0, 2.0, 10.0][:number], ["dry", "fog", "snow, wet", "wet"][:number])
+        places = np.searchsorted(np.quantile(signal, np.linspace(0, 1, number + 1)[1:-1]), signal)
+        target = pd.Series(np.array(labels, dtype=object)[places])
+    frame["target"] = target.mask(rng.random(count) < 0.1)
+    frame["train"] = pick(rng, np.ones(count), rng.choice([1.0, 0.0, np.nan], count, p=[0.8, 0.1, 0.1]))
+    frame["key"] = rng.choice(["a", "b", "c"][: int(pick(rng, 1, 1, 3))], count)
+    given = parameters(rng, labels or [])
+    return kind(**given), given, frame, labels
+
+
+def fed(model, frame, labels, size):
+    """What scikit-learn says of each message before it is fed it, as `expected`; and how large the terms are."""
+    features = [name for name in frame if name.startswith("c")]
+    models, found, slack, refused = {}, {}, np.ones(len(frame)), []
+    for start in range(0, len(frame), size):
+        for key, part in frame[start : start + size].groupby("key"):
+            x, places = part[features].to_numpy(), part.index
+            if key in models:
+                slack[places] = terms(models[key], x)
+                for output, values in expected(models[key], x).items():
+                    missing = np.full(len(frame), np.nan) if values.dtype.kind in "if" else np.full(len(frame), "nan", dtype=object)
+                    found.setdefault(output, missing)[places] = values
+            has_target = part["target"].notna() if hasattr(model, "predict") and not hasattr(model, "n_clusters") else True
+            learnt = part[has_target & part["train"].fillna(0).ne(0)]
+            if not len(learnt):
+                continue
+            next_model = copy.deepcopy(models.get(key, model))
+            more = {} if labels is None else {"classes": np.array(labels)}
+            y = learnt["target"].to_numpy(dtype=float if labels is None else np.array(labels).dtype)
+            if len(learnt) < most_needed(model) and key not in models:
+                refused.extend(learnt.index)
+                continue
+            next_model.partial_fit(learnt[features].to_numpy(), y, **more)
+            models[key] = next_model
+    texts = {name: values.astype(str) for name, values in found.items() if values.dtype == object}
+    kept = np.setdiff1d(np.arange(len(frame)), refused)
+    return {name: values[kept] for name, values in (found | texts).items()}, slack[kept]
+
+
+def most_needed(model):
+    """How many rows the first message must have."""
+    return getattr(model, "n_clusters", None) or getattr(model, "n_components", None) or 1
+
+
+def toml(value):
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{json.dumps(str(key))} = {toml(each)}" for key, each in value.items()) + " }"
+    return '"none"' if value is None else json.dumps(value)
+
+
+def learnt(program, directory, name, given, frame, labels, size, outputs, workers):
+    """What rowmill makes of rows that it learns from."""
+    at = lambda name: os.path.join(directory, name)
+    frame.to_csv(at("rows.csv"), index=False)
+    features = [name for name in frame if name.startswith("c")]
+    texts = ["key"] + (["target"] if labels and isinstance(labels[0], str) else [])
+    numbers = [name for name in frame if name not in texts]
+    step = {"use": name, "fit": "stream", "columns": features, "outputs": outputs, "train": "train", "key": "key"}
+    step |= {} if name in OTHERS else {"target": "target"}
+    step |= given | ({"classes": labels[::-1]} if labels else {})
+    lines = [f"[schema]\nnumber = {toml(numbers)}\ntext = {toml(texts)}", f"[source]\nurl = {toml(at('rows.csv'))}"]
+    lines += [f"[buffer]\nbucket_size = {size}", f"[sink]\nurl = {toml(at('out.csv'))}", '[dead_letter]\nurl = "null"', "[[subtask]]"]
+    lines += [f"{key} = {toml(value)}" for key, value in step.items()]
+    with open(at("model.toml"), "w") as file:
+        file.write("\n".join(lines) + "\n")
+    run = subprocess.run([program, "run", at("model.toml"), "--quiet", "--fresh", "-w", str(workers)], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    return pd.read_csv(at("out.csv"), float_precision="round_trip", keep_default_na=False, na_values=[""])
+
+
+def check_stream(program, name, number):
+    rng = np.random.default_rng([number, *name.encode(), 1])
+    model, given, frame, labels = stream(rng, name)
+    size = int(pick(rng, 1, 3, 20, 100)) if name != "gaussian_nb" else int(pick(rng, 40, 100))
+    try:
+        found, slack = fed(model, frame, labels, size)
+    except ValueError:
+        return "degenerate", 0
+    with np.errstate(all="ignore"):
+        if not found or any(np.isnan(values[values == values]).any() for values in found.values() if values.dtype.kind == "f"):
+            return "degenerate", 0
+    if not np.isfinite(slack).all():
+        return "degenerate", 0
+    with tempfile.TemporaryDirectory() as directory:
+        outputs = outputs_of(found)
+        table = learnt(program, directory, name, given, frame, labels, size, outputs, int(pick(rng, 1, 1, 3)))
+    ordered = {column: found[column] for column in sorted(found, key=lambda column: outputs.index(column.split("_")[0]))}
+    return judge(table, ordered, slack, list(frame))
+
+
 def exports():
     """What cannot be exported is an error that names the step; what can is read back as it was."""
     rng = np.random.default_rng(1)
@@ -542,8 +713,40 @@ def self_test():
         for wrong in (table.iloc[:-1], table.drop(columns=list(found)[0]), table.rename(columns={list(found)[0]: "other"})):
             assert judge(wrong, found, slack, columns)[0] is not None, name
             planted += 1
+    planted += stream_self_test(rng)
     exports()
-    print(f"{planted} planted errors in the results of {len(MODELS)} models, each found")
+    print(f"{planted} planted errors in the results of {len(MODELS)} models and of {len(LEARNING)} that learn, each found")
+
+
+def stream_self_test(rng):
+    """Plants errors in what models say that learn: of one row, of all rows but the last message, of a model that learnt late."""
+    planted = 0
+    for name in LEARNING:
+        model, _, frame, labels = stream(np.random.default_rng([2, *name.encode()]), name)
+        found, slack = fed(model, frame, labels, 40)
+        table = frame.copy()
+        table.insert(0, "row", np.arange(len(frame)))
+        table.insert(0, "message", 0)
+        right = table.assign(**{column: pd.Series(values).replace("nan", np.nan) for column, values in found.items()})
+        assert judge(right, found, slack, list(frame))[0] is None, name
+        if len(found[list(found)[0]]) < len(frame):
+            continue  # of rows that are refused there is nothing to plant
+        late, _ = fed(model, frame, labels, 41)
+        shuffled = copy.deepcopy(model)
+        wrongs = [table.assign(**late)]
+        if "shuffle" in model.get_params():
+            shuffled.set_params(shuffle=True, random_state=12345)
+            wrongs.append(table.assign(**fed(shuffled, frame, labels, 40)[0]))
+        first = list(found)[0]
+        said = np.flatnonzero(right[first].notna())
+        forgotten = right.copy()
+        forgotten.loc[said[0], first] = np.nan
+        invented = right.copy()
+        invented.loc[0, first] = right[first].iloc[said[0]]
+        for wrong in [*wrongs, forgotten, invented]:
+            assert judge(wrong, found, slack, list(frame))[0] is not None, name
+            planted += 1
+    return planted
 
 
 def main():
@@ -553,14 +756,19 @@ def main():
     parser.add_argument("program")
     parser.add_argument("--cases", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--only", choices=[*MODELS, "pipeline"])
+    streams = [f"stream:{name}" for name in LEARNING]
+    parser.add_argument("--only", choices=[*MODELS, "pipeline", "stream", *streams])
     arguments = parser.parse_args()
-    names = [arguments.only] if arguments.only else [*MODELS, "pipeline", "pipeline", "pipeline"]
+    names = [arguments.only] if arguments.only else [*MODELS, "pipeline", "pipeline", "pipeline", *streams]
+    names = streams if arguments.only == "stream" else names
     wrong, excused, degenerate = 0, 0, 0
     for number in range(arguments.cases):
         name = names[number % len(names)]
         seeded = arguments.seed * 1_000_000 + number
-        verdict, ties = check(arguments.program, name, seeded) if name in MODELS else check_pipeline(arguments.program, seeded)
+        if name.startswith("stream:"):
+            verdict, ties = check_stream(arguments.program, name.removeprefix("stream:"), seeded)
+        else:
+            verdict, ties = check(arguments.program, name, seeded) if name in MODELS else check_pipeline(arguments.program, seeded)
         if verdict == "degenerate":
             degenerate += 1
         elif verdict:

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Tables beside pandas: random histories of rows that come late, twice, corrected or deleted.
+"""Tables beside pandas and sklearn.metrics: random histories of rows that come late, twice, corrected or deleted.
 
 Every history is shuffled, run through rowmill with other workers and bucket sizes, and its table compared with a
-`groupby` over the rows that are left at the end.
+`groupby` over the rows that are left at the end. Predictions and labels come together or apart, and are joined.
 """
 
 import argparse
@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from sklearn import metrics
 
 from comparison import EXACT, WITHIN, judge
 
@@ -24,6 +25,11 @@ AGGREGATES = ["count", "sum", "mean", "min", "max", "std", "median", "p90", "dis
 # The last one has no spread.
 COLUMNS = ["a", "b", "c", "d"]
 SKETCH_ERROR = 0.01
+
+
+OF_NUMBERS = ["mae", "rmse", "mape", "r2"]
+OF_CLASSES = ["accuracy", "precision", "recall", "f1"]
+OF_PROBABILITIES = ["log_loss", "roc_auc"]
 
 
 def history(rng):
@@ -52,7 +58,11 @@ def values(rng):
     def value(offset):
         return None if rng.random() < 0.1 else rng.choice([rng.gauss(offset, 1), float(rng.randint(-3, 3))])
 
-    return {"a": value(0), "b": value(1e6), "c": value(0) if rng.random() < 0.1 else None, "d": 29.92}
+    row = {"a": value(0), "b": value(1e6), "c": value(0) if rng.random() < 0.1 else None, "d": 29.92}
+    label, apart = rng.choice(["dry", "wet", "snow, wet"]), rng.random()
+    said = label if rng.random() < 0.6 else rng.choice(["dry", "wet"])
+    row |= {"said": None if apart < 0.2 else said, "label": None if 0.2 < apart < 0.4 else label}
+    return row | {"chance": None if apart < 0.2 else round(rng.random(), 1)}
 
 
 def case(rng):
@@ -64,6 +74,14 @@ def case(rng):
         "columns": COLUMNS,
         "aggregates": rng.sample(AGGREGATES, rng.randint(1, len(AGGREGATES))) + ["~p50"],
     }
+    if table["upsert"] and rng.random() < 0.5:
+        table["combine_first"] = True
+    if rng.random() < 0.3:
+        table["score"] = {"prediction": "a", "label": "b" if rng.random() < 0.3 else "c", "metrics": OF_NUMBERS}
+    elif rng.random() < 0.4:
+        table["score"] = {"prediction": "said", "label": "label", "metrics": OF_CLASSES}
+        if rng.random() < 0.7:
+            table["score"] |= {"positive": "wet", "probability": "chance", "metrics": OF_CLASSES + OF_PROBABILITIES}
     if table["window"]:
         table["hop"] = rng.choice([length, length // 2, length // 3])
         table["retention"] = None if rng.random() < 0.5 else rng.choice([60, 3600, 3 * 3600])
@@ -76,6 +94,11 @@ def toml(table):
     quoted = lambda names: "[" + ", ".join(f'"{name}"' for name in names) + "]"
     lines = ["[[table]]", 'name = "t"', 'time = "time"', f"key = {quoted(table['key'])}"]
     lines += [f"columns = {quoted(table['columns'])}", f"aggregates = {quoted(table['aggregates'])}"]
+    if table.get("combine_first"):
+        lines.append("combine_first = true")
+    if "score" in table:
+        parts = [f"{name} = {json.dumps(value)}" for name, value in table["score"].items()]
+        lines.append("score = { " + ", ".join(parts) + " }")
     if table["upsert"]:
         lines += [f"upsert = {quoted(table['upsert'])}", 'delete = "deleted"']
     for name in ["window", "hop", "retention"]:
@@ -88,8 +111,8 @@ def toml(table):
 
 DATAFLOW = """name = "t"
 [schema]
-number = ["a", "b", "c", "d", "time", "deleted"]
-text = ["station"]
+number = ["a", "b", "c", "d", "chance", "time", "deleted"]
+text = ["station", "said", "label"]
 [source]
 url = "rows.ndjson"
 [buffer]
@@ -100,9 +123,45 @@ url = "null"
 """
 
 
+def combined(rows):
+    """Rows in which what is missing is what the row before it of the same station and time had."""
+    last, whole = {}, []
+    for row in rows:
+        before = last.get((row["station"], row["time"]), {})
+        row = {name: before.get(name) if value is None else value for name, value in row.items()}
+        last[row["station"], row["time"]] = {} if row["deleted"] else row
+        whole.append(row)
+    return whole
+
+
+def metric(name, group, score):
+    """A metric of sklearn.metrics over the rows that have what it needs."""
+    if name in OF_PROBABILITIES:
+        known = group[group["label"].notna() & group["chance"].notna()]
+        positive, chance = known["label"] == score["positive"], known["chance"].astype(float)
+        if len(known) == 0 or name == "roc_auc" and positive.nunique() < 2:
+            return np.nan
+        return metrics.log_loss(positive, chance, labels=[False, True]) if name == "log_loss" else metrics.roc_auc_score(positive, chance)
+    known = group[group[score["prediction"]].notna() & group[score["label"]].notna()]
+    if len(known) == 0 or name == "r2" and len(known) < 2:
+        return np.nan
+    label, said = known[score["label"]], known[score["prediction"]]
+    if name in OF_NUMBERS:
+        functions = {"mae": metrics.mean_absolute_error, "rmse": metrics.root_mean_squared_error, "r2": metrics.r2_score}
+        return (functions | {"mape": metrics.mean_absolute_percentage_error})[name](label.astype(float), said.astype(float))
+    if name == "accuracy":
+        return metrics.accuracy_score(label, said)
+    function = {"precision": metrics.precision_score, "recall": metrics.recall_score, "f1": metrics.f1_score}[name]
+    if "positive" in score:
+        return function(label == score["positive"], said == score["positive"], zero_division=0.0)
+    return function(label, said, average="macro", zero_division=0.0)
+
+
 def rows_left(rows, table):
     """The rows that count, one for each window that holds them and is kept."""
-    frame = pd.DataFrame(rows, columns=[*COLUMNS, "station", "time", "deleted"])
+    if table.get("combine_first"):
+        rows = combined(rows)
+    frame = pd.DataFrame(rows, columns=[*COLUMNS, "said", "label", "chance", "station", "time", "deleted"])
     # Each key has its own time, also by rows that were replaced.
     key = table["key"]
     latest = frame.groupby(key, dropna=False)["time"].transform("max") if key else frame["time"].max()
@@ -153,6 +212,8 @@ def expected(rows, table):
         for column in table["columns"]:
             for aggregate in table["aggregates"]:
                 figures[f"{column}_{aggregate.lstrip('~')}"] = figure(group[column].astype(float), aggregate, table)
+        for name in table.get("score", {}).get("metrics", []):
+            figures[f"{table['score']['prediction']}_{name}"] = metric(name, group, table["score"])
         lines[tuple(None if pd.isna(cell) else cell for cell in key)] = figures
     return lines
 
@@ -174,7 +235,12 @@ def found(text, table):
 def bounds(name, rows):
     """What a figure may be off by: of itself, and of the rounding of what it is made of."""
     column, _, aggregate = name.partition("_")
-    largest = max((abs(row[column]) for row in rows if row.get(column) is not None), default=0.0)
+    largest = max((abs(row[column]) for row in rows if isinstance(row.get(column), (int, float))), default=0.0)
+    if aggregate == "r2":
+        # A share of a spread that may be small beside the labels.
+        return 1e-9, 1e-7
+    if aggregate in OF_NUMBERS + OF_CLASSES + OF_PROBABILITIES:
+        return 1e-9, 1e-12
     match aggregate:
         case "p50":
             return SKETCH_ERROR * 1.001, 0.0

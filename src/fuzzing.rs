@@ -20,7 +20,7 @@ use crate::runtime::epochs::stored::{Progress, StoredCheckpoint};
 use crate::runtime::graph::operator_state::OperatorState;
 use crate::sink::FileEnd;
 use crate::source::{DeliveryRange, EdgeNodes, TakenPublish};
-use crate::subtasks::{Recent, Remembering, Streaming, Subtasks};
+use crate::subtasks::{Recent, Remembering, Subtasks};
 use crate::tables::{Accumulators, Grouping, KeptRows, Late, TableState, Window};
 
 const LONGEST: usize = 1 << 16;
@@ -158,12 +158,10 @@ pub fn states(bytes: &[u8]) {
         who => {
             let none = toml::de::ValueDeserializer::parse("{}").expect("an empty table");
             let Ok(subtask) = subtasks.iter().nth(who - 3).expect("there are so many").build(none) else { return };
-            if subtask.learner().is_none() {
+            if !subtask.can_stream() {
                 return;
             }
-            let new = move || subtask.learner().expect("it was asked before");
-            let mut streaming = Streaming::new(Box::new(new), Some(0), 2);
-            streaming.restore(&states)
+            subtask.remembering(Some(0), 2).restore(&states)
         }
     };
     assert!(restored.err().is_none_or(|reason| !reason.is_empty()));
@@ -256,6 +254,7 @@ fn grouping() -> Grouping {
         keys: vec![column("k")],
         window: Some(Window { time: column("t"), length: 10, hop: 5 }),
         upsert: vec![column("t")],
+        combine_first: false,
         delete: None,
         retention: Some(0),
         max_future: 0,

@@ -151,6 +151,43 @@ fn any_workers_processes_and_placement_give_the_same_bytes_of_any_file() {
     assert_same_bytes(&all.collect::<Vec<_>>());
 }
 
+/// Rows of five stations, some without what is learnt, some with what no model takes.
+fn stations(directory: &Path) -> Input {
+    let mut text = String::new();
+    for row in 0..900_u32 {
+        let temperature = if row % 13 == 5 { "null".into() } else { format!("{:.2}", 40.0 + f64::from(row * 7 % 41)) };
+        let humidity = if row % 101 == 50 { "1e999".into() } else { format!("{}", 30 + row * 11 % 60) };
+        let pressure = 29.0 + f64::from(row * 29 % 97) / 50.0;
+        writeln!(
+            text,
+            r#"{{"dateTime":{},"station":"s{}","outTemp":{temperature},"outHumidity":{humidity},"barometer":{pressure},"windSpeed":{}}}"#,
+            1_700_000_000 + 60 * row,
+            row * row % 5,
+            row % 17,
+        )
+        .unwrap();
+    }
+    let file = directory.join("stations.ndjson");
+    std::fs::write(&file, text).unwrap();
+    Input { file, dataflow: "dataflows/learning.toml", rows: 900 }
+}
+
+#[test]
+fn models_learn_the_same_on_any_workers_and_processes() {
+    let directory = TempDir::new().unwrap();
+    let input = stations(directory.path());
+    let [out, dead] = run(directory.path(), &input, &["--bucket-size", "40"]);
+    let said = out.lines().filter(|line| !line.contains("\"temp_prediction\":null")).count();
+    let learnt_late = out.lines().filter(|line| line.contains("\"outTemp\":null")).count();
+    assert!(said > 600 && learnt_late > 60, "{said} predictions, {learnt_late} of them without a label");
+    assert_eq!(out.lines().count() + dead.lines().count(), 900);
+    for flags in [flags(3, 1, "message"), flags(2, 2, "subtask")] {
+        let mut all: Vec<&str> = flags.iter().map(String::as_str).collect();
+        all.extend(["--bucket-size", "40"]);
+        assert!(run(directory.path(), &input, &all) == [out.clone(), dead.clone()], "{flags:?}");
+    }
+}
+
 /// Runs two processes in two folders, with the same flags and a source at the same relative path.
 fn in_two_folders(directory: &Path, sources: [Option<&str>; 2]) -> [Output; 2] {
     let hosts = directory.join("hosts");

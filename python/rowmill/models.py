@@ -13,9 +13,12 @@ NAMES = {
     linear_model.Lasso: "lasso",
     linear_model.ElasticNet: "elastic_net",
     linear_model.SGDRegressor: "sgd_regressor",
+    linear_model.PassiveAggressiveRegressor: "passive_aggressive_regressor",
     svm.LinearSVR: "linear_svr",
     linear_model.LogisticRegression: "logistic_regression",
     linear_model.SGDClassifier: "sgd_classifier",
+    linear_model.Perceptron: "perceptron",
+    linear_model.PassiveAggressiveClassifier: "passive_aggressive_classifier",
     svm.LinearSVC: "linear_svc",
     tree.DecisionTreeRegressor: "decision_tree_regressor",
     tree.ExtraTreeRegressor: "extra_tree_regressor",
@@ -301,8 +304,14 @@ def one_class_svm(model):
 
 
 FAMILIES = [
-    (("linear_regression", "ridge", "lasso", "elastic_net", "sgd_regressor", "linear_svr"), linear_regressor),
-    (("logistic_regression", "sgd_classifier", "linear_svc"), linear_classifier),
+    (
+        ("linear_regression", "ridge", "lasso", "elastic_net", "sgd_regressor", "passive_aggressive_regressor", "linear_svr"),
+        linear_regressor,
+    ),
+    (
+        ("logistic_regression", "sgd_classifier", "perceptron", "passive_aggressive_classifier", "linear_svc"),
+        linear_classifier,
+    ),
     (
         ("decision_tree_regressor", "extra_tree_regressor", "random_forest_regressor", "extra_trees_regressor"),
         tree_regressor,

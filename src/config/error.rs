@@ -79,6 +79,12 @@ pub enum Wrong {
     ModelWithoutParams(&'static str),
     #[error("{0} is a model, which is fitted in Python")]
     ModelIsFrozen(&'static str),
+    #[error("{0} is a model, which learns over the stream or is fitted in Python")]
+    ModelOfMessage(&'static str),
+    #[error("{0}: fit = \"stream\" without a target")]
+    StreamWithoutTarget(&'static str),
+    #[error("{name}: {option} without fit = \"stream\"")]
+    LearningOfFrozen { option: String, name: &'static str },
     #[error("fit is \"message\", \"stream\" or \"frozen\"")]
     UnknownFit,
     #[error("no column is named")]
@@ -165,6 +171,10 @@ pub enum Wrong {
     TooManyWindows { windows: i64, most: i64 },
     #[error("delete without upsert")]
     DeleteWithoutUpsert,
+    #[error("combine_first without upsert")]
+    CombineWithoutUpsert,
+    #[error("score: {0}")]
+    Score(String),
     #[error("completeness without an interval")]
     CompletenessWithoutInterval,
     #[error("a window without a time")]
@@ -268,11 +278,16 @@ impl Wrong {
             Wrong::SubtaskWithoutUse => "say which: use = \"standard_scaler\"",
             Wrong::CannotStream(_) => {
                 "the standard, min-max, max-abs and robust scalers, quantile_transformer, rolling, ewm, diff, shift, cumsum, \
-                 pct_change, interpolate and fillna's ffill can"
+                 pct_change, interpolate, fillna's ffill and the models with partial_fit can"
             }
             Wrong::FrozenWithoutParams(_) => "params = \"weather.fit.json\": the file that `rowmill fit` wrote",
             Wrong::ModelWithoutParams(_) => "params = \"model.fit.json\": the file that rowmill.export wrote in Python",
             Wrong::ModelIsFrozen(_) => "fit = \"frozen\", with the params that rowmill.export wrote",
+            Wrong::ModelOfMessage(_) => {
+                "fit = \"stream\", or fit = \"frozen\" with the params that rowmill.export wrote"
+            }
+            Wrong::StreamWithoutTarget(_) => "target = \"COLUMN\": what it learns to predict",
+            Wrong::LearningOfFrozen { .. } => "it was fitted with its own: leave it out",
             Wrong::NoColumns => "leave the parameter out for all columns",
             Wrong::FixedPlace { .. } => "it may be left out: it is always there",
             Wrong::Params { .. } => "`rowmill fit` writes it, or rowmill.export in Python",
@@ -305,7 +320,7 @@ impl Wrong {
             Wrong::OptionOfWindow(_) => "add window = \"1h\", or leave it out",
             Wrong::LateWithoutRetention => "rows are late where windows go: add retention = \"30d\"",
             Wrong::HopTooLong => "rows between two windows would be in none",
-            Wrong::DeleteWithoutUpsert => "upsert names the columns that tell rows apart",
+            Wrong::DeleteWithoutUpsert | Wrong::CombineWithoutUpsert => "upsert names the columns that tell rows apart",
             Wrong::CompletenessWithoutInterval => "add interval = \"5m\": how far apart the rows of a key should be",
             Wrong::WindowWithoutTime => "add time = \"NAME\": the column that tells when a row was measured",
             Wrong::TextInTable(_) => "tables summarise number columns",

@@ -98,8 +98,13 @@ fn step(entry: &Entry) -> Value {
     }
     let own = entry.schema_value();
     properties.extend(own.get("properties").and_then(Value::as_object).cloned().unwrap_or_default());
-    if entry.only_frozen {
-        properties.insert("fit".into(), json!({ "enum": ["frozen"], "default": "frozen" }));
+    if entry.model {
+        let fits = if entry.incremental { json!(["frozen", "stream"]) } else { json!(["frozen"]) };
+        properties.insert("fit".into(), json!({ "enum": fits, "default": "frozen" }));
+        let of_stream = [("key", entry.incremental), ("train", entry.incremental), ("target", entry.supervised)];
+        for (name, _) in of_stream.into_iter().filter(|(_, takes)| *takes) {
+            properties.insert(name.into(), json!({ "type": "string" }));
+        }
         properties.insert("params".into(), json!({ "type": "string" }));
     } else if entry.fits {
         properties.insert("fit".into(), json!({ "enum": ["message", "stream", "frozen"], "default": "message" }));

@@ -92,6 +92,10 @@ pub(super) enum Fitting {
     /// From all messages so far, kept by the values of a text column.
     Stream {
         key: Option<Spanned<String>>,
+        /// The column that a model learns to predict.
+        target: Option<Spanned<String>>,
+        /// The column that says of which rows it learns.
+        train: Option<Spanned<String>>,
     },
     /// It has none: it compares each row with those before it.
     Row {
@@ -285,7 +289,10 @@ impl Dataflow {
     pub(super) fn step(&self, plan: &StepPlan, schema: &Schema) -> Result<Step, SpannedError> {
         let id = self.schema.id();
         let scope = match &plan.columns {
-            None => Scope::of(schema, |name| Some(name) != id && plan.entry.takes(schema, name)),
+            None => {
+                let own = |name: &str| plan.fitting.examples().any(|column| column.get_ref() == name);
+                Scope::of(schema, |name| Some(name) != id && !own(name) && plan.entry.takes(schema, name))
+            }
             Some(columns) => {
                 for column in columns {
                     check_column(plan, column, schema)?;
@@ -293,14 +300,14 @@ impl Dataflow {
                 Scope::of(schema, |name| columns.iter().any(|column| column.get_ref() == name))
             }
         };
-        let scope = scope.with_time(time_column(plan, self.time_name(), schema)?);
+        let scope = plan.with_examples(scope.with_time(time_column(plan, self.time_name(), schema)?), schema)?;
         plan.subtask.transform().check_scope(&scope).map_err(|refusal| {
             let at = plan.columns.as_ref().and_then(|columns| columns.first()).map_or(plan.span.clone(), Spanned::span);
             Wrong::Scope { label: plan.label.clone(), refusal }.at(at)
         })?;
         let stream = match &plan.fitting {
-            Fitting::Stream { key: None } => Some(StreamKey::All),
-            Fitting::Stream { key: Some(key) } => Some(StreamKey::Text(key_slot(key, schema)?)),
+            Fitting::Stream { key: None, .. } => Some(StreamKey::All),
+            Fitting::Stream { key: Some(key), .. } => Some(StreamKey::Text(key_slot(key, schema)?)),
             Fitting::Row { horizon } => Some(StreamKey::Row { horizon: *horizon }),
             Fitting::Message | Fitting::Frozen(_) | Fitting::Model(_) => None,
         };
@@ -316,6 +323,44 @@ impl Dataflow {
             Wrong::Parameter { name: plan.label.clone(), refusal }.at(at)
         })?;
         Ok(step)
+    }
+}
+
+impl Fitting {
+    /// The columns that say what a model learns, and from which rows.
+    fn examples(&self) -> impl Iterator<Item = &Spanned<String>> {
+        let (target, train) = match self {
+            Fitting::Stream { target, train, .. } => (target.as_ref(), train.as_ref()),
+            _ => (None, None),
+        };
+        target.into_iter().chain(train)
+    }
+}
+
+impl StepPlan {
+    /// The scope with the columns that say what a model learns, and from which rows.
+    fn with_examples(&self, mut scope: Scope, schema: &Schema) -> Result<Scope, SpannedError> {
+        let Fitting::Stream { target, train, .. } = &self.fitting else { return Ok(scope) };
+        let find = |parameter: &'static str, name: &Spanned<String>, kind: Kind| {
+            let wrong = |wrong: Wrong| wrong.at(name.span());
+            let column = schema.get(name.get_ref()).ok_or_else(|| wrong(Wrong::no_column(name.get_ref(), schema)))?;
+            let refused = |reason: String| {
+                wrong(Wrong::Parameter { name: self.label.clone(), refusal: Refusal::new(parameter, reason) })
+            };
+            if column.kind != kind {
+                let (has, wanted) = if kind == Kind::Text { ("numbers", "texts") } else { ("texts", "numbers") };
+                return Err(refused(format!("`{}` holds {has}, and must hold {wanted}", column.name)));
+            }
+            if scope.all_names().any(|other| other == column.name) {
+                return Err(refused(format!("`{}` is one of the columns that it learns from", column.name)));
+            }
+            Ok(column.clone())
+        };
+        let kind = self.subtask.incremental().and_then(|model| model.target()).unwrap_or(Kind::Number);
+        let target = target.as_ref().map(|name| find("target", name, kind)).transpose()?;
+        let train = train.as_ref().map(|name| find("train", name, Kind::Number)).transpose()?;
+        (scope.target, scope.train) = (target, train);
+        Ok(scope)
     }
 }
 

@@ -154,7 +154,7 @@ fn place_of(steps: &[StepContents], label: &str) -> Option<usize> {
 
 fn changes_columns(name: &str) -> bool {
     let name = name.trim_matches('"');
-    CHANGE_COLUMNS.contains(&name) || Subtasks::builtin().find(name).is_some_and(|entry| entry.only_frozen)
+    CHANGE_COLUMNS.contains(&name) || Subtasks::builtin().find(name).is_some_and(|entry| entry.model)
 }
 
 /// The indices of a longest common subsequence.

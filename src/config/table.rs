@@ -8,7 +8,7 @@ use toml::Spanned;
 
 use crate::config::parse::sections::{self, Milliseconds};
 use crate::sink;
-use crate::tables::{Aggregate, ChangeFormat, Late, Reference, Table};
+use crate::tables::{Aggregate, ChangeFormat, Late, Reference, ScoreMetric, Table};
 
 /// A table before its columns are looked up in a schema.
 #[derive(Clone)]
@@ -67,6 +67,12 @@ pub(super) struct TableSection {
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub(super) upsert: Vec<Spanned<String>>,
+    /// With `upsert`: values that a row lacks are those of the row that it replaces, so that a label joins its prediction.
+    #[serde(default)]
+    #[schemars(with = "bool")]
+    pub(super) combine_first: Option<Spanned<bool>>,
+    /// Predictions that are measured beside their labels.
+    pub(super) score: Option<ScoreSection>,
     /// A row that is not 0 here takes the one away that it would replace.
     #[schemars(with = "Option<String>")]
     pub(super) delete: Option<Spanned<String>>,
@@ -87,6 +93,37 @@ pub(super) struct TableSection {
     pub(super) changes: ChangeFormat,
     /// Where changes go; a .csv or .parquet file gets the whole table at the end.
     pub(super) sink: Option<sections::SinkSection>,
+}
+
+/// Predictions beside labels: metrics over the rows that have both, as columns `PREDICTION_METRIC`.
+#[derive(Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ScoreSection {
+    /// The column of predictions.
+    #[schemars(with = "String")]
+    pub(super) prediction: Spanned<String>,
+    /// The column of labels: what it turned out to be.
+    #[schemars(with = "String")]
+    pub(super) label: Spanned<String>,
+    /// mae, rmse, mape, r2 of numbers; accuracy, precision, recall, f1 of classes; log_loss, roc_auc of probabilities.
+    #[schemars(with = "Vec<ScoreMetric>")]
+    pub(super) metrics: Spanned<Vec<ScoreMetric>>,
+    /// The column with the probability of `positive`, for log_loss and roc_auc.
+    #[schemars(with = "Option<String>")]
+    pub(super) probability: Option<Spanned<String>>,
+    /// The label that precision, recall, f1 and probabilities are about; without it, the first three are means over all
+    /// labels.
+    #[schemars(with = "Option<PositiveLabel>")]
+    pub(super) positive: Option<Spanned<PositiveLabel>>,
+}
+
+/// A label.
+#[derive(Clone, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(super) enum PositiveLabel {
+    Flag(bool),
+    Number(f64),
+    Text(String),
 }
 
 /// A file that is joined to a table.

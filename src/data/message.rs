@@ -164,7 +164,16 @@ impl Message {
     }
 
     /// Adds the rows of another message of the same columns, and sorts all by id.
+    ///
+    /// One without rows may lack the columns that a step has appended.
     pub fn merge(&mut self, other: &Message) {
+        if other.rows() == 0 {
+            return;
+        }
+        if self.rows() == 0 {
+            *self = other.clone();
+            return;
+        }
         let flat = (0..self.numbers.nrows()).flat_map(|slot| self.column(slot).iter().chain(other.column(slot)));
         let flat: Vec<f64> = flat.copied().collect();
         self.ids.extend_from_slice(&other.ids);

@@ -6,6 +6,7 @@
 //! - `kll_sketch`, `dd_sketch`: quantiles of a stream in bounded memory.
 //! - `weighted`, `softmax`, `trees`, `distances`, `gaussian`, `layers`, `support_vectors`, `neighbors`: the arithmetic
 //!   of fitted models.
+//! - `sgd`, `svd`, `seeding`, `mersenne_twister`: learning message by message, and the random numbers of NumPy.
 //! - `division`, `inverse_hyperbolic`: functions of one or two numbers, as NumPy defines them.
 //! - `power`, `log1p`, `expm1`: power transforms; the others: the search for their lambda.
 //!
@@ -24,6 +25,7 @@ pub mod kll_sketch;
 pub mod layers;
 pub mod likelihood;
 pub mod log1p;
+pub mod mersenne_twister;
 pub mod minimize;
 pub mod moments;
 pub mod neighbors;
@@ -33,8 +35,11 @@ pub mod order;
 pub mod power;
 mod power_sums;
 pub mod quantile_map;
+pub mod seeding;
 pub mod select;
+pub mod sgd;
 pub mod softmax;
 pub mod support_vectors;
+pub mod svd;
 pub mod trees;
 pub mod weighted;

@@ -14,11 +14,13 @@ pub fn complement(values: &[f64]) -> Vec<f64> {
     values.iter().map(|x| 1.0 - x).collect()
 }
 
-/// For each row the class of the largest score, of several the first.
+/// For each row the class of the largest score, of several the first; of NaN, as NumPy has it, the first.
 pub fn argmax(scores: &[Vec<f64>]) -> Vec<usize> {
     let rows = scores.first().map_or(0, Vec::len);
     let largest = |row: usize| {
-        (1..scores.len()).fold(0, |best, class| if scores[class][row] > scores[best][row] { class } else { best })
+        let larger = |one: f64, other: f64| one > other || one.is_nan() && !other.is_nan();
+        (1..scores.len())
+            .fold(0, |best, class| if larger(scores[class][row], scores[best][row]) { class } else { best })
     };
     (0..rows).map(largest).collect()
 }

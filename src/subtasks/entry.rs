@@ -33,8 +33,13 @@ pub struct Entry {
     pub role: Role,
     /// Whether it learns from rows, so that `fit` can be given.
     pub fits: bool,
-    /// Whether it does nothing without fitted params, as a model, whose columns depend on them.
-    pub only_frozen: bool,
+    /// Whether it is a model: it does nothing without fitted params, on which its columns depend, or learns over the
+    /// stream.
+    pub model: bool,
+    /// Whether it is a model that can learn over the stream.
+    pub incremental: bool,
+    /// Whether it then learns to predict a column.
+    pub supervised: bool,
     /// What becomes of a message of which it can't take some rows, where the file says nothing.
     pub on_error: OnError,
     build: Build,
@@ -79,7 +84,9 @@ impl Entry {
             equals: T::EQUALS,
             role: T::ROLE,
             fits: T::TRAITS.learns(),
-            only_frozen: T::TRAITS.is_only_frozen(),
+            model: T::TRAITS.is_model(),
+            incremental: T::TRAITS.is_incremental().0,
+            supervised: T::TRAITS.is_incremental().1,
             on_error: if T::TRAITS.is_by_row() { OnError::Row } else { OnError::Message },
             build: |parameters| {
                 let subtask = T::deserialize(parameters).map_err(BuildError::Toml)?;
@@ -102,7 +109,9 @@ impl Entry {
             equals: "-",
             role: Role::Fixed,
             fits: false,
-            only_frozen: false,
+            model: false,
+            incremental: false,
+            supervised: false,
             on_error: OnError::Message,
             build: |_| {
                 let reason = "stands in every chain and takes no parameters";
@@ -154,8 +163,8 @@ impl Entry {
             help: match self.role {
                 Role::Rows => "Columns that are looked at; all columns of the schema if not given.".into(),
                 Role::Texts => "Columns that are replaced; every text column if not given.".into(),
-                Role::Numbers if self.only_frozen => {
-                    "Columns that it is fitted on; every number column if not given.".into()
+                Role::Numbers if self.model => {
+                    "Columns that it is fitted on, or learns from; every number column if not given, but `target` and `train`.".into()
                 }
                 _ => "Columns that are changed; every number column if not given.".into(),
             },
@@ -168,7 +177,8 @@ impl Entry {
             default: property.get("default").cloned().unwrap_or(Value::Null),
             help: text(property.get("description")),
         });
-        let fitting: Vec<Parameter> = match (self.fits, self.only_frozen) {
+        let fitting: Vec<Parameter> = match (self.fits, self.model) {
+            (_, true) if self.incremental => incremental_parameters(self.supervised),
             (_, true) => frozen_parameters().into(),
             (true, _) => fitting_parameters().into(),
             _ => Vec::new(),
@@ -181,6 +191,19 @@ impl Entry {
     pub fn schema_value(&self) -> Value {
         (self.schema)().to_value()
     }
+}
+
+/// What a model takes that can learn over the stream, beside its own parameters.
+fn incremental_parameters(supervised: bool) -> Vec<Parameter> {
+    let from = "It is fitted in Python (`frozen`), or predicts each message and then learns from it (`stream`).";
+    let key = "A text column, such as the station, whose values have a model each, for `stream`.";
+    let target = "The column that it learns to predict, for `stream`; a row without a value there is only predicted.";
+    let train = "A number column, for `stream`: a row is only predicted where it is 0 or missing.";
+    let target = supervised.then(|| parameter("target", "string", Value::Null, target));
+    let [_, params] = frozen_parameters();
+    let fit = parameter("fit", "\"frozen\" | \"stream\"", "frozen".into(), from);
+    let train = parameter("train", "string", Value::Null, train);
+    [fit, params, parameter("key", "string", Value::Null, key), train].into_iter().chain(target).collect()
 }
 
 /// What every model takes beside its own parameters.

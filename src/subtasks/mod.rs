@@ -90,6 +90,6 @@ pub use scope::Scope;
 pub use selection::Selection;
 pub use step::{Step, StreamKey};
 pub use streaming::{Learner, Remembering, Streaming};
-pub use subtask::{Bind, DynSubtask, Fit, PartialFit, Subtask, Traits};
+pub use subtask::{Bind, DynSubtask, Fit, Incremental, PartialFit, Subtask, Traits};
 use subtask::{Compares, Timed};
 pub use transform::{BatchSubtask, Transform};

@@ -54,7 +54,7 @@ impl Recent {
 }
 
 impl Remembering for Recent {
-    fn apply(&mut self, message: &mut Message, scope: &Scope) {
+    fn apply(&mut self, message: &mut Message, scope: &Scope, _: &mut dyn FnMut(Vec<u64>, String)) {
         // Rows that are sorted are not in the order of their places.
         let mut least = message.ids.clone();
         (1..least.len()).rev().for_each(|row| least[row - 1] = least[row - 1].min(least[row]));
@@ -99,7 +99,7 @@ mod tests {
         let mut recent = Recent::new(3);
         let mut kept = |first, values: &[f64]| {
             let mut message = message(first, values);
-            recent.apply(&mut message, &scope);
+            recent.apply(&mut message, &scope, &mut |_, _| {});
             message.column(0).to_vec()
         };
         assert_eq!(kept(0, &[1.0, 1.0, 2.0]), [1.0, 2.0]);
@@ -113,12 +113,12 @@ mod tests {
         let scope = Scope::numbers(1);
         let kept = |with_others: bool| {
             let mut recent = Recent::new(3);
-            recent.apply(&mut message(0, &[1.0]), &scope);
+            recent.apply(&mut message(0, &[1.0]), &scope, &mut |_, _| {});
             // Places 9, 3, 2: the row at 9 is out of reach, and takes nothing away from those at 3 and 2.
             let values = if with_others { vec![5.0, 1.0, 5.0] } else { vec![7.0, 1.0, 5.0] };
             let mut sorted = message(0, &values);
             sorted.ids = vec![9, 3, 2];
-            recent.apply(&mut sorted, &scope);
+            recent.apply(&mut sorted, &scope, &mut |_, _| {});
             sorted.column(0).to_vec()
         };
         assert_eq!((kept(true), kept(false)), (vec![5.0, 5.0], vec![7.0, 5.0]));
@@ -130,7 +130,7 @@ mod tests {
         let mut recent = Recent::new(2);
         let mut kept = HashMap::new();
         for first in [0, 2] {
-            recent.apply(&mut message(first, &[first as f64, first as f64 + 1.0]), &scope);
+            recent.apply(&mut message(first, &[first as f64, first as f64 + 1.0]), &scope, &mut |_, _| {});
             for KeyedState { key, state } in recent.changes() {
                 kept.insert(key, state);
             }
@@ -141,7 +141,7 @@ mod tests {
         let kept: Vec<KeyedState> = kept.into_iter().map(|(key, state)| KeyedState { key, state }).collect();
         next.restore(&kept).unwrap();
         let mut message = message(4, &[3.0, 2.0, 0.0]);
-        next.apply(&mut message, &scope);
+        next.apply(&mut message, &scope, &mut |_, _| {});
         assert_eq!(message.column(0), [2.0, 0.0]);
         assert_eq!((next.places.len(), next.order.len()), (3, 3));
     }

@@ -2,9 +2,11 @@
 
 use super::entry::Entry;
 use super::models::{
-    BoostedClassifier, BoostedRegressor, Classify, GaussianNb, IsolationForest, KMeans, KNeighborsClassifier,
-    KNeighborsRegressor, LinearClassifier, LinearRegressor, MlpClassifier, MlpRegressor, Model, OneClassSvm, Pca,
-    Regress, Served, Svc, Svr, TreeClassifier, TreeRegressor,
+    BoostedClassifier, BoostedRegressor, Classify, GaussianLearning, IsolationForest, KMeans, KMeansLearning,
+    KNeighborsClassifier, KNeighborsRegressor, Learning, LinearClassifier, LinearRegressor, MlpClassifier,
+    MlpRegressor, Model, OneClassSvm, Online, PassiveAggressiveClassifier, PassiveAggressiveRegressor, Pca,
+    PcaLearning, Perceptron, Regress, Served, SgdClassification, SgdClassifier, SgdRegression, SgdRegressor, Svc, Svr,
+    TreeClassifier, TreeRegressor,
 };
 use super::subtask::Subtask;
 use super::{
@@ -66,10 +68,19 @@ impl Subtasks {
             .with_model::<Regress<LinearRegressor>>("ridge", "sklearn.linear_model.Ridge")
             .with_model::<Regress<LinearRegressor>>("lasso", "sklearn.linear_model.Lasso")
             .with_model::<Regress<LinearRegressor>>("elastic_net", "sklearn.linear_model.ElasticNet")
-            .with_model::<Regress<LinearRegressor>>("sgd_regressor", "sklearn.linear_model.SGDRegressor")
+            .with_online::<SgdRegression<SgdRegressor>>("sgd_regressor", "sklearn.linear_model.SGDRegressor")
+            .with_online::<SgdRegression<PassiveAggressiveRegressor>>(
+                "passive_aggressive_regressor",
+                "sklearn.linear_model.PassiveAggressiveRegressor",
+            )
             .with_model::<Regress<LinearRegressor>>("linear_svr", "sklearn.svm.LinearSVR")
             .with_model::<Classify<LinearClassifier>>("logistic_regression", "sklearn.linear_model.LogisticRegression")
-            .with_model::<Classify<LinearClassifier>>("sgd_classifier", "sklearn.linear_model.SGDClassifier")
+            .with_online::<SgdClassification<SgdClassifier>>("sgd_classifier", "sklearn.linear_model.SGDClassifier")
+            .with_online::<SgdClassification<Perceptron>>("perceptron", "sklearn.linear_model.Perceptron")
+            .with_online::<SgdClassification<PassiveAggressiveClassifier>>(
+                "passive_aggressive_classifier",
+                "sklearn.linear_model.PassiveAggressiveClassifier",
+            )
             .with_model::<Classify<LinearClassifier>>("linear_svc", "sklearn.svm.LinearSVC")
             .with_model::<Regress<TreeRegressor>>("decision_tree_regressor", "sklearn.tree.DecisionTreeRegressor")
             .with_model::<Classify<TreeClassifier>>("decision_tree_classifier", "sklearn.tree.DecisionTreeClassifier")
@@ -100,10 +111,10 @@ impl Subtasks {
             )
             .with_model::<IsolationForest>("isolation_forest", "sklearn.ensemble.IsolationForest")
             .with_model::<KMeans>("k_means", "sklearn.cluster.KMeans")
-            .with_model::<KMeans>("mini_batch_k_means", "sklearn.cluster.MiniBatchKMeans")
+            .with_online::<KMeansLearning>("mini_batch_k_means", "sklearn.cluster.MiniBatchKMeans")
             .with_model::<Pca>("pca", "sklearn.decomposition.PCA")
-            .with_model::<Pca>("incremental_pca", "sklearn.decomposition.IncrementalPCA")
-            .with_model::<Classify<GaussianNb>>("gaussian_nb", "sklearn.naive_bayes.GaussianNB")
+            .with_online::<PcaLearning>("incremental_pca", "sklearn.decomposition.IncrementalPCA")
+            .with_online::<GaussianLearning>("gaussian_nb", "sklearn.naive_bayes.GaussianNB")
             .with_model::<Regress<MlpRegressor>>("mlp_regressor", "sklearn.neural_network.MLPRegressor")
             .with_model::<Classify<MlpClassifier>>("mlp_classifier", "sklearn.neural_network.MLPClassifier")
             .with_model::<Regress<Svr>>("svr", "sklearn.svm.SVR")
@@ -127,6 +138,11 @@ impl Subtasks {
     /// Adds a model that equals one of another library.
     pub fn with_model<M: Model>(self, name: &'static str, equals: &'static str) -> Subtasks {
         self.with_entry(Entry::of::<Served<M>>(name).equal_to(equals))
+    }
+
+    /// Adds a model that learns over the stream, too, as one of another library does.
+    pub fn with_online<L: Learning>(self, name: &'static str, equals: &'static str) -> Subtasks {
+        self.with_entry(Entry::of::<Online<L>>(name).equal_to(equals))
     }
 
     fn with_entry(mut self, entry: Entry) -> Subtasks {

@@ -13,6 +13,10 @@ pub struct Scope {
     text_names: Vec<String>,
     /// The column of the rows' event times, for a subtask that acts by time.
     time: Option<Column>,
+    /// The column that a model learns to predict.
+    pub target: Option<Column>,
+    /// The column that says of which rows a model learns: where it is 0 or missing, it only predicts.
+    pub train: Option<Column>,
 }
 
 impl Scope {
@@ -50,7 +54,7 @@ impl Scope {
         };
         let (numbers, own) = sorted(&self.numbers, &self.names);
         let (texts, text_names) = sorted(&self.texts, &self.text_names);
-        Scope { numbers, texts, names: own, text_names, time: self.time.clone() }
+        Scope { numbers, texts, names: own, text_names, ..self.clone() }
     }
 
     /// This scope with the column of the rows' event times.

@@ -1,6 +1,6 @@
 //! Keyed state of steps, and partial fits: each message adds to what the earlier ones taught.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::by_column::refuse_infinite;
 use super::{Fault, Scope};
@@ -34,8 +34,9 @@ pub trait Learner: Send {
 
 /// A step with keyed state.
 pub trait Remembering {
-    /// Changes a message by the state, and updates the state.
-    fn apply(&mut self, message: &mut Message, scope: &Scope);
+    /// Changes a message by the state, and updates the state. `refused` gets the ids of rows that the state could not
+    /// take, and why; the message goes on without them.
+    fn apply(&mut self, message: &mut Message, scope: &Scope, refused: &mut dyn FnMut(Vec<u64>, String));
 
     /// The keyed states that have changed since the last call: what the next checkpoint must write.
     fn changes(&mut self) -> Vec<KeyedState>;
@@ -124,23 +125,23 @@ impl Streaming {
         let new = || (0..self.columns).map(|_| (self.new)()).collect();
         self.learners.entry(key).or_insert_with(new)
     }
+}
 
-    /// The rows of each key.
-    fn groups(&self, message: &Message) -> HashMap<Option<String>, Vec<usize>> {
-        let mut groups: HashMap<Option<String>, Vec<usize>> = HashMap::new();
-        for row in 0..message.rows() {
-            let key = self.key.and_then(|slot| message.texts[slot].get(row));
-            groups.entry(key.map(str::to_owned)).or_default().push(row);
-        }
-        groups
+/// The rows of each value of the text column in slot `key`; all are of one without it.
+pub(super) fn groups(message: &Message, key: Option<usize>) -> BTreeMap<Option<String>, Vec<usize>> {
+    let mut groups: BTreeMap<Option<String>, Vec<usize>> = BTreeMap::new();
+    for row in 0..message.rows() {
+        let key = key.and_then(|slot| message.texts[slot].get(row));
+        groups.entry(key.map(str::to_owned)).or_default().push(row);
     }
+    groups
 }
 
 impl Remembering for Streaming {
     /// Updates the state by a message that [`Streaming::check`] accepted, and transforms it.
-    fn apply(&mut self, message: &mut Message, scope: &Scope) {
+    fn apply(&mut self, message: &mut Message, scope: &Scope, _: &mut dyn FnMut(Vec<u64>, String)) {
         let times = scope.times(message);
-        for (key, rows) in self.groups(message) {
+        for (key, rows) in groups(message, self.key) {
             let times: Option<Vec<i64>> =
                 times.as_ref().map(|times| rows.iter().map(|row| times[*row].unwrap_or_default()).collect());
             for (slot, learner) in scope.numbers.iter().zip(self.learners(key.clone())) {
@@ -203,7 +204,7 @@ mod tests {
             let mut text = TextColumn::default();
             keys.into_iter().for_each(|key| text.push(Some(key)));
             message.texts.push(text);
-            streaming.apply(&mut message, &Scope::numbers(1));
+            streaming.apply(&mut message, &Scope::numbers(1), &mut |ids, why| panic!("{ids:?}: {why}"));
             message.column(0).to_vec()
         };
         let mut streaming = new();

@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 use super::transform::{BatchSubtask, Transform};
-use super::{ColumnSubtask, Fault, Learned, Learner, Refusal, Role, Scope};
-use crate::data::{Message, Schema};
+use super::{ColumnSubtask, Fault, Learned, Learner, Refusal, Remembering, Role, Scope, Streaming};
+use crate::data::{Kind, Message, Schema};
 
 /// A subtask: a struct of parameters as they stand in a dataflow file, and what it can do.
 ///
@@ -86,6 +86,27 @@ pub trait PartialFit: Send + Sync {
     }
 }
 
+/// A subtask that can learn over the stream from whole rows, as a model does: `fit = "stream"`.
+pub trait Incremental: Send + Sync {
+    /// Refuses parameters that do not work with learning over the stream.
+    ///
+    /// # Errors
+    /// The parameter, and why.
+    fn check_stream(&self) -> Result<(), Refusal>;
+
+    /// What the column holds that it learns to predict; `None` if there is none.
+    fn target(&self) -> Option<Kind>;
+
+    /// Refuses rows that it cannot learn from.
+    ///
+    /// # Errors
+    /// Where the original raises.
+    fn check_rows(&self, message: &Message, scope: &Scope) -> Result<(), Fault>;
+
+    /// The empty state for so many columns and each value of the text column in slot `key`; one for all without it.
+    fn remembering(self: Arc<Self>, key: Option<usize>, columns: usize) -> Box<dyn Remembering>;
+}
+
 /// A subtask whose parameters name columns: what it does is known with the columns.
 pub trait Bind: Send + Sync {
     /// What it does to messages of these columns.
@@ -126,9 +147,11 @@ pub struct Traits<T> {
     transform: fn(Arc<T>) -> Transform,
     fit: Option<View<T, dyn Fit>>,
     partial_fit: Option<View<T, dyn PartialFit>>,
+    incremental: Option<View<T, dyn Incremental>>,
+    supervised: bool,
     compares: Option<View<T, dyn Compares>>,
     bind: Option<View<T, dyn Bind>>,
-    only_frozen: bool,
+    model: bool,
     by_row: bool,
     timed: Option<View<T, dyn Timed>>,
 }
@@ -179,9 +202,9 @@ impl<T: Fit + 'static> Traits<T> {
 }
 
 impl<T: Fit + BatchSubtask + 'static> Traits<T> {
-    /// It is fitted elsewhere: without params it does nothing.
-    pub(super) const fn only_frozen(mut self) -> Traits<T> {
-        (self.only_frozen, self.by_row) = (true, true);
+    /// It is a model: it is fitted elsewhere or learns over the stream, and depends on what it has learnt.
+    pub(super) const fn model(mut self) -> Traits<T> {
+        (self.model, self.by_row) = (true, true);
         self
     }
 }
@@ -190,6 +213,15 @@ impl<T: PartialFit + 'static> Traits<T> {
     /// It can learn over the stream, too.
     pub const fn partial_fit(mut self) -> Traits<T> {
         self.partial_fit = Some(|subtask| subtask);
+        self
+    }
+}
+
+impl<T: Incremental + 'static> Traits<T> {
+    /// It can learn over the stream from whole rows, too; `supervised`: to predict a column.
+    pub(super) const fn incremental(mut self, supervised: bool) -> Traits<T> {
+        self.incremental = Some(|subtask| subtask);
+        self.supervised = supervised;
         self
     }
 }
@@ -207,9 +239,11 @@ impl<T> Traits<T> {
             transform,
             fit: None,
             partial_fit: None,
+            incremental: None,
+            supervised: false,
             compares: None,
             bind: None,
-            only_frozen: false,
+            model: false,
             by_row: false,
             timed: None,
         }
@@ -231,9 +265,14 @@ impl<T> Traits<T> {
         self.fit.is_some() || self.partial_fit.is_some()
     }
 
-    /// Whether it does nothing without params.
-    pub(super) const fn is_only_frozen(&self) -> bool {
-        self.only_frozen
+    /// Whether it can learn over the stream from whole rows, and whether to predict a column.
+    pub(super) const fn is_incremental(&self) -> (bool, bool) {
+        (self.incremental.is_some(), self.supervised)
+    }
+
+    /// Whether it is a model.
+    pub(super) const fn is_model(&self) -> bool {
+        self.model
     }
 }
 
@@ -243,6 +282,7 @@ pub struct DynSubtask {
     transform: Transform,
     fit: Option<Arc<dyn Fit>>,
     partial_fit: Option<Arc<dyn PartialFit>>,
+    incremental: Option<Arc<dyn Incremental>>,
     compares: Option<Arc<dyn Compares>>,
     bind: Option<Arc<dyn Bind>>,
     timed: Option<Arc<dyn Timed>>,
@@ -256,6 +296,7 @@ impl DynSubtask {
             transform: (traits.transform)(subtask.clone()),
             fit: traits.fit.map(|fit| fit(subtask.clone())),
             partial_fit: traits.partial_fit.map(|partial_fit| partial_fit(subtask.clone())),
+            incremental: traits.incremental.map(|incremental| incremental(subtask.clone())),
             compares: traits.compares.map(|compares| compares(subtask.clone())),
             bind: traits.bind.map(|bind| bind(subtask.clone())),
             timed: traits.timed.map(|timed| timed(subtask)),
@@ -289,7 +330,15 @@ impl DynSubtask {
     /// As [`Fit::freeze`], or a subtask that does not learn.
     pub fn freeze(&self, learned: &Learned, columns: usize) -> Result<DynSubtask, String> {
         let transform = self.fit.as_ref().ok_or("there is nothing to learn")?.freeze(learned, columns)?;
-        Ok(DynSubtask { transform, fit: None, partial_fit: None, compares: None, bind: None, timed: None })
+        Ok(DynSubtask {
+            transform,
+            fit: None,
+            partial_fit: None,
+            incremental: None,
+            compares: None,
+            bind: None,
+            timed: None,
+        })
     }
 
     /// This subtask for messages of these columns.
@@ -308,12 +357,46 @@ impl DynSubtask {
         self.partial_fit.as_ref().map(|subtask| subtask.learner())
     }
 
+    /// This subtask as one that learns over the stream from whole rows; `None` if it can't.
+    pub fn incremental(&self) -> Option<&Arc<dyn Incremental>> {
+        self.incremental.as_ref()
+    }
+
+    /// Whether it can learn over the stream.
+    pub fn can_stream(&self) -> bool {
+        self.partial_fit.is_some() || self.incremental.is_some()
+    }
+
     /// Refuses parameters that do not work with learning over the stream.
     ///
     /// # Errors
     /// As [`PartialFit::check_stream`].
     pub fn check_stream(&self) -> Result<(), Refusal> {
-        self.partial_fit.as_ref().map_or(Ok(()), |subtask| subtask.check_stream())
+        self.partial_fit.as_ref().map_or(Ok(()), |subtask| subtask.check_stream())?;
+        self.incremental.as_ref().map_or(Ok(()), |subtask| subtask.check_stream())
+    }
+
+    /// The empty keyed state of this subtask over the stream, by the values of the text column in slot `key`.
+    ///
+    /// # Panics
+    /// If it can't learn over the stream, which the dataflow's reader refuses.
+    pub fn remembering(&self, key: Option<usize>, columns: usize) -> Box<dyn Remembering> {
+        if let Some(model) = self.incremental.clone() {
+            return model.remembering(key, columns);
+        }
+        let subtask = self.partial_fit.clone().expect("only subtasks that learn are asked");
+        Box::new(Streaming::new(Box::new(move || subtask.learner()), key, columns))
+    }
+
+    /// Refuses a message that nothing can be learned from over the stream.
+    ///
+    /// # Errors
+    /// As [`Streaming::check`] and [`Incremental::check_rows`].
+    pub fn check_rows(&self, message: &Message, scope: &Scope) -> Result<(), Fault> {
+        match &self.incremental {
+            Some(model) => model.check_rows(message, scope),
+            None => Streaming::check(message, scope, self.learner().is_none_or(|learner| learner.takes_infinity())),
+        }
     }
 
     /// How many rows back in the stream rows are compared with; `None` if only within a message.

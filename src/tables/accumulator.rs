@@ -6,6 +6,7 @@ use differential_dataflow::difference::{IsZero, Semigroup};
 use ordered_float::OrderedFloat;
 use serde::{Deserialize, Serialize};
 
+use super::ScoreAccumulator;
 use crate::kernels::dd_sketch::DdSketch;
 use crate::kernels::exact_sum::ExactSum;
 
@@ -127,6 +128,8 @@ pub struct Accumulator {
     pub rows: i64,
     /// The statistics of each column.
     pub columns: Vec<ColumnAccumulator>,
+    /// The sums of each score.
+    pub scores: Vec<ScoreAccumulator>,
 }
 
 impl Accumulator {
@@ -141,7 +144,7 @@ impl Accumulator {
 
     /// Holds a number of rows, without statistics; a negative number removes a group.
     pub fn of_rows(rows: i64) -> Accumulator {
-        Accumulator { rows, columns: Vec::new() }
+        Accumulator { rows, ..Accumulator::default() }
     }
 }
 
@@ -159,6 +162,10 @@ impl Semigroup for Accumulator {
             self.columns.resize_with(other.columns.len(), ColumnAccumulator::default);
         }
         self.columns.iter_mut().zip(&other.columns).for_each(|(own, other)| own.merge(other));
+        if self.scores.len() < other.scores.len() {
+            self.scores.resize_with(other.scores.len(), ScoreAccumulator::default);
+        }
+        self.scores.iter_mut().zip(&other.scores).for_each(|(own, other)| own.merge(other));
     }
 }
 

@@ -113,8 +113,7 @@ mod tests {
     fn summaries_that_are_too_old_are_forgotten() {
         let mut summaries = Accumulators::new(grouping(), false);
         let mut out = Vec::new();
-        let part =
-            |start, rows| (Group { keys: key(), window: Some(start) }, Accumulator { rows, columns: Vec::new() });
+        let part = |start, rows| (Group { keys: key(), window: Some(start) }, Accumulator::of_rows(rows));
         summaries.take(part(5, 3), &mut out);
         summaries.take(part(5, 4), &mut out);
         summaries.take(part(10, 1), &mut out);

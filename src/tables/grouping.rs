@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{KeyCell, Window};
-use crate::data::{Column, Message};
+use crate::data::{Column, Kind, Message, fingerprint};
 
 /// The rows of a table, and their grouping. Tables with equal groupings share their state.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,6 +18,8 @@ pub struct Grouping {
     pub window: Option<Window>,
     /// A row replaces the one before it with the same values here; if there are no columns, all rows count.
     pub upsert: Vec<Column>,
+    /// Whether values that a row lacks are those of the row that it replaces.
+    pub combine_first: bool,
     /// A row with a value other than 0 here deletes the row that it would replace.
     pub delete: Option<Column>,
     /// How long a window is retained after its end, in milliseconds of the event times of its key.
@@ -84,8 +86,8 @@ impl Grouping {
         starts.into_iter().flatten().map(Some).chain(none)
     }
 
-    /// A row, measured at `time`, with its upsert key and its values in `slots`.
-    pub fn row(&self, message: &Message, row: usize, time: i64, slots: &[usize]) -> TableRow {
+    /// A row, measured at `time`, with its upsert key and its values of `columns`.
+    pub fn row(&self, message: &Message, row: usize, time: i64, columns: &[Column]) -> TableRow {
         let deleted = self.delete.as_ref().is_some_and(|column| match KeyCell::of(message, column, row) {
             KeyCell::Missing => false,
             KeyCell::Number(value) => value.0 != 0.0,
@@ -95,10 +97,23 @@ impl Grouping {
             upsert: cells(&self.upsert, message, row),
             keys: self.keys(message, row),
             time,
-            values: slots.iter().map(|slot| message.column(*slot)[row].into()).collect(),
+            values: columns.iter().map(|column| value(message, column, row).into()).collect(),
             deleted,
         }
     }
+}
+
+/// The value of a row: a number, or one that stands for a text; NaN if it is missing.
+pub(super) fn value(message: &Message, column: &Column, row: usize) -> f64 {
+    match column.kind {
+        Kind::Number => message.column(column.slot)[row],
+        Kind::Text => message.texts[column.slot].get(row).map_or(f64::NAN, text_value),
+    }
+}
+
+/// The number that stands for a text where texts are only compared: 53 bits of its hash.
+pub fn text_value(text: &str) -> f64 {
+    (fingerprint(text.as_bytes()) as u64 >> 11) as f64
 }
 
 fn cells(columns: &[Column], message: &Message, row: usize) -> Vec<KeyCell> {

@@ -86,11 +86,17 @@ impl TableState for KeptRows {
     }
 
     fn take(&mut self, row: TableRow, out: &mut Differences<KeptRows>) {
-        let TableRow { upsert, keys, time, values, deleted } = row;
+        let TableRow { upsert, keys, time, mut values, deleted } = row;
         if self.windows(&keys, time).is_empty() {
             return;
         }
         self.note(&upsert);
+        if self.grouping.combine_first
+            && let Some(before) = self.rows.get(&upsert)
+        {
+            let lacking = values.iter_mut().zip(&before.values).filter(|(own, _)| own.is_nan());
+            lacking.for_each(|(own, before)| *own = *before);
+        }
         self.let_go(&upsert, out);
         if !deleted {
             self.hold(upsert, KeptRow { keys, time, values }, out);
@@ -216,6 +222,29 @@ mod tests {
         rows.take(row(3.0, 13, 9.0), &mut out);
         summaries.take((group(key(), 10), Accumulator::of_rows(1)), &mut sums);
         assert_eq!((shown(out), sums.len()), (vec![(10, 9.0, 1), (5, 9.0, 1)], 1));
+    }
+
+    #[test]
+    fn a_label_joins_the_prediction_that_came_before_it() {
+        let mut rows = KeptRows::new(Grouping { combine_first: true, ..grouping() }, false);
+        let row = |values: [f64; 2], deleted| TableRow {
+            upsert: key(),
+            keys: key(),
+            time: 5,
+            values: values.map(Into::into).to_vec(),
+            deleted,
+        };
+        let mut last = |row: TableRow| {
+            let mut out = Vec::new();
+            rows.take(row, &mut out);
+            out.last().map(|((_, values), difference)| (values.iter().map(|x| x.0).collect::<Vec<_>>(), *difference))
+        };
+        last(row([1.5, f64::NAN], false));
+        assert_eq!(last(row([f64::NAN, 2.0], false)), Some((vec![1.5, 2.0], 1)));
+        assert_eq!(last(row([f64::NAN, 3.0], false)), Some((vec![1.5, 3.0], 1)));
+        assert_eq!(last(row([f64::NAN, f64::NAN], true)), Some((vec![1.5, 3.0], -1)));
+        // What was deleted is not there to be joined.
+        assert!(last(row([f64::NAN, 4.0], false)).unwrap().0[0].is_nan());
     }
 
     #[test]

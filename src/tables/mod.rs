@@ -2,6 +2,7 @@
 //!
 //! - `table`, `grouping`, `window`: resolved tables; which rows make a line; windows over event time.
 //! - `accumulator`, `aggregate`, `cell`: the statistics of a group, a line's aggregates, its cells.
+//! - `score`: metrics of predictions beside their labels.
 //! - `table_state`: the trait of a worker's state; `kept_rows` with upserts, `accumulators` without.
 //! - `horizon`: when windows expire. `contents`: the lines as of an epoch. `reference`: the joined file.
 //!
@@ -16,6 +17,7 @@ mod grouping;
 mod horizon;
 mod kept_rows;
 mod reference;
+mod score;
 mod table;
 mod table_state;
 #[cfg(test)]
@@ -27,9 +29,10 @@ pub use accumulators::Accumulators;
 pub use aggregate::Aggregate;
 pub use cell::KeyCell;
 pub use contents::{ChangeFormat, TableContents};
-pub use grouping::{Group, Grouping, Late, TableRow, Values};
+pub use grouping::{Group, Grouping, Late, TableRow, Values, text_value};
 pub use kept_rows::KeptRows;
 pub use reference::Reference;
+pub use score::{Score, ScoreAccumulator, ScoreMetric};
 pub use table::{Join, KeyTimes, SharedGrouping, Table, share};
 pub use table_state::{Differences, TableState};
 pub use window::Window;

@@ -5,7 +5,8 @@ use std::collections::{HashMap, HashSet};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Accumulator, Aggregate, ChangeFormat, Group, Grouping, KeyCell, Late, RequiredStatistics, TableRow, Values, window,
+    Accumulator, Aggregate, ChangeFormat, Group, Grouping, KeyCell, Late, RequiredStatistics, Score, ScoreAccumulator,
+    TableRow, Values, grouping, window,
 };
 use crate::data::{Column, Kind, Message, Schema};
 
@@ -20,6 +21,8 @@ pub struct Table {
     pub columns: Vec<Column>,
     /// The aggregates of each column.
     pub aggregates: Vec<Aggregate>,
+    /// Predictions that are measured beside their labels.
+    pub score: Option<Score>,
     /// The expected interval between rows of a key, in milliseconds.
     pub interval: Option<i64>,
     /// The joined reference file.
@@ -55,7 +58,7 @@ impl Table {
         let window = self.grouping.window.iter().map(|_| ("window".to_owned(), Kind::Text));
         let rows = [("rows".to_owned(), Kind::Number)];
         let joined = self.join.iter().flat_map(|join| join.columns.clone());
-        keys.chain(window).chain(rows).chain(self.aggregate_columns()).chain(joined)
+        keys.chain(window).chain(rows).chain(self.aggregate_columns()).chain(self.score_columns()).chain(joined)
     }
 
     fn aggregate_columns(&self) -> impl Iterator<Item = (String, Kind)> {
@@ -66,14 +69,34 @@ impl Table {
         self.columns.iter().flat_map(of_column)
     }
 
+    fn score_columns(&self) -> impl Iterator<Item = (String, Kind)> {
+        let of_score = |score: &Score| {
+            let name = score.prediction.name.clone();
+            score.metrics.clone().into_iter().map(move |metric| (format!("{name}_{}", metric.name()), Kind::Number))
+        };
+        self.score.iter().flat_map(of_score)
+    }
+
+    /// The columns of which values are needed: those that are aggregated, and those of its score.
+    fn inputs(&self) -> impl Iterator<Item = &Column> {
+        let of_score = self.score.iter().flat_map(|score| {
+            [Some(&score.prediction), Some(&score.label), score.probability.as_ref()].into_iter().flatten()
+        });
+        self.columns.iter().chain(of_score)
+    }
+
     /// The cells of a line behind its keys and window, without the reference's. `places` are the places of the table's
-    /// columns in the accumulator.
-    pub fn line(&self, summary: &Accumulator, places: &[usize]) -> Vec<KeyCell> {
+    /// columns and of its score in the accumulator.
+    pub fn line(&self, summary: &Accumulator, (places, of_score): &(Vec<usize>, Option<usize>)) -> Vec<KeyCell> {
         let length = self.grouping.window.as_ref().map_or(f64::NAN, |window| window.length as f64);
         let expected = self.interval.map_or(f64::NAN, |interval| length / interval as f64);
         let columns = places.iter().map(|place| &summary.columns[*place]);
         let figures = columns.flat_map(|column| self.aggregates.iter().map(|a| a.of(column, expected).into()));
-        [(summary.rows as f64).into()].into_iter().chain(figures).collect()
+        let measured = self.score.iter().zip(of_score).flat_map(|(score, place)| {
+            let sums = &summary.scores[*place];
+            score.metrics.iter().map(move |metric| sums.of(*metric, score.positive).into())
+        });
+        [(summary.rows as f64).into()].into_iter().chain(figures).chain(measured).collect()
     }
 }
 
@@ -104,10 +127,12 @@ impl KeyTimes {
 pub struct SharedGrouping {
     /// The rows and keys of a line.
     pub grouping: Grouping,
-    /// The slots of the number columns that any of them aggregates.
-    pub slots: Vec<usize>,
+    /// The columns of which any of them needs the values.
+    pub columns: Vec<Column>,
     /// The statistics kept of each column.
     pub wanted: Vec<RequiredStatistics>,
+    /// The scores of any of them.
+    pub scores: Vec<Score>,
     /// The tables, with their numbers in the dataflow.
     pub tables: Vec<(usize, Table)>,
 }
@@ -118,10 +143,25 @@ impl SharedGrouping {
         &self.tables[0].1.name
     }
 
-    /// The places of a table's columns among `slots`.
-    pub fn places(&self, table: &Table) -> Vec<usize> {
-        let place = |column: &Column| self.slots.iter().position(|slot| *slot == column.slot);
-        table.columns.iter().map(|column| place(column).expect("the slots of all tables are there")).collect()
+    /// The places of a table's columns among `columns`, and of its score among `scores`.
+    pub fn places(&self, table: &Table) -> (Vec<usize>, Option<usize>) {
+        let score = table.score.as_ref().and_then(|score| self.scores.iter().position(|other| other == score));
+        (table.columns.iter().map(|column| self.place(column)).collect(), score)
+    }
+
+    fn place(&self, column: &Column) -> usize {
+        self.columns.iter().position(|other| other == column).expect("the columns of all tables are there")
+    }
+
+    /// Adds a row: a value for each of `columns`.
+    fn add_row(&self, summary: &mut Accumulator, values: &[f64]) {
+        summary.add(values.iter().copied(), &self.wanted);
+        summary.scores.resize_with(self.scores.len(), ScoreAccumulator::default);
+        for (score, sums) in self.scores.iter().zip(&mut summary.scores) {
+            let value = |column: &Column| values[self.place(column)];
+            let probability = score.probability.as_ref().map_or(f64::NAN, value);
+            sums.add(score, value(&score.prediction), value(&score.label), probability);
+        }
     }
 
     /// The event time of each row of a message, in milliseconds since 1970; 0 if there are no windows, `None` for a row
@@ -207,9 +247,10 @@ impl SharedGrouping {
         let mut summaries: HashMap<Group, Accumulator> = HashMap::new();
         for (row, time) in timed(times) {
             let keys = self.grouping.keys(message, row);
+            let values: Vec<f64> = self.columns.iter().map(|column| grouping::value(message, column, row)).collect();
             for window in self.grouping.windows(time) {
                 let summary = summaries.entry(Group { keys: keys.clone(), window }).or_default();
-                summary.add(self.slots.iter().map(|slot| message.column(*slot)[row]), &self.wanted);
+                self.add_row(summary, &values);
             }
         }
         summaries.into_iter().collect()
@@ -217,26 +258,32 @@ impl SharedGrouping {
 
     /// The rows of a message for a table with upserts. Rows without an event time are skipped.
     pub fn rows(&self, message: &Message, times: &[Option<i64>]) -> Vec<TableRow> {
-        timed(times).map(|(row, time)| self.grouping.row(message, row, time, &self.slots)).collect()
+        timed(times).map(|(row, time)| self.grouping.row(message, row, time, &self.columns)).collect()
     }
 
     /// The accumulator of rows, each with its multiplicity.
     pub fn summary<'a>(&self, rows: impl Iterator<Item = (&'a Values, isize)>) -> Accumulator {
         let mut summary = Accumulator::default();
         for (values, times) in rows {
-            (0..times).for_each(|_| summary.add(values.iter().map(|x| x.0), &self.wanted));
+            let values: Vec<f64> = values.iter().map(|x| x.0).collect();
+            (0..times).for_each(|_| self.add_row(&mut summary, &values));
         }
         summary
     }
 
     fn add(&mut self, number: usize, table: Table) {
-        for column in &table.columns {
-            let place = self.slots.iter().position(|slot| *slot == column.slot).unwrap_or_else(|| {
-                self.slots.push(column.slot);
+        for column in table.inputs() {
+            if !self.columns.contains(column) {
+                self.columns.push(column.clone());
                 self.wanted.push(RequiredStatistics::default());
-                self.slots.len() - 1
-            });
+            }
+        }
+        for column in &table.columns {
+            let place = self.place(column);
             table.aggregates.iter().for_each(|aggregate| aggregate.wants(&mut self.wanted[place]));
+        }
+        if let Some(score) = table.score.as_ref().filter(|score| !self.scores.contains(score)) {
+            self.scores.push(score.clone());
         }
         self.tables.push((number, table));
     }
@@ -257,8 +304,8 @@ pub fn share(tables: &[Table]) -> Vec<SharedGrouping> {
     for (number, table) in tables.iter().enumerate() {
         let grouping = &table.grouping;
         let place = shared.iter().position(|shared| shared.grouping == *grouping).unwrap_or_else(|| {
-            let (slots, wanted, tables) = Default::default();
-            shared.push(SharedGrouping { grouping: grouping.clone(), slots, wanted, tables });
+            let (columns, wanted, scores, tables) = Default::default();
+            shared.push(SharedGrouping { grouping: grouping.clone(), columns, wanted, scores, tables });
             shared.len() - 1
         });
         shared[place].add(number, table.clone());
@@ -281,6 +328,7 @@ mod tests {
                 keys: vec![key],
                 window: None,
                 upsert: Vec::new(),
+                combine_first: false,
                 delete: None,
                 retention: None,
                 max_future: 0,
@@ -288,6 +336,7 @@ mod tests {
             },
             columns: slots.iter().map(column).collect(),
             aggregates,
+            score: None,
             interval: None,
             join: None,
             changes: ChangeFormat::default(),
@@ -328,10 +377,11 @@ mod tests {
         let shared = share(&[one.clone(), other, two.clone()]);
         assert_eq!(shared.len(), 2);
         let first = &shared[0];
-        assert_eq!((&first.slots[..], first.tables.len()), (&[4, 1, 7][..], 2));
+        let slots: Vec<usize> = first.columns.iter().map(|column| column.slot).collect();
+        assert_eq!((&slots[..], first.tables.len()), (&[4, 1, 7][..], 2));
         let both = RequiredStatistics { sum: true, extremes: true, ..RequiredStatistics::default() };
         assert_eq!(first.wanted[1], both);
-        assert_eq!(first.places(&two), [1, 2]);
+        assert_eq!(first.places(&two), (vec![1, 2], None));
         let names: Vec<String> = one.schema().names().map(str::to_owned).collect();
         assert_eq!(names, ["k", "rows", "x4_mean", "x1_mean"]);
         let mut summary = Accumulator::default();

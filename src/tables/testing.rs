@@ -12,6 +12,7 @@ pub fn grouping() -> Grouping {
         keys: vec![column("k")],
         window: Some(Window { time: column("t"), length: 10, hop: 5 }),
         upsert: vec![column("u")],
+        combine_first: false,
         delete: None,
         retention: Some(0),
         max_future: 0,

@@ -50,6 +50,14 @@ use = "standard_scaler"
 columns = ["t"]
 fit = "stream"
 key = "station"
+[[subtask]]
+use = "sgd_regressor"
+columns = ["t"]
+fit = "stream"
+key = "station"
+target = "n"
+average = 3
+random_state = 7
 [[table]]
 name = "hourly"
 input = "raw"

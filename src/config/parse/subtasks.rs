@@ -57,6 +57,9 @@ fn read_subtask(
     let on_error = on_error.transpose()?.unwrap_or(entry.on_error);
     let key_spans: HashMap<String, Range<usize>> =
         table.iter().map(|(key, value)| (key.get_ref().to_string(), value.span())).collect();
+    if entry.incremental && !matches!(fitting, Fitting::Stream { .. }) {
+        refuse_learning_parameters(entry, &table)?;
+    }
     let parameters = Spanned::new(span.clone(), DeValue::Table(table));
     let refused = |refusal: Refusal| {
         let span = key_spans.get(refusal.parameter).cloned().unwrap_or(name_span.clone());
@@ -68,7 +71,7 @@ fn read_subtask(
     })?;
     let fitting = subtask.horizon().map_or(fitting, |horizon| Fitting::Row { horizon });
     if matches!(fitting, Fitting::Stream { .. }) {
-        if subtask.learner().is_none() {
+        if !subtask.can_stream() {
             return Err(Wrong::CannotStream(name).at(span));
         }
         subtask.check_stream().map_err(refused)?;
@@ -88,13 +91,22 @@ fn read_fitting(entry: &Entry, table: &mut DeTable<'_>, name_span: &Range<usize>
         text.transpose()
     };
     let (params, key) = (text("params")?, text("key")?);
-    let usual = if entry.only_frozen { "frozen" } else { "message" };
+    let target = if entry.supervised { text("target")? } else { None };
+    let train = if entry.incremental { text("train")? } else { None };
+    let usual = if entry.model { "frozen" } else { "message" };
     let kind = fit.as_ref().map_or(usual, |fit| fit.get_ref().as_str().unwrap_or_default());
-    if let Some(fit) = fit.as_ref().filter(|_| entry.only_frozen && kind != "frozen") {
-        return Err(Wrong::ModelIsFrozen(entry.name).at(fit.span()));
+    if let Some(fit) = fit.as_ref().filter(|_| entry.model && kind != "frozen") {
+        match kind {
+            "stream" if entry.incremental => {}
+            _ if entry.incremental => return Err(Wrong::ModelOfMessage(entry.name).at(fit.span())),
+            _ => return Err(Wrong::ModelIsFrozen(entry.name).at(fit.span())),
+        }
     }
     let surplus = match kind {
-        "frozen" => key.as_ref().map(|key| (key, "key", "stream")),
+        "frozen" => {
+            let of_stream = [(&key, "key"), (&target, "target"), (&train, "train")];
+            of_stream.into_iter().find_map(|(value, option)| Some((value.as_ref()?, option, "stream")))
+        }
         "stream" => params.as_ref().map(|params| (params, "params", "frozen")),
         _ => params.as_ref().map(|params| (params, "params", "frozen")).or(key.as_ref().map(|k| (k, "key", "stream"))),
     };
@@ -103,12 +115,27 @@ fn read_fitting(entry: &Entry, table: &mut DeTable<'_>, name_span: &Range<usize>
     }
     match (kind, params) {
         ("message", _) => Ok(Fitting::Message),
-        ("stream", _) => Ok(Fitting::Stream { key }),
-        ("frozen", Some(params)) if entry.only_frozen => Ok(Fitting::Model(ModelFile::new(params))),
+        ("stream", _) if entry.supervised && target.is_none() => {
+            Err(Wrong::StreamWithoutTarget(entry.name).at(name_span.clone()))
+        }
+        ("stream", _) => Ok(Fitting::Stream { key, target, train }),
+        ("frozen", Some(params)) if entry.model => Ok(Fitting::Model(ModelFile::new(params))),
         ("frozen", Some(params)) => Ok(Fitting::Frozen(params)),
-        ("frozen", None) if entry.only_frozen => Err(Wrong::ModelWithoutParams(entry.name).at(name_span.clone())),
+        ("frozen", None) if entry.model => Err(Wrong::ModelWithoutParams(entry.name).at(name_span.clone())),
         ("frozen", None) => Err(Wrong::FrozenWithoutParams(entry.name).at(name_span.clone())),
         _ => Err(Wrong::UnknownFit.at(fit.map_or(name_span.clone(), |fit| fit.span()))),
+    }
+}
+
+/// Refuses parameters that say how a model learns, of one that does not.
+fn refuse_learning_parameters(entry: &Entry, table: &DeTable<'_>) -> Result<(), SpannedError> {
+    let known = entry.schema_value();
+    let learns = |key: &str| !["outputs", "prefix"].contains(&key) && known["properties"].get(key).is_some();
+    match table.iter().find(|(key, _)| learns(key.get_ref())) {
+        Some((key, _)) => {
+            Err(Wrong::LearningOfFrozen { option: key.get_ref().to_string(), name: entry.name }.at(key.span()))
+        }
+        None => Ok(()),
     }
 }
 

@@ -9,11 +9,11 @@ use crate::config::error::{SpannedError, Wrong};
 use crate::config::model::Dataflow;
 use crate::config::parse::sections::Milliseconds;
 use crate::config::parse::sink::sink_settings;
-use crate::config::table::{ReferenceSection, TableOf, TablePlan, TableSection};
+use crate::config::table::{PositiveLabel, ReferenceSection, ScoreSection, TableOf, TablePlan, TableSection};
 use crate::data::did_you_mean;
 use crate::data::{Column, Kind, Schema};
 use crate::sink::SinkSettings;
-use crate::tables::{Aggregate, Grouping, Join, Late, Reference, Table, Window};
+use crate::tables::{Aggregate, Grouping, Join, Late, Reference, Score, ScoreMetric, Table, Window, text_value};
 
 /// The most windows that a row may be in: each holds state for it.
 const MOST_WINDOWS: i64 = 10_000;
@@ -83,6 +83,9 @@ fn check(section: &TableSection) -> Result<(), SpannedError> {
     if let Some(delete) = section.delete.as_ref().filter(|_| section.upsert.is_empty()) {
         return Err(Wrong::DeleteWithoutUpsert.at(delete.span()));
     }
+    if let Some(combine) = section.combine_first.as_ref().filter(|_| section.upsert.is_empty()) {
+        return Err(Wrong::CombineWithoutUpsert.at(combine.span()));
+    }
     if section.aggregates.get_ref().contains(&Aggregate::Completeness) && section.interval.is_none() {
         return Err(Wrong::CompletenessWithoutInterval.at(section.aggregates.span()));
     }
@@ -125,6 +128,7 @@ impl Dataflow {
                 .map(|length| window(section, length, self.time_name(), &schema))
                 .transpose()?,
             upsert: all(&section.upsert)?,
+            combine_first: section.combine_first.as_ref().is_some_and(|combine| *combine.get_ref()),
             delete: section.delete.as_ref().map(find).transpose()?,
             retention: milliseconds(&section.retention),
             max_future: milliseconds(&section.max_future).unwrap_or(MAX_FUTURE),
@@ -133,6 +137,7 @@ impl Dataflow {
         };
         let columns = match &section.columns {
             Some(names) => names.iter().map(|name| number(name, &schema)).collect::<Result<Vec<Column>, _>>()?,
+            None if section.score.is_some() => Vec::new(),
             None => {
                 let is_key = |column: &Column| grouping.keys.contains(column) || grouping.upsert.contains(column);
                 let numbers = schema.columns().iter().filter(|column| column.kind == Kind::Number);
@@ -147,6 +152,7 @@ impl Dataflow {
             grouping,
             columns,
             aggregates: section.aggregates.get_ref().clone(),
+            score: section.score.as_ref().map(|given| score(given, &schema)).transpose()?,
             interval: milliseconds(&section.interval),
             join,
             changes: section.changes,
@@ -177,6 +183,45 @@ impl Dataflow {
             Ok(step.subtask.transform().columns_after(&schema, &step.scope))
         })
     }
+}
+
+/// Predictions and labels, their columns looked up.
+fn score(section: &ScoreSection, schema: &Schema) -> Result<Score, SpannedError> {
+    let ScoreSection { prediction, label, metrics, probability, positive } = section;
+    let wrong = |reason: &str, at: std::ops::Range<usize>| Err(Wrong::Score(reason.to_owned()).at(at));
+    let all = metrics.get_ref();
+    if all.is_empty() {
+        return wrong("no metric is named", metrics.span());
+    }
+    if let Some(place) = (1..all.len()).find(|place| all[..*place].contains(&all[*place])) {
+        return wrong(&format!("{} stands there twice", all[place].name()), metrics.span());
+    }
+    let (said, is) = (column(prediction, schema)?, column(label, schema)?);
+    if said.kind != is.kind {
+        return wrong("predictions are numbers and labels texts, or the other way round", label.span());
+    }
+    if let Some(metric) = all.iter().find(|metric| !metric.is_of_classes() && is.kind == Kind::Text) {
+        return wrong(
+            &format!("{} is a metric of numbers, and `{}` holds texts", metric.name(), is.name),
+            label.span(),
+        );
+    }
+    if let Some(metric) = all.iter().copied().find(|metric| metric.is_of_probabilities())
+        && (probability.is_none() || positive.is_none())
+    {
+        let reason =
+            format!("{} needs probability, a column, and positive, the label that it is of", ScoreMetric::name(metric));
+        return wrong(&reason, metrics.span());
+    }
+    let probability = probability.as_ref().map(|name| number(name, schema)).transpose()?;
+    let positive = match positive.as_ref().map(|positive| (positive.get_ref(), positive.span())) {
+        None => None,
+        Some((PositiveLabel::Text(text), _)) if is.kind == Kind::Text => Some(text_value(text)),
+        Some((PositiveLabel::Number(number), _)) if is.kind == Kind::Number => Some(*number),
+        Some((PositiveLabel::Flag(flag), _)) if is.kind == Kind::Number => Some(f64::from(u8::from(*flag))),
+        Some((_, at)) => return wrong("positive is no label of the label's kind", at),
+    };
+    Ok(Score { prediction: said, label: is, probability, positive, metrics: all.clone() })
 }
 
 fn reference(

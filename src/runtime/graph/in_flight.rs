@@ -112,11 +112,20 @@ impl InFlightMessage {
         });
     }
 
-    /// Runs `act` over the message, and records its time for an operator. Dropped rows are counted.
-    pub fn apply(&mut self, operator: usize, times: &mut ServiceTimes, act: impl FnOnce(&mut Message)) {
+    /// Runs `act` over the message, and records its time for an operator. Dropped rows are counted; `act` tells the ids of
+    /// those that it refuses, and why.
+    pub fn apply(
+        &mut self,
+        operator: usize,
+        times: &mut ServiceTimes,
+        act: impl FnOnce(&mut Message, &mut dyn FnMut(Vec<u64>, String)),
+    ) {
         self.timed(operator, times, |InFlightMessage { message, outcome }| {
-            let rows = message.rows();
-            act(message);
+            let mut rows = message.rows();
+            act(message, &mut |ids, reason| {
+                rows -= ids.len();
+                outcome.rejected.push(RejectedRows { rows: ids, operator, reason });
+            });
             outcome.count_dropped(operator, rows - message.rows());
         });
     }

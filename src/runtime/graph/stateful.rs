@@ -72,9 +72,7 @@ fn remembering(step: &Step) -> Box<dyn Remembering> {
         Some(StreamKey::Text(slot)) => Some(slot),
         Some(StreamKey::All) | None => None,
     };
-    let subtask = step.subtask.clone();
-    let new = move || subtask.learner().expect("the dataflow's reader lets only subtasks through that learn");
-    Box::new(Streaming::new(Box::new(new), key, step.scope.numbers.len()))
+    step.subtask.remembering(key, step.scope.numbers.len())
 }
 
 /// Which worker owns a key.
@@ -102,9 +100,10 @@ fn split<'scope>(
     peers: u64,
 ) -> StreamVec<'scope, u64, KeyPartition> {
     let step = step.clone();
-    let takes_infinity = match step.stream {
-        Some(StreamKey::Row { .. }) => true,
-        _ => step.subtask.learner().is_none_or(|learner| learner.takes_infinity()),
+    let compares = matches!(step.stream, Some(StreamKey::Row { .. }));
+    let check = move |message: &Message, step: &Step| match compares {
+        true => Streaming::check(message, &step.scope, true),
+        false => step.subtask.check_rows(message, &step.scope),
     };
     messages.unary(Pipeline, &format!("{} split", step.label), |_, _| {
         move |input, output: &mut OutputSession<'_, KeyPartition>| {
@@ -112,7 +111,7 @@ fn split<'scope>(
                 let mut session = output.session(&capability);
                 for mut in_flight in messages.flat_map(|messages| messages.drain(..)) {
                     // Checked before the split: a rejected message must not change any owner's state.
-                    while let Err(fault) = Streaming::check(&in_flight.message, &step.scope, takes_infinity) {
+                    while let Err(fault) = check(&in_flight.message, &step) {
                         match step.goes_on(&fault) {
                             true => in_flight.reject_refused(operator, &fault),
                             false => in_flight.reject(operator, &fault),
@@ -167,7 +166,9 @@ fn work<'scope>(
             while let Some((capability, parts)) = held.next_complete(frontier) {
                 let mut session = output.session(&capability);
                 for KeyPartition { owner, mut in_flight } in parts {
-                    in_flight.apply(operator, &mut times.borrow_mut(), |message| remembering.apply(message, &scope));
+                    in_flight.apply(operator, &mut times.borrow_mut(), |message, refused| {
+                        remembering.apply(message, &scope, refused);
+                    });
                     if in_flight.outcome.barrier {
                         let of_step = |keyed| OperatorState { operator, keyed };
                         in_flight.outcome.states.extend(remembering.changes().into_iter().map(of_step));
@@ -215,7 +216,7 @@ fn joined(mut one: InFlightMessage, other: InFlightMessage) -> InFlightMessage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{Message, TextColumn};
+    use crate::data::TextColumn;
 
     #[test]
     fn a_message_is_whole_again_after_it_was_split() {

@@ -1,15 +1,45 @@
 //! The labels of a classifier's classes.
 
+use std::borrow::Cow;
+
+use schemars::generate::SchemaGenerator;
+use schemars::{JsonSchema, Schema, json_schema};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::{OutputValues, Params};
 use crate::data::{Kind, TextColumn};
 
-/// The classes of a classifier, in scikit-learn's order: numbers or texts.
+/// The labels of a classifier's classes, in scikit-learn's order: numbers or texts.
+#[derive(Clone)]
 pub struct Classes {
     names: Vec<String>,
     /// `None` if they are texts.
     numbers: Option<Vec<f64>>,
+}
+
+impl<'de> Deserialize<'de> for Classes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Classes, D::Error> {
+        let labels = Vec::<Value>::deserialize(deserializer)?;
+        if labels.len() < 2 {
+            return Err(D::Error::custom("name two classes or more"));
+        }
+        if labels.iter().filter_map(Value::as_f64).any(|label| label.fract() != 0.0) {
+            return Err(D::Error::custom("Unknown label type: continuous. Numbers that name classes are whole"));
+        }
+        Classes::sorted(&labels).map_err(|reason| D::Error::custom(reason.replace("classes_", "classes")))
+    }
+}
+
+impl JsonSchema for Classes {
+    fn schema_name() -> Cow<'static, str> {
+        "Classes".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "array", "items": { "type": ["number", "string", "boolean"] }, "minItems": 2 })
+    }
 }
 
 impl Classes {
@@ -22,6 +52,10 @@ impl Classes {
         if labels.is_empty() {
             return Err("classes_ is empty".into());
         }
+        Classes::of(labels)
+    }
+
+    fn of(labels: &[Value]) -> Result<Classes, String> {
         let number = |label: &Value| match label {
             Value::Number(number) => number.as_f64().filter(|x| x.is_finite()),
             Value::Bool(flag) => Some(f64::from(u8::from(*flag))),
@@ -38,6 +72,29 @@ impl Classes {
         let numbers: Option<Vec<f64>> = labels.iter().map(number).collect();
         let numbers = numbers.ok_or("classes_ are neither all texts nor all numbers")?;
         Ok(Classes { names, numbers: Some(numbers) })
+    }
+
+    /// In scikit-learn's order, of labels in any.
+    fn sorted(labels: &[Value]) -> Result<Classes, String> {
+        let Classes { names, numbers } = Classes::of(labels)?;
+        let mut order: Vec<usize> = (0..names.len()).collect();
+        match &numbers {
+            Some(numbers) => order.sort_by(|one, other| numbers[*one].total_cmp(&numbers[*other])),
+            None => order.sort_by_key(|place| &names[*place]),
+        }
+        let numbers = numbers.map(|numbers| order.iter().map(|place| numbers[*place]).collect());
+        Ok(Classes { names: order.iter().map(|place| names[*place].clone()).collect(), numbers })
+    }
+
+    /// The number of the class with a label that is a number.
+    pub fn of_number(&self, label: f64) -> Option<usize> {
+        self.numbers.as_ref()?.iter().position(|number| *number == label)
+    }
+
+    /// The number of the class with a label that is a text.
+    pub fn of_text(&self, label: &str) -> Option<usize> {
+        let texts = self.numbers.is_none().then_some(&self.names)?;
+        texts.iter().position(|name| name == label)
     }
 
     /// How many there are.
@@ -88,6 +145,20 @@ mod tests {
         let OutputValues::Texts(texts) = classes.labels(&[1, 0]) else { panic!("they are texts") };
         assert_eq!((texts.get(0), texts.get(1)), (Some("sun"), Some("rain")));
         assert_eq!(names(&read(json!([false, true])).unwrap()), "false true");
+    }
+
+    #[test]
+    fn a_file_names_them_in_any_order() {
+        let named = |text: &str| serde_json::from_str::<Classes>(text);
+        let texts = named(r#"["wet", "dry"]"#).unwrap();
+        assert_eq!(texts.names().collect::<Vec<_>>(), ["dry", "wet"]);
+        assert_eq!((texts.of_text("wet"), texts.of_text("x"), texts.of_number(1.0)), (Some(1), None, None));
+        let numbers = named("[10, 9.0, -1]").unwrap();
+        assert_eq!(numbers.names().collect::<Vec<_>>(), ["-1", "9.0", "10"]);
+        assert_eq!((numbers.of_number(10.0), numbers.of_text("10")), (Some(2), None));
+        for wrong in ["[]", "[1]", "[1, 1]", "[1, \"a\"]", "[1, 2.5]", "7"] {
+            assert!(named(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -49,6 +49,22 @@ pub struct Classify<C> {
     classes: Classes,
 }
 
+impl<C> Classify<C> {
+    /// A classifier of these classes.
+    pub(super) fn new(classifier: C, classes: Classes) -> Classify<C> {
+        Classify { classifier, classes }
+    }
+}
+
+/// The columns of one output of a classifier of these classes.
+pub(super) fn columns_of(classes: &Classes, output: ModelOutput) -> Vec<(String, Kind)> {
+    match output {
+        ModelOutput::Prediction => vec![(output.name().into(), classes.kind())],
+        ModelOutput::Decision if classes.count() <= 2 => vec![output.number()],
+        _ => output.of_each(classes.names()),
+    }
+}
+
 impl<C: Classifier> Model for Classify<C> {
     const SUMMARY: &'static str = C::SUMMARY;
     const OUTPUTS: &'static [ModelOutput] = C::OUTPUTS;
@@ -69,11 +85,7 @@ impl<C: Classifier> Model for Classify<C> {
         if let Some(reason) = self.classifier.lacks(output) {
             return Err(format!("it has no {}: {reason}", output.name()));
         }
-        Ok(match output {
-            ModelOutput::Prediction => vec![(output.name().into(), self.classes.kind())],
-            ModelOutput::Decision if self.classes.count() <= 2 => vec![output.number()],
-            _ => output.of_each(self.classes.names()),
-        })
+        Ok(columns_of(&self.classes, output))
     }
 
     fn evaluate(&self, features: &Features<'_>, outputs: &[ModelOutput]) -> Vec<OutputValues> {

@@ -5,7 +5,7 @@ use crate::kernels::gaussian::{Normals, normalize_logarithms};
 use crate::kernels::softmax::argmax;
 
 /// For each class the distributions of its columns, and the logarithm of how frequent it is.
-pub struct GaussianNb(Vec<(Normals, f64)>);
+pub struct GaussianNb(pub(super) Vec<(Normals, f64)>);
 
 impl Classifier for GaussianNb {
     const SUMMARY: &'static str = "Predicts the likeliest class by a normal distribution for each class and column.";

@@ -5,7 +5,7 @@ use crate::data::Kind;
 use crate::kernels::distances::Points;
 
 /// The centres of clusters.
-pub struct KMeans(Points);
+pub struct KMeans(pub(super) Points);
 
 impl Model for KMeans {
     const SUMMARY: &'static str = "Finds the nearest of several centres.";

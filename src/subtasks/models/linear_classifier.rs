@@ -6,14 +6,14 @@ use crate::kernels::weighted::weighted_sum;
 
 /// A weighted sum of the columns and an intercept for each class, or one for two classes.
 pub struct LinearClassifier {
-    coefficients: Vec<Vec<f64>>,
-    intercepts: Vec<f64>,
-    probability: Probability,
+    pub(super) coefficients: Vec<Vec<f64>>,
+    pub(super) intercepts: Vec<f64>,
+    pub(super) probability: Probability,
 }
 
 /// How decisions become probabilities.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Probability {
+pub(super) enum Probability {
     None,
     /// The logistic function of each decision, normalised over the classes.
     Logistic,

@@ -5,8 +5,8 @@ use crate::kernels::weighted::weighted_sum;
 
 /// A weighted sum of the columns and an intercept.
 pub struct LinearRegressor {
-    coefficients: Vec<f64>,
-    intercept: f64,
+    pub(super) coefficients: Vec<f64>,
+    pub(super) intercept: f64,
 }
 
 impl Regressor for LinearRegressor {

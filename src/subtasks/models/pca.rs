@@ -13,6 +13,15 @@ pub struct Pca {
     scales: Vec<f64>,
 }
 
+impl Pca {
+    /// Components about a mean, scaled if there are scales.
+    pub(super) fn new(components: Vec<Vec<f64>>, mean: &[f64], scales: Vec<f64>) -> Pca {
+        let center = |component: &Vec<f64>| mean.iter().zip(component).map(|(mean, weight)| mean * weight).sum();
+        let centers = components.iter().map(center).collect();
+        Pca { components, centers, scales }
+    }
+}
+
 impl Model for Pca {
     const SUMMARY: &'static str = "Projects the columns on principal components.";
     const OUTPUTS: &'static [ModelOutput] = &[ModelOutput::Component];
@@ -20,12 +29,10 @@ impl Model for Pca {
     fn read(params: &Params<'_>) -> Result<Pca, String> {
         let components = params.rows("components_", params.columns)?;
         let mean = params.exactly("mean_", params.columns)?;
-        let center = |component: &Vec<f64>| mean.iter().zip(component).map(|(mean, weight)| mean * weight).sum();
-        let centers = components.iter().map(center).collect();
         let scales = if params.has("scales") { params.exactly("scales", components.len())? } else { Vec::new() };
         match scales.iter().position(|scale| *scale <= 0.0) {
             Some(place) => Err(format!("scales[{place}] is not above 0")),
-            None => Ok(Pca { components, centers, scales }),
+            None => Ok(Pca::new(components, &mean, scales)),
         }
     }
 

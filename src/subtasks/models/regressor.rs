@@ -23,7 +23,7 @@ pub trait Regressor: Sized + Send + Sync + 'static {
 }
 
 /// A regressor as a model.
-pub struct Regress<R>(R);
+pub struct Regress<R>(pub(super) R);
 
 impl<R: Regressor> Model for Regress<R> {
     const SUMMARY: &'static str = R::SUMMARY;

@@ -7,26 +7,20 @@ use schemars::generate::SchemaGenerator;
 use schemars::{JsonSchema, Schema, json_schema};
 use serde::{Deserialize, Deserializer};
 
+use super::split_parameters::Appended;
 use super::{Features, Model, ModelOutput, OutputValues, Params};
 use crate::data::{self, Kind, Message};
 use crate::subtasks::{BatchSubtask, Fault, Fit, Learned, Refusal, Scope, Subtask, Traits, Transform};
 
 /// A model as a step of a dataflow: what it appends to the rows, before its params are read.
 pub struct Served<M> {
-    parameters: Parameters,
+    appended: Appended,
     model: PhantomData<fn() -> M>,
-}
-
-#[derive(Clone, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Parameters {
-    outputs: Option<Vec<ModelOutput>>,
-    prefix: String,
 }
 
 impl<'de, M> Deserialize<'de> for Served<M> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Served<M>, D::Error> {
-        Parameters::deserialize(deserializer).map(|parameters| Served { parameters, model: PhantomData })
+        Appended::deserialize(deserializer).map(Served::new)
     }
 }
 
@@ -36,50 +30,66 @@ impl<M: Model> JsonSchema for Served<M> {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let names: Vec<&str> = M::OUTPUTS.iter().map(|output| output.name()).collect();
-        json_schema!({
-            "type": "object",
-            "description": M::SUMMARY,
-            "properties": {
-                "outputs": {
-                    "type": "array", "items": { "enum": names }, "minItems": 1, "default": [names[0]],
-                    "description": "What is appended, each as a column of this name or, for several, `output_NAME`.",
-                },
-                "prefix": {
-                    "type": "string", "default": "",
-                    "description": "Stands before the names of the new columns, such as `forest_`.",
-                },
-            },
-            "additionalProperties": false,
-        })
+        schema::<M>()
     }
 }
 
+/// The schema of what a model appends to the rows.
+pub(super) fn schema<M: Model>() -> Schema {
+    let names: Vec<&str> = M::OUTPUTS.iter().map(|output| output.name()).collect();
+    json_schema!({
+        "type": "object",
+        "description": M::SUMMARY,
+        "properties": {
+            "outputs": {
+                "type": "array", "items": { "enum": names }, "minItems": 1, "default": [names[0]],
+                "description": "What is appended, each as a column of this name or, for several, `output_NAME`.",
+            },
+            "prefix": {
+                "type": "string", "default": "",
+                "description": "Stands before the names of the new columns, such as `forest_`.",
+            },
+        },
+        "additionalProperties": false,
+    })
+}
+
 impl<M: Model> Subtask for Served<M> {
-    const TRAITS: Traits<Served<M>> = Traits::by_message().fit().only_frozen();
+    const TRAITS: Traits<Served<M>> = Traits::by_message().fit().model();
 
     fn check(&self) -> Result<(), Refusal> {
-        let outputs = self.outputs();
-        if outputs.is_empty() {
-            return Err(Refusal::new("outputs", "leave it out for the first of them, or name one"));
+        check_outputs::<M>(&self.outputs())
+    }
+}
+
+/// Refuses outputs that a model has not.
+pub(super) fn check_outputs<M: Model>(outputs: &[ModelOutput]) -> Result<(), Refusal> {
+    if outputs.is_empty() {
+        return Err(Refusal::new("outputs", "leave it out for the first of them, or name one"));
+    }
+    for (place, output) in outputs.iter().enumerate() {
+        if !M::OUTPUTS.contains(output) {
+            let known: Vec<&str> = M::OUTPUTS.iter().map(|output| output.name()).collect();
+            let reason = format!("it has no {}; it has {}", output.name(), known.join(", "));
+            return Err(Refusal::new("outputs", reason));
         }
-        for (place, output) in outputs.iter().enumerate() {
-            if !M::OUTPUTS.contains(output) {
-                let known: Vec<&str> = M::OUTPUTS.iter().map(|output| output.name()).collect();
-                let reason = format!("it has no {}; it has {}", output.name(), known.join(", "));
-                return Err(Refusal::new("outputs", reason));
-            }
-            if outputs[..place].contains(output) {
-                return Err(Refusal::new("outputs", format!("{} stands there twice", output.name())));
-            }
+        if outputs[..place].contains(output) {
+            return Err(Refusal::new("outputs", format!("{} stands there twice", output.name())));
         }
-        Ok(())
+    }
+    Ok(())
+}
+
+impl<M> Served<M> {
+    /// The step that appends this.
+    pub(super) fn new(appended: Appended) -> Served<M> {
+        Served { appended, model: PhantomData }
     }
 }
 
 impl<M: Model> Served<M> {
     fn outputs(&self) -> Vec<ModelOutput> {
-        self.parameters.outputs.clone().unwrap_or_else(|| vec![M::OUTPUTS[0]])
+        self.appended.outputs.clone().unwrap_or_else(|| vec![M::OUTPUTS[0]])
     }
 }
 
@@ -101,7 +111,7 @@ impl<M: Model> Fit for Served<M> {
         let mut new = Vec::new();
         for output in &outputs {
             let columns = model.columns(*output)?.into_iter();
-            new.extend(columns.map(|(name, kind)| (format!("{}{name}", self.parameters.prefix), kind)));
+            new.extend(columns.map(|(name, kind)| (format!("{}{name}", self.appended.prefix), kind)));
         }
         Ok(Transform::by_message(FittedModel { model, outputs, new }))
     }
@@ -152,7 +162,7 @@ mod tests {
     type FittedLine = Served<Regress<LinearRegressor>>;
 
     fn line(prefix: &str) -> FittedLine {
-        Served { parameters: Parameters { outputs: None, prefix: prefix.into() }, model: PhantomData }
+        Served::new(Appended { outputs: None, prefix: prefix.into() })
     }
 
     #[test]
@@ -173,8 +183,8 @@ mod tests {
     #[test]
     fn outputs_that_it_has_not_are_refused() {
         for outputs in [vec![], vec![ModelOutput::Cluster], vec![ModelOutput::Prediction; 2]] {
-            let parameters = Parameters { outputs: Some(outputs), prefix: String::new() };
-            let refused = FittedLine { parameters, model: PhantomData }.check().unwrap_err();
+            let refused =
+                FittedLine::new(Appended { outputs: Some(outputs), prefix: String::new() }).check().unwrap_err();
             assert_eq!(refused.parameter, "outputs");
         }
         assert!(line("").check().is_ok());

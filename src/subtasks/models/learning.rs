@@ -1,0 +1,67 @@
+//! The trait of a model that learns over the stream.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{Classes, Features, Model, ModelOutput};
+use crate::data::Kind;
+use crate::subtasks::Refusal;
+
+/// What a model learns to predict.
+pub enum Target<'a> {
+    /// Nothing: it learns from the columns alone.
+    None,
+    /// A number.
+    Number,
+    /// One of these classes; `None` if the file does not name them.
+    Class(Option<&'a Classes>),
+}
+
+/// The parameters of a model that learns over the stream, as scikit-learn's `partial_fit` does: a message is a call.
+pub trait Learning: DeserializeOwned + JsonSchema + Send + Sync + 'static {
+    /// The model at rest, which predicts.
+    type Model: Model;
+    /// What it has learnt.
+    type State: Clone + Serialize + DeserializeOwned + Send;
+    /// Whether it learns to predict the values of a column.
+    const SUPERVISED: bool;
+
+    /// Refuses parameters that the original refuses.
+    ///
+    /// # Errors
+    /// The parameter, and what it must be.
+    fn check(&self) -> Result<(), Refusal>;
+
+    /// Refuses parameters that do not fit so many columns.
+    ///
+    /// # Errors
+    /// The parameter, and why.
+    fn check_columns(&self, _columns: usize) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    /// What it learns to predict.
+    fn target(&self) -> Target<'_>;
+
+    /// The columns of one of the model's outputs.
+    ///
+    /// # Errors
+    /// In words, that it cannot say it with these parameters.
+    fn columns(&self, output: ModelOutput) -> Result<Vec<(String, Kind)>, String>;
+
+    /// What it knows of so many columns before it has learnt.
+    fn start(&self, columns: usize) -> Self::State;
+
+    /// Whether a state is one for so many columns.
+    fn fits(&self, state: &Self::State, columns: usize) -> bool;
+
+    /// The model of what it has learnt; `None` if that is nothing yet.
+    fn model(&self, state: &Self::State) -> Option<Self::Model>;
+
+    /// Learns from rows: `partial_fit`. `targets` has a value a row, for classes their number; none if it has no target.
+    ///
+    /// # Errors
+    /// Where the original raises, in its words; the state is then unspecified.
+    fn partial_fit(&self, state: &mut Self::State, features: &Features<'_>, targets: &[f64]) -> Result<(), String>;
+}

@@ -1,0 +1,121 @@
+//! A model that learns over the stream, or was fitted before, as a subtask.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use schemars::generate::SchemaGenerator;
+use schemars::{JsonSchema, Schema};
+use serde::{Deserialize, Deserializer};
+
+use super::keyed_models::KeyedModels;
+use super::online_model::OnlineModel;
+use super::served::{self, Served};
+use super::{Accepted, Learning, Target};
+use crate::data::{self, Kind, Message};
+use crate::subtasks::{
+    BatchSubtask, Fault, Fit, Flaw, Incremental, Learned, Refusal, Remembering, Scope, Subtask, Traits, Transform,
+};
+
+/// A model as a step of a dataflow that predicts, and then learns.
+pub struct Online<L>(Arc<OnlineModel<L>>);
+
+impl<'de, L: Learning> Deserialize<'de> for Online<L> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Online<L>, D::Error> {
+        OnlineModel::deserialize(deserializer).map(|model| Online(Arc::new(model)))
+    }
+}
+
+impl<L: Learning> JsonSchema for Online<L> {
+    fn schema_name() -> Cow<'static, str> {
+        std::any::type_name::<L>().into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let (mut schema, own) = (served::schema::<L::Model>(), L::json_schema(generator));
+        let all = schema.ensure_object()["properties"].as_object_mut().expect("a model has properties");
+        let own = own.get("properties").and_then(serde_json::Value::as_object);
+        all.extend(own.into_iter().flatten().map(|(name, property)| (name.clone(), property.clone())));
+        schema
+    }
+}
+
+impl<L: Learning> Subtask for Online<L> {
+    const TRAITS: Traits<Online<L>> = Traits::by_message().fit().model().incremental(L::SUPERVISED);
+
+    fn check(&self) -> Result<(), Refusal> {
+        served::check_outputs::<L::Model>(&self.0.outputs())
+    }
+}
+
+/// With params it is as every model; without them it learns, which [`Incremental`] does.
+impl<L: Learning> BatchSubtask for Online<L> {
+    fn apply(&self, _: &mut Message, _: &Scope) -> Result<(), Fault> {
+        Err(Fault::new("The model learns over the stream: it has nothing to say of a message alone."))
+    }
+
+    fn columns_after(&self, schema: &data::Schema, _: &Scope) -> data::Schema {
+        schema.clone().with(self.0.known_columns())
+    }
+
+    fn check_scope(&self, scope: &Scope) -> Result<(), Refusal> {
+        self.0.learning.check_columns(scope.numbers.len())
+    }
+
+    fn check_schema(&self, schema: &data::Schema, _: &Scope) -> Result<(), Refusal> {
+        let new = self.0.known_columns().into_iter().map(|(name, _)| name);
+        Refusal::if_taken("prefix", new, schema, "give the new ones a prefix")
+    }
+}
+
+impl<L: Learning> Fit for Online<L> {
+    fn fit(&self, message: &Message, scope: &Scope) -> Result<Learned, Fault> {
+        Served::<L::Model>::new(self.0.appended.clone()).fit(message, scope)
+    }
+
+    fn freeze(&self, learned: &Learned, columns: usize) -> Result<Transform, String> {
+        Served::<L::Model>::new(self.0.appended.clone()).freeze(learned, columns)
+    }
+}
+
+impl<L: Learning> Incremental for Online<L> {
+    fn check_stream(&self) -> Result<(), Refusal> {
+        if let Target::Class(None) = self.0.learning.target() {
+            return Err(Refusal::new("classes", "name the classes, such as classes = [\"dry\", \"wet\"]"));
+        }
+        self.0.learning.check()?;
+        self.0.new_columns().map(drop).map_err(|reason| Refusal::new("outputs", reason))
+    }
+
+    fn target(&self) -> Option<Kind> {
+        match self.0.learning.target() {
+            Target::None => None,
+            Target::Number | Target::Class(None) => Some(Kind::Number),
+            Target::Class(Some(classes)) => Some(classes.kind()),
+        }
+    }
+
+    fn check_rows(&self, message: &Message, scope: &Scope) -> Result<(), Fault> {
+        Accepted::default().check(message, scope)?;
+        let Some(column) = &scope.target else { return Ok(()) };
+        let targets = self.0.targets(message, scope);
+        let refused = |bad: fn(&f64) -> bool, reason: String| {
+            let rows: Vec<usize> = (0..targets.len()).filter(|row| targets[*row].as_ref().is_some_and(bad)).collect();
+            let flaw = (!rows.is_empty()).then(|| Flaw::of_rows(rows, reason));
+            flaw.map_or(Ok(()), |flaw| Err(flaw.named(&column.name, &message.ids)))
+        };
+        match self.0.learning.target() {
+            Target::Class(Some(classes)) => {
+                let known = classes.names().collect::<Vec<_>>().join(", ");
+                refused(|x| x.is_nan(), format!("The target label does not exist in the initial classes [{known}]."))
+            }
+            _ => {
+                let reason = "Input y contains infinity or a value too large for dtype('float64').";
+                refused(|x| x.is_infinite(), reason.to_owned())
+            }
+        }
+    }
+
+    fn remembering(self: Arc<Self>, key: Option<usize>, columns: usize) -> Box<dyn Remembering> {
+        Box::new(KeyedModels::new(self.0.clone(), key, columns))
+    }
+}

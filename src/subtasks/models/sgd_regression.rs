@@ -1,0 +1,63 @@
+//! Linear regressors that learn by stochastic gradient descent.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::sgd_method::{SgdMethod, SgdState};
+use super::{Features, Learning, LinearRegressor, ModelOutput, Regress, Target};
+use crate::data::Kind;
+use crate::subtasks::Refusal;
+
+/// The parameters of such a regressor.
+pub trait SgdRegressorParameters: DeserializeOwned + JsonSchema + Send + Sync + 'static {
+    /// How it learns.
+    fn method(&self) -> SgdMethod;
+}
+
+/// A linear regressor of these parameters.
+#[derive(Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct SgdRegression<P>(P);
+
+impl<P: SgdRegressorParameters> Learning for SgdRegression<P> {
+    type Model = Regress<LinearRegressor>;
+    type State = SgdState;
+    const SUPERVISED: bool = true;
+
+    fn check(&self) -> Result<(), Refusal> {
+        let method = self.0.method();
+        let known = matches!(method.sgd.loss, crate::kernels::sgd::Loss::EpsilonInsensitive(_));
+        method.check_passive_aggressive("epsilon_insensitive", known)?;
+        method.check()
+    }
+
+    fn target(&self) -> Target<'_> {
+        Target::Number
+    }
+
+    fn columns(&self, output: ModelOutput) -> Result<Vec<(String, Kind)>, String> {
+        Ok(vec![output.number()])
+    }
+
+    fn start(&self, columns: usize) -> SgdState {
+        self.0.method().start(1, columns)
+    }
+
+    fn fits(&self, state: &SgdState, columns: usize) -> bool {
+        state.fits(1, columns)
+    }
+
+    fn model(&self, state: &SgdState) -> Option<Regress<LinearRegressor>> {
+        let averaged = self.0.method().is_averaged(state);
+        let model = state.models.first().filter(|_| state.t > 1.0)?;
+        Some(Regress(match averaged {
+            true => LinearRegressor { coefficients: model.average.clone(), intercept: model.average_intercept },
+            false => LinearRegressor { coefficients: model.coefficients.clone(), intercept: model.intercept },
+        }))
+    }
+
+    fn partial_fit(&self, state: &mut SgdState, features: &Features<'_>, targets: &[f64]) -> Result<(), String> {
+        self.0.method().epoch(state, &features.columns, &[targets.to_vec()], &[(1.0, 1.0)], false)
+    }
+}
