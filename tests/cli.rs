@@ -347,6 +347,7 @@ fn ready_dataflows_are_valid() {
     let of_stations = PAYLOADS.map(|(file, _)| file);
     let others = [
         "weather",
+        "postgres",
         "weatherlink",
         "normalizer",
         "hourly",

@@ -67,8 +67,11 @@ fn add(section: &mut Value, others: Vec<Value>) {
         return;
     }
     let description = section["description"].clone();
-    let own = section.take();
-    let all: Vec<Value> = [own].into_iter().chain(others).collect();
+    let own = match section.take() {
+        Value::Object(mut own) if own.contains_key("anyOf") => own.remove("anyOf").unwrap_or_default(),
+        own => json!([own]),
+    };
+    let all: Vec<Value> = own.as_array().cloned().unwrap_or_default().into_iter().chain(others).collect();
     *section = json!({ "description": description, "anyOf": all });
 }
 

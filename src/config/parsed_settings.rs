@@ -202,10 +202,22 @@ fn flatten(key: String, value: toml::Value, all: &mut BTreeMap<String, String>) 
         }
         value => {
             let address = value.as_str().filter(|_| in_endpoint(&key) == Some("url"));
-            let address = address.and_then(|text| text.parse::<mqtt::MqttUrl>().ok());
-            let value = address.map_or(value, |address| address.to_string().into());
+            let shown = |text: &str| {
+                text.parse::<mqtt::MqttUrl>().map_or_else(|_| without_login(text), |address| address.to_string())
+            };
+            let value = address.map(shown).map_or(value, toml::Value::from);
             all.insert(key, value.to_string());
         }
+    }
+}
+
+/// An address of a registry's scheme without user and password.
+fn without_login(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
+    let authority = rest.find('/').unwrap_or(rest.len());
+    match rest[..authority].rfind('@') {
+        Some(end) => mqtt::masked(&format!("{scheme}://{}", &rest[end + 1..])),
+        None => mqtt::masked(text),
     }
 }
 
@@ -232,7 +244,7 @@ fn is_elsewhere(key: &str) -> bool {
 
 /// Whether a run may resume with another value of it.
 fn is_harmless(key: &str) -> bool {
-    let limits = ["connect_timeout", "reconnect_timeout", "allow_loop", "protocol"];
+    let limits = ["connect_timeout", "reconnect_timeout", "allow_loop", "protocol", "add_columns"];
     let is_name = key.starts_with("sink.") && in_endpoint(key) == Some("name");
     ["placement", "buffer.delay"].contains(&key) || is_name || in_endpoint(key).is_some_and(|key| limits.contains(&key))
 }

@@ -52,6 +52,9 @@ pub fn reference(registry: &Registry) -> String {
         }
         text += "\n| key | type | default | |\n|---|---|---|---|\n";
         section.iter().for_each(|(key, property)| text += &line(key, property));
+        if key == "sink" {
+            text += &of_registry(property);
+        }
         for (inner, property) in section {
             if let Some(keys) = table_within(inner, property) {
                 text += &format!("\n#### [{key}.{inner}]\n\n{}\n", said(property));
@@ -92,6 +95,21 @@ fn table_within<'a>(key: &str, property: &'a Value) -> Option<&'a serde_json::Ma
     /// A table of fewer keys is described with its own key.
     const FEWEST: usize = 4;
     section(property).filter(|keys| keys.len() >= FEWEST && key != "sink")
+}
+
+/// The sections of sinks that have settings of their own.
+fn of_registry(property: &Value) -> String {
+    let mut text = String::new();
+    for own in property["anyOf"].as_array().into_iter().flatten() {
+        let (Some(scheme), Some(keys)) = (own["title"].as_str(), own["properties"].as_object()) else { continue };
+        if keys["url"]["pattern"] != format!("^{scheme}://") {
+            continue;
+        }
+        text += &format!("\n#### [sink] with `{scheme}://`\n\n{}\n", said(own));
+        text += "\n| key | type | default | |\n|---|---|---|---|\n";
+        keys.iter().for_each(|(key, property)| text += &line(key, property));
+    }
+    text
 }
 
 /// The description of a section.

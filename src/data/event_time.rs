@@ -10,6 +10,19 @@ pub fn event_time(message: &Message, column: &Column, row: usize) -> Option<i64>
     }
 }
 
+/// The event time of a row in microseconds since 1970; `None` if its column holds none.
+pub fn event_microseconds(message: &Message, column: &Column, row: usize) -> Option<i64> {
+    let of_number = |seconds: f64| milliseconds(seconds).map(|_| (seconds * 1e6).round() as i64);
+    match column.kind {
+        Kind::Number => of_number(message.column(column.slot)[row]),
+        Kind::Text => {
+            let text = message.texts[column.slot].get(row)?;
+            let number = text.parse().ok();
+            number.map_or_else(|| date_and_time(text).map(jiff::Timestamp::as_microsecond), of_number)
+        }
+    }
+}
+
 /// The rows of a message in the order of a column, by its numbers or dates; equal ones stay in theirs, and rows without
 /// either come last. `None` if they are in this order already. Also returns whether a row has neither.
 pub fn order_by(message: &Message, column: &Column) -> (Option<Vec<usize>>, bool) {

@@ -44,7 +44,7 @@ pub fn run(worker: &mut Worker, context: &Context<'_>, start: ResumePoint) -> Re
     let (clock, failure) = (Clock::start(), FirstError::default());
     let numbering = Numbering::after(&start.numbers, start.next_row, dataflow.source_settings.connections());
     // A file can be cut to the committed length; what was sent to a broker stays there.
-    let apart = start.checkpoint.is_some() && dataflow.may_refuse();
+    let apart = start.checkpoint.is_some() && dataflow.sinks.iter().any(|plan| plan.settings.stays());
     let numbering = if apart { numbering.telling_apart(start.run) } else { numbering };
     let (channel, _) = context.share_positions(worker, &start.positions);
     let mut sources = SourceConnections::start(channel, dataflow, options, clock, &start.positions);
@@ -296,6 +296,7 @@ impl Coordinator {
         let finished = (self.started.elapsed(), self.busy.so_far().1);
         watch.show(&ledger.borrow(), worker.peers(), self.sources.backlog(), showing);
         acknowledgement.give(&mut self.sources);
+        accounts.finish();
         finished
     }
 }

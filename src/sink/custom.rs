@@ -1,4 +1,5 @@
-//! The traits of sinks that a program adds, their registry, and the adapter to [`Sink`].
+//! The traits of sinks in the registry, those that a program adds and those that are built in, and the adapter to
+//! [`Sink`].
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::error::Error;
 use super::kind::Sink;
+use super::opening::Opening;
 use crate::data::{self, Message};
 use crate::format::{Encoding, Output};
 use crate::mqtt::masked;
@@ -116,26 +118,77 @@ impl ResultInput for Message {
     }
 }
 
-type OpenSinkFn = dyn Fn(&data::Schema) -> Result<Box<dyn Sink>, Error> + Send + Sync;
+/// A sink of the registry that is built in: beside its settings it knows the run that opens it.
+#[cfg(feature = "postgres")]
+pub trait RunSink: DeserializeOwned + JsonSchema + Send + Sync + 'static {
+    /// What it takes.
+    const ENCODING: Encoding;
+
+    /// Refuses an address, when the dataflow file is read.
+    ///
+    /// # Errors
+    /// In words: what is wrong with it.
+    fn check(&self, url: &str) -> Result<(), String>;
+
+    /// Opens the sink at an address, for results of these columns.
+    ///
+    /// # Errors
+    /// If it can't be opened.
+    fn open(&self, url: &str, schema: &data::Schema, opening: &Opening) -> Result<Box<dyn Sink>, Error>;
+
+    /// The change of the checkpoint that its last transaction holds; a `fresh` run forgets it.
+    ///
+    /// # Errors
+    /// If the sink can't be asked.
+    fn committed(&self, _url: &str, _opening: &Opening, _fresh: bool) -> Result<Option<Vec<u8>>, Error> {
+        Ok(None)
+    }
+}
+
+type OpenSinkFn = dyn Fn(&data::Schema, &Opening) -> Result<Box<dyn Sink>, Error> + Send + Sync;
+type CommittedFn = dyn Fn(&Opening, bool) -> Result<Option<Vec<u8>>, Error> + Send + Sync;
 
 /// A sink of the registry with its settings and its address.
 #[derive(Clone)]
 pub struct CustomSink {
     encoding: Encoding,
     open: Arc<OpenSinkFn>,
+    /// Of those that are built in: what the last transaction holds.
+    committed: Option<Arc<CommittedFn>>,
     refused: Option<String>,
 }
 
 impl CustomSink {
     pub(super) fn new<T: SinkConfig>(config: T, url: &str) -> CustomSink {
         let (refused, url) = (config.check(url).err(), url.to_owned());
-        let open = move |schema: &data::Schema| {
+        let open = move |schema: &data::Schema, _: &Opening| {
             let shown = masked(&url);
             let writer = config.build(&url, schema);
             let writer = writer.map_err(|reason| Error::Custom { url: shown.clone(), reason })?;
             Ok(Box::new(CustomWriter { url: shown, writer }) as Box<dyn Sink>)
         };
-        CustomSink { encoding: <T::Writer as OpenSink>::Input::ENCODING, open: Arc::new(open), refused }
+        let encoding = <T::Writer as OpenSink>::Input::ENCODING;
+        CustomSink { encoding, open: Arc::new(open), committed: None, refused }
+    }
+
+    #[cfg(feature = "postgres")]
+    pub(super) fn built_in<T: RunSink>(config: T, url: &str) -> CustomSink {
+        let (refused, config) = (config.check(url).err(), Arc::new(config));
+        let (of_open, at) = (config.clone(), url.to_owned());
+        let open = move |schema: &data::Schema, opening: &Opening| of_open.open(&at, schema, opening);
+        let at = url.to_owned();
+        let committed = move |opening: &Opening, fresh| config.committed(&at, opening, fresh);
+        CustomSink { encoding: T::ENCODING, open: Arc::new(open), committed: Some(Arc::new(committed)), refused }
+    }
+
+    /// Whether it may refuse a result after it was written.
+    pub(super) fn may_refuse(&self) -> bool {
+        self.committed.is_some()
+    }
+
+    /// The change of the checkpoint that its last transaction holds, which a `fresh` run forgets.
+    pub(super) fn committed(&self, opening: &Opening, fresh: bool) -> Result<Option<Vec<u8>>, Error> {
+        self.committed.as_ref().map_or(Ok(None), |committed| committed(opening, fresh))
     }
 
     /// What it takes.
@@ -150,8 +203,8 @@ impl CustomSink {
 
     /// # Errors
     /// If it can't be opened.
-    pub(super) fn open(&self, schema: &data::Schema) -> Result<Box<dyn Sink>, Error> {
-        (self.open)(schema)
+    pub(super) fn open(&self, schema: &data::Schema, opening: &Opening) -> Result<Box<dyn Sink>, Error> {
+        (self.open)(schema, opening)
     }
 }
 

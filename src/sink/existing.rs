@@ -1,5 +1,7 @@
 //! What to do with a file that exists, and where results in it end.
 
+use serde::{Deserialize, Serialize};
+
 /// What to do with a file that exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Existing {
@@ -27,7 +29,7 @@ pub enum Existing {
 }
 
 /// Where in a file results end.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileEnd {
     /// Bytes from the beginning of the file.
     pub length: u64,

@@ -41,6 +41,34 @@ pub trait Sink {
         0
     }
 
+    /// Whether results become durable in transactions of complete epochs, each with the run's progress.
+    fn is_transactional(&self) -> bool {
+        false
+    }
+
+    /// Enters the results of all epochs before `end` into a transaction; what the receiver does not take of them is
+    /// refused.
+    ///
+    /// # Errors
+    /// When nothing more can be written.
+    fn prepare(&mut self, _end: u64) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// Commits what was prepared, with the run's progress. False if the receiver was lost and nothing is committed: it
+    /// is to be prepared again.
+    ///
+    /// # Errors
+    /// When nothing more can be written.
+    fn commit(&mut self, _progress: &TransactionProgress) -> Result<bool, Error> {
+        Ok(true)
+    }
+
+    /// Whether so much waits for the next transaction that it should come soon.
+    fn is_full(&self) -> bool {
+        false
+    }
+
     /// The progress of the receiver, where that may take time.
     fn progress(&self) -> Option<Arc<SinkProgress>> {
         None
@@ -69,6 +97,15 @@ pub trait Sink {
 
     /// Closes the sink. Without it a file may lack its end.
     fn close(self: Box<Self>) -> Result<(), Error>;
+}
+
+/// The run's progress, as a transaction stores it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TransactionProgress {
+    /// Of a source that begins again: the number of the next row.
+    pub next_row: u64,
+    /// What the checkpoint is about to commit; empty without a checkpoint.
+    pub change: Vec<u8>,
 }
 
 /// A line that a sink refuses.

@@ -1,8 +1,8 @@
 //! Where results and dead letters go: each sink takes encoded messages in the order of epochs and makes them durable.
 //!
 //! - `kind`: the trait of all sinks; `custom`: the traits and registry of those that a program adds.
-//! - `url`, `settings`, `error`: a sink's address, its other settings and how it is opened, and why it failed.
-//! - `line_file`, `lines`, `parquet` with `row_log`, `mqtt`: the kinds of sinks.
+//! - `opening`: what a sink of the registry knows of the run. `url`, `settings`, `error`: a sink's address, its other settings and how it is opened, and why it failed.
+//! - `line_file`, `lines`, `parquet` with `row_log`, `mqtt`, `postgres`: the kinds of sinks.
 //! - `claimed_file`, `existing`, `unfinished`, `tail`: what happens to a file that exists, and where its results end.
 //! - `dead_letter`: rows that did not become results. `deadline`, `progress`: waiting for slow receivers.
 //!
@@ -18,7 +18,10 @@ mod kind;
 mod line_file;
 mod lines;
 mod mqtt;
+mod opening;
 mod parquet;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod progress;
 mod registry;
 mod row_log;
@@ -32,8 +35,9 @@ pub use dead_letter::{DeadLetter, DeadLetters};
 pub use deadline::Deadline;
 pub use error::Error;
 pub use existing::{Existing, FileEnd};
-pub use kind::{RefusedLine, Sink};
+pub use kind::{RefusedLine, Sink, TransactionProgress};
 pub use mqtt::{LinePosition, Publisher, SinkTopic};
+pub use opening::RowsOrigin;
 pub use progress::SinkProgress;
 pub use registry::Sinks;
 pub use settings::{SinkSettings, replace};

@@ -9,7 +9,16 @@ pub type Sinks = Schemes<CustomSink>;
 impl Sinks {
     /// Those that are built in.
     pub fn builtin() -> Sinks {
-        Sinks::none()
+        let sinks = Sinks::none();
+        #[cfg(feature = "postgres")]
+        let sinks = sinks.with_built_in::<super::postgres::Postgres>("postgresql");
+        sinks
+    }
+
+    /// These and one that is built in.
+    #[cfg(feature = "postgres")]
+    fn with_built_in<T: super::custom::RunSink>(self, scheme: &'static str) -> Sinks {
+        self.with_settings::<T>(scheme, |settings, url| Ok(CustomSink::built_in(T::deserialize(settings)?, url)))
     }
 
     /// These and one more, which replaces one of the same scheme.

@@ -9,6 +9,7 @@ use super::error::Error;
 use super::existing::Existing;
 use super::kind::Sink;
 use super::mqtt::SinkTopic;
+use super::opening::{Opening, RowsOrigin};
 use super::tail::{self, Tail};
 use super::url::{self, SinkUrl};
 use super::{claimed_file, line_file, lines, mqtt, parquet, row_log, unfinished};
@@ -36,6 +37,8 @@ pub struct SinkSettings {
     pub topic: Option<SinkTopic>,
     /// The sink of the registry, if it is one.
     pub custom: Option<CustomSink>,
+    /// Whose results it gets.
+    pub origin: RowsOrigin,
     /// How long the first connection may take; unlimited if not given.
     pub connect_timeout: Option<Duration>,
     /// The disk of its files.
@@ -54,6 +57,7 @@ impl SinkSettings {
             endpoint: None,
             topic: None,
             custom: None,
+            origin: RowsOrigin::default(),
             connect_timeout: None,
             disk: crate::disk::os_disk(),
         }
@@ -61,6 +65,16 @@ impl SinkSettings {
 
     /// Whether it may refuse a line after it was written.
     pub fn may_refuse(&self) -> bool {
+        self.endpoint.is_some() || self.custom.as_ref().is_some_and(CustomSink::may_refuse)
+    }
+
+    /// Whether it takes results in transactions, with the run's progress in each.
+    pub fn is_transactional(&self) -> bool {
+        self.custom.as_ref().is_some_and(CustomSink::may_refuse)
+    }
+
+    /// Whether results stay there that no checkpoint covers.
+    pub fn stays(&self) -> bool {
         self.endpoint.is_some()
     }
 
@@ -83,6 +97,20 @@ impl SinkSettings {
             SinkUrl::Null if remembers => Some(format!("{name}.checkpoint").into()),
             _ => None,
         }
+    }
+
+    /// The change of the checkpoint that the sink's last transaction holds; a `fresh` run forgets it.
+    ///
+    /// # Errors
+    /// If the sink can't be asked.
+    pub fn committed(&self, fresh: bool, deadline: &Deadline) -> Result<Option<Vec<u8>>, Error> {
+        let custom = self.custom.as_ref();
+        custom.map_or(Ok(None), |custom| custom.committed(&self.opening(Existing::Append, deadline), fresh))
+    }
+
+    fn opening(&self, existing: Existing, deadline: &Deadline) -> Opening {
+        let (origin, connect_timeout) = (self.origin.clone(), self.connect_timeout);
+        Opening { origin, existing, connect_timeout, deadline: deadline.clone() }
     }
 
     /// Refuses a file that holds anything but the header of a CSV file.
@@ -210,7 +238,10 @@ impl SinkSettings {
         let file = || self.file(process).expect("the sink is a file");
         let lines = |header: &[u8]| line_file::LineFile::open(&self.disk, &file(), header, existing);
         Ok(match &self.url {
-            SinkUrl::Custom(_) => self.custom.as_ref().expect("a sink of the registry has been built").open(schema)?,
+            SinkUrl::Custom(_) => {
+                let custom = self.custom.as_ref().expect("a sink of the registry has been built");
+                custom.open(schema, &self.opening(existing, deadline))?
+            }
             SinkUrl::Null => Box::new(lines::NullSink),
             SinkUrl::Stdout => Box::new(lines::LineSink::stdout()),
             SinkUrl::Ndjson(_) => Box::new(lines(b"")?),

@@ -126,6 +126,8 @@ fn read(document: &Arc<Document>, registry: &Registry) -> Result<Dataflow, Spann
     }
     let allow_loop = file.source.as_ref().is_some_and(|source| source.allow_loop);
     let connections = file.source.and_then(|source| source.connections);
+    let mut sinks = sinks;
+    sinks.iter_mut().for_each(|plan| plan.settings.origin = origin(&name, &source, &decoding));
     let dataflow = Dataflow {
         name,
         description: file.description.unwrap_or_default(),
@@ -160,6 +162,16 @@ fn read(document: &Arc<Document>, registry: &Registry) -> Result<Dataflow, Spann
         dataflow.check_feedback()?;
     }
     Ok(dataflow)
+}
+
+/// Whose results the sinks get.
+fn origin(dataflow: &str, source: &source::SourceUrl, decoding: &Decoding) -> sink::RowsOrigin {
+    let file = match source {
+        source::SourceUrl::File { path, .. } => Some(path.clone()),
+        _ => None,
+    };
+    let time = decoding.time.as_ref().map(|time| time.name.clone());
+    sink::RowsOrigin { dataflow: dataflow.to_owned(), source: source.to_string(), file, time }
 }
 
 fn stem(path: &str) -> String {

@@ -74,6 +74,10 @@ fn check(plan: &SinkPlan, before: &[SinkPlan]) -> Result<(), SpannedError> {
     if let Some(columns) = columns.as_ref().filter(|columns| columns.get_ref().is_empty()) {
         return Err(Wrong::NoColumns.at(columns.span()));
     }
+    if plan.settings.is_transactional() && before.iter().any(|other| other.settings.is_transactional()) {
+        let reason = "one sink at most may be a table of a database".to_owned();
+        return Err(Wrong::Endpoint { section: "sink", reason }.at(plan.span.clone()));
+    }
     let is_written = |plan: &&SinkPlan| plan.settings.url != sink::SinkUrl::Null;
     match before.iter().find(is_written) {
         Some(other) if is_written(&plan) && other.settings.parts != plan.settings.parts => {

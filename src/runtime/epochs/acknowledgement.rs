@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crate::config::Dataflow;
 use crate::data::Schema;
 use crate::runtime::epochs::checkpoint::Checkpoint;
+use crate::runtime::epochs::checkpoint_change::CheckpointChange;
 use crate::runtime::epochs::ledger::{CompletePrefix, Ledger};
 use crate::runtime::epochs::outcomes::LedgerOutcomes;
 use crate::runtime::epochs::sink_writers::SinkWriters;
@@ -14,6 +15,7 @@ use crate::runtime::error::Error;
 use crate::runtime::first_error::{FirstError, fail};
 use crate::runtime::graph::materialized::MaterializedTables;
 use crate::runtime::ingest::connections::SourceConnections;
+use crate::sink::TransactionProgress;
 use crate::source::DeliveryRange;
 
 /// Acknowledges deliveries once their results are durable in all sinks and committed to the checkpoint.
@@ -63,7 +65,7 @@ impl Acknowledgement {
     }
 
     pub fn is_due(&self) -> bool {
-        self.last.is_none_or(|last| last.elapsed() >= self.every)
+        self.last.is_none_or(|last| last.elapsed() >= self.every) || self.writers.are_full()
     }
 
     /// Commits where the sink begins, before any row enters: from now on its file belongs to this checkpoint.
@@ -115,7 +117,8 @@ impl Acknowledgement {
             )
         };
         let Some(next_epoch) = complete else { return };
-        let moves = self.checkpoint.is_some() && next_epoch > self.committed.next_epoch;
+        let kept = self.checkpoint.is_some() || self.writers.are_transactional();
+        let moves = kept && next_epoch > self.committed.next_epoch;
         if moves || covers {
             // Without keyed state, all that has left the dataflow is complete, and the tail with it.
             self.keeps_tail |= self.has_tail && !self.again && in_flight == 0;
@@ -134,17 +137,14 @@ impl Acknowledgement {
     fn settle(&mut self, sources: &mut SourceConnections) {
         // What a sink refuses is a dead letter: both are durable before the commit.
         let failed = self.failure.borrow().is_some();
-        if failed || !self.writers.sync() || !self.materialized_tables.sync() || !self.accounts.sync() {
+        if failed || !self.writers.sync() || !self.materialized_tables.sync() || !self.transact() {
             return;
         }
         let ledger = &mut *self.accounts.ledger().borrow_mut();
-        let complete = ledger.complete.clone().unwrap_or_else(|| self.committed.clone());
-        let is_closed =
-            || self.writers.are_closed_behind(&complete.lengths) || self.materialized_tables.are_closed_behind(ledger);
-        if ledger.in_flight() > 0 && is_closed() {
-            // A closed sink knows only the end of all its results: they are committed when all epochs are complete.
+        if self.must_wait(ledger) {
             return;
         }
+        let complete = ledger.complete.clone().unwrap_or_else(|| self.committed.clone());
         self.last = Some(Instant::now());
         self.committed = complete;
         if let Err(error) = self.commit(ledger) {
@@ -153,6 +153,54 @@ impl Acknowledgement {
         for (connection, delivery_range) in std::mem::take(&mut ledger.covered) {
             sources.complete(connection, delivery_range.delivered);
         }
+    }
+
+    /// A closed sink knows only the end of all its results: they are committed when all epochs are complete.
+    fn must_wait(&self, ledger: &Ledger) -> bool {
+        let lengths = &ledger.complete.as_ref().unwrap_or(&self.committed).lengths;
+        let is_closed =
+            || self.writers.are_closed_behind(lengths) || self.materialized_tables.are_closed_behind(ledger);
+        ledger.in_flight() > 0 && is_closed()
+    }
+
+    /// Makes the dead letters durable, and before them, where the sink takes results in transactions, what is complete:
+    /// with each transaction goes what the checkpoint is about to commit. False after a failure.
+    fn transact(&self) -> bool {
+        if !self.writers.are_transactional() || self.must_wait(&self.accounts.ledger().borrow()) {
+            return self.accounts.sync();
+        }
+        loop {
+            let complete = self.accounts.ledger().borrow().complete.clone();
+            let complete = complete.unwrap_or_else(|| self.committed.clone());
+            if !self.writers.prepare(complete.next_epoch) || !self.accounts.sync() {
+                return false;
+            }
+            let committed = self
+                .change(&complete)
+                .map(|change| self.writers.commit(&TransactionProgress { next_row: complete.next_row, change }));
+            match committed {
+                Ok(Some(false)) => {}
+                Ok(committed) => return committed.is_some(),
+                Err(error) => {
+                    fail(&self.failure, error);
+                    return false;
+                }
+            }
+        }
+    }
+
+    /// What the checkpoint is about to commit, as a later run reads it back; nothing without a checkpoint.
+    fn change(&self, CompletePrefix { lengths, next_epoch, next_row }: &CompletePrefix) -> Result<Vec<u8>, Error> {
+        if self.checkpoint.is_none() {
+            return Ok(Vec::new());
+        }
+        let ledger = self.accounts.ledger().borrow();
+        let numbers = ledger.numbering.next().to_vec();
+        let mut files = self.writers.file_ends(lengths, &self.writers.moved())?;
+        files.extend(self.materialized_tables.ends(&ledger, &self.materialized_tables.moved())?);
+        let (next_epoch, next_row) = (*next_epoch, *next_row);
+        let progress = Progress { keeps_tail: false, next_epoch, next_row, numbers, files };
+        Ok(CheckpointChange::encode(self.committed.next_epoch, &progress, &ledger.covered, &ledger.states))
     }
 
     fn commit(&self, ledger: &mut Ledger) -> Result<(), Error> {

@@ -85,6 +85,18 @@ impl LedgerOutcomes {
         self.failure.borrow().is_none()
     }
 
+    /// Closes the dead letters; without them, nothing.
+    pub fn finish(&self) {
+        self.take_refused();
+        let told = self.never_came.borrow_mut().close();
+        told.into_iter().for_each(|told| tracing::warn!("{told}"));
+        let letters = self.letters.borrow_mut().take();
+        let close = |letters: DeadLetters| during(&self.activity, self.destination.as_ref(), || letters.close());
+        if let Some(Err(error)) = letters.map(close) {
+            fail(&self.failure, error);
+        }
+    }
+
     /// Checks whether the dead letters' file was moved away, and continues in a new one.
     pub fn follow(&self) {
         self.with(DeadLetters::follow);
@@ -171,13 +183,9 @@ impl OutcomeRecorder for LedgerOutcomes {
     }
 
     fn close(&mut self) {
-        self.take_refused();
-        let told = self.never_came.borrow_mut().close();
-        told.into_iter().for_each(|told| tracing::warn!("{told}"));
-        let letters = self.letters.borrow_mut().take();
-        let close = |letters: DeadLetters| during(&self.activity, self.destination.as_ref(), || letters.close());
-        if let Some(Err(error)) = letters.map(close) {
-            fail(&self.failure, error);
+        // The last transaction may refuse results.
+        if !self.writers.are_transactional() {
+            self.finish();
         }
     }
 }

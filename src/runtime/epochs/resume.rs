@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::config::{Dataflow, SinkPlan};
 use crate::data::Schema;
 use crate::runtime::epochs::checkpoint::{Checkpoint, CheckpointOpening};
+use crate::runtime::epochs::checkpoint_change::CheckpointChange;
 use crate::runtime::epochs::stored::{Progress, Sessions};
 use crate::runtime::error::Error;
 use crate::runtime::graph::operator_state::OperatorState;
@@ -70,8 +71,19 @@ impl ResumePoint {
         if options.migrate && !Checkpoint::is_there(disk, path) {
             tracing::warn!("{}: there is none: nothing is taken over from an earlier run", path.display());
         }
+        let mut committed = None;
+        for plan in &dataflow.sinks {
+            committed = committed.or(plan.settings.committed(options.fresh, &options.sink_deadline)?);
+        }
         if !options.fresh && !Checkpoint::is_there(disk, path) {
             dataflow.sinks.iter().try_for_each(|plan| plan.settings.check_empty())?;
+            if committed.is_some() {
+                return Err(Error::Checkpoint(format!(
+                    "{}: the sink holds the progress of an earlier run, whose checkpoint is not here: put it back, or pass \
+                     --fresh to begin anew; rows that are there stay",
+                    path.display()
+                )));
+            }
         }
         let manner = match (options.fresh, options.migrate) {
             (true, _) => CheckpointOpening::Fresh,
@@ -79,7 +91,16 @@ impl ResumePoint {
             (false, false) => CheckpointOpening::Resume,
         };
         let contents = dataflow.contents().of_results().map_err(Error::Checkpoint)?;
-        let (checkpoint, found) = Checkpoint::open(disk, path, &contents, manner).map_err(Error::Checkpoint)?;
+        let open = || Checkpoint::open(disk, path, &contents, manner).map_err(Error::Checkpoint);
+        let (mut checkpoint, mut found) = open()?;
+        if let (Some(change), Some(progress)) = (&committed, &found.progress) {
+            let caught_up = CheckpointChange::catch_up(change, &checkpoint, progress.next_epoch);
+            let caught_up = caught_up.map_err(|error| Error::Checkpoint(format!("{}: {error}", path.display())))?;
+            if caught_up {
+                drop(checkpoint);
+                (checkpoint, found) = open()?;
+            }
+        }
         found.changes.iter().for_each(|change| tracing::warn!("{}: {change}", path.display()));
         // Without progress, no result was written.
         let empty = if options.fresh { Existing::Replace } else { Existing::Refuse };

@@ -8,7 +8,7 @@ use crate::format::Output;
 use crate::runtime::error::Error;
 use crate::runtime::first_error::{FirstError, fail};
 use crate::runtime::observe::activity::{Activity, Destination};
-use crate::sink::{self, FileEnd, RefusedLine, Sink, SinkSettings};
+use crate::sink::{self, FileEnd, RefusedLine, Sink, SinkSettings, TransactionProgress};
 
 /// Writes to the sink until it fails. The graph writes; on the first worker the coordinator syncs.
 #[derive(Clone)]
@@ -58,6 +58,28 @@ impl SharedSinkWriter {
     pub fn sync(&self) -> bool {
         let mut writer = self.0.borrow_mut();
         writer.sink.is_none() || writer.with(|sink| sink.sync())
+    }
+
+    /// Whether the sink takes results in transactions.
+    pub fn is_transactional(&self) -> bool {
+        self.0.borrow().sink.as_ref().is_some_and(|sink| sink.is_transactional())
+    }
+
+    /// Whether the sink's next transaction should come soon.
+    pub fn is_full(&self) -> bool {
+        self.0.borrow().sink.as_ref().is_some_and(|sink| sink.is_full())
+    }
+
+    /// Enters the results of all epochs before `end` into a transaction, where the sink takes them so.
+    pub fn prepare(&self, end: u64) -> bool {
+        let mut writer = self.0.borrow_mut();
+        writer.sink.is_none() || writer.with(|sink| sink.prepare(end))
+    }
+
+    /// Commits what was prepared; false if it must be prepared again, `None` after a failure.
+    pub fn commit(&self, progress: &TransactionProgress) -> Option<bool> {
+        let (mut writer, mut committed) = (self.0.borrow_mut(), false);
+        writer.with(|sink| sink.commit(progress).map(|done| committed = done)).then_some(committed)
     }
 
     /// Results that the sink has refused since the last call.
@@ -145,6 +167,10 @@ impl SharedSinkWriter {
     pub fn close(&self) {
         let mut writer = self.0.borrow_mut();
         let WriterOptions { persistent, checkpointed, .. } = writer.options;
+        if writer.sink.as_ref().is_some_and(|sink| sink.is_transactional()) {
+            // Its last transaction comes when all epochs are complete.
+            return;
+        }
         let Some(mut sink) = writer.sink.take() else { return };
         let (mut refused, mut end) = (Vec::new(), None);
         let close = || {

@@ -12,7 +12,7 @@ use crate::runtime::graph::build::{GraphPlan, ResultWriter};
 use crate::runtime::graph::by_sink::BySink;
 use crate::runtime::observe::activity::Activity;
 use crate::runtime::options::Options;
-use crate::sink::{Existing, FileEnd, RefusedLine, SinkSettings};
+use crate::sink::{Existing, FileEnd, RefusedLine, SinkSettings, TransactionProgress};
 
 /// The sinks, in the order of the dataflow. The graph writes; on the first worker the coordinator syncs.
 #[derive(Clone)]
@@ -91,6 +91,26 @@ impl SinkWriters {
     /// Makes what was written durable in all sinks; a closed one already is.
     pub fn sync(&self) -> bool {
         self.writers.iter().all(SharedSinkWriter::sync)
+    }
+
+    /// Whether a sink takes results in transactions; there is one at most.
+    pub fn are_transactional(&self) -> bool {
+        self.writers.iter().any(SharedSinkWriter::is_transactional)
+    }
+
+    /// Whether the next transaction of a sink should come soon.
+    pub fn are_full(&self) -> bool {
+        self.writers.iter().any(SharedSinkWriter::is_full)
+    }
+
+    /// As [`SharedSinkWriter::prepare`], of the sink that takes results in transactions.
+    pub fn prepare(&self, end: u64) -> bool {
+        self.writers.iter().all(|writer| writer.prepare(end))
+    }
+
+    /// As [`SharedSinkWriter::commit`], of the sink that takes results in transactions.
+    pub fn commit(&self, progress: &TransactionProgress) -> Option<bool> {
+        self.writers.iter().find(|writer| writer.is_transactional())?.commit(progress)
     }
 
     /// Results that the sinks have refused since the last call.

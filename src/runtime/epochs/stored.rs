@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::data::Schema;
 use crate::runtime::graph::operator_state::OperatorState;
 use crate::sink::FileEnd;
@@ -11,7 +13,7 @@ use crate::source::SourcePosition;
 pub type Sessions = BTreeMap<String, String>;
 
 /// The committed progress: all that is complete is before these ends of the files.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
     /// Whether the lines after the ends stay, for their rows are not redelivered.
     pub keeps_tail: bool,

@@ -33,7 +33,8 @@ const alternatives = (property) => (property.anyOf ?? [property]).flatMap((part)
 // A value, and those in it, as fields.
 function flat(path, label, property) {
   const parts = alternatives(property);
-  const inner = Object.assign({}, property.properties, ...parts.map((part) => part.properties ?? {}));
+  // The section's own keys stand over those that sinks of the registry have under the same names.
+  const inner = Object.assign({}, ...[property, ...parts].reverse().map((part) => part.properties ?? {}));
   const type = typeOf(property.anyOf ? { anyOf: parts.filter((part) => !part.properties) } : property);
   const own = label && type && !property.properties ? [[path, label, { type, text: property.description, default: property.default ?? undefined }]] : [];
   return [...own, ...Object.entries(inner).flatMap(([key, value]) => flat(`${path}.${key}`, label ? `${label}.${key}` : key, value))];

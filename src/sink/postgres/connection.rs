@@ -1,0 +1,106 @@
+//! Connections to a database, and waiting for one that is absent.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use postgres::{Client, Config};
+
+use super::address::Address;
+use super::failure::{DatabaseFailure, words};
+use super::tls::Tls;
+use crate::mqtt::{Backoff, masked};
+use crate::sink::opening::Opening;
+use crate::sink::{Deadline, Error, SinkProgress};
+
+/// How long an attempt to connect may take.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
+/// A server that acknowledges no byte for so long is lost.
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How often it is told that the database is absent.
+const TELL_INTERVAL: Duration = Duration::from_secs(60);
+/// How often the end of the wait is looked up.
+const LOOK_UP_INTERVAL: Duration = Duration::from_millis(20);
+
+/// A database to connect to.
+pub struct Database {
+    /// The address without its password.
+    pub shown: String,
+    config: Config,
+    tls: Tls,
+}
+
+impl Database {
+    /// # Errors
+    /// In words: an authority that can't be read.
+    pub fn new(url: &str, address: Address, ca: Option<&Path>) -> Result<Database, String> {
+        let Address { mut config, verification } = address;
+        config.connect_timeout(ATTEMPT_TIMEOUT).tcp_user_timeout(SILENCE_TIMEOUT).keepalives_idle(SILENCE_TIMEOUT);
+        if config.get_application_name().is_none() {
+            config.application_name("rowmill");
+        }
+        Ok(Database { shown: masked(url), config, tls: Tls::new(verification, ca)? })
+    }
+
+    /// An error of the database as one of the sink.
+    pub fn failed(&self, error: &postgres::Error) -> Error {
+        self.refused(words(error))
+    }
+
+    /// An error of the sink.
+    pub fn refused(&self, reason: String) -> Error {
+        Error::Custom { url: self.shown.clone(), reason }
+    }
+
+    /// The first connection of a run.
+    ///
+    /// # Errors
+    /// As [`Database::connect`].
+    pub fn first(&self, opening: &Opening) -> Result<Client, Error> {
+        let (since, deadline) = (Instant::now(), &opening.deadline);
+        let late = || opening.connect_timeout.is_some_and(|timeout| since.elapsed() > timeout);
+        self.connect(&SinkProgress::default(), || late() || deadline.is_stopped() || deadline.has_passed())
+    }
+
+    /// A later connection.
+    ///
+    /// # Errors
+    /// As [`Database::connect`].
+    pub fn again(&self, deadline: &Deadline, progress: &SinkProgress) -> Result<Client, Error> {
+        self.connect(progress, || deadline.has_passed())
+    }
+
+    /// Connects, and waits for an absent database until the wait is `over`.
+    ///
+    /// # Errors
+    /// The end of the wait, or a database that refuses the login.
+    fn connect(&self, progress: &SinkProgress, over: impl Fn() -> bool) -> Result<Client, Error> {
+        let (mut backoff, mut told) = (Backoff::default(), None::<Instant>);
+        loop {
+            let error = match self.config.connect(self.tls.clone()) {
+                Ok(client) => {
+                    if told.is_some() {
+                        tracing::warn!("{}: the database is there again", self.shown);
+                    }
+                    return Ok(client);
+                }
+                Err(error) => error,
+            };
+            if DatabaseFailure::of(&error) != DatabaseFailure::Absent {
+                return Err(self.failed(&error));
+            }
+            // Whoever looks for the database is not stuck.
+            progress.beat();
+            if told.is_none_or(|told| told.elapsed() >= TELL_INTERVAL) {
+                tracing::warn!("{}: {}: the source waits until the database is there", self.shown, words(&error));
+                told = Some(Instant::now());
+            }
+            let until = Instant::now() + backoff.next_wait();
+            while Instant::now() < until {
+                if over() {
+                    return Err(self.refused(format!("no database: {}", words(&error))));
+                }
+                std::thread::sleep(LOOK_UP_INTERVAL);
+            }
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! What an error of the database means to the rows that are on their way.
+
+use std::error::Error as _;
+
+use postgres::Error;
+
+/// What an error means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DatabaseFailure {
+    /// The database is out of reach, or cannot work now: later it may.
+    Absent,
+    /// It refuses values of a row.
+    Row,
+    /// It will not work until somebody changes something.
+    Lasting,
+}
+
+impl DatabaseFailure {
+    pub fn of(error: &Error) -> DatabaseFailure {
+        let Some(refused) = error.as_db_error() else { return of_connection(error) };
+        of_code(refused.code().code())
+    }
+}
+
+/// By the classes of PostgreSQL's error codes.
+fn of_code(code: &str) -> DatabaseFailure {
+    match (&code[..2], code) {
+        // A reset connection, a server that starts or stops, one without room, one that gave way to another client, one
+        // that is no longer the primary.
+        ("08" | "53" | "57" | "58" | "40", _) | (_, "55P03" | "25006") => DatabaseFailure::Absent,
+        // Data and cardinality exceptions, violated constraints, exceptions of triggers, checks of views, limits.
+        ("09" | "21" | "22" | "23" | "27" | "38" | "39" | "44" | "54" | "P0", _) => DatabaseFailure::Row,
+        _ => DatabaseFailure::Lasting,
+    }
+}
+
+fn of_connection(error: &Error) -> DatabaseFailure {
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        if inner.is::<rustls::Error>() {
+            return DatabaseFailure::Lasting;
+        }
+        if let Some(io) = inner.downcast_ref::<std::io::Error>() {
+            // rustls reports what is wrong with a certificate as invalid data.
+            let lasting = io.get_ref().is_some_and(|inner| inner.is::<rustls::Error>());
+            return if lasting { DatabaseFailure::Lasting } else { DatabaseFailure::Absent };
+        }
+        cause = inner.source();
+    }
+    let timed_out = error.to_string().contains("timeout");
+    if error.is_closed() || timed_out { DatabaseFailure::Absent } else { DatabaseFailure::Lasting }
+}
+
+/// The error in the database's own words.
+pub fn words(error: &Error) -> String {
+    if let Some(refused) = error.as_db_error() {
+        let more = [refused.detail(), refused.hint()].into_iter().flatten();
+        return more.fold(refused.message().to_owned(), |text, more| format!("{text}: {more}"));
+    }
+    let (mut text, mut cause) = (error.to_string(), error.source());
+    while let Some(inner) = cause {
+        if !text.contains(&inner.to_string()) {
+            text += &format!(": {inner}");
+        }
+        cause = inner.source();
+    }
+    text
+}
+
+/// The line of a COPY at which it failed, from 1.
+pub fn line_of_copy(error: &Error) -> Option<usize> {
+    let context = error.as_db_error()?.where_()?;
+    let copy = context.lines().find(|line| line.starts_with("COPY "))?;
+    let number = copy.split(", line ").nth(1)?;
+    number.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_by_their_classes() {
+        for (code, expected) in [
+            ("57P03", DatabaseFailure::Absent),
+            ("53300", DatabaseFailure::Absent),
+            ("40P01", DatabaseFailure::Absent),
+            ("22003", DatabaseFailure::Row),
+            ("23505", DatabaseFailure::Row),
+            ("P0001", DatabaseFailure::Row),
+            ("28P01", DatabaseFailure::Lasting),
+            ("3D000", DatabaseFailure::Lasting),
+            ("42P01", DatabaseFailure::Lasting),
+            ("42501", DatabaseFailure::Lasting),
+        ] {
+            assert_eq!(of_code(code), expected, "{code}");
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! How a run opens the sink.
+
+use super::address::Address;
+use super::connection::Database;
+use super::progress::ProgressTable;
+use super::settings::Postgres;
+use super::writer::TableWriter;
+use crate::data::Schema;
+use crate::format::Encoding;
+use crate::mqtt::masked;
+use crate::sink::custom::RunSink;
+use crate::sink::opening::Opening;
+use crate::sink::{Error, Sink};
+
+/// The database at an address, with the login of the settings.
+fn database(settings: &Postgres, url: &str) -> Result<Database, String> {
+    let mut address = Address::read(url, settings.ca.is_some())?;
+    if let Some(user) = &settings.user {
+        address.config.user(user);
+    }
+    if let Some(password) = &settings.password {
+        address.config.password(password.reveal());
+    }
+    Database::new(url, address, settings.ca.as_deref())
+}
+
+fn reach(settings: &Postgres, url: &str) -> Result<Database, Error> {
+    database(settings, url).map_err(|reason| Error::Custom { url: masked(url), reason })
+}
+
+impl RunSink for Postgres {
+    const ENCODING: Encoding = Encoding::Columns;
+
+    fn check(&self, url: &str) -> Result<(), String> {
+        database(self, url).map(drop)
+    }
+
+    fn open(&self, url: &str, schema: &Schema, opening: &Opening) -> Result<Box<dyn Sink>, Error> {
+        Ok(Box::new(TableWriter::open(reach(self, url)?, self, schema, opening)?))
+    }
+
+    fn committed(&self, url: &str, opening: &Opening, fresh: bool) -> Result<Option<Vec<u8>>, Error> {
+        let database = reach(self, url)?;
+        let mut client = database.first(opening)?;
+        let progress = ProgressTable::of(&self.table, &opening.origin.dataflow, "");
+        progress.committed(&mut client, fresh).map_err(|error| database.failed(&error))
+    }
+}

@@ -1,0 +1,452 @@
+//! The sink: results wait in memory until their epochs are complete, and go to the table in one transaction with the
+//! run's progress.
+
+use std::collections::{HashSet, VecDeque};
+use std::io::Read;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use postgres::Client;
+
+use super::connection::Database;
+use super::failure::{DatabaseFailure, line_of_copy, words};
+use super::name::TableName;
+use super::progress::{ProgressTable, StoredProgress};
+use super::rows::{CopyRows, UnwritableRow};
+use super::settings::Postgres;
+use super::table::{TableProblem, TableTarget};
+use crate::data::{Message, Schema, fingerprint};
+use crate::format::{Encoder, Encoding, Infinity, Output};
+use crate::mqtt::Backoff;
+use crate::sink::opening::{Opening, RowsOrigin};
+use crate::sink::{Deadline, Error, Existing, RefusedLine, Sink, SinkProgress, TransactionProgress};
+
+/// So many bytes of results wait before the next transaction should come.
+const FULL: usize = 32 << 20;
+
+/// Writes rows to a table.
+pub struct TableWriter {
+    database: Database,
+    settings: Postgres,
+    schema: Schema,
+    origin: RowsOrigin,
+    progress_table: ProgressTable,
+    /// By which the table of progress knows this run.
+    run: String,
+    /// The length and hash of the beginning of the source's file, where that is read again.
+    beginning: Option<(i64, String)>,
+    /// Rows before this number are in the table already.
+    skip_before: u64,
+    connection: Option<OpenTable>,
+    /// Results that are not committed, by their epochs.
+    waiting: VecDeque<Message>,
+    bytes: usize,
+    /// How many of them are in the transaction that is open.
+    prepared: Option<usize>,
+    /// The rows among them that were refused, by epoch and number.
+    left_out: HashSet<(u64, u64)>,
+    /// What was refused since it was last taken.
+    refused: Vec<RefusedLine>,
+    transactions: i64,
+    backoff: Backoff,
+    deadline: Deadline,
+    progress: Arc<SinkProgress>,
+    encoder: Encoder,
+}
+
+/// An open connection, and how rows get into the table by it.
+struct OpenTable {
+    client: Client,
+    target: TableTarget,
+}
+
+/// Why a transaction did not come about.
+enum TransactionTrouble {
+    /// The database is out of reach: it is tried again.
+    Absent(String),
+    /// The run ends.
+    Failed(Error),
+}
+
+impl TableWriter {
+    /// Connects, waiting for an absent database, and opens the table.
+    ///
+    /// # Errors
+    /// No database, or a table that does not fit.
+    pub fn open(
+        database: Database,
+        settings: &Postgres,
+        schema: &Schema,
+        opening: &Opening,
+    ) -> Result<TableWriter, Error> {
+        let mut client = database.first(opening)?;
+        let origin = opening.origin.clone();
+        let begins_again = matches!(opening.existing, Existing::Rerun { repeats: true, .. });
+        let source = if begins_again { origin.source.as_str() } else { "" };
+        let progress_table = ProgressTable::of(&settings.table, &origin.dataflow, source);
+        let target = TableTarget::open(&mut client, settings, schema, origin.time.as_deref())
+            .map_err(|error| unusable(&database, error))?;
+        let run = format!("{:016x}", rand::random::<u64>());
+        let stored = progress_table.take_over(&mut client, &run).map_err(|error| database.failed(&error))?;
+        let beginning = origin.file.as_deref().filter(|_| begins_again).and_then(beginning);
+        let fresh = matches!(opening.existing, Existing::Rerun { fresh: true, .. } | Existing::Replace);
+        let skip_before = if begins_again && !fresh { rows_there(&settings.table, &origin, &stored) } else { 0 };
+        Ok(TableWriter {
+            database,
+            settings: settings.clone(),
+            schema: schema.clone(),
+            origin,
+            progress_table,
+            run,
+            beginning,
+            skip_before,
+            connection: Some(OpenTable { client, target }),
+            waiting: VecDeque::new(),
+            bytes: 0,
+            prepared: None,
+            left_out: HashSet::new(),
+            refused: Vec::new(),
+            transactions: stored.transactions,
+            backoff: Backoff::default(),
+            deadline: opening.deadline.clone(),
+            progress: Arc::default(),
+            encoder: Encoder::new(Arc::new(schema.clone()), Encoding::JsonLines).with_infinity(Infinity::Text),
+        })
+    }
+
+    fn owe(&self) {
+        self.progress.owe(self.waiting.iter().map(|message| message.rows() as u64).sum());
+    }
+
+    /// Connects again if the connection is lost.
+    fn connect(&mut self) -> Result<(), Error> {
+        if self.connection.as_ref().is_some_and(|connection| !connection.client.is_closed()) {
+            return Ok(());
+        }
+        self.connection = None;
+        let mut client = self.database.again(&self.deadline, &self.progress)?;
+        let opened = TableTarget::open(&mut client, &self.settings, &self.schema, self.origin.time.as_deref());
+        match opened {
+            Ok(target) => self.connection = Some(OpenTable { client, target }),
+            Err(TableProblem::Database(error)) if DatabaseFailure::of(&error) == DatabaseFailure::Absent => {
+                self.wait(&words(&error))?;
+            }
+            Err(error) => return Err(unusable(&self.database, error)),
+        }
+        Ok(())
+    }
+
+    /// Waits before the next attempt.
+    fn wait(&mut self, reason: &str) -> Result<(), Error> {
+        const LOOK_UP_INTERVAL: Duration = Duration::from_millis(20);
+        tracing::warn!("{}: {reason}: it is tried again", self.database.shown);
+        self.connection = None;
+        self.progress.beat();
+        let until = std::time::Instant::now() + self.backoff.next_wait();
+        while std::time::Instant::now() < until {
+            if self.deadline.has_passed() {
+                return Err(self.database.refused(format!("rows are not written: {reason}")));
+            }
+            std::thread::sleep(LOOK_UP_INTERVAL);
+        }
+        Ok(())
+    }
+
+    /// The line of a row that is refused, with the reason.
+    fn refuse(&mut self, message: usize, row: usize, reason: String) {
+        let message = &self.waiting[message];
+        self.left_out.insert((message.epoch, message.ids[row]));
+        let line = self.encoder.encode(message.take_rows(&[row])).into_lines().unwrap_or_default();
+        self.refused.push(RefusedLine { line, excess: None, reason });
+    }
+
+    /// Opens a transaction with the rows of the first `count` messages that wait.
+    fn transact(&mut self, count: usize) -> Result<(), TransactionTrouble> {
+        let Some(OpenTable { mut client, target }) = self.connection.take() else {
+            return Err(TransactionTrouble::Absent("the connection is lost".into()));
+        };
+        let (waiting, left_out) = (&self.waiting, &self.left_out);
+        let is_left_out = |message: &Message, row: usize| {
+            !left_out.is_empty() && left_out.contains(&(message.epoch, message.ids[row]))
+        };
+        let (rows, unwritable) =
+            CopyRows::encode(waiting.range(..count), &target.columns, target.staged.is_some(), is_left_out);
+        for UnwritableRow { place: (message, row), reason } in unwritable {
+            self.refuse(message, row, reason);
+        }
+        let entered = self.enter(&mut client, &target, &rows);
+        let lasting = matches!(entered, Err(ref error) if DatabaseFailure::of(error) != DatabaseFailure::Absent);
+        match entered {
+            Ok(()) => {
+                self.connection = Some(OpenTable { client, target });
+                Ok(())
+            }
+            Err(error) if lasting => Err(TransactionTrouble::Failed(self.database.failed(&error))),
+            Err(error) => Err(TransactionTrouble::Absent(words(&error))),
+        }
+    }
+
+    /// Begins a transaction with these rows; those that the database does not take are refused, one by one.
+    fn enter(&mut self, client: &mut Client, target: &TableTarget, rows: &CopyRows) -> Result<(), postgres::Error> {
+        client.batch_execute("BEGIN; SET CONSTRAINTS ALL IMMEDIATE")?;
+        let mut ranges = vec![0..rows.len()];
+        let mut used = false;
+        while let Some(range) = ranges.pop() {
+            if range.is_empty() {
+                continue;
+            }
+            client.batch_execute("SAVEPOINT rows")?;
+            let copied = copy(client, target, rows, range.clone(), std::mem::replace(&mut used, true));
+            let Err(error) = copied else {
+                client.batch_execute("RELEASE rows")?;
+                continue;
+            };
+            if DatabaseFailure::of(&error) != DatabaseFailure::Row {
+                return Err(error);
+            }
+            client.batch_execute("ROLLBACK TO rows; RELEASE rows")?;
+            if range.len() == 1 {
+                let (message, row) = rows.place(range.start);
+                self.refuse(message, row, format!("the database refuses it: {}", words(&error)));
+                continue;
+            }
+            ranges.extend(parts(range, line_of_copy(&error)));
+        }
+        Ok(())
+    }
+
+    /// What was prepared is committed.
+    fn forget(&mut self, count: usize) {
+        for message in self.waiting.drain(..count) {
+            self.bytes -= size(&message);
+            message.recycle();
+        }
+        self.left_out.clear();
+        self.transactions += 1;
+        self.backoff.reset();
+        self.progress.beat();
+        self.owe();
+    }
+
+    /// Whether the transaction that was open when the connection was lost is committed.
+    fn was_committed(&mut self) -> Result<bool, Error> {
+        loop {
+            self.connect()?;
+            let Some(OpenTable { client, .. }) = &mut self.connection else { continue };
+            match self.progress_table.transactions(client, &self.run) {
+                Ok(Some(transactions)) => return Ok(transactions > self.transactions),
+                Ok(None) => return Err(self.taken_over()),
+                Err(error) if DatabaseFailure::of(&error) == DatabaseFailure::Absent => self.wait(&words(&error))?,
+                Err(error) => return Err(self.database.failed(&error)),
+            }
+        }
+    }
+
+    fn taken_over(&self) -> Error {
+        let (table, dataflow) = (&self.settings.table, &self.origin.dataflow);
+        self.database.refused(format!(
+            "another run of the dataflow {dataflow} writes to the table {table} now: end it, or give one of them another \
+             name"
+        ))
+    }
+}
+
+/// The parts of a range that is refused as a whole, the first one last: around the row that is said to be the reason,
+/// or halves.
+fn parts(range: Range<usize>, line: Option<usize>) -> Vec<Range<usize>> {
+    let (start, end) = (range.start, range.end);
+    match line.filter(|line| (1..=range.len()).contains(line)) {
+        Some(line) => vec![start + line..end, start + line - 1..start + line, start..start + line - 1],
+        None => {
+            let middle = start + range.len() / 2;
+            vec![middle..end, start..middle]
+        }
+    }
+}
+
+/// Copies rows to the table, through the temporary one if there is one, which is emptied first if it was `used`.
+fn copy(
+    client: &mut Client,
+    target: &TableTarget,
+    rows: &CopyRows,
+    range: Range<usize>,
+    used: bool,
+) -> Result<(), postgres::Error> {
+    if let Some(staged) = target.staged.as_ref().filter(|_| used) {
+        client.batch_execute(&staged.clear)?;
+    }
+    let mut writer = client.copy_in(&target.copy)?;
+    // An error of writing is that of the connection, or one that the database tells at the end.
+    let written = rows.write(range, &mut writer);
+    let finished = writer.finish();
+    match written.map_err(|error| error.into_inner().and_then(|inner| inner.downcast::<postgres::Error>().ok())) {
+        Err(Some(error)) if finished.is_ok() => return Err(*error),
+        _ => finished?,
+    };
+    if let Some(staged) = &target.staged {
+        client.batch_execute(&staged.insert)?;
+    }
+    Ok(())
+}
+
+/// The bytes of a message, about.
+fn size(message: &Message) -> usize {
+    size_of_val(message.flat()) + message.rows() * (1 + message.texts.len()) * size_of::<u64>()
+}
+
+/// The length and hash of the beginning of a file; `None` if it can't be read.
+fn beginning(path: &Path) -> Option<(i64, String)> {
+    /// More than a header of many columns.
+    const MOST: u64 = 1 << 16;
+    hash_of(path, MOST)
+}
+
+fn hash_of(path: &Path, bytes: u64) -> Option<(i64, String)> {
+    let mut found = Vec::new();
+    std::fs::File::open(path).ok()?.take(bytes).read_to_end(&mut found).ok()?;
+    Some((found.len() as i64, format!("{:032x}", fingerprint(&found))))
+}
+
+/// The number of rows that an earlier run has left in the table, unless the source is another file now.
+fn rows_there(table: &TableName, origin: &RowsOrigin, stored: &StoredProgress) -> u64 {
+    let RowsOrigin { source, file, .. } = origin;
+    if stored.next_row == 0 {
+        return 0;
+    }
+    if let (Some(path), Some(before)) = (file, &stored.beginning)
+        && hash_of(path, before.0 as u64).as_ref() != Some(before)
+    {
+        tracing::warn!("{source} is another file than that of the last run: all its rows go to the table {table}");
+        return 0;
+    }
+    tracing::warn!(
+        "the table {table} has the results of the first {} rows of {source} already: they are passed over; --fresh writes \
+         them again",
+        stored.next_row
+    );
+    stored.next_row as u64
+}
+
+fn unusable(database: &Database, error: TableProblem) -> Error {
+    match error {
+        TableProblem::Database(error) => database.failed(&error),
+        TableProblem::Unfit(reason) => database.refused(reason),
+    }
+}
+
+impl Sink for TableWriter {
+    fn write(&mut self, output: Output) -> Result<(), Error> {
+        let Output::Columns(mut message) = output else {
+            unreachable!("the encoder gives columns to a sink of columns")
+        };
+        if self.skip_before > 0 {
+            let keep: Vec<bool> = message.ids.iter().map(|id| *id >= self.skip_before).collect();
+            message.retain(&keep);
+        }
+        if message.rows() > 0 {
+            self.bytes += size(&message);
+            self.waiting.push_back(message);
+            self.owe();
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn is_transactional(&self) -> bool {
+        true
+    }
+
+    fn is_full(&self) -> bool {
+        self.bytes >= FULL
+    }
+
+    fn prepare(&mut self, end: u64) -> Result<(), Error> {
+        let count = self.waiting.iter().take_while(|message| message.epoch < end).count();
+        if self.prepared.take().is_some() {
+            // What was prepared and not committed is given up with its connection.
+            self.connection = None;
+        }
+        loop {
+            self.connect()?;
+            match self.transact(count) {
+                Ok(()) => {
+                    self.prepared = Some(count);
+                    return Ok(());
+                }
+                Err(TransactionTrouble::Absent(reason)) => self.wait(&reason)?,
+                Err(TransactionTrouble::Failed(error)) => return Err(error),
+            }
+        }
+    }
+
+    fn commit(&mut self, progress: &TransactionProgress) -> Result<bool, Error> {
+        let Some(count) = self.prepared.take() else { return Ok(false) };
+        let Some(OpenTable { client, .. }) = &mut self.connection else { return Ok(false) };
+        let progress = TransactionProgress { next_row: progress.next_row.max(self.skip_before), ..progress.clone() };
+        let stored = self.progress_table.store(client, &self.run, &progress, self.beginning.as_ref());
+        let committed = match stored {
+            Ok(false) => return Err(self.taken_over()),
+            Ok(true) => client.batch_execute("COMMIT"),
+            Err(error) => Err(error),
+        };
+        match committed {
+            Ok(()) => {}
+            Err(error) if DatabaseFailure::of(&error) == DatabaseFailure::Absent => {
+                self.wait(&words(&error))?;
+                if !self.was_committed()? {
+                    return Ok(false);
+                }
+            }
+            Err(error) => return Err(self.database.failed(&error)),
+        }
+        self.forget(count);
+        Ok(true)
+    }
+
+    fn refused(&mut self) -> Vec<RefusedLine> {
+        std::mem::take(&mut self.refused)
+    }
+
+    fn waits_from(&self) -> Option<u64> {
+        self.waiting.front().map(|message| message.epoch)
+    }
+
+    fn progress(&self) -> Option<Arc<SinkProgress>> {
+        Some(self.progress.clone())
+    }
+
+    fn close(self: Box<Self>) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_of_a_refused_range_is_in_one_of_its_parts() {
+        for (range, line) in [(3..10, Some(1)), (3..10, Some(7)), (3..10, Some(4)), (3..10, None), (3..5, Some(9))] {
+            let parts = parts(range.clone(), line);
+            assert!(parts.iter().all(|part| part.len() < range.len()));
+            assert!(parts.into_iter().rev().flatten().eq(range), "in order");
+        }
+    }
+
+    #[test]
+    fn a_file_that_grew_begins_as_before() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "a,b\n1,2\n").unwrap();
+        let before = beginning(file.path()).unwrap();
+        assert_eq!(before.0, 8);
+        std::fs::write(file.path(), "a,b\n1,2\n3,4\n").unwrap();
+        assert_eq!(hash_of(file.path(), 8), Some(before.clone()));
+        std::fs::write(file.path(), "a,b\n1,7\n3,4\n").unwrap();
+        assert_ne!(hash_of(file.path(), 8), Some(before));
+    }
+}

@@ -1,0 +1,159 @@
+#!/usr/bin/env python3
+"""Kills of the run and of the database while numbered rows go from Debian's mosquitto to Debian's PostgreSQL.
+
+    postgres.py target/debug/rowmill [--kills N] [--rows N] [--seed S] [--keep DIR]
+
+In the end the table has each row once, and the sum that a step keeps over all rows is that of each row once.
+"""
+
+import argparse
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from mill import Mill, children
+from mosquitto import Mosquitto, free_port, wait_until
+from station import Publish, Station
+
+ROWS_A_PUBLISH = 200
+END_TIMEOUT = 600
+DATAFLOW = """name = "postgres"
+schema = {{ number = ["n", "count"] }}
+[source]
+url = "mqtt://127.0.0.1:{broker}/rows"
+session = true
+qos = 1
+[buffer]
+bucket_size = 500
+delay = "50ms"
+[[subtask]]
+use = "eval"
+expr = "count = n * 0 + 1"
+[[subtask]]
+use = "cumsum"
+fit = "stream"
+columns = ["count"]
+[sink]
+url = "postgresql://owner@127.0.0.1:{database}/postgres"
+table = "rows"
+"""
+
+
+class Postgres:
+    """A cluster of its own, run by the user of Debian's package where this is root."""
+
+    def __init__(self, directory):
+        versions = sorted(Path("/usr/lib/postgresql").iterdir(), key=lambda path: int(path.name))
+        self.programs, self.directory, self.port = versions[-1] / "bin", directory, free_port()
+        directory.mkdir()
+        root = os.getuid() == 0
+        self.user = {"user": "postgres", "group": "postgres", "extra_groups": []} if root else {}
+        if root:
+            shutil.chown(directory, "postgres", "postgres")
+        self.data = directory / "data"
+        make = [self.programs / "initdb", "-U", "owner", "--auth=trust", "--no-sync", "-D", self.data]
+        subprocess.run(make, check=True, stdout=subprocess.DEVNULL, cwd=directory, **self.user)
+        self.process = None
+        self.start()
+
+    def start(self):
+        command = [self.programs / "postgres", "-D", self.data, "-p", str(self.port)]
+        for setting in ("fsync=off", "listen_addresses=127.0.0.1", "unix_socket_directories="):
+            command += ["-c", setting]
+
+        def answers():
+            if self.process is None or self.process.poll() is not None:
+                with open(self.directory / "log", "ab") as log:
+                    self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.directory, **self.user)
+            return self.ask("SELECT 1") == "1"
+
+        wait_until("the database answers", answers, 120)
+
+    def kill(self):
+        """The server and all its processes."""
+        pids = [self.process.pid, *children(self.process.pid)]
+        for pid in pids:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        self.process.wait()
+
+    def ask(self, sql):
+        command = ["psql", "-h", "127.0.0.1", "-p", str(self.port), "-U", "owner", "-d", "postgres", "-XAtqc", sql]
+        answer = subprocess.run(command, capture_output=True, text=True)
+        return answer.stdout.strip() if answer.returncode == 0 else None
+
+
+def play(arguments, directory):
+    chance = random.Random(arguments.seed)
+    (directory / "broker").mkdir()
+    broker = Mosquitto(directory / "broker", 100)
+    database = Postgres(directory / "database")
+    mill = Mill(arguments.program, directory, "postgres.toml")
+    try:
+        (directory / "postgres.toml").write_text(DATAFLOW.format(broker=broker.port, database=database.port))
+        publishes = []
+        for start in range(0, arguments.rows, ROWS_A_PUBLISH):
+            numbers = range(start, min(start + ROWS_A_PUBLISH, arguments.rows))
+            payload = "[" + ",".join(f'{{"n":{n}}}' for n in numbers) + "]"
+            publishes.append(Publish("rows", payload.encode(), 1, False, list(numbers)))
+        mill.start(1, 1)
+        wait_until("the run subscribes", lambda: "subscribed to" in mill.said(), 60)
+        station = Station(broker.port, publishes, arguments.kills * 1.0, 20)
+        station.start()
+        of_run = 0
+        for kill in range(arguments.kills):
+            time.sleep(chance.uniform(0, 1))
+            if chance.random() < 0.5:
+                database.kill()
+                time.sleep(chance.uniform(0, 0.3))
+                database.start()
+            else:
+                of_run += 1
+                mill.kill(chance)
+                mill.start(chance.choice([1, 1, 2]), chance.choice([1, 2]))
+            if mill.ended() and mill.process.returncode != -signal.SIGKILL:
+                return f"after {kill + 1} kills the run ended by itself: {mill.last_words()}"
+        wait_until("the station is done", station.done.is_set, END_TIMEOUT)
+        count = lambda: int(database.ask("SELECT count(*) FROM rows") or 0)
+        wait_until("all rows are there", lambda: count() >= arguments.rows or mill.ended(), END_TIMEOUT)
+        if (code := mill.terminate()) != 0:
+            return f"SIGTERM: exit code {code}: {mill.last_words()}"
+        found = database.ask("SELECT count(*), count(DISTINCT n), min(n), max(n), max(count) FROM rows")
+        expected = f"{arguments.rows}|{arguments.rows}|0|{arguments.rows - 1}|{arguments.rows}"
+        print(f"{arguments.kills} kills, {of_run} of them of the run: {found}")
+        return None if found == expected else f"{expected} was expected"
+    finally:
+        mill.end()
+        broker.stop()
+        database.kill()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("program", type=lambda text: str(Path(text).resolve()))
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--keep", type=Path)
+    arguments = parser.parse_args()
+    directory = arguments.keep or Path(tempfile.mkdtemp())
+    directory.mkdir(parents=True, exist_ok=True)
+    directory.chmod(0o755)
+    print(f"seed {arguments.seed}")
+    problem = play(arguments, directory)
+    if problem:
+        sys.exit(f"{directory}: {problem}")
+    if not arguments.keep:
+        shutil.rmtree(directory)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,456 @@
+//! Rows in Debian's PostgreSQL: their types and values, each row once whatever is killed, what is said where that
+//! can't be.
+#![cfg(feature = "postgres")]
+
+mod broker;
+mod database;
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use broker::numbered::{persistent, publish};
+use broker::{Process, rowmill, wait_until};
+use database::Database;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rumqttc::QoS;
+use tempfile::TempDir;
+
+const HEAD: &str = "schema = { number = [\"n\", \"temp\"], text = [\"station\", \"at\"], time = { column = \"at\", zone = \
+                    \"Europe/Berlin\" } }\n[source]\nurl = \"rows.csv\"\n[buffer]\nbucket_size = 100\n[dead_letter]\n\
+                    url = \"dead.ndjson\"\n[sink]\ntable = \"weather\"\n";
+
+/// A folder with a dataflow `weather.toml` whose sink has these settings, too.
+fn folder(database: &Database, more: &str) -> TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    let text = format!("{HEAD}url = \"{}\"\n{more}", database.url());
+    std::fs::write(directory.path().join("weather.toml"), text).unwrap();
+    directory
+}
+
+fn rows(directory: &TempDir, text: &str) {
+    std::fs::write(directory.path().join("rows.csv"), text).unwrap();
+}
+
+fn command(directory: &TempDir, flags: &[&str]) -> Command {
+    let mut command = rowmill(&["run", "weather.toml", "-q"]);
+    command.args(flags).current_dir(directory.path());
+    command
+}
+
+fn run(directory: &TempDir, flags: &[&str]) -> Output {
+    command(directory, flags).output().unwrap()
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn succeeds(directory: &TempDir, flags: &[&str]) -> String {
+    let output = run(directory, flags);
+    assert!(output.status.success(), "{}", said(&output));
+    said(&output)
+}
+
+fn dead_letters(directory: &TempDir) -> Vec<(String, String)> {
+    let text = std::fs::read_to_string(directory.path().join("dead.ndjson")).unwrap_or_default();
+    let letters = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let text = |letter: &serde_json::Value, key: &str| letter[key].as_str().unwrap().to_owned();
+    letters.map(|letter| (text(&letter, "raw"), text(&letter, "reason"))).collect()
+}
+
+#[test]
+#[ignore = "needs PostgreSQL"]
+fn a_table_is_created_and_a_file_goes_there_once() {
+    let database = Database::started();
+    database.create();
+    let directory = folder(&database, "");
+    rows(
+        &directory,
+        "station,at,n,temp\nhill,2024-07-01T12:00:00.25,1,0.1\n\"a \"\"b\"\", ä\",2024-01-01T12:00:00Z,2,\n,,3,-Infinity\n",
+    );
+    succeeds(&directory, &[]);
+    let types = "SELECT string_agg(attname || ' ' || format_type(atttypid, atttypmod), ', ' ORDER BY attnum) FROM \
+                 pg_attribute WHERE attrelid = 'weather'::regclass AND attnum > 0";
+    let expected = "station text, at timestamp with time zone, n double precision, temp double precision";
+    let types = database.ask(types);
+    let mut sorted: Vec<&str> = types.split(", ").collect();
+    sorted.sort_unstable();
+    let mut wanted: Vec<&str> = expected.split(", ").collect();
+    wanted.sort_unstable();
+    assert_eq!(sorted, wanted);
+    // Berlin is two hours ahead of UTC in July.
+    let all = "SELECT station, at, n, temp FROM weather ORDER BY n";
+    assert_eq!(
+        database.ask(all),
+        "hill|2024-07-01 10:00:00.25+00|1|0.1\na \"b\", ä|2024-01-01 12:00:00+00|2|\n||3|-Infinity"
+    );
+    // The same file again: nothing is written twice, and that is said.
+    let count = || database.ask("SELECT count(*) FROM weather").parse::<u64>().unwrap();
+    assert!(succeeds(&directory, &[]).contains("first 3 rows of rows.csv"));
+    assert_eq!(count(), 3);
+    // A file that grew, another file, another file at the same path, and the same on wish.
+    let text = std::fs::read_to_string(directory.path().join("rows.csv")).unwrap();
+    rows(&directory, &format!("{text}hill,2024-07-01T12:00:00,4,1\n"));
+    succeeds(&directory, &[]);
+    assert_eq!(count(), 4);
+    std::fs::write(directory.path().join("more.csv"), "station,at,n,temp\nhill,,5,1\n").unwrap();
+    succeeds(&directory, &["--source", "more.csv"]);
+    assert_eq!(count(), 5);
+    rows(&directory, "station,at,n,temp\nhill,,6,1\nhill,,7,1\n");
+    assert!(succeeds(&directory, &[]).contains("another file"));
+    assert_eq!(count(), 7);
+    succeeds(&directory, &["--fresh"]);
+    assert_eq!(count(), 9);
+    assert!(dead_letters(&directory).is_empty());
+}
+
+#[test]
+#[ignore = "needs PostgreSQL"]
+fn values_fit_the_columns_of_a_table_or_their_rows_are_dead_letters() {
+    let database = Database::started();
+    database.create();
+    database.ask(
+        "CREATE TABLE weather (id serial, station varchar(4) NOT NULL, at timestamp, n smallint CHECK (n <> 13), temp \
+         numeric(5, 2), UNIQUE (station, n))",
+    );
+    let directory = folder(&database, "");
+    let mut text = "station,at,n,temp\n".to_owned();
+    for n in 0..1000 {
+        // Of all columns, in the middle and at the ends of messages.
+        text += &match n {
+            13 => "hill,,13,1\n".to_owned(),
+            100 => "hills,,100,1\n".to_owned(),
+            199 => "hill,,40000,1\n".to_owned(),
+            500 => ",,500,1\n".to_owned(),
+            501 => "hill,,7,1\n".to_owned(),
+            502 => "hill,,502,123456\n".to_owned(),
+            503 => "h\u{0}l,,503,1\n".to_owned(),
+            999 => "hill,,999,Infinity\n".to_owned(),
+            n => format!("hill,2024-01-01T00:00:00Z,{n},1.006\n"),
+        };
+    }
+    rows(&directory, &text);
+    succeeds(&directory, &["--report", "report"]);
+    let count = database.ask("SELECT count(*), count(DISTINCT n), min(temp), max(at) FROM weather");
+    assert_eq!(count, "992|992|1.01|2024-01-01 00:00:00");
+    let mut letters = dead_letters(&directory);
+    letters.sort();
+    let mut expected = [
+        ("hill,,13,1", "check constraint"),
+        ("hills,,100,1", "too long for type character varying(4)"),
+        ("hill,,40000,1", "smallint out of range"),
+        (",,500,1", "not-null constraint"),
+        ("hill,,7,1", "duplicate key value"),
+        ("hill,,502,123456", "numeric field overflow"),
+        ("h\u{0}l,,503,1", "0x00"),
+        ("hill,,999,Infinity", "numeric field overflow"),
+    ];
+    expected.sort_unstable();
+    assert_eq!(letters.len(), expected.len(), "{letters:?}");
+    for ((raw, reason), (row, words)) in letters.iter().zip(expected) {
+        assert!(
+            raw == row && reason.contains("the database refuses it: ") && reason.contains(words),
+            "{raw}: {reason}"
+        );
+    }
+    let report = std::fs::read_to_string(directory.path().join("report/report.json")).unwrap();
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    assert_eq!((report["rows_in"].as_u64(), report["rows_out"].as_u64()), (Some(1000), Some(992)));
+    assert_eq!(report["dead_letters"].as_u64(), Some(8));
+}
+
+#[test]
+#[ignore = "needs PostgreSQL"]
+fn rows_that_no_conversion_needs_are_refused_one_by_one() {
+    let database = Database::started();
+    database.create();
+    // What a constraint of the commit or a trigger refuses, too.
+    database.ask(
+        "CREATE TABLE names (station text PRIMARY KEY); INSERT INTO names VALUES ('hill');
+         CREATE TABLE weather (station text REFERENCES names DEFERRABLE INITIALLY DEFERRED, at timestamptz, n double \
+         precision, temp double precision);
+         CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS \
+         $$ BEGIN IF NEW.n = 77 THEN RAISE 'no 77 here'; END IF; RETURN NEW; END $$;
+         CREATE TRIGGER refuse BEFORE INSERT ON weather FOR EACH ROW EXECUTE FUNCTION refuse()",
+    );
+    let directory = folder(&database, "");
+    let station = |n: u64| if n % 50 == 3 { "vale" } else { "hill" };
+    let text: String = (0..300).map(|n| format!("{},,{n},1\n", station(n))).collect();
+    rows(&directory, &format!("station,at,n,temp\n{text}"));
+    succeeds(&directory, &[]);
+    assert_eq!(database.ask("SELECT count(*), count(DISTINCT n) FROM weather"), "293|293");
+    let letters = dead_letters(&directory);
+    assert_eq!(letters.len(), 7);
+    let reasons = |words: &str| letters.iter().filter(|(_, reason)| reason.contains(words)).count();
+    assert_eq!((reasons("foreign key constraint"), reasons("no 77 here")), (6, 1), "{letters:?}");
+}
+
+#[test]
+#[ignore = "needs PostgreSQL"]
+fn a_key_replaces_rows() {
+    let database = Database::started();
+    database.create();
+    let directory = folder(&database, "key = [\"station\", \"n\"]\n");
+    rows(&directory, "station,at,n,temp\nhill,,1,1\nhill,,2,2\nvale,,1,3\nhill,,1,4\n,,1,5\n");
+    succeeds(&directory, &[]);
+    let all = || database.ask("SELECT station, n, temp FROM weather ORDER BY station, n");
+    assert_eq!(all(), "hill|1|4\nhill|2|2\nvale|1|3");
+    let letters = dead_letters(&directory);
+    assert!(letters.len() == 1 && letters[0].1.contains("not-null constraint"), "{letters:?}");
+    std::fs::write(directory.path().join("more.csv"), "station,at,n,temp\nvale,,1,\nvale,,7,8\n").unwrap();
+    succeeds(&directory, &["--source", "more.csv"]);
+    assert_eq!(all(), "hill|1|4\nhill|2|2\nvale|1|\nvale|7|8");
+    // A table without such an index is refused, with what makes it.
+    database.ask("DROP TABLE weather; CREATE TABLE weather (station text, at text, n float8, temp float8)");
+    let output = run(&directory, &["--fresh"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains("CREATE UNIQUE INDEX ON \"weather\" (\"station\", \"n\")"), "{}", said(&output));
+}
+
+#[test]
+#[ignore = "needs PostgreSQL"]
+fn columns_that_a_table_lacks_are_told_or_added() {
+    let database = Database::started();
+    database.create();
+    database.ask("CREATE TABLE weather (station text, note text)");
+    let directory = folder(&database, "");
+    rows(&directory, "station,at,n,temp\nhill,2024-01-01T12:00:00Z,1,2\n");
+    let output = run(&directory, &[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains("ADD COLUMN IF NOT EXISTS \"temp\" double precision"), "{}", said(&output));
+    succeeds(&directory, &["--set", "sink.add_columns=true"]);
+    assert_eq!(database.ask("SELECT station, note, at, n, temp FROM weather"), "hill||2024-01-01 12:00:00+00|1|2");
+    // Types of all kinds, where there is a way.
+    database.ask("DROP TABLE weather; CREATE TABLE weather (station json, at date, n boolean, temp text)");
+    rows(&directory, "station,at,n,temp\n[1],2024-01-01T23:59:59Z,1,2.5\nhill,,0,\n");
+    succeeds(&directory, &["--fresh"]);
+    assert_eq!(database.ask("SELECT station, at, n, temp FROM weather"), "[1]|2024-01-01|t|2.5");
+    assert!(dead_letters(&directory)[0].1.contains("invalid input syntax for type json"));
+    database.ask("DROP TABLE weather; CREATE TABLE weather (station text, at date, n point, temp text)");
+    let output = run(&directory, &["--fresh"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains("\"n\" is of type point"), "{}", said(&output));
+}
+
+#[test]
+#[ignore = "needs PostgreSQL"]
+fn an_absent_database_holds_the_source_back() {
+    let mut database = Database::new();
+    let directory = folder(&database, "");
+    const ROWS: u64 = 300_000;
+    let text: String = (0..ROWS).map(|n| format!("hill,,{n},1\n")).collect();
+    rows(&directory, &format!("station,at,n,temp\n{text}"));
+    let stderr = std::fs::File::create(directory.path().join("said")).unwrap();
+    let mut process = Process(command(&directory, &[]).stderr(stderr).spawn().unwrap());
+    let told = |what: &str| std::fs::read_to_string(directory.path().join("said")).unwrap().contains(what);
+    wait_until("what it waits for", || told("the source waits until the database is there"));
+    database.start();
+    // The database is there, but not its database: that does not come by itself.
+    assert_eq!(process.code(), Some(1));
+    assert!(told("database \"weather\" does not exist"));
+    database.create();
+    let out = |database: &Database| database.ask("SELECT count(*), count(DISTINCT n) FROM weather");
+    // In the middle, and again at the end.
+    let stderr = std::fs::File::create(directory.path().join("said")).unwrap();
+    let mut process = Process(command(&directory, &[]).stderr(stderr).spawn().unwrap());
+    wait_until("rows", || database.psql("weather", "SELECT 1 FROM weather LIMIT 1").is_ok_and(|rows| rows == "1"));
+    database.kill();
+    wait_until("what it waits for", || told("it is tried again") || process.0.try_wait().unwrap().is_some());
+    std::thread::sleep(Duration::from_millis(300));
+    database.start();
+    assert_eq!(process.code(), Some(0), "{}", std::fs::read_to_string(directory.path().join("said")).unwrap());
+    assert_eq!(out(&database), format!("{ROWS}|{ROWS}"));
+    // A stop ends the wait for one that was never there.
+    database.kill();
+    let stderr = std::fs::File::create(directory.path().join("said")).unwrap();
+    let mut process = Process(command(&directory, &["--source", "more.csv"]).stderr(stderr).spawn().unwrap());
+    std::fs::write(directory.path().join("more.csv"), "station,at,n,temp\n").unwrap();
+    wait_until("what it waits for", || told("the source waits") || process.0.try_wait().unwrap().is_some());
+    assert!(Command::new("kill").args(["-TERM", &process.0.id().to_string()]).status().unwrap().success());
+    assert!(process.code().is_some());
+}
+
+/// Kills the run or the database, so many times, while rows come from a broker that keeps them.
+#[test]
+#[ignore = "needs PostgreSQL and mosquitto"]
+fn every_row_of_a_broker_is_there_once_after_kills_of_either_side() {
+    const KILLS: u64 = 16;
+    const ROWS: u64 = 1_000;
+    let mut database = Database::started();
+    database.create();
+    let directory = tempfile::tempdir().unwrap();
+    let broker = persistent(&directory);
+    // A step that keeps state: it goes on where it was.
+    let text = format!(
+        "schema = {{ number = [\"n\", \"sum\"] }}\n[source]\nurl = \"mqtt://127.0.0.1:{}/rows\"\nclient_id = \"mill\"\n\
+         [buffer]\nbucket_size = 64\ndelay = \"50ms\"\n[[subtask]]\nuse = \"eval\"\nexpr = \"sum = n * 0 + 1\"\n\
+         [[subtask]]\nuse = \"cumsum\"\nfit = \"stream\"\ncolumns = [\"sum\"]\n[sink]\nurl = \"{}\"\ntable = \"weather\"\n",
+        broker.port,
+        database.url()
+    );
+    std::fs::write(directory.path().join("weather.toml"), text).unwrap();
+    let mut random = ChaCha8Rng::seed_from_u64(7);
+    let flags: [&[&str]; 3] = [&["-w", "1"], &["-w", "2"], &["-n", "2", "-w", "1"]];
+    let mut process = Process::subscribed(command(&directory, flags[0]).stdout(Stdio::null()));
+    for kill in 0..KILLS {
+        let (port, sent) = (broker.port, kill * ROWS);
+        let publisher = std::thread::spawn(move || {
+            publish(port, QoS::AtLeastOnce, sent..sent + ROWS, &mut ChaCha8Rng::seed_from_u64(kill))
+        });
+        std::thread::sleep(Duration::from_millis(random.random_range(0..300)));
+        if random.random_bool(0.5) {
+            database.kill();
+            std::thread::sleep(Duration::from_millis(random.random_range(0..200)));
+            database.start();
+        } else {
+            process.kill();
+            let flags = flags[random.random_range(0..flags.len())];
+            process = Process::subscribed(command(&directory, flags).stdout(Stdio::null()));
+        }
+        publisher.join().unwrap();
+    }
+    let all = KILLS * ROWS;
+    let count = || database.ask("SELECT count(*) FROM weather").parse::<u64>().unwrap();
+    wait_until("all rows", || count() >= all);
+    process.drain();
+    let expected = format!("{all}|{all}|0|{}|{all}", all - 1);
+    assert_eq!(database.ask("SELECT count(*), count(DISTINCT n), min(n), max(n), max(sum) FROM weather"), expected);
+    // A checkpoint that is gone is missed, and nothing is written.
+    std::fs::remove_file(directory.path().join("weather.checkpoint")).unwrap();
+    let output = run(&directory, &[]);
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    assert!(said(&output).contains("--fresh"), "{}", said(&output));
+}
+
+#[test]
+#[ignore = "needs PostgreSQL"]
+fn every_row_of_a_file_is_there_once_after_kills_of_either_side() {
+    const ROWS: u64 = 400_000;
+    let mut database = Database::started();
+    database.create();
+    let directory = folder(&database, "[checkpoint]\nevery = \"20ms\"\n");
+    let text: String = (0..ROWS).map(|n| format!("hill,,{n},{}\n", if n % 1000 == 9 { "x" } else { "1" })).collect();
+    rows(&directory, &format!("station,at,n,temp\n{text}"));
+    let mut random = ChaCha8Rng::seed_from_u64(11);
+    let mut process = Process(command(&directory, &[]).spawn().unwrap());
+    let (mut kills, mut done) = (0, false);
+    while !done && kills < 40 {
+        std::thread::sleep(Duration::from_millis(random.random_range(100..700)));
+        done = process.0.try_wait().unwrap().is_some_and(|status| status.success());
+        if done {
+            break;
+        }
+        kills += 1;
+        if kills % 3 == 0 {
+            database.kill();
+            database.start();
+        } else {
+            process.kill();
+            process = Process(command(&directory, &[]).spawn().unwrap());
+        }
+    }
+    if !done {
+        assert_eq!(process.code(), Some(0));
+    }
+    assert!(kills >= 3, "{kills} kills");
+    let good = ROWS - ROWS / 1000;
+    assert_eq!(database.ask("SELECT count(*), count(DISTINCT n) FROM weather"), format!("{good}|{good}"));
+}
+
+#[test]
+#[ignore = "needs PostgreSQL"]
+fn a_second_run_of_the_same_name_ends_the_first() {
+    let database = Database::started();
+    database.create();
+    let directory = folder(&database, "");
+    rows(&directory, "");
+    let source = "generate:rows=100000000,seed=1";
+    let flags = ["--source", source, "--set", "schema=davis"];
+    let stderr = std::fs::File::create(directory.path().join("said")).unwrap();
+    let mut first = Process(command(&directory, &flags).stderr(stderr).spawn().unwrap());
+    wait_until("rows", || database.psql("weather", "SELECT 1 FROM weather LIMIT 1").is_ok_and(|rows| rows == "1"));
+    let second = Process(command(&directory, &flags).stderr(Stdio::null()).spawn().unwrap());
+    assert_eq!(first.code(), Some(1));
+    let said = std::fs::read_to_string(directory.path().join("said")).unwrap();
+    assert!(said.contains("another run of the dataflow weather"), "{said}");
+    drop(second);
+}
+
+/// Paths and contents that a server with TLS needs: an authority, and what it signs for a host.
+fn certificates(host: &str) -> (String, String, String) {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let certificate = CertificateParams::new(vec![host.to_owned()]).unwrap().signed_by(&key, &authority).unwrap();
+    (authority.pem(), certificate.pem(), key.serialize_pem())
+}
+
+#[test]
+#[ignore = "needs PostgreSQL"]
+fn logins_and_tls_are_as_libpq_has_them_and_no_password_is_shown() {
+    let mut database = Database::new();
+    let (ca, certificate, key) = certificates("elsewhere");
+    let (certificate, key) = (database.private("server.pem", &certificate), database.private("server.key", &key));
+    database.configure(&format!(
+        "ssl = on\nssl_cert_file = '{}'\nssl_key_file = '{}'\npassword_encryption = 'scram-sha-256'\n",
+        certificate.display(),
+        key.display()
+    ));
+    database.allow("hostssl all anna all scram-sha-256\nhost all owner all trust\n");
+    database.start();
+    database.create();
+    database.ask("CREATE ROLE anna LOGIN PASSWORD 'hunter2/@'; GRANT CREATE ON SCHEMA public TO anna");
+    let directory = folder(&database, "");
+    rows(&directory, "station,at,n,temp\nhill,,1,1\n");
+    std::fs::write(directory.path().join("ca.pem"), ca).unwrap();
+    let (_, stranger, _) = certificates("elsewhere");
+    std::fs::write(directory.path().join("stranger.pem"), stranger).unwrap();
+    let at = |login: &str, query: &str| format!("postgresql://{login}@127.0.0.1:{}/weather{query}", database.port);
+    let good = "anna:hunter2%2F%40";
+    let ca = ["--set", "sink.ca=ca.pem"];
+    let works = |url: String, more: &[&str]| {
+        let url = format!("sink.url={url}");
+        let flags: Vec<&str> = ["--fresh", "--set", &url].into_iter().chain(more.iter().copied()).collect();
+        let output = run(&directory, &flags);
+        assert!(!said(&output).contains("hunter2"), "{}", said(&output));
+        (output.status.code(), said(&output))
+    };
+    for (url, more) in [
+        (at(good, ""), &[][..]),
+        (at(good, "?sslmode=require"), &[]),
+        (at(good, "?sslmode=verify-ca"), &ca),
+        (at("anna", ""), &["--set", "sink.password=hunter2/@"]),
+        (at("owner", ""), &["--set", "sink.user=anna", "--set", "sink.password={ env = \"WORD\" }"]),
+    ] {
+        let mut shown = url.clone();
+        shown.truncate(40);
+        if more.contains(&"sink.password={ env = \"WORD\" }") {
+            let url = format!("sink.url={url}");
+            let flags: Vec<&str> = ["--fresh", "--set", &url].into_iter().chain(more.iter().copied()).collect();
+            let output = command(&directory, &flags).env("WORD", "hunter2/@").output().unwrap();
+            assert!(output.status.success(), "{}", said(&output));
+            continue;
+        }
+        let (code, said) = works(url, more);
+        assert_eq!(code, Some(0), "{shown}: {said}");
+    }
+    assert_eq!(database.ask("SELECT count(*) FROM weather"), "5");
+    for (url, more, words) in [
+        (at("anna:hunter22", ""), &[][..], "password authentication failed"),
+        (at(good, "?sslmode=disable"), &[], "no encryption"),
+        (at(good, "?sslmode=verify-full"), &ca, "certificate"),
+        (at(good, "?sslmode=verify-full"), &["--set", "sink.ca=stranger.pem"], "certificate"),
+        (at(good, "?sslmode=verify-full"), &["--set", "sink.ca=weather.toml"], "weather.toml"),
+        (at(good, "?sslmode=maybe"), &[], "verify-full"),
+    ] {
+        let (code, said) = works(url, more);
+        assert!(matches!(code, Some(1 | 2)) && said.contains(words), "{words}: {said}");
+    }
+    assert_eq!(database.ask("SELECT count(*) FROM weather"), "5");
+    let stored = std::fs::read_to_string(Path::new(directory.path()).join("weather.toml")).unwrap();
+    assert!(!stored.contains("hunter2"));
+}
