@@ -122,9 +122,11 @@ impl Findings {
                 (1, 1) => &["threads", "processes"],
                 (1, _) => &["threads"],
                 (_, 1) => &["processes"],
-                _ => continue,
+                _ => &[],
             };
-            for way in ways {
+            let of_threads = format!("processes of {threads} threads");
+            let both = [&*of_threads];
+            for way in if ways.is_empty() { &both[..] } else { ways } {
                 let point = (workers(&lines[0]) as f64, rate(lines) / alone);
                 curves.entry((*bucket_size, format!("{way}, {placement}"))).or_default().push(point);
             }
@@ -224,6 +226,12 @@ impl Findings {
         }
     }
 
+    /// Rows a second of a part alone at a bucket size, if it was measured.
+    pub fn alone(&self, part: Part, bucket_size: usize) -> Option<f64> {
+        let lines = self.peers.get(&(part.name().to_owned(), bucket_size))?;
+        Some(median(lines.iter().map(|line| line.rows_per_second).collect()))
+    }
+
     /// By bucket size: rows a second of the plain Rust loop, and the fewest threads with which the dataflow beats it.
     pub fn cost(&self) -> Vec<(usize, f64, Option<usize>)> {
         let loops = self.peers.iter().filter(|((name, _), _)| name == Part::Loop.name());
@@ -255,7 +263,7 @@ pub fn mebibytes(bytes: u64) -> f64 {
 }
 
 /// Workers of all processes.
-fn workers(line: &Measurement) -> usize {
+pub fn workers(line: &Measurement) -> usize {
     line.processes * line.workers
 }
 

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use super::case::Measurement;
-use super::findings::{Figure, Findings, mebibytes, median_of};
+use super::Part;
+use super::case::{Measurement, Transport};
+use super::findings::{Figure, Findings, mebibytes, median_of, workers};
 use crate::measure::median;
 
 /// Writes all of them into the directory of the measurements.
@@ -49,7 +50,13 @@ fn medians(findings: &Findings) -> Option<HtmlTable> {
         "rho",
         "peak memory, MiB",
         "CPU, us a row",
+        "efficiency",
     ];
+    let efficiency = |bucket_size: usize, lines: &[Measurement]| {
+        // Rows over MQTT come no faster than a broker hands them out.
+        let alone = findings.alone(Part::Loop, bucket_size).filter(|_| lines[0].over == Transport::File)?;
+        Some(median_of(lines, |line| line.rows_per_second) / (alone * workers(&lines[0]) as f64))
+    };
     let row = |((setting, bucket_size), lines): (&(String, usize), &Vec<Measurement>)| {
         let of = |digits: usize, of: fn(&Measurement) -> f64| spread(lines.iter().map(of).collect(), digits);
         vec![
@@ -64,6 +71,7 @@ fn medians(findings: &Findings) -> Option<HtmlTable> {
             of(3, |line| line.rho),
             of(0, |line| mebibytes(line.peak_memory_bytes)),
             of(2, |line| line.cpu_seconds * 1e6 / line.rows.max(1) as f64),
+            efficiency(*bucket_size, lines).map_or(String::new(), |share| format!("{share:.2}")),
         ]
     };
     let rows: Vec<Vec<String>> = findings.cases.iter().map(row).collect();
@@ -143,7 +151,8 @@ fn about(findings: &Findings) -> String {
     format!(
         "rowmill {}, commit {}, {}; {} with {} cores; rows from {}; medians of the repeats, in brackets the least and the \
          greatest. Every run writes a report, for which prepare, each subtask and result are operators of their own, not \
-         fused. Workers never rest: latency is that of a full queue, not of a rate.",
+         fused. Workers never rest: latency is that of a full queue, not of a rate. Efficiency: rows/s over workers times \
+         the single-threaded loop (--baselines).",
         first.version,
         said(|line| &line.commit),
         said(|line| &line.date),

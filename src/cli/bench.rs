@@ -8,8 +8,8 @@ use clap::ValueEnum;
 
 use super::{Failure, claim};
 use crate::bench::{
-    Case, CheckedLoad, LoadPoint, LoadSweep, Part, PeerCommand, PlannerCheck, RowOrigin, Sweep, Transport,
-    write_latency, write_page,
+    Case, CheckedLoad, LoadPoint, LoadSweep, Part, PeerCommand, PlannerCheck, RowOrigin, Sweep, Transport, scale_cases,
+    scale_report, write_latency, write_page,
 };
 use crate::config::{Dataflow, Override, Placement};
 use crate::measure::shown;
@@ -28,6 +28,7 @@ pub struct BenchArguments {
 #[derive(clap::Subcommand)]
 enum BenchCommand {
     Sweep(Box<SweepArguments>),
+    Scale(ScaleArguments),
     Latency(LatencyArguments),
     Planner(PlannerArguments),
     Alone(AloneArguments),
@@ -81,6 +82,34 @@ struct SweepArguments {
     /// End a repeat that takes longer; the rows it has done count.
     #[arg(long, value_name = "D", value_parser = super::duration, default_value = "10s")]
     time: Duration,
+    /// Where to put it; runs/DATE-HOST if not given.
+    #[arg(short, long, value_name = "DIR")]
+    output: Option<PathBuf>,
+}
+
+/// Measure 1 to 4 processes, and tell what more machines would bring.
+///
+/// A model of what a row and a message cost, measured here; it says where the first worker, the network or the broker
+/// saturates, and stands beside what was measured. Writes scale.md beside what a sweep writes.
+#[derive(clap::Args)]
+struct ScaleArguments {
+    /// The dataflow file, such as dataflows/weather.toml.
+    file: PathBuf,
+    /// Rows a message.
+    #[arg(long, value_name = "N", default_value = "100", value_parser = positive)]
+    bucket_size: usize,
+    /// Generated rows a repeat.
+    #[arg(long, value_name = "N", default_value_t = 200_000, value_parser = clap::value_parser!(u64).range(1..))]
+    rows: u64,
+    /// How often each number of processes runs; medians count.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
+    repeats: u16,
+    /// How long a repeat of a part alone may take.
+    #[arg(long, value_name = "D", value_parser = super::duration, default_value = "10s")]
+    peer_time: Duration,
+    /// Megabits a second of the first machine's link.
+    #[arg(long, value_name = "N", default_value = "1000", value_parser = positive)]
+    link: usize,
     /// Where to put it; runs/DATE-HOST if not given.
     #[arg(short, long, value_name = "DIR")]
     output: Option<PathBuf>,
@@ -177,6 +206,7 @@ fn positive(text: &str) -> Result<usize, String> {
 pub fn run(arguments: &BenchArguments, registry: &Registry) -> Result<ExitCode, Failure> {
     match &arguments.command {
         BenchCommand::Sweep(arguments) => sweep(arguments, registry),
+        BenchCommand::Scale(arguments) => scale(arguments, registry),
         BenchCommand::Latency(arguments) => latency(arguments, registry),
         BenchCommand::Planner(arguments) => planner(arguments, registry),
         BenchCommand::Alone(arguments) => alone(arguments, registry),
@@ -203,6 +233,30 @@ fn sweep(arguments: &SweepArguments, registry: &Registry) -> Result<ExitCode, Fa
     };
     sweep.run().map_err(|reason| Failure::Failed(format!("bench sweep: {reason}")))?;
     super::print(&format!("{0}/report.html, {0}/summary.md, {0}/raw.csv", directory.display()));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn scale(arguments: &ScaleArguments, registry: &Registry) -> Result<ExitCode, Failure> {
+    /// A repeat ends with its rows.
+    const TIMEOUT: Duration = Duration::from_secs(3600);
+    Dataflow::read(&arguments.file, &[], registry)?;
+    let directory = arguments.output.clone().unwrap_or_else(directory);
+    let _claimed = claim::claim([("-o", Some(&*directory))])?;
+    let sweep = Sweep {
+        dataflow: arguments.file.clone(),
+        cases: scale_cases(arguments.bucket_size),
+        peers: baselines(&arguments.file)?,
+        peer_time: arguments.peer_time,
+        broker: None,
+        repeats: arguments.repeats.into(),
+        rows: RowOrigin::Generated(arguments.rows),
+        time: TIMEOUT,
+        directory: directory.clone(),
+    };
+    let megabit = 1e6 / 8.0;
+    let report =
+        sweep.run().and_then(|()| scale_report(&directory, arguments.bucket_size, arguments.link as f64 * megabit));
+    super::print(report.map_err(|reason| Failure::Failed(format!("bench scale: {reason}")))?.trim_end());
     Ok(ExitCode::SUCCESS)
 }
 

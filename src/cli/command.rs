@@ -12,7 +12,8 @@ use super::broker;
 #[cfg(all(feature = "web", feature = "broker"))]
 use super::demo;
 use super::{
-    batch, check, completions, fit, generate, launcher, new, panics, peek, plan, query, replay, run, schema, subtasks,
+    batch, check, completions, fit, generate, launcher, new, panics, peek, plan, query, replay, rescale, run, schema,
+    subtasks,
 };
 #[cfg(feature = "web")]
 use super::{serve, token, user};
@@ -43,6 +44,7 @@ enum Command {
     Token(token::TokenArguments),
     Plan(plan::PlanArguments),
     Query(query::QueryArguments),
+    Rescale(rescale::RescaleArguments),
     #[cfg(feature = "bench")]
     Bench(bench::BenchArguments),
     Generate(generate::GenerateArguments),
@@ -100,6 +102,7 @@ pub fn main_with(registry: Registry) -> ExitCode {
         Command::Token(arguments) => token::run(&arguments),
         Command::Plan(arguments) => plan::run(&arguments, registry),
         Command::Query(arguments) => query::run(&arguments),
+        Command::Rescale(arguments) => rescale::run(&arguments),
         #[cfg(feature = "bench")]
         Command::Bench(arguments) => bench::run(&arguments, registry),
         Command::Generate(arguments) => generate::run(&arguments),

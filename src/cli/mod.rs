@@ -28,6 +28,7 @@ mod peek;
 mod plan;
 mod query;
 mod replay;
+mod rescale;
 mod run;
 mod schema;
 #[cfg(feature = "web")]

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::rescale::{RescaleRequest, Rescaled, RunIdentity};
 use super::signals::SignalHandler;
 use super::{Failure, claim, launcher, panics, stuck};
 use crate::config::{Dataflow, Override};
@@ -126,6 +127,10 @@ pub fn run(arguments: &RunArguments, registry: &Registry) -> Result<ExitCode, Fa
     let Some(live) = &arguments.live else { return run_dataflow(arguments, on_signals, registry).map(ExitCode::from) };
     let result = run_dataflow(arguments, on_signals, registry);
     if arguments.process.is_none() {
+        let request = RescaleRequest::take(live);
+        if let (Ok(0), Some(request)) = (&result, request) {
+            return Err(request.start_again());
+        }
         let outcome = match &result {
             Ok(code) => RunOutcome::now(*code, String::new()),
             Err(failure) => RunOutcome::now(failure.code(), failure.to_string()),
@@ -147,12 +152,17 @@ fn run_dataflow(arguments: &RunArguments, on_signals: SignalHandler, registry: &
         dataflow.set_connect_timeout(timeout);
     }
     let restart = arguments.restart == Restart::OnFailure;
-    let processes = arguments.processes.or(dataflow.processes).unwrap_or(1);
+    let rescaled = Rescaled::of_environment();
+    let processes = rescaled.map(|to| to.processes).or(arguments.processes).or(dataflow.processes).unwrap_or(1);
+    let workers = rescaled.map(|to| to.workers).or(arguments.workers).or(dataflow.workers).unwrap_or(1);
+    if let Some(live) = arguments.live.as_ref().filter(|_| !launcher::is_launched()) {
+        let identity = RunIdentity::new(&dataflow, workers, processes, arguments.process.is_some());
+        identity.write(live).map_err(|error| Failure::Failed(format!("--live {}: {error}", live.display())))?;
+    }
     if (processes > 1 || restart) && arguments.process.is_none() {
         let own: Vec<OsString> = launcher::arguments().into_iter().skip(1).collect();
         return launcher::launch(processes.into(), own, restart, arguments.drain_timeout, on_signals);
     }
-    let workers = arguments.workers.or(dataflow.workers).unwrap_or(1);
     let cluster = cluster(arguments, workers.into(), processes.into())?;
     let first = cluster.process == 0;
     let listener = launcher::attend(cluster.process)?.map(Arc::new);
@@ -163,7 +173,8 @@ fn run_dataflow(arguments: &RunArguments, on_signals: SignalHandler, registry: &
     let options = Options {
         cluster,
         fuse: !arguments.no_fuse && arguments.report.is_none() && arguments.live.is_none() && arguments.trace.is_none(),
-        fresh: arguments.fresh,
+        // What was written before it was rescaled stays.
+        fresh: arguments.fresh && rescaled.is_none(),
         migrate: arguments.migrate,
         connect_timeout: arguments.connect_timeout.unwrap_or(runtime::CONNECT_TIMEOUT),
         shared_file: false,
@@ -179,7 +190,7 @@ fn run_dataflow(arguments: &RunArguments, on_signals: SignalHandler, registry: &
         on_live: arguments.live.clone().map(show),
         tables_at: arguments.live.clone(),
         trace: arguments.trace.clone(),
-        on_ready: if quiet { None } else { announce(&dataflow) },
+        on_ready: on_ready(arguments, &dataflow, quiet, rescaled.filter(|_| first)),
     };
     let result = runtime::run(dataflow, options);
     if !first && matches!(result, Err(runtime::Error::Dataflow(_))) {
@@ -253,6 +264,18 @@ fn cluster(arguments: &RunArguments, workers: usize, processes: usize) -> Result
         return Err(wrong(format!("{} names {} processes, but -n is {processes}", file.display(), hosts.len())));
     }
     Ok(Cluster { workers, process, hosts: hosts[..processes].to_vec() })
+}
+
+/// What is done when rows are read: it is said, and to the one who has rescaled the run.
+fn on_ready(arguments: &RunArguments, dataflow: &Dataflow, quiet: bool, rescaled: Option<Rescaled>) -> Option<OnReady> {
+    let said = if quiet { None } else { announce(dataflow) };
+    let Some((rescaled, live)) = rescaled.zip(arguments.live.clone()) else { return said };
+    Some(Arc::new(move || {
+        said.iter().for_each(|say| say());
+        if let Err(error) = rescaled.tell(&live) {
+            tracing::warn!("--live {}: {error}", live.display());
+        }
+    }))
 }
 
 /// Says when an MQTT source has subscribed: nothing that is published from then on is missed.
