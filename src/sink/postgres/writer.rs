@@ -191,7 +191,7 @@ impl TableWriter {
     /// Begins a transaction with these rows; those that the database does not take are refused, one by one.
     fn enter(&mut self, client: &mut Client, target: &TableTarget, rows: &CopyRows) -> Result<(), postgres::Error> {
         client.batch_execute("BEGIN; SET CONSTRAINTS ALL IMMEDIATE")?;
-        let mut ranges = vec![0..rows.len()];
+        let mut ranges: Vec<_> = std::iter::once(0..rows.len()).collect();
         let mut used = false;
         while let Some(range) = ranges.pop() {
             if range.is_empty() {

@@ -71,7 +71,7 @@ impl SgdClassifierParameters for PassiveAggressiveClassifier {
             learning_rate,
             eta0: self.c,
             power_t: 0.5,
-            average: self.average.from_step(),
+            average: self.average.first_step(),
         };
         SgdMethod { sgd, shuffle: self.shuffle, random_state: self.random_state, average: self.average }
     }

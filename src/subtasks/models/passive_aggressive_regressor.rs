@@ -65,7 +65,7 @@ impl SgdRegressorParameters for PassiveAggressiveRegressor {
             learning_rate,
             eta0: self.c,
             power_t: 0.25,
-            average: self.average.from_step(),
+            average: self.average.first_step(),
         };
         SgdMethod { sgd, shuffle: self.shuffle, random_state: self.random_state, average: self.average }
     }

@@ -102,7 +102,7 @@ impl SgdClassifierParameters for SgdClassifier {
             learning_rate: self.learning_rate.rate(),
             eta0: self.eta0,
             power_t: self.power_t,
-            average: self.average.from_step(),
+            average: self.average.first_step(),
         };
         SgdMethod { sgd, shuffle: self.shuffle, random_state: self.random_state, average: self.average }
     }

@@ -46,7 +46,7 @@ impl Default for Average {
 
 impl Average {
     /// The step from which on weights are averaged; 0 for none.
-    pub fn from_step(self) -> u64 {
+    pub fn first_step(self) -> u64 {
         match self {
             Average::Flag(flag) => flag.into(),
             Average::From(step) => step,
