@@ -54,7 +54,7 @@ pub struct RunIdentity {
 }
 
 impl RunIdentity {
-    const FILE: &'static str = "run.json";
+    const FILE: &'static str = "identity.json";
 
     /// Of this process, which runs a dataflow with these numbers; `of_several` hosts if it is one of those.
     pub fn new(dataflow: &Dataflow, workers: u16, processes: u16, of_several: bool) -> RunIdentity {
