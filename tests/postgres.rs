@@ -294,7 +294,12 @@ fn every_row_of_a_broker_is_there_once_after_kills_of_either_side() {
     std::fs::write(directory.path().join("weather.toml"), text).unwrap();
     let mut random = ChaCha8Rng::seed_from_u64(7);
     let flags: [&[&str]; 3] = [&["-w", "1"], &["-w", "2"], &["-n", "2", "-w", "1"]];
-    let mut process = Process::subscribed(command(&directory, flags[0]).stdout(Stdio::null()));
+    // Its standard error says when it is subscribed.
+    let start = |flags: &[&str]| {
+        let mut command = rowmill(&["run", "weather.toml"]);
+        Process::subscribed(command.args(flags).current_dir(directory.path()).stdout(Stdio::null()))
+    };
+    let mut process = start(flags[0]);
     for kill in 0..KILLS {
         let (port, sent) = (broker.port, kill * ROWS);
         let publisher = std::thread::spawn(move || {
@@ -307,8 +312,7 @@ fn every_row_of_a_broker_is_there_once_after_kills_of_either_side() {
             database.start();
         } else {
             process.kill();
-            let flags = flags[random.random_range(0..flags.len())];
-            process = Process::subscribed(command(&directory, flags).stdout(Stdio::null()));
+            process = start(flags[random.random_range(0..flags.len())]);
         }
         publisher.join().unwrap();
     }
