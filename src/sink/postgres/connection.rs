@@ -7,6 +7,7 @@ use postgres::{Client, Config};
 
 use super::address::Address;
 use super::failure::{DatabaseFailure, words};
+use super::table::TableProblem;
 use super::tls::Tls;
 use crate::mqtt::{Backoff, masked};
 use crate::sink::opening::Opening;
@@ -51,14 +52,39 @@ impl Database {
         Error::Custom { url: self.shown.clone(), reason }
     }
 
-    /// The first connection of a run.
+    /// The first connection of a run, with what `act` finds by it. If the database goes away meanwhile, both are done
+    /// again.
     ///
     /// # Errors
-    /// As [`Database::connect`].
-    pub fn first(&self, opening: &Opening) -> Result<Client, Error> {
+    /// As [`Database::connect`], and what is wrong with the table.
+    pub fn begin<T>(
+        &self,
+        opening: &Opening,
+        act: impl Fn(&mut Client) -> Result<T, TableProblem>,
+    ) -> Result<(Client, T), Error> {
         let (since, deadline) = (Instant::now(), &opening.deadline);
         let late = || opening.connect_timeout.is_some_and(|timeout| since.elapsed() > timeout);
-        self.connect(&SinkProgress::default(), || late() || deadline.is_stopped() || deadline.has_passed())
+        let over = || late() || deadline.is_stopped() || deadline.has_passed();
+        let mut backoff = Backoff::default();
+        loop {
+            let mut client = self.connect(&SinkProgress::default(), over)?;
+            let problem = match act(&mut client) {
+                Ok(found) => return Ok((client, found)),
+                Err(problem) => problem,
+            };
+            let TableProblem::Database(error) = &problem else { return Err(self.unusable(problem)) };
+            if DatabaseFailure::of(error) != DatabaseFailure::Absent || !pause(backoff.next_wait(), over) {
+                return Err(self.unusable(problem));
+            }
+        }
+    }
+
+    /// What is wrong with a table, as an error of the sink.
+    pub fn unusable(&self, problem: TableProblem) -> Error {
+        match problem {
+            TableProblem::Database(error) => self.failed(&error),
+            TableProblem::Unfit(reason) => self.refused(reason),
+        }
     }
 
     /// A later connection.
@@ -94,13 +120,21 @@ impl Database {
                 tracing::warn!("{}: {}: the source waits until the database is there", self.shown, words(&error));
                 told = Some(Instant::now());
             }
-            let until = Instant::now() + backoff.next_wait();
-            while Instant::now() < until {
-                if over() {
-                    return Err(self.refused(format!("no database: {}", words(&error))));
-                }
-                std::thread::sleep(LOOK_UP_INTERVAL);
+            if !pause(backoff.next_wait(), &over) {
+                return Err(self.refused(format!("no database: {}", words(&error))));
             }
         }
     }
+}
+
+/// Waits for so long; false if the wait is `over` before.
+pub fn pause(wait: Duration, over: impl Fn() -> bool) -> bool {
+    let until = Instant::now() + wait;
+    while Instant::now() < until {
+        if over() {
+            return false;
+        }
+        std::thread::sleep(LOOK_UP_INTERVAL);
+    }
+    true
 }

@@ -41,8 +41,8 @@ impl RunSink for Postgres {
 
     fn committed(&self, url: &str, opening: &Opening, fresh: bool) -> Result<Option<Vec<u8>>, Error> {
         let database = reach(self, url)?;
-        let mut client = database.first(opening)?;
         let progress = ProgressTable::of(&self.table, &opening.origin.dataflow, "");
-        progress.committed(&mut client, fresh).map_err(|error| database.failed(&error))
+        let (_, change) = database.begin(opening, |client| Ok(progress.committed(client, fresh)?))?;
+        Ok(change)
     }
 }

@@ -6,11 +6,10 @@ use std::io::Read;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use postgres::Client;
 
-use super::connection::Database;
+use super::connection::{Database, pause};
 use super::failure::{DatabaseFailure, line_of_copy, words};
 use super::name::TableName;
 use super::progress::{ProgressTable, StoredProgress};
@@ -81,15 +80,15 @@ impl TableWriter {
         schema: &Schema,
         opening: &Opening,
     ) -> Result<TableWriter, Error> {
-        let mut client = database.first(opening)?;
         let origin = opening.origin.clone();
         let begins_again = matches!(opening.existing, Existing::Rerun { repeats: true, .. });
         let source = if begins_again { origin.source.as_str() } else { "" };
         let progress_table = ProgressTable::of(&settings.table, &origin.dataflow, source);
-        let target = TableTarget::open(&mut client, settings, schema, origin.time.as_deref())
-            .map_err(|error| unusable(&database, error))?;
         let run = format!("{:016x}", rand::random::<u64>());
-        let stored = progress_table.take_over(&mut client, &run).map_err(|error| database.failed(&error))?;
+        let (client, (target, stored)) = database.begin(opening, |client| {
+            let target = TableTarget::open(client, settings, schema, origin.time.as_deref())?;
+            Ok((target, progress_table.take_over(client, &run)?))
+        })?;
         let beginning = origin.file.as_deref().filter(|_| begins_again).and_then(beginning);
         let fresh = matches!(opening.existing, Existing::Rerun { fresh: true, .. } | Existing::Replace);
         let skip_before = if begins_again && !fresh { rows_there(&settings.table, &origin, &stored) } else { 0 };
@@ -133,25 +132,21 @@ impl TableWriter {
             Err(TableProblem::Database(error)) if DatabaseFailure::of(&error) == DatabaseFailure::Absent => {
                 self.wait(&words(&error))?;
             }
-            Err(error) => return Err(unusable(&self.database, error)),
+            Err(problem) => return Err(self.database.unusable(problem)),
         }
         Ok(())
     }
 
     /// Waits before the next attempt.
     fn wait(&mut self, reason: &str) -> Result<(), Error> {
-        const LOOK_UP_INTERVAL: Duration = Duration::from_millis(20);
         tracing::warn!("{}: {reason}: it is tried again", self.database.shown);
         self.connection = None;
         self.progress.beat();
-        let until = std::time::Instant::now() + self.backoff.next_wait();
-        while std::time::Instant::now() < until {
-            if self.deadline.has_passed() {
-                return Err(self.database.refused(format!("rows are not written: {reason}")));
-            }
-            std::thread::sleep(LOOK_UP_INTERVAL);
+        if pause(self.backoff.next_wait(), || self.deadline.has_passed()) {
+            Ok(())
+        } else {
+            Err(self.database.refused(format!("rows are not written: {reason}")))
         }
-        Ok(())
     }
 
     /// The line of a row that is refused, with the reason.
@@ -327,13 +322,6 @@ fn rows_there(table: &TableName, origin: &RowsOrigin, stored: &StoredProgress) -
         stored.next_row
     );
     stored.next_row as u64
-}
-
-fn unusable(database: &Database, error: TableProblem) -> Error {
-    match error {
-        TableProblem::Database(error) => database.failed(&error),
-        TableProblem::Unfit(reason) => database.refused(reason),
-    }
 }
 
 impl Sink for TableWriter {
