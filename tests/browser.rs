@@ -358,8 +358,16 @@ async fn every_key_of_the_file_can_be_set() {
     browser.client.goto(&page.url("/projects/station/edit")).await.unwrap();
     browser.wait_for_value("#field-source-url", |text| text == "mqtt://h/t").await;
     let script = "return arguments[0].filter((key) => !document.getElementById('field-' + key.replaceAll('.', '-')))";
-    let missing = browser.client.execute(script, vec![json!(all)]).await.unwrap();
-    assert_eq!(missing, json!([]));
+    // The form is drawn again when the schema has come.
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        let missing = browser.client.execute(script, vec![json!(all)]).await.unwrap();
+        if missing == json!([]) {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{missing}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     browser
         .client
         .execute("document.querySelectorAll('details').forEach((part) => { part.open = true })", Vec::new())

@@ -118,6 +118,7 @@ fn a_batch_replaces_what_one_has_finished_on_wish_only_and_what_was_interrupted_
     let directory = tempfile::tempdir().unwrap();
     let mut command = rowmill(&["run"]);
     command.arg(carrier(&directory)).args(["--source", "generate:rows=100000000,seed=1", "--sink", "out.csv", "-q"]);
+    command.args(["--set", "schema.number=[\"outTemp\"]"]);
     let out = directory.path().join("out.csv");
     let mut process = Process(command.current_dir(directory.path()).spawn().unwrap());
     wait_until("rows", || std::fs::metadata(&out).is_ok_and(|file| file.len() > 1000));
