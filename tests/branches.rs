@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use broker::narrow::{Manner, Narrow};
-use broker::numbered::{persistent, publish};
+use broker::numbered::{parquet_numbers, persistent, publish};
 use broker::played::Played;
 use broker::{Process, collect, rowmill, wait_until};
 use rand::{Rng, SeedableRng};
@@ -311,17 +311,6 @@ fn live(port: u16, sinks: &str) -> String {
          session = true\n[buffer]\nbucket_size = 2\ndelay = \"5ms\"\n[checkpoint]\nevery = \"1ms\"\n\
          [[subtask]]\nuse = \"clip\"\nlower = 0\n{sinks}"
     )
-}
-
-/// The numbers of a Parquet file's rows, and how many of its rows have a number of their own.
-fn parquet_numbers(path: &Path) -> (Vec<u64>, usize) {
-    use parquet::file::reader::{FileReader, SerializedFileReader};
-    use parquet::record::RowAccessor;
-    let reader = SerializedFileReader::new(std::fs::File::open(path).unwrap()).unwrap();
-    let rows = reader.get_row_iter(None).unwrap().map(Result::unwrap);
-    let (own, numbers): (std::collections::BTreeSet<i64>, Vec<u64>) =
-        rows.map(|row| (row.get_long(1).unwrap(), row.get_double(2).unwrap() as u64)).unzip();
-    (numbers, own.len())
 }
 
 const TWO: &str = "[[sink]]\nurl = \"all.csv\"\n[[sink]]\nurl = \"odd.csv\"\nwhere = \"n % 2 == 1\"\nafter = \"raw\"\n";

@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use broker::numbered::{carrier, numbers};
+use broker::numbered::{carrier, numbers, parquet_numbers};
 use broker::played::Played;
 use broker::{Process, rowmill, wait_until};
 use tempfile::TempDir;
@@ -501,17 +501,6 @@ fn changes_of_a_table_are_told_once_over_kills() {
         assert_eq!(lines, if kind == "upserts" { 30 } else { 57 }, "{kind} {kills:?}");
     }
     assert!(changes[0] == changes[1], "as if no run had been killed");
-}
-
-/// The numbers of a Parquet file's rows, and how many of its rows have a number of their own.
-fn parquet_numbers(path: &Path) -> (Vec<u64>, usize) {
-    use parquet::file::reader::{FileReader, SerializedFileReader};
-    use parquet::record::RowAccessor;
-    let reader = SerializedFileReader::new(std::fs::File::open(path).unwrap()).unwrap();
-    let rows = reader.get_row_iter(None).unwrap().map(Result::unwrap);
-    let (own, numbers): (std::collections::BTreeSet<i64>, Vec<u64>) =
-        rows.map(|row| (row.get_long(1).unwrap(), row.get_double(2).unwrap() as u64)).unzip();
-    (numbers, own.len())
 }
 
 /// They were acknowledged before the file had its end: a kill lost all of them.

@@ -80,3 +80,14 @@ pub fn persistent_with(directory: &TempDir, more: &str) -> Mosquitto {
     let options = format!("allow_anonymous true\npersistence true\npersistence_location {location}/\n{more}");
     Mosquitto::start(directory, &options)
 }
+
+/// The numbers of a Parquet file's rows, and how many of its rows have a number of their own.
+pub fn parquet_numbers(path: &Path) -> (Vec<u64>, usize) {
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+    use parquet::record::RowAccessor;
+    let reader = SerializedFileReader::new(std::fs::File::open(path).unwrap()).unwrap();
+    let rows = reader.get_row_iter(None).unwrap().map(Result::unwrap);
+    let (own, numbers): (std::collections::BTreeSet<i64>, Vec<u64>) =
+        rows.map(|row| (row.get_long(1).unwrap(), row.get_double(2).unwrap() as u64)).unzip();
+    (numbers, own.len())
+}
