@@ -38,6 +38,14 @@ pub fn end_session(endpoint: &Endpoint, client_id: &str, protocol: Protocol) -> 
     wait_for(|event| matches!(event, Event::Outgoing(Outgoing::Disconnect)))
 }
 
+/// Whether the endpoint's broker answers in MQTT 3.1.1, and not in MQTT 5.
+pub fn is_older(endpoint: &Endpoint) -> bool {
+    // A session that nobody has: its end is asked for to see whether there is an answer.
+    let answers =
+        |protocol| end_session(endpoint, &format!("rowmill-{}-version", std::process::id()), protocol).is_ok();
+    answers(Protocol::V3) && !answers(Protocol::V5)
+}
+
 /// How often the thread polls.
 pub const LOOK_UP_INTERVAL: Duration = Duration::from_millis(100);
 

@@ -29,7 +29,7 @@ mod v3;
 pub use broker::EmbeddedBroker;
 pub use client::{Backoff, Credentials, Endpoint, MqttUrl, Qos, hint, host_and_port, refusal};
 pub use client_id::ClientIdLock;
-pub use events::{LOOK_UP_INTERVAL, MqttEvents, end_session};
+pub use events::{LOOK_UP_INTERVAL, MqttEvents, end_session, is_older};
 pub use filter::{broker_name, check_filter, overlap, same_broker, takes, unshared};
 pub use masked::{is_secret, masked};
 pub use password::{Environment, Password, allow_environment};

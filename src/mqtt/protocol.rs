@@ -18,7 +18,7 @@ pub enum Protocol {
     V3,
 }
 
-/// Connections that a broker closes unanswered before the other version is tried: one may be a broker that restarts.
+/// Connections that a broker closes unanswered before it is asked what it speaks: one may be of a broker that restarts.
 const MAX_UNANSWERED: u32 = 2;
 
 /// Finds the version that a broker knows.
@@ -45,27 +45,29 @@ impl Negotiation {
         }
     }
 
-    /// An attempt to connect has failed; whether the next one is to speak the other version.
-    pub fn failed(&mut self, error: &ConnectionError) -> bool {
+    /// An attempt to connect has failed; whether the next one is to speak the other version. `is_older` asks the broker
+    /// whether it answers in MQTT 3.1.1 and not in MQTT 5: one that closes connections may as well be restarting.
+    pub fn failed(&mut self, error: &ConnectionError, is_older: impl FnOnce() -> bool) -> bool {
         if self.settled {
             return false;
         }
         if is_other_version(error) {
-            self.unanswered = MAX_UNANSWERED;
-        } else if is_unanswered(error) {
-            self.unanswered += 1;
-        } else {
-            self.unanswered = 0;
+            self.protocol = match self.protocol {
+                Protocol::V5 => Protocol::V3,
+                Protocol::V3 => Protocol::V5,
+            };
+            return true;
         }
+        self.unanswered = if is_unanswered(error) { self.unanswered + 1 } else { 0 };
         if self.unanswered < MAX_UNANSWERED {
             return false;
         }
         self.unanswered = 0;
-        self.protocol = match self.protocol {
-            Protocol::V5 => Protocol::V3,
-            Protocol::V3 => Protocol::V5,
-        };
-        true
+        let is_older = is_older();
+        if is_older {
+            self.protocol = Protocol::V3;
+        }
+        is_older
     }
 }
 
@@ -100,21 +102,25 @@ mod tests {
     #[test]
     fn the_other_version_is_tried_where_the_broker_does_not_know_the_first() {
         let refused = ConnectionError::ConnectionRefused(ConnectReturnCode::UnsupportedProtocolVersion);
+        let not_asked = || -> bool { panic!("the broker is not asked") };
         let mut negotiation = Negotiation::new(None);
         assert_eq!(negotiation.protocol, Protocol::V5);
-        assert!(negotiation.failed(&refused));
+        assert!(negotiation.failed(&refused, not_asked));
         assert_eq!(negotiation.protocol, Protocol::V3);
-        assert!(negotiation.failed(&refused));
+        assert!(negotiation.failed(&refused, not_asked));
         assert_eq!(negotiation.protocol, Protocol::V5);
-        // Closed unanswered, twice in turn.
-        assert!(!negotiation.failed(&io(io::ErrorKind::ConnectionReset)));
-        assert!(!negotiation.failed(&io(io::ErrorKind::ConnectionRefused)));
-        assert!(!negotiation.failed(&io(io::ErrorKind::ConnectionAborted)));
-        assert!(negotiation.failed(&io(io::ErrorKind::ConnectionReset)));
+        // Closed unanswered, twice in turn; and by a broker that restarts.
+        assert!(!negotiation.failed(&io(io::ErrorKind::ConnectionReset), not_asked));
+        assert!(!negotiation.failed(&io(io::ErrorKind::ConnectionRefused), not_asked));
+        assert!(!negotiation.failed(&io(io::ErrorKind::ConnectionAborted), not_asked));
+        assert!(!negotiation.failed(&io(io::ErrorKind::ConnectionReset), || false));
+        assert_eq!(negotiation.protocol, Protocol::V5);
+        assert!(!negotiation.failed(&io(io::ErrorKind::ConnectionReset), not_asked));
+        assert!(negotiation.failed(&io(io::ErrorKind::ConnectionReset), || true));
         assert_eq!(negotiation.protocol, Protocol::V3);
         negotiation.connected("h:1883");
-        assert!(!negotiation.failed(&refused) && negotiation.protocol == Protocol::V3);
+        assert!(!negotiation.failed(&refused, not_asked) && negotiation.protocol == Protocol::V3);
         let mut given = Negotiation::new(Some(Protocol::V5));
-        assert!(!given.failed(&refused) && given.protocol == Protocol::V5);
+        assert!(!given.failed(&refused, not_asked) && given.protocol == Protocol::V5);
     }
 }

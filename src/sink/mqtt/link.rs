@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 
 use super::super::SinkProgress;
 use super::outbox::{LostConnection, Outbox};
-use crate::mqtt::{Backoff, Endpoint, MqttEvents, Negotiation, Protocol, hint, refusal, tls};
+use crate::mqtt::{Backoff, Endpoint, MqttEvents, Negotiation, Protocol, hint, is_older, refusal, tls};
 
 /// Most requests that wait for the event loop: the in-flight publishes and the disconnect.
 const REQUESTS: usize = 1024;
@@ -278,7 +278,7 @@ impl Link {
 
     /// Why the connection is lost. If it ended `soon` after a publish was sent, the broker may have closed it for that.
     fn lost(&mut self, error: &ConnectionError, soon: bool) -> ConnectionEnd {
-        if self.negotiation.failed(error) {
+        if self.negotiation.failed(error, || is_older(&self.endpoint)) {
             return ConnectionEnd::lost(LostConnection::Other, "it does not answer in this version of MQTT");
         }
         if let Some(reason) = refusal(&self.address, error) {

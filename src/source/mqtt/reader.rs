@@ -19,7 +19,7 @@ use crate::data::{Origin, fingerprint};
 use crate::format::{Framing, sparkplug};
 use crate::measure::{BrokerLink, Clock, now_ms};
 use crate::mqtt::{
-    Backoff, Endpoint, LOOK_UP_INTERVAL, MqttEvents, Negotiation, Protocol, end_session, hint, refusal, tls,
+    Backoff, Endpoint, LOOK_UP_INTERVAL, MqttEvents, Negotiation, Protocol, end_session, hint, is_older, refusal, tls,
 };
 use crate::source::acknowledge::Acknowledge;
 use crate::source::buffer::UnreadPayload;
@@ -476,7 +476,8 @@ impl EventLoopOwner {
                     self.take(&mut events)?;
                     self.lose();
                     events.forget_acknowledgements();
-                    let options = self.options.clone().filter(|_| self.negotiation.failed(&error));
+                    let options =
+                        self.options.clone().filter(|_| self.negotiation.failed(&error, || is_older(&self.endpoint)));
                     if let Some(options) = options {
                         let client;
                         (client, events) = MqttEvents::of(options, REQUESTS, self.negotiation.protocol);
