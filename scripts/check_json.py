@@ -169,6 +169,12 @@ def leads_on(cell, at, columns):
         isinstance(cell, list) and any(not isinstance(step, str) for step in inside))
 
 
+def is_foreign(objects, columns):
+    """Whether no key of these leads to a column: such a row is no row of these columns."""
+    known = {path_text(steps) for *_, steps in columns} | {steps[0] for *_, steps in columns}
+    return not any(isinstance(x, dict) and key in known for x in objects for key in x)
+
+
 def cells(x, columns):
     """What the columns have of an object, those aside that it has nothing for."""
     found = {}
@@ -259,6 +265,8 @@ def run(program, rng, folder):
             last[inner[-1]] = []
         for element in elements:
             row, count = count, count + 1
+            if is_foreign([element, around], columns):
+                continue
             try:
                 found = cells(around, columns) if inner else {}
                 expected[row] = {name: None for name, *_ in columns} | found | cells(element, columns)
