@@ -43,7 +43,9 @@ pub(crate) fn refuse_foreign(row: Row<'_>, schema: &Schema, decoding: &Decoding)
     const SHOWN: usize = 20;
     let keys = json_cursor::keys(row.bytes);
     let around = row.header.map(|header| json_cursor::keys(header.names)).unwrap_or_default();
-    if keys.iter().chain(&around).any(|key| decoding.leads_to_column(schema, key)) {
+    // A column's name with a label is another sensor's value, of the same station.
+    let is_labelled = |key: &str| super::weewx::place(key, |name| decoding.keys.place(schema, name)).is_some();
+    if keys.iter().chain(&around).any(|key| decoding.leads_to_column(schema, key) || is_labelled(key)) {
         return Ok(());
     }
     let shown = keys.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
