@@ -28,6 +28,8 @@ pub struct Negotiation {
     pub protocol: Protocol,
     /// Whether no other may be tried: it is given, or a broker has answered in it.
     settled: bool,
+    /// Whether the broker has refused one of them.
+    refused: bool,
     /// Connections in turn that the broker closed before it answered.
     unanswered: u32,
 }
@@ -35,7 +37,8 @@ pub struct Negotiation {
 impl Negotiation {
     /// Speaks the version that is given, or finds one: MQTT 5 first.
     pub fn new(given: Option<Protocol>) -> Negotiation {
-        Negotiation { protocol: given.unwrap_or(Protocol::V5), settled: given.is_some(), unanswered: 0 }
+        let protocol = given.unwrap_or(Protocol::V5);
+        Negotiation { protocol, settled: given.is_some(), refused: false, unanswered: 0 }
     }
 
     /// The broker has answered.
@@ -52,6 +55,10 @@ impl Negotiation {
             return false;
         }
         if is_other_version(error) {
+            // One that has refused both knows neither.
+            if std::mem::replace(&mut self.refused, true) {
+                return false;
+            }
             self.protocol = match self.protocol {
                 Protocol::V5 => Protocol::V3,
                 Protocol::V3 => Protocol::V5,
@@ -107,8 +114,9 @@ mod tests {
         assert_eq!(negotiation.protocol, Protocol::V5);
         assert!(negotiation.failed(&refused, not_asked));
         assert_eq!(negotiation.protocol, Protocol::V3);
-        assert!(negotiation.failed(&refused, not_asked));
-        assert_eq!(negotiation.protocol, Protocol::V5);
+        assert!(!negotiation.failed(&refused, not_asked), "it has refused both");
+        assert_eq!(negotiation.protocol, Protocol::V3);
+        let mut negotiation = Negotiation::new(None);
         // Closed unanswered, twice in turn; and by a broker that restarts.
         assert!(!negotiation.failed(&io(io::ErrorKind::ConnectionReset), not_asked));
         assert!(!negotiation.failed(&io(io::ErrorKind::ConnectionRefused), not_asked));
