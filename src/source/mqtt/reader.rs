@@ -7,7 +7,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 use rumqttc::Outgoing;
@@ -128,9 +128,8 @@ impl Acknowledger {
     /// Asks edge nodes of Sparkplug B for their birth certificates; they are asked again if there is no room.
     fn ask_for_rebirth(&self, topics: &[String]) {
         for topic in topics {
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
             let client = self.client.lock().expect("no holder panics");
-            let _ = client.try_publish(topic, QoS::AtMostOnce, false, sparkplug::rebirth(now));
+            let _ = client.try_publish(topic, QoS::AtMostOnce, false, sparkplug::rebirth(now_ms()));
         }
     }
 
