@@ -68,7 +68,7 @@ fn is_hidden(key: &str, secret: bool) -> bool {
 }
 
 /// Gives a value another text; what stands around it stays.
-fn replace(value: &mut Value, text: &str) {
+pub(super) fn replace(value: &mut Value, text: &str) {
     let decor = value.decor().clone();
     *value = text.into();
     *value.decor_mut() = decor;

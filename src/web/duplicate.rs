@@ -4,6 +4,7 @@ use std::path::Path;
 
 use toml_edit::{DocumentMut, Item, TableLike, Value};
 
+use super::document::replace;
 use super::folder::ProjectName;
 use crate::sink::SinkUrl;
 
@@ -12,7 +13,7 @@ use crate::sink::SinkUrl;
 pub fn duplicated(text: &str, copy: &ProjectName) -> String {
     let Ok(mut document) = text.parse::<DocumentMut>() else { return text.to_owned() };
     if let Some(name) = document.get_mut("name").and_then(Item::as_value_mut) {
-        replace(name, copy.to_string());
+        replace(name, &copy.to_string());
     }
     visit(document.as_table_mut(), false, &copy.to_string());
     document.to_string()
@@ -46,22 +47,15 @@ fn visit_value(key: &str, value: &mut Value, of_sink: bool, copy: &str) {
         Value::Array(items) => items.iter_mut().for_each(|item| visit_value(key, item, of_sink, copy)),
         Value::String(text) if key == "client_id" => {
             let text = format!("{}-{copy}", text.value());
-            replace(value, text);
+            replace(value, &text);
         }
         Value::String(text) if key == "url" && of_sink => {
             if let Some(text) = beside(text.value(), copy) {
-                replace(value, text);
+                replace(value, &text);
             }
         }
         _ => {}
     }
-}
-
-/// Gives a value another text; what stands around it stays.
-fn replace(value: &mut Value, text: String) {
-    let decor = value.decor().clone();
-    *value = text.into();
-    *value.decor_mut() = decor;
 }
 
 #[cfg(test)]
