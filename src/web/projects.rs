@@ -289,27 +289,29 @@ async fn start(
 }
 
 fn begin(shared: &SharedState, name: &ProjectName, results: ResultsChoice) -> Result<ProjectRun, ApiError> {
-    let about = shared.found(name)?.about;
-    if let Some(problem) = about.problem {
+    if let Some(problem) = shared.found(name)?.about.problem {
         return Err(problem.into());
     }
     let earlier = match results {
         ResultsChoice::Append => EarlierResults::Keep,
         ResultsChoice::Replace => EarlierResults::Replace,
-        ResultsChoice::New if about.sink.contains(", ") => {
-            let reason = format!("{name} has several sinks: give each a new file in its dataflow file");
-            return Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, reason));
-        }
-        ResultsChoice::New => {
-            let time = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
-            let none = || {
-                let reason = format!("the results of {name} go to {}, which is no file: start it as it is", about.sink);
-                ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, reason)
-            };
-            EarlierResults::Beside(beside(&about.sink, &time).ok_or_else(none)?)
-        }
+        ResultsChoice::New => EarlierResults::Beside(new_file(shared, name)?),
     };
     shared.runs.start(&shared.folder, name, &earlier).map_err(|reason| ApiError::new(StatusCode::CONFLICT, reason))
+}
+
+/// A file beside the one that the results of a project go to, with the time in its name.
+fn new_file(shared: &SharedState, name: &ProjectName) -> Result<String, ApiError> {
+    let text = shared.folder.read(name).map_err(|error| ApiError::file(name, &error))?;
+    let dataflow = document::checked(&name.to_string(), &text, &shared.registry)?;
+    let refused = |reason: String| ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, reason);
+    let [sink] = &dataflow.sinks[..] else {
+        return Err(refused(format!("{name} has several sinks: give each a new file in its dataflow file")));
+    };
+    let url = sink.settings.url.to_string();
+    let time = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
+    let none = || refused(format!("the results of {name} go to {url}, which is no file: start it as it is"));
+    beside(&url, &time).ok_or_else(none)
 }
 
 /// Ask a run to end: it stops reading, finishes what is in flight, and reports. Asked again, it ends at once.
