@@ -72,8 +72,8 @@ impl Access {
 
     /// What a token allows. Attempts are not counted: none can be guessed.
     pub(super) fn with_token(&self, token: &str) -> Result<Admitted, ApiError> {
-        let name = self.tokens.name_of(token).map_err(ApiError::internal)?;
-        let admitted = name.map(|name| self.admitted(&name, Credential::Token)).transpose()?.flatten();
+        let found = self.tokens.find(token).map_err(ApiError::internal)?;
+        let admitted = found.map(|(name, (role, version))| Admitted { name, by: Credential::Token, role, version });
         admitted.ok_or_else(|| ApiError::new(StatusCode::UNAUTHORIZED, "the token is unknown, or was removed"))
     }
 

@@ -68,13 +68,14 @@ impl Tokens {
         Ok(self.0.read()?.into_iter().map(|(name, token)| (name, token.role)).collect())
     }
 
-    /// The name of a token that is valid.
+    /// The name of a token that is valid, with what is [current](Tokens::current) of it.
     ///
     /// # Errors
     /// A file that can't be read.
-    pub(super) fn name_of(&self, token: &str) -> io::Result<Option<String>> {
+    pub(super) fn find(&self, token: &str) -> io::Result<Option<(String, (UserRole, String))>> {
         let hash = hash(token);
-        Ok(self.0.read()?.into_iter().find(|(_, known)| known.sha256 == hash).map(|(name, _)| name))
+        let found = self.0.read()?.into_iter().find(|(_, known)| known.sha256 == hash);
+        Ok(found.map(|(name, token)| (name, (token.role, token.sha256))))
     }
 
     /// The role of a token, and a text that is another one's if it was made anew.
@@ -101,13 +102,14 @@ mod tests {
         let token = tokens.add("prometheus", UserRole::Viewer).unwrap().unwrap();
         assert!(tokens.add("prometheus", UserRole::Admin).unwrap().is_none(), "it is in use");
         assert!(!std::fs::read_to_string(tokens.path()).unwrap().contains(&token));
-        assert_eq!(tokens.name_of(&token).unwrap().as_deref(), Some("prometheus"));
+        let name_of = |token: &str| tokens.find(token).unwrap().map(|(name, _)| name);
+        assert_eq!(name_of(&token).as_deref(), Some("prometheus"));
         for wrong in ["", "rowmill_", &token[..token.len() - 1], &hash(&token)] {
-            assert_eq!(tokens.name_of(wrong).unwrap(), None, "{wrong}");
+            assert_eq!(name_of(wrong), None, "{wrong}");
         }
         let before = tokens.current("prometheus").unwrap();
         assert!(tokens.remove("prometheus").unwrap() && !tokens.remove("prometheus").unwrap());
-        assert_eq!((tokens.name_of(&token).unwrap(), tokens.current("prometheus").unwrap()), (None, None));
+        assert_eq!((name_of(&token), tokens.current("prometheus").unwrap()), (None, None));
         tokens.add("prometheus", UserRole::Viewer).unwrap().unwrap();
         assert_ne!(tokens.current("prometheus").unwrap(), before);
         assert_eq!(tokens.list().unwrap(), [("prometheus".to_owned(), UserRole::Viewer)]);
