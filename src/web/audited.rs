@@ -10,6 +10,9 @@ use super::audit::{AuditEntry, AuditSubject};
 use super::client::WebClient;
 use super::state::SharedState;
 
+/// Characters of a text that are written down: nobody drives out what was written before by long names.
+const MOST: usize = 200;
+
 /// Writes down what a request did or was refused.
 pub async fn record(State(shared): State<SharedState>, request: Request, next: Next) -> Response {
     let (method, uri) = (request.method().clone(), request.uri().clone());
@@ -23,18 +26,25 @@ pub async fn record(State(shared): State<SharedState>, request: Request, next: N
     let admitted = response.extensions().get::<Admitted>();
     let entry = AuditEntry {
         at: jiff::Timestamp::now().to_string(),
-        who: admitted.map(|who| who.name.as_str()).or(subject.and_then(|subject| subject.who.as_deref())),
+        who: admitted
+            .map(|who| who.name.as_str())
+            .or(subject.and_then(|subject| subject.who.as_deref()))
+            .map(shortened),
         by: admitted.map(|who| who.by),
         from,
         action,
-        project: project.or(subject.and_then(|subject| subject.project.as_deref())),
-        request: format!("{method} {uri}"),
+        project: project.or(subject.and_then(|subject| subject.project.as_deref())).map(shortened),
+        request: shortened(&format!("{method} {uri}")).to_owned(),
         status: response.status().as_u16(),
     };
     if let Err(error) = shared.audit.write(&entry) {
         tracing::error!("{}: {error}", shared.audit.path().display());
     }
     response
+}
+
+fn shortened(text: &str) -> &str {
+    text.char_indices().nth(MOST).map_or(text, |(end, _)| &text[..end])
 }
 
 /// What a request does, and to which project; `None` if it changes nothing.
@@ -73,5 +83,11 @@ mod tests {
         ] {
             assert_eq!(action(&method, path), expected, "{method} {path}");
         }
+    }
+
+    #[test]
+    fn long_texts_are_shortened() {
+        assert_eq!((shortened("anna"), shortened("")), ("anna", ""));
+        assert_eq!(shortened(&"\u{e4}".repeat(MOST + 1)), "\u{e4}".repeat(MOST));
     }
 }
