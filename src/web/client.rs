@@ -66,13 +66,14 @@ fn client(peer: WebPeer, headers: &HeaderMap, trusted: &[IpNet]) -> WebClient {
     if !is_trusted(peer.address) {
         return found;
     }
-    let told = |name: &str| -> Vec<&str> {
-        let lines = headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
-        lines.flat_map(|line| line.split(',')).map(str::trim).collect()
+    let told = |name: &str| -> Vec<String> {
+        // What a client has written before may be no text; the proxy's own word stands behind it.
+        let lines = headers.get_all(name).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+        lines.map(|hop| String::from_utf8_lossy(hop).trim().to_owned()).collect()
     };
     // Each proxy has added whom it heard from: what stands before the first stranger, anybody may have written.
     for hop in told("x-forwarded-for").into_iter().rev() {
-        let Some(address) = address_of(hop) else { break };
+        let Some(address) = address_of(&hop) else { break };
         found.address = address;
         if !is_trusted(address) {
             break;
@@ -81,7 +82,7 @@ fn client(peer: WebPeer, headers: &HeaderMap, trusted: &[IpNet]) -> WebClient {
     if let Some(scheme) = told("x-forwarded-proto").last() {
         found.https = scheme.eq_ignore_ascii_case("https");
     }
-    found.host = told("x-forwarded-host").last().map(|host| (*host).to_owned());
+    found.host = told("x-forwarded-host").pop();
     found
 }
 
@@ -96,7 +97,8 @@ mod tests {
     use super::*;
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
-        pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
+        let value = |text: &str| HeaderValue::from_bytes(text.as_bytes()).unwrap();
+        pairs.iter().map(|(name, text)| (name.parse().unwrap(), value(text))).collect()
     }
 
     #[test]
@@ -114,6 +116,7 @@ mod tests {
         assert_eq!(from("192.0.2.1", &told), ("192.0.2.1".into(), false, None), "anybody may write this");
         for (line, address) in [
             ("9.9.9.9, 1.2.3.4", "1.2.3.4"),
+            ("\u{e4}, 1.2.3.4", "1.2.3.4"),
             ("9.9.9.9, 1.2.3.4, 10.0.0.7", "1.2.3.4"),
             ("10.0.0.8, 10.0.0.7", "10.0.0.8"),
             ("unknown", "127.0.0.1"),
