@@ -69,7 +69,9 @@ impl Decoding {
     /// Whether a name in a row is that of a column, of a cell that the time is made of, or the beginning of a path to one.
     pub(crate) fn leads_to_column(&self, schema: &Schema, name: &str) -> bool {
         let begins = |path: &str| {
-            path::parse(path).is_ok_and(|steps| matches!(steps.first(), Some(PathStep::Key(key)) if key == name))
+            // Each key of a foreign row comes by all columns: a path without it need not be read.
+            (path.contains(name) || path.contains('\\'))
+                && path::parse(path).is_ok_and(|steps| matches!(steps.first(), Some(PathStep::Key(key)) if key == name))
         };
         let of_time = self.time.as_ref().is_some_and(|time| time.from.iter().any(|from| from == name || begins(from)));
         self.place(schema, name).is_some() || of_time || schema.names().any(|column| begins(self.keys.key(column)))
