@@ -126,7 +126,7 @@ impl EdgeNodes {
                 rows
             }
             _ => {
-                self.keep(&id, |certificates| _ = certificates.metrics.remove(device));
+                self.keep(&id, None, |certificates| _ = certificates.metrics.remove(device));
                 Ok(Vec::new())
             }
         }
@@ -135,7 +135,7 @@ impl EdgeNodes {
     /// A birth certificate of the node begins its session: those of its devices follow.
     fn begin(&mut self, id: &str, payload: &SparkplugPayload) {
         let session = session(payload);
-        self.keep(id, |certificates| *certificates = BirthCertificates { session, metrics: BTreeMap::new() });
+        self.keep(id, None, |certificates| *certificates = BirthCertificates { session, metrics: BTreeMap::new() });
         let node = self.node(id);
         (node.sequence, node.asked, node.missing) = (Some(payload.seq.unwrap_or(0) as u8), None, 0);
     }
@@ -148,7 +148,7 @@ impl EdgeNodes {
             return;
         }
         node.sequence = None;
-        self.keep(id, |certificates| *certificates = BirthCertificates::default());
+        self.keep(id, None, |certificates| *certificates = BirthCertificates::default());
     }
 
     /// Checks the sequence number: each message of a node and its devices has the next one.
@@ -189,23 +189,22 @@ impl EdgeNodes {
         if self.bytes + more > MAX_HELD {
             return Err(Broken::TooManyMetrics);
         }
-        self.keep(id, |certificates| _ = certificates.metrics.insert(device.to_owned(), metrics));
+        self.keep(id, Some(device), |certificates| _ = certificates.metrics.insert(device.to_owned(), metrics));
         Ok(())
     }
 
-    /// Changes the birth certificates of a node.
-    fn keep(&mut self, id: &str, change: impl FnOnce(&mut BirthCertificates)) {
+    /// Changes the birth certificates of a node: one of the device that is `born`, or none is new.
+    fn keep(&mut self, id: &str, born: Option<&str>, change: impl FnOnce(&mut BirthCertificates)) {
         let node = self.node(id);
-        let before = node.certificates.clone();
+        let before = byte_len(&node.certificates);
         change(Arc::make_mut(&mut node.certificates));
-        let after = &node.certificates.metrics;
-        node.places.retain(|device, _| after.contains_key(device));
-        for (device, metrics) in after.iter().filter(|(device, metrics)| before.metrics.get(*device) != Some(*metrics))
-        {
+        let metrics = &node.certificates.metrics;
+        node.places.retain(|device, _| metrics.contains_key(device));
+        if let Some((device, metrics)) = born.and_then(|device| metrics.get_key_value(device)) {
             node.places.insert(device.clone(), MetricPlaces::of(metrics));
         }
         let after = byte_len(&node.certificates);
-        self.bytes = self.bytes - byte_len(&before) + after;
+        self.bytes = self.bytes - before + after;
         self.changed.insert(id.to_owned(), true);
     }
 
