@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{WebPkiServerVerifier, verify_server_name};
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
@@ -16,19 +17,11 @@ use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootC
 /// # Errors
 /// In words: certificates or a key that can't be used.
 pub fn trusting(ca: &[u8], client: Option<&(Vec<u8>, Vec<u8>)>) -> Result<ClientConfig, String> {
-    let certificates = |pem: &[u8]| {
-        let all = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
-        all.map_err(|error| error.to_string())
-    };
-    let named = certificates(ca)?;
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(named.iter().cloned());
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build();
-    let verifier = verifier.map_err(|error| error.to_string())?;
+    let verifier = NamedCertificate::of(ca, provider.clone())?;
     let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let config = config.map_err(|error| error.to_string())?.dangerous();
-    let config = config.with_custom_certificate_verifier(Arc::new(NamedCertificate { named, verifier }));
+    let config = config.with_custom_certificate_verifier(Arc::new(verifier));
     match client {
         None => Ok(config.with_no_client_auth()),
         Some((certificate, key)) => {
@@ -38,10 +31,25 @@ pub fn trusting(ca: &[u8], client: Option<&(Vec<u8>, Vec<u8>)>) -> Result<Client
     }
 }
 
+fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+    let all = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
+    all.map_err(|error| error.to_string())
+}
+
 #[derive(Debug)]
 struct NamedCertificate {
     named: Vec<CertificateDer<'static>>,
     verifier: Arc<WebPkiServerVerifier>,
+}
+
+impl NamedCertificate {
+    fn of(ca: &[u8], provider: Arc<CryptoProvider>) -> Result<NamedCertificate, String> {
+        let named = certificates(ca)?;
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(named.iter().cloned());
+        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
+        Ok(NamedCertificate { named, verifier: verifier.map_err(|error| error.to_string())? })
+    }
 }
 
 impl ServerCertVerifier for NamedCertificate {
@@ -103,13 +111,10 @@ mod tests {
     }
 
     fn verify(ca: &str, sent: &CertificateDer<'_>, host: &str, now: UnixTime) -> Result<(), Error> {
-        let named = CertificateDer::pem_slice_iter(ca.as_bytes()).collect::<Result<Vec<_>, _>>().unwrap();
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(named.iter().cloned());
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap();
+        let verifier = NamedCertificate::of(ca.as_bytes(), provider).unwrap();
         let name = ServerName::try_from(host.to_owned()).unwrap();
-        NamedCertificate { named, verifier }.verify_server_cert(sent, &[], &name, &[], now).map(drop)
+        verifier.verify_server_cert(sent, &[], &name, &[], now).map(drop)
     }
 
     #[test]
