@@ -21,7 +21,11 @@ const END_TIMEOUT: Duration = Duration::from_secs(5);
 /// A broker that cannot be reached.
 pub fn end_session(endpoint: &Endpoint, client_id: &str, protocol: Protocol) -> Result<(), String> {
     let endpoint = Endpoint { client_id: Some(client_id.to_owned()), ..endpoint.clone() };
-    let mut options = endpoint.options("source", 1);
+    end(endpoint.options("source", 1), protocol)
+}
+
+/// Connects once, and leaves no session.
+fn end(mut options: MqttOptions, protocol: Protocol) -> Result<(), String> {
     options.set_clean_start(true).set_session_expiry_interval(Some(0));
     let (client, mut events) = MqttEvents::of(options, 1, protocol);
     let deadline = Instant::now() + END_TIMEOUT;
@@ -40,9 +44,9 @@ pub fn end_session(endpoint: &Endpoint, client_id: &str, protocol: Protocol) -> 
 
 /// Whether the endpoint's broker answers in MQTT 3.1.1, and not in MQTT 5.
 pub fn is_older(endpoint: &Endpoint) -> bool {
-    // A session that nobody has: its end is asked for to see whether there is an answer.
-    let answers =
-        |protocol| end_session(endpoint, &format!("rowmill-{}-version", std::process::id()), protocol).is_ok();
+    // Each question has a client id of its own: of two connections under one id the broker ends the first.
+    let guest = Endpoint { client_id: None, ..endpoint.clone() };
+    let answers = |protocol| end(guest.options("version", 1), protocol).is_ok();
     answers(Protocol::V3) && !answers(Protocol::V5)
 }
 
