@@ -195,11 +195,11 @@ impl Acknowledgement {
             return Ok(Vec::new());
         }
         let ledger = self.accounts.ledger().borrow();
-        let numbers = ledger.numbering.next().to_vec();
-        let mut files = self.writers.file_ends(lengths, &self.writers.moved())?;
+        let (numbers, moved) = (ledger.numbering.next().to_vec(), self.writers.moved());
+        let mut files = self.writers.file_ends(lengths, &moved)?;
         files.extend(self.materialized_tables.ends(&ledger, &self.materialized_tables.moved())?);
-        let (next_epoch, next_row) = (*next_epoch, *next_row);
-        let progress = Progress { keeps_tail: false, next_epoch, next_row, numbers, files };
+        let (next_epoch, next_row, keeps_tail) = (*next_epoch, *next_row, self.keeps_tail && moved.is_empty());
+        let progress = Progress { keeps_tail, next_epoch, next_row, numbers, files };
         Ok(CheckpointChange::encode(self.committed.next_epoch, &progress, &ledger.covered, &ledger.states))
     }
 
