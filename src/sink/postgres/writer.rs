@@ -42,6 +42,7 @@ pub struct TableWriter {
     /// Results that are not committed, by their epochs.
     waiting: VecDeque<Message>,
     bytes: usize,
+    rows: usize,
     /// How many of them are in the transaction that is open.
     prepared: Option<usize>,
     /// The rows among them that were refused, by epoch and number.
@@ -104,6 +105,7 @@ impl TableWriter {
             connection: Some(OpenTable { client, target }),
             waiting: VecDeque::new(),
             bytes: 0,
+            rows: 0,
             prepared: None,
             left_out: HashSet::new(),
             refused: Vec::new(),
@@ -116,7 +118,7 @@ impl TableWriter {
     }
 
     fn owe(&self) {
-        self.progress.owe(self.waiting.iter().map(|message| message.rows() as u64).sum());
+        self.progress.owe(self.rows as u64);
     }
 
     /// Connects again if the connection is lost.
@@ -216,6 +218,7 @@ impl TableWriter {
     fn forget(&mut self, count: usize) {
         for message in self.waiting.drain(..count) {
             self.bytes -= size(&message);
+            self.rows -= message.rows();
             message.recycle();
         }
         self.left_out.clear();
@@ -335,6 +338,7 @@ impl Sink for TableWriter {
         }
         if message.rows() > 0 {
             self.bytes += size(&message);
+            self.rows += message.rows();
             self.waiting.push_back(message);
             self.owe();
         }
