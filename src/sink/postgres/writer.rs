@@ -91,8 +91,8 @@ impl TableWriter {
             Ok((target, progress_table.take_over(client, &run)?))
         })?;
         let beginning = origin.file.as_deref().filter(|_| begins_again).and_then(beginning);
-        let fresh = matches!(opening.existing, Existing::Rerun { fresh: true, .. } | Existing::Replace);
-        let skip_before = if begins_again && !fresh { rows_there(&settings.table, &origin, &stored) } else { 0 };
+        let passes_over = matches!(opening.existing, Existing::Rerun { repeats: true, fresh: false });
+        let skip_before = if passes_over { rows_there(&settings.table, &origin, &stored) } else { 0 };
         Ok(TableWriter {
             database,
             settings: settings.clone(),
