@@ -118,9 +118,10 @@ struct CheckpointBarriers {
 }
 
 impl CheckpointBarriers {
-    /// Whether after this message: if no other waits, or `every` has passed since the last barrier.
-    fn take(&mut self, last: bool) -> bool {
-        let take = last || self.last.is_none_or(|last| last.elapsed() >= self.every);
+    /// Whether after this message: if it should be `soon`, as no other waits or a sink is full, or `every` has passed
+    /// since the last barrier.
+    fn take(&mut self, soon: bool) -> bool {
+        let take = soon || self.last.is_none_or(|last| last.elapsed() >= self.every);
         if take {
             self.last = Some(Instant::now());
         }
@@ -268,8 +269,9 @@ impl Coordinator {
                             break;
                         }
                         let last = self.sources.backlog().buckets == 0;
+                        let soon = || last || acknowledgement.is_full();
                         arrival.bucket.metadata.barrier =
-                            self.barriers.as_mut().is_some_and(|barriers| barriers.take(last));
+                            self.barriers.as_mut().is_some_and(|barriers| barriers.take(soon()));
                         open.send(ledger.borrow_mut().enter(arrival));
                     }
                     Err(TryRecvError::Empty) => break,

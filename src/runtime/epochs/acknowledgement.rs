@@ -65,7 +65,12 @@ impl Acknowledgement {
     }
 
     pub fn is_due(&self) -> bool {
-        self.last.is_none_or(|last| last.elapsed() >= self.every) || self.writers.are_full()
+        self.last.is_none_or(|last| last.elapsed() >= self.every) || self.is_full()
+    }
+
+    /// Whether a sink holds so many results that they should be committed soon.
+    pub fn is_full(&self) -> bool {
+        self.writers.are_full()
     }
 
     /// Commits where the sink begins, before any row enters: from now on its file belongs to this checkpoint.
