@@ -18,7 +18,7 @@ mod filter;
 #[cfg(feature = "broker")]
 mod front_door;
 mod masked;
-mod named_certificate;
+pub(crate) mod named_certificate;
 mod password;
 mod port;
 mod protocol;

@@ -1,11 +1,10 @@
-//! Trust in a broker's certificate that is named itself as `ca`: a self-signed one is mostly an authority, too, and as
+//! Trust in a server's certificate that is named itself as `ca`: a self-signed one is mostly an authority, too, and as
 //! such no certificate of a server for the verifier of rustls.
 
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{WebPkiServerVerifier, verify_server_name};
-use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
@@ -18,10 +17,9 @@ use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootC
 /// In words: certificates or a key that can't be used.
 pub fn trusting(ca: &[u8], client: Option<&(Vec<u8>, Vec<u8>)>) -> Result<ClientConfig, String> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let verifier = NamedCertificate::of(ca, provider.clone())?;
     let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let config = config.map_err(|error| error.to_string())?.dangerous();
-    let config = config.with_custom_certificate_verifier(Arc::new(verifier));
+    let config = config.with_custom_certificate_verifier(verifier(ca)?);
     match client {
         None => Ok(config.with_no_client_auth()),
         Some((certificate, key)) => {
@@ -29,6 +27,20 @@ pub fn trusting(ca: &[u8], client: Option<&(Vec<u8>, Vec<u8>)>) -> Result<Client
             config.with_client_auth_cert(certificates(certificate)?, key).map_err(|error| error.to_string())
         }
     }
+}
+
+/// Trusts the authorities in `ca`, which is PEM, and servers whose certificate is in there.
+///
+/// # Errors
+/// In words: certificates that can't be used.
+pub fn verifier(ca: &[u8]) -> Result<Arc<dyn ServerCertVerifier>, String> {
+    let named = certificates(ca)?;
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(named.iter().cloned());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
+    let verifier = verifier.map_err(|error| error.to_string())?;
+    Ok(Arc::new(NamedCertificate { named, verifier }))
 }
 
 fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
@@ -40,16 +52,6 @@ fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
 struct NamedCertificate {
     named: Vec<CertificateDer<'static>>,
     verifier: Arc<WebPkiServerVerifier>,
-}
-
-impl NamedCertificate {
-    fn of(ca: &[u8], provider: Arc<CryptoProvider>) -> Result<NamedCertificate, String> {
-        let named = certificates(ca)?;
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(named.iter().cloned());
-        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
-        Ok(NamedCertificate { named, verifier: verifier.map_err(|error| error.to_string())? })
-    }
 }
 
 impl ServerCertVerifier for NamedCertificate {
@@ -111,10 +113,8 @@ mod tests {
     }
 
     fn verify(ca: &str, sent: &CertificateDer<'_>, host: &str, now: UnixTime) -> Result<(), Error> {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let verifier = NamedCertificate::of(ca.as_bytes(), provider).unwrap();
         let name = ServerName::try_from(host.to_owned()).unwrap();
-        verifier.verify_server_cert(sent, &[], &name, &[], now).map(drop)
+        verifier(ca.as_bytes()).unwrap().verify_server_cert(sent, &[], &name, &[], now).map(drop)
     }
 
     #[test]

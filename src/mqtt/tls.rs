@@ -54,7 +54,11 @@ impl TlsFiles {
     }
 }
 
-fn pem(path: &Path, what: &str) -> Result<Vec<u8>, String> {
+/// A PEM file.
+///
+/// # Errors
+/// In words: one that can't be read, or that does not hold `what`.
+pub(crate) fn pem(path: &Path, what: &str) -> Result<Vec<u8>, String> {
     let shown = path.display();
     let text = std::fs::read_to_string(path).map_err(|error| format!("{shown}: {error}"))?;
     let begins = |line: &str| line.starts_with("-----BEGIN ") && line.ends_with(&format!("{what}-----"));

@@ -11,7 +11,6 @@ use postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -19,6 +18,8 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::address::Verification;
+use crate::mqtt::named_certificate::verifier;
+use crate::mqtt::tls::pem;
 
 /// The client's side of TLS.
 #[derive(Clone)]
@@ -35,36 +36,28 @@ impl Tls {
         let builder = builder.map_err(|error| error.to_string())?;
         let verifier: Arc<dyn ServerCertVerifier> = match verification {
             Verification::Nothing => Arc::new(Lenient { provider, authority: None }),
-            Verification::Authority | Verification::Host => {
-                let roots = Arc::new(authorities(ca)?);
-                let built = WebPkiServerVerifier::builder_with_provider(roots, provider.clone()).build();
-                let verifier = built.map_err(|error| error.to_string())?;
-                if verification == Verification::Host {
-                    verifier
-                } else {
-                    Arc::new(Lenient { provider, authority: Some(verifier) })
-                }
-            }
+            Verification::Authority => Arc::new(Lenient { provider, authority: Some(trusting(ca)?) }),
+            Verification::Host => trusting(ca)?,
         };
         let config = builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
         Ok(Tls(Arc::new(config)))
     }
 }
 
-fn authorities(ca: Option<&Path>) -> Result<RootCertStore, String> {
-    let mut roots = RootCertStore::empty();
-    let Some(path) = ca else {
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        if roots.is_empty() {
-            return Err("this system trusts no authority: name the server's with `ca`".into());
-        }
-        return Ok(roots);
-    };
-    let failed = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
-    for certificate in CertificateDer::pem_file_iter(path).map_err(|error| failed(&error))? {
-        roots.add(certificate.map_err(|error| failed(&error))?).map_err(|error| failed(&error))?;
+/// Verifies by the authorities of a PEM file, or those of the system.
+fn trusting(ca: Option<&Path>) -> Result<Arc<dyn ServerCertVerifier>, String> {
+    if let Some(path) = ca {
+        return verifier(&pem(path, "CERTIFICATE")?).map_err(|error| format!("{}: {error}", path.display()));
     }
-    if roots.is_empty() { Err(failed(&"holds no CERTIFICATE in PEM form")) } else { Ok(roots) }
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if roots.is_empty() {
+        return Err("this system trusts no authority: name the server's with `ca`".into());
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
+    let verifier = verifier.map_err(|error| error.to_string())?;
+    Ok(verifier)
 }
 
 /// Verifies less than that the certificate is the host's.
@@ -72,7 +65,7 @@ fn authorities(ca: Option<&Path>) -> Result<RootCertStore, String> {
 struct Lenient {
     provider: Arc<CryptoProvider>,
     /// The authorities that it must be signed by, if any.
-    authority: Option<Arc<WebPkiServerVerifier>>,
+    authority: Option<Arc<dyn ServerCertVerifier>>,
 }
 
 impl ServerCertVerifier for Lenient {
