@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
-use super::user::UsersFile;
+use super::user::{UsersFile, failed, list, remove};
 use super::{Failure, print};
 use crate::web::{Tokens, UserRole};
 
@@ -43,24 +43,15 @@ pub fn run(arguments: &TokenArguments) -> Result<ExitCode, Failure> {
     let (TokenCommand::Add { place, .. } | TokenCommand::List { place } | TokenCommand::Remove { place, .. }) =
         &arguments.command;
     let tokens = Tokens::beside(place.users()?.path());
-    let path = tokens.path().display();
-    let failed = |error: std::io::Error| Failure::Failed(format!("{path}: {error}"));
+    let path = tokens.path();
     match &arguments.command {
         TokenCommand::Add { name, role, .. } => {
-            let made = tokens.add(name, *role).map_err(failed)?;
-            let in_use = || Failure::Wrong(format!("error: {path} has a token {name}: remove it first"));
+            let made = tokens.add(name, *role).map_err(|error| failed(path, &error))?;
+            let in_use = || Failure::Wrong(format!("error: {} has a token {name}: remove it first", path.display()));
             print(&made.ok_or_else(in_use)?);
+            Ok(ExitCode::SUCCESS)
         }
-        TokenCommand::List { .. } => {
-            for (name, role) in tokens.list().map_err(failed)? {
-                print(&format!("{name} {role}"));
-            }
-        }
-        TokenCommand::Remove { name, .. } => {
-            if !tokens.remove(name).map_err(failed)? {
-                return Err(Failure::Wrong(format!("error: {path} knows no {name}")));
-            }
-        }
+        TokenCommand::List { .. } => list(path, tokens.list()),
+        TokenCommand::Remove { name, .. } => remove(path, name, tokens.remove(name)),
     }
-    Ok(ExitCode::SUCCESS)
 }

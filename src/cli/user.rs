@@ -1,7 +1,7 @@
 //! `rowmill user`: who may sign in.
 
 use std::io::{BufRead, IsTerminal};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Subcommand;
@@ -66,25 +66,36 @@ impl UsersFile {
 pub fn run(arguments: &UserArguments) -> Result<ExitCode, Failure> {
     match &arguments.command {
         UserCommand::Add { name, role, place } => add(name, *role, &place.users()?),
-        UserCommand::List { place } => list(&place.users()?),
-        UserCommand::Remove { name, place } => remove(name, &place.users()?),
+        UserCommand::List { place } => {
+            let users = place.users()?;
+            list(users.path(), users.list())
+        }
+        UserCommand::Remove { name, place } => {
+            let users = place.users()?;
+            remove(users.path(), name, users.remove(name))
+        }
     }
 }
 
-fn list(users: &Users) -> Result<ExitCode, Failure> {
-    let failed = |error: std::io::Error| Failure::Failed(format!("{}: {error}", users.path().display()));
-    for (name, role) in users.list().map_err(failed)? {
+/// A file that can't be read or written.
+pub(super) fn failed(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::Failed(format!("{}: {error}", path.display()))
+}
+
+/// Prints the names in a file with their roles.
+pub(super) fn list(path: &Path, names: std::io::Result<Vec<(String, UserRole)>>) -> Result<ExitCode, Failure> {
+    for (name, role) in names.map_err(|error| failed(path, &error))? {
         print(&format!("{name} {role}"));
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn remove(name: &str, users: &Users) -> Result<ExitCode, Failure> {
-    let failed = |error: std::io::Error| Failure::Failed(format!("{}: {error}", users.path().display()));
-    if !users.remove(name).map_err(failed)? {
-        return Err(Failure::Wrong(format!("error: {} knows no {name}", users.path().display())));
+/// Tells whether a name was in a file that it was to be taken out of.
+pub(super) fn remove(path: &Path, name: &str, was_there: std::io::Result<bool>) -> Result<ExitCode, Failure> {
+    if was_there.map_err(|error| failed(path, &error))? {
+        return Ok(ExitCode::SUCCESS);
     }
-    Ok(ExitCode::SUCCESS)
+    Err(Failure::Wrong(format!("error: {} knows no {name}", path.display())))
 }
 
 fn add(name: &str, role: UserRole, users: &Users) -> Result<ExitCode, Failure> {
@@ -93,7 +104,7 @@ fn add(name: &str, role: UserRole, users: &Users) -> Result<ExitCode, Failure> {
         return Err(Failure::Wrong(format!("error: the password has less than {LEAST_PASSWORD} characters")));
     }
     let added = users.add(name, role, &password);
-    added.map_err(|error| Failure::Failed(format!("{}: {error}", users.path().display())))?;
+    added.map_err(|error| failed(users.path(), &error))?;
     print(&format!("{name} may sign in: {}", users.path().display()));
     Ok(ExitCode::SUCCESS)
 }
