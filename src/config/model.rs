@@ -162,8 +162,9 @@ impl Dataflow {
         sinks.for_each(|sink| sink.disk = disk.clone());
     }
 
-    /// The checkpoint's path: that of a sink which is there, or of the first sink that has one. `None` if the source ends by itself, or no
-    /// sink can tell which results are durable. If the source does not redeliver, only a file of lines has one.
+    /// The checkpoint's path: that of a sink which is there, or of the first sink that has one. `None` if the source ends
+    /// by itself, or no sink can tell which results are durable. If the source does not redeliver, only a file of lines
+    /// has one.
     pub fn checkpoint(&self) -> Option<PathBuf> {
         let settings = &self.source_settings;
         let kept = settings.is_persistent() || (settings.is_live() && self.has_lines());

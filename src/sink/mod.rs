@@ -1,7 +1,8 @@
 //! Where results and dead letters go: each sink takes encoded messages in the order of epochs and makes them durable.
 //!
 //! - `kind`: the trait of all sinks; `custom`: the traits and registry of those that a program adds.
-//! - `opening`: what a sink of the registry knows of the run. `url`, `settings`, `error`: a sink's address, its other settings and how it is opened, and why it failed.
+//! - `opening`: what a sink of the registry knows of the run. `url`, `settings`, `error`: a sink's address, its other
+//!   settings and how it is opened, and why it failed.
 //! - `line_file`, `lines`, `parquet` with `row_log`, `mqtt`, `postgres`: the kinds of sinks.
 //! - `claimed_file`, `existing`, `unfinished`, `tail`: what happens to a file that exists, and where its results end.
 //! - `dead_letter`: rows that did not become results. `deadline`, `progress`: waiting for slow receivers.
