@@ -10,7 +10,7 @@ pub struct Accepted {
     pub missing: bool,
     /// Infinite ones.
     pub infinite: bool,
-    /// OutputValues are rounded to single precision, in which large ones are infinite.
+    /// Values are rounded to single precision, in which large ones are infinite.
     pub single: bool,
 }
 

@@ -138,7 +138,7 @@ impl<'a> Params<'a> {
         self.list(name, "a whole number from 0", number, "<u4", u32::from_le_bytes)
     }
 
-    /// OutputValues that are `what`: those of a list, or packed ones of a dtype.
+    /// Values that are `what`: those of a list, or packed ones of a dtype.
     fn list<T, const N: usize>(
         &self,
         name: &str,
