@@ -127,14 +127,14 @@ impl Streaming {
     }
 }
 
-/// The rows of each value of the text column in slot `key`; all are of one without it.
-pub(super) fn groups(message: &Message, key: Option<usize>) -> BTreeMap<Option<String>, Vec<usize>> {
-    let mut groups: BTreeMap<Option<String>, Vec<usize>> = BTreeMap::new();
+/// The rows of each value of the text column in slot `key`, in the order of the values; all are of one without it.
+pub(super) fn groups(message: &Message, key: Option<usize>) -> Vec<(Option<String>, Vec<usize>)> {
+    let mut groups: BTreeMap<Option<&str>, Vec<usize>> = BTreeMap::new();
     for row in 0..message.rows() {
         let key = key.and_then(|slot| message.texts[slot].get(row));
-        groups.entry(key.map(str::to_owned)).or_default().push(row);
+        groups.entry(key).or_default().push(row);
     }
-    groups
+    groups.into_iter().map(|(key, rows)| (key.map(str::to_owned), rows)).collect()
 }
 
 impl Remembering for Streaming {
