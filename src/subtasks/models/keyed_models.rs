@@ -23,7 +23,8 @@ pub struct KeyedModels<L: Learning> {
 /// A new column as it is filled, group by group.
 enum NewColumn {
     Numbers(Vec<f64>),
-    Texts(Vec<Option<String>>),
+    /// What was said so far, and where in it each row's text stands.
+    Texts(TextColumn, Vec<Option<usize>>),
 }
 
 impl<L: Learning> KeyedModels<L> {
@@ -62,7 +63,7 @@ impl<L: Learning> Remembering for KeyedModels<L> {
         let (online, rows) = (self.online.clone(), message.rows());
         let blank = |(_, kind): (String, Kind)| match kind {
             Kind::Number => NewColumn::Numbers(vec![f64::NAN; rows]),
-            Kind::Text => NewColumn::Texts(vec![None; rows]),
+            Kind::Text => NewColumn::Texts(TextColumn::default(), vec![None; rows]),
         };
         let new = online.known_columns();
         let mut new: Vec<NewColumn> = new.into_iter().map(blank).collect();
@@ -113,9 +114,11 @@ impl NewColumn {
             (NewColumn::Numbers(column), OutputValues::Numbers(values)) => {
                 rows.iter().zip(values).for_each(|(row, x)| column[*row] = *x);
             }
-            (NewColumn::Texts(column), OutputValues::Texts(values)) => {
-                let values = (0..values.len()).map(|place| values.get(place).map(str::to_owned));
-                rows.iter().zip(values).for_each(|(row, text)| column[*row] = text);
+            (NewColumn::Texts(said, places), OutputValues::Texts(values)) => {
+                for (value, row) in rows.iter().enumerate() {
+                    places[*row] = Some(said.len());
+                    said.push(values.get(value));
+                }
             }
             // The kind of a column is that of its values.
             _ => {}
@@ -125,9 +128,9 @@ impl NewColumn {
     fn append_to(self, message: &mut Message) {
         match self {
             NewColumn::Numbers(numbers) => message.push_column(numbers),
-            NewColumn::Texts(texts) => {
+            NewColumn::Texts(said, places) => {
                 let mut column = TextColumn::default();
-                texts.iter().for_each(|text| column.push(text.as_deref()));
+                places.iter().for_each(|place| column.push(place.and_then(|place| said.get(place))));
                 message.texts.push(column);
             }
         }
