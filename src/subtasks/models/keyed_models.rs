@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::online_model::OnlineModel;
-use super::{Features, Learning, Model, OutputValues};
+use super::{Features, Learning, Model, ModelOutput, OutputValues};
 use crate::data::{KeyedState, Kind, Message, TextColumn, from_bytes, to_bytes};
 use crate::subtasks::streaming::groups;
 use crate::subtasks::{Remembering, Scope};
@@ -16,6 +16,9 @@ pub struct KeyedModels<L: Learning> {
     key: Option<usize>,
     /// How many columns it learns from.
     columns: usize,
+    outputs: Vec<ModelOutput>,
+    /// What its new columns hold.
+    new: Vec<Kind>,
     states: BTreeMap<Option<String>, L::State>,
     changed: BTreeSet<Option<String>>,
 }
@@ -30,7 +33,8 @@ enum NewColumn {
 impl<L: Learning> KeyedModels<L> {
     /// Models that have learnt nothing yet.
     pub fn new(online: Arc<OnlineModel<L>>, key: Option<usize>, columns: usize) -> KeyedModels<L> {
-        KeyedModels { online, key, columns, states: BTreeMap::new(), changed: BTreeSet::new() }
+        let (outputs, new) = (online.outputs(), online.known_columns().into_iter().map(|(_, kind)| kind).collect());
+        KeyedModels { online, key, columns, outputs, new, states: BTreeMap::new(), changed: BTreeSet::new() }
     }
 
     /// Learns from some rows of a key.
@@ -61,19 +65,18 @@ fn features(gathered: &[Vec<f64>], rows: usize) -> Features<'_> {
 impl<L: Learning> Remembering for KeyedModels<L> {
     fn apply(&mut self, message: &mut Message, scope: &Scope, refused: &mut dyn FnMut(Vec<u64>, String)) {
         let (online, rows) = (self.online.clone(), message.rows());
-        let blank = |(_, kind): (String, Kind)| match kind {
+        let blank = |kind: &Kind| match kind {
             Kind::Number => NewColumn::Numbers(vec![f64::NAN; rows]),
             Kind::Text => NewColumn::Texts(TextColumn::default(), vec![None; rows]),
         };
-        let new = online.known_columns();
-        let mut new: Vec<NewColumn> = new.into_iter().map(blank).collect();
+        let mut new: Vec<NewColumn> = self.new.iter().map(blank).collect();
         let targets = online.targets(message, scope);
         let mut keep = vec![true; rows];
         for (key, rows) in groups(message, self.key) {
             let model = self.states.get(&key).and_then(|state| online.learning.model(state));
             if let Some(model) = model {
                 let gathered = gather(message, scope, &rows);
-                let said = model.evaluate(&features(&gathered, rows.len()), &online.outputs());
+                let said = model.evaluate(&features(&gathered, rows.len()), &self.outputs);
                 new.iter_mut().zip(said).for_each(|(column, values)| column.fill(&rows, &values));
             }
             let learnt: Vec<(usize, f64)> = rows.iter().filter_map(|row| Some((*row, targets[*row]?))).collect();
