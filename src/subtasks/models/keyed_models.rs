@@ -74,8 +74,8 @@ impl<L: Learning> Remembering for KeyedModels<L> {
         let mut keep = vec![true; rows];
         for (key, rows) in groups(message, self.key) {
             let model = self.states.get(&key).and_then(|state| online.learning.model(state));
+            let gathered = gather(message, scope, &rows);
             if let Some(model) = model {
-                let gathered = gather(message, scope, &rows);
                 let said = model.evaluate(&features(&gathered, rows.len()), &self.outputs);
                 new.iter_mut().zip(said).for_each(|(column, values)| column.fill(&rows, &values));
             }
@@ -84,7 +84,8 @@ impl<L: Learning> Remembering for KeyedModels<L> {
             if learnt.is_empty() {
                 continue;
             }
-            if let Err(reason) = self.learn(key, &gather(message, scope, &learnt), &targets) {
+            let gathered = if learnt.len() == rows.len() { gathered } else { gather(message, scope, &learnt) };
+            if let Err(reason) = self.learn(key, &gathered, &targets) {
                 refused(learnt.iter().map(|row| message.ids[*row]).collect(), reason);
                 learnt.iter().for_each(|row| keep[*row] = false);
             }
