@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer};
 use super::keyed_models::KeyedModels;
 use super::online_model::OnlineModel;
 use super::served::{self, Served};
-use super::{Accepted, Learning, Target};
+use super::{Accepted, Classes, Learning, Target};
 use crate::data::{self, Kind, Message};
 use crate::subtasks::{
     BatchSubtask, Fault, Fit, Flaw, Incremental, Learned, Refusal, Remembering, Scope, Subtask, Traits, Transform,
@@ -97,22 +97,21 @@ impl<L: Learning> Incremental for Online<L> {
     fn check_rows(&self, message: &Message, scope: &Scope) -> Result<(), Fault> {
         Accepted::default().check(message, scope)?;
         let Some(column) = &scope.target else { return Ok(()) };
-        let targets = self.0.targets(message, scope);
-        let refused = |bad: fn(&f64) -> bool, reason: String| {
-            let rows: Vec<usize> = (0..targets.len()).filter(|row| targets[*row].as_ref().is_some_and(bad)).collect();
-            let flaw = (!rows.is_empty()).then(|| Flaw::of_rows(rows, reason));
-            flaw.map_or(Ok(()), |flaw| Err(flaw.named(&column.name, &message.ids)))
-        };
-        match self.0.learning.target() {
-            Target::Class(Some(classes)) => {
-                let known = classes.names().collect::<Vec<_>>().join(", ");
-                refused(|x| x.is_nan(), format!("The target label does not exist in the initial classes [{known}]."))
-            }
-            _ => {
-                let reason = "Input y contains infinity or a value too large for dtype('float64').";
-                refused(|x| x.is_infinite(), reason.to_owned())
-            }
+        let target = self.0.learning.target();
+        let refused = |x: f64| if matches!(target, Target::Class(_)) { x.is_nan() } else { x.is_infinite() };
+        let targets = self.0.targets(message, scope).into_iter().enumerate();
+        let rows: Vec<usize> = targets.filter(|(_, x)| x.is_some_and(refused)).map(|(row, _)| row).collect();
+        if rows.is_empty() {
+            return Ok(());
         }
+        let reason = match target {
+            Target::Class(classes) => {
+                let known = classes.into_iter().flat_map(Classes::names).collect::<Vec<_>>().join(", ");
+                format!("The target label does not exist in the initial classes [{known}].")
+            }
+            _ => "Input y contains infinity or a value too large for dtype('float64').".to_owned(),
+        };
+        Err(Flaw::of_rows(rows, reason).named(&column.name, &message.ids))
     }
 
     fn remembering(self: Arc<Self>, key: Option<usize>, columns: usize) -> Box<dyn Remembering> {
