@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer};
 
 use super::split_parameters::{Appended, split};
-use super::{Learning, Model, ModelOutput, Target};
+use super::{Learning, ModelOutput, Target};
 use crate::data::{Kind, Message};
 use crate::subtasks::Scope;
 
@@ -24,7 +24,7 @@ impl<'de, L: Learning> Deserialize<'de> for OnlineModel<L> {
 impl<L: Learning> OnlineModel<L> {
     /// What it says of a row.
     pub fn outputs(&self) -> Vec<ModelOutput> {
-        self.appended.outputs.clone().unwrap_or_else(|| vec![L::Model::OUTPUTS[0]])
+        self.appended.outputs::<L::Model>()
     }
 
     /// The columns that it appends.
@@ -32,12 +32,7 @@ impl<L: Learning> OnlineModel<L> {
     /// # Errors
     /// In words, that it cannot say what is asked for with these parameters.
     pub fn new_columns(&self) -> Result<Vec<(String, Kind)>, String> {
-        let mut new = Vec::new();
-        for output in self.outputs() {
-            let columns = self.learning.columns(output)?.into_iter();
-            new.extend(columns.map(|(name, kind)| (format!("{}{name}", self.appended.prefix), kind)));
-        }
-        Ok(new)
+        self.appended.columns::<L::Model>(|output| self.learning.columns(output))
     }
 
     /// The columns that it appends, of one that was checked.

@@ -58,7 +58,7 @@ impl<M: Model> Subtask for Served<M> {
     const TRAITS: Traits<Served<M>> = Traits::by_message().fit().model();
 
     fn check(&self) -> Result<(), Refusal> {
-        check_outputs::<M>(&self.outputs())
+        check_outputs::<M>(&self.appended.outputs::<M>())
     }
 }
 
@@ -87,12 +87,6 @@ impl<M> Served<M> {
     }
 }
 
-impl<M: Model> Served<M> {
-    fn outputs(&self) -> Vec<ModelOutput> {
-        self.appended.outputs.clone().unwrap_or_else(|| vec![M::OUTPUTS[0]])
-    }
-}
-
 /// Without its params, which a step gets before it runs.
 impl<M: Model> BatchSubtask for Served<M> {
     fn apply(&self, _: &mut Message, _: &Scope) -> Result<(), Fault> {
@@ -107,13 +101,8 @@ impl<M: Model> Fit for Served<M> {
 
     fn freeze(&self, learned: &Learned, columns: usize) -> Result<Transform, String> {
         let model = M::read(&Params::new(learned, columns))?;
-        let outputs = self.outputs();
-        let mut new = Vec::new();
-        for output in &outputs {
-            let columns = model.columns(*output)?.into_iter();
-            new.extend(columns.map(|(name, kind)| (format!("{}{name}", self.appended.prefix), kind)));
-        }
-        Ok(Transform::by_message(FittedModel { model, outputs, new }))
+        let new = self.appended.columns::<M>(|output| model.columns(output))?;
+        Ok(Transform::by_message(FittedModel { model, outputs: self.appended.outputs::<M>(), new }))
     }
 }
 

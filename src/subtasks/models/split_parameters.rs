@@ -7,7 +7,8 @@ use serde::de::value::{MapAccessDeserializer, StrDeserializer};
 use serde::de::{DeserializeSeed, Deserializer, Error, IntoDeserializer, MapAccess, Visitor};
 use serde::{Deserialize, de};
 
-use super::ModelOutput;
+use super::{Model, ModelOutput};
+use crate::data::Kind;
 
 /// What a model appends to the rows.
 #[derive(Clone, Default, Deserialize)]
@@ -17,6 +18,28 @@ pub struct Appended {
     pub outputs: Option<Vec<ModelOutput>>,
     /// Stands before the names of the new columns.
     pub prefix: String,
+}
+
+impl Appended {
+    /// What a model says of a row.
+    pub fn outputs<M: Model>(&self) -> Vec<ModelOutput> {
+        self.outputs.clone().unwrap_or_else(|| vec![M::OUTPUTS[0]])
+    }
+
+    /// The new columns: those that `of` says for each output, behind the prefix.
+    ///
+    /// # Errors
+    /// As `of`.
+    pub fn columns<M: Model>(
+        &self,
+        of: impl Fn(ModelOutput) -> Result<Vec<(String, Kind)>, String>,
+    ) -> Result<Vec<(String, Kind)>, String> {
+        let mut new = Vec::new();
+        for output in self.outputs::<M>() {
+            new.extend(of(output)?.into_iter().map(|(name, kind)| (format!("{}{name}", self.prefix), kind)));
+        }
+        Ok(new)
+    }
 }
 
 /// Reads [`Appended`] and whatever `P` takes from one table.
