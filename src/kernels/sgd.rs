@@ -138,6 +138,14 @@ impl LinearModel {
             average_intercept: 0.0,
         }
     }
+
+    /// Coefficients and intercept as they are, or their averages.
+    pub fn weights(&self, averaged: bool) -> (Vec<f64>, f64) {
+        match averaged {
+            true => (self.average.clone(), self.average_intercept),
+            false => (self.coefficients.clone(), self.intercept),
+        }
+    }
 }
 
 /// How a linear model is descended to.

@@ -110,11 +110,7 @@ impl<P: SgdClassifierParameters> Learning for SgdClassification<P> {
 
     fn model(&self, ClassificationState { sgd, averaged }: &ClassificationState) -> Option<Classify<LinearClassifier>> {
         let classes = self.0.classes().filter(|_| sgd.t > 1.0)?;
-        let models = sgd.models.iter();
-        let (coefficients, intercepts) = match averaged {
-            true => models.map(|model| (model.average.clone(), model.average_intercept)).unzip(),
-            false => models.map(|model| (model.coefficients.clone(), model.intercept)).unzip(),
-        };
+        let (coefficients, intercepts) = sgd.models.iter().map(|model| model.weights(*averaged)).unzip();
         let classifier = LinearClassifier { coefficients, intercepts, probability: self.probability() };
         Some(Classify::new(classifier, classes.clone()))
     }

@@ -51,10 +51,8 @@ impl<P: SgdRegressorParameters> Learning for SgdRegression<P> {
     fn model(&self, state: &SgdState) -> Option<Regress<LinearRegressor>> {
         let averaged = self.0.method().is_averaged(state);
         let model = state.models.first().filter(|_| state.t > 1.0)?;
-        Some(Regress(match averaged {
-            true => LinearRegressor { coefficients: model.average.clone(), intercept: model.average_intercept },
-            false => LinearRegressor { coefficients: model.coefficients.clone(), intercept: model.intercept },
-        }))
+        let (coefficients, intercept) = model.weights(averaged);
+        Some(Regress(LinearRegressor { coefficients, intercept }))
     }
 
     fn partial_fit(&self, state: &mut SgdState, features: &Features<'_>, targets: &[f64]) -> Result<(), String> {
