@@ -172,15 +172,15 @@ impl SgdMethod {
         &self,
         state: &mut SgdState,
         columns: &[&[f64]],
-        targets: &[Vec<f64>],
+        targets: &[impl AsRef<[f64]>],
         weights: &[(f64, f64)],
         classifies: bool,
     ) -> Result<(), String> {
-        let rows = targets.first().map_or(0, Vec::len);
+        let rows = targets.first().map_or(0, |targets| targets.as_ref().len());
         let seeds = self.seeds(state.models.len(), classifies);
         for (((model, targets), weights), seed) in state.models.iter_mut().zip(targets).zip(weights).zip(seeds) {
             let order: Vec<usize> = if self.shuffle { sgd::shuffled(rows, seed) } else { (0..rows).collect() };
-            let examples = Examples { columns, targets, order: &order, weights: *weights };
+            let examples = Examples { columns, targets: targets.as_ref(), order: &order, weights: *weights };
             self.sgd.epoch(model, &examples, state.t)?;
         }
         state.t += rows as f64;

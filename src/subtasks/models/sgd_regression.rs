@@ -56,6 +56,6 @@ impl<P: SgdRegressorParameters> Learning for SgdRegression<P> {
     }
 
     fn partial_fit(&self, state: &mut SgdState, features: &Features<'_>, targets: &[f64]) -> Result<(), String> {
-        self.0.method().epoch(state, &features.columns, &[targets.to_vec()], &[(1.0, 1.0)], false)
+        self.0.method().epoch(state, &features.columns, &[targets], &[(1.0, 1.0)], false)
     }
 }
