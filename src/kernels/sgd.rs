@@ -250,6 +250,22 @@ impl Scaled<'_> {
 }
 
 impl Sgd {
+    /// Steps as long as each row asks for, up to `c` or regularised by it, without a penalty: K. Crammer et al., Online
+    /// Passive-Aggressive Algorithms, 2006.
+    pub fn passive_aggressive(loss: Loss, learning_rate: LearningRate, c: f64, fit_intercept: bool) -> Sgd {
+        Sgd {
+            loss,
+            penalty: Penalty::None,
+            alpha: 1.0,
+            l1_ratio: 0.0,
+            fit_intercept,
+            learning_rate,
+            eta0: c,
+            power_t: 0.5,
+            average: 0,
+        }
+    }
+
     /// One epoch over examples, the first of which is step `t`.
     ///
     /// # Errors

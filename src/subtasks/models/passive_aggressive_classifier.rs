@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::Classes;
 use super::sgd_classification::SgdClassifierParameters;
 use super::sgd_method::{Average, SgdMethod};
-use crate::kernels::sgd::{LearningRate, Loss, Penalty, Sgd};
+use crate::kernels::sgd::{LearningRate, Loss, Sgd};
 
 /// What a prediction costs.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
@@ -63,15 +63,8 @@ impl SgdClassifierParameters for PassiveAggressiveClassifier {
             PassiveAggressiveClassifierLoss::SquaredHinge => LearningRate::PassiveAggressive2,
         };
         let sgd = Sgd {
-            loss: Loss::Hinge(1.0),
-            penalty: Penalty::None,
-            alpha: 1.0,
-            l1_ratio: 0.0,
-            fit_intercept: self.fit_intercept,
-            learning_rate,
-            eta0: self.c,
-            power_t: 0.5,
             average: self.average.first_step(),
+            ..Sgd::passive_aggressive(Loss::Hinge(1.0), learning_rate, self.c, self.fit_intercept)
         };
         SgdMethod { sgd, shuffle: self.shuffle, random_state: self.random_state, average: self.average }
     }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::sgd_method::{Average, SgdMethod};
 use super::sgd_regression::SgdRegressorParameters;
-use crate::kernels::sgd::{LearningRate, Loss, Penalty, Sgd};
+use crate::kernels::sgd::{LearningRate, Loss, Sgd};
 
 /// What a prediction costs.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
@@ -57,15 +57,8 @@ impl SgdRegressorParameters for PassiveAggressiveRegressor {
             PassiveAggressiveRegressorLoss::SquaredEpsilonInsensitive => LearningRate::PassiveAggressive2,
         };
         let sgd = Sgd {
-            loss: Loss::EpsilonInsensitive(self.epsilon),
-            penalty: Penalty::None,
-            alpha: 1.0,
-            l1_ratio: 0.0,
-            fit_intercept: self.fit_intercept,
-            learning_rate,
-            eta0: self.c,
-            power_t: 0.25,
             average: self.average.first_step(),
+            ..Sgd::passive_aggressive(Loss::EpsilonInsensitive(self.epsilon), learning_rate, self.c, self.fit_intercept)
         };
         SgdMethod { sgd, shuffle: self.shuffle, random_state: self.random_state, average: self.average }
     }
