@@ -1,6 +1,6 @@
 //! Scores of predictions beside their labels: scikit-learn's metrics, over whatever rows a line has.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use ordered_float::OrderedFloat;
 use schemars::JsonSchema;
@@ -156,7 +156,10 @@ impl ScoreAccumulator {
     /// The value of a metric; NaN where scikit-learn has none.
     pub fn of(&self, metric: ScoreMetric, positive: Option<f64>) -> f64 {
         let of_classes = |figure: fn([f64; 3]) -> f64| match positive {
-            Some(positive) => figure(self.hits(positive.into())),
+            Some(positive) => {
+                let of_label = self.hits().get(&OrderedFloat(positive)).copied().unwrap_or_default();
+                figure(of_label.map(|rows| rows as f64))
+            }
             None => self.macro_mean(figure),
         };
         let share = |part: f64, whole: f64| if whole == 0.0 { 0.0 } else { part / whole };
@@ -193,21 +196,25 @@ impl ScoreAccumulator {
         }
     }
 
-    /// Of a label: how often it was predicted and is, was predicted, is.
-    fn hits(&self, of: OrderedFloat<f64>) -> [f64; 3] {
-        let count = |counts: &dyn Fn(bool, bool) -> bool| {
-            let pairs = self.pairs.iter().filter(|((label, said), _)| counts(*said == of, *label == of));
-            pairs.map(|(_, times)| times).sum::<u64>() as f64
-        };
-        [count(&|said, is| said && is), count(&|said, _| said), count(&|_, is| is)]
+    /// Of each label that is there or was predicted: how often it was predicted and is, was predicted, is.
+    fn hits(&self) -> BTreeMap<OrderedFloat<f64>, [u64; 3]> {
+        let mut hits: BTreeMap<OrderedFloat<f64>, [u64; 3]> = BTreeMap::new();
+        for ((label, said), times) in &self.pairs {
+            hits.entry(*said).or_default()[1] += times;
+            let of_label = hits.entry(*label).or_default();
+            of_label[2] += times;
+            if label == said {
+                of_label[0] += times;
+            }
+        }
+        hits
     }
 
-    /// The mean over all labels that are there or were predicted, in their order.
+    /// The mean over all labels that are there or were predicted.
     fn macro_mean(&self, figure: fn([f64; 3]) -> f64) -> f64 {
-        let labels: BTreeSet<OrderedFloat<f64>> = self.pairs.keys().flat_map(|(label, said)| [*label, *said]).collect();
-        let mut sum = ExactSum::default();
-        labels.iter().for_each(|label| sum.add(figure(self.hits(*label))));
-        sum.value() / labels.len() as f64
+        let (hits, mut sum) = (self.hits(), ExactSum::default());
+        hits.values().for_each(|of_label| sum.add(figure(of_label.map(|rows| rows as f64))));
+        sum.value() / hits.len() as f64
     }
 
     /// The area under the ROC curve by ranks: pairs that are right, and half of those that are equal.
