@@ -122,6 +122,15 @@ impl KeyTimes {
     }
 }
 
+/// A score, and the places of its columns in the values of a row.
+#[derive(Clone, Debug)]
+struct PlacedScore {
+    score: Score,
+    prediction: usize,
+    label: usize,
+    probability: Option<usize>,
+}
+
 /// Tables with one grouping, which share their state.
 #[derive(Clone, Debug)]
 pub struct SharedGrouping {
@@ -132,7 +141,7 @@ pub struct SharedGrouping {
     /// The statistics kept of each column.
     pub wanted: Vec<RequiredStatistics>,
     /// The scores of any of them.
-    pub scores: Vec<Score>,
+    scores: Vec<PlacedScore>,
     /// The tables, with their numbers in the dataflow.
     pub tables: Vec<(usize, Table)>,
 }
@@ -145,7 +154,7 @@ impl SharedGrouping {
 
     /// The places of a table's columns among `columns`, and of its score among `scores`.
     pub fn places(&self, table: &Table) -> (Vec<usize>, Option<usize>) {
-        let score = table.score.as_ref().and_then(|score| self.scores.iter().position(|other| other == score));
+        let score = table.score.as_ref().and_then(|score| self.score_place(score));
         (table.columns.iter().map(|column| self.place(column)).collect(), score)
     }
 
@@ -153,14 +162,17 @@ impl SharedGrouping {
         self.columns.iter().position(|other| other == column).expect("the columns of all tables are there")
     }
 
+    fn score_place(&self, score: &Score) -> Option<usize> {
+        self.scores.iter().position(|placed| placed.score == *score)
+    }
+
     /// Adds a row: a value for each of `columns`.
     fn add_row(&self, summary: &mut Accumulator, values: &[f64]) {
         summary.add(values.iter().copied(), &self.wanted);
         summary.scores.resize_with(self.scores.len(), ScoreAccumulator::default);
-        for (score, sums) in self.scores.iter().zip(&mut summary.scores) {
-            let value = |column: &Column| values[self.place(column)];
-            let probability = score.probability.as_ref().map_or(f64::NAN, value);
-            sums.add(score, value(&score.prediction), value(&score.label), probability);
+        for (placed, sums) in self.scores.iter().zip(&mut summary.scores) {
+            let probability = placed.probability.map_or(f64::NAN, |place| values[place]);
+            sums.add(&placed.score, values[placed.prediction], values[placed.label], probability);
         }
     }
 
@@ -282,8 +294,10 @@ impl SharedGrouping {
             let place = self.place(column);
             table.aggregates.iter().for_each(|aggregate| aggregate.wants(&mut self.wanted[place]));
         }
-        if let Some(score) = table.score.as_ref().filter(|score| !self.scores.contains(score)) {
-            self.scores.push(score.clone());
+        if let Some(score) = table.score.as_ref().filter(|score| self.score_place(score).is_none()) {
+            let (prediction, label) = (self.place(&score.prediction), self.place(&score.label));
+            let probability = score.probability.as_ref().map(|column| self.place(column));
+            self.scores.push(PlacedScore { score: score.clone(), prediction, label, probability });
         }
         self.tables.push((number, table));
     }
