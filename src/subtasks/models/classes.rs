@@ -71,6 +71,10 @@ impl Classes {
         }
         let numbers: Option<Vec<f64>> = labels.iter().map(number).collect();
         let numbers = numbers.ok_or("classes_ are neither all texts nor all numbers")?;
+        // `1` and `1.0` are one class.
+        if let Some(twice) = numbers.iter().enumerate().find(|(place, number)| numbers[..*place].contains(number)) {
+            return Err(format!("classes_[{}] is {} a second time", twice.0, twice.1));
+        }
         Ok(Classes { names, numbers: Some(numbers) })
     }
 
@@ -156,7 +160,7 @@ mod tests {
         let numbers = named("[10, 9.0, -1]").unwrap();
         assert_eq!(numbers.names().collect::<Vec<_>>(), ["-1", "9.0", "10"]);
         assert_eq!((numbers.of_number(10.0), numbers.of_text("10")), (Some(2), None));
-        for wrong in ["[]", "[1]", "[1, 1]", "[1, \"a\"]", "[1, 2.5]", "7"] {
+        for wrong in ["[]", "[1]", "[1, 1]", "[1, 1.0]", "[1, \"a\"]", "[1, 2.5]", "7"] {
             assert!(named(wrong).is_err(), "{wrong}");
         }
     }
