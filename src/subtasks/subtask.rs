@@ -388,15 +388,14 @@ impl DynSubtask {
         Box::new(Streaming::new(Box::new(move || subtask.learner()), key, columns))
     }
 
-    /// Refuses a message that nothing can be learned from over the stream.
-    ///
-    /// # Errors
-    /// As [`Streaming::check`] and [`Incremental::check_rows`].
-    pub fn check_rows(&self, message: &Message, scope: &Scope) -> Result<(), Fault> {
-        match &self.incremental {
-            Some(model) => model.check_rows(message, scope),
-            None => Streaming::check(message, scope, self.learner().is_none_or(|learner| learner.takes_infinity())),
+    /// What refuses a message that nothing can be learned from over the stream: [`Streaming::check`], or
+    /// [`Incremental::check_rows`].
+    pub fn row_check(&self) -> Box<dyn Fn(&Message, &Scope) -> Result<(), Fault>> {
+        if let Some(model) = self.incremental.clone() {
+            return Box::new(move |message: &Message, scope: &Scope| model.check_rows(message, scope));
         }
+        let takes_infinity = self.learner().is_none_or(|learner| learner.takes_infinity());
+        Box::new(move |message: &Message, scope: &Scope| Streaming::check(message, scope, takes_infinity))
     }
 
     /// How many rows back in the stream rows are compared with; `None` if only within a message.

@@ -100,18 +100,14 @@ fn split<'scope>(
     peers: u64,
 ) -> StreamVec<'scope, u64, KeyPartition> {
     let step = step.clone();
-    let compares = matches!(step.stream, Some(StreamKey::Row { .. }));
-    let check = move |message: &Message, step: &Step| match compares {
-        true => Streaming::check(message, &step.scope, true),
-        false => step.subtask.check_rows(message, &step.scope),
-    };
+    let check = step.subtask.row_check();
     messages.unary(Pipeline, &format!("{} split", step.label), |_, _| {
         move |input, output: &mut OutputSession<'_, KeyPartition>| {
             input.for_each_stamp(|capability, messages| {
                 let mut session = output.session(&capability);
                 for mut in_flight in messages.flat_map(|messages| messages.drain(..)) {
                     // Checked before the split: a rejected message must not change any owner's state.
-                    while let Err(fault) = check(&in_flight.message, &step) {
+                    while let Err(fault) = check(&in_flight.message, &step.scope) {
                         match step.goes_on(&fault) {
                             true => in_flight.reject_refused(operator, &fault),
                             false => in_flight.reject(operator, &fault),
