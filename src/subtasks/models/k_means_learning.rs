@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::learning::MAX_NEW_COLUMNS;
 use super::{Features, KMeans, Learning, ModelOutput, Target};
 use crate::data::Kind;
 use crate::kernels::distances::Points;
@@ -65,7 +66,9 @@ impl Learning for KMeansLearning {
     fn check(&self) -> Result<(), Refusal> {
         let reason = "give reassignment_ratio = 0: clusters are not moved to random rows here";
         match () {
-            () if self.n_clusters == 0 => Err(Refusal::new("n_clusters", "n_clusters must be from 1")),
+            () if !(1..=MAX_NEW_COLUMNS).contains(&self.n_clusters) => {
+                Err(Refusal::new("n_clusters", format!("n_clusters must be from 1 to {MAX_NEW_COLUMNS}")))
+            }
             () if self.batch_size == 0 => Err(Refusal::new("batch_size", "batch_size must be from 1")),
             () if self.init_size == Some(0) => Err(Refusal::new("init_size", "init_size must be from 1")),
             () if self.reassignment_ratio != 0.0 => Err(Refusal::new("reassignment_ratio", reason)),

@@ -229,7 +229,9 @@ mod tests {
             ("perceptron", "{classes = ['a', 'b'], class_weight = {c = 2}}", "class_weight"),
             ("gaussian_nb", "{classes = ['a', 'b'], priors = [0.5, 0.4]}", "priors"),
             ("mini_batch_k_means", "{random_state = 1}", "reassignment_ratio"),
+            ("mini_batch_k_means", "{n_clusters = 1000000000000}", "n_clusters"),
             ("incremental_pca", "{}", "n_components"),
+            ("incremental_pca", "{n_components = 1000000000000}", "n_components"),
         ] {
             assert_eq!(
                 refused(name, parameters).map(|refusal| refusal.parameter),

@@ -8,6 +8,9 @@ use super::{Classes, Features, Model, ModelOutput};
 use crate::data::Kind;
 use crate::subtasks::Refusal;
 
+/// The most columns of one output: they are named when a file is read.
+pub(super) const MAX_NEW_COLUMNS: usize = 10_000;
+
 /// What a model learns to predict.
 pub enum Target<'a> {
     /// Nothing: it learns from the columns alone.

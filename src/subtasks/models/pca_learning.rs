@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::learning::MAX_NEW_COLUMNS;
 use super::{Features, Learning, ModelOutput, Pca, Target};
 use crate::data::Kind;
 use crate::kernels::svd::right_singular;
@@ -41,8 +42,8 @@ impl Learning for PcaLearning {
     fn check(&self) -> Result<(), Refusal> {
         match self.n_components {
             None => Err(Refusal::new("n_components", "say how many, such as n_components = 2")),
-            Some(0) => Err(Refusal::new("n_components", "n_components must be from 1")),
-            Some(_) => Ok(()),
+            Some(1..=MAX_NEW_COLUMNS) => Ok(()),
+            Some(_) => Err(Refusal::new("n_components", format!("n_components must be from 1 to {MAX_NEW_COLUMNS}"))),
         }
     }
 
