@@ -223,6 +223,7 @@ mod tests {
             ("sgd_regressor", "{}", "shuffle"),
             ("sgd_regressor", "{random_state = 1, eta0 = 0}", "eta0"),
             ("sgd_regressor", "{random_state = 1, learning_rate = 'pa1'}", "learning_rate"),
+            ("passive_aggressive_regressor", "{random_state = 1, C = 0}", "C"),
             ("sgd_classifier", "{random_state = 1}", "classes"),
             ("sgd_classifier", "{random_state = 1, classes = [0, 1], outputs = ['probability']}", "outputs"),
             ("sgd_classifier", "{random_state = 1, classes = [0, 1], alpha = 0}", "alpha"),

@@ -7,8 +7,9 @@ use serde::Deserialize;
 
 use super::Classes;
 use super::sgd_classification::SgdClassifierParameters;
-use super::sgd_method::{Average, SgdMethod};
+use super::sgd_method::{Average, SgdMethod, check_positive};
 use crate::kernels::sgd::{LearningRate, Loss, Sgd};
+use crate::subtasks::Refusal;
 
 /// What a prediction costs.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
@@ -67,6 +68,10 @@ impl SgdClassifierParameters for PassiveAggressiveClassifier {
             ..Sgd::passive_aggressive(Loss::Hinge(1.0), learning_rate, self.c, self.fit_intercept)
         };
         SgdMethod { sgd, shuffle: self.shuffle, random_state: self.random_state, average: self.average }
+    }
+
+    fn check(&self) -> Result<(), Refusal> {
+        check_positive("C", self.c)
     }
 
     fn classes(&self) -> Option<&Classes> {

@@ -3,9 +3,10 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::sgd_method::{Average, SgdMethod};
+use super::sgd_method::{Average, SgdMethod, check_positive};
 use super::sgd_regression::SgdRegressorParameters;
 use crate::kernels::sgd::{LearningRate, Loss, Sgd};
+use crate::subtasks::Refusal;
 
 /// What a prediction costs.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
@@ -61,5 +62,9 @@ impl SgdRegressorParameters for PassiveAggressiveRegressor {
             ..Sgd::passive_aggressive(Loss::EpsilonInsensitive(self.epsilon), learning_rate, self.c, self.fit_intercept)
         };
         SgdMethod { sgd, shuffle: self.shuffle, random_state: self.random_state, average: self.average }
+    }
+
+    fn check(&self) -> Result<(), Refusal> {
+        check_positive("C", self.c)
     }
 }

@@ -19,6 +19,14 @@ pub trait SgdClassifierParameters: DeserializeOwned + JsonSchema + Send + Sync +
     /// How it learns.
     fn method(&self) -> SgdMethod;
 
+    /// Refuses parameters that have a name of their own.
+    ///
+    /// # Errors
+    /// The parameter, and what it must be.
+    fn check(&self) -> Result<(), Refusal> {
+        Ok(())
+    }
+
     /// Its classes, if they are named.
     fn classes(&self) -> Option<&Classes>;
 
@@ -74,6 +82,7 @@ impl<P: SgdClassifierParameters> Learning for SgdClassification<P> {
     const SUPERVISED: bool = true;
 
     fn check(&self) -> Result<(), Refusal> {
+        self.0.check()?;
         let method = self.0.method();
         method.check_passive_aggressive("hinge", method.sgd.loss == Loss::Hinge(1.0))?;
         let names: Vec<&str> = self.0.classes().into_iter().flat_map(Classes::names).collect();

@@ -108,7 +108,7 @@ impl SgdMethod {
         };
         must(alpha >= 0.0 && alpha.is_finite(), "alpha", "alpha must be a number from 0")?;
         must((0.0..=1.0).contains(&l1_ratio), "l1_ratio", "l1_ratio must be between 0 and 1")?;
-        must(eta0 > 0.0 && eta0.is_finite(), "eta0", "eta0 must be greater than 0")?;
+        check_positive("eta0", eta0)?;
         must(power_t.is_finite(), "power_t", "power_t must be a finite number")?;
         if let Loss::Huber(epsilon) | Loss::EpsilonInsensitive(epsilon) | Loss::SquaredEpsilonInsensitive(epsilon) =
             loss
@@ -190,6 +190,17 @@ impl SgdMethod {
     /// Whether the averages have taken the place of the weights.
     pub fn is_averaged(&self, state: &SgdState) -> bool {
         self.sgd.average > 0 && self.sgd.average as f64 <= state.t - 1.0
+    }
+}
+
+/// Refuses a number that is not above 0.
+///
+/// # Errors
+/// The parameter, and what it must be.
+pub fn check_positive(parameter: &'static str, x: f64) -> Result<(), Refusal> {
+    match x > 0.0 && x.is_finite() {
+        true => Ok(()),
+        false => Err(Refusal::new(parameter, format!("{parameter} must be greater than 0"))),
     }
 }
 

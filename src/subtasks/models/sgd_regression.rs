@@ -13,6 +13,14 @@ use crate::subtasks::Refusal;
 pub trait SgdRegressorParameters: DeserializeOwned + JsonSchema + Send + Sync + 'static {
     /// How it learns.
     fn method(&self) -> SgdMethod;
+
+    /// Refuses parameters that have a name of their own.
+    ///
+    /// # Errors
+    /// The parameter, and what it must be.
+    fn check(&self) -> Result<(), Refusal> {
+        Ok(())
+    }
 }
 
 /// A linear regressor of these parameters.
@@ -26,6 +34,7 @@ impl<P: SgdRegressorParameters> Learning for SgdRegression<P> {
     const SUPERVISED: bool = true;
 
     fn check(&self) -> Result<(), Refusal> {
+        self.0.check()?;
         let method = self.0.method();
         let known = matches!(method.sgd.loss, crate::kernels::sgd::Loss::EpsilonInsensitive(_));
         method.check_passive_aggressive("epsilon_insensitive", known)?;
