@@ -1,6 +1,7 @@
 //! The labels of a classifier's classes.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use schemars::generate::SchemaGenerator;
 use schemars::{JsonSchema, Schema, json_schema};
@@ -14,9 +15,9 @@ use crate::data::{Kind, TextColumn};
 /// The labels of a classifier's classes, in scikit-learn's order: numbers or texts.
 #[derive(Clone)]
 pub struct Classes {
-    names: Vec<String>,
+    names: Arc<[String]>,
     /// `None` if they are texts.
-    numbers: Option<Vec<f64>>,
+    numbers: Option<Arc<[f64]>>,
 }
 
 impl<'de> Deserialize<'de> for Classes {
@@ -67,7 +68,7 @@ impl Classes {
             return Err(format!("classes_[{}] is {:?} a second time", twice.0, twice.1));
         }
         if labels.iter().all(Value::is_string) {
-            return Ok(Classes { names, numbers: None });
+            return Ok(Classes { names: names.into(), numbers: None });
         }
         let numbers: Option<Vec<f64>> = labels.iter().map(number).collect();
         let numbers = numbers.ok_or("classes_ are neither all texts nor all numbers")?;
@@ -75,7 +76,7 @@ impl Classes {
         if let Some(twice) = numbers.iter().enumerate().find(|(place, number)| numbers[..*place].contains(number)) {
             return Err(format!("classes_[{}] is {} a second time", twice.0, twice.1));
         }
-        Ok(Classes { names, numbers: Some(numbers) })
+        Ok(Classes { names: names.into(), numbers: Some(numbers.into()) })
     }
 
     /// In scikit-learn's order, of labels in any.
