@@ -217,7 +217,7 @@ fn score(section: &ScoreSection, schema: &Schema) -> Result<Score, SpannedError>
     let positive = match positive.as_ref().map(|positive| (positive.get_ref(), positive.span())) {
         None => None,
         Some((PositiveLabel::Text(text), _)) if is.kind == Kind::Text => Some(text_value(text)),
-        Some((PositiveLabel::Number(number), _)) if is.kind == Kind::Number => Some(*number),
+        Some((PositiveLabel::Number(number), _)) if is.kind == Kind::Number && !number.is_nan() => Some(*number),
         Some((PositiveLabel::Flag(flag), _)) if is.kind == Kind::Number => Some(f64::from(u8::from(*flag))),
         Some((_, at)) => return wrong("positive is no label of the label's kind", at),
     };
