@@ -194,9 +194,7 @@ struct Scaled<'a> {
 
 impl Scaled<'_> {
     fn dot(&self, x: &[f64]) -> f64 {
-        let mut sum = 0.0;
-        self.model.coefficients.iter().zip(x).for_each(|(weight, x)| sum += weight * x);
-        sum * self.scale
+        self.model.coefficients.iter().zip(x).map(|(weight, x)| weight * x).sum::<f64>() * self.scale
     }
 
     fn scale(&mut self, factor: f64) {
@@ -332,11 +330,7 @@ impl Sgd {
 
     /// How far a row moves the weights along itself; `None` if it is passed over.
     fn update(&self, x: &[f64], y: f64, p: f64, eta: f64) -> Option<f64> {
-        let norm = || {
-            let mut sum = 0.0;
-            x.iter().for_each(|x| sum += x * x);
-            sum
-        };
+        let norm = || x.iter().map(|x| x * x).sum::<f64>();
         let update = match self.learning_rate {
             LearningRate::PassiveAggressive1 => {
                 let norm = norm();
