@@ -85,8 +85,8 @@ impl Entry {
             role: T::ROLE,
             fits: T::TRAITS.learns(),
             model: T::TRAITS.is_model(),
-            incremental: T::TRAITS.is_incremental().0,
-            supervised: T::TRAITS.is_incremental().1,
+            incremental: T::TRAITS.is_incremental(),
+            supervised: T::TRAITS.is_supervised(),
             on_error: if T::TRAITS.is_by_row() { OnError::Row } else { OnError::Message },
             build: |parameters| {
                 let subtask = T::deserialize(parameters).map_err(BuildError::Toml)?;

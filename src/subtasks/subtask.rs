@@ -265,9 +265,14 @@ impl<T> Traits<T> {
         self.fit.is_some() || self.partial_fit.is_some()
     }
 
-    /// Whether it can learn over the stream from whole rows, and whether to predict a column.
-    pub(super) const fn is_incremental(&self) -> (bool, bool) {
-        (self.incremental.is_some(), self.supervised)
+    /// Whether it can learn over the stream from whole rows.
+    pub(super) const fn is_incremental(&self) -> bool {
+        self.incremental.is_some()
+    }
+
+    /// Whether it then learns to predict a column.
+    pub(super) const fn is_supervised(&self) -> bool {
+        self.supervised
     }
 
     /// Whether it is a model.
