@@ -162,8 +162,8 @@ fn read<T: DeserializeOwned>(path: &Path) -> io::Result<T> {
 pub fn run(arguments: &RescaleArguments) -> Result<ExitCode, Failure> {
     let live = &arguments.live;
     let failed = |reason: String| Failure::Failed(format!("error: --live {}: {reason}", live.display()));
-    let identity: RunIdentity = read(&live.join(RunIdentity::FILE))
-        .map_err(|error| failed(format!("no run was started with it: {error}")))?;
+    let identity: RunIdentity =
+        read(&live.join(RunIdentity::FILE)).map_err(|error| failed(format!("no run was started with it: {error}")))?;
     let pid = Pid::from_raw(identity.pid.cast_signed()).filter(|pid| is_running(live, *pid));
     let Some(pid) = pid else { return Err(failed("its run has ended".into())) };
     if let Some(refusal) = identity.refusal {

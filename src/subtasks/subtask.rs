@@ -125,6 +125,9 @@ impl BatchSubtask for Unbound {
     }
 }
 
+/// Refuses a message, or some of its rows.
+pub type RowCheck = Box<dyn Fn(&Message, &Scope) -> Result<(), Fault>>;
+
 /// A subtask that compares rows with each other.
 pub trait Compares: Send + Sync {
     /// How many rows back in the stream rows are compared with; `None` if only within a message.
@@ -395,7 +398,7 @@ impl DynSubtask {
 
     /// What refuses a message that nothing can be learned from over the stream: [`Streaming::check`], or
     /// [`Incremental::check_rows`].
-    pub fn row_check(&self) -> Box<dyn Fn(&Message, &Scope) -> Result<(), Fault>> {
+    pub fn row_check(&self) -> RowCheck {
         if let Some(model) = self.incremental.clone() {
             return Box::new(move |message: &Message, scope: &Scope| model.check_rows(message, scope));
         }
