@@ -8,10 +8,10 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 use super::error::Error;
-use super::kind::Sink;
+use super::kind::{Sink, Takes, TypedSink};
 use super::opening::Opening;
 use crate::data::{self, Message};
-use crate::format::{Encoding, Output};
+use crate::format::Encoding;
 use crate::mqtt::masked;
 
 /// The settings of a sink as they stand in `[sink]` beside `url`, and what opens it.
@@ -63,12 +63,35 @@ pub trait ResultInput: Sized {
     /// What the encoder makes for it.
     const ENCODING: Encoding;
 
-    /// Converts what the encoder made, and back for its buffers.
-    #[doc(hidden)]
-    fn of(output: Output) -> Option<Self>;
+    /// The type of what the encoder makes: `Vec<u8>` or [`Message`].
+    type Encoded: EncodedResults;
 
+    /// Converts what the encoder made.
+    #[doc(hidden)]
+    fn of(encoded: Self::Encoded) -> Self;
+
+    /// Returns its buffers to this thread's pools.
     #[doc(hidden)]
     fn recycle(self);
+}
+
+/// What the encoder makes: bytes of whole lines, or columns.
+pub trait EncodedResults: Sized + 'static {
+    /// A sink that takes it.
+    #[doc(hidden)]
+    fn typed(sink: Box<dyn Takes<Self>>) -> TypedSink;
+}
+
+impl EncodedResults for Vec<u8> {
+    fn typed(sink: Box<dyn Takes<Vec<u8>>>) -> TypedSink {
+        TypedSink::Lines(sink)
+    }
+}
+
+impl EncodedResults for Message {
+    fn typed(sink: Box<dyn Takes<Message>>) -> TypedSink {
+        TypedSink::Columns(sink)
+    }
 }
 
 /// Results of a message as JSON objects, one a line.
@@ -82,8 +105,10 @@ pub struct CsvLines(pub Vec<u8>);
 impl ResultInput for JsonLines {
     const ENCODING: Encoding = Encoding::JsonLines;
 
-    fn of(output: Output) -> Option<JsonLines> {
-        output.into_lines().map(JsonLines)
+    type Encoded = Vec<u8>;
+
+    fn of(lines: Vec<u8>) -> JsonLines {
+        JsonLines(lines)
     }
 
     fn recycle(self) {
@@ -94,8 +119,10 @@ impl ResultInput for JsonLines {
 impl ResultInput for CsvLines {
     const ENCODING: Encoding = Encoding::Csv;
 
-    fn of(output: Output) -> Option<CsvLines> {
-        output.into_lines().map(CsvLines)
+    type Encoded = Vec<u8>;
+
+    fn of(lines: Vec<u8>) -> CsvLines {
+        CsvLines(lines)
     }
 
     fn recycle(self) {
@@ -106,11 +133,10 @@ impl ResultInput for CsvLines {
 impl ResultInput for Message {
     const ENCODING: Encoding = Encoding::Columns;
 
-    fn of(output: Output) -> Option<Message> {
-        match output {
-            Output::Columns(message) => Some(message),
-            Output::Lines(_) => None,
-        }
+    type Encoded = Message;
+
+    fn of(message: Message) -> Message {
+        message
     }
 
     fn recycle(self) {
@@ -121,8 +147,8 @@ impl ResultInput for Message {
 /// A sink of the registry that is built in: beside its settings it knows the run that opens it.
 #[cfg(feature = "postgres")]
 pub trait RunSink: DeserializeOwned + JsonSchema + Send + Sync + 'static {
-    /// What it takes.
-    const ENCODING: Encoding;
+    /// [`JsonLines`], [`CsvLines`] or the columns of a [`Message`].
+    type Input: ResultInput;
 
     /// Refuses an address, when the dataflow file is read.
     ///
@@ -134,7 +160,7 @@ pub trait RunSink: DeserializeOwned + JsonSchema + Send + Sync + 'static {
     ///
     /// # Errors
     /// If it can't be opened.
-    fn open(&self, url: &str, schema: &data::Schema, opening: &Opening) -> Result<Box<dyn Sink>, Error>;
+    fn open(&self, url: &str, schema: &data::Schema, opening: &Opening) -> Result<OpenedRunSink<Self>, Error>;
 
     /// The change of the checkpoint that its last transaction holds; a `fresh` run forgets it.
     ///
@@ -145,7 +171,11 @@ pub trait RunSink: DeserializeOwned + JsonSchema + Send + Sync + 'static {
     }
 }
 
-type OpenSinkFn = dyn Fn(&data::Schema, &Opening) -> Result<Box<dyn Sink>, Error> + Send + Sync;
+/// An open sink of the registry that is built in.
+#[cfg(feature = "postgres")]
+pub type OpenedRunSink<T> = Box<dyn Takes<<<T as RunSink>::Input as ResultInput>::Encoded>>;
+
+type OpenSinkFn = dyn Fn(&data::Schema, &Opening) -> Result<TypedSink, Error> + Send + Sync;
 type CommittedFn = dyn Fn(&Opening, bool) -> Result<Option<Vec<u8>>, Error> + Send + Sync;
 
 /// A sink of the registry with its settings and its address.
@@ -165,7 +195,7 @@ impl CustomSink {
             let shown = masked(&url);
             let writer = config.build(&url, schema);
             let writer = writer.map_err(|reason| Error::Custom { url: shown.clone(), reason })?;
-            Ok(Box::new(CustomWriter { url: shown, writer }) as Box<dyn Sink>)
+            Ok(EncodedResults::typed(Box::new(CustomWriter { url: shown, writer })))
         };
         let encoding = <T::Writer as OpenSink>::Input::ENCODING;
         CustomSink { encoding, open: Arc::new(open), committed: None, refused }
@@ -175,10 +205,12 @@ impl CustomSink {
     pub(super) fn built_in<T: RunSink>(config: T, url: &str) -> CustomSink {
         let (refused, config) = (config.check(url).err(), Arc::new(config));
         let (of_open, at) = (config.clone(), url.to_owned());
-        let open = move |schema: &data::Schema, opening: &Opening| of_open.open(&at, schema, opening);
+        let open = move |schema: &data::Schema, opening: &Opening| {
+            of_open.open(&at, schema, opening).map(EncodedResults::typed)
+        };
         let at = url.to_owned();
         let committed = move |opening: &Opening, fresh| config.committed(&at, opening, fresh);
-        CustomSink { encoding: T::ENCODING, open: Arc::new(open), committed: Some(Arc::new(committed)), refused }
+        CustomSink { encoding: T::Input::ENCODING, open: Arc::new(open), committed: Some(Arc::new(committed)), refused }
     }
 
     /// Whether it may refuse a result after it was written.
@@ -203,7 +235,7 @@ impl CustomSink {
 
     /// # Errors
     /// If it can't be opened.
-    pub(super) fn open(&self, schema: &data::Schema, opening: &Opening) -> Result<Box<dyn Sink>, Error> {
+    pub(super) fn open(&self, schema: &data::Schema, opening: &Opening) -> Result<TypedSink, Error> {
         (self.open)(schema, opening)
     }
 }
@@ -226,16 +258,16 @@ impl<W: OpenSink> CustomWriter<W> {
     }
 }
 
-impl<W: OpenSink> Sink for CustomWriter<W> {
-    fn write(&mut self, output: Output) -> Result<(), Error> {
-        let Some(results) = W::Input::of(output) else {
-            return self.done(Err("results came in another encoding than the sink's".into()));
-        };
+impl<W: OpenSink> Takes<<W::Input as ResultInput>::Encoded> for CustomWriter<W> {
+    fn write(&mut self, encoded: <W::Input as ResultInput>::Encoded) -> Result<(), Error> {
+        let results = W::Input::of(encoded);
         let written = self.writer.write(&results);
         results.recycle();
         self.done(written)
     }
+}
 
+impl<W: OpenSink> Sink for CustomWriter<W> {
     fn flush(&mut self) -> Result<(), Error> {
         Ok(())
     }

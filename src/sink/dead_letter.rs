@@ -3,7 +3,7 @@
 use base64::Engine;
 use serde::Serialize;
 
-use super::{Deadline, Error, Existing, RefusedLine, Sink, SinkSettings};
+use super::{Deadline, Error, Existing, RefusedLine, SinkSettings, TypedSink};
 use crate::data::Schema;
 use crate::format::Output;
 
@@ -67,7 +67,7 @@ impl<'a> DeadLetter<'a> {
 
 /// Where dead letters go; without a sink they are logged as warnings.
 pub struct DeadLetters {
-    sink: Option<Box<dyn Sink>>,
+    sink: Option<TypedSink>,
     written: u64,
     /// Whether something was written since the last flush.
     unflushed: bool,
@@ -109,14 +109,14 @@ impl DeadLetters {
         let mut line = serde_json::to_vec(letter).expect("a record of texts and numbers");
         line.push(b'\n');
         sink.write(Output::Lines(line))?;
-        shorten(sink.as_mut()).map(drop)
+        shorten(sink).map(drop)
     }
 
     /// Waits until all that was written is durable, as far as the sink can promise it.
     pub fn sync(&mut self) -> Result<(), Error> {
         let Some(sink) = &mut self.sink else { return Ok(()) };
         sink.sync()?;
-        while shorten(sink.as_mut())? {
+        while shorten(sink)? {
             sink.sync()?;
         }
         Ok(())
@@ -128,7 +128,10 @@ impl DeadLetters {
     /// If another file is at its path.
     pub fn follow(&mut self) -> Result<(), Error> {
         match &mut self.sink {
-            Some(sink) if sink.is_moved() => sink.follow(sink.length()),
+            Some(sink) if sink.is_moved() => {
+                let length = sink.length();
+                sink.follow(length)
+            }
             _ => Ok(()),
         }
     }
@@ -142,7 +145,7 @@ impl DeadLetters {
         self.sink.as_mut().map_or(Ok(()), |sink| sink.flush())
     }
 
-    /// As [`Sink::progress`].
+    /// As [`super::Sink::progress`].
     pub fn progress(&self) -> Option<std::sync::Arc<super::SinkProgress>> {
         self.sink.as_ref().and_then(|sink| sink.progress())
     }
@@ -155,7 +158,7 @@ impl DeadLetters {
 }
 
 /// Retries dead letters that the sink refused, with fewer of their raw bytes; whether there were any.
-fn shorten(sink: &mut dyn Sink) -> Result<bool, Error> {
+fn shorten(sink: &mut TypedSink) -> Result<bool, Error> {
     let refused = sink.refused();
     let any = !refused.is_empty();
     for RefusedLine { line, excess, reason } in refused {

@@ -24,6 +24,9 @@ pub enum Error {
         /// What it says.
         reason: String,
     },
+    /// Results came in another encoding than the sink's.
+    #[error("results came as lines for a sink of columns, or as columns for a sink of lines")]
+    Encoding,
     /// The deadline has passed.
     #[error("{url}: the broker has not taken {left} publishes in time")]
     Undelivered {

@@ -1,19 +1,20 @@
-//! The trait of all sinks.
+//! The traits of all sinks, and one that is open.
 
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use super::error::Error;
 use super::existing::FileEnd;
 use super::progress::SinkProgress;
+use crate::data::Message;
 use crate::format::Output;
 
-/// Takes encoded messages in the order of epochs.
+/// Makes durable what it takes, in the order of epochs.
 pub trait Sink {
+    /// Makes what was written visible.
+    ///
     /// # Errors
     /// When nothing more can be written.
-    fn write(&mut self, output: Output) -> Result<(), Error>;
-
-    /// Makes what was written visible.
     fn flush(&mut self) -> Result<(), Error>;
 
     /// Flushes, and waits until what was written is durable, as far as the sink can promise it.
@@ -97,6 +98,68 @@ pub trait Sink {
 
     /// Closes the sink. Without it a file may lack its end.
     fn close(self: Box<Self>) -> Result<(), Error>;
+}
+
+/// A sink of results of one type: bytes of whole lines, or the columns of a message.
+pub trait Takes<T>: Sink {
+    /// Takes the results of a message.
+    ///
+    /// # Errors
+    /// When nothing more can be written.
+    fn write(&mut self, results: T) -> Result<(), Error>;
+}
+
+/// A sink that is open, by what it takes.
+pub enum TypedSink {
+    /// Takes lines.
+    Lines(Box<dyn Takes<Vec<u8>>>),
+    /// Takes columns.
+    Columns(Box<dyn Takes<Message>>),
+}
+
+impl TypedSink {
+    /// Takes the results of a message.
+    ///
+    /// # Errors
+    /// When nothing more can be written, or the results are encoded for a sink of the other type.
+    pub fn write(&mut self, output: Output) -> Result<(), Error> {
+        match (self, output) {
+            (TypedSink::Lines(sink), Output::Lines(lines)) => sink.write(lines),
+            (TypedSink::Columns(sink), Output::Columns(message)) => sink.write(message),
+            (_, _) => Err(Error::Encoding),
+        }
+    }
+
+    /// As [`Sink::close`].
+    ///
+    /// # Errors
+    /// When what is left can't be written.
+    pub fn close(self) -> Result<(), Error> {
+        match self {
+            TypedSink::Lines(sink) => sink.close(),
+            TypedSink::Columns(sink) => sink.close(),
+        }
+    }
+}
+
+impl Deref for TypedSink {
+    type Target = dyn Sink;
+
+    fn deref(&self) -> &(dyn Sink + 'static) {
+        match self {
+            TypedSink::Lines(sink) => &**sink,
+            TypedSink::Columns(sink) => &**sink,
+        }
+    }
+}
+
+impl DerefMut for TypedSink {
+    fn deref_mut(&mut self) -> &mut (dyn Sink + 'static) {
+        match self {
+            TypedSink::Lines(sink) => &mut **sink,
+            TypedSink::Columns(sink) => &mut **sink,
+        }
+    }
 }
 
 /// The run's progress, as a transaction stores it.

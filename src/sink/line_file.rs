@@ -5,10 +5,9 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use super::claimed_file::{ClaimedFile, check_name, claim, fingerprint, is_at};
-use super::{Error, Existing, FileEnd, Sink};
+use super::{Error, Existing, FileEnd, Sink, Takes};
 use crate::data::recycle_lines;
 use crate::disk::{DiskFile, SharedDisk};
-use crate::format::Output;
 
 /// Appends encoded lines to a file.
 pub struct LineFile {
@@ -92,15 +91,16 @@ impl LineFile {
     }
 }
 
-impl Sink for LineFile {
-    fn write(&mut self, output: Output) -> Result<(), Error> {
-        let Output::Lines(lines) = output else { unreachable!("the encoder gives lines to a sink of lines") };
+impl Takes<Vec<u8>> for LineFile {
+    fn write(&mut self, lines: Vec<u8>) -> Result<(), Error> {
         let written = self.writer.write_all(&lines);
         self.length += lines.len() as u64;
         recycle_lines(lines);
         self.done(written)
     }
+}
 
+impl Sink for LineFile {
     fn flush(&mut self) -> Result<(), Error> {
         let flushed = self.writer.flush();
         self.done(flushed)
@@ -149,8 +149,8 @@ mod tests {
     use super::*;
     use crate::disk::{Disk, OsDisk, os_disk};
 
-    fn line(text: &str) -> Output {
-        Output::Lines(text.as_bytes().to_vec())
+    fn line(text: &str) -> Vec<u8> {
+        text.as_bytes().to_vec()
     }
 
     fn read(path: &Path) -> String {

@@ -3,19 +3,20 @@
 use std::io::{self, BufWriter, Write};
 use std::sync::Arc;
 
-use super::{Error, Sink, SinkProgress};
+use super::{Error, Sink, SinkProgress, Takes};
 use crate::data::recycle_lines;
-use crate::format::Output;
 
 /// Discards everything.
 pub struct NullSink;
 
-impl Sink for NullSink {
-    fn write(&mut self, output: Output) -> Result<(), Error> {
-        output.recycle();
+impl Takes<Vec<u8>> for NullSink {
+    fn write(&mut self, lines: Vec<u8>) -> Result<(), Error> {
+        recycle_lines(lines);
         Ok(())
     }
+}
 
+impl Sink for NullSink {
     fn flush(&mut self) -> Result<(), Error> {
         Ok(())
     }
@@ -78,15 +79,16 @@ impl<W: Write> LineSink<W> {
     }
 }
 
-impl<W: Write> Sink for LineSink<W> {
-    fn write(&mut self, output: Output) -> Result<(), Error> {
-        let Output::Lines(lines) = output else { unreachable!("the encoder gives lines to a sink of lines") };
+impl<W: Write> Takes<Vec<u8>> for LineSink<W> {
+    fn write(&mut self, lines: Vec<u8>) -> Result<(), Error> {
         let written = self.writer.write_all(&lines);
         self.length += lines.len() as u64;
         recycle_lines(lines);
         self.done(written)
     }
+}
 
+impl<W: Write> Sink for LineSink<W> {
     fn flush(&mut self) -> Result<(), Error> {
         let flushed = self.writer.flush();
         self.done(flushed)

@@ -1,6 +1,6 @@
 //! Where results and dead letters go: each sink takes encoded messages in the order of epochs and makes them durable.
 //!
-//! - `kind`: the trait of all sinks; `custom`: the traits and registry of those that a program adds.
+//! - `kind`: the traits of all sinks; `custom`: the traits and registry of those that a program adds.
 //! - `opening`: what a sink of the registry knows of the run. `url`, `settings`, `error`: a sink's address, its other
 //!   settings and how it is opened, and why it failed.
 //! - `line_file`, `lines`, `parquet` with `row_log`, `mqtt`, `postgres`: the kinds of sinks.
@@ -36,7 +36,7 @@ pub use dead_letter::{DeadLetter, DeadLetters};
 pub use deadline::Deadline;
 pub use error::Error;
 pub use existing::{Existing, FileEnd};
-pub use kind::{RefusedLine, Sink, TransactionProgress};
+pub use kind::{RefusedLine, Sink, Takes, TransactionProgress, TypedSink};
 pub use mqtt::{LinePosition, Publisher, SinkTopic};
 pub use opening::RowsOrigin;
 pub use progress::SinkProgress;

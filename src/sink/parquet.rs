@@ -12,10 +12,9 @@ use parquet::schema::types::{PrimitiveTypeBuilder, Type};
 
 use super::claimed_file::{ClaimedFile, check_name, claim};
 use super::row_log::{self, RowLog};
-use super::{Error, Existing, Sink, unfinished};
+use super::{Error, Existing, Sink, Takes, unfinished};
 use crate::data::{Kind, Message, Schema};
 use crate::disk::{Disk, DiskFile, SharedDisk};
-use crate::format::Output;
 
 /// Rows per row group, which is held in memory.
 const ROW_GROUP: usize = 65_536;
@@ -103,13 +102,14 @@ impl Parquet {
     }
 }
 
-impl Sink for Parquet {
-    fn write(&mut self, output: Output) -> Result<(), Error> {
-        let Output::Columns(message) = output else { unreachable!("the encoder gives columns to a sink of columns") };
+impl Takes<Message> for Parquet {
+    fn write(&mut self, message: Message) -> Result<(), Error> {
         self.with_log(|log| log.write(&message))?;
         self.hold(message)
     }
+}
 
+impl Sink for Parquet {
     /// A Parquet file can only be read when it is closed; its log can be read before.
     fn flush(&mut self) -> Result<(), Error> {
         self.with_log(RowLog::flush)
@@ -267,7 +267,7 @@ mod tests {
         let create = |existing| Parquet::create(&crate::disk::os_disk(), &path, &schema, existing, true);
         let message = |number: u64| {
             let rows = ndarray::Array2::from_shape_vec((1, 2), vec![number as f64 + 1.0, 0.5]).unwrap();
-            Output::Columns(Message::new(number, vec![2 * number, 2 * number + 1], rows, Vec::new()))
+            Message::new(number, vec![2 * number, 2 * number + 1], rows, Vec::new())
         };
         for number in 0..3 {
             // The process is killed: nothing is closed.
@@ -313,7 +313,7 @@ mod tests {
         let file = tempfile::Builder::new().suffix(".parquet").tempfile().unwrap();
         let sink = Parquet::create(&crate::disk::os_disk(), file.path(), &schema, Existing::Replace, false);
         let mut sink = Box::new(sink.unwrap());
-        sink.write(Output::Columns(message)).unwrap();
+        sink.write(message).unwrap();
         sink.close().unwrap();
         assert_eq!(
             rows(file.path()),

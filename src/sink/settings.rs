@@ -7,7 +7,7 @@ use super::custom::CustomSink;
 use super::deadline::Deadline;
 use super::error::Error;
 use super::existing::Existing;
-use super::kind::Sink;
+use super::kind::TypedSink;
 use super::mqtt::SinkTopic;
 use super::opening::{Opening, RowsOrigin};
 use super::tail::{self, Tail};
@@ -234,7 +234,7 @@ impl SinkSettings {
         process: usize,
         existing: Existing,
         deadline: &Deadline,
-    ) -> Result<Box<dyn Sink>, Error> {
+    ) -> Result<TypedSink, Error> {
         let file = || self.file(process).expect("the sink is a file");
         let lines = |header: &[u8]| line_file::LineFile::open(&self.disk, &file(), header, existing);
         Ok(match &self.url {
@@ -242,12 +242,13 @@ impl SinkSettings {
                 let custom = self.custom.as_ref().expect("a sink of the registry has been built");
                 custom.open(schema, &self.opening(existing, deadline))?
             }
-            SinkUrl::Null => Box::new(lines::NullSink),
-            SinkUrl::Stdout => Box::new(lines::LineSink::stdout()),
-            SinkUrl::Ndjson(_) => Box::new(lines(b"")?),
-            SinkUrl::Csv(_) => Box::new(lines(&crate::format::Encoder::csv_header(schema))?),
+            SinkUrl::Null => TypedSink::Lines(Box::new(lines::NullSink)),
+            SinkUrl::Stdout => TypedSink::Lines(Box::new(lines::LineSink::stdout())),
+            SinkUrl::Ndjson(_) => TypedSink::Lines(Box::new(lines(b"")?)),
+            SinkUrl::Csv(_) => TypedSink::Lines(Box::new(lines(&crate::format::Encoder::csv_header(schema))?)),
             SinkUrl::Parquet(_) => {
-                Box::new(parquet::Parquet::create(&self.disk, &file(), schema, existing, self.logged)?)
+                let parquet = parquet::Parquet::create(&self.disk, &file(), schema, existing, self.logged)?;
+                TypedSink::Columns(Box::new(parquet))
             }
             SinkUrl::Mqtt(_) => {
                 if let Some(column) = self.topic.as_ref().and_then(|topic| topic.no_text(schema)) {
@@ -256,7 +257,7 @@ impl SinkSettings {
                 let endpoint = self.endpoint.clone().expect("an MQTT sink has an endpoint");
                 let publisher = mqtt::Publisher::start(endpoint, self.connect_timeout, deadline.clone())?;
                 let publisher = publisher.with_topic(self.topic.clone());
-                Box::new(if self.properties { publisher.with_properties()? } else { publisher })
+                TypedSink::Lines(Box::new(if self.properties { publisher.with_properties()? } else { publisher }))
             }
         })
     }

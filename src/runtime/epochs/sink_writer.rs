@@ -8,7 +8,7 @@ use crate::format::Output;
 use crate::runtime::error::Error;
 use crate::runtime::first_error::{FirstError, fail};
 use crate::runtime::observe::activity::{Activity, Destination};
-use crate::sink::{self, FileEnd, RefusedLine, Sink, SinkSettings, TransactionProgress};
+use crate::sink::{self, FileEnd, RefusedLine, SinkSettings, TransactionProgress, TypedSink};
 
 /// Writes to the sink until it fails. The graph writes; on the first worker the coordinator syncs.
 #[derive(Clone)]
@@ -28,7 +28,7 @@ pub struct WriterOptions {
 }
 
 struct SinkWriter {
-    sink: Option<Box<dyn Sink>>,
+    sink: Option<TypedSink>,
     options: WriterOptions,
     /// After closing: the length of the results, and where they end in the file.
     closed: Option<(u64, FileEnd)>,
@@ -42,7 +42,7 @@ impl SharedSinkWriter {
     pub fn open(
         role: &str,
         settings: &SinkSettings,
-        open: Option<impl FnOnce() -> Result<Box<dyn Sink>, sink::Error>>,
+        open: Option<impl FnOnce() -> Result<TypedSink, sink::Error>>,
         options: &WriterOptions,
     ) -> SharedSinkWriter {
         let WriterOptions { activity, failure, .. } = options;
@@ -159,7 +159,8 @@ impl SharedSinkWriter {
         let (sync, follows) = (persistent && !asked, !checkpointed);
         writer.with(|sink| {
             if sync { sink.sync() } else { sink.flush() }?;
-            if follows && sink.is_moved() { sink.follow(sink.length()) } else { Ok(()) }
+            let length = sink.length();
+            if follows && sink.is_moved() { sink.follow(length) } else { Ok(()) }
         })
     }
 
@@ -193,7 +194,7 @@ impl SharedSinkWriter {
 
 impl SinkWriter {
     /// Acts on the sink; false if there is none, or it fails.
-    fn with(&mut self, act: impl FnOnce(&mut Box<dyn Sink>) -> Result<(), sink::Error>) -> bool {
+    fn with(&mut self, act: impl FnOnce(&mut TypedSink) -> Result<(), sink::Error>) -> bool {
         let Some(sink) = &mut self.sink else { return false };
         let Err(error) = self.options.activity.during(&self.destination, || act(sink)) else { return true };
         self.sink = None;

@@ -12,7 +12,7 @@ use crate::runtime::epochs::ledger::Ledger;
 use crate::runtime::first_error::{FirstError, fail};
 use crate::runtime::graph::operator_state::{OperatorState, TOLD};
 use crate::runtime::observe::activity::{Activity, Destination};
-use crate::sink::{self, Deadline, Existing, FileEnd, RefusedLine, Sink};
+use crate::sink::{self, Deadline, Existing, FileEnd, RefusedLine, TypedSink};
 use crate::tables::{Group, KeyCell, TableContents};
 
 /// A table's contents, shared with the query server's thread.
@@ -54,7 +54,7 @@ pub type SharedMaterializedTable = Rc<RefCell<MaterializedTable>>;
 pub struct MaterializedTables(Vec<SharedMaterializedTable>);
 
 struct OpenedSink {
-    sink: Box<dyn Sink>,
+    sink: TypedSink,
     destination: Arc<Destination>,
     encoder: Encoder,
     /// Whether it takes the whole table at the end instead of all changes.
@@ -141,7 +141,8 @@ impl MaterializedTable {
                     return Ok(());
                 }
                 if follows && opened.sink.is_moved() {
-                    opened.sink.follow(opened.sink.length())?;
+                    let length = opened.sink.length();
+                    opened.sink.follow(length)?;
                 }
                 opened.sink.write(opened.encoder.encode(changes))?;
                 opened.sink.flush()

@@ -15,9 +15,8 @@ use super::link::{self, Link, LinkShared};
 use super::outbox::{self, RefusalReason};
 use super::topic::SinkTopic;
 use crate::data::recycle_lines;
-use crate::format::Output;
 use crate::mqtt::{Endpoint, MqttUrl};
-use crate::sink::{Deadline, Error, RefusedLine, Sink, SinkProgress};
+use crate::sink::{Deadline, Error, RefusedLine, Sink, SinkProgress, Takes};
 
 /// Timeout of the first attempt to connect once the run is stopped.
 const FIRST_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -176,9 +175,8 @@ impl Publisher {
     }
 }
 
-impl Sink for Publisher {
-    fn write(&mut self, output: Output) -> Result<(), Error> {
-        let Output::Lines(lines) = output else { unreachable!("the encoder gives lines to a sink of lines") };
+impl Takes<Vec<u8>> for Publisher {
+    fn write(&mut self, lines: Vec<u8>) -> Result<(), Error> {
         for row in lines.split(|byte| *byte == b'\n').filter(|row| !row.is_empty()) {
             let user_properties = if self.properties { properties(row) } else { Vec::new() };
             match self.topic.as_ref().map(|topic| topic.of(row)).transpose() {
@@ -192,7 +190,9 @@ impl Sink for Publisher {
         recycle_lines(lines);
         Ok(())
     }
+}
 
+impl Sink for Publisher {
     fn flush(&mut self) -> Result<(), Error> {
         self.shared.lock().failure.clone().map_or(Ok(()), |reason| Err(Error::Broker(reason)))
     }

@@ -5,12 +5,11 @@ use super::connection::Database;
 use super::progress::ProgressTable;
 use super::settings::Postgres;
 use super::writer::TableWriter;
-use crate::data::Schema;
-use crate::format::Encoding;
+use crate::data::{Message, Schema};
 use crate::mqtt::masked;
 use crate::sink::custom::RunSink;
 use crate::sink::opening::Opening;
-use crate::sink::{Error, Sink};
+use crate::sink::{Error, Takes};
 
 /// The database at an address, with the login of the settings.
 fn database(settings: &Postgres, url: &str) -> Result<Database, String> {
@@ -29,13 +28,13 @@ fn reach(settings: &Postgres, url: &str) -> Result<Database, Error> {
 }
 
 impl RunSink for Postgres {
-    const ENCODING: Encoding = Encoding::Columns;
+    type Input = Message;
 
     fn check(&self, url: &str) -> Result<(), String> {
         database(self, url).map(drop)
     }
 
-    fn open(&self, url: &str, schema: &Schema, opening: &Opening) -> Result<Box<dyn Sink>, Error> {
+    fn open(&self, url: &str, schema: &Schema, opening: &Opening) -> Result<Box<dyn Takes<Message>>, Error> {
         Ok(Box::new(TableWriter::open(reach(self, url)?, self, schema, opening)?))
     }
 

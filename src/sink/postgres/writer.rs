@@ -17,10 +17,10 @@ use super::rows::{CopyRows, UnwritableRow};
 use super::settings::Postgres;
 use super::table::{TableProblem, TableTarget};
 use crate::data::{Message, Schema, fingerprint};
-use crate::format::{Encoder, Encoding, Infinity, Output};
+use crate::format::{Encoder, Encoding, Infinity};
 use crate::mqtt::Backoff;
 use crate::sink::opening::{Opening, RowsOrigin};
-use crate::sink::{Deadline, Error, Existing, RefusedLine, Sink, SinkProgress, TransactionProgress};
+use crate::sink::{Deadline, Error, Existing, RefusedLine, Sink, SinkProgress, Takes, TransactionProgress};
 
 /// So many bytes of results wait before the next transaction should come.
 const FULL: usize = 32 << 20;
@@ -327,11 +327,8 @@ fn rows_there(table: &TableName, origin: &RowsOrigin, stored: &StoredProgress) -
     stored.next_row as u64
 }
 
-impl Sink for TableWriter {
-    fn write(&mut self, output: Output) -> Result<(), Error> {
-        let Output::Columns(mut message) = output else {
-            unreachable!("the encoder gives columns to a sink of columns")
-        };
+impl Takes<Message> for TableWriter {
+    fn write(&mut self, mut message: Message) -> Result<(), Error> {
         if self.skip_before > 0 {
             let keep: Vec<bool> = message.ids.iter().map(|id| *id >= self.skip_before).collect();
             message.retain(&keep);
@@ -344,7 +341,9 @@ impl Sink for TableWriter {
         }
         Ok(())
     }
+}
 
+impl Sink for TableWriter {
     fn flush(&mut self) -> Result<(), Error> {
         Ok(())
     }
