@@ -141,3 +141,124 @@ fn a_signal_to_one_of_two_hosts_drains_both() {
         assert_in_order(&out, ROWS);
     }
 }
+
+/// Rows of two connections through steps that move them between workers: each is there once, in its connection's order,
+/// and what cannot be used is told with its own bytes by the process that has read it.
+#[test]
+fn rows_stay_with_the_process_that_reads_them_and_are_all_accounted_for() {
+    const EACH: u16 = 30;
+    let directory = tempfile::tempdir().unwrap();
+    let steps = "[[subtask]]\nuse = \"diff\"\ncolumns = [\"d\"]\nfit = \"stream\"\nkey = \"k\"\n\
+                 [[subtask]]\nuse = \"normalizer\"\ncolumns = [\"z\"]\n";
+    let text = "schema = { number = [\"n\", \"d\", \"z\"], text = [\"k\"] }\n\
+                [source]\nurl = \"-\"\nclient_id = \"mill\"\n[buffer]\nbucket_size = 4\ndelay = \"50ms\"\n\
+                [sink]\nurl = \"null\"\n";
+    for (placement, steps) in [("message", ""), ("message", steps), ("subtask", steps)] {
+        let path = directory.path().join("moved.toml");
+        std::fs::write(&path, format!("{text}{steps}")).unwrap();
+        let (listener, port) = Played::listen();
+        let (out, dead) = (directory.path().join("out.csv"), directory.path().join("dead.ndjson"));
+        let _ = std::fs::remove_file(&dead);
+        let flags = ["-n", "2", "-w", "2", "--fresh", "--placement", placement, "--set", TOPICS, "--dead-letter"];
+        let mut command = run(&path, port, 1, &out, &flags);
+        let process = Process(command.arg(&dead).stderr(Stdio::null()).spawn().unwrap());
+        let mut brokers = [(); 2].map(|()| Played::accept(&listener, false));
+        for id in 1..=EACH {
+            for (station, broker) in (0..).zip(&mut brokers) {
+                let (n, key) = (1000 * station + u32::from(id), ["a", "b"][station as usize]);
+                let payload = match id % 10 {
+                    3 => format!("garbage {n}"),
+                    // A step that takes no infinity refuses this row.
+                    7 => format!("{{\"n\":{n},\"d\":1,\"z\":\"inf\",\"k\":\"{key}\"}}"),
+                    _ => format!("{{\"n\":{n},\"d\":{n},\"z\":1,\"k\":\"{key}\"}}"),
+                };
+                broker.publish_payload(id, &payload, false);
+            }
+        }
+        for broker in &mut brokers {
+            (1..=EACH).for_each(|id| assert_eq!(broker.acknowledged(), id));
+        }
+        drop(brokers);
+        process.drain();
+        let text = std::fs::read_to_string(&out).unwrap();
+        let header: Vec<&str> = text.lines().next().unwrap().split(',').collect();
+        let column = |name: &str| {
+            let place = header.iter().position(|of| *of == name).unwrap();
+            text.lines().skip(1).map(move |line| line.split(',').nth(place).unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        let numbers: Vec<u32> = column("n").iter().map(|n| n.parse::<f64>().unwrap() as u32).collect();
+        let refused = |id: u16| id % 10 == 3 || (id % 10 == 7 && !steps.is_empty());
+        let expected =
+            |station: u32| (1..=EACH).filter(|id| !refused(*id)).map(move |id| 1000 * station + u32::from(id));
+        for station in 0..2 {
+            let of_station = numbers.iter().copied().filter(|n| n / 1000 == station);
+            assert!(of_station.eq(expected(station)), "{placement} {station}: {numbers:?}");
+        }
+        let letters: Vec<serde_json::Value> =
+            std::fs::read_to_string(&dead).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let mut told: Vec<String> = letters.iter().map(|letter| letter["raw"].as_str().unwrap().to_owned()).collect();
+        told.sort();
+        let mut raws: Vec<String> = Vec::new();
+        for (station, id) in (0..2_u32).flat_map(|station| (1..=EACH).map(move |id| (station, id))) {
+            let (n, key) = (1000 * station + u32::from(id), ["a", "b"][station as usize]);
+            if id % 10 == 3 {
+                raws.push(format!("garbage {n}"));
+            } else if refused(id) {
+                raws.push(format!("{{\"n\":{n},\"d\":1,\"z\":\"inf\",\"k\":\"{key}\"}}"));
+            }
+        }
+        raws.sort();
+        assert_eq!(told, raws, "{placement}");
+        assert!(letters.iter().all(|letter| letter["topic"] == "rows" && letter["position"].as_u64() >= Some(1)));
+        // Each row has a number of its own, those of dead letters included.
+        let of_letters = letters.iter().map(|letter| letter["row"].as_u64().unwrap());
+        let rows: std::collections::BTreeSet<u64> =
+            column("row").iter().map(|row| row.parse().unwrap()).chain(of_letters).collect();
+        assert_eq!(rows.len(), 2 * usize::from(EACH));
+    }
+}
+
+/// Each process publishes what it has made, and tells what the broker refuses with the bytes that came in.
+#[test]
+#[ignore = "needs mosquitto"]
+fn results_that_a_broker_refuses_are_told_by_the_process_that_publishes_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let broker = Mosquitto::start(&directory, "allow_anonymous true\nmax_packet_size 300\n");
+    let path = directory.path().join("long.toml");
+    let text = "schema = { number = [\"n\"], text = [\"k\"] }\n[source]\nurl = \"-\"\nclient_id = \"mill\"\n\
+                [buffer]\nbucket_size = 2\ndelay = \"50ms\"\n[sink]\nurl = \"null\"\n";
+    std::fs::write(&path, text).unwrap();
+    let dead = directory.path().join("dead.ndjson");
+    let sink = std::path::PathBuf::from(format!("mqtt://127.0.0.1:{}/results", broker.port));
+    let collected = broker::collect(broker.port, "results");
+    let mut command = run(&path, broker.port, 1, &sink, &["-n", "2", "--set", TOPICS, "--dead-letter"]);
+    let process = Process::subscribed(command.arg(&dead).current_dir(directory.path()));
+    let payload = |n: u64| {
+        let text = if n.is_multiple_of(3) { "x".repeat(250) } else { "short".into() };
+        format!("{{\"n\":{n},\"k\":\"{text}\"}}")
+    };
+    for n in 1..=12 {
+        let topic = if n % 2 == 0 { "north" } else { "south" };
+        let mut publish = Command::new("mosquitto_pub");
+        publish.args(["-p", &broker.port.to_string(), "-q", "1", "-t", topic, "-m", &payload(n)]);
+        assert!(publish.status().unwrap().success());
+    }
+    wait_until("all letters", || broker::lines(&dead) == 4);
+    wait_until("all results", || collected.lock().unwrap().len() == 8);
+    process.drain();
+    let mut told = Vec::new();
+    for line in std::fs::read_to_string(&dead).unwrap().lines() {
+        let letter: serde_json::Value = serde_json::from_str(line).unwrap();
+        let raw: serde_json::Value = serde_json::from_str(letter["raw"].as_str().unwrap()).unwrap();
+        let n = raw["n"].as_u64().unwrap();
+        assert_eq!((&letter["subtask"], &letter["raw"]), (&"sink".into(), &payload(n).into()));
+        assert_eq!(letter["topic"], if n % 2 == 0 { "north" } else { "south" });
+        told.push(n);
+    }
+    told.sort_unstable();
+    assert_eq!(told, [3, 6, 9, 12]);
+    let mut rows: Vec<u64> = collected.lock().unwrap().iter().map(|row| row["row"].as_u64().unwrap()).collect();
+    rows.sort_unstable();
+    rows.dedup();
+    assert_eq!(rows.len(), 8, "each result has a row of its own");
+}

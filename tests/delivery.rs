@@ -243,17 +243,24 @@ fn what_tables_hold_survives_kills() {
 #[test]
 #[ignore = "needs mosquitto"]
 fn what_comes_twice_out_of_a_broker_has_the_same_row() {
-    same_rows_have_same_numbers(1);
+    same_rows_have_same_numbers(1, &[&[]]);
 }
 
 #[test]
 #[ignore = "needs mosquitto"]
 fn what_comes_twice_has_the_same_row_whichever_connection_was_faster() {
-    same_rows_have_same_numbers(3);
+    same_rows_have_same_numbers(3, &[&[]]);
 }
 
-/// Each row has one number, and each number one row, however often they come.
-fn same_rows_have_same_numbers(connections: u64) {
+/// Each process publishes the results of what it has read, and the next run has other processes.
+#[test]
+#[ignore = "needs mosquitto"]
+fn what_comes_twice_has_the_same_row_whichever_process_publishes_it() {
+    same_rows_have_same_numbers(3, &[&["-n", "2", "-w", "2"], &["-n", "3"], &["-w", "2"], &["-n", "2"]]);
+}
+
+/// Each row has one number, and each number one row, however often they come. The starts take the flags in turn.
+fn same_rows_have_same_numbers(connections: u64, flags: &[&[&str]]) {
     const ROWS: u64 = 3_000;
     let directory = tempfile::tempdir().unwrap();
     let broker = persistent(&directory);
@@ -265,8 +272,10 @@ fn same_rows_have_same_numbers(connections: u64) {
         collected.lock().unwrap().iter().map(pair).collect::<Vec<(u64, u64)>>()
     };
     let connections_of = format!("source.connections={connections}");
-    let start = || {
-        let mut run = run(&carrier, broker.port, 1, &sink, &["--set", &connections_of]);
+    let mut turns = flags.iter().cycle();
+    let mut start = || {
+        let flags: &[&str] = turns.next().expect("there are flags");
+        let mut run = run(&carrier, broker.port, 1, &sink, &[&["--set", &connections_of][..], flags].concat());
         Process::subscribed(run.current_dir(directory.path()))
     };
     let mut random = ChaCha8Rng::seed_from_u64(8);

@@ -53,8 +53,25 @@ impl Dataflow {
         let own = (0..self.source_settings.connections()).filter(|number| number % processes == process);
         let connections = own.map(|number| self.source_settings.of_connection(number));
         let source = connections.filter_map(|settings| Some(("the source".to_owned(), settings.endpoint?)));
-        let sinks = self.sinks().into_iter().filter(|_| process == 0);
-        source.chain(sinks.filter_map(|(what, _, sink)| Some((what, sink.endpoint.clone()?)))).collect()
+        let sinks = match process {
+            0 => self.sinks().into_iter().map(|(what, _, sink)| (what, sink)).collect(),
+            _ if self.publishes_apart(processes) => self.results().collect(),
+            _ => Vec::new(),
+        };
+        let sinks = sinks.into_iter().filter_map(|(what, sink)| Some((what, sink.endpoint_of(process)?)));
+        source.chain(sinks).collect()
+    }
+
+    /// Whether of so many processes each publishes the results of the connections that it reads: all go to brokers.
+    pub fn publishes_apart(&self, processes: usize) -> bool {
+        let mut written = self.results().filter(|(_, sink)| sink.url != sink::SinkUrl::Null).peekable();
+        let several = processes > 1 && self.source_settings.connections() > 1;
+        several && written.peek().is_some() && written.all(|(_, sink)| sink.endpoint.is_some())
+    }
+
+    /// The sinks of results: a name, and the settings.
+    fn results(&self) -> impl Iterator<Item = (String, &sink::SinkSettings)> {
+        self.sinks.iter().map(|plan| (plan.role(), &plan.settings))
     }
 
     /// Everything that it writes or publishes to: a name, what is written there, and the settings.
@@ -63,7 +80,7 @@ impl Dataflow {
             let what = format!("the sink of table {}", table.name());
             Some((what, "each line", table.sink()?))
         });
-        let sinks = self.sinks.iter().map(|plan| (plan.role(), "each result", &plan.settings));
+        let sinks = self.results().map(|(what, sink)| (what, "each result", sink));
         let letters = self.dead_letter.iter().map(|sink| ("dead_letter".to_owned(), "each dead letter", sink));
         sinks.chain(letters).chain(of_tables).collect()
     }

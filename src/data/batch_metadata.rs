@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::contiguous;
 use super::edge_node::EdgeNodeState;
 use super::numbers::Numbers;
 use super::partial_row::PartialRow;
+use super::route::Route;
 
 /// Where a row came from, for dead letters.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +24,7 @@ pub struct Origin {
 ///
 /// Arrival stamps, origins and deliveries do not travel to the workers that process the rows: latency, dead letters and
 /// acknowledgements are handled by the first worker, to which a process that reads rows for it sends them as
-/// [`Stamps`].
+/// [`Stamps`]. Where rows stay in the process that has read them, so do their origins.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct BatchMetadata {
     /// The message's timely timestamp, from 0.
@@ -31,6 +33,8 @@ pub struct BatchMetadata {
     pub first_row: u64,
     /// The numbers of its rows.
     pub numbers: Numbers,
+    /// The workers that it goes to.
+    pub route: Route,
     /// Whether it carries a checkpoint barrier: the steps' keyed states after it are stored.
     pub barrier: bool,
     /// Rows that came at quality of service 0, and are never redelivered.
@@ -64,7 +68,10 @@ pub struct BatchMetadata {
 /// What does not travel with a bucket: arrival stamps and origins of its rows, and the deliveries that end in it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Stamps {
-    arrived: Vec<u64>,
+    /// Stamps, each with the number of its consecutive rows, as bytes.
+    #[serde(with = "serde_bytes")]
+    arrived: Vec<u8>,
+    /// None where the rows stay in the process that has read them, with their origins.
     positions: Vec<u64>,
     /// Topics, each with the number of its consecutive rows.
     topics: Vec<(Arc<str>, usize)>,
@@ -141,27 +148,48 @@ impl BatchMetadata {
         usize::try_from(place?.checked_sub(self.first_row)?).ok()
     }
 
+    /// What the first worker numbers the rows by, without anything of the rows.
+    pub(super) fn without_rows(&self) -> BatchMetadata {
+        BatchMetadata { once: self.once.clone(), ..BatchMetadata::default() }
+    }
+
+    /// Takes over what the first worker has given the message.
+    pub fn number_as(&mut self, given: &BatchMetadata) {
+        (self.epoch, self.first_row, self.route) = (given.epoch, given.first_row, given.route);
+        (self.numbers, self.barrier) = (given.numbers.clone(), given.barrier);
+    }
+
     /// The stamps, for another process.
     pub fn stamps(&self) -> Stamps {
         let runs = self.origins.chunk_by(|a, b| a.topic == b.topic);
         Stamps {
-            arrived: self.arrived.clone(),
             positions: self.origins.iter().map(|origin| origin.position).collect(),
             topics: runs.map(|run| (run[0].topic.clone(), run.len())).collect(),
-            delivered: self.delivered,
-            begun: self.begun,
-            closed: self.closed,
+            ..self.stamps_without_origins()
         }
+    }
+
+    /// The stamps of rows that stay in this process with their origins, for another process.
+    pub fn stamps_without_origins(&self) -> Stamps {
+        let runs = self.arrived.chunk_by(|a, b| a == b).map(|run| [run[0], run.len() as u64]);
+        let arrived = contiguous::bytes(&runs.collect::<Vec<_>>()).to_vec();
+        let (delivered, begun, closed) = (self.delivered, self.begun, self.closed);
+        Stamps { arrived, delivered, begun, closed, ..Stamps::default() }
     }
 
     /// Adds the stamps to rows that came without them. `ahead` is how far this process' clock is ahead of the clock
     /// that made them, in nanoseconds.
+    ///
+    /// # Panics
+    /// If the stamps are not those that [`BatchMetadata::stamps`] gave.
     pub fn stamp(&mut self, stamps: Stamps, ahead: i64) {
-        let Stamps { mut arrived, positions, topics, delivered, begun, closed } = stamps;
-        arrived.iter_mut().for_each(|stamp| *stamp = stamp.saturating_add_signed(ahead));
+        let Stamps { arrived, positions, topics, delivered, begun, closed } = stamps;
+        let runs: Vec<[u64; 2]> = contiguous::values(&arrived).expect("whole runs, as they were sent");
+        let rows = |[stamp, rows]: [u64; 2]| std::iter::repeat_n(stamp.saturating_add_signed(ahead), rows as usize);
+        self.arrived = runs.into_iter().flat_map(rows).collect();
         let topics = topics.iter().flat_map(|(topic, rows)| std::iter::repeat_n(topic, *rows));
         let origins = topics.zip(positions).map(|(topic, position)| Origin { topic: topic.clone(), position });
-        (self.arrived, self.origins) = (arrived, origins.collect());
+        self.origins = origins.collect();
         (self.delivered, self.begun) = (delivered, begun);
         self.closed = closed.saturating_add_signed(ahead);
     }
@@ -186,14 +214,14 @@ mod tests {
     #[test]
     fn stamps_follow_a_metadata_to_another_clock() {
         let mut metadata = BatchMetadata::default();
-        for (place, topic) in [(1, "a"), (2, "a"), (3, "b")] {
-            metadata.push(10 * place, Origin { topic: topic.into(), position: place });
+        for (place, arrived, topic) in [(1, 10, "a"), (2, 10, "a"), (3, 30, "b")] {
+            metadata.push(arrived, Origin { topic: topic.into(), position: place });
         }
         (metadata.delivered, metadata.begun, metadata.closed) = (7, 2, 40);
         let sent = crate::data::to_bytes(&(&metadata, metadata.stamps()));
         let (mut received, stamps): (BatchMetadata, Stamps) = crate::data::from_bytes(&sent).unwrap();
         received.stamp(stamps, -15);
-        assert_eq!(received.arrived(), [0, 5, 15]);
+        assert_eq!(received.arrived(), [0, 0, 15]);
         assert!((0..3).all(|row| received.origin(row) == metadata.origin(row)));
         assert_eq!((received.delivered, received.begun, received.closed), (7, 2, 25));
     }

@@ -8,6 +8,7 @@
 //! - `edge_node`: what edge nodes of Sparkplug B have said of their metrics.
 //! - `nearest`: the name that may be meant by one that is not known.
 //! - `numbers`, `fingerprint`, `keyed_state`: numbers of rows in the output, stable hashes, state for checkpoints.
+//! - `route`: the workers that a message may be worked on by.
 //!
 //! Never here: input or output, payload formats, timely.
 
@@ -28,13 +29,14 @@ mod nearest;
 mod numbers;
 mod partial_row;
 mod raw_batch;
+mod route;
 mod row;
 mod schema;
 pub(crate) mod spare;
 mod text;
 
 pub use batch_metadata::{BatchMetadata, Origin, Stamps};
-pub use bucket::Bucket;
+pub use bucket::{Bucket, HeldRows};
 pub use date_order::DateOrder;
 pub use edge_node::{BirthCertificates, BornMetric, EdgeNodeState};
 pub use event_time::{event_microseconds, event_time, is_time, order_by, rounded_time};
@@ -46,6 +48,7 @@ pub use nearest::did_you_mean;
 pub use numbers::{Numbers, Run};
 pub use partial_row::PartialRow;
 pub use raw_batch::RawBatch;
+pub use route::Route;
 pub use row::{Broken, Format, Header, Layout, Row, Separated};
 pub use schema::{Column, DAVIS, Kind, Schema};
 pub use spare::{recycle_lines, spare_lines};

@@ -39,7 +39,7 @@ const READY_INTERVAL: Duration = Duration::from_millis(1);
 /// # Errors
 /// The first failure on this worker.
 pub fn run(worker: &mut Worker, context: &Context<'_>, start: ResumePoint) -> Result<Option<Report>, Error> {
-    let Context { dataflow, options, sampler, activity, busy } = *context;
+    let Context { dataflow, options, sampler, activity, busy, .. } = *context;
     busy.join();
     let (clock, failure) = (Clock::start(), FirstError::default());
     let numbering = Numbering::after(&start.numbers, start.next_row, dataflow.source_settings.connections());
@@ -47,7 +47,8 @@ pub fn run(worker: &mut Worker, context: &Context<'_>, start: ResumePoint) -> Re
     let apart = start.checkpoint.is_some() && dataflow.sinks.iter().any(|plan| plan.settings.stays());
     let numbering = if apart { numbering.telling_apart(start.run) } else { numbering };
     let (channel, _) = context.share_positions(worker, &start.positions);
-    let mut sources = SourceConnections::start(channel, dataflow, options, clock, &start.positions);
+    let stay = context.holds_rows();
+    let mut sources = SourceConnections::start(channel, dataflow, options, clock, &start.positions, stay);
     sources.number_from(numbering.clone());
     let sources = sources.starting_at(start.next_epoch, start.next_row);
     let keeps_state = start.checkpoint.is_some() && dataflow.remembers();

@@ -15,6 +15,7 @@ use crate::runtime::cluster::start_barrier;
 use crate::runtime::cluster::topology::{Cluster, Sockets};
 use crate::runtime::epochs::resume::ResumePoint;
 use crate::runtime::error::Error;
+use crate::runtime::ingest::held_buckets::HeldBuckets;
 use crate::runtime::observe::activity::Activity;
 use crate::runtime::observe::sampler::Sampler;
 use crate::runtime::observe::timely_log::TimelyTrace;
@@ -51,7 +52,7 @@ pub fn run(dataflow: Dataflow, mut options: Options) -> Result<Option<Report>, E
     let (following, path) = (trace.clone(), options.trace.clone());
     let dataflow = Arc::new(dataflow);
     let sampler = options.on_live.as_ref().map(|_| Sampler::default());
-    let busy = BusyTime::default();
+    let (busy, held) = (BusyTime::default(), HeldBuckets::default());
     let guards = timely::execute::execute_from(builders, others, WorkerConfig::default(), move |worker| {
         following.iter().for_each(|trace| trace.follow(worker));
         let first = worker.index() == 0;
@@ -62,6 +63,7 @@ pub fn run(dataflow: Dataflow, mut options: Options) -> Result<Option<Report>, E
             sampler: sampler.as_ref(),
             activity: &activity,
             busy: &busy,
+            held: &held,
         };
         match start {
             Some(start) => coordinator::run(worker, &context, start),

@@ -28,6 +28,7 @@ use crate::runtime::graph::operator_state::OperatorState;
 use crate::runtime::graph::table_operators::TableOperators;
 use crate::runtime::graph::{build, stateful};
 use crate::runtime::ingest::channel::IngestChannel;
+use crate::runtime::ingest::held_buckets::HeldBuckets;
 use crate::runtime::ingest::protocol::IngestMessage;
 use crate::runtime::ingest::remote::LocalReaders;
 use crate::runtime::observe::activity::Activity;
@@ -45,6 +46,7 @@ pub struct Context<'a> {
     pub sampler: Option<&'a Sampler>,
     pub activity: &'a Arc<Activity>,
     pub busy: &'a BusyTime,
+    pub held: &'a HeldBuckets,
 }
 
 /// What the graph is restored from; empty on all workers but the first.
@@ -81,14 +83,16 @@ impl OutcomeRecorder for NoAccounts {
 /// # Errors
 /// The first failure on this worker.
 pub fn run(worker: &mut Worker, context: &Context<'_>) -> Result<(), Error> {
-    let Context { dataflow, options, busy, .. } = *context;
+    let Context { dataflow, options, busy, held, .. } = *context;
     busy.join();
     let (clock, failure) = (Clock::start(), FirstError::default());
     let first_in_process = context.is_first_in_process(worker);
     let (channel, positions) = context.share_positions(worker, &[]);
     let reads = first_in_process && options.cluster.process < dataflow.source_settings.connections();
     let channel = channel.filter(|_| reads);
-    let reader = channel.map(|channel| LocalReaders::start(channel, dataflow, options, clock, &positions));
+    let holding = || context.holds_rows().then(|| held.clone());
+    let start = |channel| LocalReaders::start(channel, dataflow, options, clock, &positions, holding());
+    let reader = channel.map(start);
     let Some(schema) = context.agree_on_schema(worker, |_| None) else {
         options.stop.now();
         return Ok(());
@@ -102,7 +106,11 @@ pub fn run(worker: &mut Worker, context: &Context<'_>) -> Result<(), Error> {
     }
     drop(inputs);
     let follow = || follow(options, &share.writers, &failure);
-    if let Some(Err(error)) = reader.map(|reader| reader.run(worker, follow)) {
+    let look_up = || {
+        follow();
+        held.release(|epoch| !probe.less_equal(&epoch));
+    };
+    if let Some(Err(error)) = reader.map(|reader| reader.run(worker, look_up)) {
         fail(&failure, error);
     }
     // A worker with a sink wakes up to check for requests to reopen its file.
@@ -115,8 +123,12 @@ pub fn run(worker: &mut Worker, context: &Context<'_>) -> Result<(), Error> {
     share.finish(worker, context, gather, busy, &failure).map(drop)
 }
 
-/// Continues in new files, if some of this worker's were moved away and a reopen is requested.
+/// Continues in new files, if some of this worker's were moved away and a reopen is requested. A failure here stops the
+/// sources: nothing behind it would be acknowledged.
 fn follow(options: &Options, writers: &SinkWriters, failure: &FirstError) {
+    if failure.borrow().is_some() {
+        options.stop.now();
+    }
     if writers.writes()
         && options.reopen.swap(false, Ordering::Relaxed)
         && let Err(error) = writers.follow(&writers.moved(), &writers.lengths())
@@ -133,7 +145,8 @@ impl Context<'_> {
     /// Who writes this worker's results.
     fn written_by(&self, worker: &Worker) -> WrittenBy {
         let sinks = || self.dataflow.sinks.iter().map(|plan| &plan.settings);
-        if sinks().any(|sink| sink.parts) {
+        // A broker takes results from any process; their receiver tells them apart by their rows.
+        if sinks().any(|sink| sink.parts) || self.dataflow.publishes_apart(self.options.cluster.processes()) {
             WrittenBy::FirstOfProcess(self.first_in_process(worker))
         } else if sinks().all(|sink| sink.url == SinkUrl::Null) && worker.peers() > 1 {
             // With a worker alone, an operator more would only cost time.
@@ -147,6 +160,18 @@ impl Context<'_> {
         worker.index() == self.first_in_process(worker)
     }
 
+    /// Whether several processes read connections.
+    fn reads_in_several(&self) -> bool {
+        self.options.cluster.processes() > 1 && self.dataflow.source_settings.connections() > 1
+    }
+
+    /// Whether rows stay in the process that has read them. A sink that refuses results on the first worker needs the
+    /// rows there: its dead letters are those rows.
+    pub fn holds_rows(&self) -> bool {
+        let refuses = || self.dataflow.sinks.iter().any(|plan| plan.settings.may_refuse());
+        self.reads_in_several() && (self.dataflow.publishes_apart(self.options.cluster.processes()) || !refuses())
+    }
+
     /// Where several processes read: the channel between them and the first worker, and the position of each
     /// connection, broadcast by the first worker.
     pub fn share_positions(
@@ -154,7 +179,7 @@ impl Context<'_> {
         worker: &mut Worker,
         own: &[SourcePosition],
     ) -> (Option<IngestChannel<IngestMessage>>, Vec<SourcePosition>) {
-        if self.options.cluster.processes() == 1 || self.dataflow.source_settings.connections() == 1 {
+        if !self.reads_in_several() {
             return (None, Vec::new());
         }
         let positions = tell(worker, own.to_vec());
@@ -202,6 +227,7 @@ impl Share {
         let plan = GraphPlan {
             states,
             writer: context.written_by(worker),
+            held: context.holds_rows().then(|| context.held.clone()),
             source_file: options.shared_file.then(|| dataflow.source.clone()),
             sampler: sampler.cloned(),
             ..GraphPlan::new(dataflow, schema, &steps, schema_out, options.fuse, &tables.inputs(), branches)

@@ -68,6 +68,14 @@ impl SinkSettings {
         self.endpoint.is_some() || self.custom.as_ref().is_some_and(CustomSink::may_refuse)
     }
 
+    /// The broker, as process `process` is known to it: two clients with one id would take the connection from each
+    /// other.
+    pub fn endpoint_of(&self, process: usize) -> Option<Endpoint> {
+        let endpoint = self.endpoint.clone()?;
+        let client_id = endpoint.client_id.map(|id| if process > 0 { format!("{id}.{process}") } else { id });
+        Some(Endpoint { client_id, ..endpoint })
+    }
+
     /// Whether it takes results in transactions, with the run's progress in each.
     pub fn is_transactional(&self) -> bool {
         self.custom.as_ref().is_some_and(CustomSink::may_refuse)
@@ -254,7 +262,7 @@ impl SinkSettings {
                 if let Some(column) = self.topic.as_ref().and_then(|topic| topic.no_text(schema)) {
                     return Err(Error::TopicColumn { url: self.url.to_string(), column: column.to_owned() });
                 }
-                let endpoint = self.endpoint.clone().expect("an MQTT sink has an endpoint");
+                let endpoint = self.endpoint_of(process).expect("an MQTT sink has an endpoint");
                 let publisher = mqtt::Publisher::start(endpoint, self.connect_timeout, deadline.clone())?;
                 let publisher = publisher.with_topic(self.topic.clone());
                 TypedSink::Lines(Box::new(if self.properties { publisher.with_properties()? } else { publisher }))

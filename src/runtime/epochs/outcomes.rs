@@ -8,12 +8,13 @@ use crate::config::Dataflow;
 use crate::data::Bucket;
 use crate::runtime::epochs::ledger::Ledger;
 use crate::runtime::epochs::never_came::NeverCame;
-use crate::runtime::epochs::sink_writers::{RefusedResult, SinkWriters};
+use crate::runtime::epochs::sink_writers::SinkWriters;
 use crate::runtime::epochs::without_column::WithoutColumn;
 use crate::runtime::error::Error;
 use crate::runtime::first_error::{FirstError, fail};
 use crate::runtime::graph::build::OutcomeRecorder;
-use crate::runtime::graph::in_flight::EpochOutcome;
+use crate::runtime::graph::delivery::RefusedResult;
+use crate::runtime::graph::in_flight::{EpochOutcome, RefusedRow, RowSource};
 use crate::runtime::observe::activity::{Activity, Destination};
 use crate::runtime::options::Options;
 use crate::sink::{self, DeadLetter, DeadLetters, Existing, LinePosition};
@@ -121,6 +122,7 @@ impl LedgerOutcomes {
         let LinePosition { message, row } = LinePosition::of(line).unwrap_or_default();
         ledger.refuse(*sink, self.writers.is_at_the_end(*sink), (message, row));
         let bucket = ledger.bucket(message).or_else(|| ledger.kept(message));
+        let bucket = bucket.filter(|bucket| bucket.held().is_none());
         let place = bucket.as_ref().and_then(|bucket| Some((bucket, bucket.place_of(row)?)));
         let letter = match place {
             Some((bucket, index)) => {
@@ -137,21 +139,27 @@ impl LedgerOutcomes {
         let mut ledger = self.ledger.borrow_mut();
         for rejected in &outcome.rejected {
             let label = ledger.labels[rejected.operator].clone();
-            for row in &rejected.rows {
-                let index = (row - bucket.metadata.first_row) as usize;
-                let origin = bucket.metadata.origin(index);
-                let letter = DeadLetter::new(
-                    &origin.topic,
-                    origin.position,
-                    outcome.epoch,
-                    bucket.metadata.numbers.of(*row),
-                    &label,
-                    &rejected.reason,
-                    bucket.raw.row(index).bytes,
-                );
+            for (place, row) in rejected.rows.iter().enumerate() {
+                let (topic, position, raw) = match rejected.sources.get(place) {
+                    Some(RowSource { topic, position, raw }) => (topic, *position, &raw[..]),
+                    None => {
+                        let index = (row - bucket.metadata.first_row) as usize;
+                        let origin = bucket.metadata.origin(index);
+                        (&origin.topic, origin.position, bucket.raw.row(index).bytes)
+                    }
+                };
+                let (message, row) = (outcome.epoch, bucket.metadata.numbers.of(*row));
+                let letter = DeadLetter::new(topic, position, message, row, &label, &rejected.reason, raw);
                 ledger.keep_letter(&letter);
                 letters.write(&letter)?;
             }
+        }
+        for RefusedRow { sink, row, reason, source: RowSource { topic, position, raw } } in &outcome.refused {
+            ledger.refuse(*sink, self.writers.is_at_the_end(*sink), (outcome.epoch, *row));
+            let name = self.writers.name(*sink);
+            let letter = DeadLetter::new(topic, *position, outcome.epoch, *row, name, reason, raw);
+            ledger.keep_letter(&letter);
+            letters.write(&letter)?;
         }
         letters.flush()
     }
@@ -177,7 +185,7 @@ impl OutcomeRecorder for LedgerOutcomes {
         if let Some(reason) = outcome.unread.take() {
             fail(&self.failure, Error::Unread(reason));
         }
-        if !outcome.rejected.is_empty() {
+        if !outcome.rejected.is_empty() || !outcome.refused.is_empty() {
             self.with(|letters| self.write(&outcome, &bucket, letters));
         }
     }

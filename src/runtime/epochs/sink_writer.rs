@@ -21,7 +21,8 @@ pub struct WriterOptions {
     pub persistent: bool,
     /// Whether a checkpoint covers what was written.
     pub checkpointed: bool,
-    /// Whether the coordinator asks for syncs; on the other workers every flush must be one.
+    /// Whether the coordinator asks for syncs; on the other workers every flush must be one, unless outcomes wait for
+    /// the delivery of their results.
     pub asked: bool,
     pub activity: Arc<Activity>,
     pub failure: FirstError,
@@ -32,6 +33,10 @@ struct SinkWriter {
     options: WriterOptions,
     /// After closing: the length of the results, and where they end in the file.
     closed: Option<(u64, FileEnd)>,
+    /// Whether results are delivered some time after they were written, and no coordinator asks for syncs.
+    delivers: bool,
+    /// Whether the sink was closed with all results.
+    ended: bool,
     /// Results that were refused until the sink was closed.
     refused: Vec<RefusedLine>,
     destination: Arc<Destination>,
@@ -51,7 +56,9 @@ impl SharedSinkWriter {
         let sink = opened.and_then(|opened| opened.map_err(|error| fail(failure, error)).ok());
         activity.follow(&destination, sink.as_ref().and_then(|sink| sink.progress()));
         let (options, refused) = (options.clone(), Vec::new());
-        SharedSinkWriter(Rc::new(RefCell::new(SinkWriter { sink, options, closed: None, refused, destination })))
+        let delivers = !options.asked && settings.may_refuse();
+        let writer = SinkWriter { sink, options, closed: None, delivers, ended: false, refused, destination };
+        SharedSinkWriter(Rc::new(RefCell::new(writer)))
     }
 
     /// Makes what was written durable; a closed sink already is.
@@ -93,6 +100,22 @@ impl SharedSinkWriter {
     /// The first epoch with a result that the sink has neither delivered nor refused; `None` if there is none.
     pub fn waits_from(&self) -> Option<u64> {
         self.0.borrow().sink.as_ref().and_then(|sink| sink.waits_from())
+    }
+
+    /// Whether results are delivered some time after they were written, and no coordinator asks for syncs.
+    pub fn delivers(&self) -> bool {
+        self.0.borrow().delivers
+    }
+
+    /// Fails if the sink has: where there are no results to write, nothing else would ask.
+    pub fn check(&self) {
+        let _alive = self.0.borrow_mut().with(|sink| sink.flush());
+    }
+
+    /// Whether the sink is gone before all its results were delivered.
+    pub fn has_failed(&self) -> bool {
+        let writer = self.0.borrow();
+        writer.sink.is_none() && !writer.ended
     }
 
     /// Whether this worker has an open sink.
@@ -156,7 +179,7 @@ impl SharedSinkWriter {
     pub fn flush(&self) -> bool {
         let mut writer = self.0.borrow_mut();
         let WriterOptions { persistent, asked, checkpointed, .. } = writer.options;
-        let (sync, follows) = (persistent && !asked, !checkpointed);
+        let (sync, follows) = (persistent && !asked && !writer.delivers, !checkpointed);
         writer.with(|sink| {
             if sync { sink.sync() } else { sink.flush() }?;
             let length = sink.length();
@@ -186,6 +209,7 @@ impl SharedSinkWriter {
         let closed = writer.options.activity.during(&writer.destination, close);
         writer.refused.extend(refused);
         writer.closed = end;
+        writer.ended = closed.is_ok();
         if let Err(error) = closed {
             fail(&writer.options.failure, error);
         }

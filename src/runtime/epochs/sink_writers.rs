@@ -10,9 +10,10 @@ use crate::runtime::error::Error;
 use crate::runtime::first_error::FirstError;
 use crate::runtime::graph::build::{GraphPlan, ResultWriter};
 use crate::runtime::graph::by_sink::BySink;
+use crate::runtime::graph::delivery::{AwaitsDelivery, DeliveryState, RefusedResult};
 use crate::runtime::observe::activity::Activity;
 use crate::runtime::options::Options;
-use crate::sink::{Existing, FileEnd, RefusedLine, SinkSettings, TransactionProgress};
+use crate::sink::{Existing, FileEnd, SinkSettings, TransactionProgress};
 
 /// The sinks, in the order of the dataflow. The graph writes; on the first worker the coordinator syncs.
 #[derive(Clone)]
@@ -26,13 +27,6 @@ pub struct SinkWriters {
     operators: Vec<usize>,
     /// The sink that gets messages themselves at the end of the chain.
     at_the_end: Option<usize>,
-}
-
-/// A result that a sink has refused.
-pub struct RefusedResult {
-    /// The sink's number.
-    pub sink: usize,
-    pub line: RefusedLine,
 }
 
 impl SinkWriters {
@@ -168,6 +162,19 @@ impl SinkWriters {
     /// If a new path is taken by another file.
     pub fn follow(&self, moved: &[usize], lengths: &BySink) -> Result<(), Error> {
         moved.iter().try_for_each(|sink| self.writers[*sink].follow(lengths.get(*sink)))
+    }
+}
+
+impl AwaitsDelivery for SinkWriters {
+    fn delivery(&mut self) -> Option<DeliveryState> {
+        if !self.writers.iter().any(SharedSinkWriter::delivers) {
+            return None;
+        }
+        self.writers.iter().for_each(SharedSinkWriter::check);
+        // Asked first: a result may be refused meanwhile, and then its epoch still waits.
+        let waits_from = self.waits_from();
+        let has_failed = self.writers.iter().any(SharedSinkWriter::has_failed);
+        Some(DeliveryState { waits_from, refused: self.refused(), has_failed })
     }
 }
 

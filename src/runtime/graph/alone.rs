@@ -17,11 +17,13 @@ use crate::runtime::error::Error;
 use crate::runtime::first_error::FirstError;
 use crate::runtime::graph::build::{self, GraphEnds, GraphPlan, OutcomeRecorder, ResultWriter};
 use crate::runtime::graph::by_sink::BySink;
+use crate::runtime::graph::delivery::{AwaitsDelivery, DeliveryState};
 use crate::runtime::graph::in_flight::EpochOutcome;
 use crate::runtime::graph::table_operators::TableOperators;
 use crate::runtime::options::Options;
 
 /// Discards results and outcomes.
+#[derive(Clone)]
 struct Discard;
 
 impl ResultWriter for Discard {
@@ -38,6 +40,12 @@ impl ResultWriter for Discard {
     }
 
     fn close(&mut self) {}
+}
+
+impl AwaitsDelivery for Discard {
+    fn delivery(&mut self) -> Option<DeliveryState> {
+        None
+    }
 }
 
 impl OutcomeRecorder for Discard {

@@ -9,12 +9,13 @@ use timely::dataflow::{InputHandle, ProbeHandle, StreamVec};
 use timely::worker::Worker;
 
 use crate::config::{Branch, Dataflow, Placement};
-use crate::data::{Bucket, Column, Schema};
+use crate::data::{BatchMetadata, Bucket, Column, Schema};
 use crate::format::{Decoding, Output};
 use crate::measure::SharedServiceTimes;
 use crate::runtime::graph::absent_columns::AbsentColumns;
 use crate::runtime::graph::branches::{ChainEnd, Tap};
 use crate::runtime::graph::by_sink::BySink;
+use crate::runtime::graph::delivery::{AwaitsDelivery, delivered};
 use crate::runtime::graph::epoch_queue::EpochQueue;
 use crate::runtime::graph::in_flight::{EpochOutcome, FinishedMessage, InFlightMessage, RejectedRows};
 use crate::runtime::graph::operator_state::OperatorState;
@@ -23,6 +24,7 @@ use crate::runtime::graph::stages::{Stage, StageWork, operator_of_result, stages
 use crate::runtime::graph::stateful::StatefulStep;
 use crate::runtime::graph::table_lines::{LastEpoch, ReferenceInput};
 use crate::runtime::graph::table_operators::TableOperators;
+use crate::runtime::ingest::held_buckets::HeldBuckets;
 use crate::runtime::observe::sampler::Sampler;
 use crate::source::{SharedFile, SourceUrl};
 use crate::subtasks::prepare::Prepare;
@@ -48,6 +50,8 @@ pub struct GraphPlan {
     pub branches: Vec<Branch>,
     /// Who writes this worker's results.
     pub writer: WrittenBy,
+    /// The rows that the workers of this process have from its own connections, where several processes read.
+    pub held: Option<HeldBuckets>,
     /// The source, where rows come without their bytes, which are in its file.
     pub source_file: Option<SourceUrl>,
     /// The columns whose first values are looked for.
@@ -103,6 +107,7 @@ impl GraphPlan {
             placement: dataflow.placement,
             branches,
             writer: WrittenBy::First,
+            held: None,
             source_file: None,
             absent: dataflow.named_columns().map(AbsentColumns::of).unwrap_or_default(),
             sampler: None,
@@ -181,7 +186,7 @@ pub fn build(
     plan: &GraphPlan,
     times: &SharedServiceTimes,
     mut tables: TableOperators,
-    writer: impl ResultWriter + 'static,
+    writer: impl ResultWriter + AwaitsDelivery + Clone + 'static,
     accounts: impl OutcomeRecorder + 'static,
 ) -> GraphEnds {
     worker.dataflow::<u64, _, _>(|scope| {
@@ -196,7 +201,7 @@ pub fn build(
         let finished = if plan.whole {
             whole(buckets, plan, times, |finished| finished)
         } else {
-            let mut messages = each(buckets, by_epoch(), "prepare", prepare(plan, times.clone()));
+            let mut messages = each(buckets, by_turn(), "prepare", prepare(plan, times.clone()));
             messages = tap(messages, plan, 0);
             messages = tables.take(messages, 0, &mut references, &probe);
             for stage in &plan.stages {
@@ -215,7 +220,10 @@ pub fn build(
         match plan.writer {
             WrittenBy::First => drop(write(finished, 0, writer, Some(accounts)).probe_with(&probe)),
             WrittenBy::FirstOfProcess(first) => {
-                let outcomes = write(finished, first, writer, None::<NoOutcomes>);
+                let mut outcomes = write(finished, first, writer.clone(), None::<NoOutcomes>);
+                if let Some(held) = &plan.held {
+                    outcomes = delivered(outcomes, writer, held.clone());
+                }
                 drop(settle(outcomes, accounts).probe_with(&probe));
             }
             WrittenBy::Maker => {
@@ -227,9 +235,9 @@ pub fn build(
     })
 }
 
-/// Routes a bucket to the worker that its epoch selects.
-fn by_epoch() -> impl ParallelizationContract<u64, Vec<Arc<Bucket>>> {
-    exchange(|bucket: &Arc<Bucket>| bucket.metadata.epoch)
+/// Routes a bucket to the worker whose turn it is.
+fn by_turn() -> impl ParallelizationContract<u64, Vec<Arc<Bucket>>> {
+    exchange(|bucket: &Arc<Bucket>| bucket.metadata.route.home())
 }
 
 /// Parses the rows of buckets into messages.
@@ -238,8 +246,12 @@ fn prepare(plan: &GraphPlan, times: SharedServiceTimes) -> impl FnMut(Arc<Bucket
     let (sampler, schema) = (plan.sampler.clone(), plan.schema.clone());
     let mut absent = plan.absent.clone();
     let mut file = plan.source_file.as_ref().and_then(SharedFile::of);
+    let held = plan.held.clone();
     move |mut bucket| {
         let mut unread = None;
+        if let Some(held) = held.as_ref().filter(|_| bucket.held().is_some()) {
+            bucket = held.claim(&bucket);
+        }
         if bucket.raw.is_unread()
             && let Some(file) = &mut file
         {
@@ -249,18 +261,17 @@ fn prepare(plan: &GraphPlan, times: SharedServiceTimes) -> impl FnMut(Arc<Bucket
         if let Some(sampler) = &sampler {
             sampler.before(&message, &schema);
         }
-        let reject = |bad: crate::format::BadRow| RejectedRows {
-            rows: vec![bucket.metadata.first_row + bad.index as u64],
-            operator: 0,
-            reason: bad.reason,
+        let reject = |bad: crate::format::BadRow| {
+            RejectedRows::new(vec![bucket.metadata.first_row + bad.index as u64], 0, bad.reason)
         };
         let rejected = bad.into_iter().map(reject).collect();
-        let (epoch, numbers, barrier) =
-            (bucket.metadata.epoch, bucket.metadata.numbers.clone(), bucket.metadata.barrier);
+        let BatchMetadata { epoch, route, barrier, .. } = bucket.metadata;
+        let numbers = bucket.metadata.numbers.clone();
         let (came, unknown) = (absent.found_in(&message), prepare.unknown_keys());
         let outcome = EpochOutcome {
             epoch,
             numbers,
+            route,
             barrier,
             service,
             rejected,
@@ -286,7 +297,7 @@ fn apply<'scope>(
     match placement {
         Placement::Message => operator(messages, Pipeline, label, logic),
         Placement::Subtask => {
-            let route = move |in_flight: &InFlightMessage| in_flight.outcome.epoch + first as u64;
+            let route = move |in_flight: &InFlightMessage| in_flight.outcome.route.worker(first);
             operator(messages, exchange(route), label, logic)
         }
     }
@@ -312,12 +323,19 @@ fn operator<'scope, P: ParallelizationContract<u64, Vec<InFlightMessage>>>(
     })
 }
 
-/// Encodes messages on the worker where the chain ended.
+/// Encodes messages on the worker where the chain ended. It is in the process that has read the rows: what becomes of
+/// rejected ones is known there.
 fn result(plan: &GraphPlan, times: SharedServiceTimes) -> impl FnMut(InFlightMessage) -> FinishedMessage + use<> {
     let end = ChainEnd::behind(plan.last_operator(), &plan.branches);
     let index = operator_of_result(&plan.stages);
     let (sampler, schema) = (plan.sampler.clone(), plan.schema_out.clone());
+    let held = plan.held.clone();
     move |InFlightMessage { mut message, mut outcome }| {
+        if let Some(held) = held.as_ref().filter(|_| !outcome.rejected.is_empty())
+            && let Some(bucket) = held.bucket(outcome.epoch)
+        {
+            outcome.add_sources(&bucket);
+        }
         if let Some(sampler) = &sampler {
             sampler.after(&message, &schema);
         }
@@ -342,7 +360,7 @@ fn whole<'scope, B: 'static>(
     let tapped = |stage: &Stage| Some((stage.chain()?, plan.tap(stage.operators.end - 1)));
     let stages: Vec<((usize, Chain), Option<Tap>)> = plan.stages.iter().filter_map(tapped).collect();
     let (raw, times) = (plan.tap(0), times.clone());
-    each(buckets, by_epoch(), "prepare..result", move |bucket| {
+    each(buckets, by_turn(), "prepare..result", move |bucket| {
         let mut in_flight = prepare(bucket);
         if let Some(raw) = &raw {
             raw.take(&mut in_flight);

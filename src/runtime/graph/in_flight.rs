@@ -1,8 +1,10 @@
 //! What travels along the edges of the graph.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
-use crate::data::{Message, Numbers, contiguous};
+use crate::data::{Bucket, Message, Numbers, Route, contiguous};
 use crate::format::Output;
 use crate::measure::ServiceTimes;
 use crate::runtime::graph::by_sink::BySink;
@@ -14,6 +16,8 @@ use crate::subtasks::{Chain, ChainEvent, Fault, RefusedRows, remove_refused};
 pub struct EpochOutcome {
     pub epoch: u64,
     pub numbers: Numbers,
+    /// The workers that the message may be worked on by.
+    pub route: Route,
     /// The ids of the rows in the order of the message, on its way through a step with keyed state, if it is not theirs.
     pub order: Vec<u64>,
     pub rows_out: u64,
@@ -37,11 +41,14 @@ pub struct EpochOutcome {
     /// Whether a checkpoint barrier follows: operators add the keyed states that have changed.
     pub barrier: bool,
     pub states: Vec<OperatorState>,
+    /// Rows that the sinks of another process than the first have refused.
+    pub refused: Vec<RefusedRow>,
     /// The lengths of the sinks' files with the results, 0 of one that is no file; `None` if they were not written.
     pub written: Option<BySink>,
 }
 
-/// Rows that become dead letters. Their raw bytes are in the bucket, on the first worker.
+/// Rows that become dead letters. Their raw bytes are in the bucket, on the first worker or in another process that has
+/// read them.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RejectedRows {
     /// The rows' places in the input.
@@ -49,6 +56,44 @@ pub struct RejectedRows {
     /// The operator of the chain that rejected them.
     pub operator: usize,
     pub reason: String,
+    /// What the rows were, from the process that has read them; none if that is the first worker's.
+    pub sources: Vec<RowSource>,
+}
+
+/// A row whose result a sink refuses.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RefusedRow {
+    /// The sink's number.
+    pub sink: usize,
+    /// The row's number in the results.
+    pub row: u64,
+    pub reason: String,
+    pub source: RowSource,
+}
+
+/// A row as it arrived.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RowSource {
+    pub topic: Arc<str>,
+    pub position: u64,
+    #[serde(with = "serde_bytes")]
+    pub raw: Vec<u8>,
+}
+
+impl RejectedRows {
+    /// Rows at these places in the input, whose bytes are looked up later.
+    pub fn new(rows: Vec<u64>, operator: usize, reason: String) -> RejectedRows {
+        RejectedRows { rows, operator, reason, sources: Vec::new() }
+    }
+}
+
+impl RowSource {
+    /// The row at a place of a bucket.
+    pub fn of(bucket: &Bucket, index: usize) -> RowSource {
+        let origin = bucket.metadata.origin(index);
+        let raw = bucket.raw.row(index).bytes.to_vec();
+        RowSource { topic: origin.topic.clone(), position: origin.position, raw }
+    }
 }
 
 /// A message on its way through the chain.
@@ -76,6 +121,14 @@ impl EpochOutcome {
         self.states.extend(other.states);
     }
 
+    /// Adds to rejected rows what they were, from their bucket.
+    pub fn add_sources(&mut self, bucket: &Bucket) {
+        for rejected in &mut self.rejected {
+            let index = |row: &u64| (row - bucket.metadata.first_row) as usize;
+            rejected.sources = rejected.rows.iter().map(|row| RowSource::of(bucket, index(row))).collect();
+        }
+    }
+
     fn count_dropped(&mut self, operator: usize, rows: usize) {
         if rows > 0 {
             self.dropped.push((operator, rows as u64));
@@ -86,7 +139,7 @@ impl EpochOutcome {
     fn reject(&mut self, message: &mut Message, operator: usize, fault: &Fault) {
         let rows = message.ids.clone();
         message.retain(&vec![false; rows.len()]);
-        self.rejected.push(RejectedRows { rows, operator, reason: fault.to_string() });
+        self.rejected.push(RejectedRows::new(rows, operator, fault.to_string()));
     }
 }
 
@@ -99,7 +152,7 @@ impl InFlightMessage {
             let ran = chain.apply(message, |event| match event {
                 ChainEvent::Refused(RefusedRows { step, ids, reason }) => {
                     rows -= ids.len();
-                    outcome.rejected.push(RejectedRows { rows: ids, operator: first + step, reason });
+                    outcome.rejected.push(RejectedRows::new(ids, first + step, reason));
                 }
                 ChainEvent::Passed(step, message) => {
                     outcome.count_dropped(first + step, rows - message.rows());
@@ -124,7 +177,7 @@ impl InFlightMessage {
             let mut rows = message.rows();
             act(message, &mut |ids, reason| {
                 rows -= ids.len();
-                outcome.rejected.push(RejectedRows { rows: ids, operator, reason });
+                outcome.rejected.push(RejectedRows::new(ids, operator, reason));
             });
             outcome.count_dropped(operator, rows - message.rows());
         });
@@ -146,7 +199,7 @@ impl InFlightMessage {
             match why(&self.message, *row) {
                 Some(reason) => {
                     let rows = vec![self.message.ids[*row]];
-                    self.outcome.rejected.push(RejectedRows { rows, operator, reason });
+                    self.outcome.rejected.push(RejectedRows::new(rows, operator, reason));
                 }
                 None => self.outcome.too_late += 1,
             }
@@ -157,7 +210,7 @@ impl InFlightMessage {
     /// Rejects the rows that a step can't take, by a fault that tells them.
     pub fn reject_refused(&mut self, operator: usize, fault: &Fault) {
         let rows = remove_refused(&mut self.message, fault);
-        self.outcome.rejected.push(RejectedRows { rows, operator, reason: fault.of_each_row() });
+        self.outcome.rejected.push(RejectedRows::new(rows, operator, fault.of_each_row()));
     }
 
     /// Rejects all rows.

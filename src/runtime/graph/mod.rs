@@ -5,6 +5,7 @@
 //! - `absent_columns`: columns that no row has had a value of.
 //! - `branches`: what sinks take behind steps and at the end; `by_sink`: a number for each sink.
 //! - `in_flight`: the in-flight message and its epoch outcome; `operator_state`: keyed state by operator.
+//! - `delivery`: holds back outcomes of results that are not delivered.
 //! - `epoch_queue`: holds data until the frontier has passed its epoch; `output`: an operator's output session.
 //! - `table_operators`: tables beside the chain; `table_rows`: the rows they take; `table_updates`: their state;
 //!   `table_lines`: their lines; `materialized`: their contents and sinks.
@@ -17,6 +18,7 @@ pub(crate) mod alone;
 mod branches;
 pub(crate) mod build;
 pub(crate) mod by_sink;
+pub(crate) mod delivery;
 pub(crate) mod epoch_queue;
 pub(crate) mod in_flight;
 pub(crate) mod materialized;

@@ -137,8 +137,9 @@ fn parts(InFlightMessage { message, mut outcome }: InFlightMessage, owners: &[u6
     if !message.ids.is_sorted() {
         outcome.order = message.ids.clone();
     }
-    let (epoch, numbers, barrier) = (outcome.epoch, outcome.numbers.clone(), outcome.barrier);
-    let blank = EpochOutcome { epoch, numbers, barrier, ..EpochOutcome::default() };
+    let EpochOutcome { epoch, route, barrier, .. } = outcome;
+    let numbers = outcome.numbers.clone();
+    let blank = EpochOutcome { epoch, numbers, route, barrier, ..EpochOutcome::default() };
     let outcomes = std::iter::once(outcome).chain(std::iter::repeat(blank));
     let part = |((owner, rows), outcome): ((u64, Vec<usize>), EpochOutcome)| KeyPartition {
         owner,
@@ -178,7 +179,7 @@ fn work<'scope>(
 
 fn join<'scope>(parts: StreamVec<'scope, u64, KeyPartition>, label: &str) -> StreamVec<'scope, u64, InFlightMessage> {
     let mut held = EpochQueue::new();
-    let home = exchange(|part: &KeyPartition| part.in_flight.outcome.epoch);
+    let home = exchange(|part: &KeyPartition| part.in_flight.outcome.route.home());
     parts.unary_frontier(home, &format!("{label} join"), |_, _| {
         move |(input, frontier), output: &mut OutputSession<'_, InFlightMessage>| {
             held.take_in(input);

@@ -8,7 +8,7 @@ use crossbeam_channel::TryRecvError;
 use timely::worker::Worker;
 
 use crate::config::Dataflow;
-use crate::data::Bucket;
+use crate::data::{Bucket, Route};
 use crate::measure::{BrokerLink, Clock};
 use crate::runtime::epochs::numbering::Numbering;
 use crate::runtime::error::Error;
@@ -32,6 +32,28 @@ pub struct SourceConnections {
     next_epoch: u64,
     next_row: u64,
     numbering: Numbering,
+    routes: Routes,
+}
+
+/// Which workers buckets go to.
+enum Routes {
+    /// All of so many.
+    All(usize),
+    /// Those of the process that reads the connection: so many each, and by process the turns so far.
+    OfReader { workers: usize, turns: Vec<u64> },
+}
+
+impl Routes {
+    fn next(&mut self, connection: usize, epoch: u64) -> Route {
+        match self {
+            Routes::All(workers) => Route::over(0, *workers, epoch),
+            Routes::OfReader { workers, turns } => {
+                let process = connection % turns.len();
+                turns[process] += 1;
+                Route::over(process * *workers, *workers, turns[process] - 1)
+            }
+        }
+    }
 }
 
 enum IngestConnection {
@@ -88,13 +110,14 @@ impl PeerClock {
 
 impl SourceConnections {
     /// Starts this process' connections, each at its position of an earlier run. `channel` reaches the processes that
-    /// read the others.
+    /// read the others; whether their rows `stay` there.
     pub fn start(
         channel: Option<IngestChannel<IngestMessage>>,
         dataflow: &Dataflow,
         options: &Options,
         clock: Clock,
         positions: &[SourcePosition],
+        stay: bool,
     ) -> SourceConnections {
         let processes = options.cluster.processes();
         let other = |number| {
@@ -112,6 +135,17 @@ impl SourceConnections {
             clocks: vec![PeerClock::default(); processes.min(connections.len())],
             asked: None,
         });
+        let (workers, count) = (options.cluster.workers, connections.len());
+        if stay && count < processes {
+            tracing::warn!(
+                "{processes} processes share {count} connections: rows are worked on in the process that reads them; the \
+                 others have only keyed steps and tables to do"
+            );
+        }
+        let routes = match stay {
+            true => Routes::OfReader { workers, turns: vec![0; processes] },
+            false => Routes::All(workers * processes),
+        };
         SourceConnections {
             connections,
             peers,
@@ -120,6 +154,7 @@ impl SourceConnections {
             next_epoch: 0,
             next_row: 0,
             numbering: Numbering::default(),
+            routes,
         }
     }
 
@@ -127,8 +162,8 @@ impl SourceConnections {
     #[cfg(test)]
     pub fn simulated(connections: Vec<Source>, stop: Stop) -> SourceConnections {
         let connections = connections.into_iter().map(IngestConnection::Own).collect();
-        let numbering = Numbering::default();
-        SourceConnections { connections, peers: None, stop, turn: 0, next_epoch: 0, next_row: 0, numbering }
+        let (numbering, routes) = (Numbering::default(), Routes::All(1));
+        SourceConnections { connections, peers: None, stop, turn: 0, next_epoch: 0, next_row: 0, numbering, routes }
     }
 
     /// Continues with these numbers.
@@ -230,6 +265,7 @@ impl SourceConnections {
     fn number(&mut self, mut bucket: Bucket, connection: usize, delivery_range: DeliveryRange) -> Arrival {
         (bucket.metadata.epoch, bucket.metadata.first_row) = (self.next_epoch, self.next_row);
         bucket.metadata.numbers = self.numbering.take(connection, bucket.metadata.first_row, &bucket.deliveries());
+        bucket.metadata.route = self.routes.next(connection, self.next_epoch);
         self.next_epoch += 1;
         self.next_row += bucket.len() as u64;
         Arrival { bucket, connection, delivery_range }
@@ -376,6 +412,15 @@ impl IngestConnection {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_connection_feeds_all_workers_of_the_process_that_reads_it_in_turn() {
+        let mut routes = Routes::OfReader { workers: 2, turns: vec![0; 2] };
+        let homes: Vec<u64> = [0, 1, 0, 1, 2, 3].iter().map(|connection| routes.next(*connection, 0).home()).collect();
+        assert_eq!(homes, [0, 2, 1, 3, 0, 2]);
+        let mut all = Routes::All(4);
+        assert!((0..8).all(|epoch| all.next(0, epoch).home() == epoch % 4));
+    }
 
     #[test]
     fn clocks_are_compared_by_the_fastest_answer() {

@@ -49,7 +49,7 @@ pub enum ReaderEvent {
     },
 }
 
-/// A bucket that a connection has read.
+/// A bucket that a connection has read; without its rows where they stay in that process.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct ReadBucket {
     pub connection: usize,

@@ -1,4 +1,5 @@
-//! The connections that a process reads for the first worker: buckets go there, acknowledgements return.
+//! The connections that a process reads: buckets go to the first worker, by their counts and positions where the rows
+//! stay here; epochs and acknowledgements return.
 
 use crossbeam_channel::TryRecvError;
 use timely::worker::Worker;
@@ -7,6 +8,7 @@ use crate::config::Dataflow;
 use crate::measure::Clock;
 use crate::runtime::error::Error;
 use crate::runtime::ingest::channel::IngestChannel;
+use crate::runtime::ingest::held_buckets::HeldBuckets;
 use crate::runtime::ingest::protocol::{IngestMessage, ReadBucket, ReaderCommand, ReaderEvent};
 use crate::runtime::options::{Options, PARK_TIMEOUT};
 use crate::source::{Readiness, Source, SourcePosition};
@@ -17,6 +19,8 @@ pub struct LocalReaders {
     process: usize,
     clock: Clock,
     connections: Vec<LocalConnection>,
+    /// Holds the rows, where they stay in this process.
+    held: Option<HeldBuckets>,
     over: bool,
 }
 
@@ -39,6 +43,7 @@ impl LocalReaders {
         options: &Options,
         clock: Clock,
         positions: &[SourcePosition],
+        held: Option<HeldBuckets>,
     ) -> LocalReaders {
         let connections = own(dataflow, options).map(|number| LocalConnection {
             number,
@@ -49,7 +54,7 @@ impl LocalReaders {
             ended: false,
         });
         let connections = connections.collect();
-        LocalReaders { channel, process: options.cluster.process, clock, connections, over: false }
+        LocalReaders { channel, process: options.cluster.process, clock, connections, held, over: false }
     }
 
     /// Reads until the first worker says that all is complete, calling `look_up` in each round; then closes the
@@ -61,7 +66,7 @@ impl LocalReaders {
         while !self.over {
             self.hear();
             for connection in &mut self.connections {
-                connection.forward(&mut self.channel);
+                connection.forward(&mut self.channel, self.held.as_ref());
             }
             worker.step_or_park(Some(PARK_TIMEOUT));
             look_up();
@@ -104,7 +109,7 @@ impl LocalReaders {
 
 impl LocalConnection {
     /// Forwards the buckets that have been read, as far as there is room.
-    fn forward(&mut self, channel: &mut IngestChannel<IngestMessage>) {
+    fn forward(&mut self, channel: &mut IngestChannel<IngestMessage>, held: Option<&HeldBuckets>) {
         let connection = self.number;
         let mut tell = |message| channel.send(0, IngestMessage::FromReader(message));
         if !self.ready && self.source.readiness() == Readiness::Ready {
@@ -116,7 +121,13 @@ impl LocalConnection {
                 Ok((bucket, delivery_range)) => {
                     self.room -= 1;
                     self.bytes_left -= bucket.byte_len() as i64;
-                    let stamps = bucket.metadata.stamps();
+                    let (bucket, stamps) = match held {
+                        Some(held) => held.hold(bucket),
+                        None => {
+                            let stamps = bucket.metadata.stamps();
+                            (bucket, stamps)
+                        }
+                    };
                     tell(ReaderEvent::Read(Box::new(ReadBucket { connection, bucket, stamps, delivery_range })));
                 }
                 Err(TryRecvError::Empty) => return,

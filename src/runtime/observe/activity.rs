@@ -148,6 +148,12 @@ impl Activity {
         any(&self.messages_in_flight) || any(&self.buckets_queued) || self.owes.load(Ordering::Relaxed)
     }
 
+    /// Whether a sink's other side has not acknowledged all lines.
+    pub fn lines_wait(&self) -> bool {
+        let takers = self.takers.lock().expect("no holder panics");
+        takers.iter().any(|taker| taker.progress.missing() > 0)
+    }
+
     /// Changes with any progress: a complete message, acknowledged deliveries, lines taken by a sink's other side.
     pub fn mark(&self) -> [u64; 4] {
         let takers = self.takers.lock().expect("no holder panics");

@@ -171,7 +171,9 @@ impl WatchdogThread {
     /// Rows without progress: ends the run if a restart can help, else warns.
     fn stalled(&self, seen: &mut LastMovement, now: Instant) -> Option<String> {
         let (mark, timeout) = (self.activity.mark(), self.stall_timeout?);
-        if !self.activity.rows_wait() || mark != seen.mark {
+        // Process 0 knows what is in flight; the others know what their own sinks have not taken.
+        let waits = self.activity.rows_wait() || (self.process > 0 && self.activity.lines_wait());
+        if !waits || mark != seen.mark {
             (seen.mark, seen.still, seen.told) = (mark, now, None);
             return None;
         }

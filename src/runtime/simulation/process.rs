@@ -28,6 +28,7 @@ use crate::runtime::graph::table_operators::TableOperators;
 use crate::runtime::graph::{build, stateful};
 use crate::runtime::ingest::arrival::Arrival;
 use crate::runtime::ingest::connections::SourceConnections;
+use crate::runtime::ingest::held_buckets::HeldBuckets;
 use crate::runtime::observe::activity::Activity;
 use crate::runtime::options::Options;
 use crate::runtime::simulation::{EventLog, RESULTS};
@@ -50,6 +51,8 @@ pub struct SimulatedProcess {
     acknowledgement: Acknowledgement,
     pub failure: FirstError,
     worker: Worker,
+    /// The rows of every second connection, as of one that another process reads.
+    held: HeldBuckets,
 }
 
 impl SimulatedProcess {
@@ -71,7 +74,9 @@ impl SimulatedProcess {
         let (failure, activity) = (FirstError::default(), Arc::<Activity>::default());
         let allocator = Allocator::Thread(Thread::default());
         let mut worker = Worker::new(WorkerConfig::default(), allocator, Some(std::time::Instant::now()));
+        let held = HeldBuckets::default();
         let (plan, tables, ledger) = plan(dataflow, &options, &start, &failure, &activity)?;
+        let plan = GraphPlan { held: Some(held.clone()), ..plan };
         let materialized_tables = tables.materialized_tables();
         sources.number_from(ledger.borrow().numbering.clone());
         let writers = SinkWriters::open(0, &plan, dataflow, &options, &start.existing, &failure, &activity);
@@ -98,6 +103,7 @@ impl SimulatedProcess {
             acknowledgement,
             failure,
             worker,
+            held,
         })
     }
 
@@ -115,6 +121,9 @@ impl SimulatedProcess {
             return;
         }
         arrival.bucket.metadata.barrier = barrier || sources.backlog().buckets == 0;
+        if arrival.connection % 2 == 1 {
+            arrival.bucket = self.held.travelled(arrival.bucket);
+        }
         inputs.send(ledger.borrow_mut().enter(arrival));
     }
 
@@ -123,6 +132,7 @@ impl SimulatedProcess {
         self.worker.step();
         let probe = &self.probe;
         self.ledger.borrow_mut().record_complete(0, |epoch| !probe.less_equal(&epoch));
+        self.held.release(|epoch| !probe.less_equal(&epoch));
     }
 
     /// Commits and acknowledges what is complete; returns the committed length of the file.
