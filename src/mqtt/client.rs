@@ -70,12 +70,22 @@ fn unescaped(text: &str) -> Result<String, String> {
     String::from_utf8(bytes).map_err(|_| "a login is UTF-8 text".into())
 }
 
-/// How addresses begin: whether they use TLS, whether a WebSocket, and the port if none is given.
-const SCHEMES: [(&str, bool, bool, u16); 4] = [
-    ("mqtt://", false, false, 1883),
-    ("mqtts://", true, false, 8883),
-    ("ws://", false, true, 80),
-    ("wss://", true, true, 443),
+/// How an address begins.
+struct MqttScheme {
+    /// With the slashes behind it.
+    text: &'static str,
+    tls: bool,
+    /// Whether the connection goes over a WebSocket.
+    web: bool,
+    /// The port if none is given.
+    port: u16,
+}
+
+const SCHEMES: [MqttScheme; 4] = [
+    MqttScheme { text: "mqtt://", tls: false, web: false, port: 1883 },
+    MqttScheme { text: "mqtts://", tls: true, web: false, port: 8883 },
+    MqttScheme { text: "ws://", tls: false, web: true, port: 80 },
+    MqttScheme { text: "wss://", tls: true, web: true, port: 443 },
 ];
 
 /// Where a broker's WebSocket is.
@@ -85,7 +95,8 @@ impl MqttUrl {
     /// The address without a topic.
     fn server(&self) -> String {
         let MqttUrl { host, port, tls, web, .. } = self;
-        let scheme = SCHEMES.iter().find(|scheme| (scheme.1, scheme.2) == (*tls, *web)).map_or("", |scheme| scheme.0);
+        let scheme = SCHEMES.iter().find(|scheme| (scheme.tls, scheme.web) == (*tls, *web));
+        let scheme = scheme.map_or("", |scheme| scheme.text);
         if host.contains(':') { format!("{scheme}[{host}]:{port}") } else { format!("{scheme}{host}:{port}") }
     }
 }
@@ -94,8 +105,8 @@ impl FromStr for MqttUrl {
     type Err = String;
 
     fn from_str(text: &str) -> Result<MqttUrl, String> {
-        let scheme = SCHEMES.iter().find_map(|scheme| Some((text.strip_prefix(scheme.0)?, scheme)));
-        let Some((rest, (_, tls, web, port))) = scheme else {
+        let scheme = SCHEMES.iter().find_map(|scheme| Some((text.strip_prefix(scheme.text)?, scheme)));
+        let Some((rest, MqttScheme { tls, web, port, .. })) = scheme else {
             return Err("an MQTT address begins with mqtt://, mqtts://, ws:// or wss://".into());
         };
         let (tls, web, default) = (*tls, *web, *port);

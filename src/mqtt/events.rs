@@ -9,7 +9,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Notify;
 
 use super::Endpoint;
-use super::protocol::Protocol;
+use super::protocol::{Protocol, is_refused_version};
 use super::v3::{self, V3Events};
 
 /// Timeout of ending a session.
@@ -21,33 +21,49 @@ const END_TIMEOUT: Duration = Duration::from_secs(5);
 /// A broker that cannot be reached.
 pub fn end_session(endpoint: &Endpoint, client_id: &str, protocol: Protocol) -> Result<(), String> {
     let endpoint = Endpoint { client_id: Some(client_id.to_owned()), ..endpoint.clone() };
-    end(endpoint.options("source", 1), protocol)
+    let deadline = Instant::now() + END_TIMEOUT;
+    end(endpoint.options("source", 1), protocol, || Instant::now() >= deadline).map_err(|unanswered| match unanswered {
+        Unanswered::Failed(error) => error.to_string(),
+        Unanswered::Over => "no answer".into(),
+    })
 }
 
-/// Connects once, and leaves no session.
-fn end(mut options: MqttOptions, protocol: Protocol) -> Result<(), String> {
+/// Why a broker has not answered.
+enum Unanswered {
+    Failed(ConnectionError),
+    /// It has not come in time, or nobody waits any more.
+    Over,
+}
+
+/// Connects once, and leaves no session; `over` ends it.
+fn end(mut options: MqttOptions, protocol: Protocol, over: impl Fn() -> bool) -> Result<(), Unanswered> {
     options.set_clean_start(true).set_session_expiry_interval(Some(0));
     let (client, mut events) = MqttEvents::of(options, 1, protocol);
-    let deadline = Instant::now() + END_TIMEOUT;
     let mut wait_for = |wanted: fn(&Event) -> bool| loop {
-        match events.next(|| Instant::now() >= deadline) {
+        match events.next(&over) {
             Some(Ok(event)) if wanted(&event) => return Ok(()),
             Some(Ok(_)) => {}
-            Some(Err(error)) => return Err(error.to_string()),
-            None => return Err("no answer".into()),
+            Some(Err(error)) => return Err(Unanswered::Failed(error)),
+            None => return Err(Unanswered::Over),
         }
     };
     wait_for(|event| matches!(event, Event::Incoming(Incoming::ConnAck(_))))?;
-    client.try_disconnect().map_err(|error| error.to_string())?;
+    client.try_disconnect().expect("it is the first request");
     wait_for(|event| matches!(event, Event::Outgoing(Outgoing::Disconnect)))
 }
 
-/// Whether the endpoint's broker answers in MQTT 3.1.1, and not in MQTT 5.
-pub fn is_older(endpoint: &Endpoint) -> bool {
+/// Whether the endpoint's broker answers in MQTT 3.1.1, and not in MQTT 5; false once `over` returns true.
+pub fn is_older(endpoint: &Endpoint, over: impl Fn() -> bool) -> bool {
     // Each question has a client id of its own: of two connections under one id the broker ends the first.
     let guest = Endpoint { client_id: None, ..endpoint.clone() };
-    let answers = |protocol| end(guest.options("version", 1), protocol).is_ok();
-    answers(Protocol::V3) && !answers(Protocol::V5)
+    let answer = |protocol| {
+        let deadline = Instant::now() + END_TIMEOUT;
+        end(guest.options("version", 1), protocol, || over() || Instant::now() >= deadline)
+    };
+    let answers = || answer(Protocol::V3).is_ok();
+    // One that is gone refuses no version: between two answers it has been there.
+    let refuses = || matches!(answer(Protocol::V5), Err(Unanswered::Failed(error)) if is_refused_version(&error));
+    answers() && refuses() && answers()
 }
 
 /// How often the thread polls.
@@ -169,5 +185,60 @@ async fn next_of_v3(
         if over() {
             return None;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    /// What a played broker does with a connection.
+    #[derive(Clone, Copy, PartialEq)]
+    enum Answer {
+        /// It answers one of MQTT 3.1.1, and closes one of MQTT 5.
+        Older,
+        /// It closes it and answers no further one.
+        Dies,
+        /// It takes it and says nothing.
+        Silent,
+    }
+
+    /// A broker that treats connections so, the last one over and over.
+    fn played(answers: &'static [Answer]) -> Endpoint {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        std::thread::spawn(move || {
+            let mut kept: Vec<TcpStream> = Vec::new();
+            for (number, stream) in listener.incoming().enumerate() {
+                let mut stream = stream.unwrap();
+                let answer = answers[number.min(answers.len() - 1)];
+                let mut packet = [0; 256];
+                let _ = stream.read(&mut packet);
+                match answer {
+                    Answer::Older if packet[8] == 4 => stream.write_all(&[0x20, 2, 0, 0]).unwrap(),
+                    Answer::Older => continue,
+                    Answer::Dies => return,
+                    Answer::Silent => {}
+                }
+                kept.push(stream);
+            }
+        });
+        Endpoint::anonymous(format!("mqtt://127.0.0.1:{port}/t").parse().unwrap())
+    }
+
+    #[test]
+    fn a_broker_that_dies_between_two_questions_is_not_taken_for_an_older_one() {
+        use Answer::{Dies, Older, Silent};
+        assert!(is_older(&played(&[Older]), || false));
+        assert!(!is_older(&played(&[Older, Dies]), || false));
+        assert!(!is_older(&played(&[Dies]), || false));
+        // Whoever waits no more gets no answer.
+        let began = Instant::now();
+        assert!(!is_older(&played(&[Silent]), || true));
+        assert!(!is_older(&played(&[Older, Silent]), || began.elapsed() > Duration::from_millis(300)));
+        assert!(began.elapsed() < END_TIMEOUT, "{:?}", began.elapsed());
     }
 }

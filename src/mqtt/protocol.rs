@@ -84,6 +84,11 @@ fn is_other_version(error: &ConnectionError) -> bool {
     matches!(error, ConnectionError::ConnectionRefused(RefusedProtocolVersion | UnsupportedProtocolVersion))
 }
 
+/// Whether a broker that is there may refuse a client so for its version.
+pub(super) fn is_refused_version(error: &ConnectionError) -> bool {
+    is_other_version(error) || is_unanswered(error)
+}
+
 /// Whether a broker closes a connection before it has answered in MQTT. So a broker of MQTT 3.1.1 does, whose refusal is
 /// too short for MQTT 5, and so does a listener that expects TLS.
 pub(super) fn is_unanswered(error: &ConnectionError) -> bool {

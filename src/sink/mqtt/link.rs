@@ -278,7 +278,7 @@ impl Link {
 
     /// Why the connection is lost. If it ended `soon` after a publish was sent, the broker may have closed it for that.
     fn lost(&mut self, error: &ConnectionError, soon: bool) -> ConnectionEnd {
-        if self.negotiation.failed(error, || is_older(&self.endpoint)) {
+        if self.negotiation.failed(error, || is_older(&self.endpoint, || self.shared.is_over())) {
             return ConnectionEnd::lost(LostConnection::Other, "it does not answer in this version of MQTT");
         }
         if let Some(reason) = refusal(&self.address, error) {

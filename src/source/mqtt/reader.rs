@@ -475,8 +475,8 @@ impl EventLoopOwner {
                     self.take(&mut events)?;
                     self.lose();
                     events.forget_acknowledgements();
-                    let options =
-                        self.options.clone().filter(|_| self.negotiation.failed(&error, || is_older(&self.endpoint)));
+                    let is_older = || is_older(&self.endpoint, || self.stop.is_set());
+                    let options = self.options.clone().filter(|_| self.negotiation.failed(&error, is_older));
                     if let Some(options) = options {
                         let client;
                         (client, events) = MqttEvents::of(options, REQUESTS, self.negotiation.protocol);
