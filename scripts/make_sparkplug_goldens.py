@@ -7,11 +7,12 @@ the fuzzer. The encoder is pysparkplug:
 `data/payloads/sparkplug.ndjson` has a message a line, its payload as base64.
 """
 
-import base64, json
+import base64, gzip, json, zlib
 from datetime import datetime, timezone
 from pathlib import Path
 
 from pysparkplug import DBirth, DData, DDeath, DataType, Metric, NBirth, NData, NDeath
+from pysparkplug._protobuf import Payload
 
 ROOT = Path(__file__).parent.parent
 TIME = 1_709_294_400_000
@@ -107,3 +108,58 @@ for message in messages:
     kind = TYPES.index(message["topic"].split("/")[2])
     whole += bytes([kind]) + len(payload).to_bytes(2, "little") + payload
 corpus.joinpath("messages").write_bytes(whole)
+
+
+# Packed payloads, as Eclipse Tahu's CompressionUtil writes them, and metrics that are templates and data sets:
+# `tests/formats/sparkplug.ndjson` has a message a line, with the row that it means.
+def packed(payload, algorithm, named=True):
+    body = payload.SerializeToString()
+    outer = Payload(uuid="SPBV1.0_COMPRESSED", seq=payload.seq)
+    outer.body = gzip.compress(body, mtime=0) if algorithm == "GZIP" else zlib.compress(body)
+    if named:
+        outer.metrics.add(name="algorithm", datatype=DataType.STRING, string_value=algorithm)
+    return outer
+
+
+def pump(metric, datatypes, **values):
+    metric.name = "Pump"
+    metric.template_value.template_ref = "Pump"
+    for name, (datatype, key) in {"rpm": (DataType.INT16, "int_value"), "hot": (DataType.BOOLEAN, "boolean_value")}.items():
+        inner = metric.template_value.metrics.add(name=name, **{key: values[name]})
+        if datatypes:
+            inner.datatype = datatype
+    if datatypes:
+        metric.datatype = DataType.TEMPLATE
+
+
+def table(metric, *rows):
+    metric.name, metric.datatype = "Log", DataType.DATASET
+    metric.dataset_value.num_of_columns = 2
+    metric.dataset_value.columns.extend(["t", "n"])
+    metric.dataset_value.types.extend([DataType.DOUBLE, DataType.INT8])
+    for t, n in rows:
+        row = metric.dataset_value.rows.add()
+        row.elements.add(double_value=t)
+        row.elements.add(int_value=n % 2**32)
+
+
+kept = []
+birth = Payload(timestamp=TIME, seq=0)
+birth.metrics.add(name="bdSeq", datatype=DataType.INT64, long_value=1)
+birth.metrics.add(name="temp", alias=1, datatype=DataType.INT16, int_value=20)
+pump(birth.metrics.add(), True, rpm=0, hot=False)
+table(birth.metrics.add())
+kept.append(("NBIRTH", birth, None))
+for seq, (algorithm, named) in enumerate([("GZIP", True), ("DEFLATE", True), ("DEFLATE", False)], 1):
+    data = Payload(timestamp=TIME + seq, seq=seq)
+    data.metrics.add(alias=1, int_value=(-5 * seq) % 2**32)
+    kept.append(("NDATA", packed(data, algorithm, named), {"timestamp": TIME + seq, "temp": -5 * seq}))
+data = Payload(timestamp=TIME + 4, seq=4)
+pump(data.metrics.add(), False, rpm=(-300) % 2**32, hot=True)
+table(data.metrics.add(), (1.5, -1), (2.5, 2))
+kept.append(("NDATA", data, {"timestamp": TIME + 4, "Pump": {"rpm": -300, "hot": True},
+                              "Log": [{"t": 1.5, "n": -1}, {"t": 2.5, "n": 2}]}))
+with open(ROOT / "tests/formats/sparkplug.ndjson", "w") as file:
+    for kind, payload, row in kept:
+        payload = base64.b64encode(payload.SerializeToString()).decode()
+        print(json.dumps({"topic": f"spBv1.0/roof/{kind}/packed", "payload": payload, "row": row}), file=file)

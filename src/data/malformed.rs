@@ -97,6 +97,8 @@ pub enum Defect {
     Long,
     #[error("its data is damaged")]
     Damaged,
+    #[error("it is packed by an algorithm that is neither GZIP nor DEFLATE")]
+    Algorithm,
 }
 
 /// Bytes that are not of the format they should have.

@@ -184,7 +184,12 @@ impl EdgeNodes {
 
     /// A birth certificate of the node or a device.
     fn bear(&mut self, id: &str, device: &str, payload: &SparkplugPayload) -> Result<(), Broken> {
-        let metrics: Vec<BornMetric> = payload.metrics.iter().filter_map(born).collect();
+        let mut metrics: Vec<BornMetric> = Vec::new();
+        for metric in &payload.metrics {
+            let Some(name) = &metric.name else { continue };
+            metrics.push(born(name.clone(), metric));
+            sparkplug::members(metric, name, &mut |name, metric| metrics.push(born(name, metric)));
+        }
         let more: usize = metrics.iter().map(|metric| metric.name.len() + OVERHEAD).sum();
         if self.bytes + more > MAX_HELD {
             return Err(Broken::TooManyMetrics);
@@ -267,7 +272,11 @@ impl EdgeNodes {
             }
             for (name, metric, datatype) in part {
                 json_writer::push_key(&mut out, name);
-                sparkplug::push_value(&mut out, metric, datatype).ok_or(Broken::NoBirth)?;
+                let member = |inner: &str| {
+                    let place = places.and_then(|places| places.by_name.get(&sparkplug::member_name(name, inner)));
+                    place.map_or(0, |place| born[*place].datatype)
+                };
+                sparkplug::push_value(&mut out, metric, datatype, &member).ok_or(Broken::NoBirth)?;
             }
             out.push(b'}');
             Ok(out)
@@ -281,9 +290,8 @@ fn byte_len(certificates: &BirthCertificates) -> usize {
     metrics.map(|metric| metric.name.len() + OVERHEAD).sum::<usize>()
 }
 
-fn born(metric: &SparkplugMetric) -> Option<BornMetric> {
-    let name = metric.name.clone()?;
-    Some(BornMetric { name, alias: metric.alias, datatype: metric.datatype.unwrap_or(0) })
+fn born(name: String, metric: &SparkplugMetric) -> BornMetric {
+    BornMetric { name, alias: metric.alias, datatype: metric.datatype.unwrap_or(0) }
 }
 
 /// The number of a node's session.
@@ -459,5 +467,24 @@ mod tests {
             refused += told.rows(&format!("NBIRTH/n{node}"), &birth).len();
         }
         assert!((30..40).contains(&refused) && told.nodes.bytes < MAX_HELD + (2 << 20), "{refused}");
+    }
+
+    /// Messages of `scripts/make_sparkplug_goldens.py`.
+    #[test]
+    fn packed_payloads_templates_and_data_sets_are_read() {
+        use base64::Engine;
+        let mut nodes = EdgeNodes::default();
+        for (line, place) in include_str!("../../tests/formats/sparkplug.ndjson").lines().zip(1..) {
+            let message: serde_json::Value = serde_json::from_str(line).unwrap();
+            let payload =
+                base64::engine::general_purpose::STANDARD.decode(message["payload"].as_str().unwrap()).unwrap();
+            let wanted = |name: &str| name == "timestamp";
+            let rows = nodes.take_in(message["topic"].as_str().unwrap(), &payload, wanted, place).unwrap();
+            let rows: Vec<serde_json::Value> = rows.iter().map(|row| serde_json::from_slice(row).unwrap()).collect();
+            let expected: Vec<serde_json::Value> =
+                (!message["row"].is_null()).then(|| message["row"].clone()).into_iter().collect();
+            assert_eq!(rows, expected, "line {place}");
+        }
+        assert_eq!(nodes.take_requests(), [] as [String; 0]);
     }
 }

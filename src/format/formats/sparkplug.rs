@@ -1,12 +1,16 @@
 //! Sparkplug B (Eclipse Sparkplug 3.0): the topics, the payloads, and the values of metrics as JSON. What a message means
 //! depends on the birth certificates before it; these are kept where the messages come in.
 
+use std::io::Read;
+
+use flate2::bufread::{MultiGzDecoder, ZlibDecoder};
 use prost::Message;
 
 use super::binary::push_bytes;
+use super::sparkplug_proto::{DataSet, DataSetValue, Template};
 pub(crate) use super::sparkplug_proto::{SparkplugMetric, SparkplugPayload, Value};
 use crate::data::{Broken, Defect, Lookalike, Malformed};
-use crate::format::json_writer;
+use crate::format::{MAX_PAYLOAD, json_writer};
 
 /// What a message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,18 +75,42 @@ impl<'a> SparkplugTopic<'a> {
     }
 }
 
-/// Reads a payload.
+/// Reads a payload; of one that is packed, as Eclipse Tahu packs them, what it holds.
 ///
 /// # Errors
-/// Bytes that are no such message, or one that is packed as a whole.
+/// Bytes that are no such message, and a body that is damaged, too long, or packed by an algorithm that is not known.
 pub(crate) fn payload(bytes: &[u8]) -> Result<SparkplugPayload, Broken> {
     let malformed = |defect| Broken::Malformed(Malformed::new(Lookalike::Sparkplug, defect, 0));
-    let payload = SparkplugPayload::decode(bytes).map_err(|_| malformed(Defect::Damaged))?;
-    if payload.uuid.as_deref() == Some("SPBV1.0_COMPRESSED") {
-        return Err(malformed(Defect::Version));
+    let read = |bytes: &[u8]| SparkplugPayload::decode(bytes).map_err(|_| malformed(Defect::Damaged));
+    let payload = read(bytes)?;
+    if payload.uuid.as_deref() != Some(PACKED) {
+        return Ok(payload);
     }
-    Ok(payload)
+    let algorithm = payload.metrics.iter().find(|metric| metric.name.as_deref() == Some("algorithm"));
+    let algorithm = match algorithm.and_then(|metric| metric.value.as_ref()) {
+        Some(Value::String(name)) => name.to_uppercase(),
+        _ => "DEFLATE".into(),
+    };
+    let body = payload.body.as_deref().unwrap_or_default();
+    let mut packed: Box<dyn Read + '_> = match &*algorithm {
+        "GZIP" => Box::new(MultiGzDecoder::new(body)),
+        // Java's and Python's deflate both write the header of zlib.
+        "DEFLATE" => Box::new(ZlibDecoder::new(body)),
+        _ => return Err(malformed(Defect::Algorithm)),
+    };
+    let mut unpacked = Vec::new();
+    let length = packed.by_ref().take(MAX_PAYLOAD as u64 + 1).read_to_end(&mut unpacked);
+    match length.map_err(|_| malformed(Defect::Damaged))? {
+        0..=MAX_PAYLOAD => {}
+        _ => return Err(malformed(Defect::Long)),
+    }
+    let inner = read(&unpacked)?;
+    let (timestamp, seq) = (inner.timestamp.or(payload.timestamp), inner.seq.or(payload.seq));
+    Ok(SparkplugPayload { timestamp, seq, ..inner })
 }
+
+/// The `uuid` of a packed payload.
+const PACKED: &str = "SPBV1.0_COMPRESSED";
 
 /// The payload by which a node is asked for its birth certificates; `now` in milliseconds since 1970.
 pub(crate) fn rebirth(now: u64) -> Vec<u8> {
@@ -118,9 +146,15 @@ mod types {
     pub const DATE_TIME_ARRAY: u32 = 34;
 }
 
-/// Appends the value of a metric as JSON. Where a whole number's type is not known, `None`: it may be negative. Data sets
-/// and templates are empty objects.
-pub(crate) fn push_value(out: &mut Vec<u8>, metric: &SparkplugMetric, datatype: u32) -> Option<()> {
+/// Appends the value of a metric as JSON. Where a whole number's type is not known, `None`: it may be negative. A data set
+/// is an array of its rows, a template an object of its metrics, of which `member` knows the types by their names; an
+/// extension is an empty object.
+pub(crate) fn push_value(
+    out: &mut Vec<u8>,
+    metric: &SparkplugMetric,
+    datatype: u32,
+    member: &dyn Fn(&str) -> u32,
+) -> Option<()> {
     let Some(value) = metric.value.as_ref().filter(|_| metric.is_null != Some(true)) else {
         out.extend_from_slice(b"null");
         return Some(());
@@ -135,9 +169,62 @@ pub(crate) fn push_value(out: &mut Vec<u8>, metric: &SparkplugMetric, datatype: 
         Value::Boolean(value) => out.extend_from_slice(if *value { b"true" } else { b"false" }),
         Value::String(value) => json_writer::push_text(out, value),
         Value::Bytes(bytes) => push_array(out, bytes, datatype),
-        Value::DataSet(_) | Value::Template(_) | Value::Extension(_) => out.extend_from_slice(b"{}"),
+        Value::DataSet(set) => push_data_set(out, set),
+        Value::Template(template) => push_template(out, template, member)?,
+        Value::Extension(_) => out.extend_from_slice(b"{}"),
     }
     Some(())
+}
+
+fn push_data_set(out: &mut Vec<u8>, set: &DataSet) {
+    push_list(out, set.rows.iter(), |out, row| {
+        out.push(b'{');
+        for (place, (name, element)) in set.columns.iter().zip(&row.elements).enumerate() {
+            json_writer::push_key(out, name);
+            let datatype = set.types.get(place).copied().unwrap_or(0);
+            match &element.value {
+                None => out.extend_from_slice(b"null"),
+                Some(DataSetValue::Int(value)) => {
+                    push_integer(out, u64::from(*value), datatype, i64::from(*value as i32))
+                }
+                Some(DataSetValue::Long(value)) => push_integer(out, *value, datatype, *value as i64),
+                Some(DataSetValue::Float(value)) => json_writer::push_number(out, f64::from(*value)),
+                Some(DataSetValue::Double(value)) => json_writer::push_number(out, *value),
+                Some(DataSetValue::Boolean(value)) => out.extend_from_slice(if *value { b"true" } else { b"false" }),
+                Some(DataSetValue::String(value)) => json_writer::push_text(out, value),
+            }
+        }
+        out.push(b'}');
+    });
+}
+
+fn push_template(out: &mut Vec<u8>, template: &Template, member: &dyn Fn(&str) -> u32) -> Option<()> {
+    out.push(b'{');
+    for metric in &template.metrics {
+        let Some(name) = &metric.name else { continue };
+        json_writer::push_key(out, name);
+        let datatype = metric.datatype.filter(|datatype| *datatype > 0).unwrap_or_else(|| member(name));
+        push_value(out, metric, datatype, &|inner| member(&member_name(name, inner)))?;
+    }
+    out.push(b'}');
+    Some(())
+}
+
+/// The name of a template's metric among those of birth certificates.
+pub(crate) fn member_name(template: &str, member: &str) -> String {
+    format!("{template}\0{member}")
+}
+
+/// The metrics of templates in a metric, with their names among those of birth certificates.
+pub(crate) fn members<'m>(metric: &'m SparkplugMetric, name: &str, f: &mut impl FnMut(String, &'m SparkplugMetric)) {
+    let Some(Value::Template(template)) = &metric.value else { return };
+    for inner in &template.metrics {
+        if let Some(own) = &inner.name {
+            let name = member_name(name, own);
+            members(inner, &name, f);
+            f(name, inner);
+        }
+    }
 }
 
 /// The value of a metric, if it is a whole number without a sign.
@@ -244,7 +331,7 @@ mod tests {
     fn json(value: Value, datatype: u32) -> Option<String> {
         let metric = SparkplugMetric { value: Some(value), ..SparkplugMetric::default() };
         let mut out = Vec::new();
-        push_value(&mut out, &metric, datatype)?;
+        push_value(&mut out, &metric, datatype, &|_| 0)?;
         Some(String::from_utf8(out).unwrap())
     }
 
@@ -277,7 +364,7 @@ mod tests {
                 "[false,false,true,true,false,true,false,false,true,true,false,true]",
             ),
             (Value::Bytes(b"ABC\0hello\0".to_vec()), 33, "[\"ABC\",\"hello\"]"),
-            (Value::DataSet(vec![1]), 16, "{}"),
+            (Value::DataSet(DataSet::default()), 16, "[]"),
         ] {
             assert_eq!(json(value.clone(), datatype).as_deref(), Some(expected), "{value:?}");
         }
@@ -287,16 +374,24 @@ mod tests {
             &mut out,
             &SparkplugMetric { is_null: Some(true), value: Some(Value::Int(5)), ..SparkplugMetric::default() },
             3,
+            &|_| 0,
         );
-        push_value(&mut out, &SparkplugMetric::default(), 0);
+        push_value(&mut out, &SparkplugMetric::default(), 0, &|_| 0);
         assert_eq!(out, b"nullnull");
     }
 
     #[test]
     fn what_is_no_message_is_refused() {
         assert!(payload(&[0xff; 9]).is_err() && payload(b"{\"t\": 1}").is_err());
-        let packed = SparkplugPayload { uuid: Some("SPBV1.0_COMPRESSED".into()), ..SparkplugPayload::default() };
-        assert!(payload(&packed.encode_to_vec()).is_err());
+        let packed = SparkplugPayload { uuid: Some(PACKED.into()), ..SparkplugPayload::default() };
+        assert!(payload(&packed.encode_to_vec()).unwrap_err().to_string().contains("damaged"));
+        let name = SparkplugMetric {
+            name: Some("algorithm".into()),
+            value: Some(Value::String("LZ4".into())),
+            ..SparkplugMetric::default()
+        };
+        let unknown = SparkplugPayload { metrics: vec![name], ..packed };
+        assert!(payload(&unknown.encode_to_vec()).unwrap_err().to_string().contains("neither GZIP nor DEFLATE"));
         let asked = payload(&rebirth(5)).unwrap();
         assert_eq!((asked.timestamp, asked.metrics[0].name.as_deref()), (Some(5), Some("Node Control/Rebirth")));
     }

@@ -12,6 +12,9 @@ pub(crate) struct SparkplugPayload {
     pub seq: Option<u64>,
     #[prost(string, optional, tag = "4")]
     pub uuid: Option<String>,
+    /// Of a packed payload: the payload that it holds.
+    #[prost(bytes, optional, tag = "5")]
+    pub body: Option<Vec<u8>>,
 }
 
 /// A metric of a payload.
@@ -31,7 +34,7 @@ pub(crate) struct SparkplugMetric {
     pub value: Option<Value>,
 }
 
-/// The value of a metric. Data sets, templates and extensions are kept as they are.
+/// The value of a metric. Extensions are kept as they are.
 #[derive(Clone, PartialEq, prost::Oneof)]
 pub(crate) enum Value {
     #[prost(uint32, tag = "10")]
@@ -48,10 +51,59 @@ pub(crate) enum Value {
     String(String),
     #[prost(bytes, tag = "16")]
     Bytes(Vec<u8>),
-    #[prost(bytes, tag = "17")]
-    DataSet(Vec<u8>),
-    #[prost(bytes, tag = "18")]
-    Template(Vec<u8>),
+    #[prost(message, tag = "17")]
+    DataSet(DataSet),
+    #[prost(message, tag = "18")]
+    Template(Template),
     #[prost(bytes, tag = "19")]
     Extension(Vec<u8>),
+}
+
+/// A table of values.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct DataSet {
+    #[prost(string, repeated, tag = "2")]
+    pub columns: Vec<String>,
+    #[prost(uint32, repeated, tag = "3")]
+    pub types: Vec<u32>,
+    #[prost(message, repeated, tag = "4")]
+    pub rows: Vec<DataSetRow>,
+}
+
+/// A row of a data set.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct DataSetRow {
+    #[prost(message, repeated, tag = "1")]
+    pub elements: Vec<DataSetElement>,
+}
+
+/// A cell of a data set.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct DataSetElement {
+    #[prost(oneof = "DataSetValue", tags = "1, 2, 3, 4, 5, 6")]
+    pub value: Option<DataSetValue>,
+}
+
+/// The value of a data set's cell.
+#[derive(Clone, PartialEq, prost::Oneof)]
+pub(crate) enum DataSetValue {
+    #[prost(uint32, tag = "1")]
+    Int(u32),
+    #[prost(uint64, tag = "2")]
+    Long(u64),
+    #[prost(float, tag = "3")]
+    Float(f32),
+    #[prost(double, tag = "4")]
+    Double(f64),
+    #[prost(bool, tag = "5")]
+    Boolean(bool),
+    #[prost(string, tag = "6")]
+    String(String),
+}
+
+/// Metrics under one name: a definition, or an instance of one.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Template {
+    #[prost(message, repeated, tag = "2")]
+    pub metrics: Vec<SparkplugMetric>,
 }
