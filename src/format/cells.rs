@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::data::cell::DecimalMark;
 use crate::data::{Format, Kind, Layout, Row, Schema, Separated};
 use crate::format::column_builder::ColumnBuilder;
-use crate::format::column_units::ColumnUnits;
+use crate::format::column_units::{ColumnUnits, UnitNotice};
 use crate::format::unmatched_names::UnmatchedNames;
 use crate::format::{Decoding, csv, weatherlink};
 
@@ -110,6 +110,11 @@ impl HeaderMap {
         self.unmatched.take_new()
     }
 
+    /// What is to be told of the columns' units.
+    pub fn take_unit_notices(&mut self) -> Vec<UnitNotice> {
+        self.units.take_notices()
+    }
+
     /// The place of a column that is made of several cells.
     pub fn joined(&self) -> Option<usize> {
         self.time.as_ref().map(|(_, place)| *place)
@@ -161,7 +166,7 @@ impl HeaderMap {
 }
 
 /// The names in the header of rows of a format.
-pub(super) fn names(header: &str, format: Format) -> Vec<String> {
+pub(crate) fn names(header: &str, format: Format) -> Vec<String> {
     match format {
         Format::Csv => csv::names(header, b','),
         Format::Separated(Separated { separator, .. }) => csv::names(header, separator),

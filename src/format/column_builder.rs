@@ -20,16 +20,29 @@ pub(crate) struct ColumnBuilder {
     ids: Vec<u64>,
     rules: Option<Arc<CellRules>>,
     bad_cells: BadCells,
-    /// Bad cells of the open row.
-    open_bad_cells: u64,
+    /// Those of the open row, which count if it is accepted.
+    open_bad_cells: BadCells,
 }
 
 /// Cells that could not be read, and are missing.
 #[derive(Debug, Default)]
-pub(crate) struct BadCells {
+pub struct BadCells {
+    /// How many.
     pub count: u64,
     /// What is wrong with the first one.
     pub first: Option<String>,
+}
+
+impl BadCells {
+    /// Adds others, of which none are left.
+    fn add(&mut self, others: &mut BadCells) {
+        // The fast path: nearly all rows have none.
+        if others.count > 0 {
+            let BadCells { count, first } = std::mem::take(others);
+            self.count += count;
+            self.first = self.first.take().or(first);
+        }
+    }
 }
 
 impl ColumnBuilder {
@@ -37,8 +50,8 @@ impl ColumnBuilder {
         let Buffers { mut ids, mut numbers, texts } = Buffers::spare(schema.text_count());
         numbers.resize(schema.number_count() * rows, f64::NAN);
         ids.reserve(rows);
-        let (rules, bad_cells) = (None, BadCells::default());
-        ColumnBuilder { numbers, rows, texts, ids, rules, bad_cells, open_bad_cells: 0 }
+        let (bad_cells, open_bad_cells) = Default::default();
+        ColumnBuilder { numbers, rows, texts, ids, rules: None, bad_cells, open_bad_cells }
     }
 
     /// The same, whose cells are read by rules.
@@ -118,8 +131,8 @@ impl ColumnBuilder {
         if self.rules.as_ref().is_none_or(|rules| rules.bad_cell == BadCell::Row) {
             return Err(reason());
         }
-        self.bad_cells.first.get_or_insert_with(reason);
-        self.open_bad_cells += 1;
+        self.open_bad_cells.first.get_or_insert_with(reason);
+        self.open_bad_cells.count += 1;
         self.clear(column);
         Ok(())
     }
@@ -134,8 +147,7 @@ impl ColumnBuilder {
 
     /// Counts the bad cells of the open row of another builder, which is not accepted there.
     pub fn add_bad_cells_of(&mut self, other: &mut ColumnBuilder) {
-        self.bad_cells.count += std::mem::take(&mut other.open_bad_cells);
-        self.bad_cells.first = self.bad_cells.first.take().or(other.bad_cells.first.take());
+        self.bad_cells.add(&mut other.open_bad_cells);
     }
 
     /// The cells that could not be read since the last call.
@@ -161,7 +173,7 @@ impl ColumnBuilder {
     /// Accepts the open row, with this id.
     pub fn accept(&mut self, id: u64) {
         self.ids.push(id);
-        self.bad_cells.count += std::mem::take(&mut self.open_bad_cells);
+        self.bad_cells.add(&mut self.open_bad_cells);
         let filled = self.filled();
         for text in self.texts.iter_mut().filter(|text| text.len() < filled) {
             text.push(None);
@@ -171,7 +183,7 @@ impl ColumnBuilder {
     /// Discards the open row.
     pub fn reject(&mut self) {
         let filled = self.filled();
-        self.open_bad_cells = 0;
+        self.open_bad_cells = BadCells::default();
         self.numbers.iter_mut().skip(filled).step_by(self.rows).for_each(|x| *x = f64::NAN);
         self.texts.iter_mut().for_each(|text| text.truncate(filled));
     }

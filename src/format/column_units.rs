@@ -16,7 +16,12 @@ pub(crate) struct ColumnUnits {
     labels: HashMap<usize, String>,
     /// Columns of which it was told that they come in two units.
     told: HashSet<usize>,
+    /// What has yet to be told of columns.
+    untold: Vec<UnitNotice>,
 }
+
+/// What is to be told of a column's units: the column, and the text.
+pub type UnitNotice = (String, String);
 
 impl ColumnUnits {
     /// The names that follow are those of another header.
@@ -45,17 +50,23 @@ impl ColumnUnits {
             return;
         }
         let column = &column.name;
-        match (asked, decoding.units) {
-            (Some(unit), _) => tracing::warn!("{name} fills column {column} as it is: it can't be converted to {unit}"),
-            (None, true) => tracing::warn!(
+        let text = match (asked, decoding.units) {
+            (Some(unit), _) => format!("{name} fills column {column} as it is: it can't be converted to {unit}"),
+            (None, true) => format!(
                 "column {column} holds two units, of {first} and of {name}: say unit = {{ {column} = \"degree_C\" }} in \
                  [schema], or whichever it is to have, and both are converted"
             ),
-            (None, false) => tracing::warn!(
+            (None, false) => format!(
                 "neither {first} nor {name} fills column {column}: with unit = {{ {column} = \"degree_C\" }} in [schema], \
                  or whichever it is to have, both do"
             ),
-        }
+        };
+        self.untold.push((column.clone(), text));
+    }
+
+    /// What is to be told since the last call.
+    pub fn take_notices(&mut self) -> Vec<UnitNotice> {
+        std::mem::take(&mut self.untold)
     }
 
     /// The conversion of a name that fills the column at a place, or none, which the caller applies.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::cells::{HeaderMap, utf8};
 use super::column_builder::{BadCells, ColumnBuilder};
+use super::column_units::UnitNotice;
 use super::decoding::Decoding;
 use super::json::JsonReader;
 use super::time_rules::{TimeColumn, TimeRules, TimeUnit};
@@ -26,8 +27,7 @@ pub struct Decoder {
     decoding: Arc<Decoding>,
     header: HeaderMap,
     json: JsonReader,
-    bad_cells: u64,
-    quiet: bool,
+    bad_cells: BadCells,
     time: Option<WrittenTime>,
     levels: TopicLevels,
 }
@@ -46,14 +46,8 @@ impl Decoder {
     pub fn new(schema: Arc<Schema>, decoding: Arc<Decoding>) -> Decoder {
         let time = decoding.time.as_ref().and_then(|time| WrittenTime::of(time, &schema));
         let json = JsonReader::new(&schema, &decoding);
-        let (header, levels) = Default::default();
-        Decoder { schema, decoding, header, json, bad_cells: 0, quiet: false, time, levels }
-    }
-
-    /// The same, which tells nothing.
-    pub fn quiet(mut self) -> Decoder {
-        self.quiet = true;
-        self
+        let (header, levels, bad_cells) = Default::default();
+        Decoder { schema, decoding, header, json, bad_cells, time, levels }
     }
 
     /// Decodes all readable rows; the others are returned with the reason.
@@ -78,7 +72,7 @@ impl Decoder {
                 }
             }
         }
-        self.tell(table.take_bad_cells());
+        self.bad_cells = table.take_bad_cells();
         (table.finish(bucket.metadata.epoch), bad)
     }
 
@@ -97,13 +91,16 @@ impl Decoder {
         names
     }
 
-    /// Bad cells are told once, then counted.
-    fn tell(&mut self, BadCells { count, first }: BadCells) {
-        if count > 0 && self.bad_cells == 0 && !self.quiet {
-            let first = first.unwrap_or_default();
-            tracing::warn!("{first}: it is missing, as bad_cell says; further bad cells are only counted");
-        }
-        self.bad_cells += count;
+    /// What is to be told of columns that come in two units: the column, and the text.
+    pub fn take_unit_notices(&mut self) -> Vec<UnitNotice> {
+        let mut notices = self.header.take_unit_notices();
+        notices.append(&mut self.json.take_unit_notices());
+        notices
+    }
+
+    /// The cells of the last bucket that could not be read, and are missing as `bad_cell` says.
+    pub fn take_bad_cells(&mut self) -> BadCells {
+        std::mem::take(&mut self.bad_cells)
     }
 
     /// Writes the time of the open row anew, as all behind it read it. `second`: of a local time that stands twice, it is
@@ -192,14 +189,6 @@ impl WrittenTime {
                 let reason = format!("column {}: {text:?} {reason}", column.name);
                 table.refuse(column, || reason)
             }
-        }
-    }
-}
-
-impl Drop for Decoder {
-    fn drop(&mut self) {
-        if self.bad_cells > 1 && !self.quiet {
-            tracing::warn!("{} bad cells are missing, as bad_cell says", self.bad_cells);
         }
     }
 }
@@ -309,12 +298,15 @@ mod tests {
             let row = Row { bytes: bytes.as_bytes(), format: Format::Json, header: None };
             bucket.push(row, 0, Origin { topic: "x".into(), position: 1 });
         }
-        let mut decoder = Decoder::new(schema(), Arc::new(decoding)).quiet();
+        let mut decoder = Decoder::new(schema(), Arc::new(decoding));
         let (message, bad) = decoder.decode(&bucket);
         assert_eq!((bad.len(), message.ids.as_slice()), (1, &[0, 1, 2][..]));
         assert!(message.column(0).iter().all(|x| x.is_nan()), "{:?}", message.column(0));
         assert_eq!((message.column(1)[0], message.column(1)[1].is_nan()), (1.0, true));
-        assert!(decoder.bad_cells >= 2, "{}", decoder.bad_cells);
+        let told = decoder.take_bad_cells();
+        assert!(told.count >= 2, "{told:?}");
+        assert_eq!(told.first.as_deref(), Some("column a: \"warm\" is not a number"));
+        assert_eq!(decoder.take_bad_cells().count, 0);
     }
 
     #[test]
@@ -328,14 +320,32 @@ mod tests {
                 bucket.push(row, 0, Origin { topic: "x".into(), position: 1 });
             }
         }
-        let mut decoder = Decoder::new(schema(), Arc::new(Decoding { cells, ..Decoding::default() })).quiet();
+        let mut decoder = Decoder::new(schema(), Arc::new(Decoding { cells, ..Decoding::default() }));
         let (message, bad) = decoder.decode(&bucket);
         assert_eq!(bad, []);
         assert_eq!(
             format!("{:?}{:?}", message.column(0), message.column(1)),
             "[NaN, NaN, 5.0, 5.0][1.0, 2.0, 1.0, 2.0]"
         );
-        assert_eq!(decoder.bad_cells, 1);
+        assert_eq!(decoder.take_bad_cells().count, 1);
+    }
+
+    #[test]
+    fn bad_cells_of_refused_rows_are_not_told() {
+        let cells = CellRules::new([], [].into(), None, BadCell::Missing).map(Arc::new);
+        let mut bucket = Bucket::new(0, 0);
+        let mut push = |bytes: &str, around: Option<&str>| {
+            let header = around.map(|around| Header::read(around.as_bytes()));
+            let row = Row { bytes: bytes.as_bytes(), format: Format::Json, header };
+            bucket.push(row, 0, Origin { topic: "x".into(), position: 1 });
+        };
+        push(r#"{"a": "refused", "b"}"#, None);
+        push(r#"{"b": 1}"#, Some(r#"{"a": "around a refused one", "r": [}"#));
+        push(r#"{"b": 2}"#, Some(r#"{"a": "taken", "r": []}"#));
+        let mut decoder = Decoder::new(schema(), Arc::new(Decoding { cells, ..Decoding::default() }));
+        assert_eq!(decoder.decode(&bucket).1.len(), 2);
+        let told = decoder.take_bad_cells();
+        assert_eq!((told.count, told.first.as_deref()), (1, Some("column a: \"taken\" is not a number")));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::column_builder::ColumnBuilder;
+use super::column_units::UnitNotice;
 use super::decoding::Decoding;
 use super::json_cursor::{JsonCell, JsonCursor};
 use super::json_layout::{CellSink, JsonLayout};
@@ -46,6 +47,13 @@ impl JsonReader {
     /// The keys of rows that no column takes, and that came for the first time since the last call.
     pub fn take_new_names(&mut self) -> Vec<String> {
         self.rows.take_new_names()
+    }
+
+    /// What is to be told of the columns' units.
+    pub fn take_unit_notices(&mut self) -> Vec<UnitNotice> {
+        let mut notices = self.rows.take_unit_notices();
+        notices.append(&mut self.outer.take_unit_notices());
+        notices
     }
 
     /// Reads one object into the builder's open row. A column that it has no key for has the value of the object

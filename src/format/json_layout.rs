@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use super::column_units::ColumnUnits;
+use super::column_units::{ColumnUnits, UnitNotice};
 use super::decoding::Decoding;
 use super::json_cursor::{JsonCell, JsonCursor};
 use super::path::{self, PathStep};
@@ -181,6 +181,11 @@ impl JsonLayout {
     /// The keys that no column takes, and that came for the first time since the last call.
     pub fn take_new_names(&mut self) -> Vec<String> {
         self.unmatched.take_new()
+    }
+
+    /// What is to be told of the columns' units.
+    pub fn take_unit_notices(&mut self) -> Vec<UnitNotice> {
+        self.units.take_notices()
     }
 
     fn object<S: CellSink>(

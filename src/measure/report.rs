@@ -118,6 +118,8 @@ pub struct Report {
     pub dead_letters: u64,
     /// Rows that were dropped as too late for a table.
     pub rows_too_late: u64,
+    /// Cells that could not be read, and are missing as `bad_cell` says.
+    pub bad_cells: u64,
     /// Messages, which are epochs.
     pub messages: u64,
     /// How long the run took, from the first row to the last completion.
@@ -249,7 +251,11 @@ impl fmt::Display for Report {
         if self.rows_too_late > 0 {
             write!(f, ", too late {}", self.rows_too_late)?;
         }
-        writeln!(f, ", dead letters {}; {} messages", self.dead_letters, self.messages)?;
+        write!(f, ", dead letters {}", self.dead_letters)?;
+        if self.bad_cells > 0 {
+            write!(f, ", bad cells {}", self.bad_cells)?;
+        }
+        writeln!(f, "; {} messages", self.messages)?;
         for SinkRows { sink, rows_out, .. } in self.sinks.iter().filter(|_| self.sinks.len() > 1) {
             writeln!(f, "  rows out to {sink}: {rows_out}")?;
         }

@@ -47,6 +47,9 @@ pub struct RunStatus {
     /// Rows that were dropped as too late for a table.
     #[serde(default)]
     pub rows_too_late: u64,
+    /// Cells that could not be read, and are missing as `bad_cell` says.
+    #[serde(default)]
+    pub bad_cells: u64,
     /// Messages that have entered the dataflow.
     pub messages: u64,
     /// Messages that are in flight.

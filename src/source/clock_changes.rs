@@ -40,7 +40,7 @@ impl ClockChanges {
         let (time, key_slot) = (slot(&name)?, key.as_deref().and_then(slot));
         let local = TimeColumn { rules: TimeRules { zone: None, ..rules.clone() }, name, from, key };
         let decoding = Decoding { time: Some(Arc::new(local)), ..Decoding::clone(&framing.decoding) };
-        let decoder = Decoder::new(schema, Arc::new(decoding)).quiet();
+        let decoder = Decoder::new(schema, Arc::new(decoding));
         Some(ClockChanges { rules, decoder, time, key: key_slot, latest: HashMap::new() })
     }
 

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 
 use super::Entry;
 use crate::data::{Bucket, Column, Message, Schema, order_by};
-use crate::format::{BadRow, Decoder, Decoding};
+use crate::format::{BadCells, BadRow, Decoder, Decoding, UnitNotice};
 
 /// Reads rows by the schema: numbers in strings are numbers; `---`, empty, null and NaN are missing.
 #[derive(JsonSchema)]
@@ -35,6 +35,16 @@ impl Prepare {
     /// The keys without a column that have come for the first time, and are to be told.
     pub fn unknown_keys(&mut self) -> Vec<String> {
         self.decoder.unknown_keys()
+    }
+
+    /// What is to be told of columns that come in two units: the column, and the text.
+    pub fn take_unit_notices(&mut self) -> Vec<UnitNotice> {
+        self.decoder.take_unit_notices()
+    }
+
+    /// The cells of the last bucket that could not be read, and are missing.
+    pub fn take_bad_cells(&mut self) -> BadCells {
+        self.decoder.take_bad_cells()
     }
 
     /// The message of a bucket, and the rows that can't be read.

@@ -23,12 +23,13 @@ pub async fn metrics(State(shared): State<SharedState>) -> Result<impl IntoRespo
 
 type OfLive = fn(&RunStatus) -> f64;
 
-const COUNTERS: [(&str, &str, OfLive); 5] = [
+const COUNTERS: [(&str, &str, OfLive); 6] = [
     ("rowmill_rows_received_total", "Rows that came in.", |live| live.rows_in as f64),
     ("rowmill_rows_completed_total", "Rows of complete messages.", |live| live.rows_done as f64),
     ("rowmill_messages_received_total", "Messages (buckets) that came in.", |live| live.messages as f64),
     ("rowmill_dead_letters_total", "Rows that could not be used.", |live| live.dead_letters as f64),
     ("rowmill_rows_too_late_total", "Rows whose window of a table had gone.", |live| live.rows_too_late as f64),
+    ("rowmill_bad_cells_total", "Cells that could not be read, and are missing.", |live| live.bad_cells as f64),
 ];
 
 const GAUGES: [(&str, &str, OfLive); 7] = [

@@ -65,6 +65,8 @@ pub struct Ledger {
     pub dead_letters: u64,
     /// Rows that were dropped as too late for a table.
     pub too_late: u64,
+    /// Cells that could not be read, and are missing.
+    pub bad_cells: u64,
     pub messages: u64,
     /// Messages, and buckets without rows that only carry deliveries.
     pub entered: u64,
@@ -256,6 +258,7 @@ impl Ledger {
             *self.dropped.entry(*operator).or_default() += rows;
         }
         self.too_late += outcome.too_late;
+        self.bad_cells += outcome.bad_cells;
         self.dead_letters += outcome.rejected.iter().map(|rejected| rejected.rows.len() as u64).sum::<u64>();
         self.service_message.record(outcome.service, u64::from(rows > 0));
         self.service_row.record(outcome.service / rows.max(1), rows);
@@ -284,6 +287,7 @@ impl Ledger {
             rows_dropped,
             dead_letters: self.dead_letters,
             rows_too_late: self.too_late,
+            bad_cells: self.bad_cells,
             messages: self.messages,
             seconds: 0.0,
             rows_per_second: 0.0,

@@ -1,6 +1,7 @@
 //! Epoch outcomes on the first worker: entered into the ledger, and their dead letters written.
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use crate::runtime::error::Error;
 use crate::runtime::first_error::{FirstError, fail};
 use crate::runtime::graph::build::OutcomeRecorder;
 use crate::runtime::graph::delivery::RefusedResult;
-use crate::runtime::graph::in_flight::{EpochOutcome, RefusedRow, RowSource};
+use crate::runtime::graph::in_flight::{EpochOutcome, Notice, RefusedRow, RowSource};
 use crate::runtime::observe::activity::{Activity, Destination};
 use crate::runtime::options::Options;
 use crate::sink::{self, DeadLetter, DeadLetters, Existing, LinePosition};
@@ -28,6 +29,8 @@ pub struct LedgerOutcomes {
     writers: SinkWriters,
     never_came: Rc<RefCell<NeverCame>>,
     unknown: Rc<RefCell<WithoutColumn>>,
+    /// What notices were about that have been told.
+    noticed: Rc<RefCell<HashSet<String>>>,
     destination: Option<Arc<Destination>>,
     activity: Arc<Activity>,
     failure: FirstError,
@@ -60,6 +63,7 @@ impl LedgerOutcomes {
             writers,
             never_came,
             unknown: Rc::default(),
+            noticed: Rc::default(),
             destination,
             activity: activity.clone(),
             failure,
@@ -182,6 +186,16 @@ impl OutcomeRecorder for LedgerOutcomes {
         told.into_iter().for_each(|told| tracing::warn!("{told}"));
         let told = self.never_came.borrow_mut().settle(&outcome.came, bucket.len() as u64);
         told.into_iter().for_each(|told| tracing::warn!("{told}"));
+        for Notice { about, text } in std::mem::take(&mut outcome.notices) {
+            if self.noticed.borrow_mut().insert(about) {
+                tracing::warn!("{text}");
+            }
+        }
+        if outcome.too_late > 0 && self.noticed.borrow_mut().insert("late".into()) {
+            tracing::warn!(
+                "rows come later than their windows of a table stay: they are dropped, as late says, and counted"
+            );
+        }
         if let Some(reason) = outcome.unread.take() {
             fail(&self.failure, Error::Unread(reason));
         }

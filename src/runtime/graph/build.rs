@@ -10,14 +10,14 @@ use timely::worker::Worker;
 
 use crate::config::{Branch, Dataflow, Placement};
 use crate::data::{BatchMetadata, Bucket, Column, Schema};
-use crate::format::{Decoding, Output};
+use crate::format::{BadCells, Decoding, Output};
 use crate::measure::SharedServiceTimes;
 use crate::runtime::graph::absent_columns::AbsentColumns;
 use crate::runtime::graph::branches::{ChainEnd, Tap};
 use crate::runtime::graph::by_sink::BySink;
 use crate::runtime::graph::delivery::{AwaitsDelivery, delivered};
 use crate::runtime::graph::epoch_queue::EpochQueue;
-use crate::runtime::graph::in_flight::{EpochOutcome, FinishedMessage, InFlightMessage, RejectedRows};
+use crate::runtime::graph::in_flight::{EpochOutcome, FinishedMessage, InFlightMessage, Notice, RejectedRows};
 use crate::runtime::graph::operator_state::OperatorState;
 use crate::runtime::graph::output::{OutputSession, SmallContainerBuilder, exchange};
 use crate::runtime::graph::stages::{Stage, StageWork, operator_of_result, stages};
@@ -268,6 +268,13 @@ fn prepare(plan: &GraphPlan, times: SharedServiceTimes) -> impl FnMut(Arc<Bucket
         let BatchMetadata { epoch, route, barrier, .. } = bucket.metadata;
         let numbers = bucket.metadata.numbers.clone();
         let (came, unknown) = (absent.found_in(&message), prepare.unknown_keys());
+        let BadCells { count: bad_cells, first } = prepare.take_bad_cells();
+        let bad_cell = first.map(|first| Notice {
+            about: "bad_cell".into(),
+            text: format!("{first}: it is missing, as bad_cell says; further bad cells are only counted"),
+        });
+        let unit = |(column, text)| Notice { about: format!("unit of {column}"), text };
+        let notices = prepare.take_unit_notices().into_iter().map(unit).chain(bad_cell).collect();
         let outcome = EpochOutcome {
             epoch,
             numbers,
@@ -278,6 +285,8 @@ fn prepare(plan: &GraphPlan, times: SharedServiceTimes) -> impl FnMut(Arc<Bucket
             came,
             unread,
             unknown,
+            bad_cells,
+            notices,
             ..EpochOutcome::default()
         };
         InFlightMessage { message, outcome }

@@ -38,6 +38,10 @@ pub struct EpochOutcome {
     pub unknown: Vec<String>,
     /// Rows that were dropped as too late for a table.
     pub too_late: u64,
+    /// Cells that could not be read, and are missing.
+    pub bad_cells: u64,
+    /// What is to be told once, whichever worker has met it.
+    pub notices: Vec<Notice>,
     /// Whether a checkpoint barrier follows: operators add the keyed states that have changed.
     pub barrier: bool,
     pub states: Vec<OperatorState>,
@@ -45,6 +49,15 @@ pub struct EpochOutcome {
     pub refused: Vec<RefusedRow>,
     /// The lengths of the sinks' files with the results, 0 of one that is no file; `None` if they were not written.
     pub written: Option<BySink>,
+}
+
+/// What is told once in a run: of the notices about one thing, the first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    /// What it is about.
+    pub about: String,
+    /// What is told.
+    pub text: String,
 }
 
 /// Rows that become dead letters. Their raw bytes are in the bucket, on the first worker or in another process that has
@@ -118,6 +131,8 @@ impl EpochOutcome {
         self.unread = self.unread.take().or(other.unread);
         self.unknown.extend(other.unknown);
         self.too_late += other.too_late;
+        self.bad_cells += other.bad_cells;
+        self.notices.extend(other.notices);
         self.states.extend(other.states);
     }
 

@@ -12,7 +12,7 @@ use timely::dataflow::operators::generic::operator::Operator;
 
 use crate::data::Message;
 use crate::runtime::graph::epoch_queue::EpochQueue;
-use crate::runtime::graph::in_flight::InFlightMessage;
+use crate::runtime::graph::in_flight::{InFlightMessage, Notice};
 use crate::runtime::graph::output::OutputSession;
 use crate::tables::{KeyCell, KeyTimes, SharedGrouping, TableState};
 
@@ -49,17 +49,19 @@ pub(super) fn take<'scope, K: TableState<Item: timely::ExchangeData> + 'static>(
     let (on, messages) = builder.new_output();
     let (out, taken) = builder.new_output();
     let (mut on, mut out) = (OutputBuilder::from(on), OutputBuilder::from(out));
-    let (mut warned, mut warned_early) = (false, false);
+    let (mut noticed, mut noticed_early) = (false, false);
     builder.build(move |_| {
         move |_frontiers| {
             let (mut on, mut out) = (on.activate(), out.activate());
             input.for_each_stamp(|capability, batches| {
                 let (mut on, mut out) = (on.session(&capability), out.session(&capability));
                 for mut in_flight in batches.flat_map(|batch: &mut Vec<InFlightMessage>| batch.drain(..)) {
-                    let times = refuse(&mut in_flight, &shared, &mut warned_early);
-                    if !warned && times.contains(&None) {
-                        warned = true;
-                        tracing::warn!("table {}: rows that do not tell their time are left out", shared.name());
+                    let times = refuse(&mut in_flight, &shared, &mut noticed_early);
+                    if !noticed && times.contains(&None) {
+                        noticed = true;
+                        let about = format!("table {}: time", shared.name());
+                        let text = format!("table {}: rows that do not tell their time are left out", shared.name());
+                        in_flight.outcome.notices.push(Notice { about, text });
                     }
                     let judged = shared.judged(&in_flight.message, &times);
                     for to in 0..peers {
@@ -84,16 +86,17 @@ pub(super) fn take<'scope, K: TableState<Item: timely::ExchangeData> + 'static>(
     (messages, taken)
 }
 
-/// Removes rows that are too far in the future, of which it warns once, or too late after others of the same message; the
+/// Removes rows that are too far in the future, of which it tells once, or too late after others of the same message; the
 /// times of the rest.
-fn refuse(in_flight: &mut InFlightMessage, shared: &SharedGrouping, warned: &mut bool) -> Vec<Option<i64>> {
+fn refuse(in_flight: &mut InFlightMessage, shared: &SharedGrouping, noticed: &mut bool) -> Vec<Option<i64>> {
     let times = shared.times(&in_flight.message);
     let early = shared.early(&times, jiff::Timestamp::now().as_millisecond());
     if let Some(first) = early.first() {
-        if !*warned {
-            *warned = true;
+        if !*noticed {
+            *noticed = true;
             let why = shared.too_early(&in_flight.message, *first);
-            tracing::warn!("{why}; such rows are dead letters, and no window waits for them: compare the clocks");
+            let text = format!("{why}; such rows are dead letters, and no window waits for them: compare the clocks");
+            in_flight.outcome.notices.push(Notice { about: format!("table {}: max_future", shared.name()), text });
         }
         let why = |message: &Message, row| Some(shared.too_early(message, row));
         in_flight.take_out(&early, shared.grouping.input, why);

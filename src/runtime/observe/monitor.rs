@@ -119,6 +119,7 @@ impl Monitor {
             rows_dropped: ledger.rows_dropped(),
             dead_letters: ledger.dead_letters,
             rows_too_late: ledger.too_late,
+            bad_cells: ledger.bad_cells,
             messages: ledger.messages,
             in_flight: ledger.in_flight(),
             queued: backlog.buckets,

@@ -74,6 +74,7 @@ function Live({ live, advice }) {
       <${Figure} label=${t("dropped")}>${number(dropped)}</${Figure}>
       <${Figure} label=${t("deadLetters")}>${number(live.dead_letters)}</${Figure}>
       ${live.rows_too_late > 0 && html`<${Figure} label=${t("tooLate")}>${number(live.rows_too_late)}</${Figure}>`}
+      ${live.bad_cells > 0 && html`<${Figure} label=${t("badCells")}><span id="bad-cells">${number(live.bad_cells)}</span></${Figure}>`}
       <${Figure} label=${t("inFlight")}>${number(live.in_flight)}</${Figure}>
       <${Figure} label=${t("queued")}>${number(live.queued)} / ${number(live.queue_capacity)}</${Figure}>
       <${Figure} label=${t("workers")}>${live.processes > 1 ? `${live.processes} × ${live.workers / live.processes}` : live.workers}</${Figure}>
