@@ -35,7 +35,12 @@ fn rules() -> Arc<Decoding> {
         name: "dateTime".into(),
         from: vec!["Date".into(), "Time".into()],
         key: None,
-        rules: TimeRules { unit: TimeUnit::Ms, zone: jiff::tz::TimeZone::get("Europe/Berlin").ok(), order: None },
+        rules: TimeRules {
+            unit: TimeUnit::Ms,
+            zone: jiff::tz::TimeZone::get("Europe/Berlin").ok(),
+            order: None,
+            format: None,
+        },
     };
     let cells = CellRules::new(["-999".to_owned()], [("ON".to_owned(), 1.0)].into(), None, BadCell::Missing);
     let unit = [("a".to_owned(), "degree_C".to_owned())].into();
@@ -239,7 +244,7 @@ fn decode(bucket: &Bucket) -> (Message, usize) {
 
 fn decode_by(bucket: &Bucket, decoding: Arc<Decoding>) -> (Message, usize) {
     let schema = Arc::new(Schema::new([("a", Kind::Number), ("b", Kind::Number), ("dateTime", Kind::Text)]));
-    let (message, bad) = Decoder::new(schema, decoding).quiet().decode(bucket);
+    let (message, bad) = Decoder::new(schema, decoding).decode(bucket);
     assert_eq!(message.rows() + bad.len(), bucket.len());
     assert_eq!((message.column(1).len(), message.texts[0].len()), (message.rows(), message.rows()));
     assert!(bad.iter().all(|bad| !bad.reason.is_empty()));

@@ -7,7 +7,8 @@
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime, Time};
-use jiff::tz::{AmbiguousOffset, TimeZone};
+use jiff::fmt::strtime;
+use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -33,6 +34,8 @@ pub enum TimeUnit {
 pub struct TimeRules {
     /// The unit of numbers.
     pub unit: TimeUnit,
+    /// How texts are written, with the directives of `strptime`; found if not given.
+    pub format: Option<String>,
     /// The zone of times that name none; UTC if not given.
     pub zone: Option<TimeZone>,
     /// The order of day and month; dates that need it are no times if it is not given.
@@ -58,6 +61,9 @@ pub enum NotATime {
     /// It is none.
     #[error("is not a time")]
     Unreadable,
+    /// It is not written as `format` says.
+    #[error("is not written as `format` of [schema.time] says")]
+    OtherFormat,
     /// It is one of two.
     #[error("may have the day or the month first: say order = \"day-first\" or \"month-first\" in [schema.time]")]
     Ambiguous,
@@ -83,6 +89,16 @@ impl TimeRules {
     /// # Errors
     /// A text that is no time.
     pub fn normalized(&self, text: &str, order: Option<DateOrder>, second: bool) -> Result<Option<String>, NotATime> {
+        if let Some(format) = &self.format {
+            let (local, offset) = by_format(text, format).ok_or(NotATime::OtherFormat)?;
+            return match offset {
+                Some(offset) => {
+                    let time = offset.to_timestamp(local).map_err(|_| NotATime::Unreadable)?;
+                    Ok(Some(time.display_with_offset(offset).to_string()))
+                }
+                None => self.of_local(local, second),
+            };
+        }
         if let Ok(number) = text.parse::<f64>() {
             let time = self.unit.milliseconds(number).ok_or(NotATime::Unreadable)?;
             let time = Timestamp::from_millisecond(time).map_err(|_| NotATime::Unreadable)?;
@@ -91,7 +107,11 @@ impl TimeRules {
         if text.parse::<Timestamp>().is_ok() {
             return Ok(None);
         }
-        let local = civil(text, self.order.or(order))?;
+        self.of_local(civil(text, self.order.or(order))?, second)
+    }
+
+    /// A local time as ISO 8601, with the zone's offset where there is a zone.
+    fn of_local(&self, local: DateTime, second: bool) -> Result<Option<String>, NotATime> {
         let Some(zone) = &self.zone else { return Ok(Some(local.to_string())) };
         let instant = instant(zone, local, second).ok_or(NotATime::Unreadable)?;
         let offset = zone.to_offset(instant);
@@ -103,6 +123,23 @@ impl TimeRules {
         let time = self.zone.as_ref().map(|zone| zone.to_ambiguous_timestamp(local).offset());
         matches!(time, Some(AmbiguousOffset::Fold { .. }))
     }
+}
+
+/// The local time of a text that is written with directives of `strptime`, with the offset if it names one.
+pub fn by_format(text: &str, format: &str) -> Option<(DateTime, Option<Offset>)> {
+    let found = strtime::parse(format, text.trim()).ok()?;
+    // Dates alone are their beginning, as in pandas.
+    let time = if found.hour().is_some() { found.to_time().ok()? } else { Time::midnight() };
+    Some((found.to_date().ok()?.to_datetime(time), found.offset()))
+}
+
+/// Whether all directives of a format are known.
+///
+/// # Errors
+/// In words: which is not.
+pub fn check_format(format: &str) -> Result<(), String> {
+    let zoned = Timestamp::UNIX_EPOCH.to_zoned(TimeZone::UTC);
+    strtime::format(format, &zoned).map(drop).map_err(|error| format!("{format:?} is no format of times: {error}"))
 }
 
 /// The instant of a local time; of one that stands twice, the second one if asked for.
@@ -158,7 +195,7 @@ pub fn needs_order(date: &str) -> bool {
 
 /// The order of day and month that is searched for among the rows: of CSV, if its time has none.
 pub fn order_wanted(time: Option<&TimeColumn>) -> bool {
-    time.is_some_and(|time| time.rules.order.is_none())
+    time.is_some_and(|time| time.rules.order.is_none() && time.rules.format.is_none())
 }
 
 /// The three numbers of a date.
@@ -214,6 +251,28 @@ mod tests {
 
     fn berlin() -> TimeRules {
         TimeRules { zone: Some(TimeZone::get("Europe/Berlin").unwrap()), ..TimeRules::default() }
+    }
+
+    /// As `pandas.to_datetime` reads them with this format.
+    #[test]
+    fn texts_are_written_as_a_format_says() {
+        let read = |format: &str, text: &str| {
+            let rules = TimeRules { format: Some(format.into()), ..berlin() };
+            rules.normalized(text, None, false).map(Option::unwrap_or_default).map_err(|error| error.to_string())
+        };
+        for (format, text, shown) in [
+            ("%Y%m%d%H", "2024030113", "2024-03-01T13:00:00+01:00"),
+            ("%Y%m%d", " 20240301 ", "2024-03-01T00:00:00+01:00"),
+            ("%d/%m/%Y %H.%M", "01/03/2024 12.30", "2024-03-01T12:30:00+01:00"),
+            ("%d %b %Y %I:%M:%S %p", "05 Jul 2024 01:02:03 PM", "2024-07-05T13:02:03+02:00"),
+            ("%Y-%m-%d %H:%M:%S%z", "2024-03-01 12:00:00+0530", "2024-03-01T12:00:00+05:30"),
+        ] {
+            assert_eq!(read(format, text).as_deref(), Ok(shown), "{text}");
+        }
+        for (format, text) in [("%Y%m%d%H", "20240301"), ("%Y%m%d", "2024-03-01"), ("%Y%m%d", "20241301")] {
+            assert!(read(format, text).is_err_and(|reason| reason.contains("`format`")), "{text}");
+        }
+        assert!(check_format("%Y-%m-%d %H:%M").is_ok() && check_format("%Y %J").is_err());
     }
 
     #[test]

@@ -67,7 +67,7 @@ pub fn read(
 }
 
 /// Calls `f` with each record until it returns false. Without a kind, the first bytes tell it.
-fn each_record(
+pub(super) fn each_record(
     reader: impl BufRead,
     kind: Option<FileKind>,
     order: Option<DateOrder>,
@@ -93,7 +93,7 @@ fn each_record(
 /// The order of day and month that some date of a file tells, however far behind; `None` where none is needed.
 fn date_order(path: &Path, kind: FileKind, framing: &Framing) -> Result<Option<DateOrder>, Error> {
     let time = framing.decoding.time.as_ref();
-    let said = time.is_some_and(|time| time.rules.order.is_some());
+    let said = time.is_some_and(|time| time.rules.order.is_some() || time.rules.format.is_some());
     if said || matches!(kind, FileKind::Ndjson | FileKind::Payloads(_)) || kind == FileKind::Csv && time.is_none() {
         return Ok(None);
     }

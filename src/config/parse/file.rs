@@ -22,7 +22,7 @@ use crate::config::parse::table::read_tables;
 use crate::config::parse::time::TimeSection;
 use crate::config::parse::topic::{check_collect, check_filters, check_topic};
 use crate::config::parsed_settings::ParsedSettings;
-use crate::data::Schema;
+use crate::data::{Kind, Schema};
 use crate::format::Decoding;
 use crate::registry::Registry;
 use crate::{sink, source};
@@ -249,11 +249,15 @@ fn check_time(choice: &SchemaChoice, time: Option<Spanned<TimeSection>>) -> Resu
     let (SchemaChoice::Known { schema, .. }, Some(time)) = (choice, time) else { return Ok(()) };
     let (span, section) = (time.span(), time.into_inner());
     let name = section.name();
-    if schema.get(name).is_some() {
-        return Ok(());
-    }
     let span = section.column.as_ref().map_or(span, Spanned::span);
-    Err(Wrong::no_column(name, schema).at(span))
+    match schema.get(name) {
+        None => Err(Wrong::no_column(name, schema).at(span)),
+        // A format reads texts.
+        Some(column) if column.kind == Kind::Number && section.format.is_some() => {
+            Err(Wrong::NoTextColumn { name: name.to_owned(), nearest: None }.at(span))
+        }
+        Some(_) => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use serde::{Deserialize, Deserializer, de};
 use toml::Spanned;
 
 use crate::data::DateOrder;
+use crate::format::time_rules::check_format;
 use crate::format::{TimeColumn, TimeRules, TimeUnit};
 
 /// When a row was measured: for windows, `sort` and interpolation by time.
@@ -20,6 +21,10 @@ pub(crate) struct TimeSection {
     pub from: Vec<String>,
     /// The unit of times that are numbers.
     pub unit: TimeUnit,
+    /// How texts are written, with the directives of `strptime`, such as `%Y%m%d%H`; ISO 8601 and dates with separators are
+    /// found if not given.
+    #[serde(deserialize_with = "time_format")]
+    pub format: Option<String>,
     /// The zone of times that name none, such as `Europe/Berlin`; UTC if not given. A row in the hour that stands twice
     /// is in the second one if its time is not later than that of the row before it.
     #[serde(deserialize_with = "zone")]
@@ -42,10 +47,16 @@ impl TimeSection {
     /// The column with the rules of its times.
     pub fn column(self) -> TimeColumn {
         let name = self.name().to_owned();
-        let TimeSection { from, unit, zone, order, key, .. } = self;
+        let TimeSection { from, unit, format, zone, order, key, .. } = self;
         let key = key.map_or_else(|| "station".to_owned(), Spanned::into_inner);
-        TimeColumn { name, from, key: Some(key), rules: TimeRules { unit, zone, order } }
+        TimeColumn { name, from, key: Some(key), rules: TimeRules { unit, format, zone, order } }
     }
+}
+
+fn time_format<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let format = String::deserialize(deserializer)?;
+    check_format(&format).map_err(de::Error::custom)?;
+    Ok(Some(format))
 }
 
 fn zone<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<TimeZone>, D::Error> {
