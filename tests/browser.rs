@@ -295,6 +295,27 @@ async fn nothing_that_was_typed_is_lost() {
 
 #[tokio::test]
 #[ignore = "needs Chromium and chromedriver"]
+async fn payloads_propose_how_they_are_read() {
+    let projects = Projects::new();
+    let write = |name: &str, text: &str| std::fs::write(projects.path().join(name), text).unwrap();
+    write("station.csv", "Zeit;Temp\n2024-03-01 12:00;20,5\n2024-03-01 12:10;20,6\n");
+    write("station.toml", "schema = \"davis\"\n[source]\nurl = \"station.csv\" # roof\n[sink]\nurl = \"null\"\n");
+    let page = Page::start(&projects);
+    let browser = Browser::open("en").await;
+    browser.client.goto(&page.url("/projects/station/edit")).await.unwrap();
+    browser.wait_for_value("#toml", |text| text.contains("davis")).await;
+    browser.press("Propose from payloads").await;
+    browser.wait_for_value("#toml", |text| text.contains("# roof") && text.contains("number = [\"Temp\"]")).await;
+    browser
+        .wait_for_value("#toml", |text| text.contains("separator = \";\"") && text.contains("column = \"Zeit\""))
+        .await;
+    browser.wait_for("#note", |text| text.contains("Made from 2 rows")).await;
+    browser.press("Undo").await;
+    browser.wait_for_value("#toml", |text| text.contains("davis") && !text.contains("separator")).await;
+}
+
+#[tokio::test]
+#[ignore = "needs Chromium and chromedriver"]
 async fn every_button_of_the_list_is_in_sight() {
     let projects = Projects::new();
     let long = format!("description = \"{}\"\n{STEADY}", "A station with a long description. ".repeat(4));

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{Failure, peek, print};
 use crate::registry::Registry;
-use crate::runtime::draft;
+use crate::runtime::propose;
 use crate::source::SourceUrl;
 
 /// Look at rows of a topic or file, and write a dataflow file that reads them.
@@ -29,9 +29,11 @@ pub struct NewArguments {
 
 pub fn run(arguments: &NewArguments, registry: &Registry) -> Result<ExitCode, Failure> {
     let dataflow = peek::dataflow(&arguments.source, &[], registry)?;
-    let bucket = peek::rows(&dataflow, arguments.rows, arguments.wait)?;
+    let sample = peek::sample(&dataflow, arguments.rows, arguments.wait)?;
     let name = name(arguments, &dataflow.source);
-    let text = draft(&name, &dataflow.source, &bucket, registry).map_err(Failure::Failed)?;
+    let proposed = propose(&name, &dataflow.source, &sample, arguments.rows as usize, registry);
+    let proposal = proposed.map_err(Failure::Failed)?;
+    let text = proposal.text();
     let Some(path) = &arguments.output else {
         print(&text);
         return Ok(ExitCode::SUCCESS);
@@ -44,7 +46,7 @@ pub fn run(arguments: &NewArguments, registry: &Registry) -> Result<ExitCode, Fa
         }
         Err(error) => return Err(Failure::Failed(format!("{}: {error}", path.display()))),
     }
-    eprintln!("{} from {} rows; `rowmill run {}` runs it", path.display(), bucket.len(), path.display());
+    eprintln!("{} from {} rows; `rowmill run {}` runs it", path.display(), proposal.rows(), path.display());
     Ok(ExitCode::SUCCESS)
 }
 

@@ -9,6 +9,7 @@ use crate::data::Bucket;
 use crate::measure::{Excerpt, ExcerptCell};
 use crate::registry::Registry;
 use crate::runtime;
+use crate::source::RawSample;
 
 /// Show rows of a topic or file as they arrive, and the columns that are read from them.
 #[derive(clap::Args)]
@@ -29,10 +30,14 @@ pub struct PeekArguments {
 
 pub fn run(arguments: &PeekArguments, registry: &Registry) -> Result<ExitCode, Failure> {
     let dataflow = dataflow(&arguments.source, &arguments.set, registry)?;
-    let bucket = rows(&dataflow, arguments.rows, arguments.wait)?;
+    let sample = sample(&dataflow, arguments.rows, arguments.wait)?;
+    let bucket = sample.rows(&dataflow.source_settings.framing, arguments.rows as usize);
     let preview = runtime::preview(&dataflow, &bucket)?;
     let reasons = preview.rejected.iter().map(|bad| (bad.index, bad.reason.as_str())).collect::<Vec<_>>();
-    print(&shown(&bucket, &preview.steps[0].after, &reasons));
+    print(&match &sample {
+        RawSample::Publishes(publishes) => publishes_shown(publishes, &bucket, &preview.steps[0].after, &reasons),
+        _ => shown(&bucket, &preview.steps[0].after, &reasons),
+    });
     Ok(ExitCode::SUCCESS)
 }
 
@@ -46,38 +51,69 @@ pub(super) fn dataflow(source: &str, set: &[Override], registry: &Registry) -> R
     Ok(Dataflow::from_text("peek.toml", "schema = \"infer\"\nsink.url = \"null\"\n", &overrides, registry)?)
 }
 
-/// The first rows of a source.
-pub(super) fn rows(dataflow: &Dataflow, rows: u32, wait: Duration) -> Result<Bucket, Failure> {
-    let bucket =
-        runtime::first_rows(dataflow, rows as usize, wait).map_err(|error| Failure::Failed(error.to_string()))?;
-    if bucket.is_empty() {
+/// Some payloads of a source, or the beginning of a file.
+pub(super) fn sample(dataflow: &Dataflow, payloads: u32, wait: Duration) -> Result<RawSample, Failure> {
+    let sample =
+        runtime::raw_sample(dataflow, payloads as usize, wait).map_err(|error| Failure::Failed(error.to_string()))?;
+    if sample.is_empty() {
         let wait = humantime::format_duration(wait);
         return Err(Failure::Failed(format!("{}: no row came within {wait}", dataflow.source)));
     }
-    Ok(bucket)
+    Ok(sample)
 }
 
+/// Each payload with the rows that it becomes.
+fn publishes_shown(
+    publishes: &[(String, Vec<u8>)],
+    bucket: &Bucket,
+    read: &Excerpt,
+    reasons: &[(usize, &str)],
+) -> String {
+    let mut text = String::new();
+    for (place, (topic, payload)) in publishes.iter().enumerate() {
+        let position = place as u64 + 1;
+        text.push_str(&format!("{topic} {position}: {}\n", bytes_shown(payload)));
+        let own = (0..bucket.len()).filter(|index| bucket.metadata.origin(*index).position == position);
+        let rows: String = own.map(|index| row_shown(index, read, reasons)).collect();
+        text.push_str(if rows.is_empty() { "    no row\n" } else { &rows });
+    }
+    text
+}
+
+/// Each row as it stands in the source, with what is read from it.
 fn shown(bucket: &Bucket, read: &Excerpt, reasons: &[(usize, &str)]) -> String {
-    const LONGEST: usize = 1000;
     let mut text = String::new();
     for (index, row) in bucket.raw.rows().enumerate() {
         let origin = bucket.metadata.origin(index);
-        let bytes = String::from_utf8_lossy(row.bytes);
-        let shown = |c: char| if c.is_control() { c.escape_debug().collect() } else { String::from(c) };
-        let mut payload: String = bytes.chars().take(LONGEST).map(shown).collect();
-        if bytes.chars().nth(LONGEST).is_some() {
-            payload.push_str(" ...");
-        }
-        text.push_str(&format!("{} {}: {payload}\n", origin.topic, origin.position));
-        let place = read.ids.iter().position(|id| *id == index as u64);
-        let reason = reasons.iter().find(|(at, _)| *at == index).map(|(_, reason)| *reason);
-        text.push_str(&match (place, reason) {
-            (Some(place), _) => format!("    {}\n", cells(&read.columns, &read.rows[place])),
-            (None, Some(reason)) => format!("    dead letter: {reason}\n"),
-            (None, None) => "    not read\n".into(),
-        });
+        text.push_str(&format!("{} {}: {}\n", origin.topic, origin.position, bytes_shown(row.bytes)));
+        text.push_str(&row_shown(index, read, reasons));
     }
     text
+}
+
+/// Text as it is, other bytes in base 16.
+fn bytes_shown(bytes: &[u8]) -> String {
+    const LONGEST: usize = 1000;
+    let (shown, whole): (String, bool) = match std::str::from_utf8(bytes) {
+        Ok(text) => {
+            let shown = |c: char| if c.is_control() { c.escape_debug().collect() } else { String::from(c) };
+            (text.chars().take(LONGEST).map(shown).collect(), text.chars().nth(LONGEST).is_none())
+        }
+        Err(_) => {
+            (bytes.iter().take(LONGEST / 2).map(|byte| format!("{byte:02x}")).collect(), bytes.len() <= LONGEST / 2)
+        }
+    };
+    if whole { shown } else { format!("{shown} ...") }
+}
+
+fn row_shown(index: usize, read: &Excerpt, reasons: &[(usize, &str)]) -> String {
+    let place = read.ids.iter().position(|id| *id == index as u64);
+    let reason = reasons.iter().find(|(at, _)| *at == index).map(|(_, reason)| *reason);
+    match (place, reason) {
+        (Some(place), _) => format!("    {}\n", cells(&read.columns, &read.rows[place])),
+        (None, Some(reason)) => format!("    dead letter: {reason}\n"),
+        (None, None) => "    not read\n".into(),
+    }
 }
 
 /// The values of a row by the names of their columns.

@@ -107,16 +107,7 @@ impl Inference {
             self.observe_header(names, row.format);
             self.line = line;
         }
-        let Ok(line) = std::str::from_utf8(row.bytes) else { return };
-        let (cells, mark): (Vec<Cow<'_, str>>, DecimalMark) = match row.format {
-            Format::WeatherLink(layout) => {
-                (weatherlink::cells(line, layout.doubled_tabs).map(Cow::Borrowed).collect(), DecimalMark::Either)
-            }
-            Format::Separated(Separated { separator, decimal, .. }) => {
-                (csv::cells_by(line, separator).collect(), decimal)
-            }
-            _ => (csv::cells(line).collect(), DecimalMark::Point),
-        };
+        let Some((cells, mark)) = cells_of(row) else { return };
         if cells.len() < self.names.len() {
             return;
         }
@@ -126,6 +117,18 @@ impl Inference {
             }
         }
     }
+}
+
+/// The cells of a row under a header, and the mark before their fractions; `None` for bytes that are no text.
+pub(crate) fn cells_of(row: Row<'_>) -> Option<(Vec<Cow<'_, str>>, DecimalMark)> {
+    let line = std::str::from_utf8(row.bytes).ok()?;
+    Some(match row.format {
+        Format::WeatherLink(layout) => {
+            (weatherlink::cells(line, layout.doubled_tabs).map(Cow::Borrowed).collect(), DecimalMark::Either)
+        }
+        Format::Separated(Separated { separator, decimal, .. }) => (csv::cells_by(line, separator).collect(), decimal),
+        _ => (csv::cells(line).collect(), DecimalMark::Point),
+    })
 }
 
 #[cfg(test)]

@@ -31,6 +31,7 @@ pub fn each_row(payload: &[u8], framing: &Framing, mut f: impl FnMut(Row<'_>)) {
             Err(_) => f(not_understood(payload)),
         },
         Reading::Lines(read) | Reading::Whole(read) => read(payload, &mut PayloadRows(framing, &mut f)),
+        Reading::Verbatim => f(Row { bytes: payload, format: Format::Broken(Broken::Unreadable), header: None }),
         // It is read where its topic is known.
         Reading::Sparkplug => f(Row { bytes: payload, format: Format::Broken(Broken::NoSparkplugTopic), header: None }),
     }

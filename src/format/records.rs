@@ -33,7 +33,9 @@ impl FileKind {
             Reading::Recognised => None,
             Reading::Json => Some(FileKind::Ndjson),
             Reading::Csv => Some(FileKind::Csv),
-            Reading::Lines(_) | Reading::Whole(_) | Reading::Sparkplug => Some(FileKind::Payloads(format)),
+            Reading::Lines(_) | Reading::Whole(_) | Reading::Sparkplug | Reading::Verbatim => {
+                Some(FileKind::Payloads(format))
+            }
         }
     }
 

@@ -40,6 +40,12 @@ const LABELS: [&str; 36] = [
     "percent",
 ];
 
+/// A name without its unit label, and the label, if it has one.
+pub(crate) fn without_label(name: &str) -> Option<(&str, &str)> {
+    let mut cuts = name.match_indices('_').map(|(at, _)| (&name[..at], &name[at + 1..]));
+    cuts.find(|(_, label)| LABELS.contains(label))
+}
+
 /// The place of a name: its own, or that of the name without WeeWX's unit label.
 pub(crate) fn place(name: &str, place: impl Fn(&str) -> Option<usize>) -> Option<usize> {
     place(name).or_else(|| {

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use crate::config::Dataflow;
 use crate::data::Bucket;
+use crate::format::{Compression, Framing, PayloadFormat};
 use crate::measure::Clock;
 use crate::mqtt;
-use crate::source::{self, Connections, Limits, Source, SourcePosition, SourceUrl, Stop};
+use crate::source::{self, Connections, Limits, RawSample, Source, SourcePosition, SourceUrl, Stop};
 
 /// Starts to read `rows` rows of the source, without the dataflow's client id, and of a shared subscription outside of its
 /// group: nothing is acknowledged in its session, and no row is missing to the run. They are one bucket, which closes
@@ -31,6 +32,47 @@ pub fn look(dataflow: &Dataflow, rows: usize, connect_timeout: Duration, delay: 
     let source =
         Source::start(&url, settings, &SourcePosition::default(), Clock::start(), stop.clone(), std::thread::current());
     (source, stop)
+}
+
+/// At most so many payloads that the source has within a time, or the beginning of a file, as they are.
+///
+/// # Errors
+/// A source that can't be read.
+pub fn raw_sample(dataflow: &Dataflow, payloads: usize, within: Duration) -> Result<RawSample, source::Error> {
+    let framing = &dataflow.source_settings.framing;
+    let file_error = |path: String| move |error| source::Error::File { path, error };
+    match &dataflow.source {
+        SourceUrl::File { path, kind } => {
+            RawSample::file(path, *kind, framing, within).map_err(file_error(path.display().to_string()))
+        }
+        SourceUrl::Stdin => {
+            let name = "standard input";
+            RawSample::stream(name.into(), None, std::io::stdin(), framing, within).map_err(file_error(name.into()))
+        }
+        SourceUrl::Generate { .. } | SourceUrl::Custom(_) => {
+            first_rows(dataflow, payloads, within).map(RawSample::Rows)
+        }
+        SourceUrl::Mqtt(_) => {
+            let mut verbatim = dataflow.clone();
+            verbatim.source_settings.framing = Framing {
+                format: PayloadFormat::VERBATIM,
+                compression: Compression::None,
+                max_payload: framing.max_payload,
+                ..Framing::default()
+            }
+            .into();
+            let sample = RawSample::publishes(&first_rows(&verbatim, payloads, within)?);
+            if !sample.lacks_births() {
+                return Ok(sample);
+            }
+            // Nodes that are asked for their birth certificates name their metrics.
+            let mut sparkplug = dataflow.clone();
+            let format = PayloadFormat::find("sparkplug").expect("it is a format");
+            sparkplug.source_settings.framing = Framing { format, ..Framing::default() }.into();
+            let rows = first_rows(&sparkplug, payloads, within)?;
+            Ok(if rows.is_empty() { sample } else { RawSample::Rows(rows) })
+        }
+    }
 }
 
 /// At most `rows` rows that the source has within a time.

@@ -9,6 +9,7 @@
 //! - `deliveries`, `unacknowledged`, `retained`: redeliveries and retained publishes of MQTT.
 //! - `shared_file`: a file that several processes read rows from.
 //! - `file`, `generate` with `schedule`, `mqtt`, `custom`: the kinds of sources; `polled`: the trait and registry.
+//! - `raw_sample`: some payloads before anything is known of them.
 //! - `infer`: the schema from rows. `clock_changes`: local times that stand twice.
 //!
 //! Never here: timely, the checkpoint, or what a row's cells mean.
@@ -31,6 +32,7 @@ mod partial_rows;
 mod polled;
 mod position;
 mod queue;
+mod raw_sample;
 mod registry;
 mod retained;
 mod schedule;
@@ -55,6 +57,7 @@ pub use mqtt::simulated::SimulatedConnection;
 pub use polled::{CustomSource, Delivers, Payload, Polled, PolledSource, SourceConfig};
 pub use position::{DeliveryRange, SourcePosition, TakenPublish};
 pub use queue::{BucketQueue, MAX_WAITING, queue_capacity};
+pub use raw_sample::RawSample;
 pub use registry::Sources;
 pub use schedule::{Arrivals, Load, Schedule};
 pub use settings::SourceSettings;

@@ -12,6 +12,7 @@ use super::answer::{ApiError, ApiProblem, Body};
 use super::document;
 use super::edits::{self, Edit};
 use super::problem::FileProblem;
+use super::proposal;
 use super::rows::{self, RowsFrom};
 use super::state::SharedState;
 use crate::config::{self, Dataflow};
@@ -26,6 +27,7 @@ pub fn routes() -> OpenApiRouter<SharedState> {
         .routes(routes!(edit))
         .routes(routes!(preview))
         .routes(routes!(connect))
+        .routes(routes!(propose))
 }
 
 /// The subtasks, each with its parameters.
@@ -135,6 +137,38 @@ async fn connect(
         Ok(ConnectionTest { milliseconds: took.as_secs_f64() * 1e3 })
     })
     .await
+}
+
+/// A text that reads the rows of its source, and what a form shows of it.
+#[derive(Serialize, ToSchema)]
+struct ProposedText {
+    #[serde(flatten)]
+    edited: Edited,
+    /// The rows that it was made from.
+    rows: usize,
+    /// What is not in the text, in words.
+    remarks: Vec<String>,
+}
+
+/// Look at some payloads of the source, and change its format, paths, schema and time to what they show, as `rowmill new`
+/// does. Nothing is saved.
+#[utoipa::path(post, path = "/api/v1/propose", tag = "editor", request_body = PreviewRequest, responses(
+    (status = 200, body = ProposedText), (status = 422, body = ApiProblem), (status = 400, body = ApiProblem),
+    (status = 415, body = ApiProblem)))]
+async fn propose(
+    State(shared): State<SharedState>,
+    Body(PreviewRequest { toml }): Body<PreviewRequest>,
+) -> Result<Json<ProposedText>, ApiError> {
+    let work = move || {
+        let source = document::checked("dataflow", &proposal::source_alone(&toml), &shared.registry)?;
+        let unusable = |reason: String| ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, reason);
+        let proposal = rows::propose(&source, &shared.registry).map_err(unusable)?;
+        let toml = proposal::applied(&toml, &source, &proposal).map_err(unusable)?;
+        let problem = document::checked("dataflow", &toml, &shared.registry).err();
+        let edited = Edited { values: document::values(&toml), toml, problem };
+        Ok(ProposedText { edited, rows: proposal.rows(), remarks: proposal.remarks().to_vec() })
+    };
+    tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)?.map(Json)
 }
 
 /// Runs a task about a dataflow on a thread that may block.

@@ -8,7 +8,8 @@
 //! - `projects`, `editor`, `live`, `tables`, `metrics`: the API by subject; `answer`: bodies of requests, and refusals;
 //!   `api_document`: the description of all.
 //! - `folder`, `file_cache`, `runs`: dataflow files, and child processes; `rows`: the rows of a preview.
-//! - `document`, `edits`, `problem`, `duplicate`: the text of a dataflow file, changed and checked for a form.
+//! - `document`, `edits`, `problem`, `duplicate`: the text of a dataflow file, changed and checked for a form; `proposal`:
+//!   what a source's payloads show, in it.
 //!
 //! Never here: a run in this process, other than previews and tests of a connection.
 
@@ -37,6 +38,7 @@ mod owner_file;
 mod page;
 mod problem;
 mod projects;
+mod proposal;
 mod rows;
 mod runs;
 mod server;

@@ -7,11 +7,14 @@ use utoipa::ToSchema;
 
 use crate::config::Dataflow;
 use crate::data::Bucket;
-use crate::runtime;
+use crate::registry::Registry;
+use crate::runtime::{self, Proposal};
 use crate::source::{Generator, Source, SourceUrl, Stop};
 
 /// How many rows a preview shows.
 pub const ROWS: usize = 20;
+/// How many rows a proposal is made from.
+const PROPOSAL_ROWS: usize = 100;
 /// How long a broker may take to answer, and how long rows are waited for.
 const PREVIEW_TIMEOUT: Duration = Duration::from_secs(4);
 const BUFFER_TIMEOUT: Duration = Duration::from_secs(2);
@@ -48,6 +51,21 @@ pub fn rows(dataflow: &Dataflow) -> Result<(Bucket, RowsFrom), String> {
         (None, Err(_)) if matches!(dataflow.source, SourceUrl::Mqtt(_)) => Ok((generated(), RowsFrom::Generator)),
         (None, Err(error)) => Err(error.to_string()),
     }
+}
+
+/// What the payloads of the source show that come in time.
+///
+/// # Errors
+/// In words: a source that can't be read, or that has none.
+pub fn propose(dataflow: &Dataflow, registry: &Registry) -> Result<Proposal, String> {
+    if dataflow.source == SourceUrl::Stdin {
+        return Err("standard input has no rows here: give a topic or a file".into());
+    }
+    let sample = runtime::raw_sample(dataflow, PROPOSAL_ROWS, PREVIEW_TIMEOUT).map_err(|error| error.to_string())?;
+    if sample.is_empty() {
+        return Err(format!("{}: no row came within {} s", dataflow.source, PREVIEW_TIMEOUT.as_secs()));
+    }
+    runtime::propose(&dataflow.name, &dataflow.source, &sample, PROPOSAL_ROWS, registry)
 }
 
 fn generated() -> Bucket {

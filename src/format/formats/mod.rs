@@ -21,7 +21,7 @@ pub(crate) mod sparkplug;
 mod sparkplug_proto;
 mod value;
 
-pub(crate) use recognition::{lookalike, recognised_bytes, recognised_text};
+pub(crate) use recognition::{PayloadKind, lookalike, recognised_bytes, recognised_text};
 pub(crate) use registry::Reading;
 pub use registry::{FORMATS, PayloadFormat};
 pub(crate) use row_taker::RowTaker;

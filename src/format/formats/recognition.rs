@@ -1,8 +1,9 @@
 //! What a payload is whose format was not said, and which is not JSON.
 
 use super::row_taker::RowTaker;
-use super::{cbor, form, influx, msgpack};
+use super::{cbor, form, influx, msgpack, senml};
 use crate::data::Lookalike;
+use crate::data::cell::{DecimalMark, number_by};
 
 /// How to read a text that can be nothing but one of these formats.
 pub(crate) fn recognised_text(text: &[u8]) -> Option<fn(&[u8], &mut dyn RowTaker)> {
@@ -22,6 +23,56 @@ pub(crate) fn recognised_bytes(bytes: &[u8]) -> Option<fn(&[u8], &mut dyn RowTak
         (true, false) => Some(cbor::read),
         (false, true) => Some(msgpack::read),
         _ => None,
+    }
+}
+
+/// What a payload holds, for who has yet to say its format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PayloadKind {
+    /// Nothing.
+    Empty,
+    /// JSON objects, or an array of them.
+    Json,
+    /// One value.
+    Value,
+    /// Lines of cells.
+    Csv,
+    /// What the format of this name reads.
+    Format(&'static str),
+    /// Nothing that is read.
+    Other,
+}
+
+impl PayloadKind {
+    /// The kind of an unpacked payload.
+    pub fn of(payload: &[u8]) -> PayloadKind {
+        let Ok(text) = std::str::from_utf8(payload) else {
+            return match (cbor::is_cbor(payload), msgpack::is_msgpack(payload)) {
+                (true, false) => PayloadKind::Format("cbor"),
+                (false, true) => PayloadKind::Format("msgpack"),
+                _ if Lookalike::by_magic(payload).is_some() => PayloadKind::Other,
+                // Text of another encoding than UTF-8 has line breaks and separators, too.
+                _ if payload.iter().all(|byte| *byte >= b' ' || b"\t\r\n".contains(byte)) => PayloadKind::Csv,
+                _ => PayloadKind::Other,
+            };
+        };
+        let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\0' || c == '\u{feff}');
+        match text.as_bytes().first() {
+            None => return PayloadKind::Empty,
+            Some(b'[') if senml::is_senml(text.as_bytes()) => return PayloadKind::Format("senml"),
+            Some(b'{') => return PayloadKind::Json,
+            Some(b'[') if text[1..].trim_start().starts_with(['{', ']']) => return PayloadKind::Json,
+            Some(b'[' | b'<') => return PayloadKind::Other,
+            Some(_) => {}
+        }
+        match () {
+            () if form::is_form(text.as_bytes()) => PayloadKind::Format("form"),
+            () if influx::is_influx(text.as_bytes()) => PayloadKind::Format("influx"),
+            () if !text.contains([',', ';', '\t', '|', '\n']) => PayloadKind::Value,
+            // A sentence, or a number with a decimal comma.
+            () if !text.contains('\n') && number_by(text, DecimalMark::Comma).is_some() => PayloadKind::Value,
+            () => PayloadKind::Csv,
+        }
     }
 }
 
@@ -74,6 +125,32 @@ mod tests {
             (&[0xff, 0], None),
         ] {
             assert_eq!(lookalike(payload).map(|name| name.to_string()).as_deref(), name, "{payload:?}");
+        }
+    }
+
+    #[test]
+    fn kinds_of_payloads_are_told_apart() {
+        use PayloadKind::{Csv, Empty, Format, Json, Other, Value};
+        for (payload, kind) in [
+            (&b" \0"[..], Empty),
+            (b"\xef\xbb\xbf{\"a\": 1}", Json),
+            (b"[ {\"a\": 1}]", Json),
+            (b"[{\"n\": \"t\", \"v\": 1}, {\"n\": \"h\", \"v\": 2}]", Format("senml")),
+            (b"[{\"n\": \"t\", \"v\": 1, \"name\": \"x\"}]", Json),
+            (b"[1, 2]", Other),
+            (b"17.4\n", Value),
+            (b"17,4", Value),
+            (b"ON", Value),
+            (b"a,b\n1,2", Csv),
+            (b"a;\xb0C", Csv),
+            (b"tempf=54.3&humidity=66", Format("form")),
+            (b"m,a=b c=1 5", Format("influx")),
+            (&[0xa1, 0x61, b'a', 0x18, 0x80], Format("cbor")),
+            (&[0x81, 0xa1, b'a', 0xcc, 0x80], Format("msgpack")),
+            (&[0x1f, 0x8b, 8, 0], Other),
+            (&[0, 1, 0xff], Other),
+        ] {
+            assert_eq!(PayloadKind::of(payload), kind, "{}", String::from_utf8_lossy(payload));
         }
     }
 

@@ -33,6 +33,8 @@ pub(crate) enum Reading {
     Whole(fn(&[u8], &mut dyn RowTaker)),
     /// By their topics, and the messages before them.
     Sparkplug,
+    /// Not: a payload is handed on whole, as broken.
+    Verbatim,
 }
 
 /// All formats, the default first.
@@ -50,6 +52,10 @@ pub const FORMATS: [PayloadFormat; 10] = [
 ];
 
 impl PayloadFormat {
+    /// Payloads that are handed on whole, for who looks at them; no dataflow file has it.
+    pub(crate) const VERBATIM: PayloadFormat =
+        PayloadFormat { name: "verbatim", endings: &[], reading: Reading::Verbatim };
+
     /// The format of a name.
     pub fn find(name: &str) -> Option<PayloadFormat> {
         FORMATS.into_iter().find(|format| format.name == name)

@@ -34,6 +34,16 @@ pub(super) fn read(payload: &[u8], rows: &mut dyn RowTaker) {
     }
 }
 
+/// Whether a text is an array of records with names and values, and nothing else in them.
+pub(super) fn is_senml(text: &[u8]) -> bool {
+    let Ok(pack) = serde_json::from_slice::<Vec<Record<'_>>>(text) else { return false };
+    let is_named = |record: &Record<'_>| record.n.is_some() || record.bn.is_some();
+    let has_value = |record: &Record<'_>| {
+        record.v.is_some() || record.vs.is_some() || record.vb.is_some() || record.vd.is_some() || record.s.is_some()
+    };
+    pack.iter().any(has_value) && pack.iter().any(is_named) && pack.iter().all(|record| record.others.is_empty())
+}
+
 /// A record; the labels are those of section 4.3.
 #[derive(Deserialize)]
 struct Record<'a> {

@@ -197,11 +197,22 @@ export function Editor({ name, admin, go }) {
     setError("");
     try {
       await latest.current.turn;
-      tell(await call("POST", path, { toml: latest.current.toml }));
+      const { toml, version } = latest.current;
+      const told = await call("POST", path, { toml });
+      tell(told, latest.current.version !== version);
     } catch (refusal) {
       setError(refusal.message);
     }
     setBusy(false);
+  };
+  // Some payloads say how they are read; it can be undone.
+  const proposed = ({ rows, remarks, ...edited }, stale) => {
+    // What has been typed meanwhile is not overwritten.
+    if (stale) return setNote(t("proposedLate"));
+    remember();
+    put(edited.toml);
+    setText(edited);
+    setNote([t("proposed", rows), ...remarks].join(" "));
   };
   const { values, problem } = text;
   const field = ([key, label, kind]) => html`<${Field} key=${key} path=${key} label=${t(label)} kind=${kind} values=${values} problem=${problem} change=${change} />`;
@@ -218,7 +229,8 @@ export function Editor({ name, admin, go }) {
   };
   const section = ([title, fields, more, number = ""]) => html`<fieldset class="card"><legend>${t(title)} ${number}</legend><div class="fields">${fields.map(field)}</div>
     ${more.length > 0 && html`<details><summary>${t("details")}</summary><div class="fields">${more.map(field)}</div></details>`}
-    ${title === "source" && html`<button type="button" disabled=${busy} onClick=${() => attempt("connect", (told) => setNote(t("connected", told.milliseconds.toFixed(0))))}>${t("testConnection")}</button>`}</fieldset>`;
+    ${title === "source" && html`<button type="button" disabled=${busy} onClick=${() => attempt("connect", (told) => setNote(t("connected", told.milliseconds.toFixed(0))))}>${t("testConnection")}</button>
+      <button type="button" disabled=${busy} title=${t("proposeHelp")} onClick=${() => attempt("propose", proposed)}>${t("propose")}</button>`}</fieldset>`;
   return html`<div onKeyDown=${pressed}>
     ${theirs && html`<${Conflict} theirs=${theirs.current} mine=${text.toml} keepMine=${() => save(theirs.tag)} takeTheirs=${takeTheirs} close=${() => setTheirs(null)} />`}
     <div class="head"><h1><a data-go href="${base}/projects/${name}">${name}</a></h1>

@@ -1,0 +1,423 @@
+//! The way in: `rowmill new` writes dataflow files that read what they were made from, and the page proposes the same.
+
+mod broker;
+mod page;
+
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use broker::{Process, embedded, lines, rowmill, wait_until};
+use page::{Page, Projects};
+use rumqttc::{Client, Event, Incoming, MqttOptions, QoS};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// A topic and a payload.
+type Publish = (String, Vec<u8>);
+
+fn publish(port: u16, publishes: &[Publish]) {
+    let (client, mut connection) = Client::new(MqttOptions::new("station", "127.0.0.1", port), 100);
+    for (topic, payload) in publishes {
+        client.publish(topic, QoS::AtLeastOnce, false, payload.clone()).unwrap();
+    }
+    let acknowledged = |event: &_| matches!(event, Ok(Event::Incoming(Incoming::PubAck(_))));
+    assert_eq!(connection.iter().filter(acknowledged).take(publishes.len()).count(), publishes.len());
+}
+
+/// Publishes again and again while `f` runs.
+fn meanwhile<T>(port: u16, publishes: &[Publish], f: impl FnOnce() -> T) -> T {
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                publish(port, publishes);
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        });
+        let _ends = EndsWhenDropped(&done);
+        f()
+    })
+}
+
+/// Ends the publishing of [`meanwhile`], whatever becomes of what it is done for.
+struct EndsWhenDropped<'a>(&'a AtomicBool);
+
+impl Drop for EndsWhenDropped<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+fn texts(publishes: &[(&str, &str)]) -> Vec<Publish> {
+    publishes.iter().map(|(topic, payload)| ((*topic).to_owned(), payload.as_bytes().to_vec())).collect()
+}
+
+/// The rows of a file without their numbers.
+fn rows(path: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(path).unwrap();
+    let row = |line: &str| {
+        let mut row: Value = serde_json::from_str(line).unwrap();
+        ["message", "row"].iter().for_each(|key| drop(row.as_object_mut().unwrap().remove(*key)));
+        row
+    };
+    text.lines().map(row).collect()
+}
+
+fn checked(file: &Path) {
+    let check = rowmill(&["check"]).arg(file).output().unwrap();
+    assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
+}
+
+/// The file that `new` writes for a source, while `meanwhile` is done again and again.
+fn drafted(directory: &TempDir, name: &str, source: &str, rows: usize, meanwhile: impl Fn()) -> (PathBuf, String) {
+    let file = directory.path().join(format!("{name}.toml"));
+    let mut command = rowmill(&["new", "--wait", "30s", "--rows", &rows.to_string(), "--source", source, "-o"]);
+    let mut process = Process(command.arg(&file).stderr(Stdio::piped()).spawn().unwrap());
+    let status = loop {
+        meanwhile();
+        if let Some(status) = process.0.try_wait().unwrap() {
+            break status;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    };
+    let mut said = String::new();
+    process.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert!(status.success(), "{source}: {said}");
+    checked(&file);
+    let text = std::fs::read_to_string(&file).unwrap();
+    (file, text)
+}
+
+/// What `new` makes of the publishes of a filter, which has these lines; running it over them gives these rows.
+fn of_topic(name: &str, filter: &str, publishes: &[Publish], says: &[&str], expected: &[Value]) {
+    let directory = tempfile::tempdir().unwrap();
+    let (port, _broker) = embedded();
+    let source = format!("mqtt://127.0.0.1:{port}/{filter}");
+    let (file, text) = drafted(&directory, name, &source, 3 * publishes.len(), || publish(port, publishes));
+    for line in says {
+        assert!(text.contains(line), "{name}: {line} is not in\n{text}");
+    }
+    // The rows come again to a broker that has none.
+    let (fresh, _fresh_broker) = embedded();
+    std::fs::write(&file, text.replace(&format!(":{port}/"), &format!(":{fresh}/"))).unwrap();
+    let (out, dead) = (directory.path().join("out.ndjson"), directory.path().join("dead.ndjson"));
+    let mut run = rowmill(&["run"]);
+    run.arg(&file).args(["--delay", "50ms", "--sink"]).arg(&out).arg("--dead-letter").arg(&dead);
+    let run = Process::subscribed(&mut run);
+    publish(fresh, publishes);
+    wait_until(&format!("{name}: the rows of {text}"), || lines(&out) >= expected.len());
+    run.drain();
+    let rows = rows(&out);
+    assert_eq!(rows.len(), expected.len(), "{name}: {text}");
+    for (row, expected) in rows.iter().zip(expected) {
+        for (key, value) in expected.as_object().unwrap() {
+            let same = match (value.as_f64(), row[key].as_f64()) {
+                (Some(one), Some(other)) => one == other,
+                _ => *value == row[key],
+            };
+            assert!(same, "{name}: {key} of {row}, not {value}:\n{text}");
+        }
+    }
+    let letters = std::fs::read_to_string(&dead).unwrap_or_default();
+    assert_eq!(letters, "", "{name}: {text}");
+}
+
+#[test]
+fn values_on_topics_of_their_own_become_wide_rows() {
+    let publishes = texts(&[
+        ("w/north/temp", "20.5"),
+        ("w/north/hum", "50"),
+        ("w/north/state", "dry"),
+        ("w/south/temp", "-1"),
+        ("w/south/hum", "90.0"),
+        ("w/south/state", "wet"),
+    ]);
+    let says = ["topic = \"w/{station}/{column}\"", "collect = \"2s\"", "/w/+/+\""];
+    let row = |station: &str, temp: f64, hum: f64, state: &str| json!({"station": station, "temp": temp, "hum": hum, "state": state});
+    let expected = [row("north", 20.5, 50.0, "dry"), row("south", -1.0, 90.0, "wet")];
+    of_topic("values", "w/#", &publishes, &says, &expected);
+    let alone = texts(&[("w/temp", "20,5")]);
+    let says = ["format = \"value\"", "{ name = \"temp\", from = \"value\" }", "decimal = \",\""];
+    of_topic("value", "w/temp", &alone, &says, &[json!({"temp": 20.5})]);
+}
+
+#[test]
+fn nested_payloads_are_rows_or_paths() {
+    let live = r#"{"data":{"did":"001D","ts":1531754005,"conditions":[{"lsid":1,"temp":62.7,"hum":48.1},{"lsid":2,"temp_in":78.0,"hum_in":41}]},"error":null}"#;
+    let says = ["rows = \"data.conditions\"", "\"data.ts\"", "unit = \"s\"", "topic = \"live/{station}\""];
+    let expected = [
+        json!({"temp": 62.7, "temp_in": null, "data.did": "001D", "data.ts": 1_531_754_005.0, "station": "roof"}),
+        json!({"temp": null, "temp_in": 78.0, "hum_in": 41.0, "data.did": "001D"}),
+    ];
+    of_topic("live", "live/+", &texts(&[("live/roof", live)]), &says, &expected);
+    let uplink = |device: &str, temperature: f64| {
+        json!({"end_device_ids": {"device_id": device}, "received_at": "2024-03-01T12:00:00.123Z", "uplink_message": {
+            "f_port": 2, "f_cnt": 7, "decoded_payload": {"temperature": temperature, "humidity": 81, "battery": 3.05},
+            "rx_metadata": [{"gateway_ids": {"gateway_id": "roof"}, "rssi": -97, "snr": 8.2}]}})
+    };
+    let publishes = ["a", "b"].map(|device| {
+        (
+            format!("v3/app@ttn/devices/{device}/up"),
+            uplink(device, if device == "a" { 7.3 } else { -0.5 }).to_string().into_bytes(),
+        )
+    });
+    let says = [
+        "{ name = \"temperature\", from = \"uplink_message.decoded_payload.temperature\" }",
+        "column = \"received_at\"",
+        "/devices/{device}/up\"",
+    ];
+    let row = |device: &str, temperature: f64| {
+        json!({"temperature": temperature, "rssi": -97.0, "end_device_ids.device_id": device, "device": device,
+            "received_at": "2024-03-01T12:00:00.123Z"})
+    };
+    of_topic("lorawan", "v3/+/devices/+/up", &publishes.to_vec(), &says, &[row("a", 7.3), row("b", -0.5)]);
+    let pairs = r#"{"esp8266id":"12","sensordatavalues":[{"value_type":"SDS_P1","value":"12.30"},{"value_type":"signal","value":"-71"}]}"#;
+    let says = ["{ name = \"SDS_P1\", from = \"sensordatavalues[value_type=SDS_P1].value\" }"];
+    of_topic("pairs", "s/x", &texts(&[("s/x", pairs)]), &says, &[json!({"SDS_P1": 12.3, "signal": -71.0})]);
+}
+
+#[test]
+fn other_formats_are_said() {
+    let influx = texts(&[(
+        "t/x",
+        "w,station=davis temp=54.5,hum=80i 1700000000000000000\nw,station=roof temp=1,hum=2i 1700000001000000000",
+    )]);
+    let says = ["format = \"influx\"", "column = \"time\"", "unit = \"ns\""];
+    let expected =
+        [json!({"station": "davis", "temp": 54.5, "time": 1_700_000_000.0}), json!({"station": "roof", "temp": 1.0})];
+    of_topic("influx", "t/x", &influx, &says, &expected);
+    let form = texts(&[("e/x", "PASSKEY=AB&dateutc=2024-03-01+12:00:00&tempf=54.3&humidity=66")]);
+    let says = ["format = \"form\"", "column = \"dateutc\"", "# zone"];
+    of_topic(
+        "form",
+        "e/x",
+        &form,
+        &says,
+        &[json!({"tempf": 54.3, "humidity": 66.0, "dateutc": "2024-03-01T12:00:00"})],
+    );
+    let senml = texts(&[("s/x", r#"[{"bn":"roof/","bt":1700000000,"n":"temp","v":20.5},{"n":"hum","v":50}]"#)]);
+    of_topic(
+        "senml",
+        "s/x",
+        &senml,
+        &["format = \"senml\"", "column = \"time\""],
+        &[json!({"temp": 20.5, "hum": 50.0})],
+    );
+    let csv = texts(&[("c/x", "time;temp;wind\n01.03.2024 12:00;20,5;1\n13.03.2024 12:10;21,5;---")]);
+    let says = ["csv = { decimal = \",\", separator = \";\" }", "order = \"day-first\""];
+    let expected = [
+        json!({"time": "2024-03-01T12:00:00", "temp": 20.5, "wind": 1.0}),
+        json!({"time": "2024-03-13T12:10:00", "temp": 21.5, "wind": null}),
+    ];
+    of_topic("csv", "c/x", &csv, &says, &expected);
+    let nameless = texts(&[("n/x", "roof;20.5;dry;50")]);
+    let expected = [json!({"column_1": "roof", "column_2": 20.5, "column_3": "dry", "column_4": 50.0})];
+    of_topic("nameless", "n/x", &nameless, &["header = false", "use = \"astype\""], &expected);
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), Default::default());
+    packed.write_all(br#"{"ts": 1700000000123, "temp": 20.5}"#).unwrap();
+    let packed = vec![("g/x".to_owned(), packed.finish().unwrap())];
+    let says = ["compression = \"gzip\"", "unit = \"ms\""];
+    of_topic("packed", "g/x", &packed, &says, &[json!({"temp": 20.5, "ts": 1_700_000_000.123})]);
+    let cbor = vec![("b/x".to_owned(), vec![0xa2, 0x61, b't', 0xf9, 0x4d, 0x20, 0x61, b'h', 0x18, 50])];
+    of_topic("cbor", "b/x", &cbor, &["format = \"cbor\""], &[json!({"t": 20.5, "h": 50.0})]);
+    let msgpack =
+        vec![("m/x".to_owned(), vec![0x82, 0xa1, b't', 0xcb, 0x40, 0x34, 0x80, 0, 0, 0, 0, 0, 0xa1, b'h', 0xcc, 200])];
+    of_topic("msgpack", "m/x", &msgpack, &["format = \"msgpack\""], &[json!({"t": 20.5, "h": 200.0})]);
+}
+
+#[test]
+fn sparkplug_is_known_by_its_topics_and_metrics_by_their_births() {
+    let text = std::fs::read_to_string("tests/formats/sparkplug.ndjson").unwrap();
+    let message = |line: &str| {
+        let message: Value = serde_json::from_str(line).unwrap();
+        let payload = STANDARD.decode(message["payload"].as_str().unwrap()).unwrap();
+        (message["topic"].as_str().unwrap().to_owned(), payload)
+    };
+    let publishes: Vec<Publish> = text.lines().take(2).map(message).collect();
+    let says = ["format = \"sparkplug\"", "\"temp\",  # -5", "column = \"timestamp\"\nunit = \"ms\""];
+    let row = json!({"group": "roof", "node": "packed", "temp": -5.0, "timestamp": 1_709_294_400.001});
+    of_topic("sparkplug", "spBv1.0/roof/#", &publishes, &says, &[row]);
+}
+
+/// Recorded payloads of stations, and files of other kinds: what `new` writes runs over them without a dead letter.
+#[test]
+fn files_are_read_by_what_is_written_for_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let own = |name: &str, bytes: &[u8]| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path.display().to_string()
+    };
+    let latin = b"Station Hill\n\nDatum;Zeit;Temperatur;Wind\n;;\xb0C;m/s\n30.03.2024;01:30;10,4;1\n31.03.2024;01:40;10,5;defekt\n31.03.2024;01:50;10,6;2\n31.03.2024;02:00;10,6;2\n31.03.2024;02:10;10,6;3\n";
+    let array = r#"{"station":"x","hourly":[{"time":"2024-03-01T12:00","t":1.5},{"time":"2024-03-01T13:00","t":2.5}]}"#;
+    let american = "Date,Temp\n3/14/24 1:00 PM,50.5\n3/1/24 1:00 PM,49.5\n";
+    let cases = [
+        ("data/payloads/lorawan.ndjson".into(), 2, vec!["column = \"received_at\""]),
+        ("data/payloads/tasmota.ndjson".into(), 4, vec!["\"AM2301.Temperature\"", "column = \"Time\""]),
+        ("data/payloads/sensor-community.ndjson".into(), 2, vec!["[value_type=BME280_temperature].value"]),
+        // The last payload has no conditions.
+        ("data/payloads/weatherlink-live.ndjson".into(), 5, vec!["rows = \"data.conditions\""]),
+        (
+            "data/payloads/weewx.ndjson".into(),
+            24,
+            vec!["\"outTemp\" = \"F\"", "units = true", "column = \"dateTime\"\nunit = \"s\""],
+        ),
+        (
+            "data/payloads/logger.csv".into(),
+            7,
+            vec!["separator = \";\"", "skip = 3", "from = [\"Datum\", \"Uhrzeit\"]"],
+        ),
+        ("tests/formats/array.cbor".into(), 5, vec![]),
+        ("tests/formats/single.msgpack".into(), 1, vec![]),
+        (
+            own("latin.csv", latin),
+            5,
+            vec!["encoding = \"windows-1252\"", "missing = [\"defekt\"]", "from = [\"Datum\", \"Zeit\"]"],
+        ),
+        (own("hourly.json", array.as_bytes()), 2, vec!["rows = \"hourly\"", "column = \"time\""]),
+        (
+            own(
+                "dwd.csv",
+                b"STATIONS_ID;MESS_DATUM;TT_TU;eor\n  433;2024030100;   4.1;eor\n  433;2024030123;-999;eor\n",
+            ),
+            2,
+            vec!["format = \"%Y%m%d%H\"", "text = [\n    \"MESS_DATUM\""],
+        ),
+        (own("daily.csv", b"date,tavg\n2024-03-01,4.5\n2024-03-02,\n"), 2, vec!["column = \"date\""]),
+        (own("american.csv", american.as_bytes()), 2, vec!["order = \"month-first\""]),
+        (
+            own("unsure.csv", b"Date,Temp\n3/2/24 1:00 PM,50.5\n3/1/24 1:00 PM,49.5\n"),
+            2,
+            vec!["may have the day or the month first"],
+        ),
+    ];
+    for (source, count, says) in cases {
+        let name = Path::new(&source).file_stem().unwrap().to_string_lossy().into_owned();
+        let (file, text) = drafted(&directory, &name, &source, 100, || {});
+        for line in says {
+            assert!(text.contains(line), "{source}: {line} is not in\n{text}");
+        }
+        let (out, report) = (directory.path().join("out.ndjson"), directory.path().join("report"));
+        let mut run = rowmill(&["run", "--quiet", "--fresh", "--dead-letter", "null", "--sink"]);
+        let done = run.arg(&out).arg("--report").arg(&report).arg(&file).output().unwrap();
+        assert!(done.status.success(), "{source}: {}\n{text}", String::from_utf8_lossy(&done.stderr));
+        let report: Value = serde_json::from_slice(&std::fs::read(report.join("report.json")).unwrap()).unwrap();
+        assert_eq!(
+            (report["rows_in"].as_u64(), report["dead_letters"].as_u64()),
+            (Some(count), Some(u64::from(name == "weatherlink-live"))),
+            "{source}: {text}"
+        );
+        let written = rows(&out);
+        match &*name {
+            "latin" => assert_eq!(
+                (&written[1]["Temperatur"], &written[1]["Wind"], &written[1]["dateTime"]),
+                (&json!(10.5), &Value::Null, &json!("2024-03-31T01:40:00")),
+                "{text}"
+            ),
+            "hourly" => assert_eq!((&written[1]["t"], &written[1]["station"]), (&json!(2.5), &json!("x")), "{text}"),
+            "american" => assert_eq!(
+                (&written[1]["Date"], &written[1]["Temp"]),
+                (&json!("2024-03-01T13:00:00"), &json!(49.5)),
+                "{text}"
+            ),
+            "dwd" => assert_eq!(written[1]["MESS_DATUM"], "2024-03-01T23:00:00", "{text}"),
+            "daily" => assert_eq!(written[0]["date"], "2024-03-01T00:00:00", "{text}"),
+            "weewx" => {
+                assert!(written.iter().all(|row| row["outTemp"].as_f64().is_some_and(|temp| temp > 40.0)), "{text}")
+            }
+            "logger" => assert_eq!(written[3]["Lufttemperatur"], 9.5, "{text}"),
+            "weatherlink-live" => assert_eq!(written[0]["temp"], 62.7, "{text}"),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn payloads_are_shown_beside_the_rows_they_become() {
+    let (port, _broker) = embedded();
+    let publishes = texts(&[("w/north/temp", "20.5"), ("w/north/hum", "50"), ("w/north/list", "[1]")]);
+    let mut peek = rowmill(&["peek", &format!("mqtt://127.0.0.1:{port}/w/#"), "--rows", "3", "--wait", "20s"]);
+    peek.args(["--set", "source.topic=\"w/{station}/{column}\"", "--set", "source.collect=\"2s\""]);
+    let shown = meanwhile(port, &publishes, || peek.output().unwrap());
+    let text = String::from_utf8(shown.stdout).unwrap();
+    assert!(
+        text.contains("temp = 20.5") && text.contains("hum = 50"),
+        "{text}{}",
+        String::from_utf8_lossy(&shown.stderr)
+    );
+    assert_eq!(text.matches("station = \"north\"").count(), 1, "{text}");
+    assert!(text.contains(": [1]\n    dead letter: "), "{text}");
+}
+
+#[test]
+fn the_page_proposes_what_new_does() {
+    let projects = Projects::new();
+    let at = |name: &str| projects.path().join(name);
+    let live =
+        r#"{"data":{"ts":1531754005,"conditions":[{"lsid":1,"temp":62.7,"hum":48},{"lsid":2,"temp":78.0,"hum":41}]}}"#;
+    std::fs::write(at("live.ndjson"), live).unwrap();
+    std::fs::write(at("empty.csv"), "").unwrap();
+    let page = Page::start(&projects);
+    let of =
+        |source: &str| format!("# Ours.\nschema = \"davis\"\n[source]\nurl = \"{source}\"\n[sink]\nurl = \"null\"\n");
+    let (status, answer) = page.post("/api/v1/propose", json!({ "toml": of("live.ndjson") }));
+    assert_eq!(status, 200, "{answer}");
+    let text = answer["toml"].as_str().unwrap();
+    assert!(text.starts_with("# Ours.") && text.contains("rows = \"data.conditions\""), "{text}");
+    assert_eq!((&answer["rows"], &answer["problem"]), (&json!(2), &Value::Null), "{text}");
+    assert_eq!(answer["values"]["schema"]["time"], json!({"column": "data.ts", "unit": "s"}), "{text}");
+    assert_eq!(answer["values"]["schema"]["number"], json!(["hum", "lsid", "temp", "data.ts"]), "{text}");
+    let (status, answer) = page.post("/api/v1/propose", json!({ "toml": of("empty.csv") }));
+    assert!(status == 422 && answer["detail"].as_str().unwrap().contains("no row"), "{status} {answer}");
+    let (status, answer) = page.post("/api/v1/propose", json!({ "toml": of("../outside.csv") }));
+    assert!(status == 422, "{status} {answer}");
+    let (port, _broker) = embedded();
+    let publishes = texts(&[("w/north/temp", "20.5"), ("w/north/hum", "50"), ("w/south/temp", "19")]);
+    let toml = of(&format!("mqtt://127.0.0.1:{port}/w/#"));
+    let (status, answer) = meanwhile(port, &publishes, || page.post("/api/v1/propose", json!({ "toml": toml })));
+    assert_eq!(status, 200, "{answer}");
+    assert_eq!(answer["values"]["source"]["topic"], "w/{station}/{column}", "{answer}");
+    assert_eq!(answer["values"]["source"]["url"], format!("mqtt://127.0.0.1:{port}/w/+/+"), "{answer}");
+}
+
+/// Each thing is told once, whichever worker meets it, and counted in the report.
+#[test]
+fn what_is_told_is_told_once_for_all_workers() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let day = |place: usize| format!("2024-03-{:02}T12:00:00Z", 1 + place / 100);
+    let row = |place: usize| match place % 2 {
+        0 => json!({"temp": "warm", "out_F": 50, "new": 1, "at": day(place)}),
+        _ => json!({"temp": 1, "out_C": 10, "at": "2999-01-01T00:00:00Z"}),
+    };
+    let rows: String = (0..400).map(|place| format!("{}\n", row(place))).collect();
+    std::fs::write(at("rows.ndjson"), rows).unwrap();
+    let dataflow = "[schema]\nnumber = [\"temp\", \"out\", \"never\"]\ntext = [\"at\"]\nbad_cell = \"missing\"\n\
+        time = { column = \"at\" }\n[source]\nurl = \"rows.ndjson\"\nunits = true\n[buffer]\nbucket_size = 7\n\
+        [sink]\nurl = \"null\"\n[[table]]\nname = \"days\"\nkey = []\nwindow = \"1d\"\ncolumns = [\"temp\"]\n\
+        max_future = \"10m\"\nretention = \"1d\"\nlate = \"drop\"\naggregates = [\"mean\"]\nsink = { url = \"null\" }\n";
+    std::fs::write(at("told.toml"), dataflow).unwrap();
+    for workers in ["1", "2"] {
+        let mut run = rowmill(&["run", "told.toml", "-w", workers, "--fresh", "--report", "report"]);
+        let done = run.current_dir(directory.path()).output().unwrap();
+        let said = String::from_utf8(done.stderr).unwrap();
+        assert!(done.status.success(), "{said}");
+        for once in [
+            "\"warm\" is not a number",
+            "holds two units",
+            "keys without a column: new",
+            "no value of never",
+            "compare the clocks",
+        ] {
+            assert_eq!(said.matches(once).count(), 1, "{once}, {workers} workers: {said}");
+        }
+        let report: Value = serde_json::from_slice(&std::fs::read(at("report/report.json")).unwrap()).unwrap();
+        assert_eq!((&report["bad_cells"], &report["dead_letters"]), (&json!(200), &json!(200)), "{report}");
+        assert!(said.contains("bad cells 200"), "{said}");
+    }
+}
