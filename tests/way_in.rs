@@ -141,6 +141,15 @@ fn values_on_topics_of_their_own_become_wide_rows() {
     let row = |station: &str, temp: f64, hum: f64, state: &str| json!({"station": station, "temp": temp, "hum": hum, "state": state});
     let expected = [row("north", 20.5, 50.0, "dry"), row("south", -1.0, 90.0, "wet")];
     of_topic("values", "w/#", &publishes, &says, &expected);
+    // Of Home Assistant's statestream.
+    let states = texts(&[
+        ("ha/sensor/temp/state", "21.5"),
+        ("ha/sensor/hum/state", "50"),
+        ("ha/sensor/temp/state", "unavailable"),
+    ]);
+    let says = ["topic = \"ha/sensor/{column}/state\"", "missing = [\"unavailable\"]"];
+    let expected = [json!({"temp": 21.5, "hum": 50.0}), json!({"temp": null})];
+    of_topic("states", "ha/sensor/+/state", &states, &says, &expected);
     let alone = texts(&[("w/temp", "20,5")]);
     let says = ["format = \"value\"", "{ name = \"temp\", from = \"value\" }", "decimal = \",\""];
     of_topic("value", "w/temp", &alone, &says, &[json!({"temp": 20.5})]);

@@ -30,7 +30,7 @@ pub fn end_session(endpoint: &Endpoint, client_id: &str, protocol: Protocol) -> 
 
 /// Why a broker has not answered.
 enum Unanswered {
-    Failed(ConnectionError),
+    Failed(Box<ConnectionError>),
     /// It has not come in time, or nobody waits any more.
     Over,
 }
@@ -43,7 +43,7 @@ fn end(mut options: MqttOptions, protocol: Protocol, over: impl Fn() -> bool) ->
         match events.next(&over) {
             Some(Ok(event)) if wanted(&event) => return Ok(()),
             Some(Ok(_)) => {}
-            Some(Err(error)) => return Err(Unanswered::Failed(error)),
+            Some(Err(error)) => return Err(Unanswered::Failed(error.into())),
             None => return Err(Unanswered::Over),
         }
     };

@@ -50,7 +50,7 @@ pub fn raw_sample(dataflow: &Dataflow, payloads: usize, within: Duration) -> Res
             RawSample::stream(name.into(), None, std::io::stdin(), framing, within).map_err(file_error(name.into()))
         }
         SourceUrl::Generate { .. } | SourceUrl::Custom(_) => {
-            first_rows(dataflow, payloads, within).map(RawSample::Rows)
+            first_rows(dataflow, payloads, within).map(|rows| RawSample::Rows(rows.into()))
         }
         SourceUrl::Mqtt(_) => {
             let mut verbatim = dataflow.clone();
@@ -70,7 +70,7 @@ pub fn raw_sample(dataflow: &Dataflow, payloads: usize, within: Duration) -> Res
             let format = PayloadFormat::find("sparkplug").expect("it is a format");
             sparkplug.source_settings.framing = Framing { format, ..Framing::default() }.into();
             let rows = first_rows(&sparkplug, payloads, within)?;
-            Ok(if rows.is_empty() { sample } else { RawSample::Rows(rows) })
+            Ok(if rows.is_empty() { sample } else { RawSample::Rows(rows.into()) })
         }
     }
 }

@@ -33,7 +33,7 @@ pub enum RawSample {
         packed: Option<Compression>,
     },
     /// Rows that could not be kept whole: generated ones, and those of a source of the registry.
-    Rows(Bucket),
+    Rows(Box<Bucket>),
 }
 
 impl RawSample {
@@ -187,7 +187,7 @@ impl RawSample {
                 });
                 read.expect("bytes in memory are read");
             }
-            RawSample::Rows(known) => return known.clone(),
+            RawSample::Rows(known) => return Bucket::clone(known),
         }
         bucket
     }

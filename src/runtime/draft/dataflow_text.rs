@@ -132,7 +132,7 @@ mod tests {
 
     fn drafted(url: &str, bucket: &Bucket) -> String {
         let source = SourceUrl::try_from(url.to_owned()).unwrap();
-        propose("station", &source, &RawSample::Rows(bucket.clone()), 100, &Registry::builtin()).unwrap().text()
+        propose("station", &source, &RawSample::Rows(bucket.clone().into()), 100, &Registry::builtin()).unwrap().text()
     }
 
     #[test]
@@ -166,7 +166,7 @@ mod tests {
         let source = SourceUrl::Stdin;
         let none = bucket(Format::Json, None, &["{}", "x"]);
         assert!(
-            propose("s", &source, &RawSample::Rows(none), 100, &Registry::builtin())
+            propose("s", &source, &RawSample::Rows(none.into()), 100, &Registry::builtin())
                 .unwrap_err()
                 .contains("no columns")
         );

@@ -19,6 +19,9 @@ pub(super) const MOST_ELEMENTS: usize = 16;
 /// So many different words in a column of numbers are words for missing values; more make it a text.
 const MOST_WORDS: usize = 3;
 
+/// Words that mean no value wherever numbers stand beside them: of Home Assistant, of loggers, of programs.
+const NO_VALUES: [&str; 8] = ["unavailable", "unknown", "undefined", "invalid", "error", "none", "nil", "-"];
+
 /// A column that rows have.
 #[derive(Clone, Debug, Default)]
 pub(super) struct FoundColumn {
@@ -45,8 +48,10 @@ pub(super) struct FoundColumn {
 impl FoundColumn {
     /// Numbers, where nearly all values are some: the others are [missing](FoundColumn::missing).
     pub fn kind(&self) -> Kind {
-        let words: usize = self.words.values().sum();
-        let is_number = words == 0 || self.words.len() <= MOST_WORDS && self.numbers >= 4 * words;
+        let is_other = |(word, _): &(&String, &usize)| !NO_VALUES.contains(&word.to_lowercase().as_str());
+        let words: usize = self.words.iter().filter(is_other).map(|(_, count)| count).sum();
+        let any_number = self.numbers > 0 || self.words.is_empty();
+        let is_number = any_number && self.words.len() <= MOST_WORDS && self.numbers >= 4 * words;
         if is_number && !self.is_text { Kind::Number } else { Kind::Text }
     }
 

@@ -129,12 +129,17 @@ fn most_levels(topics: &BTreeSet<&str>) -> Option<usize> {
     counts.into_iter().rev().max_by_key(|(_, count)| *count).map(|(levels, _)| levels)
 }
 
+/// One of the things that a name lists: a sensor of `sensors`, a shelly of `shellies`.
+fn one_of(names: &str) -> Option<String> {
+    let one =
+        names.strip_suffix("ies").map(|stem| format!("{stem}y")).or(names.strip_suffix('s').map(str::to_owned))?;
+    let is_word = one.chars().all(|c| c.is_ascii_alphabetic() || c == '_');
+    (one.len() > 2 && !one.ends_with('s') && is_word).then(|| one.to_lowercase())
+}
+
 /// The name of an open level: what the level before it lists, as in `sensors/{sensor}`, or `station`.
 fn level_name(before: Option<&str>, place: usize, taken: &[String]) -> String {
-    let listed = before.and_then(|before| before.strip_suffix('s')).filter(|name| {
-        name.len() > 2 && !name.ends_with('s') && name.chars().all(|c| c.is_ascii_alphabetic() || c == '_')
-    });
-    let names = listed.into_iter().chain(["station"]).map(str::to_lowercase);
+    let names = before.and_then(one_of).into_iter().chain(["station".to_owned()]);
     let numbered = format!("level_{}", place + 1);
     names.chain([numbered.clone()]).find(|name| !taken.contains(name) && name != "column").unwrap_or(numbered)
 }
@@ -152,7 +157,7 @@ mod tests {
 
     #[test]
     fn levels_are_named_after_what_stands_before_them() {
-        use PayloadKind::{Empty, Json};
+        use PayloadKind::{Empty, Json, Value};
         let some = |text: &str| Some(text.to_owned());
         let both = [("w/north/loop", Json), ("w/south/loop", Json)];
         assert_eq!(found("w/+/loop", &both), (None, some("w/{station}/loop")));
@@ -162,6 +167,10 @@ mod tests {
         // One station so far.
         assert_eq!(found("w/+/loop", &both[..1]), (None, some("w/{station}/loop")));
         assert_eq!(found("w/#", &both[..1]), (None, None));
+        let shellies = [("shellies/a/relay", Value), ("shellies/b/relay", Value)];
+        assert_eq!(found("shellies/+/relay", &shellies).1.as_deref(), Some("shellies/{column}/relay"));
+        assert_eq!((one_of("shellies").as_deref(), one_of("sensors").as_deref()), (Some("shelly"), Some("sensor")));
+        assert_eq!((one_of("glass"), one_of("s1s"), one_of("ws")), (None, None, None));
         let uplinks = [("v3/app@ttn/devices/d1/up", Json), ("v3/app@ttn/devices/d2/up", Json), ("x", Empty)];
         assert_eq!(found("v3/+/devices/+/up", &uplinks), (None, some("v3/{station}/devices/{device}/up")));
     }

@@ -80,7 +80,7 @@ pub fn propose(
     };
     let (mut framing, nameless) = proposal.look_at(sample);
     let rows = proposal.find_rows(sample, &mut framing, most);
-    proposal.rows = rows.len();
+    proposal.rows = rows.raw.rows().filter(|row| !matches!(row.format, Format::Broken(_))).count();
     let mut found = FoundColumns::of(&rows, nameless);
     proposal.unit = found.join_units();
     if !proposal.unit.is_empty() {
