@@ -74,6 +74,31 @@ mod tests {
     use crate::data::{Format, Origin, Row};
     use crate::measure::ExcerptCell;
 
+    /// Regression: a model that learns showed nothing, and scalers by key one scale for all keys.
+    #[test]
+    fn steps_with_keyed_state_start_empty() {
+        let text = "schema = { number = [\"x\", \"y\"], text = [\"key\"] }\nsource.url = \"-\"\nsink.url = \"null\"\n\
+                    [[subtask]]\nuse = \"max_abs_scaler\"\ncolumns = [\"x\"]\nfit = \"stream\"\nkey = \"key\"\n\
+                    [[subtask]]\nuse = \"gaussian_nb\"\ncolumns = [\"x\"]\nfit = \"stream\"\ntarget = \"y\"\n\
+                    classes = [0, 1]";
+        let dataflow = Dataflow::from_text("t", text, &[], &crate::registry::Registry::builtin()).unwrap();
+        let mut bucket = Bucket::new(0, 0);
+        for (key, x) in [("a", 2), ("b", 8), ("a", 4)] {
+            let row = format!("{{\"key\": \"{key}\", \"x\": {x}, \"y\": 1}}");
+            let row = Row { bytes: row.as_bytes(), format: Format::Json, header: None };
+            bucket.push(row, 0, Origin { topic: "t".into(), position: 1 });
+        }
+        let preview = preview(&dataflow, &bucket).unwrap();
+        let [_, scaled, learnt] = &preview.steps[..] else { panic!("{preview:?}") };
+        let of = |step: &PreviewStep, name: &str| {
+            let place = step.after.columns.iter().position(|column| column == name).unwrap();
+            step.after.rows.iter().map(|row| row[place].clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(of(scaled, "x"), [0.5, 1.0, 1.0].map(ExcerptCell::Number));
+        assert_eq!(learnt.fault, None);
+        assert_eq!(of(learnt, "prediction").len(), 3);
+    }
+
     #[test]
     fn every_step_shows_what_it_made_of_the_rows() {
         let text = "schema = \"infer\"\nsource.url = \"-\"\nsink.url = \"null\"\n[[subtask]]\nuse = \"replace\"\n\

@@ -4,7 +4,7 @@ use super::{Fault, Fused, Learned, OnError, RefusedRows, Step, remove_refused};
 use crate::data::Message;
 use crate::pool::Scratch;
 
-/// Consecutive steps, run without keyed state: each message counts as the first one.
+/// Consecutive steps, run without keyed state from message to message: each counts as the first one.
 #[derive(Clone)]
 pub struct Chain {
     passes: Vec<Pass>,
@@ -111,7 +111,7 @@ impl Pass {
         let mut in_turn = |message: &mut Message, steps: &[Step]| {
             steps.iter().zip(self.step..).try_for_each(|(one, step)| {
                 let refused = |ids, reason| refused(RefusedRows { step, ids, reason });
-                one.apply(message, refused).map_err(|fault| (step, fault))
+                one.apply_as_first(message, refused).map_err(|fault| (step, fault))
             })
         };
         match &self.act {

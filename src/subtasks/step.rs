@@ -1,6 +1,6 @@
 //! A step: a subtask with its label, its columns and the key of its state.
 
-use super::{DynSubtask, Fault, OnError, Scope, remove_refused};
+use super::{DynSubtask, Fault, OnError, Recent, Remembering, Scope, remove_refused};
 use crate::data::Message;
 use crate::pool::Scratch;
 
@@ -61,6 +61,39 @@ impl Step {
             refused(remove_refused(message, &fault), fault.of_each_row());
         }
         Ok(())
+    }
+
+    /// As [`Self::apply`]; of a step with keyed state, the message counts as the first one.
+    ///
+    /// # Errors
+    /// What it refuses the message for; the message is then unspecified.
+    pub fn apply_as_first(
+        &self,
+        message: &mut Message,
+        mut refused: impl FnMut(Vec<u64>, String),
+    ) -> Result<(), Fault> {
+        if self.stream.is_none() {
+            return self.apply(message, refused);
+        }
+        let check = self.subtask.row_check();
+        while let Err(fault) = check(message, &self.scope) {
+            if !self.goes_on(&fault) {
+                return Err(fault);
+            }
+            refused(remove_refused(message, &fault), fault.of_each_row());
+        }
+        self.remembering().apply(message, &self.scope, &mut refused);
+        Ok(())
+    }
+
+    /// The step with keyed state that has seen no row.
+    pub fn remembering(&self) -> Box<dyn Remembering> {
+        let key = match self.stream {
+            Some(StreamKey::Row { horizon }) => return Box::new(Recent::new(horizon)),
+            Some(StreamKey::Text(slot)) => Some(slot),
+            Some(StreamKey::All) | None => None,
+        };
+        self.subtask.remembering(key, self.scope.numbers.len())
     }
 
     /// Whether a message goes on without the rows that it is refused for.

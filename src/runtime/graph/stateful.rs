@@ -48,7 +48,7 @@ impl StatefulStep<'_> {
 
     /// The step, restored from those of its states that `own` selects.
     fn restored(&self, own: impl Fn(&KeyedState) -> bool) -> Result<Box<dyn Remembering>, String> {
-        let mut remembering = remembering(self.step);
+        let mut remembering = self.step.remembering();
         let of_step = self.states.iter().filter(|of| of.operator == self.operator).map(|of| &of.keyed);
         let own: Vec<KeyedState> = of_step.filter(|keyed| own(keyed)).cloned().collect();
         remembering.restore(&own).map_err(|reason| format!("{}: {reason}", self.step.label))?;
@@ -64,15 +64,6 @@ pub fn check(steps: &[Step], states: &[OperatorState]) -> Result<(), String> {
     let remember = steps.iter().zip(1..).filter(|(step, _)| step.stream.is_some());
     let mut remember = remember.map(|(step, operator)| StatefulStep { step, operator, states });
     remember.try_for_each(|step| step.restored(|_| true).map(drop))
-}
-
-fn remembering(step: &Step) -> Box<dyn Remembering> {
-    let key = match step.stream {
-        Some(StreamKey::Row { horizon }) => return Box::new(Recent::new(horizon)),
-        Some(StreamKey::Text(slot)) => Some(slot),
-        Some(StreamKey::All) | None => None,
-    };
-    step.subtask.remembering(key, step.scope.numbers.len())
 }
 
 /// Which worker owns a key.
