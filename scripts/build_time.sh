@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # CPU seconds of a build from nothing, and of the build after a line more in a subtask.
-#   scripts/build_time.sh [PROFILE]     release if not given; dev is the debug build
+#   scripts/build_time.sh [PROFILE]     release if not given; dev is the debug build, edit the one for work on the code
 set -euo pipefail
 cd "$(dirname "$0")/.."
 profile=${1:-release}
