@@ -490,6 +490,90 @@ async fn no_page_keeps_anybody_out() {
     browser.client.clone().close().await.unwrap();
 }
 
+/// A model that learns what the rows hold, and a score of it an hour.
+const LEARNING: &str = "schema = \"davis\"\nsource.url = \"generate:rows=100000000,seed=1,rate=2000\"\n\
+    buffer.bucket_size = 100\nsink.url = \"null\"\n\
+    [[subtask]]\nuse = \"dropna\"\nsubset = [\"barometer\", \"outHumidity\"]\n\
+    [[subtask]]\nuse = \"standard_scaler\"\ncolumns = [\"barometer\", \"outHumidity\"]\nfit = \"stream\"\n\
+    [[subtask]]\nuse = \"sgd_regressor\"\ncolumns = [\"barometer\", \"outHumidity\"]\nfit = \"stream\"\n\
+    target = \"outTemp\"\nshuffle = false\n\
+    [[table]]\nname = \"quality\"\ninput = \"sgd_regressor\"\nkey = [\"station\"]\nwindow = \"1h\"\ncolumns = []\n\
+    score = { label = \"outTemp\", prediction = \"prediction\", metrics = [\"mae\"] }\n";
+
+#[tokio::test]
+#[ignore = "needs Chromium and chromedriver"]
+async fn results_are_drawn() {
+    let projects = Projects::new();
+    std::fs::write(projects.path().join("learning.toml"), LEARNING).unwrap();
+    let page = Page::start(&projects);
+    page.post("/api/v1/projects/learning/start", serde_json::Value::Null);
+    page.wait_for("learning", "running");
+    let browser = Browser::open("en").await;
+    browser.client.goto(&page.url("/projects/learning")).await.unwrap();
+    browser.click("#presentation summary").await;
+    // A second's sample has twenty rows.
+    let shown = |text: &str| text.split(' ').find_map(|word| word.parse::<u64>().ok()).is_some_and(|rows| rows >= 40);
+    browser.wait_for("#presentation [role=status]", shown).await;
+
+    let choose = async |name: &str, shown: &str| {
+        let field = format!("#presentation select[name={name}]");
+        let field = browser.client.wait().for_element(Locator::Css(&field)).await.unwrap();
+        field.select_by_label(shown).await.unwrap();
+    };
+    // How many pixels of the chart have one of the colours of its series.
+    let inked = "const canvas = document.querySelector('#presentation canvas');
+        const style = getComputedStyle(document.documentElement).getPropertyValue('--series-1').trim();
+        const probe = document.createElement('canvas').getContext('2d');
+        probe.fillStyle = style; probe.fillRect(0, 0, 1, 1);
+        const [r, g, b] = probe.getImageData(0, 0, 1, 1).data;
+        const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+        let count = 0;
+        for (let at = 0; at < data.length; at += 4) if (data[at] === r && data[at + 1] === g && data[at + 2] === b) count += 1;
+        return count";
+    for (kind, legend) in [
+        ("Line", "outTemp"),
+        ("Histogram", "rows"),
+        ("Points", "outTemp"),
+        ("Prediction beside label", "prediction"),
+        ("Residuals", "outTemp - prediction"),
+        ("Scores and a threshold", "Threshold"),
+    ] {
+        choose("chart-kind", kind).await;
+        if ["Line", "Histogram", "Points"].contains(&kind) {
+            choose("chart-y", "outTemp").await;
+        }
+        if ["Prediction beside label", "Residuals"].contains(&kind) {
+            choose("chart-y", "prediction").await;
+            choose("chart-label", "outTemp").await;
+        }
+        browser.wait_for("#presentation .u-legend", |text| text.contains(legend)).await;
+        let count = browser.client.execute(inked, Vec::new()).await.unwrap().as_u64().unwrap();
+        assert!(count > 20, "{kind}: {count} pixels are drawn");
+    }
+    browser.fill("#presentation [name=chart-threshold]", "-100000").await;
+    browser.wait_for("#presentation [role=status]", |text| text.contains("are above the threshold")).await;
+    choose("chart-stage", "Before").await;
+    choose("chart-kind", "Line").await;
+    let columns = browser.text("#presentation select[name=chart-y]").await;
+    assert!(columns.contains("barometer") && !columns.contains("prediction"), "{columns}");
+
+    // Rows of two hours are 24; the rest is drawn as they come.
+    browser.wait_for("#tables .chart .u-legend", |text| text.contains("davis")).await;
+    let columns = browser.text("#tables select[name=table-column]").await;
+    assert!(columns.contains("mae"), "{columns}");
+    page.post("/api/v1/projects/learning/stop", serde_json::Value::Null);
+
+    browser.client.goto(&page.url("/projects/learning/edit")).await.unwrap();
+    browser.click("#preview").await;
+    browser.click("#preview-charts summary").await;
+    let steps = browser.wait_for("#preview-charts select[name=chart-stage]", |text| !text.is_empty()).await;
+    for step in ["prepare", "dropna", "standard_scaler", "sgd_regressor"] {
+        assert!(steps.contains(step), "{steps}: {}", browser.text("main").await);
+    }
+    browser.wait_for("#preview-charts .u-legend", |text| text.contains("row")).await;
+    browser.client.clone().close().await.unwrap();
+}
+
 /// schemathesis, beside the pinned Python.
 #[test]
 #[ignore = "needs schemathesis"]

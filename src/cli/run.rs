@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -13,7 +13,7 @@ use super::rescale::{RescaleRequest, Rescaled, RunIdentity};
 use super::signals::SignalHandler;
 use super::{Failure, claim, launcher, panics, stuck};
 use crate::config::{Dataflow, Override};
-use crate::measure::{Report, RunOutcome};
+use crate::measure::{Report, RunOutcome, SampleHistory};
 use crate::mqtt::masked;
 use crate::registry::Registry;
 use crate::runtime;
@@ -81,8 +81,8 @@ pub struct RunArguments {
     /// grows by some megabytes a second. With -n, each process writes a part.
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
-    /// Write live.json about once a second into this directory, and at the end outcome.json and the report: what
-    /// `rowmill serve` shows.
+    /// Write live.json about once a second into this directory, sampled rows into samples.ndjson, and at the end
+    /// outcome.json and the report: what `rowmill serve` shows.
     #[arg(long, value_name = "DIR")]
     live: Option<PathBuf>,
     /// Give up when a broker cannot be reached for so long at the start, or other processes (they: after 1m at the
@@ -290,11 +290,14 @@ fn announce(dataflow: &Dataflow) -> Option<OnReady> {
     }
 }
 
-/// Writes `live.json`; a failure to write it is logged once.
+/// Writes `live.json` and `samples.ndjson`; a failure to write them is logged once.
 fn show(directory: PathBuf) -> OnLive {
     let said = std::sync::Once::new();
+    let samples = Mutex::new(SampleHistory::new(&directory));
     Arc::new(move |live| {
-        if let Err(error) = live.write(&directory) {
+        let mut samples = samples.lock().expect("no holder panics");
+        let sampled = live.sample.as_ref().map_or(Ok(()), |sample| samples.add(sample));
+        if let Err(error) = live.write(&directory).and(sampled) {
             said.call_once(|| tracing::warn!("{}: {error}", directory.display()));
         }
     })

@@ -2,7 +2,7 @@
 //!
 //! - `clock`: the clock of timestamps; `busy`: busy time of worker threads; `histogram`: histograms, service times.
 //! - `report`: the report at the end; `written`: reads it again; `run_status`: the status while it runs; `excerpt`:
-//!   a few rows for it; `median`: the median.
+//!   a few rows for it; `sample_history`: the rows that were sampled so far; `median`: the median.
 //!
 //! Never here: decisions, and whatever is measured.
 
@@ -14,6 +14,7 @@ mod histogram;
 mod median;
 mod report;
 mod run_status;
+mod sample_history;
 mod written;
 
 pub use broker_link::BrokerLink;
@@ -24,4 +25,5 @@ pub use histogram::{Histogram, ServiceTimes, SharedServiceTimes};
 pub use median::median;
 pub use report::{HistogramSummary, Latency, Report, Service, SinkRows, shown};
 pub use run_status::{IntervalStatus, LatencyBucket, RunOutcome, RunStatus, Sample, SubtaskTime, TableAddress, now_ms};
+pub use sample_history::SampleHistory;
 pub use written::WrittenReport;

@@ -33,6 +33,7 @@ pub fn routes() -> OpenApiRouter<SharedState> {
         .routes(routes!(overview))
         .routes(routes!(details))
         .routes(routes!(live))
+        .routes(routes!(samples))
         .routes(routes!(log))
         .routes(routes!(files))
         .routes(routes!(report))
@@ -174,6 +175,15 @@ async fn details(
     responses((status = 200, body = LiveStatus), (status = 404, body = ApiProblem)))]
 async fn live(State(shared): State<SharedState>, Project(name): Project) -> Result<Json<LiveStatus>, ApiError> {
     told(&shared, &name).map(Json)
+}
+
+/// Rows of the last run that were sampled, about a message a second: a line of JSON each, oldest first.
+#[utoipa::path(get, path = "/api/v1/projects/{name}/samples", tag = "projects", params(("name" = String, Path)),
+    responses((status = 200, content_type = "application/x-ndjson", body = String), (status = 404, body = ApiProblem)))]
+async fn samples(State(shared): State<SharedState>, Project(name): Project) -> Result<Response, ApiError> {
+    shared.run_of(&name)?;
+    let lines = runs::samples(&shared.folder, &name).map_err(ApiError::internal)?;
+    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], lines).into_response())
 }
 
 /// The end of what the last run wrote on standard error.

@@ -24,7 +24,7 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 const STYLE: &str = "text/css; charset=utf-8";
 
 /// Path, type and bytes of every file.
-static ASSETS: [(&str, &str, &[u8]); 15] = assets! {
+static ASSETS: [(&str, &str, &[u8]); 16] = assets! {
     "/style.css" => STYLE,
     "/app.js" => SCRIPT,
     "/api.js" => SCRIPT,
@@ -35,6 +35,7 @@ static ASSETS: [(&str, &str, &[u8]); 15] = assets! {
     "/leave.js" => SCRIPT,
     "/login.js" => SCRIPT,
     "/overview.js" => SCRIPT,
+    "/presentation.js" => SCRIPT,
     "/words.js" => SCRIPT,
     "/icon.svg" => "image/svg+xml",
     "/vendor/preact.js" => SCRIPT,

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 use super::folder::{Folder, ProjectName};
 use crate::disk;
-use crate::measure::{BrokerLink, RunOutcome, RunStatus, now_ms};
+use crate::measure::{BrokerLink, RunOutcome, RunStatus, SampleHistory, now_ms};
 use crate::proc::beginning;
 
 /// What a project does.
@@ -119,7 +119,7 @@ impl Runs {
         }
         let state = folder.state(name);
         let failed = |error: io::Error| format!("{name} cannot be started: {error}");
-        for old in [StartRecord::FILE, RunStatus::FILE, RunOutcome::FILE] {
+        for old in [StartRecord::FILE, RunStatus::FILE, RunOutcome::FILE, SampleHistory::FILE] {
             let _ = fs::remove_file(state.join(old));
         }
         let _ = fs::remove_dir_all(report(folder, name));
@@ -264,6 +264,14 @@ fn current(folder: &Folder, name: &ProjectName, is_child: bool) -> ProjectRun {
 /// The status that a run last wrote.
 pub fn live(folder: &Folder, name: &ProjectName) -> Option<RunStatus> {
     read_json(&folder.state(name).join(RunStatus::FILE))
+}
+
+/// The samples of a run's rows, one a line.
+///
+/// # Errors
+/// A file that can't be read.
+pub fn samples(folder: &Folder, name: &ProjectName) -> io::Result<String> {
+    SampleHistory::read(&folder.state(name))
 }
 
 /// The end of what a run wrote on standard error, up to `most` bytes.

@@ -13,13 +13,20 @@ const ROWS: usize = 20;
 #[derive(Clone, Default)]
 pub struct Sampler(Arc<SamplerState>);
 
-#[derive(Default)]
 struct SamplerState {
     wanted: AtomicBool,
     /// One more than the epoch that is being sampled; 0 if there is none.
     waiting: AtomicU64,
     half: Mutex<Excerpt>,
     sample: Mutex<Option<Sample>>,
+}
+
+impl Default for SamplerState {
+    /// The first message is sampled, so that a short run has a sample.
+    fn default() -> SamplerState {
+        let (waiting, half, sample) = Default::default();
+        SamplerState { wanted: AtomicBool::new(true), waiting, half, sample }
+    }
 }
 
 impl Sampler {
@@ -67,12 +74,15 @@ mod tests {
         };
         let sampler = Sampler::default();
         sampler.before(&message(0, 1.0), &schema);
-        assert!(sampler.take().is_none(), "nobody had asked");
         sampler.before(&message(1, 2.0), &schema);
-        sampler.after(&message(0, 9.0), &schema);
-        sampler.after(&message(1, 3.0), &schema);
+        sampler.after(&message(1, 9.0), &schema);
+        sampler.after(&message(0, 3.0), &schema);
         let sample = sampler.take().unwrap();
-        assert_eq!((sample.epoch, sample.before.rows.len()), (1, 1));
+        assert_eq!((sample.epoch, sample.before.rows.len()), (0, 1));
         assert_ne!(sample.before, sample.after);
+        assert!(sampler.take().is_none(), "one message is no two samples");
+        sampler.before(&message(2, 1.0), &schema);
+        sampler.after(&message(2, 3.0), &schema);
+        assert_eq!(sampler.take().unwrap().epoch, 2);
     }
 }

@@ -12,8 +12,15 @@ function colours() {
 
 const DASHES = [[], [6, 3], [2, 3], [8, 3, 2, 3]];
 
-// A chart of `data`: x values, then one list a series. `series`: names; `axis`: { x, y } labels; `show`: y values as text.
-export function Chart({ title, data, series, axis, show, logX = false, logY = false, xs }) {
+const STYLES = {
+  line: () => ({ points: { show: false } }),
+  points: (ink) => ({ paths: () => null, points: { show: true, size: 4, fill: ink } }),
+  bars: (ink) => ({ paths: uPlot.paths.bars({ size: [0.9] }), fill: ink, points: { show: false } }),
+};
+
+// A chart of `data`: x values, then one list a series. `series`: names; `axis`: { x, y } labels; `show`: y values as text;
+// `style`: line, points or bars; `free`: y need not begin at 0.
+export function Chart({ title, data, series, axis, show, logX = false, logY = false, xs, style = "line", free = false }) {
   const place = useRef(null);
   const chart = useRef(null);
   useEffect(() => {
@@ -24,13 +31,13 @@ export function Chart({ title, data, series, axis, show, logX = false, logY = fa
       const options = {
         width: Math.max(place.current.clientWidth, 200),
         height: HEIGHT,
-        scales: { x: { time: false, distr: logX ? 3 : 1, range: (_, low, high) => [low, high] }, y: { distr: logY ? 3 : 1, range: logY ? undefined : (_, low, high) => [0, high > 0 ? high * 1.05 : 1] } },
+        scales: { x: { time: false, distr: logX ? 3 : 1, range: (_, low, high) => [low, high] }, y: { distr: logY ? 3 : 1, range: logY || (free && style !== "bars") ? undefined : (_, low, high) => [0, high > 0 ? high * 1.05 : 1] } },
         axes: [
           { ...line, label: axis.x, labelSize: 20, values: xs && ((_, ticks) => ticks.map(xs)) },
           { ...line, label: axis.y, labelSize: 20, size: 70, values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : show(tick))) },
         ],
         series: [{ label: axis.x, value: xs && ((_, x) => (x === null ? "" : xs(x))) }, ...series.map((label, index) => ({
-          label, stroke: inks[index], width: 2, dash: DASHES[index], points: { show: false }, value: (_, y) => (y === null || y === undefined ? "" : show(y)),
+          label, stroke: inks[index], width: 2, dash: DASHES[index], ...STYLES[style](inks[index]), value: (_, y) => (y === null || y === undefined ? "" : show(y)),
         }))],
       };
       chart.current = new uPlot(options, data, place.current);

@@ -4,6 +4,7 @@ import { html, useEffect, useMemo, useState } from "./vendor/preact.js";
 import { base, call, listen } from "./api.js";
 import { Chart, Spark } from "./charts.js";
 import { RunButtons, State, isAlive } from "./overview.js";
+import { Samples, TableChart } from "./presentation.js";
 import { clock, number, t, time } from "./words.js";
 
 export function Details({ name, admin }) {
@@ -33,6 +34,7 @@ export function Details({ name, admin }) {
     ${run.state === "failed" && html`<p class="error card" id="reason">${run.reason}</p>`}
     ${about && html`<p>${about.description} <code>${about.source}</code> → <code>${about.sink}</code></p>`}
     ${live && !(run.state === "failed" && live.rows_in === 0) ? html`<${Live} live=${live} advice=${advice} />` : html`<p>${run.state === "failed" ? "" : t(isAlive(run) ? "startingUp" : "noRun")}</p>`}
+    ${run.state !== "idle" && html`<${Samples} name=${name} alive=${isAlive(run)} />`}
     <${Tables} name=${name} run=${run} />
     <${Log} name=${name} run=${run} />
     <${Report} name=${name} run=${run} />`;
@@ -182,7 +184,7 @@ function Tables({ name, run }) {
     <p><label>${t("table")} <select value=${table} onChange=${(event) => choose(event.target.value)}>
       ${tables.map((other) => html`<option value=${other}>${other}</option>`)}</select></label>
       <span> <a href="${base}/api/v1/${path}&format=csv" download="${table}.csv">CSV</a> <a href="${base}/api/v1/${path}&format=parquet" download="${table}.parquet">Parquet</a></span></p>
-    ${rows.length > 0 && html`<${Rows} title=${t("tableHelp", number(lines[0].message))} excerpt=${{ columns, ids: lines.map(({ row }) => row), rows }} />`}
+    ${rows.length > 0 && html`<${Rows} title=${t("tableHelp", number(lines[0].message))} excerpt=${{ columns, ids: lines.map(({ row }) => row), rows }} /><${TableChart} columns=${columns} rows=${rows} />`}
   </section>`;
 }
 

@@ -7,6 +7,7 @@ import { Conflict } from "./conflict.js";
 import { Rows } from "./details.js";
 import { hold } from "./leave.js";
 import { isAlive } from "./overview.js";
+import { Presentation } from "./presentation.js";
 import { language, t } from "./words.js";
 
 const choices = (type) => (/^"[^"]*"( \| "[^"]*")*$/.test(type) ? type.split(" | ").map((choice) => JSON.parse(choice)) : null);
@@ -287,13 +288,15 @@ function Tables({ tables, values, problem, change, ask }) {
 
 function Preview({ shown }) {
   const { steps, rejected, rows_from } = shown;
+  const stages = steps.filter(({ after }) => after.columns.length > 0).map(({ label, after }) => ({ label, ...after }));
   return html`<p>${t(rows_from === "source" ? "fromSource" : "fromGenerator")}</p>
     ${rejected.length > 0 && html`<p class="error">${t("rejectedRows")}: ${rejected.map(({ row, reason }) => `${row}: ${reason}`).join("; ")}</p>`}
     ${steps.map((step, index) => html`<details open=${index === steps.length - 1}><summary>${step.label}</summary>
       ${step.fault && html`<p class="error">${step.fault}</p>`}
       ${step.after.columns.length > 0 && html`
         ${index > 0 && html`<${Rows} title=${t("before")} excerpt=${steps[index - 1].after} />`}
-        <${Rows} title=${t(index > 0 ? "after" : "results")} excerpt=${step.after} />`}</details>`)}`;
+        <${Rows} title=${t(index > 0 ? "after" : "results")} excerpt=${step.after} />`}</details>`)}
+    ${stages.length > 0 && html`<details id="preview-charts"><summary>${t("presentation")}</summary><${Presentation} stages=${stages} /></details>`}`;
 }
 
 // A part that opens where something in it is wrong, and stays open when it is mended.
