@@ -28,10 +28,12 @@ export function Chart({ title, data, series, axis, show, logX = false, logY = fa
       chart.current?.destroy();
       const { text, grid, series: inks } = colours();
       const line = { stroke: text, grid: { stroke: grid, width: 1 }, ticks: { stroke: grid } };
+      // The first and the last bar stand whole.
+      const half = style === "bars" ? (data[0][1] - data[0][0]) / 2 || 0.5 : 0;
       const options = {
         width: Math.max(place.current.clientWidth, 200),
         height: HEIGHT,
-        scales: { x: { time: false, distr: logX ? 3 : 1, range: (_, low, high) => [low, high] }, y: { distr: logY ? 3 : 1, range: logY || (free && style !== "bars") ? undefined : (_, low, high) => [0, high > 0 ? high * 1.05 : 1] } },
+        scales: { x: { time: false, distr: logX ? 3 : 1, range: (_, low, high) => [low - half, high + half] }, y: { distr: logY ? 3 : 1, range: logY || (free && style !== "bars") ? undefined : (_, low, high) => [0, high > 0 ? high * 1.05 : 1] } },
         axes: [
           { ...line, label: axis.x, labelSize: 20, values: xs && ((_, ticks) => ticks.map(xs)) },
           { ...line, label: axis.y, labelSize: 20, size: 70, values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : show(tick))) },

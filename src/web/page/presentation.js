@@ -84,7 +84,7 @@ export function Presentation({ stages }) {
       ${kind !== "histogram" && column("x", t("over"), ["#"])}
       ${kind === "threshold" && html`<label>${t("threshold")} <input name="chart-threshold" type="number" step="any" value=${threshold} onInput=${(event) => setThreshold(Number(event.target.value))} /></label>`}</p>
     <${Chart} key=${[kind, stage, y, x, label].join("\n")} title=${t(`chart_${kind}`)} data=${drawn.data} series=${drawn.series} style=${drawn.style} axis=${drawn.axis} show=${drawn.show} xs=${digits} free />
-    <p role="status">${t("chartRows", number(rows.length))}${kind === "threshold" ? ` ${t("aboveThreshold", number(above))}` : ""}</p></div>`;
+    <p role="status">${t("chartRows", number(ids.filter(Number.isInteger).length))}${kind === "threshold" ? ` ${t("aboveThreshold", number(above))}` : ""}</p></div>`;
 }
 
 // The sampled rows of a project's last run: what came in, and what the chain made of it.
@@ -100,7 +100,11 @@ export function Samples({ name, alive }) {
   }, [open, name, alive]);
   const stages = useMemo(() => ["before", "after"].map((side) => {
     const all = samples.map((sample) => sample[side]).filter((excerpt) => excerpt.columns.length > 0);
-    return { label: t(side), columns: all.at(-1)?.columns ?? [], rows: all.flatMap((excerpt) => excerpt.rows), ids: all.flatMap((excerpt) => excerpt.ids) };
+    const columns = all.at(-1)?.columns ?? [];
+    // A line ends with its message: what came between two samples is not known.
+    const gap = ({ ids, rows }) => ({ ids: [...ids, ids.at(-1) + 0.5], rows: [...rows, columns.map(() => null)] });
+    const parts = all.filter(({ ids }) => ids.length > 0).map(gap);
+    return { label: t(side), columns, rows: parts.flatMap(({ rows }) => rows), ids: parts.flatMap(({ ids }) => ids) };
   }), [samples]);
   return html`<details class="card" id="presentation" onToggle=${(event) => setOpen(event.target.open)}><summary>${t("presentation")}</summary>
     ${open && (stages[1].rows.length > 0 ? html`<${Presentation} stages=${stages} />` : html`<p>${t("noSamples")}</p>`)}</details>`;
