@@ -355,6 +355,7 @@ fn ready_dataflows_are_valid() {
         "logger",
         "expressions",
         "branches",
+        "alerts",
         "sparkplug",
         "every-option",
     ];

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-use broker::numbered::{persistent, publish};
+use broker::numbered::{numbers, persistent, publish};
 use broker::{Process, rowmill, wait_until};
 use database::Database;
 use rand::{Rng, SeedableRng};
@@ -327,6 +327,73 @@ fn every_row_of_a_broker_is_there_once_after_kills_of_either_side() {
     let output = run(&directory, &[]);
     assert_eq!(output.status.code(), Some(1), "{}", said(&output));
     assert!(said(&output).contains("--fresh"), "{}", said(&output));
+}
+
+#[test]
+#[ignore = "needs PostgreSQL and mosquitto"]
+fn an_alert_is_there_once_after_kills_of_either_side() {
+    const KILLS: u64 = 8;
+    const ROWS: u64 = 500;
+    let mut database = Database::started();
+    database.create();
+    let directory = tempfile::tempdir().unwrap();
+    let broker = persistent(&directory);
+    let text = format!(
+        "schema = {{ number = [\"n\"], time = {{ column = \"n\" }} }}\n[source]\nurl = \"mqtt://127.0.0.1:{}/rows\"\n\
+         client_id = \"mill\"\n[buffer]\nbucket_size = 16\ndelay = \"20ms\"\n[[subtask]]\nuse = \"eval\"\n\
+         expr = \"k = n % 3\"\n[[subtask]]\nuse = \"eval\"\nexpr = \"m = n * 1\"\n[[sink]]\nurl = \"all.csv\"\n\
+         columns = [\"m\"]\n[[sink]]\nurl = \"{}\"\ntable = \"alerts\"\nwhere = \"n % 24 < 15\"\nfor = \"6s\"\n\
+         resolve = true\nby = [\"k\"]\ncolumns = [\"m\"]\n",
+        broker.port,
+        database.url()
+    );
+    std::fs::write(directory.path().join("weather.toml"), text).unwrap();
+    let mut random = ChaCha8Rng::seed_from_u64(3);
+    let flags: [&[&str]; 3] = [&["-w", "1"], &["-w", "2"], &["-n", "2", "-w", "1"]];
+    let start = |flags: &[&str]| {
+        let mut command = rowmill(&["run", "weather.toml"]);
+        Process::subscribed(command.args(flags).current_dir(directory.path()).stdout(Stdio::null()))
+    };
+    let mut process = start(flags[0]);
+    for kill in 0..KILLS {
+        let (port, sent) = (broker.port, kill * ROWS);
+        let publisher = std::thread::spawn(move || {
+            publish(port, QoS::AtLeastOnce, sent..sent + ROWS, &mut ChaCha8Rng::seed_from_u64(kill))
+        });
+        std::thread::sleep(Duration::from_millis(random.random_range(0..300)));
+        if random.random_bool(0.5) {
+            database.kill();
+            database.start();
+        } else {
+            process.kill();
+            process = start(flags[random.random_range(0..flags.len())]);
+        }
+        publisher.join().unwrap();
+    }
+    let all = directory.path().join("all.csv");
+    wait_until("all rows", || numbers(&all).len() >= (KILLS * ROWS) as usize);
+    process.drain();
+    // The rows in the order in which they were taken: an alert fires 6 seconds after the first hot row of its key, and
+    // ends with the first that is not; a row that is older than the latest of its key changes nothing.
+    let mut keys = [(0, None, false); 3];
+    let mut expected: Vec<(u64, &str)> = Vec::new();
+    for n in numbers(&all) {
+        let (latest, since, fired) = &mut keys[n as usize % 3];
+        if n < *latest {
+            continue;
+        }
+        *latest = n;
+        if n % 24 >= 15 {
+            *since = None;
+            expected.extend(std::mem::take(fired).then_some((n, "resolved")));
+        } else if n - *since.get_or_insert(n) >= 6 && !std::mem::replace(fired, true) {
+            expected.push((n, "firing"));
+        }
+    }
+    expected.sort_unstable();
+    let expected: Vec<String> = expected.into_iter().map(|(n, word)| format!("{n}|{word}")).collect();
+    assert!(expected.len() > 300, "{}", expected.len());
+    assert_eq!(database.ask("SELECT m, alert FROM alerts ORDER BY m, alert"), expected.join("\n"));
 }
 
 #[test]

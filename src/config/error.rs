@@ -179,6 +179,16 @@ pub enum Wrong {
     CompletenessWithoutInterval,
     #[error("a window without a time")]
     WindowWithoutTime,
+    #[error("an alert without a condition")]
+    AlertWithoutWhere,
+    #[error("`{0}` without `for` or `resolve`")]
+    OptionOfAlert(&'static str),
+    #[error("`for` without a time")]
+    AlertWithoutTime,
+    #[error("max_future without `for`")]
+    FutureWithoutHold,
+    #[error("a column is named `{0}`")]
+    AlertColumn(&'static str),
     #[error("table {table} has two columns `{column}`")]
     TableColumnTwice { table: String, column: String },
     #[error("the table has no key `{name}` to join by")]
@@ -314,6 +324,15 @@ impl Wrong {
             Wrong::DeadLetterUrl(_) => "give a path that ends in .ndjson, -, mqtt:// or null",
             Wrong::TableName => "such as hourly",
             Wrong::SinkName => "such as alerts",
+            Wrong::AlertWithoutWhere => "add where = \"outTemp > 35\": the condition that it tells of",
+            Wrong::OptionOfAlert(_) => {
+                "they make an alert of the sink: add for = \"5m\" or resolve = true, or leave it out"
+            }
+            Wrong::AlertWithoutTime => "[schema.time] column = \"NAME\": the column that tells when a row was measured",
+            Wrong::FutureWithoutHold => "times count with `for` only: leave it out",
+            Wrong::AlertColumn(_) => {
+                "the alert has a column of that name itself: rename yours, with `rename` before it"
+            }
             Wrong::SomeInParts => {
                 "one worker a process writes parts, and the first worker of all writes the other files"
             }

@@ -139,9 +139,9 @@ impl Dataflow {
         own.zip(back).map(|(own, back)| own || back).collect()
     }
 
-    /// Whether a step or a table has state.
+    /// Whether a step, a table or an alert has state.
     pub fn remembers(&self) -> bool {
-        self.remember().contains(&true) || !self.tables.is_empty()
+        self.remember().contains(&true) || !self.tables.is_empty() || self.sinks.iter().any(SinkPlan::is_alert)
     }
 
     /// The columns of the rows, where the source turns out to have these: columns that the file lists are as it says,

@@ -15,6 +15,9 @@ pub struct ParsedSettings(BTreeMap<String, String>);
 /// A step by its settings.
 type StepContents = BTreeMap<String, String>;
 
+/// A sink by its settings.
+type SinkContents = BTreeMap<String, String>;
+
 /// What is the same as in an earlier dataflow.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UnchangedSettings {
@@ -24,6 +27,9 @@ pub struct UnchangedSettings {
     pub tables: bool,
     /// The tables, counted from 0, whose sinks are the same.
     pub sinks: BTreeSet<usize>,
+    /// The sinks that are the same, with the same chain before them: from the number in the earlier dataflow to the
+    /// number now, both from 0.
+    pub alerts: BTreeMap<usize, usize>,
     /// Whether the schema is the same.
     pub schema: bool,
 }
@@ -105,7 +111,13 @@ impl ParsedSettings {
         let mut inputs = settings.iter().filter(|(key, _)| key.ends_with(".input")).map(|(_, label)| label);
         let same_tables = without_sinks(&settings) == without_sinks(&before_settings);
         let tables = schema && columns(&then) == columns(&now) && same_tables && inputs.all(stays);
-        UnchangedSettings { steps, tables, sinks, schema }
+        let (own, earlier) = (self.sink_settings(), before.sink_settings());
+        let place = |(number, settings): (usize, &SinkContents)| {
+            Some((number, own.iter().position(|of_now| of_now == settings)?))
+        };
+        let same_chain = schema && then == now;
+        let alerts = earlier.iter().enumerate().filter(|_| same_chain).filter_map(place).collect();
+        UnchangedSettings { steps, tables, sinks, alerts, schema }
     }
 
     /// The steps of the chain in their order.
@@ -120,6 +132,17 @@ impl ParsedSettings {
             }
         }
         steps.into_values().collect()
+    }
+
+    /// The settings of the sinks, in their order.
+    fn sink_settings(&self) -> Vec<SinkContents> {
+        let mut sinks: BTreeMap<usize, SinkContents> = BTreeMap::new();
+        for (key, value) in self.iter().filter(|(key, _)| key.starts_with("sink.")) {
+            let Some(own) = in_endpoint(key) else { continue };
+            let number = key.split('.').nth(1).and_then(|part| part.parse().ok()).unwrap_or(0);
+            sinks.entry(number).or_default().insert(own.into(), value.into());
+        }
+        sinks.into_values().collect()
     }
 
     /// The addresses of the sinks, in their order.

@@ -1,9 +1,12 @@
 //! A sink as the file describes it, before its columns are looked up in a schema.
 
+use humantime::format_duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
 
+use crate::config::error::{SpannedError, Wrong};
+use crate::config::parse::sections::Milliseconds;
 use crate::sink::{SinkSettings, SinkUrl};
 
 /// A sink before its columns are looked up in a schema.
@@ -32,11 +35,47 @@ pub(super) struct BranchSection {
     /// The columns that the sink takes, in this order, behind `message` and `row`; all if not given.
     #[schemars(with = "Option<Vec<String>>")]
     pub(super) columns: Option<Spanned<Vec<Spanned<String>>>>,
+    /// An alert: the sink takes the row with which `where` has been true for so long in the rows' own time, such as `5m`,
+    /// and no more until it is no longer true. Its column `alert` says `firing`. A row that is older than the latest of
+    /// its key changes nothing.
+    #[schemars(with = "Option<String>")]
+    pub(super) r#for: Option<Spanned<Milliseconds>>,
+    /// An alert; `true`: the sink also takes the row with which `where` is no longer true, its column `alert` says
+    /// `resolved`. Without `for`, it fires at once.
+    #[schemars(with = "Option<bool>")]
+    pub(super) resolve: Option<Spanned<bool>>,
+    /// With `for` or `resolve`: each value of these columns has an alert of its own; all rows have one if not given.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub(super) by: Option<Spanned<Vec<Spanned<String>>>>,
+    /// With `for`: a row that is dated so far ahead of this machine's clock changes nothing; `10m` if not given.
+    #[schemars(with = "Option<String>")]
+    pub(super) max_future: Option<Spanned<Milliseconds>>,
 }
 
 impl BranchSection {
     /// Its keys.
-    pub const KEYS: [&'static str; 4] = ["name", "where", "after", "columns"];
+    pub const KEYS: [&'static str; 8] = ["name", "where", "after", "columns", "for", "resolve", "by", "max_future"];
+
+    /// Whether it takes the rows only with which a condition begins or ends to be true.
+    pub fn is_alert(&self) -> bool {
+        self.r#for.is_some() || self.resolve.is_some()
+    }
+
+    /// Refuses an alert without a condition, and options of an alert where there is none.
+    pub fn check_alert(&self) -> Result<(), SpannedError> {
+        let BranchSection { r#where, r#for, resolve, by, max_future, .. } = self;
+        let is_alert = r#for.as_ref().map(Spanned::span).or(resolve.as_ref().map(Spanned::span));
+        if let (Some(at), None) = (&is_alert, r#where) {
+            return Err(Wrong::AlertWithoutWhere.at(at.clone()));
+        }
+        match (by, max_future) {
+            (Some(by), _) if is_alert.is_none() => Err(Wrong::OptionOfAlert("by").at(by.span())),
+            (Some(by), _) if by.get_ref().is_empty() => Err(Wrong::NoColumns.at(by.span())),
+            (_, Some(most)) if is_alert.is_none() => Err(Wrong::OptionOfAlert("max_future").at(most.span())),
+            (_, Some(most)) if r#for.is_none() => Err(Wrong::FutureWithoutHold.at(most.span())),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl SinkPlan {
@@ -55,6 +94,11 @@ impl SinkPlan {
         self.branch.name.is_some()
     }
 
+    /// Whether it takes the rows only with which a condition begins or ends to be true.
+    pub fn is_alert(&self) -> bool {
+        self.branch.is_alert()
+    }
+
     /// The file that a checkpoint knows the end of: one of lines, which all processes share.
     pub fn checkpointed_file(&self) -> Option<String> {
         let SinkSettings { url, parts, .. } = &self.settings;
@@ -66,12 +110,17 @@ impl SinkPlan {
 
     /// What it takes of the chain, in words; nothing if it is all that is at its end.
     pub fn taken(&self) -> String {
-        let BranchSection { r#where, columns, .. } = &self.branch;
+        let BranchSection { r#where, columns, r#for, by, resolve, .. } = &self.branch;
         let rows = r#where.as_ref().map(|text| format!("where {}", text.get_ref()));
-        let columns = columns.as_ref().map(|columns| {
-            let names: Vec<&str> = columns.get_ref().iter().map(|name| name.get_ref().as_str()).collect();
-            format!("columns {}", names.join(", "))
-        });
-        rows.into_iter().chain(columns).map(|part| format!(", {part}")).collect()
+        let length = r#for.as_ref().map(|length| format!("for {}", format_duration(length.get_ref().duration())));
+        let ends = resolve.as_ref().filter(|resolve| *resolve.get_ref()).map(|_| "resolve".to_owned());
+        let named = |word: &str, names: &Spanned<Vec<Spanned<String>>>| {
+            let names: Vec<&str> = names.get_ref().iter().map(|name| name.get_ref().as_str()).collect();
+            format!("{word} {}", names.join(", "))
+        };
+        let keys = by.as_ref().map(|by| named("by", by));
+        let columns = columns.as_ref().map(|columns| named("columns", columns));
+        let parts = [rows, length, keys, ends, columns].into_iter().flatten();
+        parts.map(|part| format!(", {part}")).collect()
     }
 }

@@ -26,7 +26,7 @@ use crate::runtime::graph::in_flight::EpochOutcome;
 use crate::runtime::graph::materialized::TableDurability;
 use crate::runtime::graph::operator_state::OperatorState;
 use crate::runtime::graph::table_operators::TableOperators;
-use crate::runtime::graph::{build, stateful};
+use crate::runtime::graph::{alerts, build, stateful};
 use crate::runtime::ingest::channel::IngestChannel;
 use crate::runtime::ingest::held_buckets::HeldBuckets;
 use crate::runtime::ingest::protocol::IngestMessage;
@@ -219,11 +219,12 @@ impl Share {
         let (steps, schema_out) = dataflow.steps(&schema)?;
         let states = if dataflow.remembers() { tell(worker, before.states) } else { Vec::new() };
         stateful::check(&steps, &states).map_err(Error::Checkpoint)?;
+        let branches = dataflow.branches(&schema)?;
+        alerts::check(&branches, &states).map_err(Error::Checkpoint)?;
         let kept =
             dataflow.checkpoint().map(|_| TableDurability { states: states.clone(), ledger, ends: before.files });
         let (tables, server) =
             TableOperators::open(worker.index(), dataflow, &schema, options, kept, failure, activity)?;
-        let branches = dataflow.branches(&schema)?;
         let plan = GraphPlan {
             states,
             writer: context.written_by(worker),

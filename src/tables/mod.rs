@@ -4,6 +4,7 @@
 //! - `accumulator`, `aggregate`, `cell`: the statistics of a group, a line's aggregates, its cells.
 //! - `score`: metrics of predictions beside their labels.
 //! - `table_state`: the trait of a worker's state; `kept_rows` with upserts, `accumulators` without.
+//! - `alert`: since when the condition of a sink's alert holds.
 //! - `horizon`: when windows expire. `contents`: the lines as of an epoch. `reference`: the joined file.
 //!
 //! The runtime connects them with differential dataflow. Never here: operators, sources, sinks, the dataflow file.
@@ -11,6 +12,7 @@
 mod accumulator;
 mod accumulators;
 mod aggregate;
+mod alert;
 mod cell;
 mod contents;
 mod grouping;
@@ -27,6 +29,7 @@ mod window;
 pub use accumulator::{Accumulator, RequiredStatistics};
 pub use accumulators::Accumulators;
 pub use aggregate::Aggregate;
+pub use alert::{Alert, AlertEvent, AlertRow, AlertRows, AlertStates, Hold};
 pub use cell::KeyCell;
 pub use contents::{ChangeFormat, TableContents};
 pub use grouping::{Group, Grouping, Late, TableRow, Values, text_value};

@@ -74,6 +74,7 @@ fn check(plan: &SinkPlan, before: &[SinkPlan]) -> Result<(), SpannedError> {
     if let Some(columns) = columns.as_ref().filter(|columns| columns.get_ref().is_empty()) {
         return Err(Wrong::NoColumns.at(columns.span()));
     }
+    plan.branch.check_alert()?;
     if plan.settings.is_transactional() && before.iter().any(|other| other.settings.is_transactional()) {
         let reason = "one sink at most may be a table of a database".to_owned();
         return Err(Wrong::Endpoint { section: "sink", reason }.at(plan.span.clone()));

@@ -18,7 +18,7 @@ use crate::tables::{Aggregate, Grouping, Join, Late, Reference, Score, ScoreMetr
 /// The most windows that a row may be in: each holds state for it.
 const MOST_WINDOWS: i64 = 10_000;
 /// How far ahead of this machine's clock a row may be dated where nothing is said, in milliseconds: ten minutes.
-const MAX_FUTURE: i64 = 600_000;
+pub(in crate::config) const MAX_FUTURE: i64 = 600_000;
 
 /// Reads all tables of a file.
 pub fn read_tables(value: Spanned<DeValue<'_>>) -> Result<Vec<TablePlan>, SpannedError> {

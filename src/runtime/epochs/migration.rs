@@ -8,16 +8,17 @@ use crate::config::{ParsedSettings, UnchangedSettings};
 use crate::mqtt::masked;
 use crate::runtime::epochs::checkpoint_tables::{DATAFLOW, STATES, TEXTS, put, put_dataflow, retain, take_out};
 use crate::runtime::epochs::stored::StoredCheckpoint;
-use crate::runtime::graph::operator_state::{OperatorState, TABLES, TOLD};
+use crate::runtime::graph::operator_state::{ALERTS, OperatorState, TABLES, TOLD};
 use crate::sink::SinkUrl;
 
 /// What the dataflow `now` keeps of the checkpoint of the dataflow `before`.
 pub(super) fn migrated(found: StoredCheckpoint, now: &ParsedSettings, before: &ParsedSettings) -> StoredCheckpoint {
-    let UnchangedSettings { steps, tables, sinks, schema } = now.unchanged(before);
+    let UnchangedSettings { steps, tables, sinks, alerts, schema } = now.unchanged(before);
     let place = |operator: usize| match operator {
         // A new file of changes begins with all lines of its table.
         TOLD.. => (tables && sinks.contains(&(operator - TOLD))).then_some(operator),
         TABLES.. => tables.then_some(operator),
+        ALERTS.. => alerts.get(&(operator - ALERTS)).map(|sink| ALERTS + sink),
         _ => steps.get(&operator).copied(),
     };
     let found = with_one_sink(found, now, before);
@@ -33,6 +34,11 @@ pub(super) fn migrated(found: StoredCheckpoint, now: &ParsedSettings, before: &P
     }
     let operators: BTreeSet<usize> = found.states.iter().map(|of| of.operator.min(TABLES)).collect();
     for operator in operators {
+        if let Some(sink) = operator.checked_sub(ALERTS).filter(|_| operator < TABLES) {
+            let (word, sink) = (if place(operator).is_some() { "stays" } else { "goes" }, sinks_before.get(sink));
+            changes.push(format!("{word}: the alerts of the sink {}", sink.map(shown).unwrap_or_default()));
+            continue;
+        }
         changes.push(match (operator == TABLES, place(operator)) {
             (true, _) if tables => "stays: what the tables hold".into(),
             (true, _) => "goes: what the tables hold; their changes begin with empty tables".into(),

@@ -23,8 +23,8 @@ pub struct SinkWriters {
     files: Vec<Option<String>>,
     /// What each is called.
     names: Vec<String>,
-    /// The operator behind which each takes messages.
-    operators: Vec<usize>,
+    /// Whether each takes messages at the end of the chain.
+    ends: Vec<bool>,
     /// The sink that gets messages themselves at the end of the chain.
     at_the_end: Option<usize>,
 }
@@ -68,8 +68,8 @@ impl SinkWriters {
             [_] => vec!["sink".to_owned()],
             several => several.iter().map(|plan| format!("sink {}", plan.shown())).collect(),
         };
-        let operators = plan.branches.iter().map(|branch| branch.operator).collect();
-        SinkWriters { writers, files, names, operators, at_the_end: plan.sink_at_the_end() }
+        let ends = plan.branches.iter().map(|branch| plan.is_at_the_end(branch)).collect();
+        SinkWriters { writers, files, names, ends, at_the_end: plan.sink_at_the_end() }
     }
 
     /// What a sink is called in dead letters.
@@ -79,7 +79,7 @@ impl SinkWriters {
 
     /// Whether a sink takes messages at the end of the chain.
     pub fn is_at_the_end(&self, sink: usize) -> bool {
-        self.at_the_end.is_some_and(|last| self.operators[sink] == self.operators[last])
+        self.ends[sink]
     }
 
     /// Makes what was written durable in all sinks; a closed one already is.

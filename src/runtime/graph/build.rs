@@ -13,7 +13,8 @@ use crate::data::{BatchMetadata, Bucket, Column, Schema};
 use crate::format::{BadCells, Decoding, Output};
 use crate::measure::SharedServiceTimes;
 use crate::runtime::graph::absent_columns::AbsentColumns;
-use crate::runtime::graph::branches::{ChainEnd, Tap};
+use crate::runtime::graph::alerts::tell_alerts;
+use crate::runtime::graph::branches::{AlertBranch, ChainEnd, Tap, takes_messages};
 use crate::runtime::graph::by_sink::BySink;
 use crate::runtime::graph::delivery::{AwaitsDelivery, delivered};
 use crate::runtime::graph::epoch_queue::EpochQueue;
@@ -96,6 +97,8 @@ impl GraphPlan {
     ) -> GraphPlan {
         let tapped: Vec<usize> = branches.iter().map(|branch| branch.operator).collect();
         let (stages, whole) = stages(steps, dataflow.placement, fuse, taken_after, &tapped);
+        // Rows travel to the owners of an alert's keys.
+        let whole = whole && branches.iter().all(|branch| branch.alert.is_none());
         GraphPlan {
             stages,
             whole,
@@ -122,6 +125,11 @@ impl GraphPlan {
     /// The sink that gets messages themselves at the end of the chain; `None` if all take them earlier.
     pub fn sink_at_the_end(&self) -> Option<usize> {
         ChainEnd::last(self.last_operator(), &self.branches)
+    }
+
+    /// Whether a sink takes messages at the end of the chain.
+    pub fn is_at_the_end(&self, branch: &Branch) -> bool {
+        takes_messages(branch, self.last_operator())
     }
 
     /// The sinks that take messages behind an operator, from which they go on.
@@ -204,6 +212,7 @@ pub fn build(
             let mut messages = each(buckets, by_turn(), "prepare", prepare(plan, times.clone()));
             messages = tap(messages, plan, 0);
             messages = tables.take(messages, 0, &mut references, &probe);
+            messages = tell_alerts(messages, AlertBranch::behind(0, &plan.branches), &plan.states);
             for stage in &plan.stages {
                 messages = match &stage.work {
                     StageWork::Remembering(step) => {
@@ -213,7 +222,9 @@ pub fn build(
                     StageWork::Chain(chain) => apply(messages, stage, chain.clone(), plan.placement, times.clone()),
                 };
                 messages = tap(messages, plan, stage.operators.end - 1);
-                messages = tables.take(messages, stage.operators.end - 1, &mut references, &probe);
+                let operator = stage.operators.end - 1;
+                messages = tables.take(messages, operator, &mut references, &probe);
+                messages = tell_alerts(messages, AlertBranch::behind(operator, &plan.branches), &plan.states);
             }
             each(messages, Pipeline, "result", result(plan, times.clone()))
         };

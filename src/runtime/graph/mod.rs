@@ -3,6 +3,7 @@
 //! - `build`: the graph from input to probe; `stages`: which steps run as one operator.
 //! - `stateful`: steps with keyed state.
 //! - `absent_columns`: columns that no row has had a value of.
+//! - `alerts`: sinks that take the rows with which a condition begins or ends.
 //! - `branches`: what sinks take behind steps and at the end; `by_sink`: a number for each sink.
 //! - `in_flight`: the in-flight message and its epoch outcome; `operator_state`: keyed state by operator.
 //! - `delivery`: holds back outcomes of results that are not delivered.
@@ -14,6 +15,7 @@
 //! Never here: when a checkpoint is committed or a delivery acknowledged, connections, and the kernels of subtasks.
 
 pub(crate) mod absent_columns;
+pub(crate) mod alerts;
 pub(crate) mod alone;
 mod branches;
 pub(crate) mod build;

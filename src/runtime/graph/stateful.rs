@@ -67,7 +67,7 @@ pub fn check(steps: &[Step], states: &[OperatorState]) -> Result<(), String> {
 }
 
 /// Which worker owns a key.
-fn owner(key: &[u8], peers: u64) -> u64 {
+pub(super) fn owner(key: &[u8], peers: u64) -> u64 {
     fingerprint(key) as u64 % peers
 }
 

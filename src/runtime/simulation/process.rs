@@ -25,7 +25,7 @@ use crate::runtime::first_error::FirstError;
 use crate::runtime::graph::build::{GraphEnds, GraphInputs, GraphPlan};
 use crate::runtime::graph::materialized::TableDurability;
 use crate::runtime::graph::table_operators::TableOperators;
-use crate::runtime::graph::{build, stateful};
+use crate::runtime::graph::{alerts, build, stateful};
 use crate::runtime::ingest::arrival::Arrival;
 use crate::runtime::ingest::connections::SourceConnections;
 use crate::runtime::ingest::held_buckets::HeldBuckets;
@@ -190,13 +190,15 @@ fn plan(
     let (steps, schema_out) = dataflow.steps(&schema)?;
     let states = start.states.clone();
     stateful::check(&steps, &states).map_err(Error::Checkpoint)?;
+    let branches = dataflow.branches(&schema)?;
+    alerts::check(&branches, &states).map_err(Error::Checkpoint)?;
     let numbering = Numbering::after(&start.numbers, start.next_row, dataflow.source_settings.connections());
     let ledger = Ledger::new(dataflow.labels(), 0, dataflow.remembers()).numbered(numbering);
     let ledger = Rc::new(RefCell::new(ledger));
     let kept =
         Some(TableDurability { states: states.clone(), ledger: Some(ledger.clone()), ends: start.files.clone() });
     let (tables, _) = TableOperators::open(0, dataflow, &schema, options, kept, failure, activity)?;
-    let (branches, inputs) = (dataflow.branches(&schema)?, tables.inputs());
+    let inputs = tables.inputs();
     let plan =
         GraphPlan { states, ..GraphPlan::new(dataflow, schema, &steps, schema_out, options.fuse, &inputs, branches) };
     Ok((plan, tables, ledger))
