@@ -37,6 +37,12 @@ pub struct EdgeNodeState {
 }
 
 impl EdgeNodeState {
+    /// Takes over what the node has said later.
+    pub fn advance(&mut self, later: EdgeNodeState) {
+        self.sequence = later.sequence;
+        self.certificates = later.certificates.or(self.certificates.take());
+    }
+
     /// Takes over what a part of the same state says.
     pub fn extend(&mut self, part: EdgeNodeState) {
         self.sequence = part.sequence.or(self.sequence);

@@ -53,14 +53,46 @@ pub struct DeliveryRange {
 }
 
 impl DeliveryRange {
-    /// Adds the delivery range of a later bucket of the same connection.
+    /// Adds the delivery range of a later bucket of the same connection. What a range has gathered holds a node of
+    /// Sparkplug B once, in the order of their ids.
     pub fn extend(&mut self, later: DeliveryRange) {
         self.delivered = later.delivered;
         self.taken.extend(later.taken);
         self.begun = later.begun;
         self.first = later.first;
         self.partial = later.partial.or(self.partial.take());
-        self.edge_nodes.extend(later.edge_nodes);
+        for node in later.edge_nodes {
+            match self.edge_nodes.binary_search_by(|known| known.id.cmp(&node.id)) {
+                Ok(place) => self.edge_nodes[place].advance(node),
+                Err(place) => self.edge_nodes.insert(place, node),
+            }
+        }
         self.collected |= later.collected;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::BirthCertificates;
+
+    #[test]
+    fn a_node_is_there_once_however_many_buckets_there_were() {
+        let node = |id: &str, sequence, certificates| EdgeNodeState { id: id.into(), sequence, certificates };
+        let born =
+            |session| Some(Arc::new(BirthCertificates { session: Some(session), ..BirthCertificates::default() }));
+        let mut range = DeliveryRange::default();
+        for bucket in 0..10_000_u64 {
+            let sequence = Some(bucket as u8);
+            let mut edge_nodes =
+                vec![node("g/b", sequence, None), node("g/a", sequence, born(bucket).filter(|_| bucket < 3))];
+            if bucket == 9_999 {
+                edge_nodes.push(node("g/b", None, born(7)));
+            }
+            range.extend(DeliveryRange { delivered: bucket, edge_nodes, ..DeliveryRange::default() });
+        }
+        // Of the last sequence numbers one is that of a node that is gone; certificates are the last ones that changed.
+        let expected = [node("g/a", Some(9_999_u64 as u8), born(2)), node("g/b", None, born(7))];
+        assert_eq!((range.edge_nodes, range.delivered), (expected.to_vec(), 9_999));
     }
 }
