@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 """Kills of the run and of the database while numbered rows go from Debian's mosquitto to Debian's PostgreSQL.
 
-    postgres.py target/debug/rowmill [--kills N] [--rows N] [--seed S] [--keep DIR]
+    postgres.py target/debug/rowmill [--kills N] [--rows N] [--sinks 1|2] [--seed S] [--keep DIR]
 
-In the end the table has each row once, and the sum that a step keeps over all rows is that of each row once.
+In the end the table has each row once, and the sum that a step keeps over all rows is that of each row once. With two
+sinks so has a file beside the table.
 """
 
 import argparse
+import collections
+import csv
 import os
 import random
 import shutil
@@ -39,9 +42,13 @@ expr = "count = n * 0 + 1"
 use = "cumsum"
 fit = "stream"
 columns = ["count"]
-[sink]
+{sinks}"""
+TABLE = """[[sink]]
 url = "postgresql://owner@127.0.0.1:{database}/postgres"
 table = "rows"
+"""
+FILE = """[[sink]]
+url = "rows.csv"
 """
 
 
@@ -91,6 +98,19 @@ class Postgres:
         return answer.stdout.strip() if answer.returncode == 0 else None
 
 
+def file_problem(path, rows):
+    with open(path, newline="") as file:
+        lines = list(csv.DictReader(file))
+    numbers = collections.Counter(int(float(line["n"])) for line in lines)
+    twice, missing = len(lines) - len(numbers), rows - len(numbers)
+    print(f"{path.name}: {len(lines)} rows, {twice} twice, {missing} missing")
+    if twice or missing or set(numbers) != set(range(rows)):
+        return f"{path}: each of {rows} rows was expected once"
+    # The step has counted each row once, in the order of the file.
+    counts = [int(float(line["count"])) for line in lines]
+    return None if counts == list(range(1, rows + 1)) else f"{path}: the counts are not those of each row once"
+
+
 def play(arguments, directory):
     chance = random.Random(arguments.seed)
     (directory / "broker").mkdir()
@@ -98,7 +118,10 @@ def play(arguments, directory):
     database = Postgres(directory / "database")
     mill = Mill(arguments.program, directory, "postgres.toml")
     try:
-        (directory / "postgres.toml").write_text(DATAFLOW.format(broker=broker.port, database=database.port))
+        sinks = [TABLE.format(database=database.port), FILE][: arguments.sinks]
+        # The first one's path is that of the checkpoint.
+        chance.shuffle(sinks)
+        (directory / "postgres.toml").write_text(DATAFLOW.format(broker=broker.port, sinks="".join(sinks)))
         publishes = []
         for start in range(0, arguments.rows, ROWS_A_PUBLISH):
             numbers = range(start, min(start + ROWS_A_PUBLISH, arguments.rows))
@@ -129,7 +152,9 @@ def play(arguments, directory):
         found = database.ask("SELECT count(*), count(DISTINCT n), min(n), max(n), max(count) FROM rows")
         expected = f"{arguments.rows}|{arguments.rows}|0|{arguments.rows - 1}|{arguments.rows}"
         print(f"{arguments.kills} kills, {of_run} of them of the run: {found}")
-        return None if found == expected else f"{expected} was expected"
+        if found != expected:
+            return f"{expected} was expected"
+        return None if arguments.sinks == 1 else file_problem(directory / "rows.csv", arguments.rows)
     finally:
         mill.end()
         broker.stop()
@@ -141,6 +166,7 @@ def main():
     parser.add_argument("program", type=lambda text: str(Path(text).resolve()))
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--sinks", type=int, choices=[1, 2], default=1)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep", type=Path)
     arguments = parser.parse_args()
