@@ -253,6 +253,24 @@ fn a_sink_that_fails_is_named_and_the_run_with_it() {
     }
 }
 
+#[test]
+fn a_part_of_another_process_that_fails_ends_the_run_at_once_and_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    symlink("/dev/full", directory.path().join("out.part-1.ndjson")).unwrap();
+    // It would take 14 hours.
+    let text = "schema = { number = [\"outTemp\"] }\nsource.url = \"generate:rows=100000000,seed=1,rate=2000\"\n\
+        buffer.bucket_size = 50\n[sink]\nurl = \"out.ndjson\"\nparts = true\n";
+    std::fs::write(directory.path().join("branches.toml"), text).unwrap();
+    let told = directory.path().join("said");
+    let mut command = rowmill(&["run", "branches.toml", "-q", "-n", "2", "-w", "1"]);
+    command.current_dir(directory.path()).stderr(std::fs::File::create(&told).unwrap());
+    let mut process = Process(command.spawn().unwrap());
+    wait_until("the end", || process.0.try_wait().unwrap().is_some());
+    assert_eq!(process.code(), Some(1));
+    let said = std::fs::read_to_string(&told).unwrap();
+    assert!(said.contains("process 1: ") && said.contains("out.part-1.ndjson"), "{said}");
+}
+
 /// The column `n` of whole lines of CSV.
 fn numbers(path: &Path) -> Vec<u64> {
     broker::numbered::numbers(path)

@@ -3,6 +3,7 @@
 
 use crate::config::error::{SpannedError, Wrong};
 use crate::config::model::Dataflow;
+use crate::config::sink_plan::SinkPlan;
 use crate::mqtt::{Endpoint, overlap, same_broker, takes};
 use crate::sink;
 
@@ -66,7 +67,9 @@ impl Dataflow {
     pub fn publishes_apart(&self, processes: usize) -> bool {
         let mut written = self.results().filter(|(_, sink)| sink.url != sink::SinkUrl::Null).peekable();
         let several = processes > 1 && self.source_settings.connections() > 1;
-        several && written.peek().is_some() && written.all(|(_, sink)| sink.endpoint.is_some())
+        // What ends comes behind what has begun, also where another process has read the row.
+        let alerts = self.sinks.iter().any(SinkPlan::is_alert);
+        several && !alerts && written.peek().is_some() && written.all(|(_, sink)| sink.endpoint.is_some())
     }
 
     /// The sinks of results: a name, and the settings.

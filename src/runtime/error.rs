@@ -20,6 +20,9 @@ pub enum Error {
     /// A sink failed.
     #[error("{0}")]
     Sink(#[from] sink::Error),
+    /// A sink of another process failed.
+    #[error("{0}")]
+    Unwritten(String),
     /// An earlier run's progress can't be used.
     #[error("{0}")]
     Checkpoint(String),

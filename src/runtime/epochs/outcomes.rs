@@ -199,6 +199,9 @@ impl OutcomeRecorder for LedgerOutcomes {
         if let Some(reason) = outcome.unread.take() {
             fail(&self.failure, Error::Unread(reason));
         }
+        if let Some(reason) = outcome.unwritten.take() {
+            fail(&self.failure, Error::Unwritten(reason));
+        }
         if !outcome.rejected.is_empty() || !outcome.refused.is_empty() {
             self.with(|letters| self.write(&outcome, &bucket, letters));
         }

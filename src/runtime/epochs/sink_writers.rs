@@ -27,6 +27,8 @@ pub struct SinkWriters {
     ends: Vec<bool>,
     /// The sink that gets messages themselves at the end of the chain.
     at_the_end: Option<usize>,
+    process: usize,
+    failure: FirstError,
 }
 
 impl SinkWriters {
@@ -69,7 +71,8 @@ impl SinkWriters {
             several => several.iter().map(|plan| format!("sink {}", plan.shown())).collect(),
         };
         let ends = plan.branches.iter().map(|branch| plan.is_at_the_end(branch)).collect();
-        SinkWriters { writers, files, names, ends, at_the_end: plan.sink_at_the_end() }
+        let (at_the_end, process) = (plan.sink_at_the_end(), options.cluster.process);
+        SinkWriters { writers, files, names, ends, at_the_end, process, failure: failure.clone() }
     }
 
     /// What a sink is called in dead letters.
@@ -174,7 +177,8 @@ impl AwaitsDelivery for SinkWriters {
         // Asked first: a result may be refused meanwhile, and then its epoch still waits.
         let waits_from = self.waits_from();
         let has_failed = self.writers.iter().any(SharedSinkWriter::has_failed);
-        Some(DeliveryState { waits_from, refused: self.refused(), has_failed })
+        let failure = if has_failed { self.failure() } else { None };
+        Some(DeliveryState { waits_from, refused: self.refused(), failure })
     }
 }
 
@@ -198,6 +202,10 @@ impl ResultWriter for SinkWriters {
         // Each is flushed, whether or not one before it failed.
         let failed = self.writers.iter().filter(|writer| !writer.flush()).count();
         failed == 0
+    }
+
+    fn failure(&self) -> Option<String> {
+        self.failure.borrow().as_ref().map(|failure| format!("process {}: {failure}", self.process))
     }
 
     fn close(&mut self) {

@@ -39,6 +39,10 @@ impl ResultWriter for Discard {
         true
     }
 
+    fn failure(&self) -> Option<String> {
+        None
+    }
+
     fn close(&mut self) {}
 }
 

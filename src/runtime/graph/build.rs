@@ -147,6 +147,8 @@ pub trait ResultWriter {
     fn abandon(&mut self, reason: &str);
     /// Whether all results so far have been flushed.
     fn flush(&mut self) -> bool;
+    /// Why it writes no more, if it has failed, with the process that it is of.
+    fn failure(&self) -> Option<String>;
     fn close(&mut self);
 }
 
@@ -444,10 +446,13 @@ fn write<'scope>(
             // Outcomes are settled only after their results were flushed.
             let flushed = all.is_empty() || writer.flush();
             for (capability, outcome) in all {
-                let outcome = EpochOutcome { written: outcome.written.filter(|_| flushed), ..outcome };
+                let mut outcome = EpochOutcome { written: outcome.written.filter(|_| flushed), ..outcome };
                 match &mut accounts {
                     Some(accounts) => accounts.settle(outcome),
-                    None => output.session(&capability).give(outcome),
+                    None => {
+                        outcome.unwritten = if outcome.written.is_none() { writer.failure() } else { None };
+                        output.session(&capability).give(outcome);
+                    }
                 }
             }
             if frontier.is_empty() {

@@ -30,8 +30,8 @@ pub struct DeliveryState {
     pub waits_from: Option<u64>,
     /// Results refused since the last call.
     pub refused: Vec<RefusedResult>,
-    /// Whether a sink has failed: what it was given and has not taken is lost.
-    pub has_failed: bool,
+    /// Why a sink has failed, if one has: what it was given and has not taken is lost.
+    pub failure: Option<String>,
 }
 
 /// A writer whose results are delivered some time after they were written.
@@ -57,11 +57,13 @@ pub(super) fn delivered<'scope>(
             });
             let state = if undelivered.is_empty() { None } else { writer.delivery() };
             let mut from = None;
-            if let Some(DeliveryState { waits_from, refused, has_failed }) = state {
+            if let Some(DeliveryState { waits_from, refused, failure }) = state {
                 from = waits_from;
                 refused.into_iter().for_each(|refused| refuse(&mut undelivered, &held, refused));
-                if has_failed {
-                    undelivered.iter_mut().for_each(|(_, outcome)| outcome.written = None);
+                if failure.is_some() {
+                    for (_, outcome) in &mut undelivered {
+                        (outcome.written, outcome.unwritten) = (None, failure.clone());
+                    }
                 }
             }
             let is_delivered = |outcome: &EpochOutcome| from.is_none_or(|from| outcome.epoch < from);

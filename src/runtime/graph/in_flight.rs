@@ -34,6 +34,8 @@ pub struct EpochOutcome {
     pub came: Vec<usize>,
     /// Why the rows could not be read in the shared file: the run fails.
     pub unread: Option<String>,
+    /// Why a sink of another process than the first has failed: the run fails.
+    pub unwritten: Option<String>,
     /// Keys without a column that a worker has not met before.
     pub unknown: Vec<String>,
     /// Rows that were dropped as too late for a table.
@@ -129,6 +131,7 @@ impl EpochOutcome {
         self.rejected.extend(other.rejected);
         self.came.extend(other.came);
         self.unread = self.unread.take().or(other.unread);
+        self.unwritten = self.unwritten.take().or(other.unwritten);
         self.unknown.extend(other.unknown);
         self.too_late += other.too_late;
         self.bad_cells += other.bad_cells;
