@@ -180,8 +180,12 @@ fn an_alert_may_be_the_only_sink_and_publish_by_topic() {
     let text = measured(&directory, &rows)
         + &format!("[sink]\nurl = \"mqtt://127.0.0.1:{port}/alerts/{{alert}}\"\nwhere = \"temp > 30\"\nfor = \"5s\"\n")
         + "by = [\"station\"]\nresolve = true\ncolumns = [\"station\", \"temp\"]\n";
-    let output = run(&directory, &text, &["-w", "2"]);
+    let output = run(&directory, &text, &["-w", "2", "--live", "live"]);
     assert!(output.status.success(), "{}", said(&output));
+    // The page draws it.
+    let live: serde_json::Value = serde_json::from_str(&read(&directory, "live/live.json")).unwrap();
+    let takes = "where temp > 30, for 5s, by station, resolve, columns station, temp";
+    assert_eq!(live["branches"], serde_json::json!([{ "after": "eval", "takes": takes }]));
     let lines = || told.lock().unwrap().clone();
     wait_until("all alerts", || lines().len() >= expected.lines().count());
     let by_row = |rows: Vec<serde_json::Value>| {

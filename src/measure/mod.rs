@@ -24,6 +24,8 @@ pub use excerpt::{Excerpt, ExcerptCell};
 pub use histogram::{Histogram, ServiceTimes, SharedServiceTimes};
 pub use median::median;
 pub use report::{HistogramSummary, Latency, Report, Service, SinkRows, shown};
-pub use run_status::{IntervalStatus, LatencyBucket, RunOutcome, RunStatus, Sample, SubtaskTime, TableAddress, now_ms};
+pub use run_status::{
+    IntervalStatus, LatencyBucket, RunOutcome, RunStatus, Sample, SinkBranch, SubtaskTime, TableAddress, now_ms,
+};
 pub use sample_history::SampleHistory;
 pub use written::WrittenReport;

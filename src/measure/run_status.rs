@@ -86,6 +86,9 @@ pub struct RunStatus {
     /// The tables that can be queried.
     #[serde(default)]
     pub tables: Vec<TableAddress>,
+    /// By sink, where it takes its rows, and which.
+    #[serde(default)]
+    pub branches: Vec<SinkBranch>,
     /// The last minutes, one interval a second.
     pub history: VecDeque<IntervalStatus>,
     /// The last sampled message, before and after the chain.
@@ -158,6 +161,15 @@ pub struct TableAddress {
     pub name: String,
     /// The subtask after which it takes its rows.
     pub after: String,
+}
+
+/// A sink at the chain or beside it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SinkBranch {
+    /// The subtask behind which it takes its rows.
+    pub after: String,
+    /// Which of them, in words; empty if all.
+    pub takes: String,
 }
 
 /// Rows of one message after prepare, and at the end of the chain.

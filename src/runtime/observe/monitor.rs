@@ -3,9 +3,10 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::config::{Dataflow, TablePlan};
+use crate::config::{Dataflow, SinkPlan, TablePlan};
 use crate::measure::{
-    BusyTime, IntervalStatus, Latency, RunStatus, Sample, SharedServiceTimes, SubtaskTime, TableAddress, now_ms,
+    BusyTime, IntervalStatus, Latency, RunStatus, Sample, SharedServiceTimes, SinkBranch, SubtaskTime, TableAddress,
+    now_ms,
 };
 use crate::runtime::epochs::ledger::Ledger;
 use crate::runtime::graph::stages::{Stage, named_operators};
@@ -132,6 +133,7 @@ impl Monitor {
             between_messages: done.between(ledger),
             subtasks: subtasks(showing),
             tables: tables(showing.dataflow),
+            branches: branches(showing.dataflow),
             history: self.history.clone(),
             sample: self.sample.clone(),
             letters: ledger.letters.clone(),
@@ -223,6 +225,15 @@ fn subtasks(showing: &MonitorOptions<'_>) -> Vec<SubtaskTime> {
         SubtaskTime { name: name.into(), messages: histogram.len(), mean: histogram.mean(), exchange }
     };
     named_operators(showing.stages).map(time).collect()
+}
+
+fn branches(dataflow: &Dataflow) -> Vec<SinkBranch> {
+    let labels = dataflow.labels();
+    let branch = |plan: &SinkPlan| {
+        let after = dataflow.sink_input(plan).map_or_else(|_| String::new(), |input| labels[input].clone());
+        SinkBranch { after, takes: plan.taken().trim_start_matches(", ").to_owned() }
+    };
+    dataflow.sinks.iter().map(branch).collect()
 }
 
 fn tables(dataflow: &Dataflow) -> Vec<TableAddress> {

@@ -109,14 +109,17 @@ function Planner({ advice }) {
 
 // The chain from source to sink, and the tables and several sinks beside it.
 function Flow({ live }) {
-  const { subtasks, tables, sinks = [], rows_dropped: dropped } = live;
+  const { subtasks, tables, sinks = [], branches = [], rows_dropped: dropped } = live;
   const most = Math.max(...subtasks.map(({ mean }) => mean), 1);
   return html`<section class="card" id="dataflow"><h2>${t("dataflow")}</h2><p>${t("dataflowHelp")}</p>
     <ol class="flow"><li class="end">${t("source")}</li>${subtasks.map(({ name, mean, exchange }) => html`<li class=${exchange ? "exchange" : ""}><span>${name}</span>
       <meter min="0" max=${most} value=${mean} aria-label="${name}: ${time(mean)}">${time(mean)}</meter>
       <small>${time(mean)}${dropped[name] ? html`, ${t("dropped").toLowerCase()} ${number(dropped[name])}` : ""}</small></li>`)}<li class="end exchange">${t("sink")}</li></ol>
     ${tables.map(({ name, after }) => html`<ol class="flow branch"><li class="end">${after}</li><li class="exchange">${t("table")} ${name}</li></ol>`)}
-    ${sinks.length > 1 && sinks.map(({ sink, rows_out: rows }) => html`<ol class="flow branch"><li class="end exchange"><span>${t("sink")} ${sink}</span> <small>${number(rows)}</small></li></ol>`)}</section>`;
+    ${(sinks.length > 1 || branches.some(({ takes }) => takes)) && sinks.map(({ sink, rows_out: rows }, index) => {
+      const { after, takes } = branches[index] ?? {};
+      return html`<ol class="flow branch">${after && html`<li class="end">${after}</li>`}<li class="end exchange"><span>${t("sink")} ${sink}</span> <small>${takes && `${takes}: `}${number(rows)}</small></li></ol>`;
+    })}</section>`;
 }
 
 const cell = (value) => (value === null ? html`<span class="missing" title=${t("missing")}>·</span>` : typeof value === "number" ? digits(value) : value);
