@@ -13,6 +13,8 @@ type BuildFn<T> = fn(ValueDeserializer<'_>, &str) -> Result<T, toml::de::Error>;
 pub struct Scheme<T> {
     /// What stands before `://`.
     pub name: &'static str,
+    /// What stands there where the connection is encrypted, if that is another word.
+    pub encrypted: Option<&'static str>,
     build: BuildFn<T>,
     schema: fn() -> Schema,
 }
@@ -24,6 +26,12 @@ impl<T> Scheme<T> {
     /// An unknown key, or a value of the wrong type; the span is the file's.
     pub fn build(&self, settings: ValueDeserializer<'_>, url: &str) -> Result<T, toml::de::Error> {
         (self.build)(settings, url)
+    }
+
+    /// A regular expression of its addresses.
+    pub fn pattern(&self) -> String {
+        let names: Vec<&str> = std::iter::once(self.name).chain(self.encrypted).collect();
+        if let [name] = names[..] { format!("^{name}://") } else { format!("^({})://", names.join("|")) }
     }
 
     /// The JSON schema of the settings.
@@ -48,14 +56,21 @@ impl<T> Schemes<T> {
         S: DeserializeOwned + JsonSchema,
     {
         self.0.retain(|scheme| scheme.name != name);
-        self.0.push(Scheme { name, build, schema: inlined_schema::<S> });
+        self.0.push(Scheme { name, encrypted: None, build, schema: inlined_schema::<S> });
+        self
+    }
+
+    /// The last one stands for addresses of this scheme, too, of which the connections are encrypted.
+    #[cfg(feature = "influxdb")]
+    pub(crate) fn or_encrypted(mut self, name: &'static str) -> Schemes<T> {
+        self.0.last_mut().into_iter().for_each(|scheme| scheme.encrypted = Some(name));
         self
     }
 
     /// The scheme of an address.
     pub fn find(&self, url: &str) -> Option<&Scheme<T>> {
         let (name, _) = url.split_once("://")?;
-        self.0.iter().find(|scheme| scheme.name == name)
+        self.0.iter().find(|scheme| scheme.name == name || scheme.encrypted == Some(name))
     }
 
     /// All of them.

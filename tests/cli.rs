@@ -348,6 +348,7 @@ fn ready_dataflows_are_valid() {
     let others = [
         "weather",
         "postgres",
+        "influxdb",
         "weatherlink",
         "normalizer",
         "hourly",

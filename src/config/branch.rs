@@ -99,6 +99,10 @@ impl Dataflow {
             let nearest = did_you_mean(name, texts.map(|column| column.name.as_str()));
             return Err(Wrong::NoTextColumn { name: name.to_owned(), nearest }.at(span.clone()));
         }
+        if let Some(custom) = &settings.custom {
+            let checked = custom.check_columns(&schema, settings.origin.time.as_deref());
+            checked.map_err(|reason| Wrong::Endpoint { section: "sink", reason }.at(span.clone()))?;
+        }
         let (encoding, infinity) = (settings.encoding(), settings.infinity);
         let (name, predicate) = (plan.shown(), predicate.transpose()?);
         Ok(Branch { name, operator, predicate, alert, selection, schema, encoding, infinity })

@@ -22,10 +22,15 @@ pub fn json_schema(registry: &Registry) -> Value {
         "enum": ["davis", "infer"],
         "description": "The columns of a Davis station, or those that the source turns out to have.",
     });
-    let sources = registry.sources().iter().map(|entry| custom(entry.name, entry.schema(), true));
+    let sources = registry.sources().iter().map(|entry| custom(entry.name, entry.pattern(), entry.schema(), true));
     add(&mut root["properties"]["source"], sources.collect());
-    let custom_sinks =
-        || registry.sinks().iter().map(|entry| custom(entry.name, entry.schema(), false)).collect::<Vec<_>>();
+    let custom_sinks = || {
+        registry
+            .sinks()
+            .iter()
+            .map(|entry| custom(entry.name, entry.pattern(), entry.schema(), false))
+            .collect::<Vec<_>>()
+    };
     add(&mut root["properties"]["dead_letter"], custom_sinks());
     let kinds: Vec<Value> = [sink].into_iter().chain(custom_sinks()).map(|kind| with_keys(kind, &branch)).collect();
     let one = if kinds.len() == 1 { kinds[0].clone() } else { json!({ "anyOf": &kinds }) };
@@ -76,10 +81,10 @@ fn add(section: &mut Value, others: Vec<Value>) {
 }
 
 /// The section of a source or a sink of the registry.
-fn custom(scheme: &str, settings: Schema, is_source: bool) -> Value {
+fn custom(scheme: &str, pattern: String, settings: Schema, is_source: bool) -> Value {
     let mut section = settings.to_value();
     section["title"] = scheme.into();
-    let url = json!({ "type": "string", "pattern": format!("^{scheme}://"), "description": "The address." });
+    let url = json!({ "type": "string", "pattern": pattern, "description": "The address." });
     let bound = json!({
         "type": "integer", "minimum": 1, "maximum": 1 << 30, "default": crate::format::MAX_PAYLOAD,
         "description": "The longest payload, in bytes; longer ones are dead letters.",

@@ -260,7 +260,7 @@ fn in_endpoint(key: &str) -> Option<&str> {
 
 /// Whether a key may differ between processes, because results are the same with any value.
 fn is_elsewhere(key: &str) -> bool {
-    let login = ["user", "password", "ca", "certificate", "key"];
+    let login = ["user", "password", "token", "ca", "certificate", "key"];
     ["description", "workers", "processes", "checkpoint"].contains(&key)
         || in_endpoint(key).is_some_and(|key| login.contains(&key))
 }

@@ -101,11 +101,11 @@ fn table_within<'a>(key: &str, property: &'a Value) -> Option<&'a serde_json::Ma
 fn of_registry(property: &Value) -> String {
     let mut text = String::new();
     for own in property["anyOf"].as_array().into_iter().flatten() {
-        let (Some(scheme), Some(keys)) = (own["title"].as_str(), own["properties"].as_object()) else { continue };
-        if keys["url"]["pattern"] != format!("^{scheme}://") {
-            continue;
-        }
-        text += &format!("\n#### [sink] with `{scheme}://`\n\n{}\n", said(own));
+        let Some(keys) = own["properties"].as_object() else { continue };
+        let Some(pattern) = keys["url"]["pattern"].as_str() else { continue };
+        let schemes =
+            pattern.trim_start_matches(['^', '(']).trim_end_matches([')', ':', '/']).replace('|', "://` or `");
+        text += &format!("\n#### [sink] with `{schemes}://`\n\n{}\n", said(own));
         text += "\n| key | type | default | |\n|---|---|---|---|\n";
         keys.iter().for_each(|(key, property)| text += &line(key, property));
     }

@@ -23,6 +23,19 @@ pub fn event_microseconds(message: &Message, column: &Column, row: usize) -> Opt
     }
 }
 
+/// The event time of a row in nanoseconds since 1970, of a number to the microsecond; `None` if its column holds none
+/// between the years 1677 and 2262.
+pub fn event_nanoseconds(message: &Message, column: &Column, row: usize) -> Option<i64> {
+    let text = match column.kind {
+        Kind::Text => message.texts[column.slot].get(row).filter(|text| text.parse::<f64>().is_err()),
+        Kind::Number => None,
+    };
+    match text {
+        Some(text) => i64::try_from(date_and_time(text)?.as_nanosecond()).ok(),
+        None => event_microseconds(message, column, row)?.checked_mul(1_000),
+    }
+}
+
 /// The rows of a message in the order of a column, by its numbers or dates; equal ones stay in theirs, and rows without
 /// either come last. `None` if they are in this order already. Also returns whether a row has neither.
 pub fn order_by(message: &Message, column: &Column) -> (Option<Vec<usize>>, bool) {
@@ -91,6 +104,21 @@ mod tests {
         for wrong in ["", "yesterday", "nan", "inf", "1e300"] {
             assert_eq!(parse_event_time(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn nanoseconds_are_those_of_the_text() {
+        let (column, mut cells) = (Column { name: "t".into(), kind: Kind::Text, slot: 0 }, TextColumn::default());
+        let texts = ["2023-11-14T22:13:20.000000001Z", "1700000000.1", "-1", "1677-01-01T00:00:00Z", "soon"];
+        texts.into_iter().for_each(|text| cells.push(Some(text)));
+        cells.push(None);
+        let mut message = Message::from_columns(&[vec![1_700_000_000.1; 6]]);
+        message.texts.push(cells);
+        let all: Vec<Option<i64>> = (0..6).map(|row| event_nanoseconds(&message, &column, row)).collect();
+        let tenth = Some(1_700_000_000_100_000_000);
+        assert_eq!(all, [Some(1_700_000_000_000_000_001), tenth, Some(-1_000_000_000), None, None, None]);
+        let column = Column { kind: Kind::Number, ..column };
+        assert_eq!(event_nanoseconds(&message, &column, 0), tenth);
     }
 
     #[test]

@@ -56,6 +56,12 @@ impl Message {
         self.ids.len()
     }
 
+    /// The bytes of its ids and cells.
+    pub fn byte_len(&self) -> usize {
+        let texts: usize = self.texts.iter().map(TextColumn::byte_len).sum();
+        size_of_val(self.flat()) + size_of_val(&self.ids[..]) + texts
+    }
+
     /// How many number columns it has.
     pub fn number_columns(&self) -> usize {
         self.numbers.nrows()

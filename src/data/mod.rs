@@ -39,7 +39,7 @@ pub use batch_metadata::{BatchMetadata, Origin, Stamps};
 pub use bucket::{Bucket, HeldRows};
 pub use date_order::DateOrder;
 pub use edge_node::{BirthCertificates, BornMetric, EdgeNodeState};
-pub use event_time::{event_microseconds, event_time, is_time, order_by, rounded_time};
+pub use event_time::{event_microseconds, event_nanoseconds, event_time, is_time, order_by, rounded_time};
 pub use fingerprint::fingerprint;
 pub use keyed_state::{KeyedState, from_bytes, to_bytes};
 pub use malformed::{Defect, Lookalike, Malformed};

@@ -66,6 +66,11 @@ impl TextColumn {
         self.bytes.capacity() + size_of::<usize>() * self.ends.capacity() + self.present.capacity()
     }
 
+    /// The bytes of its texts and of where they end.
+    pub fn byte_len(&self) -> usize {
+        self.bytes.len() + size_of_val(&self.ends[..]) + self.present.len()
+    }
+
     /// Whether each row has a text.
     pub fn present(&self) -> &[bool] {
         &self.present

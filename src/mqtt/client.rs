@@ -51,7 +51,10 @@ pub struct Credentials {
 
 impl Credentials {
     /// From `user:password`, in which special characters may be escaped, as in `%40`.
-    fn read(text: &str) -> Result<Credentials, String> {
+    ///
+    /// # Errors
+    /// In words: what is wrong with it, without the password.
+    pub fn read(text: &str) -> Result<Credentials, String> {
         let (user, password) = text.split_once(':').map_or((text, None), |(user, password)| (user, Some(password)));
         Ok(Credentials { user: unescaped(user)?, password: password.map(unescaped).transpose()?.map(Password::plain) })
     }

@@ -6,7 +6,7 @@
 /// It may mask too much, such as the value of a misspelt key, so its result is not to be parsed again.
 pub fn masked(text: &str) -> String {
     let mut bytes = text.as_bytes().to_vec();
-    for secret in logins(text).chain(values(text)).chain(comments(text)) {
+    for secret in logins(text).chain(parameters(text)).chain(values(text)).chain(comments(text)) {
         let covered = bytes[secret].iter_mut().filter(|byte| !byte.is_ascii_whitespace());
         covered.for_each(|byte| *byte = b'*');
     }
@@ -16,8 +16,8 @@ pub fn masked(text: &str) -> String {
 /// Whether a key names a password.
 pub fn is_secret(key: &str) -> bool {
     let key = key.to_lowercase();
-    let starts = ["pass", "pwd", "secret"].iter().any(|word| key.starts_with(word));
-    starts || key.contains("passw") || strsim::jaro_winkler(&key, "password") > 0.85
+    let starts = ["pass", "pwd", "secret", "token"].iter().any(|word| key.starts_with(word));
+    starts || key.contains("passw") || key.ends_with("token") || strsim::jaro_winkler(&key, "password") > 0.85
 }
 
 type Ranges = std::vec::IntoIter<std::ops::Range<usize>>;
@@ -37,6 +37,24 @@ fn logins(text: &str) -> Ranges {
         });
         if let Some((end, colon)) = end.and_then(|end| Some((end, rest[..end].find(':')?))) {
             found.push(start + colon + 1..start + end);
+        }
+    }
+    found.into_iter()
+}
+
+/// The passwords in the parameters of addresses: InfluxDB's is `p`.
+fn parameters(text: &str) -> Ranges {
+    let mut found = Vec::new();
+    for (at, _) in text.match_indices("://") {
+        let rest = &text[at..];
+        let rest = &rest[..rest.find(|c: char| c.is_whitespace() || "\"'`<>".contains(c)).unwrap_or(rest.len())];
+        let Some((before, parameters)) = rest.split_once('?') else { continue };
+        let mut start = at + before.len() + 1;
+        for parameter in parameters.split('&') {
+            if let Some((key, value)) = parameter.split_once('=').filter(|(key, _)| *key == "p" || is_secret(key)) {
+                found.push(start + key.len() + 1..start + key.len() + 1 + value.len());
+            }
+            start += parameter.len() + 1;
         }
     }
     found.into_iter()
@@ -139,6 +157,11 @@ mod tests {
             "no topic in mqtts://anna:hunter2@host",
             "mqtt://anna:hun/hunter2@host/t",
             "Passwort = \"hunter2\"",
+            "token = \"hunter2\"",
+            "api_token = 'hunter2'",
+            "url = \"http://host:8086/write?db=w&u=anna&p=hunter2\"",
+            "http://host/write?p=hunter2&db=w: refused",
+            "http://host/write?token=hunter2",
         ] {
             let covered = masked(text);
             assert!(!covered.contains("hunter2"), "{covered}");
@@ -156,6 +179,8 @@ mod tests {
             "password = { env = \"MQTT_PASSWORD\" }",
             "placement = \"message\" # one worker",
             "parts = true, path = \"x\"",
+            "token = { env = \"INFLUX_TOKEN\" }",
+            "http://host:8086/api/v2/write?org=o&bucket=b&rp=r",
             "the password in the environment's X: not there",
         ] {
             assert_eq!(masked(text), text);

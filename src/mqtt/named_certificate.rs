@@ -16,10 +16,21 @@ use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootC
 /// # Errors
 /// In words: certificates or a key that can't be used.
 pub fn trusting(ca: &[u8], client: Option<&(Vec<u8>, Vec<u8>)>) -> Result<ClientConfig, String> {
+    client_config(verifier(ca)?, client)
+}
+
+/// The settings of a client that verifies servers so; `client` is its own certificate and key, both PEM.
+///
+/// # Errors
+/// In words: a certificate or a key that can't be used.
+pub fn client_config(
+    verifier: Arc<dyn ServerCertVerifier>,
+    client: Option<&(Vec<u8>, Vec<u8>)>,
+) -> Result<ClientConfig, String> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let config = config.map_err(|error| error.to_string())?.dangerous();
-    let config = config.with_custom_certificate_verifier(verifier(ca)?);
+    let config = config.with_custom_certificate_verifier(verifier);
     match client {
         None => Ok(config.with_no_client_auth()),
         Some((certificate, key)) => {

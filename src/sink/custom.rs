@@ -145,16 +145,26 @@ impl ResultInput for Message {
 }
 
 /// A sink of the registry that is built in: beside its settings it knows the run that opens it.
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "influxdb"))]
 pub trait RunSink: DeserializeOwned + JsonSchema + Send + Sync + 'static {
     /// [`JsonLines`], [`CsvLines`] or the columns of a [`Message`].
     type Input: ResultInput;
+    /// Whether it takes results in transactions, with the run's progress in each.
+    const IS_TRANSACTIONAL: bool;
 
     /// Refuses an address, when the dataflow file is read.
     ///
     /// # Errors
     /// In words: what is wrong with it.
     fn check(&self, url: &str) -> Result<(), String>;
+
+    /// Refuses columns of results; `time` says when a row was measured, if the dataflow names one.
+    ///
+    /// # Errors
+    /// In words: what does not fit.
+    fn check_columns(&self, _schema: &data::Schema, _time: Option<&str>) -> Result<(), String> {
+        Ok(())
+    }
 
     /// Opens the sink at an address, for results of these columns.
     ///
@@ -172,10 +182,11 @@ pub trait RunSink: DeserializeOwned + JsonSchema + Send + Sync + 'static {
 }
 
 /// An open sink of the registry that is built in.
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "influxdb"))]
 pub type OpenedRunSink<T> = Box<dyn Takes<<<T as RunSink>::Input as ResultInput>::Encoded>>;
 
 type OpenSinkFn = dyn Fn(&data::Schema, &Opening) -> Result<TypedSink, Error> + Send + Sync;
+type CheckColumnsFn = dyn Fn(&data::Schema, Option<&str>) -> Result<(), String> + Send + Sync;
 type CommittedFn = dyn Fn(&Opening, bool) -> Result<Option<Vec<u8>>, Error> + Send + Sync;
 
 /// A sink of the registry with its settings and its address.
@@ -183,8 +194,12 @@ type CommittedFn = dyn Fn(&Opening, bool) -> Result<Option<Vec<u8>>, Error> + Se
 pub struct CustomSink {
     encoding: Encoding,
     open: Arc<OpenSinkFn>,
-    /// Of those that are built in: what the last transaction holds.
+    /// Of those that are built in: whether they take columns.
+    check_columns: Option<Arc<CheckColumnsFn>>,
+    /// Of those that take transactions: what the last one holds.
     committed: Option<Arc<CommittedFn>>,
+    /// Whether it may refuse a result after it was written.
+    may_refuse: bool,
     refused: Option<String>,
 }
 
@@ -198,24 +213,47 @@ impl CustomSink {
             Ok(EncodedResults::typed(Box::new(CustomWriter { url: shown, writer })))
         };
         let encoding = <T::Writer as OpenSink>::Input::ENCODING;
-        CustomSink { encoding, open: Arc::new(open), committed: None, refused }
+        CustomSink { encoding, open: Arc::new(open), check_columns: None, committed: None, may_refuse: false, refused }
     }
 
-    #[cfg(feature = "postgres")]
+    #[cfg(any(feature = "postgres", feature = "influxdb"))]
     pub(super) fn built_in<T: RunSink>(config: T, url: &str) -> CustomSink {
         let (refused, config) = (config.check(url).err(), Arc::new(config));
         let (of_open, at) = (config.clone(), url.to_owned());
         let open = move |schema: &data::Schema, opening: &Opening| {
             of_open.open(&at, schema, opening).map(EncodedResults::typed)
         };
+        let of_check = config.clone();
+        let check = move |schema: &data::Schema, time: Option<&str>| of_check.check_columns(schema, time);
         let at = url.to_owned();
         let committed = move |opening: &Opening, fresh| config.committed(&at, opening, fresh);
-        CustomSink { encoding: T::Input::ENCODING, open: Arc::new(open), committed: Some(Arc::new(committed)), refused }
+        let committed: Option<Arc<CommittedFn>> = if T::IS_TRANSACTIONAL { Some(Arc::new(committed)) } else { None };
+        CustomSink {
+            encoding: T::Input::ENCODING,
+            open: Arc::new(open),
+            check_columns: Some(Arc::new(check)),
+            committed,
+            may_refuse: true,
+            refused,
+        }
     }
 
     /// Whether it may refuse a result after it was written.
     pub(super) fn may_refuse(&self) -> bool {
+        self.may_refuse
+    }
+
+    /// Whether it takes results in transactions.
+    pub(super) fn is_transactional(&self) -> bool {
         self.committed.is_some()
+    }
+
+    /// Refuses columns of results; `time` says when a row was measured, if the dataflow names one.
+    ///
+    /// # Errors
+    /// In words: what does not fit.
+    pub fn check_columns(&self, schema: &data::Schema, time: Option<&str>) -> Result<(), String> {
+        self.check_columns.as_ref().map_or(Ok(()), |check| check(schema, time))
     }
 
     /// The change of the checkpoint that its last transaction holds, which a `fresh` run forgets.

@@ -3,8 +3,9 @@
 //! - `kind`: the traits of all sinks; `custom`: the traits and registry of those that a program adds.
 //! - `opening`: what a sink of the registry knows of the run. `url`, `settings`, `error`: a sink's address, its other
 //!   settings and how it is opened, and why it failed.
-//! - `line_file`, `lines`, `parquet` with `row_log`, `mqtt`, `postgres`: the kinds of sinks.
+//! - `line_file`, `lines`, `parquet` with `row_log`, `mqtt`, `postgres`, `influxdb`: the kinds of sinks.
 //! - `claimed_file`, `existing`, `unfinished`, `tail`: what happens to a file that exists, and where its results end.
+//! - `trusted_authorities`: whose certificates are trusted.
 //! - `dead_letter`: rows that did not become results. `deadline`, `progress`: waiting for slow receivers.
 //!
 //! Never here: what a row means, timely, or which epochs are complete.
@@ -15,6 +16,8 @@ mod dead_letter;
 mod deadline;
 mod error;
 mod existing;
+#[cfg(feature = "influxdb")]
+mod influxdb;
 mod kind;
 mod line_file;
 mod lines;
@@ -28,6 +31,8 @@ mod registry;
 mod row_log;
 mod settings;
 mod tail;
+#[cfg(any(feature = "postgres", feature = "influxdb"))]
+mod trusted_authorities;
 mod unfinished;
 mod url;
 

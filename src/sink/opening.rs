@@ -20,7 +20,10 @@ pub struct RowsOrigin {
 }
 
 /// What a sink of the registry knows of the run that opens it.
-#[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "sinks of programs know less"))]
+#[cfg_attr(
+    not(any(feature = "postgres", feature = "influxdb")),
+    allow(dead_code, reason = "sinks of programs know less")
+)]
 #[derive(Clone, Debug)]
 pub struct Opening {
     /// Whose results it gets.

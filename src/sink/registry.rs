@@ -12,11 +12,13 @@ impl Sinks {
         let sinks = Sinks::none();
         #[cfg(feature = "postgres")]
         let sinks = sinks.with_built_in::<super::postgres::Postgres>("postgresql");
+        #[cfg(feature = "influxdb")]
+        let sinks = sinks.with_built_in::<super::influxdb::InfluxDb>("http").or_encrypted("https");
         sinks
     }
 
     /// These and one that is built in.
-    #[cfg(feature = "postgres")]
+    #[cfg(any(feature = "postgres", feature = "influxdb"))]
     fn with_built_in<T: super::custom::RunSink>(self, scheme: &'static str) -> Sinks {
         self.with_settings::<T>(scheme, |settings, url| Ok(CustomSink::built_in(T::deserialize(settings)?, url)))
     }

@@ -78,7 +78,7 @@ impl SinkSettings {
 
     /// Whether it takes results in transactions, with the run's progress in each.
     pub fn is_transactional(&self) -> bool {
-        self.custom.as_ref().is_some_and(CustomSink::may_refuse)
+        self.custom.as_ref().is_some_and(CustomSink::is_transactional)
     }
 
     /// Whether results stay there that no checkpoint covers.

@@ -227,9 +227,13 @@ mod tests {
                 ]);
             }
         }
-        for address in
-            ["mqtt://anna:S@h/t", "mqtts://anna:S@h:8883/t?a=b", "postgresql://anna:S@h/db", "http://anna:S@h"]
-        {
+        for address in [
+            "mqtt://anna:S@h/t",
+            "mqtts://anna:S@h:8883/t?a=b",
+            "postgresql://anna:S@h/db",
+            "http://anna:S@h",
+            "http://h/write?db=w&p=S",
+        ] {
             for value in notations(&address.replace('S', secret)) {
                 files.extend([
                     format!("source.url = {value}\n"),

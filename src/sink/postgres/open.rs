@@ -29,6 +29,7 @@ fn reach(settings: &Postgres, url: &str) -> Result<Database, Error> {
 
 impl RunSink for Postgres {
     type Input = Message;
+    const IS_TRANSACTIONAL: bool = true;
 
     fn check(&self, url: &str) -> Result<(), String> {
         database(self, url).map(drop)

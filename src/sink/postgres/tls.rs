@@ -8,18 +8,16 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect};
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, SignatureScheme};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::address::Verification;
-use crate::mqtt::named_certificate::verifier;
-use crate::mqtt::tls::pem;
+use crate::sink::trusted_authorities::trusting;
 
 /// The client's side of TLS.
 #[derive(Clone)]
@@ -42,22 +40,6 @@ impl Tls {
         let config = builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
         Ok(Tls(Arc::new(config)))
     }
-}
-
-/// Verifies by the authorities of a PEM file, or those of the system.
-fn trusting(ca: Option<&Path>) -> Result<Arc<dyn ServerCertVerifier>, String> {
-    if let Some(path) = ca {
-        return verifier(&pem(path, "CERTIFICATE")?).map_err(|error| format!("{}: {error}", path.display()));
-    }
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if roots.is_empty() {
-        return Err("this system trusts no authority: name the server's with `ca`".into());
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
-    let verifier = verifier.map_err(|error| error.to_string())?;
-    Ok(verifier)
 }
 
 /// Verifies less than that the certificate is the host's.

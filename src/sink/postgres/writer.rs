@@ -217,7 +217,7 @@ impl TableWriter {
     /// What was prepared is committed.
     fn forget(&mut self, count: usize) {
         for message in self.waiting.drain(..count) {
-            self.bytes -= size(&message);
+            self.bytes -= message.byte_len();
             self.rows -= message.rows();
             message.recycle();
         }
@@ -289,11 +289,6 @@ fn copy(
     Ok(())
 }
 
-/// The bytes of a message, about.
-fn size(message: &Message) -> usize {
-    size_of_val(message.flat()) + message.rows() * (1 + message.texts.len()) * size_of::<u64>()
-}
-
 /// The length and hash of the beginning of a file; `None` if it can't be read.
 fn beginning(path: &Path) -> Option<(i64, String)> {
     /// More than a header of many columns.
@@ -334,7 +329,7 @@ impl Takes<Message> for TableWriter {
             message.retain(&keep);
         }
         if message.rows() > 0 {
-            self.bytes += size(&message);
+            self.bytes += message.byte_len();
             self.rows += message.rows();
             self.waiting.push_back(message);
             self.owe();

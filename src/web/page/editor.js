@@ -387,7 +387,7 @@ function Field({ path, label, kind, values, problem, change }) {
     ${table ? html`<input ...${described} disabled value=${t("other")} />`
     : options ? html`<select ...${described} value=${value === undefined ? "" : String(value)} onChange=${(event) => take(event.target.value)}>
         <option value="">${fallback || `(${t("default")})`}</option>${options.map((option) => html`<option value=${String(option)}>${String(option)}</option>`)}</select>`
-    : html`<input ...${described} type=${path.endsWith(".password") ? "password" : "text"} autocomplete="off" value=${draft ?? shown} placeholder=${fallback}
+    : html`<input ...${described} type=${/\.(password|token)$/.test(path) ? "password" : "text"} autocomplete="off" value=${draft ?? shown} placeholder=${fallback}
         onInput=${(event) => { setDraft(event.target.value); hold(`draft ${path}`, event.target.value !== shown); }} onChange=${(event) => take(event.target.value)} />`}
     <small id="${id}-help">${help}${error && html` <span class="error">${error}</span>`}</small></div>`;
 }

@@ -1,0 +1,302 @@
+//! The sink: results wait in the queue until the server has them.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use super::client::HttpClient;
+use super::point_layout::PointLayout;
+use super::queue::PointQueue;
+use super::sender::PointSender;
+use crate::data::{Message, Schema};
+use crate::sink::opening::Opening;
+use crate::sink::{Deadline, Error, RefusedLine, Sink, SinkProgress, Takes};
+
+/// Writes rows as points.
+pub struct PointWriter {
+    shown: String,
+    queue: Arc<PointQueue>,
+    deadline: Deadline,
+    sender: Option<JoinHandle<()>>,
+}
+
+impl PointWriter {
+    /// Waits for the server, for the opening's `connect_timeout` at most.
+    ///
+    /// # Errors
+    /// No server, or one that refuses the login or the address.
+    pub fn open(
+        shown: String,
+        client: HttpClient,
+        layout: PointLayout,
+        compresses: bool,
+        schema: &Schema,
+        opening: &Opening,
+    ) -> Result<PointWriter, Error> {
+        let queue = Arc::new(PointQueue::default());
+        let sender = PointSender::start(shown.clone(), client, layout, compresses, schema, queue.clone(), opening)?;
+        let thread = std::thread::Builder::new().name("influxdb-sink".into()).spawn(move || sender.run());
+        let sender = Some(thread.expect("a thread can be started"));
+        Ok(PointWriter { shown, queue, deadline: opening.deadline.clone(), sender })
+    }
+
+    /// The error of a wait that is over.
+    fn late(&self) -> Option<Error> {
+        let ended = self.sender.as_ref().is_none_or(JoinHandle::is_finished);
+        let reason = match (ended, self.deadline.has_passed()) {
+            (true, _) => "nothing is sent any more",
+            (false, true) => "the server has not taken all results in time",
+            (false, false) => return None,
+        };
+        Some(Error::Custom { url: self.shown.clone(), reason: reason.into() })
+    }
+}
+
+impl Takes<Message> for PointWriter {
+    fn write(&mut self, message: Message) -> Result<(), Error> {
+        if message.rows() == 0 {
+            return Ok(());
+        }
+        self.queue.push(message, || self.late())
+    }
+}
+
+impl Sink for PointWriter {
+    fn flush(&mut self) -> Result<(), Error> {
+        self.queue.failure().map_or(Ok(()), Err)
+    }
+
+    fn sync(&mut self) -> Result<(), Error> {
+        self.settle()
+    }
+
+    fn settle(&mut self) -> Result<(), Error> {
+        self.queue.settle(|| self.late())
+    }
+
+    fn refused(&mut self) -> Vec<RefusedLine> {
+        self.queue.refused()
+    }
+
+    fn waits_from(&self) -> Option<u64> {
+        self.queue.waits_from()
+    }
+
+    fn progress(&self) -> Option<Arc<SinkProgress>> {
+        Some(self.queue.progress.clone())
+    }
+
+    fn close(mut self: Box<Self>) -> Result<(), Error> {
+        self.settle()
+    }
+}
+
+impl Drop for PointWriter {
+    fn drop(&mut self) {
+        self.queue.end();
+        if let Some(sender) = self.sender.take() {
+            // One that panicked has told it.
+            let _ = sender.join();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::sync::Mutex;
+    use std::time::{Duration, Instant};
+
+    use super::super::played_server::{PlayedRequest, PlayedServer};
+    use super::super::settings::InfluxDb;
+    use super::*;
+    use crate::data::{Kind, TextColumn};
+    use crate::sink::custom::RunSink;
+    use crate::sink::opening::RowsOrigin;
+    use crate::sink::{Existing, LinePosition};
+
+    const TAKEN: &str = "HTTP/1.1 204 No Content\r\n\r\n";
+
+    fn answer(status: &str, body: &str) -> String {
+        format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+    }
+
+    fn schema() -> Schema {
+        Schema::new([("at", Kind::Number), ("x", Kind::Number), ("station", Kind::Text)])
+    }
+
+    /// Rows of these numbers, which are their times, too.
+    fn message(epoch: u64, numbers: std::ops::Range<u64>) -> Message {
+        let values: Vec<f64> = numbers.clone().map(|n| n as f64).collect();
+        let flat = ndarray::Array2::from_shape_vec((2, values.len()), [values.clone(), values].concat()).unwrap();
+        let mut station = TextColumn::default();
+        numbers.clone().for_each(|n| station.push(Some(if n % 10 == 3 { "bad" } else { "hill" })));
+        Message::new(epoch, numbers.collect(), flat, vec![station])
+    }
+
+    fn settings(more: &str) -> InfluxDb {
+        toml::from_str(&format!("measurement = 'w'\ntags = ['station']\n{more}")).unwrap()
+    }
+
+    fn opening(connect_timeout: Option<Duration>) -> Opening {
+        let origin = RowsOrigin { time: Some("at".into()), ..RowsOrigin::default() };
+        Opening { origin, existing: Existing::Append, connect_timeout, deadline: Deadline::default() }
+    }
+
+    fn open(url: &str, more: &str) -> (Result<Box<dyn Takes<Message>>, Error>, Deadline) {
+        let opening = opening(Some(Duration::from_secs(60)));
+        (settings(more).open(url, &schema(), &opening), opening.deadline)
+    }
+
+    /// The numbers of the lines of a body.
+    fn numbers(body: &str) -> Vec<u64> {
+        body.lines().map(|line| line.rsplit_once(' ').unwrap().1.parse::<u64>().unwrap() / 1_000_000_000).collect()
+    }
+
+    #[test]
+    fn points_are_sent_compressed_with_the_login() {
+        for (more, login, authorization, gzip) in [
+            ("token = 'rain'", "", "authorization: token rain", true),
+            ("gzip = false", "anna:s%40crt@", "authorization: basic yw5uytpzqgnyda==", false),
+            ("user = 'bob'\npassword = 'b'", "anna:x@", "authorization: basic ym9iomi=", true),
+        ] {
+            let server = PlayedServer::start(|_| TAKEN.into());
+            let url = format!("http://{login}127.0.0.1:{}/write?db=w", server.port);
+            let mut sink = open(&url, more).0.unwrap();
+            sink.write(message(4, 0..2)).unwrap();
+            sink.sync().unwrap();
+            assert_eq!((sink.waits_from(), sink.refused()), (None, Vec::new()));
+            sink.close().unwrap();
+            let requests = server.requests();
+            let [PlayedRequest { body: probe, .. }, PlayedRequest { head, body }] = &requests[..] else { panic!() };
+            assert_eq!(
+                (probe.as_str(), body.as_str()),
+                ("", "w,station=hill x=0.0 0\nw,station=hill x=1.0 1000000000\n")
+            );
+            let head = head.to_lowercase();
+            assert!(head.starts_with("post /write?db=w http/1.1\r\n"), "{head}");
+            assert!(head.contains(authorization) && head.contains("content-encoding: gzip") == gzip, "{head}");
+        }
+    }
+
+    #[test]
+    fn what_a_server_does_not_take_now_is_sent_again() {
+        let mut times = Vec::new();
+        let times_of = Arc::new(Mutex::new(Vec::new()));
+        let noted = times_of.clone();
+        let server = PlayedServer::start(move |_| {
+            times.push(Instant::now());
+            *noted.lock().unwrap() = times.clone();
+            match times.len() {
+                // Also before the first row.
+                1 | 4 => answer("503 Service Unavailable", ""),
+                3 => "HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n".into(),
+                // The connection is closed without an answer: twice, for a kept one is tried again at once.
+                5 | 6 => String::new(),
+                _ => TAKEN.into(),
+            }
+        });
+        let url = format!("http://127.0.0.1:{}/write?db=w", server.port);
+        let mut sink = open(&url, "").0.unwrap();
+        sink.write(message(4, 0..5)).unwrap();
+        assert_eq!(sink.waits_from(), Some(4));
+        sink.sync().unwrap();
+        assert_eq!((sink.waits_from(), sink.progress().unwrap().missing()), (None, 0));
+        let times = times_of.lock().unwrap();
+        assert!(times[3] - times[2] >= Duration::from_secs(1), "Retry-After");
+        assert_eq!(times.len(), 7);
+        assert!(server.requests()[2..].iter().all(|request| numbers(&request.body) == [0, 1, 2, 3, 4]));
+    }
+
+    #[test]
+    fn what_a_server_refuses_is_told_row_by_row_and_the_others_are_taken() {
+        let taken = Arc::new(Mutex::new(BTreeSet::new()));
+        let noted = taken.clone();
+        let server = PlayedServer::start(move |request| {
+            let bad = request.body.lines().filter(|line| line.contains("bad")).count();
+            let count = request.body.lines().count();
+            match (bad, count) {
+                (_, 301..) => answer("413 Request Entity Too Large", "too much"),
+                (0, _) => {
+                    noted.lock().unwrap().extend(numbers(&request.body));
+                    TAKEN.into()
+                }
+                (bad, _) if bad == count => {
+                    answer("400 Bad Request", &format!("{{\"error\":\"partial write: no bad ones dropped={bad}\"}}"))
+                }
+                _ => answer("400 Bad Request", "{\"error\":\"some are bad\"}"),
+            }
+        });
+        let url = format!("http://127.0.0.1:{}/write?db=w", server.port);
+        let mut sink = open(&url, "").0.unwrap();
+        (0..10).for_each(|epoch| sink.write(message(epoch, epoch * 100..epoch * 100 + 100)).unwrap());
+        sink.sync().unwrap();
+        let good: BTreeSet<u64> = (0..1000).filter(|n| n % 10 != 3).collect();
+        assert_eq!(*taken.lock().unwrap(), good);
+        let refused = sink.refused();
+        let rows: BTreeMap<u64, &str> = refused
+            .iter()
+            .map(|refused| {
+                let LinePosition { message, row } = LinePosition::of(&refused.line).unwrap();
+                assert_eq!(message, row / 100);
+                (row, refused.reason.as_str())
+            })
+            .collect();
+        assert_eq!(refused.len(), 100);
+        assert!(rows.keys().copied().eq((0..1000).filter(|n| n % 10 == 3)));
+        assert!(rows[&13].contains("the server refuses it: partial write: no bad ones"), "{}", rows[&13]);
+        // All of a request at once, where the server says so.
+        let before = server.requests().len();
+        let bad: Vec<usize> = (0..1000).filter(|row| row % 10 == 3).collect();
+        sink.write(message(11, 0..1000).take_rows(&bad)).unwrap();
+        sink.sync().unwrap();
+        assert_eq!((sink.refused().len(), server.requests().len() - before), (100, 1));
+    }
+
+    #[test]
+    fn what_lasts_ends_the_run() {
+        let server = PlayedServer::start(|_| answer("401 Unauthorized", "{\"error\":\"authorization failed\"}"));
+        let url = format!("http://anna:hunter2@127.0.0.1:{}/write?db=w", server.port);
+        let refused = open(&url, "").0.err().unwrap().to_string();
+        assert!(refused.contains("authorization failed (401)") && !refused.contains("hunter2"), "{refused}");
+        let server = PlayedServer::start(|request| match request.body.as_str() {
+            "" => TAKEN.into(),
+            _ => answer("404 Not Found", "{\"error\":\"database not found: \\\"w\\\"\"}"),
+        });
+        let mut sink = open(&format!("http://127.0.0.1:{}/write?db=w", server.port), "").0.unwrap();
+        sink.write(message(4, 0..1)).unwrap();
+        let failed = sink.sync().unwrap_err().to_string();
+        assert!(failed.contains("database not found: \"w\""), "{failed}");
+        assert_eq!(sink.waits_from(), Some(4), "nothing of it is acknowledged");
+    }
+
+    #[test]
+    fn a_deadline_ends_the_wait_for_a_server() {
+        // Nobody listens there.
+        let url = format!("http://{}/write?db=w", crate::mqtt::free_port().unwrap());
+        let refused = settings("").open(&url, &schema(), &opening(Some(Duration::from_millis(300)))).err().unwrap();
+        assert!(refused.to_string().contains("the server"), "{refused}");
+        let server = PlayedServer::start(|request| if request.body.is_empty() { TAKEN.into() } else { String::new() });
+        let (sink, deadline) = open(&format!("http://127.0.0.1:{}/write?db=w", server.port), "");
+        let mut sink = sink.unwrap();
+        sink.write(message(0, 0..3)).unwrap();
+        deadline.set(Instant::now() + Duration::from_millis(300));
+        assert!(sink.sync().is_err());
+        assert_eq!(sink.waits_from(), Some(0));
+    }
+
+    #[test]
+    fn a_certificate_is_trusted_where_it_is_named() {
+        let (server, pem) = PlayedServer::encrypted(|_| TAKEN.into());
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), pem).unwrap();
+        let url = format!("https://localhost:{}/write?db=w", server.port);
+        let mut sink = open(&url, &format!("ca = {:?}", file.path())).0.unwrap();
+        sink.write(message(0, 0..3)).unwrap();
+        sink.close().unwrap();
+        assert_eq!(numbers(&server.requests()[1].body), [0, 1, 2]);
+        let (_, other) = PlayedServer::encrypted(|_| TAKEN.into());
+        std::fs::write(file.path(), other).unwrap();
+        let refused = open(&url, &format!("ca = {:?}", file.path())).0.err().unwrap().to_string();
+        assert!(refused.contains("check `ca`"), "{refused}");
+    }
+}
