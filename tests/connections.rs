@@ -252,7 +252,7 @@ fn results_that_a_broker_refuses_are_told_by_the_process_that_publishes_them() {
         let raw: serde_json::Value = serde_json::from_str(letter["raw"].as_str().unwrap()).unwrap();
         let n = raw["n"].as_u64().unwrap();
         assert_eq!((&letter["subtask"], &letter["raw"]), (&"sink".into(), &payload(n).into()));
-        assert_eq!(letter["topic"], if n % 2 == 0 { "north" } else { "south" });
+        assert_eq!(letter["topic"], if n.is_multiple_of(2) { "north" } else { "south" });
         told.push(n);
     }
     told.sort_unstable();

@@ -184,7 +184,7 @@ fn nested_payloads_are_rows_or_paths() {
         json!({"temperature": temperature, "rssi": -97.0, "end_device_ids.device_id": device, "device": device,
             "received_at": "2024-03-01T12:00:00.123Z"})
     };
-    of_topic("lorawan", "v3/+/devices/+/up", &publishes.to_vec(), &says, &[row("a", 7.3), row("b", -0.5)]);
+    of_topic("lorawan", "v3/+/devices/+/up", &publishes, &says, &[row("a", 7.3), row("b", -0.5)]);
     let pairs = r#"{"esp8266id":"12","sensordatavalues":[{"value_type":"SDS_P1","value":"12.30"},{"value_type":"signal","value":"-71"}]}"#;
     let says = ["{ name = \"SDS_P1\", from = \"sensordatavalues[value_type=SDS_P1].value\" }"];
     of_topic("pairs", "s/x", &texts(&[("s/x", pairs)]), &says, &[json!({"SDS_P1": 12.3, "signal": -71.0})]);
