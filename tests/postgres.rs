@@ -525,3 +525,99 @@ fn logins_and_tls_are_as_libpq_has_them_and_no_password_is_shown() {
     let stored = std::fs::read_to_string(Path::new(directory.path()).join("weather.toml")).unwrap();
     assert!(!stored.contains("hunter2"));
 }
+
+/// Regression: a database that was set back was written to as if nothing were missing, and `--fresh` made a run that goes
+/// on forget its progress.
+#[test]
+#[ignore = "needs PostgreSQL and mosquitto"]
+fn a_database_that_was_set_back_is_told_and_a_run_keeps_its_progress() {
+    let database = Database::started();
+    database.create();
+    let directory = tempfile::tempdir().unwrap();
+    let broker = persistent(&directory);
+    let text = format!(
+        "schema = {{ number = [\"n\"] }}\n[source]\nurl = \"mqtt://127.0.0.1:{}/rows\"\nclient_id = \"mill\"\n[buffer]\n\
+         bucket_size = 64\ndelay = \"20ms\"\n[sink]\nurl = \"{}\"\ntable = \"weather\"\n",
+        broker.port,
+        database.url()
+    );
+    std::fs::write(directory.path().join("weather.toml"), text).unwrap();
+    let start = || {
+        let mut command = rowmill(&["run", "weather.toml"]);
+        Process::subscribed(command.current_dir(directory.path()).stdout(Stdio::null()))
+    };
+    let count = || database.ask("SELECT count(*) FROM weather").parse::<u64>().unwrap();
+    let send = |numbers: std::ops::Range<u64>| {
+        let end = numbers.end;
+        publish(broker.port, QoS::AtLeastOnce, numbers, &mut ChaCha8Rng::seed_from_u64(1));
+        wait_until("rows", || count() >= end);
+    };
+    let process = start();
+    send(0..100);
+    // Another run of the checkpoint is refused before it forgets anything.
+    let output = run(&directory, &["--fresh"]);
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    assert_eq!(database.ask("SELECT count(*) FROM rowmill_progress"), "1");
+    database.ask("CREATE TABLE saved AS SELECT * FROM rowmill_progress");
+    send(100..200);
+    process.drain();
+    assert_eq!(count(), 200);
+    let set_back = "DELETE FROM rowmill_progress; INSERT INTO rowmill_progress SELECT * FROM saved";
+    for earlier in [set_back, "DELETE FROM rowmill_progress"] {
+        database.ask("CREATE TABLE last AS SELECT * FROM rowmill_progress");
+        database.ask(earlier);
+        let output = run(&directory, &[]);
+        assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+        assert!(said(&output).contains("set back to an earlier state"), "{}", said(&output));
+        database.ask("DELETE FROM rowmill_progress; INSERT INTO rowmill_progress SELECT * FROM last; DROP TABLE last");
+    }
+    // As it was, it goes on; under a run, too, it is noticed.
+    let mut process = start();
+    send(200..300);
+    database.ask("UPDATE rowmill_progress SET transactions = 1");
+    publish(broker.port, QoS::AtLeastOnce, 300..301, &mut ChaCha8Rng::seed_from_u64(1));
+    assert_eq!(process.code(), Some(1));
+    assert_eq!(count(), 300);
+    // A fresh run begins anew.
+    let mut command = rowmill(&["run", "weather.toml", "--fresh"]);
+    let process = Process::subscribed(command.current_dir(directory.path()).stdout(Stdio::null()));
+    send(300..301);
+    process.drain();
+}
+
+/// Regression: a statement that takes longer than a limit of the role was cancelled and sent again for ever, and a row that
+/// the session of a lost client has locked was waited for without a word.
+#[test]
+#[ignore = "needs PostgreSQL"]
+fn a_long_statement_is_finished_and_a_locked_row_is_told() {
+    let database = Database::started();
+    database.create();
+    let directory = folder(&database, "");
+    rows(&directory, "station,at,n,temp\nhill,,1,1\n");
+    succeeds(&directory, &[]);
+    database.ask(
+        "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(2); RETURN NULL; END $$;
+         CREATE TRIGGER slow AFTER INSERT ON weather FOR EACH STATEMENT EXECUTE FUNCTION slow()",
+    );
+    database.psql("postgres", "ALTER ROLE owner IN DATABASE weather SET statement_timeout = '1s'").unwrap();
+    rows(&directory, "station,at,n,temp\nhill,,1,1\nhill,,2,1\n");
+    succeeds(&directory, &[]);
+    database.psql("postgres", "ALTER ROLE owner IN DATABASE weather RESET statement_timeout").unwrap();
+    assert_eq!(database.ask("SELECT count(*) FROM weather"), "2");
+    let mut command = Command::new("psql");
+    let lock = "BEGIN; SELECT 1 FROM rowmill_progress FOR UPDATE; SELECT pg_sleep(1000)";
+    command.args(["-h", "127.0.0.1", "-U", "owner", "-d", "weather", "-Xqc", lock]).stdout(Stdio::null());
+    let mut holder = Process(command.env("PGPORT", database.port.to_string()).spawn().unwrap());
+    let held = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
+    wait_until("the lock", || database.ask(held) == "1");
+    rows(&directory, "station,at,n,temp\nhill,,1,1\nhill,,2,1\nhill,,3,1\n");
+    let stderr = std::fs::File::create(directory.path().join("said")).unwrap();
+    let mut process = Process(self::command(&directory, &[]).stderr(stderr).spawn().unwrap());
+    let told = |what: &str| std::fs::read_to_string(directory.path().join("said")).unwrap().contains(what);
+    wait_until("what it waits for", || told("lock timeout") || process.0.try_wait().unwrap().is_some());
+    assert!(told("it is tried again"));
+    database.ask("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'");
+    holder.kill();
+    assert_eq!(process.code(), Some(0));
+    assert_eq!(database.ask("SELECT count(*) FROM weather"), "3");
+}

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 use super::error::Error;
-use super::kind::{Sink, Takes, TypedSink};
+use super::kind::{LastTransaction, Sink, Takes, TypedSink};
 use super::opening::Opening;
 use crate::data::{self, Message};
 use crate::format::Encoding;
@@ -172,11 +172,11 @@ pub trait RunSink: DeserializeOwned + JsonSchema + Send + Sync + 'static {
     /// If it can't be opened.
     fn open(&self, url: &str, schema: &data::Schema, opening: &Opening) -> Result<OpenedRunSink<Self>, Error>;
 
-    /// The change of the checkpoint that its last transaction holds; a `fresh` run forgets it.
+    /// What its last transaction has left; a `fresh` run forgets it.
     ///
     /// # Errors
     /// If the sink can't be asked.
-    fn committed(&self, _url: &str, _opening: &Opening, _fresh: bool) -> Result<Option<Vec<u8>>, Error> {
+    fn committed(&self, _url: &str, _opening: &Opening, _fresh: bool) -> Result<Option<LastTransaction>, Error> {
         Ok(None)
     }
 }
@@ -187,7 +187,7 @@ pub type OpenedRunSink<T> = Box<dyn Takes<<<T as RunSink>::Input as ResultInput>
 
 type OpenSinkFn = dyn Fn(&data::Schema, &Opening) -> Result<TypedSink, Error> + Send + Sync;
 type CheckColumnsFn = dyn Fn(&data::Schema, Option<&str>) -> Result<(), String> + Send + Sync;
-type CommittedFn = dyn Fn(&Opening, bool) -> Result<Option<Vec<u8>>, Error> + Send + Sync;
+type CommittedFn = dyn Fn(&Opening, bool) -> Result<Option<LastTransaction>, Error> + Send + Sync;
 
 /// A sink of the registry with its settings and its address.
 #[derive(Clone)]
@@ -256,8 +256,8 @@ impl CustomSink {
         self.check_columns.as_ref().map_or(Ok(()), |check| check(schema, time))
     }
 
-    /// The change of the checkpoint that its last transaction holds, which a `fresh` run forgets.
-    pub(super) fn committed(&self, opening: &Opening, fresh: bool) -> Result<Option<Vec<u8>>, Error> {
+    /// What its last transaction has left, which a `fresh` run forgets.
+    pub(super) fn committed(&self, opening: &Opening, fresh: bool) -> Result<Option<LastTransaction>, Error> {
         self.committed.as_ref().map_or(Ok(None), |committed| committed(opening, fresh))
     }
 

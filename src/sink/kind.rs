@@ -65,6 +65,11 @@ pub trait Sink {
         Ok(true)
     }
 
+    /// How many transactions are committed, of this run and those before it; `None` where there are none.
+    fn transactions(&self) -> Option<u64> {
+        None
+    }
+
     /// Whether so much waits for the next transaction that it should come soon.
     fn is_full(&self) -> bool {
         false
@@ -160,6 +165,15 @@ impl DerefMut for TypedSink {
             TypedSink::Columns(sink) => &mut **sink,
         }
     }
+}
+
+/// What a sink's last transaction has left.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LastTransaction {
+    /// How many there were.
+    pub transactions: u64,
+    /// The change of the checkpoint that it holds; empty without a checkpoint.
+    pub change: Vec<u8>,
 }
 
 /// The run's progress, as a transaction stores it.

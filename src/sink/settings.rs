@@ -7,7 +7,7 @@ use super::custom::CustomSink;
 use super::deadline::Deadline;
 use super::error::Error;
 use super::existing::Existing;
-use super::kind::TypedSink;
+use super::kind::{LastTransaction, TypedSink};
 use super::mqtt::SinkTopic;
 use super::opening::{Opening, RowsOrigin};
 use super::tail::{self, Tail};
@@ -107,11 +107,11 @@ impl SinkSettings {
         }
     }
 
-    /// The change of the checkpoint that the sink's last transaction holds; a `fresh` run forgets it.
+    /// What the sink's last transaction has left; a `fresh` run forgets it.
     ///
     /// # Errors
     /// If the sink can't be asked.
-    pub fn committed(&self, fresh: bool, deadline: &Deadline) -> Result<Option<Vec<u8>>, Error> {
+    pub fn committed(&self, fresh: bool, deadline: &Deadline) -> Result<Option<LastTransaction>, Error> {
         let custom = self.custom.as_ref();
         custom.map_or(Ok(None), |custom| custom.committed(&self.opening(Existing::Append, deadline), fresh))
     }

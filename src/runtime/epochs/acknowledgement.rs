@@ -68,9 +68,9 @@ impl Acknowledgement {
         self.last.is_none_or(|last| last.elapsed() >= self.every) || self.is_full()
     }
 
-    /// Whether a sink holds so many results that they should be committed soon.
+    /// Whether sinks hold so many results, or so many rows are kept for them, that they should be committed soon.
     pub fn is_full(&self) -> bool {
-        self.writers.are_full()
+        self.writers.are_full() || self.accounts.ledger().borrow().keeps_much()
     }
 
     /// Commits where the sink begins, before any row enters: from now on its file belongs to this checkpoint.
@@ -88,13 +88,18 @@ impl Acknowledgement {
         let mut files = self.writers.file_ends(&self.committed.lengths, &[])?;
         files.extend(self.materialized_tables.ends(&ledger, &MaterializedTables::default())?);
         let (keeps_tail, numbers) = (self.keeps_tail, ledger.numbering.next().to_vec());
-        let progress = Progress { keeps_tail, next_epoch, next_row, numbers, files };
+        let transactions = self.writers.transactions();
+        let progress = Progress { keeps_tail, next_epoch, next_row, numbers, files, transactions };
         checkpoint.begin(&progress, inferred).map_err(Error::Checkpoint)
     }
 
     /// Whether the next bucket may enter: whether the tail is kept after a crash must be committed before the tail is
     /// written. Rows that are redelivered are cut off with it; rows that are not redelivered stay.
     pub fn admits(&mut self, delivery_range: &DeliveryRange, sources: &mut SourceConnections) -> bool {
+        // A transaction needs rows that follow, and bounds what is kept itself.
+        if !self.writers.are_transactional() && self.accounts.ledger().borrow().keeps_most() {
+            return false;
+        }
         let DeliveryRange { taken, begun, collected, .. } = delivery_range;
         let again = !taken.is_empty() || begun.is_some() || *collected;
         self.again |= again;
@@ -204,7 +209,7 @@ impl Acknowledgement {
         let mut files = self.writers.file_ends(lengths, &moved)?;
         files.extend(self.materialized_tables.ends(&ledger, &self.materialized_tables.moved())?);
         let (next_epoch, next_row, keeps_tail) = (*next_epoch, *next_row, self.keeps_tail && moved.is_empty());
-        let progress = Progress { keeps_tail, next_epoch, next_row, numbers, files };
+        let progress = Progress { keeps_tail, next_epoch, next_row, numbers, files, transactions: None };
         Ok(CheckpointChange::encode(self.committed.next_epoch, &progress, &ledger.covered, &ledger.states))
     }
 
@@ -216,7 +221,8 @@ impl Acknowledgement {
             let (numbers, mut files): (_, BTreeMap<_, _>) = (ledger.numbering.next().to_vec(), ends_of_sinks);
             files.extend(ends_of_tables);
             let (next_epoch, next_row) = (*next_epoch, *next_row);
-            let progress = Progress { keeps_tail, next_epoch, next_row, numbers, files };
+            let transactions = writers.transactions();
+            let progress = Progress { keeps_tail, next_epoch, next_row, numbers, files, transactions };
             checkpoint.commit(&progress, &ledger.covered, &ledger.states).map_err(Error::Checkpoint)
         };
         let moved_tables = self.materialized_tables.moved();

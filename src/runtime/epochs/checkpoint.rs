@@ -225,7 +225,8 @@ impl Checkpoint {
         let next = (0..Connections::MOST).map_while(|connection| number(&next_number(connection)).transpose());
         let numbers = next.collect::<Result<Vec<u64>, redb::Error>>()?;
         let files = read_files(&transaction, before.sinks().into_iter().next())?;
-        let progress = Some(Progress { keeps_tail, next_epoch, next_row, numbers, files });
+        let transactions = number("transactions")?;
+        let progress = Some(Progress { keeps_tail, next_epoch, next_row, numbers, files, transactions });
         let found = StoredCheckpoint { progress, schema, positions, states, changes: Vec::new() };
         if differences.is_empty() {
             return Ok(Ok(found));
@@ -388,6 +389,7 @@ mod tests {
             next_row: 7,
             numbers: vec![3, 0, length],
             files: ["t.ndjson", "out.csv"].map(|path| (path.to_owned(), FileEnd { length, fingerprint: 6 })).into(),
+            transactions: None,
         };
         let taken = |packet_id| TakenPublish { packet_id, hash: 9 };
         let covered = |packet_id: u16, begun| {

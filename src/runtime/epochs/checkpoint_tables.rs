@@ -80,7 +80,7 @@ pub(super) fn put_progress(
     progress: &Progress,
     sum: &mut u64,
 ) -> Result<(), redb::Error> {
-    let Progress { keeps_tail, next_epoch, next_row, numbers: next, files } = progress;
+    let Progress { keeps_tail, next_epoch, next_row, numbers: next, files, transactions } = progress;
     let mut numbers = transaction.open_table(NUMBERS)?;
     for (connection, number) in next.iter().enumerate() {
         put(&mut numbers, next_number(connection).as_str(), *number, sum)?;
@@ -95,6 +95,10 @@ pub(super) fn put_progress(
     for (name, number) in [("keeps tail", u64::from(*keeps_tail)), ("next epoch", *next_epoch), ("next row", *next_row)]
     {
         put(&mut numbers, name, number, sum)?;
+    }
+    match transactions {
+        Some(transactions) => put(&mut numbers, "transactions", *transactions, sum)?,
+        None => take_out(&mut numbers, "transactions", sum)?,
     }
     for (path, FileEnd { length, fingerprint }) in files {
         put(&mut numbers, format!("{FILE_LENGTH}{path}").as_str(), *length, sum)?;

@@ -20,6 +20,11 @@ use crate::source::DeliveryRange;
 /// The most bytes of rows in flight; beyond it the source waits.
 const MAX_BYTES: usize = 64 << 20;
 
+/// So many bytes of rows that are kept for what the sinks may refuse bring the next commit, however few of them go there.
+const MUCH_KEPT: usize = 32 << 20;
+/// With so many bytes of them the source waits until a sink without transactions has delivered or refused some.
+const MOST_KEPT: usize = 128 << 20;
+
 /// The epochs in flight, and the counters of a run; on the first worker only.
 #[derive(Default)]
 pub struct Ledger {
@@ -77,6 +82,7 @@ pub struct Ledger {
     keeps: bool,
     /// Complete epochs with results that the sink has neither delivered nor refused yet.
     kept: VecDeque<Arc<Bucket>>,
+    kept_bytes: usize,
     pub latency: Latency,
     pub service_message: Histogram,
     pub service_row: Histogram,
@@ -130,8 +136,21 @@ impl Ledger {
 
     /// The sink has delivered or refused all results before this epoch; those of all complete ones if not given.
     pub fn forget_before(&mut self, epoch: Option<u64>) {
-        while self.kept.pop_front_if(|bucket| epoch.is_none_or(|epoch| bucket.metadata.epoch < epoch)).is_some() {}
+        let is_before = |bucket: &mut Arc<Bucket>| epoch.is_none_or(|epoch| bucket.metadata.epoch < epoch);
+        while let Some(bucket) = self.kept.pop_front_if(is_before) {
+            self.kept_bytes -= bucket.byte_len();
+        }
         self.refused = epoch.map_or_else(BTreeSet::new, |epoch| self.refused.split_off(&(epoch, 0)));
+    }
+
+    /// Whether the rows that are kept are so many that the sinks should be synced soon.
+    pub fn keeps_much(&self) -> bool {
+        self.kept_bytes >= MUCH_KEPT
+    }
+
+    /// Whether so many rows are kept that no more may enter.
+    pub fn keeps_most(&self) -> bool {
+        self.kept_bytes >= MOST_KEPT
     }
 
     /// Counts a row that a sink has refused. One at the end of the chain is a dead letter instead of a result, once,
@@ -229,6 +248,7 @@ impl Ledger {
             }
             self.rows_done += bucket.len() as u64;
             if self.keeps {
+                self.kept_bytes += bucket.byte_len();
                 self.kept.push_back(bucket.clone());
             }
             self.latency.message.record(now.saturating_sub(bucket.metadata.closed), u64::from(!bucket.is_empty()));
@@ -312,4 +332,34 @@ impl Ledger {
 fn by_operator(stages: &[Stage], mut times: ServiceTimes) -> Vec<(String, Histogram)> {
     let mut of = |(name, operator): (&str, usize)| (name.to_owned(), std::mem::take(&mut times.subtasks[operator]));
     named_operators(stages).map(&mut of).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{Format, Origin, Row};
+
+    /// Regression: rows were kept without a bound where few of them went to a sink that was away.
+    #[test]
+    fn what_is_kept_for_a_sink_is_bounded() {
+        let mut ledger = Ledger::new(Vec::new(), 0, false).keep_rows(true);
+        let text = "x".repeat(1 << 20);
+        let epochs = (MOST_KEPT >> 20) as u64;
+        for epoch in 0..epochs {
+            assert!(!ledger.keeps_most());
+            let mut bucket = Bucket::new(epoch, epoch);
+            let row = Row { bytes: text.as_bytes(), format: Format::Json, header: None };
+            bucket.push(row, 0, Origin { topic: "t".into(), position: 1 });
+            ledger.enter(Arrival { bucket, ..Arrival::default() });
+            let written = Some(BySink::default());
+            ledger.settle(&mut EpochOutcome { epoch, written, ..EpochOutcome::default() }, 1);
+            ledger.record_complete(0, |_| true);
+            assert_eq!(ledger.keeps_much(), epoch + 1 >= MUCH_KEPT as u64 >> 20);
+        }
+        assert!(ledger.keeps_most() && ledger.kept(0).is_some());
+        ledger.forget_before(Some(epochs - 1));
+        assert!(!ledger.keeps_much() && ledger.kept(epochs - 2).is_none() && ledger.kept(epochs - 1).is_some());
+        ledger.forget_before(None);
+        assert_eq!((ledger.kept_bytes, ledger.kept.len()), (0, 0));
+    }
 }

@@ -11,7 +11,7 @@ use crate::runtime::epochs::stored::{Progress, Sessions};
 use crate::runtime::error::Error;
 use crate::runtime::graph::operator_state::OperatorState;
 use crate::runtime::options::Options;
-use crate::sink::{Existing, FileEnd};
+use crate::sink::{Existing, FileEnd, LastTransaction};
 use crate::source::{SourcePosition, SourceUrl};
 
 /// What the first worker starts with.
@@ -71,13 +71,16 @@ impl ResumePoint {
         if options.migrate && !Checkpoint::is_there(disk, path) {
             tracing::warn!("{}: there is none: nothing is taken over from an earlier run", path.display());
         }
-        let mut committed = None;
-        for plan in &dataflow.sinks {
-            committed = committed.or(plan.settings.committed(options.fresh, &options.sink_deadline)?);
-        }
+        let last_transaction = |fresh| {
+            dataflow.sinks.iter().try_fold(None::<LastTransaction>, |found, plan| {
+                Ok::<_, Error>(found.or(plan.settings.committed(fresh, &options.sink_deadline)?))
+            })
+        };
+        // Also of a fresh run, which replaces nothing if the sink is not there.
+        let committed = last_transaction(false)?.filter(|_| !options.fresh);
         if !options.fresh && !Checkpoint::is_there(disk, path) {
             dataflow.sinks.iter().try_for_each(|plan| plan.settings.check_empty())?;
-            if committed.is_some() {
+            if committed.as_ref().is_some_and(|last| !last.change.is_empty()) {
                 return Err(Error::Checkpoint(format!(
                     "{}: the sink holds the progress of an earlier run, whose checkpoint is not here: put it back, or pass \
                      --fresh to begin anew; rows that are there stay",
@@ -93,8 +96,13 @@ impl ResumePoint {
         let contents = dataflow.contents().of_results().map_err(Error::Checkpoint)?;
         let open = || Checkpoint::open(disk, path, &contents, manner).map_err(Error::Checkpoint);
         let (mut checkpoint, mut found) = open()?;
-        if let (Some(change), Some(progress)) = (&committed, &found.progress) {
-            let caught_up = CheckpointChange::catch_up(change, &checkpoint, progress.next_epoch);
+        if options.fresh {
+            // With an empty checkpoint, what the sink holds is of an earlier beginning: a kill before this loses nothing.
+            last_transaction(true)?;
+        }
+        if let Some(progress) = found.progress.as_ref().filter(|_| !options.migrate || committed.is_some()) {
+            let last = committed.unwrap_or_default();
+            let caught_up = CheckpointChange::catch_up(&last, &checkpoint, progress);
             let caught_up = caught_up.map_err(|error| Error::Checkpoint(format!("{}: {error}", path.display())))?;
             if caught_up {
                 drop(checkpoint);
@@ -107,7 +115,7 @@ impl ResumePoint {
         let existing = vec![empty; dataflow.sinks.len()];
         let beginning = ResumePoint { checkpoint: Some(checkpoint), ..ResumePoint::at_the_beginning(existing) };
         let Some(progress) = found.progress else { return Ok(beginning) };
-        let Progress { keeps_tail, mut next_epoch, mut next_row, mut numbers, mut files } = progress;
+        let Progress { keeps_tail, mut next_epoch, mut next_row, mut numbers, mut files, .. } = progress;
         if keeps_tail {
             let ends = dataflow.sinks.iter().map(|plan| tail_end(plan, &mut files)).collect::<Result<Vec<_>, _>>()?;
             let logged = logged_end(dataflow, 1)?;

@@ -72,6 +72,11 @@ impl SharedSinkWriter {
         self.0.borrow().sink.as_ref().is_some_and(|sink| sink.is_transactional())
     }
 
+    /// How many transactions the sink has committed, where it takes results so.
+    pub fn transactions(&self) -> Option<u64> {
+        self.0.borrow().sink.as_ref().and_then(|sink| sink.transactions())
+    }
+
     /// Whether the sink's next transaction should come soon.
     pub fn is_full(&self) -> bool {
         self.0.borrow().sink.as_ref().is_some_and(|sink| sink.is_full())

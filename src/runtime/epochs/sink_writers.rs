@@ -95,6 +95,11 @@ impl SinkWriters {
         self.writers.iter().any(SharedSinkWriter::is_transactional)
     }
 
+    /// As [`SharedSinkWriter::transactions`], of the sink that takes results in transactions.
+    pub fn transactions(&self) -> Option<u64> {
+        self.writers.iter().find_map(SharedSinkWriter::transactions)
+    }
+
     /// Whether the next transaction of a sink should come soon.
     pub fn are_full(&self) -> bool {
         self.writers.iter().any(SharedSinkWriter::is_full)

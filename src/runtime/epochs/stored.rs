@@ -23,6 +23,9 @@ pub struct Progress {
     pub numbers: Vec<u64>,
     /// By path, the committed ends of the files of the sinks and of tables' changes.
     pub files: BTreeMap<String, FileEnd>,
+    /// How many transactions the sink has committed, where it takes results so. Not a part of what a transaction holds.
+    #[serde(skip)]
+    pub transactions: Option<u64>,
 }
 
 /// What a checkpoint holds.

@@ -17,6 +17,15 @@ use crate::sink::{Deadline, Error, SinkProgress};
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 /// A server that acknowledges no byte for so long is lost.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Probes of a silent connection, and the time between them.
+const PROBES: u32 = 3;
+const PROBE_INTERVAL: Duration = Duration::from_secs(10);
+/// What a session of this program asks of the server.
+///
+/// A session whose client is gone holds its locks until the server notices: so it looks. Waiting for a lock ends, is told
+/// and begins again. A statement takes as long as it takes: cancelled, it would be sent again for ever.
+const SESSION: &str = "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3; SET \
+                       idle_in_transaction_session_timeout = '10min'; SET lock_timeout = '20s'; SET statement_timeout = 0";
 /// How often it is told that the database is absent.
 const TELL_INTERVAL: Duration = Duration::from_secs(60);
 /// How often the end of the wait is looked up.
@@ -36,6 +45,7 @@ impl Database {
     pub fn new(url: &str, address: Address, ca: Option<&Path>) -> Result<Database, String> {
         let Address { mut config, verification } = address;
         config.connect_timeout(ATTEMPT_TIMEOUT).tcp_user_timeout(SILENCE_TIMEOUT).keepalives_idle(SILENCE_TIMEOUT);
+        config.keepalives_interval(PROBE_INTERVAL).keepalives_retries(PROBES);
         if config.get_application_name().is_none() {
             config.application_name("rowmill");
         }
@@ -65,7 +75,7 @@ impl Database {
         let (since, deadline) = (Instant::now(), &opening.deadline);
         let late = || opening.connect_timeout.is_some_and(|timeout| since.elapsed() > timeout);
         let over = || late() || deadline.is_stopped() || deadline.has_passed();
-        let mut backoff = Backoff::default();
+        let (mut backoff, mut told) = (Backoff::default(), None::<Instant>);
         loop {
             let mut client = self.connect(&SinkProgress::default(), over)?;
             let problem = match act(&mut client) {
@@ -73,6 +83,12 @@ impl Database {
                 Err(problem) => problem,
             };
             let TableProblem::Database(error) = &problem else { return Err(self.unusable(problem)) };
+            if DatabaseFailure::of(error) == DatabaseFailure::Absent
+                && told.is_none_or(|told| told.elapsed() >= TELL_INTERVAL)
+            {
+                tracing::warn!("{}: {}: it is tried again", self.shown, words(error));
+                told = Some(Instant::now());
+            }
             if DatabaseFailure::of(error) != DatabaseFailure::Absent || !pause(backoff.next_wait(), over) {
                 return Err(self.unusable(problem));
             }
@@ -102,7 +118,8 @@ impl Database {
     fn connect(&self, progress: &SinkProgress, over: impl Fn() -> bool) -> Result<Client, Error> {
         let (mut backoff, mut told) = (Backoff::default(), None::<Instant>);
         loop {
-            let error = match self.config.connect(self.tls.clone()) {
+            let connected = self.config.connect(self.tls.clone());
+            let error = match connected.and_then(|mut client| client.batch_execute(SESSION).map(|()| client)) {
                 Ok(client) => {
                     if told.is_some() {
                         tracing::warn!("{}: the database is there again", self.shown);

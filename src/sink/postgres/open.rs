@@ -9,7 +9,7 @@ use crate::data::{Message, Schema};
 use crate::mqtt::masked;
 use crate::sink::custom::RunSink;
 use crate::sink::opening::Opening;
-use crate::sink::{Error, Takes};
+use crate::sink::{Error, LastTransaction, Takes};
 
 /// The database at an address, with the login of the settings.
 fn database(settings: &Postgres, url: &str) -> Result<Database, String> {
@@ -39,10 +39,10 @@ impl RunSink for Postgres {
         Ok(Box::new(TableWriter::open(reach(self, url)?, self, schema, opening)?))
     }
 
-    fn committed(&self, url: &str, opening: &Opening, fresh: bool) -> Result<Option<Vec<u8>>, Error> {
+    fn committed(&self, url: &str, opening: &Opening, fresh: bool) -> Result<Option<LastTransaction>, Error> {
         let database = reach(self, url)?;
         let progress = ProgressTable::of(&self.table, &opening.origin.dataflow, "");
-        let (_, change) = database.begin(opening, |client| Ok(progress.committed(client, fresh)?))?;
-        Ok(change)
+        let (_, last) = database.begin(opening, |client| Ok(progress.committed(client, fresh)?))?;
+        Ok(last)
     }
 }

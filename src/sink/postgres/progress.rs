@@ -1,9 +1,10 @@
 //! The table of the runs' progress, which stands beside the table of the rows and changes in the same transactions.
 
-use postgres::{Client, Error};
+use postgres::types::ToSql;
+use postgres::{Client, Error, Row};
 
 use super::name::TableName;
-use crate::sink::TransactionProgress;
+use crate::sink::{LastTransaction, TransactionProgress};
 
 /// The row of a dataflow in the table of progress.
 pub struct ProgressTable {
@@ -37,11 +38,11 @@ impl ProgressTable {
         Ok(found.get(0))
     }
 
-    /// The change of a checkpoint that the last transaction holds; a `fresh` run forgets it.
+    /// What the last transaction has left; a `fresh` run forgets it.
     ///
     /// # Errors
     /// Those of the database.
-    pub fn committed(&self, client: &mut Client, fresh: bool) -> Result<Option<Vec<u8>>, Error> {
+    pub fn committed(&self, client: &mut Client, fresh: bool) -> Result<Option<LastTransaction>, Error> {
         let ([dataflow, sink, source], table) = (&self.key, &self.table);
         if !self.is_there(client)? {
             return Ok(None);
@@ -51,9 +52,13 @@ impl ProgressTable {
             return Ok(None);
         }
         // A transaction of a run that was killed may still be at work: its end is waited for.
-        let sql = format!("SELECT change FROM {table} WHERE {OF_KEY} FOR UPDATE");
+        let sql = format!("SELECT transactions, change FROM {table} WHERE {OF_KEY} FOR UPDATE");
         let found = client.query_opt(&sql, &[dataflow, sink, source])?;
-        Ok(found.and_then(|row| row.get::<_, Option<Vec<u8>>>(0)).filter(|change| !change.is_empty()))
+        let last = |row: Row| LastTransaction {
+            transactions: row.get::<_, i64>(0) as u64,
+            change: row.get::<_, Option<Vec<u8>>>(1).unwrap_or_default(),
+        };
+        Ok(found.map(last).filter(|last| last.transactions > 0))
     }
 
     /// Takes the row over for a run, by which every other one that still holds it ends; what an earlier one has left.
@@ -91,7 +96,8 @@ impl ProgressTable {
         Ok(client.query_opt(&sql, &[dataflow, sink, source, &run])?.map(|row| row.get(0)))
     }
 
-    /// Stores progress in the transaction that is open; false if another run has taken over.
+    /// Stores progress in the transaction that is open, behind so many `transactions`; false if the row is not as this
+    /// run has left it.
     ///
     /// # Errors
     /// Those of the database.
@@ -99,6 +105,7 @@ impl ProgressTable {
         &self,
         client: &mut Client,
         run: &str,
+        transactions: i64,
         progress: &TransactionProgress,
         beginning: Option<&(i64, String)>,
     ) -> Result<bool, Error> {
@@ -107,9 +114,11 @@ impl ProgressTable {
         let (bytes, hash) = (beginning.map(|(bytes, _)| *bytes), beginning.map(|(_, hash)| hash.as_str()));
         let sql = format!(
             "UPDATE {table} SET transactions = transactions + 1, next_row = $5, beginning_bytes = $6, beginning = $7, \
-             change = $8, written = now() WHERE {OF_KEY} AND run = $4"
+             change = $8, written = now() WHERE {OF_KEY} AND run = $4 AND transactions = $9"
         );
-        let stored = client.execute(&sql, &[dataflow, sink, source, &run, &next_row, &bytes, &hash, change])?;
+        let values: [&(dyn ToSql + Sync); 9] =
+            [dataflow, sink, source, &run, &next_row, &bytes, &hash, change, &transactions];
+        let stored = client.execute(&sql, &values)?;
         Ok(stored == 1)
     }
 }

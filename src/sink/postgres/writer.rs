@@ -234,21 +234,35 @@ impl TableWriter {
             self.connect()?;
             let Some(OpenTable { client, .. }) = &mut self.connection else { continue };
             match self.progress_table.transactions(client, &self.run) {
-                Ok(Some(transactions)) => return Ok(transactions > self.transactions),
-                Ok(None) => return Err(self.taken_over()),
+                Ok(Some(transactions)) if transactions >= self.transactions => {
+                    return Ok(transactions > self.transactions);
+                }
+                Ok(found) => return Err(self.is_not_as_left(found)),
                 Err(error) if DatabaseFailure::of(&error) == DatabaseFailure::Absent => self.wait(&words(&error))?,
                 Err(error) => return Err(self.database.failed(&error)),
             }
         }
     }
 
-    fn taken_over(&self) -> Error {
+    /// Why the progress of this run, with so many transactions if it is there, is not what the run has left.
+    fn is_not_as_left(&self, found: Option<i64>) -> Error {
         let (table, dataflow) = (&self.settings.table, &self.origin.dataflow);
+        if let Some(found) = found {
+            return self.database.refused(older(found as u64, self.transactions as u64));
+        }
         self.database.refused(format!(
             "another run of the dataflow {dataflow} writes to the table {table} now: end it, or give one of them another \
              name"
         ))
     }
+}
+
+/// What it means that a database has fewer transactions of a dataflow than were committed there.
+fn older(found: u64, committed: u64) -> String {
+    format!(
+        "the database has {found} transactions of this dataflow, and {committed} were committed: it was set back to an \
+         earlier state, and results since then are not there"
+    )
 }
 
 /// The parts of a range that is refused as a whole, the first one last: around the row that is said to be the reason,
@@ -347,6 +361,10 @@ impl Sink for TableWriter {
         true
     }
 
+    fn transactions(&self) -> Option<u64> {
+        Some(self.transactions as u64)
+    }
+
     fn is_full(&self) -> bool {
         self.bytes >= FULL
     }
@@ -374,9 +392,13 @@ impl Sink for TableWriter {
         let Some(count) = self.prepared.take() else { return Ok(false) };
         let Some(OpenTable { client, .. }) = &mut self.connection else { return Ok(false) };
         let progress = TransactionProgress { next_row: progress.next_row.max(self.skip_before), ..progress.clone() };
-        let stored = self.progress_table.store(client, &self.run, &progress, self.beginning.as_ref());
+        let (table, beginning) = (&self.progress_table, self.beginning.as_ref());
+        let stored = table.store(client, &self.run, self.transactions, &progress, beginning);
         let committed = match stored {
-            Ok(false) => return Err(self.taken_over()),
+            Ok(false) => {
+                let found = table.transactions(client, &self.run).unwrap_or_default();
+                return Err(self.is_not_as_left(found));
+            }
             Ok(true) => client.batch_execute("COMMIT"),
             Err(error) => Err(error),
         };
