@@ -205,7 +205,8 @@ fn longest_common<T: PartialEq>(one: &[T], other: &[T]) -> Vec<(usize, usize)> {
 /// Collects the settings of a section; sections of a list are numbered from 0.
 fn flatten(key: String, value: toml::Value, all: &mut BTreeMap<String, String>) {
     let inner = |name: &str| if key.is_empty() { name.to_owned() } else { format!("{key}.{name}") };
-    if is_elsewhere(&key) {
+    // The columns of a table's key are no client's key.
+    if is_elsewhere(&key) && !value.is_array() {
         return;
     }
     match value {
@@ -355,6 +356,16 @@ mod tests {
     }
 
     /// Regression: a run resumed with other params as if they were the same.
+    #[cfg(feature = "postgres")]
+    #[test]
+    fn the_key_of_a_table_counts_though_that_of_a_client_does_not() {
+        let with = |key: &str| {
+            let sink = format!("postgresql://one/results\"\ntable = \"rows\"\nkey = [\"{key}\"]");
+            contents(&TEXT.replace("mqtt://one/results\"", &sink), &[]).of_results().unwrap()
+        };
+        assert_eq!(with("station").differences(&with("dateTime")), ["sink.key"]);
+    }
+
     #[test]
     fn what_params_hold_counts_wherever_they_are() {
         let directory = tempfile::tempdir().unwrap();
