@@ -639,59 +639,6 @@ fn a_token_is_for_scripts_until_it_is_removed() {
     watcher.read_until("\r\n0\r\n\r\n");
 }
 
-/// A broker that is away, comes, goes and comes again, as the API and Prometheus see it.
-#[test]
-fn a_broker_that_is_gone_shows() {
-    let projects = Projects::new();
-    let port = free_port();
-    let toml = format!(
-        "source = {{ url = \"mqtt://127.0.0.1:{port}/rows\", connect_timeout = \"2m\" }}\nschema.number = [\"a\"]\nsink.url = \"null\"\n"
-    );
-    std::fs::write(projects.path().join("station.toml"), toml).unwrap();
-    let page = Page::start(&projects);
-    assert_eq!(page.post("/api/v1/projects/station/start", Value::Null).0, 200);
-    page.wait_for("station", "connecting");
-    let broker = || {
-        let listen = format!("127.0.0.1:{port}");
-        let process = Process(rowmill(&["broker", "--listen", &listen]).stderr(Stdio::null()).spawn().unwrap());
-        wait_for_port(port);
-        process
-    };
-    let is_connected = |value: u8| {
-        let line = format!("rowmill_source_connected{{project=\"station\"}} {value}");
-        wait_until(&line, || page.get("/metrics").as_str().unwrap().contains(&line));
-    };
-    is_connected(0);
-    let mut first = broker();
-    page.wait_for("station", "running");
-    is_connected(1);
-    first.kill();
-    page.wait_for("station", "disconnected");
-    let run = &page.get("/api/v1/projects/station/live")["run"];
-    assert!(run["since_ms"].as_u64() >= run["started_ms"].as_u64() && run["since_ms"].is_u64(), "{run}");
-    assert_eq!(page.get("/api/v1/projects")[0]["run"]["state"], "disconnected");
-    is_connected(0);
-    let _second = broker();
-    page.wait_for("station", "running");
-    assert_eq!(page.post("/api/v1/projects/station/stop", Value::Null).0, 200);
-    page.wait_for("station", "done");
-}
-
-/// Rows wait for a broker of the sink that is gone.
-#[test]
-fn rows_that_come_no_further_show() {
-    let projects = Projects::new();
-    let (port, mut broker) = broker::embedded();
-    let toml = STEADY.replace("\"null\"", &format!("\"mqtt://127.0.0.1:{port}/out\""));
-    std::fs::write(projects.path().join("steady.toml"), toml).unwrap();
-    let page = Page::start(&projects);
-    assert_eq!(page.post("/api/v1/projects/steady/start", Value::Null).0, 200);
-    wait_until("rows", || page.get("/api/v1/projects/steady/live")["live"]["rows_done"].as_u64() > Some(0));
-    broker.kill();
-    page.wait_for("steady", "stalled");
-    assert!(page.get("/metrics").as_str().unwrap().contains("rowmill_stalled{project=\"steady\"} 1"));
-}
-
 #[test]
 fn a_stream_of_a_project_that_is_deleted_ends() {
     let projects = Projects::new();
@@ -773,7 +720,52 @@ fn no_start_replaces_results_unless_it_is_told_to() {
     start("?results=replace", "done");
     assert_eq!(results().into_iter().find(|(name, _)| name == "out.ndjson").unwrap().1, 20);
     assert_eq!(page.post("/api/v1/projects/files/start?results=all", Value::Null).0, 400);
+    // A name that begins as an option does is a name.
+    std::fs::write(projects.path().join("files.toml"), toml.replace("out.ndjson", "--out.ndjson")).unwrap();
+    start("?results=new", "done");
+    assert!(results().iter().any(|(name, lines)| name.starts_with("--out-20") && *lines == 50), "{:?}", results());
     assert_eq!(page.post("/api/v1/projects/steady/start?results=new", Value::Null).0, 422, "null is no file");
+}
+
+/// What the form shows and what a start refuses: each file has one use, under whatever name.
+#[test]
+fn one_file_for_two_uses_is_refused_at_its_key() {
+    let projects = Projects::new();
+    std::fs::write(projects.path().join("rows.ndjson"), "{\"outTemp\": 1}\n").unwrap();
+    std::os::unix::fs::symlink("rows.ndjson", projects.path().join("link.ndjson")).unwrap();
+    let page = Page::start(&projects);
+    let table = |sink: &str| format!("[[table]]\nname = \"t\"\nkey = [\"station\"]\nsink.url = \"{sink}\"\n");
+    for (toml, field, both) in [
+        ("source.url = \"rows.ndjson\"\nsink.url = \"./rows.ndjson\"\n".to_owned(), "sink.url", "the source"),
+        ("source.url = \"rows.ndjson\"\nsink.url = \"link.ndjson\"\n".to_owned(), "sink.url", "the source"),
+        (
+            "source.url = \"rows.ndjson\"\n[[sink]]\nurl = \"a.csv\"\n[[sink]]\nurl = \"./a.csv\"\n".to_owned(),
+            "sink.1.url",
+            "the sink (a.csv)",
+        ),
+        (
+            "source.url = \"rows.ndjson\"\nsink.url = \"new.ndjson\"\ndead_letter.url = \"./new.ndjson\"\n".to_owned(),
+            "dead_letter.url",
+            "the sink",
+        ),
+        (
+            format!("source.url = \"rows.ndjson\"\nsink.url = \"a.csv\"\n{}", table("./a.csv")),
+            "table.0.sink.url",
+            "the sink",
+        ),
+    ] {
+        let (status, edited) = page.post("/api/v1/edit", json!({ "toml": toml }));
+        let problem = &edited["problem"];
+        assert_eq!((status, problem["field"].as_str()), (200, Some(field)), "{toml}{edited}");
+        let message = problem["message"].as_str().unwrap();
+        assert!(message.contains("are the same file") && message.contains(both), "{message}");
+        assert_eq!(page.post("/api/v1/projects", json!({ "name": "new", "toml": toml })).0, 422, "{toml}");
+        assert_eq!(page.call("PUT", "/api/v1/projects/steady", &[], Some(&json!({ "toml": toml }))).0, 422, "{toml}");
+        std::fs::write(projects.path().join("steady.toml"), &toml).unwrap();
+        let (status, refused) = page.post("/api/v1/projects/steady/start", Value::Null);
+        assert_eq!((status, refused["problem"]["field"].as_str()), (422, Some(field)), "{refused}");
+    }
+    assert_eq!(broker::lines(&projects.path().join("rows.ndjson")), 1);
 }
 
 #[test]
@@ -818,7 +810,13 @@ fn what_was_done_stands_in_the_audit_log() {
     assert_eq!(call(&vera, "POST", "/api/v1/projects/steady/start", None), 403);
     assert_eq!(call(&anna, "POST", "/api/v1/projects/steady/start", None), 200);
     assert_eq!(call(&anna, "GET", "/api/v1/projects", None), 200);
-    assert_eq!(call(&anna, "POST", "/api/v1/projects/steady/stop", None), 200);
+    // As the server reads it: st%65ady is steady.
+    assert_eq!(call(&anna, "POST", "/api/v1/projects/st%65ady/stop", None), 200);
+    assert_eq!(call(&anna, "POST", "/api/v1/projects/steady/duplicate", Some(json!({ "name": "twin" }))), 201);
+    assert_eq!(call(&anna, "POST", "/api/v1/preview", Some(json!({ "toml": STEADY }))), 200);
+    let nobody = format!("mqtt://anna:rain@127.0.0.1:{}/t", free_port());
+    let tried = json!({ "toml": STEADY.replace("generate:rows=100000000,seed=1,rate=2000", &nobody) });
+    assert_eq!(call(&anna, "POST", "/api/v1/connect", Some(tried)), 422);
     assert_eq!(call(&anna, "POST", "/api/v1/logout", None), 204);
     // anna:rain
     assert_eq!(page.call("GET", "/metrics", &[("authorization", "Basic YW5uYTpyYWlu")], None).0, 401);
@@ -838,10 +836,19 @@ fn what_was_done_stands_in_the_audit_log() {
         json!(["vera", "start", "steady", 403]),
         json!(["anna", "start", "steady", 200]),
         json!(["anna", "stop", "steady", 200]),
+        json!(["anna", "duplicate", "steady", 201]),
+        json!(["anna", "preview", null, 200]),
+        json!(["anna", "connect", null, 422]),
         json!(["anna", "sign-out", null, 204]),
         json!([null, "sign-in", null, 401]),
     ];
     assert_eq!(entries.iter().map(told).collect::<Vec<_>>(), expected);
+    assert_eq!(
+        (&entries[8]["copy"], &entries[9]["source"]),
+        (&json!("twin"), &json!("generate:rows=100000000,seed=1,rate=2000"))
+    );
+    let tried = entries[10]["source"].as_str().unwrap();
+    assert!(tried.starts_with("mqtt://") && tried.ends_with("/t"), "{tried}");
     assert!(entries.iter().all(|entry| entry["from"] == "127.0.0.1" && entry["at"].as_str().unwrap().ends_with('Z')));
 }
 

@@ -12,8 +12,8 @@ use super::broker;
 #[cfg(all(feature = "web", feature = "broker"))]
 use super::demo;
 use super::{
-    batch, check, completions, fit, generate, launcher, new, panics, peek, plan, query, replay, rescale, run, schema,
-    subtasks,
+    batch, check, completions, fit, generate, launcher, new, panics, peek, plan, print_error, query, replay, rescale,
+    run, schema, subtasks,
 };
 #[cfg(feature = "web")]
 use super::{serve, token, user};
@@ -87,6 +87,8 @@ pub fn main_with(registry: Registry) -> ExitCode {
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
         .without_time()
+        // It would be a panic where standard error has no space.
+        .log_internal_errors(false)
         .init();
     let result = match arguments.command {
         Command::Run(arguments) => run::run(&arguments, registry),
@@ -120,7 +122,7 @@ pub fn main_with(registry: Registry) -> ExitCode {
     match result {
         Ok(code) => code,
         Err(failure) => {
-            eprintln!("{failure}");
+            print_error(&failure.to_string());
             ExitCode::from(failure.code())
         }
     }
@@ -133,6 +135,6 @@ fn refuse(error: &clap::Error) -> ! {
     if shown == said {
         error.exit();
     }
-    eprintln!("{}", shown.trim_end());
+    print_error(shown.trim_end());
     std::process::exit(error.exit_code())
 }

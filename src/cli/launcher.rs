@@ -13,8 +13,8 @@ use rustix::process::{Pid, Signal, getppid, kill_process, set_parent_process_dea
 use signal_hook::consts::{SIGHUP, SIGINT, SIGUSR1};
 use signal_hook::iterator::Signals;
 
-use super::Failure;
 use super::signals::SignalHandler;
+use super::{Failure, print_error};
 use crate::mqtt::masked;
 use crate::proc;
 
@@ -112,7 +112,7 @@ pub fn launch(
         if started.elapsed() > LONGEST_RESTART_INTERVAL {
             wait = FIRST_RESTART_INTERVAL;
         }
-        eprintln!("rowmill: starting again in {}", humantime::format_duration(wait));
+        print_error(&format!("rowmill: starting again in {}", humantime::format_duration(wait)));
         let until = Instant::now() + wait;
         while Instant::now() < until {
             if signals.pending().any(|signal| signal != SIGHUP) {
@@ -212,7 +212,7 @@ fn wait(children: &mut [Child], drain_timeout: Duration, signals: &mut Signals, 
         let ended = match ended(children) {
             Ok(ended) => ended,
             Err(error) => {
-                eprintln!("rowmill: the processes cannot be watched: {error}");
+                print_error(&format!("rowmill: the processes cannot be watched: {error}"));
                 stop_all(children);
                 return 1;
             }
@@ -226,7 +226,7 @@ fn wait(children: &mut [Child], drain_timeout: Duration, signals: &mut Signals, 
             stop_all(children);
             // A wrong dataflow is explained once, by process 0.
             if code != 2 {
-                eprintln!("rowmill: process {process} failed ({status}); the others are stopped");
+                print_error(&format!("rowmill: process {process} failed ({status}); the others are stopped"));
             }
             return code;
         }
@@ -243,7 +243,7 @@ fn wait(children: &mut [Child], drain_timeout: Duration, signals: &mut Signals, 
             let there: Vec<String> = there.map(|(process, _)| process.to_string()).collect();
             kill_all(children);
             let (there, timeout) = (there.join(", "), humantime::format_duration(drain_timeout));
-            eprintln!("error: not drained within {timeout} (--drain-timeout): killed process {there}");
+            print_error(&format!("error: not drained within {timeout} (--drain-timeout): killed process {there}"));
             return 1;
         }
         std::thread::sleep(LOOK_UP_INTERVAL);

@@ -44,4 +44,4 @@ mod user;
 
 pub use command::{main, main_with};
 use failure::Failure;
-use terminal::{duration, print};
+use terminal::{duration, print, print_error};

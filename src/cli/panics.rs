@@ -3,6 +3,7 @@
 use std::panic::{set_hook, take_hook};
 use std::sync::Once;
 
+use super::print_error;
 use crate::runtime::panic_is_caught;
 
 /// Shows no trace of panics that are caught and become errors.
@@ -26,7 +27,7 @@ pub fn end_with_others() {
             let thread = std::thread::current();
             let name = thread.name().unwrap_or_default();
             if ["timely:send-", "timely:recv-"].iter().any(|of_connection| name.starts_with(of_connection)) {
-                eprintln!("rowmill: the connection to another process is lost; this one ends too");
+                print_error("rowmill: the connection to another process is lost; this one ends too");
                 std::process::exit(1);
             }
             usual(info);

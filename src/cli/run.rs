@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::rescale::{RescaleRequest, Rescaled, RunIdentity};
 use super::signals::SignalHandler;
-use super::{Failure, claim, launcher, panics, stuck};
+use super::{Failure, claim, launcher, panics, print_error, stuck};
 use crate::config::{Dataflow, Override};
 use crate::measure::{Report, RunOutcome, SampleHistory};
 use crate::mqtt::masked;
@@ -284,7 +284,7 @@ fn announce(dataflow: &Dataflow) -> Option<OnReady> {
         SourceUrl::Mqtt(url) => {
             let user = dataflow.source_settings.endpoint.as_ref().and_then(|endpoint| endpoint.user.as_ref());
             let text = format!("subscribed to {url}{}", user.map_or(String::new(), |user| format!(" as user {user}")));
-            Some(Arc::new(move || eprintln!("{text}")))
+            Some(Arc::new(move || print_error(&text)))
         }
         _ => None,
     }
@@ -324,7 +324,7 @@ pub(super) fn finish<'a>(
     quiet: bool,
 ) -> Result<(), Failure> {
     if !quiet {
-        eprintln!("{}:\n{report}", report.dataflow);
+        print_error(&format!("{}:\n{report}", report.dataflow));
     }
     for directory in directories {
         report.write(directory).map_err(|error| Failure::Failed(format!("{}: {error}", directory.display())))?;

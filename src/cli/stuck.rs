@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::print_error;
 use crate::runtime::OnStuck;
 #[cfg(any(feature = "web", feature = "broker"))]
 use crate::source::Stop;
@@ -16,7 +17,7 @@ const LAST_WORD_TIMEOUT: Duration = Duration::from_secs(1);
 pub fn exit(reason: &str) -> ! {
     let reason = format!("error: {reason}");
     // Standard error may block, and so may standard output, which an orderly exit would flush.
-    let said = std::thread::spawn(move || eprintln!("{reason}"));
+    let said = std::thread::spawn(move || print_error(&reason));
     let mut waited = Duration::ZERO;
     while !said.is_finished() && waited < LAST_WORD_TIMEOUT {
         std::thread::sleep(LOOK_UP_INTERVAL / 10);

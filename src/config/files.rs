@@ -1,7 +1,11 @@
 //! The files that a dataflow reads and writes: one that is written must have no other use, under whatever name.
 
+use std::ops::Range;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
 
 use crate::config::Diagnostic;
 use crate::config::error::Wrong;
@@ -13,6 +17,8 @@ use crate::source::SourceUrl;
 /// A file and what it is for.
 struct UsedFile {
     what: String,
+    /// The key that names it, such as `["sink", "0", "url"]`; empty if none does.
+    key: Vec<String>,
     path: PathBuf,
     written: bool,
 }
@@ -59,6 +65,7 @@ impl Dataflow {
         let mut used = self.used_files(processes);
         used.extend(more.iter().map(|(what, path)| UsedFile {
             what: (*what).into(),
+            key: Vec::new(),
             path: path.clone(),
             written: true,
         }));
@@ -67,8 +74,14 @@ impl Dataflow {
             let Some(identity) = FileIdentity::of(&file.path) else { continue };
             let same = known.iter().find(|(other, used)| *other == identity && (used.written || file.written));
             if let Some((_, other)) = same {
-                let (one, other) = (shown(other), shown(&file));
-                return Err(self.document.diagnostic(Wrong::FileTwice { one, other }.in_file()));
+                // An override stands in no file.
+                let places = self.document.overrides.is_empty().then_some([&file.key, &other.key]);
+                let place = places.into_iter().flatten().find_map(|key| span_of(&self.document.text, key));
+                let wrong = Wrong::FileTwice { one: shown(other), other: shown(&file) };
+                return Err(self.document.diagnostic(match place {
+                    Some(span) => wrong.at(span),
+                    None => wrong.in_file(),
+                }));
             }
             known.push((identity, file));
         }
@@ -76,33 +89,69 @@ impl Dataflow {
     }
 
     fn used_files(&self, processes: usize) -> Vec<UsedFile> {
-        let read = |what: &str, path: &Path| UsedFile { what: what.into(), path: path.to_owned(), written: false };
-        let written = |what: &str, path: PathBuf| UsedFile { what: what.into(), path, written: true };
-        let mut files = vec![read("the dataflow", Path::new(&self.document.path))];
+        let key = |parts: &[&str]| parts.iter().map(|part| (*part).to_owned()).collect::<Vec<_>>();
+        let read = |what: &str, parts: &[&str], path: &Path| UsedFile {
+            what: what.into(),
+            key: key(parts),
+            path: path.to_owned(),
+            written: false,
+        };
+        let written = |what: &str, parts: &[&str], path: PathBuf| UsedFile {
+            what: what.into(),
+            key: key(parts),
+            path,
+            written: true,
+        };
+        let mut files = vec![read("the dataflow", &[], Path::new(&self.document.path))];
         if let SourceUrl::File { path, .. } = &self.source {
-            files.push(read("the source", path));
+            files.push(read("the source", &["source", "url"], path));
         }
         for step in &self.steps {
             if let Fitting::Frozen(path) | Fitting::Model(ModelFile { path, .. }) = &step.fitting {
-                files.push(read(&format!("the params of {}", step.label), Path::new(path.get_ref())));
+                files.push(read(&format!("the params of {}", step.label), &[], Path::new(path.get_ref())));
             }
         }
         for table in &self.tables {
-            files.extend(table.reference().map(|path| read(&format!("the reference of {}", table.name()), path)));
+            files.extend(table.reference().map(|path| read(&format!("the reference of {}", table.name()), &[], path)));
         }
         let of_sink = |sink: &sink::SinkSettings| {
             (0..if sink.parts { processes } else { 1 }).filter_map(|n| sink.file(n)).collect::<Vec<_>>()
         };
-        for plan in &self.sinks {
-            files.extend(of_sink(&plan.settings).into_iter().map(|path| written(&plan.role(), path)));
+        for (number, plan) in self.sinks.iter().enumerate() {
+            let parts = ["sink", &number.to_string(), "url"];
+            files.extend(of_sink(&plan.settings).into_iter().map(|path| written(&plan.role(), &parts, path)));
         }
-        files.extend(self.checkpoint().map(|path| written("the checkpoint", path)));
-        files.extend(self.dead_letter.iter().flat_map(of_sink).map(|path| written("the dead letters", path)));
-        for table in &self.tables {
+        files.extend(self.checkpoint().map(|path| written("the checkpoint", &["checkpoint", "path"], path)));
+        let letters = self.dead_letter.iter().flat_map(of_sink);
+        files.extend(letters.map(|path| written("the dead letters", &["dead_letter", "url"], path)));
+        for (number, table) in self.tables.iter().enumerate() {
+            let parts = ["table", &number.to_string(), "sink", "url"];
             let sinks = table.sink().into_iter().flat_map(of_sink);
-            files.extend(sinks.map(|path| written(&format!("the sink of table {}", table.name()), path)));
+            files.extend(sinks.map(|path| written(&format!("the sink of table {}", table.name()), &parts, path)));
         }
         files
+    }
+}
+
+/// Where a text gives the value of a key. A section may stand alone instead of in a list of one, and a text instead of
+/// a section of one key.
+fn span_of(text: &str, key: &[String]) -> Option<Range<usize>> {
+    let table = DeTable::parse(text).ok()?;
+    let (first, rest) = key.split_first()?;
+    span_in(table.get_ref().get(first.as_str())?, rest)
+}
+
+fn span_in(value: &Spanned<DeValue<'_>>, key: &[String]) -> Option<Range<usize>> {
+    let Some((first, rest)) = key.split_first() else { return Some(value.span()) };
+    match value.get_ref() {
+        DeValue::String(_) => Some(value.span()),
+        DeValue::Array(items) => span_in(items.get(first.parse::<usize>().ok()?)?, rest),
+        DeValue::Table(table) => match table.get(first.as_str()) {
+            Some(inner) => span_in(inner, rest),
+            None if first == "0" => span_in(value, rest),
+            None => None,
+        },
+        _ => None,
     }
 }
 

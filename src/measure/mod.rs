@@ -17,7 +17,7 @@ mod run_status;
 mod sample_history;
 mod written;
 
-pub use broker_link::BrokerLink;
+pub use broker_link::{BrokerLink, SinkLink};
 pub use busy::BusyTime;
 pub use clock::Clock;
 pub use excerpt::{Excerpt, ExcerptCell};

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
-use super::{BrokerLink, Histogram, HistogramSummary, SinkRows};
+use super::{BrokerLink, Histogram, HistogramSummary, SinkLink, SinkRows};
 use crate::disk;
 use crate::measure::Excerpt;
 
@@ -61,6 +61,9 @@ pub struct RunStatus {
     /// How the source stands to its broker.
     #[serde(default)]
     pub broker: BrokerLink,
+    /// How the sinks that need a broker or a database stand to it.
+    #[serde(default)]
+    pub links: Vec<SinkLink>,
     /// Since when no row has come further though some wait, in milliseconds since 1970.
     #[serde(default)]
     pub stalled_ms: Option<u64>,

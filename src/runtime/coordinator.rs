@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,7 @@ use crate::runtime::first_error::{FirstError, fail};
 use crate::runtime::graph::build::GraphEnds;
 use crate::runtime::ingest::arrival::Arrival;
 use crate::runtime::ingest::connections::SourceConnections;
+use crate::runtime::observe::activity::Activity;
 use crate::runtime::observe::monitor::{Monitor, MonitorOptions};
 use crate::runtime::observe::overload::Overload;
 use crate::runtime::options::{Options, PARK_TIMEOUT};
@@ -137,6 +139,7 @@ struct Coordinator {
     barriers: Option<CheckpointBarriers>,
     clock: Clock,
     busy: BusyTime,
+    activity: Arc<Activity>,
     peeked: Option<Arrival>,
     started: Instant,
     /// Whether readiness was reported, or can never be.
@@ -146,12 +149,13 @@ struct Coordinator {
 
 impl Coordinator {
     fn new(sources: SourceConnections, keeps_state: bool, clock: Clock, context: &Context<'_>) -> Coordinator {
-        let Context { dataflow, options, busy, .. } = *context;
+        let Context { dataflow, options, busy, activity, .. } = *context;
         Coordinator {
             sources,
             barriers: keeps_state.then_some(CheckpointBarriers { every: dataflow.checkpoint_every, last: None }),
             clock,
             busy: busy.clone(),
+            activity: activity.clone(),
             peeked: None,
             started: started(busy),
             told_ready: options.on_ready.is_none(),
@@ -206,9 +210,10 @@ impl Coordinator {
             workers: worker.peers(),
             processes: options.cluster.processes(),
             broker,
+            links: self.activity.links_of_all(),
             ..RunStatus::of_none()
         };
-        options.on_live.iter().for_each(|on_live| on_live(&status()));
+        options.on_live.iter().for_each(|on_live| self.activity.shown.show(status(), on_live));
     }
 
     /// Reports that the source is ready, once.

@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex};
 
 use timely::WorkerConfig;
 
-use crate::config::Dataflow;
-use crate::measure::{BusyTime, Report};
+use crate::config::{Dataflow, SinkPlan};
+use crate::measure::{BrokerLink, BusyTime, Report};
 use crate::mqtt::ClientIdLock;
-use crate::runtime::cluster::control_channel::{ControlChannel, ReopenRequest};
+use crate::runtime::cluster::control_channel::{ControlChannel, ReopenRequest, UnlinkedSinks};
 use crate::runtime::cluster::identity::OwnIdentity;
 use crate::runtime::cluster::mesh::{Mesh, Peer};
 use crate::runtime::cluster::start_barrier;
@@ -18,6 +18,7 @@ use crate::runtime::error::Error;
 use crate::runtime::ingest::held_buckets::HeldBuckets;
 use crate::runtime::observe::activity::Activity;
 use crate::runtime::observe::sampler::Sampler;
+use crate::runtime::observe::status_refresher::StatusRefresher;
 use crate::runtime::observe::timely_log::TimelyTrace;
 use crate::runtime::observe::watchdog::Watchdog;
 use crate::runtime::options::Options;
@@ -31,7 +32,9 @@ use crate::sink;
 /// The first error of this process' workers.
 pub fn run(dataflow: Dataflow, mut options: Options) -> Result<Option<Report>, Error> {
     let activity = Arc::<Activity>::default();
+    let _ = activity.sinks.set(dataflow.sinks.iter().map(SinkPlan::shown).collect());
     let _watchdog = Watchdog::start(&activity, &options);
+    let _refresher = StatusRefresher::start(&activity, &options);
     if options.cluster.process == 0 {
         let trace = options.trace.iter().map(|path| ("the trace", part_of_trace(path, &options.cluster)));
         dataflow.check_files(options.cluster.processes(), &trace.collect::<Vec<_>>())?;
@@ -86,7 +89,7 @@ pub fn run(dataflow: Dataflow, mut options: Options) -> Result<Option<Report>, E
 fn meet(
     dataflow: &Dataflow,
     options: &mut Options,
-    activity: &Activity,
+    activity: &Arc<Activity>,
 ) -> Result<Option<(Sockets, ControlChannel)>, Error> {
     let Cluster { hosts, process, .. } = &options.cluster;
     let own = OwnIdentity::of(dataflow, options)?;
@@ -120,10 +123,27 @@ fn meet(
         return Ok(None);
     }
     let reopen = ReopenRequest { asked: std::mem::take(&mut options.reopen), here: options.reopen.clone() };
-    let control = ControlChannel::start(options.cluster.process, controls, &options.stop, &reopen, &activity.begun);
+    let control = ControlChannel::start(
+        options.cluster.process,
+        controls,
+        &options.stop,
+        &reopen,
+        &activity.begun,
+        unlinked(activity),
+    );
     let control = control.map_err(|error| Error::Cluster(format!("the processes cannot talk: {error}")))?;
     (options.fuse, options.shared_file) = (fuse, shared_file);
     Ok(Some((data, control)))
+}
+
+/// The numbers of the sinks of this process that have no connection to their brokers.
+fn unlinked(activity: &Arc<Activity>) -> UnlinkedSinks {
+    let activity = activity.clone();
+    Box::new(move || {
+        let without = activity.links().into_iter().filter(|link| link.link != BrokerLink::Up);
+        let numbers = without.filter_map(|link| activity.sinks.get()?.iter().position(|sink| *sink == link.sink));
+        numbers.filter_map(|number| u8::try_from(number).ok()).collect()
+    })
 }
 
 /// Locks the client ids of this process while it runs: two runs with one id would take over each other's session.

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -72,6 +72,9 @@ impl ApiError {
             std::io::ErrorKind::AlreadyExists => {
                 ApiError::new(StatusCode::CONFLICT, format!("there is a project {name} already"))
             }
+            std::io::ErrorKind::StorageFull => {
+                ApiError::new(StatusCode::INSUFFICIENT_STORAGE, format!("{name}: {error}: make room on the disk"))
+            }
             _ => ApiError::internal(format!("{name}: {error}")),
         }
     }
@@ -105,6 +108,11 @@ pub async fn refused_as_problem(response: Response) -> Response {
     let reason = if text.is_empty() { status.canonical_reason().unwrap_or("refused") } else { text.trim_end() };
     let mut problem = ApiError::new(status, reason).into_response();
     *problem.extensions_mut() = parts.extensions;
+    // What is told beside the reason stays, such as `Allow` and `Retry-After`; not what is told about the text.
+    let about_text = |name: &HeaderName| name.as_str().starts_with("content-");
+    for (name, value) in parts.headers.iter().filter(|(name, _)| !about_text(name)) {
+        problem.headers_mut().append(name, value.clone());
+    }
     problem
 }
 
@@ -133,5 +141,25 @@ impl<S: Send + Sync> FromRequestParts<S> for Project {
         let name = path.get("name").map_or("", String::as_str).parse::<ProjectName>();
         // An invalid name is that of no project.
         name.map(Project).map_err(|reason| ApiError::new(StatusCode::NOT_FOUND, reason))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_refusal_in_words_keeps_what_is_told_beside_them() {
+        let refused = (
+            StatusCode::METHOD_NOT_ALLOWED,
+            [(header::ALLOW, "GET"), (header::CONTENT_TYPE, "text/plain"), (header::CONTENT_LENGTH, "3")],
+            "no\n",
+        );
+        let problem = refused_as_problem(refused.into_response()).await;
+        assert_eq!(problem.status(), StatusCode::METHOD_NOT_ALLOWED);
+        assert_eq!(problem.headers()[header::ALLOW], "GET");
+        assert_eq!(problem.headers().get_all(header::CONTENT_TYPE).iter().collect::<Vec<_>>(), [PROBLEM]);
+        let body = axum::body::to_bytes(problem.into_body(), 1 << 16).await.unwrap();
+        assert_eq!(serde_json::from_slice::<serde_json::Value>(&body).unwrap()["detail"], "no");
     }
 }

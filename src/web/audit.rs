@@ -25,6 +25,10 @@ pub struct AuditSubject {
     pub who: Option<String>,
     /// The project that a request adds.
     pub project: Option<String>,
+    /// The name of a copy.
+    pub copy: Option<String>,
+    /// The source that is tried, without its password.
+    pub source: Option<String>,
 }
 
 /// A line of the log.
@@ -39,6 +43,10 @@ pub struct AuditEntry<'a> {
     pub action: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub project: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub copy: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<&'a str>,
     pub request: String,
     pub status: u16,
 }
@@ -90,6 +98,8 @@ mod tests {
             from: None,
             action: "start",
             project: Some("a"),
+            copy: None,
+            source: None,
             request: "POST /".into(),
             status: 200,
         };

@@ -33,7 +33,9 @@ pub async fn record(State(shared): State<SharedState>, request: Request, next: N
         by: admitted.map(|who| who.by),
         from,
         action,
-        project: project.or(subject.and_then(|subject| subject.project.as_deref())).map(shortened),
+        project: project.as_deref().or(subject.and_then(|subject| subject.project.as_deref())).map(shortened),
+        copy: subject.and_then(|subject| subject.copy.as_deref()).map(shortened),
+        source: subject.and_then(|subject| subject.source.as_deref()).map(shortened),
         request: shortened(&format!("{method} {uri}")).to_owned(),
         status: response.status().as_u16(),
     };
@@ -47,10 +49,15 @@ fn shortened(text: &str) -> &str {
     text.char_indices().nth(MOST).map_or(text, |(end, _)| &text[..end])
 }
 
+/// A part of a path as handlers get it.
+fn decoded(part: &str) -> String {
+    percent_encoding::percent_decode_str(part).decode_utf8_lossy().into_owned()
+}
+
 /// What a request does, and to which project; `None` if it changes nothing.
-fn action<'a>(method: &Method, path: &'a str) -> Option<(&'static str, Option<&'a str>)> {
+fn action(method: &Method, path: &str) -> Option<(&'static str, Option<String>)> {
     let mut parts = path.strip_prefix("/api/v1/")?.split('/');
-    let parts = (parts.next()?, parts.next(), parts.next());
+    let parts = (parts.next()?, parts.next().map(decoded), parts.next());
     Some(match (method.as_str(), parts) {
         ("POST", ("login", None, _)) => ("sign-in", None),
         ("POST", ("logout", None, _)) => ("sign-out", None),
@@ -61,6 +68,9 @@ fn action<'a>(method: &Method, path: &'a str) -> Option<(&'static str, Option<&'
         ("POST", ("projects", name, Some("start"))) => ("start", name),
         ("POST", ("projects", name, Some("stop"))) => ("stop", name),
         ("POST", ("projects", name, Some("restart"))) => ("restart", name),
+        ("POST", ("preview", None, _)) => ("preview", None),
+        ("POST", ("connect", None, _)) => ("connect", None),
+        ("POST", ("propose", None, _)) => ("propose", None),
         _ => return None,
     })
 }
@@ -77,10 +87,14 @@ mod tests {
             (Method::PUT, "/api/v1/projects/a", Some(("edit", Some("a")))),
             (Method::DELETE, "/api/v1/projects/a", Some(("delete", Some("a")))),
             (Method::POST, "/api/v1/projects/a/start", Some(("start", Some("a")))),
+            (Method::POST, "/api/v1/projects/a%2Db/start", Some(("start", Some("a-b")))),
+            (Method::POST, "/api/v1/preview", Some(("preview", None))),
+            (Method::POST, "/api/v1/connect", Some(("connect", None))),
             (Method::GET, "/api/v1/projects/a", None),
             (Method::POST, "/api/v1/edit", None),
             (Method::GET, "/metrics", None),
         ] {
+            let expected = expected.map(|(action, project): (&str, Option<&str>)| (action, project.map(str::to_owned)));
             assert_eq!(action(&method, path), expected, "{method} {path}");
         }
     }

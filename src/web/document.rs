@@ -113,7 +113,11 @@ pub fn checked(name: &str, text: &str, registry: &Registry) -> Result<Dataflow, 
             field: Some(field),
         });
     }
-    Dataflow::from_text(&format!("{name}.toml"), text, &[], registry).map_err(|diagnostic| problem(text, &diagnostic))
+    let dataflow = Dataflow::from_text(&format!("{name}.toml"), text, &[], registry).and_then(|dataflow| {
+        let processes = dataflow.processes.unwrap_or(1);
+        dataflow.check_files(processes.into(), &[]).map(|()| dataflow)
+    });
+    dataflow.map_err(|diagnostic| problem(text, &diagnostic))
 }
 
 /// The keys whose values are paths, with the paths.

@@ -1,14 +1,15 @@
 //! What a form needs: the subtasks, edits of a text, a preview, a try of the connection.
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::answer::{ApiError, ApiProblem, Body};
+use super::audit::AuditSubject;
 use super::document;
 use super::edits::{self, Edit};
 use super::problem::FileProblem;
@@ -106,7 +107,7 @@ struct UnreadableRow {
 async fn preview(
     State(shared): State<SharedState>,
     Body(PreviewRequest { toml }): Body<PreviewRequest>,
-) -> Result<Json<PreviewRows>, ApiError> {
+) -> (Extension<AuditSubject>, Result<Json<PreviewRows>, ApiError>) {
     try_out(shared, toml, |dataflow| {
         let unusable = |reason: String| ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, reason);
         let (bucket, rows_from) = rows::rows(dataflow).map_err(unusable)?;
@@ -131,7 +132,7 @@ struct ConnectionTest {
 async fn connect(
     State(shared): State<SharedState>,
     Body(PreviewRequest { toml }): Body<PreviewRequest>,
-) -> Result<Json<ConnectionTest>, ApiError> {
+) -> (Extension<AuditSubject>, Result<Json<ConnectionTest>, ApiError>) {
     try_out(shared, toml, |dataflow| {
         let took = rows::connect(dataflow).map_err(|reason| ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, reason))?;
         Ok(ConnectionTest { milliseconds: took.as_secs_f64() * 1e3 })
@@ -158,17 +159,23 @@ struct ProposedText {
 async fn propose(
     State(shared): State<SharedState>,
     Body(PreviewRequest { toml }): Body<PreviewRequest>,
-) -> Result<Json<ProposedText>, ApiError> {
-    let work = move || {
-        let source = document::checked("dataflow", &proposal::source_alone(&toml), &shared.registry)?;
-        let unusable = |reason: String| ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, reason);
-        let proposal = rows::propose(&source, &shared.registry).map_err(unusable)?;
-        let toml = proposal::applied(&toml, &source, &proposal).map_err(unusable)?;
-        let problem = document::checked("dataflow", &toml, &shared.registry).err();
-        let edited = Edited { values: document::values(&toml), toml, problem };
-        Ok(ProposedText { edited, rows: proposal.rows(), remarks: proposal.remarks().to_vec() })
-    };
-    tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)?.map(Json)
+) -> (Extension<AuditSubject>, Result<Json<ProposedText>, ApiError>) {
+    audited(move || {
+        let source = match document::checked("dataflow", &proposal::source_alone(&toml), &shared.registry) {
+            Ok(source) => source,
+            Err(problem) => return (None, Err(problem.into())),
+        };
+        let proposed = || {
+            let unusable = |reason: String| ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, reason);
+            let proposal = rows::propose(&source, &shared.registry).map_err(unusable)?;
+            let toml = proposal::applied(&toml, &source, &proposal).map_err(unusable)?;
+            let problem = document::checked("dataflow", &toml, &shared.registry).err();
+            let edited = Edited { values: document::values(&toml), toml, problem };
+            Ok(ProposedText { edited, rows: proposal.rows(), remarks: proposal.remarks().to_vec() })
+        };
+        (Some(source.source.to_string()), proposed())
+    })
+    .await
 }
 
 /// Runs a task about a dataflow on a thread that may block.
@@ -176,7 +183,19 @@ async fn try_out<T: Send + 'static>(
     shared: SharedState,
     toml: String,
     work: impl FnOnce(&Dataflow) -> Result<T, ApiError> + Send + 'static,
-) -> Result<Json<T>, ApiError> {
-    let work = move || work(&document::checked("dataflow", &toml, &shared.registry)?);
-    tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)?.map(Json)
+) -> (Extension<AuditSubject>, Result<Json<T>, ApiError>) {
+    audited(move || match document::checked("dataflow", &toml, &shared.registry) {
+        Ok(dataflow) => (Some(dataflow.source.to_string()), work(&dataflow)),
+        Err(problem) => (None, Err(problem.into())),
+    })
+    .await
+}
+
+/// Runs a task on a thread that may block; the audit log gets the source that it tries.
+async fn audited<T: Send + 'static>(
+    work: impl FnOnce() -> (Option<String>, Result<T, ApiError>) + Send + 'static,
+) -> (Extension<AuditSubject>, Result<Json<T>, ApiError>) {
+    let done = tokio::task::spawn_blocking(work).await;
+    let (source, done) = done.unwrap_or_else(|error| (None, Err(ApiError::internal(error))));
+    (Extension(AuditSubject { source, ..AuditSubject::default() }), done.map(Json))
 }

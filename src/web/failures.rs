@@ -1,33 +1,52 @@
 //! Sign-ins that failed lately: whoever guesses has to wait.
 
 use std::collections::{HashMap, VecDeque};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use crate::data::fingerprint;
 
-/// Failed sign-ins by address, each with a hash of the name that was tried.
+/// Failed sign-ins by where they came from, each with a hash of the name that was tried.
 #[derive(Debug, Default)]
-pub struct Failures(Mutex<HashMap<IpAddr, VecDeque<(Instant, u128)>>>);
+pub struct Failures(Mutex<HashMap<FailureOrigin, VecDeque<(Instant, u128)>>>);
+
+/// An IPv4 address, or a network of IPv6: whoever has one has all its addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum FailureOrigin {
+    Address(Ipv4Addr),
+    Network([u16; 4]),
+}
+
+impl FailureOrigin {
+    fn of(address: IpAddr) -> FailureOrigin {
+        match address.to_canonical() {
+            IpAddr::V4(address) => FailureOrigin::Address(address),
+            IpAddr::V6(address) => {
+                let [a, b, c, d, ..] = address.segments();
+                FailureOrigin::Network([a, b, c, d])
+            }
+        }
+    }
+}
 
 /// So many may fail within the interval for one name; another name of the same address is not kept out by it.
 const MOST: usize = 5;
-/// So many may fail for one address: a guess takes a processor's time, whatever the name.
-const MOST_OF_ADDRESS: usize = 50;
-/// Addresses that are known at once; from one more nobody signs in until others are forgotten.
-const MOST_ADDRESSES: usize = 4096;
+/// So many may fail for one origin: a guess takes a processor's time, whatever the name.
+const MOST_OF_ORIGIN: usize = 50;
+/// Origins that are known at once; from one more nobody signs in until others are forgotten.
+const MOST_ORIGINS: usize = 4096;
 const FORGET_INTERVAL: Duration = Duration::from_secs(60);
 
 impl Failures {
     /// Counts an attempt as failed until it has [succeeded](Failures::succeeded), so that attempts at one time count,
     /// too; false if there were too many.
     pub fn attempt(&self, from: IpAddr, name: &str, now: Instant) -> bool {
-        let mut all = self.0.lock().expect("no holder panics");
+        let (from, mut all) = (FailureOrigin::of(from), self.0.lock().expect("no holder panics"));
         let recent = |(at, _): &(Instant, u128)| now.duration_since(*at) < FORGET_INTERVAL;
-        if all.len() >= MOST_ADDRESSES && !all.contains_key(&from) {
+        if all.len() >= MOST_ORIGINS && !all.contains_key(&from) {
             all.retain(|_, failed| failed.back().is_some_and(recent));
-            if all.len() >= MOST_ADDRESSES {
+            if all.len() >= MOST_ORIGINS {
                 return false;
             }
         }
@@ -35,7 +54,7 @@ impl Failures {
         let failed = all.entry(from).or_default();
         failed.retain(recent);
         let of_name = failed.iter().filter(|(_, tried)| *tried == name).count();
-        let may = of_name < MOST && failed.len() < MOST_OF_ADDRESS;
+        let may = of_name < MOST && failed.len() < MOST_OF_ORIGIN;
         if may {
             failed.push_back((now, name));
         }
@@ -45,7 +64,7 @@ impl Failures {
     /// The attempt was right: it does not count.
     pub fn succeeded(&self, from: IpAddr, name: &str) {
         let mut all = self.0.lock().expect("no holder panics");
-        let Some(failed) = all.get_mut(&from) else { return };
+        let Some(failed) = all.get_mut(&FailureOrigin::of(from)) else { return };
         let name = fingerprint(name.as_bytes());
         if let Some(at) = failed.iter().rposition(|(_, tried)| *tried == name) {
             failed.remove(at);
@@ -78,9 +97,22 @@ mod tests {
         let (failures, start) = (Failures::default(), Instant::now());
         let from = |n: u32| IpAddr::from(n.to_be_bytes());
         let names = (0..1000).filter(|n| failures.attempt(from(1), &format!("name {n}"), start)).count();
-        assert_eq!(names, MOST_OF_ADDRESS);
+        assert_eq!(names, MOST_OF_ORIGIN);
         let addresses = (0..10_000).filter(|n| failures.attempt(from(*n), "anna", start)).count();
-        assert_eq!(addresses, MOST_ADDRESSES - 1, "the first one has tried too often");
+        assert_eq!(addresses, MOST_ORIGINS - 1, "the first one has tried too often");
         assert!(failures.attempt(from(20_000), "anna", start + FORGET_INTERVAL), "a minute later");
+    }
+
+    #[test]
+    fn all_addresses_of_a_network_of_ipv6_are_one_origin() {
+        let (failures, start) = (Failures::default(), Instant::now());
+        let at = |text: &str| text.parse::<IpAddr>().unwrap();
+        let same = (0..100).filter(|n| failures.attempt(at(&format!("2001:db8:0:1::{n:x}")), "anna", start)).count();
+        assert_eq!(same, MOST);
+        assert!(failures.attempt(at("2001:db8:0:2::1"), "anna", start), "another network");
+        (0..MOST).for_each(|_| assert!(failures.attempt(at("10.0.0.1"), "anna", start)));
+        assert!(!failures.attempt(at("::ffff:10.0.0.1"), "anna", start), "the same address");
+        failures.succeeded(at("2001:db8:0:1::ffff"), "anna");
+        assert!(failures.attempt(at("2001:db8:0:1::2"), "anna", start), "one of them was right");
     }
 }

@@ -20,6 +20,7 @@ use super::index_page::IndexPage;
 use super::runs::{self, EarlierResults, Runs};
 use super::server;
 use super::state::{ServerState, SharedState};
+use super::text_cache::TextCache;
 use super::users::Users;
 use crate::disk;
 use crate::registry::Registry;
@@ -73,9 +74,9 @@ pub fn users_file(directory: &Path) -> PathBuf {
 pub fn listen(options: ListenOptions) -> Result<WebServer, String> {
     let shown = options.directory.display();
     let folder = Folder::open(&options.directory).map_err(|error| format!("{shown}: {error}"))?;
-    let failed = |error: std::io::Error| format!("{shown} is served already: {error}");
-    let held = File::open(folder.path().join(Folder::STATE)).map_err(failed)?;
-    disk::lock(&held).map_err(failed)?;
+    let state = folder.path().join(Folder::STATE);
+    let held = File::open(&state).map_err(|error| format!("{}: {error}", state.display()))?;
+    disk::lock(&held).map_err(|error| format!("{shown} is served already: {error}"))?;
     let users = options.users.unwrap_or_else(|| users_file(folder.path()));
     let users = Users::new(std::path::absolute(&users).unwrap_or(users));
     let nobody = users.is_empty().map_err(|error| format!("{}: {error}", users.path().display()))?;
@@ -97,6 +98,7 @@ pub fn listen(options: ListenOptions) -> Result<WebServer, String> {
         audit,
         runs: Runs::default(),
         known: FileCache::default(),
+        told: TextCache::default(),
         saves: Mutex::default(),
         access: Arc::new(Access::new(users, !nobody || reached)),
         index: IndexPage::under(&options.base_path),

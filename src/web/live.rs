@@ -1,7 +1,8 @@
 //! What runs report: streams of events, the log, the report.
 
 use std::convert::Infallible;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
@@ -101,8 +102,8 @@ impl Advice {
 }
 
 fn told(shared: &SharedState, name: &ProjectName) -> Result<LiveStatus, ApiError> {
-    let run = shared.run_of(name)?;
-    let mut live = runs::live(&shared.folder, name);
+    shared.file_of(name)?;
+    let (run, mut live) = shared.runs.look::<RunStatus>(&shared.folder, name, true);
     // They are for Prometheus, and as long as all the rest.
     live.iter_mut().for_each(|live| live.buckets.clear());
     let advice = live.as_ref().filter(|_| run.state.is_alive()).and_then(Advice::of);
@@ -113,13 +114,14 @@ fn told(shared: &SharedState, name: &ProjectName) -> Result<LiveStatus, ApiError
 const UNBUFFERED: [(HeaderName, HeaderValue); 1] =
     [(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"))];
 
-/// Events of a text that is polled: one each time it has changed, until the server stops, or who watches may no more.
+/// Events of a text that is polled, and made once for all streams of a key: one each time it has changed, until the server stops, or who watches may no more.
 ///
 /// # Errors
 /// Too many streams are open.
 fn events(
     shared: SharedState,
     watcher: Option<Extension<Admitted>>,
+    key: String,
     look: impl Fn(&SharedState) -> Option<String> + Send + 'static,
 ) -> Result<impl IntoResponse, ApiError> {
     let permit = shared.streams.clone().try_acquire_owned();
@@ -133,15 +135,18 @@ fn events(
         None => access.is_needed().is_ok_and(|needed| !needed),
     };
     let ticks = tokio_stream::wrappers::IntervalStream::new(tokio::time::interval(LOOK_UP_INTERVAL));
-    let mut last = String::new();
+    let mut last: Arc<str> = "".into();
     let stop = shared.stop.clone();
     // Nothing more can come of what is gone: the browser asks again, and hears so.
-    let texts = ticks.take_while(move |_| !stop.is_set() && may()).map_while(move |_| look(&shared));
+    let texts = ticks.take_while(move |_| !stop.is_set() && may()).map_while(move |_| {
+        let told = &shared.told;
+        told.text(&key, Instant::now(), || look(&shared))
+    });
     let changes = texts.filter_map(move |text| {
         let _held = &permit;
-        (text != last).then(|| {
-            last.clone_from(&text);
-            Ok::<_, Infallible>(Event::default().data(text))
+        (!Arc::ptr_eq(&text, &last) && text != last).then(|| {
+            last = text;
+            Ok::<_, Infallible>(Event::default().data(&*last))
         })
     });
     Ok((UNBUFFERED, Sse::new(changes).keep_alive(KeepAlive::default())))
@@ -154,7 +159,8 @@ async fn overview(
     State(shared): State<SharedState>,
     watcher: Option<Extension<Admitted>>,
 ) -> Result<impl IntoResponse, ApiError> {
-    events(shared, watcher, |shared| serde_json::to_string(&shared.summaries().ok()?).ok())
+    // No project has this name.
+    events(shared, watcher, String::new(), |shared| serde_json::to_string(&shared.summaries().ok()?).ok())
 }
 
 /// A project's run, each time it has told something: server-sent events, each as `/api/v1/projects/{name}/live`.
@@ -167,7 +173,7 @@ async fn details(
     Project(name): Project,
 ) -> Result<impl IntoResponse, ApiError> {
     shared.run_of(&name)?;
-    events(shared, watcher, move |shared| serde_json::to_string(&told(shared, &name).ok()?).ok())
+    events(shared, watcher, name.to_string(), move |shared| serde_json::to_string(&told(shared, &name).ok()?).ok())
 }
 
 /// A project's run and what it last told.

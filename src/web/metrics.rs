@@ -8,9 +8,9 @@ use prometheus::{Encoder, TextEncoder};
 
 use super::answer::ApiError;
 use super::folder::ProjectName;
-use super::runs::{self, ProjectRun, RunState};
+use super::runs::{ProjectRun, RunState};
 use super::state::{ServerState, SharedState};
-use crate::measure::{BrokerLink, HistogramSummary, IntervalStatus, RunStatus, SinkRows};
+use crate::measure::{BrokerLink, HistogramSummary, IntervalStatus, RunStatus, SinkLink, SinkRows};
 use crate::proc;
 
 /// Answers with the text format 0.0.4.
@@ -33,7 +33,7 @@ const COUNTERS: [(&str, &str, OfLive); 6] = [
 ];
 
 const GAUGES: [(&str, &str, OfLive); 7] = [
-    ("rowmill_source_connected", "Whether the run has its broker, or needs none.", |live| {
+    ("rowmill_source_connected", "Whether the source has its broker, or needs none.", |live| {
         f64::from(u8::from(live.workers > 0 && live.broker == BrokerLink::Up))
     }),
     ("rowmill_stalled", "Whether rows wait and none comes further.", |live| {
@@ -48,14 +48,14 @@ const GAUGES: [(&str, &str, OfLive); 7] = [
 
 fn families(shared: &ServerState) -> std::io::Result<Vec<MetricFamily>> {
     let names = shared.folder.names()?;
-    let all: Vec<(&ProjectName, ProjectRun)> =
-        names.iter().map(|name| (name, shared.runs.run(&shared.folder, name))).collect();
+    let look = |name| (name, shared.runs.look::<RunStatus>(&shared.folder, name, true));
+    let all: Vec<(&ProjectName, (ProjectRun, Option<RunStatus>))> = names.iter().map(look).collect();
     // A series goes on when its run ends: a rate over the end is a rate still.
-    let begun = all.iter().filter(|(_, run)| run.started_ms.is_some());
-    let lives: Vec<(&ProjectName, RunStatus)> = begun.map(|(name, run)| (*name, shown(shared, name, run))).collect();
-    let up = all.iter().map(|(name, run)| gauge(name, f64::from(u8::from(run.state.is_alive()))));
+    let up = all.iter().map(|(name, (run, _))| gauge(name, f64::from(u8::from(run.state.is_alive())))).collect();
+    let begun = all.into_iter().filter(|(_, (run, _))| run.started_ms.is_some());
+    let lives: Vec<(&ProjectName, RunStatus)> = begun.map(|(name, (run, live))| (name, shown(&run, live))).collect();
     let mut families = of_this_process();
-    families.push(family("rowmill_project_up", "Whether the project runs.", MetricType::GAUGE, up.collect()));
+    families.push(family("rowmill_project_up", "Whether the project runs.", MetricType::GAUGE, up));
     for (name, help, of) in COUNTERS {
         let metrics = lives.iter().map(|(project, live)| counter(project, of(live)));
         families.push(family(name, help, MetricType::COUNTER, metrics.collect()));
@@ -63,6 +63,9 @@ fn families(shared: &ServerState) -> std::io::Result<Vec<MetricFamily>> {
     let sinks = lives.iter().flat_map(|(project, live)| live.sinks.iter().map(|sink| of_sink(project, sink)));
     let help = "Rows that a sink has taken.";
     families.push(family("rowmill_sink_rows_total", help, MetricType::COUNTER, sinks.collect()));
+    let linked = lives.iter().flat_map(|(project, live)| live.links.iter().map(|link| of_link(project, live, link)));
+    let help = "Whether a sink has its broker or database; only of sinks that need one.";
+    families.push(family("rowmill_sink_connected", help, MetricType::GAUGE, linked.collect()));
     for (name, help, of) in GAUGES {
         let metrics = lives.iter().map(|(project, live)| gauge(project, of(live)));
         families.push(family(name, help, MetricType::GAUGE, metrics.collect()));
@@ -80,12 +83,12 @@ fn families(shared: &ServerState) -> std::io::Result<Vec<MetricFamily>> {
 }
 
 /// What a run last told; of one that has ended, nothing of the last second.
-fn shown(shared: &ServerState, name: &ProjectName, run: &ProjectRun) -> RunStatus {
-    let live = runs::live(&shared.folder, name).unwrap_or_else(RunStatus::of_none);
+fn shown(run: &ProjectRun, live: Option<RunStatus>) -> RunStatus {
+    let live = live.unwrap_or_else(RunStatus::of_none);
     if run.state.is_alive() {
         // A run that is silent does not say so itself.
-        let stalled_ms = run.since_ms.filter(|_| run.state == RunState::Stalled);
-        return RunStatus { stalled_ms, ..live };
+        let silent = run.since_ms.filter(|_| run.state == RunState::Stalled);
+        return RunStatus { stalled_ms: live.stalled_ms.or(silent), ..live };
     }
     RunStatus { now: IntervalStatus::default(), workers: 0, in_flight: 0, queued: 0, ..live }
 }
@@ -136,8 +139,16 @@ fn counter(project: &ProjectName, value: f64) -> Metric {
 }
 
 fn of_sink(project: &ProjectName, SinkRows { sink, rows_out, .. }: &SinkRows) -> Metric {
-    let labels = vec![label("project", &project.to_string()), label("sink", sink)];
-    counted(Metric::from_label(labels), *rows_out as f64)
+    counted(labelled_sink(project, sink), *rows_out as f64)
+}
+
+fn of_link(project: &ProjectName, live: &RunStatus, SinkLink { sink, link }: &SinkLink) -> Metric {
+    let connected = live.workers > 0 && *link == BrokerLink::Up;
+    with_gauge(labelled_sink(project, sink), f64::from(u8::from(connected)))
+}
+
+fn labelled_sink(project: &ProjectName, sink: &str) -> Metric {
+    Metric::from_label(vec![label("project", &project.to_string()), label("sink", sink)])
 }
 
 fn counted(mut metric: Metric, value: f64) -> Metric {

@@ -7,7 +7,8 @@
 //!   `owner_file`: who is known; `audit`, `audited`: who did what.
 //! - `projects`, `editor`, `live`, `tables`, `metrics`: the API by subject; `answer`: bodies of requests, and refusals;
 //!   `api_document`: the description of all.
-//! - `folder`, `file_cache`, `runs`: dataflow files, and child processes; `rows`: the rows of a preview.
+//! - `folder`, `file_cache`, `runs`, `text_cache`: dataflow files, child processes, and what streams tell of both; `rows`:
+//!   the rows of a preview.
 //! - `document`, `edits`, `problem`, `duplicate`: the text of a dataflow file, changed and checked for a form; `proposal`:
 //!   what a source's payloads show, in it.
 //!
@@ -47,6 +48,7 @@ mod state;
 mod tables;
 #[cfg(test)]
 mod testing;
+mod text_cache;
 mod tokens;
 mod users;
 

@@ -18,7 +18,7 @@ use super::duplicate::{beside, duplicated};
 use super::etag::{etag, is_of_another};
 use super::file_cache::FileSummary;
 use super::folder::ProjectName;
-use super::runs::{self, EarlierResults, ProjectRun};
+use super::runs::{EarlierResults, ProjectRun, RunProgress};
 use super::state::{ServerState, SharedState};
 use super::users::UserRole;
 
@@ -51,8 +51,7 @@ impl ServerState {
     /// The summary of a project; `None` if there is no such file.
     pub fn summary(&self, name: &ProjectName) -> Option<ProjectSummary> {
         let about = self.known.about(&self.folder, name, &self.registry)?;
-        let run = self.runs.run(&self.folder, name);
-        let live = if run.state.is_alive() { runs::live(&self.folder, name) } else { None };
+        let (run, live) = self.runs.look::<RunProgress>(&self.folder, name, false);
         let figures = live.map(|live| RunFigures {
             rows_in: live.rows_in,
             rows_done: live.rows_done,
@@ -71,10 +70,13 @@ impl ServerState {
 
     /// The state of a project's run. A project is there if its file is, whatever the file says.
     pub fn run_of(&self, name: &ProjectName) -> Result<ProjectRun, ApiError> {
-        match self.folder.file(name).metadata() {
-            Ok(_) => Ok(self.runs.run(&self.folder, name)),
-            Err(error) => Err(ApiError::file(name, &error)),
-        }
+        self.file_of(name)?;
+        Ok(self.runs.run(&self.folder, name))
+    }
+
+    /// Whether there is such a project.
+    pub fn file_of(&self, name: &ProjectName) -> Result<(), ApiError> {
+        self.folder.file(name).metadata().map(drop).map_err(|error| ApiError::file(name, &error))
     }
 
     fn found(&self, name: &ProjectName) -> Result<ProjectSummary, ApiError> {
@@ -165,7 +167,7 @@ async fn create(
     State(shared): State<SharedState>,
     Body(NewProject { name, toml }): Body<NewProject>,
 ) -> (Extension<AuditSubject>, Result<(StatusCode, Json<ProjectSummary>), ApiError>) {
-    let subject = AuditSubject { who: None, project: Some(name.clone()) };
+    let subject = AuditSubject { project: Some(name.clone()), ..AuditSubject::default() };
     (Extension(subject), add(&shared, &name, toml.as_deref()))
 }
 
@@ -244,9 +246,18 @@ async fn duplicate(
     State(shared): State<SharedState>,
     Project(name): Project,
     Body(CopyRequest { name: copy }): Body<CopyRequest>,
+) -> (Extension<AuditSubject>, Result<(StatusCode, Json<ProjectSummary>), ApiError>) {
+    let subject = AuditSubject { copy: Some(copy.clone()), ..AuditSubject::default() };
+    (Extension(subject), copied(&shared, &name, &copy))
+}
+
+fn copied(
+    shared: &SharedState,
+    name: &ProjectName,
+    copy: &str,
 ) -> Result<(StatusCode, Json<ProjectSummary>), ApiError> {
-    let copy = named(&copy)?;
-    let text = shared.folder.read(&name).map_err(|error| ApiError::file(&name, &error))?;
+    let copy = named(copy)?;
+    let text = shared.folder.read(name).map_err(|error| ApiError::file(name, &error))?;
     shared.folder.create(&copy, &duplicated(&text, &copy)).map_err(|error| ApiError::file(&copy, &error))?;
     Ok((StatusCode::CREATED, Json(shared.found(&copy)?)))
 }

@@ -8,13 +8,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 
+use rustix::fs::statvfs;
 use rustix::process::{Pid, Signal, kill_process};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::folder::{Folder, ProjectName};
 use crate::disk;
-use crate::measure::{BrokerLink, RunOutcome, RunStatus, SampleHistory, now_ms};
+use crate::measure::{BrokerLink, IntervalStatus, RunOutcome, RunStatus, SampleHistory, SinkLink, now_ms};
 use crate::proc::beginning;
 
 /// What a project does.
@@ -26,10 +28,10 @@ pub enum RunState {
     Idle,
     /// Its process is there, and has told nothing yet.
     Starting,
-    /// It has no subscription at its broker yet.
+    /// Its source or a sink has no connection to its broker or database yet.
     Connecting,
     Running,
-    /// Its broker is away.
+    /// The broker or database of its source or a sink is away.
     Disconnected,
     /// Rows wait, and none comes further.
     Stalled,
@@ -44,8 +46,10 @@ pub enum RunState {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ProjectRun {
     pub state: RunState,
-    /// Why it failed.
+    /// Why it failed; of one that runs, what keeps it from telling more.
     pub reason: String,
+    /// Which sink connects, or is disconnected; none if it is the source.
+    pub sink: Option<String>,
     pub pid: Option<u32>,
     /// Milliseconds since 1970.
     pub started_ms: Option<u64>,
@@ -102,7 +106,14 @@ pub enum EarlierResults {
 /// The child processes of this server; those of an earlier one are found by their files.
 #[derive(Debug, Default)]
 pub struct Runs {
-    children: Mutex<HashMap<ProjectName, Child>>,
+    children: Mutex<Children>,
+}
+
+#[derive(Debug, Default)]
+struct Children {
+    alive: HashMap<ProjectName, Child>,
+    /// How runs ended whose outcome could not be written, as on a full disk.
+    unwritten: HashMap<ProjectName, RunOutcome>,
 }
 
 const LOG: &str = "log";
@@ -114,7 +125,7 @@ impl Runs {
     /// In words: it runs already, or its process can't be started.
     pub fn start(&self, folder: &Folder, name: &ProjectName, earlier: &EarlierResults) -> Result<ProjectRun, String> {
         let mut children = self.children.lock().expect("no holder panics");
-        if settled(&mut children, folder, name).state.is_alive() {
+        if settled::<RunProgress>(&mut children, folder, name, false).0.state.is_alive() {
             return Err(format!("{name} runs already"));
         }
         let state = folder.state(name);
@@ -127,11 +138,12 @@ impl Runs {
         let log = File::create(state.join(LOG)).map_err(failed)?;
         let program = std::env::current_exe().map_err(failed)?;
         let further = match earlier {
-            EarlierResults::Keep => vec![],
-            EarlierResults::Beside(file) => vec!["--sink", file],
-            EarlierResults::Replace => vec!["--fresh"],
+            EarlierResults::Keep => None,
+            // In one argument: a file whose name begins with -- is no option.
+            EarlierResults::Beside(file) => Some(format!("--sink={file}")),
+            EarlierResults::Replace => Some("--fresh".to_owned()),
         };
-        let child = Command::new(program)
+        let mut child = Command::new(program)
             .arg("run")
             .arg(folder.file(name).file_name().expect("a file has a name"))
             .arg("--live")
@@ -147,9 +159,14 @@ impl Runs {
             .map_err(failed)?;
         let ticks = beginning(child.id()).map_or(0, |(ticks, _)| ticks);
         let started = StartRecord { pid: child.id(), ticks, started_ms: now_ms(), stopping: false };
-        children.insert(name.clone(), child);
-        started.write(&state).map_err(failed)?;
-        Ok(current(folder, name, true))
+        if let Err(error) = started.write(&state) {
+            // A run that nobody finds again is worse than none.
+            let _ = child.kill().and_then(|()| child.wait());
+            return Err(failed(error));
+        }
+        children.unwritten.remove(name);
+        children.alive.insert(name.clone(), child);
+        Ok(settled::<RunProgress>(&mut children, folder, name, false).0)
     }
 
     /// Asks a run to end; asked again, it ends at once.
@@ -162,32 +179,41 @@ impl Runs {
         let started = started.ok_or_else(|| format!("{name} does not run"))?;
         let pid = Pid::from_raw(started.pid as i32).ok_or("no process")?;
         kill_process(pid, Signal::TERM).map_err(|error| format!("{name} cannot be stopped: {error}"))?;
-        StartRecord { stopping: true, ..started }
-            .write(&state)
-            .map_err(|error| format!("{}: {error}", state.display()))?;
+        if let Err(error) = (StartRecord { stopping: true, ..started }).write(&state) {
+            tracing::warn!("{}: {error}", state.display());
+        }
         Ok(self.run(folder, name))
     }
 
     /// The state of a project's run.
     pub fn run(&self, folder: &Folder, name: &ProjectName) -> ProjectRun {
-        settled(&mut self.children.lock().expect("no holder panics"), folder, name)
+        self.look::<RunProgress>(folder, name, false).0
+    }
+
+    /// The state of a project's run, and the status that it last wrote; of one that has ended only if it is `wanted`.
+    pub fn look<T: Status>(&self, folder: &Folder, name: &ProjectName, wanted: bool) -> (ProjectRun, Option<T>) {
+        settled(&mut self.children.lock().expect("no holder panics"), folder, name, wanted)
     }
 }
 
-/// The state of a project's run.
-fn settled(children: &mut HashMap<ProjectName, Child>, folder: &Folder, name: &ProjectName) -> ProjectRun {
+fn settled<T: Status>(
+    children: &mut Children,
+    folder: &Folder,
+    name: &ProjectName,
+    wanted: bool,
+) -> (ProjectRun, Option<T>) {
     let is_child = has_child(children, folder, name);
-    current(folder, name, is_child)
+    current(folder, name, is_child, children.unwritten.get(name), wanted)
 }
 
 /// Whether a project runs as a child of this server. Writes the outcome of one that ended without writing it.
-fn has_child(children: &mut HashMap<ProjectName, Child>, folder: &Folder, name: &ProjectName) -> bool {
-    let status = match children.get_mut(name).map(Child::try_wait) {
+fn has_child(children: &mut Children, folder: &Folder, name: &ProjectName) -> bool {
+    let status = match children.alive.get_mut(name).map(Child::try_wait) {
         Some(Ok(Some(status))) => status,
         Some(Ok(None)) => return true,
         Some(Err(_)) | None => return false,
     };
-    children.remove(name);
+    children.alive.remove(name);
     let state = folder.state(name);
     if state.join(RunOutcome::FILE).exists() {
         return false;
@@ -196,74 +222,159 @@ fn has_child(children: &mut HashMap<ProjectName, Child>, folder: &Folder, name: 
         Some(signal) => format!("its process was ended by signal {signal}"),
         None => last_line(&state).unwrap_or_else(|| format!("its process ended: {status}")),
     };
+    let full =
+        if is_full(&state) { format!("; no space is left on the disk of {}", state.display()) } else { String::new() };
+    let reason = reason + &full;
     let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
-    if let Err(error) = RunOutcome::now(code, reason).write(&state) {
+    let outcome = RunOutcome::now(code, reason);
+    if let Err(error) = outcome.write(&state) {
         tracing::warn!("{}: {error}", state.display());
+        children.unwritten.insert(name.clone(), outcome);
     }
     false
 }
 
-/// What a status tells of the state of a run that is alive.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+/// A status as a run writes it, or the part of it that is needed.
+pub trait Status: DeserializeOwned {
+    /// What it tells of the state of a run that is alive.
+    fn progress(&self) -> RunProgress;
+}
+
+/// What a status tells of the state of a run that is alive, and of how it does.
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-struct RunProgress {
+pub struct RunProgress {
     broker: BrokerLink,
+    links: Vec<SinkLink>,
     stalled_ms: Option<u64>,
     seconds: f64,
     written_ms: u64,
+    /// Rows that have entered the dataflow.
+    pub rows_in: u64,
+    /// Rows whose messages are complete.
+    pub rows_done: u64,
+    /// Rows that became dead letters.
+    pub dead_letters: u64,
+    /// The last interval.
+    pub now: IntervalStatus,
+}
+
+impl Status for RunProgress {
+    fn progress(&self) -> RunProgress {
+        self.clone()
+    }
+}
+
+impl Status for RunStatus {
+    fn progress(&self) -> RunProgress {
+        RunProgress {
+            broker: self.broker,
+            links: self.links.clone(),
+            stalled_ms: self.stalled_ms,
+            seconds: self.seconds,
+            written_ms: self.written_ms,
+            rows_in: self.rows_in,
+            rows_done: self.rows_done,
+            dead_letters: self.dead_letters,
+            now: self.now,
+        }
+    }
 }
 
 impl RunProgress {
     /// A status is written every second; one that is so old is of a process that does not come to it.
     const SILENT_MS: u64 = 30_000;
+    /// One that is so old should have been written again.
+    const LATE_MS: u64 = 5_000;
 
-    fn state(&self, now_ms: u64) -> (RunState, Option<u64>) {
-        let silent = self.seconds > 0.0 && now_ms.saturating_sub(self.written_ms) > RunProgress::SILENT_MS;
-        match (self.broker, self.stalled_ms.or(silent.then_some(self.written_ms))) {
+    fn is_older_than(&self, milliseconds: u64, now_ms: u64) -> bool {
+        self.seconds > 0.0 && now_ms.saturating_sub(self.written_ms) > milliseconds
+    }
+
+    /// Adds the state of a run to what else is known of it.
+    fn tell(self, run: ProjectRun, now_ms: u64) -> ProjectRun {
+        // Of those that are as bad, the source.
+        let sinks = self.links.iter().map(|SinkLink { sink, link }| (*link, Some(sink)));
+        let (link, sink) = sinks.chain([(self.broker, None)]).max_by_key(|(link, _)| *link).expect("the source");
+        let silent = run.reason.is_empty() && self.is_older_than(RunProgress::SILENT_MS, now_ms);
+        let (state, since_ms) = match (link, self.stalled_ms.or(silent.then_some(self.written_ms))) {
             (BrokerLink::Connecting, _) => (RunState::Connecting, None),
             (BrokerLink::Lost { since_ms }, _) => (RunState::Disconnected, Some(since_ms)),
             (BrokerLink::Up, Some(since_ms)) => (RunState::Stalled, Some(since_ms)),
             (BrokerLink::Up, None) => (RunState::Running, None),
-        }
+        };
+        let sink = sink.filter(|_| link != BrokerLink::Up).cloned();
+        ProjectRun { state, since_ms, sink, ..run }
     }
 }
 
-/// The state of a project's run. A child counts as running until it was waited for: its first thread may end before the
-/// others.
-fn current(folder: &Folder, name: &ProjectName, is_child: bool) -> ProjectRun {
-    let state = folder.state(name);
-    let Some(started) = StartRecord::read(&state) else { return ProjectRun::default() };
-    let run = ProjectRun { pid: Some(started.pid), started_ms: Some(started.started_ms), ..ProjectRun::default() };
-    if is_child || started.is_alive() {
-        let told = read_json::<RunProgress>(&state.join(RunStatus::FILE));
-        let (state, since_ms) = match told {
-            _ if started.stopping => (RunState::Stopping, None),
-            None => (RunState::Starting, None),
-            Some(told) => told.state(now_ms()),
-        };
-        return ProjectRun { state, since_ms, ..run };
+/// Why a run that is alive does not tell how it does, if a disk without space is why.
+fn without_space(state: &Path, progress: Option<&RunProgress>, started_ms: u64, now_ms: u64) -> String {
+    let late = match progress {
+        Some(progress) => progress.is_older_than(RunProgress::LATE_MS, now_ms),
+        None => now_ms.saturating_sub(started_ms) > RunProgress::LATE_MS,
+    };
+    if late && is_full(state) {
+        let state = state.display();
+        return format!("{state}: no space is left on this disk: how the run does since then is not known");
     }
-    match read_json::<RunOutcome>(&state.join(RunOutcome::FILE)) {
+    String::new()
+}
+
+/// Whether the disk of a folder has no space for a status.
+fn is_full(state: &Path) -> bool {
+    /// More than a status and the one before it.
+    const LEAST: u64 = 1 << 20;
+    let left = statvfs(state).map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize));
+    left.is_ok_and(|left| left < LEAST)
+}
+
+/// The state of a project's run, and the status that it last wrote, of one that has ended only if it is `wanted`. A child
+/// counts as running until it was waited for: its first thread may end before the others.
+fn current<T: Status>(
+    folder: &Folder,
+    name: &ProjectName,
+    is_child: bool,
+    unwritten: Option<&RunOutcome>,
+    wanted: bool,
+) -> (ProjectRun, Option<T>) {
+    let state = folder.state(name);
+    let Some(started) = StartRecord::read(&state) else { return (ProjectRun::default(), None) };
+    let run = ProjectRun { pid: Some(started.pid), started_ms: Some(started.started_ms), ..ProjectRun::default() };
+    let status = || read_json::<T>(&state.join(RunStatus::FILE));
+    if is_child || started.is_alive() {
+        let (status, now_ms) = (status(), now_ms());
+        let progress = status.as_ref().map(Status::progress);
+        let reason = without_space(&state, progress.as_ref(), started.started_ms, now_ms);
+        let run = ProjectRun { reason, ..run };
+        let run = match progress {
+            _ if started.stopping => ProjectRun { state: RunState::Stopping, ..run },
+            None => ProjectRun { state: RunState::Starting, ..run },
+            Some(progress) => progress.tell(run, now_ms),
+        };
+        return (run, status);
+    }
+    (ended(&state, run, unwritten), if wanted { status() } else { None })
+}
+
+/// How a run ended.
+fn ended(state: &Path, run: ProjectRun, unwritten: Option<&RunOutcome>) -> ProjectRun {
+    match read_json::<RunOutcome>(&state.join(RunOutcome::FILE)).or_else(|| unwritten.cloned()) {
         Some(RunOutcome { code: 0, ended_ms, .. }) => {
             ProjectRun { state: RunState::Done, ended_ms: Some(ended_ms), ..run }
         }
         Some(RunOutcome { reason, ended_ms, .. }) => {
-            let reason = if reason.is_empty() { last_line(&state).unwrap_or_default() } else { reason };
+            let reason = if reason.is_empty() { last_line(state).unwrap_or_default() } else { reason };
             ProjectRun { state: RunState::Failed, reason, ended_ms: Some(ended_ms), ..run }
         }
         None => {
-            let reason = last_line(&state).map_or_else(
+            let reason = last_line(state).map_or_else(
                 || "its process is gone and told nothing: it was killed, or this machine was".into(),
                 |line| format!("its process is gone; the last that it told: {line}"),
             );
             ProjectRun { state: RunState::Failed, reason, ..run }
         }
     }
-}
-
-/// The status that a run last wrote.
-pub fn live(folder: &Folder, name: &ProjectName) -> Option<RunStatus> {
-    read_json(&folder.state(name).join(RunStatus::FILE))
 }
 
 /// The samples of a run's rows, one a line.
@@ -301,7 +412,7 @@ fn last_line(state: &Path) -> Option<String> {
     text.lines().rev().find(|line| !line.trim().is_empty()).map(str::to_owned)
 }
 
-fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Option<T> {
+fn read_json<T: DeserializeOwned>(path: &Path) -> Option<T> {
     serde_json::from_slice(&fs::read(path).ok()?).ok()
 }
 
@@ -322,16 +433,35 @@ mod tests {
 
     #[test]
     fn a_run_that_is_alive_says_what_it_waits_for() {
-        let told = |text: &str| serde_json::from_str::<RunProgress>(text).unwrap().state(100_000);
-        for (text, state, since_ms) in [
-            (r#"{"seconds":1,"written_ms":99000}"#, RunState::Running, None),
-            (r#"{"broker":{"link":"connecting"}}"#, RunState::Connecting, None),
-            (r#"{"broker":{"link":"lost","since_ms":7},"stalled_ms":5}"#, RunState::Disconnected, Some(7)),
-            (r#"{"broker":{"link":"up"},"stalled_ms":5}"#, RunState::Stalled, Some(5)),
-            (r#"{"seconds":1,"written_ms":60000}"#, RunState::Stalled, Some(60_000)),
+        let told = |text: &str| {
+            let progress = serde_json::from_str::<RunProgress>(text).unwrap();
+            let ProjectRun { state, since_ms, sink, .. } = progress.tell(ProjectRun::default(), 100_000);
+            (state, since_ms, sink)
+        };
+        let link = |sink: &str, link: &str| format!(r#"{{"sink":"{sink}","link":{link}}}"#);
+        let links = |source: &str, sinks: &[String]| {
+            format!(r#"{{"broker":{{"link":{source}}},"links":[{}],"stalled_ms":5}}"#, sinks.join(","))
+        };
+        for (text, state, since_ms, sink) in [
+            (r#"{"seconds":1,"written_ms":99000}"#.to_owned(), RunState::Running, None, None),
+            (r#"{"broker":{"link":"connecting"}}"#.to_owned(), RunState::Connecting, None, None),
+            (links(r#""lost","since_ms":7"#, &[]), RunState::Disconnected, Some(7), None),
+            (links(r#""up""#, &[link("a", r#""up""#)]), RunState::Stalled, Some(5), None),
+            (r#"{"seconds":1,"written_ms":60000}"#.to_owned(), RunState::Stalled, Some(60_000), None),
+            (links(r#""up""#, &[link("a", r#""lost","since_ms":8"#)]), RunState::Disconnected, Some(8), Some("a")),
+            (
+                links(r#""up""#, &[link("a", r#""up""#), link("b", r#""connecting""#)]),
+                RunState::Connecting,
+                None,
+                Some("b"),
+            ),
+            (links(r#""connecting""#, &[link("a", r#""connecting""#)]), RunState::Connecting, None, None),
         ] {
-            assert_eq!(told(text), (state, since_ms), "{text}");
+            assert_eq!(told(&text), (state, since_ms, sink.map(str::to_owned)), "{text}");
         }
+        let full = ProjectRun { reason: "no space".into(), ..ProjectRun::default() };
+        let silent = RunProgress { seconds: 1.0, written_ms: 60_000, ..RunProgress::default() };
+        assert_eq!(silent.tell(full, 100_000).state, RunState::Running, "a full disk is why it is silent");
     }
 
     #[test]
@@ -339,19 +469,22 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let folder = Folder::open(directory.path()).unwrap();
         let name: ProjectName = "w".parse().unwrap();
-        assert_eq!(current(&folder, &name, false).state, RunState::Idle);
+        let unwritten = RunOutcome::now(0, String::new());
+        let current = |unwritten| super::current::<RunProgress>(&folder, &name, false, unwritten, false).0;
+        assert_eq!(current(None).state, RunState::Idle);
         let state = folder.state(&name);
         fs::create_dir_all(&state).unwrap();
         StartRecord { pid: 0, ticks: 1, started_ms: 5, stopping: false }.write(&state).unwrap();
-        let run = current(&folder, &name, false);
+        let run = current(None);
         assert_eq!(run.state, RunState::Failed);
         assert!(run.reason.contains("killed"), "{run:?}");
+        assert_eq!(current(Some(&unwritten)).state, RunState::Done, "told by its exit code");
         fs::write(state.join(LOG), "error: no such column\n\n").unwrap();
-        let reason = current(&folder, &name, false).reason;
+        let reason = current(None).reason;
         assert!(reason.ends_with("error: no such column") && !reason.contains("killed"), "{reason}");
         RunOutcome::now(1, "no broker".into()).write(&state).unwrap();
-        assert_eq!(current(&folder, &name, false).reason, "no broker");
+        assert_eq!(current(None).reason, "no broker");
         RunOutcome::now(0, String::new()).write(&state).unwrap();
-        assert_eq!(current(&folder, &name, false).state, RunState::Done);
+        assert_eq!(current(None).state, RunState::Done);
     }
 }

@@ -199,7 +199,7 @@ async fn login(
     session: Session,
     Body(SignInForm { name, password }): Body<SignInForm>,
 ) -> (Extension<AuditSubject>, Result<Json<Visitor>, ApiError>) {
-    let subject = AuditSubject { who: Some(name.clone()), project: None };
+    let subject = AuditSubject { who: Some(name.clone()), ..AuditSubject::default() };
     (Extension(subject), begin_session(&shared, &client, &session, name, password).await)
 }
 

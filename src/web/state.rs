@@ -12,6 +12,7 @@ use super::file_cache::FileCache;
 use super::folder::Folder;
 use super::index_page::IndexPage;
 use super::runs::Runs;
+use super::text_cache::TextCache;
 use crate::registry::Registry;
 use crate::source::Stop;
 
@@ -31,6 +32,8 @@ pub struct ServerState {
     /// The page, as it is under that path.
     pub index: IndexPage,
     pub trusted_proxies: Vec<IpNet>,
+    /// What streams of events tell.
+    pub told: TextCache,
     /// Permits for streams of events.
     pub streams: Arc<Semaphore>,
     /// What dataflow files can name.

@@ -44,11 +44,18 @@ impl Projects {
 
 impl Drop for Projects {
     fn drop(&mut self) {
-        for entry in std::fs::read_dir(self.path().join(".rowmill")).into_iter().flatten().flatten() {
-            let started = std::fs::read(entry.path().join("run.json")).unwrap_or_default();
-            if let Some(pid) = serde_json::from_slice::<Value>(&started).ok().and_then(|run| run["pid"].as_u64()) {
-                let _ = Command::new("kill").args(["-9", &pid.to_string()]).stderr(Stdio::null()).status();
-            }
+        kill_runs(&self.path().join(".rowmill"));
+    }
+}
+
+/// Kills the runs that a folder of states knows.
+pub fn kill_runs(states: &Path) {
+    for entry in std::fs::read_dir(states).into_iter().flatten().flatten() {
+        let started = std::fs::read(entry.path().join("run.json")).unwrap_or_default();
+        // 0 would be this test itself.
+        let pid = serde_json::from_slice::<Value>(&started).ok().and_then(|run| run["pid"].as_u64());
+        if let Some(pid) = pid.filter(|pid| *pid > 0) {
+            let _ = Command::new("kill").args(["-9", &pid.to_string()]).stderr(Stdio::null()).status();
         }
     }
 }

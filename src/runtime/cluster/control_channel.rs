@@ -1,14 +1,17 @@
 //! The control channel between process 0 and each other one: heartbeats, and the requests to stop and to reopen files.
 //!
 //! It has threads and connections of its own, so that it works while the workers are blocked. Each message is one byte.
+//! A process also tells process 0 of its sinks that have no broker, as long as they have none.
 
+use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use crate::measure::now_ms;
 use crate::source::Stop;
 
 /// Heartbeat of a process that waits for its first rows.
@@ -19,6 +22,10 @@ const BEGUN: u8 = b'+';
 const STOP: u8 = b's';
 /// Request to reopen the files of sinks: they were moved away.
 const REOPEN: u8 = b'r';
+/// From this byte on: the number of a sink that has no connection to its broker.
+const UNLINKED: u8 = 128;
+/// A sink that was told to have no connection, and is not any more for so long, has one.
+const LINKED_TIMEOUT: Duration = Duration::from_secs(1);
 /// The interval of heartbeats.
 const BEAT_INTERVAL: Duration = Duration::from_millis(200);
 /// How often the flags of stop and reopen are checked.
@@ -31,6 +38,8 @@ pub struct PeerSignals {
     started: Instant,
     /// Milliseconds from the start to the last message.
     last: AtomicU64,
+    /// By number, its sinks without a connection: since when, in milliseconds since 1970, and when that was last told.
+    unlinked: Mutex<BTreeMap<u8, (u64, Instant)>>,
     /// It has closed the connection; the data connection tells whether that is a failure.
     gone: AtomicBool,
 }
@@ -38,7 +47,33 @@ pub struct PeerSignals {
 impl PeerSignals {
     fn now(process: usize, host: &str) -> PeerSignals {
         let (last, gone) = (AtomicU64::new(0), AtomicBool::new(false));
-        PeerSignals { process, host: host.into(), started: Instant::now(), last, gone }
+        PeerSignals { process, host: host.into(), started: Instant::now(), last, unlinked: Mutex::default(), gone }
+    }
+
+    /// Another process that has just told of sinks without a connection.
+    #[cfg(test)]
+    pub fn without(process: usize, sinks: &[u8]) -> PeerSignals {
+        let peer = PeerSignals::now(process, "host");
+        peer.hear_of_links(&sinks.iter().map(|sink| UNLINKED + sink).collect::<Vec<_>>());
+        peer
+    }
+
+    fn hear_of_links(&self, words: &[u8]) {
+        let mut unlinked = self.unlinked.lock().expect("no holder panics");
+        for word in words.iter().filter(|word| **word >= UNLINKED) {
+            let (since, told) = unlinked.entry(word - UNLINKED).or_insert_with(|| (now_ms(), Instant::now()));
+            if told.elapsed() >= LINKED_TIMEOUT {
+                *since = now_ms();
+            }
+            *told = Instant::now();
+        }
+    }
+
+    /// Since when its sinks of these numbers have no connection to their brokers, in milliseconds since 1970.
+    pub fn unlinked(&self) -> Vec<(usize, u64)> {
+        let unlinked = self.unlinked.lock().expect("no holder panics");
+        let now = unlinked.iter().filter(|(_, (_, told))| told.elapsed() < LINKED_TIMEOUT);
+        now.map(|(sink, (since_ms, _))| (usize::from(*sink), *since_ms)).collect()
     }
 
     fn hear(&self) {
@@ -67,6 +102,9 @@ pub struct ReopenRequest {
     pub here: Arc<AtomicBool>,
 }
 
+/// The numbers of this process' sinks that have no connection to their brokers.
+pub type UnlinkedSinks = Box<dyn Fn() -> Vec<u8> + Send>;
+
 /// The threads that send and receive; dropping it ends them.
 pub struct ControlChannel {
     pub peers: Vec<Arc<PeerSignals>>,
@@ -87,6 +125,7 @@ impl ControlChannel {
         stop: &Stop,
         reopen: &ReopenRequest,
         begun: &Arc<AtomicBool>,
+        unlinked: UnlinkedSinks,
     ) -> std::io::Result<ControlChannel> {
         let over = Arc::<AtomicBool>::default();
         let (mut peers, mut streams, mut threads) = (Vec::new(), Vec::new(), Vec::new());
@@ -110,7 +149,7 @@ impl ControlChannel {
         }
         let speaking = streams.iter().map(TcpStream::try_clone).collect::<Result<Vec<_>, _>>()?;
         let (stop, reopen, begun, until) = (stop.clone(), reopen.clone(), begun.clone(), over.clone());
-        let speak = move || speak(&speaking, &stop, &reopen, &begun, &until);
+        let speak = move || speak(&speaking, &stop, &reopen, &begun, &unlinked, &until);
         threads.push(std::thread::Builder::new().name("control".into()).spawn(speak)?);
         Ok(ControlChannel { peers, streams, over, threads })
     }
@@ -144,6 +183,7 @@ impl ControlListener {
                 Ok(0) => break,
                 Ok(read) => {
                     self.heard.hear();
+                    self.heard.hear_of_links(&words[..read]);
                     if words[..read].contains(&BEGUN) {
                         self.begun.store(true, Ordering::Relaxed);
                     }
@@ -164,7 +204,14 @@ impl ControlListener {
     }
 }
 
-fn speak(streams: &[TcpStream], stop: &Stop, reopen: &ReopenRequest, begun: &AtomicBool, over: &AtomicBool) {
+fn speak(
+    streams: &[TcpStream],
+    stop: &Stop,
+    reopen: &ReopenRequest,
+    begun: &AtomicBool,
+    unlinked: &UnlinkedSinks,
+    over: &AtomicBool,
+) {
     let mut told = vec![false; streams.len()];
     let mut must_reopen = told.clone();
     let mut beat: Option<Instant> = None;
@@ -173,7 +220,9 @@ fn speak(streams: &[TcpStream], stop: &Stop, reopen: &ReopenRequest, begun: &Ato
             beat = Some(Instant::now());
             // Errors are ignored: the watchdog and the data connection detect a lost process.
             let word = if begun.load(Ordering::Relaxed) { BEGUN } else { BEAT };
-            streams.iter().for_each(|mut stream| drop(stream.write(&[word])));
+            let sinks = unlinked().into_iter().filter(|sink| *sink < UNLINKED).map(|sink| UNLINKED + sink);
+            let words: Vec<u8> = std::iter::once(word).chain(sinks).collect();
+            streams.iter().for_each(|mut stream| drop(stream.write(&words)));
         }
         if reopen.asked.swap(false, Ordering::Relaxed) {
             reopen.here.store(true, Ordering::Relaxed);
@@ -217,8 +266,12 @@ mod tests {
         let begun: [Arc<AtomicBool>; 3] = Default::default();
         let ((a, one), (b, two)) = (pair(), pair());
         let reopen: [ReopenRequest; 3] = Default::default();
-        let start =
-            |own: usize, connections| ControlChannel::start(own, connections, &stops[own], &reopen[own], &begun[own]);
+        let lost: [Arc<AtomicBool>; 3] = Default::default();
+        let start = |own: usize, connections| {
+            let lost = lost[own].clone();
+            let unlinked = move || if lost.load(Ordering::Relaxed) { vec![3] } else { Vec::new() };
+            ControlChannel::start(own, connections, &stops[own], &reopen[own], &begun[own], Box::new(unlinked))
+        };
         let zero = start(0, vec![(1, "one", a), (2, "two", b)]).unwrap();
         let _one = start(1, vec![(0, "zero", one)]).unwrap();
         let two = start(2, vec![(0, "zero", two)]).unwrap();
@@ -235,6 +288,12 @@ mod tests {
         assert!(reopen.iter().all(|reopen| !reopen.here.load(Ordering::Relaxed)), "a wish is heard once");
         begun[0].store(true, Ordering::Relaxed);
         wait_until("the beginning", || begun.iter().all(|begun| begun.load(Ordering::Relaxed)));
+        assert!(zero.peers.iter().all(|peer| peer.unlinked().is_empty()));
+        lost[2].store(true, Ordering::Relaxed);
+        wait_until("a lost sink", || matches!(zero.peers[1].unlinked()[..], [(3, since_ms)] if since_ms > 0));
+        assert!(zero.peers[0].unlinked().is_empty(), "of the other process");
+        lost[2].store(false, Ordering::Relaxed);
+        wait_until("its connection", || zero.peers[1].unlinked().is_empty());
         assert!(stops.iter().all(|stop| !stop.is_set()));
         stops[1].now();
         wait_until("the word", || stops.iter().all(Stop::is_set));
@@ -248,8 +307,11 @@ mod tests {
         let (stop, begun) = (Stop::default(), Arc::default());
         let ((a, silent), (b, one)) = (pair(), pair());
         let reopen = ReopenRequest::default();
-        let zero = ControlChannel::start(0, vec![(1, "silent", a), (2, "one", b)], &stop, &reopen, &begun).unwrap();
-        let _one = ControlChannel::start(1, vec![(0, "zero", one)], &stop, &reopen, &begun).unwrap();
+        let zero =
+            ControlChannel::start(0, vec![(1, "silent", a), (2, "one", b)], &stop, &reopen, &begun, Box::new(Vec::new))
+                .unwrap();
+        let _one =
+            ControlChannel::start(1, vec![(0, "zero", one)], &stop, &reopen, &begun, Box::new(Vec::new)).unwrap();
         let silence = |peer: usize| zero.peers[peer].silent().unwrap();
         wait_until("its silence", || silence(0) > Duration::from_secs(2));
         wait_until("a beat", || silence(1) < Duration::from_millis(500));

@@ -49,8 +49,12 @@ impl LedgerOutcomes {
         let open = || DeadLetters::open(dataflow.dead_letter.as_ref(), existing, &options.sink_deadline);
         let open = || open().map_err(|error| fail(failure, error)).ok();
         let destination = dataflow.dead_letter.as_ref();
-        let destination = destination.map(|settings| Destination::of("the dead letters", settings));
-        let letters = during(activity, destination.as_ref(), open);
+        let destination =
+            destination.map(|settings| Destination::of("the dead letters", "dead letters".into(), settings));
+        let letters = match &destination {
+            Some(destination) => activity.opening(destination, open),
+            None => open(),
+        };
         if let (Some(destination), Some(letters)) = (&destination, &letters) {
             activity.follow(destination, letters.progress());
         }

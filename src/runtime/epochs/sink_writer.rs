@@ -43,16 +43,15 @@ struct SinkWriter {
 }
 
 impl SharedSinkWriter {
-    /// Opens a sink, if this worker writes it: `open` does. `role` is what it is to the run, such as "the sink".
+    /// Opens a sink, if this worker writes it: `open` does.
     pub fn open(
-        role: &str,
+        destination: Arc<Destination>,
         settings: &SinkSettings,
         open: Option<impl FnOnce() -> Result<TypedSink, sink::Error>>,
         options: &WriterOptions,
     ) -> SharedSinkWriter {
         let WriterOptions { activity, failure, .. } = options;
-        let destination = Destination::of(role, settings);
-        let opened = open.map(|open| activity.during(&destination, open));
+        let opened = open.map(|open| activity.opening(&destination, open));
         let sink = opened.and_then(|opened| opened.map_err(|error| fail(failure, error)).ok());
         activity.follow(&destination, sink.as_ref().and_then(|sink| sink.progress()));
         let (options, refused) = (options.clone(), Vec::new());

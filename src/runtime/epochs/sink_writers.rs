@@ -11,7 +11,7 @@ use crate::runtime::first_error::FirstError;
 use crate::runtime::graph::build::{GraphPlan, ResultWriter};
 use crate::runtime::graph::by_sink::BySink;
 use crate::runtime::graph::delivery::{AwaitsDelivery, DeliveryState, RefusedResult};
-use crate::runtime::observe::activity::Activity;
+use crate::runtime::observe::activity::{Activity, Destination};
 use crate::runtime::options::Options;
 use crate::sink::{Existing, FileEnd, SinkSettings, TransactionProgress};
 
@@ -59,7 +59,8 @@ impl SinkWriters {
             let process = options.cluster.process;
             let role = plan.role() + if plan.is_named() { "," } else { "" };
             let open = || settings.open(&branch.schema, process, *existing, &options.sink_deadline);
-            let writer = SharedSinkWriter::open(&role, &settings, opens.then_some(open), &shared);
+            let destination = Destination::of(&role, plan.shown(), &settings);
+            let writer = SharedSinkWriter::open(destination, &settings, opens.then_some(open), &shared);
             opens &= writer.writes();
             writer
         };

@@ -80,6 +80,7 @@ impl MaterializedTable {
     #[expect(clippy::too_many_arguments, reason = "what a table is, where it goes, and what is told meanwhile")]
     pub fn open(
         number: usize,
+        name: &str,
         contents: &SharedContents,
         settings: Option<&sink::SinkSettings>,
         existing: Existing,
@@ -91,7 +92,7 @@ impl MaterializedTable {
         let path = settings.and_then(|settings| settings.file(0)).map(|path| path.display().to_string());
         let open = |settings: &sink::SinkSettings| {
             let contents = contents.lock().expect("no holder panics");
-            let destination = Destination::of("the sink of a table,", settings);
+            let destination = Destination::of("the sink of a table,", format!("table {name}"), settings);
             let whole = !settings.url.takes_json();
             if whole && kept.is_none() && !matches!(existing, Existing::Replace | Existing::Rerun { fresh: true, .. }) {
                 settings.check_empty()?;
@@ -106,7 +107,7 @@ impl MaterializedTable {
                 let (aside, replaces) = settings.aside();
                 Ok::<_, sink::Error>((aside.open(schema, 0, Existing::Replace, deadline)?, replaces))
             };
-            let (sink, replaces) = activity.during(&destination, open)?;
+            let (sink, replaces) = activity.opening(&destination, open)?;
             activity.follow(&destination, sink.progress());
             let encoder = Encoder::new(schema.clone(), settings.encoding()).with_infinity(settings.infinity);
             let disk = settings.disk.clone();

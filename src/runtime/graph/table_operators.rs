@@ -67,9 +67,10 @@ impl TableOperators {
                 restored.map_err(Error::Checkpoint)?;
                 let contents = Arc::new(Mutex::new(contents));
                 seen.push((table.name.clone(), contents.clone()));
-                let (sink, deadline, kept) = (sink.as_ref(), &options.sink_deadline, kept.as_ref());
+                let (name, sink, deadline, kept) =
+                    (table.name.as_str(), sink.as_ref(), &options.sink_deadline, kept.as_ref());
                 let materialized =
-                    MaterializedTable::open(number, &contents, sink, existing, kept, deadline, failure, activity);
+                    MaterializedTable::open(number, name, &contents, sink, existing, kept, deadline, failure, activity);
                 Ok::<_, Error>(Rc::new(RefCell::new(materialized)))
             });
             materialized_tables.push(materialized.transpose()?);

@@ -20,6 +20,6 @@ pub struct Backlog {
     pub capacity: usize,
     /// Whether a connection's queue is full, so that its source is held back.
     pub full: bool,
-    /// How this process' connections stand to their broker.
+    /// How the connections of all processes stand to their broker.
     pub broker: BrokerLink,
 }

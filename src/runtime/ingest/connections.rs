@@ -67,6 +67,7 @@ struct RemoteConnection {
     process: usize,
     ready: bool,
     ended: bool,
+    broker: BrokerLink,
     buckets: VecDeque<(Bucket, DeliveryRange)>,
     /// Buckets taken since it was last granted room, and their bytes.
     taken: usize,
@@ -279,7 +280,7 @@ impl SourceConnections {
         });
         let broker = |connection: &IngestConnection| match connection {
             IngestConnection::Own(source) => source.broker(),
-            IngestConnection::Other(_) => BrokerLink::Up,
+            IngestConnection::Other(other) => other.broker,
         };
         let broker = self.connections.iter().map(broker).max().unwrap_or_default();
         let none = Backlog { buckets: 0, capacity: 0, full: false, broker };
@@ -349,6 +350,10 @@ impl ReaderProcesses {
                 }
             }
             ReaderEvent::Ready { connection } => connections[connection].other().ready = true,
+            ReaderEvent::Link { connection, connected, lost_ms } => {
+                let lost = lost_ms.map_or(BrokerLink::Connecting, |since_ms| BrokerLink::Lost { since_ms });
+                connections[connection].other().broker = if connected { BrokerLink::Up } else { lost };
+            }
             ReaderEvent::Read(read) => {
                 let ReadBucket { connection, mut bucket, stamps, delivery_range } = *read;
                 let other = connections[connection].other();

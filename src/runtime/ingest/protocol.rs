@@ -38,6 +38,13 @@ pub enum ReaderEvent {
     Ready {
         connection: usize,
     },
+    /// A connection stands to its broker in another way than before: connected, or not since so many milliseconds
+    /// since 1970, or never yet.
+    Link {
+        connection: usize,
+        connected: bool,
+        lost_ms: Option<u64>,
+    },
     Read(Box<ReadBucket>),
     /// A connection has no more buckets.
     Ended {

@@ -5,7 +5,7 @@ use crossbeam_channel::TryRecvError;
 use timely::worker::Worker;
 
 use crate::config::Dataflow;
-use crate::measure::Clock;
+use crate::measure::{BrokerLink, Clock};
 use crate::runtime::error::Error;
 use crate::runtime::ingest::channel::IngestChannel;
 use crate::runtime::ingest::held_buckets::HeldBuckets;
@@ -33,6 +33,8 @@ struct LocalConnection {
     bytes_left: i64,
     ready: bool,
     ended: bool,
+    /// How it stands to its broker, as the first worker knows it.
+    link: BrokerLink,
 }
 
 impl LocalReaders {
@@ -52,6 +54,7 @@ impl LocalReaders {
             bytes_left: 0,
             ready: false,
             ended: false,
+            link: BrokerLink::default(),
         });
         let connections = connections.collect();
         LocalReaders { channel, process: options.cluster.process, clock, connections, held, over: false }
@@ -115,6 +118,11 @@ impl LocalConnection {
         if !self.ready && self.source.readiness() == Readiness::Ready {
             self.ready = true;
             tell(ReaderEvent::Ready { connection });
+        }
+        let link = self.source.broker();
+        if std::mem::replace(&mut self.link, link) != link {
+            let lost_ms = if let BrokerLink::Lost { since_ms } = link { Some(since_ms) } else { None };
+            tell(ReaderEvent::Link { connection, connected: link == BrokerLink::Up, lost_ms });
         }
         while self.room > 0 && self.bytes_left > 0 && !self.ended {
             match self.source.try_next() {

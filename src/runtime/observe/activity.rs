@@ -5,9 +5,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
+use crate::measure::{BrokerLink, SinkLink};
 use crate::runtime::cluster::control_channel::PeerSignals;
 use crate::runtime::epochs::ledger::Ledger;
 use crate::runtime::ingest::arrival::Backlog;
+use crate::runtime::observe::shown_status::ShownStatus;
 use crate::sink::{self, SinkProgress, SinkSettings};
 
 /// The current activity of a process in a run.
@@ -27,6 +29,10 @@ pub struct Activity {
     takers: Mutex<Vec<TrackedSink>>,
     /// The first failure of the run.
     failure: Mutex<Option<String>>,
+    /// The names of the dataflow's sinks, as [`SinkLink::sink`] has them.
+    pub sinks: OnceLock<Vec<String>>,
+    /// The status that was last shown.
+    pub shown: ShownStatus,
     /// The processes that this one has a control channel with.
     pub peers: OnceLock<Vec<Arc<PeerSignals>>>,
 }
@@ -36,6 +42,8 @@ pub struct Activity {
 pub struct Destination {
     /// In words, such as "the sink mqtt://host:1883/t".
     pub what: String,
+    /// As [`SinkLink::sink`] has it.
+    pub name: String,
     pub kind: DestinationKind,
 }
 
@@ -51,7 +59,7 @@ pub enum DestinationKind {
 
 impl Destination {
     /// A sink; `role` is what it is to the run, such as "the sink".
-    pub fn of(role: &str, settings: &SinkSettings) -> Arc<Destination> {
+    pub fn of(role: &str, name: String, settings: &SinkSettings) -> Arc<Destination> {
         use sink::SinkUrl;
         let kind = match &settings.url {
             SinkUrl::Mqtt(_) | SinkUrl::Custom(_) => DestinationKind::Broker,
@@ -65,7 +73,7 @@ impl Destination {
             SinkUrl::Stdout => format!("{role}, standard output"),
             url => format!("{role} {url}"),
         };
-        Arc::new(Destination { what, kind })
+        Arc::new(Destination { what, name, kind })
     }
 }
 
@@ -77,6 +85,8 @@ fn is_stream(path: &Path) -> bool {
 struct SinkCall {
     number: u64,
     destination: Arc<Destination>,
+    /// Whether it opens the sink.
+    opens: bool,
     since: Instant,
 }
 
@@ -99,10 +109,19 @@ pub struct WaitReason {
 impl Activity {
     /// Runs a call of a sink, and records it while it lasts.
     pub fn during<T>(&self, destination: &Arc<Destination>, act: impl FnOnce() -> T) -> T {
+        self.call(destination, false, act)
+    }
+
+    /// As [`Activity::during`], of the call that opens a sink: a broker is connected to for the first time.
+    pub fn opening<T>(&self, destination: &Arc<Destination>, open: impl FnOnce() -> T) -> T {
+        self.call(destination, true, open)
+    }
+
+    fn call<T>(&self, destination: &Arc<Destination>, opens: bool, act: impl FnOnce() -> T) -> T {
         static NUMBERS: AtomicU64 = AtomicU64::new(0);
         let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
         let calls = || self.calls.lock().expect("no holder panics");
-        calls().push(SinkCall { number, destination: destination.clone(), since: Instant::now() });
+        calls().push(SinkCall { number, destination: destination.clone(), opens, since: Instant::now() });
         let result = act();
         calls().retain(|call| call.number != number);
         result
@@ -112,6 +131,32 @@ impl Activity {
     pub fn follow(&self, destination: &Arc<Destination>, progress: Option<Arc<SinkProgress>>) {
         let taker = progress.map(|progress| TrackedSink { destination: destination.clone(), progress });
         self.takers.lock().expect("no holder panics").extend(taker);
+    }
+
+    /// How the sinks of all processes stand to their brokers and databases, as far as this process knows: each sink once.
+    pub fn links_of_all(&self) -> Vec<SinkLink> {
+        let mut links = self.links();
+        let names = self.sinks.get().map_or(&[][..], Vec::as_slice);
+        for (sink, since_ms) in self.peers.get().into_iter().flatten().flat_map(|peer| peer.unlinked()) {
+            let lost = BrokerLink::Lost { since_ms };
+            match links.iter_mut().find(|link| names.get(sink) == Some(&link.sink)) {
+                Some(known) => known.link = known.link.max(lost),
+                None => links.extend(names.get(sink).map(|name| SinkLink { sink: name.clone(), link: lost })),
+            }
+        }
+        links
+    }
+
+    /// How the sinks of this process stand to their brokers and databases.
+    pub fn links(&self) -> Vec<SinkLink> {
+        let link = |destination: &Destination, link| SinkLink { sink: destination.name.clone(), link };
+        let needs_broker = |destination: &Destination| destination.kind == DestinationKind::Broker;
+        let calls = self.calls.lock().expect("no holder panics");
+        let opening = calls.iter().filter(|call| call.opens && needs_broker(&call.destination));
+        let opening = opening.map(|call| link(&call.destination, BrokerLink::Connecting));
+        let takers = self.takers.lock().expect("no holder panics");
+        let open = takers.iter().filter(|taker| needs_broker(&taker.destination));
+        opening.chain(open.map(|taker| link(&taker.destination, taker.progress.link()))).collect()
     }
 
     pub fn has_begun(&self) -> bool {
@@ -219,4 +264,49 @@ impl std::fmt::Display for WaitReason {
 /// A duration in whole seconds, for messages.
 pub fn seconds(time: Duration) -> impl std::fmt::Display {
     humantime::format_duration(Duration::from_secs(time.as_secs_f64().round() as u64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broker_is_connected_to_while_its_sink_opens_and_lost_until_it_is_back() {
+        let activity = Activity::default();
+        let of = |name: &str, kind| Arc::new(Destination { what: name.into(), name: name.into(), kind });
+        let (broker, file) = (of("b", DestinationKind::Broker), of("f", DestinationKind::File));
+        let link = |link| vec![SinkLink { sink: "b".into(), link }];
+        activity.opening(&file, || assert_eq!(activity.links(), []));
+        activity.opening(&broker, || assert_eq!(activity.links(), link(BrokerLink::Connecting)));
+        let progress = Arc::<SinkProgress>::default();
+        activity.follow(&broker, Some(progress.clone()));
+        activity.follow(&file, Some(Arc::default()));
+        activity.during(&broker, || assert_eq!(activity.links(), link(BrokerLink::Up)));
+        progress.lost();
+        let [SinkLink { link: BrokerLink::Lost { since_ms }, .. }] = activity.links()[..] else { panic!("lost") };
+        assert!(since_ms > 0);
+        progress.lost();
+        assert_eq!(activity.links(), link(BrokerLink::Lost { since_ms }), "since the first loss");
+        progress.connected();
+        assert_eq!(activity.links(), link(BrokerLink::Up));
+    }
+
+    #[test]
+    fn a_sink_is_lost_if_any_process_has_lost_it() {
+        let activity = Activity::default();
+        activity.sinks.set(vec!["a".into(), "b".into(), "c".into()]).unwrap();
+        let destination =
+            |name: &str| Arc::new(Destination { what: name.into(), name: name.into(), kind: DestinationKind::Broker });
+        for name in ["a", "b"] {
+            activity.follow(&destination(name), Some(Arc::default()));
+        }
+        let states = || -> Vec<(String, bool)> {
+            let links = activity.links_of_all();
+            links.into_iter().map(|SinkLink { sink, link }| (sink, link == BrokerLink::Up)).collect()
+        };
+        assert_eq!(states(), [("a".to_owned(), true), ("b".to_owned(), true)]);
+        let peers = vec![Arc::new(PeerSignals::without(1, &[])), Arc::new(PeerSignals::without(2, &[1, 2, 9]))];
+        activity.peers.set(peers).ok().unwrap();
+        assert_eq!(states(), [("a".to_owned(), true), ("b".to_owned(), false), ("c".to_owned(), false)]);
+    }
 }

@@ -20,7 +20,7 @@ use crate::runtime::options::Options;
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
 const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 /// A run whose rows wait for so long without any coming further is stalled.
-const STALL_INTERVAL: Duration = Duration::from_secs(10);
+pub const STALL_INTERVAL: Duration = Duration::from_secs(10);
 
 /// What is reported of a run, and to whom.
 pub struct MonitorOptions<'a> {
@@ -126,6 +126,7 @@ impl Monitor {
             queued: backlog.buckets,
             queue_capacity: backlog.capacity,
             broker: backlog.broker,
+            links: showing.activity.links_of_all(),
             stalled_ms: self.stalled(ledger, now.waiting),
             now,
             service_row: (&ledger.service_row).into(),
@@ -140,7 +141,7 @@ impl Monitor {
             ..RunStatus::default()
         };
         live.set_latency(&ledger.latency.row, &ledger.latency.message);
-        on_live(&live);
+        showing.activity.shown.show(live, on_live);
     }
 
     /// Since when rows have waited without any coming further, if that is long.

@@ -167,6 +167,7 @@ impl PointSender {
                 tracing::warn!("{}: {reason}: the source waits until the server takes results", self.shown);
                 self.told = Some(Instant::now());
             }
+            self.queue.progress.lost();
             let wait = self.backoff.next_wait().max(after.unwrap_or_default().min(LONGEST_RETRY_INTERVAL));
             if !pause(wait, &over) {
                 return Err(self.failed(format!("the server does not take results: {reason}")));
@@ -176,6 +177,7 @@ impl PointSender {
 
     fn answered(&mut self) {
         self.backoff.reset();
+        self.queue.progress.connected();
         if self.told.take().is_some() {
             tracing::warn!("{}: the server takes results again", self.shown);
         }

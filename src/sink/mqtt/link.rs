@@ -140,6 +140,9 @@ impl Link {
                 ConnectionEnd::Lost { loss, reason, taken_over } => {
                     let mut state = self.shared.lock();
                     state.attempts += 1;
+                    if state.connected {
+                        self.shared.progress.lost();
+                    }
                     let is_there = state.outbox.lost(loss);
                     drop(state);
                     if is_there {
@@ -226,6 +229,7 @@ impl Link {
         let window = window.min(in_flight(self.endpoint.qos.0)).max(1);
         state.outbox.connected(window, limit.map(|limit| limit as usize));
         (state.connected, state.is_v3) = (true, self.negotiation.protocol == Protocol::V3);
+        self.shared.progress.connected();
         Ok(())
     }
 

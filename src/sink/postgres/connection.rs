@@ -121,6 +121,7 @@ impl Database {
             let connected = self.config.connect(self.tls.clone());
             let error = match connected.and_then(|mut client| client.batch_execute(SESSION).map(|()| client)) {
                 Ok(client) => {
+                    progress.connected();
                     if told.is_some() {
                         tracing::warn!("{}: the database is there again", self.shown);
                     }
@@ -133,6 +134,7 @@ impl Database {
             }
             // Whoever looks for the database is not stuck.
             progress.beat();
+            progress.lost();
             if told.is_none_or(|told| told.elapsed() >= TELL_INTERVAL) {
                 tracing::warn!("{}: {}: the source waits until the database is there", self.shown, words(&error));
                 told = Some(Instant::now());

@@ -144,6 +144,7 @@ impl TableWriter {
         tracing::warn!("{}: {reason}: it is tried again", self.database.shown);
         self.connection = None;
         self.progress.beat();
+        self.progress.lost();
         if pause(self.backoff.next_wait(), || self.deadline.has_passed()) {
             Ok(())
         } else {

@@ -31,7 +31,7 @@ export function Details({ name, admin }) {
       ${live && html`<button type="button" aria-pressed=${paused} onClick=${() => setPaused(!paused)}>${t(paused ? "resume" : "pause")}</button>`}
     </div>
     <p class="error" role="alert">${lost ? t(lost) : error}</p>
-    ${run.state === "failed" && html`<p class="error card" id="reason">${run.reason}</p>`}
+    ${run.reason && html`<p class="error card" id="reason">${run.reason}</p>`}
     ${about && html`<p>${about.description} <code>${about.source}</code> → <code>${about.sink}</code></p>`}
     ${live && !(run.state === "failed" && live.rows_in === 0) ? html`<${Live} live=${live} advice=${advice} />` : html`<p>${run.state === "failed" ? "" : t(isAlive(run) ? "startingUp" : "noRun")}</p>`}
     ${run.state !== "idle" && html`<${Samples} name=${name} alive=${isAlive(run)} />`}

@@ -404,7 +404,7 @@ function read(type, text) {
   // A decimal comma where one is usual: not in lists, whose items it parts.
   const decimal = (word) => (language === "de" && /^[-+]?\d*,\d+(e[-+]?\d+)?$/i.test(word) ? word.replace(",", ".") : word);
   const special = { nan: NaN, inf: Infinity, "+inf": Infinity, "-inf": -Infinity };
-  const asNumber = (word) => word.trim().toLowerCase() in special ? special[word.trim().toLowerCase()] : (/^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(word.trim()) ? Number(word) : new Error(t("notNumber")));
+  const asNumber = (word) => Object.hasOwn(special, word.trim().toLowerCase()) ? special[word.trim().toLowerCase()] : (/^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(word.trim()) ? Number(word) : new Error(t("notNumber")));
   const all = (items) => items.find((item) => item instanceof Error) ?? items;
   const list = (words) => words.split(",").map((item) => item.trim()).filter((item) => item !== "");
   const items = list(trimmed);

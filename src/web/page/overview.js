@@ -7,7 +7,7 @@ import { clock, number, t } from "./words.js";
 export const isAlive = (run) => !["idle", "done", "failed"].includes(run.state);
 
 export function State({ run }) {
-  return html`<span class="state ${run.state}">${t(run.state)}${run.since_ms ? ` ${t("since")} ${clock(run.since_ms)}` : ""}</span>`;
+  return html`<span class="state ${run.state}">${t(run.state)}${run.since_ms ? ` ${t("since")} ${clock(run.since_ms)}` : ""}</span>${run.sink && html` <small class="which">${t("sink")} ${run.sink}</small>`}`;
 }
 
 // The buttons of a run; `told` is called with what goes wrong, or with nothing.
@@ -78,10 +78,10 @@ export function Overview({ admin, go }) {
       <thead><tr>${COLUMNS.map(heading)}<th scope="col">${t("details")}</th>${admin && html`<th scope="col">${t("actions")}</th>`}</tr></thead>
       <tbody>${lines.map((project) => html`<tr key=${project.name}>
         <th scope="row"><a data-go href="${base}/projects/${project.name}">${project.name}</a></th>
-        <td data-label=${t("state")}><${State} run=${project.run} />${project.run.state === "failed" && html`<small class="error">${project.run.reason}</small>`}</td>
-        <td data-label=${t("broker")}>${project.about.broker ?? project.about.source}</td>
-        <td data-label=${t("client")}>${project.about.client_id}</td>
-        <td data-label=${t("topic")}>${project.about.topic}</td>
+        <td data-label=${t("state")}><${State} run=${project.run} />${project.run.reason && html`<small class="error">${project.run.reason}</small>`}</td>
+        <td data-label=${t("broker")} class="text">${project.about.broker ?? project.about.source}</td>
+        <td data-label=${t("client")} class="text">${project.about.client_id}</td>
+        <td data-label=${t("topic")} class="text">${project.about.topic}</td>
         <td data-label=${t("methods")} title=${project.about.methods.join(", ")}>${project.about.methods.length || ""}</td>
         <td data-label=${t("bucketSize")} class="number">${project.about.bucket_size ? number(project.about.bucket_size) : ""}</td>
         <td data-label=${t("delay")} class="number">${project.about.methods.length ? `${number(project.about.delay_ms)} ms` : ""}</td>
@@ -89,7 +89,7 @@ export function Overview({ admin, go }) {
         <td data-label=${t("rowsPerSecond")} class="number">${project.figures && number(Math.round(project.figures.rows_per_second))}</td>
         <td data-label=${t("rho")} class="number">${project.figures && project.figures.rho.toFixed(2)}</td>
         <td data-label=${t("p99")} class="number">${project.figures?.p99_ms > 0 && `${number(project.figures.p99_ms)} ms`}</td>
-        <td data-label=${t("details")}>${project.about.problem ? html`<span class="error">${project.about.problem.message}</span>` : project.about.description}</td>
+        <td data-label=${t("details")} class="text whole">${project.about.problem ? html`<span class="error">${project.about.problem.message}</span>` : project.about.description}</td>
         ${admin && buttons(project)}</tr>`)}</tbody></table></div>
     ${lines.length === 0 && html`<p>${t(projects.length === 0 ? "none" : "noMatch")}</p>`}`}`;
 }
