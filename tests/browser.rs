@@ -3,19 +3,44 @@
 mod broker;
 mod page;
 
+use std::cell::Cell;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use fantoccini::actions::{InputSource, KeyAction, KeyActions};
+use fantoccini::key::Key;
+use fantoccini::wd::WebDriverCompatibleCommand;
 use fantoccini::{Client, ClientBuilder, Locator};
 use serde_json::json;
 
 use broker::{Process, embedded, free_port, rowmill, wait_until};
 use page::{HOURLY, Page, Projects, STEADY, add_user};
 
+/// A command of chromedriver's own: the end of its address, and its body.
+#[derive(Debug)]
+struct ChromeCommand(&'static str, serde_json::Value);
+
+impl WebDriverCompatibleCommand for ChromeCommand {
+    fn endpoint(&self, base: &url::Url, session: Option<&str>) -> Result<url::Url, url::ParseError> {
+        base.join(&format!("session/{}/{}", session.unwrap(), self.0))
+    }
+
+    fn method_and_body(&self, _: &url::Url) -> (ureq::http::Method, Option<String>) {
+        (ureq::http::Method::POST, Some(self.1.to_string()))
+    }
+}
+
 /// A browser, and the driver that ends it.
 struct Browser {
     client: Client,
+    closed: Cell<bool>,
     _driver: Process,
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        assert!(self.closed.get() || std::thread::panicking(), "it is closed at the end, which reads its errors");
+    }
 }
 
 impl Browser {
@@ -29,6 +54,64 @@ impl Browser {
         Browser::open_with(language, json!({ "mobileEmulation": { "deviceMetrics": metrics } })).await
     }
 
+    /// A browser with a screen of this width, for people who like it dark or light.
+    async fn coloured(language: &str, width: u32, scheme: &str) -> Browser {
+        let browser = Browser::narrow(language, width).await;
+        let feature = json!({ "name": "prefers-color-scheme", "value": scheme });
+        let media = json!({ "cmd": "Emulation.setEmulatedMedia", "params": { "features": [feature] } });
+        browser.client.issue_cmd(ChromeCommand("goog/cdp/execute", media)).await.unwrap();
+        let dark = "return matchMedia('(prefers-color-scheme: dark)').matches";
+        assert_eq!(browser.client.execute(dark, Vec::new()).await.unwrap(), scheme == "dark");
+        browser
+    }
+
+    /// Ends it. What the page itself has not caught fails the test: an error of a script, or what its policy forbids.
+    /// Answers of the server that are refusals are none.
+    async fn close(self) {
+        self.closed.set(true);
+        let log = self.client.issue_cmd(ChromeCommand("se/log", json!({ "type": "browser" }))).await.unwrap();
+        let is_error = |entry: &&serde_json::Value| entry["level"] == "SEVERE" && entry["source"] != "network";
+        let errors: Vec<_> = log.as_array().unwrap().iter().filter(is_error).collect();
+        assert!(errors.is_empty(), "{errors:#?}");
+        self.client.clone().close().await.unwrap();
+    }
+
+    async fn run(&self, script: &str) -> serde_json::Value {
+        self.client.execute(script, Vec::new()).await.unwrap()
+    }
+
+    /// Presses keys one after the other, as a person without a mouse does.
+    async fn keys(&self, keys: &[char]) {
+        let mut actions = KeyActions::new("keyboard".into());
+        for value in keys {
+            actions = actions.then(KeyAction::Down { value: *value }).then(KeyAction::Up { value: *value });
+        }
+        self.client.perform_actions(actions).await.unwrap();
+    }
+
+    /// Moves the focus by the Tab key until it is on what matches.
+    async fn tab_to(&self, css: &str) {
+        let is_there = format!("return document.activeElement.matches({css:?})");
+        for _ in 0..120 {
+            self.keys(&[Key::Tab.into()]).await;
+            if self.run(&is_there).await == true {
+                // It can be seen where the focus is.
+                let seen = "const { outlineStyle, outlineWidth } = getComputedStyle(document.activeElement); return outlineStyle !== 'none' && parseFloat(outlineWidth) > 0";
+                assert_eq!(self.run(seen).await, true, "{css}");
+                return;
+            }
+        }
+        panic!("the Tab key does not lead to {css}; the page: {}", self.text("main").await);
+    }
+
+    /// The violations that axe finds on the page as it is.
+    async fn violations(&self, axe: &str) -> serde_json::Value {
+        self.run(axe).await;
+        let script = "const done = arguments[arguments.length - 1]; axe.run().then((found) => done(found.violations
+            .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`)))";
+        self.client.execute_async(script, Vec::new()).await.unwrap()
+    }
+
     async fn open_with(language: &str, options: serde_json::Value) -> Browser {
         let port = free_port();
         let mut driver = Command::new("chromedriver");
@@ -39,13 +122,13 @@ impl Browser {
         let arguments = ["--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1400,1200", &accept];
         let mut options = options;
         options["args"] = json!(arguments);
-        let capabilities = json!({ "goog:chromeOptions": options });
+        let capabilities = json!({ "goog:chromeOptions": options, "goog:loggingPrefs": { "browser": "ALL" } });
         let client = ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new())
             .capabilities(capabilities.as_object().unwrap().clone())
             .connect(&format!("http://127.0.0.1:{port}"))
             .await
             .expect("a browser");
-        Browser { client, _driver: driver }
+        Browser { client, closed: Cell::new(false), _driver: driver }
     }
 
     async fn click(&self, css: &str) {
@@ -214,7 +297,7 @@ async fn a_project_is_made_started_watched_and_stopped() {
     browser.press("Stop station").await;
     browser.wait_for(".head .state", |text| text.contains("done")).await;
     browser.wait_for("main", |text| text.contains("report.json")).await;
-    browser.client.clone().close().await.unwrap();
+    browser.close().await;
 }
 
 #[tokio::test]
@@ -225,7 +308,7 @@ async fn nothing_that_was_typed_is_lost() {
     let browser = Browser::open("en").await;
     browser.client.goto(&page.url("/projects/steady/edit")).await.unwrap();
     browser.wait_for_value("#toml", |text| text.contains("standard_scaler")).await;
-    let run = async |script: &str| browser.client.execute(script, Vec::new()).await.unwrap();
+    let run = async |script: &str| browser.run(script).await;
 
     // An answer to an earlier text comes while the next one is typed.
     run("const real = window.fetch; window.real = real; window.fetch = (...asked) => real(...asked).then((answer) => new Promise((go) => setTimeout(() => go(answer), 600)))").await;
@@ -290,7 +373,7 @@ async fn nothing_that_was_typed_is_lost() {
     assert_eq!(run(leaves).await, false, "nothing is lost now");
     browser.click(".brand").await;
     browser.wait_for("h1", |text| text == "Projects").await;
-    browser.client.clone().close().await.unwrap();
+    browser.close().await;
 }
 
 #[tokio::test]
@@ -312,6 +395,7 @@ async fn payloads_propose_how_they_are_read() {
     browser.wait_for("#note", |text| text.contains("Made from 2 rows")).await;
     browser.press("Undo").await;
     browser.wait_for_value("#toml", |text| text.contains("davis") && !text.contains("separator")).await;
+    browser.close().await;
 }
 
 #[tokio::test]
@@ -322,11 +406,19 @@ async fn every_button_of_the_list_is_in_sight() {
     std::fs::write(projects.path().join("a_project_with_a_name_that_is_rather_long.toml"), long).unwrap();
     let broken = STEADY.replace("bucket_size", "bucket_sise");
     std::fs::write(projects.path().join("broken.toml"), broken).unwrap();
+    let nobody = format!("mqtt://127.0.0.1:{}/a/long/topic/of/results", free_port());
+    std::fs::write(projects.path().join("waits.toml"), STEADY.replace("null", &nobody)).unwrap();
     let page = Page::start(&projects);
+    for project in ["steady", "waits"] {
+        page.post(&format!("/api/v1/projects/{project}/start"), serde_json::Value::Null);
+    }
+    page.wait_for("steady", "running");
+    page.wait_for("waits", "connecting");
     for (language, width) in [("en", 360), ("de", 360), ("en", 800), ("de", 800), ("en", 1440), ("de", 1440)] {
-        let browser = Browser::narrow(language, width).await;
+        let browser = Browser::coloured(language, width, if language == "de" { "dark" } else { "light" }).await;
         browser.client.goto(&page.url("/")).await.unwrap();
         browser.wait_for(".projects", |text| text.contains("steady") && text.contains("broken")).await;
+        keep_screenshot(&browser, &format!("list-{language}-{width}")).await;
         let script = "const seen = (button) => {
                 button.scrollIntoView({ block: 'center' });
                 const { left, right, top, bottom } = button.getBoundingClientRect();
@@ -335,10 +427,11 @@ async fn every_button_of_the_list_is_in_sight() {
                 return inside && [left + 2, middle, right - 2].every((x) => button.contains(document.elementFromPoint(x, height)));
             };
             const wrong = [...document.querySelectorAll('.projects td.buttons > *, .head button')].filter((button) => !seen(button));
-            return [innerWidth, document.documentElement.scrollWidth <= innerWidth, wrong.map((button) => button.outerHTML)]";
+            const table = document.querySelector('.projects').parentElement;
+            return [innerWidth, document.documentElement.scrollWidth <= innerWidth && table.scrollWidth <= table.clientWidth, wrong.map((button) => button.outerHTML)]";
         let seen = browser.client.execute(script, Vec::new()).await.unwrap();
         assert_eq!(seen, json!([width, true, []]), "{language} {width}");
-        browser.client.clone().close().await.unwrap();
+        browser.close().await;
     }
 }
 
@@ -405,7 +498,7 @@ async fn every_key_of_the_file_can_be_set() {
         browser.wait_for_value("#toml", |toml| toml.contains(written)).await;
         browser.wait_for_value(&format!("#field-{field}"), |shown| shown == text).await;
     }
-    browser.client.clone().close().await.unwrap();
+    browser.close().await;
 }
 
 #[tokio::test]
@@ -428,7 +521,7 @@ async fn a_base_path_stands_before_every_view() {
     browser.wait_for("table.projects", |text| text.contains("steady") && text.contains("running")).await;
     let path = browser.client.execute("return location.pathname", Vec::new()).await.unwrap();
     assert_eq!(path, "/rowmill/");
-    browser.client.clone().close().await.unwrap();
+    browser.close().await;
 }
 
 #[tokio::test]
@@ -460,34 +553,152 @@ async fn a_viewer_signs_in_and_finds_no_buttons() {
     let script = "const [done] = arguments; fetch('/api/v1/projects/steady/start', { method: 'POST' }).then((a) => done(a.status))";
     let status = browser.client.execute_async(script, Vec::new()).await.unwrap();
     assert_eq!(status, 403);
-    browser.client.clone().close().await.unwrap();
+    browser.close().await;
 }
 
+/// Kept for people to look at, if a folder for it is named.
+async fn keep_screenshot(browser: &Browser, name: &str) {
+    if let Ok(folder) = std::env::var("ROWMILL_SCREENSHOTS") {
+        let picture = browser.client.screenshot().await.unwrap();
+        std::fs::write(std::path::Path::new(&folder).join(format!("{name}.png")), picture).unwrap();
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs Chromium and chromedriver"]
+async fn a_sink_whose_broker_is_away_is_named() {
+    let projects = Projects::new();
+    let sink = format!("mqtt://127.0.0.1:{}/results", free_port());
+    std::fs::write(projects.path().join("waits.toml"), STEADY.replace("null", &sink)).unwrap();
+    let page = Page::start(&projects);
+    page.post("/api/v1/projects/waits/start", serde_json::Value::Null);
+    let browser = Browser::open("en").await;
+    browser.client.goto(&page.url("/")).await.unwrap();
+    browser.wait_for("table.projects", |text| text.contains("connecting") && text.contains(&sink)).await;
+    browser.client.goto(&page.url("/projects/waits")).await.unwrap();
+    browser.wait_for(".head", |text| text.contains("connecting") && text.contains(&sink)).await;
+    browser.close().await;
+}
+
+/// Without a mouse: a project is created, started, watched and stopped.
+#[tokio::test]
+#[ignore = "needs Chromium and chromedriver"]
+async fn the_keyboard_alone_is_enough() {
+    let (enter, space) = (char::from(Key::Enter), ' ');
+    let projects = Projects::new();
+    let page = Page::start(&projects);
+    let browser = Browser::open("en").await;
+    browser.client.goto(&page.url("/")).await.unwrap();
+    browser.wait_for("table.projects", |text| text.contains("steady")).await;
+    browser.tab_to(".head button.first").await;
+    browser.keys(&[enter]).await;
+    browser.client.wait().for_element(Locator::Css("input[name=name]")).await.unwrap();
+    if browser.run("return document.activeElement.name").await != "name" {
+        browser.tab_to("input[name=name]").await;
+    }
+    browser.keys(&"station".chars().collect::<Vec<_>>()).await;
+    browser.keys(&[enter]).await;
+    browser.wait_for_value("#toml", |text| text.contains("standard_scaler")).await;
+    browser.tab_to("#field-source-url").await;
+    browser.run("document.activeElement.select()").await;
+    let source = "generate:rows=100000000,seed=1,rate=1000";
+    browser.keys(&source.chars().collect::<Vec<_>>()).await;
+    browser.keys(&[Key::Tab.into()]).await;
+    browser.wait_for_value("#toml", |text| text.contains(source)).await;
+    browser.tab_to(".brand").await;
+    browser.tab_to(".head button.first").await;
+    browser.keys(&[space]).await;
+    browser.wait_for("#note", |text| text == "Saved.").await;
+    browser.tab_to("h1 a").await;
+    browser.keys(&[enter]).await;
+    browser.wait_for("h1", |text| text == "station").await;
+    browser.tab_to("[aria-label='Start station']").await;
+    browser.keys(&[enter]).await;
+    browser.wait_for(".head .state", |text| text.contains("running")).await;
+    browser.wait_for("#rows-in", |text| text.replace(',', "").parse::<u64>().is_ok_and(|rows| rows >= 100)).await;
+    browser.tab_to(".chart + .chart, details > summary, .wide, pre").await;
+    browser.tab_to("[aria-label='Stop station']").await;
+    browser.keys(&[enter]).await;
+    browser.wait_for(".head .state", |text| text.contains("done")).await;
+    browser.close().await;
+}
+
+/// Each state of the page, in both languages, at three widths, light and dark.
 #[tokio::test]
 #[ignore = "needs Chromium, chromedriver and axe-core"]
 async fn no_page_keeps_anybody_out() {
     let axe = std::env::var("ROWMILL_AXE").unwrap_or_else(|_| "src/web/page/node_modules/axe-core/axe.min.js".into());
     let axe = std::fs::read_to_string(&axe).unwrap_or_else(|error| panic!("{axe}: {error}; see .ci/run"));
     let projects = Projects::new();
-    std::fs::write(projects.path().join("steady.toml"), format!("{STEADY}{HOURLY}")).unwrap();
+    let write = |name: &str, toml: &str| std::fs::write(projects.path().join(name), toml).unwrap();
+    write("steady.toml", &format!("{STEADY}{HOURLY}"));
+    write("idle.toml", STEADY);
+    write("broken.toml", &STEADY.replace("bucket_size", "bucket_sise"));
+    write("letters.toml", "source.url = \"rows.csv\"\nsink.url = \"null\"\n");
+    write("rows.csv", "outTemp\n1\nwarm\n");
+    let nobody = free_port();
+    write("waits.toml", &STEADY.replace("null", &format!("mqtt://127.0.0.1:{nobody}/results")));
+    let lost = "source.connect_timeout = \"1s\"\nsink.url = \"null\"\n";
+    write("lost.toml", &format!("source.url = \"mqtt://127.0.0.1:{nobody}/t\"\n{lost}"));
     let page = Page::start(&projects);
-    page.post("/api/v1/projects/steady/start", serde_json::Value::Null);
-    page.wait_for("steady", "running");
-    let browser = Browser::open("en").await;
-    browser.client.goto(&page.url("/projects/steady")).await.unwrap();
-    browser.wait_for("#tables", |text| text.contains("outTemp_mean") && text.contains("davis")).await;
-    for path in ["/", "/projects/steady", "/projects/steady/edit", "/login"] {
-        browser.client.goto(&page.url(path)).await.unwrap();
-        browser.wait_for("h1", |text| !text.is_empty()).await;
-        tokio::time::sleep(Duration::from_secs(2)).await;
-        browser.client.execute(&axe, Vec::new()).await.unwrap();
-        let script = "const done = arguments[arguments.length - 1]; axe.run().then((found) => done(found.violations
-            .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-            .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`)))";
-        let violations = browser.client.execute_async(script, Vec::new()).await.unwrap();
-        assert_eq!(violations, json!([]), "{path}");
+    for (project, state) in [("steady", "running"), ("letters", "done"), ("waits", "connecting"), ("lost", "failed")] {
+        page.post(&format!("/api/v1/projects/{project}/start"), serde_json::Value::Null);
+        page.wait_for(project, state);
     }
-    browser.client.clone().close().await.unwrap();
+    let nothing = tempfile::tempdir().unwrap();
+    let empty = Projects(nothing);
+    let empty = Page::start(&empty);
+    let open_all = "document.querySelectorAll('details').forEach((part) => { part.open = true })";
+    for (language, width, scheme) in [("en", 1440, "light"), ("de", 800, "dark"), ("en", 360, "dark")] {
+        let browser = Browser::coloured(language, width, scheme).await;
+        // The page, what shows that it is there, and what is done then.
+        for (what, url, shows, act) in [
+            ("list", page.url("/"), "table.projects tr:nth-child(6)", ""),
+            ("new", String::new(), "table.projects", "document.querySelector('.head button.first').click()"),
+            ("running", page.url("/projects/steady"), "#tables table", open_all),
+            ("failed", page.url("/projects/lost"), "#reason", ""),
+            ("connecting", page.url("/projects/waits"), ".which", ""),
+            ("letters", page.url("/projects/letters"), "#letters", open_all),
+            ("idle", page.url("/projects/idle"), "h1", ""),
+            ("problem", page.url("/projects/broken/edit"), "#problem:not(:empty)", ""),
+            ("editor", page.url("/projects/idle/edit"), "#field-source-csv-separator", open_all),
+            ("preview", String::new(), "#preview", "document.querySelector('#preview').click()"),
+            ("login", page.url("/login"), "form", ""),
+            ("empty", empty.url("/"), "h1", ""),
+            ("gone", page.url("/projects/nothing"), "p.error", ""),
+        ] {
+            if !url.is_empty() {
+                browser.client.goto(&url).await.unwrap();
+            }
+            let wait = browser.client.wait().at_most(Duration::from_secs(60));
+            wait.for_element(Locator::Css(shows)).await.unwrap_or_else(|error| panic!("{what}: {error}"));
+            browser.run(act).await;
+            if what == "preview" {
+                let wait = browser.client.wait().at_most(Duration::from_secs(60));
+                wait.for_element(Locator::Css("table.rows")).await.unwrap();
+            }
+            assert_eq!(browser.violations(&axe).await, json!([]), "{what} {language} {width} {scheme}");
+            let over = "return document.documentElement.scrollWidth - innerWidth";
+            assert!(browser.run(over).await.as_f64().unwrap() <= 0.0, "{what} is wider than {width}");
+            keep_screenshot(&browser, &format!("{what}-{language}-{width}-{scheme}")).await;
+        }
+        browser.close().await;
+    }
+    // Somebody else has saved meanwhile.
+    let browser = Browser::coloured("en", 800, "dark").await;
+    browser.client.goto(&page.url("/projects/idle/edit")).await.unwrap();
+    browser.wait_for_value("#toml", |text| text.contains("standard_scaler")).await;
+    browser.fill("#toml", STEADY).await;
+    let theirs = json!({ "toml": STEADY.replace("2000", "1000") });
+    assert_eq!(page.call("PUT", "/api/v1/projects/idle", &[], Some(&theirs)).0, 200);
+    browser.client.find(Locator::Css("#toml")).await.unwrap().send_keys("# mine").await.unwrap();
+    browser.client.wait().for_element(Locator::Css(".head button.first:enabled")).await.unwrap();
+    browser.press("Save").await;
+    browser.wait_for("#conflict", |text| text.contains("Somebody else")).await;
+    assert_eq!(browser.violations(&axe).await, json!([]), "the dialog");
+    keep_screenshot(&browser, "conflict").await;
+    browser.press("Take the other text").await;
+    browser.close().await;
 }
 
 /// A model that learns what the rows hold, and a score of it an hour.
@@ -571,7 +782,7 @@ async fn results_are_drawn() {
         assert!(steps.contains(step), "{steps}: {}", browser.text("main").await);
     }
     browser.wait_for("#preview-charts .u-legend", |text| text.contains("row")).await;
-    browser.client.clone().close().await.unwrap();
+    browser.close().await;
 }
 
 /// schemathesis, beside the pinned Python.

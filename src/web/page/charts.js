@@ -45,7 +45,8 @@ export function Chart({ title, data, series, axis, show, logX = false, logY = fa
       chart.current = new uPlot(options, data, place.current);
     };
     draw();
-    const size = new ResizeObserver(() => chart.current?.setSize({ width: Math.max(place.current.clientWidth, 200), height: HEIGHT }));
+    // It may still be told of a place that is gone.
+    const size = new ResizeObserver(() => place.current && chart.current?.setSize({ width: Math.max(place.current.clientWidth, 200), height: HEIGHT }));
     size.observe(place.current);
     const dark = matchMedia("(prefers-color-scheme: dark)");
     dark.addEventListener("change", draw);

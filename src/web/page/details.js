@@ -137,10 +137,10 @@ function Sample({ sample }) {
     <${Rows} title=${t("after")} excerpt=${after} />
     <details><summary>${t("before")}</summary><${Rows} title=${t("before")} excerpt=${before} /></details>
     <details><summary>${t("columns")}</summary>
-      <table><thead><tr><th scope="col">${t("column")}</th><th scope="col">${t("before")}</th><th scope="col">${t("after")}</th></tr></thead>
+      <div class="wide" tabindex="0" role="region" aria-label=${t("columns")}><table><thead><tr><th scope="col">${t("column")}</th><th scope="col">${t("before")}</th><th scope="col">${t("after")}</th></tr></thead>
       <tbody>${plots.map((name) => html`<tr><th scope="row">${name}</th>
         <td><${Spark} values=${column(before, name)} label="${name}, ${t("before")}" /></td>
-        <td><${Spark} values=${column(after, name)} label="${name}, ${t("after")}" /></td></tr>`)}</tbody></table></details>
+        <td><${Spark} values=${column(after, name)} label="${name}, ${t("after")}" /></td></tr>`)}</tbody></table></div></details>
   </section>`;
 }
 
