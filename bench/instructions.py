@@ -14,10 +14,10 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-SIZES = {1: 1000, 100: 10_000, 1000: 10_000, 10_000: 20_000}
+SIZES = {1: 1000, 10: 2000, 100: 10_000, 1000: 10_000, 10_000: 20_000}
 NUMBERS = 26
 # `143,941 ( 0.18%)  src/subtasks/clip.rs:<rowmill::subtasks::clip::Clip as rowmill::subtasks::by_column::ColumnSubtask>::apply_column`
-STEP = re.compile(r"^ *([\d,]+) \([^)]*\) +\S+:<rowmill::subtasks::(\w+)::\w+ as \S+>::apply(?:_column)?(?: \[.*)?$", re.M)
+STEP = re.compile(r"^ *([\d,]+) \([^)]*\) +\S+:<rowmill::subtasks::(\w+)::\w+ as \S+>::apply(?:_column|_row)?(?: \[.*)?$", re.M)
 
 
 def counted(program, rows, bucket_size, directory):
@@ -45,7 +45,7 @@ def main():
     print("|---|" + "---|" * len(SIZES))
     for step in (ROOT / "dataflows/weather.toml").read_text().split('use = "')[1:]:
         step = step.split('"')[0]
-        cells = [counts[size][step] / (rows * NUMBERS) for size, rows in SIZES.items()]
+        cells = [counts[size].get(step, 0) / (rows * NUMBERS) for size, rows in SIZES.items()]
         print(f"| {step} |", " | ".join(f"{cell:.1f}" for cell in cells), "|")
 
 

@@ -46,7 +46,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-const ROWS: [usize; 4] = [1, 100, 1000, 10_000];
+const ROWS: [usize; 5] = [1, 10, 100, 1000, 10_000];
 
 fn main() {
     let dataflow = std::fs::read_to_string("dataflows/weather.toml").expect("run it from the project's root");

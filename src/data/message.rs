@@ -76,8 +76,7 @@ impl Message {
     /// The numbers of a column.
     pub fn column_mut(&mut self, slot: usize) -> &mut [f64] {
         let rows = self.rows();
-        let flat = self.numbers.as_slice_mut().expect("standard layout");
-        &mut flat[slot * rows..(slot + 1) * rows]
+        &mut self.flat_mut()[slot * rows..(slot + 1) * rows]
     }
 
     /// All numbers, column after column.
@@ -85,12 +84,17 @@ impl Message {
         self.numbers.as_slice().expect("standard layout")
     }
 
+    /// All numbers, column after column, to be changed.
+    pub fn flat_mut(&mut self) -> &mut [f64] {
+        self.numbers.as_slice_mut().expect("standard layout")
+    }
+
     /// Sets all numbers, column after column.
     ///
     /// # Panics
     /// If they are not as many, which is an error of the caller.
     pub fn set_flat(&mut self, flat: &[f64]) {
-        self.numbers.as_slice_mut().expect("standard layout").copy_from_slice(flat);
+        self.flat_mut().copy_from_slice(flat);
     }
 
     /// Appends a number column, one value per row.

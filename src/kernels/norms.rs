@@ -18,9 +18,13 @@ pub fn add_squares(column: &[f64], norms: &mut [f64]) {
 /// Takes the larger of a magnitude and the norm of its row.
 #[multiversion(targets("x86_64+avx512f+avx512dq", "x86_64+avx2", "x86_64+sse4.2"))]
 pub fn take_largest(column: &[f64], norms: &mut [f64]) {
-    for (norm, x) in norms.iter_mut().zip(column) {
-        let size = x.abs();
-        // A comparison with NaN is false: a NaN value replaces the norm, and a NaN norm stays.
-        *norm = if size <= *norm || norm.is_nan() { *norm } else { size };
-    }
+    norms.iter_mut().zip(column).for_each(|(norm, x)| *norm = larger(*norm, *x));
+}
+
+/// The larger of a norm and the magnitude of a value.
+#[inline(always)]
+pub fn larger(norm: f64, x: f64) -> f64 {
+    let size = x.abs();
+    // A comparison with NaN is false: a NaN value replaces the norm, and a NaN norm stays.
+    if size <= norm || norm.is_nan() { norm } else { size }
 }

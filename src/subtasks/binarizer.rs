@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::by_column::{ColumnSubtask, Flaw, refuse_not_finite};
+use super::by_column::{ColumnSubtask, Flaw, refuse_not_finite, refuse_row};
 use super::{Subtask, Traits};
 use crate::kernels::select::binarize;
 
@@ -23,6 +23,10 @@ impl Subtask for Binarizer {
 impl ColumnSubtask for Binarizer {
     fn apply_column(&self, _place: usize, values: &mut [f64]) -> Result<(), Flaw> {
         if binarize(values, self.threshold) { Ok(()) } else { refuse_not_finite(values) }
+    }
+
+    fn apply_row(&self, values: &mut [f64]) -> Result<(), (usize, Flaw)> {
+        if binarize(values, self.threshold) { Ok(()) } else { refuse_row(values, refuse_not_finite) }
     }
 }
 

@@ -49,6 +49,15 @@ impl ColumnSubtask for Clip {
         clamp(values, lower, upper);
         Ok(())
     }
+
+    fn apply_row(&self, values: &mut [f64]) -> Result<(), (usize, Flaw)> {
+        // The only value of a column is each of its quantiles: it is no bound to itself, and as the upper one the last word.
+        if self.upper_quantile.is_none() {
+            let (lower, upper) = Clip { lower_quantile: None, ..self.clone() }.bounds(values);
+            clamp(values, lower, upper);
+        }
+        Ok(())
+    }
 }
 
 impl Clip {

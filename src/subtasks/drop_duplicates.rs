@@ -47,8 +47,11 @@ impl Subtask for DropDuplicates {
 
 impl BatchSubtask for DropDuplicates {
     fn apply(&self, message: &mut Message, scope: &Scope) -> Result<(), Fault> {
-        let keep = self.flags(message, scope);
-        message.retain(&keep);
+        // A row alone has none that it could equal.
+        if message.rows() > 1 {
+            let keep = self.flags(message, scope);
+            message.retain(&keep);
+        }
         Ok(())
     }
 }

@@ -57,11 +57,19 @@ impl BatchSubtask for Dropna {
 fn missing(message: &Message, scope: &Scope) -> Scratch<u32> {
     let mut counts: Scratch<u32> = Scratch::default();
     counts.resize(message.rows(), 0);
-    for slot in &scope.numbers {
-        let column = message.column(*slot);
-        // Most columns have all their values.
-        if let Some(first) = next_missing(column, 0) {
-            count_missing(&column[first..], &mut counts[first..]);
+    match &mut counts[..] {
+        [count] => {
+            let row = message.flat();
+            *count = scope.numbers.iter().map(|slot| u32::from(row[*slot].is_nan())).sum();
+        }
+        counts => {
+            for slot in &scope.numbers {
+                let column = message.column(*slot);
+                // Most columns have all their values.
+                if let Some(first) = next_missing(column, 0) {
+                    count_missing(&column[first..], &mut counts[first..]);
+                }
+            }
         }
     }
     for slot in &scope.texts {

@@ -79,6 +79,14 @@ impl ColumnSubtask for Fillna {
         }
         Ok(())
     }
+
+    fn apply_row(&self, values: &mut [f64]) -> Result<(), (usize, Flaw)> {
+        // A column whose only value is missing has no other to fill it with, and one is within every limit.
+        if self.method.is_none() {
+            fill_missing(values, self.value.unwrap_or(f64::NAN));
+        }
+        Ok(())
+    }
 }
 
 fn fill(column: &mut [f64], value: f64, limit: usize) {

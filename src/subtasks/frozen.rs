@@ -1,7 +1,7 @@
 //! Subtasks with fitted params: a function for each column.
 
 use super::Transform;
-use super::by_column::{ColumnSubtask, Flaw, refuse_infinite};
+use super::by_column::{ColumnSubtask, Flaw, refuse_infinite, refuse_row};
 
 /// Changes each column value by value, by the function of that column.
 struct Frozen<F> {
@@ -32,6 +32,12 @@ impl<F: Fn(f64) -> f64 + Send + Sync> ColumnSubtask for Frozen<F> {
         (self.refuse)(values)?;
         let map = &self.columns[place];
         values.iter_mut().for_each(|x| *x = map(*x));
+        Ok(())
+    }
+
+    fn apply_row(&self, values: &mut [f64]) -> Result<(), (usize, Flaw)> {
+        refuse_row(values, self.refuse)?;
+        values.iter_mut().zip(&self.columns).for_each(|(x, map)| *x = map(*x));
         Ok(())
     }
 }

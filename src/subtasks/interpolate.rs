@@ -79,6 +79,11 @@ impl ColumnSubtask for Interpolate {
         self.fill(values, None, None);
         Ok(())
     }
+
+    fn apply_row(&self, _values: &mut [f64]) -> Result<(), (usize, Flaw)> {
+        // The only value of a column has no neighbours.
+        Ok(())
+    }
 }
 
 impl BatchSubtask for Interpolate {

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::by_column::{ColumnSubtask, Flaw, finite_extremes, refuse_infinite};
+use super::by_column::{ColumnSubtask, Flaw, finite_extremes, refuse_infinite, refuse_row};
 use super::frozen::frozen;
 use super::scope::unless_zero;
 use super::{Fault, Fit, Learned, Learner, PartialFit, Scope, Subtask, Traits, Transform};
@@ -52,6 +52,13 @@ impl ColumnSubtask for MaxAbsScaler {
         self.scale(values, unless_zero(larger(extremes)));
         Ok(())
     }
+
+    fn apply_row(&self, values: &mut [f64]) -> Result<(), (usize, Flaw)> {
+        refuse_row(values, refuse_infinite)?;
+        values.iter_mut().for_each(|x| *x /= unless_zero(x.abs()));
+        self.clip_to_one(values);
+        Ok(())
+    }
 }
 
 /// The largest magnitude so far.
@@ -79,6 +86,10 @@ impl Learner for RunningLargest {
 impl MaxAbsScaler {
     fn scale(&self, values: &mut [f64], scale: f64) {
         shift_and_divide(values, 0.0, scale);
+        self.clip_to_one(values);
+    }
+
+    fn clip_to_one(&self, values: &mut [f64]) {
         if self.clip {
             clamp(values, -1.0, 1.0);
         }

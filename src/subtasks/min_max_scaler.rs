@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::by_column::{ColumnSubtask, Flaw, finite_extremes, refuse_infinite};
+use super::by_column::{ColumnSubtask, Flaw, finite_extremes, refuse_infinite, refuse_row};
 use super::frozen::frozen;
 use super::{Fault, Fit, Learned, Learner, PartialFit, Refusal, Scope, Subtask, Traits, Transform};
 use crate::data::{Message, from_bytes, to_bytes};
@@ -70,6 +70,16 @@ impl ColumnSubtask for MinMaxScaler {
         self.scale(values, scale, shift);
         Ok(())
     }
+
+    fn apply_row(&self, values: &mut [f64]) -> Result<(), (usize, Flaw)> {
+        refuse_row(values, refuse_infinite)?;
+        for x in values.iter_mut() {
+            let (scale, shift) = self.of((*x, *x));
+            *x = *x * scale + shift;
+        }
+        self.clip_to_range(values);
+        Ok(())
+    }
 }
 
 /// Least and greatest value so far.
@@ -109,6 +119,10 @@ impl MinMaxScaler {
 
     fn scale(&self, values: &mut [f64], scale: f64, shift: f64) {
         scale_and_shift(values, scale, shift);
+        self.clip_to_range(values);
+    }
+
+    fn clip_to_range(&self, values: &mut [f64]) {
         if self.clip {
             clamp(values, self.feature_range.0, self.feature_range.1);
         }

@@ -3,11 +3,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::by_column::refuse_not_finite;
+use super::by_column::{Flaw, change_row, refuse_not_finite, refuse_row};
 use super::scope::unless_zero;
 use super::{BatchSubtask, Fault, Scope, Subtask, Traits};
 use crate::data::Message;
-use crate::kernels::affine::divide_each;
+use crate::kernels::affine::{divide_each, shift_and_divide};
 use crate::kernels::norms;
 use crate::kernels::select::any_not_finite;
 use crate::pool::Scratch;
@@ -36,6 +36,9 @@ impl Subtask for Normalizer {
 
 impl BatchSubtask for Normalizer {
     fn apply(&self, message: &mut Message, scope: &Scope) -> Result<(), Fault> {
+        if message.rows() == 1 {
+            return change_row(message, scope, |values| self.scale_row(values));
+        }
         let mut norms: Scratch<f64> = Scratch::default();
         norms.resize(message.rows(), 0.0);
         for slot in &scope.numbers {
@@ -50,9 +53,7 @@ impl BatchSubtask for Normalizer {
         if any_not_finite(&norms) {
             scope.refuse(message, refuse_not_finite)?;
         }
-        for norm in norms.iter_mut() {
-            *norm = unless_zero(if self.norm == Norm::L2 { norm.sqrt() } else { *norm });
-        }
+        norms.iter_mut().for_each(|norm| *norm = self.divisor(*norm));
         for slot in &scope.numbers {
             divide_each(message.column_mut(*slot), &norms);
         }
@@ -61,6 +62,27 @@ impl BatchSubtask for Normalizer {
 
     fn refuses_first(&self) -> bool {
         true
+    }
+}
+
+impl Normalizer {
+    /// Divides the only row of a message by its norm.
+    fn scale_row(&self, values: &mut [f64]) -> Result<(), (usize, Flaw)> {
+        let norm = match self.norm {
+            Norm::L1 => values.iter().fold(0.0, |norm, x| norm + x.abs()),
+            Norm::L2 => values.iter().fold(0.0, |norm, x| norm + x * x),
+            Norm::Max => values.iter().fold(0.0, |norm, x| norms::larger(norm, *x)),
+        };
+        if !norm.is_finite() {
+            refuse_row(values, refuse_not_finite)?;
+        }
+        shift_and_divide(values, 0.0, self.divisor(norm));
+        Ok(())
+    }
+
+    /// What the values of a row are divided by, whose norm was summed up.
+    fn divisor(&self, norm: f64) -> f64 {
+        unless_zero(if self.norm == Norm::L2 { norm.sqrt() } else { norm })
     }
 }
 

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::by_column::{ColumnSubtask, Flaw, refuse_infinite};
+use super::by_column::{ColumnSubtask, Flaw, one_by_one, refuse_infinite, refuse_row};
 use super::frozen::frozen_unless;
 use super::standard_scaler::StandardScaler;
 use super::{Fault, Fit, Learned, Scope, Subtask, Traits, Transform};
@@ -12,7 +12,10 @@ use crate::kernels::box_cox::{box_cox_lambda, transform_from_centre};
 use crate::kernels::likelihood::Likelihood;
 use crate::kernels::moments::{moments, surely_vary};
 use crate::kernels::power::{box_cox, signed_logs, yeo_johnson};
+use crate::kernels::select::any_not_finite;
 use crate::pool::Scratch;
+
+const ALL_MISSING: &str = "Column must not be all nan.";
 
 /// Applies the power transform that makes a column most like a normal distribution.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -84,6 +87,24 @@ impl ColumnSubtask for PowerTransformer {
         }
         Ok(())
     }
+
+    fn apply_row(&self, values: &mut [f64]) -> Result<(), (usize, Flaw)> {
+        if self.method == PowerMethod::BoxCox {
+            return one_by_one(self, values);
+        }
+        refuse_row(values, refuse_not_one)?;
+        // The only value of a column is a constant: its lambda is 1.
+        if self.standardize {
+            StandardScaler::default().scale_row(values);
+        }
+        Ok(())
+    }
+}
+
+/// Refuses, of values that are each the only one of a column, what has no power transform.
+fn refuse_not_one(values: &[f64]) -> Result<(), Flaw> {
+    refuse_infinite(values)?;
+    if any_not_finite(values) { Err(Flaw::of_column(ALL_MISSING)) } else { Ok(()) }
 }
 
 /// Refuses what Box-Cox has no value for.
@@ -143,7 +164,7 @@ impl PowerTransformer {
     fn box_cox(&self, column: &mut [f64]) -> Result<f64, &'static str> {
         let values = present(column);
         if values.is_empty() {
-            return Err("Column must not be all nan.");
+            return Err(ALL_MISSING);
         }
         let lambda = box_cox_lambda(&values)?;
         let mut transformed: Scratch<f64> = column.iter().map(|x| box_cox(*x, lambda)).collect();
@@ -160,7 +181,7 @@ impl PowerTransformer {
 fn is_constant(column: &[f64]) -> Result<bool, &'static str> {
     let moments = moments(column);
     if moments.count == 0 {
-        return Err("Column must not be all nan.");
+        return Err(ALL_MISSING);
     }
     // scikit-learn's mean is NaN where a value is missing, so such a column never counts as constant; one whose
     // variance overflows does.

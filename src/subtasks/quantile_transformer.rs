@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::by_column::{ColumnSubtask, Flaw, refuse_infinite};
+use super::by_column::{ColumnSubtask, Flaw, one_by_one, refuse_infinite, refuse_row};
 use super::frozen::frozen;
 use super::{Fault, Fit, Learned, Learner, PartialFit, Refusal, Scope, Subtask, Traits, Transform};
 use crate::data::{Message, from_bytes, to_bytes};
@@ -99,6 +99,16 @@ impl ColumnSubtask for QuantileTransformer {
         self.transform(values);
         Ok(())
     }
+
+    fn apply_row(&self, values: &mut [f64]) -> Result<(), (usize, Flaw)> {
+        if self.output_distribution == Distribution::Normal {
+            return one_by_one(self, values);
+        }
+        refuse_row(values, refuse_infinite)?;
+        // The only value of a column is the least one, whose level is 0.
+        values.iter_mut().for_each(|x| *x = if x.is_nan() { *x } else { 0.0 });
+        Ok(())
+    }
 }
 
 /// A sketch of all values so far.
@@ -146,11 +156,6 @@ impl QuantileTransformer {
     }
 
     fn transform(&self, column: &mut [f64]) {
-        if let ([x], Distribution::Uniform) = (&mut *column, self.output_distribution) {
-            // A single value is the least one, whose level is 0.
-            *x = if x.is_nan() { *x } else { 0.0 };
-            return;
-        }
         let references = self.references(column.len());
         self.map_by(&quantiles(column, &references), &references, column);
     }

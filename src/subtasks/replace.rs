@@ -31,6 +31,11 @@ impl ColumnSubtask for Replace {
         }
         Ok(())
     }
+
+    fn apply_row(&self, values: &mut [f64]) -> Result<(), (usize, Flaw)> {
+        // What becomes of a value depends on nothing else.
+        self.apply_column(0, values).map_err(|flaw| (0, flaw))
+    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::by_column::{ColumnSubtask, Flaw, refuse_infinite};
+use super::by_column::{ColumnSubtask, Flaw, refuse_infinite, refuse_row};
 use super::frozen::frozen;
 use super::scope::unless_zero;
 use super::{Fault, Fit, Learned, Learner, PartialFit, Refusal, Scope, Subtask, Traits, Transform};
@@ -70,6 +70,17 @@ impl ColumnSubtask for RobustScaler {
         refuse_infinite(values)?;
         let (centre, scale) = self.learn(values);
         shift_and_divide(values, centre, scale);
+        Ok(())
+    }
+
+    fn apply_row(&self, values: &mut [f64]) -> Result<(), (usize, Flaw)> {
+        refuse_row(values, refuse_infinite)?;
+        // The only value of a column is each of its quantiles; its masked median is half of its double.
+        let scale = if self.with_scaling { self.distance(|_| 0.0) } else { 1.0 };
+        if self.with_centering {
+            values.iter_mut().for_each(|x| *x -= (*x + *x) / 2.0);
+        }
+        shift_and_divide(values, 0.0, scale);
         Ok(())
     }
 }

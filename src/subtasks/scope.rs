@@ -1,5 +1,7 @@
 //! The columns a subtask acts on.
 
+use std::ops::Range;
+
 use crate::data::{Column, Kind, Message, Schema, event_time};
 
 /// Slots of the columns in scope, with their names for messages to people and for new columns.
@@ -71,6 +73,14 @@ impl Scope {
     /// The name of the column of event times, for a subtask that acts by time.
     pub fn time_name(&self) -> Option<&str> {
         self.time.as_ref().map(|time| time.name.as_str())
+    }
+
+    /// The slots of the number columns where one follows the other, as those of all columns do.
+    pub(super) fn consecutive(&self) -> Option<Range<usize>> {
+        let first = *self.numbers.first()?;
+        // Without a branch a column: this is asked for each message of one row.
+        let follows = |all: bool, (slot, next): (&usize, usize)| all & (*slot == next);
+        self.numbers.iter().zip(first..).fold(true, follows).then_some(first..first + self.numbers.len())
     }
 
     /// Slots and names of the number columns.

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::by_column::{ColumnSubtask, Flaw, refuse_infinite};
+use super::by_column::{ColumnSubtask, Flaw, refuse_infinite, refuse_row};
 use super::frozen::frozen;
 use super::{Fault, Fit, Learned, Learner, PartialFit, Scope, Subtask, Traits, Transform};
 use crate::data::{Message, from_bytes, to_bytes};
@@ -63,6 +63,12 @@ impl ColumnSubtask for StandardScaler {
         shift_and_divide(values, mean, deviation);
         Ok(())
     }
+
+    fn apply_row(&self, values: &mut [f64]) -> Result<(), (usize, Flaw)> {
+        refuse_row(values, refuse_infinite)?;
+        self.scale_row(values);
+        Ok(())
+    }
 }
 
 /// Moments of all values so far.
@@ -93,6 +99,14 @@ impl StandardScaler {
     pub(super) fn scale(&self, column: &mut [f64]) {
         let (mean, deviation) = self.learn(column);
         shift_and_divide(column, mean, deviation);
+    }
+
+    /// Scales each value as a column of its own, which is constant.
+    pub(super) fn scale_row(&self, values: &mut [f64]) {
+        if self.with_mean {
+            // The mean is a sum that begins with 0, so that none is -0.
+            values.iter_mut().for_each(|x| *x -= 0.0 + *x);
+        }
     }
 
     /// What is subtracted, and what the rest is divided by.
