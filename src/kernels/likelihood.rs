@@ -3,7 +3,7 @@
 //! The log-likelihood is strictly concave (T. Marchand et al., SecureFedYJ, NeurIPS 2022), so Newton's method
 //! finds what SciPy's search finds, in a fraction of the evaluations. Bounds and refusals are SciPy's.
 
-use super::minimize;
+use super::minimize::{self, Derivatives, Place};
 use super::moments::{extent, moments, sum};
 use super::power::transform;
 use super::power_sums::{Jet, PowerSums};
@@ -142,30 +142,41 @@ impl Likelihood {
         }
         let start = start.clamp(self.bounds.0, self.bounds.1);
         let bounds = (self.bounds.0 * self.reach, self.bounds.1 * self.reach);
-        let root = minimize::root_of_falling(|at| Some(self.around(at)), start * self.reach, bounds, Self::NEAR)?;
+        let mut sums = PowerSums::default();
+        let derivatives = |place| {
+            let step = match place {
+                Place::Point(lambda) => {
+                    self.sum_up(lambda, &mut sums);
+                    0.0
+                }
+                Place::Step(step) => step,
+            };
+            self.derivatives(sums.at(step))
+        };
+        let root = minimize::root_of_falling(derivatives, start * self.reach, bounds, Self::NEAR)?;
         Some(root / self.reach)
     }
 
-    /// First and second derivative of the log-likelihood a row near `lambda`, all in lambda's natural unit; `None`
-    /// where the values are equal to within rounding, or beyond the range.
-    fn around(&self, lambda: f64) -> impl Fn(f64) -> Option<minimize::Derivatives> {
+    /// The sums of which the derivatives near `lambda` are, in lambda's natural unit.
+    fn sum_up(&self, lambda: f64, sums: &mut PowerSums) {
+        let (first, second) = self.logs.split_at(self.with_first);
+        let factors = self.factors(lambda / self.reach).map(|factor| factor * self.reach);
+        sums.take([first, second], self.reach.recip(), factors);
+    }
+
+    /// First and second derivative of the log-likelihood a row, all in lambda's natural unit; `None` where the values are
+    /// equal to within rounding, or beyond the range.
+    fn derivatives(&self, sums: [Jet; 2]) -> Option<Derivatives> {
         let n = self.logs.len() as f64;
         let mean_log = self.mean_log / self.reach;
-        let (first, second) = self.logs.split_at(self.with_first);
-        let [factor, other] = self.factors(lambda / self.reach).map(|factor| factor * self.reach);
-        let scale = self.reach.recip();
-        let sums = [PowerSums::new(first, scale, factor), PowerSums::new(second, scale, other)];
-        move |step| {
-            let [mean, square] = add(sums[0].at(step), sums[1].at(step)).map(|sums| sums.map(|sum| sum / n));
-            let variance = square[0] - mean[0] * mean[0];
-            let slope = square[1] - 2.0 * mean[0] * mean[1];
-            let bend = square[2] - 2.0 * (mean[1] * mean[1] + mean[0] * mean[2]);
-            let relative = 0.5 * slope / variance;
-            let (first, second) = (mean_log - relative, 2.0 * relative * relative - 0.5 * bend / variance);
-            let above_rounding = variance > 1e-9 * square[0];
-            (above_rounding && first.is_finite() && second.is_finite())
-                .then_some(minimize::Derivatives { first, second })
-        }
+        let [mean, square] = sums.map(|sums| sums.map(|sum| sum / n));
+        let variance = square[0] - mean[0] * mean[0];
+        let slope = square[1] - 2.0 * mean[0] * mean[1];
+        let bend = square[2] - 2.0 * (mean[1] * mean[1] + mean[0] * mean[2]);
+        let relative = 0.5 * slope / variance;
+        let (first, second) = (mean_log - relative, 2.0 * relative * relative - 0.5 * bend / variance);
+        let above_rounding = variance > 1e-9 * square[0];
+        (above_rounding && first.is_finite() && second.is_finite()).then_some(Derivatives { first, second })
     }
 
     /// As SciPy's `yeojohnson_normmax` searches.
@@ -199,12 +210,6 @@ fn by_sign(values: &[f64]) -> (Scratch<f64>, usize) {
     }
     apart.drain(up..down);
     (apart, up)
-}
-
-/// The sums of both sides.
-fn add(mut sums: [Jet; 2], more: [Jet; 2]) -> [Jet; 2] {
-    sums.as_flattened_mut().iter_mut().zip(more.as_flattened()).for_each(|(sum, more)| *sum += more);
-    sums
 }
 
 /// The lambdas for which 20 times the largest value is transformed within half the exponent range.

@@ -80,13 +80,22 @@ impl Derivatives {
     }
 }
 
+/// Where derivatives are asked for.
+#[derive(Clone, Copy, Debug)]
+pub enum Place {
+    /// A point.
+    Point(f64),
+    /// A step from the last point.
+    Step(f64),
+}
+
 /// Where the first derivative of a concave function, which falls, is zero: Newton's method, kept between
 /// bounds that close in.
 ///
-/// `around` gives the derivatives near a point as a function of the step from there, exact for steps up to `near`: a
-/// root that near is found without another call. `None` if a derivative is unknown, without convergence, or at a bound.
-pub fn root_of_falling<F: Fn(f64) -> Option<Derivatives>>(
-    around: impl Fn(f64) -> Option<F>,
+/// `derivatives` gives them at a point, and exactly enough at steps up to `near` from it: a root that near is found
+/// without another point. `None` if a derivative is unknown, without convergence, or at a bound.
+pub fn root_of_falling(
+    mut derivatives: impl FnMut(Place) -> Option<Derivatives>,
     start: f64,
     bounds: (f64, f64),
     near: f64,
@@ -95,12 +104,11 @@ pub fn root_of_falling<F: Fn(f64) -> Option<Derivatives>>(
     let (mut low, mut high) = bounds;
     let mut x = start;
     for _ in 0..MAX_STEPS {
-        let slope = around(x)?;
-        let here = slope(0.0)?;
+        let here = derivatives(Place::Point(x))?;
         let step = here.newton_step();
         if here.second < 0.0
             && step.abs() <= near
-            && let Some(step) = root_nearby(&slope, step, near)
+            && let Some(step) = root_nearby(|step| derivatives(Place::Step(step)), step, near)
         {
             return (x + step > bounds.0 && x + step < bounds.1).then_some(x + step);
         }
@@ -112,10 +120,10 @@ pub fn root_of_falling<F: Fn(f64) -> Option<Derivatives>>(
 }
 
 /// The step to the root, from a first guess; `None` if it is not as near as twice `near`.
-fn root_nearby(slope: impl Fn(f64) -> Option<Derivatives>, mut step: f64, near: f64) -> Option<f64> {
+fn root_nearby(mut at: impl FnMut(f64) -> Option<Derivatives>, mut step: f64, near: f64) -> Option<f64> {
     const MAX_STEPS: usize = 8;
     for _ in 0..MAX_STEPS {
-        let further = slope(step)?.newton_step();
+        let further = at(step)?.newton_step();
         step += further;
         if further.abs() <= 1e-9 * near {
             return (step.abs() <= 2.0 * near).then_some(step);
@@ -275,14 +283,20 @@ mod tests {
     #[test]
     fn newton_ends_at_the_top_and_not_at_a_bound() {
         // -cosh(x - 3): its second derivative hardly changes near the top and runs away far from it.
-        let around = |x: f64| {
-            Some(move |step: f64| {
-                Some(Derivatives { first: -(x + step - 3.0).sinh(), second: -(x + step - 3.0).cosh() })
-            })
+        let mut point = 0.0;
+        let mut derivatives = |place: Place| {
+            let x = match place {
+                Place::Point(x) => x,
+                Place::Step(step) => point + step,
+            };
+            if let Place::Point(x) = place {
+                point = x;
+            }
+            Some(Derivatives { first: -(x - 3.0f64).sinh(), second: -(x - 3.0f64).cosh() })
         };
         for near in [1e-5, 0.1] {
-            assert!((root_of_falling(around, -20.0, (-50.0, 50.0), near).unwrap() - 3.0).abs() < 1e-9);
-            assert_eq!(root_of_falling(around, 0.0, (-50.0, 2.0), near), None);
+            assert!((root_of_falling(&mut derivatives, -20.0, (-50.0, 50.0), near).unwrap() - 3.0).abs() < 1e-9);
+            assert_eq!(root_of_falling(&mut derivatives, 0.0, (-50.0, 2.0), near), None);
         }
     }
 
