@@ -2,7 +2,8 @@
 //!
 //! - `affine`, `norms`, `select`: loops over values, with vector instructions.
 //! - `moments`, `exact_sum`: sums, means and variances, as scikit-learn rounds them or exactly.
-//! - `order`, `quantile_map`, `normal`: quantiles of a column, levels of values among them, the normal distribution's.
+//! - `order`, `quantile_map`, `own_levels`, `normal`: quantiles of a column, levels of values among them, the normal
+//!   distribution's.
 //! - `kll_sketch`, `dd_sketch`: quantiles of a stream in bounded memory.
 //! - `weighted`, `softmax`, `trees`, `distances`, `gaussian`, `layers`, `support_vectors`, `neighbors`: the arithmetic
 //!   of fitted models.
@@ -32,6 +33,7 @@ pub mod neighbors;
 pub mod normal;
 pub mod norms;
 pub mod order;
+pub mod own_levels;
 pub mod power;
 mod power_sums;
 pub mod quantile_map;

@@ -6,7 +6,8 @@ use super::select::next_missing;
 use crate::pool::Scratch;
 
 /// Maps an f64 to an integer of the same order; NaN is not allowed.
-fn key(x: f64) -> i64 {
+#[inline(always)]
+pub(super) fn key(x: f64) -> i64 {
     let bits = x.to_bits() as i64;
     bits ^ (((bits >> 63) as u64) >> 1) as i64
 }
@@ -43,7 +44,8 @@ fn position(count: usize, q: f64) -> (usize, usize, f64) {
 }
 
 /// NumPy's `_lerp`: from `a` to `b`, and from the nearer end.
-fn lerp(a: f64, b: f64, t: f64) -> f64 {
+#[inline(always)]
+pub(super) fn lerp(a: f64, b: f64, t: f64) -> f64 {
     select_unpredictable(t >= 0.5, b - (b - a) * (1.0 - t), a + (b - a) * t)
 }
 

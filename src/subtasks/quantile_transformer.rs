@@ -7,6 +7,7 @@ use super::by_column::{ColumnSubtask, Flaw, one_by_one, refuse_infinite, refuse_
 use super::frozen::frozen;
 use super::{Fault, Fit, Learned, Learner, PartialFit, Refusal, Scope, Subtask, Traits, Transform};
 use crate::data::{Message, from_bytes, to_bytes};
+use crate::kernels::own_levels::levels_among_themselves;
 use crate::kernels::quantile_map::QuantileMap;
 use crate::kernels::{kll_sketch::KllSketch, order};
 use crate::pool::Scratch;
@@ -157,6 +158,9 @@ impl QuantileTransformer {
 
     fn transform(&self, column: &mut [f64]) {
         let references = self.references(column.len());
+        if self.output_distribution == Distribution::Uniform && levels_among_themselves(column, &references) {
+            return;
+        }
         self.map_by(&quantiles(column, &references), &references, column);
     }
 
