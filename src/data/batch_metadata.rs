@@ -89,6 +89,18 @@ impl BatchMetadata {
     /// The bytes it holds for each row.
     pub(super) const ROW: usize = size_of::<u64>() + size_of::<Origin>();
 
+    /// The bytes that it has room for.
+    pub(super) fn capacity_bytes(&self) -> usize {
+        size_of::<u64>() * self.arrived.capacity() + size_of::<Origin>() * self.origins.capacity()
+    }
+
+    /// Empties it, as if it were new, and keeps its memory.
+    pub(super) fn clear(&mut self) {
+        let BatchMetadata { mut arrived, mut origins, .. } = std::mem::take(self);
+        (arrived.clear(), origins.clear());
+        *self = BatchMetadata { arrived, origins, ..BatchMetadata::default() };
+    }
+
     /// Adds a row that arrived at `arrived` nanoseconds of the source's clock.
     pub(super) fn push(&mut self, arrived: u64, origin: Origin) {
         self.arrived.push(arrived);

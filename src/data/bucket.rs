@@ -66,6 +66,18 @@ impl Bucket {
         self.held.map_or_else(|| self.raw.byte_len(), |held| held.bytes) + BatchMetadata::ROW * self.len()
     }
 
+    /// The bytes that it has room for.
+    pub(super) fn capacity_bytes(&self) -> usize {
+        self.raw.capacity_bytes() + self.metadata.capacity_bytes()
+    }
+
+    /// Empties it, as if it were new, and keeps its memory.
+    pub(super) fn clear(&mut self) {
+        self.raw.clear();
+        self.metadata.clear();
+        self.held = None;
+    }
+
     /// Runs of its rows in order: whether they are never redelivered, and how many.
     pub fn deliveries(&self) -> Vec<(bool, u64)> {
         self.metadata.deliveries(self.len())

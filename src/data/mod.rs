@@ -1,6 +1,7 @@
 //! Rows, messages and their schema: the types that all rooms above share.
 //!
 //! - `row`, `raw_batch`, `batch_metadata`, `bucket`: rows as they arrived, their metadata, and both together.
+//! - `returned`: buckets of complete epochs, on their way back to the threads that read rows.
 //! - `contiguous`, `checksum`: columns and lines as bytes, as they travel between processes; whether bytes are the same.
 //! - `malformed`: why a payload is not of its format, and what it looks like instead.
 //! - `message`, `text`, `spare`, `excerpt`: decoded columns, text columns, their buffer pool, rows for display.
@@ -29,6 +30,7 @@ mod nearest;
 mod numbers;
 mod partial_row;
 mod raw_batch;
+mod returned;
 mod route;
 mod row;
 mod schema;
@@ -48,6 +50,7 @@ pub use nearest::did_you_mean;
 pub use numbers::{Numbers, Run};
 pub use partial_row::PartialRow;
 pub use raw_batch::RawBatch;
+pub use returned::{return_bucket, spare_bucket};
 pub use route::Route;
 pub use row::{Broken, Format, Header, Layout, Row, Separated};
 pub use schema::{Column, DAVIS, Kind, Schema};

@@ -158,6 +158,18 @@ impl RawBatch {
         self.arena.len() + size_of::<Span>() * self.len()
     }
 
+    /// The bytes that it has room for.
+    pub(super) fn capacity_bytes(&self) -> usize {
+        self.arena.capacity() + size_of::<Span>() * self.spans.capacity() + size_of::<u64>() * self.offsets.capacity()
+    }
+
+    /// Empties it, as if it were new, and keeps its memory.
+    pub(super) fn clear(&mut self) {
+        let RawBatch { mut arena, mut spans, mut topics, mut offsets, .. } = std::mem::take(self);
+        (arena.clear(), spans.clear(), topics.clear(), offsets.clear());
+        *self = RawBatch { arena, spans, topics, offsets, ..RawBatch::default() };
+    }
+
     /// The row at a place.
     ///
     /// # Panics

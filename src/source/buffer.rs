@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::clock_changes::ClockChanges;
 use super::edge_nodes::EdgeNodes;
 use super::partial_rows::{PartialRows, RowValue};
-use crate::data::{Broken, Bucket, EdgeNodeState, Format, Origin, PartialRow, Row};
+use crate::data::{Broken, Bucket, EdgeNodeState, Format, Origin, PartialRow, Row, spare_bucket};
 use crate::format::Framing;
 use crate::format::topic_payload::{self, TopicPayload, UnknownNames};
 use crate::format::value::object_of_row;
@@ -122,7 +122,7 @@ impl BucketBuffer {
     /// An empty buffer that takes `max_rows` rows, or any number.
     pub fn new(limits: Limits, max_rows: Option<u64>) -> BucketBuffer {
         let rows_left = max_rows.unwrap_or(u64::MAX);
-        let open = Bucket::default();
+        let open = spare_bucket();
         BucketBuffer {
             limits,
             open,
@@ -386,7 +386,7 @@ impl BucketBuffer {
         if self.open.is_empty() && untold.is_none() {
             return None;
         }
-        let mut bucket = std::mem::take(&mut self.open);
+        let mut bucket = std::mem::replace(&mut self.open, spare_bucket());
         (bucket.metadata.delivered, bucket.metadata.begun) = (self.delivered, self.begun.unwrap_or(0));
         if let Some(changes) = &mut self.clock_changes {
             changes.mark(&mut bucket);

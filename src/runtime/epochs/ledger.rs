@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::{Dataflow, SinkPlan};
-use crate::data::Bucket;
+use crate::data::{Bucket, return_bucket};
 use crate::measure::{Histogram, Latency, Report, Service, ServiceTimes, SinkRows};
 use crate::runtime::cluster::gather::WorkerMeasurements;
 use crate::runtime::epochs::numbering::Numbering;
@@ -139,6 +139,7 @@ impl Ledger {
         let is_before = |bucket: &mut Arc<Bucket>| epoch.is_none_or(|epoch| bucket.metadata.epoch < epoch);
         while let Some(bucket) = self.kept.pop_front_if(is_before) {
             self.kept_bytes -= bucket.byte_len();
+            return_bucket(bucket);
         }
         self.refused = epoch.map_or_else(BTreeSet::new, |epoch| self.refused.split_off(&(epoch, 0)));
     }
@@ -247,14 +248,16 @@ impl Ledger {
                 }
             }
             self.rows_done += bucket.len() as u64;
-            if self.keeps {
-                self.kept_bytes += bucket.byte_len();
-                self.kept.push_back(bucket.clone());
-            }
             self.latency.message.record(now.saturating_sub(bucket.metadata.closed), u64::from(!bucket.is_empty()));
             // Rows of one publish have one time of arrival.
             for rows in bucket.metadata.arrived().chunk_by(|a, b| a == b) {
                 self.latency.row.record(now.saturating_sub(rows[0]), rows.len() as u64);
+            }
+            if self.keeps {
+                self.kept_bytes += bucket.byte_len();
+                self.kept.push_back(bucket);
+            } else {
+                return_bucket(bucket);
             }
         }
     }

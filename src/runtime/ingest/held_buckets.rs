@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use crate::data::{Bucket, Stamps};
+use crate::data::{Bucket, Stamps, return_bucket};
 
 /// Buckets that stay in the process that has read them; all its workers share them.
 #[derive(Clone, Debug, Default)]
@@ -53,7 +53,7 @@ impl HeldBuckets {
     pub fn release(&self, is_complete: impl Fn(u64) -> bool) {
         let mut held = self.lock();
         while let Some(first) = held.in_flight.first_entry().filter(|first| is_complete(*first.key())) {
-            first.remove();
+            return_bucket(first.remove());
         }
     }
 
