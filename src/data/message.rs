@@ -173,28 +173,36 @@ impl Message {
         Message { epoch: self.epoch, ids, numbers, texts }
     }
 
-    /// Adds the rows of another message of the same columns, and sorts all by id.
+    /// The rows of several messages of the same columns, at least one, in the order of their ids; in buffers of this
+    /// thread's pool, to which theirs return.
     ///
-    /// One without rows may lack the columns that a step has appended.
-    pub fn merge(&mut self, other: &Message) {
-        if other.rows() == 0 {
-            return;
+    /// Those without rows may lack the columns that a step has appended.
+    pub fn woven(messages: Vec<Message>) -> Message {
+        let (mut filled, empty): (Vec<Message>, Vec<Message>) =
+            messages.into_iter().partition(|message| message.rows() > 0);
+        if filled.len() < 2 {
+            return filled.pop().or_else(|| empty.into_iter().next()).expect("at least one message");
         }
-        if self.rows() == 0 {
-            *self = other.clone();
-            return;
+        let rows_of = |(place, message): (usize, &Message)| {
+            let rows = message.ids.iter().zip(0..).map(move |(id, row)| (*id, place, row));
+            rows.collect::<Vec<(u64, usize, usize)>>()
+        };
+        let mut order: Vec<(u64, usize, usize)> = filled.iter().enumerate().flat_map(rows_of).collect();
+        order.sort_unstable();
+        let Buffers { mut ids, mut numbers, mut texts } = Buffers::spare(filled[0].texts.len());
+        ids.extend(order.iter().map(|(id, _, _)| id));
+        for slot in 0..filled[0].numbers.nrows() {
+            let columns: Vec<&[f64]> = filled.iter().map(|message| message.column(slot)).collect();
+            numbers.extend(order.iter().map(|(_, place, row)| columns[*place][*row]));
         }
-        let flat = (0..self.numbers.nrows()).flat_map(|slot| self.column(slot).iter().chain(other.column(slot)));
-        let flat: Vec<f64> = flat.copied().collect();
-        self.ids.extend_from_slice(&other.ids);
-        for (text, more) in self.texts.iter_mut().zip(&other.texts) {
-            (0..more.len()).for_each(|row| text.push(more.get(row)));
+        for (slot, text) in texts.iter_mut().enumerate() {
+            order.iter().for_each(|(_, place, row)| text.push(filled[*place].texts[slot].get(*row)));
         }
-        let shape = (self.numbers.nrows(), self.ids.len());
-        self.numbers = Array2::from_shape_vec(shape, flat).expect("columns of one length");
-        let mut order: Vec<usize> = (0..self.ids.len()).collect();
-        order.sort_by_key(|row| self.ids[*row]);
-        *self = self.take_rows(&order);
+        let shape = (filled[0].numbers.nrows(), ids.len());
+        let numbers = Array2::from_shape_vec(shape, numbers).expect("columns of one length");
+        let woven = Message { epoch: filled[0].epoch, ids, numbers, texts };
+        filled.into_iter().for_each(Message::recycle);
+        woven
     }
 
     /// Keeps the rows whose flag is set; `keep` has one flag per row.
@@ -245,6 +253,23 @@ mod tests {
         assert_eq!(message.copy_rows(0..3), message);
         assert_eq!(message.copy_rows([2, 0].into_iter()), message.take_rows(&[2, 0]));
         assert_eq!(message.copy_rows(std::iter::empty()), message.take_rows(&[]));
+    }
+
+    #[test]
+    fn messages_are_woven_in_the_order_of_their_ids() {
+        let mut whole =
+            Message::from_columns(&[vec![1.0, 2.0, 3.0, 4.0, 5.0], vec![6.0, f64::INFINITY, 8.0, 9.0, -0.0]]);
+        let mut text = TextColumn::default();
+        [Some("a"), None, Some(""), Some("d"), Some("e")].into_iter().for_each(|value| text.push(value));
+        whole.texts.push(text);
+        let parts = || [&[1, 4][..], &[0, 3], &[2]].map(|rows| whole.take_rows(rows));
+        assert_eq!(Message::woven(parts().into()), whole);
+        // One without rows lacks a column that was appended.
+        let mut none = whole.take_rows(&[]);
+        none.select_columns(&[0]);
+        assert_eq!(Message::woven([vec![none.clone()], parts().into(), vec![none.clone()]].concat()), whole);
+        assert_eq!(Message::woven(vec![none.clone(), whole.clone()]), whole);
+        assert_eq!(Message::woven(vec![none.clone(), none.clone()]), none);
     }
 
     #[test]

@@ -134,9 +134,11 @@ fn parts(InFlightMessage { message, mut outcome }: InFlightMessage, owners: &[u6
     let outcomes = std::iter::once(outcome).chain(std::iter::repeat(blank));
     let part = |((owner, rows), outcome): ((u64, Vec<usize>), EpochOutcome)| KeyPartition {
         owner,
-        in_flight: InFlightMessage { message: message.take_rows(&rows), outcome },
+        in_flight: InFlightMessage { message: message.copy_rows(rows.into_iter()), outcome },
     };
-    rows.into_iter().zip(outcomes).map(part).collect()
+    let parts = rows.into_iter().zip(outcomes).map(part).collect();
+    message.recycle();
+    parts
 }
 
 fn work<'scope>(
@@ -183,8 +185,14 @@ fn join<'scope>(parts: StreamVec<'scope, u64, KeyPartition>, label: &str) -> Str
 
 /// The message of all partitions of an epoch, its rows in the order that they had before the split.
 fn whole(parts: Vec<KeyPartition>) -> InFlightMessage {
-    let whole = parts.into_iter().map(|part| part.in_flight).reduce(joined);
-    let InFlightMessage { mut message, mut outcome } = whole.expect("an epoch that is held has a part");
+    let (messages, outcomes): (Vec<Message>, Vec<EpochOutcome>) =
+        parts.into_iter().map(|KeyPartition { in_flight, .. }| (in_flight.message, in_flight.outcome)).unzip();
+    let joined = |mut one: EpochOutcome, other| {
+        one.merge(other);
+        one
+    };
+    let mut outcome = outcomes.into_iter().reduce(joined).expect("an epoch that is held has a part");
+    let mut message = Message::woven(messages);
     let order = std::mem::take(&mut outcome.order);
     if !order.is_empty() {
         let places: HashMap<u64, usize> = order.into_iter().zip(0..).collect();
@@ -193,12 +201,6 @@ fn whole(parts: Vec<KeyPartition>) -> InFlightMessage {
         message = message.take_rows(&rows);
     }
     InFlightMessage { message, outcome }
-}
-
-fn joined(mut one: InFlightMessage, other: InFlightMessage) -> InFlightMessage {
-    one.message.merge(&other.message);
-    one.outcome.merge(other.outcome);
-    one
 }
 
 #[cfg(test)]
