@@ -97,7 +97,8 @@ impl BatchMetadata {
     /// Empties it, as if it were new, and keeps its memory.
     pub(super) fn clear(&mut self) {
         let BatchMetadata { mut arrived, mut origins, .. } = std::mem::take(self);
-        (arrived.clear(), origins.clear());
+        arrived.clear();
+        origins.clear();
         *self = BatchMetadata { arrived, origins, ..BatchMetadata::default() };
     }
 

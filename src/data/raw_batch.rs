@@ -166,7 +166,10 @@ impl RawBatch {
     /// Empties it, as if it were new, and keeps its memory.
     pub(super) fn clear(&mut self) {
         let RawBatch { mut arena, mut spans, mut topics, mut offsets, .. } = std::mem::take(self);
-        (arena.clear(), spans.clear(), topics.clear(), offsets.clear());
+        arena.clear();
+        spans.clear();
+        topics.clear();
+        offsets.clear();
         *self = RawBatch { arena, spans, topics, offsets, ..RawBatch::default() };
     }
 
