@@ -1,4 +1,4 @@
-//! The random numbers of NumPy's `RandomState`: MT19937, seeded with one number.
+//! The random numbers of NumPy's `RandomState`, and of Python's `Random`: MT19937, seeded with one number.
 
 const WORDS: usize = 624;
 const MIDDLE: usize = 397;
@@ -18,6 +18,29 @@ impl MersenneTwister {
             words[place] = 1_812_433_253_u32.wrapping_mul(before ^ (before >> 30)).wrapping_add(place as u32);
         }
         MersenneTwister { words, place: WORDS }
+    }
+
+    /// The state after Python's `random.Random(seed)`; its `random()` is [`MersenneTwister::random_sample`].
+    pub fn of_python(seed: u64) -> MersenneTwister {
+        let key: &[u32] = &[seed as u32, (seed >> 32) as u32];
+        let key = if key[1] == 0 { &key[..1] } else { key };
+        let mut random = MersenneTwister::new(19_650_218);
+        let words = &mut random.words;
+        let mixed = |before: u32, factor: u32| (before ^ (before >> 30)).wrapping_mul(factor);
+        let mut place = 1;
+        for step in 0..WORDS {
+            let of_key = step % key.len();
+            let word = words[place] ^ mixed(words[place - 1], 1_664_525);
+            words[place] = word.wrapping_add(key[of_key]).wrapping_add(of_key as u32);
+            place = following(words, place);
+        }
+        for _ in 1..WORDS {
+            let word = words[place] ^ mixed(words[place - 1], 1_566_083_941);
+            words[place] = word.wrapping_sub(place as u32);
+            place = following(words, place);
+        }
+        words[0] = 0x8000_0000;
+        random
     }
 
     fn next(&mut self) -> u32 {
@@ -66,6 +89,15 @@ impl MersenneTwister {
     }
 }
 
+/// The place after one; behind the last is the second, and the last word stands in the first place, too.
+fn following(words: &mut [u32; WORDS], place: usize) -> usize {
+    if place + 1 < WORDS {
+        return place + 1;
+    }
+    words[0] = words[WORDS - 1];
+    1
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,6 +111,14 @@ mod tests {
         assert_eq!(random.random_sample(), SAMPLE);
         let last = (0..700).map(|_| random.randint(0..10)).last();
         assert_eq!((last, random.randint(3..4)), (Some(LAST), 3));
+    }
+
+    /// `random.Random(42).random()` twice, and once of a seed of more than 32 bits.
+    #[test]
+    fn numbers_are_those_of_python() {
+        let mut random = MersenneTwister::of_python(42);
+        assert_eq!([(); 2].map(|()| random.random_sample()), [0.6394267984578837, 0.025010755222666936]);
+        assert_eq!(MersenneTwister::of_python((1 << 40) + 5).random_sample(), 0.5043802970418443);
     }
 
     const FIRST: (u32, u32) = (327_741_615, 976_413_893);
