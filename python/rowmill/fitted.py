@@ -4,6 +4,7 @@ import base64
 import dataclasses
 import hashlib
 import json
+import os
 
 import numpy as np
 
@@ -40,11 +41,22 @@ class Fitted:
 
 
 def write(steps, path):
-    """Writes steps as the file that `params` names."""
+    """Writes steps as the file that `params` names.
+
+    One that is there is replaced as a whole: a run may be about to read it.
+    """
     content = {"rowmill_fit": VERSION, "steps": [dataclasses.asdict(step) for step in steps]}
-    with open(path, "w") as file:
-        json.dump(content, file, indent=1, allow_nan=False)
-        file.write("\n")
+    text = json.dumps(content, indent=1, allow_nan=False) + "\n"
+    path = os.path.realpath(path)
+    if not os.path.isfile(path):
+        with open(path, "w") as file:
+            file.write(text)
+        return
+    new = f"{path}.{os.getpid()}.new"
+    with open(new, "w") as file:
+        os.chmod(new, os.stat(path).st_mode & 0o777)
+        file.write(text)
+    os.replace(new, path)
 
 
 def load(path):

@@ -12,8 +12,8 @@ use super::broker;
 #[cfg(all(feature = "web", feature = "broker"))]
 use super::demo;
 use super::{
-    batch, check, completions, fit, generate, launcher, new, panics, peek, plan, print_error, query, replay, rescale,
-    run, schema, subtasks,
+    batch, check, completions, fit, generate, launcher, new, panics, peek, plan, print_error, query, reload, replay,
+    rescale, run, schema, subtasks,
 };
 #[cfg(feature = "web")]
 use super::{serve, token, user};
@@ -45,6 +45,7 @@ enum Command {
     Plan(plan::PlanArguments),
     Query(query::QueryArguments),
     Rescale(rescale::RescaleArguments),
+    Reload(reload::ReloadArguments),
     #[cfg(feature = "bench")]
     Bench(bench::BenchArguments),
     Generate(generate::GenerateArguments),
@@ -105,6 +106,7 @@ pub fn main_with(registry: Registry) -> ExitCode {
         Command::Plan(arguments) => plan::run(&arguments, registry),
         Command::Query(arguments) => query::run(&arguments),
         Command::Rescale(arguments) => rescale::run(&arguments),
+        Command::Reload(arguments) => reload::run(&arguments),
         #[cfg(feature = "bench")]
         Command::Bench(arguments) => bench::run(&arguments, registry),
         Command::Generate(arguments) => generate::run(&arguments),

@@ -27,6 +27,7 @@ mod panics;
 mod peek;
 mod plan;
 mod query;
+mod reload;
 mod replay;
 mod rescale;
 mod run;

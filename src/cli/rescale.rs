@@ -51,6 +51,9 @@ pub struct RunIdentity {
     refusal: Option<String>,
     /// Whether the source keeps what comes while nothing is read.
     keeps: bool,
+    /// Whether it has fitted params, which can be read again.
+    #[serde(default)]
+    has_params: bool,
 }
 
 impl RunIdentity {
@@ -67,7 +70,24 @@ impl RunIdentity {
             None
         };
         let (refusal, keeps) = (refusal.map(str::to_owned), settings.is_persistent());
-        RunIdentity { pid: std::process::id(), workers, processes, refusal, keeps }
+        let has_params = !dataflow.params().is_empty();
+        RunIdentity { pid: std::process::id(), workers, processes, refusal, keeps, has_params }
+    }
+
+    /// Of the run whose status is in this directory, with its process id.
+    ///
+    /// # Errors
+    /// In words: no run was started with it, or it has ended.
+    pub(super) fn of_running(live: &Path) -> Result<(RunIdentity, Pid), String> {
+        let identity: RunIdentity =
+            read(&live.join(RunIdentity::FILE)).map_err(|error| format!("no run was started with it: {error}"))?;
+        let pid = Pid::from_raw(identity.pid.cast_signed()).filter(|pid| is_running(live, *pid));
+        Ok((identity, pid.ok_or("its run has ended")?))
+    }
+
+    /// Whether the run has fitted params, which can be read again.
+    pub(super) fn has_params(&self) -> bool {
+        self.has_params
     }
 
     /// Writes it into the directory of the run's status.
@@ -162,10 +182,7 @@ fn read<T: DeserializeOwned>(path: &Path) -> io::Result<T> {
 pub fn run(arguments: &RescaleArguments) -> Result<ExitCode, Failure> {
     let live = &arguments.live;
     let failed = |reason: String| Failure::Failed(format!("error: --live {}: {reason}", live.display()));
-    let identity: RunIdentity =
-        read(&live.join(RunIdentity::FILE)).map_err(|error| failed(format!("no run was started with it: {error}")))?;
-    let pid = Pid::from_raw(identity.pid.cast_signed()).filter(|pid| is_running(live, *pid));
-    let Some(pid) = pid else { return Err(failed("its run has ended".into())) };
+    let (identity, pid) = RunIdentity::of_running(live).map_err(failed)?;
     if let Some(refusal) = identity.refusal {
         return Err(failed(format!("the run cannot be rescaled: {refusal}")));
     }

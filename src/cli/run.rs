@@ -189,6 +189,7 @@ fn run_dataflow(arguments: &RunArguments, on_signals: SignalHandler, registry: &
         on_progress: (!quiet).then(progress),
         on_live: arguments.live.clone().map(show),
         tables_at: arguments.live.clone(),
+        reload_at: arguments.live.clone(),
         trace: arguments.trace.clone(),
         on_ready: on_ready(arguments, &dataflow, quiet, rescaled.filter(|_| first)),
     };

@@ -9,8 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::config::Diagnostic;
 use crate::config::error::Wrong;
-use crate::config::model::{Dataflow, Fitting};
-use crate::config::model_file::ModelFile;
+use crate::config::model::Dataflow;
 use crate::sink;
 use crate::source::SourceUrl;
 
@@ -107,9 +106,8 @@ impl Dataflow {
             files.push(read("the source", &["source", "url"], path));
         }
         for step in &self.steps {
-            if let Fitting::Frozen(path) | Fitting::Model(ModelFile { path, .. }) = &step.fitting {
-                files.push(read(&format!("the params of {}", step.label), &[], Path::new(path.get_ref())));
-            }
+            let params = step.fitting.params().into_iter().flat_map(|file| file.paths());
+            files.extend(params.map(|path| read(&format!("the params of {}", step.label), &[], Path::new(path))));
         }
         for table in &self.tables {
             files.extend(table.reference().map(|path| read(&format!("the reference of {}", table.name()), &[], path)));

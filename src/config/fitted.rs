@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::disk::{self, Readers};
 use crate::subtasks::Learned;
 
 const VERSION: u32 = 1;
@@ -37,20 +38,25 @@ impl Fitted {
     }
 
     /// # Errors
-    /// A file that can't be read, or is of another format.
-    pub fn read(path: &Path) -> Result<Fitted, String> {
-        let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
-        let fitted: Fitted = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+    /// Contents of another format.
+    pub fn parse(contents: &[u8]) -> Result<Fitted, String> {
+        let fitted: Fitted = serde_json::from_slice(contents).map_err(|error| error.to_string())?;
         if fitted.rowmill_fit != VERSION {
             return Err(format!("written as version {}; this program reads {VERSION}", fitted.rowmill_fit));
         }
         Ok(fitted)
     }
 
+    /// Writes the file. One that is there is replaced as a whole: a run may be about to read it.
+    ///
     /// # Errors
     /// A file that can't be written.
     pub fn write(&self, path: &Path) -> std::io::Result<()> {
-        std::fs::write(path, serde_json::to_string_pretty(self).expect("numbers and texts are values") + "\n")
+        let text = serde_json::to_string_pretty(self).expect("numbers and texts are values") + "\n";
+        match std::fs::canonicalize(path) {
+            Ok(target) if target.is_file() => disk::replace(&target, text.as_bytes(), Readers::AsBefore),
+            _ => std::fs::write(path, text),
+        }
     }
 
     /// The fitted params of a step, and its columns in the order of the fit.
@@ -84,7 +90,7 @@ mod tests {
         let fitted = Fitted::new(vec![step]);
         let file = tempfile::NamedTempFile::new().unwrap();
         fitted.write(file.path()).unwrap();
-        let fitted = Fitted::read(file.path()).unwrap();
+        let fitted = Fitted::parse(&std::fs::read(file.path()).unwrap()).unwrap();
         // The order of the columns is the file's.
         assert_eq!(fitted.step("standard_scaler", &["a", "b"]), Ok(&fitted.steps[0]));
         let other = fitted.step("standard_scaler", &["b"]).unwrap_err();
@@ -94,8 +100,6 @@ mod tests {
 
     #[test]
     fn another_version_is_refused() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), "{\"rowmill_fit\": 9, \"steps\": []}").unwrap();
-        assert!(Fitted::read(file.path()).unwrap_err().contains("version 9"));
+        assert!(Fitted::parse(b"{\"rowmill_fit\": 9, \"steps\": []}").unwrap_err().contains("version 9"));
     }
 }

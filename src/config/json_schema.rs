@@ -114,10 +114,13 @@ fn step(entry: &Entry) -> Value {
             properties.insert(name.into(), json!({ "type": "string" }));
         }
         properties.insert("params".into(), json!({ "type": "string" }));
+        properties.insert("shadow".into(), json!({ "type": "string" }));
+        properties.insert("reload".into(), json!({ "type": "boolean", "default": false }));
     } else if entry.fits {
         properties.insert("fit".into(), json!({ "enum": ["message", "stream", "frozen"], "default": "message" }));
         properties.insert("key".into(), json!({ "type": "string" }));
         properties.insert("params".into(), json!({ "type": "string" }));
+        properties.insert("reload".into(), json!({ "type": "boolean", "default": false }));
     }
     if entry.role != Role::Fixed {
         properties.insert("on_error".into(), json!({ "enum": ["message", "row"], "default": entry.on_error }));

@@ -5,7 +5,8 @@
 //!   schema; `branch`: what a sink takes of the chain, looked up.
 //! - `error`, `diagnostic`: the broken rule, and its place in the text.
 //! - `feedback`, `files`: conflicts of a dataflow with itself, at a broker and in its files.
-//! - `parsed_settings`: settings by key, for comparison with a checkpoint; `fitted`: the file of fitted params.
+//! - `parsed_settings`: settings by key, for comparison with a checkpoint; `fitted`: the file of fitted params;
+//!   `params_files`: such files as they were read at one time; `model_file`: that of one step.
 //! - `json_schema`, `reference`: what a file can say, for programs and for people.
 //!
 //! Never here: threads, connections, timely, or the command line's own arguments.
@@ -21,6 +22,7 @@ mod json_schema;
 mod model;
 mod model_file;
 mod overrides;
+mod params_files;
 mod parse;
 mod parsed_settings;
 mod reference;
@@ -33,6 +35,7 @@ pub use fitted::{Fitted, FittedStep};
 pub use json_schema::json_schema;
 pub use model::{Dataflow, NamedFile, WEATHER};
 pub use overrides::{Override, check_key};
+pub use params_files::{ParamsFiles, sha256};
 pub use parse::sections::{MOST_WORKERS, Placement, SchemaChoice, parse_duration};
 pub use parsed_settings::{ParsedSettings, UnchangedSettings};
 pub use reference::reference;

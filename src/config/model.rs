@@ -1,6 +1,6 @@
 //! A dataflow as its file and the command line describe it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,8 +10,8 @@ use toml::Spanned;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::document::Document;
 use crate::config::error::{SpannedError, Wrong};
-use crate::config::fitted::Fitted;
 use crate::config::model_file::ModelFile;
+use crate::config::params_files::{ParamsFiles, ParsedParams};
 use crate::config::parse::sections::{Placement, SchemaChoice};
 use crate::config::parsed_settings::ParsedSettings;
 use crate::config::sink_plan::SinkPlan;
@@ -67,6 +67,8 @@ pub struct NamedFile {
     pub what: String,
     /// As the dataflow file gives it.
     pub path: PathBuf,
+    /// Whether what process 0 reads in it holds for all processes.
+    pub told: bool,
 }
 
 /// A step before its columns are looked up in a schema.
@@ -102,7 +104,7 @@ pub(super) enum Fitting {
         horizon: u64,
     },
     /// The file of fitted params.
-    Frozen(Spanned<String>),
+    Frozen(ModelFile),
     /// The file of a model's params, on which its columns depend.
     Model(ModelFile),
 }
@@ -213,15 +215,16 @@ impl Dataflow {
 
     /// The other files that results depend on: fitted params of steps, and references of tables.
     pub fn files(&self) -> Vec<NamedFile> {
-        let params = self.steps.iter().filter_map(|step| match &step.fitting {
-            Fitting::Frozen(path) | Fitting::Model(ModelFile { path, .. }) => {
-                Some(NamedFile { what: format!("params of {}", step.label), path: path.get_ref().into() })
-            }
-            _ => None,
-        });
+        let of_step = |step: &StepPlan| {
+            let file = step.fitting.params()?;
+            let what = format!("params of {}", step.label);
+            let named = |path: &str| NamedFile { what: what.clone(), path: path.into(), told: file.reload };
+            Some(file.paths().map(named).collect::<Vec<_>>())
+        };
+        let params = self.steps.iter().filter_map(of_step).flatten();
         let references = self.tables.iter().filter_map(|table| {
             let path = table.reference()?.to_owned();
-            Some(NamedFile { what: format!("reference of the table {}", table.name()), path })
+            Some(NamedFile { what: format!("reference of the table {}", table.name()), path, told: false })
         });
         params.chain(references).collect()
     }
@@ -243,14 +246,79 @@ impl Dataflow {
     /// A column that the schema does not have at that step, or that is not of the kind the subtask needs; params that do
     /// not fit.
     pub fn steps(&self, schema: &Schema) -> Result<(Vec<Step>, Schema), Diagnostic> {
-        let (mut steps, schema) = self.steps_to_fit(schema)?;
-        for (step, plan) in steps.iter_mut().zip(&self.steps) {
-            if let Fitting::Frozen(path) = &plan.fitting {
-                let fitted = frozen(step, path).map_err(|error| self.document.diagnostic(error))?;
-                (step.scope, step.subtask) = fitted;
+        self.steps_from(schema, &ParsedParams::on_disk(), None)
+    }
+
+    /// As [`Dataflow::steps`], from these files of params.
+    ///
+    /// # Errors
+    /// As [`Dataflow::steps`].
+    pub fn steps_of(&self, schema: &Schema, params: &ParamsFiles) -> Result<(Vec<Step>, Schema), Diagnostic> {
+        self.steps_from(schema, &ParsedParams::of(params), None)
+    }
+
+    /// The steps with other files of params, all of [`Dataflow::params_with`] some of them; the other steps are those
+    /// that run.
+    ///
+    /// # Errors
+    /// As [`Dataflow::steps`].
+    pub fn changed_steps(
+        &self,
+        schema: &Schema,
+        params: &ParamsFiles,
+        running: &[Step],
+    ) -> Result<(Vec<Step>, Schema), Diagnostic> {
+        self.steps_from(schema, &ParsedParams::of(params), Some((params, running)))
+    }
+
+    fn steps_from(
+        &self,
+        schema: &Schema,
+        params: &ParsedParams<'_>,
+        running: Option<(&ParamsFiles, &[Step])>,
+    ) -> Result<(Vec<Step>, Schema), Diagnostic> {
+        let stays = |number: usize| {
+            let (changed, steps) = running?;
+            let mut paths = self.steps[number].fitting.params().into_iter().flat_map(|file| file.paths());
+            (!paths.any(|path| changed.get(path).is_some())).then(|| steps[number].clone())
+        };
+        let shown = |error| self.document.diagnostic(error);
+        let (mut steps, schema) = self.find_steps_from(schema, params, &stays).map_err(shown)?;
+        for (number, (step, plan)) in steps.iter_mut().zip(&self.steps).enumerate() {
+            if let Fitting::Frozen(file) = &plan.fitting
+                && stays(number).is_none()
+            {
+                (_, (step.scope, step.subtask)) = frozen(step, &file.path, params).map_err(shown)?;
             }
         }
         Ok((steps, schema))
+    }
+
+    /// The paths of all files of params, each once.
+    pub fn params(&self) -> BTreeSet<&str> {
+        self.param_files().flat_map(ModelFile::paths).collect()
+    }
+
+    /// The paths of those that are followed when they change.
+    pub fn followed_params(&self) -> BTreeSet<&str> {
+        self.param_files().filter(|file| file.reload).flat_map(ModelFile::paths).collect()
+    }
+
+    /// These paths, with those of all files that must be read together with them.
+    pub fn params_with<'a>(&'a self, paths: impl IntoIterator<Item = &'a str>) -> BTreeSet<&'a str> {
+        let mut found: BTreeSet<&str> = paths.into_iter().collect();
+        loop {
+            let together = self.param_files().filter(|file| file.paths().any(|path| found.contains(path)));
+            let all: BTreeSet<&str> = together.flat_map(ModelFile::paths).collect();
+            if all.is_subset(&found) {
+                return found;
+            }
+            found.extend(all);
+        }
+    }
+
+    fn param_files(&self) -> impl Iterator<Item = &ModelFile> {
+        self.steps.iter().filter_map(|step| step.fitting.params())
     }
 
     /// The steps as they run one after the other, and the schema after them.
@@ -271,13 +339,23 @@ impl Dataflow {
     }
 
     pub(super) fn find_steps(&self, schema: &Schema) -> Result<(Vec<Step>, Schema), SpannedError> {
+        self.find_steps_from(schema, &ParsedParams::on_disk(), &|_| None)
+    }
+
+    /// `stays` gives the steps, by their number, that are to stay as they are.
+    fn find_steps_from(
+        &self,
+        schema: &Schema,
+        params: &ParsedParams<'_>,
+        stays: &dyn Fn(usize) -> Option<Step>,
+    ) -> Result<(Vec<Step>, Schema), SpannedError> {
         if let Some(sort) = self.sort.as_ref().filter(|sort| schema.get(sort.get_ref()).is_none()) {
             return Err(Wrong::no_column(sort.get_ref(), schema).at(sort.span()));
         }
         let mut schema = schema.clone();
         let mut steps = Vec::new();
-        for plan in &self.steps {
-            let step = self.step(plan, &schema)?;
+        for (number, plan) in self.steps.iter().enumerate() {
+            let step = stays(number).map_or_else(|| self.step(plan, &schema, params), Ok)?;
             schema = step.subtask.transform().columns_after(&schema, &step.scope);
             steps.push(step);
         }
@@ -287,7 +365,12 @@ impl Dataflow {
         Ok((steps, schema))
     }
 
-    pub(super) fn step(&self, plan: &StepPlan, schema: &Schema) -> Result<Step, SpannedError> {
+    pub(super) fn step(
+        &self,
+        plan: &StepPlan,
+        schema: &Schema,
+        params: &ParsedParams<'_>,
+    ) -> Result<Step, SpannedError> {
         let id = self.schema.id();
         let scope = match &plan.columns {
             None => {
@@ -315,7 +398,7 @@ impl Dataflow {
         let mut step =
             Step { label: plan.label.clone(), subtask: plan.subtask.clone(), scope, stream, on_error: plan.on_error };
         if let Fitting::Model(file) = &plan.fitting {
-            (step.scope, step.subtask) = file.fitted(&step.scope, || frozen(&step, &file.path))?;
+            (step.scope, step.subtask) = model(&step, file, params)?;
         }
         let checked = step.subtask.transform().check_schema(schema, &step.scope);
         checked.map_err(|refusal| Wrong::Scope { label: plan.label.clone(), refusal }.at(plan.span.clone()))?;
@@ -328,6 +411,14 @@ impl Dataflow {
 }
 
 impl Fitting {
+    /// The file of its fitted params, if there is one.
+    pub(super) fn params(&self) -> Option<&ModelFile> {
+        match self {
+            Fitting::Frozen(file) | Fitting::Model(file) => Some(file),
+            Fitting::Message | Fitting::Stream { .. } | Fitting::Row { .. } => None,
+        }
+    }
+
     /// The columns that say what a model learns, and from which rows.
     fn examples(&self) -> impl Iterator<Item = &Spanned<String>> {
         let (target, train) = match self {
@@ -365,13 +456,29 @@ impl StepPlan {
     }
 }
 
-/// The step's subtask with the fitted params of its file, and its columns in the order of the fit.
-fn frozen(step: &Step, path: &Spanned<String>) -> Result<(Scope, DynSubtask), SpannedError> {
+/// The step's model, beside its shadow if it has one.
+fn model(step: &Step, file: &ModelFile, params: &ParsedParams<'_>) -> Result<(Scope, DynSubtask), SpannedError> {
+    let hashes: Option<Vec<u128>> = file.paths().map(|path| params.fingerprint(path)).collect();
+    file.fitted(&step.scope, hashes, || {
+        let (hash, (scope, subtask)) = frozen(step, &file.path, params)?;
+        let Some(path) = &file.shadow else { return Ok((vec![hash], (scope, subtask))) };
+        let (of_shadow, (columns, shadow)) = frozen(step, path, params)?;
+        Ok((vec![hash, of_shadow], (scope, subtask.with_shadow(&shadow, columns))))
+    })
+}
+
+/// The step's subtask with the fitted params of a file, and its columns in the order of the fit; before them, a hash of
+/// the file's contents.
+fn frozen(
+    step: &Step,
+    path: &Spanned<String>,
+    params: &ParsedParams<'_>,
+) -> Result<(u128, (Scope, DynSubtask)), SpannedError> {
     let columns: Vec<&str> = step.scope.all_names().collect();
-    let frozen = Fitted::read(std::path::Path::new(path.get_ref())).and_then(|fitted| {
+    let frozen = params.get(path.get_ref()).and_then(|(hash, fitted)| {
         let fitted = fitted.step(&step.label, &columns)?;
         let scope = step.scope.in_order(&fitted.columns);
-        Ok((scope, step.subtask.freeze(&fitted.learned, columns.len())?))
+        Ok((hash, (scope, step.subtask.freeze(&fitted.learned, columns.len())?)))
     });
     frozen.map_err(|reason| {
         let (label, shown) = (step.label.clone(), path.get_ref().clone());

@@ -1,7 +1,6 @@
 //! The settings of a dataflow by key: a checkpoint recognises the dataflow by them, and tells what has changed since.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use crate::data::fingerprint;
 use crate::mqtt;
@@ -37,6 +36,9 @@ pub struct UnchangedSettings {
 /// Steps beside models that change which columns there are, so that later ones may take other columns with the same settings.
 const CHANGE_COLUMNS: [&str; 3] = ["one_hot_encoder", "ordinal_encoder", "polynomial_features"];
 
+/// What stands before the key of params whose contents may change.
+const FOLLOWED: &str = "followed.";
+
 impl ParsedSettings {
     pub(crate) fn new(parsed: toml::Value) -> ParsedSettings {
         let mut all = BTreeMap::new();
@@ -56,23 +58,62 @@ impl ParsedSettings {
 
     /// The settings that results depend on: without time limits and placement, of a broker's address the topic alone,
     /// and with a hash of each file of params. The contents of a table's reference do not count: every run reads it
-    /// again when it changes.
+    /// again when it changes. Those of params that a run follows stand under keys of their own.
     ///
     /// # Errors
     /// In words: a file that cannot be read.
     pub fn of_results(&self) -> Result<ParsedSettings, String> {
-        let all = self.0.iter().filter(|(key, _)| !is_harmless(key));
-        let all = all.map(|(key, value)| {
-            let counts = topic_of(key, value).map_or_else(|| params_of(key, value), |topic| Ok(Some(topic)))?;
-            Ok((key.clone(), counts.unwrap_or_else(|| value.clone())))
-        });
-        all.collect::<Result<_, String>>().map(ParsedSettings)
+        self.of_results_with(&BTreeMap::new())
     }
 
-    /// The keys of all settings that differ.
+    /// As [`ParsedSettings::of_results`], with these hashes of files of params, by path.
+    ///
+    /// # Errors
+    /// In words: another file that cannot be read.
+    pub fn of_results_with(&self, known: &BTreeMap<String, u128>) -> Result<ParsedSettings, String> {
+        let mut all = BTreeMap::new();
+        for (key, value) in self.0.iter().filter(|(key, _)| !is_harmless(key)) {
+            let Some(path) = params_path(key, value) else {
+                all.insert(key.clone(), topic_of(key, value).unwrap_or_else(|| value.clone()));
+                continue;
+            };
+            let hash = match known.get(&path) {
+                Some(hash) => *hash,
+                None => fingerprint(&std::fs::read(&path).map_err(|error| format!("params {path}: {error}"))?),
+            };
+            let hash = format!("{hash:032x}");
+            if self.is_followed(key) {
+                all.insert(format!("{FOLLOWED}{key}"), hash);
+                all.insert(key.clone(), "followed".into());
+            } else {
+                all.insert(key.clone(), hash);
+            }
+        }
+        Ok(ParsedSettings(all))
+    }
+
+    /// Whether a run follows the params that a step has under this key.
+    fn is_followed(&self, key: &str) -> bool {
+        let reload = key.rsplit_once('.').and_then(|(step, _)| self.0.get(&format!("{step}.reload")));
+        reload.is_some_and(|reload| reload == "true")
+    }
+
+    /// The keys of all settings that differ; params that a run follows may.
     pub fn differences<'a>(&'a self, other: &'a ParsedSettings) -> Vec<&'a str> {
+        self.all_differences(other).filter(|key| !key.starts_with(FOLLOWED)).collect()
+    }
+
+    /// The subtasks whose params are followed and hold other contents than before.
+    pub fn followed_differences(&self, before: &ParsedSettings) -> BTreeSet<String> {
+        let number = |key: &str| key.strip_prefix(FOLLOWED)?.split('.').nth(1)?.parse::<usize>().ok();
+        let both = |key: &&str| self.0.contains_key(*key) && before.0.contains_key(*key);
+        let label = |number: usize| Some(self.0.get(&format!("subtask.{number}.use"))?.trim_matches('"').to_owned());
+        self.all_differences(before).filter(both).filter_map(number).filter_map(label).collect()
+    }
+
+    fn all_differences<'a>(&'a self, other: &'a ParsedSettings) -> impl Iterator<Item = &'a str> {
         let keys: BTreeSet<&String> = self.0.keys().chain(other.0.keys()).collect();
-        keys.into_iter().filter(|key| self.0.get(*key) != other.0.get(*key)).map(String::as_str).collect()
+        keys.into_iter().filter(move |key| self.0.get(*key) != other.0.get(*key)).map(String::as_str)
     }
 
     /// What is the same as in `before`.
@@ -270,20 +311,18 @@ fn is_elsewhere(key: &str) -> bool {
 fn is_harmless(key: &str) -> bool {
     let limits = ["connect_timeout", "reconnect_timeout", "allow_loop", "protocol", "add_columns"];
     let is_name = key.starts_with("sink.") && in_endpoint(key) == Some("name");
-    ["placement", "buffer.delay"].contains(&key) || is_name || in_endpoint(key).is_some_and(|key| limits.contains(&key))
+    let is_reload = key.starts_with("subtask.") && key.ends_with(".reload");
+    ["placement", "buffer.delay"].contains(&key)
+        || is_name
+        || is_reload
+        || in_endpoint(key).is_some_and(|key| limits.contains(&key))
 }
 
-/// A hash of the file of fitted params that a step names.
-fn params_of(key: &str, value: &str) -> Result<Option<String>, String> {
-    let names_params = key.starts_with("subtask.") && key.ends_with(".params");
-    let read =
-        || Some(toml::from_str::<toml::Table>(&format!("path = {value}")).ok()?.get("path")?.as_str()?.to_owned());
-    let path = names_params.then(read).flatten();
-    let hash = |path: String| match std::fs::read(Path::new(&path)) {
-        Ok(bytes) => Ok(format!("{:032x}", fingerprint(&bytes))),
-        Err(error) => Err(format!("params {path}: {error}")),
-    };
-    path.map(hash).transpose()
+/// The path of a file of fitted params that a step names.
+fn params_path(key: &str, value: &str) -> Option<String> {
+    let names_params = key.starts_with("subtask.") && (key.ends_with(".params") || key.ends_with(".shadow"));
+    let read = || toml::from_str::<toml::Table>(&format!("path = {value}")).ok();
+    names_params.then(read).flatten()?.get("path")?.as_str().map(str::to_owned)
 }
 
 /// The value of a broker's address by its topic alone.
@@ -294,6 +333,8 @@ fn topic_of(key: &str, value: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use crate::config::Override;
     use crate::config::model::Dataflow;
     use crate::mqtt::allow_environment;
@@ -353,6 +394,24 @@ mod tests {
         }
         let now = contents(TEXT, &["buffer.bucket_size=7"]).of_results().unwrap();
         assert_eq!(now.differences(&before), ["buffer.bucket_size"]);
+    }
+
+    #[test]
+    fn params_that_are_followed_may_change_and_the_change_is_told() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("one.json");
+        let with = |reload: &str| {
+            let params = format!("fit = \"frozen\"\nparams = '{}'\nreload = {reload}\n", path.display());
+            contents(&TEXT.replacen("fit = \"stream\"\n", &params, 1), &[]).of_results().unwrap()
+        };
+        std::fs::write(&path, "1").unwrap();
+        let (followed, fixed) = (with("true"), with("false"));
+        std::fs::write(&path, "2").unwrap();
+        assert!(with("true").differences(&followed).is_empty());
+        assert!(with("true").followed_differences(&followed).into_iter().eq(["standard_scaler"]));
+        assert!(with("true").followed_differences(&with("true")).is_empty());
+        assert_eq!(with("false").differences(&fixed), ["subtask.0.params"]);
+        assert!(with("false").followed_differences(&fixed).is_empty());
     }
 
     /// Regression: a run resumed with other params as if they were the same.

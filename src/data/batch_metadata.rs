@@ -37,6 +37,8 @@ pub struct BatchMetadata {
     pub route: Route,
     /// Whether it carries a checkpoint barrier: the steps' keyed states after it are stored.
     pub barrier: bool,
+    /// The version of the fitted params that serve it.
+    pub version: u64,
     /// Rows that came at quality of service 0, and are never redelivered.
     once: Vec<Range<usize>>,
     /// Rows whose local times stand twice, and are in the second pass.
@@ -170,6 +172,7 @@ impl BatchMetadata {
     pub fn number_as(&mut self, given: &BatchMetadata) {
         (self.epoch, self.first_row, self.route) = (given.epoch, given.first_row, given.route);
         (self.numbers, self.barrier) = (given.numbers.clone(), given.barrier);
+        self.version = given.version;
     }
 
     /// The stamps, for another process.

@@ -95,6 +95,26 @@ pub struct SinkRows {
     pub refused: u64,
 }
 
+/// A file of fitted params that serves from a message on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServedModel {
+    /// Its path, as the dataflow file gives it.
+    pub file: String,
+    /// The SHA-256 of its contents, as `sha256sum` prints it.
+    pub sha256: String,
+    /// The first message that it serves.
+    pub from_message: u64,
+    /// The place of the first row that it serves in the input, from 0.
+    pub from_row: u64,
+}
+
+impl fmt::Display for ServedModel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ServedModel { file, sha256, from_message, from_row } = self;
+        write!(f, "{file} serves from row {from_row} on (message {from_message}): sha256 {sha256}")
+    }
+}
+
 /// The result of a run. Always `rows_in = rows_out + rows_dropped + dead_letters + rows_too_late`.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
@@ -112,6 +132,9 @@ pub struct Report {
     pub rows_out: u64,
     /// What each sink has taken of them, or of the rows behind an earlier step.
     pub sinks: Vec<SinkRows>,
+    /// The files of fitted params that have served, in the order of their first messages.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub models: Vec<ServedModel>,
     /// Rows that subtasks dropped, by subtask.
     pub rows_dropped: BTreeMap<String, u64>,
     /// Rows that became dead letters.
@@ -259,6 +282,7 @@ impl fmt::Display for Report {
         for SinkRows { sink, rows_out, .. } in self.sinks.iter().filter(|_| self.sinks.len() > 1) {
             writeln!(f, "  rows out to {sink}: {rows_out}")?;
         }
+        self.models.iter().try_for_each(|model| writeln!(f, "  {model}"))?;
         writeln!(
             f,
             "  {:.0} rows/s over {:.2} s; mean service time {} a message, {} a row; peak memory {:.0} MiB",

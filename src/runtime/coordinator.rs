@@ -2,6 +2,7 @@
 //! keeps the ledger, syncs and acknowledges what is complete, and makes the report.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -11,7 +12,7 @@ use crossbeam_channel::TryRecvError;
 use timely::worker::Worker;
 
 use crate::config::{SchemaChoice, TablePlan};
-use crate::data::Schema;
+use crate::data::{BatchMetadata, Schema};
 use crate::measure::{BrokerLink, BusyTime, Clock, Report, RunStatus, now_ms};
 use crate::runtime::Cluster;
 use crate::runtime::epochs::acknowledgement::Acknowledgement;
@@ -28,6 +29,7 @@ use crate::runtime::observe::activity::Activity;
 use crate::runtime::observe::monitor::{Monitor, MonitorOptions};
 use crate::runtime::observe::overload::Overload;
 use crate::runtime::options::{Options, PARK_TIMEOUT};
+use crate::runtime::reload::switch::ModelSwitch;
 use crate::runtime::worker::{Before, Context, Share};
 use crate::source::{self, Pace, Readiness};
 
@@ -85,7 +87,16 @@ pub fn run(worker: &mut Worker, context: &Context<'_>, start: ResumePoint) -> Re
             fail(&failure, error);
         }
     }
-    let (gather, ends) = share.build(worker, tables, accounts.clone());
+    let (gather, ends, proposals) = share.build(worker, context, tables, accounts.clone());
+    let next = coordinator.next_numbers();
+    let switch = ModelSwitch::start(context, &plan.schema, &share.params, proposals, next)?;
+    if failure.borrow().is_none()
+        && !dataflow.followed_params().is_empty()
+        && let Err(error) = acknowledgement.adopt(dataflow, switch.hashes())
+    {
+        fail(&failure, error);
+    }
+    coordinator.switch = Some(switch);
     let showing =
         MonitorOptions { dataflow, options, stages: &plan.stages, times: &share.times, sampler, activity, busy };
     let (duration, time_busy) = coordinator.feed(worker, ends, &mut acknowledgement, &accounts, &showing, &failure);
@@ -95,7 +106,8 @@ pub fn run(worker: &mut Worker, context: &Context<'_>, start: ResumePoint) -> Re
     let measured = share.finish(worker, context, gather, time_busy, &failure)?;
     dataflow.tables.iter().try_for_each(TablePlan::finished)?;
     let (ledger, processes) = (ledger.take(), options.cluster.processes());
-    Ok(Some(ledger.report(dataflow, processes, worker.peers(), &plan.stages, &measured, duration)))
+    let report = ledger.report(dataflow, processes, worker.peers(), &plan.stages, &measured, duration);
+    Ok(Some(Report { models: coordinator.switch.map(|switch| switch.served).unwrap_or_default(), ..report }))
 }
 
 /// Starts the duration of the run, and the busy time in it.
@@ -145,6 +157,8 @@ struct Coordinator {
     /// Whether readiness was reported, or can never be.
     told_ready: bool,
     max_epochs: usize,
+    /// The version of the fitted params, once the graph is built.
+    switch: Option<ModelSwitch>,
 }
 
 impl Coordinator {
@@ -160,6 +174,7 @@ impl Coordinator {
             started: started(busy),
             told_ready: options.on_ready.is_none(),
             max_epochs: max_epochs(&options.cluster, dataflow.source_settings.limits.bucket_size),
+            switch: None,
         }
     }
 
@@ -251,7 +266,8 @@ impl Coordinator {
         failure: &FirstError,
     ) -> (Duration, Duration) {
         let (options, ledger) = (showing.options, accounts.ledger());
-        let (first_epoch, _) = self.next_numbers();
+        let mut next = self.next_numbers();
+        let (first_epoch, _) = next;
         // After a failure, as of a sink that can't be opened, the run ends without waiting for the source.
         if self.peeked.is_none() && failure.borrow().is_none() {
             self.wait_until_ready(worker, options);
@@ -278,6 +294,9 @@ impl Coordinator {
                         let soon = || last || acknowledgement.is_full();
                         arrival.bucket.metadata.barrier =
                             self.barriers.as_mut().is_some_and(|barriers| barriers.take(soon()));
+                        arrival.bucket.metadata.version = self.switch.as_ref().map_or(0, ModelSwitch::current);
+                        let BatchMetadata { epoch, first_row, .. } = arrival.bucket.metadata;
+                        next = (epoch + 1, first_row + arrival.bucket.len() as u64);
                         open.send(ledger.borrow_mut().enter(arrival));
                     }
                     Err(TryRecvError::Empty) => break,
@@ -294,6 +313,13 @@ impl Coordinator {
                 acknowledgement.give(&mut self.sources);
             }
             showing.activity.note(&ledger.borrow(), self.sources.backlog());
+            let adopt = |hashes: &BTreeMap<_, _>| acknowledgement.adopt(showing.dataflow, hashes);
+            let oldest = ledger.borrow().first_in_flight();
+            if let Some(switch) = &mut self.switch
+                && let Err(error) = switch.advance(oldest, next, adopt)
+            {
+                fail(failure, error);
+            }
             if options.reopen.swap(false, Ordering::Relaxed) {
                 acknowledgement.follow(&mut self.sources);
                 accounts.follow();

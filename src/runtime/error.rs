@@ -26,6 +26,9 @@ pub enum Error {
     /// An earlier run's progress can't be used.
     #[error("{0}")]
     Checkpoint(String),
+    /// Files of fitted params cannot be read or followed.
+    #[error("{0}")]
+    Params(String),
     /// The processes could not connect, or one was lost.
     #[error("{0}")]
     Cluster(String),

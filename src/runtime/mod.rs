@@ -4,7 +4,7 @@
 //! - `builder`: runs from other programs; `options`: how to run; `error`, `first_error`: why a run failed.
 //! - `look`: a few rows of a source, beside any run; `draft`: a first dataflow file for them.
 //! - `preview`: the chain over a few rows, without timely; `simulation`: a run under faults that a seed gives.
-//! - `graph`, `epochs`, `ingest`, `cluster`, `observe`, `query`: rooms of their own.
+//! - `graph`, `epochs`, `ingest`, `cluster`, `observe`, `query`, `reload`: rooms of their own.
 //!
 //! All that knows timely is here. Never here: how bytes become rows (`format`), what a subtask computes (`subtasks`),
 //! how results are stored (`sink`), and what people see of a run (`web`, `cli`).
@@ -23,6 +23,7 @@ mod observe;
 mod options;
 mod preview;
 pub mod query;
+mod reload;
 mod run;
 #[cfg(test)]
 mod simulation;
@@ -40,4 +41,5 @@ pub use look::{first_rows, look, raw_sample};
 pub use observe::status_line::StatusLine;
 pub use options::{CONNECT_TIMEOUT, DRAIN_TIMEOUT, OnLive, OnProgress, OnReady, OnStuck, Options, STALL_TIMEOUT};
 pub use preview::{Preview, PreviewStep, preview};
+pub use reload::{ReloadAnswer, ReloadRequest};
 pub use run::run;

@@ -51,6 +51,8 @@ pub struct Options {
     pub on_live: Option<OnLive>,
     /// The directory of the socket for queries of tables; none if not given.
     pub tables_at: Option<PathBuf>,
+    /// The directory in which other programs may ask for the fitted params that files hold now; none if not given.
+    pub reload_at: Option<PathBuf>,
     /// The file of timely's log of operators and messages; none if not given. Each of several processes writes a part.
     pub trace: Option<PathBuf>,
     /// Called once when the source is ready: it is subscribed, or has begun to read.
@@ -78,6 +80,7 @@ impl Options {
             on_progress: None,
             on_live: None,
             tables_at: None,
+            reload_at: None,
             trace: None,
             on_ready: None,
         }

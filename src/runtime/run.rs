@@ -22,6 +22,7 @@ use crate::runtime::observe::status_refresher::StatusRefresher;
 use crate::runtime::observe::timely_log::TimelyTrace;
 use crate::runtime::observe::watchdog::Watchdog;
 use crate::runtime::options::Options;
+use crate::runtime::reload::versions::ModelVersions;
 use crate::runtime::worker::Context;
 use crate::runtime::{coordinator, worker};
 use crate::sink;
@@ -55,7 +56,7 @@ pub fn run(dataflow: Dataflow, mut options: Options) -> Result<Option<Report>, E
     let (following, path) = (trace.clone(), options.trace.clone());
     let dataflow = Arc::new(dataflow);
     let sampler = options.on_live.as_ref().map(|_| Sampler::default());
-    let (busy, held) = (BusyTime::default(), HeldBuckets::default());
+    let (busy, held, versions) = (BusyTime::default(), HeldBuckets::default(), ModelVersions::default());
     let guards = timely::execute::execute_from(builders, others, WorkerConfig::default(), move |worker| {
         following.iter().for_each(|trace| trace.follow(worker));
         let first = worker.index() == 0;
@@ -67,6 +68,7 @@ pub fn run(dataflow: Dataflow, mut options: Options) -> Result<Option<Report>, E
             activity: &activity,
             busy: &busy,
             held: &held,
+            versions: &versions,
         };
         match start {
             Some(start) => coordinator::run(worker, &context, start),

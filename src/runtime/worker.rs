@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use timely::worker::Worker;
 
-use crate::config::{Dataflow, SchemaChoice};
+use crate::config::{Dataflow, ParamsFiles, SchemaChoice};
 use crate::data::Schema;
 use crate::measure::{BusyTime, Clock, ServiceTimes, SharedServiceTimes};
 use crate::proc;
@@ -35,6 +35,8 @@ use crate::runtime::observe::activity::Activity;
 use crate::runtime::observe::sampler::Sampler;
 use crate::runtime::options::{Options, PARK_TIMEOUT};
 use crate::runtime::query::QueryServer;
+use crate::runtime::reload::proposals::{MakeReady, Proposals, ProposedParams};
+use crate::runtime::reload::versions::ModelVersions;
 use crate::sink::{self, Existing, FileEnd, SinkUrl};
 use crate::source::SourcePosition;
 
@@ -47,6 +49,7 @@ pub struct Context<'a> {
     pub activity: &'a Arc<Activity>,
     pub busy: &'a BusyTime,
     pub held: &'a HeldBuckets,
+    pub versions: &'a ModelVersions,
 }
 
 /// What the graph is restored from; empty on all workers but the first.
@@ -63,6 +66,8 @@ pub struct Share {
     pub plan: GraphPlan,
     pub times: SharedServiceTimes,
     pub writers: SinkWriters,
+    /// The files of fitted params that all workers have begun with.
+    pub params: ParamsFiles,
     /// Answers queries of tables, on the first worker, while it is held.
     _server: Option<QueryServer>,
 }
@@ -99,7 +104,8 @@ pub fn run(worker: &mut Worker, context: &Context<'_>) -> Result<(), Error> {
     };
     let before = Before { existing: existing(dataflow, options), states: Vec::new(), files: BTreeMap::new() };
     let (share, tables) = Share::open(worker, context, schema, before, None, &failure)?;
-    let (gather, GraphEnds { inputs, probe }) = share.build(worker, tables, NoAccounts);
+    // Other processes' workers only take new params.
+    let (gather, GraphEnds { inputs, probe }, _) = share.build(worker, context, tables, NoAccounts);
     // In processes without the coordinator, busy time counts from here: rows may arrive from now on.
     if first_in_process {
         busy.restart();
@@ -186,6 +192,34 @@ impl Context<'_> {
         (Some(IngestChannel::build(worker)), positions)
     }
 
+    /// The files of fitted params that all workers build the graph with: the first one reads them, as they may change at
+    /// any time.
+    ///
+    /// # Errors
+    /// A file that the first worker cannot read.
+    fn agree_on_params(&self, worker: &mut Worker) -> Result<ParamsFiles, Error> {
+        let paths = self.dataflow.params();
+        if paths.is_empty() {
+            return Ok(ParamsFiles::default());
+        }
+        let own = if worker.index() == 0 { ParamsFiles::read(paths) } else { Ok(ParamsFiles::default()) };
+        tell(worker, own).map_err(|reason| Error::Params(format!("params {reason}")))
+    }
+
+    /// Makes the steps of new params ready on this process, for rows of these columns.
+    fn make_ready(&self, schema: &Arc<Schema>) -> MakeReady {
+        let (dataflow, schema, versions) = (self.dataflow.clone(), schema.clone(), self.versions.clone());
+        let process = self.options.cluster.process;
+        Arc::new(move |ProposedParams { version, current, params, .. }| {
+            versions.keep(current);
+            let running = versions.get(current).ok_or_else(|| format!("process {process} lacks version {current}"))?;
+            let made = dataflow.changed_steps(&schema, &params, &running);
+            let (steps, _) = made.map_err(|diagnostic| format!("process {process}: {}", diagnostic.title()))?;
+            versions.insert(version, &steps);
+            Ok(())
+        })
+    }
+
     /// The schema that all workers build the graph with; if the dataflow names none, the first worker finds it and
     /// broadcasts it. `None` if the run ends before it begins.
     pub fn agree_on_schema(
@@ -216,7 +250,9 @@ impl Share {
         failure: &FirstError,
     ) -> Result<(Share, TableOperators), Error> {
         let Context { dataflow, options, sampler, activity, .. } = *context;
-        let (steps, schema_out) = dataflow.steps(&schema)?;
+        let params = context.agree_on_params(worker)?;
+        let (steps, schema_out) = dataflow.steps_of(&schema, &params)?;
+        context.versions.insert(0, &steps);
         let states = if dataflow.remembers() { tell(worker, before.states) } else { Vec::new() };
         stateful::check(&steps, &states).map_err(Error::Checkpoint)?;
         let branches = dataflow.branches(&schema)?;
@@ -231,22 +267,29 @@ impl Share {
             held: context.holds_rows().then(|| context.held.clone()),
             source_file: options.shared_file.then(|| dataflow.source.clone()),
             sampler: sampler.cloned(),
+            versions: context.versions.clone(),
             ..GraphPlan::new(dataflow, schema, &steps, schema_out, options.fuse, &tables.inputs(), branches)
         };
         let times = Rc::new(RefCell::new(ServiceTimes::new(steps.len() + 2)));
         let writers = SinkWriters::open(worker.index(), &plan, dataflow, options, &before.existing, failure, activity);
-        Ok((Share { plan, times, writers, _server: server }, tables))
+        Ok((Share { plan, times, writers, params, _server: server }, tables))
     }
 
-    /// Builds the graph, and the dataflow that gathers measurements.
+    /// Builds the graph, the dataflow that gathers measurements, and the way of new params to other processes, if there
+    /// are both.
     pub fn build(
         &self,
         worker: &mut Worker,
+        context: &Context<'_>,
         tables: TableOperators,
         accounts: impl OutcomeRecorder + 'static,
-    ) -> (Gather, GraphEnds) {
+    ) -> (Gather, GraphEnds, Option<Proposals>) {
         let gather = Gather::build(worker);
-        (gather, build::build(worker, &self.plan, &self.times, tables, self.writers.clone(), accounts))
+        let cluster = &context.options.cluster;
+        let proposes = cluster.processes() > 1 && !self.params.is_empty();
+        let proposals = proposes.then(|| Proposals::build(worker, cluster, context.make_ready(&self.plan.schema)));
+        let ends = build::build(worker, &self.plan, &self.times, tables, self.writers.clone(), accounts);
+        (gather, ends, proposals)
     }
 
     /// Whether this worker writes results.

@@ -200,17 +200,32 @@ fn incremental_parameters(supervised: bool) -> Vec<Parameter> {
     let target = "The column that it learns to predict, for `stream`; a row without a value there is only predicted.";
     let train = "A number column, for `stream`: a row is only predicted where it is 0 or missing.";
     let target = supervised.then(|| parameter("target", "string", Value::Null, target));
-    let [_, params] = frozen_parameters();
+    let [_, params, shadow, reload] = frozen_parameters();
     let fit = parameter("fit", "\"frozen\" | \"stream\"", "frozen".into(), from);
     let train = parameter("train", "string", Value::Null, train);
-    [fit, params, parameter("key", "string", Value::Null, key), train].into_iter().chain(target).collect()
+    let key = parameter("key", "string", Value::Null, key);
+    [fit, params, shadow, reload, key, train].into_iter().chain(target).collect()
 }
 
 /// What every model takes beside its own parameters.
-fn frozen_parameters() -> [Parameter; 2] {
+fn frozen_parameters() -> [Parameter; 4] {
     let from = "It is fitted in Python.";
     let params = "The file that `rowmill.export` wrote.";
-    [parameter("fit", "\"frozen\"", "frozen".into(), from), parameter("params", "string", Value::Null, params)]
+    let shadow = "The file of a second model, which is served beside the first: its columns end in `_shadow`. Rows that it \
+                  cannot take are missing there.";
+    [
+        parameter("fit", "\"frozen\"", "frozen".into(), from),
+        parameter("params", "string", Value::Null, params),
+        parameter("shadow", "string", Value::Null, shadow),
+        reload_parameter(),
+    ]
+}
+
+/// What every step takes that has a file of params.
+fn reload_parameter() -> Parameter {
+    let help = "A run follows the file: when it has changed, all steps with it change at one message. A file that does not \
+                fit is refused, and what was there before goes on.";
+    parameter("reload", "boolean", false.into(), help)
 }
 
 fn parameter(name: &str, r#type: &str, default: Value, help: &str) -> Parameter {
@@ -218,7 +233,7 @@ fn parameter(name: &str, r#type: &str, default: Value, help: &str) -> Parameter 
 }
 
 /// What every subtask that learns takes beside its own parameters.
-fn fitting_parameters() -> [Parameter; 3] {
+fn fitting_parameters() -> [Parameter; 4] {
     let from = "What it learns from: each `message` alone, all messages so far (`stream`: the scalers, \
                 quantile_transformer, rolling, ewm, diff, shift, cumsum, pct_change, interpolate, and fillna's `ffill`), or the rows of `rowmill fit` (`frozen`).";
     let key = "A text column, such as the station, whose values learn apart from each other, for `stream`.";
@@ -226,6 +241,7 @@ fn fitting_parameters() -> [Parameter; 3] {
         parameter("fit", "\"message\" | \"stream\" | \"frozen\"", "message".into(), from),
         parameter("key", "string", Value::Null, key),
         parameter("params", "string", Value::Null, "The file that `rowmill fit` wrote, for `frozen`."),
+        reload_parameter(),
     ]
 }
 

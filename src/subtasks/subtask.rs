@@ -5,6 +5,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
+use super::models::Shadowed;
 use super::transform::{BatchSubtask, Transform};
 use super::{ColumnSubtask, Fault, Learned, Learner, Refusal, Remembering, Role, Scope, Streaming};
 use crate::data::{Kind, Message, Schema};
@@ -347,6 +348,12 @@ impl DynSubtask {
             bind: None,
             timed: None,
         })
+    }
+
+    /// This fitted model with a second one beside it, which has `columns` in the order of its fit.
+    pub fn with_shadow(self, shadow: &DynSubtask, columns: Scope) -> DynSubtask {
+        let both = Shadowed::new(self.transform, shadow.transform.clone(), columns);
+        DynSubtask { transform: Transform::by_message(both), ..self }
     }
 
     /// This subtask for messages of these columns.

@@ -152,7 +152,7 @@ fn paths(table: &dyn TableLike, prefix: &str) -> Vec<(String, String)> {
 fn is_path(key: &str, text: &str) -> bool {
     match key {
         "url" => text != "-" && text != "null" && !text.contains("://") && !text.starts_with("generate:"),
-        "ca" | "certificate" | "params" | "file" | "path" => true,
+        "ca" | "certificate" | "params" | "shadow" | "file" | "path" => true,
         // The `key` of a subtask or a table is a column's name, which is no path out of the folder.
         "key" => true,
         _ => false,

@@ -91,8 +91,14 @@ fn read_fitting(entry: &Entry, table: &mut DeTable<'_>, name_span: &Range<usize>
         text.transpose()
     };
     let (params, key) = (text("params")?, text("key")?);
+    let shadow = if entry.model { text("shadow")? } else { None };
     let target = if entry.supervised { text("target")? } else { None };
     let train = if entry.incremental { text("train")? } else { None };
+    let reload = table.remove("reload");
+    let reload = reload.map(|value| Spanned::<bool>::deserialize(ValueDeserializer::from(value))).transpose()?;
+    let of_frozen = [(params.as_ref(), "params"), (shadow.as_ref(), "shadow")];
+    let of_frozen = of_frozen.into_iter().filter_map(|(value, option)| Some((value?.span(), option)));
+    let mut of_frozen = of_frozen.chain(reload.as_ref().map(|reload| (reload.span(), "reload")));
     let usual = if entry.model { "frozen" } else { "message" };
     let kind = fit.as_ref().map_or(usual, |fit| fit.get_ref().as_str().unwrap_or_default());
     if let Some(fit) = fit.as_ref().filter(|_| entry.model && kind != "frozen") {
@@ -105,22 +111,27 @@ fn read_fitting(entry: &Entry, table: &mut DeTable<'_>, name_span: &Range<usize>
     let surplus = match kind {
         "frozen" => {
             let of_stream = [(&key, "key"), (&target, "target"), (&train, "train")];
-            of_stream.into_iter().find_map(|(value, option)| Some((value.as_ref()?, option, "stream")))
+            of_stream.into_iter().find_map(|(value, option)| Some((value.as_ref()?.span(), option, "stream")))
         }
-        "stream" => params.as_ref().map(|params| (params, "params", "frozen")),
-        _ => params.as_ref().map(|params| (params, "params", "frozen")).or(key.as_ref().map(|k| (k, "key", "stream"))),
+        "stream" => of_frozen.next().map(|(span, option)| (span, option, "frozen")),
+        _ => {
+            let of_frozen = of_frozen.next().map(|(span, option)| (span, option, "frozen"));
+            of_frozen.or(key.as_ref().map(|key| (key.span(), "key", "stream")))
+        }
     };
-    if let Some((value, option, fit)) = surplus {
-        return Err(Wrong::OptionOfFit { option, fit }.at(value.span()));
+    drop(of_frozen);
+    if let Some((span, option, fit)) = surplus {
+        return Err(Wrong::OptionOfFit { option, fit }.at(span));
     }
+    let reload = reload.is_some_and(Spanned::into_inner);
     match (kind, params) {
         ("message", _) => Ok(Fitting::Message),
         ("stream", _) if entry.supervised && target.is_none() => {
             Err(Wrong::StreamWithoutTarget(entry.name).at(name_span.clone()))
         }
         ("stream", _) => Ok(Fitting::Stream { key, target, train }),
-        ("frozen", Some(params)) if entry.model => Ok(Fitting::Model(ModelFile::new(params))),
-        ("frozen", Some(params)) => Ok(Fitting::Frozen(params)),
+        ("frozen", Some(params)) if entry.model => Ok(Fitting::Model(ModelFile::new(params, shadow, reload))),
+        ("frozen", Some(params)) => Ok(Fitting::Frozen(ModelFile::new(params, None, reload))),
         ("frozen", None) if entry.model => Err(Wrong::ModelWithoutParams(entry.name).at(name_span.clone())),
         ("frozen", None) => Err(Wrong::FrozenWithoutParams(entry.name).at(name_span.clone())),
         _ => Err(Wrong::UnknownFit.at(fit.map_or(name_span.clone(), |fit| fit.span()))),

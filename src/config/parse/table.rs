@@ -7,6 +7,7 @@ use toml::de::{DeValue, ValueDeserializer};
 use crate::config::Diagnostic;
 use crate::config::error::{SpannedError, Wrong};
 use crate::config::model::Dataflow;
+use crate::config::params_files::ParsedParams;
 use crate::config::parse::sections::Milliseconds;
 use crate::config::parse::sink::sink_settings;
 use crate::config::table::{PositiveLabel, ReferenceSection, ScoreSection, TableOf, TablePlan, TableSection};
@@ -179,7 +180,7 @@ impl Dataflow {
 
     pub(in crate::config) fn schema_after(&self, operator: usize, schema: &Schema) -> Result<Schema, SpannedError> {
         self.steps[..operator].iter().try_fold(schema.clone(), |schema, plan| {
-            let step = self.step(plan, &schema)?;
+            let step = self.step(plan, &schema, &ParsedParams::on_disk())?;
             Ok(step.subtask.transform().columns_after(&schema, &step.scope))
         })
     }

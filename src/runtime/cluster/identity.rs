@@ -25,7 +25,7 @@ pub struct ProcessIdentity {
     pub source_file: Option<FileFingerprint>,
     /// A hash of each setting of the dataflow, by its key.
     dataflow: BTreeMap<String, u64>,
-    /// A hash of each file that the dataflow names; `None` for one that this process can't read.
+    /// A hash of each file that the dataflow names; `None` for one that this process can't read, or is told what it holds.
     files: Vec<Option<u64>>,
 }
 
@@ -42,7 +42,8 @@ impl OwnIdentity {
         let build =
             build_identity().map_err(|error| Error::Cluster(format!("this program's file cannot be read: {error}")))?;
         let files = dataflow.files();
-        let hash = |file: &NamedFile| std::fs::read(&file.path).ok().map(|bytes| fingerprint(&bytes) as u64);
+        let read = |file: &NamedFile| if file.told { None } else { std::fs::read(&file.path).ok() };
+        let hash = |file: &NamedFile| read(file).map(|bytes| fingerprint(&bytes) as u64);
         let identity = ProcessIdentity {
             version: env!("CARGO_PKG_VERSION").into(),
             build,

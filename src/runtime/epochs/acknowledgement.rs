@@ -93,6 +93,17 @@ impl Acknowledgement {
         checkpoint.begin(&progress, inferred).map_err(Error::Checkpoint)
     }
 
+    /// Commits that the dataflow has fitted params with these hashes, by path, before they serve: a run that is killed
+    /// then goes on with them.
+    ///
+    /// # Errors
+    /// A checkpoint that can't be written.
+    pub fn adopt(&self, dataflow: &Dataflow, hashes: &BTreeMap<String, u128>) -> Result<(), Error> {
+        let Some(checkpoint) = &self.checkpoint else { return Ok(()) };
+        let contents = dataflow.contents().of_results_with(hashes).map_err(Error::Checkpoint)?;
+        checkpoint.adopt(&contents).map_err(Error::Checkpoint)
+    }
+
     /// Whether the next bucket may enter: whether the tail is kept after a crash must be committed before the tail is
     /// written. Rows that are redelivered are cut off with it; rows that are not redelivered stay.
     pub fn admits(&mut self, delivery_range: &DeliveryRange, sources: &mut SourceConnections) -> bool {

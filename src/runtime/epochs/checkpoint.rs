@@ -227,7 +227,10 @@ impl Checkpoint {
         let files = read_files(&transaction, before.sinks().into_iter().next())?;
         let transactions = number("transactions")?;
         let progress = Some(Progress { keeps_tail, next_epoch, next_row, numbers, files, transactions });
-        let found = StoredCheckpoint { progress, schema, positions, states, changes: Vec::new() };
+        let followed = dataflow.followed_differences(&before).into_iter();
+        let changes = followed
+            .map(|step| format!("{step} has other params than before, which serve from message {next_epoch} on"));
+        let found = StoredCheckpoint { progress, schema, positions, states, changes: changes.collect() };
         if differences.is_empty() {
             return Ok(Ok(found));
         }
@@ -274,6 +277,15 @@ impl Checkpoint {
             let mut texts = transaction.open_table(TEXTS)?;
             text.map_or(Ok(()), |text| put(&mut texts, "schema", text.as_str(), sum))
         });
+        changed.map_err(|error| format!("{}: {error}", self.path.display()))
+    }
+
+    /// Commits the settings that the dataflow has from now on.
+    ///
+    /// # Errors
+    /// A file that can't be written.
+    pub fn adopt(&self, dataflow: &ParsedSettings) -> Result<(), String> {
+        let changed = self.change(|transaction, sum| put_dataflow(transaction, dataflow, sum));
         changed.map_err(|error| format!("{}: {error}", self.path.display()))
     }
 

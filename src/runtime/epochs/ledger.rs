@@ -194,6 +194,11 @@ impl Ledger {
         self.in_flight.len()
     }
 
+    /// The first epoch in the dataflow.
+    pub fn first_in_flight(&self) -> Option<u64> {
+        self.in_flight.front().map(|entry| entry.bucket.metadata.epoch)
+    }
+
     /// Rows that subtasks dropped, by label.
     pub fn rows_dropped(&self) -> BTreeMap<String, u64> {
         self.dropped.iter().map(|(operator, rows)| (self.labels[*operator].clone(), *rows)).collect()
@@ -307,6 +312,7 @@ impl Ledger {
             rows_in: self.rows_in,
             rows_out: self.rows_out,
             sinks,
+            models: Vec::new(),
             rows_dropped,
             dead_letters: self.dead_letters,
             rows_too_late: self.too_late,

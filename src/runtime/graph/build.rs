@@ -25,8 +25,10 @@ use crate::runtime::graph::stages::{Stage, StageWork, operator_of_result, stages
 use crate::runtime::graph::stateful::StatefulStep;
 use crate::runtime::graph::table_lines::{LastEpoch, ReferenceInput};
 use crate::runtime::graph::table_operators::TableOperators;
+use crate::runtime::graph::versioned_chain::VersionedChain;
 use crate::runtime::ingest::held_buckets::HeldBuckets;
 use crate::runtime::observe::sampler::Sampler;
+use crate::runtime::reload::versions::ModelVersions;
 use crate::source::{SharedFile, SourceUrl};
 use crate::subtasks::prepare::Prepare;
 use crate::subtasks::{Chain, Step};
@@ -59,6 +61,8 @@ pub struct GraphPlan {
     pub absent: AbsentColumns,
     /// Takes samples of messages, if the run is observed.
     pub sampler: Option<Sampler>,
+    /// The steps of later versions of their fitted params.
+    pub versions: ModelVersions,
 }
 
 /// Which worker writes results.
@@ -114,6 +118,7 @@ impl GraphPlan {
             source_file: None,
             absent: dataflow.named_columns().map(AbsentColumns::of).unwrap_or_default(),
             sampler: None,
+            versions: ModelVersions::default(),
         }
     }
 
@@ -221,7 +226,7 @@ pub fn build(
                         let operator = stage.operators.start;
                         StatefulStep { step, operator, states: &plan.states }.apply(messages, times)
                     }
-                    StageWork::Chain(chain) => apply(messages, stage, chain.clone(), plan.placement, times.clone()),
+                    StageWork::Chain(chain) => apply(messages, plan, stage, chain.clone(), times.clone()),
                 };
                 messages = tap(messages, plan, stage.operators.end - 1);
                 let operator = stage.operators.end - 1;
@@ -278,7 +283,7 @@ fn prepare(plan: &GraphPlan, times: SharedServiceTimes) -> impl FnMut(Arc<Bucket
             RejectedRows::new(vec![bucket.metadata.first_row + bad.index as u64], 0, bad.reason)
         };
         let rejected = bad.into_iter().map(reject).collect();
-        let BatchMetadata { epoch, route, barrier, .. } = bucket.metadata;
+        let BatchMetadata { epoch, route, barrier, version, .. } = bucket.metadata;
         let numbers = bucket.metadata.numbers.clone();
         let (came, unknown) = (absent.found_in(&message), prepare.unknown_keys());
         let BadCells { count: bad_cells, first } = prepare.take_bad_cells();
@@ -293,6 +298,7 @@ fn prepare(plan: &GraphPlan, times: SharedServiceTimes) -> impl FnMut(Arc<Bucket
             numbers,
             route,
             barrier,
+            version,
             service,
             rejected,
             came,
@@ -309,14 +315,15 @@ fn prepare(plan: &GraphPlan, times: SharedServiceTimes) -> impl FnMut(Arc<Bucket
 /// One stage as one operator.
 fn apply<'scope>(
     messages: StreamVec<'scope, u64, InFlightMessage>,
+    plan: &GraphPlan,
     Stage { operators, label, .. }: &Stage,
     chain: Chain,
-    placement: Placement,
     times: SharedServiceTimes,
 ) -> StreamVec<'scope, u64, InFlightMessage> {
     let first = operators.start;
-    let logic = move |in_flight: &mut InFlightMessage| in_flight.run(first, &chain, &mut times.borrow_mut());
-    match placement {
+    let chain = VersionedChain::new(operators.clone(), chain, plan.versions.clone());
+    let logic = move |in_flight: &mut InFlightMessage| chain.run(in_flight, &mut times.borrow_mut());
+    match plan.placement {
         Placement::Message => operator(messages, Pipeline, label, logic),
         Placement::Subtask => {
             let route = move |in_flight: &InFlightMessage| in_flight.outcome.route.worker(first);
@@ -379,16 +386,19 @@ fn whole<'scope, B: 'static>(
     mut end: impl FnMut(FinishedMessage) -> B + 'static,
 ) -> StreamVec<'scope, u64, B> {
     let (mut prepare, mut result) = (prepare(plan, times.clone()), result(plan, times.clone()));
-    let tapped = |stage: &Stage| Some((stage.chain()?, plan.tap(stage.operators.end - 1)));
-    let stages: Vec<((usize, Chain), Option<Tap>)> = plan.stages.iter().filter_map(tapped).collect();
+    let tapped = |stage: &Stage| {
+        let chain = VersionedChain::new(stage.operators.clone(), stage.chain()?, plan.versions.clone());
+        Some((chain, plan.tap(stage.operators.end - 1)))
+    };
+    let stages: Vec<(VersionedChain, Option<Tap>)> = plan.stages.iter().filter_map(tapped).collect();
     let (raw, times) = (plan.tap(0), times.clone());
     each(buckets, by_turn(), "prepare..result", move |bucket| {
         let mut in_flight = prepare(bucket);
         if let Some(raw) = &raw {
             raw.take(&mut in_flight);
         }
-        for ((first, chain), tap) in &stages {
-            in_flight.run(*first, chain, &mut times.borrow_mut());
+        for (chain, tap) in &stages {
+            chain.run(&mut in_flight, &mut times.borrow_mut());
             if let Some(tap) = tap {
                 tap.take(&mut in_flight);
             }

@@ -46,6 +46,8 @@ pub struct EpochOutcome {
     pub notices: Vec<Notice>,
     /// Whether a checkpoint barrier follows: operators add the keyed states that have changed.
     pub barrier: bool,
+    /// The version of the fitted params that serve it.
+    pub version: u64,
     pub states: Vec<OperatorState>,
     /// Rows that the sinks of another process than the first have refused.
     pub refused: Vec<RefusedRow>,

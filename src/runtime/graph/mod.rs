@@ -1,6 +1,7 @@
 //! The timely dataflow graph: its operators, and what travels along its edges.
 //!
-//! - `build`: the graph from input to probe; `stages`: which steps run as one operator.
+//! - `build`: the graph from input to probe; `stages`: which steps run as one operator; `versioned_chain`: its steps
+//!   by the version of their params.
 //! - `stateful`: steps with keyed state.
 //! - `absent_columns`: columns that no row has had a value of.
 //! - `alerts`: sinks that take the rows with which a condition begins or ends.
@@ -33,3 +34,4 @@ mod table_lines;
 pub(crate) mod table_operators;
 mod table_rows;
 mod table_updates;
+pub(crate) mod versioned_chain;

@@ -24,11 +24,11 @@ pub enum StageWork {
 }
 
 impl Stage {
-    /// Its first operator and its steps, if it has no keyed state.
-    pub fn chain(&self) -> Option<(usize, Chain)> {
+    /// Its steps, if it has no keyed state.
+    pub fn chain(&self) -> Option<Chain> {
         match &self.work {
             StageWork::Remembering(_) => None,
-            StageWork::Chain(chain) => Some((self.operators.start, chain.clone())),
+            StageWork::Chain(chain) => Some(chain.clone()),
         }
     }
 }

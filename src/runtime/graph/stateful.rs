@@ -128,9 +128,9 @@ fn parts(InFlightMessage { message, mut outcome }: InFlightMessage, owners: &[u6
     if !message.ids.is_sorted() {
         outcome.order = message.ids.clone();
     }
-    let EpochOutcome { epoch, route, barrier, .. } = outcome;
+    let EpochOutcome { epoch, route, barrier, version, .. } = outcome;
     let numbers = outcome.numbers.clone();
-    let blank = EpochOutcome { epoch, numbers, route, barrier, ..EpochOutcome::default() };
+    let blank = EpochOutcome { epoch, numbers, route, barrier, version, ..EpochOutcome::default() };
     let outcomes = std::iter::once(outcome).chain(std::iter::repeat(blank));
     let part = |((owner, rows), outcome): ((u64, Vec<usize>), EpochOutcome)| KeyPartition {
         owner,
@@ -214,9 +214,11 @@ mod tests {
         let mut stations = TextColumn::default();
         ["a", "b", "c", "a"].into_iter().for_each(|station| stations.push(Some(station)));
         message.texts.push(stations);
-        let outcome = EpochOutcome { epoch: 3, service: 7, dropped: vec![(1, 2)], ..EpochOutcome::default() };
+        let outcome =
+            EpochOutcome { epoch: 3, version: 5, service: 7, dropped: vec![(1, 2)], ..EpochOutcome::default() };
         let parts = parts(InFlightMessage { message: message.clone(), outcome }, &[3, 1, 3, 0], 5);
         assert_eq!(parts.iter().map(|part| part.owner).collect::<Vec<_>>(), [0, 1, 3]);
+        assert!(parts.iter().all(|part| part.in_flight.outcome.version == 5));
         let whole = whole(parts.into_iter().rev().collect());
         assert_eq!(whole.message, message);
         assert_eq!((whole.outcome.epoch, whole.outcome.service, whole.outcome.dropped.len()), (3, 7, 1));

@@ -94,10 +94,11 @@ mod tests {
             let mut token = token;
             (token.metadata.epoch, token.metadata.first_row) = (epoch as u64, 10 + epoch as u64);
             token.metadata.route = Route::over(2, 2, 1);
+            token.metadata.version = 5 + epoch as u64;
             let bucket = held.claim(&token);
             assert_eq!(bucket.raw.row(0).bytes, if epoch == 0 { b"[]" } else { b"{}" });
             assert_eq!((bucket.metadata.first_row, bucket.metadata.route.home()), (10 + epoch as u64, 3));
-            assert_eq!(bucket.metadata.origin(0).position, 9);
+            assert_eq!((bucket.metadata.origin(0).position, bucket.metadata.version), (9, 5 + epoch as u64));
         }
         held.release(|epoch| epoch < 1);
         assert!(held.bucket(0).is_none() && held.bucket(1).is_some());

@@ -1,7 +1,8 @@
 //! Models as scikit-learn has them, fitted there or learning over the stream: what they say of a row stands in columns at
 //! its end.
 //!
-//! - `model`: the trait of a model; `served`: a model as a subtask with `outputs` and `prefix`.
+//! - `model`: the trait of a model; `served`: a model as a subtask with `outputs` and `prefix`;
+//!   `shadowed`: two side by side.
 //! - `output`: what a model can say; `accepted`: which values it takes; `params`: its fitted params, field by field.
 //! - `regressor`, `classifier`: the outputs that all of a kind share; `classes`: their labels.
 //! - a file a family of models that scikit-learn computes alike, such as `linear_classifier`.
@@ -54,6 +55,7 @@ mod sgd_classifier;
 mod sgd_method;
 mod sgd_regression;
 mod sgd_regressor;
+mod shadowed;
 mod split_parameters;
 mod support_params;
 mod svc;
@@ -98,6 +100,7 @@ pub use sgd_classification::{SgdClassification, SgdClassifierParameters};
 pub use sgd_classifier::SgdClassifier;
 pub use sgd_regression::{SgdRegression, SgdRegressorParameters};
 pub use sgd_regressor::SgdRegressor;
+pub use shadowed::Shadowed;
 pub use svc::Svc;
 pub use svr::Svr;
 pub use tree_classifier::TreeClassifier;
