@@ -6,6 +6,8 @@
 /// the entry of the largest size is positive, as scikit-learn's `svd_flip` has it. A vector of the value 0 is 0.
 pub fn right_singular(mut rows: Vec<Vec<f64>>) -> Vec<(f64, Vec<f64>)> {
     let width = rows.first().map_or(0, Vec::len);
+    let scale = scale_of(&rows);
+    rows.iter_mut().flatten().for_each(|x| *x /= scale);
     if rows.len() > width {
         triangular(&mut rows);
     }
@@ -22,9 +24,18 @@ pub fn right_singular(mut rows: Vec<Vec<f64>>) -> Vec<(f64, Vec<f64>)> {
             break;
         }
     }
-    let mut found: Vec<(f64, Vec<f64>)> = rows.into_iter().map(normalized).collect();
+    let found = rows.into_iter().map(normalized);
+    let mut found: Vec<(f64, Vec<f64>)> = found.map(|(length, vector)| (length * scale, vector)).collect();
     found.sort_by(|(one, _), (other, _)| other.total_cmp(one));
     found
+}
+
+/// The power of two next to the largest size of an entry: divided by it, no product of two entries overflows, and no
+/// digit changes.
+fn scale_of(rows: &[Vec<f64>]) -> f64 {
+    let largest = rows.iter().flatten().fold(0.0, |most: f64, x| most.max(x.abs()));
+    let exponent = largest.to_bits() & f64::INFINITY.to_bits();
+    if largest.is_finite() { f64::from_bits(exponent).max(f64::MIN_POSITIVE) } else { 1.0 }
 }
 
 fn dot(one: &[f64], other: &[f64]) -> f64 {
@@ -94,6 +105,21 @@ mod tests {
         assert_eq!(found, [(3.0, vec![1.0, 0.0]), (2.0, vec![0.0, 1.0])]);
         assert_eq!(right_singular(vec![vec![0.0]; 3]), [(0.0, vec![0.0])]);
         assert_eq!(right_singular(Vec::new()), []);
+    }
+
+    /// Regression: products of large entries overflowed, and those of small ones were 0.
+    #[test]
+    fn entries_of_any_size_have_the_same_digits() {
+        let rows = vec![vec![1.5, -2.0, 0.25], vec![3.0, 0.5, 7.0], vec![0.1, 0.2, 0.3], vec![-4.0, 1.0, 1.0]];
+        let found = right_singular(rows.clone());
+        for factor in [2.0_f64.powi(700), 2.0_f64.powi(-700)] {
+            let scaled = rows.iter().map(|row| row.iter().map(|x| x * factor).collect()).collect();
+            let again = right_singular(scaled).into_iter().map(|(value, vector)| (value / factor, vector));
+            assert_eq!(again.collect::<Vec<_>>(), found);
+        }
+        let largest = right_singular(vec![vec![f64::MAX, 0.0], vec![0.0, f64::MIN_POSITIVE / 4.0]]);
+        assert_eq!(largest[0], (f64::MAX, vec![1.0, 0.0]));
+        assert_eq!(right_singular(vec![vec![5e-324]]), [(5e-324, vec![1.0])]);
     }
 
     proptest! {

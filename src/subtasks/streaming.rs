@@ -168,6 +168,9 @@ impl Remembering for Streaming {
     fn restore(&mut self, states: &[KeyedState]) -> Result<(), String> {
         states.iter().try_for_each(|KeyedState { key, state }| {
             let (key, saved): (Option<String>, Vec<Vec<u8>>) = (from_bytes(key)?, from_bytes(state)?);
+            if saved.len() != self.columns {
+                return Err(format!("the state is that of {} columns, not of {}", saved.len(), self.columns));
+            }
             self.learners(key).iter_mut().zip(&saved).try_for_each(|(learner, saved)| learner.load(saved))
         })
     }
@@ -215,6 +218,8 @@ mod tests {
         let mut next = new();
         next.restore(&states).unwrap();
         assert_eq!(apply(&mut next, vec![4.0, 9.0], ["a", "b"]), [3.0, 2.0]);
+        let mut wide = Streaming::new(Box::new(|| Box::new(Least(f64::INFINITY))), Some(0), 2);
+        assert!(wide.restore(&states).unwrap_err().contains("of 1 columns, not of 2"));
     }
 
     #[test]
