@@ -21,7 +21,7 @@ import warnings
 
 import numpy as np
 import pandas as pd
-from river import anomaly
+from river import anomaly, drift
 from sklearn import cluster, decomposition, ensemble, linear_model, naive_bayes, neighbors, neural_network, svm, tree
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
@@ -188,6 +188,23 @@ class HalfSpaceTrees:
             self.model.learn_one(dict(enumerate(row)))
 
 
+class Adwin:
+    """river's ADWIN: of each row what it says with it."""
+
+    def __init__(self, **given):
+        self.model = drift.ADWIN(**given)
+
+    def get_params(self):
+        return {}
+
+    def watch(self, x):
+        said = []
+        for (value,) in x:
+            self.model.update(value)
+            said.append((float(self.model.drift_detected), self.model.estimation, float(self.model.width)))
+        return dict(zip(("drift", "window_mean", "window_width"), np.array(said).T))
+
+
 REGRESSION = ("squared_error", "huber", "epsilon_insensitive", "squared_epsilon_insensitive")
 MARGINS = ("hinge", "log_loss", "modified_huber", "squared_hinge", "perceptron")
 # For each model that learns over the stream its class, and a function of random parameters; of classifiers, of their labels, too.
@@ -227,10 +244,15 @@ LEARNING |= {
         lambda rng, _: {"n_trees": int(pick(rng, 1, 3, 10)), "height": int(pick(rng, 1, 4, 8)), "window_size": int(pick(rng, 1, 7, 30)),
                         "seed": int(pick(rng, 0, 42, 1 << 31, 1 << 40))},
     ),
+    "adwin": (
+        lambda **given: Adwin(**given),
+        lambda rng, _: {"delta": pick(rng, 0.002, 0.05, 0.5), "clock": int(pick(rng, 1, 8)), "max_buckets": int(pick(rng, 2, 5)),
+                        "min_window_length": int(pick(rng, 1, 5)), "grace_period": int(pick(rng, 1, 10))},
+    ),
     "incremental_pca": (decomposition.IncrementalPCA, lambda rng, _: {"n_components": int(pick(rng, 1, 2)), "whiten": bool(rng.integers(2))}),
 }
 # What learns without a target.
-UNSUPERVISED = {*OTHERS, "half_space_trees"}
+UNSUPERVISED = {*OTHERS, "half_space_trees", "adwin"}
 # What takes missing values.
 TAKES_GAPS = {name for name in MODELS if ("tree" in name or "forest" in name or "hist" in name)}
 # Of points that are equally far, scikit-learn takes any.
@@ -494,7 +516,7 @@ def served(program, directory, model, fresh, size, found):
 
 
 # In the order of `expected`.
-KNOWN = ["anomaly_score", "prediction", "cluster", "probability", "decision", "distance", "component"]
+KNOWN = ["anomaly_score", "prediction", "cluster", "probability", "decision", "distance", "component", "drift", "window_mean", "window_width"]
 
 
 def outputs_of(found):
@@ -540,8 +562,12 @@ def check(program, name, number):
 def stream(rng, name):
     """A model that has learnt nothing, its parameters, and rows with key, target and train column to learn from."""
     kind, parameters = LEARNING[name]
-    width, count = int(pick(rng, *((2, 4) if name == "incremental_pca" else (1, 2, 4)))), int(pick(rng, 40, 150, 400))
+    widths = {"incremental_pca": (2, 4), "adwin": (1,)}.get(name, (1, 2, 4))
+    width, count = int(pick(rng, *widths)), int(pick(rng, 40, 150, 400))
     x = rows(rng, count, width, pick(rng, "normal", "normal", "normal" if name == "gaussian_nb" or name in UNSUPERVISED else "ties"))
+    if name == "adwin":
+        # A stream that drifts.
+        x = x + pick(rng, 0.0, 1.0, 3.0) * (np.arange(count) > count // 2)[:, None]
     frame = pd.DataFrame(x, columns=[f"c{i}" for i in range(width)])
     labels = None
     signal = x @ rng.normal(size=width) + 0.3 * rng.normal(size=count)
@@ -578,6 +604,11 @@ def fed(model, frame, labels, size):
             next_model = copy.deepcopy(models.get(key, model))
             more = {} if labels is None else {"classes": np.array(labels)}
             y = learnt["target"].to_numpy(dtype=float if labels is None else np.array(labels).dtype)
+            if hasattr(model, "watch"):
+                models[key] = copy.deepcopy(models.get(key, model))
+                for output, values in models[key].watch(learnt[features].to_numpy()).items():
+                    found.setdefault(output, np.full(len(frame), np.nan))[learnt.index] = values
+                continue
             if len(learnt) < most_needed(model) and key not in models:
                 refused.extend(learnt.index)
                 continue
@@ -632,7 +663,8 @@ def check_stream(program, name, number):
     with tempfile.TemporaryDirectory() as directory:
         outputs = outputs_of(found)
         table = learnt(program, directory, name, given, frame, labels, size, outputs, int(pick(rng, 1, 1, 3)))
-    ordered = {column: found[column] for column in sorted(found, key=lambda column: outputs.index(column.split("_")[0]))}
+    place = lambda column: next(at for at, output in enumerate(outputs) if column == output or column.startswith(output + "_"))
+    ordered = {column: found[column] for column in sorted(found, key=place)}
     return judge(table, ordered, slack, list(frame))
 
 
@@ -768,6 +800,9 @@ def stream_self_test(rng):
         forgotten.loc[said[0], first] = np.nan
         invented = right.copy()
         invented.loc[0, first] = right[first].iloc[said[0]]
+        if hasattr(model, "watch"):
+            # It says the same however rows are cut into messages, and something of the first one.
+            wrongs, invented = [], right.assign(**{first: right[first].shift(1)})
         for wrong in [*wrongs, forgotten, invented]:
             assert judge(wrong, found, slack, list(frame))[0] is not None, name
             planted += 1

@@ -2,8 +2,8 @@
 
 use super::entry::Entry;
 use super::models::{
-    BoostedClassifier, BoostedRegressor, Classify, GaussianLearning, HalfSpaceTreesLearning, IsolationForest, KMeans,
-    KMeansLearning, KNeighborsClassifier, KNeighborsRegressor, Learning, LinearClassifier, LinearRegressor,
+    Adwin, BoostedClassifier, BoostedRegressor, Classify, GaussianLearning, HalfSpaceTreesLearning, IsolationForest,
+    KMeans, KMeansLearning, KNeighborsClassifier, KNeighborsRegressor, Learning, LinearClassifier, LinearRegressor,
     MlpClassifier, MlpRegressor, Model, OneClassSvm, Online, PassiveAggressiveClassifier, PassiveAggressiveRegressor,
     Pca, PcaLearning, Perceptron, Regress, Served, SgdClassification, SgdClassifier, SgdRegression, SgdRegressor, Svc,
     Svr, TreeClassifier, TreeRegressor,
@@ -110,6 +110,7 @@ impl Subtasks {
                 "sklearn.ensemble.HistGradientBoostingClassifier",
             )
             .with_model::<IsolationForest>("isolation_forest", "sklearn.ensemble.IsolationForest")
+            .with_online::<Adwin>("adwin", "river.drift.ADWIN")
             .with_online::<HalfSpaceTreesLearning>("half_space_trees", "river.anomaly.HalfSpaceTrees")
             .with_model::<KMeans>("k_means", "sklearn.cluster.KMeans")
             .with_online::<KMeansLearning>("mini_batch_k_means", "sklearn.cluster.MiniBatchKMeans")

@@ -37,15 +37,24 @@ impl<L: Learning> KeyedModels<L> {
         KeyedModels { online, key, columns, outputs, new, states: BTreeMap::new(), changed: BTreeSet::new() }
     }
 
-    /// Learns from some rows of a key.
-    fn learn(&mut self, key: Option<String>, gathered: &[Vec<f64>], targets: &[f64]) -> Result<(), String> {
+    /// Learns from some rows of a key; what it says of them with what it has learnt, if it watches.
+    fn learn(
+        &mut self,
+        key: Option<String>,
+        gathered: &[Vec<f64>],
+        targets: &[f64],
+    ) -> Result<Option<Vec<OutputValues>>, String> {
         let learning = &self.online.learning;
         let before = self.states.get(&key);
         let mut state = before.map_or_else(|| learning.start(self.columns), Clone::clone);
-        learning.partial_fit(&mut state, &features(gathered, targets.len()), targets)?;
+        let features = features(gathered, targets.len());
+        let said = learning.learn_and_say(&mut state, &features, &self.outputs);
+        if said.is_none() {
+            learning.partial_fit(&mut state, &features, targets)?;
+        }
         self.states.insert(key.clone(), state);
         self.changed.insert(key);
-        Ok(())
+        Ok(said)
     }
 }
 
@@ -85,9 +94,15 @@ impl<L: Learning> Remembering for KeyedModels<L> {
                 continue;
             }
             let gathered = if learnt.len() == rows.len() { gathered } else { gather(message, scope, &learnt) };
-            if let Err(reason) = self.learn(key, &gathered, &targets) {
-                refused(learnt.iter().map(|row| message.ids[*row]).collect(), reason);
-                learnt.iter().for_each(|row| keep[*row] = false);
+            match self.learn(key, &gathered, &targets) {
+                Ok(said) => {
+                    let said = said.into_iter().flatten();
+                    new.iter_mut().zip(said).for_each(|(column, values)| column.fill(&learnt, &values));
+                }
+                Err(reason) => {
+                    refused(learnt.iter().map(|row| message.ids[*row]).collect(), reason);
+                    learnt.iter().for_each(|row| keep[*row] = false);
+                }
             }
         }
         new.into_iter().for_each(|column| column.append_to(message));

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Classes, Features, Model, ModelOutput};
+use super::{Classes, Features, Model, ModelOutput, OutputValues};
 use crate::data::Kind;
 use crate::subtasks::Refusal;
 
@@ -61,6 +61,17 @@ pub trait Learning: DeserializeOwned + JsonSchema + Send + Sync + 'static {
 
     /// The model of what it has learnt; `None` if that is nothing yet.
     fn model(&self, state: &Self::State) -> Option<Self::Model>;
+
+    /// Learns from rows one by one, and says of each what it thinks with it: of what watches rather than predicts. `None` of
+    /// a model that predicts before it learns.
+    fn learn_and_say(
+        &self,
+        _state: &mut Self::State,
+        _features: &Features<'_>,
+        _outputs: &[ModelOutput],
+    ) -> Option<Vec<OutputValues>> {
+        None
+    }
 
     /// Learns from rows: `partial_fit`. `targets` has a value a row, for classes their number; none if it has no target.
     ///

@@ -16,6 +16,7 @@
 //! The arithmetic stands in `kernels`. Never here: whatever `subtasks` may not have.
 
 mod accepted;
+mod adwin;
 mod boosted_classifier;
 mod boosted_regressor;
 mod boosted_trees;
@@ -67,6 +68,7 @@ mod tree_params;
 mod tree_regressor;
 
 pub use accepted::Accepted;
+pub use adwin::Adwin;
 pub use boosted_classifier::BoostedClassifier;
 pub use boosted_regressor::BoostedRegressor;
 pub use classes::Classes;

@@ -22,6 +22,12 @@ pub enum ModelOutput {
     Distance,
     /// `transform`: `component_N`.
     Component,
+    /// river's `drift_detected`, 1 or 0: `drift`.
+    Drift,
+    /// `estimation`, the mean of the values since the last drift: `window_mean`.
+    WindowMean,
+    /// `width`, how many these are: `window_width`.
+    WindowWidth,
 }
 
 impl ModelOutput {
@@ -35,6 +41,9 @@ impl ModelOutput {
             ModelOutput::Cluster => "cluster",
             ModelOutput::Distance => "distance",
             ModelOutput::Component => "component",
+            ModelOutput::Drift => "drift",
+            ModelOutput::WindowMean => "window_mean",
+            ModelOutput::WindowWidth => "window_width",
         }
     }
 
