@@ -57,3 +57,16 @@ impl Error {
         Error::Results(format!("{path}: holds results of an earlier run: move it away, or pass --fresh to replace it"))
     }
 }
+
+/// An error in its own words, with those of its causes.
+#[cfg(any(feature = "postgres", feature = "influxdb"))]
+pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
+    let (mut text, mut cause) = (error.to_string(), error.source());
+    while let Some(inner) = cause {
+        if !text.contains(&inner.to_string()) {
+            text += &format!(": {inner}");
+        }
+        cause = inner.source();
+    }
+    text
+}

@@ -6,7 +6,8 @@
 //! - `line_file`, `lines`, `parquet` with `row_log`, `mqtt`, `postgres`, `influxdb`: the kinds of sinks.
 //! - `claimed_file`, `existing`, `unfinished`, `tail`: what happens to a file that exists, and where its results end.
 //! - `trusted_authorities`: whose certificates are trusted.
-//! - `dead_letter`: rows that did not become results. `deadline`, `progress`: waiting for slow receivers.
+//! - `dead_letter`: rows that did not become results. `deadline`, `progress`, `pause`: waiting for slow
+//!   receivers and those that are away.
 //!
 //! Never here: what a row means, timely, or which epochs are complete.
 
@@ -24,6 +25,8 @@ mod lines;
 mod mqtt;
 mod opening;
 mod parquet;
+#[cfg(any(feature = "postgres", feature = "influxdb"))]
+mod pause;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod progress;

@@ -25,6 +25,7 @@ use super::address::WriteAddress;
 use super::settings::InfluxDb;
 use crate::mqtt::named_certificate::client_config;
 use crate::mqtt::tls::pem;
+use crate::sink::error::with_causes;
 use crate::sink::trusted_authorities::trusting;
 
 /// How long an attempt to connect may take.
@@ -134,7 +135,7 @@ async fn connect(
     address: &WriteAddress,
     tls: Option<&(TlsConnector, ServerName<'static>)>,
 ) -> Result<SendRequest<Full<Bytes>>, NoAnswer> {
-    let absent = |error: &dyn std::error::Error| NoAnswer::Absent(words(error));
+    let absent = |error: &dyn std::error::Error| NoAnswer::Absent(with_causes(error));
     let stream = TcpStream::connect((address.host.as_str(), address.port)).await;
     let stream = stream.map_err(|error| absent(&error))?;
     stream.set_nodelay(true).map_err(|error| absent(&error))?;
@@ -157,8 +158,8 @@ async fn connect(
 async fn exchange(open: &mut SendRequest<Full<Bytes>>, request: Request<Full<Bytes>>) -> Result<HttpAnswer, NoAnswer> {
     let failed = |error: hyper::Error| match is_of_tls(&error) {
         // A client's certificate is refused behind the handshake.
-        true => NoAnswer::Tls(format!("no TLS ({}): check `ca`, `certificate` and `key`", words(&error))),
-        false => NoAnswer::Absent(words(&error)),
+        true => NoAnswer::Tls(format!("no TLS ({}): check `ca`, `certificate` and `key`", with_causes(&error))),
+        false => NoAnswer::Absent(with_causes(&error)),
     };
     open.ready().await.map_err(failed)?;
     let response = open.send_request(request).await.map_err(failed)?;
@@ -228,16 +229,4 @@ fn tls(host: &str, settings: &InfluxDb) -> Result<(TlsConnector, ServerName<'sta
 fn is_of_tls(error: &(dyn std::error::Error + 'static)) -> bool {
     let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
     error.is::<rustls::Error>() || inner.is_some_and(|inner| is_of_tls(inner)) || error.source().is_some_and(is_of_tls)
-}
-
-/// An error with its causes.
-fn words(error: &dyn std::error::Error) -> String {
-    let (mut text, mut cause) = (error.to_string(), error.source());
-    while let Some(inner) = cause {
-        if !text.contains(&inner.to_string()) {
-            text += &format!(": {inner}");
-        }
-        cause = inner.source();
-    }
-    text
 }

@@ -18,14 +18,13 @@ use crate::data::{Message, Schema};
 use crate::format::{Encoder, Encoding, Infinity};
 use crate::mqtt::Backoff;
 use crate::sink::opening::Opening;
+use crate::sink::pause::pause;
 use crate::sink::{Deadline, Error, RefusedLine};
 
 /// The bytes of results that are sent at a time: some ten thousand points, as InfluxDB recommends.
 const REQUEST_BYTES: usize = 1 << 20;
 /// How often it is told that the server takes nothing.
 const TELL_INTERVAL: Duration = Duration::from_secs(60);
-/// How often the end of a wait is looked up.
-const LOOK_UP_INTERVAL: Duration = Duration::from_millis(20);
 /// The longest wait that a server may ask for.
 const LONGEST_RETRY_INTERVAL: Duration = Duration::from_secs(600);
 
@@ -186,16 +185,4 @@ impl PointSender {
     fn failed(&self, reason: String) -> Error {
         Error::Custom { url: self.shown.clone(), reason }
     }
-}
-
-/// Waits for so long; false if the wait is `over` before.
-fn pause(wait: Duration, over: impl Fn() -> bool) -> bool {
-    let until = Instant::now() + wait;
-    while Instant::now() < until {
-        if over() {
-            return false;
-        }
-        std::thread::sleep(LOOK_UP_INTERVAL);
-    }
-    true
 }

@@ -11,6 +11,7 @@ use super::table::TableProblem;
 use super::tls::Tls;
 use crate::mqtt::{Backoff, masked};
 use crate::sink::opening::Opening;
+use crate::sink::pause::pause;
 use crate::sink::{Deadline, Error, SinkProgress};
 
 /// How long an attempt to connect may take.
@@ -28,8 +29,6 @@ const SESSION: &str = "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval
                        idle_in_transaction_session_timeout = '10min'; SET lock_timeout = '20s'; SET statement_timeout = 0";
 /// How often it is told that the database is absent.
 const TELL_INTERVAL: Duration = Duration::from_secs(60);
-/// How often the end of the wait is looked up.
-const LOOK_UP_INTERVAL: Duration = Duration::from_millis(20);
 
 /// A database to connect to.
 pub struct Database {
@@ -144,16 +143,4 @@ impl Database {
             }
         }
     }
-}
-
-/// Waits for so long; false if the wait is `over` before.
-pub fn pause(wait: Duration, over: impl Fn() -> bool) -> bool {
-    let until = Instant::now() + wait;
-    while Instant::now() < until {
-        if over() {
-            return false;
-        }
-        std::thread::sleep(LOOK_UP_INTERVAL);
-    }
-    true
 }

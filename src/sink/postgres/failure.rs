@@ -4,6 +4,8 @@ use std::error::Error as _;
 
 use postgres::Error;
 
+use crate::sink::error::with_causes;
+
 /// What an error means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DatabaseFailure {
@@ -57,14 +59,7 @@ pub fn words(error: &Error) -> String {
         let more = [refused.detail(), refused.hint()].into_iter().flatten();
         return more.fold(refused.message().to_owned(), |text, more| format!("{text}: {more}"));
     }
-    let (mut text, mut cause) = (error.to_string(), error.source());
-    while let Some(inner) = cause {
-        if !text.contains(&inner.to_string()) {
-            text += &format!(": {inner}");
-        }
-        cause = inner.source();
-    }
-    text
+    with_causes(error)
 }
 
 /// The line of a COPY at which it failed, from 1.

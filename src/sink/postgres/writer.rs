@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use postgres::Client;
 
-use super::connection::{Database, pause};
+use super::connection::Database;
 use super::failure::{DatabaseFailure, line_of_copy, words};
 use super::name::TableName;
 use super::progress::{ProgressTable, StoredProgress};
@@ -20,6 +20,7 @@ use crate::data::{Message, Schema, fingerprint};
 use crate::format::{Encoder, Encoding, Infinity};
 use crate::mqtt::Backoff;
 use crate::sink::opening::{Opening, RowsOrigin};
+use crate::sink::pause::pause;
 use crate::sink::{Deadline, Error, Existing, RefusedLine, Sink, SinkProgress, Takes, TransactionProgress};
 
 /// So many bytes of results wait before the next transaction should come.
