@@ -196,14 +196,17 @@ impl Context<'_> {
     /// any time.
     ///
     /// # Errors
-    /// A file that the first worker cannot read.
-    fn agree_on_params(&self, worker: &mut Worker) -> Result<ParamsFiles, Error> {
+    /// A file that the first worker cannot read; at its place in the dataflow file, if it is not there now either.
+    fn agree_on_params(&self, worker: &mut Worker, schema: &Schema) -> Result<ParamsFiles, Error> {
         let paths = self.dataflow.params();
         if paths.is_empty() {
             return Ok(ParamsFiles::default());
         }
         let own = if worker.index() == 0 { ParamsFiles::read(paths) } else { Ok(ParamsFiles::default()) };
-        tell(worker, own).map_err(|reason| Error::Params(format!("params {reason}")))
+        tell(worker, own).map_err(|reason| match self.dataflow.steps(schema) {
+            Err(diagnostic) => diagnostic.into(),
+            Ok(_) => Error::Params(format!("params {reason}")),
+        })
     }
 
     /// Makes the steps of new params ready on this process, for rows of these columns.
@@ -250,7 +253,7 @@ impl Share {
         failure: &FirstError,
     ) -> Result<(Share, TableOperators), Error> {
         let Context { dataflow, options, sampler, activity, .. } = *context;
-        let params = context.agree_on_params(worker)?;
+        let params = context.agree_on_params(worker, &schema)?;
         let (steps, schema_out) = dataflow.steps_of(&schema, &params)?;
         context.versions.insert(0, &steps);
         let states = if dataflow.remembers() { tell(worker, before.states) } else { Vec::new() };

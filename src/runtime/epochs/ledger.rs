@@ -59,7 +59,9 @@ pub struct Ledger {
     gap: bool,
     pub rows_in: u64,
     pub rows_done: u64,
-    pub rows_out: u64,
+    /// Results at the end of the chain, also those that a sink has refused.
+    results: u64,
+    refused_at_the_end: u64,
     /// Rows that each sink was given.
     rows_by_sink: BySink,
     /// Rows that each sink has refused.
@@ -159,9 +161,14 @@ impl Ledger {
     pub fn refuse(&mut self, sink: usize, at_the_end: bool, row: (u64, u64)) {
         self.refused_by_sink.add(sink, 1);
         if at_the_end && self.refused.insert(row) {
-            self.rows_out -= 1;
+            self.refused_at_the_end += 1;
             self.dead_letters += 1;
         }
+    }
+
+    /// Results at the end of the chain that no sink has refused. A refusal may be told before its epoch is complete.
+    pub fn rows_out(&self) -> u64 {
+        self.results.saturating_sub(self.refused_at_the_end)
     }
 
     /// The rows of each of these sinks.
@@ -280,7 +287,7 @@ impl Ledger {
     pub fn settle(&mut self, outcome: &mut EpochOutcome, rows: u64) {
         let states = std::mem::take(&mut outcome.states);
         self.settled.push_back(SettledEpoch { written: outcome.written.take(), states });
-        self.rows_out += outcome.rows_out;
+        self.results += outcome.rows_out;
         self.rows_by_sink.merge(&outcome.rows_by_sink);
         for (operator, rows) in &outcome.dropped {
             *self.dropped.entry(*operator).or_default() += rows;
@@ -310,7 +317,7 @@ impl Ledger {
             workers,
             processes,
             rows_in: self.rows_in,
-            rows_out: self.rows_out,
+            rows_out: self.rows_out(),
             sinks,
             models: Vec::new(),
             rows_dropped,

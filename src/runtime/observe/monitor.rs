@@ -115,7 +115,7 @@ impl Monitor {
             bucket_size: showing.dataflow.source_settings.limits.bucket_size,
             rows_in: ledger.rows_in,
             rows_done: ledger.rows_done,
-            rows_out: ledger.rows_out,
+            rows_out: ledger.rows_out(),
             sinks: ledger.rows_of(&showing.dataflow.sinks),
             rows_dropped: ledger.rows_dropped(),
             dead_letters: ledger.dead_letters,

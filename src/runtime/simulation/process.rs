@@ -171,7 +171,7 @@ impl SimulatedProcess {
     pub fn check_accounts(&self) {
         let ledger = self.ledger.borrow();
         let dropped: u64 = ledger.rows_dropped().values().sum();
-        let (rows_in, rows_out, dead) = (ledger.rows_in, ledger.rows_out, ledger.dead_letters);
+        let (rows_in, rows_out, dead) = (ledger.rows_in, ledger.rows_out(), ledger.dead_letters);
         assert_eq!(rows_in, rows_out + dropped + dead, "{rows_out} out, {dropped} dropped, {dead} dead letters");
     }
 }
