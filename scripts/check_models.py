@@ -630,21 +630,26 @@ def toml(value):
     return '"none"' if value is None else json.dumps(value)
 
 
-def learnt(program, directory, name, given, frame, labels, size, outputs, workers):
-    """What rowmill makes of rows that it learns from."""
-    at = lambda name: os.path.join(directory, name)
-    frame.to_csv(at("rows.csv"), index=False)
+def dataflow(name, given, frame, labels, size, outputs, source, sink):
+    """The dataflow file of a model that learns from the rows of a file."""
     features = [name for name in frame if name.startswith("c")]
     texts = ["key"] + (["target"] if labels and isinstance(labels[0], str) else [])
     numbers = [name for name in frame if name not in texts]
     step = {"use": name, "fit": "stream", "columns": features, "outputs": outputs, "train": "train", "key": "key"}
     step |= {} if name in UNSUPERVISED else {"target": "target"}
     step |= given | ({"classes": labels[::-1]} if labels else {})
-    lines = [f"[schema]\nnumber = {toml(numbers)}\ntext = {toml(texts)}", f"[source]\nurl = {toml(at('rows.csv'))}"]
-    lines += [f"[buffer]\nbucket_size = {size}", f"[sink]\nurl = {toml(at('out.csv'))}", '[dead_letter]\nurl = "null"', "[[subtask]]"]
+    lines = [f"[schema]\nnumber = {toml(numbers)}\ntext = {toml(texts)}", f"[source]\nurl = {toml(source)}"]
+    lines += [f"[buffer]\nbucket_size = {size}", f"[sink]\nurl = {toml(sink)}", '[dead_letter]\nurl = "null"', "[[subtask]]"]
     lines += [f"{key} = {toml(value)}" for key, value in step.items()]
+    return "\n".join(lines) + "\n"
+
+
+def learnt(program, directory, name, given, frame, labels, size, outputs, workers):
+    """What rowmill makes of rows that it learns from."""
+    at = lambda name: os.path.join(directory, name)
+    frame.to_csv(at("rows.csv"), index=False)
     with open(at("model.toml"), "w") as file:
-        file.write("\n".join(lines) + "\n")
+        file.write(dataflow(name, given, frame, labels, size, outputs, at("rows.csv"), at("out.csv")))
     run = subprocess.run([program, "run", at("model.toml"), "--quiet", "--fresh", "-w", str(workers)], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     return pd.read_csv(at("out.csv"), float_precision="round_trip", keep_default_na=False, na_values=[""])

@@ -82,11 +82,26 @@ def write(directory, name, model, fresh, outputs):
     table.to_csv(base + ".out.csv", index=False)
 
 
+def write_stream(directory, name):
+    """A model that has no params of its own: what the original says of rows that it is fed in messages of five."""
+    base = os.path.join(directory, name)
+    model, given, frame, labels = check_models.stream(np.random.default_rng([1, *name.encode()]), name)
+    frame, size = frame[:40], 5
+    found, _ = check_models.fed(model, frame, labels, size)
+    outputs = check_models.outputs_of(found)
+    text = check_models.dataflow(name, given, frame, labels, size, outputs, f"{name}.in.csv", "out.csv")
+    open(base + ".toml", "w").write(text)
+    frame.to_csv(base + ".in.csv", index=False)
+    pd.DataFrame({"row": np.arange(len(frame))} | found).to_csv(base + ".out.csv", index=False)
+
+
 def main():
     directory = sys.argv[1]
     os.makedirs(directory, exist_ok=True)
     for name in check_models.MODELS:
         write(directory, name, *usable(name), None)
+    for name in sorted(set(check_models.LEARNING) - set(check_models.MODELS)):
+        write_stream(directory, name)
     for name, model, fresh, outputs in pipelines(np.random.default_rng(5)):
         write(directory, name, model, fresh, outputs)
 

@@ -96,8 +96,13 @@ fn a_connection_that_fails_in_another_process_ends_the_run_with_its_reason() {
     let (listener, port) = Played::listen();
     let mut command = run(&carrier(&directory), port, 1, &directory.path().join("out.csv"), &["-n", "2"]);
     let run = command.args(["--set", TOPICS]).stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    let _accepted = [(); 2].map(|()| Played::accept_but(&listener, false, Some("south")));
+    // Not joined: where south comes first, the run ends before the other connection has subscribed.
+    let broker = std::thread::spawn(move || {
+        let _accepted = [(); 2].map(|()| Played::accept_but(&listener, false, Some("south")));
+        std::thread::park_timeout(Duration::from_secs(60));
+    });
     let output = run.wait_with_output().unwrap();
+    broker.thread().unpark();
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("/south: NotAuthorized"), "{said}");

@@ -25,6 +25,12 @@ fn cases() -> Vec<String> {
     names
 }
 
+/// Of those with params: a model that only learns over the stream has none.
+fn cases_with_params() -> Vec<String> {
+    let has_params = |case: &String| directory().join(format!("{case}.fit.json")).exists();
+    cases().into_iter().filter(has_params).collect()
+}
+
 #[test]
 fn every_model_predicts_as_scikit_learn() {
     let cases = cases();
@@ -161,7 +167,7 @@ fn damaged_params_are_errors_that_name_the_file_and_never_panics() {
             Err(reason) => assert!(reason.contains("Column") || reason.contains("categories"), "{case}: {reason}"),
         }
     };
-    for case in cases() {
+    for case in cases_with_params() {
         let text = std::fs::read_to_string(directory().join(format!("{case}.fit.json"))).unwrap();
         try_case(&case, text.as_bytes());
         for cut in (0..text.len()).step_by(211) {
@@ -192,7 +198,7 @@ fn damaged_params_are_errors_that_name_the_file_and_never_panics() {
             try_case(&case, damaged.to_string().as_bytes());
         }
     }
-    assert!(refused > 10 * taken && taken >= cases().len(), "{refused} refused, {taken} taken");
+    assert!(refused > 10 * taken && taken >= cases_with_params().len(), "{refused} refused, {taken} taken");
 }
 
 /// The error of a field names it.
