@@ -2,6 +2,7 @@
 //!
 //! - `run`: this process' part of a run; `coordinator`: the first worker of all; `worker`: every other one.
 //! - `builder`: runs from other programs; `options`: how to run; `error`, `first_error`: why a run failed.
+//! - `background_thread`: a thread beside the workers.
 //! - `look`: a few rows of a source, beside any run; `draft`: a first dataflow file for them.
 //! - `preview`: the chain over a few rows, without timely; `simulation`: a run under faults that a seed gives.
 //! - `graph`, `epochs`, `ingest`, `cluster`, `observe`, `query`, `reload`: rooms of their own.
@@ -9,6 +10,7 @@
 //! All that knows timely is here. Never here: how bytes become rows (`format`), what a subtask computes (`subtasks`),
 //! how results are stored (`sink`), and what people see of a run (`web`, `cli`).
 
+mod background_thread;
 mod builder;
 pub(crate) mod cluster;
 mod coordinator;

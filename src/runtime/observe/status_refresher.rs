@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::measure::{BrokerLink, IntervalStatus, RunStatus, now_ms};
+use crate::runtime::background_thread::BackgroundThread;
 use crate::runtime::observe::activity::Activity;
 use crate::runtime::observe::monitor::STALL_INTERVAL;
 use crate::runtime::options::{OnLive, Options};
@@ -18,8 +18,7 @@ const BLOCKED_INTERVAL: Duration = Duration::from_millis(1500);
 /// Shows the status while the first worker is blocked, until it is dropped. It has a thread of its own: the disk may be
 /// what blocks.
 pub struct StatusRefresher {
-    over: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    _thread: BackgroundThread,
 }
 
 impl StatusRefresher {
@@ -30,18 +29,8 @@ impl StatusRefresher {
         let processes = options.cluster.processes();
         let workers = options.cluster.workers * processes;
         let thread = RefresherThread { activity: activity.clone(), on_live, over: over.clone(), workers, processes };
-        let thread = std::thread::Builder::new().name("status".into()).spawn(move || thread.run());
-        Some(StatusRefresher { over, thread: Some(thread.expect("a thread can be started")) })
-    }
-}
-
-impl Drop for StatusRefresher {
-    fn drop(&mut self) {
-        self.over.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            thread.thread().unpark();
-            let _ = thread.join();
-        }
+        let thread = BackgroundThread::start("status", over, move || thread.run());
+        Some(StatusRefresher { _thread: thread.expect("a thread can be started") })
     }
 }
 

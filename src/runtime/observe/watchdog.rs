@@ -4,9 +4,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use crate::runtime::background_thread::BackgroundThread;
 use crate::runtime::cluster::control_channel::PeerSignals;
 use crate::runtime::observe::activity::{Activity, DestinationKind, seconds};
 use crate::runtime::options::{OnStuck, Options};
@@ -24,8 +24,7 @@ const ORDERLY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Watches a run until it is dropped.
 pub struct Watchdog {
-    over: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    _thread: BackgroundThread,
 }
 
 impl Watchdog {
@@ -45,18 +44,8 @@ impl Watchdog {
             on_stuck: options.on_stuck.clone(),
             over: over.clone(),
         };
-        let thread = std::thread::Builder::new().name("watchdog".into()).spawn(move || watcher.run());
-        Watchdog { over, thread: Some(thread.expect("a thread can be started")) }
-    }
-}
-
-impl Drop for Watchdog {
-    fn drop(&mut self) {
-        self.over.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            thread.thread().unpark();
-            let _ = thread.join();
-        }
+        let thread = BackgroundThread::start("watchdog", over, move || watcher.run());
+        Watchdog { _thread: thread.expect("a thread can be started") }
     }
 }
 

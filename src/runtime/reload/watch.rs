@@ -6,7 +6,6 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
@@ -14,6 +13,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use crate::config::{Dataflow, ParamsFiles};
 use crate::data::Schema;
 use crate::measure::ServedModel;
+use crate::runtime::background_thread::BackgroundThread;
 use crate::runtime::reload::request::{ReloadAnswer, ReloadRequest};
 use crate::subtasks::Step;
 
@@ -40,8 +40,7 @@ type FileStamp = Option<(u64, u64, i64, i64)>;
 
 /// Looks at the files on a thread of its own, until it is dropped.
 pub struct ParamsWatch {
-    over: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    _thread: BackgroundThread,
 }
 
 /// What the thread knows.
@@ -91,19 +90,8 @@ impl ParamsWatch {
             decisions,
             over: over.clone(),
         };
-        let thread = std::thread::Builder::new().name("params".into()).spawn(move || watched.run())?;
-        Ok(ParamsWatch { over, thread: Some(thread) })
-    }
-}
-
-impl Drop for ParamsWatch {
-    fn drop(&mut self) {
-        self.over.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            thread.thread().unpark();
-            // It has nothing to say: a failure of it was printed.
-            let _ = thread.join();
-        }
+        let thread = BackgroundThread::start("params", over, move || watched.run())?;
+        Ok(ParamsWatch { _thread: thread })
     }
 }
 
