@@ -3,13 +3,13 @@
 
 mod broker;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use broker::numbered::{persistent, publish};
-use broker::played::Played;
+use broker::played::{Played, Redelivery};
 use broker::{Process, collect, rowmill, wait_until};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -289,25 +289,15 @@ fn no_alert_is_told_twice_after_a_kill_and_with_other_workers() {
         let (listener, port) = Played::listen();
         write(&directory, &live(port, ALL, &format!("[[sink]]\nurl = \"alerts.csv\"\n{ALERT}")));
         let mut random = ChaCha8Rng::seed_from_u64(seed);
-        // Publishes that are not acknowledged come again, in their order.
-        let (mut owed, mut next) = (VecDeque::new(), 0);
+        let mut redelivery = Redelivery::default();
         const ROUNDS: usize = 7;
         for round in 0..ROUNDS {
             let mut command = rowmill(&["run", "alerts.toml", "-q"]);
             command.args(SHAPES[(round + seed as usize) % SHAPES.len()]).current_dir(directory.path());
             let process = Process(command.stderr(Stdio::inherit()).process_group(0).spawn().unwrap());
             let mut broker = Played::accept(&listener, round > 0);
-            owed.iter().for_each(|n: &u64| broker.publish(*n as u16 + 1, *n, true));
-            for _ in 0..random.random_range(10..30) {
-                broker.publish(next as u16 + 1, next, false);
-                owed.push_back(next);
-                next += 1;
-            }
-            let last = round == ROUNDS - 1;
-            let acknowledged = if last { owed.len() } else { random.random_range(0..owed.len()) };
-            for _ in 0..acknowledged {
-                assert_eq!(broker.acknowledged(), owed.pop_front().unwrap() as u16 + 1, "{seed}");
-            }
+            let (more, last) = (random.random_range(10..30), round == ROUNDS - 1);
+            redelivery.serve(&mut broker, more, last, &mut random);
             if last {
                 process.drain();
                 break;
@@ -316,7 +306,7 @@ fn no_alert_is_told_twice_after_a_kill_and_with_other_workers() {
             kill_group(process);
         }
         let all = cells(&directory.path().join("all.csv"));
-        assert!(all.iter().map(|(_, n, _)| *n as u64).eq(0..next), "{seed}: every row once");
+        assert!(all.iter().map(|(_, n, _)| *n as u64).eq(0..redelivery.published), "{seed}: every row once");
         events += assert_told(&directory, &format!("seed {seed}"));
     }
     assert!(events > 40, "{events}");

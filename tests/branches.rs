@@ -3,14 +3,14 @@
 
 mod broker;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use broker::narrow::{Manner, Narrow};
 use broker::numbered::{parquet_numbers, persistent, publish};
-use broker::played::Played;
+use broker::played::{Played, Redelivery};
 use broker::{Process, collect, rowmill, wait_until};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -347,22 +347,12 @@ fn each_sink_has_every_row_once_over_kills() {
             command.args(flags).current_dir(directory.path()).stderr(Stdio::inherit()).process_group_of_its_own();
             Process(command.spawn().unwrap())
         };
-        // Publishes that are not acknowledged come again, in their order.
-        let (mut owed, mut next) = (VecDeque::new(), 0);
+        let mut redelivery = Redelivery::default();
         for round in 0..6 {
             let mut process = start();
             let mut broker = Played::accept(&listener, round > 0);
-            owed.iter().for_each(|n: &u64| broker.publish(*n as u16 + 1, *n, true));
-            for _ in 0..random.random_range(4..12) {
-                broker.publish(next as u16 + 1, next, false);
-                owed.push_back(next);
-                next += 1;
-            }
-            let last = round == 5;
-            let acknowledged = if last { owed.len() } else { random.random_range(0..owed.len()) };
-            for _ in 0..acknowledged {
-                assert_eq!(broker.acknowledged(), owed.pop_front().unwrap() as u16 + 1, "{flags:?}");
-            }
+            let (more, last) = (random.random_range(4..12), round == 5);
+            redelivery.serve(&mut broker, more, last, &mut random);
             if last {
                 process.drain();
                 break;
@@ -373,10 +363,13 @@ fn each_sink_has_every_row_once_over_kills() {
             process.kill();
         }
         let (all, odd) = (directory.path().join("all.csv"), directory.path().join("odd.csv"));
-        assert!(numbers(&all).into_iter().eq(0..next), "{flags:?}: {:?}", numbers(&all));
-        assert!(numbers(&odd).into_iter().eq((1..next).step_by(2)), "{flags:?}: {:?}", numbers(&odd));
+        assert!(numbers(&all).into_iter().eq(0..redelivery.published), "{flags:?}: {:?}", numbers(&all));
+        assert!(numbers(&odd).into_iter().eq((1..redelivery.published).step_by(2)), "{flags:?}: {:?}", numbers(&odd));
         let (third, own) = parquet_numbers(&directory.path().join("third.parquet"));
-        assert!(third.iter().copied().eq((0..next).step_by(3)) && own == third.len(), "{flags:?}: {third:?}");
+        assert!(
+            third.iter().copied().eq((0..redelivery.published).step_by(3)) && own == third.len(),
+            "{flags:?}: {third:?}"
+        );
         let rows = |path: &Path| {
             let text = std::fs::read_to_string(path).unwrap();
             let place = |line: &str| line.rsplit_once(',').map(|(place, n)| (n.to_owned(), place.to_owned()));

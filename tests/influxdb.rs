@@ -7,11 +7,10 @@ mod broker;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-use broker::numbered::{persistent, publish};
+use broker::numbered::{kill_either, persistent};
 use broker::{Process, free_port, rowmill, wait_until};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use rumqttc::QoS;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -237,29 +236,16 @@ fn every_row_of_a_broker_is_there_once_after_kills_of_either_side() {
     );
     std::fs::write(directory.path().join("weather.toml"), text).unwrap();
     let mut random = ChaCha8Rng::seed_from_u64(7);
-    let flags: [&[&str]; 3] = [&["-w", "1"], &["-w", "2"], &["-n", "2", "-w", "1"]];
     // Its standard error says when it is subscribed.
     let start = |flags: &[&str]| {
         let mut command = command(&directory, &["run"]);
         Process::subscribed(command.args(flags).stdout(Stdio::null()))
     };
-    let mut process = start(flags[0]);
-    for kill in 0..KILLS {
-        let (port, sent) = (broker.port, kill * ROWS);
-        let publisher = std::thread::spawn(move || {
-            publish(port, QoS::AtLeastOnce, sent..sent + ROWS, &mut ChaCha8Rng::seed_from_u64(kill))
-        });
-        std::thread::sleep(Duration::from_millis(random.random_range(0..300)));
-        if random.random_bool(0.5) {
-            influx.kill();
-            std::thread::sleep(Duration::from_millis(random.random_range(0..200)));
-            influx.start();
-        } else {
-            process.kill();
-            process = start(flags[random.random_range(0..flags.len())]);
-        }
-        publisher.join().unwrap();
-    }
+    let process = kill_either(broker.port, (KILLS, ROWS), &mut random, start, |random| {
+        influx.kill();
+        std::thread::sleep(Duration::from_millis(random.random_range(0..200)));
+        influx.start();
+    });
     const ALL: u64 = KILLS * ROWS;
     wait_until("all rows", || influx.count("SELECT count(n) FROM rows") >= ALL);
     process.drain();

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-use broker::numbered::{numbers, persistent, publish};
+use broker::numbered::{kill_either, numbers, persistent, publish};
 use broker::{Process, rowmill, wait_until};
 use database::Database;
 use rand::{Rng, SeedableRng};
@@ -293,29 +293,16 @@ fn every_row_of_a_broker_is_there_once_after_kills_of_either_side() {
     );
     std::fs::write(directory.path().join("weather.toml"), text).unwrap();
     let mut random = ChaCha8Rng::seed_from_u64(7);
-    let flags: [&[&str]; 3] = [&["-w", "1"], &["-w", "2"], &["-n", "2", "-w", "1"]];
     // Its standard error says when it is subscribed.
     let start = |flags: &[&str]| {
         let mut command = rowmill(&["run", "weather.toml"]);
         Process::subscribed(command.args(flags).current_dir(directory.path()).stdout(Stdio::null()))
     };
-    let mut process = start(flags[0]);
-    for kill in 0..KILLS {
-        let (port, sent) = (broker.port, kill * ROWS);
-        let publisher = std::thread::spawn(move || {
-            publish(port, QoS::AtLeastOnce, sent..sent + ROWS, &mut ChaCha8Rng::seed_from_u64(kill))
-        });
-        std::thread::sleep(Duration::from_millis(random.random_range(0..300)));
-        if random.random_bool(0.5) {
-            database.kill();
-            std::thread::sleep(Duration::from_millis(random.random_range(0..200)));
-            database.start();
-        } else {
-            process.kill();
-            process = start(flags[random.random_range(0..flags.len())]);
-        }
-        publisher.join().unwrap();
-    }
+    let process = kill_either(broker.port, (KILLS, ROWS), &mut random, start, |random| {
+        database.kill();
+        std::thread::sleep(Duration::from_millis(random.random_range(0..200)));
+        database.start();
+    });
     let all = KILLS * ROWS;
     let count = || database.ask("SELECT count(*) FROM weather").parse::<u64>().unwrap();
     wait_until("all rows", || count() >= all);
@@ -349,27 +336,14 @@ fn an_alert_is_there_once_after_kills_of_either_side() {
     );
     std::fs::write(directory.path().join("weather.toml"), text).unwrap();
     let mut random = ChaCha8Rng::seed_from_u64(3);
-    let flags: [&[&str]; 3] = [&["-w", "1"], &["-w", "2"], &["-n", "2", "-w", "1"]];
     let start = |flags: &[&str]| {
         let mut command = rowmill(&["run", "weather.toml"]);
         Process::subscribed(command.args(flags).current_dir(directory.path()).stdout(Stdio::null()))
     };
-    let mut process = start(flags[0]);
-    for kill in 0..KILLS {
-        let (port, sent) = (broker.port, kill * ROWS);
-        let publisher = std::thread::spawn(move || {
-            publish(port, QoS::AtLeastOnce, sent..sent + ROWS, &mut ChaCha8Rng::seed_from_u64(kill))
-        });
-        std::thread::sleep(Duration::from_millis(random.random_range(0..300)));
-        if random.random_bool(0.5) {
-            database.kill();
-            database.start();
-        } else {
-            process.kill();
-            process = start(flags[random.random_range(0..flags.len())]);
-        }
-        publisher.join().unwrap();
-    }
+    let process = kill_either(broker.port, (KILLS, ROWS), &mut random, start, |_| {
+        database.kill();
+        database.start();
+    });
     let all = directory.path().join("all.csv");
     wait_until("all rows", || numbers(&all).len() >= (KILLS * ROWS) as usize);
     process.drain();

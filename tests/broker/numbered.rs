@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use rand::Rng;
+use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rumqttc::{Client, Event, Incoming, MqttOptions, QoS};
 use tempfile::TempDir;
 
-use super::{Mosquitto, rowmill};
+use super::{Mosquitto, Process, rowmill};
 
 /// A dataflow that only carries the column `n`.
 pub fn carrier(directory: &TempDir) -> PathBuf {
@@ -79,6 +79,34 @@ pub fn persistent_with(directory: &TempDir, more: &str) -> Mosquitto {
     let location = store.display();
     let options = format!("allow_anonymous true\npersistence true\npersistence_location {location}/\n{more}");
     Mosquitto::start(directory, &options)
+}
+
+/// Publishes `rows` numbered rows for each of so many kills, which hit the run or the server that it writes to: then
+/// `start` starts the run with other flags, or `restart` kills the server and starts it. The run that is left.
+pub fn kill_either(
+    port: u16,
+    (kills, rows): (u64, u64),
+    random: &mut ChaCha8Rng,
+    start: impl Fn(&[&str]) -> Process,
+    mut restart: impl FnMut(&mut ChaCha8Rng),
+) -> Process {
+    let flags: [&[&str]; 3] = [&["-w", "1"], &["-w", "2"], &["-n", "2", "-w", "1"]];
+    let mut process = start(flags[0]);
+    for kill in 0..kills {
+        let sent = kill * rows;
+        let publisher = std::thread::spawn(move || {
+            publish(port, QoS::AtLeastOnce, sent..sent + rows, &mut ChaCha8Rng::seed_from_u64(kill))
+        });
+        std::thread::sleep(Duration::from_millis(random.random_range(0..300)));
+        if random.random_bool(0.5) {
+            restart(random);
+        } else {
+            process.kill();
+            process = start(flags[random.random_range(0..flags.len())]);
+        }
+        publisher.join().unwrap();
+    }
+    process
 }
 
 /// The numbers of a Parquet file's rows, and how many of its rows have a number of their own.

@@ -1,8 +1,12 @@
 //! A broker that a test drives packet by packet: one client, MQTT 5, as far as a source needs it.
 
+use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
+
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
 
 /// The connection of a client that has subscribed.
 pub struct Played(TcpStream);
@@ -94,5 +98,29 @@ impl Played {
         }
         assert_eq!(kind, PUBACK);
         u16::from_be_bytes([body[0], body[1]])
+    }
+}
+
+/// The numbered rows of a played broker over several connections: what is not acknowledged comes again, in its order.
+#[derive(Default)]
+pub struct Redelivery {
+    owed: VecDeque<u64>,
+    /// How many rows were published.
+    pub published: u64,
+}
+
+impl Redelivery {
+    /// Publishes what is owed again and so many rows more, and takes the acknowledgements of all, or of some.
+    pub fn serve(&mut self, broker: &mut Played, more: u64, all: bool, random: &mut ChaCha8Rng) {
+        self.owed.iter().for_each(|n| broker.publish(*n as u16 + 1, *n, true));
+        for n in self.published..self.published + more {
+            broker.publish(n as u16 + 1, n, false);
+            self.owed.push_back(n);
+        }
+        self.published += more;
+        let acknowledged = if all { self.owed.len() } else { random.random_range(0..self.owed.len()) };
+        for _ in 0..acknowledged {
+            assert_eq!(broker.acknowledged(), self.owed.pop_front().unwrap() as u16 + 1);
+        }
     }
 }
