@@ -65,6 +65,11 @@ impl ApiError {
         ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
     }
 
+    /// What was sent is understood, and can't be used.
+    pub fn unusable(reason: String) -> ApiError {
+        ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, reason)
+    }
+
     /// A file that is not there, is there already, or can't be used.
     pub fn file(name: &ProjectName, error: &std::io::Error) -> ApiError {
         match error.kind() {

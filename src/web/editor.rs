@@ -1,7 +1,6 @@
 //! What a form needs: the subtasks, edits of a text, a preview, a try of the connection.
 
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -73,11 +72,7 @@ async fn edit(
     State(shared): State<SharedState>,
     Body(Edits { toml, edits }): Body<Edits>,
 ) -> Result<Json<Edited>, ApiError> {
-    let toml = if edits.is_empty() {
-        toml
-    } else {
-        edits::edited(&toml, &edits).map_err(|reason| ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, reason))?
-    };
+    let toml = if edits.is_empty() { toml } else { edits::edited(&toml, &edits).map_err(ApiError::unusable)? };
     let problem = document::checked("dataflow", &toml, &shared.registry).err();
     Ok(Json(Edited { values: document::values(&toml), toml, problem }))
 }
@@ -109,9 +104,9 @@ async fn preview(
     Body(PreviewRequest { toml }): Body<PreviewRequest>,
 ) -> (Extension<AuditSubject>, Result<Json<PreviewRows>, ApiError>) {
     try_out(shared, toml, |dataflow| {
-        let unusable = |reason: String| ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, reason);
-        let (bucket, rows_from) = rows::rows(dataflow).map_err(unusable)?;
-        let preview = runtime::preview(dataflow, &bucket).map_err(|diagnostic| unusable(diagnostic.title().into()))?;
+        let (bucket, rows_from) = rows::rows(dataflow).map_err(ApiError::unusable)?;
+        let preview =
+            runtime::preview(dataflow, &bucket).map_err(|diagnostic| ApiError::unusable(diagnostic.title().into()))?;
         let rejected =
             preview.rejected.into_iter().map(|bad| UnreadableRow { row: bad.index, reason: bad.reason }).collect();
         Ok(PreviewRows { rows_from, steps: preview.steps, rejected })
@@ -134,7 +129,7 @@ async fn connect(
     Body(PreviewRequest { toml }): Body<PreviewRequest>,
 ) -> (Extension<AuditSubject>, Result<Json<ConnectionTest>, ApiError>) {
     try_out(shared, toml, |dataflow| {
-        let took = rows::connect(dataflow).map_err(|reason| ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, reason))?;
+        let took = rows::connect(dataflow).map_err(ApiError::unusable)?;
         Ok(ConnectionTest { milliseconds: took.as_secs_f64() * 1e3 })
     })
     .await
@@ -166,9 +161,8 @@ async fn propose(
             Err(problem) => return (None, Err(problem.into())),
         };
         let proposed = || {
-            let unusable = |reason: String| ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, reason);
-            let proposal = rows::propose(&source, &shared.registry).map_err(unusable)?;
-            let toml = proposal::applied(&toml, &source, &proposal).map_err(unusable)?;
+            let proposal = rows::propose(&source, &shared.registry).map_err(ApiError::unusable)?;
+            let toml = proposal::applied(&toml, &source, &proposal).map_err(ApiError::unusable)?;
             let problem = document::checked("dataflow", &toml, &shared.registry).err();
             let edited = Edited { values: document::values(&toml), toml, problem };
             Ok(ProposedText { edited, rows: proposal.rows(), remarks: proposal.remarks().to_vec() })

@@ -114,7 +114,8 @@ fn told(shared: &SharedState, name: &ProjectName) -> Result<LiveStatus, ApiError
 const UNBUFFERED: [(HeaderName, HeaderValue); 1] =
     [(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"))];
 
-/// Events of a text that is polled, and made once for all streams of a key: one each time it has changed, until the server stops, or who watches may no more.
+/// Events of a text that is polled, and made once for all streams of a key: one each time it has changed, until the
+/// server stops, or who watches may no more.
 ///
 /// # Errors
 /// Too many streams are open.
@@ -172,7 +173,7 @@ async fn details(
     watcher: Option<Extension<Admitted>>,
     Project(name): Project,
 ) -> Result<impl IntoResponse, ApiError> {
-    shared.run_of(&name)?;
+    shared.file_of(&name)?;
     events(shared, watcher, name.to_string(), move |shared| serde_json::to_string(&told(shared, &name).ok()?).ok())
 }
 
@@ -187,7 +188,7 @@ async fn live(State(shared): State<SharedState>, Project(name): Project) -> Resu
 #[utoipa::path(get, path = "/api/v1/projects/{name}/samples", tag = "projects", params(("name" = String, Path)),
     responses((status = 200, content_type = "application/x-ndjson", body = String), (status = 404, body = ApiProblem)))]
 async fn samples(State(shared): State<SharedState>, Project(name): Project) -> Result<Response, ApiError> {
-    shared.run_of(&name)?;
+    shared.file_of(&name)?;
     let lines = runs::samples(&shared.folder, &name).map_err(ApiError::internal)?;
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], lines).into_response())
 }
@@ -196,7 +197,7 @@ async fn samples(State(shared): State<SharedState>, Project(name): Project) -> R
 #[utoipa::path(get, path = "/api/v1/projects/{name}/log", tag = "projects", params(("name" = String, Path)),
     responses((status = 200, content_type = "text/plain", body = String), (status = 404, body = ApiProblem)))]
 async fn log(State(shared): State<SharedState>, Project(name): Project) -> Result<String, ApiError> {
-    shared.run_of(&name)?;
+    shared.file_of(&name)?;
     runs::log(&shared.folder, &name, LOG).map_err(ApiError::internal)
 }
 
@@ -204,7 +205,7 @@ async fn log(State(shared): State<SharedState>, Project(name): Project) -> Resul
 #[utoipa::path(get, path = "/api/v1/projects/{name}/report", tag = "projects", params(("name" = String, Path)),
     responses((status = 200, body = [String]), (status = 404, body = ApiProblem)))]
 async fn files(State(shared): State<SharedState>, Project(name): Project) -> Result<Json<Vec<String>>, ApiError> {
-    shared.run_of(&name)?;
+    shared.file_of(&name)?;
     let entries = std::fs::read_dir(runs::report(&shared.folder, &name)).into_iter().flatten();
     let mut names: Vec<String> =
         entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).filter(|name| is_report(name)).collect();

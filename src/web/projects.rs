@@ -150,7 +150,7 @@ url = "null"
 "#;
 
 fn named(name: &str) -> Result<ProjectName, ApiError> {
-    name.parse().map_err(|reason: String| ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, reason))
+    name.parse().map_err(ApiError::unusable)
 }
 
 /// All projects, sorted by name.
@@ -315,13 +315,12 @@ fn begin(shared: &SharedState, name: &ProjectName, results: ResultsChoice) -> Re
 fn new_file(shared: &SharedState, name: &ProjectName) -> Result<String, ApiError> {
     let text = shared.folder.read(name).map_err(|error| ApiError::file(name, &error))?;
     let dataflow = document::checked(&name.to_string(), &text, &shared.registry)?;
-    let refused = |reason: String| ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, reason);
     let [sink] = &dataflow.sinks[..] else {
-        return Err(refused(format!("{name} has several sinks: give each a new file in its dataflow file")));
+        return Err(ApiError::unusable(format!("{name} has several sinks: give each a new file in its dataflow file")));
     };
     let url = sink.settings.url.to_string();
     let time = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
-    let none = || refused(format!("the results of {name} go to {url}, which is no file: start it as it is"));
+    let none = || ApiError::unusable(format!("the results of {name} go to {url}, which is no file: start it as it is"));
     beside(&url, &time).ok_or_else(none)
 }
 
@@ -329,7 +328,7 @@ fn new_file(shared: &SharedState, name: &ProjectName) -> Result<String, ApiError
 #[utoipa::path(post, path = "/api/v1/projects/{name}/stop", tag = "projects", params(("name" = String, Path)),
     responses((status = 200, body = ProjectRun), (status = 404, body = ApiProblem), (status = 409, body = ApiProblem)))]
 async fn stop(State(shared): State<SharedState>, Project(name): Project) -> Result<Json<ProjectRun>, ApiError> {
-    shared.run_of(&name)?;
+    shared.file_of(&name)?;
     let stopped = shared.runs.stop(&shared.folder, &name);
     stopped.map(Json).map_err(|reason| ApiError::new(StatusCode::CONFLICT, reason))
 }
