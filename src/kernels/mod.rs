@@ -7,8 +7,8 @@
 //! - `kll_sketch`, `dd_sketch`: quantiles of a stream in bounded memory.
 //! - `weighted`, `softmax`, `trees`, `distances`, `gaussian`, `layers`, `support_vectors`, `neighbors`: the arithmetic
 //!   of fitted models.
-//! - `sgd`, `svd`, `seeding`, `half_space`, `adaptive_window`, `mersenne_twister`: learning message by message, and the random numbers of
-//!   NumPy and Python.
+//! - `sgd`, `svd`, `seeding`, `half_space`, `adaptive_window`, `mersenne_twister`: learning message by message, and the
+//!   random numbers of NumPy and Python.
 //! - `division`, `inverse_hyperbolic`: functions of one or two numbers, as NumPy defines them.
 //! - `power`, `log1p`, `expm1`: power transforms; the others: the search for their lambda.
 //!

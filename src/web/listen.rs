@@ -70,7 +70,8 @@ pub fn users_file(directory: &Path) -> PathBuf {
 /// Binds the address.
 ///
 /// # Errors
-/// In words: a folder that is none, or that another process serves, an address that is taken, or one that needs a login and has no users.
+/// In words: a folder that is none, or that another process serves, an address that is taken, or one that needs a login
+/// and has no users.
 pub fn listen(options: ListenOptions) -> Result<WebServer, String> {
     let shown = options.directory.display();
     let folder = Folder::open(&options.directory).map_err(|error| format!("{shown}: {error}"))?;
