@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use rumqttc::{Client, MqttOptions, QoS};
 use tempfile::TempDir;
 
-use broker::{Mosquitto, Process, embedded, lines, numbered, rowmill, wait_until};
+use broker::{Mosquitto, Process, embedded, lines, numbered, publish, rowmill, wait_until};
 
 /// How often each row stands in a CSV file, whatever its message and number.
 fn contents(path: &Path) -> HashMap<String, usize> {
@@ -272,17 +272,6 @@ fn dataflow(directory: &TempDir, text: &str) -> PathBuf {
 fn json_lines(path: &Path) -> Vec<serde_json::Value> {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
-
-/// Publishes payloads at quality of service 1, in order.
-fn publish(port: u16, publishes: &[(&str, &str)]) {
-    let (client, mut connection) = Client::new(MqttOptions::new("publisher", "127.0.0.1", port), 64);
-    for (topic, payload) in publishes {
-        client.publish(*topic, QoS::AtLeastOnce, false, payload.as_bytes()).unwrap();
-    }
-    let acknowledged =
-        |event: &Result<rumqttc::Event, _>| matches!(event, Ok(rumqttc::Event::Incoming(rumqttc::Incoming::PubAck(_))));
-    assert_eq!(connection.iter().filter(acknowledged).take(publishes.len()).count(), publishes.len());
 }
 
 #[test]

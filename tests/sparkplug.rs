@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use broker::{Process, embedded, lines, numbered, rowmill, wait_until};
+use broker::{Process, embedded, lines, numbered, publish, rowmill, wait_until};
 use rumqttc::{Client, Event, Incoming, MqttOptions, QoS};
 use serde_json::Value;
 
@@ -20,16 +20,6 @@ fn messages() -> Vec<(String, Vec<u8>)> {
         (message["topic"].as_str().unwrap().to_owned(), payload)
     };
     text.lines().map(message).collect()
-}
-
-/// Publishes messages at quality of service 1, until the broker has them all.
-fn publish(port: u16, messages: &[(String, Vec<u8>)]) {
-    let (client, mut connection) = Client::new(MqttOptions::new("node", "127.0.0.1", port), 100);
-    for (topic, payload) in messages {
-        client.publish(topic, QoS::AtLeastOnce, false, payload.clone()).unwrap();
-    }
-    let acknowledged = |event: &_| matches!(event, Ok(Event::Incoming(Incoming::PubAck(_))));
-    assert_eq!(connection.iter().filter(acknowledged).take(messages.len()).count(), messages.len());
 }
 
 /// The rows of a file, without their numbers, and numbers as f64.
@@ -93,7 +83,7 @@ fn messages_of_an_edge_node_are_rows_and_one_unknown_is_asked_for_a_rebirth() {
     let data: Vec<_> =
         messages.iter().filter(|(topic, _)| topic.contains("DDATA/north")).take(1).map(of_another).collect();
     publish(port, &data);
-    publish(port, &[("spBv1.0/roof/NDATA/north".into(), b"{}".to_vec())]);
+    publish(port, &[("spBv1.0/roof/NDATA/north", "{}")]);
     wait_until("the request", || !asked.lock().unwrap().is_empty());
     wait_until("the dead letters", || lines(&dead) == 2);
     run.drain();

@@ -11,23 +11,13 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use broker::{Process, embedded, lines, rowmill, wait_until};
+use broker::{Process, embedded, lines, publish, rowmill, wait_until};
 use page::{Page, Projects};
-use rumqttc::{Client, Event, Incoming, MqttOptions, QoS};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// A topic and a payload.
 type Publish = (String, Vec<u8>);
-
-fn publish(port: u16, publishes: &[Publish]) {
-    let (client, mut connection) = Client::new(MqttOptions::new("station", "127.0.0.1", port), 100);
-    for (topic, payload) in publishes {
-        client.publish(topic, QoS::AtLeastOnce, false, payload.clone()).unwrap();
-    }
-    let acknowledged = |event: &_| matches!(event, Ok(Event::Incoming(Incoming::PubAck(_))));
-    assert_eq!(connection.iter().filter(acknowledged).take(publishes.len()).count(), publishes.len());
-}
 
 /// Publishes again and again while `f` runs.
 fn meanwhile<T>(port: u16, publishes: &[Publish], f: impl FnOnce() -> T) -> T {

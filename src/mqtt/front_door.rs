@@ -3,10 +3,13 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::mpsc;
 use std::time::Duration;
 
 /// Timeout of a client's first packet.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the broker may take to close a connection that its client has closed.
+const CLOSE_TIMEOUT: Duration = Duration::from_millis(200);
 /// CONNECT up to the version: type, up to four bytes of length, the protocol's name with its length, the version.
 const LONGEST: usize = 1 + 4 + 2 + 6 + 1;
 
@@ -50,11 +53,17 @@ fn hand_on(mut client: TcpStream, v4: SocketAddr, v5: SocketAddr) -> io::Result<
     broker.set_nodelay(true)?;
     broker.write_all(&first)?;
     let (mut to_client, mut from_broker) = (client.try_clone()?, broker.try_clone()?);
+    let (open, closed) = mpsc::channel::<()>();
     std::thread::Builder::new().name("connection".into()).spawn(move || {
         let _ = io::copy(&mut from_broker, &mut to_client);
         let _ = to_client.shutdown(Shutdown::Both);
+        let _ = io::copy(&mut from_broker, &mut io::sink());
+        drop(open);
     })?;
     let copied = io::copy(&mut client, &mut broker);
+    // rumqttd closes after a DISCONNECT. Had it to hear of the closed socket too, it would end whoever has the number of
+    // that connection by then.
+    let _ = closed.recv_timeout(CLOSE_TIMEOUT);
     let _ = broker.shutdown(Shutdown::Both);
     copied.map(drop)
 }
@@ -70,6 +79,25 @@ fn version(packet: &[u8]) -> Option<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_broker_closes_before_it_hears_of_the_clients_close() {
+        let any_port = || TcpListener::bind("127.0.0.1:0").unwrap();
+        let (broker, door) = (any_port(), any_port().local_addr().unwrap());
+        let address = broker.local_addr().unwrap();
+        open(door, address, address).unwrap();
+        let packets = b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01a\xe0\x00";
+        let mut client = TcpStream::connect(door).unwrap();
+        client.write_all(packets).unwrap();
+        drop(client);
+        let (mut stream, _) = broker.accept().unwrap();
+        stream.read_exact(&mut [0; 17]).unwrap();
+        stream.set_read_timeout(Some(CLOSE_TIMEOUT / 4)).unwrap();
+        assert_eq!(stream.read(&mut [0]).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        // A broker that leaves it open hears of it in the end.
+        stream.set_read_timeout(Some(CLOSE_TIMEOUT * 50)).unwrap();
+        assert_eq!(stream.read(&mut [0]).unwrap(), 0);
+    }
 
     #[test]
     fn the_version_is_read_as_soon_as_it_has_come() {

@@ -1,7 +1,7 @@
 //! Brokers and processes for tests of the whole program.
 //!
 //! - Here: a process that ends with its test, and Mosquitto. `followed`: a process whose standard error is recorded.
-//! - `numbered`: numbered rows, so that lost and doubled ones show.
+//! - `publish`: payloads on topics. `numbered`: numbered rows, so that lost and doubled ones show.
 //! - `played`, `narrow`: brokers of the tests themselves, packet by packet or with a bound on packets.
 //! - `proxy`: closes or stalls the connections between client and broker.
 //!
@@ -13,6 +13,7 @@ pub mod narrow;
 pub mod numbered;
 pub mod played;
 pub mod proxy;
+mod publish;
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -20,6 +21,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+pub use publish::publish;
 use rumqttc::{Client, Event, Incoming, MqttOptions, QoS};
 use tempfile::TempDir;
 
