@@ -9,7 +9,8 @@ use std::process::{Command, Stdio};
 use rumqttc::{Client, MqttOptions, QoS};
 use tempfile::TempDir;
 
-use broker::{Mosquitto, Process, embedded, lines, numbered, publish, rowmill, wait_until};
+use broker::publish::publish;
+use broker::{Mosquitto, Process, embedded, lines, numbered, rowmill, wait_until};
 
 /// How often each row stands in a CSV file, whatever its message and number.
 fn contents(path: &Path) -> HashMap<String, usize> {

@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use broker::{Process, embedded, lines, numbered, publish, rowmill, wait_until};
+use broker::publish::publish;
+use broker::{Process, embedded, lines, numbered, rowmill, wait_until};
 use rumqttc::{Client, Event, Incoming, MqttOptions, QoS};
 use serde_json::Value;
 

@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use broker::{Process, embedded, lines, publish, rowmill, wait_until};
+use broker::publish::publish;
+use broker::{Process, embedded, lines, rowmill, wait_until};
 use page::{Page, Projects};
 use serde_json::{Value, json};
 use tempfile::TempDir;

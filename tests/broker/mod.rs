@@ -13,7 +13,7 @@ pub mod narrow;
 pub mod numbered;
 pub mod played;
 pub mod proxy;
-mod publish;
+pub mod publish;
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -21,7 +21,6 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-pub use publish::publish;
 use rumqttc::{Client, Event, Incoming, MqttOptions, QoS};
 use tempfile::TempDir;
 

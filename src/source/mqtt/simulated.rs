@@ -10,7 +10,10 @@ use rumqttc::Outgoing;
 use rumqttc::v5::mqttbytes::v5::{ConnAck, ConnectReturnCode, Publish};
 use rumqttc::v5::{Client, Event, Incoming, Request};
 
-use super::reader::{EventLoopOwner, IncomingEvent, PublishIntake, ReaderParts};
+use super::event_loop::EventLoopOwner;
+use super::incoming::IncomingEvent;
+use super::intake::PublishIntake;
+use super::reader::ReaderParts;
 use crate::data::Bucket;
 use crate::measure::Clock;
 use crate::source::acknowledge::Acknowledge;
