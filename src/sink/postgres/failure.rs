@@ -49,8 +49,7 @@ fn of_connection(error: &Error) -> DatabaseFailure {
         }
         cause = inner.source();
     }
-    let timed_out = error.to_string().contains("timeout");
-    if error.is_closed() || timed_out { DatabaseFailure::Absent } else { DatabaseFailure::Lasting }
+    if error.is_closed() { DatabaseFailure::Absent } else { DatabaseFailure::Lasting }
 }
 
 /// The error in the database's own words.
