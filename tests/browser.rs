@@ -11,14 +11,14 @@ use fantoccini::actions::{InputSource, KeyAction, KeyActions};
 use fantoccini::key::Key;
 use fantoccini::wd::WebDriverCompatibleCommand;
 use fantoccini::{Client, ClientBuilder, Locator};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use broker::{Process, embedded, free_port, rowmill, wait_until};
 use page::{HOURLY, Page, Projects, STEADY, add_user};
 
 /// A command of chromedriver's own: the end of its address, and its body.
 #[derive(Debug)]
-struct ChromeCommand(&'static str, serde_json::Value);
+struct ChromeCommand(&'static str, Value);
 
 impl WebDriverCompatibleCommand for ChromeCommand {
     fn endpoint(&self, base: &url::Url, session: Option<&str>) -> Result<url::Url, url::ParseError> {
@@ -70,13 +70,15 @@ impl Browser {
     async fn close(self) {
         self.closed.set(true);
         let log = self.client.issue_cmd(ChromeCommand("se/log", json!({ "type": "browser" }))).await.unwrap();
-        let is_error = |entry: &&serde_json::Value| entry["level"] == "SEVERE" && entry["source"] != "network";
+        // Nor is the question before leaving, which is withheld where nobody has clicked.
+        let told = |entry: &Value| entry["source"] != "network" && entry["source"] != "intervention";
+        let is_error = |entry: &&Value| entry["level"] == "SEVERE" && told(entry);
         let errors: Vec<_> = log.as_array().unwrap().iter().filter(is_error).collect();
         assert!(errors.is_empty(), "{errors:#?}");
         self.client.clone().close().await.unwrap();
     }
 
-    async fn run(&self, script: &str) -> serde_json::Value {
+    async fn run(&self, script: &str) -> Value {
         self.client.execute(script, Vec::new()).await.unwrap()
     }
 
@@ -105,14 +107,14 @@ impl Browser {
     }
 
     /// The violations that axe finds on the page as it is.
-    async fn violations(&self, axe: &str) -> serde_json::Value {
+    async fn violations(&self, axe: &str) -> Value {
         self.run(axe).await;
         let script = "const done = arguments[arguments.length - 1]; axe.run().then((found) => done(found.violations
             .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`)))";
         self.client.execute_async(script, Vec::new()).await.unwrap()
     }
 
-    async fn open_with(language: &str, options: serde_json::Value) -> Browser {
+    async fn open_with(language: &str, options: Value) -> Browser {
         let port = free_port();
         let mut driver = Command::new("chromedriver");
         let driver = driver.arg(format!("--port={port}")).stdout(Stdio::null()).spawn().expect("chromedriver");
@@ -227,6 +229,11 @@ async fn a_project_is_made_started_watched_and_stopped() {
     let up = browser.client.find(Locator::Css("[aria-label='Move up: standard_scaler']")).await.unwrap();
     up.send_keys("\u{e007}").await.unwrap();
     browser.wait_for(".step:first-child strong", |text| text == "1. standard_scaler").await;
+    // The focus goes with its step; it is the first now, and can only go down.
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while browser.run("return document.activeElement.ariaLabel").await != "Move down: standard_scaler" {
+        assert!(Instant::now() < deadline, "{}", browser.run("return document.activeElement.outerHTML").await);
+    }
     let add = browser.client.find(Locator::Css("#add")).await.unwrap();
     add.select_by_label("max_abs_scaler").await.unwrap();
     browser.wait_for(".step:nth-child(3) strong", |text| text == "3. max_abs_scaler").await;
@@ -306,7 +313,8 @@ async fn nothing_that_was_typed_is_lost() {
     let projects = Projects::new();
     let page = Page::start(&projects);
     let browser = Browser::open("en").await;
-    browser.client.goto(&page.url("/projects/steady/edit")).await.unwrap();
+    browser.client.goto(&page.url("/")).await.unwrap();
+    browser.click("a[aria-label='Edit steady']").await;
     browser.wait_for_value("#toml", |text| text.contains("standard_scaler")).await;
     let run = async |script: &str| browser.run(script).await;
 
@@ -353,6 +361,12 @@ async fn nothing_that_was_typed_is_lost() {
     run("window.asked = 0; window.confirm = () => { window.asked += 1; return false }").await;
     browser.click(".brand").await;
     assert_eq!(run("return [window.asked, location.pathname]").await, json!([1, "/projects/steady/edit"]));
+    run("history.back()").await;
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while run("return [window.asked, location.pathname]").await != json!([2, "/projects/steady/edit"]) {
+        assert!(Instant::now() < deadline, "Back asks, and stays");
+    }
+    browser.wait_for_value("#toml", |text| text.contains("# one two three")).await;
     let leaves = "const event = new Event('beforeunload', { cancelable: true }); dispatchEvent(event); return event.defaultPrevented";
     assert_eq!(run(leaves).await, true);
 
@@ -410,7 +424,7 @@ async fn every_button_of_the_list_is_in_sight() {
     std::fs::write(projects.path().join("waits.toml"), STEADY.replace("null", &nobody)).unwrap();
     let page = Page::start(&projects);
     for project in ["steady", "waits"] {
-        page.post(&format!("/api/v1/projects/{project}/start"), serde_json::Value::Null);
+        page.post(&format!("/api/v1/projects/{project}/start"), Value::Null);
     }
     page.wait_for("steady", "running");
     page.wait_for("waits", "connecting");
@@ -435,69 +449,215 @@ async fn every_button_of_the_list_is_in_sight() {
     }
 }
 
-/// The keys of a section of the file's schema, with those in them; what may be a text as well counts as one.
-fn keys(path: &str, property: &serde_json::Value, found: &mut Vec<String>) {
-    fn parts(property: &serde_json::Value) -> Vec<&serde_json::Value> {
-        match property["anyOf"].as_array() {
-            Some(inner) => inner.iter().flat_map(parts).collect(),
-            None => vec![property],
-        }
+/// What a value may be, by the file's schema: alternatives without those in them, of one type each, and without null.
+fn alternatives(property: &Value) -> Vec<Value> {
+    let inner = property["anyOf"].as_array().or(property["oneOf"].as_array());
+    if let Some(inner) = inner {
+        return inner.iter().flat_map(alternatives).collect();
     }
-    let parts = parts(property);
-    let inner: Vec<_> = parts.iter().filter_map(|part| part["properties"].as_object()).flatten().collect();
-    if inner.is_empty() || parts.iter().any(|part| part["type"] == "string" || part["type"] == "array") {
-        found.push(path.to_owned());
-        return;
-    }
-    inner.iter().for_each(|(key, value)| keys(&format!("{path}.{key}"), value, found));
+    let types: Vec<Value> = property["type"].as_array().cloned().unwrap_or_else(|| vec![property["type"].clone()]);
+    let of_type = |kind: Value| {
+        let mut property = property.clone();
+        property["type"] = kind;
+        property
+    };
+    types.into_iter().filter(|kind| *kind != "null").map(of_type).collect()
 }
+
+fn is_column(part: &Value) -> bool {
+    part["properties"]["name"].is_object() && part["properties"]["from"].is_object()
+}
+
+/// A text for each that a value may be, and the value that it says.
+fn examples(property: &Value) -> Vec<(String, Value)> {
+    let of_part = |part: &Value| -> Option<(String, Value)> {
+        let choices = part["enum"].as_array().cloned().or(part.get("const").map(|only| vec![only.clone()]));
+        if let Some(choices) = choices {
+            let last = choices.iter().rfind(|choice| !choice.is_null())?.clone();
+            return Some((last.as_str()?.to_owned(), last));
+        }
+        if is_column(part) {
+            return Some(("b = c.d[0]".into(), json!({ "name": "b", "from": "c.d[0]" })));
+        }
+        match part["type"].as_str()? {
+            "boolean" => Some(("true".into(), json!(true))),
+            "integer" => Some(("2".into(), json!(2))),
+            "number" => Some(("1.5".into(), json!(1.5))),
+            "string" => Some(("x y".into(), json!("x y"))),
+            "array" => {
+                let fixed = part["prefixItems"].as_array();
+                let items =
+                    fixed.map_or_else(|| examples(&part["items"]), |items| items.iter().flat_map(examples).collect());
+                let separator = if items.first()?.1.is_array() { "; " } else { ", " };
+                let (texts, values): (Vec<_>, Vec<_>) = items.into_iter().unzip();
+                Some((texts.join(separator), values.into()))
+            }
+            "object" if part["properties"].is_null() => {
+                let values = examples(&part["additionalProperties"]);
+                let pairs = values.iter().enumerate().map(|(index, (text, _))| format!("k{index} = {text}"));
+                let text = pairs.collect::<Vec<_>>().join(", ");
+                let values = values.into_iter().enumerate().map(|(index, (_, value))| (format!("k{index}"), value));
+                Some((text, values.collect::<serde_json::Map<_, _>>().into()))
+            }
+            _ => None,
+        }
+    };
+    alternatives(property).iter().filter_map(of_part).collect()
+}
+
+/// A key of the file, with what can be typed for it, and what the file holds then.
+type FormCase = (String, String, Value);
+
+/// The keys of a value, and of the tables in it.
+fn cases(path: &str, property: &Value) -> Vec<FormCase> {
+    let own = examples(property).into_iter().map(|(text, value)| (path.to_owned(), text, value));
+    let tables = alternatives(property).into_iter().filter(|part| !is_column(part));
+    let inner = tables.flat_map(|part| part["properties"].as_object().cloned().unwrap_or_default());
+    own.chain(inner.flat_map(|(key, value)| cases(&format!("{path}.{key}"), &value))).collect()
+}
+
+/// Those of the tables that have these keys.
+fn cases_of(prefix: &str, section: &Value) -> Vec<FormCase> {
+    let keys = section["properties"].as_object().unwrap().iter();
+    keys.flat_map(|(key, property)| cases(&format!("{prefix}{key}"), property)).collect()
+}
+
+/// Types each text into the field of its key, and waits until the file holds the value and the field shows it: what
+/// could not be done.
+const TYPE_ALL: &str = "const [cases, done] = arguments;
+    const at = (values, path) => path.split('.').reduce((value, key) => value?.[key], values);
+    const sorted = (value) => JSON.stringify(value, (_, inner) => inner !== null && typeof inner === 'object' && !Array.isArray(inner)
+        ? Object.fromEntries(Object.entries(inner).sort()) : inner);
+    let values = null;
+    const real = window.fetch;
+    window.fetch = async (...asked) => {
+        const answer = await real(...asked);
+        if (String(asked[0]).endsWith('/edit')) values = (await answer.clone().json()).values;
+        return answer;
+    };
+    const until = async (what) => {
+        for (let n = 0; n < 300; n++) { if (what()) return true; await new Promise((go) => setTimeout(go, 10)); }
+        return false;
+    };
+    const type = (field, text) => {
+        const kind = field.tagName === 'SELECT' ? HTMLSelectElement : HTMLInputElement;
+        Object.getOwnPropertyDescriptor(kind.prototype, 'value').set.call(field, text);
+        ['input', 'change'].forEach((event) => field.dispatchEvent(new Event(event, { bubbles: true })));
+    };
+    (async () => {
+        const wrong = [];
+        for (const [path, text, value] of cases) {
+            const field = () => document.getElementById('field-' + path.replaceAll('.', '-'));
+            if (!field() || field().disabled) { wrong.push([path, 'no field']); continue; }
+            const before = field().value;
+            type(field(), text);
+            const holds = () => sorted(at(values, path)) === sorted(value) && field()?.value === text;
+            if (!await until(holds)) wrong.push([path, text, at(values, path) ?? null, field()?.value]);
+            // The address decides which keys there are.
+            if (path.endsWith('.url')) { type(field(), before); await until(() => at(values, path) === before); }
+        }
+        window.fetch = real;
+        done(wrong);
+    })()";
 
 #[tokio::test]
 #[ignore = "needs Chromium and chromedriver"]
 async fn every_key_of_the_file_can_be_set() {
     let projects = Projects::new();
-    let toml = "source.url = \"mqtt://h/t\"\nsink.url = \"null\"\nschema = { base = \"davis\" }\n";
-    std::fs::write(projects.path().join("station.toml"), toml).unwrap();
+    let write = |toml: &str| std::fs::write(projects.path().join("station.toml"), toml).unwrap();
     let page = Page::start(&projects);
     let schema = page.get("/api/v1/schema");
-    let mut all = Vec::new();
-    for section in ["source", "schema", "buffer", "checkpoint", "sink", "dead_letter"] {
-        let property = &schema["properties"][section];
-        let parts = property["anyOf"].as_array().cloned().unwrap_or_else(|| vec![property.clone()]);
-        let inner = parts.iter().filter_map(|part| part["properties"].as_object()).flatten();
-        inner.for_each(|(key, value)| keys(&format!("{section}.{key}"), value, &mut all));
-    }
-    assert!(all.len() > 60, "{all:?}");
+    let section = |name: &str| schema["properties"][name].clone();
+    let kinds = |name: &str| -> Vec<Value> {
+        alternatives(&section(name)).into_iter().filter(|part| part["properties"].is_object()).collect()
+    };
     let browser = Browser::open("en").await;
-    browser.client.goto(&page.url("/projects/station/edit")).await.unwrap();
-    browser.wait_for_value("#field-source-url", |text| text == "mqtt://h/t").await;
-    let script = "return arguments[0].filter((key) => !document.getElementById('field-' + key.replaceAll('.', '-')))";
-    // The form is drawn again when the schema has come.
-    let deadline = Instant::now() + Duration::from_secs(20);
-    loop {
-        let missing = browser.client.execute(script, vec![json!(all)]).await.unwrap();
-        if missing == json!([]) {
-            break;
-        }
-        assert!(Instant::now() < deadline, "{missing}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
     browser
         .client
-        .execute("document.querySelectorAll('details').forEach((part) => { part.open = true })", Vec::new())
+        .update_timeouts(fantoccini::wd::TimeoutConfiguration::new(Some(Duration::from_secs(120)), None, None))
         .await
         .unwrap();
-    for (field, text, written) in [
-        ("source-connections", "3", "connections = 3"),
-        ("source-csv-separator", ";", "separator = \";\""),
-        ("schema-time-zone", "Europe/Berlin", "zone = \"Europe/Berlin\""),
-        ("schema-words", "OFF = 0, ON = 1", "ON = 1"),
-    ] {
-        browser.fill(&format!("#field-{field}"), text).await;
-        browser.client.execute("document.activeElement.blur()", Vec::new()).await.unwrap();
-        browser.wait_for_value("#toml", |toml| toml.contains(written)).await;
-        browser.wait_for_value(&format!("#field-{field}"), |shown| shown == text).await;
+    let open = async |toml: &str, ready: &str| {
+        write(toml);
+        browser.client.goto(&page.url("/projects/station/edit")).await.unwrap();
+        browser.client.wait().at_most(Duration::from_secs(20)).for_element(Locator::Css(ready)).await.unwrap();
+    };
+    let type_all = async |cases: &[FormCase]| {
+        let wrong = browser.client.execute_async(TYPE_ALL, vec![json!(cases)]).await.unwrap();
+        assert_eq!(wrong, json!([]));
+    };
+
+    // The file itself, its sections, and a table.
+    let mut all: Vec<FormCase> = Vec::new();
+    for (name, property) in schema["properties"].as_object().unwrap() {
+        match name.as_str() {
+            "sink" | "dead_letter" | "subtask" => {}
+            "schema" => kinds(name).iter().for_each(|kind| all.extend(cases_of("schema.", kind))),
+            "table" => all.extend(cases_of("table.0.", &property["items"])),
+            _ => all.extend(cases(name, property)),
+        }
     }
+    assert!(all.len() > 100, "{}", all.len());
+    let head = "source.url = \"mqtt://h/t\"\nschema = { number = [\"a\"] }\n";
+    open(&format!("{head}sink.url = \"null\"\n[[table]]\nname = \"t\"\n"), "#field-table-0-window").await;
+    type_all(&all).await;
+
+    // Each kind of sink, as its address says.
+    for kind in kinds("sink") {
+        let address = match kind["title"].as_str() {
+            None => "mqtt://h/t",
+            Some("postgresql") => "postgresql://h/db",
+            Some("http") => "http://h/write?db=w",
+            Some(other) => panic!("an address of the sink {other}"),
+        };
+        let dead = kinds("dead_letter").into_iter().find(|dead| dead["title"] == kind["title"]).unwrap();
+        open(&format!("{head}sink.url = \"{address}\"\ndead_letter.url = \"{address}\"\n"), "#field-sink-url").await;
+        type_all(&[cases_of("sink.", &kind), cases_of("dead_letter.", &dead)].concat()).await;
+    }
+
+    // Every parameter of every subtask has a field; of each type of values one is set.
+    let steps = section("subtask")["items"]["oneOf"].as_array().unwrap().clone();
+    let chain = |steps: &[Value]| -> String {
+        let uses = steps.iter().map(|step| format!("[[subtask]]\nuse = {}\n", step["title"]));
+        format!("{head}sink.url = \"null\"\n{}", uses.collect::<String>())
+    };
+    let keys = |step: &Value| -> Vec<(String, Value)> {
+        let properties = step["properties"].as_object().unwrap().clone();
+        properties.into_iter().filter(|(key, _)| key != "use").collect()
+    };
+    let (mut ids, mut seen, mut shown, mut all) =
+        (Vec::new(), std::collections::BTreeSet::new(), Vec::new(), Vec::new());
+    for (index, step) in steps.iter().enumerate() {
+        ids.extend(keys(step).iter().map(|(key, _)| format!("field-subtask-{index}-{key}")));
+        let shape =
+            |property: &Value| json!(examples(property).iter().map(|(text, _)| text).collect::<Vec<_>>()).to_string();
+        let new: Vec<_> = keys(step).into_iter().filter(|(_, property)| seen.insert(shape(property))).collect();
+        if !new.is_empty() {
+            all.extend(
+                new.iter().flat_map(|(key, property)| cases(&format!("subtask.{}.{key}", shown.len()), property)),
+            );
+            shown.push(step.clone());
+        }
+    }
+    open(&chain(&steps), &format!("#{}", ids.last().unwrap())).await;
+    let missing =
+        "return arguments[0].filter((id) => !document.getElementById(id) || document.getElementById(id).disabled)";
+    assert_eq!(browser.client.execute(missing, vec![json!(ids)]).await.unwrap(), json!([]));
+    open(&chain(&shown), &format!("#field-{}", all.last().unwrap().0.replace('.', "-"))).await;
+    type_all(&all).await;
+
+    // Sinks come and go; what is typed in quotes has JSON's escapes.
+    open(&format!("{head}sink.url = \"a.csv\"\n"), "#field-source-csv-separator").await;
+    browser.press("Add a sink").await;
+    browser.client.wait().for_element(Locator::Css("#field-sink-1-url")).await.unwrap();
+    type_all(&[
+        ("sink.1.url".into(), "b.csv".into(), json!("b.csv")),
+        ("source.csv.separator".into(), "\"\\t\"".into(), json!("\t")),
+        ("schema.missing".into(), "\"a, b\", c".into(), json!(["a, b", "c"])),
+    ])
+    .await;
+    browser.press("Remove the sink 2").await;
+    browser.wait_for_value("#toml", |toml| toml.contains("a.csv") && !toml.contains("b.csv")).await;
     browser.close().await;
 }
 
@@ -568,15 +728,71 @@ async fn keep_screenshot(browser: &Browser, name: &str) {
 #[ignore = "needs Chromium and chromedriver"]
 async fn a_sink_whose_broker_is_away_is_named() {
     let projects = Projects::new();
-    let sink = format!("mqtt://127.0.0.1:{}/results", free_port());
+    let port = free_port();
+    let sink = format!("mqtt://127.0.0.1:{port}/results");
     std::fs::write(projects.path().join("waits.toml"), STEADY.replace("null", &sink)).unwrap();
     let page = Page::start(&projects);
-    page.post("/api/v1/projects/waits/start", serde_json::Value::Null);
+    page.post("/api/v1/projects/waits/start", Value::Null);
     let browser = Browser::open("en").await;
     browser.client.goto(&page.url("/")).await.unwrap();
     browser.wait_for("table.projects", |text| text.contains("connecting") && text.contains(&sink)).await;
     browser.client.goto(&page.url("/projects/waits")).await.unwrap();
     browser.wait_for(".head", |text| text.contains("connecting") && text.contains(&sink)).await;
+    let mut broker = broker_at(port);
+    browser.wait_for(".head .state", |text| text.contains("running")).await;
+    broker.kill();
+    browser.wait_for(".head", |text| text.contains("disconnected since") && text.contains(&sink)).await;
+    browser.client.goto(&page.url("/")).await.unwrap();
+    browser.wait_for("table.projects", |text| text.contains("disconnected since") && text.contains(&sink)).await;
+    browser.close().await;
+}
+
+/// A broker of our own at a port.
+fn broker_at(port: u16) -> Process {
+    let listen = format!("127.0.0.1:{port}");
+    let process = Process(rowmill(&["broker", "--listen", &listen]).stderr(Stdio::null()).spawn().unwrap());
+    wait_until("the broker", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+    process
+}
+
+/// A tab that nobody sees holds no stream; one that is seen says when its project, or whoever looks at it, is gone.
+#[tokio::test]
+#[ignore = "needs Chromium and chromedriver"]
+async fn streams_end_where_nobody_looks_and_say_why_they_are_lost() {
+    let projects = Projects::new();
+    std::fs::write(projects.path().join("other.toml"), STEADY).unwrap();
+    let page = Page::start(&projects);
+    let browser = Browser::open("en").await;
+    browser.client.goto(&page.url("/projects/steady")).await.unwrap();
+    browser.wait_for(".head .state", |text| text.contains("idle")).await;
+    let turn = |hidden: bool| {
+        format!(
+            "Object.defineProperty(document, 'hidden', {{ value: {hidden}, configurable: true }});
+             document.dispatchEvent(new Event('visibilitychange'))"
+        )
+    };
+    let count = "const real = EventSource.prototype.close; window.shut = 0;
+        EventSource.prototype.close = function () { window.shut += 1; return real.call(this); }";
+    browser.run(count).await;
+    browser.run(&turn(true)).await;
+    assert_eq!(browser.run("return window.shut").await, 1);
+    page.post("/api/v1/projects/steady/start", Value::Null);
+    page.wait_for("steady", "running");
+    assert!(browser.text(".head .state").await.contains("idle"), "nobody looks");
+    browser.run(&turn(false)).await;
+    browser.wait_for(".head .state", |text| text.contains("running")).await;
+
+    page.post("/api/v1/projects/steady/stop", Value::Null);
+    page.wait_for("steady", "done");
+    assert_eq!(page.call("DELETE", "/api/v1/projects/steady", &[], None).0, 204);
+    browser.wait_for("[role=alert]", |text| text == "This project was deleted.").await;
+    // From the first user on, whoever looks must sign in.
+    browser.client.goto(&page.url("/projects/other")).await.unwrap();
+    browser.wait_for(".head .state", |text| text.contains("idle")).await;
+    add_user(&projects, "anna", "admin", "rain-and-snow");
+    browser.wait_for("h1", |text| text == "Sign in").await;
+    let path = browser.run("return location.pathname + location.search").await;
+    assert_eq!(path, "/login?to=%2Fprojects%2Fother");
     browser.close().await;
 }
 
@@ -642,7 +858,7 @@ async fn no_page_keeps_anybody_out() {
     write("lost.toml", &format!("source.url = \"mqtt://127.0.0.1:{nobody}/t\"\n{lost}"));
     let page = Page::start(&projects);
     for (project, state) in [("steady", "running"), ("letters", "done"), ("waits", "connecting"), ("lost", "failed")] {
-        page.post(&format!("/api/v1/projects/{project}/start"), serde_json::Value::Null);
+        page.post(&format!("/api/v1/projects/{project}/start"), Value::Null);
         page.wait_for(project, state);
     }
     let nothing = tempfile::tempdir().unwrap();
@@ -688,7 +904,6 @@ async fn no_page_keeps_anybody_out() {
     let browser = Browser::coloured("en", 800, "dark").await;
     browser.client.goto(&page.url("/projects/idle/edit")).await.unwrap();
     browser.wait_for_value("#toml", |text| text.contains("standard_scaler")).await;
-    browser.fill("#toml", STEADY).await;
     let theirs = json!({ "toml": STEADY.replace("2000", "1000") });
     assert_eq!(page.call("PUT", "/api/v1/projects/idle", &[], Some(&theirs)).0, 200);
     browser.client.find(Locator::Css("#toml")).await.unwrap().send_keys("# mine").await.unwrap();
@@ -717,7 +932,7 @@ async fn results_are_drawn() {
     let projects = Projects::new();
     std::fs::write(projects.path().join("learning.toml"), LEARNING).unwrap();
     let page = Page::start(&projects);
-    page.post("/api/v1/projects/learning/start", serde_json::Value::Null);
+    page.post("/api/v1/projects/learning/start", Value::Null);
     page.wait_for("learning", "running");
     let browser = Browser::open("en").await;
     browser.client.goto(&page.url("/projects/learning")).await.unwrap();
@@ -772,7 +987,7 @@ async fn results_are_drawn() {
     browser.wait_for("#tables .chart .u-legend", |text| text.contains("davis")).await;
     let columns = browser.text("#tables select[name=table-column]").await;
     assert!(columns.contains("mae"), "{columns}");
-    page.post("/api/v1/projects/learning/stop", serde_json::Value::Null);
+    page.post("/api/v1/projects/learning/stop", Value::Null);
 
     browser.client.goto(&page.url("/projects/learning/edit")).await.unwrap();
     browser.click("#preview").await;

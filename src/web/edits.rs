@@ -53,6 +53,13 @@ pub enum Edit {
         /// Its number, from 0.
         index: usize,
     },
+    /// Adds a sink that keeps nothing, behind the others.
+    AddSink {},
+    /// Takes a sink away; one of several.
+    RemoveSink {
+        /// Its number, from 0.
+        index: usize,
+    },
 }
 
 /// The text after some edits.
@@ -74,7 +81,7 @@ fn apply(document: &mut DocumentMut, edit: &Edit) -> Result<(), String> {
         }
         Edit::Unset { key } => {
             check_key(key)?;
-            unset(document.as_table_mut(), key);
+            unset(document.as_table_mut(), key, false);
             Ok(())
         }
         Edit::Insert { index, subtask } => {
@@ -104,7 +111,38 @@ fn apply(document: &mut DocumentMut, edit: &Edit) -> Result<(), String> {
             })
         }
         Edit::RemoveTable { index } => rearrange(document, "table", |tables| take_away(tables, "table", *index)),
+        Edit::AddSink {} => {
+            let mut table = Table::new();
+            table.insert("url", toml_edit::value("null"));
+            number_sinks(document);
+            rearrange(document, "sink", |tables| {
+                tables.push(table);
+                Ok(())
+            })
+        }
+        Edit::RemoveSink { index } => {
+            number_sinks(document);
+            rearrange(document, "sink", |tables| match tables.len() {
+                ..2 => Err("the only sink cannot be taken away".into()),
+                _ => take_away(tables, "sink", *index),
+            })
+        }
     }
+}
+
+/// Makes the only sink the first of several.
+fn number_sinks(document: &mut DocumentMut) {
+    let Some(item) = document.get_mut("sink").filter(|item| !item.is_array_of_tables()) else { return };
+    let tables = std::mem::take(item).into_array_of_tables().unwrap_or_else(|one| {
+        let mut tables = ArrayOfTables::new();
+        if let Ok(mut table) = one.into_table() {
+            table.set_dotted(false);
+            table.set_implicit(false);
+            tables.push(table);
+        }
+        tables
+    });
+    *item = Item::ArrayOfTables(tables);
 }
 
 fn take_away(tables: &mut Vec<Table>, list: &str, index: usize) -> Result<(), String> {
@@ -174,7 +212,8 @@ fn set(table: &mut dyn TableLike, key: &str, value: Value) -> Result<(), String>
     set(inner.as_table_like_mut().expect("it was made one"), rest, value)
 }
 
-fn unset(table: &mut dyn TableLike, key: &str) {
+/// Takes a key away, and the table that it leaves empty in a section: `nested` there.
+fn unset(table: &mut dyn TableLike, key: &str, nested: bool) {
     let Some((first, rest)) = key.split_once('.') else {
         table.remove(key);
         return;
@@ -184,12 +223,15 @@ fn unset(table: &mut dyn TableLike, key: &str) {
         Item::ArrayOfTables(tables) => {
             let Some((index, rest)) = rest.split_once('.') else { return };
             if let Some(inner) = index.parse().ok().and_then(|index| tables.get_mut(index)) {
-                unset(inner, rest);
+                unset(inner, rest, true);
             }
         }
         item => {
-            if let Some(inner) = item.as_table_like_mut() {
-                unset(inner, rest);
+            let Some(inner) = item.as_table_like_mut() else { return };
+            unset(inner, rest, true);
+            // `password = {}` says less than no password.
+            if inner.is_empty() && nested {
+                table.remove(first);
             }
         }
     }
@@ -306,6 +348,36 @@ mod tests {
         );
         assert!(checked("w", &text, &Registry::builtin()).is_ok(), "{text}");
         assert!(edited(TEXT, &[Edit::RemoveTable { index: 0 }]).is_err());
+    }
+
+    #[test]
+    fn sinks_are_added_and_removed() {
+        let add = || Edit::AddSink {};
+        for text in [
+            "sink.url = \"a.csv\" # first\nsource.url = \"mqtt://h/t\"\n",
+            "sink = { url = \"a.csv\" } # first\n[source]\nurl = \"mqtt://h/t\"\n",
+            "[sink] # first\nurl = \"a.csv\"\n[source]\nurl = \"mqtt://h/t\"\n",
+            "sink = [{ url = \"a.csv\" }]\nsource.url = \"mqtt://h/t\" # first\n",
+        ] {
+            let set = Edit::Set { key: "sink.1.url".into(), value: "b.csv".into() };
+            let two = edited(text, &[add(), set]).unwrap();
+            assert_eq!(values(&two)["sink"], serde_json::json!([{"url": "a.csv"}, {"url": "b.csv"}]), "{two}");
+            assert_eq!(values(&two)["source"]["url"], "mqtt://h/t", "{two}");
+            assert!(checked("w", &two, &Registry::builtin()).is_ok(), "{two}");
+            let one = edited(&two, &[Edit::RemoveSink { index: 0 }]).unwrap();
+            assert_eq!(values(&one)["sink"], serde_json::json!([{"url": "b.csv"}]), "{one}");
+            assert!(edited(&one, &[Edit::RemoveSink { index: 0 }]).is_err(), "{one}");
+        }
+        let none = edited("source.url = \"mqtt://h/t\"\n", &[add()]).unwrap();
+        assert_eq!(values(&none)["sink"], serde_json::json!([{"url": "null"}]), "{none}");
+    }
+
+    #[test]
+    fn a_table_in_a_section_goes_with_its_last_key() {
+        let unset = |key: &str| Edit::Unset { key: key.into() };
+        let text = "source.password = { env = \"X\" }\n[sink]\nurl = \"null\"\n";
+        let password = edited(text, &[unset("source.password.env"), unset("sink.url")]).unwrap();
+        assert_eq!(values(&password), serde_json::json!({"sink": {}}), "{password}");
     }
 
     #[test]

@@ -24,7 +24,7 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 const STYLE: &str = "text/css; charset=utf-8";
 
 /// Path, type and bytes of every file.
-static ASSETS: [(&str, &str, &[u8]); 16] = assets! {
+static ASSETS: [(&str, &str, &[u8]); 17] = assets! {
     "/style.css" => STYLE,
     "/app.js" => SCRIPT,
     "/api.js" => SCRIPT,
@@ -36,6 +36,7 @@ static ASSETS: [(&str, &str, &[u8]); 16] = assets! {
     "/login.js" => SCRIPT,
     "/overview.js" => SCRIPT,
     "/presentation.js" => SCRIPT,
+    "/values.js" => SCRIPT,
     "/words.js" => SCRIPT,
     "/icon.svg" => "image/svg+xml",
     "/vendor/preact.js" => SCRIPT,

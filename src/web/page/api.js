@@ -34,8 +34,8 @@ export async function visitor() {
   return told;
 }
 
-// Calls `tell` with every event of a stream, and `lost` with a word when the connection goes, and without one when it
-// comes back. A browser has few connections to one server: a tab that nobody sees gives its own back. `now` is what the
+// Calls `tell` with every event of a stream, and `lost` with a word, or the server's reason, when the connection goes, and
+// without one when it comes back. A browser has few connections to one server: a tab that nobody sees gives its own back. `now` is what the
 // stream tells first, asked for at once: a proxy may hold a stream's beginning back.
 export function listen(path, now, tell, lost) {
   let source = null, closed = false, timer = null;
@@ -50,7 +50,7 @@ export function listen(path, now, tell, lost) {
   const ask = () => {
     call("GET", now).then(() => { if (!closed) lost(source?.readyState === EventSource.OPEN ? "" : "lost"); }, (refusal) => {
       if (closed) return;
-      lost(refusal.status === 404 ? "deleted" : "lost");
+      lost(refusal.status === 404 ? "deleted" : refusal.status ? refusal.message : "lost");
       if (refusal.status === 404) shut();
     });
     // A stream that was refused is not tried again by the browser.

@@ -8,68 +8,63 @@ import { Rows } from "./details.js";
 import { hold } from "./leave.js";
 import { isAlive } from "./overview.js";
 import { Presentation } from "./presentation.js";
-import { language, t } from "./words.js";
+import { alternatives, choices, fits, inner, own, read, show, wire } from "./values.js";
+import { t } from "./words.js";
 
-const choices = (type) => (/^"[^"]*"( \| "[^"]*")*$/.test(type) ? type.split(" | ").map((choice) => JSON.parse(choice)) : null);
-
-// The type of a value in the file's JSON schema, in the words that `read` knows.
-function typeOf(property) {
-  const inner = property.anyOf ?? property.oneOf;
-  if (inner) return inner.map(typeOf).filter((type) => type !== "" && type !== "null").join(" | ");
-  if (property.type === "object" && property.additionalProperties?.type) return `map of ${property.additionalProperties.type}s`;
-  if (property.enum || "const" in property) return (property.enum ?? [property.const]).filter((choice) => choice !== null).map((choice) => JSON.stringify(choice)).join(" | ");
-  return [property.type].flat().filter((type) => type !== "null").map((type) => (type === "array" ? "list of strings" : type)).join(" | ");
-}
-
-// The keys of a section that the form does not list by hand: what the program can read, the page shows.
-function others(schema, name, listed) {
-  const section = schema?.properties?.[name];
-  return section ? flat(name, "", { anyOf: alternatives(section).filter((part) => part.properties) })
-    .filter(([path]) => !listed.includes(path) && !listed.some((key) => path.startsWith(`${key}.`))) : [];
-}
-
-// What a value may be, without alternatives in alternatives.
-const alternatives = (property) => (property.anyOf ?? [property]).flatMap((part) => (part.anyOf ? alternatives(part) : [part]));
+// The sections beside the subtasks, each with its keys that have a label in words.js, and the key of a help there: those
+// in front, and those behind them. What else the schema has follows.
+const MQTT = [["qos", "qos"], ["user", "login"], ["password", "password", "passwordHelp"], ["client_id", "client"], ["ca", "ca"], ["certificate", "certificate"], ["key", "key"]];
+const SECTIONS = {
+  source: { front: [["url", "url", "urlHelp"]], behind: [...MQTT, ["session", "session"], ["max_payload", "maxPayload"], ["connect_timeout", "connectTimeout"], ["reconnect_timeout", "reconnectTimeout"]] },
+  checkpoint: { front: [["every", "checkpointEvery"]], behind: [] },
+  buffer: { front: [["bucket_size", "bucketSize"], ["delay", "delay"]], behind: [] },
+  sink: { front: [["url", "url", "sinkHelp"], ["parts", "parts"]], behind: [...MQTT, ["properties", "properties"]] },
+  dead_letter: { front: [["url", "url", "sinkHelp"]], behind: MQTT },
+};
+const PROJECT = [["name", "title"], ["description", "description"], ["workers", "workers", "workersHelp"], ["processes", "processes"], ["placement", "placement"]];
+// The columns of rows that a project describes by itself.
+const COLUMNS = [["number", "numberColumns"], ["text", "textColumns"], ["id", "idColumn"]];
+// The keys of a [[table]] that stand in front; words.js has the help of some keys, under table_ and the key's name.
+const TABLE = ["name", "input", "key", "window", "columns", "aggregates", "upsert", "sink.url"];
 
 // A value, and those in it, as fields.
 function flat(path, label, property) {
-  const parts = alternatives(property);
-  // The section's own keys stand over those that sinks of the registry have under the same names.
-  const inner = Object.assign({}, ...[property, ...parts].reverse().map((part) => part.properties ?? {}));
-  const type = typeOf(property.anyOf ? { anyOf: parts.filter((part) => !part.properties) } : property);
-  const own = label && type && !property.properties ? [[path, label, { type, text: property.description, default: property.default ?? undefined }]] : [];
-  return [...own, ...Object.entries(inner).flatMap(([key, value]) => flat(`${path}.${key}`, label ? `${label}.${key}` : key, value))];
+  const field = { path, label, parts: own(property), help: property.description, fallback: property.default };
+  return [...(field.parts.length > 0 ? [field] : []), ...Object.entries(inner(property)).flatMap(([key, value]) => flat(`${path}.${key}`, `${label}.${key}`, value))];
 }
 
-const TEXT = { type: "string" };
-const WHOLE = { type: "integer" };
+// The fields of a table's keys.
+const keys = (properties, prefix) => Object.entries(properties).flatMap(([key, property]) => flat(`${prefix}${key}`, key, property));
 
-// The sections beside the subtasks: key, label, type and help of each field.
-const MQTT = (section) => [
-  [`${section}.qos`, "qos", { type: "integer", options: [0, 1, 2] }], [`${section}.user`, "login", TEXT], [`${section}.password`, "password", { type: "string", help: "passwordHelp" }],
-  [`${section}.client_id`, "client", TEXT], [`${section}.ca`, "ca", TEXT], [`${section}.certificate`, "certificate", TEXT], [`${section}.key`, "key", TEXT],
-];
-const SECTIONS = [
-  ["project", [["name", "title", TEXT], ["description", "description", TEXT], ["workers", "workers", { ...WHOLE, help: "workersHelp" }], ["processes", "processes", WHOLE],
-    ["placement", "placement", { type: "string", options: ["message", "subtask"] }]]],
-  ["source", [["source.url", "url", { type: "string", help: "urlHelp" }]], [...MQTT("source"), ["source.session", "session", { type: "boolean" }], ["source.max_payload", "maxPayload", WHOLE],
-    ["source.connect_timeout", "connectTimeout", TEXT], ["source.reconnect_timeout", "reconnectTimeout", TEXT], ["checkpoint.every", "checkpointEvery", TEXT]]],
-  ["buffer", [["buffer.bucket_size", "bucketSize", WHOLE], ["buffer.delay", "delay", TEXT]]],
-];
-const COLUMNS = { type: "list of column names" };
-// The columns of rows that a project describes by itself.
-const SCHEMA = [["schema.number", "numberColumns", COLUMNS], ["schema.text", "textColumns", COLUMNS], ["schema.id", "idColumn", TEXT]];
-// What a [[table]] takes; words.js has the help, under table_ and the key's name.
-const TABLE = {
-  name: "string", input: "string", key: COLUMNS.type, window: "string", columns: COLUMNS.type, aggregates: "list of strings", upsert: COLUMNS.type, "sink.url": "string",
-};
-const TABLE_MORE = {
-  time: "string", hop: "string", interval: "string", delete: "string", retention: "string", max_future: "string", late: '"dead_letter" | "drop"', "reference.path": "string", "reference.key": "string", changes: '"upserts" | "differences"',
-};
-const AFTER = [
-  ["sink", [["sink.url", "url", { type: "string", help: "sinkHelp" }], ["sink.parts", "parts", { type: "boolean" }]], [...MQTT("sink"), ["sink.properties", "properties", { type: "boolean" }]]],
-  ["deadLetter", [["dead_letter.url", "url", { type: "string", help: "sinkHelp" }]], MQTT("dead_letter")],
-];
+// The fields of some paths, with their labels and helps in the page's language; then all others.
+function arranged(fields, prefix, listed) {
+  const named = listed.map(([key, label, help]) => [fields.find(({ path }) => path === prefix + key), label, help]).filter(([field]) => field);
+  const first = named.map(([field, label, help]) => ({ ...field, label: t(label), help: help && t(help) }));
+  return [first, fields.filter((field) => !named.some(([other]) => other === field))];
+}
+
+// What a section takes: its address decides between kinds of sources and sinks.
+function kindOf(section, url) {
+  const kinds = alternatives(section).filter((kind) => kind.properties);
+  const pattern = (kind) => kind.properties.url?.pattern;
+  return kinds.find((kind) => pattern(kind) && new RegExp(pattern(kind)).test(url ?? "")) ?? kinds[0];
+}
+
+// The fields of a section: those that are always in sight, and the others.
+function section(schema, name, prefix, url) {
+  const { front, behind } = SECTIONS[name];
+  const kind = kindOf(schema.properties[name], url);
+  const fields = keys(kind.properties, prefix);
+  // Kinds of the registry have keys of their own, also under names that mean something else elsewhere.
+  if (kind.title) {
+    const [first, rest] = arranged(fields, prefix, front.slice(0, 1));
+    const needed = ({ path }) => kind.required?.includes(path.slice(prefix.length));
+    return [[...first, ...rest.filter(needed)], rest.filter((field) => !needed(field))];
+  }
+  const [first, rest] = arranged(fields, prefix, front);
+  const [second, third] = arranged(rest, prefix, behind);
+  return [first, [...second, ...third]];
+}
 
 // The file as somebody sees it who may change nothing.
 export function Configuration({ name }) {
@@ -216,22 +211,23 @@ export function Editor({ name, admin, go }) {
     setNote([t("proposed", rows), ...remarks].join(" "));
   };
   const { values, problem } = text;
-  const field = ([key, label, kind]) => html`<${Field} key=${key} path=${key} label=${t(label)} kind=${kind} values=${values} problem=${problem} change=${change} />`;
-  const whole = ([title, fields, more = []]) => {
-    const name = fields[0][0].split(".")[0];
-    return [title, fields, [...more, ...others(schema, name, [...fields, ...more].map(([path]) => path))]];
+  const field = (of) => html`<${Field} key=${of.path} ...${of} values=${values} problem=${problem} change=${change} />`;
+  const card = (title, [front, more], button) => html`<fieldset class="card"><legend>${title}</legend><div class="fields">${front.map(field)}</div>
+    ${more.length > 0 && html`<details><summary>${t("details")}</summary><div class="fields">${more.map(field)}</div></details>`}${button && html`<p class="buttons">${button}</p>`}</fieldset>`;
+  const of = (name) => section(schema, name, `${name}.`, values?.[name]?.url);
+  const tries = html`<button type="button" disabled=${busy} onClick=${() => attempt("connect", (told) => setNote(t("connected", told.milliseconds.toFixed(0))))}>${t("testConnection")}</button>
+    <button type="button" disabled=${busy} title=${t("proposeHelp")} onClick=${() => attempt("propose", proposed)}>${t("propose")}</button>`;
+  const source = () => {
+    const [[front, more], every] = [of("source"), of("checkpoint")];
+    return [front, [...more, ...every.flat()]];
   };
-  // One section for each of several sinks.
-  const each = ([title, fields, more]) => {
-    const name = fields[0][0].split(".")[0];
-    const of = (index, fields) => fields.map(([path, ...rest]) => [path.replace(`${name}.`, `${name}.${index}.`), ...rest]);
-    const several = Array.isArray(values[name]) ? values[name] : null;
-    return several?.map((_, index) => [title, of(index, fields), of(index, more), index + 1]) ?? [[title, fields, more]];
-  };
-  const section = ([title, fields, more, number = ""]) => html`<fieldset class="card"><legend>${t(title)} ${number}</legend><div class="fields">${fields.map(field)}</div>
-    ${more.length > 0 && html`<details><summary>${t("details")}</summary><div class="fields">${more.map(field)}</div></details>`}
-    ${title === "source" && html`<button type="button" disabled=${busy} onClick=${() => attempt("connect", (told) => setNote(t("connected", told.milliseconds.toFixed(0))))}>${t("testConnection")}</button>
-      <button type="button" disabled=${busy} title=${t("proposeHelp")} onClick=${() => attempt("propose", proposed)}>${t("propose")}</button>`}</fieldset>`;
+  // Keys of the file itself that hold a value.
+  const root = () => keys(Object.fromEntries(Object.entries(schema.properties).filter(([name]) => !["schema", "subtask", "table", ...Object.keys(SECTIONS)].includes(name))), "");
+  const sinks = Array.isArray(values?.sink) ? values.sink : null;
+  const sinkCards = () => (sinks ?? [values?.sink]).map((sink, index) => {
+    const remove = sinks?.length > 1 && html`<button type="button" onClick=${() => ask([{ op: "remove_sink", index }])} aria-label="${t("removeSink")} ${index + 1}">${t("removeSink")}</button>`;
+    return card(`${t("sink")} ${sinks ? index + 1 : ""}`, section(schema, "sink", sinks ? `sink.${index}.` : "sink.", sink?.url), remove);
+  });
   return html`<div onKeyDown=${pressed}>
     ${theirs && html`<${Conflict} theirs=${theirs.current} mine=${text.toml} keepMine=${() => save(theirs.tag)} takeTheirs=${takeTheirs} close=${() => setTheirs(null)} />`}
     <div class="head"><h1><a data-go href="${base}/projects/${name}">${name}</a></h1>
@@ -242,11 +238,16 @@ export function Editor({ name, admin, go }) {
     <p class="error" role="alert" id="problem">${error || (problem && `${problem.line ? `${t("line")} ${problem.line}: ` : ""}${problem.message}${problem.help ? ` - ${problem.help}` : ""}`)}</p>
     <div class="columns">
       <form aria-label=${t("form")} onSubmit=${(event) => event.preventDefault()}>
-        ${SECTIONS.map(whole).map(section)}
-        <${Schema} more=${others(schema, "schema", SCHEMA.map(([path]) => path))} values=${values} problem=${problem} change=${change} />
-        <${Chain} steps=${Array.isArray(values.subtask) ? values.subtask : []} subtasks=${subtasks} values=${values} problem=${problem} change=${change} ask=${ask} />
-        <${Tables} tables=${Array.isArray(values.table) ? values.table : []} values=${values} problem=${problem} change=${change} ask=${ask} />
-        ${AFTER.map(whole).flatMap(each).map(section)}
+        ${schema === null ? html`<p role="status">${t("loading")}</p>` : html`
+        ${card(t("project"), arranged(root(), "", PROJECT))}
+        ${card(t("source"), source(), tries)}
+        ${card(t("buffer"), of("buffer"))}
+        <${Schema} schema=${schema} values=${values} problem=${problem} change=${change} />
+        <${Chain} steps=${Array.isArray(values?.subtask) ? values.subtask : []} subtasks=${subtasks} schema=${schema} values=${values} problem=${problem} change=${change} ask=${ask} />
+        <${Tables} tables=${Array.isArray(values?.table) ? values.table : []} schema=${schema} values=${values} problem=${problem} change=${change} ask=${ask} />
+        ${sinkCards()}
+        <p><button type="button" onClick=${() => ask([{ op: "add_sink" }])}>${t("addSink")}</button></p>
+        ${card(t("deadLetter"), of("dead_letter"))}`}
       </form>
       <div class="card"><label for="toml">${t("toml")}</label>
         <textarea id="toml" spellcheck="false" value=${text.toml} readonly=${!admin} onInput=${(event) => typed(event.target.value)}></textarea></div>
@@ -257,32 +258,40 @@ export function Editor({ name, admin, go }) {
 }
 
 // The schema: one that has a name, or columns of the project's own.
-function Schema({ more, values, problem, change }) {
-  const own = values.schema !== null && typeof values.schema === "object";
+function Schema({ schema, values, problem, change }) {
+  const given = values?.schema;
+  const own = given !== null && typeof given === "object";
   const choose = (name) => (name === "columns" ? change("schema.number", []) : change("schema", name || undefined));
-  const field = ([path, label, kind]) => html`<${Field} key=${path} path=${path} label=${t(label)} kind=${kind} values=${values} problem=${problem} change=${change} />`;
+  const field = (of) => html`<${Field} key=${of.path} ...${of} values=${values} problem=${problem} change=${change} />`;
+  const [columns, more] = arranged(keys(inner(schema.properties.schema), "schema."), "schema.", COLUMNS);
   return html`<fieldset class="card"><legend>${t("schema")}</legend><div class="fields">
     <div class="field"><label for="field-schema">${t("schema")}</label>
-      <select id="field-schema" aria-describedby="field-schema-help" value=${own ? "columns" : values.schema ?? ""} onChange=${(event) => choose(event.target.value)}>
-        <option value="">(${t("default")})</option><option value="davis">davis</option><option value="infer">infer</option><option value="columns">${t("ownColumns")}</option></select>
+      <select id="field-schema" aria-describedby="field-schema-help" value=${own ? "columns" : given ?? ""} onChange=${(event) => choose(event.target.value)}>
+        <option value="">(${t("default")})</option>${choices(alternatives(schema.properties.schema).filter((part) => !part.properties)).map((name) => html`<option value=${name}>${name}</option>`)}<option value="columns">${t("ownColumns")}</option></select>
       <small id="field-schema-help">${t("schemaHelp")}${problem?.field === "schema" && html` <span class="error">${problem.message}</span>`}</small></div>
-    ${own && SCHEMA.map(field)}</div>
-    ${more.length > 0 && html`<details><summary>${t("details")}</summary><div class="fields">${more.map(field)}</div></details>`}</fieldset>`;
+    ${own && columns.map(({ help, ...of }) => field({ ...of, help: t("columnsHelp") }))}</div>
+    <details><summary>${t("details")}</summary><div class="fields">${more.map(field)}</div></details></fieldset>`;
 }
 
 // The tables beside the chain.
-function Tables({ tables, values, problem, change, ask }) {
-  const fields = (kinds, index) => html`<div class="fields">${Object.entries(kinds).map(([key, type]) => html`<${Field} key=${key} path=${`table.${index}.${key}`} label=${key}
-    kind=${{ type, help: `table_${key}` }} values=${values} problem=${problem} change=${change} />`)}</div>`;
+function Tables({ tables, schema, values, problem, change, ask }) {
+  const of = (index) => keys(schema.properties.table.items.properties, `table.${index}.`).map((field) => {
+    const help = `table_${field.label}`;
+    return { ...field, help: t(help) === help ? field.help : t(help) };
+  });
+  const shown = (fields) => html`<div class="fields">${fields.map((of) => html`<${Field} key=${of.path} ...${of} values=${values} problem=${problem} change=${change} />`)}</div>`;
+  const isFront = ({ label }) => TABLE.includes(label);
+  const front = (fields) => TABLE.map((key) => fields.find(({ label }) => label === key)).filter(Boolean);
+  const wrong = (field) => problem?.field === field.path;
   const name = () => {
     const taken = tables.map((table) => table.name);
     return ["table", ...tables.map((_, index) => `table_${index + 2}`)].find((free) => !taken.includes(free));
   };
   return html`<fieldset class="card" id="edit-tables"><legend>${t("tables")}</legend><p class="help">${t("tablesHelp")}</p>
-    ${tables.map((table, index) => html`<div class="card step"><div class="step-head plain"><strong>${table.name}</strong>
+    ${tables.map((table, index) => [table, index, of(index)]).map(([table, index, fields]) => html`<div class="card step"><div class="step-head plain"><strong>${table.name}</strong>
       <span class="buttons"><button type="button" aria-label="${t("removeTable")}: ${table.name}" onClick=${() => ask([{ op: "remove_table", index }])}>✕</button></span></div>
       ${problem?.field?.startsWith(`table.${index}`) && html`<p class="error">${problem.message}</p>`}
-      ${fields(TABLE, index)}<${Fold} open=${Object.keys(TABLE_MORE).some((key) => problem?.field === `table.${index}.${key}`)} summary=${t("details")}>${fields(TABLE_MORE, index)}</${Fold}></div>`)}
+      ${shown(front(fields))}<${Fold} open=${fields.some((field) => !isFront(field) && wrong(field))} summary=${t("details")}>${shown(fields.filter((field) => !isFront(field)))}</${Fold}></div>`)}
     <button type="button" onClick=${() => ask([{ op: "add_table", name: name() }])}>${t("addTable")}</button></fieldset>`;
 }
 
@@ -307,7 +316,7 @@ function Fold({ open, summary, children }) {
 }
 
 // The subtasks in their order: moved by drag or by buttons.
-function Chain({ steps, subtasks, values, problem, change, ask }) {
+function Chain({ steps, subtasks, schema, values, problem, change, ask }) {
   const [dragged, setDragged] = useState(null);
   const [target, setTarget] = useState(null);
   const list = useRef(null);
@@ -334,6 +343,8 @@ function Chain({ steps, subtasks, values, problem, change, ask }) {
   };
   const step = ({ use }, index) => {
     const known = subtasks.find(({ name }) => name === use);
+    const properties = schema.properties.subtask.items.oneOf.find(({ title }) => title === use)?.properties;
+    const fields = () => known.parameters.flatMap(({ name, help }) => flat(`subtask.${index}.${name}`, name, { ...properties[name], description: help }));
     return html`<li key=${`${index}-${use}`} class="card step ${target === index ? "target" : ""}" onDragOver=${(event) => { event.preventDefault(); setTarget(index); }} onDrop=${(event) => drop(event, index)}>
       <div class="step-head" draggable onDragStart=${(event) => { setDragged(index); event.dataTransfer.setData("text/plain", use); }} onDragEnd=${() => { setDragged(null); setTarget(null); }}>
         <span class="grip" aria-hidden="true" title=${t("dragHelp")}>⠿</span><strong>${index + 1}. ${use}</strong>
@@ -343,8 +354,7 @@ function Chain({ steps, subtasks, values, problem, change, ask }) {
       ${problem?.field?.startsWith(`subtask.${index}`) && html`<p class="error">${problem.message}</p>`}
       ${known && html`<p class="help">${known.summary}</p>
         <${Fold} open=${problem?.field?.startsWith(`subtask.${index}.`)} summary=${t("parameters")}><div class="fields">
-        ${known.parameters.map((parameter) => html`<${Field} key=${parameter.name} path=${`subtask.${index}.${parameter.name}`} label=${parameter.name}
-          kind=${{ type: parameter.type, text: parameter.help, default: parameter.default }} values=${values} problem=${problem} change=${change} />`)}</div></${Fold}>`}
+        ${fields().map((of) => html`<${Field} key=${of.path} ...${of} values=${values} problem=${problem} change=${change} />`)}</div></${Fold}>`}
     </li>`;
   };
   return html`<fieldset class="card"><legend>${t("methods")}</legend>
@@ -356,12 +366,13 @@ function Chain({ steps, subtasks, values, problem, change, ask }) {
 const at = (values, path) => path.split(".").reduce((value, key) => value?.[key], values);
 
 // One value: what is typed is read by its type; what is cleared is left to its default.
-function Field({ path, label, kind, values, problem, change }) {
+function Field({ path, label, parts, help, fallback, values, problem, change }) {
   const [wrong, setWrong] = useState("");
   const report = useRef(null);
   report.current = wrong && change;
   const value = at(values, path);
-  const shown = value === undefined ? "" : show(value);
+  const secret = /\.(password|token)$/.test(path);
+  const shown = value === undefined ? "" : secret ? String(value) : show(value);
   const id = `field-${path.replaceAll(".", "-")}`;
   // What is being typed is not replaced by an answer to what was typed before.
   const [draft, setDraft] = useState(null);
@@ -371,57 +382,22 @@ function Field({ path, label, kind, values, problem, change }) {
   useEffect(() => () => { hold(`draft ${path}`, false); report.current && report.current(path, null); }, []);
   const error = wrong || (problem?.field === path || problem?.field?.startsWith(`${path}.`) ? problem.message : "");
   const take = (text) => {
-    const given = read(kind.type, text);
+    // A password is what is typed.
+    const given = secret ? text || undefined : read(parts, text);
     hold(`draft ${path}`, false);
     setDraft(text);
     setWrong(given instanceof Error ? given.message : "");
     change(path, given);
   };
-  const help = kind.text ?? (kind.help && t(kind.help));
-  const fallback = kind.default === undefined || kind.default === null ? "" : `${t("default")}: ${show(kind.default)}`;
-  const isTable = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
-  const table = Array.isArray(value) ? value.some(isTable) : isTable(value) && !kind.type.startsWith("map of");
+  const kept = fallback === undefined || fallback === null || show(fallback) === "" ? "" : `${t("default")}: ${show(fallback)}`;
+  const table = !fits(parts, value);
   const described = { id, "aria-invalid": error !== "", "aria-describedby": `${id}-help` };
-  const options = kind.options ?? choices(kind.type) ?? (kind.type === "boolean" ? [true, false] : null);
+  const options = choices(parts);
   return html`<div class="field ${path.endsWith(".url") ? "long" : ""}"><label for=${id}>${label}</label>
     ${table ? html`<input ...${described} disabled value=${t("other")} />`
     : options ? html`<select ...${described} value=${value === undefined ? "" : String(value)} onChange=${(event) => take(event.target.value)}>
-        <option value="">${fallback || `(${t("default")})`}</option>${options.map((option) => html`<option value=${String(option)}>${String(option)}</option>`)}</select>`
-    : html`<input ...${described} type=${/\.(password|token)$/.test(path) ? "password" : "text"} autocomplete="off" value=${draft ?? shown} placeholder=${fallback}
+        <option value="">${kept || `(${t("default")})`}</option>${options.map((option) => html`<option value=${String(option)}>${String(option)}</option>`)}</select>`
+    : html`<input ...${described} type=${secret ? "password" : "text"} autocomplete="off" value=${draft ?? shown} placeholder=${kept}
         onInput=${(event) => { setDraft(event.target.value); hold(`draft ${path}`, event.target.value !== shown); }} onChange=${(event) => take(event.target.value)} />`}
     <small id="${id}-help">${help}${error && html` <span class="error">${error}</span>`}</small></div>`;
-}
-
-// JSON has no word for some numbers.
-const wire = (value) => (Array.isArray(value) ? value.map(wire) : typeof value === "number" && !Number.isFinite(value) ? { $float: Number.isNaN(value) ? "nan" : value > 0 ? "inf" : "-inf" } : value);
-
-// Lists of lists with semicolons between them.
-const show = (value) => (value !== null && typeof value === "object" && !Array.isArray(value) ? Object.entries(value).map(([key, value]) => `${key} = ${value}`).join(", ") : !Array.isArray(value) ? String(value) : value.map(show).join(value.some(Array.isArray) ? "; " : ", "));
-
-function read(type, text) {
-  const trimmed = text.trim();
-  if (trimmed === "") return undefined;
-  // A decimal comma where one is usual: not in lists, whose items it parts.
-  const decimal = (word) => (language === "de" && /^[-+]?\d*,\d+(e[-+]?\d+)?$/i.test(word) ? word.replace(",", ".") : word);
-  const special = { nan: NaN, inf: Infinity, "+inf": Infinity, "-inf": -Infinity };
-  const asNumber = (word) => Object.hasOwn(special, word.trim().toLowerCase()) ? special[word.trim().toLowerCase()] : (/^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(word.trim()) ? Number(word) : new Error(t("notNumber")));
-  const all = (items) => items.find((item) => item instanceof Error) ?? items;
-  const list = (words) => words.split(",").map((item) => item.trim()).filter((item) => item !== "");
-  const items = list(trimmed);
-  if (type.startsWith("map of")) {
-    const pairs = items.map((item) => item.split("=").map((part) => part.trim()));
-    if (pairs.some((pair) => pair.length !== 2 || pair.includes(""))) return new Error(t("notPairs"));
-    const values = pairs.map(([key, value]) => [key, type === "map of numbers" ? asNumber(value) : value]);
-    return values.map(([, value]) => value).find((value) => value instanceof Error) ?? Object.fromEntries(values);
-  }
-  if (type === "boolean") return trimmed === "true";
-  if (type === "list of column names" || type === "list of strings") return items;
-  if (type === "list of lists of strings") return trimmed.split(";").map(list);
-  if (/^list of (\d+ )?numbers$/.test(type)) return all(items.map(asNumber));
-  if (type === "number" || type === "integer") return asNumber(decimal(trimmed));
-  if (type === "string" || choices(type)) return trimmed;
-  // Of several types: a number if it is one, else a list if it may be one.
-  if (type.includes("list of strings")) return asNumber(trimmed) instanceof Error ? items : asNumber(trimmed);
-  const given = items.length > 1 ? all(items.map(asNumber)) : asNumber(trimmed);
-  return given instanceof Error ? trimmed : given;
 }
