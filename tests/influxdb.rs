@@ -3,85 +3,18 @@
 #![cfg(feature = "influxdb")]
 
 mod broker;
+mod database;
 
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use broker::numbered::{kill_either, persistent};
-use broker::{Process, free_port, rowmill, wait_until};
+use broker::{Process, rowmill, wait_until};
+use database::influx::Influx;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-
-/// A server, which ends with the test.
-struct Influx {
-    port: u16,
-    directory: TempDir,
-    server: Option<Process>,
-}
-
-impl Influx {
-    /// One that is not started yet.
-    fn new(more: &str) -> Influx {
-        let (directory, port) = (tempfile::tempdir().unwrap(), free_port());
-        let root = directory.path().display();
-        let text = format!(
-            "reporting-disabled = true\nbind-address = \"127.0.0.1:{}\"\n[meta]\ndir = \"{root}/meta\"\n[data]\ndir = \
-             \"{root}/data\"\nwal-dir = \"{root}/wal\"\n[monitor]\nstore-enabled = false\n[subscriber]\nenabled = false\n\
-             [http]\nbind-address = \"127.0.0.1:{port}\"\nlog-enabled = false\n{more}",
-            free_port()
-        );
-        std::fs::write(directory.path().join("influxdb.conf"), text).unwrap();
-        Influx { port, directory, server: None }
-    }
-
-    fn started(more: &str) -> Influx {
-        let mut influx = Influx::new(more);
-        influx.start();
-        influx
-    }
-
-    fn start(&mut self) {
-        let mut command = Command::new("influxd");
-        command.arg("-config").arg(self.directory.path().join("influxdb.conf"));
-        self.server = Some(Process(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()));
-        let address = format!("http://127.0.0.1:{}/ping", self.port);
-        wait_until("InfluxDB", || ureq::get(&address).call().is_ok());
-    }
-
-    fn kill(&mut self) {
-        self.server.take().into_iter().for_each(|mut server| server.kill());
-    }
-
-    /// What it answers to a question: the series of the first statement.
-    fn ask(&self, question: &str) -> Value {
-        let address = format!("http://127.0.0.1:{}/query", self.port);
-        let request = ureq::post(&address).query("db", "weather").query("epoch", "ns").query("u", "owner");
-        let mut answer = request.query("p", "hunter2").query("q", question).send_empty().unwrap();
-        let mut answer: Value = answer.body_mut().read_json().unwrap();
-        answer["results"][0]["series"].take()
-    }
-
-    fn create(&self) {
-        self.ask("CREATE DATABASE weather");
-    }
-
-    /// The only number of the answer's second column.
-    fn count(&self, question: &str) -> u64 {
-        self.ask(question)[0]["values"][0][1].as_f64().unwrap_or_default() as u64
-    }
-
-    fn url(&self) -> String {
-        format!("http://127.0.0.1:{}/write?db=weather", self.port)
-    }
-}
-
-impl Drop for Influx {
-    fn drop(&mut self) {
-        self.kill();
-    }
-}
 
 const HEAD: &str = "schema = { number = [\"n\", \"temp\"], text = [\"station\", \"at\", \"note\"], time = { column = \"at\", \
                     zone = \"Europe/Berlin\" } }\n[source]\nurl = \"rows.csv\"\n[buffer]\nbucket_size = 100\n\

@@ -1,6 +1,7 @@
 //! What page, API and Prometheus tell of runs: brokers that are gone, disks that are full, and all of it under load.
 
 mod broker;
+mod database;
 mod page;
 
 use std::fs::{File, create_dir};
@@ -12,7 +13,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use broker::proxy::Proxy;
 use broker::{Process, free_port, rowmill, wait_for_port, wait_until};
+use database::Database;
+use database::influx::Influx;
 use page::{Page, Projects, STEADY, add_user, kill_runs};
 use rowmill::measure::{Histogram, RunOutcome, RunStatus};
 
@@ -119,6 +123,103 @@ fn a_broker_of_dead_letters_that_is_gone_shows() {
     assert_eq!(page.get("/api/v1/projects")[0]["run"]["sink"], "dead letters");
 }
 
+/// A server that results go to, as a test starts and kills it.
+trait Server {
+    fn start(&mut self);
+    fn kill(&mut self);
+}
+
+impl Server for Database {
+    fn start(&mut self) {
+        Database::start(self);
+    }
+
+    fn kill(&mut self) {
+        Database::kill(self);
+    }
+}
+
+impl Server for Influx {
+    fn start(&mut self) {
+        Influx::start(self);
+    }
+
+    fn kill(&mut self) {
+        Influx::kill(self);
+    }
+}
+
+/// A server of results that is away, comes, goes, comes again and then answers nothing any more, as API, list and
+/// Prometheus tell it.
+fn a_lost_server_shows(server: &mut impl Server, port: u16, settings: impl Fn(u16) -> String) {
+    let proxy = Proxy::start(port);
+    let projects = Projects::new();
+    let toml = STEADY.replace("sink.url = \"null\"", &settings(proxy.port)).replace("rate=2000", "rate=200");
+    std::fs::write(projects.path().join("steady.toml"), toml).unwrap();
+    let page = Page::start(&projects);
+    start(&page, "steady");
+    let run = || page.get("/api/v1/projects/steady/live")["run"].clone();
+    let listed = || page.get("/api/v1/projects")[0]["run"].clone();
+    let is_connected = |value: u8| {
+        wait_for_line(&page, &format!("rowmill_sink_connected{{project=\"steady\",sink=\"store\"}} {value}"))
+    };
+    page.wait_for("steady", "connecting");
+    assert_eq!((&run()["sink"], &listed()["sink"]), (&json!("store"), &json!("store")));
+    is_connected(0);
+    server.start();
+    page.wait_for("steady", "running");
+    is_connected(1);
+    wait_until("rows", || page.get("/api/v1/projects/steady/live")["live"]["rows_done"].as_u64() > Some(0));
+    server.kill();
+    page.wait_for("steady", "disconnected");
+    let lost = run();
+    assert!(lost["sink"] == "store" && lost["since_ms"].as_u64() > lost["started_ms"].as_u64(), "{lost}");
+    assert_eq!(listed(), lost);
+    is_connected(0);
+    wait_for_line(&page, "rowmill_source_connected{project=\"steady\"} 1");
+    server.start();
+    page.wait_for("steady", "running");
+    is_connected(1);
+    assert_eq!(run()["sink"], Value::Null);
+    // It takes what is sent, and answers nothing.
+    proxy.stall(true);
+    page.wait_for("steady", "stalled");
+    let stalled = run();
+    assert!(stalled["sink"] == "store" && stalled["since_ms"].is_u64(), "{stalled}");
+    assert_eq!(listed(), stalled);
+    wait_for_line(&page, "rowmill_stalled{project=\"steady\"} 1");
+    proxy.stall(false);
+    page.wait_for("steady", "running");
+    wait_for_line(&page, "rowmill_stalled{project=\"steady\"} 0");
+}
+
+#[test]
+#[ignore = "needs PostgreSQL"]
+fn a_database_that_is_gone_shows() {
+    let mut database = Database::started();
+    database.create();
+    database.kill();
+    let port = database.port;
+    a_lost_server_shows(&mut database, port, |port| {
+        format!(
+            "sink = {{ name = \"store\", url = \"postgresql://owner@127.0.0.1:{port}/weather\", table = \"weather\" }}"
+        )
+    });
+}
+
+#[test]
+#[ignore = "needs influxd"]
+fn an_influxdb_that_is_gone_shows() {
+    let mut influx = Influx::started("");
+    influx.create();
+    influx.kill();
+    let port = influx.port;
+    a_lost_server_shows(&mut influx, port, |port| {
+        let url = format!("http://127.0.0.1:{port}/write?db=weather");
+        format!("sink = {{ name = \"store\", url = \"{url}\", measurement = \"weather\", time = \"dateTime\" }}")
+    });
+}
+
 /// Rows wait for a reader of the results that takes none.
 #[test]
 fn rows_that_come_no_further_show() {
@@ -131,7 +232,7 @@ fn rows_that_come_no_further_show() {
     start(&page, "steady");
     page.wait_for("steady", "stalled");
     let run = &page.get("/api/v1/projects")[0]["run"];
-    assert!(run["since_ms"].is_u64() && run["sink"].is_null(), "{run}");
+    assert!(run["since_ms"].is_u64() && run["sink"] == "out.ndjson", "{run}");
     wait_for_line(&page, "rowmill_stalled{project=\"steady\"} 1");
     std::thread::spawn(move || {
         let mut bytes = vec![0; 1 << 16];

@@ -67,6 +67,9 @@ pub struct RunStatus {
     /// Since when no row has come further though some wait, in milliseconds since 1970.
     #[serde(default)]
     pub stalled_ms: Option<u64>,
+    /// The sink that takes nothing, if that is why: as [`SinkLink::sink`] has it.
+    #[serde(default)]
+    pub stalled_by: Option<String>,
     /// The last interval.
     pub now: IntervalStatus,
     /// Nanoseconds from a row's arrival to its completion, over the whole run.

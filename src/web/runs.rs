@@ -48,7 +48,7 @@ pub struct ProjectRun {
     pub state: RunState,
     /// Why it failed; of one that runs, what keeps it from telling more.
     pub reason: String,
-    /// Which sink connects, or is disconnected; none if it is the source.
+    /// Which sink connects, is disconnected, or takes nothing; none if it is the source.
     pub sink: Option<String>,
     pub pid: Option<u32>,
     /// Milliseconds since 1970.
@@ -247,6 +247,7 @@ pub struct RunProgress {
     broker: BrokerLink,
     links: Vec<SinkLink>,
     stalled_ms: Option<u64>,
+    stalled_by: Option<String>,
     seconds: f64,
     written_ms: u64,
     /// Rows that have entered the dataflow.
@@ -271,6 +272,7 @@ impl Status for RunStatus {
             broker: self.broker,
             links: self.links.clone(),
             stalled_ms: self.stalled_ms,
+            stalled_by: self.stalled_by.clone(),
             seconds: self.seconds,
             written_ms: self.written_ms,
             rows_in: self.rows_in,
@@ -303,7 +305,7 @@ impl RunProgress {
             (BrokerLink::Up, Some(since_ms)) => (RunState::Stalled, Some(since_ms)),
             (BrokerLink::Up, None) => (RunState::Running, None),
         };
-        let sink = sink.filter(|_| link != BrokerLink::Up).cloned();
+        let sink = if link == BrokerLink::Up { self.stalled_by.filter(|_| since_ms.is_some()) } else { sink.cloned() };
         ProjectRun { state, since_ms, sink, ..run }
     }
 }
@@ -440,13 +442,13 @@ mod tests {
         };
         let link = |sink: &str, link: &str| format!(r#"{{"sink":"{sink}","link":{link}}}"#);
         let links = |source: &str, sinks: &[String]| {
-            format!(r#"{{"broker":{{"link":{source}}},"links":[{}],"stalled_ms":5}}"#, sinks.join(","))
+            format!(r#"{{"broker":{{"link":{source}}},"links":[{}],"stalled_ms":5,"stalled_by":"c"}}"#, sinks.join(","))
         };
         for (text, state, since_ms, sink) in [
             (r#"{"seconds":1,"written_ms":99000}"#.to_owned(), RunState::Running, None, None),
             (r#"{"broker":{"link":"connecting"}}"#.to_owned(), RunState::Connecting, None, None),
             (links(r#""lost","since_ms":7"#, &[]), RunState::Disconnected, Some(7), None),
-            (links(r#""up""#, &[link("a", r#""up""#)]), RunState::Stalled, Some(5), None),
+            (links(r#""up""#, &[link("a", r#""up""#)]), RunState::Stalled, Some(5), Some("c")),
             (r#"{"seconds":1,"written_ms":60000}"#.to_owned(), RunState::Stalled, Some(60_000), None),
             (links(r#""up""#, &[link("a", r#""lost","since_ms":8"#)]), RunState::Disconnected, Some(8), Some("a")),
             (

@@ -1,4 +1,7 @@
-//! Debian's PostgreSQL with a cluster of its own.
+//! Debian's PostgreSQL with a cluster of its own; `influx`: its InfluxDB.
+#![allow(dead_code, reason = "each test uses what it needs")]
+
+pub mod influx;
 
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};

@@ -5,12 +5,15 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use crate::measure::{BrokerLink, SinkLink};
+use crate::measure::{BrokerLink, SinkLink, now_ms};
 use crate::runtime::cluster::control_channel::PeerSignals;
 use crate::runtime::epochs::ledger::Ledger;
 use crate::runtime::ingest::arrival::Backlog;
 use crate::runtime::observe::shown_status::ShownStatus;
 use crate::sink::{self, SinkProgress, SinkSettings};
+
+/// A run whose rows wait for so long without any coming further is stalled.
+pub const STALL_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The current activity of a process in a run.
 #[derive(Default)]
@@ -231,6 +234,29 @@ impl Activity {
         called.chain(owing).collect()
     }
 
+    /// Since when the run stalls, in milliseconds since 1970, and the sink that it waits for: as its rows say, or a sink
+    /// that takes nothing.
+    pub fn stall(&self, rows_ms: Option<u64>) -> (Option<u64>, Option<String>) {
+        let (now_ms, slowest) = (now_ms(), self.slowest_sink());
+        let is_long = |since_ms: u64| now_ms.saturating_sub(since_ms) >= STALL_INTERVAL.as_millis() as u64;
+        let since_ms =
+            rows_ms.or(slowest.as_ref().map(|(since_ms, _)| *since_ms).filter(|since_ms| is_long(*since_ms)));
+        (since_ms, since_ms.and(slowest).map(|(_, name)| name))
+    }
+
+    /// The sink that has taken nothing for longest though something waits for it, and since when.
+    fn slowest_sink(&self) -> Option<(u64, String)> {
+        let now_ms = now_ms();
+        let calls = self.calls.lock().expect("no holder panics");
+        let called = calls.iter().map(|call| {
+            let since_ms = now_ms.saturating_sub(call.since.elapsed().as_millis() as u64);
+            (since_ms, &call.destination.name)
+        });
+        let takers = self.takers.lock().expect("no holder panics");
+        let owing = takers.iter().filter_map(|taker| Some((taker.progress.waits_since()?, &taker.destination.name)));
+        called.chain(owing).min().map(|(since_ms, name)| (since_ms, name.clone()))
+    }
+
     /// What is unfinished, in words.
     pub fn left(&self) -> String {
         let load = |figure: &AtomicU64| figure.load(Ordering::Relaxed);
@@ -289,6 +315,31 @@ mod tests {
         assert_eq!(activity.links(), link(BrokerLink::Lost { since_ms }), "since the first loss");
         progress.connected();
         assert_eq!(activity.links(), link(BrokerLink::Up));
+    }
+
+    #[test]
+    fn a_sink_that_takes_nothing_stalls_the_run_though_rows_come_further() {
+        let activity = Activity::default();
+        let kind = DestinationKind::Broker;
+        let of = |name: &str| Arc::new(Destination { what: name.into(), name: name.into(), kind });
+        let (idle, slow) = (Arc::<SinkProgress>::default(), Arc::<SinkProgress>::default());
+        activity.follow(&of("idle"), Some(idle.clone()));
+        activity.follow(&of("slow"), Some(slow.clone()));
+        assert_eq!(activity.stall(None), (None, None), "nothing waits");
+        let began = now_ms();
+        slow.owe(5);
+        assert_eq!(activity.stall(None), (None, None), "not for long");
+        assert_eq!(activity.stall(Some(7)), (Some(7), Some("slow".into())), "rows wait for it");
+        let (since_ms, name) = activity.slowest_sink().unwrap();
+        assert!(since_ms >= began && name == "slow", "{since_ms} {name}");
+        slow.wait_since(began - STALL_INTERVAL.as_millis() as u64);
+        assert_eq!(activity.stall(None).1.as_deref(), Some("slow"));
+        slow.beat();
+        assert_eq!(activity.stall(None), (None, None), "it takes something");
+        slow.owe(0);
+        assert_eq!(activity.stall(Some(7)), (Some(7), None), "rows wait for something else");
+        slow.keep(5);
+        assert_eq!(activity.slowest_sink(), None, "they wait for a transaction");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::measure::{
 use crate::runtime::epochs::ledger::Ledger;
 use crate::runtime::graph::stages::{Stage, named_operators};
 use crate::runtime::ingest::arrival::Backlog;
-use crate::runtime::observe::activity::Activity;
+use crate::runtime::observe::activity::{Activity, STALL_INTERVAL};
 use crate::runtime::observe::overload::{ObservedLoad, Overload};
 use crate::runtime::observe::sampler::Sampler;
 use crate::runtime::observe::status_line::StatusLine;
@@ -19,8 +19,6 @@ use crate::runtime::options::Options;
 
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
 const STATUS_INTERVAL: Duration = Duration::from_secs(1);
-/// A run whose rows wait for so long without any coming further is stalled.
-pub const STALL_INTERVAL: Duration = Duration::from_secs(10);
 
 /// What is reported of a run, and to whom.
 pub struct MonitorOptions<'a> {
@@ -104,6 +102,7 @@ impl Monitor {
         if let Some(sample) = showing.sampler.and_then(Sampler::take) {
             self.sample = Some(sample);
         }
+        let (stalled_ms, stalled_by) = showing.activity.stall(self.stalled(ledger, now.waiting));
         let mut live = RunStatus {
             version: env!("CARGO_PKG_VERSION").into(),
             dataflow: showing.dataflow.name.clone(),
@@ -127,7 +126,8 @@ impl Monitor {
             queue_capacity: backlog.capacity,
             broker: backlog.broker,
             links: showing.activity.links_of_all(),
-            stalled_ms: self.stalled(ledger, now.waiting),
+            stalled_ms,
+            stalled_by,
             now,
             service_row: (&ledger.service_row).into(),
             service_message: (&ledger.service_message).into(),

@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::measure::{BrokerLink, IntervalStatus, RunStatus, now_ms};
 use crate::runtime::background_thread::BackgroundThread;
-use crate::runtime::observe::activity::Activity;
-use crate::runtime::observe::monitor::STALL_INTERVAL;
+use crate::runtime::observe::activity::{Activity, STALL_INTERVAL};
 use crate::runtime::options::{OnLive, Options};
 
 /// How often it is looked up whether the first worker is blocked.
@@ -80,10 +79,12 @@ impl RefresherThread {
         let before = last.take().map_or_else(of_none, |(_, status)| status);
         let still = moved.elapsed();
         let stalled_ms = (still >= STALL_INTERVAL).then(|| now_ms() - still.as_millis() as u64);
+        let (stalled_ms, stalled_by) = self.activity.stall(before.stalled_ms.or(stalled_ms));
         let status = RunStatus {
             written_ms: now_ms(),
             links,
-            stalled_ms: before.stalled_ms.or(stalled_ms),
+            stalled_ms,
+            stalled_by,
             now: IntervalStatus {
                 seconds: started.elapsed().as_secs_f64(),
                 waiting: before.now.waiting,

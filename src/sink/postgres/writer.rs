@@ -119,7 +119,7 @@ impl TableWriter {
     }
 
     fn owe(&self) {
-        self.progress.owe(self.rows as u64);
+        self.progress.keep(self.rows as u64);
     }
 
     /// Connects again if the connection is lost.
