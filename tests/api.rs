@@ -544,6 +544,104 @@ fn connections_that_only_wait_keep_nobody_out() {
     drop(open);
 }
 
+/// A pipe without a writer, a device without an end, a file that is too long, and one that is no text.
+#[test]
+fn what_is_no_dataflow_file_says_so_and_holds_nobody_up() {
+    let projects = Projects::new();
+    let at = |name: &str| projects.path().join(name);
+    assert!(Command::new("mkfifo").arg(at("pipe.toml")).status().unwrap().success());
+    std::os::unix::fs::symlink("/dev/zero", at("zero.toml")).unwrap();
+    std::fs::create_dir(at("folder.toml")).unwrap();
+    std::fs::write(at("long.toml"), vec![b'#'; 3 << 20]).unwrap();
+    std::fs::write(at("bytes.toml"), b"name = \"\xff\"\n").unwrap();
+    let page = Page::start(&projects);
+    let listed = page.get("/api/v1/projects");
+    let message = |name: &str| {
+        let found = listed.as_array().unwrap().iter().find(|project| project["name"] == name);
+        found.unwrap_or_else(|| panic!("{name}: {listed}"))["about"]["problem"]["message"].clone()
+    };
+    for (name, why) in [
+        ("pipe", "it is no file"),
+        ("zero", "it is no file"),
+        ("folder", "it is no file"),
+        ("long", "more than"),
+        ("bytes", "UTF-8"),
+    ] {
+        let told = message(name);
+        let told = told.as_str().unwrap();
+        assert!(told.contains(&format!("{name}.toml cannot be read")) && told.contains(why), "{told}");
+        assert_eq!(page.call("GET", &format!("/api/v1/projects/{name}"), &[], None).0, 422, "{name}");
+        assert_eq!(page.post(&format!("/api/v1/projects/{name}/start"), Value::Null).0, 422, "{name}");
+    }
+    assert_eq!(message("steady"), Value::Null);
+}
+
+#[test]
+fn a_folder_that_is_gone_says_what_to_do() {
+    let outside = tempfile::tempdir().unwrap();
+    let inside = outside.path().join("projects");
+    std::fs::create_dir(&inside).unwrap();
+    let mut serve = rowmill(&["serve", "--listen", "127.0.0.1:0", "--dir"]);
+    let mut process = Process(serve.arg(&inside).stderr(Stdio::piped()).spawn().unwrap());
+    let line = BufReader::new(process.0.stderr.take().unwrap()).lines().next().unwrap().unwrap();
+    let page = Page { address: line.split_once("://").unwrap().1.to_owned(), process };
+    assert_eq!(page.get("/api/v1/projects"), json!([]));
+    std::fs::remove_dir_all(&inside).unwrap();
+    let (status, problem) = page.call("GET", "/api/v1/projects", &[], None);
+    assert_eq!(status, 503, "{problem}");
+    assert!(problem["detail"].as_str().unwrap().contains("make it again, or start `rowmill serve`"), "{problem}");
+}
+
+/// Each kind of sink is checked where the page's own threads run.
+#[test]
+fn projects_of_every_kind_of_sink_are_listed_and_edited() {
+    let projects = Projects::new();
+    let page = Page::start(&projects);
+    for (name, sink) in [
+        ("broker", "{ url = \"mqtts://h/t\" }"),
+        ("table", "{ url = \"postgresql://h/db\", table = \"weather\" }"),
+        ("points", "{ url = \"https://h:8086/write?db=w\", measurement = \"weather\", time = \"dateTime\" }"),
+        ("parquet", "{ url = \"a.parquet\" }"),
+    ] {
+        let toml = format!("source.url = \"generate:rows=10\"\nsink = {sink}\n");
+        let (status, edited) = page.post("/api/v1/edit", json!({ "toml": toml }));
+        assert_eq!((status, &edited["problem"]), (200, &Value::Null), "{name}: {edited}");
+        assert_eq!(page.post("/api/v1/projects", json!({ "name": name, "toml": toml })).0, 201, "{name}");
+    }
+    let listed = page.get("/api/v1/projects");
+    assert!(listed.as_array().unwrap().iter().all(|project| project["about"]["problem"].is_null()), "{listed}");
+    assert_eq!(listed.as_array().unwrap().len(), 5);
+}
+
+/// One that asks for all streams leaves some to others.
+#[test]
+fn a_client_has_its_share_of_the_streams() {
+    let projects = Projects::new();
+    add_user(&projects, "anna", "admin", "rain-and-snow");
+    let page = Page::start_with(&projects, &["--trusted-proxy", "127.0.0.1"]);
+    let (_, anna) = page.sign_in("anna", "rain-and-snow");
+    let begin = |address: &str| {
+        let mut stream = TcpStream::connect(&page.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        let cookie = anna.headers()[0].1;
+        let head = format!("host: localhost\r\nx-forwarded-for: {address}\r\ncookie: {cookie}\r\n\r\n");
+        write!(stream, "GET /api/v1/events HTTP/1.1\r\n{head}").unwrap();
+        let mut status = [0; 12];
+        stream.read_exact(&mut status).unwrap();
+        (stream, String::from_utf8(status.to_vec()).unwrap())
+    };
+    let mut open = Vec::new();
+    let refused = (0..1024).find(|_| {
+        let (stream, status) = begin("203.0.113.7");
+        open.push(stream);
+        status == "HTTP/1.1 503"
+    });
+    assert!(refused.is_some_and(|count| count >= 200), "{refused:?}");
+    assert_eq!(begin("203.0.113.8").1, "HTTP/1.1 200");
+    drop(open);
+    wait_until("streams that are given back", || begin("203.0.113.7").1 == "HTTP/1.1 200");
+}
+
 #[test]
 fn a_file_of_the_page_is_sent_once() {
     let projects = Projects::new();
@@ -860,7 +958,8 @@ fn other_machines_need_a_login() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("rowmill user add"));
     let output = rowmill(&["serve", "--dir", "no-such-folder"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("no-such-folder"));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("no folder no-such-folder: make it, or name another one with --dir"), "{said}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The files that a dataflow reads and writes: one that is written must have no other use, under whatever name.
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -23,7 +24,7 @@ struct UsedFile {
 }
 
 /// What identifies a file: device and inode, or the path where it will be created.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 enum FileIdentity {
     There { device: u64, inode: u64 },
     ToBeMade { directory: PathBuf, name: PathBuf },
@@ -68,11 +69,10 @@ impl Dataflow {
             path: path.clone(),
             written: true,
         }));
-        let mut known: Vec<(FileIdentity, UsedFile)> = Vec::new();
+        let mut known: HashMap<FileIdentity, UsedFile> = HashMap::new();
         for file in used {
             let Some(identity) = FileIdentity::of(&file.path) else { continue };
-            let same = known.iter().find(|(other, used)| *other == identity && (used.written || file.written));
-            if let Some((_, other)) = same {
+            if let Some(other) = known.get(&identity).filter(|other| other.written || file.written) {
                 // An override stands in no file.
                 let places = self.document.overrides.is_empty().then_some([&file.key, &other.key]);
                 let place = places.into_iter().flatten().find_map(|key| span_of(&self.document.text, key));
@@ -82,7 +82,7 @@ impl Dataflow {
                     None => wrong.in_file(),
                 }));
             }
-            known.push((identity, file));
+            known.entry(identity).or_insert(file);
         }
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! How requests are read and refused: always as JSON, with what to do.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
@@ -10,7 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
 
-use super::folder::ProjectName;
+use super::folder::{Folder, ProjectName};
 use super::problem::FileProblem;
 
 /// Why a request is refused: problem details as RFC 9457 has them.
@@ -70,12 +72,23 @@ impl ApiError {
         ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, reason)
     }
 
+    /// The folder of all projects can't be read.
+    pub fn folder(folder: &Folder, error: &std::io::Error) -> ApiError {
+        let help = "make it again, or start `rowmill serve` with another --dir";
+        let reason = format!("the folder {} cannot be read: {error}: {help}", folder.path().display());
+        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, reason)
+    }
+
     /// A file that is not there, is there already, or can't be used.
     pub fn file(name: &ProjectName, error: &std::io::Error) -> ApiError {
         match error.kind() {
             std::io::ErrorKind::NotFound => ApiError::new(StatusCode::NOT_FOUND, format!("there is no project {name}")),
             std::io::ErrorKind::AlreadyExists => {
                 ApiError::new(StatusCode::CONFLICT, format!("there is a project {name} already"))
+            }
+            // It is no file, no text, or too long.
+            std::io::ErrorKind::InvalidInput | std::io::ErrorKind::InvalidData | std::io::ErrorKind::FileTooLarge => {
+                ApiError::unusable(format!("{name}.toml cannot be read: {error}"))
             }
             std::io::ErrorKind::StorageFull => {
                 ApiError::new(StatusCode::INSUFFICIENT_STORAGE, format!("{name}: {error}: make room on the disk"))
@@ -121,6 +134,9 @@ pub async fn refused_as_problem(response: Response) -> Response {
     problem
 }
 
+/// How long a client may take for the body of a request.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// A JSON body.
 pub struct Body<T>(pub T);
 
@@ -128,10 +144,26 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Body<T>, ApiError> {
-        let read = Json::<T>::from_request(request, state).await;
-        let refuse = |rejection: JsonRejection| ApiError::new(rejection.status(), rejection.body_text());
-        read.map(|Json(body)| Body(body)).map_err(refuse)
+        read_within(BODY_TIMEOUT, request, state).await.map(Body)
     }
+}
+
+async fn read_within<T: DeserializeOwned, S: Send + Sync>(
+    timeout: Duration,
+    request: Request,
+    state: &S,
+) -> Result<T, ApiError> {
+    let late = |_| ApiError::new(StatusCode::REQUEST_TIMEOUT, "the body of the request has not come in time");
+    let read = tokio::time::timeout(timeout, Json::<T>::from_request(request, state)).await.map_err(late)?;
+    let refuse = |rejection: JsonRejection| ApiError::new(rejection.status(), rejection.body_text());
+    read.map(|Json(body)| body).map_err(refuse)
+}
+
+/// Runs what reads files, or a long text, on a thread that may block: requests that come meanwhile are answered.
+pub async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
+) -> Result<T, ApiError> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(ApiError::internal(error)))
 }
 
 /// The project that a path names.
@@ -151,7 +183,20 @@ impl<S: Send + Sync> FromRequestParts<S> for Project {
 
 #[cfg(test)]
 mod tests {
+    use tokio_stream::StreamExt;
+
     use super::*;
+
+    #[tokio::test]
+    async fn a_body_that_does_not_come_is_not_waited_for() {
+        let begun = tokio_stream::once(Ok::<_, std::io::Error>("{\"toml\":")).chain(tokio_stream::pending());
+        let request = Request::post("/").header(header::CONTENT_TYPE, "application/json");
+        let request = request.body(axum::body::Body::from_stream(begun)).unwrap();
+        let read = read_within::<serde_json::Value, ()>(Duration::from_millis(20), request, &());
+        // Nobody waits for ever, not even this test.
+        let read = tokio::time::timeout(Duration::from_secs(60), read).await.unwrap();
+        assert_eq!(read.unwrap_err().into_response().status(), StatusCode::REQUEST_TIMEOUT);
+    }
 
     #[tokio::test]
     async fn a_refusal_in_words_keeps_what_is_told_beside_them() {

@@ -8,10 +8,12 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use rustix::net::sockopt::set_tcp_user_timeout;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
@@ -19,12 +21,18 @@ use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
+use super::answer::ApiError;
 use super::base_path::BasePath;
 use super::client::WebPeer;
+use super::origin::ClientShares;
 use crate::source::Stop;
 
 /// Connections that are open at once; others wait.
 const MOST_CONNECTIONS: usize = 4096;
+/// Those of one client: another one finds room.
+const MOST_CONNECTIONS_OF_CLIENT: usize = 2048;
+/// How long a client may read nothing of what was sent.
+const UNREAD_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a client may take for the head of a request, also when it has had an answer before.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long the answers that are on their way may take at the end.
@@ -43,6 +51,7 @@ pub struct WebService {
 pub async fn serve(service: WebService, listener: TcpListener, stop: Stop) {
     allow_open_files();
     let permits = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let clients = ClientShares::of_each(MOST_CONNECTIONS_OF_CLIENT);
     let open = GracefulShutdown::new();
     while !stop.is_set() {
         let Ok(permit) = tokio::time::timeout(LOOK_UP_INTERVAL, permits.clone().acquire_owned()).await else {
@@ -57,6 +66,10 @@ pub async fn serve(service: WebService, listener: TcpListener, stop: Stop) {
             }
             Err(_) => continue,
         };
+        let Some(share) = clients.take(from.ip()) else { continue };
+        if let Err(error) = set_tcp_user_timeout(&stream, UNREAD_TIMEOUT.as_millis() as u32) {
+            tracing::debug!("a connection to the page has no bound on what it leaves unread: {error}");
+        }
         let (service, watcher) = (service.clone(), open.watcher());
         let peer = WebPeer { address: from.ip(), tls: service.tls.is_some() };
         tokio::spawn(async move {
@@ -68,7 +81,7 @@ pub async fn serve(service: WebService, listener: TcpListener, stop: Stop) {
                     }
                 }
             }
-            drop(permit);
+            drop((permit, share));
         });
     }
     let _ = tokio::time::timeout(END_TIMEOUT, open.shutdown()).await;
@@ -90,14 +103,12 @@ async fn converse(
     let _ = watcher.watch(http.serve_connection(TokioIo::new(stream), answers)).await;
 }
 
-async fn answer(
-    service: WebService,
-    peer: WebPeer,
-    mut request: Request,
-) -> Result<axum::response::Response, Infallible> {
+async fn answer(service: WebService, peer: WebPeer, mut request: Request) -> Result<Response, Infallible> {
     request.extensions_mut().insert(peer);
     *request.uri_mut() = service.base.strip(std::mem::take(request.uri_mut()));
-    service.router.oneshot(request).await
+    // In a task of its own: what was begun is finished though the client goes away, and a fault is told.
+    let answered = tokio::spawn(service.router.oneshot(request)).await;
+    answered.unwrap_or_else(|error| Ok(ApiError::internal(error).into_response()))
 }
 
 /// A connection is an open file, of which a process may have 1,024 if nobody asks for more.

@@ -207,6 +207,7 @@ mod tests {
             "passwort",
             "passphrase",
             "secret",
+            "token",
         ];
         for value in notations(secret) {
             let values = [

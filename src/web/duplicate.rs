@@ -8,8 +8,8 @@ use super::document::replace;
 use super::folder::ProjectName;
 use crate::sink::SinkUrl;
 
-/// The text for a project `copy`: another name in reports, other files of results, and other client ids, by which
-/// brokers know sessions. A text that is no TOML stays.
+/// The text for a project `copy`: another name in reports, other files, tables and measurements of results, and other
+/// client ids, by which brokers know sessions. A text that is no TOML stays.
 pub fn duplicated(text: &str, copy: &ProjectName) -> String {
     let Ok(mut document) = text.parse::<DocumentMut>() else { return text.to_owned() };
     if let Some(name) = document.get_mut("name").and_then(Item::as_value_mut) {
@@ -54,6 +54,11 @@ fn visit_value(key: &str, value: &mut Value, of_sink: bool, copy: &str) {
                 replace(value, &text);
             }
         }
+        // Rows there would replace each other.
+        Value::String(text) if of_sink && matches!(key, "table" | "measurement") => {
+            let text = format!("{}_{copy}", text.value());
+            replace(value, &text);
+        }
         _ => {}
     }
 }
@@ -91,6 +96,13 @@ url = "./out.csv"
             .replace("client_id = \"u\"", "client_id = \"u-noon\"")
             .replace("out.csv", "out-noon.csv");
         assert_eq!(duplicated(text, &"noon".parse().unwrap()), expected);
+        let sinks = "[[sink]]\nurl = \"postgresql://h/db\"\ntable = 'a.rows'\n[[sink]]\ntable = \"weather\"\n\
+                     [[sink]]\nurl = \"http://h/write?db=w\"\nmeasurement = \"loop\"\n[[table]]\nname = \"t\"\n";
+        let copy = duplicated(sinks, &"noon".parse().unwrap());
+        let told: toml::Table = copy.parse().unwrap();
+        let sink = |at: usize, key: &str| told["sink"][at][key].as_str().unwrap().to_owned();
+        assert_eq!(sink(0, "table"), "a.rows_noon", "{copy}");
+        assert_eq!((sink(1, "table"), sink(2, "measurement")), ("weather_noon".into(), "loop_noon".into()));
         assert_eq!(duplicated("no = ", &"noon".parse().unwrap()), "no = ");
         for url in ["null", "-", "mqtt://h/t"] {
             assert_eq!(beside(url, "noon"), None, "{url}");

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::answer::{ApiError, ApiProblem, Body};
+use super::answer::{ApiError, ApiProblem, Body, blocking};
 use super::audit::AuditSubject;
 use super::document;
 use super::edits::{self, Edit};
@@ -72,9 +72,12 @@ async fn edit(
     State(shared): State<SharedState>,
     Body(Edits { toml, edits }): Body<Edits>,
 ) -> Result<Json<Edited>, ApiError> {
-    let toml = if edits.is_empty() { toml } else { edits::edited(&toml, &edits).map_err(ApiError::unusable)? };
-    let problem = document::checked("dataflow", &toml, &shared.registry).err();
-    Ok(Json(Edited { values: document::values(&toml), toml, problem }))
+    blocking(move || {
+        let toml = if edits.is_empty() { toml } else { edits::edited(&toml, &edits).map_err(ApiError::unusable)? };
+        let problem = document::checked("dataflow", &toml, &shared.registry).err();
+        Ok(Json(Edited { values: document::values(&toml), toml, problem }))
+    })
+    .await
 }
 
 /// What a chain makes of a few rows.

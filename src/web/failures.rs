@@ -1,34 +1,16 @@
 //! Sign-ins that failed lately: whoever guesses has to wait.
 
 use std::collections::{HashMap, VecDeque};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use super::origin::ClientOrigin;
 use crate::data::fingerprint;
 
 /// Failed sign-ins by where they came from, each with a hash of the name that was tried.
 #[derive(Debug, Default)]
-pub struct Failures(Mutex<HashMap<FailureOrigin, VecDeque<(Instant, u128)>>>);
-
-/// An IPv4 address, or a network of IPv6: whoever has one has all its addresses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum FailureOrigin {
-    Address(Ipv4Addr),
-    Network([u16; 4]),
-}
-
-impl FailureOrigin {
-    fn of(address: IpAddr) -> FailureOrigin {
-        match address.to_canonical() {
-            IpAddr::V4(address) => FailureOrigin::Address(address),
-            IpAddr::V6(address) => {
-                let [a, b, c, d, ..] = address.segments();
-                FailureOrigin::Network([a, b, c, d])
-            }
-        }
-    }
-}
+pub struct Failures(Mutex<HashMap<ClientOrigin, VecDeque<(Instant, u128)>>>);
 
 /// So many may fail within the interval for one name; another name of the same address is not kept out by it.
 const MOST: usize = 5;
@@ -42,7 +24,7 @@ impl Failures {
     /// Counts an attempt as failed until it has [succeeded](Failures::succeeded), so that attempts at one time count,
     /// too; false if there were too many.
     pub fn attempt(&self, from: IpAddr, name: &str, now: Instant) -> bool {
-        let (from, mut all) = (FailureOrigin::of(from), self.0.lock().expect("no holder panics"));
+        let (from, mut all) = (ClientOrigin::of(from), self.0.lock().expect("no holder panics"));
         let recent = |(at, _): &(Instant, u128)| now.duration_since(*at) < FORGET_INTERVAL;
         if all.len() >= MOST_ORIGINS && !all.contains_key(&from) {
             all.retain(|_, failed| failed.back().is_some_and(recent));
@@ -64,7 +46,7 @@ impl Failures {
     /// The attempt was right: it does not count.
     pub fn succeeded(&self, from: IpAddr, name: &str) {
         let mut all = self.0.lock().expect("no holder panics");
-        let Some(failed) = all.get_mut(&FailureOrigin::of(from)) else { return };
+        let Some(failed) = all.get_mut(&ClientOrigin::of(from)) else { return };
         let name = fingerprint(name.as_bytes());
         if let Some(at) = failed.iter().rposition(|(_, tried)| *tried == name) {
             failed.remove(at);

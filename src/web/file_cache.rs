@@ -55,24 +55,41 @@ impl FileCache {
     pub(super) fn about(&self, folder: &Folder, name: &ProjectName, registry: &Registry) -> Option<Arc<FileSummary>> {
         let metadata = std::fs::metadata(folder.file(name)).ok()?;
         let (changed, length) = (metadata.modified().ok()?, metadata.len());
-        let mut known = self.0.lock().expect("no holder panics");
-        if let Some(seen) = known.get(name)
+        let known = || self.0.lock().expect("no holder panics");
+        if let Some(seen) = known().get(name)
             && (seen.changed, seen.length) == (changed, length)
         {
             return Some(seen.about.clone());
         }
-        let about = Arc::new(FileSummary::of(name, &folder.read(name).ok()?, registry));
+        // Nobody waits for the lock while a file is read.
+        let about = match folder.read(name) {
+            Ok(text) => FileSummary::of(name, &text, registry),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
+            Err(error) => FileSummary::unreadable(name, &error),
+        };
+        let about = Arc::new(about);
         // Not cached: the cause may be in a file that it names, whose change does not show here.
         if about.problem.is_some() {
-            known.remove(name);
+            known().remove(name);
             return Some(about);
         }
-        known.insert(name.clone(), CachedFile { changed, length, about: about.clone() });
+        known().insert(name.clone(), CachedFile { changed, length, about: about.clone() });
         Some(about)
     }
 }
 
 impl FileSummary {
+    fn unreadable(name: &ProjectName, error: &std::io::Error) -> FileSummary {
+        let problem = FileProblem {
+            message: format!("{name}.toml cannot be read: {error}"),
+            help: Some("a project is a file of text that this server may read".into()),
+            line: 0,
+            column: 0,
+            field: None,
+        };
+        FileSummary { title: name.to_string(), problem: Some(problem), ..FileSummary::default() }
+    }
+
     pub(super) fn of(name: &ProjectName, text: &str, registry: &Registry) -> FileSummary {
         match document::checked(&name.to_string(), text, registry) {
             Ok(dataflow) => FileSummary::from(&dataflow),

@@ -1,10 +1,12 @@
 //! The folder with the dataflow files: one project a file.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use rustix::fs::OFlags;
 use serde::Serialize;
 
 use crate::disk::{self, Readers};
@@ -41,6 +43,8 @@ pub struct Folder(PathBuf);
 impl Folder {
     /// The subfolder with the state of the runs.
     pub const STATE: &'static str = ".rowmill";
+    /// The bytes of a dataflow file that are read; a request may have as many.
+    const LONGEST: u64 = 2 << 20;
 
     /// # Errors
     /// If there is no such folder, or nothing can be kept in it.
@@ -78,8 +82,23 @@ impl Folder {
     }
 
     /// The text of a project's dataflow file.
+    ///
+    /// # Errors
+    /// A file that can't be read, a pipe or a device, or more bytes than a dataflow file has.
     pub fn read(&self, name: &ProjectName) -> io::Result<String> {
-        fs::read_to_string(self.file(name))
+        // A pipe is opened without its writer: nobody waits for one.
+        let nonblocking = OFlags::NONBLOCK.bits() as i32;
+        let file = File::options().read(true).custom_flags(nonblocking).open(self.file(name))?;
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"));
+        }
+        let mut text = String::new();
+        let length = file.take(Folder::LONGEST + 1).read_to_string(&mut text)?;
+        if length as u64 > Folder::LONGEST {
+            let reason = format!("it has more than {} bytes", Folder::LONGEST);
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, reason));
+        }
+        Ok(text)
     }
 
     /// Writes a file that is not there yet.
@@ -150,6 +169,8 @@ mod tests {
         fs::write(directory.path().join("a.toml"), "").unwrap();
         fs::write(directory.path().join("not a name.toml"), "").unwrap();
         assert_eq!(folder.names().unwrap(), ["a".parse().unwrap(), name.clone()]);
+        fs::write(folder.file(&name), vec![b'#'; Folder::LONGEST as usize + 1]).unwrap();
+        assert_eq!(folder.read(&name).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
         folder.remove(&name).unwrap();
         assert!(folder.save(&name, "four").is_err() && folder.read(&name).is_err());
     }

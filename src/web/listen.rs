@@ -17,6 +17,7 @@ use super::connections::{self, WebService};
 use super::file_cache::FileCache;
 use super::folder::{Folder, ProjectName};
 use super::index_page::IndexPage;
+use super::origin::ClientShares;
 use super::runs::{self, EarlierResults, Runs};
 use super::server;
 use super::state::{ServerState, SharedState};
@@ -50,6 +51,8 @@ pub struct ListenOptions {
 
 /// Streams of events that are open at once; one more is refused.
 const MOST_STREAMS: usize = 1024;
+/// Those of one client: a proxy that is not trusted counts as one.
+const MOST_STREAMS_OF_CLIENT: usize = 256;
 
 /// A server that listens.
 pub struct WebServer {
@@ -74,7 +77,10 @@ pub fn users_file(directory: &Path) -> PathBuf {
 /// and has no users.
 pub fn listen(options: ListenOptions) -> Result<WebServer, String> {
     let shown = options.directory.display();
-    let folder = Folder::open(&options.directory).map_err(|error| format!("{shown}: {error}"))?;
+    let folder = Folder::open(&options.directory).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => format!("there is no folder {shown}: make it, or name another one with --dir"),
+        _ => format!("{shown}: {error}"),
+    })?;
     let state = folder.path().join(Folder::STATE);
     let held = File::open(&state).map_err(|error| format!("{}: {error}", state.display()))?;
     disk::lock(&held).map_err(|error| format!("{shown} is served already: {error}"))?;
@@ -106,6 +112,7 @@ pub fn listen(options: ListenOptions) -> Result<WebServer, String> {
         base_path: options.base_path,
         trusted_proxies: options.trusted_proxies,
         streams: Arc::new(Semaphore::new(MOST_STREAMS)),
+        streams_of_clients: ClientShares::of_each(MOST_STREAMS_OF_CLIENT),
         registry: options.registry,
         stop: options.stop,
     });

@@ -1,6 +1,7 @@
 //! What runs report: streams of events, the log, the report.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,7 @@ use utoipa_axum::routes;
 
 use super::access::Admitted;
 use super::answer::{ApiError, ApiProblem, Project};
+use super::client::WebClient;
 use super::folder::ProjectName;
 use super::runs::{self, ProjectRun};
 use super::state::SharedState;
@@ -118,16 +120,18 @@ const UNBUFFERED: [(HeaderName, HeaderValue); 1] =
 /// server stops, or who watches may no more.
 ///
 /// # Errors
-/// Too many streams are open.
+/// Too many streams are open, of all clients or of this one.
 fn events(
     shared: SharedState,
+    client: IpAddr,
     watcher: Option<Extension<Admitted>>,
     key: String,
     look: impl Fn(&SharedState) -> Option<String> + Send + 'static,
 ) -> Result<impl IntoResponse, ApiError> {
-    let permit = shared.streams.clone().try_acquire_owned();
-    let too_many = |_| ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "too many streams are open: close a page");
-    let permit = permit.map_err(too_many)?;
+    let share = shared.streams_of_clients.take(client);
+    let permit = share.and_then(|share| Some((share, shared.streams.clone().try_acquire_owned().ok()?)));
+    let too_many = || ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "too many streams are open: close a page");
+    let permit = permit.ok_or_else(too_many)?;
     let access = shared.access.clone();
     let may = move || match &watcher {
         Some(Extension(watcher)) => {
@@ -158,10 +162,13 @@ fn events(
     responses((status = 200, content_type = "text/event-stream", body = String), (status = 503, body = ApiProblem)))]
 async fn overview(
     State(shared): State<SharedState>,
+    Extension(client): Extension<WebClient>,
     watcher: Option<Extension<Admitted>>,
 ) -> Result<impl IntoResponse, ApiError> {
     // No project has this name.
-    events(shared, watcher, String::new(), |shared| serde_json::to_string(&shared.summaries().ok()?).ok())
+    events(shared, client.address, watcher, String::new(), |shared| {
+        serde_json::to_string(&shared.summaries().ok()?).ok()
+    })
 }
 
 /// A project's run, each time it has told something: server-sent events, each as `/api/v1/projects/{name}/live`.
@@ -170,11 +177,14 @@ async fn overview(
     (status = 503, body = ApiProblem)))]
 async fn details(
     State(shared): State<SharedState>,
+    Extension(client): Extension<WebClient>,
     watcher: Option<Extension<Admitted>>,
     Project(name): Project,
 ) -> Result<impl IntoResponse, ApiError> {
     shared.file_of(&name)?;
-    events(shared, watcher, name.to_string(), move |shared| serde_json::to_string(&told(shared, &name).ok()?).ok())
+    events(shared, client.address, watcher, name.to_string(), move |shared| {
+        serde_json::to_string(&told(shared, &name).ok()?).ok()
+    })
 }
 
 /// A project's run and what it last told.

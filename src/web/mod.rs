@@ -2,7 +2,8 @@
 //!
 //! - `listen`, `server`, `connections`, `state`: the address, the routes, who is connected, what requests share; `page`,
 //!   `index_page`: the embedded files; `etag`: versions of files.
-//! - `client`, `base_path`, `certificate`: who sends a request, and how it is reached, also through a proxy.
+//! - `client`, `origin`, `base_path`, `certificate`: who sends a request, what one client may hold, and how the server is
+//!   reached, also through a proxy.
 //! - `access`, `sign_in`, `failures`: logins, sessions, and the check before every request; `users`, `tokens`,
 //!   `owner_file`: who is known; `audit`, `audited`: who did what.
 //! - `projects`, `editor`, `live`, `tables`, `metrics`: the API by subject; `answer`: bodies of requests, and refusals;
@@ -35,6 +36,7 @@ mod index_page;
 mod listen;
 mod live;
 mod metrics;
+mod origin;
 mod owner_file;
 mod page;
 mod problem;

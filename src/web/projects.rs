@@ -11,7 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::answer::{ApiError, ApiProblem, Body, Project};
+use super::answer::{ApiError, ApiProblem, Body, Project, blocking};
 use super::audit::AuditSubject;
 use super::document;
 use super::duplicate::{beside, duplicated};
@@ -154,9 +154,10 @@ fn named(name: &str) -> Result<ProjectName, ApiError> {
 }
 
 /// All projects, sorted by name.
-#[utoipa::path(get, path = "/api/v1/projects", tag = "projects", responses((status = 200, body = [ProjectSummary])))]
+#[utoipa::path(get, path = "/api/v1/projects", tag = "projects",
+    responses((status = 200, body = [ProjectSummary]), (status = 503, body = ApiProblem)))]
 async fn list(State(shared): State<SharedState>) -> Result<Json<Vec<ProjectSummary>>, ApiError> {
-    shared.summaries().map(Json).map_err(ApiError::internal)
+    shared.summaries().map(Json).map_err(|error| ApiError::folder(&shared.folder, &error))
 }
 
 /// Add a project.
@@ -168,7 +169,7 @@ async fn create(
     Body(NewProject { name, toml }): Body<NewProject>,
 ) -> (Extension<AuditSubject>, Result<(StatusCode, Json<ProjectSummary>), ApiError>) {
     let subject = AuditSubject { project: Some(name.clone()), ..AuditSubject::default() };
-    (Extension(subject), add(&shared, &name, toml.as_deref()))
+    (Extension(subject), blocking(move || add(&shared, &name, toml.as_deref())).await)
 }
 
 fn add(shared: &SharedState, name: &str, toml: Option<&str>) -> Result<(StatusCode, Json<ProjectSummary>), ApiError> {
@@ -181,7 +182,7 @@ fn add(shared: &SharedState, name: &str, toml: Option<&str>) -> Result<(StatusCo
 
 /// A project's file; viewers see it without passwords. Its `ETag` names the version, for `If-Match` with a change.
 #[utoipa::path(get, path = "/api/v1/projects/{name}", tag = "projects", params(("name" = String, Path)), responses(
-    (status = 200, body = ProjectFile), (status = 404, body = ApiProblem)))]
+    (status = 200, body = ProjectFile), (status = 404, body = ApiProblem), (status = 422, body = ApiProblem)))]
 async fn read(
     State(shared): State<SharedState>,
     Extension(role): Extension<UserRole>,
@@ -207,23 +208,33 @@ async fn save(
     headers: HeaderMap,
     Body(ProjectText { toml, draft }): Body<ProjectText>,
 ) -> Result<Response, ApiError> {
-    if let Err(problem) = document::checked(&name.to_string(), &toml, &shared.registry)
+    blocking(move || replaced(&shared, &name, &headers, &toml, draft)).await
+}
+
+fn replaced(
+    shared: &SharedState,
+    name: &ProjectName,
+    headers: &HeaderMap,
+    toml: &str,
+    draft: bool,
+) -> Result<Response, ApiError> {
+    if let Err(problem) = document::checked(&name.to_string(), toml, &shared.registry)
         && !draft
     {
         return Err(problem.into());
     }
-    let failed = |error| ApiError::file(&name, &error);
+    let failed = |error| ApiError::file(name, &error);
     {
         // Nobody writes between the comparison and the change.
         let _one_at_a_time = shared.saves.lock().expect("no holder panics");
-        let current = shared.folder.read(&name).map_err(failed)?;
-        if is_of_another(&headers, current.as_bytes()) {
+        let current = shared.folder.read(name).map_err(failed)?;
+        if is_of_another(headers, current.as_bytes()) {
             let tag = TypedHeader(etag(current.as_bytes()));
-            return Ok((tag, ApiError::changed_meanwhile(&name, current)).into_response());
+            return Ok((tag, ApiError::changed_meanwhile(name, current)).into_response());
         }
-        shared.folder.save(&name, &toml).map_err(failed)?;
+        shared.folder.save(name, toml).map_err(failed)?;
     }
-    Ok((TypedHeader(etag(toml.as_bytes())), Json(shared.found(&name)?)).into_response())
+    Ok((TypedHeader(etag(toml.as_bytes())), Json(shared.found(name)?)).into_response())
 }
 
 /// Remove a project that does not run, with what is kept of its runs. Its results stay.

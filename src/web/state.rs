@@ -11,6 +11,7 @@ use super::base_path::BasePath;
 use super::file_cache::FileCache;
 use super::folder::Folder;
 use super::index_page::IndexPage;
+use super::origin::ClientShares;
 use super::runs::Runs;
 use super::text_cache::TextCache;
 use crate::registry::Registry;
@@ -36,6 +37,8 @@ pub struct ServerState {
     pub told: TextCache,
     /// Permits for streams of events.
     pub streams: Arc<Semaphore>,
+    /// The streams of each client.
+    pub streams_of_clients: Arc<ClientShares>,
     /// What dataflow files can name.
     pub registry: Registry,
     pub stop: Stop,

@@ -4,6 +4,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -125,9 +126,10 @@ impl Page {
     }
 }
 
-/// A client for which a refusal is an answer.
+/// A client for which a refusal is an answer, and none at all a failure.
 fn agent() -> ureq::Agent {
-    ureq::Agent::config_builder().http_status_as_error(false).build().into()
+    const TIMEOUT: Duration = Duration::from_secs(120);
+    ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(TIMEOUT)).build().into()
 }
 
 /// What a browser keeps of a login.

@@ -57,6 +57,9 @@ pub enum NoAnswer {
     Over,
 }
 
+/// How a server is asked for TLS, and by which name.
+type TlsNames = (TlsConnector, ServerName<'static>);
+
 trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
@@ -65,7 +68,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 pub struct HttpClient {
     address: WriteAddress,
     headers: HeaderMap,
-    tls: Option<(TlsConnector, ServerName<'static>)>,
+    tls: Option<TlsNames>,
     connection: Option<SendRequest<Full<Bytes>>>,
     runtime: Runtime,
 }
@@ -74,10 +77,17 @@ impl HttpClient {
     /// # Errors
     /// In words: certificates, a login or a token that can't be used.
     pub fn new(address: WriteAddress, settings: &InfluxDb) -> Result<HttpClient, String> {
-        let tls = if address.is_encrypted { Some(tls(&address.host, settings)?) } else { None };
-        let headers = headers(&address, settings)?;
+        let (headers, tls) = prepared(&address, settings)?;
         let runtime = Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
         Ok(HttpClient { address, headers, tls, connection: None, runtime })
+    }
+
+    /// Whether there can be one. It makes none: where another runtime runs, such as the page's, none can be dropped.
+    ///
+    /// # Errors
+    /// As [`HttpClient::new`].
+    pub fn check(address: &WriteAddress, settings: &InfluxDb) -> Result<(), String> {
+        prepared(address, settings).map(drop)
     }
 
     /// Sends a body; the wait for an answer ends early where it is `over`.
@@ -131,10 +141,7 @@ async fn timely<T>(
     tokio::time::timeout(timeout, act).await.map_err(late)?
 }
 
-async fn connect(
-    address: &WriteAddress,
-    tls: Option<&(TlsConnector, ServerName<'static>)>,
-) -> Result<SendRequest<Full<Bytes>>, NoAnswer> {
+async fn connect(address: &WriteAddress, tls: Option<&TlsNames>) -> Result<SendRequest<Full<Bytes>>, NoAnswer> {
     let absent = |error: &dyn std::error::Error| NoAnswer::Absent(with_causes(error));
     let stream = TcpStream::connect((address.host.as_str(), address.port)).await;
     let stream = stream.map_err(|error| absent(&error))?;
@@ -187,7 +194,12 @@ fn request(address: &WriteAddress, headers: &HeaderMap, body: Bytes, is_compress
     request
 }
 
-/// What all requests have.
+/// What all requests and connections have.
+fn prepared(address: &WriteAddress, settings: &InfluxDb) -> Result<(HeaderMap, Option<TlsNames>), String> {
+    let tls = address.is_encrypted.then(|| tls(&address.host, settings)).transpose()?;
+    Ok((headers(address, settings)?, tls))
+}
+
 fn headers(address: &WriteAddress, settings: &InfluxDb) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::new();
     let host = HeaderValue::try_from(&address.authority).map_err(|_| "the host is no name".to_owned())?;
@@ -214,7 +226,7 @@ fn headers(address: &WriteAddress, settings: &InfluxDb) -> Result<HeaderMap, Str
     Ok(headers)
 }
 
-fn tls(host: &str, settings: &InfluxDb) -> Result<(TlsConnector, ServerName<'static>), String> {
+fn tls(host: &str, settings: &InfluxDb) -> Result<TlsNames, String> {
     let client = match (&settings.certificate, &settings.key) {
         (Some(certificate), Some(key)) => Some((pem(certificate, "CERTIFICATE")?, pem(key, "PRIVATE KEY")?)),
         (None, None) => None,

@@ -16,7 +16,7 @@ impl RunSink for InfluxDb {
     const IS_TRANSACTIONAL: bool = false;
 
     fn check(&self, url: &str) -> Result<(), String> {
-        HttpClient::new(WriteAddress::read(url)?, self).map(drop)
+        HttpClient::check(&WriteAddress::read(url)?, self)
     }
 
     fn check_columns(&self, schema: &Schema, time: Option<&str>) -> Result<(), String> {
