@@ -152,11 +152,12 @@ impl FileKind {
             return Ok(FileKind::Payloads(format));
         }
         match &*ending {
-            "csv" => Ok(FileKind::Csv),
+            // Tabs are found, as every separator is; loggers of Campbell Scientific write .dat.
+            "csv" | "tsv" | "dat" => Ok(FileKind::Csv),
             "ndjson" | "jsonl" | "json" => Ok(FileKind::Ndjson),
             "txt" => Ok(FileKind::WeatherLink),
             _ => Err(format!(
-                "{:?} is no source: a file ends in .csv, .ndjson, .json, .txt (WeatherLink), .lp (InfluxDB), .senml, .cbor or \
+                "{:?} is no source: a file ends in .csv, .tsv, .dat, .ndjson, .json, .txt (WeatherLink), .lp (InfluxDB), .senml, .cbor or \
                  .msgpack, and .gz or .zst may follow; else mqtt://, - or generate:",
                 path.display().to_string()
             )),

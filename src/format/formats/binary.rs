@@ -18,6 +18,11 @@ pub(super) struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
+    /// The beginning of a payload.
+    pub fn new(bytes: &'a [u8]) -> Cursor<'a> {
+        Cursor { bytes, at: 0 }
+    }
+
     /// What is still to be read.
     pub fn rest(&self) -> &'a [u8] {
         &self.bytes[self.at..]
@@ -49,7 +54,7 @@ pub(super) fn read(format: Lookalike, push_item: PushItem, payload: &[u8], rows:
     if payload.is_empty() {
         return rows.broken(payload, Broken::Empty);
     }
-    let (mut cursor, mut out) = (Cursor { bytes: payload, at: 0 }, Vec::new());
+    let (mut cursor, mut out) = (Cursor::new(payload), Vec::new());
     while !cursor.rest().is_empty() {
         let begin = cursor.at;
         out.clear();
@@ -67,7 +72,7 @@ pub(super) fn read(format: Lookalike, push_item: PushItem, payload: &[u8], rows:
 
 /// Whether a payload is nothing but whole items that are maps with words as names, or arrays of such.
 pub(super) fn holds_rows(push_item: PushItem, payload: &[u8]) -> bool {
-    let (mut cursor, mut out) = (Cursor { bytes: payload, at: 0 }, Vec::new());
+    let (mut cursor, mut out) = (Cursor::new(payload), Vec::new());
     while !cursor.rest().is_empty() {
         out.clear();
         let read = push_item(&mut cursor, &mut out, MAX_DEPTH);

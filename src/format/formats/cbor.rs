@@ -18,8 +18,39 @@ pub(super) fn is_cbor(payload: &[u8]) -> bool {
     binary::holds_rows(push_item, payload)
 }
 
+/// A payload of one array of maps as JSON, with these names for keys that are whole numbers.
+///
+/// # Errors
+/// What is wrong, and at which byte, from 0.
+pub(super) fn records(payload: &[u8], name: fn(i128) -> Option<&'static str>) -> Result<Vec<u8>, (Defect, usize)> {
+    let (mut cursor, mut out) = (Cursor::new(payload), Vec::new());
+    match push_records(&mut cursor, &mut out, name) {
+        Ok(()) if cursor.rest().is_empty() => Ok(out),
+        read => Err((read.err().unwrap_or(Defect::Records), payload.len() - cursor.rest().len())),
+    }
+}
+
+fn push_records(
+    cursor: &mut Cursor<'_>,
+    out: &mut Vec<u8>,
+    name: fn(i128) -> Option<&'static str>,
+) -> Result<(), Defect> {
+    let first = match header(cursor)? {
+        Header::Tag(tags::SELF_DESCRIBED) => header(cursor)?,
+        other => other,
+    };
+    let Header::Array(length) = first else { return Err(Defect::Records) };
+    binary::push_array(cursor, out, more(length), |cursor, out| {
+        let Header::Map(length) = header(cursor)? else { return Err(Defect::Records) };
+        let push_item = |cursor: &mut Cursor<'_>, out: &mut Vec<u8>| push_item(cursor, out, binary::MAX_DEPTH);
+        binary::push_map(cursor, out, more(length), |cursor, out| push_named(cursor, out, name), push_item)
+    })
+}
+
 /// Tags beside those that ciborium-ll names.
 mod tags {
+    /// Before what is CBOR, as its magic number.
+    pub const SELF_DESCRIBED: u64 = 55799;
     /// A decimal fraction: exponent and mantissa.
     pub const DECIMAL: u64 = 4;
     /// The same with the base 2.
@@ -85,11 +116,27 @@ fn more(length: Option<usize>) -> impl FnMut(&mut Cursor<'_>) -> Result<bool, De
 }
 
 fn push_key(cursor: &mut Cursor<'_>, out: &mut Vec<u8>) -> Result<(), Defect> {
-    match header(cursor)? {
-        Header::Text(length) => json_writer::push_key(out, &text(length, cursor)?),
-        Header::Positive(key) => json_writer::push_key(out, &key.to_string()),
-        Header::Negative(key) => json_writer::push_key(out, &(-1 - i128::from(key)).to_string()),
+    push_named(cursor, out, |_| None)
+}
+
+/// Appends a key; one that is a whole number by its name, if it has one.
+fn push_named(
+    cursor: &mut Cursor<'_>,
+    out: &mut Vec<u8>,
+    name: fn(i128) -> Option<&'static str>,
+) -> Result<(), Defect> {
+    let number = match header(cursor)? {
+        Header::Text(length) => {
+            json_writer::push_key(out, &text(length, cursor)?);
+            return Ok(());
+        }
+        Header::Positive(key) => i128::from(key),
+        Header::Negative(key) => -1 - i128::from(key),
         _ => return Err(Defect::Key),
+    };
+    match name(number) {
+        Some(name) => json_writer::push_key(out, name),
+        None => json_writer::push_key(out, &number.to_string()),
     }
     Ok(())
 }

@@ -1,7 +1,10 @@
 //! Forms, as browsers send them and Ecowitt's gateways publish them: `tempf=54.3&humidity=66`, percent-encoded (WHATWG
-//! URL, section 5.1). A form is one line and one row; its values are texts.
+//! URL, section 5.1). A form is one line and one row; its values are texts. `dateutc=now`, which Weather Underground's
+//! protocol has for stations without a clock, is the time at which it is read.
 
 use std::borrow::Cow;
+
+use jiff::Timestamp;
 
 use super::row_taker::RowTaker;
 use crate::data::{Broken, Defect, Lookalike, Malformed};
@@ -51,8 +54,13 @@ fn push_form(form: &[u8], out: &mut Vec<u8>) -> Result<(), (Defect, usize)> {
             return Err((Defect::Name, begin));
         }
         let text = |part, at| decoded(part).ok_or((Defect::Text, at));
-        json_writer::push_key(out, &text(&pair[..equals], begin)?);
-        json_writer::push_text(out, &text(&pair[equals + 1..], begin + equals + 1)?);
+        let name = text(&pair[..equals], begin)?;
+        let value = text(&pair[equals + 1..], begin + equals + 1)?;
+        json_writer::push_key(out, &name);
+        match name == "dateutc" && value.eq_ignore_ascii_case("now") {
+            true => json_writer::push_text(out, &Timestamp::now().strftime("%Y-%m-%d %H:%M:%S").to_string()),
+            false => json_writer::push_text(out, &value),
+        }
     }
     out.push(b'}');
     Ok(())
@@ -101,6 +109,15 @@ mod tests {
             assert_eq!(rows_of(read, payload.as_bytes()), [row]);
         }
         assert_eq!(rows_of(read, b"a=1\r\n\na=2\n"), [r#"{"a":"1"}"#, r#"{"a":"2"}"#]);
+    }
+
+    #[test]
+    fn a_station_without_a_clock_has_the_time_at_which_it_is_read() {
+        let rows = rows_of(read, b"ID=x&dateutc=now&tempf=54.3&note=now");
+        let row: serde_json::Value = serde_json::from_str(&rows[0]).unwrap();
+        let read: jiff::civil::DateTime = row["dateutc"].as_str().unwrap().parse().unwrap();
+        let ago = Timestamp::now().duration_since(read.to_zoned(jiff::tz::TimeZone::UTC).unwrap().timestamp());
+        assert!((0..3600).contains(&ago.as_secs()) && row["note"] == "now", "{row}");
     }
 
     #[test]

@@ -50,6 +50,7 @@ impl PayloadKind {
             return match (cbor::is_cbor(payload), msgpack::is_msgpack(payload)) {
                 (true, false) => PayloadKind::Format("cbor"),
                 (false, true) => PayloadKind::Format("msgpack"),
+                _ if senml::is_senml(payload) => PayloadKind::Format("senml"),
                 _ if Lookalike::by_magic(payload).is_some() => PayloadKind::Other,
                 // Text of another encoding than UTF-8 has line breaks and separators, too.
                 _ if payload.iter().all(|byte| *byte >= b' ' || b"\t\r\n".contains(byte)) => PayloadKind::Csv,
@@ -62,6 +63,7 @@ impl PayloadKind {
             Some(b'[') if senml::is_senml(text.as_bytes()) => return PayloadKind::Format("senml"),
             Some(b'{') => return PayloadKind::Json,
             Some(b'[') if text[1..].trim_start().starts_with(['{', ']']) => return PayloadKind::Json,
+            Some(b'[') if serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok() => return PayloadKind::Json,
             Some(b'[' | b'<') => return PayloadKind::Other,
             Some(_) => {}
         }
@@ -83,6 +85,7 @@ pub(crate) fn lookalike(payload: &[u8]) -> Option<Lookalike> {
     }
     let Ok(text) = std::str::from_utf8(payload) else {
         return match *payload {
+            _ if senml::is_senml(payload) => Some(Lookalike::SenMl),
             // A map whose first key is a text.
             [0xa1..=0xbf, 0x60..=0x7f, ..] | [0xd9, 0xd9, 0xf7, ..] => Some(Lookalike::Cbor),
             [0x81..=0x8f, 0xa1..=0xbf, ..] | [0xde, ..] | [0xdf, ..] => Some(Lookalike::MessagePack),
@@ -117,6 +120,7 @@ mod tests {
             (b" <html>", Some("XML")),
             (&[0xa2, 0x61, b'a', 0x18], Some("CBOR")),
             (&[0x82, 0xa1, b'a'], Some("MessagePack")),
+            (&[0x81, 0xa2, 0, 0x61, b'a', 2, 1], Some("SenML")),
             (&[0x08, 0x90, 0xe0, 0xb9, 0xa6, 0xad, 0x31, 0x12, 0x05], Some("Sparkplug B")),
             (b"a=1&b", Some("a form")),
             (b"m a=1 x", Some("InfluxDB line protocol")),
@@ -137,7 +141,8 @@ mod tests {
             (b"[ {\"a\": 1}]", Json),
             (b"[{\"n\": \"t\", \"v\": 1}, {\"n\": \"h\", \"v\": 2}]", Format("senml")),
             (b"[{\"n\": \"t\", \"v\": 1, \"name\": \"x\"}]", Json),
-            (b"[1, 2]", Other),
+            (b"[1, 2]", Json),
+            (b"[INFO] up", Other),
             (b"17.4\n", Value),
             (b"17,4", Value),
             (b"ON", Value),
@@ -147,6 +152,7 @@ mod tests {
             (b"m,a=b c=1 5", Format("influx")),
             (&[0xa1, 0x61, b'a', 0x18, 0x80], Format("cbor")),
             (&[0x81, 0xa1, b'a', 0xcc, 0x80], Format("msgpack")),
+            (&[0x81, 0xa2, 0, 0x61, b'a', 2, 1], Format("senml")),
             (&[0x1f, 0x8b, 8, 0], Other),
             (&[0, 1, 0xff], Other),
         ] {

@@ -45,7 +45,7 @@ pub const FORMATS: [PayloadFormat; 10] = [
     PayloadFormat { name: "value", endings: &[], reading: Reading::Lines(value::read) },
     PayloadFormat { name: "form", endings: &[], reading: Reading::Lines(form::read) },
     PayloadFormat { name: "influx", endings: &["lp"], reading: Reading::Lines(influx::read) },
-    PayloadFormat { name: "senml", endings: &["senml"], reading: Reading::Whole(senml::read) },
+    PayloadFormat { name: "senml", endings: &["senml", "senmlc"], reading: Reading::Whole(senml::read) },
     PayloadFormat { name: "cbor", endings: &["cbor"], reading: Reading::Whole(cbor::read) },
     PayloadFormat { name: "msgpack", endings: &["msgpack", "mpk"], reading: Reading::Whole(msgpack::read) },
     PayloadFormat { name: "sparkplug", endings: &[], reading: Reading::Sparkplug },

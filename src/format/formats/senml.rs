@@ -1,4 +1,4 @@
-//! SenML in JSON (RFC 8428): records of one base name and one time are one row, with a column for each name; beside them
+//! SenML in JSON or CBOR (RFC 8428): records of one base name and one time are one row, with a column for each name; beside them
 //! `bn`, the base name, and `time`, in seconds since 1970. Units are the texts `NAME_u`, sums the numbers `NAME_s`.
 
 use std::borrow::Cow;
@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::cbor;
 use super::row_taker::RowTaker;
 use crate::data::{Defect, Lookalike, Malformed};
 use crate::format::json_writer;
@@ -19,23 +20,47 @@ const VERSION: u64 = 10;
 
 /// Reads a payload as one pack.
 pub(super) fn read(payload: &[u8], rows: &mut dyn RowTaker) {
-    let malformed = |defect, at| Malformed::new(Lookalike::SenMl, defect, at);
-    match serde_json::from_slice::<Vec<Record<'_>>>(payload.trim_ascii()) {
-        Ok(pack) => match push_rows(&pack) {
-            Ok(found) => found.iter().for_each(|row| rows.json(row)),
-            Err(defect) => rows.malformed(payload, malformed(defect, 0)),
-        },
-        Err(error) => {
-            let lines = payload.trim_ascii_start().split_inclusive(|byte| *byte == b'\n');
-            let before: usize = lines.take(error.line().saturating_sub(1)).map(<[u8]>::len).sum();
-            let defect = if error.is_eof() { Defect::End } else { Defect::Records };
-            rows.malformed(payload, malformed(defect, before + error.column().saturating_sub(1)));
-        }
+    let malformed = |(defect, at)| Malformed::new(Lookalike::SenMl, defect, at);
+    let found = if is_binary(payload) { rows_of_cbor(payload) } else { rows_of_json(payload.trim_ascii(), payload) };
+    match found {
+        Ok(found) => found.iter().for_each(|row| rows.json(row)),
+        Err(wrong) => rows.malformed(payload, malformed(wrong)),
     }
 }
 
-/// Whether a text is an array of records with names and values, and nothing else in them.
-pub(super) fn is_senml(text: &[u8]) -> bool {
+/// The rows of a pack in JSON, or what is wrong, and at which byte of the payload.
+fn rows_of_json(text: &[u8], payload: &[u8]) -> Result<Vec<Vec<u8>>, (Defect, usize)> {
+    let pack = serde_json::from_slice::<Vec<Record<'_>>>(text).map_err(|error| {
+        let lines = payload.trim_ascii_start().split_inclusive(|byte| *byte == b'\n');
+        let before: usize = lines.take(error.line().saturating_sub(1)).map(<[u8]>::len).sum();
+        let defect = if error.is_eof() { Defect::End } else { Defect::Records };
+        (defect, before + error.column().saturating_sub(1))
+    })?;
+    push_rows(&pack).map_err(|defect| (defect, 0))
+}
+
+fn rows_of_cbor(payload: &[u8]) -> Result<Vec<Vec<u8>>, (Defect, usize)> {
+    let text = cbor::records(payload, label)?;
+    rows_of_json(&text, &text).map_err(|(defect, _)| (defect, 0))
+}
+
+/// Whether a payload is in CBOR: an array, or the tag of what describes itself.
+fn is_binary(payload: &[u8]) -> bool {
+    matches!(payload.first(), Some(0x80..=0x9f | 0xd9))
+}
+
+/// The labels that are whole numbers in CBOR (section 6).
+fn label(number: i128) -> Option<&'static str> {
+    const LABELS: [&str; 15] = ["bs", "bv", "bu", "bt", "bn", "bver", "n", "u", "v", "vs", "vb", "s", "t", "ut", "vd"];
+    /// That of the first one.
+    const LEAST: i128 = -6;
+    LABELS.get(usize::try_from(number - LEAST).ok()?).copied()
+}
+
+/// Whether a payload is an array of records with names and values, and nothing else in them.
+pub(super) fn is_senml(payload: &[u8]) -> bool {
+    let text = if is_binary(payload) { cbor::records(payload, label).ok() } else { None };
+    let text = text.as_deref().unwrap_or(payload);
     let Ok(pack) = serde_json::from_slice::<Vec<Record<'_>>>(text) else { return false };
     let is_named = |record: &Record<'_>| record.n.is_some() || record.bn.is_some();
     let has_value = |record: &Record<'_>| {
@@ -56,6 +81,9 @@ struct Record<'a> {
     n: Option<String>,
     u: Option<String>,
     t: Option<f64>,
+    /// When the next value comes: no matter of rows.
+    #[serde(rename = "ut")]
+    _ut: Option<f64>,
     #[serde(borrow)]
     v: Option<&'a RawValue>,
     vs: Option<String>,
@@ -189,6 +217,7 @@ fn value<'a>(record: &'a Record<'_>, base: &Base<'_>) -> Result<Option<Cow<'a, s
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::formats::binary;
     use crate::format::formats::row_taker::rows_of;
 
     /// The examples of RFC 8428, sections 5.1 and 5.1.x.
@@ -238,6 +267,56 @@ mod tests {
         let pack = br#"[{"bn":"x/"},{"n":"v","v":12345678901234567890},{"bn":"y/","n":"v","v":2}]"#;
         assert_eq!(rows_of(read, pack), [r#"{"bn":"x/","v":12345678901234567890}"#, r#"{"bn":"y/","v":2}"#]);
         assert_eq!(rows_of(read, b"[]"), [] as [&str; 0]);
+    }
+
+    fn hex(text: &str) -> Vec<u8> {
+        let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
+        digits.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
+    }
+
+    /// The example of RFC 8428, section 6, which is that of section 5.1.3 in CBOR.
+    #[test]
+    fn the_example_of_the_rfc_in_cbor_is_rows() {
+        let pack = hex(
+            "87 a7 21 78 1b 75726e3a6465763a6f773a3130653230373361303130383030363a 22 fb 41d303a15b001062 23 61 41 20 05
+             00 67 766f6c74616765 01 61 56 02 fb 405e066666666666
+             a3 00 67 63757272656e74 06 24 02 fb 3ff3333333333333
+             a3 00 67 63757272656e74 06 23 02 fb 3ff4cccccccccccd
+             a3 00 67 63757272656e74 06 22 02 fb 3ff6666666666666
+             a3 00 67 63757272656e74 06 21 02 f9 3e00
+             a3 00 67 63757272656e74 06 20 02 fb 3ff999999999999a
+             a3 00 67 63757272656e74 06 00 02 fb 3ffb333333333333",
+        );
+        let bn = r#""bn":"urn:dev:ow:10e2073a0108006:""#;
+        let rows = rows_of(read, &pack);
+        assert_eq!(rows.len(), 6, "{rows:?}");
+        assert_eq!(
+            rows[0],
+            format!(r#"{{{bn},"time":1276020076.001,"voltage":120.1,"voltage_u":"V","current":1.7,"current_u":"A"}}"#)
+        );
+        assert_eq!(rows[4], format!(r#"{{{bn},"time":1276020074.001,"current":1.5,"current_u":"A"}}"#));
+        assert!(is_senml(&pack) && !is_senml(&hex("81 a1 61 61 01")));
+        for length in 0..pack.len() {
+            let rows = rows_of(read, &pack[..length]);
+            assert!(rows.len() == 1 && rows[0].ends_with("it ends too early"), "{length}: {rows:?}");
+        }
+        for (payload, reason) in [
+            ("a1 00 61 61", "at byte 1: not an array of records"),
+            ("81 01", "not an array of records"),
+            ("81 a2 00 61 61 02 01 00", "not an array of records"),
+            ("81 a2 00 61 61 02 61 62", "not an array of records"),
+            ("81 a1 00 61 61", "a record without a value"),
+            ("81 a2 20 0b 00 61 61", "a version or a field"),
+        ] {
+            let rows = rows_of(read, &hex(payload));
+            assert!(rows.len() == 1 && rows[0].contains(reason), "{payload}: {rows:?}");
+        }
+    }
+
+    #[test]
+    fn a_pack_of_the_reference_library_is_rows() {
+        let [ours, theirs] = binary::golden(read, "pack.senmlc", "senml_rows.ndjson");
+        assert_eq!(ours, theirs);
     }
 
     #[test]
