@@ -4,7 +4,7 @@
     check_csv.py ROWMILL [--cases N] [--seed S]     N random files, each in a dialect of its own
     check_csv.py --self-test                        plants errors, each of which must be found
 
-A dialect is a separator, a decimal mark, lines before the header, a line of units, comments, an encoding, surplus empty
+A dialect is a separator, a decimal mark, thousands that stand apart, lines before the header, a line of units, comments, an encoding, surplus empty
 cells, line ends, quoted cells. Half of the files say it (`csv = {..}`), half leave it to be found; half have a schema,
 half infer it. Exit code 0 if nothing differs, 1 otherwise; a case that differs is shown whole.
 """
@@ -40,6 +40,9 @@ class Case:
         self.said, self.infer = draw.random() < 0.5, draw.random() < 0.5
         self.separator = draw.choice(",;\t|")
         self.decimal = draw.choice(".,") if self.separator != "," else "."
+        # Apostrophes are found; the mark that is not the decimal one is said in the schema.
+        other = "" if self.infer else ",."[self.decimal == ","]
+        self.thousands = draw.choice(["", "", "", "'", other])
         self.ending = draw.choice(["\n", "\r\n"])
         self.encoding = draw.choice(["utf-8", "utf-8-sig", "utf-16", "windows-1252" if self.said else "utf-8"])
         numbers = [draw.choice(NAMES) for _ in range(draw.randint(1, 4))]
@@ -100,8 +103,10 @@ class Case:
     def number(self, draw):
         number = draw.choice(
             [str(draw.randint(-50, 1100)), f"{draw.uniform(-30, 45):.{draw.randint(1, 6)}f}", repr(draw.uniform(-1, 1) * 1e-7)])
-        number = number.replace(".", self.decimal)
-        return f'"{number}"' if draw.random() < 0.1 else number
+        if self.thousands and draw.random() < 0.4:
+            number = f"{draw.uniform(-5e6, 5e6):,.{draw.randint(0, 4)}f}"
+        number = number.translate({ord(","): self.thousands, ord("."): self.decimal})
+        return f'"{number}"' if self.separator in number or draw.random() < 0.1 else number
 
     def quoted(self, draw, cell):
         # A quote within a cell that does not begin with one is a character, to both.
@@ -121,6 +126,8 @@ class Case:
             names = list(self.frame().columns)
             of = lambda kind: [name for name, (_, number) in zip(names, self.columns) if number == kind]
             lines += ["[schema]", f"number = {json.dumps(of(True))}", f"text = {json.dumps(of(False))}"]
+            if self.thousands in (",", "."):
+                lines.append(f"thousands = {json.dumps(self.thousands)}")
         lines += ["[source]", f'url = "{folder}/input.csv"']
         if self.said:
             said = {"separator": self.separator, "decimal": self.decimal, "skip": self.skip}
@@ -139,7 +146,7 @@ class Case:
         skip = list(range(self.header_line)) + ([self.header_line + 1] if self.units else [])
         path = Path(self.folder, "input.csv")
         read = pandas.read_csv(
-            path, sep=self.separator, decimal=self.decimal, skiprows=skip, comment=self.comment, encoding=self.encoding,
+            path, sep=self.separator, decimal=self.decimal, thousands=self.thousands or None, skiprows=skip, comment=self.comment, encoding=self.encoding,
             na_values=["---"], index_col=False, skipinitialspace=False)
         named = [name for name in read.columns if not name.startswith("Unnamed: ")]
         return read[named]

@@ -18,7 +18,7 @@ import tempfile
 from pathlib import Path
 
 KEYS = ["a", "b", "temp", "a.b", "x y", "é", "", "0x5", "d[0]", 'q"', "\\u", "k"]
-TEXTS = ["on", "}{", "[1]", 'x"y', "a\\b", "\n", "ü€𝄞", "P1", "P2", ",", "NaN x"]
+TEXTS = ["on", "}{", "[1]", 'x"y', "a\\b", "\n", "ü€𝄞", "P1", "P2", ",", "NaN x", '{"a": 1.50, "k": [0.5, {"b": "x"}]}', ' [7, "8"]', "{", "[1] x"]
 # Keys that can be read as a path, too: the key itself wins where it is there.
 AS_PATHS = {"a.b": ("a", "b"), "d[0]": ("d", 0)}
 ABSENT = object()
@@ -135,6 +135,8 @@ def some_path(x, rng):
             x = x[at]
         else:
             break
+        if isinstance(x, str) and not isinstance(unpacked(x), str):
+            x = json.loads(x, object_pairs_hook=Object)
         if rng.random() < 0.15:
             break
     if rng.random() < 0.1:
@@ -142,8 +144,19 @@ def some_path(x, rng):
     return tuple(steps) or ("a",)
 
 
+def unpacked(x):
+    """An object or an array that a text holds as JSON once more."""
+    if isinstance(x, str) and x.lstrip().startswith(("{", "[")):
+        try:
+            return json.loads(x, parse_int=Raw, parse_float=Raw)
+        except ValueError:
+            pass
+    return x
+
+
 def lookup(x, steps):
     for step in steps:
+        x = unpacked(x)
         if isinstance(step, str) and isinstance(x, dict) and step in x:
             x = x[step]
         elif isinstance(step, int) and isinstance(x, list) and step < len(x):
@@ -216,13 +229,46 @@ def same(want, got):
     return want == got
 
 
+def rows_inside(holds, rng):
+    """What holds the rows: an array of them, an object of arrays, or an object of them."""
+    if holds == "elements":
+        return [document(rng, 2) for _ in range(rng.randint(0, 2))]
+    keys = rng.sample(KEYS, rng.randint(0, 4))
+    if holds == "members":
+        return Object((key, document(rng, 2)) for key in keys)
+    count = rng.randint(0, 3)
+    columns = [(key, [value(rng, 1) for _ in range(count)]) for key in keys]
+    columns += [("z", rng.choice([number(rng), document(rng, 1)]))] if rng.random() < 0.5 else []
+    # Of an array of another length no row has an element.
+    columns += [("other", [0] * (count + 1))] if len(keys) > 1 and rng.random() < 0.3 else []
+    return Object(rng.sample(columns, len(columns)))
+
+
+def split(container, holds):
+    """The rows of what holds them, and what is left of it; `None` if it holds none."""
+    if holds == "elements":
+        return (container, []) if isinstance(container, list) else None
+    if not isinstance(container, dict):
+        return None
+    if holds == "members":
+        return [row | {"dev": key} for key, row in container.items()], {}
+    lengths = [len(column) for column in container.values() if isinstance(column, list)]
+    if not lengths:
+        return None
+    length = max(lengths, key=lambda length: (lengths.count(length), length))
+    columns = {key: column for key, column in container.items() if isinstance(column, list) and len(column) == length}
+    left = {key: other for key, other in container.items() if key not in columns}
+    return [{key: column[row] for key, column in columns.items()} for row in range(length)], left
+
+
 def run(program, rng, folder):
     """One run over some objects; how many there were, and what is wrong."""
     documents = [document(rng, 3) for _ in range(ROWS)]
     inner = rng.choice([None, None, ("r",), ("r", "s")])
+    holds = rng.choice(["elements", "columns", "members"])
     if inner:
         for x in documents:
-            elements = [document(rng, 2) for _ in range(rng.randint(0, 2))]
+            elements = rows_inside(holds, rng)
             for key in reversed(inner):
                 elements = Object([(key, elements), *([("z", number(rng))] if rng.random() < 0.5 else [])])
             x.extend(elements)
@@ -232,12 +278,14 @@ def run(program, rng, folder):
         rows_path = path_text(inner)
         paths = [(text, steps) for text, steps in paths if steps[: len(inner)] != inner] + [("temp", ("temp",))]
         paths = list(dict(paths).items())
-    columns = []
+        if holds == "members":
+            rows_path += ".{dev}"
+    columns = [("dev", "text", ("dev",))] if inner and holds == "members" else []
     for at, (text, steps) in enumerate(paths):
         own = rng.random() < 0.5 and text not in ("row", "message")
         columns.append((text if own else f"c{at}", rng.choice(["number", "number", "text"]), steps))
-    listed = {"number": [], "text": []}
-    for (name, kind, steps), (text, _) in zip(columns, paths):
+    listed = {"number": [], "text": ['"dev"'] if columns and columns[0][0] == "dev" else []}
+    for (name, kind, steps), (text, _) in zip(columns[-len(paths):], paths):
         listed[kind].append(json.dumps(name) if name == text else f"{{ name = {json.dumps(name)}, from = {json.dumps(text)} }}")
     text, texts = layout(documents, rng)
     file, out, dead = (folder / name for name in ("rows.json", "out.ndjson", "dead.ndjson"))
@@ -255,14 +303,15 @@ def run(program, rng, folder):
     expected, count = {}, 0
     for text in texts:
         whole = json.loads(text, parse_int=Raw, parse_float=Raw)
-        elements = lookup(whole, inner) if inner else [whole]
-        if not isinstance(elements, list):
+        found = split(lookup(whole, inner), holds) if inner else ([whole], None)
+        if found is None:
             count += 1
             continue
+        elements, left = found
         around = whole
         if inner:
             last = lookup(whole, inner[:-1])
-            last[inner[-1]] = []
+            last[inner[-1]] = left
         for element in elements:
             row, count = count, count + 1
             if is_foreign([element, around], columns):

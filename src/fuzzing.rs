@@ -42,7 +42,7 @@ fn rules() -> Arc<Decoding> {
             format: None,
         },
     };
-    let cells = CellRules::new(["-999".to_owned()], [("ON".to_owned(), 1.0)].into(), None, BadCell::Missing);
+    let cells = CellRules::new(["-999".to_owned()], [("ON".to_owned(), 1.0)].into(), (None, None), BadCell::Missing);
     let unit = [("a".to_owned(), "degree_C".to_owned())].into();
     Arc::new(Decoding {
         time: Some(Arc::new(time)),
@@ -66,6 +66,30 @@ pub fn nested(bytes: &[u8]) {
     let (message, bad) = Decoder::new(Arc::new(paths::schema()), Arc::default()).decode(&bucket);
     assert_eq!(message.rows() + bad.len(), bucket.len());
     paths::same_rows(bytes, &message, bad.len());
+    for holds in [paths::ROWS, ".", "d.{a}", "{a}"] {
+        same_in_a_file(bytes, InnerRows::parse(holds).expect("it is a path"));
+    }
+}
+
+/// Asserts that the rows inside of an object are JSON, and those of a file of it.
+fn same_in_a_file(bytes: &[u8], inner: InnerRows) {
+    if !serde_json::from_slice::<serde_json::Value>(bytes).is_ok_and(|value| value.is_object()) {
+        return;
+    }
+    let framing = Framing { rows: Some(inner), ..framing() };
+    let shown = |row: crate::data::Row<'_>| {
+        let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(row.bytes).is_ok();
+        assert!(is_json, "{}", String::from_utf8_lossy(row.bytes));
+        (row.bytes.to_vec(), row.format, row.header.map(|header| header.names.to_vec()))
+    };
+    let (mut of_payload, mut of_file) = (Vec::new(), Vec::new());
+    each_row(bytes, &framing, |row| of_payload.push(shown(row)));
+    let records = FileRecords::new(Cursor::new(bytes), FileKind::Ndjson, None, &framing);
+    let mut records = records.expect("bytes in memory can be read");
+    while let Ok(Some((row, _))) = records.next_row() {
+        of_file.push(shown(row));
+    }
+    assert_eq!(of_payload, of_file);
 }
 
 /// A payload of a format that the first byte says, and a file of it.

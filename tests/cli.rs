@@ -317,7 +317,8 @@ fn standard_input_and_output_are_source_and_sink() {
 }
 
 /// Dataflows for stations that send nested JSON, and how many of their payloads in data/payloads hold no rows.
-const PAYLOADS: [(&str, usize); 4] = [("lorawan", 0), ("tasmota", 0), ("weatherlink-live", 1), ("sensor-community", 0)];
+const PAYLOADS: [(&str, usize); 5] =
+    [("lorawan", 0), ("tasmota", 0), ("weatherlink-live", 1), ("sensor-community", 0), ("open-meteo", 0)];
 
 #[test]
 fn ready_dataflows_read_what_stations_send() {

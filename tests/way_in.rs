@@ -141,6 +141,13 @@ fn values_on_topics_of_their_own_become_wide_rows() {
     let says = ["topic = \"ha/sensor/{column}/state\"", "missing = [\"unavailable\"]"];
     let expected = [json!({"temp": 21.5, "hum": 50.0}), json!({"temp": null})];
     of_topic("states", "ha/sensor/+/state", &states, &says, &expected);
+    // Of a Victron GX: each value stands in an object.
+    let volts = texts(&[
+        ("N/c06/battery/Dc/Voltage", r#"{"value": 12.62, "max": 14}"#),
+        ("N/c06/battery/Dc/Current", r#"{"value": null}"#),
+    ]);
+    let says = ["topic = \"N/c06/battery/Dc/{column}\"", "value = \"value\""];
+    of_topic("victron", "N/c06/battery/Dc/+", &volts, &says, &[json!({"Voltage": 12.62, "Current": null})]);
     let alone = texts(&[("w/temp", "20,5")]);
     let says = ["format = \"value\"", "{ name = \"temp\", from = \"value\" }", "decimal = \",\""];
     of_topic("value", "w/temp", &alone, &says, &[json!({"temp": 20.5})]);
@@ -176,6 +183,16 @@ fn nested_payloads_are_rows_or_paths() {
             "received_at": "2024-03-01T12:00:00.123Z"})
     };
     of_topic("lorawan", "v3/+/devices/+/up", &publishes, &says, &[row("a", 7.3), row("b", -0.5)]);
+    let columns = r#"{"dev":"x","ts":[1700000000,1700000060],"temp":[20.5,21]}"#;
+    let says = ["rows = \".\"", "column = \"ts\"\nunit = \"s\""];
+    let expected = [json!({"ts": 1_700_000_000.0, "temp": 20.5, "dev": "x"}), json!({"temp": 21.0, "dev": "x"})];
+    of_topic("columns", "c/x", &texts(&[("c/x", columns)]), &says, &expected);
+    // Of a WeatherFlow Tempest: rows are arrays.
+    let tempest = r#"{"serial_number":"ST-1","type":"obs_st","obs":[[1588948614,0.18,22.37],[1588948674,0.2,22.4]]}"#;
+    let expected = [json!({"[0]": 1_588_948_614.0, "[2]": 22.37, "serial_number": "ST-1"}), json!({"[2]": 22.4})];
+    of_topic("tempest", "t/x", &texts(&[("t/x", tempest)]), &["rows = \"obs\""], &expected);
+    let list = [json!({"[0]": 21.5, "[1]": 48.0})];
+    of_topic("list", "l/x", &texts(&[("l/x", "[21.5, 48]")]), &["\"[1]\""], &list);
     let pairs = r#"{"esp8266id":"12","sensordatavalues":[{"value_type":"SDS_P1","value":"12.30"},{"value_type":"signal","value":"-71"}]}"#;
     let says = ["{ name = \"SDS_P1\", from = \"sensordatavalues[value_type=SDS_P1].value\" }"];
     of_topic("pairs", "s/x", &texts(&[("s/x", pairs)]), &says, &[json!({"SDS_P1": 12.3, "signal": -71.0})]);
@@ -208,6 +225,9 @@ fn other_formats_are_said() {
         &["format = \"senml\"", "column = \"time\""],
         &[json!({"temp": 20.5, "hum": 50.0})],
     );
+    let pack = std::fs::read("tests/formats/pack.senmlc").unwrap();
+    let expected = [json!({"temp": 23.5, "label": "Machine Room", "bn": "urn:dev:ow:1:"}), json!({"temp": 23.25})];
+    of_topic("senmlc", "s/y", &[("s/y".to_owned(), pack)], &["format = \"senml\""], &expected);
     let csv = texts(&[("c/x", "time;temp;wind\n01.03.2024 12:00;20,5;1\n13.03.2024 12:10;21,5;---")]);
     let says = ["csv = { decimal = \",\", separator = \";\" }", "order = \"day-first\""];
     let expected = [
@@ -259,6 +279,7 @@ fn files_are_read_by_what_is_written_for_them() {
     let cases = [
         ("data/payloads/lorawan.ndjson".into(), 2, vec!["column = \"received_at\""]),
         ("data/payloads/tasmota.ndjson".into(), 4, vec!["\"AM2301.Temperature\"", "column = \"Time\""]),
+        ("data/payloads/open-meteo.ndjson".into(), 5, vec!["rows = \"hourly\"", "column = \"time\""]),
         ("data/payloads/sensor-community.ndjson".into(), 2, vec!["[value_type=BME280_temperature].value"]),
         // The last payload has no conditions.
         ("data/payloads/weatherlink-live.ndjson".into(), 5, vec!["rows = \"data.conditions\""]),

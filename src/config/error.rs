@@ -53,6 +53,9 @@ pub enum Wrong {
     /// What is wrong with the path of the rows.
     #[error("rows: {0}")]
     RowsPath(String),
+    /// What is wrong with the path of the value.
+    #[error("value: {0}")]
+    ValuePath(String),
     #[error("a column is named `{0}`")]
     ReservedColumn(String),
     /// As [`Wrong::ReservedColumn`], where the source or a step names the column.
@@ -117,6 +120,8 @@ pub enum Wrong {
     SparkplugTopic,
     #[error("collect without {{column}} in `topic`")]
     CollectWithoutColumn,
+    #[error("value without {{column}} in `topic`")]
+    ValueWithoutColumn,
     #[error("values of one row may come over several connections, and each collects its own")]
     CollectShared,
     #[error("{0}")]
@@ -311,6 +316,9 @@ impl Wrong {
                 "birth certificates name the metrics: take spBv1.0/#, spBv1.0/GROUP/# or spBv1.0/GROUP/+/NODE/#"
             }
             Wrong::SparkplugTopic => "name `group`, `node`, `device` or `timestamp` as columns of [schema]",
+            Wrong::ValueWithoutColumn => {
+                "add topic = \"weather/{station}/{column}\"; else [schema] names paths: { name = \"temp\", from = \"value\" }"
+            }
             Wrong::CollectWithoutColumn => "add topic = \"weather/{station}/{column}\", with the levels of your topics",
             Wrong::CollectShared => {
                 "let one connection take all values of a row: name the topics of each, a station's in one"

@@ -40,14 +40,94 @@ pub fn number(cell: &str) -> Option<f64> {
     }
 }
 
-/// Reads a number with this decimal mark, NaN where the cell is missing, `None` where it is neither.
+/// Reads a number with this decimal mark, NaN where the cell is missing, `None` where it is neither. Its thousands may
+/// stand apart, where nothing else can be meant.
 pub fn number_by(cell: &str, mark: DecimalMark) -> Option<f64> {
-    match mark {
+    let number = match mark {
         DecimalMark::Point => number(cell),
         DecimalMark::Either => number(cell).or_else(|| with_comma(cell)),
         // A point is no decimal mark here: 1.234 may be a thousand.
         DecimalMark::Comma => number(cell).filter(|x| x.is_nan() || !cell.contains('.')).or_else(|| with_comma(cell)),
+    };
+    number.or_else(|| with_thousands(cell, mark))
+}
+
+/// Reads a number whose thousands stand apart, or whose sign is typographic: `1 234,5`, `1'234.5`, `1.234,5`, `−5,2`.
+///
+/// Two numbers that stand in one cell are none: a space of the keyboard stands between thousands only beside a decimal
+/// comma, and the other decimal mark only before a fraction, or where a comma is the decimal mark for certain.
+#[cold]
+fn with_thousands(cell: &str, mark: DecimalMark) -> Option<f64> {
+    /// No-break spaces, the thin space, and the apostrophes.
+    const APART: [char; 5] = ['\u{a0}', '\u{202f}', '\u{2009}', '\'', '\u{2019}'];
+    let decimal = match mark {
+        DecimalMark::Point => '.',
+        DecimalMark::Comma => ',',
+        DecimalMark::Either => cell.chars().rev().find(|c| matches!(c, '.' | ',')).unwrap_or(','),
+    };
+    let is_certain = mark == DecimalMark::Comma;
+    grouped(cell, decimal, |apart, whole, has_fraction| match apart {
+        ' ' => is_certain || has_fraction && decimal == ',',
+        ',' => has_fraction && decimal == '.',
+        // Of a single point and no fraction nobody knows.
+        '.' => decimal == ',' && (has_fraction || is_certain && whole.matches('.').count() > 1),
+        apart => APART.contains(&apart),
+    })
+}
+
+/// Reads a number whose thousands stand apart by this character, `None` where it is none; `mark` is its decimal mark.
+pub fn by_thousands(cell: &str, thousands: char, mark: DecimalMark) -> Option<f64> {
+    let decimal = match mark {
+        DecimalMark::Comma => ',',
+        DecimalMark::Either if thousands == '.' => ',',
+        DecimalMark::Point | DecimalMark::Either => '.',
+    };
+    grouped(cell, decimal, |apart, _, _| apart == thousands)
+}
+
+/// Reads a number in groups of three digits, between which stands one character that `may_be_apart` knows, from its whole
+/// part and whether there is a fraction; or a number with a typographic sign.
+fn grouped(cell: &str, decimal: char, may_be_apart: impl Fn(char, &str, bool) -> bool) -> Option<f64> {
+    const LONGEST: usize = 100;
+    let cell = cell.trim();
+    if cell.len() > LONGEST {
+        return None;
     }
+    let (sign, size) = match cell.strip_prefix(['-', '\u{2212}']) {
+        Some(size) => ("-", size),
+        None => ("", cell.strip_prefix('+').unwrap_or(cell)),
+    };
+    let (whole, fraction) = match size.split_once(decimal) {
+        Some((whole, fraction)) => (whole, Some(fraction)),
+        None => (size, None),
+    };
+    let is_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_whole = match whole.chars().find(|c| !c.is_ascii_digit()) {
+        None => !whole.is_empty(),
+        Some(apart) => {
+            let mut groups = whole.split(apart);
+            let first = groups.next().unwrap_or_default();
+            let is_first = matches!(first.as_bytes(), [b'1'..=b'9', rest @ ..] if rest.len() < 3) && is_digits(first);
+            may_be_apart(apart, whole, fraction.is_some())
+                && is_first
+                && groups.all(|group| group.len() == 3 && is_digits(group))
+        }
+    };
+    if !is_whole || !fraction.is_none_or(|fraction| !fraction.is_empty() && is_digits(fraction)) {
+        return None;
+    }
+    let digits: String = whole.chars().filter(char::is_ascii_digit).collect();
+    format!("{sign}{digits}.{}", fraction.unwrap_or("0")).parse().ok()
+}
+
+/// Whether a number with a point is one of thousands where the decimal mark is a comma: 1.234, and not 21.5.
+pub fn may_be_thousands(cell: &str) -> bool {
+    let mut groups = cell.trim().trim_start_matches(['-', '+']).split('.');
+    let is_digits = |group: &str| group.bytes().all(|byte| byte.is_ascii_digit());
+    let first = groups.next().unwrap_or_default();
+    matches!(first.as_bytes(), [b'1'..=b'9', rest @ ..] if rest.len() < 3)
+        && is_digits(first)
+        && groups.all(|group| group.len() == 3 && is_digits(group))
 }
 
 /// Reads a number with a decimal comma.
@@ -115,7 +195,7 @@ mod tests {
             ("20,5", None, Some(20.5), Some(20.5)),
             (" -,5e2 ", None, Some(-50.0), Some(-50.0)),
             ("20.5", Some(20.5), None, Some(20.5)),
-            ("1.234,5", None, None, None),
+            ("1.234,5", None, Some(1234.5), Some(1234.5)),
             ("1,234,5", None, None, None),
             ("7", Some(7.0), Some(7.0), Some(7.0)),
             ("x,5", None, None, None),
@@ -125,6 +205,50 @@ mod tests {
             assert_eq!(read, [point, comma, either], "{cell}");
         }
         assert!(number_by("1.#IND", DecimalMark::Comma).unwrap().is_nan());
+    }
+
+    #[test]
+    fn thousands_that_stand_apart() {
+        for (cell, point, comma, either) in [
+            ("1\u{202f}234,5", None, Some(1234.5), Some(1234.5)),
+            ("1\u{a0}234.5", Some(1234.5), None, Some(1234.5)),
+            ("12\u{2009}345\u{2009}678", Some(12_345_678.0), Some(12_345_678.0), Some(12_345_678.0)),
+            ("-1\u{2019}234'567", None, None, None),
+            ("-1'234'567", Some(-1_234_567.0), Some(-1_234_567.0), Some(-1_234_567.0)),
+            ("1 234,5", None, Some(1234.5), Some(1234.5)),
+            ("1 234", None, Some(1234.0), None),
+            // Two numbers: a temperature and a pressure, or a list.
+            ("21 450.5", None, None, None),
+            ("101,102,103", None, None, None),
+            ("1,234", None, Some(1.234), Some(1.234)),
+            ("1,234.5", Some(1234.5), None, Some(1234.5)),
+            ("1.234", Some(1.234), None, Some(1.234)),
+            ("1.234.567", None, Some(1_234_567.0), None),
+            ("1.234.567,8", None, Some(1_234_567.8), Some(1_234_567.8)),
+            ("\u{2212}5,2", None, Some(-5.2), Some(-5.2)),
+            ("\u{2212}5", Some(-5.0), Some(-5.0), Some(-5.0)),
+            ("0'123", None, None, None),
+            ("1'23", None, None, None),
+            ("1234'567", None, None, None),
+            ("1'234,", None, None, None),
+            ("'123", None, None, None),
+            ("1'234,5.6", None, None, None),
+            ("192.168.1.10", None, None, None),
+            ("\u{2212}", None, None, None),
+        ] {
+            let read = [DecimalMark::Point, DecimalMark::Comma, DecimalMark::Either].map(|mark| number_by(cell, mark));
+            assert_eq!(read, [point, comma, either], "{cell}");
+        }
+    }
+
+    #[test]
+    fn a_point_may_stand_between_thousands() {
+        for cell in ["1.234", "-12.345", "1.234.567", "999.999"] {
+            assert!(may_be_thousands(cell), "{cell}");
+        }
+        for cell in ["21.5", "0.123", "1234.567", "48.1374", "1.23", "1e3.000", ""] {
+            assert!(!may_be_thousands(cell), "{cell}");
+        }
     }
 
     #[test]

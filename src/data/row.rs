@@ -41,8 +41,13 @@ pub enum Broken {
     )]
     LoneValue,
     /// An object or an array where the topic names the column of one value.
-    #[error("an object or an array, where the payload is the value of the column that the topic names")]
+    #[error(
+        "an object or an array, where the payload is the value of the column that the topic names: `value` in [source] says where in it"
+    )]
     NestedValue,
+    /// An object without the value that it is read for.
+    #[error("there is nothing where `value` of [source] leads to")]
+    NoValue,
     /// Of a topic that `topic` does not describe.
     #[error("its topic is none of those that `topic` in [source] describes")]
     OtherTopic,
@@ -64,8 +69,8 @@ pub enum Broken {
     /// Birth certificates with too many metrics.
     #[error("a birth certificate beyond what is kept of all nodes: 64 MiB")]
     TooManyMetrics,
-    /// A JSON object without the array that holds the rows.
-    #[error("there is no array where `rows` of [source] leads to")]
+    /// A JSON object without the rows that it should hold.
+    #[error("there is no array where `rows` of [source] leads to, nor an object of arrays or rows")]
     NoRows,
 }
 

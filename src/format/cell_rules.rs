@@ -27,6 +27,7 @@ pub struct CellRules {
     missing_numbers: Vec<f64>,
     words: BTreeMap<String, f64>,
     decimal: Option<DecimalMark>,
+    thousands: Option<char>,
     /// What becomes of a cell that can't be read.
     pub bad_cell: BadCell,
 }
@@ -46,14 +47,14 @@ impl CellRules {
     pub fn new(
         missing: impl IntoIterator<Item = String>,
         words: BTreeMap<String, f64>,
-        decimal: Option<DecimalMark>,
+        (decimal, thousands): (Option<DecimalMark>, Option<char>),
         bad_cell: BadCell,
     ) -> Option<CellRules> {
         let missing: BTreeSet<String> = missing.into_iter().map(|word| word.trim().to_owned()).collect();
         let mark = decimal.unwrap_or_default();
         let missing_numbers = missing.iter().filter_map(|word| cell::number_by(word, mark));
         let missing_numbers = missing_numbers.filter(|number| !number.is_nan()).collect();
-        let rules = CellRules { missing, missing_numbers, words, decimal, bad_cell };
+        let rules = CellRules { missing, missing_numbers, words, decimal, thousands, bad_cell };
         (rules != CellRules::default()).then_some(rules)
     }
 
@@ -67,12 +68,21 @@ impl CellRules {
         if let Some(number) = self.words.get(cell) {
             return Some(*number);
         }
-        cell::number_by(cell, self.decimal.unwrap_or(mark))
+        let mark = self.decimal.unwrap_or(mark);
+        match self.thousands.filter(|thousands| cell.contains(*thousands)) {
+            Some(thousands) => cell::by_thousands(cell, thousands, mark),
+            None => cell::number_by(cell, mark),
+        }
     }
 
     /// Reads a text, `None` where it is missing.
     pub fn text<'a>(&self, cell: &'a str) -> Option<&'a str> {
         cell::text(cell).filter(|text| !self.missing.contains(*text))
+    }
+
+    /// Whether they say the decimal mark.
+    pub fn has_decimal(&self) -> bool {
+        self.decimal.is_some()
     }
 
     /// Whether some numbers are missing values.
@@ -94,7 +104,7 @@ mod tests {
     fn words_stand_for_numbers_and_for_none() {
         let words = BTreeMap::from([("ON".to_owned(), 1.0), ("OFF".to_owned(), 0.0)]);
         let missing = ["unavailable".to_owned(), "-999".to_owned()];
-        let rules = CellRules::new(missing, words, Some(DecimalMark::Comma), BadCell::Row).unwrap();
+        let rules = CellRules::new(missing, words, (Some(DecimalMark::Comma), None), BadCell::Row).unwrap();
         let number = |cell| rules.number(cell, DecimalMark::Point);
         assert_eq!((number(" ON "), number("OFF"), number("on")), (Some(1.0), Some(0.0), None));
         assert_eq!((number("20,5"), number("20.5")), (Some(20.5), None));
@@ -102,6 +112,22 @@ mod tests {
         assert!(number("---").unwrap().is_nan());
         assert!(rules.is_missing_number(-999.0) && !rules.is_missing_number(999.0));
         assert_eq!((rules.text("unavailable"), rules.text("ON"), rules.text("")), (None, Some("ON"), None));
-        assert_eq!(CellRules::new([], BTreeMap::new(), None, BadCell::Row), None);
+        assert_eq!(CellRules::new([], BTreeMap::new(), (None, None), BadCell::Row), None);
+    }
+
+    #[test]
+    fn thousands_stand_apart_as_they_are_said_to() {
+        let rules = |decimal, thousands| {
+            let rules = CellRules::new([], BTreeMap::new(), (decimal, Some(thousands)), BadCell::Row).unwrap();
+            move |cell: &str| rules.number(cell, DecimalMark::Point)
+        };
+        let german = rules(Some(DecimalMark::Comma), '.');
+        let read = ["1.234", "1.234,5", "-12.345.678", "999,5", "1.5", "1.2345"].map(german);
+        assert_eq!(read, [Some(1234.0), Some(1234.5), Some(-12_345_678.0), Some(999.5), None, None]);
+        let english = rules(None, ',');
+        let read = ["1,234", "1,234,567.8", "12.5", "1,5", "101,10"].map(english);
+        assert_eq!(read, [Some(1234.0), Some(1_234_567.8), Some(12.5), None, None]);
+        let spaces = rules(None, ' ');
+        assert_eq!(["1 234.5", "21 4"].map(spaces), [Some(1234.5), None]);
     }
 }

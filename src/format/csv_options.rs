@@ -14,7 +14,8 @@ pub struct CsvOptions {
     #[serde(deserialize_with = "separator")]
     #[schemars(with = "Option<String>")]
     pub separator: Option<u8>,
-    /// The mark before a number's fraction, `.` or `,`; beside separators other than `,` either is read if not given.
+    /// The mark before a number's fraction, `.` or `,`; beside separators other than `,` it is that of the
+    /// first rows if not given, or either is read.
     #[serde(deserialize_with = "decimal")]
     #[schemars(with = "Option<String>")]
     pub decimal: Option<DecimalMark>,

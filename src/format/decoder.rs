@@ -162,7 +162,8 @@ impl WrittenTime {
         let column = &schema.columns()[self.place];
         if column.kind == Kind::Number {
             let number = table.open_number(column.slot);
-            if self.rules.unit == TimeUnit::S || number.is_nan() {
+            let is_time = || self.rules.unit.milliseconds(number).is_some();
+            if number.is_nan() || self.rules.unit == TimeUnit::S && is_time() {
                 return Ok(());
             }
             return match self.rules.unit.milliseconds(number) {
@@ -170,7 +171,10 @@ impl WrittenTime {
                     table.set_number(column.slot, time as f64 / 1e3);
                     Ok(())
                 }
-                None => table.refuse(column, || format!("column {}: {number} is not a time", column.name)),
+                None => {
+                    let reason = self.rules.unit.refusal(number);
+                    table.refuse(column, || format!("column {}: {number} {reason}", column.name))
+                }
             };
         }
         if !self.from.is_empty() && table.open_text(column.slot).is_none() {
@@ -289,7 +293,8 @@ mod tests {
 
     #[test]
     fn bad_cells_may_be_missing() {
-        let cells = CellRules::new(["-999".to_owned()], [("ON".to_owned(), 1.0)].into(), None, BadCell::Missing);
+        let cells =
+            CellRules::new(["-999".to_owned()], [("ON".to_owned(), 1.0)].into(), (None, None), BadCell::Missing);
         let decoding = Decoding { cells: cells.map(Arc::new), ..Decoding::default() };
         let mut bucket = Bucket::new(0, 0);
         for bytes in
@@ -311,7 +316,7 @@ mod tests {
 
     #[test]
     fn a_bad_cell_around_rows_is_counted_once() {
-        let cells = CellRules::new([], [].into(), None, BadCell::Missing).map(Arc::new);
+        let cells = CellRules::new([], [].into(), (None, None), BadCell::Missing).map(Arc::new);
         let mut bucket = Bucket::new(0, 0);
         for around in [r#"{"a": "warm", "r": []}"#, r#"{"a": 5, "r": []}"#] {
             let header = Some(Header::read(around.as_bytes()));
@@ -332,7 +337,7 @@ mod tests {
 
     #[test]
     fn bad_cells_of_refused_rows_are_not_told() {
-        let cells = CellRules::new([], [].into(), None, BadCell::Missing).map(Arc::new);
+        let cells = CellRules::new([], [].into(), (None, None), BadCell::Missing).map(Arc::new);
         let mut bucket = Bucket::new(0, 0);
         let mut push = |bytes: &str, around: Option<&str>| {
             let header = around.map(|around| Header::read(around.as_bytes()));

@@ -60,10 +60,21 @@ impl Decoding {
         self.topic.as_ref().is_some_and(|pattern| pattern.columns().next().is_some())
     }
 
-    /// The places of the columns that cells without a header stand for: all but those that the topic fills.
+    /// The places of the columns that cells without a header stand for: all but those that the topic fills, and the time
+    /// that other cells make.
     pub(crate) fn places_without_header(&self, schema: &Schema) -> Vec<Option<usize>> {
         let of_topic = |name: &str| self.topic.as_ref().is_some_and(|topic| topic.columns().any(|own| own == name));
-        (0..schema.columns().len()).filter(|place| !of_topic(&schema.columns()[*place].name)).map(Some).collect()
+        let is_made = |name: &str| {
+            self.time.as_ref().is_some_and(|time| {
+                let others = !time.from.is_empty() && !time.from.contains(&time.name);
+                time.name == name && others && time.from.iter().all(|from| schema.get(from).is_some())
+            })
+        };
+        let is_cell = |place: &usize| {
+            let name = &schema.columns()[*place].name;
+            !of_topic(name) && !is_made(name)
+        };
+        (0..schema.columns().len()).filter(is_cell).map(Some).collect()
     }
 
     /// Whether a name in a row is that of a column, of a cell that the time is made of, or the beginning of a path to one.

@@ -9,6 +9,7 @@ use super::decoding::Decoding;
 use super::formats::PayloadFormat;
 use super::inner_rows::InnerRows;
 use super::topic_pattern::TopicPattern;
+use super::value::ValuePath;
 use crate::data::Schema;
 
 /// How the bytes of payloads and files are cut into rows.
@@ -28,9 +29,11 @@ pub struct Framing {
     pub topic: Option<Arc<TopicPattern>>,
     /// How far the values of one row are apart at most, where topics name their columns; each is a row if not given.
     pub collect: Option<Duration>,
+    /// Where in a payload the value is, where topics name their columns; it is the payload if not given.
+    pub value: Option<ValuePath>,
     /// How names in a header stand for columns.
     pub decoding: Arc<Decoding>,
-    /// The array inside of a JSON object that holds the rows; an object is a row if not given.
+    /// Where the rows are inside of a JSON object; it is a row if not given.
     pub rows: Option<InnerRows>,
 }
 
@@ -47,6 +50,7 @@ impl Default for Framing {
             csv: CsvOptions::default(),
             topic: None,
             collect: None,
+            value: None,
             decoding: Arc::default(),
             rows: None,
         }

@@ -78,7 +78,7 @@ impl Inference {
         }
         let _ = json::each_value(bytes, &mut |name, cell| {
             let number = match &cell {
-                JsonCell::Text(text) => cell::number(text).is_some(),
+                JsonCell::Text(text) => cell::number_by(text, DecimalMark::Point).is_some(),
                 JsonCell::Bool(_) => false,
                 _ => true,
             };

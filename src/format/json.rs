@@ -243,15 +243,33 @@ impl fmt::Display for JsonCell<'_> {
     }
 }
 
-/// Calls `f` for every value of an object that is no object, with its path; one without a path of its own, as in an
-/// array, is left out.
+/// Calls `f` for every value of a row that is no object, with its path; one without a path of its own, as in an array
+/// inside of it, is left out.
 ///
 /// # Errors
-/// Bytes that are no object.
+/// Bytes that are neither an object nor an array.
 pub(crate) fn each_value(bytes: &[u8], f: &mut impl FnMut(&str, &JsonCell<'_>)) -> Result<(), String> {
     let mut cursor = JsonCursor::new(bytes);
-    members("", &mut cursor, f)?;
+    match cursor.peek() {
+        Some(b'[') => elements(&mut cursor, f)?,
+        _ => members("", &mut cursor, f)?,
+    }
     cursor.end()
+}
+
+/// The values of a row that is an array.
+fn elements(cursor: &mut JsonCursor<'_>, f: &mut impl FnMut(&str, &JsonCell<'_>)) -> Result<(), String> {
+    cursor.open(b'[')?;
+    let (mut more, mut index) = (!cursor.close(b']'), 0);
+    while more {
+        match cursor.cell()? {
+            JsonCell::Nested => {}
+            cell => f(&format!("[{index}]"), &cell),
+        }
+        index += 1;
+        more = cursor.another(b']')?;
+    }
+    Ok(())
 }
 
 fn members(prefix: &str, cursor: &mut JsonCursor<'_>, f: &mut impl FnMut(&str, &JsonCell<'_>)) -> Result<(), String> {
@@ -339,6 +357,30 @@ mod tests {
         ] {
             assert_eq!(rows.cells(missing), "NaN NaN NaN NaN NaN NaN NaN NaN", "{missing}");
         }
+    }
+
+    #[test]
+    fn rows_may_be_arrays_and_json_in_texts() {
+        let mut rows = numbers(&["[0]", "[2].t", "[3][1]"]);
+        assert_eq!(rows.cells(r#"[1, 9, {"t": 2}, [9, 3], 9]"#), "1 2 3");
+        assert_eq!(rows.cells("[null]"), "NaN NaN NaN");
+        let around = rows.read("[1]", Some(r#"{"[2].t": 5}"#)).unwrap();
+        assert_eq!(around, ["1", "5", "NaN"]);
+        let wrong = numbers(&["t"]).read("[1]", None).unwrap_err();
+        assert!(wrong.contains("`[0]`"), "{wrong}");
+        let mut rows = JsonRows::new(
+            &[("o.t", Kind::Number), ("o.l[1]", Kind::Number), ("a[0]", Kind::Number), ("o", Kind::Text)],
+            &[],
+            false,
+        );
+        let text = r#"{"o": " {\"t\": 1.50, \"l\": [0, 2]}", "a": "[3]"}"#;
+        assert_eq!(rows.cells(text), r#"1.5 2 3 {"t": 1.50, "l": [0, 2]}"#);
+        for other in [r#"{"o": "{\"t\": 1", "a": "x"}"#, r#"{"o": "", "a": "3"}"#, r#"{"o": "{} x", "a": "{}"}"#] {
+            assert!(rows.cells(other).starts_with("NaN NaN NaN "), "{other}: {}", rows.cells(other));
+        }
+        // The whole row is in a text.
+        assert_eq!(rows.cells(r#""{\"o\": {\"t\": 4}}""#), "4 NaN NaN -");
+        assert!(rows.read(r#""no object""#, None).is_err());
     }
 
     #[test]

@@ -54,6 +54,11 @@ impl LayoutNode {
     fn is_leaf(&self) -> bool {
         self.below.is_empty()
     }
+
+    /// Whether elements of an array lead to columns.
+    fn has_elements(&self) -> bool {
+        !self.indices.is_empty() || !self.elements.is_empty()
+    }
 }
 
 const ROOT: usize = 0;
@@ -171,10 +176,20 @@ impl JsonLayout {
     ) -> Result<(), String> {
         self.row += 1;
         let mut cursor = JsonCursor::new(bytes);
-        if !matches!(cursor.peek(), None | Some(b'{')) {
-            return Err(cursor.wrong("an object"));
+        let mut walk = Walk { schema, decoding, sink };
+        match cursor.peek() {
+            None | Some(b'{') => self.object(ROOT, &mut cursor, &mut walk)?,
+            Some(b'[') if self.nodes[ROOT].has_elements() => self.array(ROOT, &mut cursor, &mut walk)?,
+            Some(b'"') => {
+                // It was written as JSON twice.
+                let text = cursor.string()?;
+                let mut inside = JsonCursor::new(text.as_bytes());
+                self.object(ROOT, &mut inside, &mut walk)?;
+                inside.end()?;
+            }
+            Some(b'[') => return Err(cursor.wrong("an object, or columns that are elements, such as `[0]`,")),
+            Some(_) => return Err(cursor.wrong("an object")),
         }
-        self.object(ROOT, &mut cursor, &mut Walk { schema, decoding, sink })?;
         cursor.end()
     }
 
@@ -311,15 +326,46 @@ impl JsonLayout {
                 walk.sink.take_back(place);
             }
         }
-        let LayoutNode { column, keys, indices, elements, .. } = &self.nodes[node];
+        let LayoutNode { column, keys, .. } = &self.nodes[node];
         match (cursor.peek(), column) {
             (Some(b'{'), _) if !keys.is_empty() => self.object(node, cursor, walk),
-            (Some(b'['), _) if !indices.is_empty() || !elements.is_empty() => self.array(node, cursor, walk),
+            (Some(b'['), _) if self.nodes[node].has_elements() => self.array(node, cursor, walk),
+            (Some(b'"'), column) if !self.nodes[node].is_leaf() => {
+                if let Some((place, by)) = *column {
+                    self.put(place, by, &mut cursor.clone(), walk)?;
+                }
+                self.text(node, cursor, walk)
+            }
             (_, Some((place, by))) => {
                 let (place, by) = (*place, *by);
                 self.put(place, by, cursor, walk)
             }
             (_, None) => cursor.skip(),
+        }
+    }
+
+    /// A text with columns inside of it: an object or an array that was written as JSON once more.
+    fn text<S: CellSink>(
+        &mut self,
+        node: usize,
+        cursor: &mut JsonCursor<'_>,
+        walk: &mut Walk<'_, S>,
+    ) -> Result<(), String> {
+        let text = cursor.string()?;
+        let mut inside = JsonCursor::new(text.as_bytes());
+        if !matches!(inside.peek(), Some(b'{' | b'[')) {
+            return Ok(());
+        }
+        // What is no JSON is a text as any other. Each text is a step of a path further in: their depth has a bound.
+        let mut whole = inside.clone();
+        if whole.skip().and_then(|()| whole.end()).is_err() {
+            return Ok(());
+        }
+        let LayoutNode { keys, .. } = &self.nodes[node];
+        match inside.peek() {
+            Some(b'{') if !keys.is_empty() => self.object(node, &mut inside, walk),
+            Some(b'[') if self.nodes[node].has_elements() => self.array(node, &mut inside, walk),
+            _ => Ok(()),
         }
     }
 

@@ -1,5 +1,8 @@
 //! What is remembered while the records of a JSON file are read.
 
+use std::ops::Range;
+
+use super::inner_rows::RowsFound;
 use super::json_text::EndSearch;
 
 /// Where in a JSON file the records are.
@@ -19,10 +22,13 @@ pub(super) struct JsonPlace {
 
 /// The rows inside of a record.
 pub(super) struct Inner {
-    /// The record without them, and the number of this header.
-    pub around: Vec<u8>,
+    /// Those that are still to come, and what is around them.
+    pub found: RowsFound,
+    /// The number of the object around them as a header.
     pub line: u64,
-    /// Where the next row begins, and where the array ends.
-    pub next: usize,
-    pub end: usize,
+    /// Where the record is.
+    pub record: Range<usize>,
+    /// The row, where it does not stand in the record.
+    pub written: Vec<u8>,
+    pub is_written: bool,
 }

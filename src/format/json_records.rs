@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead};
 
+use super::inner_rows::InnerRow;
 use super::json_place::Inner;
 use super::json_text::{self, EndSearch, Searched};
 use super::records::FileRecords;
@@ -21,14 +22,14 @@ impl<R: BufRead> FileRecords<R> {
                 self.next += if self.bytes.starts_with(mark) { mark.len() } else { 0 };
                 self.line = 1;
             }
-            while let Some(byte) = self.bytes.get(self.next) {
+            while let Some(byte) = self.bytes.get(self.next).copied() {
                 match byte {
                     b'\n' => {
                         self.line += 1;
                         self.json.within_line = false;
                     }
                     b' ' | b'\t' | b'\r' | 0 => {}
-                    b'[' if !self.json.in_array => {
+                    b'[' if !self.json.in_array && !self.is_array_row()? => {
                         (self.json.in_array, self.json.within_line) = (true, true);
                     }
                     b']' if self.json.in_array => self.json.in_array = false,
@@ -39,6 +40,21 @@ impl<R: BufRead> FileRecords<R> {
             }
             self.json.one_line = self.next == self.bytes.len();
             if !self.extend()? {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Whether the array at `next` is a row: its elements are neither objects nor arrays.
+    fn is_array_row(&mut self) -> io::Result<bool> {
+        let mut from = self.next + 1;
+        loop {
+            let ahead = self.bytes[from..].iter().position(|byte| !byte.is_ascii_whitespace());
+            if let Some(at) = ahead {
+                return Ok(!matches!(self.bytes[from + at], b'{' | b'[' | b']'));
+            }
+            from = self.bytes.len();
+            if from - self.next > self.max_line || !self.extend()? {
                 return Ok(false);
             }
         }
@@ -141,11 +157,8 @@ impl<R: BufRead> FileRecords<R> {
         };
         match rows.find(self.record()) {
             Ok(Some(found)) => {
-                let array = self.record.start + found.array.start..self.record.start + found.array.end;
-                let next = array.start + 1;
-                let is_empty = self.bytes[next..array.end - 1].trim_ascii().is_empty();
-                let inner = Inner { around: found.around, line: Header::next_line(), next, end: array.end };
-                self.json.inner = (!is_empty).then_some(inner);
+                let (line, record) = (Header::next_line(), self.record.clone());
+                self.json.inner = Some(Inner { found, line, record, written: Vec::new(), is_written: false });
                 false
             }
             Ok(None) => {
@@ -160,24 +173,30 @@ impl<R: BufRead> FileRecords<R> {
     /// Goes on to the next row inside of the record; false if there is none.
     pub(super) fn next_inner_row(&mut self) -> bool {
         let Some(inner) = &mut self.json.inner else { return false };
-        // Behind the last one and its bracket is the array's end, and no element.
-        let Some((element, _)) = json_text::element(&self.bytes[inner.next..inner.end], 0) else {
+        let begins = inner.record.start;
+        let Some(row) = inner.found.next(&self.bytes[inner.record.clone()], &mut inner.written) else {
             self.json.inner = None;
             return false;
         };
-        self.record = inner.next + element.start..inner.next + element.end;
-        inner.next = self.record.end + 1;
+        inner.is_written = row == InnerRow::Written;
+        if let InnerRow::Stands(row) = row {
+            self.record = begins + row.start..begins + row.end;
+        }
         true
     }
 
-    /// The record as a row, which may be one inside of a record, and how much white space stands before it.
-    pub(super) fn json_row(&self) -> (Row<'_>, usize) {
+    /// The record as a row, which may be one inside of a record, and how much white space stands before it; `None` if it
+    /// does not stand there.
+    pub(super) fn json_row(&self) -> (Row<'_>, Option<usize>) {
         let inner = self.json.inner.as_ref();
-        let header = inner.map(|inner| Header { names: &inner.around, line: Some(inner.line) });
+        let header = inner.map(|inner| Header { names: &inner.found.around, line: Some(inner.line) });
+        if let Some(inner) = inner.filter(|inner| inner.is_written) {
+            return (Row { bytes: &inner.written, format: self.format, header }, None);
+        }
         let format = self.broken.map_or(self.format, Format::Broken);
         let bytes = self.record().trim_ascii_start();
         let before = self.record().len() - bytes.len();
-        (Row { bytes: bytes.trim_ascii_end(), format, header }, before)
+        (Row { bytes: bytes.trim_ascii_end(), format, header }, Some(before))
     }
 }
 
@@ -230,6 +249,7 @@ mod tests {
         );
         assert_eq!(read("[]\n[{}]\n{}"), of([(2, "{}"), (3, "{}")]));
         assert_eq!(read("[[1,2],7, {\"t\":1}]"), of([(1, "[1,2]"), (1, "7"), (1, "{\"t\":1}")]));
+        assert_eq!(read("[1, \"]\"]\n[\n2]\n[]\n"), of([(1, "[1, \"]\"]"), (2, "[\n2]")]));
         assert_eq!(read("\n"), []);
     }
 
@@ -270,6 +290,12 @@ mod tests {
             rows("{\"d\":{\"r\":[{\"t\":1}, {}]}}\n{\"d\":{\"r\":[ ]}}\n{\"d\":{\"r\":[{}]},\"s\":1}"),
             expected
         );
+        let expected = of([
+            (1, "{\"t\":1}{\"d\":{\"r\":{}}}"),
+            (1, "{\"t\":2}{\"d\":{\"r\":{}}}"),
+            (2, "{\"t\":3}{\"d\":{\"r\":{}}}"),
+        ]);
+        assert_eq!(rows("{\"d\":{\"r\":{\"t\":[1,2]}}}\n{\"d\":{\"r\":{\"t\":[3]}}}"), expected);
         let none = format!("{}: {{\"d\":7}}", Broken::NoRows);
         assert_eq!(rows("{\"d\":7}\n{\"d\":"), of([(1, &none), (2, "{\"d\":")]));
     }

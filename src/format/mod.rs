@@ -2,13 +2,13 @@
 //!
 //! - `framing`, `decoding`: how bytes are cut into rows, and how cells are read, as a dataflow file says it.
 //! - `payload`, `records`, `json_records`, `json_place`: the rows of an MQTT payload and of a file. `value`: a payload
-//!   that is one cell. `json_text`, `inner_rows`: where objects end, and which array in them holds the rows.
+//!   that is one cell. `json_text`, `inner_rows`: where objects end, and the rows in them.
 //! - `payload_file`: a file of payloads;
 //!   `compression`: all of them unpacked. `formats`: payloads that are neither JSON nor CSV. `json_writer`: JSON text.
 //! - `topic_pattern`, `topic_levels`, `topic_payload`: levels of a topic as columns, and the rows of a payload beside them.
 //! - `json`, `json_layout`, `json_cursor`: JSON objects; where their values go; the text itself. `path`, `column_keys`:
 //!   paths into them, and the keys that columns are read from.
-//! - `csv_options`, `header_search`, `units_line`, `transcode`: how CSV is written, said or found.
+//! - `csv_options`, `header_search`, `units_line`, `decimal_search`, `transcode`: how CSV is written, said or found.
 //! - `csv`, `weatherlink`, `cells`, `weewx`: cells, headers, WeeWX's unit labels.
 //! - `cell_rules`, `time_rules`, `column_units`, `units`: words, decimal marks, times, units and their conversion.
 //! - `unmatched_names`: names that no column has.
@@ -24,6 +24,7 @@ mod column_units;
 mod compression;
 pub mod csv;
 mod csv_options;
+mod decimal_search;
 mod decoder;
 mod decoding;
 mod encoder;
@@ -62,6 +63,7 @@ pub use column_units::UnitNotice;
 pub use compression::Compression;
 pub use csv_options::CsvOptions;
 pub(crate) use csv_options::decimal;
+pub(crate) use decimal_search::{DecimalSearch, MOST_ROWS};
 pub use decoder::{BadRow, Decoder};
 pub use decoding::{Decoding, UnknownKeys};
 pub use encoder::{Encoder, Encoding, Infinity, Output, PLACE};
@@ -77,3 +79,4 @@ pub use records::{FileKind, FileRecord, FileRecords};
 pub use time_rules::{TimeColumn, TimeRules, TimeUnit};
 pub use topic_pattern::TopicPattern;
 pub(crate) use units::is_unit;
+pub use value::ValuePath;

@@ -1,6 +1,7 @@
 //! Paths to values inside of JSON rows, such as `a.b`, `a[0].b`, `sensors[type=P1].value` and `a["b.c"]`.
 
 use std::fmt::Write;
+use std::ops::Range;
 
 use super::json_cursor::JsonCursor;
 
@@ -94,6 +95,55 @@ pub(crate) fn append_key(path: &mut String, key: &str) {
         path.push('.');
     }
     path.push_str(key);
+}
+
+/// Passes over a value; where the value is in it that the steps lead to. Of a key that occurs twice the last one counts.
+///
+/// # Errors
+/// What is no JSON.
+pub(crate) fn place(steps: &[PathStep], cursor: &mut JsonCursor<'_>) -> Result<Option<Range<usize>>, String> {
+    let first = cursor.peek();
+    let Some((step, rest)) = steps.split_first() else {
+        let start = cursor.position();
+        cursor.skip()?;
+        return Ok(Some(start..cursor.position()));
+    };
+    let mut found = None;
+    match (first, step) {
+        (Some(b'{'), PathStep::Key(key)) => {
+            cursor.open(b'{')?;
+            let mut more = !cursor.close(b'}');
+            while more {
+                let own = cursor.string()? == key.as_str();
+                cursor.expect(b':')?;
+                if own {
+                    found = place(rest, cursor)?;
+                } else {
+                    cursor.skip()?;
+                }
+                more = cursor.another(b'}')?;
+            }
+        }
+        (Some(b'['), PathStep::Index(_) | PathStep::Element { .. }) => {
+            cursor.open(b'[')?;
+            let (mut more, mut index) = (!cursor.close(b']'), 0);
+            while more {
+                let own = match step {
+                    PathStep::Element { key, value } => cursor.has_value(key, value),
+                    step => *step == PathStep::Index(index),
+                };
+                if own {
+                    found = place(rest, cursor)?;
+                } else {
+                    cursor.skip()?;
+                }
+                index += 1;
+                more = cursor.another(b']')?;
+            }
+        }
+        _ => cursor.skip()?,
+    }
+    Ok(found)
 }
 
 #[cfg(test)]

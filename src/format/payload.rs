@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 use std::convert::Infallible;
 
+use crate::data::cell::DecimalMark;
 use crate::data::{Broken, Column, DateOrder, Format, Header, Kind, Lookalike, Row, cell};
 use crate::format::csv::{self, ClosingLine};
 use crate::format::formats::{Reading, RowTaker, lookalike, recognised_bytes, recognised_text};
 use crate::format::header_search::{self, HeaderLine};
 use crate::format::json_text::{each_element, each_object};
 use crate::format::records::date_cell;
-use crate::format::{Framing, time_rules, transcode, units_line};
+use crate::format::{DecimalSearch, Framing, MOST_ROWS, time_rules, transcode, units_line};
 
 /// Calls `f` with every row of a payload. What is no row is passed whole, marked as broken. The header of several CSV
 /// records names `columns`, or, if these are not known, holds words only.
@@ -52,7 +53,8 @@ impl RowTaker for PayloadRows<'_> {
 
 /// The rows of a payload whose format was not said.
 fn recognised(payload: &[u8], framing: &Framing, mut f: impl FnMut(Row<'_>)) {
-    if matches!(text_of(payload).first(), None | Some(b'{' | b'[')) {
+    let begins = text_of(payload);
+    if matches!(begins.first(), None | Some(b'{' | b'[')) || is_json_in_text(begins) {
         return json(payload, framing, f);
     }
     let Ok(text) = std::str::from_utf8(payload) else {
@@ -127,13 +129,26 @@ fn json(payload: &[u8], framing: &Framing, mut f: impl FnMut(Row<'_>)) {
     match text.first() {
         None => f(broken(Broken::Empty)),
         Some(b'{') => each_object(text, object),
+        Some(b'[') if is_array_row(text) && framing.rows.is_none() => object(text),
         Some(b'[') => {
             if each_element(text, &mut object).is_none() {
                 f(broken(Broken::Unreadable));
             }
         }
+        Some(_) if is_json_in_text(text) => object(text),
         Some(_) => f(not_understood(payload)),
     }
+}
+
+/// Whether an array is one row: its elements are neither objects nor arrays.
+fn is_array_row(array: &[u8]) -> bool {
+    let first = array[1..].trim_ascii_start().first();
+    first.is_some_and(|first| !matches!(first, b'{' | b'[' | b']'))
+}
+
+/// Whether a text seems to be a JSON string that holds an object, as programs write that encode it twice.
+fn is_json_in_text(text: &[u8]) -> bool {
+    text.starts_with(b"\"{") && text.ends_with(b"}\"")
 }
 
 /// A payload without a byte-order mark before it, and white space and the zeros that end a string in C behind it.
@@ -154,7 +169,7 @@ fn csv_records(text: &str, framing: &Framing, mut f: impl FnMut(Row<'_>)) {
         true => order_among(&text[records.next..], separator, framing),
         false => None,
     };
-    let format = Format::csv(separator, framing.csv.decimal_beside(separator), order);
+    let format = Format::csv(separator, decimal_of(&text[records.next..], separator, framing), order);
     let header = match start.header {
         HeaderLine::None => None,
         found => records.next().map(|(header, _)| found.names(header)),
@@ -172,12 +187,27 @@ fn csv_records(text: &str, framing: &Framing, mut f: impl FnMut(Row<'_>)) {
         }
         let units = |record: &str| units_line::is_units(record, header, separator, framing);
         if framing.csv.skip_after_header.is_none() {
-            records.next_if(|(record, broken)| broken.is_none() && units(record));
+            let has_units = records.next_if(|(record, broken)| broken.is_none() && units(record)).is_some();
+            records.next_if(|(record, _)| has_units && units_line::is_processes(record, separator));
         }
     }
     records.for_each(|(record, broken)| {
         f(Row { bytes: record.as_bytes(), format: broken.map_or(format, Format::Broken), header: named });
     });
+}
+
+/// The decimal mark of a text's cells: that which its first lines tell, where none is said.
+fn decimal_of(text: &str, separator: u8, framing: &Framing) -> DecimalMark {
+    let mark = framing.csv.decimal_beside(separator);
+    // The fast path: one line tells nothing of itself that its cells do not.
+    if mark != DecimalMark::Either || !text.contains('\n') || !text.contains(',') {
+        return mark;
+    }
+    let mut search = DecimalSearch::default();
+    for line in lines(text).take(MOST_ROWS) {
+        csv::cells_by(line.trim_end_matches(['\r', '\n']), separator).for_each(|cell| search.observe_cell(&cell));
+    }
+    search.found().unwrap_or(mark)
 }
 
 /// The order of day and month that some row behind a header tells.
@@ -263,10 +293,16 @@ mod tests {
         let expected =
             [r#"Json {"a": "x,]\"", "b": [1, 2]} None"#, "Json nonsense None", r#"Json {"c": {"d": 1}} None"#];
         assert_eq!(rows(payload), expected);
+        // Values alone are a row.
+        assert_eq!(rows(b"[1, {}]"), ["Json [1, {}] None"]);
+        // Who reads it says why it can't be read.
+        assert_eq!(rows(b"[\"a]"), ["Json [\"a] None"]);
+        assert_eq!(rows(b"[[1], [2]]"), ["Json [1] None", "Json [2] None"]);
+        assert_eq!(rows(br#" "{\"a\": 1}" "#), [r#"Json "{\"a\": 1}" None"#]);
         assert_eq!(rows(b"[]"), [] as [&str; 0]);
         assert_eq!(rows(b"[ ]"), [] as [&str; 0]);
         assert_eq!(rows(b"[{},]"), ["Json {} None", "Json  None"]);
-        for wrong in [&b"[{}}"[..], b"[{}", b"[", b"[]]", b"[{}],", b"[\"a]"] {
+        for wrong in [&b"[{}}"[..], b"[{}", b"[", b"[]]", b"[{}],"] {
             assert!(rows(wrong)[0].starts_with("Broken(Unreadable)"), "{}", String::from_utf8_lossy(wrong));
         }
         // More elements than are kept while the end is searched.
@@ -326,12 +362,19 @@ mod tests {
 
     #[test]
     fn dialects_are_found_in_publishes_too() {
-        let semicolon = Format::csv(b';', crate::data::cell::DecimalMark::Either, None);
-        let of = |row: &str| format!("{semicolon:?} {row} Some(\"t;a\")");
+        let of = |decimal: DecimalMark| {
+            let semicolon = Format::csv(b';', decimal, None);
+            move |row: &str| format!("{semicolon:?} {row} Some(\"t;a\")")
+        };
         let all = rows("Hill\n# x\nt;a\nUTC;\u{b0}C\n1;20,5\n# y\n\"2\n3\";4;;\n".as_bytes());
-        assert_eq!(all, ["1;20,5", "\"2\n3\";4;;"].map(of));
+        assert_eq!(all, ["1;20,5", "\"2\n3\";4;;"].map(of(DecimalMark::Comma)));
         let utf_16: Vec<u8> = "\u{feff}t;a\n1;2".encode_utf16().flat_map(u16::to_be_bytes).collect();
-        assert_eq!(rows(&utf_16), ["1;2"].map(of));
+        assert_eq!(rows(&utf_16), ["1;2"].map(of(DecimalMark::Either)));
+        let schema = Schema::new([("t", Kind::Text), ("a", Kind::Number)]);
+        let logger = rows_of(b"\"TOA5\",\"x\"\nt,a\nTS,Deg C\n,Avg\n1,2\n", Some(&schema));
+        assert_eq!(logger, ["Csv 1,2 Some(\"t,a\")"]);
+        let both = ["1;20,5", "1;20.5"].map(of(DecimalMark::Either));
+        assert_eq!(rows(b"t;a\n1;20,5\n1;20.5\n"), both);
         assert_eq!(rows(b"# nothing\n"), [] as [&str; 0]);
         let csv = CsvOptions { skip: Some(1), header: Some(false), separator: Some(b'\t'), ..CsvOptions::default() };
         let mut cells = Vec::new();

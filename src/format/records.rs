@@ -64,6 +64,8 @@ pub struct FileRecords<R> {
     passed_over: u32,
     /// Whether the next line may hold units; with it, what says whether it does.
     units: Option<Box<Framing>>,
+    /// Whether the record before was that line.
+    had_units: bool,
     /// The separator before the cell of the date, and its index, where dates are read.
     date_cell: Option<(u8, usize)>,
     header: Option<Vec<u8>>,
@@ -167,6 +169,7 @@ impl<R: BufRead> FileRecords<R> {
             comment: None,
             passed_over: 0,
             units: None,
+            had_units: false,
             date_cell: None,
             header: None,
             header_line: Header::next_line(),
@@ -223,8 +226,8 @@ impl<R: BufRead> FileRecords<R> {
                 }
             }
             let (row, before) = self.json_row();
-            let offset = self.begins + (self.record.start + before) as u64;
-            let offset = (!self.reader.translates()).then_some(offset);
+            let offset = before.map(|before| self.begins + (self.record.start + before) as u64);
+            let offset = offset.filter(|_| !self.reader.translates());
             return Ok(Some(FileRecord { row, line: self.position, offset }));
         }
         if !std::mem::take(&mut self.held_back) && !self.read_record()? {
@@ -317,10 +320,14 @@ impl<R: BufRead> FileRecords<R> {
 
     /// Whether the record, the first one behind the header, holds units.
     fn is_units(&mut self) -> bool {
-        let Some(framing) = self.units.take().filter(|_| self.broken.is_none()) else { return false };
+        let Some(framing) = self.units.take().filter(|_| self.broken.is_none()) else {
+            return std::mem::take(&mut self.had_units)
+                && units_line::is_processes(&String::from_utf8_lossy(self.record()), self.separator);
+        };
         let header = String::from_utf8_lossy(self.header.as_deref().unwrap_or_default());
         let line = String::from_utf8_lossy(&self.bytes[self.record.clone()]);
         let units = units_line::is_units(&line, &header, self.separator, &framing);
+        self.had_units = units;
         if units {
             tracing::info!("line {} names units, and is not read: {line}", self.position);
         }

@@ -7,7 +7,7 @@
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime, Time};
-use jiff::fmt::strtime;
+use jiff::fmt::{rfc2822, strtime};
 use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -64,6 +64,9 @@ pub enum NotATime {
     /// It is not written as `format` says.
     #[error("is not written as `format` of [schema.time] says")]
     OtherFormat,
+    /// It is a number beyond all years, and a date of this century in another unit.
+    #[error("is no time in seconds: say unit = {0:?} in [schema.time]")]
+    OtherUnit(&'static str),
     /// It is one of two.
     #[error("may have the day or the month first: say order = \"day-first\" or \"month-first\" in [schema.time]")]
     Ambiguous,
@@ -79,6 +82,34 @@ impl TimeUnit {
             TimeUnit::Ns => number / 1e6,
         })
     }
+
+    /// The instant of a number of this unit: to the nanosecond if it is a whole one, else to the millisecond.
+    fn instant(self, text: &str, number: f64) -> Option<Timestamp> {
+        let nanoseconds = match self {
+            TimeUnit::S => 1_000_000_000,
+            TimeUnit::Ms => 1_000_000,
+            TimeUnit::Us => 1_000,
+            TimeUnit::Ns => 1,
+        };
+        let milliseconds = self.milliseconds(number)?;
+        let exact = text.parse::<i128>().ok().and_then(|whole| whole.checked_mul(nanoseconds));
+        match exact {
+            Some(exact) => Timestamp::from_nanosecond(exact).ok(),
+            None => Timestamp::from_millisecond(milliseconds).ok(),
+        }
+    }
+
+    /// Why a number is no time of this unit.
+    pub fn refusal(self, number: f64) -> NotATime {
+        /// From the year 2000 to 2100, in seconds.
+        const CENTURY: std::ops::Range<f64> = 946_684_800.0..4_102_444_800.0;
+        let fits = |(_, second): &&(&str, f64)| CENTURY.contains(&(number / second));
+        let other = [("ms", 1e3), ("us", 1e6), ("ns", 1e9)].iter().find(fits).map(|(unit, _)| *unit);
+        match other.filter(|_| self == TimeUnit::S) {
+            Some(unit) => NotATime::OtherUnit(unit),
+            None => NotATime::Unreadable,
+        }
+    }
 }
 
 impl TimeRules {
@@ -92,22 +123,22 @@ impl TimeRules {
         if let Some(format) = &self.format {
             let (local, offset) = by_format(text, format).ok_or(NotATime::OtherFormat)?;
             return match offset {
-                Some(offset) => {
-                    let time = offset.to_timestamp(local).map_err(|_| NotATime::Unreadable)?;
-                    Ok(Some(time.display_with_offset(offset).to_string()))
-                }
+                Some(offset) => shown(local, offset),
                 None => self.of_local(local, second),
             };
         }
         if let Ok(number) = text.parse::<f64>() {
-            let time = self.unit.milliseconds(number).ok_or(NotATime::Unreadable)?;
-            let time = Timestamp::from_millisecond(time).map_err(|_| NotATime::Unreadable)?;
+            let time = self.unit.instant(text, number).ok_or_else(|| self.unit.refusal(number))?;
             return Ok((self.unit != TimeUnit::S).then(|| time.to_string()));
         }
         if text.parse::<Timestamp>().is_ok() {
             return Ok(None);
         }
-        self.of_local(civil(text, self.order.or(order))?, second)
+        let order = self.order.or(order);
+        match with_offset(text, order) {
+            Some((local, offset)) => shown(local?, offset),
+            None => self.of_local(civil(text, order)?, second),
+        }
     }
 
     /// A local time as ISO 8601, with the zone's offset where there is a zone.
@@ -123,6 +154,31 @@ impl TimeRules {
         let time = self.zone.as_ref().map(|zone| zone.to_ambiguous_timestamp(local).offset());
         matches!(time, Some(AmbiguousOffset::Fold { .. }))
     }
+}
+
+/// A local time with its offset as ISO 8601.
+fn shown(local: DateTime, offset: Offset) -> Result<Option<String>, NotATime> {
+    let time = offset.to_timestamp(local).map_err(|_| NotATime::Unreadable)?;
+    Ok(Some(time.display_with_offset(offset).to_string()))
+}
+
+/// The local time and the offset of a text that ends in one behind a space, such as `2024-03-01 12:00:00 +0100` or `... UTC`,
+/// or that is a date of the internet's messages (RFC 5322); `None` if it is neither.
+fn with_offset(text: &str, order: Option<DateOrder>) -> Option<(Result<DateTime, NotATime>, Offset)> {
+    let text = text.trim();
+    if text.as_bytes().first().is_some_and(u8::is_ascii_alphabetic) {
+        let time = rfc2822::parse(text).ok()?;
+        return Some((Ok(time.datetime()), time.offset()));
+    }
+    let (local, zone) = text.rsplit_once(' ')?;
+    let offset = match zone {
+        "UTC" | "utc" | "GMT" | "Z" => Offset::UTC,
+        _ if zone.starts_with(['+', '-']) => {
+            strtime::parse("%z", zone).or_else(|_| strtime::parse("%:z", zone)).ok()?.offset()?
+        }
+        _ => return None,
+    };
+    Some((civil(local, order), offset))
 }
 
 /// The local time of a text that is written with directives of `strptime`, with the offset if it names one.
@@ -287,6 +343,21 @@ mod tests {
             assert_eq!(rules.normalized(text, None, false), Ok(shown.map(str::to_owned)), "{text}");
             assert_eq!(unit.milliseconds(text.parse().unwrap()), Some(1_700_000_000_250));
         }
+        for (text, shown) in
+            [("1700000000250001", "2023-11-14T22:13:20.250001Z"), ("1700000000250000.4", "2023-11-14T22:13:20.25Z")]
+        {
+            let rules = TimeRules { unit: TimeUnit::Us, ..TimeRules::default() };
+            assert_eq!(rules.normalized(text, None, false), Ok(Some(shown.into())), "{text}");
+        }
+        for (text, reason) in [
+            ("1700000000250", "say unit = \"ms\""),
+            ("1700000000250000", "say unit = \"us\""),
+            ("1700000000250000000", "say unit = \"ns\""),
+            ("1e30", "is not a time"),
+        ] {
+            let said = TimeRules::default().normalized(text, None, false).unwrap_err().to_string();
+            assert!(said.contains(reason), "{text}: {said}");
+        }
         for wrong in ["", "yesterday", "nan", "inf", "1e300", "01/02/23 5:00", "31/31/23 5:00"] {
             assert!(TimeRules::default().normalized(wrong, None, false).is_err(), "{wrong}");
         }
@@ -296,6 +367,21 @@ mod tests {
             TimeRules::default().normalized("2023-11-14 22:13", None, false),
             Ok(Some("2023-11-14T22:13:00".into()))
         );
+    }
+
+    #[test]
+    fn offsets_behind_a_space_hold_whatever_the_zone_is() {
+        for (text, shown) in [
+            ("2024-03-01 13:00:00 +0100", "2024-03-01T13:00:00+01:00"),
+            ("2024-03-01 13:00:00.5 -05:30", "2024-03-01T13:00:00.5-05:30"),
+            ("2024-03-01 12:00:00 UTC", "2024-03-01T12:00:00+00:00"),
+            ("01.03.2024 12:00 GMT", "2024-03-01T12:00:00+00:00"),
+            ("Fri, 01 Mar 2024 12:00:00 GMT", "2024-03-01T12:00:00+00:00"),
+        ] {
+            assert_eq!(berlin().normalized(text, None, false), Ok(Some(shown.into())), "{text}");
+        }
+        assert_eq!(berlin().normalized("01/02/23 5:00 UTC", None, false), Err(NotATime::Ambiguous));
+        assert!(berlin().normalized("2024-03-01 13:00:00 CET", None, false).is_err());
     }
 
     #[test]

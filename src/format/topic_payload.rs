@@ -72,7 +72,8 @@ pub fn read<'a>(payload: &[u8], topic: &'a str, framing: &Framing, unknown: &mut
         unknown.tell(name, topic);
         return TopicPayload::Unknown;
     }
-    match value::cell_of(payload) {
+    let cell = framing.value.as_ref().map_or_else(|| value::cell_of(payload), |path| path.cell_of(payload));
+    match cell {
         Ok(cell) => TopicPayload::Value { name, cell },
         Err(reason) => TopicPayload::Broken(reason),
     }

@@ -8,8 +8,8 @@ use crate::format::{Framing, csv};
 const UNITS: &[&str] = &[
     "C", "F", "K", "degC", "degF", "deg C", "deg F", "deg", "degrees", "hPa", "kPa", "Pa", "mbar", "mb", "bar", "inHg",
     "mmHg", "mm", "cm", "in", "inch", "inches", "ft", "m", "km", "mi", "kph", "mph", "mps", "kn", "kt", "kts", "knots",
-    "knot", "V", "mV", "A", "mA", "W", "kW", "Wh", "kWh", "lx", "lux", "ppm", "ppb", "dB", "dBm", "Hz", "kHz", "s",
-    "sec", "min", "h", "pH", "dBi",
+    "knot", "V", "mV", "volt", "volts", "A", "mA", "W", "kW", "Wh", "kWh", "lx", "lux", "ppm", "ppb", "dB", "dBm",
+    "Hz", "kHz", "s", "sec", "min", "h", "pH", "dBi",
 ];
 
 /// Those among them that are no words and no names.
@@ -53,7 +53,22 @@ pub fn is_units(line: &str, header: &str, separator: u8, framing: &Framing) -> b
 
 fn is_unit(cell: &str) -> bool {
     let cell = cell.trim();
-    is_sign(cell) || UNITS.contains(&cell)
+    // Loggers of Campbell Scientific write Deg C.
+    is_sign(cell) || UNITS.iter().any(|unit| *unit == cell || unit.len() > 3 && unit.eq_ignore_ascii_case(cell))
+}
+
+/// What loggers of Campbell Scientific write below the units: how each value was made of its samples.
+const PROCESSES: [&str; 14] =
+    ["Smp", "Avg", "Tot", "Max", "Min", "Std", "Med", "WVc", "TMx", "TMn", "SMM", "Cov", "RTXs", "ETXs"];
+
+/// Whether a line behind one of units says how the values were made: no cell of it is anything else.
+pub fn is_processes(line: &str, separator: u8) -> bool {
+    let mut filled = 0;
+    let all = csv::cells_by(line, separator).filter(|cell| !cell.trim().is_empty()).all(|cell| {
+        filled += 1;
+        PROCESSES.contains(&cell.trim())
+    });
+    all && filled > 0
 }
 
 /// A unit with a sign that words do not have: a degree, a percentage, a quotient such as km/h, brackets.

@@ -1,7 +1,41 @@
 //! A payload that is the value of one column: a number, a word or a text, alone; and rows of such values.
 
+use super::json_cursor::JsonCursor;
 use super::json_writer;
+use super::path::{self, PathStep};
 use crate::data::{Broken, PartialRow};
+
+/// Where the value is in payloads that are objects: `value` of `[source]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ValuePath(Vec<PathStep>);
+
+impl ValuePath {
+    /// The value at a path.
+    ///
+    /// # Errors
+    /// In words: a text that is no path.
+    pub fn parse(text: &str) -> Result<ValuePath, String> {
+        path::parse(text).map(ValuePath)
+    }
+
+    /// The value in an object, as JSON; a lone value is itself.
+    ///
+    /// # Errors
+    /// No JSON, nothing at the path, or an object or an array there.
+    pub(crate) fn cell_of(&self, payload: &[u8]) -> Result<String, Broken> {
+        let lone = cell_of(payload);
+        if lone != Err(Broken::NestedValue) {
+            return lone;
+        }
+        let mut cursor = JsonCursor::new(payload);
+        let place = path::place(&self.0, &mut cursor).and_then(|place| cursor.end().map(|()| place));
+        let place = place.map_err(|_| Broken::Unreadable)?.ok_or(Broken::NoValue)?;
+        match &payload[place] {
+            [b'{' | b'[', ..] => Err(Broken::NestedValue),
+            value => std::str::from_utf8(value).map(str::to_owned).map_err(|_| Broken::Unreadable),
+        }
+    }
+}
 
 /// A JSON object of names and their JSON values.
 pub fn object_of<'a>(cells: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<u8> {
@@ -73,6 +107,19 @@ mod tests {
             assert_eq!(cell(payload), value, "{payload:?}");
         }
         assert_eq!(object_of([("a\"b", "1")]), br#"{"a\"b":1}"#);
+    }
+
+    #[test]
+    fn a_value_in_an_object_is_that_at_the_path() {
+        let path = ValuePath::parse("a.value").unwrap();
+        let cell = |payload: &str| path.cell_of(payload.as_bytes());
+        assert_eq!(cell(r#"{"ts": 1, "a": {"value": 12.60}}"#).as_deref(), Ok("12.60"));
+        assert_eq!(cell(r#"{"a": {"value": "x\"y"}}"#).as_deref(), Ok(r#""x\"y""#));
+        assert_eq!((cell("4.5").as_deref(), cell("").as_deref()), (Ok("4.5"), Ok("null")));
+        assert_eq!(cell(r#"{"a": 7}"#), Err(Broken::NoValue));
+        assert_eq!(cell(r#"{"a": {"value": [1]}}"#), Err(Broken::NestedValue));
+        assert_eq!(cell(r#"{"a": {"value": 1}"#), Err(Broken::Unreadable));
+        assert!(ValuePath::parse("a..b").is_err());
     }
 
     #[test]

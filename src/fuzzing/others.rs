@@ -56,6 +56,9 @@ fn records(bytes: &[u8]) -> Vec<(Vec<u8>, Vec<Vec<u8>>)> {
 pub(super) fn same_json(bytes: &[u8], message: &Message, bad: usize) {
     let objects = match serde_json::from_slice(bytes) {
         Ok(Value::Object(object)) => vec![Value::Object(object)],
+        Ok(Value::Array(values)) if values.first().is_some_and(|value| !value.is_object() && !value.is_array()) => {
+            vec![Value::Array(values)]
+        }
         Ok(Value::Array(objects)) => objects,
         _ => return,
     };

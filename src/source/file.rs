@@ -1,5 +1,6 @@
 //! Rows from a file or from standard input.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
@@ -7,8 +8,12 @@ use std::sync::Arc;
 
 use super::byte_budget::ByteBudget;
 use super::source_output::buffer_until_closed;
+use crate::data::cell::DecimalMark;
 use crate::data::{DateOrder, Format, Header, Origin, Row, Schema};
-use crate::format::{Compression, FileKind, FileRecord, FileRecords, Framing, Inference, each_payload_row};
+use crate::format::{
+    Compression, CsvOptions, DecimalSearch, FileKind, FileRecord, FileRecords, Framing, Inference, MOST_ROWS,
+    each_payload_row,
+};
 use crate::measure::Clock;
 use crate::source::{BucketBuffer, Error, MAX_WAITING, SourceOutput, SourceSettings};
 
@@ -35,8 +40,8 @@ pub fn read(
     clock: Clock,
     output: &SourceOutput,
 ) -> Result<(), Error> {
-    let framing = &settings.framing;
-    let kind = FileKind::of_format(framing.format).unwrap_or(kind);
+    let kind = FileKind::of_format(settings.framing.format).unwrap_or(kind);
+    let framing = &with_decimal(path, kind, &settings.framing)?;
     let order = date_order(path, kind, framing)?;
     let topic: Arc<str> = path.display().to_string().into();
     let mut arrivals = 0;
@@ -102,11 +107,38 @@ fn date_order(path: &Path, kind: FileKind, framing: &Framing) -> Result<Option<D
     records.and_then(FileRecords::told_order).map_err(|error| file_error(path, error))
 }
 
+/// The framing with the decimal mark that the first rows of a CSV file have, where none is said.
+fn with_decimal<'f>(path: &Path, kind: FileKind, framing: &'f Framing) -> Result<Cow<'f, Framing>, Error> {
+    let said =
+        framing.csv.decimal.is_some() || framing.decoding.cells.as_ref().is_some_and(|cells| cells.has_decimal());
+    if said || !matches!(kind, FileKind::Csv | FileKind::WeatherLink) {
+        return Ok(Cow::Borrowed(framing));
+    }
+    let search = || -> io::Result<Option<DecimalMark>> {
+        let file = BufReader::with_capacity(READ_BUFFER, framing.compression.open(File::open(path)?)?);
+        let mut records = FileRecords::new(file, kind, Some(DateOrder::MonthFirst), framing)?;
+        // Beside commas a point is the decimal mark, and a WeatherLink export has no thousands.
+        if !matches!(records.format(), Format::Separated(_)) {
+            return Ok(None);
+        }
+        let mut search = DecimalSearch::default();
+        for _ in 0..MOST_ROWS {
+            let Some((row, _)) = records.next_row()? else { break };
+            search.observe(row);
+        }
+        Ok(search.found())
+    };
+    Ok(match search().map_err(|error| file_error(path, error))? {
+        None => Cow::Borrowed(framing),
+        decimal => Cow::Owned(Framing { csv: CsvOptions { decimal, ..framing.csv.clone() }, ..framing.clone() }),
+    })
+}
+
 /// The schema of all rows of a file.
 pub fn infer(path: &Path, kind: FileKind, framing: &Framing) -> Result<Schema, Error> {
     let mut inference = Inference::default();
     let kind = FileKind::of_format(framing.format).unwrap_or(kind);
-    let framing = &framing.without_columns();
+    let framing = &with_decimal(path, kind, &framing.without_columns())?.into_owned();
     let mut scan = || -> io::Result<()> {
         let file = BufReader::with_capacity(READ_BUFFER, framing.compression.open(File::open(path)?)?);
         if let FileKind::Payloads(format) = kind {

@@ -20,7 +20,7 @@ use crate::config::parse::sparkplug::check_sparkplug;
 use crate::config::parse::subtasks::read_subtasks;
 use crate::config::parse::table::read_tables;
 use crate::config::parse::time::TimeSection;
-use crate::config::parse::topic::{check_collect, check_filters, check_topic};
+use crate::config::parse::topic::{check_collect, check_filters, check_inner, check_topic};
 use crate::config::parsed_settings::ParsedSettings;
 use crate::data::{Kind, Schema};
 use crate::format::Decoding;
@@ -103,6 +103,8 @@ fn read(document: &Arc<Document>, registry: &Registry) -> Result<Dataflow, Spann
     let units = file.source.as_ref().and_then(|source| source.units);
     let topic = file.source.as_ref().and_then(|source| source.topic.clone());
     let collect = file.source.as_ref().and_then(|source| source.collect.clone());
+    let value = file.source.as_ref().and_then(|source| source.value.clone());
+    let rows = file.source.as_ref().and_then(|source| source.rows.clone());
     let pattern = topic.as_ref().map(|topic| Arc::new(topic.get_ref().clone()));
     let units = units.unwrap_or(is_davis || !decoding.unit.is_empty());
     let decoding = Arc::new(Decoding { units, topic: pattern, ..decoding });
@@ -156,6 +158,7 @@ fn read(document: &Arc<Document>, registry: &Registry) -> Result<Dataflow, Spann
     check_sparkplug(&dataflow)?;
     topic.map_or(Ok(()), |topic| check_topic(&dataflow, &topic))?;
     collect.map_or(Ok(()), |collect| check_collect(&dataflow, &collect))?;
+    check_inner(&dataflow, value.as_ref(), rows.as_ref())?;
     connections.map_or(Ok(()), |connections| check_connections(&dataflow, &connections))?;
     dataflow.check_client_ids()?;
     if !allow_loop {

@@ -144,6 +144,10 @@ pub(crate) struct SchemaSection {
     #[serde(default, deserialize_with = "decimal")]
     #[schemars(with = "Option<String>")]
     pub decimal: Option<DecimalMark>,
+    /// The character between thousands, such as `.`; where nothing else can be meant, it is found.
+    #[serde(default, deserialize_with = "thousands")]
+    #[schemars(with = "Option<String>")]
+    pub thousands: Option<char>,
     /// Units of columns whose names carry labels of several, such as `{ outTemp = "degree_C" }`: numbers of outTemp_F are
     /// converted.
     #[serde(default, deserialize_with = "units")]
@@ -158,6 +162,15 @@ pub(crate) struct SchemaSection {
     /// When a row was measured.
     #[schemars(with = "Option<TimeSection>")]
     pub time: Option<Spanned<TimeSection>>,
+}
+
+fn thousands<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<char>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let mut characters = text.chars();
+    match (characters.next(), characters.next()) {
+        (Some(character), None) if !character.is_alphanumeric() && !"+-".contains(character) => Ok(Some(character)),
+        _ => Err(de::Error::custom(format!("{text:?} is no character between thousands, such as \".\" or \",\""))),
+    }
 }
 
 fn units<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
@@ -221,7 +234,8 @@ impl SchemaSection {
 
     /// How the cells of its columns are read, which are read from these keys.
     pub fn decoding(&self, keys: ColumnKeys) -> Decoding {
-        let cells = CellRules::new(self.missing.clone(), self.words.clone(), self.decimal, self.bad_cell);
+        let cells =
+            CellRules::new(self.missing.clone(), self.words.clone(), (self.decimal, self.thousands), self.bad_cell);
         let time = self.time.as_ref().map(|time| Arc::new(time.get_ref().clone().column()));
         let (unit, unknown_keys) = (self.unit.clone(), self.unknown_keys);
         Decoding { units: false, unit, cells: cells.map(Arc::new), time, unknown_keys, topic: None, keys }
@@ -282,14 +296,19 @@ pub(crate) struct SourceSection {
     /// column comes again. Each value is a row of its own if not given.
     #[schemars(with = "Option<String>")]
     pub collect: Option<Spanned<Milliseconds>>,
+    /// With `{column}` in `topic`, and payloads that are objects: the path of the value in them, such as `value`.
+    #[schemars(with = "Option<String>")]
+    pub value: Option<Spanned<String>>,
     /// Whether publishes of an earlier time are taken that the broker has retained.
     #[serde(default = "yes")]
     pub retained: bool,
     /// How CSV is written; what is not given is found from the first lines.
     #[serde(default)]
     pub csv: CsvOptions,
-    /// The array inside of a JSON payload, or of a line of a file, that holds the rows, such as `data.conditions`; rows
-    /// have what they lack from the object around it, by its paths.
+    /// Where the rows are inside of a JSON payload, or of a line of a file: the path of an array, such as
+    /// `data.conditions`, or of an object whose arrays are columns, such as `hourly`; `.` is the payload itself. With
+    /// `{device}` as the last step, the members of an object are the rows, and their keys the column `device`. Rows have
+    /// what they lack from the object around them, by its paths.
     #[schemars(with = "Option<String>")]
     pub rows: Option<Spanned<String>>,
     /// What payloads and files hold: with `auto`, what they are recognised as.

@@ -7,7 +7,7 @@ use toml::Spanned;
 use crate::config::error::{SpannedError, Wrong};
 use crate::config::model::{Dataflow, Fitting};
 use crate::config::parse::sections::{self, SchemaChoice};
-use crate::format::{Compression, CsvOptions, Decoding, Framing, InnerRows, MAX_PAYLOAD, PayloadFormat};
+use crate::format::{Compression, CsvOptions, Decoding, Framing, InnerRows, MAX_PAYLOAD, PayloadFormat, ValuePath};
 use crate::mqtt::Endpoint;
 use crate::source::{self, Connections};
 
@@ -46,6 +46,7 @@ pub(super) fn source_settings(
             csv: section.map_or_else(CsvOptions::default, |section| section.csv.clone()),
             topic: decoding.topic.clone(),
             collect: section.and_then(|section| section.collect.as_ref()).map(|collect| collect.get_ref().duration()),
+            value: section.and_then(|section| section.value.as_ref()).map(value_path).transpose()?,
             decoding: decoding.clone(),
             rows: section.and_then(|section| section.rows.as_ref()).map(inner_rows).transpose()?,
         }),
@@ -61,6 +62,10 @@ pub(super) fn source_settings(
 
 fn inner_rows(path: &Spanned<String>) -> Result<InnerRows, SpannedError> {
     InnerRows::parse(path.get_ref()).map_err(|reason| Wrong::RowsPath(reason).at(path.span()))
+}
+
+fn value_path(path: &Spanned<String>) -> Result<ValuePath, SpannedError> {
+    ValuePath::parse(path.get_ref()).map_err(|reason| Wrong::ValuePath(reason).at(path.span()))
 }
 
 /// Refuses connections that do not work with the other settings.

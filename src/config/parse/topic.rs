@@ -5,7 +5,7 @@ use toml::Spanned;
 use crate::config::error::{SpannedError, Wrong};
 use crate::config::model::Dataflow;
 use crate::config::parse::sections::{Milliseconds, SchemaChoice};
-use crate::format::TopicPattern;
+use crate::format::{InnerRows, TopicPattern};
 use crate::mqtt::{Protocol, check_filter, overlap};
 
 /// Refuses filters that no broker takes.
@@ -50,6 +50,27 @@ pub(super) fn check_collect(dataflow: &Dataflow, collect: &Spanned<Milliseconds>
         return Err(Wrong::CollectShared.at(collect.span()));
     }
     Ok(())
+}
+
+/// Refuses a place of the value in payloads that no topic names a column for, and keys that are values of no column.
+pub(super) fn check_inner(
+    dataflow: &Dataflow,
+    value: Option<&Spanned<String>>,
+    rows: Option<&Spanned<String>>,
+) -> Result<(), SpannedError> {
+    let framing = &dataflow.source_settings.framing;
+    if let Some(value) = value
+        && !framing.topic.as_ref().is_some_and(|pattern| pattern.names_column())
+    {
+        return Err(Wrong::ValueWithoutColumn.at(value.span()));
+    }
+    let named = framing.rows.as_ref().and_then(InnerRows::key_column).zip(rows);
+    match (&dataflow.schema, named) {
+        (SchemaChoice::Known { schema, .. }, Some((name, rows))) if schema.get(name).is_none() => {
+            Err(Wrong::no_column(name, schema).at(rows.span()))
+        }
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -102,6 +123,20 @@ mod tests {
         let without = source("url = \"mqtt://h/w/+/loop\"\ntopic = \"w/{station}/loop\"").unwrap();
         assert!(without.contains("collect without {column}"), "{without}");
         assert!(refused("url = \"mqtt://h/w/#\"\ncollect = \"0s\"").is_some());
+    }
+
+    #[test]
+    fn values_and_rows_inside_of_payloads_are_of_columns() {
+        let source = |rest: &str| refused(&format!("url = \"mqtt://h/w/+/+\"\n{rest}"));
+        let topic = "topic = \"w/{station}/{column}\"";
+        assert_eq!(source(&format!("{topic}\nvalue = \"val\"")), None);
+        assert!(source("value = \"val\"").unwrap().contains("value without {column}"));
+        assert!(source(&format!("{topic}\nvalue = \"a..b\"")).unwrap().contains("is no path"));
+        for rows in ["a.b", ".", "a.{station}", "{station}"] {
+            assert_eq!(source(&format!("rows = {rows:?}")), None, "{rows}");
+        }
+        assert!(source("rows = \"a.{staton}\"").unwrap().contains("no column `staton`"));
+        assert!(source("rows = \"a.\"").unwrap().contains("is no path"));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use toml::Value;
 
 use crate::data::cell::{DecimalMark, number_by};
-use crate::format::{CsvOptions, Framing, HeaderLine, csv, find_header, units_line};
+use crate::format::{CsvOptions, DecimalSearch, Framing, HeaderLine, csv, find_header, units_line};
 
 /// What is found of a CSV text.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -45,18 +45,17 @@ impl CsvDialect {
         };
         let has_units =
             named && behind().next().is_some_and(|line| units_line::is_units(line, header, separator, &framing));
-        let (mut commas, mut points) = (false, false);
+        let mut decimal = DecimalSearch::default();
         for cell in behind().take(100).flat_map(|line| csv::cells_by(line, separator)) {
-            if number_by(&cell, DecimalMark::Either).is_some_and(f64::is_finite) {
-                // A comma before three digits may as well stand between thousands.
-                let fraction = cell.trim().split_once(',').map_or(0, |(_, digits)| digits.len());
-                commas |= fraction > 0 && (fraction != 3 || separator != b',');
-                points |= cell.contains('.');
+            // A comma before three digits may as well stand between thousands.
+            let fraction = cell.trim().split_once(',').map_or(0, |(_, digits)| digits.len());
+            if fraction != 3 || separator != b',' {
+                decimal.observe_cell(&cell);
             }
         }
         let options = CsvOptions {
             separator: (separator != b',').then_some(separator),
-            decimal: (commas && !points).then_some(DecimalMark::Comma),
+            decimal: decimal.found(),
             skip: u32::try_from(start.skip).ok().filter(|skip| *skip > 0 && named && start.header == HeaderLine::Whole),
             skip_after_header: has_units.then_some(1),
             // Of comments that are given none is the header.
@@ -109,6 +108,10 @@ mod tests {
             (b"12:00,1.5\n12:05,2\n", "{ header = false }"),
             (b"time,temp\n\"12:00\",\"1,5\"\n", r#"{ decimal = "," }"#),
             (b"time,rain\n\"12:00\",\"1,500\"\n", ""),
+            (b"time,rain\n\"12:00\",\"1,500.5\"\n", ""),
+            // A thousand, by the comma elsewhere.
+            (b"time;rain\n12:00;1.500\n13:00;2,5\n", r#"{ decimal = ",", separator = ";" }"#),
+            (b"time;rain\n12:00;1.500,5\n", r#"{ decimal = ",", separator = ";" }"#),
         ] {
             assert_eq!(found(text, true), expected, "{}", String::from_utf8_lossy(text));
         }

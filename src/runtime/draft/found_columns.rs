@@ -16,6 +16,8 @@ const LONGEST_EXAMPLE: usize = 40;
 const MOST_VALUES: usize = 50;
 /// Arrays with more elements are no columns.
 pub(super) const MOST_ELEMENTS: usize = 16;
+/// Rows that are arrays with more elements have no columns.
+const MOST_CELLS: usize = 64;
 /// So many different words in a column of numbers are words for missing values; more make it a text.
 const MOST_WORDS: usize = 3;
 
@@ -185,6 +187,12 @@ impl FoundColumns {
                     self.walk(&below, value);
                 }
             }
+            // A row of values.
+            Value::Array(array) if at.is_empty() && array.len() <= MOST_CELLS => {
+                for (index, value) in array.iter().enumerate() {
+                    self.walk(&format!("[{index}]"), value);
+                }
+            }
             Value::Array(_) if at.is_empty() => {}
             Value::Array(array) => {
                 if let Some(pairs) = pairs_of(array) {
@@ -219,7 +227,7 @@ impl FoundColumns {
         }
         let point = number_by(text, DecimalMark::Point).is_some();
         let is_number = point || number_by(text, mark).is_some();
-        column.points += usize::from(point && text.contains('.'));
+        column.points += usize::from(point && text.contains('.') && !cell::may_be_thousands(text));
         column.commas += usize::from(is_number && !point);
         column.take(text.trim(), is_number);
     }

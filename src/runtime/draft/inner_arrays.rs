@@ -43,12 +43,34 @@ pub(super) fn pairs_of(array: &[Value]) -> Option<Pairs> {
     Some(Pairs { name: NAMES.into_iter().find(is_name)?, value })
 }
 
+/// The key of the value in payloads that are objects of one value alone, each on a topic that names what it is.
+pub(super) fn value_key<'a>(publishes: impl Iterator<Item = (&'a str, &'a [u8])>) -> Option<&'static str> {
+    /// Numbers that stand beside a value and are none of their own.
+    const BESIDE: [&str; 9] = ["ts", "lc", "time", "timestamp", "min", "max", "q", "ack", "expire"];
+    let (mut topics, mut objects) = (HashSet::new(), Vec::new());
+    for (topic, payload) in publishes {
+        topics.insert(topic);
+        match serde_json::from_slice(payload) {
+            Ok(Value::Object(object)) => objects.push(object),
+            _ => return None,
+        }
+    }
+    let is_lone = |object: &serde_json::Map<String, Value>, key: &str| {
+        let is_value = object.get(key).is_some_and(|value| !value.is_object() && !value.is_array());
+        let is_beside =
+            |(other, value): (&String, &Value)| other == key || BESIDE.contains(&&**other) || numbers_in(value) == 0;
+        is_value && object.iter().all(is_beside)
+    };
+    let keys = ["value", "val"];
+    (topics.len() > 1).then(|| keys.into_iter().find(|key| objects.iter().all(|object| is_lone(object, key)))).flatten()
+}
+
 /// Whether a text stands in a path without quotes.
 pub(super) fn is_plain_word(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || "_-:.".contains(c))
 }
 
-/// What an array of objects has in one payload or in several.
+/// What an array of rows has in one payload or in several.
 #[derive(Default)]
 struct SeenArray {
     /// Payloads that have it, and those that have it without elements.
@@ -61,21 +83,25 @@ struct SeenArray {
     has_time: bool,
     /// Whether its elements tell how something was received, and not what was measured.
     of_radio: bool,
+    /// Whether it is an object whose arrays are columns, one of times among them.
+    of_columns: bool,
 }
 
-/// The path of the array that holds the rows of these payloads; `None` if each payload is a row.
+/// The path of what holds the rows of these payloads, as `rows` of `[source]` has it; `None` if each payload is a row.
 pub(super) fn rows_of(payloads: &[Value]) -> Option<String> {
     let mut seen: BTreeMap<String, SeenArray> = BTreeMap::new();
     let objects = payloads.iter().filter(|payload| payload.is_object()).count();
     for payload in payloads.iter().filter(|payload| payload.is_object()) {
-        look("", payload, numbers_in(payload), &mut seen);
+        let all = numbers_in(payload);
+        look_at_columns(".", payload, all, &mut seen);
+        look("", payload, all, &mut seen);
     }
     let holds_rows = |seen: &SeenArray| {
         let (mean, outside) = (seen.numbers as f64 / seen.elements as f64, seen.outside as f64 / seen.payloads as f64);
         let in_half = seen.payloads > 0 && 2 * (seen.payloads + seen.empty) > objects;
         let by_size = mean >= outside.max(1.0);
         let by_time = seen.has_time && seen.elements >= 2 * seen.payloads && seen.numbers > 2 * seen.outside;
-        in_half && (by_size || by_time) && !(seen.of_radio && outside > 1.0)
+        in_half && (by_size || by_time || seen.of_columns) && !(seen.of_radio && outside > 1.0)
     };
     let best = seen.iter().filter(|(_, seen)| holds_rows(seen)).max_by_key(|(_, seen)| seen.numbers);
     best.map(|(path, _)| path.clone())
@@ -88,7 +114,7 @@ fn look(at: &str, value: &Value, all: usize, seen: &mut BTreeMap<String, SeenArr
         let mut below = at.to_owned();
         path::append_key(&mut below, key);
         match value {
-            Value::Array(array) if array.iter().all(Value::is_object) => {
+            Value::Array(array) if array.iter().all(Value::is_object) || is_matrix(array) => {
                 if pairs_of(array).is_some() {
                     continue;
                 }
@@ -107,9 +133,48 @@ fn look(at: &str, value: &Value, all: usize, seen: &mut BTreeMap<String, SeenArr
                 seen.of_radio |=
                     keys().any(|key| ["rssi", "snr", "gateway_ids"].contains(&key.to_lowercase().as_str()));
             }
-            value => look(&below, value, all, seen),
+            value => {
+                look_at_columns(&below, value, all, seen);
+                look(&below, value, all, seen);
+            }
         }
     }
+}
+
+/// Whether an array consists of rows that are arrays of values.
+fn is_matrix(array: &[Value]) -> bool {
+    /// Pairs are places or ranges rather than rows.
+    const LEAST: usize = 3;
+    let width = array.first().and_then(Value::as_array).map_or(0, Vec::len);
+    let is_row = |row: &Value| {
+        row.as_array()
+            .is_some_and(|row| row.len() == width && !row.iter().any(|value| value.is_array() || value.is_object()))
+    };
+    width >= LEAST && array.iter().all(is_row)
+}
+
+/// Takes in an object whose arrays are columns of one length. Without times among them, they may as well be the values of
+/// one moment, such as three phases.
+fn look_at_columns(at: &str, value: &Value, all: usize, seen: &mut BTreeMap<String, SeenArray>) {
+    let Value::Object(object) = value else { return };
+    let is_plain = |array: &[Value]| !array.iter().any(|value| value.is_array() || value.is_object());
+    let times =
+        object.iter().find(|(key, value)| is_time_key(key) && value.as_array().is_some_and(|array| is_plain(array)));
+    let Some(length) = times.and_then(|(_, times)| times.as_array()).map(Vec::len).filter(|length| *length > 0) else {
+        return;
+    };
+    let columns: Vec<&Vec<Value>> =
+        object.values().filter_map(Value::as_array).filter(|array| array.len() == length).collect();
+    if columns.len() < 2 {
+        return;
+    }
+    let numbers: usize = columns.iter().flat_map(|column| column.iter()).map(numbers_in).sum();
+    let seen = seen.entry(at.to_owned()).or_default();
+    seen.payloads += 1;
+    seen.elements += length;
+    seen.numbers += numbers;
+    seen.outside += all - numbers;
+    (seen.has_time, seen.of_columns) = (true, true);
 }
 
 fn is_time_key(key: &str) -> bool {
@@ -155,6 +220,39 @@ mod tests {
         assert_eq!(rows_of(&[rows.clone(), json!({"r": []}), json!({"r": null})]).as_deref(), Some("r"));
         assert_eq!(rows_of(&[json!({"r": []})]), None);
         assert_eq!(rows_of(&[rows, json!({"t": 1}), json!({"t": 1})]), None);
+    }
+
+    #[test]
+    fn arrays_that_are_columns_hold_rows_where_times_are_among_them() {
+        let forecast = json!({"latitude": 52.5, "hourly_units": {"time": "iso8601"},
+            "hourly": {"time": ["2024-03-01T00:00", "2024-03-01T01:00"], "temp": [5.1, null], "hum": [90, 91]},
+            "daily": {"time": ["2024-03-01"], "max": [7.2]}});
+        assert_eq!(rows_of(&[forecast]).as_deref(), Some("hourly"));
+        assert_eq!(rows_of(&[json!({"dev": "x", "ts": [1, 2], "temp": [20, 21]})]).as_deref(), Some("."));
+        let phases = json!({"Time": "x", "ENERGY": {"Power": [1, 2, 3], "Voltage": [230, 231, 229]}});
+        assert_eq!(rows_of(&[phases]), None);
+        let observations = json!({"serial_number": "x", "obs": [[1588948614, 0.18, 22.3], [1588948674, 0.2, 22.4]]});
+        assert_eq!(rows_of(&[observations]).as_deref(), Some("obs"));
+    }
+
+    #[test]
+    fn a_value_alone_in_objects_has_its_name_in_the_topic() {
+        let key = |publishes: &[(&'static str, &'static str)]| {
+            value_key(publishes.iter().map(|(topic, payload)| (*topic, payload.as_bytes())))
+        };
+        let volts = ("N/a/Voltage", r#"{"value": 12.6, "max": 14}"#);
+        assert_eq!(key(&[volts, ("N/a/Current", r#"{"value": null}"#)]), Some("value"));
+        assert_eq!(key(&[("s/t", r#"{"val": 1, "ts": 5}"#), ("s/h", r#"{"val": "on", "lc": 4}"#)]), Some("val"));
+        for others in [
+            &[volts][..],
+            &[volts, ("N/a/State", r#"{"value": 1, "temp": 2}"#)],
+            &[volts, ("N/a/State", r#"{"state": 1}"#)],
+            &[volts, ("N/a/State", r#"{"value": [1]}"#)],
+            &[volts, ("N/a/State", "[1]")],
+            &[],
+        ] {
+            assert_eq!(key(others), None, "{others:?}");
+        }
     }
 
     #[test]

@@ -9,10 +9,12 @@ use super::csv_dialect::CsvDialect;
 use super::found_columns::{FoundColumn, FoundColumns};
 use super::found_time::FoundTime;
 use super::found_topics::{FoundTopics, KnownPublish};
-use super::inner_arrays::rows_of;
+use super::inner_arrays::{rows_of, value_key};
 use crate::config::{Dataflow, SchemaChoice};
 use crate::data::{Bucket, Format, Kind};
-use crate::format::{Compression, Decoder, FileKind, Framing, InnerRows, MAX_PAYLOAD, PayloadFormat, PayloadKind};
+use crate::format::{
+    Compression, Decoder, FileKind, Framing, InnerRows, MAX_PAYLOAD, PayloadFormat, PayloadKind, ValuePath,
+};
 use crate::registry::Registry;
 use crate::source::{RawSample, SourceUrl};
 
@@ -50,7 +52,7 @@ pub struct Proposal {
 }
 
 /// Keys of `[source]` that a proposal may set.
-const SETTINGS: [&str; 7] = ["format", "compression", "topic", "collect", "rows", "csv", "units"];
+const SETTINGS: [&str; 8] = ["format", "compression", "topic", "collect", "value", "rows", "csv", "units"];
 
 /// Proposes a dataflow file for a source of which these are some payloads; it is one that `rowmill check` takes. At most
 /// `most` rows are looked at.
@@ -120,7 +122,7 @@ impl Proposal {
             let set = self.settings.iter().find(|setting| setting.key == key);
             edits.push((format!("source.{key}"), set.map(|setting| json(&setting.value))));
         }
-        for key in ["base", "id", "unit", "number", "text", "missing", "decimal", "time"] {
+        for key in ["base", "id", "unit", "number", "text", "missing", "decimal", "thousands", "time"] {
             edits.push((format!("schema.{key}"), None));
         }
         let mut set = |key: &str, value: Value| edits.push((format!("schema.{key}"), Some(json(&value))));
@@ -216,7 +218,7 @@ impl Proposal {
         dialect.nameless
     }
 
-    fn look_at_publishes(&mut self, publishes: &[(String, Vec<u8>)], framing: &mut Framing) -> usize {
+    fn look_at_publishes<'a>(&mut self, publishes: &'a [(String, Vec<u8>)], framing: &mut Framing) -> usize {
         let unpacked = |payload: &[u8]| match Compression::Auto.unpacked(payload, MAX_PAYLOAD) {
             Ok(Some(bytes)) => (bytes, Compression::Auto.of(payload)),
             _ => (payload.to_vec(), None),
@@ -228,13 +230,28 @@ impl Proposal {
         {
             self.set_compression(packed, framing);
         }
-        let kinds: Vec<KnownPublish<'_>> = publishes
+        let mut kinds: Vec<KnownPublish<'a>> = publishes
             .iter()
             .zip(&payloads)
             .map(|((topic, _), (bytes, _))| KnownPublish { topic, kind: PayloadKind::of(bytes) })
             .collect();
         let SourceUrl::Mqtt(url) = &mut self.source else { return 0 };
         let mut topics = FoundTopics::of(&url.topic, &kinds);
+        let objects = kinds.iter().zip(&payloads).filter(|(publish, _)| publish.kind == PayloadKind::Json);
+        let mut wrapped = None;
+        let key = value_key(objects.map(|(publish, (bytes, _))| (publish.topic, &bytes[..])));
+        if let Some(key) = key.filter(|_| topics.kind == PayloadKind::Json) {
+            let value = |publish: &KnownPublish<'a>| match publish.kind {
+                PayloadKind::Json => KnownPublish { kind: PayloadKind::Value, ..publish.clone() },
+                _ => publish.clone(),
+            };
+            let values: Vec<KnownPublish<'_>> = kinds.iter().map(value).collect();
+            let by_name = FoundTopics::of(&url.topic, &values);
+            if by_name.names_column {
+                (kinds, topics) = (values, by_name);
+                wrapped = Some(key);
+            }
+        }
         if let Some(filter) = topics.filter.take() {
             url.topic = filter.clone();
             topics.filter = Some(filter);
@@ -245,6 +262,10 @@ impl Proposal {
         }
         topics.tell_others(&kinds);
         self.remarks.append(&mut topics.remarks);
+        if let Some(key) = wrapped {
+            self.set("value", key, "where the value is in a payload");
+            framing.value = ValuePath::parse(key).ok();
+        }
         let mut nameless = 0;
         match topics.kind {
             PayloadKind::Format(name) => self.set_format(name, framing),
@@ -293,7 +314,7 @@ impl Proposal {
         let Some(path) = rows_of(&objects).and_then(|path| Some((InnerRows::parse(&path).ok()?, path))) else {
             return rows;
         };
-        self.set("rows", path.1, "each element is a row; it has what it lacks from the object around it");
+        self.set("rows", path.1, "what is in it are rows; they have what they lack from the object around it");
         framing.rows = Some(path.0);
         sample.rows(framing, most)
     }
