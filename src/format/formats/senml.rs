@@ -304,7 +304,7 @@ mod tests {
             ("a1 00 61 61", "at byte 1: not an array of records"),
             ("81 01", "not an array of records"),
             ("81 a2 00 61 61 02 01 00", "not an array of records"),
-            ("81 a2 00 61 61 02 61 62", "not an array of records"),
+            ("81 a2 00 61 61 02 61 62", "a value that does not exist"),
             ("81 a1 00 61 61", "a record without a value"),
             ("81 a2 20 0b 00 61 61", "a version or a field"),
         ] {
