@@ -20,7 +20,7 @@ use crate::runtime::epochs::stored::{Progress, StoredCheckpoint};
 use crate::runtime::graph::operator_state::OperatorState;
 use crate::sink::FileEnd;
 use crate::source::{DeliveryRange, EdgeNodes, TakenPublish};
-use crate::subtasks::{Recent, Remembering, Subtasks};
+use crate::subtasks::{Recent, Remembering, Scope, Subtasks};
 use crate::tables::{Accumulators, Grouping, KeptRows, Late, TableState, Window};
 
 const LONGEST: usize = 1 << 16;
@@ -190,7 +190,7 @@ pub fn states(bytes: &[u8]) {
             if !subtask.can_stream() {
                 return;
             }
-            subtask.remembering(Some(0), 2).restore(&states)
+            subtask.remembering(Some(0), &Scope::numbers(2)).restore(&states)
         }
     };
     assert!(restored.err().is_none_or(|reason| !reason.is_empty()));

@@ -2,11 +2,11 @@
 
 use super::entry::Entry;
 use super::models::{
-    Adwin, BoostedClassifier, BoostedRegressor, Classify, GaussianLearning, HalfSpaceTreesLearning, IsolationForest,
-    KMeans, KMeansLearning, KNeighborsClassifier, KNeighborsRegressor, Learning, LinearClassifier, LinearRegressor,
-    MlpClassifier, MlpRegressor, Model, OneClassSvm, Online, PassiveAggressiveClassifier, PassiveAggressiveRegressor,
-    Pca, PcaLearning, Perceptron, Regress, Served, SgdClassification, SgdClassifier, SgdRegression, SgdRegressor, Svc,
-    Svr, TreeClassifier, TreeRegressor,
+    Adwin, BoostedClassifier, BoostedRegressor, Classify, GaussianLearning, HalfSpaceTreesLearning,
+    HoeffdingTreeClassifier, IsolationForest, KMeans, KMeansLearning, KNeighborsClassifier, KNeighborsRegressor,
+    Learning, LinearClassifier, LinearRegressor, MlpClassifier, MlpRegressor, Model, OneClassSvm, Online,
+    PassiveAggressiveClassifier, PassiveAggressiveRegressor, Pca, PcaLearning, Perceptron, Regress, Served,
+    SgdClassification, SgdClassifier, SgdRegression, SgdRegressor, Svc, Svr, TreeClassifier, TreeRegressor,
 };
 use super::subtask::Subtask;
 use super::{
@@ -112,6 +112,7 @@ impl Subtasks {
             .with_model::<IsolationForest>("isolation_forest", "sklearn.ensemble.IsolationForest")
             .with_online::<Adwin>("adwin", "river.drift.ADWIN")
             .with_online::<HalfSpaceTreesLearning>("half_space_trees", "river.anomaly.HalfSpaceTrees")
+            .with_online::<HoeffdingTreeClassifier>("hoeffding_tree_classifier", "river.tree.HoeffdingTreeClassifier")
             .with_model::<KMeans>("k_means", "sklearn.cluster.KMeans")
             .with_online::<KMeansLearning>("mini_batch_k_means", "sklearn.cluster.MiniBatchKMeans")
             .with_model::<Pca>("pca", "sklearn.decomposition.PCA")

@@ -93,7 +93,7 @@ impl Step {
             Some(StreamKey::Text(slot)) => Some(slot),
             Some(StreamKey::All) | None => None,
         };
-        self.subtask.remembering(key, self.scope.numbers.len())
+        self.subtask.remembering(key, &self.scope)
     }
 
     /// Whether a message goes on without the rows that it is refused for.

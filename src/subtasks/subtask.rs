@@ -104,8 +104,8 @@ pub trait Incremental: Send + Sync {
     /// Where the original raises.
     fn check_rows(&self, message: &Message, scope: &Scope) -> Result<(), Fault>;
 
-    /// The empty state for so many columns and each value of the text column in slot `key`; one for all without it.
-    fn remembering(self: Arc<Self>, key: Option<usize>, columns: usize) -> Box<dyn Remembering>;
+    /// The empty state for these columns and each value of the text column in slot `key`; one for all without it.
+    fn remembering(self: Arc<Self>, key: Option<usize>, scope: &Scope) -> Box<dyn Remembering>;
 }
 
 /// A subtask whose parameters name columns: what it does is known with the columns.
@@ -395,12 +395,12 @@ impl DynSubtask {
     ///
     /// # Panics
     /// If it can't learn over the stream, which the dataflow's reader refuses.
-    pub fn remembering(&self, key: Option<usize>, columns: usize) -> Box<dyn Remembering> {
+    pub fn remembering(&self, key: Option<usize>, scope: &Scope) -> Box<dyn Remembering> {
         if let Some(model) = self.incremental.clone() {
-            return model.remembering(key, columns);
+            return model.remembering(key, scope);
         }
         let subtask = self.partial_fit.clone().expect("only subtasks that learn are asked");
-        Box::new(Streaming::new(Box::new(move || subtask.learner()), key, columns))
+        Box::new(Streaming::new(Box::new(move || subtask.learner()), key, scope.numbers.len()))
     }
 
     /// What refuses a message that nothing can be learned from over the stream: [`Streaming::check`], or

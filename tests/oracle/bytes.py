@@ -4,7 +4,7 @@ what was published all that must be there.
 
     bytes.py target/debug/rowmill [--kills N] [--seed S] [--cases C] [--keep DIR]
 
-Rows of several stations, some of them late, sent twice, corrected or taken back, at QoS 1 over mosquitto. Each case is
+The steps are all that learn over the stream. Rows of several stations, some of them late, sent twice, corrected or taken back, at QoS 1 over mosquitto. Each case is
 played twice, with kill -9 of one of the processes or of all, and without. Processes and workers are drawn anew at each
 start. What must come out is counted from what was published: rows in are rows out and those dropped as sent twice.
 """
@@ -58,7 +58,7 @@ key = "station"
 target = "n"
 average = 3
 random_state = 7
-[[table]]
+{models}[[table]]
 name = "hourly"
 input = "raw"
 key = ["station"]
@@ -79,9 +79,31 @@ sink = {{ url = "all.csv" }}
 [sink]
 url = "out.{ending}"
 """
+# Every other model that learns over the stream, with few clusters and components: a message may be a row.
+REGRESSION = 'target = "n"\nrandom_state = 7\n'
+CLASSES = 'target = "station"\nclasses = ["a", "b", "c", "d"]\n'
+MODELS = {
+    "passive_aggressive_regressor": REGRESSION,
+    "sgd_classifier": CLASSES + 'loss = "log_loss"\nrandom_state = 7\noutputs = ["prediction", "probability"]\n',
+    "passive_aggressive_classifier": CLASSES + "random_state = 7\n",
+    "perceptron": CLASSES + "random_state = 7\n",
+    "gaussian_nb": CLASSES + 'outputs = ["prediction", "probability"]\n',
+    "mini_batch_k_means": 'n_clusters = 1\nreassignment_ratio = 0.0\nrandom_state = 7\noutputs = ["distance"]\n',
+    "incremental_pca": "n_components = 1\n",
+    "half_space_trees": "seed = 7\nwindow_size = 20\nlimits = [[-4.0, 4.0]]\n",
+    "adwin": 'clock = 2\noutputs = ["drift", "window_mean", "window_width"]\n',
+    "hoeffding_tree_classifier": CLASSES + 'grace_period = 10\ndelta = 0.5\noutputs = ["prediction", "probability"]\n',
+}
 ALL_TIMEOUT = 120
 # Of the rows before it; with those sent twice in between, `horizon` still reaches back to the first of two.
 TWICE_WITHIN = 10
+
+
+def models(draw):
+    """A step for each model, one for all rows or one a station."""
+    key = lambda: draw.choice(["", 'key = "station"\n'])
+    step = '[[subtask]]\nuse = "{}"\ncolumns = ["t"]\nfit = "stream"\nprefix = "{}_"\n'
+    return "".join(step.format(name, name) + own + key() for name, own in MODELS.items())
 
 
 def rows(draw, count):
@@ -168,6 +190,7 @@ def run(program, directory, seed, kills):
     count = case.randint(400, 1500)
     broker = Mosquitto(directory, case.choice([100, 1000]))
     settings = dict(bucket_size=case.choice([1, 7, 50]), every=case.choice([10, 100]), ending=case.choice(["csv", "ndjson"]))
+    settings["models"] = models(case)
     (directory / "bytes.toml").write_text(DATAFLOW.format(port=broker.port, **settings))
     mill = Mill(program, directory, "bytes.toml")
     there = lambda: "subscribed to" in mill.said() or mill.ended()

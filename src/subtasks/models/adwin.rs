@@ -72,6 +72,7 @@ impl Learning for Adwin {
     type Model = DriftDetector;
     type State = SinceDrift;
     const SUPERVISED: bool = false;
+    const ROW_BY_ROW: bool = true;
 
     fn check(&self) -> Result<(), Refusal> {
         let from_1 = |name: &'static str| Err(Refusal::new(name, format!("{name} must be from 1")));
@@ -86,9 +87,9 @@ impl Learning for Adwin {
         }
     }
 
-    fn check_columns(&self, columns: usize) -> Result<(), Refusal> {
+    fn check_columns(&self, columns: &[String]) -> Result<(), Refusal> {
         match columns {
-            1 => Ok(()),
+            [_] => Ok(()),
             _ => Err(Refusal::new("columns", "it watches one column: name it, and give each a step of its own")),
         }
     }
@@ -101,26 +102,27 @@ impl Learning for Adwin {
         Ok(vec![output.number()])
     }
 
-    fn start(&self, _: usize) -> SinceDrift {
+    fn start(&self, _: &[String]) -> SinceDrift {
         SinceDrift { window: AdaptiveWindow::default(), drifted: false }
     }
 
-    fn fits(&self, state: &SinceDrift, _: usize) -> bool {
+    fn fits(&self, state: &SinceDrift, _: &[String]) -> bool {
         state.window.fits(&self.cutting())
-    }
-
-    fn model(&self, _: &SinceDrift) -> Option<DriftDetector> {
-        None
     }
 
     fn learn_and_say(
         &self,
         state: &mut SinceDrift,
         features: &Features<'_>,
+        targets: &[Option<f64>],
         outputs: &[ModelOutput],
-    ) -> Option<Vec<OutputValues>> {
+    ) -> Vec<OutputValues> {
         let mut said = vec![Vec::with_capacity(features.rows); outputs.len()];
-        for value in features.columns[0] {
+        for (value, learns) in features.columns[0].iter().zip(targets) {
+            if learns.is_none() {
+                said.iter_mut().for_each(|column| column.push(f64::NAN));
+                continue;
+            }
             self.update(state, *value);
             for (column, output) in said.iter_mut().zip(outputs) {
                 column.push(match output {
@@ -130,18 +132,14 @@ impl Learning for Adwin {
                 });
             }
         }
-        Some(said.into_iter().map(OutputValues::Numbers).collect())
-    }
-
-    fn partial_fit(&self, state: &mut SinceDrift, features: &Features<'_>, _: &[f64]) -> Result<(), String> {
-        features.columns[0].iter().for_each(|value| self.update(state, *value));
-        Ok(())
+        said.into_iter().map(OutputValues::Numbers).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::subtasks::models::testing::names;
     use toml::de::ValueDeserializer;
 
     fn read(parameters: &str) -> Adwin {
@@ -154,16 +152,16 @@ mod tests {
         let value = |place: u32| f64::from(place * 7919 % 1000) / 1000.0 + if place < 200 { 0.0 } else { 1.5 };
         let values: Vec<f64> = (0..220).map(value).collect();
         let outputs = [ModelOutput::Drift, ModelOutput::WindowWidth, ModelOutput::WindowMean];
-        let mut state = adwin.start(1);
+        let mut state = adwin.start(&names(1));
         let mut said: Vec<Vec<f64>> = vec![Vec::new(); 3];
         for part in values.chunks(7) {
             let features = Features { columns: vec![part], rows: part.len() };
-            let of_part = adwin.learn_and_say(&mut state, &features, &outputs).unwrap();
+            let of_part = adwin.learn_and_say(&mut state, &features, &vec![Some(0.0); part.len()], &outputs);
             for (all, part) in said.iter_mut().zip(of_part) {
                 let OutputValues::Numbers(part) = part else { panic!("numbers") };
                 all.extend(part);
             }
-            assert!(adwin.fits(&state, 1));
+            assert!(adwin.fits(&state, &names(1)));
         }
         let drifts: Vec<usize> = (0..said[0].len()).filter(|row| said[0][*row] == 1.0).collect();
         // As river says of the same values.
@@ -183,6 +181,6 @@ mod tests {
             assert_eq!(read(parameters).check().unwrap_err().parameter, parameter, "{parameters}");
         }
         assert!(read("{}").check().is_ok());
-        assert_eq!(read("{}").check_columns(2).unwrap_err().parameter, "columns");
+        assert_eq!(read("{}").check_columns(&names(2)).unwrap_err().parameter, "columns");
     }
 }

@@ -119,11 +119,18 @@ impl Classes {
 
     /// The labels of rows, by the number of their class.
     pub fn labels(&self, classes: &[usize]) -> OutputValues {
+        self.labels_or_gaps(classes.iter().copied().map(Some))
+    }
+
+    /// The labels of rows, by the number of their class; missing where there is none.
+    pub fn labels_or_gaps(&self, classes: impl Iterator<Item = Option<usize>>) -> OutputValues {
         match &self.numbers {
-            Some(numbers) => OutputValues::Numbers(classes.iter().map(|class| numbers[*class]).collect()),
+            Some(numbers) => {
+                OutputValues::Numbers(classes.map(|class| class.map_or(f64::NAN, |class| numbers[class])).collect())
+            }
             None => {
                 let mut texts = TextColumn::default();
-                classes.iter().for_each(|class| texts.push(Some(&self.names[*class])));
+                classes.for_each(|class| texts.push(class.map(|class| &*self.names[class])));
                 OutputValues::Texts(texts)
             }
         }

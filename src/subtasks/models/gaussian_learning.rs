@@ -76,13 +76,14 @@ impl Learning for GaussianLearning {
         Ok(self.classes.as_ref().map_or_else(Vec::new, |classes| columns_of(classes, output)))
     }
 
-    fn start(&self, columns: usize) -> Distributions {
-        let blank = vec![vec![0.0; columns]; self.count()];
+    fn start(&self, columns: &[String]) -> Distributions {
+        let blank = vec![vec![0.0; columns.len()]; self.count()];
         Distributions { counts: vec![0.0; self.count()], means: blank.clone(), variances: blank }
     }
 
-    fn fits(&self, state: &Distributions, columns: usize) -> bool {
-        let fits = |table: &[Vec<f64>]| table.len() == self.count() && table.iter().all(|row| row.len() == columns);
+    fn fits(&self, state: &Distributions, columns: &[String]) -> bool {
+        let fits =
+            |table: &[Vec<f64>]| table.len() == self.count() && table.iter().all(|row| row.len() == columns.len());
         state.counts.len() == self.count() && fits(&state.means) && fits(&state.variances)
     }
 

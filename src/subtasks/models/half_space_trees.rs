@@ -110,12 +110,12 @@ impl Learning for HalfSpaceTreesLearning {
         }
     }
 
-    fn check_columns(&self, columns: usize) -> Result<(), Refusal> {
+    fn check_columns(&self, columns: &[String]) -> Result<(), Refusal> {
         match self.limits.as_ref().map(Vec::len) {
-            Some(count) if count != columns => {
-                Err(Refusal::new("limits", format!("it has {count} ranges, and there are {columns} columns")))
+            Some(count) if count != columns.len() => {
+                Err(Refusal::new("limits", format!("it has {count} ranges, and there are {} columns", columns.len())))
             }
-            _ if columns == 0 => Err(Refusal::new("columns", "there is none to split")),
+            _ if columns.is_empty() => Err(Refusal::new("columns", "there is none to split")),
             _ => Ok(()),
         }
     }
@@ -128,12 +128,12 @@ impl Learning for HalfSpaceTreesLearning {
         Ok(vec![output.number()])
     }
 
-    fn start(&self, columns: usize) -> SeenRows {
-        SeenRows { columns, masses: self.trees(columns).start() }
+    fn start(&self, columns: &[String]) -> SeenRows {
+        SeenRows { columns: columns.len(), masses: self.trees(columns.len()).start() }
     }
 
-    fn fits(&self, state: &SeenRows, columns: usize) -> bool {
-        state.columns == columns && self.trees(columns).fits(&state.masses)
+    fn fits(&self, state: &SeenRows, columns: &[String]) -> bool {
+        state.columns == columns.len() && self.trees(state.columns).fits(&state.masses)
     }
 
     fn model(&self, state: &SeenRows) -> Option<HalfSpaceTrees> {
@@ -150,6 +150,7 @@ impl Learning for HalfSpaceTreesLearning {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::subtasks::models::testing::names;
     use toml::de::ValueDeserializer;
 
     fn read(parameters: &str) -> HalfSpaceTreesLearning {
@@ -172,8 +173,8 @@ mod tests {
             assert_eq!(read(parameters).check().unwrap_err().parameter, parameter, "{parameters}");
         }
         let one = read("{seed = 1, limits = [[0, 2.5]]}");
-        assert!(one.check().is_ok() && one.check_columns(1).is_ok());
-        assert_eq!(one.check_columns(2).unwrap_err().parameter, "limits");
+        assert!(one.check().is_ok() && one.check_columns(&names(1)).is_ok());
+        assert_eq!(one.check_columns(&names(2)).unwrap_err().parameter, "limits");
     }
 
     #[test]
@@ -181,9 +182,9 @@ mod tests {
         let learning = read("{seed = 7, n_trees = 3, height = 4, window_size = 4, limits = [[-1, 2], [0, 10]]}");
         let columns = [vec![0.1, 1.9, -0.5, 0.3], vec![3.0, 9.0, 0.1, 4.0]];
         let features = Features { columns: columns.iter().map(Vec::as_slice).collect(), rows: 4 };
-        let mut state = learning.start(2);
+        let mut state = learning.start(&names(2));
         learning.partial_fit(&mut state, &features, &[0.0; 4]).unwrap();
-        assert!(learning.fits(&state, 2) && !learning.fits(&state, 3));
+        assert!(learning.fits(&state, &names(2)) && !learning.fits(&state, &names(3)));
         let model = learning.model(&state).unwrap();
         let asked = [[0.2], [3.5]];
         let features = Features { columns: asked.iter().map(|column| &column[..]).collect(), rows: 1 };

@@ -90,15 +90,15 @@ impl Learning for KMeansLearning {
         })
     }
 
-    fn start(&self, _: usize) -> Centers {
+    fn start(&self, _: &[String]) -> Centers {
         Centers { centers: Vec::new(), counts: Vec::new() }
     }
 
-    fn fits(&self, state: &Centers, columns: usize) -> bool {
+    fn fits(&self, state: &Centers, columns: &[String]) -> bool {
         let count = state.centers.len();
         state.counts.len() == count
             && (count == 0 || count == self.n_clusters)
-            && state.centers.iter().all(|center| center.len() == columns)
+            && state.centers.iter().all(|center| center.len() == columns.len())
     }
 
     fn model(&self, state: &Centers) -> Option<KMeans> {

@@ -14,8 +14,8 @@ pub struct KeyedModels<L: Learning> {
     online: Arc<OnlineModel<L>>,
     /// The slot of the text column that is the key; one model for all rows if not given.
     key: Option<usize>,
-    /// How many columns it learns from.
-    columns: usize,
+    /// The names of the columns that it learns from.
+    columns: Vec<String>,
     outputs: Vec<ModelOutput>,
     /// What its new columns hold.
     new: Vec<Kind>,
@@ -32,29 +32,35 @@ enum NewColumn {
 
 impl<L: Learning> KeyedModels<L> {
     /// Models that have learnt nothing yet.
-    pub fn new(online: Arc<OnlineModel<L>>, key: Option<usize>, columns: usize) -> KeyedModels<L> {
+    pub fn new(online: Arc<OnlineModel<L>>, key: Option<usize>, columns: Vec<String>) -> KeyedModels<L> {
         let (outputs, new) = (online.outputs(), online.known_columns().into_iter().map(|(_, kind)| kind).collect());
         KeyedModels { online, key, columns, outputs, new, states: BTreeMap::new(), changed: BTreeSet::new() }
     }
 
-    /// Learns from some rows of a key; what it says of them with what it has learnt, if it watches.
-    fn learn(
+    /// Learns from some rows of a key.
+    fn learn(&mut self, key: Option<String>, gathered: &[Vec<f64>], targets: &[f64]) -> Result<(), String> {
+        let learning = &self.online.learning;
+        let before = self.states.get(&key);
+        let mut state = before.map_or_else(|| learning.start(&self.columns), Clone::clone);
+        learning.partial_fit(&mut state, &features(gathered, targets.len()), targets)?;
+        self.states.insert(key.clone(), state);
+        self.changed.insert(key);
+        Ok(())
+    }
+
+    /// What a model says of the rows of a key that learns from each before the next one.
+    fn learn_and_say(
         &mut self,
         key: Option<String>,
         gathered: &[Vec<f64>],
-        targets: &[f64],
-    ) -> Result<Option<Vec<OutputValues>>, String> {
+        targets: &[Option<f64>],
+    ) -> Vec<OutputValues> {
         let learning = &self.online.learning;
-        let before = self.states.get(&key);
-        let mut state = before.map_or_else(|| learning.start(self.columns), Clone::clone);
-        let features = features(gathered, targets.len());
-        let said = learning.learn_and_say(&mut state, &features, &self.outputs);
-        if said.is_none() {
-            learning.partial_fit(&mut state, &features, targets)?;
-        }
+        let mut state = self.states.remove(&key).unwrap_or_else(|| learning.start(&self.columns));
+        let said = learning.learn_and_say(&mut state, &features(gathered, targets.len()), targets, &self.outputs);
         self.states.insert(key.clone(), state);
         self.changed.insert(key);
-        Ok(said)
+        said
     }
 }
 
@@ -82,8 +88,14 @@ impl<L: Learning> Remembering for KeyedModels<L> {
         let targets = online.targets(message, scope);
         let mut keep = vec![true; rows];
         for (key, rows) in groups(message, self.key) {
-            let model = self.states.get(&key).and_then(|state| online.learning.model(state));
             let gathered = gather(message, scope, &rows);
+            if L::ROW_BY_ROW {
+                let targets: Vec<Option<f64>> = rows.iter().map(|row| targets[*row]).collect();
+                let said = self.learn_and_say(key, &gathered, &targets);
+                new.iter_mut().zip(said).for_each(|(column, values)| column.fill(&rows, &values));
+                continue;
+            }
+            let model = self.states.get(&key).and_then(|state| online.learning.model(state));
             if let Some(model) = model {
                 let said = model.evaluate(&features(&gathered, rows.len()), &self.outputs);
                 new.iter_mut().zip(said).for_each(|(column, values)| column.fill(&rows, &values));
@@ -94,15 +106,9 @@ impl<L: Learning> Remembering for KeyedModels<L> {
                 continue;
             }
             let gathered = if learnt.len() == rows.len() { gathered } else { gather(message, scope, &learnt) };
-            match self.learn(key, &gathered, &targets) {
-                Ok(said) => {
-                    let said = said.into_iter().flatten();
-                    new.iter_mut().zip(said).for_each(|(column, values)| column.fill(&learnt, &values));
-                }
-                Err(reason) => {
-                    refused(learnt.iter().map(|row| message.ids[*row]).collect(), reason);
-                    learnt.iter().for_each(|row| keep[*row] = false);
-                }
+            if let Err(reason) = self.learn(key, &gathered, &targets) {
+                refused(learnt.iter().map(|row| message.ids[*row]).collect(), reason);
+                learnt.iter().for_each(|row| keep[*row] = false);
             }
         }
         new.into_iter().for_each(|column| column.append_to(message));
@@ -118,7 +124,7 @@ impl<L: Learning> Remembering for KeyedModels<L> {
     fn restore(&mut self, states: &[KeyedState]) -> Result<(), String> {
         states.iter().try_for_each(|KeyedState { key, state }| {
             let (key, state): (Option<String>, L::State) = (from_bytes(key)?, from_bytes(state)?);
-            if !self.online.learning.fits(&state, self.columns) {
+            if !self.online.learning.fits(&state, &self.columns) {
                 return Err("the state is that of other columns or classes".to_owned());
             }
             self.states.insert(key, state);
@@ -160,6 +166,7 @@ impl NewColumn {
 mod tests {
     use super::*;
     use crate::data::Schema;
+    use crate::subtasks::models::testing::names;
     use crate::subtasks::models::{SgdRegression, SgdRegressor};
     use crate::subtasks::{Refusal, Subtasks};
     use toml::de::ValueDeserializer;
@@ -168,7 +175,7 @@ mod tests {
 
     fn models(parameters: &str) -> Lines {
         let online = serde::Deserialize::deserialize(ValueDeserializer::parse(parameters).unwrap()).unwrap();
-        KeyedModels::new(Arc::new(online), Some(0), 1)
+        KeyedModels::new(Arc::new(online), Some(0), names(1))
     }
 
     fn scope() -> Scope {
@@ -214,7 +221,7 @@ mod tests {
         next.restore(&states).unwrap();
         assert_eq!(said(&mut next, &[(3.0, f64::NAN, 1.0, "a")]).0, [4.0]);
         let mut other = models(PLAIN);
-        other.columns = 2;
+        other.columns = names(2);
         assert!(other.restore(&states).unwrap_err().contains("columns"));
     }
 

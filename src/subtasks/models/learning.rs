@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Classes, Features, Model, ModelOutput, OutputValues};
+use super::{Accepted, Classes, Features, Model, ModelOutput, OutputValues};
 use crate::data::Kind;
 use crate::subtasks::Refusal;
 
@@ -29,6 +29,8 @@ pub trait Learning: DeserializeOwned + JsonSchema + Send + Sync + 'static {
     type State: Clone + Serialize + DeserializeOwned + Send;
     /// Whether it learns to predict the values of a column.
     const SUPERVISED: bool;
+    /// Whether it learns from rows one by one, and says what it thinks of each: [`Learning::learn_and_say`].
+    const ROW_BY_ROW: bool = false;
 
     /// Refuses parameters that the original refuses.
     ///
@@ -36,11 +38,16 @@ pub trait Learning: DeserializeOwned + JsonSchema + Send + Sync + 'static {
     /// The parameter, and what it must be.
     fn check(&self) -> Result<(), Refusal>;
 
-    /// Refuses parameters that do not fit so many columns.
+    /// Which values it takes.
+    fn accepted(&self) -> Accepted {
+        Accepted::default()
+    }
+
+    /// Refuses parameters that do not fit the columns of these names.
     ///
     /// # Errors
     /// The parameter, and why.
-    fn check_columns(&self, _columns: usize) -> Result<(), Refusal> {
+    fn check_columns(&self, _columns: &[String]) -> Result<(), Refusal> {
         Ok(())
     }
 
@@ -53,29 +60,34 @@ pub trait Learning: DeserializeOwned + JsonSchema + Send + Sync + 'static {
     /// In words, that it cannot say it with these parameters.
     fn columns(&self, output: ModelOutput) -> Result<Vec<(String, Kind)>, String>;
 
-    /// What it knows of so many columns before it has learnt.
-    fn start(&self, columns: usize) -> Self::State;
+    /// What it knows of these columns before it has learnt.
+    fn start(&self, columns: &[String]) -> Self::State;
 
-    /// Whether a state is one for so many columns.
-    fn fits(&self, state: &Self::State, columns: usize) -> bool;
+    /// Whether a state is one for these columns.
+    fn fits(&self, state: &Self::State, columns: &[String]) -> bool;
 
-    /// The model of what it has learnt; `None` if that is nothing yet.
-    fn model(&self, state: &Self::State) -> Option<Self::Model>;
+    /// Of a model that learns a message at a time: the model of what it has learnt; `None` if that is nothing yet.
+    fn model(&self, _state: &Self::State) -> Option<Self::Model> {
+        None
+    }
 
-    /// Learns from rows one by one, and says of each what it thinks with it: of what watches rather than predicts. `None` of
-    /// a model that predicts before it learns.
+    /// Of a model that learns row by row: what it says of each row, and learns from it before the next one. `targets` is `None`
+    /// of a row that it does not learn from.
     fn learn_and_say(
         &self,
         _state: &mut Self::State,
         _features: &Features<'_>,
+        _targets: &[Option<f64>],
         _outputs: &[ModelOutput],
-    ) -> Option<Vec<OutputValues>> {
-        None
+    ) -> Vec<OutputValues> {
+        Vec::new()
     }
 
-    /// Learns from rows: `partial_fit`. `targets` has a value a row, for classes their number; none if it has no target.
+    /// Of a model that learns a message at a time: learns from rows, `partial_fit`. `targets` has a value a row, for classes their number; none if it has no target.
     ///
     /// # Errors
     /// Where the original raises, in its words; the state is then unspecified.
-    fn partial_fit(&self, state: &mut Self::State, features: &Features<'_>, targets: &[f64]) -> Result<(), String>;
+    fn partial_fit(&self, _state: &mut Self::State, _features: &Features<'_>, _targets: &[f64]) -> Result<(), String> {
+        Ok(())
+    }
 }

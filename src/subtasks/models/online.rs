@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer};
 use super::keyed_models::KeyedModels;
 use super::online_model::OnlineModel;
 use super::served::{self, Served};
-use super::{Accepted, Classes, Learning, Target};
+use super::{Classes, Learning, Target};
 use crate::data::{self, Kind, Message};
 use crate::subtasks::{
     BatchSubtask, Fault, Fit, Flaw, Incremental, Learned, Refusal, Remembering, Scope, Subtask, Traits, Transform,
@@ -39,6 +39,11 @@ impl<L: Learning> JsonSchema for Online<L> {
     }
 }
 
+/// The columns that a model learns from.
+fn column_names(scope: &Scope) -> Vec<String> {
+    scope.named().map(|(_, name)| name.to_owned()).collect()
+}
+
 impl<L: Learning> Subtask for Online<L> {
     const TRAITS: Traits<Online<L>> = Traits::by_message().fit().model().incremental(L::SUPERVISED);
 
@@ -58,7 +63,7 @@ impl<L: Learning> BatchSubtask for Online<L> {
     }
 
     fn check_scope(&self, scope: &Scope) -> Result<(), Refusal> {
-        self.0.learning.check_columns(scope.numbers.len())
+        self.0.learning.check_columns(&column_names(scope))
     }
 
     fn check_schema(&self, schema: &data::Schema, _: &Scope) -> Result<(), Refusal> {
@@ -95,7 +100,7 @@ impl<L: Learning> Incremental for Online<L> {
     }
 
     fn check_rows(&self, message: &Message, scope: &Scope) -> Result<(), Fault> {
-        Accepted::default().check(message, scope)?;
+        self.0.learning.accepted().check(message, scope)?;
         let Some(column) = &scope.target else { return Ok(()) };
         let target = self.0.learning.target();
         let refused = |x: f64| if matches!(target, Target::Class(_)) { x.is_nan() } else { x.is_infinite() };
@@ -114,7 +119,7 @@ impl<L: Learning> Incremental for Online<L> {
         Err(Flaw::of_rows(rows, reason).named(&column.name, &message.ids))
     }
 
-    fn remembering(self: Arc<Self>, key: Option<usize>, columns: usize) -> Box<dyn Remembering> {
-        Box::new(KeyedModels::new(self.0.clone(), key, columns))
+    fn remembering(self: Arc<Self>, key: Option<usize>, scope: &Scope) -> Box<dyn Remembering> {
+        Box::new(KeyedModels::new(self.0.clone(), key, column_names(scope)))
     }
 }

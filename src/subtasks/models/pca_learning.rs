@@ -47,12 +47,12 @@ impl Learning for PcaLearning {
         }
     }
 
-    fn check_columns(&self, columns: usize) -> Result<(), Refusal> {
+    fn check_columns(&self, columns: &[String]) -> Result<(), Refusal> {
         let count = self.count();
-        if count <= columns {
+        if count <= columns.len() {
             return Ok(());
         }
-        let reason = format!("n_components={count} invalid for n_features={columns}");
+        let reason = format!("n_components={count} invalid for n_features={}", columns.len());
         Err(Refusal::new("n_components", reason))
     }
 
@@ -64,15 +64,15 @@ impl Learning for PcaLearning {
         Ok(output.of_each(0..self.count()))
     }
 
-    fn start(&self, columns: usize) -> Components {
-        Components { rows: 0.0, mean: vec![0.0; columns], components: Vec::new(), singular_values: Vec::new() }
+    fn start(&self, columns: &[String]) -> Components {
+        Components { rows: 0.0, mean: vec![0.0; columns.len()], components: Vec::new(), singular_values: Vec::new() }
     }
 
-    fn fits(&self, state: &Components, columns: usize) -> bool {
+    fn fits(&self, state: &Components, columns: &[String]) -> bool {
         let count = if state.rows == 0.0 { 0 } else { self.count() };
-        state.mean.len() == columns
+        state.mean.len() == columns.len()
             && (state.components.len(), state.singular_values.len()) == (count, count)
-            && state.components.iter().all(|component| component.len() == columns)
+            && state.components.iter().all(|component| component.len() == columns.len())
     }
 
     fn model(&self, state: &Components) -> Option<Pca> {
@@ -107,8 +107,35 @@ impl Learning for PcaLearning {
         let means = state.mean.iter_mut().zip(&sums);
         means.for_each(|(mean, sum)| *mean = (*mean * before + sum) / (before + new));
         state.rows = before + new;
-        let found = right_singular(matrix).into_iter().take(count);
-        (state.singular_values, state.components) = found.unzip();
+        let mut found: Vec<(f64, Vec<f64>)> = right_singular(matrix).into_iter().take(count).collect();
+        if found.iter().all(|(value, _)| *value == 0.0) {
+            // Nothing varies: LAPACK takes the axes.
+            found.iter_mut().enumerate().for_each(|(axis, (_, vector))| vector[axis] = 1.0);
+        }
+        (state.singular_values, state.components) = found.into_iter().unzip();
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::subtasks::models::testing::names;
+    use toml::de::ValueDeserializer;
+
+    /// `IncrementalPCA(n_components=1)`, fed a row: `components_` is the first axis, until rows vary.
+    #[test]
+    fn where_nothing_varies_components_are_the_axes() {
+        let parameters = ValueDeserializer::parse("{n_components = 1}").unwrap();
+        let learning = PcaLearning::deserialize(parameters).unwrap();
+        let mut state = learning.start(&names(2));
+        let mut learn = |row: [f64; 2]| {
+            let columns = row.map(|x| [x]);
+            let features = Features { columns: columns.iter().map(|column| &column[..]).collect(), rows: 1 };
+            learning.partial_fit(&mut state, &features, &[0.0]).unwrap();
+            state.components[0].clone()
+        };
+        assert_eq!([learn([1.4, 0.13]), learn([1.4, 0.13])], [[1.0, 0.0]; 2]);
+        assert_eq!(learn([1.4, 5.13]), [0.0, 1.0]);
     }
 }

@@ -109,12 +109,12 @@ impl<P: SgdClassifierParameters> Learning for SgdClassification<P> {
         Ok(self.0.classes().map_or_else(Vec::new, |classes| columns_of(classes, output)))
     }
 
-    fn start(&self, columns: usize) -> ClassificationState {
-        ClassificationState { sgd: self.0.method().start(self.models(), columns), averaged: false }
+    fn start(&self, columns: &[String]) -> ClassificationState {
+        ClassificationState { sgd: self.0.method().start(self.models(), columns.len()), averaged: false }
     }
 
-    fn fits(&self, state: &ClassificationState, columns: usize) -> bool {
-        state.sgd.fits(self.models(), columns)
+    fn fits(&self, state: &ClassificationState, columns: &[String]) -> bool {
+        state.sgd.fits(self.models(), columns.len())
     }
 
     fn model(&self, ClassificationState { sgd, averaged }: &ClassificationState) -> Option<Classify<LinearClassifier>> {

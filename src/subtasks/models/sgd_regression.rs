@@ -49,12 +49,12 @@ impl<P: SgdRegressorParameters> Learning for SgdRegression<P> {
         Ok(vec![output.number()])
     }
 
-    fn start(&self, columns: usize) -> SgdState {
-        self.0.method().start(1, columns)
+    fn start(&self, columns: &[String]) -> SgdState {
+        self.0.method().start(1, columns.len())
     }
 
-    fn fits(&self, state: &SgdState, columns: usize) -> bool {
-        state.fits(1, columns)
+    fn fits(&self, state: &SgdState, columns: &[String]) -> bool {
+        state.fits(1, columns.len())
     }
 
     fn model(&self, state: &SgdState) -> Option<Regress<LinearRegressor>> {
