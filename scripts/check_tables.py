@@ -30,6 +30,9 @@ SKETCH_ERROR = 0.01
 OF_NUMBERS = ["mae", "rmse", "mape", "r2"]
 OF_CLASSES = ["accuracy", "precision", "recall", "f1"]
 OF_PROBABILITIES = ["log_loss", "roc_auc"]
+# A label may be none of the first two.
+LABELS = ["dry", "wet", "snow, wet"]
+CHANCES = ["p_dry", "p_wet", "p_snow"]
 
 
 def history(rng):
@@ -59,9 +62,12 @@ def values(rng):
         return None if rng.random() < 0.1 else rng.choice([rng.gauss(offset, 1), float(rng.randint(-3, 3))])
 
     row = {"a": value(0), "b": value(1e6), "c": value(0) if rng.random() < 0.1 else None, "d": 29.92}
-    label, apart = rng.choice(["dry", "wet", "snow, wet"]), rng.random()
+    label, apart = rng.choice(LABELS), rng.random()
     said = label if rng.random() < 0.6 else rng.choice(["dry", "wet"])
     row |= {"said": None if apart < 0.2 else said, "label": None if 0.2 < apart < 0.4 else label}
+    shares = [rng.choice([0.0, rng.random()]) for _ in LABELS]
+    shares = [share / sum(shares) if sum(shares) else 1 / 3 for share in shares]
+    row |= {name: None if apart < 0.2 else share for name, share in zip(CHANCES, shares)}
     return row | {"chance": None if apart < 0.2 else round(rng.random(), 1)}
 
 
@@ -82,6 +88,15 @@ def case(rng):
         table["score"] = {"prediction": "said", "label": "label", "metrics": OF_CLASSES}
         if rng.random() < 0.7:
             table["score"] |= {"positive": "wet", "probability": "chance", "metrics": OF_CLASSES + OF_PROBABILITIES}
+        if rng.random() < 0.6:
+            known = rng.choice([LABELS, LABELS[:2], LABELS[::-1]])
+            table["score"] |= {"classes": known, "metrics": [*table["score"]["metrics"], "confusion"]}
+            if known == LABELS:
+                others = [name for name in table["score"]["metrics"] if name != "log_loss"]
+                table["score"] |= {"probabilities": CHANCES, "metrics": [*others, "log_loss"]}
+        if rng.random() < 0.6:
+            averages = ["micro", "macro", "weighted"] + (["binary"] if "positive" in table["score"] else [])
+            table["score"]["average"] = rng.choice(averages)
     if table["window"]:
         table["hop"] = rng.choice([length, length // 2, length // 3])
         table["retention"] = None if rng.random() < 0.5 else rng.choice([60, 3600, 3 * 3600])
@@ -111,7 +126,7 @@ def toml(table):
 
 DATAFLOW = """name = "t"
 [schema]
-number = ["a", "b", "c", "d", "chance", "time", "deleted"]
+number = ["a", "b", "c", "d", "chance", "p_dry", "p_wet", "p_snow", "time", "deleted"]
 text = ["station", "said", "label"]
 [source]
 url = "rows.ndjson"
@@ -136,6 +151,12 @@ def combined(rows):
 
 def metric(name, group, score):
     """A metric of sklearn.metrics over the rows that have what it needs."""
+    if name == "log_loss" and "probabilities" in score:
+        known = group[group["label"].notna() & group[CHANCES].notna().all(axis=1)]
+        # scikit-learn wants the columns in the order of the labels.
+        order = np.argsort(LABELS)
+        chances = known[CHANCES].astype(float).to_numpy()[:, order]
+        return metrics.log_loss(known["label"], chances, labels=sorted(LABELS)) if len(known) else np.nan
     if name in OF_PROBABILITIES:
         known = group[group["label"].notna() & group["chance"].notna()]
         positive, chance = known["label"] == score["positive"], known["chance"].astype(float)
@@ -152,16 +173,26 @@ def metric(name, group, score):
     if name == "accuracy":
         return metrics.accuracy_score(label, said)
     function = {"precision": metrics.precision_score, "recall": metrics.recall_score, "f1": metrics.f1_score}[name]
-    if "positive" in score:
+    average = score.get("average", "binary" if "positive" in score else "macro")
+    if average == "binary":
         return function(label == score["positive"], said == score["positive"], zero_division=0.0)
-    return function(label, said, average="macro", zero_division=0.0)
+    return function(label, said, average=average, zero_division=0.0)
+
+
+def confusion(group, score):
+    """How often each label was predicted as which, by `confusion_matrix`, which wants one of the labels to be there."""
+    known, labels = group[group["said"].notna() & group["label"].notna()], score["classes"]
+    usable = known["label"].isin(labels).any()
+    matrix = metrics.confusion_matrix(known["label"], known["said"], labels=labels) if usable else np.zeros((len(labels),) * 2)
+    pairs = ((label, said) for label in range(len(labels)) for said in range(len(labels)))
+    return {f"said_confusion_{labels[label]}_{labels[said]}": matrix[label, said] for label, said in pairs}
 
 
 def rows_left(rows, table):
     """The rows that count, one for each window that holds them and is kept."""
     if table.get("combine_first"):
         rows = combined(rows)
-    frame = pd.DataFrame(rows, columns=[*COLUMNS, "said", "label", "chance", "station", "time", "deleted"])
+    frame = pd.DataFrame(rows, columns=[*COLUMNS, "said", "label", "chance", *CHANCES, "station", "time", "deleted"])
     # Each key has its own time, also by rows that were replaced.
     key = table["key"]
     latest = frame.groupby(key, dropna=False)["time"].transform("max") if key else frame["time"].max()
@@ -213,6 +244,9 @@ def expected(rows, table):
             for aggregate in table["aggregates"]:
                 figures[f"{column}_{aggregate.lstrip('~')}"] = figure(group[column].astype(float), aggregate, table)
         for name in table.get("score", {}).get("metrics", []):
+            if name == "confusion":
+                figures |= confusion(group, table["score"])
+                continue
             figures[f"{table['score']['prediction']}_{name}"] = metric(name, group, table["score"])
         lines[tuple(None if pd.isna(cell) else cell for cell in key)] = figures
     return lines
@@ -319,14 +353,17 @@ def self_test(count):
     planted = 0
     for seed in range(count):
         rng = random.Random(seed)
-        rows, table = history(rng), case(rng)
+        rows, table = history(rng)[:40], case(rng)
         theirs = expected(rows, table)
         right = as_table(theirs, table)
         if right.empty:
             continue
         found = lambda wrong: bool(differences(rows, table, theirs, wrong.to_csv(index=False)))
         assert not found(right), seed
-        for name in [name for name in right.columns if name not in ("station", "window")]:
+        figures = [name for name in right.columns if name not in ("station", "window")]
+        # Of a confusion two cells: they are all compared alike.
+        cells = [name for name in figures if "_confusion_" in name]
+        for name in [name for name in figures if name not in cells[2:]]:
             at = rng.randrange(len(right))
             value = float(right[name].iloc[at])
             plants = [np.inf, -np.inf] if np.isnan(value) else [np.inf, np.nan, value * 1.02 + 1e-6]

@@ -8,7 +8,7 @@ use toml::Spanned;
 
 use crate::config::parse::sections::{self, Milliseconds};
 use crate::sink;
-use crate::tables::{Aggregate, ChangeFormat, Late, Reference, ScoreMetric, Table};
+use crate::tables::{Aggregate, ChangeFormat, Late, Reference, ScoreAverage, ScoreMetric, Table};
 
 /// A table before its columns are looked up in a schema.
 #[derive(Clone)]
@@ -105,16 +105,26 @@ pub(super) struct ScoreSection {
     /// The column of labels: what it turned out to be.
     #[schemars(with = "String")]
     pub(super) label: Spanned<String>,
-    /// mae, rmse, mape, r2 of numbers; accuracy, precision, recall, f1 of classes; log_loss, roc_auc of probabilities.
+    /// mae, rmse, mape, r2 of numbers; accuracy, precision, recall, f1, confusion of classes; log_loss, roc_auc of
+    /// probabilities.
     #[schemars(with = "Vec<ScoreMetric>")]
     pub(super) metrics: Spanned<Vec<ScoreMetric>>,
     /// The column with the probability of `positive`, for log_loss and roc_auc.
     #[schemars(with = "Option<String>")]
     pub(super) probability: Option<Spanned<String>>,
-    /// The label that precision, recall, f1 and probabilities are about; without it, the first three are means over all
-    /// labels.
+    /// The label that `probability` and `average = "binary"` are about.
     #[schemars(with = "Option<PositiveLabel>")]
     pub(super) positive: Option<Spanned<PositiveLabel>>,
+    /// Of which labels precision, recall and f1 are; of `positive` if it is given (`binary`), else the mean over all
+    /// (`macro`).
+    #[schemars(with = "Option<ScoreAverage>")]
+    pub(super) average: Option<Spanned<ScoreAverage>>,
+    /// The labels of the confusion and of `probabilities`.
+    #[schemars(with = "Option<Vec<PositiveLabel>>")]
+    pub(super) classes: Option<Spanned<Vec<PositiveLabel>>>,
+    /// The columns with the probability of each of `classes`, in their order: log_loss is that of several classes.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub(super) probabilities: Option<Spanned<Vec<Spanned<String>>>>,
 }
 
 /// A label.

@@ -6,6 +6,7 @@ use ordered_float::OrderedFloat;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::ranks::Ranks;
 use crate::data::Column;
 use crate::kernels::exact_sum::ExactSum;
 
@@ -23,16 +24,32 @@ pub enum ScoreMetric {
     R2,
     /// The share of labels that were predicted.
     Accuracy,
-    /// Of those predicted to be `positive` the share that are; the mean over the labels if it is not given.
+    /// Of those predicted to have a label the share that have it.
     Precision,
-    /// Of those that are `positive` the share that was predicted; the mean over the labels if it is not given.
+    /// Of those that have a label the share that was predicted.
     Recall,
-    /// The harmonic mean of precision and recall; the mean over the labels if `positive` is not given.
+    /// The harmonic mean of precision and recall.
     F1,
+    /// How often each of `classes` was predicted as which.
+    Confusion,
     /// The mean negative logarithm of the probability that was given to what is.
     LogLoss,
     /// The share of pairs of a positive and another row of which the positive has the larger probability.
     RocAuc,
+}
+
+/// Of which labels precision, recall and F1 are, as scikit-learn's `average`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ScoreAverage {
+    /// Of `positive`.
+    Binary,
+    /// Of all labels together: each row counts alike.
+    Micro,
+    /// The mean over the labels that are there or were predicted: each label counts alike.
+    Macro,
+    /// The mean over the labels, by how often each is there.
+    Weighted,
 }
 
 impl ScoreMetric {
@@ -47,6 +64,7 @@ impl ScoreMetric {
             ScoreMetric::Precision => "precision",
             ScoreMetric::Recall => "recall",
             ScoreMetric::F1 => "f1",
+            ScoreMetric::Confusion => "confusion",
             ScoreMetric::LogLoss => "log_loss",
             ScoreMetric::RocAuc => "roc_auc",
         }
@@ -55,6 +73,16 @@ impl ScoreMetric {
     /// Whether it is one of classes, whose labels may be texts.
     pub fn is_of_classes(self) -> bool {
         !matches!(self, ScoreMetric::Mae | ScoreMetric::Rmse | ScoreMetric::Mape | ScoreMetric::R2)
+    }
+
+    /// Whether it has one column.
+    pub fn is_one_number(self) -> bool {
+        self != ScoreMetric::Confusion
+    }
+
+    /// Whether it is one of which [`ScoreAverage`] says of which labels it is.
+    pub fn is_averaged(self) -> bool {
+        matches!(self, ScoreMetric::Precision | ScoreMetric::Recall | ScoreMetric::F1)
     }
 
     /// Whether it is one of probabilities.
@@ -72,10 +100,62 @@ pub struct Score {
     pub label: Column,
     /// The probability of `positive`.
     pub probability: Option<Column>,
-    /// The label that precision, recall, F1 and probabilities are about, as a row's values have it.
+    /// The label that precision, recall, F1 and `probability` are about, as a row's values have it.
     pub positive: Option<f64>,
+    /// Of which labels precision, recall and F1 are.
+    pub average: ScoreAverage,
+    /// The labels of the confusion and of `probabilities`: their names, and as a row's values have them.
+    pub classes: Vec<(String, f64)>,
+    /// The probability of each of `classes`; without, `log_loss` is that of `probability`.
+    pub probabilities: Vec<Column>,
     /// What is wanted.
     pub metrics: Vec<ScoreMetric>,
+}
+
+impl Score {
+    /// The names of its columns.
+    pub fn names(&self) -> impl Iterator<Item = String> {
+        self.metrics.iter().flat_map(|metric| {
+            let name = format!("{}_{}", self.prediction.name, metric.name());
+            match metric {
+                ScoreMetric::Confusion => {
+                    self.pairs().map(|((label, _), (said, _))| format!("{name}_{label}_{said}")).collect()
+                }
+                _ => vec![name],
+            }
+        })
+    }
+
+    /// All columns whose values it needs.
+    pub fn inputs(&self) -> impl Iterator<Item = &Column> {
+        [&self.prediction, &self.label].into_iter().chain(&self.probability).chain(&self.probabilities)
+    }
+
+    /// Its values, in the order of [`Score::names`].
+    pub fn values(&self, sums: &ScoreAccumulator) -> impl Iterator<Item = f64> {
+        self.metrics.iter().flat_map(|metric| match metric {
+            ScoreMetric::Confusion => self.pairs().map(|((_, label), (_, said))| sums.times(*label, *said)).collect(),
+            _ => vec![sums.of(*metric, self)],
+        })
+    }
+
+    /// Each class with each: label, prediction.
+    fn pairs(&self) -> impl Iterator<Item = (&(String, f64), &(String, f64))> {
+        self.classes.iter().flat_map(|label| self.classes.iter().map(move |said| (label, said)))
+    }
+}
+
+/// The values of a row; what is missing is NaN.
+#[derive(Clone, Copy, Debug)]
+pub struct ScoredRow<'a> {
+    /// What was predicted.
+    pub prediction: f64,
+    /// What is.
+    pub label: f64,
+    /// The probability of `positive`.
+    pub probability: f64,
+    /// The probability of each of `classes`.
+    pub probabilities: &'a [f64],
 }
 
 /// The sums from which the metrics of one score are taken; they add up in any order to the same bits.
@@ -94,12 +174,13 @@ pub struct ScoreAccumulator {
     judged: u64,
     logarithms: ExactSum,
     /// For each probability, how many rows are positive and how many are not.
-    ranks: BTreeMap<OrderedFloat<f64>, (u64, u64)>,
+    ranks: Ranks,
 }
 
 impl ScoreAccumulator {
-    /// Adds a row; what is missing is NaN.
-    pub fn add(&mut self, score: &Score, prediction: f64, label: f64, probability: f64) {
+    /// Adds a row.
+    pub fn add(&mut self, score: &Score, row: ScoredRow<'_>) {
+        let ScoredRow { prediction, label, probability, .. } = row;
         if label.is_nan() {
             return;
         }
@@ -118,15 +199,13 @@ impl ScoreAccumulator {
                 *self.pairs.entry((label.into(), prediction.into())).or_default() += 1;
             }
         }
-        if let Some(positive) = score.positive.filter(|_| !probability.is_nan()) {
+        let is_positive = score.positive.filter(|_| !probability.is_nan()).map(|positive| label == positive);
+        if let Some(given) = given(score, &row, is_positive) {
             self.judged += 1;
-            let is_positive = label == positive;
-            let given = if is_positive { probability } else { 1.0 - probability };
             self.logarithms.add(-given.clamp(f64::EPSILON, 1.0 - f64::EPSILON).ln());
-            if score.metrics.contains(&ScoreMetric::RocAuc) {
-                let (positives, others) = self.ranks.entry(probability.into()).or_default();
-                *if is_positive { positives } else { others } += 1;
-            }
+        }
+        if let Some(is_positive) = is_positive.filter(|_| score.metrics.contains(&ScoreMetric::RocAuc)) {
+            self.ranks.add(probability, is_positive);
         }
     }
 
@@ -147,25 +226,21 @@ impl ScoreAccumulator {
         for (pair, times) in &other.pairs {
             *self.pairs.entry(*pair).or_default() += times;
         }
-        for (probability, (positives, others)) in &other.ranks {
-            let own = self.ranks.entry(*probability).or_default();
-            *own = (own.0 + positives, own.1 + others);
-        }
+        self.ranks.merge(&other.ranks);
     }
 
-    /// The value of a metric; NaN where scikit-learn has none.
-    pub fn of(&self, metric: ScoreMetric, positive: Option<f64>) -> f64 {
-        let of_classes = |figure: fn([f64; 3]) -> f64| match positive {
-            Some(positive) => {
-                let of_label = self.hits().get(&OrderedFloat(positive)).copied().unwrap_or_default();
-                figure(of_label.map(|rows| rows as f64))
-            }
-            None => self.macro_mean(figure),
-        };
+    /// How often a label was predicted as another; 0 without rows.
+    fn times(&self, label: f64, said: f64) -> f64 {
+        self.pairs.get(&(label.into(), said.into())).map_or(0.0, |times| *times as f64)
+    }
+
+    /// The value of a metric that is one number; NaN where scikit-learn has none.
+    fn of(&self, metric: ScoreMetric, score: &Score) -> f64 {
+        let of_classes = |figure: fn([f64; 3]) -> f64| self.averaged(figure, score);
         let share = |part: f64, whole: f64| if whole == 0.0 { 0.0 } else { part / whole };
         match metric {
             ScoreMetric::LogLoss => self.logarithms.value() / self.judged as f64,
-            ScoreMetric::RocAuc => self.area(),
+            ScoreMetric::RocAuc => self.ranks.area(),
             _ if self.count == 0 => f64::NAN,
             ScoreMetric::Mae => self.absolute.value() / self.count as f64,
             ScoreMetric::Rmse => (self.squared.value() / self.count as f64).sqrt(),
@@ -175,6 +250,8 @@ impl ScoreAccumulator {
                 let right: u64 = self.pairs.iter().filter(|((label, said), _)| label == said).map(|(_, n)| n).sum();
                 share(right as f64, self.count as f64)
             }
+            // It has a column for each pair.
+            ScoreMetric::Confusion => f64::NAN,
             ScoreMetric::Precision => of_classes(|[hits, said, _]| if said == 0.0 { 0.0 } else { hits / said }),
             ScoreMetric::Recall => of_classes(|[hits, _, are]| if are == 0.0 { 0.0 } else { hits / are }),
             ScoreMetric::F1 => {
@@ -210,22 +287,39 @@ impl ScoreAccumulator {
         hits
     }
 
-    /// The mean over all labels that are there or were predicted.
-    fn macro_mean(&self, figure: fn([f64; 3]) -> f64) -> f64 {
-        let (hits, mut sum) = (self.hits(), ExactSum::default());
-        hits.values().for_each(|of_label| sum.add(figure(of_label.map(|rows| rows as f64))));
-        sum.value() / hits.len() as f64
-    }
-
-    /// The area under the ROC curve by ranks: pairs that are right, and half of those that are equal.
-    fn area(&self) -> f64 {
-        let (mut below, mut twice, mut positives) = (0_u128, 0_u128, 0_u128);
-        for (is, is_not) in self.ranks.values().map(|(is, is_not)| (u128::from(*is), u128::from(*is_not))) {
-            twice += is * (2 * below + is_not);
-            (positives, below) = (positives + is, below + is_not);
+    /// A figure of the labels that are there or were predicted.
+    fn averaged(&self, figure: fn([f64; 3]) -> f64, score: &Score) -> f64 {
+        let hits = self.hits();
+        let of = |rows: &[u64; 3]| figure(rows.map(|rows| rows as f64));
+        let (mut sum, mut weights) = (ExactSum::default(), 0.0);
+        let mut add = |value: f64, weight: f64| {
+            sum.add(value * weight);
+            weights += weight;
+        };
+        match score.average {
+            ScoreAverage::Binary => {
+                let positive = score.positive.and_then(|positive| hits.get(&OrderedFloat(positive)));
+                add(of(&positive.copied().unwrap_or_default()), 1.0);
+            }
+            ScoreAverage::Micro => {
+                let add_rows = |all: [u64; 3], rows: &[u64; 3]| [0, 1, 2].map(|place| all[place] + rows[place]);
+                add(of(&hits.values().fold([0; 3], add_rows)), 1.0);
+            }
+            ScoreAverage::Macro => hits.values().for_each(|rows| add(of(rows), 1.0)),
+            ScoreAverage::Weighted => hits.values().for_each(|rows| add(of(rows), rows[2] as f64)),
         }
-        if positives == 0 || below == 0 { f64::NAN } else { twice as f64 / (2 * positives * below) as f64 }
+        sum.value() / weights
     }
+}
+
+/// The probability that was given to what is; `None` if there is none. A label that is none of the classes was given 0.
+fn given(score: &Score, row: &ScoredRow<'_>, is_positive: Option<bool>) -> Option<f64> {
+    if score.probabilities.is_empty() {
+        return is_positive.map(|is| if is { row.probability } else { 1.0 - row.probability });
+    }
+    let mut classes = score.classes.iter().zip(row.probabilities);
+    let all = row.probabilities.iter().all(|probability| !probability.is_nan());
+    all.then(|| classes.find(|((_, class), _)| *class == row.label).map_or(0.0, |(_, given)| *given))
 }
 
 #[cfg(test)]
@@ -250,12 +344,19 @@ mod tests {
     fn score(positive: Option<f64>) -> Score {
         let column = |name: &str| Column { name: name.into(), kind: Kind::Number, slot: 0 };
         let probability = Some(column("p"));
-        Score { prediction: column("y"), label: column("l"), probability, positive, metrics: ALL.to_vec() }
+        let average = if positive.is_some() { ScoreAverage::Binary } else { ScoreAverage::Macro };
+        let (classes, probabilities) = (Vec::new(), Vec::new());
+        let (prediction, label) = (column("y"), column("l"));
+        Score { prediction, label, probability, positive, average, classes, probabilities, metrics: ALL.to_vec() }
+    }
+
+    fn row([prediction, label, probability]: [f64; 3]) -> ScoredRow<'static> {
+        ScoredRow { prediction, label, probability, probabilities: &[] }
     }
 
     fn of(rows: &[[f64; 3]], positive: Option<f64>) -> ScoreAccumulator {
         let (score, mut sums) = (score(positive), ScoreAccumulator::default());
-        rows.iter().for_each(|[prediction, label, probability]| sums.add(&score, *prediction, *label, *probability));
+        rows.iter().for_each(|values| sums.add(&score, row(*values)));
         sums
     }
 
@@ -274,29 +375,73 @@ mod tests {
             (ScoreMetric::RocAuc, 0.625),
         ];
         for (metric, expected) in expected {
-            assert_eq!(sums.of(metric, Some(1.0)), expected, "{metric:?}");
+            assert_eq!(sums.of(metric, &score(Some(1.0))), expected, "{metric:?}");
         }
         let log_loss = -(0.9_f64.ln() + 0.4_f64.ln() + (1.0 - 0.6_f64).ln() + 0.6_f64.ln()) / 4.0;
-        assert!((sums.of(ScoreMetric::LogLoss, Some(1.0)) - log_loss).abs() < 1e-15);
-        assert!((sums.of(ScoreMetric::Rmse, None) - 0.5_f64.sqrt()).abs() < 1e-15);
+        assert!((sums.of(ScoreMetric::LogLoss, &score(Some(1.0))) - log_loss).abs() < 1e-15);
+        assert!((sums.of(ScoreMetric::Rmse, &score(None)) - 0.5_f64.sqrt()).abs() < 1e-15);
     }
 
     #[test]
     fn without_positive_classes_count_alike() {
         // Precision of 1, 2, 3: 1, 1/2, 0; recall: 1/2, 1, 0. Nothing is 3, it was only predicted.
         let sums = of(&[[1.0, 1.0, 0.0], [2.0, 1.0, 0.0], [2.0, 2.0, 0.0], [3.0, 1.0, 0.0]], None);
-        assert!((sums.of(ScoreMetric::Precision, None) - 0.5).abs() < 1e-15);
-        assert!((sums.of(ScoreMetric::Recall, None) - (1.0 / 3.0 + 1.0) / 3.0).abs() < 1e-15);
+        assert!((sums.of(ScoreMetric::Precision, &score(None)) - 0.5).abs() < 1e-15);
+        assert!((sums.of(ScoreMetric::Recall, &score(None)) - (1.0 / 3.0 + 1.0) / 3.0).abs() < 1e-15);
+    }
+
+    /// `precision_score`, `recall_score` and `f1_score` of y = 1 1 2 1 3, said = 1 2 2 3 3, and their confusion.
+    #[test]
+    fn labels_count_as_the_average_says() {
+        let rows = [[1.0, 1.0, 0.0], [2.0, 1.0, 0.0], [2.0, 2.0, 0.0], [3.0, 1.0, 0.0], [3.0, 3.0, 0.0]];
+        let sums = of(&rows, None);
+        for (average, expected) in [
+            (ScoreAverage::Micro, [0.6, 0.6, 0.6]),
+            (ScoreAverage::Macro, [2.0 / 3.0, 7.0 / 9.0, 11.0 / 18.0]),
+            (ScoreAverage::Weighted, [0.8, 0.6, 17.0 / 30.0]),
+        ] {
+            let score = Score { average, ..score(None) };
+            let found = [ScoreMetric::Precision, ScoreMetric::Recall, ScoreMetric::F1].map(|m| sums.of(m, &score));
+            for (found, expected) in found.iter().zip(expected) {
+                assert!((found - expected).abs() < 1e-15, "{average:?}: {found}, not {expected}");
+            }
+        }
+        let classes = [1.0, 2.0].map(|label| (label.to_string(), label)).to_vec();
+        let confusion = Score { classes, metrics: vec![ScoreMetric::Confusion, ScoreMetric::Accuracy], ..score(None) };
+        let columns: Vec<(String, f64)> = confusion.names().zip(confusion.values(&sums)).collect();
+        let expected = [("1_1", 1.0), ("1_2", 1.0), ("2_1", 0.0), ("2_2", 1.0)];
+        let mut expected = expected.map(|(pair, times)| (format!("y_confusion_{pair}"), times)).to_vec();
+        expected.push(("y_accuracy".into(), 0.6));
+        assert_eq!(columns, expected);
+    }
+
+    /// `log_loss([1, 2, 3], [[.7, .2, .1], [.1, .9, 0], [.5, .5, 0]])`; a gap among the probabilities leaves the row out.
+    #[test]
+    fn the_loss_of_several_classes_is_that_of_scikit_learn() {
+        let classes = [1.0, 2.0, 3.0].map(|label| (label.to_string(), label)).to_vec();
+        let score = Score { classes, probabilities: vec![score(None).label; 3], ..score(None) };
+        let mut sums = ScoreAccumulator::default();
+        for (label, probabilities) in
+            [(1.0, [0.7, 0.2, 0.1]), (2.0, [0.1, 0.9, 0.0]), (3.0, [0.5, 0.5, 0.0]), (3.0, [0.5, 0.5, f64::NAN])]
+        {
+            sums.add(
+                &score,
+                ScoredRow { prediction: 1.0, label, probability: f64::NAN, probabilities: &probabilities },
+            );
+        }
+        let expected = -(0.7_f64.ln() + 0.9_f64.ln() + f64::EPSILON.ln()) / 3.0;
+        assert!((sums.of(ScoreMetric::LogLoss, &score) - expected).abs() < 1e-14);
     }
 
     #[test]
     fn there_is_no_figure_of_nothing() {
         for metric in ALL {
-            assert!(of(&[[1.0, f64::NAN, 0.5]], Some(1.0)).of(metric, Some(1.0)).is_nan(), "{metric:?}");
+            assert!(of(&[[1.0, f64::NAN, 0.5]], Some(1.0)).of(metric, &score(Some(1.0))).is_nan(), "{metric:?}");
         }
         let one = of(&[[1.0, 1.0, 0.5]], Some(1.0));
-        assert!(one.of(ScoreMetric::R2, None).is_nan() && one.of(ScoreMetric::RocAuc, None).is_nan());
-        let constant = |prediction: f64| of(&[[0.1, 0.1, 0.5], [prediction, 0.1, 0.5]], None).of(ScoreMetric::R2, None);
+        assert!(one.of(ScoreMetric::R2, &score(None)).is_nan() && one.of(ScoreMetric::RocAuc, &score(None)).is_nan());
+        let constant =
+            |prediction: f64| of(&[[0.1, 0.1, 0.5], [prediction, 0.1, 0.5]], None).of(ScoreMetric::R2, &score(None));
         assert_eq!((constant(0.1), constant(0.2)), (1.0, 0.0));
     }
 
@@ -309,7 +454,7 @@ mod tests {
             let cut = cut.min(rows.len());
             let mut parts = of(&rows[cut..], Some(1.0));
             parts.merge(&of(&rows[..cut], Some(1.0)));
-            let figures = |sums: &ScoreAccumulator| ALL.map(|metric| sums.of(metric, Some(1.0)).to_bits());
+            let figures = |sums: &ScoreAccumulator| ALL.map(|metric| sums.of(metric, &score(Some(1.0))).to_bits());
             prop_assert_eq!(figures(&parts), figures(&of(&rows, Some(1.0))));
         }
     }

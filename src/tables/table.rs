@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Accumulator, Aggregate, ChangeFormat, Group, Grouping, KeyCell, Late, RequiredStatistics, Score, ScoreAccumulator,
-    TableRow, Values, grouping, window,
+    ScoredRow, TableRow, Values, grouping, window,
 };
 use crate::data::{Column, Kind, Message, Schema};
 
@@ -70,19 +70,12 @@ impl Table {
     }
 
     fn score_columns(&self) -> impl Iterator<Item = (String, Kind)> {
-        let of_score = |score: &Score| {
-            let name = score.prediction.name.clone();
-            score.metrics.clone().into_iter().map(move |metric| (format!("{name}_{}", metric.name()), Kind::Number))
-        };
-        self.score.iter().flat_map(of_score)
+        self.score.iter().flat_map(Score::names).map(|name| (name, Kind::Number))
     }
 
     /// The columns of which values are needed: those that are aggregated, and those of its score.
     fn inputs(&self) -> impl Iterator<Item = &Column> {
-        let of_score = self.score.iter().flat_map(|score| {
-            [Some(&score.prediction), Some(&score.label), score.probability.as_ref()].into_iter().flatten()
-        });
-        self.columns.iter().chain(of_score)
+        self.columns.iter().chain(self.score.iter().flat_map(Score::inputs))
     }
 
     /// The cells of a line behind its keys and window, without the reference's. `places` are the places of the table's
@@ -92,10 +85,8 @@ impl Table {
         let expected = self.interval.map_or(f64::NAN, |interval| length / interval as f64);
         let columns = places.iter().map(|place| &summary.columns[*place]);
         let figures = columns.flat_map(|column| self.aggregates.iter().map(|a| a.of(column, expected).into()));
-        let measured = self.score.iter().zip(of_score).flat_map(|(score, place)| {
-            let sums = &summary.scores[*place];
-            score.metrics.iter().map(move |metric| sums.of(*metric, score.positive).into())
-        });
+        let measured = self.score.iter().zip(of_score);
+        let measured = measured.flat_map(|(score, place)| score.values(&summary.scores[*place]).map(KeyCell::from));
         [(summary.rows as f64).into()].into_iter().chain(figures).chain(measured).collect()
     }
 }
@@ -129,6 +120,7 @@ struct PlacedScore {
     prediction: usize,
     label: usize,
     probability: Option<usize>,
+    probabilities: Vec<usize>,
 }
 
 /// Tables with one grouping, which share their state.
@@ -171,8 +163,14 @@ impl SharedGrouping {
         summary.add(values.iter().copied(), &self.wanted);
         summary.scores.resize_with(self.scores.len(), ScoreAccumulator::default);
         for (placed, sums) in self.scores.iter().zip(&mut summary.scores) {
-            let probability = placed.probability.map_or(f64::NAN, |place| values[place]);
-            sums.add(&placed.score, values[placed.prediction], values[placed.label], probability);
+            let probabilities: Vec<f64> = placed.probabilities.iter().map(|place| values[*place]).collect();
+            let row = ScoredRow {
+                prediction: values[placed.prediction],
+                label: values[placed.label],
+                probability: placed.probability.map_or(f64::NAN, |place| values[place]),
+                probabilities: &probabilities,
+            };
+            sums.add(&placed.score, row);
         }
     }
 
@@ -297,7 +295,8 @@ impl SharedGrouping {
         if let Some(score) = table.score.as_ref().filter(|score| self.score_place(score).is_none()) {
             let (prediction, label) = (self.place(&score.prediction), self.place(&score.label));
             let probability = score.probability.as_ref().map(|column| self.place(column));
-            self.scores.push(PlacedScore { score: score.clone(), prediction, label, probability });
+            let probabilities = score.probabilities.iter().map(|column| self.place(column)).collect();
+            self.scores.push(PlacedScore { score: score.clone(), prediction, label, probability, probabilities });
         }
         self.tables.push((number, table));
     }

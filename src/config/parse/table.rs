@@ -14,7 +14,9 @@ use crate::config::table::{PositiveLabel, ReferenceSection, ScoreSection, TableO
 use crate::data::did_you_mean;
 use crate::data::{Column, Kind, Schema};
 use crate::sink::SinkSettings;
-use crate::tables::{Aggregate, Grouping, Join, Late, Reference, Score, ScoreMetric, Table, Window, text_value};
+use crate::tables::{
+    Aggregate, Grouping, Join, Late, Reference, Score, ScoreAverage, ScoreMetric, Table, Window, text_value,
+};
 
 /// The most windows that a row may be in: each holds state for it.
 const MOST_WINDOWS: i64 = 10_000;
@@ -188,7 +190,7 @@ impl Dataflow {
 
 /// Predictions and labels, their columns looked up.
 fn score(section: &ScoreSection, schema: &Schema) -> Result<Score, SpannedError> {
-    let ScoreSection { prediction, label, metrics, probability, positive } = section;
+    let ScoreSection { prediction, label, metrics, probability, positive, .. } = section;
     let wrong = |reason: &str, at: std::ops::Range<usize>| Err(Wrong::Score(reason.to_owned()).at(at));
     let all = metrics.get_ref();
     if all.is_empty() {
@@ -207,7 +209,10 @@ fn score(section: &ScoreSection, schema: &Schema) -> Result<Score, SpannedError>
             label.span(),
         );
     }
-    if let Some(metric) = all.iter().copied().find(|metric| metric.is_of_probabilities())
+    let of_classes = section.probabilities.is_some();
+    let binary =
+        |metric: &ScoreMetric| metric.is_of_probabilities() && !(of_classes && *metric == ScoreMetric::LogLoss);
+    if let Some(metric) = all.iter().copied().find(binary)
         && (probability.is_none() || positive.is_none())
     {
         let reason =
@@ -215,14 +220,69 @@ fn score(section: &ScoreSection, schema: &Schema) -> Result<Score, SpannedError>
         return wrong(&reason, metrics.span());
     }
     let probability = probability.as_ref().map(|name| number(name, schema)).transpose()?;
-    let positive = match positive.as_ref().map(|positive| (positive.get_ref(), positive.span())) {
+    let positive = match positive.as_ref().map(|positive| (label_of(positive.get_ref(), is.kind), positive.span())) {
         None => None,
-        Some((PositiveLabel::Text(text), _)) if is.kind == Kind::Text => Some(text_value(text)),
-        Some((PositiveLabel::Number(number), _)) if is.kind == Kind::Number && !number.is_nan() => Some(*number),
-        Some((PositiveLabel::Flag(flag), _)) if is.kind == Kind::Number => Some(f64::from(u8::from(*flag))),
-        Some((_, at)) => return wrong("positive is no label of the label's kind", at),
+        Some((Some((_, positive)), _)) => Some(positive),
+        Some((None, at)) => return wrong("positive is no label of the label's kind", at),
     };
-    Ok(Score { prediction: said, label: is, probability, positive, metrics: all.clone() })
+    let average = match section.average.as_ref().map(|average| (*average.get_ref(), average.span())) {
+        None if positive.is_some() => ScoreAverage::Binary,
+        None => ScoreAverage::Macro,
+        Some((ScoreAverage::Binary, at)) if positive.is_none() => {
+            return wrong("binary needs positive, the label that it is of", at);
+        }
+        Some((_, at)) if !all.iter().any(|metric| metric.is_averaged()) => {
+            return wrong("none of the metrics is averaged: it is for precision, recall and f1", at);
+        }
+        Some((average, _)) => average,
+    };
+    let classes = classes(section, is.kind)?;
+    if classes.is_empty() && all.contains(&ScoreMetric::Confusion) {
+        return wrong("confusion needs classes, such as classes = [\"dry\", \"wet\"]", metrics.span());
+    }
+    let probabilities = match &section.probabilities {
+        None => Vec::new(),
+        Some(names) if names.get_ref().len() != classes.len() => {
+            let reason = format!("there are {} columns for {} classes", names.get_ref().len(), classes.len());
+            return wrong(&reason, names.span());
+        }
+        Some(names) => names.get_ref().iter().map(|name| number(name, schema)).collect::<Result<_, _>>()?,
+    };
+    let metrics = all.clone();
+    Ok(Score { prediction: said, label: is, probability, positive, average, classes, probabilities, metrics })
+}
+
+/// The most classes: the confusion has a column for each pair of them.
+const MAX_CLASSES: usize = 100;
+
+/// The labels that are named, each once.
+fn classes(section: &ScoreSection, kind: Kind) -> Result<Vec<(String, f64)>, SpannedError> {
+    let Some(given) = &section.classes else { return Ok(Vec::new()) };
+    let wrong = |reason: String| Err(Wrong::Score(reason).at(given.span()));
+    let mut classes: Vec<(String, f64)> = Vec::new();
+    for label in given.get_ref() {
+        let Some((name, value)) = label_of(label, kind) else {
+            return wrong("classes holds a label that is not of the label's kind".into());
+        };
+        if classes.iter().any(|(known, other)| *known == name || *other == value) {
+            return wrong(format!("{name} stands in classes twice"));
+        }
+        classes.push((name, value));
+    }
+    if !(2..=MAX_CLASSES).contains(&classes.len()) {
+        return wrong(format!("name from 2 to {MAX_CLASSES} classes"));
+    }
+    Ok(classes)
+}
+
+/// The name of a label, and how a row's values have it; `None` if it is of another kind.
+fn label_of(label: &PositiveLabel, kind: Kind) -> Option<(String, f64)> {
+    match (label, kind) {
+        (PositiveLabel::Text(text), Kind::Text) => Some((text.clone(), text_value(text))),
+        (PositiveLabel::Number(number), Kind::Number) if !number.is_nan() => Some((number.to_string(), *number)),
+        (PositiveLabel::Flag(flag), Kind::Number) => Some((flag.to_string(), f64::from(u8::from(*flag)))),
+        _ => None,
+    }
 }
 
 fn reference(
@@ -341,5 +401,48 @@ url = "null"
             let shown = tables(&FILE.replacen(from, to, 1)).err().unwrap_or_default();
             assert!(shown.contains(place) && shown.contains(hint), "{from} -> {to}:\n{shown}");
         }
+    }
+
+    /// Each on its own line behind `[[table]]` is refused where it is wrong.
+    #[test]
+    fn a_score_that_cannot_be_is_refused_with_what_it_lacks() {
+        const LABELS: &str = "prediction = \"station\", label = \"station\"";
+        const NUMBERS: &str = "prediction = \"UV\", label = \"rain\"";
+        let of = |columns: &str, rest: &str| {
+            let score = format!("upsert = [\"station\", \"dateTime\"]\nscore = {{ {columns}, {rest} }}");
+            tables(&FILE.replacen("upsert = [\"station\", \"dateTime\"]", &score, 1))
+        };
+        for (columns, rest, hint) in [
+            (LABELS, "metrics = [\"f1\"], average = \"binary\"", "binary needs positive"),
+            (LABELS, "metrics = [\"f1\"], average = \"mean\"", "unknown variant `mean`"),
+            (LABELS, "metrics = [\"accuracy\"], average = \"micro\"", "none of the metrics is averaged"),
+            (LABELS, "metrics = [\"confusion\"]", "confusion needs classes"),
+            (LABELS, "metrics = [\"confusion\"], classes = [\"a\"]", "from 2 to 100 classes"),
+            (LABELS, "metrics = [\"confusion\"], classes = [\"a\", \"a\"]", "a stands in classes twice"),
+            (LABELS, "metrics = [\"confusion\"], classes = [\"a\", 1]", "not of the label's kind"),
+            (NUMBERS, "metrics = [\"confusion\"], classes = [1, 1.0]", "twice"),
+            (LABELS, "metrics = [\"log_loss\"]", "log_loss needs probability"),
+            (
+                LABELS,
+                "metrics = [\"log_loss\"], classes = [\"a\", \"b\"], probabilities = [\"UV\"]",
+                "1 columns for 2 classes",
+            ),
+            (
+                LABELS,
+                "metrics = [\"roc_auc\"], classes = [\"a\", \"b\"], probabilities = [\"UV\", \"rain\"]",
+                "roc_auc needs",
+            ),
+            (NUMBERS, "metrics = [\"f1\"], positive = \"a\"", "no label of the label's kind"),
+        ] {
+            let shown = of(columns, rest).err().unwrap_or_default();
+            assert!(shown.contains("f.toml:16:") && shown.contains(hint), "{rest}:\n{shown}");
+        }
+        let whole = "metrics = [\"confusion\", \"log_loss\", \"recall\"], average = \"weighted\", classes = [1, 0], \
+                     probabilities = [\"UV\", \"rain\"]";
+        let found = of(NUMBERS, whole).unwrap_or_else(|wrong| panic!("{wrong}"));
+        let names: Vec<String> = found[0].table.schema().names().map(str::to_owned).collect();
+        let confusion = ["1_1", "1_0", "0_1", "0_0"].map(|pair| format!("UV_confusion_{pair}"));
+        let own = names.iter().filter(|name| name.starts_with("UV_")).cloned().collect::<Vec<_>>();
+        assert_eq!(own, [&confusion[..], &["UV_log_loss".to_owned(), "UV_recall".to_owned()]].concat());
     }
 }
