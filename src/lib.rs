@@ -7,6 +7,8 @@
 
 #[cfg(feature = "bench")]
 pub mod bench;
+#[cfg(feature = "charts")]
+mod charts;
 pub mod cli;
 pub mod config;
 pub mod data;

@@ -2,7 +2,7 @@
 
 use plotters::prelude::*;
 
-use super::picture::{COLOURS, LABEL, TITLE, picture, short};
+use crate::charts::{COLOURS, LABEL, TITLE, picture, short};
 
 const HEIGHT: u32 = 440;
 

@@ -2,7 +2,7 @@
 
 use plotters::prelude::*;
 
-use super::picture::{COLOURS, LABEL, TITLE, decade, picture, short};
+use crate::charts::{COLOURS, LABEL, TITLE, decade, picture, short};
 
 /// A dot plot.
 pub struct Dots {

@@ -5,7 +5,7 @@
 //! - `scale`: a model of more machines.
 //! - `latency`: latency against load; `planner_check`: forecast against measurement.
 //! - `bare_loop`: parts of a run alone; `peer`: other programs; `feed`: rows over MQTT.
-//! - `findings`, `page`: the results and their pages; `picture`, `plot`, `bars`, `dots`: SVG.
+//! - `findings`, `page`: the results and their pages; `plot`, `bars`, `dots`: their charts.
 //!
 //! Never here: code that a run needs without the feature `bench`.
 
@@ -19,7 +19,6 @@ mod latency;
 mod lines;
 mod page;
 mod peer;
-mod picture;
 mod planner_check;
 mod plot;
 mod program;

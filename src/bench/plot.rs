@@ -3,7 +3,7 @@
 use plotters::coord::ranged1d::{AsRangedCoord, Ranged, ValueFormatter};
 use plotters::prelude::*;
 
-use super::picture::{COLOURS, Canvas, Failed, LABEL, TITLE, decade, picture, short};
+use crate::charts::{COLOURS, Canvas, Failed, LABEL, TITLE, decade, picture, short};
 
 const HEIGHT: u32 = 440;
 

@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::rescale::{RescaleRequest, Rescaled, RunIdentity};
 use super::signals::SignalHandler;
 use super::{Failure, claim, launcher, panics, print_error, stuck};
-use crate::config::{Dataflow, Override};
+use crate::config::{Dataflow, Override, Presented};
 use crate::measure::{Report, RunOutcome, SampleHistory};
 use crate::mqtt::masked;
 use crate::registry::Registry;
@@ -74,7 +74,7 @@ pub struct RunArguments {
     /// changed; what stays and what goes is listed. The state of tables stays if none has changed.
     #[arg(long, conflicts_with = "fresh")]
     migrate: bool,
-    /// Write report.json and .hlog files into this directory.
+    /// Write report.json, .hlog files and charts of the results into this directory.
     #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
     /// Write what timely's operators do, and the messages between them, into this file: JSON that Perfetto opens. It
@@ -187,12 +187,13 @@ fn run_dataflow(arguments: &RunArguments, on_signals: SignalHandler, registry: &
         sink_deadline: Deadline::default(),
         reopen: on_signals.reopen,
         on_progress: (!quiet).then(progress),
-        on_live: arguments.live.clone().map(show),
+        on_live: observer(arguments),
         tables_at: arguments.live.clone(),
         reload_at: arguments.live.clone(),
         trace: arguments.trace.clone(),
         on_ready: on_ready(arguments, &dataflow, quiet, rescaled.filter(|_| first)),
     };
+    let presented = dataflow.presented();
     let result = runtime::run(dataflow, options);
     if !first && matches!(result, Err(runtime::Error::Dataflow(_))) {
         // Process 0 shows the diagnostic.
@@ -201,6 +202,9 @@ fn run_dataflow(arguments: &RunArguments, on_signals: SignalHandler, registry: &
     if let Some(report) = result? {
         let in_live = arguments.live.as_ref().map(|live| live.join("report"));
         finish(&report, arguments.report.iter().chain(&in_live), quiet)?;
+        let of_live = in_live.as_deref().zip(arguments.live.as_deref());
+        let of_report = arguments.report.as_deref().map(|report| (report, report));
+        of_report.into_iter().chain(of_live).try_for_each(|(to, samples)| draw(to, samples, &presented))?;
     }
     Ok(0)
 }
@@ -291,6 +295,18 @@ fn announce(dataflow: &Dataflow) -> Option<OnReady> {
     }
 }
 
+/// Writes what is asked for while the run goes on; `None` if that is nothing.
+fn observer(arguments: &RunArguments) -> Option<OnLive> {
+    let of_report = arguments.report.as_ref().filter(|_| cfg!(feature = "charts")).map(|report| keep(report));
+    match (arguments.live.clone().map(show), of_report) {
+        (Some(live), Some(report)) => Some(Arc::new(move |status| {
+            live(status);
+            report(status);
+        })),
+        (live, report) => live.or(report),
+    }
+}
+
 /// Writes `live.json` and `samples.ndjson`; a failure to write them is logged once.
 fn show(directory: PathBuf) -> OnLive {
     let said = std::sync::Once::new();
@@ -302,6 +318,32 @@ fn show(directory: PathBuf) -> OnLive {
             said.call_once(|| tracing::warn!("{}: {error}", directory.display()));
         }
     })
+}
+
+/// Writes the `samples.ndjson` of a report, of which its charts are drawn; a failure to write it is logged once.
+fn keep(directory: &Path) -> OnLive {
+    let (said, directory) = (std::sync::Once::new(), directory.to_owned());
+    let _ = std::fs::remove_file(directory.join(SampleHistory::FILE));
+    let samples = Mutex::new(SampleHistory::new(&directory));
+    Arc::new(move |status| {
+        let Some(sample) = &status.sample else { return };
+        let added = std::fs::create_dir_all(&directory);
+        let added = added.and_then(|()| samples.lock().expect("no holder panics").add(sample));
+        if let Err(error) = added {
+            said.call_once(|| tracing::warn!("{}: {error}", directory.display()));
+        }
+    })
+}
+
+/// Draws the charts of a report.
+#[cfg(feature = "charts")]
+fn draw(directory: &Path, samples: &Path, presented: &Presented) -> Result<(), Failure> {
+    crate::charts::write_results(directory, samples, presented).map_err(Failure::Failed)
+}
+
+#[cfg(not(feature = "charts"))]
+fn draw(_: &Path, _: &Path, _: &Presented) -> Result<(), Failure> {
+    Ok(())
 }
 
 /// A live line on a terminal; nothing elsewhere.

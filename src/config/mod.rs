@@ -7,6 +7,7 @@
 //! - `feedback`, `files`: conflicts of a dataflow with itself, at a broker and in its files.
 //! - `parsed_settings`: settings by key, for comparison with a checkpoint; `fitted`: the file of fitted params;
 //!   `params_files`: such files as they were read at one time; `model_file`: that of one step.
+//! - `presented`: what of its results is worth a chart.
 //! - `json_schema`, `reference`: what a file can say, for programs and for people.
 //!
 //! Never here: threads, connections, timely, or the command line's own arguments.
@@ -25,6 +26,7 @@ mod overrides;
 mod params_files;
 mod parse;
 mod parsed_settings;
+mod presented;
 mod reference;
 mod sink_plan;
 mod table;
@@ -38,6 +40,7 @@ pub use overrides::{Override, check_key};
 pub use params_files::{ParamsFiles, sha256};
 pub use parse::sections::{MOST_WORKERS, Placement, SchemaChoice, parse_duration};
 pub use parsed_settings::{ParsedSettings, UnchangedSettings};
+pub use presented::{Presented, PresentedTable};
 pub use reference::reference;
 pub use sink_plan::SinkPlan;
 pub use table::{TableOf, TablePlan};

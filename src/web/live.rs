@@ -211,7 +211,7 @@ async fn log(State(shared): State<SharedState>, Project(name): Project) -> Resul
     runs::log(&shared.folder, &name, LOG).map_err(ApiError::internal)
 }
 
-/// The files of the last run's report: `report.json`, `.hlog`, `summary.csv`. None before its end.
+/// The files of the last run's report: `report.json`, `.hlog`, `summary.csv`, charts (`.svg`). None before its end.
 #[utoipa::path(get, path = "/api/v1/projects/{name}/report", tag = "projects", params(("name" = String, Path)),
     responses((status = 200, body = [String]), (status = 404, body = ApiProblem)))]
 async fn files(State(shared): State<SharedState>, Project(name): Project) -> Result<Json<Vec<String>>, ApiError> {
@@ -224,7 +224,8 @@ async fn files(State(shared): State<SharedState>, Project(name): Project) -> Res
 }
 
 fn is_report(file: &str) -> bool {
-    file == "report.json" || file == "summary.csv" || (file.ends_with(".hlog") && !file.contains('/'))
+    let many = file.ends_with(".hlog") || file.ends_with(".svg");
+    file == "report.json" || file == "summary.csv" || (many && !file.contains('/'))
 }
 
 /// One of them.
