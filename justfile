@@ -63,7 +63,7 @@ api:
     cargo doc --no-deps --open
 
 # The Debian package and the wheel, installed in clean roots and run there.
-packages profile="release":
+packages profile="dist":
     scripts/packages.sh {{ profile }}
 
 # Inputs that nobody wrote, for a minute each.

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Makes the Debian package and the wheel in target/package, installs each in a clean root and runs it there.
-#   scripts/packages.sh [PROFILE]     release, which packages carry, if not given
+#   scripts/packages.sh [PROFILE]     dist, which packages carry, if not given
 # A build of PROFILE that is there already is used.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-profile=${1:-release}
+profile=${1:-dist}
 target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 built=$target/$profile
 [ "$profile" != dev ] || built=$target/debug
