@@ -95,7 +95,7 @@ fn served(case: &str, params: &Path) -> Result<(), String> {
     let text = text.replace(&format!("{case}.fit.json"), &params.display().to_string());
     let dataflow =
         Dataflow::from_text("case.toml", &text, &[], &Registry::builtin()).map_err(|wrong| wrong.to_string())?;
-    let SchemaChoice::Known { schema, .. } = &dataflow.schema else { panic!("the export names all columns") };
+    let SchemaChoice::Known { schema, .. } = &dataflow.source().schema else { panic!("the export names all columns") };
     let (chain, after) = dataflow.chain(schema).map_err(|wrong| wrong.to_string())?;
     let columns: Vec<Vec<f64>> = (0..schema.number_count()).map(|slot| vec![slot as f64, 0.5, -3.0]).collect();
     let mut message = Message::from_columns(&columns);
@@ -246,7 +246,7 @@ fn of_steps(steps: &str) -> Result<Dataflow, String> {
 const RIDGE: &str = "[[subtask]]\nuse = 'ridge'\ncolumns = ['a', 'b']\nparams = 'PARAMS'\n";
 
 fn predicted(dataflow: &Dataflow, columns: [Vec<f64>; 3]) -> (Message, Vec<RefusedRows>) {
-    let SchemaChoice::Known { schema, .. } = &dataflow.schema else { panic!("the columns are named") };
+    let SchemaChoice::Known { schema, .. } = &dataflow.source().schema else { panic!("the columns are named") };
     let mut message = Message::from_columns(&columns);
     let (chain, _) = dataflow.chain(schema).unwrap_or_else(|wrong| panic!("{wrong}"));
     let mut refused = Vec::new();

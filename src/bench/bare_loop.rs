@@ -65,19 +65,19 @@ impl Part {
             return Ok(told?);
         }
         let dataflow = over(input.display().to_string())?;
-        let SourceUrl::File { path, kind } = &dataflow.source else {
+        let SourceUrl::File { path, kind } = &dataflow.source().url else {
             let error = io::Error::other("is no file of rows");
-            return Err(source::Error::File { path: dataflow.source.to_string(), error }.into());
+            return Err(source::Error::File { path: dataflow.source().url.to_string(), error }.into());
         };
-        let schema = match &dataflow.schema {
+        let schema = match &dataflow.source().schema {
             SchemaChoice::Known { schema, .. } => schema.clone(),
             SchemaChoice::Infer { .. } => {
-                let found = source::infer(&dataflow.source, &dataflow.source_settings.framing)?;
+                let found = source::infer(&dataflow.source().url, &dataflow.source().settings.framing)?;
                 dataflow.complete(found.expect("a file can be read twice"))
             }
         };
         let mut bare = BareLoop::new(&dataflow, &schema)?;
-        Ok(read(path, *kind, &dataflow.source_settings, rows, time, |bucket| match self {
+        Ok(read(path, *kind, &dataflow.source().settings, rows, time, |bucket| match self {
             Part::Parsing => drop(std::hint::black_box(bare.prepare.apply(bucket))),
             _ => bare.serve(bucket),
         })?)
@@ -97,7 +97,7 @@ impl BareLoop {
     pub fn new(dataflow: &Dataflow, schema: &Schema) -> Result<BareLoop, runtime::Error> {
         let (steps, schema_out) = dataflow.steps(schema)?;
         let encoder = Encoder::new(Arc::new(schema_out), dataflow.sinks[0].settings.encoding());
-        let prepare = Prepare::new(Arc::new(schema.clone()), dataflow.decoding.clone());
+        let prepare = Prepare::new(Arc::new(schema.clone()), dataflow.source().decoding.clone());
         let prepare = prepare.sorted_by(dataflow.sort_column(schema));
         Ok(BareLoop { prepare, chain: Chain::in_turn(&steps), encoder })
     }
@@ -147,9 +147,9 @@ fn open(path: &Path, kind: FileKind, settings: &source::SourceSettings) -> io::R
 /// Receives rows from a broker, and discards them.
 fn receive(dataflow: &Dataflow, rows: u64, time: Duration) -> Result<PeerOutput, source::Error> {
     let stop = Stop::default();
-    let settings = source::SourceSettings { max_rows: Some(rows), ..dataflow.source_settings.clone() };
+    let settings = source::SourceSettings { max_rows: Some(rows), ..dataflow.source().settings.clone() };
     let (position, here) = (SourcePosition::default(), std::thread::current());
-    let source = Source::start(&dataflow.source, settings, &position, Clock::start(), stop.clone(), here);
+    let source = Source::start(&dataflow.source().url, settings, &position, Clock::start(), stop.clone(), here);
     let _ = source.ready.recv();
     let mut tally = Tally::start();
     while let Ok((bucket, _)) = source.next() {

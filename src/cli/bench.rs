@@ -287,7 +287,7 @@ fn latency(arguments: &LatencyArguments, registry: &Registry) -> Result<ExitCode
         overrides: size.into_iter().collect(),
         registry: registry.clone(),
     };
-    let limits = flow.read([])?.source_settings.limits;
+    let limits = flow.read([])?.limits();
     let _claimed = claim::claim([("-o", arguments.output.as_deref())])?;
     let load_sweep = LoadSweep {
         flow,
@@ -322,7 +322,7 @@ fn latency(arguments: &LatencyArguments, registry: &Registry) -> Result<ExitCode
 
 fn planner(arguments: &PlannerArguments, registry: &Registry) -> Result<ExitCode, Failure> {
     let flow = TrialDataflow { file: arguments.file.clone(), overrides: Vec::new(), registry: registry.clone() };
-    let delay = flow.read([])?.source_settings.limits.delay;
+    let delay = flow.read([])?.limits().delay;
     super::print(
         "| -w | load | rounds | rows/s | rho, predicted | measured | off by | mean wait, predicted | measured | off by |",
     );

@@ -129,7 +129,7 @@ fn to_the_end(arguments: &DemoArguments, url: &MqttUrl, rows: u64, registry: &Re
         Override::number("--bucket-size", "buffer.bucket_size", arguments.bucket_size),
     ];
     let mut dataflow = Dataflow::weather(&overrides, registry)?;
-    dataflow.source_settings.max_rows = Some(rows);
+    dataflow.sources[0].settings.max_rows = Some(rows);
     eprintln!("a station publishes {} rows/s to {url}; {} reads them", arguments.rate, dataflow.name);
     let stop = signals::stop_on_signals()?;
     let ready = Arc::new(AtomicBool::new(false));

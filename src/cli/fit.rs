@@ -34,17 +34,21 @@ pub fn run(arguments: &FitArguments, registry: &Registry) -> Result<ExitCode, Fa
     let mut overrides = run::set_overrides(&arguments.set)?;
     overrides.push(Override::text("--source", "source.url", &arguments.source));
     let dataflow = Dataflow::read(&arguments.file, &overrides, registry)?;
-    if matches!(dataflow.source, SourceUrl::Mqtt(_) | SourceUrl::Custom(_)) {
+    if dataflow.has_several_sources() {
+        return Err(Failure::Wrong("error: rows are learned from one file: write a dataflow with one [source]".into()));
+    }
+    if matches!(dataflow.source().url, SourceUrl::Mqtt(_) | SourceUrl::Custom(_)) {
         return Err(Failure::Wrong("error: --source: rows are learned from a file; a topic has no end".into()));
     }
     let bucket = read_all(&dataflow)?;
-    let schema = match &dataflow.schema {
+    let schema = match &dataflow.source().schema {
         SchemaChoice::Known { schema, .. } => schema.clone(),
         SchemaChoice::Infer { .. } => infer(&dataflow, &bucket)?,
     };
     let (steps, _) = dataflow.steps_to_fit(&schema)?;
     let sort = dataflow.sort_column(&schema);
-    let (message, bad) = Prepare::new(Arc::new(schema), dataflow.decoding.clone()).sorted_by(sort).apply(&bucket);
+    let (message, bad) =
+        Prepare::new(Arc::new(schema), dataflow.source().decoding.clone()).sorted_by(sort).apply(&bucket);
     if let Some(first) = bad.first() {
         tracing::warn!("{} rows cannot be read and are left out; the first: {}", bad.len(), first.reason);
     }
@@ -70,18 +74,18 @@ const LONG_INTERVAL: Duration = Duration::from_secs(1 << 32);
 fn read_all(dataflow: &Dataflow) -> Result<Bucket, Failure> {
     let failed = |error: source::Error| Failure::Failed(error.to_string());
     let limits = Limits { bucket_size: Limits::ALL_ROWS, delay: LONG_INTERVAL };
-    let settings = source::SourceSettings { limits, ..dataflow.source_settings.clone() };
+    let settings = source::SourceSettings { limits, ..dataflow.source().settings.clone() };
     let stop = signals::stop_on_signals()?;
     let (beginning, own) = (SourcePosition::default(), std::thread::current());
-    let source = Source::start(&dataflow.source, settings, &beginning, Clock::start(), stop, own);
+    let source = Source::start(&dataflow.source().url, settings, &beginning, Clock::start(), stop, own);
     let next = source.next();
     source.join().map_err(failed)?;
     next.map(|(bucket, _)| bucket)
-        .map_err(|_| Failure::Failed(format!("{} holds no rows to learn from", dataflow.source)))
+        .map_err(|_| Failure::Failed(format!("{} holds no rows to learn from", dataflow.source().url)))
 }
 
 fn infer(dataflow: &Dataflow, bucket: &Bucket) -> Result<Schema, Failure> {
-    let found = source::infer(&dataflow.source, &dataflow.source_settings.framing);
+    let found = source::infer(&dataflow.source().url, &dataflow.source().settings.framing);
     let found = found.map_err(|error| Failure::Failed(error.to_string()))?;
-    Ok(dataflow.complete(found.unwrap_or_else(|| source::infer_bucket(bucket, &dataflow.decoding))))
+    Ok(dataflow.complete(found.unwrap_or_else(|| source::infer_bucket(bucket, &dataflow.source().decoding))))
 }

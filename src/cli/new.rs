@@ -30,8 +30,8 @@ pub struct NewArguments {
 pub fn run(arguments: &NewArguments, registry: &Registry) -> Result<ExitCode, Failure> {
     let dataflow = peek::dataflow(&arguments.source, &[], registry)?;
     let sample = peek::sample(&dataflow, arguments.rows, arguments.wait)?;
-    let name = name(arguments, &dataflow.source);
-    let proposed = propose(&name, &dataflow.source, &sample, arguments.rows as usize, registry);
+    let name = name(arguments, &dataflow.source().url);
+    let proposed = propose(&name, &dataflow.source().url, &sample, arguments.rows as usize, registry);
     let proposal = proposed.map_err(Failure::Failed)?;
     let text = proposal.text();
     let Some(path) = &arguments.output else {

@@ -31,7 +31,7 @@ pub struct PeekArguments {
 pub fn run(arguments: &PeekArguments, registry: &Registry) -> Result<ExitCode, Failure> {
     let dataflow = dataflow(&arguments.source, &arguments.set, registry)?;
     let sample = sample(&dataflow, arguments.rows, arguments.wait)?;
-    let bucket = sample.rows(&dataflow.source_settings.framing, arguments.rows as usize);
+    let bucket = sample.rows(&dataflow.source().settings.framing, arguments.rows as usize);
     let preview = runtime::preview(&dataflow, &bucket)?;
     let reasons = preview.rejected.iter().map(|bad| (bad.index, bad.reason.as_str())).collect::<Vec<_>>();
     print(&match &sample {
@@ -57,7 +57,7 @@ pub(super) fn sample(dataflow: &Dataflow, payloads: u32, wait: Duration) -> Resu
         runtime::raw_sample(dataflow, payloads as usize, wait).map_err(|error| Failure::Failed(error.to_string()))?;
     if sample.is_empty() {
         let wait = humantime::format_duration(wait);
-        return Err(Failure::Failed(format!("{}: no row came within {wait}", dataflow.source)));
+        return Err(Failure::Failed(format!("{}: no row came within {wait}", dataflow.source().url)));
     }
     Ok(sample)
 }

@@ -99,7 +99,7 @@ fn measured(arguments: &PlanArguments, registry: &Registry) -> Result<PlannerInp
     overrides.extend(arguments.delay.as_ref().map(|delay| Override::text("--delay", "buffer.delay", delay)));
     overrides.extend(arguments.bucket_size.map(|size| Override::number("--bucket-size", "buffer.bucket_size", size)));
     let flow = TrialDataflow { file: arguments.file.clone(), overrides, registry: registry.clone() };
-    let limits = flow.read([])?.source_settings.limits;
+    let limits = flow.read([])?.limits();
     let mut behaviours = Vec::new();
     let mut spread: f64 = 0.0;
     let most = cores().max(arguments.workers.map_or(1, usize::from).min(2 * cores()));

@@ -61,15 +61,14 @@ impl RunIdentity {
 
     /// Of this process, which runs a dataflow with these numbers; `of_several` hosts if it is one of those.
     pub fn new(dataflow: &Dataflow, workers: u16, processes: u16, of_several: bool) -> RunIdentity {
-        let settings = &dataflow.source_settings;
         let refusal = if of_several {
             Some("it is one of several that were started with -p: end all, and start them with other numbers")
-        } else if !settings.is_live() {
+        } else if dataflow.sources.iter().any(|source| !source.settings.is_live()) && dataflow.checkpoint().is_none() {
             Some("its source is read to an end, and would be read again from its beginning")
         } else {
             None
         };
-        let (refusal, keeps) = (refusal.map(str::to_owned), settings.is_persistent());
+        let (refusal, keeps) = (refusal.map(str::to_owned), dataflow.is_persistent());
         let has_params = !dataflow.params().is_empty();
         RunIdentity { pid: std::process::id(), workers, processes, refusal, keeps, has_params }
     }

@@ -12,7 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::rescale::{RescaleRequest, Rescaled, RunIdentity};
 use super::signals::SignalHandler;
 use super::{Failure, claim, launcher, panics, print_error, stuck};
-use crate::config::{Dataflow, Override, Presented};
+use crate::config::{Dataflow, Override, Presented, SourcePlan};
 use crate::measure::{Report, RunOutcome, SampleHistory};
 use crate::mqtt::masked;
 use crate::registry::Registry;
@@ -285,14 +285,13 @@ fn on_ready(arguments: &RunArguments, dataflow: &Dataflow, quiet: bool, rescaled
 
 /// Says when an MQTT source has subscribed: nothing that is published from then on is missed.
 fn announce(dataflow: &Dataflow) -> Option<OnReady> {
-    match &dataflow.source {
-        SourceUrl::Mqtt(url) => {
-            let user = dataflow.source_settings.endpoint.as_ref().and_then(|endpoint| endpoint.user.as_ref());
-            let text = format!("subscribed to {url}{}", user.map_or(String::new(), |user| format!(" as user {user}")));
-            Some(Arc::new(move || print_error(&text)))
-        }
-        _ => None,
-    }
+    let text = |source: &SourcePlan| {
+        let SourceUrl::Mqtt(url) = &source.url else { return None };
+        let user = source.settings.endpoint.as_ref().and_then(|endpoint| endpoint.user.as_ref());
+        Some(format!("subscribed to {url}{}", user.map_or(String::new(), |user| format!(" as user {user}"))))
+    };
+    let texts: Vec<String> = dataflow.sources.iter().filter_map(text).collect();
+    (!texts.is_empty()).then(|| Arc::new(move || texts.iter().for_each(|text| print_error(text))) as OnReady)
 }
 
 /// Writes what is asked for while the run goes on; `None` if that is nothing.

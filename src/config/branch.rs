@@ -59,7 +59,7 @@ impl Dataflow {
     fn tapped(&self, plan: &SinkPlan) -> Result<usize, SpannedError> {
         match &plan.branch.after {
             None => Ok(self.steps.len()),
-            after => self.operator(after.as_ref()),
+            after => self.operator(after.as_ref(), plan.span.clone()),
         }
     }
 

@@ -37,6 +37,28 @@ pub enum Wrong {
     NoUrl { path: String, section: &'static str, flag: &'static str },
     #[error("the name {name:?} cannot be a part of a file's name")]
     Name { name: String, longest: usize },
+    #[error("a source's name is made of letters, digits, _ and -")]
+    SourceName,
+    #[error("two sources are named `{0}`")]
+    SourceTwice(String),
+    #[error("one of several sources without a name")]
+    SourceWithoutName,
+    #[error("a source without `url`")]
+    SourceWithoutUrl,
+    #[error("the schema of several sources cannot be inferred")]
+    SourcesInfer,
+    #[error("{0} begins anew in each run, and other sources of the file go on where a run has ended")]
+    SourceOnce(String),
+    #[error("the rows of several sources come together with other columns: {reason}")]
+    SourcesDiffer { reason: String, other: String },
+    #[error("the file has no source `{name}`")]
+    NoSource { name: String, nearest: Option<String> },
+    #[error("{0} takes the rows of one source, behind a step that takes those of all")]
+    InputBehindAll(String),
+    #[error("{0} keeps state, and takes the rows of one of several sources")]
+    InputWithState(String),
+    #[error("behind `{label}`, the rows of the sources have not come together")]
+    BeforeAllRows { label: String, last: String },
     /// A section that may come several times, but is written as one.
     #[error("write [[{0}]] with two brackets")]
     OneBracket(&'static str),
@@ -270,6 +292,16 @@ impl Wrong {
             Wrong::NoStep { nearest, .. } => {
                 return nearest.clone().or(Some("write \"raw\" or the name of a step".into()));
             }
+            Wrong::NoSource { nearest, .. } => {
+                return nearest.clone().or(Some("`input` is the `name` of a [[source]]".into()));
+            }
+            Wrong::SourcesDiffer { other, .. } => {
+                return Some(format!(
+                    "give both the same columns, or bring them together with steps of one source: input = {other:?}, such as \
+                     `rename`, `drop` or `filter`"
+                ));
+            }
+            Wrong::BeforeAllRows { last, .. } => return Some(format!("write {last:?}, or a later step")),
             Wrong::NoUrl { flag, .. } => return Some(format!("add it to the file, or say {flag} URL")),
             Wrong::Name { longest, .. } => {
                 return Some(format!(
@@ -283,6 +315,18 @@ impl Wrong {
             }
             Wrong::Parameter { refusal, .. } if refusal.help.is_some() => return refusal.help.clone(),
             Wrong::Parameter { refusal, .. } => &refusal.reason,
+            Wrong::SourceName => "such as roof",
+            Wrong::SourceTwice(_) => "a step's `input` and dead letters name the source: give each a name of its own",
+            Wrong::SourceWithoutName => "add name = \"roof\": a step's `input` and dead letters name the source",
+            Wrong::SourceWithoutUrl => "add url = \"mqtt://HOST/TOPIC\", or a file",
+            Wrong::SourcesInfer => {
+                "give it in [source.schema] below this source, or in [schema] for all that have none"
+            }
+            Wrong::SourceOnce(_) => "read it in a dataflow of its own, or from a file",
+            Wrong::InputBehindAll(_) => "put it before the steps without `input`",
+            Wrong::InputWithState(_) => {
+                "put it behind the steps with `input`, where it takes the rows of all sources; `key` tells them apart"
+            }
             Wrong::EmptySchema => "give number = [...] or text = [...]",
             Wrong::ReservedColumn(_) => {
                 "the output has a column of that name itself: leave it out, or let the source name it otherwise"

@@ -4,6 +4,7 @@
 use crate::config::error::{SpannedError, Wrong};
 use crate::config::model::Dataflow;
 use crate::config::sink_plan::SinkPlan;
+use crate::config::source_plan::SourcePlan;
 use crate::mqtt::{Endpoint, overlap, same_broker, takes};
 use crate::sink;
 
@@ -13,10 +14,15 @@ impl Dataflow {
     /// # Errors
     /// The first of them.
     pub(crate) fn check_feedback(&self) -> Result<(), SpannedError> {
-        let Some(source) = &self.source_settings.endpoint else { return Ok(()) };
+        self.sources.iter().filter(|source| !source.allow_loop).try_for_each(|source| self.check_loop(source))
+    }
+
+    fn check_loop(&self, source: &SourcePlan) -> Result<(), SpannedError> {
+        let SourcePlan { settings, .. } = source;
+        let Some(source) = &settings.endpoint else { return Ok(()) };
         for (what, each, sink) in self.sinks() {
             let sink::SinkUrl::Mqtt(url) = &sink.url else { continue };
-            let filters = self.source_settings.topics();
+            let filters = settings.topics();
             let fed = |filter: &&str| {
                 let published = |topic: &sink::SinkTopic| overlap(filter, &topic.filter());
                 let taken = sink.topic.as_ref().map_or_else(|| takes(filter, &url.topic), published);
@@ -51,9 +57,11 @@ impl Dataflow {
 
     /// The MQTT clients of process `process` of so many: a name for people, and the endpoint.
     pub fn clients(&self, process: usize, processes: usize) -> Vec<(String, Endpoint)> {
-        let own = (0..self.source_settings.connections()).filter(|number| number % processes == process);
-        let connections = own.map(|number| self.source_settings.of_connection(number));
-        let source = connections.filter_map(|settings| Some(("the source".to_owned(), settings.endpoint?)));
+        let own = (0..self.connections()).filter(|number| self.reader_of(*number, processes) == process);
+        let source = own.filter_map(|number| {
+            let (source, settings) = self.connection(number);
+            Some((self.sources[source].role(), settings.endpoint?))
+        });
         let sinks = match process {
             0 => self.sinks().into_iter().map(|(what, _, sink)| (what, sink)).collect(),
             _ if self.publishes_apart(processes) => self.results().collect(),
@@ -66,7 +74,7 @@ impl Dataflow {
     /// Whether of so many processes each publishes the results of the connections that it reads: all go to brokers.
     pub fn publishes_apart(&self, processes: usize) -> bool {
         let mut written = self.results().filter(|(_, sink)| sink.url != sink::SinkUrl::Null).peekable();
-        let several = processes > 1 && self.source_settings.connections() > 1;
+        let several = self.is_read_in_several(processes);
         // What ends comes behind what has begun, also where another process has read the row.
         let alerts = self.sinks.iter().any(SinkPlan::is_alert);
         several && !alerts && written.peek().is_some() && written.all(|(_, sink)| sink.endpoint.is_some())

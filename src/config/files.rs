@@ -102,8 +102,10 @@ impl Dataflow {
             written: true,
         };
         let mut files = vec![read("the dataflow", &[], Path::new(&self.document.path))];
-        if let SourceUrl::File { path, .. } = &self.source {
-            files.push(read("the source", &["source", "url"], path));
+        for (number, source) in self.sources.iter().enumerate() {
+            if let SourceUrl::File { path, .. } = &source.url {
+                files.push(read(&source.role(), &["source", &number.to_string(), "url"], path));
+            }
         }
         for step in &self.steps {
             let params = step.fitting.params().into_iter().flat_map(|file| file.paths());

@@ -3,8 +3,9 @@
 use schemars::Schema;
 use serde_json::{Map, Value, json};
 
-use crate::config::parse::sections::{FileSections, SchemaSection, SinkSection};
+use crate::config::parse::sections::{FileSections, SchemaSection, SinkSection, SourceSection};
 use crate::config::sink_plan::BranchSection;
+use crate::config::source_plan::NamedSourceSection;
 use crate::config::table::TableSection;
 use crate::inlined_schema::generator;
 use crate::registry::Registry;
@@ -15,6 +16,8 @@ pub fn json_schema(registry: &Registry) -> Value {
     let mut generator = generator();
     let (columns, table) = (generator.subschema_for::<SchemaSection>(), generator.subschema_for::<TableSection>());
     let sink = generator.subschema_for::<SinkSection>().to_value();
+    let source = generator.subschema_for::<SourceSection>().to_value();
+    let mut named = generator.subschema_for::<NamedSourceSection>().to_value();
     let branch = generator.subschema_for::<BranchSection>().to_value();
     let mut root = generator.into_root_schema_for::<FileSections>().to_value();
     root["title"] = "Rowmill dataflow".into();
@@ -23,7 +26,19 @@ pub fn json_schema(registry: &Registry) -> Value {
         "description": "The columns of a Davis station, or those that the source turns out to have.",
     });
     let sources = registry.sources().iter().map(|entry| custom(entry.name, entry.pattern(), entry.schema(), true));
-    add(&mut root["properties"]["source"], sources.collect());
+    let sources: Vec<Value> = [source].into_iter().chain(sources).collect();
+    named["properties"]["schema"] = json!({
+        "description": "The columns of the rows of one of several sources; those of the file's `schema` if not given.",
+        "anyOf": [known, columns],
+    });
+    let several: Vec<Value> = sources.iter().map(|kind| with_keys(kind.clone(), &named)).collect();
+    let one = if several.len() == 1 { several[0].clone() } else { json!({ "anyOf": several }) };
+    let several = json!({ "type": "array", "minItems": 1, "items": one });
+    root["properties"]["source"] = json!({
+        "description": "Where rows come from: a topic of a broker, a file, standard input, or generated rows; several as \
+                        `[[source]]`, each with its own columns and reading rules.",
+        "anyOf": sources.into_iter().chain([several]).collect::<Vec<_>>(),
+    });
     let custom_sinks = || {
         registry
             .sinks()
@@ -100,6 +115,10 @@ fn custom(scheme: &str, pattern: String, settings: Schema, is_source: bool) -> V
 fn step(entry: &Entry) -> Value {
     let mut properties = Map::new();
     properties.insert("use".into(), json!({ "const": entry.name }));
+    if entry.role != Role::Fixed {
+        let help = "Of several sources: the step takes the rows of this one alone, before all rows come together.";
+        properties.insert("input".into(), json!({ "type": "string", "description": help }));
+    }
     if let Some(columns) = entry.columns_parameter() {
         let of_strings = json!({ "type": "array", "items": { "type": "string" }, "minItems": 1 });
         properties.insert(columns.into(), of_strings);
@@ -145,10 +164,6 @@ fn step(entry: &Entry) -> Value {
 mod tests {
     use super::*;
     use crate::config::Dataflow;
-
-    fn property<'a>(schema: &'a Value, section: &str, key: &str) -> &'a Value {
-        &schema["properties"][section]["properties"][key]
-    }
 
     /// Keys that stand in a dataflow file, with those of sections behind a dot.
     fn keys(table: &toml::Table, before: &str, found: &mut Vec<String>) {
@@ -216,12 +231,13 @@ mod tests {
     #[test]
     fn bounds_and_defaults_are_those_of_the_parser() {
         let schema = json_schema(&Registry::builtin());
+        let source = |key: &str| &schema["properties"]["source"]["anyOf"][0]["properties"][key];
         let buffer = &schema["properties"]["buffer"]["properties"];
         assert_eq!(buffer["bucket_size"]["maximum"], 10_000_000);
         assert_eq!((&buffer["bucket_size"]["default"], &buffer["delay"]["default"]), (&json!(1000), &json!("1s")));
         assert_eq!(schema["properties"]["checkpoint"]["properties"]["every"]["default"], "100ms");
-        assert_eq!(property(&schema, "source", "max_payload")["default"], 16 << 20);
-        assert!(property(&schema, "source", "connections")["anyOf"].is_array());
+        assert_eq!(source("max_payload")["default"], 16 << 20);
+        assert!(source("connections")["anyOf"].is_array());
         assert!(!schema.to_string().contains("$ref"), "all stands where it is used");
     }
 }

@@ -1,9 +1,10 @@
 //! The dataflow file in TOML: read, checked and described. Nothing here runs.
 //!
 //! - `parse/`: from text to a [`Dataflow`]; `document`, `overrides`: the text, and the command line's values over it.
-//! - `model`, `table`, `sink_plan`: a dataflow, its tables and its sinks, checked, before their columns are looked up in a
+//! - `model`, `source_plan`, `table`, `sink_plan`: a dataflow, its sources, tables and sinks, checked, before their columns are looked up in a
 //!   schema; `branch`: what a sink takes of the chain, looked up.
 //! - `error`, `diagnostic`: the broken rule, and its place in the text.
+//! - `sources`: the connections of all sources, and whether their columns agree.
 //! - `feedback`, `files`: conflicts of a dataflow with itself, at a broker and in its files.
 //! - `parsed_settings`: settings by key, for comparison with a checkpoint; `fitted`: the file of fitted params;
 //!   `params_files`: such files as they were read at one time; `model_file`: that of one step.
@@ -29,6 +30,8 @@ mod parsed_settings;
 mod presented;
 mod reference;
 mod sink_plan;
+mod source_plan;
+mod sources;
 mod table;
 
 pub use branch::Branch;
@@ -43,4 +46,5 @@ pub use parsed_settings::{ParsedSettings, UnchangedSettings};
 pub use presented::{Presented, PresentedTable};
 pub use reference::reference;
 pub use sink_plan::SinkPlan;
+pub use source_plan::SourcePlan;
 pub use table::{TableOf, TablePlan};

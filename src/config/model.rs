@@ -15,11 +15,12 @@ use crate::config::params_files::{ParamsFiles, ParsedParams};
 use crate::config::parse::sections::{Placement, SchemaChoice};
 use crate::config::parsed_settings::ParsedSettings;
 use crate::config::sink_plan::SinkPlan;
+use crate::config::source_plan::SourcePlan;
 use crate::config::table::TablePlan;
 use crate::data::{Column, Kind, Schema, did_you_mean};
-use crate::format::{Decoding, PLACE};
+use crate::format::PLACE;
+use crate::sink;
 use crate::subtasks::{Chain, DynSubtask, Entry, OnError, Refusal, Role, Scope, Step, StreamKey};
-use crate::{sink, source};
 
 /// `dataflows/weather.toml`, which the program carries with it.
 pub const WEATHER: &str = include_str!("../../dataflows/weather.toml");
@@ -39,14 +40,8 @@ pub struct Dataflow {
     pub placement: Placement,
     /// The shortest time between two checkpoints; before each, results are made durable.
     pub checkpoint_every: Duration,
-    /// The columns of the rows.
-    pub schema: SchemaChoice,
-    /// How cells become values of its columns.
-    pub decoding: Arc<Decoding>,
-    /// Where rows come from.
-    pub source: source::SourceUrl,
-    /// How rows are read from it.
-    pub source_settings: source::SourceSettings,
+    /// Where rows come from: one source, or several, each with its own columns and reading rules.
+    pub sources: Vec<SourcePlan>,
     /// Where results go: one sink, or several, each with its own rows and columns.
     pub sinks: Vec<SinkPlan>,
     /// Where unusable rows go; they are only counted if it is not given.
@@ -75,6 +70,8 @@ pub struct NamedFile {
 #[derive(Clone)]
 pub(super) struct StepPlan {
     pub(super) label: String,
+    /// The source whose rows it takes; all rows if not given.
+    pub(super) source: Option<usize>,
     pub(super) entry: Entry,
     pub(super) subtask: DynSubtask,
     /// The columns with their spans in the document; all that fit if not given.
@@ -112,7 +109,7 @@ pub(super) enum Fitting {
 impl Dataflow {
     /// Bounds how long brokers may be out of reach at the start.
     pub fn set_connect_timeout(&mut self, timeout: Duration) {
-        self.source_settings.connect_timeout = Some(timeout);
+        self.sources.iter_mut().for_each(|source| source.settings.connect_timeout = Some(timeout));
         self.sinks.iter_mut().for_each(|plan| plan.settings.connect_timeout = Some(timeout));
         if let Some(sink) = &mut self.dead_letter {
             sink.connect_timeout = Some(timeout);
@@ -122,7 +119,7 @@ impl Dataflow {
 
     /// The column that says when a row was measured, where a table or a step names none.
     pub(super) fn time_name(&self) -> &str {
-        self.decoding.time.as_ref().map_or("dateTime", |time| time.name.as_str())
+        self.source().decoding.time.as_ref().map_or("dateTime", |time| time.name.as_str())
     }
 
     /// For each step, whether it has keyed state.
@@ -149,8 +146,8 @@ impl Dataflow {
     /// The columns of the rows, where the source turns out to have these: columns that the file lists are as it says,
     /// and one that is read from another key takes that one's place.
     pub fn complete(&self, inferred: Schema) -> Schema {
-        let SchemaChoice::Infer { listed, .. } = &self.schema else { return inferred };
-        let named = |name: String| self.decoding.keys.column(&name).map(str::to_owned).unwrap_or(name);
+        let SchemaChoice::Infer { listed, .. } = &self.source().schema else { return inferred };
+        let named = |name: String| self.source().decoding.keys.column(&name).map(str::to_owned).unwrap_or(name);
         let columns: Vec<(String, Kind)> = inferred.into();
         Schema::new(columns.into_iter().map(|(name, kind)| (named(name), kind))).overlaid(listed.clone())
     }
@@ -164,12 +161,11 @@ impl Dataflow {
         sinks.for_each(|sink| sink.disk = disk.clone());
     }
 
-    /// The checkpoint's path: that of a sink which is there, or of the first sink that has one. `None` if the source ends
-    /// by itself, or no sink can tell which results are durable. If the source does not redeliver, only a file of lines
-    /// has one.
+    /// The checkpoint's path: that of a sink which is there, or of the first sink that has one. `None` if all sources end
+    /// by themselves, or no sink can tell which results are durable. If no source redelivers, only a file of lines has
+    /// one.
     pub fn checkpoint(&self) -> Option<PathBuf> {
-        let settings = &self.source_settings;
-        let kept = settings.is_persistent() || (settings.is_live() && self.has_lines());
+        let kept = self.is_persistent() || (self.is_live() && self.has_lines());
         let in_parts = self.sinks.iter().any(|plan| plan.settings.parts);
         if !kept || in_parts {
             return None;
@@ -205,12 +201,6 @@ impl Dataflow {
     /// Its settings, by which a checkpoint recognises it.
     pub fn contents(&self) -> &ParsedSettings {
         &self.contents
-    }
-
-    /// The columns of the rows, where the file itself names some: a built-in schema has more than most stations send.
-    pub fn named_columns(&self) -> Option<&Schema> {
-        let SchemaChoice::Known { schema, .. } = &self.schema else { return None };
-        self.contents.iter().any(|(key, _)| ["schema.number", "schema.text"].contains(&key)).then_some(schema)
     }
 
     /// The other files that results depend on: fitted params of steps, and references of tables.
@@ -349,16 +339,27 @@ impl Dataflow {
         params: &ParsedParams<'_>,
         stays: &dyn Fn(usize) -> Option<Step>,
     ) -> Result<(Vec<Step>, Schema), SpannedError> {
-        if let Some(sort) = self.sort.as_ref().filter(|sort| schema.get(sort.get_ref()).is_none()) {
-            return Err(Wrong::no_column(sort.get_ref(), schema).at(sort.span()));
+        let (mut schemas, apart) = (self.schemas(schema), self.steps_apart());
+        for schema in &schemas {
+            if let Some(sort) = self.sort.as_ref().filter(|sort| schema.get(sort.get_ref()).is_none()) {
+                return Err(Wrong::no_column(sort.get_ref(), schema).at(sort.span()));
+            }
         }
-        let mut schema = schema.clone();
         let mut steps = Vec::new();
         for (number, plan) in self.steps.iter().enumerate() {
-            let step = stays(number).map_or_else(|| self.step(plan, &schema, params), Ok)?;
-            schema = step.subtask.transform().columns_after(&schema, &step.scope);
+            if number == apart {
+                self.check_agreement(&schemas)?;
+            }
+            // Behind those steps, the columns are those of the first source.
+            let schema = &mut schemas[plan.source.unwrap_or(0)];
+            let step = stays(number).map_or_else(|| self.step(plan, schema, params), Ok)?;
+            *schema = step.subtask.transform().columns_after(schema, &step.scope);
             steps.push(step);
         }
+        if self.steps.len() == apart {
+            self.check_agreement(&schemas)?;
+        }
+        let schema = schemas.swap_remove(0);
         if let Some(name) = schema.names().find(|name| PLACE.contains(name)) {
             return Err(Wrong::ReservedColumnMade(name.to_owned()).nowhere());
         }
@@ -371,7 +372,7 @@ impl Dataflow {
         schema: &Schema,
         params: &ParsedParams<'_>,
     ) -> Result<Step, SpannedError> {
-        let id = self.schema.id();
+        let id = self.sources[plan.source.unwrap_or(0)].schema.id();
         let scope = match &plan.columns {
             None => {
                 let own = |name: &str| plan.fitting.examples().any(|column| column.get_ref() == name);
@@ -395,8 +396,14 @@ impl Dataflow {
             Fitting::Row { horizon } => Some(StreamKey::Row { horizon: *horizon }),
             Fitting::Message | Fitting::Frozen(_) | Fitting::Model(_) => None,
         };
-        let mut step =
-            Step { label: plan.label.clone(), subtask: plan.subtask.clone(), scope, stream, on_error: plan.on_error };
+        let mut step = Step {
+            label: plan.label.clone(),
+            source: plan.source,
+            subtask: plan.subtask.clone(),
+            scope,
+            stream,
+            on_error: plan.on_error,
+        };
         if let Fitting::Model(file) = &plan.fitting {
             (step.scope, step.subtask) = model(&step, file, params)?;
         }

@@ -161,6 +161,13 @@ impl ParsedSettings {
         UnchangedSettings { steps, tables, sinks, alerts, schema }
     }
 
+    /// Whether one of several sources is another than before: progress is known by their places.
+    pub fn has_other_sources(&self, before: &ParsedSettings) -> bool {
+        let is_several = |contents: &ParsedSettings| contents.0.keys().any(|key| key.starts_with("source.1."));
+        let of_source = |key: &str| key.starts_with("source.");
+        (is_several(self) || is_several(before)) && self.all_differences(before).any(of_source)
+    }
+
     /// The steps of the chain in their order.
     fn steps(&self) -> Vec<StepContents> {
         let mut steps: BTreeMap<usize, StepContents> = BTreeMap::new();
@@ -252,11 +259,13 @@ fn flatten(key: String, value: toml::Value, all: &mut BTreeMap<String, String>) 
     }
     match value {
         toml::Value::Table(table) => table.into_iter().for_each(|(name, value)| flatten(inner(&name), value, all)),
-        // One sink in a list is that sink.
-        toml::Value::Array(mut items) if key == "sink" && items.len() == 1 && items[0].is_table() => {
+        // One sink or source in a list is that one.
+        toml::Value::Array(mut items)
+            if ["source", "sink"].contains(&key.as_str()) && items.len() == 1 && items[0].is_table() =>
+        {
             flatten(key, items.remove(0), all);
         }
-        toml::Value::Array(items) if ["sink", "subtask", "table"].contains(&key.as_str()) => {
+        toml::Value::Array(items) if ["source", "sink", "subtask", "table"].contains(&key.as_str()) => {
             for (number, item) in items.into_iter().enumerate() {
                 // They are in every chain, whether they are listed or not.
                 let named = item.get("use").and_then(toml::Value::as_str);
@@ -290,8 +299,8 @@ fn without_login(text: &str) -> String {
 fn in_endpoint(key: &str) -> Option<&str> {
     let (section, rest) = key.split_once('.')?;
     match section {
-        "source" | "dead_letter" => Some(rest),
-        "sink" => match rest.split_once('.') {
+        "dead_letter" => Some(rest),
+        "source" | "sink" => match rest.split_once('.') {
             Some((number, rest)) if number.bytes().all(|byte| byte.is_ascii_digit()) => Some(rest),
             _ => Some(rest),
         },

@@ -55,6 +55,9 @@ pub fn reference(registry: &Registry) -> String {
         if key == "sink" {
             text += &of_registry(property);
         }
+        if key == "source" {
+            text += &of_several(property);
+        }
         for (inner, property) in section {
             if let Some(keys) = table_within(inner, property) {
                 text += &format!("\n#### [{key}.{inner}]\n\n{}\n", said(property));
@@ -109,6 +112,21 @@ fn of_registry(property: &Value) -> String {
         text += "\n| key | type | default | |\n|---|---|---|---|\n";
         keys.iter().for_each(|(key, property)| text += &line(key, property));
     }
+    text
+}
+
+/// The keys that each of several sources has beside those of one alone.
+fn of_several(property: &Value) -> String {
+    let made_of = || property["anyOf"].as_array().into_iter().flatten();
+    let alone = made_of().find_map(|schema| schema["properties"].as_object());
+    let each = made_of().find_map(|schema| {
+        let items = &schema["items"];
+        [items, &items["anyOf"][0]].into_iter().find_map(|schema| schema["properties"].as_object())
+    });
+    let Some((alone, each)) = alone.zip(each) else { return String::new() };
+    let mut text = "\n#### [[source]]\n\nEach of several sources has these keys, too.\n".to_owned();
+    text += "\n| key | type | default | |\n|---|---|---|---|\n";
+    each.iter().filter(|(key, _)| !alone.contains_key(*key)).for_each(|(key, property)| text += &line(key, property));
     text
 }
 

@@ -39,6 +39,8 @@ pub struct BatchMetadata {
     pub barrier: bool,
     /// The version of the fitted params that serve it.
     pub version: u64,
+    /// The number of the source that its rows are from.
+    pub source: usize,
     /// Rows that came at quality of service 0, and are never redelivered.
     once: Vec<Range<usize>>,
     /// Rows whose local times stand twice, and are in the second pass.
@@ -172,7 +174,7 @@ impl BatchMetadata {
     pub fn number_as(&mut self, given: &BatchMetadata) {
         (self.epoch, self.first_row, self.route) = (given.epoch, given.first_row, given.route);
         (self.numbers, self.barrier) = (given.numbers.clone(), given.barrier);
-        self.version = given.version;
+        (self.version, self.source) = (given.version, given.source);
     }
 
     /// The stamps, for another process.

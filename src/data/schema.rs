@@ -90,6 +90,12 @@ impl Schema {
         Schema::new(DAVIS.iter().map(|(name, kind, _)| (*name, *kind)))
     }
 
+    /// Whether another has the same columns, in any order.
+    pub fn has_columns_of(&self, other: &Schema) -> bool {
+        let same = |column: &Column| self.get(&column.name).is_some_and(|own| own.kind == column.kind);
+        self.columns.len() == other.columns.len() && other.columns.iter().all(same)
+    }
+
     /// All columns, in the order of the results.
     pub fn columns(&self) -> &[Column] {
         &self.columns

@@ -23,7 +23,7 @@ pub use clock::Clock;
 pub use excerpt::{Excerpt, ExcerptCell};
 pub use histogram::{Histogram, ServiceTimes, SharedServiceTimes};
 pub use median::median;
-pub use report::{HistogramSummary, Latency, Report, ServedModel, Service, SinkRows, shown};
+pub use report::{HistogramSummary, Latency, Report, ServedModel, Service, SinkRows, SourceRows, shown};
 pub use run_status::{
     IntervalStatus, LatencyBucket, RunOutcome, RunStatus, Sample, SinkBranch, SubtaskTime, TableAddress, now_ms,
 };

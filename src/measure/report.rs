@@ -84,6 +84,15 @@ fn summaries<S: serde::Serializer>(subtasks: &[(String, Histogram)], serializer:
     serializer.collect_map(subtasks.iter().map(|(name, histogram)| (name, HistogramSummary::from(histogram))))
 }
 
+/// The rows of one source.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceRows {
+    /// Its name.
+    pub source: String,
+    /// Rows that have entered the dataflow from it.
+    pub rows_in: u64,
+}
+
 /// The rows of one sink.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SinkRows {
@@ -128,6 +137,9 @@ pub struct Report {
     pub processes: usize,
     /// Rows that have entered the dataflow.
     pub rows_in: u64,
+    /// How many of them each source has delivered; empty if there is one source.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<SourceRows>,
     /// Rows of results.
     pub rows_out: u64,
     /// What each sink has taken of them, or of the rows behind an earlier step.
@@ -279,6 +291,9 @@ impl fmt::Display for Report {
             write!(f, ", bad cells {}", self.bad_cells)?;
         }
         writeln!(f, "; {} messages", self.messages)?;
+        for SourceRows { source, rows_in } in &self.sources {
+            writeln!(f, "  rows in from {source}: {rows_in}")?;
+        }
         for SinkRows { sink, rows_out, .. } in self.sinks.iter().filter(|_| self.sinks.len() > 1) {
             writeln!(f, "  rows out to {sink}: {rows_out}")?;
         }

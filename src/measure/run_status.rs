@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
-use super::{BrokerLink, Histogram, HistogramSummary, SinkLink, SinkRows};
+use super::{BrokerLink, Histogram, HistogramSummary, SinkLink, SinkRows, SourceRows};
 use crate::disk;
 use crate::measure::Excerpt;
 
@@ -33,6 +33,9 @@ pub struct RunStatus {
     pub bucket_size: usize,
     /// Rows that have entered the dataflow.
     pub rows_in: u64,
+    /// How many of them each source has delivered; empty if there is one source.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<SourceRows>,
     /// Rows whose messages are complete.
     pub rows_done: u64,
     /// Rows of results.

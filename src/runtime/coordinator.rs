@@ -46,7 +46,7 @@ pub fn run(worker: &mut Worker, context: &Context<'_>, start: ResumePoint) -> Re
     let Context { dataflow, options, sampler, activity, busy, .. } = *context;
     busy.join();
     let (clock, failure) = (Clock::start(), FirstError::default());
-    let numbering = Numbering::after(&start.numbers, start.next_row, dataflow.source_settings.connections());
+    let numbering = Numbering::after(&start.numbers, start.next_row, dataflow.row_sequences());
     // A file can be cut to the committed length; what was sent to a broker stays there.
     let apart = start.checkpoint.is_some() && dataflow.sinks.iter().any(|plan| plan.settings.stays());
     let numbering = if apart { numbering.telling_apart(start.run) } else { numbering };
@@ -66,7 +66,10 @@ pub fn run(worker: &mut Worker, context: &Context<'_>, start: ResumePoint) -> Re
     };
     let kept_letters = if options.on_live.is_some() { KEPT_LETTERS } else { 0 };
     let ledger = Rc::new(RefCell::new(
-        Ledger::new(dataflow.labels(), kept_letters, keeps_state).keep_rows(dataflow.may_refuse()).numbered(numbering),
+        Ledger::new(dataflow.labels(), kept_letters, keeps_state)
+            .keep_rows(dataflow.may_refuse())
+            .numbered(numbering)
+            .of_sources(&dataflow.sources),
     ));
     let before = Before { existing, states, files };
     let (share, tables) = Share::open(worker, context, schema, before, Some(ledger.clone()), &failure)?;
@@ -81,7 +84,7 @@ pub fn run(worker: &mut Worker, context: &Context<'_>, start: ResumePoint) -> Re
         &failure,
     );
     if failure.borrow().is_none() {
-        let inferred = matches!(dataflow.schema, SchemaChoice::Infer { .. }).then_some(&*plan.schema);
+        let inferred = matches!(dataflow.source().schema, SchemaChoice::Infer { .. }).then_some(&**plan.schema());
         let (next_epoch, next_row) = coordinator.next_numbers();
         if let Err(error) = acknowledgement.begin(next_epoch, next_row, inferred) {
             fail(&failure, error);
@@ -89,7 +92,7 @@ pub fn run(worker: &mut Worker, context: &Context<'_>, start: ResumePoint) -> Re
     }
     let (gather, ends, proposals) = share.build(worker, context, tables, accounts.clone());
     let next = coordinator.next_numbers();
-    let switch = ModelSwitch::start(context, &plan.schema, &share.params, proposals, next)?;
+    let switch = ModelSwitch::start(context, plan.schema(), &share.params, proposals, next)?;
     if failure.borrow().is_none()
         && !dataflow.followed_params().is_empty()
         && let Err(error) = acknowledgement.adopt(dataflow, switch.hashes())
@@ -173,7 +176,7 @@ impl Coordinator {
             peeked: None,
             started: started(busy),
             told_ready: options.on_ready.is_none(),
-            max_epochs: max_epochs(&options.cluster, dataflow.source_settings.limits.bucket_size),
+            max_epochs: max_epochs(&options.cluster, dataflow.limits().bucket_size),
             switch: None,
         }
     }
@@ -181,9 +184,10 @@ impl Coordinator {
     /// Infers the schema from the first rows of the source; `None` without rows, or after a failure.
     fn find_schema(&mut self, worker: &mut Worker, context: &Context<'_>, failure: &FirstError) -> Option<Schema> {
         let dataflow = context.dataflow;
-        let infer = source::infer(&dataflow.source, &dataflow.source_settings.framing);
+        let infer = source::infer(&dataflow.source().url, &dataflow.source().settings.framing);
         let peek = || {
-            self.peek(worker, context.options).map(|arrival| source::infer_bucket(&arrival.bucket, &dataflow.decoding))
+            self.peek(worker, context.options)
+                .map(|arrival| source::infer_bucket(&arrival.bucket, &dataflow.source().decoding))
         };
         let found = infer.map(|schema| schema.or_else(peek));
         found.map_err(|error| fail(failure, error)).ok().flatten().map(|schema| dataflow.complete(schema))
@@ -274,7 +278,8 @@ impl Coordinator {
         }
         let mut inputs = Some(inputs);
         inputs.iter_mut().for_each(|inputs| inputs.start_at(first_epoch));
-        let paced = showing.dataflow.source.pace();
+        let one = Some(showing.dataflow.source()).filter(|_| !showing.dataflow.has_several_sources());
+        let paced = one.and_then(|source| source.url.pace());
         let overload = paced.map(|Pace { rows_per_second }| Overload::new(worker.peers(), rows_per_second));
         let mut watch = Monitor::new(self.started, overload);
         while !probe.done() {

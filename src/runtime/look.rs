@@ -13,7 +13,7 @@ use crate::source::{self, Connections, Limits, RawSample, Source, SourcePosition
 /// group: nothing is acknowledged in its session, and no row is missing to the run. They are one bucket, which closes
 /// `delay` after its first row.
 pub fn look(dataflow: &Dataflow, rows: usize, connect_timeout: Duration, delay: Duration) -> (Source, Stop) {
-    let mut settings = dataflow.source_settings.clone();
+    let mut settings = dataflow.source().settings.clone();
     let topic = settings.topics().first().map(|topic| mqtt::unshared(topic).to_owned());
     if let Some((endpoint, topic)) = settings.endpoint.as_mut().zip(topic) {
         endpoint.client_id = None;
@@ -24,7 +24,7 @@ pub fn look(dataflow: &Dataflow, rows: usize, connect_timeout: Duration, delay: 
     settings.max_rows = Some(rows as u64);
     settings.connect_timeout = Some(connect_timeout);
     settings.reconnect_timeout = Some(connect_timeout);
-    let url = match &dataflow.source {
+    let url = match &dataflow.source().url {
         SourceUrl::Generate { rows, seed, .. } => SourceUrl::Generate { rows: *rows, seed: *seed, load: None },
         url => url.clone(),
     };
@@ -39,9 +39,9 @@ pub fn look(dataflow: &Dataflow, rows: usize, connect_timeout: Duration, delay: 
 /// # Errors
 /// A source that can't be read.
 pub fn raw_sample(dataflow: &Dataflow, payloads: usize, within: Duration) -> Result<RawSample, source::Error> {
-    let framing = &dataflow.source_settings.framing;
+    let framing = &dataflow.source().settings.framing;
     let file_error = |path: String| move |error| source::Error::File { path, error };
-    match &dataflow.source {
+    match &dataflow.source().url {
         SourceUrl::File { path, kind } => {
             RawSample::file(path, *kind, framing, within).map_err(file_error(path.display().to_string()))
         }
@@ -54,7 +54,7 @@ pub fn raw_sample(dataflow: &Dataflow, payloads: usize, within: Duration) -> Res
         }
         SourceUrl::Mqtt(_) => {
             let mut verbatim = dataflow.clone();
-            verbatim.source_settings.framing = Framing {
+            verbatim.sources[0].settings.framing = Framing {
                 format: PayloadFormat::VERBATIM,
                 compression: Compression::None,
                 max_payload: framing.max_payload,
@@ -68,7 +68,7 @@ pub fn raw_sample(dataflow: &Dataflow, payloads: usize, within: Duration) -> Res
             // Nodes that are asked for their birth certificates name their metrics.
             let mut sparkplug = dataflow.clone();
             let format = PayloadFormat::find("sparkplug").expect("it is a format");
-            sparkplug.source_settings.framing = Framing { format, ..Framing::default() }.into();
+            sparkplug.sources[0].settings.framing = Framing { format, ..Framing::default() }.into();
             let rows = first_rows(&sparkplug, payloads, within)?;
             Ok(if rows.is_empty() { sample } else { RawSample::Rows(rows.into()) })
         }

@@ -38,12 +38,14 @@ pub struct PreviewStep {
 /// # Errors
 /// A step that names columns the rows do not have.
 pub fn preview(dataflow: &Dataflow, bucket: &Bucket) -> Result<Preview, Diagnostic> {
-    let mut schema = match &dataflow.schema {
+    let mut schema = match &dataflow.source().schema {
         SchemaChoice::Known { schema, .. } => schema.clone(),
-        SchemaChoice::Infer { .. } => dataflow.complete(source::infer_bucket(bucket, &dataflow.decoding)),
+        SchemaChoice::Infer { .. } => dataflow.complete(source::infer_bucket(bucket, &dataflow.source().decoding)),
     };
-    let (steps, _) = dataflow.steps(&schema)?;
-    let mut prepare = Prepare::new(Arc::new(schema.clone()), dataflow.decoding.clone());
+    let (mut steps, _) = dataflow.steps(&schema)?;
+    // The rows are of the first source.
+    steps.retain(|step| step.source.is_none_or(|source| source == 0));
+    let mut prepare = Prepare::new(Arc::new(schema.clone()), dataflow.source().decoding.clone());
     prepare = prepare.sorted_by(dataflow.sort_column(&schema));
     let (mut message, bad) = prepare.apply(bucket);
     let shown = |message: &Message, schema: &Schema| message.excerpt(schema, bucket.len());

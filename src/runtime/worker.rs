@@ -30,7 +30,7 @@ use crate::runtime::graph::{alerts, build, stateful};
 use crate::runtime::ingest::channel::IngestChannel;
 use crate::runtime::ingest::held_buckets::HeldBuckets;
 use crate::runtime::ingest::protocol::IngestMessage;
-use crate::runtime::ingest::remote::LocalReaders;
+use crate::runtime::ingest::remote::{self, LocalReaders};
 use crate::runtime::observe::activity::Activity;
 use crate::runtime::observe::sampler::Sampler;
 use crate::runtime::options::{Options, PARK_TIMEOUT};
@@ -93,7 +93,7 @@ pub fn run(worker: &mut Worker, context: &Context<'_>) -> Result<(), Error> {
     let (clock, failure) = (Clock::start(), FirstError::default());
     let first_in_process = context.is_first_in_process(worker);
     let (channel, positions) = context.share_positions(worker, &[]);
-    let reads = first_in_process && options.cluster.process < dataflow.source_settings.connections();
+    let reads = first_in_process && remote::own(dataflow, options).next().is_some();
     let channel = channel.filter(|_| reads);
     let holding = || context.holds_rows().then(|| held.clone());
     let start = |channel| LocalReaders::start(channel, dataflow, options, clock, &positions, holding());
@@ -168,7 +168,7 @@ impl Context<'_> {
 
     /// Whether several processes read connections.
     fn reads_in_several(&self) -> bool {
-        self.options.cluster.processes() > 1 && self.dataflow.source_settings.connections() > 1
+        self.dataflow.is_read_in_several(self.options.cluster.processes())
     }
 
     /// Whether rows stay in the process that has read them. A sink that refuses results on the first worker needs the
@@ -230,7 +230,7 @@ impl Context<'_> {
         worker: &mut Worker,
         find: impl FnOnce(&mut Worker) -> Option<Schema>,
     ) -> Option<Schema> {
-        if let SchemaChoice::Known { schema, .. } = &self.dataflow.schema {
+        if let SchemaChoice::Known { schema, .. } = &self.dataflow.source().schema {
             return Some(schema.clone());
         }
         let found = find(worker);
@@ -268,7 +268,7 @@ impl Share {
             states,
             writer: context.written_by(worker),
             held: context.holds_rows().then(|| context.held.clone()),
-            source_file: options.shared_file.then(|| dataflow.source.clone()),
+            source_file: options.shared_file.then(|| dataflow.source().url.clone()),
             sampler: sampler.cloned(),
             versions: context.versions.clone(),
             ..GraphPlan::new(dataflow, schema, &steps, schema_out, options.fuse, &tables.inputs(), branches)
@@ -290,7 +290,7 @@ impl Share {
         let gather = Gather::build(worker);
         let cluster = &context.options.cluster;
         let proposes = cluster.processes() > 1 && !self.params.is_empty();
-        let proposals = proposes.then(|| Proposals::build(worker, cluster, context.make_ready(&self.plan.schema)));
+        let proposals = proposes.then(|| Proposals::build(worker, cluster, context.make_ready(self.plan.schema())));
         let ends = build::build(worker, &self.plan, &self.times, tables, self.writers.clone(), accounts);
         (gather, ends, proposals)
     }

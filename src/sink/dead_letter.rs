@@ -10,6 +10,9 @@ use crate::format::Output;
 /// One row that did not become a result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DeadLetter<'a> {
+    /// The source, where there are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
     /// The MQTT topic or the file's path.
     pub topic: &'a str,
     /// The line of the file, or the running number of the publish, from 1.
@@ -49,7 +52,12 @@ impl<'a> DeadLetter<'a> {
             Ok(text) => RawBytes::Text(text),
             Err(_) => RawBytes::Bytes(base64::engine::general_purpose::STANDARD.encode(raw)),
         };
-        DeadLetter { topic, position, message, row, subtask, reason, raw }
+        DeadLetter { source: None, topic, position, message, row, subtask, reason, raw }
+    }
+
+    /// The same, of one of several sources.
+    pub fn of(self, source: Option<String>) -> DeadLetter<'a> {
+        DeadLetter { source, ..self }
     }
 
     /// As JSON, its raw bytes cut to a readable length.

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use super::acknowledge::Acknowledge;
 use super::buffer::BucketBuffer;
 use super::clock_changes::ClockChanges;
 use super::error::Error;
+use super::file_position::FilePosition;
 use super::position::{DeliveryRange, SourcePosition};
 use super::queue::{self, BucketQueue};
 use super::settings::SourceSettings;
@@ -42,7 +44,11 @@ pub struct Source {
     was_ready: Cell<bool>,
     /// Whether it is ready only once it is subscribed.
     subscribes: bool,
+    /// Whether its rows arrive over time, without an end.
+    is_live: bool,
     acknowledge: Option<Arc<dyn Acknowledge>>,
+    /// Whether its thread has ended without a failure.
+    ended_well: Arc<AtomicBool>,
     thread: JoinHandle<Result<(), Error>>,
 }
 
@@ -61,7 +67,7 @@ impl Source {
         let mut output = SourceOutput { buckets: Some(feeder), waker, stop: stop.clone(), acknowledge: None };
         let mut buffer = BucketBuffer::new(settings.limits, settings.max_rows)
             .with_clock_changes(ClockChanges::of(&settings.framing));
-        let subscribes = matches!(url, SourceUrl::Mqtt(_));
+        let (subscribes, is_live) = (matches!(url, SourceUrl::Mqtt(_)), settings.is_live());
         if subscribes {
             buffer = buffer.collecting(&settings.framing, &position.partial, clock);
             buffer = buffer.of_edge_nodes(&settings.framing, &position.edge_nodes);
@@ -85,7 +91,9 @@ impl Source {
                 Box::new(move || file::read_stream(stream, settings, buffer, clock, &output))
             }
             SourceUrl::File { path, kind } => {
-                Box::new(move || file::read(&path, kind, &settings, buffer, clock, &output))
+                let file = settings.resumes.then(|| Arc::new(FilePosition::after(position)));
+                output.acknowledge = file.clone().map(|file| file as Arc<dyn Acknowledge>);
+                Box::new(move || file::read(&path, kind, &settings, file.as_deref(), buffer, clock, &output))
             }
             SourceUrl::Stdin => {
                 let stream = file::StreamInput::stdin();
@@ -99,8 +107,15 @@ impl Source {
                 Ok(())
             }),
         };
+        let ended_well = Arc::<AtomicBool>::default();
+        let told = ended_well.clone();
+        let read = move || {
+            let ended = read();
+            told.store(ended.is_ok(), Ordering::Relaxed);
+            ended
+        };
         let thread = std::thread::Builder::new().name("source".into()).spawn(read).expect("a thread can be started");
-        Source { buckets, ready, was_ready: Cell::new(false), subscribes, acknowledge, thread }
+        Source { buckets, ready, was_ready: Cell::new(false), subscribes, is_live, acknowledge, ended_well, thread }
     }
 
     /// A source whose buckets come from a test.
@@ -109,7 +124,8 @@ impl Source {
         let (_, ready) = crossbeam_channel::bounded(1);
         let thread = std::thread::spawn(|| Ok(()));
         let acknowledge = Some(acknowledge);
-        Source { buckets, ready, was_ready: Cell::new(true), subscribes: true, acknowledge, thread }
+        let (was_ready, ended_well) = (Cell::new(true), Arc::default());
+        Source { buckets, ready, was_ready, subscribes: true, is_live: true, acknowledge, ended_well, thread }
     }
 
     /// Whether it is subscribed.
@@ -146,6 +162,14 @@ impl Source {
     /// If none comes in time, or the source has ended.
     pub fn next_within(&self, timeout: Duration) -> Result<(Bucket, DeliveryRange), RecvTimeoutError> {
         self.buckets.recv_timeout(timeout)
+    }
+
+    /// Once it has no more buckets, whether it has come to its end; not known while its thread still closes it.
+    pub fn has_come_to_its_end(&self) -> Option<bool> {
+        match self.is_live {
+            true => Some(false),
+            false => self.thread.is_finished().then(|| self.ended_well.load(Ordering::Relaxed)),
+        }
     }
 
     /// Buckets that wait, the queue's capacity, and whether the queue is full.

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::byte_budget::ByteBudget;
+use super::file_position::FilePosition;
 use super::source_output::buffer_until_closed;
 use crate::data::cell::DecimalMark;
 use crate::data::{DateOrder, Format, Header, Origin, Row, Schema};
@@ -31,11 +32,13 @@ fn file_error(path: &Path, error: io::Error) -> Error {
     Error::File { path: path.display().to_string(), error }
 }
 
-/// Reads a whole file. Its rows do not arrive over time, so only a full bucket or the end closes a bucket.
+/// Reads a whole file, but for the rows that an earlier run has taken where there is a `position`. Its rows do not arrive
+/// over time, so only a full bucket or the end closes a bucket.
 pub fn read(
     path: &Path,
     kind: FileKind,
     settings: &SourceSettings,
+    position: Option<&FilePosition>,
     mut buffer: BucketBuffer,
     clock: Clock,
     output: &SourceOutput,
@@ -44,26 +47,30 @@ pub fn read(
     let framing = &with_decimal(path, kind, &settings.framing)?;
     let order = date_order(path, kind, framing)?;
     let topic: Arc<str> = path.display().to_string().into();
-    let mut arrivals = 0;
-    each_record(
-        open(path, framing.compression)?,
-        Some(kind),
-        order,
-        framing,
-        |FileRecord { row, line: position, offset }| {
-            let arrived = clock.now();
-            arrivals += 1;
-            // The records' input is the file itself: one that is packed is not shared.
-            if let Some(offset) = offset.filter(|_| settings.shared_file) {
-                buffer.row_is_at(offset);
-            }
-            match buffer.push(row, arrived, Origin { topic: topic.clone(), position }, clock) {
-                Some(bucket) => output.send(bucket) && !output.stop.is_set() && !buffer.is_done(),
-                None => !buffer.is_done(),
-            }
-        },
-    )
+    let (mut arrivals, mut is_same) = (0, true);
+    let taken = position.map_or(0, FilePosition::taken);
+    each_record(open(path, framing.compression)?, Some(kind), order, framing, |FileRecord { row, line, offset }| {
+        let arrived = clock.now();
+        arrivals += 1;
+        if arrivals == 1 {
+            is_same = position.is_none_or(|position| position.begins_with(row.bytes));
+        }
+        if arrivals <= taken {
+            return is_same && !output.stop.is_set();
+        }
+        // The records' input is the file itself: one that is packed is not shared.
+        if let Some(offset) = offset.filter(|_| settings.shared_file) {
+            buffer.row_is_at(offset);
+        }
+        match buffer.push(row, arrived, Origin { topic: topic.clone(), position: line }, clock) {
+            Some(bucket) => output.send(bucket) && !output.stop.is_set() && !buffer.is_done(),
+            None => !buffer.is_done(),
+        }
+    })
     .map_err(|error| file_error(path, error))?;
+    if !is_same || (arrivals < taken && !output.stop.is_set()) {
+        return Err(Error::FileChanged { path: path.display().to_string(), taken });
+    }
     if arrivals == 0 {
         tracing::warn!("{topic} holds no rows");
     }

@@ -4,7 +4,7 @@
 //! - `connection`, `connections`: one reading connection; how many share the rows of a source.
 //! - `buffer`, `source_output`: rows become buckets, which leave the source's thread.
 //! - `queue`, `byte_budget`, `stop`: the bounded queue to the dataflow, its byte budget, the flag that ends a source.
-//! - `acknowledge`, `position`: delivery ranges, acknowledgement, and the position to resume at.
+//! - `acknowledge`, `position`, `file_position`: delivery ranges, acknowledgement, and the position to resume at.
 //! - `partial_rows`: rows whose values come one by one. `edge_nodes`: what names the metrics of Sparkplug B.
 //! - `deliveries`, `unacknowledged`, `retained`: redeliveries and retained publishes of MQTT.
 //! - `shared_file`: a file that several processes read rows from.
@@ -25,6 +25,7 @@ pub(crate) mod deliveries;
 mod edge_nodes;
 mod error;
 mod file;
+mod file_position;
 mod generate;
 mod infer;
 mod mqtt;
@@ -50,6 +51,7 @@ pub use connections::Connections;
 #[cfg(any(fuzzing, test))]
 pub use edge_nodes::EdgeNodes;
 pub use error::Error;
+pub use file::is_stream;
 pub use generate::{GeneratedRow, Generator};
 pub use infer::{infer, infer_bucket};
 #[cfg(test)]

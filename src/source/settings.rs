@@ -34,6 +34,8 @@ pub struct SourceSettings {
     pub max_rows: Option<u64>,
     /// Whether all processes of the run have the same file of rows.
     pub shared_file: bool,
+    /// Whether a later run goes on behind the rows that are complete, where the source is read from its beginning.
+    pub resumes: bool,
 }
 
 impl SourceSettings {

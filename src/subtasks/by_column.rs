@@ -318,7 +318,7 @@ mod tests {
     fn a_row_that_is_refused_alone_is_told_with_its_column() {
         let (mut message, [scope, _]) = one_row(&[1.0, f64::INFINITY]);
         let subtask = subtask("standard_scaler", "{}");
-        let step = Step { label: "s".into(), subtask, scope, stream: None, on_error: OnError::Row };
+        let step = Step { label: "s".into(), source: None, subtask, scope, stream: None, on_error: OnError::Row };
         let mut refused = Vec::new();
         step.apply(&mut message, |ids, reason| refused.push((ids, reason))).unwrap();
         assert_eq!((message.rows(), refused.len(), &refused[0].0), (0, 1, &vec![0]));

@@ -150,6 +150,7 @@ mod tests {
         ];
         let step = |(number, subtask)| Step {
             label: format!("step {number}"),
+            source: None,
             subtask,
             scope: Scope::numbers(1),
             stream: None,

@@ -9,6 +9,8 @@ use crate::pool::Scratch;
 pub struct Step {
     /// The subtask's name, numbered from the second of that name on.
     pub label: String,
+    /// The number of the source whose rows it takes; all rows if not given.
+    pub source: Option<usize>,
     /// The subtask, with its parameters.
     pub subtask: DynSubtask,
     /// The columns that it works on.
@@ -129,7 +131,7 @@ mod tests {
     }
 
     fn step(subtask: DynSubtask, scope: Scope, on_error: OnError) -> Step {
-        Step { label: "s".into(), subtask, scope, stream: None, on_error }
+        Step { label: "s".into(), source: None, subtask, scope, stream: None, on_error }
     }
 
     /// Every subtask that refuses a message for some rows' values: those rows are told, and the others end as if they

@@ -170,7 +170,7 @@ async fn propose(
             let edited = Edited { values: document::values(&toml), toml, problem };
             Ok(ProposedText { edited, rows: proposal.rows(), remarks: proposal.remarks().to_vec() })
         };
-        (Some(source.source.to_string()), proposed())
+        (Some(source.shown_sources()), proposed())
     })
     .await
 }
@@ -182,7 +182,7 @@ async fn try_out<T: Send + 'static>(
     work: impl FnOnce(&Dataflow) -> Result<T, ApiError> + Send + 'static,
 ) -> (Extension<AuditSubject>, Result<Json<T>, ApiError>) {
     audited(move || match document::checked("dataflow", &toml, &shared.registry) {
-        Ok(dataflow) => (Some(dataflow.source.to_string()), work(&dataflow)),
+        Ok(dataflow) => (Some(dataflow.source().url.to_string()), work(&dataflow)),
         Err(problem) => (None, Err(problem.into())),
     })
     .await

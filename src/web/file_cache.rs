@@ -111,18 +111,18 @@ fn names_secret(problem: &FileProblem) -> bool {
 
 impl From<&Dataflow> for FileSummary {
     fn from(dataflow: &Dataflow) -> FileSummary {
-        let mqtt = match &dataflow.source {
+        let mqtt = match &dataflow.source().url {
             source::SourceUrl::Mqtt(url) => Some(url),
             _ => None,
         };
-        let settings = &dataflow.source_settings;
+        let settings = &dataflow.source().settings;
         FileSummary {
             title: document::masked_text(&dataflow.name),
             description: document::masked_text(&dataflow.description),
             broker: mqtt.map(|url| format!("{}:{}", url.host, url.port)),
             topic: mqtt.map(|url| url.topic.clone()),
             client_id: settings.endpoint.as_ref().and_then(|endpoint| endpoint.client_id.clone()),
-            source: dataflow.source.to_string(),
+            source: dataflow.shown_sources(),
             sink: dataflow.sinks.iter().map(SinkPlan::shown).collect::<Vec<_>>().join(", "),
             methods: dataflow.labels(),
             bucket_size: settings.limits.bucket_size,

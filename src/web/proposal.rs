@@ -48,7 +48,7 @@ pub fn applied(toml: &str, dataflow: &Dataflow, proposal: &Proposal) -> Result<S
         edits.push(Edit::Insert { index: 0, subtask: "astype".into() });
         edits.push(Edit::Set { key: "subtask.0.dtype".into(), value: dtype });
     }
-    if let (Some(topic), SourceUrl::Mqtt(url)) = (proposal.topic(&dataflow.source), &dataflow.source) {
+    if let (Some(topic), SourceUrl::Mqtt(url)) = (proposal.topic(&dataflow.source().url), &dataflow.source().url) {
         let document: DocumentMut = toml.parse().map_err(|error: toml_edit::TomlError| error.message().to_owned())?;
         // The login in an address stays.
         let given = document.get("source").and_then(|source| source.get("url")).and_then(Item::as_str);
@@ -79,7 +79,7 @@ mod tests {
             publish("w/south/temp", "21"),
             publish("w/north/state", "dry"),
         ]);
-        let proposal = propose("x", &dataflow.source, &sample, 10, &registry).unwrap();
+        let proposal = propose("x", &dataflow.source().url, &sample, 10, &registry).unwrap();
         let proposed = applied(text, &dataflow, &proposal).unwrap();
         let values = values(&proposed);
         let source = &values["source"];
@@ -93,7 +93,7 @@ mod tests {
         );
         assert!(proposed.contains("no_such"), "{proposed}");
         let sample = RawSample::Publishes(vec![publish("w/log", "roof;20.5;dry;50")]);
-        let proposal = propose("x", &dataflow.source, &sample, 10, &registry).unwrap();
+        let proposal = propose("x", &dataflow.source().url, &sample, 10, &registry).unwrap();
         let proposed = applied(&text.replace("[[subtask]]\nuse = \"no_such\"\n", ""), &dataflow, &proposal).unwrap();
         let subtasks = &crate::web::document::values(&proposed)["subtask"];
         assert_eq!(subtasks[0]["dtype"], serde_json::json!({"column_2": "number", "column_4": "number"}), "{proposed}");

@@ -39,7 +39,7 @@ fn look(dataflow: &Dataflow) -> (Source, Stop) {
 /// # Errors
 /// In words: a source that can't be read.
 pub fn rows(dataflow: &Dataflow) -> Result<(Bucket, RowsFrom), String> {
-    if dataflow.source == SourceUrl::Stdin {
+    if dataflow.source().url == SourceUrl::Stdin {
         return Ok((generated(), RowsFrom::Generator));
     }
     let (source, stop) = look(dataflow);
@@ -48,7 +48,7 @@ pub fn rows(dataflow: &Dataflow) -> Result<(Bucket, RowsFrom), String> {
     match (bucket, source.join()) {
         (Some(bucket), _) => Ok((bucket, RowsFrom::Source)),
         (None, Ok(())) => Ok((generated(), RowsFrom::Generator)),
-        (None, Err(_)) if matches!(dataflow.source, SourceUrl::Mqtt(_)) => Ok((generated(), RowsFrom::Generator)),
+        (None, Err(_)) if matches!(dataflow.source().url, SourceUrl::Mqtt(_)) => Ok((generated(), RowsFrom::Generator)),
         (None, Err(error)) => Err(error.to_string()),
     }
 }
@@ -58,14 +58,17 @@ pub fn rows(dataflow: &Dataflow) -> Result<(Bucket, RowsFrom), String> {
 /// # Errors
 /// In words: a source that can't be read, or that has none.
 pub fn propose(dataflow: &Dataflow, registry: &Registry) -> Result<Proposal, String> {
-    if dataflow.source == SourceUrl::Stdin {
+    if dataflow.has_several_sources() {
+        return Err("a proposal is for the one source of a file, and this one has several".into());
+    }
+    if dataflow.source().url == SourceUrl::Stdin {
         return Err("standard input has no rows here: give a topic or a file".into());
     }
     let sample = runtime::raw_sample(dataflow, PROPOSAL_ROWS, PREVIEW_TIMEOUT).map_err(|error| error.to_string())?;
     if sample.is_empty() {
-        return Err(format!("{}: no row came within {} s", dataflow.source, PREVIEW_TIMEOUT.as_secs()));
+        return Err(format!("{}: no row came within {} s", dataflow.source().url, PREVIEW_TIMEOUT.as_secs()));
     }
-    runtime::propose(&dataflow.name, &dataflow.source, &sample, PROPOSAL_ROWS, registry)
+    runtime::propose(&dataflow.name, &dataflow.source().url, &sample, PROPOSAL_ROWS, registry)
 }
 
 fn generated() -> Bucket {
@@ -85,8 +88,8 @@ pub fn connect(dataflow: &Dataflow) -> Result<Duration, String> {
     let ready = answered.is_ok();
     match source.join() {
         Err(error) => Err(error.to_string()),
-        Ok(()) if ready || !matches!(dataflow.source, SourceUrl::Mqtt(_)) => Ok(took),
-        Ok(()) => Err(format!("{}: no answer", dataflow.source)),
+        Ok(()) if ready || !matches!(dataflow.source().url, SourceUrl::Mqtt(_)) => Ok(took),
+        Ok(()) => Err(format!("{}: no answer", dataflow.source().url)),
     }
 }
 

@@ -13,17 +13,14 @@ use crate::config::model::{Dataflow, WEATHER};
 use crate::config::overrides::Override;
 use crate::config::parse::custom::{take_sink, take_source};
 use crate::config::parse::overlay::put;
-use crate::config::parse::sections::{BaseSchema, FileSections, SchemaChoice, SchemaSection};
+use crate::config::parse::schema::{ReadSchema, read_schema};
+use crate::config::parse::sections::FileSections;
 use crate::config::parse::sink::{read_sinks, sink_settings};
-use crate::config::parse::source::{check_connections, source_settings};
-use crate::config::parse::sparkplug::check_sparkplug;
+use crate::config::parse::source::{SourceParts, take_sources, together};
 use crate::config::parse::subtasks::read_subtasks;
 use crate::config::parse::table::read_tables;
-use crate::config::parse::time::TimeSection;
-use crate::config::parse::topic::{check_collect, check_filters, check_inner, check_topic};
 use crate::config::parsed_settings::ParsedSettings;
-use crate::data::{Kind, Schema};
-use crate::format::Decoding;
+use crate::config::source_plan::SourcePlan;
 use crate::registry::Registry;
 use crate::{sink, source};
 
@@ -86,6 +83,7 @@ fn read(document: &Arc<Document>, registry: &Registry) -> Result<Dataflow, Spann
     let parsed = Spanned::new(whole.clone(), DeValue::Table(root.get_ref().clone()));
     let parsed = toml::Value::deserialize(ValueDeserializer::from(parsed));
     let contents = ParsedSettings::new(parsed?);
+    let mut parts = take_sources(root.get_mut(), registry)?;
     let custom_source = take_source(root.get_mut(), registry)?;
     let custom_dead_letter = take_sink(root.get_mut(), "dead_letter", registry)?.map(|(url, sink)| {
         let at = sink::SinkSettings::at(sink::SinkUrl::Custom(url));
@@ -99,37 +97,32 @@ fn read(document: &Arc<Document>, registry: &Registry) -> Result<Dataflow, Spann
     let file = FileSections::deserialize(ValueDeserializer::from(table))?;
     let sinks = read_sinks(sinks, registry)?;
 
-    let ReadSchema { schema, decoding, is_davis } = schema.map_or_else(|| Ok(ReadSchema::davis()), read_schema)?;
-    let units = file.source.as_ref().and_then(|source| source.units);
-    let topic = file.source.as_ref().and_then(|source| source.topic.clone());
-    let collect = file.source.as_ref().and_then(|source| source.collect.clone());
-    let value = file.source.as_ref().and_then(|source| source.value.clone());
-    let rows = file.source.as_ref().and_then(|source| source.rows.clone());
-    let pattern = topic.as_ref().map(|topic| Arc::new(topic.get_ref().clone()));
-    let units = units.unwrap_or(is_davis || !decoding.unit.is_empty());
-    let decoding = Arc::new(Decoding { units, topic: pattern, ..decoding });
-    let steps = subtasks.map_or_else(|| Ok(Vec::new()), |value| read_subtasks(value, registry))?;
+    let all = schema.map_or_else(|| Ok(ReadSchema::davis()), read_schema)?;
+    if parts.is_empty() {
+        parts.push(SourceParts::alone(file.source, custom_source));
+    }
+    let names: Vec<&str> = parts.iter().filter_map(|parts| Some(parts.name.as_ref()?.get_ref().as_str())).collect();
+    let steps = subtasks.map_or_else(|| Ok(Vec::new()), |value| read_subtasks(value, &names, registry))?;
     let tables = tables.map_or_else(|| Ok(Vec::new()), read_tables)?;
     let missing = |section, flag| Wrong::NoUrl { path: document.path.clone(), section, flag }.nowhere();
-    let custom_url = custom_source.as_ref().map(|(url, ..)| source::SourceUrl::Custom(url.clone()));
-    let url = custom_url.or_else(|| file.source.as_ref().and_then(|source| source.url.clone()));
-    let source = url.ok_or_else(|| missing("source", "--source"))?;
-    let sinks = sinks.ok_or_else(|| missing("sink", "--sink"))?;
     let dead_letter = file.dead_letter.map(|sink| sink_settings(sink, true)).transpose()?.flatten();
     let dead_letter = custom_dead_letter.or(dead_letter);
     let limits = source::Limits { bucket_size: file.buffer.bucket_size, delay: file.buffer.delay };
     let name = file.name.map(checked_name).transpose()?;
     let name = name.unwrap_or_else(|| stem(&document.path));
-    let mut source_settings = source_settings(&name, file.source.as_ref(), &source, limits, &schema, &decoding)?;
-    if let Some((_, custom, max_payload, csv)) = custom_source {
-        source_settings.custom = Some(custom);
-        let framing = Arc::make_mut(&mut source_settings.framing);
-        (framing.max_payload, framing.csv) = (max_payload, csv);
+    let mut sources: Vec<SourcePlan> = Vec::new();
+    for parts in &mut parts {
+        let read = parts.take_schema().map_or_else(|| Ok(all.clone()), read_schema)?;
+        let session = parts.name.as_ref().map_or_else(|| name.clone(), |source| format!("{name}-{}", source.get_ref()));
+        let without = || match parts.is_alone() {
+            true => missing("source", "--source"),
+            false => Wrong::SourceWithoutUrl.at(parts.span()),
+        };
+        sources.push(parts.plan(&session, limits, read)?.ok_or_else(without)?);
     }
-    let allow_loop = file.source.as_ref().is_some_and(|source| source.allow_loop);
-    let connections = file.source.and_then(|source| source.connections);
-    let mut sinks = sinks;
-    sinks.iter_mut().for_each(|plan| plan.settings.origin = origin(&name, &source, &decoding));
+    together(&mut sources)?;
+    let mut sinks = sinks.ok_or_else(|| missing("sink", "--sink"))?;
+    sinks.iter_mut().for_each(|plan| plan.settings.origin = origin(&name, &sources));
     let dataflow = Dataflow {
         name,
         description: file.description.unwrap_or_default(),
@@ -137,10 +130,7 @@ fn read(document: &Arc<Document>, registry: &Registry) -> Result<Dataflow, Spann
         processes: file.processes,
         placement: file.placement,
         checkpoint_every: file.checkpoint.every,
-        schema,
-        decoding,
-        source,
-        source_settings,
+        sources,
         sinks,
         dead_letter,
         sort: file.buffer.sort,
@@ -149,32 +139,28 @@ fn read(document: &Arc<Document>, registry: &Registry) -> Result<Dataflow, Spann
         document: document.clone(),
         contents,
     };
-    if let SchemaChoice::Known { schema, .. } = &dataflow.schema {
+    if let Some(schema) = dataflow.source().known() {
         dataflow.find_steps(schema)?;
         dataflow.find_branches(schema)?;
         dataflow.find_tables(schema)?;
     }
-    check_filters(&dataflow)?;
-    check_sparkplug(&dataflow)?;
-    topic.map_or(Ok(()), |topic| check_topic(&dataflow, &topic))?;
-    collect.map_or(Ok(()), |collect| check_collect(&dataflow, &collect))?;
-    check_inner(&dataflow, value.as_ref(), rows.as_ref())?;
-    connections.map_or(Ok(()), |connections| check_connections(&dataflow, &connections))?;
-    dataflow.check_client_ids()?;
-    if !allow_loop {
-        dataflow.check_feedback()?;
+    for (parts, plan) in parts.iter().zip(&dataflow.sources) {
+        parts.check(plan, &dataflow)?;
     }
+    dataflow.check_client_ids()?;
+    dataflow.check_feedback()?;
     Ok(dataflow)
 }
 
 /// Whose results the sinks get.
-fn origin(dataflow: &str, source: &source::SourceUrl, decoding: &Decoding) -> sink::RowsOrigin {
-    let file = match source {
+fn origin(dataflow: &str, sources: &[SourcePlan]) -> sink::RowsOrigin {
+    let file = sources.iter().find_map(|source| match &source.url {
         source::SourceUrl::File { path, .. } => Some(path.clone()),
         _ => None,
-    };
-    let time = decoding.time.as_ref().map(|time| time.name.clone());
-    sink::RowsOrigin { dataflow: dataflow.to_owned(), source: source.to_string(), file, time }
+    });
+    let time = sources[0].decoding.time.as_ref().map(|time| time.name.clone());
+    let source = sources.iter().map(|source| source.url.to_string()).collect::<Vec<_>>().join(", ");
+    sink::RowsOrigin { dataflow: dataflow.to_owned(), source, file, time }
 }
 
 fn stem(path: &str) -> String {
@@ -190,77 +176,6 @@ fn checked_name(name: Spanned<String>) -> Result<String, SpannedError> {
         return Ok(name);
     }
     Err(Wrong::Name { name, longest: LONGEST }.at(span))
-}
-
-/// What `schema` says: the columns, and how their cells are read.
-struct ReadSchema {
-    schema: SchemaChoice,
-    decoding: Decoding,
-    /// Whether its columns are those of a Davis station, or come on top of them.
-    is_davis: bool,
-}
-
-impl ReadSchema {
-    fn davis() -> ReadSchema {
-        let schema = SchemaChoice::Known { schema: Schema::davis(), id: None };
-        ReadSchema { schema, decoding: Decoding::default(), is_davis: true }
-    }
-}
-
-fn read_schema(value: Spanned<DeValue<'_>>) -> Result<ReadSchema, SpannedError> {
-    let span = value.span();
-    match value.get_ref() {
-        DeValue::String(name) if name == "davis" => Ok(ReadSchema::davis()),
-        DeValue::String(name) if name == "infer" => {
-            let schema = SchemaChoice::Infer { listed: Vec::new(), id: None };
-            Ok(ReadSchema { schema, decoding: Decoding::default(), is_davis: false })
-        }
-        DeValue::String(name) => Err(Wrong::UnknownSchema(name.to_string()).at(span)),
-        DeValue::Table(_) => {
-            let section = SchemaSection::deserialize(ValueDeserializer::from(value))?;
-            if section.base.is_none() && section.number.is_empty() && section.text.is_empty() {
-                return Err(Wrong::EmptySchema.at(span));
-            }
-            if let Some(column) = section.reserved() {
-                return Err(Wrong::ReservedColumn(column.get_ref().name().to_owned()).at(column.span()));
-            }
-            let keys = section.keys().map_err(|(reason, column)| Wrong::ColumnKey(reason).at(column.span()))?;
-            let is_davis = section.base == Some(BaseSchema::Davis);
-            let (decoding, time) = (section.decoding(keys), section.time.clone());
-            let schema = section.choice();
-            check_time(&schema, time)?;
-            check_units(&schema, &decoding).map_err(|wrong| wrong.at(span))?;
-            let is_davis =
-                is_davis || matches!(&schema, SchemaChoice::Known { schema, .. } if *schema == Schema::davis());
-            Ok(ReadSchema { schema, decoding, is_davis })
-        }
-        _ => Err(Wrong::NoSchema.at(span)),
-    }
-}
-
-/// Refuses the unit of a column that is not there.
-fn check_units(choice: &SchemaChoice, decoding: &Decoding) -> Result<(), Wrong> {
-    let SchemaChoice::Known { schema, .. } = choice else { return Ok(()) };
-    match decoding.unit.keys().find(|name| schema.get(name).is_none()) {
-        Some(name) => Err(Wrong::no_column(name, schema)),
-        None => Ok(()),
-    }
-}
-
-/// Refuses a time whose column is not there.
-fn check_time(choice: &SchemaChoice, time: Option<Spanned<TimeSection>>) -> Result<(), SpannedError> {
-    let (SchemaChoice::Known { schema, .. }, Some(time)) = (choice, time) else { return Ok(()) };
-    let (span, section) = (time.span(), time.into_inner());
-    let name = section.name();
-    let span = section.column.as_ref().map_or(span, Spanned::span);
-    match schema.get(name) {
-        None => Err(Wrong::no_column(name, schema).at(span)),
-        // A format reads texts.
-        Some(column) if column.kind == Kind::Number && section.format.is_some() => {
-            Err(Wrong::NoTextColumn { name: name.to_owned(), nearest: None }.at(span))
-        }
-        Some(_) => Ok(()),
-    }
 }
 
 #[cfg(test)]
@@ -403,15 +318,15 @@ url = "null"
         let own = read(
             "number = [\"a\", { name = \"t\", from = \"b[0].t\" }, { name = \"c\" }]\nid = { name = \"i\", from = \"x.i\" }",
         );
-        let SchemaChoice::Known { schema, id } = &own.schema else { panic!() };
+        let SchemaChoice::Known { schema, id } = &own.source().schema else { panic!() };
         assert_eq!((schema.names().collect::<Vec<_>>(), id.as_deref()), (vec!["i", "a", "t", "c"], Some("i")));
         assert_eq!(
-            (own.decoding.keys.key("t"), own.decoding.keys.key("c"), own.decoding.units),
+            (own.source().decoding.keys.key("t"), own.source().decoding.keys.key("c"), own.source().decoding.units),
             ("b[0].t", "c", false)
         );
         let davis = read("base = \"davis\"\nnumber = [\"pm25\", \"interval\"]");
-        let SchemaChoice::Known { schema, .. } = &davis.schema else { panic!() };
-        assert_eq!((schema.columns().len(), schema.number_count(), davis.decoding.units), (34, 28, true));
+        let SchemaChoice::Known { schema, .. } = &davis.source().schema else { panic!() };
+        assert_eq!((schema.columns().len(), schema.number_count(), davis.source().decoding.units), (34, 28, true));
         let infer = read("base = \"infer\"\ntext = [\"id\", { name = \"device\", from = \"d.id\" }, \"late\"]");
         let found = Schema::new([("d.id", Kind::Number), ("t", Kind::Number), ("id", Kind::Number)]);
         assert_eq!(names(&infer, found.clone()), "device t id late");
@@ -573,9 +488,11 @@ url = "null"
             let text = format!("source.url = \"mqtt://{url}\"\nsink.url = \"mqtt://{url}/out\"\n{more}");
             let dataflow = Dataflow::from_text("f.toml", &text, &[], &crate::registry::Registry::builtin())
                 .map_err(|error| error.to_string())?;
-            let endpoints =
-                [dataflow.source_settings.endpoint.unwrap(), dataflow.sinks[0].settings.endpoint.clone().unwrap()];
-            assert!(!dataflow.source.to_string().contains('@') && !dataflow.sinks[0].shown().contains('@'));
+            let endpoints = [
+                dataflow.source().settings.endpoint.clone().unwrap(),
+                dataflow.sinks[0].settings.endpoint.clone().unwrap(),
+            ];
+            assert!(!dataflow.source().url.to_string().contains('@') && !dataflow.sinks[0].shown().contains('@'));
             let shown = endpoints.map(|e| (e.user.unwrap(), e.password.map(|p| p.reveal().to_owned())));
             assert_eq!(shown[0], shown[1]);
             Ok::<_, String>(shown[0].clone())
@@ -596,8 +513,8 @@ url = "null"
             set("name=other"),
         ];
         let dataflow = Dataflow::from_text("f.toml", GOOD, &overrides, &crate::registry::Registry::builtin()).unwrap();
-        assert_eq!((dataflow.source_settings.limits.bucket_size, dataflow.name.as_str()), (7, "other"));
-        assert_eq!(dataflow.source.to_string(), "generate:rows=5,seed=0");
+        assert_eq!((dataflow.source().settings.limits.bucket_size, dataflow.name.as_str()), (7, "other"));
+        assert_eq!(dataflow.source().url.to_string(), "generate:rows=5,seed=0");
     }
 
     #[test]
@@ -606,10 +523,13 @@ url = "null"
             let text = format!("name = \"roof\"\nsink.url = \"null\"\n[source]\nurl = \"mqtt://h/t\"\n{more}");
             Dataflow::from_text("f.toml", &text, &[], &crate::registry::Registry::builtin())
                 .unwrap()
-                .source_settings
+                .source()
+                .settings
                 .endpoint
+                .as_ref()
                 .unwrap()
                 .client_id
+                .clone()
         };
         assert_eq!(client_id(""), None);
         assert_eq!(client_id("session = true").as_deref(), Some("rowmill-roof"));
@@ -638,7 +558,8 @@ url = "null"
         assert_eq!(
             Dataflow::from_text("f.toml", &good, &[], &crate::registry::Registry::builtin())
                 .unwrap()
-                .source_settings
+                .source()
+                .settings
                 .connections(),
             2
         );
@@ -646,7 +567,8 @@ url = "null"
         assert_eq!(
             Dataflow::from_text("f.toml", &good, &file, &crate::registry::Registry::builtin())
                 .unwrap()
-                .source_settings
+                .source()
+                .settings
                 .connections(),
             1
         );

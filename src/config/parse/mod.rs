@@ -2,7 +2,7 @@
 //!
 //! - `file`: reads the sections into a dataflow and checks it as a whole; `overlay`: puts overrides in.
 //! - `sections`, `listed_column`: the sections as serde reads them, whose doc comments are the JSON schema's.
-//! - `source`, `sink`, `subtasks`, `table`, `time`: from a section to the settings of the model; `custom`: of the registry.
+//! - `schema`, `source`, `sink`, `subtasks`, `table`, `time`: from a section to the settings of the model; `custom`: of the registry.
 //! - `sparkplug`: whether all messages come that Sparkplug B needs.
 //! - `topic`: the filters of a source, and what the levels of topics are.
 //!
@@ -12,6 +12,7 @@ mod custom;
 pub(crate) mod file;
 mod listed_column;
 mod overlay;
+mod schema;
 pub(crate) mod sections;
 pub(crate) mod sink;
 mod source;

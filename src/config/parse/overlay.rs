@@ -12,8 +12,8 @@ pub(super) fn put<'i>(table: &mut DeTable<'i>, key: &'i str, value: Spanned<DeVa
     match first {
         "subtask" => return put_in_list(table, "subtask", "use", rest, value),
         "table" => return put_in_list(table, "table", "name", rest, value),
-        "sink" if table.get("sink").is_some_and(|sinks| sinks.get_ref().as_array().is_some()) => {
-            return put_in_sinks(table, rest, value);
+        "sink" | "source" if table.get(first).is_some_and(|found| found.get_ref().as_array().is_some()) => {
+            return put_in_named(table, first, rest, value);
         }
         _ => {}
     }
@@ -26,9 +26,14 @@ pub(super) fn put<'i>(table: &mut DeTable<'i>, key: &'i str, value: Spanned<DeVa
     }
 }
 
-/// `sink.NAME.key` or `sink.NUMBER.key`; `sink.key` where there is one alone.
-fn put_in_sinks<'i>(table: &mut DeTable<'i>, key: &'i str, value: Spanned<DeValue<'i>>) -> Result<(), String> {
-    if let Some(DeValue::Array(items)) = table.get_mut("sink").map(Spanned::get_mut)
+/// `LIST.NAME.key` or `LIST.NUMBER.key`; `LIST.key` where there is one alone.
+fn put_in_named<'i>(
+    table: &mut DeTable<'i>,
+    list: &str,
+    key: &'i str,
+    value: Spanned<DeValue<'i>>,
+) -> Result<(), String> {
+    if let Some(DeValue::Array(items)) = table.get_mut(list).map(Spanned::get_mut)
         && let [one] = &mut **items
         && let DeValue::Table(one) = one.get_mut()
     {
@@ -39,9 +44,9 @@ fn put_in_sinks<'i>(table: &mut DeTable<'i>, key: &'i str, value: Spanned<DeValu
         }
     }
     if !key.contains('.') {
-        return Err(format!("the file has several sinks: write sink.NAME.{key}=VALUE, or sink.0.{key}=VALUE"));
+        return Err(format!("the file has several {list}s: write {list}.NAME.{key}=VALUE, or {list}.0.{key}=VALUE"));
     }
-    put_in_list(table, "sink", "name", key, value)
+    put_in_list(table, list, "name", key, value)
 }
 
 /// `LIST.NAME.parameter` or `LIST.NUMBER.parameter`, for tables whose `name` tells them apart.

@@ -1,11 +1,11 @@
 //! Sparkplug B: whether every message of a node comes, and over one connection.
 
 use crate::config::error::{SpannedError, Wrong};
-use crate::config::model::Dataflow;
+use crate::config::source_plan::SourcePlan;
 
 /// Refuses what does not work with Sparkplug B.
-pub(super) fn check_sparkplug(dataflow: &Dataflow) -> Result<(), SpannedError> {
-    let settings = &dataflow.source_settings;
+pub(super) fn check_sparkplug(source: &SourcePlan) -> Result<(), SpannedError> {
+    let settings = &source.settings;
     if !settings.framing.format.is_sparkplug() {
         return Ok(());
     }
@@ -38,6 +38,7 @@ fn takes_whole_nodes(filter: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::model::Dataflow;
 
     #[test]
     fn a_filter_takes_whole_nodes_or_not() {

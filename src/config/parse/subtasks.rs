@@ -14,14 +14,29 @@ use crate::data::did_you_mean;
 use crate::registry::Registry;
 use crate::subtasks::{BuildError, Entry, OnError, Refusal, Role};
 
-pub(super) fn read_subtasks(value: Spanned<DeValue<'_>>, registry: &Registry) -> Result<Vec<StepPlan>, SpannedError> {
+/// The steps of a file whose sources have these names.
+pub(super) fn read_subtasks(
+    value: Spanned<DeValue<'_>>,
+    sources: &[&str],
+    registry: &Registry,
+) -> Result<Vec<StepPlan>, SpannedError> {
     let span = value.span();
     let DeValue::Array(items) = value.into_inner() else { return Err(Wrong::OneBracket("subtask").at(span)) };
     let count = items.len();
     let mut steps = Vec::new();
     let mut seen: HashMap<&'static str, usize> = HashMap::new();
     for (place, item) in items.into_iter().enumerate() {
-        let Some(mut step) = read_subtask(item, place, count, registry)? else { continue };
+        let (mut item, mut input) = (item, None);
+        if let DeValue::Table(table) = item.get_mut() {
+            input = table.remove("input").map(|value| Spanned::<String>::deserialize(ValueDeserializer::from(value)));
+        }
+        let input = input.transpose()?;
+        let Some(mut step) = read_subtask(item, place, count, registry)? else {
+            let Some(input) = input else { continue };
+            let name = if place == 0 { "prepare" } else { "result" }.to_owned();
+            return Err(Wrong::FixedParameter { name, parameter: "input".into() }.at(input.span()));
+        };
+        step.source = input.map(|name| input_of(&name, &step, &steps, sources)).transpose()?.flatten();
         let times = seen.entry(step.entry.name).or_default();
         *times += 1;
         if *times > 1 {
@@ -30,6 +45,30 @@ pub(super) fn read_subtasks(value: Spanned<DeValue<'_>>, registry: &Registry) ->
         steps.push(step);
     }
     Ok(steps)
+}
+
+/// The number of the source whose rows a step takes; all rows if it is the only one.
+fn input_of(
+    name: &Spanned<String>,
+    step: &StepPlan,
+    before: &[StepPlan],
+    sources: &[&str],
+) -> Result<Option<usize>, SpannedError> {
+    let label = || step.label.clone();
+    let Some(source) = sources.iter().position(|source| source == name.get_ref()) else {
+        let nearest = did_you_mean(name.get_ref(), sources.iter().copied());
+        return Err(Wrong::NoSource { name: name.get_ref().clone(), nearest }.at(name.span()));
+    };
+    if sources.len() == 1 {
+        return Ok(None);
+    }
+    if before.last().is_some_and(|step| step.source.is_none()) {
+        return Err(Wrong::InputBehindAll(label()).at(name.span()));
+    }
+    if matches!(step.fitting, Fitting::Stream { .. } | Fitting::Row { .. }) {
+        return Err(Wrong::InputWithState(label()).at(name.span()));
+    }
+    Ok(Some(source))
 }
 
 /// One step; `None` for prepare and result, which stand in every chain.
@@ -77,7 +116,17 @@ fn read_subtask(
         subtask.check_stream().map_err(refused)?;
     }
     let parameter_spans = key_spans;
-    Ok(Some(StepPlan { label: name, entry: *entry, subtask, columns, fitting, on_error, parameter_spans, span }))
+    Ok(Some(StepPlan {
+        label: name,
+        source: None,
+        entry: *entry,
+        subtask,
+        columns,
+        fitting,
+        on_error,
+        parameter_spans,
+        span,
+    }))
 }
 
 /// How a step gets its params: `fit`, and the keys beside it.

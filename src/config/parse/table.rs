@@ -1,5 +1,7 @@
 //! `[[table]]`: rows summarised by key and window.
 
+use std::ops::Range;
+
 use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeValue, ValueDeserializer};
@@ -113,12 +115,13 @@ impl Dataflow {
     /// # Errors
     /// If the chain has no such step.
     pub fn table_input(&self, plan: &TablePlan) -> Result<usize, Diagnostic> {
-        self.operator(plan.section.input.as_ref()).map_err(|error| self.document.diagnostic(error))
+        self.operator(plan.section.input.as_ref(), plan.section.name.span())
+            .map_err(|error| self.document.diagnostic(error))
     }
 
     fn table(&self, plan: &TablePlan, schema: &Schema) -> Result<TableOf, SpannedError> {
         let section = &plan.section;
-        let input = self.operator(section.input.as_ref())?;
+        let input = self.operator(section.input.as_ref(), section.name.span())?;
         let schema = self.schema_after(input, schema)?;
         let find = |name: &Spanned<String>| column(name, &schema);
         let all = |names: &[Spanned<String>]| names.iter().map(find).collect::<Result<Vec<Column>, SpannedError>>();
@@ -166,22 +169,32 @@ impl Dataflow {
         Ok(TableOf { table, sink: plan.sink.clone(), reference })
     }
 
-    /// The number of the operator with this label.
-    pub(in crate::config) fn operator(&self, label: Option<&Spanned<String>>) -> Result<usize, SpannedError> {
-        let Some(label) = label else { return Ok(0) };
-        if label.get_ref() == "raw" {
-            return Ok(0);
-        }
+    /// The number of the operator with this label; `raw` if not given, which then counts as said at `at`.
+    pub(in crate::config) fn operator(
+        &self,
+        label: Option<&Spanned<String>>,
+        at: Range<usize>,
+    ) -> Result<usize, SpannedError> {
+        let (name, at) = label.map_or(("raw", at), |label| (label.get_ref().as_str(), label.span()));
         let mut labels = self.labels();
         labels.pop();
-        labels.iter().position(|other| other == label.get_ref()).ok_or_else(|| {
-            let nearest = did_you_mean(label.get_ref(), labels.iter().map(String::as_str));
-            Wrong::NoStep { label: label.get_ref().clone(), nearest }.at(label.span())
-        })
+        let place = if name == "raw" { Some(0) } else { labels.iter().position(|other| other == name) };
+        let Some(place) = place else {
+            let nearest = did_you_mean(name, labels.iter().map(String::as_str));
+            return Err(Wrong::NoStep { label: name.to_owned(), nearest }.at(at));
+        };
+        let apart = self.steps_apart();
+        if place < apart {
+            let (label, last) = (name.to_owned(), labels[apart].clone());
+            return Err(Wrong::BeforeAllRows { label, last }.at(at));
+        }
+        Ok(place)
     }
 
     pub(in crate::config) fn schema_after(&self, operator: usize, schema: &Schema) -> Result<Schema, SpannedError> {
-        self.steps[..operator].iter().try_fold(schema.clone(), |schema, plan| {
+        // Where rows of all sources have come together, the columns are those of the first one.
+        let mut of_first = self.steps[..operator].iter().filter(|plan| plan.source.is_none_or(|source| source == 0));
+        of_first.try_fold(schema.clone(), |schema, plan| {
             let step = self.step(plan, &schema, &ParsedParams::on_disk())?;
             Ok(step.subtask.transform().columns_after(&schema, &step.scope))
         })

@@ -3,33 +3,33 @@
 use toml::Spanned;
 
 use crate::config::error::{SpannedError, Wrong};
-use crate::config::model::Dataflow;
 use crate::config::parse::sections::{Milliseconds, SchemaChoice};
+use crate::config::source_plan::SourcePlan;
 use crate::format::{InnerRows, TopicPattern};
 use crate::mqtt::{Protocol, check_filter, overlap};
 
 /// Refuses filters that no broker takes.
-pub(super) fn check_filters(dataflow: &Dataflow) -> Result<(), SpannedError> {
-    for filter in dataflow.source_settings.topics() {
+pub(super) fn check_filters(source: &SourcePlan) -> Result<(), SpannedError> {
+    for filter in source.settings.topics() {
         check_filter(filter).map_err(|reason| Wrong::Filter { filter: filter.to_owned(), reason }.in_file())?;
     }
-    let protocol = dataflow.source_settings.endpoint.as_ref().and_then(|endpoint| endpoint.protocol);
-    if protocol == Some(Protocol::V3) && dataflow.source_settings.shares() {
+    let protocol = source.settings.endpoint.as_ref().and_then(|endpoint| endpoint.protocol);
+    if protocol == Some(Protocol::V3) && source.settings.shares() {
         return Err(Wrong::SharedOfV3.in_file());
     }
     Ok(())
 }
 
 /// Refuses levels that are no columns of the schema, and topics that no connection subscribes to.
-pub(super) fn check_topic(dataflow: &Dataflow, topic: &Spanned<TopicPattern>) -> Result<(), SpannedError> {
+pub(super) fn check_topic(source: &SourcePlan, topic: &Spanned<TopicPattern>) -> Result<(), SpannedError> {
     let pattern = topic.get_ref();
-    if let SchemaChoice::Known { schema, .. } = &dataflow.schema
+    if let SchemaChoice::Known { schema, .. } = &source.schema
         && let Some(name) = pattern.columns().find(|name| schema.get(name).is_none())
     {
         return Err(Wrong::no_column(name, schema).at(topic.span()));
     }
     let own = pattern.filter();
-    let filters = dataflow.source_settings.topics();
+    let filters = source.settings.topics();
     match filters.into_iter().find(|filter| !overlap(filter, &own)) {
         None => Ok(()),
         Some(filter) => {
@@ -39,8 +39,8 @@ pub(super) fn check_topic(dataflow: &Dataflow, topic: &Spanned<TopicPattern>) ->
 }
 
 /// Refuses to collect values that no topic names, or that come over several connections.
-pub(super) fn check_collect(dataflow: &Dataflow, collect: &Spanned<Milliseconds>) -> Result<(), SpannedError> {
-    let settings = &dataflow.source_settings;
+pub(super) fn check_collect(source: &SourcePlan, collect: &Spanned<Milliseconds>) -> Result<(), SpannedError> {
+    let settings = &source.settings;
     let Some(pattern) = settings.framing.topic.as_ref().filter(|pattern| pattern.names_column()) else {
         return Err(Wrong::CollectWithoutColumn.at(collect.span()));
     };
@@ -54,18 +54,18 @@ pub(super) fn check_collect(dataflow: &Dataflow, collect: &Spanned<Milliseconds>
 
 /// Refuses a place of the value in payloads that no topic names a column for, and keys that are values of no column.
 pub(super) fn check_inner(
-    dataflow: &Dataflow,
+    source: &SourcePlan,
     value: Option<&Spanned<String>>,
     rows: Option<&Spanned<String>>,
 ) -> Result<(), SpannedError> {
-    let framing = &dataflow.source_settings.framing;
+    let framing = &source.settings.framing;
     if let Some(value) = value
         && !framing.topic.as_ref().is_some_and(|pattern| pattern.names_column())
     {
         return Err(Wrong::ValueWithoutColumn.at(value.span()));
     }
     let named = framing.rows.as_ref().and_then(InnerRows::key_column).zip(rows);
-    match (&dataflow.schema, named) {
+    match (&source.schema, named) {
         (SchemaChoice::Known { schema, .. }, Some((name, rows))) if schema.get(name).is_none() => {
             Err(Wrong::no_column(name, schema).at(rows.span()))
         }

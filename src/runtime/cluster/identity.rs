@@ -50,7 +50,7 @@ impl OwnIdentity {
             processes: options.cluster.processes(),
             workers: options.cluster.workers,
             fuse: options.fuse,
-            source_file: FileFingerprint::of(&dataflow.source, dataflow.source_settings.framing.compression),
+            source_file: shared_file(dataflow),
             dataflow: hashes(dataflow.contents()),
             files: files.iter().map(hash).collect(),
         };
@@ -93,6 +93,12 @@ impl OwnIdentity {
 
 fn hashes(contents: &ParsedSettings) -> BTreeMap<String, u64> {
     contents.iter().map(|(key, value)| (key.to_owned(), fingerprint(value.as_bytes()) as u64)).collect()
+}
+
+/// The file that all rows are from, if there is one.
+fn shared_file(dataflow: &Dataflow) -> Option<FileFingerprint> {
+    let [source] = &dataflow.sources[..] else { return None };
+    FileFingerprint::of(&source.url, source.settings.framing.compression)
 }
 
 #[cfg(test)]

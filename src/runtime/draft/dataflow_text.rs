@@ -143,7 +143,7 @@ mod tests {
         ];
         let text = drafted("mqtt://anna:secret@broker/weather/+", &bucket(Format::Json, None, &rows));
         let dataflow = Dataflow::from_text("x.toml", &text, &[], &Registry::builtin()).unwrap();
-        assert_eq!(dataflow.source.to_string(), "mqtt://broker:1883/weather/+");
+        assert_eq!(dataflow.source().url.to_string(), "mqtt://broker:1883/weather/+");
         assert!(!text.contains("secret") && text.contains("user = \"anna\""), "{text}");
         for line in ["\"up.temp\",  # 21.5", "\"up.list[1]\",  # 2", "\"id\",  # d-1", "\"ts\",  # 1700000000123"] {
             assert!(text.contains(line), "{line}:\n{text}");

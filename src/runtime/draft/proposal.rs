@@ -373,9 +373,9 @@ impl Proposal {
         let bad = |proposal: &Proposal| -> Result<usize, String> {
             let dataflow = Dataflow::from_text("new.toml", &proposal.text(), &[], registry)
                 .map_err(|diagnostic| diagnostic.to_string())?;
-            let SchemaChoice::Known { schema, .. } = &dataflow.schema else { return Ok(0) };
-            let rows = sample.rows(&dataflow.source_settings.framing, most);
-            let mut decoder = Decoder::new(schema.clone().into(), dataflow.decoding.clone());
+            let SchemaChoice::Known { schema, .. } = &dataflow.source().schema else { return Ok(0) };
+            let rows = sample.rows(&dataflow.source().settings.framing, most);
+            let mut decoder = Decoder::new(schema.clone().into(), dataflow.source().decoding.clone());
             Ok(decoder.decode(&rows).1.len())
         };
         let whole = bad(&self);

@@ -172,6 +172,13 @@ impl Checkpoint {
                 self.path.display()
             )));
         }
+        if dataflow.has_other_sources(&before) {
+            return Ok(Err(format!(
+                "{}: progress is kept by the places of several sources, and these have changed: take it back, or pass \
+                 --fresh to begin anew",
+                self.path.display()
+            )));
+        }
         let Some(next_epoch) = number("next epoch")? else {
             if !differences.is_empty() {
                 self.migrated.set(Some((dataflow.clone(), Vec::new())));

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::{Dataflow, SinkPlan};
-use crate::data::{Bucket, return_bucket};
-use crate::measure::{Histogram, Latency, Report, Service, ServiceTimes, SinkRows};
+use crate::config::{Dataflow, SinkPlan, SourcePlan};
+use crate::data::{BatchMetadata, Bucket, return_bucket};
+use crate::measure::{Histogram, Latency, Report, Service, ServiceTimes, SinkRows, SourceRows};
 use crate::runtime::cluster::gather::WorkerMeasurements;
 use crate::runtime::epochs::numbering::Numbering;
 use crate::runtime::graph::by_sink::BySink;
@@ -58,6 +58,8 @@ pub struct Ledger {
     /// Whether an epoch's results were not written: no later epoch counts as complete.
     gap: bool,
     pub rows_in: u64,
+    /// The names of several sources, and how many of the rows are of each.
+    sources: Vec<SourceRows>,
     pub rows_done: u64,
     /// Results at the end of the chain, also those that a sink has refused.
     results: u64,
@@ -131,6 +133,23 @@ impl Ledger {
         self
     }
 
+    /// Counts the rows of each of several sources.
+    pub fn of_sources(mut self, sources: &[SourcePlan]) -> Ledger {
+        let none = |source: &SourcePlan| SourceRows { source: source.shown(), rows_in: 0 };
+        self.sources = sources.iter().map(none).filter(|_| sources.len() > 1).collect();
+        self
+    }
+
+    /// The source of a message, where there are several.
+    pub fn source_of(&self, metadata: &BatchMetadata) -> Option<String> {
+        self.sources.get(metadata.source).map(|rows| rows.source.clone())
+    }
+
+    /// The rows of each of several sources.
+    pub fn rows_of_sources(&self) -> Vec<SourceRows> {
+        self.sources.clone()
+    }
+
     /// The bucket of a complete epoch, if it is kept.
     pub fn kept(&self, epoch: u64) -> Option<Arc<Bucket>> {
         self.kept.iter().find(|bucket| bucket.metadata.epoch == epoch).cloned()
@@ -187,6 +206,9 @@ impl Ledger {
     /// Enters a bucket; returns what is sent into the graph.
     pub fn enter(&mut self, Arrival { bucket, connection, delivery_range }: Arrival) -> Arc<Bucket> {
         self.rows_in += bucket.len() as u64;
+        if let Some(rows) = self.sources.get_mut(bucket.metadata.source) {
+            rows.rows_in += bucket.len() as u64;
+        }
         // A bucket without rows only carries deliveries.
         self.messages += u64::from(!bucket.is_empty());
         self.entered += 1;
@@ -310,14 +332,16 @@ impl Ledger {
     ) -> Report {
         let mut times = ServiceTimes::new(self.labels.len());
         measured.iter().for_each(|measured| times.merge(&measured.times));
-        let (rows_dropped, sinks) = (self.rows_dropped(), self.rows_of(&dataflow.sinks));
+        let (rows_dropped, rows_out) = (self.rows_dropped(), self.rows_out());
+        let sinks = self.rows_of(&dataflow.sinks);
         let mut report = Report {
             dataflow: dataflow.name.clone(),
             version: env!("CARGO_PKG_VERSION"),
             workers,
             processes,
             rows_in: self.rows_in,
-            rows_out: self.rows_out(),
+            sources: self.sources,
+            rows_out,
             sinks,
             models: Vec::new(),
             rows_dropped,

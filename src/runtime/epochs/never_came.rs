@@ -1,6 +1,6 @@
 //! Tells, once, of columns that the dataflow names and that no row has a value of.
 
-use crate::config::Dataflow;
+use crate::config::{Dataflow, SourcePlan};
 use crate::runtime::graph::absent_columns::ROWS;
 
 /// The columns that no row has had a value of so far, on any worker.
@@ -14,8 +14,15 @@ pub struct NeverCame {
 impl NeverCame {
     /// The columns that the dataflow names.
     pub fn of(dataflow: &Dataflow) -> NeverCame {
-        let names = dataflow.named_columns().into_iter().flat_map(|schema| schema.names());
-        NeverCame { columns: names.map(str::to_owned).enumerate().collect(), rows: 0 }
+        let of = |source: &SourcePlan| {
+            let names = source.named_columns().into_iter().flat_map(|schema| schema.names());
+            let name = |name: &str| match &source.name {
+                Some(source) => format!("{name} of {source}"),
+                None => name.to_owned(),
+            };
+            names.map(name).collect::<Vec<_>>()
+        };
+        NeverCame { columns: dataflow.sources.iter().flat_map(of).enumerate().collect(), rows: 0 }
     }
 
     /// An epoch of so many rows in which these columns had their first values on a worker; what is to be told, if enough

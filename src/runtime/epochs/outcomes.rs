@@ -132,6 +132,7 @@ impl LedgerOutcomes {
         let bucket = ledger.bucket(message).or_else(|| ledger.kept(message));
         let bucket = bucket.filter(|bucket| bucket.held().is_none());
         let place = bucket.as_ref().and_then(|bucket| Some((bucket, bucket.place_of(row)?)));
+        let source = bucket.as_ref().and_then(|bucket| ledger.source_of(&bucket.metadata));
         let letter = match place {
             Some((bucket, index)) => {
                 let (origin, raw) = (bucket.metadata.origin(index), bucket.raw.row(index).bytes);
@@ -139,12 +140,14 @@ impl LedgerOutcomes {
             }
             None => DeadLetter::new("", 0, message, row, name, reason, line),
         };
+        let letter = letter.of(source);
         ledger.keep_letter(&letter);
         letters.write(&letter)
     }
 
     fn write(&self, outcome: &EpochOutcome, bucket: &Bucket, letters: &mut DeadLetters) -> Result<(), sink::Error> {
         let mut ledger = self.ledger.borrow_mut();
+        let source = ledger.source_of(&bucket.metadata);
         for rejected in &outcome.rejected {
             let label = ledger.labels[rejected.operator].clone();
             for (place, row) in rejected.rows.iter().enumerate() {
@@ -157,7 +160,8 @@ impl LedgerOutcomes {
                     }
                 };
                 let (message, row) = (outcome.epoch, bucket.metadata.numbers.of(*row));
-                let letter = DeadLetter::new(topic, position, message, row, &label, &rejected.reason, raw);
+                let letter =
+                    DeadLetter::new(topic, position, message, row, &label, &rejected.reason, raw).of(source.clone());
                 ledger.keep_letter(&letter);
                 letters.write(&letter)?;
             }
@@ -165,7 +169,7 @@ impl LedgerOutcomes {
         for RefusedRow { sink, row, reason, source: RowSource { topic, position, raw } } in &outcome.refused {
             ledger.refuse(*sink, self.writers.is_at_the_end(*sink), (outcome.epoch, *row));
             let name = self.writers.name(*sink);
-            let letter = DeadLetter::new(topic, *position, outcome.epoch, *row, name, reason, raw);
+            let letter = DeadLetter::new(topic, *position, outcome.epoch, *row, name, reason, raw).of(source.clone());
             ledger.keep_letter(&letter);
             letters.write(&letter)?;
         }

@@ -56,7 +56,7 @@ impl ResumePoint {
             }
             None => {
                 let start = ResumePoint::at_the_beginning(existing(dataflow, options));
-                if options.fresh || !dataflow.source_settings.is_live() {
+                if options.fresh || !dataflow.is_live() {
                     return Ok(start);
                 }
                 let (next_epoch, next_row) = logged_end(dataflow, options.cluster.processes())?;
@@ -146,22 +146,33 @@ impl ResumePoint {
     /// of earlier runs, or of a checkpoint that was replaced.
     fn with_sessions(mut self, dataflow: &Dataflow, former: Sessions) -> Result<ResumePoint, String> {
         let Some(checkpoint) = &self.checkpoint else { return Ok(self) };
-        let settings = &dataflow.source_settings;
-        let endpoints = (0..settings.connections()).filter_map(|number| settings.of_connection(number).endpoint);
-        let own: Vec<_> = endpoints.filter_map(|endpoint| Some((endpoint.client_id?, endpoint.url.topic))).collect();
+        let mut own: Vec<Option<(String, String)>> = Vec::new();
+        // The first connections of their sources, which end the sessions that are no more.
+        let mut firsts = Vec::new();
+        for number in 0..dataflow.connections() {
+            let (source, settings) = dataflow.connection(number);
+            let session = settings.endpoint.and_then(|endpoint| Some((endpoint.client_id?, endpoint.url.topic)));
+            if session.is_some() && firsts.iter().all(|(other, _)| *other != source) {
+                firsts.push((source, number));
+            }
+            own.push(session);
+        }
+        let count = own.len();
         let mut known = checkpoint.sessions()?;
         known.extend(former);
-        self.positions.resize_with(own.len().max(self.positions.len()), SourcePosition::default);
+        self.positions.resize_with(count.max(self.positions.len()), SourcePosition::default);
         // Connections that are no more have left rows that lack values: the first one goes on with them.
-        let orphaned =
-            self.positions.iter_mut().skip(own.len().max(1)).map(|position| std::mem::take(&mut position.partial));
+        let orphaned = self.positions.iter_mut().skip(count).map(|position| std::mem::take(&mut position.partial));
         let orphaned: Vec<_> = orphaned.flatten().collect();
-        self.positions.first_mut().into_iter().for_each(|position| position.partial.extend(orphaned.iter().cloned()));
-        for ((id, _), position) in own.iter().zip(&mut self.positions) {
-            position.subscribed = known.get(id).cloned().filter(|_| self.next_epoch > 0);
+        let first = firsts.first().map_or(0, |(_, number)| *number);
+        self.positions[first].partial.extend(orphaned);
+        for (session, position) in own.iter().zip(&mut self.positions) {
+            let id = session.as_ref().map(|(id, _)| id);
+            position.subscribed = id.and_then(|id| known.get(id)).cloned().filter(|_| self.next_epoch > 0);
         }
-        let left = known.keys().filter(|id| own.iter().all(|(own, _)| own != *id)).cloned().collect();
-        self.positions.first_mut().into_iter().for_each(|position| position.left = Vec::clone(&left));
+        let own: Vec<_> = own.into_iter().flatten().collect();
+        let left: Vec<String> = known.keys().filter(|id| own.iter().all(|(own, _)| own != *id)).cloned().collect();
+        firsts.iter().for_each(|(_, number)| self.positions[*number].left = left.clone());
         own.iter().for_each(|(id, filter)| _ = known.entry(id.clone()).or_insert_with(|| filter.clone()));
         checkpoint.keep_sessions(&known, own.into_iter().collect())?;
         self.run = checkpoint.count_run()?;
@@ -170,12 +181,12 @@ impl ResumePoint {
 
     /// Logs the sessions and subscriptions of earlier runs that this one ends.
     fn tell_left(&self, path: &Path, dataflow: &Dataflow) {
-        let (path, settings) = (path.display(), &dataflow.source_settings);
+        let path = path.display();
         for (number, SourcePosition { subscribed, left, .. }) in self.positions.iter().enumerate() {
             for id in left {
                 tracing::warn!("{path}: goes: the session {id}, with what its broker still keeps for it");
             }
-            let endpoint = (number < settings.connections()).then(|| settings.of_connection(number).endpoint).flatten();
+            let endpoint = (number < dataflow.connections()).then(|| dataflow.connection(number).1.endpoint).flatten();
             let Some((before, endpoint)) = subscribed.as_ref().zip(endpoint) else { continue };
             if *before != endpoint.url.topic {
                 let id = endpoint.client_id.unwrap_or_default();
@@ -224,8 +235,9 @@ fn logged_end(dataflow: &Dataflow, processes: usize) -> Result<(u64, u64), Error
 pub fn existing(dataflow: &Dataflow, options: &Options) -> Vec<Existing> {
     let fresh = options.fresh;
     let of = |plan: &SinkPlan| {
-        if !dataflow.source_settings.is_live() {
-            return Existing::Rerun { fresh, repeats: dataflow.source != SourceUrl::Stdin };
+        if !dataflow.is_live() {
+            let repeats = dataflow.sources.iter().all(|source| source.url != SourceUrl::Stdin);
+            return Existing::Rerun { fresh, repeats };
         }
         match (fresh, plan.settings.url.is_lines()) {
             (true, _) => Existing::Replace,

@@ -45,7 +45,7 @@ impl SinkWriters {
     ) -> SinkWriters {
         let checkpointed = dataflow.checkpoint().is_some();
         let shared = WriterOptions {
-            persistent: checkpointed || dataflow.source_settings.is_persistent(),
+            persistent: checkpointed || dataflow.is_persistent(),
             checkpointed,
             asked: index == 0,
             activity: activity.clone(),
@@ -54,7 +54,7 @@ impl SinkWriters {
         let mut opens = plan.writer.writer(index) == index;
         let open = |((plan, branch), existing): ((&SinkPlan, &Branch), &Existing)| {
             // A broker does not redeliver what was acknowledged; a file can be read again.
-            let logged = dataflow.source_settings.is_live();
+            let logged = dataflow.is_live();
             let settings = SinkSettings { logged, ..plan.settings.clone() };
             let process = options.cluster.process;
             let role = plan.role() + if plan.is_named() { "," } else { "" };

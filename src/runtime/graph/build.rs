@@ -8,7 +8,7 @@ use timely::dataflow::operators::{Input, Probe};
 use timely::dataflow::{InputHandle, ProbeHandle, StreamVec};
 use timely::worker::Worker;
 
-use crate::config::{Branch, Dataflow, Placement};
+use crate::config::{Branch, Dataflow, Placement, SourcePlan};
 use crate::data::{BatchMetadata, Bucket, Column, Schema};
 use crate::format::{BadCells, Decoding, Output};
 use crate::measure::SharedServiceTimes;
@@ -31,18 +31,14 @@ use crate::runtime::observe::sampler::Sampler;
 use crate::runtime::reload::versions::ModelVersions;
 use crate::source::{SharedFile, SourceUrl};
 use crate::subtasks::prepare::Prepare;
-use crate::subtasks::{Chain, Step};
+use crate::subtasks::{Chain, Selection, Step};
 
 /// What the graph is built from.
 pub struct GraphPlan {
-    /// The columns of the rows from the source.
-    pub schema: Arc<Schema>,
-    /// How their cells become values.
-    pub decoding: Arc<Decoding>,
+    /// By source, how its rows are read.
+    pub readings: Vec<Reading>,
     /// The columns of the results.
     pub schema_out: Arc<Schema>,
-    /// The column in whose order the rows of a message are put.
-    pub sort: Option<Column>,
     pub stages: Vec<Stage>,
     /// Whether all from prepare to result is fused into one operator.
     pub whole: bool,
@@ -57,12 +53,27 @@ pub struct GraphPlan {
     pub held: Option<HeldBuckets>,
     /// The source, where rows come without their bytes, which are in its file.
     pub source_file: Option<SourceUrl>,
-    /// The columns whose first values are looked for.
-    pub absent: AbsentColumns,
     /// Takes samples of messages, if the run is observed.
     pub sampler: Option<Sampler>,
     /// The steps of later versions of their fitted params.
     pub versions: ModelVersions,
+}
+
+/// How the rows of a source are read.
+#[derive(Clone)]
+pub struct Reading {
+    /// The columns of its messages.
+    pub schema: Arc<Schema>,
+    /// The columns in the order in which rows without a header hold them.
+    decoded: Arc<Schema>,
+    /// From that order to the one of the messages, if it is another.
+    order: Option<Selection>,
+    /// How their cells become values.
+    decoding: Arc<Decoding>,
+    /// The column in whose order the rows of a message are put.
+    sort: Option<Column>,
+    /// The columns whose first values are looked for.
+    absent: AbsentColumns,
 }
 
 /// Which worker writes results.
@@ -103,23 +114,41 @@ impl GraphPlan {
         let (stages, whole) = stages(steps, dataflow.placement, fuse, taken_after, &tapped);
         // Rows travel to the owners of an alert's keys.
         let whole = whole && branches.iter().all(|branch| branch.alert.is_none());
+        let mut named = 0;
+        let reading = |(schema, source): (Schema, &SourcePlan)| {
+            let columns = source.named_columns();
+            let absent = columns.map(|columns| AbsentColumns::of(columns, named)).unwrap_or_default();
+            named += columns.map_or(0, |columns| columns.columns().len());
+            let schema = Arc::new(schema);
+            let own = source.known().filter(|own| **own != *schema).cloned().map(Arc::new);
+            let order = own.as_ref().map(|own| {
+                let columns = schema.columns().iter().filter_map(|column| own.get(&column.name));
+                Selection::of(own, columns)
+            });
+            let decoded = own.unwrap_or_else(|| schema.clone());
+            let (sort, decoding) = (dataflow.sort_column(&decoded), source.decoding.clone());
+            Reading { schema, decoded, order, decoding, sort, absent }
+        };
+        let readings = dataflow.schemas(&schema).into_iter().zip(&dataflow.sources).map(reading).collect();
         GraphPlan {
             stages,
             whole,
             states: Vec::new(),
-            sort: dataflow.sort_column(&schema),
-            schema: Arc::new(schema),
-            decoding: dataflow.decoding.clone(),
+            readings,
             schema_out: Arc::new(schema_out),
             placement: dataflow.placement,
             branches,
             writer: WrittenBy::First,
             held: None,
             source_file: None,
-            absent: dataflow.named_columns().map(AbsentColumns::of).unwrap_or_default(),
             sampler: None,
             versions: ModelVersions::default(),
         }
+    }
+
+    /// The columns of the rows of the first source.
+    pub fn schema(&self) -> &Arc<Schema> {
+        &self.readings[0].schema
     }
 
     /// The operator of the last step; 0 is prepare.
@@ -260,9 +289,12 @@ fn by_turn() -> impl ParallelizationContract<u64, Vec<Arc<Bucket>>> {
 
 /// Parses the rows of buckets into messages.
 fn prepare(plan: &GraphPlan, times: SharedServiceTimes) -> impl FnMut(Arc<Bucket>) -> InFlightMessage + use<> {
-    let mut prepare = Prepare::new(plan.schema.clone(), plan.decoding.clone()).sorted_by(plan.sort.clone());
-    let (sampler, schema) = (plan.sampler.clone(), plan.schema.clone());
-    let mut absent = plan.absent.clone();
+    let read = |reading: &Reading| {
+        let Reading { decoded, decoding, sort, .. } = reading;
+        (Prepare::new(decoded.clone(), decoding.clone()).sorted_by(sort.clone()), reading.clone())
+    };
+    let mut readings: Vec<_> = plan.readings.iter().map(read).collect();
+    let sampler = plan.sampler.clone();
     let mut file = plan.source_file.as_ref().and_then(SharedFile::of);
     let held = plan.held.clone();
     move |mut bucket| {
@@ -275,9 +307,13 @@ fn prepare(plan: &GraphPlan, times: SharedServiceTimes) -> impl FnMut(Arc<Bucket
         {
             unread = file.read(&mut Arc::make_mut(&mut bucket).raw).err().map(|error| error.to_string());
         }
-        let ((message, bad), service) = times.borrow_mut().time(0, || prepare.apply(&bucket));
+        let source = bucket.metadata.source;
+        let (prepare, Reading { schema, order, absent, .. }) = &mut readings[source];
+        let ((mut message, bad), service) = times.borrow_mut().time(0, || prepare.apply(&bucket));
+        let came = absent.found_in(&message);
+        order.iter().for_each(|order| order.select(&mut message));
         if let Some(sampler) = &sampler {
-            sampler.before(&message, &schema);
+            sampler.before(&message, schema);
         }
         let reject = |bad: crate::format::BadRow| {
             RejectedRows::new(vec![bucket.metadata.first_row + bad.index as u64], 0, bad.reason)
@@ -285,7 +321,7 @@ fn prepare(plan: &GraphPlan, times: SharedServiceTimes) -> impl FnMut(Arc<Bucket
         let rejected = bad.into_iter().map(reject).collect();
         let BatchMetadata { epoch, route, barrier, version, .. } = bucket.metadata;
         let numbers = bucket.metadata.numbers.clone();
-        let (came, unknown) = (absent.found_in(&message), prepare.unknown_keys());
+        let unknown = prepare.unknown_keys();
         let BadCells { count: bad_cells, first } = prepare.take_bad_cells();
         let bad_cell = first.map(|first| Notice {
             about: "bad_cell".into(),
@@ -295,6 +331,7 @@ fn prepare(plan: &GraphPlan, times: SharedServiceTimes) -> impl FnMut(Arc<Bucket
         let notices = prepare.take_unit_notices().into_iter().map(unit).chain(bad_cell).collect();
         let outcome = EpochOutcome {
             epoch,
+            source,
             numbers,
             route,
             barrier,
@@ -316,13 +353,18 @@ fn prepare(plan: &GraphPlan, times: SharedServiceTimes) -> impl FnMut(Arc<Bucket
 fn apply<'scope>(
     messages: StreamVec<'scope, u64, InFlightMessage>,
     plan: &GraphPlan,
-    Stage { operators, label, .. }: &Stage,
+    Stage { operators, label, source, .. }: &Stage,
     chain: Chain,
     times: SharedServiceTimes,
 ) -> StreamVec<'scope, u64, InFlightMessage> {
     let first = operators.start;
     let chain = VersionedChain::new(operators.clone(), chain, plan.versions.clone());
-    let logic = move |in_flight: &mut InFlightMessage| chain.run(in_flight, &mut times.borrow_mut());
+    let source = *source;
+    let logic = move |in_flight: &mut InFlightMessage| {
+        if in_flight.is_of(source) {
+            chain.run(in_flight, &mut times.borrow_mut());
+        }
+    };
     match plan.placement {
         Placement::Message => operator(messages, Pipeline, label, logic),
         Placement::Subtask => {
@@ -388,17 +430,19 @@ fn whole<'scope, B: 'static>(
     let (mut prepare, mut result) = (prepare(plan, times.clone()), result(plan, times.clone()));
     let tapped = |stage: &Stage| {
         let chain = VersionedChain::new(stage.operators.clone(), stage.chain()?, plan.versions.clone());
-        Some((chain, plan.tap(stage.operators.end - 1)))
+        Some((stage.source, chain, plan.tap(stage.operators.end - 1)))
     };
-    let stages: Vec<(VersionedChain, Option<Tap>)> = plan.stages.iter().filter_map(tapped).collect();
+    let stages: Vec<(Option<usize>, VersionedChain, Option<Tap>)> = plan.stages.iter().filter_map(tapped).collect();
     let (raw, times) = (plan.tap(0), times.clone());
     each(buckets, by_turn(), "prepare..result", move |bucket| {
         let mut in_flight = prepare(bucket);
         if let Some(raw) = &raw {
             raw.take(&mut in_flight);
         }
-        for (chain, tap) in &stages {
-            chain.run(&mut in_flight, &mut times.borrow_mut());
+        for (source, chain, tap) in &stages {
+            if in_flight.is_of(*source) {
+                chain.run(&mut in_flight, &mut times.borrow_mut());
+            }
             if let Some(tap) = tap {
                 tap.take(&mut in_flight);
             }

@@ -15,6 +15,8 @@ use crate::subtasks::{Chain, ChainEvent, Fault, RefusedRows, remove_refused};
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct EpochOutcome {
     pub epoch: u64,
+    /// The number of the source of its rows.
+    pub source: usize,
     pub numbers: Numbers,
     /// The workers that the message may be worked on by.
     pub route: Route,
@@ -164,6 +166,11 @@ impl EpochOutcome {
 }
 
 impl InFlightMessage {
+    /// Whether its rows are of this source; of any if not given.
+    pub fn is_of(&self, source: Option<usize>) -> bool {
+        source.is_none_or(|source| source == self.outcome.source)
+    }
+
     /// Runs steps over the message, the first of which is operator `first`, and records their time there. Dropped rows
     /// are counted; a fault rejects all rows, or those that a step can't take.
     pub fn run(&mut self, first: usize, chain: &Chain, times: &mut ServiceTimes) {

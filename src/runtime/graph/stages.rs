@@ -12,6 +12,8 @@ pub struct Stage {
     pub operators: Range<usize>,
     /// The step's label, or those of the first and the last.
     pub label: String,
+    /// The source whose messages it works on; all if not given.
+    pub source: Option<usize>,
     pub work: StageWork,
 }
 
@@ -33,9 +35,9 @@ impl Stage {
     }
 }
 
-/// Splits a chain into stages. Adjacent steps are fused if `fuse` is set, neither has keyed state, no table and no sink
-/// takes the rows between them, and the placement keeps a message on its worker. Also returns whether this holds from
-/// prepare to result, sinks aside, so that all can run as one operator.
+/// Splits a chain into stages. Adjacent steps are fused if `fuse` is set, neither has keyed state, both take the rows of the
+/// same sources, no table and no sink takes the rows between them, and the placement keeps a message on its worker. Also
+/// returns whether this holds from prepare to result, sinks and sources aside, so that all can run as one operator.
 pub fn stages(
     steps: &[Step],
     placement: Placement,
@@ -49,7 +51,7 @@ pub fn stages(
     let runs = steps.chunk_by(|one, next| {
         operator += 1;
         let taken = taken_after.contains(&operator) || tapped.contains(&operator);
-        fuse && !taken && one.stream.is_none() && next.stream.is_none()
+        fuse && !taken && one.source == next.source && one.stream.is_none() && next.stream.is_none()
     });
     let stages = runs.map(|run| {
         let operators = start..start + run.len();
@@ -68,7 +70,7 @@ fn stage(run: &[Step], operators: Range<usize>) -> Stage {
         [step] if step.stream.is_some() => StageWork::Remembering(Box::new(step.clone())),
         _ => StageWork::Chain(Chain::fused(run)),
     };
-    Stage { operators, label, work }
+    Stage { operators, label, source: run[0].source, work }
 }
 
 /// The number of the operator after the last stage.

@@ -33,22 +33,27 @@ pub struct SourceConnections {
     next_row: u64,
     numbering: Numbering,
     routes: Routes,
+    /// By connection, the number of its source.
+    sources: Vec<usize>,
+    /// Whether a message is taken of each connection in turn, whichever is ready.
+    in_turn: bool,
 }
 
 /// Which workers buckets go to.
 enum Routes {
     /// All of so many.
     All(usize),
-    /// Those of the process that reads the connection: so many each, and by process the turns so far.
-    OfReader { workers: usize, turns: Vec<u64> },
+    /// Those of the process that reads the connection: so many each, by connection the process, and by process the turns
+    /// so far.
+    OfReader { workers: usize, readers: Vec<usize>, turns: Vec<u64> },
 }
 
 impl Routes {
     fn next(&mut self, connection: usize, epoch: u64) -> Route {
         match self {
             Routes::All(workers) => Route::over(0, *workers, epoch),
-            Routes::OfReader { workers, turns } => {
-                let process = connection % turns.len();
+            Routes::OfReader { workers, readers, turns } => {
+                let process = readers[connection];
                 turns[process] += 1;
                 Route::over(process * *workers, *workers, turns[process] - 1)
             }
@@ -81,7 +86,7 @@ struct ReaderProcesses {
     workers: usize,
     /// The most buckets of a connection that may be queued here or on the way.
     window: usize,
-    /// By process; only the first processes have connections.
+    /// By process; only the first processes read.
     clocks: Vec<PeerClock>,
     asked: Option<Instant>,
 }
@@ -121,10 +126,12 @@ impl SourceConnections {
         stay: bool,
     ) -> SourceConnections {
         let processes = options.cluster.processes();
-        let other = |number| {
-            IngestConnection::Other(RemoteConnection { process: number % processes, ..RemoteConnection::default() })
+        let readers: Vec<usize> =
+            (0..dataflow.connections()).map(|number| dataflow.reader_of(number, processes)).collect();
+        let other = |process: &usize| {
+            IngestConnection::Other(RemoteConnection { process: *process, ..RemoteConnection::default() })
         };
-        let mut connections: Vec<_> = (0..dataflow.source_settings.connections()).map(other).collect();
+        let mut connections: Vec<_> = readers.iter().map(other).collect();
         for number in remote::own(dataflow, options) {
             connections[number] = IngestConnection::Own(remote::start(dataflow, options, clock, positions, number));
         }
@@ -132,8 +139,8 @@ impl SourceConnections {
             channel,
             clock,
             workers: options.cluster.workers,
-            window: source::queue_capacity(dataflow.source_settings.limits.bucket_size),
-            clocks: vec![PeerClock::default(); processes.min(connections.len())],
+            window: source::queue_capacity(dataflow.limits().bucket_size),
+            clocks: vec![PeerClock::default(); readers.iter().max().map_or(1, |last| last + 1)],
             asked: None,
         });
         let (workers, count) = (options.cluster.workers, connections.len());
@@ -144,7 +151,7 @@ impl SourceConnections {
             );
         }
         let routes = match stay {
-            true => Routes::OfReader { workers, turns: vec![0; processes] },
+            true => Routes::OfReader { workers, readers, turns: vec![0; processes] },
             false => Routes::All(workers * processes),
         };
         SourceConnections {
@@ -156,15 +163,29 @@ impl SourceConnections {
             next_row: 0,
             numbering: Numbering::default(),
             routes,
+            sources: (0..count).map(|number| dataflow.connection(number).0).collect(),
+            in_turn: dataflow.is_read_in_turn(),
         }
     }
 
     /// Connections of one process that a test provides.
     #[cfg(test)]
     pub fn simulated(connections: Vec<Source>, stop: Stop) -> SourceConnections {
-        let connections = connections.into_iter().map(IngestConnection::Own).collect();
-        let (numbering, routes) = (Numbering::default(), Routes::All(1));
-        SourceConnections { connections, peers: None, stop, turn: 0, next_epoch: 0, next_row: 0, numbering, routes }
+        let connections: Vec<_> = connections.into_iter().map(IngestConnection::Own).collect();
+        let (numbering, routes, sources) = (Numbering::default(), Routes::All(1), vec![0; connections.len()]);
+        let (turn, next_epoch, next_row, in_turn) = (0, 0, 0, false);
+        SourceConnections {
+            connections,
+            peers: None,
+            stop,
+            turn,
+            next_epoch,
+            next_row,
+            numbering,
+            routes,
+            sources,
+            in_turn,
+        }
     }
 
     /// Continues with these numbers.
@@ -219,7 +240,7 @@ impl SourceConnections {
         Some(self.number(bucket, 0, covered))
     }
 
-    /// The next bucket, round-robin over the connections.
+    /// The next bucket, round-robin over the connections; where they are read in turn, of the one whose turn it is.
     ///
     /// # Errors
     /// `Empty` if none is queued, `Disconnected` if all connections have ended.
@@ -232,17 +253,29 @@ impl SourceConnections {
                     self.turn = number + 1;
                     return Ok(self.number(bucket, number, delivery_range));
                 }
-                Err(TryRecvError::Disconnected) => {
-                    ended += 1;
-                    if count > 1 {
+                Err(TryRecvError::Disconnected) if count > 1 => match self.has_come_to_its_end(number) {
+                    Some(true) => ended += 1,
+                    Some(false) => {
+                        ended += 1;
                         // A connection that has failed stops the others: its rows would be missed.
                         self.stop.now();
                     }
-                }
+                    None => break,
+                },
+                Err(TryRecvError::Disconnected) => ended += 1,
+                Err(TryRecvError::Empty) if self.in_turn => break,
                 Err(TryRecvError::Empty) => {}
             }
         }
         Err(if ended == count { TryRecvError::Disconnected } else { TryRecvError::Empty })
+    }
+
+    fn has_come_to_its_end(&self, number: usize) -> Option<bool> {
+        match &self.connections[number] {
+            IngestConnection::Own(source) => source.has_come_to_its_end(),
+            // Other processes read brokers only.
+            IngestConnection::Other(_) => Some(false),
+        }
     }
 
     fn try_next_of(&mut self, number: usize) -> Result<(Bucket, DeliveryRange), TryRecvError> {
@@ -265,7 +298,10 @@ impl SourceConnections {
     /// Gives a bucket its epoch, and its rows their numbers.
     fn number(&mut self, mut bucket: Bucket, connection: usize, delivery_range: DeliveryRange) -> Arrival {
         (bucket.metadata.epoch, bucket.metadata.first_row) = (self.next_epoch, self.next_row);
-        bucket.metadata.numbers = self.numbering.take(connection, bucket.metadata.first_row, &bucket.deliveries());
+        bucket.metadata.source = self.sources[connection];
+        // In turn, rows come in the same order in each run.
+        let sequence = if self.in_turn { 0 } else { connection };
+        bucket.metadata.numbers = self.numbering.take(sequence, bucket.metadata.first_row, &bucket.deliveries());
         bucket.metadata.route = self.routes.next(connection, self.next_epoch);
         self.next_epoch += 1;
         self.next_row += bucket.len() as u64;
@@ -420,7 +456,7 @@ mod tests {
 
     #[test]
     fn a_connection_feeds_all_workers_of_the_process_that_reads_it_in_turn() {
-        let mut routes = Routes::OfReader { workers: 2, turns: vec![0; 2] };
+        let mut routes = Routes::OfReader { workers: 2, readers: vec![0, 1, 0, 1], turns: vec![0; 2] };
         let homes: Vec<u64> = [0, 1, 0, 1, 2, 3].iter().map(|connection| routes.next(*connection, 0).home()).collect();
         assert_eq!(homes, [0, 2, 1, 3, 0, 2]);
         let mut all = Routes::All(4);

@@ -151,7 +151,8 @@ impl LocalConnection {
 /// The numbers of the connections that this process reads.
 pub fn own(dataflow: &Dataflow, options: &Options) -> impl Iterator<Item = usize> + use<> {
     let (process, processes) = (options.cluster.process, options.cluster.processes());
-    (0..dataflow.source_settings.connections()).filter(move |number| number % processes == process)
+    let readers: Vec<usize> = (0..dataflow.connections()).map(|number| dataflow.reader_of(number, processes)).collect();
+    (0..readers.len()).filter(move |number| readers[*number] == process)
 }
 
 /// Starts a connection; the calling thread is unparked at every bucket.
@@ -162,10 +163,17 @@ pub fn start(
     positions: &[SourcePosition],
     number: usize,
 ) -> Source {
-    let mut settings = dataflow.source_settings.of_connection(number);
+    let (source, mut settings) = dataflow.connection(number);
     settings.clean_start = options.fresh;
     settings.shared_file = options.shared_file;
     let beginning = SourcePosition::default();
     let position = positions.get(number).unwrap_or(&beginning);
-    Source::start(&dataflow.source, settings, position, clock, options.stop.clone(), std::thread::current())
+    Source::start(
+        &dataflow.sources[source].url,
+        settings,
+        position,
+        clock,
+        options.stop.clone(),
+        std::thread::current(),
+    )
 }

@@ -341,7 +341,14 @@ mod tests {
                 crate::subtasks::Subtasks::builtin().find("linear_regression").unwrap().build(parameters).unwrap();
             let learned = crate::subtasks::Learned::default().with("coef_", [1.0]).with("intercept_", 0.0);
             let (subtask, scope) = (subtask.freeze(&learned, 1).unwrap(), crate::subtasks::Scope::numbers(1));
-            Step { label: "linear_regression".into(), subtask, scope, stream: None, on_error: Default::default() }
+            Step {
+                label: "linear_regression".into(),
+                source: None,
+                subtask,
+                scope,
+                stream: None,
+                on_error: Default::default(),
+            }
         };
         assert_eq!(same_columns(&schema, &[step("")], &[step("")]), Ok(()));
         let refused = same_columns(&schema, &[step("")], &[step("new_")]).unwrap_err();

@@ -37,7 +37,7 @@ fn settings(bucket_size: usize) -> SourceSettings {
         "schema = {{ number = [\"t\"], text = [\"station\", \"h\"] }}\nsink.url = \"null\"\nbuffer.bucket_size = {bucket_size}\n\
          [source]\nurl = \"mqtt://h/w/+/+\"\nsession = true\ntopic = \"w/{{station}}/{{column}}\"\ncollect = \"1h\"\n"
     );
-    Dataflow::from_text("f.toml", &text, &[], &Registry::builtin()).unwrap().source_settings
+    Dataflow::from_text("f.toml", &text, &[], &Registry::builtin()).unwrap().sources.remove(0).settings
 }
 
 fn publish(number: usize, again: bool) -> Publish {

@@ -64,11 +64,11 @@ impl SimulatedProcess {
         trace.tell(|| format!("it goes on with {existing:?} at {positions:?}"));
         let clock = Clock::start();
         let connection = |number: usize| {
-            let settings = dataflow.source_settings.of_connection(number);
+            let (_, settings) = dataflow.connection(number);
             let position = start.positions.get(number).cloned().unwrap_or_else(SourcePosition::default);
             SimulatedConnection::start(&settings, &position, window, clock, options.stop.clone())
         };
-        let (connections, sources) = (0..dataflow.source_settings.connections()).map(connection).unzip();
+        let (connections, sources) = (0..dataflow.connections()).map(connection).unzip();
         let mut sources =
             SourceConnections::simulated(sources, options.stop.clone()).starting_at(start.next_epoch, start.next_row);
         let (failure, activity) = (FirstError::default(), Arc::<Activity>::default());
@@ -185,14 +185,14 @@ fn plan(
     failure: &FirstError,
     activity: &Arc<Activity>,
 ) -> Result<(GraphPlan, TableOperators, SharedLedger), Error> {
-    let SchemaChoice::Known { schema, .. } = &dataflow.schema else { unreachable!("the simulation gives it") };
+    let SchemaChoice::Known { schema, .. } = &dataflow.source().schema else { unreachable!("the simulation gives it") };
     let schema: Schema = schema.clone();
     let (steps, schema_out) = dataflow.steps(&schema)?;
     let states = start.states.clone();
     stateful::check(&steps, &states).map_err(Error::Checkpoint)?;
     let branches = dataflow.branches(&schema)?;
     alerts::check(&branches, &states).map_err(Error::Checkpoint)?;
-    let numbering = Numbering::after(&start.numbers, start.next_row, dataflow.source_settings.connections());
+    let numbering = Numbering::after(&start.numbers, start.next_row, dataflow.row_sequences());
     let ledger = Ledger::new(dataflow.labels(), 0, dataflow.remembers()).numbered(numbering);
     let ledger = Rc::new(RefCell::new(ledger));
     let kept =

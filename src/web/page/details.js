@@ -107,12 +107,12 @@ function Planner({ advice }) {
   </section>`;
 }
 
-// The chain from source to sink, and the tables and several sinks beside it.
+// The chain from its sources to the sink, and the tables and several sinks beside it.
 function Flow({ live }) {
-  const { subtasks, tables, sinks = [], branches = [], rows_dropped: dropped } = live;
+  const { subtasks, tables, sources = [], sinks = [], branches = [], rows_dropped: dropped } = live;
   const most = Math.max(...subtasks.map(({ mean }) => mean), 1);
   return html`<section class="card" id="dataflow"><h2>${t("dataflow")}</h2><p>${t("dataflowHelp")}</p>
-    <ol class="flow"><li class="end">${t("source")}</li>${subtasks.map(({ name, mean, exchange }) => html`<li class=${exchange ? "exchange" : ""}><span>${name}</span>
+    <ol class="flow"><li class="end">${sources.length === 0 ? t("source") : sources.map(({ source, rows_in: rows }) => html`<span>${t("source")} ${source}</span> <small>${number(rows)}</small> `)}</li>${subtasks.map(({ name, mean, exchange }) => html`<li class=${exchange ? "exchange" : ""}><span>${name}</span>
       <meter min="0" max=${most} value=${mean} aria-label="${name}: ${time(mean)}">${time(mean)}</meter>
       <small>${time(mean)}${dropped[name] ? html`, ${t("dropped").toLowerCase()} ${number(dropped[name])}` : ""}</small></li>`)}<li class="end exchange">${t("sink")}</li></ol>
     ${tables.map(({ name, after }) => html`<ol class="flow branch"><li class="end">${after}</li><li class="exchange">${t("table")} ${name}</li></ol>`)}

@@ -50,10 +50,11 @@ function kindOf(section, url) {
   return kinds.find((kind) => pattern(kind) && new RegExp(pattern(kind)).test(url ?? "")) ?? kinds[0];
 }
 
-// The fields of a section: those that are always in sight, and the others.
-function section(schema, name, prefix, url) {
+// The fields of a section, or of one of several: those that are always in sight, and the others.
+function section(schema, name, prefix, url, several = false) {
   const { front, behind } = SECTIONS[name];
-  const kind = kindOf(schema.properties[name], url);
+  const whole = schema.properties[name];
+  const kind = kindOf(several ? alternatives(whole).find(({ items }) => items).items : whole, url);
   const fields = keys(kind.properties, prefix);
   // Kinds of the registry have keys of their own, also under names that mean something else elsewhere.
   if (kind.title) {
@@ -221,6 +222,12 @@ export function Editor({ name, admin, go }) {
     const [[front, more], every] = [of("source"), of("checkpoint")];
     return [front, [...more, ...every.flat()]];
   };
+  // Each of several sources has a name and columns of its own, too; what is of all stands in the first.
+  const sources = Array.isArray(values?.source) ? values.source : null;
+  const sourceCards = () => sources?.map((one, index) => {
+    const [front, more] = section(schema, "source", `source.${index}.`, one?.url, true);
+    return card(`${t("source")} ${index + 1}`, [front, index === 0 ? [...more, ...of("checkpoint").flat()] : more]);
+  }) ?? card(t("source"), source(), tries);
   // Keys of the file itself that hold a value.
   const root = () => keys(Object.fromEntries(Object.entries(schema.properties).filter(([name]) => !["schema", "subtask", "table", ...Object.keys(SECTIONS)].includes(name))), "");
   const sinks = Array.isArray(values?.sink) ? values.sink : null;
@@ -240,7 +247,7 @@ export function Editor({ name, admin, go }) {
       <form aria-label=${t("form")} onSubmit=${(event) => event.preventDefault()}>
         ${schema === null ? html`<p role="status">${t("loading")}</p>` : html`
         ${card(t("project"), arranged(root(), "", PROJECT))}
-        ${card(t("source"), source(), tries)}
+        ${sourceCards()}
         ${card(t("buffer"), of("buffer"))}
         <${Schema} schema=${schema} values=${values} problem=${problem} change=${change} />
         <${Chain} steps=${Array.isArray(values?.subtask) ? values.subtask : []} subtasks=${subtasks} schema=${schema} values=${values} problem=${problem} change=${change} ask=${ask} />
@@ -341,10 +348,12 @@ function Chain({ steps, subtasks, schema, values, problem, change, ask }) {
     event.target.value = "";
     if (subtask) ask([{ op: "insert", index: steps.length, subtask }]);
   };
+  const several = Array.isArray(values?.source) && values.source.length > 1;
   const step = ({ use }, index) => {
     const known = subtasks.find(({ name }) => name === use);
     const properties = schema.properties.subtask.items.oneOf.find(({ title }) => title === use)?.properties;
-    const fields = () => known.parameters.flatMap(({ name, help }) => flat(`subtask.${index}.${name}`, name, { ...properties[name], description: help }));
+    const fields = () => known.parameters.flatMap(({ name, help }) => flat(`subtask.${index}.${name}`, name, { ...properties[name], description: help }))
+      .concat(several && properties.input ? flat(`subtask.${index}.input`, "input", properties.input) : []);
     return html`<li key=${`${index}-${use}`} class="card step ${target === index ? "target" : ""}" onDragOver=${(event) => { event.preventDefault(); setTarget(index); }} onDrop=${(event) => drop(event, index)}>
       <div class="step-head" draggable onDragStart=${(event) => { setDragged(index); event.dataTransfer.setData("text/plain", use); }} onDragEnd=${() => { setDragged(null); setTarget(null); }}>
         <span class="grip" aria-hidden="true" title=${t("dragHelp")}>⠿</span><strong>${index + 1}. ${use}</strong>
