@@ -619,7 +619,13 @@ async fn every_key_of_the_file_can_be_set() {
     let steps = section("subtask")["items"]["oneOf"].as_array().unwrap().clone();
     let chain = |steps: &[Value]| -> String {
         let uses = steps.iter().map(|step| format!("[[subtask]]\nuse = {}\n", step["title"]));
-        format!("{head}sink.url = \"null\"\n{}", uses.collect::<String>())
+        // `input` of a step has a field where there are several sources.
+        let sources = ["a", "b"].map(|name| format!("[[source]]\nname = {name:?}\nurl = \"mqtt://h/{name}\"\n"));
+        format!(
+            "schema = {{ number = [\"a\"] }}\n{}[sink]\nurl = \"null\"\n{}",
+            sources.concat(),
+            uses.collect::<String>()
+        )
     };
     let keys = |step: &Value| -> Vec<(String, Value)> {
         let properties = step["properties"].as_object().unwrap().clone();
@@ -973,8 +979,16 @@ async fn results_are_drawn() {
             choose("chart-label", "outTemp").await;
         }
         browser.wait_for("#presentation .u-legend", |text| text.contains(legend)).await;
-        let count = browser.client.execute(inked, Vec::new()).await.unwrap().as_u64().unwrap();
-        assert!(count > 20, "{kind}: {count} pixels are drawn");
+        // Rows go on to come, and with them points.
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            let count = browser.client.execute(inked, Vec::new()).await.unwrap().as_u64().unwrap();
+            if count > 20 {
+                break;
+            }
+            assert!(Instant::now() < deadline, "{kind}: {count} pixels are drawn");
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
     }
     browser.fill("#presentation [name=chart-threshold]", "-100000").await;
     browser.wait_for("#presentation [role=status]", |text| text.contains("are above the threshold")).await;

@@ -36,7 +36,7 @@ use crate::subtasks::{Chain, Selection, Step};
 /// What the graph is built from.
 pub struct GraphPlan {
     /// By source, how its rows are read.
-    pub readings: Vec<Reading>,
+    pub readings: Vec<SourceReading>,
     /// The columns of the results.
     pub schema_out: Arc<Schema>,
     pub stages: Vec<Stage>,
@@ -61,7 +61,7 @@ pub struct GraphPlan {
 
 /// How the rows of a source are read.
 #[derive(Clone)]
-pub struct Reading {
+pub struct SourceReading {
     /// The columns of its messages.
     pub schema: Arc<Schema>,
     /// The columns in the order in which rows without a header hold them.
@@ -127,7 +127,7 @@ impl GraphPlan {
             });
             let decoded = own.unwrap_or_else(|| schema.clone());
             let (sort, decoding) = (dataflow.sort_column(&decoded), source.decoding.clone());
-            Reading { schema, decoded, order, decoding, sort, absent }
+            SourceReading { schema, decoded, order, decoding, sort, absent }
         };
         let readings = dataflow.schemas(&schema).into_iter().zip(&dataflow.sources).map(reading).collect();
         GraphPlan {
@@ -289,8 +289,8 @@ fn by_turn() -> impl ParallelizationContract<u64, Vec<Arc<Bucket>>> {
 
 /// Parses the rows of buckets into messages.
 fn prepare(plan: &GraphPlan, times: SharedServiceTimes) -> impl FnMut(Arc<Bucket>) -> InFlightMessage + use<> {
-    let read = |reading: &Reading| {
-        let Reading { decoded, decoding, sort, .. } = reading;
+    let read = |reading: &SourceReading| {
+        let SourceReading { decoded, decoding, sort, .. } = reading;
         (Prepare::new(decoded.clone(), decoding.clone()).sorted_by(sort.clone()), reading.clone())
     };
     let mut readings: Vec<_> = plan.readings.iter().map(read).collect();
@@ -308,7 +308,7 @@ fn prepare(plan: &GraphPlan, times: SharedServiceTimes) -> impl FnMut(Arc<Bucket
             unread = file.read(&mut Arc::make_mut(&mut bucket).raw).err().map(|error| error.to_string());
         }
         let source = bucket.metadata.source;
-        let (prepare, Reading { schema, order, absent, .. }) = &mut readings[source];
+        let (prepare, SourceReading { schema, order, absent, .. }) = &mut readings[source];
         let ((mut message, bad), service) = times.borrow_mut().time(0, || prepare.apply(&bucket));
         let came = absent.found_in(&message);
         order.iter().for_each(|order| order.select(&mut message));
