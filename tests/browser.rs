@@ -333,6 +333,20 @@ async fn nothing_that_was_typed_is_lost() {
     assert_eq!(run("return document.querySelector('#toml').selectionStart").await, 16);
     run("window.fetch = window.real").await;
 
+    // What is mended stays in sight, and the focus stays in it.
+    let columns = "#field-subtask-0-columns";
+    let panel = "return [document.querySelector('.step details').open, document.activeElement.id]";
+    let in_sight = json!([true, "field-subtask-0-columns"]);
+    browser.click(".step summary").await;
+    browser.fill(columns, "outTemperature\u{e007}").await;
+    browser.wait_for("#problem", |text| text.contains("outTemperature")).await;
+    assert_eq!(run(panel).await, in_sight);
+    browser.keys(&[Key::Backspace.into(); 7]).await;
+    browser.keys(&[Key::Enter.into()]).await;
+    browser.wait_for_value("#toml", |text| text.contains("columns = [\"outTemp\"]")).await;
+    browser.wait_for("#problem", str::is_empty).await;
+    assert_eq!(run(panel).await, in_sight);
+
     // A field that is wrong holds the save up.
     browser.fill("#field-buffer-bucket_size", "many").await;
     browser.click("#field-buffer-delay").await;
@@ -388,6 +402,34 @@ async fn nothing_that_was_typed_is_lost() {
     browser.click(".brand").await;
     browser.wait_for("h1", |text| text == "Projects").await;
     browser.close().await;
+}
+
+/// A comma is a decimal point where people write it so; elsewhere it parts thousands, and is refused rather than guessed.
+#[tokio::test]
+#[ignore = "needs Chromium and chromedriver"]
+async fn a_number_may_have_the_comma_of_its_language() {
+    let projects = Projects::new();
+    std::fs::write(projects.path().join("steady.toml"), STEADY.replace("standard_scaler", "clip")).unwrap();
+    let page = Page::start(&projects);
+    let number = "#field-subtask-0-upper";
+    for language in ["de", "en"] {
+        let browser = Browser::open(language).await;
+        browser.client.goto(&page.url("/projects/steady/edit")).await.unwrap();
+        browser.click(".step summary").await;
+        browser.fill(number, "2,5\u{e007}").await;
+        if language == "de" {
+            browser.wait_for_value("#toml", |text| text.contains("\nupper = 2.5\n")).await;
+        } else {
+            browser.wait_for(&format!("{number}-help"), |text| text.contains("not a number")).await;
+            assert!(!browser.run("return document.querySelector('#toml').value").await.to_string().contains("upper"));
+            browser.fill(number, "2.5\u{e007}").await;
+            browser.wait_for_value("#toml", |text| text.contains("\nupper = 2.5\n")).await;
+        }
+        // A text stays what is typed.
+        browser.fill("#field-description", "2,5\u{e007}").await;
+        browser.wait_for_value("#toml", |text| text.contains("description = \"2,5\"\n")).await;
+        browser.close().await;
+    }
 }
 
 #[tokio::test]
@@ -899,6 +941,12 @@ async fn no_page_keeps_anybody_out() {
                 let wait = browser.client.wait().at_most(Duration::from_secs(60));
                 wait.for_element(Locator::Css("table.rows")).await.unwrap();
             }
+            if what == "empty" {
+                // What to do: press the button that is there, or put a file of this name.
+                let button = if language == "de" { "Neues Projekt" } else { "New project" };
+                browser.wait_for("main p:last-child", |text| text.contains(button) && text.contains("NAME.toml")).await;
+                assert_eq!(browser.text(".head button.first").await, button);
+            }
             assert_eq!(browser.violations(&axe).await, json!([]), "{what} {language} {width} {scheme}");
             let over = "return document.documentElement.scrollWidth - innerWidth";
             assert!(browser.run(over).await.as_f64().unwrap() <= 0.0, "{what} is wider than {width}");
@@ -932,12 +980,30 @@ const LEARNING: &str = "schema = \"davis\"\nsource.url = \"generate:rows=1000000
     [[table]]\nname = \"quality\"\ninput = \"sgd_regressor\"\nkey = [\"station\"]\nwindow = \"1h\"\ncolumns = []\n\
     score = { label = \"outTemp\", prediction = \"prediction\", metrics = [\"mae\"] }\n";
 
+/// What the legend of the latency chart says while the cursor goes over its seconds, each once.
+const UNDER_THE_CURSOR: &str = "const titled = ({ textContent }) => textContent.startsWith('Latency over time');
+    const chart = [...document.querySelectorAll('.chart')].find(titled);
+    const over = chart?.querySelector('.u-over');
+    if (!over) return [];
+    over.scrollIntoView({ block: 'center' });
+    const { left, top, width } = over.getBoundingClientRect();
+    const seen = new Map();
+    for (let x = 1; x < width; x += 2) {
+        over.dispatchEvent(new MouseEvent('mousemove', { bubbles: true, clientX: left + x, clientY: top + 50 }));
+        const [second, ...times] = [...chart.querySelectorAll('.u-value')].map(({ textContent }) => textContent);
+        seen.set(second, times.join('|'));
+    }
+    return [...seen.values()]";
+
 #[tokio::test]
 #[ignore = "needs Chromium and chromedriver"]
 async fn results_are_drawn() {
     let projects = Projects::new();
     std::fs::write(projects.path().join("learning.toml"), LEARNING).unwrap();
+    let seldom = STEADY.replace("rate=2000", "rate=0.5").replace("= 100\n", "= 1\n");
+    std::fs::write(projects.path().join("seldom.toml"), seldom).unwrap();
     let page = Page::start(&projects);
+    page.post("/api/v1/projects/seldom/start", Value::Null);
     page.post("/api/v1/projects/learning/start", Value::Null);
     page.wait_for("learning", "running");
     let browser = Browser::open("en").await;
@@ -1002,6 +1068,22 @@ async fn results_are_drawn() {
     let columns = browser.text("#tables select[name=table-column]").await;
     assert!(columns.contains("mae"), "{columns}");
     page.post("/api/v1/projects/learning/stop", Value::Null);
+
+    // A row every two seconds: the seconds between have no latency, which is none of 0 ms.
+    browser.client.goto(&page.url("/projects/seldom")).await.unwrap();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        let seen = browser.run(UNDER_THE_CURSOR).await;
+        let seen: Vec<&str> = seen.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let is_time =
+            |text: &str| text.split('|').all(|time| [" ms", " µs", " s"].iter().any(|unit| time.ends_with(unit)));
+        let (times, gaps): (Vec<&str>, Vec<&str>) = seen.iter().partition(|text| is_time(text));
+        assert!(gaps.iter().all(|text| *text == "|||") && times.iter().all(|text| !text.starts_with("0 ")), "{seen:?}");
+        if !gaps.is_empty() && times.len() > 1 {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{seen:?}");
+    }
 
     browser.client.goto(&page.url("/projects/learning/edit")).await.unwrap();
     browser.click("#preview").await;

@@ -57,7 +57,7 @@ function split(text, separator) {
 
 const SPECIAL = { nan: NaN, inf: Infinity, "+inf": Infinity, "-inf": -Infinity };
 
-// A decimal comma where one is usual, if the text is a number alone: in lists a comma parts items.
+// A decimal comma where one is usual, if the text is a number alone: in lists a comma parts items, in texts it is itself.
 const decimal = (text) => (language === "de" && /^[-+]?\d*,\d+(e[-+]?\d+)?$/i.test(text) ? text.replace(",", ".") : text);
 
 function asNumber(text) {
@@ -106,7 +106,9 @@ function readAny(parts, text) {
 // What a text says, nothing if it is empty, or an Error with what is wrong with it.
 export function read(parts, text) {
   const trimmed = text.trim();
-  return trimmed === "" ? undefined : readAny(parts, parts.some((part) => part.type === "array") ? trimmed : decimal(trimmed));
+  const types = parts.map(({ type }) => type);
+  const isNumber = !types.includes("array") && (types.includes("number") || types.includes("integer"));
+  return trimmed === "" ? undefined : readAny(parts, isNumber ? decimal(trimmed) : trimmed);
 }
 
 const isTable = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
