@@ -3,9 +3,13 @@
 use crate::config::{Dataflow, SourcePlan};
 use crate::runtime::graph::absent_columns::ROWS;
 
-/// The columns that no row has had a value of so far, on any worker.
-#[derive(Default)]
+/// The columns of each source that no row has had a value of so far, on any worker.
 pub struct NeverCame {
+    sources: Vec<AwaitedColumns>,
+}
+
+/// The columns of a source that no row of it has had a value of.
+struct AwaitedColumns {
     /// By their places; empty once they were told.
     columns: Vec<(usize, String)>,
     rows: u64,
@@ -14,27 +18,35 @@ pub struct NeverCame {
 impl NeverCame {
     /// The columns that the dataflow names.
     pub fn of(dataflow: &Dataflow) -> NeverCame {
+        let mut places = 0..;
         let of = |source: &SourcePlan| {
             let names = source.named_columns().into_iter().flat_map(|schema| schema.names());
             let name = |name: &str| match &source.name {
                 Some(source) => format!("{name} of {source}"),
                 None => name.to_owned(),
             };
-            names.map(name).collect::<Vec<_>>()
+            AwaitedColumns { columns: places.by_ref().zip(names.map(name)).collect(), rows: 0 }
         };
-        NeverCame { columns: dataflow.sources.iter().flat_map(of).enumerate().collect(), rows: 0 }
+        NeverCame { sources: dataflow.sources.iter().map(of).collect() }
     }
 
-    /// An epoch of so many rows in which these columns had their first values on a worker; what is to be told, if enough
-    /// rows have come.
-    pub fn settle(&mut self, came: &[usize], rows: u64) -> Option<String> {
-        self.columns.retain(|(place, _)| !came.contains(place));
-        self.rows += rows;
-        if self.rows >= ROWS { self.close() } else { None }
+    /// An epoch of so many rows of a source in which these columns had their first values on a worker; what is to be
+    /// told, if enough rows of it have come.
+    pub fn settle(&mut self, source: usize, came: &[usize], rows: u64) -> Option<String> {
+        let awaited = &mut self.sources[source];
+        awaited.columns.retain(|(place, _)| !came.contains(place));
+        awaited.rows += rows;
+        if awaited.rows >= ROWS { awaited.tell() } else { None }
     }
 
     /// What is to be told at the end.
-    pub fn close(&mut self) -> Option<String> {
+    pub fn close(&mut self) -> Vec<String> {
+        self.sources.iter_mut().filter_map(AwaitedColumns::tell).collect()
+    }
+}
+
+impl AwaitedColumns {
+    fn tell(&mut self) -> Option<String> {
         const MOST: usize = 10;
         let columns = std::mem::take(&mut self.columns);
         if columns.is_empty() || self.rows == 0 {
@@ -63,23 +75,34 @@ mod tests {
     fn columns_that_did_not_come_are_told_once() {
         let schema = "schema = { number = [\"a\", \"b\"], text = [\"t\"] }";
         let mut some = never_came(schema);
-        assert_eq!(some.settle(&[1], 7), None);
-        let told = some.close().unwrap();
+        assert_eq!(some.settle(0, &[1], 7), None);
+        let told = some.close().concat();
         assert!(told.contains("no value of a, t in the first 7 rows"), "{told}");
-        assert_eq!((some.settle(&[], 5000), some.close()), (None, None));
+        assert_eq!((some.settle(0, &[], 5000), some.close()), (None, vec![]));
         let mut early = never_came(schema);
-        assert_eq!(early.settle(&[0], 600), None);
-        assert!(early.settle(&[2], 600).unwrap().contains("no value of b in the first 1200 rows"));
-        assert_eq!(early.close(), None);
+        assert_eq!(early.settle(0, &[0], 600), None);
+        assert!(early.settle(0, &[2], 600).unwrap().contains("no value of b in the first 1200 rows"));
+        assert_eq!(early.close(), [] as [String; 0]);
         // Nothing has come at all.
-        assert_eq!(never_came(schema).close(), None);
+        assert_eq!(never_came(schema).close(), [] as [String; 0]);
+    }
+
+    #[test]
+    fn the_rows_of_one_source_tell_nothing_of_another() {
+        let sources = ["a", "b"].map(|name| format!("[[source]]\nname = {name:?}\nurl = \"{name}.csv\"\n")).concat();
+        let text = format!("schema = {{ number = [\"n\"] }}\n{sources}[sink]\nurl = \"null\"\n");
+        let registry = crate::registry::Registry::builtin();
+        let mut awaited = NeverCame::of(&Dataflow::from_text("f.toml", &text, &[], &registry).unwrap());
+        assert_eq!(awaited.settle(0, &[0], 5000), None);
+        assert_eq!(awaited.settle(1, &[], 7), None);
+        assert!(awaited.close().concat().contains("no value of n of b in the first 7 rows"));
     }
 
     #[test]
     fn a_built_in_schema_may_have_more_than_a_station_sends() {
         for schema in ["", "schema = \"davis\"", "schema = \"infer\""] {
             let mut built_in = never_came(schema);
-            assert_eq!((built_in.settle(&[0], 2000), built_in.close()), (None, None), "{schema}");
+            assert_eq!((built_in.settle(0, &[0], 2000), built_in.close()), (None, vec![]), "{schema}");
         }
     }
 }
