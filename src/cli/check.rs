@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::{Failure, print};
-use crate::config::{Dataflow, SinkPlan, TablePlan};
+use crate::config::{Dataflow, SinkPlan, SourcePlan, TablePlan};
 use crate::registry::Registry;
 
 /// Validate a dataflow file and print its graph.
@@ -27,11 +27,11 @@ pub fn run(arguments: &CheckArguments, registry: &Registry) -> Result<ExitCode, 
 
 /// All nodes, from source to sink.
 fn nodes(dataflow: &Dataflow) -> Vec<String> {
-    let names = dataflow.sources.iter().filter_map(|source| source.name.as_ref());
-    let names = names.map(|name| format!("{name}, ")).collect::<Vec<_>>();
-    let urls = dataflow.sources.iter().map(|source| source.url.to_string());
-    let named = (0..).zip(urls).map(|(place, url)| names.get(place).map_or(String::new(), String::clone) + &url);
-    let source = format!("source {}", named.collect::<Vec<_>>().join("; "));
+    let named = |source: &SourcePlan| match &source.name {
+        Some(name) => format!("{name}, {}", source.url),
+        None => source.url.to_string(),
+    };
+    let source = format!("source {}", dataflow.sources.iter().map(named).collect::<Vec<_>>().join("; "));
     let limits = dataflow.limits();
     let buffer = format!("buffer {} rows, {}", limits.bucket_size, humantime::format_duration(limits.delay));
     [source, buffer].into_iter().chain(dataflow.labels()).chain(end(dataflow).map(sink)).collect()

@@ -57,8 +57,8 @@ impl Dataflow {
 
     /// The MQTT clients of process `process` of so many: a name for people, and the endpoint.
     pub fn clients(&self, process: usize, processes: usize) -> Vec<(String, Endpoint)> {
-        let own = (0..self.connections()).filter(|number| self.reader_of(*number, processes) == process);
-        let source = own.filter_map(|number| {
+        let own = (0..).zip(self.readers(processes)).filter(|(_, reader)| *reader == process);
+        let source = own.filter_map(|(number, _)| {
             let (source, settings) = self.connection(number);
             Some((self.sources[source].role(), settings.endpoint?))
         });

@@ -53,6 +53,11 @@ impl SourcePlan {
         self.name.clone().unwrap_or_else(|| self.url.to_string())
     }
 
+    /// The addresses of sources, in words.
+    pub fn addresses(sources: &[SourcePlan]) -> String {
+        sources.iter().map(|source| source.url.to_string()).collect::<Vec<_>>().join(", ")
+    }
+
     /// What it is to a run, in words.
     pub fn role(&self) -> String {
         self.name.as_ref().map_or_else(|| "the source".into(), |name| format!("the source {name}"))

@@ -23,37 +23,40 @@ impl Dataflow {
         self.sources.iter().map(|source| source.settings.connections()).sum()
     }
 
+    /// By connection, the number of the source that it belongs to.
+    pub fn sources_of_connections(&self) -> Vec<usize> {
+        let of = |(source, plan): (usize, &SourcePlan)| std::iter::repeat_n(source, plan.settings.connections());
+        self.sources.iter().enumerate().flat_map(of).collect()
+    }
+
     /// The number of the source that a connection belongs to, and the settings of the connection.
     ///
     /// # Panics
     /// If there is no such connection.
     pub fn connection(&self, number: usize) -> (usize, SourceSettings) {
-        let mut first = 0;
-        for (source, plan) in self.sources.iter().enumerate() {
-            let count = plan.settings.connections();
-            if number < first + count {
-                return (source, plan.settings.of_connection(number - first));
-            }
-            first += count;
-        }
-        panic!("there are {first} connections, and {number} is none of them")
+        let sources = self.sources_of_connections();
+        let source = sources[number];
+        let place = number - sources.partition_point(|before| *before < source);
+        (source, self.sources[source].settings.of_connection(place))
     }
 
-    /// The process, of so many, that reads a connection. Any process reaches a broker; files are those of the first.
-    pub fn reader_of(&self, number: usize, processes: usize) -> usize {
-        if !self.has_several_sources() {
-            return number % processes;
-        }
-        let is_shared = |number: usize| self.connection(number).1.endpoint.is_some();
-        if !is_shared(number) {
-            return 0;
-        }
-        (0..number).filter(|before| is_shared(*before)).count() % processes
+    /// By connection, the process, of so many, that reads it. Any process reaches a broker; of several sources, files are
+    /// read by the first.
+    pub fn readers(&self, processes: usize) -> Vec<usize> {
+        let mut shared = 0;
+        let reader = |source: usize| {
+            if self.has_several_sources() && self.sources[source].settings.endpoint.is_none() {
+                return 0;
+            }
+            shared += 1;
+            (shared - 1) % processes
+        };
+        self.sources_of_connections().into_iter().map(reader).collect()
     }
 
     /// Whether of so many processes several read connections.
     pub fn is_read_in_several(&self, processes: usize) -> bool {
-        processes > 1 && (0..self.connections()).any(|number| self.reader_of(number, processes) > 0)
+        processes > 1 && self.readers(processes).iter().any(|reader| *reader > 0)
     }
 
     /// Whether a source redelivers what was not acknowledged, even to a later run.
@@ -89,7 +92,7 @@ impl Dataflow {
 
     /// Where rows come from, in words.
     pub fn shown_sources(&self) -> String {
-        self.sources.iter().map(|source| source.url.to_string()).collect::<Vec<_>>().join(", ")
+        SourcePlan::addresses(&self.sources)
     }
 
     /// How many steps stand before all rows go the same way.

@@ -159,8 +159,7 @@ fn origin(dataflow: &str, sources: &[SourcePlan]) -> sink::RowsOrigin {
         _ => None,
     });
     let time = sources[0].decoding.time.as_ref().map(|time| time.name.clone());
-    let source = sources.iter().map(|source| source.url.to_string()).collect::<Vec<_>>().join(", ");
-    sink::RowsOrigin { dataflow: dataflow.to_owned(), source, file, time }
+    sink::RowsOrigin { dataflow: dataflow.to_owned(), source: SourcePlan::addresses(sources), file, time }
 }
 
 fn stem(path: &str) -> String {

@@ -18,14 +18,13 @@ struct AwaitedColumns {
 impl NeverCame {
     /// The columns that the dataflow names.
     pub fn of(dataflow: &Dataflow) -> NeverCame {
-        let mut places = 0..;
         let of = |source: &SourcePlan| {
             let names = source.named_columns().into_iter().flat_map(|schema| schema.names());
             let name = |name: &str| match &source.name {
                 Some(source) => format!("{name} of {source}"),
                 None => name.to_owned(),
             };
-            AwaitedColumns { columns: places.by_ref().zip(names.map(name)).collect(), rows: 0 }
+            AwaitedColumns { columns: names.map(name).enumerate().collect(), rows: 0 }
         };
         NeverCame { sources: dataflow.sources.iter().map(of).collect() }
     }

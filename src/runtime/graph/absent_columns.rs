@@ -14,9 +14,9 @@ pub struct AbsentColumns {
 }
 
 impl AbsentColumns {
-    /// All columns of a schema, at places from this one on.
-    pub fn of(schema: &Schema, first: usize) -> AbsentColumns {
-        AbsentColumns { columns: (first..).zip(schema.columns().iter().cloned()).collect(), rows: 0 }
+    /// All columns of a schema.
+    pub fn of(schema: &Schema) -> AbsentColumns {
+        AbsentColumns { columns: schema.columns().iter().cloned().enumerate().collect(), rows: 0 }
     }
 
     /// The places of the columns that have their first value in this message.
@@ -55,7 +55,7 @@ mod tests {
             message.texts.push(text);
             message
         };
-        let mut absent = AbsentColumns::of(&schema, 0);
+        let mut absent = AbsentColumns::of(&schema);
         assert_eq!(absent.found_in(&message(f64::NAN, Some("x"))), [1]);
         assert_eq!(absent.found_in(&message(0.0, Some("x"))), [0]);
         assert!(absent.found_in(&message(0.0, None)).is_empty());
@@ -66,7 +66,7 @@ mod tests {
         let schema = Schema::new([("a", Kind::Number)]);
         let message = |value: f64, rows: u64| Message::from_columns(&[vec![value; rows as usize]]);
         for (before, found) in [(ROWS - 1, vec![0]), (ROWS, vec![])] {
-            let mut absent = AbsentColumns::of(&schema, 0);
+            let mut absent = AbsentColumns::of(&schema);
             assert!(absent.found_in(&message(f64::NAN, before)).is_empty());
             assert_eq!(absent.found_in(&message(1.0, 1)), found, "{before}");
         }

@@ -114,11 +114,8 @@ impl GraphPlan {
         let (stages, whole) = stages(steps, dataflow.placement, fuse, taken_after, &tapped);
         // Rows travel to the owners of an alert's keys.
         let whole = whole && branches.iter().all(|branch| branch.alert.is_none());
-        let mut named = 0;
         let reading = |(schema, source): (Schema, &SourcePlan)| {
-            let columns = source.named_columns();
-            let absent = columns.map(|columns| AbsentColumns::of(columns, named)).unwrap_or_default();
-            named += columns.map_or(0, |columns| columns.columns().len());
+            let absent = source.named_columns().map(AbsentColumns::of).unwrap_or_default();
             let schema = Arc::new(schema);
             let own = source.known().filter(|own| **own != *schema).cloned().map(Arc::new);
             let order = own.as_ref().map(|own| {

@@ -126,8 +126,7 @@ impl SourceConnections {
         stay: bool,
     ) -> SourceConnections {
         let processes = options.cluster.processes();
-        let readers: Vec<usize> =
-            (0..dataflow.connections()).map(|number| dataflow.reader_of(number, processes)).collect();
+        let readers = dataflow.readers(processes);
         let other = |process: &usize| {
             IngestConnection::Other(RemoteConnection { process: *process, ..RemoteConnection::default() })
         };
@@ -163,7 +162,7 @@ impl SourceConnections {
             next_row: 0,
             numbering: Numbering::default(),
             routes,
-            sources: (0..count).map(|number| dataflow.connection(number).0).collect(),
+            sources: dataflow.sources_of_connections(),
             in_turn: dataflow.is_read_in_turn(),
         }
     }

@@ -151,8 +151,8 @@ impl LocalConnection {
 /// The numbers of the connections that this process reads.
 pub fn own(dataflow: &Dataflow, options: &Options) -> impl Iterator<Item = usize> + use<> {
     let (process, processes) = (options.cluster.process, options.cluster.processes());
-    let readers: Vec<usize> = (0..dataflow.connections()).map(|number| dataflow.reader_of(number, processes)).collect();
-    (0..readers.len()).filter(move |number| readers[*number] == process)
+    let readers = (0..).zip(dataflow.readers(processes));
+    readers.filter_map(move |(number, reader)| (reader == process).then_some(number))
 }
 
 /// Starts a connection; the calling thread is unparked at every bucket.
