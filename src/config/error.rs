@@ -69,6 +69,8 @@ pub enum Wrong {
     NoSchema,
     #[error("the schema names no column")]
     EmptySchema,
+    #[error("{0:?} can't stand both between thousands and before a fraction: `thousands` and `decimal` are the same")]
+    AmbiguousMark(char),
     /// What is wrong with the key that a column is read from.
     #[error("{0}")]
     ColumnKey(String),

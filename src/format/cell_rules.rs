@@ -51,6 +51,12 @@ impl CellRules {
         bad_cell: BadCell,
     ) -> Option<CellRules> {
         let missing: BTreeSet<String> = missing.into_iter().map(|word| word.trim().to_owned()).collect();
+        // What stands between thousands is not the decimal mark.
+        let decimal = decimal.or(match thousands {
+            Some(',') => Some(DecimalMark::Point),
+            Some('.') => Some(DecimalMark::Comma),
+            _ => None,
+        });
         let mark = decimal.unwrap_or_default();
         let missing_numbers = missing.iter().filter_map(|word| cell::number_by(word, mark));
         let missing_numbers = missing_numbers.filter(|number| !number.is_nan()).collect();
@@ -127,6 +133,9 @@ mod tests {
         let english = rules(None, ',');
         let read = ["1,234", "1,234,567.8", "12.5", "1,5", "101,10"].map(english);
         assert_eq!(read, [Some(1234.0), Some(1_234_567.8), Some(12.5), None, None]);
+        // Beside a semicolon the first lines may seem to have decimal commas.
+        let said = CellRules::new([], BTreeMap::new(), (None, Some(',')), BadCell::Row).unwrap();
+        assert_eq!((said.number("-734,533", DecimalMark::Comma), said.has_decimal()), (Some(-734_533.0), true));
         let spaces = rules(None, ' ');
         assert_eq!(["1 234.5", "21 4"].map(spaces), [Some(1234.5), None]);
     }

@@ -242,6 +242,7 @@ mod tests {
         assert_eq!(read("\u{feff}[{\"t\":1},{\"t\":\"},\"}]\n"), of([(1, "{\"t\":1}"), (1, "{\"t\":\"},\"}")]));
         let pretty = "[\n  {\n    \"t\": [\n      1\n    ]\n  },\n  {}\n]\n";
         assert_eq!(read(pretty), of([(2, "{\n    \"t\": [\n      1\n    ]\n  }"), (7, "{}")]));
+        assert_eq!(read("{\"t\":{ }\n}\n{\"t\":{\"u\":1}\n}"), of([(1, "{\"t\":{ }\n}"), (3, "{\"t\":{\"u\":1}\n}")]));
         assert_eq!(read("{\n\"t\": 1\n}\n"), of([(1, "{\n\"t\": 1\n}")]));
         assert_eq!(
             read("{\"t\":1}{\"t\":2}\r\n\0\n{\"t\":3}\0"),

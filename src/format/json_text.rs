@@ -64,10 +64,6 @@ impl EndSearch {
 /// Whether a text that begins with a brace, and has no line break, seems to be one object: its braces, those in strings
 /// among them, are balanced at its end and not before, and none opens behind one that closes.
 pub(crate) fn is_one_object(line: &[u8]) -> bool {
-    // Of a flat object the first brace that closes is the last byte.
-    if memchr::memchr(b'}', line).is_some_and(|at| at + 1 == line.len()) {
-        return true;
-    }
     let mut depth = 0_usize;
     for at in memchr::memchr2_iter(b'{', b'}', line) {
         if line[at] == b'{' {

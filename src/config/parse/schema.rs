@@ -45,6 +45,9 @@ pub(super) fn read_schema(value: Spanned<DeValue<'_>>) -> Result<ReadSchema, Spa
             if let Some(column) = section.reserved() {
                 return Err(Wrong::ReservedColumn(column.get_ref().name().to_owned()).at(column.span()));
             }
+            if let Some(mark) = section.ambiguous_mark() {
+                return Err(Wrong::AmbiguousMark(mark).at(span));
+            }
             let keys = section.keys().map_err(|(reason, column)| Wrong::ColumnKey(reason).at(column.span()))?;
             let names_columns = !section.number.is_empty() || !section.text.is_empty();
             let is_davis = section.base == Some(BaseSchema::Davis);

@@ -203,6 +203,16 @@ impl SchemaSection {
         self.listed().find(|column| PLACE.contains(&column.get_ref().name()))
     }
 
+    /// The character that stands both between thousands and before a fraction, where one does.
+    pub fn ambiguous_mark(&self) -> Option<char> {
+        let mark = match self.decimal? {
+            DecimalMark::Point => '.',
+            DecimalMark::Comma => ',',
+            DecimalMark::Either => return None,
+        };
+        self.thousands.filter(|thousands| *thousands == mark)
+    }
+
     /// The keys that columns are read from.
     ///
     /// # Errors
