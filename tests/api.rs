@@ -807,10 +807,13 @@ fn no_start_replaces_results_unless_it_is_told_to() {
     };
     start("", "done");
     assert_eq!(results(), [("out.ndjson".to_owned(), 50)]);
+    let report = page.get("/api/v1/projects/files/report");
+    assert!(report.as_array().is_some_and(|files| !files.is_empty()), "{report}");
     let changed = toml.replace("rows=50", "rows=20");
     std::fs::write(projects.path().join("files.toml"), changed).unwrap();
     start("", "failed");
     assert_eq!(results(), [("out.ndjson".to_owned(), 50)], "the choice that is preset");
+    assert_eq!(page.get("/api/v1/projects/files/report"), report, "a start that is refused takes nothing away");
     start("?results=new", "done");
     let both = results();
     assert_eq!((both.len(), both[0].1 + both[1].1), (2, 70), "{both:?}");
@@ -823,6 +826,32 @@ fn no_start_replaces_results_unless_it_is_told_to() {
     start("?results=new", "done");
     assert!(results().iter().any(|(name, lines)| name.starts_with("--out-20") && *lines == 50), "{:?}", results());
     assert_eq!(page.post("/api/v1/projects/steady/start?results=new", Value::Null).0, 422, "null is no file");
+    let table = "[[table]]\nname = \"t\"\naggregates = [\"count\"]\nsink.url = \"t.ndjson\"\n";
+    std::fs::write(projects.path().join("files.toml"), format!("{toml}{table}")).unwrap();
+    let (status, refused) = page.post("/api/v1/projects/files/start?results=new", Value::Null);
+    assert_eq!(status, 422, "two runs would share the file of the table");
+    assert!(refused["detail"].as_str().unwrap_or_default().contains("the table t"), "{refused}");
+}
+
+/// A run that is stopped before it waits for signals, one that is stopped twice, and one whose state is taken away.
+#[test]
+fn a_stop_at_any_time_and_a_state_that_goes_away_are_told_as_what_they_are() {
+    let projects = Projects::new();
+    let page = Page::start(&projects);
+    for _ in 0..3 {
+        assert_eq!(page.post("/api/v1/projects/steady/start", Value::Null).0, 200);
+        assert_eq!(page.post("/api/v1/projects/steady/stop", Value::Null).0, 200);
+        page.wait_for("steady", "done");
+    }
+    assert_eq!(page.post("/api/v1/projects/steady/start", Value::Null).0, 200);
+    page.wait_for("steady", "running");
+    let state = projects.path().join(".rowmill/steady");
+    std::fs::rename(&state, projects.path().join("gone")).unwrap();
+    page.wait_for("steady", "running");
+    assert_eq!(page.call("DELETE", "/api/v1/projects/steady", &[], None).0, 409);
+    assert_eq!(page.post("/api/v1/projects/steady/start", Value::Null).0, 409);
+    assert_eq!(page.post("/api/v1/projects/steady/stop", Value::Null).0, 200);
+    page.wait_for("steady", "done");
 }
 
 /// What the form shows and what a start refuses: each file has one use, under whatever name.

@@ -501,6 +501,14 @@ fn results_without_their_checkpoint_are_not_replaced() {
     assert_eq!(numbers(&out), [] as [u64; 0]);
     let changed = refused(&["--bucket-size", "7"], 1);
     assert!(changed.contains("buffer.bucket_size") && changed.contains("has changed"), "{changed}");
+    // Changes of a table that its checkpoint does not know: another run's.
+    let tabler = tabler(&directory);
+    std::fs::write(directory.path().join("all.ndjson"), "{\"count\":1}\n").unwrap();
+    let mut of_table = run(&tabler, broker.port, 1, &directory.path().join("other.csv"), &[]);
+    let output = of_table.current_dir(directory.path()).stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(2) && said.contains("all.ndjson") && said.contains("--fresh"), "{said}");
+    assert_eq!(std::fs::read_to_string(directory.path().join("all.ndjson")).unwrap(), "{\"count\":1}\n");
     let checkpoint = directory.path().join("out.csv.checkpoint");
     std::fs::write(&checkpoint, "nonsense").unwrap();
     let broken = refused(&[], 1);

@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -170,6 +170,7 @@ fn run_dataflow(arguments: &RunArguments, on_signals: SignalHandler, registry: &
         panics::end_with_others();
     }
     let quiet = arguments.quiet || !first;
+    let begun = Arc::new(Once::new());
     let options = Options {
         cluster,
         fuse: !arguments.no_fuse && arguments.report.is_none() && arguments.live.is_none() && arguments.trace.is_none(),
@@ -187,7 +188,7 @@ fn run_dataflow(arguments: &RunArguments, on_signals: SignalHandler, registry: &
         sink_deadline: Deadline::default(),
         reopen: on_signals.reopen,
         on_progress: (!quiet).then(progress),
-        on_live: observer(arguments),
+        on_live: observer(arguments, &begun),
         tables_at: arguments.live.clone(),
         reload_at: arguments.live.clone(),
         trace: arguments.trace.clone(),
@@ -201,6 +202,7 @@ fn run_dataflow(arguments: &RunArguments, on_signals: SignalHandler, registry: &
     }
     if let Some(report) = result? {
         let in_live = arguments.live.as_ref().map(|live| live.join("report"));
+        begun.call_once(|| arguments.live.iter().for_each(|live| forget_last_run(live)));
         finish(&report, arguments.report.iter().chain(&in_live), quiet)?;
         let of_live = in_live.as_deref().zip(arguments.live.as_deref());
         let of_report = arguments.report.as_deref().map(|report| (report, report));
@@ -295,9 +297,9 @@ fn announce(dataflow: &Dataflow) -> Option<OnReady> {
 }
 
 /// Writes what is asked for while the run goes on; `None` if that is nothing.
-fn observer(arguments: &RunArguments) -> Option<OnLive> {
+fn observer(arguments: &RunArguments, begun: &Arc<Once>) -> Option<OnLive> {
     let of_report = arguments.report.as_ref().filter(|_| cfg!(feature = "charts")).map(|report| keep(report));
-    match (arguments.live.clone().map(show), of_report) {
+    match (arguments.live.clone().map(|live| show(live, begun.clone())), of_report) {
         (Some(live), Some(report)) => Some(Arc::new(move |status| {
             live(status);
             report(status);
@@ -307,10 +309,13 @@ fn observer(arguments: &RunArguments) -> Option<OnLive> {
 }
 
 /// Writes `live.json` and `samples.ndjson`; a failure to write them is logged once.
-fn show(directory: PathBuf) -> OnLive {
-    let said = std::sync::Once::new();
+fn show(directory: PathBuf, begun: Arc<Once>) -> OnLive {
+    let said = Once::new();
     let samples = Mutex::new(SampleHistory::new(&directory));
     Arc::new(move |live| {
+        if live.rows_in > 0 {
+            begun.call_once(|| forget_last_run(&directory));
+        }
         let mut samples = samples.lock().expect("no holder panics");
         let sampled = live.sample.as_ref().map_or(Ok(()), |sample| samples.add(sample));
         if let Err(error) = live.write(&directory).and(sampled) {
@@ -319,9 +324,15 @@ fn show(directory: PathBuf) -> OnLive {
     })
 }
 
+/// Removes what `--live` shows of the run before. What a run that is refused finds there stays.
+fn forget_last_run(directory: &Path) {
+    let _ = std::fs::remove_file(directory.join(SampleHistory::FILE));
+    let _ = std::fs::remove_dir_all(directory.join("report"));
+}
+
 /// Writes the `samples.ndjson` of a report, of which its charts are drawn; a failure to write it is logged once.
 fn keep(directory: &Path) -> OnLive {
-    let (said, directory) = (std::sync::Once::new(), directory.to_owned());
+    let (said, directory) = (Once::new(), directory.to_owned());
     let _ = std::fs::remove_file(directory.join(SampleHistory::FILE));
     let samples = Mutex::new(SampleHistory::new(&directory));
     Arc::new(move |status| {

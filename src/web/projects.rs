@@ -68,13 +68,7 @@ impl ServerState {
         Ok(self.folder.names()?.iter().filter_map(|name| self.summary(name)).collect())
     }
 
-    /// The state of a project's run. A project is there if its file is, whatever the file says.
-    pub fn run_of(&self, name: &ProjectName) -> Result<ProjectRun, ApiError> {
-        self.file_of(name)?;
-        Ok(self.runs.run(&self.folder, name))
-    }
-
-    /// Whether there is such a project.
+    /// Whether there is such a project: if its file is there, whatever the file says.
     pub fn file_of(&self, name: &ProjectName) -> Result<(), ApiError> {
         self.folder.file(name).metadata().map(drop).map_err(|error| ApiError::file(name, &error))
     }
@@ -241,10 +235,10 @@ fn replaced(
 #[utoipa::path(delete, path = "/api/v1/projects/{name}", tag = "projects", params(("name" = String, Path)), responses(
     (status = 204), (status = 404, body = ApiProblem), (status = 409, body = ApiProblem)))]
 async fn delete(State(shared): State<SharedState>, Project(name): Project) -> Result<StatusCode, ApiError> {
-    if shared.run_of(&name)?.state.is_alive() {
-        return Err(ApiError::new(StatusCode::CONFLICT, format!("{name} runs: stop it first")));
-    }
-    shared.folder.remove(&name).map_err(|error| ApiError::file(&name, &error))?;
+    shared.file_of(&name)?;
+    let removed = shared.runs.remove(&shared.folder, &name);
+    let removed = removed.map_err(|reason| ApiError::new(StatusCode::CONFLICT, reason))?;
+    removed.map_err(|error| ApiError::file(&name, &error))?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -311,15 +305,19 @@ async fn start(
 }
 
 fn begin(shared: &SharedState, name: &ProjectName, results: ResultsChoice) -> Result<ProjectRun, ApiError> {
-    if let Some(problem) = shared.found(name)?.about.problem {
-        return Err(problem.into());
-    }
     let earlier = match results {
         ResultsChoice::Append => EarlierResults::Keep,
         ResultsChoice::Replace => EarlierResults::Replace,
         ResultsChoice::New => EarlierResults::Beside(new_file(shared, name)?),
     };
-    shared.runs.start(&shared.folder, name, &earlier).map_err(|reason| ApiError::new(StatusCode::CONFLICT, reason))
+    run(shared, name, &earlier)
+}
+
+fn run(shared: &SharedState, name: &ProjectName, earlier: &EarlierResults) -> Result<ProjectRun, ApiError> {
+    if let Some(problem) = shared.found(name)?.about.problem {
+        return Err(problem.into());
+    }
+    shared.runs.start(&shared.folder, name, earlier).map_err(|reason| ApiError::new(StatusCode::CONFLICT, reason))
 }
 
 /// A file beside the one that the results of a project go to, with the time in its name.
@@ -329,6 +327,12 @@ fn new_file(shared: &SharedState, name: &ProjectName) -> Result<String, ApiError
     let [sink] = &dataflow.sinks[..] else {
         return Err(ApiError::unusable(format!("{name} has several sinks: give each a new file in its dataflow file")));
     };
+    if let Some(table) = dataflow.tables.iter().find(|table| table.sink().is_some_and(|sink| sink.file(0).is_some())) {
+        return Err(ApiError::unusable(format!(
+            "the table {} of {name} goes to a file, too: give both a new file in its dataflow file",
+            table.name()
+        )));
+    }
     let url = sink.settings.url.to_string();
     let time = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
     let none = || ApiError::unusable(format!("the results of {name} go to {url}, which is no file: start it as it is"));
@@ -354,13 +358,14 @@ async fn restart(State(shared): State<SharedState>, Project(name): Project) -> R
     if let Some(problem) = shared.found(&name)?.about.problem {
         return Err(problem.into());
     }
+    let earlier = shared.runs.results(&shared.folder, &name);
     if shared.runs.run(&shared.folder, &name).state.is_alive() {
         let stopped = shared.runs.stop(&shared.folder, &name);
         stopped.map_err(|reason| ApiError::new(StatusCode::CONFLICT, reason))?;
     }
     for _ in 0..PATIENCE {
         if !shared.runs.run(&shared.folder, &name).state.is_alive() {
-            return begin(&shared, &name, ResultsChoice::Append).map(Json);
+            return run(&shared, &name, &earlier).map(Json);
         }
         tokio::time::sleep(LOOK_UP_INTERVAL).await;
     }

@@ -73,6 +73,9 @@ struct StartRecord {
     ticks: u64,
     started_ms: u64,
     stopping: bool,
+    /// The file that it writes beside earlier results.
+    #[serde(default)]
+    beside: Option<String>,
 }
 
 impl StartRecord {
@@ -84,6 +87,17 @@ impl StartRecord {
 
     fn write(&self, state: &Path) -> io::Result<()> {
         disk::replace_json(&state.join(StartRecord::FILE), self)
+    }
+
+    /// Writes the record of a child anew if somebody has taken it away: its run must not be forgotten.
+    fn restore(pid: u32, state: &Path) -> io::Result<()> {
+        if state.join(StartRecord::FILE).exists() {
+            return Ok(());
+        }
+        tracing::warn!("{}: the state of a run that goes on was taken away, and is written again", state.display());
+        fs::create_dir_all(state)?;
+        let ticks = beginning(pid).map_or(0, |(ticks, _)| ticks);
+        StartRecord { pid, ticks, started_ms: now_ms(), stopping: false, beside: None }.write(state)
     }
 
     fn is_alive(&self) -> bool {
@@ -130,10 +144,13 @@ impl Runs {
         }
         let state = folder.state(name);
         let failed = |error: io::Error| format!("{name} cannot be started: {error}");
-        for old in [StartRecord::FILE, RunStatus::FILE, RunOutcome::FILE, SampleHistory::FILE] {
+        if !folder.file(name).exists() {
+            return Err(format!("{name} has just been removed"));
+        }
+        // Samples and the report of the last run stay until this one has rows: it may be refused.
+        for old in [StartRecord::FILE, RunStatus::FILE, RunOutcome::FILE] {
             let _ = fs::remove_file(state.join(old));
         }
-        let _ = fs::remove_dir_all(report(folder, name));
         fs::create_dir_all(&state).map_err(failed)?;
         let log = File::create(state.join(LOG)).map_err(failed)?;
         let program = std::env::current_exe().map_err(failed)?;
@@ -157,8 +174,12 @@ impl Runs {
             .stderr(log)
             .spawn()
             .map_err(failed)?;
+        let beside = match earlier {
+            EarlierResults::Beside(file) => Some(file.clone()),
+            EarlierResults::Keep | EarlierResults::Replace => None,
+        };
         let ticks = beginning(child.id()).map_or(0, |(ticks, _)| ticks);
-        let started = StartRecord { pid: child.id(), ticks, started_ms: now_ms(), stopping: false };
+        let started = StartRecord { pid: child.id(), ticks, started_ms: now_ms(), stopping: false, beside };
         if let Err(error) = started.write(&state) {
             // A run that nobody finds again is worse than none.
             let _ = child.kill().and_then(|()| child.wait());
@@ -178,11 +199,30 @@ impl Runs {
         let started = StartRecord::read(&state).filter(|_| self.run(folder, name).state.is_alive());
         let started = started.ok_or_else(|| format!("{name} does not run"))?;
         let pid = Pid::from_raw(started.pid as i32).ok_or("no process")?;
-        kill_process(pid, Signal::TERM).map_err(|error| format!("{name} cannot be stopped: {error}"))?;
+        // Before the signal: it may end the process at once.
         if let Err(error) = (StartRecord { stopping: true, ..started }).write(&state) {
             tracing::warn!("{}: {error}", state.display());
         }
+        kill_process(pid, Signal::TERM).map_err(|error| format!("{name} cannot be stopped: {error}"))?;
         Ok(self.run(folder, name))
+    }
+
+    /// Where a run that goes on from the last one writes: into the file of its own that the last one had, if it had one.
+    pub fn results(&self, folder: &Folder, name: &ProjectName) -> EarlierResults {
+        let last = StartRecord::read(&folder.state(name)).and_then(|started| started.beside);
+        last.map_or(EarlierResults::Keep, EarlierResults::Beside)
+    }
+
+    /// Removes the file of a project, which no start at the same time runs then.
+    ///
+    /// # Errors
+    /// In words: it runs. Inside: a file that can't be removed.
+    pub fn remove(&self, folder: &Folder, name: &ProjectName) -> Result<io::Result<()>, String> {
+        let mut children = self.children.lock().expect("no holder panics");
+        if settled::<RunProgress>(&mut children, folder, name, false).0.state.is_alive() {
+            return Err(format!("{name} runs: stop it first"));
+        }
+        Ok(folder.remove(name))
     }
 
     /// The state of a project's run.
@@ -208,24 +248,36 @@ fn settled<T: Status>(
 
 /// Whether a project runs as a child of this server. Writes the outcome of one that ended without writing it.
 fn has_child(children: &mut Children, folder: &Folder, name: &ProjectName) -> bool {
-    let status = match children.alive.get_mut(name).map(Child::try_wait) {
-        Some(Ok(Some(status))) => status,
-        Some(Ok(None)) => return true,
-        Some(Err(_)) | None => return false,
+    let Some(child) = children.alive.get_mut(name) else { return false };
+    let state = folder.state(name);
+    let status = match child.try_wait() {
+        Ok(Some(status)) => status,
+        Ok(None) => {
+            let _ = StartRecord::restore(child.id(), &state);
+            return true;
+        }
+        Err(_) => return false,
     };
     children.alive.remove(name);
-    let state = folder.state(name);
     if state.join(RunOutcome::FILE).exists() {
         return false;
     }
+    let is_stopped = StartRecord::read(&state).is_some_and(|started| started.stopping);
+    let is_early = is_stopped && status.signal() == Some(Signal::TERM.as_raw());
     let reason = match status.signal() {
+        // It had not come so far as to wait for signals.
+        Some(_) if is_early => String::new(),
+        None if is_stopped => {
+            "it was asked to end a second time, and did at once: what was in flight is not done".into()
+        }
         Some(signal) => format!("its process was ended by signal {signal}"),
         None => last_line(&state).unwrap_or_else(|| format!("its process ended: {status}")),
     };
     let full =
         if is_full(&state) { format!("; no space is left on the disk of {}", state.display()) } else { String::new() };
     let reason = reason + &full;
-    let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
+    let code = if is_early { Some(0) } else { status.code() };
+    let code = code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
     let outcome = RunOutcome::now(code, reason);
     if let Err(error) = outcome.write(&state) {
         tracing::warn!("{}: {error}", state.display());
@@ -427,7 +479,7 @@ mod tests {
         let pid = std::process::id();
         let (ticks, zombie) = beginning(pid).unwrap();
         assert!(!zombie);
-        let started = |ticks| StartRecord { pid, ticks, started_ms: 0, stopping: false };
+        let started = |ticks| StartRecord { pid, ticks, started_ms: 0, stopping: false, beside: None };
         assert!(started(ticks).is_alive());
         assert!(!started(ticks + 1).is_alive(), "another process with the same pid");
         assert!(beginning(0).is_none());
@@ -476,7 +528,7 @@ mod tests {
         assert_eq!(current(None).state, RunState::Idle);
         let state = folder.state(&name);
         fs::create_dir_all(&state).unwrap();
-        StartRecord { pid: 0, ticks: 1, started_ms: 5, stopping: false }.write(&state).unwrap();
+        StartRecord { pid: 0, ticks: 1, started_ms: 5, stopping: false, beside: None }.write(&state).unwrap();
         let run = current(None);
         assert_eq!(run.state, RunState::Failed);
         assert!(run.reason.contains("killed"), "{run:?}");

@@ -55,9 +55,12 @@ impl TableOperators {
     ) -> Result<(TableOperators, Option<QueryServer>), Error> {
         let (mut tables, mut materialized_tables, mut references, mut seen) =
             (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let existing = existing(dataflow, options)[0];
-        // Without an entry in a checkpoint, changes are appended like results that no checkpoint covers.
-        let existing = if existing == Existing::Refuse { Existing::Append } else { existing };
+        let existing = match (existing(dataflow, options)[0], &kept) {
+            (manner @ (Existing::Replace | Existing::Rerun { .. }), _) => manner,
+            (_, None) => Existing::Append,
+            // Changes that this checkpoint does not know are of a run with another one, which would cut these off.
+            (_, Some(_)) => Existing::Refuse,
+        };
         for TableOf { table, sink, reference } in dataflow.tables(schema)? {
             let materialized = (index == 0).then(|| {
                 let mut contents = TableContents::new(table.schema(), table.changes);
