@@ -311,6 +311,27 @@ fn a_file_that_has_ended_holds_no_topic_back_and_ends_no_run() {
     }
 }
 
+/// What its rows hold is made while it is read, so a later run knows the file by its own bytes.
+#[test]
+fn a_file_with_times_relative_to_now_is_known_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let (port, _broker) = embedded();
+    write(&directory, "pack.senml", "[{\"n\":\"n\",\"v\":7,\"t\":-5}]\n");
+    beside_a_topic(&directory, port, 0, "[sink]\nurl = \"out.csv\"\n");
+    write(&directory, "sources.toml", &read(&directory, "sources.toml").replace("in.csv", "pack.senml"));
+    let out = directory.path().join("out.csv");
+    for topic in 0..2 {
+        let process = start(&directory, &[]);
+        wait_until("the file", || !numbers(&out).is_empty());
+        publish(port, QoS::AtLeastOnce, topic..topic + 1, &mut ChaCha8Rng::seed_from_u64(1));
+        wait_until("the topic", || numbers(&out).len() as u64 == topic + 2);
+        process.drain();
+    }
+    let mut all = numbers(&out);
+    all.sort_unstable();
+    assert_eq!(all, [0, 1, 7]);
+}
+
 /// Kills the run at any time, while the file is read and the topic is published: every row is there once.
 fn kills(sink: &str, all: impl Fn(&Path) -> Vec<u64>) {
     const ROWS: u64 = 60_000;

@@ -123,7 +123,8 @@ impl ParsedSettings {
                 |key: &str| key == section || key.strip_prefix(section).is_some_and(|rest| rest.starts_with('.'));
             contents.iter().filter(|(key, _)| within(key)).map(|(key, value)| (key.into(), value.into())).collect()
         };
-        let schema = of(self, "schema") == of(before, "schema");
+        // That of a lone source may stand with it.
+        let schema = ["schema", "source.schema"].iter().all(|section| of(self, section) == of(before, section));
         let (now, then) = (self.steps(), before.steps());
         let columns = |steps: &[StepContents]| -> Vec<StepContents> {
             let changes = |step: &&StepContents| step.get("use").is_some_and(|name| changes_columns(name));
@@ -491,6 +492,11 @@ mod tests {
         // Steps behind new columns may take others.
         let more = "\"polynomial_features\"\ncolumns = [\"outTemp\"]";
         assert_eq!(steps(&[scale, more, diff], &[scale, diff]), [(1, 1)]);
+        let of_source = |key: &str| {
+            TEXT.replace("[source]", &format!("[[source]]\nschema = {{ base = \"davis\", number = [\"{key}\"] }}"))
+        };
+        let other = contents(&of_source("a"), &[]).unchanged(&contents(&of_source("b"), &[]));
+        assert!(!other.schema && other.steps.is_empty(), "the schema may stand with its source");
         let schema = contents(&format!("schema = \"infer\"\n{TEXT}"), &[]).unchanged(&contents(TEXT, &[]));
         assert!(schema.steps.is_empty() && !schema.tables && !schema.schema);
         let window = contents(&TEXT.replace("1h", "2h"), &[]).unchanged(&contents(TEXT, &[]));

@@ -91,6 +91,11 @@ impl CellRules {
         self.decimal.is_some()
     }
 
+    /// Whether numbers have characters between thousands.
+    pub fn has_thousands(&self) -> bool {
+        self.thousands.is_some()
+    }
+
     /// Whether some numbers are missing values.
     pub fn has_missing_numbers(&self) -> bool {
         !self.missing_numbers.is_empty()

@@ -58,6 +58,12 @@ impl Default for Framing {
 }
 
 impl Framing {
+    /// Whether columns are elements of an array that is a row; `None` where the columns are still to be found.
+    pub(crate) fn has_element_columns(&self) -> Option<bool> {
+        let mut columns = self.columns.as_ref()?.columns().iter();
+        Some(columns.any(|column| self.decoding.keys.key(&column.name).starts_with('[')))
+    }
+
     /// The same, where the columns are still to be found.
     pub fn without_columns(&self) -> Framing {
         Framing { columns: None, ..self.clone() }

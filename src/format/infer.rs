@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::data::cell::{self, DecimalMark};
 use crate::data::{Format, Header, Kind, Row, Schema, Separated};
 use crate::format::json_cursor::JsonCell;
-use crate::format::{cells, csv, json, weatherlink};
+use crate::format::{CellRules, Decoding, cells, csv, json, weatherlink};
 
 /// Names in their order of appearance; a column is a number if every value present reads as one.
 #[derive(Default)]
@@ -18,9 +19,16 @@ pub struct Inference {
     line: Option<u64>,
     names: Vec<String>,
     weatherlink: bool,
+    /// How cells are read, where that is said.
+    rules: Option<Arc<CellRules>>,
 }
 
 impl Inference {
+    /// From rows whose cells are read in this way.
+    pub fn by(decoding: &Decoding) -> Inference {
+        Inference { rules: decoding.cells.clone(), ..Inference::default() }
+    }
+
     /// Takes in a row; an unreadable one is ignored.
     pub fn observe(&mut self, row: Row<'_>) {
         match row.format {
@@ -76,9 +84,10 @@ impl Inference {
         if json::each_value(bytes, &mut |_, _| {}).is_err() {
             return;
         }
+        let rules = self.rules.clone();
         let _ = json::each_value(bytes, &mut |name, cell| {
             let number = match &cell {
-                JsonCell::Text(text) => cell::number_by(text, DecimalMark::Point).is_some(),
+                JsonCell::Text(text) => is_number(rules.as_deref(), text, DecimalMark::Point),
                 JsonCell::Bool(_) => false,
                 _ => true,
             };
@@ -112,10 +121,17 @@ impl Inference {
             return;
         }
         for (name, cell) in self.names.iter().zip(cells) {
-            if cell::number_by(&cell, mark).is_none() {
+            if !is_number(self.rules.as_deref(), &cell, mark) {
                 self.columns[self.places[name]].1 = Kind::Text;
             }
         }
+    }
+}
+
+fn is_number(rules: Option<&CellRules>, cell: &str, mark: DecimalMark) -> bool {
+    match rules {
+        Some(rules) => rules.number(cell, mark).is_some(),
+        None => cell::number_by(cell, mark).is_some(),
     }
 }
 
@@ -134,6 +150,7 @@ pub(crate) fn cells_of(row: Row<'_>) -> Option<(Vec<Cow<'_, str>>, DecimalMark)>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::BadCell;
 
     fn kinds(rows: &[Row<'_>]) -> Vec<(String, Kind)> {
         let mut inference = Inference::default();
@@ -146,6 +163,19 @@ mod tests {
         let row = |bytes| Row { bytes, format: Format::Csv, header: Some(Header::read(b"a,b,c")) };
         let kinds = kinds(&[row(b"1,x,"), row(b"---,2,"), row(b"\"3\",4,nan")]);
         assert_eq!(kinds, [("a".into(), Kind::Number), ("b".into(), Kind::Text), ("c".into(), Kind::Number)]);
+    }
+
+    #[test]
+    fn cells_are_read_as_it_is_said() {
+        let (missing, words) = (["offline".to_owned()], [("ON".to_owned(), 1.0)].into());
+        let cells = CellRules::new(missing, words, (None, Some(',')), BadCell::Row).map(Arc::new);
+        let mut inference = Inference::by(&Decoding { cells, ..Decoding::default() });
+        let row = |format, bytes, header| Row { bytes, format, header };
+        inference.observe(row(Format::Json, br#"{"a": "1,234", "b": "offline", "c": "OFF"}"#, None));
+        inference.observe(row(Format::Csv, b"\"1,234\",ON,1", Some(Header::read(b"a,d,c"))));
+        let columns: Vec<(String, Kind)> = inference.schema().into();
+        let kinds: Vec<_> = columns.iter().map(|(name, kind)| (name.as_str(), *kind)).collect();
+        assert_eq!(kinds, [("a", Kind::Number), ("b", Kind::Number), ("c", Kind::Text), ("d", Kind::Number)]);
     }
 
     #[test]

@@ -45,17 +45,24 @@ impl<R: BufRead> FileRecords<R> {
         }
     }
 
-    /// Whether the array at `next` is a row: its elements are neither objects nor arrays.
+    /// Whether the array at `next` is one row: it begins with a value, and columns are elements, or none is known and all
+    /// are values.
     fn is_array_row(&mut self) -> io::Result<bool> {
-        let mut from = self.next + 1;
         loop {
-            let ahead = self.bytes[from..].iter().position(|byte| !byte.is_ascii_whitespace());
-            if let Some(at) = ahead {
-                return Ok(!matches!(self.bytes[from + at], b'{' | b'[' | b']'));
+            let array = &self.bytes[self.next..];
+            let first = array[1..].iter().find(|byte| !byte.is_ascii_whitespace());
+            let known = match (first, self.has_element_columns) {
+                (None, _) => None,
+                (Some(b'{' | b'[' | b']'), _) => Some(false),
+                (Some(_), Some(element_columns)) => Some(element_columns),
+                (Some(_), None) => json_text::holds_values(array),
+            };
+            if let Some(known) = known {
+                return Ok(known);
             }
-            from = self.bytes.len();
-            if from - self.next > self.max_line || !self.extend()? {
-                return Ok(false);
+            let has_begun = first.is_some();
+            if self.bytes.len() - self.next > self.max_line || !self.extend()? {
+                return Ok(has_begun);
             }
         }
     }
@@ -251,6 +258,8 @@ mod tests {
         assert_eq!(read("[]\n[{}]\n{}"), of([(2, "{}"), (3, "{}")]));
         assert_eq!(read("[[1,2],7, {\"t\":1}]"), of([(1, "[1,2]"), (1, "7"), (1, "{\"t\":1}")]));
         assert_eq!(read("[1, \"]\"]\n[\n2]\n[]\n"), of([(1, "[1, \"]\"]"), (2, "[\n2]")]));
+        // Columns are not known here: an array is a row if it holds values alone.
+        assert_eq!(read("[null, {\"t\":1},\n{\"t\":2}]"), of([(1, "null"), (1, "{\"t\":1}"), (2, "{\"t\":2}")]));
         assert_eq!(read("\n"), []);
     }
 

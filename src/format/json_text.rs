@@ -103,6 +103,23 @@ fn object_end(text: &[u8], one_line: bool) -> usize {
     memchr::memmem::find(text, b"\n{").map_or(text.len(), |at| at + 1)
 }
 
+/// Whether no element of an array is an object or an array; `None` if the text ends before that is known.
+pub(crate) fn holds_values(array: &[u8]) -> Option<bool> {
+    let (mut quoted, mut escaped) = (false, false);
+    for byte in &array[1..] {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            _ if quoted => {}
+            b'{' | b'[' => return Some(false),
+            b']' => return Some(true),
+            _ => {}
+        }
+    }
+    None
+}
+
 /// The element of an array that begins at `start`, and whether the array ends behind it, too; `None` if it does not
 /// end.
 ///

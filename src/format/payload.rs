@@ -8,7 +8,7 @@ use crate::data::{Broken, Column, DateOrder, Format, Header, Kind, Lookalike, Ro
 use crate::format::csv::{self, ClosingLine};
 use crate::format::formats::{Reading, RowTaker, lookalike, recognised_bytes, recognised_text};
 use crate::format::header_search::{self, HeaderLine};
-use crate::format::json_text::{each_element, each_object};
+use crate::format::json_text::{each_element, each_object, holds_values};
 use crate::format::records::date_cell;
 use crate::format::{DecimalSearch, Framing, MOST_ROWS, time_rules, transcode, units_line};
 
@@ -129,7 +129,7 @@ fn json(payload: &[u8], framing: &Framing, mut f: impl FnMut(Row<'_>)) {
     match text.first() {
         None => f(broken(Broken::Empty)),
         Some(b'{') => each_object(text, object),
-        Some(b'[') if is_array_row(text) && framing.rows.is_none() => object(text),
+        Some(b'[') if is_array_row(text, framing) && framing.rows.is_none() => object(text),
         Some(b'[') => {
             if each_element(text, &mut object).is_none() {
                 f(broken(Broken::Unreadable));
@@ -140,10 +140,11 @@ fn json(payload: &[u8], framing: &Framing, mut f: impl FnMut(Row<'_>)) {
     }
 }
 
-/// Whether an array is one row: its elements are neither objects nor arrays.
-fn is_array_row(array: &[u8]) -> bool {
+/// Whether an array is one row: it begins with a value, and columns are elements, or none is known and all are values.
+fn is_array_row(array: &[u8], framing: &Framing) -> bool {
     let first = array[1..].trim_ascii_start().first();
     first.is_some_and(|first| !matches!(first, b'{' | b'[' | b']'))
+        && framing.has_element_columns().unwrap_or_else(|| holds_values(array).unwrap_or(true))
 }
 
 /// Whether a text seems to be a JSON string that holds an object, as programs write that encode it twice.
@@ -294,7 +295,16 @@ mod tests {
             [r#"Json {"a": "x,]\"", "b": [1, 2]} None"#, "Json nonsense None", r#"Json {"c": {"d": 1}} None"#];
         assert_eq!(rows(payload), expected);
         // Values alone are a row.
-        assert_eq!(rows(b"[1, {}]"), ["Json [1, {}] None"]);
+        assert_eq!(rows(b"[1, \"{\"]"), ["Json [1, \"{\"] None"]);
+        assert_eq!(rows(b"[null, {}]"), ["Json null None", "Json {} None"]);
+        assert_eq!(rows(b"[1, {}]"), ["Json 1 None", "Json {} None"]);
+        let known = |columns: [&str; 1]| {
+            let columns = Some(Arc::new(Schema::new(columns.map(|name| (name, Kind::Number)))));
+            let (mut count, framing) = (0, Framing { columns, ..framing(1000, None) });
+            each_row(b"[1, {\"t\": 2}]", &framing, |_| count += 1);
+            count
+        };
+        assert_eq!((known(["[1].t"]), known(["t"])), (1, 2), "an element is a column");
         // Who reads it says why it can't be read.
         assert_eq!(rows(b"[\"a]"), ["Json [\"a] None"]);
         assert_eq!(rows(b"[[1], [2]]"), ["Json [1] None", "Json [2] None"]);

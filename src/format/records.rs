@@ -46,10 +46,19 @@ impl FileKind {
         match text.first() {
             Some(b'{') => FileKind::Ndjson,
             Some(b'[') if matches!(text[1..].trim_ascii_start().first(), None | Some(b'{' | b']')) => FileKind::Ndjson,
+            // An array of values, or an object that was encoded twice: a whole line of CSV is no JSON.
+            Some(b'[' | b'"') if is_json_line(text) => FileKind::Ndjson,
             _ if line.contains(&b'\t') => FileKind::WeatherLink,
             _ => FileKind::Csv,
         }
     }
+}
+
+/// Whether the first line is a JSON array, or a JSON text that holds an object.
+fn is_json_line(text: &[u8]) -> bool {
+    let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii_end();
+    (line.starts_with(b"[") || line.starts_with(b"\"{"))
+        && serde_json::from_slice::<serde::de::IgnoredAny>(line).is_ok()
 }
 
 /// The records of a file, one after the other, in one buffer.
@@ -89,6 +98,8 @@ pub struct FileRecords<R> {
     skipped: u64,
     /// Where the rows are inside of JSON objects.
     pub(super) rows: Option<InnerRows>,
+    /// As [`Framing::has_element_columns`].
+    pub(super) has_element_columns: Option<bool>,
     pub(super) json: JsonPlace,
 }
 
@@ -186,6 +197,7 @@ impl<R: BufRead> FileRecords<R> {
             begins: 0,
             skipped: 0,
             rows: framing.rows.clone(),
+            has_element_columns: framing.has_element_columns(),
             json: JsonPlace::default(),
         };
         if kind == FileKind::WeatherLink && !records.is_export()? {
@@ -725,6 +737,9 @@ mod tests {
     fn standard_input_is_known_by_its_start() {
         assert_eq!(FileKind::sniff(b" {\"a\":1}"), FileKind::Ndjson);
         assert_eq!(FileKind::sniff(b"[\n {\"a\":1}"), FileKind::Ndjson);
+        let lines: [&[u8]; 4] = [b"[1,2]\n[3,4]", b"[[1,2],[3,4]]", b"[null,{\"t\":1}]", b"\"{\\\"a\\\":1}\"\n"];
+        assert!(lines.iter().all(|text| FileKind::sniff(text) == FileKind::Ndjson));
+        assert_eq!(["[a],b\n[1],2", "\"{a}\",b\n"].map(|text| FileKind::sniff(text.as_bytes())), [FileKind::Csv; 2]);
         assert_eq!(FileKind::sniff(b"[a],b\n"), FileKind::Csv);
         assert_eq!(FileKind::sniff(b"\t\tTemp\n"), FileKind::WeatherLink);
         assert_eq!(FileKind::sniff(b"a,b\n"), FileKind::Csv);

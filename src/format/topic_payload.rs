@@ -72,7 +72,11 @@ pub fn read<'a>(payload: &[u8], topic: &'a str, framing: &Framing, unknown: &mut
         unknown.tell(name, topic);
         return TopicPayload::Unknown;
     }
-    let cell = framing.value.as_ref().map_or_else(|| value::cell_of(payload), |path| path.cell_of(payload));
+    let by_thousands = framing.decoding.cells.as_ref().is_some_and(|cells| cells.has_thousands());
+    let cell = match &framing.value {
+        Some(path) => path.cell_of(payload, by_thousands),
+        None => value::cell_of(payload, by_thousands),
+    };
     match cell {
         Ok(cell) => TopicPayload::Value { name, cell },
         Err(reason) => TopicPayload::Broken(reason),

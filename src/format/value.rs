@@ -22,11 +22,12 @@ impl ValuePath {
     ///
     /// # Errors
     /// No JSON, nothing at the path, or an object or an array there.
-    pub(crate) fn cell_of(&self, payload: &[u8]) -> Result<String, Broken> {
-        let lone = cell_of(payload);
+    pub(crate) fn cell_of(&self, payload: &[u8], has_thousands: bool) -> Result<String, Broken> {
+        let lone = cell_of(payload, has_thousands);
         if lone != Err(Broken::NestedValue) {
             return lone;
         }
+        let payload = text_of(payload)?.as_bytes();
         let mut cursor = JsonCursor::new(payload);
         let place = path::place(&self.0, &mut cursor).and_then(|place| cursor.end().map(|()| place));
         let place = place.map_err(|_| Broken::Unreadable)?.ok_or(Broken::NoValue)?;
@@ -54,22 +55,31 @@ pub fn object_of_row(row: &PartialRow) -> Vec<u8> {
 }
 
 /// The payload as a JSON value: a number, `true`, `false`, `null` and a JSON string as they are, nothing as `null`, and
-/// all else as a text.
+/// all else as a text. Where numbers have characters between thousands, numbers are texts, too, whose cells are read by
+/// that rule: 1.234 may be a thousand.
 ///
 /// # Errors
 /// Objects, arrays, and bytes that are no text.
-pub fn cell_of(payload: &[u8]) -> Result<String, Broken> {
-    let text = std::str::from_utf8(payload).map_err(|_| Broken::Unreadable)?;
-    // Firmware ends texts with NUL; some writers begin them with a byte-order mark.
-    let text = text.trim_start_matches('\u{feff}').trim_matches(|c: char| c == '\0' || c.is_whitespace());
+pub fn cell_of(payload: &[u8], has_thousands: bool) -> Result<String, Broken> {
+    let text = text_of(payload)?;
     if text.starts_with(['{', '[']) {
         return Err(Broken::NestedValue);
     }
     Ok(match text {
         "" => "null".into(),
-        _ if is_json_cell(text) => text.into(),
+        _ if is_json_cell(text)
+            && !(has_thousands && text.starts_with(['-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9'])) =>
+        {
+            text.into()
+        }
         _ => serde_json::Value::from(text).to_string(),
     })
+}
+
+/// The text of a payload. Firmware ends texts with NUL; some writers begin them with a byte-order mark.
+fn text_of(payload: &[u8]) -> Result<&str, Broken> {
+    let text = std::str::from_utf8(payload).map_err(|_| Broken::Unreadable)?;
+    Ok(text.trim_start_matches('\u{feff}').trim_matches(|c: char| c == '\0' || c.is_whitespace()))
 }
 
 /// Whether a text is a JSON number, string or word.
@@ -84,7 +94,7 @@ mod tests {
 
     #[test]
     fn a_value_keeps_its_own_bytes_where_json_has_them() {
-        let cell = |payload: &str| cell_of(payload.as_bytes()).unwrap();
+        let cell = |payload: &str| cell_of(payload.as_bytes(), false).unwrap();
         for (payload, value) in [
             ("54.30", "54.30"),
             (" -2e3\r\n", "-2e3"),
@@ -106,15 +116,18 @@ mod tests {
         ] {
             assert_eq!(cell(payload), value, "{payload:?}");
         }
+        let by_thousands = ["1.234", "-5", "true", "\"x\""].map(|payload| cell_of(payload.as_bytes(), true).unwrap());
+        assert_eq!(by_thousands, [r#""1.234""#, r#""-5""#, "true", r#""x""#]);
         assert_eq!(object_of([("a\"b", "1")]), br#"{"a\"b":1}"#);
     }
 
     #[test]
     fn a_value_in_an_object_is_that_at_the_path() {
         let path = ValuePath::parse("a.value").unwrap();
-        let cell = |payload: &str| path.cell_of(payload.as_bytes());
+        let cell = |payload: &str| path.cell_of(payload.as_bytes(), false);
         assert_eq!(cell(r#"{"ts": 1, "a": {"value": 12.60}}"#).as_deref(), Ok("12.60"));
         assert_eq!(cell(r#"{"a": {"value": "x\"y"}}"#).as_deref(), Ok(r#""x\"y""#));
+        assert_eq!(cell("\u{feff}{\"a\": {\"value\": 8}}\0").as_deref(), Ok("8"));
         assert_eq!((cell("4.5").as_deref(), cell("").as_deref()), (Ok("4.5"), Ok("null")));
         assert_eq!(cell(r#"{"a": 7}"#), Err(Broken::NoValue));
         assert_eq!(cell(r#"{"a": {"value": [1]}}"#), Err(Broken::NestedValue));
@@ -124,8 +137,8 @@ mod tests {
 
     #[test]
     fn what_is_no_value_is_refused() {
-        assert_eq!(cell_of(b"{\"a\": 1}"), Err(Broken::NestedValue));
-        assert_eq!(cell_of(b" [1, 2]"), Err(Broken::NestedValue));
-        assert_eq!(cell_of(&[0xff, 0xfe]), Err(Broken::Unreadable));
+        assert_eq!(cell_of(b"{\"a\": 1}", false), Err(Broken::NestedValue));
+        assert_eq!(cell_of(b" [1, 2]", false), Err(Broken::NestedValue));
+        assert_eq!(cell_of(&[0xff, 0xfe], false), Err(Broken::Unreadable));
     }
 }

@@ -21,9 +21,10 @@ pub(super) fn same_csv(bytes: &[u8], header: Option<&[u8]>, rows: &Bucket) {
     }
     let is_open = |format| matches!(format, Format::Broken(_));
     let whole = rows.raw.rows().take_while(|row| !is_open(row.format)).map(|row| row.bytes);
-    let ours: Vec<&[u8]> = header.into_iter().chain(whole).collect();
+    let is_blank = |line: &[u8]| String::from_utf8_lossy(line).trim().is_empty();
+    let ours: Vec<&[u8]> = header.into_iter().chain(whole).filter(|line| !is_blank(line)).collect();
     let theirs: Vec<Vec<Vec<u8>>> =
-        records(bytes).into_iter().filter(|(line, _)| !String::from_utf8_lossy(line).trim().is_empty()).map(|(_, cells)| cells).collect();
+        records(bytes).into_iter().filter(|(line, _)| !is_blank(line)).map(|(_, cells)| cells).collect();
     let broken = rows.raw.rows().any(|row| is_open(row.format));
     assert!(ours.len() == theirs.len() || broken && ours.len() < theirs.len(), "{ours:?}, not {theirs:?}");
     for (ours, theirs) in ours.iter().zip(&theirs) {

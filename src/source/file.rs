@@ -47,13 +47,19 @@ pub fn read(
     let framing = &with_decimal(path, kind, &settings.framing)?;
     let order = date_order(path, kind, framing)?;
     let topic: Arc<str> = path.display().to_string().into();
+    // A row that is made of a payload may hold the time at which it is read.
+    let payload = match kind {
+        FileKind::Payloads(_) if position.is_some() => Some(first_line(path, framing.compression)?),
+        _ => None,
+    };
     let (mut arrivals, mut is_same) = (0, true);
     let taken = position.map_or(0, FilePosition::taken);
     each_record(open(path, framing.compression)?, Some(kind), order, framing, |FileRecord { row, line, offset }| {
         let arrived = clock.now();
         arrivals += 1;
         if arrivals == 1 {
-            is_same = position.is_none_or(|position| position.begins_with(row.bytes));
+            let begins = payload.as_deref().unwrap_or(row.bytes);
+            is_same = position.is_none_or(|position| position.begins_with(begins));
         }
         if arrivals <= taken {
             return is_same && !output.stop.is_set();
@@ -141,9 +147,18 @@ fn with_decimal<'f>(path: &Path, kind: FileKind, framing: &'f Framing) -> Result
     })
 }
 
+/// The first line of a file, up to a kilobyte of it, without its end.
+fn first_line(path: &Path, compression: Compression) -> Result<Vec<u8>, Error> {
+    let mut line = Vec::new();
+    let read = open(path, compression)?.take(1024).read_until(b'\n', &mut line);
+    read.map_err(|error| file_error(path, error))?;
+    line.truncate(line.trim_ascii_end().len());
+    Ok(line)
+}
+
 /// The schema of all rows of a file.
 pub fn infer(path: &Path, kind: FileKind, framing: &Framing) -> Result<Schema, Error> {
-    let mut inference = Inference::default();
+    let mut inference = Inference::by(&framing.decoding);
     let kind = FileKind::of_format(framing.format).unwrap_or(kind);
     let framing = &with_decimal(path, kind, &framing.without_columns())?.into_owned();
     let mut scan = || -> io::Result<()> {

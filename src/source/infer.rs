@@ -18,7 +18,7 @@ pub fn infer(url: &SourceUrl, framing: &Framing) -> Result<Option<Schema>, Error
 
 /// The schema of the rows of one bucket, and of the levels of their topics.
 pub fn infer_bucket(bucket: &Bucket, decoding: &Decoding) -> Schema {
-    let mut inference = Inference::default();
+    let mut inference = Inference::by(decoding);
     bucket.raw.rows().for_each(|row| inference.observe(row));
     let of_topic = decoding.topic.iter().flat_map(|pattern| pattern.columns());
     of_topic.for_each(|name| inference.observe_level(name));

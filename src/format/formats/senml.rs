@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::cbor;
@@ -84,7 +84,8 @@ struct Record<'a> {
     /// When the next value comes: no matter of rows.
     #[serde(rename = "ut")]
     _ut: Option<f64>,
-    #[serde(borrow)]
+    /// `null` is a missing value, which CBOR has as NaN.
+    #[serde(borrow, default, deserialize_with = "given")]
     v: Option<&'a RawValue>,
     vs: Option<String>,
     vb: Option<bool>,
@@ -92,6 +93,11 @@ struct Record<'a> {
     s: Option<f64>,
     #[serde(flatten)]
     others: BTreeMap<String, serde::de::IgnoredAny>,
+}
+
+/// A value that is there, whatever it is.
+fn given<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'a RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
 }
 
 /// What the records so far say for those that follow.
@@ -198,6 +204,9 @@ fn value<'a>(record: &'a Record<'_>, base: &Base<'_>) -> Result<Option<Cow<'a, s
         return Err(Defect::Value);
     }
     if let Some(number) = record.v {
+        if number.get() == "null" {
+            return Ok(Some(Cow::Borrowed("null")));
+        }
         if !json_writer::is_number(number.get().as_bytes()) {
             return Err(Defect::Value);
         }
@@ -219,6 +228,14 @@ mod tests {
     use super::*;
     use crate::format::formats::binary;
     use crate::format::formats::row_taker::rows_of;
+
+    #[test]
+    fn a_missing_value_takes_no_other_with_it() {
+        let nan = [0x82, 0xa2, 0x00, 0x61, 0x61, 0x02, 0xf9, 0x7e, 0x00, 0xa2, 0x00, 0x61, 0x62, 0x02, 0x01];
+        assert_eq!(rows_of(read, &nan), [r#"{"a":null,"b":1}"#]);
+        let with_base = br#"[{"bn":"x","bv":2,"n":"a","v":null},{"n":"b","v":1}]"#;
+        assert_eq!(rows_of(read, with_base), [r#"{"bn":"x","a":null,"b":3.0}"#]);
+    }
 
     /// The examples of RFC 8428, sections 5.1 and 5.1.x.
     #[test]

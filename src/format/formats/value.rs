@@ -9,7 +9,7 @@ pub(super) fn read(payload: &[u8], rows: &mut dyn RowTaker) {
     if payload.trim_ascii().is_empty() {
         return rows.broken(payload, Broken::Empty);
     }
-    match value::cell_of(payload) {
+    match value::cell_of(payload, false) {
         Ok(cell) => rows.json(&value::object_of([("value", cell.as_str())])),
         Err(reason) => rows.broken(payload, reason),
     }
