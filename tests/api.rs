@@ -833,6 +833,35 @@ fn no_start_replaces_results_unless_it_is_told_to() {
     assert!(refused["detail"].as_str().unwrap_or_default().contains("the table t"), "{refused}");
 }
 
+/// A run with a file of its own goes on in it when it is started again, unless its dataflow file names another place.
+#[test]
+fn a_restart_goes_on_where_the_run_wrote() {
+    let projects = Projects::new();
+    let toml = "source.url = \"generate:rows=100000,rate=200,seed=1\"\nsink.url = \"out.ndjson\"\n";
+    std::fs::write(projects.path().join("endless.toml"), toml).unwrap();
+    let page = Page::start(&projects);
+    let written = || -> Vec<String> {
+        let names = std::fs::read_dir(projects.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        let names = names.map(|name| name.into_string().unwrap());
+        let mut names: Vec<String> = names.filter(|name| name.contains("ndjson")).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(page.post("/api/v1/projects/endless/start?results=new", Value::Null).0, 200);
+    page.wait_for("endless", "running");
+    assert_eq!(page.post("/api/v1/projects/endless/restart", Value::Null).0, 200);
+    assert!(written().iter().all(|name| name.starts_with("out-20")), "{:?}", written());
+    page.wait_for("endless", "failed");
+    let reason = page.get("/api/v1/projects/endless/live")["run"]["reason"].clone();
+    assert!(reason.as_str().unwrap().contains("out-20"), "a generated run begins anew: {reason}");
+    std::fs::write(projects.path().join("endless.toml"), toml.replace("out.", "other.")).unwrap();
+    assert_eq!(page.post("/api/v1/projects/endless/restart", Value::Null).0, 200);
+    page.wait_for("endless", "running");
+    assert!(written().iter().any(|name| name.starts_with("other.")), "{:?}", written());
+    assert_eq!(page.post("/api/v1/projects/endless/stop", Value::Null).0, 200);
+    page.wait_for("endless", "done");
+}
+
 /// A run that is stopped before it waits for signals, one that is stopped twice, and one whose state is taken away.
 #[test]
 fn a_stop_at_any_time_and_a_state_that_goes_away_are_told_as_what_they_are() {

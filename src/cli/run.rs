@@ -327,7 +327,7 @@ fn show(directory: PathBuf, begun: Arc<Once>) -> OnLive {
 /// Removes what `--live` shows of the run before. What a run that is refused finds there stays.
 fn forget_last_run(directory: &Path) {
     let _ = std::fs::remove_file(directory.join(SampleHistory::FILE));
-    let _ = std::fs::remove_dir_all(directory.join("report"));
+    let _ = Report::remove(&directory.join("report"));
 }
 
 /// Writes the `samples.ndjson` of a report, of which its charts are drawn; a failure to write it is logged once.

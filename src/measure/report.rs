@@ -207,6 +207,22 @@ impl Report {
         self.write_log(directory, "service-subtask", &subtasks)
     }
 
+    /// Removes the files of an earlier report from a directory, with the charts that stand beside it. Files of others, and
+    /// those of a directory without a `report.json`, stay.
+    pub fn remove(directory: &Path) -> io::Result<()> {
+        if !directory.join("report.json").exists() {
+            return Ok(());
+        }
+        for entry in fs::read_dir(directory)? {
+            let path = entry?.path();
+            let is_named = ["report.json", "summary.csv"].iter().any(|name| path.ends_with(name));
+            if is_named || path.extension().is_some_and(|ending| ending == "hlog" || ending == "svg") {
+                fs::remove_file(path)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Writes a line for each histogram, in nanoseconds.
     fn write_summary(&self, path: &Path) -> io::Result<()> {
         let mut writer = csv::Writer::from_path(path).map_err(io::Error::other)?;

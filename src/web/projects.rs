@@ -1,5 +1,7 @@
 //! Projects: what the table shows of them, and what can be done with them.
 
+use std::path::Path;
+
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -21,6 +23,7 @@ use super::folder::ProjectName;
 use super::runs::{EarlierResults, ProjectRun, RunProgress};
 use super::state::{ServerState, SharedState};
 use super::users::UserRole;
+use crate::config::Dataflow;
 
 /// A line of the table.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
@@ -320,10 +323,26 @@ fn run(shared: &SharedState, name: &ProjectName, earlier: &EarlierResults) -> Re
     shared.runs.start(&shared.folder, name, earlier).map_err(|reason| ApiError::new(StatusCode::CONFLICT, reason))
 }
 
+/// The results of a run that is started again go where they went, unless its file now says another place.
+fn where_it_went(shared: &SharedState, name: &ProjectName) -> Result<EarlierResults, ApiError> {
+    let Some(file) = shared.runs.own_file(&shared.folder, name) else { return Ok(EarlierResults::Keep) };
+    let dataflow = dataflow_of(shared, name)?;
+    let time = Path::new(&file).file_stem().and_then(|stem| stem.to_str()?.rsplit_once('-'));
+    let same = match (&dataflow.sinks[..], time) {
+        ([sink], Some((_, time))) => beside(&sink.settings.url.to_string(), time).is_some_and(|again| again == file),
+        _ => false,
+    };
+    Ok(if same { EarlierResults::Beside(file) } else { EarlierResults::Keep })
+}
+
+fn dataflow_of(shared: &SharedState, name: &ProjectName) -> Result<Dataflow, ApiError> {
+    let text = shared.folder.read(name).map_err(|error| ApiError::file(name, &error))?;
+    Ok(document::checked(&name.to_string(), &text, &shared.registry)?)
+}
+
 /// A file beside the one that the results of a project go to, with the time in its name.
 fn new_file(shared: &SharedState, name: &ProjectName) -> Result<String, ApiError> {
-    let text = shared.folder.read(name).map_err(|error| ApiError::file(name, &error))?;
-    let dataflow = document::checked(&name.to_string(), &text, &shared.registry)?;
+    let dataflow = dataflow_of(shared, name)?;
     let [sink] = &dataflow.sinks[..] else {
         return Err(ApiError::unusable(format!("{name} has several sinks: give each a new file in its dataflow file")));
     };
@@ -358,7 +377,7 @@ async fn restart(State(shared): State<SharedState>, Project(name): Project) -> R
     if let Some(problem) = shared.found(&name)?.about.problem {
         return Err(problem.into());
     }
-    let earlier = shared.runs.results(&shared.folder, &name);
+    let earlier = where_it_went(&shared, &name)?;
     if shared.runs.run(&shared.folder, &name).state.is_alive() {
         let stopped = shared.runs.stop(&shared.folder, &name);
         stopped.map_err(|reason| ApiError::new(StatusCode::CONFLICT, reason))?;

@@ -207,10 +207,9 @@ impl Runs {
         Ok(self.run(folder, name))
     }
 
-    /// Where a run that goes on from the last one writes: into the file of its own that the last one had, if it had one.
-    pub fn results(&self, folder: &Folder, name: &ProjectName) -> EarlierResults {
-        let last = StartRecord::read(&folder.state(name)).and_then(|started| started.beside);
-        last.map_or(EarlierResults::Keep, EarlierResults::Beside)
+    /// The file of its own that the last run wrote beside earlier results, if it did.
+    pub fn own_file(&self, folder: &Folder, name: &ProjectName) -> Option<String> {
+        StartRecord::read(&folder.state(name))?.beside
     }
 
     /// Removes the file of a project, which no start at the same time runs then.
