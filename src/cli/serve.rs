@@ -19,7 +19,7 @@ pub struct ServeArguments {
     /// Where to listen. Other machines can reach it only with a login: see `rowmill user`.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7878")]
     listen: SocketAddr,
-    /// The folder with the dataflow files. Paths in them count from it, and stay in it.
+    /// The folder with the dataflow files. Paths in them count from it, and stay in it but for links that stand there.
     #[arg(long, value_name = "DIR", default_value = "dataflows")]
     dir: PathBuf,
     /// Who may sign in; DIR/.rowmill/users.json if not given. With no users in it, everybody on this machine.
