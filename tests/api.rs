@@ -795,11 +795,8 @@ fn no_start_replaces_results_unless_it_is_told_to() {
     std::fs::write(projects.path().join("files.toml"), toml).unwrap();
     let page = Page::start(&projects);
     let results = || -> Vec<(String, usize)> {
-        let names =
-            std::fs::read_dir(projects.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        let mut names: Vec<String> = names.filter(|name| name.ends_with(".ndjson")).collect();
-        names.sort();
-        names.into_iter().map(|name| (name.clone(), broker::lines(&projects.path().join(name)))).collect()
+        let names = projects.files(".ndjson").into_iter();
+        names.map(|name| (name.clone(), broker::lines(&projects.path().join(name)))).collect()
     };
     let start = |query: &str, state: &str| {
         assert_eq!(page.post(&format!("/api/v1/projects/files/start{query}"), Value::Null).0, 200);
@@ -840,13 +837,8 @@ fn a_restart_goes_on_where_the_run_wrote() {
     let toml = "source.url = \"generate:rows=100000,rate=200,seed=1\"\nsink.url = \"out.ndjson\"\n";
     std::fs::write(projects.path().join("endless.toml"), toml).unwrap();
     let page = Page::start(&projects);
-    let written = || -> Vec<String> {
-        let names = std::fs::read_dir(projects.path()).unwrap().map(|entry| entry.unwrap().file_name());
-        let names = names.map(|name| name.into_string().unwrap());
-        let mut names: Vec<String> = names.filter(|name| name.contains("ndjson")).collect();
-        names.sort();
-        names
-    };
+    // What is being written of a file that begins anew ends otherwise.
+    let written = || [projects.files(".ndjson"), projects.files(".unfinished")].concat();
     assert_eq!(page.post("/api/v1/projects/endless/start?results=new", Value::Null).0, 200);
     page.wait_for("endless", "running");
     assert_eq!(page.post("/api/v1/projects/endless/restart", Value::Null).0, 200);
@@ -881,6 +873,20 @@ fn a_stop_at_any_time_and_a_state_that_goes_away_are_told_as_what_they_are() {
     assert_eq!(page.post("/api/v1/projects/steady/start", Value::Null).0, 409);
     assert_eq!(page.post("/api/v1/projects/steady/stop", Value::Null).0, 200);
     page.wait_for("steady", "done");
+    // Rows that nobody takes hold the first stop up.
+    let (port, broker) = broker::embedded();
+    let toml = STEADY.replace("\"null\"", &format!("\"mqtt://127.0.0.1:{port}/t\"\nsink.qos = 1"));
+    std::fs::write(projects.path().join("held.toml"), toml).unwrap();
+    assert_eq!(page.post("/api/v1/projects/held/start", Value::Null).0, 200);
+    page.wait_for("held", "running");
+    drop(broker);
+    page.wait_for("held", "disconnected");
+    assert_eq!(page.post("/api/v1/projects/held/stop", Value::Null).0, 200);
+    page.wait_for("held", "stopping");
+    assert_eq!(page.post("/api/v1/projects/held/stop", Value::Null).0, 200);
+    page.wait_for("held", "failed");
+    let reason = page.get("/api/v1/projects/held/live")["run"]["reason"].clone();
+    assert!(reason.as_str().unwrap().contains("a second time"), "{reason}");
 }
 
 /// What the form shows and what a start refuses: each file has one use, under whatever name.

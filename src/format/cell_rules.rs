@@ -35,11 +35,15 @@ pub struct CellRules {
 /// Reads a number by rules, if there are some, NaN where the cell is missing, `None` where it is neither; `true` and
 /// `false` are 1 and 0. `mark` is the decimal mark where the rules give none.
 pub(crate) fn number(rules: Option<&CellRules>, cell: &str, mark: DecimalMark) -> Option<f64> {
-    let number = match rules {
+    written_number(rules, cell, mark).or_else(|| cell::boolean(cell))
+}
+
+/// The same without `true` and `false`, which make a column of texts where it is inferred.
+pub(crate) fn written_number(rules: Option<&CellRules>, cell: &str, mark: DecimalMark) -> Option<f64> {
+    match rules {
         None => cell::number_by(cell, mark),
         Some(rules) => rules.number(cell, mark),
-    };
-    number.or_else(|| cell::boolean(cell))
+    }
 }
 
 impl CellRules {

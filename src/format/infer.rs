@@ -4,10 +4,11 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::data::cell::{self, DecimalMark};
+use crate::data::cell::DecimalMark;
 use crate::data::{Format, Header, Kind, Row, Schema, Separated};
+use crate::format::cell_rules::{CellRules, written_number};
 use crate::format::json_cursor::JsonCell;
-use crate::format::{CellRules, Decoding, cells, csv, json, weatherlink};
+use crate::format::{Decoding, cells, csv, json, weatherlink};
 
 /// Names in their order of appearance; a column is a number if every value present reads as one.
 #[derive(Default)]
@@ -87,7 +88,7 @@ impl Inference {
         let rules = self.rules.clone();
         let _ = json::each_value(bytes, &mut |name, cell| {
             let number = match &cell {
-                JsonCell::Text(text) => is_number(rules.as_deref(), text, DecimalMark::Point),
+                JsonCell::Text(text) => written_number(rules.as_deref(), text, DecimalMark::Point).is_some(),
                 JsonCell::Bool(_) => false,
                 _ => true,
             };
@@ -121,17 +122,10 @@ impl Inference {
             return;
         }
         for (name, cell) in self.names.iter().zip(cells) {
-            if !is_number(self.rules.as_deref(), &cell, mark) {
+            if written_number(self.rules.as_deref(), &cell, mark).is_none() {
                 self.columns[self.places[name]].1 = Kind::Text;
             }
         }
-    }
-}
-
-fn is_number(rules: Option<&CellRules>, cell: &str, mark: DecimalMark) -> bool {
-    match rules {
-        Some(rules) => rules.number(cell, mark).is_some(),
-        None => cell::number_by(cell, mark).is_some(),
     }
 }
 

@@ -67,11 +67,7 @@ pub fn cell_of(payload: &[u8], has_thousands: bool) -> Result<String, Broken> {
     }
     Ok(match text {
         "" => "null".into(),
-        _ if is_json_cell(text)
-            && !(has_thousands && text.starts_with(['-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9'])) =>
-        {
-            text.into()
-        }
+        _ if is_json_cell(text, !has_thousands) => text.into(),
         _ => serde_json::Value::from(text).to_string(),
     })
 }
@@ -82,10 +78,10 @@ fn text_of(payload: &[u8]) -> Result<&str, Broken> {
     Ok(text.trim_start_matches('\u{feff}').trim_matches(|c: char| c == '\0' || c.is_whitespace()))
 }
 
-/// Whether a text is a JSON number, string or word.
-fn is_json_cell(text: &str) -> bool {
-    text.starts_with(['"', '-', 't', 'f', 'n', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9'])
-        && serde_json::from_str::<serde_json::Value>(text).is_ok()
+/// Whether a text is a JSON string or word, or a number where these count.
+fn is_json_cell(text: &str, numbers: bool) -> bool {
+    let begins = |c: char| matches!(c, '"' | 't' | 'f' | 'n') || numbers && (c == '-' || c.is_ascii_digit());
+    text.starts_with(begins) && serde_json::from_str::<serde_json::Value>(text).is_ok()
 }
 
 #[cfg(test)]

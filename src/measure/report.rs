@@ -209,6 +209,9 @@ impl Report {
 
     /// Removes the files of an earlier report from a directory, with the charts that stand beside it. Files of others, and
     /// those of a directory without a `report.json`, stay.
+    ///
+    /// # Errors
+    /// A directory that can't be read, or a file that can't be removed.
     pub fn remove(directory: &Path) -> io::Result<()> {
         if !directory.join("report.json").exists() {
             return Ok(());

@@ -20,7 +20,7 @@ use super::duplicate::{beside, duplicated};
 use super::etag::{etag, is_of_another};
 use super::file_cache::FileSummary;
 use super::folder::ProjectName;
-use super::runs::{EarlierResults, ProjectRun, RunProgress};
+use super::runs::{self, EarlierResults, ProjectRun, RunProgress};
 use super::state::{ServerState, SharedState};
 use super::users::UserRole;
 use crate::config::Dataflow;
@@ -325,7 +325,7 @@ fn run(shared: &SharedState, name: &ProjectName, earlier: &EarlierResults) -> Re
 
 /// The results of a run that is started again go where they went, unless its file now says another place.
 fn where_it_went(shared: &SharedState, name: &ProjectName) -> Result<EarlierResults, ApiError> {
-    let Some(file) = shared.runs.own_file(&shared.folder, name) else { return Ok(EarlierResults::Keep) };
+    let Some(file) = runs::own_file(&shared.folder, name) else { return Ok(EarlierResults::Keep) };
     let dataflow = dataflow_of(shared, name)?;
     let time = Path::new(&file).file_stem().and_then(|stem| stem.to_str()?.rsplit_once('-'));
     let same = match (&dataflow.sinks[..], time) {

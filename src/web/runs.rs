@@ -73,6 +73,9 @@ struct StartRecord {
     ticks: u64,
     started_ms: u64,
     stopping: bool,
+    /// It was asked to end a second time.
+    #[serde(default)]
+    at_once: bool,
     /// The file that it writes beside earlier results.
     #[serde(default)]
     beside: Option<String>,
@@ -89,15 +92,14 @@ impl StartRecord {
         disk::replace_json(&state.join(StartRecord::FILE), self)
     }
 
-    /// Writes the record of a child anew if somebody has taken it away: its run must not be forgotten.
-    fn restore(pid: u32, state: &Path) -> io::Result<()> {
+    /// Writes the record of a child again if somebody has taken it away: its run must not be forgotten.
+    fn restore(&self, state: &Path) -> io::Result<()> {
         if state.join(StartRecord::FILE).exists() {
             return Ok(());
         }
         tracing::warn!("{}: the state of a run that goes on was taken away, and is written again", state.display());
         fs::create_dir_all(state)?;
-        let ticks = beginning(pid).map_or(0, |(ticks, _)| ticks);
-        StartRecord { pid, ticks, started_ms: now_ms(), stopping: false, beside: None }.write(state)
+        self.write(state)
     }
 
     fn is_alive(&self) -> bool {
@@ -125,7 +127,7 @@ pub struct Runs {
 
 #[derive(Debug, Default)]
 struct Children {
-    alive: HashMap<ProjectName, Child>,
+    alive: HashMap<ProjectName, (Child, StartRecord)>,
     /// How runs ended whose outcome could not be written, as on a full disk.
     unwritten: HashMap<ProjectName, RunOutcome>,
 }
@@ -179,14 +181,15 @@ impl Runs {
             EarlierResults::Keep | EarlierResults::Replace => None,
         };
         let ticks = beginning(child.id()).map_or(0, |(ticks, _)| ticks);
-        let started = StartRecord { pid: child.id(), ticks, started_ms: now_ms(), stopping: false, beside };
+        let started =
+            StartRecord { pid: child.id(), ticks, started_ms: now_ms(), stopping: false, at_once: false, beside };
         if let Err(error) = started.write(&state) {
             // A run that nobody finds again is worse than none.
             let _ = child.kill().and_then(|()| child.wait());
             return Err(failed(error));
         }
         children.unwritten.remove(name);
-        children.alive.insert(name.clone(), child);
+        children.alive.insert(name.clone(), (child, started));
         Ok(settled::<RunProgress>(&mut children, folder, name, false).0)
     }
 
@@ -200,16 +203,11 @@ impl Runs {
         let started = started.ok_or_else(|| format!("{name} does not run"))?;
         let pid = Pid::from_raw(started.pid as i32).ok_or("no process")?;
         // Before the signal: it may end the process at once.
-        if let Err(error) = (StartRecord { stopping: true, ..started }).write(&state) {
+        if let Err(error) = (StartRecord { stopping: true, at_once: started.stopping, ..started }).write(&state) {
             tracing::warn!("{}: {error}", state.display());
         }
         kill_process(pid, Signal::TERM).map_err(|error| format!("{name} cannot be stopped: {error}"))?;
         Ok(self.run(folder, name))
-    }
-
-    /// The file of its own that the last run wrote beside earlier results, if it did.
-    pub fn own_file(&self, folder: &Folder, name: &ProjectName) -> Option<String> {
-        StartRecord::read(&folder.state(name))?.beside
     }
 
     /// Removes the file of a project, which no start at the same time runs then.
@@ -247,12 +245,12 @@ fn settled<T: Status>(
 
 /// Whether a project runs as a child of this server. Writes the outcome of one that ended without writing it.
 fn has_child(children: &mut Children, folder: &Folder, name: &ProjectName) -> bool {
-    let Some(child) = children.alive.get_mut(name) else { return false };
+    let Some((child, started)) = children.alive.get_mut(name) else { return false };
     let state = folder.state(name);
     let status = match child.try_wait() {
         Ok(Some(status)) => status,
         Ok(None) => {
-            let _ = StartRecord::restore(child.id(), &state);
+            let _ = started.restore(&state);
             return true;
         }
         Err(_) => return false,
@@ -261,16 +259,18 @@ fn has_child(children: &mut Children, folder: &Folder, name: &ProjectName) -> bo
     if state.join(RunOutcome::FILE).exists() {
         return false;
     }
-    let is_stopped = StartRecord::read(&state).is_some_and(|started| started.stopping);
-    let is_early = is_stopped && status.signal() == Some(Signal::TERM.as_raw());
+    let (stopping, at_once) = StartRecord::read(&state).map_or((false, false), |now| (now.stopping, now.at_once));
+    let is_early = stopping && status.signal() == Some(Signal::TERM.as_raw());
+    let line = last_line(&state);
+    let is_told = line.as_ref().is_some_and(|line| line.starts_with("error"));
     let reason = match status.signal() {
         // It had not come so far as to wait for signals.
         Some(_) if is_early => String::new(),
-        None if is_stopped => {
+        Some(signal) => format!("its process was ended by signal {signal}"),
+        None if at_once && !is_told => {
             "it was asked to end a second time, and did at once: what was in flight is not done".into()
         }
-        Some(signal) => format!("its process was ended by signal {signal}"),
-        None => last_line(&state).unwrap_or_else(|| format!("its process ended: {status}")),
+        None => line.unwrap_or_else(|| format!("its process ended: {status}")),
     };
     let full =
         if is_full(&state) { format!("; no space is left on the disk of {}", state.display()) } else { String::new() };
@@ -430,6 +430,11 @@ fn ended(state: &Path, run: ProjectRun, unwritten: Option<&RunOutcome>) -> Proje
     }
 }
 
+/// The file of its own that the last run wrote beside earlier results, if it did.
+pub fn own_file(folder: &Folder, name: &ProjectName) -> Option<String> {
+    StartRecord::read(&folder.state(name))?.beside
+}
+
 /// The samples of a run's rows, one a line.
 ///
 /// # Errors
@@ -478,7 +483,7 @@ mod tests {
         let pid = std::process::id();
         let (ticks, zombie) = beginning(pid).unwrap();
         assert!(!zombie);
-        let started = |ticks| StartRecord { pid, ticks, started_ms: 0, stopping: false, beside: None };
+        let started = |ticks| StartRecord { pid, ticks, started_ms: 0, stopping: false, at_once: false, beside: None };
         assert!(started(ticks).is_alive());
         assert!(!started(ticks + 1).is_alive(), "another process with the same pid");
         assert!(beginning(0).is_none());
@@ -527,7 +532,9 @@ mod tests {
         assert_eq!(current(None).state, RunState::Idle);
         let state = folder.state(&name);
         fs::create_dir_all(&state).unwrap();
-        StartRecord { pid: 0, ticks: 1, started_ms: 5, stopping: false, beside: None }.write(&state).unwrap();
+        StartRecord { pid: 0, ticks: 1, started_ms: 5, stopping: false, at_once: false, beside: None }
+            .write(&state)
+            .unwrap();
         let run = current(None);
         assert_eq!(run.state, RunState::Failed);
         assert!(run.reason.contains("killed"), "{run:?}");

@@ -41,6 +41,15 @@ impl Projects {
     pub fn path(&self) -> &Path {
         self.0.path()
     }
+
+    /// The names of the files in the folder that end so, sorted.
+    pub fn files(&self, ending: &str) -> Vec<String> {
+        let names = std::fs::read_dir(self.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        let mut names: Vec<String> = names.map(|name| name.into_string().unwrap()).collect();
+        names.retain(|name| name.ends_with(ending));
+        names.sort();
+        names
+    }
 }
 
 impl Drop for Projects {
