@@ -30,6 +30,8 @@ import pandas as pd
 import sklearn
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "..", "scripts"))
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import model_step
 import oracle
 
 TEXT = {"dateTime", "station", "usUnits", "interval", "txBatteryStatus", "forecastIcon", "forecastRule"}
@@ -64,6 +66,8 @@ def prepare(batch):
 def apply(block, step):
     """One step of the chain, over all columns."""
     use, parameters = step["use"], {key: value for key, value in step.items() if key != "use"}
+    if model_step.is_model(step):
+        return block._replace(numbers=model_step.apply(block.numbers, step))
     assert "columns" not in parameters, "a step over some columns takes the block apart"
     if use == "drop_duplicates":
         keep = parameters.pop("keep", "first")
