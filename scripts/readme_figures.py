@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Writes the evaluation's figures into docs/src/speed.md, between their markers, from bench/evaluation/raw.csv and peers.csv.
+"""Writes the evaluation's figures into docs/src/speed.md and docs/src/models.md, between their markers, from bench/evaluation.
 
-    readme_figures.py           # rewrites the section
-    readme_figures.py --check   # exit code 1 if that page says something else, or a figure stands elsewhere too
+    readme_figures.py           # rewrites the sections
+    readme_figures.py --check   # exit code 1 if a page says something else, or a figure stands elsewhere too
 """
 
 import re
@@ -14,7 +14,7 @@ import pandas as pd
 
 ROOT = Path(__file__).parent.parent
 EVALUATION = ROOT / "bench/evaluation"
-PAGE = ROOT / "docs/src/speed.md"
+MODELS = EVALUATION / "models"
 BEGIN, END = "<!-- figures: scripts/readme_figures.py -->\n", "<!-- end of figures -->\n"
 SIZES = [1, 10, 100, 1000, 10000]
 PEERS = [
@@ -59,19 +59,26 @@ def factor(ours, theirs):
     return ours.min() / theirs.max(), ours.median() / theirs.median(), ours.max() / theirs.min()
 
 
+def where(raw):
+    """Commit, date and machine of an evaluation, and how its figures are to be read."""
+    commits = ", ".join(sorted(raw.commit.fillna("unknown").unique()))
+    dates = ", ".join(sorted(raw.date.dropna().unique())) if "date" in raw else "date unknown"
+    repeats = raw.groupby(["over", "placement", "processes", "workers", "bucket_size"]).size().min()
+    return (
+        f"Commit {commits}, {dates}; {raw.cpu.iloc[0]}, {raw.cores.iloc[0]} cores that others share. Rows a second: the"
+        f" median of {repeats} repeats, in brackets the least and the greatest. Rowmill's runs write a report, and so are"
+        " not fused."
+    )
+
+
+def head(first):
+    return ["| " + first + " | " + " | ".join(f"{size:,} a message" for size in SIZES) + " |", "|---|" + "---|" * len(SIZES)]
+
+
 def figures():
     raw, peers = pd.read_csv(EVALUATION / "raw.csv"), pd.read_csv(EVALUATION / "peers.csv")
     found = rates(raw, peers)
-    commits = ", ".join(sorted(raw.commit.fillna("unknown").unique()))
-    dates = ", ".join(sorted(raw.date.dropna().unique())) if "date" in raw else "date unknown"
-    lines = [
-        f"Commit {commits}, {dates}; {raw.cpu.iloc[0]}, {raw.cores.iloc[0]} cores that others share. Rows a second: the"
-        f" median of {raw.groupby(['over', 'placement', 'processes', 'workers', 'bucket_size']).size().min()} repeats, in"
-        " brackets the least and the greatest. Rowmill's runs write a report, and so are not fused.",
-        "",
-        "| rows/s | " + " | ".join(f"{size:,} a message" for size in SIZES) + " |",
-        "|---|" + "---|" * len(SIZES),
-    ]
+    lines = [where(raw), "", *head("rows/s")]
     at_their_best = "Python loop, as usually written" in set(peers.peer)
     for name in (PEERS if at_their_best else []) + [name for name, *_ in OURS] + PARTS:
         if any(len(found[name, size]) for size in SIZES):
@@ -79,19 +86,47 @@ def figures():
             lines.append(f"| {shown} | " + " | ".join(spread(found[name, size]) for size in SIZES) + " |")
     if not at_their_best:
         return lines + ["", "Without the peers, which were slowed by their frames in this evaluation."]
-    lines += ["", "| times as fast | " + " | ".join(f"{size:,} a message" for size in SIZES) + " |"]
-    lines.append("|---|" + "---|" * len(SIZES))
-    for ours, theirs in FACTORS:
-        cells = [factor(found[ours, size], found[theirs, size]) for size in SIZES]
-        shown = [f"{cell[1]:,.0f} ({cell[0]:,.0f} to {cell[2]:,.0f})" if cell else "ranges overlap" for cell in cells]
-        lines.append(f"| `{ours}` as {theirs} | " + " | ".join(shown) + " |")
+    lines += ["", *head("times as fast")]
+    lines += [factors(found, ours, theirs) for ours, theirs in FACTORS]
     return lines
 
 
-def parts(text):
-    before, _, rest = text.partition(BEGIN)
+def factors(found, ours, theirs):
+    cells = [factor(found[ours, size], found[theirs, size]) for size in SIZES]
+    digits = lambda x: f"{x:,.1f}" if x < 10 else f"{x:,.0f}"
+    shown = [f"{digits(cell[1])} ({digits(cell[0])} to {digits(cell[2])})" if cell else "ranges overlap" for cell in cells]
+    return f"| `{ours}` as {theirs} | " + " | ".join(shown) + " |"
+
+
+def of_models():
+    """A table a model, and what the planner said of each."""
+    lines, planned = [], []
+    for directory in sorted(MODELS.iterdir()):
+        raw, peers = pd.read_csv(directory / "raw.csv"), pd.read_csv(directory / "peers.csv")
+        found = rates(raw, peers)
+        lines += ["", f"### {directory.name}", "", where(raw), "", *head("rows/s")]
+        for name in [name for name in PEERS + [name for name, *_ in OURS] if len(found[name, 1])]:
+            shown = f"**rowmill {name}**" if name.startswith("-") else name
+            lines.append(f"| {shown} | " + " | ".join(spread(found[name, size]) for size in SIZES) + " |")
+        lines += ["", *head("`-w 1`")]
+        for name, column, unit in [("service time a message, us", "service_message_mean", 1e3), ("service time a row, us", "service_row_mean", 1e3), ("rho", "rho", 1)]:
+            of = [raw[(raw.workers == 1) & (raw.bucket_size == size)][column].median() / unit for size in SIZES]
+            lines.append(f"| {name} | " + " | ".join(f"{x:,.2f}" for x in of) + " |")
+        lines += ["", *head("times as fast")]
+        lines += [factors(found, ours, theirs) for ours, theirs in FACTORS if len(found[theirs, 1])]
+        table = [line for line in (directory / "planner.txt").read_text().splitlines() if line.startswith("|")]
+        planned += [f"| model {line}" for line in table[:1]] * (not planned) + [f"|---{table[1]}"] * (not planned)
+        planned += [f"| {directory.name} {line}" for line in table[2:]]
+    return [*lines, "", "### What `rowmill plan` predicts, beside what was measured", "", where(raw), "", *planned] if lines else []
+
+
+SECTIONS = {"docs/src/speed.md": figures, "docs/src/models.md": of_models}
+
+
+def parts(page):
+    before, _, rest = (ROOT / page).read_text().partition(BEGIN)
     _, end, after = rest.partition(END)
-    assert end, f"{PAGE} lacks {BEGIN.strip()} or {END.strip()}"
+    assert end, f"{page} lacks {BEGIN.strip()} or {END.strip()}"
     return before, after
 
 
@@ -120,31 +155,33 @@ def documents():
     return listed.split()
 
 
-def elsewhere(section):
-    """Figures of the section that stand in another document, too."""
+def elsewhere(sections):
+    """Figures of the sections that stand in another document, too."""
+    texts = {document: (ROOT / document).read_text() for document in documents()}
+    for document, text in texts.items():
+        for section in sections.values():
+            texts[document] = texts[document].replace(section, "")
     found = []
-    for document in documents():
+    for document, text in texts.items():
         if not document.startswith("bench/evaluation/") and document != "CHANGELOG.md":
-            found += unseen(document, (ROOT / document).read_text().replace(section, ""))
-    for figure in set(re.findall(r"\d{1,3}(?:,\d{3})+", section)) - {f"{size:,}" for size in SIZES}:
-        for document in documents():
-            text = (ROOT / document).read_text().replace(section, "")
-            if re.search(rf"(?<![\d,]){figure}(?![\d,])", text):
-                found.append(f"{document}: {figure}")
+            found += unseen(document, text)
+    figures = set(re.findall(r"\d{1,3}(?:,\d{3})+", "".join(sections.values()))) - {f"{size:,}" for size in SIZES}
+    for figure in sorted(figures):
+        found += [f"{document}: {figure}" for document, text in texts.items() if re.search(rf"(?<![\d,]){figure}(?![\d,])", text)]
     return found
 
 
 def main():
-    page = PAGE
-    before, after = parts(page.read_text())
-    section = "\n".join(figures()) + "\n"
-    written = before + BEGIN + section + END + after
+    sections = {page: "\n".join(made()) + "\n" for page, made in SECTIONS.items()}
+    written = {page: BEGIN.join([parts(page)[0], section]) + END + parts(page)[1] for page, section in sections.items()}
     if "--check" not in sys.argv:
-        page.write_text(written)
+        for page, text in written.items():
+            (ROOT / page).write_text(text)
         return
-    wrong = elsewhere(section)
-    if page.read_text() != written:
-        wrong.append(f"{PAGE}: the figures are not those of bench/evaluation: run scripts/readme_figures.py")
+    wrong = elsewhere(sections)
+    for page, text in written.items():
+        if (ROOT / page).read_text() != text:
+            wrong.append(f"{page}: the figures are not those of bench/evaluation: run scripts/readme_figures.py")
     print("\n".join(wrong), file=sys.stderr)
     sys.exit(1 if wrong else 0)
 
