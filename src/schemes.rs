@@ -13,8 +13,8 @@ type BuildFn<T> = fn(ValueDeserializer<'_>, &str) -> Result<T, toml::de::Error>;
 pub struct Scheme<T> {
     /// What stands before `://`.
     pub name: &'static str,
-    /// What stands there where the connection is encrypted, if that is another word.
-    pub encrypted: Option<&'static str>,
+    /// Another word for it: a longer one, or the one of encrypted connections.
+    pub other_name: Option<&'static str>,
     build: BuildFn<T>,
     schema: fn() -> Schema,
 }
@@ -30,7 +30,7 @@ impl<T> Scheme<T> {
 
     /// A regular expression of its addresses.
     pub fn pattern(&self) -> String {
-        let names: Vec<&str> = std::iter::once(self.name).chain(self.encrypted).collect();
+        let names: Vec<&str> = std::iter::once(self.name).chain(self.other_name).collect();
         if let [name] = names[..] { format!("^{name}://") } else { format!("^({})://", names.join("|")) }
     }
 
@@ -56,21 +56,21 @@ impl<T> Schemes<T> {
         S: DeserializeOwned + JsonSchema,
     {
         self.0.retain(|scheme| scheme.name != name);
-        self.0.push(Scheme { name, encrypted: None, build, schema: inlined_schema::<S> });
+        self.0.push(Scheme { name, other_name: None, build, schema: inlined_schema::<S> });
         self
     }
 
-    /// The last one stands for addresses of this scheme, too, of which the connections are encrypted.
-    #[cfg(feature = "influxdb")]
-    pub(crate) fn or_encrypted(mut self, name: &'static str) -> Schemes<T> {
-        self.0.last_mut().into_iter().for_each(|scheme| scheme.encrypted = Some(name));
+    /// The last one has another name, too.
+    #[cfg(any(feature = "postgres", feature = "influxdb"))]
+    pub(crate) fn or(mut self, name: &'static str) -> Schemes<T> {
+        self.0.last_mut().into_iter().for_each(|scheme| scheme.other_name = Some(name));
         self
     }
 
     /// The scheme of an address.
     pub fn find(&self, url: &str) -> Option<&Scheme<T>> {
         let (name, _) = url.split_once("://")?;
-        self.0.iter().find(|scheme| scheme.name == name || scheme.encrypted == Some(name))
+        self.0.iter().find(|scheme| scheme.name == name || scheme.other_name == Some(name))
     }
 
     /// All of them.

@@ -188,6 +188,22 @@ fn rows_that_no_conversion_needs_are_refused_one_by_one() {
     assert_eq!((reasons("foreign key constraint"), reasons("no 77 here")), (6, 1), "{letters:?}");
 }
 
+/// The file is wrong, which no database needs to be asked for.
+#[test]
+fn a_key_that_the_rows_lack_is_an_error_of_the_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let text = format!("{HEAD}url = \"postgres://127.0.0.1:1/rows\"\nkey = [\"statoin\"]\n");
+    std::fs::write(directory.path().join("weather.toml"), text).unwrap();
+    rows(&directory, "station,at,n,temp\nhill,,1,1\n");
+    for output in [
+        run(&directory, &[]),
+        rowmill(&["check", "weather.toml"]).current_dir(directory.path()).output().unwrap(),
+    ] {
+        assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+        assert!(said(&output).contains("key: the rows have no column statoin; did you mean `station`?"), "{}", said(&output));
+    }
+}
+
 #[test]
 #[ignore = "needs PostgreSQL"]
 fn a_key_replaces_rows() {

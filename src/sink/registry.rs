@@ -11,9 +11,9 @@ impl Sinks {
     pub fn builtin() -> Sinks {
         let sinks = Sinks::none();
         #[cfg(feature = "postgres")]
-        let sinks = sinks.with_built_in::<super::postgres::Postgres>("postgresql");
+        let sinks = sinks.with_built_in::<super::postgres::Postgres>("postgresql").or("postgres");
         #[cfg(feature = "influxdb")]
-        let sinks = sinks.with_built_in::<super::influxdb::InfluxDb>("http").or_encrypted("https");
+        let sinks = sinks.with_built_in::<super::influxdb::InfluxDb>("http").or("https");
         sinks
     }
 

@@ -4,6 +4,7 @@ use super::address::Address;
 use super::connection::Database;
 use super::progress::ProgressTable;
 use super::settings::Postgres;
+use super::table::check_names;
 use super::writer::TableWriter;
 use crate::data::{Message, Schema};
 use crate::mqtt::masked;
@@ -33,6 +34,10 @@ impl RunSink for Postgres {
 
     fn check(&self, url: &str) -> Result<(), String> {
         database(self, url).map(drop)
+    }
+
+    fn check_columns(&self, schema: &Schema, _time: Option<&str>) -> Result<(), String> {
+        check_names(schema, &self.key)
     }
 
     fn open(&self, url: &str, schema: &Schema, opening: &Opening) -> Result<Box<dyn Takes<Message>>, Error> {

@@ -74,7 +74,6 @@ impl TableTarget {
         schema: &Schema,
         time: Option<&str>,
     ) -> Result<TableTarget, TableProblem> {
-        check_names(schema, &settings.key).map_err(TableProblem::Unfit)?;
         // Times without a zone are in UTC.
         client.batch_execute("SET TimeZone TO 'UTC'")?;
         let mut transaction = client.transaction()?;
@@ -179,7 +178,7 @@ fn unfit(settings: &Postgres, error: &postgres::Error) -> TableProblem {
 }
 
 /// Refuses names that PostgreSQL would cut, and keys that the rows do not have.
-fn check_names(schema: &Schema, key: &[String]) -> Result<(), String> {
+pub fn check_names(schema: &Schema, key: &[String]) -> Result<(), String> {
     /// Bytes of the longest name.
     const LONGEST: usize = 63;
     if let Some(long) = schema.names().find(|name| name.len() > LONGEST || name.is_empty()) {
