@@ -1,6 +1,7 @@
 //! Entrances for the fuzz targets of `tests/fuzz`: whatever bytes come, nothing panics, and every row is accounted for.
 
 mod others;
+mod params;
 mod paths;
 
 use std::io::Cursor;
@@ -171,6 +172,11 @@ pub fn dataflow(bytes: &[u8]) {
             let _ = dataflow.tables(&schema);
         }
     }
+}
+
+/// A file of fitted params.
+pub fn fitted_params(bytes: &[u8]) {
+    let _ = params::serve(bytes);
 }
 
 /// What steps and tables remember. The first byte says who, the second how long the key is. That a keyed is taken does
@@ -366,6 +372,7 @@ mod tests {
         each("sparkplug", super::sparkplug);
         each("file", super::file);
         each("dataflow", super::dataflow);
+        each("params", super::fitted_params);
         each("states", super::states);
         each("message", super::message);
         each("checkpoint", super::checkpoint);
