@@ -8,11 +8,12 @@
 //! - `topic_pattern`, `topic_levels`, `topic_payload`: levels of a topic as columns, and the rows of a payload beside them.
 //! - `json`, `json_layout`, `json_cursor`: JSON objects; where their values go; the text itself. `path`, `column_keys`:
 //!   paths into them, and the keys that columns are read from.
-//! - `csv_options`, `header_search`, `units_line`, `decimal_search`, `transcode`: how CSV is written, said or found.
+//! - `csv_options`, `header_search`, `column_names`, `comment_lines`, `units_line`, `repeated_header`, `decimal_search`,
+//!   `transcode`: how CSV is written, said or found. `left_out`: what is told of lines that are no rows.
 //! - `csv`, `weatherlink`, `cells`, `weewx`: cells, headers, WeeWX's unit labels.
 //! - `cell_rules`, `time_rules`, `column_units`, `units`: words, decimal marks, times, units and their conversion.
 //! - `unmatched_names`: names that no column has.
-//! - `decoder`, `column_builder`: buckets to messages. `encoder`: messages to bytes. `infer`: a schema from rows.
+//! - `decoder`, `column_builder`: buckets to messages. `encoder`: messages to bytes. `infer`, `text_columns`: a schema from rows.
 //!
 //! Never here: opening a file or a connection.
 
@@ -20,7 +21,9 @@ mod cell_rules;
 pub(crate) mod cells;
 mod column_builder;
 mod column_keys;
+mod column_names;
 mod column_units;
+mod comment_lines;
 mod compression;
 pub mod csv;
 mod csv_options;
@@ -40,10 +43,13 @@ mod json_place;
 mod json_records;
 mod json_text;
 pub(crate) mod json_writer;
+mod left_out;
 pub(crate) mod path;
 pub(crate) mod payload;
 mod payload_file;
 pub(crate) mod records;
+mod repeated_header;
+mod text_columns;
 pub(crate) mod time_rules;
 mod topic_levels;
 mod topic_pattern;

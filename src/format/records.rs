@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::io::{self, BufRead};
 use std::ops::Range;
 
+use crate::data::cell::DecimalMark;
 use crate::data::{Broken, DateOrder, Format, Header, Layout, Row};
 use crate::format::csv::{self, ClosingLine};
 use crate::format::formats::{PayloadFormat, Reading};
@@ -11,7 +12,9 @@ use crate::format::header_search::{self, HeaderLine};
 use crate::format::inner_rows::InnerRows;
 use crate::format::json_place::JsonPlace;
 use crate::format::transcode::Transcoder;
-use crate::format::{Framing, time_rules, units_line, weatherlink};
+use crate::format::comment_lines::CommentLines;
+use crate::format::left_out::LeftOut;
+use crate::format::{DecimalSearch, Framing, column_names, repeated_header, time_rules, units_line, weatherlink};
 
 /// The layout of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,18 +71,27 @@ pub struct FileRecords<R> {
     pub(super) format: Format,
     /// Of CSV: between cells, and before lines that are no rows.
     separator: u8,
-    comment: Option<u8>,
+    comments: Option<CommentLines>,
+    /// How the bytes are cut into rows.
+    framing: Box<Framing>,
     /// Lines behind the header that are no rows.
     passed_over: u32,
-    /// Whether the next line may hold units; with it, what says whether it does.
-    units: Option<Box<Framing>>,
+    /// Whether the next line may hold units.
+    may_be_units: bool,
     /// Whether the record before was that line.
     had_units: bool,
     /// The separator before the cell of the date, and its index, where dates are read.
     date_cell: Option<(u8, usize)>,
     header: Option<Vec<u8>>,
+    /// The header as it stands there, and the bytes that its names begin with; none where it can't come again.
+    written_header: String,
+    first_bytes: u128,
+    /// Whether it came again.
+    was_repeated: bool,
     /// The number of the header line.
     header_line: u64,
+    /// What has yet to be told; `None` once it is told at once.
+    untold: Option<Vec<LeftOut>>,
     pub(super) max_line: usize,
     /// Bytes read: whole lines up to `whole`, then a part of one.
     pub(super) bytes: Vec<u8>,
@@ -177,13 +189,18 @@ impl<R: BufRead> FileRecords<R> {
             kind,
             format,
             separator: b',',
-            comment: None,
+            comments: None,
+            framing: framing.clone().into(),
             passed_over: 0,
-            units: None,
+            may_be_units: false,
             had_units: false,
             date_cell: None,
             header: None,
+            written_header: String::new(),
+            first_bytes: 0,
+            was_repeated: false,
             header_line: Header::next_line(),
+            untold: Some(Vec::new()),
             max_line: framing.max_payload,
             bytes: Vec::new(),
             whole: 0,
@@ -291,25 +308,87 @@ impl<R: BufRead> FileRecords<R> {
             let next = self.next;
             self.read_line(next)?;
         }
-        if start.skip > 0 && start.header != HeaderLine::None {
-            tracing::info!("{} lines before the header are not read", start.skip);
-        }
         self.separator = start.separator;
         self.closing = ClosingLine::of(start.separator);
         if start.header != HeaderLine::None && self.read_record()? {
-            let header = start.header.names(&String::from_utf8_lossy(self.record())).to_owned();
-            self.date_cell = date_cell(&header, start.separator, framing);
-            self.header = Some(header.into_bytes());
-            self.passed_over = framing.csv.skip_after_header.unwrap_or(0);
-            self.units = framing.csv.skip_after_header.is_none().then(|| framing.clone().into());
+            let line = String::from_utf8_lossy(self.record()).into_owned();
+            let header = start.header.names(&line).to_owned();
+            if start.header == HeaderLine::Foreign {
+                let reason = format!("line {}, {header:?}: {}", self.position, Broken::ForeignHeader);
+                return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+            }
+            if header.contains(char::REPLACEMENT_CHARACTER) {
+                self.tell(LeftOut::Encoding(header.clone()));
+            }
+            if start.passed > 0 && framing.csv.skip.is_none() {
+                self.tell(LeftOut::Preamble { lines: start.passed, skip: start.skip, header: header.clone() });
+            }
+            self.take_header(header, start.header == HeaderLine::Commented);
         }
-        self.comment = start.comment;
+        self.comments = start.comments;
         let order = match order.filter(|_| self.date_cell.is_some()) {
             None if time_rules::order_wanted(framing.decoding.time.as_deref()) => self.order_ahead(self.next)?,
             order => order,
         };
-        self.format = Format::csv(start.separator, framing.csv.decimal_beside(start.separator), order);
+        self.format = Format::csv(start.separator, self.decimal_ahead()?, order);
         Ok(())
+    }
+
+    /// The decimal mark: beside commas that of the first row, where none is said.
+    fn decimal_ahead(&mut self) -> io::Result<DecimalMark> {
+        let mark = self.framing.csv.decimal_beside(self.separator);
+        if self.framing.csv.decimal.is_some() || self.separator != b',' {
+            return Ok(mark);
+        }
+        let Some(line) = self.line_ahead(self.next)? else { return Ok(mark) };
+        let line = String::from_utf8_lossy(&self.bytes[line]);
+        let mut search = DecimalSearch::beside(self.separator);
+        csv::cells(line.trim_end_matches(['\r', '\n'])).for_each(|cell| search.observe_cell(&cell));
+        Ok(search.found().unwrap_or(mark))
+    }
+
+    /// The rows that follow are those of a header.
+    fn take_header(&mut self, header: String, is_commented: bool) {
+        let names = column_names::adopted(&header, self.separator, &self.framing);
+        self.date_cell = date_cell(&names, self.separator, &self.framing);
+        self.header = Some(names.into_owned().into_bytes());
+        self.header_line = Header::next_line();
+        self.first_bytes = if is_commented { 0 } else { repeated_header::first_bytes(&header, self.separator) };
+        self.written_header = header;
+        self.passed_over = self.framing.csv.skip_after_header.unwrap_or(0);
+        self.may_be_units = self.framing.csv.skip_after_header.is_none();
+    }
+
+    /// Whether the record is a header once more; the rows behind it are its own.
+    fn is_header_again(&mut self) -> bool {
+        if self.broken.is_some() || !repeated_header::may_be_header(self.record(), self.first_bytes) {
+            return false;
+        }
+        let line = String::from_utf8_lossy(self.record());
+        if !repeated_header::is_repeated(&line, &self.written_header, self.separator) {
+            return false;
+        }
+        let line = line.into_owned();
+        let wide = csv::cells_by(&line, self.separator).count();
+        self.comments = self.comments.map(|comments| comments.wide(wide));
+        if !std::mem::replace(&mut self.was_repeated, true) {
+            self.tell(LeftOut::Repeated(line.clone()));
+        }
+        self.take_header(line, false);
+        true
+    }
+
+    /// Tells the user, from now on, of lines that are not read; of those so far at once.
+    pub fn telling(mut self) -> FileRecords<R> {
+        self.untold.take().into_iter().flatten().for_each(|left_out| tracing::warn!("{left_out}"));
+        self
+    }
+
+    fn tell(&mut self, left_out: LeftOut) {
+        match &mut self.untold {
+            Some(untold) => untold.push(left_out),
+            None => tracing::warn!("line {}: {left_out}", self.position),
+        }
     }
 
     /// The range of the line at `from` behind the record, without taking it; `None` if there is none that is not too
@@ -327,23 +406,26 @@ impl<R: BufRead> FileRecords<R> {
             self.passed_over -= 1;
             return true;
         }
-        self.comment.is_some() && self.record().first().copied() == self.comment
+        self.comments.is_some_and(|comments| comments.contain(self.record()))
     }
 
     /// Whether the record, the first one behind the header, holds units.
     fn is_units(&mut self) -> bool {
-        let Some(framing) = self.units.take().filter(|_| self.broken.is_none()) else {
+        if !std::mem::take(&mut self.may_be_units) || self.broken.is_some() {
             return std::mem::take(&mut self.had_units)
                 && units_line::is_processes(&String::from_utf8_lossy(self.record()), self.separator);
-        };
+        }
         let header = String::from_utf8_lossy(self.header.as_deref().unwrap_or_default());
         let line = String::from_utf8_lossy(&self.bytes[self.record.clone()]);
-        let units = units_line::is_units(&line, &header, self.separator, &framing);
-        self.had_units = units;
-        if units {
-            tracing::info!("line {} names units, and is not read: {line}", self.position);
+        self.had_units = units_line::is_units(&line, &header, self.separator, &self.framing);
+        if self.had_units {
+            let line = line.into_owned();
+            // What can't be read ahead is no line of the kind.
+            let next = self.line_ahead(self.next).ok().flatten().map(|next| String::from_utf8_lossy(&self.bytes[next]));
+            let is_more = next.is_some_and(|next| units_line::is_processes(&next, self.separator));
+            self.tell(LeftOut::Units { line, lines: 1 + usize::from(is_more) });
         }
-        units
+        self.had_units
     }
 
     fn weatherlink_header(&mut self, order: Option<DateOrder>, framing: &Framing) -> io::Result<()> {
@@ -434,7 +516,7 @@ impl<R: BufRead> FileRecords<R> {
             }
             let ends = self.record().iter().rev().take_while(|byte| matches!(byte, b'\n' | b'\r')).count();
             self.record.end -= ends;
-            if !self.record().trim_ascii().is_empty() && !self.is_units() {
+            if !self.record().trim_ascii().is_empty() && !self.is_units() && !self.is_header_again() {
                 return Ok(true);
             }
         }
