@@ -44,12 +44,10 @@ fn renamed(header: &str, separator: u8, schema: &Schema, framing: &Framing) -> O
         let key = decoding.keys.key(&column.name);
         // A number of another unit is converted by its label, if at all.
         let of_any_unit = !decoding.unit.contains_key(&column.name);
-        let is_alike = |name: &str| {
-            alike(name, key) || of_any_unit && without_unit(name).is_some_and(|name| alike(name, key))
-        };
-        let mut found = (0..names.len()).filter(|index| {
-            places.get(*index).is_some_and(Option::is_none) && is_alike(&names[*index])
-        });
+        let is_alike =
+            |name: &str| alike(name, key) || of_any_unit && without_unit(name).is_some_and(|name| alike(name, key));
+        let mut found = (0..names.len())
+            .filter(|index| places.get(*index).is_some_and(Option::is_none) && is_alike(&names[*index]));
         // Of two nobody knows which it is.
         if let (Some(index), None) = (found.next(), found.next()) {
             names[index] = key.to_owned();

@@ -165,9 +165,18 @@ impl<'t> Search<'_, 't> {
             all.filter(|(known, _)| *known > 0).rev().max_by_key(|(known, _)| *known)
         };
         if let Some((known, separator)) = named(line)
-            && !self.is_among_rows(line, separator, known)
+            && !self.is_among_rows(line, separator, known, schema)
         {
             return Some(self.whole(at, line, separator));
+        }
+        // The fast path: most lines have a digit.
+        if !line.bytes().any(|byte| byte.is_ascii_digit()) {
+            let is_loosely = |separator: &u8| {
+                column_names::known(line, *separator, self.framing) == csv::cells_by(line, *separator).count()
+            };
+            if let Some(separator) = self.separators(line).find(is_loosely) {
+                return Some(self.whole(at, line, separator));
+            }
         }
         if let Some((at, header)) = self.commented_header()
             && let Some((_, separator)) = named(header).or_else(|| self.spaced_names(header, line, schema))
@@ -187,16 +196,23 @@ impl<'t> Search<'_, 't> {
                 return Some(self.start(*before, HeaderLine::Foreign, separator, header));
             }
         }
-        let once = self.framing.csv.skip.is_some().then(|| self.separator(line));
+        let once = (self.framing.csv.skip.is_some() && self.previous.is_some()).then(|| self.separator(line));
         // The lines before it are rows, too, that can't be read.
         row.or(once).map(|separator| self.start(self.skip, HeaderLine::None, separator, line))
     }
 
-    /// Whether a line that names few columns stands behind rows of as many cells: its names are texts of theirs.
-    fn is_among_rows(&self, line: &str, separator: u8, known: usize) -> bool {
+    /// Whether a line that names few columns, and has a time or a number among its cells, stands behind lines of as many: it
+    /// is a row as they are, and the name a text of it.
+    fn is_among_rows(&self, line: &str, separator: u8, known: usize, schema: &Schema) -> bool {
         let cells = width(line, separator);
+        let is_value = |cell: &str| {
+            cell.starts_with(|first: char| first.is_ascii_digit())
+                && self.framing.decoding.place(schema, cell).is_none()
+        };
         let mut above = self.above.iter().chain(&self.previous);
-        2 * known < cells && above.any(|(_, above)| width(above, separator) == cells)
+        2 * known < cells
+            && csv::cells_by(line, separator).any(|cell| is_value(cell.trim()))
+            && above.any(|(_, above)| width(above, separator) == cells)
     }
 
     /// Whether most names of a line are those of columns but for case and units, and the next one is its row.
@@ -313,7 +329,9 @@ impl<'t> Search<'_, 't> {
             Some(mark) => Some(CommentLines::said(mark)),
             None => self.commented.1.as_ref().map(|_| found()),
         };
-        let lines = self.above.iter().chain(&self.previous).filter(|(above, _)| *above < skip).count();
+        // Of a line for Excel alone nothing is told.
+        let is_passed = |(above, line): &&Candidate<'t>| *above < skip && !line.starts_with("sep=");
+        let lines = self.above.iter().chain(&self.previous).filter(is_passed).count();
         let passed = if header == HeaderLine::None { 0 } else { lines };
         CsvStart { skip, header, separator, comments, passed }
     }
@@ -416,7 +434,8 @@ fn fits(header: &str, row: &str, separator: u8) -> bool {
 /// Whether two lines have as many cells, of which the same are numbers, and one at least.
 fn is_alike(line: &str, other: &str, separator: u8) -> bool {
     let numbers = |line: &str| -> Vec<bool> {
-        csv::cells_by(line, separator).map(|cell| cell::number_by(&cell, DecimalMark::Either).is_some()).collect()
+        let number = |cell: &str| cell::number_by(cell, DecimalMark::Either).is_some_and(|number| !number.is_nan());
+        csv::cells_by(line, separator).map(|cell| number(&cell)).collect()
     };
     let cells = numbers(line);
     cells.contains(&true) && cells == numbers(other)
@@ -497,9 +516,16 @@ mod tests {
                 ("#YY  MM temp hum\n#yr  mo degC   %\n2024 03  7  8\n", 0, Commented, ' ', true),
             ],
         );
-        check("t_station temp", true, &[("davis,off\ndavis,7", 0, None, ',', false), ("12:00,x\n12:05,7", 0, None, ',', false)]);
+        check(
+            "t_station temp",
+            true,
+            &[("davis,off\ndavis,7", 0, None, ',', false), ("12:00,x\n12:05,7", 0, None, ',', false)],
+        );
         let among_rows = ("12:00,ERR,bad\n12:05,off,bad\n12:10,temp,bad\n12:15,5,ok", 0, None, ',', false);
         check("temp t_time t_state", true, &[among_rows]);
+        check("t_station t_event", true, &[("T_station,T_event\ndavis,boot", 0, Whole, ',', false)]);
+        let logger = "TOA5,CR1,CR1,12345,x,y,9,z\nTS,RN,temp,d,e,f,g,h\n";
+        check("temp hum", true, &[(logger, 1, Whole, ',', false)]);
         check("t_station t_event", false, &[("davis,boot\ndavis,reboot\n", 0, None, ',', false)]);
     }
 
@@ -517,6 +543,7 @@ mod tests {
                 ("Hill\nSensors: a, b\ntemp,hum\n1,2\n3,4", 2, Whole, ',', false),
                 ("Hill\ntime,event\n12:00,boot\n12:05,on\n", 1, Whole, ',', false),
                 ("Hill\ntime,event\n12:00,boot\n", 1, Whole, ',', false),
+                ("sep=;\ntime;temp\n12:00;20,5\n12:05;20,6\n", 1, Whole, ';', false),
                 ("Hill\ntime,temp\nUTC,\u{b0}C\n12:05,2\n", 1, Whole, ',', false),
                 ("# 7, 2 m\n# x\ntime,temp\n12:00,1", 2, Whole, ',', true),
                 ("# time,temp\n12:00,1\n12:05,2", 0, Commented, ',', true),
@@ -545,6 +572,10 @@ mod tests {
         let start = found("a,b\nc,d\ne;f\n1;2", &of("", third.clone()), true);
         assert_eq!((start.skip, start.header, start.separator), (2, Whole, b';'));
         assert_eq!(found("a,b\n", &of("", third), true).header, None);
+        let skipped = CsvOptions { skip: Some(1), ..plain() };
+        for (text, header) in [("x\nTemp;Hum\n7;8", Whole), ("x\ny;z\n7;8", Foreign), ("x\n7;8", None)] {
+            assert_eq!(found(text, &of("hum temp", skipped.clone()), true).header, header, "{text}");
+        }
         let header = CsvOptions { header: Some(true), ..plain() };
         assert_eq!(found("x,y\n1,2", &of("a", header), true).header, Whole);
         let rows = CsvOptions { header: Some(false), separator: Some(b';'), ..plain() };

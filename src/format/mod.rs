@@ -1,7 +1,7 @@
 //! From bytes to rows, and from rows to bytes.
 //!
 //! - `framing`, `decoding`: how bytes are cut into rows, and how cells are read, as a dataflow file says it.
-//! - `payload`, `records`, `json_records`, `json_place`: the rows of an MQTT payload and of a file. `value`: a payload
+//! - `payload`, `records`, `csv_records`, `json_records`, `json_place`: the rows of an MQTT payload and of a file. `value`: a payload
 //!   that is one cell. `json_text`, `inner_rows`: where objects end, and the rows in them.
 //! - `payload_file`: a file of payloads;
 //!   `compression`: all of them unpacked. `formats`: payloads that are neither JSON nor CSV. `json_writer`: JSON text.
@@ -9,7 +9,7 @@
 //! - `json`, `json_layout`, `json_cursor`: JSON objects; where their values go; the text itself. `path`, `column_keys`:
 //!   paths into them, and the keys that columns are read from.
 //! - `csv_options`, `header_search`, `column_names`, `comment_lines`, `units_line`, `repeated_header`, `decimal_search`,
-//!   `transcode`: how CSV is written, said or found. `left_out`: what is told of lines that are no rows.
+//!   `transcode`: how CSV is written, said or found. `unread_lines`: what is told of lines that are no rows.
 //! - `csv`, `weatherlink`, `cells`, `weewx`: cells, headers, WeeWX's unit labels.
 //! - `cell_rules`, `time_rules`, `column_units`, `units`: words, decimal marks, times, units and their conversion.
 //! - `unmatched_names`: names that no column has.
@@ -27,6 +27,7 @@ mod comment_lines;
 mod compression;
 pub mod csv;
 mod csv_options;
+mod csv_records;
 mod decimal_search;
 mod decoder;
 mod decoding;
@@ -43,7 +44,6 @@ mod json_place;
 mod json_records;
 mod json_text;
 pub(crate) mod json_writer;
-mod left_out;
 pub(crate) mod path;
 pub(crate) mod payload;
 mod payload_file;
@@ -58,6 +58,7 @@ mod transcode;
 mod units;
 pub(crate) mod units_line;
 mod unmatched_names;
+mod unread_lines;
 pub(crate) mod value;
 pub mod weatherlink;
 pub mod weewx;

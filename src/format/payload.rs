@@ -5,14 +5,16 @@ use std::convert::Infallible;
 
 use crate::data::cell::DecimalMark;
 use crate::data::{Broken, Column, DateOrder, Format, Header, Kind, Lookalike, Row, cell};
+use crate::format::comment_lines::CommentLines;
 use crate::format::csv::{self, ClosingLine};
 use crate::format::formats::{Reading, RowTaker, lookalike, recognised_bytes, recognised_text};
 use crate::format::header_search::{self, HeaderLine};
-use crate::format::comment_lines::CommentLines;
 use crate::format::json_text::{each_element, each_object, holds_values};
-use crate::format::left_out::LeftOut;
 use crate::format::records::date_cell;
-use crate::format::{DecimalSearch, Framing, MOST_ROWS, column_names, repeated_header, time_rules, transcode, units_line};
+use crate::format::unread_lines::UnreadLines;
+use crate::format::{
+    DecimalSearch, Framing, MOST_ROWS, column_names, repeated_header, time_rules, transcode, units_line,
+};
 
 /// Calls `f` with every row of a payload. What is no row is passed whole, marked as broken. The header of several CSV
 /// records names `columns`, or, if these are not known, holds words only.
@@ -25,7 +27,7 @@ pub fn each_row_telling(
     payload: &[u8],
     framing: &Framing,
     mut f: impl FnMut(Row<'_>),
-    mut tell: impl FnMut(LeftOut),
+    mut tell: impl FnMut(UnreadLines),
 ) {
     if payload.len() > framing.max_payload {
         return f(Row { bytes: payload, format: Format::Broken(Broken::TooLong), header: None });
@@ -64,7 +66,7 @@ impl RowTaker for PayloadRows<'_> {
 }
 
 /// The rows of a payload whose format was not said.
-fn recognised(payload: &[u8], framing: &Framing, mut f: impl FnMut(Row<'_>), mut tell: impl FnMut(LeftOut)) {
+fn recognised(payload: &[u8], framing: &Framing, mut f: impl FnMut(Row<'_>), mut tell: impl FnMut(UnreadLines)) {
     let begins = text_of(payload);
     if matches!(begins.first(), None | Some(b'{' | b'[')) || is_json_in_text(begins) {
         return json(payload, framing, f);
@@ -123,7 +125,7 @@ fn reads_as_csv(text: &str, framing: &Framing) -> bool {
 }
 
 /// The rows of CSV. A tab at the beginning or the end is an empty cell.
-fn csv_text(text: &str, framing: &Framing, mut f: impl FnMut(Row<'_>), tell: &mut dyn FnMut(LeftOut)) {
+fn csv_text(text: &str, framing: &Framing, mut f: impl FnMut(Row<'_>), tell: &mut dyn FnMut(UnreadLines)) {
     match text.trim_matches([' ', '\r', '\n', '\0', '\u{feff}']) {
         "" => f(Row { bytes: text.as_bytes(), format: Format::Broken(Broken::Empty), header: None }),
         // Lines that end as those of an old Mac.
@@ -174,7 +176,7 @@ fn text_of(payload: &[u8]) -> &[u8] {
 }
 
 /// CSV records; one of the first may be a header, if others follow.
-fn csv_records(text: &str, framing: &Framing, mut f: impl FnMut(Row<'_>), tell: &mut dyn FnMut(LeftOut)) {
+fn csv_records(text: &str, framing: &Framing, mut f: impl FnMut(Row<'_>), tell: &mut dyn FnMut(UnreadLines)) {
     let mut ahead = lines(text).map(|line| Cow::Borrowed(line.trim_end_matches(['\r', '\n'])));
     let Ok(start) = header_search::find(framing, false, || Ok::<_, Infallible>(ahead.next()));
     if start.header == HeaderLine::Foreign {
@@ -203,14 +205,14 @@ fn csv_records(text: &str, framing: &Framing, mut f: impl FnMut(Row<'_>), tell: 
             return f(Row { bytes: header.as_bytes(), format, header: None });
         }
         if start.passed > 0 && framing.csv.skip.is_none() {
-            tell(LeftOut::Preamble { lines: start.passed, skip: start.skip, header: header.to_owned() });
+            tell(UnreadLines::Preamble { lines: start.passed, skip: start.skip, header: header.to_owned() });
         }
         let units = |record: &str| units_line::is_units(record, header, separator, framing);
         if framing.csv.skip_after_header.is_none() {
             let found = records.next_if(|(record, broken)| broken.is_none() && units(record));
             let more = records.next_if(|(record, _)| found.is_some() && units_line::is_processes(record, separator));
             let lines = 1 + usize::from(more.is_some());
-            found.into_iter().for_each(|(line, _)| tell(LeftOut::Units { line: line.to_owned(), lines }));
+            found.into_iter().for_each(|(line, _)| tell(UnreadLines::Units { line: line.to_owned(), lines }));
         }
     }
     let mut written = header;
@@ -220,7 +222,7 @@ fn csv_records(text: &str, framing: &Framing, mut f: impl FnMut(Row<'_>), tell: 
         if broken.is_none() && written.is_some_and(|header| repeated_header::is_repeated(record, header, separator)) {
             (written, line) = (Some(record), Header::next_line());
             names = Some(column_names::adopted(record, separator, framing));
-            tell(LeftOut::Repeated(record.to_owned()));
+            tell(UnreadLines::Repeated(record.to_owned()));
             continue;
         }
         let header = names.as_ref().map(|names| Header { names: names.as_bytes(), line: Some(line) });
@@ -424,6 +426,40 @@ mod tests {
         let mut cells = Vec::new();
         each_row(b"x\n\t1\n2\t\n", &Framing { csv, ..framing(100, None) }, |row| cells.push(row.bytes.to_vec()));
         assert_eq!(cells, [&b"\t1"[..], b"2\t"]);
+    }
+
+    #[test]
+    fn lines_that_may_be_rows_are_rows() {
+        let schema = Schema::new([("id", Kind::Text), ("temp", Kind::Number)]);
+        let of = |payload: &str| {
+            let (mut shown, mut told) = (Vec::new(), Vec::new());
+            let row = |row: Row<'_>| {
+                let names = row.header.map(|header| String::from_utf8_lossy(header.names).into_owned());
+                let broken = matches!(row.format, Format::Broken(Broken::ForeignHeader));
+                shown.push((String::from_utf8_lossy(row.bytes).into_owned(), names.unwrap_or_default(), broken));
+            };
+            each_row_telling(payload.as_bytes(), &framing(1000, Some(&schema)), row, |left_out| told.push(left_out));
+            (shown, told.iter().map(UnreadLines::to_string).collect::<Vec<_>>().join(" "))
+        };
+        let row = |row: &str, names: &str| (row.to_owned(), names.to_owned(), false);
+        for payload in ["id,temp\nx,21.5 \u{b0}C", "id,temp\n#1,20", "id,temp\nA/B,(5)"] {
+            let (names, cells) = payload.split_once('\n').unwrap();
+            assert_eq!(of(payload), (vec![row(cells, names)], String::new()));
+        }
+        assert_eq!(of("#1,20\n# two\n#3,21\n").0, [row("#1,20", ""), row("#3,21", "")]);
+        let (rows, told) = of("Hill\n\nid,temp\n,\u{b0}C\nx,7\n");
+        assert_eq!(rows, [row("x,7", "id,temp")]);
+        assert!(
+            told.contains("are not read: 1") && told.contains("skip = 2") && told.contains("after_header = 1"),
+            "{told}"
+        );
+        let (rows, told) = of("id,temp\nx,7\ntemp,batt,id\n8,3.3,y\n");
+        assert_eq!(rows, [row("x,7", "id,temp"), row("8,3.3,y", "temp,batt,id")]);
+        assert!(told.contains("comes again") && told.contains("temp,batt,id"), "{told}");
+        assert_eq!(of("Temp (\u{b0}C),ID\n7,x").0, [row("7,x", "temp,id")]);
+        let foreign = "station,temperature\nx,7";
+        assert_eq!(of(foreign), (vec![(foreign.to_owned(), String::new(), true)], String::new()));
+        assert_eq!(of("id,temp\rx,7\ry,8\r").0, [row("x,7", "id,temp"), row("y,8", "id,temp")]);
     }
 
     #[test]

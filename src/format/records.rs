@@ -1,20 +1,17 @@
 //! The records of a file: lines of WeatherLink, CSV records that may span lines, JSON objects.
 
-use std::borrow::Cow;
 use std::io::{self, BufRead};
 use std::ops::Range;
 
-use crate::data::cell::DecimalMark;
 use crate::data::{Broken, DateOrder, Format, Header, Layout, Row};
+use crate::format::comment_lines::CommentLines;
 use crate::format::csv::{self, ClosingLine};
 use crate::format::formats::{PayloadFormat, Reading};
-use crate::format::header_search::{self, HeaderLine};
 use crate::format::inner_rows::InnerRows;
 use crate::format::json_place::JsonPlace;
 use crate::format::transcode::Transcoder;
-use crate::format::comment_lines::CommentLines;
-use crate::format::left_out::LeftOut;
-use crate::format::{DecimalSearch, Framing, column_names, repeated_header, time_rules, units_line, weatherlink};
+use crate::format::unread_lines::UnreadLines;
+use crate::format::{Framing, time_rules, weatherlink};
 
 /// The layout of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,33 +67,33 @@ pub struct FileRecords<R> {
     kind: FileKind,
     pub(super) format: Format,
     /// Of CSV: between cells, and before lines that are no rows.
-    separator: u8,
-    comments: Option<CommentLines>,
+    pub(super) separator: u8,
+    pub(super) comments: Option<CommentLines>,
     /// How the bytes are cut into rows.
-    framing: Box<Framing>,
+    pub(super) framing: Box<Framing>,
     /// Lines behind the header that are no rows.
-    passed_over: u32,
+    pub(super) passed_over: u32,
     /// Whether the next line may hold units.
-    may_be_units: bool,
+    pub(super) may_be_units: bool,
     /// Whether the record before was that line.
-    had_units: bool,
+    pub(super) had_units: bool,
     /// The separator before the cell of the date, and its index, where dates are read.
-    date_cell: Option<(u8, usize)>,
-    header: Option<Vec<u8>>,
+    pub(super) date_cell: Option<(u8, usize)>,
+    pub(super) header: Option<Vec<u8>>,
     /// The header as it stands there, and the bytes that its names begin with; none where it can't come again.
-    written_header: String,
-    first_bytes: u128,
+    pub(super) written_header: String,
+    pub(super) first_bytes: u128,
     /// Whether it came again.
-    was_repeated: bool,
+    pub(super) was_repeated: bool,
     /// The number of the header line.
-    header_line: u64,
+    pub(super) header_line: u64,
     /// What has yet to be told; `None` once it is told at once.
-    untold: Option<Vec<LeftOut>>,
+    pub(super) untold: Option<Vec<UnreadLines>>,
     pub(super) max_line: usize,
     /// Bytes read: whole lines up to `whole`, then a part of one.
     pub(super) bytes: Vec<u8>,
     pub(super) whole: usize,
-    closing: ClosingLine,
+    pub(super) closing: ClosingLine,
     /// The range of the record in `bytes`, and the beginning of the next one.
     pub(super) record: Range<usize>,
     pub(super) next: usize,
@@ -292,140 +289,13 @@ impl<R: BufRead> FileRecords<R> {
         Ok(false)
     }
 
-    fn csv_header(&mut self, order: Option<DateOrder>, framing: &Framing) -> io::Result<()> {
-        let mut from = self.next;
-        let start = header_search::find(framing, true, || {
-            let Some(line) = self.line_ahead(from)? else { return Ok::<_, io::Error>(None) };
-            let first = from == 0;
-            from = line.end;
-            // A degree sign in Latin-1 must not make rows unreadable: names are decoded leniently, as in WeatherLink's
-            // header.
-            let text = String::from_utf8_lossy(&self.bytes[line]);
-            let text = if first { text.trim_start_matches('\u{feff}') } else { &text };
-            Ok(Some(Cow::Owned(text.trim_end_matches(['\r', '\n']).to_owned())))
-        })?;
-        for _ in 0..start.skip {
-            let next = self.next;
-            self.read_line(next)?;
-        }
-        self.separator = start.separator;
-        self.closing = ClosingLine::of(start.separator);
-        if start.header != HeaderLine::None && self.read_record()? {
-            let line = String::from_utf8_lossy(self.record()).into_owned();
-            let header = start.header.names(&line).to_owned();
-            if start.header == HeaderLine::Foreign {
-                let reason = format!("line {}, {header:?}: {}", self.position, Broken::ForeignHeader);
-                return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
-            }
-            if header.contains(char::REPLACEMENT_CHARACTER) {
-                self.tell(LeftOut::Encoding(header.clone()));
-            }
-            if start.passed > 0 && framing.csv.skip.is_none() {
-                self.tell(LeftOut::Preamble { lines: start.passed, skip: start.skip, header: header.clone() });
-            }
-            self.take_header(header, start.header == HeaderLine::Commented);
-        }
-        self.comments = start.comments;
-        let order = match order.filter(|_| self.date_cell.is_some()) {
-            None if time_rules::order_wanted(framing.decoding.time.as_deref()) => self.order_ahead(self.next)?,
-            order => order,
-        };
-        self.format = Format::csv(start.separator, self.decimal_ahead()?, order);
-        Ok(())
-    }
-
-    /// The decimal mark: beside commas that of the first row, where none is said.
-    fn decimal_ahead(&mut self) -> io::Result<DecimalMark> {
-        let mark = self.framing.csv.decimal_beside(self.separator);
-        if self.framing.csv.decimal.is_some() || self.separator != b',' {
-            return Ok(mark);
-        }
-        let Some(line) = self.line_ahead(self.next)? else { return Ok(mark) };
-        let line = String::from_utf8_lossy(&self.bytes[line]);
-        let mut search = DecimalSearch::beside(self.separator);
-        csv::cells(line.trim_end_matches(['\r', '\n'])).for_each(|cell| search.observe_cell(&cell));
-        Ok(search.found().unwrap_or(mark))
-    }
-
-    /// The rows that follow are those of a header.
-    fn take_header(&mut self, header: String, is_commented: bool) {
-        let names = column_names::adopted(&header, self.separator, &self.framing);
-        self.date_cell = date_cell(&names, self.separator, &self.framing);
-        self.header = Some(names.into_owned().into_bytes());
-        self.header_line = Header::next_line();
-        self.first_bytes = if is_commented { 0 } else { repeated_header::first_bytes(&header, self.separator) };
-        self.written_header = header;
-        self.passed_over = self.framing.csv.skip_after_header.unwrap_or(0);
-        self.may_be_units = self.framing.csv.skip_after_header.is_none();
-    }
-
-    /// Whether the record is a header once more; the rows behind it are its own.
-    fn is_header_again(&mut self) -> bool {
-        if self.broken.is_some() || !repeated_header::may_be_header(self.record(), self.first_bytes) {
-            return false;
-        }
-        let line = String::from_utf8_lossy(self.record());
-        if !repeated_header::is_repeated(&line, &self.written_header, self.separator) {
-            return false;
-        }
-        let line = line.into_owned();
-        let wide = csv::cells_by(&line, self.separator).count();
-        self.comments = self.comments.map(|comments| comments.wide(wide));
-        if !std::mem::replace(&mut self.was_repeated, true) {
-            self.tell(LeftOut::Repeated(line.clone()));
-        }
-        self.take_header(line, false);
-        true
-    }
-
-    /// Tells the user, from now on, of lines that are not read; of those so far at once.
-    pub fn telling(mut self) -> FileRecords<R> {
-        self.untold.take().into_iter().flatten().for_each(|left_out| tracing::warn!("{left_out}"));
-        self
-    }
-
-    fn tell(&mut self, left_out: LeftOut) {
-        match &mut self.untold {
-            Some(untold) => untold.push(left_out),
-            None => tracing::warn!("line {}: {left_out}", self.position),
-        }
-    }
-
     /// The range of the line at `from` behind the record, without taking it; `None` if there is none that is not too
     /// long.
-    fn line_ahead(&mut self, from: usize) -> io::Result<Option<Range<usize>>> {
+    pub(super) fn line_ahead(&mut self, from: usize) -> io::Result<Option<Range<usize>>> {
         while self.whole <= from && self.bytes.len() - from <= self.max_line && self.extend()? {}
         let lines = &self.bytes[from..self.whole.max(from)];
         let length = memchr::memchr(b'\n', lines).map_or(lines.len(), |at| at + 1);
         Ok((length > 0).then_some(from..from + length))
-    }
-
-    /// Whether the record is no row: a comment, a line that is passed over, or one of units.
-    fn is_no_row(&mut self) -> bool {
-        if self.passed_over > 0 {
-            self.passed_over -= 1;
-            return true;
-        }
-        self.comments.is_some_and(|comments| comments.contain(self.record()))
-    }
-
-    /// Whether the record, the first one behind the header, holds units.
-    fn is_units(&mut self) -> bool {
-        if !std::mem::take(&mut self.may_be_units) || self.broken.is_some() {
-            return std::mem::take(&mut self.had_units)
-                && units_line::is_processes(&String::from_utf8_lossy(self.record()), self.separator);
-        }
-        let header = String::from_utf8_lossy(self.header.as_deref().unwrap_or_default());
-        let line = String::from_utf8_lossy(&self.bytes[self.record.clone()]);
-        self.had_units = units_line::is_units(&line, &header, self.separator, &self.framing);
-        if self.had_units {
-            let line = line.into_owned();
-            // What can't be read ahead is no line of the kind.
-            let next = self.line_ahead(self.next).ok().flatten().map(|next| String::from_utf8_lossy(&self.bytes[next]));
-            let is_more = next.is_some_and(|next| units_line::is_processes(&next, self.separator));
-            self.tell(LeftOut::Units { line, lines: 1 + usize::from(is_more) });
-        }
-        self.had_units
     }
 
     fn weatherlink_header(&mut self, order: Option<DateOrder>, framing: &Framing) -> io::Result<()> {
@@ -454,7 +324,7 @@ impl<R: BufRead> FileRecords<R> {
     }
 
     /// The order of day and month that the rows from a place on tell; they wait for it, for one input has one order.
-    fn order_ahead(&mut self, begin: usize) -> io::Result<Option<DateOrder>> {
+    pub(super) fn order_ahead(&mut self, begin: usize) -> io::Result<Option<DateOrder>> {
         let Some(cell) = self.date_cell else { return Ok(None) };
         let (mut from, mut first, mut others) = (begin, None, 0);
         while from - begin < MOST_WAITING {
@@ -498,7 +368,7 @@ impl<R: BufRead> FileRecords<R> {
     }
 
     /// Finds the next record that is not blank; false at the end.
-    fn read_record(&mut self) -> io::Result<bool> {
+    pub(super) fn read_record(&mut self) -> io::Result<bool> {
         loop {
             self.make_room();
             let start = self.next;
@@ -523,7 +393,7 @@ impl<R: BufRead> FileRecords<R> {
     }
 
     /// Reads the line at `start` as a record; bytes beyond the longest line are skipped.
-    fn read_line(&mut self, start: usize) -> io::Result<bool> {
+    pub(super) fn read_line(&mut self, start: usize) -> io::Result<bool> {
         let nothing_ahead = self.bytes.len() == start;
         while self.whole <= start && self.bytes.len() - start <= self.max_line && self.extend()? {}
         if self.bytes.len() == start {
@@ -757,29 +627,6 @@ mod tests {
         assert_eq!(records.header().unwrap().names, b"station\ttemp");
         assert_eq!(records.format(), Format::csv(b'\t', crate::data::cell::DecimalMark::Either, None));
         assert_eq!(records.next_row().unwrap().unwrap().0.bytes, b"davis\t20,5");
-    }
-
-    #[test]
-    fn lines_that_are_no_rows_are_passed_over() {
-        let text = "Hill\n\n# x\ntime;temp;hum\nUTC;\u{b0}C;%\n12:00;20,5;50\n# battery\n\"12\n:05\";21;51;;\n";
-        let mut records = FileRecords::new(text.as_bytes(), FileKind::Csv, None, &of(100, None)).unwrap();
-        assert_eq!(records.header().unwrap().names, b"time;temp;hum");
-        assert_eq!(records.format(), Format::csv(b';', crate::data::cell::DecimalMark::Either, None));
-        let mut rows = Vec::new();
-        while let Some((row, line)) = records.next_row().unwrap() {
-            rows.push((line, String::from_utf8(row.bytes.to_vec()).unwrap()));
-        }
-        assert_eq!(rows, [(6, "12:00;20,5;50".into()), (8, "\"12\n:05\";21;51;;".into())]);
-        let csv =
-            CsvOptions { skip: Some(1), skip_after_header: Some(2), comment: Some(b'%'), ..CsvOptions::default() };
-        let text = "x\n% y\na,b\nu,v\n\n1,2\n%3\n4,5\n";
-        let mut records =
-            FileRecords::new(text.as_bytes(), FileKind::Csv, None, &Framing { csv, ..of(100, None) }).unwrap();
-        let mut lines = Vec::new();
-        while let Some((_, line)) = records.next_row().unwrap() {
-            lines.push(line);
-        }
-        assert_eq!((records.header().unwrap().names, lines), (&b"a,b"[..], vec![6, 8]));
     }
 
     #[test]

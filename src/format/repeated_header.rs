@@ -6,7 +6,8 @@ use crate::format::csv;
 
 /// The bytes, as a set of bits, that names of a header begin with: a record that begins with another one is a row.
 pub fn first_bytes(header: &str, separator: u8) -> u128 {
-    let first = |name: Cow<'_, str>| name.trim().bytes().next().filter(|byte| byte.is_ascii() && !byte.is_ascii_digit());
+    let first =
+        |name: Cow<'_, str>| name.trim().bytes().next().filter(|byte| byte.is_ascii() && !byte.is_ascii_digit());
     csv::cells_by(header, separator).filter_map(first).fold(0, |set, byte| set | 1 << byte)
 }
 
@@ -21,8 +22,11 @@ pub fn may_be_header(record: &[u8], first_bytes: u128) -> bool {
 
 /// Whether a record has all names of a header, several, in whatever order and with others between them.
 pub fn is_repeated(record: &str, header: &str, separator: u8) -> bool {
+    // The fast path: most rows begin with a number or a time, or with another text.
+    if record.starts_with(|first: char| first.is_ascii_digit() || first == '-') {
+        return false;
+    }
     let first = csv::cells_by(record, separator).next().unwrap_or_default();
-    // The fast path: most rows begin with another text.
     if first.trim().is_empty() || !header.contains(first.trim()) {
         return false;
     }
@@ -53,7 +57,8 @@ mod tests {
             ("12:00,temp,temp", false),
             ("", false),
         ] {
-            let found = may_be_header(record.as_bytes(), first_bytes(header, b',')) && is_repeated(record, header, b',');
+            let found =
+                may_be_header(record.as_bytes(), first_bytes(header, b',')) && is_repeated(record, header, b',');
             assert_eq!(found, expected, "{record}");
         }
         assert!(!is_repeated("state", "state", b','), "a text may be its column's name");

@@ -6,10 +6,10 @@ use crate::format::units_line;
 
 /// What was seen of the cells of each column.
 #[derive(Default)]
-pub struct TextColumns(Vec<Seen>);
+pub struct TextColumns(Vec<SeenCells>);
 
 #[derive(Clone, Default)]
-struct Seen {
+struct SeenCells {
     numbers: u64,
     texts: u64,
     /// The first cell that is no number, and its line.
@@ -20,7 +20,7 @@ impl TextColumns {
     /// A cell of the column at a place is this number, or none.
     pub fn see(&mut self, place: usize, cell: &str, number: Option<f64>, line: Option<u64>) {
         if self.0.len() <= place {
-            self.0.resize(place + 1, Seen::default());
+            self.0.resize(place + 1, SeenCells::default());
         }
         let seen = &mut self.0[place];
         match number {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::mem::{Discriminant, discriminant};
 
-use super::left_out::LeftOut;
+use super::unread_lines::UnreadLines;
 use super::{Framing, payload, value};
 use crate::data::{Broken, Format, Row};
 
@@ -15,11 +15,11 @@ const MOST_TOLD: usize = 100;
 pub struct UnknownNames {
     names: BTreeSet<String>,
     /// The kinds of lines of CSV that were told of.
-    left_out: Vec<Discriminant<LeftOut>>,
+    left_out: Vec<Discriminant<UnreadLines>>,
 }
 
 impl UnknownNames {
-    fn tell_of_lines(&mut self, left_out: &LeftOut, topic: &str) {
+    fn tell_of_lines(&mut self, left_out: &UnreadLines, topic: &str) {
         let kind = discriminant(left_out);
         if !self.left_out.contains(&kind) {
             self.left_out.push(kind);
@@ -46,7 +46,7 @@ pub fn each_row(
 ) {
     match read(payload, topic, framing, unknown) {
         TopicPayload::Rows => {
-            payload::each_row_telling(payload, framing, f, |left_out| unknown.tell_of_lines(&left_out, topic));
+            payload::each_row_telling(payload, framing, f, |unread| unknown.tell_of_lines(&unread, topic));
         }
         TopicPayload::Value { name, cell } => {
             let object = value::object_of([(name, cell.as_str())]);

@@ -141,7 +141,10 @@ mod tests {
             assert_eq!(read(&bytes, None, 7), text);
             assert_eq!(payload(&bytes, None), text.as_bytes());
         }
-        for bytes in ["t;a\n1;2\n".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>(), "t;a\n1;2\n".encode_utf16().flat_map(u16::to_be_bytes).collect()] {
+        for bytes in [
+            "t;a\n1;2\n".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>(),
+            "t;a\n1;2\n".encode_utf16().flat_map(u16::to_be_bytes).collect(),
+        ] {
             assert_eq!(read(&bytes, None, 1 << 12), "t;a\n1;2\n");
             assert_eq!(&*payload(&bytes, None), b"t;a\n1;2\n");
         }

@@ -2,7 +2,7 @@
 
 /// Lines that are not read as rows, or what is to be said of the text.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
-pub enum LeftOut {
+pub enum UnreadLines {
     /// The line behind the header.
     #[error(
         "the line behind the header names units, and is no row: {line}; say csv = {{ skip_after_header = {lines} }} in \
