@@ -442,3 +442,63 @@ fn what_is_told_is_told_once_for_all_workers() {
         assert!(said.contains("bad cells 200"), "{said}");
     }
 }
+
+/// Lines of a file and of publishes that are no rows are told once; those that may be rows are rows or dead letters.
+#[test]
+fn lines_of_csv_that_are_no_rows_are_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let run = |schema: &str, bytes: &[u8]| {
+        std::fs::write(at("in.csv"), bytes).unwrap();
+        let dataflow = format!(
+            "{schema}\n[source]\nurl = \"in.csv\"\n[sink]\nurl = \"out.ndjson\"\n[dead_letter]\nurl = \"dead.ndjson\"\n"
+        );
+        std::fs::write(at("lines.toml"), dataflow).unwrap();
+        let done = rowmill(&["run", "lines.toml", "--fresh"]).current_dir(directory.path()).output().unwrap();
+        (done.status.code(), String::from_utf8(done.stderr).unwrap())
+    };
+    let (infer, known) = ("schema = \"infer\"", "[schema]\nnumber = [\"hum\", \"temp\"]");
+    let logger = "Hill\n\ntime,temp\nUTC,\u{b0}C\n12:00,\"20,5\"\ntemp,time\n\"21,5\",12:05\n";
+    let (code, said) = run(infer, logger.as_bytes());
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(
+        rows(&at("out.ndjson")),
+        [json!({"time": "12:00", "temp": 20.5}), json!({"time": "12:05", "temp": 21.5})]
+    );
+    for once in ["are not read: 1", "names units", "comes again"] {
+        assert_eq!(said.matches(once).count(), 1, "{once}: {said}");
+    }
+    let (_, said) = run(infer, b"t,lux\n1,\"1,002\"\n");
+    assert!(said.contains("column lux is text because of \"1,002\" in line 2"), "{said}");
+    let (_, said) = run(infer, b"station,zone\nnorth,Asia/Tokyo\n#2,x\n");
+    assert_eq!(rows(&at("out.ndjson")).len(), 2, "{said}");
+    let spaced = b"#YY  MM WDIR WSPD\n#yr  mo degT m/s\n2024 03  190  5.0\n";
+    let (_, said) = run(infer, spaced);
+    assert_eq!(rows(&at("out.ndjson")), [json!({"YY": 2024.0, "MM": 3.0, "WDIR": 190.0, "WSPD": 5.0})], "{said}");
+    let (_, said) = run(known, b"Temp,Hum\n20.5,50\n");
+    assert_eq!(rows(&at("out.ndjson")), [json!({"temp": 20.5, "hum": 50.0})], "{said}");
+    let (code, said) = run(known, b"temperature,humidity\n20.5,50\n");
+    assert!(code == Some(1) && said.contains("in.csv: line 1") && said.contains("header = false"), "{said}");
+
+    let (port, _broker) = embedded();
+    let publishes = texts(&[
+        ("w", "temp,hum\n21.5 \u{b0}C,50\n"),
+        ("w", "temp,hum\n\u{b0}C,%\n20.5,50\n"),
+        ("w", "temp,hum\n\u{b0}C,%\n20.6,50\n"),
+        ("w", "#1,20\n"),
+        ("w", "temperature,humidity\n20.5,50\n"),
+    ]);
+    let dataflow = format!(
+        "{known}\n[source]\nurl = \"mqtt://127.0.0.1:{port}/w\"\n[buffer]\ndelay = \"50ms\"\n[sink]\nurl = \"live.ndjson\"\n\
+         [dead_letter]\nurl = \"lost.ndjson\"\n"
+    );
+    std::fs::write(at("live.toml"), dataflow).unwrap();
+    let mut live = rowmill(&["run", "live.toml"]);
+    live.current_dir(directory.path()).stderr(std::fs::File::create(at("said")).unwrap());
+    let _live = Process(live.spawn().unwrap());
+    let said = || std::fs::read_to_string(at("said")).unwrap();
+    wait_until("the subscription", || said().contains("subscribed to"));
+    publish(port, &publishes);
+    wait_until("rows and dead letters", || lines(&at("live.ndjson")) == 2 && lines(&at("lost.ndjson")) == 3);
+    assert_eq!(said().matches("names units").count(), 1, "{}", said());
+}

@@ -60,6 +60,12 @@ pub enum Broken {
     /// A quote that is not closed.
     #[error("a quote opens a cell and no quote closes it: write it twice, or leave it out")]
     OpenQuote,
+    /// CSV under names that no column has.
+    #[error(
+        "a header that names no column of [schema]: name them as it does, or with `from`, or say csv = {{ header = false }} in \
+         [source] if the rows are values in the order of the columns"
+    )]
+    ForeignHeader,
     /// Of no topic of Sparkplug B.
     #[error("its topic is none of Sparkplug B: spBv1.0/GROUP/TYPE/NODE or spBv1.0/GROUP/TYPE/NODE/DEVICE")]
     NoSparkplugTopic,

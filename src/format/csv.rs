@@ -1,4 +1,5 @@
-//! Cells between separators, split as csv-core does: a quote opens a quoted cell only at the cell's start.
+//! Cells between separators, split as csv-core does: a quote opens a quoted cell only at the cell's start, or behind the
+//! spaces there. Where spaces separate, several of them are one.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -18,6 +19,7 @@ impl QuoteState {
         match (self, byte) {
             (QuoteState::Quoted, b'"') => QuoteState::Closing,
             (QuoteState::Quoted, _) | (QuoteState::Closing | QuoteState::Start, b'"') => QuoteState::Quoted,
+            (QuoteState::Start, b' ') => QuoteState::Start,
             (_, byte) if byte == separator => QuoteState::Start,
             _ => QuoteState::Plain,
         }
@@ -83,7 +85,8 @@ pub fn cells(record: &str) -> CsvCells<'_> {
 
 /// The cells of a record between separators.
 pub fn cells_by(record: &str, separator: u8) -> CsvCells<'_> {
-    CsvCells { rest: Some(record), separator: char::from(separator) }
+    let rest = if separator == b' ' { record.trim_start_matches(' ') } else { record };
+    CsvCells { rest: Some(rest), separator: char::from(separator) }
 }
 
 /// The iterator of [`cells`].
@@ -97,7 +100,7 @@ impl<'a> Iterator for CsvCells<'a> {
 
     fn next(&mut self) -> Option<Cow<'a, str>> {
         let rest = self.rest.take()?;
-        let Some(quoted) = rest.strip_prefix('"') else {
+        let Some(quoted) = rest.trim_start_matches(' ').strip_prefix('"') else {
             return Some(Cow::Borrowed(self.plain(rest)));
         };
         let (mut text, mut rest) = (String::new(), quoted);
@@ -125,6 +128,10 @@ impl<'a> CsvCells<'a> {
     /// The text before the next separator.
     fn plain(&mut self, rest: &'a str) -> &'a str {
         match rest.split_once(self.separator) {
+            Some((cell, rest)) if self.separator == ' ' => {
+                self.rest = Some(rest.trim_start_matches(' ')).filter(|rest| !rest.is_empty());
+                cell
+            }
             Some((cell, rest)) => {
                 self.rest = Some(rest);
                 cell
@@ -217,6 +224,16 @@ mod tests {
         assert!(open("a,\"\"b\n", true) && !open("b\"\n", true));
         assert!(is_open_after(b"1;\"x\n", false, b';') && !is_open_after(b"1,\"x\n", false, b';'));
         assert_eq!(cells_by("\"a;b\";c,d", b';').collect::<Vec<_>>(), ["a;b", "c,d"]);
+        assert_eq!(cut("\"12:00\", \"20.5\",  \"a, b\", x \"y\""), ["12:00", "20.5", "a, b", " x \"y\""]);
+        assert!(open("1, \"x\n", false) && !open("1, x\"\n", false));
+    }
+
+    #[test]
+    fn several_spaces_are_one_separator() {
+        let cut = |record| cells_by(record, b' ').map(Cow::into_owned).collect::<Vec<_>>();
+        assert_eq!(cut("  2024 03   190  5.0  "), ["2024", "03", "190", "5.0"]);
+        assert_eq!(cut("a  \"b c\"  d"), ["a", "b c", "d"]);
+        assert_eq!(cut(""), [""]);
     }
 
     #[test]

@@ -10,12 +10,13 @@ use crate::data::cell::DecimalMark;
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CsvOptions {
-    /// The character between cells: `,`, `;`, `|` or a tab (`"\t"`), whichever fits the header, if not given.
+    /// The character between cells: `,`, `;`, `|`, a tab (`"\t"`) or spaces (`" "`), several as one, whichever fits the
+    /// header, if not given.
     #[serde(deserialize_with = "separator")]
     #[schemars(with = "Option<String>")]
     pub separator: Option<u8>,
-    /// The mark before a number's fraction, `.` or `,`; beside separators other than `,` it is that of the
-    /// first rows if not given, or either is read.
+    /// The mark before a number's fraction, `.` or `,`; if not given, that of the first rows, or beside separators other
+    /// than `,` either is read.
     #[serde(deserialize_with = "decimal")]
     #[schemars(with = "Option<String>")]
     pub decimal: Option<DecimalMark>,
@@ -23,16 +24,18 @@ pub struct CsvOptions {
     pub skip: Option<u32>,
     /// Lines behind the header that are not read; a line of units is found if not given.
     pub skip_after_header: Option<u32>,
-    /// Lines that begin with this character are not read; those with `#`, where the file begins so, if not given.
+    /// Lines that begin with this character are not read; if not given, those with `#` above the header, and behind it those
+    /// that have not as many cells as rows.
     #[serde(deserialize_with = "comment")]
     #[schemars(with = "Option<String>")]
     pub comment: Option<u8>,
-    /// The encoding by its name on the web, such as `windows-1252`; UTF-8, or UTF-16 with a byte-order mark, if not
-    /// given. It holds for JSON, too.
+    /// The encoding by its name on the web, such as `windows-1252`; UTF-8 or UTF-16 if not given. It holds for JSON, too.
     #[serde(deserialize_with = "encoding")]
     #[schemars(with = "Option<String>")]
     pub encoding: Option<&'static Encoding>,
-    /// Whether there is a header; if not given, a line that names columns of the schema is one.
+    /// Whether there is a header; if not given, a line that names columns of the schema is one, in whatever case and with
+    /// units in brackets. Words above rows of the columns that name none of them are refused: `false` says that rows are
+    /// values in the order of the columns.
     pub header: Option<bool>,
 }
 

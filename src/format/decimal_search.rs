@@ -1,5 +1,5 @@
 //! Which decimal mark the numbers of a CSV text have, where none is said: beside a semicolon or a tab either is read, and
-//! 1.234 is a thousand in one file and a fraction in another.
+//! 1.234 is a thousand in one file and a fraction in another. Beside a comma it is the point, but for cells in quotes.
 
 use crate::data::Row;
 use crate::data::cell::{DecimalMark, may_be_thousands, number_by};
@@ -13,9 +13,16 @@ pub const MOST_ROWS: usize = 1000;
 pub struct DecimalSearch {
     commas: bool,
     points: bool,
+    /// Whether commas separate cells: then a comma in one is seldom a decimal mark, and thousands are written with it.
+    among_commas: bool,
 }
 
 impl DecimalSearch {
+    /// Of cells between separators.
+    pub fn beside(separator: u8) -> DecimalSearch {
+        DecimalSearch { among_commas: separator == b',', ..DecimalSearch::default() }
+    }
+
     /// Takes in a row of CSV.
     pub fn observe(&mut self, row: Row<'_>) {
         let cells = cells_of(row).into_iter().flat_map(|(cells, _)| cells);
@@ -26,7 +33,11 @@ impl DecimalSearch {
     pub fn observe_cell(&mut self, cell: &str) {
         let number = |mark| number_by(cell, mark).is_some_and(f64::is_finite);
         match (number(DecimalMark::Point), number(DecimalMark::Comma)) {
-            (true, false) => self.points |= !may_be_thousands(cell),
+            (true, false) => self.points |= self.among_commas || !may_be_thousands(cell),
+            (false, true) if self.among_commas => {
+                let fraction = cell.trim().rsplit_once(',').map_or("", |(_, fraction)| fraction);
+                self.commas |= !fraction.is_empty() && fraction.len() != 3;
+            }
             (false, true) => self.commas |= cell.contains(','),
             _ => {}
         }
@@ -56,6 +67,17 @@ mod tests {
             let mut search = DecimalSearch::default();
             cells.iter().for_each(|cell| search.observe_cell(cell));
             assert_eq!(search.found().is_some(), comma, "{cells:?}");
+        }
+        for (cells, comma) in [
+            (&["20,5", "7", "1.013,2", "1,002"][..], true),
+            (&["1,002"], false),
+            (&["20,5", "52.123"], false),
+            (&["12,345.6", "1,5"], false),
+            (&["a, b", "1, 5"], false),
+        ] {
+            let mut search = DecimalSearch::beside(b',');
+            cells.iter().for_each(|cell| search.observe_cell(cell));
+            assert_eq!(search.found().is_some(), comma, "{cells:?} between commas");
         }
     }
 }

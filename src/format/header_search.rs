@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use crate::data::cell::{self, DecimalMark};
 use crate::data::{Kind, Schema};
-use crate::format::{Framing, csv, units_line};
+use crate::format::comment_lines::CommentLines;
+use crate::format::{Framing, column_names, csv, units_line};
 
 /// The separators that are found where none is given.
 pub const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b'|'];
@@ -21,6 +22,8 @@ pub enum HeaderLine {
     Whole,
     /// The line is the header behind a comment's mark.
     Commented,
+    /// The line is a header none of whose names is that of a column, above rows of all columns in their order.
+    Foreign,
 }
 
 impl HeaderLine {
@@ -28,7 +31,7 @@ impl HeaderLine {
     pub fn names(self, line: &str) -> &str {
         match self {
             HeaderLine::Commented => uncommented(line),
-            HeaderLine::Whole | HeaderLine::None => line,
+            HeaderLine::Whole | HeaderLine::Foreign | HeaderLine::None => line,
         }
     }
 }
@@ -47,8 +50,10 @@ pub struct CsvStart {
     pub header: HeaderLine,
     /// The separator of all rows.
     pub separator: u8,
-    /// Lines that begin with this are no rows.
-    pub comment: Option<u8>,
+    /// Lines that are no rows.
+    pub comments: Option<CommentLines>,
+    /// How many lines before the header are neither blank nor comments.
+    pub passed: usize,
 }
 
 /// A line that may be the header, with its number from 0.
@@ -72,11 +77,12 @@ pub fn find<'t, E>(
     for number in 0..skip {
         if next()?.is_none() {
             let separator = options.separator.unwrap_or(b',');
-            return Ok(CsvStart { skip: number, header: HeaderLine::None, separator, comment: options.comment });
+            let comments = options.comment.map(CommentLines::said);
+            return Ok(CsvStart { skip: number, header: HeaderLine::None, separator, comments, passed: 0 });
         }
     }
-    let (hash, commented, first, previous, tentative) = Default::default();
-    let mut search = Search { framing, any_first, skip, hash, commented, first, previous, tentative };
+    let (commented, first, above, previous, tentative) = Default::default();
+    let mut search = Search { framing, any_first, skip, commented, first, above, previous, tentative };
     let (mut number, mut bytes) = (skip, 0);
     while let Some(line) = next()? {
         let at = number;
@@ -99,12 +105,12 @@ struct Search<'f, 't> {
     framing: &'f Framing,
     any_first: bool,
     skip: usize,
-    /// Whether lines began with `#`, where no comments are given.
-    hash: bool,
-    /// The last of them.
-    commented: Option<Candidate<'t>>,
-    /// The first line that is no comment, and the one before this.
+    /// The last lines that began with `#`, where no comments are given: one before the last, and the last.
+    commented: (Option<Candidate<'t>>, Option<Candidate<'t>>),
+    /// The first line that is no comment.
     first: Option<Candidate<'t>>,
+    /// Those before this one, the last of them apart.
+    above: Vec<Candidate<'t>>,
     previous: Option<Candidate<'t>>,
     /// A line of words above another one, which may be the header, too.
     tentative: Option<CsvStart>,
@@ -114,24 +120,40 @@ impl<'t> Search<'_, 't> {
     fn observe(&mut self, (at, line): Candidate<'t>) -> Option<CsvStart> {
         match self.framing.csv.comment {
             Some(mark) if line.as_bytes()[0] == mark => return None,
-            None if self.framing.csv.skip.is_none() && line.starts_with('#') => {
-                self.hash = true;
-                self.commented = Some((at, line));
+            None if self.framing.csv.skip.is_none() && line.starts_with('#') && !self.is_numbered(&line) => {
+                self.commented = (self.commented.1.take(), Some((at, line)));
                 return None;
             }
             _ => {}
         }
         let found = match (self.framing.csv.header, &self.framing.columns) {
-            (Some(true), _) => Some(self.start(at, HeaderLine::Whole, self.separator(&line))),
-            (Some(false), _) => Some(self.start(at, HeaderLine::None, self.separator(&line))),
+            (Some(true), _) => Some(self.commented_or(at, &line)),
+            (Some(false), _) => Some(self.start(self.skip, HeaderLine::None, self.separator(&line), &line)),
             (None, Some(schema)) => self.by_names(at, &line, schema),
             (None, None) => self.by_words(at, &line),
         };
         if self.first.is_none() {
             self.first = Some((at, line.clone()));
         }
-        self.previous = Some((at, line));
+        self.above.extend(self.previous.replace((at, line)));
         found
+    }
+
+    /// There is a header: this line, or the comment before it if this is a row.
+    fn commented_or(&self, at: usize, line: &str) -> CsvStart {
+        let separator = self.separator(line);
+        match self.commented_header() {
+            Some((above, header)) if fits(header, line, separator) && !is_words(line, separator) => {
+                self.start(above, HeaderLine::Commented, separator, header)
+            }
+            _ => self.whole(at, line, separator),
+        }
+    }
+
+    /// Whether a line that begins with `#` is a header whose first name that is, as of the numbers of rows.
+    fn is_numbered(&self, line: &str) -> bool {
+        let is_filled = |separator| csv::cells_by(line, separator).all(|cell| !cell.trim().is_empty());
+        self.separators(line).any(|separator| line.as_bytes().get(1) == Some(&separator) && is_filled(separator))
     }
 
     /// The line names columns, or it is a row of them.
@@ -140,22 +162,99 @@ impl<'t> Search<'_, 't> {
             let all =
                 self.separators(line).map(|separator| (names_known(line, separator, schema, self.framing), separator));
             // Of equals the first.
-            all.filter(|(known, _)| *known > 0).rev().max_by_key(|(known, _)| *known).map(|(_, separator)| separator)
+            all.filter(|(known, _)| *known > 0).rev().max_by_key(|(known, _)| *known)
         };
-        if let Some(separator) = named(line) {
-            return Some(self.start(at, HeaderLine::Whole, separator));
+        if let Some((known, separator)) = named(line)
+            && !self.is_among_rows(line, separator, known, schema)
+        {
+            return Some(self.whole(at, line, separator));
+        }
+        // The fast path: most lines have a digit.
+        if !line.bytes().any(|byte| byte.is_ascii_digit()) {
+            let is_loosely = |separator: &u8| {
+                column_names::known(line, *separator, self.framing) == csv::cells_by(line, *separator).count()
+            };
+            if let Some(separator) = self.separators(line).find(is_loosely) {
+                return Some(self.whole(at, line, separator));
+            }
         }
         if let Some((at, header)) = self.commented_header()
-            && let Some(separator) = named(header)
+            && let Some((_, separator)) = named(header).or_else(|| self.spaced_names(header, line, schema))
             && fits(header, line, separator)
         {
-            return Some(self.start(at, HeaderLine::Commented, separator));
+            return Some(self.start(at, HeaderLine::Commented, separator, header));
         }
         // With a comma last: davis;7,5 would be a row with it, too.
         let row = self.separators(line).rev().find(|separator| self.is_row(line, *separator, schema));
-        let once = self.framing.csv.skip.is_some().then(|| self.separator(line));
+        if let Some((before, header)) = &self.previous {
+            let loosely = || self.separators(header).rev().find(|separator| self.is_loosely(header, line, *separator));
+            let spaced = || self.spaced_names(header, line, schema).map(|(_, separator)| separator);
+            if let Some(separator) = loosely().or_else(spaced) {
+                return Some(self.whole(*before, header, separator));
+            }
+            if let Some(separator) = row.filter(|separator| self.is_foreign(header, line, *separator, schema)) {
+                return Some(self.start(*before, HeaderLine::Foreign, separator, header));
+            }
+        }
+        let once = (self.framing.csv.skip.is_some() && self.previous.is_some()).then(|| self.separator(line));
         // The lines before it are rows, too, that can't be read.
-        row.or(once).map(|separator| self.start(self.skip, HeaderLine::None, separator))
+        row.or(once).map(|separator| self.start(self.skip, HeaderLine::None, separator, line))
+    }
+
+    /// Whether a line that names few columns, and has a time or a number among its cells, stands behind lines of as many: it
+    /// is a row as they are, and the name a text of it.
+    fn is_among_rows(&self, line: &str, separator: u8, known: usize, schema: &Schema) -> bool {
+        let cells = width(line, separator);
+        let is_value = |cell: &str| {
+            cell.starts_with(|first: char| first.is_ascii_digit())
+                && self.framing.decoding.place(schema, cell).is_none()
+        };
+        let mut above = self.above.iter().chain(&self.previous);
+        2 * known < cells
+            && csv::cells_by(line, separator).any(|cell| is_value(cell.trim()))
+            && above.any(|(_, above)| width(above, separator) == cells)
+    }
+
+    /// Whether most names of a line are those of columns but for case and units, and the next one is its row.
+    fn is_loosely(&self, header: &str, line: &str, separator: u8) -> bool {
+        let known = column_names::known(header, separator, self.framing);
+        known > 0
+            && 2 * known > width(header, separator)
+            && is_words(header, separator)
+            && fits(header, line, separator)
+            && !is_words(line, separator)
+    }
+
+    /// The space, where names between spaces are those of columns, and the next line has a cell for each.
+    fn spaced_names(&self, header: &str, line: &str, schema: &Schema) -> Option<(usize, u8)> {
+        let known = || names_known(header, b' ', schema, self.framing);
+        (self.is_spaced(header, line) && known() > 0).then(|| (known(), b' '))
+    }
+
+    /// Whether a line without other separators is a header between spaces, with a cell for each name in the next line.
+    fn is_spaced(&self, header: &str, line: &str) -> bool {
+        /// Words that happen to be as many as those of the next line are no names.
+        const LEAST: usize = 3;
+        self.framing.csv.separator.is_none()
+            && !header.contains(SEPARATORS.map(char::from))
+            && width(header, b' ') >= LEAST
+            && fits(header, line, b' ')
+            && is_words(header, b' ')
+            && !is_words(line, b' ')
+    }
+
+    /// Whether a line of words stands above a row of the columns as its names would, and is no row that can't be read.
+    fn is_foreign(&self, header: &str, row: &str, separator: u8, schema: &Schema) -> bool {
+        let names: Vec<_> = csv::cells_by(header, separator).collect();
+        let begins = |name: &str| name.trim().starts_with(|first: char| first.is_alphabetic() || first == '#');
+        let is_name = |(place, (name, cell)): (usize, (&Cow<'_, str>, Cow<'_, str>))| {
+            let is_number = schema.columns().get(place).is_some_and(|column| column.kind == Kind::Number);
+            let is_value = is_number && self.framing.decoding.number(name, DecimalMark::Either).is_some();
+            // A station that the next row names, too, is none.
+            begins(name) && !is_value && name.trim() != cell.trim() && !names[..place].contains(name)
+        };
+        let cells = csv::cells_by(row, separator);
+        names.len() == width(row, separator) && names.iter().zip(cells).enumerate().all(is_name)
     }
 
     /// The line before this one is a header of words, or the first line.
@@ -166,13 +265,17 @@ impl<'t> Search<'_, 't> {
                 && let Some(separator) = self.widest(header, line, true)
                 && !is_words(line, separator)
             {
-                return Some(self.start(at, HeaderLine::Commented, separator));
+                return Some(self.start(at, HeaderLine::Commented, separator, header));
             }
-            return once.then(|| self.start(at, HeaderLine::Whole, self.separator(line)));
+            return once.then(|| self.whole(at, line, self.separator(line)));
         };
         let is_first = self.any_first && self.first.as_ref().is_some_and(|(first, _)| first == before);
         if let Some(separator) = self.widest(header, line, !is_first) {
-            let start = self.start(*before, HeaderLine::Whole, separator);
+            // Rows above it that are as the one below it are rows of another header.
+            if !is_first && self.above.iter().any(|(_, above)| is_alike(above, line, separator)) {
+                return None;
+            }
+            let start = self.whole(*before, header, separator);
             // Behind other lines, of two lines of words the header is the one above numbers.
             let words = is_words(line, separator) && !units_line::is_units(line, header, separator, self.framing);
             return match (!is_first && words, self.tentative.take()) {
@@ -187,7 +290,7 @@ impl<'t> Search<'_, 't> {
         let single = |text: &str| self.separators(text).all(|separator| width(text, separator) == 1);
         let number = |text: &str| cell::number_by(text, DecimalMark::Either).is_some();
         let one = is_first && single(header) && single(line) && !number(header) && number(line);
-        one.then(|| self.start(*before, HeaderLine::Whole, self.framing.csv.separator.unwrap_or(b',')))
+        one.then(|| self.whole(*before, header, self.framing.csv.separator.unwrap_or(b',')))
     }
 
     /// What holds if no line has decided it.
@@ -196,25 +299,57 @@ impl<'t> Search<'_, 't> {
             return start;
         }
         let Some((at, line)) = &self.first else {
-            return self.start(self.skip, HeaderLine::None, self.framing.csv.separator.unwrap_or(b','));
+            // Comments alone: those that are as wide as rows are rows.
+            let last = self.commented.1.as_ref().map_or("", |(_, line)| line);
+            return self.start(self.skip, HeaderLine::None, self.separator(last), last);
         };
         let separator = self.separator(line);
         let words = width(line, separator) > 1 && is_words(line, separator);
         match self.framing.columns.is_none() && (self.any_first || words) {
-            true => self.start(*at, HeaderLine::Whole, separator),
-            false => self.start(self.skip, HeaderLine::None, separator),
+            true => self.whole(*at, line, separator),
+            false => self.start(self.skip, HeaderLine::None, separator, line),
         }
     }
 
-    fn start(&self, skip: usize, header: HeaderLine, separator: u8) -> CsvStart {
-        let found = self.hash.then_some(b'#');
-        CsvStart { skip, header, separator, comment: self.framing.csv.comment.or(found) }
+    fn whole(&self, at: usize, header: &str, separator: u8) -> CsvStart {
+        self.start(at, HeaderLine::Whole, separator, header)
     }
 
-    /// The last comment without its mark, where comments are not given.
+    /// The start before a line with the names, or one as wide as the rows.
+    fn start(&self, skip: usize, header: HeaderLine, separator: u8, line: &str) -> CsvStart {
+        let found = || {
+            let wide = match (header, &self.framing.columns) {
+                (HeaderLine::None, Some(schema)) => self.framing.decoding.places_without_header(schema).len(),
+                // A line of one cell may be any text.
+                _ => Some(width(line, separator)).filter(|cells| *cells > 1).unwrap_or(usize::MAX),
+            };
+            CommentLines::beside(separator, wide)
+        };
+        let comments = match self.framing.csv.comment {
+            Some(mark) => Some(CommentLines::said(mark)),
+            None => self.commented.1.as_ref().map(|_| found()),
+        };
+        // Of a line for Excel alone nothing is told.
+        let is_passed = |(above, line): &&Candidate<'t>| *above < skip && !line.starts_with("sep=");
+        let lines = self.above.iter().chain(&self.previous).filter(is_passed).count();
+        let passed = if header == HeaderLine::None { 0 } else { lines };
+        CsvStart { skip, header, separator, comments, passed }
+    }
+
+    /// The last comment without its mark, where comments are not given; the one before it, if that is the line of units.
     fn commented_header(&self) -> Option<(usize, &str)> {
-        let (at, line) = self.commented.as_ref()?;
-        Some((*at, uncommented(line)))
+        let (first, last) = &self.commented;
+        let (at, last) = last.as_ref().map(|(at, line)| (*at, uncommented(line)))?;
+        let Some((first, above)) = first.as_ref().map(|(at, line)| (*at, uncommented(line))) else {
+            return Some((at, last));
+        };
+        let mut separators = self.separators(above).chain([b' ']);
+        let is_units = separators.any(|separator| {
+            width(above, separator) > 1
+                && width(above, separator) == width(last, separator)
+                && units_line::is_units(last, above, separator, self.framing)
+        });
+        Some(if is_units { (first, above) } else { (at, last) })
     }
 
     /// The separators that may be those of a line.
@@ -241,7 +376,8 @@ impl<'t> Search<'_, 't> {
         let fit = |separator: &u8| {
             width(header, *separator) > 1 && fits(header, line, *separator) && (!words || is_words(header, *separator))
         };
-        self.separators(header).filter(fit).rev().max_by_key(|separator| width(header, *separator))
+        let widest = self.separators(header).filter(fit).rev().max_by_key(|separator| width(header, *separator));
+        widest.or_else(|| self.is_spaced(header, line).then_some(b' '))
     }
 
     /// Whether a line is a row of the schema's columns in their order.
@@ -295,6 +431,16 @@ fn fits(header: &str, row: &str, separator: u8) -> bool {
     cells <= names && (open || csv::cells_by(row, separator).count() >= names)
 }
 
+/// Whether two lines have as many cells, of which the same are numbers, and one at least.
+fn is_alike(line: &str, other: &str, separator: u8) -> bool {
+    let numbers = |line: &str| -> Vec<bool> {
+        let number = |cell: &str| cell::number_by(cell, DecimalMark::Either).is_some_and(|number| !number.is_nan());
+        csv::cells_by(line, separator).map(|cell| number(&cell)).collect()
+    };
+    let cells = numbers(line);
+    cells.contains(&true) && cells == numbers(other)
+}
+
 /// Whether every cell, but for empty ones at the end, is a word.
 fn is_words(line: &str, separator: u8) -> bool {
     let width = width(line, separator);
@@ -325,13 +471,12 @@ mod tests {
     fn check(columns: &str, any_first: bool, cases: &[HeaderCase]) {
         for (text, skip, header, separator, comments) in cases {
             let start = found(text, &of(columns, CsvOptions::default()), any_first);
-            let comment = comments.then_some(b'#');
-            let expected = CsvStart { skip: *skip, header: *header, separator: *separator as u8, comment };
-            assert_eq!(start, expected, "{text:?} with {columns:?}");
+            let shown = (start.skip, start.header, start.separator as char, start.comments.is_some());
+            assert_eq!(shown, (*skip, *header, *separator, *comments), "{text:?} with {columns:?}");
         }
     }
 
-    use HeaderLine::{Commented, None, Whole};
+    use HeaderLine::{Commented, Foreign, None, Whole};
 
     #[test]
     fn a_header_names_columns_that_are_there() {
@@ -356,6 +501,31 @@ mod tests {
             ],
         );
         check("1 2", true, &[("1,2\n1,3\n", 0, Whole, ',', false), ("1,3\n", 0, None, ',', false)]);
+        check(
+            "hum temp",
+            true,
+            &[
+                ("Temp,Hum\n20.5,50\n", 0, Whole, ',', false),
+                ("x\nTemp (\u{b0}C);HUM [%];Rain\n20,5;50;1\n", 1, Whole, ';', false),
+                ("temperature,humidity\n20.5,50\n", 0, Foreign, ',', false),
+                ("ERR,ERR\n20.5,50\n", 0, None, ',', false),
+                ("N/A,off\n20.5,50\n", 0, None, ',', false),
+                ("#1,20\n#2,21\n", 0, None, ',', true),
+                ("#,temp\n#1,20\n", 0, Whole, ',', false),
+                ("YY  MM temp hum\n2024 03  7  8\n", 0, Whole, ' ', false),
+                ("#YY  MM temp hum\n#yr  mo degC   %\n2024 03  7  8\n", 0, Commented, ' ', true),
+            ],
+        );
+        check(
+            "t_station temp",
+            true,
+            &[("davis,off\ndavis,7", 0, None, ',', false), ("12:00,x\n12:05,7", 0, None, ',', false)],
+        );
+        let among_rows = ("12:00,ERR,bad\n12:05,off,bad\n12:10,temp,bad\n12:15,5,ok", 0, None, ',', false);
+        check("temp t_time t_state", true, &[among_rows]);
+        check("t_station t_event", true, &[("T_station,T_event\ndavis,boot", 0, Whole, ',', false)]);
+        let logger = "TOA5,CR1,CR1,12345,x,y,9,z\nTS,RN,temp,d,e,f,g,h\n";
+        check("temp hum", true, &[(logger, 1, Whole, ',', false)]);
         check("t_station t_event", false, &[("davis,boot\ndavis,reboot\n", 0, None, ',', false)]);
     }
 
@@ -373,6 +543,7 @@ mod tests {
                 ("Hill\nSensors: a, b\ntemp,hum\n1,2\n3,4", 2, Whole, ',', false),
                 ("Hill\ntime,event\n12:00,boot\n12:05,on\n", 1, Whole, ',', false),
                 ("Hill\ntime,event\n12:00,boot\n", 1, Whole, ',', false),
+                ("sep=;\ntime;temp\n12:00;20,5\n12:05;20,6\n", 1, Whole, ';', false),
                 ("Hill\ntime,temp\nUTC,\u{b0}C\n12:05,2\n", 1, Whole, ',', false),
                 ("# 7, 2 m\n# x\ntime,temp\n12:00,1", 2, Whole, ',', true),
                 ("# time,temp\n12:00,1\n12:05,2", 0, Commented, ',', true),
@@ -384,6 +555,11 @@ mod tests {
                 ("1,2\n3,4\n", 0, Whole, ',', false),
                 ("a;b;c", 0, Whole, ';', false),
                 ("", 0, None, ',', false),
+                ("#,time (CET),temp (\u{b0}C)\n1,12:00,20.5\n", 0, Whole, ',', false),
+                ("#YY  MM WDIR WSPD\n#yr  mo degT m/s\n2024 03  190  5.0\n", 0, Commented, ' ', true),
+                ("date time temp hum\n2024-03-01 12:00 20.5 50\n", 0, Whole, ' ', false),
+                ("Date Time\n2024-03-01 12:00\n", 0, Whole, ',', false),
+                ("time,temp\n12:00,20.5,50\n12:05,20.6,51\nx,off,down\n12:15,5,6\n", 0, Whole, ',', false),
             ],
         );
         check("", false, &[("a,b\n1,2", 0, Whole, ',', false), ("x,2\ny,3", 0, None, ',', false)]);
@@ -396,6 +572,10 @@ mod tests {
         let start = found("a,b\nc,d\ne;f\n1;2", &of("", third.clone()), true);
         assert_eq!((start.skip, start.header, start.separator), (2, Whole, b';'));
         assert_eq!(found("a,b\n", &of("", third), true).header, None);
+        let skipped = CsvOptions { skip: Some(1), ..plain() };
+        for (text, header) in [("x\nTemp;Hum\n7;8", Whole), ("x\ny;z\n7;8", Foreign), ("x\n7;8", None)] {
+            assert_eq!(found(text, &of("hum temp", skipped.clone()), true).header, header, "{text}");
+        }
         let header = CsvOptions { header: Some(true), ..plain() };
         assert_eq!(found("x,y\n1,2", &of("a", header), true).header, Whole);
         let rows = CsvOptions { header: Some(false), separator: Some(b';'), ..plain() };
@@ -403,6 +583,6 @@ mod tests {
         assert_eq!((start.header, start.separator), (None, b';'));
         let comments = CsvOptions { comment: Some(b'%'), ..plain() };
         let start = found("% a,b\na,b\n1,2", &of("", comments), true);
-        assert_eq!((start.skip, start.comment), (1, Some(b'%')));
+        assert_eq!((start.skip, start.comments), (1, Some(CommentLines::said(b'%'))));
     }
 }

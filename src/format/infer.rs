@@ -8,7 +8,7 @@ use crate::data::cell::DecimalMark;
 use crate::data::{Format, Header, Kind, Row, Schema, Separated};
 use crate::format::cell_rules::{CellRules, written_number};
 use crate::format::json_cursor::JsonCell;
-use crate::format::{Decoding, cells, csv, json, weatherlink};
+use crate::format::{Decoding, cells, csv, json, text_columns::TextColumns, weatherlink};
 
 /// Names in their order of appearance; a column is a number if every value present reads as one.
 #[derive(Default)]
@@ -22,6 +22,8 @@ pub struct Inference {
     weatherlink: bool,
     /// How cells are read, where that is said.
     rules: Option<Arc<CellRules>>,
+    /// What made columns of cells texts.
+    texts: TextColumns,
 }
 
 impl Inference {
@@ -32,12 +34,26 @@ impl Inference {
 
     /// Takes in a row; an unreadable one is ignored.
     pub fn observe(&mut self, row: Row<'_>) {
+        self.take_in(row, None);
+    }
+
+    /// Takes in a row of a file, with its line.
+    pub fn observe_at(&mut self, row: Row<'_>, line: u64) {
+        self.take_in(row, Some(line));
+    }
+
+    /// What is to be told of columns that are texts because of some cells.
+    pub fn doubts(&self) -> impl Iterator<Item = String> {
+        self.texts.doubts(&self.columns)
+    }
+
+    fn take_in(&mut self, row: Row<'_>, line: Option<u64>) {
         match row.format {
             Format::Json => {
                 self.object(row.bytes);
                 self.around(row.header);
             }
-            Format::Csv | Format::Separated(_) | Format::WeatherLink(_) => self.cells(row),
+            Format::Csv | Format::Separated(_) | Format::WeatherLink(_) => self.cells(row, line),
             Format::Broken(_) => {}
         }
     }
@@ -110,7 +126,7 @@ impl Inference {
         }
     }
 
-    fn cells(&mut self, row: Row<'_>) {
+    fn cells(&mut self, row: Row<'_>, at: Option<u64>) {
         if let Some(Header { names, line }) =
             row.header.filter(|header| header.line.is_none() || header.line != self.line)
         {
@@ -122,9 +138,11 @@ impl Inference {
             return;
         }
         for (name, cell) in self.names.iter().zip(cells) {
-            if written_number(self.rules.as_deref(), &cell, mark).is_none() {
-                self.columns[self.places[name]].1 = Kind::Text;
+            let (place, number) = (self.places[name], written_number(self.rules.as_deref(), &cell, mark));
+            if number.is_none() {
+                self.columns[place].1 = Kind::Text;
             }
+            self.texts.see(place, &cell, number, at);
         }
     }
 }

@@ -1,18 +1,19 @@
 //! From bytes to rows, and from rows to bytes.
 //!
 //! - `framing`, `decoding`: how bytes are cut into rows, and how cells are read, as a dataflow file says it.
-//! - `payload`, `records`, `json_records`, `json_place`: the rows of an MQTT payload and of a file. `value`: a payload
+//! - `payload`, `records`, `csv_records`, `json_records`, `json_place`: the rows of an MQTT payload and of a file. `value`: a payload
 //!   that is one cell. `json_text`, `inner_rows`: where objects end, and the rows in them.
 //! - `payload_file`: a file of payloads;
 //!   `compression`: all of them unpacked. `formats`: payloads that are neither JSON nor CSV. `json_writer`: JSON text.
 //! - `topic_pattern`, `topic_levels`, `topic_payload`: levels of a topic as columns, and the rows of a payload beside them.
 //! - `json`, `json_layout`, `json_cursor`: JSON objects; where their values go; the text itself. `path`, `column_keys`:
 //!   paths into them, and the keys that columns are read from.
-//! - `csv_options`, `header_search`, `units_line`, `decimal_search`, `transcode`: how CSV is written, said or found.
+//! - `csv_options`, `header_search`, `column_names`, `comment_lines`, `units_line`, `repeated_header`, `decimal_search`,
+//!   `transcode`: how CSV is written, said or found. `unread_lines`: what is told of lines that are no rows.
 //! - `csv`, `weatherlink`, `cells`, `weewx`: cells, headers, WeeWX's unit labels.
 //! - `cell_rules`, `time_rules`, `column_units`, `units`: words, decimal marks, times, units and their conversion.
 //! - `unmatched_names`: names that no column has.
-//! - `decoder`, `column_builder`: buckets to messages. `encoder`: messages to bytes. `infer`: a schema from rows.
+//! - `decoder`, `column_builder`: buckets to messages. `encoder`: messages to bytes. `infer`, `text_columns`: a schema from rows.
 //!
 //! Never here: opening a file or a connection.
 
@@ -20,10 +21,13 @@ mod cell_rules;
 pub(crate) mod cells;
 mod column_builder;
 mod column_keys;
+mod column_names;
 mod column_units;
+mod comment_lines;
 mod compression;
 pub mod csv;
 mod csv_options;
+mod csv_records;
 mod decimal_search;
 mod decoder;
 mod decoding;
@@ -44,6 +48,8 @@ pub(crate) mod path;
 pub(crate) mod payload;
 mod payload_file;
 pub(crate) mod records;
+mod repeated_header;
+mod text_columns;
 pub(crate) mod time_rules;
 mod topic_levels;
 mod topic_pattern;
@@ -52,6 +58,7 @@ mod transcode;
 mod units;
 pub(crate) mod units_line;
 mod unmatched_names;
+mod unread_lines;
 pub(crate) mod value;
 pub mod weatherlink;
 pub mod weewx;

@@ -5,16 +5,30 @@ use std::convert::Infallible;
 
 use crate::data::cell::DecimalMark;
 use crate::data::{Broken, Column, DateOrder, Format, Header, Kind, Lookalike, Row, cell};
+use crate::format::comment_lines::CommentLines;
 use crate::format::csv::{self, ClosingLine};
 use crate::format::formats::{Reading, RowTaker, lookalike, recognised_bytes, recognised_text};
 use crate::format::header_search::{self, HeaderLine};
 use crate::format::json_text::{each_element, each_object, holds_values};
 use crate::format::records::date_cell;
-use crate::format::{DecimalSearch, Framing, MOST_ROWS, time_rules, transcode, units_line};
+use crate::format::unread_lines::UnreadLines;
+use crate::format::{
+    DecimalSearch, Framing, MOST_ROWS, column_names, repeated_header, time_rules, transcode, units_line,
+};
 
 /// Calls `f` with every row of a payload. What is no row is passed whole, marked as broken. The header of several CSV
 /// records names `columns`, or, if these are not known, holds words only.
-pub fn each_row(payload: &[u8], framing: &Framing, mut f: impl FnMut(Row<'_>)) {
+pub fn each_row(payload: &[u8], framing: &Framing, f: impl FnMut(Row<'_>)) {
+    each_row_telling(payload, framing, f, |_| {});
+}
+
+/// The same; `tell` gets what is to be said of lines of CSV that are no rows.
+pub fn each_row_telling(
+    payload: &[u8],
+    framing: &Framing,
+    mut f: impl FnMut(Row<'_>),
+    mut tell: impl FnMut(UnreadLines),
+) {
     if payload.len() > framing.max_payload {
         return f(Row { bytes: payload, format: Format::Broken(Broken::TooLong), header: None });
     }
@@ -25,10 +39,10 @@ pub fn each_row(payload: &[u8], framing: &Framing, mut f: impl FnMut(Row<'_>)) {
     let payload = unpacked.as_deref().unwrap_or(payload);
     let text = || transcode::payload(payload, framing.csv.encoding);
     match framing.format.reading {
-        Reading::Recognised => recognised(&text(), framing, f),
+        Reading::Recognised => recognised(&text(), framing, f, tell),
         Reading::Json => json(&text(), framing, f),
         Reading::Csv => match std::str::from_utf8(&text()) {
-            Ok(text) => csv_text(text, framing, f),
+            Ok(text) => csv_text(text, framing, f, &mut tell),
             Err(_) => f(not_understood(payload)),
         },
         Reading::Lines(read) | Reading::Whole(read) => read(payload, &mut PayloadRows(framing, &mut f)),
@@ -52,7 +66,7 @@ impl RowTaker for PayloadRows<'_> {
 }
 
 /// The rows of a payload whose format was not said.
-fn recognised(payload: &[u8], framing: &Framing, mut f: impl FnMut(Row<'_>)) {
+fn recognised(payload: &[u8], framing: &Framing, mut f: impl FnMut(Row<'_>), mut tell: impl FnMut(UnreadLines)) {
     let begins = text_of(payload);
     if matches!(begins.first(), None | Some(b'{' | b'[')) || is_json_in_text(begins) {
         return json(payload, framing, f);
@@ -77,7 +91,7 @@ fn recognised(payload: &[u8], framing: &Framing, mut f: impl FnMut(Row<'_>)) {
             return f(not_understood(payload));
         }
     }
-    csv_text(text, framing, f);
+    csv_text(text, framing, f, &mut tell);
 }
 
 /// What is neither JSON nor CSV, with the reason.
@@ -111,10 +125,12 @@ fn reads_as_csv(text: &str, framing: &Framing) -> bool {
 }
 
 /// The rows of CSV. A tab at the beginning or the end is an empty cell.
-fn csv_text(text: &str, framing: &Framing, mut f: impl FnMut(Row<'_>)) {
+fn csv_text(text: &str, framing: &Framing, mut f: impl FnMut(Row<'_>), tell: &mut dyn FnMut(UnreadLines)) {
     match text.trim_matches([' ', '\r', '\n', '\0', '\u{feff}']) {
         "" => f(Row { bytes: text.as_bytes(), format: Format::Broken(Broken::Empty), header: None }),
-        text => csv_records(text, framing, f),
+        // Lines that end as those of an old Mac.
+        text if !text.contains('\n') && text.contains('\r') => csv_records(&text.replace('\r', "\n"), framing, f, tell),
+        text => csv_records(text, framing, f, tell),
     }
 }
 
@@ -160,11 +176,14 @@ fn text_of(payload: &[u8]) -> &[u8] {
 }
 
 /// CSV records; one of the first may be a header, if others follow.
-fn csv_records(text: &str, framing: &Framing, mut f: impl FnMut(Row<'_>)) {
+fn csv_records(text: &str, framing: &Framing, mut f: impl FnMut(Row<'_>), tell: &mut dyn FnMut(UnreadLines)) {
     let mut ahead = lines(text).map(|line| Cow::Borrowed(line.trim_end_matches(['\r', '\n'])));
     let Ok(start) = header_search::find(framing, false, || Ok::<_, Infallible>(ahead.next()));
+    if start.header == HeaderLine::Foreign {
+        return f(Row { bytes: text.as_bytes(), format: Format::Broken(Broken::ForeignHeader), header: None });
+    }
     let separator = start.separator;
-    let mut records = PayloadRecords { text, separator, comment: None, closing: ClosingLine::of(separator), next: 0 };
+    let mut records = PayloadRecords { text, separator, comments: None, closing: ClosingLine::of(separator), next: 0 };
     records.pass_over(start.skip);
     let order = match time_rules::order_wanted(framing.decoding.time.as_deref()) {
         true => order_among(&text[records.next..], separator, framing),
@@ -175,36 +194,51 @@ fn csv_records(text: &str, framing: &Framing, mut f: impl FnMut(Row<'_>)) {
         HeaderLine::None => None,
         found => records.next().map(|(header, _)| found.names(header)),
     };
-    records.comment = start.comment;
+    records.comments = start.comments;
     if header.is_some() {
         records.pass_over(framing.csv.skip_after_header.unwrap_or(0) as usize);
     }
     let mut records = records.peekable();
-    let named = header.map(|header| Header::read(header.as_bytes()));
     if let Some(header) = header {
         if records.peek().is_none() && framing.csv.header.is_none() {
             // Words only: a row without a number.
             return f(Row { bytes: header.as_bytes(), format, header: None });
         }
+        if start.passed > 0 && framing.csv.skip.is_none() {
+            tell(UnreadLines::Preamble { lines: start.passed, skip: start.skip, header: header.to_owned() });
+        }
         let units = |record: &str| units_line::is_units(record, header, separator, framing);
         if framing.csv.skip_after_header.is_none() {
-            let has_units = records.next_if(|(record, broken)| broken.is_none() && units(record)).is_some();
-            records.next_if(|(record, _)| has_units && units_line::is_processes(record, separator));
+            let found = records.next_if(|(record, broken)| broken.is_none() && units(record));
+            let more = records.next_if(|(record, _)| found.is_some() && units_line::is_processes(record, separator));
+            let lines = 1 + usize::from(more.is_some());
+            found.into_iter().for_each(|(line, _)| tell(UnreadLines::Units { line: line.to_owned(), lines }));
         }
     }
-    records.for_each(|(record, broken)| {
-        f(Row { bytes: record.as_bytes(), format: broken.map_or(format, Format::Broken), header: named });
-    });
+    let mut written = header;
+    let mut names = header.map(|header| column_names::adopted(header, separator, framing));
+    let mut line = Header::next_line();
+    for (record, broken) in records {
+        if broken.is_none() && written.is_some_and(|header| repeated_header::is_repeated(record, header, separator)) {
+            (written, line) = (Some(record), Header::next_line());
+            names = Some(column_names::adopted(record, separator, framing));
+            tell(UnreadLines::Repeated(record.to_owned()));
+            continue;
+        }
+        let header = names.as_ref().map(|names| Header { names: names.as_bytes(), line: Some(line) });
+        f(Row { bytes: record.as_bytes(), format: broken.map_or(format, Format::Broken), header });
+    }
 }
 
 /// The decimal mark of a text's cells: that which its first lines tell, where none is said.
 fn decimal_of(text: &str, separator: u8, framing: &Framing) -> DecimalMark {
     let mark = framing.csv.decimal_beside(separator);
-    // The fast path: one line tells nothing of itself that its cells do not.
-    if mark != DecimalMark::Either || !text.contains('\n') || !text.contains(',') {
+    // The fast path: one line tells nothing of itself that its cells do not, and a comma between commas is in quotes.
+    let tells = if separator == b',' { text.contains('"') } else { text.contains('\n') };
+    if framing.csv.decimal.is_some() || !tells || !text.contains(',') {
         return mark;
     }
-    let mut search = DecimalSearch::default();
+    let mut search = DecimalSearch::beside(separator);
     for line in lines(text).take(MOST_ROWS) {
         csv::cells_by(line.trim_end_matches(['\r', '\n']), separator).for_each(|cell| search.observe_cell(&cell));
     }
@@ -227,7 +261,7 @@ fn lines(text: &str) -> impl Iterator<Item = &str> {
 struct PayloadRecords<'a> {
     text: &'a str,
     separator: u8,
-    comment: Option<u8>,
+    comments: Option<CommentLines>,
     closing: ClosingLine,
     next: usize,
 }
@@ -246,7 +280,7 @@ impl<'a> Iterator for PayloadRecords<'a> {
         while self.next < self.text.len() {
             let (start, bytes) = (self.next, self.text.as_bytes());
             let line = memchr::memchr(b'\n', &bytes[start..]).map_or(bytes.len(), |at| start + at + 1);
-            if self.comment == Some(bytes[start]) {
+            if self.comments.is_some_and(|comments| comments.contain(&bytes[start..line])) {
                 self.next = line;
                 continue;
             }
@@ -383,6 +417,8 @@ mod tests {
         let schema = Schema::new([("t", Kind::Text), ("a", Kind::Number)]);
         let logger = rows_of(b"\"TOA5\",\"x\"\nt,a\nTS,Deg C\n,Avg\n1,2\n", Some(&schema));
         assert_eq!(logger, ["Csv 1,2 Some(\"t,a\")"]);
+        let quoted = Format::csv(b',', DecimalMark::Comma, None);
+        assert_eq!(rows(b"t,a\n1,\"20,5\"\n"), [format!("{quoted:?} 1,\"20,5\" Some(\"t,a\")")]);
         let both = ["1;20,5", "1;20.5"].map(of(DecimalMark::Either));
         assert_eq!(rows(b"t;a\n1;20,5\n1;20.5\n"), both);
         assert_eq!(rows(b"# nothing\n"), [] as [&str; 0]);
@@ -390,6 +426,40 @@ mod tests {
         let mut cells = Vec::new();
         each_row(b"x\n\t1\n2\t\n", &Framing { csv, ..framing(100, None) }, |row| cells.push(row.bytes.to_vec()));
         assert_eq!(cells, [&b"\t1"[..], b"2\t"]);
+    }
+
+    #[test]
+    fn lines_that_may_be_rows_are_rows() {
+        let schema = Schema::new([("id", Kind::Text), ("temp", Kind::Number)]);
+        let of = |payload: &str| {
+            let (mut shown, mut told) = (Vec::new(), Vec::new());
+            let row = |row: Row<'_>| {
+                let names = row.header.map(|header| String::from_utf8_lossy(header.names).into_owned());
+                let broken = matches!(row.format, Format::Broken(Broken::ForeignHeader));
+                shown.push((String::from_utf8_lossy(row.bytes).into_owned(), names.unwrap_or_default(), broken));
+            };
+            each_row_telling(payload.as_bytes(), &framing(1000, Some(&schema)), row, |left_out| told.push(left_out));
+            (shown, told.iter().map(UnreadLines::to_string).collect::<Vec<_>>().join(" "))
+        };
+        let row = |row: &str, names: &str| (row.to_owned(), names.to_owned(), false);
+        for payload in ["id,temp\nx,21.5 \u{b0}C", "id,temp\n#1,20", "id,temp\nA/B,(5)"] {
+            let (names, cells) = payload.split_once('\n').unwrap();
+            assert_eq!(of(payload), (vec![row(cells, names)], String::new()));
+        }
+        assert_eq!(of("#1,20\n# two\n#3,21\n").0, [row("#1,20", ""), row("#3,21", "")]);
+        let (rows, told) = of("Hill\n\nid,temp\n,\u{b0}C\nx,7\n");
+        assert_eq!(rows, [row("x,7", "id,temp")]);
+        assert!(
+            told.contains("are not read: 1") && told.contains("skip = 2") && told.contains("after_header = 1"),
+            "{told}"
+        );
+        let (rows, told) = of("id,temp\nx,7\ntemp,batt,id\n8,3.3,y\n");
+        assert_eq!(rows, [row("x,7", "id,temp"), row("8,3.3,y", "temp,batt,id")]);
+        assert!(told.contains("comes again") && told.contains("temp,batt,id"), "{told}");
+        assert_eq!(of("Temp (\u{b0}C),ID\n7,x").0, [row("7,x", "temp,id")]);
+        let foreign = "station,temperature\nx,7";
+        assert_eq!(of(foreign), (vec![(foreign.to_owned(), String::new(), true)], String::new()));
+        assert_eq!(of("id,temp\rx,7\ry,8\r").0, [row("x,7", "id,temp"), row("y,8", "id,temp")]);
     }
 
     #[test]

@@ -1,17 +1,17 @@
 //! The records of a file: lines of WeatherLink, CSV records that may span lines, JSON objects.
 
-use std::borrow::Cow;
 use std::io::{self, BufRead};
 use std::ops::Range;
 
 use crate::data::{Broken, DateOrder, Format, Header, Layout, Row};
+use crate::format::comment_lines::CommentLines;
 use crate::format::csv::{self, ClosingLine};
 use crate::format::formats::{PayloadFormat, Reading};
-use crate::format::header_search::{self, HeaderLine};
 use crate::format::inner_rows::InnerRows;
 use crate::format::json_place::JsonPlace;
 use crate::format::transcode::Transcoder;
-use crate::format::{Framing, time_rules, units_line, weatherlink};
+use crate::format::unread_lines::UnreadLines;
+use crate::format::{Framing, time_rules, weatherlink};
 
 /// The layout of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,24 +67,33 @@ pub struct FileRecords<R> {
     kind: FileKind,
     pub(super) format: Format,
     /// Of CSV: between cells, and before lines that are no rows.
-    separator: u8,
-    comment: Option<u8>,
+    pub(super) separator: u8,
+    pub(super) comments: Option<CommentLines>,
+    /// How the bytes are cut into rows.
+    pub(super) framing: Box<Framing>,
     /// Lines behind the header that are no rows.
-    passed_over: u32,
-    /// Whether the next line may hold units; with it, what says whether it does.
-    units: Option<Box<Framing>>,
+    pub(super) passed_over: u32,
+    /// Whether the next line may hold units.
+    pub(super) may_be_units: bool,
     /// Whether the record before was that line.
-    had_units: bool,
+    pub(super) had_units: bool,
     /// The separator before the cell of the date, and its index, where dates are read.
-    date_cell: Option<(u8, usize)>,
-    header: Option<Vec<u8>>,
+    pub(super) date_cell: Option<(u8, usize)>,
+    pub(super) header: Option<Vec<u8>>,
+    /// The header as it stands there, and the bytes that its names begin with; none where it can't come again.
+    pub(super) written_header: String,
+    pub(super) first_bytes: u128,
+    /// Whether it came again.
+    pub(super) was_repeated: bool,
     /// The number of the header line.
-    header_line: u64,
+    pub(super) header_line: u64,
+    /// What has yet to be told; `None` once it is told at once.
+    pub(super) untold: Option<Vec<UnreadLines>>,
     pub(super) max_line: usize,
     /// Bytes read: whole lines up to `whole`, then a part of one.
     pub(super) bytes: Vec<u8>,
     pub(super) whole: usize,
-    closing: ClosingLine,
+    pub(super) closing: ClosingLine,
     /// The range of the record in `bytes`, and the beginning of the next one.
     pub(super) record: Range<usize>,
     pub(super) next: usize,
@@ -177,13 +186,18 @@ impl<R: BufRead> FileRecords<R> {
             kind,
             format,
             separator: b',',
-            comment: None,
+            comments: None,
+            framing: framing.clone().into(),
             passed_over: 0,
-            units: None,
+            may_be_units: false,
             had_units: false,
             date_cell: None,
             header: None,
+            written_header: String::new(),
+            first_bytes: 0,
+            was_repeated: false,
             header_line: Header::next_line(),
+            untold: Some(Vec::new()),
             max_line: framing.max_payload,
             bytes: Vec::new(),
             whole: 0,
@@ -275,75 +289,13 @@ impl<R: BufRead> FileRecords<R> {
         Ok(false)
     }
 
-    fn csv_header(&mut self, order: Option<DateOrder>, framing: &Framing) -> io::Result<()> {
-        let mut from = self.next;
-        let start = header_search::find(framing, true, || {
-            let Some(line) = self.line_ahead(from)? else { return Ok::<_, io::Error>(None) };
-            let first = from == 0;
-            from = line.end;
-            // A degree sign in Latin-1 must not make rows unreadable: names are decoded leniently, as in WeatherLink's
-            // header.
-            let text = String::from_utf8_lossy(&self.bytes[line]);
-            let text = if first { text.trim_start_matches('\u{feff}') } else { &text };
-            Ok(Some(Cow::Owned(text.trim_end_matches(['\r', '\n']).to_owned())))
-        })?;
-        for _ in 0..start.skip {
-            let next = self.next;
-            self.read_line(next)?;
-        }
-        if start.skip > 0 && start.header != HeaderLine::None {
-            tracing::info!("{} lines before the header are not read", start.skip);
-        }
-        self.separator = start.separator;
-        self.closing = ClosingLine::of(start.separator);
-        if start.header != HeaderLine::None && self.read_record()? {
-            let header = start.header.names(&String::from_utf8_lossy(self.record())).to_owned();
-            self.date_cell = date_cell(&header, start.separator, framing);
-            self.header = Some(header.into_bytes());
-            self.passed_over = framing.csv.skip_after_header.unwrap_or(0);
-            self.units = framing.csv.skip_after_header.is_none().then(|| framing.clone().into());
-        }
-        self.comment = start.comment;
-        let order = match order.filter(|_| self.date_cell.is_some()) {
-            None if time_rules::order_wanted(framing.decoding.time.as_deref()) => self.order_ahead(self.next)?,
-            order => order,
-        };
-        self.format = Format::csv(start.separator, framing.csv.decimal_beside(start.separator), order);
-        Ok(())
-    }
-
     /// The range of the line at `from` behind the record, without taking it; `None` if there is none that is not too
     /// long.
-    fn line_ahead(&mut self, from: usize) -> io::Result<Option<Range<usize>>> {
+    pub(super) fn line_ahead(&mut self, from: usize) -> io::Result<Option<Range<usize>>> {
         while self.whole <= from && self.bytes.len() - from <= self.max_line && self.extend()? {}
         let lines = &self.bytes[from..self.whole.max(from)];
         let length = memchr::memchr(b'\n', lines).map_or(lines.len(), |at| at + 1);
         Ok((length > 0).then_some(from..from + length))
-    }
-
-    /// Whether the record is no row: a comment, a line that is passed over, or one of units.
-    fn is_no_row(&mut self) -> bool {
-        if self.passed_over > 0 {
-            self.passed_over -= 1;
-            return true;
-        }
-        self.comment.is_some() && self.record().first().copied() == self.comment
-    }
-
-    /// Whether the record, the first one behind the header, holds units.
-    fn is_units(&mut self) -> bool {
-        let Some(framing) = self.units.take().filter(|_| self.broken.is_none()) else {
-            return std::mem::take(&mut self.had_units)
-                && units_line::is_processes(&String::from_utf8_lossy(self.record()), self.separator);
-        };
-        let header = String::from_utf8_lossy(self.header.as_deref().unwrap_or_default());
-        let line = String::from_utf8_lossy(&self.bytes[self.record.clone()]);
-        let units = units_line::is_units(&line, &header, self.separator, &framing);
-        self.had_units = units;
-        if units {
-            tracing::info!("line {} names units, and is not read: {line}", self.position);
-        }
-        units
     }
 
     fn weatherlink_header(&mut self, order: Option<DateOrder>, framing: &Framing) -> io::Result<()> {
@@ -372,7 +324,7 @@ impl<R: BufRead> FileRecords<R> {
     }
 
     /// The order of day and month that the rows from a place on tell; they wait for it, for one input has one order.
-    fn order_ahead(&mut self, begin: usize) -> io::Result<Option<DateOrder>> {
+    pub(super) fn order_ahead(&mut self, begin: usize) -> io::Result<Option<DateOrder>> {
         let Some(cell) = self.date_cell else { return Ok(None) };
         let (mut from, mut first, mut others) = (begin, None, 0);
         while from - begin < MOST_WAITING {
@@ -416,7 +368,7 @@ impl<R: BufRead> FileRecords<R> {
     }
 
     /// Finds the next record that is not blank; false at the end.
-    fn read_record(&mut self) -> io::Result<bool> {
+    pub(super) fn read_record(&mut self) -> io::Result<bool> {
         loop {
             self.make_room();
             let start = self.next;
@@ -434,14 +386,14 @@ impl<R: BufRead> FileRecords<R> {
             }
             let ends = self.record().iter().rev().take_while(|byte| matches!(byte, b'\n' | b'\r')).count();
             self.record.end -= ends;
-            if !self.record().trim_ascii().is_empty() && !self.is_units() {
+            if !self.record().trim_ascii().is_empty() && !self.is_units() && !self.is_header_again() {
                 return Ok(true);
             }
         }
     }
 
     /// Reads the line at `start` as a record; bytes beyond the longest line are skipped.
-    fn read_line(&mut self, start: usize) -> io::Result<bool> {
+    pub(super) fn read_line(&mut self, start: usize) -> io::Result<bool> {
         let nothing_ahead = self.bytes.len() == start;
         while self.whole <= start && self.bytes.len() - start <= self.max_line && self.extend()? {}
         if self.bytes.len() == start {
@@ -675,29 +627,6 @@ mod tests {
         assert_eq!(records.header().unwrap().names, b"station\ttemp");
         assert_eq!(records.format(), Format::csv(b'\t', crate::data::cell::DecimalMark::Either, None));
         assert_eq!(records.next_row().unwrap().unwrap().0.bytes, b"davis\t20,5");
-    }
-
-    #[test]
-    fn lines_that_are_no_rows_are_passed_over() {
-        let text = "Hill\n\n# x\ntime;temp;hum\nUTC;\u{b0}C;%\n12:00;20,5;50\n# battery\n\"12\n:05\";21;51;;\n";
-        let mut records = FileRecords::new(text.as_bytes(), FileKind::Csv, None, &of(100, None)).unwrap();
-        assert_eq!(records.header().unwrap().names, b"time;temp;hum");
-        assert_eq!(records.format(), Format::csv(b';', crate::data::cell::DecimalMark::Either, None));
-        let mut rows = Vec::new();
-        while let Some((row, line)) = records.next_row().unwrap() {
-            rows.push((line, String::from_utf8(row.bytes.to_vec()).unwrap()));
-        }
-        assert_eq!(rows, [(6, "12:00;20,5;50".into()), (8, "\"12\n:05\";21;51;;".into())]);
-        let csv =
-            CsvOptions { skip: Some(1), skip_after_header: Some(2), comment: Some(b'%'), ..CsvOptions::default() };
-        let text = "x\n% y\na,b\nu,v\n\n1,2\n%3\n4,5\n";
-        let mut records =
-            FileRecords::new(text.as_bytes(), FileKind::Csv, None, &Framing { csv, ..of(100, None) }).unwrap();
-        let mut lines = Vec::new();
-        while let Some((_, line)) = records.next_row().unwrap() {
-            lines.push(line);
-        }
-        assert_eq!((records.header().unwrap().names, lines), (&b"a,b"[..], vec![6, 8]));
     }
 
     #[test]

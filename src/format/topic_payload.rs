@@ -1,21 +1,35 @@
 //! The rows of a publish whose topic says something, too: levels that are columns, or the payload's column.
 
 use std::collections::BTreeSet;
+use std::mem::{Discriminant, discriminant};
 
+use super::unread_lines::UnreadLines;
 use super::{Framing, payload, value};
 use crate::data::{Broken, Format, Row};
 
 /// Most names without a column that are told.
 const MOST_TOLD: usize = 100;
 
-/// The names of levels without a column so far: each is told once.
+/// The names of levels without a column so far, and the kinds of lines that are no rows: each is told once.
 #[derive(Debug, Default)]
-pub struct UnknownNames(BTreeSet<String>);
+pub struct UnknownNames {
+    names: BTreeSet<String>,
+    /// The kinds of lines of CSV that were told of.
+    left_out: Vec<Discriminant<UnreadLines>>,
+}
 
 impl UnknownNames {
+    fn tell_of_lines(&mut self, left_out: &UnreadLines, topic: &str) {
+        let kind = discriminant(left_out);
+        if !self.left_out.contains(&kind) {
+            self.left_out.push(kind);
+            tracing::warn!("{topic}: {left_out}");
+        }
+    }
+
     fn tell(&mut self, name: &str, topic: &str) {
-        if self.0.len() < MOST_TOLD && self.0.insert(name.to_owned()) {
-            let more = if self.0.len() == MOST_TOLD { "; further names are not told" } else { "" };
+        if self.names.len() < MOST_TOLD && self.names.insert(name.to_owned()) {
+            let more = if self.names.len() == MOST_TOLD { "; further names are not told" } else { "" };
             tracing::warn!("the schema has no column {name}: what is published on {topic} is left out{more}");
         }
     }
@@ -31,7 +45,9 @@ pub fn each_row(
     mut f: impl FnMut(Row<'_>),
 ) {
     match read(payload, topic, framing, unknown) {
-        TopicPayload::Rows => payload::each_row(payload, framing, f),
+        TopicPayload::Rows => {
+            payload::each_row_telling(payload, framing, f, |unread| unknown.tell_of_lines(&unread, topic));
+        }
         TopicPayload::Value { name, cell } => {
             let object = value::object_of([(name, cell.as_str())]);
             f(Row { bytes: &object, format: Format::Json, header: None });

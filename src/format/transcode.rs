@@ -3,12 +3,33 @@
 use std::borrow::Cow;
 use std::io::{self, BufRead, Read};
 
-use encoding_rs::{CoderResult, Decoder, Encoding, UTF_8};
+use encoding_rs::{CoderResult, Decoder, Encoding, UTF_8, UTF_16BE, UTF_16LE};
 
-/// The encoding to translate from, by name or by the byte-order mark of UTF-16; `None` for UTF-8.
+/// The encoding to translate from, by name, or by the byte-order mark or the zeros of UTF-16; `None` for UTF-8.
 fn foreign(start: &[u8], given: Option<&'static Encoding>) -> Option<&'static Encoding> {
     let marked = || Encoding::for_bom(start).map(|(encoding, _)| encoding);
-    given.or_else(marked).filter(|encoding| *encoding != UTF_8)
+    given.or_else(marked).or_else(|| unmarked(start)).filter(|encoding| *encoding != UTF_8)
+}
+
+/// UTF-16 without a mark: of all first characters, in ASCII, one byte is zero.
+fn unmarked(start: &[u8]) -> Option<&'static Encoding> {
+    /// So many characters, or all of a text, tell.
+    const MOST: usize = 8;
+    const LEAST: usize = 2;
+    let is_text = |byte: u8| matches!(byte, b' '..=b'~' | b'\t' | b'\r' | b'\n');
+    let first = &start[..start.len().min(2 * MOST) / 2 * 2];
+    let all = |zero: usize| first.chunks_exact(2).all(|unit| unit[zero] == 0 && is_text(unit[1 - zero]));
+    match first {
+        _ if first.len() < 2 * LEAST => None,
+        [_, 0, ..] if all(1) => Some(UTF_16LE),
+        [0, ..] if all(0) => Some(UTF_16BE),
+        _ => None,
+    }
+}
+
+/// Whether lines end as those of an old Mac: with a carriage return, and no line feed anywhere.
+fn is_old_mac(start: &[u8]) -> bool {
+    memchr::memchr(b'\r', start).is_some_and(|at| at + 1 < start.len()) && memchr::memchr(b'\n', start).is_none()
 }
 
 /// A payload as UTF-8; what its encoding does not know becomes U+FFFD.
@@ -25,6 +46,8 @@ pub struct Transcoder<R> {
     reader: R,
     /// `None` where nothing is to be translated.
     decoder: Option<Decoder>,
+    /// Whether carriage returns are the ends of lines.
+    is_old_mac: bool,
     /// What is translated, and how much of it was consumed.
     translated: Vec<u8>,
     consumed: usize,
@@ -47,7 +70,10 @@ impl<R: BufRead> Transcoder<R> {
             }
         };
         let decoder = foreign(start, given).map(Encoding::new_decoder);
-        Ok(Transcoder { reader, decoder, translated: Vec::new(), consumed: 0, ended: false })
+        let is_old_mac = decoder.is_none() && is_old_mac(start);
+        // A decoder of UTF-8 passes its bytes on.
+        let decoder = decoder.or_else(|| is_old_mac.then(|| UTF_8.new_decoder_without_bom_handling()));
+        Ok(Transcoder { reader, decoder, is_old_mac, translated: Vec::new(), consumed: 0, ended: false })
     }
 
     /// Whether its bytes are others than those below.
@@ -65,6 +91,9 @@ impl<R: BufRead> BufRead for Transcoder<R> {
             let (result, read, written, _) = decoder.decode_to_utf8(input, &mut self.translated, input.is_empty());
             self.ended = input.is_empty() && result == CoderResult::InputEmpty;
             self.translated.truncate(written);
+            if self.is_old_mac {
+                self.translated.iter_mut().filter(|byte| **byte == b'\r').for_each(|byte| *byte = b'\n');
+            }
             self.consumed = 0;
             self.reader.consume(read);
         }
@@ -112,6 +141,16 @@ mod tests {
             assert_eq!(read(&bytes, None, 7), text);
             assert_eq!(payload(&bytes, None), text.as_bytes());
         }
+        for bytes in [
+            "t;a\n1;2\n".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>(),
+            "t;a\n1;2\n".encode_utf16().flat_map(u16::to_be_bytes).collect(),
+        ] {
+            assert_eq!(read(&bytes, None, 1 << 12), "t;a\n1;2\n");
+            assert_eq!(&*payload(&bytes, None), b"t;a\n1;2\n");
+        }
+        assert_eq!(read(b"t;a\r1;2\r", None, 1 << 12), "t;a\n1;2\n");
+        assert_eq!(read(b"t;a\r\n1;2\r", None, 1 << 12), "t;a\r\n1;2\r");
+        assert!(matches!(payload(b"7\0", None), Cow::Borrowed(_)));
         let western = Some(encoding_rs::WINDOWS_1252);
         assert_eq!(read(b"\xb0C\x80", western, 2), "\u{b0}C\u{20ac}");
         assert_eq!(&*payload(b"\xb0C\x80", western), "\u{b0}C\u{20ac}".as_bytes());

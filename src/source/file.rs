@@ -99,7 +99,8 @@ pub(super) fn each_record(
         }
         Some(kind) => FileRecords::new(reader, kind, order, framing)?,
         None => FileRecords::sniffed(reader, framing)?,
-    };
+    }
+    .telling();
     while let Some(record) = records.next_record()? {
         if !f(record) {
             break;
@@ -130,16 +131,18 @@ fn with_decimal<'f>(path: &Path, kind: FileKind, framing: &'f Framing) -> Result
     let search = || -> io::Result<Option<DecimalMark>> {
         let file = BufReader::with_capacity(READ_BUFFER, framing.compression.open(File::open(path)?)?);
         let mut records = FileRecords::new(file, kind, Some(DateOrder::MonthFirst), framing)?;
-        // Beside commas a point is the decimal mark, and a WeatherLink export has no thousands.
-        if !matches!(records.format(), Format::Separated(_)) {
-            return Ok(None);
-        }
-        let mut search = DecimalSearch::default();
+        let separator = match records.format() {
+            Format::Csv => b',',
+            Format::Separated(separated) => separated.separator,
+            // A WeatherLink export has no thousands.
+            _ => return Ok(None),
+        };
+        let mut search = DecimalSearch::beside(separator);
         for _ in 0..MOST_ROWS {
             let Some((row, _)) = records.next_row()? else { break };
             search.observe(row);
         }
-        Ok(search.found())
+        Ok(search.found().or((separator == b',').then_some(DecimalMark::Point)))
     };
     Ok(match search().map_err(|error| file_error(path, error))? {
         None => Cow::Borrowed(framing),
@@ -174,12 +177,13 @@ pub fn infer(path: &Path, kind: FileKind, framing: &Framing) -> Result<Schema, E
         if let Some(header) = records.header() {
             inference.observe_header(header.names, records.format());
         }
-        while let Some((row, _)) = records.next_row()? {
-            inference.observe(row);
+        while let Some((row, line)) = records.next_row()? {
+            inference.observe_at(row, line);
         }
         Ok(())
     };
     scan().map_err(|error| file_error(path, error))?;
+    inference.doubts().for_each(|doubt| tracing::warn!("{}: {doubt}", path.display()));
     Ok(inference.schema())
 }
 

@@ -22,5 +22,6 @@ pub fn infer_bucket(bucket: &Bucket, decoding: &Decoding) -> Schema {
     bucket.raw.rows().for_each(|row| inference.observe(row));
     let of_topic = decoding.topic.iter().flat_map(|pattern| pattern.columns());
     of_topic.for_each(|name| inference.observe_level(name));
+    inference.doubts().for_each(|doubt| tracing::warn!("{doubt}"));
     inference.schema()
 }

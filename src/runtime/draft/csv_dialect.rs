@@ -30,7 +30,7 @@ impl CsvDialect {
         let mut lines = text.lines().map(Cow::Borrowed);
         let Ok(start) = find_header(&framing, is_file, || Ok::<_, Infallible>(lines.next()));
         let separator = start.separator;
-        let is_comment = |line: &str| start.comment.is_some_and(|mark| line.as_bytes().first() == Some(&mark));
+        let is_comment = |line: &str| start.comments.is_some_and(|comments| comments.contain(line.as_bytes()));
         let first = text.lines().nth(start.skip).unwrap_or_default();
         let header = start.header.names(first);
         // A first line with a number is a row.
@@ -45,21 +45,16 @@ impl CsvDialect {
         };
         let has_units =
             named && behind().next().is_some_and(|line| units_line::is_units(line, header, separator, &framing));
-        let mut decimal = DecimalSearch::default();
-        for cell in behind().take(100).flat_map(|line| csv::cells_by(line, separator)) {
-            // A comma before three digits may as well stand between thousands.
-            let fraction = cell.trim().split_once(',').map_or(0, |(_, digits)| digits.len());
-            if fraction != 3 || separator != b',' {
-                decimal.observe_cell(&cell);
-            }
-        }
+        let mut decimal = DecimalSearch::beside(separator);
+        let cells = behind().take(100).flat_map(|line| csv::cells_by(line, separator));
+        cells.for_each(|cell| decimal.observe_cell(&cell));
         let options = CsvOptions {
             separator: (separator != b',').then_some(separator),
             decimal: decimal.found(),
             skip: u32::try_from(start.skip).ok().filter(|skip| *skip > 0 && named && start.header == HeaderLine::Whole),
             skip_after_header: has_units.then_some(1),
             // Of comments that are given none is the header.
-            comment: start.comment.filter(|_| start.header != HeaderLine::Commented),
+            comment: start.comments.filter(|_| start.header != HeaderLine::Commented).map(|_| b'#'),
             encoding,
             header: (!named).then_some(false),
         };

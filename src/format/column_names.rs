@@ -1,0 +1,93 @@
+//! Names of a header that are those of columns but for case, and for a unit in brackets behind them.
+
+use std::borrow::Cow;
+
+use crate::data::Schema;
+use crate::format::{Framing, csv, units_line};
+
+/// How many names of a header are those of columns in this way, or exactly.
+pub fn known(header: &str, separator: u8, framing: &Framing) -> usize {
+    let Some(schema) = &framing.columns else { return 0 };
+    let names = renamed(header, separator, schema, framing).unwrap_or_else(|| csv::names(header, separator));
+    names.iter().filter(|name| framing.decoding.place(schema, name).is_some()).count()
+}
+
+/// A header whose names are those of the columns where they are so but for case and units; the same where they need not
+/// be changed.
+pub fn adopted<'h>(header: &'h str, separator: u8, framing: &Framing) -> Cow<'h, str> {
+    let names = framing.columns.as_ref().and_then(|schema| renamed(header, separator, schema, framing));
+    let Some(names) = names else { return Cow::Borrowed(header) };
+    let special = [char::from(separator), '"', '\n'];
+    let quoted = |name: String| match name.contains(special) {
+        true => format!("\"{}\"", name.replace('"', "\"\"")),
+        false => name,
+    };
+    let names: Vec<String> = names.into_iter().map(quoted).collect();
+    Cow::Owned(names.join(&String::from(char::from(separator))))
+}
+
+/// The names where some of them are taken for others.
+fn renamed(header: &str, separator: u8, schema: &Schema, framing: &Framing) -> Option<Vec<String>> {
+    let decoding = &framing.decoding;
+    let places: Vec<Option<usize>> =
+        csv::cells_by(header, separator).map(|name| decoding.place(schema, name.trim())).collect();
+    // The fast path: columns that are there need no other names.
+    if !places.contains(&None) || schema.columns().len() <= places.iter().flatten().count() {
+        return None;
+    }
+    let mut names = csv::names(header, separator);
+    let mut is_changed = false;
+    for (place, column) in schema.columns().iter().enumerate() {
+        if places.contains(&Some(place)) {
+            continue;
+        }
+        let key = decoding.keys.key(&column.name);
+        // A number of another unit is converted by its label, if at all.
+        let of_any_unit = !decoding.unit.contains_key(&column.name);
+        let is_alike =
+            |name: &str| alike(name, key) || of_any_unit && without_unit(name).is_some_and(|name| alike(name, key));
+        let mut found = (0..names.len())
+            .filter(|index| places.get(*index).is_some_and(Option::is_none) && is_alike(&names[*index]));
+        // Of two nobody knows which it is.
+        if let (Some(index), None) = (found.next(), found.next()) {
+            names[index] = key.to_owned();
+            is_changed = true;
+        }
+    }
+    is_changed.then_some(names)
+}
+
+fn alike(name: &str, key: &str) -> bool {
+    name.to_lowercase() == key.to_lowercase()
+}
+
+/// A name without the unit in brackets behind it.
+fn without_unit(name: &str) -> Option<&str> {
+    let at = name.rfind(['(', '['])?;
+    let (bare, unit) = name.split_at(at);
+    (!bare.trim().is_empty() && units_line::is_unit(unit)).then(|| bare.trim_end())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Kind;
+    use std::sync::Arc;
+
+    #[test]
+    fn names_are_taken_for_those_of_columns() {
+        let schema = Schema::new([("hum", Kind::Number), ("temp", Kind::Number), ("a;b", Kind::Text)]);
+        let framing = Framing { columns: Some(Arc::new(schema)), ..Framing::default() };
+        for (header, expected, count) in [
+            ("Temp;Hum;A;x", "temp;hum;A;x", 2),
+            ("temp;HUM [%]", "temp;hum", 2),
+            ("Temp (\u{b0}C);\"A;B\"", "temp;\"a;b\"", 2),
+            ("Temp (indoor);Temp.1", "Temp (indoor);Temp.1", 0),
+            ("Temp (\u{b0}C);TEMP (\u{b0}F);hum", "Temp (\u{b0}C);TEMP (\u{b0}F);hum", 1),
+            ("hum;temp;\"a;b\";Hum", "hum;temp;\"a;b\";Hum", 3),
+            ("temperature;humidity", "temperature;humidity", 0),
+        ] {
+            assert_eq!((&*adopted(header, b';', &framing), known(header, b';', &framing)), (expected, count));
+        }
+    }
+}

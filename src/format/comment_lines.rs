@@ -1,0 +1,58 @@
+//! Which lines of a CSV text are comments.
+
+use crate::format::csv;
+
+/// The lines that begin with a mark and are no rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CommentLines {
+    mark: u8,
+    /// Where no comments are given: the separator, and how many cells a line has that is a row in spite of its mark.
+    wide: Option<(u8, usize)>,
+}
+
+impl CommentLines {
+    /// All lines with a mark that the dataflow file gives.
+    pub fn said(mark: u8) -> CommentLines {
+        CommentLines { mark, wide: None }
+    }
+
+    /// Lines with `#` that are not as wide as rows.
+    pub fn beside(separator: u8, wide: usize) -> CommentLines {
+        CommentLines { mark: b'#', wide: Some((separator, wide)) }
+    }
+
+    /// The same, where rows have become so wide.
+    pub fn wide(self, wide: usize) -> CommentLines {
+        CommentLines { wide: self.wide.map(|(separator, _)| (separator, wide)), ..self }
+    }
+
+    /// Whether a line, or a record, is a comment.
+    pub fn contain(&self, line: &[u8]) -> bool {
+        line.first() == Some(&self.mark) && !self.wide.is_some_and(|(separator, wide)| is_row(line, separator, wide))
+    }
+}
+
+/// Whether a line has so many cells, but for empty ones at its end.
+#[cold]
+fn is_row(line: &[u8], separator: u8, wide: usize) -> bool {
+    let line = String::from_utf8_lossy(line);
+    let mut cells = csv::cells_by(line.trim_end_matches(['\r', '\n']), separator);
+    cells.by_ref().take(wide).count() == wide && cells.all(|cell| cell.trim().is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_comment_that_is_as_wide_as_a_row_is_one() {
+        let found = CommentLines::beside(b',', 2);
+        for (line, comment) in
+            [("# battery\n", true), ("#1,20\n", false), ("#1,20,,\r\n", false), ("# a, b, c", true), ("1", false)]
+        {
+            assert_eq!(found.contain(line.as_bytes()), comment, "{line}");
+        }
+        let said = CommentLines::said(b'%');
+        assert!(said.contain(b"%1,20") && !said.contain(b"#1"));
+    }
+}

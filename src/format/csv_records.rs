@@ -1,0 +1,220 @@
+//! The records of a CSV file: its header, and lines that are no rows.
+
+use std::borrow::Cow;
+use std::io::{self, BufRead};
+
+use super::csv::{self, ClosingLine};
+use super::header_search::{self, HeaderLine};
+use super::records::{FileRecords, date_cell};
+use super::unread_lines::UnreadLines;
+use super::{DecimalSearch, Framing, column_names, repeated_header, time_rules, units_line};
+use crate::data::cell::DecimalMark;
+use crate::data::{Broken, DateOrder, Format, Header};
+
+impl<R: BufRead> FileRecords<R> {
+    pub(super) fn csv_header(&mut self, order: Option<DateOrder>, framing: &Framing) -> io::Result<()> {
+        let mut from = self.next;
+        let start = header_search::find(framing, true, || {
+            let Some(line) = self.line_ahead(from)? else { return Ok::<_, io::Error>(None) };
+            let first = from == 0;
+            from = line.end;
+            // A degree sign in Latin-1 must not make rows unreadable: names are decoded leniently, as in WeatherLink's
+            // header.
+            let text = String::from_utf8_lossy(&self.bytes[line]);
+            let text = if first { text.trim_start_matches('\u{feff}') } else { &text };
+            Ok(Some(Cow::Owned(text.trim_end_matches(['\r', '\n']).to_owned())))
+        })?;
+        for _ in 0..start.skip {
+            let next = self.next;
+            self.read_line(next)?;
+        }
+        self.separator = start.separator;
+        self.closing = ClosingLine::of(start.separator);
+        if start.header != HeaderLine::None && self.read_record()? {
+            let line = String::from_utf8_lossy(self.record()).into_owned();
+            let header = start.header.names(&line).to_owned();
+            if start.header == HeaderLine::Foreign {
+                let reason = format!("line {}, {header:?}: {}", self.position, Broken::ForeignHeader);
+                return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+            }
+            if header.contains(char::REPLACEMENT_CHARACTER) {
+                self.tell(UnreadLines::Encoding(header.clone()));
+            }
+            if start.passed > 0 && framing.csv.skip.is_none() {
+                self.tell(UnreadLines::Preamble { lines: start.passed, skip: start.skip, header: header.clone() });
+            }
+            self.take_header(header, start.header == HeaderLine::Commented);
+        }
+        self.comments = start.comments;
+        let order = match order.filter(|_| self.date_cell.is_some()) {
+            None if time_rules::order_wanted(framing.decoding.time.as_deref()) => self.order_ahead(self.next)?,
+            order => order,
+        };
+        self.format = Format::csv(start.separator, self.decimal_ahead()?, order);
+        Ok(())
+    }
+
+    /// The decimal mark: beside commas that of the first row, where none is said.
+    fn decimal_ahead(&mut self) -> io::Result<DecimalMark> {
+        let mark = self.framing.csv.decimal_beside(self.separator);
+        if self.framing.csv.decimal.is_some() || self.separator != b',' {
+            return Ok(mark);
+        }
+        let Some(line) = self.line_ahead(self.next)? else { return Ok(mark) };
+        let line = String::from_utf8_lossy(&self.bytes[line]);
+        let mut search = DecimalSearch::beside(self.separator);
+        csv::cells(line.trim_end_matches(['\r', '\n'])).for_each(|cell| search.observe_cell(&cell));
+        Ok(search.found().unwrap_or(mark))
+    }
+
+    /// The rows that follow are those of a header.
+    fn take_header(&mut self, header: String, is_commented: bool) {
+        let names = column_names::adopted(&header, self.separator, &self.framing);
+        self.date_cell = date_cell(&names, self.separator, &self.framing);
+        self.header = Some(names.into_owned().into_bytes());
+        self.header_line = Header::next_line();
+        self.first_bytes = if is_commented { 0 } else { repeated_header::first_bytes(&header, self.separator) };
+        self.written_header = header;
+        self.passed_over = self.framing.csv.skip_after_header.unwrap_or(0);
+        self.may_be_units = self.framing.csv.skip_after_header.is_none();
+    }
+
+    /// Whether the record is a header once more; the rows behind it are its own.
+    pub(super) fn is_header_again(&mut self) -> bool {
+        if self.broken.is_some() || !repeated_header::may_be_header(self.record(), self.first_bytes) {
+            return false;
+        }
+        let line = String::from_utf8_lossy(self.record());
+        if !repeated_header::is_repeated(&line, &self.written_header, self.separator) {
+            return false;
+        }
+        let line = line.into_owned();
+        let wide = csv::cells_by(&line, self.separator).count();
+        self.comments = self.comments.map(|comments| comments.wide(wide));
+        if !std::mem::replace(&mut self.was_repeated, true) {
+            self.tell(UnreadLines::Repeated(line.clone()));
+        }
+        self.take_header(line, false);
+        true
+    }
+
+    /// Tells the user, from now on, of lines that are not read; of those so far at once.
+    pub fn telling(mut self) -> FileRecords<R> {
+        self.untold.take().into_iter().flatten().for_each(|left_out| tracing::warn!("{left_out}"));
+        self
+    }
+
+    fn tell(&mut self, left_out: UnreadLines) {
+        match &mut self.untold {
+            Some(untold) => untold.push(left_out),
+            None => tracing::warn!("line {}: {left_out}", self.position),
+        }
+    }
+
+    /// Whether the record is no row: a comment, a line that is passed over, or one of units.
+    pub(super) fn is_no_row(&mut self) -> bool {
+        if self.passed_over > 0 {
+            self.passed_over -= 1;
+            return true;
+        }
+        self.comments.is_some_and(|comments| comments.contain(self.record()))
+    }
+
+    /// Whether the record, the first one behind the header, holds units.
+    pub(super) fn is_units(&mut self) -> bool {
+        if !std::mem::take(&mut self.may_be_units) || self.broken.is_some() {
+            return std::mem::take(&mut self.had_units)
+                && units_line::is_processes(&String::from_utf8_lossy(self.record()), self.separator);
+        }
+        let header = String::from_utf8_lossy(self.header.as_deref().unwrap_or_default());
+        let line = String::from_utf8_lossy(&self.bytes[self.record.clone()]);
+        self.had_units = units_line::is_units(&line, &header, self.separator, &self.framing);
+        if self.had_units {
+            let line = line.into_owned();
+            // What can't be read ahead is no line of the kind.
+            let next = self.line_ahead(self.next).ok().flatten().map(|next| String::from_utf8_lossy(&self.bytes[next]));
+            let is_more = next.is_some_and(|next| units_line::is_processes(&next, self.separator));
+            self.tell(UnreadLines::Units { line, lines: 1 + usize::from(is_more) });
+        }
+        self.had_units
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{Kind, Schema};
+    use crate::format::{CsvOptions, FileKind, FileRecord};
+    use std::sync::Arc;
+
+    fn of(max_payload: usize, columns: Option<&Schema>) -> Framing {
+        Framing { max_payload, columns: columns.cloned().map(Arc::new), ..Framing::default() }
+    }
+
+    #[test]
+    fn lines_that_are_no_rows_are_passed_over() {
+        let text = "Hill\n\n# x\ntime;temp;hum\nUTC;\u{b0}C;%\n12:00;20,5;50\n# battery\n\"12\n:05\";21;51;;\n";
+        let mut records = FileRecords::new(text.as_bytes(), FileKind::Csv, None, &of(100, None)).unwrap();
+        assert_eq!(records.header().unwrap().names, b"time;temp;hum");
+        assert_eq!(records.format(), Format::csv(b';', crate::data::cell::DecimalMark::Either, None));
+        let mut rows = Vec::new();
+        while let Some((row, line)) = records.next_row().unwrap() {
+            rows.push((line, String::from_utf8(row.bytes.to_vec()).unwrap()));
+        }
+        assert_eq!(rows, [(6, "12:00;20,5;50".into()), (8, "\"12\n:05\";21;51;;".into())]);
+        let csv =
+            CsvOptions { skip: Some(1), skip_after_header: Some(2), comment: Some(b'%'), ..CsvOptions::default() };
+        let text = "x\n% y\na,b\nu,v\n\n1,2\n%3\n4,5\n";
+        let mut records =
+            FileRecords::new(text.as_bytes(), FileKind::Csv, None, &Framing { csv, ..of(100, None) }).unwrap();
+        let mut lines = Vec::new();
+        while let Some((_, line)) = records.next_row().unwrap() {
+            lines.push(line);
+        }
+        assert_eq!((records.header().unwrap().names, lines), (&b"a,b"[..], vec![6, 8]));
+    }
+
+    #[test]
+    fn lines_that_may_be_rows_are_rows() {
+        let schema = Schema::new([("time", Kind::Text), ("temp", Kind::Number), ("hum", Kind::Number)]);
+        let of = |text: &str| -> io::Result<(Vec<String>, String)> {
+            let mut records = FileRecords::new(text.as_bytes(), FileKind::Csv, None, &of(100, Some(&schema)))?;
+            let mut rows = Vec::new();
+            while let Some(FileRecord { row, .. }) = records.next_record()? {
+                let names = row.header.map(|header| String::from_utf8_lossy(header.names).into_owned());
+                rows.push(format!("{} | {}", names.unwrap_or_default(), String::from_utf8_lossy(row.bytes)));
+            }
+            let told = records.untold.iter().flatten().map(UnreadLines::to_string);
+            Ok((rows, told.collect::<Vec<_>>().join(" ")))
+        };
+        let (rows, told) = of("time,temp,hum\n12:00,21.5 \u{b0}C,(5)\n#1,2,3\n").unwrap();
+        assert_eq!(rows, ["time,temp,hum | 12:00,21.5 \u{b0}C,(5)", "time,temp,hum | #1,2,3"]);
+        assert_eq!(told, "");
+        let logger = "TOA5,x\n# y\ntime,temp,hum\nTS,Deg C,%\n,Avg,Smp\n12:00,7,8\n# z\n";
+        let (rows, told) = of(logger).unwrap();
+        assert_eq!(rows, ["time,temp,hum | 12:00,7,8"]);
+        assert!(told.contains("are not read: 1") && told.contains("skip_after_header = 2"), "{told}");
+        let again =
+            "time,temp,hum\n12:00,7,8\ntime,hum,temp,batt\n12:05,8,7,3\n#6,1,1,1\ntime,temp,hum,batt\n12:10,9,9,9\n";
+        let (rows, told) = of(again).unwrap();
+        let names = "time,hum,temp,batt";
+        assert_eq!(
+            rows[..3],
+            ["time,temp,hum | 12:00,7,8".into(), format!("{names} | 12:05,8,7,3"), format!("{names} | #6,1,1,1")]
+        );
+        assert_eq!(rows[3..], ["time,temp,hum,batt | 12:10,9,9,9"]);
+        assert_eq!(told.matches("comes again").count(), 1, "{told}");
+        let foreign = of("Zeit,Temperatur,Feuchte\n12:00,7,8\n").unwrap_err().to_string();
+        assert!(foreign.contains("line 1") && foreign.contains("header = false"), "{foreign}");
+        assert_eq!(of("TIME,Temp [degC],Hum\n12:00,7,8\n").unwrap().0, ["time,temp,hum | 12:00,7,8"]);
+    }
+
+    #[test]
+    fn a_decimal_comma_in_quotes_is_found_between_commas() {
+        let mark =
+            |text: &str| FileRecords::new(text.as_bytes(), FileKind::Csv, None, &of(100, None)).unwrap().format();
+        let comma = Format::csv(b',', DecimalMark::Comma, None);
+        assert_eq!(mark("time,temp\n12:00,\"20,5\"\n"), comma);
+        assert_eq!([mark("time,temp\n12:00,\"1,002\"\n"), mark("time,temp\n12:00,20.5\n")], [Format::Csv; 2]);
+    }
+}

@@ -1,0 +1,67 @@
+//! A header that comes again among the rows, as loggers write it when they start anew.
+
+use std::borrow::Cow;
+
+use crate::format::csv;
+
+/// The bytes, as a set of bits, that names of a header begin with: a record that begins with another one is a row.
+pub fn first_bytes(header: &str, separator: u8) -> u128 {
+    let first =
+        |name: Cow<'_, str>| name.trim().bytes().next().filter(|byte| byte.is_ascii() && !byte.is_ascii_digit());
+    csv::cells_by(header, separator).filter_map(first).fold(0, |set, byte| set | 1 << byte)
+}
+
+/// Whether a record begins with one of these bytes, in quotes or not.
+pub fn may_be_header(record: &[u8], first_bytes: u128) -> bool {
+    let first = match record {
+        [b'"', first, ..] | [first, ..] => *first,
+        [] => return false,
+    };
+    first.is_ascii() && first_bytes >> first & 1 == 1
+}
+
+/// Whether a record has all names of a header, several, in whatever order and with others between them.
+pub fn is_repeated(record: &str, header: &str, separator: u8) -> bool {
+    // The fast path: most rows begin with a number or a time, or with another text.
+    if record.starts_with(|first: char| first.is_ascii_digit() || first == '-') {
+        return false;
+    }
+    let first = csv::cells_by(record, separator).next().unwrap_or_default();
+    if first.trim().is_empty() || !header.contains(first.trim()) {
+        return false;
+    }
+    let filled = |line| csv::cells_by(line, separator).filter(|name| !name.trim().is_empty()).map(Cow::into_owned);
+    let mut cells: Vec<String> = filled(record).map(|cell| cell.trim().to_owned()).collect();
+    let mut names = 0;
+    let is_there = |name: String| {
+        names += 1;
+        let found = cells.iter().position(|cell| cell == name.trim());
+        found.map(|at| cells.swap_remove(at)).is_some()
+    };
+    filled(header).all(is_there) && names > 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_with_all_names_is_a_header() {
+        let header = "time,temp, temp,";
+        for (record, expected) in [
+            ("time,temp,temp", true),
+            ("\"temp\",time,batt,temp", true),
+            ("time,temp", false),
+            ("time,temp,20.5", false),
+            ("tim,temp,temp", false),
+            ("12:00,temp,temp", false),
+            ("", false),
+        ] {
+            let found =
+                may_be_header(record.as_bytes(), first_bytes(header, b',')) && is_repeated(record, header, b',');
+            assert_eq!(found, expected, "{record}");
+        }
+        assert!(!is_repeated("state", "state", b','), "a text may be its column's name");
+        assert_eq!(first_bytes("1,2,3", b','), 0);
+    }
+}
