@@ -10,7 +10,9 @@
 //!   paths into them, and the keys that columns are read from.
 //! - `csv_options`, `header_search`, `units_line`, `decimal_search`, `transcode`: how CSV is written, said or found.
 //! - `csv`, `weatherlink`, `cells`, `weewx`: cells, headers, WeeWX's unit labels.
-//! - `cell_rules`, `time_rules`, `column_units`, `units`: words, decimal marks, times, units and their conversion.
+//! - `cell_rules`, `column_units`, `units`: words, decimal marks, units and their conversion.
+//! - `written_time`, `time_rules`, `written_dates`: the time of a row; how times are written. `named_dates`, `compact_dates`, `zone_words`:
+//!   months that are words, dates without separators, letters that stand for an offset.
 //! - `unmatched_names`: names that no column has.
 //! - `decoder`, `column_builder`: buckets to messages. `encoder`: messages to bytes. `infer`: a schema from rows.
 //!
@@ -21,6 +23,7 @@ pub(crate) mod cells;
 mod column_builder;
 mod column_keys;
 mod column_units;
+mod compact_dates;
 mod compression;
 pub mod csv;
 mod csv_options;
@@ -40,6 +43,7 @@ mod json_place;
 mod json_records;
 mod json_text;
 pub(crate) mod json_writer;
+mod named_dates;
 pub(crate) mod path;
 pub(crate) mod payload;
 mod payload_file;
@@ -55,6 +59,9 @@ mod unmatched_names;
 pub(crate) mod value;
 pub mod weatherlink;
 pub mod weewx;
+mod written_dates;
+mod written_time;
+mod zone_words;
 
 pub use cell_rules::{BadCell, CellRules};
 pub use column_builder::BadCells;
