@@ -37,7 +37,7 @@ fn rules() -> Arc<Decoding> {
         from: vec!["Date".into(), "Time".into()],
         key: None,
         rules: TimeRules {
-            unit: TimeUnit::Ms,
+            unit: Some(TimeUnit::Ms),
             zone: jiff::tz::TimeZone::get("Europe/Berlin").ok(),
             order: None,
             format: None,

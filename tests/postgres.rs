@@ -195,12 +195,15 @@ fn a_key_that_the_rows_lack_is_an_error_of_the_file() {
     let text = format!("{HEAD}url = \"postgres://127.0.0.1:1/rows\"\nkey = [\"statoin\"]\n");
     std::fs::write(directory.path().join("weather.toml"), text).unwrap();
     rows(&directory, "station,at,n,temp\nhill,,1,1\n");
-    for output in [
-        run(&directory, &[]),
-        rowmill(&["check", "weather.toml"]).current_dir(directory.path()).output().unwrap(),
-    ] {
+    for output in
+        [run(&directory, &[]), rowmill(&["check", "weather.toml"]).current_dir(directory.path()).output().unwrap()]
+    {
         assert_eq!(output.status.code(), Some(2), "{}", said(&output));
-        assert!(said(&output).contains("key: the rows have no column statoin; did you mean `station`?"), "{}", said(&output));
+        assert!(
+            said(&output).contains("key: the rows have no column statoin; did you mean `station`?"),
+            "{}",
+            said(&output)
+        );
     }
 }
 

@@ -26,9 +26,16 @@ pub(crate) struct HeaderMap {
     time: Option<(Vec<usize>, usize)>,
     /// Names of headers that are no column's.
     unmatched: UnmatchedNames,
+    /// How many columns the schema has itself: those behind them are cells of the time.
+    own: usize,
 }
 
 impl HeaderMap {
+    /// Of a schema with so many columns of its own.
+    pub fn of(own: usize) -> HeaderMap {
+        HeaderMap { own, ..HeaderMap::default() }
+    }
+
     /// Starts another bucket.
     pub fn begin(&mut self) {
         self.stands = None;
@@ -49,7 +56,7 @@ impl HeaderMap {
         let names = header.map(utf8).transpose()?.map(|header| names(header, row.format));
         self.places = match &names {
             Some(names) => names.iter().map(|name| decoding.place(schema, name)).collect(),
-            None => decoding.places_without_header(schema),
+            None => decoding.places_without_header(schema, self.own),
         };
         self.named = names.as_ref().map_or(self.places.len(), |names| csv::named(names));
         self.format = Some(row.format);
@@ -125,13 +132,16 @@ impl HeaderMap {
         let Some((cells, place)) = &self.time else { return };
         let mut joined = String::new();
         for part in cells.iter().filter_map(|index| cell(*index)) {
-            let part = part.trim();
-            if !joined.is_empty() && !part.is_empty() {
+            let Some(part) = crate::data::cell::text(part.trim()) else {
+                joined.clear();
+                break;
+            };
+            if !joined.is_empty() {
                 joined.push(' ');
             }
             joined.push_str(part);
         }
-        table.set_text(schema.columns()[*place].slot, crate::data::cell::text(&joined));
+        table.set_text(schema.columns()[*place].slot, Some(joined.as_str()).filter(|joined| !joined.is_empty()));
     }
 
     fn fill<'a>(

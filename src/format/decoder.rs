@@ -7,10 +7,10 @@ use super::column_builder::{BadCells, ColumnBuilder};
 use super::column_units::UnitNotice;
 use super::decoding::Decoding;
 use super::json::JsonReader;
-use super::time_rules::{TimeColumn, TimeRules, TimeUnit};
 use super::topic_levels::TopicLevels;
 use super::unmatched_names::refuse_foreign;
-use crate::data::{Bucket, DateOrder, Format, Kind, Message, Row, Schema};
+use super::written_time::{TimeReading, WrittenTime};
+use crate::data::{Bucket, Format, Message, Row, Schema};
 
 /// A row of a bucket that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub struct BadRow {
 /// Decodes buckets by a schema; the layout of one row is reused for the next.
 pub struct Decoder {
     schema: Arc<Schema>,
+    /// The schema with the cells that make the time.
+    reading: Arc<Schema>,
     decoding: Arc<Decoding>,
     header: HeaderMap,
     json: JsonReader,
@@ -32,37 +34,30 @@ pub struct Decoder {
     levels: TopicLevels,
 }
 
-/// The column of the time.
-#[derive(Clone)]
-struct WrittenTime {
-    place: usize,
-    /// The slots of columns that make it together, where rows have no header that names them.
-    from: Vec<usize>,
-    rules: TimeRules,
-}
-
 impl Decoder {
     /// A decoder to rows of a schema.
     pub fn new(schema: Arc<Schema>, decoding: Arc<Decoding>) -> Decoder {
-        let time = decoding.time.as_ref().and_then(|time| WrittenTime::of(time, &schema));
-        let json = JsonReader::new(&schema, &decoding);
-        let (header, levels, bad_cells) = Default::default();
-        Decoder { schema, decoding, header, json, bad_cells, time, levels }
+        let reading = WrittenTime::reading(&schema, &decoding);
+        let time = decoding.time.as_ref().and_then(|time| WrittenTime::of(time, &reading, &decoding));
+        let json = JsonReader::new(&reading, &decoding);
+        let header = HeaderMap::of(schema.columns().len());
+        let (levels, bad_cells) = Default::default();
+        Decoder { schema, reading, decoding, header, json, bad_cells, time, levels }
     }
 
     /// Decodes all readable rows; the others are returned with the reason.
     pub fn decode(&mut self, bucket: &Bucket) -> (Message, Vec<BadRow>) {
         self.header.begin();
         self.json.begin();
-        let mut table = ColumnBuilder::new(&self.schema, bucket.len()).by(self.decoding.cells.clone());
+        let mut table = ColumnBuilder::new(&self.reading, bucket.len()).by(self.decoding.cells.clone());
         let mut bad = Vec::new();
         let mut topics = bucket.raw.topics().peekable();
         for (index, row) in bucket.raw.rows().enumerate() {
             if let Some((_, topic)) = topics.next_if(|(rows, _)| rows.start == index) {
-                self.levels.see(topic, &self.schema, &self.decoding);
+                self.levels.see(topic, &self.reading, &self.decoding);
             }
             let read = self.row(row, &mut table).and_then(|()| self.refuse_foreign(row, &table));
-            let read = read.and_then(|()| self.levels.fill(&self.schema, &mut table));
+            let read = read.and_then(|()| self.levels.fill(&self.reading, &mut table));
             let read = read.and_then(|()| self.time(row.format, bucket.metadata.is_second_pass(index), &mut table));
             match read {
                 Ok(()) => table.accept(bucket.metadata.first_row + index as u64),
@@ -73,7 +68,9 @@ impl Decoder {
             }
         }
         self.bad_cells = table.take_bad_cells();
-        (table.finish(bucket.metadata.epoch), bad)
+        let mut message = table.finish(bucket.metadata.epoch);
+        message.texts.truncate(self.schema.text_count());
+        (message, bad)
     }
 
     /// Refuses a row without a value whose keys are no column's.
@@ -91,10 +88,11 @@ impl Decoder {
         names
     }
 
-    /// What is to be told of columns that come in two units: the column, and the text.
+    /// What is to be told of columns that come in two units, or may be of another one: the column, and the text.
     pub fn take_unit_notices(&mut self) -> Vec<UnitNotice> {
         let mut notices = self.header.take_unit_notices();
         notices.append(&mut self.json.take_unit_notices());
+        notices.extend(self.time.as_mut().and_then(|time| time.take_doubt(&self.schema)));
         notices
     }
 
@@ -105,94 +103,39 @@ impl Decoder {
 
     /// Writes the time of the open row anew, as all behind it read it. `second`: of a local time that stands twice, it is
     /// the second one.
-    fn time(&self, format: Format, second: bool, table: &mut ColumnBuilder) -> Result<(), String> {
+    fn time(&mut self, format: Format, second: bool, table: &mut ColumnBuilder) -> Result<(), String> {
         let order = match format {
             Format::WeatherLink(layout) => layout.order,
             Format::Separated(separated) => separated.order,
             _ => None,
         };
-        match (&self.time, format) {
-            (Some(time), _) => time.write(order, second, &self.schema, table),
-            (None, Format::WeatherLink(_)) => match self.header.joined() {
-                Some(place) => {
-                    let time = WrittenTime { place, from: Vec::new(), rules: TimeRules::default() };
-                    time.write(order, second, &self.schema, table)
-                }
-                None => Ok(()),
-            },
+        let joined = self.header.joined().filter(|_| !matches!(format, Format::Json));
+        let reading = TimeReading { order, second, joined: joined.is_some() };
+        match (&mut self.time, format, joined) {
+            (Some(time), ..) => time.write(reading, &self.reading, table),
+            (None, Format::WeatherLink(_), Some(place)) => {
+                WrittenTime::plain(place).write(reading, &self.reading, table)
+            }
             _ => Ok(()),
         }
     }
 
     fn row(&mut self, row: Row<'_>, table: &mut ColumnBuilder) -> Result<(), String> {
         match row.format {
-            Format::Json => self.json.read(row, &self.schema, &self.decoding, table),
+            Format::Json => self.json.read(row, &self.reading, &self.decoding, table),
             Format::Csv => {
-                self.header.see(row, &self.schema, &self.decoding)?;
-                self.header.csv(utf8(row.bytes)?, &self.schema, table)
+                self.header.see(row, &self.reading, &self.decoding)?;
+                self.header.csv(utf8(row.bytes)?, &self.reading, table)
             }
             Format::Separated(separated) => {
-                self.header.see(row, &self.schema, &self.decoding)?;
-                self.header.separated(utf8(row.bytes)?, separated, &self.schema, table)
+                self.header.see(row, &self.reading, &self.decoding)?;
+                self.header.separated(utf8(row.bytes)?, separated, &self.reading, table)
             }
             Format::WeatherLink(layout) => {
-                self.header.see(row, &self.schema, &self.decoding)?;
-                self.header.weatherlink(utf8(row.bytes)?, layout, &self.schema, table)
+                self.header.see(row, &self.reading, &self.decoding)?;
+                self.header.weatherlink(utf8(row.bytes)?, layout, &self.reading, table)
             }
             Format::Broken(reason) => Err(reason.to_string()),
-        }
-    }
-}
-
-impl WrittenTime {
-    fn of(time: &TimeColumn, schema: &Schema) -> Option<WrittenTime> {
-        let text =
-            |name: &String| schema.get(name).filter(|column| column.kind == Kind::Text).map(|column| column.slot);
-        let from = time.from.iter().map(text).collect::<Option<Vec<usize>>>().unwrap_or_default();
-        Some(WrittenTime { place: schema.place(&time.name)?, from, rules: time.rules.clone() })
-    }
-
-    fn write(
-        &self,
-        order: Option<DateOrder>,
-        second: bool,
-        schema: &Schema,
-        table: &mut ColumnBuilder,
-    ) -> Result<(), String> {
-        let column = &schema.columns()[self.place];
-        if column.kind == Kind::Number {
-            let number = table.open_number(column.slot);
-            let is_time = || self.rules.unit.milliseconds(number).is_some();
-            if number.is_nan() || self.rules.unit == TimeUnit::S && is_time() {
-                return Ok(());
-            }
-            return match self.rules.unit.milliseconds(number) {
-                Some(time) => {
-                    table.set_number(column.slot, time as f64 / 1e3);
-                    Ok(())
-                }
-                None => {
-                    let reason = self.rules.unit.refusal(number);
-                    table.refuse(column, || format!("column {}: {number} {reason}", column.name))
-                }
-            };
-        }
-        if !self.from.is_empty() && table.open_text(column.slot).is_none() {
-            let parts: Vec<&str> = self.from.iter().filter_map(|slot| table.open_text(*slot)).collect();
-            let joined = parts.join(" ");
-            table.set_text(column.slot, Some(joined.as_str()).filter(|joined| !joined.is_empty()));
-        }
-        let Some(text) = table.open_text(column.slot) else { return Ok(()) };
-        match self.rules.normalized(text, order, second) {
-            Ok(None) => Ok(()),
-            Ok(Some(time)) => {
-                table.set_text(column.slot, Some(&time));
-                Ok(())
-            }
-            Err(reason) => {
-                let reason = format!("column {}: {text:?} {reason}", column.name);
-                table.refuse(column, || reason)
-            }
         }
     }
 }
@@ -200,8 +143,8 @@ impl WrittenTime {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{Header, Layout, Origin};
-    use crate::format::{BadCell, CellRules};
+    use crate::data::{Header, Kind, Layout, Origin};
+    use crate::format::{BadCell, CellRules, TimeColumn, TimeRules, TimeUnit};
 
     fn schema() -> Arc<Schema> {
         Arc::new(Schema::new([("t", Kind::Text), ("a", Kind::Number), ("b", Kind::Number)]))
@@ -385,7 +328,7 @@ mod tests {
         );
         assert_eq!(texts, "2016-10-30T02:30:00+02:00 2016-10-30T02:00:00+01:00 -");
         assert_eq!(bad, [] as [&str; 0]);
-        let ms = TimeRules { unit: TimeUnit::Ms, ..TimeRules::default() };
+        let ms = TimeRules { unit: Some(TimeUnit::Ms), ..TimeRules::default() };
         let json = [r#"{"when": 1709294400000}"#, r#"{"when": "2024-03-01T12:00:00Z"}"#, r#"{"when": "soon"}"#];
         let (texts, bad) = decode(Format::Json, None, time(&[], &ms), &json);
         assert_eq!(texts, "2024-03-01T12:00:00Z 2024-03-01T12:00:00Z");
@@ -394,5 +337,83 @@ mod tests {
             decode(Format::Csv, Some("when"), time(&[], &rules), &["6/1/23 12:00 AM", "6/13/23 1:15 PM"]);
         assert_eq!(texts, "2023-06-13T13:15:00+02:00");
         assert!(bad[0].contains("day-first"), "{bad:?}");
+    }
+
+    #[test]
+    fn a_time_is_made_of_cells_that_need_no_column() {
+        let decode = |columns: &[(&str, Kind)], from: &[&str], format, header: Option<&str>, rows: &[&str]| {
+            let schema = Arc::new(Schema::new(columns.iter().copied()));
+            let mut bucket = Bucket::new(0, 0);
+            for bytes in rows {
+                let header = header.map(|header| Header::read(header.as_bytes()));
+                let row = Row { bytes: bytes.as_bytes(), format, header };
+                bucket.push(row, 0, Origin { topic: "x".into(), position: 1 });
+            }
+            let from = from.iter().map(|name| (*name).to_owned()).collect();
+            let time = TimeColumn { name: "t".into(), from, key: None, rules: TimeRules::default() };
+            let mut decoding = Decoding { time: Some(Arc::new(time)), ..Decoding::default() };
+            decoding.keys.insert("renamed", "Time").unwrap();
+            let mut decoder = Decoder::new(schema.clone(), Arc::new(decoding));
+            let (message, bad) = decoder.decode(&bucket);
+            assert_eq!((bad, message.texts.len()), (vec![], schema.text_count()));
+            assert_eq!(decoder.unknown_keys(), [] as [&str; 0]);
+            let time = schema.get("t").unwrap().slot;
+            let texts = (0..message.rows()).map(|row| message.texts[time].get(row).unwrap_or("-").to_owned());
+            texts.collect::<Vec<_>>().join(" ")
+        };
+        let own = [("t", Kind::Text), ("v", Kind::Number)];
+        let noon = "2024-03-01T12:30:00";
+        for (columns, from, row) in [
+            (&own[..], &["Date", "Time"][..], r#"{"Time": "12:30", "v": 1, "Date": "2024-03-01"}"#),
+            (&own, &["Date"], r#"{"Date": "2024-03-01 12:30"}"#),
+            (&own, &["m.d", "m.l[1]"], r#"{"v": 1, "m": {"l": [0, "12:30"], "d": "1.3.2024"}}"#),
+            (&[own[0], ("Date", Kind::Text)], &["Date", "Time"], r#"{"Date": "2024-03-01", "Time": "12:30"}"#),
+            (&[own[0], ("renamed", Kind::Text)], &["Date", "renamed"], r#"{"Date": "2024-03-01", "Time": "12:30"}"#),
+            (&[own[0], ("renamed", Kind::Text)], &["Date", "Time"], r#"{"Date": "2024-03-01", "Time": "12:30"}"#),
+            (&own, &["t", "Time"], r#"{"t": "2024-03-01", "Time": "12:30"}"#),
+            // What the row has itself stands over what is made.
+            (&own, &["Date"], r#"{"t": "2024-03-01 12:30", "Date": "2023-01-01"}"#),
+        ] {
+            assert_eq!(decode(columns, from, Format::Json, None, &[row]), noon, "{row}");
+        }
+        let numbers = [own[0], ("H", Kind::Number)];
+        assert_eq!(decode(&numbers, &["D", "H"], Format::Json, None, &[r#"{"D": "1.3.24", "H": 1230}"#]), noon);
+        let rows = [r#"{"v": 1, "Time": "12:30"}"#, r#"{"Date": "2024-03-01", "Time": null}"#];
+        assert_eq!(decode(&own, &["Date", "Time"], Format::Json, None, &rows), "- -");
+        // Cells stand for columns in their order, those of the time where it stands.
+        assert_eq!(decode(&own, &["Date", "Time"], Format::Csv, None, &["2024-03-01,12:30,5"]), noon);
+        assert_eq!(decode(&own, &["t", "Time"], Format::Csv, None, &["2024-03-01,12:30,5"]), noon);
+        assert_eq!(decode(&own, &["t", "Time"], Format::Csv, Some("t,Time,v"), &["2024-03-01,12:30,5"]), noon);
+        let around = Some(r#"{"Date": "2024-03-01", "rows": []}"#);
+        assert_eq!(decode(&own, &["Date", "Time"], Format::Json, around, &[r#"{"Time": "12:30"}"#]), noon);
+    }
+
+    #[test]
+    fn numbers_that_are_hardly_seconds_are_told_or_refused() {
+        for (kind, rules, rows, refused, told) in [
+            (Kind::Text, TimeRules::default(), ["45352.5", "45353"], 0, "spreadsheets"),
+            (Kind::Number, TimeRules::default(), ["60", "120"], 0, "1970-01-01T00:01:00Z"),
+            (Kind::Text, TimeRules::default(), ["20240301", "1709294400"], 1, ""),
+            (Kind::Number, TimeRules::default(), ["20240301", "1709294400"], 1, ""),
+            (Kind::Text, TimeRules { unit: Some(TimeUnit::S), ..TimeRules::default() }, ["20240301", "60"], 0, ""),
+        ] {
+            let mut bucket = Bucket::new(0, 0);
+            for number in rows {
+                let bytes = format!(r#"{{"t": {number}}}"#);
+                let row = Row { bytes: bytes.as_bytes(), format: Format::Json, header: None };
+                bucket.push(row, 0, Origin { topic: "x".into(), position: 1 });
+            }
+            let time = TimeColumn { name: "t".into(), from: Vec::new(), key: None, rules };
+            let decoding = Decoding { time: Some(Arc::new(time)), ..Decoding::default() };
+            let mut decoder = Decoder::new(Arc::new(Schema::new([("t", kind)])), Arc::new(decoding));
+            let (_, bad) = decoder.decode(&bucket);
+            assert_eq!(bad.len(), refused, "{rows:?} {bad:?}");
+            assert!(bad.iter().all(|bad| bad.reason.contains("format = \"%Y%m%d\"")), "{bad:?}");
+            let notices = decoder.take_unit_notices();
+            assert_eq!(notices.len(), usize::from(!told.is_empty()), "{notices:?}");
+            assert!(notices.iter().all(|(_, text)| text.contains(told)), "{notices:?}");
+            decoder.decode(&bucket);
+            assert!(decoder.take_unit_notices().is_empty());
+        }
     }
 }

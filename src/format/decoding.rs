@@ -61,20 +61,24 @@ impl Decoding {
     }
 
     /// The places of the columns that cells without a header stand for: all but those that the topic fills, and the time
-    /// that other cells make.
-    pub(crate) fn places_without_header(&self, schema: &Schema) -> Vec<Option<usize>> {
+    /// that other cells make. Cells of the time that are no columns, behind the `own` ones, stand where it would.
+    pub(crate) fn places_without_header(&self, schema: &Schema, own: usize) -> Vec<Option<usize>> {
         let of_topic = |name: &str| self.topic.as_ref().is_some_and(|topic| topic.columns().any(|own| own == name));
         let is_made = |name: &str| {
-            self.time.as_ref().is_some_and(|time| {
-                let others = !time.from.is_empty() && !time.from.contains(&time.name);
-                time.name == name && others && time.from.iter().all(|from| schema.get(from).is_some())
-            })
+            let of_others = |time: &TimeColumn| !time.from.is_empty() && !time.from.contains(&time.name);
+            self.time.as_ref().is_some_and(|time| time.name == name && of_others(time))
         };
-        let is_cell = |place: &usize| {
-            let name = &schema.columns()[*place].name;
-            !of_topic(name) && !is_made(name)
-        };
-        (0..schema.columns().len()).filter(is_cell).map(Some).collect()
+        let mut behind = own..schema.columns().len();
+        let mut places = Vec::new();
+        for (place, column) in schema.columns()[..own].iter().enumerate() {
+            if !of_topic(&column.name) && !is_made(&column.name) {
+                places.push(Some(place));
+            }
+            if self.time.as_ref().is_some_and(|time| time.name == column.name) {
+                places.extend(behind.by_ref().filter(|place| !of_topic(&schema.columns()[*place].name)).map(Some));
+            }
+        }
+        places
     }
 
     /// Whether a name in a row is that of a column, of a cell that the time is made of, or the beginning of a path to one.
@@ -86,6 +90,16 @@ impl Decoding {
         };
         let of_time = self.time.as_ref().is_some_and(|time| time.from.iter().any(|from| from == name || begins(from)));
         self.place(schema, name).is_some() || of_time || schema.names().any(|column| begins(self.keys.key(column)))
+    }
+
+    /// Whether a value of this name is read: as a column, or as a cell of the time.
+    pub(crate) fn takes(&self, schema: &Schema, name: &str) -> bool {
+        self.place(schema, name).is_some() || self.is_of_time(name)
+    }
+
+    /// Whether the time is made of a cell of this name, beside others.
+    pub(crate) fn is_of_time(&self, name: &str) -> bool {
+        self.time.as_ref().is_some_and(|time| time.from.iter().any(|from| from == name))
     }
 
     /// The place of the column that a name in a row stands for.

@@ -61,7 +61,8 @@ impl Framing {
     /// Whether columns are elements of an array that is a row; `None` where the columns are still to be found.
     pub(crate) fn has_element_columns(&self) -> Option<bool> {
         let mut columns = self.columns.as_ref()?.columns().iter();
-        Some(columns.any(|column| self.decoding.keys.key(&column.name).starts_with('[')))
+        let in_time = self.decoding.time.iter().flat_map(|time| &time.from).any(|from| from.starts_with('['));
+        Some(in_time || columns.any(|column| self.decoding.keys.key(&column.name).starts_with('[')))
     }
 
     /// The same, where the columns are still to be found.

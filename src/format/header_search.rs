@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use crate::data::cell::{self, DecimalMark};
 use crate::data::{Kind, Schema};
 use crate::format::comment_lines::CommentLines;
+use crate::format::written_time::WrittenTime;
 use crate::format::{Framing, column_names, csv, units_line};
 
 /// The separators that are found where none is given.
@@ -319,7 +320,10 @@ impl<'t> Search<'_, 't> {
     fn start(&self, skip: usize, header: HeaderLine, separator: u8, line: &str) -> CsvStart {
         let found = || {
             let wide = match (header, &self.framing.columns) {
-                (HeaderLine::None, Some(schema)) => self.framing.decoding.places_without_header(schema).len(),
+                (HeaderLine::None, Some(schema)) => {
+                    let reading = WrittenTime::reading(schema, &self.framing.decoding);
+                    self.framing.decoding.places_without_header(&reading, schema.columns().len()).len()
+                }
                 // A line of one cell may be any text.
                 _ => Some(width(line, separator)).filter(|cells| *cells > 1).unwrap_or(usize::MAX),
             };

@@ -11,7 +11,9 @@
 //! - `csv_options`, `header_search`, `column_names`, `comment_lines`, `units_line`, `repeated_header`, `decimal_search`,
 //!   `transcode`: how CSV is written, said or found. `unread_lines`: what is told of lines that are no rows.
 //! - `csv`, `weatherlink`, `cells`, `weewx`: cells, headers, WeeWX's unit labels.
-//! - `cell_rules`, `time_rules`, `column_units`, `units`: words, decimal marks, times, units and their conversion.
+//! - `cell_rules`, `column_units`, `units`: words, decimal marks, units and their conversion.
+//! - `written_time`, `time_rules`, `written_dates`: the time of a row; how times are written. `named_dates`, `compact_dates`, `zone_words`:
+//!   months that are words, dates without separators, letters that stand for an offset.
 //! - `unmatched_names`: names that no column has.
 //! - `decoder`, `column_builder`: buckets to messages. `encoder`: messages to bytes. `infer`, `text_columns`: a schema from rows.
 //!
@@ -24,6 +26,7 @@ mod column_keys;
 mod column_names;
 mod column_units;
 mod comment_lines;
+mod compact_dates;
 mod compression;
 pub mod csv;
 mod csv_options;
@@ -44,6 +47,7 @@ mod json_place;
 mod json_records;
 mod json_text;
 pub(crate) mod json_writer;
+mod named_dates;
 pub(crate) mod path;
 pub(crate) mod payload;
 mod payload_file;
@@ -62,6 +66,9 @@ mod unread_lines;
 pub(crate) mod value;
 pub mod weatherlink;
 pub mod weewx;
+mod written_dates;
+mod written_time;
+mod zone_words;
 
 pub use cell_rules::{BadCell, CellRules};
 pub use column_builder::BadCells;

@@ -6,12 +6,15 @@
 //! the clock was set back; one that does not exist is read with the offset before the change.
 
 use jiff::Timestamp;
-use jiff::civil::{Date, DateTime, Time};
+use jiff::civil::{DateTime, Time};
+use jiff::fmt::temporal::{Pieces, PiecesOffset};
 use jiff::fmt::{rfc2822, strtime};
 use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+pub(crate) use super::written_dates::{NotATime, civil, needs_order, order_told};
+use super::{compact_dates, named_dates, written_dates, zone_words};
 use crate::data::{DateOrder, rounded_time};
 
 /// The unit of times that are numbers.
@@ -32,8 +35,8 @@ pub enum TimeUnit {
 /// How times are written that are not ISO 8601 with an offset.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TimeRules {
-    /// The unit of numbers.
-    pub unit: TimeUnit,
+    /// The unit of numbers; seconds if not given.
+    pub unit: Option<TimeUnit>,
     /// How texts are written, with the directives of `strptime`; found if not given.
     pub format: Option<String>,
     /// The zone of times that name none; UTC if not given.
@@ -53,23 +56,6 @@ pub struct TimeColumn {
     pub key: Option<String>,
     /// How it is written.
     pub rules: TimeRules,
-}
-
-/// Why a text is no time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NotATime {
-    /// It is none.
-    #[error("is not a time")]
-    Unreadable,
-    /// It is not written as `format` says.
-    #[error("is not written as `format` of [schema.time] says")]
-    OtherFormat,
-    /// It is a number beyond all years, and a date of this century in another unit.
-    #[error("is no time in seconds: say unit = {0:?} in [schema.time]")]
-    OtherUnit(&'static str),
-    /// It is one of two.
-    #[error("may have the day or the month first: say order = \"day-first\" or \"month-first\" in [schema.time]")]
-    Ambiguous,
 }
 
 impl TimeUnit {
@@ -113,32 +99,85 @@ impl TimeUnit {
 }
 
 impl TimeRules {
-    /// A text as ISO 8601, with the zone's offset where there is a zone; `None` for numbers of seconds, and for times
-    /// with an offset, which stay as they are. `order` holds where the rules give none. `second`: of a local
+    /// The milliseconds since 1970 of a number.
+    ///
+    /// # Errors
+    /// A number that is no time.
+    #[inline]
+    pub fn of_number(&self, number: f64) -> Result<i64, NotATime> {
+        if self.unit.is_none()
+            && let Some(format) = compact_dates::format(number)
+        {
+            return Err(NotATime::Compact(format));
+        }
+        let unit = self.unit.unwrap_or_default();
+        unit.milliseconds(number).ok_or_else(|| unit.refusal(number))
+    }
+
+    /// What is to be told of a number that is taken for seconds since 1970 because nothing else is said.
+    pub fn doubt(&self, number: f64) -> Option<&'static str> {
+        if self.unit.is_some() || self.format.is_some() { None } else { compact_dates::doubt(number) }
+    }
+
+    /// A text as ISO 8601, with the zone's offset where there is a zone; `None` for numbers of seconds, and for times of
+    /// ISO 8601 with an offset, which stay as they are. `order` holds where the rules give none. `second`: of a local
     /// time that stands twice, it is the second one.
     ///
     /// # Errors
     /// A text that is no time.
     pub fn normalized(&self, text: &str, order: Option<DateOrder>, second: bool) -> Result<Option<String>, NotATime> {
         if let Some(format) = &self.format {
-            let (local, offset) = by_format(text, format).ok_or(NotATime::OtherFormat)?;
-            return match offset {
-                Some(offset) => shown(local, offset),
-                None => self.of_local(local, second),
+            return match format.strip_suffix("%Z") {
+                Some(format) => self.with_letters(text, format),
+                None => match by_format(text, format).ok_or(NotATime::OtherFormat)? {
+                    (local, Some(offset)) => shown(local, offset),
+                    (local, None) => self.of_local(local, second),
+                },
             };
         }
         if let Ok(number) = text.parse::<f64>() {
-            let time = self.unit.instant(text, number).ok_or_else(|| self.unit.refusal(number))?;
-            return Ok((self.unit != TimeUnit::S).then(|| time.to_string()));
+            self.of_number(number)?;
+            let unit = self.unit.unwrap_or_default();
+            let time = unit.instant(text, number).ok_or_else(|| unit.refusal(number))?;
+            return Ok((unit != TimeUnit::S).then(|| time.to_string()));
         }
         if text.parse::<Timestamp>().is_ok() {
-            return Ok(None);
+            return of_timestamp(text);
+        }
+        if let Some((digits, letter)) = zone_words::meter(text.trim()) {
+            let (local, _) = by_format(digits, "%y%m%d%H%M%S").ok_or(NotATime::Unreadable)?;
+            return self.of_word(local, letter);
         }
         let order = self.order.or(order);
-        match with_offset(text, order) {
-            Some((local, offset)) => shown(local?, offset),
-            None => self.of_local(civil(text, order)?, second),
+        let text = text.trim();
+        if let Some((local, offset)) = with_offset(text, order) {
+            return shown(local?, offset);
         }
+        if let Some((front, word)) = text.rsplit_once(' ').filter(|(_, word)| zone_words::is_zone(word))
+            && let Ok(local) = civil(front, order)
+        {
+            return self.of_word(local, word);
+        }
+        if let Some(found) = named_dates::read(text)
+            && let Some(word) = &found.zone
+        {
+            return self.of_word(written_dates::named(&found)?, word);
+        }
+        self.of_local(civil(text, order)?, second)
+    }
+
+    /// A text that ends in letters which stand for an offset, such as `CET`, written before them as `format` says.
+    fn with_letters(&self, text: &str, format: &str) -> Result<Option<String>, NotATime> {
+        let text = text.trim();
+        let front = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+        let (local, _) = by_format(front, format.trim_end()).ok_or(NotATime::OtherFormat)?;
+        self.of_word(local, &text[front.len()..])
+    }
+
+    /// A local time with a word for its offset.
+    fn of_word(&self, local: DateTime, word: &str) -> Result<Option<String>, NotATime> {
+        let offset = zone_words::offset(word, self.zone.as_ref(), local).ok_or(NotATime::UnknownZone)?;
+        shown(local, offset)
     }
 
     /// A local time as ISO 8601, with the zone's offset where there is a zone.
@@ -149,10 +188,12 @@ impl TimeRules {
         Ok(Some(instant.display_with_offset(offset).to_string()))
     }
 
-    /// Whether a local time stands twice in the zone.
-    pub fn stands_twice(&self, local: DateTime) -> bool {
-        let time = self.zone.as_ref().map(|zone| zone.to_ambiguous_timestamp(local).offset());
-        matches!(time, Some(AmbiguousOffset::Fold { .. }))
+    /// How many seconds apart a local time stands twice in the zone; `None` if it stands once.
+    pub fn repeated(&self, local: DateTime) -> Option<i64> {
+        match self.zone.as_ref()?.to_ambiguous_timestamp(local).offset() {
+            AmbiguousOffset::Fold { before, after } => Some(i64::from(before.seconds() - after.seconds())),
+            _ => None,
+        }
     }
 }
 
@@ -162,28 +203,59 @@ fn shown(local: DateTime, offset: Offset) -> Result<Option<String>, NotATime> {
     Ok(Some(time.display_with_offset(offset).to_string()))
 }
 
-/// The local time and the offset of a text that ends in one behind a space, such as `2024-03-01 12:00:00 +0100` or `... UTC`,
-/// or that is a date of the internet's messages (RFC 5322); `None` if it is neither.
+/// A time of ISO 8601 with an offset; `None` if it is written as all others: with a `T`, and minutes in the offset.
+fn of_timestamp(text: &str) -> Result<Option<String>, NotATime> {
+    let plain = matches!(text.as_bytes(), [_, _, _, _, b'-', _, _, b'-', _, _, b'T', _, _, b':', ..])
+        && matches!(text.as_bytes(), [.., b'Z'] | [.., b'+' | b'-', _, _, b':', b'0'..=b'9', b'0'..=b'9']);
+    if plain {
+        return Ok(None);
+    }
+    let pieces = Pieces::parse(text).map_err(|_| NotATime::Unreadable)?;
+    let offset = match pieces.offset() {
+        Some(PiecesOffset::Numeric(offset)) => offset.offset(),
+        _ => Offset::UTC,
+    };
+    shown(pieces.date().to_datetime(pieces.time().unwrap_or(Time::midnight())), offset)
+}
+
+/// The local time and the offset of a text that ends in one, such as `2024-03-01 12:00:00 +0100`, or that is a date of the
+/// internet's messages (RFC 5322); `None` if it is neither.
 fn with_offset(text: &str, order: Option<DateOrder>) -> Option<(Result<DateTime, NotATime>, Offset)> {
-    let text = text.trim();
-    if text.as_bytes().first().is_some_and(u8::is_ascii_alphabetic) {
-        let time = rfc2822::parse(text).ok()?;
+    if text.as_bytes().first().is_some_and(u8::is_ascii_alphabetic)
+        && let Ok(time) = rfc2822::parse(text)
+    {
         return Some((Ok(time.datetime()), time.offset()));
     }
-    let (local, zone) = text.rsplit_once(' ')?;
-    let offset = match zone {
-        "UTC" | "utc" | "GMT" | "Z" => Offset::UTC,
-        _ if zone.starts_with(['+', '-']) => {
-            strtime::parse("%z", zone).or_else(|_| strtime::parse("%:z", zone)).ok()?.offset()?
-        }
-        _ => return None,
-    };
-    Some((civil(local, order), offset))
+    if let Some(front) = text.strip_suffix('Z') {
+        return Some((civil(front, order), Offset::UTC));
+    }
+    // Before an offset stands a time of day: a sign in front of it is a date's.
+    let time = text.find(':').or_else(|| text.rfind([' ', 'T']))?;
+    let sign = time + text[time..].rfind(['+', '-'])?;
+    let (front, sign) = text.split_at(sign);
+    let minutes = if sign.len() == 3 { format!("{sign}00") } else { sign.to_owned() };
+    let offset = strtime::parse("%z", &minutes).or_else(|_| strtime::parse("%:z", &minutes)).ok()?.offset()?;
+    Some((civil(front, order), offset))
 }
 
 /// The local time of a text that is written with directives of `strptime`, with the offset if it names one.
 pub fn by_format(text: &str, format: &str) -> Option<(DateTime, Option<Offset>)> {
-    let found = strtime::parse(format, text.trim()).ok()?;
+    let text = text.trim();
+    match by_directives(text, format) {
+        None if format.contains("%H") || format.contains("%T") || format.contains("%R") => {
+            // The hour 24 is the end of the day.
+            let ends = text.rmatch_indices("24").find_map(|(at, _)| {
+                let begin = format!("{}00{}", &text[..at], &text[at + 2..]);
+                by_directives(&begin, format).filter(|(time, _)| time.time() == Time::midnight())
+            })?;
+            Some((ends.0.tomorrow().ok()?, ends.1))
+        }
+        found => found,
+    }
+}
+
+fn by_directives(text: &str, format: &str) -> Option<(DateTime, Option<Offset>)> {
+    let found = strtime::parse(format, text).ok()?;
     // Dates alone are their beginning, as in pandas.
     let time = if found.hour().is_some() { found.to_time().ok()? } else { Time::midnight() };
     Some((found.to_date().ok()?.to_datetime(time), found.offset()))
@@ -207,98 +279,9 @@ fn instant(zone: &TimeZone, local: DateTime, second: bool) -> Option<Timestamp> 
     }
 }
 
-/// Reads a date and time of ISO 8601 without an offset, or one written with numbers, such as `31.08.16 5:45` or
-/// `6/1/23 12:00 AM`.
-///
-/// # Errors
-/// A text that is no time, or one of two.
-pub fn civil(text: &str, order: Option<DateOrder>) -> Result<DateTime, NotATime> {
-    let text = text.trim();
-    if let Ok(time) = text.parse::<DateTime>() {
-        return Ok(time);
-    }
-    let (date, time) = text.split_once([' ', 'T', '\t']).unwrap_or((text, "0:00"));
-    written(date, time, order)
-}
-
-/// Reads a date and a time of day, such as `08/31/16` and `5:45 a`.
-///
-/// # Errors
-/// As [`civil`].
-pub fn written(date: &str, time: &str, order: Option<DateOrder>) -> Result<DateTime, NotATime> {
-    let time = time_of_day(time).ok_or(NotATime::Unreadable)?;
-    Ok(read_date(date, order)?.to_datetime(time))
-}
-
-/// The order of day and month that a date tells: one of its numbers is no month, or points stand between them.
-pub fn order_told(date: &str) -> Option<DateOrder> {
-    let date = date.trim().split([' ', 'T']).next()?;
-    let parts = numbers(date)?;
-    match parts {
-        [first, ..] if first > 31 => None,
-        _ if date.contains('.') => Some(DateOrder::DayFirst),
-        [13..=31, 1..=12, _] => Some(DateOrder::DayFirst),
-        [1..=12, 13..=31, _] => Some(DateOrder::MonthFirst),
-        _ => None,
-    }
-}
-
-/// Whether a date could have the day or the month first.
-pub fn needs_order(date: &str) -> bool {
-    let date = date.trim().split([' ', 'T']).next().unwrap_or_default();
-    matches!(numbers(date), Some([1..=12, 1..=12, _])) && !date.contains('.')
-}
-
 /// The order of day and month that is searched for among the rows: of CSV, if its time has none.
 pub fn order_wanted(time: Option<&TimeColumn>) -> bool {
     time.is_some_and(|time| time.rules.order.is_none() && time.rules.format.is_none())
-}
-
-/// The three numbers of a date.
-fn numbers(date: &str) -> Option<[i16; 3]> {
-    let mut parts = date.trim().split(['/', '-', '.']).map(str::parse);
-    let numbers = [parts.next()?.ok()?, parts.next()?.ok()?, parts.next()?.ok()?];
-    parts.next().is_none().then_some(numbers)
-}
-
-fn read_date(date: &str, order: Option<DateOrder>) -> Result<Date, NotATime> {
-    let [first, second, third] = numbers(date).ok_or(NotATime::Unreadable)?;
-    let same = first == second;
-    let (year, month, day) = match order.or_else(|| order_told(date)) {
-        _ if first > 31 => (first, second, third),
-        Some(DateOrder::DayFirst) => (third, second, first),
-        Some(DateOrder::MonthFirst) => (third, first, second),
-        None if same => (third, first, second),
-        None if first <= 12 && second <= 12 => return Err(NotATime::Ambiguous),
-        None => return Err(NotATime::Unreadable),
-    };
-    let year = match year {
-        0..70 => 2000 + year,
-        70..100 => 1900 + year,
-        _ => year,
-    };
-    let part = |number: i16| i8::try_from(number).map_err(|_| NotATime::Unreadable);
-    Date::new(year, part(month)?, part(day)?).map_err(|_| NotATime::Unreadable)
-}
-
-/// Reads a time of day: `17:45`, `17:45:10`, `5:45 p`, `12:00 AM`.
-fn time_of_day(time: &str) -> Option<Time> {
-    let time = time.trim().to_ascii_lowercase();
-    let clock = time.trim_end_matches(['a', 'p', 'm', '.', ' ']);
-    if let Some(whole) = (clock.len() == time.len()).then(|| clock.parse().ok()).flatten() {
-        return Some(whole);
-    }
-    let mut parts = clock.split(':').map(str::parse::<i8>);
-    let (hour, minute) = (parts.next()?.ok()?, parts.next()?.ok()?);
-    let second = parts.next().transpose().ok()?.unwrap_or(0);
-    let half = time[clock.len()..].trim_start().chars().next();
-    let hour = match half {
-        None => hour,
-        Some('a') if (1..=12).contains(&hour) => hour % 12,
-        Some('p') if (1..=12).contains(&hour) => hour % 12 + 12,
-        Some(_) => return None,
-    };
-    Time::new(hour, minute, second, 0).ok()
 }
 
 #[cfg(test)]
@@ -339,14 +322,14 @@ mod tests {
             (TimeUnit::Us, "1700000000250000", Some("2023-11-14T22:13:20.25Z")),
             (TimeUnit::Ns, "1700000000250000000", Some("2023-11-14T22:13:20.25Z")),
         ] {
-            let rules = TimeRules { unit, ..TimeRules::default() };
+            let rules = TimeRules { unit: Some(unit), ..TimeRules::default() };
             assert_eq!(rules.normalized(text, None, false), Ok(shown.map(str::to_owned)), "{text}");
             assert_eq!(unit.milliseconds(text.parse().unwrap()), Some(1_700_000_000_250));
         }
         for (text, shown) in
             [("1700000000250001", "2023-11-14T22:13:20.250001Z"), ("1700000000250000.4", "2023-11-14T22:13:20.25Z")]
         {
-            let rules = TimeRules { unit: TimeUnit::Us, ..TimeRules::default() };
+            let rules = TimeRules { unit: Some(TimeUnit::Us), ..TimeRules::default() };
             assert_eq!(rules.normalized(text, None, false), Ok(Some(shown.into())), "{text}");
         }
         for (text, reason) in [
@@ -381,7 +364,105 @@ mod tests {
             assert_eq!(berlin().normalized(text, None, false), Ok(Some(shown.into())), "{text}");
         }
         assert_eq!(berlin().normalized("01/02/23 5:00 UTC", None, false), Err(NotATime::Ambiguous));
-        assert!(berlin().normalized("2024-03-01 13:00:00 CET", None, false).is_err());
+        // Written as all others, whatever the zone is.
+        for (text, shown) in [
+            ("2024-03-01 12:00:00+01", "2024-03-01T12:00:00+01:00"),
+            ("20240301T120000Z", "2024-03-01T12:00:00+00:00"),
+            ("2024-03-01T12:00:00+0100", "2024-03-01T12:00:00+01:00"),
+            ("2024-03-01T12:00:00.5+01:00[Europe/Berlin]", "2024-03-01T12:00:00.5+01:00"),
+            ("1.3.2024 12:00+01:00", "2024-03-01T12:00:00+01:00"),
+        ] {
+            for rules in [berlin(), TimeRules::default()] {
+                assert_eq!(rules.normalized(text, None, false), Ok(Some(shown.into())), "{text}");
+            }
+        }
+        for same in ["2024-03-01T12:00Z", "2024-03-01T12:00:00.25-08:00"] {
+            assert_eq!(berlin().normalized(same, None, false), Ok(None), "{same}");
+        }
+    }
+
+    #[test]
+    fn letters_behind_a_time_say_its_offset() {
+        for (text, shown) in [
+            ("2024-10-27 02:30:00 CEST", "2024-10-27T02:30:00+02:00"),
+            ("2024-10-27 02:30:00 CET", "2024-10-27T02:30:00+01:00"),
+            ("27.10.2024 2:30 CET", "2024-10-27T02:30:00+01:00"),
+            // A logger without summer time.
+            ("2024-07-01 12:00 CET", "2024-07-01T12:00:00+01:00"),
+            ("Fri Mar  1 12:00:00 CET 2024", "2024-03-01T12:00:00+01:00"),
+            ("Fri Mar  1 12:00:00 UTC 2024", "2024-03-01T12:00:00+00:00"),
+            ("241027023000S", "2024-10-27T02:30:00+02:00"),
+            ("241027023000W", "2024-10-27T02:30:00+01:00"),
+            ("240301120000W", "2024-03-01T12:00:00+01:00"),
+        ] {
+            for second in [false, true] {
+                assert_eq!(berlin().normalized(text, None, second), Ok(Some(shown.into())), "{text}");
+            }
+        }
+        let by = |format: &str, text: &str| {
+            TimeRules { format: Some(format.into()), ..berlin() }
+                .normalized(text, None, false)
+                .map(Option::unwrap_or_default)
+        };
+        assert_eq!(by("%y%m%d%H%M%S%Z", "241027023000W").as_deref(), Ok("2024-10-27T02:30:00+01:00"));
+        assert_eq!(by("%d.%m.%Y %H:%M %Z", "27.10.2024 02:30 CEST").as_deref(), Ok("2024-10-27T02:30:00+02:00"));
+        for (text, rules) in [
+            ("2024-03-01 12:00:00 CET", TimeRules::default()),
+            ("241027023000S", TimeRules::default()),
+            ("2024-03-01 12:00:00 PST", berlin()),
+        ] {
+            assert_eq!(rules.normalized(text, None, false), Err(NotATime::UnknownZone), "{text}");
+        }
+        assert_eq!(berlin().normalized("241327023000S", None, false), Err(NotATime::Unreadable));
+    }
+
+    #[test]
+    fn the_hour_24_is_the_end_of_the_day() {
+        for (text, shown) in [
+            ("2/29/2024 24:00", "2024-03-01T00:00:00"),
+            ("2/28/2024 2400", "2024-02-29T00:00:00"),
+            ("2023-12-31 24:00:00", "2024-01-01T00:00:00"),
+            ("2023-12-31T24:00:00Z", "2024-01-01T00:00:00+00:00"),
+            ("2023-12-31T24:00:00+01:00", "2024-01-01T00:00:00+01:00"),
+            ("31-Dec-2023 24:00", "2024-01-01T00:00:00"),
+        ] {
+            let rules = TimeRules { order: Some(DateOrder::MonthFirst), ..TimeRules::default() };
+            assert_eq!(rules.normalized(text, None, false), Ok(Some(shown.into())), "{text}");
+        }
+        for (format, text, shown) in [
+            ("%m/%d/%Y %H%M", "2/28/2024 2400", Some("2024-02-29T00:00:00")),
+            ("%Y%m%d%H", "2024022924", Some("2024-03-01T00:00:00")),
+            ("%H:%M:%S %d.%m.%y", "24:00:00 24.12.24", Some("2024-12-25T00:00:00")),
+            ("%m/%d/%Y %H%M", "2/28/2024 2401", None),
+            ("%m/%d/%Y %H%M", "2/30/2024 0000", None),
+        ] {
+            let rules = TimeRules { format: Some(format.into()), ..TimeRules::default() };
+            assert_eq!(rules.normalized(text, None, false).ok().flatten().as_deref(), shown, "{text}");
+        }
+        assert!(TimeRules::default().normalized("2024-03-01 24:30", None, false).is_err());
+    }
+
+    #[test]
+    fn what_is_no_time_says_what_to_do() {
+        let rules = TimeRules::default();
+        for (text, shown) in [
+            ("01-Mar-2024 12:00", "2024-03-01T12:00:00"),
+            ("March 1, 2024 12:00 PM", "2024-03-01T12:00:00"),
+            ("01-MAR-24 12.00.00 PM", "2024-03-01T12:00:00"),
+            ("25/12/23 00.30", "2023-12-25T00:30:00"),
+        ] {
+            assert_eq!(rules.normalized(text, None, false), Ok(Some(shown.into())), "{text}");
+        }
+        for (text, order, part) in [
+            ("2024-03-01 12h30", None, "format"),
+            ("soon", None, "is not a time"),
+            ("04/15/2024 12:00", Some(DateOrder::DayFirst), "day first"),
+            ("15/04/2024 12:00", Some(DateOrder::MonthFirst), "month first"),
+            ("20240301", None, "format = \"%Y%m%d\""),
+        ] {
+            let said = rules.normalized(text, order, false).unwrap_err().to_string();
+            assert!(said.contains(part), "{text}: {said}");
+        }
     }
 
     #[test]
@@ -396,38 +477,8 @@ mod tests {
         for same in ["1477787400", "2016-10-30T02:30:00Z"] {
             assert_eq!(rules.normalized(same, None, false), Ok(None), "{same}");
         }
-        let local = |text: &str| rules.stands_twice(civil(text, None).unwrap());
-        assert!(local("2016-10-30T02:00:00") && !local("2016-10-30T03:00:00") && !local("2016-03-27T02:30:00"));
-    }
-
-    #[test]
-    fn dates_and_times_in_every_layout() {
-        use DateOrder::{DayFirst, MonthFirst};
-        for (date, time, order, expected) in [
-            ("08/31/16", "5:45 a", None, "2016-08-31T05:45:00"),
-            ("6-13-12", "3:30 PM", Some(MonthFirst), "2012-06-13T15:30:00"),
-            ("01/02/17", "12:00 a", Some(MonthFirst), "2017-01-02T00:00:00"),
-            ("01/02/17", "12:05 p.m.", Some(DayFirst), "2017-02-01T12:05:00"),
-            ("05/05/17", "0:05", None, "2017-05-05T00:05:00"),
-            ("31.08.2016", "17:45", None, "2016-08-31T17:45:00"),
-            ("2016-08-31", "17:45:10", Some(DayFirst), "2016-08-31T17:45:10"),
-        ] {
-            let read = written(date, time, order).map(|time| time.to_string());
-            assert_eq!(read.as_deref(), Ok(expected), "{date} {time}");
-        }
-        assert_eq!(written("01/02/17", "5:45", None), Err(NotATime::Ambiguous));
-        for (date, time, order) in [
-            ("13/31/16", "5:45 a", None),
-            ("13/12/16", "5:45 a", Some(MonthFirst)),
-            ("08/31/16", "noon", None),
-            ("08/31/16", "13:00 p", None),
-            ("08/31/16", "25:00", None),
-            ("08/31", "5:00", None),
-        ] {
-            assert_eq!(written(date, time, order), Err(NotATime::Unreadable), "{date} {time}");
-        }
-        assert_eq!((order_told("31/08/16"), order_told("01.02.16")), (Some(DayFirst), Some(DayFirst)));
-        assert_eq!((order_told("08/31/16"), order_told("2016-08-31")), (Some(MonthFirst), None));
-        assert_eq!((order_told("01/02/16"), order_told("x")), (None, None));
+        let apart = |text: &str| rules.repeated(civil(text, None).unwrap());
+        assert_eq!(apart("2016-10-30T02:00:00"), Some(3600));
+        assert_eq!((apart("2016-10-30T03:00:00"), apart("2016-03-27T02:30:00")), (None, None));
     }
 }

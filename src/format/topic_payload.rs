@@ -84,7 +84,7 @@ pub fn read<'a>(payload: &[u8], topic: &'a str, framing: &Framing, unknown: &mut
     if payload.len() > framing.max_payload {
         return TopicPayload::Broken(Broken::TooLong);
     }
-    if framing.columns.as_ref().is_some_and(|schema| framing.decoding.place(schema, name).is_none()) {
+    if framing.columns.as_ref().is_some_and(|schema| !framing.decoding.takes(schema, name)) {
         unknown.tell(name, topic);
         return TopicPayload::Unknown;
     }

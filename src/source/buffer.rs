@@ -201,6 +201,13 @@ impl BucketBuffer {
         self.rows_left == 0
     }
 
+    /// Passes over a row that an earlier run has taken.
+    pub fn pass_over(&mut self, row: Row<'_>, origin: Origin) {
+        if let Some(changes) = &mut self.clock_changes {
+            changes.pass_over(row, origin);
+        }
+    }
+
     /// Takes in a row; returns the bucket that it fills.
     pub fn push(&mut self, row: Row<'_>, arrived: u64, origin: Origin, clock: Clock) -> Option<Bucket> {
         if self.rows_left == 0 {
@@ -288,7 +295,7 @@ impl BucketBuffer {
         let UnreadPayload { bytes, arrived, origin, framing, skip } = payload;
         let Some(edge_nodes) = &mut self.edge_nodes else { return };
         let columns = framing.columns.as_ref();
-        let wanted = |name: &str| columns.is_none_or(|schema| framing.decoding.place(schema, name).is_some());
+        let wanted = |name: &str| columns.is_none_or(|schema| framing.decoding.takes(schema, name));
         let read = match bytes.len() > framing.max_payload {
             true => Err(Broken::TooLong),
             false => edge_nodes.take_in(&origin.topic, bytes, wanted, arrived),

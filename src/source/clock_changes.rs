@@ -1,16 +1,25 @@
 //! The hour that stands twice when clocks are set back.
 //!
-//! Rows of one station come in order: if a local time of that hour is not later than that of the row before it, the
-//! clock was set back between them, as `pandas.tz_localize(ambiguous="infer")` sees it. This is decided here, where all
-//! rows pass in order, whatever messages and workers they come to.
+//! Rows of one station come in order, of time or against it: where the local times of that hour step back by about its
+//! length, or run on behind its end as they did before, the clock was set back between them. This is decided here, where
+//! all rows pass in order, whatever messages and workers they come to.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
+use jiff::ToSpan;
 use jiff::civil::DateTime;
 
-use crate::data::{Bucket, Kind, Schema};
+use crate::data::{Bucket, Kind, Origin, Row, Schema};
 use crate::format::{Decoder, Decoding, Framing, TimeColumn, TimeRules};
+
+/// Hours around a change of clocks within which rows tell how a station reads: a day, and the change itself.
+const NEAR: i64 = 26;
+/// Rows of an earlier run that are looked at together.
+const PASSED: usize = 1000;
+/// The last steps between a station's rows that tell how far apart they are.
+const STEPS: usize = 4;
 
 /// Marks the rows of the second pass.
 pub struct ClockChanges {
@@ -21,12 +30,33 @@ pub struct ClockChanges {
     time: usize,
     key: Option<usize>,
     latest: HashMap<(Arc<str>, Option<String>), Latest>,
+    /// Local times without a change of clocks near them.
+    quiet: Range<DateTime>,
+    /// Whether it was told that rows leave open which hour they are of.
+    told: bool,
+    /// Rows that an earlier run has taken, and that were not looked at yet.
+    passed: Bucket,
 }
 
-/// The last time of a station that stands twice.
+/// The last row of a station near a change of clocks.
+#[derive(Clone, Debug)]
 struct Latest {
     local: DateTime,
+    /// Whether its time stands twice.
+    twice: bool,
     second: bool,
+    /// Whether the newest rows come first.
+    backwards: bool,
+    /// The last steps between rows, in seconds.
+    steps: [Option<i64>; STEPS],
+}
+
+/// Which pass a row is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Pass {
+    second: bool,
+    /// Whether the rows before it leave it open.
+    open: bool,
 }
 
 impl ClockChanges {
@@ -41,63 +71,275 @@ impl ClockChanges {
         let local = TimeColumn { rules: TimeRules { zone: None, ..rules.clone() }, name, from, key };
         let decoding = Decoding { time: Some(Arc::new(local)), ..Decoding::clone(&framing.decoding) };
         let decoder = Decoder::new(schema, Arc::new(decoding));
-        Some(ClockChanges { rules, decoder, time, key: key_slot, latest: HashMap::new() })
+        let (latest, quiet) = (HashMap::new(), DateTime::MAX..DateTime::MIN);
+        Some(ClockChanges {
+            rules,
+            decoder,
+            time,
+            key: key_slot,
+            latest,
+            quiet,
+            told: false,
+            passed: Bucket::new(0, 0),
+        })
+    }
+
+    /// A row that an earlier run has taken: those behind it are read as they would have been then.
+    pub fn pass_over(&mut self, row: Row<'_>, origin: Origin) {
+        self.passed.push(row, 0, origin);
+        if self.passed.len() >= PASSED {
+            self.look_at_passed();
+        }
+    }
+
+    fn look_at_passed(&mut self) {
+        let mut passed = std::mem::replace(&mut self.passed, Bucket::new(0, 0));
+        self.mark_rows(&mut passed);
     }
 
     /// Marks the rows of a bucket; buckets come in order.
     pub fn mark(&mut self, bucket: &mut Bucket) {
+        if !self.passed.is_empty() {
+            self.look_at_passed();
+        }
+        self.mark_rows(bucket);
+    }
+
+    fn mark_rows(&mut self, bucket: &mut Bucket) {
         let (message, _) = self.decoder.decode(bucket);
         for (at, id) in message.ids.iter().enumerate() {
-            let local = message.texts[self.time].get(at).and_then(|text| text.parse::<DateTime>().ok());
-            let Some(local) = local.filter(|local| self.rules.stands_twice(*local)) else { continue };
+            // One with an offset is not local.
+            let text =
+                message.texts[self.time].get(at).filter(|text| !text.contains('+') && text.matches('-').count() < 3);
+            let local = text.and_then(|text| text.parse::<DateTime>().ok());
+            let Some(local) = local.filter(|local| self.is_near_change(*local)) else { continue };
             let row = (id - bucket.metadata.first_row) as usize;
             let key = self.key.and_then(|slot| message.texts[slot].get(at)).map(str::to_owned);
-            let station = (bucket.metadata.origin(row).topic.clone(), key);
-            let before = self.latest.get(&station).filter(|latest| latest.local.date() == local.date());
-            let second = before.is_some_and(|latest| latest.second || local <= latest.local);
-            self.latest.insert(station, Latest { local, second });
+            let topic = bucket.metadata.origin(row).topic.clone();
+            let length = self.rules.repeated(local);
+            let station = (topic, key);
+            let before = self.latest.get(&station);
+            let pass = length.map(|length| Latest::pass(before, local, length));
+            let second = pass.is_some_and(|pass| pass.second);
+            let latest = Latest::behind(before, local, pass);
+            if pass.is_some_and(|pass| pass.open) && !std::mem::replace(&mut self.told, true) {
+                tell(&station.0, local, second, self.key.is_some());
+            }
+            self.latest.insert(station, latest);
             if second {
                 bucket.metadata.mark_second_pass(row);
             }
         }
         message.recycle();
     }
+
+    /// Whether clocks change in the zone less than a day before or behind a local time.
+    fn is_near_change(&mut self, local: DateTime) -> bool {
+        if self.quiet.contains(&local) {
+            return false;
+        }
+        let Some(zone) = &self.rules.zone else { return false };
+        let Ok(instant) = zone.to_ambiguous_timestamp(local).compatible() else { return false };
+        let change = |found: Option<jiff::tz::TimeZoneTransition<'_>>| {
+            found.map(|change| change.offset().to_datetime(change.timestamp()))
+        };
+        let (before, behind) = (change(zone.preceding(instant).next()), change(zone.following(instant).next()));
+        let begin = before.and_then(|change| change.checked_add(NEAR.hours()).ok()).unwrap_or(DateTime::MIN);
+        let end = behind.and_then(|change| change.checked_sub(NEAR.hours()).ok()).unwrap_or(DateTime::MAX);
+        let quiet = begin..end;
+        let near = !quiet.contains(&local);
+        if !near {
+            self.quiet = quiet;
+        }
+        near
+    }
+}
+
+impl Latest {
+    /// The pass of a local time that stands twice, `length` seconds apart, behind the station's row before it.
+    fn pass(before: Option<&Latest>, local: DateTime, length: i64) -> Pass {
+        let Some(before) = before else { return Pass { second: false, open: true } };
+        if !before.twice || before.local.date() != local.date() {
+            return Pass { second: before.local > local, open: false };
+        }
+        if before.second != before.backwards {
+            // The change lies behind the station.
+            return Pass { second: before.second, open: false };
+        }
+        let back = seconds(local, before.local) * if before.backwards { -1 } else { 1 };
+        let together = before.steps.contains(&Some(0));
+        let apart = before.steps.iter().flatten().copied().filter(|step| *step > 0).min();
+        // With the hour between them they are as far apart as the rows before.
+        let goes_on = apart.is_some_and(|apart| (length - back - apart).abs() <= length / 20);
+        let changed = 2 * back >= length || goes_on && (back > 0 || !together);
+        Pass { second: before.second != changed, open: !changed && (12 * back >= length || back == 0 && goes_on) }
+    }
+
+    /// The station's last row is one of a local time and pass.
+    fn behind(before: Option<&Latest>, local: DateTime, pass: Option<Pass>) -> Latest {
+        let (twice, second) = (pass.is_some(), pass.is_some_and(|pass| pass.second));
+        let Some(before) = before else {
+            return Latest { local, twice, second, backwards: false, steps: [None; STEPS] };
+        };
+        let entered = twice && !(before.twice && before.local.date() == local.date());
+        let backwards = if entered { before.local > local } else { before.backwards };
+        let mut steps = before.steps;
+        if !(before.twice && twice && before.second != second) {
+            steps.rotate_right(1);
+            steps[0] = Some(seconds(local, before.local).abs());
+        }
+        Latest { local, twice, second, backwards, steps }
+    }
+}
+
+/// The seconds from a local time to another.
+fn seconds(from: DateTime, to: DateTime) -> i64 {
+    to.duration_since(from).as_secs()
+}
+
+fn tell(topic: &str, local: DateTime, second: bool, keyed: bool) {
+    let pass = if second { "second" } else { "first" };
+    let advice = match keyed {
+        true => "",
+        false => {
+            "; if rows of several stations come together, name the column that tells them apart: key in [schema.time]"
+        }
+    };
+    tracing::warn!(
+        "{topic}: {local} stands twice, as clocks are set back, and the rows before it do not tell which of the two it \
+         is: it is read as the {pass} one{advice}"
+    );
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{Format, Origin, Row};
+    use crate::data::Format;
     use jiff::tz::TimeZone;
+    use proptest::prelude::*;
+
+    fn berlin(key: Option<&str>) -> ClockChanges {
+        let zone = Some(TimeZone::get("Europe/Berlin").unwrap());
+        let rules = TimeRules { zone, ..TimeRules::default() };
+        let time = TimeColumn { name: "t".into(), from: Vec::new(), key: key.map(str::to_owned), rules };
+        let decoding = Decoding { time: Some(Arc::new(time)), ..Decoding::default() };
+        ClockChanges::of(&Framing { decoding: Arc::new(decoding), ..Framing::default() }).unwrap()
+    }
+
+    fn bytes(station: &str, time: &str) -> String {
+        format!(r#"{{"t": "{time}", "station": "{station}"}}"#)
+    }
+
+    fn origin() -> Origin {
+        Origin { topic: "x".into(), position: 1 }
+    }
+
+    fn marked<'r>(changes: &mut ClockChanges, rows: impl IntoIterator<Item = (&'r str, String)>) -> Vec<bool> {
+        let mut bucket = Bucket::new(0, 0);
+        for (station, time) in rows {
+            let bytes = bytes(station, &time);
+            bucket.push(Row { bytes: bytes.as_bytes(), format: Format::Json, header: None }, 0, origin());
+        }
+        changes.mark(&mut bucket);
+        (0..bucket.len()).map(|row| bucket.metadata.is_second_pass(row)).collect()
+    }
+
+    /// Rows of one station on the day of the change.
+    fn passes(times: &str) -> (String, bool) {
+        let mut changes = berlin(None);
+        let rows = times.split(' ').map(|time| ("a", format!("2016-10-30T{time}")));
+        let marked = marked(&mut changes, rows);
+        (marked.iter().map(|second| if *second { '2' } else { '1' }).collect(), changes.told)
+    }
 
     #[test]
     fn each_station_has_its_own_second_pass_over_buckets() {
-        let zone = Some(TimeZone::get("Europe/Berlin").unwrap());
-        let time = TimeColumn {
-            name: "t".into(),
-            from: Vec::new(),
-            key: Some("station".into()),
-            rules: TimeRules { zone, ..TimeRules::default() },
+        let mut changes = berlin(Some("station"));
+        let mut of = |rows: &[(&'static str, &str)]| {
+            marked(&mut changes, rows.iter().map(|(station, time)| (*station, format!("2016-10-30T{time}:00"))))
         };
-        let decoding = Decoding { time: Some(Arc::new(time)), ..Decoding::default() };
-        let framing = Framing { decoding: Arc::new(decoding), ..Framing::default() };
-        let mut changes = ClockChanges::of(&framing).unwrap();
-        let mut marked = Vec::new();
-        for rows in [
-            &[("a", "01:30"), ("a", "02:00"), ("b", "02:30"), ("a", "02:30")][..],
-            &[("a", "02:00"), ("b", "02:45"), ("b", "02:45"), ("a", "02:30"), ("a", "03:00")],
-        ] {
-            let mut bucket = Bucket::new(0, 0);
-            for (station, time) in rows {
-                let bytes = format!(r#"{{"t": "2016-10-30T{time}:00", "station": "{station}"}}"#);
-                let row = Row { bytes: bytes.as_bytes(), format: Format::Json, header: None };
-                bucket.push(row, 0, Origin { topic: "x".into(), position: 1 });
-            }
-            changes.mark(&mut bucket);
-            marked.push((0..rows.len()).map(|row| bucket.metadata.is_second_pass(row)).collect::<Vec<_>>());
-        }
-        assert_eq!(marked, [vec![false; 4], vec![true, false, true, true, false]]);
-        let utc = Framing { decoding: Arc::default(), ..framing };
+        let first = of(&[("a", "01:30"), ("a", "02:00"), ("b", "02:30"), ("a", "02:30")]);
+        // An equal time is a row that came twice; half an hour back is the change.
+        let second =
+            of(&[("a", "02:00"), ("b", "02:45"), ("b", "02:45"), ("a", "02:30"), ("a", "03:00"), ("b", "02:10")]);
+        assert_eq!((first, second), (vec![false; 4], vec![true, false, false, true, false, true]));
+        let utc = Framing::default();
         assert!(ClockChanges::of(&utc).is_none());
+    }
+
+    #[test]
+    fn what_runs_back_by_about_the_hour_is_behind_the_change() {
+        for (times, expected) in [
+            // Every ten and thirty minutes, every hour, and as loggers write it that are late by seconds.
+            ("01:50 02:00 02:10 02:50 02:00 02:10 02:50 03:00", "11112221"),
+            ("01:30 02:00 02:30 02:00 02:30 03:00", "111221"),
+            ("00:00 01:00 02:00 02:00 03:00", "11121"),
+            ("00:00:02 01:00:01 02:00:03 02:00:05 03:00:00", "11121"),
+            ("00:45 01:30 02:15 02:00 02:45 03:30", "111221"),
+            ("00:30 02:00 02:30 04:00", "1121"),
+            // Two rows a time, rows that come twice, rows that are late.
+            ("01:45 01:45 02:00 02:00 02:30 02:30 02:00 02:00 02:30 02:30 03:00", "11111122221"),
+            ("01:59:58 02:00:00 02:00:00 02:00:02 02:00:01 02:59:59 02:00:00 02:00:00", "11111122"),
+            // Newest first.
+            ("03:00 02:30 02:00 02:30 02:00 01:30", "122111"),
+            ("04:00 03:00 02:00 02:00 01:00", "11211"),
+            ("03:00 03:00 02:40 02:40 02:20 02:20 02:00 02:00 02:40 02:40 02:20", "11222222111"),
+        ] {
+            assert_eq!(passes(times), (expected.into(), false), "{times}");
+        }
+    }
+
+    #[test]
+    fn what_rows_do_not_tell_is_told() {
+        for (times, expected) in [
+            ("02:30 02:45", "11"),
+            ("01:00 01:05 02:00 02:05 02:00 02:05 03:00", "1111111"),
+            ("01:58 02:00 02:10 02:05 02:06", "11111"),
+            ("00:00 00:00 01:00 01:00 02:00 02:00 02:00 02:00 03:00", "111111111"),
+        ] {
+            let (found, told) = passes(times);
+            assert_eq!(found, expected, "{times}");
+            assert!(told, "{times}");
+        }
+    }
+
+    #[test]
+    fn a_run_goes_on_behind_the_rows_of_the_one_before() {
+        let times =
+            ["01:50", "02:00", "02:50", "02:00", "02:10", "02:50", "03:00"].map(|time| format!("2016-10-30T{time}"));
+        let whole = marked(&mut berlin(None), times.iter().map(|time| ("a", time.clone())));
+        for taken in 0..times.len() {
+            let mut again = berlin(None);
+            for time in &times[..taken] {
+                let bytes = bytes("a", time);
+                again.pass_over(Row { bytes: bytes.as_bytes(), format: Format::Json, header: None }, origin());
+            }
+            let rest = marked(&mut again, times[taken..].iter().map(|time| ("a", time.clone())));
+            assert_eq!(rest, whole[taken..], "{taken}");
+        }
+    }
+
+    proptest! {
+        /// Rows of up to three sensors a time, at an even pace, in either order.
+        #[test]
+        fn an_even_pace_tells_all(minutes in 1_i64..=30, sensors in 1..=3, offset in 0_i64..1800, reverse: bool) {
+            let zone = TimeZone::get("Europe/Berlin").unwrap();
+            let begin: jiff::Timestamp = "2016-10-29T21:00:00Z".parse().unwrap();
+            let all = (0..).map(|at| begin.as_second() + offset + 60 * minutes * at);
+            let mut instants: Vec<i64> = all.take_while(|second| *second < begin.as_second() + 6 * 3600).collect();
+            if reverse {
+                instants.reverse();
+            }
+            let local = |second: i64| zone.to_datetime(jiff::Timestamp::from_second(second).unwrap());
+            let mut times = Vec::new();
+            let mut expected = Vec::new();
+            for second in instants {
+                for _ in 0..sensors {
+                    times.push(("a", local(second).to_string()));
+                    expected.push(local(second) == local(second - 3600));
+                }
+            }
+            prop_assert_eq!(marked(&mut berlin(None), times), expected);
+        }
     }
 }

@@ -62,6 +62,7 @@ pub fn read(
             is_same = position.is_none_or(|position| position.begins_with(begins));
         }
         if arrivals <= taken {
+            buffer.pass_over(row, Origin { topic: topic.clone(), position: line });
             return is_same && !output.stop.is_set();
         }
         // The records' input is the file itself: one that is packed is not shared.

@@ -80,8 +80,11 @@ fn check_time(choice: &SchemaChoice, time: Option<Spanned<TimeSection>>) -> Resu
     let span = section.column.as_ref().map_or(span, Spanned::span);
     match schema.get(name) {
         None => Err(Wrong::no_column(name, schema).at(span)),
-        // A format reads texts.
-        Some(column) if column.kind == Kind::Number && section.format.is_some() => {
+        // A format reads texts, and cells are joined to one.
+        Some(column)
+            if column.kind == Kind::Number
+                && (section.format.is_some() || section.from.iter().any(|from| from != name)) =>
+        {
             Err(Wrong::NoTextColumn { name: name.to_owned(), nearest: None }.at(span))
         }
         Some(_) => Ok(()),

@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, de};
 use toml::Spanned;
 
 use crate::data::DateOrder;
-use crate::format::time_rules::check_format;
+use crate::format::time_rules::{by_format, check_format};
 use crate::format::{TimeColumn, TimeRules, TimeUnit};
 
 /// When a row was measured: for windows, `sort` and interpolation by time.
@@ -17,16 +17,18 @@ pub(crate) struct TimeSection {
     /// offset; numbers of another unit than seconds become ISO 8601 in a text column, seconds in a number column.
     #[schemars(with = "Option<String>")]
     pub column: Option<Spanned<String>>,
-    /// The cells that make the time together, such as `["Date", "Time"]`.
+    /// The cells that make the time together, such as `["Date", "Time"]`: columns, or keys and paths of the rows that need no
+    /// column. A row that lacks one of them has no time.
     pub from: Vec<String>,
-    /// The unit of times that are numbers.
-    pub unit: TimeUnit,
-    /// How texts are written, with the directives of `strptime`, such as `%Y%m%d%H`; ISO 8601 and dates with separators are
-    /// found if not given.
+    /// The unit of times that are numbers; `s` if not given, and a number such as 20240301 is refused then.
+    pub unit: Option<TimeUnit>,
+    /// How texts are written, with the directives of `strptime`, such as `%Y%m%d%H`; ISO 8601, dates with separators or
+    /// English months, and the `240301120000W` of Dutch meters are found if not given. `%Z` at the end stands for letters that
+    /// the zone knows, such as CET.
     #[serde(deserialize_with = "time_format")]
     pub format: Option<String>,
-    /// The zone of times that name none, such as `Europe/Berlin`; UTC if not given. A row in the hour that stands twice
-    /// is in the second one if its time is not later than that of the row before it.
+    /// The zone of times that name none, such as `Europe/Berlin` or `+01:00`; UTC if not given. In the hour that stands
+    /// twice, rows that step back by about an hour are behind the change.
     #[serde(deserialize_with = "zone")]
     #[schemars(with = "Option<String>")]
     pub zone: Option<TimeZone>,
@@ -61,7 +63,12 @@ fn time_format<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Stri
 
 fn zone<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<TimeZone>, D::Error> {
     let name = String::deserialize(deserializer)?;
-    let known = TimeZone::get(&name).map(Some);
-    known
-        .map_err(|_| de::Error::custom(format!("the time zone {name:?} is not known: write one such as Europe/Berlin")))
+    let offset = || {
+        let by = |format: &str| by_format(&format!("1970-01-01 {name}"), format).and_then(|(_, offset)| offset);
+        by("%Y-%m-%d %:z").or_else(|| by("%Y-%m-%d %z"))
+    };
+    let known = TimeZone::get(&name).ok().or_else(|| offset().map(TimeZone::fixed));
+    known.map(Some).ok_or_else(|| {
+        de::Error::custom(format!("the time zone {name:?} is not known: write one such as Europe/Berlin, or +01:00"))
+    })
 }

@@ -22,9 +22,9 @@ pub(super) fn check_filters(source: &SourcePlan) -> Result<(), SpannedError> {
 
 /// Refuses levels that are no columns of the schema, and topics that no connection subscribes to.
 pub(super) fn check_topic(source: &SourcePlan, topic: &Spanned<TopicPattern>) -> Result<(), SpannedError> {
-    let pattern = topic.get_ref();
+    let (pattern, decoding) = (topic.get_ref(), &source.settings.framing.decoding);
     if let SchemaChoice::Known { schema, .. } = &source.schema
-        && let Some(name) = pattern.columns().find(|name| schema.get(name).is_none())
+        && let Some(name) = pattern.columns().find(|name| schema.get(name).is_none() && !decoding.is_of_time(name))
     {
         return Err(Wrong::no_column(name, schema).at(topic.span()));
     }

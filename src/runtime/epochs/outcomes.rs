@@ -192,7 +192,9 @@ impl OutcomeRecorder for LedgerOutcomes {
         self.ledger.borrow_mut().settle(&mut outcome, bucket.len() as u64);
         let told = self.unknown.borrow_mut().settle(std::mem::take(&mut outcome.unknown));
         told.into_iter().for_each(|told| tracing::warn!("{told}"));
-        let told = self.never_came.borrow_mut().settle(outcome.source, &outcome.came, bucket.len() as u64);
+        let unread = outcome.rejected.iter().filter(|rejected| rejected.operator == 0);
+        let unread = unread.map(|rejected| rejected.rows.len() as u64).sum();
+        let told = self.never_came.borrow_mut().settle(outcome.source, &outcome.came, bucket.len() as u64, unread);
         told.into_iter().for_each(|told| tracing::warn!("{told}"));
         for Notice { about, text } in std::mem::take(&mut outcome.notices) {
             if self.noticed.borrow_mut().insert(about) {
