@@ -29,6 +29,8 @@ MISSING = ["", "---", "NaN", "NA", "null"]
 PREAMBLE = ["Example Hill", "Logger 7", "Sensors: barometer, ISS", "exported", "Site of the station"]
 COMMENTS = ["# logger 7, depth 2 m", "# battery changed", "#", "# a; b; c"]
 UNITS = ["°C", "%", "km/h", "hPa"]
+# A process takes longer to begin than to read a file of some lines.
+CASES_A_PROCESS = 100
 
 
 class Case:
@@ -172,14 +174,15 @@ def rows_of_pandas(case):
     return rows
 
 
-def rows_of_rowmill(rowmill, case):
-    done = subprocess.run([rowmill, "run", "-w", "1", f"{case.folder}/case.toml"], capture_output=True, text=True)
-    if done.returncode != 0:
-        return f"exit code {done.returncode}: {done.stderr}"
-    dead = Path(case.folder, "dead.ndjson")
+def rows_of_rowmill(case, said):
+    """`said` is what the process has told of all its cases."""
+    told = [line for line in said.splitlines() if f"{case.folder}/case.toml" in line]
+    out, dead = (Path(case.folder, name) for name in ("out.ndjson", "dead.ndjson"))
+    if told or not out.exists():
+        return f"it has failed: {told or said}"
     if dead.exists() and dead.stat().st_size > 0:
         return f"dead letters: {dead.read_text()}"
-    rows = [json.loads(line) for line in Path(case.folder, "out.ndjson").read_text().splitlines()]
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
     return [{name: value for name, value in row.items() if name not in ("message", "row")} for row in rows]
 
 
@@ -200,14 +203,23 @@ def difference(case, theirs, ours):
     return None
 
 
-def run(rowmill, seed):
+def run(rowmill, seeds):
+    """The cases of some seeds in one process: what differs, in words."""
     with tempfile.TemporaryDirectory(prefix="csv-") as folder:
-        case = Case(seed)
-        case.write(folder)
-        found = difference(case, rows_of_pandas(case), rows_of_rowmill(rowmill, case))
-        if found is None:
-            return None
-        return f"seed {seed}: {found}\n{case.dataflow(folder)}{case.encoding}: {case.text!r}"
+        cases = []
+        for seed in seeds:
+            case = Case(seed)
+            Path(folder, str(seed)).mkdir()
+            case.write(f"{folder}/{seed}")
+            cases.append(case)
+        files = [f"{case.folder}/case.toml" for case in cases]
+        said = subprocess.run([rowmill, "batch", *files], capture_output=True, text=True).stderr
+        differing = []
+        for case in cases:
+            found = difference(case, rows_of_pandas(case), rows_of_rowmill(case, said))
+            if found is not None:
+                differing.append(f"seed {case.seed}: {found}\n{case.dataflow(case.folder)}{case.encoding}: {case.text!r}")
+        return differing
 
 
 def self_test():
@@ -256,9 +268,10 @@ def main():
     given = parser.parse_args()
     if given.self_test:
         return self_test()
-    seeds = range(given.seed * 1_000_000, given.seed * 1_000_000 + given.cases)
+    first, end = given.seed * 1_000_000, given.seed * 1_000_000 + given.cases
+    together = [range(at, min(at + CASES_A_PROCESS, end)) for at in range(first, end, CASES_A_PROCESS)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        differing = [shown for shown in pool.map(lambda seed: run(given.rowmill, seed), seeds) if shown]
+        differing = [shown for each in pool.map(lambda seeds: run(given.rowmill, seeds), together) for shown in each]
     for shown in differing[:5]:
         print(shown)
     print(f"{given.cases} dialects, {len(differing)} differ from pandas")

@@ -7,7 +7,7 @@ cd "$(dirname "$0")/../tests/fuzz"
 
 flags=${1:--max_total_time=60}
 targets=("${@:2}")
-[ ${#targets[@]} -gt 0 ] || targets=(payload nested format sparkplug file dataflow params states message checkpoint)
+[ ${#targets[@]} -gt 0 ] || targets=(payload nested format sparkplug packed topics file dataflow params states message checkpoint)
 # The passes that cargo fuzz asks a nightly compiler for; this program has no sanitizer's worth of unsafe code.
 export RUSTFLAGS="--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
   -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \

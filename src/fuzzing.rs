@@ -3,6 +3,7 @@
 mod others;
 mod params;
 mod paths;
+mod publishes;
 
 use std::io::Cursor;
 use std::path::Path;
@@ -21,8 +22,10 @@ use crate::runtime::epochs::stored::{Progress, StoredCheckpoint};
 use crate::runtime::graph::operator_state::OperatorState;
 use crate::sink::FileEnd;
 use crate::source::{DeliveryRange, EdgeNodes, TakenPublish};
-use crate::subtasks::{Recent, Remembering, Scope, Subtasks};
+use crate::subtasks::{OnError, Recent, Remembering, Scope, Subtasks};
 use crate::tables::{Accumulators, Grouping, KeptRows, Late, TableState, Window};
+
+pub use publishes::{packed, topics};
 
 const LONGEST: usize = 1 << 16;
 
@@ -196,7 +199,7 @@ pub fn states(bytes: &[u8]) {
             if !subtask.can_stream() {
                 return;
             }
-            subtask.remembering(Some(0), &Scope::numbers(2)).restore(&states)
+            subtask.remembering(Some(0), &Scope::numbers(2), OnError::Row).restore(&states)
         }
     };
     assert!(restored.err().is_none_or(|reason| !reason.is_empty()));
@@ -370,6 +373,8 @@ mod tests {
         each("nested", super::nested);
         each("format", super::format);
         each("sparkplug", super::sparkplug);
+        each("packed", super::packed);
+        each("topics", super::topics);
         each("file", super::file);
         each("dataflow", super::dataflow);
         each("params", super::fitted_params);

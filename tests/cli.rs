@@ -470,6 +470,16 @@ fn a_chain_fitted_on_history_is_used_on_other_rows() {
         .success()
         .stderr(contains("1 steps fitted on 2 rows"));
     run().assert().success().stdout("{\"message\":0,\"row\":0,\"a\":3.0,\"b\":0.0}\n");
+    // Fitted, each row stands for itself.
+    std::fs::write(&fresh, "a,b\n5,20\ninf,20\n7,20\n").unwrap();
+    let dead = directory.path().join("dead.ndjson");
+    let rows = ["{\"message\":0,\"row\":0,\"a\":3.0,\"b\":0.0}\n", "{\"message\":0,\"row\":2,\"a\":5.0,\"b\":0.0}\n"];
+    run().arg("--dead-letter").arg(&dead).assert().success().stdout(rows.concat());
+    let letters = read(&dead);
+    assert!(letters.lines().count() == 1 && letters.contains("\"raw\":\"inf,20\""), "{letters}");
+    let whole = ["--set", "subtask.standard_scaler.on_error=message", "--fresh", "--dead-letter"];
+    run().args(whole).arg(&dead).assert().success().stdout("");
+    assert_eq!(read(&dead).lines().count(), 3);
     std::fs::write(&fresh, "b,c\n1,2\n").unwrap();
     run().assert().code(2).stderr(contains("was fitted on a, b, not on b, c"));
     let loose = file("loose.toml", &format!("{head}{step}params = \"x\"\n"));

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use broker::followed::Followed;
 use broker::numbered::{carrier, numbers, persistent, publish_to, run};
 use broker::played::Played;
 use broker::{Mosquitto, Process, free_port, wait_until};
@@ -266,4 +267,43 @@ fn results_that_a_broker_refuses_are_told_by_the_process_that_publishes_them() {
     rows.sort_unstable();
     rows.dedup();
     assert_eq!(rows.len(), 8, "each result has a row of its own");
+}
+
+/// Two listeners of one broker look like two brokers: that is told, and the run ends at the first row of its own.
+#[test]
+#[ignore = "needs mosquitto"]
+fn a_loop_over_two_listeners_ends_at_its_first_row() {
+    let directory = tempfile::tempdir().unwrap();
+    let web = free_port();
+    let options =
+        format!("allow_anonymous true\nlistener {web} 127.0.0.1\nprotocol websockets\nallow_anonymous true\n");
+    let broker = Mosquitto::start(&directory, &options);
+    let path = directory.path().join("loop.toml");
+    let text = |more: &str, topic: &str| {
+        format!(
+            "schema = {{ number = [\"t\"] }}\n[source]\nurl = \"mqtt://127.0.0.1:{}/w/#\"\n{more}[buffer]\nbucket_size = 1\n\
+             [sink]\nurl = \"ws://127.0.0.1:{web}/{topic}\"\n",
+            broker.port
+        )
+    };
+    let start = |more: &str, topic: &str| {
+        std::fs::write(&path, text(more, topic)).unwrap();
+        let check = broker::rowmill(&["check", path.to_str().unwrap()]).output().unwrap();
+        assert!(check.status.success());
+        let told = String::from_utf8(check.stderr).unwrap();
+        let run = Followed::start(broker::rowmill(&["run", path.to_str().unwrap()]).current_dir(directory.path()));
+        run.wait_for("subscribed to");
+        let mut publish = Command::new("mosquitto_pub");
+        publish.args(["-p", &broker.port.to_string(), "-q", "1", "-t", "w/a", "-m", "{\"t\":1}"]);
+        assert!(publish.status().unwrap().success());
+        (told, run)
+    };
+    let (told, run) = start("", "w/clean");
+    assert!(told.contains("is the same broker") && told.contains("allow_loop = true"), "{told}");
+    run.wait_for("takes it again, for ever");
+    let (code, said) = run.end();
+    assert!(code == Some(1) && said.contains("is the same broker"), "{code:?} {said}");
+    let (told, mut run) = start("", "clean/w");
+    std::thread::sleep(Duration::from_secs(1));
+    assert!(told.is_empty() && run.is_alive(), "{told} {}", run.said());
 }

@@ -100,17 +100,18 @@ fn rows_go_over_tls_and_strangers_are_refused() {
 fn a_self_signed_certificate_is_trusted_and_plain_text_at_its_port_is_told() {
     let directory = tempfile::tempdir().unwrap();
     let key = KeyPair::generate().unwrap();
-    let mut params = named("broker", &["127.0.0.1"]);
+    // As `openssl req -x509 -subj /CN=broker` makes it: without the names of a host.
+    let mut params = named("broker", &[]);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let certificate = params.self_signed(&key).unwrap();
     let [pem, key_file] = ["own.pem", "own.key"].map(|name| directory.path().join(name));
     std::fs::write(&pem, certificate.pem()).unwrap();
     std::fs::write(&key_file, key.serialize_pem()).unwrap();
     let tls = format!("certfile {}\nkeyfile {}\n", pem.display(), key_file.display());
-    let [web, secure_web] = [broker::free_port(), broker::free_port()];
+    let [web, secure_web, plain] = [broker::free_port(), broker::free_port(), broker::free_port()];
     let options = format!(
         "allow_anonymous true\n{tls}listener {web} 127.0.0.1\nprotocol websockets\nallow_anonymous true\n\
-         listener {secure_web} 127.0.0.1\nprotocol websockets\nallow_anonymous true\n{tls}"
+         listener {secure_web} 127.0.0.1\nprotocol websockets\nallow_anonymous true\n{tls}listener {plain} 127.0.0.1\n"
     );
     let broker = Mosquitto::start(&directory, &options);
     let addresses = [
@@ -131,11 +132,21 @@ fn a_self_signed_certificate_is_trusted_and_plain_text_at_its_port_is_told() {
         wait_until(&url, || lines(&out) > 1900);
         reader.drain();
     }
-    let plain = format!("mqtt://127.0.0.1:{}/rows", broker.port);
-    for (source, sink) in [(&*plain, "null"), ("data/sample.csv", &*plain)] {
-        let mut run = rowmill(&["run", "dataflows/weather.toml", "--source", source, "--sink", sink]);
-        let output = run.args(["--connect-timeout", "3s"]).output().unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.code() == Some(1) && said.contains("if it speaks TLS, write mqtts://"), "{said}");
+    // What speaks otherwise than the address says: the last line says what may help.
+    for (scheme, port, told) in [
+        ("mqtt", broker.port, "if it speaks TLS, write mqtts://"),
+        ("mqtt", web, "over a WebSocket, ws://"),
+        ("ws", secure_web, "if it speaks TLS, write wss://"),
+        ("mqtts", plain, "if it speaks without TLS, write mqtt://"),
+        ("wss", web, "if it speaks without TLS, write ws://"),
+    ] {
+        let url = format!("{scheme}://127.0.0.1:{port}/rows");
+        for (source, sink) in [(&*url, "null"), ("data/sample.csv", &*url)] {
+            let mut run = rowmill(&["run", "dataflows/weather.toml", "--source", source, "--sink", sink]);
+            let output = run.args(["--connect-timeout", "3s"]).output().unwrap();
+            let said = String::from_utf8_lossy(&output.stderr);
+            let last = said.lines().last().unwrap_or_default();
+            assert!(output.status.code() == Some(1) && last.contains(told), "{url}: {said}");
+        }
     }
 }

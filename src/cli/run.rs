@@ -148,6 +148,9 @@ fn run_dataflow(arguments: &RunArguments, on_signals: SignalHandler, registry: &
              \"NAME\" }} or {{ file = \"PATH\" }} into the file instead"
         );
     }
+    if arguments.process.is_none_or(|process| process == 0) && !launcher::is_launched() {
+        dataflow.possible_loops().iter().for_each(|told| tracing::warn!("{told}"));
+    }
     if let Some(timeout) = arguments.connect_timeout {
         dataflow.set_connect_timeout(timeout);
     }

@@ -5,8 +5,17 @@ use crate::config::error::{SpannedError, Wrong};
 use crate::config::model::Dataflow;
 use crate::config::sink_plan::SinkPlan;
 use crate::config::source_plan::SourcePlan;
-use crate::mqtt::{Endpoint, overlap, same_broker, takes};
+use crate::data::fingerprint;
+use crate::mqtt::{Endpoint, MqttUrl, PublishMark, overlap, same_broker, same_host, takes};
 use crate::sink;
+
+/// Something that is published under a source's subscription.
+struct Fed {
+    what: String,
+    each: &'static str,
+    url: String,
+    filter: String,
+}
 
 impl Dataflow {
     /// Refuses a sink, a table's sink or dead letters under the source's own subscription.
@@ -18,22 +27,63 @@ impl Dataflow {
     }
 
     fn check_loop(&self, source: &SourcePlan) -> Result<(), SpannedError> {
-        let SourcePlan { settings, .. } = source;
-        let Some(source) = &settings.endpoint else { return Ok(()) };
-        for (what, each, sink) in self.sinks() {
-            let sink::SinkUrl::Mqtt(url) = &sink.url else { continue };
-            let filters = settings.topics();
+        match self.fed_by(source, same_broker).next() {
+            Some(Fed { what, each, url, filter }) => Err(Wrong::Feedback { what, url, filter, each }.in_file()),
+            None => Ok(()),
+        }
+    }
+
+    /// What is published under a source's own subscription, where `same` says that the brokers are one.
+    fn fed_by<'a>(
+        &'a self,
+        source: &'a SourcePlan,
+        same: fn(&MqttUrl, &MqttUrl) -> bool,
+    ) -> impl Iterator<Item = Fed> + 'a {
+        let endpoint = source.settings.endpoint.as_ref();
+        let pairs =
+            endpoint.into_iter().flat_map(|endpoint| self.sinks().into_iter().map(move |sink| (endpoint, sink)));
+        pairs.filter_map(move |(endpoint, (what, each, sink))| {
+            let sink::SinkUrl::Mqtt(url) = &sink.url else { return None };
             let fed = |filter: &&str| {
                 let published = |topic: &sink::SinkTopic| overlap(filter, &topic.filter());
-                let taken = sink.topic.as_ref().map_or_else(|| takes(filter, &url.topic), published);
-                same_broker(&source.url, url) && taken
+                sink.topic.as_ref().map_or_else(|| takes(filter, &url.topic), published)
             };
-            if let Some(filter) = filters.into_iter().find(fed) {
-                let (url, filter) = (url.to_string(), filter.to_owned());
-                return Err(Wrong::Feedback { what, url, filter, each }.in_file());
-            }
+            let filter = source.settings.topics().into_iter().find(fed).filter(|_| same(&endpoint.url, url))?;
+            Some(Fed { what, each, url: url.to_string(), filter: filter.to_owned() })
+        })
+    }
+
+    /// Gives the publishes of a dataflow a mark that its sources know, where they might come to one of them: an address
+    /// does not tell which listeners, names and bridges lead to one broker.
+    pub(crate) fn mark_publishes(&mut self) {
+        let own = |source: &&SourcePlan| !source.allow_loop && self.fed_by(source, |_, _| true).next().is_some();
+        if self.sources.iter().filter(own).count() == 0 {
+            return;
         }
-        Ok(())
+        let sinks: String = self.sinks().iter().map(|(_, _, sink)| format!("\n{}", sink.url)).collect();
+        let text = format!("{}\n{}{sinks}", self.name, SourcePlan::addresses(&self.sources));
+        let mark = Some(PublishMark::of(format_args!("{:032x}", fingerprint(text.as_bytes()))));
+        let of_tables = self.tables.iter_mut().filter_map(|table| table.sink_mut());
+        let sinks = self.sinks.iter_mut().map(|plan| &mut plan.settings).chain(&mut self.dead_letter).chain(of_tables);
+        sinks.filter_map(|sink| sink.endpoint.as_mut()).for_each(|endpoint| endpoint.mark = mark.clone());
+        let sources = self.sources.iter_mut().filter(|source| !source.allow_loop);
+        sources
+            .filter_map(|source| source.settings.endpoint.as_mut())
+            .for_each(|endpoint| endpoint.mark = mark.clone());
+    }
+
+    /// What may make rows of its own results, each as a sentence: the broker is on the source's host, by another port.
+    pub fn possible_loops(&self) -> Vec<String> {
+        let sources = self.sources.iter().filter(|source| !source.allow_loop);
+        let fed = sources.flat_map(|source| self.fed_by(source, same_host).map(move |fed| (&source.url, fed)));
+        fed.map(|(source, Fed { what, each, url, filter })| {
+            format!(
+                "{what}, {url}, is under the source's own {filter:?} on one host: if {source} is the same broker, {each} \
+                 would be a row again, and the run ends at the first; give it another topic then (allow_loop = true in \
+                 [source] permits it)"
+            )
+        })
+        .collect()
     }
 
     /// Refuses a `client_id` that is given twice for one broker.
@@ -159,6 +209,30 @@ mod tests {
         ] {
             assert_eq!(refused(&source, &rest), None, "{source} {rest}");
         }
+        // Listeners of one host are one broker or not: that is told, and publishes are marked.
+        let read = |source: &str, rest: &str| {
+            let text = format!("[source]\n{source}\n{rest}");
+            Dataflow::from_text("f.toml", &text, &[], &crate::registry::Registry::builtin()).unwrap()
+        };
+        let mark = |dataflow: &Dataflow| {
+            let (source, sink) = (&dataflow.sources[0].settings.endpoint, &dataflow.sinks[0].settings.endpoint);
+            assert_eq!(source.as_ref().unwrap().mark, sink.as_ref().unwrap().mark);
+            sink.as_ref().unwrap().mark.clone()
+        };
+        let other = |address: &str| format!("[sink]\nurl = \"{address}\"\n");
+        for address in ["mqtt://localhost:1884/weather/a", "ws://localhost:9001/weather/{station}"] {
+            let dataflow = read(&url("weather/+"), &other(address));
+            let told = dataflow.possible_loops();
+            assert!(told.len() == 1 && told[0].contains("if mqtt://127.0.0.1:1883/weather/+ is the same"), "{told:?}");
+            assert!(mark(&dataflow).is_some());
+            let permitted = read(&format!("{}\nallow_loop = true", url("weather/+")), &other(address));
+            assert!(permitted.possible_loops().is_empty() && mark(&permitted).is_none());
+        }
+        // What another host publishes is known as well, should it come.
+        let dataflow = read(&url("weather/+"), &other("mqtt://elsewhere/weather/a"));
+        assert!(dataflow.possible_loops().is_empty() && mark(&dataflow).is_some());
+        let dataflow = read(&url("weather/+"), &other("mqtt://elsewhere/clean/a"));
+        assert!(dataflow.possible_loops().is_empty() && mark(&dataflow).is_none());
         // Overrides are checked as the file is.
         let text = format!("{}{SINK}", "source.url = \"x.csv\"\n");
         let from = |url: &str| {

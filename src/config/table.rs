@@ -180,8 +180,7 @@ impl TablePlan {
         self.sink.as_ref()
     }
 
-    /// For tests that change it.
-    #[cfg(test)]
+    /// The same, to be changed.
     pub fn sink_mut(&mut self) -> Option<&mut sink::SinkSettings> {
         self.sink.as_mut()
     }

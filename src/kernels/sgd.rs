@@ -184,15 +184,16 @@ pub struct Examples<'a> {
 }
 
 /// Weights as a vector and its scale, with their average as Léon Bottou's trick keeps it.
-struct Scaled<'a> {
-    model: &'a mut LinearModel,
+#[derive(Clone)]
+struct Scaled {
+    model: LinearModel,
     scale: f64,
     average_a: f64,
     average_b: f64,
     averaged: bool,
 }
 
-impl Scaled<'_> {
+impl Scaled {
     fn dot(&self, x: &[f64]) -> f64 {
         self.model.coefficients.iter().zip(x).map(|(weight, x)| weight * x).sum::<f64>() * self.scale
     }
@@ -234,7 +235,7 @@ impl Scaled<'_> {
     }
 
     fn reset(&mut self) {
-        let LinearModel { coefficients, average, .. } = &mut *self.model;
+        let LinearModel { coefficients, average, .. } = &mut self.model;
         if self.averaged {
             let factor = 1.0 / self.average_b;
             for (average, weight) in average.iter_mut().zip(coefficients.iter()) {
@@ -268,64 +269,33 @@ impl Sgd {
     ///
     /// # Errors
     /// In scikit-learn's words, weights that are no longer finite; the model is then unspecified.
-    pub fn epoch(&self, model: &mut LinearModel, examples: &Examples<'_>, mut t: f64) -> Result<(), &'static str> {
-        let l1_ratio = match self.penalty {
-            Penalty::L2 => 0.0,
-            Penalty::L1 => 1.0,
-            Penalty::None | Penalty::ElasticNet => self.l1_ratio,
+    pub fn epoch(&self, model: &mut LinearModel, examples: &Examples<'_>, t: f64) -> Result<(), &'static str> {
+        let mut descent = Descent::new(self, std::mem::take(model), t);
+        examples.order.iter().for_each(|row| descent.step(examples, *row));
+        let is_finite = descent.is_finite();
+        *model = descent.end();
+        match is_finite {
+            true => Ok(()),
+            false => {
+                Err("Floating-point under-/overflow occurred at epoch #1. Scaling input data with StandardScaler or \
+                          MinMaxScaler might help.")
+            }
+        }
+    }
+
+    /// The rows of an epoch after which weights are no longer finite; of each, the ones behind it do not know.
+    pub fn overflowing(&self, model: &LinearModel, examples: &Examples<'_>, t: f64) -> Vec<usize> {
+        let mut descent = Descent::new(self, model.clone(), t);
+        let overflows = |row: &usize| {
+            let before = descent.clone();
+            descent.step(examples, *row);
+            let overflows = !descent.is_finite();
+            if overflows {
+                descent = before;
+            }
+            overflows
         };
-        let (decays, truncates) = (
-            matches!(self.penalty, Penalty::L2 | Penalty::ElasticNet),
-            matches!(self.penalty, Penalty::L1 | Penalty::ElasticNet),
-        );
-        let typical = (1.0 / self.alpha.sqrt()).sqrt();
-        let optimal_init = 1.0 / (typical / self.loss.gradient(1.0, -typical).max(1.0) * self.alpha);
-        let mut paid = vec![0.0; if truncates { examples.columns.len() } else { 0 }];
-        let (mut total, mut eta) = (0.0, self.eta0);
-        let (mut intercept, mut average_intercept) = (model.intercept, model.average_intercept);
-        let averaged = self.average > 0;
-        let mut weights = Scaled { model, scale: 1.0, average_a: 0.0, average_b: 1.0, averaged };
-        let mut x = vec![0.0; examples.columns.len()];
-        for row in examples.order {
-            x.iter_mut().zip(examples.columns).for_each(|(x, column)| *x = column[*row]);
-            let y = examples.targets[*row];
-            let p = weights.dot(&x) + intercept;
-            match self.learning_rate {
-                LearningRate::Optimal => eta = 1.0 / (self.alpha * (optimal_init + t - 1.0)),
-                LearningRate::InverseScaling => eta = self.eta0 / t.powf(self.power_t),
-                _ => {}
-            }
-            let Some(mut update) = self.update(&x, y, p, eta) else { continue };
-            update *= if y > 0.0 { examples.weights.0 } else { examples.weights.1 };
-            if decays {
-                weights.scale((1.0 - (1.0 - l1_ratio) * eta * self.alpha).max(0.0));
-            }
-            if update != 0.0 {
-                weights.add(&x, update);
-                if self.fit_intercept {
-                    intercept += update;
-                }
-            }
-            if averaged && self.average as f64 <= t {
-                let steps = t - self.average as f64 + 1.0;
-                weights.add_average(&x, update, steps);
-                average_intercept += (intercept - average_intercept) / steps;
-            }
-            if truncates {
-                total += l1_ratio * eta * self.alpha;
-                weights.pay(&mut paid, total);
-            }
-            t += 1.0;
-        }
-        if !intercept.is_finite() || weights.model.coefficients.iter().any(|weight| !weight.is_finite()) {
-            return Err(
-                "Floating-point under-/overflow occurred at epoch #1. Scaling input data with StandardScaler or \
-                        MinMaxScaler might help.",
-            );
-        }
-        weights.reset();
-        (model.intercept, model.average_intercept) = (intercept, average_intercept);
-        Ok(())
+        examples.order.iter().copied().filter(overflows).collect()
     }
 
     /// How far a row moves the weights along itself; `None` if it is passed over.
@@ -351,6 +321,92 @@ impl Sgd {
             _ if y - p < 0.0 => -update,
             _ => update,
         })
+    }
+}
+
+/// An epoch between two rows.
+#[derive(Clone)]
+struct Descent<'a> {
+    sgd: &'a Sgd,
+    weights: Scaled,
+    intercept: f64,
+    average_intercept: f64,
+    /// The share of L1.
+    l1_ratio: f64,
+    optimal_init: f64,
+    /// What L1 has cost so far, and what each weight has paid of it.
+    total: f64,
+    paid: Vec<f64>,
+    /// The step that comes next.
+    t: f64,
+    /// The row, as a buffer.
+    x: Vec<f64>,
+}
+
+impl<'a> Descent<'a> {
+    fn new(sgd: &'a Sgd, model: LinearModel, t: f64) -> Descent<'a> {
+        let l1_ratio = match sgd.penalty {
+            Penalty::L2 => 0.0,
+            Penalty::L1 => 1.0,
+            Penalty::None | Penalty::ElasticNet => sgd.l1_ratio,
+        };
+        let typical = (1.0 / sgd.alpha.sqrt()).sqrt();
+        let columns = model.coefficients.len();
+        Descent {
+            sgd,
+            intercept: model.intercept,
+            average_intercept: model.average_intercept,
+            weights: Scaled { model, scale: 1.0, average_a: 0.0, average_b: 1.0, averaged: sgd.average > 0 },
+            l1_ratio,
+            optimal_init: 1.0 / (typical / sgd.loss.gradient(1.0, -typical).max(1.0) * sgd.alpha),
+            total: 0.0,
+            paid: vec![0.0; columns],
+            t,
+            x: vec![0.0; columns],
+        }
+    }
+
+    fn step(&mut self, examples: &Examples<'_>, row: usize) {
+        let Descent { sgd, weights, x, t, l1_ratio, .. } = self;
+        x.iter_mut().zip(examples.columns).for_each(|(x, column)| *x = column[row]);
+        let y = examples.targets[row];
+        let p = weights.dot(x) + self.intercept;
+        let eta = match sgd.learning_rate {
+            LearningRate::Optimal => 1.0 / (sgd.alpha * (self.optimal_init + *t - 1.0)),
+            LearningRate::InverseScaling => sgd.eta0 / t.powf(sgd.power_t),
+            _ => sgd.eta0,
+        };
+        let Some(mut update) = sgd.update(x, y, p, eta) else { return };
+        update *= if y > 0.0 { examples.weights.0 } else { examples.weights.1 };
+        if matches!(sgd.penalty, Penalty::L2 | Penalty::ElasticNet) {
+            weights.scale((1.0 - (1.0 - *l1_ratio) * eta * sgd.alpha).max(0.0));
+        }
+        if update != 0.0 {
+            weights.add(x, update);
+            if sgd.fit_intercept {
+                self.intercept += update;
+            }
+        }
+        if weights.averaged && sgd.average as f64 <= *t {
+            let steps = *t - sgd.average as f64 + 1.0;
+            weights.add_average(x, update, steps);
+            self.average_intercept += (self.intercept - self.average_intercept) / steps;
+        }
+        if matches!(sgd.penalty, Penalty::L1 | Penalty::ElasticNet) {
+            self.total += *l1_ratio * eta * sgd.alpha;
+            weights.pay(&mut self.paid, self.total);
+        }
+        *t += 1.0;
+    }
+
+    fn is_finite(&self) -> bool {
+        self.intercept.is_finite() && self.weights.model.coefficients.iter().all(|weight| weight.is_finite())
+    }
+
+    /// The model that it has come to.
+    fn end(mut self) -> LinearModel {
+        self.weights.reset();
+        LinearModel { intercept: self.intercept, average_intercept: self.average_intercept, ..self.weights.model }
     }
 }
 
@@ -399,6 +455,20 @@ mod tests {
             Examples { columns: &[&[1e300, 1e300]], targets: &[1e300, 0.0], order: &[0, 1], weights: (1.0, 1.0) };
         let told = SQUARED.epoch(&mut LinearModel::new(1), &examples, 1.0).unwrap_err();
         assert!(told.contains("overflow"), "{told}");
+    }
+
+    #[test]
+    fn rows_that_overflow_are_found_and_no_others() {
+        let (x, y) = ([1.0, 1.7e308, 2.0, -1.7e308, 3.0], [2.0, 3.0, 5.0, 1.0, 4.0]);
+        let examples = Examples { columns: &[&x], targets: &y, order: &[4, 3, 2, 1, 0], weights: (1.0, 1.0) };
+        for average in [0, 1] {
+            for penalty in [Penalty::None, Penalty::L2, Penalty::L1, Penalty::ElasticNet] {
+                let sgd = Sgd { average, penalty, ..SQUARED };
+                assert_eq!(sgd.overflowing(&LinearModel::new(1), &examples, 1.0), [3, 1], "{penalty:?}");
+                let without = Examples { order: &[4, 2, 0], ..examples };
+                sgd.epoch(&mut LinearModel::new(1), &without, 1.0).unwrap();
+            }
+        }
     }
 
     /// scikit-learn's `ArrayDataset64(...)._shuffle_py(12345)` over six rows.

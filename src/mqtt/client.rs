@@ -8,8 +8,8 @@ use rumqttc::v5::mqttbytes::v5::ConnectReturnCode;
 use rumqttc::{QoS, Transport, v5};
 use serde::Deserialize;
 
-use super::protocol::{Protocol, is_unanswered};
-use super::{Password, TlsMaterial, masked};
+use super::protocol::Protocol;
+use super::{Password, PublishMark, TlsMaterial, masked};
 
 /// MQTT's largest packet: what exceeds our own limits is refused here, with a reason.
 const LARGEST_PACKET: usize = 268_435_455;
@@ -199,6 +199,8 @@ pub struct Endpoint {
     pub tls: TlsMaterial,
     /// The version of MQTT; the broker's own if not given.
     pub protocol: Option<Protocol>,
+    /// By which publishes of this dataflow are known, where they might come to its own source.
+    pub mark: Option<PublishMark>,
 }
 
 impl Endpoint {
@@ -213,6 +215,7 @@ impl Endpoint {
             client_id: None,
             tls: TlsMaterial::default(),
             protocol: None,
+            mark: None,
         }
     }
 
@@ -244,19 +247,6 @@ impl Endpoint {
             options.set_credentials(user, self.password.as_ref().map_or("", Password::reveal));
         }
         options
-    }
-}
-
-/// What may be wrong where a broker closes a connection before it has answered, to be appended to the error.
-pub fn hint(Endpoint { url, protocol, .. }: &Endpoint, error: &v5::ConnectionError) -> Option<&'static str> {
-    match (url.tls, protocol) {
-        _ if !is_unanswered(error) => None,
-        (false, None) => Some("; if it speaks TLS, write mqtts://"),
-        (false, Some(_)) => {
-            Some("; if it speaks another version of MQTT, leave out `protocol`; if it speaks TLS, write mqtts://")
-        }
-        (true, Some(_)) => Some("; if it speaks another version of MQTT, leave out `protocol`"),
-        (true, None) => None,
     }
 }
 

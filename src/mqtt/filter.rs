@@ -91,6 +91,12 @@ pub fn broker_name(MqttUrl { host, port, .. }: &MqttUrl) -> String {
     if is_here(host) { format!("localhost:{port}") } else { format!("{}:{port}", host.to_ascii_lowercase()) }
 }
 
+/// Whether two addresses name one machine, as far as they tell.
+pub fn same_host(one: &MqttUrl, other: &MqttUrl) -> bool {
+    let name = |host: &str| if is_here(host) { "localhost".to_owned() } else { host.to_ascii_lowercase() };
+    name(&one.host) == name(&other.host)
+}
+
 /// Whether a host is this machine.
 fn is_here(host: &str) -> bool {
     let host = host.trim_end_matches('.').to_ascii_lowercase();

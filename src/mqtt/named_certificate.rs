@@ -1,13 +1,12 @@
-//! Trust in a server's certificate that is named itself as `ca`: a self-signed one is mostly an authority, too, and as
-//! such no certificate of a server for the verifier of rustls.
+//! Trust in a server's certificate that is named itself as `ca`: whoever holds its key is the server, whatever names or
+//! uses it states. A self-signed one is mostly an authority without the names of a host.
 
 use std::sync::Arc;
 
+use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
 /// The settings of a client that trusts the authorities in `ca`, and servers whose certificate is in there; `client` is
@@ -59,6 +58,22 @@ fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     all.map_err(|error| error.to_string())
 }
 
+/// Whether a flaw does not matter in a certificate that is named itself: in its names, its uses, or who signed it. Dates
+/// are checked before any of them, and the signature of the handshake always.
+fn is_outdone_by_name(flaw: &CertificateError) -> bool {
+    use CertificateError::{
+        BadSignature, InvalidPurpose, InvalidPurposeContext, NotValidForName, NotValidForNameContext, Other,
+        UnknownIssuer,
+    };
+    match flaw {
+        NotValidForName | NotValidForNameContext { .. } => true,
+        UnknownIssuer | BadSignature | InvalidPurpose | InvalidPurposeContext { .. } => true,
+        // An authority that is used as a server.
+        Other(_) => true,
+        _ => false,
+    }
+}
+
 #[derive(Debug)]
 struct NamedCertificate {
     named: Vec<CertificateDer<'static>>,
@@ -75,10 +90,9 @@ impl ServerCertVerifier for NamedCertificate {
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         let verified = self.verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
-        // An authority is refused as a server after its dates were checked, and before its names are.
-        let is_authority = matches!(&verified, Err(Error::InvalidCertificate(CertificateError::Other(_))));
-        if is_authority && self.named.iter().any(|named| named == end_entity) {
-            verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
+        if matches!(&verified, Err(Error::InvalidCertificate(flaw)) if is_outdone_by_name(flaw))
+            && self.named.iter().any(|named| named == end_entity)
+        {
             return Ok(ServerCertVerified::assertion());
         }
         verified
@@ -115,9 +129,10 @@ mod tests {
 
     use super::*;
 
-    /// A self-signed certificate for a host, as PEM and as it comes from the server.
-    fn self_signed(host: &str, is_ca: IsCa) -> (String, CertificateDer<'static>) {
-        let mut params = CertificateParams::new(vec![host.to_owned()]).unwrap();
+    /// A self-signed certificate of these names, as PEM and as it comes from the server.
+    fn self_signed(names: &[&str], is_ca: IsCa) -> (String, CertificateDer<'static>) {
+        let mut params =
+            CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap();
         params.is_ca = is_ca;
         let certificate = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
         (certificate.pem(), certificate.der().clone())
@@ -129,17 +144,36 @@ mod tests {
     }
 
     #[test]
-    fn a_self_signed_certificate_is_trusted_where_it_is_named_itself() {
+    fn a_certificate_is_trusted_where_it_is_named_itself_whatever_names_it_has() {
         let now = UnixTime::now();
         for is_ca in [IsCa::Ca(BasicConstraints::Unconstrained), IsCa::NoCa] {
-            let (pem, sent) = self_signed("broker.local", is_ca);
-            assert_eq!(verify(&pem, &sent, "broker.local", now), Ok(()));
-            assert!(verify(&pem, &sent, "other.local", now).is_err(), "another host");
-            let (_, other) = self_signed("broker.local", is_ca);
-            assert!(verify(&pem, &other, "broker.local", now).is_err(), "another certificate");
-            let later = UnixTime::since_unix_epoch(Duration::from_secs(1 << 40));
-            assert!(verify(&pem, &sent, "broker.local", later).is_err(), "it has expired");
-            assert!(trusting(pem.as_bytes(), None).is_ok());
+            for names in [&[][..], &["broker.local"], &["127.0.0.1"]] {
+                let (pem, sent) = self_signed(names, is_ca);
+                for host in ["broker.local", "other.local", "127.0.0.1", "::1"] {
+                    assert_eq!(verify(&pem, &sent, host, now), Ok(()), "{names:?} at {host}");
+                    let (_, other) = self_signed(&[host], is_ca);
+                    assert!(verify(&pem, &other, host, now).is_err(), "another certificate");
+                    for date in [0, 1 << 40] {
+                        let date = UnixTime::since_unix_epoch(Duration::from_secs(date));
+                        assert!(verify(&pem, &sent, host, date).is_err(), "it is not valid at the time");
+                    }
+                }
+                assert!(trusting(pem.as_bytes(), None).is_ok());
+            }
         }
+    }
+
+    #[test]
+    fn a_certificate_that_an_authority_signed_must_be_of_the_host_unless_it_is_named_itself() {
+        let (authority_key, key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let authority = params.self_signed(&authority_key).unwrap();
+        let issuer = rcgen::Issuer::from_params(&params, &authority_key);
+        let server = CertificateParams::new(vec!["broker.local".to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
+        let now = UnixTime::now();
+        assert_eq!(verify(&authority.pem(), server.der(), "broker.local", now), Ok(()));
+        assert!(verify(&authority.pem(), server.der(), "other.local", now).is_err(), "another host");
+        assert_eq!(verify(&server.pem(), server.der(), "other.local", now), Ok(()), "it is named itself");
     }
 }

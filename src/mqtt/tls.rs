@@ -5,16 +5,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::{fmt, io};
 
-use rumqttc::TlsConfiguration;
 use rumqttc::v5::mqttbytes::Error as PacketError;
 use rumqttc::v5::{ConnectionError, StateError};
+use rumqttc::{TlsConfiguration, TlsError};
 
 use super::named_certificate::trusting;
 
 /// The paths of PEM files as a dataflow file gives them.
 #[derive(Clone, Debug, Default)]
 pub struct TlsFiles {
-    /// The authority that signed the broker's certificate; those of the system if not given.
+    /// The authority that signed the broker's certificate, or that certificate itself; those of the system if not given.
     pub ca: Option<PathBuf>,
     /// The client's certificate and its key.
     pub certificate: Option<PathBuf>,
@@ -94,22 +94,43 @@ impl fmt::Debug for TlsMaterial {
     }
 }
 
-/// The message for an error of TLS, which a retry will not resolve; `None` for any other.
-pub fn refusal(address: &str, error: &ConnectionError) -> Option<String> {
-    let tls = matches!(error, ConnectionError::Tls(_)) || is_of_tls(error);
-    tls.then(|| format!("no TLS with the broker at {address} ({error}): check `ca`, `certificate` and `key`"))
+/// The message for an error of TLS, over a WebSocket or not, which a retry will not resolve; `None` for any other.
+pub fn refusal(address: &str, web: bool, error: &ConnectionError) -> Option<String> {
+    let of_tls = error_of_tls(error);
+    if !matches!(error, ConnectionError::Tls(_)) && of_tls.is_none() {
+        return None;
+    }
+    let remedy = match without_tls(web, error, of_tls) {
+        Some(scheme) => format!("if it speaks without TLS, write {scheme}"),
+        None => "check `ca`, `certificate` and `key`".to_owned(),
+    };
+    Some(format!("no TLS with the broker at {address} ({error}): {remedy}"))
 }
 
-/// Whether an error or one of its causes is of TLS: an alert of the broker arrives as a read error.
-fn is_of_tls(error: &(dyn Error + 'static)) -> bool {
-    let own = error.is::<rustls::Error>();
-    let inner = |error: &io::Error| error.get_ref().is_some_and(|inner| is_of_tls(inner));
+/// The error of TLS that is this one or one of its causes: an alert of the broker arrives as a read error.
+fn error_of_tls<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+    let inner = |error: &'a io::Error| error.get_ref().and_then(|inner| error_of_tls(inner));
     // It does not return its cause as a source.
     let packet = match error.downcast_ref::<StateError>() {
         Some(StateError::Deserialization(PacketError::Io(error))) => inner(error),
+        _ => None,
+    };
+    let own = error.downcast_ref::<rustls::Error>().or(packet);
+    own.or_else(|| error.downcast_ref::<io::Error>().and_then(inner)).or_else(|| error.source().and_then(error_of_tls))
+}
+
+/// The scheme of a server without TLS, if an attempt with TLS has failed as it does there: the answer is no TLS, or the
+/// connection is closed.
+fn without_tls(web: bool, error: &ConnectionError, of_tls: Option<&rustls::Error>) -> Option<&'static str> {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    let is_closed = match error {
+        ConnectionError::Tls(TlsError::Io(error)) => {
+            matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
+        }
         _ => false,
     };
-    own || packet || error.downcast_ref::<io::Error>().is_some_and(inner) || error.source().is_some_and(is_of_tls)
+    let is_other = matches!(of_tls, Some(rustls::Error::InvalidMessage(_)));
+    (is_other || of_tls.is_none() && is_closed).then_some(if web { "ws://" } else { "mqtt://" })
 }
 
 #[cfg(test)]
@@ -121,12 +142,26 @@ mod tests {
         let alert = rustls::Error::AlertReceived(rustls::AlertDescription::CertificateRequired);
         let read = || io::Error::new(io::ErrorKind::InvalidData, alert.clone());
         for state in [StateError::Io(read()), StateError::Deserialization(PacketError::Io(read()))] {
-            let refused = refusal("h:8883", &ConnectionError::MqttState(state));
+            let refused = refusal("h:8883", false, &ConnectionError::MqttState(state));
             assert!(refused.unwrap().contains("no TLS with the broker at h:8883"));
         }
         // The text of an error does not decide.
         let words = ConnectionError::Io(io::Error::other("TLS: a certificate, a fatal alert"));
-        assert_eq!(refusal("h:8883", &words), None);
+        assert_eq!(refusal("h:8883", false, &words), None);
+    }
+
+    #[test]
+    fn a_server_without_tls_is_told_from_one_whose_certificate_is_not_trusted() {
+        use io::ErrorKind;
+        let closed = ConnectionError::Tls(TlsError::Io(ErrorKind::UnexpectedEof.into()));
+        assert_eq!(without_tls(false, &closed, None), Some("mqtt://"));
+        let other = rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType);
+        let invalid = ConnectionError::Tls(TlsError::Io(io::Error::new(ErrorKind::InvalidData, other.clone())));
+        assert_eq!(without_tls(false, &invalid, Some(&other)), Some("mqtt://"));
+        assert_eq!(without_tls(true, &invalid, Some(&other)), Some("ws://"));
+        let untrusted = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
+        let refused = ConnectionError::Tls(TlsError::Io(io::Error::new(ErrorKind::InvalidData, untrusted.clone())));
+        assert_eq!(without_tls(false, &refused, Some(&untrusted)), None);
     }
 
     #[test]

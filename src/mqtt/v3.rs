@@ -5,10 +5,10 @@ use std::collections::VecDeque;
 use std::io;
 
 use flume::Receiver;
-use rumqttc::mqttbytes::QoS as QosV3;
 use rumqttc::mqttbytes::v4;
-use rumqttc::v5::mqttbytes::QoS;
+use rumqttc::mqttbytes::{Error as PacketErrorV3, QoS as QosV3};
 use rumqttc::v5::mqttbytes::v5;
+use rumqttc::v5::mqttbytes::{Error as PacketError, QoS};
 use rumqttc::v5::{self as mqtt5, ConnectionError, Event, MqttOptions, Request, StateError};
 use rumqttc::{AsyncClient, EventLoop};
 
@@ -170,6 +170,8 @@ pub fn error(error: rumqttc::ConnectionError) -> ConnectionError {
         Older::MqttState(error) => ConnectionError::MqttState(state_error(error)),
         Older::NetworkTimeout | Older::FlushTimeout => ConnectionError::Io(io::ErrorKind::TimedOut.into()),
         Older::Tls(error) => ConnectionError::Tls(error),
+        Older::Websocket(error) => ConnectionError::Websocket(error),
+        Older::ResponseValidation(error) => ConnectionError::ResponseValidation(error),
         Older::Io(error) => ConnectionError::Io(error),
         Older::ConnectionRefused(code) => ConnectionError::ConnectionRefused(match code {
             v4::ConnectReturnCode::Success => v5::ConnectReturnCode::Success,
@@ -195,9 +197,10 @@ fn state_error(error: rumqttc::StateError) -> StateError {
         Older::CollisionTimeout => StateError::CollisionTimeout,
         Older::EmptySubscription => StateError::EmptySubscription,
         Older::ConnectionAborted => StateError::ConnectionAborted,
-        Older::Deserialization(error) => {
+        Older::Deserialization(error @ (PacketErrorV3::PayloadSizeLimitExceeded(_) | PacketErrorV3::Io(_))) => {
             StateError::Io(io::Error::new(io::ErrorKind::ConnectionAborted, error.to_string()))
         }
+        Older::Deserialization(_) => StateError::Deserialization(PacketError::MalformedPacket),
     }
 }
 

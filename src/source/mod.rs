@@ -45,6 +45,8 @@ mod unacknowledged;
 mod url;
 
 pub(crate) use buffer::FilledBuckets;
+#[cfg(any(fuzzing, test))]
+pub(crate) use buffer::UnreadPayload;
 pub use buffer::{BucketBuffer, Limits};
 pub use connection::{Readiness, Source};
 pub use connections::Connections;

@@ -40,7 +40,7 @@ pub struct Entry {
     pub incremental: bool,
     /// Whether it then learns to predict a column.
     pub supervised: bool,
-    /// What becomes of a message of which it can't take some rows, where the file says nothing.
+    /// What becomes of a message of which it can't take some rows, where the file says nothing and it is not frozen.
     pub on_error: OnError,
     build: Build,
     schema: fn() -> Schema,
@@ -183,7 +183,7 @@ impl Entry {
             (true, _) => fitting_parameters().into(),
             _ => Vec::new(),
         };
-        let on_error = (self.role != Role::Fixed).then(|| on_error_parameter(self.on_error));
+        let on_error = (self.role != Role::Fixed).then(|| on_error_parameter(self.on_error, self.fits));
         columns.into_iter().chain(own).chain(fitting).chain(on_error).collect()
     }
 
@@ -245,15 +245,17 @@ fn fitting_parameters() -> [Parameter; 4] {
     ]
 }
 
-/// What every subtask takes that may refuse rows.
-fn on_error_parameter(default: OnError) -> Parameter {
+/// What every subtask takes that may refuse rows; `fits`: it may be fitted before.
+fn on_error_parameter(default: OnError, fits: bool) -> Parameter {
     let help = "Where it can't take some rows: all rows of their `message` become dead letters, or those rows alone, and \
                 the others go on as if they had not been there (`row`).";
+    let frozen = " With `fit = \"frozen\"`, `row` is the default.";
+    let frozen = if fits && default == OnError::Message { frozen } else { "" };
     Parameter {
         name: "on_error".into(),
         r#type: "\"message\" | \"row\"".into(),
         default: serde_json::to_value(default).expect("a name is a value"),
-        help: help.into(),
+        help: format!("{help}{frozen}"),
     }
 }
 

@@ -95,7 +95,7 @@ impl Step {
             Some(StreamKey::Text(slot)) => Some(slot),
             Some(StreamKey::All) | None => None,
         };
-        self.subtask.remembering(key, &self.scope)
+        self.subtask.remembering(key, &self.scope, self.on_error)
     }
 
     /// Whether a message goes on without the rows that it is refused for.

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use super::models::Shadowed;
 use super::transform::{BatchSubtask, Transform};
-use super::{ColumnSubtask, Fault, Learned, Learner, Refusal, Remembering, Role, Scope, Streaming};
+use super::{ColumnSubtask, Fault, Learned, Learner, OnError, Refusal, Remembering, Role, Scope, Streaming};
 use crate::data::{Kind, Message, Schema};
 
 /// A subtask: a struct of parameters as they stand in a dataflow file, and what it can do.
@@ -105,7 +105,8 @@ pub trait Incremental: Send + Sync {
     fn check_rows(&self, message: &Message, scope: &Scope) -> Result<(), Fault>;
 
     /// The empty state for these columns and each value of the text column in slot `key`; one for all without it.
-    fn remembering(self: Arc<Self>, key: Option<usize>, scope: &Scope) -> Box<dyn Remembering>;
+    /// `on_error` says what becomes of a message of which it can't learn some rows.
+    fn remembering(self: Arc<Self>, key: Option<usize>, scope: &Scope, on_error: OnError) -> Box<dyn Remembering>;
 }
 
 /// A subtask whose parameters name columns: what it does is known with the columns.
@@ -391,13 +392,14 @@ impl DynSubtask {
         self.incremental.as_ref().map_or(Ok(()), |subtask| subtask.check_stream())
     }
 
-    /// The empty keyed state of this subtask over the stream, by the values of the text column in slot `key`.
+    /// The empty keyed state of this subtask over the stream, by the values of the text column in slot `key`; `on_error`
+    /// says what becomes of a message of which it can't learn some rows.
     ///
     /// # Panics
     /// If it can't learn over the stream, which the dataflow's reader refuses.
-    pub fn remembering(&self, key: Option<usize>, scope: &Scope) -> Box<dyn Remembering> {
+    pub fn remembering(&self, key: Option<usize>, scope: &Scope, on_error: OnError) -> Box<dyn Remembering> {
         if let Some(model) = self.incremental.clone() {
-            return model.remembering(key, scope);
+            return model.remembering(key, scope, on_error);
         }
         let subtask = self.partial_fit.clone().expect("only subtasks that learn are asked");
         Box::new(Streaming::new(Box::new(move || subtask.learner()), key, scope.numbers.len()))

@@ -123,7 +123,7 @@ fn read(document: &Arc<Document>, registry: &Registry) -> Result<Dataflow, Spann
     together(&mut sources)?;
     let mut sinks = sinks.ok_or_else(|| missing("sink", "--sink"))?;
     sinks.iter_mut().for_each(|plan| plan.settings.origin = origin(&name, &sources));
-    let dataflow = Dataflow {
+    let mut dataflow = Dataflow {
         name,
         description: file.description.unwrap_or_default(),
         workers: file.workers,
@@ -149,6 +149,7 @@ fn read(document: &Arc<Document>, registry: &Registry) -> Result<Dataflow, Spann
     }
     dataflow.check_client_ids()?;
     dataflow.check_feedback()?;
+    dataflow.mark_publishes();
     Ok(dataflow)
 }
 

@@ -332,7 +332,8 @@ pub(crate) struct SourceSection {
     /// Whether a sink, a table or the dead letters may publish what the source takes again.
     #[serde(default)]
     pub allow_loop: bool,
-    /// For `mqtts://`: who signed the broker's certificate, or a self-signed one itself; the system's if not given.
+    /// For `mqtts://` and `wss://`: who signed the broker's certificate, or that certificate itself, which is then
+    /// trusted whatever names it has; the system's if not given.
     pub ca: Option<PathBuf>,
     /// For `mqtts://`: the client's certificate.
     pub certificate: Option<PathBuf>,
@@ -456,7 +457,8 @@ pub(crate) struct SinkSection {
     pub protocol: Option<Protocol>,
     /// The name of the connection at the broker.
     pub client_id: Option<String>,
-    /// For `mqtts://`: who signed the broker's certificate; the system's if not given.
+    /// For `mqtts://` and `wss://`: who signed the broker's certificate, or that certificate itself, which is then
+    /// trusted whatever names it has; the system's if not given.
     pub ca: Option<PathBuf>,
     /// For `mqtts://`: the client's certificate.
     pub certificate: Option<PathBuf>,

@@ -93,7 +93,9 @@ fn read_subtask(
         return check_fixed(entry.name, &table, name_span, place, count).map(|()| None);
     }
     let on_error = table.remove("on_error").map(|value| OnError::deserialize(ValueDeserializer::from(value)));
-    let on_error = on_error.transpose()?.unwrap_or(entry.on_error);
+    // What a fitted step makes of a row depends on this row alone.
+    let usual = if matches!(fitting, Fitting::Frozen(_)) { OnError::Row } else { entry.on_error };
+    let on_error = on_error.transpose()?.unwrap_or(usual);
     let key_spans: HashMap<String, Range<usize>> =
         table.iter().map(|(key, value)| (key.get_ref().to_string(), value.span())).collect();
     if entry.incremental && !matches!(fitting, Fitting::Stream { .. }) {

@@ -40,8 +40,8 @@ pub struct InfluxDb {
     pub password: Option<Password>,
     /// The token instead of user and password, `{ file = "PATH" }` or `{ env = "NAME" }`.
     pub token: Option<Password>,
-    /// The authority that signed the server's certificate, or a self-signed one itself, in PEM form; those of the system
-    /// if not given.
+    /// The authority that signed the server's certificate, or that certificate itself, which is then trusted whatever
+    /// names it has, in PEM form; those of the system if not given.
     pub ca: Option<PathBuf>,
     /// The client's certificate, in PEM form.
     pub certificate: Option<PathBuf>,

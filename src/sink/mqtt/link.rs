@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 
 use super::super::SinkProgress;
 use super::outbox::{LostConnection, Outbox};
-use crate::mqtt::{Backoff, Endpoint, MqttEvents, Negotiation, Protocol, hint, is_older, refusal, tls};
+use crate::mqtt::{Backoff, Endpoint, MqttEvents, Negotiation, Protocol, is_older, refusal, tls, unheard};
 
 /// Most requests that wait for the event loop: the in-flight publishes and the disconnect.
 const REQUESTS: usize = 1024;
@@ -55,6 +55,8 @@ pub struct LinkState {
     pub is_v3: bool,
     /// Failed attempts to connect and lost connections.
     pub attempts: u64,
+    /// Why the last of them has failed.
+    pub reason: String,
     pub stop: bool,
     pub failure: Option<String>,
 }
@@ -153,6 +155,7 @@ impl Link {
                     let wait = self.backoff.next_wait();
                     let wait = if taken_over { wait.max(TAKEN_OVER_INTERVAL) } else { wait };
                     tracing::warn!("no connection to the broker at {} ({reason}); again in {wait:?}", self.address);
+                    self.shared.lock().reason = reason;
                     self.shared.sleep(wait);
                 }
             }
@@ -290,13 +293,13 @@ impl Link {
         }
         if self.endpoint.url.tls
             && !self.shared.lock().connected
-            && let Some(reason) = tls::refusal(&self.address, error)
+            && let Some(reason) = tls::refusal(&self.address, self.endpoint.url.web, error)
         {
             return ConnectionEnd::Failed(reason);
         }
         let closed = if soon { LostConnection::Closed } else { LostConnection::Other };
-        if let Some(hint) = hint(&self.endpoint, error).filter(|_| !self.shared.lock().connected) {
-            return ConnectionEnd::lost(closed, format!("{error}{hint}"));
+        if !self.shared.lock().connected {
+            return ConnectionEnd::lost(closed, unheard(&self.endpoint, error));
         }
         match error {
             ConnectionError::MqttState(StateError::ServerDisconnect { reason_code, .. }) => match reason_code {

@@ -15,7 +15,7 @@ use super::link::{self, Link, LinkShared};
 use super::outbox::{self, RefusalReason};
 use super::topic::SinkTopic;
 use crate::data::recycle_lines;
-use crate::mqtt::{Endpoint, MqttUrl};
+use crate::mqtt::{Endpoint, MqttUrl, PublishMark};
 use crate::sink::{Deadline, Error, RefusedLine, Sink, SinkProgress, Takes};
 
 /// Timeout of the first attempt to connect once the run is stopped.
@@ -63,7 +63,10 @@ impl Publisher {
         )?;
         if !publisher.shared.lock().connected {
             let MqttUrl { host, port, .. } = &publisher.endpoint.url;
-            return Err(Error::Broker(format!("no broker at {host}:{port} for the sink {}", publisher.endpoint.url)));
+            let reason = &publisher.shared.lock().reason;
+            let reason = if reason.is_empty() { String::new() } else { format!(" ({reason})") };
+            let url = &publisher.endpoint.url;
+            return Err(Error::Broker(format!("no broker at {host}:{port} for the sink {url}{reason}")));
         }
         Ok(publisher)
     }
@@ -178,7 +181,8 @@ impl Publisher {
 impl Takes<Vec<u8>> for Publisher {
     fn write(&mut self, lines: Vec<u8>) -> Result<(), Error> {
         for row in lines.split(|byte| *byte == b'\n').filter(|row| !row.is_empty()) {
-            let user_properties = if self.properties { properties(row) } else { Vec::new() };
+            let mut user_properties = if self.properties { properties(row) } else { Vec::new() };
+            user_properties.extend(self.endpoint.mark.as_ref().map(PublishMark::property));
             match self.topic.as_ref().map(|topic| topic.of(row)).transpose() {
                 Ok(topic) => {
                     let properties = PublishProperties { user_properties, ..PublishProperties::default() };

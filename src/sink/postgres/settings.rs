@@ -25,7 +25,7 @@ pub struct Postgres {
     pub user: Option<String>,
     /// The password, `{ file = "PATH" }` or `{ env = "NAME" }`; that of the address if not given.
     pub password: Option<Password>,
-    /// The authority that signed the server's certificate, or a self-signed one itself, in PEM form; those of the system
-    /// if not given. With it, `sslmode` is `verify-full` unless the address says something else.
+    /// The authority that signed the server's certificate, or that certificate itself, which is then trusted whatever
+    /// names it has, in PEM form; those of the system if not given. With it, `sslmode` is `verify-full` unless the address says something else.
     pub ca: Option<PathBuf>,
 }

@@ -15,7 +15,8 @@ use super::acknowledger::{Acknowledger, SharedClient};
 use super::incoming::{IncomingEvent, IncomingItem};
 use crate::measure::{Clock, now_ms};
 use crate::mqtt::{
-    Backoff, Endpoint, LOOK_UP_INTERVAL, MqttEvents, Negotiation, Protocol, end_session, hint, is_older, refusal, tls,
+    Backoff, Endpoint, LOOK_UP_INTERVAL, MqttEvents, Negotiation, Protocol, end_session, is_older, refusal, tls,
+    unheard,
 };
 use crate::source::{Error, SourcePosition, SourceSettings, Stop};
 
@@ -65,6 +66,8 @@ pub(super) struct EventLoopOwner {
     pub(super) session: u64,
     /// Since when there has been no connection.
     pub(super) lost: Option<Instant>,
+    /// Why the last attempt to connect has failed.
+    pub(super) reason: Option<String>,
     /// Since when there has been one.
     pub(super) connected: Option<Instant>,
     /// The deadline of the subscription, if it is still due on this connection.
@@ -116,6 +119,7 @@ impl EventLoopOwner {
             connection: 0,
             session: 0,
             lost: Some(Instant::now()),
+            reason: None,
             connected: None,
             subscribes: None,
             backoff: Backoff::default(),
@@ -235,7 +239,17 @@ impl EventLoopOwner {
                 self.acknowledger.without.store(0, Ordering::Relaxed);
                 let _ = self.ready.try_send(());
             }
-            Incoming::Publish(publish) => self.queue(IncomingItem::Publish(publish)),
+            Incoming::Publish(publish) => {
+                if self.endpoint.mark.as_ref().is_some_and(|mark| mark.is_of(&publish)) {
+                    let topic = String::from_utf8_lossy(&publish.topic);
+                    return Err(Error::Broker(format!(
+                        "{topic}: this dataflow has published that itself, and its own source {} takes it again, for ever: give \
+                         the sink another topic; allow_loop = true in [source] permits it",
+                        self.endpoint.url
+                    )));
+                }
+                self.queue(IncomingItem::Publish(publish));
+            }
             Incoming::PingResp(_) => self.confirmed(self.pinged),
             Incoming::UnsubAck(answer) => {
                 if let Some((_, count)) = self.question.take_if(|(id, _)| *id == answer.pkid) {
@@ -296,7 +310,7 @@ impl EventLoopOwner {
         }
         (self.sent, self.answered, self.pinged) = (0, 0, 0);
         (self.question, self.since) = (None, Some(Instant::now()));
-        (self.lost, self.connected) = (None, Some(Instant::now()));
+        (self.lost, self.reason, self.connected) = (None, None, Some(Instant::now()));
         self.subscribes = Some(Instant::now() + SUBSCRIBE_TIMEOUT);
         self.subscribe_in_time()
     }
@@ -371,7 +385,7 @@ impl EventLoopOwner {
         }
         if self.connection == 0
             && url.tls
-            && let Some(refusal) = tls::refusal(&address, error)
+            && let Some(refusal) = tls::refusal(&address, url.web, error)
         {
             return Err(Error::Broker(refusal));
         }
@@ -380,10 +394,11 @@ impl EventLoopOwner {
                 "the session at {address} holds an exchange at QoS 2 that cannot be taken up again: give another client_id"
             )));
         }
-        let hint = hint(&self.endpoint, error).filter(|_| self.connection == 0).unwrap_or_default();
+        let reason = if self.connection == 0 { unheard(&self.endpoint, error) } else { error.to_string() };
         self.judge(error);
         let wait = self.backoff.next_wait();
-        tracing::warn!("no connection to the broker at {address} ({error}{hint}); again in {wait:?}");
+        tracing::warn!("no connection to the broker at {address} ({reason}); again in {wait:?}");
+        self.reason = Some(reason);
         let until = Instant::now() + wait;
         while Instant::now() < until && !self.is_over() {
             if self.stop.is_set() {
@@ -438,10 +453,11 @@ impl EventLoopOwner {
         let Some(patience) = self.patience().filter(|_| self.is_late()) else { return Ok(()) };
         let Endpoint { url, .. } = &self.endpoint;
         Err(Error::Broker(format!(
-            "no broker at {}:{} within {}: check the address, or start one with `rowmill broker`",
+            "no broker at {}:{} within {}{}: check the address, or start one with `rowmill broker`",
             url.host,
             url.port,
-            humantime::format_duration(patience)
+            humantime::format_duration(patience),
+            self.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default()
         )))
     }
 

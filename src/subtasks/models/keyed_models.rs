@@ -1,5 +1,6 @@
 //! The keyed state of a model that learns over the stream: a model a key.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use super::online_model::OnlineModel;
 use super::{Features, Learning, Model, ModelOutput, OutputValues};
 use crate::data::{KeyedState, Kind, Message, TextColumn, from_bytes, to_bytes};
 use crate::subtasks::streaming::groups;
-use crate::subtasks::{Remembering, Scope};
+use crate::subtasks::{OnError, Remembering, Scope};
 
 /// A model for each key: of each message it first says what it thinks, then it learns from it.
 pub struct KeyedModels<L: Learning> {
@@ -16,11 +17,22 @@ pub struct KeyedModels<L: Learning> {
     key: Option<usize>,
     /// The names of the columns that it learns from.
     columns: Vec<String>,
+    /// What becomes of a message of which it can't learn some rows.
+    on_error: OnError,
     outputs: Vec<ModelOutput>,
     /// What its new columns hold.
     new: Vec<Kind>,
     states: BTreeMap<Option<String>, L::State>,
     changed: BTreeSet<Option<String>>,
+}
+
+/// What comes of learning from rows.
+struct Lesson<S> {
+    /// What is known then, if anything was learnt.
+    state: Option<S>,
+    /// The rows that are refused, and why.
+    refused: BTreeSet<usize>,
+    reason: String,
 }
 
 /// A new column as it is filled, group by group.
@@ -32,20 +44,49 @@ enum NewColumn {
 
 impl<L: Learning> KeyedModels<L> {
     /// Models that have learnt nothing yet.
-    pub fn new(online: Arc<OnlineModel<L>>, key: Option<usize>, columns: Vec<String>) -> KeyedModels<L> {
+    pub fn new(
+        online: Arc<OnlineModel<L>>,
+        key: Option<usize>,
+        columns: Vec<String>,
+        on_error: OnError,
+    ) -> KeyedModels<L> {
         let (outputs, new) = (online.outputs(), online.known_columns().into_iter().map(|(_, kind)| kind).collect());
-        KeyedModels { online, key, columns, outputs, new, states: BTreeMap::new(), changed: BTreeSet::new() }
+        KeyedModels { online, key, columns, on_error, outputs, new, states: BTreeMap::new(), changed: BTreeSet::new() }
     }
 
-    /// Learns from some rows of a key.
-    fn learn(&mut self, key: Option<String>, gathered: &[Vec<f64>], targets: &[f64]) -> Result<(), String> {
+    /// Learns from rows of a key, whose targets stand beside them. With [`OnError::Row`], only those at fault are refused:
+    /// the others are learnt as if they had not been there.
+    fn learn(
+        &self,
+        key: &Option<String>,
+        message: &Message,
+        scope: &Scope,
+        mut examples: Vec<(usize, f64)>,
+    ) -> Lesson<L::State> {
         let learning = &self.online.learning;
-        let before = self.states.get(&key);
-        let mut state = before.map_or_else(|| learning.start(&self.columns), Clone::clone);
-        learning.partial_fit(&mut state, &features(gathered, targets.len()), targets)?;
-        self.states.insert(key.clone(), state);
-        self.changed.insert(key);
-        Ok(())
+        let before = self.states.get(key).map_or_else(|| Cow::Owned(learning.start(&self.columns)), Cow::Borrowed);
+        let mut lesson = Lesson { state: None, refused: BTreeSet::new(), reason: String::new() };
+        while !examples.is_empty() {
+            let (rows, targets): (Vec<usize>, Vec<f64>) = examples.iter().copied().unzip();
+            let gathered = gather(message, scope, &rows);
+            let features = features(&gathered, rows.len());
+            let mut state = L::State::clone(&before);
+            let Err(reason) = learning.partial_fit(&mut state, &features, &targets) else {
+                lesson.state = Some(state);
+                break;
+            };
+            lesson.reason = reason;
+            let at_fault = match self.on_error {
+                OnError::Row => learning.unlearnable(&before, &features, &targets),
+                OnError::Message => Vec::new(),
+            };
+            match at_fault.is_empty() {
+                true => lesson.refused.extend(rows),
+                false => lesson.refused.extend(at_fault.into_iter().map(|place| rows[place])),
+            }
+            examples.retain(|(row, _)| !lesson.refused.contains(row));
+        }
+        lesson
     }
 
     /// What a model says of the rows of a key that learns from each before the next one.
@@ -100,15 +141,15 @@ impl<L: Learning> Remembering for KeyedModels<L> {
                 let said = model.evaluate(&features(&gathered, rows.len()), &self.outputs);
                 new.iter_mut().zip(said).for_each(|(column, values)| column.fill(&rows, &values));
             }
-            let learnt: Vec<(usize, f64)> = rows.iter().filter_map(|row| Some((*row, targets[*row]?))).collect();
-            let (learnt, targets): (Vec<usize>, Vec<f64>) = learnt.into_iter().unzip();
-            if learnt.is_empty() {
-                continue;
+            let examples = rows.iter().filter_map(|row| Some((*row, targets[*row]?))).collect();
+            let Lesson { state, refused: rows, reason } = self.learn(&key, message, scope, examples);
+            if let Some(state) = state {
+                self.states.insert(key.clone(), state);
+                self.changed.insert(key);
             }
-            let gathered = if learnt.len() == rows.len() { gathered } else { gather(message, scope, &learnt) };
-            if let Err(reason) = self.learn(key, &gathered, &targets) {
-                refused(learnt.iter().map(|row| message.ids[*row]).collect(), reason);
-                learnt.iter().for_each(|row| keep[*row] = false);
+            if !rows.is_empty() {
+                rows.iter().for_each(|row| keep[*row] = false);
+                refused(rows.into_iter().map(|row| message.ids[row]).collect(), reason);
             }
         }
         new.into_iter().for_each(|column| column.append_to(message));
@@ -175,7 +216,7 @@ mod tests {
 
     fn models(parameters: &str) -> Lines {
         let online = serde::Deserialize::deserialize(ValueDeserializer::parse(parameters).unwrap()).unwrap();
-        KeyedModels::new(Arc::new(online), Some(0), names(1))
+        KeyedModels::new(Arc::new(online), Some(0), names(1), OnError::Row)
     }
 
     fn scope() -> Scope {
@@ -232,6 +273,24 @@ mod tests {
         let (others, refused) = said(&mut models, &[(1e300, 0.0, 1.0, "a"), (1.0, f64::NAN, 1.0, "a")]);
         assert_eq!((others, refused), (vec![2.0], vec![0]));
         assert_eq!(said(&mut models, &[(3.0, f64::NAN, 1.0, "a")]).0, [4.0]);
+    }
+
+    #[test]
+    fn the_rows_beside_them_are_learnt_as_if_they_had_come_alone() {
+        let good = [(1.0, 2.0, 1.0, "a"), (2.0, 5.0, 1.0, "a"), (1.5, 1.0, 1.0, "b"), (0.5, 4.0, 1.0, "a")];
+        let bad = [(1.7e308, 1e10, 1.0, "a"), (-1.7e308, 1e10, 1.0, "b")];
+        let both = [good[0], bad[0], good[1], good[2], bad[1], good[3]];
+        for parameters in [PLAIN, "{random_state = 1}", "{random_state = 7, penalty = 'l2', average = true}"] {
+            let (mut alone, mut beside) = (models(parameters), models(parameters));
+            for _ in 0..2 {
+                assert_eq!(said(&mut alone, &good).1, [0; 0]);
+                assert_eq!(said(&mut beside, &both).1, [1, 4], "{parameters}");
+            }
+            assert_eq!(said(&mut beside, &good).0, said(&mut alone, &good).0, "{parameters}");
+            let mut whole = models(parameters);
+            whole.on_error = OnError::Message;
+            assert_eq!(said(&mut whole, &both).1, [0, 1, 2, 5, 3, 4], "of each key all rows");
+        }
     }
 
     #[test]

@@ -90,4 +90,9 @@ pub trait Learning: DeserializeOwned + JsonSchema + Send + Sync + 'static {
     fn partial_fit(&self, _state: &mut Self::State, _features: &Features<'_>, _targets: &[f64]) -> Result<(), String> {
         Ok(())
     }
+
+    /// Where it has failed to learn from rows: those that are at fault, by their places; none if it is not some rows'.
+    fn unlearnable(&self, _state: &Self::State, _features: &Features<'_>, _targets: &[f64]) -> Vec<usize> {
+        Vec::new()
+    }
 }

@@ -13,7 +13,8 @@ use super::served::{self, Served};
 use super::{Classes, Learning, Target};
 use crate::data::{self, Kind, Message};
 use crate::subtasks::{
-    BatchSubtask, Fault, Fit, Flaw, Incremental, Learned, Refusal, Remembering, Scope, Subtask, Traits, Transform,
+    BatchSubtask, Fault, Fit, Flaw, Incremental, Learned, OnError, Refusal, Remembering, Scope, Subtask, Traits,
+    Transform,
 };
 
 /// A model as a step of a dataflow that predicts, and then learns.
@@ -119,7 +120,7 @@ impl<L: Learning> Incremental for Online<L> {
         Err(Flaw::of_rows(rows, reason).named(&column.name, &message.ids))
     }
 
-    fn remembering(self: Arc<Self>, key: Option<usize>, scope: &Scope) -> Box<dyn Remembering> {
-        Box::new(KeyedModels::new(self.0.clone(), key, column_names(scope)))
+    fn remembering(self: Arc<Self>, key: Option<usize>, scope: &Scope, on_error: OnError) -> Box<dyn Remembering> {
+        Box::new(KeyedModels::new(self.0.clone(), key, column_names(scope), on_error))
     }
 }

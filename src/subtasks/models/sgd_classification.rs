@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::classifier::columns_of;
 use super::linear_classifier::Probability;
-use super::sgd_method::{SgdMethod, SgdState};
+use super::sgd_method::{Lessons, SgdMethod, SgdState};
 use super::{Classes, Classify, Features, Learning, LinearClassifier, ModelOutput, Target};
 use crate::data::Kind;
 use crate::kernels::sgd::Loss;
@@ -63,6 +63,17 @@ impl<P: SgdClassifierParameters> SgdClassification<P> {
             Loss::ModifiedHuber => Probability::ModifiedHuber,
             _ => Probability::None,
         }
+    }
+
+    /// Each class against the others, or the second of two against the first.
+    fn lessons(&self, targets: &[f64]) -> Lessons {
+        let negative = if self.0.method().sgd.loss == Loss::Logistic { 0.0 } else { -1.0 };
+        let against = |class: usize| {
+            let target = |label: &f64| if *label == class as f64 { 1.0 } else { negative };
+            targets.iter().map(target).collect::<Vec<f64>>()
+        };
+        let classes = if self.count() == 2 { 1..2 } else { 0..self.count() };
+        Lessons { each: classes.map(against).zip(self.weights()).collect(), classifies: true }
     }
 
     /// What the rows of each model's class count, and the others.
@@ -130,16 +141,9 @@ impl<P: SgdClassifierParameters> Learning for SgdClassification<P> {
         features: &Features<'_>,
         targets: &[f64],
     ) -> Result<(), String> {
-        let method = self.0.method();
-        let negative = if method.sgd.loss == Loss::Logistic { 0.0 } else { -1.0 };
-        let against = |class: usize| {
-            let target = |label: &f64| if *label == class as f64 { 1.0 } else { negative };
-            targets.iter().map(target).collect::<Vec<f64>>()
-        };
-        let binary = self.count() == 2;
-        let each = if binary { vec![against(1)] } else { (0..self.count()).map(against).collect() };
+        let (method, binary) = (self.0.method(), self.count() == 2);
         let before: Vec<f64> = state.sgd.models.iter().map(|model| model.intercept).collect();
-        method.epoch(&mut state.sgd, &features.columns, &each, &self.weights(), true)?;
+        method.epoch(&mut state.sgd, &features.columns, &self.lessons(targets))?;
         let was_averaged = std::mem::replace(&mut state.averaged, method.is_averaged(&state.sgd));
         for (model, before) in state.sgd.models.iter_mut().zip(before) {
             match (binary, was_averaged, state.averaged) {
@@ -154,5 +158,9 @@ impl<P: SgdClassifierParameters> Learning for SgdClassification<P> {
             }
         }
         Ok(())
+    }
+
+    fn unlearnable(&self, state: &ClassificationState, features: &Features<'_>, targets: &[f64]) -> Vec<usize> {
+        self.0.method().overflowing(&state.sgd, &features.columns, &self.lessons(targets))
     }
 }

@@ -1,5 +1,7 @@
 //! Learning by stochastic gradient descent: what the linear models share that do.
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -96,6 +98,20 @@ pub struct SgdState {
     pub t: f64,
 }
 
+/// What each model is to learn of the rows of a message.
+pub struct Lessons {
+    /// A target a row; and what rows with one above 0 count, and the others.
+    pub each: Vec<(Vec<f64>, (f64, f64))>,
+    /// Whether they are the models of a classifier.
+    pub classifies: bool,
+}
+
+impl Lessons {
+    fn rows(&self) -> usize {
+        self.each.first().map_or(0, |(targets, _)| targets.len())
+    }
+}
+
 impl SgdMethod {
     /// Refuses parameters that scikit-learn refuses, and an order that nobody could repeat.
     ///
@@ -164,27 +180,38 @@ impl SgdMethod {
         }
     }
 
-    /// One epoch of each model over the rows of a message; `targets` and `weights` are those of each model.
+    /// The order in which each model learns the rows of a message.
+    fn orders(&self, models: usize, rows: usize, classifies: bool) -> impl Iterator<Item = Vec<usize>> {
+        let order = move |seed| if self.shuffle { sgd::shuffled(rows, seed) } else { (0..rows).collect() };
+        self.seeds(models, classifies).into_iter().map(order)
+    }
+
+    /// One epoch of each model over the rows of a message.
     ///
     /// # Errors
     /// In scikit-learn's words, weights that are no longer finite; the state is then unspecified.
-    pub fn epoch(
-        &self,
-        state: &mut SgdState,
-        columns: &[&[f64]],
-        targets: &[impl AsRef<[f64]>],
-        weights: &[(f64, f64)],
-        classifies: bool,
-    ) -> Result<(), String> {
-        let rows = targets.first().map_or(0, |targets| targets.as_ref().len());
-        let seeds = self.seeds(state.models.len(), classifies);
-        for (((model, targets), weights), seed) in state.models.iter_mut().zip(targets).zip(weights).zip(seeds) {
-            let order: Vec<usize> = if self.shuffle { sgd::shuffled(rows, seed) } else { (0..rows).collect() };
-            let examples = Examples { columns, targets: targets.as_ref(), order: &order, weights: *weights };
-            self.sgd.epoch(model, &examples, state.t)?;
+    pub fn epoch(&self, state: &mut SgdState, columns: &[&[f64]], lessons: &Lessons) -> Result<(), String> {
+        let (rows, t) = (lessons.rows(), state.t);
+        let orders = self.orders(state.models.len(), rows, lessons.classifies);
+        for ((model, (targets, weights)), order) in state.models.iter_mut().zip(&lessons.each).zip(orders) {
+            let examples = Examples { columns, targets, order: &order, weights: *weights };
+            self.sgd.epoch(model, &examples, t)?;
         }
         state.t += rows as f64;
         Ok(())
+    }
+
+    /// The rows of such an epoch that make the weights of a model overflow.
+    pub fn overflowing(&self, state: &SgdState, columns: &[&[f64]], lessons: &Lessons) -> Vec<usize> {
+        let orders = self.orders(state.models.len(), lessons.rows(), lessons.classifies);
+        let each = state.models.iter().zip(&lessons.each).zip(orders);
+        let rows: BTreeSet<usize> = each
+            .flat_map(|((model, (targets, weights)), order)| {
+                let examples = Examples { columns, targets, order: &order, weights: *weights };
+                self.sgd.overflowing(model, &examples, state.t)
+            })
+            .collect();
+        rows.into_iter().collect()
     }
 
     /// Whether the averages have taken the place of the weights.

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::sgd_method::{SgdMethod, SgdState};
+use super::sgd_method::{Lessons, SgdMethod, SgdState};
 use super::{Features, Learning, LinearRegressor, ModelOutput, Regress, Target};
 use crate::data::Kind;
 use crate::subtasks::Refusal;
@@ -65,6 +65,14 @@ impl<P: SgdRegressorParameters> Learning for SgdRegression<P> {
     }
 
     fn partial_fit(&self, state: &mut SgdState, features: &Features<'_>, targets: &[f64]) -> Result<(), String> {
-        self.0.method().epoch(state, &features.columns, &[targets], &[(1.0, 1.0)], false)
+        self.0.method().epoch(state, &features.columns, &lessons(targets))
     }
+
+    fn unlearnable(&self, state: &SgdState, features: &Features<'_>, targets: &[f64]) -> Vec<usize> {
+        self.0.method().overflowing(state, &features.columns, &lessons(targets))
+    }
+}
+
+fn lessons(targets: &[f64]) -> Lessons {
+    Lessons { each: vec![(targets.to_vec(), (1.0, 1.0))], classifies: false }
 }
