@@ -13,6 +13,10 @@ pub const MOST_ROWS: usize = 1000;
 pub struct DecimalSearch {
     commas: bool,
     points: bool,
+    /// Whether commas stand between thousands for certain.
+    commas_apart: bool,
+    /// Whether points do.
+    points_apart: bool,
 }
 
 impl DecimalSearch {
@@ -26,8 +30,15 @@ impl DecimalSearch {
     pub fn observe_cell(&mut self, cell: &str) {
         let number = |mark| number_by(cell, mark).is_some_and(f64::is_finite);
         match (number(DecimalMark::Point), number(DecimalMark::Comma)) {
-            (true, false) => self.points |= !may_be_thousands(cell),
-            (false, true) => self.commas |= cell.contains(','),
+            (true, false) => {
+                self.points |= !may_be_thousands(cell);
+                self.commas_apart |= cell.contains(',');
+            }
+            (false, true) => {
+                self.commas |= cell.contains(',');
+                // Beside a decimal comma a lone point is refused: these are between thousands.
+                self.points_apart |= cell.contains('.');
+            }
             _ => {}
         }
     }
@@ -35,6 +46,14 @@ impl DecimalSearch {
     /// A comma, if some number has one and none has a decimal point for certain.
     pub fn found(self) -> Option<DecimalMark> {
         (self.commas && !self.points).then_some(DecimalMark::Comma)
+    }
+
+    /// The character between thousands, if some number shows it for certain.
+    pub fn thousands(self) -> Option<char> {
+        match self.found() {
+            Some(_) => self.points_apart.then_some('.'),
+            None => (self.commas_apart && !self.points_apart).then_some(','),
+        }
     }
 }
 
@@ -56,6 +75,22 @@ mod tests {
             let mut search = DecimalSearch::default();
             cells.iter().for_each(|cell| search.observe_cell(cell));
             assert_eq!(search.found().is_some(), comma, "{cells:?}");
+        }
+    }
+
+    #[test]
+    fn what_stands_between_thousands_is_found_where_it_is_certain() {
+        for (cells, thousands) in [
+            (&["1.234,5", "1.013"][..], Some('.')),
+            (&["12,5", "1.234.567"], Some('.')),
+            (&["12,5", "1.013"], None),
+            (&["1,234.5", "1,013"], Some(',')),
+            (&["1,013", "7.5"], None),
+            (&["1,234.5", "1.234,5"], None),
+        ] {
+            let mut search = DecimalSearch::default();
+            cells.iter().for_each(|cell| search.observe_cell(cell));
+            assert_eq!(search.thousands(), thousands, "{cells:?}");
         }
     }
 }

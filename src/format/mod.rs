@@ -56,6 +56,7 @@ pub(crate) mod value;
 pub mod weatherlink;
 pub mod weewx;
 
+pub(crate) use cell_rules::written_number;
 pub use cell_rules::{BadCell, CellRules};
 pub use column_builder::BadCells;
 pub use column_keys::ColumnKeys;
