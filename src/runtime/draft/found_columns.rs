@@ -110,6 +110,10 @@ impl FoundColumn {
                 "{name} is a text: {word} may be a thousand or a fraction; thousands = \".\" in [schema] reads a thousand"
             ));
         }
+        let has_comma = |word: &&String| number_by(word, DecimalMark::Comma).is_some();
+        if let Some(word) = self.words.iter().find(has_comma) {
+            return Some(format!("{name} is a text: {word} has a decimal comma where other numbers have a point"));
+        }
         // Among texts a number is nothing to be told of.
         if self.numbers < self.others.max(1) {
             return None;
