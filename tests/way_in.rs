@@ -358,6 +358,196 @@ fn files_are_read_by_what_is_written_for_them() {
     }
 }
 
+/// No value is lost on the way: a run of what `new` writes has each as it stands in the source, with what is told of it.
+#[test]
+fn no_value_is_lost_by_what_is_written_for_a_file() {
+    const LONG: &str = r#"{"dev":1234567890123456789,"eui":"0004E30000010530","ts":1709294400000000001}"#;
+    let words = "time,dir\n2024-03-01 12:00,90\n2024-03-01 12:05,VRB\n2024-03-01 12:10,>300\n2024-03-01 12:15,10\n\
+                 2024-03-01 12:20,20\n2024-03-01 12:25,30\n2024-03-01 12:30,40\n2024-03-01 12:35,50\n";
+    let off = "{\"power\":1,\"relay\":\"on\"}\n{\"power\":2,\"relay\":\"on\"}\n{\"power\":3,\"relay\":\"on\"}\n\
+               {\"power\":4,\"relay\":\"on\"}\n{\"power\":\"off\",\"relay\":\"off\"}\n";
+    let influx = "weather,station=a temp=1.5,hum=80i 1709294400000000000\n\
+                  weather,station=b temp=2.5,hum=81i 1709294460000000000\n";
+    let cases = [
+        (
+            "a.ndjson",
+            "{\"id\":\"1001\"}\n{\"id\":\"1002\"}\n{\"id\":\"1003\"}\n{\"id\":\"1004\"}\n{\"id\":\"100a\"}\n",
+            "id is a text: its numbers stand beside \"100a\"",
+            json!([{"id": "1001"}, {"id": "1002"}, {"id": "1003"}, {"id": "1004"}, {"id": "100a"}]),
+        ),
+        (
+            "b.csv",
+            words,
+            "dir is a text: its numbers stand beside \"VRB\", \">300\"",
+            json!([{"dir": "90"}, {"dir": "VRB"}, {"dir": ">300"}, {"dir": "10"}]),
+        ),
+        (
+            "c.ndjson",
+            off,
+            "power is a text",
+            json!([{"power": "1", "relay": "on"}, {}, {}, {}, {"power": "off", "relay": "off"}]),
+        ),
+        (
+            "d.ndjson",
+            "{\"t\":1,\"s\":\"x\"}\n{\"t\":\"unavailable\",\"s\":\"y\"}\n",
+            "missing = [\"unavailable\"]",
+            json!([{"t": 1.0}, {"t": null, "s": "y"}]),
+        ),
+        // The word for no value is another text's value.
+        (
+            "e.ndjson",
+            "{\"t\":1,\"s\":\"unknown\"}\n{\"t\":\"unknown\",\"s\":\"y\"}\n",
+            "t is a text: unknown",
+            json!([{"t": "1", "s": "unknown"}, {"t": "unknown", "s": "y"}]),
+        ),
+        (
+            "f.ndjson",
+            LONG,
+            "unit = \"ns\"",
+            json!([{"dev": "1234567890123456789", "eui": "0004E30000010530",
+            "ts": "2024-03-01T12:00:00.000000001Z"}]),
+        ),
+        (
+            "g.ndjson",
+            "{\"id\":\"0012\",\"t\":\"12.5\"}\n",
+            "id is a text: a number would lose the zeros of 0012",
+            json!([{"id": "0012", "t": 12.5}]),
+        ),
+        (
+            "h.csv",
+            "plz,n,t\n01067,007,1\n10115,7,2\n",
+            "plz is a text",
+            json!([{"plz": "01067", "n": 7.0}, {"plz": "10115", "n": 7.0}]),
+        ),
+        (
+            "i.csv",
+            "t;p\n1.234,5;1.013\n2.234,5;1.014\n",
+            "thousands = \".\"",
+            json!([{"t": 1234.5, "p": 1013.0}, {"t": 2234.5, "p": 1014.0}]),
+        ),
+        ("j.csv", "t;p\n12,5;1.013\n13,5;1.014\n", "p is a text", json!([{"t": 12.5, "p": "1.013"}])),
+        (
+            "k.csv",
+            "t,p\n\"1,234.5\",\"1,013\"\n2,7\n",
+            "thousands = \",\"",
+            json!([{"t": 1234.5, "p": 1013.0}, {"t": 2.0}]),
+        ),
+        (
+            "l.ndjson",
+            "{\"t\":\"12,5\",\"p\":\"1.013,2\"}\n{\"t\":\"13\",\"p\":\"1.014\"}\n",
+            "decimal = \",\"",
+            json!([{"t": 12.5, "p": 1013.2}, {"t": 13.0, "p": 1014.0}]),
+        ),
+        ("m.ndjson", "{\"t\":\"12,5\",\"p\":\"13.25\"}\n", "t is a text", json!([{"t": "12,5", "p": 13.25}])),
+        ("n.txt", influx, "format = \"influx\"", json!([{"temp": 1.5, "station": "a"}, {"temp": 2.5, "hum": 81.0}])),
+        (
+            "o.json",
+            r#"{"lat":1.5,"hourly":{"time":["2024-03-01T00:00","2024-03-01T01:00"],"t":[1,2]}}"#,
+            "rows = \"hourly\"",
+            json!([{"t": 1.0, "lat": 1.5}, {"t": 2.0, "lat": 1.5}]),
+        ),
+    ];
+    let directory = tempfile::tempdir().unwrap();
+    for (name, bytes, says, expected) in cases {
+        // As a user has it: the file is named after its rows, and stands beside them.
+        std::fs::write(directory.path().join(name), bytes).unwrap();
+        let stem = &name[..1];
+        let done = |arguments: &[&str]| {
+            let done = rowmill(arguments).current_dir(directory.path()).output().unwrap();
+            assert!(done.status.success(), "{name}: {arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
+        };
+        let file = format!("{stem}.toml");
+        done(&["new", "--source", name, "-o", &file]);
+        let text = std::fs::read_to_string(directory.path().join(&file)).unwrap();
+        assert!(text.contains(says), "{name}: {says} is not in\n{text}");
+        done(&["check", &file]);
+        done(&["run", "--quiet", &file]);
+        let results = if name.ends_with(".ndjson") { format!("{stem}-out") } else { stem.to_owned() };
+        let out = directory.path().join(format!("{results}.ndjson"));
+        let dead = directory.path().join(format!("{results}-dead.ndjson"));
+        assert_eq!(std::fs::read_to_string(dead).unwrap_or_default(), "", "{name}: {text}");
+        let written = rows(&out);
+        for (row, expected) in written.iter().zip(expected.as_array().unwrap()) {
+            for (key, value) in expected.as_object().unwrap() {
+                assert_eq!(&row[key], value, "{name}: {key} of {row}:\n{text}");
+            }
+        }
+        assert!(written.len() >= expected.as_array().unwrap().len(), "{name}: {text}");
+    }
+}
+
+/// What is written never writes into a file that is there, least of all into its own source, under whatever name.
+#[test]
+fn results_go_to_a_file_of_their_own() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    std::fs::create_dir_all(at("else")).unwrap();
+    std::fs::write(at("else/rows.ndjson"), "{\"t\":1}\n").unwrap();
+    std::os::unix::fs::symlink("else/rows.ndjson", at("weather.ndjson")).unwrap();
+    std::os::unix::fs::symlink("nowhere", at("weather-out-dead.ndjson")).unwrap();
+    for (source, file, sink) in [
+        ("weather.ndjson", "weather.toml", "weather-out-2.ndjson"),
+        ("else/rows.ndjson", "else/weather.toml", "weather-out-2.ndjson"),
+        ("-", "rows.toml", "rows.ndjson"),
+        ("else/rows.ndjson", "else/other.toml", "other.ndjson"),
+    ] {
+        let rows = std::fs::File::open(at("else/rows.ndjson")).unwrap();
+        let mut new = rowmill(&["new", "--source", source, "-o", file]);
+        let done = new.current_dir(directory.path()).stdin(rows).output().unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        let text = std::fs::read_to_string(at(file)).unwrap();
+        assert!(text.contains(&format!("[sink]\nurl = \"{sink}\"")), "{source} {file}: {text}");
+        let check = rowmill(&["check", file]).current_dir(directory.path()).output().unwrap();
+        assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
+    }
+}
+
+/// What a file shows is what a run of it makes, and what is not shown is told.
+#[test]
+fn a_file_is_shown_as_a_run_reads_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let peek = |name: &str, text: &str| {
+        std::fs::write(directory.path().join(name), text).unwrap();
+        let shown = rowmill(&["peek", name, "--rows", "2"]).current_dir(directory.path()).output().unwrap();
+        (String::from_utf8(shown.stdout).unwrap(), String::from_utf8(shown.stderr).unwrap())
+    };
+    let (shown, told) = peek("a.csv", "t;p\n1.234,5;1.013\n2,5;1.014\n");
+    assert!(shown.contains("t = 1234.5, p = \"1.013\"") && told.contains("thousands = \".\""), "{shown}{told}");
+    // The third row says what the column is.
+    let (shown, told) = peek("b.csv", "t\n1\n2\nx\n");
+    assert!(shown.contains("t = \"1\"") && told.contains("beside \"x\""), "{shown}{told}");
+    let (shown, told) =
+        peek("c.json", r#"{"lat":1,"hourly":{"time":["2024-03-01T00:00","2024-03-01T01:00"],"t":[1,2]}}"#);
+    assert!(shown.contains("lat = 1") && told.contains("rows = \"hourly\", with the columns t, time"), "{shown}{told}");
+    let arrays = "{\"st\":\"a\",\"temps\":[{\"v\":1},{\"v\":2}],\"hums\":[{\"h\":5}]}\n\
+                  {\"st\":\"b\",\"temps\":[{\"v\":3}],\"hums\":[{\"h\":6},{\"h\":7}]}\n";
+    let (_, told) = peek("d.ndjson", arrays);
+    assert!(told.contains("the columns hums[0].h, temps[0].v") && told.contains("rows = \"temps\""), "{told}");
+    let (_, told) = peek("e.ndjson", "{\"t\":1}\n");
+    assert_eq!(told, "");
+}
+
+/// Regression: values that came late were told as progress alone, and rows of a generator stood in their place.
+#[test]
+fn the_page_shows_no_generated_rows_for_values_that_came_late() {
+    let projects = Projects::new();
+    let page = Page::start(&projects);
+    let (port, _broker) = embedded();
+    let toml = format!(
+        "schema = \"infer\"\n[source]\nurl = \"mqtt://127.0.0.1:{port}/w/+/+\"\ntopic = \"w/{{station}}/{{column}}\"\n\
+         collect = \"30s\"\n[sink]\nurl = \"null\"\n"
+    );
+    let (status, answer) = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(Duration::from_secs(2));
+            publish(port, &texts(&[("w/north/temp", "20.5"), ("w/north/hum", "50")]));
+        });
+        page.post("/api/v1/preview", json!({ "toml": toml }))
+    });
+    assert!(status == 200 && answer["rows_from"] == "source", "{answer}");
+    assert_eq!(answer["steps"][0]["after"]["rows"].as_array().map(Vec::len), Some(1), "{answer}");
+}
+
 #[test]
 fn payloads_are_shown_beside_the_rows_they_become() {
     let (port, _broker) = embedded();

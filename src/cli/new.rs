@@ -1,7 +1,7 @@
 //! `rowmill new`: a first dataflow file for a source.
 
 use std::io::{ErrorKind, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ pub fn run(arguments: &NewArguments, registry: &Registry) -> Result<ExitCode, Fa
     let sample = peek::sample(&dataflow, arguments.rows, arguments.wait)?;
     let name = name(arguments, &dataflow.source().url);
     let proposed = propose(&name, &dataflow.source().url, &sample, arguments.rows as usize, registry);
-    let proposal = proposed.map_err(Failure::Failed)?;
+    let proposal = proposed.map_err(Failure::Failed)?.writing_to(&results(&name));
     let text = proposal.text();
     let Some(path) = &arguments.output else {
         print(&text);
@@ -48,6 +48,17 @@ pub fn run(arguments: &NewArguments, registry: &Registry) -> Result<ExitCode, Fa
     }
     eprintln!("{} from {} rows; `rowmill run {}` runs it", path.display(), proposal.rows(), path.display());
     Ok(ExitCode::SUCCESS)
+}
+
+/// The name of the files of results: no file has it, be it the source itself or the rows of somebody else.
+fn results(name: &str) -> String {
+    let is_free = |stem: &String| {
+        let is_there = |end: &str| Path::new(&format!("{stem}{end}")).symlink_metadata().is_ok();
+        !is_there(".ndjson") && !is_there("-dead.ndjson")
+    };
+    let numbered = (2..).map(|number| format!("{name}-out-{number}"));
+    let mut names = [name.to_owned(), format!("{name}-out")].into_iter().chain(numbered);
+    names.find(is_free).unwrap_or_else(|| name.to_owned())
 }
 
 /// The name of the dataflow: that of its file, or of what it reads.

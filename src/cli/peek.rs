@@ -11,6 +11,9 @@ use crate::registry::Registry;
 use crate::runtime;
 use crate::source::RawSample;
 
+/// So many rows of a file's beginning are looked at for their columns.
+const MOST_ROWS: usize = 10_000;
+
 /// Show rows of a topic or file as they arrive, and the columns that are read from them.
 #[derive(clap::Args)]
 pub struct PeekArguments {
@@ -32,13 +35,33 @@ pub fn run(arguments: &PeekArguments, registry: &Registry) -> Result<ExitCode, F
     let dataflow = dataflow(&arguments.source, &arguments.set, registry)?;
     let sample = sample(&dataflow, arguments.rows, arguments.wait)?;
     let bucket = sample.rows(&dataflow.source().settings.framing, arguments.rows as usize);
-    let preview = runtime::preview(&dataflow, &bucket)?;
+    // A run infers the columns from all rows.
+    let among = sample.rows(&dataflow.source().settings.framing, MOST_ROWS);
+    let preview = runtime::preview_among(&dataflow, &bucket, &among)?;
     let reasons = preview.rejected.iter().map(|bad| (bad.index, bad.reason.as_str())).collect::<Vec<_>>();
     print(&match &sample {
         RawSample::Publishes(publishes) => publishes_shown(publishes, &bucket, &preview.steps[0].after, &reasons),
         _ => shown(&bucket, &preview.steps[0].after, &reasons),
     });
+    if !arguments.source.ends_with(".toml") && arguments.set.is_empty() {
+        tell_more(&arguments.source, &dataflow, &sample, &preview.steps[0].after.columns, registry);
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Tells what `rowmill new` would make of the source beyond the columns that are shown.
+fn tell_more(source: &str, dataflow: &Dataflow, sample: &RawSample, columns: &[String], registry: &Registry) {
+    let Ok(proposal) = runtime::propose("peek", &dataflow.source().url, sample, MOST_ROWS, registry) else { return };
+    let (settings, others) = proposal.beyond(columns);
+    if !settings.is_empty() || !others.is_empty() {
+        let columns = (!others.is_empty()).then(|| format!("with the columns {}", others.join(", ")));
+        let more: Vec<String> = settings.into_iter().chain(columns).collect();
+        eprintln!("`rowmill new --source {source}` reads more of this: {}", more.join(", "));
+    }
+    for array in proposal.arrays() {
+        eprintln!("{array} is an array: rows = \"{array}\" in [source] makes rows of its elements");
+    }
+    proposal.remarks().iter().for_each(|remark| eprintln!("in what `rowmill new` writes {remark}"));
 }
 
 /// The dataflow of a file, or one that reads a source as it is.

@@ -130,6 +130,25 @@ pub fn may_be_thousands(cell: &str) -> bool {
         && groups.all(|group| group.len() == 3 && is_digits(group))
 }
 
+/// Whether a number keeps all that its text says: of a whole one every digit. NaN stands for what says nothing.
+pub fn keeps_digits(text: &str, number: f64) -> bool {
+    /// So many digits fit in any f64.
+    const ALWAYS: usize = 15;
+    let text = text.trim();
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    if number.is_infinite() {
+        return !digits.contains(|c: char| c.is_ascii_digit());
+    }
+    let is_whole = digits.len() > ALWAYS && digits.bytes().all(|byte| byte.is_ascii_digit());
+    number.is_nan() || !is_whole || digits.parse::<u128>().is_ok_and(|whole| number.abs() as u128 == whole)
+}
+
+/// Whether zeros stand before a number that is no fraction, as in ids: 0012.
+pub fn is_padded(text: &str) -> bool {
+    let text = text.trim();
+    matches!(text.as_bytes(), [b'0', b'0'..=b'9', ..]) && !text.contains(['.', ','])
+}
+
 /// Reads a number with a decimal comma.
 fn with_comma(cell: &str) -> Option<f64> {
     /// No f64 needs more characters.
@@ -249,6 +268,27 @@ mod tests {
         for cell in ["21.5", "0.123", "1234.567", "48.1374", "1.23", "1e3.000", ""] {
             assert!(!may_be_thousands(cell), "{cell}");
         }
+    }
+
+    #[test]
+    fn ids_are_no_numbers() {
+        for (text, keeps) in [
+            ("9007199254740992", true),
+            ("9007199254740993", false),
+            ("-1234567890123456789", false),
+            ("1709294400000000000", true),
+            ("0004E30000010530", false),
+            ("1e999", false),
+            ("inf", true),
+            ("-Infinity", true),
+            ("0.12345678901234567890", true),
+            ("---", true),
+            ("123456789012345678901234567890123456789012", false),
+        ] {
+            assert_eq!(keeps_digits(text, number(text).unwrap()), keeps, "{text}");
+        }
+        assert!(["0012", "00", " 0004E3"].iter().all(|text| is_padded(text)));
+        assert!(!["0", "0.5", "00.5", "0,5", "-1", "10", "0x1F"].iter().any(|text| is_padded(text)));
     }
 
     #[test]

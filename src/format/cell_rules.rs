@@ -46,6 +46,30 @@ pub(crate) fn written_number(rules: Option<&CellRules>, cell: &str, mark: Decima
     }
 }
 
+/// Why a cell is no number of its column, and which key reads it where it has thousands. Its format has the decimal mark
+/// `mark`.
+#[cold]
+pub(crate) fn not_a_number(rules: Option<&CellRules>, column: &str, cell: &str, mark: DecimalMark) -> String {
+    let plain = format!("column {column}: {cell:?} is not a number");
+    if rules.is_some_and(CellRules::has_thousands) {
+        return plain;
+    }
+    let (mark, thousands) = match rules.and_then(|rules| rules.decimal).unwrap_or(mark) {
+        DecimalMark::Comma => (",", '.'),
+        DecimalMark::Point => (".", ','),
+        DecimalMark::Either => return plain,
+    };
+    let decimal = if mark == "," { DecimalMark::Comma } else { DecimalMark::Point };
+    match cell::by_thousands(cell, thousands, decimal).filter(|_| cell.contains(thousands)) {
+        Some(number) => {
+            format!(
+                "{plain} where {mark:?} is the decimal mark: thousands = \"{thousands}\" in [schema] reads {number}"
+            )
+        }
+        None => plain,
+    }
+}
+
 impl CellRules {
     /// Rules that hold: `None` if they say nothing.
     pub fn new(
@@ -128,6 +152,18 @@ mod tests {
         assert!(rules.is_missing_number(-999.0) && !rules.is_missing_number(999.0));
         assert_eq!((rules.text("unavailable"), rules.text("ON"), rules.text("")), (None, Some("ON"), None));
         assert_eq!(CellRules::new([], BTreeMap::new(), (None, None), BadCell::Row), None);
+    }
+
+    #[test]
+    fn the_key_that_reads_a_thousand_is_named() {
+        let reason = |cell, mark| not_a_number(None, "p", cell, mark);
+        assert!(reason("1.013", DecimalMark::Comma).ends_with("thousands = \".\" in [schema] reads 1013"));
+        assert!(reason("1,013", DecimalMark::Point).ends_with("thousands = \",\" in [schema] reads 1013"));
+        for (cell, mark) in [("x", DecimalMark::Comma), ("1.5", DecimalMark::Comma), ("1,013,1", DecimalMark::Either)] {
+            assert_eq!(reason(cell, mark), format!("column p: {cell:?} is not a number"));
+        }
+        let said = CellRules::new([], BTreeMap::new(), (None, Some('.')), BadCell::Row);
+        assert!(not_a_number(said.as_ref(), "p", "1.01", DecimalMark::Comma).ends_with("not a number"));
     }
 
     #[test]

@@ -120,7 +120,11 @@ impl ColumnBuilder {
             }
             Kind::Number => match cell_rules::number(self.rules.as_deref(), cell, mark) {
                 Some(number) => self.set_number(column.slot, number),
-                None => return self.refuse(column, || format!("column {}: {cell:?} is not a number", column.name)),
+                None => {
+                    let rules = self.rules.clone();
+                    return self
+                        .refuse(column, || cell_rules::not_a_number(rules.as_deref(), &column.name, cell, mark));
+                }
             },
         }
         Ok(())

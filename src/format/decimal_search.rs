@@ -15,6 +15,10 @@ pub struct DecimalSearch {
     points: bool,
     /// Whether commas separate cells: then a comma in one is seldom a decimal mark, and thousands are written with it.
     among_commas: bool,
+    /// Whether commas stand between thousands for certain.
+    commas_apart: bool,
+    /// Whether points do.
+    points_apart: bool,
 }
 
 impl DecimalSearch {
@@ -33,12 +37,16 @@ impl DecimalSearch {
     pub fn observe_cell(&mut self, cell: &str) {
         let number = |mark| number_by(cell, mark).is_some_and(f64::is_finite);
         match (number(DecimalMark::Point), number(DecimalMark::Comma)) {
-            (true, false) => self.points |= self.among_commas || !may_be_thousands(cell),
-            (false, true) if self.among_commas => {
-                let fraction = cell.trim().rsplit_once(',').map_or("", |(_, fraction)| fraction);
-                self.commas |= !fraction.is_empty() && fraction.len() != 3;
+            (true, false) => {
+                self.points |= self.among_commas || !may_be_thousands(cell);
+                self.commas_apart |= cell.contains(',');
             }
-            (false, true) => self.commas |= cell.contains(','),
+            (false, true) => {
+                let fraction = cell.trim().rsplit_once(',').map(|(_, fraction)| fraction.len());
+                self.commas |= fraction.is_some_and(|digits| !self.among_commas || digits > 0 && digits != 3);
+                // Beside a decimal comma a lone point is refused: these are between thousands.
+                self.points_apart |= cell.contains('.');
+            }
             _ => {}
         }
     }
@@ -46,6 +54,14 @@ impl DecimalSearch {
     /// A comma, if some number has one and none has a decimal point for certain.
     pub fn found(self) -> Option<DecimalMark> {
         (self.commas && !self.points).then_some(DecimalMark::Comma)
+    }
+
+    /// The character between thousands, if some number shows it for certain.
+    pub fn thousands(self) -> Option<char> {
+        match self.found() {
+            Some(_) => self.points_apart.then_some('.'),
+            None => (self.commas_apart && !self.points_apart).then_some(','),
+        }
     }
 }
 
@@ -78,6 +94,22 @@ mod tests {
             let mut search = DecimalSearch::beside(b',');
             cells.iter().for_each(|cell| search.observe_cell(cell));
             assert_eq!(search.found().is_some(), comma, "{cells:?} between commas");
+        }
+    }
+
+    #[test]
+    fn what_stands_between_thousands_is_found_where_it_is_certain() {
+        for (cells, thousands) in [
+            (&["1.234,5", "1.013"][..], Some('.')),
+            (&["12,5", "1.234.567"], Some('.')),
+            (&["12,5", "1.013"], None),
+            (&["1,234.5", "1,013"], Some(',')),
+            (&["1,013", "7.5"], None),
+            (&["1,234.5", "1.234,5"], None),
+        ] {
+            let mut search = DecimalSearch::default();
+            cells.iter().for_each(|cell| search.observe_cell(cell));
+            assert_eq!(search.thousands(), thousands, "{cells:?}");
         }
     }
 }

@@ -4,13 +4,13 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::data::cell::DecimalMark;
+use crate::data::cell::{self, DecimalMark};
 use crate::data::{Format, Header, Kind, Row, Schema, Separated};
 use crate::format::cell_rules::{CellRules, written_number};
 use crate::format::json_cursor::JsonCell;
 use crate::format::{Decoding, cells, csv, json, text_columns::TextColumns, weatherlink};
 
-/// Names in their order of appearance; a column is a number if every value present reads as one.
+/// Names in their order of appearance; a column is a number if every value present reads as one that keeps its digits.
 #[derive(Default)]
 pub struct Inference {
     columns: Vec<(String, Kind)>,
@@ -104,7 +104,15 @@ impl Inference {
         let rules = self.rules.clone();
         let _ = json::each_value(bytes, &mut |name, cell| {
             let number = match &cell {
-                JsonCell::Text(text) => written_number(rules.as_deref(), text, DecimalMark::Point).is_some(),
+                // Zeros before a number are an id's, where nothing else says that it is a number.
+                JsonCell::Text(text) => {
+                    kept_number(rules.as_deref(), text, DecimalMark::Point).is_some() && !cell::is_padded(text)
+                }
+                JsonCell::Number(number) => {
+                    let value = number.value();
+                    cell::keeps_digits(number.text(), value)
+                        || rules.as_ref().is_some_and(|rules| rules.is_missing_number(value))
+                }
                 JsonCell::Bool(_) => false,
                 _ => true,
             };
@@ -138,13 +146,18 @@ impl Inference {
             return;
         }
         for (name, cell) in self.names.iter().zip(cells) {
-            let (place, number) = (self.places[name], written_number(self.rules.as_deref(), &cell, mark));
+            let (place, number) = (self.places[name], kept_number(self.rules.as_deref(), &cell, mark));
             if number.is_none() {
                 self.columns[place].1 = Kind::Text;
             }
             self.texts.see(place, &cell, number, at);
         }
     }
+}
+
+/// The number that a cell says, if it keeps what the cell says: an id of many digits is a text.
+fn kept_number(rules: Option<&CellRules>, cell: &str, mark: DecimalMark) -> Option<f64> {
+    written_number(rules, cell, mark).filter(|number| cell::keeps_digits(cell, *number))
 }
 
 /// The cells of a row under a header, and the mark before their fractions; `None` for bytes that are no text.
@@ -188,6 +201,24 @@ mod tests {
         let columns: Vec<(String, Kind)> = inference.schema().into();
         let kinds: Vec<_> = columns.iter().map(|(name, kind)| (name.as_str(), *kind)).collect();
         assert_eq!(kinds, [("a", Kind::Number), ("b", Kind::Number), ("c", Kind::Text), ("d", Kind::Number)]);
+    }
+
+    /// Regression: 1234567890123456789 and ...790 became one number, and an id with an E in it was beyond all numbers.
+    #[test]
+    fn ids_stay_texts() {
+        let json = |bytes| Row { bytes, format: Format::Json, header: None };
+        let csv = |bytes| Row { bytes, format: Format::Csv, header: Some(Header::read(b"long,eui,plz,ns")) };
+        let of_json = kinds(&[
+            json(br#"{"long": 1234567890123456789, "eui": "0004E30000010530", "id": "0012"}"#),
+            json(br#"{"ns": 1709294400000000000, "zero": "0", "fraction": "00.5", "inf": "inf"}"#),
+        ]);
+        let of_csv = kinds(&[csv(b"1234567890123456789,0004E30000010530,01067,1709294400000000000")]);
+        let texts = |kinds: Vec<(String, Kind)>| {
+            kinds.into_iter().filter(|(_, kind)| *kind == Kind::Text).map(|(name, _)| name).collect::<Vec<_>>()
+        };
+        assert_eq!(texts(of_json), ["long", "eui", "id"]);
+        // As in pandas, zeros before a number in CSV say nothing.
+        assert_eq!(texts(of_csv), ["long", "eui"]);
     }
 
     #[test]

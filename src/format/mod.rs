@@ -70,6 +70,7 @@ mod written_dates;
 mod written_time;
 mod zone_words;
 
+pub(crate) use cell_rules::written_number;
 pub use cell_rules::{BadCell, CellRules};
 pub use column_builder::BadCells;
 pub use column_keys::ColumnKeys;

@@ -1,6 +1,6 @@
 //! Looks at a few rows of a dataflow's source, beside any run of it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::config::Dataflow;
 use crate::data::Bucket;
@@ -50,7 +50,7 @@ pub fn raw_sample(dataflow: &Dataflow, payloads: usize, within: Duration) -> Res
             RawSample::stream(name.into(), None, std::io::stdin(), framing, within).map_err(file_error(name.into()))
         }
         SourceUrl::Generate { .. } | SourceUrl::Custom(_) => {
-            first_rows(dataflow, payloads, within).map(|rows| RawSample::Rows(rows.into()))
+            first_rows(dataflow, payloads, within, within).map(|rows| RawSample::Rows(rows.into()))
         }
         SourceUrl::Mqtt(_) => {
             let mut verbatim = dataflow.clone();
@@ -61,7 +61,7 @@ pub fn raw_sample(dataflow: &Dataflow, payloads: usize, within: Duration) -> Res
                 ..Framing::default()
             }
             .into();
-            let sample = RawSample::publishes(&first_rows(&verbatim, payloads, within)?);
+            let sample = RawSample::publishes(&first_rows(&verbatim, payloads, within, within)?);
             if !sample.lacks_births() {
                 return Ok(sample);
             }
@@ -69,24 +69,41 @@ pub fn raw_sample(dataflow: &Dataflow, payloads: usize, within: Duration) -> Res
             let mut sparkplug = dataflow.clone();
             let format = PayloadFormat::find("sparkplug").expect("it is a format");
             sparkplug.sources[0].settings.framing = Framing { format, ..Framing::default() }.into();
-            let rows = first_rows(&sparkplug, payloads, within)?;
+            let rows = first_rows(&sparkplug, payloads, within, within)?;
             Ok(if rows.is_empty() { sample } else { RawSample::Rows(rows.into()) })
         }
     }
 }
 
-/// At most `rows` rows that the source has within a time.
+/// At most `rows` rows that the source has within a time; a bucket of them closes `delay` after its first row.
 ///
 /// # Errors
 /// A source that can't be read.
-pub fn first_rows(dataflow: &Dataflow, rows: usize, within: Duration) -> Result<Bucket, source::Error> {
-    let (source, stop) = look(dataflow, rows, within, within);
-    let in_time = source.next_within(within);
+pub fn first_rows(
+    dataflow: &Dataflow,
+    rows: usize,
+    within: Duration,
+    delay: Duration,
+) -> Result<Bucket, source::Error> {
+    let (source, stop) = look(dataflow, rows, within, delay);
+    let until = Instant::now() + within;
+    // A bucket may tell of nothing but progress.
+    let filled = |bucket: Bucket| (!bucket.is_empty()).then_some(bucket);
+    let mut found = None;
+    while found.is_none()
+        && let Ok((bucket, _)) = source.next_within(until.saturating_duration_since(Instant::now()))
+    {
+        found = filled(bucket);
+    }
     stop.now();
     // What has come by now is handed on when the source ends.
-    let bucket = in_time.ok().or_else(|| source.next().ok()).map(|(bucket, _)| bucket);
+    while found.is_none()
+        && let Ok((bucket, _)) = source.next()
+    {
+        found = filled(bucket);
+    }
     let ended = source.join();
-    match bucket {
+    match found {
         Some(bucket) => Ok(bucket),
         None => ended.map(|()| Bucket::default()),
     }

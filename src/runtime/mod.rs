@@ -42,6 +42,6 @@ pub use graph::preprocessed::preprocessed;
 pub use look::{first_rows, look, raw_sample};
 pub use observe::status_line::StatusLine;
 pub use options::{CONNECT_TIMEOUT, DRAIN_TIMEOUT, OnLive, OnProgress, OnReady, OnStuck, Options, STALL_TIMEOUT};
-pub use preview::{Preview, PreviewStep, preview};
+pub use preview::{Preview, PreviewStep, preview, preview_among};
 pub use reload::{ReloadAnswer, ReloadRequest};
 pub use run::run;

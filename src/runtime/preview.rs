@@ -38,9 +38,17 @@ pub struct PreviewStep {
 /// # Errors
 /// A step that names columns the rows do not have.
 pub fn preview(dataflow: &Dataflow, bucket: &Bucket) -> Result<Preview, Diagnostic> {
+    preview_among(dataflow, bucket, bucket)
+}
+
+/// The same, where a schema that is inferred is that of all rows of `among`.
+///
+/// # Errors
+/// As [`preview`].
+pub fn preview_among(dataflow: &Dataflow, bucket: &Bucket, among: &Bucket) -> Result<Preview, Diagnostic> {
     let mut schema = match &dataflow.source().schema {
         SchemaChoice::Known { schema, .. } => schema.clone(),
-        SchemaChoice::Infer { .. } => dataflow.complete(source::infer_bucket(bucket, &dataflow.source().decoding)),
+        SchemaChoice::Infer { .. } => dataflow.complete(source::infer_bucket(among, &dataflow.source().decoding)),
     };
     let (mut steps, _) = dataflow.steps(&schema)?;
     // The rows are of the first source.

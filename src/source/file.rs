@@ -44,7 +44,7 @@ pub fn read(
     output: &SourceOutput,
 ) -> Result<(), Error> {
     let kind = FileKind::of_format(settings.framing.format).unwrap_or(kind);
-    let framing = &with_decimal(path, kind, &settings.framing)?;
+    let framing = &with_decimal_of(path, kind, &settings.framing)?;
     let order = date_order(path, kind, framing)?;
     let topic: Arc<str> = path.display().to_string().into();
     // A row that is made of a payload may hold the time at which it is read.
@@ -123,32 +123,38 @@ fn date_order(path: &Path, kind: FileKind, framing: &Framing) -> Result<Option<D
 }
 
 /// The framing with the decimal mark that the first rows of a CSV file have, where none is said.
-fn with_decimal<'f>(path: &Path, kind: FileKind, framing: &'f Framing) -> Result<Cow<'f, Framing>, Error> {
+pub(super) fn with_decimal<'f, R: BufRead>(
+    open: impl FnOnce() -> io::Result<R>,
+    kind: FileKind,
+    framing: &'f Framing,
+) -> io::Result<Cow<'f, Framing>> {
     let said =
         framing.csv.decimal.is_some() || framing.decoding.cells.as_ref().is_some_and(|cells| cells.has_decimal());
     if said || !matches!(kind, FileKind::Csv | FileKind::WeatherLink) {
         return Ok(Cow::Borrowed(framing));
     }
-    let search = || -> io::Result<Option<DecimalMark>> {
-        let file = BufReader::with_capacity(READ_BUFFER, framing.compression.open(File::open(path)?)?);
-        let mut records = FileRecords::new(file, kind, Some(DateOrder::MonthFirst), framing)?;
-        let separator = match records.format() {
-            Format::Csv => b',',
-            Format::Separated(separated) => separated.separator,
-            // A WeatherLink export has no thousands.
-            _ => return Ok(None),
-        };
-        let mut search = DecimalSearch::beside(separator);
-        for _ in 0..MOST_ROWS {
-            let Some((row, _)) = records.next_row()? else { break };
-            search.observe(row);
-        }
-        Ok(search.found().or((separator == b',').then_some(DecimalMark::Point)))
+    let mut records = FileRecords::new(open()?, kind, Some(DateOrder::MonthFirst), framing)?;
+    let separator = match records.format() {
+        Format::Csv => b',',
+        Format::Separated(separated) => separated.separator,
+        // A WeatherLink export has no thousands.
+        _ => return Ok(Cow::Borrowed(framing)),
     };
-    Ok(match search().map_err(|error| file_error(path, error))? {
+    let mut search = DecimalSearch::beside(separator);
+    for _ in 0..MOST_ROWS {
+        let Some((row, _)) = records.next_row()? else { break };
+        search.observe(row);
+    }
+    Ok(match search.found().or((separator == b',').then_some(DecimalMark::Point)) {
         None => Cow::Borrowed(framing),
         decimal => Cow::Owned(Framing { csv: CsvOptions { decimal, ..framing.csv.clone() }, ..framing.clone() }),
     })
+}
+
+/// The same of the file at a path.
+fn with_decimal_of<'f>(path: &Path, kind: FileKind, framing: &'f Framing) -> Result<Cow<'f, Framing>, Error> {
+    let open = || Ok(BufReader::with_capacity(READ_BUFFER, framing.compression.open(File::open(path)?)?));
+    with_decimal(open, kind, framing).map_err(|error| file_error(path, error))
 }
 
 /// The first line of a file, up to a kilobyte of it, without its end.
@@ -164,7 +170,7 @@ fn first_line(path: &Path, compression: Compression) -> Result<Vec<u8>, Error> {
 pub fn infer(path: &Path, kind: FileKind, framing: &Framing) -> Result<Schema, Error> {
     let mut inference = Inference::by(&framing.decoding);
     let kind = FileKind::of_format(framing.format).unwrap_or(kind);
-    let framing = &with_decimal(path, kind, &framing.without_columns())?.into_owned();
+    let framing = &with_decimal_of(path, kind, &framing.without_columns())?.into_owned();
     let mut scan = || -> io::Result<()> {
         let file = BufReader::with_capacity(READ_BUFFER, framing.compression.open(File::open(path)?)?);
         if let FileKind::Payloads(format) = kind {

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::edge_nodes::EdgeNodes;
-use super::file::{each_record, is_stream};
+use super::file::{each_record, is_stream, with_decimal};
 use crate::data::{Broken, Bucket, Format, Origin, Row};
 use crate::format::sparkplug::SparkplugTopic;
 use crate::format::topic_payload::{self, TopicPayload, UnknownNames};
@@ -182,6 +182,9 @@ impl RawSample {
             RawSample::Beginning { name, kind, bytes, .. } => {
                 let kind = FileKind::of_format(framing.format).or(*kind);
                 let framing = &Framing { compression: Compression::None, ..framing.clone() };
+                // As a run finds it in the file.
+                let known = kind.and_then(|kind| with_decimal(|| Ok(bytes.as_slice()), kind, framing).ok());
+                let framing = known.as_deref().unwrap_or(framing);
                 let read = each_record(bytes.as_slice(), kind, None, framing, |FileRecord { row, line, .. }| {
                     push(row, name, line)
                 });

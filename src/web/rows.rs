@@ -42,14 +42,11 @@ pub fn rows(dataflow: &Dataflow) -> Result<(Bucket, RowsFrom), String> {
     if dataflow.source().url == SourceUrl::Stdin {
         return Ok((generated(), RowsFrom::Generator));
     }
-    let (source, stop) = look(dataflow);
-    let bucket = source.next_within(PREVIEW_TIMEOUT).ok().map(|(bucket, _)| bucket);
-    stop.now();
-    match (bucket, source.join()) {
-        (Some(bucket), _) => Ok((bucket, RowsFrom::Source)),
-        (None, Ok(())) => Ok((generated(), RowsFrom::Generator)),
-        (None, Err(_)) if matches!(dataflow.source().url, SourceUrl::Mqtt(_)) => Ok((generated(), RowsFrom::Generator)),
-        (None, Err(error)) => Err(error.to_string()),
+    match runtime::first_rows(dataflow, ROWS, PREVIEW_TIMEOUT, BUFFER_TIMEOUT) {
+        Ok(bucket) if !bucket.is_empty() => Ok((bucket, RowsFrom::Source)),
+        Ok(_) => Ok((generated(), RowsFrom::Generator)),
+        Err(_) if matches!(dataflow.source().url, SourceUrl::Mqtt(_)) => Ok((generated(), RowsFrom::Generator)),
+        Err(error) => Err(error.to_string()),
     }
 }
 

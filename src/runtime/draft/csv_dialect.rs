@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use toml::Value;
 
 use crate::data::cell::{DecimalMark, number_by};
-use crate::format::{CsvOptions, DecimalSearch, Framing, HeaderLine, csv, find_header, units_line};
+use crate::format::{CsvOptions, DecimalSearch, Framing, HeaderLine, MOST_ROWS, csv, find_header, units_line};
 
 /// What is found of a CSV text.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -14,6 +14,8 @@ pub(super) struct CsvDialect {
     pub options: CsvOptions,
     /// How many cells the rows have that no header names; 0 where there is one.
     pub nameless: usize,
+    /// What stands between thousands, where some cell shows it.
+    pub thousands: Option<char>,
 }
 
 impl CsvDialect {
@@ -46,7 +48,7 @@ impl CsvDialect {
         let has_units =
             named && behind().next().is_some_and(|line| units_line::is_units(line, header, separator, &framing));
         let mut decimal = DecimalSearch::beside(separator);
-        let cells = behind().take(100).flat_map(|line| csv::cells_by(line, separator));
+        let cells = behind().take(MOST_ROWS).flat_map(|line| csv::cells_by(line, separator));
         cells.for_each(|cell| decimal.observe_cell(&cell));
         let options = CsvOptions {
             separator: (separator != b',').then_some(separator),
@@ -59,7 +61,7 @@ impl CsvDialect {
             header: (!named).then_some(false),
         };
         let nameless = if named { 0 } else { csv::cells_by(first, separator).count() };
-        CsvDialect { options, nameless }
+        CsvDialect { options, nameless, thousands: decimal.thousands() }
     }
 
     /// As `csv` of a dataflow file; `None` where nothing need be said.

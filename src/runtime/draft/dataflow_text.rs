@@ -11,7 +11,7 @@ impl Proposal {
     /// The text of a dataflow file, with comments.
     pub fn text(&self) -> String {
         let quoted = |text: &str| toml::Value::from(text).to_string();
-        let Proposal { name, source, rows, remarks, .. } = self;
+        let Proposal { name, results, source, rows, remarks, .. } = self;
         let mut out = format!(
             "# Made by `rowmill new` from {rows} rows; `rowmill peek` with this file shows what becomes of them.\n"
         );
@@ -46,11 +46,11 @@ impl Proposal {
             let _ = writeln!(out, "dtype = {{ {} }}", kinds.join(", "));
         }
         out.push_str("\n# [[subtask]]  # `rowmill subtasks` lists them\n# use = \"fillna\"\n# value = 0.0\n");
-        let _ = write!(out, "\n[sink]\nurl = {}\n", quoted(&format!("{name}.ndjson")));
+        let _ = write!(out, "\n[sink]\nurl = {}\n", quoted(&format!("{results}.ndjson")));
         let _ = write!(
             out,
             "\n[dead_letter]  # rows that cannot be used, with the reason\nurl = {}\n",
-            quoted(&format!("{name}-dead.ndjson"))
+            quoted(&format!("{results}-dead.ndjson"))
         );
         out
     }
@@ -87,6 +87,9 @@ fn push_columns(out: &mut String, proposal: &Proposal) {
     }
     if proposal.commas {
         out.push_str("decimal = \",\"\n");
+    }
+    if let Some(thousands) = proposal.thousands {
+        let _ = writeln!(out, "thousands = {}  # what stands between them", quoted(&thousands.to_string()));
     }
 }
 

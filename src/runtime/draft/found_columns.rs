@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::inner_arrays::{is_plain_word, pairs_of};
 use crate::data::cell::{self, DecimalMark, number_by};
 use crate::data::{Bucket, Format, Header, Kind, Row};
-use crate::format::{PLACE, cells, cells_of, csv, is_unit, path, weewx};
+use crate::format::{CellRules, DecimalSearch, PLACE, cells, cells_of, csv, is_unit, path, weewx, written_number};
 
 /// The longest example in a comment, in characters.
 const LONGEST_EXAMPLE: usize = 40;
@@ -18,11 +18,31 @@ const MOST_VALUES: usize = 50;
 pub(super) const MOST_ELEMENTS: usize = 16;
 /// Rows that are arrays with more elements have no columns.
 const MOST_CELLS: usize = 64;
-/// So many different words in a column of numbers are words for missing values; more make it a text.
+/// So many of the cells that make a column a text are told.
 const MOST_WORDS: usize = 3;
 
-/// Words that mean no value wherever numbers stand beside them: of Home Assistant, of loggers, of programs.
-const NO_VALUES: [&str; 8] = ["unavailable", "unknown", "undefined", "invalid", "error", "none", "nil", "-"];
+/// Words that mean no value wherever numbers stand beside them: of Home Assistant, of loggers, of programs. Any other word
+/// may be a value: of a wind that has no direction, of a sensor that is off.
+const NO_VALUES: [&str; 18] = [
+    "unavailable",
+    "unknown",
+    "undefined",
+    "invalid",
+    "error",
+    "fault",
+    "failed",
+    "missing",
+    "no data",
+    "nodata",
+    "n.a.",
+    "none",
+    "nil",
+    "-",
+    "defekt",
+    "fehler",
+    "ungültig",
+    "unbekannt",
+];
 
 /// A column that rows have.
 #[derive(Clone, Debug, Default)]
@@ -35,31 +55,82 @@ pub(super) struct FoundColumn {
     pub example: String,
     /// Some of its values that are there.
     pub values: Vec<String>,
-    /// How many values are numbers, with a decimal comma or without.
+    /// How many values are numbers.
     numbers: usize,
-    /// How many are texts with a decimal comma.
+    /// How many of them have a decimal comma in a text.
     pub commas: usize,
-    /// How many are texts with a decimal point.
-    pub points: usize,
-    /// Those that are no numbers, with how often they came.
-    words: BTreeMap<String, usize>,
+    /// Words for no value among them.
+    no_values: BTreeSet<String>,
+    /// How many values are neither, and the first of them.
+    others: usize,
+    words: Vec<String>,
+    /// A number that does not keep the digits of its text.
+    cut: Option<String>,
+    /// A number with zeros before it, as ids have them.
+    padded: Option<String>,
+    /// The length of its cells in CSV, and whether they have others.
+    width: Option<usize>,
+    is_uneven: bool,
     /// Whether it is a text whatever its values are.
     pub is_text: bool,
 }
 
 impl FoundColumn {
-    /// Numbers, where nearly all values are some: the others are [missing](FoundColumn::missing).
+    /// Numbers, where all values are some or are [missing](FoundColumn::missing), and keep what is written.
     pub fn kind(&self) -> Kind {
-        let is_other = |(word, _): &(&String, &usize)| !NO_VALUES.contains(&word.to_lowercase().as_str());
-        let words: usize = self.words.iter().filter(is_other).map(|(_, count)| count).sum();
-        let any_number = self.numbers > 0 || self.words.is_empty();
-        let is_number = any_number && self.words.len() <= MOST_WORDS && self.numbers >= 4 * words;
+        let any_number = self.numbers > 0 || self.no_values.is_empty();
+        let is_number = any_number && self.others == 0 && self.cut.is_none() && !self.is_id();
         if is_number && !self.is_text { Kind::Number } else { Kind::Text }
+    }
+
+    /// Whether zeros stand before its numbers: in CSV, where all have one length.
+    fn is_id(&self) -> bool {
+        self.padded.is_some() && !self.is_uneven
+    }
+
+    /// Whether its values are numbers, if too long ones for a column of numbers.
+    pub fn is_numeric(&self) -> bool {
+        self.kind() == Kind::Number || self.cut.is_some() && self.others == 0 && self.no_values.is_empty()
     }
 
     /// The words among its numbers.
     pub fn missing(&self) -> impl Iterator<Item = &String> {
-        self.words.keys().filter(|_| self.kind() == Kind::Number)
+        self.no_values.iter().filter(|_| self.kind() == Kind::Number)
+    }
+
+    /// Why numbers are texts here, in words; `None` if they are not.
+    fn why_text(&self) -> Option<String> {
+        let name = &self.name;
+        if self.is_text || self.kind() == Kind::Number {
+            return None;
+        }
+        let may_be_either = |word: &&String| cell::may_be_thousands(word) && cell::number(word).is_some();
+        if let Some(word) = self.words.iter().find(may_be_either) {
+            return Some(format!(
+                "{name} is a text: {word} may be a thousand or a fraction; thousands = \".\" in [schema] reads a thousand"
+            ));
+        }
+        let has_comma = |word: &&String| number_by(word, DecimalMark::Comma).is_some();
+        if let Some(word) = self.words.iter().find(has_comma) {
+            return Some(format!("{name} is a text: {word} has a decimal comma where other numbers have a point"));
+        }
+        // Among texts a number is nothing to be told of.
+        if self.numbers < self.others.max(1) {
+            return None;
+        }
+        if !self.words.is_empty() {
+            let shown: Vec<String> = self.words.iter().map(|word| toml::Value::from(&**word).to_string()).collect();
+            let more = if self.others > shown.len() { " and others" } else { "" };
+            return Some(format!(
+                "{name} is a text: its numbers stand beside {}{more}; `missing` and `words` in [schema] say what these are",
+                shown.join(", ")
+            ));
+        }
+        match (&self.cut, &self.padded) {
+            (Some(cell), _) => Some(format!("{name} is a text: a number would not keep the digits of {cell}")),
+            (None, Some(cell)) => Some(format!("{name} is a text: a number would lose the zeros of {cell}")),
+            (None, None) => None,
+        }
     }
 
     /// As a list of the file has it.
@@ -80,8 +151,13 @@ impl FoundColumn {
         }
         if is_number {
             self.numbers += 1;
-        } else if self.words.len() <= MOST_WORDS || self.words.contains_key(text) {
-            *self.words.entry(text.to_owned()).or_default() += 1;
+        } else if NO_VALUES.contains(&text.to_lowercase().as_str()) {
+            self.no_values.insert(text.to_owned());
+        } else {
+            self.others += 1;
+            if self.words.len() < MOST_WORDS && !self.words.iter().any(|word| word == text) {
+                self.words.push(text.chars().filter(|c| !c.is_control()).take(LONGEST_EXAMPLE).collect());
+            }
         }
     }
 }
@@ -94,12 +170,18 @@ pub(super) struct FoundColumns {
     pub remarks: Vec<String>,
     /// The object around rows that was read last.
     around: Vec<u8>,
+    /// How cells are read, where that is said.
+    rules: Option<CellRules>,
+    /// The decimal mark of numbers in the texts of JSON.
+    pub decimal: DecimalSearch,
+    /// Whether the object that is read has a number with more digits than a u64.
+    is_long: bool,
 }
 
 impl FoundColumns {
-    /// The columns of rows; of CSV without a header, `nameless` ones.
-    pub fn of(bucket: &Bucket, nameless: usize) -> FoundColumns {
-        let mut found = FoundColumns::default();
+    /// The columns of rows, whose cells are read by these rules; of CSV without a header, `nameless` ones.
+    pub fn of(bucket: &Bucket, nameless: usize, rules: Option<CellRules>) -> FoundColumns {
+        let mut found = FoundColumns { rules, ..FoundColumns::default() };
         for row in bucket.raw.rows() {
             match row.format {
                 Format::Json => {
@@ -132,6 +214,27 @@ impl FoundColumns {
         self.columns.iter().any(|column| column.name == name)
     }
 
+    /// A word for no value among numbers is one nowhere else: where a text has it, they are texts, too. Tells why numbers
+    /// are texts.
+    pub fn settle_words(&mut self) {
+        loop {
+            let texts = self.columns.iter().filter(|column| column.kind() == Kind::Text);
+            let held: BTreeSet<String> = texts.flat_map(|column| &column.no_values).cloned().collect();
+            let is_shared =
+                |column: &&mut FoundColumn| column.kind() == Kind::Number && !column.no_values.is_disjoint(&held);
+            let Some(column) = self.columns.iter_mut().find(is_shared) else { break };
+            let words: Vec<&str> = column.no_values.intersection(&held).map(String::as_str).collect();
+            self.remarks.push(format!(
+                "{} is a text: {} among its numbers would be missing from other texts, too; `missing` in [schema] says that \
+                 it is",
+                column.name,
+                words.join(", ")
+            ));
+            column.is_text = true;
+        }
+        self.remarks.extend(self.columns.iter().filter_map(FoundColumn::why_text));
+    }
+
     fn column(&mut self, key: &str) -> &mut FoundColumn {
         let place = self.places.get(key).copied().unwrap_or_else(|| {
             self.places.insert(key.to_owned(), self.columns.len());
@@ -142,6 +245,9 @@ impl FoundColumns {
     }
 
     fn json(&mut self, bytes: &[u8]) {
+        /// A u64 has no more digits.
+        const LONGEST: usize = 20;
+        self.is_long = bytes.split(|byte| !byte.is_ascii_digit()).any(|digits| digits.len() >= LONGEST);
         // Firmware's words are no JSON.
         match serde_json::from_slice(bytes) {
             Ok(value) => self.walk("", &value),
@@ -214,22 +320,45 @@ impl FoundColumns {
                 }
             }
             Value::Null => _ = self.column(at),
-            Value::Number(number) => self.column(at).take(&number.to_string(), true),
+            Value::Number(number) => self.number(at, number),
             Value::Bool(value) => self.column(at).take(&value.to_string(), false),
-            Value::String(text) => self.text(at, text, DecimalMark::Either),
+            Value::String(text) => {
+                self.decimal.observe_cell(text);
+                self.text(at, text, DecimalMark::Point, false);
+            }
         }
     }
 
-    fn text(&mut self, key: &str, text: &str, mark: DecimalMark) {
+    fn number(&mut self, at: &str, number: &serde_json::Number) {
+        /// Beyond a u64 the digits of a whole number are lost already.
+        const MOST: f64 = u64::MAX as f64;
+        let (text, value) = (number.to_string(), number.as_f64().unwrap_or_default());
+        let is_lost = self.is_long && number.is_f64() && value.abs() >= MOST;
+        let column = self.column(at);
+        if is_lost || !cell::keeps_digits(&text, value) {
+            column.cut.get_or_insert_with(|| text.clone());
+        }
+        column.take(&text, true);
+    }
+
+    fn text(&mut self, key: &str, text: &str, mark: DecimalMark, is_cell: bool) {
+        let number = written_number(self.rules.as_ref(), text, mark);
         let column = self.column(key);
         if cell::is_missing(text) {
             return;
         }
-        let point = number_by(text, DecimalMark::Point).is_some();
-        let is_number = point || number_by(text, mark).is_some();
-        column.points += usize::from(point && text.contains('.') && !cell::may_be_thousands(text));
-        column.commas += usize::from(is_number && !point);
-        column.take(text.trim(), is_number);
+        let text = text.trim();
+        if let Some(number) = number {
+            column.commas += usize::from(number_by(text, DecimalMark::Point).is_none());
+            if !cell::keeps_digits(text, number) {
+                column.cut.get_or_insert_with(|| text.to_owned());
+            }
+            if cell::is_padded(text) {
+                column.padded.get_or_insert_with(|| text.to_owned());
+            }
+            column.is_uneven |= is_cell && column.width.replace(text.len()).is_some_and(|width| width != text.len());
+        }
+        column.take(text, number.is_some());
     }
 
     fn cells(&mut self, row: Row<'_>, nameless: usize) {
@@ -245,7 +374,7 @@ impl FoundColumns {
         names.iter().for_each(|name| _ = self.column(name));
         if cells.len() >= names.len() {
             for (name, text) in names.iter().zip(cells) {
-                self.text(name, &text, mark);
+                self.text(name, &text, mark, true);
             }
         }
     }

@@ -60,9 +60,9 @@ impl FoundTime {
                 let column = column.name.clone();
                 return Ok(Some(FoundTime { column, format, is_local: true, ..FoundTime::default() }));
             }
-            let unit = (column.kind() == Kind::Number).then(|| unit_of(column)).flatten();
-            let is_local = column.kind() == Kind::Text
-                && column.values.iter().any(|value| value.parse::<jiff::Timestamp>().is_err());
+            let unit = column.is_numeric().then(|| unit_of(column)).flatten();
+            let is_local =
+                !column.is_numeric() && column.values.iter().any(|value| value.parse::<jiff::Timestamp>().is_err());
             let column = column.name.clone();
             return Ok(Some(FoundTime { column, unit, order, is_local, ..FoundTime::default() }));
         }
@@ -95,14 +95,14 @@ fn all(column: &FoundColumn, is: impl Fn(&str) -> bool) -> bool {
 
 /// Whether a column's values are times, or look like dates with a time.
 fn is_time(column: &FoundColumn) -> bool {
-    match column.kind() {
-        Kind::Number => {
+    match column.is_numeric() {
+        true => {
             let name = column.name.rsplit('.').next().unwrap_or_default().to_lowercase();
             const PARTS: [&str; 8] = ["time", "date", "epoch", "utc", "datum", "zeit", "fecha", "stamp"];
             let named = TIMES.contains(&&*name) || PARTS.iter().any(|part| name.contains(part));
             named && (unit_of(column).is_some() || compact_format(column).is_some())
         }
-        Kind::Text => all(column, |value| {
+        false => all(column, |value| {
             let is_whole = value.contains(':') && !is_time_of_day(value);
             value.parse::<jiff::Timestamp>().is_ok() || is_whole && is_civil(value)
         }),

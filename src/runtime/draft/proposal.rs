@@ -11,9 +11,11 @@ use super::found_time::FoundTime;
 use super::found_topics::{FoundTopics, KnownPublish};
 use super::inner_arrays::{rows_of, value_key};
 use crate::config::{Dataflow, SchemaChoice};
+use crate::data::cell::DecimalMark;
 use crate::data::{Bucket, Format, Kind};
 use crate::format::{
-    Compression, Decoder, FileKind, Framing, InnerRows, MAX_PAYLOAD, PayloadFormat, PayloadKind, ValuePath,
+    BadCell, CellRules, Compression, Decoder, FileKind, Framing, InnerRows, MAX_PAYLOAD, PayloadFormat, PayloadKind,
+    ValuePath,
 };
 use crate::registry::Registry;
 use crate::source::{RawSample, SourceUrl};
@@ -32,6 +34,8 @@ pub(super) struct Setting {
 pub struct Proposal {
     /// The dataflow's name.
     pub(super) name: String,
+    /// The name of the files of results, without its end.
+    pub(super) results: String,
     pub(super) source: SourceUrl,
     /// What `[source]` says beside the address.
     pub(super) settings: Vec<Setting>,
@@ -40,6 +44,8 @@ pub struct Proposal {
     pub(super) missing: BTreeSet<String>,
     /// Whether numbers in texts have a decimal comma.
     pub(super) commas: bool,
+    /// What stands between thousands.
+    pub(super) thousands: Option<char>,
     pub(super) time: Option<FoundTime>,
     /// The units of columns whose names carry labels of several.
     pub(super) unit: BTreeMap<String, String>,
@@ -68,11 +74,13 @@ pub fn propose(
 ) -> Result<Proposal, String> {
     let mut proposal = Proposal {
         name: name.to_owned(),
+        results: name.to_owned(),
         source: source.clone(),
         settings: Vec::new(),
         columns: Vec::new(),
         missing: BTreeSet::new(),
         commas: false,
+        thousands: None,
         time: None,
         unit: BTreeMap::new(),
         casts: false,
@@ -83,7 +91,7 @@ pub fn propose(
     let (mut framing, nameless) = proposal.look_at(sample);
     let rows = proposal.find_rows(sample, &mut framing, most);
     proposal.rows = rows.raw.rows().filter(|row| !matches!(row.format, Format::Broken(_))).count();
-    let mut found = FoundColumns::of(&rows, nameless);
+    let mut found = proposal.find_columns(&rows, nameless);
     proposal.unit = found.join_units();
     if !proposal.unit.is_empty() {
         proposal.set("units", true, "names carry labels of units, of several for one column");
@@ -100,6 +108,33 @@ impl Proposal {
     /// The rows that it was made from.
     pub fn rows(&self) -> usize {
         self.rows
+    }
+
+    /// The same, whose results go to files of this name, without its end.
+    pub fn writing_to(self, results: &str) -> Proposal {
+        Proposal { results: results.to_owned(), ..self }
+    }
+
+    /// What of it makes other rows than inference does, as the file has it, and the columns that are not among these.
+    pub fn beyond(&self, columns: &[String]) -> (Vec<String>, Vec<&str>) {
+        let of_rows = |setting: &&Setting| !["csv", "compression", "collect"].contains(&setting.key);
+        let mut settings: Vec<String> = self
+            .settings
+            .iter()
+            .filter(of_rows)
+            .map(|setting| format!("{} = {}", setting.key, setting.value))
+            .collect();
+        settings.extend(self.commas.then(|| "decimal = \",\"".to_owned()));
+        settings.extend(self.thousands.map(|thousands| format!("thousands = \"{thousands}\"")));
+        let words: Vec<Value> = self.missing.iter().map(|word| word.as_str().into()).collect();
+        settings.extend((!words.is_empty()).then(|| format!("missing = {}", Value::Array(words))));
+        let is_other = |column: &&FoundColumn| !columns.contains(&column.key) && !columns.contains(&column.name);
+        (settings, self.columns.iter().filter(is_other).map(|column| &*column.name).collect())
+    }
+
+    /// The arrays of objects whose elements are columns: `rows` could make rows of one of them.
+    pub fn arrays(&self) -> BTreeSet<&str> {
+        self.columns.iter().filter_map(|column| column.key.split_once("[0].")).map(|(array, _)| array).collect()
     }
 
     /// What is not in the file, in words.
@@ -138,6 +173,9 @@ impl Proposal {
         }
         if self.commas {
             set("decimal", ",".into());
+        }
+        if let Some(thousands) = self.thousands {
+            set("thousands", thousands.to_string().into());
         }
         for (column, unit) in &self.unit {
             set(&format!("unit.{column}"), unit.as_str().into());
@@ -215,6 +253,7 @@ impl Proposal {
             self.set("csv", setting, "as the first lines are written");
         }
         framing.csv = dialect.options;
+        self.thousands = dialect.thousands;
         dialect.nameless
     }
 
@@ -298,7 +337,14 @@ impl Proposal {
                 0
             }
             FileKind::WeatherLink if bytes.split(|byte| *byte == b'\n').take(2).any(is_of_export) => 0,
-            FileKind::Csv | FileKind::WeatherLink => self.set_csv(CsvDialect::of(bytes, true), framing),
+            FileKind::Csv | FileKind::WeatherLink => match lines_of(bytes) {
+                // Its name says nothing of it, and its first line is no header.
+                PayloadKind::Format(name @ ("influx" | "form")) => {
+                    self.set_format(name, framing);
+                    0
+                }
+                _ => self.set_csv(CsvDialect::of(bytes, true), framing),
+            },
         }
     }
 
@@ -317,6 +363,21 @@ impl Proposal {
         self.set("rows", path.1, "what is in it are rows; they have what they lack from the object around it");
         framing.rows = Some(path.0);
         sample.rows(framing, most)
+    }
+
+    /// The columns of rows, as their numbers are written.
+    fn find_columns(&mut self, rows: &Bucket, nameless: usize) -> FoundColumns {
+        let found = FoundColumns::of(rows, nameless, None);
+        let is_json = rows.raw.rows().any(|row| row.format == Format::Json);
+        if is_json {
+            self.commas = found.decimal.found().is_some();
+            self.thousands = found.decimal.thousands();
+        }
+        let decimal = self.commas.then_some(DecimalMark::Comma);
+        match CellRules::new([], BTreeMap::new(), (decimal, self.thousands), BadCell::Row) {
+            None => found,
+            rules => FoundColumns::of(rows, nameless, rules),
+        }
     }
 
     /// Adds the columns that levels of topics are, and names a lone value after its topic.
@@ -349,11 +410,8 @@ impl Proposal {
         if self.casts && found.columns.iter().any(|column| column.kind() == Kind::Number && column.commas > 0) {
             self.remarks.push("numbers with a decimal comma between texts, without a header, stay texts".into());
         }
+        found.settle_words();
         self.missing = found.columns.iter().flat_map(FoundColumn::missing).cloned().collect();
-        let (commas, points) =
-            found.columns.iter().fold((0, 0), |sum, column| (sum.0 + column.commas, sum.1 + column.points));
-        let of_csv = self.settings.iter().any(|setting| setting.key == "csv");
-        self.commas = commas > 0 && points == 0 && !of_csv && !is_table;
         match FoundTime::of(&found) {
             Ok(time) => {
                 // A format reads texts.
@@ -390,6 +448,13 @@ impl Proposal {
         }
         Ok(self)
     }
+}
+
+/// The kind of a file's first lines.
+fn lines_of(bytes: &[u8]) -> PayloadKind {
+    const MOST: usize = 10;
+    let end = memchr::memchr_iter(b'\n', bytes).nth(MOST - 1).unwrap_or(bytes.len());
+    PayloadKind::of(&bytes[..end])
 }
 
 /// Whether a line may be of the header of WeatherLink's export, whose reader finds all by itself.
