@@ -5,7 +5,7 @@ use crate::data::Row;
 use crate::data::cell::{DecimalMark, may_be_thousands, number_by};
 use crate::format::infer::cells_of;
 
-/// So many rows are looked at.
+/// So many rows are looked at, and more while it is in doubt.
 pub const MOST_ROWS: usize = 1000;
 
 /// What the cells so far tell.
@@ -13,6 +13,7 @@ pub const MOST_ROWS: usize = 1000;
 pub struct DecimalSearch {
     commas: bool,
     points: bool,
+    doubtful: bool,
 }
 
 impl DecimalSearch {
@@ -26,10 +27,21 @@ impl DecimalSearch {
     pub fn observe_cell(&mut self, cell: &str) {
         let number = |mark| number_by(cell, mark).is_some_and(f64::is_finite);
         match (number(DecimalMark::Point), number(DecimalMark::Comma)) {
-            (true, false) => self.points |= !may_be_thousands(cell),
+            (true, false) if may_be_thousands(cell) => self.doubtful = true,
+            (true, false) => self.points = true,
             (false, true) => self.commas |= cell.contains(','),
             _ => {}
         }
+    }
+
+    /// Whether a point may be a decimal mark or stand between thousands, and no cell has told yet.
+    pub fn is_in_doubt(self) -> bool {
+        self.doubtful && !self.commas && !self.points
+    }
+
+    /// Whether a point is a decimal mark for certain.
+    pub fn has_points(self) -> bool {
+        self.points
     }
 
     /// A comma, if some number has one and none has a decimal point for certain.
@@ -56,6 +68,7 @@ mod tests {
             let mut search = DecimalSearch::default();
             cells.iter().for_each(|cell| search.observe_cell(cell));
             assert_eq!(search.found().is_some(), comma, "{cells:?}");
+            assert_eq!(search.is_in_doubt(), cells == ["1.234"], "{cells:?}");
         }
     }
 }

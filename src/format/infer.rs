@@ -4,16 +4,17 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::data::cell::DecimalMark;
+use crate::data::cell::{self, DecimalMark};
 use crate::data::{Format, Header, Kind, Row, Schema, Separated};
 use crate::format::cell_rules::{CellRules, written_number};
 use crate::format::json_cursor::JsonCell;
-use crate::format::{Decoding, cells, csv, json, weatherlink};
+use crate::format::{Decoding, cell_hints, cells, csv, json, weatherlink};
 
-/// Names in their order of appearance; a column is a number if every value present reads as one.
+/// Names in their order of appearance; a column is a number if every value present reads as one, or if every one is true
+/// or false.
 #[derive(Default)]
 pub struct Inference {
-    columns: Vec<(String, Kind)>,
+    columns: Vec<(String, SeenCells)>,
     places: HashMap<String, usize>,
     header: Vec<u8>,
     /// The number of the last header line.
@@ -22,6 +23,62 @@ pub struct Inference {
     weatherlink: bool,
     /// How cells are read, where that is said.
     rules: Option<Arc<CellRules>>,
+}
+
+/// What the cells of a column are.
+#[derive(Default)]
+struct SeenCells {
+    numbers: bool,
+    booleans: bool,
+    texts: bool,
+    /// What makes a number of its first text, if something does so of all.
+    hint: Option<String>,
+}
+
+impl SeenCells {
+    fn take(&mut self, column: &str, cell: &str, mark: DecimalMark, rules: Option<&CellRules>) {
+        match written_number(rules, cell, mark) {
+            Some(number) => self.numbers |= !number.is_nan() && !rules.is_some_and(|rules| rules.is_word(cell)),
+            None if cell::boolean(cell).is_some() => self.booleans = true,
+            None if rules.is_some_and(|rules| rules.number_of_unit(column, cell, mark).is_some()) => {
+                self.numbers = true
+            }
+            None => self.take_text(column, cell, mark, rules),
+        }
+    }
+
+    fn take_text(&mut self, column: &str, cell: &str, mark: DecimalMark, rules: Option<&CellRules>) {
+        // The fast path: of most texts the first one is no number in any notation.
+        if self.texts && self.hint.is_none() {
+            return;
+        }
+        let hint = cell_hints::of(column, cell, mark, rules);
+        self.hint = match hint {
+            Some(hint) if !self.texts => Some(format!("{:?}: {hint}", cell.trim())),
+            Some(_) => self.hint.take(),
+            None => None,
+        };
+        self.texts = true;
+    }
+
+    fn kind(&self) -> Kind {
+        // Numbers beside true and false are what they are.
+        if self.texts || self.numbers && self.booleans { Kind::Text } else { Kind::Number }
+    }
+}
+
+/// A schema that rows turned out to have.
+pub struct Inferred {
+    /// The columns.
+    pub schema: Schema,
+    /// Columns of texts that would be numbers if a key of the dataflow file said so: their names, and what to say.
+    pub doubts: Vec<(String, String)>,
+}
+
+impl From<Schema> for Inferred {
+    fn from(schema: Schema) -> Inferred {
+        Inferred { schema, doubts: Vec::new() }
+    }
 }
 
 impl Inference {
@@ -60,21 +117,29 @@ impl Inference {
     /// Takes in a column that levels of topics are the values of: a text, where the rows have none of that name.
     pub fn observe_level(&mut self, name: &str) {
         if !self.places.contains_key(name) {
-            *self.column(name) = Kind::Text;
+            self.column(name).texts = true;
         }
+    }
+
+    /// The schema of all that was observed, and what is doubtful in it.
+    pub fn found(mut self) -> Inferred {
+        let doubts = self.columns.iter_mut().filter_map(|(name, cells)| Some((name.clone(), cells.hint.take()?)));
+        let doubts = doubts.collect();
+        Inferred { doubts, schema: self.schema() }
     }
 
     /// The schema of all that was observed.
     pub fn schema(self) -> Schema {
         let dated = self.places.contains_key("Date") && self.places.contains_key("Time");
         let date_time = (self.weatherlink && dated).then(|| ("dateTime".to_owned(), Kind::Text));
-        Schema::new(self.columns.into_iter().chain(date_time))
+        let columns = self.columns.into_iter().map(|(name, cells)| (name, cells.kind()));
+        Schema::new(columns.chain(date_time))
     }
 
-    fn column(&mut self, name: &str) -> &mut Kind {
+    fn column(&mut self, name: &str) -> &mut SeenCells {
         let place = self.places.get(name).copied().unwrap_or_else(|| {
             self.places.insert(name.to_owned(), self.columns.len());
-            self.columns.push((name.to_owned(), Kind::Number));
+            self.columns.push((name.to_owned(), SeenCells::default()));
             self.columns.len() - 1
         });
         &mut self.columns[place].1
@@ -87,14 +152,12 @@ impl Inference {
         }
         let rules = self.rules.clone();
         let _ = json::each_value(bytes, &mut |name, cell| {
-            let number = match &cell {
-                JsonCell::Text(text) => written_number(rules.as_deref(), text, DecimalMark::Point).is_some(),
-                JsonCell::Bool(_) => false,
-                _ => true,
-            };
-            let kind = self.column(name);
-            if !number {
-                *kind = Kind::Text;
+            let column = self.column(name);
+            match &cell {
+                JsonCell::Text(text) => column.take(name, text, DecimalMark::Point, rules.as_deref()),
+                JsonCell::Bool(_) => column.booleans = true,
+                JsonCell::Number(_) | JsonCell::Infinity { .. } => column.numbers = true,
+                JsonCell::Null | JsonCell::Nested => {}
             }
         });
     }
@@ -122,9 +185,7 @@ impl Inference {
             return;
         }
         for (name, cell) in self.names.iter().zip(cells) {
-            if written_number(self.rules.as_deref(), &cell, mark).is_none() {
-                self.columns[self.places[name]].1 = Kind::Text;
-            }
+            self.columns[self.places[name]].1.take(name, &cell, mark, self.rules.as_deref());
         }
     }
 }
@@ -170,6 +231,33 @@ mod tests {
         let columns: Vec<(String, Kind)> = inference.schema().into();
         let kinds: Vec<_> = columns.iter().map(|(name, kind)| (name.as_str(), *kind)).collect();
         assert_eq!(kinds, [("a", Kind::Number), ("b", Kind::Number), ("c", Kind::Text), ("d", Kind::Number)]);
+    }
+
+    #[test]
+    fn columns_of_true_and_false_are_numbers() {
+        let row = |bytes| Row { bytes, format: Format::Json, header: None };
+        let kinds = kinds(&[
+            row(br#"{"a": true, "b": "True", "c": 1, "d": true, "e": null}"#),
+            row(br#"{"a": false, "b": null, "c": false, "d": "x", "e": true}"#),
+        ]);
+        let (number, text) = (Kind::Number, Kind::Text);
+        let kinds: Vec<_> = kinds.iter().map(|(_, kind)| *kind).collect();
+        assert_eq!(kinds, [number, number, text, text, number]);
+    }
+
+    #[test]
+    fn texts_that_are_numbers_in_another_notation_are_told() {
+        let row = |bytes| Row { bytes, format: Format::Json, header: None };
+        let mut inference = Inference::default();
+        inference.observe(row(br#"{"a": "21,5", "b": "21,5", "c": "x", "d": "3 V", "e": "1"}"#));
+        inference.observe(row(br#"{"a": "22,5", "b": "warm", "c": "1,5", "d": null, "e": 2}"#));
+        let doubts = inference.found().doubts;
+        let names: Vec<&str> = doubts.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["a", "d"]);
+        assert!(
+            doubts[0].1.contains("\"21,5\": say decimal = \",\"") && doubts[1].1.contains("unit = { d"),
+            "{doubts:?}"
+        );
     }
 
     #[test]
